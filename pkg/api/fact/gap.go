@@ -1,0 +1,95 @@
+package fact
+
+// Kind names a group of facts that is read, or is not, as a whole. A check
+// names the kinds that it needs; a Gap names the one that is missing.
+type Kind string
+
+// The kinds, with the least way to read each: the API, a probe of level proc
+// (hostPID, no capability), or of level full (SYS_PTRACE, DAC_READ_SEARCH).
+const (
+	Pods             Kind = "pods"              // api: pods, their owners and specs
+	Nodes            Kind = "nodes"             // api: Node objects
+	Secrets          Kind = "secrets"           // api: names of Secrets
+	Processes        Kind = "processes"         // proc: status and cgroup of every process
+	Mounts           Kind = "mounts"            // proc: mountinfo of every container
+	Executables      Kind = "executables"       // full: exe links, and where each file comes from
+	Upperdir         Kind = "upperdir"          // full: the writable layer of every container
+	Devices          Kind = "devices"           // full: /dev of every container
+	Kernel           Kind = "kernel"            // full: running and installed kernels
+	Packages         Kind = "packages"          // full: package database and index
+	Etcd             Kind = "etcd"              // full: the stored bytes of Secrets
+	EncryptionConfig Kind = "encryption-config" // full: the API server's provider configuration
+)
+
+// Kinds lists every kind in the order in which it is printed.
+func Kinds() []Kind {
+	return []Kind{
+		Pods, Nodes, Secrets, Processes, Mounts, Executables, Upperdir,
+		Devices, Kernel, Packages, Etcd, EncryptionConfig,
+	}
+}
+
+// Reason says, for machines, why a fact is missing.
+type Reason string
+
+// The reasons.
+const (
+	NotReady        Reason = "NotReady"        // the node is not Ready
+	Forbidden       Reason = "Forbidden"       // RBAC refused a verb on a resource
+	AdmissionDenied Reason = "AdmissionDenied" // Pod Security, a webhook or a quota refused the pod
+	ImagePull       Reason = "ImagePull"       // the probe's image did not arrive
+	ProbeFailed     Reason = "ProbeFailed"     // the probe ended with an error or a broken answer
+	Timeout         Reason = "Timeout"         // not finished before the deadline
+	Interrupted     Reason = "Interrupted"     // the run was stopped
+	Unsupported     Reason = "Unsupported"     // a format or platform that is not read
+	NotPresent      Reason = "NotPresent"      // there is nothing to read there
+	Truncated       Reason = "Truncated"       // a limit was reached, or the input was cut short
+	Corrupt         Reason = "Corrupt"         // the bytes contradict their format
+	Unreadable      Reason = "Unreadable"      // the kernel or a security module refused
+	Changing        Reason = "Changing"        // it changed faster than it could be read
+	ProviderManaged Reason = "ProviderManaged" // the provider keeps it where nobody else can look
+	NotRequested    Reason = "NotRequested"    // --no-probe, a lower --probe-level, or another command
+	Unavailable     Reason = "Unavailable"     // the API server failed to answer
+)
+
+// Gap is a fact that was not read. Every gap turns the checks that need it
+// into unknown for its subject.
+type Gap struct {
+	What    Kind    `json:"what"`
+	Subject Subject `json:"subject"`
+	Reason  Reason  `json:"reason"`
+	// Detail is one line for people: what was expected, what was found, where.
+	Detail string `json:"detail,omitempty"`
+	// Hint is what a user can do about it.
+	Hint string `json:"hint,omitempty"`
+	// Affects lists the checks that are unknown because of this gap. It is
+	// empty in facts and filled from the catalogue when they are judged.
+	Affects []string `json:"affects,omitempty"`
+}
+
+// Subject is what a finding or gap is about. Kind is a Kubernetes kind, or
+// Cluster, Container (one that the API does not know) or File. The fields up
+// to Node identify it; the others describe it and may differ between runs.
+type Subject struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name,omitempty"`
+	Container string `json:"container,omitempty"`
+	Node      string `json:"node,omitempty"`
+
+	// Platform is true in a platform namespace (kube-system and the like).
+	Platform bool `json:"platform,omitempty"`
+	// PodCount and Pods say which pods of a controller are meant. Pods holds
+	// the first MaxPodNames names in order.
+	PodCount int      `json:"podCount,omitempty"`
+	Pods     []string `json:"pods,omitempty"`
+}
+
+// MaxPodNames bounds Subject.Pods.
+const MaxPodNames = 10
+
+// Key identifies the subject across runs: its identifying fields joined by a
+// slash, empty ones kept.
+func (s Subject) Key() string {
+	return s.Kind + "/" + s.Namespace + "/" + s.Name + "/" + s.Container + "/" + s.Node
+}

@@ -1,0 +1,104 @@
+package fact
+
+// EtcdDB is what a bbolt file of etcd says of the current revision of every
+// Secret. It holds names, prefixes and sizes; never a byte of a value.
+type EtcdDB struct {
+	// Path is the file: on the node, or as given.
+	Path string `json:"path"`
+	// Snapshot is true for a file that was given rather than a live member's.
+	Snapshot bool `json:"snapshot,omitempty"`
+	// Prefix is the API server's --etcd-prefix without the trailing slash;
+	// PrefixFrom says how it is known: a flag, or the key of the default
+	// namespace.
+	Prefix     string `json:"prefix,omitempty"`
+	PrefixFrom string `json:"prefixFrom,omitempty"`
+	Revision   int64  `json:"revision,omitempty"` // newest revision seen
+	TxID       uint64 `json:"txid,omitempty"`
+	Size       int64  `json:"size,omitempty"` // bytes
+	// Complete is true where every current Secret was classified.
+	Complete bool           `json:"complete"`
+	Secrets  []StoredSecret `json:"secrets,omitempty"` // sorted
+	// Total counts the Secrets found, where the list had to be cut.
+	Total int `json:"total"`
+}
+
+// StorageClass is how a value is stored, told by its first bytes.
+type StorageClass string
+
+// The classes. The first two are plaintext.
+const (
+	ClassIdentityProtobuf StorageClass = "identity (protobuf)"
+	ClassIdentityJSON     StorageClass = "identity (json)"
+	ClassIdentityCBOR     StorageClass = "identity (cbor)"
+	ClassAESCBC           StorageClass = "aescbc"
+	ClassAESGCM           StorageClass = "aesgcm"
+	ClassSecretbox        StorageClass = "secretbox"
+	ClassKMSv1            StorageClass = "kms v1"
+	ClassKMSv2            StorageClass = "kms v2"
+	ClassUnknownEncrypted StorageClass = "encrypted-unknown" // k8s:enc: with a word that we do not know, or a misfit shape
+	ClassEmpty            StorageClass = "empty"
+	ClassUnknown          StorageClass = "unknown"
+)
+
+// Plaintext tells whether a value of this class can be read by anyone who has the file.
+func (c StorageClass) Plaintext() bool {
+	return c == ClassIdentityProtobuf || c == ClassIdentityJSON || c == ClassIdentityCBOR
+}
+
+// Encrypted tells whether a value of this class is known to be encrypted.
+func (c StorageClass) Encrypted() bool {
+	switch c {
+	case ClassAESCBC, ClassAESGCM, ClassSecretbox, ClassKMSv1, ClassKMSv2:
+		return true
+	}
+	return false
+}
+
+// StoredSecret is the current revision of one Secret.
+type StoredSecret struct {
+	Namespace string       `json:"namespace"`
+	Name      string       `json:"name"`
+	Revision  int64        `json:"revision"` // mod_revision
+	Class     StorageClass `json:"class"`
+	// Provider is the envelope prefix without the payload: "k8s:enc:aescbc:v1:key1:".
+	Provider string `json:"provider,omitempty"`
+	Size     int    `json:"size"` // bytes stored
+}
+
+// APIServer is a kube-apiserver process and what it was told about storage.
+type APIServer struct {
+	PID     int  `json:"pid"`
+	Started Time `json:"started,omitzero"`
+	// Flags holds only flags on a fixed list, none of which can carry a secret.
+	Flags map[string]string `json:"flags,omitempty"`
+	// Encryption is nil where --encryption-provider-config is not set
+	// (EncryptionFlag false) or where it could not be read (then a Gap).
+	EncryptionFlag bool                     `json:"encryptionFlag,omitempty"`
+	Encryption     *EncryptionConfiguration `json:"encryption,omitempty"`
+}
+
+// EncryptionConfiguration is the file of that kind (apiserver.config.k8s.io/v1)
+// without its keys: there is no field that could hold one.
+type EncryptionConfiguration struct {
+	Path    string `json:"path"` // below the process's root
+	Changed Time   `json:"changed,omitzero"`
+	// AutoReload is --encryption-provider-config-automatic-reload.
+	AutoReload bool              `json:"autoReload,omitempty"`
+	Entries    []EncryptionEntry `json:"entries"`
+}
+
+// EncryptionEntry is one element of resources, in order.
+type EncryptionEntry struct {
+	Resources []string             `json:"resources"`
+	Providers []EncryptionProvider `json:"providers"`
+}
+
+// EncryptionProvider is one element of providers, in order. The first writes.
+type EncryptionProvider struct {
+	Type string `json:"type"` // identity, aescbc, aesgcm, secretbox, kms
+	// Keys are the names of its keys, in order; KMS has Name, APIVersion and Endpoint.
+	Keys       []string `json:"keys,omitempty"`
+	Name       string   `json:"name,omitempty"`
+	APIVersion string   `json:"apiVersion,omitempty"`
+	Endpoint   string   `json:"endpoint,omitempty"`
+}

@@ -1,0 +1,121 @@
+package fact
+
+// Workload is a declared pod spec with the pods that carry it. Pods of one
+// controller whose specs differ (a rollout) are several workloads with one
+// Owner.
+type Workload struct {
+	// Owner is the top owner (Deployment, DaemonSet, CronJob, ...), or the pod
+	// itself, or the object in a manifest.
+	Owner Subject `json:"owner"`
+	Spec  PodSpec `json:"spec"`
+	// Pods are sorted by name; none for a template without pods.
+	Pods []Pod `json:"pods,omitempty"`
+}
+
+// Pod is one pod of a workload, as its status shows it.
+type Pod struct {
+	Name  string `json:"name"`
+	UID   string `json:"uid"`
+	Node  string `json:"node,omitempty"`
+	Phase string `json:"phase,omitempty"`
+	// ConfigHash is the annotation kubernetes.io/config.hash of a static pod's
+	// mirror: its cgroup carries this instead of the UID.
+	ConfigHash string            `json:"configHash,omitempty"`
+	Containers []ContainerStatus `json:"containers,omitempty"`
+}
+
+// ContainerStatus joins a container's name with the runtime's id.
+type ContainerStatus struct {
+	Name string `json:"name"`
+	// ID is the runtime's id without its scheme: 64 hex digits.
+	ID      string `json:"id,omitempty"`
+	LastID  string `json:"lastId,omitempty"` // lastState's, while it may still run down
+	ImageID string `json:"imageId,omitempty"`
+	Running bool   `json:"running,omitempty"`
+}
+
+// PodSpec holds the declared fields that checks read.
+type PodSpec struct {
+	// Origin is where it was read: "pod/ns/name", "deployment/ns/name" or
+	// "FILE deployment/ns/name"; Path is the spec's field there: "spec" or
+	// "spec.template.spec".
+	Origin string `json:"origin"`
+	Path   string `json:"path"`
+
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations []string          `json:"annotations,omitempty"` // keys only, sorted
+
+	HostNetwork bool  `json:"hostNetwork,omitempty"`
+	HostPID     bool  `json:"hostPID,omitempty"`
+	HostIPC     bool  `json:"hostIPC,omitempty"`
+	HostUsers   *bool `json:"hostUsers,omitempty"`
+
+	RuntimeClass string `json:"runtimeClass,omitempty"`
+	// RuntimeHandler is the handler that the RuntimeClass object names, "" if
+	// it was not read.
+	RuntimeHandler string `json:"runtimeHandler,omitempty"`
+	OS             string `json:"os,omitempty"`
+
+	RunAsUser    *int64 `json:"runAsUser,omitempty"`
+	RunAsNonRoot *bool  `json:"runAsNonRoot,omitempty"`
+	Seccomp      string `json:"seccomp,omitempty"` // securityContext.seccompProfile.type
+
+	Volumes    []Volume    `json:"volumes,omitempty"`
+	Containers []Container `json:"containers,omitempty"`
+}
+
+// Volume is one entry of spec.volumes.
+type Volume struct {
+	Name string `json:"name"`
+	// Field is its path below the pod: "spec.volumes[2]".
+	Field string `json:"field"`
+	// Source is the name of the one source that is set: hostPath, emptyDir,
+	// configMap, secret, projected, persistentVolumeClaim, csi, image, ...
+	Source string `json:"source"`
+	// HostPath is the path on the node: of a hostPath volume, or of the
+	// hostPath or local volume behind a claim (then HostPathFrom names it).
+	HostPath     string `json:"hostPath,omitempty"`
+	HostPathFrom string `json:"hostPathFrom,omitempty"`
+}
+
+// ContainerType tells the three lists of containers apart.
+type ContainerType string
+
+// The types.
+const (
+	RegularContainer   ContainerType = "container"
+	InitContainer      ContainerType = "init"
+	EphemeralContainer ContainerType = "ephemeral"
+)
+
+// Container holds the declared fields of one container.
+type Container struct {
+	Name  string        `json:"name"`
+	Type  ContainerType `json:"type"`
+	Field string        `json:"field"` // "spec.initContainers[0]"
+	Image string        `json:"image,omitempty"`
+	// Program is command[0]; the other words may carry anything, a password
+	// too, and are not kept.
+	Program string `json:"program,omitempty"`
+
+	Privileged               *bool    `json:"privileged,omitempty"`
+	AllowPrivilegeEscalation *bool    `json:"allowPrivilegeEscalation,omitempty"`
+	ReadOnlyRootFilesystem   *bool    `json:"readOnlyRootFilesystem,omitempty"`
+	CapAdd                   []string `json:"capAdd,omitempty"`  // as declared
+	CapDrop                  []string `json:"capDrop,omitempty"` // as declared
+	RunAsUser                *int64   `json:"runAsUser,omitempty"`
+	RunAsNonRoot             *bool    `json:"runAsNonRoot,omitempty"`
+	Seccomp                  string   `json:"seccomp,omitempty"`
+	HostPorts                []int32  `json:"hostPorts,omitempty"`
+
+	Mounts []VolumeMount `json:"mounts,omitempty"`
+}
+
+// VolumeMount is one entry of volumeMounts, or of volumeDevices.
+type VolumeMount struct {
+	Volume   string `json:"volume"`
+	Path     string `json:"path"`
+	SubPath  string `json:"subPath,omitempty"`
+	ReadOnly bool   `json:"readOnly,omitempty"`
+	Device   bool   `json:"device,omitempty"`
+}

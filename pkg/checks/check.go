@@ -1,0 +1,99 @@
+// Package checks holds the verdict model: what a check is, how the catalogue is
+// judged against facts, and how findings become answers. Checks themselves are
+// in a package for each question; package catalogue lists them all. Nothing
+// below this package does I/O.
+package checks
+
+import (
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// Check is one entry of the catalogue: metadata beside the code that decides.
+type Check struct {
+	// ID is "question/slug"; the slug, with underscores, names the check's file.
+	ID    string
+	Title string
+	// Severity is the worst that Judge may give.
+	Severity api.Severity
+	// Basis is the better of the bases that Judge may give.
+	Basis api.Basis
+	// Needs are the facts without which a subject is unknown. Judge itself
+	// never reports a gap: Run turns each gap of these kinds into one unknown
+	// finding for the gap's subject.
+	Needs []fact.Kind
+	// Scope says what the findings are about, for the commands that select by it.
+	Scope Scope
+	// Why, Remediation and References are the text of explain. Why and
+	// Remediation are full sentences.
+	Why         string
+	Remediation string
+	References  []string
+	// Judge is a pure function of facts. It returns findings with Verdict,
+	// Subject, Message and Evidence, and with Severity or Basis where they
+	// differ from the check's; Run fills in the rest. Several findings for one
+	// subject (its pods, its processes) are merged by Run, the worst first.
+	Judge func(*fact.Set) []api.Finding
+}
+
+// Scope is the kind of subject that a check is about.
+type Scope string
+
+// The scopes.
+const (
+	ScopeWorkload Scope = "workload" // pods, their owners and containers
+	ScopeNode     Scope = "node"
+	ScopeSecret   Scope = "secret" // Secrets and the storage they lie in
+)
+
+// Question is the part of the ID before the slash.
+func (c Check) Question() api.Question {
+	for i := range c.ID {
+		if c.ID[i] == '/' {
+			return api.Question(c.ID[:i])
+		}
+	}
+	return ""
+}
+
+// Slug is the part of the ID behind the slash.
+func (c Check) Slug() string {
+	for i := range c.ID {
+		if c.ID[i] == '/' {
+			return c.ID[i+1:]
+		}
+	}
+	return c.ID
+}
+
+// NeedsKind tells whether the check needs facts of this kind.
+func (c Check) NeedsKind(kind fact.Kind) bool {
+	for _, k := range c.Needs {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// QuestionInfo is a question as it is printed.
+type QuestionInfo struct {
+	Question api.Question
+	Number   int
+	Text     string
+	// Workloads is true where the question is (also) about workloads, so that
+	// an answer without platform subjects makes sense.
+	Workloads bool
+}
+
+// Questions lists the six in the checklist's order.
+func Questions() []QuestionInfo {
+	return []QuestionInfo{
+		{api.Builds, 1, "Are builds running separately from the production cluster?", true},
+		{api.Immutable, 2, "Is all executable code added at image build time?", true},
+		{api.Privileged, 3, "Are you avoiding --privileged?", true},
+		{api.Hosts, 4, "Are hosts up to date with the latest security releases?", false},
+		{api.Secrets, 5, "Are secrets encrypted at rest and in transit?", true},
+		{api.Drift, 6, "Can you prevent container drift?", true},
+	}
+}
