@@ -147,6 +147,9 @@ func RunningContainers(set *fact.Set, kind fact.Kind) (seen, unseen []Running) {
 			if !known {
 				d = byPod[m.PodUID]
 			}
+			if d.w == nil && m.Kubernetes && set.PodScope == fact.PodsSome {
+				continue // a pod that was not asked about
+			}
 			seen = append(seen, Running{Node: node, Measured: m, Workload: d.w, Pod: d.p, Declared: d.c})
 		}
 	}

@@ -10,6 +10,8 @@ type Set struct {
 	// Workloads are the declared pods, grouped by top owner and equal spec,
 	// sorted by namespace, kind, name and first pod.
 	Workloads []Workload `json:"workloads,omitempty"`
+	// PodScope says how much of the cluster Workloads covers.
+	PodScope PodScope `json:"podScope,omitempty"`
 	// Nodes are the nodes in scope, sorted by name.
 	Nodes []Node `json:"nodes,omitempty"`
 	// Secrets are the names that the API server lists, sorted; nil if it was
@@ -22,6 +24,17 @@ type Set struct {
 	// Gaps are what was not read anywhere, sorted.
 	Gaps []Gap `json:"gaps,omitempty"`
 }
+
+// PodScope says which pods were listed. A container that is measured on a node
+// and not listed is unknown to the API only where all pods were.
+type PodScope string
+
+// The scopes.
+const (
+	PodsNotListed PodScope = ""     // no API, or refused
+	PodsSome      PodScope = "some" // of some namespaces, names or labels
+	PodsAll       PodScope = "all"  // all that run on the nodes in Nodes
+)
 
 // Cluster says which cluster was read, as far as it answered.
 type Cluster struct {
