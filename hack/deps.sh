@@ -1,0 +1,85 @@
+#!/bin/sh
+# Installs the Debian packages that the project's tests, cluster and demo need:
+# only those that are missing, so a second run takes no time and no network.
+# This is the project's one list; the first column is the package, the rest says
+# what needs it.
+#
+# usage: hack/deps.sh [--check|--list]
+#   --check  names what is missing and exits 1, installs nothing
+#   --list   prints the package names
+set -eu
+
+list() {
+	cat <<'EOF'
+binutils                  readelf and objdump: compares the loader with a rebuild
+busybox-static            busybox image of the test cluster
+ca-certificates           module downloads over TLS
+containernetworking-plugins  pod networks of the test cluster
+gcc                       race detector, the loader
+gcc-aarch64-linux-gnu     the loader for arm64
+iproute2                  network namespaces of the test cluster
+iptables                  CNI plugins call it
+libc6-dev                 race detector
+libcap2-bin               getpcaps, capsh: oracles for capability masks
+libcap-ng-utils           pscap: oracle for capability masks
+procps                    ps, sysctl
+qemu-user-static          runs the arm64 loader
+rpm                       oracle for RPM databases
+runc                      runs the containers of the test cluster
+sqlite3                   writes kine and RPM fixtures
+strace                    lists the probe's system calls
+tmux                      records terminal output for the demo
+util-linux                nsenter, unshare, setpriv
+EOF
+}
+
+packages=$(list | cut -d' ' -f1)
+missing=
+for p in $packages; do
+	case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true) in
+	installed) ;;
+	*) missing="$missing $p" ;;
+	esac
+done
+
+case ${1-} in
+--list)
+	echo "$packages"
+	exit 0
+	;;
+--check)
+	[ -z "$missing" ] && exit 0
+	echo "missing Debian packages:$missing" >&2
+	exit 1
+	;;
+'') ;;
+*)
+	echo "usage: hack/deps.sh [--check|--list], found \"$1\"" >&2
+	exit 2
+	;;
+esac
+
+[ -z "$missing" ] && exit 0
+if ! command -v apt-get >/dev/null; then
+	echo "hack/deps.sh: expected a Debian or Ubuntu machine with apt-get; install by hand:$missing" >&2
+	exit 2
+fi
+if [ "$(id -u)" -ne 0 ]; then
+	echo "hack/deps.sh: expected root, found uid $(id -u); missing:$missing" >&2
+	exit 2
+fi
+echo "installing Debian packages:$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() {
+	# shellcheck disable=SC2086 # a list of words
+	apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends $missing >"$log" 2>&1
+}
+# Lists may be absent or name versions that the mirror has dropped: then update.
+if ! install; then
+	if ! apt-get -q -o DPkg::Lock::Timeout=120 update >"$log" 2>&1 || ! install; then
+		cat "$log" >&2
+		exit 1
+	fi
+fi

@@ -1,0 +1,26 @@
+// Command pause holds a pod's namespaces open: it waits for SIGTERM or SIGINT
+// and reaps the children that it inherits where a pod shares its process
+// namespace. It stands in for registry.k8s.io/pause on the test cluster, which
+// cannot pull.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
+	for s := range signals {
+		if s != syscall.SIGCHLD {
+			return
+		}
+		for {
+			if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 || err != nil {
+				break
+			}
+		}
+	}
+}
