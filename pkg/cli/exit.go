@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// The exit statuses are part of the command line's contract.
+const (
+	ExitOK       = 0 // the run finished and nothing reached --fail-on
+	ExitFindings = 1 // findings reached --fail-on
+	ExitError    = 2 // usage or tool error, nothing judged
+	ExitPartial  = 3 // finished, but with gaps, where --fail-on is given
+)
+
+// ExitError carries an exit status to main. Err may be nil: then the status
+// says everything and nothing is printed.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit status %d", e.Code)
+	}
+	return e.Err.Error()
+}
+
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// Code is the exit status for what a command returned.
+func Code(err error) int {
+	var exit *ExitError
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &exit):
+		return exit.Code
+	}
+	return ExitError
+}
+
+// Message is the one line on stderr for an error, "" for none.
+func Message(err error) string {
+	var exit *ExitError
+	if err == nil || errors.As(err, &exit) && exit.Err == nil {
+		return ""
+	}
+	return "error: " + strings.ReplaceAll(strings.TrimSpace(explain(err)), "\n", " ")
+}
+
+// explain says what went wrong with a connection in the words of the person
+// who has to mend it; other errors speak for themselves.
+func explain(err error) string {
+	var (
+		unknownAuthority x509.UnknownAuthorityError
+		hostname         x509.HostnameError
+		invalid          x509.CertificateInvalidError
+		dns              *net.DNSError
+		op               *net.OpError
+		request          *url.Error
+	)
+	server := "the API server"
+	if errors.As(err, &request) {
+		if u, parseErr := url.Parse(request.URL); parseErr == nil && u.Host != "" {
+			server = "the API server at " + u.Scheme + "://" + u.Host
+		}
+	}
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return "no kubeconfig found: no cluster is configured in $KUBECONFIG, ~/.kube/config or --kubeconfig; --local answers for this machine without a cluster"
+	case clientcmd.IsContextNotFound(err), clientcmd.IsConfigurationInvalid(err):
+		return "kubeconfig: " + err.Error()
+	case errors.As(err, &unknownAuthority):
+		return fmt.Sprintf("%s has a certificate signed by an unknown authority: check certificate-authority in the kubeconfig", server)
+	case errors.As(err, &hostname):
+		return fmt.Sprintf("%s has a certificate for other names: %v", server, hostname)
+	case errors.As(err, &invalid):
+		return fmt.Sprintf("%s has an invalid certificate: %v", server, invalid)
+	case strings.Contains(err.Error(), "certificate has expired"), strings.Contains(err.Error(), "expired certificate"):
+		return fmt.Sprintf("%s refused the client certificate: it has expired", server)
+	case apierrors.IsUnauthorized(err):
+		return fmt.Sprintf("%s did not accept the credentials (401 Unauthorized): they may have expired; log in again or choose another --context", server)
+	case errors.As(err, &dns):
+		return fmt.Sprintf("%s was not found: no address for %q", server, dns.Name)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("%s did not answer in time", server)
+	case errors.As(err, &op):
+		return fmt.Sprintf("%s cannot be reached: %v; is the cluster running, and is this the right --context?", server, op.Err)
+	}
+	return err.Error()
+}

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+// reportFlags say what is judged, printed and saved.
+type reportFlags struct {
+	output     string
+	outputFile []string
+	questions  []string
+	checks     []string
+	skip       []string
+	severity   string
+	failOn     string
+	noHeaders  bool
+
+	allowUnknown bool
+	progress     string
+	color        string
+	saveFacts    string
+}
+
+func (f *reportFlags) add(flags *pflag.FlagSet) {
+	flags.StringVarP(&f.output, "output", "o", "", "Output format. One of: "+strings.Join(report.FormatNames(), ", ")+".")
+	flags.StringArrayVar(&f.outputFile, "output-file", nil, "A further output of the same run, as FORMAT=PATH. Repeatable.")
+	flags.StringSliceVar(&f.questions, "question", nil, "Only these questions: builds, immutable, privileged, hosts, secrets, drift, or 1 to 6.")
+	flags.StringSliceVar(&f.checks, "check", nil, "Only these checks, by ID or glob (privileged/*).")
+	flags.StringSliceVar(&f.skip, "skip", nil, "Not these checks, by ID or glob.")
+	flags.StringVar(&f.severity, "severity", "", "Print findings of at least this severity: critical, high, medium, low. The answers do not change.")
+	flags.StringVar(&f.failOn, "fail-on", "", "Exit with status 1 if findings reach this severity: critical, high, medium, low.")
+	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "With --fail-on: do not exit with status 3 where something could not be read.")
+	flags.BoolVar(&f.noHeaders, "no-headers", false, "When using the table, wide or custom-columns format, don't print headers.")
+	flags.StringVar(&f.progress, "progress", "auto", "Show progress on stderr: auto, always, never.")
+	flags.StringVar(&f.color, "color", "auto", "Colour the table: auto, always, never.")
+	flags.StringVar(&f.saveFacts, "save-facts", "", "Write what was read to this file, to be judged again with --facts.")
+}
+
+func (f *reportFlags) validate() error {
+	for _, s := range []struct{ flag, value string }{{"--severity", f.severity}, {"--fail-on", f.failOn}} {
+		if s.value != "" && api.Severity(s.value).Rank() == 0 {
+			return fmt.Errorf("%s: expected critical, high, medium or low, found %q", s.flag, s.value)
+		}
+	}
+	for _, s := range []struct{ flag, value string }{{"--progress", f.progress}, {"--color", f.color}} {
+		if !slices.Contains([]string{"auto", "always", "never"}, s.value) {
+			return fmt.Errorf("%s: expected auto, always or never, found %q", s.flag, s.value)
+		}
+	}
+	if f.allowUnknown && f.failOn == "" {
+		return errors.New("--allow-unknown has no effect without --fail-on")
+	}
+	if _, err := report.NewPrinter(f.output, report.Options{}); err != nil {
+		return err
+	}
+	for _, o := range f.outputFile {
+		format, path, ok := strings.Cut(o, "=")
+		if !ok || path == "" {
+			return fmt.Errorf("--output-file: expected FORMAT=PATH, found %q", o)
+		}
+		if _, err := report.NewPrinter(format, report.Options{}); err != nil {
+			return fmt.Errorf("--output-file: %w", err)
+		}
+	}
+	return nil
+}
+
+// sourceFlags say where facts come from, if not from a cluster.
+type sourceFlags struct {
+	local bool
+	root  string
+	facts string
+}
+
+func (f *sourceFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.local, "local", false, "This machine is the node; no cluster is contacted.")
+	flags.StringVar(&f.root, "root", "", "With --local: the node's root file system is this directory.")
+	flags.StringVar(&f.facts, "facts", "", "Judge facts that --save-facts wrote; no cluster is contacted.")
+}
+
+func (f *sourceFlags) validate() error {
+	switch {
+	case f.root != "" && !f.local:
+		return errors.New("--root needs --local")
+	case f.facts != "" && f.local:
+		return errors.New("--facts and --local exclude each other")
+	}
+	return nil
+}
+
+// probeFlags say how nodes are measured.
+type probeFlags struct {
+	noProbe     bool
+	level       string
+	image       string
+	namespace   string
+	pullSecret  string
+	timeout     time.Duration
+	maxInFlight int
+}
+
+func (f *probeFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.noProbe, "no-probe", false, "Use the API only: nothing is created, and what needs a node is unknown.")
+	flags.StringVar(&f.level, "probe-level", string(fact.LevelFull), "How much the probe may read: api (no pod), proc (host PIDs, no capability), full (two capabilities).")
+	flags.StringVar(&f.image, "probe-image", "auto", "The probe's image: a reference, embedded (nothing is pulled), or auto.")
+	flags.StringVar(&f.namespace, "probe-namespace", "kubectl-checklist", "The namespace that probe pods run in; created and removed where it does not exist.")
+	flags.StringVar(&f.pullSecret, "probe-pull-secret", "", "Name of a pull secret in the probe's namespace.")
+	flags.DurationVar(&f.timeout, "probe-timeout", 2*time.Minute, "How long one node may take.")
+	flags.IntVar(&f.maxInFlight, "max-in-flight", 50, "How many nodes are probed at once.")
+}
+
+func (f *probeFlags) validate() error {
+	switch fact.Level(f.level) {
+	case fact.LevelAPI, fact.LevelProc, fact.LevelFull:
+	default:
+		return fmt.Errorf("--probe-level: expected api, proc or full, found %q", f.level)
+	}
+	if f.timeout < time.Second {
+		return fmt.Errorf("--probe-timeout: expected at least 1s, found %s", f.timeout)
+	}
+	if f.maxInFlight < 1 {
+		return fmt.Errorf("--max-in-flight: expected at least 1, found %d", f.maxInFlight)
+	}
+	if f.image == "" {
+		return errors.New("--probe-image: expected auto, embedded or an image reference, found \"\"")
+	}
+	return nil
+}
+
+// level is what the probe may read: --no-probe and level api are the same.
+func (f *probeFlags) effectiveLevel() fact.Level {
+	if f.noProbe {
+		return fact.LevelAPI
+	}
+	return fact.Level(f.level)
+}

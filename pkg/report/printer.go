@@ -1,0 +1,164 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// Options are what a printer may be told beyond its format.
+type Options struct {
+	Color     bool
+	NoHeaders bool
+	// MinSeverity hides failing findings below it; answers do not change.
+	MinSeverity api.Severity
+	// Summary asks the table for the scorecard and what matters most, rather
+	// than for every finding.
+	Summary bool
+	// Command is how the user calls the plugin: "kubectl checklist".
+	Command string
+}
+
+// Printer writes one report.
+type Printer interface {
+	Print(out io.Writer, report *api.ChecklistReport) error
+}
+
+// PrinterFunc is a Printer made of a function.
+type PrinterFunc func(out io.Writer, report *api.ChecklistReport) error
+
+// Print calls the function.
+func (f PrinterFunc) Print(out io.Writer, report *api.ChecklistReport) error { return f(out, report) }
+
+// Format is one entry of the list of formats.
+type Format struct {
+	Name string
+	// Argument is what stands behind "NAME=", "" where nothing may.
+	Argument string
+	New      func(argument string, opts Options) (Printer, error)
+}
+
+// Formats lists every output format, in the order in which help shows them.
+func Formats() []Format {
+	return []Format{
+		{"table", "", func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o}, nil }},
+		{"wide", "", func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o, wide: true}, nil }},
+		{"json", "", machine("json")},
+		{"yaml", "", machine("yaml")},
+		{"name", "", func(_ string, o Options) (Printer, error) { return namePrinter{o}, nil }},
+		{"jsonpath", "TEMPLATE", machine("jsonpath")},
+		{"jsonpath-file", "FILE", machine("jsonpath-file")},
+		{"go-template", "TEMPLATE", machine("go-template")},
+		{"go-template-file", "FILE", machine("go-template-file")},
+		{"custom-columns", "HEADER:PATH,...", func(arg string, o Options) (Printer, error) { return newCustomColumns(arg, o) }},
+	}
+}
+
+// FormatNames lists the formats as a user types them.
+func FormatNames() []string {
+	var names []string
+	for _, f := range Formats() {
+		if f.Argument != "" {
+			names = append(names, f.Name+"=")
+			continue
+		}
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// NewPrinter returns the printer for what was given to -o.
+func NewPrinter(output string, opts Options) (Printer, error) {
+	if output == "" {
+		output = "table"
+	}
+	name, argument, hasArgument := strings.Cut(output, "=")
+	i := slices.IndexFunc(Formats(), func(f Format) bool { return f.Name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("output format %q is not supported; use one of: %s", output, strings.Join(FormatNames(), ", "))
+	}
+	format := Formats()[i]
+	switch {
+	case format.Argument == "" && hasArgument:
+		return nil, fmt.Errorf("output format %q takes no argument, found %q", name, argument)
+	case format.Argument != "" && argument == "":
+		return nil, fmt.Errorf("output format %q needs an argument: %s=%s", name, name, format.Argument)
+	}
+	return format.New(argument, opts)
+}
+
+// machine returns one of cli-runtime's printers, which print the object whole.
+func machine(name string) func(string, Options) (Printer, error) {
+	return func(argument string, opts Options) (Printer, error) {
+		output := name
+		if argument != "" {
+			output += "=" + argument
+		}
+		flags := genericclioptions.NewPrintFlags("").WithTypeSetter(api.NewScheme())
+		flags.OutputFormat = &output
+		printer, err := flags.ToPrinter()
+		if err != nil {
+			return nil, fmt.Errorf("output format %q: %w", name, err)
+		}
+		return PrinterFunc(func(out io.Writer, report *api.ChecklistReport) error {
+			return printer.PrintObj(Visible(report, opts.MinSeverity), out)
+		}), nil
+	}
+}
+
+// Visible returns the report without the failing findings below a severity.
+// Answers stay as they are.
+func Visible(report *api.ChecklistReport, minimum api.Severity) *api.ChecklistReport {
+	if minimum == "" {
+		return report
+	}
+	visible := *report
+	visible.Findings = []api.Finding{}
+	for _, f := range report.Findings {
+		if f.Severity.Rank() >= minimum.Rank() {
+			visible.Findings = append(visible.Findings, f)
+		}
+	}
+	return &visible
+}
+
+// namePrinter prints a line for each failing or unknown finding: its
+// fingerprint, check and subject.
+type namePrinter struct{ opts Options }
+
+func (p namePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
+	for _, f := range Visible(report, p.opts.MinSeverity).Findings {
+		if f.Verdict != api.Fail && f.Verdict != api.VerdictUnknown {
+			continue
+		}
+		if _, err := fmt.Fprintf(out, "%s %s %s\n", f.Verdict, f.Check, escape(SubjectName(f.Subject))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// escape makes untrusted text safe for a terminal and for one line.
+func escape(text string) string {
+	var b strings.Builder
+	if err := printers.WriteEscaped(&b, text); err != nil {
+		return "" // a strings.Builder never fails
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x061c:
+			return '\ufffd' // bidirectional controls can make a line read as another
+		case r < 0x20 || r >= 0x7f && r < 0xa0:
+			return '\ufffd'
+		}
+		return r
+	}, b.String())
+}
