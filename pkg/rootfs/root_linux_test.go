@@ -1,0 +1,483 @@
+package rootfs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// grow makes a tree: "dir/", "file=content", "link -> text", "fifo|". Parents
+// are made as needed.
+func grow(t testing.TB, dir string, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		var err error
+		switch {
+		case strings.Contains(line, " -> "):
+			name, text, _ := strings.Cut(line, " -> ")
+			_ = os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755)
+			err = os.Symlink(text, filepath.Join(dir, name))
+		case strings.HasSuffix(line, "/"):
+			err = os.MkdirAll(filepath.Join(dir, line), 0o755)
+		case strings.HasSuffix(line, "|"):
+			err = unix.Mkfifo(filepath.Join(dir, strings.TrimSuffix(line, "|")), 0o644)
+		default:
+			name, content, _ := strings.Cut(line, "=")
+			_ = os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755)
+			err = os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func openRoot(t testing.TB, dir string) *Root {
+	t.Helper()
+	r, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Errorf("closing the root: %v", err)
+		}
+	})
+	return r
+}
+
+func TestReadFile(t *testing.T) {
+	outside := t.TempDir()
+	grow(t, outside, "secret=outside", "root/secret=inside", "root/etc/secret=etc", "root/a/b/c/", "root/fifo|",
+		"root/abs -> /secret", "root/a/up -> ../secret", "root/a/b/c/above -> ../../../../../../secret", "root/plainabove -> ../secret",
+		"root/run/x=run", "root/var/run -> /run", "root/loop -> loop", "root/ping -> pong", "root/pong -> ping", "root/dangling -> nothing",
+		"root/dirlink -> /etc", "root/outsidelink -> "+outside+"/secret", "root/slash -> secret/", "root/empty=")
+	for i := range 41 {
+		to := fmt.Sprintf("link%d", i-1)
+		if i == 0 {
+			to = "secret"
+		}
+		grow(t, outside, fmt.Sprintf("root/link%d -> %s", i, to))
+	}
+	r := openRoot(t, outside+"/root")
+	for name, tc := range map[string]struct {
+		path string
+		want string
+		err  error
+	}{
+		"a plain file":                                     {path: "secret", want: "inside"},
+		"a slash in front means the root":                  {path: "/secret", want: "inside"},
+		"an absolute link means the root":                  {path: "abs", want: "inside"},
+		"a relative link means its directory":              {path: "a/up", want: "inside"},
+		"a link above the root ends at the root":           {path: "a/b/c/above", want: "inside"},
+		"a link to the parent of the root":                 {path: "plainabove", want: "inside"},
+		"a path above the root ends at the root":           {path: "../../secret", want: "inside"},
+		"an absolute link on the way (Debian's /var/run)":  {path: "var/run/x", want: "run"},
+		"a link to a directory on the way":                 {path: "dirlink/secret", want: "etc"},
+		".. after a link is the parent of where it led":    {path: "var/run/../secret", want: "inside"},
+		"dots and slashes in between":                      {path: "//a/./b/..//up", want: "inside"},
+		"40 links are followed":                            {path: "link39", want: "inside"},
+		"an empty file":                                    {path: "empty", want: ""},
+		"the 41st link is ELOOP":                           {path: "link40", err: unix.ELOOP},
+		"a link to itself is ELOOP":                        {path: "loop", err: unix.ELOOP},
+		"links to each other are ELOOP":                    {path: "ping", err: unix.ELOOP},
+		"a dangling link is ENOENT":                        {path: "dangling", err: fs.ErrNotExist},
+		"a path of the host behind a link does not exist":  {path: "outsidelink", err: fs.ErrNotExist},
+		"a file as directory is ENOTDIR":                   {path: "secret/x", err: unix.ENOTDIR},
+		".. of a file is ENOTDIR":                          {path: "secret/..", err: unix.ENOTDIR},
+		"a slash behind a file is ENOTDIR":                 {path: "secret/", err: unix.ENOTDIR},
+		"a slash behind a file in a link's text too":       {path: "slash", err: unix.ENOTDIR},
+		"no path is ENOENT":                                {path: "", err: fs.ErrNotExist},
+		"a path of 4096 bytes is too long":                 {path: strings.Repeat("./", 2048), err: unix.ENAMETOOLONG},
+		"a name of 256 bytes is too long":                  {path: strings.Repeat("n", 256), err: unix.ENAMETOOLONG},
+		"a NUL is no name":                                 {path: "sec\x00ret", err: unix.EINVAL},
+		"a directory is not read":                          {path: "a", err: ErrNotRegular},
+		"a FIFO is not opened":                             {path: "fifo", err: ErrNotRegular},
+		"more than the limit is refused, half is not read": {path: "etc/../secret", err: ErrTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			limit := int64(6)
+			if tc.err == ErrTooLarge {
+				limit = 5
+			}
+			got, err := r.ReadFile(tc.path, limit)
+			if !errors.Is(err, tc.err) || string(got) != tc.want {
+				t.Fatalf("ReadFile(%q) = %q, %v; want %q, %v", tc.path, got, err, tc.want, tc.err)
+			}
+			var path *fs.PathError
+			if err != nil && !errors.As(err, &path) {
+				t.Errorf("%T is not a *fs.PathError", err)
+			}
+			if tc.err == nil && got == nil {
+				t.Error("a file that was read gave nil")
+			}
+		})
+	}
+}
+
+func TestReadKernelFile(t *testing.T) {
+	r := openRoot(t, "/proc/self")
+	want, err := os.ReadFile("/proc/self/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, len(want))
+	n, err := r.ReadKernelFile("cmdline", buf)
+	if err != nil || !bytes.Equal(buf[:n], want) {
+		t.Errorf("a buffer that fits: %q, %v; want %q", buf[:n], err, want)
+	}
+	if n, err := r.ReadKernelFile("cmdline", buf[:4]); n != 4 || !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a buffer too small: %d, %v; want 4 and ErrTooLarge", n, err)
+	}
+	if got, err := r.ReadFile("cmdline", 1<<20); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("ReadFile of a file of size 0: %q, %v", got, err)
+	}
+	if _, err := r.ReadKernelFile("exe", buf); !errors.Is(err, unix.ELOOP) {
+		t.Errorf("a link: %v; want ELOOP", err)
+	}
+}
+
+// Opening a FIFO for reading waits for a writer, which may never come.
+func TestFIFOReturnsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	grow(t, dir, "fifo|", "link -> fifo")
+	r := openRoot(t, dir)
+	for _, open := range []func(string) (*File, error){r.Open, r.OpenNoFollow} {
+		for _, name := range []string{"fifo", "link"} {
+			done := make(chan error, 1)
+			go func() { _, err := open(name); done <- err }()
+			select {
+			case err := <-done:
+				if !errors.Is(err, ErrNotRegular) {
+					t.Errorf("%s: %v; want ErrNotRegular", name, err)
+				}
+			case <-time.After(2 * time.Second):
+				t.Fatalf("%s: opening still blocks after 2 s", name)
+			}
+		}
+	}
+}
+
+func TestReadDir(t *testing.T) {
+	dir := t.TempDir()
+	grow(t, dir, "d/file=x", "d/dir/", "d/link -> /nowhere", "d/fifo|", "there -> /d")
+	r := openRoot(t, dir)
+	got, err := r.ReadDir("there")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		if got[i].Ino == 0 {
+			t.Errorf("%s: no inode", got[i].Name)
+		}
+		got[i].Ino = 0
+	}
+	want := []DirEntry{{Name: "dir", Type: fs.ModeDir}, {Name: "fifo", Type: fs.ModeNamedPipe}, {Name: "file"}, {Name: "link", Type: fs.ModeSymlink}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	if _, err := r.ReadDir("d/file"); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("a file: %v; want ENOTDIR", err)
+	}
+	// More names than one buffer of getdents holds.
+	for i := range 3000 {
+		grow(t, dir, fmt.Sprintf("many/%032d=", i))
+	}
+	if many, err := r.ReadDir("many"); err != nil || len(many) != 3000 {
+		t.Errorf("3,000 files: %d entries, %v", len(many), err)
+	}
+	n := 0
+	if err := r.Each("many", func(DirEntry) bool { n++; return n < 5 }); err != nil || n != 5 {
+		t.Errorf("Each went on after false: %d, %v", n, err)
+	}
+}
+
+func TestStat(t *testing.T) {
+	dir := t.TempDir()
+	grow(t, dir, "file=12345", "link -> /file")
+	if err := os.Chmod(dir+"/file", 0o755|fs.ModeSetuid); err != nil {
+		t.Fatal(err)
+	}
+	r := openRoot(t, dir)
+	got, err := r.Stat("link")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(dir+"/file", &st); err != nil {
+		t.Fatal(err)
+	}
+	want := Info{
+		Mode: 0o755 | fs.ModeSetuid, UID: st.Uid, GID: st.Gid, Size: 5, Blocks: st.Blocks, Nlink: 1, Dev: st.Dev, Ino: st.Ino,
+		Mtime: time.Unix(st.Mtim.Unix()).UTC(), Ctime: time.Unix(st.Ctim.Unix()).UTC(), MountID: got.MountID, HasMountID: true,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Stat (-want +got):\n%s", diff)
+	}
+	if got, err := r.Lstat("link"); err != nil || got.Mode.Type() != fs.ModeSymlink {
+		t.Errorf("Lstat of a link: %v, %v", got.Mode, err)
+	}
+	if got, err := r.Readlink("link"); err != nil || got != "/file" {
+		t.Errorf("Readlink: %q, %v", got, err)
+	}
+	if got, err := r.Resolve("./link"); err != nil || got != "/file" {
+		t.Errorf("Resolve: %q, %v", got, err)
+	}
+	if got, err := r.Resolve("/"); err != nil || got != "/" {
+		t.Errorf("Resolve of the root: %q, %v", got, err)
+	}
+	device := openRoot(t, "/dev")
+	if got, err := device.Lstat("null"); err != nil || got.RdevMajor != 1 || got.RdevMinor != 3 || got.Mode.Type() != fs.ModeDevice|fs.ModeCharDevice {
+		t.Errorf("/dev/null: %+v, %v", got, err)
+	}
+	if _, err := device.Open("null"); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("opening /dev/null: %v; want ErrNotRegular", err)
+	}
+}
+
+func TestSub(t *testing.T) {
+	dir := t.TempDir()
+	grow(t, dir, "who=outer", "node/who=inner", "node/abs -> /who", "node/up -> ../who", "there -> /node")
+	r := openRoot(t, dir)
+	sub, err := r.Sub("there")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sub.Close() }()
+	for _, name := range []string{"who", "abs", "up", "../who"} {
+		if got, err := sub.ReadFile(name, 10); err != nil || string(got) != "inner" {
+			t.Errorf("%s below the sub root: %q, %v; want inner", name, got, err)
+		}
+	}
+	if _, err := r.SubNoFollow("there"); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("SubNoFollow of a link: %v; want ENOTDIR", err)
+	}
+	same, err := r.Sub("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := same.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Stat("who"); err != nil {
+		t.Errorf("closing a sub root of the same directory closed the root: %v", err)
+	}
+	if err := same.Close(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("closing twice: %v; want fs.ErrClosed", err)
+	}
+}
+
+func TestMagic(t *testing.T) {
+	r := openRoot(t, "/proc")
+	name := fmt.Sprintf("%d", os.Getpid())
+	root, err := r.Magic(name + "/root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = root.Close() }()
+	got, err := root.Stat("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat("/", &st); err != nil || st.Ino != got.Ino || st.Dev != got.Dev {
+		t.Errorf("root: inode %d, want %d (%v)", got.Ino, st.Ino, err)
+	}
+	// A deleted file is reached by its descriptor only.
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.WriteString("gone"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		t.Fatal(err)
+	}
+	h, err := r.MagicHandle(fmt.Sprintf("%s/fd/%d", name, f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = h.Close() }()
+	if h.Info().Nlink != 0 {
+		t.Errorf("a deleted file has %d names", h.Info().Nlink)
+	}
+	open, err := h.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = open.Close() }()
+	content, err := io.ReadAll(open)
+	if err != nil || string(content) != "gone" {
+		t.Errorf("a deleted file: %q, %v", content, err)
+	}
+	if _, err := r.Magic(name + "/exe"); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("Magic of a file: %v; want ENOTDIR", err)
+	}
+}
+
+func TestReadAt(t *testing.T) {
+	dir := t.TempDir()
+	grow(t, dir, "file=0123456789")
+	f, err := openRoot(t, dir).Open("file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	buf := make([]byte, 4)
+	if n, err := f.ReadAt(buf, 3); n != 4 || err != nil || string(buf) != "3456" {
+		t.Errorf("inside: %d, %v, %q", n, err, buf)
+	}
+	if n, err := f.ReadAt(buf, 8); n != 2 || err != io.EOF {
+		t.Errorf("across the end: %d, %v; want 2, EOF", n, err)
+	}
+	if n, err := f.ReadAt(buf, -1); n != 0 || !errors.Is(err, unix.EINVAL) {
+		t.Errorf("before the start: %d, %v", n, err)
+	}
+	if _, err := unix.Write(f.FD(), []byte("x")); !errors.Is(err, unix.EBADF) {
+		t.Errorf("writing to the descriptor: %v; want EBADF", err)
+	}
+}
+
+// No descriptor is left behind, whatever a path did.
+func TestNoDescriptorLeaks(t *testing.T) {
+	count := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	dir := t.TempDir()
+	grow(t, dir, "d/e/f=x", "loop -> loop", "abs -> /d/e", "fifo|")
+	r := openRoot(t, dir)
+	before := count()
+	for _, name := range []string{"d/e/f", "loop", "abs/f", "abs/../e/f", "d/e/f/x", "none/x", "fifo", "d", "", "/", "d/e/../../.."} {
+		_, _ = r.ReadFile(name, 10)
+		_, _ = r.ReadFile(name, 0)
+		_, _ = r.ReadDir(name)
+		_, _ = r.Stat(name)
+		_, _ = r.Readlink(name)
+		_, _ = r.Resolve(name)
+		if sub, err := r.Sub(name); err == nil {
+			_ = sub.Close()
+		}
+		if f, err := r.Open(name); err == nil {
+			_ = f.Close()
+		}
+		if h, err := r.Handle(name, true); err == nil {
+			_ = h.Close()
+		}
+	}
+	if after := count(); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+// The kernel's own resolver inside a root (openat2 with RESOLVE_IN_ROOT, which
+// the probe's filter refuses and a test may use) is the oracle: same file or
+// same error for random trees of links and random paths.
+func FuzzResolve(f *testing.F) {
+	f.Add([]byte{0, 0, 1, 1, 2, 9, 3, 4, 7, 7, 0}, []byte{1, 2, 3})
+	f.Add([]byte("\x03\x00\x01/\x03\x00\x00..\x00\x01\x02"), []byte("ab../."))
+	f.Add([]byte{2, 0, 0, 0, 2, 2, 0, 1, 0, 2, 2, 0, 2, 0, 2}, []byte{0, 5, 1, 5, 2})
+	f.Fuzz(func(t *testing.T, tree, path []byte) {
+		if len(tree) > 200 || len(path) > 40 {
+			return
+		}
+		base := t.TempDir()
+		dir := filepath.Join(base, "root")
+		grow(t, base, "root/", "a=outside", "b/", "c -> /etc")
+		plant(dir, tree)
+		name := spell(path)
+		r, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = r.Close() }()
+		for _, follow := range []bool{true, false} {
+			flags := uint64(unix.O_PATH | unix.O_CLOEXEC)
+			if !follow {
+				flags |= unix.O_NOFOLLOW
+			}
+			fd, wantErr := unix.Openat2(r.FD(), name, &unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
+			if errors.Is(wantErr, unix.ENOSYS) || errors.Is(wantErr, unix.EPERM) {
+				t.Skip("no openat2 here: ", wantErr)
+			}
+			var want unix.Stat_t
+			if wantErr == nil {
+				if err := unix.Fstat(fd, &want); err != nil {
+					t.Fatal(err)
+				}
+				_ = unix.Close(fd)
+			}
+			got, gotErr := r.stat(name, follow)
+			if wantErr != nil || gotErr != nil {
+				if !errors.Is(gotErr, wantErr) {
+					t.Errorf("%q, follow %v: %v; the kernel says %v", name, follow, gotErr, wantErr)
+				}
+				continue
+			}
+			if got.Ino != want.Ino || got.Dev != want.Dev {
+				t.Errorf("%q, follow %v: inode %d; the kernel says %d", name, follow, got.Ino, want.Ino)
+			}
+			if !follow {
+				continue
+			}
+			resolved, err := r.Resolve(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := r.Lstat(resolved); err != nil || again.Ino != got.Ino {
+				t.Errorf("%q resolves to %q, which is another file (%v)", name, resolved, err)
+			}
+		}
+	})
+}
+
+// plant makes files, directories and links below dir from bytes; what cannot
+// be made is left out.
+func plant(dir string, tree []byte) {
+	dirs := []string{dir}
+	for len(tree) >= 4 {
+		kind, parent, name, n := tree[0]%3, dirs[int(tree[1])%len(dirs)], string('a'+rune(tree[2]%4)), int(tree[3]%8)
+		tree = tree[4:]
+		full := filepath.Join(parent, name)
+		switch kind {
+		case 0:
+			if os.Mkdir(full, 0o755) == nil {
+				dirs = append(dirs, full)
+			}
+		case 1:
+			_ = os.WriteFile(full, nil, 0o644)
+		case 2:
+			n = min(n, len(tree))
+			_ = os.Symlink(spell(tree[:n]), full)
+			tree = tree[n:]
+		}
+	}
+}
+
+// spell writes a path of few names, so that random ones often hit.
+func spell(b []byte) string {
+	words := [...]string{"a", "b", "c", "d", "..", "/", ".", "//", "/../", "a/", "/b"}
+	var s strings.Builder
+	for i, c := range b {
+		if i > 0 && c&0x80 != 0 {
+			s.WriteByte('/')
+		}
+		s.WriteString(words[int(c&0x7f)%len(words)])
+	}
+	return s.String()
+}

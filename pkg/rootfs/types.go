@@ -1,0 +1,52 @@
+package rootfs
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+)
+
+var (
+	// ErrTooLarge is wrapped where a file or directory holds more than the
+	// caller's limit. Nothing is returned then: half a file is no file.
+	ErrTooLarge = errors.New("larger than the limit")
+	// ErrNotRegular is wrapped where a file that is to be read is a directory,
+	// a FIFO, a socket or a device. It was not opened.
+	ErrNotRegular = errors.New("not a regular file")
+	// ErrAutomount is wrapped where going on would mount a file system.
+	ErrAutomount = errors.New("an automount point that is not mounted")
+)
+
+// Info is what statx(2) tells of a file.
+type Info struct {
+	Mode fs.FileMode // type, permission, setuid, setgid, sticky
+	UID  uint32
+	GID  uint32
+	Size int64 // bytes
+	// Blocks counts allocated units of 512 bytes: 0 for a file with a size is
+	// a hole, or an overlay's metadata-only copy.
+	Blocks int64
+	Nlink  uint32
+	Dev    uint64 // of the file system, as unix.Mkdev makes it
+	Ino    uint64
+	// RdevMajor and RdevMinor are the numbers of a device node.
+	RdevMajor uint32
+	RdevMinor uint32
+	Mtime     time.Time
+	Ctime     time.Time
+	// MountID is the first field of the mount's line in mountinfo. Kernels
+	// before 5.8 do not tell; then HasMountID is false, for 0 is a mount too
+	// (that of memfd files).
+	MountID    uint64
+	HasMountID bool
+}
+
+// DirEntry is a name in a directory. Type holds type bits only.
+type DirEntry struct {
+	Name string
+	Type fs.FileMode
+	Ino  uint64
+}
+
+// IsDir tells whether the entry is a directory itself, not a link to one.
+func (e DirEntry) IsDir() bool { return e.Type.IsDir() }
