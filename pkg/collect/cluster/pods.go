@@ -1,0 +1,280 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
+)
+
+// podLister lists pods and groups them by top owner and equal spec. It keeps
+// one spec for each group, so that memory goes by workloads, not by pods.
+type podLister struct {
+	*clients
+	opts   Options
+	groups map[string]*fact.Workload
+	// owners maps a controller that is itself owned (a ReplicaSet, a Job) to
+	// its owner: "ReplicaSet/NS/NAME".
+	owners map[string]owner
+}
+
+type owner struct{ kind, name string }
+
+func (l *podLister) scope() fact.PodScope {
+	if l.opts.Namespace != "" || l.opts.Selector != "" || l.opts.FieldSelector != "" {
+		return fact.PodsSome
+	}
+	return fact.PodsAll
+}
+
+func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
+	l.owners = map[string]owner{}
+	for kind, resource := range map[string]schema.GroupVersionResource{
+		"ReplicaSet": {Group: "apps", Version: "v1", Resource: "replicasets"},
+		"Job":        {Group: "batch", Version: "v1", Resource: "jobs"},
+	} {
+		if err := l.listOwners(ctx, kind, resource); err != nil {
+			return nil, err
+		}
+	}
+	handlers, err := l.runtimeHandlers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := l.claimPaths(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = eachPage(ctx, l.opts.PageSize,
+		metav1.ListOptions{LabelSelector: l.opts.Selector, FieldSelector: l.opts.FieldSelector},
+		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return l.core.Pods(l.opts.Namespace).List(ctx, o)
+		},
+		func(pod *corev1.Pod) error {
+			spec := podspec.From("pod/"+pod.Namespace+"/"+pod.Name, "spec", pod.Labels, pod.Annotations, &pod.Spec)
+			spec.RuntimeHandler = handlers[spec.RuntimeClass]
+			for i, v := range pod.Spec.Volumes {
+				if v.PersistentVolumeClaim == nil {
+					continue
+				}
+				if backing, ok := paths[pod.Namespace+"/"+v.PersistentVolumeClaim.ClaimName]; ok {
+					spec.Volumes[i].HostPath, spec.Volumes[i].HostPathFrom = backing.path, backing.from
+				}
+			}
+			l.add(l.topOwner(pod), spec, podFacts(pod))
+			return nil
+		})
+	if err != nil {
+		gap, err := refused(err, fact.Pods, "list", "pods", l.opts.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		return []fact.Gap{gap}, nil
+	}
+	return nil, nil
+}
+
+// listOwners reads who owns the ReplicaSets or Jobs, by metadata. Without the
+// right to, a pod's own labels have to do (see topOwner): no verdict needs more.
+func (l *podLister) listOwners(ctx context.Context, kind string, resource schema.GroupVersionResource) error {
+	err := eachPage(ctx, l.opts.PageSize, metav1.ListOptions{},
+		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return l.metadata.Resource(resource).Namespace(l.opts.Namespace).List(ctx, o)
+		},
+		func(m *metav1.PartialObjectMetadata) error {
+			if ref := metav1.GetControllerOfNoCopy(m); ref != nil {
+				l.owners[kind+"/"+m.Namespace+"/"+m.Name] = owner{ref.Kind, ref.Name}
+			}
+			return nil
+		})
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// runtimeHandlers maps RuntimeClass names to handlers; empty without the right
+// to list them, and then a handler is "" (not read).
+func (l *podLister) runtimeHandlers(ctx context.Context) (map[string]string, error) {
+	handlers := map[string]string{}
+	list, err := l.node.RuntimeClasses().List(ctx, metav1.ListOptions{})
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+		return handlers, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range list.Items {
+		handlers[list.Items[i].Name] = list.Items[i].Handler
+	}
+	return handlers, nil
+}
+
+// backing is a path of the node behind a claim.
+type backing struct{ path, from string }
+
+// claimPaths maps claims ("NS/NAME") to the paths of the hostPath and local
+// volumes behind them.
+func (l *podLister) claimPaths(ctx context.Context) (map[string]backing, error) {
+	paths := map[string]backing{}
+	err := eachPage(ctx, l.opts.PageSize, metav1.ListOptions{},
+		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return l.core.PersistentVolumes().List(ctx, o)
+		},
+		func(pv *corev1.PersistentVolume) error {
+			claim := pv.Spec.ClaimRef
+			if claim == nil {
+				return nil
+			}
+			key := claim.Namespace + "/" + claim.Name
+			switch {
+			case pv.Spec.HostPath != nil:
+				paths[key] = backing{pv.Spec.HostPath.Path, "persistentvolume/" + pv.Name + " spec.hostPath.path"}
+			case pv.Spec.Local != nil:
+				paths[key] = backing{pv.Spec.Local.Path, "persistentvolume/" + pv.Name + " spec.local.path"}
+			}
+			return nil
+		})
+	if apierrors.IsForbidden(err) {
+		return paths, nil
+	}
+	return paths, err
+}
+
+// topOwner follows controllers upwards: Pod, ReplicaSet, Deployment; Pod, Job,
+// CronJob. Controllers of other kinds are taken as they are.
+func (l *podLister) topOwner(pod *corev1.Pod) fact.Subject {
+	top := owner{"Pod", pod.Name}
+	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil && ref.Kind != "Node" {
+		top = owner{ref.Kind, ref.Name}
+		if above, ok := l.owners[top.kind+"/"+pod.Namespace+"/"+top.name]; ok {
+			top = above
+		} else if hash := pod.Labels["pod-template-hash"]; top.kind == "ReplicaSet" && hash != "" {
+			// The Deployment controller names its ReplicaSets NAME-HASH.
+			if name, ok := strings.CutSuffix(top.name, "-"+hash); ok {
+				top = owner{"Deployment", name}
+			}
+		}
+	}
+	return fact.Subject{
+		Kind:      top.kind,
+		Namespace: pod.Namespace,
+		Name:      top.name,
+		Platform:  fact.PlatformNamespace(pod.Namespace),
+	}
+}
+
+func podFacts(pod *corev1.Pod) fact.Pod {
+	out := fact.Pod{
+		Name:       pod.Name,
+		UID:        string(pod.UID),
+		Node:       pod.Spec.NodeName,
+		Phase:      string(pod.Status.Phase),
+		ConfigHash: pod.Annotations["kubernetes.io/config.hash"],
+	}
+	for _, list := range [][]corev1.ContainerStatus{
+		pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses,
+	} {
+		for _, s := range list {
+			status := fact.ContainerStatus{
+				Name:    s.Name,
+				ID:      withoutScheme(s.ContainerID),
+				ImageID: s.ImageID,
+				Running: s.State.Running != nil,
+			}
+			if s.LastTerminationState.Terminated != nil {
+				status.LastID = withoutScheme(s.LastTerminationState.Terminated.ContainerID)
+			}
+			out.Containers = append(out.Containers, status)
+		}
+	}
+	return out
+}
+
+// withoutScheme strips "containerd://" and the like.
+func withoutScheme(id string) string {
+	if _, rest, ok := strings.Cut(id, "://"); ok {
+		return rest
+	}
+	return id
+}
+
+// add puts a pod to the group with its owner and an equal spec. Origin, and
+// what differs between pods of one template (the service account's volume, the
+// labels that a controller adds), do not make specs differ.
+func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) {
+	canonical := spec
+	canonical.Origin = ""
+	canonical.Labels = maps.Clone(spec.Labels)
+	for _, label := range []string{
+		"controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name",
+		"apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index", "controller-uid",
+		"batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name", "pod-template-hash",
+	} {
+		delete(canonical.Labels, label)
+	}
+	canonical.Volumes = slices.Clone(spec.Volumes)
+	for i := range canonical.Volumes {
+		if strings.HasPrefix(canonical.Volumes[i].Name, "kube-api-access-") {
+			canonical.Volumes[i].Name = "kube-api-access"
+		}
+	}
+	canonical.Containers = slices.Clone(spec.Containers)
+	for i := range canonical.Containers {
+		mounts := slices.Clone(canonical.Containers[i].Mounts)
+		for j := range mounts {
+			if strings.HasPrefix(mounts[j].Volume, "kube-api-access-") {
+				mounts[j].Volume = "kube-api-access"
+			}
+		}
+		canonical.Containers[i].Mounts = mounts
+	}
+	body, err := json.Marshal(canonical)
+	if err != nil {
+		panic(fmt.Sprintf("a pod spec of plain strings does not marshal: %v", err))
+	}
+	key := top.Key() + " " + string(body)
+	group, ok := l.groups[key]
+	if !ok {
+		group = &fact.Workload{Owner: top, Spec: spec}
+		l.groups[key] = group
+	}
+	// The spec shown is the first pod's, by name, so that reports are stable.
+	if len(group.Pods) > 0 && pod.Name < group.Pods[0].Name {
+		group.Spec = spec
+		group.Pods = slices.Insert(group.Pods, 0, pod)
+		return
+	}
+	group.Pods = append(group.Pods, pod)
+}
+
+// workloads returns the groups, sorted.
+func (l *podLister) workloads() []fact.Workload {
+	out := make([]fact.Workload, 0, len(l.groups))
+	for _, group := range l.groups {
+		slices.SortFunc(group.Pods, func(a, b fact.Pod) int { return strings.Compare(a.Name, b.Name) })
+		out = append(out, *group)
+	}
+	slices.SortFunc(out, func(a, b fact.Workload) int {
+		return cmp.Or(
+			strings.Compare(a.Owner.Namespace, b.Owner.Namespace),
+			strings.Compare(a.Owner.Kind, b.Owner.Kind),
+			strings.Compare(a.Owner.Name, b.Owner.Name),
+			strings.Compare(a.Pods[0].Name, b.Pods[0].Name),
+		)
+	})
+	return out
+}
