@@ -1,0 +1,14 @@
+// Package overlay tells where the executables of a container come from: its
+// image, its writable layer, a volume, or nowhere that still exists. It
+// compares an overlay's upperdir with its lowerdirs (overlayfs,
+// Documentation/filesystems/overlayfs.rst), seen from the node's side, and
+// never looks into a mount that could hang or belongs to somebody else.
+//
+// What it cannot see, as trusted.overlay.* attributes need CAP_SYS_ADMIN:
+// opaque directories (a lower file below one counts as hidden by nothing, so
+// "added" may read "changed"; both are drift), and redirected directories,
+// where the answer is unknown instead of added (see bornInUpper).
+//
+// It runs inside the locked probe: only the system calls that its filter
+// allows, O_PATH before every open, nothing of package os.
+package overlay
