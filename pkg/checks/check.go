@@ -22,6 +22,9 @@ type Check struct {
 	// never reports a gap: Run turns each gap of these kinds into one unknown
 	// finding for the gap's subject.
 	Needs []fact.Kind
+	// Uses are facts that Judge takes where they were read, and does without
+	// elsewhere: measured evidence beside a declaration.
+	Uses []fact.Kind
 	// Scope says what the findings are about, for the commands that select by it.
 	Scope Scope
 	// Why, Remediation and References are the text of explain. Why and
@@ -64,6 +67,16 @@ func (c Check) Slug() string {
 		}
 	}
 	return c.ID
+}
+
+// UsesKind tells whether facts of this kind improve the check's findings.
+func (c Check) UsesKind(kind fact.Kind) bool {
+	for _, k := range c.Uses {
+		if k == kind {
+			return true
+		}
+	}
+	return false
 }
 
 // NeedsKind tells whether the check needs facts of this kind.
