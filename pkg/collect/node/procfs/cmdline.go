@@ -1,0 +1,60 @@
+package procfs
+
+import (
+	"bytes"
+	"strings"
+)
+
+// SplitCmdline takes /proc/PID/cmdline apart at the NULs. A process can write
+// over its own, so it is a hint and no proof; and arguments can hold secrets,
+// so they go nowhere but into comparisons.
+func SplitCmdline(data []byte) [][]byte {
+	if len(data) == 0 {
+		return nil
+	}
+	return bytes.Split(bytes.TrimSuffix(data, []byte{0}), []byte{0})
+}
+
+// Flags finds the flags of a pflag command line whose names are in wanted:
+// "--name=value" and "--name value"; the last wins; '_' is '-'. Flags named in
+// bools take no next word and mean "true" alone. Behind "--" nothing is a flag.
+// Whatever is not wanted is passed over unread.
+func Flags(args [][]byte, wanted, bools []string) map[string]string {
+	flags := map[string]string{}
+	for i := 0; i < len(args); i++ {
+		if string(args[i]) == "--" {
+			break
+		}
+		word, ok := bytes.CutPrefix(args[i], []byte("--"))
+		if !ok {
+			continue
+		}
+		rawName, value, hasValue := bytes.Cut(word, []byte{'='})
+		name := strings.ReplaceAll(string(rawName), "_", "-")
+		switch {
+		case contains(bools, name):
+			if !hasValue {
+				value = []byte("true")
+			}
+			flags[name] = string(value)
+		case hasValue:
+			if contains(wanted, name) {
+				flags[name] = string(value)
+			}
+		case contains(wanted, name) && i+1 < len(args):
+			// Only for a flag that is known to take a value is the next word one.
+			i++
+			flags[name] = string(args[i])
+		}
+	}
+	return flags
+}
+
+func contains(list []string, word string) bool {
+	for _, s := range list {
+		if s == word {
+			return true
+		}
+	}
+	return false
+}
