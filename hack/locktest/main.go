@@ -1,0 +1,42 @@
+//go:build linux && (amd64 || arm64)
+
+// Command locktest locks itself as the probe does and then tries what the lock
+// must refuse: one line an attempt. It runs in the probe's place inside a real
+// pod (-dir /proc/1/root/var/tmp -root /proc/1/root), or anywhere:
+//
+//	go run ./hack/locktest
+//	go run ./hack/locktest -unlocked   # the same without the lock: the writes work
+//
+// The release's probe has no way to be unlocked; this is not part of it. The
+// exit status is 1 if any result is not as it should be.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/lock/attempt"
+)
+
+func main() {
+	if attempt.IsChild() {
+		os.Exit(attempt.Child())
+	}
+	var o attempt.Options
+	flag.BoolVar(&o.Unlocked, "unlocked", false, "leave the lock out")
+	flag.StringVar(&o.Dir, "dir", os.TempDir(), "existing directory in which files are tried")
+	flag.StringVar(&o.Root, "root", "/", "directory whose files are read")
+	flag.DurationVar(&o.Stress, "stress", 0, "how long to read under garbage collection and new threads")
+	flag.Parse()
+	results, err := attempt.Main(o)
+	wrong := attempt.Summary(os.Stdout, results, o.Unlocked)
+	if err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
+	}
+	fmt.Printf("locked=%v attempts=%d wrong=%d\n", !o.Unlocked, len(results), wrong)
+	if wrong > 0 {
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,248 @@
+//go:build linux && (amd64 || arm64)
+
+// Package attempt tries, inside a process that locked itself, everything that
+// the lock must refuse and everything that it must leave. Tests of package lock
+// run it on the machine at hand, hack/locktest inside a real pod; the release's
+// probe does not link it.
+//
+// A test of a lock is worth what it would find without one, so each process
+// can also be run without: there, whatever is marked as working has to work.
+package attempt
+
+import (
+	"bufio"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/lock"
+)
+
+// childEnv tells a process that it is the one that tries.
+const childEnv = "CHECKLIST_ATTEMPT_CHILD"
+
+// IsChild tells whether this process was started by Main to try: main (or
+// TestMain) then calls Child and nothing else.
+func IsChild() bool { return os.Getenv(childEnv) != "" }
+
+// Options say what to try.
+type Options struct {
+	// Unlocked leaves the lock out.
+	Unlocked bool
+	// Dir is an existing directory; what is tried on files is tried in a new
+	// directory below it, which is removed afterwards.
+	Dir string
+	// Root is a directory whose files are read as well: /, or /proc/1/root.
+	Root string
+	// Stress is how long to read under garbage collection and new threads.
+	Stress time.Duration
+}
+
+// Result is one attempt.
+type Result struct {
+	Kind  string // "try" has to be refused, "read" has to work
+	Name  string
+	Works bool   // it has to work without the lock
+	Errno string // "ok", or the error's name
+}
+
+// String is the line that the child prints.
+func (r Result) String() string {
+	works := "-"
+	if r.Works {
+		works = "works"
+	}
+	return fmt.Sprintf("%s %s %s %s", r.Kind, r.Name, works, r.Errno)
+}
+
+// Wrong says why a result is not what it should be, or "".
+func (r Result) Wrong(unlocked bool) string {
+	switch {
+	case r.Kind == "read" && r.Errno != "ok":
+		return "a read that the probe needs failed"
+	case r.Kind == "try" && !unlocked && r.Errno != "EPERM":
+		return "expected EPERM"
+	case r.Kind == "try" && unlocked && r.Works && r.Errno != "ok":
+		return "expected to work without the lock, or the attempt proves nothing"
+	}
+	return ""
+}
+
+// Main prepares a directory, starts this executable again as the child that
+// tries, removes the directory and returns what the child printed. An error
+// means that the child did not come to its end.
+func Main(o Options) ([]Result, error) {
+	scratch, err := os.MkdirTemp(o.Dir, "checklist-locktest-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(scratch)
+	for _, name := range []string{"victim", "rename-me", "remove-me"} {
+		if err := os.WriteFile(filepath.Join(scratch, name), []byte("as it was\n"), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	if err := unix.Mkfifo(filepath.Join(scratch, "fifo"), 0o600); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("/proc/self/exe",
+		fmt.Sprintf("-unlocked=%v", o.Unlocked), "-dir", scratch, "-root", o.Root, "-stress", o.Stress.String())
+	cmd.Env = append(os.Environ(), childEnv+"=1")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	results, done, readErr := parse(stdout)
+	waitErr := cmd.Wait()
+	switch {
+	case readErr != nil:
+		return results, readErr
+	case waitErr != nil:
+		return results, fmt.Errorf("the child ended after %d attempts: %w: %s", len(results), waitErr, stderr.String())
+	case !done:
+		return results, fmt.Errorf("the child ended after %d attempts without saying done", len(results))
+	case stderr.Len() > 0:
+		return results, fmt.Errorf("expected nothing on stderr, found %q", stderr.String())
+	}
+	if !o.Unlocked {
+		for _, name := range []string{"victim", "rename-me", "remove-me"} {
+			text, err := os.ReadFile(filepath.Join(scratch, name))
+			if err != nil || string(text) != "as it was\n" {
+				return results, fmt.Errorf("%s: expected it unchanged, found %q, %v", name, text, err)
+			}
+		}
+		entries, err := os.ReadDir(scratch)
+		if err != nil {
+			return results, err
+		}
+		if len(entries) != 4 {
+			return results, fmt.Errorf("expected the 4 files that were there, found %v", entries)
+		}
+	}
+	return results, nil
+}
+
+func parse(r io.Reader) (results []Result, done bool, err error) {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		text := lines.Text()
+		if text == "done" {
+			done = true
+			continue
+		}
+		var result Result
+		var works string
+		if _, err := fmt.Sscan(text, &result.Kind, &result.Name, &works, &result.Errno); err != nil {
+			return results, false, fmt.Errorf("expected KIND NAME WORKS ERRNO, found %q", text)
+		}
+		result.Works = works == "works"
+		results = append(results, result)
+	}
+	return results, done, lines.Err()
+}
+
+// Child locks this process and tries. It returns the exit status.
+func Child() int {
+	flags := flag.NewFlagSet("attempt", flag.ContinueOnError)
+	unlocked := flags.Bool("unlocked", false, "")
+	dir := flags.String("dir", "", "")
+	root := flags.String("root", "/", "")
+	stressFor := flags.Duration("stress", 0, "")
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		return 2
+	}
+	e, err := newEnv(*dir, *root)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	if !*unlocked {
+		if err := lock.Install(unix.Stdout); err != nil {
+			say(err.Error())
+			return 2
+		}
+	}
+	for _, a := range reads {
+		say(Result{Kind: "read", Name: a.name, Errno: errno(a.do(e))}.String())
+	}
+	for _, a := range append(tries, archTries...) {
+		say(Result{Kind: "try", Name: a.name, Works: a.works, Errno: errno(a.do(e))}.String())
+	}
+	if *stressFor > 0 {
+		rounds, err := stress(*stressFor)
+		say(Result{Kind: "read", Name: fmt.Sprintf("stress-%d-rounds", rounds), Errno: errno(err)}.String())
+	}
+	say("done")
+	return 0
+}
+
+// say writes one line by a single write(2): os.Stdout would do, but this is
+// what the probe does.
+func say(line string) {
+	data := []byte(line + "\n")
+	for len(data) > 0 {
+		n, err := unix.Write(unix.Stdout, data)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			unix.Exit(3)
+		}
+		data = data[n:]
+	}
+}
+
+func errno(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	var e unix.Errno
+	if errors.As(err, &e) {
+		if name := unix.ErrnoName(e); name != "" {
+			return name
+		}
+		return fmt.Sprintf("errno-%d", int(e))
+	}
+	return strings.ReplaceAll(err.Error(), " ", "-")
+}
+
+// Summary prints the results, the wrong ones with their reason, and returns how
+// many are wrong.
+func Summary(w io.Writer, results []Result, unlocked bool) int {
+	wrong := 0
+	for _, r := range results {
+		note := r.Wrong(unlocked)
+		if note != "" {
+			wrong++
+			note = "   WRONG: " + note
+		}
+		fmt.Fprintf(w, "%-5s %-34s %s%s\n", r.Kind, r.Name, r.Errno, note)
+	}
+	return wrong
+}
+
+// Names lists the attempts of a kind, sorted.
+func Names(results []Result, kind string) []string {
+	var names []string
+	for _, r := range results {
+		if r.Kind == kind {
+			names = append(names, r.Name)
+		}
+	}
+	sort.Strings(names)
+	return names
+}
