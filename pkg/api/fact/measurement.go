@@ -185,9 +185,12 @@ type UpperWalk struct {
 	Path    string `json:"path"` // on the node
 	Entries int    `json:"entries"`
 	// Files are the executables found, sorted by path, at most MaxUpperFiles;
-	// Total counts them all.
-	Files []UpperFile `json:"files,omitempty"`
-	Total int         `json:"total"`
+	// where there are more, those whose content is the image's (OriginMetadata)
+	// are left out first. Total counts them all, Copies those of the image's
+	// content among them.
+	Files  []UpperFile `json:"files,omitempty"`
+	Total  int         `json:"total"`
+	Copies int         `json:"copies,omitempty"`
 	// Truncated says that a limit ended the walk, so that Total is a lower bound.
 	Truncated bool `json:"truncated,omitempty"`
 }
