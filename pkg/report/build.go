@@ -30,11 +30,9 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 			Nodes:    len(set.Nodes),
 		},
 	}
+	sanitize(report) // makes Findings a list even where there are none
 	if report.Answers == nil {
 		report.Answers = []api.Answer{}
-	}
-	if report.Findings == nil {
-		report.Findings = []api.Finding{}
 	}
 	for i := range set.Nodes {
 		if set.Nodes[i].Measured != nil {
@@ -49,6 +47,35 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 		report.Cluster.Secrets = &n
 	}
 	return report
+}
+
+// sanitize makes every text that a node or cluster supplied safe to print, once
+// and for every format: templates and jsonpath print strings as they are.
+func sanitize(report *api.ChecklistReport) {
+	subject := func(s *fact.Subject) {
+		s.Namespace, s.Name, s.Container, s.Node = escape(s.Namespace), escape(s.Name), escape(s.Container), escape(s.Node)
+		for i := range s.Pods {
+			s.Pods[i] = escape(s.Pods[i])
+		}
+	}
+	findings := make([]api.Finding, len(report.Findings))
+	for i := range report.Findings {
+		f := report.Findings[i].DeepCopy()
+		subject(&f.Subject)
+		f.Message = escape(f.Message)
+		for j := range f.Evidence {
+			f.Evidence[j].Source, f.Evidence[j].Value = escape(f.Evidence[j].Source), escape(f.Evidence[j].Value)
+		}
+		findings[i] = *f
+	}
+	var gaps []fact.Gap
+	for i := range report.Gaps {
+		g := report.Gaps[i].DeepCopy()
+		subject(&g.Subject)
+		g.Detail, g.Hint = escape(g.Detail), escape(g.Hint)
+		gaps = append(gaps, *g)
+	}
+	report.Findings, report.Gaps = findings, gaps
 }
 
 // RunName names the objects of one run by the time at which it started.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -45,16 +46,21 @@ var ErrNoWorkload = errors.New("no pod and no workload found")
 // Read returns the workloads that manifests declare, sorted by namespace, kind
 // and name. No cluster is contacted. Objects that run no pod are passed over;
 // a manifest that cannot be parsed is an error that names it.
-func Read(_ context.Context, files Files, namespace string) ([]fact.Workload, error) {
-	result := resource.NewLocalBuilder().
+func Read(_ context.Context, files Files, namespace string, stdin io.Reader) ([]fact.Workload, error) {
+	builder := resource.NewLocalBuilder().
 		Unstructured().
 		ContinueOnError().
-		NamespaceParam(namespace).DefaultNamespace().
-		FilenameParam(false, &resource.FilenameOptions{
-			Filenames: files.Filenames, Kustomize: files.Kustomize, Recursive: files.Recursive,
-		}).
-		Flatten().
-		Do()
+		NamespaceParam(namespace).DefaultNamespace()
+	named := slices.DeleteFunc(slices.Clone(files.Filenames), func(name string) bool { return name == "-" })
+	if len(named) < len(files.Filenames) {
+		builder = builder.Stream(stdin, stdinName)
+	}
+	if len(named) > 0 || files.Kustomize != "" {
+		builder = builder.FilenameParam(false, &resource.FilenameOptions{
+			Filenames: named, Kustomize: files.Kustomize, Recursive: files.Recursive,
+		})
+	}
+	result := builder.Flatten().Do()
 	var workloads []fact.Workload
 	err := result.Visit(func(info *resource.Info, err error) error {
 		if err != nil {
@@ -94,9 +100,12 @@ func Sort(workloads []fact.Workload) {
 	})
 }
 
+// stdinName stands where a file's name would, in evidence and errors.
+const stdinName = "stdin"
+
 func sourcePrefix(source string) string {
-	if source == "" || source == "STDIN" {
-		return "stdin "
+	if source == "" {
+		source = stdinName
 	}
 	return source + " "
 }

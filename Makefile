@@ -1,0 +1,96 @@
+# make            what there is to make
+# make run        build everything and answer the six questions for this machine
+# make test       install what the tests need, and pass every one
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+# One value everywhere: with two, everything would be compiled twice.
+export CGO_ENABLED := 0
+GO ?= go
+VERSION ?= $(shell git describe --tags --dirty --match 'v*' 2>/dev/null || echo v0.0.0-dev)
+# The probe's image by digest, set by a release. Without one the embedded probe runs.
+RELEASE_IMAGE ?=
+LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.releaseImage=$(RELEASE_IMAGE)
+TOOL := $(GO) tool -modfile=hack/tools/go.mod
+# What make run hands to the plugin. The default touches no cluster.
+ARGS ?= --local
+# Two at a time is what the smallest machine of ours has cores.
+export GOFLAGS := -buildvcs=false -p=2
+CLUSTER := hack/cluster/run
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: probe ## build bin/kubectl-checklist with both embedded probes
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/kubectl-checklist ./cmd/kubectl-checklist
+
+.PHONY: probe
+probe: ## build the probes that the plugin carries, for amd64 and arm64
+	@sh hack/build-probe.sh
+
+.PHONY: run
+run: build ## build, then answer the six questions: make run ARGS='--context X nodes'
+	@bin/kubectl-checklist $(ARGS)
+
+.PHONY: test
+test: deps build lint unit race e2e ## install what tests need, then every test, the real cluster's too
+
+.PHONY: deps
+deps: ## install the Debian packages that the tests need
+	@sh hack/deps.sh
+
+.PHONY: lint
+lint: ## formatting, vet, staticcheck, generated files
+	@sh hack/lint.sh
+
+.PHONY: unit
+unit: ## tests that need no cluster
+	CHECKLIST_REQUIRE_TOOLS=1 $(GO) test $(GOTESTFLAGS) ./...
+
+.PHONY: race
+race: ## the concurrent packages under the race detector
+	CGO_ENABLED=1 $(GO) test $(GOTESTFLAGS) -race ./pkg/probe/ ./pkg/collect/cluster/ ./pkg/collect/node/ ./pkg/collect/etcd/ ./pkg/cli/
+
+.PHONY: e2e
+e2e: deps build ## tests on the real cluster, which is started and taken down
+	@sh hack/e2e/run.sh
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@sh hack/fuzz.sh $(or $(FUZZTIME),10s)
+
+.PHONY: bench
+bench: build ## figures: start-up, sizes, memory, readers against their peers
+	@sh hack/bench/run.sh
+
+.PHONY: demo
+demo: deps build ## start the real cluster, plant a fault for each question, find them
+	@sh hack/demo/run.sh
+
+.PHONY: cluster-up
+cluster-up: deps ## start the real cluster of hack/cluster
+	@$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: ## remove every trace of it
+	@$(CLUSTER) down
+
+.PHONY: cluster-status
+cluster-status: ## what runs of it
+	@$(CLUSTER) status
+
+.PHONY: image
+image: probe ## build the probe's image, reproducibly, into dist/
+	@sh hack/image/probe.sh
+
+.PHONY: generate
+generate: ## write generated code and docs anew
+	$(TOOL) deepcopy-gen --output-file zz_generated.deepcopy.go --go-header-file hack/boilerplate.go.txt ./pkg/api/fact ./pkg/api/v1alpha1
+	$(GO) test ./pkg/checks/catalogue -run TestDocs -update
+	$(TOOL) gofumpt -w cmd pkg hack
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist pkg/probe/embedded/bin/*.gz

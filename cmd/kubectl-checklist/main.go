@@ -1,0 +1,43 @@
+// Command kubectl-checklist answers the container security checklist from
+// evidence, as a plugin of kubectl.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	_ "k8s.io/client-go/plugin/pkg/client/auth"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/cli"
+)
+
+// Set by the linker: -X main.version=v0.1.0 -X main.releaseImage=registry/probe@sha256:...
+var (
+	version      = "v0.0.0-dev"
+	releaseImage = ""
+)
+
+func main() { os.Exit(run(os.Args)) }
+
+func run(argv []string) int {
+	args := argv[1:]
+	// kubectl completes plugins by a program of this name (kubectl 1.26+).
+	if strings.HasPrefix(filepath.Base(argv[0]), "kubectl_complete-") {
+		args = append([]string{cobra.ShellCompRequestCmd}, args...)
+		argv[0] = "kubectl-checklist"
+	}
+	// The first signal cancels the run, which then cleans up; a second one
+	// ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop()
+	}()
+	return cli.Main(ctx, cli.NewEnv(argv[0], version, releaseImage), args)
+}

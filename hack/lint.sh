@@ -1,0 +1,30 @@
+#!/bin/sh
+# gofumpt, go vet and staticcheck over the plugin's module, go vet over the
+# others; and generated code is fresh.
+set -eu
+cd "$(dirname "$0")/.."
+tool() { go tool -modfile=hack/tools/go.mod "$@"; }
+
+unformatted=$(tool gofumpt -l cmd pkg hack)
+if [ -n "$unformatted" ]; then
+	echo "not formatted (make generate mends it):" >&2
+	echo "$unformatted" >&2
+	exit 1
+fi
+go vet -tags e2e ./...
+tool staticcheck -tags e2e ./...
+# Platforms that the plugin is built for and nobody here runs: types only.
+for os in darwin windows; do
+	GOOS=$os GOARCH=arm64 go vet ./pkg/api/... ./pkg/rootfs/... ./pkg/checks/...
+done
+for module in hack/cluster hack/image; do
+	go -C "$module" vet ./...
+done
+
+before=$(cat pkg/api/*/zz_generated.deepcopy.go | sha256sum)
+tool deepcopy-gen --output-file zz_generated.deepcopy.go --go-header-file hack/boilerplate.go.txt ./pkg/api/fact ./pkg/api/v1alpha1
+after=$(cat pkg/api/*/zz_generated.deepcopy.go | sha256sum)
+if [ "$before" != "$after" ]; then
+	echo "deep copies were stale, and are fresh now: commit pkg/api/*/zz_generated.deepcopy.go" >&2
+	exit 1
+fi

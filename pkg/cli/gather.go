@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
+)
+
+// nodeKinds are the facts that only a node can give.
+var nodeKinds = []fact.Kind{
+	fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices,
+	fact.Kernel, fact.Packages, fact.Etcd, fact.EncryptionConfig,
+}
+
+// storageKinds are the facts that only nodes with a part of the control plane
+// can give.
+var storageKinds = []fact.Kind{fact.Etcd, fact.EncryptionConfig}
+
+// procKinds are the facts that a probe of level proc can give.
+var procKinds = []fact.Kind{fact.Processes, fact.Mounts}
+
+// clusterRun is what to read of a cluster.
+type clusterRun struct {
+	env    *Env
+	flags  *genericclioptions.ConfigFlags
+	probe  probeFlags
+	show   bool // progress
+	kinds  []fact.Kind
+	read   cluster.Options
+	narrow func(*cluster.Result) error // after the lists, before the probe
+}
+
+// gather reads the cluster, and then its nodes by probe.
+func (c *clusterRun) gather(ctx context.Context) (*fact.Set, error) {
+	config, err := c.restConfig()
+	if err != nil {
+		return nil, err
+	}
+	set := &fact.Set{CollectedAt: fact.NewTime(time.Now().Truncate(time.Second))}
+	c.read.Config = config
+	result, err := cluster.Collect(ctx, c.read)
+	if err != nil {
+		return nil, err
+	}
+	if c.narrow != nil {
+		if err := c.narrow(result); err != nil {
+			return nil, err
+		}
+	}
+	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
+	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
+	if err := c.measure(ctx, config, set, result); err != nil {
+		return nil, err
+	}
+	set.Gaps = append(set.Gaps, storageGaps(c.kinds, set)...)
+	return set, nil
+}
+
+func (c *clusterRun) restConfig() (*rest.Config, error) {
+	config, err := c.flags.ToRESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent = "kubectl-checklist/" + c.env.Version
+	// Priority and fairness on the server protects it; the client's default
+	// of five requests a second protects nobody.
+	config.QPS, config.Burst = 50, 100
+	// One warning a probe pod ("would violate PodSecurity ...") says nothing
+	// that the preflight did not.
+	config.WarningHandler = rest.NoWarnings{}
+	return config, nil
+}
+
+// measure runs probes for the kinds that were asked for, on the nodes that can
+// give them, and puts the measurements and gaps into the set.
+func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact.Set, listed *cluster.Result) error {
+	wanted := intersect(c.kinds, nodeKinds)
+	if len(wanted) == 0 {
+		return nil
+	}
+	level := c.probe.effectiveLevel()
+	if level == fact.LevelProc {
+		set.Gaps = append(set.Gaps, notRequested(subtract(wanted, procKinds), "the probe's level is proc", "--probe-level full reads them")...)
+		wanted = intersect(wanted, procKinds)
+	}
+	if level == fact.LevelAPI {
+		hint := "leave out --no-probe to measure the nodes"
+		if !c.probe.noProbe {
+			hint = "--probe-level full measures the nodes"
+		}
+		set.Gaps = append(set.Gaps, notRequested(wanted, "no probe was run", hint)...)
+		return nil
+	}
+	nodes := probeNodes(wanted, set)
+	if len(nodes) == 0 {
+		return nil
+	}
+	clients, err := probe.NewClients(config)
+	if err != nil {
+		return err
+	}
+	progress := c.env.newProgress(c.show, "measuring nodes")
+	defer progress.finish()
+	measured, gaps, err := probe.Run(ctx, probe.Options{
+		Clients:      clients,
+		Level:        level,
+		Image:        c.probe.image,
+		ReleaseImage: c.env.ReleaseImage,
+		Namespace:    c.probe.namespace,
+		PullSecret:   c.probe.pullSecret,
+		Timeout:      c.probe.timeout,
+		MaxInFlight:  c.probe.maxInFlight,
+		Kinds:        wanted,
+		Announce:     func(line string) { c.env.warn("%s", line) },
+		Progress:     progress.update,
+	}, nodes, listed.NodeObjects)
+	if err != nil {
+		return err
+	}
+	set.Gaps = append(set.Gaps, gaps...)
+	for i := range set.Nodes {
+		set.Nodes[i].Measured = measured[set.Nodes[i].Name]
+	}
+	return nil
+}
+
+// probeNodes are the nodes that can give what is wanted. Where only storage is
+// wanted and the control plane's nodes are known, the others have nothing to say.
+func probeNodes(wanted []fact.Kind, set *fact.Set) []fact.Node {
+	if len(subtract(wanted, storageKinds)) > 0 {
+		return set.Nodes
+	}
+	if managed(set.Cluster.Provider) {
+		return nil
+	}
+	control := slices.DeleteFunc(slices.Clone(set.Nodes), func(n fact.Node) bool { return !n.ControlPlane })
+	if len(control) > 0 {
+		return control
+	}
+	return set.Nodes
+}
+
+// managed tells whether the provider keeps the control plane to itself.
+func managed(provider string) bool { return slices.Contains([]string{"eks", "gke", "aks"}, provider) }
+
+// providerStatements say what a provider documents. They are detail, never a pass.
+var providerStatements = map[string]string{
+	"eks": "EKS runs etcd itself; it documents envelope encryption of all API data from 1.28 on",
+	"gke": "GKE runs etcd itself; it documents encrypted disks, and application-layer encryption where switched on",
+	"aks": "AKS runs etcd itself; it documents encrypted disks, and KMS encryption where switched on",
+}
+
+// storageGaps says why stored bytes were read nowhere, where they were not and
+// nothing else says it.
+func storageGaps(kinds []fact.Kind, set *fact.Set) []fact.Gap {
+	var gaps []fact.Gap
+	for _, kind := range intersect(kinds, storageKinds) {
+		read := set.Snapshot != nil && kind == fact.Etcd
+		for i := range set.Nodes {
+			m := set.Nodes[i].Measured
+			if m == nil {
+				continue
+			}
+			read = read || kind == fact.Etcd && len(m.Etcd) > 0 || kind == fact.EncryptionConfig && len(m.APIServers) > 0
+			read = read || slices.ContainsFunc(m.Gaps, func(g fact.Gap) bool { return g.What == kind })
+		}
+		read = read || slices.ContainsFunc(set.Gaps, func(g fact.Gap) bool { return g.What == kind })
+		if read {
+			continue
+		}
+		gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.NotPresent}
+		process := map[fact.Kind]string{fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver"}[kind]
+		switch {
+		case managed(set.Cluster.Provider):
+			gap.Reason = fact.ProviderManaged
+			gap.Detail = providerStatements[set.Cluster.Provider]
+			gap.Hint = "ask the provider's own API or console; it cannot be measured from the cluster"
+		default:
+			gap.Detail = fmt.Sprintf("no process of %s was found on the %d nodes measured", process, measuredCount(set))
+			gap.Hint = "where etcd runs elsewhere, give an etcd snapshot: secrets --snapshot FILE"
+		}
+		gaps = append(gaps, gap)
+	}
+	return gaps
+}
+
+func measuredCount(set *fact.Set) int {
+	n := 0
+	for i := range set.Nodes {
+		if set.Nodes[i].Measured != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// notRequested is one gap for each kind, for the whole cluster.
+func notRequested(kinds []fact.Kind, detail, hint string) []fact.Gap {
+	gaps := make([]fact.Gap, 0, len(kinds))
+	for _, kind := range kinds {
+		gaps = append(gaps, fact.Gap{
+			What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.NotRequested, Detail: detail, Hint: hint,
+		})
+	}
+	return gaps
+}
+
+func intersect(a, b []fact.Kind) []fact.Kind {
+	return slices.DeleteFunc(slices.Clone(a), func(k fact.Kind) bool { return !slices.Contains(b, k) })
+}
+
+func subtract(a, b []fact.Kind) []fact.Kind {
+	return slices.DeleteFunc(slices.Clone(a), func(k fact.Kind) bool { return slices.Contains(b, k) })
+}

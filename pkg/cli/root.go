@@ -1,0 +1,224 @@
+// Package cli holds the commands: flags become options, options one call.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/kubectl/pkg/util/templates"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
+)
+
+// CommandName is how users call the plugin, by the name of its file: kubectl
+// starts kubectl-checklist for "kubectl checklist".
+func CommandName(argv0 string) string {
+	base := strings.TrimSuffix(filepath.Base(argv0), ".exe")
+	if strings.HasPrefix(base, "kubectl-") {
+		return "kubectl " + strings.ReplaceAll(strings.TrimPrefix(base, "kubectl-"), "_", "-")
+	}
+	return base
+}
+
+// Main runs one command line and returns its exit status.
+func Main(ctx context.Context, env *Env, args []string) int {
+	root := NewCommand(env)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if message := Message(err); message != "" {
+		env.warn("%s", message)
+	}
+	return Code(err)
+}
+
+// NewEnv is the real world.
+func NewEnv(argv0, version, releaseImage string) *Env {
+	return &Env{
+		Streams:       genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
+		Name:          CommandName(argv0),
+		Version:       version,
+		ReleaseImage:  releaseImage,
+		Getenv:        os.Getenv,
+		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+}
+
+// NewCommand returns the root command with everything below it.
+func NewCommand(env *Env) *cobra.Command {
+	flags := genericclioptions.NewConfigFlags(true)
+	root := newChecklistCommand(env, flags)
+	root.AddCommand(
+		newPodsCommand(env, flags),
+		newNodesCommand(env, flags),
+		newSecretsCommand(env, flags),
+		newExplainCommand(env),
+		newManifestsCommand(env, flags),
+		newCleanupCommand(env, flags),
+		newVersionCommand(env),
+		newCompletionCommand(env),
+	)
+	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetIn(env.Streams.In)
+	root.SetOut(env.Streams.Out)
+	root.SetErr(env.Streams.ErrOut)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())
+	})
+	flags.AddFlags(root.PersistentFlags())
+	groupUsage(root)
+	return root
+}
+
+// examples puts the name that the user calls us by into examples.
+func (e *Env) examples(text string) string {
+	return templates.Examples(strings.ReplaceAll(text, "kubectl checklist", e.Name))
+}
+
+// checklistFlags are the root command's own.
+type checklistFlags struct {
+	reportFlags
+	sourceFlags
+	probeFlags
+	scopeFlags
+}
+
+func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
+	var f checklistFlags
+	cmd := &cobra.Command{
+		Use:         "kubectl-checklist",
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: env.Name},
+		Short:       "Answer the container security checklist from evidence",
+		Long: templates.LongDesc(`
+			Answers the six questions of the container security checklist, from evidence: it
+			reads pods, nodes and Secrets' names through the API, and starts a short-lived,
+			locked-down probe pod on each node to measure what runs and what is stored there.
+
+			What was not measured is unknown, with a reason. Nothing is changed, and nothing
+			is left behind.`),
+		Example: env.examples(`
+			# Answer all six questions for the current cluster
+			kubectl checklist
+
+			# Without creating anything: what needs a node is unknown
+			kubectl checklist --no-probe
+
+			# Answer them for this machine, without a cluster
+			kubectl checklist --local
+
+			# Save what was read, and judge it again elsewhere
+			kubectl checklist --save-facts facts.json
+			kubectl checklist --facts facts.json -o json`),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q; see: %s --help", args[0], cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), env, config) },
+	}
+	f.scopeFlags.add(cmd.Flags(), "all namespaces unless -n is given")
+	f.reportFlags.add(cmd.Flags())
+	f.sourceFlags.add(cmd.Flags())
+	f.probeFlags.add(cmd.Flags())
+	return cmd
+}
+
+func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags) error {
+	if err := errors.Join(f.sourceFlags.validate(), f.probeFlags.validate()); err != nil {
+		return err
+	}
+	ofCommand := catalogue.All()
+	if f.facts != "" {
+		return replay(env, f.reportFlags, f.facts, "checklist", ofCommand)
+	}
+	r, err := newRun(env, f.reportFlags, "checklist", ofCommand)
+	if err != nil {
+		return err
+	}
+	r.summary = true
+	if f.local {
+		return f.runLocal(ctx, r)
+	}
+	namespace, err := f.namespace(config, true)
+	if err != nil {
+		return err
+	}
+	r.spec.Scope = f.scope(r.spec.Scope, namespace, f.effectiveLevel())
+	c := clusterRun{
+		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: r.kinds(),
+		read: cluster.Options{
+			Pods: true, Nodes: true, Secrets: needs(r.checks, fact.Secrets),
+			Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector,
+		},
+	}
+	set, err := c.gather(ctx)
+	if err != nil {
+		return err
+	}
+	return r.finish(set)
+}
+
+// runLocal answers for this machine.
+func (f *checklistFlags) runLocal(ctx context.Context, r *run) error {
+	if err := f.scopeFlags.refuse("--local"); err != nil {
+		return err
+	}
+	r.spec.Scope.Local, r.spec.Scope.Root = true, f.root
+	set, err := gatherLocal(ctx, f.root, r.kinds(), f.timeout)
+	if err != nil {
+		return err
+	}
+	return r.finish(set)
+}
+
+func needs(selected []checks.Check, kind fact.Kind) bool {
+	for _, c := range selected {
+		if c.NeedsKind(kind) || c.UsesKind(kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// replay judges saved facts by a command's checks. Facts that the same command
+// saved are judged by the checks that it had selected.
+func replay(env *Env, flags reportFlags, path, command string, ofCommand []checks.Check) error {
+	if flags.saveFacts != "" {
+		return errors.New("--facts and --save-facts exclude each other")
+	}
+	saved, err := loadFacts(path)
+	if err != nil {
+		return err
+	}
+	if command == "checklist" {
+		// The root command replays whatever was saved.
+		command = saved.Spec.Command
+		ofCommand = checksOf(command, saved.Spec)
+	}
+	if command == saved.Spec.Command && len(saved.Spec.Scope.Checks) > 0 && len(flags.checks) == 0 && len(flags.questions) == 0 && len(flags.skip) == 0 {
+		flags.checks = saved.Spec.Scope.Checks
+	}
+	r, err := newRun(env, flags, command, ofCommand)
+	if err != nil {
+		return err
+	}
+	scope := r.spec.Scope.Checks
+	r.spec.Scope = saved.Spec.Scope
+	r.spec.Scope.Checks = scope
+	r.summary = command == "checklist"
+	return r.finish(&saved.Facts)
+}

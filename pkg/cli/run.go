@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+// run is what every judging command comes down to: facts from somewhere,
+// judged by some checks, printed, and an exit status.
+type run struct {
+	env    *Env
+	report reportFlags
+	spec   api.ReportSpec
+	checks []checks.Check
+	// summary asks the table for the scorecard and what matters most.
+	summary bool
+}
+
+// newRun settles what is judged before anything is read.
+func newRun(env *Env, flags reportFlags, command string, ofCommand []checks.Check) (*run, error) {
+	if err := flags.validate(); err != nil {
+		return nil, err
+	}
+	selected, err := selectChecks(catalogue.All(), ofCommand, flags.questions, flags.checks, flags.skip)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{env: env, report: flags, checks: selected}
+	r.spec = api.ReportSpec{Command: command, Version: env.Version, CatalogueVersion: catalogue.Version}
+	if len(selected) < len(ofCommand) {
+		for _, c := range selected {
+			r.spec.Scope.Checks = append(r.spec.Scope.Checks, c.ID)
+		}
+	}
+	return r, nil
+}
+
+// kinds are the facts that the selected checks need.
+func (r *run) kinds() []fact.Kind {
+	var kinds []fact.Kind
+	for _, kind := range fact.Kinds() {
+		for _, c := range r.checks {
+			if c.NeedsKind(kind) || c.UsesKind(kind) {
+				kinds = append(kinds, kind)
+				break
+			}
+		}
+	}
+	return kinds
+}
+
+// finish saves facts, judges them, prints the report everywhere it was asked
+// for, and says which exit status that is.
+func (r *run) finish(set *fact.Set) error {
+	if r.report.saveFacts != "" {
+		if err := saveFacts(r.report.saveFacts, r.spec, set); err != nil {
+			return err
+		}
+	}
+	built := report.Build(r.spec, set, checks.Run(r.checks, set))
+	if err := r.print(built); err != nil {
+		return err
+	}
+	return r.exit(built)
+}
+
+func (r *run) print(built *api.ChecklistReport) error {
+	opts := report.Options{
+		NoHeaders:   r.report.noHeaders,
+		MinSeverity: api.Severity(r.report.severity),
+		Summary:     r.summary,
+		Command:     r.env.Name,
+	}
+	for _, output := range r.report.outputFile {
+		format, path, _ := strings.Cut(output, "=")
+		printer, err := report.NewPrinter(format, opts)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(path, func(out io.Writer) error { return printer.Print(out, built) }); err != nil {
+			return err
+		}
+	}
+	opts.Color = r.env.colored(r.report.color)
+	printer, err := report.NewPrinter(r.report.output, opts)
+	if err != nil {
+		return err
+	}
+	// Printed whole or not at all, and a full disk or a closed pipe is told.
+	var buffer bytes.Buffer
+	if err := printer.Print(&buffer, built); err != nil {
+		return err
+	}
+	if _, err := r.env.Streams.Out.Write(buffer.Bytes()); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// writeFile writes to a temporary name and renames, so that a file that is
+// there is whole. It is readable by its owner alone: findings name weaknesses.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = file.Close()
+			_ = os.Remove(file.Name())
+			err = fmt.Errorf("writing %q: %w", path, err)
+		}
+	}()
+	if err := write(file); err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// exit applies the contract's exit statuses to a report.
+func (r *run) exit(built *api.ChecklistReport) error {
+	if r.report.failOn == "" {
+		return nil
+	}
+	threshold := api.Severity(r.report.failOn).Rank()
+	partial := len(built.Gaps) > 0
+	for _, f := range built.Findings {
+		if f.Verdict == api.Fail && f.Severity.Rank() >= threshold {
+			return &ExitError{Code: ExitFindings}
+		}
+		partial = partial || f.Verdict == api.VerdictUnknown
+	}
+	if partial && !r.report.allowUnknown {
+		return &ExitError{Code: ExitPartial}
+	}
+	return nil
+}
+
+// Env is the world as a command sees it, so that tests can give another.
+type Env struct {
+	Streams genericiooptions.IOStreams
+	// Name is how the user calls the plugin: "kubectl checklist".
+	Name string
+	// Version is this build's, "v0.1.0"; ReleaseImage its probe image by
+	// digest, "" where none was published.
+	Version      string
+	ReleaseImage string
+
+	Getenv func(string) string
+	// OutIsTerminal and ErrIsTerminal tell whether a person reads.
+	OutIsTerminal, ErrIsTerminal bool
+}
+
+// colored decides on colour: the flag, then NO_COLOR, CLICOLOR_FORCE, a dumb
+// terminal, and whether stdout is a terminal at all.
+func (e *Env) colored(flag string) bool {
+	switch {
+	case flag == "always":
+		return true
+	case flag == "never", e.Getenv("NO_COLOR") != "":
+		return false
+	case e.Getenv("CLICOLOR_FORCE") != "" && e.Getenv("CLICOLOR_FORCE") != "0":
+		return true
+	}
+	return e.OutIsTerminal && e.Getenv("TERM") != "dumb"
+}
+
+// showsProgress decides on progress, which goes to stderr only.
+func (e *Env) showsProgress(flag string) bool {
+	switch flag {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	return e.ErrIsTerminal && e.Getenv("TERM") != "dumb"
+}
+
+// warn prints one line to stderr.
+func (e *Env) warn(format string, args ...any) {
+	fmt.Fprintf(e.Streams.ErrOut, format+"\n", args...) //nolint:errcheck // nowhere to tell
+}

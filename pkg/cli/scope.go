@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// scopeFlags narrow what is looked at.
+type scopeFlags struct {
+	allNamespaces bool
+	selector      string
+	fieldSelector string
+}
+
+func (f *scopeFlags) add(flags *pflag.FlagSet, namespaces string) {
+	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Look at all namespaces ("+namespaces+").")
+	flags.StringVarP(&f.selector, "selector", "l", "", "Label selector of pods, as in kubectl get pods.")
+	flags.StringVar(&f.fieldSelector, "field-selector", "", "Field selector of pods, as in kubectl get pods.")
+}
+
+// namespace is the namespace to look at, "" for all of them. Commands that
+// look at all by default take one only where -n is given.
+func (f *scopeFlags) namespace(config *genericclioptions.ConfigFlags, allByDefault bool) (string, error) {
+	explicit := config.Namespace != nil && *config.Namespace != ""
+	if f.allNamespaces {
+		return "", nil
+	}
+	if allByDefault && !explicit {
+		return "", nil
+	}
+	namespace, _, err := config.ToRawKubeConfigLoader().Namespace()
+	return namespace, err
+}
+
+// scope fills in what the report says of it.
+func (f *scopeFlags) scope(scope api.Scope, namespace string, level fact.Level) api.Scope {
+	scope.AllNamespaces = namespace == ""
+	if namespace != "" {
+		scope.Namespaces = []string{namespace}
+	}
+	scope.Selector, scope.FieldSelector, scope.ProbeLevel = f.selector, f.fieldSelector, string(level)
+	return scope
+}
+
+// refuse says which narrowing flag makes no sense without a cluster.
+func (f *scopeFlags) refuse(with string) error {
+	for _, flag := range []struct {
+		name string
+		set  bool
+	}{
+		{"--all-namespaces", f.allNamespaces},
+		{"--selector", f.selector != ""},
+		{"--field-selector", f.fieldSelector != ""},
+	} {
+		if flag.set {
+			return fmt.Errorf("%s and %s exclude each other", with, flag.name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/kubectl/pkg/util/templates"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
+)
+
+type secretsFlags struct {
+	reportFlags
+	sourceFlags
+	probeFlags
+	snapshot      string
+	allNamespaces bool
+}
+
+func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
+	var f secretsFlags
+	cmd := &cobra.Command{
+		Use:     "secrets",
+		Aliases: []string{"secret"},
+		Short:   "Tell whether Secrets are encrypted, from the stored bytes",
+		Long: templates.LongDesc(`
+			Reads how each Secret is stored in etcd, from the bytes themselves, and what the
+			API server was told to do. The values of Secrets are never fetched from the API
+			and never leave the node: names, providers, sizes and revisions do.`),
+		Example: env.examples(`
+			# Every Secret of the cluster
+			kubectl checklist secrets
+
+			# As an object, for a pipeline that stops at the first plaintext
+			kubectl checklist secrets -o yaml --fail-on high
+
+			# From an etcd snapshot, without a cluster
+			kubectl checklist secrets --snapshot backup.db`),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), env, config) },
+	}
+	cmd.Flags().StringVar(&f.snapshot, "snapshot", "", "Read this etcd snapshot, database file or member directory; no cluster is contacted.")
+	cmd.Flags().BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Look at all namespaces (the default unless -n is given).")
+	f.reportFlags.add(cmd.Flags())
+	f.sourceFlags.add(cmd.Flags())
+	f.probeFlags.add(cmd.Flags())
+	return cmd
+}
+
+func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags) error {
+	if err := errors.Join(f.sourceFlags.validate(), f.probeFlags.validate()); err != nil {
+		return err
+	}
+	if f.snapshot != "" && (f.local || f.facts != "") {
+		return errors.New("--snapshot, --local and --facts exclude each other")
+	}
+	if f.facts != "" {
+		return replay(env, f.reportFlags, f.facts, "secrets", secretChecks())
+	}
+	r, err := newRun(env, f.reportFlags, "secrets", secretChecks())
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.snapshot != "":
+		return f.runSnapshot(ctx, r)
+	case f.local:
+		r.spec.Scope.Local, r.spec.Scope.Root = true, f.root
+		set, err := gatherLocal(ctx, f.root, r.kinds(), f.timeout)
+		if err != nil {
+			return err
+		}
+		return r.finish(set)
+	}
+	scope := scopeFlags{allNamespaces: f.allNamespaces}
+	namespace, err := scope.namespace(config, true)
+	if err != nil {
+		return err
+	}
+	r.spec.Scope = scope.scope(r.spec.Scope, namespace, f.effectiveLevel())
+	c := clusterRun{
+		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: r.kinds(),
+		read: cluster.Options{Nodes: true, Secrets: true, Pods: needs(r.checks, fact.Pods), Namespace: namespace},
+	}
+	set, err := c.gather(ctx)
+	if err != nil {
+		return err
+	}
+	if namespace != "" {
+		onlyNamespace(set, namespace)
+	}
+	return r.finish(set)
+}
+
+// runSnapshot reads a file instead of a cluster.
+func (f *secretsFlags) runSnapshot(ctx context.Context, r *run) error {
+	db, gaps, err := etcd.ReadSnapshot(ctx, f.snapshot)
+	if err != nil {
+		return err
+	}
+	set := &fact.Set{CollectedAt: fact.NewTime(time.Now().Truncate(time.Second)), Snapshot: db, Gaps: gaps}
+	set.Gaps = append(set.Gaps, notRequested(intersect(subtract(r.kinds(), []fact.Kind{fact.Etcd, fact.Secrets}), fact.Kinds()),
+		"a snapshot holds stored bytes and nothing else", "run without --snapshot on the cluster")...)
+	r.spec.Scope.Snapshot = f.snapshot
+	return r.finish(set)
+}
+
+// onlyNamespace leaves of the stored Secrets those of one namespace.
+func onlyNamespace(set *fact.Set, namespace string) {
+	for i := range set.Nodes {
+		if set.Nodes[i].Measured == nil {
+			continue
+		}
+		for j := range set.Nodes[i].Measured.Etcd {
+			db := &set.Nodes[i].Measured.Etcd[j]
+			var kept []fact.StoredSecret
+			for _, s := range db.Secrets {
+				if s.Namespace == namespace {
+					kept = append(kept, s)
+				}
+			}
+			db.Secrets, db.Total = kept, len(kept)
+		}
+	}
+}

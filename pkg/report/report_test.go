@@ -1,0 +1,192 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// sample is a report with every verdict, every severity, a gap, a controller's
+// finding, and text that tries to fool a terminal.
+func sample() *api.ChecklistReport {
+	secrets := 311
+	at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	plaintext := func(name string) api.Finding {
+		return api.Finding{
+			Check: "secrets/encrypted-at-rest", Question: api.Secrets, Verdict: api.Fail, Severity: api.Critical, Basis: api.Measured,
+			Subject: fact.Subject{Kind: "Secret", Namespace: "shop", Name: name},
+			Message: "stored in etcd as plaintext",
+			Evidence: []api.Evidence{{
+				Source: "node/cp1 /var/lib/etcd/member/snap/db key /registry/secrets/shop/" + name + " rev 812",
+				Value:  "identity (protobuf)", Basis: api.Measured,
+			}},
+		}
+	}
+	return &api.ChecklistReport{
+		TypeMeta:   metav1.TypeMeta{APIVersion: api.GroupVersion.String(), Kind: api.ReportKind},
+		ObjectMeta: metav1.ObjectMeta{Name: "run-20261124-100000", CreationTimestamp: metav1.NewTime(at)},
+		Spec:       api.ReportSpec{Command: "checklist", Version: "v0.1.0", CatalogueVersion: "2026.11", Scope: api.Scope{AllNamespaces: true}},
+		Cluster:    api.ReportCluster{Server: "https://prod-eu:6443", Version: "v1.37.2", Provider: "kubeadm", Nodes: 40, MeasuredNodes: 39, Pods: 1204, Secrets: &secrets},
+		Answers: []api.Answer{
+			{Question: api.Privileged, Number: 3, Text: "Are you avoiding --privileged?", Answer: api.No, Workloads: api.Yes, Measured: 11, InScope: 12, Failing: map[api.Severity]int{api.Critical: 1, api.Medium: 1}, Unknowns: 1},
+			{Question: api.Hosts, Number: 4, Text: "Are hosts up to date with the latest security releases?", Answer: api.Unknown, Workloads: api.NotApplicable, Unknowns: 1},
+			{Question: api.Secrets, Number: 5, Text: "Are secrets encrypted at rest and in transit?", Answer: api.No, Workloads: api.No, Measured: 5, InScope: 5, Failing: map[api.Severity]int{api.Critical: 5}},
+			{Question: api.Drift, Number: 6, Text: "Can you prevent container drift?", Answer: api.Yes, Workloads: api.Yes, Measured: 3, InScope: 3},
+		},
+		Findings: []api.Finding{
+			{
+				Check: "privileged/effective-capabilities", Question: api.Privileged, Verdict: api.Fail, Severity: api.Critical, Basis: api.Measured,
+				Subject: fact.Subject{Kind: "DaemonSet", Namespace: "kube-system", Name: "legacy-cni", Container: "agent", Platform: true, PodCount: 39, Pods: []string{"legacy-cni-2x", "legacy-cni-4b"}},
+				Message: "holds every capability of the node (declared: NET_ADMIN)",
+				Evidence: []api.Evidence{
+					{Source: "node/w1 /proc/2143/status CapEff", Value: "000001ffffffffff", Basis: api.Measured},
+					{Source: "pod/kube-system/legacy-cni-2x spec.containers[0].securityContext.capabilities.add", Value: "NET_ADMIN", Basis: api.Declared},
+				},
+				Remediation: "Drop ALL, add back what the program was seen to use.",
+			},
+			plaintext("a"), plaintext("b"), plaintext("c"), plaintext("d"), plaintext("e"),
+			{
+				Check: "privileged/host-path", Question: api.Privileged, Verdict: api.Fail, Severity: api.Medium, Basis: api.Declared,
+				Subject:  fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", Container: "app"},
+				Message:  "mounts /srv/\x1b[31mred\x1b[0m\u202egnp.exe\nsecond line of the host",
+				Evidence: []api.Evidence{{Source: "pod/shop/web-1 spec.volumes[0].hostPath.path", Value: "/srv/\x1b]0;owned\x07", Basis: api.Declared}},
+			},
+			{
+				Check: "privileged/effective-capabilities", Question: api.Privileged, Verdict: api.VerdictUnknown, Severity: api.Critical, Basis: api.Measured,
+				Subject:  fact.Subject{Kind: "Node", Name: "w17"},
+				Message:  "processes not read: its kubelet stopped posting status",
+				Reason:   fact.NotReady,
+				Evidence: []api.Evidence{{Source: "gap processes", Value: "NotReady", Basis: api.Measured}},
+			},
+			{
+				Check: "drift/writable-root", Question: api.Drift, Verdict: api.Pass, Severity: api.Medium, Basis: api.Measured,
+				Subject:  fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", Container: "app"},
+				Message:  "its root is mounted read-only",
+				Evidence: []api.Evidence{{Source: "node/w1 /proc/77/mountinfo /", Value: "ro", Basis: api.Measured}},
+			},
+		},
+		Gaps: []fact.Gap{{
+			What: fact.Processes, Subject: fact.Subject{Kind: "Node", Name: "w17"}, Reason: fact.NotReady,
+			Detail: "its kubelet stopped posting status", Hint: "kubectl describe node w17",
+			Affects: []string{"privileged/effective-capabilities", "drift/running-drifted-executable"},
+		}},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for name, tc := range map[string]struct {
+		output string
+		opts   Options
+	}{
+		"table":          {"table", Options{Command: "kubectl checklist"}},
+		"summary":        {"table", Options{Summary: true, Command: "kubectl checklist"}},
+		"color":          {"table", Options{Summary: true, Color: true, Command: "kubectl checklist"}},
+		"severity":       {"table", Options{Summary: true, MinSeverity: api.High, Command: "kubectl checklist"}},
+		"wide":           {"wide", Options{Command: "kubectl checklist"}},
+		"no-headers":     {"wide", Options{NoHeaders: true}},
+		"json":           {"json", Options{}},
+		"yaml":           {"yaml", Options{}},
+		"name":           {"name", Options{}},
+		"jsonpath":       {`jsonpath={range .answers[*]}{.question}={.answer}{"\n"}{end}`, Options{}},
+		"go-template":    {`go-template={{range .findings}}{{.check}} {{.subject.name}}{{"\n"}}{{end}}`, Options{}},
+		"custom-columns": {"custom-columns=CHECK:.check,NAME:.subject.name,WHY:{.message},NONE:.nothing", Options{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			printer, err := NewPrinter(tc.output, tc.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			if err := printer.Print(&out, sample()); err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), out.String()); diff != "" {
+				t.Errorf("output (-want +got), go test ./pkg/report -update writes it anew:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNewPrinterErrors(t *testing.T) {
+	for name, tc := range map[string]struct{ output, want string }{
+		"unknown format lists the known ones": {"sarif", `output format "sarif" is not supported; use one of: table, wide, json, yaml, name, jsonpath=, jsonpath-file=, go-template=, go-template-file=, custom-columns=`},
+		"argument where none belongs":         {"json=x", `output format "json" takes no argument, found "x"`},
+		"argument missing":                    {"jsonpath", `output format "jsonpath" needs an argument: jsonpath=TEMPLATE`},
+		"column without a path":               {"custom-columns=CHECK", `custom-columns: expected HEADER:PATH, found "CHECK"`},
+		"column with a broken path":           {"custom-columns=A:{.x}}", `custom-columns: column "A": unexpected brace in path "{.x}}"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := NewPrinter(tc.output, Options{})
+			if err == nil || err.Error() != tc.want {
+				t.Errorf("got error %v\nwant      %s", err, tc.want)
+			}
+		})
+	}
+}
+
+// A cluster's text must not reach a terminal as control characters, in any
+// format that a person reads.
+func TestTerminalSafety(t *testing.T) {
+	for _, output := range []string{"table", "wide", "name", "custom-columns=M:.message,E:.evidence"} {
+		printer, err := NewPrinter(output, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := printer.Print(&out, sample()); err != nil {
+			t.Fatal(err)
+		}
+		if i := strings.IndexFunc(out.String(), func(r rune) bool {
+			return r < 0x20 && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x202e
+		}); i >= 0 {
+			t.Errorf("-o %s prints a control character at byte %d: %q", output, i, out.String()[max(0, i-20):i+5])
+		}
+		if strings.Contains(out.String(), "\nsecond line") {
+			t.Errorf("-o %s: a value begins a line of its own", output)
+		}
+	}
+}
+
+// Templates and jsonpath print strings as they are, so what a node supplied is
+// made safe when the report is built.
+func TestBuildEscapes(t *testing.T) {
+	raw := sample()
+	built := Build(raw.Spec, &fact.Set{CollectedAt: fact.NewTime(raw.CreationTimestamp.Time)}, checks.Result{Findings: raw.Findings, Gaps: raw.Gaps})
+	printer, err := NewPrinter(`jsonpath={range .findings[*]}{.message}{range .evidence[*]}{.value}{end}{end}`, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := printer.Print(&out, built); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\x07\n\u202e") {
+		t.Errorf("jsonpath prints control characters: %q", out.String())
+	}
+	if want := "mounts /srv/^[[31mred"; !strings.Contains(out.String(), want) {
+		t.Errorf("jsonpath prints %q, want it to contain %q", out.String(), want)
+	}
+}
