@@ -118,6 +118,9 @@ type Process struct {
 	RootUID *int64 `json:"rootUID,omitempty"`
 
 	Exe *Executable `json:"exe,omitempty"`
+	// Scripts are those from outside the image that it runs, where Exe is an
+	// interpreter: what its command line and descriptors tell, so never all.
+	Scripts []Executable `json:"scripts,omitempty"`
 }
 
 // Origin is where the file of an executable comes from.

@@ -62,7 +62,13 @@ type StoredSecret struct {
 	Class     StorageClass `json:"class"`
 	// Provider is the envelope prefix without the payload: "k8s:enc:aescbc:v1:key1:".
 	Provider string `json:"provider,omitempty"`
-	Size     int    `json:"size"` // bytes stored
+	// KeyGuessed is true where no configuration named the key, so that the name
+	// in Provider ends at the first colon, or is left out.
+	KeyGuessed bool `json:"keyGuessed,omitempty"`
+	// LastSeen is the class of Revision where Class is unknown because a newer
+	// revision may lie in a part of the file that could not be read.
+	LastSeen StorageClass `json:"lastSeen,omitempty"`
+	Size     int          `json:"size"` // bytes stored
 }
 
 // APIServer is a kube-apiserver process and what it was told about storage.

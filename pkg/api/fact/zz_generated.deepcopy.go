@@ -666,6 +666,13 @@ func (in *Process) DeepCopyInto(out *Process) {
 		*out = new(Executable)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.Scripts != nil {
+		in, out := &in.Scripts, &out.Scripts
+		*out = make([]Executable, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	return
 }
 
