@@ -1,3 +1,5 @@
+//go:build ignore
+
 /*
  * The loader of the embedded probe: the first program of a probe pod that
  * pulls no image of ours.

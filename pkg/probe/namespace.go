@@ -1,0 +1,150 @@
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// claimNamespace makes sure that the namespace is there, created where it is
+// absent. ours tells that a run made it, this one or another.
+func (o *Options) claimNamespace(ctx context.Context) (ours bool, f *Failure) {
+	doing := "creating namespace " + o.Namespace
+	for start := time.Now(); ; {
+		ns, err := o.Client.Core.Namespaces().Get(ctx, o.Namespace, metav1.GetOptions{})
+		switch {
+		case apierrors.IsForbidden(err):
+			return false, nil // then it has to exist; Preflight tried a pod in it
+		case apierrors.IsNotFound(err):
+			err := o.request(ctx, func() error {
+				_, err := o.Client.Core.Namespaces().Create(ctx, o.namespace(), metav1.CreateOptions{})
+				return err
+			})
+			if err == nil {
+				return true, nil
+			}
+			if !apierrors.IsAlreadyExists(err) {
+				return true, o.refused(doing, err)
+			}
+			continue // another run, or our own request whose answer was lost
+		case err != nil:
+			return false, o.refused("reading namespace "+o.Namespace, err)
+		}
+		switch standingOf(ns) {
+		case existing:
+			return false, nil
+		case made:
+			// From now on a deletion that another run decided before fails.
+			// Without this right the other run still looks for our objects.
+			_ = o.markLastRun(ctx)
+			return true, nil
+		}
+		if time.Since(start) > o.timing.namespaceEnd {
+			return false, o.refused(doing, apierrors.NewForbidden(corev1.Resource("namespaces"), o.Namespace,
+				fmt.Errorf("it exists and cannot be used because it is being terminated since %s", ns.DeletionTimestamp)))
+		}
+		if err := sleep(ctx, min(time.Second, o.timing.namespaceEnd/4)); err != nil {
+			return false, interrupted()
+		}
+	}
+}
+
+func (o *Options) markLastRun(ctx context.Context) error {
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"annotations": map[string]string{AnnotationLastRun: o.RunID}},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = o.Client.Core.Namespaces().Patch(ctx, o.Namespace, types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
+}
+
+// releaseNamespace deletes the namespace if a run made it and nothing of
+// anybody else is in it. kept says why it stays; "" if it goes.
+//
+// spare names a run whose own objects do not count, "" for none: then all that
+// carries our labels counts as ours.
+func (o *Options) releaseNamespace(ctx context.Context, namespace, spare string) (removed bool, kept string, err error) {
+	ns, err := o.Client.Core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return false, "", nil
+	}
+	if err != nil {
+		return false, "", fmt.Errorf("reading namespace %s: %w", namespace, err)
+	}
+	switch standingOf(ns) {
+	case existing:
+		return false, "no run created it", nil
+	case ending:
+		return false, "", nil
+	}
+	own := func(labels map[string]string) bool {
+		return labels[LabelManagedBy] == ManagedBy && (spare == "" || labels[LabelRun] == spare)
+	}
+	// Three kinds are looked at: whatever else runs there has pods, and a
+	// cluster puts ConfigMaps of its own into every namespace.
+	if pods, err := o.Client.Core.Pods(namespace).List(ctx, metav1.ListOptions{}); err != nil {
+		return false, "", fmt.Errorf("listing pods in namespace %s: %w", namespace, err)
+	} else {
+		for i := range pods.Items {
+			if !own(pods.Items[i].Labels) {
+				return false, "pod " + pods.Items[i].Name + " is in it", nil
+			}
+		}
+	}
+	if jobs, err := o.Client.Batch.Jobs(namespace).List(ctx, metav1.ListOptions{}); err != nil {
+		return false, "", fmt.Errorf("listing jobs in namespace %s: %w", namespace, err)
+	} else {
+		for i := range jobs.Items {
+			if !own(jobs.Items[i].Labels) {
+				return false, "job " + jobs.Items[i].Name + " is in it", nil
+			}
+		}
+	}
+	if maps, err := o.Client.Core.ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: LabelManagedBy + "!=" + ManagedBy}); err == nil {
+		for i := range maps.Items {
+			switch name := maps.Items[i].Name; name {
+			case "kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert":
+			default:
+				return false, "config map " + name + " is in it", nil
+			}
+		}
+	}
+	// Both preconditions: it is the one that was looked at, and no run has
+	// claimed it since (markLastRun).
+	err = o.Client.Core.Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &ns.UID, ResourceVersion: &ns.ResourceVersion},
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, "", nil
+	case apierrors.IsConflict(err):
+		return false, "another run has begun to use it", nil
+	case err != nil:
+		return false, "", fmt.Errorf("deleting namespace %s: %w", namespace, err)
+	}
+	return true, "", nil
+}
+
+// request repeats a request while the server says that it may succeed later.
+func (o *Options) request(ctx context.Context, do func() error) error {
+	for try, wait := 0, o.timing.backoff; ; try, wait = try+1, wait*2 {
+		err := do()
+		if err == nil || !transient(err) || try == 4 {
+			return err
+		}
+		if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
+			wait = max(wait, min(time.Duration(seconds)*time.Second, o.timing.retry))
+		}
+		if sleep(ctx, wait) != nil {
+			return err
+		}
+	}
+}

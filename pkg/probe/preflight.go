@@ -1,0 +1,252 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// A right is one verb on one resource.
+type right struct {
+	cluster                      bool // outside the probe's namespace
+	group, resource, subresource string
+	verb                         string
+	need                         need
+}
+
+// need says when a run cannot do without a right.
+type need int
+
+const (
+	always     need = iota
+	creating        // only where the namespace is absent
+	brings          // only for an embedded probe
+	convenient      // a run does without: it knows less, or cleans up less
+)
+
+// rights lists what the probe asks of the API, sorted by resource.
+func rights() []right {
+	return []right{
+		{true, "", "nodes", "", "get", brings},
+		{true, "", "namespaces", "", "get", convenient},
+		{true, "", "namespaces", "", "create", creating},
+		{true, "", "namespaces", "", "patch", convenient},
+		{true, "", "namespaces", "", "delete", creating},
+		{false, "batch", "jobs", "", "create", always},
+		{false, "batch", "jobs", "", "list", convenient},
+		{false, "batch", "jobs", "", "patch", convenient},
+		{false, "batch", "jobs", "", "delete", always},
+		{false, "", "configmaps", "", "create", brings},
+		{false, "", "configmaps", "", "list", convenient},
+		{false, "", "configmaps", "", "delete", brings},
+		{false, "", "pods", "", "create", always},
+		{false, "", "pods", "", "get", always},
+		{false, "", "pods", "", "list", always},
+		{false, "", "pods", "", "watch", always},
+		{false, "", "pods", "", "delete", always},
+		{false, "", "pods", "log", "get", always},
+	}
+}
+
+func (r *right) String() string {
+	resource := r.resource
+	if r.subresource != "" {
+		resource += "/" + r.subresource
+	}
+	if r.group != "" {
+		resource += "." + r.group
+	}
+	return r.verb + " " + resource
+}
+
+// standing is what Preflight found out about the namespace.
+type standing int
+
+const (
+	absent   standing = iota
+	existing          // somebody else's, or unknown: reading it is forbidden
+	made              // by a run of this plugin
+	ending            // being deleted
+)
+
+func standingOf(ns *corev1.Namespace) standing {
+	switch {
+	case ns.DeletionTimestamp != nil || ns.Status.Phase == corev1.NamespaceTerminating:
+		return ending
+	case ns.Labels[LabelManagedBy] == ManagedBy && ns.Annotations[AnnotationCreatedBy] != "":
+		return made
+	}
+	return existing
+}
+
+// Preflight finds out whether the plan's pods can be created, without creating
+// anything: the user's rights (SelfSubjectAccessReview for each), and server-side
+// dry runs, which pass Pod Security, webhooks and quotas. A refusal is a
+// *Failure that says who refused and what can be done.
+//
+// Where the namespace is absent only its creation can be tried; Run tries a pod
+// as soon as it has created it, before anything else.
+func Preflight(ctx context.Context, opts Options, plan Plan) error {
+	opts, err := opts.complete()
+	if err != nil {
+		return err
+	}
+	if _, f := opts.preflight(ctx, &plan); f != nil {
+		return f
+	}
+	return nil
+}
+
+func (o *Options) preflight(ctx context.Context, plan *Plan) (standing, *Failure) {
+	stand := existing
+	ns, err := o.Client.Core.Namespaces().Get(ctx, o.Namespace, metav1.GetOptions{})
+	switch {
+	case err == nil:
+		stand = standingOf(ns)
+	case apierrors.IsNotFound(err):
+		stand = absent
+	case !apierrors.IsForbidden(err):
+		return stand, o.refused("reading namespace "+o.Namespace, err)
+	}
+	if f := o.checkRights(ctx, stand); f != nil {
+		return stand, f
+	}
+	if stand == absent {
+		_, err := o.Client.Core.Namespaces().Create(ctx, o.namespace(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil && !apierrors.IsAlreadyExists(err) && !noDryRun(err) {
+			return stand, o.refused("trying to create namespace "+o.Namespace, err)
+		}
+		return stand, nil
+	}
+	if stand == ending {
+		return stand, nil
+	}
+	return stand, o.tryPod(ctx, plan)
+}
+
+// tryPod sends the Job and one pod of the plan to the server, which decides
+// about them and keeps neither.
+func (o *Options) tryPod(ctx context.Context, plan *Plan) *Failure {
+	dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	target := plan.Targets[0]
+	if plan.Embedded && target.Images == nil {
+		_ = o.resolve(ctx, &target) // the run itself reports it
+	}
+	image := plan.image(target, 0)
+	if _, err := o.Client.Batch.Jobs(o.Namespace).Create(ctx, o.job(image, o.ttl()), dryRun); err != nil && !noDryRun(err) {
+		return o.refused("trying to create a job in namespace "+o.Namespace, err)
+	}
+	var maps []*corev1.ConfigMap
+	if plan.Embedded {
+		probe, err := o.Embedded(target.Arch)
+		if err != nil {
+			return noProbe(err)
+		}
+		if maps, err = o.configMaps(target.Arch, probe, nil); err != nil {
+			return noProbe(err)
+		}
+		if _, err := o.Client.Core.ConfigMaps(o.Namespace).Create(ctx, maps[0], dryRun); err != nil && !noDryRun(err) {
+			return o.refused("trying to create a config map in namespace "+o.Namespace, err)
+		}
+	}
+	pod := o.pod(podOf{node: target.Node, image: image}, maps)
+	for wait, start := o.timing.backoff, time.Now(); ; wait *= 2 {
+		_, err := o.Client.Core.Pods(o.Namespace).Create(ctx, pod, dryRun)
+		switch {
+		case err == nil || noDryRun(err):
+			return nil
+		case !accountMissing(err) || time.Since(start) > o.timing.accountWait:
+			return o.refused("trying to create a pod in namespace "+o.Namespace, err)
+		}
+		if err := sleep(ctx, min(wait, time.Second)); err != nil {
+			return interrupted()
+		}
+	}
+}
+
+// noDryRun tells that a webhook cannot be asked without effect: then only the
+// real request will show what it says.
+func noDryRun(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "does not support dry run")
+}
+
+// checkRights names every right that is missing. Where the server does not
+// answer such a review, the requests themselves will show.
+func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
+	var asked []right
+	for _, r := range rights() {
+		if r.need == always || r.need == creating && stand == absent || r.need == brings && o.embedded() {
+			asked = append(asked, r)
+		}
+	}
+	refused := make([]bool, len(asked))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, 4)
+	for i, r := range asked {
+		wait.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.subresource,
+				},
+			}}
+			if !r.cluster {
+				review.Spec.ResourceAttributes.Namespace = o.Namespace
+			}
+			if r.resource == "namespaces" {
+				review.Spec.ResourceAttributes.Name = o.Namespace
+			}
+			answer, err := o.Client.Authorization.SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+			refused[i] = err == nil && !answer.Status.Allowed
+		})
+	}
+	wait.Wait()
+	if ctx.Err() != nil {
+		return interrupted()
+	}
+	var here, outside []string
+	for i, r := range asked {
+		if refused[i] && r.cluster {
+			outside = append(outside, r.String())
+		} else if refused[i] {
+			here = append(here, r.String())
+		}
+	}
+	var missing []string
+	if len(here) > 0 {
+		missing = append(missing, fmt.Sprintf("%s in namespace %s", strings.Join(here, ", "), o.Namespace))
+	}
+	if len(outside) > 0 {
+		missing = append(missing, strings.Join(outside, ", "))
+	}
+	if missing == nil {
+		return nil
+	}
+	hint := "kubectl checklist manifests prints the roles that the probe needs; " + hintNoProbe
+	if stand == absent && len(outside) > 0 && len(here) == 0 {
+		hint = fmt.Sprintf("namespace %s is absent: --probe-namespace with one that exists and admits pods with hostPID; ", o.Namespace) + hintNoProbe
+	}
+	return &Failure{Reason: fact.Forbidden, Detail: "the probe needs rights that are missing: " + strings.Join(missing, "; "), Hint: hint}
+}
+
+// sleep waits, or returns the context's error.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

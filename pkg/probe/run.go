@@ -1,0 +1,359 @@
+package probe
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// manyNodes is from where on an embedded probe is announced with a warning:
+// each node reads all of it from the API server.
+const manyNodes = 100
+
+// session is one run after its preparations.
+type session struct {
+	Options
+	plan  Plan
+	owner *metav1.OwnerReference
+	maps  map[string][]*corev1.ConfigMap // by architecture
+	watch podWatch
+
+	mu     sync.Mutex
+	flying int // nodes being measured
+	done   int
+	failed int
+}
+
+// Run puts a probe on each node and brings its facts, by node name. Every node
+// in nodes has either facts or gaps, whatever happens: a run that was stopped
+// (ctx) gives what it has, and Interrupted gaps for the rest.
+//
+// The error is for what a user has to know beyond that: bad options, or objects
+// that could not be removed. Facts and gaps are valid beside it.
+func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error) {
+	opts, err := opts.complete()
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, gaps := opts.plan(nodes)
+	probes := make(map[string][]byte)
+	for _, arch := range slices.Clone(plan.Archs) {
+		probe, err := opts.Embedded(arch)
+		if err == nil {
+			probes[arch] = probe
+			continue
+		}
+		gaps = append(gaps, opts.drop(&plan, arch, noProbe(err))...)
+	}
+	measured := make(map[string]*fact.Measurement)
+	all := func(f *Failure) {
+		for _, t := range plan.Targets {
+			gaps = append(gaps, opts.gaps(t.Node, f)...)
+		}
+	}
+	finish := func(err error) (map[string]*fact.Measurement, []fact.Gap, error) {
+		sortGaps(gaps)
+		return measured, gaps, err
+	}
+	if len(plan.Targets) == 0 {
+		return finish(nil)
+	}
+	stand, f := opts.preflight(ctx, &plan)
+	if f == nil && ctx.Err() != nil {
+		f = interrupted()
+	}
+	if f != nil {
+		all(f)
+		return finish(nil)
+	}
+
+	opts.Announce(opts.announcement(&plan, stand, probes))
+	var guardErr error
+	if opts.Guard != nil {
+		guard, err := opts.Guard(opts.Namespace, opts.RunID)
+		if err != nil && stand == absent {
+			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
+		}
+		defer guard.Release()
+	}
+	s := &session{Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap)}
+	results, f := s.run(ctx, stand, probes)
+	if f != nil {
+		all(f)
+	}
+	for i, r := range results {
+		if r.measured != nil {
+			measured[plan.Targets[i].Node] = r.measured
+		} else {
+			gaps = append(gaps, opts.gaps(plan.Targets[i].Node, r.failure)...)
+		}
+	}
+	return finish(errors.Join(guardErr, s.leave(ctx)))
+}
+
+// drop takes the nodes of an architecture out of the plan.
+func (o *Options) drop(plan *Plan, arch string, f *Failure) (gaps []fact.Gap) {
+	plan.Archs = slices.DeleteFunc(plan.Archs, func(a string) bool { return a == arch })
+	plan.Targets = slices.DeleteFunc(plan.Targets, func(t Target) bool {
+		if t.Arch == arch {
+			gaps = append(gaps, o.gaps(t.Node, f)...)
+		}
+		return t.Arch == arch
+	})
+	return gaps
+}
+
+// sortGaps sorts by node; the kinds of one node stay in their order.
+func sortGaps(gaps []fact.Gap) {
+	slices.SortStableFunc(gaps, func(a, b fact.Gap) int { return cmp.Compare(a.Subject.Name, b.Subject.Name) })
+}
+
+// announcement is the line that says what is about to be created.
+func (o *Options) announcement(plan *Plan, stand standing, probes map[string][]byte) string {
+	var line strings.Builder
+	line.WriteString("creating in namespace " + o.Namespace)
+	if stand == absent {
+		line.WriteString(" (new)")
+	}
+	line.WriteString(": 1 job")
+	if plan.Embedded {
+		n := 0
+		for arch, probe := range probes {
+			if configs, err := o.configMaps(arch, probe, nil); err == nil {
+				n += len(configs)
+			}
+		}
+		fmt.Fprintf(&line, ", %d config maps", n)
+	}
+	fmt.Fprintf(&line, ", %s", plural(len(plan.Targets), "pod", "pods"))
+	if len(plan.Targets) > 1 {
+		fmt.Fprintf(&line, " (one for each node, %d at once)", min(o.MaxInFlight, len(plan.Targets)))
+	}
+	switch o.Level {
+	case fact.LevelProc:
+		line.WriteString(" with hostPID, uid 65534, no capability")
+	default:
+		line.WriteString(" with hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH")
+	}
+	line.WriteString("; not privileged, no host mount, no token; all of it is removed at the end; --no-probe creates nothing")
+	if plan.Embedded && len(plan.Targets) > manyNodes {
+		size := 0
+		for _, probe := range probes {
+			size = max(size, len(probe))
+		}
+		fmt.Fprintf(&line, "; each of %d nodes reads %.1f MB from the API server: --probe-image with an image in a registry spares it that",
+			len(plan.Targets), float64(size)/1e6)
+	}
+	return line.String()
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// ttl is how long everything lives after the last sign of life of the run.
+func (o *Options) ttl() time.Duration { return o.Timeout + time.Minute }
+
+// longest is how long a run with this plan can take at most.
+func (s *session) longest() time.Duration {
+	waves := (len(s.plan.Targets) + s.MaxInFlight - 1) / s.MaxInFlight
+	return time.Duration(waves) * s.Timeout
+}
+
+// result is what became of one target.
+type result struct {
+	measured *fact.Measurement
+	failure  *Failure
+}
+
+// run creates everything and measures. A failure means that no node could be
+// tried.
+func (s *session) run(ctx context.Context, stand standing, probes map[string][]byte) ([]result, *Failure) {
+	if _, f := s.claimNamespace(ctx); f != nil {
+		return nil, f
+	}
+	if stand == absent || stand == ending {
+		if f := s.tryPod(ctx, &s.plan); f != nil {
+			return nil, f
+		}
+	}
+	if f := s.createJob(ctx); f != nil {
+		return nil, f
+	}
+	for _, arch := range s.plan.Archs {
+		var err error
+		if s.maps[arch], err = s.configMaps(arch, probes[arch], s.owner); err != nil {
+			return nil, noProbe(err)
+		}
+		for _, m := range s.maps[arch] {
+			err := s.request(ctx, func() error {
+				_, err := s.Client.Core.ConfigMaps(s.Namespace).Create(ctx, m, metav1.CreateOptions{})
+				if apierrors.IsAlreadyExists(err) { // a first request, whose answer was lost: names hold the run id
+					return nil
+				}
+				return err
+			})
+			if err != nil {
+				return nil, s.refused("creating a config map with a part of the probe", err)
+			}
+		}
+	}
+
+	background, stop := context.WithCancel(ctx)
+	var workers, helpers sync.WaitGroup
+	helpers.Go(func() { s.watch.run(background, &s.Options) })
+	helpers.Go(func() { s.renew(background) })
+	defer helpers.Wait()
+	defer stop()
+
+	results := make([]result, len(s.plan.Targets))
+	next := make(chan int)
+	for range min(s.MaxInFlight, len(results)) {
+		workers.Go(func() {
+			for i := range next {
+				s.begin()
+				m, f := s.measure(ctx, i, s.plan.Targets[i])
+				results[i] = result{m, f}
+				s.end(f != nil)
+			}
+		})
+	}
+	for i := range results {
+		select {
+		case next <- i:
+			continue
+		case <-ctx.Done():
+		}
+		for j := i; j < len(results); j++ {
+			results[j].failure = interrupted()
+		}
+		break
+	}
+	close(next)
+	workers.Wait()
+	return results, nil
+}
+
+func (s *session) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flying++
+}
+
+func (s *session) end(failed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flying--
+	s.done++
+	if failed {
+		s.failed++
+	}
+	s.Progress(s.done, s.failed, len(s.plan.Targets))
+}
+
+// busy is the number of nodes that are being measured.
+func (s *session) busy() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flying
+}
+
+// createJob creates the dead man's switch. Without the right to renew it, it
+// has to outlive the longest run.
+func (s *session) createJob(ctx context.Context) *Failure {
+	ttl := s.ttl()
+	if s.longest() > s.Timeout && !s.mayRenew(ctx) {
+		ttl += s.longest()
+	}
+	job := s.job(s.plan.jobImage(), ttl)
+	err := s.request(ctx, func() error {
+		created, err := s.Client.Batch.Jobs(s.Namespace).Create(ctx, job, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) { // a first request, whose answer was lost
+			created, err = s.Client.Batch.Jobs(s.Namespace).Get(ctx, job.Name, metav1.GetOptions{})
+		}
+		if err == nil {
+			s.owner = ownerOf(created)
+		}
+		return err
+	})
+	if err != nil {
+		return s.refused("creating the job that removes everything if this run is killed", err)
+	}
+	return nil
+}
+
+// mayRenew tries, without effect, to change the time to live of a Job. The
+// name does not exist: a server that permits the request says so.
+func (s *session) mayRenew(ctx context.Context) bool {
+	_, err := s.Client.Batch.Jobs(s.Namespace).Patch(ctx, s.name("none"), types.MergePatchType, []byte(`{}`),
+		metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+	return err == nil || apierrors.IsNotFound(err)
+}
+
+// renew moves the end of the Job's time to live, which counts from its
+// completion, that is from its creation, along with a long run.
+func (s *session) renew(ctx context.Context) {
+	start := s.Now()
+	for sleep(ctx, s.ttl()/3) == nil {
+		patch := fmt.Sprintf(`{"spec":{"ttlSecondsAfterFinished":%d}}`, seconds(s.Now().Sub(start)+s.ttl()))
+		// What fails is tried again before the time is over; without the right
+		// the time is long enough.
+		_, _ = s.Client.Batch.Jobs(s.Namespace).Patch(ctx, s.owner.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	}
+}
+
+// leave removes what the run created, also after it was stopped.
+func (s *session) leave(run context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(run), s.timing.cleanup)
+	defer cancel()
+	var errs []error
+	note := func(what string, err error) {
+		if err != nil && !apierrors.IsNotFound(err) {
+			errs = append(errs, fmt.Errorf("removing %s: %s", what, oneLine(err.Error())))
+		}
+	}
+	// Pods are listed, for a request that was cut off may have created one.
+	pods, err := s.Client.Core.Pods(s.Namespace).List(ctx, metav1.ListOptions{LabelSelector: LabelRun + "=" + s.RunID})
+	note("pods in namespace "+s.Namespace, err)
+	if err == nil {
+		for i := range pods.Items {
+			note("pod "+pods.Items[i].Name, s.deletePod(ctx, s.Namespace, pods.Items[i].Name))
+		}
+	}
+	background := metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}
+	for _, arch := range slices.Sorted(maps.Keys(s.maps)) {
+		for _, m := range s.maps[arch] {
+			note("config map "+m.Name, s.request(ctx, func() error {
+				return s.Client.Core.ConfigMaps(s.Namespace).Delete(ctx, m.Name, metav1.DeleteOptions{})
+			}))
+		}
+	}
+	// The Job last: until then the cluster would remove what is left, and what
+	// a late request still creates has an owner that is gone.
+	note("job "+s.name(), s.request(ctx, func() error {
+		return s.Client.Batch.Jobs(s.Namespace).Delete(ctx, s.name(), background)
+	}))
+	if _, _, err := s.releaseNamespace(ctx, s.Namespace, s.RunID); err != nil {
+		note("namespace "+s.Namespace, err)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w; the cluster removes pods and config maps within %s, kubectl checklist cleanup the rest", errors.Join(errs...), s.ttl())
+}
