@@ -1,0 +1,9 @@
+#!/bin/sh
+# Starts the real cluster, plants a fault for each question, shows the tool
+# finding them, and takes everything down again. With KEEP=1 the cluster stays.
+set -eu
+cd "$(dirname "$0")/../.."
+down() { [ "${KEEP-}" = 1 ] || hack/cluster/run down; }
+trap down EXIT
+hack/cluster/run up
+go run ./hack/demo
