@@ -169,7 +169,7 @@ func plantBuilder(ctx context.Context, c *harness.Cluster) error {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	archive := filepath.Join(dir, "buildkit.tar")
-	if err := c.Image(ctx, "busybox", "-tag", builderImage, "-o", archive); err != nil {
+	if err := c.Image(ctx, "busybox", "-tag", builderImage, "-out", archive); err != nil {
 		return err
 	}
 	if _, err := c.Verb(ctx, nil, "import-image", archive); err != nil {
@@ -288,6 +288,6 @@ func plantDrift(ctx context.Context, c *harness.Cluster) error {
 		return err
 	}
 	_, err := c.Kubectl(ctx, "-n", Namespace, "exec", "drifted", "--", "sh", "-c",
-		"cp /bin/busybox /miner && (/miner sleep 86400 >/dev/null 2>&1 </dev/null &)")
+		"cp /bin/busybox /busybox-miner && (/busybox-miner sleep 86400 >/dev/null 2>&1 </dev/null &)")
 	return err
 }
