@@ -25,6 +25,10 @@ type Check struct {
 	// Uses are facts that Judge takes where they were read, and does without
 	// elsewhere: measured evidence beside a declaration.
 	Uses []fact.Kind
+	// Excuse tells that a gap of a needed kind leaves nothing open, because
+	// other facts of the set answer in its place: one complete etcd member
+	// answers for the others. Nil excuses nothing.
+	Excuse func(*fact.Set, fact.Gap) bool
 	// Scope says what the findings are about, for the commands that select by it.
 	Scope Scope
 	// Why, Remediation and References are the text of explain. Why and
@@ -35,7 +39,8 @@ type Check struct {
 	// Judge is a pure function of facts. It returns findings with Verdict,
 	// Subject, Message and Evidence, and with Severity or Basis where they
 	// differ from the check's; Run fills in the rest. Several findings for one
-	// subject (its pods, its processes) are merged by Run, the worst first.
+	// subject (its pods, its processes) are merged by Run, the worst first. A
+	// pass without evidence is no pass: Run makes it unknown.
 	Judge func(*fact.Set) []api.Finding
 }
 

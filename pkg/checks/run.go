@@ -13,6 +13,9 @@ import (
 // MaxEvidence bounds the evidence of one finding; what lies beyond is counted.
 const MaxEvidence = 8
 
+// maxMessages bounds the messages that Merge joins.
+const maxMessages = 3
+
 // Result is a judged set of facts.
 type Result struct {
 	Answers  []api.Answer
@@ -24,12 +27,12 @@ type Result struct {
 // gives the same result, in the same order. Gaps that affect none of the
 // checks are left out.
 func Run(catalogue []Check, set *fact.Set) Result {
-	gaps := affecting(catalogue, allGaps(set))
+	gaps := affecting(catalogue, set, allGaps(catalogue, set))
 	var findings []api.Finding
 	for _, check := range catalogue {
-		raw := check.Judge(set)
+		raw := slices.Clone(check.Judge(set))
 		for _, gap := range gaps {
-			if check.NeedsKind(gap.What) {
+			if slices.Contains(gap.Affects, check.ID) {
 				raw = append(raw, unknownFrom(gap))
 			}
 		}
@@ -46,7 +49,8 @@ func Run(catalogue []Check, set *fact.Set) Result {
 	}
 }
 
-// complete fills in what Judge leaves to the check's metadata.
+// complete fills in what Judge leaves to the check's metadata, and holds the
+// law that a verdict without evidence is unknown.
 func complete(f *api.Finding, check Check) {
 	f.Check, f.Question = check.ID, check.Question()
 	if f.Severity == "" {
@@ -55,64 +59,22 @@ func complete(f *api.Finding, check Check) {
 	if f.Basis == "" {
 		f.Basis = check.Basis
 	}
-	for i := range f.Evidence {
-		if f.Evidence[i].Basis == "" {
-			f.Evidence[i].Basis = f.Basis
+	noPass := f.Verdict == api.Pass && len(f.Evidence) == 0
+	if noPass || !slices.Contains([]api.Verdict{api.Pass, api.Fail, api.VerdictUnknown, api.Accepted}, f.Verdict) {
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+		f.Message = "the check gave no evidence for its verdict"
+	}
+	evidence := slices.Clone(f.Evidence)
+	for i := range evidence {
+		if evidence[i].Basis == "" {
+			evidence[i].Basis = f.Basis
 		}
 	}
+	f.Evidence = evidence
 	if f.Verdict == api.Fail && f.Remediation == "" {
 		f.Remediation = check.Remediation
 	}
 }
-
-// allGaps gathers the gaps of a set: its own and those of every measurement,
-// which get their node as subject where they name none.
-func allGaps(set *fact.Set) []fact.Gap {
-	gaps := slices.Clone(set.Gaps)
-	for i := range set.Nodes {
-		node := &set.Nodes[i]
-		if node.Measured == nil {
-			continue
-		}
-		for _, gap := range node.Measured.Gaps {
-			if gap.Subject.Kind == "" {
-				gap.Subject = fact.Subject{Kind: "Node", Name: node.Name}
-			}
-			gaps = append(gaps, gap)
-		}
-	}
-	return gaps
-}
-
-// affecting keeps the gaps that some check needs, with Affects filled in,
-// sorted, each once.
-func affecting(catalogue []Check, gaps []fact.Gap) []fact.Gap {
-	var kept []fact.Gap
-	for _, gap := range gaps {
-		gap.Affects = nil
-		for _, check := range catalogue {
-			if check.NeedsKind(gap.What) {
-				gap.Affects = append(gap.Affects, check.ID)
-			}
-		}
-		if len(gap.Affects) > 0 {
-			kept = append(kept, gap)
-		}
-	}
-	slices.SortFunc(kept, func(a, b fact.Gap) int {
-		return cmp.Or(
-			cmp.Compare(kindRank(a.What), kindRank(b.What)),
-			cmp.Compare(a.Subject.Key(), b.Subject.Key()),
-			cmp.Compare(a.Reason, b.Reason),
-			cmp.Compare(a.Detail, b.Detail),
-		)
-	})
-	return slices.CompactFunc(kept, func(a, b fact.Gap) bool {
-		return a.What == b.What && a.Subject.Key() == b.Subject.Key() && a.Reason == b.Reason && a.Detail == b.Detail
-	})
-}
-
-func kindRank(kind fact.Kind) int { return slices.Index(fact.Kinds(), kind) }
 
 func unknownFrom(gap fact.Gap) api.Finding {
 	message := fmt.Sprintf("%s not read: %s", gap.What, gap.Reason)
@@ -129,95 +91,93 @@ func unknownFrom(gap fact.Gap) api.Finding {
 	}
 }
 
-// Merge joins findings of one check that have one subject: the worst verdict
-// and, among those, the worst severity stand; the evidence of all findings
-// with that verdict is kept up to MaxEvidence; pods are united.
+// Merge joins findings of one check that have one subject. The worst verdict
+// stands and, of the findings with that verdict, the gravest severity: its
+// reason and remediation too. Their messages are joined and their evidence kept
+// up to MaxEvidence, the gravest first; their pods are united, so that the pods
+// of a fail are those that fail. The result does not depend on the order of the
+// findings, but for the order of subjects.
+//
+// A pass that was measured for some pods and only declared for others is
+// declared; another verdict has the basis of its gravest finding.
 func Merge(findings []api.Finding) []api.Finding {
-	bySubject := map[string]*merged{}
+	bySubject := map[string][]api.Finding{}
 	var order []string
 	for _, f := range findings {
 		key := f.Check + " " + f.Subject.Key()
-		m, seen := bySubject[key]
-		if !seen {
-			m = &merged{pods: map[string]bool{}}
-			bySubject[key] = m
+		if _, seen := bySubject[key]; !seen {
 			order = append(order, key)
 		}
-		m.add(f)
+		bySubject[key] = append(bySubject[key], f)
 	}
 	out := make([]api.Finding, 0, len(order))
 	for _, key := range order {
-		out = append(out, bySubject[key].finding())
+		out = append(out, mergeOne(bySubject[key]))
 	}
 	return out
 }
 
-type merged struct {
-	best     api.Finding
-	filled   bool
-	messages []string
-	evidence []api.Evidence
-	pods     map[string]bool
-	podCount int
-}
-
-func (m *merged) add(f api.Finding) {
-	for _, pod := range f.Subject.Pods {
-		m.pods[pod] = true
-	}
-	m.podCount = max(m.podCount, f.Subject.PodCount)
-	switch {
-	case !m.filled || f.Verdict.Rank() > m.best.Verdict.Rank():
-		m.best, m.filled = f, true
-		m.messages, m.evidence = nil, nil
-	case f.Verdict.Rank() < m.best.Verdict.Rank():
-		return
-	case f.Severity.Rank() > m.best.Severity.Rank():
-		m.best.Severity, m.best.Remediation = f.Severity, f.Remediation
-		m.messages = append([]string{f.Message}, without(m.messages, f.Message)...)
-	}
-	if f.Basis == api.Measured {
-		m.best.Basis = api.Measured
-	}
-	m.best.Subject.Platform = m.best.Subject.Platform || f.Subject.Platform
-	if !slices.Contains(m.messages, f.Message) {
-		m.messages = append(m.messages, f.Message)
-	}
-	for _, e := range f.Evidence {
-		if !slices.Contains(m.evidence, e) {
-			m.evidence = append(m.evidence, e)
+// mergeOne joins findings of one check and subject.
+func mergeOne(findings []api.Finding) api.Finding {
+	slices.SortStableFunc(findings, func(a, b api.Finding) int {
+		return cmp.Or(
+			cmp.Compare(b.Verdict.Rank(), a.Verdict.Rank()),
+			cmp.Compare(b.Severity.Rank(), a.Severity.Rank()),
+			cmp.Compare(b.Basis, a.Basis), // measured before declared
+			cmp.Compare(a.Message, b.Message),
+			cmp.Compare(a.Reason, b.Reason),
+			cmp.Compare(a.Remediation, b.Remediation),
+			slices.CompareFunc(a.Evidence, b.Evidence, compareEvidence),
+			slices.Compare(a.Subject.Pods, b.Subject.Pods),
+		)
+	})
+	merged := findings[0]
+	var (
+		messages []string
+		evidence []api.Evidence
+		pods     []string
+		count    int
+	)
+	for _, f := range findings {
+		if f.Verdict != merged.Verdict {
+			break // they are sorted
 		}
+		if !slices.Contains(messages, f.Message) {
+			messages = append(messages, f.Message)
+		}
+		for _, e := range f.Evidence {
+			if !slices.Contains(evidence, e) {
+				evidence = append(evidence, e)
+			}
+		}
+		if f.Basis == api.Declared && f.Verdict == api.Pass {
+			merged.Basis = api.Declared
+		}
+		merged.Subject.Platform = merged.Subject.Platform || f.Subject.Platform
+		pods = append(pods, f.Subject.Pods...)
+		count = max(count, f.Subject.PodCount)
 	}
-}
-
-func without(list []string, word string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == word })
-}
-
-func (m *merged) finding() api.Finding {
-	f := m.best
-	const maxMessages = 3
-	messages := m.messages
 	if extra := len(messages) - maxMessages; extra > 0 {
-		messages = append(slices.Clone(messages[:maxMessages]), fmt.Sprintf("and %d more", extra))
+		messages = append(messages[:maxMessages], fmt.Sprintf("and %d more", extra))
 	}
-	f.Message = strings.Join(messages, "; ")
-	f.Evidence = m.evidence
-	if extra := len(f.Evidence) - MaxEvidence; extra > 0 {
-		f.Evidence = append(slices.Clone(f.Evidence[:MaxEvidence]),
-			api.Evidence{Source: "further evidence", Value: fmt.Sprintf("%d more", extra), Basis: f.Basis})
+	merged.Message = strings.Join(messages, "; ")
+	if extra := len(evidence) - MaxEvidence; extra > 0 {
+		evidence = append(evidence[:MaxEvidence],
+			api.Evidence{Source: "further evidence", Value: fmt.Sprintf("%d more", extra), Basis: merged.Basis})
 	}
-	names := make([]string, 0, len(m.pods))
-	for name := range m.pods {
-		names = append(names, name)
+	merged.Evidence = evidence
+	slices.Sort(pods)
+	pods = slices.Compact(pods)
+	merged.Subject.PodCount = max(count, len(pods))
+	merged.Subject.Pods = slices.Clip(pods[:min(len(pods), fact.MaxPodNames)])
+	if len(pods) == 0 {
+		merged.Subject.Pods = nil
 	}
-	slices.Sort(names)
-	f.Subject.PodCount = max(m.podCount, len(names))
-	f.Subject.Pods = names[:min(len(names), fact.MaxPodNames)]
-	if len(names) == 0 {
-		f.Subject.Pods = nil
-	}
-	return f
+	return merged
+}
+
+func compareEvidence(a, b api.Evidence) int {
+	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Basis, b.Basis))
 }
 
 // SortFindings orders findings as a report prints them.

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -23,7 +24,7 @@ func (d Declared) Subject() fact.Subject {
 // Field names a field of the container for evidence:
 // "pod/NS/NAME spec.containers[0].securityContext.privileged".
 func (d Declared) Field(field string) string {
-	return d.Workload.Spec.Origin + " " + d.Workload.Spec.Path + d.Container.Field[len("spec"):] + "." + field
+	return PodField(d.Workload, strings.TrimPrefix(d.Container.Field, "spec.")+"."+field)
 }
 
 // PodField names a field of the pod's spec for evidence.
@@ -31,16 +32,22 @@ func PodField(w *fact.Workload, field string) string {
 	return w.Spec.Origin + " " + w.Spec.Path + "." + field
 }
 
-// WorkloadSubject is the subject of a finding about a whole pod spec.
+// WorkloadSubject is the subject of a finding about a whole pod spec. It names
+// every pod; Merge cuts the list.
 func WorkloadSubject(w *fact.Workload) fact.Subject {
-	s := w.Owner
-	s.PodCount = len(w.Pods)
-	s.Pods = nil
+	pods := make([]*fact.Pod, len(w.Pods))
 	for i := range w.Pods {
-		if len(s.Pods) == fact.MaxPodNames {
-			break
-		}
-		s.Pods = append(s.Pods, w.Pods[i].Name)
+		pods[i] = &w.Pods[i]
+	}
+	return PodsSubject(w, pods)
+}
+
+// PodsSubject is the subject of a finding about some of a workload's pods.
+func PodsSubject(w *fact.Workload, pods []*fact.Pod) fact.Subject {
+	s := w.Owner
+	s.PodCount, s.Pods = len(pods), nil
+	for _, p := range pods {
+		s.Pods = append(s.Pods, p.Name)
 	}
 	return s
 }
@@ -74,11 +81,7 @@ type Running struct {
 // where the API does not know it.
 func (r Running) Subject() fact.Subject {
 	if r.Workload == nil {
-		id := r.Measured.ID
-		if len(id) > 12 {
-			id = id[:12]
-		}
-		return fact.Subject{Kind: "Container", Name: id, Node: r.Node.Name}
+		return fact.Subject{Kind: "Container", Name: short(r.Measured.ID), Node: r.Node.Name}
 	}
 	s := r.Workload.Owner
 	if r.Declared != nil {
@@ -90,9 +93,99 @@ func (r Running) Subject() fact.Subject {
 	return s
 }
 
+// PodSubject is the subject of a finding about the pod that the container
+// belongs to, or about the container where the API does not know it.
+func (r Running) PodSubject() fact.Subject {
+	s := r.Subject()
+	if r.Workload != nil {
+		s.Container = ""
+	}
+	return s
+}
+
+// Field names a declared field of the container for evidence; "" where nothing
+// is known to be declared.
+func (r Running) Field(field string) string {
+	if r.Workload == nil || r.Declared == nil {
+		return ""
+	}
+	return Declared{r.Workload, r.Declared}.Field(field)
+}
+
+// Source names a file of the container's first process for evidence, or the
+// container where no process of it was read: "node/NAME /proc/1/mountinfo".
+func (r Running) Source(file string) string {
+	if len(r.Measured.Processes) == 0 {
+		return NodeSource(r.Node, "container %s %s", short(r.Measured.ID), file)
+	}
+	return NodeSource(r.Node, "/proc/%d/%s", r.Measured.Processes[0].PID, file)
+}
+
+// shortID is how many digits of a container's id are shown, as crictl does.
+const shortID = 12
+
+func short(id string) string { return id[:min(len(id), shortID)] }
+
 // NodeSource names a file of the node for evidence: "node/NAME /proc/1/status CapEff".
 func NodeSource(node *fact.Node, format string, args ...any) string {
 	return "node/" + node.Name + " " + fmt.Sprintf(format, args...)
+}
+
+// index finds what is declared of a measured container.
+type index struct {
+	scope       fact.PodScope
+	byID, byPod map[string]joined
+}
+
+type joined struct {
+	workload  *fact.Workload
+	pod       *fact.Pod
+	container *fact.Container
+}
+
+func newIndex(set *fact.Set) *index {
+	x := &index{scope: set.PodScope, byID: map[string]joined{}, byPod: map[string]joined{}}
+	for i := range set.Workloads {
+		w := &set.Workloads[i]
+		for j := range w.Pods {
+			p := &w.Pods[j]
+			// A static pod's cgroup carries its config hash in place of the UID.
+			for _, key := range []string{p.UID, p.ConfigHash} {
+				if key != "" {
+					x.byPod[key] = joined{w, p, nil}
+				}
+			}
+			for _, status := range p.Containers {
+				for _, id := range []string{status.LastID, status.ID} {
+					if id != "" {
+						x.byID[id] = joined{w, p, findContainer(&w.Spec, status.Name)}
+					}
+				}
+			}
+		}
+	}
+	return x
+}
+
+// join finds what is declared of a measured container. Asked is false for one
+// that is none of this run's business: a sandbox, the probe's own, and, where
+// only some pods were listed, one that does not belong to them.
+func (x *index) join(node *fact.Node, m *fact.MeasuredContainer) (r Running, asked bool) {
+	found, known := x.byID[m.ID]
+	if !known && m.PodUID != "" {
+		found, known = x.byPod[m.PodUID]
+	}
+	r = Running{Node: node, Measured: m, Workload: found.workload, Pod: found.pod, Declared: found.container}
+	return r, !m.Sandbox && !m.Self && (known || x.scope != fact.PodsSome)
+}
+
+func findContainer(spec *fact.PodSpec, name string) *fact.Container {
+	for i := range spec.Containers {
+		if spec.Containers[i].Name == name {
+			return &spec.Containers[i]
+		}
+	}
+	return nil
 }
 
 // RunningContainers joins measured containers with declared ones, for nodes on
@@ -100,57 +193,21 @@ func NodeSource(node *fact.Node, format string, args ...any) string {
 // calls running on such a node while no process of theirs was found there (a
 // sandboxed runtime, or one that ended meanwhile): these are unknown.
 func RunningContainers(set *fact.Set, kind fact.Kind) (seen, unseen []Running) {
-	type declared struct {
-		w *fact.Workload
-		p *fact.Pod
-		c *fact.Container
-	}
-	byID, byPod := map[string]declared{}, map[string]declared{}
+	x := newIndex(set)
 	measuredOn := map[string]*fact.Node{}
-	for i := range set.Nodes {
-		if set.Nodes[i].Measured.HasRead(kind) {
-			measuredOn[set.Nodes[i].Name] = &set.Nodes[i]
-		}
-	}
-	for i := range set.Workloads {
-		w := &set.Workloads[i]
-		for j := range w.Pods {
-			p := &w.Pods[j]
-			byPod[p.UID] = declared{w, p, nil}
-			if p.ConfigHash != "" {
-				byPod[p.ConfigHash] = declared{w, p, nil}
-			}
-			for _, status := range p.Containers {
-				d := declared{w, p, findContainer(&w.Spec, status.Name)}
-				if status.LastID != "" {
-					byID[status.LastID] = d
-				}
-				if status.ID != "" {
-					byID[status.ID] = d
-				}
-			}
-		}
-	}
 	found := map[string]bool{}
 	for i := range set.Nodes {
 		node := &set.Nodes[i]
-		if measuredOn[node.Name] == nil {
+		if !node.Measured.HasRead(kind) {
 			continue
 		}
+		measuredOn[node.Name] = node
 		for j := range node.Measured.Containers {
 			m := &node.Measured.Containers[j]
 			found[m.ID] = true
-			if m.Sandbox || m.Self {
-				continue
+			if r, asked := x.join(node, m); asked {
+				seen = append(seen, r)
 			}
-			d, known := byID[m.ID]
-			if !known {
-				d = byPod[m.PodUID]
-			}
-			if d.w == nil && m.Kubernetes && set.PodScope == fact.PodsSome {
-				continue // a pod that was not asked about
-			}
-			seen = append(seen, Running{Node: node, Measured: m, Workload: d.w, Pod: d.p, Declared: d.c})
 		}
 	}
 	for i := range set.Workloads {
@@ -169,15 +226,6 @@ func RunningContainers(set *fact.Set, kind fact.Kind) (seen, unseen []Running) {
 		}
 	}
 	return seen, unseen
-}
-
-func findContainer(spec *fact.PodSpec, name string) *fact.Container {
-	for i := range spec.Containers {
-		if spec.Containers[i].Name == name {
-			return &spec.Containers[i]
-		}
-	}
-	return nil
 }
 
 // Unseen turns containers that were declared running but not seen on their

@@ -1,0 +1,29 @@
+// Package catalogue lists every check, in the order of the questions. A new
+// check is a file in its question's package and a line here.
+package catalogue
+
+import (
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/drift"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hosts"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/privileged"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/secrets"
+)
+
+// Version of the catalogue. It changes with every change of a verdict, a
+// severity or a check.
+const Version = "2026.11.1"
+
+// All returns the catalogue. The slice is the caller's.
+func All() []checks.Check {
+	return []checks.Check{
+		privileged.PrivilegedContainer,
+		privileged.EffectiveCapabilities,
+
+		hosts.PendingSecurityUpdates,
+
+		secrets.EncryptedAtRest,
+
+		drift.RunningDriftedExecutable,
+	}
+}

@@ -1,0 +1,134 @@
+package drift
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// RunningDriftedExecutable fails a container in which code runs that its image
+// does not hold. Source: /proc/PID/exe of every process (and the scripts that
+// interpreters run), compared with the layers of the container's overlay.
+var RunningDriftedExecutable = checks.Check{
+	ID:       "drift/running-drifted-executable",
+	Title:    "Containers run only what their image holds",
+	Severity: api.High,
+	Basis:    api.Measured,
+	Needs:    []fact.Kind{fact.Executables},
+	Uses:     []fact.Kind{fact.Pods},
+	Scope:    checks.ScopeWorkload,
+	Why: "A program that was added to a container after it started went through no build, no scan and no review. " +
+		"That is how an intruder's tools look.",
+	Remediation: "Find out who put it there; then replace the pod. Make the root file system read-only and mount writable volumes " +
+		"noexec, so that it cannot happen again.",
+	References: []string{
+		"man:proc_pid_exe(5)",
+		"https://docs.kernel.org/filesystems/overlayfs.html",
+		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",
+	},
+	Judge: judgeRunningDriftedExecutable,
+}
+
+func judgeRunningDriftedExecutable(set *fact.Set) []api.Finding {
+	seen, unseen := checks.RunningContainers(set, fact.Executables)
+	findings := checks.Unseen(unseen)
+	for _, r := range seen {
+		before := len(findings)
+		for i := range r.Measured.Processes {
+			p := &r.Measured.Processes[i]
+			if p.Exe == nil {
+				continue // the runtime itself, on its way into the container
+			}
+			f := judgeExecutable(p.Exe)
+			f.Subject = r.Subject()
+			f.Evidence = []api.Evidence{{Source: checks.NodeSource(r.Node, "/proc/%d/exe", p.PID), Value: describe(p.Exe)}}
+			findings = append(findings, f)
+		}
+		if len(findings) == before {
+			findings = append(findings, api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: r.Subject(),
+				Message:  "no executable of it was read",
+				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: "not read"}},
+			})
+		}
+	}
+	return findings
+}
+
+// judgeExecutable gives verdict, severity, reason and message by origin.
+func judgeExecutable(exe *fact.Executable) api.Finding {
+	runs := "runs " + exe.Path
+	if exe.Script {
+		runs = "runs the script " + exe.Path
+	}
+	fail := func(severity api.Severity, why string) api.Finding {
+		return api.Finding{Verdict: api.Fail, Severity: severity, Message: runs + ", " + why}
+	}
+	switch exe.Origin {
+	case fact.OriginImage, fact.OriginMetadata, fact.OriginDeletedImage, fact.OriginReadOnly:
+		return api.Finding{Verdict: api.Pass, Message: "what runs is of its image or on a read-only mount"}
+	case fact.OriginAdded:
+		return fail(api.High, "which was added to the container")
+	case fact.OriginChanged:
+		return fail(api.High, "which was changed in the container")
+	case fact.OriginDeletedAdded:
+		return fail(api.High, "which was added to the container and deleted while it runs")
+	case fact.OriginMemfd:
+		return fail(api.High, "which exists in memory only (memfd)")
+	case fact.OriginVolume:
+		return judgeVolume(exe, fail)
+	case fact.OriginForeign:
+		return fail(api.Medium, "which is on a mount that is not of the container")
+	}
+	return api.Finding{
+		Verdict: api.VerdictUnknown, Reason: fact.Unsupported,
+		Message: runs + ", whose origin could not be told",
+	}
+}
+
+// judgeVolume grades code on a writable mount by what is mounted: scratch space
+// is where dropped programs go, while a volume from elsewhere may be meant to
+// bring code.
+func judgeVolume(exe *fact.Executable, fail func(api.Severity, string) api.Finding) api.Finding {
+	switch kind, _, _ := strings.Cut(exe.Volume, "/"); {
+	case kind == "emptyDir":
+		return fail(api.High, "which is in a writable emptyDir")
+	case exe.Volume == "" && exe.FSType == "tmpfs":
+		return fail(api.High, "which is in a writable memory file system")
+	case exe.Volume == "":
+		return fail(api.Medium, "which is on a writable mount")
+	default:
+		return fail(api.Medium, "which is on a writable volume ("+kind+")")
+	}
+}
+
+// describe is the evidence for one executable: no argument ever, for those may
+// carry a password.
+func describe(exe *fact.Executable) string {
+	parts := []string{exe.Path, "origin " + string(exe.Origin)}
+	if exe.Script {
+		parts = append(parts, "script")
+	}
+	if exe.Volume != "" {
+		parts = append(parts, "volume "+exe.Volume)
+	}
+	if exe.Mount != "" {
+		parts = append(parts, fmt.Sprintf("mount %s (%s)", exe.Mount, exe.FSType))
+	}
+	if exe.HostPath != "" {
+		parts = append(parts, "on the node "+exe.HostPath)
+	}
+	if exe.SHA256 != "" {
+		parts = append(parts, "sha256:"+exe.SHA256)
+	}
+	if exe.Stale {
+		parts = append(parts, "changed since it was started")
+	}
+	if exe.Detail != "" {
+		parts = append(parts, exe.Detail)
+	}
+	return strings.Join(parts, ", ")
+}

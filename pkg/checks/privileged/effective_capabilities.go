@@ -1,0 +1,270 @@
+package privileged
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/capability"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// EffectiveCapabilities fails a container whose processes hold, or could gain,
+// more than the runtime's default. Source: CapEff, CapPrm and CapBnd in
+// /proc/PID/status, 64-bit hex masks of each thread (capabilities(7)); the
+// thread group leader is judged. A mask counts in full only in the user
+// namespace of the host's pid 1.
+var EffectiveCapabilities = checks.Check{
+	ID:       "privileged/effective-capabilities",
+	Title:    "Processes hold no capability beyond the runtime's default",
+	Severity: api.Critical,
+	Basis:    api.Measured,
+	Needs:    []fact.Kind{fact.Processes},
+	Uses:     []fact.Kind{fact.Pods},
+	Scope:    checks.ScopeWorkload,
+	Why: "A spec says what was asked for; the kernel's mask says what was given. With all capabilities, or with one such as " +
+		"SYS_ADMIN, SYS_MODULE or BPF, a process in a container can take over the node that it runs on.",
+	Remediation: "Drop ALL and add back only what the program was seen to use; set allowPrivilegeEscalation to false, " +
+		"or hostUsers to false where a program insists on more.",
+	References: []string{
+		"man:capabilities(7)",
+		"man:user_namespaces(7)",
+		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#set-capabilities-for-a-container",
+		"https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/",
+	},
+	Judge: judgeEffectiveCapabilities,
+}
+
+func judgeEffectiveCapabilities(set *fact.Set) []api.Finding {
+	seen, unseen := checks.RunningContainers(set, fact.Processes)
+	findings := checks.Unseen(unseen)
+	for _, r := range seen {
+		if len(r.Measured.Processes) == 0 {
+			findings = append(findings, api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: r.Subject(),
+				Message:  "no process of it was read",
+				Evidence: []api.Evidence{{Source: r.Source("status"), Value: "no process"}},
+			})
+			continue
+		}
+		// Most processes of a container hold the same: the first stands for all
+		// of its kind, so that evidence names each state once.
+		type state struct {
+			eff, prm, bnd fact.CapMask
+			noNewPrivs    string
+			userNS        nsRelation
+			rootUID       int64
+			hostPID       bool
+			hostNet       bool
+		}
+		done := map[state]bool{}
+		for i := range r.Measured.Processes {
+			p := &r.Measured.Processes[i]
+			s := state{
+				eff: p.CapEff, prm: p.CapPrm, bnd: p.CapBnd, noNewPrivs: setOrNot(p.NoNewPrivs),
+				userNS: userNamespace(r.Node.Measured, p), rootUID: -1,
+				hostPID: inHostNamespace(p.PIDNS, r.Node.Measured.HostPIDNS, r, func(s *fact.PodSpec) bool { return s.HostPID }),
+				hostNet: inHostNamespace(p.NetNS, r.Node.Measured.HostNetNS, r, func(s *fact.PodSpec) bool { return s.HostNetwork }),
+			}
+			if p.RootUID != nil {
+				s.rootUID = *p.RootUID
+			}
+			if !done[s] {
+				done[s] = true
+				findings = append(findings, judgeMasks(r, p, s.userNS, s.hostPID, s.hostNet))
+			}
+		}
+	}
+	return findings
+}
+
+// judgeMasks judges one process.
+func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, hostNet bool) api.Finding {
+	f := api.Finding{Subject: r.Subject(), Basis: api.Measured}
+	status := func(field string) string { return checks.NodeSource(r.Node, "/proc/%d/status %s", p.PID, field) }
+	eff, effRead := p.CapEff.Bits()
+	prm, prmRead := p.CapPrm.Bits()
+	bnd, bndRead := p.CapBnd.Bits()
+	all, allKnown := hostMask(r.Node.Measured)
+
+	for _, m := range []struct {
+		name string
+		mask fact.CapMask
+		show bool
+	}{
+		{"CapEff", p.CapEff, true},
+		{"CapPrm", p.CapPrm, !prmRead || prm != eff},
+	} {
+		if !m.show {
+			continue
+		}
+		value := m.mask.String()
+		if mask, read := m.mask.Bits(); read {
+			value += " " + capability.Format(mask, all)
+		}
+		f.Evidence = append(f.Evidence, api.Evidence{Source: status(m.name), Value: value})
+	}
+	if r.Declared != nil {
+		f.Evidence = append(f.Evidence, api.Evidence{
+			Source: r.Field("securityContext.capabilities"), Value: sayDeclared(r.Declared), Basis: api.Declared,
+		})
+	}
+	if userNS == nsOther {
+		value := "not the node's"
+		if p.RootUID != nil {
+			value = fmt.Sprintf("not the node's: root in it is uid %d of the node", *p.RootUID)
+		}
+		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(r.Node, "/proc/%d/uid_map", p.PID), Value: value})
+	}
+	if userNS == nsUnread {
+		f.Evidence = append(f.Evidence, api.Evidence{
+			Source: checks.NodeSource(r.Node, "/proc/%d/ns/user", p.PID), Value: "not read: taken for the node's own",
+		})
+	}
+
+	mask := eff | prm
+	severity := gradeCapabilities(mask, hostPID, hostNet)
+	extra := mask &^ capability.RuntimeDefault
+	switch {
+	case !effRead:
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unreadable, "its effective capabilities (CapEff) were not read"
+		return f
+	case extra == 0 && !prmRead:
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unreadable, "its permitted capabilities (CapPrm) were not read"
+		return f
+	case userNS == nsOther && extra != 0:
+		// The mask counts only against what this user namespace owns.
+		f.Verdict, f.Severity = api.Fail, api.Low
+		f.Message = "holds " + capability.Format(extra, all) + " beyond the runtime's default, but only in a user namespace of its own"
+		if p.RootUID == nil || *p.RootUID == 0 {
+			f.Severity = api.Medium
+			f.Message += " whose root is still the node's root"
+		}
+		f.Message += "; " + sayDeclared(r.Declared)
+		return f
+	case allKnown && all != 0 && mask&all == all:
+		f.Verdict, f.Severity = api.Fail, api.Critical
+		f.Message = "holds every capability that the node has, as with --privileged; " + compareDeclared(r.Declared, mask, all)
+		f.Evidence = append(f.Evidence, hostMaskEvidence(r.Node))
+		return f
+	case extra != 0:
+		f.Verdict, f.Severity = api.Fail, severity
+		f.Message = "holds " + capability.Format(extra, all) + " beyond the runtime's default; " + compareDeclared(r.Declared, mask, all)
+		return f
+	}
+
+	// What it holds is fine. What it could gain, by executing a program that
+	// is set-user-ID root or has file capabilities, is bounded by CapBnd.
+	gain := bnd &^ capability.RuntimeDefault
+	noNewPrivs := p.NoNewPrivs != nil && *p.NoNewPrivs
+	if !noNewPrivs && userNS != nsOther {
+		bndEvidence := api.Evidence{Source: status("CapBnd"), Value: p.CapBnd.String()}
+		if bndRead {
+			bndEvidence.Value += " " + capability.Format(bnd, all)
+		}
+		noNewPrivsEvidence := api.Evidence{Source: status("NoNewPrivs"), Value: setOrNot(p.NoNewPrivs)}
+		switch {
+		case bndRead && gain != 0 && p.NoNewPrivs != nil:
+			f.Verdict, f.Severity = api.Fail, api.Low
+			if gradeCapabilities(bnd, hostPID, hostNet).Rank() > api.Medium.Rank() {
+				f.Severity = api.Medium
+			}
+			f.Message = "can gain " + capability.Format(gain, all) +
+				" by a set-user-ID program (CapBnd, and NoNewPrivs is 0); " + compareDeclared(r.Declared, mask, all)
+			f.Evidence = append(f.Evidence, bndEvidence, noNewPrivsEvidence)
+			return f
+		case bndRead && gain != 0, !bndRead:
+			f.Verdict, f.Reason = api.VerdictUnknown, fact.Unreadable
+			f.Message = "what it can gain (CapBnd, NoNewPrivs) was not read"
+			f.Evidence = append(f.Evidence, bndEvidence, noNewPrivsEvidence)
+			return f
+		}
+	}
+	f.Verdict = api.Pass
+	f.Message = "holds nothing beyond the runtime's default"
+	if mask == 0 {
+		f.Message = "holds no capability"
+	}
+	return f
+}
+
+// compareDeclared says what is declared, and what of the mask goes beyond it.
+func compareDeclared(c *fact.Container, mask, all uint64) string {
+	say := sayDeclared(c)
+	if c == nil {
+		return say
+	}
+	asked, _ := declaredMask(c, all)
+	if beyond := mask &^ asked; beyond != 0 && (c.Privileged == nil || !*c.Privileged) {
+		say += "; not declared: " + capability.Format(beyond, all)
+	}
+	return say
+}
+
+// hostMask is what "all capabilities" means on a node: CapBnd of the host's pid
+// 1, else everything up to cap_last_cap.
+func hostMask(m *fact.Measurement) (mask uint64, known bool) {
+	if mask, read := m.HostCapBnd.Bits(); read {
+		return mask, true
+	}
+	if m.CapLastCap != nil {
+		return capability.UpTo(*m.CapLastCap), true
+	}
+	return 0, false
+}
+
+func hostMaskEvidence(node *fact.Node) api.Evidence {
+	mask, _ := hostMask(node.Measured)
+	if node.Measured.HostCapBnd.IsZero() {
+		return api.Evidence{
+			Source: checks.NodeSource(node, "/proc/sys/kernel/cap_last_cap"),
+			Value:  fmt.Sprintf("%d", *node.Measured.CapLastCap),
+		}
+	}
+	return api.Evidence{
+		Source: checks.NodeSource(node, "/proc/1/status CapBnd"),
+		Value:  fmt.Sprintf("%s (%d capabilities)", node.Measured.HostCapBnd, bits.OnesCount64(mask)),
+	}
+}
+
+// nsRelation tells a process's user namespace from that of the host's pid 1.
+type nsRelation int
+
+const (
+	nsUnread nsRelation = iota // judged as the node's own
+	nsHost
+	nsOther
+)
+
+// userNamespace compares namespace inodes, and where they were not read (level
+// proc) the uid map: root that is another uid outside is another namespace's.
+func userNamespace(m *fact.Measurement, p *fact.Process) nsRelation {
+	switch {
+	case p.UserNS != 0 && m.HostUserNS != 0 && p.UserNS == m.HostUserNS:
+		return nsHost
+	case p.UserNS != 0 && m.HostUserNS != 0:
+		return nsOther
+	case p.RootUID != nil && *p.RootUID != 0:
+		return nsOther
+	}
+	return nsUnread
+}
+
+// inHostNamespace tells by the inodes, and where they were not read by what is
+// declared.
+func inHostNamespace(process, host uint64, r checks.Running, declared func(*fact.PodSpec) bool) bool {
+	if process != 0 && host != 0 {
+		return process == host
+	}
+	return r.Workload != nil && declared(&r.Workload.Spec)
+}
+
+// joinWords writes a list for people, at most n of it.
+func joinWords(words []string, n int) string {
+	if len(words) <= n {
+		return strings.Join(words, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(words[:n], ", "), len(words)-n)
+}

@@ -1,0 +1,54 @@
+package privileged
+
+import (
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// PrivilegedContainer fails a container that asks for everything. In a user
+// namespace of its own (hostUsers: false) its capabilities do not count against
+// the host, so that it is graded lower.
+var PrivilegedContainer = checks.Check{
+	ID:       "privileged/privileged-container",
+	Title:    "No container is declared privileged",
+	Severity: api.Critical,
+	Basis:    api.Declared,
+	Needs:    []fact.Kind{fact.Pods},
+	Scope:    checks.ScopeWorkload,
+	Why: "A privileged container holds every capability, sees every device of the node, and runs without seccomp and AppArmor: " +
+		"whoever controls it controls the node.",
+	Remediation: "Remove securityContext.privileged; add the few capabilities or mounts that the program needs instead.",
+	References: []string{
+		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
+		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",
+	},
+	Judge: judgePrivilegedContainer,
+}
+
+func judgePrivilegedContainer(set *fact.Set) []api.Finding {
+	var findings []api.Finding
+	for _, d := range checks.DeclaredContainers(set) {
+		spec := &d.Workload.Spec
+		f := api.Finding{
+			Subject:  d.Subject(),
+			Evidence: []api.Evidence{{Source: d.Field("securityContext.privileged"), Value: setOrNot(d.Container.Privileged)}},
+		}
+		switch {
+		case spec.OS == "windows":
+			f.Verdict, f.Reason = api.VerdictUnknown, fact.Unsupported
+			f.Message = "a Windows container's hostProcess is not read"
+			f.Evidence = []api.Evidence{{Source: checks.PodField(d.Workload, "os.name"), Value: spec.OS}}
+		case d.Container.Privileged == nil || !*d.Container.Privileged:
+			f.Verdict, f.Message = api.Pass, "not privileged"
+		case spec.HostUsers != nil && !*spec.HostUsers:
+			f.Verdict, f.Severity = api.Fail, api.Medium
+			f.Message = "privileged, in a user namespace of its own"
+			f.Evidence = append(f.Evidence, api.Evidence{Source: checks.PodField(d.Workload, "hostUsers"), Value: "false"})
+		default:
+			f.Verdict, f.Message = api.Fail, "privileged"
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
