@@ -36,11 +36,15 @@ type clusterRun struct {
 	kinds  []fact.Kind
 	read   cluster.Options
 	narrow func(*cluster.Result) error // after the lists, before the probe
+
+	// incomplete is what a user has to know beside a valid report: something
+	// that could not be removed.
+	incomplete error
 }
 
 // gather reads the cluster, and then its nodes by probe.
 func (c *clusterRun) gather(ctx context.Context) (*fact.Set, error) {
-	config, err := c.restConfig()
+	config, err := restConfig(c.env, c.flags)
 	if err != nil {
 		return nil, err
 	}
@@ -57,19 +61,31 @@ func (c *clusterRun) gather(ctx context.Context) (*fact.Set, error) {
 	}
 	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
 	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
-	if err := c.measure(ctx, config, set, result); err != nil {
+	if err := c.measure(ctx, config, set); err != nil {
 		return nil, err
 	}
 	set.Gaps = append(set.Gaps, storageGaps(c.kinds, set)...)
 	return set, nil
 }
 
-func (c *clusterRun) restConfig() (*rest.Config, error) {
-	config, err := c.flags.ToRESTConfig()
+// finish judges and prints what was gathered. Something left behind on the
+// cluster is an error even where the report is whole.
+func (c *clusterRun) finish(r *run, set *fact.Set) error {
+	if err := r.finish(set); err != nil {
+		if c.incomplete != nil {
+			c.env.warn("error: %v", c.incomplete)
+		}
+		return err
+	}
+	return c.incomplete
+}
+
+func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, error) {
+	config, err := flags.ToRESTConfig()
 	if err != nil {
 		return nil, err
 	}
-	config.UserAgent = "kubectl-checklist/" + c.env.Version
+	config.UserAgent = "kubectl-checklist/" + env.Version
 	// Priority and fairness on the server protects it; the client's default
 	// of five requests a second protects nobody.
 	config.QPS, config.Burst = 50, 100
@@ -81,7 +97,7 @@ func (c *clusterRun) restConfig() (*rest.Config, error) {
 
 // measure runs probes for the kinds that were asked for, on the nodes that can
 // give them, and puts the measurements and gaps into the set.
-func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact.Set, listed *cluster.Result) error {
+func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact.Set) error {
 	wanted := intersect(c.kinds, nodeKinds)
 	if len(wanted) == 0 {
 		return nil
@@ -103,32 +119,27 @@ func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact
 	if len(nodes) == 0 {
 		return nil
 	}
-	clients, err := probe.NewClients(config)
+	opts, err := c.probe.options(c.env, config)
 	if err != nil {
 		return err
 	}
 	progress := c.env.newProgress(c.show, "measuring nodes")
 	defer progress.finish()
-	measured, gaps, err := probe.Run(ctx, probe.Options{
-		Clients:      clients,
-		Level:        level,
-		Image:        c.probe.image,
-		ReleaseImage: c.env.ReleaseImage,
-		Namespace:    c.probe.namespace,
-		PullSecret:   c.probe.pullSecret,
-		Timeout:      c.probe.timeout,
-		MaxInFlight:  c.probe.maxInFlight,
-		Kinds:        wanted,
-		Announce:     func(line string) { c.env.warn("%s", line) },
-		Progress:     progress.update,
-	}, nodes, listed.NodeObjects)
-	if err != nil {
-		return err
-	}
+	opts.Level, opts.Kinds = level, wanted
+	opts.Guard = guardStarter(c.flags)
+	opts.Announce = func(line string) { c.env.warn("%s", line) }
+	opts.Progress = progress.update
+	measured, gaps, err := probe.Run(ctx, opts, nodes)
+	// Facts and gaps are valid beside the error, which tells of something that
+	// could not be removed: the report is worth printing all the same.
 	set.Gaps = append(set.Gaps, gaps...)
 	for i := range set.Nodes {
 		set.Nodes[i].Measured = measured[set.Nodes[i].Name]
 	}
+	if err != nil && len(measured) == 0 && len(gaps) == 0 {
+		return err
+	}
+	c.incomplete = err
 	return nil
 }
 

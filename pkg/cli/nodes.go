@@ -92,5 +92,5 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 	if err != nil {
 		return err
 	}
-	return r.finish(set)
+	return c.finish(r, set)
 }

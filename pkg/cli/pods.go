@@ -114,7 +114,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 	if err != nil {
 		return err
 	}
-	return r.finish(set)
+	return c.finish(r, set)
 }
 
 func (f *podsFlags) validate(args []string) error {

@@ -66,6 +66,7 @@ func NewCommand(env *Env) *cobra.Command {
 		newExplainCommand(env),
 		newManifestsCommand(env, flags),
 		newCleanupCommand(env, flags),
+		newGuardCommand(env, flags),
 		newVersionCommand(env),
 		newCompletionCommand(env),
 	)
@@ -169,7 +170,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	if err != nil {
 		return err
 	}
-	return r.finish(set)
+	return c.finish(r, set)
 }
 
 // runLocal answers for this machine.

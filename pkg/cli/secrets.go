@@ -94,7 +94,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	if namespace != "" {
 		onlyNamespace(set, namespace)
 	}
-	return r.finish(set)
+	return c.finish(r, set)
 }
 
 // runSnapshot reads a file instead of a cluster.

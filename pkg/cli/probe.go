@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/printers"
+	"k8s.io/client-go/rest"
+	"k8s.io/kubectl/pkg/util/templates"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
+)
+
+// options are what the flags say of the probe.
+func (f *probeFlags) options(env *Env, config *rest.Config) (probe.Options, error) {
+	client, err := probe.NewClient(config)
+	if err != nil {
+		return probe.Options{}, err
+	}
+	return probe.Options{
+		Client:       client,
+		Level:        f.effectiveLevel(),
+		Image:        f.image,
+		ReleaseImage: env.ReleaseImage,
+		Embedded:     embedded.Probe,
+		Namespace:    f.namespace,
+		PullSecret:   f.pullSecret,
+		Timeout:      f.timeout,
+		MaxInFlight:  f.maxInFlight,
+	}, nil
+}
+
+// guardCommand is the hidden command that the plugin starts itself with.
+const guardCommand = "guard"
+
+// guardStarter starts this program once more, as the process that cleans up if
+// the run is killed. It gets the connection flags that this one was given.
+func guardStarter(flags *genericclioptions.ConfigFlags) func(namespace, run string) (*probe.Guard, error) {
+	return func(namespace, run string) (*probe.Guard, error) {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		args := append([]string{guardCommand, "--probe-namespace=" + namespace, "--run=" + run}, connectionArgs(flags)...)
+		return probe.StartGuard(exec.Command(self, args...))
+	}
+}
+
+// connectionArgs writes the connection flags as arguments. AddFlags takes the
+// values that the command line has set as its defaults.
+func connectionArgs(flags *genericclioptions.ConfigFlags) []string {
+	set := pflag.NewFlagSet("connection", pflag.ContinueOnError)
+	flags.AddFlags(set)
+	var args []string
+	set.VisitAll(func(flag *pflag.Flag) {
+		values := []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			if value != "" && value != "false" {
+				args = append(args, "--"+flag.Name+"="+value)
+			}
+		}
+	})
+	return args
+}
+
+func newGuardCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
+	var namespace, run string
+	cmd := &cobra.Command{
+		Use:    guardCommand,
+		Short:  "Wait for the end of a run, and clean up after it if it was killed",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rc, err := restConfig(env, config)
+			if err != nil {
+				return err
+			}
+			client, err := probe.NewClient(rc)
+			if err != nil {
+				return err
+			}
+			return probe.Watch(context.WithoutCancel(cmd.Context()), env.Streams.In, client, probe.Options{Namespace: namespace, RunID: run})
+		},
+	}
+	cmd.Flags().StringVar(&namespace, "probe-namespace", "", "The run's namespace.")
+	cmd.Flags().StringVar(&run, "run", "", "The run's id.")
+	return cmd
+}
+
+func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
+	var namespace string
+	cmd := &cobra.Command{
+		Use:   "cleanup",
+		Short: "Remove what an interrupted run left",
+		Long: templates.LongDesc(`
+			Removes pods, config maps and jobs of runs that were interrupted, and the namespace
+			if a run created it and nothing else is in it. The cluster removes pods and config
+			maps by itself a few minutes after their run; this is for those who do not wait.`),
+		Example: env.examples(`
+			kubectl checklist cleanup`),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rc, err := restConfig(env, config)
+			if err != nil {
+				return err
+			}
+			client, err := probe.NewClient(rc)
+			if err != nil {
+				return err
+			}
+			removed, err := probe.Cleanup(cmd.Context(), client, probe.Options{Namespace: namespace})
+			for _, what := range removed {
+				if _, err := fmt.Fprintf(env.Streams.Out, "%s deleted\n", what); err != nil {
+					return err
+				}
+			}
+			if err == nil && len(removed) == 0 {
+				env.warn("nothing to remove")
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&namespace, "probe-namespace", probe.DefaultNamespace, "The namespace that probe pods ran in, where other namespaces may not be listed.")
+	return cmd
+}
+
+func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
+	var (
+		f        probeFlags
+		offline  []string
+		selector string
+	)
+	cmd := &cobra.Command{
+		Use:   "manifests [NODE ...]",
+		Short: "Print every object that a run would create, and the rights it needs",
+		Long: templates.LongDesc(`
+			Prints the namespace, the roles, the job, the config maps (without their bytes) and
+			the pods that a run would create, and creates none of them.
+
+			A probe pod may read the node's files and processes through /proc, and as root it
+			could write there too: no field of a pod forbids that. The probe gives it up itself,
+			before it reads anything, with a seccomp filter that refuses writing, executing and
+			connecting. Reading, other processes' memory included, is what it cannot give up.`),
+		Example: env.examples(`
+			# For the nodes of the current cluster
+			kubectl checklist manifests
+
+			# Without asking a cluster
+			kubectl checklist manifests --for-node worker-1=amd64 --probe-image registry.example/probe:v1`),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.validate(); err != nil {
+				return err
+			}
+			opts := probe.Options{
+				Level: f.effectiveLevel(), Image: f.image, ReleaseImage: env.ReleaseImage, Embedded: embedded.Probe,
+				Namespace: f.namespace, PullSecret: f.pullSecret, Timeout: f.timeout, MaxInFlight: f.maxInFlight,
+			}
+			var nodes []fact.Node
+			if len(offline) > 0 {
+				for _, word := range offline {
+					name, arch, ok := strings.Cut(word, "=")
+					if !ok {
+						arch = "amd64"
+					}
+					nodes = append(nodes, fact.Node{Name: name, Arch: arch, OS: "linux", Ready: true})
+				}
+			} else {
+				rc, err := restConfig(env, config)
+				if err != nil {
+					return err
+				}
+				if opts, err = f.options(env, rc); err != nil {
+					return err
+				}
+				result, err := cluster.Collect(cmd.Context(), cluster.Options{Config: rc, Nodes: true, NodeNames: args, NodeSelector: selector})
+				if err != nil {
+					return err
+				}
+				nodes = result.Nodes
+			}
+			plan, gaps, err := probe.NewPlan(opts, nodes)
+			if err != nil {
+				return err
+			}
+			if len(offline) == 0 {
+				probe.Resolve(cmd.Context(), opts, &plan)
+			}
+			objects, err := probe.Objects(opts, plan)
+			if err != nil {
+				return err
+			}
+			skipped := map[string]bool{}
+			for _, gap := range gaps {
+				if !skipped[gap.Subject.Name] {
+					skipped[gap.Subject.Name] = true
+					env.warn("node %s would be skipped: %s: %s", gap.Subject.Name, gap.Reason, gap.Detail)
+				}
+			}
+			return printObjects(env.Streams.Out, objects)
+		},
+	}
+	cmd.Flags().StringVarP(&selector, "selector", "l", "", "Label selector of nodes.")
+	cmd.Flags().StringSliceVar(&offline, "for-node", nil, "Ask no cluster; print the pods for these nodes, as NAME or NAME=ARCH.")
+	f.add(cmd.Flags())
+	return cmd
+}
+
+func printObjects(out io.Writer, objects []runtime.Object) error {
+	printer := &printers.YAMLPrinter{}
+	for _, object := range objects {
+		if err := printer.PrintObj(object, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
