@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 	"github.com/therootcompany/xz"
 )
 
@@ -31,7 +30,7 @@ func decompress(r io.Reader, suffix string) (unpacked io.Reader, close func(), e
 	case "":
 		return r, nothing, nil
 	case ".lz4":
-		return lz4.NewReader(r), nothing, nil
+		return newLZ4Reader(r), nothing, nil
 	case ".gz":
 		unpacked, err = gzip.NewReader(r)
 		return unpacked, nothing, err
