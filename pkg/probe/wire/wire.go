@@ -1,0 +1,180 @@
+// Package wire carries a measurement from a probe to the plugin over what a pod
+// has without a network: its log and its termination message.
+//
+// The measurement is JSON, compressed by gzip and cut into frames, one a line
+// of the log, sequence numbers from 1:
+//
+//	CKL1 <seq>/<total> <crc32> <base64>
+//
+// The checksum is IEEE's CRC-32 of the piece in 8 hex digits. A line has at most
+// MaxLine bytes, its newline counted (containerd cuts lines at 16 KiB), a node at
+// most MaxLog (kubelet rotates logs at 10 MiB and the log API reads only the
+// newest file). The termination message (at most 4096 bytes, delivered with the
+// pod's status) is the Trailer, one line of JSON: what the frames must add up to,
+// the probe's error, and small results whole, so that no log has to be read.
+//
+// The sender is a pod on a node that may be hostile. What it says of itself, its
+// digest too, guards against accidents only; against intent stand the limits
+// on whatever is allocated, and the rule that a result is complete or an error.
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of the format, for both sides.
+const (
+	MaxLine    = 8 << 10  // bytes of a log line, with its newline
+	MaxLog     = 1 << 20  // bytes of all frames of a node
+	MaxTrailer = 4096     // bytes of a termination message, kubelet's limit
+	MaxJSON    = 16 << 20 // bytes of a measurement before compression
+
+	// maxError bounds the error text in a trailer.
+	maxError = 1024
+	// pieceSize is what one frame carries before base64: 8000 characters.
+	pieceSize = 6000
+	// maxFrames is MaxLog in the smallest frames that Encode makes.
+	maxFrames = MaxLog/pieceSize + 1
+	// magic opens a frame and names the format's version.
+	magic = "CKL1"
+)
+
+// Exit statuses of the probe. Whatever else a container ends with (137 for an
+// out-of-memory kill, 2 for a crash of Go's runtime) has no trailer.
+const (
+	ExitComplete = 0  // a measurement was written; it may have gaps
+	ExitPartial  = 3  // a deadline passed; what was read until then was written
+	ExitFailed   = 4  // the collectors failed; the trailer says why
+	ExitUnlocked = 5  // the lock did not hold, so nothing was read
+	ExitOutput   = 6  // an output could not be opened or written
+	ExitUsage    = 64 // flags
+)
+
+// Trailer is the termination message.
+type Trailer struct {
+	// Format is "CKL1"; Version the probe's.
+	Format  string `json:"format"`
+	Version string `json:"version"`
+	// SHA256 is the digest of the compressed payload in hex, "" without one.
+	SHA256 string `json:"sha256,omitempty"`
+	// Frames counts the frames in the log: 0 where Payload holds it all, or
+	// where there is nothing. LogSize is the bytes of all their lines, Size
+	// those of the compressed payload, JSONSize those of the JSON in it.
+	Frames   int `json:"frames"`
+	LogSize  int `json:"logSize"`
+	Size     int `json:"size"`
+	JSONSize int `json:"jsonSize"`
+	// Partial is true where a deadline ended the measurement.
+	Partial bool `json:"partial,omitempty"`
+	// Error says why there is no measurement, or what went wrong on the way:
+	// one line, printable, never with data from the node.
+	Error string `json:"error,omitempty"`
+	// Payload is the compressed payload where that fits.
+	Payload []byte `json:"payload,omitempty"`
+}
+
+// HasMeasurement tells whether there is anything for Decode to read.
+func (t Trailer) HasMeasurement() bool { return t.Size > 0 }
+
+// NeedsLog tells whether Decode needs the log.
+func (t Trailer) NeedsLog() bool { return t.Frames > 0 }
+
+// FailureTrailer is the termination message of a probe that has nothing but an
+// error to tell. It always fits.
+func FailureTrailer(version, text string) []byte {
+	out, err := marshalTrailer(Trailer{Version: version, Error: text})
+	if err != nil {
+		// Both strings are bounded and at most double when quoted.
+		panic("a trailer without payload does not fit")
+	}
+	return out
+}
+
+func marshalTrailer(t Trailer) ([]byte, error) {
+	t.Format = magic
+	t.Version = sanitise(t.Version, 64)
+	t.Error = sanitise(t.Error, maxError)
+	var out bytes.Buffer
+	text := json.NewEncoder(&out) // ends with a newline
+	text.SetEscapeHTML(false)     // 6 bytes for one
+	if err := text.Encode(t); err != nil {
+		return nil, err
+	}
+	if out.Len() > MaxTrailer {
+		return nil, fmt.Errorf("trailer: expected at most %d bytes, found %d", MaxTrailer, out.Len())
+	}
+	return out.Bytes(), nil
+}
+
+// ParseTrailer reads a termination message. Numbers beyond the format's limits
+// are errors: nothing that they announce would be read anyway.
+func ParseTrailer(message []byte) (Trailer, error) {
+	if len(message) > MaxTrailer {
+		return Trailer{}, fmt.Errorf("termination message: expected at most %d bytes, found %d", MaxTrailer, len(message))
+	}
+	if strings.TrimSpace(string(message)) == "" {
+		return Trailer{}, errors.New("termination message: expected a line of JSON, found nothing")
+	}
+	var t Trailer
+	if err := json.Unmarshal(message, &t); err != nil {
+		return Trailer{}, fmt.Errorf("termination message: expected one line of JSON with format %q: %w", magic, err)
+	}
+	if t.Format != magic {
+		return Trailer{}, fmt.Errorf("termination message: expected format %q, found %q: the probe and this plugin are of different versions", magic, sanitise(t.Format, 32))
+	}
+	t.Version, t.Error = sanitise(t.Version, 64), sanitise(t.Error, maxError)
+	for _, field := range []struct {
+		name       string
+		value, max int
+	}{
+		{"frames", t.Frames, maxFrames},
+		{"logSize", t.LogSize, MaxLog},
+		{"size", t.Size, MaxLog},
+		{"jsonSize", t.JSONSize, MaxJSON},
+	} {
+		if field.value < 0 || field.value > field.max {
+			return Trailer{}, fmt.Errorf("termination message: %s: expected 0 to %d, found %d", field.name, field.max, field.value)
+		}
+	}
+	switch {
+	case t.Size == 0 && (t.Frames > 0 || len(t.Payload) > 0 || t.JSONSize > 0 || t.SHA256 != ""):
+		return Trailer{}, errors.New("termination message: expected no frames, payload or digest where size is 0")
+	case t.Size == 0 && t.Error == "":
+		return Trailer{}, errors.New("termination message: expected a measurement or an error, found neither")
+	case t.Size == 0:
+		return t, nil
+	case !isDigest(t.SHA256):
+		return Trailer{}, fmt.Errorf("termination message: sha256: expected 64 hex digits, found %q", sanitise(t.SHA256, 80))
+	case t.Frames > 0 == (len(t.Payload) > 0):
+		return Trailer{}, fmt.Errorf("termination message: expected either frames or a payload, found %d frames and %d bytes", t.Frames, len(t.Payload))
+	case t.Frames == 0 && len(t.Payload) != t.Size:
+		return Trailer{}, fmt.Errorf("termination message: payload: expected %d bytes, found %d", t.Size, len(t.Payload))
+	}
+	return t, nil
+}
+
+func isDigest(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// sanitise makes text one line of printable, valid UTF-8 of at most limit
+// bytes: what else there is becomes a space.
+func sanitise(text string, limit int) string {
+	var out strings.Builder
+	for _, r := range text {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			r = ' '
+		}
+		if out.Len()+utf8.RuneLen(r) > limit {
+			break
+		}
+		out.WriteRune(r)
+	}
+	return strings.TrimSpace(out.String())
+}

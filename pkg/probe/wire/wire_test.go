@@ -1,0 +1,656 @@
+package wire
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+var masks = cmp.AllowUnexported(fact.CapMask{})
+
+// fill sets every field that reflection reaches to something that is not zero,
+// so that a field which writeJSON forgets shows as a difference.
+func fill(v reflect.Value, depth int) {
+	switch v.Interface().(type) {
+	case fact.Time:
+		v.Set(reflect.ValueOf(fact.NewTime(time.Unix(1_700_000_000, 123))))
+		return
+	case fact.CapMask:
+		v.Set(reflect.ValueOf(fact.NewCapMask(0xa80425fb)))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), depth)
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), depth)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range 2 {
+			fill(v.Index(i), depth+1)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), depth)
+		}
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(key, depth)
+		fill(value, depth)
+		v.SetMapIndex(key, value)
+	case reflect.String:
+		v.SetString("text, {\"quoted\"}\n<é>")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Uint32, reflect.Uint64:
+		v.SetUint(9)
+	default:
+		panic("a kind that no field had so far: " + v.Kind().String())
+	}
+}
+
+func filled() *fact.Measurement {
+	m := new(fact.Measurement)
+	fill(reflect.ValueOf(m).Elem(), 0)
+	return m
+}
+
+// The streaming writer says what json.Marshal says: the same measurement comes
+// out, and no field that the type does not know.
+func TestWriteJSONAgreesWithMarshal(t *testing.T) {
+	tests := map[string]*fact.Measurement{
+		"every field set": filled(),
+		"empty":           {},
+		"an empty container and an empty database": {
+			Containers: []fact.MeasuredContainer{{}}, Etcd: []fact.EtcdDB{{}},
+		},
+	}
+	for name, m := range tests {
+		t.Run(name, func(t *testing.T) {
+			var streamed bytes.Buffer
+			if err := writeJSON(&streamed, m); err != nil {
+				t.Fatal(err)
+			}
+			marshalled, err := json.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want, got any
+			if err := errors.Join(json.Unmarshal(marshalled, &want), json.Unmarshal(streamed.Bytes(), &got)); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("as generic JSON (-json.Marshal +writeJSON):\n%s", diff)
+			}
+			strict := json.NewDecoder(&streamed)
+			strict.DisallowUnknownFields()
+			back := new(fact.Measurement)
+			if err := strict.Decode(back); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(m, back, masks); diff != "" {
+				t.Errorf("back as a measurement (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// large makes a measurement of about this many Secrets and processes, with names
+// that compress badly.
+func large(secrets, containers, processes int) *fact.Measurement {
+	random := rand.New(rand.NewPCG(3, 4))
+	word := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "0123456789abcdefghijklmnopqrstuvwxyz-"[random.IntN(37)]
+		}
+		return string(b)
+	}
+	m := &fact.Measurement{
+		Level: fact.LevelFull,
+		Host:  fact.Host{Hostname: "node-1", Packages: &fact.PackageState{Manager: "apt"}},
+		Read:  []fact.Kind{fact.Processes, fact.Etcd},
+	}
+	db := fact.EtcdDB{Path: "/var/lib/etcd/member/snap/db", Complete: true, Total: secrets}
+	for i := range secrets {
+		s := fact.StoredSecret{Namespace: "ns", Name: fmt.Sprintf("%08d-%s", i, word(30)), Revision: int64(i), Class: fact.ClassAESCBC, Provider: "k8s:enc:aescbc:v1:key1:"}
+		if i%100 == 99 {
+			s.Class, s.Provider = fact.ClassIdentityProtobuf, ""
+		}
+		db.Secrets = append(db.Secrets, s)
+	}
+	m.Etcd = []fact.EtcdDB{db}
+	for range containers {
+		c := fact.MeasuredContainer{ID: word(64), Upper: &fact.UpperWalk{Path: "/up"}}
+		for i := range processes {
+			c.Processes = append(c.Processes, fact.Process{
+				PID: i + 1, Comm: word(8), CapEff: fact.NewCapMask(random.Uint64()),
+				Exe: &fact.Executable{Path: "/usr/bin/" + word(20), SHA256: word(64)},
+			})
+		}
+		m.Containers = append(m.Containers, c)
+	}
+	return m
+}
+
+func encode(t *testing.T, m *fact.Measurement, o Options) (Message, Trailer) {
+	t.Helper()
+	msg, err := Encode(m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trailer, err := ParseTrailer(msg.Trailer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg, trailer
+}
+
+func TestRoundTrip(t *testing.T) {
+	tests := map[string]struct {
+		m      *fact.Measurement
+		inline bool
+	}{
+		"small results need no log": {&fact.Measurement{Level: fact.LevelProc, HostProcesses: 3}, true},
+		"every field set":           {filled(), true},
+		"frames":                    {large(200, 10, 20), false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			msg, trailer := encode(t, tt.m, Options{Version: "v1.2.3", Partial: true, Error: "some thing"})
+			if trailer.NeedsLog() == tt.inline {
+				t.Errorf("expected inline %v, found %d frames", tt.inline, trailer.Frames)
+			}
+			if trailer.Version != "v1.2.3" || !trailer.Partial || trailer.Error != "some thing" || !trailer.HasMeasurement() {
+				t.Errorf("trailer: found %+v", trailer)
+			}
+			total := 0
+			for i, frame := range msg.Frames {
+				total += len(frame)
+				if len(frame) > MaxLine || frame[len(frame)-1] != '\n' || bytes.Count(frame, []byte("\n")) != 1 {
+					t.Errorf("frame %d: expected one line of at most %d bytes, found %d", i+1, MaxLine, len(frame))
+				}
+			}
+			if total != trailer.LogSize {
+				t.Errorf("logSize: expected %d, found %d", total, trailer.LogSize)
+			}
+			got, err := Decode(iotest.HalfReader(bytes.NewReader(bytes.Join(msg.Frames, nil))), trailer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.m, got, masks); diff != "" {
+				t.Errorf("measurement (-sent +received):\n%s", diff)
+			}
+			again, _ := encode(t, tt.m, Options{Version: "v1.2.3", Partial: true, Error: "some thing"})
+			if diff := cmp.Diff(msg, again); diff != "" {
+				t.Error("expected the same message twice")
+			}
+		})
+	}
+}
+
+// Beyond the limit lists are cut: what arrives is a part of what was read, has
+// the counts, and has a gap for each kind that lost something.
+func TestEncodeCutsToTheLimit(t *testing.T) {
+	tests := map[string]struct {
+		m        *fact.Measurement
+		limit    int
+		wantGaps []fact.Kind
+	}{
+		"many Secrets":                 {large(4000, 2, 2), 64 << 10, []fact.Kind{fact.Etcd}},
+		"many processes":               {large(10, 10, 300), 64 << 10, []fact.Kind{fact.Processes, fact.Executables}},
+		"many of both":                 {large(2000, 20, 100), 64 << 10, []fact.Kind{fact.Processes, fact.Executables, fact.Etcd}},
+		"hardly anything fits":         {large(50, 50, 5), 4 << 10, []fact.Kind{fact.Processes, fact.Executables, fact.Etcd, fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices}},
+		"nothing to cut at the limits": {large(10, 1, 2), 64 << 10, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			before, err := json.Marshal(tt.m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			msg, trailer := encode(t, tt.m, Options{Limit: tt.limit})
+			after, err := json.Marshal(tt.m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(before, after) {
+				t.Error("expected Encode to leave the measurement as it was")
+			}
+			if trailer.LogSize > tt.limit {
+				t.Errorf("expected at most %d bytes of log, found %d", tt.limit, trailer.LogSize)
+			}
+			if trailer.LogSize < tt.limit/4 && tt.wantGaps != nil && tt.limit > 8<<10 {
+				t.Errorf("expected a quarter of %d bytes used at least, found %d", tt.limit, trailer.LogSize)
+			}
+			got, err := Decode(bytes.NewReader(bytes.Join(msg.Frames, nil)), trailer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var kinds []fact.Kind
+			for _, gap := range got.Gaps {
+				kinds = append(kinds, gap.What)
+				if gap.Reason != fact.Truncated || gap.Detail == "" || gap.Hint == "" {
+					t.Errorf("gap: expected Truncated with detail and hint, found %+v", gap)
+				}
+			}
+			if diff := cmp.Diff(tt.wantGaps, kinds); diff != "" {
+				t.Errorf("kinds with a gap (-want +got):\n%s", diff)
+			}
+			if slices.Contains(kinds, fact.Etcd) && len(got.Etcd) > 0 {
+				db := got.Etcd[0]
+				if db.Complete || db.Total != len(tt.m.Etcd[0].Secrets) {
+					t.Errorf("database: expected it incomplete with total %d, found complete %v, total %d", len(tt.m.Etcd[0].Secrets), db.Complete, db.Total)
+				}
+				for _, s := range db.Secrets {
+					if !slices.Contains(tt.m.Etcd[0].Secrets, s) {
+						t.Errorf("found a Secret that was not read: %s", s.Name)
+					}
+				}
+				if !slices.IsSortedFunc(db.Secrets, func(a, b fact.StoredSecret) int { return strings.Compare(a.Name, b.Name) }) {
+					t.Error("expected the Secrets in order")
+				}
+				plain := 0
+				for _, s := range db.Secrets {
+					if s.Class.Plaintext() {
+						plain++
+					}
+				}
+				if want := min(len(tt.m.Etcd[0].Secrets)/100, len(db.Secrets)); plain != want {
+					t.Errorf("expected all %d plaintext Secrets kept, found %d", want, plain)
+				}
+			}
+		})
+	}
+}
+
+// A gap that did not fit is replaced by one that says so, for its kind.
+func TestEncodeNeverLosesAGap(t *testing.T) {
+	m := &fact.Measurement{}
+	random := rand.New(rand.NewPCG(5, 6))
+	kinds := []fact.Kind{fact.Upperdir, fact.Etcd, fact.Kernel}
+	for i := range 3000 {
+		m.Gaps = append(m.Gaps, fact.Gap{
+			What: kinds[i%3], Reason: fact.Unreadable,
+			Subject: fact.Subject{Kind: "Container", Name: fmt.Sprintf("%x%x", random.Uint64(), random.Uint64())},
+		})
+	}
+	msg, trailer := encode(t, m, Options{Limit: 8 << 10})
+	got, err := Decode(bytes.NewReader(bytes.Join(msg.Frames, nil)), trailer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onNode := map[fact.Kind]int{}
+	for _, gap := range got.Gaps {
+		if gap.Subject.Kind == "" && gap.Reason == fact.Truncated {
+			onNode[gap.What]++
+		}
+	}
+	want := map[fact.Kind]int{fact.Upperdir: 1, fact.Etcd: 1, fact.Kernel: 1}
+	if diff := cmp.Diff(want, onNode); diff != "" {
+		t.Errorf("gaps of the whole node by kind (-want +got):\n%s", diff)
+	}
+}
+
+func TestEncodeSaysWhenNothingHelps(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	var name strings.Builder
+	for range 10_000 {
+		fmt.Fprintf(&name, "%x", random.Uint64())
+	}
+	_, err := Encode(&fact.Measurement{Host: fact.Host{Hostname: name.String()}}, Options{Limit: 4096})
+	if want := "encoding the measurement: expected at most 4096 bytes, found more although every list is empty"; err == nil || err.Error() != want {
+		t.Errorf("expected %q, found %v", want, err)
+	}
+}
+
+// However a limit falls, the frames stay below it.
+func TestPayloadLimit(t *testing.T) {
+	for limit := 100; limit <= MaxLog; limit += 1997 {
+		n := 0
+		for _, frame := range split(make([]byte, payloadLimit(limit))) {
+			n += len(frame)
+		}
+		if n > limit || n < limit-400 {
+			t.Fatalf("limit %d: expected nearly as many bytes, found %d", limit, n)
+		}
+	}
+	if n := len(split(make([]byte, payloadLimit(MaxLog)))); n > maxFrames {
+		t.Errorf("expected at most %d frames, found %d", maxFrames, n)
+	}
+}
+
+func TestDecodeErrors(t *testing.T) {
+	msg, trailer := encode(t, large(300, 10, 20), Options{})
+	n := trailer.Frames
+	if n < 4 {
+		t.Fatalf("expected at least 4 frames, found %d", n)
+	}
+	join := func(frames ...[]byte) string { return string(bytes.Join(frames, nil)) }
+	change := func(f func(frames [][]byte) [][]byte) string { return join(f(slices.Clone(msg.Frames))...) }
+	flip := slices.Clone(msg.Frames[2])
+	at := bytes.LastIndexByte(flip, ' ') + 5
+	flip[at] = map[bool]byte{true: 'B', false: 'A'}[flip[at] == 'A']
+	other, _ := encode(t, large(300, 10, 21), Options{})
+
+	tests := map[string]struct {
+		log  string
+		want string
+	}{
+		"no frame at all":           {"", fmt.Sprintf("log: expected %d frames, found 0: 1/%d and what follows is missing", n, n)},
+		"cut after the first":       {join(msg.Frames[0]), fmt.Sprintf("log: expected %d frames, found 1: 2/%d and what follows is missing", n, n)},
+		"cut in the middle":         {join(msg.Frames...)[:9000], fmt.Sprintf("log line 2: frame 2/%d: expected ", n)},
+		"a frame is missing":        {change(func(f [][]byte) [][]byte { return slices.Delete(f, 1, 2) }), fmt.Sprintf("log line 2: expected frame 2/%d, found 3/%d: 1 missing", n, n)},
+		"a frame twice":             {change(func(f [][]byte) [][]byte { return slices.Insert(f, 2, f[1]) }), fmt.Sprintf("log line 3: expected frame 3/%d, found 2/%d: a duplicate", n, n)},
+		"frames swapped":            {change(func(f [][]byte) [][]byte { f[0], f[1] = f[1], f[0]; return f }), fmt.Sprintf("log line 1: expected frame 1/%d, found 2/%d: 1 missing", n, n)},
+		"a foreign line":            {change(func(f [][]byte) [][]byte { return slices.Insert(f, 1, []byte("panic: hunter2\n")) }), fmt.Sprintf("log line 2: expected frame 2/%d (CKL1 ...), found 14 bytes of something else", n)},
+		"an empty line":             {change(func(f [][]byte) [][]byte { return slices.Insert(f, 1, []byte("\n")) }), fmt.Sprintf("log line 2: expected frame 2/%d (CKL1 ...), found 0 bytes of something else", n)},
+		"a line after the end":      {join(msg.Frames...) + "x\n", fmt.Sprintf("log line %d: expected the end after %d frames, found 2 bytes more", n+1, n)},
+		"a line that is too long":   {strings.Repeat("x", MaxLine+1), "log line 1: expected at most 8192 bytes, found more"},
+		"a flipped bit":             {change(func(f [][]byte) [][]byte { f[2] = flip; return f }), fmt.Sprintf("log line 3: frame 3/%d: expected checksum ", n)},
+		"a frame of another answer": {change(func(f [][]byte) [][]byte { f[1] = other.Frames[1]; return f }), "payload: expected sha256 "},
+		"another total":             {strings.Replace(join(msg.Frames...), fmt.Sprintf("1/%d", n), "1/99", 1), fmt.Sprintf("log line 1: expected frame 1/%d, found 1/99", n)},
+		"a position with zeros":     {strings.Replace(join(msg.Frames...), "1/", "01/", 1), fmt.Sprintf("log line 1: expected frame 1/%d, found a position of another form", n)},
+		"a short checksum":          {strings.Replace(join(msg.Frames...), " ", "", 2), "log line 1: expected frame"},
+		"base64 with a newline":     {strings.Replace(join(msg.Frames...), "CKL1", "CKL1\n", 1), "log line 1: expected frame"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := Decode(strings.NewReader(tt.log), trailer)
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("expected an error that begins %q, found %v", tt.want, err)
+			}
+			if got != nil {
+				t.Error("expected no measurement beside an error")
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("expected nothing of a foreign line in the error, found %q", err)
+			}
+		})
+	}
+	t.Run("no log", func(t *testing.T) {
+		if _, err := Decode(nil, trailer); err == nil || err.Error() != fmt.Sprintf("log: expected %d frames, found no log", n) {
+			t.Errorf("found %v", err)
+		}
+	})
+	t.Run("a log that breaks", func(t *testing.T) {
+		broken := errors.New("connection reset")
+		_, err := Decode(io.MultiReader(bytes.NewReader(msg.Frames[0]), iotest.ErrReader(broken)), trailer)
+		if !errors.Is(err, broken) || err.Error() != "reading log line 2: connection reset" {
+			t.Errorf("found %v", err)
+		}
+	})
+}
+
+// sealed makes a trailer whose payload is whatever is given.
+func sealed(payload []byte, jsonSize int) Trailer {
+	digest := sha256.Sum256(payload)
+	return Trailer{Format: magic, SHA256: hex.EncodeToString(digest[:]), Size: len(payload), JSONSize: jsonSize, Payload: payload}
+}
+
+func zipped(text []byte) []byte {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, _ = w.Write(text)
+	_ = w.Close()
+	return out.Bytes()
+}
+
+func TestDecodePayloadErrors(t *testing.T) {
+	bomb := zipped(make([]byte, 8<<20))
+	tests := map[string]struct {
+		t    Trailer
+		want string
+	}{
+		"not gzip":                    {sealed([]byte("hello"), 5), "payload: expected gzip: unexpected EOF"},
+		"more than announced":         {sealed(bomb, 100), "payload: expected 100 bytes decompressed, found more"},
+		"less than announced":         {sealed(zipped([]byte("{}")), 3), "payload: expected 3 bytes decompressed, found 2"},
+		"bytes after the stream":      {sealed(append(zipped([]byte("{}")), 'x'), 2), "payload: expected its end after the gzip stream, found 1 bytes more"},
+		"a second stream":             {sealed(append(zipped([]byte("{}")), zipped(nil)...), 2), "payload: expected its end after the gzip stream, found 23 bytes more"},
+		"not JSON":                    {sealed(zipped([]byte("[")), 1), "payload: expected a measurement as JSON: syntax error at byte 1"},
+		"another type":                {sealed(zipped([]byte(`{"containers":"hunter2"}`)), 24), "payload: expected a measurement as JSON: field containers: expected []fact.MeasuredContainer at byte 23"},
+		"a mask that is none":         {sealed(zipped([]byte(`{"hostCapBnd":"hunter2"}`)), 24), "payload: expected a measurement as JSON: a value of another form"},
+		"another digest":              {Trailer{SHA256: "00", Size: 2, Payload: []byte("{}")}, "payload: expected sha256 00, found 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
+		"another size":                {Trailer{Size: 3, Payload: []byte("{}")}, "payload: expected 3 bytes, found 2"},
+		"only an error":               {Trailer{Error: "the lock did not hold"}, "the probe sent no measurement: the lock did not hold"},
+		"nothing":                     {Trailer{}, "the probe sent no measurement"},
+		"numbers beyond their limits": {Trailer{Size: MaxLog + 1}, "trailer: a number is beyond the format's limits"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Decode(nil, tt.t)
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("expected %q, found %v", tt.want, err)
+			}
+		})
+	}
+}
+
+// What a hostile probe can make the plugin allocate is bounded: by bytes
+// decompressed, and by structs that few bytes become.
+func TestDecodeBoundsAllocation(t *testing.T) {
+	objects := []byte(`{"containers":[` + strings.TrimSuffix(strings.Repeat("{},", 4<<20), ",") + `]}`)
+	tests := map[string]struct {
+		t     Trailer
+		bound uint64 // bytes
+	}{
+		"a gzip bomb":          {sealed(zipped(make([]byte, 64<<20)), 1000), 4 << 20},
+		"millions of objects":  {sealed(zipped(objects), len(objects)), 64 << 20},
+		"a trailer that lies":  {Trailer{SHA256: strings.Repeat("0", 64), Frames: maxFrames, Size: MaxLog, JSONSize: MaxJSON}, 1 << 20},
+		"as many as there may": {sealed(zipped(objects[:15+3*100_000-1]), 15+3*100_000-1), 64 << 20},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			m, err := Decode(strings.NewReader(""), tt.t)
+			runtime.ReadMemStats(&after)
+			if err == nil {
+				t.Fatalf("expected an error, found %d containers", len(m.Containers))
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > tt.bound {
+				t.Errorf("expected at most %d bytes allocated, found %d (%v)", tt.bound, used, err)
+			}
+		})
+	}
+}
+
+func TestParseTrailer(t *testing.T) {
+	digest := strings.Repeat("a", 64)
+	tests := map[string]struct {
+		message string
+		want    Trailer
+		wantErr string
+	}{
+		"frames": {
+			`{"format":"CKL1","version":"v1","sha256":"` + digest + `","frames":2,"logSize":9000,"size":7000,"jsonSize":90000}`,
+			Trailer{Format: "CKL1", Version: "v1", SHA256: digest, Frames: 2, LogSize: 9000, Size: 7000, JSONSize: 90000},
+			"",
+		},
+		"an error alone":                {`{"format":"CKL1","version":"v1","error":"no\u001b[31m lock\n"}`, Trailer{Format: "CKL1", Version: "v1", Error: "no [31m lock"}, ""},
+		"a field of a later version":    {`{"format":"CKL1","error":"x","later":1}`, Trailer{Format: "CKL1", Error: "x"}, ""},
+		"empty":                         {" \n", Trailer{}, "termination message: expected a line of JSON, found nothing"},
+		"text of a crash":               {"OOMKilled", Trailer{}, `termination message: expected one line of JSON with format "CKL1": invalid character 'O' looking for beginning of value`},
+		"cut short":                     {`{"format":"CKL1","ver`, Trailer{}, `termination message: expected one line of JSON with format "CKL1": unexpected end of JSON input`},
+		"another format":                {`{"format":"CKL2"}`, Trailer{}, `termination message: expected format "CKL1", found "CKL2": the probe and this plugin are of different versions`},
+		"neither measurement nor error": {`{"format":"CKL1"}`, Trailer{}, "termination message: expected a measurement or an error, found neither"},
+		"too many frames":               {`{"format":"CKL1","frames":1000000}`, Trailer{}, "termination message: frames: expected 0 to 175, found 1000000"},
+		"a negative size":               {`{"format":"CKL1","size":-1}`, Trailer{}, "termination message: size: expected 0 to 1048576, found -1"},
+		"a digest that is none":         {`{"format":"CKL1","size":10,"frames":1,"sha256":"xyz"}`, Trailer{}, `termination message: sha256: expected 64 hex digits, found "xyz"`},
+		"neither frames nor payload":    {`{"format":"CKL1","size":10,"sha256":"` + digest + `"}`, Trailer{}, "termination message: expected either frames or a payload, found 0 frames and 0 bytes"},
+		"frames of nothing":             {`{"format":"CKL1","frames":3,"error":"x"}`, Trailer{}, "termination message: expected no frames, payload or digest where size is 0"},
+		"a payload of another size":     {`{"format":"CKL1","size":10,"sha256":"` + digest + `","payload":"AAAA"}`, Trailer{}, "termination message: payload: expected 10 bytes, found 3"},
+		"too long":                      {strings.Repeat(" ", 5000), Trailer{}, "termination message: expected at most 4096 bytes, found 5000"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseTrailer([]byte(tt.message))
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			if text != tt.wantErr {
+				t.Fatalf("expected error %q, found %q", tt.wantErr, text)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("trailer (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// An error is one printable line that fits, whatever it was made of.
+func TestFailureTrailer(t *testing.T) {
+	tests := map[string]struct{ text, want string }{
+		"plain":              {"the lock did not hold", "the lock did not hold"},
+		"control characters": {"a\x1b[2Jb\nc\x00d", "a [2Jb c d"},
+		"bad UTF-8":          {"a\xff\xfeb", "a  b"},
+		"bidirectional":      {"a\u202eb", "a b"},
+		"long":               {strings.Repeat("x", 100_000), strings.Repeat("x", maxError)},
+		"long, all quotes":   {strings.Repeat(`"`, 100_000), strings.Repeat(`"`, maxError)},
+		"long, wide":         {strings.Repeat("é", 100_000), strings.Repeat("é", maxError/2)},
+		// encoding/json writes 6 bytes for each of these, if it is not told.
+		"long, as in HTML": {strings.Repeat("<", 100_000), strings.Repeat("<", maxError)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			message := FailureTrailer("v1", tt.text)
+			if len(message) > MaxTrailer {
+				t.Fatalf("expected at most %d bytes, found %d", MaxTrailer, len(message))
+			}
+			got, err := ParseTrailer(message)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Error != tt.want {
+				t.Errorf("expected %q, found %q", tt.want, got.Error)
+			}
+		})
+	}
+}
+
+func FuzzParseTrailer(f *testing.F) {
+	msg, err := Encode(filled(), Options{Version: "v1"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(msg.Trailer)
+	f.Add(FailureTrailer("v1", "x"))
+	f.Add([]byte(`{"format":"CKL1","frames":3}`))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		trailer, err := ParseTrailer(message)
+		if err != nil {
+			return
+		}
+		if trailer.Frames > maxFrames || trailer.Size > MaxLog || trailer.JSONSize > MaxJSON {
+			t.Errorf("expected numbers within the limits, found %+v", trailer)
+		}
+		if trailer.HasMeasurement() && !trailer.NeedsLog() {
+			_, _ = Decode(nil, trailer)
+		}
+	})
+}
+
+// FuzzDecode gives a log to a trailer that is honest about another one: nothing
+// but the log that was sent may come out as a measurement.
+func FuzzDecode(f *testing.F) {
+	m := large(60, 2, 5)
+	msg, err := Encode(m, Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	trailer, err := ParseTrailer(msg.Trailer)
+	if err != nil || trailer.Frames == 0 {
+		f.Fatal(err, trailer.Frames)
+	}
+	sent := bytes.Join(msg.Frames, nil)
+	f.Add(sent)
+	f.Add(sent[:len(sent)/2])
+	f.Add([]byte("CKL1 1/1 00000000 \n"))
+	f.Add([]byte("CKL1 1/2 00000000 AAAA\nCKL1 2/2 00000000 AAAA\n"))
+	f.Fuzz(func(t *testing.T, log []byte) {
+		got, err := Decode(bytes.NewReader(log), trailer)
+		if (got == nil) == (err == nil) {
+			t.Fatalf("expected a measurement or an error, found %v, %v", got, err)
+		}
+		if err == nil && !bytes.Equal(bytes.TrimSuffix(log, []byte("\n")), bytes.TrimSuffix(sent, []byte("\n"))) {
+			t.Error("another log than the one that was sent was accepted")
+		}
+	})
+}
+
+// FuzzPayload seals whatever bytes in an honest envelope, as a hostile probe can.
+func FuzzPayload(f *testing.F) {
+	f.Add([]byte("{}"))
+	f.Add([]byte(`{"containers":[{"processes":[{}]}],"etcd":[{"secrets":[{}]}]}`))
+	f.Add([]byte(`{"hostCapBnd":"00000000a80425fb","at":"2026-11-24T00:00:00Z"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if len(text) > 1<<16 {
+			return
+		}
+		payload := zipped(text)
+		digest := sha256.Sum256(payload)
+		frame := fmt.Sprintf("CKL1 1/1 %08x %s\n", crc32.ChecksumIEEE(payload), base64.StdEncoding.EncodeToString(payload))
+		trailer := Trailer{Format: magic, SHA256: hex.EncodeToString(digest[:]), Frames: 1, Size: len(payload), JSONSize: len(text)}
+		got, err := Decode(strings.NewReader(frame), trailer)
+		if len(frame) > MaxLine {
+			return
+		}
+		if (got == nil) == (err == nil) {
+			t.Fatalf("expected a measurement or an error, found %v, %v", got, err)
+		}
+		if err == nil {
+			if _, err := Encode(got, Options{}); err != nil {
+				t.Errorf("encoding what was decoded: %v", err)
+			}
+		}
+	})
+}
+
+func BenchmarkEncode(b *testing.B) {
+	for name, m := range map[string]*fact.Measurement{
+		"500-processes":   large(300, 100, 5),
+		"20000-secrets":   large(20_000, 100, 5),
+		"cut-60k-secrets": large(60_000, 100, 5),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				msg, err := Encode(m, Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				n := 0
+				for _, f := range msg.Frames {
+					n += len(f)
+				}
+				b.ReportMetric(float64(n), "log-bytes")
+			}
+		})
+	}
+}
