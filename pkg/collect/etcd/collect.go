@@ -1,0 +1,589 @@
+package etcd
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// MaxSecrets is how many Secrets are told apart; more are counted.
+const MaxSecrets = 200_000
+
+// position is where a walk stands: behind the row with this revision.
+type position struct {
+	key    []byte // of the last row; nil at the start
+	main   int64
+	sub    int64
+	synced bool // false behind rows that were lost
+}
+
+// event is what a row means for the Secrets, kept until the rows that were read
+// with it are known to be exact.
+type event struct {
+	kind eventKind
+	page uint64
+	elem int
+	row  secretRow
+	text string // a prefix, for eventPrefix and eventPrefixGone
+}
+
+type eventKind uint8
+
+const (
+	eventPut        eventKind = iota // a Secret's new revision
+	eventDelete                      // its tombstone
+	eventLost                        // rows that could not be read
+	eventPrefix                      // PREFIX/namespaces/default
+	eventPrefixGone                  // its tombstone
+	eventElsewhere                   // a plaintext Secret outside of PREFIX/secrets/
+)
+
+// secretRow is one revision of a Secret.
+type secretRow struct {
+	namespace, name      string
+	main                 int64
+	create, version      int64
+	size                 int
+	class                fact.StorageClass
+	provider             string
+	guessed              bool
+	compacted            int64 // where compaction stood in the tree it was read from
+	followsCompactedOnly bool  // the file is still: a missing tombstone is a contradiction
+}
+
+// collector follows the rows of a walk. Rows of a chunk are pending until
+// commit; drop forgets them.
+type collector struct {
+	prefix string // without slashes at its ends; "" learns it
+	names  KeyNames
+	still  bool
+	limit  int // Secrets
+
+	// committed
+	at       position
+	secrets  *secretTable
+	prefixes map[string]bool // learned: PREFIX as it stands in the keys
+	found    string          // PREFIX/namespaces/default: PREFIX as it stands in the keys
+	faults   faultList
+	strays   int // plaintext Secrets outside of PREFIX/secrets/
+	strayAt  string
+
+	// pending
+	events    []event
+	newFaults []*fault
+	now       position
+	compacted int64
+
+	keyBuf []byte
+}
+
+func newCollector(prefix string, names KeyNames, still bool, limit int) *collector {
+	return &collector{
+		prefix: prefix, names: names, still: still, limit: limit,
+		at:      position{main: 1, synced: true}, // the first write of a cluster has revision 2
+		secrets: newSecretTable(limit), prefixes: map[string]bool{},
+	}
+}
+
+// begin starts a chunk of a tree in which compaction had reached a revision.
+func (c *collector) begin(compacted int64) {
+	c.events = c.events[:0]
+	c.newFaults = c.newFaults[:0]
+	c.now.key = append(c.now.key[:0], c.at.key...)
+	c.now.main, c.now.sub, c.now.synced = c.at.main, c.at.sub, c.at.synced
+	c.compacted = compacted
+}
+
+// cursor is the key behind which the chunk starts.
+func (c *collector) cursor() []byte {
+	if len(c.at.key) == 0 {
+		return nil
+	}
+	return c.at.key
+}
+
+// lost takes a fault: the rows of that page, or that one row, are not known.
+func (c *collector) lost(f *fault) {
+	c.newFaults = append(c.newFaults, f)
+	c.events = append(c.events, event{kind: eventLost})
+	c.now.synced = false
+}
+
+// commit makes the pending rows count.
+func (c *collector) commit() {
+	for _, f := range c.newFaults {
+		c.faults.add(f)
+	}
+	for i := range c.events {
+		c.apply(&c.events[i])
+	}
+	c.at.key = append(c.at.key[:0], c.now.key...)
+	c.at.main, c.at.sub, c.at.synced = c.now.main, c.now.sub, c.now.synced
+	if len(c.events) > 8192 {
+		c.events = nil
+	}
+	c.events = c.events[:0]
+	c.newFaults = c.newFaults[:0]
+}
+
+// row takes element i of a leaf. The fault is in that row, of which at most is
+// taken then that its Secret exists; or rows are missing before it (see
+// fault.before), and it can be taken again after lost.
+func (c *collector) row(r *run, i int) *fault {
+	e := r.element(i)
+	wrong := func(problem string) *fault { return corrupt(r.page, "element %d: %s", i, problem) }
+	if e.flags != 0 {
+		return wrong("a bucket among the rows")
+	}
+	key, f := r.bytes(e.key, e.value-e.key)
+	if f != nil {
+		return f
+	}
+	rev, problem := parseRevision(key)
+	if problem != "" {
+		return wrong(problem)
+	}
+	var keyCopy [revisionSize + 1]byte // the window moves on
+	key = append(keyCopy[:0], key...)
+
+	if e.end == e.value && !rev.tombstone && rev.main <= c.compacted {
+		// etcdutl snapshot restore --bump-revision leaves such a row.
+		c.advance(key, rev)
+		return nil
+	}
+	kv, problem, f := parseKeyValue(span{r, e.value, e.end - e.value}, c.keyBuf[:0])
+	c.keyBuf = kv.key[:0]
+	switch {
+	case f != nil:
+		return f
+	case problem != "":
+		return wrong(problem)
+	case rev.tombstone && !kv.bare:
+		return wrong("a tombstone with more than a key")
+	case !rev.tombstone:
+		if problem := kv.consistent(rev); problem != "" {
+			return wrong(problem)
+		}
+	}
+	if missing := c.missing(rev); missing != 0 {
+		f := corrupt(r.page, "element %d: revision %d is missing before it, and compaction reached only %d", i, missing, c.compacted)
+		f.before = true
+		return f
+	}
+	f = c.take(r, i, rev, kv)
+	c.advance(key, rev)
+	return f
+}
+
+// advance moves the position to a row.
+func (c *collector) advance(key []byte, rev revision) {
+	c.now.key = append(c.now.key[:0], key...)
+	c.now.main, c.now.sub, c.now.synced = rev.main, rev.sub, true
+}
+
+// missing gives a revision that has to lie between the last row and this one,
+// 0 if there is none. etcd numbers its transactions without holes, and the
+// changes in one from 0 on; only compaction removes rows, up to the revision
+// that it is at.
+func (c *collector) missing(rev revision) int64 {
+	if !c.now.synced {
+		return 0
+	}
+	before := rev.main - 1
+	switch {
+	case rev.sub > 0 && rev.main == c.now.main && rev.sub == c.now.sub+1,
+		rev.sub == 0 && rev.main == c.now.main+1:
+		return 0
+	case rev.sub > 0:
+		before = rev.main
+	}
+	if before <= max(c.compacted, 1) {
+		return 0
+	}
+	return before
+}
+
+// take looks at what a consistent row is about.
+func (c *collector) take(r *run, i int, rev revision, kv keyValue) *fault {
+	if c.prefix == "" {
+		if prefix, ok := bytes.CutSuffix(kv.key, []byte(defaultNamespace)); ok && plainPrefix(prefix) {
+			kind := eventPrefix
+			if rev.tombstone {
+				kind = eventPrefixGone
+			}
+			c.events = append(c.events, event{kind: kind, text: string(prefix)})
+		}
+		return nil
+	}
+	key := kv.key
+	if key[0] == '/' {
+		key = key[1:]
+	}
+	rest, ok := cutPrefix(key, c.prefix)
+	if ok && string(rest) == defaultNamespace {
+		kind := eventPrefix
+		if rev.tombstone {
+			kind = eventPrefixGone
+		}
+		c.events = append(c.events, event{kind: kind, text: string(kv.key[:len(kv.key)-len(defaultNamespace)])})
+		return nil
+	}
+	if ok {
+		if rest, ok = cutPrefix(rest, secretsDir); ok {
+			return c.takeSecret(r, i, rev, kv, rest)
+		}
+	}
+	if c.near(kv.key) {
+		return corrupt(r.page, "element %d: a key that differs in one byte from those of Secrets", i)
+	}
+	if !rev.tombstone {
+		lead, f := kv.value.lead(len(secretHead))
+		if f != nil {
+			return f
+		}
+		if bytes.Equal(lead, secretHead) {
+			c.events = append(c.events, event{kind: eventElsewhere, page: r.page, elem: i})
+		}
+	}
+	return nil
+}
+
+const (
+	secretsDir       = "/secrets/"
+	defaultNamespace = "/namespaces/default"
+)
+
+func cutPrefix(b []byte, prefix string) ([]byte, bool) {
+	if len(b) < len(prefix) || string(b[:len(prefix)]) != prefix {
+		return b, false
+	}
+	return b[len(prefix):], true
+}
+
+// near tells whether key is a Secret's but for one byte before the namespace,
+// as after a flip. The names behind it have to fit, for there are groups like
+// secrets-store.csi.x-k8s.io, but their keys have a segment more.
+func (c *collector) near(key []byte) bool {
+	return nearSecret(key, "", c.prefix) || nearSecret(key, "/", c.prefix)
+}
+
+func nearSecret(key []byte, slash, prefix string) bool {
+	at, off := 0, 0
+	for _, part := range [...]string{slash, prefix, secretsDir} {
+		if len(key)-at <= len(part) {
+			return false
+		}
+		for i := range len(part) {
+			if key[at+i] != part[i] {
+				if off++; off > 1 {
+					return false
+				}
+			}
+		}
+		at += len(part)
+	}
+	if off == 0 {
+		return false
+	}
+	ns, name, ok := strings.Cut(string(key[at:]), "/")
+	return ok && label(ns) && subdomain(name)
+}
+
+func (c *collector) takeSecret(r *run, i int, rev revision, kv keyValue, rest []byte) *fault {
+	ns, name, ok := strings.Cut(string(rest), "/")
+	if !ok || !label(ns) || !subdomain(name) {
+		return corrupt(r.page, "element %d: a Secret's key without the names of a namespace and a Secret", i)
+	}
+	ev := event{kind: eventDelete, page: r.page, elem: i, row: secretRow{
+		namespace: ns, name: name, main: rev.main, compacted: c.compacted, followsCompactedOnly: c.still,
+	}}
+	if rev.tombstone {
+		c.events = append(c.events, ev)
+		return nil
+	}
+	s, f := classify(kv.value, ns, name, c.names)
+	if f != nil {
+		return f
+	}
+	ev.kind = eventPut
+	ev.row.create, ev.row.version, ev.row.size = kv.create, kv.version, kv.value.size
+	ev.row.class, ev.row.provider, ev.row.guessed = s.class, s.provider, s.guessed
+	c.events = append(c.events, ev)
+	if s.problem != "" {
+		return corrupt(r.page, "element %d: %s", i, s.problem)
+	}
+	return nil
+}
+
+// apply takes a row that counts.
+func (c *collector) apply(ev *event) {
+	switch ev.kind {
+	case eventLost:
+		c.secrets.lost()
+	case eventPrefix:
+		if c.prefix == "" {
+			c.prefixes[ev.text] = true
+		} else {
+			c.found = ev.text
+		}
+	case eventPrefixGone:
+		delete(c.prefixes, ev.text)
+		c.found = ""
+	case eventElsewhere:
+		if c.strays++; c.strays == 1 {
+			c.strayAt = fmt.Sprintf("page %d, element %d", ev.page, ev.elem)
+		}
+	case eventDelete:
+		c.secrets.remove(ev.row)
+	case eventPut:
+		if problem := c.secrets.put(ev.row); problem != "" {
+			c.faults.add(corrupt(ev.page, "element %d: %s", ev.elem, problem))
+			c.secrets.lost()
+		}
+	}
+}
+
+// plainPrefix tells whether an etcd prefix is text that can be shown.
+func plainPrefix(b []byte) bool {
+	if len(b) == 0 || len(b) > 256 {
+		return false
+	}
+	for _, ch := range b {
+		if ch <= 0x20 || ch > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// label tells whether s is a DNS label (RFC 1123), as a namespace has to be.
+func label(s string) bool { return len(s) <= 63 && !strings.Contains(s, ".") && subdomain(s) }
+
+// subdomain tells whether s is a DNS subdomain (RFC 1123), as a Secret's name
+// has to be.
+func subdomain(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	alnum := func(b byte) bool { return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' }
+	for i := range len(s) {
+		switch b := s[i]; {
+		case alnum(b):
+		case b == '-' || b == '.':
+			// Not at the ends, and not beside a dot, except for dashes in a row.
+			if i == 0 || i == len(s)-1 || !alnum(s[i-1]) && !(b == '-' && s[i-1] == '-') || b == '-' && s[i+1] == '.' {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// secretTable holds the current revision of each Secret in few bytes: about
+// 150 for each.
+type secretTable struct {
+	limit      int
+	index      map[secretID]int
+	entries    []secretEntry
+	free       []int
+	namespaces map[string]uint32
+	nsNames    []string
+	kinds      map[secretKind]uint16 // class and provider
+	kindList   []secretKind
+	generation uint32 // counts losses
+
+	// beyond are hashes of the Secrets over the limit, to count them.
+	beyond map[uint64]struct{}
+}
+
+// maxKinds bounds how many key names are told apart.
+const maxKinds = 60_000
+
+type secretID struct {
+	ns   uint32
+	name string
+}
+
+type secretKind struct {
+	class    fact.StorageClass
+	provider string
+	guessed  bool
+}
+
+type secretEntry struct {
+	id         secretID
+	main       int64
+	create     int64
+	version    int64
+	size       uint32
+	generation uint32
+	kind       uint16
+}
+
+func newSecretTable(limit int) *secretTable {
+	return &secretTable{
+		limit: limit, index: map[secretID]int{}, namespaces: map[string]uint32{},
+		kinds: map[secretKind]uint16{}, beyond: map[uint64]struct{}{},
+	}
+}
+
+// lost makes every Secret so far uncertain: among the rows that were lost may
+// be a newer revision of it.
+func (t *secretTable) lost() { t.generation++ }
+
+func (t *secretTable) id(row secretRow) secretID {
+	ns, ok := t.namespaces[row.namespace]
+	if !ok {
+		ns = uint32(len(t.nsNames))
+		t.namespaces[row.namespace] = ns
+		t.nsNames = append(t.nsNames, row.namespace)
+	}
+	return secretID{ns, row.name}
+}
+
+func hash(row secretRow) uint64 {
+	sum := uint64(14695981039346656037)
+	for _, part := range []string{row.namespace, "/", row.name} {
+		for i := range len(part) {
+			sum = (sum ^ uint64(part[i])) * 1099511628211
+		}
+	}
+	return sum
+}
+
+// put takes a newer revision. problem says what contradicts the revisions
+// before.
+func (t *secretTable) put(row secretRow) (problem string) {
+	id := t.id(row)
+	at, known := t.index[id]
+	kind := secretKind{row.class, row.provider, row.guessed}
+	if _, ok := t.kinds[kind]; !ok && len(t.kinds) >= maxKinds {
+		kind.provider, kind.guessed = "", true // so many key names: none is worth keeping
+	}
+	k, ok := t.kinds[kind]
+	if !ok {
+		k = uint16(len(t.kindList))
+		t.kinds[kind] = k
+		t.kindList = append(t.kindList, kind)
+	}
+	if !known {
+		if len(t.index) >= t.limit {
+			if len(t.beyond) < t.limit {
+				t.beyond[hash(row)] = struct{}{}
+			}
+			return ""
+		}
+		if row.version > 1 && row.main > row.compacted && t.generation == 0 {
+			problem = "earlier versions of the Secret are missing, and compaction has not reached them"
+		}
+		if n := len(t.free); n > 0 {
+			at, t.free = t.free[n-1], t.free[:n-1]
+		} else {
+			at = len(t.entries)
+			t.entries = append(t.entries, secretEntry{})
+		}
+		t.index[id] = at
+	} else {
+		problem = t.entries[at].contradicts(row, t.generation)
+		id.name = t.entries[at].id.name // share the string
+	}
+	t.entries[at] = secretEntry{
+		id: id, main: row.main, create: row.create, version: row.version,
+		size: uint32(min(row.size, math.MaxUint32)), generation: t.generation, kind: k,
+	}
+	return problem
+}
+
+// contradicts says why row cannot be the next revision that is left of a Secret.
+func (e *secretEntry) contradicts(row secretRow, generation uint32) string {
+	switch {
+	case row.main <= e.main:
+		return "a Secret's later row has an earlier revision"
+	case e.generation != generation: // what is missing was lost
+	case row.version == e.version+1 && row.create == e.create:
+	case row.version > 1 && row.main > row.compacted:
+		return "versions of the Secret are missing, and compaction has not reached them"
+	case row.version == 1 && (row.followsCompactedOnly || e.main >= row.compacted):
+		return "the Secret was created again without having been deleted"
+	}
+	return ""
+}
+
+// remove takes a tombstone.
+func (t *secretTable) remove(row secretRow) {
+	id := t.id(row)
+	at, known := t.index[id]
+	if !known {
+		delete(t.beyond, hash(row))
+		return
+	}
+	delete(t.index, id)
+	t.entries[at] = secretEntry{}
+	t.free = append(t.free, at)
+}
+
+// list gives the Secrets, sorted, and how many there are. It uses the table up.
+func (t *secretTable) list() ([]fact.StoredSecret, int) {
+	used := make([]int, 0, len(t.index))
+	for _, at := range t.index {
+		used = append(used, at)
+	}
+	t.index = nil
+	slices.SortFunc(used, func(a, b int) int {
+		x, y := &t.entries[a].id, &t.entries[b].id
+		if c := strings.Compare(t.nsNames[x.ns], t.nsNames[y.ns]); c != 0 {
+			return c
+		}
+		return strings.Compare(x.name, y.name)
+	})
+	var out []fact.StoredSecret
+	if len(used) > 0 {
+		out = make([]fact.StoredSecret, len(used))
+	}
+	for i, at := range used {
+		e := &t.entries[at]
+		kind := t.kindList[e.kind]
+		s := fact.StoredSecret{
+			Namespace: t.nsNames[e.id.ns], Name: e.id.name, Revision: e.main, Size: int(e.size),
+			Class: kind.class, Provider: kind.provider, KeyGuessed: kind.guessed,
+		}
+		if e.generation != t.generation {
+			s = fact.StoredSecret{
+				Namespace: s.Namespace, Name: s.Name, Revision: s.Revision, Size: s.Size,
+				Class: fact.ClassUnknown, LastSeen: kind.class,
+			}
+		}
+		out[i] = s
+	}
+	total := len(used) + len(t.beyond)
+	t.entries, t.beyond = nil, nil
+	return out, total
+}
+
+// faultList keeps the first faults and counts the rest.
+type faultList struct {
+	list []*fault
+	more int
+}
+
+// maxFaults is how many faults become gaps of their own.
+const maxFaults = 16
+
+func (l *faultList) add(f *fault) {
+	for _, g := range l.list {
+		if *g == *f {
+			return
+		}
+	}
+	if len(l.list) >= maxFaults {
+		l.more++
+		return
+	}
+	l.list = append(l.list, f)
+}

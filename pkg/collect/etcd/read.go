@@ -1,0 +1,476 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// Source is a bbolt file. Size is asked again whenever it matters, for a live
+// file grows.
+type Source interface {
+	io.ReaderAt
+	Size() (int64, error)
+}
+
+// Options say what is read and how.
+type Options struct {
+	// Path names the file in facts and gaps.
+	Path string
+	// Subject is what the gaps are about: the node, or the file. With Snapshot
+	// the zero Subject stands for the file.
+	Subject fact.Subject
+	// Snapshot is true for a file that was given, false for a member's.
+	Snapshot bool
+	// Live is true for the file of a running member. A file that changes while
+	// it is read is read as live in any case.
+	Live bool
+	// Prefix is the API server's --etcd-prefix (its default is "/registry");
+	// PrefixFrom says where it is from ("--etcd-prefix"). "" learns it from the
+	// key PREFIX/namespaces/default.
+	Prefix, PrefixFrom string
+	// KeyNames are the configured names of encryption keys; nil if not known.
+	KeyNames KeyNames
+	// Deadline ends the reading with a gap; zero for none beside the context's.
+	Deadline time.Time
+
+	limit  int       // Secrets; 0 stands for MaxSecrets
+	damage *fact.Gap // what is wrong with the whole file, though not where
+}
+
+// Read classifies the current revision of every Secret in a bbolt file of etcd.
+//
+// The error is for a file of which nothing could be read: it has no valid meta
+// page, or is not etcd's. Everything else is a gap, and then Complete is false.
+// Secrets of which a newer revision may lie in what could not be read have
+// class unknown.
+func Read(ctx context.Context, src Source, opts Options) (*fact.EtcdDB, []fact.Gap, error) {
+	r := &reader{ctx: ctx, src: src, opts: opts}
+	if r.opts.limit == 0 {
+		r.opts.limit = MaxSecrets
+	}
+	if opts.Snapshot && opts.Subject.Kind == "" {
+		r.opts.Subject = fact.Subject{Kind: "File", Name: opts.Path}
+	}
+	if opts.Path == "" {
+		r.opts.Path = "etcd database"
+	}
+	return r.read()
+}
+
+type reader struct {
+	ctx  context.Context
+	src  Source
+	opts Options
+	gaps []fact.Gap
+}
+
+// errChanged ends the reading of a still file that turned out to be live.
+var errChanged = errors.New("the file changes")
+
+func (r *reader) gap(reason fact.Reason, format string, args ...any) {
+	r.gaps = append(r.gaps, fact.Gap{
+		What: fact.Etcd, Subject: r.opts.Subject, Reason: reason,
+		Detail: r.opts.Path + ": " + fmt.Sprintf(format, args...),
+	})
+}
+
+func (r *reader) expired() bool { return passed(r.opts.Deadline) || r.ctx.Err() != nil }
+
+func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
+	db := &fact.EtcdDB{Path: r.opts.Path, Snapshot: r.opts.Snapshot}
+	size, err := r.src.Size()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading %s: %w", r.opts.Path, err)
+	}
+	db.Size = size
+	m, err := readMetas(r.src)
+	for try := 0; r.opts.Live && try < 20 && (m[0].err != nil || m[1].err != nil) && !r.expired(); try++ {
+		time.Sleep(5 * time.Millisecond) // it is being written
+		m, err = readMetas(r.src)
+	}
+	if none := (noMetaError{}); errors.As(err, &none) {
+		if none.bigEndian() {
+			r.gap(fact.Unsupported, "a bbolt file in big-endian byte order")
+			return db, r.gaps, nil
+		}
+		return nil, nil, fmt.Errorf("reading %s: expected a bbolt file, as etcd's member/snap/db, found %w", r.opts.Path, err)
+	}
+	db.TxID = m.newest().txid
+
+	prefix := strings.Trim(path.Clean("/"+r.opts.Prefix), "/")
+	db.Prefix, db.PrefixFrom = r.opts.Prefix, r.opts.PrefixFrom
+	if prefix == "" {
+		learner := newCollector("", nil, !r.opts.Live, 0)
+		w, err := r.walk(learner)
+		switch {
+		case errors.Is(err, errChanged):
+			return r.readLive()
+		case err != nil && !errors.Is(err, errDeadline):
+			return nil, nil, err
+		}
+		candidates := outermost(learner.prefixes)
+		if w.expired || len(candidates) != 1 {
+			r.reportWalk(w, learner)
+			r.reportMetas(m)
+			switch {
+			case w.expired:
+			case len(candidates) == 0:
+				r.gap(fact.NotPresent, "no key PREFIX/namespaces/default, so the prefix of Kubernetes' keys is not known: another program's etcd, or a member that has not caught up")
+			default:
+				r.gap(fact.Unsupported, "keys of more than one cluster, with the prefixes %s", strings.Join(candidates, ", "))
+			}
+			r.damaged()
+			db.TxID, db.Revision = w.txid, learner.at.main
+			return db, r.gaps, nil
+		}
+		prefix = strings.Trim(candidates[0], "/")
+		db.Prefix, db.PrefixFrom = candidates[0], "the key of the default namespace"
+	}
+
+	c := newCollector(prefix, r.opts.KeyNames, !r.opts.Live, r.opts.limit)
+	w, err := r.walk(c)
+	switch {
+	case errors.Is(err, errChanged):
+		return r.readLive()
+	case err != nil && !errors.Is(err, errDeadline):
+		return nil, nil, err
+	}
+	db.TxID, db.Revision = w.txid, c.at.main
+	r.reportWalk(w, c)
+	if w.expired {
+		c.secrets.lost()
+	}
+	if r.opts.Live {
+		// A writer may have mended a meta page meanwhile.
+		if m, err = readMetas(r.src); err != nil {
+			r.gap(fact.Corrupt, "%v", err)
+		}
+		if size, err := r.src.Size(); err == nil {
+			db.Size = size
+		}
+	}
+	if r.reportMetas(m) {
+		c.secrets.lost()
+	}
+	if r.damaged() {
+		c.secrets.lost()
+	}
+	if c.found != "" {
+		db.Prefix = c.found
+	} else if !w.expired {
+		r.gap(fact.NotPresent, "no key %s%s: another prefix, or a member that has not caught up", db.Prefix, defaultNamespace)
+	}
+	if c.strays > 0 {
+		r.gap(fact.Unsupported, "%d plaintext rows of Secrets under another prefix than %s (first: %s), which are not judged", c.strays, db.Prefix, c.strayAt)
+	}
+	db.Secrets, db.Total = c.secrets.list()
+	if db.Total > len(db.Secrets) {
+		r.gap(fact.Truncated, "at least %d Secrets, of which %d are listed", db.Total, len(db.Secrets))
+	}
+	r.reportForms(db)
+	db.Complete = len(r.gaps) == 0
+	return db, r.gaps, nil
+}
+
+// readLive starts again for a file that changes.
+func (r *reader) readLive() (*fact.EtcdDB, []fact.Gap, error) {
+	r.opts.Live = true
+	r.gaps = nil
+	return r.read()
+}
+
+// damaged reports what is wrong with the file as a whole.
+func (r *reader) damaged() bool {
+	if r.opts.damage == nil {
+		return false
+	}
+	g := *r.opts.damage
+	g.What, g.Subject = fact.Etcd, r.opts.Subject
+	g.Detail = r.opts.Path + ": " + g.Detail
+	r.gaps = append(r.gaps, g)
+	return true
+}
+
+// reportMetas tells of a meta page that is not valid: then the tree may be that
+// of the transaction before the last.
+func (r *reader) reportMetas(m metas) (older bool) {
+	for i, s := range m {
+		if s.err != nil {
+			r.gap(fact.Corrupt, "meta page %d: %v; the other one was read, of transaction %d, which may not be the last", i, s.err, m.newest().txid)
+			older = true
+		}
+	}
+	return older
+}
+
+func (r *reader) reportWalk(w walked, c *collector) {
+	if !r.opts.Live {
+		if size, err := r.src.Size(); err == nil {
+			if want := w.meta.highWater; uint64(size)/uint64(w.meta.pageSize) < want {
+				r.gap(fact.Truncated, "expected %d pages of %d bytes, found %d bytes: the file ends in page %d", want, w.meta.pageSize, size, uint64(size)/uint64(w.meta.pageSize))
+			}
+		}
+	}
+	for _, f := range c.faults.list {
+		r.gap(f.reason, "%v", f)
+	}
+	if c.faults.more > 0 {
+		r.gap(fact.Corrupt, "%d faults more", c.faults.more)
+	}
+	if w.expired {
+		reason := fact.Timeout
+		if errors.Is(r.ctx.Err(), context.Canceled) {
+			reason = fact.Interrupted
+		}
+		r.gap(reason, "read up to revision %d", c.at.main)
+	}
+}
+
+// reportForms tells of values whose form is not known.
+func (r *reader) reportForms(db *fact.EtcdDB) {
+	n, first := 0, ""
+	for _, s := range db.Secrets {
+		switch s.Class {
+		case fact.ClassUnknown, fact.ClassUnknownEncrypted, fact.ClassEmpty:
+			if s.LastSeen != "" {
+				continue
+			}
+			if n++; n == 1 {
+				first = s.Namespace + "/" + s.Name
+			}
+		}
+	}
+	if n > 0 {
+		r.gap(fact.Unsupported, "%d Secrets are stored in a form that is not known (first: %s)", n, first)
+	}
+}
+
+// outermost leaves out prefixes below another: a namespace called "namespaces"
+// has keys like PREFIX/serviceaccounts/namespaces/default.
+func outermost(prefixes map[string]bool) []string {
+	var out []string
+	for p := range prefixes {
+		below := false
+		for q := range prefixes {
+			below = below || strings.HasPrefix(p, q+"/")
+		}
+		if !below {
+			out = append(out, p)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// walked says how a walk ended.
+type walked struct {
+	meta    meta
+	txid    uint64
+	expired bool
+}
+
+func (r *reader) walk(c *collector) (walked, error) {
+	if r.opts.Live {
+		return r.walkLive(c)
+	}
+	return r.walkStill(c)
+}
+
+// maxSeen bounds, in pages, the files of which a page in use twice is noticed
+// by its number and not only by its keys: 16 MiB of bits.
+const maxSeen = 1 << 27
+
+// walkStill takes the whole tree at once, over every fault.
+func (r *reader) walkStill(c *collector) (walked, error) {
+	m, err := readMetas(r.src)
+	if err != nil {
+		return walked{}, errChanged
+	}
+	size, err := r.src.Size()
+	if err != nil {
+		return walked{}, fmt.Errorf("reading %s: %w", r.opts.Path, err)
+	}
+	t := &tree{
+		src: r.src, meta: m.newest(), expired: r.expired, salvage: true, lost: c.lost,
+	}
+	if pages := min(uint64(size)/uint64(t.meta.pageSize), t.meta.highWater); pages < maxSeen {
+		t.seen = make([]uint64, pages/64+1)
+	}
+	w := walked{meta: t.meta, txid: t.meta.txid}
+	c.begin(0)
+	_, err = r.chunk(t, c, math.MaxInt)
+	switch {
+	case !m.unchanged(r.src):
+		return w, errChanged
+	case errors.Is(err, errDeadline):
+		w.expired = true
+	case err != nil:
+		return w, err
+	}
+	c.commit()
+	return w, nil
+}
+
+// maxLeaves is how many leaves a chunk of a live file takes at most. They take
+// about 0.2 ms.
+const maxLeaves = 64
+
+// walkLive takes a changing file in chunks: from the newest tree as many leaves
+// as go by before the next commit. What was read under a meta page that was
+// replaced meanwhile is dropped. A contradiction is the file's, and not a torn
+// read, if it comes twice under meta pages that did not change.
+func (r *reader) walkLive(c *collector) (walked, error) {
+	var w walked
+	leaves := maxLeaves / 4
+	failures := 0
+	levels := []*run(nil)
+	for {
+		if r.expired() {
+			w.expired = true
+			return w, nil
+		}
+		m, err := readMetas(r.src)
+		if err != nil {
+			if failures++; failures > 100 {
+				return w, fmt.Errorf("reading %s: expected a bbolt file, as etcd's member/snap/db, found %w", r.opts.Path, err)
+			}
+			continue
+		}
+		t := &tree{
+			src: r.src, meta: m.newest(), expired: r.expired, lost: c.lost, levels: levels,
+			salvage: failures >= 2,
+		}
+		c.begin(0)
+		done, err := r.chunk(t, c, leaves)
+		levels = t.levels
+		switch {
+		case errors.Is(err, errDeadline):
+			w.expired = true
+			return w, nil
+		case !m.unchanged(r.src):
+			leaves = max(1, leaves/2)
+			failures = 0
+			continue
+		case err != nil && !t.salvage:
+			failures++
+			continue
+		case err != nil:
+			return w, err
+		}
+		c.commit()
+		w.meta, w.txid = t.meta, t.meta.txid
+		if done {
+			return w, nil
+		}
+		failures = 0
+		leaves = min(maxLeaves, 2*leaves)
+	}
+}
+
+// maxChunkRows ends a chunk of a live file, for pages of 64 KiB hold many rows.
+const maxChunkRows = 20_000
+
+// chunk takes up to so many leaves behind the collector's position. Done tells
+// that there are no more. An error of a fault comes only without salvage.
+func (r *reader) chunk(t *tree, c *collector, leaves int) (done bool, err error) {
+	found, others, err := t.buckets("key", "meta")
+	if err != nil {
+		return false, err
+	}
+	keys, ok := found["key"]
+	if !ok {
+		if len(c.newFaults) > 0 {
+			return true, nil
+		}
+		err := fmt.Errorf("reading %s: expected etcd's bucket %q, found a bbolt file of another program, with %d other buckets", r.opts.Path, "key", others)
+		if !t.salvage {
+			// Once more, for the file may be torn.
+			return false, corrupt(t.meta.root, "no bucket %q", "key")
+		}
+		return false, err
+	}
+	if c.compacted, err = compaction(t, c, found["meta"]); err != nil {
+		return false, err
+	}
+	taken, rows := 0, 0
+	err = t.walk(keys, c.cursor(), func(run *run, first int) error {
+		if taken >= leaves || rows > maxChunkRows && leaves < math.MaxInt {
+			return errStop
+		}
+		// Only leaves that give a row count: the leaf of the cursor itself
+		// would else use up a budget of one for ever.
+		taken++
+		for i := first; i < run.header.count; i++ {
+			rows++
+			f := c.row(run, i)
+			if f == nil {
+				continue
+			}
+			if !t.salvage {
+				return f
+			}
+			c.lost(f)
+			if f.before {
+				if f = c.row(run, i); f != nil {
+					c.lost(f)
+				}
+			}
+		}
+		if leaves == math.MaxInt {
+			c.commit() // a still file's rows need not wait
+		}
+		return nil
+	})
+	if errors.Is(err, errStop) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// compaction reads up to which revision etcd may have removed rows, from the
+// bucket "meta". A compaction that was cut short counts as far as it was meant
+// to go. What cannot be read counts as the highest revision, so that nothing
+// missing is taken for damage.
+func compaction(t *tree, c *collector, b bucket) (int64, error) {
+	if b.root == 0 && b.inline == nil {
+		return 0, nil
+	}
+	faults := len(c.newFaults)
+	reached := int64(0)
+	err := t.walk(b, nil, func(r *run, first int) error {
+		for i := first; i < r.header.count; i++ {
+			e := r.element(i)
+			row, f := r.bytes(e.key, min(e.end-e.key, 64))
+			if f != nil {
+				return t.fault(f)
+			}
+			switch string(row[:min(len(row), e.value-e.key)]) {
+			case "scheduledCompactRev", "finishedCompactRev":
+			default:
+				continue
+			}
+			rev, problem := parseRevision(row[e.value-e.key:])
+			if e.flags != 0 || problem != "" || rev.tombstone {
+				if err := t.fault(corrupt(r.page, "element %d: expected the revision of a compaction", i)); err != nil {
+					return err
+				}
+				continue
+			}
+			reached = max(reached, rev.main)
+		}
+		return nil
+	})
+	if len(c.newFaults) > faults {
+		reached = math.MaxInt64
+	}
+	return reached, err
+}
