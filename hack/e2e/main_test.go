@@ -1,0 +1,182 @@
+//go:build e2e
+
+// Package e2e runs the plugin against the real cluster of hack/cluster: real
+// etcd, API server, kubelets, containerd and runc. Nothing here is a mock.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/hack/faults"
+	"github.com/kubectl-checklist/kubectl-checklist/hack/harness"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+var cluster *harness.Cluster
+
+func TestMain(m *testing.M) {
+	var err error
+	if cluster, err = harness.New(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+	if _, err := cluster.Verb(context.Background(), nil, "status"); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: the cluster is not up (make e2e starts it):", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// testContext bounds one test, so that a hang is one test's.
+func testContext(t *testing.T, timeout time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reportOf runs the plugin, which has to succeed, and returns its report.
+func reportOf(t *testing.T, ctx context.Context, args ...string) *api.ChecklistReport {
+	t.Helper()
+	report, result, err := cluster.Report(ctx, args...)
+	must(t, err)
+	if result.Code != 0 {
+		t.Fatalf("kubectl checklist %v: exit status %d: %s", args, result.Code, result.Stderr)
+	}
+	return report
+}
+
+// encrypted switches encryption on for the test and rewrites every Secret.
+func encrypted(t *testing.T, ctx context.Context) {
+	t.Helper()
+	must(t, faults.Encrypt(ctx, cluster, "aescbc"))
+	must(t, faults.RewriteSecrets(ctx, cluster))
+}
+
+// inNamespace makes the faults' namespace for the test.
+func inNamespace(t *testing.T, ctx context.Context) {
+	t.Helper()
+	must(t, faults.DeleteNamespace(ctx, cluster))
+	must(t, faults.CreateNamespace(ctx, cluster))
+	t.Cleanup(func() {
+		if err := faults.DeleteNamespace(context.WithoutCancel(ctx), cluster); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// noLeftovers fails if anything of ours is on the cluster.
+func noLeftovers(t *testing.T, ctx context.Context) {
+	t.Helper()
+	out, err := cluster.Kubectl(ctx, "get", "pods,jobs,configmaps,namespaces", "-A", "-l", "app.kubernetes.io/managed-by=kubectl-checklist", "-o", "name")
+	must(t, err)
+	if out != "" {
+		t.Errorf("left on the cluster:\n%s", out)
+	}
+}
+
+// One fault for each question: exactly those are found, and after they are
+// removed the same run says so.
+func TestFaults(t *testing.T) {
+	ctx := testContext(t, 10*time.Minute)
+	encrypted(t, ctx)
+	inNamespace(t, ctx)
+	baseline := reportOf(t, ctx)
+	if baseline.Cluster.MeasuredNodes != 3 {
+		t.Fatalf("measured %d nodes of 3; gaps: %+v", baseline.Cluster.MeasuredNodes, baseline.Gaps)
+	}
+
+	want := map[string]bool{}
+	for _, f := range faults.All() {
+		t.Logf("planting for %s: %s", f.Question, f.Title)
+		must(t, f.Plant(ctx, cluster))
+		if f.Remove != nil {
+			t.Cleanup(func() { _ = f.Remove(context.WithoutCancel(ctx), cluster) })
+		}
+		for _, fingerprint := range f.Expect {
+			want[fingerprint] = true
+		}
+	}
+	faulty := reportOf(t, ctx)
+	got := map[string]bool{}
+	for fingerprint, finding := range harness.Failing(faulty, baseline) {
+		// Every image of the tests has a tag and no digest, which is a finding of
+		// low severity for the clean pod as well.
+		if finding.Severity == api.Low && finding.Check == "immutable/mutable-image" {
+			continue
+		}
+		got[fingerprint] = true
+		if len(finding.Evidence) == 0 {
+			t.Errorf("%s: no evidence", fingerprint)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings that the faults added (-want +got):\n%s", diff)
+	}
+	for _, answer := range faulty.Answers {
+		if answer.Answer != api.No {
+			t.Errorf("question %s with a fault planted: answer %q, want no", answer.Question, answer.Answer)
+		}
+	}
+
+	for _, f := range faults.All() {
+		if f.Remove != nil {
+			must(t, f.Remove(ctx, cluster))
+		}
+	}
+	must(t, faults.DeleteNamespace(ctx, cluster))
+	must(t, faults.CreateNamespace(ctx, cluster))
+	after := reportOf(t, ctx)
+	if left := harness.Failing(after, baseline); len(left) > 0 {
+		t.Errorf("still found after the faults were removed: %+v", left)
+	}
+	noLeftovers(t, ctx)
+}
+
+// The clean pod passes every check that was measured on it, and a yes is only
+// given where something was.
+func TestCleanSubjects(t *testing.T) {
+	ctx := testContext(t, 5*time.Minute)
+	encrypted(t, ctx)
+	inNamespace(t, ctx)
+
+	measured := reportOf(t, ctx, "pods", "-n", faults.Namespace, "--measure")
+	for _, f := range measured.Findings {
+		if f.Verdict != api.Pass && f.Severity != api.Low {
+			t.Errorf("clean pod: %s is %s: %s", f.Check, f.Verdict, f.Message)
+		}
+	}
+	for _, a := range measured.Answers {
+		if a.Answer != api.Yes {
+			t.Errorf("clean pod, measured: %s is %q (%s), want yes", a.Question, a.Answer, a.Reason)
+		}
+		if a.Measured == 0 {
+			t.Errorf("clean pod: %s is %q with nothing measured", a.Question, a.Answer)
+		}
+	}
+	declared := reportOf(t, ctx, "pods", "-n", faults.Namespace)
+	for _, a := range declared.Answers {
+		if a.Answer == api.Yes {
+			t.Errorf("clean pod, declared only: %s is yes", a.Question)
+		}
+	}
+	secrets := reportOf(t, ctx, "secrets")
+	for _, a := range secrets.Answers {
+		if a.Answer != api.Yes {
+			t.Errorf("every Secret encrypted: answer %q (%s), want yes; findings %+v", a.Answer, a.Reason, harness.Failing(secrets, nil))
+		}
+	}
+}
