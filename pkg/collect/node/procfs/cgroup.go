@@ -170,7 +170,7 @@ func podUID(part string, inKubepods bool) (string, bool) {
 			continue
 		}
 		uid := slice[i+len("pod"):]
-		if dashed := strings.ReplaceAll(uid, "_", "-"); isUID(dashed) {
+		if dashed := strings.ReplaceAll(uid, "_", "-"); IsUID(dashed) {
 			return dashed, true
 		}
 		if isHex(uid, 32) {

@@ -200,7 +200,7 @@ func ParseVolumePath(path string) (Volume, bool) {
 		}
 		rest = rest[i+len("/pods/"):]
 		uid, below, ok := strings.Cut(rest, "/")
-		if !ok || !isUID(uid) && !isHex(uid, 32) {
+		if !ok || !IsUID(uid) && !isHex(uid, 32) {
 			continue
 		}
 		parts := strings.SplitN(below, "/", 4)
@@ -254,8 +254,8 @@ func isHex(s string, n int) bool {
 	return true
 }
 
-// isUID tells whether s is a UUID, 8-4-4-4-12 lower case hex digits.
-func isUID(s string) bool {
+// IsUID tells whether s is a UUID, 8-4-4-4-12 lower case hex digits.
+func IsUID(s string) bool {
 	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
 		isHex(s[:8], 8) && isHex(s[9:13], 4) && isHex(s[14:18], 4) && isHex(s[19:23], 4) && isHex(s[24:], 12)
 }

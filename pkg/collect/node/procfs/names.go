@@ -1,0 +1,55 @@
+package procfs
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Name is a path below /proc/PID.
+type Name string
+
+// What is read of a process: files that hold text of the kernel's making or
+// (comm, cmdline) of the process's own, and links. Nothing here is a process's
+// memory or environment (mem, environ, maps, map_files), which the probe's
+// capabilities would give it too: a seccomp filter cannot see names, so this
+// list is what keeps the probe off them. A test runs the collector under
+// strace and holds it to the list.
+const (
+	NameStatus    Name = "status"
+	NameStat      Name = "stat"
+	NameCgroup    Name = "cgroup"
+	NameMountInfo Name = "mountinfo"
+	NameUIDMap    Name = "uid_map"
+	NameCmdline   Name = "cmdline" // API servers and interpreters only; arguments go nowhere but into comparisons
+	NameExe       Name = "exe"
+	NameRoot      Name = "root" // and files below it, as package rootfs resolves them
+	NameCwd       Name = "cwd"  // the link's text only
+	NameNSUser    Name = "ns/user"
+	NameNSPID     Name = "ns/pid"
+	NameNSNet     Name = "ns/net"
+	NameNSIPC     Name = "ns/ipc"
+	NameNSMnt     Name = "ns/mnt"
+	NameFD        Name = "fd"     // the links' texts; of etcd's database the file too
+	NameFDInfo    Name = "fdinfo" // of the probe itself, where the kernel is older than 5.8
+)
+
+// Names lists every Name.
+func Names() []Name {
+	return []Name{
+		NameStatus, NameStat, NameCgroup, NameMountInfo, NameUIDMap, NameCmdline, NameExe, NameRoot, NameCwd,
+		NameNSUser, NameNSPID, NameNSNet, NameNSIPC, NameNSMnt, NameFD, NameFDInfo,
+	}
+}
+
+// ParseNamespace takes the inode out of a namespace link's text (namespaces(7)):
+// "user:[4026531837]".
+func ParseNamespace(text string) (uint64, error) {
+	_, rest, ok := strings.Cut(text, ":[")
+	digits, closed := strings.CutSuffix(rest, "]")
+	inode, err := strconv.ParseUint(digits, 10, 64)
+	if !ok || !closed || err != nil || inode == 0 {
+		return 0, fmt.Errorf("namespace link: expected a type and an inode in brackets, found %.80q", text)
+	}
+	return inode, nil
+}

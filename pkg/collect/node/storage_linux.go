@@ -1,0 +1,347 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// The flags of kube-apiserver that are kept: none can hold a secret, once the
+// user information of URLs is cut.
+var (
+	serverFlags = []string{"encryption-provider-config", "etcd-prefix", "etcd-servers", "etcd-servers-overrides", "storage-media-type"}
+	serverBools = []string{"encryption-provider-config-automatic-reload"}
+)
+
+const (
+	encryptionFlag = "encryption-provider-config"
+	reloadFlag     = "encryption-provider-config-automatic-reload"
+	prefixFlag     = "etcd-prefix"
+	// defaultPrefix is what kube-apiserver uses without --etcd-prefix.
+	defaultPrefix = "/registry"
+
+	// dbSuffix ends the path of etcd's database, kineSuffix that of k3s.
+	dbSuffix      = "/member/snap/db"
+	kineSuffix    = "/server/db/state.db"
+	deletedSuffix = " (deleted)"
+)
+
+// readStorage finds the API servers and etcd members that serve this cluster's
+// storage on this node.
+func (c *Collector) readStorage(ctx context.Context, all []*process) {
+	if !c.wants(fact.Etcd) && !c.wants(fact.EncryptionConfig) {
+		return
+	}
+	// A control plane in an ordinary pod is another cluster's (vcluster, Kamaji,
+	// HyperShift): this cluster's own runs on the host or as static pods, whose
+	// "UID" is a hash. Whoever hosts this one's API server in pods of its own
+	// gets no answer here rather than the wrong one.
+	candidates := slices.DeleteFunc(slices.Clone(all), func(p *process) bool {
+		return p.identity.Kubernetes && procfs.IsUID(p.identity.PodUID)
+	})
+	servers := c.readServers(ctx, candidates)
+	if ctx.Err() != nil {
+		return
+	}
+	c.update(func(m *fact.Measurement) { m.APIServers = servers })
+	c.done(fact.EncryptionConfig)
+	if c.wants(fact.Etcd) {
+		c.readEtcd(ctx, candidates, servers)
+	}
+}
+
+// readServers reads flags and encryption configuration of every API server.
+func (c *Collector) readServers(ctx context.Context, candidates []*process) []fact.APIServer {
+	var servers []fact.APIServer
+	buf := make([]byte, bufferSize)
+	for _, p := range candidates {
+		if ctx.Err() != nil {
+			return servers
+		}
+		server, err := c.readServer(p, buf)
+		switch {
+		case err != nil && !gone(err):
+			c.gap(fact.Gap{What: fact.EncryptionConfig, Reason: reasonOf(err), Detail: fmt.Sprintf("kube-apiserver, pid %d: %s", p.pid, errorText(err))})
+		case server != nil:
+			servers = append(servers, *server)
+		}
+	}
+	return servers
+}
+
+// readServer returns nil for a process that is no API server. Only of one that
+// looks like it is the command line read: that can wait for a lock of the
+// process.
+func (c *Collector) readServer(p *process, buf []byte) (*fact.APIServer, error) {
+	const program = "kube-apiserver"
+	d, err := c.reopen(p, buf)
+	if err != nil {
+		return nil, nil
+	}
+	defer d.close()
+	if p.status.Name != program {
+		exe, err := d.link(procfs.NameExe)
+		if err != nil || path.Base(strings.TrimSuffix(exe, deletedSuffix)) != program {
+			return nil, nil
+		}
+	}
+	data, err := d.read(procfs.NameCmdline, buf, maxCmdline)
+	if err != nil {
+		return nil, err
+	}
+	flags := procfs.Flags(procfs.SplitCmdline(data), serverFlags, serverBools)
+	for name, value := range flags {
+		flags[name] = clean(value)
+	}
+	server := &fact.APIServer{PID: p.pid, Started: started(p, c.boot), Flags: flags, EncryptionFlag: flags[encryptionFlag] != ""}
+	if server.EncryptionFlag {
+		server.Encryption, err = readEncryption(d, flags)
+	}
+	return server, err
+}
+
+// clean makes a flag's value fit for a fact: valid text without the user
+// information that a URL can carry.
+func clean(value string) string {
+	parts := strings.Split(value, ",")
+	for i, part := range parts {
+		before, rest, ok := strings.Cut(part, "://")
+		if !ok {
+			continue
+		}
+		authority, tail := rest, ""
+		if j := strings.IndexByte(rest, '/'); j >= 0 {
+			authority, tail = rest[:j], rest[j:]
+		}
+		if j := strings.LastIndexByte(authority, '@'); j >= 0 {
+			authority = authority[j+1:]
+		}
+		parts[i] = before + "://" + authority + tail
+	}
+	return rootfs.Text(strings.Join(parts, ","))
+}
+
+// readEncryption reads the file below the server's own root. The bytes, which
+// hold keys, are wiped as soon as they are parsed.
+func readEncryption(d *pidDir, flags map[string]string) (*fact.EncryptionConfiguration, error) {
+	name, err := d.inside(flags[encryptionFlag])
+	if err != nil {
+		return nil, err
+	}
+	root, err := d.root()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", encryptionFlag, err)
+	}
+	data, err := root.ReadFile(name, etcd.MaxEncryptionConfiguration)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", encryptionFlag, err)
+	}
+	entries, err := etcd.ParseEncryptionConfiguration(data)
+	clear(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", rootfs.Text(name), err)
+	}
+	reload, _ := strconv.ParseBool(flags[reloadFlag])
+	return &fact.EncryptionConfiguration{Path: rootfs.Text(name), Changed: fact.NewTime(info.Ctime), AutoReload: reload, Entries: entries}, nil
+}
+
+// database is a file of etcd's that a process holds open.
+type database struct {
+	fd   int
+	path string
+	kine bool
+}
+
+// errSwapped says that another file has taken the database's place meanwhile:
+// a defragmentation does that.
+var errSwapped = errors.New("the database was replaced while it was read")
+
+// readEtcd reads the database of every member that runs here.
+func (c *Collector) readEtcd(ctx context.Context, candidates []*process, servers []fact.APIServer) {
+	buf := make([]byte, bufferSize)
+	seen := map[[2]uint64]bool{}
+	found, unread := 0, 0
+	for _, p := range candidates {
+		if ctx.Err() != nil {
+			return
+		}
+		d, err := c.reopen(p, buf)
+		if err != nil {
+			continue
+		}
+		const tries = 3
+		for try := 1; ; try++ {
+			var databases []database
+			if databases, err = c.databases(d); err != nil {
+				break
+			}
+			for _, db := range databases {
+				found++
+				if err = c.readDatabase(ctx, d, db, servers, seen); err != nil {
+					break
+				}
+			}
+			if !errors.Is(err, errSwapped) || try == tries || ctx.Err() != nil {
+				break
+			}
+		}
+		d.close()
+		if err == nil || gone(err) {
+			continue
+		}
+		// Of most processes it is no matter that their descriptors are hidden.
+		if errors.Is(err, errNoFDs) && !strings.HasPrefix(p.status.Name, "etcd") {
+			continue
+		}
+		unread++
+		reason := reasonOf(err)
+		if errors.Is(err, errSwapped) {
+			reason = fact.Changing
+		}
+		c.gap(fact.Gap{What: fact.Etcd, Reason: reason, Detail: fmt.Sprintf("%s, pid %d: %s", rootfs.Text(p.status.Name), p.pid, errorText(err))})
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if unread > 0 && len(seen) == 0 {
+		c.finish(fact.Etcd)
+		return
+	}
+	c.done(fact.Etcd)
+}
+
+// errNoFDs wraps an error of listing descriptors.
+var errNoFDs = errors.New("listing its descriptors")
+
+// databases finds the databases among the descriptors of a process.
+func (c *Collector) databases(d *pidDir) ([]database, error) {
+	var found []database
+	count := 0
+	err := d.dir.Each(string(procfs.NameFD), func(e rootfs.DirEntry) bool {
+		if count++; count > maxFDs {
+			return false
+		}
+		n, err := strconv.Atoi(e.Name)
+		if err != nil {
+			return true
+		}
+		text, err := d.link(fdName(n))
+		switch {
+		case err != nil:
+		case strings.HasSuffix(text, dbSuffix):
+			found = append(found, database{fd: n, path: text})
+		case strings.HasSuffix(text, kineSuffix):
+			found = append(found, database{fd: n, path: text, kine: true})
+		}
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoFDs, err)
+	}
+	if count > maxFDs && len(found) == 0 {
+		return nil, fmt.Errorf("%w: %w of %d", errNoFDs, rootfs.ErrTooLarge, maxFDs)
+	}
+	return found, nil
+}
+
+// source is the file as package etcd reads it.
+type source struct{ *rootfs.File }
+
+func (s source) Size() (int64, error) {
+	info, err := s.Stat()
+	return info.Size, err
+}
+
+// readDatabase reads one database by the descriptor that etcd has of it: the
+// kernel opens the same file anew, read-only, whatever its path means by now.
+func (c *Collector) readDatabase(ctx context.Context, d *pidDir, db database, servers []fact.APIServer, seen map[[2]uint64]bool) error {
+	handle, err := d.file(fdName(db.fd))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = handle.Close() }()
+	key := [2]uint64{handle.Info().Dev, handle.Info().Ino}
+	if seen[key] {
+		return nil
+	}
+	if db.kine {
+		seen[key] = true
+		c.gap(fact.Gap{
+			What: fact.Etcd, Reason: fact.Unsupported,
+			Detail: rootfs.Text(db.path) + ": the cluster's objects are in SQLite (kine), which is not read",
+		})
+		c.finish(fact.Etcd)
+		return nil
+	}
+	file, err := handle.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	opts := etcd.Options{Path: rootfs.Text(db.path), Live: c.proc.live}
+	opts.Prefix, opts.PrefixFrom = prefixOf(servers)
+	for _, s := range servers {
+		if s.Encryption != nil {
+			opts.KeyNames = mergeNames(opts.KeyNames, etcd.NamesIn(s.Encryption.Entries))
+		}
+	}
+	facts, gaps, err := etcd.Read(ctx, source{file}, opts)
+	if text, linkErr := d.link(fdName(db.fd)); linkErr == nil && text != db.path {
+		return errSwapped
+	}
+	seen[key] = true
+	if err != nil {
+		return err
+	}
+	for _, gap := range gaps {
+		c.gap(gap)
+	}
+	if facts != nil {
+		c.update(func(m *fact.Measurement) { m.Etcd = append(m.Etcd, *facts) })
+	}
+	return nil
+}
+
+// prefixOf is what the API servers of this node call their prefix. Without one,
+// or where they differ, it has to be learned from the database.
+func prefixOf(servers []fact.APIServer) (prefix, from string) {
+	for i, s := range servers {
+		p, f := defaultPrefix, "default of --"+prefixFlag
+		if given := s.Flags[prefixFlag]; given != "" {
+			p, f = given, "--"+prefixFlag
+		}
+		if i > 0 && p != prefix {
+			return "", ""
+		}
+		prefix, from = p, f
+	}
+	return prefix, from
+}
+
+func mergeNames(a, b etcd.KeyNames) etcd.KeyNames {
+	if a == nil {
+		return b
+	}
+	for kind, names := range b {
+		for _, name := range names {
+			if !slices.Contains(a[kind], name) {
+				a[kind] = append(a[kind], name)
+			}
+		}
+	}
+	return a
+}
