@@ -342,6 +342,23 @@ func lookAt(dir int, name string) (entry, error) {
 	return e, nil
 }
 
+// bare tells a copy of metadata only: the right size and no data at all. Its
+// block count may be that of its attributes (ext4), so the hole is what counts.
+// A file system that knows no holes says that all of it is data.
+func (l *layers) bare(e *entry) bool {
+	const attributeBlocks = 128 // 64 KiB, the most that ext4 keeps in one block
+	if !l.metacopy || e.kind != regular || e.st.Size == 0 || e.st.Blocks > attributeBlocks {
+		return false
+	}
+	fd, err := reopen(e.fd)
+	if err != nil {
+		return false
+	}
+	defer closeFD(fd)
+	_, err = unix.Seek(fd, 0, unix.SEEK_DATA)
+	return errors.Is(err, unix.ENXIO)
+}
+
 // descend goes down the directories of rel, following no link, and returns an
 // O_PATH descriptor. found is absent where a name is missing, whiteout or other
 // where something hides what is below.

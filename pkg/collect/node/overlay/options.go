@@ -35,8 +35,8 @@ var errTooManyLayers = errors.New("more than 500 lowerdirs")
 // Values are encoded twice. show_options writes a space, tab, newline, comma
 // and backslash as octal, which is undone first. Below that, the mount option
 // itself escapes: lowerdir separates layers by ':' and data layers by "::", so
-// a colon in a name is `\:`; upperdir and workdir have `\,` for a comma; both
-// have `\\`. A lowerdir+ or datadir+ of the new mount API is one path as it is.
+// a colon in a name is `\:`; mount(2) separates options, so a comma is `\,`;
+// and a backslash is `\\`. A lowerdir+ or datadir+ of the new mount API is one path as it is.
 func ParseOptions(super string) (Options, error) {
 	var o Options
 	for field := range strings.SplitSeq(super, ",") {

@@ -100,7 +100,7 @@ func errText(err error) string {
 // reverse of ParseOptions, written apart from it.
 func encode(o Options) string {
 	seq := strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, "\\", `\134`, ",", `\054`)
-	layer := strings.NewReplacer(`\`, `\\`, ":", `\:`)
+	layer := strings.NewReplacer(`\`, `\\`, ":", `\:`, ",", `\,`)
 	path := strings.NewReplacer(`\`, `\\`, ",", `\,`)
 	var dirs []string
 	for _, d := range o.Lowerdirs {

@@ -337,7 +337,7 @@ func (c *Container) judgeLayered(ctx context.Context, p *Process, j judgement, i
 		j.exe.HostPath = rootfs.Text(join(l.upperPath, rel))
 		origin, detail, problem := c.classify(ctx, l, &up, rel)
 		j.exe.Origin, j.exe.Detail, j.problem = origin, detail, problem
-		if origin != fact.OriginMetadata {
+		if origin != fact.OriginMetadata && !l.bare(&up) {
 			j.exe.SHA256, _ = c.reader.sum(ctx, up.fd, &up.st)
 		}
 		return j
@@ -467,7 +467,7 @@ func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel stri
 		return unread(err)
 	}
 	defer low.close()
-	bare := l.metacopy && up.st.Size > 0 && up.st.Blocks == 0
+	bare := l.bare(up)
 	if l.redirect {
 		// What upper holds may belong to a lower file of another name.
 		switch c.provenance(l, rel, up, &low) {

@@ -245,7 +245,7 @@ func (w *walker) file(dir int, rel string, name []byte) {
 // its content is the lower file's, or the one that the container sees.
 func (w *walker) magic(e *entry, rel string) (magic, error) {
 	what, err := magicOf(e.fd)
-	if err != nil || what != zeros || !w.l.metacopy || e.st.Blocks != 0 {
+	if err != nil || what != zeros || !w.l.bare(e) {
 		return what, err
 	}
 	if w.l.openLowers(w.c.UserNS) == nil {
@@ -363,7 +363,7 @@ func (w *walker) hash(f *found) {
 	if err == nil && (e.kind != regular || !unchanged(&e.st, &f.st)) {
 		err = errChanging
 	}
-	if err == nil {
+	if err == nil && !w.l.bare(&e) {
 		f.SHA256, err = w.c.reader.sum(w.ctx, e.fd, &e.st)
 	}
 	switch {

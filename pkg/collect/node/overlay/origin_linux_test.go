@@ -1,0 +1,625 @@
+package overlay
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+func sha(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// image is two layers: the base, and one that changes prog2 of it.
+func image() []map[string]string {
+	return []map[string]string{
+		{"bin/prog2": string(pauseELF("prog2 of the upper image layer"))},
+		{
+			"bin/prog": string(pauseELF("prog")), "bin/prog2": string(pauseELF("prog2 of the base")), "tmp/": "",
+			"bin/odd (deleted)": string(pauseELF("odd")), "bin/with space\nline": string(pauseELF("space")),
+			"bin/big": string(pauseELF("big")) + strings.Repeat("x", 9<<20),
+		},
+	}
+}
+
+func TestExecutableOrigin(t *testing.T) {
+	image := image()
+	prog := pauseELF("prog")
+	evil := pauseELF("evil")
+	add := func(path string) func(*testing.T, *container) {
+		return func(t *testing.T, c *container) { must(t, os.WriteFile(c.path(path), evil, 0o755)) }
+	}
+	remove := func(path string) func(*testing.T, *container) {
+		return func(t *testing.T, c *container) { must(t, os.Remove(c.path(path))) }
+	}
+	// replace gives a path new content by a rename, which a running program
+	// cannot prevent.
+	replace := func(path string, content []byte) func(*testing.T, *container) {
+		return func(t *testing.T, c *container) {
+			must(t, os.WriteFile(c.path(path+".new"), content, 0o755))
+			must(t, os.Rename(c.path(path+".new"), c.path(path)))
+		}
+	}
+	chmod := func(path string) func(*testing.T, *container) {
+		return func(t *testing.T, c *container) { must(t, os.Chmod(c.path(path), 0o700)) }
+	}
+	edgesBigger := uint64(len(pauseELF("big")) + 9<<20)
+	for name, tc := range map[string]struct {
+		options string
+		before  func(*testing.T, *container)
+		start   string
+		after   func(*testing.T, *container)
+		old     bool // the process is said to have started an hour ago
+		want    fact.Executable
+		upper   string // the file in upper that is to be named
+		gap     *fact.Gap
+	}{
+		"a file of the image": {
+			start: "/bin/prog", want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginImage, Size: int64(len(prog))},
+		},
+		"a file of the image's topmost layer": {
+			start: "/bin/prog2",
+			want:  fact.Executable{Path: "/bin/prog2", Origin: fact.OriginImage, Size: int64(len(image[0]["bin/prog2"]))},
+		},
+		"a name with a space and a newline": {
+			start: "/bin/with space\nline",
+			want:  fact.Executable{Path: "/bin/with space\nline", Origin: fact.OriginImage, Size: int64(len(pauseELF("space")))},
+		},
+		"copied up by chmod before the start": {
+			before: chmod("/bin/prog"), start: "/bin/prog", upper: "bin/prog",
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginMetadata, Size: int64(len(prog))},
+		},
+		"touched while it runs": {
+			start: "/bin/prog", old: true, upper: "bin/prog",
+			after: func(t *testing.T, c *container) { must(t, os.Chtimes(c.path("/bin/prog"), time.Now(), time.Now())) },
+			want:  fact.Executable{Path: "/bin/prog", Origin: fact.OriginMetadata, Size: int64(len(prog))},
+		},
+		"metacopy: only metadata copied up": {
+			options: ",metacopy=on", before: chmod("/bin/prog"), start: "/bin/prog", upper: "bin/prog",
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginMetadata, Size: int64(len(prog)), Detail: "copied up without its content (metacopy)"},
+		},
+		"metacopy: a changed file is changed": {
+			options: ",metacopy=on", before: add("/bin/prog"), start: "/bin/prog", upper: "bin/prog",
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginChanged, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"changed in place": {
+			before: add("/bin/prog"), start: "/bin/prog", upper: "bin/prog",
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginChanged, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"changed, of the same size": {
+			before: func(t *testing.T, c *container) {
+				must(t, os.WriteFile(c.path("/bin/prog"), pauseELF("PROG"), 0o755))
+			},
+			start: "/bin/prog", upper: "bin/prog",
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginChanged, Size: int64(len(prog)), SHA256: sha(pauseELF("PROG"))},
+		},
+		"changed after the process started: memory may hold older code": {
+			before: add("/bin/prog"), start: "/bin/prog", upper: "bin/prog", old: true,
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginChanged, Size: int64(len(evil)), SHA256: sha(evil), Stale: true},
+		},
+		"replaced while it runs": {
+			start: "/bin/prog", after: replace("/bin/prog", evil), upper: "bin/prog",
+			want: fact.Executable{
+				Path: "/bin/prog", Origin: fact.OriginChanged, Size: int64(len(evil)), SHA256: sha(evil), Stale: true,
+				Detail: "replaced after it was started: the process runs the image's file",
+			},
+		},
+		"replaced by the same content": {
+			start: "/bin/prog", after: replace("/bin/prog", prog), upper: "bin/prog",
+			want: fact.Executable{
+				Path: "/bin/prog", Origin: fact.OriginMetadata, Size: int64(len(prog)),
+				Detail: "replaced after it was started: the process runs the image's file",
+			},
+		},
+		"added": {
+			before: add("/tmp/x"), start: "/tmp/x", upper: "tmp/x",
+			want: fact.Executable{Path: "/tmp/x", Origin: fact.OriginAdded, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"metacopy: added is told by its inode number": {
+			options: ",metacopy=on", before: add("/tmp/x"), start: "/tmp/x", upper: "tmp/x",
+			want: fact.Executable{Path: "/tmp/x", Origin: fact.OriginAdded, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"added in a directory of its own": {
+			options: ",redirect_dir=on", start: "/new/dir/x", upper: "new/dir/x",
+			before: func(t *testing.T, c *container) {
+				must(t, os.MkdirAll(c.path("/new/dir"), 0o755))
+				add("/new/dir/x")(t, c)
+			},
+			want: fact.Executable{Path: "/new/dir/x", Origin: fact.OriginAdded, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"redirect_dir: copied up below a renamed directory": {
+			options: ",redirect_dir=on", start: "/bin2/prog", upper: "bin2/prog",
+			before: func(t *testing.T, c *container) {
+				must(t, os.Rename(c.path("/bin"), c.path("/bin2")))
+				chmod("/bin2/prog")(t, c)
+			},
+			want: fact.Executable{
+				Path: "/bin2/prog", Origin: fact.OriginUnknown, Size: int64(len(prog)), SHA256: sha(prog),
+				Detail: "copied up from an image file of another name (redirect_dir)",
+			},
+			gap: &fact.Gap{
+				What: fact.Executables, Reason: fact.Unsupported,
+				Detail: "/bin2/prog: copied up from an image file of another name (redirect_dir)",
+			},
+		},
+		"redirect_dir: the image's below a renamed directory": {
+			options: ",redirect_dir=on", start: "/bin2/prog",
+			before: func(t *testing.T, c *container) { must(t, os.Rename(c.path("/bin"), c.path("/bin2"))) },
+			want: fact.Executable{
+				Path: "/bin2/prog", Origin: fact.OriginImage, Size: int64(len(prog)), Detail: "not in upperdir; its directory was renamed",
+			},
+		},
+		"renamed while it runs: the link follows": {
+			before: add("/tmp/x"), start: "/tmp/x", upper: "tmp/y",
+			after: func(t *testing.T, c *container) { must(t, os.Rename(c.path("/tmp/x"), c.path("/tmp/y"))) },
+			want:  fact.Executable{Path: "/tmp/y", Origin: fact.OriginAdded, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"deleted, of the image": {
+			start: "/bin/prog", after: remove("/bin/prog"),
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginDeletedImage, Size: int64(len(prog))},
+		},
+		"deleted, of the image, copied up before": {
+			before: chmod("/bin/prog"), start: "/bin/prog", after: remove("/bin/prog"),
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginDeletedImage, Size: int64(len(prog))},
+		},
+		"deleted with its directory": {
+			start: "/bin/prog", after: func(t *testing.T, c *container) { must(t, os.RemoveAll(c.path("/bin"))) },
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginDeletedImage, Size: int64(len(prog))},
+		},
+		"changed, then deleted: the image's name does not make it the image's": {
+			before: add("/bin/prog"), start: "/bin/prog", after: remove("/bin/prog"),
+			want: fact.Executable{
+				Path: "/bin/prog", Origin: fact.OriginDeletedAdded, Size: int64(len(evil)), SHA256: sha(evil),
+				Detail: "the image has another file of this name",
+			},
+		},
+		"deleted, added": {
+			before: add("/tmp/x"), start: "/tmp/x", after: remove("/tmp/x"),
+			want: fact.Executable{Path: "/tmp/x", Origin: fact.OriginDeletedAdded, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"deleted, added, with another link that keeps its count": {
+			before: func(t *testing.T, c *container) {
+				add("/tmp/x")(t, c)
+				must(t, os.Link(c.path("/tmp/x"), c.path("/tmp/y")))
+			},
+			start: "/tmp/x", after: remove("/tmp/x"),
+			want: fact.Executable{Path: "/tmp/x", Origin: fact.OriginDeletedAdded, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"added, then replaced by another": {
+			before: add("/tmp/x"), start: "/tmp/x", after: replace("/tmp/x", prog),
+			want: fact.Executable{Path: "/tmp/x", Origin: fact.OriginDeletedAdded, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"a name that ends in (deleted) is no deletion": {
+			start: "/bin/odd (deleted)",
+			want:  fact.Executable{Path: "/bin/odd (deleted)", Origin: fact.OriginImage, Size: int64(len(pauseELF("odd")))},
+		},
+		"an added name that ends in (deleted) is no deletion": {
+			before: add("/tmp/x (deleted)"), start: "/tmp/x (deleted)", upper: "tmp/x (deleted)",
+			want: fact.Executable{Path: "/tmp/x (deleted)", Origin: fact.OriginAdded, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"a name that ends in (deleted), deleted": {
+			before: add("/tmp/x (deleted)"), start: "/tmp/x (deleted)", after: remove("/tmp/x (deleted)"),
+			want: fact.Executable{Path: "/tmp/x (deleted)", Origin: fact.OriginDeletedAdded, Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"deleted, with a decoy of the name that the link shows": {
+			start: "/bin/prog", after: func(t *testing.T, c *container) {
+				remove("/bin/prog")(t, c)
+				add("/bin/prog (deleted)")(t, c)
+			},
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginDeletedImage, Size: int64(len(prog))},
+		},
+		"a larger file is compared at its edges only": {
+			before: chmod("/bin/big"), start: "/bin/big", upper: "bin/big",
+			want: fact.Executable{
+				Path: "/bin/big", Origin: fact.OriginUnknown, Size: int64(edgesBigger), Detail: edgesDetail(edgesBigger),
+			},
+			gap: &fact.Gap{What: fact.Executables, Reason: fact.Truncated, Detail: "/bin/big: " + edgesDetail(edgesBigger)},
+		},
+		"a larger file that grew is changed": {
+			before: func(t *testing.T, c *container) {
+				f, err := os.OpenFile(c.path("/bin/big"), os.O_APPEND|os.O_WRONLY, 0)
+				must(t, err)
+				_, err = f.WriteString("x")
+				must(t, err)
+				must(t, f.Close())
+			},
+			start: "/bin/big", upper: "bin/big",
+			want: fact.Executable{Path: "/bin/big", Origin: fact.OriginChanged, Size: int64(edgesBigger) + 1},
+		},
+		"on a writable mount": {
+			before: add("/vol/x"), start: "/vol/x",
+			want: fact.Executable{Path: "/vol/x", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(evil)), SHA256: sha(evil)},
+		},
+		"on a writable mount, deleted": {
+			before: add("/vol/x"), start: "/vol/x", after: remove("/vol/x"),
+			want: fact.Executable{
+				Path: "/vol/x", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(evil)), SHA256: sha(evil),
+				Detail: "deleted after it was started",
+			},
+		},
+		"on a read-only mount": {
+			start: "/rovol/prog",
+			want:  fact.Executable{Path: "/rovol/prog", Origin: fact.OriginReadOnly, FSType: "tmpfs", Mount: "/rovol", Size: int64(len(pauseELF("rovol")))},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newContainer(t, layout{image: image, options: tc.options})
+			if tc.before != nil {
+				tc.before(t, c)
+			}
+			pid := c.start(tc.start)
+			if tc.after != nil {
+				tc.after(t, c)
+			}
+			p := process(t, pid)
+			if tc.old {
+				p.Started = p.Started.Add(-time.Hour)
+			}
+			got, scripts, gap := c.seen().Executable(t.Context(), p)
+			if tc.want.FSType == "" {
+				tc.want.FSType, tc.want.Mount = "overlay", "/"
+			}
+			if tc.upper != "" {
+				tc.want.HostPath = filepath.Join(c.upper, tc.upper)
+			}
+			check(t, &tc.want, got)
+			if diff := cmp.Diff(tc.gap, gap); diff != "" {
+				t.Errorf("gap (-want +got):\n%s", diff)
+			}
+			if len(scripts) != 0 {
+				t.Errorf("scripts of a program: %v", scripts)
+			}
+		})
+	}
+}
+
+// check compares an answer, all of it but the exact time of the change.
+func check(t *testing.T, want, got *fact.Executable) {
+	t.Helper()
+	if got == nil {
+		t.Fatalf("no executable, want %+v", want)
+	}
+	if age := time.Since(got.Changed.Time); age < -time.Second || age > time.Minute {
+		t.Errorf("changed %s ago, made by this test", age)
+	}
+	clean := *got
+	clean.Changed = fact.Time{}
+	if diff := cmp.Diff(want, &clean); diff != "" {
+		t.Errorf("executable (-want +got):\n%s", diff)
+	}
+}
+
+func TestExecutableMemfd(t *testing.T) {
+	c := newContainer(t, layout{image: image()})
+	evil := pauseELF("evil")
+	for name, tc := range map[string]struct {
+		memfd   string
+		started time.Duration
+		want    *fact.Executable
+	}{
+		"a memfd": {"x", 0, &fact.Executable{Path: "/memfd:x", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
+		"runc's copy of itself on its way into the container":      {"runc_cloned:/proc/self/exe", -4 * time.Second, nil},
+		"something that calls itself runc's copy and stays is not": {"runc_cloned:/proc/self/exe", -6 * time.Second, &fact.Executable{Path: "/memfd:runc_cloned:/proc/self/exe", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := process(t, c.run(request{Op: "memfd", Exe: tc.memfd, Args: []string{"x"}, Data: evil}))
+			p.Started = p.Started.Add(tc.started)
+			got, _, gap := c.seen().Executable(t.Context(), p)
+			if gap != nil {
+				t.Errorf("gap %+v", gap)
+			}
+			if tc.want == nil {
+				if got != nil {
+					t.Errorf("reported %+v", got)
+				}
+				return
+			}
+			check(t, tc.want, got)
+		})
+	}
+	t.Run("a file of the image that is named like a memfd", func(t *testing.T) {
+		must(t, os.WriteFile(c.path("/memfd:x"), evil, 0o755))
+		got, _, _ := c.seen().Executable(t.Context(), process(t, c.start("/memfd:x")))
+		check(t, &fact.Executable{
+			Path: "/memfd:x", Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, "memfd:x"),
+			Size: int64(len(evil)), SHA256: sha(evil),
+		}, got)
+	})
+}
+
+func TestExecutableOtherNamespace(t *testing.T) {
+	c := newContainer(t, layout{image: image()})
+	evil := pauseELF("evil")
+	must(t, os.WriteFile(c.path("/tmp/x"), evil, 0o755))
+	must(t, os.WriteFile(c.path("/vol/x"), evil, 0o755))
+	added := &fact.Executable{
+		Path: "/tmp/x", Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, "tmp/x"),
+		Size: int64(len(evil)), SHA256: sha(evil),
+	}
+	t.Run("a program of the host is foreign", func(t *testing.T) {
+		got, _, gap := c.seen().Executable(t.Context(), process(t, os.Getpid()))
+		if got.Origin != fact.OriginForeign || !strings.Contains(got.Detail, "is not in the container's mount table") || gap != nil {
+			t.Errorf("got %+v, gap %+v", got, gap)
+		}
+	})
+	t.Run("unshared mounts are foreign without their own table", func(t *testing.T) {
+		got, _, _ := c.seen().Executable(t.Context(), process(t, c.run(request{Op: "unshare", Exe: "/tmp/x", Args: []string{"x"}})))
+		if got.Origin != fact.OriginForeign {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("unshared mounts with their own table", func(t *testing.T) {
+		pid := c.run(request{Op: "unshare", Exe: "/tmp/x", Args: []string{"x"}})
+		p := process(t, pid)
+		p.Mounts = mountsOf(t, pid)
+		got, _, gap := c.seen().Executable(t.Context(), p)
+		check(t, added, got)
+		if gap != nil {
+			t.Errorf("gap %+v", gap)
+		}
+	})
+	t.Run("a copied volume mount is the volume", func(t *testing.T) {
+		pid := c.run(request{Op: "unshare", Exe: "/vol/x", Args: []string{"x"}})
+		p := process(t, pid)
+		p.Mounts = mountsOf(t, pid)
+		got, _, _ := c.seen().Executable(t.Context(), p)
+		check(t, &fact.Executable{Path: "/vol/x", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(evil)), SHA256: sha(evil)}, got)
+	})
+	t.Run("what a process mounted read-only for itself is no image", func(t *testing.T) {
+		pid := c.run(request{Op: "unshare", Exe: "/vol/x", Args: []string{"x"}})
+		p := process(t, pid)
+		p.Mounts = mountsOf(t, pid)
+		for i := range p.Mounts {
+			if p.Mounts[i].Point == "/vol" {
+				p.Mounts[i].Minor += 1000 // a tmpfs that the container does not have
+				p.Mounts[i].Options = "ro"
+			}
+		}
+		got, _, _ := c.seen().Executable(t.Context(), p)
+		if got.Origin != fact.OriginForeign || got.Detail != `on a tmpfs that the process mounted itself, at "/vol"` {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// Where the layers lie, and how they were named when they were mounted.
+func TestLayersFound(t *testing.T) {
+	evil := pauseELF("evil")
+	for name, l := range map[string]layout{
+		"absolute paths":                      {},
+		"all relative, as docker mounts":      {chdir: true},
+		"colon, space, newline in lowerdir":   {names: []string{"low:er 1/fs", "low\n2/fs"}},
+		"comma, space, backslash in upperdir": {upper: `up,per \x`},
+		"backslash in lowerdir":               {names: []string{`low\er/fs`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l.image = image()
+			c := newContainer(t, l)
+			must(t, os.WriteFile(c.path("/bin/prog2"), evil, 0o755))
+			got, _, gap := c.seen().Executable(t.Context(), process(t, c.start("/bin/prog2")))
+			check(t, &fact.Executable{
+				Path: "/bin/prog2", Origin: fact.OriginChanged, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, "bin/prog2"),
+				Size: int64(len(evil)), SHA256: sha(evil),
+			}, got)
+			if gap != nil {
+				t.Errorf("gap %+v", gap)
+			}
+		})
+	}
+	t.Run("lowers relative and upper absolute as containerd mounts many layers", func(t *testing.T) {
+		c := newContainer(t, layout{image: image()})
+		must(t, os.WriteFile(c.path("/bin/prog2"), evil, 0o755))
+		s := c.seen()
+		m := rootMount(s.Mounts)
+		m.SuperOptions = strings.ReplaceAll(m.SuperOptions, c.dir+"/2/fs:"+c.dir+"/1/fs", "2/fs:1/fs")
+		if strings.Contains(m.SuperOptions, "lowerdir=/") {
+			t.Fatalf("options %q", m.SuperOptions)
+		}
+		got, _, gap := s.Executable(t.Context(), process(t, c.start("/bin/prog2")))
+		if got.Origin != fact.OriginChanged || gap != nil {
+			t.Errorf("got %+v, gap %+v", got, gap)
+		}
+	})
+	t.Run("in the runtime's mount namespace only", func(t *testing.T) {
+		c := newContainer(t, layout{image: image()})
+		must(t, os.WriteFile(c.path("/tmp/x"), evil, 0o755))
+		s := c.seen()
+		parent := s.Node
+		empty := t.TempDir()
+		root, err := parent.Root.Sub(empty)
+		must(t, err)
+		defer root.Close()
+		s.Node.Root = root
+		p := process(t, c.start("/tmp/x"))
+		got, _, gap := s.Executable(t.Context(), p)
+		wantGap := &fact.Gap{What: fact.Executables, Reason: fact.NotPresent, Detail: "upperdir: open " + empty + c.upper + ": no such file or directory"}
+		if diff := cmp.Diff(wantGap, gap); diff != "" || got.Origin != fact.OriginUnknown {
+			t.Errorf("got %+v, gap (-want +got):\n%s", got, diff)
+		}
+		s.Close()
+		s.Parent = func() (View, error) { return parent, nil }
+		got, _, gap = s.Executable(t.Context(), p)
+		if got.Origin != fact.OriginAdded || gap != nil {
+			t.Errorf("through the parent: got %+v, gap %+v", got, gap)
+		}
+	})
+}
+
+func TestExecutableNotComparable(t *testing.T) {
+	evil := pauseELF("evil")
+	setup := func(t *testing.T) (*container, *Container) {
+		c := newContainer(t, layout{image: image()})
+		must(t, os.WriteFile(c.path("/tmp/x"), evil, 0o755))
+		return c, c.seen()
+	}
+	t.Run("in a user namespace whose id-mapped lowers are gone", func(t *testing.T) {
+		c, s := setup(t)
+		s.UserNS = true
+		m := rootMount(s.Mounts)
+		m.SuperOptions = strings.ReplaceAll(m.SuperOptions, c.dir+"/1/fs", "/run/gone")
+		got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
+		const why = "in a user namespace the runtime mounts the image's layers id-mapped, for a moment only: lowerdir: open /run/gone: no such file or directory"
+		if diff := cmp.Diff(&fact.Gap{What: fact.Executables, Reason: fact.NotPresent, Detail: why}, gap); diff != "" {
+			t.Errorf("gap (-want +got):\n%s", diff)
+		}
+		check(t, &fact.Executable{
+			Path: "/tmp/x", Origin: fact.OriginUnknown, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, "tmp/x"),
+			Size: int64(len(evil)), SHA256: sha(evil), Detail: "in upperdir; not to be compared: " + why,
+		}, got)
+		got, _, gap = s.Executable(t.Context(), process(t, c.start("/bin/prog")))
+		check(t, &fact.Executable{
+			Path: "/bin/prog", Origin: fact.OriginImage, FSType: "overlay", Mount: "/", Size: int64(len(pauseELF("prog"))),
+			Detail: "not in upperdir; the lower layers were not looked at",
+		}, got)
+		if gap != nil {
+			t.Errorf("gap %+v", gap)
+		}
+		pid := c.start("/tmp/x")
+		must(t, os.Remove(c.path("/tmp/x")))
+		got, _, gap = s.Executable(t.Context(), process(t, pid))
+		if got.Origin != fact.OriginDeletedAdded || gap != nil {
+			t.Errorf("deleted: got %+v, gap %+v", got, gap)
+		}
+	})
+	t.Run("in a user namespace whose lowers are empty mount points", func(t *testing.T) {
+		c, s := setup(t)
+		s.UserNS = true
+		m := rootMount(s.Mounts)
+		m.SuperOptions = strings.ReplaceAll(m.SuperOptions, c.dir+"/2/fs:"+c.dir+"/1/fs", t.TempDir())
+		got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
+		if got.Origin != fact.OriginUnknown || gap == nil || gap.Reason != fact.NotPresent {
+			t.Errorf("got %+v, gap %+v", got, gap)
+		}
+	})
+	t.Run("a lower on FUSE is not touched", func(t *testing.T) {
+		c, s := setup(t)
+		tmp := s.Node.Mounts[0]
+		for _, m := range s.Node.Mounts {
+			if m.Point == "/" {
+				tmp = m
+			}
+		}
+		tmp.Parent, tmp.ID, tmp.Point, tmp.FSType = tmp.ID, 1<<30, c.dir+"/1/fs", "fuse.rawBridge"
+		s.Node.Mounts = append(s.Node.Mounts, tmp)
+		got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
+		want := &fact.Gap{
+			What: fact.Executables, Reason: fact.Unsupported,
+			Detail: fmt.Sprintf("lowerdir %q is on a fuse.rawBridge mount, which is not touched since it may never answer", c.dir+"/1/fs"),
+		}
+		if diff := cmp.Diff(want, gap); diff != "" || got.Origin != fact.OriginUnknown {
+			t.Errorf("got %+v, gap (-want +got):\n%s", got, diff)
+		}
+	})
+	for _, fsType := range []string{"btrfs", "zfs", "ext4", "fuse.fuse-overlayfs", "virtiofs", "9p"} {
+		t.Run("a root of "+fsType, func(t *testing.T) {
+			c, s := setup(t)
+			rootMount(s.Mounts).FSType = fsType
+			why := fmt.Sprintf("root file system is %q, which has no upperdir to compare with an image; expected an overlay", fsType)
+			got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
+			check(t, &fact.Executable{
+				Path: "/tmp/x", Origin: fact.OriginUnknown, FSType: fsType, Mount: "/", Size: int64(len(evil)), Detail: why,
+			}, got)
+			if diff := cmp.Diff(&fact.Gap{What: fact.Executables, Reason: fact.Unsupported, Detail: why}, gap); diff != "" {
+				t.Errorf("gap (-want +got):\n%s", diff)
+			}
+			walk, gap := s.WalkUpper(t.Context(), Limits{})
+			if diff := cmp.Diff(&fact.Gap{What: fact.Upperdir, Reason: fact.Unsupported, Detail: why}, gap); diff != "" || walk != nil {
+				t.Errorf("walk %+v, gap (-want +got):\n%s", walk, diff)
+			}
+		})
+	}
+	t.Run("after the deadline", func(t *testing.T) {
+		c, s := setup(t)
+		must(t, os.Chmod(c.path("/bin/prog"), 0o700))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		got, _, gap := s.Executable(ctx, process(t, c.start("/bin/prog")))
+		if got.Origin != fact.OriginUnknown || gap == nil || gap.Reason != fact.Timeout {
+			t.Errorf("got %+v, gap %+v", got, gap)
+		}
+		got, _, gap = s.Executable(t.Context(), process(t, c.start("/bin/prog")))
+		if got.Origin != fact.OriginMetadata || gap != nil {
+			t.Errorf("asked again with time: got %+v, gap %+v", got, gap)
+		}
+	})
+}
+
+func TestScripts(t *testing.T) {
+	image := image()
+	image[1]["usr/bin/python3"] = string(pauseELF("python"))
+	image[1]["usr/bin/bash"] = string(pauseELF("bash"))
+	image[1]["app/main.py"] = "print(1)\n"
+	image[1]["app/lib/"] = ""
+	c := newContainer(t, layout{image: image})
+	const body = "print('a script')\n"
+	for _, path := range []string{"/tmp/x.py", "/vol/y.py", "/app/lib/z.py"} {
+		must(t, os.WriteFile(c.path(path), []byte(body), 0o644))
+	}
+	must(t, os.Symlink("/tmp/../tmp/x.py", c.path("/app/link.py")))
+	must(t, os.Symlink("loop.py", c.path("/app/loop.py")))
+	must(t, unix.Mkfifo(c.path("/tmp/fifo.py"), 0o644))
+	upper := func(path, in string) fact.Executable {
+		return fact.Executable{
+			Path: path, Script: true, Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, in),
+			Size: int64(len(body)), SHA256: sha([]byte(body)),
+		}
+	}
+	for name, tc := range map[string]struct {
+		exe  string
+		args []string
+		dir  string
+		want []fact.Executable
+	}{
+		"added":                                        {"/usr/bin/python3", []string{"/tmp/x.py", "--password=hunter2"}, "", []fact.Executable{upper("/tmp/x.py", "tmp/x.py")}},
+		"relative to the working directory":            {"/usr/bin/python3", []string{"lib/z.py"}, "/app", []fact.Executable{upper("/app/lib/z.py", "app/lib/z.py")}},
+		"through an absolute link":                     {"/usr/bin/python3", []string{"link.py"}, "/app", []fact.Executable{upper("/tmp/x.py", "tmp/x.py")}},
+		"dots do not leave the container":              {"/usr/bin/python3", []string{"../../../../tmp/x.py"}, "/app", []fact.Executable{upper("/tmp/x.py", "tmp/x.py")}},
+		"of the image":                                 {"/usr/bin/python3", []string{"/app/main.py", "/tmp/x.py"}, "", nil},
+		"inline code":                                  {"/usr/bin/python3", []string{"-c", "/tmp/x.py"}, "", nil},
+		"a loop of links":                              {"/usr/bin/python3", []string{"/app/loop.py"}, "", nil},
+		"a FIFO":                                       {"/usr/bin/python3", []string{"/tmp/fifo.py"}, "", nil},
+		"a kernel file that is no code":                {"/usr/bin/python3", []string{"/proc/self/environ"}, "", nil},
+		"a name that does not exist":                   {"/usr/bin/python3", []string{"/nope"}, "", nil},
+		"argument of a program that is no interpreter": {"/bin/prog", []string{"/tmp/x.py"}, "", nil},
+		"on a writable mount": {"/usr/bin/python3", []string{"/vol/y.py"}, "", []fact.Executable{{
+			Path: "/vol/y.py", Script: true, Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(body)),
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pid := c.run(request{Op: "start", Exe: tc.exe, Args: append([]string{tc.exe}, tc.args...), Dir: tc.dir})
+			_, got, gap := c.seen().Executable(t.Context(), process(t, pid))
+			for i := range got {
+				if got[i].Changed.IsZero() {
+					t.Errorf("%s: no time of change", got[i].Path)
+				}
+				got[i].Changed = fact.Time{}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("scripts (-want +got):\n%s", diff)
+			}
+			if gap != nil {
+				t.Errorf("gap %+v", gap)
+			}
+		})
+	}
+	t.Run("bash's descriptor 255, whatever its command line says", func(t *testing.T) {
+		p := process(t, c.start("/usr/bin/bash", "nothing"))
+		p.FDLink = func(n int) (string, error) { return map[int]string{255: "/tmp/x.py"}[n], nil }
+		_, got, _ := c.seen().Executable(t.Context(), p)
+		if len(got) != 1 || got[0].Path != "/tmp/x.py" {
+			t.Errorf("scripts %+v", got)
+		}
+	})
+}
