@@ -1,14 +1,349 @@
 package node
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/capability"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 )
+
+// needTool skips the test where a Debian package is missing, which
+// CHECKLIST_REQUIRE_TOOLS=1 makes a failure.
+func needTool(t *testing.T, program, pkg string) string {
+	t.Helper()
+	name, err := exec.LookPath(program)
+	if err == nil {
+		return name
+	}
+	text := fmt.Sprintf("%s is not installed (Debian package %s)", program, pkg)
+	if os.Getenv("CHECKLIST_REQUIRE_TOOLS") == "1" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
+	return ""
+}
+
+// liveProcesses reads every process of this machine as a collector does.
+func liveProcesses(t *testing.T) map[int]*process {
+	t.Helper()
+	c, err := New(Options{Level: fact.LevelProc, Proc: "/proc", Root: "/", Live: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	all, err := c.readSafe(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	byPID := map[int]*process{}
+	for _, p := range all {
+		byPID[p.pid] = p
+	}
+	if byPID[os.Getpid()] == nil {
+		t.Fatalf("this very process, %d, is not among the %d that were found", os.Getpid(), len(all))
+	}
+	return byPID
+}
+
+// A process of our own making, of which we know everything.
+func TestReadsWhatIsKnown(t *testing.T) {
+	setpriv := needTool(t, "setpriv", "util-linux")
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("setpriv needs root")
+	}
+	cmd := exec.Command(setpriv, "--reuid=4711", "--regid=4712", "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all,+chown,+kill", sleep, "30")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	var p *process
+	for range 100 {
+		if p = liveProcesses(t)[cmd.Process.Pid]; p != nil && p.status.Name == "sleep" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if p == nil {
+		t.Fatalf("the process that was started, %d, was not found", cmd.Process.Pid)
+	}
+	got := (&Collector{}).facts(p)
+	none, few := fact.NewCapMask(0), fact.NewCapMask(1<<0|1<<5)
+	if got.Comm != "sleep" || got.UID != [4]int64{4711, 4711, 4711, 4711} || got.GID != [4]int64{4712, 4712, 4712, 4712} ||
+		got.CapEff != none || got.CapPrm != none || got.CapInh != none || got.CapAmb != none || got.CapBnd != few ||
+		got.NoNewPrivs == nil || !*got.NoNewPrivs || got.Seccomp == nil {
+		t.Errorf("not what was started: %+v", got)
+	}
+}
+
+// getpcaps and pscap ask the kernel by capget(2) and libraries of their own.
+func TestMasksAgreeWithGetpcaps(t *testing.T) {
+	getpcaps := needTool(t, "getpcaps", "libcap2-bin")
+	processes := liveProcesses(t)
+	last := lastCap(t)
+	compared := 0
+	for pid, p := range processes {
+		out, err := exec.Command(getpcaps, strconv.Itoa(pid)).CombinedOutput()
+		if err != nil {
+			continue // it ended
+		}
+		_, text, ok := strings.Cut(strings.TrimSpace(string(out)), ": ")
+		if !ok {
+			_, text, ok = strings.Cut(strings.TrimSpace(string(out)), ":")
+		}
+		if !ok {
+			t.Fatalf("getpcaps printed %q", out)
+		}
+		effective, permitted, inheritable, err := parseCapText(text, last)
+		if err != nil {
+			t.Fatalf("getpcaps %d: %v", pid, err)
+		}
+		for _, set := range []struct {
+			name      string
+			got       fact.CapMask
+			want, all uint64
+		}{
+			{"CapEff", p.status.CapEff, effective, 0},
+			{"CapPrm", p.status.CapPrm, permitted, 0},
+			{"CapInh", p.status.CapInh, inheritable, 0},
+		} {
+			if bits, read := set.got.Bits(); !read || bits != set.want {
+				if !sameMasks(p, liveProcesses(t)[pid]) {
+					continue // it changed meanwhile
+				}
+				t.Errorf("pid %d %s: %s, getpcaps says %016x (%s)", pid, set.name, set.got, set.want, text)
+			}
+		}
+		compared++
+	}
+	if compared == 0 {
+		t.Error("not one process was compared")
+	}
+	t.Logf("%d processes compared", compared)
+}
+
+// sameMasks tells whether two readings of a process agree, so that a difference
+// to what was read in between is none of its own doing.
+func sameMasks(a, b *process) bool {
+	return a != nil && b != nil && a.stat.StartTime == b.stat.StartTime &&
+		a.status.CapEff == b.status.CapEff && a.status.CapPrm == b.status.CapPrm && a.status.CapInh == b.status.CapInh
+}
+
+func lastCap(t *testing.T) int {
+	t.Helper()
+	data, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// parseCapText reads cap_from_text(3): clauses of names, an operator and flags.
+func parseCapText(text string, last int) (effective, permitted, inheritable uint64, err error) {
+	all := uint64(1)<<(last+1) - 1
+	for clause := range strings.FieldsSeq(text) {
+		i := strings.IndexAny(clause, "=+-")
+		if i < 0 {
+			return 0, 0, 0, fmt.Errorf("no operator in %q", clause)
+		}
+		mask := uint64(0)
+		if clause[:i] == "" || clause[:i] == "all" {
+			mask = all
+		} else {
+			for name := range strings.SplitSeq(clause[:i], ",") {
+				found := false
+				for n := range last + 1 {
+					if strings.EqualFold("cap_"+strings.TrimPrefix(capability.Number(n).String(), "CAP_"), name) {
+						mask, found = mask|1<<n, true
+					}
+				}
+				if !found {
+					return 0, 0, 0, fmt.Errorf("an unknown name in %q", clause)
+				}
+			}
+		}
+		rest := clause[i:]
+		for rest != "" {
+			op := rest[0]
+			end := strings.IndexAny(rest[1:], "=+-") + 1
+			if end == 0 {
+				end = len(rest)
+			}
+			flags := rest[1:end]
+			rest = rest[end:]
+			for flag, set := range map[string]*uint64{"e": &effective, "p": &permitted, "i": &inheritable} {
+				switch has := strings.Contains(flags, flag); {
+				case op == '=':
+					*set &^= mask
+					if has {
+						*set |= mask
+					}
+				case op == '+' && has:
+					*set |= mask
+				case op == '-' && has:
+					*set &^= mask
+				}
+			}
+		}
+	}
+	return effective, permitted, inheritable, nil
+}
+
+func TestProcessesAgreeWithPscap(t *testing.T) {
+	pscap := needTool(t, "pscap", "libcap-ng-utils")
+	before := liveProcesses(t)
+	out, err := exec.Command(pscap, "-a").Output()
+	if err != nil {
+		t.Fatalf("pscap -a: %v", err)
+	}
+	after := liveProcesses(t)
+	compared := 0
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 5 || fields[0] == "ppid" {
+			continue
+		}
+		pid, err := strconv.Atoi(fields[1])
+		if err != nil {
+			t.Fatalf("pscap printed %q", lines.Text())
+		}
+		p := before[pid]
+		if !sameMasks(p, after[pid]) {
+			continue // a kernel thread, or it came or went
+		}
+		// pscap omits processes without a capability, so all of its have some.
+		if bits, read := p.status.CapEff.Bits(); !read || bits == 0 {
+			t.Errorf("pid %d has capabilities for pscap (%s), and %s here", pid, lines.Text(), p.status.CapEff)
+		}
+		compared++
+	}
+	if compared == 0 {
+		t.Error("not one process was compared")
+	}
+}
+
+// namesEnv makes the test binary read this machine and end, under strace.
+const namesEnv = "CHECKLIST_READ_NODE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(namesEnv) != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if _, err := Local(ctx, Options{Level: fact.LevelFull, Proc: "/proc", Root: "/", Live: true}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// The probe could read other processes' memory and environment; no filter can
+// see a name. So what is opened below /proc is held to a list, by the kernel's
+// own account of a whole run.
+func TestOpensNothingBelowProcButTheNames(t *testing.T) {
+	strace := needTool(t, "strace", "strace")
+	log := filepath.Join(t.TempDir(), "log")
+	cmd := exec.Command(strace, "-f", "-y", "-qq", "-e", "trace=file", "-o", log, os.Args[0])
+	cmd.Env = append(os.Environ(), namesEnv+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("strace: %v\n%s", err, out)
+	}
+	data, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// openat(5</proc/12>, "status", ...) and openat(AT_FDCWD, "/proc/self/stat", ...)
+	call := regexp.MustCompile(`^\d+ +(\w+)\((?:(?:AT_FDCWD|\d+)(?:<([^>]*)>)?, )?"([^"]*)"`)
+	perProcess := regexp.MustCompile(`^/proc/(?:self|thread-self|\d+)(?:/task/\d+)?(?:/(.*))?$`)
+	allowed := map[string]bool{"": true, ".": true, "ns": true}
+	for _, name := range procfs.Names() {
+		allowed[string(name)] = true
+	}
+	node := procfs.NodeNames()
+	calls := map[string]int{}
+	used := map[string]bool{}
+	started := false
+	for line := range strings.SplitSeq(string(data), "\n") {
+		m := call.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		syscall, dir, name := m[1], m[2], m[3]
+		full := name
+		if !strings.HasPrefix(name, "/") {
+			full = filepath.Join(dir, name)
+		}
+		if full == "/proc" {
+			started = true // what comes before is the Go runtime's own
+		}
+		if !started || !strings.HasPrefix(full, "/proc/") {
+			continue
+		}
+		calls[syscall]++
+		if sub := perProcess.FindStringSubmatch(full); sub != nil {
+			below := sub[1]
+			for _, dir := range []string{"fd", "fdinfo"} {
+				if n, ok := strings.CutPrefix(below, dir+"/"); ok {
+					if _, err := strconv.Atoi(n); err == nil {
+						below = dir
+					}
+				}
+			}
+			if !allowed[below] {
+				t.Errorf("%s below a process, which is not on the list: %s", below, line)
+			}
+			used[below] = true
+			continue
+		}
+		name = strings.TrimPrefix(full, "/proc/")
+		if !slices.ContainsFunc(node, func(n string) bool { return n == name || strings.HasPrefix(n, name+"/") }) {
+			t.Errorf("%s, which is not on the list: %s", full, line)
+		}
+		used[name] = true
+	}
+	for _, must := range []procfs.Name{procfs.NameStatus, procfs.NameStat, procfs.NameCgroup, procfs.NameUIDMap, procfs.NameMountInfo} {
+		if !used[string(must)] {
+			t.Errorf("%s was not seen: the test looks at something else than a run", must)
+		}
+	}
+	for syscall := range calls {
+		if !slices.Contains([]string{"openat", "readlinkat", "statx", "newfstatat"}, syscall) {
+			t.Errorf("%s is not on the filter's list", syscall)
+		}
+	}
+	for _, flag := range []string{"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_TMPFILE"} {
+		if started && strings.Contains(string(data), flag) {
+			for line := range strings.SplitSeq(string(data), "\n") {
+				if strings.Contains(line, flag) && !strings.Contains(line, "/dev/null") {
+					t.Errorf("opened for writing: %s", line)
+				}
+			}
+		}
+	}
+}
 
 // TestDump prints what a node gives, for people: CHECKLIST_DUMP is the level,
 // CHECKLIST_DUMP_ROOT the node's root ("" is pid 1's).
