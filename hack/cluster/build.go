@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,34 +25,35 @@ type component struct {
 	Name    string // of the binary
 	Module  string
 	Package string
-	Tags    string
 }
 
 // components in the order in which they are built: the small ones first, so
 // that a broken machine shows early.
 var components = []component{
-	{"etcd", "kubernetes", "go.etcd.io/etcd/server/v3", ""},
-	{"etcdctl", "kubernetes", "go.etcd.io/etcd/etcdctl/v3", ""},
-	{"etcdutl", "kubernetes", "go.etcd.io/etcd/etcdutl/v3", ""},
-	{"containerd", "containerd", "github.com/containerd/containerd/v2/cmd/containerd", containerdTags},
-	{"containerd-shim-runc-v2", "containerd", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2", containerdTags},
-	{"ctr", "containerd", "github.com/containerd/containerd/v2/cmd/ctr", containerdTags},
-	{"kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", ""},
-	{"kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", ""},
-	{"kubelet", "kubernetes", "k8s.io/kubernetes/cmd/kubelet", ""},
-	{"kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", ""},
-	{"kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", ""},
+	{"etcd", "kubernetes", "go.etcd.io/etcd/server/v3"},
+	{"etcdctl", "kubernetes", "go.etcd.io/etcd/etcdctl/v3"},
+	{"etcdutl", "kubernetes", "go.etcd.io/etcd/etcdutl/v3"},
+	{"containerd", "containerd", "github.com/containerd/containerd/v2/cmd/containerd"},
+	{"containerd-shim-runc-v2", "containerd", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"},
+	{"ctr", "containerd", "github.com/containerd/containerd/v2/cmd/ctr"},
+	{"kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl"},
+	{"kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"},
+	{"kubelet", "kubernetes", "k8s.io/kubernetes/cmd/kubelet"},
+	{"kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"},
+	{"kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler"},
 }
 
-const (
-	containerdTags = "no_btrfs,no_devmapper,no_zfs"
-
-	// Without a version the components refuse each other or misreport.
-	ldflags = "-s -w" +
+// flagsOf are the build flags of each module's components. Without a version,
+// Kubernetes' refuse each other and containerd reports an unknown one.
+var flagsOf = map[string][]string{
+	"kubernetes": {"-ldflags", "-s -w" +
 		" -X k8s.io/component-base/version.gitVersion=" + kubernetesVersion +
 		" -X k8s.io/component-base/version.gitMajor=1" +
-		" -X k8s.io/component-base/version.gitMinor=37"
-)
+		" -X k8s.io/component-base/version.gitMinor=37"},
+	"containerd": {"-tags", "no_btrfs,no_devmapper,no_zfs", "-ldflags", "-s -w" +
+		" -X github.com/containerd/containerd/v2/version.Version=" + containerdVersion},
+	"image": {"-ldflags", "-s -w"},
+}
 
 // build makes sure that every component and image of this checkout lies in the
 // cache and returns the entry's directory, with bin/ and images/ below it. Each
@@ -101,7 +103,7 @@ func (c *Cluster) buildComponent(ctx context.Context, bin string, b component, t
 	defer tick.Stop()
 	done := make(chan error, 1)
 	go func() {
-		done <- goBuild(ctx, filepath.Join(c.Source, "components", b.Module), b.Package, b.Tags, filepath.Join(bin, b.Name))
+		done <- goBuild(ctx, filepath.Join(c.Source, "components", b.Module), b.Package, flagsOf[b.Module], filepath.Join(bin, b.Name))
 	}()
 	for {
 		select {
@@ -117,13 +119,10 @@ func (c *Cluster) buildComponent(ctx context.Context, bin string, b component, t
 }
 
 // goBuild builds a static binary under a temporary name and renames it.
-func goBuild(ctx context.Context, dir, pkg, tags, out string) error {
+func goBuild(ctx context.Context, dir, pkg string, flags []string, out string) error {
 	tmp := filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".partial")
-	args := []string{"build", "-C", dir, "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", tmp}
-	if tags != "" {
-		args = append(args, "-tags", tags)
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
+	args := []string{"build", "-C", dir, "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", tmp}
+	cmd := exec.CommandContext(ctx, "go", slices.Concat(args, flags, []string{pkg})...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOFLAGS=", "GOWORK=off")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -182,7 +181,7 @@ func (c *Cluster) buildImage(ctx context.Context, dir string, img image, out str
 		o.Config = v1.Config{Cmd: []string{"sh"}, Env: []string{"PATH=/bin"}, WorkingDir: "/"}
 	case "pause":
 		binary := filepath.Join(dir, "bin", "pause")
-		if err := goBuild(ctx, filepath.Join(c.Source, "..", "image"), "./pause", "", binary); err != nil {
+		if err := goBuild(ctx, filepath.Join(c.Source, "..", "image"), "./pause", flagsOf["image"], binary); err != nil {
 			return err
 		}
 		o.Files = []scratch.File{{Path: "/pause", Source: binary, Mode: 0o755}}

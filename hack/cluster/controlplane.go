@@ -135,6 +135,8 @@ func (c *Cluster) restartWith(ctx context.Context, config []byte) error {
 			return fmt.Errorf("killing the API server, process %d: %w", old, err)
 		}
 	}
+	// A server that refuses its configuration ends at once, and is started again.
+	started := map[int]bool{}
 	err = waitFor(ctx, 60*time.Second, "a new API server", func() error {
 		pid, err := c.processNamed(cp, "kube-apiserver")
 		if err != nil {
@@ -142,6 +144,9 @@ func (c *Cluster) restartWith(ctx context.Context, config []byte) error {
 		}
 		if pid == old {
 			return fmt.Errorf("process %d still runs", old)
+		}
+		if started[pid] = true; len(started) > 3 {
+			return permanent{errors.New("the API server ended three times")}
 		}
 		if err := c.ready(ctx); err != nil {
 			return err
@@ -158,4 +163,30 @@ func (c *Cluster) restartWith(ctx context.Context, config []byte) error {
 		return fmt.Errorf("%w\n%s", err, tail(log.String(), 6))
 	}
 	return nil
+}
+
+// settle schedules a pod onto every node, waits until all are Ready, and removes
+// them: then the scheduler and every kubelet watch the API server again.
+func (c *Cluster) settle(ctx context.Context) error {
+	var pods strings.Builder
+	for _, n := range nodes {
+		fmt.Fprintf(&pods, `apiVersion: v1
+kind: Pod
+metadata: {name: %ssettle-%s, namespace: default, labels: {app: %[1]ssettle}}
+spec:
+  nodeSelector: {kubernetes.io/hostname: %[2]s}
+  tolerations: [{operator: Exists}]
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: pause, image: %[3]s, imagePullPolicy: Never}
+---
+`, prefix, n.Name, pauseImage)
+	}
+	if _, err := c.kubectl(ctx, pods.String(), "apply", "-f", "-"); err != nil {
+		return err
+	}
+	// A request may last as long as the wait: no --request-timeout here.
+	_, err := c.client(ctx, nil, "kubectl", "wait", "-n", "default", "--for=condition=Ready", "pod", "-l", "app="+prefix+"settle", "--timeout=120s")
+	_, removed := c.client(ctx, nil, "kubectl", "delete", "-n", "default", "pod", "-l", "app="+prefix+"settle", "--timeout=60s")
+	return errors.Join(err, removed)
 }

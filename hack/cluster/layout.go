@@ -27,6 +27,7 @@ const (
 
 	kubernetesVersion = "v1.37.2"
 	etcdVersion       = "3.7.0"
+	containerdVersion = "2.3.7"
 
 	pauseImage   = "registry.k8s.io/pause:3.10"
 	busyboxImage = "docker.io/library/busybox:1.35"
@@ -145,7 +146,7 @@ func (c *Cluster) key() (string, error) {
 			fmt.Fprintf(h, "%s/%s %d\n%s", module, name, len(data), data)
 		}
 	}
-	fmt.Fprintf(h, "%q %q %s\n", ldflags, components, runtime.GOARCH)
+	fmt.Fprintf(h, "%q %q %s\n", flagsOf, components, runtime.GOARCH)
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -162,6 +163,23 @@ func (c *Cluster) waitReady(ctx context.Context) error {
 		}
 		c.progress("node %s: Ready", n.Name)
 	}
+	err = waitFor(ctx, 60*time.Second, "the mirror pods of the control plane", func() error {
+		out, err := c.kubectl(ctx, "", "get", "pods", "-n", "kube-system", "-l", "tier=control-plane", "-o",
+			`jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}`)
+		if err != nil {
+			return err
+		}
+		for _, pod := range staticPods(cp) {
+			if want := pod.name + "-" + cp.Name + "=True"; !slices.Contains(strings.Fields(out), want) {
+				return fmt.Errorf("expected %s among %q", want, out)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.progress("control plane: four static pods are Ready")
 	return waitFor(ctx, 30*time.Second, "the default service account", func() error {
 		_, err := c.kubectl(ctx, "", "get", "serviceaccount", "default")
 		return err
@@ -214,8 +232,10 @@ func (c *Cluster) down() error {
 
 // tearDown finds everything by its name, for the state may be gone or wrong.
 func (c *Cluster) tearDown() error {
+	var inits []int
 	for _, n := range nodes {
 		if pid, err := c.nodePID(n); err == nil {
+			inits = append(inits, pid)
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 	}
@@ -233,6 +253,13 @@ func (c *Cluster) tearDown() error {
 	}
 	if err := unmountBelow(c.State); err != nil {
 		return err
+	}
+	// They are dead; the machine's process 1 takes a moment to reap them. One that
+	// never does is not ours to mend.
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if !slices.ContainsFunc(inits, func(pid int) bool { return unix.Kill(pid, 0) == nil }) {
+			break
+		}
 	}
 	return c.removeState()
 }

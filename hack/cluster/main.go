@@ -186,6 +186,11 @@ func newCommand() *cobra.Command {
 		if _, err := c.binDir(); err != nil {
 			return err
 		}
+		unlock, err := c.lockCluster()
+		if err != nil {
+			return err
+		}
+		defer unlock()
 		return c.stopNode(n)
 	})
 	verb("start-node NODE", "start a stopped node and wait until it is Ready", cobra.ExactArgs(1), func(c *Cluster, cmd *cobra.Command, args []string) error {
@@ -193,6 +198,11 @@ func newCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		unlock, err := c.lockCluster()
+		if err != nil {
+			return err
+		}
+		defer unlock()
 		if err := c.startNode(cmd.Context(), n); err != nil {
 			return err
 		}
@@ -215,7 +225,7 @@ func newCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.inNode(cmd.Context(), n, nil, cmd.OutOrStdout(), "/usr/bin/ctr", "-n", "k8s.io", "images", "list", "-q", "name!~^sha256:")
+		return c.inNode(cmd.Context(), n, nil, cmd.OutOrStdout(), "/usr/bin/ctr", "-n", "k8s.io", "images", "list", "-q")
 	})
 	verb("rm-image REF [NODE ...]", "remove an image (default: from every node)", cobra.MinimumNArgs(1), func(c *Cluster, cmd *cobra.Command, args []string) error {
 		targets, err := nodesNamed(args[1:])
@@ -234,7 +244,15 @@ func newCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		unlock, err := c.lockCluster()
+		if err != nil {
+			return err
+		}
+		defer unlock()
 		return c.encrypt(cmd.Context(), config)
+	})
+	verb("settle", "wait until a pod starts on every node: clients of an API server that was gone back off for up to a minute", cobra.NoArgs, func(c *Cluster, cmd *cobra.Command, _ []string) error {
+		return c.settle(cmd.Context())
 	})
 	return root
 }
@@ -321,7 +339,7 @@ func (c *Cluster) replace(argv []string) error {
 	return inNetns(bridgeNetns, func() error { return unix.Exec(path, argv, env) })
 }
 
-// status prints one line for each part, tab-separated when read by a program.
+// status prints one line for each part.
 func (c *Cluster) status(ctx context.Context, out io.Writer) error {
 	if _, err := c.binDir(); err != nil {
 		fmt.Fprintln(out, "no cluster")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,7 +156,7 @@ func (c *Cluster) importMissing(ctx context.Context, n Node) error {
 	}
 	have := strings.Fields(out.String())
 	for _, img := range images {
-		if !img.On(n) || contains(have, img.Tag) {
+		if !img.On(n) || slices.Contains(have, img.Tag) {
 			continue
 		}
 		if err := c.importImage(ctx, n, filepath.Join(filepath.Dir(bin), "images", img.File)); err != nil {
@@ -183,7 +184,7 @@ func (c *Cluster) importImage(ctx context.Context, n Node, file string) error {
 // node's namespaces and below its root.
 func enterArgs(pid int, argv []string) []string {
 	return append([]string{
-		"--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--wd=/", "--",
+		"--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--wdns=/", "--",
 		"env", "-i", "PATH=" + searchPath, "HOME=/root", "TERM=" + os.Getenv("TERM"), "LC_ALL=C.UTF-8",
 	}, argv...)
 }
@@ -229,15 +230,6 @@ func writeAtomically(file string, data []byte, mode os.FileMode) error {
 		return err
 	}
 	return os.Rename(tmp, file)
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // permanent marks an error that waiting does not mend.

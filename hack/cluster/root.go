@@ -61,10 +61,6 @@ func (c *Cluster) layRoot(n Node, kubeletConf []byte) error {
 		"/etc/cni/net.d/10-pods.conflist": cniConfig(n),
 		"/etc/containerd/certs.d/" + bridgeIP + ":5000/hosts.toml": fmt.Sprintf(
 			"server = \"http://%[1]s:5000\"\n\n[host.\"http://%[1]s:5000\"]\n  capabilities = [\"pull\", \"resolve\"]\n", bridgeIP),
-		initPath: "",
-	}
-	for _, name := range daemons {
-		files["/usr/bin/"+name] = ""
 	}
 	if n.Ubuntu {
 		if err := layOpaque(root, "/boot", "/var/lib/dpkg", "/var/lib/apt", "/etc/apt"); err != nil {
@@ -75,11 +71,16 @@ func (c *Cluster) layRoot(n Node, kubeletConf []byte) error {
 		}
 	}
 	for path, content := range files {
-		mode := os.FileMode(0o644)
-		if content == "" {
-			mode = 0o755
+		if err := layFile(root, path, content, 0o644); err != nil {
+			return err
 		}
-		if err := layFile(root, path, content, mode); err != nil {
+	}
+	// Mount points of what is bound from the cache.
+	if err := layFile(root, initPath, "", 0o755); err != nil {
+		return err
+	}
+	for _, name := range daemons {
+		if err := layFile(root, "/usr/bin/"+name, "", 0o755); err != nil {
 			return err
 		}
 	}
@@ -221,8 +222,9 @@ func cniConfig(n Node) string {
 }
 
 // kubeletConfig: the lease and the status come more often than by default, so
-// that the controller manager's short grace period is safe, and a restarted
-// container waits 1 s at most.
+// that the controller manager's short grace period is safe; a restarted
+// container waits 1 s at most; and pods are looked at every 5 s, for a mirror pod
+// that could not be made before the API server ran waits for the next look.
 func kubeletConfig(n Node) string {
 	s := `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -249,6 +251,7 @@ nodeLeaseDurationSeconds: 12
 nodeStatusUpdateFrequency: 4s
 oomScoreAdj: 0
 resolvConf: ""
+syncFrequency: 5s
 `
 	if n.ControlPlane {
 		s += "staticPodPath: /etc/kubernetes/manifests\n"

@@ -12,9 +12,9 @@ const ubuntuRelease = "5.15.0-91-generic"
 
 // ubuntuFiles are the files by which w2 looks like Ubuntu 22.04: its identity, a
 // kernel image, and a small package database with one archive, so that apt-get
-// -s works there. Two installed packages are older than the archive's: one in
-// -security, one in -updates only when a test adds it. As installed, nothing is
-// pending.
+// -s works there. As installed, nothing
+// is pending: a test plants an update by writing a newer version into the
+// security archive's list.
 func ubuntuFiles() map[string]string {
 	return map[string]string{
 		"/usr/lib/os-release": `PRETTY_NAME="Ubuntu 22.04.3 LTS"
@@ -90,9 +90,6 @@ func ubuntuPackages(packages [][3]string) string {
 	for _, p := range packages {
 		fmt.Fprintf(&b, "Package: %s\nArchitecture: amd64\nVersion: %s\nPriority: optional\nSection: %s\nOrigin: Ubuntu\n"+
 			"Filename: pool/main/%[1]s_amd64.deb\nSize: 1000\nSHA256: %s\nDescription: %[1]s\n\n", p[0], p[1], p[2], strings.Repeat("0", 64))
-	}
-	if b.Len() == 0 {
-		return "\n"
 	}
 	return b.String()
 }
