@@ -76,6 +76,8 @@ type Volume struct {
 	// hostPath or local volume behind a claim (then HostPathFrom names it).
 	HostPath     string `json:"hostPath,omitempty"`
 	HostPathFrom string `json:"hostPathFrom,omitempty"`
+	// Image is the reference of an image volume.
+	Image string `json:"image,omitempty"`
 }
 
 // ContainerType tells the three lists of containers apart.

@@ -4,8 +4,10 @@ package catalogue
 
 import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/builds"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/drift"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hosts"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/immutable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/privileged"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/secrets"
 )
@@ -17,13 +19,29 @@ const Version = "2026.11.1"
 // All returns the catalogue. The slice is the caller's.
 func All() []checks.Check {
 	return []checks.Check{
-		privileged.PrivilegedContainer,
-		privileged.EffectiveCapabilities,
+		builds.RuntimeSocket,
+		builds.BuilderWorkload,
+		builds.BuildProcess,
 
+		immutable.MutableImage,
+		immutable.WritableRoot,
+		immutable.AddedExecutables,
+
+		privileged.PrivilegedContainer,
+		privileged.AddedCapabilities,
+		privileged.HostNamespaces,
+		privileged.HostPath,
+		privileged.EffectiveCapabilities,
+		privileged.HostDevices,
+
+		hosts.KernelOutdated,
 		hosts.PendingSecurityUpdates,
+		hosts.KubeletVersion,
 
 		secrets.EncryptedAtRest,
+		secrets.EncryptionConfig,
 
 		drift.RunningDriftedExecutable,
+		drift.WritableRoot,
 	}
 }

@@ -42,10 +42,10 @@ func judgeRunningDriftedExecutable(set *fact.Set) []api.Finding {
 			if p.Exe == nil {
 				continue // the runtime itself, on its way into the container
 			}
-			f := judgeExecutable(p.Exe)
-			f.Subject = r.Subject()
-			f.Evidence = []api.Evidence{{Source: checks.NodeSource(r.Node, "/proc/%d/exe", p.PID), Value: describe(p.Exe)}}
-			findings = append(findings, f)
+			findings = append(findings, finding(r, checks.NodeSource(r.Node, "/proc/%d/exe", p.PID), p.Exe))
+			for j := range p.Scripts {
+				findings = append(findings, finding(r, checks.NodeSource(r.Node, "/proc/%d/cmdline", p.PID), &p.Scripts[j]))
+			}
 		}
 		if len(findings) == before {
 			findings = append(findings, api.Finding{
@@ -56,6 +56,13 @@ func judgeRunningDriftedExecutable(set *fact.Set) []api.Finding {
 		}
 	}
 	return findings
+}
+
+func finding(r checks.Running, source string, exe *fact.Executable) api.Finding {
+	f := judgeExecutable(exe)
+	f.Subject = r.Subject()
+	f.Evidence = []api.Evidence{{Source: source, Value: describe(exe)}}
+	return f
 }
 
 // judgeExecutable gives verdict, severity, reason and message by origin.

@@ -36,6 +36,7 @@ var EncryptedAtRest = checks.Check{
 // store is one etcd file with what has to stand before its path in evidence.
 type store struct {
 	db     *fact.EtcdDB
+	node   string // "" for a snapshot
 	source string
 	// matched counts the Secrets of the API's list that it holds.
 	matched int
@@ -59,7 +60,7 @@ func stores(set *fact.Set) []store {
 		}
 		for j := range set.Nodes[i].Measured.Etcd {
 			db := &set.Nodes[i].Measured.Etcd[j]
-			s := store{db: db, source: checks.NodeSource(&set.Nodes[i], "%s", db.Path)}
+			s := store{db: db, node: set.Nodes[i].Name, source: checks.NodeSource(&set.Nodes[i], "%s", db.Path)}
 			for _, secret := range db.Secrets {
 				if listed[fact.SecretName{Namespace: secret.Namespace, Name: secret.Name}] {
 					s.matched++
@@ -95,17 +96,23 @@ func compareBool(a, b bool) int {
 }
 
 // excuseOtherMembers: every member of an etcd cluster holds every Secret, so
-// that one complete file answers for those that were not read. The names of
-// Secrets are not needed for a snapshot.
+// that one complete file answers for those that were not read on other nodes.
+// The names of Secrets are not needed for a snapshot.
 func excuseOtherMembers(set *fact.Set, gap fact.Gap) bool {
 	if gap.What == fact.Secrets {
 		return set.Snapshot != nil
 	}
 	all := stores(set)
-	if len(all) == 0 || !answers(all[0].db) || set.Snapshot != nil {
+	if set.Snapshot != nil || len(all) == 0 || !answers(all[0].db) || all[0].db.Total == 0 {
 		return false
 	}
-	return gap.Subject.Kind == "Node" && all[0].db.Total > 0
+	return gap.Subject.Kind == "Node" && gap.Subject.Name != all[0].node && !foreign(set, all[0].matched)
+}
+
+// foreign tells whether an etcd that holds so many of the Secrets that the API
+// server lists is another one than the API server's.
+func foreign(set *fact.Set, matched int) bool {
+	return set.SecretsListed && matched*2 < len(set.Secrets)
 }
 
 func judgeEncryptedAtRest(set *fact.Set) []api.Finding {
@@ -146,6 +153,8 @@ func judgeEncryptedAtRest(set *fact.Set) []api.Finding {
 		}
 	}
 
+	// What the API server does not list was deleted while etcd was read, or is
+	// of another namespace than was asked about. A snapshot speaks for itself.
 	names := set.Secrets
 	if set.Snapshot != nil || !set.SecretsListed {
 		names = nil
@@ -163,7 +172,7 @@ func judgeEncryptedAtRest(set *fact.Set) []api.Finding {
 			missing++
 		}
 	}
-	if answers(db) && missing*2 > len(names) {
+	if answers(db) && foreign(set, len(names)-missing) {
 		return []api.Finding{{
 			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: whole,
 			Message: "most Secrets that the API server lists are not in this etcd: it is not the API server's, or the key prefix is wrong",

@@ -62,6 +62,9 @@ func volume(i int, v *corev1.Volume) fact.Volume {
 	if v.HostPath != nil {
 		out.HostPath = v.HostPath.Path
 	}
+	if v.Image != nil {
+		out.Image = v.Image.Reference
+	}
 	return out
 }
 

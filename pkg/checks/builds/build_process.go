@@ -1,0 +1,160 @@
+package builds
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/capability"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// BuildProcess fails a container in which a build daemon, an image builder or
+// a nested container runtime runs. Source: /proc/PID/exe of its processes, and
+// where that was not read (level proc) the name in /proc/PID/status, which is
+// the process's own word.
+var BuildProcess = checks.Check{
+	ID:       "builds/build-process",
+	Title:    "No container runs an image builder or a container runtime",
+	Severity: api.Critical,
+	Basis:    api.Measured,
+	Needs:    []fact.Kind{fact.Processes},
+	Uses:     []fact.Kind{fact.Pods, fact.Executables},
+	Scope:    checks.ScopeWorkload,
+	Why: "A declaration can hide what a container does: any image can bring a builder. A builder or a nested runtime that runs next to " +
+		"production executes code that nobody reviewed yet, most often with rights over the node.",
+	Remediation: "Move the build to a cluster or machines of its own. Where it must stay, run it rootless and in a sandbox " +
+		"(gVisor, Kata, hostUsers: false).",
+	References: []string{
+		"man:proc_pid_exe(5)",
+		"https://docs.docker.com/engine/security/rootless/",
+		"https://github.com/moby/buildkit/blob/master/docs/rootless.md",
+	},
+	Judge: judgeBuildProcess,
+}
+
+// builderProcesses are executables by path or, where there is no slash, by
+// name. Names are compared with comm as well, which the kernel cuts at 15 bytes.
+var builderProcesses = map[string]string{
+	"dockerd":                 "dockerd",
+	"buildkitd":               "buildkitd",
+	"buildkit-runc":           "buildkit-runc",
+	"buildah":                 "buildah",
+	"/kaniko/executor":        "the kaniko executor",
+	"/cnb/lifecycle/creator":  "the buildpacks lifecycle",
+	"/cnb/lifecycle/builder":  "the buildpacks lifecycle",
+	"/cnb/lifecycle/exporter": "the buildpacks lifecycle",
+	"containerd":              "a nested containerd",
+	"containerd-shim":         "a nested containerd",
+	"containerd-shim-runc-v2": "a nested containerd",
+	"crio":                    "a nested CRI-O",
+	"conmon":                  "a nested runtime (conmon)",
+	"podman":                  "a nested runtime (podman)",
+	"runc":                    "a nested runtime (runc)",
+	"crun":                    "a nested runtime (crun)",
+}
+
+// commLength is how many bytes of a name the kernel keeps (TASK_COMM_LEN - 1).
+const commLength = 15
+
+func judgeBuildProcess(set *fact.Set) []api.Finding {
+	seen, unseen := checks.RunningContainers(set, fact.Processes)
+	findings := checks.Unseen(unseen)
+	for _, r := range seen {
+		if len(r.Measured.Processes) == 0 {
+			findings = append(findings, api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: r.Subject(),
+				Message:  "no process of it was read",
+				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: "no process"}},
+			})
+			continue
+		}
+		var builders []api.Finding
+		var names []string
+		for i := range r.Measured.Processes {
+			p := &r.Measured.Processes[i]
+			builder, file, name := builderOf(p)
+			names = append(names, name)
+			if builder == "" {
+				continue
+			}
+			g := measuredGrade(r, p)
+			builders = append(builders, api.Finding{
+				Verdict: api.Fail, Severity: g.severity, Subject: r.Subject(),
+				Message: "runs " + builder + ", " + g.how,
+				Evidence: []api.Evidence{
+					{Source: checks.NodeSource(r.Node, "/proc/%d/%s", p.PID, file), Value: name},
+					{Source: checks.NodeSource(r.Node, "/proc/%d/status Uid, CapEff", p.PID), Value: fmt.Sprintf("%d, %s", p.UID[1], p.CapEff)},
+				},
+			})
+		}
+		if len(builders) == 0 {
+			slices.Sort(names)
+			names = slices.Compact(names)
+			builders = []api.Finding{{
+				Verdict: api.Pass, Subject: r.Subject(), Message: "no process of it is a builder or a container runtime",
+				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: some(names)}},
+			}}
+		}
+		findings = append(findings, builders...)
+	}
+	return findings
+}
+
+// builderOf tells what a process is, and by which file of /proc. The
+// executable decides where it is known; a memfd has no path that means
+// anything, for runc runs from one.
+func builderOf(p *fact.Process) (builder, file, name string) {
+	if strings.HasPrefix(p.Comm, "runc:[") && (p.Exe == nil || p.Exe.Origin == fact.OriginForeign || p.Exe.Origin == fact.OriginMemfd) {
+		return "", "status Name", p.Comm // the node's own runtime, on its way into the container
+	}
+	if p.Exe != nil && p.Exe.Path != "" && p.Exe.Origin != fact.OriginMemfd && !p.Exe.Script {
+		exe := path.Clean(p.Exe.Path)
+		if builder := builderProcesses[exe]; builder != "" {
+			return builder, "exe", exe
+		}
+		return builderProcesses[path.Base(exe)], "exe", exe
+	}
+	for known, builder := range builderProcesses {
+		if !strings.Contains(known, "/") && p.Comm == known[:min(len(known), commLength)] {
+			return builder, "status Name", p.Comm
+		}
+	}
+	return "", "status Name", p.Comm
+}
+
+// measuredGrade grades a builder by what its process holds, and by what its
+// container declares to mount.
+func measuredGrade(r checks.Running, p *fact.Process) grade {
+	if r.Workload != nil && r.Declared != nil {
+		if g := declaredGrade(r.Workload, r.Declared); g == withSocket || g == asPrivileged && !sandboxed(&r.Workload.Spec) {
+			return g
+		}
+	}
+	m := r.Node.Measured
+	mask, read := p.CapEff.Bits()
+	all, allRead := m.HostCapBnd.Bits()
+	switch {
+	case p.UserNS != 0 && m.HostUserNS != 0 && p.UserNS != m.HostUserNS,
+		p.RootUID != nil && *p.RootUID != 0:
+		return asSandboxed
+	case read && allRead && all != 0 && mask&all == all,
+		read && mask&capability.SysAdmin.Mask() != 0:
+		return asPrivileged
+	case p.UID[1] != 0:
+		return asRootless
+	}
+	return asRoot
+}
+
+// some joins at most eight words.
+func some(words []string) string {
+	const most = 8
+	if len(words) <= most {
+		return strings.Join(words, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
+}

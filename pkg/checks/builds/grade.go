@@ -1,0 +1,82 @@
+package builds
+
+import (
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hostpath"
+)
+
+// grade is how far a build in the cluster reaches, worst first: privileged, a
+// runtime's socket, root, rootless, sandboxed. The last two are the checklist's
+// own exception ("unless you are very sure you know what you're doing"): low,
+// so that they do not decide the answer.
+type grade struct {
+	severity api.Severity
+	how      string
+}
+
+var (
+	asPrivileged = grade{api.Critical, "privileged"}
+	withSocket   = grade{api.High, "with a runtime's socket"}
+	asRoot       = grade{api.Medium, "as root"}
+	asRootless   = grade{api.Low, "without root"}
+	asSandboxed  = grade{api.Low, "sandboxed"}
+)
+
+// declaredGrade grades what a container declares.
+func declaredGrade(w *fact.Workload, c *fact.Container) grade {
+	privileged := c.Privileged != nil && *c.Privileged
+	socket := false
+	for _, m := range hostpath.Of(w, c) {
+		_, _, ok := hostpath.Socket(m.Path)
+		socket = socket || ok
+	}
+	switch {
+	case socket:
+		// A sandbox does not hold whoever starts containers outside of it.
+		if privileged {
+			return asPrivileged
+		}
+		return withSocket
+	case sandboxed(&w.Spec):
+		return asSandboxed
+	case privileged:
+		return asPrivileged
+	case rootless(&w.Spec, c):
+		return asRootless
+	}
+	return asRoot
+}
+
+// worstGrade grades a pod by its worst container.
+func worstGrade(w *fact.Workload) grade {
+	worst := asSandboxed
+	for i := range w.Spec.Containers {
+		g := declaredGrade(w, &w.Spec.Containers[i])
+		if g.severity.Rank() > worst.severity.Rank() || i == 0 {
+			worst = g
+		}
+	}
+	return worst
+}
+
+// sandboxed tells a pod in gVisor, Kata or a user namespace, by the
+// RuntimeClass's handler: its name may be anything.
+func sandboxed(spec *fact.PodSpec) bool {
+	handler := strings.ToLower(spec.RuntimeHandler)
+	return spec.HostUsers != nil && !*spec.HostUsers || handler == "runsc" || strings.HasPrefix(handler, "kata")
+}
+
+// rootless tells a container that is declared to run as another user than root.
+func rootless(spec *fact.PodSpec, c *fact.Container) bool {
+	user, nonRoot := spec.RunAsUser, spec.RunAsNonRoot
+	if c.RunAsUser != nil {
+		user = c.RunAsUser
+	}
+	if c.RunAsNonRoot != nil {
+		nonRoot = c.RunAsNonRoot
+	}
+	return user != nil && *user != 0 || user == nil && nonRoot != nil && *nonRoot
+}

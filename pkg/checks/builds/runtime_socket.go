@@ -1,0 +1,70 @@
+package builds
+
+import (
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hostpath"
+)
+
+// RuntimeSocket fails a container that mounts the socket of the node's
+// container runtime or image builder, or a directory that holds one. Mounting
+// it read-only changes nothing: that does not stop connect(2).
+var RuntimeSocket = checks.Check{
+	ID:       "builds/runtime-socket",
+	Title:    "No container mounts a container runtime's socket",
+	Severity: api.High,
+	Basis:    api.Declared,
+	Needs:    []fact.Kind{fact.Pods},
+	Scope:    checks.ScopeWorkload,
+	Why: "Who can talk to the runtime can start any container with any right on the node, outside of Kubernetes: this is the usual " +
+		"way to build images in a cluster, and root on the node.",
+	Remediation: "Build images on machines of their own. Where a pod only wants to know about containers, give it the Kubernetes API " +
+		"or the kubelet's instead of the socket, and mount no directory above it.",
+	References: []string{
+		"https://docs.docker.com/engine/security/#docker-daemon-attack-surface",
+		"https://kubernetes.io/docs/concepts/storage/volumes/#hostpath",
+	},
+	Judge: judgeRuntimeSocket,
+}
+
+func judgeRuntimeSocket(set *fact.Set) []api.Finding {
+	var findings []api.Finding
+	for _, d := range checks.DeclaredContainers(set) {
+		before := len(findings)
+		mounts := hostpath.Of(d.Workload, d.Container)
+		for _, m := range mounts {
+			socket, direct, ok := hostpath.Socket(m.Path)
+			if !ok {
+				continue
+			}
+			f := api.Finding{
+				Verdict: api.Fail, Severity: api.High, Subject: d.Subject(),
+				Message:  "mounts " + m.Path + " of the node, which is or holds " + socket,
+				Evidence: []api.Evidence{{Source: m.Field(d.Workload), Value: m.Value()}},
+			}
+			if m.Path == socket {
+				f.Message = "mounts " + socket + " of the node"
+			}
+			if !direct {
+				f.Severity = api.Medium
+				f.Message = "mounts " + m.Path + " of the node, a directory that can hold " + socket
+			}
+			findings = append(findings, f)
+		}
+		if len(findings) == before {
+			f := api.Finding{
+				Verdict: api.Pass, Subject: d.Subject(), Message: "mounts nothing of the node that holds a runtime's socket",
+				Evidence: []api.Evidence{{Source: d.Field("volumeMounts"), Value: "no hostPath"}},
+			}
+			if len(mounts) > 0 {
+				f.Evidence = nil
+				for _, m := range mounts {
+					f.Evidence = append(f.Evidence, api.Evidence{Source: m.Field(d.Workload), Value: m.Value()})
+				}
+			}
+			findings = append(findings, f)
+		}
+	}
+	return findings
+}

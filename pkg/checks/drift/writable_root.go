@@ -1,0 +1,30 @@
+package drift
+
+import (
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/writableroot"
+)
+
+// WritableRoot fails a container in which nothing stops drift: its root file
+// system can be written to. Source: the mount at / in /proc/PID/mountinfo, else
+// the spec.
+var WritableRoot = checks.Check{
+	ID:       "drift/writable-root",
+	Title:    "A read-only root file system prevents drift",
+	Severity: api.Medium,
+	Basis:    api.Measured,
+	Needs:    []fact.Kind{fact.Pods},
+	Uses:     []fact.Kind{fact.Mounts},
+	Scope:    checks.ScopeWorkload,
+	Why: "A container whose root cannot be written to cannot drift from its image there: an intruder finds no place for tools, and a " +
+		"hasty repair by hand does not survive.",
+	Remediation: "Set securityContext.readOnlyRootFilesystem to true, demand it by an admission policy, and give the program an " +
+		"emptyDir for each directory that it writes to.",
+	References: []string{
+		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",
+		"https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/",
+	},
+	Judge: writableroot.Judge,
+}

@@ -1,0 +1,125 @@
+// Package hostpath finds which directories and files of the node a container
+// mounts, and whether they hold a container runtime's socket.
+package hostpath
+
+import (
+	"path"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// Mount is a path of the node in a container.
+type Mount struct {
+	Volume *fact.Volume
+	Mount  *fact.VolumeMount
+	// Path is the node's, cleaned: the volume's, and its subPath where that is
+	// plain text. "/var/run" is written "/run", for it is a link to that.
+	Path string
+}
+
+// Of lists what a container mounts of the node: hostPath volumes, and claims
+// whose volume is a directory of the node.
+func Of(w *fact.Workload, c *fact.Container) []Mount {
+	var out []Mount
+	for i := range c.Mounts {
+		for j := range w.Spec.Volumes {
+			v := &w.Spec.Volumes[j]
+			if v.Name != c.Mounts[i].Volume || v.HostPath == "" {
+				continue
+			}
+			p := v.HostPath
+			// A subPath with $(VAR) is known only at run time: the whole volume stands.
+			if sub := c.Mounts[i].SubPath; sub != "" && !strings.Contains(sub, "$(") {
+				p = path.Join(p, sub)
+			}
+			out = append(out, Mount{Volume: v, Mount: &c.Mounts[i], Path: Clean(p)})
+		}
+	}
+	return out
+}
+
+// Clean is path.Clean for a path of the node, with /var/run written as /run.
+func Clean(p string) string {
+	p = path.Clean("/" + p)
+	if p == "/var/run" || strings.HasPrefix(p, "/var/run/") {
+		return strings.TrimPrefix(p, "/var")
+	}
+	return p
+}
+
+// Covers tells whether a mount of dir gives target: it is target, or above it.
+func Covers(dir, target string) bool {
+	return dir == target || dir == "/" || strings.HasPrefix(target, dir+"/")
+}
+
+// Field names the volume's path for evidence.
+func (m Mount) Field(w *fact.Workload) string {
+	field := strings.TrimPrefix(m.Volume.Field, "spec.") + "." + m.Volume.Source
+	if m.Volume.HostPathFrom == "" {
+		field += ".path"
+	}
+	return checks.PodField(w, field)
+}
+
+// Value describes the mount for evidence: the volume's path as declared, where
+// it comes from, where it is mounted.
+func (m Mount) Value() string {
+	value := m.Volume.HostPath
+	if m.Volume.HostPathFrom != "" {
+		value += " of " + m.Volume.HostPathFrom
+	}
+	if m.Mount.SubPath != "" {
+		value += ", subPath " + m.Mount.SubPath
+	}
+	value += " at " + m.Mount.Path
+	if m.Mount.ReadOnly {
+		value += ", read-only"
+	}
+	return value
+}
+
+// sockets are where container runtimes and image builders listen, by their own
+// defaults and those of the common distributions. A star is one element.
+var sockets = []string{
+	"/run/docker.sock",
+	"/run/containerd/containerd.sock",
+	"/run/k3s/containerd/containerd.sock", // k3s, RKE2
+	"/run/k0s/containerd.sock",
+	"/run/crio/crio.sock",
+	"/run/cri-dockerd.sock",
+	"/run/dockershim.sock",
+	"/run/buildkit/buildkitd.sock",
+	"/run/podman/podman.sock",
+	"/run/user/*/docker.sock",
+	"/run/user/*/buildkit/buildkitd.sock",
+	"/run/user/*/podman/podman.sock",
+}
+
+// Socket tells whether a mount of p gives a runtime's socket, and which. Direct
+// is true for the socket itself or the directory of its own that it lies in;
+// false for a directory further up.
+func Socket(p string) (socket string, direct, ok bool) {
+	for _, s := range sockets {
+		if match(s, p) || path.Dir(s) != "/run" && match(path.Dir(s), p) {
+			return s, true, true
+		}
+	}
+	for _, s := range sockets {
+		for dir := path.Dir(s); ; dir = path.Dir(dir) {
+			if match(dir, p) {
+				return s, false, true
+			}
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return "", false, false
+}
+
+func match(pattern, p string) bool {
+	ok, err := path.Match(pattern, p)
+	return err == nil && ok
+}

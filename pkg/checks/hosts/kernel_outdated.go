@@ -1,0 +1,194 @@
+package hosts
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
+)
+
+// KernelOutdated fails a node that runs another kernel than the newest one
+// installed of the same flavour, or another build of the same release: Debian
+// and Ubuntu rebuild a kernel without a new release as long as its ABI stays.
+// Source: /proc/sys/kernel/osrelease and /proc/version against the boot images.
+var KernelOutdated = checks.Check{
+	ID:       "hosts/kernel-outdated",
+	Title:    "The node runs the newest kernel that is installed",
+	Severity: api.High,
+	Basis:    api.Measured,
+	Needs:    []fact.Kind{fact.Kernel},
+	Scope:    checks.ScopeNode,
+	Why: "An updated kernel protects from nothing until it runs. All containers of a node share that one kernel, so that a hole in it is " +
+		"a way out of each of them.",
+	Remediation: "Drain the node and reboot it (kubectl drain, then reboot), or automate that, for example with kured.",
+	References: []string{
+		"https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/",
+		"https://kernel-team.pages.debian.net/kernel-handbook/ch-versions.html",
+		"https://docs.kernel.org/arch/x86/boot.html",
+	},
+	Judge: judgeKernelOutdated,
+}
+
+func judgeKernelOutdated(set *fact.Set) []api.Finding {
+	var findings []api.Finding
+	for i := range set.Nodes {
+		if set.Nodes[i].Measured.HasRead(fact.Kernel) {
+			findings = append(findings, judgeKernel(&set.Nodes[i]))
+		}
+	}
+	return findings
+}
+
+func judgeKernel(node *fact.Node) api.Finding {
+	f := api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Node", Name: node.Name}}
+	host := &node.Measured.Host
+	running := host.Running
+	if running == nil || running.Release == "" {
+		f.Message = "the running kernel was not read"
+		f.Evidence = []api.Evidence{{Source: checks.NodeSource(node, "/proc/sys/kernel/osrelease"), Value: "not read"}}
+		return f
+	}
+	f.Evidence = []api.Evidence{{
+		Source: checks.NodeSource(node, "/proc/version"), Value: strings.TrimSpace(running.Release + " " + running.Build),
+	}}
+	version, flavour := splitRelease(running.Release)
+	var newest *fact.InstalledKernel
+	var same []*fact.InstalledKernel
+	for i := range host.Installed {
+		k := &host.Installed[i]
+		v, fl := splitRelease(k.Release)
+		if fl != flavour {
+			continue
+		}
+		if newest == nil || debversion.Less(versionOf(newest), v) {
+			newest = k
+		}
+		if k.Release == running.Release {
+			same = append(same, k)
+		}
+	}
+	if newest == nil {
+		f.Message = "no installed kernel was found to compare the running one with"
+		if len(host.Installed) > 0 {
+			f.Message = "no installed kernel is of the running one's flavour"
+			for i := range host.Installed {
+				f.Evidence = append(f.Evidence, installedEvidence(node, &host.Installed[i]))
+			}
+		}
+		return f
+	}
+	f.Evidence = append(f.Evidence, installedEvidence(node, newest))
+	if len(running.Livepatch) > 0 {
+		f.Evidence = append(f.Evidence, api.Evidence{
+			Source: checks.NodeSource(node, "/sys/kernel/livepatch"), Value: strings.Join(running.Livepatch, ", "),
+		})
+	}
+	if running.ModulesPresent != nil && !*running.ModulesPresent {
+		f.Evidence = append(f.Evidence, api.Evidence{
+			Source: checks.NodeSource(node, "/lib/modules/%s", running.Release), Value: "missing: modules cannot be loaded until the reboot",
+		})
+	}
+
+	fail := func(message string) api.Finding {
+		f.Verdict, f.Reason, f.Message = api.Fail, "", message
+		if len(running.Livepatch) > 0 {
+			f.Severity = api.Medium
+			f.Message += "; live patches are applied"
+		}
+		return f
+	}
+	if debversion.Less(version, versionOf(newest)) {
+		return fail(fmt.Sprintf("runs kernel %s, but %s is installed", running.Release, newest.Release))
+	}
+	// The newest release, but perhaps another build of it. The same release
+	// can stand twice, as a boot image and in the package database.
+	told := false
+	for _, k := range same {
+		equal, known := sameBuild(version, running, k)
+		if known && !equal {
+			f.Evidence = append(f.Evidence[:1:1], append([]api.Evidence{installedEvidence(node, k)}, f.Evidence[2:]...)...)
+			return fail(fmt.Sprintf("runs another build of kernel %s than is installed", running.Release))
+		}
+		told = told || known
+	}
+	if len(same) > 0 && !told {
+		f.Message = "runs the newest release that is installed, but whether the same build of it was not read"
+		return f
+	}
+	f.Verdict, f.Reason, f.Message = api.Pass, "", "runs the newest kernel that is installed"
+	if len(same) == 0 {
+		f.Message = "runs a newer kernel than any that is installed"
+	}
+	return f
+}
+
+func versionOf(k *fact.InstalledKernel) string {
+	v, _ := splitRelease(k.Release)
+	return v
+}
+
+func installedEvidence(node *fact.Node, k *fact.InstalledKernel) api.Evidence {
+	value := strings.TrimSpace(k.Release + " " + k.Build)
+	if k.Package != "" {
+		value += fmt.Sprintf(" (%s %s)", k.Package, k.PackageVersion)
+	}
+	return api.Evidence{Source: checks.NodeSource(node, "%s", k.Path), Value: value}
+}
+
+// splitRelease cuts a kernel release into its version and its flavour; only
+// kernels of one flavour replace each other.
+//
+//	6.1.0-56-cloud-amd64            6.1.0-56            cloud-amd64   Debian
+//	6.8.0-31-generic                6.8.0-31            generic       Ubuntu
+//	5.14.0-427.13.1.el9_4.x86_64    5.14.0-427.13.1.el9_4   x86_64    rpm
+//	6.6.29-talos                    6.6.29              talos
+//	6.18.0                          6.18.0
+func splitRelease(release string) (version, flavour string) {
+	words := strings.Split(release, "-")
+	i := len(words)
+	for i > 1 && !startsWithDigit(words[i-1]) {
+		i--
+	}
+	version, flavour = strings.Join(words[:i], "-"), strings.Join(words[i:], "-")
+	if flavour == "" && i > 1 {
+		// Rpm writes the architecture behind the last dot: "el9_4.x86_64+rt".
+		if dot := strings.LastIndexByte(version, '.'); dot >= 0 && !startsWithDigit(version[dot+1:]) {
+			version, flavour = version[:dot], version[dot+1:]
+		}
+	}
+	return version, flavour
+}
+
+func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '9' }
+
+// sameBuild tells whether an installed kernel of the running release is the
+// running build: by the text that both carry, else by the package's version in
+// the running one's text. Known is false where neither can be told.
+func sameBuild(version string, running *fact.RunningKernel, k *fact.InstalledKernel) (equal, known bool) {
+	switch {
+	case running.Build == "":
+		return false, false
+	case k.Build != "":
+		return k.Build == running.Build, true
+	case k.PackageVersion == "":
+		return false, false
+	}
+	words := strings.Fields(running.Build)
+	// "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
+	for i, word := range words {
+		if word == "Debian" && i+1 < len(words) {
+			return words[i+1] == k.PackageVersion, true
+		}
+	}
+	// "#31-Ubuntu SMP ...", "#115~20.04.1-Ubuntu SMP ...": what follows the ABI
+	// in the package's version.
+	if upload, ok := strings.CutSuffix(words[0], "-Ubuntu"); ok {
+		if rest, ok := strings.CutPrefix(k.PackageVersion, version+"."); ok {
+			return upload == "#"+rest, true
+		}
+	}
+	return false, false
+}

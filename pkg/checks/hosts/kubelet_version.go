@@ -1,0 +1,159 @@
+package hosts
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// KubeletVersion fails a node whose kubelet is past its end of life, newer than
+// the API server, or too many minor versions older. Source: the Node object,
+// which the kubelet itself writes, and the API server's version.
+var KubeletVersion = checks.Check{
+	ID:       "hosts/kubelet-version",
+	Title:    "The kubelet's version is supported and fits the API server's",
+	Severity: api.High,
+	Basis:    api.Declared,
+	Needs:    []fact.Kind{fact.Nodes},
+	Scope:    checks.ScopeNode,
+	Why: "A kubelet past its end of life gets no security fixes, and it is root on the node. One outside of the supported skew may ignore " +
+		"security fields of a pod that it does not know.",
+	Remediation: "Upgrade the node's kubelet to a supported version that is not newer than the API server's: one minor version after the other.",
+	References: []string{
+		"https://kubernetes.io/releases/version-skew-policy/",
+		"https://kubernetes.io/releases/patch-releases/",
+	},
+	Judge: judgeKubeletVersion,
+}
+
+// endOfLife holds when Kubernetes 1.N got, or gets, its last patches. Source:
+// https://kubernetes.io/releases/ and its data/releases/eol.yaml. Dates in the
+// future are the announced ones.
+var endOfLife = map[int]string{
+	19: "2021-10-28",
+	20: "2022-02-28",
+	21: "2022-06-28",
+	22: "2022-12-08",
+	23: "2023-02-28",
+	24: "2023-07-28",
+	25: "2023-10-28",
+	26: "2024-02-28",
+	27: "2024-07-16",
+	28: "2024-10-22",
+	29: "2025-02-28",
+	30: "2025-07-15",
+	31: "2025-11-11",
+	32: "2026-02-28",
+	33: "2026-06-28",
+	34: "2026-10-27",
+	35: "2027-02-28",
+	36: "2027-06-28",
+	37: "2027-10-28",
+}
+
+const (
+	// endOfLifeRead is the date of the source that the table was compared with.
+	endOfLifeRead = "2026-09-15"
+	// endOfLifeFirst is the first minor version of the table; older ones are
+	// all past their end.
+	endOfLifeFirst = 19
+	// tableTooOld is when a table says nothing any more of what is supported.
+	tableTooOld = 366 * 24 * time.Hour
+	// maxSkew is how many minor versions a kubelet may be older than the API
+	// server; before Kubernetes 1.28 it was two.
+	maxSkew, maxSkewBefore28 = 3, 2
+)
+
+func judgeKubeletVersion(set *fact.Set) []api.Finding {
+	var findings []api.Finding
+	for i := range set.Nodes {
+		if set.Nodes[i].Listed {
+			findings = append(findings, judgeKubelet(set, &set.Nodes[i])...)
+		}
+	}
+	return findings
+}
+
+func judgeKubelet(set *fact.Set, node *fact.Node) []api.Finding {
+	subject := fact.Subject{Kind: "Node", Name: node.Name}
+	kubeletEvidence := api.Evidence{Source: "node/" + node.Name + " status.nodeInfo.kubeletVersion", Value: orNotSet(node.KubeletVersion)}
+	serverEvidence := api.Evidence{Source: "/version gitVersion", Value: orNotSet(set.Cluster.Version)}
+	major, kubelet, ok := minorOf(node.KubeletVersion)
+	if !ok || major != 1 {
+		return []api.Finding{{
+			Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Subject: subject,
+			Message: "its kubelet's version cannot be read", Evidence: []api.Evidence{kubeletEvidence},
+		}}
+	}
+	var findings []api.Finding
+	add := func(verdict api.Verdict, reason fact.Reason, message string, evidence ...api.Evidence) {
+		findings = append(findings, api.Finding{
+			Verdict: verdict, Reason: reason, Subject: subject, Message: message,
+			Evidence: append([]api.Evidence{kubeletEvidence}, evidence...),
+		})
+	}
+
+	skew := maxSkew
+	_, server, serverKnown := minorOf(set.Cluster.Version)
+	if serverKnown && server < 28 {
+		skew = maxSkewBefore28
+	}
+	switch {
+	case !serverKnown:
+		add(api.VerdictUnknown, fact.NotPresent, "the API server's version is not known, so that the skew cannot be told", serverEvidence)
+	case kubelet > server:
+		add(api.Fail, "", fmt.Sprintf("its kubelet 1.%d is newer than the API server 1.%d", kubelet, server), serverEvidence)
+	case server-kubelet > skew:
+		add(api.Fail, "", fmt.Sprintf("its kubelet 1.%d is more than %d minor versions older than the API server 1.%d", kubelet, skew, server), serverEvidence)
+	}
+
+	date, listed := endOfLife[kubelet]
+	table := api.Evidence{Source: "https://kubernetes.io/releases/ as of " + endOfLifeRead, Value: fmt.Sprintf("1.%d: end of life %s", kubelet, date)}
+	end, err := time.Parse(time.DateOnly, date)
+	read, readErr := time.Parse(time.DateOnly, endOfLifeRead)
+	now := set.CollectedAt
+	switch {
+	case kubelet < endOfLifeFirst:
+		table.Value = fmt.Sprintf("1.%d: long past its end of life", kubelet)
+		add(api.Fail, "", fmt.Sprintf("its kubelet 1.%d is past its end of life", kubelet), table)
+	case !listed || err != nil || readErr != nil:
+		table.Value = fmt.Sprintf("1.%d is not listed", kubelet)
+		add(api.VerdictUnknown, fact.Unsupported, fmt.Sprintf("the end of life of Kubernetes 1.%d is not known", kubelet), table)
+	case now.IsZero():
+		add(api.VerdictUnknown, fact.NotPresent, "when these facts were collected is not known, so that the end of life cannot be judged", table)
+	case now.After(end.Add(24 * time.Hour)):
+		add(api.Fail, "", fmt.Sprintf("its kubelet 1.%d is past its end of life (%s)", kubelet, date), table)
+	case now.Sub(read) > tableTooOld:
+		add(api.VerdictUnknown, fact.Unsupported, "the table of ends of life is more than a year old", table)
+	case len(findings) == 0:
+		add(api.Pass, "", fmt.Sprintf("its kubelet 1.%d is supported and fits the API server", kubelet), serverEvidence, table)
+	}
+	return findings
+}
+
+func orNotSet(version string) string {
+	if version == "" {
+		return "not set"
+	}
+	return version
+}
+
+// minorOf reads "v1.37.2", "v1.29.1-eks-61c0bbb", "v1.28.3+k3s1".
+func minorOf(version string) (major, minor int, ok bool) {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) < 2 {
+		return 0, 0, false
+	}
+	major, err := strconv.Atoi(parts[0])
+	if err != nil {
+		return 0, 0, false
+	}
+	// A provider may write "29+" for the minor version.
+	minor, err = strconv.Atoi(strings.TrimSuffix(parts[1], "+"))
+	return major, minor, err == nil
+}

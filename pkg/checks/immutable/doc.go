@@ -1,0 +1,3 @@
+// Package immutable holds the checks of question 2: Is all executable code
+// added at image build time?
+package immutable

@@ -1,0 +1,84 @@
+package privileged
+
+import (
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/capability"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// AddedCapabilities fails a container that asks for more than the runtime's
+// default set. Adding one of the default's back, after drop ALL, is fine.
+var AddedCapabilities = checks.Check{
+	ID:       "privileged/added-capabilities",
+	Title:    "No container adds capabilities beyond the runtime's default",
+	Severity: api.Critical,
+	Basis:    api.Declared,
+	Needs:    []fact.Kind{fact.Pods},
+	Scope:    checks.ScopeWorkload,
+	Why: "Capabilities are root's power in pieces, and some pieces are enough for the whole: SYS_ADMIN mounts file systems, SYS_MODULE " +
+		"loads code into the kernel, DAC_READ_SEARCH reads every file of the node.",
+	Remediation: "Drop ALL, and add back only capabilities that the program was seen to use; most services need none, or NET_BIND_SERVICE.",
+	References: []string{
+		"man:capabilities(7)",
+		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
+	},
+	Judge: judgeAddedCapabilities,
+}
+
+func judgeAddedCapabilities(set *fact.Set) []api.Finding {
+	var findings []api.Finding
+	for _, d := range checks.DeclaredContainers(set) {
+		findings = append(findings, judgeAdded(d))
+	}
+	return findings
+}
+
+func judgeAdded(d checks.Declared) api.Finding {
+	spec, c := &d.Workload.Spec, d.Container
+	value := "not set"
+	if len(c.CapAdd) > 0 {
+		value = strings.Join(c.CapAdd, ", ")
+	}
+	f := api.Finding{
+		Verdict: api.Pass, Subject: d.Subject(), Message: "adds no capability beyond the runtime's default",
+		Evidence: []api.Evidence{{Source: d.Field("securityContext.capabilities.add"), Value: value}},
+	}
+	var mask uint64
+	var unknown []string
+	everything := false
+	for _, name := range c.CapAdd {
+		if strings.EqualFold(name, "ALL") {
+			everything = true
+		} else if n, ok := capability.Parse(name); ok {
+			mask |= n.Mask()
+		} else {
+			unknown = append(unknown, name)
+		}
+	}
+	severity := gradeCapabilities(mask, spec.HostPID, spec.HostNetwork)
+	extra := capability.Names(mask &^ capability.RuntimeDefault)
+	switch {
+	case everything:
+		f.Verdict, f.Severity, f.Message = api.Fail, api.Critical, "adds every capability"
+	case len(extra) > 0:
+		f.Verdict, f.Severity, f.Message = api.Fail, severity, "adds "+strings.Join(extra, ", ")
+	case len(unknown) > 0:
+		// The runtime refuses a name that it does not know, or it is newer
+		// than this list.
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.Unsupported
+		f.Message = "adds a capability that is not known here: " + strings.Join(kubernetesNames(unknown), ", ")
+		return f
+	default:
+		return f
+	}
+	if spec.HostUsers != nil && !*spec.HostUsers {
+		// They count against what its own user namespace owns, not the host.
+		f.Severity = api.Low
+		f.Message += ", in a user namespace of its own"
+		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.PodField(d.Workload, "hostUsers"), Value: "false"})
+	}
+	return f
+}

@@ -1,0 +1,98 @@
+package privileged
+
+import (
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hostpath"
+)
+
+// HostPath fails a container that mounts a part of the node's file system.
+var HostPath = checks.Check{
+	ID:       "privileged/host-path",
+	Title:    "No container mounts the node's file system",
+	Severity: api.High,
+	Basis:    api.Declared,
+	Needs:    []fact.Kind{fact.Pods},
+	Scope:    checks.ScopeWorkload,
+	Why: "A mounted directory of the node ties the container to the node and, for the directories that the node itself runs from, " +
+		"hands over the node: configuration in /etc, devices in /dev, other pods' volumes and tokens in /var/lib/kubelet.",
+	Remediation: "Use a volume made for the purpose (emptyDir, persistentVolumeClaim, configMap). Where the node's files are really " +
+		"meant, mount the one file that is needed, read-only.",
+	References: []string{
+		"https://kubernetes.io/docs/concepts/storage/volumes/#hostpath",
+		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
+	},
+	Judge: judgeHostPath,
+}
+
+// sensitive are the paths that hand over the node or other pods; what covers
+// one of them, or lies below one, is graded high.
+var sensitive = []string{
+	"/etc", "/proc", "/sys", "/dev", "/boot", "/root", "/usr", "/bin", "/sbin", "/lib", "/lib64",
+	"/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/docker", "/var/lib/containers", "/var/lib/rancher",
+}
+
+func judgeHostPath(set *fact.Set) []api.Finding {
+	var findings []api.Finding
+	for i := range set.Workloads {
+		w := &set.Workloads[i]
+		mounted := map[string]bool{}
+		for j := range w.Spec.Containers {
+			d := checks.Declared{Workload: w, Container: &w.Spec.Containers[j]}
+			mounts := hostpath.Of(w, d.Container)
+			for _, m := range mounts {
+				mounted[m.Volume.Name] = true
+				severity, what := gradeHostPath(m)
+				findings = append(findings, api.Finding{
+					Verdict: api.Fail, Severity: severity, Subject: d.Subject(),
+					Message:  "mounts " + m.Path + " of the node" + what,
+					Evidence: []api.Evidence{{Source: m.Field(w), Value: m.Value()}},
+				})
+			}
+			if len(mounts) == 0 {
+				findings = append(findings, api.Finding{
+					Verdict: api.Pass, Subject: d.Subject(), Message: "mounts nothing of the node",
+					Evidence: []api.Evidence{{Source: d.Field("volumeMounts"), Value: "no hostPath"}},
+				})
+			}
+		}
+		for j := range w.Spec.Volumes {
+			v := &w.Spec.Volumes[j]
+			if v.HostPath != "" && !mounted[v.Name] {
+				m := hostpath.Mount{Volume: v, Mount: &fact.VolumeMount{}}
+				findings = append(findings, api.Finding{
+					Verdict: api.Fail, Severity: api.Low, Subject: checks.WorkloadSubject(w),
+					Message:  "declares " + hostpath.Clean(v.HostPath) + " of the node as a volume that no container mounts",
+					Evidence: []api.Evidence{{Source: m.Field(w), Value: v.HostPath}},
+				})
+			}
+		}
+	}
+	return findings
+}
+
+// gradeHostPath grades a mount and says what lowers the grade. Read-only lowers
+// it one step, but for what a read-only mount does not protect: a socket can
+// still be connected to, a device still be opened, and mounts below the
+// directory (as below /) stay as they are.
+func gradeHostPath(m hostpath.Mount) (api.Severity, string) {
+	_, _, socket := hostpath.Socket(m.Path)
+	device := m.Mount.Device || hostpath.Covers("/dev", m.Path)
+	if socket || device || m.Path == "/" {
+		return api.High, ""
+	}
+	severity := api.Medium
+	for _, s := range sensitive {
+		if hostpath.Covers(m.Path, s) || hostpath.Covers(s, m.Path) {
+			severity = api.High
+		}
+	}
+	switch {
+	case !m.Mount.ReadOnly:
+		return severity, ""
+	case severity == api.High:
+		return api.Medium, ", read-only"
+	}
+	return api.Low, ", read-only"
+}

@@ -1,0 +1,184 @@
+package secrets
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// EncryptionConfig fails an API server that writes Secrets as plaintext, by the
+// configuration that its process was given. A pass is about what is written
+// from now on; secrets/encrypted-at-rest tells what is stored.
+var EncryptionConfig = checks.Check{
+	ID:       "secrets/encryption-config",
+	Title:    "Each API server writes Secrets encrypted",
+	Severity: api.High,
+	Basis:    api.Measured,
+	Needs:    []fact.Kind{fact.EncryptionConfig},
+	Excuse:   excuseWorkers,
+	Scope:    checks.ScopeNode,
+	Why: "The first provider that covers secrets decides how they are written: identity in first place means plaintext, whatever " +
+		"follows. Where several API servers differ, each writes its own way.",
+	Remediation: "Start every API server with the same --encryption-provider-config, whose first provider for secrets is kms (v2) or " +
+		"secretbox; identity may only come last.",
+	References: []string{
+		"https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/",
+		"https://kubernetes.io/docs/reference/config-api/apiserver-config.v1/",
+	},
+	Judge: judgeEncryptionConfig,
+}
+
+// excuseWorkers: where an API server was read, a node that the cluster knows
+// to be none of the control plane runs no other.
+func excuseWorkers(set *fact.Set, gap fact.Gap) bool {
+	found, worker := false, false
+	for i := range set.Nodes {
+		n := &set.Nodes[i]
+		found = found || n.Measured != nil && len(n.Measured.APIServers) > 0 && n.ControlPlane
+		worker = worker || gap.Subject.Kind == "Node" && n.Name == gap.Subject.Name && n.Listed && !n.ControlPlane
+	}
+	return found && worker
+}
+
+func judgeEncryptionConfig(set *fact.Set) []api.Finding {
+	var findings []api.Finding
+	writers := map[string][]api.Evidence{} // what writes: who says so
+	for i := range set.Nodes {
+		node := &set.Nodes[i]
+		if node.Measured == nil {
+			continue
+		}
+		for j := range node.Measured.APIServers {
+			f, writer := judgeServer(node, &node.Measured.APIServers[j])
+			findings = append(findings, f)
+			if writer != "" {
+				writers[writer] = append(writers[writer], f.Evidence[0])
+			}
+		}
+	}
+	if len(findings) == 0 && !explained(set, fact.EncryptionConfig) {
+		return []api.Finding{{
+			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
+			Message:  "no API server of this cluster was read",
+			Evidence: []api.Evidence{{Source: "/proc/*/cmdline", Value: "no API server on the nodes that were measured"}},
+		}}
+	}
+	if len(writers) > 1 {
+		names := make([]string, 0, len(writers))
+		for name := range writers {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		f := api.Finding{
+			Verdict: api.Fail, Severity: api.Medium, Subject: fact.Subject{Kind: "Cluster"},
+			Message: "API servers write Secrets in different ways: " + strings.Join(names, ", "),
+		}
+		for _, name := range names {
+			for _, e := range writers[name] {
+				f.Evidence = append(f.Evidence, api.Evidence{Source: e.Source, Value: name})
+			}
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// judgeServer judges one API server. Writer names how it writes Secrets, "" if
+// that is not certain.
+func judgeServer(node *fact.Node, s *fact.APIServer) (f api.Finding, writer string) {
+	f = api.Finding{
+		Verdict: api.VerdictUnknown, Subject: fact.Subject{Kind: "Node", Name: node.Name},
+		Evidence: []api.Evidence{{
+			Source: checks.NodeSource(node, "/proc/%d/cmdline --encryption-provider-config", s.PID), Value: "not set",
+		}},
+	}
+	config := s.Encryption
+	switch {
+	case !s.EncryptionFlag && config == nil:
+		f.Verdict = api.Fail
+		f.Message = "the API server has no encryption configuration: it writes Secrets as plaintext"
+		return f, "identity"
+	case config == nil:
+		f.Evidence[0].Value = "set"
+		f.Reason, f.Message = fact.NotPresent, "the API server's encryption configuration was not read"
+		return f, ""
+	}
+	f.Evidence[0].Value = config.Path
+	providers, entry := ProvidersFor(config.Entries, "", "secrets")
+	f.Evidence = append(f.Evidence, api.Evidence{
+		Source: checks.NodeSource(node, "%s resources", config.Path), Value: describeProviders(providers, entry),
+	})
+	if !config.AutoReload && (s.Started.IsZero() || config.Changed.IsZero() || config.Changed.After(s.Started.Time)) {
+		f.Reason = fact.Changing
+		f.Message = "the encryption configuration changed after the API server started, which does not load it anew"
+		if s.Started.IsZero() || config.Changed.IsZero() {
+			f.Reason, f.Message = fact.NotPresent, "whether the encryption configuration changed after the API server started is not known"
+		}
+		f.Evidence = append(f.Evidence, api.Evidence{
+			Source: checks.NodeSource(node, "%s ctime, /proc/%d/stat starttime", config.Path, s.PID),
+			Value:  fmt.Sprintf("changed %s, started %s", stamp(config.Changed), stamp(s.Started)),
+		})
+		return f, ""
+	}
+	if len(providers) == 0 {
+		f.Reason, f.Message = fact.Corrupt, "the encryption configuration names no provider for secrets"
+		return f, ""
+	}
+	first := providers[0]
+	switch first.Type {
+	case "identity":
+		f.Verdict, f.Message = api.Fail, "identity is the first provider for secrets: the API server writes them as plaintext"
+		if entry == "" {
+			f.Message = "no entry of the encryption configuration covers secrets: the API server writes them as plaintext"
+		}
+		return f, "identity"
+	case "aescbc", "aesgcm", "secretbox", "kms":
+		f.Verdict, f.Message = api.Pass, "the API server writes Secrets encrypted by "+first.Type
+		return f, writerOf(first)
+	}
+	f.Reason, f.Message = fact.Unsupported, fmt.Sprintf("the first provider for secrets is not known: %q", first.Type)
+	return f, ""
+}
+
+// writerOf names a provider with the key that writes, so that two API servers
+// can be compared.
+func writerOf(p fact.EncryptionProvider) string {
+	switch {
+	case p.Type == "kms":
+		return "kms " + p.Name
+	case len(p.Keys) > 0:
+		return p.Type + " " + p.Keys[0]
+	}
+	return p.Type
+}
+
+func describeProviders(providers []fact.EncryptionProvider, entry string) string {
+	names := make([]string, len(providers))
+	for i, p := range providers {
+		names[i] = p.Type
+		if p.Name != "" {
+			names[i] += " " + p.Name
+		}
+		if p.APIVersion != "" {
+			names[i] += " " + p.APIVersion
+		}
+		if len(p.Keys) > 0 {
+			names[i] += " (" + strings.Join(p.Keys, ", ") + ")"
+		}
+	}
+	if entry == "" {
+		return "no entry covers secrets"
+	}
+	return entry + ": " + strings.Join(names, ", ")
+}
+
+func stamp(t fact.Time) string {
+	if t.IsZero() {
+		return "not read"
+	}
+	return t.UTC().Format("2006-01-02T15:04:05Z")
+}

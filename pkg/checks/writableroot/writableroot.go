@@ -1,0 +1,110 @@
+// Package writableroot judges whether containers can write to their root file
+// system. Two questions ask it: whether code is added at build time alone, and
+// whether drift can be prevented.
+package writableroot
+
+import (
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// Judge gives one finding for each container that was measured, by what is
+// mounted at its root, and one for what is declared of the pods in which it was
+// not. Where both are known the measurement stands, and a contradiction is said.
+func Judge(set *fact.Set) []api.Finding {
+	type key struct {
+		pod       *fact.Pod
+		container *fact.Container
+	}
+	var findings []api.Finding
+	measured := map[key]bool{}
+	seen, _ := checks.RunningContainers(set, fact.Mounts)
+	for _, r := range seen {
+		if r.Measured.Root == nil {
+			if r.Declared == nil {
+				findings = append(findings, api.Finding{
+					Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: r.Subject(),
+					Message:  "what is mounted at its root was not read",
+					Evidence: []api.Evidence{{Source: r.Source("mountinfo"), Value: "no mount at /"}},
+				})
+			}
+			continue // what is declared of it stands
+		}
+		if r.Declared != nil {
+			measured[key{r.Pod, r.Declared}] = true
+		}
+		findings = append(findings, judgeMeasured(r))
+	}
+	for _, d := range checks.DeclaredContainers(set) {
+		w := d.Workload
+		var others []*fact.Pod
+		for i := range w.Pods {
+			if !measured[key{&w.Pods[i], d.Container}] {
+				others = append(others, &w.Pods[i])
+			}
+		}
+		if len(others) > 0 || len(w.Pods) == 0 {
+			f := judgeDeclared(d)
+			f.Subject = checks.PodsSubject(w, others)
+			f.Subject.Container = d.Container.Name
+			findings = append(findings, f)
+		}
+	}
+	return findings
+}
+
+func judgeMeasured(r checks.Running) api.Finding {
+	root := r.Measured.Root
+	f := api.Finding{
+		Verdict: api.Fail, Basis: api.Measured, Subject: r.Subject(), Message: "its root file system is writable",
+		Evidence: []api.Evidence{{Source: r.Source("mountinfo /"), Value: root.FSType + " " + mode(root.ReadOnly)}},
+	}
+	if root.ReadOnly {
+		f.Verdict, f.Message = api.Pass, "its root file system is read-only"
+	}
+	if r.Declared == nil {
+		return f
+	}
+	readOnly := r.Declared.ReadOnlyRootFilesystem
+	f.Evidence = append(f.Evidence, declaredEvidence(checks.Declared{Workload: r.Workload, Container: r.Declared}))
+	switch asked := readOnly != nil && *readOnly; {
+	case asked && !root.ReadOnly:
+		f.Message = "its root file system is writable, though it is declared read-only"
+	case !asked && root.ReadOnly:
+		f.Message = "its root file system is read-only, though that is not declared"
+	}
+	return f
+}
+
+func judgeDeclared(d checks.Declared) api.Finding {
+	f := api.Finding{
+		Verdict: api.Fail, Basis: api.Declared, Message: "its root file system is declared writable",
+		Evidence: []api.Evidence{declaredEvidence(d)},
+	}
+	readOnly := d.Container.ReadOnlyRootFilesystem
+	switch {
+	case d.Workload.Spec.OS == "windows":
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "Windows has no read-only root file system"
+	case readOnly != nil && *readOnly:
+		f.Verdict, f.Message = api.Pass, "its root file system is declared read-only"
+	case readOnly == nil:
+		f.Message = "its root file system is writable by default: nothing is declared"
+	}
+	return f
+}
+
+func declaredEvidence(d checks.Declared) api.Evidence {
+	value := "not set"
+	if readOnly := d.Container.ReadOnlyRootFilesystem; readOnly != nil {
+		value = map[bool]string{true: "true", false: "false"}[*readOnly]
+	}
+	return api.Evidence{Source: d.Field("securityContext.readOnlyRootFilesystem"), Value: value, Basis: api.Declared}
+}
+
+func mode(readOnly bool) string {
+	if readOnly {
+		return "ro"
+	}
+	return "rw"
+}
