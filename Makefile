@@ -28,7 +28,7 @@ build: probe ## build bin/kubectl-checklist with both embedded probes
 
 .PHONY: probe
 probe: ## build the probes that the plugin carries, for amd64 and arm64
-	@sh hack/build-probe.sh
+	@$(GO) run ./hack/buildprobe
 
 .PHONY: run
 run: build ## build, then answer the six questions: make run ARGS='--context X nodes'

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
 )
 
 // Nodes of the cluster: a control plane as kubeadm makes it, a worker, and a
@@ -183,4 +184,61 @@ func (c *Cluster) Image(ctx context.Context, args ...string) error {
 		return fmt.Errorf("image %s: exit status %d: %s", strings.Join(args, " "), result.Code, bytes.TrimSpace(result.Stderr))
 	}
 	return nil
+}
+
+// BuildProbeImage writes the probe's image as an OCI layout, from the very
+// probes that the plugin carries.
+func (c *Cluster) BuildProbeImage(ctx context.Context, layout string) error {
+	args := []string{"probe", "-layout", layout, "-tag", "checklist-probe:e2e"}
+	for _, arch := range []string{"amd64", "arm64"} {
+		binary, err := embedded.Probe(arch)
+		if err != nil {
+			return err
+		}
+		file := layout + "-" + arch
+		if err := os.WriteFile(file, binary, 0o755); err != nil {
+			return err
+		}
+		args = append(args, "-binary", arch+"="+file)
+	}
+	return c.Image(ctx, args...)
+}
+
+// Registry is where the nodes can reach an image registry of the tests'.
+const Registry = "10.200.0.1:5000"
+
+// Serve serves images ("NAME:TAG=LAYOUT") at Registry until stop is called.
+func (c *Cluster) Serve(ctx context.Context, images ...string) (stop func(), err error) {
+	dir, err := os.MkdirTemp("", "registry-")
+	if err != nil {
+		return nil, err
+	}
+	binary := filepath.Join(dir, "image")
+	build, err := c.run(ctx, nil, []string{"GOFLAGS=-buildvcs=false"}, "go", "-C", filepath.Join(c.Repository, "hack", "image"), "build", "-o", binary, ".")
+	if err != nil || build.Code != 0 {
+		return nil, fmt.Errorf("building the registry: %s: %w", build.Stderr, err)
+	}
+	cmd := exec.Command(filepath.Join(c.Repository, "hack", "cluster", "run"),
+		append([]string{"exec", "--", binary, "serve", "-addr", Registry}, images...)...)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop = func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+		_ = os.RemoveAll(dir)
+	}
+	err = Wait(ctx, "the registry", 20*time.Second, func() error {
+		result, err := c.Exec(ctx, nil, "bash", "-c", "exec 3<>/dev/tcp/"+strings.Replace(Registry, ":", "/", 1))
+		if err == nil && result.Code != 0 {
+			err = fmt.Errorf("%s does not answer: %s", Registry, output.Bytes())
+		}
+		return err
+	})
+	if err != nil {
+		stop()
+	}
+	return stop, err
 }

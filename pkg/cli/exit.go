@@ -17,7 +17,7 @@ import (
 const (
 	ExitOK       = 0 // the run finished and nothing reached --fail-on
 	ExitFindings = 1 // findings reached --fail-on
-	ExitError    = 2 // usage or tool error, nothing judged
+	ExitFailure  = 2 // usage or tool error, nothing judged
 	ExitPartial  = 3 // finished, but with gaps, where --fail-on is given
 )
 
@@ -46,7 +46,7 @@ func Code(err error) int {
 	case errors.As(err, &exit):
 		return exit.Code
 	}
-	return ExitError
+	return ExitFailure
 }
 
 // Message is the one line on stderr for an error, "" for none.

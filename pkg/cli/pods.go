@@ -76,7 +76,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 	if !f.files.Empty() {
 		return f.runManifests(ctx, r, config)
 	}
-	namespace, err := f.namespace(config, false)
+	namespace, err := f.namespaceOf(config, false)
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	if f.local {
 		return f.runLocal(ctx, r)
 	}
-	namespace, err := f.namespace(config, true)
+	namespace, err := f.namespaceOf(config, true)
 	if err != nil {
 		return err
 	}

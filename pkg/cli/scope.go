@@ -25,7 +25,7 @@ func (f *scopeFlags) add(flags *pflag.FlagSet, namespaces string) {
 
 // namespace is the namespace to look at, "" for all of them. Commands that
 // look at all by default take one only where -n is given.
-func (f *scopeFlags) namespace(config *genericclioptions.ConfigFlags, allByDefault bool) (string, error) {
+func (f *scopeFlags) namespaceOf(config *genericclioptions.ConfigFlags, allByDefault bool) (string, error) {
 	explicit := config.Namespace != nil && *config.Namespace != ""
 	if f.allNamespaces {
 		return "", nil

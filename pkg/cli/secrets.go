@@ -78,7 +78,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 		return r.finish(set)
 	}
 	scope := scopeFlags{allNamespaces: f.allNamespaces}
-	namespace, err := scope.namespace(config, true)
+	namespace, err := scope.namespaceOf(config, true)
 	if err != nil {
 		return err
 	}
