@@ -44,15 +44,15 @@ const (
 
 // secretRow is one revision of a Secret.
 type secretRow struct {
-	namespace, name      string
-	main                 int64
-	create, version      int64
-	size                 int
-	class                fact.StorageClass
-	provider             string
-	guessed              bool
-	compacted            int64 // where compaction stood in the tree it was read from
-	followsCompactedOnly bool  // the file is still: a missing tombstone is a contradiction
+	namespace, name string
+	main            int64
+	create, version int64
+	size            int
+	class           fact.StorageClass
+	provider        string
+	guessed         bool
+	compacted       int64 // where compaction stood in the tree that it was read from
+	still           bool  // all rows are of one tree
 }
 
 // collector follows the rows of a walk. Rows of a chunk are pending until
@@ -299,7 +299,7 @@ func (c *collector) takeSecret(r *run, i int, rev revision, kv keyValue, rest []
 		return corrupt(r.page, "element %d: a Secret's key without the names of a namespace and a Secret", i)
 	}
 	ev := event{kind: eventDelete, page: r.page, elem: i, row: secretRow{
-		namespace: ns, name: name, main: rev.main, compacted: c.compacted, followsCompactedOnly: c.still,
+		namespace: ns, name: name, main: rev.main, compacted: c.compacted, still: c.still,
 	}}
 	if rev.tombstone {
 		c.events = append(c.events, ev)
@@ -501,16 +501,23 @@ func (t *secretTable) put(row secretRow) (problem string) {
 }
 
 // contradicts says why row cannot be the next revision that is left of a Secret.
+// In a still file the row before is there, so compaction has not passed it, and
+// all rows behind it are there. In a live one it may have been compacted after
+// it was read, and with it all up to where compaction stood for the new row.
 func (e *secretEntry) contradicts(row secretRow, generation uint32) string {
+	const missing = "versions of the Secret are missing, and compaction has not reached them"
 	switch {
 	case row.main <= e.main:
 		return "a Secret's later row has an earlier revision"
 	case e.generation != generation: // what is missing was lost
-	case row.version == e.version+1 && row.create == e.create:
-	case row.version > 1 && row.main > row.compacted:
-		return "versions of the Secret are missing, and compaction has not reached them"
-	case row.version == 1 && (row.followsCompactedOnly || e.main >= row.compacted):
+	case row.create == e.create && row.version == e.version+1:
+	case row.create == row.main && (row.still || e.main >= row.compacted):
 		return "the Secret was created again without having been deleted"
+	case row.create == row.main:
+	case row.still || row.main > row.compacted:
+		return missing
+	case row.create == e.create && row.version <= e.version, row.create != e.create && row.create <= e.main:
+		return "its create_revision or version does not follow from the row before"
 	}
 	return ""
 }

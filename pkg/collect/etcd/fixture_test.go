@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -206,7 +207,14 @@ type memory []byte
 func (m memory) Size() (int64, error) { return int64(len(m)), nil }
 
 func (m memory) ReadAt(b []byte, off int64) (int, error) {
-	return bytes.NewReader(m).ReadAt(b, off)
+	if off >= int64(len(m)) {
+		return 0, io.EOF
+	}
+	n := copy(b, m[off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // fileSource is a Source of a file.

@@ -1,0 +1,342 @@
+package etcd
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand"
+	"os"
+	"strings"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// damageFile is a small file with branches, every class, rows of each kind and
+// a compaction that has left some of the history.
+func damageFile(t testing.TB) []byte {
+	t.Helper()
+	r := rand.New(rand.NewSource(3))
+	s := newStore(t, 1024)
+	s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+	for i := range 24 {
+		ns, name := "shop", fmt.Sprintf("db-password-%d", i)
+		key := "/registry/secrets/" + ns + "/" + name
+		values := [][]byte{
+			protobufSecret(ns, name, []byte("CANARY")), aescbc(r, "key1", 2), aesgcm(r, "key1", 20), secretbox(r, "key1", 20),
+			kmsV1(r, "vault", 5), kmsV2(r, "vault", 5), jsonSecret(ns, name, "CANARY"), protobufSecret(ns, name, []byte("CANARY")),
+		}
+		s.put(key, values[i%8])
+		if i%3 == 0 {
+			s.put(key, values[(i+1)%8])
+		}
+		if i%5 == 0 {
+			s.do(op{key: "/registry/pods/shop/" + name, value: []byte("pod")}, op{key: key})
+		}
+		if i%10 == 0 {
+			s.put(key, values[(i+2)%8])
+		}
+		if i == 16 {
+			s.compact(s.rev - 6)
+		}
+	}
+	s.put("/registry/secrets/shop/large", protobufSecret("shop", "large", make([]byte, 3000)))
+	return s.bytes()
+}
+
+// TestFlippedBit flips one bit at every position of a file. Either the result
+// is the same, or it is not complete and every class in it is right. What a flip
+// may change unseen is the name of a Secret whose value does not repeat it, and
+// the name of an encryption key.
+func TestFlippedBit(t *testing.T) {
+	file := damageFile(t)
+	good := mustRead(t, file, Options{})
+	want := map[string]fact.StoredSecret{}
+	for _, s := range good.Secrets {
+		want[s.Namespace+"/"+s.Name] = s
+	}
+	incomplete, renamed, refused := 0, 0, 0
+	used := usedPages(t, file, 1024)
+	damaged := bytes.Clone(file)
+	for pos := range file {
+		for bit := range 8 {
+			// All bits of the page headers, element tables and keys are too
+			// many for a unit test; each byte has its turn with one.
+			if !used[pos/1024] || bit != pos%8 && !exhaustive {
+				continue
+			}
+			for _, live := range []bool{false, true} {
+				if live && (pos < 2048 || pos%7 != 0) { // a live file's meta pages are waited for
+					continue
+				}
+				copy(damaged, file)
+				damaged[pos] ^= 1 << bit
+				db, gaps, err := Read(ctx, memory(damaged), Options{Live: live, Prefix: "/registry"})
+				if err != nil {
+					refused++
+					continue
+				}
+				where := fmt.Sprintf("byte %d (page %d, offset %d), bit %d, live %v", pos, pos/1024, pos%1024, bit, live)
+				if db.Complete != (len(gaps) == 0) {
+					t.Fatalf("%s: complete %v with gaps %v", where, db.Complete, gaps)
+				}
+				var other []fact.StoredSecret
+				same := 0
+				for _, s := range db.Secrets {
+					w, known := want[s.Namespace+"/"+s.Name]
+					w.Provider, s.Provider = "", ""
+					switch {
+					case !known:
+						other = append(other, s)
+					case s == w:
+						same++
+					case s.Class != fact.ClassUnknown && s.Class != fact.ClassUnknownEncrypted:
+						t.Errorf("%s: want %+v, got %+v (gaps %v)", where, w, s, gaps)
+					}
+				}
+				if !db.Complete {
+					incomplete++
+					continue
+				}
+				if same == len(want) && len(other) == 0 {
+					continue
+				}
+				// One row changed its name, and all else is the same.
+				renamed++
+				if !inName(file, pos) {
+					t.Errorf("%s: complete with %d of %d Secrets and %v", where, same, len(want), other)
+				}
+			}
+		}
+	}
+	t.Logf("%d bytes: %d results incomplete, %d refused, %d with another name", len(file), incomplete, refused, renamed)
+	if incomplete < 1000 || refused == 0 {
+		t.Error("hardly a flip was noticed")
+	}
+}
+
+// exhaustive makes TestFlippedBit flip every bit.
+var exhaustive = os.Getenv("ETCD_FLIP_ALL") != ""
+
+// usedPages tells which pages a tree has, with both metas.
+func usedPages(t *testing.T, file []byte, pageSize int) []bool {
+	t.Helper()
+	m, err := readMetas(memory(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &tree{src: memory(file), meta: m.newest(), expired: func() bool { return false }, seen: make([]uint64, len(file)/pageSize/64+1)}
+	found, _, err := tr.buckets("key", "meta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range found {
+		if err := tr.walk(b, nil, func(*run, int) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	used := make([]bool, len(file)/pageSize)
+	for p := range used {
+		used[p] = p < 2 || tr.seen[p/64]&(1<<(p%64)) != 0
+	}
+	return used
+}
+
+// inName tells whether a position lies behind "/registry/secrets/" in the key of
+// a row, where an encrypted value cannot contradict it.
+func inName(file []byte, pos int) bool {
+	const dir = "/registry/secrets/"
+	from := max(0, pos-64)
+	at := bytes.LastIndex(file[from:pos+1], []byte(dir))
+	if at < 0 {
+		return false
+	}
+	for _, c := range file[from+at+len(dir) : pos+1] {
+		if c < '-' || c > 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+// TestTruncation cuts a file at every 512 bytes.
+func TestTruncation(t *testing.T) {
+	file := damageFile(t)
+	good := mustRead(t, file, Options{})
+	want := map[string]fact.StorageClass{}
+	for _, s := range good.Secrets {
+		want[s.Name] = s.Class
+	}
+	db, err := readMetas(memory(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := int(db.newest().highWater) * 1024
+	for size := 0; size < used; size += 512 {
+		for _, live := range []bool{false, true} {
+			db, gaps, err := Read(ctx, memory(file[:size]), Options{Path: "db", Live: live})
+			if size == 0 {
+				if err == nil {
+					t.Errorf("%d bytes: no error", size)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%d bytes, live %v: %v", size, live, err)
+				continue
+			}
+			if db.Complete && !live || len(gaps) == 0 && !live {
+				t.Errorf("%d bytes of %d: complete", size, used)
+			}
+			if !live && !strings.Contains(gaps[0].Detail, fmt.Sprintf("found %d bytes", size)) {
+				t.Errorf("%d bytes: the first gap does not say where it ends: %v", size, gaps)
+			}
+			for _, s := range db.Secrets {
+				if s.Class != fact.ClassUnknown && s.Class != want[s.Name] {
+					t.Errorf("%d bytes, live %v: %+v, want class %s", size, live, s, want[s.Name])
+				}
+			}
+			if db.Complete && len(db.Secrets) != len(want) {
+				t.Errorf("%d bytes, live %v: complete with %d of %d Secrets", size, live, len(db.Secrets), len(want))
+			}
+		}
+	}
+}
+
+// TestStalePage lets a branch point to an older copy of a leaf, which is sound
+// in itself.
+func TestStalePage(t *testing.T) {
+	s := newStore(t, 1024)
+	s.cluster(rand.New(rand.NewSource(2)), 100)
+	file := s.bytes()
+	m, err := readMetas(memory(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &tree{src: memory(file), meta: m.newest(), expired: func() bool { return false }}
+	found, _, err := tr.buckets("key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root run
+	if f := tr.load(&root, found["key"].root); f != nil || root.leaf() || root.header.count < 3 {
+		t.Fatalf("the root is no branch: %v", f)
+	}
+	a, b := root.element(0).child, root.element(1).child
+	damaged := bytes.Clone(file)
+	copy(damaged[b*1024:(b+1)*1024], file[a*1024:(a+1)*1024])
+	damaged[b*1024] = byte(b)
+	damaged[b*1024+1] = byte(b >> 8)
+	for _, live := range []bool{false, true} {
+		db, gaps, err := Read(ctx, memory(damaged), Options{Path: "db", Live: live})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("db: page %d: its first key is not the one that its parent has for it", b)
+		if db.Complete || len(gaps) != 1 || gaps[0].Detail != want || gaps[0].Reason != fact.Corrupt {
+			t.Errorf("live %v: want %q, got %+v", live, want, gaps)
+		}
+	}
+}
+
+// TestCanaries looks for the values of Secrets in everything that comes back,
+// from sound files and from damaged ones.
+func TestCanaries(t *testing.T) {
+	r := rand.New(rand.NewSource(11))
+	s := newStore(t, 4096)
+	s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+	var canaries []string
+	canary := func() string {
+		c := fmt.Sprintf("canary:%016x:%016x", r.Uint64(), r.Uint64())
+		canaries = append(canaries, c[7:23], c[24:])
+		return c
+	}
+	s.update(func(tx *bolt.Tx) {
+		for i := range 1000 {
+			name := fmt.Sprintf("s%d", i)
+			value := protobufSecret("shop", name, []byte(canary()))
+			switch i % 8 {
+			case 1:
+				value = jsonSecret("shop", name, canary())
+			case 2: // no such ciphertext, but everything looks like a name
+				value = []byte("k8s:enc:aescbc:v1:" + canary() + ":" + canary())
+			case 3:
+				value = []byte("k8s:enc:" + canary())
+			case 4:
+				value = []byte(canary())
+			case 5:
+				value = []byte("k8s:" + canary())
+			case 6:
+				value = []byte("{" + canary())
+			case 7: // ciphertext that is printable and full of colons
+				value = []byte("k8s:enc:aesgcm:v1:key1:" + canary() + ":" + canary())
+			}
+			s.txn(tx, op{key: "/registry/secrets/shop/" + name, value: value})
+		}
+	})
+	file := s.bytes()
+	look := func(where string, out ...any) {
+		t.Helper()
+		var text []byte
+		for _, o := range out {
+			if err, ok := o.(error); ok {
+				text = append(text, err.Error()...)
+			}
+			b, err := json.Marshal(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = append(text, b...)
+		}
+		for start := 0; start+16 <= len(text); start++ {
+			if hex16(text[start : start+16]) {
+				for _, c := range canaries {
+					if c == string(text[start:start+16]) {
+						t.Fatalf("%s: the value %s is in %s", where, c, text[max(0, start-60):start+16])
+					}
+				}
+			}
+		}
+	}
+	db, gaps, err := Read(ctx, memory(file), Options{})
+	if err != nil || len(db.Secrets) != 1000 {
+		t.Fatal(err, gaps)
+	}
+	// A key's name cannot be told from text that stands in its place: case 2
+	// has no bytes before its first colon but "canary".
+	look("sound", db, gaps)
+	if p := db.Secrets[slot(db, "s7")].Provider; p != "k8s:enc:aesgcm:v1:key1:" {
+		t.Errorf("provider %q", p)
+	}
+	for range 400 {
+		damaged := bytes.Clone(file)
+		for range 1 + r.Intn(20) {
+			damaged[r.Intn(len(damaged))] ^= 1 << r.Intn(8)
+		}
+		if r.Intn(4) == 0 {
+			damaged = damaged[:r.Intn(len(damaged))]
+		}
+		db, gaps, err := Read(ctx, memory(damaged), Options{Live: r.Intn(2) == 0, Prefix: "/registry"})
+		look("damaged", db, gaps, err)
+	}
+}
+
+func hex16(b []byte) bool {
+	for _, c := range b {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func slot(db *fact.EtcdDB, name string) int {
+	for i, s := range db.Secrets {
+		if s.Name == name {
+			return i
+		}
+	}
+	return 0
+}
