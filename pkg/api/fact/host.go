@@ -72,4 +72,6 @@ type PendingUpdate struct {
 	Source   string `json:"source,omitempty"` // source package
 	Held     bool   `json:"held,omitempty"`
 	Phased   int    `json:"phased,omitempty"` // Phased-Update-Percentage where < 100
+	// Phasing tells a percentage of 0 (the archive stopped the update) from none.
+	Phasing bool `json:"phasing,omitempty"`
 }

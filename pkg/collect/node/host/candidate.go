@@ -129,10 +129,6 @@ func (pol policy) pending(p *installedPackage) (update fact.PendingUpdate, ok bo
 		update.Held = true
 	}
 	update.Arch, update.Candidate = candidate.arch, candidate.text
-	if candidate.phased < 100 && securityIndex(candidate) == nil {
-		// apt takes no notice of the percentage in security archives.
-		update.Phased = candidate.phased
-	}
 	for i := range p.versions { // newest first
 		v := &p.versions[i]
 		if !debversion.Less(p.version, v.text) || debversion.Less(candidate.text, v.text) {
@@ -142,6 +138,10 @@ func (pol policy) pending(p *installedPackage) (update fact.PendingUpdate, ok bo
 			update.Security, update.Archive = v.text, in.release.name()
 			break
 		}
+	}
+	if candidate.phased < 100 && update.Security == "" {
+		// With a security update on the way there, apt does not wait.
+		update.Phased, update.Phasing = candidate.phased, true
 	}
 	return update, true
 }
