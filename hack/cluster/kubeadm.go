@@ -20,6 +20,8 @@ type staticPod struct {
 	scheme    string
 	liveness  string
 	readiness string
+	startup   string
+	memory    string
 	host      string // of the probes
 	notes     string // one annotation, "key: value"
 }
@@ -47,9 +49,10 @@ resources:
   - identity: {}
 `
 
-// staticPods differ from kubeadm's in two flags: the API server's
-// --encryption-provider-config, and the controller manager's shorter grace
-// period, for tests that wait until a stopped node is NotReady.
+// staticPods are kubeadm's, but for the API server's --encryption-provider-config
+// with its volume, the controller manager's grace period, shorter for tests that
+// wait until a stopped node is NotReady, and probes without their first delay of
+// 10 s. TestManifestsAreKubeadms compares them with what kubeadm wrote.
 func staticPods(cp Node) []staticPod {
 	url := func(host, port string) string { return "https://" + host + ":" + port }
 	certs := []hostPath{
@@ -61,8 +64,8 @@ func staticPods(cp Node) []staticPod {
 	}
 	return []staticPod{
 		{
-			name: "etcd", image: etcdImage, cpu: "100m",
-			host: "127.0.0.1", probePort: "2381", scheme: "HTTP", liveness: "/livez", readiness: "/readyz",
+			name: "etcd", image: etcdImage, cpu: "100m", memory: "100Mi",
+			host: "127.0.0.1", probePort: "2381", scheme: "HTTP", liveness: "/livez", readiness: "/readyz", startup: "/readyz",
 			notes: "kubeadm.kubernetes.io/etcd.advertise-client-urls: " + url(cp.IP, "2379"),
 			args: []string{
 				"--advertise-client-urls=" + url(cp.IP, "2379"),
@@ -92,7 +95,7 @@ func staticPods(cp Node) []staticPod {
 		},
 		{
 			name: "kube-apiserver", image: "registry.k8s.io/kube-apiserver:" + kubernetesVersion, cpu: "250m",
-			host: cp.IP, probePort: apiPort, scheme: "HTTPS", liveness: "/livez", readiness: "/readyz",
+			host: cp.IP, probePort: apiPort, scheme: "HTTPS", liveness: "/livez", readiness: "/readyz", startup: "/livez",
 			notes: "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint: " + cp.IP + ":" + apiPort,
 			args: []string{
 				"--advertise-address=" + cp.IP,
@@ -128,7 +131,7 @@ func staticPods(cp Node) []staticPod {
 		},
 		{
 			name: "kube-controller-manager", image: "registry.k8s.io/kube-controller-manager:" + kubernetesVersion, cpu: "200m",
-			host: "127.0.0.1", probePort: "10257", scheme: "HTTPS", liveness: "/healthz",
+			host: "127.0.0.1", probePort: "10257", scheme: "HTTPS", liveness: "/healthz", startup: "/healthz",
 			args: []string{
 				"--authentication-kubeconfig=" + etcKubernetes + "/controller-manager.conf",
 				"--authorization-kubeconfig=" + etcKubernetes + "/controller-manager.conf",
@@ -147,12 +150,11 @@ func staticPods(cp Node) []staticPod {
 				"--use-service-account-credentials=true",
 			},
 			volumes: append(certs[:len(certs):len(certs)],
-				hostPath{"kubeconfig", etcKubernetes + "/controller-manager.conf", "FileOrCreate", false},
-				hostPath{"flexvolume-dir", "/usr/libexec/kubernetes/kubelet-plugins/volume/exec", "DirectoryOrCreate", true}),
+				hostPath{"kubeconfig", etcKubernetes + "/controller-manager.conf", "FileOrCreate", false}),
 		},
 		{
 			name: "kube-scheduler", image: "registry.k8s.io/kube-scheduler:" + kubernetesVersion, cpu: "100m",
-			host: "127.0.0.1", probePort: "10259", scheme: "HTTPS", liveness: "/livez", readiness: "/readyz",
+			host: "127.0.0.1", probePort: "10259", scheme: "HTTPS", liveness: "/livez", readiness: "/readyz", startup: "/livez",
 			args: []string{
 				"--authentication-kubeconfig=" + etcKubernetes + "/scheduler.conf",
 				"--authorization-kubeconfig=" + etcKubernetes + "/scheduler.conf",
@@ -181,17 +183,20 @@ func (p staticPod) manifest() []byte {
 	}
 	line("    image: %s\n    imagePullPolicy: IfNotPresent", p.image)
 	probe := func(kind, path string, period, failures, timeout int) {
-		line("    %s:\n      failureThreshold: %d\n      httpGet:\n        host: %s\n        path: %s\n        port: %s\n        scheme: %s",
-			kind, failures, p.host, path, p.probePort, p.scheme)
+		line("    %s:\n      failureThreshold: %d\n      httpGet:\n        host: %s\n        path: %s\n        port: probe-port\n        scheme: %s",
+			kind, failures, p.host, path, p.scheme)
 		line("      periodSeconds: %d\n      timeoutSeconds: %d", period, timeout)
 	}
 	probe("livenessProbe", p.liveness, 10, 8, 15)
-	line("    name: %s", p.name)
+	line("    name: %s\n    ports:\n    - containerPort: %s\n      name: probe-port\n      protocol: TCP", p.name, p.probePort)
 	if p.readiness != "" {
 		probe("readinessProbe", p.readiness, 1, 3, 15)
 	}
 	line("    resources:\n      requests:\n        cpu: %s", p.cpu)
-	probe("startupProbe", p.liveness, 10, 24, 15)
+	if p.memory != "" {
+		line("        memory: %s", p.memory)
+	}
+	probe("startupProbe", p.startup, 10, 24, 15)
 	line("    volumeMounts:")
 	for _, v := range p.volumes {
 		line("    - mountPath: %s\n      name: %s", v.path, v.name)
