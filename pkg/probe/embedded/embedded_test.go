@@ -1,0 +1,89 @@
+package embedded
+
+import (
+	"bytes"
+	"compress/gzip"
+	"debug/elf"
+	"errors"
+	"testing"
+	"testing/fstest"
+)
+
+func zipped(data []byte) []byte {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, _ = w.Write(data)
+	_ = w.Close()
+	return out.Bytes()
+}
+
+func TestRead(t *testing.T) {
+	const elfStart = "\x7fELF and so on"
+	tests := map[string]struct {
+		arch    string
+		file    []byte
+		want    string
+		wantErr string
+	}{
+		"built":                {"arm64", zipped([]byte(elfStart)), elfStart, ""},
+		"not built":            {"arm64", nil, "", "embedded probe for arm64: " + ErrNotBuilt.Error()},
+		"another architecture": {"s390x", nil, "", `embedded probe: expected an architecture of [amd64 arm64], found "s390x"`},
+		"not gzip":             {"amd64", []byte("hello hello"), "", "embedded probe for amd64: expected gzip: gzip: invalid header"},
+		"cut short":            {"amd64", zipped([]byte(elfStart))[:20], "", "embedded probe for amd64: decompressing: unexpected EOF"},
+		"not an executable":    {"amd64", zipped([]byte("#!/bin/sh")), "", "embedded probe for amd64: expected an ELF executable, found something else"},
+		"a bomb":               {"amd64", zipped(make([]byte, maxSize+1)), "", "embedded probe for amd64: expected at most 33554432 bytes, found more"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			files := fstest.MapFS{"bin/README": {}}
+			if tt.file != nil {
+				files["bin/"+File(tt.arch)] = &fstest.MapFile{Data: tt.file}
+			}
+			got, err := read(files, tt.arch)
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			if string(got) != tt.want || text != tt.wantErr {
+				t.Errorf("expected %q and error %q, found %q and %q", tt.want, tt.wantErr, got, text)
+			}
+			if name == "not built" && !errors.Is(err, ErrNotBuilt) {
+				t.Error("expected ErrNotBuilt")
+			}
+		})
+	}
+}
+
+// What this build carries, if anything, is a static executable for the
+// architecture that it is named after.
+func TestProbe(t *testing.T) {
+	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+	for _, arch := range Architectures() {
+		t.Run(arch, func(t *testing.T) {
+			probe, err := Probe(arch)
+			if errors.Is(err, ErrNotBuilt) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			file, err := elf.NewFile(bytes.NewReader(probe))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if file.Machine != machines[arch] {
+				t.Errorf("expected machine %v, found %v", machines[arch], file.Machine)
+			}
+			for _, p := range file.Progs {
+				if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
+					t.Errorf("expected a static executable, found segment %v", p.Type)
+				}
+			}
+			digest, err := SHA256(arch)
+			if err != nil || len(digest) != 64 {
+				t.Errorf("digest: found %q, %v", digest, err)
+			}
+			t.Logf("%d bytes, sha256 %s", len(probe), digest)
+		})
+	}
+}
