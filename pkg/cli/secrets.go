@@ -99,7 +99,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 
 // runSnapshot reads a file instead of a cluster.
 func (f *secretsFlags) runSnapshot(ctx context.Context, r *run) error {
-	db, gaps, err := etcd.ReadSnapshot(ctx, f.snapshot)
+	db, gaps, err := etcd.ReadSnapshot(ctx, f.snapshot, etcd.Options{})
 	if err != nil {
 		return err
 	}
