@@ -136,27 +136,47 @@ func (c *Collector) Close() {
 // whichever comes first. After a hang its threads stay behind, so that it is
 // for programs that end soon.
 func Local(ctx context.Context, opts Options) (*fact.Measurement, error) {
-	c, err := New(opts)
-	if err != nil {
-		return nil, err
+	type opened struct {
+		c   *Collector
+		err error
 	}
-	done := make(chan struct{})
+	// Opening a directory hangs too, if it lies on a dead mount.
+	open, done := make(chan opened, 1), make(chan struct{})
 	go func() {
 		defer close(done)
-		c.Run(ctx)
+		c, err := New(opts)
+		open <- opened{c, err}
+		if err == nil {
+			c.Run(ctx)
+		}
 	}()
+	var o opened
+	select {
+	case o = <-open:
+	case <-after(ctx, grace):
+		return nil, fmt.Errorf("opening %q and %q: %w", opts.Root, opts.Proc, context.Cause(ctx))
+	}
+	if o.err != nil {
+		return nil, o.err
+	}
 	select {
 	case <-done:
-		defer c.Close()
-	case <-ctx.Done():
-		// Whoever heeds ctx needs a moment to hand over what it has.
-		select {
-		case <-done:
-			defer c.Close()
-		case <-time.After(100 * time.Millisecond):
-		}
+	case <-after(ctx, grace):
+		return o.c.Snapshot(), nil
 	}
-	return c.Snapshot(), nil
+	m := o.c.Snapshot()
+	o.c.Close()
+	return m, nil
+}
+
+// grace is what whoever heeds a context needs to hand over what it has.
+const grace = 100 * time.Millisecond
+
+// after is done a while after the context is.
+func after(ctx context.Context, wait time.Duration) <-chan struct{} {
+	late := make(chan struct{})
+	context.AfterFunc(ctx, func() { time.AfterFunc(wait, func() { close(late) }) })
+	return late
 }
 
 // Run reads everything wanted, once. When ctx ends it returns soon, with the
@@ -234,6 +254,7 @@ func (c *Collector) readProcesses(ctx context.Context) {
 		c.readStorage(ctx, all)
 	}()
 	tracks.Wait()
+	c.forgetEnded()
 }
 
 // readHost reads kernel and packages once.

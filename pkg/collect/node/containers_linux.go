@@ -133,6 +133,21 @@ func (c *Collector) publish(containers []*container) {
 	c.update(func(m *fact.Measurement) { m.Containers = out })
 }
 
+// forget drops a process that has ended since it was listed: there is nothing
+// to say of it.
+func (c *Collector) forget(ct *container, p *process) {
+	c.change(ct, func(mc *fact.MeasuredContainer) {
+		mc.Processes = slices.DeleteFunc(mc.Processes, func(f fact.Process) bool { return f.PID == p.pid })
+	})
+}
+
+// forgetEnded drops containers without a process left.
+func (c *Collector) forgetEnded() {
+	c.update(func(m *fact.Measurement) {
+		m.Containers = slices.DeleteFunc(m.Containers, func(mc fact.MeasuredContainer) bool { return len(mc.Processes) == 0 })
+	})
+}
+
 // change changes one published container.
 func (c *Collector) change(ct *container, do func(*fact.MeasuredContainer)) {
 	c.update(func(m *fact.Measurement) {
@@ -339,15 +354,14 @@ func (c *Collector) devicesOf(ct *container, buf []byte) {
 		return
 	}
 	d, err := c.reopen(p, buf)
-	var root *rootfs.Root
-	if err == nil {
-		defer d.close()
-		root, err = d.root()
-	}
 	if err != nil {
-		if !gone(err) {
-			c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: reasonOf(err), Detail: errorText(err)})
-		}
+		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: fact.Changing, Detail: fmt.Sprintf("pid %d, by which its /dev is seen, has ended", p.pid)})
+		return
+	}
+	defer d.close()
+	root, err := d.root()
+	if err != nil {
+		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: reasonOf(err), Detail: errorText(err)})
 		return
 	}
 	defer func() { _ = root.Close() }()
@@ -359,7 +373,7 @@ func (c *Collector) devicesOf(ct *container, buf []byte) {
 	}
 	c.change(ct, func(mc *fact.MeasuredContainer) { mc.Devices = list.devices })
 	switch {
-	case err != nil && !gone(err):
+	case err != nil:
 		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: reasonOf(err), Detail: errorText(err)})
 	case list.truncated:
 		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d device nodes or %d names in /dev", maxDevices, maxDeviceNames)})

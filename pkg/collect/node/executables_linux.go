@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -79,11 +78,11 @@ func (c *Collector) readExecutables(ctx context.Context, containers []*container
 	}
 	buf := make([]byte, bufferSize)
 	for _, ct := range containers {
-		for i, p := range ct.processes {
+		for _, p := range ct.processes {
 			if ctx.Err() != nil {
 				return
 			}
-			c.executableOf(ctx, ct, i, p, buf)
+			c.executableOf(ctx, ct, p, buf)
 		}
 	}
 	c.done(fact.Executables)
@@ -92,51 +91,44 @@ func (c *Collector) readExecutables(ctx context.Context, containers []*container
 // executableOf reads one executable, then status again: if the process has
 // called exec between the two reads, masks and file would be of different
 // programs. It is read anew then, once.
-func (c *Collector) executableOf(ctx context.Context, ct *container, index int, p *process, buf []byte) {
+func (c *Collector) executableOf(ctx context.Context, ct *container, p *process, buf []byte) {
 	d, err := c.reopen(p, buf)
 	if err != nil {
-		c.unreadExecutable(ct, p, err)
+		c.forget(ct, p)
 		return
 	}
 	defer d.close()
 	for range 2 {
 		exe, scripts, gap, err := c.readExecutable(ctx, ct, p, d)
-		if err != nil {
-			c.unreadExecutable(ct, p, err)
+		switch {
+		case err != nil && d.ended(buf):
+			c.forget(ct, p)
+			return
+		case err != nil:
+			c.containerGap(ct, fact.Gap{What: fact.Executables, Reason: reasonOf(err), Detail: fmt.Sprintf("pid %d: %s", p.pid, errorText(err))})
 			return
 		}
 		before := p.status
-		if err := c.readStatus(d, p, buf); err != nil {
+		err = c.readStatus(d, p, buf)
+		if err != nil || p.status.State == 'Z' || p.status.State == 'X' {
+			// It has ended: what was read of it is what ran.
 			p.status = before
-			if !gone(err) {
-				c.unreadExecutable(ct, p, err)
-			}
-			// It has ended: what was read of it is still what ran.
-		}
-		same := before.Name == p.status.Name && before.UID == p.status.UID && before.CapEff == p.status.CapEff && before.CapPrm == p.status.CapPrm
-		if p.status.State == 'Z' || p.status.State == 'X' {
-			p.status, same = before, true
 		}
 		if gap != nil {
 			c.containerGap(ct, *gap)
 		}
 		c.change(ct, func(mc *fact.MeasuredContainer) {
-			if index < len(mc.Processes) && mc.Processes[index].PID == p.pid {
-				mc.Processes[index] = c.facts(p)
-				mc.Processes[index].Exe, mc.Processes[index].Scripts = exe, scripts
+			for i := range mc.Processes {
+				if mc.Processes[i].PID == p.pid {
+					mc.Processes[i] = c.facts(p)
+					mc.Processes[i].Exe, mc.Processes[i].Scripts = exe, scripts
+				}
 			}
 		})
-		if same {
+		if before.Name == p.status.Name && before.UID == p.status.UID && before.CapEff == p.status.CapEff && before.CapPrm == p.status.CapPrm {
 			return
 		}
 	}
-}
-
-func (c *Collector) unreadExecutable(ct *container, p *process, err error) {
-	if gone(err) {
-		return
-	}
-	c.containerGap(ct, fact.Gap{What: fact.Executables, Reason: reasonOf(err), Detail: fmt.Sprintf("pid %d: %s", p.pid, errorText(err))})
 }
 
 func (c *Collector) readExecutable(ctx context.Context, ct *container, p *process, d *pidDir) (*fact.Executable, []fact.Executable, *fact.Gap, error) {
@@ -231,11 +223,7 @@ func (c *Collector) walkUppers(ctx context.Context, containers []*container) {
 		}
 		main := ct.main()
 		if main.table == nil || main.table.err != nil || !main.table.hasRoot() {
-			err := errors.New("its mount table was not read")
-			if main.table != nil && main.table.err != nil {
-				err = main.table.err
-			}
-			c.containerGap(ct, fact.Gap{What: fact.Upperdir, Reason: reasonOf(err), Detail: errorText(err)})
+			c.containerGap(ct, fact.Gap{What: fact.Upperdir, Reason: fact.NotPresent, Detail: "its mount table was not read, so its writable layer is not known"})
 			continue
 		}
 		upper, gap := c.overlayOf(ct).WalkUpper(walk, overlay.Limits{})

@@ -227,7 +227,7 @@ func TestProcessesAgreeWithPscap(t *testing.T) {
 		}
 		pid, err := strconv.Atoi(fields[1])
 		if err != nil {
-			t.Fatalf("pscap printed %q", lines.Text())
+			continue // the rest of a name with a newline in it
 		}
 		p := before[pid]
 		if !sameMasks(p, after[pid]) {

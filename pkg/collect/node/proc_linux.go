@@ -124,6 +124,17 @@ func gone(err error) bool {
 	return errors.Is(err, unix.ESRCH) || errors.Is(err, fs.ErrNotExist)
 }
 
+// ended tells whether the process is no more, so that an error before was its
+// end and nothing that is missing.
+func (d *pidDir) ended(buf []byte) bool {
+	data, err := d.read(procfs.NameStat, buf, maxStatus)
+	if err != nil {
+		return true
+	}
+	stat, err := procfs.ParseStat(data)
+	return err != nil || stat.State == 'Z' || stat.State == 'X'
+}
+
 // inside makes a path of a process absolute: relative ones start at its cwd.
 func (d *pidDir) inside(name string) (string, error) {
 	if strings.HasPrefix(name, "/") {

@@ -68,19 +68,20 @@ func (c *Collector) readServers(ctx context.Context, candidates []*process) []fa
 			return servers
 		}
 		server, err := c.readServer(p, buf)
-		switch {
-		case err != nil && !gone(err):
+		if err != nil {
 			c.gap(fact.Gap{What: fact.EncryptionConfig, Reason: reasonOf(err), Detail: fmt.Sprintf("kube-apiserver, pid %d: %s", p.pid, errorText(err))})
-		case server != nil:
+		}
+		if server != nil {
 			servers = append(servers, *server)
 		}
 	}
 	return servers
 }
 
-// readServer returns nil for a process that is no API server. Only of one that
-// looks like it is the command line read: that can wait for a lock of the
-// process.
+// readServer returns nil for a process that is no API server, or has ended. With
+// an error, what is known of it without its configuration. Only of one that
+// looks like an API server is the command line read: that can wait for a lock
+// of the process.
 func (c *Collector) readServer(p *process, buf []byte) (*fact.APIServer, error) {
 	const program = "kube-apiserver"
 	d, err := c.reopen(p, buf)
@@ -96,6 +97,9 @@ func (c *Collector) readServer(p *process, buf []byte) (*fact.APIServer, error) 
 	}
 	data, err := d.read(procfs.NameCmdline, buf, maxCmdline)
 	if err != nil {
+		if d.ended(buf) {
+			return nil, nil
+		}
 		return nil, err
 	}
 	flags := procfs.Flags(procfs.SplitCmdline(data), serverFlags, serverBools)
@@ -104,30 +108,33 @@ func (c *Collector) readServer(p *process, buf []byte) (*fact.APIServer, error) 
 	}
 	server := &fact.APIServer{PID: p.pid, Started: started(p, c.boot), Flags: flags, EncryptionFlag: flags[encryptionFlag] != ""}
 	if server.EncryptionFlag {
-		server.Encryption, err = readEncryption(d, flags)
+		if server.Encryption, err = readEncryption(d, flags); err != nil && d.ended(buf) {
+			return nil, nil
+		}
 	}
 	return server, err
 }
 
 // clean makes a flag's value fit for a fact: valid text without the user
-// information that a URL can carry.
+// information that a URL can carry. --etcd-servers is a list with commas,
+// --etcd-servers-overrides one of RESOURCE#URL;URL.
 func clean(value string) string {
-	parts := strings.Split(value, ",")
-	for i, part := range parts {
-		before, rest, ok := strings.Cut(part, "://")
+	var b strings.Builder
+	for value != "" {
+		before, rest, ok := strings.Cut(value, "://")
+		b.WriteString(before)
 		if !ok {
-			continue
+			break
 		}
-		authority, tail := rest, ""
-		if j := strings.IndexByte(rest, '/'); j >= 0 {
-			authority, tail = rest[:j], rest[j:]
+		b.WriteString("://")
+		end := strings.IndexAny(rest, "/,;")
+		if end < 0 {
+			end = len(rest)
 		}
-		if j := strings.LastIndexByte(authority, '@'); j >= 0 {
-			authority = authority[j+1:]
-		}
-		parts[i] = before + "://" + authority + tail
+		b.WriteString(rest[strings.LastIndexByte(rest[:end], '@')+1 : end])
+		value = rest[end:]
 	}
-	return rootfs.Text(strings.Join(parts, ","))
+	return rootfs.Text(b.String())
 }
 
 // readEncryption reads the file below the server's own root. The bytes, which
@@ -174,7 +181,7 @@ var errSwapped = errors.New("the database was replaced while it was read")
 func (c *Collector) readEtcd(ctx context.Context, candidates []*process, servers []fact.APIServer) {
 	buf := make([]byte, bufferSize)
 	seen := map[[2]uint64]bool{}
-	found, unread := 0, 0
+	read, unread := 0, 0
 	for _, p := range candidates {
 		if ctx.Err() != nil {
 			return
@@ -190,17 +197,18 @@ func (c *Collector) readEtcd(ctx context.Context, candidates []*process, servers
 				break
 			}
 			for _, db := range databases {
-				found++
 				if err = c.readDatabase(ctx, d, db, servers, seen); err != nil {
 					break
 				}
+				read++
 			}
 			if !errors.Is(err, errSwapped) || try == tries || ctx.Err() != nil {
 				break
 			}
 		}
+		ended := err != nil && d.ended(buf)
 		d.close()
-		if err == nil || gone(err) {
+		if err == nil || ended {
 			continue
 		}
 		// Of most processes it is no matter that their descriptors are hidden.
@@ -217,7 +225,7 @@ func (c *Collector) readEtcd(ctx context.Context, candidates []*process, servers
 	if ctx.Err() != nil {
 		return
 	}
-	if unread > 0 && len(seen) == 0 {
+	if unread > 0 && read == 0 {
 		c.finish(fact.Etcd)
 		return
 	}
