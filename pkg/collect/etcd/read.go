@@ -92,11 +92,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		return nil, nil, fmt.Errorf("reading %s: %w", r.opts.Path, err)
 	}
 	db.Size = size
-	m, err := readMetas(r.src)
-	for try := 0; r.opts.Live && try < 20 && (m[0].err != nil || m[1].err != nil) && !r.expired(); try++ {
-		time.Sleep(5 * time.Millisecond) // it is being written
-		m, err = readMetas(r.src)
-	}
+	m, err := r.metas()
 	if none := (noMetaError{}); errors.As(err, &none) {
 		if none.bigEndian() {
 			r.gap(fact.Unsupported, "a bbolt file in big-endian byte order")
@@ -151,7 +147,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	}
 	if r.opts.Live {
 		// A writer may have mended a meta page meanwhile.
-		if m, err = readMetas(r.src); err != nil {
+		if m, err = r.metas(); err != nil {
 			r.gap(fact.Corrupt, "%v", err)
 		}
 		if size, err := r.src.Size(); err == nil {
@@ -179,6 +175,17 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	r.reportForms(db)
 	db.Complete = len(r.gaps) == 0
 	return db, r.gaps, nil
+}
+
+// metas reads both meta pages; of a live file again where one is just being
+// written.
+func (r *reader) metas() (metas, error) {
+	m, err := readMetas(r.src)
+	for try := 0; r.opts.Live && try < 20 && (m[0].err != nil || m[1].err != nil) && !r.expired(); try++ {
+		time.Sleep(5 * time.Millisecond)
+		m, err = readMetas(r.src)
+	}
+	return m, err
 }
 
 // readLive starts again for a file that changes.
