@@ -1,0 +1,199 @@
+package checks
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestGapsMakeUnknown(t *testing.T) {
+	node := func(name string) fact.Subject { return fact.Subject{Kind: "Node", Name: name} }
+	cluster := fact.Subject{Kind: "Cluster"}
+	nothing := func(*fact.Set) []api.Finding { return nil }
+	kernel := Check{ID: "hosts/kernel", Severity: api.High, Basis: api.Measured, Needs: []fact.Kind{fact.Kernel}, Judge: nothing}
+	unknown := func(s fact.Subject, reason fact.Reason, message, hint string) api.Finding {
+		return api.Finding{
+			Check: "hosts/kernel", Question: api.Hosts, Verdict: api.VerdictUnknown, Severity: api.High, Basis: api.Measured,
+			Subject: s, Reason: reason, Message: message, Remediation: hint,
+			Evidence: []api.Evidence{{Source: "gap kernel", Value: string(reason), Basis: api.Measured}},
+		}
+	}
+	measured := func(kinds ...fact.Kind) *fact.Measurement {
+		return &fact.Measurement{Level: fact.LevelFull, Read: kinds}
+	}
+
+	for name, tc := range map[string]struct {
+		check    Check
+		set      fact.Set
+		want     []api.Finding
+		wantGaps []fact.Gap
+	}{
+		"a gap of a needed kind": {
+			kernel,
+			fact.Set{
+				Nodes: []fact.Node{{Name: "n1"}},
+				Gaps:  []fact.Gap{{What: fact.Kernel, Subject: node("n1"), Reason: fact.NotReady, Detail: "NotReady for 3h", Hint: "mend the node"}},
+			},
+			[]api.Finding{unknown(node("n1"), fact.NotReady, "kernel not read: NotReady for 3h", "mend the node")},
+			[]fact.Gap{{
+				What: fact.Kernel, Subject: node("n1"), Reason: fact.NotReady, Detail: "NotReady for 3h", Hint: "mend the node",
+				Affects: []string{"hosts/kernel"},
+			}},
+		},
+		"a measurement's gap without a subject is its node's": {
+			kernel,
+			fact.Set{Nodes: []fact.Node{{
+				Name:     "n1",
+				Measured: &fact.Measurement{Read: []fact.Kind{fact.Kernel}, Gaps: []fact.Gap{{What: fact.Kernel, Reason: fact.Corrupt}}},
+			}}},
+			[]api.Finding{unknown(node("n1"), fact.Corrupt, "kernel not read: Corrupt", "")},
+			[]fact.Gap{{What: fact.Kernel, Subject: node("n1"), Reason: fact.Corrupt, Affects: []string{"hosts/kernel"}}},
+		},
+		"a gap that no check needs is left out": {
+			kernel,
+			fact.Set{
+				Nodes: []fact.Node{{Name: "n1", Measured: measured(fact.Kernel)}},
+				Gaps:  []fact.Gap{{What: fact.Etcd, Subject: node("n1"), Reason: fact.NotReady}},
+			},
+			nil, nil,
+		},
+		"a gap that the check excuses is left out": {
+			Check{
+				ID: "hosts/kernel", Needs: []fact.Kind{fact.Kernel}, Judge: nothing,
+				Excuse: func(_ *fact.Set, g fact.Gap) bool { return g.Subject.Name == "n1" },
+			},
+			fact.Set{
+				Nodes: []fact.Node{{Name: "n1"}},
+				Gaps:  []fact.Gap{{What: fact.Kernel, Subject: node("n1"), Reason: fact.NotReady}},
+			},
+			nil, nil,
+		},
+		"one gap said twice stands once": {
+			kernel,
+			fact.Set{Gaps: []fact.Gap{
+				{What: fact.Kernel, Subject: cluster, Reason: fact.NotRequested},
+				{What: fact.Kernel, Subject: cluster, Reason: fact.NotRequested},
+			}},
+			[]api.Finding{unknown(cluster, fact.NotRequested, "kernel not read: NotRequested", "")},
+			[]fact.Gap{{What: fact.Kernel, Subject: cluster, Reason: fact.NotRequested, Affects: []string{"hosts/kernel"}}},
+		},
+		"two nodes, of which one was read": {
+			kernel,
+			fact.Set{Nodes: []fact.Node{{Name: "n1", Measured: measured(fact.Kernel)}, {Name: "n2"}}},
+			[]api.Finding{unknown(node("n2"), fact.NotRequested, "kernel not read: the node was not measured", "")},
+			[]fact.Gap{{
+				What: fact.Kernel, Subject: node("n2"), Reason: fact.NotRequested, Detail: "the node was not measured",
+				Affects: []string{"hosts/kernel"},
+			}},
+		},
+		"not read and nobody says why: unknown all the same": {
+			kernel,
+			fact.Set{},
+			[]api.Finding{unknown(cluster, fact.NotRequested, "kernel not read: no node was measured", "")},
+			[]fact.Gap{{
+				What: fact.Kernel, Subject: cluster, Reason: fact.NotRequested, Detail: "no node was measured", Affects: []string{"hosts/kernel"},
+			}},
+		},
+		"a probe of level proc did not read it": {
+			kernel,
+			fact.Set{Nodes: []fact.Node{{Name: "n1", Measured: &fact.Measurement{Level: fact.LevelProc}}}},
+			[]api.Finding{unknown(node("n1"), fact.NotRequested, "kernel not read: a probe of level proc did not read it", "--probe-level full reads it")},
+			[]fact.Gap{{
+				What: fact.Kernel, Subject: node("n1"), Reason: fact.NotRequested, Detail: "a probe of level proc did not read it",
+				Hint: "--probe-level full reads it", Affects: []string{"hosts/kernel"},
+			}},
+		},
+		"a probe that answered without it": {
+			kernel,
+			fact.Set{Nodes: []fact.Node{{Name: "n1", Measured: measured(fact.Packages)}}},
+			[]api.Finding{unknown(node("n1"), fact.NotRequested, "kernel not read: the probe did not read it", "")},
+			[]fact.Gap{{
+				What: fact.Kernel, Subject: node("n1"), Reason: fact.NotRequested, Detail: "the probe did not read it",
+				Affects: []string{"hosts/kernel"},
+			}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Run([]Check{tc.check}, &tc.set)
+			if diff := cmp.Diff(tc.want, got.Findings); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.wantGaps, got.Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPodsAndNodesThatWereNotListed(t *testing.T) {
+	nothing := func(*fact.Set) []api.Finding { return nil }
+	catalogue := []Check{
+		{ID: "builds/a", Needs: []fact.Kind{fact.Pods}, Judge: nothing},
+		{ID: "hosts/a", Needs: []fact.Kind{fact.Nodes}, Judge: nothing},
+	}
+	cluster := fact.Subject{Kind: "Cluster"}
+	for name, tc := range map[string]struct {
+		set  fact.Set
+		want []fact.Gap
+	}{
+		"neither": {
+			fact.Set{Nodes: []fact.Node{{Name: "this machine"}}},
+			[]fact.Gap{
+				{What: fact.Pods, Subject: cluster, Reason: fact.NotRequested, Detail: "no pods were listed", Affects: []string{"builds/a"}},
+				{What: fact.Nodes, Subject: cluster, Reason: fact.NotRequested, Detail: "no nodes were listed", Affects: []string{"hosts/a"}},
+			},
+		},
+		"both, though the namespace is empty": {
+			fact.Set{PodScope: fact.PodsSome, Nodes: []fact.Node{{Name: "n1", Listed: true}}}, nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Run(catalogue, &tc.set).Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestGapOfAContainer(t *testing.T) {
+	check := Check{ID: "drift/a", Needs: []fact.Kind{fact.Executables}, Judge: func(*fact.Set) []api.Finding { return nil }}
+	other := strings.Repeat("b", 64)
+	foreign := strings.Repeat("c", 64)
+	for name, tc := range map[string]struct {
+		id    string
+		scope fact.PodScope
+		edit  func(*fact.Set)
+		want  []string
+	}{
+		"a container that the API knows":                          {facttest.ID, fact.PodsAll, nil, []string{"Deployment/shop/web/app/"}},
+		"told by the first digits of its id":                      {facttest.ID[:12], fact.PodsAll, nil, []string{"Deployment/shop/web/app/"}},
+		"a container that the API does not know":                  {other, fact.PodsAll, nil, []string{"Container//bbbbbbbbbbbb//n1"}},
+		"one that the API does not know, and only some are asked": {other, fact.PodsSome, nil, nil},
+		"one that is not in the measurement":                      {foreign, fact.PodsAll, nil, []string{"Container//cccccccccccc//n1"}},
+		"the probe's own":                                         {other, fact.PodsAll, func(s *fact.Set) { s.Nodes[0].Measured.Containers[1].Self = true }, nil},
+		"too few digits to be sure":                               {facttest.ID[:6], fact.PodsAll, nil, []string{"Container//aaaaaa//n1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := facttest.Measured(facttest.With(), fact.Container{})
+			set.PodScope = tc.scope
+			m := set.Nodes[0].Measured
+			m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other})
+			m.Gaps = []fact.Gap{{What: fact.Executables, Subject: fact.Subject{Kind: "Container", Name: tc.id}, Reason: fact.Unsupported}}
+			if tc.edit != nil {
+				tc.edit(set)
+			}
+			var got []string
+			for _, g := range Run([]Check{check}, set).Gaps {
+				got = append(got, g.Subject.Key())
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("subjects of the gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

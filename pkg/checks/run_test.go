@@ -1,0 +1,249 @@
+package checks
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+func evidence(source string) []api.Evidence { return []api.Evidence{{Source: source, Value: "v"}} }
+
+func TestMerge(t *testing.T) {
+	subject := func(pods ...string) fact.Subject {
+		return fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", PodCount: len(pods), Pods: pods}
+	}
+	many := func(n int) (findings []api.Finding, pods []string, kept []api.Evidence) {
+		for i := range n {
+			pod := fmt.Sprintf("web-%02d", i)
+			pods = append(pods, pod)
+			findings = append(findings, api.Finding{
+				Verdict: api.Pass, Subject: subject(pod), Message: "fine", Evidence: evidence("e" + pod), Basis: api.Measured,
+			})
+			if i < MaxEvidence {
+				kept = append(kept, evidence("e"+pod)...)
+			}
+		}
+		return findings, pods, kept
+	}
+	dozen, dozenPods, dozenEvidence := many(12)
+
+	for name, tc := range map[string]struct {
+		findings []api.Finding
+		want     []api.Finding
+	}{
+		"a fail stands above an unknown and a pass, with its own evidence and pods": {
+			[]api.Finding{
+				{Verdict: api.Pass, Severity: api.High, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
+				{Verdict: api.VerdictUnknown, Severity: api.High, Reason: fact.Unreadable, Subject: subject("web-2"), Message: "not read", Evidence: evidence("b")},
+				{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend"},
+			},
+			[]api.Finding{{
+				Verdict: api.Fail, Severity: api.Low, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend",
+			}},
+		},
+		"an unknown stands above a pass": {
+			[]api.Finding{
+				{Verdict: api.Pass, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
+				{Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: subject("web-2"), Message: "not read", Evidence: evidence("b")},
+			},
+			[]api.Finding{{
+				Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: subject("web-2"), Message: "not read", Evidence: evidence("b"),
+			}},
+		},
+		"of two fails the gravest severity stands and speaks first; evidence and pods are united": {
+			[]api.Finding{
+				{Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-1"), Message: "a bad thing", Evidence: evidence("a"), Remediation: "one"},
+				{Verdict: api.Fail, Severity: api.Critical, Subject: subject("web-2"), Message: "very bad", Evidence: evidence("b"), Remediation: "two"},
+			},
+			[]api.Finding{{
+				Verdict: api.Fail, Severity: api.Critical, Subject: subject("web-1", "web-2"), Message: "very bad; a bad thing",
+				Evidence: append(evidence("b"), evidence("a")...), Remediation: "two",
+			}},
+		},
+		"equal messages and evidence stand once": {
+			[]api.Finding{
+				{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-1"), Message: "bad", Evidence: evidence("a")},
+				{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-1"), Message: "bad", Evidence: evidence("a")},
+			},
+			[]api.Finding{{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-1"), Message: "bad", Evidence: evidence("a")}},
+		},
+		"messages beyond three are counted": {
+			[]api.Finding{
+				{Verdict: api.Fail, Subject: subject(), Message: "5", Evidence: evidence("a")},
+				{Verdict: api.Fail, Subject: subject(), Message: "1", Evidence: evidence("a")},
+				{Verdict: api.Fail, Subject: subject(), Message: "4", Evidence: evidence("a")},
+				{Verdict: api.Fail, Subject: subject(), Message: "2", Evidence: evidence("a")},
+				{Verdict: api.Fail, Subject: subject(), Message: "3", Evidence: evidence("a")},
+			},
+			[]api.Finding{{Verdict: api.Fail, Subject: subject(), Message: "1; 2; 3; and 2 more", Evidence: evidence("a")}},
+		},
+		"a pass that was measured in part is declared": {
+			[]api.Finding{
+				{Verdict: api.Pass, Basis: api.Measured, Subject: subject("web-1"), Message: "read-only", Evidence: evidence("a")},
+				{Verdict: api.Pass, Basis: api.Declared, Subject: subject("web-2"), Message: "declared", Evidence: evidence("b")},
+			},
+			[]api.Finding{{
+				Verdict: api.Pass, Basis: api.Declared, Subject: subject("web-1", "web-2"), Message: "read-only; declared",
+				Evidence: append(evidence("a"), evidence("b")...),
+			}},
+		},
+		"a fail that was measured for one pod is measured": {
+			[]api.Finding{
+				{Verdict: api.Fail, Basis: api.Declared, Subject: subject("web-2"), Message: "declared", Evidence: evidence("b")},
+				{Verdict: api.Fail, Basis: api.Measured, Subject: subject("web-1"), Message: "writable", Evidence: evidence("a")},
+			},
+			[]api.Finding{{
+				Verdict: api.Fail, Basis: api.Measured, Subject: subject("web-1", "web-2"), Message: "writable; declared",
+				Evidence: append(evidence("a"), evidence("b")...),
+			}},
+		},
+		"evidence and pod names beyond the limits are counted": {
+			dozen,
+			[]api.Finding{{
+				Verdict: api.Pass, Basis: api.Measured, Message: "fine",
+				Subject:  fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", PodCount: 12, Pods: dozenPods[:fact.MaxPodNames]},
+				Evidence: append(dozenEvidence, api.Evidence{Source: "further evidence", Value: "4 more", Basis: api.Measured}),
+			}},
+		},
+		"other subjects and other checks stay apart, in order": {
+			[]api.Finding{
+				{Check: "b", Verdict: api.Pass, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
+				{Check: "a", Verdict: api.Fail, Subject: subject("web-1"), Message: "bad", Evidence: evidence("a")},
+				{Check: "b", Verdict: api.Fail, Subject: fact.Subject{Kind: "Node", Name: "n1"}, Message: "bad", Evidence: evidence("a")},
+			},
+			[]api.Finding{
+				{Check: "b", Verdict: api.Pass, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
+				{Check: "a", Verdict: api.Fail, Subject: subject("web-1"), Message: "bad", Evidence: evidence("a")},
+				{Check: "b", Verdict: api.Fail, Subject: fact.Subject{Kind: "Node", Name: "n1"}, Message: "bad", Evidence: evidence("a")},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Merge(slices.Clone(tc.findings))); diff != "" {
+				t.Errorf("merged (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMergeDoesNotDependOnTheOrderOfFindings(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	pick := func(words ...string) string { return words[random.IntN(len(words))] }
+	for range 200 {
+		var findings []api.Finding
+		for range 1 + random.IntN(12) {
+			pod := pick("p1", "p2", "p3")
+			findings = append(findings, api.Finding{
+				Check:    pick("a", "b"),
+				Verdict:  api.Verdict(pick("pass", "fail", "unknown", "accepted")),
+				Severity: api.Severity(pick("low", "high")),
+				Basis:    api.Basis(pick("declared", "measured")),
+				Reason:   fact.Reason(pick("", "Timeout", "Corrupt")),
+				Subject:  fact.Subject{Kind: "Pod", Name: pick("x", "y"), PodCount: 1, Pods: []string{pod}},
+				Message:  pick("one", "two", "three", "four", "five"),
+				Evidence: evidence(pick("e1", "e2", "e3")),
+			})
+		}
+		merged := func(findings []api.Finding) []api.Finding {
+			out := Merge(slices.Clone(findings))
+			SortFindings(out)
+			return out
+		}
+		want := merged(findings)
+		shuffled := slices.Clone(findings)
+		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		if diff := cmp.Diff(want, merged(shuffled)); diff != "" {
+			t.Fatalf("shuffled (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestSortFindings(t *testing.T) {
+	f := func(check string, question api.Question, verdict api.Verdict, severity api.Severity, name string) api.Finding {
+		return api.Finding{Check: check, Question: question, Verdict: verdict, Severity: severity, Subject: fact.Subject{Kind: "Pod", Name: name}}
+	}
+	want := []api.Finding{
+		f("drift/a", api.Drift, api.Fail, api.Critical, "a"),
+		f("builds/a", api.Builds, api.Fail, api.High, "a"),
+		f("hosts/a", api.Hosts, api.Fail, api.High, "a"),
+		f("hosts/b", api.Hosts, api.Fail, api.High, "a"),
+		f("hosts/b", api.Hosts, api.Fail, api.High, "b"),
+		f("builds/a", api.Builds, api.VerdictUnknown, api.Critical, "a"),
+		f("builds/a", api.Builds, api.Accepted, api.Critical, "a"),
+		f("builds/a", api.Builds, api.Pass, api.Critical, "a"),
+	}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	SortFindings(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("sorted: verdict, severity, question, check, subject (-want +got):\n%s", diff)
+	}
+}
+
+func TestRunFillsInFromTheCheck(t *testing.T) {
+	subject := fact.Subject{Kind: "Node", Name: "n1"}
+	check := func(f api.Finding) Check {
+		f.Subject = subject
+		return Check{
+			ID: "hosts/a", Severity: api.High, Basis: api.Measured, Remediation: "Mend it.",
+			Judge: func(*fact.Set) []api.Finding { return []api.Finding{f} },
+		}
+	}
+	for name, tc := range map[string]struct {
+		finding, want api.Finding
+	}{
+		"severity, basis and remediation come from the check": {
+			api.Finding{Verdict: api.Fail, Message: "bad", Evidence: evidence("a")},
+			api.Finding{
+				Verdict: api.Fail, Severity: api.High, Basis: api.Measured, Message: "bad", Remediation: "Mend it.",
+				Evidence: []api.Evidence{{Source: "a", Value: "v", Basis: api.Measured}},
+			},
+		},
+		"what the finding says itself stays": {
+			api.Finding{
+				Verdict: api.Fail, Severity: api.Low, Basis: api.Declared, Message: "bad", Remediation: "Do that.",
+				Evidence: []api.Evidence{{Source: "a", Value: "v", Basis: api.Measured}},
+			},
+			api.Finding{
+				Verdict: api.Fail, Severity: api.Low, Basis: api.Declared, Message: "bad", Remediation: "Do that.",
+				Evidence: []api.Evidence{{Source: "a", Value: "v", Basis: api.Measured}},
+			},
+		},
+		"a pass needs no remediation": {
+			api.Finding{Verdict: api.Pass, Message: "fine", Evidence: evidence("a")},
+			api.Finding{
+				Verdict: api.Pass, Severity: api.High, Basis: api.Measured, Message: "fine",
+				Evidence: []api.Evidence{{Source: "a", Value: "v", Basis: api.Measured}},
+			},
+		},
+		"a pass without evidence is unknown": {
+			api.Finding{Verdict: api.Pass, Message: "fine"},
+			api.Finding{
+				Verdict: api.VerdictUnknown, Severity: api.High, Basis: api.Measured, Reason: fact.NotPresent,
+				Message: "the check gave no evidence for its verdict",
+			},
+		},
+		"no verdict is unknown": {
+			api.Finding{Message: "?", Evidence: evidence("a")},
+			api.Finding{
+				Verdict: api.VerdictUnknown, Severity: api.High, Basis: api.Measured, Reason: fact.NotPresent,
+				Message:  "the check gave no evidence for its verdict",
+				Evidence: []api.Evidence{{Source: "a", Value: "v", Basis: api.Measured}},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.want.Check, tc.want.Question, tc.want.Subject = "hosts/a", api.Hosts, subject
+			got := Run([]Check{check(tc.finding)}, &fact.Set{}).Findings
+			if diff := cmp.Diff([]api.Finding{tc.want}, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
