@@ -72,12 +72,12 @@ func (c *Cluster) Verb(ctx context.Context, stdin io.Reader, args ...string) (st
 
 // Kubectl runs the real kubectl as the cluster's admin.
 func (c *Cluster) Kubectl(ctx context.Context, args ...string) (string, error) {
-	return c.Verb(ctx, nil, append([]string{"kubectl", "--"}, args...)...)
+	return c.Verb(ctx, nil, append([]string{"kubectl"}, args...)...)
 }
 
 // Apply applies manifests.
 func (c *Cluster) Apply(ctx context.Context, manifests string) error {
-	_, err := c.Verb(ctx, strings.NewReader(manifests), "kubectl", "--", "apply", "-f", "-")
+	_, err := c.Verb(ctx, strings.NewReader(manifests), "kubectl", "apply", "-f", "-")
 	return err
 }
 
