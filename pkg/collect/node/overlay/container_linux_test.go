@@ -98,6 +98,9 @@ func containerInit(merged string) error {
 			return fmt.Errorf("mounting %s: %w", m.dir, err)
 		}
 	}
+	if _, err := mountDeadFUSE(filepath.Join(merged, "dead")); err != nil {
+		return err
+	}
 	if err := os.WriteFile(filepath.Join(merged, "rovol/prog"), pauseELF("rovol"), 0o755); err != nil {
 		return err
 	}
@@ -135,6 +138,21 @@ func containerInit(merged string) error {
 	}
 }
 
+// mountDeadFUSE mounts a file system whose server never answers: a lookup in
+// it blocks until the returned descriptor is closed.
+func mountDeadFUSE(dir string) (int, error) {
+	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("opening /dev/fuse: %w", err)
+	}
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", fd)
+	if err := unix.Mount("dead", dir, "fuse.dead", 0, options); err != nil {
+		_ = unix.Close(fd)
+		return -1, fmt.Errorf("mounting FUSE: %w", err)
+	}
+	return fd, nil
+}
+
 func (r request) run() (int, error) {
 	attr := &syscall.ProcAttr{Dir: r.Dir, Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
 	runtime.LockOSThread()
@@ -170,8 +188,10 @@ type layout struct {
 	options string              // more mount options
 	// chdir mounts with relative paths, from the directory of all layers.
 	chdir bool
-	// inMemory puts the layers on a tmpfs.
-	inMemory bool
+	// prepare changes the layers before they are mounted.
+	prepare func(*container)
+	// onDisk puts the layers where TMPDIR is, not on a tmpfs.
+	onDisk bool
 }
 
 type container struct {
@@ -196,7 +216,7 @@ func newContainer(t testing.TB, l layout) *container {
 	t.Helper()
 	needMounts(t)
 	c := &container{t: t, dir: t.TempDir()}
-	if l.inMemory {
+	if !l.onDisk {
 		must(t, unix.Mount("tmpfs", c.dir, "tmpfs", 0, "nr_inodes=0"))
 		t.Cleanup(func() { must(t, unix.Unmount(c.dir, unix.MNT_DETACH)) })
 	}
@@ -223,7 +243,7 @@ func newContainer(t testing.TB, l layout) *container {
 		}
 		lowerOptions = append(lowerOptions, escapeLayer.Replace(name))
 	}
-	for _, mountPoint := range []string{"proc", "vol", "rovol"} {
+	for _, mountPoint := range []string{"proc", "vol", "rovol", "dead"} {
 		must(t, os.MkdirAll(filepath.Join(c.lowers[len(c.lowers)-1], mountPoint), 0o755))
 	}
 	c.upper, c.merged = filepath.Join(c.dir, l.upper, "fs"), filepath.Join(c.dir, l.upper, "merged")
@@ -238,6 +258,9 @@ func newContainer(t testing.TB, l layout) *container {
 		must(t, err)
 		must(t, os.Chdir(c.dir))
 		defer func() { must(t, os.Chdir(wd)) }()
+	}
+	if l.prepare != nil {
+		l.prepare(c)
 	}
 	options := "lowerdir=" + strings.Join(lowerOptions, ":") + ",upperdir=" + escapePath.Replace(upperOption) + ",workdir=" + escapePath.Replace(workOption) + l.options
 	if err := unix.Mount("overlay", c.merged, "overlay", 0, options); err != nil {

@@ -43,7 +43,6 @@ type layers struct {
 
 	upper     *rootfs.Root // nil if the overlay has none
 	upperPath string       // as seen from the view
-	base      string       // what relative paths start from; "" if unknown
 	upperDev  uint64
 
 	// redirect and metacopy say what this mount may contain.
@@ -170,7 +169,7 @@ func (l *layers) openUpper(view View) *problem {
 			found = &problem{reasonOf(err), "upperdir: " + err.Error()}
 			continue
 		}
-		l.view, l.upper, l.upperPath, l.base, l.upperDev = view, root, dir, base, info.Dev
+		l.view, l.upper, l.upperPath, l.upperDev = view, root, dir, info.Dev
 		return nil
 	}
 	if found == nil {
@@ -218,12 +217,9 @@ func (l *layers) openLowers(userNS bool) *problem {
 		relative = relative || !path.IsAbs(dir)
 	}
 	if relative {
-		// containerd shortens lowerdirs by a directory above upperdir, docker
-		// changes to the directory that upperdir is relative to as well.
+		// containerd shortens lowerdirs by a directory above upperdir; docker
+		// changes to the one that upperdir is relative to, which is above it too.
 		bases = ancestors(l.upperPath)
-		if !path.IsAbs(l.opts.Upperdir) && l.base != "" {
-			bases = append([]string{l.base}, bases...)
-		}
 	}
 	for _, base := range bases {
 		roots, err := l.lowersFrom(base)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 )
 
 func sha(data []byte) string {
@@ -58,6 +60,7 @@ func TestExecutableOrigin(t *testing.T) {
 	edgesBigger := uint64(len(pauseELF("big")) + 9<<20)
 	for name, tc := range map[string]struct {
 		options string
+		onDisk  bool
 		before  func(*testing.T, *container)
 		start   string
 		after   func(*testing.T, *container)
@@ -88,6 +91,10 @@ func TestExecutableOrigin(t *testing.T) {
 		},
 		"metacopy: only metadata copied up": {
 			options: ",metacopy=on", before: chmod("/bin/prog"), start: "/bin/prog", upper: "bin/prog",
+			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginMetadata, Size: int64(len(prog)), Detail: "copied up without its content (metacopy)"},
+		},
+		"metacopy on a disk, whose attributes may take a block": {
+			options: ",metacopy=on", onDisk: true, before: chmod("/bin/prog"), start: "/bin/prog", upper: "bin/prog",
 			want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginMetadata, Size: int64(len(prog)), Detail: "copied up without its content (metacopy)"},
 		},
 		"metacopy: a changed file is changed": {
@@ -255,7 +262,7 @@ func TestExecutableOrigin(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newContainer(t, layout{image: image, options: tc.options})
+			c := newContainer(t, layout{image: image, options: tc.options, onDisk: tc.onDisk})
 			if tc.before != nil {
 				tc.before(t, c)
 			}
@@ -505,21 +512,27 @@ func TestExecutableNotComparable(t *testing.T) {
 	})
 	t.Run("a lower on FUSE is not touched", func(t *testing.T) {
 		c, s := setup(t)
-		tmp := s.Node.Mounts[0]
-		for _, m := range s.Node.Mounts {
-			if m.Point == "/" {
-				tmp = m
-			}
-		}
-		tmp.Parent, tmp.ID, tmp.Point, tmp.FSType = tmp.ID, 1<<30, c.dir+"/1/fs", "fuse.rawBridge"
-		s.Node.Mounts = append(s.Node.Mounts, tmp)
-		got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
-		want := &fact.Gap{
-			What: fact.Executables, Reason: fact.Unsupported,
-			Detail: fmt.Sprintf("lowerdir %q is on a fuse.rawBridge mount, which is not touched since it may never answer", c.dir+"/1/fs"),
-		}
+		p := process(t, c.start("/tmp/x"))
+		fd, err := mountDeadFUSE(c.lowers[1])
+		must(t, err)
+		t.Cleanup(func() {
+			_ = unix.Close(fd)
+			must(t, unix.Unmount(c.lowers[1], unix.MNT_DETACH))
+		})
+		s.Node.Mounts = mountsOf(t, os.Getpid())
+		var got *fact.Executable
+		var gap *fact.Gap
+		within10s(t, func() { got, _, gap = s.Executable(t.Context(), p) })
+		why := fmt.Sprintf("lowerdir %q is on a fuse.dead mount, which is not touched since it may never answer", c.lowers[1])
+		want := &fact.Gap{What: fact.Executables, Reason: fact.Unsupported, Detail: why}
 		if diff := cmp.Diff(want, gap); diff != "" || got.Origin != fact.OriginUnknown {
 			t.Errorf("got %+v, gap (-want +got):\n%s", got, diff)
+		}
+		var walk *fact.UpperWalk
+		within10s(t, func() { walk, gap = s.WalkUpper(t.Context(), Limits{}) })
+		want.What, want.Detail = fact.Upperdir, why
+		if diff := cmp.Diff(want, gap); diff != "" || walk.Total != 1 || walk.Files[0].Origin != fact.OriginUnknown {
+			t.Errorf("walk %+v, gap (-want +got):\n%s", walk, diff)
 		}
 	})
 	for _, fsType := range []string{"btrfs", "zfs", "ext4", "fuse.fuse-overlayfs", "virtiofs", "9p"} {
@@ -556,6 +569,58 @@ func TestExecutableNotComparable(t *testing.T) {
 	})
 }
 
+// within10s fails, instead of hanging, where do waits for a dead mount.
+func within10s(t *testing.T, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { defer close(done); do() }()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no answer within 10 s: it looked into a mount that never answers")
+	}
+}
+
+// Layers of the image hide what lies below them.
+func TestLowerWhiteouts(t *testing.T) {
+	evil := pauseELF("evil")
+	c := newContainer(t, layout{image: image(), prepare: func(c *container) {
+		must(t, os.MkdirAll(c.lowers[1]+"/opt/dir", 0o755))
+		must(t, os.WriteFile(c.lowers[1]+"/opt/dir/prog", evil, 0o755))
+		must(t, os.MkdirAll(c.lowers[1]+"/srv", 0o755))
+		must(t, os.WriteFile(c.lowers[1]+"/srv/prog", evil, 0o755))
+		// The upper image layer deletes a file, a directory, and makes a file of another one.
+		must(t, unix.Mknod(c.lowers[0]+"/bin/prog", unix.S_IFCHR, 0))
+		must(t, os.MkdirAll(c.lowers[0]+"/opt", 0o755))
+		must(t, unix.Mknod(c.lowers[0]+"/opt/dir", unix.S_IFCHR, 0))
+		must(t, os.WriteFile(c.lowers[0]+"/srv", []byte("a file"), 0o644))
+		// A device node hides nothing unless its numbers are 0:0.
+		must(t, unix.Mknod(c.lowers[0]+"/bin/null", unix.S_IFCHR, int(unix.Mkdev(1, 3))))
+	}})
+	must(t, os.Remove(c.path("/bin/null")))
+	must(t, os.WriteFile(c.path("/bin/null"), evil, 0o755))
+	got, _, gap := c.seen().Executable(t.Context(), process(t, c.start("/bin/null")))
+	if got.Origin != fact.OriginChanged || got.Detail != "the image has something else of this name, no regular file" || gap != nil {
+		t.Errorf("in place of a device: got %+v, gap %+v", got, gap)
+	}
+	must(t, os.Remove(c.path("/srv")))
+	for _, dir := range []string{"/opt/dir", "/srv"} {
+		must(t, os.MkdirAll(c.path(dir), 0o755))
+	}
+	for _, path := range []string{"/bin/prog", "/opt/dir/prog", "/srv/prog"} {
+		// Equal to, or of the name of, a file that the image does not show.
+		must(t, os.WriteFile(c.path(path), evil, 0o755))
+		got, _, gap := c.seen().Executable(t.Context(), process(t, c.start(path)))
+		if got.Origin != fact.OriginAdded || gap != nil {
+			t.Errorf("%s: got %+v, gap %+v", path, got, gap)
+		}
+	}
+	walk, gap := c.seen().WalkUpper(t.Context(), Limits{})
+	if walk.Total != 4 || walk.Copies != 0 || gap != nil {
+		t.Errorf("walk %+v, gap %+v", walk, gap)
+	}
+}
+
 func TestScripts(t *testing.T) {
 	image := image()
 	image[1]["usr/bin/python3"] = string(pauseELF("python"))
@@ -570,6 +635,7 @@ func TestScripts(t *testing.T) {
 	must(t, os.Symlink("/tmp/../tmp/x.py", c.path("/app/link.py")))
 	must(t, os.Symlink("loop.py", c.path("/app/loop.py")))
 	must(t, unix.Mkfifo(c.path("/tmp/fifo.py"), 0o644))
+	must(t, os.Symlink("/dead/x.py", c.path("/tmp/dead.py")))
 	upper := func(path, in string) fact.Executable {
 		return fact.Executable{
 			Path: path, Script: true, Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, in),
@@ -590,6 +656,8 @@ func TestScripts(t *testing.T) {
 		"inline code":                                  {"/usr/bin/python3", []string{"-c", "/tmp/x.py"}, "", nil},
 		"a loop of links":                              {"/usr/bin/python3", []string{"/app/loop.py"}, "", nil},
 		"a FIFO":                                       {"/usr/bin/python3", []string{"/tmp/fifo.py"}, "", nil},
+		"on a mount that never answers":                {"/usr/bin/python3", []string{"/dead/x.py"}, "", nil},
+		"a link to a mount that never answers":         {"/usr/bin/python3", []string{"/tmp/dead.py"}, "", nil},
 		"a kernel file that is no code":                {"/usr/bin/python3", []string{"/proc/self/environ"}, "", nil},
 		"a name that does not exist":                   {"/usr/bin/python3", []string{"/nope"}, "", nil},
 		"argument of a program that is no interpreter": {"/bin/prog", []string{"/tmp/x.py"}, "", nil},
@@ -599,7 +667,10 @@ func TestScripts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			pid := c.run(request{Op: "start", Exe: tc.exe, Args: append([]string{tc.exe}, tc.args...), Dir: tc.dir})
-			_, got, gap := c.seen().Executable(t.Context(), process(t, pid))
+			s, p := c.seen(), process(t, pid)
+			var got []fact.Executable
+			var gap *fact.Gap
+			within10s(t, func() { _, got, gap = s.Executable(t.Context(), p) })
 			for i := range got {
 				if got[i].Changed.IsZero() {
 					t.Errorf("%s: no time of change", got[i].Path)
@@ -614,6 +685,14 @@ func TestScripts(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a mount that is newer than the table", func(t *testing.T) {
+		s := c.seen()
+		s.Mounts = slices.DeleteFunc(s.Mounts, func(m procfs.MountInfo) bool { return m.Point == "/vol" })
+		_, got, _ := s.Executable(t.Context(), process(t, c.start("/usr/bin/python3", "/vol/y.py")))
+		if got != nil {
+			t.Errorf("judged by the mount below: %+v", got)
+		}
+	})
 	t.Run("bash's descriptor 255, whatever its command line says", func(t *testing.T) {
 		p := process(t, c.start("/usr/bin/bash", "nothing"))
 		p.FDLink = func(n int) (string, error) { return map[int]string{255: "/tmp/x.py"}[n], nil }

@@ -198,10 +198,17 @@ func TestWalkUpperMetacopy(t *testing.T) {
 	c := newContainer(t, layout{image: image(), options: ",metacopy=on"})
 	must(t, os.Chmod(c.path("/bin/prog"), 0o700))
 	must(t, os.Rename(c.path("/bin/prog2"), c.path("/bin/prog3")))
+	// A hole of the image's size, made here, is no copy of metadata.
+	must(t, os.Remove(c.path("/bin/odd (deleted)")))
+	hole, err := os.OpenFile(c.path("/bin/odd (deleted)"), os.O_CREATE|os.O_WRONLY, 0o755)
+	must(t, err)
+	must(t, hole.Truncate(int64(len(pauseELF("odd")))))
+	must(t, hole.Close())
 	must(t, os.WriteFile(c.path("/tmp/x"), pauseELF("evil"), 0o755))
 	got, gap := c.seen().WalkUpper(t.Context(), Limits{})
 	const why = "copied up from an image file of another name (redirect_dir)"
-	want := &fact.UpperWalk{Path: c.upper, Total: 3, Copies: 1, Files: []fact.UpperFile{
+	want := &fact.UpperWalk{Path: c.upper, Total: 4, Copies: 1, Files: []fact.UpperFile{
+		{Path: "/bin/odd (deleted)", Kind: "elf", Origin: fact.OriginChanged, Size: int64(len(pauseELF("odd"))), Mode: 0o755},
 		{Path: "/bin/prog", Kind: "elf", Origin: fact.OriginMetadata, Size: int64(len(pauseELF("prog"))), Mode: 0o700, Detail: "copied up without its content (metacopy)"},
 		{Path: "/bin/prog3", Kind: "elf", Origin: fact.OriginUnknown, Size: int64(len(pauseELF("prog2 of the upper image layer"))), Mode: 0o755, Detail: why},
 		{Path: "/tmp/x", Kind: "elf", Origin: fact.OriginAdded, Size: int64(len(pauseELF("evil"))), Mode: 0o755, SHA256: sha(pauseELF("evil"))},
@@ -368,7 +375,7 @@ func TestWalkUpperHundredThousandFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes 100,000 files")
 	}
-	c := newContainer(t, layout{image: image(), inMemory: true})
+	c := newContainer(t, layout{image: image()})
 	hundredThousand(t, c)
 	got, gap := c.seen().WalkUpper(t.Context(), Limits{Time: time.Minute})
 	if got.Entries != 50_000 || !got.Truncated || gap == nil || gap.Reason != fact.Truncated || len(got.Files) != fact.MaxUpperFiles {
@@ -386,7 +393,7 @@ func TestWalkUpperHundredThousandFiles(t *testing.T) {
 // BenchmarkWalkUpper prints the cost of a name, beside that of find(1) on the
 // same tree in the same run: user and system time, both warm.
 func BenchmarkWalkUpper(b *testing.B) {
-	c := newContainer(b, layout{image: image(), inMemory: true})
+	c := newContainer(b, layout{image: image()})
 	hundredThousand(b, c)
 	s := c.seen()
 	limits := Limits{Entries: 200_000, Time: time.Minute}
