@@ -72,7 +72,11 @@ func (o *Options) markLastRun(ctx context.Context) error {
 // spare names a run whose own objects do not count, "" for none: then all that
 // carries our labels counts as ours.
 func (o *Options) releaseNamespace(ctx context.Context, namespace, spare string) (removed bool, kept string, err error) {
-	ns, err := o.Client.Core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	var ns *corev1.Namespace
+	err = o.request(ctx, func() (err error) {
+		ns, err = o.Client.Core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		return err
+	})
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		return false, "", nil
 	}
@@ -88,39 +92,15 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, spare string)
 	own := func(labels map[string]string) bool {
 		return labels[LabelManagedBy] == ManagedBy && (spare == "" || labels[LabelRun] == spare)
 	}
-	// Three kinds are looked at: whatever else runs there has pods, and a
-	// cluster puts ConfigMaps of its own into every namespace.
-	if pods, err := o.Client.Core.Pods(namespace).List(ctx, metav1.ListOptions{}); err != nil {
-		return false, "", fmt.Errorf("listing pods in namespace %s: %w", namespace, err)
-	} else {
-		for i := range pods.Items {
-			if !own(pods.Items[i].Labels) {
-				return false, "pod " + pods.Items[i].Name + " is in it", nil
-			}
-		}
-	}
-	if jobs, err := o.Client.Batch.Jobs(namespace).List(ctx, metav1.ListOptions{}); err != nil {
-		return false, "", fmt.Errorf("listing jobs in namespace %s: %w", namespace, err)
-	} else {
-		for i := range jobs.Items {
-			if !own(jobs.Items[i].Labels) {
-				return false, "job " + jobs.Items[i].Name + " is in it", nil
-			}
-		}
-	}
-	if maps, err := o.Client.Core.ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: LabelManagedBy + "!=" + ManagedBy}); err == nil {
-		for i := range maps.Items {
-			switch name := maps.Items[i].Name; name {
-			case "kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert":
-			default:
-				return false, "config map " + name + " is in it", nil
-			}
-		}
+	if kept, err := o.othersIn(ctx, namespace, own); kept != "" || err != nil {
+		return false, kept, err
 	}
 	// Both preconditions: it is the one that was looked at, and no run has
 	// claimed it since (markLastRun).
-	err = o.Client.Core.Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &ns.UID, ResourceVersion: &ns.ResourceVersion},
+	err = o.request(ctx, func() error {
+		return o.Client.Core.Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{
+			Preconditions: &metav1.Preconditions{UID: &ns.UID, ResourceVersion: &ns.ResourceVersion},
+		})
 	})
 	switch {
 	case apierrors.IsNotFound(err):
@@ -131,6 +111,45 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, spare string)
 		return false, "", fmt.Errorf("deleting namespace %s: %w", namespace, err)
 	}
 	return true, "", nil
+}
+
+// othersIn names an object in a namespace that is not our own. Three kinds are
+// looked at: whatever else runs there has pods.
+func (o *Options) othersIn(ctx context.Context, namespace string, own func(labels map[string]string) bool) (found string, err error) {
+	err = o.request(ctx, func() error {
+		pods, err := o.Client.Core.Pods(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return fmt.Errorf("listing pods in namespace %s: %w", namespace, err)
+		}
+		for i := range pods.Items {
+			if !own(pods.Items[i].Labels) {
+				found = "pod " + pods.Items[i].Name + " is in it"
+			}
+		}
+		jobs, err := o.Client.Batch.Jobs(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return fmt.Errorf("listing jobs in namespace %s: %w", namespace, err)
+		}
+		for i := range jobs.Items {
+			if !own(jobs.Items[i].Labels) {
+				found = "job " + jobs.Items[i].Name + " is in it"
+			}
+		}
+		// Another run's parts are large and not asked for: its Job was seen.
+		maps, err := o.Client.Core.ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: LabelManagedBy + "!=" + ManagedBy})
+		if err != nil {
+			return fmt.Errorf("listing config maps in namespace %s: %w", namespace, err)
+		}
+		for i := range maps.Items {
+			switch name := maps.Items[i].Name; name {
+			case "kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert": // in every namespace
+			default:
+				found = "config map " + name + " is in it"
+			}
+		}
+		return nil
+	})
+	return found, err
 }
 
 // request repeats a request while the server says that it may succeed later.
