@@ -1,0 +1,135 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/hack/harness"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
+)
+
+// In the probe's own pod on a real node, everything that the lock must refuse is
+// refused, through /proc/1/root too, and all reads work. The same pod without
+// the lock can write the node's files: so it is the lock that refuses.
+func TestLockInAPod(t *testing.T) {
+	ctx := testContext(t, 5*time.Minute)
+	const image = "docker.io/library/checklist-locktest:e2e"
+	dir := t.TempDir()
+	binary, archive := filepath.Join(dir, "locktest"), filepath.Join(dir, "locktest.tar")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./hack/locktest")
+	build.Dir = cluster.Repository
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	must(t, cluster.Image(ctx, "binary", "-tag", image, "-binary", binary, "-path", "/locktest", "-out", archive))
+	_, err := cluster.Verb(ctx, nil, "import-image", archive, harness.Worker)
+	must(t, err)
+	t.Cleanup(func() { _, _ = cluster.Verb(context.WithoutCancel(ctx), nil, "rm-image", image, harness.Worker) })
+
+	const namespace = "e2e-lock"
+	_, err = cluster.Kubectl(ctx, "create", "namespace", namespace)
+	must(t, err)
+	t.Cleanup(func() {
+		_, _ = cluster.Kubectl(context.WithoutCancel(ctx), "delete", "namespace", namespace, "--wait=false")
+	})
+	_, err = cluster.Kubectl(ctx, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=privileged")
+	must(t, err)
+
+	run := func(name string, args ...string) (log string, code int32) {
+		t.Helper()
+		pod := probePod(t, image)
+		pod.Name, pod.Namespace = name, namespace
+		pod.Spec.Containers[0].Args = append([]string{"-dir", "/proc/1/root/var/tmp", "-root", "/proc/1/root"}, args...)
+		text, err := json.Marshal(pod)
+		must(t, err)
+		must(t, cluster.Apply(ctx, string(text)))
+		must(t, harness.Wait(ctx, "pod "+name, time.Minute, func() error {
+			out, err := cluster.Kubectl(ctx, "-n", namespace, "get", "pod", name, "-o", "json")
+			if err != nil {
+				return err
+			}
+			var got corev1.Pod
+			if err := json.Unmarshal([]byte(out), &got); err != nil {
+				return err
+			}
+			for _, status := range got.Status.ContainerStatuses {
+				if ended := status.State.Terminated; ended != nil {
+					code = ended.ExitCode
+					return nil
+				}
+			}
+			return errNotYet
+		}))
+		log, err = cluster.Kubectl(ctx, "-n", namespace, "logs", name)
+		must(t, err)
+		return log, code
+	}
+
+	locked, code := run("locked", "-stress", "3s")
+	if code != 0 || !strings.Contains(locked, "locked=true") || !strings.Contains(locked, " wrong=0") {
+		t.Errorf("with the lock: exit status %d:\n%s", code, locked)
+	}
+	if n := strings.Count(locked, " EPERM"); n < 140 {
+		t.Errorf("with the lock: expected at least 140 attempts refused, found %d", n)
+	}
+	unlocked, _ := run("unlocked", "-unlocked")
+	for _, attempt := range []string{"open-write", "open-create", "rename", "unlink", "mkdir", "chmod", "write-elsewhere", "open-write-below-output"} {
+		if got := resultOf(unlocked, attempt); got != "ok" {
+			t.Errorf("without the lock, through /proc/1/root: %s: expected ok, found %q", attempt, got)
+		}
+	}
+	left, err := cluster.Verb(ctx, nil, "node-exec", harness.Worker, "--", "find", "/var/tmp", "-name", "checklist-locktest-*")
+	must(t, err)
+	if strings.TrimSpace(left) != "" {
+		t.Errorf("left on the node: %s", left)
+	}
+	if t.Failed() {
+		t.Logf("without the lock:\n%s", unlocked)
+	}
+}
+
+// resultOf finds "try NAME RESULT".
+func resultOf(log, attempt string) string {
+	for line := range strings.Lines(log) {
+		if f := strings.Fields(line); len(f) >= 3 && f[0] == "try" && f[1] == attempt {
+			return f[2]
+		}
+	}
+	return ""
+}
+
+var errNotYet = errorText("not ended")
+
+type errorText string
+
+func (e errorText) Error() string { return string(e) }
+
+// probePod is the pod that a run would create at level full, with another image.
+func probePod(t *testing.T, image string) *corev1.Pod {
+	t.Helper()
+	objects, err := probe.Objects(
+		probe.Options{Level: fact.LevelFull, Image: image},
+		probe.Plan{Image: image, Targets: []probe.Target{{Node: harness.Worker, Arch: "amd64"}}},
+	)
+	must(t, err)
+	for _, object := range objects {
+		if pod, ok := object.(*corev1.Pod); ok {
+			pod.OwnerReferences = []metav1.OwnerReference(nil)
+			return pod
+		}
+	}
+	t.Fatal("expected a pod among the objects of a run")
+	return nil
+}
