@@ -12,7 +12,7 @@ import (
 // Cleanup removes what interrupted runs left: everything with our labels, in all
 // namespaces where the user may list them, else in opts.Namespace alone; and
 // namespaces that a run created, as long as nothing of anybody else is in them.
-// opts.RunID narrows it to one run. A run that is still active elsewhere loses
+// opts.RunID narrows it to one run, whose namespace is opts.Namespace. A run that is still active elsewhere loses
 // its pods too and reports those nodes as gaps.
 //
 // removed names what was deleted, as kubectl does ("pod/NAME in namespace NS"),
@@ -73,7 +73,7 @@ func Cleanup(ctx context.Context, client Client, opts Options) (removed []string
 	}
 
 	namespaces := []string{opts.Namespace}
-	if scope == metav1.NamespaceAll {
+	if scope == metav1.NamespaceAll && run == "" {
 		found, err := client.Core.Namespaces().List(ctx, metav1.ListOptions{LabelSelector: LabelManagedBy + "=" + ManagedBy})
 		switch {
 		case err == nil:

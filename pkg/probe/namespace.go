@@ -40,9 +40,10 @@ func (o *Options) claimNamespace(ctx context.Context) (ours bool, f *Failure) {
 		case existing:
 			return false, nil
 		case made:
-			// From now on a deletion that another run decided before fails.
-			// Without this right the other run still looks for our objects.
-			_ = o.markLastRun(ctx)
+			// From now on a deletion that another run decided before fails, and
+			// no other decides it before our Job is there. Without this right
+			// the others still look for our objects.
+			_ = o.markLastRun(ctx, o.Namespace, o.RunID, "")
 			return true, nil
 		}
 		if time.Since(start) > o.timing.namespaceEnd {
@@ -55,23 +56,28 @@ func (o *Options) claimNamespace(ctx context.Context) (ours bool, f *Failure) {
 	}
 }
 
-func (o *Options) markLastRun(ctx context.Context) error {
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"annotations": map[string]string{AnnotationLastRun: o.RunID}},
-	})
+// markLastRun writes AnnotationLastRun, "" for nobody; with a version only if
+// the namespace still has it.
+func (o *Options) markLastRun(ctx context.Context, namespace, run, version string) error {
+	metadata := map[string]any{"annotations": map[string]string{AnnotationLastRun: run}}
+	if version != "" {
+		metadata["resourceVersion"] = version
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": metadata})
 	if err != nil {
 		return err
 	}
-	_, err = o.Client.Core.Namespaces().Patch(ctx, o.Namespace, types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err = o.Client.Core.Namespaces().Patch(ctx, namespace, types.MergePatchType, patch, metav1.PatchOptions{})
 	return err
 }
 
 // releaseNamespace deletes the namespace if a run made it and nothing of
 // anybody else is in it. kept says why it stays; "" if it goes.
 //
-// spare names a run whose own objects do not count, "" for none: then all that
-// carries our labels counts as ours.
-func (o *Options) releaseNamespace(ctx context.Context, namespace, spare string) (removed bool, kept string, err error) {
+// run is the one that leaves: its own objects do not count, and where another
+// has claimed the namespace after it, that one removes it. "" stands for all
+// runs: nothing with our labels counts, nor does a claim.
+func (o *Options) releaseNamespace(ctx context.Context, namespace, run string) (removed bool, kept string, err error) {
 	var ns *corev1.Namespace
 	err = o.request(ctx, func() (err error) {
 		ns, err = o.Client.Core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
@@ -90,9 +96,17 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, spare string)
 		return false, "", nil
 	}
 	own := func(labels map[string]string) bool {
-		return labels[LabelManagedBy] == ManagedBy && (spare == "" || labels[LabelRun] == spare)
+		return labels[LabelManagedBy] == ManagedBy && (run == "" || labels[LabelRun] == run)
+	}
+	last := ns.Annotations[AnnotationLastRun]
+	if run != "" && last != "" && last != run {
+		return false, "run " + oneLine(last) + " has begun to use it", nil
 	}
 	if kept, err := o.othersIn(ctx, namespace, own); kept != "" || err != nil {
+		if run != "" && last == run {
+			// Whoever leaves after us need not wait for us.
+			_ = o.markLastRun(ctx, namespace, "", ns.ResourceVersion)
+		}
 		return false, kept, err
 	}
 	// Both preconditions: it is the one that was looked at, and no run has

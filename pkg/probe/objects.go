@@ -198,9 +198,14 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 			Containers: []corev1.Container{{
 				Name: containerName, Image: p.image, ImagePullPolicy: corev1.PullIfNotPresent,
 				WorkingDir: "/",
+				// By its UID the probe knows its own container among those it reads.
+				Env: []corev1.EnvVar{{Name: "POD_UID", ValueFrom: &corev1.EnvVarSource{
+					FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.uid"},
+				}}},
 				Args: []string{
 					"--level=" + string(o.Level),
 					"--node=" + p.node,
+					"--pod-uid=$(POD_UID)",
 					"--kinds=" + joinKinds(o.Kinds),
 					"--timeout=" + o.probeTimeout().String(),
 				},

@@ -522,6 +522,12 @@ func TestNamespaceIsDeletedOnlyByWhoMadeItAndWhenNobodyElseUsesIt(t *testing.T) 
 			},
 			want: []string{"namespace/kubectl-checklist", "pod/checklist-other-0000"},
 		},
+		"one that another run has claimed, but has nothing in yet, is left to it": {
+			change: func(s *apiServer) {
+				s.namespaces["kubectl-checklist"].Annotations[AnnotationLastRun] = "other"
+			},
+			want: []string{"namespace/kubectl-checklist"},
+		},
 		"a pod of somebody keeps it": {
 			change: func(s *apiServer) { s.pods["web"] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web"}} },
 			want:   []string{"namespace/kubectl-checklist", "pod/web"},
@@ -559,18 +565,54 @@ func TestNamespaceIsDeletedOnlyByWhoMadeItAndWhenNobodyElseUsesIt(t *testing.T) 
 	}
 }
 
+// Two runs share a namespace; whoever leaves last removes it, whichever made it.
+func TestLastRunRemovesTheNamespace(t *testing.T) {
+	for name, order := range map[string][]string{
+		"its maker leaves first": {"run1", "run2"},
+		"its maker leaves last":  {"run2", "run1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newAPIServer(t, "a")
+			finish := map[string]chan bool{"run1": make(chan bool), "run2": make(chan bool)}
+			started := make(chan string)
+			s.kubelet = func(pod *corev1.Pod) {
+				id := pod.Labels[LabelRun]
+				started <- id
+				<-finish[id]
+				s.succeed(pod.Name, answer(t, "a"))
+			}
+			ended := make(chan string)
+			for _, id := range []string{"run1", "run2"} {
+				opts := s.options()
+				opts.RunID = id
+				go func() {
+					if _, gaps, err := Run(context.Background(), opts, factNodes("a")); err != nil || len(gaps) > 0 {
+						t.Errorf("%s: %v, error %v", id, gaps, err)
+					}
+					ended <- id
+				}()
+				<-started
+			}
+			close(finish[order[0]])
+			<-ended
+			if left := s.left(); !slices.Contains(left, "namespace/kubectl-checklist") || !slices.Contains(left, "pod/checklist-"+order[1]+"-0000") {
+				t.Errorf("after the first: %v", left)
+			}
+			close(finish[order[1]])
+			<-ended
+			s.wantLeft()
+		})
+	}
+}
+
 // Another run claims the namespace between this run's look at it and its
 // deletion: the precondition refuses the deletion.
 func TestNamespaceClaimedAtTheLastMoment(t *testing.T) {
 	s := newAPIServer(t, "a")
 	s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
 		if what == "DELETE namespaces" {
-			other, err := s.options().complete()
-			if err != nil {
-				t.Error(err)
-			}
-			other.RunID = "other"
-			if err := other.markLastRun(t.Context()); err != nil {
+			other := s.options()
+			if err := other.markLastRun(t.Context(), "kubectl-checklist", "other", ""); err != nil {
 				t.Error(err)
 			}
 		}
