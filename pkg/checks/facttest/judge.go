@@ -1,0 +1,70 @@
+package facttest
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// Case is a row of a check's test: a set, and the whole findings it gives.
+type Case struct {
+	Set  *fact.Set
+	Want []api.Finding
+}
+
+// Judge compares what a check's Judge gives for each case.
+func Judge(t *testing.T, judge func(*fact.Set) []api.Finding, cases map[string]Case) {
+	t.Helper()
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Helper()
+			if diff := cmp.Diff(tc.Want, judge(tc.Set)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// One is a list of one finding.
+func One(f api.Finding) []api.Finding { return []api.Finding{f} }
+
+// Evidence makes a list from pairs of source and value, of the check's basis.
+func Evidence(pairs ...string) []api.Evidence {
+	var out []api.Evidence
+	for i := 0; i+1 < len(pairs); i += 2 {
+		out = append(out, api.Evidence{Source: pairs[i], Value: pairs[i+1]})
+	}
+	return out
+}
+
+// Claimed marks the evidence in a list as declared, from index i on.
+func Claimed(i int, evidence []api.Evidence) []api.Evidence {
+	for ; i < len(evidence); i++ {
+		evidence[i].Basis = api.Declared
+	}
+	return evidence
+}
+
+// NotSeen is the finding for a container that is declared running while its
+// node showed no process of it.
+func NotSeen() api.Finding {
+	return api.Finding{
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: Subject(),
+		Message:  "the API calls it running, but no process of it was found on its node (a sandboxed runtime, or it ended meanwhile)",
+		Evidence: Evidence("node/n1 /proc/*/cgroup", "no process of this container"),
+	}
+}
+
+// Edit changes a set and returns it.
+func Edit(set *fact.Set, edits ...func(*fact.Set)) *fact.Set {
+	for _, edit := range edits {
+		edit(set)
+	}
+	return set
+}
+
+// NoContainers is an edit after which nothing runs on the node.
+func NoContainers(set *fact.Set) { set.Nodes[0].Measured.Containers = nil }

@@ -1,0 +1,51 @@
+package privileged
+
+import (
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestAddedCapabilities(t *testing.T) {
+	add := func(names ...string) fact.Container { return fact.Container{CapAdd: names, CapDrop: []string{"ALL"}} }
+	finding := func(verdict api.Verdict, severity api.Severity, message string, evidence ...string) []api.Finding {
+		f := api.Finding{
+			Verdict: verdict, Severity: severity, Subject: ft.Subject(), Message: message,
+			Evidence: ft.Evidence(append([]string{ft.App + "securityContext.capabilities.add"}, evidence...)...),
+		}
+		if verdict == api.VerdictUnknown {
+			f.Reason = fact.Unsupported
+		}
+		return ft.One(f)
+	}
+	const fine = "adds no capability beyond the runtime's default"
+	hostPID := func(s *fact.PodSpec) { s.HostPID = true }
+	hostNetwork := func(s *fact.PodSpec) { s.HostNetwork = true }
+	ft.Judge(t, judgeAddedCapabilities, map[string]ft.Case{
+		"nothing added passes":             {ft.Declared(fact.Container{}), finding(api.Pass, "", fine, "not set")},
+		"one of the default's passes":      {ft.Declared(add("NET_BIND_SERVICE")), finding(api.Pass, "", fine, "NET_BIND_SERVICE")},
+		"ALL fails":                        {ft.Declared(add("all")), finding(api.Fail, api.Critical, "adds every capability", "all")},
+		"SYS_ADMIN fails, however spelled": {ft.Declared(add("cap_sys_admin")), finding(api.Fail, api.Critical, "adds SYS_ADMIN", "cap_sys_admin")},
+		"BPF fails":                        {ft.Declared(add("BPF")), finding(api.Fail, api.High, "adds BPF", "BPF")},
+		"NET_ADMIN alone is medium":        {ft.Declared(add("NET_ADMIN", "CHOWN")), finding(api.Fail, api.Medium, "adds NET_ADMIN", "NET_ADMIN, CHOWN")},
+		"NET_ADMIN in the node's network is high": {
+			ft.Declared(add("NET_ADMIN"), hostNetwork), finding(api.Fail, api.High, "adds NET_ADMIN", "NET_ADMIN"),
+		},
+		"SYS_PTRACE alone is medium": {ft.Declared(add("SYS_PTRACE")), finding(api.Fail, api.Medium, "adds SYS_PTRACE", "SYS_PTRACE")},
+		"SYS_PTRACE over the node's processes is high": {
+			ft.Declared(add("SYS_PTRACE"), hostPID), finding(api.Fail, api.High, "adds SYS_PTRACE", "SYS_PTRACE"),
+		},
+		"in a user namespace of its own it is low": {
+			ft.Declared(add("SYS_ADMIN"), hostUsers(false)),
+			finding(api.Fail, api.Low, "adds SYS_ADMIN, in a user namespace of its own", "SYS_ADMIN", ft.Field+"hostUsers", "false"),
+		},
+		"a name that is none is unknown": {
+			ft.Declared(add("SYS_ADMINS")), finding(api.VerdictUnknown, "", "adds a capability that is not known here: SYS_ADMINS", "SYS_ADMINS"),
+		},
+		"a name that is none beside one that fails": {
+			ft.Declared(add("FUTURE", "BPF")), finding(api.Fail, api.High, "adds BPF", "FUTURE, BPF"),
+		},
+	})
+}

@@ -1,0 +1,84 @@
+package privileged
+
+import (
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestHostPath(t *testing.T) {
+	volume := func(path string) func(*fact.PodSpec) {
+		return func(s *fact.PodSpec) {
+			s.Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "hostPath", HostPath: path}}
+		}
+	}
+	mount := func(readOnly bool, subPath string) fact.Container {
+		return fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/host", ReadOnly: readOnly, SubPath: subPath}}}
+	}
+	rw, ro := mount(false, ""), mount(true, "")
+	fails := func(severity api.Severity, message, value string) []api.Finding {
+		return ft.One(api.Finding{
+			Verdict: api.Fail, Severity: severity, Subject: ft.Subject(), Message: message,
+			Evidence: ft.Evidence(ft.Field+"volumes[0].hostPath.path", value),
+		})
+	}
+	pass := api.Finding{
+		Verdict: api.Pass, Subject: ft.Subject(), Message: "mounts nothing of the node",
+		Evidence: ft.Evidence(ft.App+"volumeMounts", "no hostPath"),
+	}
+	ft.Judge(t, judgeHostPath, map[string]ft.Case{
+		"no volume passes": {ft.Declared(fact.Container{}), ft.One(pass)},
+		"an emptyDir passes": {
+			ft.Declared(rw, func(s *fact.PodSpec) {
+				s.Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "emptyDir"}}
+			}),
+			ft.One(pass),
+		},
+		"/ is high":                       {ft.Declared(rw, volume("/")), fails(api.High, "mounts / of the node", "/ at /host")},
+		"/ is high even read-only":        {ft.Declared(ro, volume("/")), fails(api.High, "mounts / of the node", "/ at /host, read-only")},
+		"below /etc is high":              {ft.Declared(rw, volume("/etc/kubernetes/")), fails(api.High, "mounts /etc/kubernetes of the node", "/etc/kubernetes/ at /host")},
+		"/etc read-only is medium":        {ft.Declared(ro, volume("/etc")), fails(api.Medium, "mounts /etc of the node, read-only", "/etc at /host, read-only")},
+		"above /var/lib/kubelet is high":  {ft.Declared(rw, volume("/var/lib")), fails(api.High, "mounts /var/lib of the node", "/var/lib at /host")},
+		"/proc is high":                   {ft.Declared(rw, volume("/proc")), fails(api.High, "mounts /proc of the node", "/proc at /host")},
+		"a device is high even read-only": {ft.Declared(ro, volume("/dev/sda")), fails(api.High, "mounts /dev/sda of the node", "/dev/sda at /host, read-only")},
+		"a runtime's socket is high even read-only": {
+			ft.Declared(ro, volume("/var/run/docker.sock")), fails(api.High, "mounts /run/docker.sock of the node", "/var/run/docker.sock at /host, read-only"),
+		},
+		"a directory that holds sockets is high":  {ft.Declared(rw, volume("/var/run")), fails(api.High, "mounts /run of the node", "/var/run at /host")},
+		"another path is medium":                  {ft.Declared(rw, volume("/data")), fails(api.Medium, "mounts /data of the node", "/data at /host")},
+		"a name that only begins alike is medium": {ft.Declared(rw, volume("/etcetera")), fails(api.Medium, "mounts /etcetera of the node", "/etcetera at /host")},
+		"another path read-only is low":           {ft.Declared(ro, volume("/data")), fails(api.Low, "mounts /data of the node, read-only", "/data at /host, read-only")},
+		"dots are resolved":                       {ft.Declared(rw, volume("/data/../etc")), fails(api.High, "mounts /etc of the node", "/data/../etc at /host")},
+		"a subPath narrows":                       {ft.Declared(mount(false, "log/web"), volume("/var")), fails(api.Medium, "mounts /var/log/web of the node", "/var, subPath log/web at /host")},
+		"a subPath from a variable does not":      {ft.Declared(mount(false, "$(DIR)"), volume("/var")), fails(api.High, "mounts /var of the node", "/var, subPath $(DIR) at /host")},
+		"a claim's directory on the node counts": {
+			ft.Declared(rw, func(s *fact.PodSpec) {
+				s.Volumes = []fact.Volume{{
+					Name: "host", Field: "spec.volumes[0]", Source: "persistentVolumeClaim", HostPath: "/data", HostPathFrom: "persistentvolume/pv-1",
+				}}
+			}),
+			ft.One(api.Finding{
+				Verdict: api.Fail, Severity: api.Medium, Subject: ft.Subject(), Message: "mounts /data of the node",
+				Evidence: ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "/data of persistentvolume/pv-1 at /host"),
+			}),
+		},
+		"a volume that nothing mounts is low": {
+			ft.Declared(fact.Container{}, volume("/etc")),
+			[]api.Finding{pass, {
+				Verdict: api.Fail, Severity: api.Low, Subject: ft.PodSubject(),
+				Message:  "declares /etc of the node as a volume that no container mounts",
+				Evidence: ft.Evidence(ft.Field+"volumes[0].hostPath.path", "/etc"),
+			}},
+		},
+	})
+}
+
+// A declaration is there or it is not: only a gap of the pods makes it unknown,
+// which Run tells.
+func TestHostPathWithoutPods(t *testing.T) {
+	if got := judgeHostPath(&fact.Set{}); len(got) != 0 {
+		t.Errorf("want no findings without pods, got %v", got)
+	}
+}
