@@ -98,6 +98,8 @@ func (c *Collector) executableOf(ctx context.Context, ct *container, p *process,
 		return
 	}
 	defer d.close()
+	again := *p // the other track reads p
+	p = &again
 	for range 2 {
 		exe, scripts, gap, err := c.readExecutable(ctx, ct, p, d)
 		switch {
