@@ -239,21 +239,15 @@ func (c *Collector) readProcesses(ctx context.Context) {
 		return
 	}
 	// Two tracks, so that a file system that hangs one leaves the other.
-	var tracks sync.WaitGroup
-	tracks.Add(2)
-	go func() {
-		defer tracks.Done()
+	together(func() {
 		c.readExecutables(ctx, containers)
 		c.readDevices(ctx, containers)
 		c.walkUppers(ctx, containers)
 		c.closeOverlays(containers)
-	}()
-	go func() {
-		defer tracks.Done()
+	}, func() {
 		c.readHost(ctx)
 		c.readStorage(ctx, all)
-	}()
-	tracks.Wait()
+	})
 	c.forgetEnded()
 }
 

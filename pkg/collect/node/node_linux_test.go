@@ -534,6 +534,21 @@ func TestSnapshotWhileRunning(t *testing.T) {
 	c.Close()
 }
 
+// A panic in a worker reaches whoever called Run.
+func TestPanicReachesTheCaller(t *testing.T) {
+	defer func() {
+		if v := recover(); v != "here" {
+			t.Errorf("recovered %v", v)
+		}
+	}()
+	each(context.Background(), 5, func(i int, _ []byte) {
+		if i == 3 {
+			panic("here")
+		}
+	})
+	t.Error("each returned")
+}
+
 func TestNewErrors(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(dir+"/file", nil, 0o644); err != nil {

@@ -101,22 +101,43 @@ func reasonOf(err error) fact.Reason {
 // its own, until ctx ends.
 func each(ctx context.Context, n int, do func(i int, buf []byte)) {
 	var next atomic.Int64
+	work := func() {
+		buf := make([]byte, bufferSize)
+		for ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				return
+			}
+			do(i, buf)
+		}
+	}
+	together(slices.Repeat([]func(){work}, min(workers, n))...)
+}
+
+// together runs functions at once and returns when all have. A panic in one of
+// them is the caller's, who may know what to do with it; in a goroutine of its
+// own it would end the program without a word.
+func together(work ...func()) {
 	var wait sync.WaitGroup
-	for range min(workers, n) {
+	panics := make(chan any, len(work))
+	for _, do := range work {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			buf := make([]byte, bufferSize)
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
+			defer func() {
+				if v := recover(); v != nil {
+					panics <- v
 				}
-				do(i, buf)
-			}
+			}()
+			do()
 		}()
 	}
 	wait.Wait()
+	select {
+	case v := <-panics:
+		panic(v)
+	default:
+	}
 }
 
 // readSafe reads of every process what takes no lock of the process: stat,
