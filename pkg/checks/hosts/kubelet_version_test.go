@@ -1,0 +1,123 @@
+package hosts
+
+import (
+	"testing"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestKubeletVersion(t *testing.T) {
+	const (
+		field  = "node/n1 status.nodeInfo.kubeletVersion"
+		server = "/version gitVersion"
+		table  = "https://kubernetes.io/releases/ as of 2026-09-15"
+	)
+	set := func(kubelet, server string) *fact.Set {
+		return &fact.Set{
+			CollectedAt: ft.Time, Cluster: fact.Cluster{Version: server},
+			Nodes: []fact.Node{{Name: ft.Node, Listed: true, KubeletVersion: kubelet}},
+		}
+	}
+	at := func(s *fact.Set, day string) *fact.Set {
+		parsed, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.CollectedAt = fact.NewTime(parsed.Add(12 * time.Hour))
+		return s
+	}
+	finding := func(verdict api.Verdict, reason fact.Reason, message string, evidence ...string) api.Finding {
+		return api.Finding{Verdict: verdict, Reason: reason, Subject: ft.NodeSubject(), Message: message, Evidence: ft.Evidence(evidence...)}
+	}
+	ft.Judge(t, judgeKubeletVersion, map[string]ft.Case{
+		"supported and as the API server passes": {
+			set("v1.37.2", "v1.37.2"),
+			ft.One(finding(api.Pass, "", "its kubelet 1.37 is supported and fits the API server", field, "v1.37.2", server, "v1.37.2", table, "1.37: end of life 2027-10-28")),
+		},
+		"a provider's suffixes do not matter": {
+			set("v1.36.1+k3s1", "v1.37.1-eks-61c0bbb"),
+			ft.One(finding(api.Pass, "", "its kubelet 1.36 is supported and fits the API server",
+				field, "v1.36.1+k3s1", server, "v1.37.1-eks-61c0bbb", table, "1.36: end of life 2027-06-28")),
+		},
+		"newer than the API server fails": {
+			set("v1.37.0", "v1.36.4"),
+			ft.One(finding(api.Fail, "", "its kubelet 1.37 is newer than the API server 1.36", field, "v1.37.0", server, "v1.36.4")),
+		},
+		"three minor versions older is within the skew": {
+			at(set("v1.34.0", "v1.37.0"), "2026-10-27"),
+			ft.One(finding(api.Pass, "", "its kubelet 1.34 is supported and fits the API server", field, "v1.34.0", server, "v1.37.0", table, "1.34: end of life 2026-10-27")),
+		},
+		"past its end of life fails": {
+			set("v1.34.0", "v1.37.0"),
+			ft.One(finding(api.Fail, "", "its kubelet 1.34 is past its end of life (2026-10-27)", field, "v1.34.0", table, "1.34: end of life 2026-10-27")),
+		},
+		"four minor versions older fails twice": {
+			set("v1.33.0", "v1.37.0"),
+			[]api.Finding{
+				finding(api.Fail, "", "its kubelet 1.33 is more than 3 minor versions older than the API server 1.37", field, "v1.33.0", server, "v1.37.0"),
+				finding(api.Fail, "", "its kubelet 1.33 is past its end of life (2026-06-28)", field, "v1.33.0", table, "1.33: end of life 2026-06-28"),
+			},
+		},
+		"before 1.28 the skew was two": {
+			at(set("v1.24.0", "v1.27.0"), "2023-06-01"),
+			ft.One(finding(api.Fail, "", "its kubelet 1.24 is more than 2 minor versions older than the API server 1.27", field, "v1.24.0", server, "v1.27.0")),
+		},
+		"older than the table is past its end of life": {
+			at(set("v1.12.0", "v1.14.0"), "2026-01-01"),
+			ft.One(finding(api.Fail, "", "its kubelet 1.12 is past its end of life", field, "v1.12.0", table, "1.12: long past its end of life")),
+		},
+		"newer than the table is unknown": {
+			set("v1.38.0", "v1.38.0"),
+			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "the end of life of Kubernetes 1.38 is not known", field, "v1.38.0", table, "1.38 is not listed")),
+		},
+		"a table of more than a year ago is unknown": {
+			at(set("v1.37.0", "v1.37.0"), "2027-09-20"),
+			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "the table of ends of life is more than a year old", field, "v1.37.0", table, "1.37: end of life 2027-10-28")),
+		},
+		"but what it calls past stays past": {
+			at(set("v1.30.0", "v1.30.0"), "2030-01-01"),
+			ft.One(finding(api.Fail, "", "its kubelet 1.30 is past its end of life (2025-07-15)", field, "v1.30.0", table, "1.30: end of life 2025-07-15")),
+		},
+		"an unknown API server's version is unknown": {
+			set("v1.37.0", ""),
+			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "the API server's version is not known, so that the skew cannot be told", field, "v1.37.0", server, "not set")),
+		},
+		"facts without a time are unknown": {
+			ft.Edit(set("v1.37.0", "v1.37.0"), func(s *fact.Set) { s.CollectedAt = fact.Time{} }),
+			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "when these facts were collected is not known, so that the end of life cannot be judged",
+				field, "v1.37.0", table, "1.37: end of life 2027-10-28")),
+		},
+		"no version is unknown": {
+			set("", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be read", field, "not set")),
+		},
+		"a version that is none is unknown": {
+			set("one.two", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be read", field, "one.two")),
+		},
+		"a machine that no API lists has no kubelet to judge": {
+			&fact.Set{Nodes: []fact.Node{{Name: ft.Node}}}, nil,
+		},
+	})
+}
+
+func TestEndOfLifeTable(t *testing.T) {
+	previous := ""
+	for minor := endOfLifeFirst; minor < endOfLifeFirst+len(endOfLife); minor++ {
+		date, listed := endOfLife[minor]
+		if !listed {
+			t.Errorf("1.%d is missing in the table", minor)
+		}
+		if _, err := time.Parse(time.DateOnly, date); err != nil {
+			t.Errorf("1.%d: %v", minor, err)
+		}
+		if date <= previous {
+			t.Errorf("1.%d ends on %s, not after its predecessor on %s", minor, date, previous)
+		}
+		previous = date
+	}
+	if _, err := time.Parse(time.DateOnly, endOfLifeRead); err != nil {
+		t.Error(err)
+	}
+}

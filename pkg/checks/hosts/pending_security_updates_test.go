@@ -1,0 +1,96 @@
+package hosts
+
+import (
+	"testing"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestPendingSecurityUpdates(t *testing.T) {
+	const db = "node/n1 /var/lib/dpkg/status"
+	before := func(days int) fact.Time { return fact.NewTime(ft.Time.AddDate(0, 0, -days)) }
+	state := func(checked fact.Time, pending ...fact.PendingUpdate) *fact.Set {
+		return host(fact.Host{Packages: &fact.PackageState{
+			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 734, Indexes: 6, Checked: checked, Pending: pending,
+		}})
+	}
+	security := func(name string) fact.PendingUpdate {
+		return fact.PendingUpdate{Name: name, Arch: "amd64", Installed: "1.0-1", Candidate: "1.0-2", Security: "1.0-2", Archive: "Debian-Security"}
+	}
+	plain := fact.PendingUpdate{Name: "vim", Arch: "amd64", Installed: "1.0-1", Candidate: "1.0-2"}
+	held, phased := security("openssl"), security("snapd")
+	held.Held, phased.Phased = true, 20
+	summary := func(others, checked string) string {
+		return "734 packages installed, 6 package lists, " + others + " other updates pending, index " + checked
+	}
+	finding := func(verdict api.Verdict, message string, evidence ...string) []api.Finding {
+		f := api.Finding{Verdict: verdict, Subject: ft.NodeSubject(), Message: message, Evidence: ft.Evidence(evidence...)}
+		if verdict == api.VerdictUnknown {
+			f.Reason = fact.NotPresent
+		}
+		return ft.One(f)
+	}
+	const today = "checked 2026-11-24T12:00:00Z"
+	const value = "1.0-1 installed, 1.0-2 in Debian-Security"
+
+	ft.Judge(t, judgePendingSecurityUpdates, map[string]ft.Case{
+		"none pending passes":                    {state(before(0)), finding(api.Pass, "no security update is pending", db, summary("0", today))},
+		"an update that is no security's passes": {state(before(0), plain), finding(api.Pass, "no security update is pending", db, summary("1", today))},
+		"a security update fails": {
+			state(before(0), security("openssl"), plain),
+			finding(api.Fail, "1 security update pending: openssl", db, summary("1", today), db+" openssl:amd64", value),
+		},
+		"names beyond three are counted": {
+			state(before(0), security("a"), security("b"), security("c"), security("d"), security("e")),
+			finding(api.Fail, "5 security updates pending: a, b, c and 2 more", db, summary("0", today), db+" a:amd64", value,
+				db+" b:amd64", value, db+" c:amd64", value, db+" d:amd64", value, db+" e:amd64", value),
+		},
+		"one on hold fails and is named apart": {
+			state(before(0), held, security("zlib1g")),
+			finding(api.Fail, "1 security update pending: zlib1g; 1 security update on hold: openssl", db, summary("0", today),
+				db+" zlib1g:amd64", value, db+" openssl:amd64", value+", on hold"),
+		},
+		"a phased one is said to be": {
+			state(before(0), phased),
+			finding(api.Fail, "1 security update pending: snapd", db, summary("0", today), db+" snapd:amd64", value+", phased to 20%"),
+		},
+		"none pending by an index of a week ago passes with a note": {
+			state(before(8)),
+			finding(api.Pass, "no security update is pending by its package index, which is more than 7 days old", db, summary("0", "checked 2026-11-16T12:00:00Z")),
+		},
+		"none pending by an index of a month ago is unknown": {
+			state(before(31)),
+			finding(api.VerdictUnknown, "no security update is pending by its package index, but that is more than 30 days old",
+				db, summary("0", "checked 2026-10-24T12:00:00Z")),
+		},
+		"none pending by an index of unknown age is unknown": {
+			state(fact.Time{}),
+			finding(api.VerdictUnknown, "no security update is pending by its package index, whose age is not known", db, summary("0", "of unknown age")),
+		},
+		"a security update by an old index fails all the same": {
+			state(before(90), security("openssl")),
+			finding(api.Fail, "1 security update pending: openssl", db, summary("0", "checked 2026-08-26T12:00:00Z"), db+" openssl:amd64", value),
+		},
+		"without a time of checking, the index's own date counts": {
+			ft.Edit(state(fact.Time{}), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Content = before(1) }),
+			finding(api.Pass, "no security update is pending", db, summary("0", "dated 2026-11-23T12:00:00Z")),
+		},
+		"age is told against the run, not the clock": {
+			ft.Edit(state(before(0)), func(s *fact.Set) { s.CollectedAt = fact.NewTime(ft.Time.Add(31 * 24 * time.Hour)) }),
+			finding(api.VerdictUnknown, "no security update is pending by its package index, but that is more than 30 days old", db, summary("0", today)),
+		},
+		"no index is unknown": {
+			ft.Edit(state(before(0)), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Indexes = 0 }),
+			finding(api.VerdictUnknown, "it has no package index to compare with", db, "734 packages installed, 0 package lists"),
+		},
+		"no database is unknown": {
+			host(fact.Host{}), finding(api.VerdictUnknown, "no package database was found", "node/n1 package database", "none"),
+		},
+		"a node whose packages were not read gives nothing here: its gap does": {
+			ft.Edit(state(before(0)), func(s *fact.Set) { s.Nodes[0].Measured.Read = nil }), nil,
+		},
+	})
+}

@@ -1,0 +1,146 @@
+package secrets
+
+import (
+	"testing"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestEncryptionConfig(t *testing.T) {
+	started := ft.Time
+	before, after := fact.NewTime(started.Add(-time.Hour)), fact.NewTime(started.Add(time.Hour))
+	const path = "/etc/kubernetes/enc.yaml"
+	aes := fact.EncryptionProvider{Type: "aescbc", Keys: []string{"key1", "key0"}}
+	identity := fact.EncryptionProvider{Type: "identity"}
+	kms := fact.EncryptionProvider{Type: "kms", Name: "vault", APIVersion: "v2", Endpoint: "unix:///run/kms.sock"}
+	config := func(changed fact.Time, providers ...fact.EncryptionProvider) fact.APIServer {
+		return fact.APIServer{
+			PID: 10, Started: started, EncryptionFlag: true,
+			Encryption: &fact.EncryptionConfiguration{
+				Path: path, Changed: changed, Entries: []fact.EncryptionEntry{{Resources: []string{"secrets"}, Providers: providers}},
+			},
+		}
+	}
+	none := fact.APIServer{PID: 10, Started: started}
+	servers := func(list ...fact.APIServer) *fact.Set {
+		set := &fact.Set{}
+		for i, s := range list {
+			m := ft.Measurement()
+			m.APIServers = []fact.APIServer{s}
+			set.Nodes = append(set.Nodes, fact.Node{Name: []string{"cp1", "cp2", "cp3"}[i], Listed: true, ControlPlane: true, Measured: m})
+		}
+		return set
+	}
+	finding := func(node string, verdict api.Verdict, reason fact.Reason, message string, evidence ...string) api.Finding {
+		return api.Finding{
+			Verdict: verdict, Reason: reason, Subject: fact.Subject{Kind: "Node", Name: node}, Message: message,
+			Evidence: ft.Evidence(append([]string{"node/" + node + " /proc/10/cmdline --encryption-provider-config"}, evidence...)...),
+		}
+	}
+	resources := func(node string) string { return "node/" + node + " " + path + " resources" }
+	times := "node/cp1 " + path + " ctime, /proc/10/stat starttime"
+	encrypted := func(node string) api.Finding {
+		return finding(node, api.Pass, "", "the API server writes Secrets encrypted by aescbc", path, resources(node), "secrets: aescbc (key1, key0), identity")
+	}
+	plaintext := func(node string) api.Finding {
+		return finding(node, api.Fail, "", "the API server has no encryption configuration: it writes Secrets as plaintext", "not set")
+	}
+	cluster := fact.Subject{Kind: "Cluster"}
+	reload := config(after, aes)
+	reload.Encryption.AutoReload = true
+	others := config(before, aes)
+	others.Encryption.Entries[0].Resources = []string{"configmaps"}
+	unread := config(before, aes)
+	unread.Encryption = nil
+	noStart := config(before, aes)
+	noStart.Started = fact.Time{}
+
+	ft.Judge(t, judgeEncryptionConfig, map[string]ft.Case{
+		"a first provider that encrypts passes": {servers(config(before, aes, identity)), ft.One(encrypted("cp1"))},
+		"kms is named": {
+			servers(config(before, kms)),
+			ft.One(finding("cp1", api.Pass, "", "the API server writes Secrets encrypted by kms", path, resources("cp1"), "secrets: kms vault v2")),
+		},
+		"identity first fails, whatever follows": {
+			servers(config(before, identity, aes)),
+			ft.One(finding("cp1", api.Fail, "", "identity is the first provider for secrets: the API server writes them as plaintext",
+				path, resources("cp1"), "secrets: identity, aescbc (key1, key0)")),
+		},
+		"no entry for secrets fails": {
+			servers(others),
+			ft.One(finding("cp1", api.Fail, "", "no entry of the encryption configuration covers secrets: the API server writes them as plaintext",
+				path, resources("cp1"), "no entry covers secrets")),
+		},
+		"no flag fails": {servers(none), ft.One(plaintext("cp1"))},
+		"a file that was not read is unknown": {
+			servers(unread), ft.One(finding("cp1", api.VerdictUnknown, fact.NotPresent, "the API server's encryption configuration was not read", "set")),
+		},
+		"a file that changed after the start is unknown": {
+			servers(config(after, aes)),
+			ft.One(finding("cp1", api.VerdictUnknown, fact.Changing,
+				"the encryption configuration changed after the API server started, which does not load it anew",
+				path, resources("cp1"), "secrets: aescbc (key1, key0)", times, "changed 2026-11-24T13:00:00Z, started 2026-11-24T12:00:00Z")),
+		},
+		"one that is loaded anew passes": {
+			servers(reload),
+			ft.One(finding("cp1", api.Pass, "", "the API server writes Secrets encrypted by aescbc", path, resources("cp1"), "secrets: aescbc (key1, key0)")),
+		},
+		"a start that was not read is unknown": {
+			servers(noStart),
+			ft.One(finding("cp1", api.VerdictUnknown, fact.NotPresent,
+				"whether the encryption configuration changed after the API server started is not known",
+				path, resources("cp1"), "secrets: aescbc (key1, key0)", times, "changed 2026-11-24T11:00:00Z, started not read")),
+		},
+		"no provider is unknown": {
+			servers(config(before)),
+			ft.One(finding("cp1", api.VerdictUnknown, fact.Corrupt, "the encryption configuration names no provider for secrets", path, resources("cp1"), "secrets: ")),
+		},
+		"a provider that is not known is unknown": {
+			servers(config(before, fact.EncryptionProvider{Type: "rot13"})),
+			ft.One(finding("cp1", api.VerdictUnknown, fact.Unsupported, `the first provider for secrets is not known: "rot13"`, path, resources("cp1"), "secrets: rot13")),
+		},
+		"two that agree pass": {
+			servers(config(before, aes, identity), config(before, aes, identity)), []api.Finding{encrypted("cp1"), encrypted("cp2")},
+		},
+		"two that differ fail": {
+			servers(config(before, aes, identity), none),
+			[]api.Finding{encrypted("cp1"), plaintext("cp2"), {
+				Verdict: api.Fail, Severity: api.Medium, Subject: cluster, Message: "API servers write Secrets in different ways: aescbc key1, identity",
+				Evidence: ft.Evidence("node/cp1 /proc/10/cmdline --encryption-provider-config", "aescbc key1",
+					"node/cp2 /proc/10/cmdline --encryption-provider-config", "identity"),
+			}},
+		},
+		"no API server anywhere is unknown": {
+			&fact.Set{},
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "no API server of this cluster was read",
+				Evidence: ft.Evidence("/proc/*/cmdline", "no API server on the nodes that were measured"),
+			}),
+		},
+		"no API server anywhere, and a gap says why": {
+			&fact.Set{Gaps: []fact.Gap{{What: fact.EncryptionConfig, Subject: cluster, Reason: fact.ProviderManaged}}}, nil,
+		},
+	})
+
+	for name, tc := range map[string]struct {
+		node string
+		set  *fact.Set
+		want bool
+	}{
+		"a worker's gap, where an API server was read":   {"w1", servers(none), true},
+		"a worker's gap, where none was":                 {"w1", servers(), false},
+		"a control-plane node's gap":                     {"cp9", servers(none), false},
+		"a gap of a node that the cluster does not know": {"elsewhere", servers(none), false},
+	} {
+		t.Run("excused: "+name, func(t *testing.T) {
+			tc.set.Nodes = append(tc.set.Nodes, fact.Node{Name: "w1", Listed: true}, fact.Node{Name: "cp9", Listed: true, ControlPlane: true})
+			gap := fact.Gap{What: fact.EncryptionConfig, Subject: fact.Subject{Kind: "Node", Name: tc.node}}
+			if got := excuseWorkers(tc.set, gap); got != tc.want {
+				t.Errorf("want %v, got %v", tc.want, got)
+			}
+		})
+	}
+}
