@@ -34,10 +34,13 @@ EOF
 }
 
 packages=$(list | cut -d' ' -f1)
+# One query: a name that dpkg does not know is simply not printed.
+# shellcheck disable=SC2086 # a list of words
+installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $packages 2>/dev/null | sed -n 's/ installed$//p' || true)
 missing=
 for p in $packages; do
-	case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true) in
-	installed) ;;
+	case " $(echo $installed) " in
+	*" $p "*) ;;
 	*) missing="$missing $p" ;;
 	esac
 done

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,25 +16,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The end-to-end test of the harness takes the machine's cluster down and up
-// again. It runs only where CHECKLIST_E2E=1 says so, as root.
+// The end-to-end test of the harness runs a cluster of its own, with another
+// prefix and state directory, so that one in use stays as it is. It runs only
+// where CHECKLIST_E2E=1 says so, as root.
 //
 //	CHECKLIST_E2E=1 go test -C hack/cluster -run E2E -v -count=1 -timeout 20m .
 func TestClusterE2E(t *testing.T) {
 	if os.Getenv("CHECKLIST_E2E") != "1" {
-		t.Skip("set CHECKLIST_E2E=1: this takes the machine's cluster down and up")
+		t.Skip("set CHECKLIST_E2E=1: this starts a whole cluster, as root")
 	}
+	prefix, bridgeNetns = testPrefix, testPrefix+"net"
+	t.Setenv(prefixVariable, testPrefix)
+	t.Setenv(stateVariable, testState)
 	h := newHarness(t)
+	t.Cleanup(func() { h.run("down") })
 	h.run("down")
 	h.run("down") // safe when nothing is there
 	before := machine(t)
 
+	busy := loadAverage(t) > float64(runtime.NumCPU())
 	begun := time.Now()
 	h.run("up")
 	t.Logf("up, binaries cached: %.1fs", time.Since(begun).Seconds())
-	// Not a figure of the harness, a promise of the repository.
+	// A promise of the repository, on a machine that does nothing else.
 	if took := time.Since(begun); took > time.Minute {
-		t.Errorf("up took %s with cached binaries, expected under a minute", took)
+		if busy {
+			t.Logf("that is over a minute, on a machine that was busy before")
+		} else {
+			t.Errorf("up took %s with cached binaries, expected under a minute", took)
+		}
 	}
 	begun = time.Now()
 	h.run("up")
@@ -82,19 +93,21 @@ func TestClusterE2E(t *testing.T) {
 	t.Run("down removes a half-made cluster", func(t *testing.T) {
 		h := h.in(t)
 		h.run("down")
-		up := exec.Command(h.binary, "up")
-		if err := up.Start(); err != nil {
-			t.Fatal(err)
+		for _, after := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, time.Second, 4 * time.Second, 10 * time.Second} {
+			up := exec.Command(h.binary, "up")
+			if err := up.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(after)
+			if err := up.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = up.Wait()
+			begun := time.Now()
+			h.run("down")
+			t.Logf("down of a cluster whose up was killed after %s: %.1fs", after, time.Since(begun).Seconds())
+			compareMachine(t, before)
 		}
-		time.Sleep(3 * time.Second)
-		if err := up.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = up.Wait()
-		begun := time.Now()
-		h.run("down")
-		t.Logf("down of a half-made cluster: %.1fs", time.Since(begun).Seconds())
-		compareMachine(t, before)
 	})
 
 	t.Run("down leaves nothing, clients in its namespaces included", func(t *testing.T) {
@@ -120,9 +133,12 @@ func TestClusterE2E(t *testing.T) {
 		}
 		compareMachine(t, before)
 	})
-
-	h.run("up")
 }
+
+const (
+	testPrefix = "kltest-"
+	testState  = "/var/lib/kubectl-checklist-cluster-test"
+)
 
 func testNodes(t *testing.T, h harness) {
 	got := h.run("kubectl", "get", "nodes", "--no-headers", "-o", `custom-columns=A:.metadata.name,B:.status.nodeInfo.kubeletVersion,C:.status.nodeInfo.osImage,D:.status.nodeInfo.containerRuntimeVersion,E:.spec.taints[*].key`)
@@ -186,7 +202,7 @@ func testFiles(t *testing.T, h harness) {
 	}
 	// A node must not see the machine's caches, checkout and other nodes.
 	cache, _ := os.UserCacheDir()
-	for _, dir := range []string{defaultState, filepath.Join(cache, "kubectl-checklist", "cluster"), filepath.Dir(filepath.Dir(sourceDir())), "/tmp"} {
+	for _, dir := range []string{testState, defaultState, filepath.Join(cache, "kubectl-checklist", "cluster"), filepath.Dir(filepath.Dir(sourceDir())), "/tmp"} {
 		if got := h.run("node-exec", "w1", "--", "find", dir, "-mindepth", "1", "-not", "-path", "*/.cache*", "-print"); got != "" {
 			t.Errorf("node w1 sees below %s: %s", dir, got)
 		}
@@ -347,6 +363,21 @@ func testErrors(t *testing.T, h harness) {
 	}
 }
 
+// loadAverage is the first number of /proc/loadavg: runnable tasks, averaged
+// over a minute.
+func loadAverage(t *testing.T) float64 {
+	t.Helper()
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	load, err := strconv.ParseFloat(strings.Fields(string(data))[0], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return load
+}
+
 // harness runs the built program's verbs as a user does.
 type harness struct {
 	t      *testing.T
@@ -416,15 +447,17 @@ func machine(t *testing.T) map[string][]string {
 		slices.Sort(items)
 		state[what] = items
 	}
-	mounts, err := mountsBelow("/")
-	if err != nil {
-		t.Fatal(err)
-	}
 	all, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	add("mounts", append(mounts, strconv.Itoa(strings.Count(string(all), "\n"))))
+	var mounts []string
+	for line := range strings.Lines(string(all)) {
+		if strings.Contains(line, prefix) || strings.Contains(line, testState) {
+			mounts = append(mounts, line)
+		}
+	}
+	add("mounts", mounts)
 	glob := func(pattern string) []string {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
@@ -432,7 +465,7 @@ func machine(t *testing.T) map[string][]string {
 		}
 		return found
 	}
-	add("network namespaces", glob(netnsDir+"/*"))
+	add("network namespaces", glob(netnsDir+"/"+prefix+"*"))
 	add("interfaces", glob("/sys/class/net/*"))
 	trees, err := cgroupTrees("*")
 	if err != nil {
@@ -441,7 +474,7 @@ func machine(t *testing.T) map[string][]string {
 	var cgroups []string
 	for _, tree := range trees {
 		_ = walkGone(tree, func(dir string) {
-			if strings.Contains(dir, prefix) || strings.Contains(dir, "kubepods") {
+			if strings.Contains(dir, prefix) {
 				cgroups = append(cgroups, dir)
 			}
 		})
@@ -452,7 +485,7 @@ func machine(t *testing.T) map[string][]string {
 		processes = append(processes, strconv.Itoa(p.pid)+" "+p.name)
 	}
 	add("processes", processes)
-	add("state", glob(defaultState+"*"))
+	add("state", glob(testState+"*"))
 	return state
 }
 
@@ -472,7 +505,7 @@ type process struct {
 }
 
 // clusterProcesses finds them in two ways: by cgroup and network namespace, and,
-// whatever cgroup they are in, by what they execute.
+// whatever they are in, by a root file system in the cluster's state.
 func clusterProcesses(t *testing.T) []process {
 	t.Helper()
 	pids := map[int]bool{}
@@ -496,9 +529,8 @@ func clusterProcesses(t *testing.T) []process {
 		if err != nil {
 			continue
 		}
-		cmdline, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		program := filepath.Base(strings.SplitN(string(cmdline), "\x00", 2)[0])
-		if slices.Contains([]string{"kubelet", "containerd", "containerd-shim-runc-v2", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "node-init", "pause"}, program) {
+		mounts, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "mountinfo"))
+		if bytes.Contains(mounts, []byte("upperdir="+testState+"/")) {
 			pids[pid] = true
 		}
 	}

@@ -9,17 +9,27 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 )
 
 // Everything that the harness makes on the machine carries this prefix: network
 // namespaces, interfaces and cgroups. down finds them by it, also when no state
-// is left.
-const prefix = "klist-"
+// is left. Another prefix (and state directory) is another cluster beside the
+// first: the harness's own test uses that.
+var prefix = func() string {
+	if p := os.Getenv(prefixVariable); p != "" {
+		return p
+	}
+	return "klist-"
+}()
 
-const (
+var (
 	bridgeNetns = prefix + "net"
 	bridgeName  = prefix + "br0"
+)
+
+const (
 	bridgeIP    = "10.200.0.1"
 	serviceCIDR = "10.96.0.0/12"
 	apiPort     = "6443"
@@ -78,6 +88,7 @@ type Cluster struct {
 }
 
 const (
+	prefixVariable = "KUBECTL_CHECKLIST_CLUSTER_PREFIX"
 	stateVariable  = "KUBECTL_CHECKLIST_CLUSTER_STATE"
 	cacheVariable  = "KUBECTL_CHECKLIST_CLUSTER_CACHE"
 	sourceVariable = "KUBECTL_CHECKLIST_CLUSTER_SOURCE"
@@ -95,6 +106,10 @@ func newCluster(log io.Writer) (*Cluster, error) {
 			return nil, fmt.Errorf("finding a cache directory: %w; set %s", err, cacheVariable)
 		}
 		c.Cache = filepath.Join(base, "kubectl-checklist", "cluster")
+	}
+	// Interface names hold 15 bytes, and the glob of down must mean only ours.
+	if len(prefix) > 10 || strings.Trim(prefix, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || !strings.HasSuffix(prefix, "-") || len(prefix) < 3 {
+		return nil, fmt.Errorf("%s=%q: expected 2 to 9 lower case letters or digits and a hyphen", prefixVariable, prefix)
 	}
 	for _, dir := range []string{c.State, c.Cache} {
 		if !filepath.IsAbs(dir) {

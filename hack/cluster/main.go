@@ -60,6 +60,7 @@ func newCommand() *cobra.Command {
 		Long: "Runs the test cluster: a real control plane and three nodes in namespaces.\n\n" +
 			"  " + stateVariable + "  state, goes with down (default " + defaultState + ")\n" +
 			"  " + cacheVariable + "  binaries and images, stay (default: kubectl-checklist/cluster in the user's cache)\n" +
+			"  " + prefixVariable + " of names, for a second cluster with a state of its own (default klist-)\n" +
 			"  " + sourceVariable + " hack/cluster of the checkout (default: found from the current directory)",
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -38,7 +38,7 @@ func (c *Cluster) layRoot(n Node, kubeletConf []byte) error {
 			return err
 		}
 	}
-	hide := append([]string{c.State, c.Cache}, emptied...)
+	hide := append([]string{c.State, c.Cache, defaultState}, emptied...)
 	if c.Source != "" {
 		hide = append(hide, filepath.Dir(filepath.Dir(c.Source)))
 	}
