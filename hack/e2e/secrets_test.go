@@ -99,7 +99,7 @@ func TestSecretsAtRest(t *testing.T) {
 // plaintextByEtcdctl asks the second implementation.
 func plaintextByEtcdctl(t *testing.T, name string) bool {
 	t.Helper()
-	out, err := cluster.Verb(testContext(t, time.Minute), nil, "etcdctl", "--", "get", "/registry/secrets/"+faults.Namespace+"/"+name, "--print-value-only")
+	out, err := cluster.Verb(testContext(t, time.Minute), nil, "etcdctl", "get", "/registry/secrets/"+faults.Namespace+"/"+name, "--print-value-only")
 	must(t, err)
 	switch {
 	case strings.HasPrefix(out, "k8s:enc:aescbc:v1:key1:"):

@@ -39,7 +39,7 @@ func All() []Fault {
 	return []Fault{
 		{
 			Question: api.Builds,
-			Title:    "BuildKit builds images in the cluster",
+			Title:    "BuildKit builds images in the cluster, as root",
 			Expect:   []string{"builds/builder-workload Pod/faults/image-builder/buildkit/"},
 			Plant:    plantBuilder,
 			Remove: func(ctx context.Context, c *harness.Cluster) error {
@@ -126,7 +126,9 @@ const (
 	// hardened is a container with nothing to find but its mutable tag.
 	hardened = `{readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, runAsUser: 1000, runAsNonRoot: true, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
 	// writable is the same with a writable root, and as root, so that somebody can add a file.
-	writable   = `{allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
+	writable = `{allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
+	// asRoot is hardened but for its user.
+	asRoot     = `{readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
 	privileged = `{privileged: true, readOnlyRootFilesystem: true}`
 )
 
@@ -175,7 +177,7 @@ func plantBuilder(ctx context.Context, c *harness.Cluster) error {
 	if _, err := c.Verb(ctx, nil, "import-image", archive); err != nil {
 		return err
 	}
-	return start(ctx, c, pod("image-builder", "buildkit", builderImage, harness.Worker, hardened), "image-builder")
+	return start(ctx, c, pod("image-builder", "buildkit", builderImage, harness.Worker, asRoot), "image-builder")
 }
 
 func plantAdded(ctx context.Context, c *harness.Cluster) error {
@@ -262,7 +264,7 @@ func RewriteSecrets(ctx context.Context, c *harness.Cluster) error {
 	if strings.Contains(secrets, `"items": []`) {
 		return nil
 	}
-	_, err = c.Verb(ctx, strings.NewReader(secrets), "kubectl", "--", "replace", "-f", "-")
+	_, err = c.Verb(ctx, strings.NewReader(secrets), "kubectl", "replace", "-f", "-")
 	return err
 }
 
