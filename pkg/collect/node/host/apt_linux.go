@@ -269,7 +269,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 
 	releases := map[string]*releaseFile{}
 	done := map[string]bool{}
-	missing := 0
+	missing, security, gapsBefore := 0, false, len(a.gaps)
 	pol := policy{pins: a.pins, nativeArch: a.db.nativeArch}
 	for _, src := range a.sources {
 		for _, t := range src.targets(a.db.archs) {
@@ -297,8 +297,10 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 			if suffix < 0 {
 				size, listed := rel.release.sizes[t.metaKey]
 				switch {
-				case rel.exists && rel.err == nil && (!listed || size == 0):
-					// The archive has no such list, or an empty one: apt passes over it.
+				case listed && size == 0:
+					security = security || rel.release.security()
+				case len(rel.release.sizes) > 0 && rel.err == nil && !listed:
+					// The archive has no such list: apt passes over it.
 				case t.arch == "all" && (!rel.exists || !rel.release.supportsAll()):
 				default:
 					missing++
@@ -323,7 +325,12 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 				continue
 			}
 			state.Indexes++
+			security = security || in.security
 		}
+	}
+	if !security && state.Indexes > 0 && len(a.gaps) == gapsBefore {
+		a.gap(fact.NotPresent, fmt.Sprintf("none of the %d package lists is of a security archive (Debian-Security, Ubuntu's -security or ESM), "+
+			"so security updates cannot be told from others", state.Indexes), "Enable the distribution's security archive on the node.")
 	}
 	if missing > 10 {
 		a.gap(fact.NotPresent, fmt.Sprintf("%d more lists of enabled sources are not there", missing-10), update)

@@ -326,3 +326,10 @@ func cpuTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
+
+// TestTools says which oracles are missing, once.
+func TestTools(t *testing.T) {
+	for _, name := range []string{"apt-get", "dpkg", "lz4", "xz"} {
+		t.Run(name, func(t *testing.T) { oracle(t, name) })
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -80,8 +81,8 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 		db.nativeArch = r.arch
 	} else if len(archs) > 0 {
 		db.nativeArch = archs[0]
-	} else {
-		db.nativeArch = records.commonArch()
+	} else if db.nativeArch = records.commonArch(); db.nativeArch == "" {
+		db.nativeArch = debianArch(runtime.GOARCH)
 	}
 	db.archs = append(db.archs, db.nativeArch)
 	for _, arch := range archs {
@@ -103,6 +104,19 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 		db.count++
 	}
 	return db, err
+}
+
+// debianArch translates a GOARCH, for a database that names no architecture.
+func debianArch(goarch string) string {
+	switch goarch {
+	case "386":
+		return "i386"
+	case "arm":
+		return "armhf"
+	case "ppc64le":
+		return "ppc64el"
+	}
+	return goarch
 }
 
 // statusRecord is a stanza of the status file.
