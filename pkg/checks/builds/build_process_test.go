@@ -1,0 +1,103 @@
+package builds
+
+import (
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestBuildProcess(t *testing.T) {
+	const (
+		exe    = "node/n1 /proc/100/exe"
+		name   = "node/n1 /proc/100/status Name"
+		status = "node/n1 /proc/100/status Uid, CapEff"
+		mask   = "00000000a80425fb"
+		none   = "no process of it is a builder or a container runtime"
+	)
+	runs := func(path string) func(*fact.Process) {
+		return func(p *fact.Process) { p.Exe = &fact.Executable{Path: path, Origin: fact.OriginImage} }
+	}
+	comm := func(text string) func(*fact.Process) { // as at level proc
+		return func(p *fact.Process) { p.Exe, p.Comm = nil, text }
+	}
+	memfd := func(text string) func(*fact.Process) {
+		return func(p *fact.Process) {
+			p.Exe, p.Comm = &fact.Executable{Path: "/memfd:x", Origin: fact.OriginMemfd}, text
+		}
+	}
+	uid := func(n int64) func(*fact.Process) {
+		return func(p *fact.Process) { p.UID = [4]int64{n, n, n, n} }
+	}
+	caps := func(bits uint64) func(*fact.Process) {
+		return func(p *fact.Process) { p.CapEff = fact.NewCapMask(bits) }
+	}
+	ownUsers := func(p *fact.Process) { p.UserNS = 4026532999 }
+	set := func(edits ...func(*fact.Process)) *fact.Set { return ft.Measured(ft.With(edits...), fact.Container{}) }
+	fails := func(severity api.Severity, message string, evidence ...string) []api.Finding {
+		return ft.One(api.Finding{Verdict: api.Fail, Severity: severity, Subject: ft.Subject(), Message: message, Evidence: ft.Evidence(evidence...)})
+	}
+	passes := func(value string) []api.Finding {
+		return ft.One(api.Finding{Verdict: api.Pass, Subject: ft.Subject(), Message: none, Evidence: ft.Evidence(exe, value)})
+	}
+	socket := fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/s"}}}
+
+	ft.Judge(t, judgeBuildProcess, map[string]ft.Case{
+		"none passes":               {set(), passes("/web")},
+		"none by name alone passes": {set(comm("web")), passes("web")},
+		"dockerd as root is medium": {
+			set(runs("/usr/local/bin/dockerd")), fails(api.Medium, "runs dockerd, as root", exe, "/usr/local/bin/dockerd", status, "0, "+mask),
+		},
+		"with every capability it is critical": {
+			set(runs("/usr/local/bin/dockerd"), caps(ft.AllCaps)),
+			fails(api.Critical, "runs dockerd, privileged", exe, "/usr/local/bin/dockerd", status, "0, 000001ffffffffff"),
+		},
+		"with SYS_ADMIN it is as good as privileged": {
+			set(runs("/usr/bin/buildkitd"), caps(1<<21)), fails(api.Critical, "runs buildkitd, privileged", exe, "/usr/bin/buildkitd", status, "0, 0000000000200000"),
+		},
+		"with a socket it is high": {
+			ft.Measured(ft.With(runs("/usr/bin/buildah")), socket, hostPath("/run/docker.sock")),
+			fails(api.High, "runs buildah, with a runtime's socket", exe, "/usr/bin/buildah", status, "0, "+mask),
+		},
+		"as another user it is low": {
+			set(runs("/usr/bin/buildkitd"), uid(1000), caps(0)),
+			fails(api.Low, "runs buildkitd, without root", exe, "/usr/bin/buildkitd", status, "1000, 0000000000000000"),
+		},
+		"in a user namespace it is low": {
+			set(runs("/usr/bin/buildkitd"), ownUsers, caps(ft.AllCaps)),
+			fails(api.Low, "runs buildkitd, sandboxed", exe, "/usr/bin/buildkitd", status, "0, 000001ffffffffff"),
+		},
+		"the kaniko executor": {
+			set(runs("/kaniko/executor")), fails(api.Medium, "runs the kaniko executor, as root", exe, "/kaniko/executor", status, "0, "+mask),
+		},
+		"another executor passes": {set(runs("/app/executor")), passes("/app/executor")},
+		"a nested containerd": {
+			set(runs("/usr/bin/containerd")), fails(api.Medium, "runs a nested containerd, as root", exe, "/usr/bin/containerd", status, "0, "+mask),
+		},
+		"a nested runc": {
+			set(runs("/usr/sbin/runc")), fails(api.Medium, "runs a nested runtime (runc), as root", exe, "/usr/sbin/runc", status, "0, "+mask),
+		},
+		"without exe the name tells": {
+			set(comm("buildkitd")), fails(api.Medium, "runs buildkitd, as root", name, "buildkitd", status, "0, "+mask),
+		},
+		"a name that the kernel cut": {
+			set(comm("containerd-shim")), fails(api.Medium, "runs a nested containerd, as root", name, "containerd-shim", status, "0, "+mask),
+		},
+		"a memfd's path tells nothing, its name does": {
+			set(memfd("buildah")), fails(api.Medium, "runs buildah, as root", name, "buildah", status, "0, "+mask),
+		},
+		"a name is only a process's own word: exe decides": {
+			set(func(p *fact.Process) { p.Comm = "dockerd" }), passes("/web"),
+		},
+		"the node's runtime on its way into the container passes": {set(memfd("runc:[2:INIT]")), passes("runc:[2:INIT]")},
+		"a container without a process that was read is unknown": {
+			ft.Measured(fact.MeasuredContainer{}, fact.Container{}),
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(), Message: "no process of it was read",
+				Evidence: ft.Evidence("node/n1 container aaaaaaaaaaaa exe", "no process"),
+			}),
+		},
+		"declared running but not seen is unknown": {ft.Edit(set(), ft.NoContainers), ft.One(ft.NotSeen())},
+	})
+}

@@ -1,0 +1,107 @@
+package drift
+
+import (
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestRunningDriftedExecutable(t *testing.T) {
+	const exe = "node/n1 /proc/100/exe"
+	runs := func(e fact.Executable) *fact.Set {
+		return ft.Measured(ft.With(func(p *fact.Process) { p.Exe = &e }), fact.Container{})
+	}
+	of := func(path string, origin fact.Origin) fact.Executable {
+		return fact.Executable{Path: path, Origin: origin}
+	}
+	finding := func(verdict api.Verdict, severity api.Severity, message, source, value string) api.Finding {
+		f := api.Finding{Verdict: verdict, Severity: severity, Subject: ft.Subject(), Message: message, Evidence: ft.Evidence(source, value)}
+		if verdict == api.VerdictUnknown {
+			f.Reason = fact.Unsupported
+		}
+		return f
+	}
+	fails := func(severity api.Severity, message, value string) []api.Finding {
+		return ft.One(finding(api.Fail, severity, message, exe, value))
+	}
+	const fine = "what runs is of its image or on a read-only mount"
+	passes := func(value string) []api.Finding { return ft.One(finding(api.Pass, "", fine, exe, value)) }
+	volume := func(name, fsType string) fact.Executable {
+		return fact.Executable{Path: "/work/x", Origin: fact.OriginVolume, Volume: name, FSType: fsType, Mount: "/work"}
+	}
+	full := fact.Executable{
+		Path: "/tmp/x", Origin: fact.OriginChanged, FSType: "overlay", Mount: "/", HostPath: "/var/lib/containerd/u/tmp/x",
+		SHA256: "abcd", Stale: true, Detail: "copied up",
+	}
+	script := fact.Executable{Path: "/tmp/x.sh", Origin: fact.OriginAdded, Script: true}
+
+	ft.Judge(t, judgeRunningDriftedExecutable, map[string]ft.Case{
+		"of the image passes":             {runs(of("/web", fact.OriginImage)), passes("/web, origin image")},
+		"only touched passes":             {runs(of("/web", fact.OriginMetadata)), passes("/web, origin metadata")},
+		"of the image and removed passes": {runs(of("/web", fact.OriginDeletedImage)), passes("/web, origin deleted-image")},
+		"on a read-only mount passes":     {runs(of("/web", fact.OriginReadOnly)), passes("/web, origin readonly")},
+		"added fails":                     {runs(of("/tmp/x", fact.OriginAdded)), fails(api.High, "runs /tmp/x, which was added to the container", "/tmp/x, origin added")},
+		"changed fails": {
+			runs(full), fails(api.High, "runs /tmp/x, which was changed in the container",
+				"/tmp/x, origin changed, mount / (overlay), on the node /var/lib/containerd/u/tmp/x, sha256:abcd, changed since it was started, copied up"),
+		},
+		"added and deleted fails": {
+			runs(of("/tmp/x", fact.OriginDeletedAdded)),
+			fails(api.High, "runs /tmp/x, which was added to the container and deleted while it runs", "/tmp/x, origin deleted-added"),
+		},
+		"in memory fails": {
+			runs(of("/memfd:x", fact.OriginMemfd)), fails(api.High, "runs /memfd:x, which exists in memory only (memfd)", "/memfd:x, origin memfd"),
+		},
+		"in an emptyDir is high": {
+			runs(volume("emptyDir/work", "ext4")),
+			fails(api.High, "runs /work/x, which is in a writable emptyDir", "/work/x, origin volume, volume emptyDir/work, mount /work (ext4)"),
+		},
+		"on another tmpfs is high": {
+			runs(volume("", "tmpfs")),
+			fails(api.High, "runs /work/x, which is in a writable memory file system", "/work/x, origin volume, mount /work (tmpfs)"),
+		},
+		"on a volume from elsewhere is medium": {
+			runs(volume("persistentVolumeClaim/data", "ext4")),
+			fails(api.Medium, "runs /work/x, which is on a writable volume (persistentVolumeClaim)",
+				"/work/x, origin volume, volume persistentVolumeClaim/data, mount /work (ext4)"),
+		},
+		"on a mount that no volume explains is medium": {
+			runs(volume("", "ext4")), fails(api.Medium, "runs /work/x, which is on a writable mount", "/work/x, origin volume, mount /work (ext4)"),
+		},
+		"foreign is medium": {
+			runs(of("/x", fact.OriginForeign)), fails(api.Medium, "runs /x, which is on a mount that is not of the container", "/x, origin foreign"),
+		},
+		"an unknown origin is unknown": {
+			runs(fact.Executable{Path: "/x", Origin: fact.OriginUnknown, Detail: "no upperdir"}),
+			ft.One(finding(api.VerdictUnknown, "", "runs /x, whose origin could not be told", exe, "/x, origin unknown, no upperdir")),
+		},
+		"an origin of a newer facts file is unknown": {
+			runs(of("/x", "teleported")), ft.One(finding(api.VerdictUnknown, "", "runs /x, whose origin could not be told", exe, "/x, origin teleported")),
+		},
+		"a script that the image's interpreter runs fails": {
+			ft.Measured(ft.With(func(p *fact.Process) { p.Scripts = []fact.Executable{script} }), fact.Container{}),
+			[]api.Finding{
+				finding(api.Pass, "", fine, exe, "/web, origin image, mount / (overlay)"),
+				finding(api.Fail, api.High, "runs the script /tmp/x.sh, which was added to the container",
+					"node/n1 /proc/100/cmdline", "/tmp/x.sh, origin added, script"),
+			},
+		},
+		"a process without an executable is the runtime's, on its way in": {
+			ft.Edit(runs(of("/web", fact.OriginImage)), func(s *fact.Set) {
+				c := &s.Nodes[0].Measured.Containers[0]
+				c.Processes = append(c.Processes, fact.Process{PID: 101})
+			}),
+			passes("/web, origin image"),
+		},
+		"no executable at all is unknown": {
+			ft.Measured(ft.With(func(p *fact.Process) { p.Exe = nil }), fact.Container{}),
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(), Message: "no executable of it was read",
+				Evidence: ft.Evidence(exe, "not read"),
+			}),
+		},
+		"declared running but not seen is unknown": {ft.Edit(runs(full), ft.NoContainers), ft.One(ft.NotSeen())},
+	})
+}

@@ -1,0 +1,54 @@
+package hostpath
+
+import "testing"
+
+func TestSocket(t *testing.T) {
+	for name, tc := range map[string]struct {
+		path   string
+		socket string
+		direct bool
+		ok     bool
+	}{
+		"the socket itself":                        {"/run/docker.sock", "/run/docker.sock", true, true},
+		"by its name below /var/run":               {"/var/run/docker.sock", "/run/docker.sock", true, true},
+		"the directory of its own":                 {"/run/containerd/", "/run/containerd/containerd.sock", true, true},
+		"k3s's":                                    {"/run/k3s/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", true, true},
+		"a user's":                                 {"/run/user/1000/podman/podman.sock", "/run/user/*/podman/podman.sock", true, true},
+		"/run holds them all":                      {"/run", "/run/docker.sock", false, true},
+		"/var/run is /run":                         {"/var/run/", "/run/docker.sock", false, true},
+		"/ holds them all":                         {"/", "/run/docker.sock", false, true},
+		"a directory further up":                   {"/run/k3s", "/run/k3s/containerd/containerd.sock", false, true},
+		"dots are resolved":                        {"/run/lock/../docker.sock", "/run/docker.sock", true, true},
+		"another file in /run":                     {"/run/xtables.lock", "", false, false},
+		"another directory in /run":                {"/run/netns", "", false, false},
+		"a name that only begins alike":            {"/run/containerd-stress", "", false, false},
+		"/var holds a link alone, which leads out": {"/var", "", false, false},
+		"elsewhere":                                {"/data", "", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			socket, direct, ok := Socket(Clean(tc.path))
+			if socket != tc.socket || direct != tc.direct || ok != tc.ok {
+				t.Errorf("%q: want %q, %v, %v; got %q, %v, %v", tc.path, tc.socket, tc.direct, tc.ok, socket, direct, ok)
+			}
+		})
+	}
+}
+
+func TestCovers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		dir, target string
+		want        bool
+	}{
+		"itself":                        {"/etc", "/etc", true},
+		"above":                         {"/var", "/var/lib/kubelet", true},
+		"root":                          {"/", "/etc", true},
+		"below does not":                {"/etc/ssl", "/etc", false},
+		"a name that only begins alike": {"/et", "/etc", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Covers(tc.dir, tc.target); got != tc.want {
+				t.Errorf("want %v, got %v", tc.want, got)
+			}
+		})
+	}
+}

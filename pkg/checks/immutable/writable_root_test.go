@@ -1,0 +1,38 @@
+package immutable
+
+import (
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+// Package writableroot tests every row; these are the verdicts as this check
+// gives them.
+func TestWritableRoot(t *testing.T) {
+	root := func(readOnly bool) *fact.Set {
+		m := ft.With()
+		m.Root = &fact.Mount{Path: "/", FSType: "overlay", ReadOnly: readOnly}
+		return ft.Measured(m, fact.Container{ReadOnlyRootFilesystem: ft.Ptr(readOnly)})
+	}
+	finding := func(verdict api.Verdict, message, mode, declared string) []api.Finding {
+		return ft.One(api.Finding{
+			Verdict: verdict, Basis: api.Measured, Subject: ft.Subject(), Message: message,
+			Evidence: ft.Claimed(1, ft.Evidence("node/n1 /proc/100/mountinfo /", "overlay "+mode,
+				ft.App+"securityContext.readOnlyRootFilesystem", declared)),
+		})
+	}
+	ft.Judge(t, WritableRoot.Judge, map[string]ft.Case{
+		"read-only passes": {root(true), finding(api.Pass, "its root file system is read-only", "ro", "true")},
+		"writable fails":   {root(false), finding(api.Fail, "its root file system is writable", "rw", "false")},
+		"Windows is unknown": {
+			ft.Declared(fact.Container{}, func(s *fact.PodSpec) { s.OS = "windows" }),
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Basis: api.Declared, Subject: ft.Subject(),
+				Message:  "Windows has no read-only root file system",
+				Evidence: ft.Claimed(0, ft.Evidence(ft.App+"securityContext.readOnlyRootFilesystem", "not set")),
+			}),
+		},
+	})
+}

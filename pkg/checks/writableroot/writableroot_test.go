@@ -1,0 +1,98 @@
+package writableroot
+
+import (
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestJudge(t *testing.T) {
+	const (
+		mountinfo = "node/n1 /proc/100/mountinfo /"
+		field     = ft.App + "securityContext.readOnlyRootFilesystem"
+	)
+	readOnly := fact.Container{ReadOnlyRootFilesystem: ft.Ptr(true)}
+	writable := fact.Container{ReadOnlyRootFilesystem: ft.Ptr(false)}
+	measured := func(ro bool, c fact.Container) *fact.Set {
+		m := ft.With()
+		m.Root = &fact.Mount{Path: "/", FSType: "overlay", ReadOnly: ro}
+		return ft.Measured(m, c)
+	}
+	noAPI := func(s *fact.Set) { s.Workloads, s.PodScope = nil, fact.PodsNotListed }
+	noRoot := func(s *fact.Set) { s.Nodes[0].Measured.Containers[0].Root = nil }
+	notRead := func(s *fact.Set) { s.Nodes[0].Measured.Read = []fact.Kind{fact.Processes} }
+	container := fact.Subject{Kind: "Container", Name: "aaaaaaaaaaaa", Node: "n1"}
+	byMount := func(verdict api.Verdict, message, mode, declared string) api.Finding {
+		return api.Finding{
+			Verdict: verdict, Basis: api.Measured, Subject: ft.Subject(), Message: message,
+			Evidence: ft.Claimed(1, ft.Evidence(mountinfo, "overlay "+mode, field, declared)),
+		}
+	}
+	bySpec := func(verdict api.Verdict, message, declared string) api.Finding {
+		return api.Finding{
+			Verdict: verdict, Basis: api.Declared, Subject: ft.Subject(), Message: message,
+			Evidence: ft.Claimed(0, ft.Evidence(field, declared)),
+		}
+	}
+	// secondPod is one of the same template, on a node that was not measured.
+	secondPod := func(s *fact.Set) {
+		s.Workloads[0].Pods = append(s.Workloads[0].Pods, fact.Pod{Name: "web-2", UID: "2", Node: "n2"})
+	}
+	second := bySpec(api.Pass, "its root file system is declared read-only", "true")
+	second.Subject.Pods = []string{"web-2"}
+
+	ft.Judge(t, Judge, map[string]ft.Case{
+		"measured read-only, as declared, passes": {measured(true, readOnly), ft.One(byMount(api.Pass, "its root file system is read-only", "ro", "true"))},
+		"measured writable, as declared, fails":   {measured(false, writable), ft.One(byMount(api.Fail, "its root file system is writable", "rw", "false"))},
+		"measured writable, though declared read-only, fails and says so": {
+			measured(false, readOnly), ft.One(byMount(api.Fail, "its root file system is writable, though it is declared read-only", "rw", "true")),
+		},
+		"measured read-only, though not declared, passes and says so": {
+			measured(true, fact.Container{}), ft.One(byMount(api.Pass, "its root file system is read-only, though that is not declared", "ro", "not set")),
+		},
+		"declared read-only on a node that was not measured passes as declared": {
+			ft.Declared(readOnly), ft.One(bySpec(api.Pass, "its root file system is declared read-only", "true")),
+		},
+		"declared writable on a node that was not measured fails": {
+			ft.Declared(writable), ft.One(bySpec(api.Fail, "its root file system is declared writable", "false")),
+		},
+		"nothing declared means writable": {
+			ft.Declared(fact.Container{}), ft.One(bySpec(api.Fail, "its root file system is writable by default: nothing is declared", "not set")),
+		},
+		"mounts of the node were not read: declared": {
+			ft.Edit(measured(true, writable), notRead), ft.One(bySpec(api.Fail, "its root file system is declared writable", "false")),
+		},
+		"the container's root was not read: declared": {
+			ft.Edit(measured(true, writable), noRoot), ft.One(bySpec(api.Fail, "its root file system is declared writable", "false")),
+		},
+		"each pod by what is known of it": {
+			ft.Edit(measured(true, readOnly), secondPod),
+			[]api.Finding{byMount(api.Pass, "its root file system is read-only", "ro", "true"), second},
+		},
+		"unknown to the API, measured": {
+			ft.Edit(measured(false, fact.Container{}), noAPI),
+			ft.One(api.Finding{
+				Verdict: api.Fail, Basis: api.Measured, Subject: container, Message: "its root file system is writable",
+				Evidence: ft.Evidence(mountinfo, "overlay rw"),
+			}),
+		},
+		"unknown to the API and not read is unknown": {
+			ft.Edit(measured(false, fact.Container{}), noAPI, noRoot),
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: container,
+				Message:  "what is mounted at its root was not read",
+				Evidence: ft.Evidence("node/n1 /proc/100/mountinfo", "no mount at /"),
+			}),
+		},
+		"a template without pods is declared": {
+			ft.Edit(ft.Declared(readOnly), func(s *fact.Set) { s.Workloads[0].Pods = nil }),
+			ft.One(api.Finding{
+				Verdict: api.Pass, Basis: api.Declared, Message: "its root file system is declared read-only",
+				Subject:  fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", Container: "app"},
+				Evidence: ft.Claimed(0, ft.Evidence(field, "true")),
+			}),
+		},
+	})
+}
