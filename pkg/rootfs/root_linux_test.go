@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -480,4 +484,161 @@ func spell(b []byte) string {
 		s.WriteString(words[int(c&0x7f)%len(words)])
 	}
 	return s.String()
+}
+
+// Two thousand random trees and paths, the same each time, against the kernel.
+func TestResolveLikeTheKernel(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	base := t.TempDir()
+	grow(t, base, "a=outside", "b/", "c -> /etc")
+	found, refused, viaLink := 0, map[error]int{}, 0
+	for i := range 200 {
+		dir := filepath.Join(base, fmt.Sprint(i))
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		tree := make([]byte, 120)
+		for j := range tree {
+			tree[j] = byte(rnd.UintN(256))
+		}
+		plant(dir, tree)
+		r, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			raw := make([]byte, 1+rnd.IntN(8))
+			for j := range raw {
+				raw[j] = byte(rnd.UintN(256))
+			}
+			name := spell(raw)
+			fd, want := unix.Openat2(r.FD(), name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+			if errors.Is(want, unix.ENOSYS) || errors.Is(want, unix.EPERM) {
+				t.Skip("no openat2 here: ", want)
+			}
+			got, err := r.Stat(name)
+			if want != nil {
+				refused[want]++
+				if !errors.Is(err, want) {
+					t.Errorf("tree %d, %q: %v; the kernel says %v", i, name, err, want)
+				}
+				continue
+			}
+			var st unix.Stat_t
+			if err := unix.Fstat(fd, &st); err != nil {
+				t.Fatal(err)
+			}
+			_ = unix.Close(fd)
+			if err != nil || got.Ino != st.Ino || got.Dev != st.Dev {
+				t.Errorf("tree %d, %q: inode %d, %v; the kernel says %d", i, name, got.Ino, err, st.Ino)
+			}
+			found++
+			if resolved, err := r.Resolve(name); err == nil && resolved != filepath.Clean("/"+name) {
+				viaLink++
+			}
+		}
+		_ = r.Close()
+	}
+	t.Logf("%d found, %d of them through links; %v", found, viaLink, refused)
+	for _, err := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP} {
+		if refused[err] < 10 {
+			t.Errorf("%v came up %d times: the trees do not try it", err, refused[err])
+		}
+	}
+	if found < 200 || viaLink < 20 {
+		t.Errorf("%d paths found, %d through links: the trees try too little", found, viaLink)
+	}
+}
+
+// Writing is impossible by construction: the package calls nothing that writes,
+// and opens with flags that are constants without a bit for it.
+func TestOnlyReadingSystemCalls(t *testing.T) {
+	allowed := map[string]bool{
+		"Openat": true, "Read": true, "Pread": true, "Close": true, "Readlinkat": true, "Statx": true, "Fstatat": true, "Getdents": true,
+		"Mkdev": true, "Statx_t": true, "Stat_t": true, // arithmetic and types
+	}
+	flags := map[string]bool{"O_PATH": true, "O_CLOEXEC": true, "O_NOFOLLOW": true, "O_RDONLY": true, "O_NONBLOCK": true, "O_NOCTTY": true, "O_DIRECTORY": true}
+	fset := token.NewFileSet()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(fset, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range file.Imports {
+			if path := strings.Trim(i.Path.Value, `"`); path == "os" || path == "syscall" || path == "unsafe" {
+				t.Errorf("%s imports %s", name, path)
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if pkg, ok := sel.X.(*ast.Ident); !ok || pkg.Name != "unix" {
+				return true
+			}
+			what := sel.Sel.Name
+			if what == "Openat" {
+				opens++
+			}
+			constant := strings.HasPrefix(what, "AT_") || strings.HasPrefix(what, "STATX_") || strings.HasPrefix(what, "S_I") || strings.HasPrefix(what, "DT_") || strings.HasPrefix(what, "E") && strings.ToUpper(what) == what
+			if !allowed[what] && !flags[what] && !constant {
+				t.Errorf("%s: unix.%s is not among the calls that only read", fset.Position(n.Pos()), what)
+			}
+			return true
+		})
+	}
+	if opens != 1 {
+		t.Errorf("%d calls of unix.Openat; all go through one function", opens)
+	}
+	for _, f := range []int{flagsPath, flagsMagic, flagsRead, flagsDir} {
+		if f&(unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC|unix.O_APPEND) != unix.O_RDONLY || f&unix.O_TMPFILE == unix.O_TMPFILE {
+			t.Errorf("flags %#x can write", f)
+		}
+	}
+}
+
+// A directory that is moved away while a path is resolved must not turn ".."
+// into a way out of the root.
+func TestNoEscapeByRename(t *testing.T) {
+	base := t.TempDir()
+	grow(t, base, "secret=outside", "root/a/b/c/d/", "root/secret=inside", "out/")
+	r := openRoot(t, filepath.Join(base, "root"))
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = os.Rename(base+"/root/a/b", base+"/out/b")
+				_ = os.Rename(base+"/out/b", base+"/root/a/b")
+			}
+		}
+	}()
+	read := 0
+	for deadline := time.Now().Add(300 * time.Millisecond); time.Now().Before(deadline); {
+		got, err := r.ReadFile("a/b/c/d/../../../../../secret", 100)
+		if err == nil {
+			read++
+			if string(got) != "inside" {
+				t.Fatalf("read %q from outside the root", got)
+			}
+		}
+	}
+	close(stop)
+	<-done
+	if read == 0 {
+		t.Error("not one read came through, so nothing was tried")
+	}
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/capability"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
@@ -257,7 +259,74 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if dir := os.Getenv(hangEnv); dir != "" {
+		os.Exit(readHanging(dir))
+	}
 	os.Exit(m.Run())
+}
+
+// hangEnv makes the test binary mount a file system that never answers as etc
+// of a fixture, and read that.
+const hangEnv = "CHECKLIST_READ_HANGING"
+
+func readHanging(dir string) int {
+	fail := func(err error) int { fmt.Fprintln(os.Stderr, err); return 1 }
+	fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fail(err)
+	}
+	if err := unix.Mount("dead", dir+"/etc", "fuse", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", fuse)); err != nil {
+		return fail(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	m, err := Local(ctx, Options{Level: fact.LevelFull, Root: dir})
+	if err != nil {
+		return fail(err)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(m); err != nil {
+		return fail(err)
+	}
+	return 0
+}
+
+// A file system that never answers costs what lies on it and no more: the
+// facts so far come at the deadline, and the process ends.
+func TestDeadFileSystem(t *testing.T) {
+	unshare := needTool(t, "unshare", "util-linux")
+	if _, err := os.Stat("/dev/fuse"); err != nil || os.Geteuid() != 0 {
+		t.Skip("needs root and /dev/fuse")
+	}
+	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n", root: "/c"}}, "-- c/usr/bin/a --\nx\n-- etc/ --\n")
+	cmd := exec.Command(unshare, "--mount", "--propagation=private", os.Args[0])
+	cmd.Env = append(os.Environ(), hangEnv+"="+dir)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	begun := time.Now()
+	out, err := cmd.Output()
+	if err != nil {
+		if strings.Contains(stderr.String(), "operation not permitted") {
+			t.Skip("mounting is not permitted here")
+		}
+		t.Fatalf("%v: %s", err, &stderr)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %s, with a deadline of 1 s", took)
+	}
+	var m fact.Measurement
+	if err := json.Unmarshal(out, &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Devices} {
+		if !m.HasRead(kind) {
+			t.Errorf("%s does not lie on the dead file system, and was not read", kind)
+		}
+	}
+	for _, kind := range []fact.Kind{fact.Kernel, fact.Packages} {
+		if m.HasRead(kind) || !slices.ContainsFunc(m.Gaps, func(g fact.Gap) bool { return g.What == kind && g.Reason == fact.Timeout }) {
+			t.Errorf("%s was read %v, gaps %v; want a timeout", kind, m.HasRead(kind), m.Gaps)
+		}
+	}
 }
 
 // The probe could read other processes' memory and environment; no filter can
