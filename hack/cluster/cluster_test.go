@@ -277,3 +277,32 @@ func TestKeyChangesWithTheComponents(t *testing.T) {
 		t.Errorf("no checkout: expected an error that names %s, found %v", sourceVariable, err)
 	}
 }
+
+func TestNamesOfImage(t *testing.T) {
+	const table = `REF                 TYPE                                       DIGEST     SIZE      PLATFORMS   LABELS
+example.test/a:v1   application/vnd.oci.image.manifest.v1+json sha256:aaa 1.0 MiB   linux/amd64 -
+example.test/b:v1   application/vnd.oci.image.manifest.v1+json sha256:bbb 1.0 MiB   linux/amd64 -
+example.test/b:v2   application/vnd.oci.image.manifest.v1+json sha256:bbb 1.0 MiB   linux/amd64 -
+sha256:1            application/vnd.oci.image.manifest.v1+json sha256:aaa 1.0 MiB   linux/amd64 -
+sha256:2            application/vnd.oci.image.manifest.v1+json sha256:bbb 1.0 MiB   linux/amd64 -
+`
+	for rule, tc := range map[string]struct {
+		ref  string
+		want []string
+		err  string
+	}{
+		"the last name takes the ID with it":   {ref: "example.test/a:v1", want: []string{"example.test/a:v1", "sha256:1"}},
+		"the ID stays while another name does": {ref: "example.test/b:v1", want: []string{"example.test/b:v1"}},
+		"an unknown name is an error":          {ref: "example.test/c:v1", err: `image "example.test/c:v1": expected one of`},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			got, err := namesOfImage(table, tc.ref)
+			if (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+				t.Fatalf("expected error %q, found %v", tc.err, err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("names (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -234,7 +234,7 @@ func newCommand() *cobra.Command {
 			return err
 		}
 		for _, n := range targets {
-			if err := c.inNode(cmd.Context(), n, nil, io.Discard, "/usr/bin/ctr", "-n", "k8s.io", "images", "rm", "--sync", args[0]); err != nil {
+			if err := c.removeImage(cmd.Context(), n, args[0]); err != nil {
 				return err
 			}
 		}

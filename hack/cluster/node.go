@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -178,6 +179,47 @@ func (c *Cluster) importImage(ctx context.Context, n Node, file string) error {
 		return fmt.Errorf("importing %s into node %s: %w", file, n.Name, err)
 	}
 	return nil
+}
+
+// removeImage removes a name and, where it was the last one of its image, the
+// name by ID that the CRI plugin keeps: else the node would still report it.
+func (c *Cluster) removeImage(ctx context.Context, n Node, ref string) error {
+	var out bytes.Buffer
+	if err := c.inNode(ctx, n, nil, &out, "/usr/bin/ctr", "-n", "k8s.io", "images", "list"); err != nil {
+		return err
+	}
+	refs, err := namesOfImage(out.String(), ref)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	return c.inNode(ctx, n, nil, io.Discard, "/usr/bin/ctr", append([]string{"-n", "k8s.io", "images", "rm", "--sync"}, refs...)...)
+}
+
+// namesOfImage picks from the table of ctr images list (REF, TYPE, DIGEST, ...)
+// what to remove so that ref is gone.
+func namesOfImage(table, ref string) ([]string, error) {
+	digests := map[string]string{}
+	for line := range strings.Lines(table) {
+		if fields := strings.Fields(line); len(fields) >= 3 && fields[0] != "REF" {
+			digests[fields[0]] = fields[2]
+		}
+	}
+	digest, ok := digests[ref]
+	if !ok {
+		return nil, fmt.Errorf("image %q: expected one of %q", ref, slices.Sorted(maps.Keys(digests)))
+	}
+	refs := []string{ref}
+	for other, d := range digests {
+		switch {
+		case d != digest || other == ref:
+		case strings.HasPrefix(other, "sha256:"):
+			refs = append(refs, other)
+		default:
+			return []string{ref}, nil // the image has another name
+		}
+	}
+	slices.Sort(refs[1:])
+	return refs, nil
 }
 
 // enterArgs are the arguments of nsenter(1) by which a command runs in the
