@@ -192,7 +192,7 @@ func (c *Cluster) removeImage(ctx context.Context, n Node, ref string) error {
 	if err != nil {
 		return fmt.Errorf("node %s: %w", n.Name, err)
 	}
-	return c.inNode(ctx, n, nil, io.Discard, "/usr/bin/ctr", append([]string{"-n", "k8s.io", "images", "rm", "--sync"}, refs...)...)
+	return c.inNode(ctx, n, nil, io.Discard, append([]string{"/usr/bin/ctr", "-n", "k8s.io", "images", "rm", "--sync"}, refs...)...)
 }
 
 // namesOfImage picks from the table of ctr images list (REF, TYPE, DIGEST, ...)
