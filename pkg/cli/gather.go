@@ -3,11 +3,15 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
@@ -81,9 +85,21 @@ func (c *clusterRun) finish(r *run, set *fact.Set) error {
 }
 
 func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, error) {
+	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig: %w", err)
+	}
+	if name := *flags.Context; name != "" && raw.Contexts[name] == nil {
+		return nil, fmt.Errorf("kubeconfig: context %q does not exist; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", "))
+	}
 	config, err := flags.ToRESTConfig()
 	if err != nil {
 		return nil, err
+	}
+	// Where nothing is configured, client-go assumes a server on this machine;
+	// nobody means that.
+	if clientcmdapi.IsConfigEmpty(&raw) && config.Host == "http://localhost:8080" && *flags.APIServer == "" {
+		return nil, clientcmd.ErrEmptyConfig
 	}
 	config.UserAgent = "kubectl-checklist/" + env.Version
 	// Priority and fairness on the server protects it; the client's default

@@ -1,0 +1,33 @@
+package cli_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/cli"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"kubectl-checklist": func() {
+			os.Exit(cli.Main(context.Background(), cli.NewEnv("kubectl-checklist", "v0.0.0-test", ""), os.Args[1:]))
+		},
+	})
+}
+
+// Command lines with their exit status, stdout and stderr. None of them has a
+// cluster: what needs one is in hack/e2e.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			// Nobody's kubeconfig: HOME is the script's own directory.
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("KUBECONFIG", "")
+			return nil
+		},
+	})
+}
