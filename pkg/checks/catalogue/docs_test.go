@@ -1,0 +1,65 @@
+package catalogue
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// markdown is docs/checks.md: the catalogue for readers without the binary.
+func markdown() string {
+	var b strings.Builder
+	b.WriteString("# The catalogue\n\n")
+	b.WriteString("<!-- Generated: go test ./pkg/checks/catalogue -run TestDocs -update -->\n\n")
+	fmt.Fprintf(&b, "Version %s. `kubectl checklist explain CHECK` prints one entry.\n\n", Version)
+	b.WriteString("| check | severity | basis | what it asserts |\n| --- | --- | --- | --- |\n")
+	for _, c := range All() {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", c.ID, anchor(c.ID), c.Severity, basis(c), c.Title)
+	}
+	for _, info := range checks.Questions() {
+		fmt.Fprintf(&b, "\n## %d. %s\n", info.Number, info.Text)
+		for _, c := range All() {
+			if c.Question() == info.Question {
+				writeCheck(&b, c)
+			}
+		}
+	}
+	return b.String()
+}
+
+func writeCheck(b *strings.Builder, c checks.Check) {
+	fmt.Fprintf(b, "\n### %s\n\n%s.\n\n", c.ID, c.Title)
+	fmt.Fprintf(b, "Severity at most %s, %s. Needs %s", c.Severity, basis(c), kinds(c.Needs))
+	if len(c.Uses) > 0 {
+		fmt.Fprintf(b, "; uses %s where read", kinds(c.Uses))
+	}
+	fmt.Fprintf(b, ".\n\n**Why.** %s\n\n**Remediation.** %s\n\n**References.**\n\n", c.Why, c.Remediation)
+	for _, reference := range c.References {
+		if strings.HasPrefix(reference, "https://") {
+			fmt.Fprintf(b, "- <%s>\n", reference)
+		} else {
+			fmt.Fprintf(b, "- `%s`\n", reference)
+		}
+	}
+}
+
+// basis names both where a check is declared and, where it was read, measured.
+func basis(c checks.Check) string {
+	if c.NeedsKind(fact.Pods) && len(c.Uses) > 0 {
+		return "declared, measured"
+	}
+	return string(c.Basis)
+}
+
+func kinds(list []fact.Kind) string {
+	words := make([]string, len(list))
+	for i, kind := range list {
+		words[i] = string(kind)
+	}
+	return strings.Join(words, ", ")
+}
+
+// anchor is what GitHub makes of a heading.
+func anchor(id string) string { return strings.ReplaceAll(id, "/", "") }

@@ -1,0 +1,429 @@
+package catalogue
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+// clean is a cluster of a control-plane node and a worker, all of it measured,
+// with one Deployment on the worker and nothing to find.
+func clean() *fact.Set {
+	container := ft.With()
+	container.Root = &fact.Mount{Path: "/", FSType: "overlay", ReadOnly: true}
+	container.DeviceFS = "tmpfs"
+	container.Upper = &fact.UpperWalk{Path: "/var/lib/containerd/u", Entries: 3}
+	set := ft.Measured(container, fact.Container{ReadOnlyRootFilesystem: ft.Ptr(true), CapDrop: []string{"ALL"}})
+	set.Cluster = fact.Cluster{Server: "https://10.0.0.1:6443", Version: "v1.37.2", Provider: "kubeadm"}
+
+	const build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
+	host := fact.Host{
+		Running:   &fact.RunningKernel{Release: "6.1.0-56-amd64", Build: build},
+		Installed: []fact.InstalledKernel{{Release: "6.1.0-56-amd64", Build: build, Path: "/boot/vmlinuz-6.1.0-56-amd64"}},
+		Packages: &fact.PackageState{
+			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Checked: set.CollectedAt, Content: set.CollectedAt,
+		},
+	}
+	worker := &set.Nodes[0]
+	worker.KubeletVersion = "v1.37.2"
+	worker.Measured.Host = host
+
+	control := fact.Node{Name: "cp1", Listed: true, Ready: true, OS: "linux", Arch: "amd64", ControlPlane: true, KubeletVersion: "v1.37.2", Measured: ft.Measurement()}
+	control.Measured.Host = *host.DeepCopy()
+	control.Measured.Etcd = []fact.EtcdDB{{
+		Path: "/var/lib/etcd/member/snap/db", Prefix: "/registry", PrefixFrom: "--etcd-prefix", Complete: true, Total: 2,
+		Secrets: []fact.StoredSecret{
+			{Namespace: "shop", Name: "db", Revision: 812, Class: fact.ClassAESCBC, Provider: "k8s:enc:aescbc:v1:key1:", Size: 300},
+			{Namespace: "shop", Name: "tls", Revision: 813, Class: fact.ClassAESCBC, Provider: "k8s:enc:aescbc:v1:key1:", Size: 300},
+		},
+	}}
+	started := fact.NewTime(set.CollectedAt.Add(-time.Hour))
+	control.Measured.APIServers = []fact.APIServer{{
+		PID: 50, Started: started, EncryptionFlag: true,
+		Encryption: &fact.EncryptionConfiguration{
+			Path: "/etc/kubernetes/enc.yaml", Changed: fact.NewTime(started.Add(-time.Hour)),
+			Entries: []fact.EncryptionEntry{{
+				Resources: []string{"secrets"},
+				Providers: []fact.EncryptionProvider{{Type: "aescbc", Keys: []string{"key1"}}, {Type: "identity"}},
+			}},
+		},
+	}}
+	set.Nodes = append([]fact.Node{control}, set.Nodes...)
+	set.Secrets = []fact.SecretName{{Namespace: "shop", Name: "db"}, {Namespace: "shop", Name: "tls"}}
+	set.SecretsListed = true
+	return set
+}
+
+// What faults change in a clean set.
+func container(s *fact.Set) *fact.Container       { return &s.Workloads[0].Spec.Containers[0] }
+func spec(s *fact.Set) *fact.PodSpec              { return &s.Workloads[0].Spec }
+func running(s *fact.Set) *fact.MeasuredContainer { return &s.Nodes[1].Measured.Containers[0] }
+func process(s *fact.Set) *fact.Process           { return &running(s).Processes[0] }
+func hostOf(s *fact.Set) *fact.Host               { return &s.Nodes[1].Measured.Host }
+func etcdOf(s *fact.Set) *fact.EtcdDB             { return &s.Nodes[0].Measured.Etcd[0] }
+func apiServer(s *fact.Set) *fact.APIServer       { return &s.Nodes[0].Measured.APIServers[0] }
+func mount(s *fact.Set, path string) {
+	spec(s).Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "hostPath", HostPath: path}}
+	container(s).Mounts = []fact.VolumeMount{{Volume: "host", Path: "/host"}}
+}
+
+// faults has one for each check: what makes it fail, and all that fails then.
+var faults = map[string]struct {
+	plant func(*fact.Set)
+	want  []string
+}{
+	"builds/runtime-socket": {
+		func(s *fact.Set) { mount(s, "/run/docker.sock") },
+		[]string{"high builds/runtime-socket Deployment/shop/web/app/", "high privileged/host-path Deployment/shop/web/app/"},
+	},
+	"builds/builder-workload": {
+		func(s *fact.Set) { container(s).Image = "moby/buildkit@sha256:" + strings.Repeat("1", 64) },
+		[]string{"medium builds/builder-workload Deployment/shop/web/app/"},
+	},
+	"builds/build-process": {
+		func(s *fact.Set) { process(s).Exe.Path = "/usr/bin/buildkitd" },
+		[]string{"medium builds/build-process Deployment/shop/web/app/"},
+	},
+	"immutable/mutable-image": {
+		func(s *fact.Set) { container(s).Image = "registry.example/shop/web:latest" },
+		[]string{"medium immutable/mutable-image Deployment/shop/web/app/"},
+	},
+	"immutable/writable-root": {
+		func(s *fact.Set) { running(s).Root.ReadOnly = false },
+		[]string{"medium drift/writable-root Deployment/shop/web/app/", "medium immutable/writable-root Deployment/shop/web/app/"},
+	},
+	"drift/writable-root": {
+		func(s *fact.Set) { running(s).Root.ReadOnly = false },
+		[]string{"medium drift/writable-root Deployment/shop/web/app/", "medium immutable/writable-root Deployment/shop/web/app/"},
+	},
+	"immutable/added-executables": {
+		func(s *fact.Set) {
+			running(s).Upper.Total = 1
+			running(s).Upper.Files = []fact.UpperFile{{Path: "/usr/bin/tool", Kind: "elf", Origin: fact.OriginAdded, Mode: 0o755}}
+		},
+		[]string{"high immutable/added-executables Deployment/shop/web/app/"},
+	},
+	"privileged/privileged-container": {
+		func(s *fact.Set) { container(s).Privileged = ft.Ptr(true) },
+		[]string{"critical privileged/privileged-container Deployment/shop/web/app/"},
+	},
+	"privileged/added-capabilities": {
+		func(s *fact.Set) { container(s).CapAdd = []string{"SYS_ADMIN"} },
+		[]string{"critical privileged/added-capabilities Deployment/shop/web/app/"},
+	},
+	"privileged/host-namespaces": {
+		func(s *fact.Set) { process(s).PIDNS = ft.PIDNS },
+		[]string{"high privileged/host-namespaces Deployment/shop/web//"},
+	},
+	"privileged/host-path": {
+		func(s *fact.Set) { mount(s, "/etc") },
+		[]string{"high privileged/host-path Deployment/shop/web/app/"},
+	},
+	"privileged/effective-capabilities": {
+		func(s *fact.Set) {
+			process(s).CapEff, process(s).CapPrm, process(s).CapBnd = fact.NewCapMask(ft.AllCaps), fact.NewCapMask(ft.AllCaps), fact.NewCapMask(ft.AllCaps)
+		},
+		[]string{"critical privileged/effective-capabilities Deployment/shop/web/app/"},
+	},
+	"privileged/host-devices": {
+		func(s *fact.Set) { running(s).Devices = []fact.Device{{Path: "/dev/sda", Type: "b", Major: 8}} },
+		[]string{"high privileged/host-devices Deployment/shop/web/app/"},
+	},
+	"hosts/kernel-outdated": {
+		func(s *fact.Set) { hostOf(s).Running.Release = "6.1.0-55-amd64" },
+		[]string{"high hosts/kernel-outdated Node//n1//"},
+	},
+	"hosts/pending-security-updates": {
+		func(s *fact.Set) {
+			hostOf(s).Packages.Pending = []fact.PendingUpdate{{
+				Name: "openssl", Arch: "amd64", Installed: "3.0.1-1", Candidate: "3.0.1-2", Security: "3.0.1-2", Archive: "Debian-Security",
+			}}
+		},
+		[]string{"high hosts/pending-security-updates Node//n1//"},
+	},
+	"hosts/kubelet-version": {
+		func(s *fact.Set) { s.Nodes[1].KubeletVersion = "v1.33.0" },
+		[]string{"high hosts/kubelet-version Node//n1//"},
+	},
+	"secrets/encrypted-at-rest": {
+		func(s *fact.Set) {
+			secret := &etcdOf(s).Secrets[0]
+			secret.Class, secret.Provider = fact.ClassIdentityProtobuf, ""
+		},
+		[]string{"critical secrets/encrypted-at-rest Secret/shop/db//"},
+	},
+	"secrets/encryption-config": {
+		func(s *fact.Set) {
+			apiServer(s).Encryption.Entries[0].Providers = []fact.EncryptionProvider{{Type: "identity"}, {Type: "aescbc", Keys: []string{"key1"}}}
+		},
+		[]string{"high secrets/encryption-config Node//cp1//"},
+	},
+	"drift/running-drifted-executable": {
+		func(s *fact.Set) { process(s).Exe = &fact.Executable{Path: "/tmp/x", Origin: fact.OriginAdded} },
+		[]string{"high drift/running-drifted-executable Deployment/shop/web/app/"},
+	},
+}
+
+// failing lists what fails: "severity check subject", sorted by check.
+func failing(findings []api.Finding) []string {
+	var out []string
+	for _, f := range findings {
+		if f.Verdict == api.Fail {
+			out = append(out, string(f.Severity)+" "+f.Check+" "+f.Subject.Key())
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int { return strings.Compare(a[strings.Index(a, " "):], b[strings.Index(b, " "):]) })
+	return out
+}
+
+func words(answers []api.Answer) map[api.Question]api.AnswerWord {
+	out := map[api.Question]api.AnswerWord{}
+	for _, a := range answers {
+		out[a.Question] = a.Answer
+	}
+	return out
+}
+
+func allYes() map[api.Question]api.AnswerWord {
+	out := map[api.Question]api.AnswerWord{}
+	for _, info := range checks.Questions() {
+		out[info.Question] = api.Yes
+	}
+	return out
+}
+
+func TestACleanClusterHasNothingToFind(t *testing.T) {
+	result := checks.Run(All(), clean())
+	for _, f := range result.Findings {
+		if f.Verdict != api.Pass {
+			t.Errorf("%s %s %s: %s", f.Verdict, f.Check, f.Subject.Key(), f.Message)
+		}
+	}
+	if diff := cmp.Diff(allYes(), words(result.Answers)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	if len(result.Gaps) != 0 {
+		t.Errorf("gaps: %v", result.Gaps)
+	}
+}
+
+func TestEachFaultIsFoundAndNothingElse(t *testing.T) {
+	for _, c := range All() {
+		t.Run(c.ID, func(t *testing.T) {
+			fault, ok := faults[c.ID]
+			if !ok {
+				t.Fatal("no fault is known that makes this check fail: add one")
+			}
+			set := clean()
+			fault.plant(set)
+			result := checks.Run(All(), set)
+			if diff := cmp.Diff(fault.want, failing(result.Findings)); diff != "" {
+				t.Errorf("failing findings (-want +got):\n%s", diff)
+			}
+			for _, f := range result.Findings {
+				if f.Verdict == api.VerdictUnknown {
+					t.Errorf("unknown %s %s: %s", f.Check, f.Subject.Key(), f.Message)
+				}
+				if f.Check == c.ID && f.Severity.Rank() > c.Severity.Rank() {
+					t.Errorf("severity %s is graver than the check's own, %s", f.Severity, c.Severity)
+				}
+			}
+			want := allYes()
+			for _, line := range fault.want {
+				question, _, _ := strings.Cut(strings.Fields(line)[1], "/")
+				want[api.Question(question)] = api.No
+			}
+			if diff := cmp.Diff(want, words(result.Answers)); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if len(faults) != len(All()) {
+		t.Errorf("%d faults for %d checks", len(faults), len(All()))
+	}
+}
+
+// One fault for each question at once: exactly those six are found, and every
+// answer is no.
+func TestOneFaultForEachQuestion(t *testing.T) {
+	planted := []string{
+		"builds/build-process", "immutable/added-executables", "privileged/effective-capabilities",
+		"hosts/pending-security-updates", "secrets/encrypted-at-rest", "drift/running-drifted-executable",
+	}
+	set := clean()
+	var want []string
+	for _, id := range planted {
+		want = append(want, faults[id].want...)
+	}
+	slices.SortFunc(want, func(a, b string) int { return strings.Compare(a[strings.Index(a, " "):], b[strings.Index(b, " "):]) })
+	for _, id := range planted {
+		if id == "builds/build-process" {
+			continue // the drifted executable is another process's
+		}
+		faults[id].plant(set)
+	}
+	builder := ft.Process()
+	builder.PID, builder.Exe = 101, &fact.Executable{Path: "/usr/bin/runc", Origin: fact.OriginImage}
+	running(set).Processes = append(running(set).Processes, builder)
+
+	result := checks.Run(All(), set)
+	if diff := cmp.Diff(want, failing(result.Findings)); diff != "" {
+		t.Errorf("failing findings (-want +got):\n%s", diff)
+	}
+	for _, a := range result.Answers {
+		if a.Answer != api.No {
+			t.Errorf("%s: want no, got %s", a.Question, a.Answer)
+		}
+	}
+}
+
+// Whatever was not read never leaves a yes behind: for each kind, on each node
+// that has it, taking it away makes the questions that need it unknown.
+func TestWhatWasNotReadIsUnknown(t *testing.T) {
+	needing := func(kind fact.Kind) map[api.Question]api.AnswerWord {
+		want := allYes()
+		for _, c := range All() {
+			if c.NeedsKind(kind) {
+				want[c.Question()] = api.Unknown
+			}
+		}
+		return want
+	}
+	for _, kind := range fact.Kinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			set := clean()
+			want := needing(kind)
+			switch kind {
+			case fact.Pods:
+				set.Workloads, set.PodScope = nil, fact.PodsNotListed
+			case fact.Nodes:
+				for i := range set.Nodes {
+					set.Nodes[i].Listed = false
+				}
+			case fact.Secrets:
+				set.Secrets, set.SecretsListed = nil, false
+				set.Gaps = []fact.Gap{{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.Forbidden}}
+			case fact.Etcd:
+				set.Nodes[0].Measured.Etcd = nil
+			case fact.EncryptionConfig:
+				set.Nodes[0].Measured.APIServers = nil
+			}
+			for i := range set.Nodes {
+				m := set.Nodes[i].Measured
+				m.Read = slices.DeleteFunc(m.Read, func(k fact.Kind) bool { return k == kind })
+			}
+			if kind == fact.Mounts {
+				// The declared checks stand without it, as declared.
+				for q := range want {
+					want[q] = api.Yes
+				}
+			}
+			if diff := cmp.Diff(want, words(checks.Run(All(), set).Answers)); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDeclarationsAloneAnswerNothing(t *testing.T) {
+	set := clean()
+	for i := range set.Nodes {
+		set.Nodes[i].Measured = nil
+	}
+	want := map[api.Question]api.AnswerWord{}
+	for _, info := range checks.Questions() {
+		want[info.Question] = api.Unknown
+	}
+	if diff := cmp.Diff(want, words(checks.Run(All(), set).Answers)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+// Facts that are saved, read and judged again give the same report, and so do
+// facts in which lists that carry no order of their own are shuffled.
+func TestJudgingIsDeterministic(t *testing.T) {
+	set := clean()
+	for _, id := range []string{"immutable/writable-root", "privileged/effective-capabilities", "secrets/encrypted-at-rest", "hosts/kernel-outdated"} {
+		faults[id].plant(set)
+	}
+	other := ft.Process()
+	other.PID, other.CapEff = 101, fact.NewCapMask(1<<21)
+	running(set).Processes = append(running(set).Processes, other)
+	want := checks.Run(All(), set)
+
+	body, err := json.Marshal(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again fact.Set
+	if err := json.Unmarshal(body, &again); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, checks.Run(All(), &again)); diff != "" {
+		t.Errorf("judged again from JSON (-first +again):\n%s", diff)
+	}
+
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 20 {
+		shuffled := set.DeepCopy()
+		random.Shuffle(len(shuffled.Nodes), func(i, j int) { shuffled.Nodes[i], shuffled.Nodes[j] = shuffled.Nodes[j], shuffled.Nodes[i] })
+		for i := range shuffled.Nodes {
+			for j := range shuffled.Nodes[i].Measured.Containers {
+				p := shuffled.Nodes[i].Measured.Containers[j].Processes
+				random.Shuffle(len(p), func(i, j int) { p[i], p[j] = p[j], p[i] })
+			}
+		}
+		got := checks.Run(All(), shuffled)
+		// Which of equal processes stands in evidence is theirs to say.
+		strip := func(r checks.Result) []api.Finding {
+			out := slices.Clone(r.Findings)
+			for i := range out {
+				out[i].Evidence = nil
+			}
+			return out
+		}
+		if diff := cmp.Diff(strip(want), strip(got)); diff != "" {
+			t.Fatalf("shuffled (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// No finding may change what it says because a process has another pid, a
+// container another id or the run another time.
+func TestMessagesCarryNothingThatVaries(t *testing.T) {
+	plantAll := func(s *fact.Set) *fact.Set {
+		for _, c := range All() {
+			if c.ID != "drift/running-drifted-executable" && c.ID != "hosts/kubelet-version" {
+				faults[c.ID].plant(s)
+			}
+		}
+		faults["drift/running-drifted-executable"].plant(s)
+		return s
+	}
+	messages := func(s *fact.Set) map[string]string {
+		out := map[string]string{}
+		for _, f := range checks.Run(All(), s).Findings {
+			out[f.Check+" "+f.Subject.Key()] = string(f.Verdict) + " " + string(f.Severity) + " " + f.Message
+		}
+		return out
+	}
+	other := plantAll(clean())
+	process(other).PID, process(other).InnerPID = 4711, 12
+	running(other).ID = strings.Repeat("f", 64)
+	other.Workloads[0].Pods[0].Containers[0].ID = running(other).ID
+	apiServer(other).PID = 4712
+	other.CollectedAt = fact.NewTime(other.CollectedAt.Add(time.Minute))
+	if diff := cmp.Diff(messages(plantAll(clean())), messages(other)); diff != "" {
+		t.Errorf("messages of another run (-one +other):\n%s", diff)
+	}
+}

@@ -1,0 +1,63 @@
+package catalogue
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Checks are pure: facts in, findings out. What could read the world is
+// imported neither by them nor, but for the API types' own needs, by what they
+// import.
+func TestChecksDoNoIO(t *testing.T) {
+	const module = "github.com/kubectl-checklist/kubectl-checklist/"
+	// facttest is for tests alone.
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"pkg/checks/...", module+"pkg/capability", module+"pkg/debversion").Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatalf("go list: %v", err)
+	}
+	allowed := []string{
+		"cmp", "fmt", "math/bits", "path", "slices", "strconv", "strings", "time",
+		"github.com/distribution/reference",
+		module + "pkg/api/fact", module + "pkg/api/v1alpha1", module + "pkg/capability", module + "pkg/debversion",
+	}
+	packages := 0
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p struct {
+			ImportPath    string
+			Imports, Deps []string
+		}
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(p.ImportPath, "/facttest") {
+			continue
+		}
+		packages++
+		for _, name := range p.Imports {
+			if !slices.Contains(allowed, name) && !strings.HasPrefix(name, module+"pkg/checks") || strings.HasSuffix(name, "/facttest") {
+				t.Errorf("%s imports %s", p.ImportPath, name)
+			}
+		}
+		for _, name := range p.Deps {
+			if strings.HasPrefix(name, "k8s.io/client-go") || strings.HasPrefix(name, module+"pkg/collect") ||
+				strings.HasPrefix(name, module+"pkg/probe") || name == "os/exec" {
+				t.Errorf("%s depends on %s", p.ImportPath, name)
+			}
+		}
+	}
+	if packages < 10 {
+		t.Errorf("only %d packages were looked at", packages)
+	}
+}
