@@ -85,7 +85,7 @@ func (c *clusterRun) finish(r *run, set *fact.Set) error {
 }
 
 func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, error) {
-	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
+	raw, err := flags.ToRawKubeConfigLoader().ConfigAccess().GetStartingConfig()
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
@@ -98,7 +98,7 @@ func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, e
 	}
 	// Where nothing is configured, client-go assumes a server on this machine;
 	// nobody means that.
-	if clientcmdapi.IsConfigEmpty(&raw) && config.Host == "http://localhost:8080" && *flags.APIServer == "" {
+	if clientcmdapi.IsConfigEmpty(raw) && config.Host == "http://localhost:8080" && *flags.APIServer == "" {
 		return nil, clientcmd.ErrEmptyConfig
 	}
 	config.UserAgent = "kubectl-checklist/" + env.Version
