@@ -32,10 +32,11 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// The probe has 32 MiB. The collector's limit is below it, for the runtime's
-// own tables do not count; collecting earlier than Go would costs a few ms.
+// The probe has 32 MiB. The collector's limit is below it, for the executable's
+// own pages do not count, and what lives for a moment may pass it; collecting
+// earlier than Go would costs a few ms.
 const (
-	memoryLimit = 22 << 20
+	memoryLimit = 18 << 20
 	gcPercent   = 50
 	threads     = 2
 )

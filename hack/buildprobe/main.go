@@ -56,6 +56,7 @@ func run(args []string) error {
 			if err := same(arch, *version, binary, compressed); err != nil {
 				return err
 			}
+			fmt.Println("  the same from another directory")
 			continue
 		}
 		name, data, mode := embedded.File(arch), compressed, os.FileMode(0o644)
@@ -162,8 +163,14 @@ func replace(path string, data []byte, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".new", data, mode); err != nil {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*") // hidden: not embedded
+	if err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	defer os.Remove(file.Name())
+	_, err = file.Write(data)
+	if err := errors.Join(err, file.Chmod(mode), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
 }

@@ -15,7 +15,8 @@ type cut struct {
 	kinds []fact.Kind // what is incomplete afterwards
 	// longest gives the length of the longest such list.
 	longest func(m *fact.Measurement) int
-	// weigh gives the bytes that all such lists take as JSON.
+	// weigh gives the bytes that all such lists take as JSON, without what other
+	// cuts weigh inside their elements.
 	weigh func(m *fact.Measurement) int
 	// keep shortens each such list of m to n elements. m is the caller's own,
 	// down to the lists of containers and databases; elements are shared.
@@ -61,7 +62,7 @@ var cuts = []cut{
 		weigh: func(m *fact.Measurement) int {
 			n := 0
 			for _, db := range m.Etcd {
-				n += weight(db.Secrets)
+				n += weight(db.Secrets, nil)
 			}
 			return n
 		},
@@ -93,7 +94,7 @@ var cuts = []cut{
 			if m.Host.Packages == nil {
 				return 0
 			}
-			return weight(m.Host.Packages.Pending)
+			return weight(m.Host.Packages.Pending, nil)
 		},
 		keep: func(m *fact.Measurement, n int) {
 			if pendingCount(m) <= n {
@@ -105,15 +106,24 @@ var cuts = []cut{
 		},
 	},
 	whole("installed kernels", []fact.Kind{fact.Kernel},
-		func(m *fact.Measurement) *[]fact.InstalledKernel { return &m.Host.Installed }),
+		func(m *fact.Measurement) *[]fact.InstalledKernel { return &m.Host.Installed }, nil),
 	whole("API servers", []fact.Kind{fact.EncryptionConfig},
-		func(m *fact.Measurement) *[]fact.APIServer { return &m.APIServers }),
+		func(m *fact.Measurement) *[]fact.APIServer { return &m.APIServers }, nil),
 	whole("etcd databases", []fact.Kind{fact.Etcd},
-		func(m *fact.Measurement) *[]fact.EtcdDB { return &m.Etcd }),
+		func(m *fact.Measurement) *[]fact.EtcdDB { return &m.Etcd },
+		func(db *fact.EtcdDB) { db.Secrets = nil }),
 	whole("containers", []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices},
-		func(m *fact.Measurement) *[]fact.MeasuredContainer { return &m.Containers }),
-	// A gap that is cut is still a gap: see fit.
-	whole("gaps", nil, func(m *fact.Measurement) *[]fact.Gap { return &m.Gaps }),
+		func(m *fact.Measurement) *[]fact.MeasuredContainer { return &m.Containers },
+		func(c *fact.MeasuredContainer) {
+			c.Processes, c.Mounts, c.Devices = nil, nil, nil
+			if c.Upper != nil {
+				upper := *c.Upper
+				upper.Files = nil
+				c.Upper = &upper
+			}
+		}),
+	// A gap that is cut is still a gap: see shorten.
+	whole("gaps", nil, func(m *fact.Measurement) *[]fact.Gap { return &m.Gaps }, nil),
 }
 
 func pendingCount(m *fact.Measurement) int {
@@ -138,7 +148,7 @@ func inContainers[T any](name string, kinds []fact.Kind, get func(*fact.Measured
 		weigh: func(m *fact.Measurement) int {
 			n := 0
 			for i := range m.Containers {
-				n += weight(get(&m.Containers[i]))
+				n += weight(get(&m.Containers[i]), nil)
 			}
 			return n
 		},
@@ -159,15 +169,16 @@ func inContainers[T any](name string, kinds []fact.Kind, get func(*fact.Measured
 	}
 }
 
-// whole is a cut of a list that the measurement has once.
-func whole[T any](name string, kinds []fact.Kind, field func(*fact.Measurement) *[]T) cut {
+// whole is a cut of a list that the measurement has once. bare empties, in a copy
+// of an element, the lists that are cut by themselves.
+func whole[T any](name string, kinds []fact.Kind, field func(*fact.Measurement) *[]T, bare func(*T)) cut {
 	length := func(m *fact.Measurement) int { return len(*field(m)) }
 	return cut{
 		name:    name,
 		kinds:   kinds,
 		longest: length,
 		count:   length,
-		weigh:   func(m *fact.Measurement) int { return weight(*field(m)) },
+		weigh:   func(m *fact.Measurement) int { return weight(*field(m), bare) },
 		keep: func(m *fact.Measurement, n int) {
 			items := field(m)
 			*items = (*items)[:min(n, len(*items))]
@@ -176,10 +187,13 @@ func whole[T any](name string, kinds []fact.Kind, field func(*fact.Measurement) 
 }
 
 // weight is the size of a list as JSON, one element in memory at a time.
-func weight[T any](items []T) int {
+func weight[T any](items []T, bare func(*T)) int {
 	n := 0
-	for i := range items {
-		data, err := json.Marshal(items[i])
+	for _, item := range items {
+		if bare != nil {
+			bare(&item)
+		}
+		data, err := json.Marshal(item)
 		if err != nil {
 			return n // the next attempt to write it reports the error
 		}
@@ -239,7 +253,7 @@ func fit(m *fact.Measurement, limit int) (payload []byte, jsonSize int, err erro
 	for {
 		heaviest, weighs := -1, 0
 		for i, c := range cuts {
-			if w := c.own(short); caps[i] > 0 && w > weighs {
+			if w := c.weigh(short); caps[i] > 0 && w > weighs {
 				heaviest, weighs = i, w
 			}
 		}
@@ -253,20 +267,6 @@ func fit(m *fact.Measurement, limit int) (payload []byte, jsonSize int, err erro
 			return payload, jsonSize, err
 		}
 	}
-}
-
-// own is the weight of a cut without what other cuts take inside its elements.
-func (c cut) own(m *fact.Measurement) int {
-	w := c.weigh(m)
-	switch c.name {
-	case "containers":
-		for _, other := range cuts[:4] {
-			w -= other.weigh(m)
-		}
-	case "etcd databases":
-		w -= cuts[4].weigh(m)
-	}
-	return w
 }
 
 // shorten returns a copy of m in which every list has at most the elements that
