@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -84,13 +85,28 @@ func (c *clusterRun) finish(r *run, set *fact.Set) error {
 	return c.incomplete
 }
 
-func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, error) {
+// rawConfig reads the kubeconfig, and says which contexts there are where the
+// one asked for is not.
+func rawConfig(flags *genericclioptions.ConfigFlags) (*clientcmdapi.Config, error) {
+	if path := *flags.KubeConfig; path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("--kubeconfig: %w", err)
+		}
+	}
 	raw, err := flags.ToRawKubeConfigLoader().ConfigAccess().GetStartingConfig()
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
 	if name := *flags.Context; name != "" && raw.Contexts[name] == nil {
 		return nil, fmt.Errorf("kubeconfig: context %q does not exist; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", "))
+	}
+	return raw, nil
+}
+
+func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, error) {
+	raw, err := rawConfig(flags)
+	if err != nil {
+		return nil, err
 	}
 	config, err := flags.ToRESTConfig()
 	if err != nil {

@@ -33,6 +33,9 @@ func (f *scopeFlags) namespaceOf(config *genericclioptions.ConfigFlags, allByDef
 	if allByDefault && !explicit {
 		return "", nil
 	}
+	if _, err := rawConfig(config); err != nil {
+		return "", err
+	}
 	namespace, _, err := config.ToRawKubeConfigLoader().Namespace()
 	return namespace, err
 }
