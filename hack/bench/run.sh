@@ -1,0 +1,8 @@
+#!/bin/sh
+# Figures of the built programs, then the benchmarks of the readers, each
+# beside a second implementation in the same run.
+set -eu
+cd "$(dirname "$0")/../.."
+go run ./hack/bench
+echo
+go test -run '^$' -bench . -benchtime 1s ./pkg/collect/... ./pkg/debversion ./pkg/checks/... ./pkg/probe/wire 2>&1 | grep -E '^(Benchmark|pkg:|ok|FAIL)' | grep -v '^ok'
