@@ -1,0 +1,114 @@
+package etcd
+
+import (
+	"math/rand"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// FuzzPage: a page is refused or all of its elements lie inside it, in order.
+func FuzzPage(f *testing.F) {
+	file := damageFile(f)
+	for p := 2; p < len(file)/1024; p += 3 {
+		f.Add(file[p*1024:(p+1)*1024], true)
+		f.Add(file[p*1024:(p+1)*1024], false)
+	}
+	f.Fuzz(func(t *testing.T, page []byte, inline bool) {
+		var r *run
+		var fault *fault
+		if inline {
+			r, fault = inlineRun(7, page)
+		} else {
+			src := append(make([]byte, 2048), page...)
+			r = &run{}
+			tr := &tree{src: memory(src), meta: meta{pageSize: 1024, highWater: 1 << 20}, seen: make([]uint64, 4)}
+			fault = tr.load(r, 2)
+		}
+		if fault != nil {
+			if fault.text == "" || fault.reason == "" {
+				t.Fatalf("a fault without a word: %+v", fault)
+			}
+			return
+		}
+		end := pageHeaderSize + r.header.count*elementSize
+		for i := range r.header.count {
+			e := r.element(i)
+			if e.key != end || e.value < e.key || e.end < e.value || e.end > r.size {
+				t.Fatalf("element %d: %+v, behind %d, in %d bytes", i, e, end, r.size)
+			}
+			end = e.end
+			if _, f := r.bytes(e.key, e.end-e.key); f != nil && f.reason == fact.Corrupt {
+				t.Fatal(f)
+			}
+		}
+	})
+}
+
+// FuzzValue: no panic, and the provider is a prefix of the value that ends
+// before the payload of the shortest form.
+func FuzzValue(f *testing.F) {
+	r := rand.New(rand.NewSource(2))
+	for range 40 {
+		f.Add(anyValue(r, "shop", "a"), "key1")
+	}
+	f.Add([]byte("k8s:enc:aescbc:v1:a:b:c"), "a:b")
+	f.Fuzz(func(t *testing.T, value []byte, name string) {
+		kv := varintField(field(field(nil, 1, []byte("/registry/secrets/shop/a")), 5, value), 6, 9)
+		parsed, problem, fault := parseKeyValue(spanOf(kv), nil)
+		if problem != "" || fault != nil || parsed.value.size != len(value) {
+			t.Fatalf("%s, %v: %d bytes of %d", problem, fault, parsed.value.size, len(value))
+		}
+		s, fault := classify(parsed.value, "shop", "a", KeyNames{"aescbc": {name}, "kms": {name}})
+		if fault != nil {
+			t.Fatal(fault)
+		}
+		if !strings.HasPrefix(string(value), s.provider) || s.class.Encrypted() != (s.provider != "") || len(s.provider) > len(value)-28 && s.provider != "" {
+			t.Fatalf("%q: class %s, provider %q", value, s.class, s.provider)
+		}
+		if s.problem != "" && s.class != fact.ClassUnknown || s.class == "" {
+			t.Fatalf("%q: class %q with %q", value, s.class, s.problem)
+		}
+		// A row of any bytes.
+		_, _, _ = parseKeyValue(spanOf(value), nil)
+	})
+}
+
+// FuzzFile: no panic, an end within the deadline, memory by the size of the
+// file, and a result that says complete only where it has no gap.
+func FuzzFile(f *testing.F) {
+	file := damageFile(f)
+	f.Add(file, 2048, []byte{1}, false)
+	f.Add(file[:9000], 5000, []byte("\x01\x00"), true)
+	f.Add([]byte("SQLite format 3\x00"), 0, []byte{}, false)
+	f.Fuzz(func(t *testing.T, file []byte, at int, with []byte, live bool) {
+		file = append([]byte(nil), file...)
+		if at >= 0 && at < len(file) {
+			copy(file[at:], with)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		db, gaps, err := Read(ctx, memory(file), Options{Live: live, Prefix: "/registry", Deadline: time.Now().Add(5 * time.Second)})
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20+uint64(len(file))*64 {
+			t.Fatalf("%d bytes allocated for a file of %d", n, len(file))
+		}
+		if err != nil {
+			if db != nil || gaps != nil {
+				t.Fatal("a result beside an error")
+			}
+			return
+		}
+		if db.Complete != (len(gaps) == 0) {
+			t.Fatalf("complete %v with %v", db.Complete, gaps)
+		}
+		for _, g := range gaps {
+			if g.Reason == "" || g.Detail == "" || g.Reason == fact.Timeout {
+				t.Fatalf("%+v", g)
+			}
+		}
+	})
+}
