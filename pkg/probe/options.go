@@ -121,6 +121,7 @@ type Options struct {
 // timing holds the waits that tests shorten.
 type timing struct {
 	least        time.Duration // least Options.Timeout
+	margin       time.Duration // by which everything outlives Options.Timeout without a sign of life
 	imageGrace   time.Duration // from the first failed pull to the gap: kubelet tries again after 10 s and 20 s
 	startGrace   time.Duration // from the first failed start of the container to the gap
 	poll         time.Duration // without an event: ask for the pod and its node
@@ -147,6 +148,7 @@ func (o Options) complete() (Options, error) {
 	setDefault(&o.MaxInFlight, DefaultMaxInFlight)
 	setDefault(&o.RunID, newRunID())
 	setDefault(&o.timing.least, MinTimeout)
+	setDefault(&o.timing.margin, time.Minute)
 	setDefault(&o.timing.imageGrace, 30*time.Second)
 	setDefault(&o.timing.startGrace, 15*time.Second)
 	setDefault(&o.timing.poll, 10*time.Second)

@@ -125,8 +125,11 @@ func sortGaps(gaps []fact.Gap) {
 func (o *Options) announcement(plan *Plan, stand standing, probes map[string][]byte) string {
 	var line strings.Builder
 	line.WriteString("creating in namespace " + o.Namespace)
-	if stand == absent {
+	switch stand {
+	case absent:
 		line.WriteString(" (new)")
+	case ending:
+		line.WriteString(" (new, when the old one is gone)")
 	}
 	line.WriteString(": 1 job")
 	if plan.Embedded {
@@ -168,7 +171,7 @@ func plural(n int, one, many string) string {
 }
 
 // ttl is how long everything lives after the last sign of life of the run.
-func (o *Options) ttl() time.Duration { return o.Timeout + time.Minute }
+func (o *Options) ttl() time.Duration { return o.Timeout + o.timing.margin }
 
 // longest is how long a run with this plan can take at most.
 func (s *session) longest() time.Duration {
