@@ -48,6 +48,8 @@ lint: ## formatting, vet, staticcheck, generated files
 .PHONY: unit
 unit: ## tests that need no cluster
 	CHECKLIST_REQUIRE_TOOLS=1 $(GO) test $(GOTESTFLAGS) ./...
+	$(GO) -C hack/cluster test $(GOTESTFLAGS) ./...
+	$(GO) -C hack/image test $(GOTESTFLAGS) ./...
 
 .PHONY: race
 race: ## the concurrent packages under the race detector
@@ -83,7 +85,10 @@ cluster-status: ## what runs of it
 
 .PHONY: image
 image: probe ## build the probe's image, reproducibly, into dist/
-	@sh hack/image/probe.sh
+	@mkdir -p dist
+	@for arch in amd64 arm64; do gunzip -c pkg/probe/embedded/bin/checklist-probe_linux_$$arch.gz > dist/checklist-probe_linux_$$arch; done
+	@rm -rf dist/probe && $(GO) -C hack/image run . probe -binary amd64=$(CURDIR)/dist/checklist-probe_linux_amd64 \
+		-binary arm64=$(CURDIR)/dist/checklist-probe_linux_arm64 -layout $(CURDIR)/dist/probe -tag checklist-probe:$(VERSION)
 
 .PHONY: generate
 generate: ## write generated code and docs anew

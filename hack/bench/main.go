@@ -154,6 +154,10 @@ func probeCost() error {
 	cpu := time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Round(time.Millisecond)
 	row(fmt.Sprintf("probe, %d processes: CPU", len(processes)), cpu.String(), wall.Round(time.Millisecond).String(), "wall; target: under 0.5 s with 500 processes")
 	row("probe: resident at most", fmt.Sprintf("%.1f MiB", float64(usage.Maxrss)/1024), "-", "target: under 32 MiB")
-	row("probe: answer", fmt.Sprintf("%.1f kB", float64(out.Len())/1e3), "-", "bound: 1 MiB")
+	trailer, err := fileSize(message)
+	if err != nil {
+		return err
+	}
+	row("probe: answer", fmt.Sprintf("%.1f kB", float64(int64(out.Len())+trailer)/1e3), "-", "termination message and log; bound: 1 MiB")
 	return nil
 }
