@@ -37,7 +37,8 @@ func podChecks(measure bool) []checks.Check {
 // storage, which the secrets command answers.
 func nodeChecks() []checks.Check {
 	return filter(func(c checks.Check) bool {
-		return c.Scope == checks.ScopeNode || c.Scope == checks.ScopeWorkload && len(intersect(c.Needs, nodeKinds)) > 0
+		measured := len(intersect(c.Needs, nodeKinds))+len(intersect(c.Uses, nodeKinds)) > 0
+		return c.Scope == checks.ScopeNode || c.Scope == checks.ScopeWorkload && measured
 	})
 }
 
