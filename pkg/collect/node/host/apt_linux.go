@@ -10,15 +10,14 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 const (
-	aptLists   = "/var/lib/apt/lists"
-	aptStamp   = "/var/lib/apt/periodic/update-success-stamp"
-	aptEtc     = "/etc/apt"
-	maxSources = 1000 // URI and suite
-	maxTargets = 5000 // package lists
+	aptLists = "/var/lib/apt/lists"
+	aptStamp = "/var/lib/apt/periodic/update-success-stamp"
+	aptEtc   = "/etc/apt"
 )
 
 // otherSystems are systems whose updates are no packages of their own, by ID of
@@ -69,7 +68,7 @@ func readPackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*f
 	pol := policy{pins: a.pins, nativeArch: db.nativeArch}
 	pol.setPriority(db.status) // it may be pinned too: "release a=now"
 	db.each(func(p *installedPackage) {
-		if update, ok := pol.pending(p); ok {
+		for _, update := range pol.pending(p) {
 			for _, text := range []*string{
 				&update.Name, &update.Arch, &update.Installed, &update.Candidate, &update.Security, &update.Archive, &update.Source,
 			} {
@@ -82,7 +81,10 @@ func readPackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*f
 		if c := strings.Compare(a.Name, b.Name); c != 0 {
 			return c
 		}
-		return strings.Compare(a.Arch, b.Arch)
+		if c := strings.Compare(a.Arch, b.Arch); c != 0 {
+			return c
+		}
+		return debversion.Compare(a.Candidate, b.Candidate)
 	})
 	return state, a.gaps
 }
@@ -325,11 +327,11 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 				continue
 			}
 			state.Indexes++
-			security = security || in.security
+			security = security || in.security && in.priority > 0
 		}
 	}
 	if !security && state.Indexes > 0 && len(a.gaps) == gapsBefore {
-		a.gap(fact.NotPresent, fmt.Sprintf("none of the %d package lists is of a security archive (Debian-Security, Ubuntu's -security or ESM), "+
+		a.gap(fact.NotPresent, fmt.Sprintf("none of the %d package lists is of a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
 			"so security updates cannot be told from others", state.Indexes), "Enable the distribution's security archive on the node.")
 	}
 	if missing > 10 {

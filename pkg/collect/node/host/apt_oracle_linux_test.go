@@ -237,8 +237,11 @@ func TestUpdatesOfFixtures(t *testing.T) {
 			}
 			dir := tc.files.write(t)
 			state, gaps := readPackages(context.Background(), openRoot(t, dir), fact.OSRelease{})
-			if len(gaps) > 0 {
-				t.Fatalf("gaps: %+v", gaps)
+			for _, gap := range gaps {
+				// Some rows switch the security archive off.
+				if !strings.HasPrefix(gap.Detail, "none of the 3 package lists is of a security archive") {
+					t.Fatalf("gap: %+v", gap)
+				}
 			}
 			want, _ := simulate(t, "", aptConfig(t, dir, archs...), tc.options...)
 			if diff := cmp.Diff(want, upgrades(state), cmpopts.EquateEmpty()); diff != "" {

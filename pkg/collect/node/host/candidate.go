@@ -114,51 +114,53 @@ func (pol policy) candidate(p *installedPackage) *version {
 	return best
 }
 
-// pending returns the update of a package, if there is one. An update from a
-// security archive that preferences keep away counts as one that is held.
-func (pol policy) pending(p *installedPackage) (update fact.PendingUpdate, ok bool) {
-	candidate := pol.candidate(p)
-	update = fact.PendingUpdate{
-		Name: p.name, Installed: p.version, Source: p.source, Held: p.held,
-	}
-	if candidate == nil || !debversion.Less(p.version, candidate.text) {
-		candidate = pol.keptAway(p)
-		if candidate == nil {
-			return fact.PendingUpdate{}, false
+// pending returns the updates of a package: the one that apt would install, if
+// there is one, and as held the newest from a security archive in use that
+// preferences keep away, so that they do not make it invisible.
+func (pol policy) pending(p *installedPackage) []fact.PendingUpdate {
+	var updates []fact.PendingUpdate
+	reach := p.version // no security update up to here is kept away
+	if candidate := pol.candidate(p); candidate != nil && debversion.Less(p.version, candidate.text) {
+		reach = candidate.text
+		update := p.update(candidate)
+		for i := range p.versions { // newest first
+			v := &p.versions[i]
+			if !debversion.Less(p.version, v.text) || debversion.Less(candidate.text, v.text) {
+				continue
+			}
+			if in := securityIndex(v); in != nil {
+				update.Security, update.Archive = v.text, in.release.name()
+				break
+			}
 		}
-		update.Held = true
+		if candidate.phased < 100 && update.Security == "" {
+			// With a security update on the way there, apt does not wait.
+			update.Phased, update.Phasing = candidate.phased, true
+		}
+		updates = append(updates, update)
 	}
-	update.Arch, update.Candidate = candidate.arch, candidate.text
-	for i := range p.versions { // newest first
+	for i := range p.versions {
 		v := &p.versions[i]
-		if !debversion.Less(p.version, v.text) || debversion.Less(candidate.text, v.text) {
-			continue
+		if !debversion.Less(reach, v.text) {
+			break
 		}
 		if in := securityIndex(v); in != nil {
-			update.Security, update.Archive = v.text, in.release.name()
+			update := p.update(v)
+			update.Held, update.Security, update.Archive = true, v.text, in.release.name()
+			updates = append(updates, update)
 			break
 		}
 	}
-	if candidate.phased < 100 && update.Security == "" {
-		// With a security update on the way there, apt does not wait.
-		update.Phased, update.Phasing = candidate.phased, true
-	}
-	return update, true
+	return updates
 }
 
-// keptAway is the newest version above the installed one that a security
-// archive in use has and that a specific pin or another archive's priority
-// hides.
-func (pol policy) keptAway(p *installedPackage) *version {
-	for i := range p.versions {
-		v := &p.versions[i]
-		if in := securityIndex(v); in != nil && in.priority > 0 && debversion.Less(p.version, v.text) {
-			return v
-		}
+func (p *installedPackage) update(to *version) fact.PendingUpdate {
+	return fact.PendingUpdate{
+		Name: p.name, Arch: to.arch, Installed: p.version, Candidate: to.text, Source: p.source, Held: p.held,
 	}
-	return nil
 }
 
+// securityIndex is a security archive in use that has the version.
 func securityIndex(v *version) *index {
 	for _, in := range v.indexes {
 		if in.security && in.priority > 0 {

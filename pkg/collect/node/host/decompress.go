@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -16,6 +17,11 @@ const (
 	maxListBytes = 512 << 20
 	// maxWindow bounds the memory of xz and zstd: xz -6 and zstd -19 need 8 MiB.
 	maxWindow = 8 << 20
+)
+
+var (
+	errTooMany     = errors.New("more than the limit")
+	errUnsupported = errors.New("not supported")
 )
 
 // listSuffixes are the compressions that apt keeps lists in, in the order in

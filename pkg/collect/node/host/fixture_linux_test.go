@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/binary"
 	"maps"
 	"os"
 	"path/filepath"
@@ -89,18 +88,6 @@ func (f files) write(t testing.TB) (dir string) {
 		}
 	}
 	return dir
-}
-
-// bzImage is as much of an x86 kernel image as names its version, with the
-// text where Debian's 6.1.0-56-cloud-amd64 has it.
-func bzImage(version string) []byte {
-	const offset = 0x42c0
-	image := make([]byte, bzBase+offset, bzBase+offset+len(version)+64)
-	copy(image[0x1fe:], "\x55\xaa\xeb\x6a")
-	copy(image[bzMagicAt:], "HdrS\x0f\x02")
-	binary.LittleEndian.PutUint16(image[bzVersionAt:], offset)
-	image = append(append(image, version...), 0)
-	return append(image, make([]byte, 63)...)
 }
 
 // read is Read of a fixture's root and its proc.

@@ -187,7 +187,8 @@ func (rel release) security() bool {
 // parseReleaseDate reads RFC 1123 with a one- or two-digit day, in UTC.
 func parseReleaseDate(value string) (time.Time, error) {
 	for _, layout := range []string{"Mon, _2 Jan 2006 15:04:05 MST", "Mon, _2 Jan 2006 15:04:05 -0700"} {
-		if t, err := time.Parse(layout, value); err == nil {
+		// In UTC, for time.Parse would read /etc/localtime.
+		if t, err := time.ParseInLocation(layout, value, time.UTC); err == nil {
 			return t.UTC(), nil
 		}
 	}

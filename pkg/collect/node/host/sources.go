@@ -6,6 +6,12 @@ import (
 	"strings"
 )
 
+// Limits on what sources may ask for.
+const (
+	maxSources = 1000 // pairs of URI and suite in one entry
+	maxTargets = 5000 // package lists
+)
+
 // source is one enabled deb entry of sources.list(5) for one URI and suite.
 type source struct {
 	uri        string   // with a slash at its end
