@@ -70,8 +70,10 @@ type PendingUpdate struct {
 	Security string `json:"security,omitempty"`
 	Archive  string `json:"archive,omitempty"`
 	Source   string `json:"source,omitempty"` // source package
-	Held     bool   `json:"held,omitempty"`
-	Phased   int    `json:"phased,omitempty"` // Phased-Update-Percentage where < 100
+	// Held: the package is on hold, or Candidate is a security update that
+	// preferences keep away (beside the update, if any, that they allow).
+	Held   bool `json:"held,omitempty"`
+	Phased int  `json:"phased,omitempty"` // Phased-Update-Percentage where < 100
 	// Phasing tells a percentage of 0 (the archive stopped the update) from none.
 	Phasing bool `json:"phasing,omitempty"`
 }
