@@ -43,7 +43,7 @@ func TestBuildProcess(t *testing.T) {
 	}
 	socket := fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/s"}}}
 
-	ft.Judge(t, judgeBuildProcess, map[string]ft.Case{
+	ft.Judge(t, judgeBuildProcess, map[string]row{
 		"none passes":               {set(), passes("/web")},
 		"none by name alone passes": {set(comm("web")), passes("web")},
 		"dockerd as root is medium": {

@@ -21,8 +21,8 @@ func TestBuilderWorkload(t *testing.T) {
 		}
 		return f
 	}
-	cases := map[string]ft.Case{}
-	for name, row := range map[string]struct {
+	cases := map[string]row{}
+	for name, tc := range map[string]struct {
 		image, program string
 		verdict        api.Verdict
 		severity       api.Severity
@@ -47,9 +47,9 @@ func TestBuilderWorkload(t *testing.T) {
 		"a reference that is none is unknown":            {"Not An Image", "", api.VerdictUnknown, "", "its image reference cannot be read"},
 		"but its program still tells":                    {"Not An Image", "dockerd", api.Fail, api.Medium, "runs Docker-in-Docker, as root"},
 	} {
-		cases[name] = ft.Case{
-			Set:  ft.Declared(fact.Container{Image: row.image, Program: row.program}),
-			Want: ft.One(finding(row.verdict, row.severity, row.message, row.image, row.program)),
+		cases[name] = row{
+			Set:  ft.Declared(fact.Container{Image: tc.image, Program: tc.program}),
+			Want: ft.One(finding(tc.verdict, tc.severity, tc.message, tc.image, tc.program)),
 		}
 	}
 
@@ -60,7 +60,7 @@ func TestBuilderWorkload(t *testing.T) {
 	named := func(s *fact.PodSpec) { s.RuntimeClass = "kata" }
 	ownUsers := func(s *fact.PodSpec) { s.HostUsers = ft.Ptr(false) }
 	podUser := func(s *fact.PodSpec) { s.RunAsUser = ft.Ptr(int64(1000)) }
-	for name, row := range map[string]struct {
+	for name, tc := range map[string]struct {
 		container fact.Container
 		edits     []func(*fact.PodSpec)
 		severity  api.Severity
@@ -77,10 +77,10 @@ func TestBuilderWorkload(t *testing.T) {
 		"a RuntimeClass is told by its handler, not its name": {fact.Container{}, []func(*fact.PodSpec){named}, api.Medium, "as root"},
 		"in a user namespace is low":                          {fact.Container{}, []func(*fact.PodSpec){ownUsers}, api.Low, "sandboxed"},
 	} {
-		row.container.Image = image
-		cases[name] = ft.Case{
-			Set:  ft.Declared(row.container, row.edits...),
-			Want: ft.One(finding(api.Fail, row.severity, "runs BuildKit, "+row.how, image, "")),
+		tc.container.Image = image
+		cases[name] = row{
+			Set:  ft.Declared(tc.container, tc.edits...),
+			Want: ft.One(finding(api.Fail, tc.severity, "runs BuildKit, "+tc.how, image, "")),
 		}
 	}
 
@@ -104,19 +104,19 @@ func TestBuilderWorkload(t *testing.T) {
 		"buildrun.shipwright.io/name":  "is a Shipwright build, as root",
 		"kpack.io/build":               "is a kpack build, as root",
 	} {
-		cases["label "+key] = ft.Case{
+		cases["label "+key] = row{
 			Set: ft.Declared(fact.Container{Image: web}, label(key)), Want: labelled(api.Medium, message, "metadata.labels["+key+"]"),
 		}
 	}
-	cases["a Tekton task need not build: low"] = ft.Case{
+	cases["a Tekton task need not build: low"] = row{
 		Set:  ft.Declared(fact.Container{Image: web, Privileged: yes}, label("tekton.dev/taskRun")),
 		Want: labelled(api.Low, "is a Tekton task, privileged; whether it builds is not known", "metadata.labels[tekton.dev/taskRun]"),
 	}
-	cases["an annotation counts as a label"] = ft.Case{
+	cases["an annotation counts as a label"] = row{
 		Set:  ft.Declared(fact.Container{Image: web}, func(s *fact.PodSpec) { s.Annotations = []string{"openshift.io/build.name"} }),
 		Want: labelled(api.Medium, "is an OpenShift build, as root", "metadata.annotations[openshift.io/build.name]"),
 	}
-	cases["a controller of runners is no runner"] = ft.Case{
+	cases["a controller of runners is no runner"] = row{
 		Set: ft.Declared(fact.Container{Image: web}, func(s *fact.PodSpec) {
 			s.Labels = map[string]string{"actions.github.com/scale-set-name": "x", "app.kubernetes.io/component": "runner-scale-set-listener"}
 		}),
@@ -124,14 +124,14 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 	jnlp := finding(api.Pass, "", pass, web, "")
 	jnlp.Subject.Container = "jnlp"
-	cases["a container jnlp is a Jenkins agent's"] = ft.Case{
+	cases["a container jnlp is a Jenkins agent's"] = row{
 		Set: ft.Edit(ft.Declared(fact.Container{Image: web}), func(s *fact.Set) { s.Workloads[0].Spec.Containers[0].Name = "jnlp" }),
 		Want: []api.Finding{
 			{Verdict: api.Fail, Severity: api.Medium, Subject: ft.PodSubject(), Message: "is a Jenkins agent, as root", Evidence: ft.Evidence(ft.App+"name", "jnlp")},
 			jnlp,
 		},
 	}
-	cases["no pods, no findings"] = ft.Case{Set: &fact.Set{}}
+	cases["no pods, no findings"] = row{Set: &fact.Set{}}
 	ft.Judge(t, judgeBuilderWorkload, cases)
 }
 

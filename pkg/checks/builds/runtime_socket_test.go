@@ -30,7 +30,7 @@ func TestRuntimeSocket(t *testing.T) {
 			Evidence: ft.Evidence(evidence...),
 		})
 	}
-	ft.Judge(t, judgeRuntimeSocket, map[string]ft.Case{
+	ft.Judge(t, judgeRuntimeSocket, map[string]row{
 		"no hostPath passes":                  {ft.Declared(fact.Container{}), passes(ft.App+"volumeMounts", "no hostPath")},
 		"another hostPath passes":             {ft.Declared(mounts, hostPath("/data")), passes(field, "/data at /host")},
 		"a socket that nothing mounts passes": {ft.Declared(fact.Container{}, hostPath("/run/docker.sock")), passes(ft.App+"volumeMounts", "no hostPath")},

@@ -37,7 +37,7 @@ func TestRunningDriftedExecutable(t *testing.T) {
 	}
 	script := fact.Executable{Path: "/tmp/x.sh", Origin: fact.OriginAdded, Script: true}
 
-	ft.Judge(t, judgeRunningDriftedExecutable, map[string]ft.Case{
+	ft.Judge(t, judgeRunningDriftedExecutable, map[string]row{
 		"of the image passes":             {runs(of("/web", fact.OriginImage)), passes("/web, origin image")},
 		"only touched passes":             {runs(of("/web", fact.OriginMetadata)), passes("/web, origin metadata")},
 		"of the image and removed passes": {runs(of("/web", fact.OriginDeletedImage)), passes("/web, origin deleted-image")},

@@ -15,12 +15,18 @@ type Case struct {
 	Want []api.Finding
 }
 
-// Judge compares what a check's Judge gives for each case.
-func Judge(t *testing.T, judge func(*fact.Set) []api.Finding, cases map[string]Case) {
+// Judge compares what a check's Judge gives for each case. A package names its
+// own type of Case, so that rows need no field names.
+func Judge[C ~struct {
+	Set  *fact.Set
+	Want []api.Finding
+}](t *testing.T, judge func(*fact.Set) []api.Finding, cases map[string]C,
+) {
 	t.Helper()
-	for name, tc := range cases {
+	for name, row := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Helper()
+			tc := Case(row)
 			if diff := cmp.Diff(tc.Want, judge(tc.Set)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}

@@ -43,7 +43,7 @@ func TestKernelOutdated(t *testing.T) {
 	noModules := set("6.1.0-55-amd64", debian1, boot("6.1.0-56-amd64", debian2))
 	noModules.Nodes[0].Measured.Host.Running.ModulesPresent = ft.Ptr(false)
 
-	ft.Judge(t, judgeKernelOutdated, map[string]ft.Case{
+	ft.Judge(t, judgeKernelOutdated, map[string]row{
 		"the newest, by release and build, passes": {
 			set("6.1.0-56-cloud-amd64", debian2, boot("6.1.0-55-cloud-amd64", debian1), boot("6.1.0-56-cloud-amd64", debian2)),
 			finding(api.Pass, "", newest, version, "6.1.0-56-cloud-amd64 "+debian2,

@@ -33,7 +33,7 @@ func TestAddedExecutables(t *testing.T) {
 	detailed := file("/usr/bin/x", "elf", fact.OriginAdded)
 	detailed.SHA256, detailed.Detail = "abcd", "sparse"
 
-	ft.Judge(t, judgeAddedExecutables, map[string]ft.Case{
+	ft.Judge(t, judgeAddedExecutables, map[string]row{
 		"none passes": {walk(nil), finding(api.Pass, "", "no executable in its writable layer", upper, "30 entries, 0 executables")},
 		"an added program fails": {
 			walk(nil, detailed),

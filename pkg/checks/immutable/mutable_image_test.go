@@ -29,8 +29,8 @@ func TestMutableImage(t *testing.T) {
 		noTag      = "its image has no tag, which means latest"
 		unreadable = "its image reference cannot be read"
 	)
-	cases := map[string]ft.Case{}
-	for name, row := range map[string]struct {
+	cases := map[string]row{}
+	for name, tc := range map[string]struct {
 		image    string
 		verdict  api.Verdict
 		severity api.Severity
@@ -46,12 +46,12 @@ func TestMutableImage(t *testing.T) {
 		"a reference that is none is unknown":    {"Shop/Web:1", api.VerdictUnknown, "", unreadable},
 		"a digest cut short is unknown":          {"web@sha256:1234", api.VerdictUnknown, "", unreadable},
 	} {
-		cases[name] = ft.Case{
-			Set:  ft.Declared(fact.Container{Image: row.image}),
-			Want: ft.One(finding(row.verdict, row.severity, row.message, row.image)),
+		cases[name] = row{
+			Set:  ft.Declared(fact.Container{Image: tc.image}),
+			Want: ft.One(finding(tc.verdict, tc.severity, tc.message, tc.image)),
 		}
 	}
-	cases["no image at all is unknown"] = ft.Case{
+	cases["no image at all is unknown"] = row{
 		Set:  ft.Edit(ft.Declared(fact.Container{}), func(s *fact.Set) { s.Workloads[0].Spec.Containers[0].Image = "" }),
 		Want: ft.One(finding(api.VerdictUnknown, "", unreadable, "")),
 	}
@@ -72,18 +72,18 @@ func TestMutableImage(t *testing.T) {
 	tagged := func(edit func(*fact.Set)) *fact.Set {
 		return ft.Edit(ft.Declared(fact.Container{Image: "web:1"}), edit)
 	}
-	cases["a tag that has moved is medium"] = ft.Case{
+	cases["a tag that has moved is medium"] = row{
 		Set: tagged(pods("web"+digest, "web"+other, ft.Node)),
 		Want: two(finding(api.Fail, api.Medium, byTag+", which has moved: pods of one template run different images", "web:1",
 			"pod/shop/web-1 status app imageID", "web"+digest, "pod/shop/web-2 status app imageID", "web"+other)),
 	}
-	cases["another digest on another platform does not tell"] = ft.Case{
+	cases["another digest on another platform does not tell"] = row{
 		Set: tagged(pods("web"+digest, "web"+other, "arm")), Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
 	}
-	cases["the digest of a configuration does not tell"] = ft.Case{
+	cases["the digest of a configuration does not tell"] = row{
 		Set: tagged(pods("sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64), ft.Node)), Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
 	}
-	cases["an image volume counts"] = ft.Case{
+	cases["an image volume counts"] = row{
 		Set: ft.Declared(fact.Container{Image: "web" + digest}, func(s *fact.PodSpec) {
 			s.Volumes = []fact.Volume{{Name: "model", Field: "spec.volumes[0]", Source: "image", Image: "model:latest"}}
 		}),

@@ -23,7 +23,7 @@ func TestWritableRoot(t *testing.T) {
 				ft.App+"securityContext.readOnlyRootFilesystem", declared)),
 		})
 	}
-	ft.Judge(t, WritableRoot.Judge, map[string]ft.Case{
+	ft.Judge(t, WritableRoot.Judge, map[string]row{
 		"read-only passes": {root(true), finding(api.Pass, "its root file system is read-only", "ro", "true")},
 		"writable fails":   {root(false), finding(api.Fail, "its root file system is writable", "rw", "false")},
 		"Windows is unknown": {

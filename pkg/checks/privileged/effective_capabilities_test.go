@@ -52,7 +52,7 @@ func TestEffectiveCapabilities(t *testing.T) {
 	unknown := func(f api.Finding, reason fact.Reason) api.Finding { f.Reason = reason; return f }
 	const runtimes = "declared: the runtime's default"
 
-	ft.Judge(t, judgeEffectiveCapabilities, map[string]ft.Case{
+	ft.Judge(t, judgeEffectiveCapabilities, map[string]row{
 		"the default set passes": {
 			measured(fact.Container{}),
 			ft.One(finding(api.Pass, "", "holds nothing beyond the runtime's default", "00000000a80425fb "+defaultNames, runtimes)),

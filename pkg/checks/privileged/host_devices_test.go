@@ -24,7 +24,7 @@ func TestHostDevices(t *testing.T) {
 	device := func(path, kind string, major, minor uint32) fact.Device {
 		return fact.Device{Path: path, Type: kind, Major: major, Minor: minor}
 	}
-	ft.Judge(t, judgeHostDevices, map[string]ft.Case{
+	ft.Judge(t, judgeHostDevices, map[string]row{
 		"none but the runtime's passes": {
 			set("tmpfs"),
 			ft.One(finding(api.Pass, "", "holds no device of the node", "node/n1 /proc/100/root/dev", "tmpfs, no device beyond the runtime's default")),

@@ -40,7 +40,7 @@ func TestHostNamespaces(t *testing.T) {
 	contradicted := pass(ft.PodSubject())
 	contradicted.Evidence[0].Value += ", though hostPID is declared"
 
-	ft.Judge(t, judgeHostNamespaces, map[string]ft.Case{
+	ft.Judge(t, judgeHostNamespaces, map[string]row{
 		"measured in namespaces of its own passes": {measured(ft.With()), ft.One(pass(ft.PodSubject()))},
 		"measured in the node's process namespace fails": {
 			measured(ft.With(inHostPID), hostPID),

@@ -28,7 +28,7 @@ func TestHostPath(t *testing.T) {
 		Verdict: api.Pass, Subject: ft.Subject(), Message: "mounts nothing of the node",
 		Evidence: ft.Evidence(ft.App+"volumeMounts", "no hostPath"),
 	}
-	ft.Judge(t, judgeHostPath, map[string]ft.Case{
+	ft.Judge(t, judgeHostPath, map[string]row{
 		"no volume passes": {ft.Declared(fact.Container{}), ft.One(pass)},
 		"an emptyDir passes": {
 			ft.Declared(rw, func(s *fact.PodSpec) {

@@ -15,7 +15,7 @@ func TestPrivilegedContainer(t *testing.T) {
 			Evidence: ft.Evidence(append([]string{ft.App + "securityContext.privileged"}, evidence...)...),
 		})
 	}
-	ft.Judge(t, judgePrivilegedContainer, map[string]ft.Case{
+	ft.Judge(t, judgePrivilegedContainer, map[string]row{
 		"nothing declared passes":   {ft.Declared(fact.Container{}), finding(api.Pass, "", "not privileged", "not set")},
 		"false passes":              {ft.Declared(fact.Container{Privileged: ft.Ptr(false)}), finding(api.Pass, "", "not privileged", "false")},
 		"privileged fails":          {ft.Declared(fact.Container{Privileged: ft.Ptr(true)}), finding(api.Fail, "", "privileged", "true")},

@@ -74,7 +74,7 @@ func TestEncryptedAtRest(t *testing.T) {
 	partial := func(db fact.EtcdDB) fact.EtcdDB { db.Complete = false; return db }
 	names := func(list ...string) []string { return list }
 
-	cases := map[string]ft.Case{
+	cases := map[string]row{
 		"plaintext fails, encrypted passes": {
 			live(names("a", "b"), etcd(stored("a", 7, fact.ClassIdentityProtobuf), stored("b", 8, fact.ClassAESCBC))),
 			[]api.Finding{plain("cp1", "a", 7), encrypted("cp1", "b", 8)},
@@ -177,7 +177,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		if verdict == api.Pass {
 			f.Message = "stored in etcd encrypted (" + string(class) + ")"
 		}
-		cases["class "+string(class)] = ft.Case{Set: live(nil, etcd(stored("a", 7, class))), Want: ft.One(f)}
+		cases["class "+string(class)] = row{Set: live(nil, etcd(stored("a", 7, class))), Want: ft.One(f)}
 	}
 	ft.Judge(t, judgeEncryptedAtRest, cases)
 }

@@ -58,7 +58,7 @@ func TestEncryptionConfig(t *testing.T) {
 	noStart := config(before, aes)
 	noStart.Started = fact.Time{}
 
-	ft.Judge(t, judgeEncryptionConfig, map[string]ft.Case{
+	ft.Judge(t, judgeEncryptionConfig, map[string]row{
 		"a first provider that encrypts passes": {servers(config(before, aes, identity)), ft.One(encrypted("cp1"))},
 		"kms is named": {
 			servers(config(before, kms)),

@@ -8,6 +8,9 @@ import (
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
+// row is a case of a test.
+type row ft.Case
+
 func TestJudge(t *testing.T) {
 	const (
 		mountinfo = "node/n1 /proc/100/mountinfo /"
@@ -43,7 +46,7 @@ func TestJudge(t *testing.T) {
 	second := bySpec(api.Pass, "its root file system is declared read-only", "true")
 	second.Subject.Pods = []string{"web-2"}
 
-	ft.Judge(t, Judge, map[string]ft.Case{
+	ft.Judge(t, Judge, map[string]row{
 		"measured read-only, as declared, passes": {measured(true, readOnly), ft.One(byMount(api.Pass, "its root file system is read-only", "ro", "true"))},
 		"measured writable, as declared, fails":   {measured(false, writable), ft.One(byMount(api.Fail, "its root file system is writable", "rw", "false"))},
 		"measured writable, though declared read-only, fails and says so": {
