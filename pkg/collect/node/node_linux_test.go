@@ -66,7 +66,7 @@ func TestContainers(t *testing.T) {
 				{pid: 20, ppid: 10, comm: "pause", start: 5, cgroup: "0::/kubepods.slice/kubepods-pod" + podUnder + ".slice/cri-containerd-" + idB + ".scope\n", mounts: overlayRoot + "101 100 0:60 /run/containerd/io.containerd.grpc.v1.cri/sandboxes/" + idB + "/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1 rw\n"},
 				{pid: 21, ppid: 10, comm: "app", start: 9, cgroup: "0::/kubepods.slice/kubepods-pod" + podUnder + ".slice/cri-containerd-" + idA + ".scope\n", mounts: overlayRoot +
 					"102 100 0:61 / /proc rw,nosuid,nodev,noexec - proc proc rw\n" +
-					"103 100 8:1 " + kubelet + "/volumes/kubernetes.io~empty-dir/work /work rw,relatime - ext4 /dev/sda1 rw\n" +
+					"103 100 8:1 " + kubelet + "/volumes/kubernetes.io~empty-dir/data /data rw,relatime - ext4 /dev/sda1 rw\n" +
 					"104 100 8:1 " + kubelet + "/volumes/kubernetes.io~configmap/conf /conf ro,relatime - ext4 /dev/sda1 rw\n" +
 					"105 102 0:62 /null /proc/kcore rw,nosuid - tmpfs tmpfs rw\n" +
 					"106 100 0:62 / /dev rw,nosuid - tmpfs tmpfs rw\n" +
@@ -84,10 +84,10 @@ func TestContainers(t *testing.T) {
 					Processes: []fact.Process{aProcess(21, "app", 9, nil), aProcess(22, "child", 12, nil)},
 					Root:      &fact.Mount{Path: "/", FSType: "overlay", Source: "overlay", Upperdir: "/u/3/fs"},
 					Mounts: []fact.Mount{
+						{Path: "/data", FSType: "ext4", Source: "/dev/sda1", Volume: "emptyDir/data"},
 						{Path: "/dev", FSType: "tmpfs", Source: "tmpfs", NoSuid: true},
 						{Path: "/etc/hosts", FSType: "ext4", Source: "/dev/sda1", Volume: "kubelet/etc-hosts"},
 						{Path: "/mem", FSType: "tmpfs", Source: "tmpfs", NoExec: true, NoSuid: true, NoDev: true},
-						{Path: "/work", FSType: "ext4", Source: "/dev/sda1", Volume: "emptyDir/work"},
 					},
 				},
 				{

@@ -217,12 +217,12 @@ func TestParseVolumePath(t *testing.T) {
 		want Volume
 	}{
 		"emptyDir":                       {pods + "/volumes/kubernetes.io~empty-dir/work", Volume{uid, "emptyDir", "work"}},
-		"below an emptyDir":              {pods + "/volumes/kubernetes.io~empty-dir/work/a/b", Volume{uid, "emptyDir", "work"}},
+		"below an emptyDir":              {pods + "/volumes/kubernetes.io~empty-dir/scratch/a/b", Volume{uid, "emptyDir", "scratch"}},
 		"relative to its file system":    {"/kubelet/pods/" + uid + "/volumes/kubernetes.io~configmap/c", Volume{uid, "configMap", "c"}},
 		"csi names the volume":           {pods + "/volumes/kubernetes.io~csi/pvc-1/mount", Volume{uid, "csi", "pvc-1"}},
 		"a driver of another vendor":     {pods + "/volumes/example.com~disk/d", Volume{uid, "disk", "d"}},
 		"projected":                      {pods + "/volumes/kubernetes.io~projected/token", Volume{uid, "projected", "token"}},
-		"a subPath does not tell a kind": {pods + "/volume-subpaths/work/main/0", Volume{uid, "subPath", "work"}},
+		"a subPath does not tell a kind": {pods + "/volume-subpaths/scratch/main/0", Volume{uid, "subPath", "scratch"}},
 		"the kubelet's hosts file":       {pods + "/etc-hosts", Volume{uid, "kubelet", "etc-hosts"}},
 		"the termination log":            {pods + "/containers/main/1a2b3c4d", Volume{uid, "kubelet", "termination-log"}},
 		"a static pod":                   {"/var/lib/kubelet/pods/" + hash + "/volumes/kubernetes.io~empty-dir/x", Volume{hash, "emptyDir", "x"}},
