@@ -52,6 +52,7 @@ type secretRow struct {
 	provider        string
 	guessed         bool
 	compacted       int64 // where compaction stood in the tree that it was read from
+	settled         bool  // and no compaction was under way
 	still           bool  // all rows are of one tree
 }
 
@@ -71,12 +72,16 @@ type collector struct {
 	faults   faultList
 	strays   int // plaintext Secrets outside of PREFIX/secrets/
 	strayAt  string
+	// holes is true where rows are missing without a page that is: then the
+	// tree itself may lead to the wrong pages, and the end be missing too.
+	holes bool
 
 	// pending
 	events    []event
 	newFaults []*fault
 	now       position
-	compacted int64
+	compacted int64 // see compaction
+	settled   bool
 
 	keyBuf []byte
 }
@@ -89,13 +94,13 @@ func newCollector(prefix string, names KeyNames, still bool, limit int) *collect
 	}
 }
 
-// begin starts a chunk of a tree in which compaction had reached a revision.
-func (c *collector) begin(compacted int64) {
+// begin starts a chunk.
+func (c *collector) begin() {
 	c.events = c.events[:0]
 	c.newFaults = c.newFaults[:0]
 	c.now.key = append(c.now.key[:0], c.at.key...)
 	c.now.main, c.now.sub, c.now.synced = c.at.main, c.at.sub, c.at.synced
-	c.compacted = compacted
+	c.compacted, c.settled = 0, false
 }
 
 // cursor is the key behind which the chunk starts.
@@ -117,6 +122,7 @@ func (c *collector) lost(f *fault) {
 func (c *collector) commit() {
 	for _, f := range c.newFaults {
 		c.faults.add(f)
+		c.holes = c.holes || f.before
 	}
 	for i := range c.events {
 		c.apply(&c.events[i])
@@ -299,7 +305,7 @@ func (c *collector) takeSecret(r *run, i int, rev revision, kv keyValue, rest []
 		return corrupt(r.page, "element %d: a Secret's key without the names of a namespace and a Secret", i)
 	}
 	ev := event{kind: eventDelete, page: r.page, elem: i, row: secretRow{
-		namespace: ns, name: name, main: rev.main, compacted: c.compacted, still: c.still,
+		namespace: ns, name: name, main: rev.main, compacted: c.compacted, settled: c.settled, still: c.still,
 	}}
 	if rev.tombstone {
 		c.events = append(c.events, ev)
@@ -421,6 +427,7 @@ type secretEntry struct {
 	main       int64
 	create     int64
 	version    int64
+	compacted  int64 // -1 where compaction was under way
 	size       uint32
 	generation uint32
 	kind       uint16
@@ -493,28 +500,34 @@ func (t *secretTable) put(row secretRow) (problem string) {
 		problem = t.entries[at].contradicts(row, t.generation)
 		id.name = t.entries[at].id.name // share the string
 	}
+	compacted := int64(-1)
+	if row.settled {
+		compacted = row.compacted
+	}
 	t.entries[at] = secretEntry{
-		id: id, main: row.main, create: row.create, version: row.version,
+		id: id, main: row.main, create: row.create, version: row.version, compacted: compacted,
 		size: uint32(min(row.size, math.MaxUint32)), generation: t.generation, kind: k,
 	}
 	return problem
 }
 
 // contradicts says why row cannot be the next revision that is left of a Secret.
-// In a still file the row before is there, so compaction has not passed it, and
-// all rows behind it are there. In a live one it may have been compacted after
-// it was read, and with it all up to where compaction stood for the new row.
+// Where no compaction took place between them, all rows behind the one before
+// are there: compaction keeps it only if it has not passed the next. Else it may
+// have been compacted after it was read, and with it all up to where compaction
+// stood for the new row.
 func (e *secretEntry) contradicts(row secretRow, generation uint32) string {
 	const missing = "versions of the Secret are missing, and compaction has not reached them"
+	all := row.still || e.compacted == row.compacted
 	switch {
 	case row.main <= e.main:
 		return "a Secret's later row has an earlier revision"
 	case e.generation != generation: // what is missing was lost
 	case row.create == e.create && row.version == e.version+1:
-	case row.create == row.main && (row.still || e.main >= row.compacted):
+	case row.create == row.main && (all || e.main >= row.compacted):
 		return "the Secret was created again without having been deleted"
 	case row.create == row.main:
-	case row.still || row.main > row.compacted:
+	case all || row.main > row.compacted:
 		return missing
 	case row.create == e.create && row.version <= e.version, row.create != e.create && row.create <= e.main:
 		return "its create_revision or version does not follow from the row before"

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand"
@@ -238,6 +239,58 @@ func TestStalePage(t *testing.T) {
 		if db.Complete || len(gaps) != 1 || gaps[0].Detail != want || gaps[0].Reason != fact.Corrupt {
 			t.Errorf("live %v: want %q, got %+v", live, want, gaps)
 		}
+	}
+}
+
+// TestRootElsewhere lets the bucket's root be each of the pages below it, in a
+// file where compaction has reached the last revision, so that no revision is
+// expected to be there.
+func TestRootElsewhere(t *testing.T) {
+	s := newStore(t, 1024)
+	s.cluster(rand.New(rand.NewSource(2)), 300)
+	s.compact(s.rev)
+	file := s.bytes()
+	want := map[string]fact.StoredSecret{}
+	for _, s := range mustRead(t, file, Options{}).Secrets {
+		want[s.Namespace+"/"+s.Name] = s
+	}
+	m, err := readMetas(memory(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &tree{src: memory(file), meta: m.newest(), expired: func() bool { return false }}
+	found, _, err := tr.buckets("key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := found["key"].root
+	at := bytes.Index(file[m.newest().root*1024:], binary.LittleEndian.AppendUint64([]byte("key"), root)) + 3 + int(m.newest().root)*1024
+	used := usedPages(t, file, 1024)
+	tried := 0
+	for p := range used {
+		if p < 2 || !used[p] || uint64(p) == root {
+			continue
+		}
+		tried++
+		damaged := bytes.Clone(file)
+		binary.LittleEndian.PutUint64(damaged[at:], uint64(p))
+		for _, live := range []bool{false, true} {
+			db, gaps, err := Read(ctx, memory(damaged), Options{Prefix: "/registry", Live: live})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if db.Complete {
+				t.Errorf("page %d, live %v: complete with %d Secrets", p, live, len(db.Secrets))
+			}
+			for _, s := range db.Secrets {
+				if s.Class != fact.ClassUnknown && s != want[s.Namespace+"/"+s.Name] {
+					t.Errorf("page %d, live %v: %+v, with %+v", p, live, s, gaps)
+				}
+			}
+		}
+	}
+	if tried < 20 {
+		t.Errorf("only %d pages tried", tried)
 	}
 }
 

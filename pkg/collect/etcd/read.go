@@ -142,7 +142,13 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	}
 	db.TxID, db.Revision = w.txid, c.at.main
 	r.reportWalk(w, c)
-	if w.expired {
+	if !w.expired && len(c.faults.list) == 0 && c.at.main < c.compacted && c.compacted < math.MaxInt64 {
+		// The row that compaction stops at stays, unless it is a tombstone and
+		// etcd older than 3.5.18; and Kubernetes writes all the time.
+		r.gap(fact.Corrupt, "the last row has revision %d, but compaction has reached %d: rows are missing", c.at.main, c.compacted)
+		c.holes = true
+	}
+	if w.expired || c.holes {
 		c.secrets.lost()
 	}
 	if r.opts.Live {
@@ -313,7 +319,7 @@ func (r *reader) walkStill(c *collector) (walked, error) {
 		t.seen = make([]uint64, pages/64+1)
 	}
 	w := walked{meta: t.meta, txid: t.meta.txid}
-	c.begin(0)
+	c.begin()
 	_, err = r.chunk(t, c, math.MaxInt)
 	switch {
 	case !m.unchanged(r.src):
@@ -356,7 +362,7 @@ func (r *reader) walkLive(c *collector) (walked, error) {
 			src: r.src, meta: m.newest(), expired: r.expired, lost: c.lost, levels: levels,
 			salvage: failures >= 2,
 		}
-		c.begin(0)
+		c.begin()
 		done, err := r.chunk(t, c, leaves)
 		levels = t.levels
 		switch {
@@ -405,7 +411,7 @@ func (r *reader) chunk(t *tree, c *collector, leaves int) (done bool, err error)
 		}
 		return false, err
 	}
-	if c.compacted, err = compaction(t, c, found["meta"]); err != nil {
+	if c.compacted, c.settled, err = compaction(t, c, found["meta"]); err != nil {
 		return false, err
 	}
 	taken, rows := 0, 0
@@ -447,21 +453,26 @@ func (r *reader) chunk(t *tree, c *collector, leaves int) (done bool, err error)
 // bucket "meta". A compaction that was cut short counts as far as it was meant
 // to go. What cannot be read counts as the highest revision, so that nothing
 // missing is taken for damage.
-func compaction(t *tree, c *collector, b bucket) (int64, error) {
+//
+// Settled tells that none was under way.
+func compaction(t *tree, c *collector, b bucket) (reached int64, settled bool, err error) {
 	if b.root == 0 && b.inline == nil {
-		return 0, nil
+		return 0, true, nil
 	}
 	faults := len(c.newFaults)
-	reached := int64(0)
-	err := t.walk(b, nil, func(r *run, first int) error {
+	var scheduled, finished int64
+	err = t.walk(b, nil, func(r *run, first int) error {
 		for i := first; i < r.header.count; i++ {
 			e := r.element(i)
 			row, f := r.bytes(e.key, min(e.end-e.key, 64))
 			if f != nil {
 				return t.fault(f)
 			}
+			into := &scheduled
 			switch string(row[:min(len(row), e.value-e.key)]) {
-			case "scheduledCompactRev", "finishedCompactRev":
+			case "scheduledCompactRev":
+			case "finishedCompactRev":
+				into = &finished
 			default:
 				continue
 			}
@@ -472,12 +483,12 @@ func compaction(t *tree, c *collector, b bucket) (int64, error) {
 				}
 				continue
 			}
-			reached = max(reached, rev.main)
+			*into = rev.main
 		}
 		return nil
 	})
 	if len(c.newFaults) > faults {
-		reached = math.MaxInt64
+		return math.MaxInt64, false, err
 	}
-	return reached, err
+	return max(scheduled, finished), scheduled <= finished, err
 }
