@@ -56,17 +56,12 @@ func TestCapabilitiesEqualGetpcaps(t *testing.T) {
 				continue
 			}
 			for _, process := range container.Processes {
-				out, err := cluster.Verb(ctx, nil, "node-exec", node.Name, "--", "getpcaps", "--iab", fmt.Sprint(process.PID))
-				if err != nil {
-					gone++
-					continue
-				}
 				plain, err := cluster.Verb(ctx, nil, "node-exec", node.Name, "--", "getpcaps", fmt.Sprint(process.PID))
 				if err != nil {
 					gone++
+					t.Logf("node %s pid %d (%s): %v", node.Name, process.PID, process.Comm, err)
 					continue
 				}
-				_ = out
 				wantEff, wantPrm := parsePcaps(t, plain)
 				eff, _ := process.CapEff.Bits()
 				prm, _ := process.CapPrm.Bits()
