@@ -91,6 +91,24 @@ func TestGapsMakeUnknown(t *testing.T) {
 				Affects: []string{"hosts/kernel"},
 			}},
 		},
+		"one node's gap does not explain another's silence": {
+			kernel,
+			fact.Set{
+				Nodes: []fact.Node{{Name: "n1"}, {Name: "n2"}},
+				Gaps:  []fact.Gap{{What: fact.Kernel, Subject: node("n1"), Reason: fact.NotReady}},
+			},
+			[]api.Finding{
+				unknown(node("n1"), fact.NotReady, "kernel not read: NotReady", ""),
+				unknown(node("n2"), fact.NotRequested, "kernel not read: the node was not measured", ""),
+			},
+			[]fact.Gap{
+				{What: fact.Kernel, Subject: node("n1"), Reason: fact.NotReady, Affects: []string{"hosts/kernel"}},
+				{
+					What: fact.Kernel, Subject: node("n2"), Reason: fact.NotRequested, Detail: "the node was not measured",
+					Affects: []string{"hosts/kernel"},
+				},
+			},
+		},
 		"not read and nobody says why: unknown all the same": {
 			kernel,
 			fact.Set{},

@@ -80,6 +80,19 @@ func TestMutableImage(t *testing.T) {
 	cases["another digest on another platform does not tell"] = row{
 		Set: tagged(pods("web"+digest, "web"+other, "arm")), Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
 	}
+	cases["nor where the platform is not known"] = row{
+		Set: tagged(pods("web"+digest, "web"+other, "unlisted")), Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
+	}
+	cases["nor does another container of the pod"] = row{
+		Set: tagged(func(s *fact.Set) {
+			pods("web"+digest, "web"+digest, ft.Node)(s)
+			for i := range s.Workloads[0].Pods {
+				p := &s.Workloads[0].Pods[i]
+				p.Containers = append(p.Containers, fact.ContainerStatus{Name: "sidecar", ImageID: "sidecar" + other})
+			}
+		}),
+		Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
+	}
 	cases["the digest of a configuration does not tell"] = row{
 		Set: tagged(pods("sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64), ft.Node)), Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
 	}

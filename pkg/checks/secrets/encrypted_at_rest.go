@@ -144,7 +144,7 @@ func judgeEncryptedAtRest(set *fact.Set) []api.Finding {
 		for i := range s.db.Secrets {
 			secret := &s.db.Secrets[i]
 			name := fact.SecretName{Namespace: secret.Namespace, Name: secret.Name}
-			if old, ok := found[name]; !ok || !answers(db) && secret.Revision > old.secret.Revision {
+			if old, ok := found[name]; !ok || secret.Revision > old.secret.Revision {
 				found[name] = held{secret, s}
 			}
 		}

@@ -114,6 +114,11 @@ func TestEncryptedAtRest(t *testing.T) {
 				func() fact.EtcdDB { db := etcd(stored("a", 7, fact.ClassAESCBC)); db.Revision = 2000; return db }()),
 			[]api.Finding{encrypted("cp2", "a", 7)},
 		},
+		"a member that holds what the API server lists answers, not a newer one of another cluster": {
+			live(names("a"), func() fact.EtcdDB { db := etcd(stored("x", 7, fact.ClassAESCBC)); db.Revision = 9000; return db }(),
+				etcd(stored("a", 7, fact.ClassIdentityProtobuf))),
+			[]api.Finding{plain("cp2", "a", 7)},
+		},
 		"an etcd for events alone, without Secrets, does not answer": {
 			live(nil, func() fact.EtcdDB { db := etcd(); db.Revision = 9000; return db }(), etcd(stored("a", 7, fact.ClassAESCBC))),
 			[]api.Finding{encrypted("cp2", "a", 7)},
