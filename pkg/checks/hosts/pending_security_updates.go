@@ -24,7 +24,7 @@ var PendingSecurityUpdates = checks.Check{
 	Why: "A fixed vulnerability is a public one: from the day of the update on, everyone can read what it was. " +
 		"Containers share the node's kernel and runtime, so that the node's holes are theirs.",
 	Remediation: "Install the updates (apt-get update && apt-get dist-upgrade), switch on unattended-upgrades, or replace the node " +
-		"by one from a newer image; release packages on hold.",
+		"by one from a newer image; release packages on hold, and preferences (pins) that keep an update away.",
 	References: []string{
 		"man:apt_preferences(5)",
 		"https://www.debian.org/security/",
@@ -75,12 +75,12 @@ func judgePackages(set *fact.Set, node *fact.Node) api.Finding {
 			continue
 		}
 		value := fmt.Sprintf("%s installed, %s in %s", p.Installed, p.Security, p.Archive)
-		if p.Phased > 0 && p.Phased < 100 {
+		if p.Phasing {
 			value += fmt.Sprintf(", phased to %d%%", p.Phased)
 		}
 		e := api.Evidence{Source: source + " " + p.Name + ":" + p.Arch, Value: value}
 		if p.Held {
-			e.Value += ", on hold"
+			e.Value += ", held back"
 			held, heldEvidence = append(held, p.Name), append(heldEvidence, e)
 		} else {
 			pending, evidence = append(pending, p.Name), append(evidence, e)
@@ -96,7 +96,7 @@ func judgePackages(set *fact.Set, node *fact.Node) api.Finding {
 		parts = append(parts, fmt.Sprintf("%s pending: %s", countOf(len(pending), "security update"), some(pending)))
 	}
 	if len(held) > 0 {
-		parts = append(parts, fmt.Sprintf("%s on hold: %s", countOf(len(held), "security update"), some(held)))
+		parts = append(parts, fmt.Sprintf("%s held back: %s", countOf(len(held), "security update"), some(held)))
 	}
 	switch {
 	case len(parts) > 0:

@@ -22,7 +22,7 @@ func TestPendingSecurityUpdates(t *testing.T) {
 	}
 	plain := fact.PendingUpdate{Name: "vim", Arch: "amd64", Installed: "1.0-1", Candidate: "1.0-2"}
 	held, phased := security("openssl"), security("snapd")
-	held.Held, phased.Phased = true, 20
+	held.Held, phased.Phasing, phased.Phased = true, true, 20
 	summary := func(others, checked string) string {
 		return "734 packages installed, 6 package lists, " + others + " other updates pending, index " + checked
 	}
@@ -50,8 +50,12 @@ func TestPendingSecurityUpdates(t *testing.T) {
 		},
 		"one on hold fails and is named apart": {
 			state(before(0), held, security("zlib1g")),
-			finding(api.Fail, "1 security update pending: zlib1g; 1 security update on hold: openssl", db, summary("0", today),
-				db+" zlib1g:amd64", value, db+" openssl:amd64", value+", on hold"),
+			finding(api.Fail, "1 security update pending: zlib1g; 1 security update held back: openssl", db, summary("0", today),
+				db+" zlib1g:amd64", value, db+" openssl:amd64", value+", held back"),
+		},
+		"one that the archive stopped is said to be": {
+			state(before(0), func() fact.PendingUpdate { p := phased; p.Phased = 0; return p }()),
+			finding(api.Fail, "1 security update pending: snapd", db, summary("0", today), db+" snapd:amd64", value+", phased to 0%"),
 		},
 		"a phased one is said to be": {
 			state(before(0), phased),
