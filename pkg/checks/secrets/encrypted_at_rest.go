@@ -103,7 +103,7 @@ func excuseOtherMembers(set *fact.Set, gap fact.Gap) bool {
 		return set.Snapshot != nil
 	}
 	all := stores(set)
-	if set.Snapshot != nil || len(all) == 0 || !answers(all[0].db) || all[0].db.Total == 0 {
+	if set.Snapshot != nil || len(all) == 0 || !answers(all[0].db) || all[0].db.Total == 0 && !set.SecretsListed {
 		return false
 	}
 	return gap.Subject.Kind == "Node" && gap.Subject.Name != all[0].node && !foreign(set, all[0].matched)
@@ -164,6 +164,15 @@ func judgeEncryptedAtRest(set *fact.Set) []api.Finding {
 		slices.SortFunc(names, func(a, b fact.SecretName) int {
 			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 		})
+	}
+
+	if len(found) == 0 && answers(db) && (set.Snapshot != nil || !set.SecretsListed) {
+		// No list of names contradicts, but a wrong prefix would look the same.
+		return []api.Finding{{
+			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: whole,
+			Message:  "no Secret is in this etcd, or the key prefix is wrong",
+			Evidence: []api.Evidence{{Source: best.source, Value: fmt.Sprintf("0 Secrets below %s/secrets/", db.Prefix)}},
+		}}
 	}
 
 	missing := 0

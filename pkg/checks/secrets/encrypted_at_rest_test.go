@@ -169,7 +169,17 @@ func TestEncryptedAtRest(t *testing.T) {
 				s.Gaps = []fact.Gap{{What: fact.Etcd, Subject: cluster, Reason: fact.ProviderManaged}}
 			}), nil,
 		},
-		"no Secrets, no findings": {live(names(), etcd()), []api.Finding{}},
+		"no Secrets, and no list that agrees, is unknown": {
+			live(nil, etcd()),
+			ft.One(unknown(cluster, "", fact.NotPresent, "no Secret is in this etcd, or the key prefix is wrong",
+				"node/cp1 "+dbPath, "0 Secrets below /registry/secrets/")),
+		},
+		"no Secrets in a snapshot is unknown": {
+			&fact.Set{Snapshot: func() *fact.EtcdDB { db := etcd(); return &db }()},
+			ft.One(unknown(fact.Subject{Kind: "File", Name: dbPath}, "", fact.NotPresent, "no Secret is in this etcd, or the key prefix is wrong",
+				dbPath, "0 Secrets below /registry/secrets/")),
+		},
+		"no Secrets, and none is listed: no findings": {live([]string{}, etcd()), []api.Finding{}},
 	}
 	for class, verdict := range map[fact.StorageClass]api.Verdict{
 		fact.ClassIdentityJSON: api.Fail, fact.ClassIdentityCBOR: api.Fail,
@@ -231,6 +241,8 @@ func TestOneCompleteMemberExcusesTheOthers(t *testing.T) {
 		"another node's":                            {live(names, whole), node("w17"), true},
 		"that of the member's own node is not":      {live(names, whole), node("cp1"), false},
 		"the whole cluster's is not":                {live(names, whole), fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "Cluster"}}, false},
+		"an empty one, and the list agrees":         {live([]string{}, etcd()), node("w17"), true},
+		"an empty one, and no list agrees":          {live(nil, etcd()), node("w17"), false},
 		"no complete member":                        {live(names, cut), node("w17"), false},
 		"no member at all":                          {live(names), node("w17"), false},
 		"a member that is not the API server's":     {live(names, etcd(stored("x", 7, fact.ClassAESCBC))), node("w17"), false},
