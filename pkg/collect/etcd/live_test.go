@@ -100,7 +100,7 @@ func TestLiveWriter(t *testing.T) {
 			defer f.Close()
 			began := time.Now()
 			reads, timeouts := 0, 0
-			for time.Since(began) < time.Second || reads < 3 {
+			for time.Since(began) < 500*time.Millisecond || reads < 3 {
 				mu.Lock()
 				before := make(map[string]int64, len(current))
 				for n, rev := range current {
