@@ -78,13 +78,29 @@ func inNamespace(t *testing.T, ctx context.Context) {
 	})
 }
 
-// noLeftovers fails if anything of ours is on the cluster.
+// ours lists objects of these kinds that a run of ours created.
+func ours(t *testing.T, ctx context.Context, kinds string) string {
+	t.Helper()
+	out, err := cluster.Kubectl(ctx, "get", kinds, "-A", "-l", "app.kubernetes.io/managed-by=kubectl-checklist", "-o", "name")
+	must(t, err)
+	return out
+}
+
+// noLeftovers fails if anything of ours is on the cluster. A namespace whose
+// deletion was asked for takes the cluster a moment.
 func noLeftovers(t *testing.T, ctx context.Context) {
 	t.Helper()
-	out, err := cluster.Kubectl(ctx, "get", "pods,jobs,configmaps,namespaces", "-A", "-l", "app.kubernetes.io/managed-by=kubectl-checklist", "-o", "name")
-	must(t, err)
-	if out != "" {
+	if out := ours(t, ctx, "pods,jobs,configmaps"); out != "" {
 		t.Errorf("left on the cluster:\n%s", out)
+	}
+	err := harness.Wait(ctx, "the namespace to be gone", 45*time.Second, func() error {
+		if out := ours(t, ctx, "namespaces"); out != "" {
+			return fmt.Errorf("left on the cluster: %s", out)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
