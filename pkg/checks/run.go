@@ -138,15 +138,18 @@ func mergeOne(findings []api.Finding) api.Finding {
 		pods     []string
 		count    int
 	)
+	said, shown := map[string]bool{}, map[api.Evidence]bool{}
 	for _, f := range findings {
 		if f.Verdict != merged.Verdict {
 			break // they are sorted
 		}
-		if !slices.Contains(messages, f.Message) {
+		if !said[f.Message] {
+			said[f.Message] = true
 			messages = append(messages, f.Message)
 		}
 		for _, e := range f.Evidence {
-			if !slices.Contains(evidence, e) {
+			if !shown[e] {
+				shown[e] = true
 				evidence = append(evidence, e)
 			}
 		}

@@ -36,18 +36,26 @@ func judgeRunningDriftedExecutable(set *fact.Set) []api.Finding {
 	seen, unseen := checks.RunningContainers(set, fact.Executables)
 	findings := checks.Unseen(unseen)
 	for _, r := range seen {
-		before := len(findings)
+		// Workers of one program are one finding, with the first of them as
+		// evidence.
+		done := map[fact.Executable]bool{}
+		add := func(exe *fact.Executable, format string, pid int) {
+			if !done[*exe] {
+				done[*exe] = true
+				findings = append(findings, finding(r, checks.NodeSource(r.Node, format, pid), exe))
+			}
+		}
 		for i := range r.Measured.Processes {
 			p := &r.Measured.Processes[i]
 			if p.Exe == nil {
 				continue // the runtime itself, on its way into the container
 			}
-			findings = append(findings, finding(r, checks.NodeSource(r.Node, "/proc/%d/exe", p.PID), p.Exe))
+			add(p.Exe, "/proc/%d/exe", p.PID)
 			for j := range p.Scripts {
-				findings = append(findings, finding(r, checks.NodeSource(r.Node, "/proc/%d/cmdline", p.PID), &p.Scripts[j]))
+				add(&p.Scripts[j], "/proc/%d/cmdline", p.PID)
 			}
 		}
-		if len(findings) == before {
+		if len(done) == 0 {
 			findings = append(findings, api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: r.Subject(),
 				Message:  "no executable of it was read",

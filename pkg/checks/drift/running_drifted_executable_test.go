@@ -95,6 +95,15 @@ func TestRunningDriftedExecutable(t *testing.T) {
 			}),
 			passes("/web, origin image"),
 		},
+		"workers of one program are one finding": {
+			ft.Edit(runs(of("/web", fact.OriginImage)), func(s *fact.Set) {
+				c := &s.Nodes[0].Measured.Containers[0]
+				worker := c.Processes[0]
+				worker.PID, worker.Exe = 101, &fact.Executable{Path: "/web", Origin: fact.OriginImage}
+				c.Processes = append(c.Processes, worker)
+			}),
+			passes("/web, origin image"),
+		},
 		"no executable at all is unknown": {
 			ft.Measured(ft.With(func(p *fact.Process) { p.Exe = nil }), fact.Container{}),
 			ft.One(api.Finding{

@@ -25,7 +25,7 @@ var EncryptedAtRest = checks.Check{
 	Why: "Without encryption a Secret lies in etcd's file as it was written: whoever has the disk, a backup, or read access to " +
 		"etcd has every password of the cluster. A configuration that encrypts changes nothing about Secrets written before.",
 	Remediation: "Give the API server an EncryptionConfiguration whose first provider for secrets encrypts (kms v2 or secretbox), " +
-		"then rewrite every Secret: kubectl get secrets -A -o json | kubectl replace -f -.",
+		"then rewrite every Secret (kubectl get secrets -A -o json | kubectl replace -f -).",
 	References: []string{
 		"https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/",
 		"https://kubernetes.io/docs/tasks/administer-cluster/kms-provider/",
