@@ -185,7 +185,8 @@ func sameBuild(version string, running *fact.RunningKernel, k *fact.InstalledKer
 	}
 	// "#31-Ubuntu SMP ...", "#115~20.04.1-Ubuntu SMP ...": what follows the ABI
 	// in the package's version.
-	if upload, ok := strings.CutSuffix(words[0], "-Ubuntu"); ok {
+	if first, _, _ := strings.Cut(running.Build, " "); strings.HasSuffix(first, "-Ubuntu") {
+		upload := strings.TrimSuffix(first, "-Ubuntu")
 		if rest, ok := strings.CutPrefix(k.PackageVersion, version+"."); ok {
 			return upload == "#"+rest, true
 		}

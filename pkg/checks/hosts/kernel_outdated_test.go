@@ -113,6 +113,11 @@ func TestKernelOutdated(t *testing.T) {
 			finding(api.Fail, "", "runs another build of kernel 6.8.0-31-generic than is installed", version, "6.8.0-31-generic #31-Ubuntu SMP",
 				"node/n1 /var/lib/dpkg/status", "6.8.0-31-generic (linux-image-6.8.0-31-generic 6.8.0-31.32)"),
 		},
+		"a text that tells no build is unknown": {
+			set("6.1.0-56-arm64", " ", packaged("6.1.0-56-arm64", "6.1.192-2")),
+			finding(api.VerdictUnknown, "", "runs the newest release that is installed, but whether the same build of it was not read",
+				version, "6.1.0-56-arm64", "node/n1 /var/lib/dpkg/status", "6.1.0-56-arm64 (linux-image-6.1.0-56-arm64 6.1.192-2)"),
+		},
 		"a newer kernel than any installed passes": {
 			set("6.1.0-57-amd64", debian2, boot("6.1.0-56-amd64", debian1)),
 			finding(api.Pass, "", "runs a newer kernel than any that is installed",
