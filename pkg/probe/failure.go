@@ -117,7 +117,7 @@ func quotaUsedUp(err error) bool {
 }
 
 // maxText bounds what is repeated of texts that nodes and servers send.
-const maxText = 400
+const maxText = 600
 
 // oneLine makes a text of others fit for a gap's detail: one line, bounded,
 // without control characters.

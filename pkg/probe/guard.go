@@ -37,32 +37,40 @@ func StartGuard(command *exec.Cmd) (*Guard, error) {
 	return &Guard{pipe, command}, nil
 }
 
-// Release tells the guard that there is nothing to do, and waits for its end.
+// end tells the guard that the run is over. Where the run could not clean up,
+// the guard goes on trying for a while (Watch); else end waits until it is gone.
 // A nil Guard has nobody to tell.
-func (g *Guard) Release() {
+func (g *Guard) end(clean bool) {
 	if g == nil {
 		return
 	}
-	_, _ = io.WriteString(g.pipe, released)
+	if clean {
+		_, _ = io.WriteString(g.pipe, released)
+	}
 	_ = g.pipe.Close()
 	ended := make(chan struct{})
 	go func() {
 		_ = g.command.Wait()
 		close(ended)
 	}()
-	select {
-	case <-ended:
-	case <-time.After(2 * time.Second):
+	if clean {
+		select {
+		case <-ended:
+		case <-time.After(2 * time.Second):
+		}
 	}
 }
 
 // Watch is what the guard's process does: it waits until the run ends, and
 // cleans up after it (Cleanup with opts.RunID) unless the run says that it has.
-// pipe is the process's standard input. ignoreSignals keeps it alive when a
-// terminal sends its signals to all.
+// pipe is the process's standard input.
 func Watch(ctx context.Context, pipe io.Reader, client Client, opts Options) error {
 	if opts.RunID == "" {
 		return fmt.Errorf("guard: expected the id of a run")
+	}
+	opts, err := opts.complete()
+	if err != nil {
+		return err
 	}
 	ignoreSignals()
 	line, err := bufio.NewReader(io.LimitReader(pipe, int64(len(released)))).ReadString('\n')
@@ -81,7 +89,7 @@ func Watch(ctx context.Context, pipe io.Reader, client Client, opts Options) err
 		} else {
 			quiet = 0
 		}
-		if sleep(ctx, time.Second) != nil {
+		if sleep(ctx, opts.timing.guard) != nil {
 			break
 		}
 	}

@@ -53,7 +53,7 @@ func heldImages(images []corev1.ContainerImage) []string {
 func imageName(names []string) (name, path string) {
 	for _, n := range names {
 		ref, err := reference.ParseNormalizedNamed(n)
-		if err != nil {
+		if err != nil || reference.Path(ref) == "library/sha256" {
 			continue
 		}
 		_, tagged := ref.(reference.NamedTagged)

@@ -142,7 +142,13 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) *Failure {
 		_ = o.resolve(ctx, &target) // the run itself reports it
 	}
 	image := plan.image(target, 0)
-	if _, err := o.Client.Batch.Jobs(o.Namespace).Create(ctx, o.job(image, o.ttl()), dryRun); err != nil && !noDryRun(err) {
+	if _, err := o.Client.Batch.Jobs(o.Namespace).Create(ctx, o.job(image, o.ttl()), dryRun); apierrors.IsNotFound(err) {
+		return &Failure{
+			Reason: fact.NotPresent,
+			Detail: "namespace " + o.Namespace + " does not exist, and this user may not read namespaces, so it is not created",
+			Hint:   "--probe-namespace with one that exists and admits pods with hostPID; " + hintNoProbe,
+		}
+	} else if err != nil && !noDryRun(err) {
 		return o.refused("trying to create a job in namespace "+o.Namespace, err)
 	}
 	var maps []*corev1.ConfigMap

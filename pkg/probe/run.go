@@ -81,13 +81,13 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 	}
 
 	opts.Announce(opts.announcement(&plan, stand, probes))
+	var guard *Guard
 	var guardErr error
 	if opts.Guard != nil {
-		guard, err := opts.Guard(opts.Namespace, opts.RunID)
-		if err != nil && stand == absent {
+		// Without it the run goes on: only a SIGKILL would show the difference.
+		if guard, err = opts.Guard(opts.Namespace, opts.RunID); err != nil && stand == absent {
 			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
 		}
-		defer guard.Release()
 	}
 	s := &session{Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap)}
 	results, f := s.run(ctx, stand, probes)
@@ -101,7 +101,9 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 			gaps = append(gaps, opts.gaps(plan.Targets[i].Node, r.failure)...)
 		}
 	}
-	return finish(errors.Join(guardErr, s.leave(ctx)))
+	err = s.leave(ctx)
+	guard.end(err == nil)
+	return finish(errors.Join(guardErr, err))
 }
 
 // drop takes the nodes of an architecture out of the plan.

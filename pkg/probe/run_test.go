@@ -306,37 +306,37 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 // The watch breaks in every way that a server or a proxy knows.
 func TestRunSurvivesBrokenWatches(t *testing.T) {
 	gone := apierrors.NewResourceExpired("too old resource version")
-	for name, watch := range map[string]func(s *apiServer, w http.ResponseWriter, try int32) bool{
-		"closed at once, twice": func(_ *apiServer, w http.ResponseWriter, try int32) bool {
+	for name, watch := range map[string]func(s *apiServer, w http.ResponseWriter, r *http.Request, try int32) bool{
+		"closed at once, twice": func(_ *apiServer, w http.ResponseWriter, _ *http.Request, try int32) bool {
 			w.WriteHeader(http.StatusOK)
 			return try <= 2
 		},
-		"too old, as a status": func(s *apiServer, w http.ResponseWriter, try int32) bool {
+		"too old, as a status": func(s *apiServer, w http.ResponseWriter, _ *http.Request, try int32) bool {
 			if try <= 2 {
 				s.fail(w, gone)
 			}
 			return try <= 2
 		},
-		"too old, as an event": func(_ *apiServer, w http.ResponseWriter, try int32) bool {
+		"too old, as an event": func(_ *apiServer, w http.ResponseWriter, _ *http.Request, try int32) bool {
 			if try <= 2 {
 				_, _ = fmt.Fprintf(w, `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410,"message":"too old"}}`)
 			}
 			return try <= 2
 		},
-		"garbage": func(_ *apiServer, w http.ResponseWriter, try int32) bool {
+		"garbage": func(_ *apiServer, w http.ResponseWriter, _ *http.Request, try int32) bool {
 			if try <= 2 {
 				_, _ = w.Write([]byte("<html>not a watch</html>\n"))
 			}
 			return try <= 2
 		},
-		"always forbidden: pods are asked for by name": func(s *apiServer, w http.ResponseWriter, _ int32) bool {
+		"always forbidden: pods are asked for by name": func(s *apiServer, w http.ResponseWriter, _ *http.Request, _ int32) bool {
 			s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no")))
 			return true
 		},
-		"a connection that says nothing": func(_ *apiServer, w http.ResponseWriter, _ int32) bool {
+		"a connection that says nothing": func(_ *apiServer, w http.ResponseWriter, r *http.Request, _ int32) bool {
 			w.WriteHeader(http.StatusOK)
 			w.(http.Flusher).Flush()
-			time.Sleep(3 * time.Second)
+			<-r.Context().Done()
 			return true
 		},
 	} {
@@ -348,7 +348,7 @@ func TestRunSurvivesBrokenWatches(t *testing.T) {
 				if what != "WATCH pods" || r.URL.Query().Get("sendInitialEvents") != "" {
 					return false
 				}
-				return watch(s, w, tries.Add(1))
+				return watch(s, w, r, tries.Add(1))
 			}
 			run(t, s.options(), factNodes("a", "b"), []string{"a", "b"}, nil)
 			s.wantLeft()

@@ -1,0 +1,162 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// leftovers puts onto the server what two interrupted runs left, and things of others.
+func leftovers(t *testing.T) *apiServer {
+	s := newAPIServer(t, "a")
+	meta := func(name, run string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{
+			Name: name, Namespace: "kubectl-checklist",
+			Labels: map[string]string{LabelName: ManagedBy, LabelManagedBy: ManagedBy, LabelRun: run},
+		}
+	}
+	for _, run := range []string{"one", "two"} {
+		s.pods["checklist-"+run+"-0000"] = &corev1.Pod{ObjectMeta: meta("checklist-"+run+"-0000", run)}
+		s.maps["checklist-"+run+"-amd64-loader"] = &corev1.ConfigMap{ObjectMeta: meta("checklist-"+run+"-amd64-loader", run)}
+		s.jobs["checklist-"+run] = &batchv1.Job{ObjectMeta: meta("checklist-"+run, run)}
+	}
+	s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: "kubectl-checklist", Labels: map[string]string{LabelManagedBy: ManagedBy},
+		Annotations: map[string]string{AnnotationCreatedBy: "one", AnnotationLastRun: "one"},
+	}}
+	s.namespaces["shop"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+	return s
+}
+
+func TestCleanup(t *testing.T) {
+	all := []string{
+		"pod/checklist-one-0000 in namespace kubectl-checklist", "pod/checklist-two-0000 in namespace kubectl-checklist",
+		"configmap/checklist-one-amd64-loader in namespace kubectl-checklist", "configmap/checklist-two-amd64-loader in namespace kubectl-checklist",
+		"job.batch/checklist-one in namespace kubectl-checklist", "job.batch/checklist-two in namespace kubectl-checklist",
+	}
+	forbid := func(w http.ResponseWriter, s *apiServer) bool {
+		s.fail(w, apierrors.NewForbidden(corev1.Resource("x"), "", errors.New("no")))
+		return true
+	}
+	for name, tc := range map[string]struct {
+		opts      Options
+		edit      func(*apiServer)
+		intercept func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool
+		removed   []string
+		left      []string
+		err       string
+	}{
+		"everything of ours, and nothing else": {
+			removed: append(all[:len(all):len(all)], "namespace/kubectl-checklist"), left: []string{"namespace/shop"},
+		},
+		"one run": {
+			opts: Options{RunID: "one"}, removed: []string{all[0], all[2], all[4]},
+			left: []string{
+				"configmap/checklist-two-amd64-loader", "job/checklist-two", "namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
+			},
+		},
+		"a namespace of ours with a pod of somebody": {
+			edit:    func(s *apiServer) { s.pods["web"] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web"}} },
+			removed: all, left: []string{"namespace/kubectl-checklist", "namespace/shop", "pod/web"},
+		},
+		"a namespace that somebody labelled": {
+			edit: func(s *apiServer) {
+				s.namespaces["kubectl-checklist"].Annotations = nil
+			},
+			removed: all, left: []string{"namespace/kubectl-checklist", "namespace/shop"},
+		},
+		"a user who may not list everywhere": {
+			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {
+				everywhere := r.Method == http.MethodGet && !strings.Contains(r.URL.Path, "/namespaces/")
+				return everywhere && forbid(w, s)
+			},
+			removed: append(all[:len(all):len(all)], "namespace/kubectl-checklist"), left: []string{"namespace/shop"},
+		},
+		"what cannot be removed is named, the rest goes": {
+			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {
+				return what == "DELETE configmaps" && forbid(w, s)
+			},
+			removed: append(append([]string{}, append(all[:2:2], all[4:]...)...), "namespace/kubectl-checklist"),
+			left:    []string{"configmap/checklist-one-amd64-loader", "configmap/checklist-two-amd64-loader", "namespace/shop"},
+			err: `removing configmap/checklist-one-amd64-loader in namespace kubectl-checklist: x is forbidden: no
+removing configmap/checklist-two-amd64-loader in namespace kubectl-checklist: x is forbidden: no`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := leftovers(t)
+			if tc.edit != nil {
+				tc.edit(s)
+			}
+			if tc.intercept != nil {
+				s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool { return tc.intercept(s, w, r, what) }
+			}
+			removed, err := Cleanup(t.Context(), s.client(), tc.opts)
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			if text != tc.err {
+				t.Errorf("error %q, expected %q", text, tc.err)
+			}
+			if diff := cmp.Diff(tc.removed, removed); diff != "" {
+				t.Errorf("removed (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.left, s.left()); diff != "" {
+				t.Errorf("left (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestGuardCleansUpOnlyAfterADeath(t *testing.T) {
+	for name, tc := range map[string]struct {
+		says string
+		left []string
+	}{
+		"a run that ends by itself": {says: released, left: []string{
+			"configmap/checklist-one-amd64-loader", "configmap/checklist-two-amd64-loader", "job/checklist-one", "job/checklist-two",
+			"namespace/kubectl-checklist", "namespace/shop", "pod/checklist-one-0000", "pod/checklist-two-0000",
+		}},
+		"a run that dies": {left: []string{
+			"configmap/checklist-two-amd64-loader", "job/checklist-two", "namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
+		}},
+		"a run that dies in the middle of its last word": {says: released[:3], left: []string{
+			"configmap/checklist-two-amd64-loader", "job/checklist-two", "namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := leftovers(t)
+			pipe, run := io.Pipe()
+			done := make(chan error)
+			go func() {
+				done <- Watch(context.Background(), pipe, s.client(), Options{RunID: "one", timing: timing{guard: time.Millisecond}})
+			}()
+			time.Sleep(10 * time.Millisecond)
+			if n := s.count("DELETE pods"); n != 0 {
+				t.Errorf("%d pods deleted while the run lives", n)
+			}
+			_, _ = io.WriteString(run, tc.says)
+			_ = run.Close()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(tc.left, s.left()); diff != "" {
+				t.Errorf("left (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if err := Watch(t.Context(), strings.NewReader(""), Client{}, Options{}); err == nil {
+		t.Error("a guard without a run would clean up after everybody")
+	}
+}
