@@ -29,7 +29,7 @@ func TestRunningDriftedExecutable(t *testing.T) {
 	const fine = "what runs is of its image or on a read-only mount"
 	passes := func(value string) []api.Finding { return ft.One(finding(api.Pass, "", fine, exe, value)) }
 	volume := func(name, fsType string) fact.Executable {
-		return fact.Executable{Path: "/work/x", Origin: fact.OriginVolume, Volume: name, FSType: fsType, Mount: "/work"}
+		return fact.Executable{Path: "/scratch/x", Origin: fact.OriginVolume, Volume: name, FSType: fsType, Mount: "/scratch"}
 	}
 	full := fact.Executable{
 		Path: "/tmp/x", Origin: fact.OriginChanged, FSType: "overlay", Mount: "/", HostPath: "/var/lib/containerd/u/tmp/x",
@@ -55,20 +55,20 @@ func TestRunningDriftedExecutable(t *testing.T) {
 			runs(of("/memfd:x", fact.OriginMemfd)), fails(api.High, "runs /memfd:x, which exists in memory only (memfd)", "/memfd:x, origin memfd"),
 		},
 		"in an emptyDir is high": {
-			runs(volume("emptyDir/work", "ext4")),
-			fails(api.High, "runs /work/x, which is in a writable emptyDir", "/work/x, origin volume, volume emptyDir/work, mount /work (ext4)"),
+			runs(volume("emptyDir/scratch", "ext4")),
+			fails(api.High, "runs /scratch/x, which is in a writable emptyDir", "/scratch/x, origin volume, volume emptyDir/scratch, mount /scratch (ext4)"),
 		},
 		"on another tmpfs is high": {
 			runs(volume("", "tmpfs")),
-			fails(api.High, "runs /work/x, which is in a writable memory file system", "/work/x, origin volume, mount /work (tmpfs)"),
+			fails(api.High, "runs /scratch/x, which is in a writable memory file system", "/scratch/x, origin volume, mount /scratch (tmpfs)"),
 		},
 		"on a volume from elsewhere is medium": {
 			runs(volume("persistentVolumeClaim/data", "ext4")),
-			fails(api.Medium, "runs /work/x, which is on a writable volume (persistentVolumeClaim)",
-				"/work/x, origin volume, volume persistentVolumeClaim/data, mount /work (ext4)"),
+			fails(api.Medium, "runs /scratch/x, which is on a writable volume (persistentVolumeClaim)",
+				"/scratch/x, origin volume, volume persistentVolumeClaim/data, mount /scratch (ext4)"),
 		},
 		"on a mount that no volume explains is medium": {
-			runs(volume("", "ext4")), fails(api.Medium, "runs /work/x, which is on a writable mount", "/work/x, origin volume, mount /work (ext4)"),
+			runs(volume("", "ext4")), fails(api.Medium, "runs /scratch/x, which is on a writable mount", "/scratch/x, origin volume, mount /scratch (ext4)"),
 		},
 		"foreign is medium": {
 			runs(of("/x", fact.OriginForeign)), fails(api.Medium, "runs /x, which is on a mount that is not of the container", "/x, origin foreign"),
