@@ -42,7 +42,7 @@ func TestLockInAPod(t *testing.T) {
 	_, err = cluster.Kubectl(ctx, "create", "namespace", namespace)
 	must(t, err)
 	t.Cleanup(func() {
-		_, _ = cluster.Kubectl(context.WithoutCancel(ctx), "delete", "namespace", namespace, "--wait=false")
+		_, _ = cluster.Kubectl(context.WithoutCancel(ctx), "delete", "namespace", namespace, "--timeout=90s")
 	})
 	_, err = cluster.Kubectl(ctx, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=privileged")
 	must(t, err)

@@ -48,6 +48,13 @@ func (x *index) containerSubject(node *fact.Node, id string) (fact.Subject, bool
 			return r.Subject(), asked
 		}
 	}
+	// One of which nothing but a sandboxed runtime's own processes is seen
+	// (gVisor, Kata) is not among the measured; the API may know it.
+	for known, found := range x.byID {
+		if len(id) >= shortID && strings.HasPrefix(known, id) {
+			return Running{Node: node, Workload: found.workload, Pod: found.pod, Declared: found.container}.Subject(), true
+		}
+	}
 	return fact.Subject{Kind: "Container", Name: short(id), Node: node.Name}, x.scope != fact.PodsSome
 }
 

@@ -193,8 +193,11 @@ func TestGapOfAContainer(t *testing.T) {
 		"a container that the API does not know":                  {other, fact.PodsAll, nil, []string{"Container//bbbbbbbbbbbb//n1"}},
 		"one that the API does not know, and only some are asked": {other, fact.PodsSome, nil, nil},
 		"one that is not in the measurement":                      {foreign, fact.PodsAll, nil, []string{"Container//cccccccccccc//n1"}},
-		"the probe's own":                                         {other, fact.PodsAll, func(s *fact.Set) { s.Nodes[0].Measured.Containers[1].Self = true }, nil},
-		"too few digits to be sure":                               {facttest.ID[:6], fact.PodsAll, nil, []string{"Container//aaaaaa//n1"}},
+		"known to the API, with no process that was seen": {facttest.ID[:12], fact.PodsAll, func(s *fact.Set) {
+			s.Nodes[0].Measured.Containers = s.Nodes[0].Measured.Containers[1:]
+		}, []string{"Deployment/shop/web/app/"}},
+		"the probe's own":           {other, fact.PodsAll, func(s *fact.Set) { s.Nodes[0].Measured.Containers[1].Self = true }, nil},
+		"too few digits to be sure": {facttest.ID[:6], fact.PodsAll, nil, []string{"Container//aaaaaa//n1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := facttest.Measured(facttest.With(), fact.Container{})

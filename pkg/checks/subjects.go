@@ -172,11 +172,14 @@ func newIndex(set *fact.Set) *index {
 // only some pods were listed, one that does not belong to them.
 func (x *index) join(node *fact.Node, m *fact.MeasuredContainer) (r Running, asked bool) {
 	found, known := x.byID[m.ID]
+	// Where the runtime does not tell, one process named pause looks like a
+	// sandbox; but a sandbox's id is never a container's in the API.
+	sandbox := m.Sandbox && !known
 	if !known && m.PodUID != "" {
 		found, known = x.byPod[m.PodUID]
 	}
 	r = Running{Node: node, Measured: m, Workload: found.workload, Pod: found.pod, Declared: found.container}
-	return r, !m.Sandbox && !m.Self && (known || x.scope != fact.PodsSome)
+	return r, !sandbox && !m.Self && (known || x.scope != fact.PodsSome)
 }
 
 func findContainer(spec *fact.PodSpec, name string) *fact.Container {

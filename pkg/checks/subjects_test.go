@@ -96,6 +96,11 @@ func TestRunningContainers(t *testing.T) {
 			[]string{"aaaa Deployment/shop/web/app/ [web-1]"},
 			nil,
 		},
+		"a sandbox by the look of it whose id the API knows is a container": {
+			func(s *fact.Set) { s.Nodes[0].Measured.Containers[0].Sandbox = true },
+			[]string{"aaaa Deployment/shop/web/app/ [web-1]"},
+			nil,
+		},
 		"declared running, but not seen on its node": {
 			func(s *fact.Set) { s.Nodes[0].Measured.Containers = nil },
 			nil,
