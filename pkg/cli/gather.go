@@ -161,6 +161,7 @@ func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact
 	opts.Guard = guardStarter(c.flags)
 	opts.Announce = func(line string) { c.env.warn("%s", line) }
 	opts.Progress = progress.update
+	progress.update(0, 0, len(nodes))
 	measured, gaps, err := probe.Run(ctx, opts, nodes)
 	// Facts and gaps are valid beside the error, which tells of something that
 	// could not be removed: the report is worth printing all the same.

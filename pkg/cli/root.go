@@ -44,6 +44,10 @@ func Main(ctx context.Context, env *Env, args []string) int {
 
 // NewEnv is the real world.
 func NewEnv(argv0, version, releaseImage string) *Env {
+	width, _, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		width = 0 // not a terminal
+	}
 	return &Env{
 		Streams:       genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
 		Name:          CommandName(argv0),
@@ -51,6 +55,7 @@ func NewEnv(argv0, version, releaseImage string) *Env {
 		ReleaseImage:  releaseImage,
 		Getenv:        os.Getenv,
 		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		OutWidth:      width,
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 }

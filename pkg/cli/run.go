@@ -94,6 +94,7 @@ func (r *run) print(built *api.ChecklistReport) error {
 		}
 	}
 	opts.Color = r.env.colored(r.report.color)
+	opts.Width = r.env.OutWidth
 	printer, err := report.NewPrinter(r.report.output, opts)
 	if err != nil {
 		return err
@@ -164,6 +165,8 @@ type Env struct {
 	Getenv func(string) string
 	// OutIsTerminal and ErrIsTerminal tell whether a person reads.
 	OutIsTerminal, ErrIsTerminal bool
+	// OutWidth is the terminal's width in columns, 0 where there is none.
+	OutWidth int
 }
 
 // colored decides on colour: the flag, then NO_COLOR, CLICOLOR_FORCE, a dumb

@@ -43,6 +43,34 @@ func (c *columns) header(names ...string) {
 	c.add(row...)
 }
 
+// fit cuts the last column so that lines are at most width wide, and leaves it
+// at least so many columns.
+func (c *columns) fit(width, least int) {
+	if len(c.rows) == 0 {
+		return
+	}
+	room := max(least, width-c.width(len(c.rows[0])-1))
+	for _, row := range c.rows {
+		last := &row[len(row)-1]
+		last.text = cut(last.text, room)
+	}
+}
+
+// width is that of the first n columns and the gaps behind them.
+func (c *columns) width(n int) int {
+	total := 0
+	for i := range n {
+		widest := 0
+		for _, row := range c.rows {
+			if i < len(row) {
+				widest = max(widest, utf8.RuneCountInString(row[i].text))
+			}
+		}
+		total += widest + 2
+	}
+	return total
+}
+
 // writeTo prints the rows with two spaces between columns and none at the end
 // of a line.
 func (c *columns) writeTo(out io.Writer) error {

@@ -21,6 +21,9 @@ type Options struct {
 	// Summary asks the table for the scorecard and what matters most, rather
 	// than for every finding.
 	Summary bool
+	// Width is the terminal's, in columns, for the table to fit; 0 where
+	// nobody looks at one.
+	Width int
 	// Command is how the user calls the plugin: "kubectl checklist".
 	Command string
 }

@@ -94,6 +94,7 @@ func TestGolden(t *testing.T) {
 		"table":          {"table", Options{Command: "kubectl checklist"}},
 		"summary":        {"table", Options{Summary: true, Command: "kubectl checklist"}},
 		"color":          {"table", Options{Summary: true, Color: true, Command: "kubectl checklist"}},
+		"narrow":         {"table", Options{Summary: true, Width: 100, Command: "kubectl checklist"}},
 		"severity":       {"table", Options{Summary: true, MinSeverity: api.High, Command: "kubectl checklist"}},
 		"wide":           {"wide", Options{Command: "kubectl checklist"}},
 		"no-headers":     {"wide", Options{NoHeaders: true}},

@@ -25,8 +25,10 @@ const (
 	// groupFrom is how many findings of one check with one message the table
 	// shows as one row.
 	groupFrom = 4
-	// messageWidth is where the table, never wide, cuts a message.
+	// messageWidth is where the table, never wide, cuts a message, and
+	// leastMessage how much a narrow terminal leaves of it.
 	messageWidth = 110
+	leastMessage = 40
 )
 
 func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
@@ -171,6 +173,9 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 	for _, r := range rows {
 		t.add(severityCell(r.finding), cell{text: r.finding.Check}, cell{text: escape(r.subject)},
 			cell{text: cut(escape(r.finding.Message), messageWidth)})
+	}
+	if p.opts.Width > 0 {
+		t.fit(p.opts.Width, leastMessage)
 	}
 	if err := t.writeTo(out); err != nil {
 		return err
