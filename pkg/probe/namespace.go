@@ -22,7 +22,7 @@ func (o *Options) claimNamespace(ctx context.Context) (ours bool, f *Failure) {
 		case apierrors.IsForbidden(err):
 			return false, nil // then it has to exist; Preflight tried a pod in it
 		case apierrors.IsNotFound(err):
-			err := o.request(ctx, func() error {
+			err := o.create(ctx, func(ctx context.Context) error {
 				_, err := o.Client.Core.Namespaces().Create(ctx, o.namespace(), metav1.CreateOptions{})
 				return err
 			})
@@ -164,6 +164,25 @@ func (o *Options) othersIn(ctx context.Context, namespace string, own func(label
 		return nil
 	})
 	return found, err
+}
+
+// create is request for what creates something. The answer to a request that is
+// under way is waited for, a while, also when the run is stopped: else the
+// server might create the object after everything was removed.
+func (o *Options) create(ctx context.Context, do func(ctx context.Context) error) error {
+	return o.request(ctx, func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		stop := context.AfterFunc(ctx, func() {
+			_ = sleep(lasting, o.timing.linger)
+			cancel()
+		})
+		defer stop()
+		return do(lasting)
+	})
 }
 
 // request repeats a request while the server says that it may succeed later.

@@ -64,7 +64,7 @@ func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 	// created it. Its facts are safe by then.
 	defer s.removePod(run, pod.Name)
 
-	created, err := s.create(ctx, pod)
+	created, err := s.createPod(ctx, pod)
 	if err != nil {
 		if run.Err() != nil {
 			return outcome{failure: interrupted()}
@@ -82,12 +82,12 @@ func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 	return s.facts(ctx, run, last)
 }
 
-// create creates the pod. A quota that is used up by other pods of this run
+// createPod creates the pod. A quota that is used up by other pods of this run
 // has room again when one of them is gone.
-func (s *session) create(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
+func (s *session) createPod(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
 	for {
 		var created *corev1.Pod
-		err := s.request(ctx, func() (err error) {
+		err := s.create(ctx, func(ctx context.Context) (err error) {
 			created, err = s.Client.Core.Pods(s.Namespace).Create(ctx, pod, metav1.CreateOptions{})
 			if apierrors.IsAlreadyExists(err) { // a first request, whose answer was lost
 				if there, getErr := s.Client.Core.Pods(s.Namespace).Get(ctx, pod.Name, metav1.GetOptions{}); getErr == nil && there.Labels[LabelRun] == s.RunID {

@@ -129,6 +129,7 @@ type timing struct {
 	backoff      time.Duration // first wait after a refused request, doubled each time
 	accountWait  time.Duration // for the service account of a new namespace
 	namespaceEnd time.Duration // for a namespace that is being deleted
+	linger       time.Duration // for the answer to a request that creates something, after the run was stopped
 	cleanup      time.Duration // for removing everything
 	guard        time.Duration // between two looks of the guard
 	request      time.Duration // for one request that a cancelled run still makes, and for one log
@@ -157,6 +158,7 @@ func (o Options) complete() (Options, error) {
 	setDefault(&o.timing.backoff, 500*time.Millisecond)
 	setDefault(&o.timing.accountWait, 30*time.Second)
 	setDefault(&o.timing.namespaceEnd, time.Minute)
+	setDefault(&o.timing.linger, 5*time.Second)
 	setDefault(&o.timing.cleanup, 30*time.Second)
 	setDefault(&o.timing.guard, time.Second)
 	setDefault(&o.timing.request, 20*time.Second)

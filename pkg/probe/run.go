@@ -207,7 +207,7 @@ func (s *session) run(ctx context.Context, stand standing, probes map[string][]b
 			return nil, noProbe(err)
 		}
 		for _, m := range s.maps[arch] {
-			err := s.request(ctx, func() error {
+			err := s.create(ctx, func(ctx context.Context) error {
 				_, err := s.Client.Core.ConfigMaps(s.Namespace).Create(ctx, m, metav1.CreateOptions{})
 				if apierrors.IsAlreadyExists(err) { // a first request, whose answer was lost: names hold the run id
 					return nil
@@ -287,7 +287,7 @@ func (s *session) createJob(ctx context.Context) *Failure {
 		ttl += s.longest()
 	}
 	job := s.job(s.plan.jobImage(), ttl)
-	err := s.request(ctx, func() error {
+	err := s.create(ctx, func(ctx context.Context) error {
 		created, err := s.Client.Batch.Jobs(s.Namespace).Create(ctx, job, metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) { // a first request, whose answer was lost
 			created, err = s.Client.Batch.Jobs(s.Namespace).Get(ctx, job.Name, metav1.GetOptions{})

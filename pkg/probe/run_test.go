@@ -605,6 +605,31 @@ func TestLastRunRemovesTheNamespace(t *testing.T) {
 	}
 }
 
+// A quota that admits one pod at a time makes a run slower, not poorer.
+func TestQuotaIsWaitedFor(t *testing.T) {
+	s := newAPIServer(t, "a", "b", "c")
+	var refused atomic.Int32
+	s.intercept = func(w http.ResponseWriter, _ *http.Request, what string) bool {
+		s.mu.Lock()
+		full := what == "POST pods" && len(s.pods) > 0
+		s.mu.Unlock()
+		if full {
+			refused.Add(1)
+			s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "x", errors.New("exceeded quota: one, requested: pods=1, used: pods=1, limited: pods=1")))
+		}
+		return full
+	}
+	s.kubelet = func(pod *corev1.Pod) {
+		time.Sleep(20 * time.Millisecond)
+		s.succeed(pod.Name, answer(t, pod.Spec.NodeName))
+	}
+	run(t, s.options(), factNodes("a", "b", "c"), []string{"a", "b", "c"}, nil)
+	if refused.Load() == 0 {
+		t.Error("the quota refused nothing")
+	}
+	s.wantLeft()
+}
+
 // Another run claims the namespace between this run's look at it and its
 // deletion: the precondition refuses the deletion.
 func TestNamespaceClaimedAtTheLastMoment(t *testing.T) {

@@ -124,6 +124,9 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if what == "WATCH pods" {
+		if !strings.HasPrefix(r.URL.Query().Get("labelSelector"), LabelRun+"=") {
+			s.t.Errorf("a watch of all pods: %s", r.URL)
+		}
 		s.watch(w, r)
 		return
 	}
