@@ -76,6 +76,9 @@ type Volume struct {
 	// hostPath or local volume behind a claim (then HostPathFrom names it).
 	HostPath     string `json:"hostPath,omitempty"`
 	HostPathFrom string `json:"hostPathFrom,omitempty"`
+	// Unread is why it is not known what is behind a claim: it may be a path of
+	// the node. "" where it is known, and in a manifest, which does not say.
+	Unread Reason `json:"unread,omitempty"`
 	// Image is the reference of an image volume.
 	Image string `json:"image,omitempty"`
 }

@@ -52,7 +52,9 @@ func judgeRuntimeSocket(set *fact.Set) []api.Finding {
 			}
 			findings = append(findings, f)
 		}
-		if len(findings) == before {
+		if unread := hostpath.Unread(d.Workload, d.Container); len(unread) > 0 {
+			findings = append(findings, hostpath.UnknownBehind(d, unread))
+		} else if len(findings) == before {
 			f := api.Finding{
 				Verdict: api.Pass, Subject: d.Subject(), Message: "mounts nothing of the node that holds a runtime's socket",
 				Evidence: []api.Evidence{{Source: d.Field("volumeMounts"), Value: "no hostPath"}},

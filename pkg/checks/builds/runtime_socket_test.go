@@ -34,6 +34,17 @@ func TestRuntimeSocket(t *testing.T) {
 		"no hostPath passes":                  {ft.Declared(fact.Container{}), passes(ft.App+"volumeMounts", "no hostPath")},
 		"another hostPath passes":             {ft.Declared(mounts, hostPath("/data")), passes(field, "/data at /host")},
 		"a socket that nothing mounts passes": {ft.Declared(fact.Container{}, hostPath("/run/docker.sock")), passes(ft.App+"volumeMounts", "no hostPath")},
+		"a claim that was not followed is unknown": {
+			ft.Declared(mounts, func(s *fact.PodSpec) {
+				s.Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "persistentVolumeClaim", Unread: fact.Forbidden}}
+			}),
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.Forbidden, Subject: ft.Subject(),
+				Message:     "what is behind its claims is not known: a volume can be a directory of the node",
+				Remediation: "grant list on persistentvolumes",
+				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: Forbidden"),
+			}),
+		},
 		"the socket is high": {
 			ft.Declared(mounts, hostPath("/var/run/docker.sock")), fails(api.High, "mounts /run/docker.sock of the node", "/var/run/docker.sock at /host"),
 		},

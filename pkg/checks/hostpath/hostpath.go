@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
@@ -38,6 +39,36 @@ func Of(w *fact.Workload, c *fact.Container) []Mount {
 		}
 	}
 	return out
+}
+
+// Unread lists the claims that a container mounts of which it is not known what
+// is behind them: it may be a directory of the node.
+func Unread(w *fact.Workload, c *fact.Container) []*fact.Volume {
+	var out []*fact.Volume
+	for i := range c.Mounts {
+		for j := range w.Spec.Volumes {
+			if v := &w.Spec.Volumes[j]; v.Name == c.Mounts[i].Volume && v.Unread != "" {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
+// UnknownBehind is the finding about claims that were not followed.
+func UnknownBehind(d checks.Declared, unread []*fact.Volume) api.Finding {
+	f := api.Finding{
+		Verdict: api.VerdictUnknown, Reason: unread[0].Unread, Subject: d.Subject(),
+		Message:     "what is behind its claims is not known: a volume can be a directory of the node",
+		Remediation: "grant list on persistentvolumes",
+	}
+	for _, v := range unread {
+		f.Evidence = append(f.Evidence, api.Evidence{
+			Source: checks.PodField(d.Workload, strings.TrimPrefix(v.Field, "spec.")+"."+v.Source),
+			Value:  "its volume was not read: " + string(v.Unread),
+		})
+	}
+	return f
 }
 
 // Clean is path.Clean for a path of the node, with /var/run written as /run.

@@ -50,7 +50,9 @@ func judgeHostPath(set *fact.Set) []api.Finding {
 					Evidence: []api.Evidence{{Source: m.Field(w), Value: m.Value()}},
 				})
 			}
-			if len(mounts) == 0 {
+			if unread := hostpath.Unread(w, d.Container); len(unread) > 0 {
+				findings = append(findings, hostpath.UnknownBehind(d, unread))
+			} else if len(mounts) == 0 {
 				findings = append(findings, api.Finding{
 					Verdict: api.Pass, Subject: d.Subject(), Message: "mounts nothing of the node",
 					Evidence: []api.Evidence{{Source: d.Field("volumeMounts"), Value: "no hostPath"}},

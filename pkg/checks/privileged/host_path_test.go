@@ -36,6 +36,17 @@ func TestHostPath(t *testing.T) {
 			}),
 			ft.One(pass),
 		},
+		"a claim that was not followed is unknown": {
+			ft.Declared(rw, func(s *fact.PodSpec) {
+				s.Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "persistentVolumeClaim", Unread: fact.Forbidden}}
+			}),
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.Forbidden, Subject: ft.Subject(),
+				Message:     "what is behind its claims is not known: a volume can be a directory of the node",
+				Remediation: "grant list on persistentvolumes",
+				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: Forbidden"),
+			}),
+		},
 		"/ is high":                       {ft.Declared(rw, volume("/")), fails(api.High, "mounts / of the node", "/ at /host")},
 		"/ is high even read-only":        {ft.Declared(ro, volume("/")), fails(api.High, "mounts / of the node", "/ at /host, read-only")},
 		"below /etc is high":              {ft.Declared(rw, volume("/etc/kubernetes/")), fails(api.High, "mounts /etc/kubernetes of the node", "/etc/kubernetes/ at /host")},

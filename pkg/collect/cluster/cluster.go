@@ -1,12 +1,14 @@
 // Package cluster reads a cluster through its API into facts: paged, as
 // protobuf, typed only for what is read. Of Secrets it asks for metadata alone,
-// so that their data never reaches this process. It never judges.
+// and keeps namespace and name. It never judges.
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +21,6 @@ import (
 	nodev1client "k8s.io/client-go/kubernetes/typed/node/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/pager"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -40,9 +41,8 @@ type Options struct {
 	Selector      string
 	FieldSelector string
 
-	// NodeNames and NodeSelector narrow nodes. With NodeNames, a name that
-	// does not exist is an error. PodsOfNodes narrows the pods to those of the
-	// nodes that were found.
+	// NodeNames and NodeSelector narrow nodes, and pods to those that run on
+	// the nodes found. With NodeNames, a name that does not exist is an error.
 	NodeNames    []string
 	NodeSelector string
 
@@ -67,7 +67,7 @@ type clients struct {
 	core     corev1client.CoreV1Interface
 	node     nodev1client.NodeV1Interface
 	metadata metadata.Interface
-	version  discovery.ServerVersionInterface
+	version  discovery.ServerVersionInterfaceWithContext
 }
 
 func newClients(config *rest.Config) (*clients, error) {
@@ -85,7 +85,9 @@ func newClients(config *rest.Config) (*clients, error) {
 	if c.node, err = nodev1client.NewForConfigAndClient(typed, httpClient); err != nil {
 		return nil, err
 	}
-	if c.metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(config), httpClient); err != nil {
+	onlyMetadata := *httpClient
+	onlyMetadata.Transport = metadataOnly{httpClient.Transport}
+	if c.metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(config), &onlyMetadata); err != nil {
 		return nil, err
 	}
 	if c.version, err = discovery.NewDiscoveryClientForConfigAndClient(config, httpClient); err != nil {
@@ -104,10 +106,10 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	if opts.PageSize == 0 {
 		opts.PageSize = 500
 	}
-	result := &Result{Cluster: fact.Cluster{Server: opts.Config.Host}}
+	result := &Result{Cluster: fact.Cluster{Server: withoutUser(opts.Config.Host)}}
 	// The version is readable by everyone, and the first to say that a
 	// connection does not work.
-	version, err := c.version.ServerVersion()
+	version, err := c.version.ServerVersionWithContext(ctx)
 	switch {
 	case apierrors.IsForbidden(err):
 	case err != nil:
@@ -116,102 +118,105 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		result.Cluster.Version = version.GitVersion
 	}
 
-	// At most four lists at once: priority and fairness seats are few, and
+	// At most three lists at once: priority and fairness seats are few, and
 	// each list may use several.
 	var (
 		wg      sync.WaitGroup
-		mu      sync.Mutex
-		failed  []error
-		pods    podLister
+		failed  [3]error // in this order, whichever fails first
+		pods    = podLister{clients: c, opts: opts}
 		nodeGap []fact.Gap
 		podGap  []fact.Gap
 		secGap  []fact.Gap
 	)
-	run := func(what string, fn func() error) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			if err := fn(); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				failed = append(failed, fmt.Errorf("listing %s: %w", what, err))
-			}
-		}()
-	}
 	if opts.Nodes {
-		run("nodes", func() error {
-			var err error
-			result.NodeObjects, nodeGap, err = c.nodes(ctx, opts)
-			return err
-		})
+		wg.Go(func() { result.NodeObjects, nodeGap, failed[0] = c.nodes(ctx, opts) })
 	}
 	if opts.Pods {
-		pods = podLister{clients: c, opts: opts, groups: map[string]*fact.Workload{}}
-		run("pods", func() error {
-			var err error
-			podGap, err = pods.collect(ctx)
-			return err
-		})
+		wg.Go(func() { podGap, failed[1] = pods.collect(ctx) })
 	}
 	if opts.Secrets {
-		run("secrets", func() error {
-			var err error
-			result.Secrets, result.SecretsListed, secGap, err = c.secrets(ctx, opts)
-			return err
-		})
+		wg.Go(func() { result.Secrets, result.SecretsListed, secGap, failed[2] = c.secrets(ctx, opts) })
 	}
 	wg.Wait()
-	if len(failed) > 0 {
-		return nil, errors.Join(failed...)
+	for i, what := range []string{"nodes", "pods", "secrets"} {
+		if failed[i] != nil {
+			failed[i] = fmt.Errorf("listing %s: %w", what, failed[i])
+		}
+	}
+	if err := errors.Join(failed[:]...); err != nil {
+		return nil, err
 	}
 	for i := range result.NodeObjects {
 		result.Nodes = append(result.Nodes, nodeFacts(&result.NodeObjects[i]))
 	}
 	if opts.Pods {
 		result.Workloads, result.PodScope = pods.workloads(), pods.scope()
-		if len(podGap) > 0 && len(result.Workloads) == 0 {
+		result.Cluster.Provider = provider(result.Cluster.Version, result.Nodes, result.Workloads)
+		switch {
+		case len(podGap) > 0 && len(result.Workloads) == 0:
 			result.PodScope = fact.PodsNotListed
+		case len(podGap) > 0:
+			result.PodScope = fact.PodsSome // refused between two pages
 		}
+		if opts.Nodes && len(nodeGap) == 0 && (len(opts.NodeNames) > 0 || opts.NodeSelector != "") {
+			result.Workloads = onNodes(result.Workloads, result.Nodes)
+		}
+	} else {
+		result.Cluster.Provider = provider(result.Cluster.Version, result.Nodes, nil)
 	}
 	result.Gaps = slices.Concat(nodeGap, podGap, secGap)
-	result.Cluster.Provider = provider(result.Cluster.Version, result.Nodes, result.Workloads)
 	return result, nil
 }
 
-// eachPage lists page by page and hands every object to fn, which must not
-// keep it. An expired page makes the pager list everything anew.
-func eachPage[T any](ctx context.Context, size int64, options metav1.ListOptions,
-	list func(context.Context, metav1.ListOptions) (runtime.Object, error), fn func(*T) error,
-) error {
-	p := pager.New(list)
-	p.PageSize = size
-	return p.EachListItemWithAlloc(ctx, options, func(object runtime.Object) error {
-		typed, ok := object.(any).(*T)
-		if !ok {
-			return fmt.Errorf("expected %T in the list, found %T", typed, object)
+// withoutUser strips what stands before "@" in a server's URL: a password.
+func withoutUser(host string) string {
+	u, err := url.Parse(host)
+	if err != nil || u.User == nil {
+		return host
+	}
+	u.User = nil
+	return u.String()
+}
+
+// onNodes keeps the pods that run on some nodes, and workloads that have one.
+func onNodes(workloads []fact.Workload, nodes []fact.Node) []fact.Workload {
+	in := map[string]bool{}
+	for i := range nodes {
+		in[nodes[i].Name] = true
+	}
+	var kept []fact.Workload
+	for _, w := range workloads {
+		w.Pods = slices.DeleteFunc(w.Pods, func(p fact.Pod) bool { return !in[p.Node] })
+		if len(w.Pods) == 0 {
+			continue
 		}
-		return fn(typed)
-	})
+		w.Spec.Origin = "pod/" + w.Owner.Namespace + "/" + w.Pods[0].Name // of those that are left
+		kept = append(kept, w)
+	}
+	return kept
 }
 
 // refused turns a refusal into a gap, and anything else back into an error.
 func refused(err error, what fact.Kind, verb, resource, namespace string) (fact.Gap, error) {
-	where := "in all namespaces"
+	if !apierrors.IsForbidden(err) {
+		return fact.Gap{}, err
+	}
+	where, hint := "in all namespaces", fmt.Sprintf("grant %s on %s, or narrow the run with -n", verb, resource)
 	if namespace != "" {
 		where = fmt.Sprintf("in namespace %q", namespace)
 	}
 	if resource == "nodes" {
 		where = "in the cluster"
 	}
-	if !apierrors.IsForbidden(err) {
-		return fact.Gap{}, err
+	if namespace != "" || resource == "nodes" {
+		hint = fmt.Sprintf("grant %s on %s", verb, resource)
 	}
 	return fact.Gap{
 		What:    what,
 		Subject: fact.Subject{Kind: "Cluster"},
 		Reason:  fact.Forbidden,
 		Detail:  fmt.Sprintf("no right to %s %s %s", verb, resource, where),
-		Hint:    fmt.Sprintf("grant %s on %s, or narrow the run with -n", verb, resource),
+		Hint:    hint,
 	}, nil
 }
 
@@ -231,13 +236,17 @@ func (c *clients) nodes(ctx context.Context, opts Options) ([]corev1.Node, []fac
 		}
 	} else {
 		err := eachPage(ctx, opts.PageSize, metav1.ListOptions{LabelSelector: opts.NodeSelector},
-			func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-				return c.core.Nodes().List(ctx, o)
+			func(ctx context.Context, o metav1.ListOptions) ([]corev1.Node, string, error) {
+				list, err := c.core.Nodes().List(ctx, o)
+				if err != nil {
+					return nil, "", err
+				}
+				return list.Items, list.Continue, nil
 			},
-			func(node *corev1.Node) error {
+			func() { nodes = nil },
+			func(node *corev1.Node) {
 				node.ManagedFields = nil
 				nodes = append(nodes, *node)
-				return nil
 			})
 		if err != nil {
 			gap, err := refused(err, fact.Nodes, "list", "nodes", "")
@@ -281,17 +290,15 @@ func nodeFacts(node *corev1.Node) fact.Node {
 }
 
 // secrets lists names by metadata. The type of a Secret is not metadata, so it
-// is not known here; nothing needs it.
+// is not known here; nothing needs it. Annotations are metadata, and kubectl's
+// last-applied-configuration can hold data: nothing but the name is looked at.
 func (c *clients) secrets(ctx context.Context, opts Options) ([]fact.SecretName, bool, []fact.Gap, error) {
-	names := []fact.SecretName{}
-	resource := corev1.SchemeGroupVersion.WithResource("secrets")
+	var names []fact.SecretName
 	err := eachPage(ctx, opts.PageSize, metav1.ListOptions{},
-		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return c.metadata.Resource(resource).Namespace(opts.Namespace).List(ctx, o)
-		},
-		func(m *metav1.PartialObjectMetadata) error {
+		c.listMetadata(corev1.SchemeGroupVersion.WithResource("secrets"), opts.Namespace),
+		func() { names = []fact.SecretName{} },
+		func(m *metav1.PartialObjectMetadata) {
 			names = append(names, fact.SecretName{Namespace: m.Namespace, Name: m.Name})
-			return nil
 		})
 	if err != nil {
 		gap, err := refused(err, fact.Secrets, "list", "secrets", opts.Namespace)
@@ -301,7 +308,7 @@ func (c *clients) secrets(ctx context.Context, opts Options) ([]fact.SecretName,
 		return nil, false, []fact.Gap{gap}, nil
 	}
 	slices.SortFunc(names, func(a, b fact.SecretName) int {
-		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	return names, true, nil, nil
+	return slices.Compact(names), true, nil, nil
 }

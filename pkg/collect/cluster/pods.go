@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,42 +39,47 @@ func (l *podLister) scope() fact.PodScope {
 	return fact.PodsAll
 }
 
+// collect reads the pods. It returns gaps for what it may not list.
 func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 	l.owners = map[string]owner{}
-	for kind, resource := range map[string]schema.GroupVersionResource{
-		"ReplicaSet": {Group: "apps", Version: "v1", Resource: "replicasets"},
-		"Job":        {Group: "batch", Version: "v1", Resource: "jobs"},
+	for _, of := range []struct {
+		kind     string
+		resource schema.GroupVersionResource
+	}{
+		{"ReplicaSet", schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}},
+		{"Job", schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}},
 	} {
-		if err := l.listOwners(ctx, kind, resource); err != nil {
-			return nil, err
+		if err := l.listOwners(ctx, of.kind, of.resource); err != nil {
+			return nil, fmt.Errorf("%s: %w", of.resource.Resource, err)
 		}
 	}
 	handlers, err := l.runtimeHandlers(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("runtimeclasses: %w", err)
 	}
 	paths, err := l.claimPaths(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("persistentvolumes: %w", err)
 	}
 	err = eachPage(ctx, l.opts.PageSize,
 		metav1.ListOptions{LabelSelector: l.opts.Selector, FieldSelector: l.opts.FieldSelector},
-		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return l.core.Pods(l.opts.Namespace).List(ctx, o)
+		func(ctx context.Context, o metav1.ListOptions) ([]corev1.Pod, string, error) {
+			list, err := l.core.Pods(l.opts.Namespace).List(ctx, o)
+			if err != nil {
+				return nil, "", err
+			}
+			return list.Items, list.Continue, nil
 		},
-		func(pod *corev1.Pod) error {
+		func() { l.groups = map[string]*fact.Workload{} },
+		func(pod *corev1.Pod) {
 			spec := podspec.From("pod/"+pod.Namespace+"/"+pod.Name, "spec", pod.Labels, pod.Annotations, &pod.Spec)
 			spec.RuntimeHandler = handlers[spec.RuntimeClass]
-			for i, v := range pod.Spec.Volumes {
-				if v.PersistentVolumeClaim == nil {
-					continue
-				}
-				if backing, ok := paths[pod.Namespace+"/"+v.PersistentVolumeClaim.ClaimName]; ok {
-					spec.Volumes[i].HostPath, spec.Volumes[i].HostPathFrom = backing.path, backing.from
+			for i := range pod.Spec.Volumes {
+				if claim := claimName(pod, &pod.Spec.Volumes[i]); claim != "" {
+					paths.fill(&spec.Volumes[i], pod.Namespace+"/"+claim)
 				}
 			}
 			l.add(l.topOwner(pod), spec, podFacts(pod))
-			return nil
 		})
 	if err != nil {
 		gap, err := refused(err, fact.Pods, "list", "pods", l.opts.Namespace)
@@ -87,18 +91,27 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 	return nil, nil
 }
 
+// claimName is the claim that a volume uses, "" for none. A generic ephemeral
+// volume's claim is named after its pod.
+func claimName(pod *corev1.Pod, v *corev1.Volume) string {
+	switch {
+	case v.PersistentVolumeClaim != nil:
+		return v.PersistentVolumeClaim.ClaimName
+	case v.Ephemeral != nil:
+		return pod.Name + "-" + v.Name
+	}
+	return ""
+}
+
 // listOwners reads who owns the ReplicaSets or Jobs, by metadata. Without the
 // right to, a pod's own labels have to do (see topOwner): no verdict needs more.
 func (l *podLister) listOwners(ctx context.Context, kind string, resource schema.GroupVersionResource) error {
-	err := eachPage(ctx, l.opts.PageSize, metav1.ListOptions{},
-		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return l.metadata.Resource(resource).Namespace(l.opts.Namespace).List(ctx, o)
-		},
-		func(m *metav1.PartialObjectMetadata) error {
+	err := eachPage(ctx, l.opts.PageSize, metav1.ListOptions{}, l.listMetadata(resource, l.opts.Namespace),
+		func() {},
+		func(m *metav1.PartialObjectMetadata) {
 			if ref := metav1.GetControllerOfNoCopy(m); ref != nil {
 				l.owners[kind+"/"+m.Namespace+"/"+m.Name] = owner{ref.Kind, ref.Name}
 			}
-			return nil
 		})
 	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
 		return nil
@@ -123,35 +136,53 @@ func (l *podLister) runtimeHandlers(ctx context.Context) (map[string]string, err
 	return handlers, nil
 }
 
+// claims maps claims ("NS/NAME") to the paths of the hostPath and local volumes
+// behind them.
+type claims struct {
+	paths map[string]backing
+	// unread is why PersistentVolumes were not listed, "" if they were.
+	unread fact.Reason
+}
+
 // backing is a path of the node behind a claim.
 type backing struct{ path, from string }
 
-// claimPaths maps claims ("NS/NAME") to the paths of the hostPath and local
-// volumes behind them.
-func (l *podLister) claimPaths(ctx context.Context) (map[string]backing, error) {
-	paths := map[string]backing{}
+// fill writes what is behind a claim into its volume, or that it is not known.
+func (c claims) fill(v *fact.Volume, claim string) {
+	found := c.paths[claim]
+	v.HostPath, v.HostPathFrom, v.Unread = found.path, found.from, c.unread
+}
+
+// claimPaths reads the PersistentVolumes, which are of the cluster: who has
+// rights in a namespace alone may not.
+func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
+	out := claims{paths: map[string]backing{}}
 	err := eachPage(ctx, l.opts.PageSize, metav1.ListOptions{},
-		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return l.core.PersistentVolumes().List(ctx, o)
+		func(ctx context.Context, o metav1.ListOptions) ([]corev1.PersistentVolume, string, error) {
+			list, err := l.core.PersistentVolumes().List(ctx, o)
+			if err != nil {
+				return nil, "", err
+			}
+			return list.Items, list.Continue, nil
 		},
-		func(pv *corev1.PersistentVolume) error {
+		func() {},
+		func(pv *corev1.PersistentVolume) {
 			claim := pv.Spec.ClaimRef
 			if claim == nil {
-				return nil
+				return
 			}
 			key := claim.Namespace + "/" + claim.Name
 			switch {
 			case pv.Spec.HostPath != nil:
-				paths[key] = backing{pv.Spec.HostPath.Path, "persistentvolume/" + pv.Name + " spec.hostPath.path"}
+				out.paths[key] = backing{pv.Spec.HostPath.Path, "persistentvolume/" + pv.Name + " spec.hostPath.path"}
 			case pv.Spec.Local != nil:
-				paths[key] = backing{pv.Spec.Local.Path, "persistentvolume/" + pv.Name + " spec.local.path"}
+				out.paths[key] = backing{pv.Spec.Local.Path, "persistentvolume/" + pv.Name + " spec.local.path"}
 			}
-			return nil
 		})
 	if apierrors.IsForbidden(err) {
-		return paths, nil
+		return claims{unread: fact.Forbidden}, nil
 	}
-	return paths, err
+	return out, err
 }
 
 // topOwner follows controllers upwards: Pod, ReplicaSet, Deployment; Pod, Job,
@@ -253,12 +284,11 @@ func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) {
 		l.groups[key] = group
 	}
 	// The spec shown is the first pod's, by name, so that reports are stable.
-	if len(group.Pods) > 0 && pod.Name < group.Pods[0].Name {
-		group.Spec = spec
-		group.Pods = slices.Insert(group.Pods, 0, pod)
-		return
-	}
 	group.Pods = append(group.Pods, pod)
+	if last := len(group.Pods) - 1; group.Pods[last].Name < group.Pods[0].Name {
+		group.Spec = spec
+		group.Pods[0], group.Pods[last] = group.Pods[last], group.Pods[0]
+	}
 }
 
 // workloads returns the groups, sorted.

@@ -6,6 +6,30 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
+// nodeRules tell a provider by what it writes on its nodes; the first that holds
+// for any node decides.
+var nodeRules = []struct {
+	provider string
+	of       func(*fact.Node) bool
+}{
+	{"eks", labelled("eks.amazonaws.com/")},
+	{"gke", labelled("cloud.google.com/gke-")},
+	{"aks", labelled("kubernetes.azure.com/cluster")},
+	{"openshift", labelled("node.openshift.io/os_id")},
+	{"talos", func(n *fact.Node) bool { return strings.HasPrefix(n.OSImage, "Talos ") }},
+}
+
+func labelled(prefix string) func(*fact.Node) bool {
+	return func(n *fact.Node) bool {
+		for label := range n.Labels {
+			if strings.HasPrefix(label, prefix) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
 // provider tells who runs the control plane, by labels of nodes and the
 // server's version. A cloud's providerID alone proves nothing: kubeadm on EC2
 // has one too.
@@ -20,21 +44,11 @@ func provider(version string, nodes []fact.Node, workloads []fact.Workload) stri
 	case strings.Contains(version, "+rke2"):
 		return "rke2"
 	}
-	for i := range nodes {
-		for label := range nodes[i].Labels {
-			switch {
-			case strings.HasPrefix(label, "eks.amazonaws.com/"):
-				return "eks"
-			case strings.HasPrefix(label, "cloud.google.com/gke-"):
-				return "gke"
-			case label == "kubernetes.azure.com/cluster":
-				return "aks"
-			case label == "node.openshift.io/os_id":
-				return "openshift"
+	for _, rule := range nodeRules {
+		for i := range nodes {
+			if rule.of(&nodes[i]) {
+				return rule.provider
 			}
-		}
-		if strings.HasPrefix(nodes[i].OSImage, "Talos ") {
-			return "talos"
 		}
 	}
 	for i := range workloads {

@@ -1,0 +1,99 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// maxExpired bounds how often in a row a server may call a page expired.
+const maxExpired = 3
+
+// eachPage lists page by page and hands every object to fn. Before the first
+// page it calls restart, which forgets what fn was given.
+//
+// A page whose token expired (410 Gone) is asked for anew with the token in the
+// refusal: the list then goes on behind the same key at a newer revision, as
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+// says; no key comes twice. Where there is no such token, everything is listed
+// anew in one answer. client-go's pager does neither when it is given a function
+// for each object: it fails.
+func eachPage[T any](ctx context.Context, size int64, options metav1.ListOptions,
+	list func(context.Context, metav1.ListOptions) (items []T, next string, err error), restart func(), fn func(*T),
+) error {
+	options.Limit = size
+	restart()
+	for expired := 0; ; {
+		items, next, err := list(ctx, options)
+		if isExpired(err) && options.Continue != "" && expired < maxExpired {
+			expired++
+			if options.Continue = nextOf(err); options.Continue == "" {
+				options.Limit = 0
+				restart()
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i := range items {
+			fn(&items[i])
+		}
+		switch next {
+		case "":
+			return nil
+		case options.Continue:
+			return fmt.Errorf("the server's answer leads to the same page again (continue %.20q)", next)
+		}
+		options.Continue, expired = next, 0
+	}
+}
+
+func isExpired(err error) bool { return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) }
+
+// nextOf is the token that a 410 carries to go on with, "" if it has none.
+func nextOf(err error) string {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return status.Status().Continue
+	}
+	return ""
+}
+
+// listMetadata lists a resource as PartialObjectMetadata.
+func (c *clients) listMetadata(resource schema.GroupVersionResource, namespace string,
+) func(context.Context, metav1.ListOptions) ([]metav1.PartialObjectMetadata, string, error) {
+	return func(ctx context.Context, options metav1.ListOptions) ([]metav1.PartialObjectMetadata, string, error) {
+		list, err := c.metadata.Resource(resource).Namespace(namespace).List(ctx, options)
+		if err != nil {
+			return nil, "", err
+		}
+		return list.Items, list.Continue, nil
+	}
+}
+
+// metadataOnly leaves of the media types that client-go's metadata client
+// accepts those that are metadata. Its last one is plain JSON: a server that
+// knows no PartialObjectMetadata would answer with whole Secrets.
+type metadataOnly struct{ next http.RoundTripper }
+
+func (m metadataOnly) RoundTrip(request *http.Request) (*http.Response, error) {
+	var accept []string
+	for _, media := range strings.Split(request.Header.Get("Accept"), ",") {
+		if strings.Contains(media, ";as=PartialObjectMetadata") {
+			accept = append(accept, media)
+		}
+	}
+	if len(accept) == 0 {
+		return nil, fmt.Errorf("a request for metadata accepts %q", request.Header.Get("Accept"))
+	}
+	request = request.Clone(request.Context())
+	request.Header.Set("Accept", strings.Join(accept, ","))
+	return m.next.RoundTrip(request)
+}
