@@ -130,6 +130,9 @@ func TestGuardCleansUpOnlyAfterADeath(t *testing.T) {
 		"a run that dies": {left: []string{
 			"configmap/checklist-two-amd64-loader", "job/checklist-two", "namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
 		}},
+		"a run that says something else": {says: "reset me\n", left: []string{
+			"configmap/checklist-two-amd64-loader", "job/checklist-two", "namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
+		}},
 		"a run that dies in the middle of its last word": {says: released[:3], left: []string{
 			"configmap/checklist-two-amd64-loader", "job/checklist-two", "namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
 		}},

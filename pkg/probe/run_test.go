@@ -654,7 +654,10 @@ func TestNamespaceThatIsBeingDeleted(t *testing.T) {
 		s := newAPIServer(t, "a")
 		s.namespaces["kubectl-checklist"] = ending
 		opts := s.options()
-		opts.Announce = func(string) {
+		opts.Announce = func(line string) {
+			if !strings.Contains(line, "kubectl-checklist (new, when the old one is gone):") {
+				t.Errorf("announced %q", line)
+			}
 			time.AfterFunc(80*time.Millisecond, func() {
 				s.mu.Lock()
 				defer s.mu.Unlock()
