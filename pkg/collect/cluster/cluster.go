@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -86,7 +87,7 @@ func newClients(config *rest.Config) (*clients, error) {
 		return nil, err
 	}
 	onlyMetadata := *httpClient
-	onlyMetadata.Transport = metadataOnly{httpClient.Transport}
+	onlyMetadata.Transport = metadataOnly{cmp.Or(httpClient.Transport, http.DefaultTransport)}
 	if c.metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(config), &onlyMetadata); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,211 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+)
+
+// The resources that are read, by path; %s is "namespaces/NS/" or nothing.
+const (
+	nodesPath    = "/api/v1/nodes"
+	podsPath     = "/api/v1/pods"
+	secretsPath  = "/api/v1/secrets"
+	volumesPath  = "/api/v1/persistentvolumes"
+	setsPath     = "/apis/apps/v1/replicasets"
+	jobsPath     = "/apis/batch/v1/jobs"
+	handlersPath = "/apis/node.k8s.io/v1/runtimeclasses"
+	versionPath  = "/version"
+)
+
+// server is an API server by script: lists by path, cut into pages of the size
+// that is asked for, and answers that break the rules where a test says so. It
+// answers as protobuf or JSON, as the client asks, and never with more of an
+// object than was asked for.
+type server struct {
+	*httptest.Server
+	gitVersion string
+	nodes      []corev1.Node
+	pods       []corev1.Pod
+	volumes    []corev1.PersistentVolume
+	handlers   []nodev1.RuntimeClass
+	// metadata are the lists that are only ever served as metadata.
+	metadata map[string][]metav1.PartialObjectMetadata
+
+	// refuse answers a request by itself: a status, or nil to go on.
+	refuse func(*http.Request) *metav1.Status
+
+	mu       sync.Mutex
+	requests []*http.Request
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	s := &server{gitVersion: "v1.37.2", metadata: map[string][]metav1.PartialObjectMetadata{}}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) config() *rest.Config {
+	return &rest.Config{Host: s.URL, QPS: -1}
+}
+
+// asked lists the requests for one path.
+func (s *server) asked(path string) []*http.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.requests), func(r *http.Request) bool { return r.URL.Path != path })
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.requests = append(s.requests, r)
+	s.mu.Unlock()
+	if s.refuse != nil {
+		if status := s.refuse(r); status != nil {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(int(status.Code))
+			_ = json.NewEncoder(w).Encode(status)
+			return
+		}
+	}
+	path, namespace := r.URL.Path, ""
+	if before, after, ok := strings.Cut(path, "/namespaces/"); ok {
+		rest := ""
+		namespace, rest, _ = strings.Cut(after, "/")
+		path = before + "/" + rest
+	}
+	options := r.URL.Query()
+	in := func(o metav1.Object) bool { return namespace == "" || o.GetNamespace() == namespace }
+	switch {
+	case path == versionPath:
+		fmt.Fprintf(w, `{"major":"1","minor":"37","gitVersion":%q}`, s.gitVersion)
+	case path == nodesPath:
+		items, meta := page(s.nodes, options.Get("limit"), options.Get("continue"))
+		s.write(w, r, &corev1.NodeList{TypeMeta: kind("v1", "NodeList"), ListMeta: meta, Items: items})
+	case strings.HasPrefix(path, nodesPath+"/"):
+		name := strings.TrimPrefix(path, nodesPath+"/")
+		i := slices.IndexFunc(s.nodes, func(n corev1.Node) bool { return n.Name == name })
+		if i < 0 {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNotFound)
+			_ = json.NewEncoder(w).Encode(status(http.StatusNotFound, metav1.StatusReasonNotFound, fmt.Sprintf("nodes %q not found", name)))
+			return
+		}
+		node := s.nodes[i]
+		node.TypeMeta = kind("v1", "Node")
+		s.write(w, r, &node)
+	case path == podsPath:
+		all := slices.DeleteFunc(slices.Clone(s.pods), func(p corev1.Pod) bool { return !in(&p) })
+		items, meta := page(all, options.Get("limit"), options.Get("continue"))
+		s.write(w, r, &corev1.PodList{TypeMeta: kind("v1", "PodList"), ListMeta: meta, Items: items})
+	case path == volumesPath:
+		items, meta := page(s.volumes, options.Get("limit"), options.Get("continue"))
+		s.write(w, r, &corev1.PersistentVolumeList{TypeMeta: kind("v1", "PersistentVolumeList"), ListMeta: meta, Items: items})
+	case path == handlersPath:
+		s.write(w, r, &nodev1.RuntimeClassList{TypeMeta: kind("node.k8s.io/v1", "RuntimeClassList"), Items: s.handlers})
+	case path == secretsPath, path == setsPath, path == jobsPath:
+		if !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList") {
+			w.WriteHeader(http.StatusNotAcceptable)
+			return
+		}
+		all := slices.DeleteFunc(slices.Clone(s.metadata[path]), func(m metav1.PartialObjectMetadata) bool { return !in(&m) })
+		items, meta := page(all, options.Get("limit"), options.Get("continue"))
+		s.write(w, r, &metav1.PartialObjectMetadataList{TypeMeta: kind("meta.k8s.io/v1", "PartialObjectMetadataList"), ListMeta: meta, Items: items})
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+func (s *server) write(w http.ResponseWriter, r *http.Request, object runtime.Object) {
+	if accept := r.Header.Get("Accept"); strings.HasPrefix(accept, runtime.ContentTypeProtobuf) {
+		w.Header().Set("Content-Type", runtime.ContentTypeProtobuf)
+		if err := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme).Encode(object, w); err != nil {
+			panic(err)
+		}
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(object)
+}
+
+// page cuts a list. The continue token is the index of the next object.
+func page[T any](all []T, limit, next string) ([]T, metav1.ListMeta) {
+	from, _ := strconv.Atoi(next)
+	size, _ := strconv.Atoi(limit)
+	if size == 0 || from+size >= len(all) {
+		return all[from:], metav1.ListMeta{}
+	}
+	return all[from : from+size], metav1.ListMeta{Continue: strconv.Itoa(from + size)}
+}
+
+func kind(apiVersion, name string) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: apiVersion, Kind: name}
+}
+
+func status(code int32, reason metav1.StatusReason, message string) *metav1.Status {
+	return &metav1.Status{
+		TypeMeta: kind("v1", "Status"), Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message,
+	}
+}
+
+// refuseAll answers requests below a path with a status.
+func refuseAll(path string, with *metav1.Status) func(*http.Request) *metav1.Status {
+	return func(r *http.Request) *metav1.Status {
+		if r.URL.Path == path {
+			return with
+		}
+		return nil
+	}
+}
+
+var forbidden = status(http.StatusForbidden, metav1.StatusReasonForbidden, `user "me" cannot list it`)
+
+func partial(namespace, name string, owners ...metav1.OwnerReference) metav1.PartialObjectMetadata {
+	return metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, OwnerReferences: owners}}
+}
+
+// ownedBy is a controller's reference.
+func ownedBy(kind, name string) metav1.OwnerReference {
+	yes := true
+	return metav1.OwnerReference{Kind: kind, Name: name, Controller: &yes}
+}
+
+func pod(namespace, name, node string, edits ...func(*corev1.Pod)) corev1.Pod {
+	p := corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       corev1.PodSpec{NodeName: node, Containers: []corev1.Container{{Name: "app", Image: "registry.example/app:v1"}}},
+	}
+	for _, edit := range edits {
+		edit(&p)
+	}
+	return p
+}
+
+func controlledBy(kind, name string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.OwnerReferences = []metav1.OwnerReference{ownedBy(kind, name)} }
+}
+
+func label(key, value string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		if p.Labels == nil {
+			p.Labels = map[string]string{}
+		}
+		p.Labels[key] = value
+	}
+}
