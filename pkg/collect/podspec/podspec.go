@@ -84,7 +84,11 @@ func sourceName(source *corev1.VolumeSource) string {
 func container(kind fact.ContainerType, field string, c *corev1.Container) fact.Container {
 	out := fact.Container{Name: c.Name, Type: kind, Field: field, Image: c.Image}
 	if len(c.Command) > 0 {
-		out.Program = c.Command[0]
+		// Where somebody wrote a whole command line in one word, the rest is arguments.
+		out.Program, _, _ = strings.Cut(strings.TrimSpace(c.Command[0]), " ")
+		if i := strings.IndexAny(out.Program, "\t\n="); i >= 0 {
+			out.Program = out.Program[:i]
+		}
 	}
 	if sc := c.SecurityContext; sc != nil {
 		out.Privileged = sc.Privileged

@@ -1,0 +1,169 @@
+package podspec
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// Every field that is kept, from a spec in which all of them are set.
+func TestFrom(t *testing.T) {
+	security := func(uid int64) *corev1.SecurityContext {
+		return &corev1.SecurityContext{
+			Privileged: ptr(true), AllowPrivilegeEscalation: ptr(false), ReadOnlyRootFilesystem: ptr(true),
+			RunAsUser: ptr(uid), RunAsNonRoot: ptr(true),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined},
+			Capabilities:   &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN", "CAP_SYS_TIME"}, Drop: []corev1.Capability{"ALL"}},
+		}
+	}
+	spec := &corev1.PodSpec{
+		HostNetwork: true, HostPID: true, HostIPC: true, HostUsers: ptr(false),
+		RuntimeClassName: ptr("kata"), OS: &corev1.PodOS{Name: corev1.Linux},
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsUser: ptr(int64(7)), RunAsNonRoot: ptr(false), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Volumes: []corev1.Volume{
+			{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}}},
+			{Name: "models", VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "registry.example/models:v1"}}},
+			{Name: "plain"},
+		},
+		InitContainers: []corev1.Container{{Name: "init", Image: "registry.example/init:v1"}},
+		Containers: []corev1.Container{
+			{
+				Name: "app", Image: "registry.example/app:v1", Command: []string{"/bin/app", "--serve"}, SecurityContext: security(8),
+				Ports: []corev1.ContainerPort{{ContainerPort: 80}, {ContainerPort: 443, HostPort: 8443}},
+				VolumeMounts: []corev1.VolumeMount{
+					{Name: "host", MountPath: "/host", ReadOnly: true, SubPath: "ssl"}, {Name: "plain", MountPath: "/tmp", SubPathExpr: "$(POD)"},
+				},
+				VolumeDevices: []corev1.VolumeDevice{{Name: "disk", DevicePath: "/dev/xvda"}},
+			},
+			{Name: "bare"},
+		},
+		EphemeralContainers: []corev1.EphemeralContainer{{
+			EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "registry.example/debug:v1", SecurityContext: security(9)},
+		}},
+	}
+	secured := func(c fact.Container, uid int64) fact.Container {
+		c.Privileged, c.AllowPrivilegeEscalation, c.ReadOnlyRootFilesystem = ptr(true), ptr(false), ptr(true)
+		c.RunAsUser, c.RunAsNonRoot, c.Seccomp = ptr(uid), ptr(true), "Unconfined"
+		c.CapAdd, c.CapDrop = []string{"NET_ADMIN", "CAP_SYS_TIME"}, []string{"ALL"}
+		return c
+	}
+	want := fact.PodSpec{
+		Origin: "deployment/shop/web", Path: "spec.template.spec",
+		Labels: map[string]string{"app": "web"}, Annotations: []string{"a", "b"},
+		HostNetwork: true, HostPID: true, HostIPC: true, HostUsers: ptr(false), RuntimeClass: "kata", OS: "linux",
+		RunAsUser: ptr(int64(7)), RunAsNonRoot: ptr(false), Seccomp: "RuntimeDefault",
+		Volumes: []fact.Volume{
+			{Name: "host", Field: "spec.volumes[0]", Source: "hostPath", HostPath: "/etc"},
+			{Name: "models", Field: "spec.volumes[1]", Source: "image", Image: "registry.example/models:v1"},
+			{Name: "plain", Field: "spec.volumes[2]", Source: "emptyDir"},
+		},
+		Containers: []fact.Container{
+			{Name: "init", Type: fact.InitContainer, Field: "spec.initContainers[0]", Image: "registry.example/init:v1"},
+			secured(fact.Container{
+				Name: "app", Type: fact.RegularContainer, Field: "spec.containers[0]", Image: "registry.example/app:v1", Program: "/bin/app",
+				HostPorts: []int32{8443},
+				Mounts: []fact.VolumeMount{
+					{Volume: "host", Path: "/host", SubPath: "ssl", ReadOnly: true},
+					{Volume: "plain", Path: "/tmp", SubPath: "$(POD)"},
+					{Volume: "disk", Path: "/dev/xvda", Device: true},
+				},
+			}, 8),
+			{Name: "bare", Type: fact.RegularContainer, Field: "spec.containers[1]"},
+			secured(fact.Container{Name: "debug", Type: fact.EphemeralContainer, Field: "spec.ephemeralContainers[0]", Image: "registry.example/debug:v1"}, 9),
+		},
+	}
+	got := From("deployment/shop/web", "spec.template.spec", map[string]string{"app": "web"}, map[string]string{"b": "2", "a": "1"}, spec)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+// What is not declared stays nil or empty: not read, never false.
+func TestNothingDeclared(t *testing.T) {
+	want := fact.PodSpec{Origin: "o", Path: "spec", Containers: []fact.Container{{Type: fact.RegularContainer, Field: "spec.containers[0]"}}}
+	if diff := cmp.Diff(want, From("o", "spec", nil, nil, &corev1.PodSpec{Containers: []corev1.Container{{}}})); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+// Every volume source of the API is named as in a manifest, those too that a
+// later version adds.
+func TestVolumeSources(t *testing.T) {
+	sources := reflect.TypeFor[corev1.VolumeSource]()
+	for i := range sources.NumField() {
+		field := sources.Field(i)
+		v := corev1.Volume{Name: "v"}
+		reflect.ValueOf(&v.VolumeSource).Elem().Field(i).Set(reflect.New(field.Type.Elem()))
+		manifest, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := volume(0, &v).Source
+		if want := fmt.Sprintf(`{"name":"v",%q:`, got); !strings.HasPrefix(string(manifest), want) {
+			t.Errorf("%s: a manifest writes %s, we name it %q", field.Name, manifest, got)
+		}
+	}
+	if sources.NumField() < 30 {
+		t.Errorf("only %d volume sources", sources.NumField())
+	}
+}
+
+// Text that may hold a password is in no fact: environment, arguments, the
+// words behind the program, probes, hooks, and the values of annotations.
+func TestNothingElseIsKept(t *testing.T) {
+	const canary = "CANARY"
+	hook := &corev1.LifecycleHandler{
+		Exec:    &corev1.ExecAction{Command: []string{canary}},
+		HTTPGet: &corev1.HTTPGetAction{Path: canary, Host: canary, HTTPHeaders: []corev1.HTTPHeader{{Name: canary, Value: canary}}},
+	}
+	probe := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: hook.Exec, HTTPGet: hook.HTTPGet}}
+	container := corev1.Container{
+		Name: "app", Image: "registry.example/app:v1", WorkingDir: canary,
+		Env: []corev1.EnvVar{
+			{Name: canary, Value: canary},
+			{Name: canary, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{Key: canary, LocalObjectReference: corev1.LocalObjectReference{Name: canary}}}},
+		},
+		EnvFrom: []corev1.EnvFromSource{{Prefix: canary}},
+		Args:    []string{canary, "--password=" + canary}, Command: []string{"/bin/app", "--password=" + canary},
+		Lifecycle: &corev1.Lifecycle{PostStart: hook, PreStop: hook}, LivenessProbe: probe, ReadinessProbe: probe, StartupProbe: probe,
+	}
+	spec := &corev1.PodSpec{
+		InitContainers: []corev1.Container{container}, Containers: []corev1.Container{container},
+		EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon(container)}},
+		Hostname:            canary, Subdomain: canary, ServiceAccountName: canary,
+		ImagePullSecrets: []corev1.LocalObjectReference{{Name: canary}},
+		HostAliases:      []corev1.HostAlias{{IP: canary, Hostnames: []string{canary}}},
+		SecurityContext:  &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: canary, Value: canary}}},
+		Volumes: []corev1.Volume{
+			{Name: "a", VolumeSource: corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{VolumeAttributes: map[string]string{"x": canary}}}},
+			{Name: "b", VolumeSource: corev1.VolumeSource{RBD: &corev1.RBDVolumeSource{Keyring: canary, RadosUser: canary}}},
+			{Name: "c", VolumeSource: corev1.VolumeSource{FlexVolume: &corev1.FlexVolumeSource{Options: map[string]string{"password": canary}}}},
+		},
+	}
+	for _, line := range []string{"/bin/sh -c 'login " + canary + "'", "PASSWORD=" + canary + " /bin/app", "/bin/app\t" + canary, "/bin/app\n" + canary} {
+		spec.Containers = append(spec.Containers, corev1.Container{Name: "line", Command: []string{line}})
+	}
+	facts := From("o", "spec", nil, map[string]string{"note": canary, metav1.ObjectNameField: canary}, spec)
+	data, err := json.Marshal(facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.Index(string(data), canary); i >= 0 {
+		t.Errorf("the facts hold what they must not: ...%s", data[max(0, i-120):i+len(canary)])
+	}
+	if got := facts.Containers[1].Program; got != "/bin/app" {
+		t.Errorf("want the program, got %q", got)
+	}
+}
