@@ -1,0 +1,207 @@
+package fact
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseCapMask(t *testing.T) {
+	for name, tc := range map[string]struct {
+		in   string
+		want CapMask
+		err  string
+	}{
+		"none is read, and empty":      {in: "0000000000000000", want: NewCapMask(0)},
+		"a runtime's default":          {in: "00000000a80425fb", want: NewCapMask(0xa80425fb)},
+		"all bits":                     {in: "ffffffffffffffff", want: NewCapMask(math.MaxUint64)},
+		"as a status line has it":      {in: "\t000001ffffffffff\n", want: NewCapMask(0x1ffffffffff)},
+		"nothing is an error":          {in: "", err: `capability mask: expected up to 16 hex digits, found ""`},
+		"17 digits are an error":       {in: "10000000000000000", err: `capability mask: expected up to 16 hex digits, found "10000000000000000"`},
+		"a prefix is an error":         {in: "0x1", err: `capability mask: expected up to 16 hex digits, found "0x1"`},
+		"a sign is an error":           {in: "-1", err: `capability mask: expected up to 16 hex digits, found "-1"`},
+		"other letters are an error":   {in: "00g0", err: `capability mask: expected up to 16 hex digits, found "00g0"`},
+		"several words are an error":   {in: "0 0", err: `capability mask: expected up to 16 hex digits, found "0 0"`},
+		"underscores are no hex digit": {in: "1_0", err: `capability mask: expected up to 16 hex digits, found "1_0"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseCapMask(tc.in)
+			if got != tc.want {
+				t.Errorf("want %v, got %v", tc.want, got)
+			}
+			if (err == nil) != (tc.err == "") || err != nil && err.Error() != tc.err {
+				t.Errorf("want error %q, got %v", tc.err, err)
+			}
+		})
+	}
+}
+
+// The zero mask is "not read" and never "none": in text, in JSON, and in what
+// it says of a single capability.
+func TestCapMaskNotRead(t *testing.T) {
+	var unread CapMask
+	none := NewCapMask(0)
+	if !unread.IsZero() || none.IsZero() || unread == none {
+		t.Errorf("not read and none are alike: %#v, %#v", unread, none)
+	}
+	if _, read := unread.Bits(); read {
+		t.Error("a mask that was not read says that it was")
+	}
+	if bits, read := none.Bits(); bits != 0 || !read {
+		t.Errorf("an empty mask: %x, %v", bits, read)
+	}
+	if unread.String() != "not read" || none.String() != "0000000000000000" {
+		t.Errorf("text: %q, %q", unread, none)
+	}
+	all := NewCapMask(math.MaxUint64)
+	for n := uint(0); n < 70; n++ {
+		if unread.Has(n) || none.Has(n) || all.Has(n) != (n < 64) {
+			t.Errorf("capability %d: %v, %v, %v", n, unread.Has(n), none.Has(n), all.Has(n))
+		}
+	}
+}
+
+func TestProcessJSON(t *testing.T) {
+	processes := []Process{
+		{PID: 1, CapEff: NewCapMask(0), CapBnd: NewCapMask(math.MaxUint64), Started: NewTime(time.Date(2026, 11, 24, 1, 2, 3, 4, time.UTC))},
+		{PID: 2},
+	}
+	data, err := json.Marshal(processes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{"pid":1,"started":"2026-11-24T01:02:03.000000004Z","uid":[0,0,0,0],"gid":[0,0,0,0],"capEff":"0000000000000000","capBnd":"ffffffffffffffff"},` +
+		`{"pid":2,"uid":[0,0,0,0],"gid":[0,0,0,0]}]`
+	if diff := cmp.Diff(want, string(data)); diff != "" {
+		t.Errorf("JSON (-want +got):\n%s", diff)
+	}
+	var back []Process
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(processes, back, cmp.AllowUnexported(CapMask{})); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+}
+
+func TestCapMaskUnmarshal(t *testing.T) {
+	for name, tc := range map[string]struct {
+		in, err string
+		want    CapMask
+	}{
+		"null is not read":         {in: `null`},
+		"digits":                   {in: `"1f"`, want: NewCapMask(0x1f)},
+		"an empty text is no mask": {in: `""`, err: `capability mask: expected up to 16 hex digits, found ""`},
+		"a number is no mask":      {in: `0`, err: `capability mask: expected a string of hex digits: `},
+		"a list is no mask":        {in: `[]`, err: `capability mask: expected a string of hex digits: `},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := NewCapMask(7) // what was there before does not stay
+			err := json.Unmarshal([]byte(tc.in), &got)
+			if tc.err != "" {
+				if err == nil || !strings.HasPrefix(err.Error(), tc.err) {
+					t.Errorf("want error %q, got %v", tc.err, err)
+				}
+				return
+			}
+			if err != nil || got != tc.want {
+				t.Errorf("want %v, got %v, %v", tc.want, got, err)
+			}
+		})
+	}
+}
+
+// A file system of somebody else's making can give any time to a file. One that
+// RFC 3339 cannot write is not read, rather than the end of a whole report.
+func TestTime(t *testing.T) {
+	zone := time.FixedZone("x", 2*60*60)
+	for name, tc := range map[string]struct {
+		in   time.Time
+		want string
+	}{
+		"UTC":                      {time.Date(2026, 1, 2, 3, 4, 5, 0, zone), `{"changed":"2026-01-02T01:04:05Z"}`},
+		"the zero time":            {time.Time{}, `{}`},
+		"1970 was read":            {time.Unix(0, 0), `{"changed":"1970-01-01T00:00:00Z"}`},
+		"the last that is written": {time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), `{"changed":"9999-12-31T23:59:59Z"}`},
+		"the year 10000":           {time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("y", -60*60)), `{}`},
+		"a FUSE file's":            {time.Unix(math.MaxInt64>>1, 0), `{}`},
+		"before the year 0":        {time.Unix(math.MinInt64>>1, 0), `{}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := struct {
+				Changed Time `json:"changed,omitzero"`
+			}{NewTime(tc.in)}
+			data, err := json.Marshal(file)
+			if err != nil || string(data) != tc.want {
+				t.Errorf("want %s, got %s, %v", tc.want, data, err)
+			}
+			before := file
+			if err := json.Unmarshal(data, &file); err != nil || !file.Changed.Equal(before.Changed.Time) {
+				t.Errorf("read back: want %v, got %v, %v", before.Changed, file.Changed, err)
+			}
+		})
+	}
+}
+
+// Two subjects that differ have keys that differ, and what only describes one
+// is no part of its key.
+func TestSubjectKey(t *testing.T) {
+	subjects := []Subject{
+		{Kind: "Pod", Name: "a"}, {Kind: "Pod", Namespace: "a"}, {Kind: "Pod", Container: "a"}, {Kind: "Pod", Node: "a"}, {Kind: "Pod"},
+	}
+	seen := map[string]Subject{}
+	for _, s := range subjects {
+		if other, ok := seen[s.Key()]; ok {
+			t.Errorf("%+v and %+v have one key", s, other)
+		}
+		seen[s.Key()] = s
+		described := s
+		described.Platform, described.PodCount, described.Pods = true, 3, []string{"x"}
+		if described.Key() != s.Key() {
+			t.Errorf("%+v: its description changes its key", s)
+		}
+	}
+}
+
+func TestHasRead(t *testing.T) {
+	var none *Measurement
+	if none.HasRead(Processes) || (&Measurement{}).HasRead(Processes) {
+		t.Error("nothing was read")
+	}
+	if m := (&Measurement{Read: []Kind{Processes}}); !m.HasRead(Processes) || m.HasRead(Mounts) {
+		t.Error("processes were read, mounts were not")
+	}
+}
+
+func TestStorageClass(t *testing.T) {
+	for _, c := range []StorageClass{ClassUnknownEncrypted, ClassEmpty, ClassUnknown, ""} {
+		if c.Plaintext() || c.Encrypted() {
+			t.Errorf("%q is neither plaintext nor known to be encrypted", c)
+		}
+	}
+	for _, c := range []StorageClass{ClassIdentityProtobuf, ClassIdentityJSON, ClassIdentityCBOR} {
+		if !c.Plaintext() || c.Encrypted() {
+			t.Errorf("%q is plaintext", c)
+		}
+	}
+	for _, c := range []StorageClass{ClassAESCBC, ClassAESGCM, ClassSecretbox, ClassKMSv1, ClassKMSv2} {
+		if c.Plaintext() || !c.Encrypted() {
+			t.Errorf("%q is encrypted", c)
+		}
+	}
+}
+
+func TestPlatformNamespace(t *testing.T) {
+	for namespace, want := range map[string]bool{
+		"kube-system": true, "openshift-etcd": true, "openshift": true, "gke-managed-x": true, "kube-node-lease": true,
+		"": false, "default": false, "kube-system-2": false, "my-openshift-apps": false, "openshifty": false,
+	} {
+		if got := PlatformNamespace(namespace); got != want {
+			t.Errorf("%q: want %v, got %v", namespace, want, got)
+		}
+	}
+}
