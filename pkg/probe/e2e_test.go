@@ -361,10 +361,10 @@ type child struct {
 
 func (c *child) run() {
 	opts := Options{
-		Client: mustClient(), Namespace: c.Namespace, RunID: c.Run, Embedded: standin("hang"), Timeout: 60 * time.Second,
+		Client: mustClient(), Namespace: c.Namespace, RunID: c.Run, Embedded: standin("hang"), Timeout: 5 * time.Minute,
 		Kinds: []fact.Kind{fact.Processes},
 		// 15 s of life without a sign: the margin makes up for the timeout.
-		timing: timing{margin: -45 * time.Second},
+		timing: timing{margin: -(5*time.Minute - 15*time.Second)},
 	}
 	if c.Guarded {
 		opts.Guard = func(namespace, run string) (*Guard, error) {
@@ -377,7 +377,9 @@ func (c *child) run() {
 			return StartGuard(cmd)
 		}
 	}
-	_, _, _ = Run(context.Background(), opts, c.Nodes)
+	opts.Announce = func(line string) { fmt.Fprintln(os.Stderr, "child:", line) }
+	_, gaps, err := Run(context.Background(), opts, c.Nodes)
+	fmt.Fprintf(os.Stderr, "child: ended by itself: gaps %v, error %v\n", gaps, err)
 }
 
 // kill starts a run whose probes hang, and kills it when all of them run.
