@@ -73,16 +73,14 @@ func (c *clusterRun) gather(ctx context.Context) (*fact.Set, error) {
 	return set, nil
 }
 
-// finish judges and prints what was gathered. Something left behind on the
-// cluster is an error even where the report is whole.
+// finish judges and prints what was gathered. What could not be removed from
+// the cluster is said, and changes no exit status: those speak of the report.
 func (c *clusterRun) finish(r *run, set *fact.Set) error {
-	if err := r.finish(set); err != nil {
-		if c.incomplete != nil {
-			c.env.warn("error: %v", c.incomplete)
-		}
-		return err
+	err := r.finish(set)
+	if c.incomplete != nil {
+		c.env.warn("warning: %v", c.incomplete)
 	}
-	return c.incomplete
+	return err
 }
 
 // rawConfig reads the kubeconfig, and says which contexts there are where the
@@ -138,6 +136,9 @@ func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact
 	if level == fact.LevelProc {
 		set.Gaps = append(set.Gaps, notRequested(subtract(wanted, procKinds), "the probe's level is proc", "--probe-level full reads them")...)
 		wanted = intersect(wanted, procKinds)
+		if len(wanted) == 0 {
+			return nil // no pod for nothing
+		}
 	}
 	if level == fact.LevelAPI {
 		hint := "leave out --no-probe to measure the nodes"
@@ -227,6 +228,9 @@ func storageGaps(kinds []fact.Kind, set *fact.Set) []fact.Gap {
 			gap.Reason = fact.ProviderManaged
 			gap.Detail = providerStatements[set.Cluster.Provider]
 			gap.Hint = "ask the provider's own API or console; it cannot be measured from the cluster"
+		case measuredCount(set) == 0:
+			gap.Detail = "no node was measured"
+			gap.Hint = "give an etcd snapshot: secrets --snapshot FILE"
 		default:
 			gap.Detail = fmt.Sprintf("no process of %s was found on the %d nodes measured", process, measuredCount(set))
 			gap.Hint = "where etcd runs elsewhere, give an etcd snapshot: secrets --snapshot FILE"
