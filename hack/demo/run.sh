@@ -5,5 +5,6 @@ set -eu
 cd "$(dirname "$0")/../.."
 down() { [ "${KEEP-}" = 1 ] || hack/cluster/run down; }
 trap down EXIT
+trap 'exit 130' INT TERM
 hack/cluster/run up
 go run ./hack/demo

@@ -82,13 +82,24 @@ func pluginProcess(root int) (*os.Process, error) {
 // Ctrl-C in the middle leaves no pod, no namespace, no job.
 func TestInterrupt(t *testing.T) {
 	ctx := testContext(t, 3*time.Minute)
-	cmd, process := runUntilPods(t, ctx, "nodes")
+	file := filepath.Join(t.TempDir(), "report.json")
+	cmd, process := runUntilPods(t, ctx, "nodes", "--output-file", "json="+file)
 	must(t, process.Signal(syscall.SIGINT))
 	_ = cmd.Wait()
 	noLeftovers(t, ctx)
+	// What was known by then is reported, and the rest says Interrupted.
+	data, err := os.ReadFile(file)
+	must(t, err)
+	var report api.ChecklistReport
+	must(t, json.Unmarshal(data, &report))
+	if !slices.ContainsFunc(report.Gaps, func(g fact.Gap) bool { return g.Reason == fact.Interrupted }) {
+		t.Errorf("no gap says that the run was interrupted: %+v", report.Gaps)
+	}
 }
 
-// SIGKILL leaves nothing after the time to live, the namespace included.
+// SIGKILL leaves nothing, the namespace included: the second process of the
+// plugin cleans up. That the cluster does by itself, without it, is shown in
+// pkg/probe (TestE2EKilled).
 func TestKill(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
 	cmd, process := runUntilPods(t, ctx, "nodes", "--probe-timeout", "15s")

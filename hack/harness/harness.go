@@ -215,14 +215,19 @@ func (c *Cluster) Serve(ctx context.Context, images ...string) (stop func(), err
 	}
 	binary := filepath.Join(dir, "image")
 	build, err := c.run(ctx, nil, []string{"GOFLAGS=-buildvcs=false"}, "go", "-C", filepath.Join(c.Repository, "hack", "image"), "build", "-o", binary, ".")
-	if err != nil || build.Code != 0 {
-		return nil, fmt.Errorf("building the registry: %s: %w", build.Stderr, err)
+	if err == nil && build.Code != 0 {
+		err = fmt.Errorf("exit status %d: %s", build.Code, bytes.TrimSpace(build.Stderr))
+	}
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, fmt.Errorf("building the registry: %w", err)
 	}
 	cmd := exec.Command(filepath.Join(c.Repository, "hack", "cluster", "run"),
 		append([]string{"exec", "--", binary, "serve", "-addr", Registry}, images...)...)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
+		_ = os.RemoveAll(dir)
 		return nil, err
 	}
 	stop = func() {
