@@ -92,7 +92,10 @@ func unknownFrom(gap fact.Gap) api.Finding {
 }
 
 // Merge joins findings of one check that have one subject. The worst verdict
-// stands and, of the findings with that verdict, the gravest severity: its
+// stands, but for a fail below medium beside an unknown: such a fail makes no
+// answer a no, so that the unknown has to stand or it would be lost; the fail's
+// words and evidence follow it. Of the findings that stand, the first speaks,
+// of the worst verdict the one of the gravest severity: its
 // reason and remediation too. Their messages are joined and their evidence kept
 // up to MaxEvidence, the gravest first; their pods are united, so that the pods
 // of a fail are those that fail. The result does not depend on the order of the
@@ -131,6 +134,14 @@ func mergeOne(findings []api.Finding) api.Finding {
 			slices.Compare(a.Subject.Pods, b.Subject.Pods),
 		)
 	})
+	stands := func(v api.Verdict) bool { return v == findings[0].Verdict }
+	if grave := findings[0]; grave.Verdict == api.Fail && grave.Severity.Rank() < api.Medium.Rank() &&
+		slices.ContainsFunc(findings, isUnknown) {
+		slices.SortStableFunc(findings, func(a, b api.Finding) int {
+			return cmp.Compare(unknownFirst(a), unknownFirst(b))
+		})
+		stands = func(v api.Verdict) bool { return v == api.VerdictUnknown || v == api.Fail }
+	}
 	merged := findings[0]
 	var (
 		messages []string
@@ -140,7 +151,7 @@ func mergeOne(findings []api.Finding) api.Finding {
 	)
 	said, shown := map[string]bool{}, map[api.Evidence]bool{}
 	for _, f := range findings {
-		if f.Verdict != merged.Verdict {
+		if !stands(f.Verdict) {
 			break // they are sorted
 		}
 		if !said[f.Message] {
@@ -177,6 +188,15 @@ func mergeOne(findings []api.Finding) api.Finding {
 		merged.Subject.Pods = nil
 	}
 	return merged
+}
+
+func isUnknown(f api.Finding) bool { return f.Verdict == api.VerdictUnknown }
+
+func unknownFirst(f api.Finding) int {
+	if isUnknown(f) {
+		return 0
+	}
+	return 1
 }
 
 func compareEvidence(a, b api.Evidence) int {

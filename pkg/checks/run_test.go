@@ -41,10 +41,21 @@ func TestMerge(t *testing.T) {
 			[]api.Finding{
 				{Verdict: api.Pass, Severity: api.High, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
 				{Verdict: api.VerdictUnknown, Severity: api.High, Reason: fact.Unreadable, Subject: subject("web-2"), Message: "not read", Evidence: evidence("b")},
-				{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend"},
+				{Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend"},
 			},
 			[]api.Finding{{
-				Verdict: api.Fail, Severity: api.Low, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend",
+				Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend",
+			}},
+		},
+		"an unknown stands above a fail below medium, whose words, evidence and pods follow": {
+			[]api.Finding{
+				{Verdict: api.Pass, Severity: api.High, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
+				{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend"},
+				{Verdict: api.VerdictUnknown, Severity: api.High, Reason: fact.Unreadable, Subject: subject("web-2"), Message: "not read", Evidence: evidence("b")},
+			},
+			[]api.Finding{{
+				Verdict: api.VerdictUnknown, Severity: api.High, Reason: fact.Unreadable, Subject: subject("web-2", "web-3"), Message: "not read; bad",
+				Evidence: append(evidence("b"), evidence("c")...),
 			}},
 		},
 		"an unknown stands above a pass": {
@@ -245,5 +256,27 @@ func TestRunFillsInFromTheCheck(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestRunDoesNotLoseAnUnknownBehindALowFail(t *testing.T) {
+	subject := fact.Subject{Kind: "Node", Name: "n1"}
+	check := Check{ID: "hosts/a", Severity: api.High, Basis: api.Measured, Judge: func(*fact.Set) []api.Finding {
+		return []api.Finding{
+			{Verdict: api.Fail, Severity: api.Low, Subject: subject, Message: "bad", Evidence: evidence("a")},
+			{Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: subject, Message: "not read", Evidence: evidence("b")},
+		}
+	}}
+	got := Run([]Check{check}, &fact.Set{})
+	want := []api.Finding{{
+		Check: "hosts/a", Question: api.Hosts, Verdict: api.VerdictUnknown, Severity: api.High, Basis: api.Measured,
+		Reason: fact.Unreadable, Subject: subject, Message: "not read; bad",
+		Evidence: []api.Evidence{{Source: "b", Value: "v", Basis: api.Measured}, {Source: "a", Value: "v", Basis: api.Measured}},
+	}}
+	if diff := cmp.Diff(want, got.Findings); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	if answer := got.Answers[0].Answer; answer != api.Unknown {
+		t.Errorf("answer: want unknown, got %s", answer)
 	}
 }
