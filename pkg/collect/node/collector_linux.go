@@ -227,7 +227,7 @@ func (c *Collector) readProcesses(ctx context.Context) {
 	}
 	c.readMounts(ctx, containers)
 	c.markSandboxes(containers)
-	containers = c.dropSandboxed(containers)
+	containers = c.dropSandboxed(containers, full)
 	c.publish(containers)
 	if ctx.Err() != nil {
 		return

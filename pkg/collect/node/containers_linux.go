@@ -205,21 +205,62 @@ func sandboxed(comm string) bool {
 
 // dropSandboxed leaves out containers of which nothing but such a runtime is
 // seen: its capabilities are not the container's, so to list them would lie.
-func (c *Collector) dropSandboxed(containers []*container) []*container {
+// Names are the processes' own choice: without proof that the programs are the
+// node's a container stays measured, so that a finding in it still counts, and
+// the gaps stand beside.
+func (c *Collector) dropSandboxed(containers []*container, full bool) []*container {
 	return slices.DeleteFunc(containers, func(ct *container) bool {
 		for _, p := range ct.processes {
 			if !sandboxed(p.status.Name) {
 				return false
 			}
 		}
-		for _, kind := range containerKinds {
-			c.containerGap(ct, fact.Gap{
-				What: kind, Reason: fact.Unsupported,
-				Detail: fmt.Sprintf("only %q of a sandboxed runtime runs for it; what is inside cannot be seen from the node", rootfs.Text(ct.processes[0].status.Name)),
-			})
+		name := rootfs.Text(ct.processes[0].status.Name)
+		gap := fact.Gap{Reason: fact.Unsupported, Detail: fmt.Sprintf("only %q of a sandboxed runtime runs for it; what is inside cannot be seen from the node", name)}
+		buf := make([]byte, bufferSize)
+		proven := full && !slices.ContainsFunc(ct.processes, func(p *process) bool { return !c.runsFromNode(p, buf) })
+		if !proven {
+			gap.Detail = fmt.Sprintf("only %q runs for it, like a sandboxed runtime, but nothing proves that this program is the node's; what a sandbox holds cannot be seen from the node", name)
+			if !full {
+				gap.Hint = hintFull
+			}
 		}
-		return true
+		for _, kind := range containerKinds {
+			gap.What = kind
+			c.containerGap(ct, gap)
+		}
+		return proven
 	})
+}
+
+// runsFromNode tells whether the executable lies on a mount of the node's own
+// mount namespace: a bind of it into a container is a mount with another id.
+func (c *Collector) runsFromNode(p *process, buf []byte) bool {
+	d, err := c.reopen(p, buf)
+	if err != nil {
+		return false
+	}
+	defer d.close()
+	text, err := d.link(procfs.NameExe)
+	if err != nil {
+		return false
+	}
+	var id uint64
+	var ok bool
+	if c.proc.live {
+		handle, err := d.file(procfs.NameExe)
+		if err != nil {
+			return false
+		}
+		defer func() { _ = handle.Close() }()
+		info := handle.Info()
+		if id, ok = info.MountID, info.HasMountID; !ok {
+			id, ok = c.mountOfFD(handle.FD())
+		}
+	} else {
+		id, ok = fixtureMount(p.table, text)
+	}
+	return ok && procfs.Find(c.nodeMounts(), id) != nil
 }
 
 // nodeMounts is the node's own mount table, nil if unread.

@@ -269,6 +269,63 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// A name proves no sandboxed runtime: what is not shown to be the node's program
+// stays measured, with the gaps beside it.
+func TestSandboxedRuntime(t *testing.T) {
+	const cgroup, overlay = "0::/docker/", "100 1 0:50 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u\n"
+	for name, tc := range map[string]struct {
+		level     fact.Level
+		processes []fakeProcess
+		comms     []string // of what is measured
+		detail    string
+		hint      string
+	}{
+		"all programs are the node's": {
+			level:     fact.LevelFull,
+			processes: []fakeProcess{{pid: 5, comm: "runsc-sandbox", cgroup: cgroup + idA + "\n"}, {pid: 6, comm: "runsc-gofer", cgroup: cgroup + idA + "\n"}},
+			detail:    `only "runsc-sandbox" of a sandboxed runtime runs for it; what is inside cannot be seen from the node`,
+		},
+		"a program of the container that is named so": {
+			level:     fact.LevelFull,
+			processes: []fakeProcess{{pid: 5, comm: "virtiofsd", cgroup: cgroup + idA + "\n"}, {pid: 6, comm: "runsc", cgroup: cgroup + idA + "\n", mounts: overlay, root: "/c", ns: "9999"}},
+			comms:     []string{"virtiofsd", "runsc"},
+			detail:    `only "virtiofsd" runs for it, like a sandboxed runtime, but nothing proves that this program is the node's; what a sandbox holds cannot be seen from the node`,
+		},
+		"level proc proves nothing": {
+			level:     fact.LevelProc,
+			processes: []fakeProcess{{pid: 5, comm: "qemu-system-x86", cgroup: cgroup + idA + "\n"}},
+			comms:     []string{"qemu-system-x86"},
+			detail:    `only "qemu-system-x86" runs for it, like a sandboxed runtime, but nothing proves that this program is the node's; what a sandbox holds cannot be seen from the node`,
+			hint:      "use --probe-level full",
+		},
+		"one process with another name": {
+			level:     fact.LevelFull,
+			processes: []fakeProcess{{pid: 5, comm: "runsc", cgroup: cgroup + idA + "\n"}, {pid: 6, comm: "app", cgroup: cgroup + idA + "\n"}},
+			comms:     []string{"runsc", "app"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := read(t, nodeFixture(t, append(tc.processes, initProcess), "-- c/usr/bin/runsc --\nx\n"), tc.level, fact.Processes)
+			var comms []string
+			for _, ct := range m.Containers {
+				for _, p := range ct.Processes {
+					comms = append(comms, p.Comm)
+				}
+			}
+			if diff := cmp.Diff(tc.comms, comms); diff != "" {
+				t.Errorf("measured processes (-want +got):\n%s", diff)
+			}
+			var want []fact.Gap
+			if tc.detail != "" {
+				want = []fact.Gap{{What: fact.Processes, Subject: fact.Subject{Kind: "Container", Name: idA[:12], Node: "n1"}, Reason: fact.Unsupported, Detail: tc.detail, Hint: tc.hint}}
+			}
+			if diff := cmp.Diff(want, m.Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // A process that moved itself into a cgroup of the host keeps the container's
 // root, and by that it is found.
 func TestEscapedCgroup(t *testing.T) {
