@@ -122,7 +122,15 @@ func (c *Collector) publish(containers []*container) {
 		}
 		for _, p := range ct.processes {
 			if left == 0 {
-				c.containerGap(ct, fact.Gap{What: fact.Processes, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d processes in containers", maxProcesses)})
+				// An executable is a process's fact; what else is read of a
+				// container has no place where none of its processes is listed.
+				lost := []fact.Kind{fact.Processes, fact.Executables}
+				if len(mc.Processes) == 0 {
+					lost = containerKinds
+				}
+				for _, kind := range lost {
+					c.containerGap(ct, fact.Gap{What: kind, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d processes in containers", maxProcesses)})
+				}
 				break
 			}
 			left--

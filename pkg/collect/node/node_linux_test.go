@@ -269,6 +269,42 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// A process beyond the limit is missing in all kinds that are read by process,
+// and a container without a listed process in all kinds.
+func TestTooManyProcesses(t *testing.T) {
+	c := &Collector{opts: Options{Level: fact.LevelFull, Node: "n1"}, finished: map[fact.Kind]bool{}}
+	running := func(id string, n int) *container {
+		ct := &container{}
+		ct.identity.ID = id
+		for range n {
+			ct.processes = append(ct.processes, &process{})
+		}
+		return ct
+	}
+	c.publish([]*container{running(idA, maxProcesses-1), running(idB, 2), running(idC, 1)})
+	var listed []int
+	for _, ct := range c.m.Containers {
+		listed = append(listed, len(ct.Processes))
+	}
+	if diff := cmp.Diff([]int{maxProcesses - 1, 1, 0}, listed); diff != "" {
+		t.Errorf("processes listed (-want +got):\n%s", diff)
+	}
+	missing := map[string][]fact.Kind{}
+	for _, gap := range c.m.Gaps {
+		if gap.Reason != fact.Truncated || gap.Detail != "more than 20000 processes in containers" {
+			t.Errorf("gap %+v", gap)
+		}
+		missing[gap.Subject.Name] = append(missing[gap.Subject.Name], gap.What)
+	}
+	want := map[string][]fact.Kind{
+		idB[:12]: {fact.Processes, fact.Executables},
+		idC[:12]: {fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices},
+	}
+	if diff := cmp.Diff(want, missing); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
+
 // A name proves no sandboxed runtime: what is not shown to be the node's program
 // stays measured, with the gaps beside it.
 func TestSandboxedRuntime(t *testing.T) {
