@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -12,8 +14,9 @@ import (
 // Cleanup removes what interrupted runs left: everything with our labels, in all
 // namespaces where the user may list them, else in opts.Namespace alone; and
 // namespaces that a run created, as long as nothing of anybody else is in them.
-// opts.RunID narrows it to one run, whose namespace is opts.Namespace. A run that is still active elsewhere loses
-// its pods too and reports those nodes as gaps.
+// opts.RunID narrows it to one run, whose namespace is opts.Namespace. A run
+// that is still active elsewhere loses its pods too and reports those nodes as
+// gaps. What cannot be listed does not keep the rest from being removed.
 //
 // removed names what was deleted, as kubectl does ("pod/NAME in namespace NS"),
 // in order. The error joins what could not be.
@@ -38,23 +41,44 @@ func Cleanup(ctx context.Context, client Client, opts Options) (removed []string
 		}
 	}
 
+	// A run is in one namespace, and its user may be allowed to list only there.
 	scope := metav1.NamespaceAll
-	jobs, err := client.Batch.Jobs(scope).List(ctx, list)
-	if apierrors.IsForbidden(err) {
+	if run != "" {
 		scope = opts.Namespace
-		jobs, err = client.Batch.Jobs(scope).List(ctx, list)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("listing jobs: %w", err)
+	narrowed := false
+	read := func(what string, list func(namespace string) error) {
+		err := list(scope)
+		if scope == metav1.NamespaceAll && apierrors.IsForbidden(err) {
+			narrowed = true
+			err = list(opts.Namespace)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listing %s: %w", what, err))
+		}
 	}
-	pods, err := client.Core.Pods(scope).List(ctx, list)
-	if err != nil {
-		return nil, fmt.Errorf("listing pods: %w", err)
-	}
-	maps, err := client.Core.ConfigMaps(scope).List(ctx, list)
-	if err != nil {
-		return nil, fmt.Errorf("listing config maps: %w", err)
-	}
+	jobs, pods, maps := new(batchv1.JobList), new(corev1.PodList), new(corev1.ConfigMapList)
+	read("jobs", func(namespace string) error {
+		l, err := client.Batch.Jobs(namespace).List(ctx, list)
+		if err == nil {
+			jobs = l
+		}
+		return err
+	})
+	read("pods", func(namespace string) error {
+		l, err := client.Core.Pods(namespace).List(ctx, list)
+		if err == nil {
+			pods = l
+		}
+		return err
+	})
+	read("config maps", func(namespace string) error {
+		l, err := client.Core.ConfigMaps(namespace).List(ctx, list)
+		if err == nil {
+			maps = l
+		}
+		return err
+	})
 	for i := range pods.Items {
 		p := &pods.Items[i]
 		note(fmt.Sprintf("pod/%s in namespace %s", p.Name, p.Namespace), opts.deletePod(ctx, p.Namespace, p.Name))
@@ -73,7 +97,7 @@ func Cleanup(ctx context.Context, client Client, opts Options) (removed []string
 	}
 
 	namespaces := []string{opts.Namespace}
-	if scope == metav1.NamespaceAll && run == "" {
+	if run == "" && !narrowed {
 		found, err := client.Core.Namespaces().List(ctx, metav1.ListOptions{LabelSelector: LabelManagedBy + "=" + ManagedBy})
 		switch {
 		case err == nil:

@@ -82,6 +82,36 @@ func TestCleanup(t *testing.T) {
 			},
 			removed: append(all[:len(all):len(all)], "namespace/kubectl-checklist"), left: []string{"namespace/shop"},
 		},
+		"a user who may list jobs and pods everywhere, config maps only there": {
+			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {
+				return what == "GET configmaps" && !strings.Contains(r.URL.Path, "/namespaces/") && forbid(w, s)
+			},
+			removed: append(all[:len(all):len(all)], "namespace/kubectl-checklist"), left: []string{"namespace/shop"},
+		},
+		"one run is looked for in its namespace only": {
+			opts: Options{RunID: "one"}, removed: []string{all[0], all[2], all[4]},
+			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {
+				if r.Method != http.MethodGet || strings.Contains(r.URL.Path, "/namespaces/") {
+					return false
+				}
+				s.fail(w, apierrors.NewInternalError(errors.New("asked everywhere")))
+				return true
+			},
+			left: []string{
+				"configmap/checklist-two-amd64-loader", "job/checklist-two", "namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
+			},
+		},
+		"what cannot be listed is named, the rest goes": {
+			opts: Options{RunID: "one"}, removed: []string{all[0], all[4]},
+			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {
+				return what == "GET configmaps" && forbid(w, s)
+			},
+			left: []string{
+				"configmap/checklist-one-amd64-loader", "configmap/checklist-two-amd64-loader", "job/checklist-two",
+				"namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
+			},
+			err: "listing config maps: x is forbidden: no\nlisting config maps in namespace kubectl-checklist: x is forbidden: no",
+		},
 		"what cannot be removed is named, the rest goes": {
 			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {
 				return what == "DELETE configmaps" && forbid(w, s)
