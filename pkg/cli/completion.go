@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"k8s.io/kubectl/pkg/util/templates"
 )
 
 func newCompletionCommand(env *Env) *cobra.Command {
@@ -12,7 +11,7 @@ func newCompletionCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "Print a completion script for bash, zsh, fish or powershell",
-		Long: templates.LongDesc(`
+		Long: describe(`
 			Prints a completion script for the plugin's own name, kubectl-checklist.
 
 			For "kubectl checklist <TAB>", kubectl looks for a program kubectl_complete-checklist

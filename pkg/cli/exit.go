@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/clientcmd"
@@ -76,6 +77,8 @@ func explain(err error) string {
 		}
 	}
 	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
 	case clientcmd.IsEmptyConfig(err):
 		return "no kubeconfig found: no cluster is configured in $KUBECONFIG, ~/.kube/config or --kubeconfig; --local answers for this machine without a cluster"
 	case clientcmd.IsContextNotFound(err), clientcmd.IsConfigurationInvalid(err):
@@ -84,6 +87,9 @@ func explain(err error) string {
 		return fmt.Sprintf("%s has a certificate signed by an unknown authority: check certificate-authority in the kubeconfig", server)
 	case errors.As(err, &hostname):
 		return fmt.Sprintf("%s has a certificate for other names: %v", server, hostname)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
+		return fmt.Sprintf("%s has a certificate that is not valid now: it is valid from %s to %s", server,
+			invalid.Cert.NotBefore.UTC().Format(time.RFC3339), invalid.Cert.NotAfter.UTC().Format(time.RFC3339))
 	case errors.As(err, &invalid):
 		return fmt.Sprintf("%s has an invalid certificate: %v", server, invalid)
 	case strings.Contains(err.Error(), "certificate has expired"), strings.Contains(err.Error(), "expired certificate"):

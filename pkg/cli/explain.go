@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
-	"k8s.io/kubectl/pkg/util/templates"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
@@ -19,7 +18,7 @@ func newExplainCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [CHECK | QUESTION]",
 		Short: "Show the catalogue, a question or one check in full",
-		Long: templates.LongDesc(`
+		Long: describe(`
 			Prints the catalogue of checks, the checks of one question, or one check in full:
 			why it matters, what it needs to be read, and what to do.`),
 		Example: env.examples(`

@@ -91,9 +91,9 @@ func positioned(err error, data []byte) error {
 		errors.As(err, &syntax) && syntax.Offset >= int64(len(bytes.TrimSpace(data))):
 		return fmt.Errorf("cut short after %d bytes (line %d)", len(data), 1+bytes.Count(data, []byte("\n")))
 	case errors.As(err, &syntax):
-		return fmt.Errorf("line %d: %w", 1+bytes.Count(data[:syntax.Offset], []byte("\n")), err)
+		return fmt.Errorf("line %d: %w", 1+bytes.Count(data[:min(syntax.Offset, int64(len(data)))], []byte("\n")), err)
 	case errors.As(err, &field):
-		return fmt.Errorf("line %d: field %s: expected %s, found a JSON %s", 1+bytes.Count(data[:field.Offset], []byte("\n")), field.Field, field.Type, field.Value)
+		return fmt.Errorf("line %d: field %s: expected %s, found a JSON %s", 1+bytes.Count(data[:min(field.Offset, int64(len(data)))], []byte("\n")), field.Field, field.Type, field.Value)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -71,6 +72,14 @@ func (f *reportFlags) validate() error {
 		if _, err := report.NewPrinter(format, report.Options{}); err != nil {
 			return fmt.Errorf("--output-file: %w", err)
 		}
+		if err := writable(path); err != nil {
+			return fmt.Errorf("--output-file: %w", err)
+		}
+	}
+	if f.saveFacts != "" {
+		if err := writable(f.saveFacts); err != nil {
+			return fmt.Errorf("--save-facts: %w", err)
+		}
 	}
 	return nil
 }
@@ -130,6 +139,9 @@ func (f *probeFlags) validate() error {
 	}
 	if f.maxInFlight < 1 {
 		return fmt.Errorf("--max-in-flight: expected at least 1, found %d", f.maxInFlight)
+	}
+	if problems := validation.IsDNS1123Label(f.namespace); len(problems) > 0 {
+		return fmt.Errorf("--probe-namespace: expected a namespace's name, found %q", f.namespace)
 	}
 	if f.image == "" {
 		return errors.New("--probe-image: expected auto, embedded or an image reference, found \"\"")

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/kubectl/pkg/util/templates"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
@@ -26,7 +25,7 @@ func newNodesCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 		Use:     "nodes [NAME ...]",
 		Aliases: []string{"node", "no"},
 		Short:   "Measure nodes and what runs on them",
-		Long: templates.LongDesc(`
+		Long: describe(`
 			Starts a short-lived, locked-down probe pod on each node and reports what it
 			measured: kernels and packages, and of every container its capability masks,
 			devices, writable layer and running executables.`),
@@ -59,6 +58,9 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 		return errors.New("names and --selector exclude each other")
 	}
 	if f.facts != "" {
+		if len(args) > 0 || f.selector != "" {
+			return errors.New("--facts and names or --selector exclude each other")
+		}
 		return replay(env, f.reportFlags, f.facts, "nodes", nodeChecks())
 	}
 	r, err := newRun(env, f.reportFlags, "nodes", nodeChecks())

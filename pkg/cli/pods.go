@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/kubectl/pkg/util/templates"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
@@ -30,7 +29,7 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 		Use:     "pods [NAME | TYPE/NAME ...]",
 		Aliases: []string{"pod", "po"},
 		Short:   "Check what pods and workloads declare",
-		Long: templates.LongDesc(`
+		Long: describe(`
 			Checks what pods and workloads declare: of the current namespace, of all of them,
 			of those named, or of manifests, for which no cluster is needed. With --measure,
 			probe pods add what is measured on the nodes.
@@ -67,6 +66,9 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		return err
 	}
 	if f.facts != "" {
+		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
+			return err
+		}
 		return replay(env, f.reportFlags, f.facts, "pods", podChecks(f.measure))
 	}
 	r, err := newRun(env, f.reportFlags, "pods", podChecks(f.measure))
@@ -133,6 +135,9 @@ func (f *podsFlags) validate(args []string) error {
 			return err
 		}
 	}
+	if f.facts != "" && len(args) > 0 {
+		return errors.New("--facts and names exclude each other")
+	}
 	if f.files.Recursive && len(f.files.Filenames) == 0 {
 		return errors.New("-R needs -f")
 	}
@@ -180,6 +185,7 @@ func onlyNamed(listed, named []fact.Workload) []fact.Workload {
 			}
 			if i := slices.IndexFunc(w.Pods, func(p fact.Pod) bool { return p.Name == want.Owner.Name }); i >= 0 {
 				w.Pods = w.Pods[i : i+1]
+				w.Spec.Origin = want.Spec.Origin // evidence names the pod that was asked about
 				kept, found = append(kept, w), true
 			}
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +15,6 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/client-go/rest"
-	"k8s.io/kubectl/pkg/util/templates"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
@@ -69,7 +69,7 @@ func connectionArgs(flags *genericclioptions.ConfigFlags) []string {
 			values = list.GetSlice()
 		}
 		for _, value := range values {
-			if value != "" && value != "false" {
+			if value != "" && (value != "false" || flag.Value.Type() != "bool") {
 				args = append(args, "--"+flag.Name+"="+value)
 			}
 		}
@@ -106,7 +106,7 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 	cmd := &cobra.Command{
 		Use:   "cleanup",
 		Short: "Remove what an interrupted run left",
-		Long: templates.LongDesc(`
+		Long: describe(`
 			Removes pods, config maps and jobs of runs that were interrupted, and the namespace
 			if a run created it and nothing else is in it. The cluster removes pods and config
 			maps by itself a few minutes after their run; this is for those who do not wait.`),
@@ -147,7 +147,7 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	cmd := &cobra.Command{
 		Use:   "manifests [NODE ...]",
 		Short: "Print every object that a run would create, and the rights it needs",
-		Long: templates.LongDesc(`
+		Long: describe(`
 			Prints the namespace, the roles, the job, the config maps (without their bytes) and
 			the pods that a run would create, and creates none of them.
 
@@ -164,6 +164,9 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(); err != nil {
 				return err
+			}
+			if len(args) > 0 && (selector != "" || len(offline) > 0) || selector != "" && len(offline) > 0 {
+				return errors.New("names, --selector and --for-node exclude each other")
 			}
 			opts := probe.Options{
 				Level: f.effectiveLevel(), Image: f.image, ReleaseImage: env.ReleaseImage, Embedded: embedded.Probe,
@@ -189,6 +192,9 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 				result, err := cluster.Collect(cmd.Context(), cluster.Options{Config: rc, Nodes: true, NodeNames: args, NodeSelector: selector})
 				if err != nil {
 					return err
+				}
+				for _, gap := range result.Gaps {
+					return fmt.Errorf("%s: %s; --for-node prints them without asking", gap.Detail, gap.Hint)
 				}
 				nodes = result.Nodes
 			}

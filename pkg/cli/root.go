@@ -89,9 +89,20 @@ func NewCommand(env *Env) *cobra.Command {
 	return root
 }
 
+// describe takes a description's indentation away and leaves its lines as they
+// are written; kubectl's own way joins them to one line for each paragraph.
+func describe(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // examples puts the name that the user calls us by into examples.
 func (e *Env) examples(text string) string {
-	return templates.Examples(strings.ReplaceAll(text, "kubectl checklist", e.Name))
+	text = templates.Examples(strings.ReplaceAll(text, "kubectl checklist", e.Name))
+	return strings.ReplaceAll(text, "\n  \n", "\n\n") // which it indents, too
 }
 
 // checklistFlags are the root command's own.
@@ -108,7 +119,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 		Use:         "kubectl-checklist",
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: env.Name},
 		Short:       "Answer the container security checklist from evidence",
-		Long: templates.LongDesc(`
+		Long: describe(`
 			Answers the six questions of the container security checklist, from evidence: it
 			reads pods, nodes and Secrets' names through the API, and starts a short-lived,
 			locked-down probe pod on each node to measure what runs and what is stored there.
@@ -149,6 +160,9 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	}
 	ofCommand := catalogue.All()
 	if f.facts != "" {
+		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
+			return err
+		}
 		return replay(env, f.reportFlags, f.facts, "checklist", ofCommand)
 	}
 	r, err := newRun(env, f.reportFlags, "checklist", ofCommand)
@@ -157,6 +171,9 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	}
 	r.summary = true
 	if f.local {
+		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local")); err != nil {
+			return err
+		}
 		return f.runLocal(ctx, r)
 	}
 	namespace, err := f.namespaceOf(config, true)
@@ -175,14 +192,12 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	if err != nil {
 		return err
 	}
+	onlyNamespace(set, namespace)
 	return c.finish(r, set)
 }
 
 // runLocal answers for this machine.
 func (f *checklistFlags) runLocal(ctx context.Context, r *run) error {
-	if err := f.scopeFlags.refuse("--local"); err != nil {
-		return err
-	}
 	r.spec.Scope.Local, r.spec.Scope.Root = true, f.root
 	set, err := gatherLocal(ctx, f.root, r.kinds(), f.timeout)
 	if err != nil {

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,18 +112,54 @@ func (r *run) print(built *api.ChecklistReport) error {
 	return nil
 }
 
+// writable tells before a run what writeFile would only find after it.
+func writable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("writing %q: it is a directory", path)
+	case err == nil:
+		return nil
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("writing %q: %w", path, cause(err))
+	}
+	return nil
+}
+
+// cause leaves out the name that an operating system's error carries: a
+// temporary one, or one that the message has already.
+func cause(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
+}
+
 // writeFile writes to a temporary name and renames, so that a file that is
 // there is whole. It is readable by its owner alone: findings name weaknesses.
+// What is there and is no file (/dev/stdout, a pipe) is written to as it is; a
+// link is followed.
 func writeFile(path string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	target := path
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() {
+			return writeTo(path, write)
+		}
+		if target, err = filepath.EvalSymlinks(path); err != nil {
+			return fmt.Errorf("writing %q: %w", path, cause(err))
+		}
+	}
+	file, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
 	if err != nil {
-		return fmt.Errorf("writing %q: %w", path, err)
+		return fmt.Errorf("writing %q: %w", path, cause(err))
 	}
 	defer func() {
 		if err != nil {
 			_ = file.Close()
 			_ = os.Remove(file.Name())
-			err = fmt.Errorf("writing %q: %w", path, err)
+			err = fmt.Errorf("writing %q: %w", path, cause(err))
 		}
 	}()
 	if err := write(file); err != nil {
@@ -130,7 +168,19 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	if err := file.Close(); err != nil {
 		return err
 	}
-	return os.Rename(file.Name(), path)
+	return os.Rename(file.Name(), target)
+}
+
+// writeTo writes to a device or pipe.
+func writeTo(path string, write func(io.Writer) error) error {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", path, cause(err))
+	}
+	if err := errors.Join(write(file), file.Close()); err != nil {
+		return fmt.Errorf("writing %q: %w", path, cause(err))
+	}
+	return nil
 }
 
 // exit applies the contract's exit statuses to a report.
@@ -194,7 +244,8 @@ func (e *Env) showsProgress(flag string) bool {
 	return e.ErrIsTerminal && e.Getenv("TERM") != "dumb"
 }
 
-// warn prints one line to stderr.
+// warn prints one line to stderr. A server's words, a webhook's for one, are as
+// untrusted there as in a report.
 func (e *Env) warn(format string, args ...any) {
-	fmt.Fprintf(e.Streams.ErrOut, format+"\n", args...) //nolint:errcheck // nowhere to tell
+	fmt.Fprintln(e.Streams.ErrOut, report.Escape(fmt.Sprintf(format, args...))) //nolint:errcheck // nowhere to tell
 }

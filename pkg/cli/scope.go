@@ -50,6 +50,14 @@ func (f *scopeFlags) scope(scope api.Scope, namespace string, level fact.Level) 
 	return scope
 }
 
+// refuseNamespace says that -n makes no sense beside a flag.
+func refuseNamespace(config *genericclioptions.ConfigFlags, with string) error {
+	if config.Namespace != nil && *config.Namespace != "" {
+		return fmt.Errorf("%s and --namespace exclude each other", with)
+	}
+	return nil
+}
+
 // refuse says which narrowing flag makes no sense without a cluster.
 func (f *scopeFlags) refuse(with string) error {
 	for _, flag := range []struct {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/kubectl/pkg/util/templates"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
@@ -28,7 +27,7 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 		Use:     "secrets",
 		Aliases: []string{"secret"},
 		Short:   "Tell whether Secrets are encrypted, from the stored bytes",
-		Long: templates.LongDesc(`
+		Long: describe(`
 			Reads how each Secret is stored in etcd, from the bytes themselves, and what the
 			API server was told to do. The values of Secrets are never fetched from the API
 			and never leave the node: names, providers, sizes and revisions do.`),
@@ -60,6 +59,9 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 		return errors.New("--snapshot, --local and --facts exclude each other")
 	}
 	if f.facts != "" {
+		if err := refuseNamespace(config, "--facts"); err != nil {
+			return err
+		}
 		return replay(env, f.reportFlags, f.facts, "secrets", secretChecks())
 	}
 	r, err := newRun(env, f.reportFlags, "secrets", secretChecks())
@@ -68,12 +70,16 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	}
 	switch {
 	case f.snapshot != "":
-		return f.runSnapshot(ctx, r)
+		return f.runSnapshot(ctx, r, f.namespaceOnly(config))
 	case f.local:
 		r.spec.Scope.Local, r.spec.Scope.Root = true, f.root
 		set, err := gatherLocal(ctx, f.root, r.kinds(), f.timeout)
 		if err != nil {
 			return err
+		}
+		if namespace := f.namespaceOnly(config); namespace != "" {
+			r.spec.Scope.Namespaces = []string{namespace}
+			onlyNamespace(set, namespace)
 		}
 		return r.finish(set)
 	}
@@ -91,14 +97,20 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	if err != nil {
 		return err
 	}
-	if namespace != "" {
-		onlyNamespace(set, namespace)
-	}
+	onlyNamespace(set, namespace)
 	return c.finish(r, set)
 }
 
+// namespaceOnly is the namespace of -n, where no kubeconfig has a say.
+func (f *secretsFlags) namespaceOnly(config *genericclioptions.ConfigFlags) string {
+	if f.allNamespaces || config.Namespace == nil {
+		return ""
+	}
+	return *config.Namespace
+}
+
 // runSnapshot reads a file instead of a cluster.
-func (f *secretsFlags) runSnapshot(ctx context.Context, r *run) error {
+func (f *secretsFlags) runSnapshot(ctx context.Context, r *run, namespace string) error {
 	db, gaps, err := etcd.ReadSnapshot(ctx, f.snapshot, etcd.Options{})
 	if err != nil {
 		return err
@@ -107,24 +119,38 @@ func (f *secretsFlags) runSnapshot(ctx context.Context, r *run) error {
 	set.Gaps = append(set.Gaps, notRequested(intersect(subtract(r.kinds(), []fact.Kind{fact.Etcd, fact.Secrets}), fact.Kinds()),
 		"a snapshot holds stored bytes and nothing else", "run without --snapshot on the cluster")...)
 	r.spec.Scope.Snapshot = f.snapshot
+	if namespace != "" {
+		r.spec.Scope.Namespaces = []string{namespace}
+		onlyNamespace(set, namespace)
+	}
 	return r.finish(set)
 }
 
-// onlyNamespace leaves of the stored Secrets those of one namespace.
+// onlyNamespace leaves of the stored Secrets those of one namespace, where one
+// was asked about. How many were cut from a list stays known: any of them may
+// be of this namespace.
 func onlyNamespace(set *fact.Set, namespace string) {
-	for i := range set.Nodes {
-		if set.Nodes[i].Measured == nil {
-			continue
-		}
-		for j := range set.Nodes[i].Measured.Etcd {
-			db := &set.Nodes[i].Measured.Etcd[j]
-			var kept []fact.StoredSecret
-			for _, s := range db.Secrets {
-				if s.Namespace == namespace {
-					kept = append(kept, s)
-				}
+	if namespace == "" {
+		return
+	}
+	narrow := func(db *fact.EtcdDB) {
+		unlisted := db.Total - len(db.Secrets)
+		var kept []fact.StoredSecret
+		for _, s := range db.Secrets {
+			if s.Namespace == namespace {
+				kept = append(kept, s)
 			}
-			db.Secrets, db.Total = kept, len(kept)
+		}
+		db.Secrets, db.Total = kept, len(kept)+unlisted
+	}
+	if set.Snapshot != nil {
+		narrow(set.Snapshot)
+	}
+	for i := range set.Nodes {
+		if m := set.Nodes[i].Measured; m != nil {
+			for j := range m.Etcd {
+				narrow(&m.Etcd[j])
+			}
 		}
 	}
 }

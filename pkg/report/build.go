@@ -53,18 +53,20 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 // and for every format: templates and jsonpath print strings as they are.
 func sanitize(report *api.ChecklistReport) {
 	subject := func(s *fact.Subject) {
-		s.Namespace, s.Name, s.Container, s.Node = escape(s.Namespace), escape(s.Name), escape(s.Container), escape(s.Node)
+		// An owner's kind is whatever its author wrote, too.
+		s.Kind, s.Namespace, s.Name = Escape(s.Kind), Escape(s.Namespace), Escape(s.Name)
+		s.Container, s.Node = Escape(s.Container), Escape(s.Node)
 		for i := range s.Pods {
-			s.Pods[i] = escape(s.Pods[i])
+			s.Pods[i] = Escape(s.Pods[i])
 		}
 	}
 	findings := make([]api.Finding, len(report.Findings))
 	for i := range report.Findings {
 		f := report.Findings[i].DeepCopy()
 		subject(&f.Subject)
-		f.Message = escape(f.Message)
+		f.Message, f.Remediation, f.Reason = Escape(f.Message), Escape(f.Remediation), fact.Reason(Escape(string(f.Reason)))
 		for j := range f.Evidence {
-			f.Evidence[j].Source, f.Evidence[j].Value = escape(f.Evidence[j].Source), escape(f.Evidence[j].Value)
+			f.Evidence[j].Source, f.Evidence[j].Value = Escape(f.Evidence[j].Source), Escape(f.Evidence[j].Value)
 		}
 		findings[i] = *f
 	}
@@ -72,10 +74,13 @@ func sanitize(report *api.ChecklistReport) {
 	for i := range report.Gaps {
 		g := report.Gaps[i].DeepCopy()
 		subject(&g.Subject)
-		g.Detail, g.Hint = escape(g.Detail), escape(g.Hint)
+		g.What, g.Reason = fact.Kind(Escape(string(g.What))), fact.Reason(Escape(string(g.Reason)))
+		g.Detail, g.Hint = Escape(g.Detail), Escape(g.Hint)
 		gaps = append(gaps, *g)
 	}
 	report.Findings, report.Gaps = findings, gaps
+	c := &report.Cluster
+	c.Server, c.Version, c.Provider = Escape(c.Server), Escape(c.Version), Escape(c.Provider)
 }
 
 // RunName names the objects of one run by the time at which it started.

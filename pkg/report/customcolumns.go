@@ -76,7 +76,7 @@ func (p *customColumns) Print(out io.Writer, report *api.ChecklistReport) error 
 			if err := path.Execute(&cell, object); err != nil {
 				return fmt.Errorf("custom-columns: column %q: %w", p.headers[i], err)
 			}
-			cells[i] = escape(cell.String())
+			cells[i] = Escape(cell.String())
 			if cells[i] == "" {
 				cells[i] = "<none>"
 			}

@@ -140,15 +140,15 @@ func (p namePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
 		if f.Verdict != api.Fail && f.Verdict != api.VerdictUnknown {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "%s %s %s\n", f.Verdict, f.Check, escape(SubjectName(f.Subject))); err != nil {
+		if _, err := fmt.Fprintf(out, "%s %s %s\n", f.Verdict, f.Check, Escape(SubjectName(f.Subject))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// escape makes untrusted text safe for a terminal and for one line.
-func escape(text string) string {
+// Escape makes untrusted text safe for a terminal and for one line.
+func Escape(text string) string {
 	var b strings.Builder
 	if err := printers.WriteEscaped(&b, text); err != nil {
 		return "" // a strings.Builder never fails

@@ -47,21 +47,21 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	c := report.Cluster
 	switch scope := report.Spec.Scope; {
 	case scope.Local && scope.Root != "":
-		words = append(words, "this machine's directory "+escape(scope.Root))
+		words = append(words, "this machine's directory "+Escape(scope.Root))
 	case scope.Local:
 		words = append(words, "this machine")
 	case scope.Snapshot != "":
-		words = append(words, "snapshot "+escape(scope.Snapshot))
+		words = append(words, "snapshot "+Escape(scope.Snapshot))
 	case len(scope.Files) > 0:
-		words = append(words, "files "+escape(strings.Join(scope.Files, ", ")))
+		words = append(words, "files "+Escape(strings.Join(scope.Files, ", ")))
 	case c.Server != "":
-		words = append(words, escape(c.Server))
+		words = append(words, Escape(c.Server))
 	}
 	if c.Version != "" {
-		words = append(words, escape(c.Version))
+		words = append(words, Escape(c.Version))
 	}
 	if c.Provider != "" && c.Provider != "unknown" {
-		words = append(words, escape(c.Provider))
+		words = append(words, Escape(c.Provider))
 	}
 	if c.Nodes > 0 {
 		words = append(words, fmt.Sprintf("%s (%d measured)", count(c.Nodes, "node"), c.MeasuredNodes))
@@ -171,8 +171,8 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 		t.header("SEVERITY", "CHECK", "SUBJECT", "EVIDENCE")
 	}
 	for _, r := range rows {
-		t.add(severityCell(r.finding), cell{text: r.finding.Check}, cell{text: escape(r.subject)},
-			cell{text: cut(escape(r.finding.Message), messageWidth)})
+		t.add(severityCell(r.finding), cell{text: r.finding.Check}, cell{text: Escape(r.subject)},
+			cell{text: cut(Escape(r.finding.Message), messageWidth)})
 	}
 	if p.opts.Width > 0 {
 		t.fit(p.opts.Width, leastMessage)
@@ -211,8 +211,8 @@ func (p *tablePrinter) wideFindings(out io.Writer, findings []api.Finding) error
 			evidence = append(evidence, e.Source+" = "+e.Value)
 		}
 		t.add(severityCell(f), cell{text: string(f.Basis)}, cell{text: f.Check},
-			cell{text: escape(SubjectName(f.Subject))}, cell{text: pods},
-			cell{text: escape(f.Message)}, cell{text: escape(strings.Join(evidence, "; "))})
+			cell{text: Escape(SubjectName(f.Subject))}, cell{text: pods},
+			cell{text: Escape(f.Message)}, cell{text: Escape(strings.Join(evidence, "; "))})
 	}
 	if err := t.writeTo(out); err != nil {
 		return err
@@ -263,22 +263,24 @@ func (p *tablePrinter) gaps(out io.Writer, report *api.ChecklistReport) error {
 		subject, why, hint string
 		questions          []string
 	}
+	type about struct{ subject, why string }
 	var lines []*line
+	index := map[about]*line{}
 	for _, gap := range report.Gaps {
 		subject := SubjectName(gap.Subject)
 		why := string(gap.Reason)
 		if gap.Detail != "" {
 			why += ": " + gap.Detail
 		}
-		i := slices.IndexFunc(lines, func(l *line) bool { return l.subject == subject && l.why == why })
-		if i < 0 {
-			i = len(lines)
-			lines = append(lines, &line{subject: subject, why: why, hint: gap.Hint})
+		l := index[about{subject, why}]
+		if l == nil {
+			l = &line{subject: subject, why: why, hint: gap.Hint}
+			lines, index[about{subject, why}] = append(lines, l), l
 		}
 		for _, check := range gap.Affects {
 			question, _, _ := strings.Cut(check, "/")
-			if !slices.Contains(lines[i].questions, question) {
-				lines[i].questions = append(lines[i].questions, question)
+			if !slices.Contains(l.questions, question) {
+				l.questions = append(l.questions, question)
 			}
 		}
 	}
@@ -294,7 +296,7 @@ func (p *tablePrinter) gaps(out io.Writer, report *api.ChecklistReport) error {
 		if l.hint != "" {
 			text += " (" + l.hint + ")"
 		}
-		if _, err := fmt.Fprintf(out, "%s  %s\n", painted(cell{"NOT MEASURED", yellow}, p.opts.Color), escape(text)); err != nil {
+		if _, err := fmt.Fprintf(out, "%s  %s\n", painted(cell{"NOT MEASURED", yellow}, p.opts.Color), Escape(text)); err != nil {
 			return err
 		}
 	}

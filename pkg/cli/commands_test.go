@@ -1,0 +1,457 @@
+package cli
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestCommandName(t *testing.T) {
+	for argv0, want := range map[string]string{
+		"kubectl-checklist":                    "kubectl checklist",
+		"/home/me/.krew/bin/kubectl-checklist": "kubectl checklist",
+		"kubectl-checklist.exe":                "kubectl checklist",
+		"kubectl-check_list":                   "kubectl check-list",
+		"checklist":                            "checklist",
+		"./x":                                  "x",
+	} {
+		if got := CommandName(argv0); got != want {
+			t.Errorf("%q: want %q, got %q", argv0, want, got)
+		}
+	}
+}
+
+// each walks the command tree.
+func each(cmd *cobra.Command, fn func(*cobra.Command)) {
+	fn(cmd)
+	for _, sub := range cmd.Commands() {
+		each(sub, fn)
+	}
+}
+
+// Every command tells what it is for, and every flag what it does, as a
+// sentence. Every flag that the help does not explain is one of kubectl's.
+func TestTree(t *testing.T) {
+	env, _, _ := testEnv()
+	root := NewCommand(env)
+	commands := 0
+	each(root, func(cmd *cobra.Command) {
+		if cmd.Name() == "no-help" {
+			return // takes the place of cobra's help command
+		}
+		commands++
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: short text %q: expected a phrase", cmd.CommandPath(), cmd.Short)
+		}
+		if !cmd.Runnable() {
+			t.Errorf("%s does nothing", cmd.CommandPath())
+		}
+		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if !strings.HasSuffix(f.Usage, ".") {
+				t.Errorf("%s --%s: help text %q: expected a sentence", cmd.CommandPath(), f.Name, f.Usage)
+			}
+			if f.Name != strings.ToLower(f.Name) || strings.Contains(f.Name, "_") {
+				t.Errorf("%s --%s: expected lower case and dashes", cmd.CommandPath(), f.Name)
+			}
+		})
+	})
+	if commands != 10 {
+		t.Errorf("want 10 commands, got %d", commands)
+	}
+}
+
+// Every example is a command line that this plugin would take.
+func TestExamples(t *testing.T) {
+	env, _, _ := testEnv()
+	examples := 0
+	each(NewCommand(env), func(cmd *cobra.Command) {
+		for _, line := range strings.Split(cmd.Example, "\n") {
+			line = strings.TrimSpace(line)
+			_, rest, ok := strings.Cut(line, "kubectl checklist")
+			if strings.HasPrefix(line, "#") || !ok {
+				continue
+			}
+			examples++
+			args := strings.Fields(strings.TrimSuffix(rest, ")"))
+			root := NewCommand(env)
+			found, args, err := root.Find(args)
+			if err != nil {
+				t.Errorf("%q: %v", line, err)
+				continue
+			}
+			if found.CommandPath() != cmd.CommandPath() {
+				t.Errorf("%q is an example of %s, and stands at %s", line, found.CommandPath(), cmd.CommandPath())
+			}
+			if err := found.ParseFlags(args); err != nil {
+				t.Errorf("%q: %v", line, err)
+			}
+			if err := found.ValidateArgs(found.Flags().Args()); err != nil {
+				t.Errorf("%q: %v", line, err)
+			}
+		}
+	})
+	if examples < 15 {
+		t.Errorf("only %d examples were found", examples)
+	}
+}
+
+// The help of every command, word for word: a user reads it, and a change of
+// it is a change of the command line.
+func TestHelp(t *testing.T) {
+	env, _, _ := testEnv()
+	var paths [][]string
+	each(NewCommand(env), func(cmd *cobra.Command) {
+		if cmd.Name() != "no-help" {
+			paths = append(paths, strings.Fields(strings.TrimPrefix(cmd.CommandPath(), env.Name)))
+		}
+	})
+	// Only kubectl's own default differs from machine to machine.
+	t.Setenv("HOME", "/home/me")
+	t.Setenv("KUBECACHEDIR", "")
+	for _, path := range paths {
+		name := strings.Join(append([]string{"checklist"}, path...), "-")
+		t.Run(name, func(t *testing.T) {
+			env, out, errOut := testEnv()
+			if code := Main(t.Context(), env, append(slices.Clone(path), "--help")); code != ExitOK || errOut.Len() != 0 {
+				t.Fatalf("status %d, stderr %q", code, errOut)
+			}
+			golden := filepath.Join("testdata", "help", name+".golden")
+			if *update {
+				if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), out.String()); diff != "" {
+				t.Errorf("help (-want +got), go test ./pkg/cli -update writes it anew:\n%s", diff)
+			}
+			for _, line := range strings.Split(out.String(), "\n") {
+				if strings.HasSuffix(line, " ") {
+					t.Errorf("a line ends with a space: %q", line)
+				}
+			}
+		})
+	}
+}
+
+// The process that cleans up after a kill has the connection that the run has.
+func TestConnectionArgs(t *testing.T) {
+	for name, tc := range map[string]struct {
+		in, want []string
+	}{
+		"nothing": {nil, nil},
+		"a context": {
+			[]string{"--kubeconfig", "/k", "--context=x", "-n", "shop"}, []string{"--context=x", "--kubeconfig=/k", "--namespace=shop"},
+		},
+		"a server by hand": {
+			[]string{"-s", "https://api.example", "--token=t", "--certificate-authority=ca", "--tls-server-name=api", "--insecure-skip-tls-verify"},
+			[]string{"--certificate-authority=ca", "--insecure-skip-tls-verify=true", "--server=https://api.example", "--tls-server-name=api", "--token=t"},
+		},
+		"somebody else, each group": {
+			[]string{"--as=me", "--as-uid=1", "--as-group=a,b", "--as-group=c"}, []string{"--as=me", "--as-group=a,b", "--as-group=c", "--as-uid=1"},
+		},
+		"a time limit":                          {[]string{"--request-timeout=5s"}, []string{"--request-timeout=5s"}},
+		"a name that reads like a flag's value": {[]string{"--user=false"}, []string{"--user=false"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parse := func(args []string) *genericclioptions.ConfigFlags {
+				flags := genericclioptions.NewConfigFlags(true)
+				set := pflag.NewFlagSet("x", pflag.ContinueOnError)
+				flags.AddFlags(set)
+				if err := set.Parse(args); err != nil {
+					t.Fatal(err)
+				}
+				return flags
+			}
+			got := connectionArgs(parse(tc.in))
+			kept := slices.DeleteFunc(slices.Clone(got), func(arg string) bool {
+				return strings.HasPrefix(arg, "--cache-dir=") || arg == "--request-timeout=0"
+			})
+			if diff := cmp.Diff(tc.want, kept); len(kept)+len(tc.want) > 0 && diff != "" {
+				t.Errorf("arguments (-want +got):\n%s", diff)
+			}
+			// They mean the same to the next process.
+			if diff := cmp.Diff(got, connectionArgs(parse(got))); diff != "" {
+				t.Errorf("given on (-first +second):\n%s", diff)
+			}
+		})
+	}
+}
+
+func ids(list []checks.Check) []string {
+	var out []string
+	for _, c := range list {
+		out = append(out, c.ID)
+	}
+	return out
+}
+
+func TestSelectChecks(t *testing.T) {
+	all := []checks.Check{{ID: "builds/a"}, {ID: "privileged/a"}, {ID: "privileged/host-b"}, {ID: "secrets/a"}}
+	ofCommand := all[:3]
+	for name, tc := range map[string]struct {
+		questions, ids, skip []string
+		want                 []string
+		err                  string
+	}{
+		"nothing selects all":                       {want: []string{"builds/a", "privileged/a", "privileged/host-b"}},
+		"a question by name":                        {questions: []string{"privileged"}, want: []string{"privileged/a", "privileged/host-b"}},
+		"a question by number":                      {questions: []string{"1", "3"}, want: []string{"builds/a", "privileged/a", "privileged/host-b"}},
+		"a check":                                   {ids: []string{"privileged/a"}, want: []string{"privileged/a"}},
+		"a glob":                                    {ids: []string{"privileged/host-*"}, want: []string{"privileged/host-b"}},
+		"a glob over questions":                     {ids: []string{"*/a"}, want: []string{"builds/a", "privileged/a"}},
+		"skip counts more than check":               {ids: []string{"privileged/*"}, skip: []string{"privileged/a"}, want: []string{"privileged/host-b"}},
+		"question and check both count":             {questions: []string{"builds"}, ids: []string{"*/a"}, want: []string{"builds/a"}},
+		"a check of another command may be skipped": {skip: []string{"secrets/a"}, want: []string{"builds/a", "privileged/a", "privileged/host-b"}},
+		"an unknown question":                       {questions: []string{"7"}, err: `--question: expected one of builds, immutable, privileged, hosts, secrets, drift, or 1 to 6, found "7"`},
+		"an unknown check":                          {ids: []string{"privileged/x"}, err: `--check, --skip: no check is called "privileged/x"; see: kubectl checklist explain`},
+		"an unknown check to skip":                  {skip: []string{"x"}, err: `--check, --skip: no check is called "x"; see: kubectl checklist explain`},
+		"a glob that is none":                       {ids: []string{"[a"}, err: `--check, --skip: "[a" is not a glob: syntax error in pattern`},
+		"nothing left by skip":                      {skip: []string{"*/*"}, err: "--question, --check and --skip leave no check of this command"},
+		"a check of another command":                {ids: []string{"secrets/a"}, err: "--question, --check and --skip leave no check of this command"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := selectChecks(all, ofCommand, tc.questions, tc.ids, tc.skip)
+			if (err == nil) != (tc.err == "") || err != nil && err.Error() != tc.err {
+				t.Fatalf("want error %q, got %v", tc.err, err)
+			}
+			if diff := cmp.Diff(tc.want, ids(got)); diff != "" {
+				t.Errorf("checks (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Every check belongs to a command beside the root, and the commands' lists
+// follow what a check needs.
+func TestChecksOfCommands(t *testing.T) {
+	listed := slices.Concat(ids(podChecks(true)), ids(nodeChecks()), ids(secretChecks()))
+	for _, c := range catalogue.All() {
+		if !slices.Contains(listed, c.ID) {
+			t.Errorf("%s belongs to no command", c.ID)
+		}
+	}
+	for _, c := range podChecks(false) {
+		if len(intersect(c.Needs, nodeKinds)) > 0 {
+			t.Errorf("pods without --measure asks %s, which needs a node", c.ID)
+		}
+	}
+	for _, c := range secretChecks() {
+		if c.Question() != api.Secrets {
+			t.Errorf("secrets asks %s", c.ID)
+		}
+	}
+	if got := ids(checksOf("pods", api.ReportSpec{Scope: api.Scope{ProbeLevel: "full"}})); !slices.Equal(got, ids(podChecks(true))) {
+		t.Errorf("a replay of pods --measure asks %v", got)
+	}
+	if got := ids(checksOf("checklist", api.ReportSpec{})); !slices.Equal(got, ids(catalogue.All())) {
+		t.Errorf("a replay of the root command asks %v", got)
+	}
+}
+
+// Stored bytes that were read nowhere are a gap with its reason, unless
+// something else says so already.
+func TestStorageGaps(t *testing.T) {
+	node := func(m *fact.Measurement) fact.Node { return fact.Node{Name: "n", Measured: m} }
+	served := &fact.Measurement{Etcd: []fact.EtcdDB{{}}, APIServers: []fact.APIServer{{}}}
+	broken := &fact.Measurement{Gaps: []fact.Gap{{What: fact.Etcd, Reason: fact.Corrupt}, {What: fact.EncryptionConfig, Reason: fact.Unreadable}}}
+	for name, tc := range map[string]struct {
+		kinds []fact.Kind
+		set   fact.Set
+		want  []string
+	}{
+		"both were read":          {storageKinds, fact.Set{Nodes: []fact.Node{node(nil), node(served)}}, nil},
+		"a node has its own gaps": {storageKinds, fact.Set{Nodes: []fact.Node{node(broken)}}, nil},
+		"the set has gaps":        {storageKinds, fact.Set{Gaps: broken.Gaps}, nil},
+		"nothing asked":           {[]fact.Kind{fact.Pods}, fact.Set{}, nil},
+		"a snapshot has no flags": {storageKinds, fact.Set{Snapshot: &fact.EtcdDB{}}, []string{"encryption-config NotPresent: no node was measured"}},
+		"no node was measured":    {storageKinds, fact.Set{Nodes: []fact.Node{node(nil)}}, []string{"etcd NotPresent: no node was measured", "encryption-config NotPresent: no node was measured"}},
+		"kubeadm with etcd elsewhere": {
+			storageKinds,
+			fact.Set{Cluster: fact.Cluster{Provider: "kubeadm"}, Nodes: []fact.Node{node(&fact.Measurement{APIServers: []fact.APIServer{{}}}), node(&fact.Measurement{})}},
+			[]string{"etcd NotPresent: no process of etcd was found on the 2 nodes measured"},
+		},
+		"a managed control plane": {
+			[]fact.Kind{fact.Etcd},
+			fact.Set{Cluster: fact.Cluster{Provider: "eks"}, Nodes: []fact.Node{node(&fact.Measurement{})}},
+			[]string{"etcd ProviderManaged: " + providerStatements["eks"]},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, g := range storageGaps(tc.kinds, &tc.set) {
+				got = append(got, string(g.What)+" "+string(g.Reason)+": "+g.Detail)
+				if g.Hint == "" || g.Subject.Key() != (fact.Subject{Kind: "Cluster"}).Key() {
+					t.Errorf("hint %q, subject %+v", g.Hint, g.Subject)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+	for _, provider := range []string{"eks", "gke", "aks"} {
+		if !managed(provider) || providerStatements[provider] == "" {
+			t.Errorf("%s: managed %v, statement %q", provider, managed(provider), providerStatements[provider])
+		}
+	}
+}
+
+func TestProbeNodes(t *testing.T) {
+	nodes := []fact.Node{{Name: "cp", ControlPlane: true}, {Name: "w"}}
+	for name, tc := range map[string]struct {
+		wanted   []fact.Kind
+		provider string
+		nodes    []fact.Node
+		want     string
+	}{
+		"storage alone is the control plane's":        {storageKinds, "kubeadm", nodes, "cp"},
+		"without a known control plane any may be it": {storageKinds, "unknown", nodes[1:], "w"},
+		"a provider's is nowhere":                     {storageKinds, "gke", nodes, ""},
+		"anything else is on all":                     {[]fact.Kind{fact.Etcd, fact.Kernel}, "gke", nodes, "cp w"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, n := range probeNodes(tc.wanted, &fact.Set{Cluster: fact.Cluster{Provider: tc.provider}, Nodes: tc.nodes}) {
+				got = append(got, n.Name)
+			}
+			if strings.Join(got, " ") != tc.want {
+				t.Errorf("want %q, got %v", tc.want, got)
+			}
+		})
+	}
+}
+
+// A namespace's Secrets are kept; those that were cut from a list stay counted,
+// so that a cut list never becomes a whole one.
+func TestOnlyNamespace(t *testing.T) {
+	db := func(total int) fact.EtcdDB {
+		return fact.EtcdDB{Total: total, Secrets: []fact.StoredSecret{{Namespace: "a", Name: "x"}, {Namespace: "b", Name: "y"}}}
+	}
+	whole, cut := db(2), db(9)
+	set := &fact.Set{Snapshot: &whole, Nodes: []fact.Node{{}, {Measured: &fact.Measurement{Etcd: []fact.EtcdDB{cut}}}}}
+	onlyNamespace(set, "")
+	if len(set.Snapshot.Secrets) != 2 {
+		t.Error("all namespaces are narrowed")
+	}
+	onlyNamespace(set, "a")
+	one := []fact.StoredSecret{{Namespace: "a", Name: "x"}}
+	if diff := cmp.Diff(fact.EtcdDB{Total: 1, Secrets: one}, *set.Snapshot); diff != "" {
+		t.Errorf("a whole list (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(fact.EtcdDB{Total: 8, Secrets: one}, set.Nodes[1].Measured.Etcd[0]); diff != "" {
+		t.Errorf("a cut list (-want +got):\n%s", diff)
+	}
+}
+
+func TestOnlyNamed(t *testing.T) {
+	web := fact.Workload{
+		Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"},
+		Spec:  fact.PodSpec{Origin: "pod/shop/web-1", Path: "spec"},
+		Pods:  []fact.Pod{{Name: "web-1"}, {Name: "web-2"}},
+	}
+	named := func(kind, namespace, name string) []fact.Workload {
+		return []fact.Workload{{
+			Owner: fact.Subject{Kind: kind, Namespace: namespace, Name: name},
+			Spec:  fact.PodSpec{Origin: strings.ToLower(kind) + "/" + namespace + "/" + name, Path: "spec"},
+		}}
+	}
+	second := web
+	second.Spec.Origin, second.Pods = "pod/shop/web-2", web.Pods[1:]
+	for name, tc := range map[string]struct{ named, want []fact.Workload }{
+		"a workload by itself":                        {named("Deployment", "shop", "web"), []fact.Workload{web}},
+		"one of its pods, whose own spec is evidence": {named("Pod", "shop", "web-2"), []fact.Workload{second}},
+		"one without pods has its template":           {named("Deployment", "shop", "idle"), named("Deployment", "shop", "idle")},
+		"the same name elsewhere is another":          {named("Deployment", "prod", "web"), named("Deployment", "prod", "web")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, onlyNamed([]fact.Workload{web}, tc.named)); diff != "" {
+				t.Errorf("workloads (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// positioned says where in a facts file it is wrong.
+func TestParseFactsErrors(t *testing.T) {
+	const head = `{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1",`
+	for name, tc := range map[string]struct{ in, want string }{
+		"cut in the middle":           {head + "\n\"facts\":{\"nodes\":[", `reading facts "f": expected a JSON file that --save-facts wrote: cut short after 96 bytes (line 2)`},
+		"a comma too many":            {head + "\n\n\"spec\":{},,}", `reading facts "f": expected a JSON file that --save-facts wrote: line 3: invalid character ',' looking for beginning of object key string`},
+		"text where a number belongs": {head + "\n\"facts\":{\"nodes\":[\n{\"name\":7}]}}", `reading facts "f": line 3: field facts.nodes.name: expected string, found a JSON number`},
+		"a mask that is none":         {head + `"facts":{"nodes":[{"measured":{"hostCapBnd":"zz"}}]}}`, `reading facts "f": capability mask: expected up to 16 hex digits, found "zz"`},
+		"a field of the future":       {head + `"facts":{"novelty":1}}`, `reading facts "f": json: unknown field "novelty"`},
+		"without a time":              {head + `"facts":{}}`, `reading facts "f": facts.collectedAt is missing`},
+		"two documents":               {head + `"facts":{}} {}`, `reading facts "f": expected a JSON file that --save-facts wrote: line 1: invalid character '{' after top-level value`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseFacts("f", []byte(tc.in))
+			if err == nil || err.Error() != tc.want {
+				t.Errorf("got error %v\nwant      %s", err, tc.want)
+			}
+		})
+	}
+}
+
+func FuzzParseFacts(f *testing.F) {
+	f.Add([]byte(`{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1","facts":{"collectedAt":"2026-11-24T10:00:00Z","nodes":[{"name":"n"}]}}`))
+	f.Add([]byte(`{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1","facts":{"nodes":[{"name":7}]}}`))
+	f.Add([]byte(`{"kind":`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		facts, err := parseFacts("f", data)
+		if (err == nil) == (facts == nil) {
+			t.Errorf("want facts or an error, got %v and %v", facts, err)
+		}
+	})
+}
+
+func TestColorAndProgress(t *testing.T) {
+	for name, tc := range map[string]struct {
+		flag     string
+		env      map[string]string
+		terminal bool
+		color    bool
+		progress bool
+	}{
+		"a terminal":              {"auto", nil, true, true, true},
+		"no terminal":             {"auto", nil, false, false, false},
+		"a dumb terminal":         {"auto", map[string]string{"TERM": "dumb"}, true, false, false},
+		"NO_COLOR":                {"auto", map[string]string{"NO_COLOR": "1"}, true, false, true},
+		"CLICOLOR_FORCE":          {"auto", map[string]string{"CLICOLOR_FORCE": "1"}, false, true, false},
+		"CLICOLOR_FORCE=0":        {"auto", map[string]string{"CLICOLOR_FORCE": "0"}, false, false, false},
+		"NO_COLOR counts more":    {"auto", map[string]string{"NO_COLOR": "1", "CLICOLOR_FORCE": "1"}, false, false, false},
+		"the flag counts most":    {"always", map[string]string{"NO_COLOR": "1", "TERM": "dumb"}, false, true, true},
+		"and the other way round": {"never", map[string]string{"CLICOLOR_FORCE": "1"}, true, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &Env{Getenv: func(key string) string { return tc.env[key] }, OutIsTerminal: tc.terminal, ErrIsTerminal: tc.terminal}
+			if got := e.colored(tc.flag); got != tc.color {
+				t.Errorf("colour: want %v, got %v", tc.color, got)
+			}
+			if got := e.showsProgress(tc.flag); got != tc.progress {
+				t.Errorf("progress: want %v, got %v", tc.progress, got)
+			}
+		})
+	}
+}
