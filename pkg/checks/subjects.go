@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -119,6 +120,18 @@ func (r Running) Source(file string) string {
 		return NodeSource(r.Node, "container %s %s", short(r.Measured.ID), file)
 	}
 	return NodeSource(r.Node, "/proc/%d/%s", r.Measured.Processes[0].PID, file)
+}
+
+// entryAge is how old a runtime's own process may be that is on its way into a
+// container; it takes milliseconds, on a busy node a second.
+const entryAge = 5 * time.Second
+
+// Entering tells whether a process whose executable is not the container's may
+// be its runtime's, on its way in: it is young, by the kernel's own clock. What
+// a process calls itself proves nothing.
+func (r Running) Entering(p *fact.Process) bool {
+	at := r.Node.Measured.At
+	return !p.Started.IsZero() && !at.IsZero() && at.Sub(p.Started.Time) <= entryAge
 }
 
 // shortID is how many digits of a container's id are shown, as crictl does.

@@ -13,9 +13,9 @@ import (
 )
 
 // BuildProcess fails a container in which a build daemon, an image builder or
-// a nested container runtime runs. Source: /proc/PID/exe of its processes, and
-// where that was not read (level proc) the name in /proc/PID/status, which is
-// the process's own word.
+// a nested container runtime runs. Source: /proc/PID/exe of its processes.
+// Where that was not read (level proc) the name in /proc/PID/status accuses, but
+// acquits nobody, for it is the process's own word.
 var BuildProcess = checks.Check{
 	ID:       "builds/build-process",
 	Title:    "No container runs an image builder or a container runtime",
@@ -73,11 +73,22 @@ func judgeBuildProcess(set *fact.Set) []api.Finding {
 			continue
 		}
 		var builders []api.Finding
-		var names []string
+		var exes, names []string
+		var unread *fact.Process // the first whose executable is not known
 		for i := range r.Measured.Processes {
 			p := &r.Measured.Processes[i]
 			builder, file, name := builderOf(p)
-			names = append(names, name)
+			switch {
+			case entering(r, p):
+				continue
+			case file == "exe":
+				exes = append(exes, name)
+			default:
+				names = append(names, name)
+				if unread == nil {
+					unread = p
+				}
+			}
 			if builder == "" {
 				continue
 			}
@@ -91,12 +102,25 @@ func judgeBuildProcess(set *fact.Set) []api.Finding {
 				},
 			})
 		}
-		if len(builders) == 0 {
-			slices.Sort(names)
-			names = slices.Compact(names)
+		switch {
+		case len(builders) > 0:
+		case unread != nil:
+			builders = []api.Finding{{
+				Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: r.Subject(),
+				Message:     "which executables it runs was not read; names, which processes give themselves, show no builder",
+				Evidence:    []api.Evidence{{Source: checks.NodeSource(r.Node, "/proc/%d/status Name", unread.PID), Value: some(distinct(names))}},
+				Remediation: "--probe-level full reads executables",
+			}}
+		case len(exes) == 0:
+			builders = []api.Finding{{
+				Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: r.Subject(),
+				Message:  "its runtime was still starting it",
+				Evidence: []api.Evidence{{Source: r.Source("status Name"), Value: r.Measured.Processes[0].Comm}},
+			}}
+		default:
 			builders = []api.Finding{{
 				Verdict: api.Pass, Subject: r.Subject(), Message: "no process of it is a builder or a container runtime",
-				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: some(names)}},
+				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: some(distinct(exes))}},
 			}}
 		}
 		findings = append(findings, builders...)
@@ -108,9 +132,6 @@ func judgeBuildProcess(set *fact.Set) []api.Finding {
 // executable decides where it is known; a memfd has no path that means
 // anything, for runc runs from one.
 func builderOf(p *fact.Process) (builder, file, name string) {
-	if strings.HasPrefix(p.Comm, "runc:[") && (p.Exe == nil || p.Exe.Origin == fact.OriginForeign || p.Exe.Origin == fact.OriginMemfd) {
-		return "", "status Name", p.Comm // the node's own runtime, on its way into the container
-	}
 	if p.Exe != nil && p.Exe.Path != "" && p.Exe.Origin != fact.OriginMemfd && !p.Exe.Script {
 		exe := path.Clean(p.Exe.Path)
 		if builder := builderProcesses[exe]; builder != "" {
@@ -124,6 +145,18 @@ func builderOf(p *fact.Process) (builder, file, name string) {
 		}
 	}
 	return "", "status Name", p.Comm
+}
+
+// entering tells the node's own runtime on its way into the container: a young
+// process from a memfd or a file that is not the container's.
+func entering(r checks.Running, p *fact.Process) bool {
+	own := p.Exe != nil && p.Exe.Origin != fact.OriginForeign && p.Exe.Origin != fact.OriginMemfd
+	return !own && strings.HasPrefix(p.Comm, "runc:[") && r.Entering(p)
+}
+
+func distinct(words []string) []string {
+	slices.Sort(words)
+	return slices.Compact(words)
 }
 
 // measuredGrade grades a builder by what its process holds, and by what its

@@ -2,6 +2,7 @@ package builds
 
 import (
 	"testing"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -43,9 +44,34 @@ func TestBuildProcess(t *testing.T) {
 	}
 	socket := fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/s"}}}
 
+	young := func(p *fact.Process) { p.Started = ft.Time }
+	old := func(p *fact.Process) { p.Started = fact.NewTime(ft.Time.Add(-time.Minute)) }
+	unread := func(source, value string) []api.Finding {
+		return ft.One(api.Finding{
+			Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: ft.Subject(),
+			Message:  "which executables it runs was not read; names, which processes give themselves, show no builder",
+			Evidence: ft.Evidence(source, value), Remediation: "--probe-level full reads executables",
+		})
+	}
+	second := func(edits ...func(*fact.Process)) func(*fact.Set) {
+		return func(s *fact.Set) {
+			p := ft.Process()
+			p.PID = 101
+			for _, edit := range edits {
+				edit(&p)
+			}
+			c := &s.Nodes[0].Measured.Containers[0]
+			c.Processes = append(c.Processes, p)
+		}
+	}
+
 	ft.Judge(t, judgeBuildProcess, map[string]row{
-		"none passes":               {set(), passes("/web")},
-		"none by name alone passes": {set(comm("web")), passes("web")},
+		"none passes":                     {set(), passes("/web")},
+		"none by name alone is unknown":   {set(comm("web")), unread(name, "web")},
+		"a memfd's name alone is unknown": {set(memfd("web")), unread(name, "web")},
+		"one executable that was not read is enough for unknown": {
+			ft.Edit(set(), second(comm("web"))), unread("node/n1 /proc/101/status Name", "web"),
+		},
 		"dockerd as root is medium": {
 			set(runs("/usr/local/bin/dockerd")), fails(api.Medium, "runs dockerd, as root", exe, "/usr/local/bin/dockerd", status, "0, "+mask),
 		},
@@ -90,7 +116,32 @@ func TestBuildProcess(t *testing.T) {
 		"a name is only a process's own word: exe decides": {
 			set(func(p *fact.Process) { p.Comm = "dockerd" }), passes("/web"),
 		},
-		"the node's runtime on its way into the container passes": {set(memfd("runc:[2:INIT]")), passes("runc:[2:INIT]")},
+		"the node's runtime on its way into the container is left out": {
+			ft.Edit(set(), second(memfd("runc:[2:INIT]"), young)), passes("/web"),
+		},
+		"nor is it a nested one where it runs from a mount of its own": {
+			ft.Edit(set(), second(young, func(p *fact.Process) {
+				p.Comm, p.Exe = "runc:[2:INIT]", &fact.Executable{Path: "/runc", Origin: fact.OriginForeign}
+			})), passes("/web"),
+		},
+		"a runtime's name does not hide what is of the image": {
+			set(young, func(p *fact.Process) {
+				p.Comm, p.Exe = "runc:[2:INIT]", &fact.Executable{Path: "/runc", Origin: fact.OriginImage}
+			}), fails(api.Medium, "runs a nested runtime (runc), as root", exe, "/runc", status, "0, "+mask),
+		},
+		"a runtime's name does not hide an old process": {
+			ft.Edit(set(), second(memfd("runc:[2:INIT]"), old)), unread("node/n1 /proc/101/status Name", "runc:[2:INIT]"),
+		},
+		"nor one whose age is not known": {
+			ft.Edit(set(), second(memfd("runc:[2:INIT]"))), unread("node/n1 /proc/101/status Name", "runc:[2:INIT]"),
+		},
+		"nothing but the runtime on its way in is unknown": {
+			set(memfd("runc:[2:INIT]"), young),
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: ft.Subject(), Message: "its runtime was still starting it",
+				Evidence: ft.Evidence(name, "runc:[2:INIT]"),
+			}),
+		},
 		"a container without a process that was read is unknown": {
 			ft.Measured(fact.MeasuredContainer{}, fact.Container{}),
 			ft.One(api.Finding{

@@ -10,7 +10,8 @@ import (
 
 // HostNamespaces fails a pod that shares the node's process, network or IPC
 // namespace. Source: the inodes of /proc/PID/ns/{pid,net,ipc}, compared with
-// those of the node's pid 1; where they were not read, the spec.
+// those of the node's pid 1, and the spec: what it grants is not taken back by
+// a process that left the namespace (unshare(2)), for another can be started.
 var HostNamespaces = checks.Check{
 	ID:       "privileged/host-namespaces",
 	Title:    "No pod shares the node's namespaces",
@@ -106,14 +107,24 @@ func judgeMeasuredNamespaces(r checks.Running) (findings []api.Finding, complete
 				complete = false
 				continue
 			}
-			if complete {
-				p := &r.Measured.Processes[0]
-				value := fmt.Sprintf("%d, the node's is %d", ns.process(p), host)
-				if declared {
-					value += ", though " + ns.field + " is declared"
-				}
-				evidence = append(evidence, api.Evidence{Source: checks.NodeSource(r.Node, "/proc/%d/ns/%s", p.PID, ns.file), Value: value})
+			if len(r.Measured.Processes) == 0 {
+				continue
 			}
+			p := &r.Measured.Processes[0]
+			own := api.Evidence{
+				Source: checks.NodeSource(r.Node, "/proc/%d/ns/%s", p.PID, ns.file),
+				Value:  fmt.Sprintf("%d, the node's is %d", ns.process(p), host),
+			}
+			if !declared {
+				evidence = append(evidence, own)
+				continue
+			}
+			own.Basis = api.Measured
+			findings = append(findings, api.Finding{
+				Verdict: api.Fail, Severity: ns.severity, Basis: api.Declared, Subject: r.PodSubject(),
+				Message:  "declares to share the node's " + ns.name + " namespace, though its processes were measured in another",
+				Evidence: []api.Evidence{declaredNamespace(r.Workload, ns.field, declared), own},
+			})
 			continue
 		}
 		f := api.Finding{

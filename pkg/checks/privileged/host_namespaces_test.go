@@ -37,8 +37,14 @@ func TestHostNamespaces(t *testing.T) {
 		Message:  "declares to share the node's process namespace",
 		Evidence: ft.Claimed(0, ft.Evidence(ft.Field+"hostPID", "true")),
 	}
-	contradicted := pass(ft.PodSubject())
-	contradicted.Evidence[0].Value += ", though hostPID is declared"
+	left := api.Finding{
+		Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: ft.PodSubject(),
+		Message: "declares to share the node's process namespace, though its processes were measured in another",
+		Evidence: []api.Evidence{
+			{Source: ft.Field + "hostPID", Value: "true", Basis: api.Declared},
+			{Source: "node/n1 /proc/100/ns/pid", Value: "4026532001, the node's is 4026531836", Basis: api.Measured},
+		},
+	}
 
 	ft.Judge(t, judgeHostNamespaces, map[string]row{
 		"measured in namespaces of its own passes": {measured(ft.With()), ft.One(pass(ft.PodSubject()))},
@@ -60,7 +66,7 @@ func TestHostNamespaces(t *testing.T) {
 					"node/n1 /proc/100/ns/pid", "4026531836, as pid 1", ft.Field+"hostPID", "not set")),
 			}),
 		},
-		"declared, though not measured: the measurement stands": {measured(ft.With(), hostPID), ft.One(contradicted)},
+		"declared, though measured in another, fails: a process can leave a namespace": {measured(ft.With(), hostPID), ft.One(left)},
 		"the node was not measured: declared": {
 			ft.Declared(fact.Container{}, hostPID, hostNetwork),
 			[]api.Finding{declaredPID, {

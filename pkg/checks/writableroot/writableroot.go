@@ -11,7 +11,9 @@ import (
 
 // Judge gives one finding for each container that was measured, by what is
 // mounted at its root, and one for what is declared of the pods in which it was
-// not. Where both are known the measurement stands, and a contradiction is said.
+// not. Where both are known the worse of them stands, and a contradiction is
+// said: a process can change what is mounted at its root (pivot_root(2)) and
+// change it back, so that only a declaration makes read-only hold.
 func Judge(set *fact.Set) []api.Finding {
 	type key struct {
 		pod       *fact.Pod
@@ -72,7 +74,9 @@ func judgeMeasured(r checks.Running) api.Finding {
 	case asked && !root.ReadOnly:
 		f.Message = "its root file system is writable, though it is declared read-only"
 	case !asked && root.ReadOnly:
-		f.Message = "its root file system is read-only, though that is not declared"
+		f.Verdict, f.Basis = api.Fail, api.Declared
+		f.Message = "its root file system is not declared read-only; what is mounted there now is, but that can change"
+		f.Evidence[0].Basis = api.Measured
 	}
 	return f
 }

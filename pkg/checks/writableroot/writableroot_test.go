@@ -39,6 +39,8 @@ func TestJudge(t *testing.T) {
 			Evidence: ft.Claimed(0, ft.Evidence(field, declared)),
 		}
 	}
+	notDeclared := byMount(api.Fail, "its root file system is not declared read-only; what is mounted there now is, but that can change", "ro", "not set")
+	notDeclared.Basis, notDeclared.Evidence[0].Basis = api.Declared, api.Measured
 	// secondPod is one of the same template, on a node that was not measured.
 	secondPod := func(s *fact.Set) {
 		s.Workloads[0].Pods = append(s.Workloads[0].Pods, fact.Pod{Name: "web-2", UID: "2", Node: "n2"})
@@ -52,8 +54,8 @@ func TestJudge(t *testing.T) {
 		"measured writable, though declared read-only, fails and says so": {
 			measured(false, readOnly), ft.One(byMount(api.Fail, "its root file system is writable, though it is declared read-only", "rw", "true")),
 		},
-		"measured read-only, though not declared, passes and says so": {
-			measured(true, fact.Container{}), ft.One(byMount(api.Pass, "its root file system is read-only, though that is not declared", "ro", "not set")),
+		"measured read-only, though not declared, fails as declared": {
+			measured(true, fact.Container{}), ft.One(notDeclared),
 		},
 		"declared read-only on a node that was not measured passes as declared": {
 			ft.Declared(readOnly), ft.One(bySpec(api.Pass, "its root file system is declared read-only", "true")),
