@@ -225,6 +225,7 @@ func (c *Collector) readProcesses(ctx context.Context) {
 		c.readLinks(ctx, all)
 		containers = c.group(all)
 	}
+	findParents(all, containers)
 	c.readMounts(ctx, containers)
 	c.markSandboxes(containers)
 	containers = c.dropSandboxed(containers, full)

@@ -101,6 +101,29 @@ func (c *Collector) group(all []*process) []*container {
 	return containers
 }
 
+// findParents tells of every process in a container whether it was started from
+// outside. In a pod that shares its processes, orphans become children of
+// another of its containers, so the pod is what counts. A parent that was not
+// read proves nothing: it may have ended, and have been the container's own.
+func findParents(all []*process, containers []*container) {
+	pod := func(ct *container) string { return cmp.Or(ct.identity.PodUID, ct.key()) }
+	read := make(map[int]bool, len(all))
+	for _, p := range all {
+		read[p.pid] = true
+	}
+	in := map[int]string{}
+	for _, ct := range containers {
+		for _, p := range ct.processes {
+			in[p.pid] = pod(ct)
+		}
+	}
+	for _, ct := range containers {
+		for _, p := range ct.processes {
+			p.parentOutside = read[p.stat.PPID] && in[p.stat.PPID] != pod(ct)
+		}
+	}
+}
+
 // containerKinds are those that say something about containers.
 var containerKinds = []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices}
 

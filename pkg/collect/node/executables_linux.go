@@ -151,7 +151,7 @@ func (c *Collector) readExecutable(ctx context.Context, ct *container, p *proces
 		info.MountID, info.HasMountID = c.mountOfFD(handle.FD())
 	}
 	process := overlay.Process{
-		Comm: p.status.Name, Started: started(p, c.boot).Time, Exe: text, Handle: handle, Info: info,
+		Comm: p.status.Name, Started: started(p, c.boot).Time, ParentOutside: p.parentOutside, Exe: text, Handle: handle, Info: info,
 		Cmdline: func() ([][]byte, error) {
 			data, err := d.read(procfs.NameCmdline, nil, maxCmdline)
 			if err != nil {

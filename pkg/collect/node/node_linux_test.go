@@ -305,6 +305,38 @@ func TestTooManyProcesses(t *testing.T) {
 	}
 }
 
+// A runtime on its way into a container is told by its parent.
+func TestFindParents(t *testing.T) {
+	a, b := &container{}, &container{}
+	a.identity.ID, a.identity.PodUID = idA, podUID
+	b.identity.ID, b.identity.PodUID = idB, podUID
+	one := &container{}
+	one.identity.ID = idC
+	add := func(ct *container, pid, ppid int) *process {
+		p := &process{pid: pid}
+		p.stat.PPID = ppid
+		if ct != nil {
+			ct.processes = append(ct.processes, p)
+		}
+		return p
+	}
+	all := []*process{
+		add(nil, 1, 0), add(nil, 10, 1), // init, and a shim
+		add(a, 20, 10), add(a, 21, 20), add(a, 22, 99), add(a, 23, 0), // the shim's child, a child's, an unread process's, none
+		add(b, 30, 20),                     // an orphan in a pod that shares its processes
+		add(one, 40, 10), add(one, 41, 40), // a container without a pod
+	}
+	findParents(all, []*container{a, b, one})
+	got := map[int]bool{}
+	for _, p := range all {
+		got[p.pid] = p.parentOutside
+	}
+	want := map[int]bool{1: false, 10: false, 20: true, 21: false, 22: false, 23: false, 30: false, 40: true, 41: false}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("parent outside, by pid (-want +got):\n%s", diff)
+	}
+}
+
 // A name proves no sandboxed runtime: what is not shown to be the node's program
 // stays measured, with the gaps beside it.
 func TestSandboxedRuntime(t *testing.T) {

@@ -37,6 +37,8 @@ type process struct {
 	err  error   // why root or a namespace is unread
 	// table is the parsed mountinfo; shared with other processes.
 	table *mountTable
+	// parentOutside: its parent was read, and is no process of its own pod.
+	parentOutside bool
 }
 
 // rootKey tells root directories apart.

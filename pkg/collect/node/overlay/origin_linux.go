@@ -56,6 +56,9 @@ func (c *Container) Close() {
 type Process struct {
 	Comm    string
 	Started time.Time
+	// ParentOutside says that its parent is known, and no process of the
+	// container's pod: only then can it be a runtime on its way in.
+	ParentOutside bool
 	// Exe is the text of the link exe, as raw bytes.
 	Exe string
 	// Handle is the file behind it (rootfs.Root.MagicHandle); it stays the
@@ -142,9 +145,11 @@ func stale(origin fact.Origin, changed, started time.Time) bool {
 
 // entering tells a container runtime that has already joined the container's
 // cgroup: runc and crun start from a copy of themselves in a memfd (against
-// CVE-2019-5736), or from an overlay that is mounted nowhere.
+// CVE-2019-5736), or from an overlay that is mounted nowhere. Name and age are
+// the process's own choice; that a runtime started it is not, for what the
+// container starts has a parent in it.
 func (c *Container) entering(p *Process) bool {
-	if p.Started.IsZero() || c.now().Sub(p.Started) >= cloneAge || c.inTables(p) != nil {
+	if !p.ParentOutside || p.Started.IsZero() || c.now().Sub(p.Started) >= cloneAge || c.inTables(p) != nil {
 		return false
 	}
 	for _, prefix := range []string{"/memfd:runc_cloned:", "/memfd:crun_cloned:"} {

@@ -314,15 +314,18 @@ func TestExecutableMemfd(t *testing.T) {
 	for name, tc := range map[string]struct {
 		memfd   string
 		started time.Duration
+		outside bool
 		want    *fact.Executable
 	}{
-		"a memfd": {"x", 0, &fact.Executable{Path: "/memfd:x", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
-		"runc's copy of itself on its way into the container":      {"runc_cloned:/proc/self/exe", -4 * time.Second, nil},
-		"something that calls itself runc's copy and stays is not": {"runc_cloned:/proc/self/exe", -6 * time.Second, &fact.Executable{Path: "/memfd:runc_cloned:/proc/self/exe", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
+		"a memfd":                            {"x", 0, false, &fact.Executable{Path: "/memfd:x", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
+		"a memfd that a runtime has started": {"x", 0, true, &fact.Executable{Path: "/memfd:x", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
+		"runc's copy of itself on its way into the container":         {"runc_cloned:/proc/self/exe", -4 * time.Second, true, nil},
+		"something that calls itself runc's copy and stays is not":    {"runc_cloned:/proc/self/exe", -6 * time.Second, true, &fact.Executable{Path: "/memfd:runc_cloned:/proc/self/exe", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
+		"nor is one that no runtime has started, however young it is": {"runc_cloned:/proc/self/exe", 0, false, &fact.Executable{Path: "/memfd:runc_cloned:/proc/self/exe", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := process(t, c.run(request{Op: "memfd", Exe: tc.memfd, Args: []string{"x"}, Data: evil}))
-			p.Started = p.Started.Add(tc.started)
+			p.Started, p.ParentOutside = p.Started.Add(tc.started), tc.outside
 			got, _, gap := c.seen().Executable(t.Context(), p)
 			if gap != nil {
 				t.Errorf("gap %+v", gap)
