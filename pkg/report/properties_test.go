@@ -1,0 +1,137 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+func printed(t *testing.T, output string, opts Options, report *api.ChecklistReport) string {
+	t.Helper()
+	printer, err := NewPrinter(output, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := printer.Print(&out, report); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// The same report is printed alike each time, and printing does not change it:
+// one run prints it in several formats.
+func TestSameTwice(t *testing.T) {
+	report := sample()
+	outputs := []string{
+		"table", "wide", "json", "yaml", "name", "jsonpath={.answers}", "go-template={{.findings}}", "custom-columns=C:.check,S:.subject",
+	}
+	first := map[string]string{}
+	for range 20 {
+		for _, output := range outputs {
+			for _, minimum := range []api.Severity{"", api.High} {
+				key := output + " " + string(minimum)
+				got := printed(t, output, Options{Summary: true, MinSeverity: minimum, Command: "kubectl checklist"}, report)
+				if want, ok := first[key]; ok && got != want {
+					t.Fatalf("-o %s prints another text the second time:\n%s", key, cmp.Diff(want, got))
+				}
+				first[key] = got
+			}
+		}
+	}
+	if diff := cmp.Diff(sample(), report); diff != "" {
+		t.Errorf("printing changed the report (-before +after):\n%s", diff)
+	}
+}
+
+// Thousands of findings that say the same are one line of the summary, which
+// counts them, and no fewer than all of them elsewhere.
+func TestThousandsAreGrouped(t *testing.T) {
+	const many = 5000
+	report := sample()
+	report.Findings = nil
+	for i := range many {
+		report.Findings = append(report.Findings, api.Finding{
+			Check: "secrets/encrypted-at-rest", Question: api.Secrets, Verdict: api.Fail, Severity: api.Critical, Basis: api.Measured,
+			Subject: fact.Subject{Kind: "Secret", Namespace: "shop", Name: fmt.Sprintf("s%d", i)}, Message: "stored in etcd as plaintext",
+		})
+	}
+	for i := range many { // each with words of its own
+		report.Findings = append(report.Findings, api.Finding{
+			Check: "privileged/host-path", Question: api.Privileged, Verdict: api.Fail, Severity: api.High, Basis: api.Declared,
+			Subject: fact.Subject{Kind: "Pod", Namespace: "shop", Name: fmt.Sprintf("p%d", i)}, Message: fmt.Sprintf("mounts /srv/%d of the node", i),
+		})
+	}
+	report.Gaps = nil
+	for i := range many {
+		for _, kind := range []fact.Kind{fact.Processes, fact.Mounts, fact.Kernel} {
+			report.Gaps = append(report.Gaps, fact.Gap{
+				What: kind, Subject: fact.Subject{Kind: "Node", Name: fmt.Sprintf("n%d", i)}, Reason: fact.NotReady, Affects: []string{"drift/x"},
+			})
+		}
+	}
+	started := time.Now()
+	summary := printed(t, "table", Options{Summary: true, Command: "kubectl checklist"}, report)
+	if lines := strings.Count(summary, "\n"); lines > 50 {
+		t.Errorf("the summary has %d lines", lines)
+	}
+	for _, want := range []string{
+		"critical  secrets/encrypted-at-rest  5000 Secrets", "... and 4986 more: kubectl checklist -o wide", "... and 4988 more: kubectl checklist -o wide",
+	} {
+		if !strings.Contains(summary, want) {
+			t.Errorf("the summary lacks %q:\n%s", want, summary)
+		}
+	}
+	for output, lines := range map[string]int{"name": 2 * many, "wide": 2 * many, "custom-columns=N:.subject.name": 2*many + 1} {
+		if got := strings.Count(printed(t, output, Options{}, report), "\n"); got < lines {
+			t.Errorf("-o %s has %d lines, want at least %d", output, got, lines)
+		}
+	}
+	if took := time.Since(started); took > 4*time.Second {
+		t.Errorf("printing took %v", took)
+	}
+}
+
+// Every text that a cluster, node or facts file supplied is made safe when the
+// report is built; kinds, reasons and hints too.
+func TestBuildEscapesEverything(t *testing.T) {
+	const evil = "x\x1b[31m\u202e\ny"
+	subject := fact.Subject{Kind: evil, Namespace: evil, Name: evil, Container: evil, Node: evil, Pods: []string{evil}}
+	built := Build(
+		api.ReportSpec{},
+		&fact.Set{Cluster: fact.Cluster{Server: evil, Version: evil, Provider: evil}},
+		checks.Result{
+			Findings: []api.Finding{{
+				Subject: subject, Message: evil, Remediation: evil, Reason: evil,
+				Evidence: []api.Evidence{{Source: evil, Value: evil}},
+			}},
+			Gaps: []fact.Gap{{What: evil, Subject: subject, Reason: evil, Detail: evil, Hint: evil}},
+		},
+	)
+	for _, template := range []string{"{.findings}", "{.gaps}", "{.cluster}"} {
+		got := printed(t, "jsonpath="+template, Options{}, built)
+		if strings.ContainsAny(got, "\x1b\u202e") || strings.Contains(got, `\u001b`) || strings.Contains(got, `\n`) || !strings.Contains(got, "x^[[31m") {
+			t.Errorf("%s: %s", template, got)
+		}
+	}
+}
+
+// A set without anything makes a report whose lists are lists.
+func TestBuildEmpty(t *testing.T) {
+	built := Build(api.ReportSpec{Command: "pods"}, &fact.Set{}, checks.Result{})
+	if built.Findings == nil || built.Answers == nil || built.Cluster.Secrets != nil {
+		t.Errorf("findings %v, answers %v, secrets %v", built.Findings, built.Answers, built.Cluster.Secrets)
+	}
+	none := Build(api.ReportSpec{}, &fact.Set{SecretsListed: true}, checks.Result{})
+	if none.Cluster.Secrets == nil || *none.Cluster.Secrets != 0 {
+		t.Errorf("an empty list of Secrets is not none: %v", none.Cluster.Secrets)
+	}
+}
