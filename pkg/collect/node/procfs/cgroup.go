@@ -97,16 +97,18 @@ func Identify(lines []Cgroup) Identity {
 	return first
 }
 
-// IdentifyPath finds the container in one path. The last segment with a pod's
-// UID is the pod, for a node may itself run in one; the first container id
-// behind it is the container, for what is deeper was started inside. Without a
-// pod, the first id that there is.
+// IdentifyPath finds the container in one path. The first container id behind a
+// pod's segment is the container, for what is deeper was started inside, or made
+// there to look like something else; the last segment with a pod's UID before it
+// is the pod. An id before any pod is that of a node that is itself a container
+// (kind). Without a pod, the first id that there is.
 func IdentifyPath(path string) Identity {
 	id := Identity{Path: path}
 	// A driver mismatch leaves "SLICE:cri-containerd:ID" as one segment.
 	parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == ':' })
 	pod := -1
 	inKubepods := false
+	above := len(parts) > 0 && parts[0] == ".." // nothing but ".." so far
 	for i, part := range parts {
 		if uid, ok := podUID(part, inKubepods); ok {
 			id.PodUID, id.Kubernetes, pod = uid, true, i
@@ -114,6 +116,13 @@ func IdentifyPath(path string) Identity {
 		if isKubepods(part) {
 			inKubepods = true
 		}
+		if cid, _, _ := containerID(part); cid != "" && (pod >= 0 || above) {
+			// The container itself chooses what lies below: another pod, or a
+			// monitor, must not take its processes from it.
+			parts = parts[:i+1]
+			break
+		}
+		above = above && part == ".."
 	}
 	for i, part := range parts[pod+1:] {
 		cid, runtime, host := containerID(part)

@@ -95,6 +95,26 @@ func TestIdentifyPath(t *testing.T) {
 			"/kubepods/burstable/pod" + uid + "/" + idA + "/docker/" + idB,
 			Identity{ID: idA, PodUID: uid, Kubernetes: true},
 		},
+		"a monitor's scope that a container made below its own is no host's": {
+			"/kubepods/burstable/pod" + uid + "/" + idA + "/crio-conmon-" + idB + ".scope",
+			Identity{ID: idA, PodUID: uid, Kubernetes: true},
+		},
+		"a pod and a monitor that a container made below its own": {
+			"/kubepods.slice/kubepods-pod" + uidSystemd + ".slice/cri-containerd-" + idA + ".scope/kubepods-pod" + hash + ".slice/crio-conmon-" + idB + ".scope",
+			Identity{ID: idA, PodUID: uid, Kubernetes: true, Runtime: "containerd"},
+		},
+		"a pod and a container that a container made below its own": {
+			"/kubepods/pod" + uid + "/" + idA + "/kubepods/pod" + hash + "/" + idB,
+			Identity{ID: idA, PodUID: uid, Kubernetes: true},
+		},
+		"private cgroup namespace: a pod and a monitor below another pod's container": {
+			"/../../kubepods-pod" + uidSystemd + ".slice/cri-containerd-" + idA + ".scope/x-pod" + hash + ".slice/crio-conmon-" + idB + ".scope",
+			Identity{ID: idA, PodUID: uid, Kubernetes: true, Runtime: "containerd"},
+		},
+		"private cgroup namespace: a pod and a monitor below a container of the reader's pod": {
+			"/../cri-containerd-" + idA + ".scope/x-pod" + hash + ".slice/crio-conmon-" + idB + ".scope",
+			Identity{ID: idA, Kubernetes: true, Runtime: "containerd", SamePod: true},
+		},
 		"a static pod's config hash": {
 			"/kubepods/burstable/pod" + hash + "/" + idA,
 			Identity{ID: idA, PodUID: hash, Kubernetes: true},
