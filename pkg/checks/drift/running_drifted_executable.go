@@ -2,6 +2,7 @@ package drift
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -48,7 +49,16 @@ func judgeRunningDriftedExecutable(set *fact.Set) []api.Finding {
 		for i := range r.Measured.Processes {
 			p := &r.Measured.Processes[i]
 			if p.Exe == nil {
-				continue // the runtime itself, on its way into the container
+				// The runtime itself, on its way into the container, has none; but
+				// that takes no time.
+				if !r.Entering(p) && len(r.Measured.Processes) > 1 {
+					findings = append(findings, api.Finding{
+						Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: r.Subject(),
+						Message:  "the executable of a process was not read",
+						Evidence: []api.Evidence{{Source: checks.NodeSource(r.Node, "/proc/%d/exe", p.PID), Value: "not read"}},
+					})
+				}
+				continue
 			}
 			add(p.Exe, "/proc/%d/exe", p.PID)
 			for j := range p.Scripts {
@@ -67,14 +77,14 @@ func judgeRunningDriftedExecutable(set *fact.Set) []api.Finding {
 }
 
 func finding(r checks.Running, source string, exe *fact.Executable) api.Finding {
-	f := judgeExecutable(exe)
+	f := judgeExecutable(r, exe)
 	f.Subject = r.Subject()
 	f.Evidence = []api.Evidence{{Source: source, Value: describe(exe)}}
 	return f
 }
 
 // judgeExecutable gives verdict, severity, reason and message by origin.
-func judgeExecutable(exe *fact.Executable) api.Finding {
+func judgeExecutable(r checks.Running, exe *fact.Executable) api.Finding {
 	runs := "runs " + exe.Path
 	if exe.Script {
 		runs = "runs the script " + exe.Path
@@ -83,8 +93,10 @@ func judgeExecutable(exe *fact.Executable) api.Finding {
 		return api.Finding{Verdict: api.Fail, Severity: severity, Message: runs + ", " + why}
 	}
 	switch exe.Origin {
-	case fact.OriginImage, fact.OriginMetadata, fact.OriginDeletedImage, fact.OriginReadOnly:
+	case fact.OriginImage, fact.OriginMetadata, fact.OriginDeletedImage:
 		return api.Finding{Verdict: api.Pass, Message: "what runs is of its image or on a read-only mount"}
+	case fact.OriginReadOnly:
+		return judgeReadOnly(r, exe, fail)
 	case fact.OriginAdded:
 		return fail(api.High, "which was added to the container")
 	case fact.OriginChanged:
@@ -102,6 +114,45 @@ func judgeExecutable(exe *fact.Executable) api.Finding {
 		Verdict: api.VerdictUnknown, Reason: fact.Unsupported,
 		Message: runs + ", whose origin could not be told",
 	}
+}
+
+// judgeReadOnly passes code on a volume that no container can write. Any other
+// mount is read-only here alone: the same emptyDir, claim or directory of the
+// node may be writable for the container next door. It is one grade below what
+// is writable here.
+func judgeReadOnly(r checks.Running, exe *fact.Executable, fail func(api.Severity, string) api.Finding) api.Finding {
+	switch kind := volumeKind(r, exe); kind {
+	case "image", "configMap", "secret", "projected", "downwardAPI":
+		return api.Finding{Verdict: api.Pass, Message: "what runs is of its image or on a read-only mount"}
+	case "emptyDir":
+		return fail(api.Medium, "which is in an emptyDir that is read-only here and may be written elsewhere")
+	case "":
+		return fail(api.Low, "which is on a mount that is read-only here and may be written elsewhere")
+	default:
+		return fail(api.Low, "which is on a volume ("+kind+") that is read-only here and may be written elsewhere")
+	}
+}
+
+// volumeKind tells the kind of the volume that holds an executable, "" if that
+// is not known. The path of a subPath names the pod's volume and not its kind,
+// and the mount of an image volume names nothing; the spec tells both.
+func volumeKind(r checks.Running, exe *fact.Executable) string {
+	kind, name, _ := strings.Cut(exe.Volume, "/")
+	if r.Declared == nil || kind != "" && kind != "subPath" {
+		return kind
+	}
+	for i := range r.Workload.Spec.Volumes {
+		v := &r.Workload.Spec.Volumes[i]
+		if kind == "subPath" && v.Name == name {
+			return v.Source
+		}
+		for _, m := range r.Declared.Mounts {
+			if kind == "" && m.Volume == v.Name && path.Clean(m.Path) == exe.Mount {
+				return v.Source
+			}
+		}
+	}
+	return kind
 }
 
 // judgeVolume grades code on a writable mount by what is mounted: scratch space

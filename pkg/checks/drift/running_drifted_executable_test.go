@@ -2,6 +2,7 @@ package drift
 
 import (
 	"testing"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -31,6 +32,18 @@ func TestRunningDriftedExecutable(t *testing.T) {
 	volume := func(name, fsType string) fact.Executable {
 		return fact.Executable{Path: "/scratch/x", Origin: fact.OriginVolume, Volume: name, FSType: fsType, Mount: "/scratch"}
 	}
+	readOnly := func(name, fsType string) fact.Executable {
+		e := volume(name, fsType)
+		e.Origin = fact.OriginReadOnly
+		return e
+	}
+	declares := func(source string) func(*fact.Set) { // a volume at /scratch
+		return func(s *fact.Set) {
+			spec := &s.Workloads[0].Spec
+			spec.Volumes = []fact.Volume{{Name: "v", Source: source}}
+			spec.Containers[0].Mounts = []fact.VolumeMount{{Volume: "v", Path: "/scratch/"}}
+		}
+	}
 	full := fact.Executable{
 		Path: "/tmp/x", Origin: fact.OriginChanged, FSType: "overlay", Mount: "/", HostPath: "/var/lib/containerd/u/tmp/x",
 		SHA256: "abcd", Stale: true, Detail: "copied up",
@@ -41,7 +54,6 @@ func TestRunningDriftedExecutable(t *testing.T) {
 		"of the image passes":             {runs(of("/web", fact.OriginImage)), passes("/web, origin image")},
 		"only touched passes":             {runs(of("/web", fact.OriginMetadata)), passes("/web, origin metadata")},
 		"of the image and removed passes": {runs(of("/web", fact.OriginDeletedImage)), passes("/web, origin deleted-image")},
-		"on a read-only mount passes":     {runs(of("/web", fact.OriginReadOnly)), passes("/web, origin readonly")},
 		"added fails":                     {runs(of("/tmp/x", fact.OriginAdded)), fails(api.High, "runs /tmp/x, which was added to the container", "/tmp/x, origin added")},
 		"changed fails": {
 			runs(full), fails(api.High, "runs /tmp/x, which was changed in the container",
@@ -73,6 +85,37 @@ func TestRunningDriftedExecutable(t *testing.T) {
 		"foreign is medium": {
 			runs(of("/x", fact.OriginForeign)), fails(api.Medium, "runs /x, which is on a mount that is not of the container", "/x, origin foreign"),
 		},
+		"on a read-only ConfigMap passes": {
+			runs(readOnly("configMap/cm", "ext4")), passes("/scratch/x, origin readonly, volume configMap/cm, mount /scratch (ext4)"),
+		},
+		"on a read-only emptyDir is medium: the container next door may write it": {
+			runs(readOnly("emptyDir/scratch", "ext4")),
+			fails(api.Medium, "runs /scratch/x, which is in an emptyDir that is read-only here and may be written elsewhere",
+				"/scratch/x, origin readonly, volume emptyDir/scratch, mount /scratch (ext4)"),
+		},
+		"on a read-only claim is low": {
+			runs(readOnly("csi/pv", "ext4")),
+			fails(api.Low, "runs /scratch/x, which is on a volume (csi) that is read-only here and may be written elsewhere",
+				"/scratch/x, origin readonly, volume csi/pv, mount /scratch (ext4)"),
+		},
+		"on a read-only mount that no volume explains is low": {
+			runs(readOnly("", "ext4")),
+			fails(api.Low, "runs /scratch/x, which is on a mount that is read-only here and may be written elsewhere",
+				"/scratch/x, origin readonly, mount /scratch (ext4)"),
+		},
+		"on an image volume passes, by the spec": {
+			ft.Edit(runs(readOnly("", "overlay")), declares("image")), passes("/scratch/x, origin readonly, mount /scratch (overlay)"),
+		},
+		"on a read-only hostPath is low, by the spec": {
+			ft.Edit(runs(readOnly("", "ext4")), declares("hostPath")),
+			fails(api.Low, "runs /scratch/x, which is on a volume (hostPath) that is read-only here and may be written elsewhere",
+				"/scratch/x, origin readonly, mount /scratch (ext4)"),
+		},
+		"on a subPath, by the volume's kind in the spec": {
+			ft.Edit(runs(readOnly("subPath/v", "ext4")), declares("emptyDir")),
+			fails(api.Medium, "runs /scratch/x, which is in an emptyDir that is read-only here and may be written elsewhere",
+				"/scratch/x, origin readonly, volume subPath/v, mount /scratch (ext4)"),
+		},
 		"an unknown origin is unknown": {
 			runs(fact.Executable{Path: "/x", Origin: fact.OriginUnknown, Detail: "no upperdir"}),
 			ft.One(finding(api.VerdictUnknown, "", "runs /x, whose origin could not be told", exe, "/x, origin unknown, no upperdir")),
@@ -91,9 +134,19 @@ func TestRunningDriftedExecutable(t *testing.T) {
 		"a process without an executable is the runtime's, on its way in": {
 			ft.Edit(runs(of("/web", fact.OriginImage)), func(s *fact.Set) {
 				c := &s.Nodes[0].Measured.Containers[0]
-				c.Processes = append(c.Processes, fact.Process{PID: 101})
+				c.Processes = append(c.Processes, fact.Process{PID: 101, Started: ft.Time})
 			}),
 			passes("/web, origin image"),
+		},
+		"unless it is old: then it is unknown": {
+			ft.Edit(runs(of("/web", fact.OriginImage)), func(s *fact.Set) {
+				c := &s.Nodes[0].Measured.Containers[0]
+				c.Processes = append(c.Processes, fact.Process{PID: 101, Started: fact.NewTime(ft.Time.Add(-time.Minute))})
+			}),
+			append(passes("/web, origin image"), api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: ft.Subject(), Message: "the executable of a process was not read",
+				Evidence: ft.Evidence("node/n1 /proc/101/exe", "not read"),
+			}),
 		},
 		"workers of one program are one finding": {
 			ft.Edit(runs(of("/web", fact.OriginImage)), func(s *fact.Set) {
