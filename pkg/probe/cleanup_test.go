@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,11 @@ func TestCleanup(t *testing.T) {
 		s.fail(w, apierrors.NewForbidden(corev1.Resource("x"), "", errors.New("no")))
 		return true
 	}
+	other := func(resource string, meta metav1.ObjectMeta) func(*apiServer) {
+		return func(s *apiServer) {
+			s.others = map[string][]metav1.PartialObjectMetadata{resource: {{ObjectMeta: meta}}}
+		}
+	}
 	for name, tc := range map[string]struct {
 		opts      Options
 		edit      func(*apiServer)
@@ -68,6 +74,40 @@ func TestCleanup(t *testing.T) {
 		"a namespace of ours with a pod of somebody": {
 			edit:    func(s *apiServer) { s.pods["web"] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web"}} },
 			removed: all, left: []string{"namespace/kubectl-checklist", "namespace/shop", "pod/web"},
+		},
+		"a namespace of ours with a secret of somebody": {
+			edit:    other("secrets", metav1.ObjectMeta{Name: "pull"}),
+			removed: all, left: []string{"namespace/kubectl-checklist", "namespace/shop"},
+		},
+		"a namespace of ours with a claim of somebody": {
+			edit:    other("persistentvolumeclaims", metav1.ObjectMeta{Name: "data"}),
+			removed: all, left: []string{"namespace/kubectl-checklist", "namespace/shop"},
+		},
+		"a namespace of ours with a service of somebody": {
+			edit:    other("services", metav1.ObjectMeta{Name: "web"}),
+			removed: all, left: []string{"namespace/kubectl-checklist", "namespace/shop"},
+		},
+		"a service account's token is nobody's": {
+			edit: other("secrets", metav1.ObjectMeta{
+				Name: "default-token-x", Annotations: map[string]string{corev1.ServiceAccountNameKey: "default"},
+			}),
+			removed: append(all[:len(all):len(all)], "namespace/kubectl-checklist"), left: []string{"namespace/shop"},
+		},
+		"a user who may not list services, claims and secrets": {
+			edit: other("secrets", metav1.ObjectMeta{Name: "unseen"}),
+			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {
+				return slices.Contains([]string{"GET services", "GET persistentvolumeclaims", "GET secrets"}, what) && forbid(w, s)
+			},
+			removed: append(all[:len(all):len(all)], "namespace/kubectl-checklist"), left: []string{"namespace/shop"},
+		},
+		"the namespace of a pull secret, secrets unseen": {
+			opts: Options{RunID: "one", PullSecret: "pull"}, removed: []string{all[0], all[2], all[4]},
+			edit: func(s *apiServer) {
+				delete(s.pods, "checklist-two-0000")
+				delete(s.maps, "checklist-two-amd64-loader")
+				delete(s.jobs, "checklist-two")
+			},
+			left: []string{"namespace/kubectl-checklist", "namespace/shop"},
 		},
 		"a namespace that somebody labelled": {
 			edit: func(s *apiServer) {

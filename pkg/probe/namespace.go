@@ -3,7 +3,9 @@ package probe
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -127,9 +129,14 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, run string) (
 	return true, "", nil
 }
 
-// othersIn names an object in a namespace that is not our own. Three kinds are
-// looked at: whatever else runs there has pods.
+// othersIn names an object in a namespace that is not our own. Whatever else
+// runs there has pods; what people put there beforehand, or keep there, are
+// config maps, secrets, claims and services. The last three are looked at as far
+// as the user may list them, which a run does not need.
 func (o *Options) othersIn(ctx context.Context, namespace string, own func(labels map[string]string) bool) (found string, err error) {
+	if o.PullSecret != "" {
+		return "pull secret " + o.PullSecret + " belongs into it", nil
+	}
 	err = o.request(ctx, func() error {
 		pods, err := o.Client.Core.Pods(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
@@ -161,9 +168,42 @@ func (o *Options) othersIn(ctx context.Context, namespace string, own func(label
 				found = "config map " + name + " is in it"
 			}
 		}
+		for _, kind := range []string{"services", "persistentvolumeclaims", "secrets"} {
+			items, err := o.metadata(ctx, namespace, kind)
+			if err != nil && !apierrors.IsForbidden(err) {
+				return fmt.Errorf("listing %s in namespace %s: %w", kind, namespace, err)
+			}
+			for i := range items {
+				if !madeForServiceAccount(&items[i]) {
+					found = strings.TrimSuffix(kind, "s") + " " + items[i].Name + " is in it"
+				}
+			}
+		}
 		return nil
 	})
 	return found, err
+}
+
+// metadata lists the objects of a core resource without what is in them: no
+// secret's data is asked for, and a server that knows no other answer gives none.
+func (o *Options) metadata(ctx context.Context, namespace, resource string) ([]metav1.PartialObjectMetadata, error) {
+	data, err := o.Client.Core.RESTClient().Get().Namespace(namespace).Resource(resource).
+		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").Do(ctx).Raw()
+	if err != nil {
+		return nil, err
+	}
+	var list metav1.PartialObjectMetadataList
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, errors.New("expected a PartialObjectMetadataList, found something else") // err may quote data
+	}
+	return list.Items, nil
+}
+
+// madeForServiceAccount tells that a cluster made the secret by itself: a
+// service account's token, or OpenShift's pull secret with one.
+func madeForServiceAccount(secret *metav1.PartialObjectMetadata) bool {
+	return secret.Annotations[corev1.ServiceAccountNameKey] != "" ||
+		secret.Annotations["openshift.io/internal-registry-auth-token.service-account"] != ""
 }
 
 // create is request for what creates something. The answer to a request that is

@@ -42,6 +42,7 @@ type apiServer struct {
 	pods       map[string]*corev1.Pod
 	jobs       map[string]*batchv1.Job
 	maps       map[string]*corev1.ConfigMap
+	others     map[string][]metav1.PartialObjectMetadata // by resource: what can only be listed, and as metadata
 	events     []podEvent
 	changed    chan struct{} // closed and replaced at each change
 	requests   []string      // "POST pods", "GET pods/log", "POST pods dryRun"
@@ -145,6 +146,11 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 		serveObjects(s, w, r, name, dryRun, s.jobs, func() *batchv1.Job { return new(batchv1.Job) }, nil)
 	case "configmaps":
 		serveObjects(s, w, r, name, dryRun, s.maps, func() *corev1.ConfigMap { return new(corev1.ConfigMap) }, nil)
+	case "services", "persistentvolumeclaims", "secrets":
+		if accept := r.Header.Get("Accept"); accept != "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" || name != "" {
+			s.t.Errorf("%s: more than metadata asked for: %s", r.URL, accept)
+		}
+		s.reply(w, metav1.PartialObjectMetadataList{Items: s.others[resource]})
 	case "pods":
 		if len(path) > 2 {
 			if s.log == nil {
