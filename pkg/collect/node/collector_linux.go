@@ -227,7 +227,7 @@ func (c *Collector) readProcesses(ctx context.Context) {
 	}
 	findParents(all, containers)
 	c.readMounts(ctx, containers)
-	c.markSandboxes(containers)
+	c.markSandboxes(containers, full)
 	containers = c.dropSandboxed(containers, full)
 	c.publish(containers)
 	if ctx.Err() != nil {

@@ -17,9 +17,11 @@ import (
 
 // container is one container while it is read.
 type container struct {
-	identity  procfs.Identity
-	self      bool
-	sandbox   bool
+	identity procfs.Identity
+	self     bool
+	sandbox  bool
+	// byName: nothing but names says that it is a sandbox.
+	byName    bool
 	processes []*process // by start, so that its first one is the first
 	index     int        // in Measurement.Containers
 	layers    *overlay.Container
@@ -191,23 +193,54 @@ func (c *Collector) change(ct *container, do func(*fact.MeasuredContainer)) {
 // markSandboxes finds the pods' pause containers. A pause process alone proves
 // nothing, as any container may call its one process so. containerd mounts
 // files of the sandbox into all containers of a pod, from a directory that has
-// the sandbox's id for its name: where that shows, it decides.
-func (c *Collector) markSandboxes(containers []*container) {
+// the sandbox's id for its name: where that shows, it decides. Elsewhere the
+// program has to be /pause, where that can be read, and readExecutables asks
+// whether it is the image's. At level proc the name is all there is, and checks
+// take it only for a container that the API does not know.
+func (c *Collector) markSandboxes(containers []*container, full bool) {
+	buf := make([]byte, bufferSize)
 	for _, ct := range containers {
 		if ct.identity.PodUID == "" || len(ct.processes) != 1 {
 			continue
 		}
 		p := ct.processes[0]
 		ct.sandbox = p.status.Name == "pause"
-		if p.table == nil {
-			continue
-		}
-		for i := range p.table.mounts {
-			if id := sandboxOf(p.table.mounts[i].Root); id != "" {
-				ct.sandbox = ct.sandbox && id == ct.identity.ID
+		ct.byName = ct.sandbox
+		if p.table != nil {
+			for i := range p.table.mounts {
+				if id := sandboxOf(p.table.mounts[i].Root); id != "" {
+					ct.sandbox, ct.byName = ct.sandbox && id == ct.identity.ID, false
+				}
 			}
 		}
+		if full && ct.byName {
+			text := c.exeText(p, buf)
+			ct.sandbox = text == pausePath || text == ""
+		}
 	}
+}
+
+// pausePath is where the pause image has its only program.
+const pausePath = "/pause"
+
+// exeText is the text of the link exe, "" if it cannot be read.
+func (c *Collector) exeText(p *process, buf []byte) string {
+	d, err := c.reopen(p, buf)
+	if err != nil {
+		return ""
+	}
+	defer d.close()
+	text, err := d.link(procfs.NameExe)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// isPause tells whether an executable may be the pause image's. Where the root
+// is no overlay, nothing tells files of the image from others.
+func isPause(exe *fact.Executable) bool {
+	return exe.Path == pausePath && (exe.Origin == fact.OriginImage || exe.Origin == fact.OriginUnknown && exe.FSType != "overlay")
 }
 
 // sandboxOf takes the sandbox's id out of the path of a file that containerd or

@@ -120,6 +120,9 @@ func (c *Collector) executableOf(ctx context.Context, ct *container, p *process,
 			c.containerGap(ct, *gap)
 		}
 		c.change(ct, func(mc *fact.MeasuredContainer) {
+			if ct.byName && exe != nil && !isPause(exe) {
+				mc.Sandbox = false
+			}
 			for i := range mc.Processes {
 				if mc.Processes[i].PID == p.pid {
 					mc.Processes[i] = c.facts(p)

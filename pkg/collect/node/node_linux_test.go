@@ -337,6 +337,39 @@ func TestFindParents(t *testing.T) {
 	}
 }
 
+// Without a mount that tells, a sandbox runs /pause of its image.
+func TestSandboxByName(t *testing.T) {
+	const mounts = "100 1 0:50 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w\n"
+	proven := mounts + "101 100 0:60 /run/sandboxes/" + idA + "/resolv.conf /etc/resolv.conf ro - ext4 /dev/sda1 rw\n"
+	for name, tc := range map[string]struct {
+		level  fact.Level
+		kinds  []fact.Kind
+		mounts string
+		exe    string
+		files  string
+		want   bool
+	}{
+		"/pause of the image":                         {level: fact.LevelFull, mounts: mounts, exe: "/pause", files: "-- u/ --\n-- l/pause --\nx\n-- c/pause --\nx\n", want: true},
+		"/pause that was added":                       {level: fact.LevelFull, mounts: mounts, exe: "/pause", files: "-- l/ --\n-- u/pause --\nx\n-- c/pause --\nx\n"},
+		"another file":                                {level: fact.LevelFull, kinds: []fact.Kind{fact.Processes}, mounts: mounts, exe: "/bin/pause", files: "-- c/bin/pause --\nx\n"},
+		"another file, where the mount tells":         {level: fact.LevelFull, mounts: proven, exe: "/bin/pause", files: "-- u/ --\n-- l/bin/pause --\nx\n-- c/bin/pause --\nx\n", want: true},
+		"/pause, of which the origin cannot be known": {level: fact.LevelFull, exe: "/pause", files: "-- c/pause --\nx\n", want: true},
+		"level proc has only the name":                {level: fact.LevelProc, mounts: mounts, exe: "/bin/pause", want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kinds := tc.kinds
+			if kinds == nil {
+				kinds = []fact.Kind{fact.Processes, fact.Executables}
+			}
+			dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 5, comm: "pause", cgroup: "0::/kubepods/pod" + podUID + "/" + idA + "\n", mounts: tc.mounts, root: "/c", exe: tc.exe}}, tc.files)
+			m := read(t, dir, tc.level, kinds...)
+			if len(m.Containers) != 1 || m.Containers[0].Sandbox != tc.want {
+				t.Errorf("sandbox is not %t: %+v, gaps %v", tc.want, m.Containers, m.Gaps)
+			}
+		})
+	}
+}
+
 // A name proves no sandboxed runtime: what is not shown to be the node's program
 // stays measured, with the gaps beside it.
 func TestSandboxedRuntime(t *testing.T) {
