@@ -50,8 +50,11 @@ func (x *index) containerSubject(node *fact.Node, id string) (fact.Subject, bool
 	}
 	// One of which nothing but a sandboxed runtime's own processes is seen
 	// (gVisor, Kata) is not among the measured; the API may know it.
-	for known, found := range x.byID {
-		if len(id) >= shortID && strings.HasPrefix(known, id) {
+	for known := range x.byID {
+		if len(id) < shortID || !strings.HasPrefix(known, id) {
+			continue
+		}
+		if found, here := x.on(node, x.byID[known]); here {
 			return Running{Node: node, Workload: found.workload, Pod: found.pod, Declared: found.container}.Subject(), true
 		}
 	}

@@ -184,15 +184,24 @@ func newIndex(set *fact.Set) *index {
 // that is none of this run's business: a sandbox, the probe's own, and, where
 // only some pods were listed, one that does not belong to them.
 func (x *index) join(node *fact.Node, m *fact.MeasuredContainer) (r Running, asked bool) {
-	found, known := x.byID[m.ID]
+	found, known := x.on(node, x.byID[m.ID])
 	// Where the runtime does not tell, one process named pause looks like a
 	// sandbox; but a sandbox's id is never a container's in the API.
 	sandbox := m.Sandbox && !known
 	if !known && m.PodUID != "" {
-		found, known = x.byPod[m.PodUID]
+		found, known = x.on(node, x.byPod[m.PodUID])
 	}
 	r = Running{Node: node, Measured: m, Workload: found.workload, Pod: found.pod, Declared: found.container}
 	return r, !sandbox && !m.Self && (known || x.scope != fact.PodsSome)
+}
+
+// on drops what is declared to run on another node: a node speaks for its own
+// pods alone, whatever ids it claims to have seen.
+func (x *index) on(node *fact.Node, found joined) (joined, bool) {
+	if found.workload == nil || found.pod.Node != node.Name {
+		return joined{}, false
+	}
+	return found, true
 }
 
 func findContainer(spec *fact.PodSpec, name string) *fact.Container {
@@ -211,7 +220,8 @@ func findContainer(spec *fact.PodSpec, name string) *fact.Container {
 func RunningContainers(set *fact.Set, kind fact.Kind) (seen, unseen []Running) {
 	x := newIndex(set)
 	measuredOn := map[string]*fact.Node{}
-	found := map[string]bool{}
+	type seenID struct{ node, id string }
+	found := map[seenID]bool{}
 	for i := range set.Nodes {
 		node := &set.Nodes[i]
 		if !node.Measured.HasRead(kind) {
@@ -220,7 +230,7 @@ func RunningContainers(set *fact.Set, kind fact.Kind) (seen, unseen []Running) {
 		measuredOn[node.Name] = node
 		for j := range node.Measured.Containers {
 			m := &node.Measured.Containers[j]
-			found[m.ID] = true
+			found[seenID{node.Name, m.ID}] = true
 			if r, asked := x.join(node, m); asked {
 				seen = append(seen, r)
 			}
@@ -235,7 +245,7 @@ func RunningContainers(set *fact.Set, kind fact.Kind) (seen, unseen []Running) {
 				continue
 			}
 			for _, status := range p.Containers {
-				if status.Running && status.ID != "" && !found[status.ID] {
+				if status.Running && status.ID != "" && !found[seenID{node.Name, status.ID}] {
 					unseen = append(unseen, Running{Node: node, Workload: w, Pod: p, Declared: findContainer(&w.Spec, status.Name)})
 				}
 			}

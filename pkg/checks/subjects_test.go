@@ -96,6 +96,16 @@ func TestRunningContainers(t *testing.T) {
 			[]string{"aaaa Deployment/shop/web/app/ [web-1]"},
 			nil,
 		},
+		"another node claims to have seen it": {
+			func(s *fact.Set) {
+				liar := *s.Nodes[0].DeepCopy()
+				liar.Name = "n2"
+				s.Nodes[0].Measured.Containers = nil
+				s.Nodes = append(s.Nodes, liar)
+			},
+			[]string{"aaaa Container//aaaaaaaaaaaa//n2 []"},
+			[]string{"- Deployment/shop/web/app/ [web-1]"},
+		},
 		"a sandbox by the look of it whose id the API knows is a container": {
 			func(s *fact.Set) { s.Nodes[0].Measured.Containers[0].Sandbox = true },
 			[]string{"aaaa Deployment/shop/web/app/ [web-1]"},
