@@ -71,14 +71,48 @@ func UnknownBehind(d checks.Declared, unread []*fact.Volume) api.Finding {
 	return f
 }
 
-// Clean is path.Clean for a path of the node, with /var/run written as /run.
+// Clean is path.Clean for a path of the node, with /var/run written as /run,
+// and without the links of procfs that lead back to the node's root: the runtime
+// follows them when it mounts.
 func Clean(p string) string {
 	p = path.Clean("/" + p)
-	if p == "/var/run" || strings.HasPrefix(p, "/var/run/") {
-		return strings.TrimPrefix(p, "/var")
+	for {
+		if p == "/var/run" || strings.HasPrefix(p, "/var/run/") {
+			p = strings.TrimPrefix(p, "/var")
+		}
+		below, ok := ofProcess(p)
+		if !ok {
+			return p
+		}
+		link, rest, _ := strings.Cut(below, "/")
+		// A cwd may be any directory; a daemon's is the root.
+		if link != "root" && link != "cwd" {
+			return p
+		}
+		p = "/" + rest
 	}
-	return p
 }
+
+// ofProcess tells whether a clean path is a process's or thread's directory in
+// procfs, or below one, and what follows.
+func ofProcess(p string) (below string, ok bool) {
+	rest, ok := strings.CutPrefix(p, "/proc/")
+	if !ok {
+		return "", false
+	}
+	id, below, _ := strings.Cut(rest, "/")
+	if id != "self" && id != "thread-self" && !isNumber(id) {
+		return "", false
+	}
+	if task, ok := strings.CutPrefix(below, "task/"); ok {
+		if id, rest, _ := strings.Cut(task, "/"); isNumber(id) {
+			return rest, true
+		}
+	}
+	return below, true
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // Covers tells whether a mount of dir gives target: it is target, or above it.
 func Covers(dir, target string) bool {
@@ -130,8 +164,15 @@ var sockets = []string{
 
 // Socket tells whether a mount of p gives a runtime's socket, and which. Direct
 // is true for the socket itself or the directory of its own that it lies in;
-// false for a directory further up.
+// false for a directory further up, and for those of procfs, which lead to the
+// root of every process.
 func Socket(p string) (socket string, direct, ok bool) {
+	if p == "/proc" {
+		return "/proc/1/root" + sockets[0], false, true
+	}
+	if below, ok := ofProcess(p); ok && (below == "" || below == "task") {
+		return strings.TrimSuffix(p, "/task") + "/root" + sockets[0], false, true
+	}
 	for _, s := range sockets {
 		if match(s, p) || path.Dir(s) != "/run" && match(path.Dir(s), p) {
 			return s, true, true
