@@ -154,6 +154,10 @@ var quotes = []struct {
 }{
 	{regexp.MustCompile(`(?s)Object '(\w+)' is missing in '.*`), "expected an object, found one without $1"},
 	{regexp.MustCompile(`cannot unmarshal number \S+`), "cannot unmarshal a number"},
+	{regexp.MustCompile(`(?s)unknown anchor '.*' referenced`), "reference to an unknown anchor"},
+	{regexp.MustCompile(`(?s)anchor '.*' value contains itself`), "an anchor's value contains itself"},
+	{regexp.MustCompile("(?s)cannot (?:decode|unmarshal) \\S+ `.*`(?: as an? .*| into .*)"), "a value of another type than its tag or field says"},
+	{regexp.MustCompile(`(?s)invalid map key: .*`), "a map key that is no text"},
 	{regexp.MustCompile(`(?s)parsing time .*`), "expected a time (RFC 3339)"},
 	{regexp.MustCompile(`(?s)(literal sources|env source files|file sources):? .*`), "$1: expected KEY=VALUE or a file that can be read"},
 }

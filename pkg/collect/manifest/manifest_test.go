@@ -349,6 +349,35 @@ func put(at any, path []any, value any) {
 }
 
 // Kinds whose objects hold values are not even fetched: the getter is nil.
+// What YAML itself says of a value that it cannot read.
+func TestYAMLQuotesNothing(t *testing.T) {
+	const head = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
+	for name, text := range map[string]string{
+		"an unknown anchor":           head + "stringData: {password: *CANARY}\n",
+		"a value of another type":     head + "stringData: {pin: !!int CANARY}\n",
+		"a float that is none":        head + "stringData: {pin: !!float CANARY}\n",
+		"an anchor that holds itself": head + "stringData: &CANARY {password: *CANARY}\n",
+		"a key that is no text":       head + "stringData: {? {CANARY: CANARY} : x}\n",
+		"text where a map belongs":    head + "stringData: CANARY: CANARY\n",
+		"a quote that does not end":   head + "stringData: {password: \"CANARY}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.yaml")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Read(t.Context(), Files{Filenames: []string{path}}, "", nil)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if strings.Contains(err.Error(), "CANARY") {
+				t.Errorf("the error quotes the manifest: %v", err)
+			}
+			t.Log(err)
+		})
+	}
+}
+
 func TestNamedRefusesData(t *testing.T) {
 	for _, word := range []string{"secret/a", "Secrets/a", "secrets.v1./a", "configmap/a", "cm/a"} {
 		_, err := Named(t.Context(), nil, "shop", []string{"pod/b", word})
