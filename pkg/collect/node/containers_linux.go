@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/overlay"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
@@ -297,8 +299,11 @@ func (c *Collector) dropSandboxed(containers []*container, full bool) []*contain
 	})
 }
 
-// runsFromNode tells whether the executable lies on a mount of the node's own
-// mount namespace: a bind of it into a container is a mount with another id.
+// runsFromNode tells whether the executable is a program of the node's, by its
+// mount: one of the node's own mount namespace, where a bind of it into a
+// container would have another id; or, for runtimes that have copied that
+// namespace and then left it (runsc), one that the process no longer sees, while
+// the node has the very same file, of such a runtime's name, at the same path.
 func (c *Collector) runsFromNode(p *process, buf []byte) bool {
 	d, err := c.reopen(p, buf)
 	if err != nil {
@@ -309,22 +314,40 @@ func (c *Collector) runsFromNode(p *process, buf []byte) bool {
 	if err != nil {
 		return false
 	}
-	var id uint64
-	var ok bool
-	if c.proc.live {
-		handle, err := d.file(procfs.NameExe)
-		if err != nil {
-			return false
-		}
-		defer func() { _ = handle.Close() }()
-		info := handle.Info()
-		if id, ok = info.MountID, info.HasMountID; !ok {
-			id, ok = c.mountOfFD(handle.FD())
-		}
-	} else {
-		id, ok = fixtureMount(p.table, text)
+	handle, err := d.file(procfs.NameExe)
+	if err != nil {
+		return false
 	}
-	return ok && procfs.Find(c.nodeMounts(), id) != nil
+	defer func() { _ = handle.Close() }()
+	info := handle.Info()
+	switch {
+	case !c.proc.live:
+		info.MountID, info.HasMountID = fixtureMount(p.table, text)
+	case !info.HasMountID:
+		info.MountID, info.HasMountID = c.mountOfFD(handle.FD())
+	}
+	if info.HasMountID && procfs.Find(c.nodeMounts(), info.MountID) != nil {
+		return true
+	}
+	if p.table == nil || p.table.err != nil || p.ns.mnt == 0 || c.root == nil || !sandboxed(path.Base(text)) ||
+		c.proc.live && (!info.HasMountID || !c.liesOn(text, info.Dev)) ||
+		info.HasMountID && procfs.Find(p.table.mounts, info.MountID) != nil {
+		return false
+	}
+	node, err := c.root.Lstat(text)
+	return err == nil && node.Dev == info.Dev && node.Ino == info.Ino
+}
+
+// liesOn tells whether the node has that device where a path lies, so that
+// looking there touches no other file system, which may hang.
+func (c *Collector) liesOn(name string, dev uint64) bool {
+	mounts := c.nodeMounts()
+	id, ok := fixtureMount(&mountTable{mounts: mounts}, name)
+	if !ok {
+		return false
+	}
+	m := procfs.Find(mounts, id)
+	return unix.Mkdev(m.Major, m.Minor) == dev
 }
 
 // nodeMounts is the node's own mount table, nil if unread.

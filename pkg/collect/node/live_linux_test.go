@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -433,5 +435,51 @@ func TestDump(t *testing.T) {
 	}
 	if _, err := os.Stdout.Write(append(text, '\n')); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// By the kernel's own mount ids: a program of the node's mount namespace, here
+// the test's, is the node's; the same file in a copy of that namespace is not,
+// by its mount alone.
+func TestRunsFromNode(t *testing.T) {
+	c, err := New(Options{Level: fact.LevelFull, Proc: "/proc", Root: "/", Live: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.readInit(); err != nil {
+		t.Fatal(err)
+	}
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		flags uintptr
+		want  bool
+	}{
+		"the node's mount namespace":                              {0, true},
+		"a copy of it, and a name that is no sandboxed runtime's": {unix.CLONE_NEWNS, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(sleep, "60")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: tc.flags}
+			if err := cmd.Start(); errors.Is(err, unix.EPERM) {
+				t.Skip("a mount namespace takes CAP_SYS_ADMIN")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+			buf := make([]byte, bufferSize)
+			p, err := c.readProcess(cmd.Process.Pid, buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.readLinks(t.Context(), []*process{p})
+			p.table = c.readTable(p, buf)
+			if got := c.runsFromNode(p, buf); got != tc.want {
+				t.Errorf("runs from the node: %t, want %t", got, tc.want)
+			}
+		})
 	}
 }

@@ -239,7 +239,7 @@ func TestGaps(t *testing.T) {
 			},
 		},
 		"gVisor: what runs on the host is not the container": {
-			processes: []fakeProcess{initProcess, {pid: 5, comm: "runsc-sandbox", cgroup: app.cgroup}}, kinds: []fact.Kind{fact.Processes}, read: []fact.Kind{fact.Processes},
+			processes: []fakeProcess{initProcess, {pid: 5, comm: "runsc-sandbox", cgroup: app.cgroup, exe: "/empty"}}, kinds: []fact.Kind{fact.Processes}, read: []fact.Kind{fact.Processes},
 			gaps: []fact.Gap{{What: fact.Processes, Subject: container, Reason: fact.Unsupported, Detail: `only "runsc-sandbox" of a sandboxed runtime runs for it; what is inside cannot be seen from the node`}},
 		},
 		"/dev on no tmpfs is not looked into": {
@@ -373,6 +373,8 @@ func TestSandboxByName(t *testing.T) {
 // A name proves no sandboxed runtime: what is not shown to be the node's program
 // stays measured, with the gaps beside it.
 func TestSandboxedRuntime(t *testing.T) {
+	const detached = "31 30 0:5 / /proc rw - proc proc rw\n"
+	const files = "-- c/usr/bin/runsc --\nx\n-- usr/bin/runsc --\nx\n-- usr/bin/runsc-sandbox --\nx\n-- usr/bin/runsc-gofer --\nx\n-- usr/bin/virtiofsd --\nx\n-- usr/bin/sleep --\nx\n"
 	const cgroup, overlay = "0::/docker/", "100 1 0:50 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u\n"
 	for name, tc := range map[string]struct {
 		level     fact.Level
@@ -392,6 +394,28 @@ func TestSandboxedRuntime(t *testing.T) {
 			comms:     []string{"virtiofsd", "runsc"},
 			detail:    `only "virtiofsd" runs for it, like a sandboxed runtime, but nothing proves that this program is the node's; what a sandbox holds cannot be seen from the node`,
 		},
+		"a program of the node's that has left its mounts": {
+			level:     fact.LevelFull,
+			processes: []fakeProcess{{pid: 5, comm: "exe", cgroup: cgroup + idA + "\n", mounts: detached, exe: "/usr/bin/runsc"}},
+			comms:     []string{"exe"},
+		},
+		"runsc that has left its mounts": {
+			level:     fact.LevelFull,
+			processes: []fakeProcess{{pid: 5, comm: "runsc-sandbox", cgroup: cgroup + idA + "\n", mounts: detached, exe: "/usr/bin/runsc"}},
+			detail:    `only "runsc-sandbox" of a sandboxed runtime runs for it; what is inside cannot be seen from the node`,
+		},
+		"another file of the same path that has left its mounts": {
+			level:     fact.LevelFull,
+			processes: []fakeProcess{{pid: 5, comm: "runsc", cgroup: cgroup + idA + "\n", mounts: detached, root: "/c"}},
+			comms:     []string{"runsc"},
+			detail:    `only "runsc" runs for it, like a sandboxed runtime, but nothing proves that this program is the node's; what a sandbox holds cannot be seen from the node`,
+		},
+		"a program of the node's with another name that has left its mounts": {
+			level:     fact.LevelFull,
+			processes: []fakeProcess{{pid: 5, comm: "runsc", cgroup: cgroup + idA + "\n", mounts: detached, exe: "/usr/bin/sleep"}},
+			comms:     []string{"runsc"},
+			detail:    `only "runsc" runs for it, like a sandboxed runtime, but nothing proves that this program is the node's; what a sandbox holds cannot be seen from the node`,
+		},
 		"level proc proves nothing": {
 			level:     fact.LevelProc,
 			processes: []fakeProcess{{pid: 5, comm: "qemu-system-x86", cgroup: cgroup + idA + "\n"}},
@@ -406,7 +430,7 @@ func TestSandboxedRuntime(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := read(t, nodeFixture(t, append(tc.processes, initProcess), "-- c/usr/bin/runsc --\nx\n"), tc.level, fact.Processes)
+			m := read(t, nodeFixture(t, append(tc.processes, initProcess), files), tc.level, fact.Processes)
 			var comms []string
 			for _, ct := range m.Containers {
 				for _, p := range ct.Processes {
