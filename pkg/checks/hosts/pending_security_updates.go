@@ -34,8 +34,9 @@ var PendingSecurityUpdates = checks.Check{
 }
 
 // The ages of a package index at which "none pending" gets a note, and at which
-// it says nothing any more.
+// it says nothing any more. Clocks differ, but not by a day.
 const (
+	indexFuture  = -24 * time.Hour
 	indexOld     = 7 * 24 * time.Hour
 	indexTooOld  = 30 * 24 * time.Hour
 	namesMessage = 3
@@ -104,6 +105,9 @@ func judgePackages(set *fact.Set, node *fact.Node) api.Finding {
 	case !age.known:
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
 		f.Message = "no security update is pending by its package index, whose age is not known"
+	case age.age < indexFuture:
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+		f.Message = "no security update is pending by its package index, but that is dated in the future: a clock is wrong"
 	case age.age > indexTooOld:
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
 		f.Message = "no security update is pending by its package index, but that is more than 30 days old"

@@ -70,6 +70,15 @@ func TestPendingSecurityUpdates(t *testing.T) {
 			finding(api.VerdictUnknown, "no security update is pending by its package index, but that is more than 30 days old",
 				db, summary("0", "checked 2026-10-24T12:00:00Z")),
 		},
+		"none pending by an index from the future is unknown": {
+			state(before(-2)),
+			finding(api.VerdictUnknown, "no security update is pending by its package index, but that is dated in the future: a clock is wrong",
+				db, summary("0", "checked 2026-11-26T12:00:00Z")),
+		},
+		"clocks may differ by hours": {
+			ft.Edit(state(before(-2)), func(s *fact.Set) { s.CollectedAt = fact.NewTime(ft.Time.Add(25 * time.Hour)) }),
+			finding(api.Pass, "no security update is pending", db, summary("0", "checked 2026-11-26T12:00:00Z")),
+		},
 		"none pending by an index of unknown age is unknown": {
 			state(fact.Time{}),
 			finding(api.VerdictUnknown, "no security update is pending by its package index, whose age is not known", db, summary("0", "of unknown age")),

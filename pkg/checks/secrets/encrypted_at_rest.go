@@ -35,16 +35,18 @@ var EncryptedAtRest = checks.Check{
 
 // store is one etcd file with what has to stand before its path in evidence.
 type store struct {
-	db     *fact.EtcdDB
-	node   string // "" for a snapshot
-	source string
+	db           *fact.EtcdDB
+	node         string // "" for a snapshot
+	controlPlane bool
+	source       string
 	// matched counts the Secrets of the API's list that it holds.
 	matched int
 }
 
 // stores lists the etcd files of a set, the one that answers best first: a
 // snapshot that was given answers alone; else a complete one, which holds most
-// of the Secrets that the API lists, and is newest.
+// of the Secrets that the API lists, and is newest. Where a control-plane node
+// has one, those of other nodes do not count: any container can run an etcd.
 func stores(set *fact.Set) []store {
 	if set.Snapshot != nil {
 		return []store{{db: set.Snapshot, source: set.Snapshot.Path}}
@@ -60,7 +62,10 @@ func stores(set *fact.Set) []store {
 		}
 		for j := range set.Nodes[i].Measured.Etcd {
 			db := &set.Nodes[i].Measured.Etcd[j]
-			s := store{db: db, node: set.Nodes[i].Name, source: checks.NodeSource(&set.Nodes[i], "%s", db.Path)}
+			s := store{
+				db: db, node: set.Nodes[i].Name, controlPlane: set.Nodes[i].ControlPlane,
+				source: checks.NodeSource(&set.Nodes[i], "%s", db.Path),
+			}
 			for _, secret := range db.Secrets {
 				if listed[fact.SecretName{Namespace: secret.Namespace, Name: secret.Name}] {
 					s.matched++
@@ -68,6 +73,9 @@ func stores(set *fact.Set) []store {
 			}
 			out = append(out, s)
 		}
+	}
+	if slices.ContainsFunc(out, func(s store) bool { return s.controlPlane }) {
+		out = slices.DeleteFunc(out, func(s store) bool { return !s.controlPlane })
 	}
 	slices.SortStableFunc(out, func(a, b store) int {
 		return cmp.Or(
@@ -96,7 +104,8 @@ func compareBool(a, b bool) int {
 }
 
 // excuseOtherMembers: every member of an etcd cluster holds every Secret, so
-// that one complete file answers for those that were not read on other nodes.
+// that one complete file answers for those that were not read on other nodes;
+// but none on another node answers for a control-plane node's.
 // The names of Secrets are not needed for a snapshot.
 func excuseOtherMembers(set *fact.Set, gap fact.Gap) bool {
 	if gap.What == fact.Secrets {
@@ -104,6 +113,11 @@ func excuseOtherMembers(set *fact.Set, gap fact.Gap) bool {
 	}
 	all := stores(set)
 	if set.Snapshot != nil || len(all) == 0 || !answers(all[0].db) || all[0].db.Total == 0 && !set.SecretsListed {
+		return false
+	}
+	if !all[0].controlPlane && slices.ContainsFunc(set.Nodes, func(n fact.Node) bool {
+		return n.ControlPlane && n.Name == gap.Subject.Name
+	}) {
 		return false
 	}
 	return gap.Subject.Kind == "Node" && gap.Subject.Name != all[0].node && !foreign(set, all[0].matched)

@@ -123,6 +123,21 @@ func TestEncryptedAtRest(t *testing.T) {
 			live(nil, func() fact.EtcdDB { db := etcd(); db.Revision = 9000; return db }(), etcd(stored("a", 7, fact.ClassAESCBC))),
 			[]api.Finding{encrypted("cp2", "a", 7)},
 		},
+		"an etcd on another node does not stand above a control-plane node's, however new": {
+			ft.Edit(live(names("a"), func() fact.EtcdDB { db := etcd(stored("a", 9, fact.ClassAESCBC)); db.Revision = 9000; return db }(),
+				partial(etcd(stored("a", 7, fact.ClassIdentityProtobuf)))), func(s *fact.Set) { s.Nodes[0].ControlPlane = false }),
+			[]api.Finding{
+				plain("cp2", "a", 7),
+				unknown(cluster, "", fact.Truncated, "etcd's file was not read to its end", "node/cp2 "+dbPath, "1 Secrets before the end"),
+			},
+		},
+		"etcd on nodes of its own answers where no control-plane node has one": {
+			ft.Edit(live(names("a"), etcd(stored("a", 9, fact.ClassAESCBC))), func(s *fact.Set) {
+				s.Nodes[0].ControlPlane = false
+				s.Nodes = append(s.Nodes, fact.Node{Name: "cp2", Listed: true, ControlPlane: true, Measured: ft.Measurement()})
+			}),
+			[]api.Finding{encrypted("cp1", "a", 9)},
+		},
 		"not read to the end: never a pass": {
 			live(names("a", "b"), partial(etcd(stored("a", 7, fact.ClassAESCBC), stored("b", 8, fact.ClassIdentityProtobuf)))),
 			[]api.Finding{
