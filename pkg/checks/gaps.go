@@ -78,11 +78,11 @@ func silent(catalogue []Check, set *fact.Set, gaps []fact.Gap) []fact.Gap {
 		})
 	}
 	var out []fact.Gap
-	add := func(kind fact.Kind, node, detail, hint string) {
+	add := func(kind fact.Kind, node string, reason fact.Reason, detail, hint string) {
 		if said(kind, node) {
 			return
 		}
-		gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.NotRequested, Detail: detail, Hint: hint}
+		gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: reason, Detail: detail, Hint: hint}
 		if node != "" {
 			gap.Subject = fact.Subject{Kind: "Node", Name: node}
 		}
@@ -92,31 +92,63 @@ func silent(catalogue []Check, set *fact.Set, gaps []fact.Gap) []fact.Gap {
 		return slices.ContainsFunc(catalogue, func(c Check) bool { return c.NeedsKind(kind) })
 	}
 	if needed(fact.Pods) && set.PodScope == fact.PodsNotListed && len(set.Workloads) == 0 {
-		add(fact.Pods, "", "no pods were listed", "")
+		add(fact.Pods, "", fact.NotRequested, "no pods were listed", "")
 	}
 	if needed(fact.Nodes) && !slices.ContainsFunc(set.Nodes, func(n fact.Node) bool { return n.Listed }) {
-		add(fact.Nodes, "", "no nodes were listed", "")
+		add(fact.Nodes, "", fact.NotRequested, "no nodes were listed", "")
 	}
+	absent := absentNodes(set)
 	for _, kind := range nodeKinds {
 		if !needed(kind) {
 			continue
 		}
+		for _, node := range absent {
+			add(kind, node, fact.NotPresent, "pods run on the node, but it was not in the list of nodes", "run it again")
+		}
 		if len(set.Nodes) == 0 {
-			add(kind, "", "no node was measured", "")
+			add(kind, "", fact.NotRequested, "no node was measured", "")
 		}
 		for i := range set.Nodes {
 			switch m := set.Nodes[i].Measured; {
 			case m.HasRead(kind):
 			case m == nil:
-				add(kind, set.Nodes[i].Name, "the node was not measured", "")
+				add(kind, set.Nodes[i].Name, fact.NotRequested, "the node was not measured", "")
 			case m.Level == fact.LevelProc:
-				add(kind, set.Nodes[i].Name, fmt.Sprintf("a probe of level %s did not read it", m.Level), "--probe-level full reads it")
+				add(kind, set.Nodes[i].Name, fact.NotRequested, fmt.Sprintf("a probe of level %s did not read it", m.Level), "--probe-level full reads it")
 			default:
-				add(kind, set.Nodes[i].Name, "the probe did not read it", "")
+				add(kind, set.Nodes[i].Name, fact.NotRequested, "the probe did not read it", "")
 			}
 		}
 	}
 	return out
+}
+
+// absentNodes are those, sorted, on which pods run while the list of nodes does
+// not have them: one that joined between the two lists, or was deleted with its
+// pods still there. Where a run is narrowed to some nodes, so are its pods; where
+// no node was measured at all, that is said for all of them.
+func absentNodes(set *fact.Set) []string {
+	listed := map[string]bool{}
+	measured := false
+	for i := range set.Nodes {
+		listed[set.Nodes[i].Name] = true
+		measured = measured || set.Nodes[i].Listed && set.Nodes[i].Measured != nil
+	}
+	if !measured || set.PodScope == fact.PodsNotListed {
+		return nil
+	}
+	var out []string
+	for i := range set.Workloads {
+		for j := range set.Workloads[i].Pods {
+			p := &set.Workloads[i].Pods[j]
+			running := slices.ContainsFunc(p.Containers, func(c fact.ContainerStatus) bool { return c.Running })
+			if running && p.Node != "" && !listed[p.Node] {
+				out = append(out, p.Node)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // affecting keeps the gaps that some check needs and does not excuse, with

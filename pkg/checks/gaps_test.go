@@ -218,3 +218,37 @@ func TestGapOfAContainer(t *testing.T) {
 		})
 	}
 }
+
+func TestANodeThatWasNotListed(t *testing.T) {
+	check := Check{ID: "drift/a", Needs: []fact.Kind{fact.Executables}, Judge: func(*fact.Set) []api.Finding { return nil }}
+	second := func(node string, running bool) func(*fact.Set) {
+		return func(s *fact.Set) {
+			s.Workloads[0].Pods = append(s.Workloads[0].Pods, fact.Pod{
+				Name: "web-2", Node: node, Containers: []fact.ContainerStatus{{Name: "app", Running: running}},
+			})
+		}
+	}
+	n2 := []fact.Gap{{
+		What: fact.Executables, Subject: fact.Subject{Kind: "Node", Name: "n2"}, Reason: fact.NotPresent,
+		Detail: "pods run on the node, but it was not in the list of nodes", Hint: "run it again", Affects: []string{"drift/a"},
+	}}
+	for name, tc := range map[string]struct {
+		edits []func(*fact.Set)
+		want  []fact.Gap
+	}{
+		"a pod runs on a node that is not in the list": {[]func(*fact.Set){second("n2", true)}, n2},
+		"two pods do":                             {[]func(*fact.Set){second("n2", true), second("n2", true)}, n2},
+		"some pods were listed":                   {[]func(*fact.Set){second("n2", true), func(s *fact.Set) { s.PodScope = fact.PodsSome }}, n2},
+		"its containers ended":                    {[]func(*fact.Set){second("n2", false)}, nil},
+		"it is not on a node":                     {[]func(*fact.Set){second("", true)}, nil},
+		"it is on a listed node":                  {[]func(*fact.Set){second("n1", true)}, nil},
+		"this machine alone, which is not listed": {[]func(*fact.Set){second("n2", true), func(s *fact.Set) { s.Nodes[0].Listed = false }}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := facttest.Edit(facttest.Measured(facttest.With(), fact.Container{}), tc.edits...)
+			if diff := cmp.Diff(tc.want, Run([]Check{check}, set).Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -253,7 +253,11 @@ func TestOneCompleteMemberExcusesTheOthers(t *testing.T) {
 		gap  fact.Gap
 		want bool
 	}{
-		"another node's":                            {live(names, whole), node("w17"), true},
+		"another node's":                       {live(names, whole), node("w17"), true},
+		"a control-plane node's, by another's": {live(names, whole, whole), node("cp2"), true},
+		"a control-plane node's, by one that is none, is not": {
+			ft.Edit(live(names, whole, whole), func(s *fact.Set) { s.Nodes[0].ControlPlane, s.Nodes[1].Measured = false, nil }), node("cp2"), false,
+		},
 		"that of the member's own node is not":      {live(names, whole), node("cp1"), false},
 		"the whole cluster's is not":                {live(names, whole), fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "Cluster"}}, false},
 		"an empty one, and the list agrees":         {live([]string{}, etcd()), node("w17"), true},
