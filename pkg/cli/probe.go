@@ -44,47 +44,74 @@ func (f *probeFlags) options(env *Env, config *rest.Config) (probe.Options, erro
 // guardCommand is the hidden command that the plugin starts itself with.
 const guardCommand = "guard"
 
+// guardSettings go from a run to its guard through the pipe between them; a
+// token in the arguments would be seen by whoever may list processes.
+type guardSettings struct {
+	Namespace  string              `json:"namespace"`
+	Run        string              `json:"run"`
+	PullSecret string              `json:"pullSecret,omitempty"`
+	Connection map[string][]string `json:"connection,omitempty"` // flags by name
+}
+
 // guardStarter starts this program once more, as the process that cleans up if
 // the run is killed. It gets the connection flags that this one was given.
-func guardStarter(flags *genericclioptions.ConfigFlags) func(namespace, run string) (*probe.Guard, error) {
-	return func(namespace, run string) (*probe.Guard, error) {
+func guardStarter(flags *genericclioptions.ConfigFlags) func(run probe.Options) (*probe.Guard, error) {
+	return func(run probe.Options) (*probe.Guard, error) {
 		self, err := os.Executable()
 		if err != nil {
 			return nil, err
 		}
-		args := append([]string{guardCommand, "--probe-namespace=" + namespace, "--run=" + run}, connectionArgs(flags)...)
-		return probe.StartGuard(exec.Command(self, args...))
+		return probe.StartGuard(exec.Command(self, guardCommand), guardSettings{
+			Namespace: run.Namespace, Run: run.RunID, PullSecret: run.PullSecret, Connection: connectionFlags(flags),
+		})
 	}
 }
 
-// connectionArgs writes the connection flags as arguments. AddFlags takes the
-// values that the command line has set as its defaults.
-func connectionArgs(flags *genericclioptions.ConfigFlags) []string {
-	set := pflag.NewFlagSet("connection", pflag.ContinueOnError)
+// connectionFlags gives the connection flags that differ from their defaults.
+// AddFlags takes the values that the command line has set as its defaults.
+func connectionFlags(flags *genericclioptions.ConfigFlags) map[string][]string {
+	set, defaults := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.AddFlags(set)
-	var args []string
+	genericclioptions.NewConfigFlags(true).AddFlags(defaults)
+	given := map[string][]string{}
 	set.VisitAll(func(flag *pflag.Flag) {
-		values := []string{flag.Value.String()}
-		if list, ok := flag.Value.(pflag.SliceValue); ok {
-			values = list.GetSlice()
+		if flag.Value.String() == defaults.Lookup(flag.Name).Value.String() {
+			return
 		}
-		for _, value := range values {
-			if value != "" && (value != "false" || flag.Value.Type() != "bool") {
-				args = append(args, "--"+flag.Name+"="+value)
-			}
+		given[flag.Name] = []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			given[flag.Name] = list.GetSlice()
 		}
 	})
-	return args
+	return given
+}
+
+// setFlags sets flags to what connectionFlags gave.
+func setFlags(set *pflag.FlagSet, given map[string][]string) error {
+	for name, values := range given {
+		for _, value := range values {
+			if set.Set(name, value) != nil {
+				return fmt.Errorf("guard: flag --%s: expected what a run gives on", name) // the error quotes the value
+			}
+		}
+	}
+	return nil
 }
 
 func newGuardCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
-	var namespace, run string
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:    guardCommand,
 		Short:  "Wait for the end of a run, and clean up after it if it was killed",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var of guardSettings
+			if err := probe.ReadSettings(env.Streams.In, &of); err != nil {
+				return err
+			}
+			if err := setFlags(cmd.Flags(), of.Connection); err != nil {
+				return err
+			}
 			rc, err := restConfig(env, config)
 			if err != nil {
 				return err
@@ -93,12 +120,10 @@ func newGuardCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 			if err != nil {
 				return err
 			}
-			return probe.Watch(context.WithoutCancel(cmd.Context()), env.Streams.In, client, probe.Options{Namespace: namespace, RunID: run})
+			return probe.Watch(context.WithoutCancel(cmd.Context()), env.Streams.In, env.Streams.Out, client,
+				probe.Options{Namespace: of.Namespace, RunID: of.Run, PullSecret: of.PullSecret})
 		},
 	}
-	cmd.Flags().StringVar(&namespace, "probe-namespace", "", "The run's namespace.")
-	cmd.Flags().StringVar(&run, "run", "", "The run's id.")
-	return cmd
 }
 
 func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -211,10 +212,14 @@ func TestGuardCleansUpOnlyAfterADeath(t *testing.T) {
 			t.Parallel()
 			s := leftovers(t)
 			pipe, run := io.Pipe()
+			heard, out := io.Pipe()
 			done := make(chan error)
 			go func() {
-				done <- Watch(context.Background(), pipe, s.client(), Options{RunID: "one", timing: timing{guard: time.Millisecond}})
+				done <- Watch(context.Background(), pipe, out, s.client(), Options{RunID: "one", timing: timing{guard: time.Millisecond}})
 			}()
+			if said, err := bufio.NewReader(heard).ReadString('\n'); err != nil || said != ready {
+				t.Fatalf("the guard says %q (%v), expected %q", said, err, ready)
+			}
 			time.Sleep(10 * time.Millisecond)
 			if n := s.count("DELETE pods"); n != 0 {
 				t.Errorf("%d pods deleted while the run lives", n)
@@ -229,7 +234,7 @@ func TestGuardCleansUpOnlyAfterADeath(t *testing.T) {
 			}
 		})
 	}
-	if err := Watch(t.Context(), strings.NewReader(""), Client{}, Options{}); err == nil {
+	if err := Watch(t.Context(), strings.NewReader(""), io.Discard, Client{}, Options{}); err == nil {
 		t.Error("a guard without a run would clean up after everybody")
 	}
 }

@@ -39,14 +39,17 @@ import (
 const (
 	envInside = "PROBE_E2E_INSIDE"
 	envChild  = "PROBE_E2E_CHILD" // child as JSON: be that run
-	envGuard  = "PROBE_E2E_GUARD" // "NAMESPACE RUN": be its guard
+	envGuard  = "PROBE_E2E_GUARD" // be its guard
 )
 
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(envGuard) != "":
-		namespace, run, _ := strings.Cut(os.Getenv(envGuard), " ")
-		if err := Watch(context.Background(), os.Stdin, mustClient(), Options{Namespace: namespace, RunID: run}); err != nil {
+		var of child
+		if err := ReadSettings(os.Stdin, &of); err != nil {
+			panic(err)
+		}
+		if err := Watch(context.Background(), os.Stdin, os.Stdout, mustClient(), Options{Namespace: of.Namespace, RunID: of.Run}); err != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -367,14 +370,14 @@ func (c *child) run() {
 		timing: timing{margin: -(5*time.Minute - 15*time.Second)},
 	}
 	if c.Guarded {
-		opts.Guard = func(namespace, run string) (*Guard, error) {
+		opts.Guard = func(run Options) (*Guard, error) {
 			self, err := os.Executable()
 			if err != nil {
 				return nil, err
 			}
 			cmd := exec.Command(self)
-			cmd.Env = append(os.Environ(), envGuard+"="+namespace+" "+run)
-			return StartGuard(cmd)
+			cmd.Env = append(os.Environ(), envGuard+"=1")
+			return StartGuard(cmd, child{Namespace: run.Namespace, Run: run.RunID})
 		}
 	}
 	opts.Announce = func(line string) { fmt.Fprintln(os.Stderr, "child:", line) }

@@ -107,8 +107,8 @@ type Options struct {
 	RunID string
 	Now   func() time.Time
 	// Guard starts the second process that cleans up after a SIGKILL; nil
-	// means none. See StartGuard.
-	Guard func(namespace, run string) (*Guard, error)
+	// means none. See StartGuard. run has the run's Namespace, RunID and PullSecret.
+	Guard func(run Options) (*Guard, error)
 	// Announce gets one line before the first object is created. Progress gets
 	// the number of nodes that are finished, how many of those failed, and all;
 	// calls do not overlap.

@@ -85,7 +85,7 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 	var guardErr error
 	if opts.Guard != nil {
 		// Without it the run goes on: only a SIGKILL would show the difference.
-		if guard, err = opts.Guard(opts.Namespace, opts.RunID); err != nil && stand == absent {
+		if guard, err = opts.Guard(opts); err != nil && stand == absent {
 			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
 		}
 	}
