@@ -303,10 +303,14 @@ func resources() corev1.ResourceRequirements {
 }
 
 // probeTimeout is when the probe answers with what it has: three quarters of
-// the node's time, the rest being for the start and the way back.
+// the node's time, the rest being for the start and the way back, and no more
+// than the probe accepts.
 func (o *Options) probeTimeout() time.Duration {
-	return (o.Timeout * 3 / 4).Round(100 * time.Millisecond)
+	return min((o.Timeout * 3 / 4).Round(100*time.Millisecond), maxProbeTimeout)
 }
+
+// maxProbeTimeout is the probe's own limit (cmd/checklist-probe).
+const maxProbeTimeout = time.Hour
 
 // roles are the rights of a user who runs the probe: a Role in its namespace,
 // and a ClusterRole for what lies outside.

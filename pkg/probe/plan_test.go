@@ -125,6 +125,22 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
+func TestProbeTimeout(t *testing.T) {
+	for name, tc := range map[string]struct{ node, probe time.Duration }{
+		"three quarters of the node's": {2 * time.Minute, 90 * time.Second},
+		"the least":                    {MinTimeout, 3800 * time.Millisecond},
+		"up to the probe's limit":      {80 * time.Minute, time.Hour},
+		"never above it":               {24 * time.Hour, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := Options{Timeout: tc.node}
+			if got := opts.probeTimeout(); got != tc.probe {
+				t.Errorf("%s, expected %s", got, tc.probe)
+			}
+		})
+	}
+}
+
 func TestHeldImages(t *testing.T) {
 	image := func(size int64, names ...string) corev1.ContainerImage {
 		return corev1.ContainerImage{Names: names, SizeBytes: size}
