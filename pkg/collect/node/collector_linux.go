@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -72,6 +73,8 @@ type Collector struct {
 	hostRoot rootKey
 	hostRead bool
 	table    *mountTable // the node's: of pid 1, or the caller's with --local
+	// mountBytes is the size of the containers' mount tables read so far.
+	mountBytes atomic.Int64
 
 	mu       sync.Mutex
 	m        fact.Measurement
@@ -325,7 +328,7 @@ func (c *Collector) readInit() error {
 	if err := c.readStatus(d, init, buf); err != nil {
 		return err
 	}
-	c.table = readMountInfo(d, buf)
+	c.table, _ = readMountInfo(d, buf, maxMountInfo)
 	c.update(func(m *fact.Measurement) { m.HostCapBnd = init.status.CapBnd })
 	if c.opts.Level != fact.LevelFull {
 		return nil
@@ -365,7 +368,7 @@ func (c *Collector) readInit() error {
 	// table has to be the one that belongs to the root that is read.
 	if c.local() {
 		if info, err := c.root.Stat("/"); err == nil && info.HasMountID && procfs.Find(c.table.mounts, info.MountID) == nil {
-			self := readMountInfo(&pidDir{fs: &c.proc, dir: c.self}, buf)
+			self, _ := readMountInfo(&pidDir{fs: &c.proc, dir: c.self}, buf, maxMountInfo)
 			if self.err == nil && procfs.Find(self.mounts, info.MountID) != nil {
 				c.table = self
 			}

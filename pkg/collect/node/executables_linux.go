@@ -52,7 +52,7 @@ func (c *Collector) parentView(first *process) (overlay.View, error) {
 		return overlay.View{}, err
 	}
 	defer d.close()
-	table := readMountInfo(d, make([]byte, bufferSize))
+	table, _ := readMountInfo(d, make([]byte, bufferSize), maxMountInfo)
 	if table.err != nil {
 		return overlay.View{}, table.err
 	}

@@ -876,3 +876,27 @@ func cpuTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
+
+// A container that may mount chooses how long its table is. It loses its own
+// mounts by that, with a gap, and costs the others nothing.
+func TestMountTableTooLong(t *testing.T) {
+	const root = "100 1 0:50 / / ro - overlay overlay ro,lowerdir=/l,upperdir=/u,workdir=/w\n"
+	long := root + strings.Repeat("101 100 0:51 / /m rw - tmpfs tmpfs rw\n", maxContainerMountInfo/38+1)
+	m := read(t, nodeFixture(t, []fakeProcess{
+		initProcess,
+		{pid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n", mounts: long, ns: "1001"},
+		{pid: 6, comm: "b", cgroup: "0::/docker/" + idB + "\n", mounts: root, ns: "1002"},
+	}, ""), fact.LevelProc, fact.Processes, fact.Mounts)
+	roots := map[string]bool{}
+	for _, c := range m.Containers {
+		roots[c.ID] = c.Root != nil
+	}
+	if diff := cmp.Diff(map[string]bool{idA: false, idB: true}, roots); diff != "" {
+		t.Errorf("containers whose root mount is known (-want +got):\n%s", diff)
+	}
+	if !slices.ContainsFunc(m.Gaps, func(g fact.Gap) bool {
+		return g.What == fact.Mounts && g.Reason == fact.Truncated && g.Subject.Name == idA[:12]
+	}) {
+		t.Errorf("no gap says that the mounts of %s were cut: %+v", idA[:12], m.Gaps)
+	}
+}

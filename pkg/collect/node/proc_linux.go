@@ -17,10 +17,15 @@ import (
 const (
 	maxStatus    = 1 << 20 // Groups can name 65,536 groups
 	maxCgroup    = 64 << 10
-	maxMountInfo = 8 << 20
-	maxUIDMap    = 64 << 10
-	maxCmdline   = 256 << 10
-	maxFDs       = 20_000
+	maxMountInfo = 8 << 20 // of the node's own tables
+	// A container that may mount chooses how long its table is. One such must
+	// not cost the others: it has its share, and all containers of a node have
+	// theirs (250 of 5 KiB are usual), since tables are kept while they are read.
+	maxContainerMountInfo = 512 << 10
+	maxAllMountInfo       = 6 << 20
+	maxUIDMap             = 64 << 10
+	maxCmdline            = 256 << 10
+	maxFDs                = 20_000
 )
 
 // procFS is /proc: the kernel's (live), or a directory that looks like it, in

@@ -343,19 +343,25 @@ func (c *Collector) readTable(p *process, buf []byte) *mountTable {
 		return &mountTable{err: err}
 	}
 	defer d.close()
-	return readMountInfo(d, buf)
+	if c.mountBytes.Load() >= maxAllMountInfo {
+		return &mountTable{err: fmt.Errorf("pid %d: the containers' mount tables together: %w", p.pid, rootfs.ErrTooLarge)}
+	}
+	table, size := readMountInfo(d, buf, maxContainerMountInfo)
+	c.mountBytes.Add(int64(size))
+	return table
 }
 
-func readMountInfo(d *pidDir, buf []byte) *mountTable {
-	data, err := d.read(procfs.NameMountInfo, buf, maxMountInfo)
+// readMountInfo also returns the size of the table's text in bytes.
+func readMountInfo(d *pidDir, buf []byte, limit int64) (*mountTable, int) {
+	data, err := d.read(procfs.NameMountInfo, buf, limit)
 	if err != nil {
-		return &mountTable{err: err}
+		return &mountTable{err: err}, 0
 	}
 	mounts, err := procfs.ParseMountInfo(data)
 	if err != nil {
-		return &mountTable{err: fmt.Errorf("pid %d: %w", d.pid, err)}
+		return &mountTable{err: fmt.Errorf("pid %d: %w", d.pid, err)}, len(data)
 	}
-	return &mountTable{mounts: mounts}
+	return &mountTable{mounts: mounts}, len(data)
 }
 
 // facts turns a process into what is saved.
