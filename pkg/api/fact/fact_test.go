@@ -194,14 +194,3 @@ func TestStorageClass(t *testing.T) {
 		}
 	}
 }
-
-func TestPlatformNamespace(t *testing.T) {
-	for namespace, want := range map[string]bool{
-		"kube-system": true, "openshift-etcd": true, "openshift": true, "gke-managed-x": true, "kube-node-lease": true,
-		"": false, "default": false, "kube-system-2": false, "my-openshift-apps": false, "openshifty": false,
-	} {
-		if got := PlatformNamespace(namespace); got != want {
-			t.Errorf("%q: want %v, got %v", namespace, want, got)
-		}
-	}
-}
