@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
@@ -134,8 +135,8 @@ func (f *probeFlags) validate() error {
 	default:
 		return fmt.Errorf("--probe-level: expected api, proc or full, found %q", f.level)
 	}
-	if f.timeout < time.Second {
-		return fmt.Errorf("--probe-timeout: expected at least 1s, found %s", f.timeout)
+	if f.timeout < probe.MinTimeout {
+		return fmt.Errorf("--probe-timeout: expected at least %s, found %s", probe.MinTimeout, f.timeout)
 	}
 	if f.maxInFlight < 1 {
 		return fmt.Errorf("--max-in-flight: expected at least 1, found %d", f.maxInFlight)

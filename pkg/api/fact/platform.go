@@ -1,20 +1,29 @@
 package fact
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// PlatformNamespace tells whether a namespace belongs to Kubernetes itself or
-// to the provider of the cluster rather than to its users. Some pods there are
-// rightly privileged; reports show them apart, never hidden.
-func PlatformNamespace(namespace string) bool {
+// providerNamespaces are those that a provider runs its own parts in. Anybody
+// may create a namespace of such a name elsewhere, so they count with their
+// provider only. A name that ends in "-" stands for all that begin with it.
+var providerNamespaces = map[string][]string{
+	"gke":       {"gke-managed-", "gmp-system", "gmp-public"},
+	"eks":       {"amazon-guardduty", "amazon-cloudwatch"},
+	"aks":       {"gatekeeper-system", "calico-system", "tigera-operator", "azure-arc"},
+	"openshift": {"openshift", "openshift-"},
+}
+
+// PlatformNamespace tells whether a namespace belongs to Kubernetes itself, or
+// to the provider of this cluster, rather than to its users. Some pods there
+// are rightly privileged; reports show them apart, never hidden.
+func PlatformNamespace(provider, namespace string) bool {
 	switch namespace {
-	case "kube-system", "kube-public", "kube-node-lease", // Kubernetes
-		"gke-managed-system", "gke-managed-cim", "gmp-system", "gmp-public", // GKE
-		"amazon-guardduty", "amazon-cloudwatch", // EKS add-ons
-		"gatekeeper-system", "calico-system", "tigera-operator", "azure-arc", // AKS
-		"local-path-storage", // kind
-		"cattle-system", "cattle-fleet-system":
+	case "kube-system", "kube-public", "kube-node-lease":
 		return true
 	}
-	return strings.HasPrefix(namespace, "openshift-") || namespace == "openshift" ||
-		strings.HasPrefix(namespace, "gke-managed-")
+	return slices.ContainsFunc(providerNamespaces[provider], func(name string) bool {
+		return name == namespace || strings.HasSuffix(name, "-") && strings.HasPrefix(namespace, name)
+	})
 }

@@ -167,9 +167,9 @@ var sockets = []string{
 // false for a directory further up, and for those of procfs, which lead to the
 // root of every process.
 func Socket(p string) (socket string, direct, ok bool) {
-	if p == "/proc" {
-		return "/proc/1/root" + sockets[0], false, true
-	}
+	// All of /proc holds every process's root too, but following one takes the
+	// right to trace it, and node agents mount /proc for its numbers: that is
+	// privileged/host-path's to say.
 	if below, ok := ofProcess(p); ok && (below == "" || below == "task") {
 		return strings.TrimSuffix(p, "/task") + "/root" + sockets[0], false, true
 	}

@@ -208,7 +208,7 @@ func judgeEncryptedAtRest(set *fact.Set) []api.Finding {
 	findings := make([]api.Finding, 0, len(names))
 	for _, name := range names {
 		subject := fact.Subject{
-			Kind: "Secret", Namespace: name.Namespace, Name: name.Name, Platform: fact.PlatformNamespace(name.Namespace),
+			Kind: "Secret", Namespace: name.Namespace, Name: name.Name, Platform: fact.PlatformNamespace(set.Cluster.Provider, name.Namespace),
 		}
 		if h, ok := found[name]; ok {
 			findings = append(findings, judgeStored(subject, h, answers(db)))

@@ -162,6 +162,10 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		if opts.Nodes && len(nodeGap) == 0 && (len(opts.NodeNames) > 0 || opts.NodeSelector != "") {
 			result.Workloads = onNodes(result.Workloads, result.Nodes)
 		}
+		for i := range result.Workloads {
+			owner := &result.Workloads[i].Owner
+			owner.Platform = fact.PlatformNamespace(result.Cluster.Provider, owner.Namespace)
+		}
 	} else {
 		result.Cluster.Provider = provider(result.Cluster.Version, result.Nodes, nil)
 	}

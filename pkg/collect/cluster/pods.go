@@ -204,7 +204,6 @@ func (l *podLister) topOwner(pod *corev1.Pod) fact.Subject {
 		Kind:      top.kind,
 		Namespace: pod.Namespace,
 		Name:      top.name,
-		Platform:  fact.PlatformNamespace(pod.Namespace),
 	}
 }
 

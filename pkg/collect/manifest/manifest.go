@@ -313,7 +313,7 @@ func fromObject(object *unstructured.Unstructured, prefix string) (fact.Workload
 	return fact.Workload{
 		Owner: fact.Subject{
 			Kind: object.GetKind(), Namespace: namespace, Name: name,
-			Platform: fact.PlatformNamespace(namespace),
+			Platform: fact.PlatformNamespace("", namespace),
 		},
 		Spec: podspec.From(origin+name, path, labels, annotations, spec),
 	}, true, nil

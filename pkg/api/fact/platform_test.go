@@ -1,0 +1,24 @@
+package fact
+
+import "testing"
+
+func TestPlatformNamespace(t *testing.T) {
+	for name, tc := range map[string]struct {
+		provider, namespace string
+		want                bool
+	}{
+		"Kubernetes' own, whoever provides":     {"kubeadm", "kube-system", true},
+		"OpenShift's own":                       {"openshift", "openshift-etcd", true},
+		"somebody's with a provider's name":     {"kubeadm", "openshift-etcd", false},
+		"GKE's own":                             {"gke", "gke-managed-cim", true},
+		"somebody's on GKE":                     {"gke", "gke-apps", false},
+		"a user's":                              {"eks", "shop", false},
+		"one that only begins like kube-system": {"eks", "kube-system-2", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := PlatformNamespace(tc.provider, tc.namespace); got != tc.want {
+				t.Errorf("PlatformNamespace(%q, %q) = %t, want %t", tc.provider, tc.namespace, got, tc.want)
+			}
+		})
+	}
+}
