@@ -5,8 +5,10 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,4 +57,43 @@ func TestFactsReplay(t *testing.T) {
 			t.Errorf("%v: report and replay differ (-live +replay):\n%s", command, diff)
 		}
 	}
+}
+
+// --local agrees package for package with what apt itself would upgrade on this
+// machine.
+func TestLocalUpdatesEqualApt(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "facts.json")
+	offline(t, "nodes", "--local", "--question", "hosts", "--save-facts", file)
+	data, err := os.ReadFile(file)
+	must(t, err)
+	var facts api.ChecklistFacts
+	must(t, json.Unmarshal(data, &facts))
+	packages := facts.Facts.Nodes[0].Measured.Host.Packages
+	if packages == nil {
+		t.Fatalf("no packages were read: %+v", facts.Facts.Nodes[0].Measured.Gaps)
+	}
+	got := map[string]string{}
+	for _, p := range packages.Pending {
+		if !p.Held {
+			got[p.Name] = p.Installed + " to " + p.Candidate
+		}
+	}
+	out, err := exec.Command("apt-get", "-s", "-o", "Debug::NoLocking=1", "dist-upgrade").Output()
+	must(t, err)
+	want := map[string]string{}
+	for _, line := range strings.Split(string(out), "\n") {
+		// "Inst libc6 [2.36-9] (2.36-10 Debian:12/oldstable [amd64]) ..."; a new
+		// package has no version in brackets before the parenthesis.
+		words := strings.Fields(line)
+		if len(words) > 3 && words[0] == "Inst" && strings.HasPrefix(words[2], "[") {
+			want[words[1]] = strings.Trim(words[2], "[]") + " to " + strings.TrimPrefix(words[3], "(")
+		}
+	}
+	if len(want) == 0 {
+		t.Log("apt has nothing to upgrade here, so that this shows little")
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("updates (-apt +ours):\n%s", diff)
+	}
+	t.Logf("%d updates", len(want))
 }
