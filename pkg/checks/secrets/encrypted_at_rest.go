@@ -222,6 +222,16 @@ func judgeEncryptedAtRest(set *fact.Set) []api.Finding {
 			}},
 		})
 	}
+	// A few that are stored and not listed were deleted meanwhile; most of them
+	// cannot have been: then the list is stale or of something else, and says
+	// nothing about what is stored.
+	if unlisted := len(found) - (len(names) - missing); set.Snapshot == nil && set.SecretsListed && 2*unlisted > len(found) {
+		findings = append(findings, api.Finding{
+			Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: whole,
+			Message:  "most Secrets in this etcd are not in the API server's list: run again; if it stays so, the list is another cluster's or stale",
+			Evidence: []api.Evidence{{Source: best.source, Value: fmt.Sprintf("%d of %d stored Secrets are not listed", unlisted, len(found))}},
+		})
+	}
 	if len(db.Secrets) < db.Total {
 		findings = append(findings, api.Finding{
 			Verdict: api.VerdictUnknown, Reason: fact.Truncated, Subject: whole,
