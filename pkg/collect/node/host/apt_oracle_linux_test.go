@@ -181,10 +181,10 @@ func TestUpdatesOfFixtures(t *testing.T) {
 		return f.with(files{"etc/apt/apt.conf.d/99test": text})
 	}
 	const backports = "etc/apt/sources.list.d/backports.list"
-	const backportsLists = "var/lib/apt/lists/deb.debian.org_debian_dists_bookworm-backports_"
+	const backportsLists = "var/lib/apt/lists/mirror.example.org_debian_dists_bookworm-backports_"
 	withBackports := func(release string) files {
 		return debian.with(files{
-			backports: "deb [arch=amd64] http://deb.debian.org/debian bookworm-backports main\n",
+			backports: "deb [arch=amd64] http://mirror.example.org/debian bookworm-backports main\n",
 			backportsLists + "Release": "Origin: Debian Backports\nLabel: Debian Backports\nSuite: oldstable-backports\n" +
 				"Codename: bookworm-backports\nDate: Sat, 11 Jul 2026 10:16:37 UTC\n" + release,
 			backportsLists + "main_binary-amd64_Packages": "Package: curl\nVersion: 8.14.1-2~bpo12+1\nArchitecture: amd64\nFilename: a\nSize: 1\n\n",
@@ -199,7 +199,7 @@ func TestUpdatesOfFixtures(t *testing.T) {
 		"Ubuntu, everything that is phased included": {
 			files: ubuntu, archs: []string{"amd64", "i386"}, options: []string{"-o", "APT::Get::Always-Include-Phased-Updates=true"},
 		},
-		"general pin by origin, below the installed": {files: preferences(debian, "Package: *\nPin: origin deb.debian.org\nPin-Priority: 50\n")},
+		"general pin by origin, below the installed": {files: preferences(debian, "Package: *\nPin: origin mirror.example.org\nPin-Priority: 50\n")},
 		"general pin by label":                       {files: preferences(debian, "Package: *\nPin: release l=Debian-Security\nPin-Priority: 50\n")},
 		"never takes an archive away":                {files: preferences(debian, "Package: *\nPin: release n=bookworm-security\nPin-Priority: never\n")},
 		"never beats a specific pin":                 {files: preferences(debian, "Package: *\nPin: release n=bookworm-security\nPin-Priority: never\n\nPackage: openssl\nPin: release n=bookworm-security\nPin-Priority: 900\n")},

@@ -631,7 +631,7 @@ func FuzzPreferences(f *testing.F) {
 	seeds(f, "preferences")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		pins, _ := parsePreferences(data, "p")
-		in := &index{site: "deb.debian.org", release: release{suite: "stable", codename: "bookworm", origin: "Debian", label: "Debian", version: "12.1"}}
+		in := &index{site: "mirror.example.org", release: release{suite: "stable", codename: "bookworm", origin: "Debian", label: "Debian", version: "12.1"}}
 		v := &version{text: "1.0-1", indexes: []*index{in}}
 		for i, p := range pins {
 			if p.priority == 0 || p.from == "" {

@@ -330,7 +330,7 @@ func TestPackageGaps(t *testing.T) {
 	const (
 		status   = "var/lib/dpkg/status"
 		sources  = "etc/apt/sources.list.d/debian.sources"
-		lists    = "var/lib/apt/lists/deb.debian.org_debian"
+		lists    = "var/lib/apt/lists/mirror.example.org_debian"
 		mainList = lists + "_dists_bookworm_main_binary-amd64_Packages"
 		mainRel  = lists + "_dists_bookworm_InRelease"
 		secList  = lists + "-security_dists_bookworm-security_main_binary-amd64_Packages"
@@ -351,7 +351,7 @@ func TestPackageGaps(t *testing.T) {
 		"an enabled source without its list": {
 			files: debian.without(secList),
 			gaps: gap(fact.NotPresent, "/etc/apt/sources.list.d/debian.sources:8 is enabled, but there is no "+
-				"/var/lib/apt/lists/deb.debian.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages", update),
+				"/var/lib/apt/lists/mirror.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages", update),
 			pending: 11, installed: 14, indexes: 2,
 		},
 		"an enabled source that was never fetched": {
@@ -361,20 +361,20 @@ func TestPackageGaps(t *testing.T) {
 			pending: 12, installed: 14, indexes: 3,
 		},
 		"a component that the archive says is empty": {
-			files: debian.with(files{"etc/apt/sources.list": "deb http://deb.debian.org/debian bookworm contrib\n"}), pending: 12, installed: 14, indexes: 3,
+			files: debian.with(files{"etc/apt/sources.list": "deb http://mirror.example.org/debian bookworm contrib\n"}), pending: 12, installed: 14, indexes: 3,
 		},
 		"a component that the archive does not have": {
-			files: debian.with(files{"etc/apt/sources.list": "deb http://deb.debian.org/debian bookworm games\n"}), pending: 12, installed: 14, indexes: 3,
+			files: debian.with(files{"etc/apt/sources.list": "deb http://mirror.example.org/debian bookworm games\n"}), pending: 12, installed: 14, indexes: 3,
 		},
 		"a list without its source is not read": {
-			files: debian.edit(t, sources, "URIs: http://deb.debian.org/debian-security", "Enabled: no\nURIs: http://deb.debian.org/debian-security"), gaps: gap(fact.NotPresent, "none of the 2 package lists is of a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
+			files: debian.edit(t, sources, "URIs: http://mirror.example.org/debian-security", "Enabled: no\nURIs: http://mirror.example.org/debian-security"), gaps: gap(fact.NotPresent, "none of the 2 package lists is of a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
 				"so security updates cannot be told from others", "Enable the distribution's security archive on the node."),
 			pending: 11, installed: 14, indexes: 2,
 		},
 		"a Release file without sizes cannot excuse a list": {
 			files: debian.without(secList).with(files{secRel: "Origin: Debian\nLabel: Debian-Security\nSuite: oldstable-security\n"}),
 			gaps: gap(fact.NotPresent, "/etc/apt/sources.list.d/debian.sources:8 is enabled, but there is no "+
-				"/var/lib/apt/lists/deb.debian.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages", update),
+				"/var/lib/apt/lists/mirror.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages", update),
 			pending: 11, installed: 14, indexes: 2,
 		},
 		"a security archive that is empty": {
@@ -387,7 +387,7 @@ func TestPackageGaps(t *testing.T) {
 			installed: 14,
 		},
 		"a source that is no source": {
-			files:   debian.with(files{"etc/apt/sources.list": "dep http://deb.debian.org/debian bookworm main\n"}),
+			files:   debian.with(files{"etc/apt/sources.list": "dep http://mirror.example.org/debian bookworm main\n"}),
 			gaps:    gap(fact.Corrupt, `/etc/apt/sources.list:1: expected deb or deb-src, found "dep"`, ""),
 			pending: 12, installed: 14, indexes: 3,
 		},
