@@ -139,7 +139,7 @@ func CreateNamespace(ctx context.Context, c *harness.Cluster) error {
 		return err
 	}
 	// The service account controller is a moment behind.
-	err = harness.Wait(ctx, "the service account", 30*time.Second, func() error {
+	err = harness.Wait(ctx, "the service account", 2*time.Minute, func() error {
 		_, err := c.Kubectl(ctx, "-n", Namespace, "get", "serviceaccount", "default")
 		return err
 	})
@@ -244,7 +244,12 @@ var key = base64.StdEncoding.EncodeToString([]byte("kubectl-checklist tests: pub
 
 // Encrypt makes the API server write Secrets with a provider from now on.
 func Encrypt(ctx context.Context, c *harness.Cluster, provider string) error {
-	_, err := c.Verb(ctx, strings.NewReader(EncryptionConfiguration(provider)), "encryption", "-")
+	if _, err := c.Verb(ctx, strings.NewReader(EncryptionConfiguration(provider)), "encryption", "-"); err != nil {
+		return err
+	}
+	// The API server was killed for that: its clients back off, and until the
+	// controller manager and every kubelet are back nothing can be told.
+	_, err := c.Verb(ctx, nil, "settle")
 	return err
 }
 
