@@ -149,10 +149,11 @@ const (
 	// perList is what a list takes beside its elements: the reader's note of its
 	// length.
 	perList = 32
-	// A map holds groups of 8 entries; it has room for up to 16/7 of what it was
-	// made for, and tables and directories of its own.
+	// A map holds its entries in groups of 8 and those in tables of up to 1024,
+	// with room for up to 16/7 of what it was made for. Tables that its hash,
+	// which nobody can foresee, fills unequally are split (internal/runtime/maps).
 	perMap   = 512
-	perEntry = 96
+	perEntry = 128
 )
 
 // block is the cost of n bytes that are allocated together. The allocator rounds

@@ -14,8 +14,9 @@
 // the probe's error, and small results whole, so that no log has to be read.
 //
 // The sender is a pod on a node that may be hostile. What it says of itself, its
-// digest too, guards against accidents only; against intent stand the limits
-// on whatever is allocated, and the rule that a result is complete or an error.
+// digest too, guards against accidents only. Against intent there are limits on
+// whatever is allocated, counted before it is (see reader and Budget), and the
+// rule that a result is complete or an error.
 package wire
 
 import (
