@@ -14,17 +14,18 @@ import (
 )
 
 // reader reads a measurement from JSON in two passes over the same text. The
-// first allocates nothing but the lengths of lists: it checks every byte and
-// counts what the second will allocate. Only what is within the limit gets
-// there, and there each list is made once, with its length.
+// first checks every byte and counts what the second will allocate; it allocates
+// nothing but the lengths of lists. The second runs only where the count is
+// within the limit, and makes each list once, with its length.
 //
-// encoding/json bounds neither: a list grows with each element, whatever that
-// is (3 bytes become a struct of 300), and what a smaller block held is garbage.
+// encoding/json has no such limit: an element of two bytes becomes a struct of
+// 300, and a list that grows leaves its smaller blocks as garbage.
 //
-// It reads less than JSON permits, and nothing that the encoder of this package
-// would not write: names are exact and come once in an object, null is only
-// where Go has nil, numbers are whole, text is valid UTF-8. Depth is bounded by
-// the types.
+// The reader accepts less than JSON permits, and all that Encode writes: names of
+// fields are exact and known and come once in an object; null is only where Go
+// has nil, or a mask that was not read; numbers are whole; text is valid UTF-8.
+// The types bound the depth. An unknown field may say that a list is incomplete,
+// so it is refused rather than left out.
 type reader struct {
 	text []byte
 	at   int
@@ -32,7 +33,7 @@ type reader struct {
 	cost, limit int
 
 	// lengths are those of the lists and maps, in order of their opening
-	// brackets: written by the first pass, read by the second up to next.
+	// brackets, for the second pass; next is the one that comes next.
 	lengths []int32
 	next    int
 
@@ -64,8 +65,8 @@ func (f *fault) in(path string) *fault {
 	return f
 }
 
-// scan is the first pass. It returns what the measurement will take in memory:
-// at most limit bytes, or it is a fault.
+// scan is the first pass. It returns a reader that is ready for the second, and
+// whose cost is what the measurement will take: at most limit bytes.
 func scan(text []byte, limit int) (*reader, *fault) {
 	root, strings := measurement()
 	r := &reader{text: text, limit: limit, last: make([]sample, strings)}
@@ -81,7 +82,8 @@ func scan(text []byte, limit int) (*reader, *fault) {
 	return r, nil
 }
 
-// measurement is the second pass.
+// measurement is the second pass. The one fault that is left for it to find is a
+// key that a map has twice.
 func (r *reader) measurement() (*fact.Measurement, *fault) {
 	root, _ := measurement()
 	r.at, r.cost, r.next = 0, 0, 0
