@@ -225,9 +225,9 @@ func TestReadCountsWhatIsAllocated(t *testing.T) {
 	if _, _, err := read([]byte("{}"), MaxMemory); err != nil {
 		t.Fatal(err)
 	}
-	seeds := uint64(1000)
+	seeds := uint64(400)
 	if testing.Short() {
-		seeds = 200
+		seeds = 100
 	}
 	close := 0
 	for seed := range seeds {
@@ -352,7 +352,6 @@ func TestHonestNodesFit(t *testing.T) {
 		"a typical node":                    {typical, 640 << 10, false},
 		"a control plane, 3,000 Secrets":    {honest{containers: 60, processes: 2, mounts: 4, files: 1, secrets: 3000, pending: 30}, 640 << 10, false},
 		"20,000 Secrets":                    {honest{containers: 60, processes: 2, mounts: 4, files: 1, secrets: 20_000}, 4 << 20, false},
-		"more Secrets than fit":             {honest{containers: 60, processes: 2, mounts: 4, files: 1, secrets: 80_000}, 4 << 20, true},
 		"20,000 processes":                  {honest{containers: 250, processes: 80, mounts: 4}, 8 << 20, true},
 		"200 files in every container":      {honest{containers: 100, files: 200, processes: 1}, 4 << 20, true},
 		"30,000 mounts in 1,000 containers": {honest{containers: 1000, processes: 1, mounts: 30}, 8 << 20, false},
