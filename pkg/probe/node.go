@@ -239,6 +239,13 @@ func (s *session) facts(ctx, run context.Context, pod *corev1.Pod) outcome {
 			}
 			return outcome{failure: f}
 		}
+		if errors.Is(err, wire.ErrRunFull) {
+			return outcome{failure: &Failure{
+				Reason: fact.Truncated,
+				Detail: fmt.Sprintf("the nodes of this run have too many facts for one run, which holds %d MiB of them", s.memory>>20),
+				Hint:   "measure the nodes in several runs: kubectl checklist nodes with names or --selector",
+			}}
+		}
 		if frame != nil || sleep(ctx, wait) != nil {
 			return outcome{failure: &Failure{
 				Reason: fact.ProbeFailed, Detail: "the probe's answer is broken: " + oneLine(err.Error()),
@@ -273,7 +280,7 @@ func (r *logReader) Read(p []byte) (int, error) {
 // with the log.
 func (s *session) read(ctx context.Context, pod string, trailer wire.Trailer) (*fact.Measurement, error) {
 	if !trailer.NeedsLog() {
-		return wire.Decode(nil, trailer)
+		return s.budget.Decode(nil, trailer)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timing.request)
 	defer cancel()
@@ -285,7 +292,7 @@ func (s *session) read(ctx context.Context, pod string, trailer wire.Trailer) (*
 	}
 	defer stream.Close()
 	log := &logReader{Reader: stream}
-	measured, err := wire.Decode(log, trailer)
+	measured, err := s.budget.Decode(log, trailer)
 	if err != nil && log.err != nil {
 		return nil, &unreadLog{log.err}
 	}

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
 // Defaults of the command line.
@@ -116,6 +117,7 @@ type Options struct {
 	Progress func(done, failed, total int)
 
 	timing timing
+	memory int64 // bytes for all answers together; tests lower it
 }
 
 // timing holds the waits that tests shorten.
@@ -156,6 +158,7 @@ func (o Options) complete() (Options, error) {
 	setDefault(&o.timing.cleanup, 30*time.Second)
 	setDefault(&o.timing.guard, time.Second)
 	setDefault(&o.timing.request, 20*time.Second)
+	setDefault(&o.memory, wire.MaxRun)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
 // manyNodes is from where on an embedded probe is announced with a warning:
@@ -30,6 +31,8 @@ type session struct {
 	owner *metav1.OwnerReference
 	maps  map[string][]*corev1.ConfigMap // by architecture
 	watch podWatch
+	// budget bounds what the answers take in memory until the run has ended.
+	budget *wire.Budget
 
 	mu     sync.Mutex
 	flying int // nodes being measured
@@ -89,7 +92,10 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
 		}
 	}
-	s := &session{Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap)}
+	s := &session{
+		Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap),
+		budget: wire.NewBudget(opts.memory, len(plan.Targets)),
+	}
 	results, f := s.run(ctx, stand, probes)
 	if f != nil {
 		all(f)

@@ -103,7 +103,7 @@ func TestRunKeepsToItsWindow(t *testing.T) {
 
 func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 	big := measurement("b")
-	for i := range 4000 {
+	for i := range 8000 {
 		big.Host.Installed = append(big.Host.Installed, fact.InstalledKernel{Release: fmt.Sprintf("6.%d.%x", i, i*7919*104729), Path: "/boot"})
 	}
 	message, err := wire.Encode(big, wire.Options{Version: "test"})
@@ -142,6 +142,13 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			log:     func(int) []byte { return slices.Concat(message.Frames[1:]...) }, pods: 1,
 			want: gapsOf("b", fact.ProbeFailed, fmt.Sprintf("the probe's answer is broken: log line 1: expected frame 1/%d, found 2/%d: 1 missing",
 				len(message.Frames), len(message.Frames)), ""),
+		},
+		"an answer that is more than the run can hold is a gap": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) },
+			log:     func(int) []byte { return whole }, pods: 1,
+			edit: func(_ *apiServer, o *Options) { o.memory = 1 << 20 },
+			want: gapsOf("b", fact.Truncated, "the nodes of this run have too many facts for one run, which holds 1 MiB of them",
+				"measure the nodes in several runs: kubectl checklist nodes with names or --selector"),
 		},
 		"a kubelet that cannot be asked for logs is a gap": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) }, pods: 1,
