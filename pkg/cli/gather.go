@@ -93,12 +93,12 @@ func (c *clusterRun) finish(r *run, set *fact.Set) error {
 func rawConfig(flags *genericclioptions.ConfigFlags) (*clientcmdapi.Config, error) {
 	if path := *flags.KubeConfig; path != "" {
 		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("--kubeconfig: %w", err)
+			return nil, fmt.Errorf("--kubeconfig: %s: %w", path, cause(err))
 		}
 	}
 	raw, err := flags.ToRawKubeConfigLoader().ConfigAccess().GetStartingConfig()
 	if err != nil {
-		return nil, fmt.Errorf("kubeconfig: %w", err)
+		return nil, unreadableKubeconfig(flags)
 	}
 	if name := *flags.Context; name != "" && raw.Contexts[name] == nil {
 		return nil, fmt.Errorf("kubeconfig: context %q does not exist; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", "))
@@ -112,8 +112,11 @@ func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, e
 		return nil, err
 	}
 	config, err := flags.ToRESTConfig()
-	if err != nil {
+	switch {
+	case clientcmd.IsEmptyConfig(err):
 		return nil, err
+	case err != nil:
+		return nil, unusableKubeconfig(flags, raw)
 	}
 	// Where nothing is configured, client-go assumes a server on this machine;
 	// nobody means that.

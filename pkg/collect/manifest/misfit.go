@@ -133,8 +133,11 @@ func misfit(value any, t reflect.Type, path []any) *fieldError {
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
 			text, isText := value.(string)
-			if _, err := base64.StdEncoding.DecodeString(text); !isText || err != nil {
+			if !isText {
 				return wrong("base64")
+			}
+			if _, err := base64.StdEncoding.DecodeString(text); err != nil {
+				return &fieldError{append([]any{}, path...), "expected base64, found other text"}
 			}
 			return nil
 		}
@@ -179,4 +182,20 @@ func isWhole(value any) bool {
 		return v == float64(int64(v))
 	}
 	return false
+}
+
+// CheckType reports where a YAML document does not fit a type of the API, with
+// its line; "" where it does, or where it cannot be read at all. Unknown fields
+// fit.
+func CheckType(text []byte, t reflect.Type) (line int, problem string) {
+	d := document{text: text, of: 1}
+	value, err := d.decode()
+	if err != nil {
+		return 0, ""
+	}
+	found := misfit(value, t, nil)
+	if found == nil {
+		return 0, ""
+	}
+	return lineOf(text, found.path), found.Error()
 }
