@@ -117,8 +117,7 @@ func explain(err error) string {
 	case clientcmd.IsEmptyConfig(err):
 		return "no kubeconfig found: no cluster is configured in $KUBECONFIG, ~/.kube/config or --kubeconfig; --local answers for this machine without a cluster"
 	case clientcmd.IsContextNotFound(err), clientcmd.IsConfigurationInvalid(err):
-		// Whose own words quote it; unusableKubeconfig says more.
-		return "kubeconfig: it is not valid; kubectl config view shows what is in it"
+		return errKubeconfig.Error() // the library's own words quote it
 	case errors.As(err, &unknownAuthority):
 		return fmt.Sprintf("%s has a certificate signed by an unknown authority: check certificate-authority in the kubeconfig", server)
 	case errors.As(err, &hostname):

@@ -111,12 +111,15 @@ func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, e
 	if err != nil {
 		return nil, err
 	}
+	if err := kubeconfigProblem(flags, raw); err != nil {
+		return nil, err
+	}
 	config, err := flags.ToRESTConfig()
 	switch {
 	case clientcmd.IsEmptyConfig(err):
 		return nil, err
 	case err != nil:
-		return nil, unusableKubeconfig(flags, raw)
+		return nil, errKubeconfig
 	}
 	// Where nothing is configured, client-go assumes a server on this machine;
 	// nobody means that.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -8,7 +9,9 @@ import (
 	"reflect"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
@@ -43,13 +46,17 @@ func unreadableKubeconfig(flags *genericclioptions.ConfigFlags) error {
 		}
 		return fmt.Errorf("kubeconfig: %s: expected kind Config of v1, found another kind of file", path)
 	}
-	return fmt.Errorf("kubeconfig: it cannot be loaded; kubectl config view shows what is in it")
+	return errKubeconfig
 }
 
-// unusableKubeconfig says why no connection can be made of a kubeconfig. The
-// names of contexts, clusters and users are shown, and paths of files, and
-// nothing else of it.
-func unusableKubeconfig(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.Config) error {
+// kubeconfigProblem says why no connection can be made of a kubeconfig, nil
+// where nothing is wrong with it. The names of contexts, clusters and users are
+// shown, and paths of files, and nothing else of it. Without this, client-go
+// would connect to a server on this machine where a cluster is missing.
+func kubeconfigProblem(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.Config) error {
+	if clientcmdapi.IsConfigEmpty(raw) {
+		return nil
+	}
 	wrong := func(format string, args ...any) error {
 		return fmt.Errorf("kubeconfig: %s", fmt.Sprintf(format, args...))
 	}
@@ -75,13 +82,14 @@ func unusableKubeconfig(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.
 		return wrong("context %q: cluster %q does not exist", name, clusterName)
 	} else if found {
 		at := fmt.Sprintf("cluster %q", clusterName)
-		for _, address := range []struct{ field, value string }{{"server", cluster.Server}, {"proxy-url", cluster.ProxyURL}} {
-			if _, err := url.Parse(address.value); err != nil {
-				return wrong("%s: %s: not a valid URL", at, address.field)
-			}
-		}
 		if cluster.Server == "" && *flags.APIServer == "" {
 			return wrong("%s: no server is given", at)
+		}
+		if _, _, err := rest.DefaultServerURL(cluster.Server, "", schema.GroupVersion{}, true); err != nil && *flags.APIServer == "" {
+			return wrong("%s: server: not a valid URL", at)
+		}
+		if proxy, err := url.Parse(cluster.ProxyURL); cluster.ProxyURL != "" && (err != nil || !slices.Contains([]string{"http", "https", "socks5"}, proxy.Scheme)) {
+			return wrong("%s: proxy-url: not a valid URL", at)
 		}
 		if problem := unreadable(cluster.CertificateAuthority); problem != "" {
 			return wrong("%s: certificate-authority: %s", at, problem)
@@ -114,8 +122,11 @@ func unusableKubeconfig(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.
 			return wrong("%s: exec: interactiveMode: expected Never, IfAvailable or Always", at)
 		}
 	}
-	return wrong("context %q is not valid; kubectl config view shows what is in it", name)
+	return nil
 }
+
+// errKubeconfig is for what kubeconfigProblem does not find.
+var errKubeconfig = errors.New("kubeconfig: it is not valid; kubectl config view shows what is in it")
 
 // unreadable says why a file that a kubeconfig names cannot be read, "" if it
 // can, or none is named.

@@ -42,9 +42,12 @@ func (f *scopeFlags) namespaceOf(config *genericclioptions.ConfigFlags, allByDef
 	if err != nil {
 		return "", err
 	}
+	if err := kubeconfigProblem(config, raw); err != nil {
+		return "", err
+	}
 	namespace, _, err := config.ToRawKubeConfigLoader().Namespace()
 	if err != nil && !clientcmd.IsEmptyConfig(err) {
-		err = unusableKubeconfig(config, raw)
+		err = errKubeconfig
 	}
 	return namespace, err
 }
