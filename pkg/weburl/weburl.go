@@ -34,6 +34,40 @@ func Clean(text string) string {
 	return b.String()
 }
 
+// CleanList does the same for a list of URLs with separators between them, of a
+// flag for one. A separator counts only before an element that is a URL, too:
+// elsewhere it may be a part of a password.
+func CleanList(text, separators string) string {
+	var b strings.Builder
+	for text != "" {
+		end := len(text)
+		for i := range len(text) {
+			if strings.IndexByte(separators, text[i]) < 0 {
+				continue
+			}
+			next := text[i+1:]
+			if j := strings.IndexAny(next, separators); j >= 0 {
+				next = next[:j]
+			}
+			if strings.Contains(next, "://") {
+				end = i
+				break
+			}
+		}
+		before, url, found := strings.Cut(text[:end], "://")
+		b.WriteString(before)
+		if found {
+			b.WriteString("://" + cleanOne(url))
+		}
+		if end < len(text) {
+			b.WriteByte(text[end])
+			end++
+		}
+		text = text[end:]
+	}
+	return b.String()
+}
+
 // cleanOne cleans what stands behind "://".
 func cleanOne(url string) string {
 	host := len(url)

@@ -39,6 +39,24 @@ func TestClean(t *testing.T) {
 	}
 }
 
+func TestCleanList(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://127.0.0.1:2379":                               "https://127.0.0.1:2379",
+		"https://a:1,https://b:2":                              "https://a:1,https://b:2",
+		"https://u:CANARY@h:1,http://CANARY@g/path@x":          "https://h:1,http://g/path@x",
+		"https://u:CAN,ARY@h:1,http://u:C;A@g?CANARY":          "https://h:1,http://g",
+		"https://h?CANARY,https://g?CANARY":                    "https://h,https://g",
+		"/events#https://u:CANARY@a:1;https://u:CANARY@b":      "/events#https://a:1;https://b",
+		"/a#https://u:p@a;https://x,/b#http://c":               "/a#https://a;https://x,/b#http://c",
+		"application/json,application/vnd.kubernetes.protobuf": "application/json,application/vnd.kubernetes.protobuf",
+		"": "",
+	} {
+		if got := CleanList(in, ",;"); got != want {
+			t.Errorf("%q: want %q, got %q", in, want, got)
+		}
+	}
+}
+
 // FuzzClean: what is before a host's "@" and behind "?" is gone, and nothing is
 // added.
 func FuzzClean(f *testing.F) {
