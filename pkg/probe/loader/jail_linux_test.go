@@ -17,16 +17,17 @@ import (
 
 // A jail starts the loader as a kubelet and a runtime would: in a mount
 // namespace of its own, with a read-only root of which only the volume and the
-// termination log are writable, no_new_privs, and the probe's two
+// termination log are writable, a procfs, no_new_privs, and the probe's two
 // capabilities alone.
 type jail struct {
 	Root      string // becomes /
 	Argv, Env []string
 	WorkFlags uintptr // further mount flags of OutputDir: MS_RDONLY, MS_NOEXEC
 	WorkSize  string  // OutputDir is a tmpfs of this size, not Root's directory
+	NoProc    bool    // /proc is an empty directory
 	UID       int
 	// Strict installs a seccomp filter under which a system call other than
-	// the loader's six kills. All six are in the default profiles of
+	// the loader's seven kills. All seven are in the default profiles of
 	// containerd, CRI-O and Docker.
 	Strict bool
 }
@@ -109,6 +110,9 @@ func (j jail) mount() error {
 		}
 		mounts = append(mounts, m, mount{target: work, flags: unix.MS_BIND | unix.MS_REMOUNT | j.WorkFlags})
 	}
+	if !j.NoProc {
+		mounts = append(mounts, mount{source: "proc", target: filepath.Join(j.Root, "proc"), kind: "proc", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC})
+	}
 	if _, err := os.Stat(log); err == nil {
 		mounts = append(mounts, mount{source: log, target: log, flags: unix.MS_BIND})
 	}
@@ -161,7 +165,7 @@ func (j jail) drop() error {
 // runtime, which may interrupt the thread before its execve.
 func onlyTheLoadersCalls() error {
 	allowed := []uint32{
-		unix.SYS_OPENAT, unix.SYS_READ, unix.SYS_WRITE, unix.SYS_CLOSE, unix.SYS_EXECVE, unix.SYS_EXIT_GROUP,
+		unix.SYS_OPENAT, unix.SYS_READ, unix.SYS_WRITE, unix.SYS_CLOSE, unix.SYS_PRCTL, unix.SYS_EXECVE, unix.SYS_EXIT_GROUP,
 		unix.SYS_RT_SIGRETURN,
 	}
 	filter := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}} // seccomp_data.nr
