@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,7 +30,10 @@ type session struct {
 	plan  Plan
 	owner *metav1.OwnerReference
 	maps  map[string][]*corev1.ConfigMap // by architecture
-	watch podWatch
+	// digests are those of the embedded probes, by architecture: of what was
+	// to be written, whatever the cluster holds.
+	digests map[string][sha256.Size]byte
+	watch   podWatch
 
 	mu     sync.Mutex
 	flying int // nodes being measured
@@ -89,7 +93,10 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
 		}
 	}
-	s := &session{Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap)}
+	s := &session{Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap), digests: make(map[string][sha256.Size]byte)}
+	for arch, probe := range probes {
+		s.digests[arch] = sha256.Sum256(probe)
+	}
 	results, f := s.run(ctx, stand, probes)
 	if f != nil {
 		all(f)

@@ -57,6 +57,10 @@ func (j jail) enter() error {
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close_range: %w", err)
 	}
+	// So that a loader without a bound fills no disk.
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 32 << 20, Max: 32 << 20}); err != nil {
+		return fmt.Errorf("setrlimit: %w", err)
+	}
 	if err := j.mount(); err != nil {
 		return err
 	}
@@ -86,9 +90,14 @@ func (j jail) enter() error {
 			return err
 		}
 	}
-	// syscall.Exec makes calls of its own first.
-	_, _, errno := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(argv0)),
-		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
+	// syscall.Exec makes calls of its own first. ETXTBSY: a process that the test
+	// has just forked still holds, until it executes, the descriptor by which the
+	// program was written (go.dev/issue/22315).
+	errno := unix.ETXTBSY
+	for try := 0; try < 1_000_000 && errno == unix.ETXTBSY; try++ {
+		_, _, errno = unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(argv0)),
+			uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
+	}
 	return fmt.Errorf("execve %s: %w", j.Argv[0], errno)
 }
 

@@ -241,11 +241,15 @@ func emulator(t testing.TB, arch, root string) string {
 		if err != nil {
 			lacking(t, "running %s needs %s (Debian: qemu-user-static)", arch, a.emulator)
 		}
+		there := filepath.Join(root, "emulator")
+		if os.Link(path, there) == nil { // 5 MB are many where each row has a root
+			return "/emulator"
+		}
 		program, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(root, "emulator"), program, 0o755)
+		write(t, there, program, 0o755)
 		return "/emulator"
 	}
 	t.Fatalf("no emulator for %s", arch)
@@ -506,9 +510,9 @@ func TestRunsWhatTheArgumentNamesOrNothing(t *testing.T) {
 	}
 }
 
-// atOpen calls f when somebody opens a file, who waits meanwhile, whatever the
-// flags: fanotify(7), FAN_OPEN_PERM.
-func atOpen(t *testing.T, path string, f func()) {
+// atOpen calls f when somebody (pid) opens a file, who waits meanwhile, whatever
+// the flags: fanotify(7), FAN_OPEN_PERM.
+func atOpen(t *testing.T, path string, f func(pid int)) {
 	t.Helper()
 	fd, err := unix.FanotifyInit(unix.FAN_CLASS_CONTENT|unix.FAN_CLOEXEC|unix.FAN_NONBLOCK, unix.O_RDONLY)
 	if err == nil {
@@ -527,7 +531,7 @@ func atOpen(t *testing.T, path string, f func()) {
 			return
 		}
 		defer unix.Close(int(event.Fd))
-		f()
+		f(int(event.Pid))
 		answer := unix.FanotifyResponse{Fd: event.Fd, Response: unix.FAN_ALLOW}
 		if err := binary.Write(events, binary.NativeEndian, &answer); err != nil {
 			t.Errorf("answering for %s: %v", path, err)
@@ -587,7 +591,7 @@ func TestTheNameOfTheOutputDoesNotMatter(t *testing.T) {
 			t.Run(a.arch+"/"+name, func(t *testing.T) {
 				parts := Parts(probe, len(probe)/2+1)
 				dir := root(t, a.arch, append(parts, Size(probe))...)
-				atOpen(t, filepath.Join(dir, Dir, PartName(1)), func() { tc.tamper(t, filepath.Join(dir, Output)) })
+				atOpen(t, filepath.Join(dir, Dir, PartName(1)), func(int) { tc.tamper(t, filepath.Join(dir, Output)) })
 				got := run(t, a.arch, jail{Root: dir}, digestOf(probe))
 				got.Stdout = ""
 				if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -742,6 +746,36 @@ func socket(t testing.TB, path string) {
 func chmod0(t testing.TB, path string) {
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Another process of the same user cannot reach the volume through the loader's
+// /proc/PID/root: that of a process which is not dumpable belongs to root.
+func TestIsNotDumpable(t *testing.T) {
+	for _, a := range arches {
+		t.Run(a.arch, func(t *testing.T) {
+			const uid = 65534
+			dir := root(t, a.arch, part(PartName(0), "a"), part(SizeName, "1"))
+			var owners []uint32
+			atOpen(t, filepath.Join(dir, Dir, PartName(0)), func(pid int) {
+				for _, name := range []string{"status", "fd"} {
+					var info unix.Stat_t
+					if err := unix.Stat(fmt.Sprintf("/proc/%d/%s", pid, name), &info); err != nil {
+						t.Error(err)
+					}
+					owners = append(owners, info.Uid)
+				}
+				if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)); err != nil || !strings.Contains(string(status), "Uid:\t65534\t") {
+					t.Errorf("expected it to run with uid %d: %v\n%s", uid, err, status)
+				}
+			})
+			if got := run(t, a.arch, jail{Root: dir, UID: uid}, digestOf([]byte("a"))); got.Code != CodeExec {
+				t.Errorf("outcome %+v", got)
+			}
+			if diff := cmp.Diff([]uint32{0, 0}, owners); diff != "" {
+				t.Errorf("owners in /proc/PID (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
