@@ -31,7 +31,7 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 			return nil, f
 		}
 	}
-	p := podOf{index: index, node: target.Node, arch: target.Arch, owner: s.owner}
+	p := podOf{index: index, node: target.Node, arch: target.Arch, digest: s.digests[target.Arch], owner: s.owner}
 	for ; ; p.attempt++ {
 		p.image = s.plan.image(target, p.attempt)
 		try := s.attempt(ctx, run, p)

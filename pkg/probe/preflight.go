@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -152,6 +153,7 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) *Failure {
 		return o.refused("trying to create a job in namespace "+o.Namespace, err)
 	}
 	var maps []*corev1.ConfigMap
+	var digest [sha256.Size]byte
 	if plan.Embedded {
 		probe, err := o.Embedded(target.Arch)
 		if err != nil {
@@ -160,11 +162,12 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) *Failure {
 		if maps, err = o.configMaps(target.Arch, probe, nil); err != nil {
 			return noProbe(err)
 		}
+		digest = sha256.Sum256(probe)
 		if _, err := o.Client.Core.ConfigMaps(o.Namespace).Create(ctx, maps[0], dryRun); err != nil && !noDryRun(err) {
 			return o.refused("trying to create a config map in namespace "+o.Namespace, err)
 		}
 	}
-	pod := o.pod(podOf{node: target.Node, image: image}, maps)
+	pod := o.pod(podOf{node: target.Node, image: image, digest: digest}, maps)
 	for wait, start := o.timing.backoff, time.Now(); ; wait *= 2 {
 		_, err := o.Client.Core.Pods(o.Namespace).Create(ctx, pod, dryRun)
 		switch {

@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,7 +31,10 @@ type session struct {
 	plan  Plan
 	owner *metav1.OwnerReference
 	maps  map[string][]*corev1.ConfigMap // by architecture
-	watch podWatch
+	// digests are those of the embedded probes, by architecture: of what was
+	// to be written, whatever the cluster holds.
+	digests map[string][sha256.Size]byte
+	watch   podWatch
 	// budget bounds what the answers take in memory until the run has ended.
 	budget *wire.Budget
 
@@ -93,8 +97,11 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 		}
 	}
 	s := &session{
-		Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap),
+		Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap), digests: make(map[string][sha256.Size]byte),
 		budget: wire.NewBudget(opts.memory, len(plan.Targets)),
+	}
+	for arch, probe := range probes {
+		s.digests[arch] = sha256.Sum256(probe)
 	}
 	results, f := s.run(ctx, stand, probes)
 	if f != nil {
