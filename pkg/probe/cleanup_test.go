@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // leftovers puts onto the server what two interrupted runs left, and things of others.
@@ -25,12 +26,17 @@ func leftovers(t *testing.T) *apiServer {
 		return metav1.ObjectMeta{
 			Name: name, Namespace: "kubectl-checklist",
 			Labels: map[string]string{LabelName: ManagedBy, LabelManagedBy: ManagedBy, LabelRun: run},
+			UID:    types.UID("uid of " + name),
 		}
 	}
 	for _, run := range []string{"one", "two"} {
-		s.pods["checklist-"+run+"-0000"] = &corev1.Pod{ObjectMeta: meta("checklist-"+run+"-0000", run)}
-		s.maps["checklist-"+run+"-amd64-loader"] = &corev1.ConfigMap{ObjectMeta: meta("checklist-"+run+"-amd64-loader", run)}
-		s.jobs["checklist-"+run] = &batchv1.Job{ObjectMeta: meta("checklist-"+run, run)}
+		s.pods["checklist-"+run+"-0000"] = &corev1.Pod{
+			ObjectMeta: meta("checklist-"+run+"-0000", run), Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: containerName}}},
+		}
+		s.maps["checklist-"+run+"-amd64-loader"] = &corev1.ConfigMap{
+			ObjectMeta: meta("checklist-"+run+"-amd64-loader", run), Immutable: new(true), BinaryData: map[string][]byte{"loader": {1}, "size": {2}},
+		}
+		s.jobs["checklist-"+run] = &batchv1.Job{ObjectMeta: meta("checklist-"+run, run), Spec: batchv1.JobSpec{Completions: new(int32(0))}}
 	}
 	s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: "kubectl-checklist", Labels: map[string]string{LabelManagedBy: ManagedBy},

@@ -587,7 +587,7 @@ func TestE2ERights(t *testing.T) {
 			}
 			g := r.refusal(gaps)
 			t.Logf("%s: %s\n%s", g.Reason, g.Detail, g.Hint)
-			want := "the probe needs rights that are missing: create jobs.batch, delete jobs.batch, create configmaps, delete configmaps, " +
+			want := "the probe needs rights that are missing: create jobs.batch, delete jobs.batch, create configmaps, list configmaps, delete configmaps, " +
 				"create pods, get pods, list pods, watch pods, delete pods, get pods/log in namespace " + r.namespace + "; get nodes"
 			if g.Reason != fact.Forbidden || g.Detail != want {
 				t.Errorf("gap %+v, expected %s", g, want)

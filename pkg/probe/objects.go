@@ -403,10 +403,12 @@ func (p *Plan) image(t Target, attempt int) string {
 	switch {
 	case !p.Embedded:
 		return p.Image
-	case len(t.Images) == 0:
-		return heldImage
+	case len(t.Images) > 0:
+		return t.Images[min(attempt, len(t.Images)-1)]
+	case len(t.Smallest) > 0:
+		return t.Smallest[0]
 	}
-	return t.Images[min(attempt, len(t.Images)-1)]
+	return heldImage
 }
 
 // jobImage is what the Job's template names; it is never run.

@@ -49,6 +49,9 @@ const (
 	// AnnotationNode names a pod's node, AnnotationOmitted what Objects left out.
 	AnnotationNode    = "kubectl-checklist.github.io/node"
 	AnnotationOmitted = "kubectl-checklist.github.io/omitted"
+	// AnnotationRequest holds a random word that only the request which created
+	// the object had: by it a run knows its own where the answer was lost.
+	AnnotationRequest = "kubectl-checklist.github.io/request"
 )
 
 // Client holds the API groups that the probe needs: typed interfaces instead
@@ -109,7 +112,8 @@ type Options struct {
 	// Guard starts the second process that cleans up after a SIGKILL; nil
 	// means none. See StartGuard. run has the run's Namespace, RunID and PullSecret.
 	Guard func(run Options) (*Guard, error)
-	// Announce gets one line before the first object is created. Progress gets
+	// Announce gets one line before the first object is created, and one about
+	// what a server newer than this version adds to every pod. Progress gets
 	// the number of nodes that are finished, how many of those failed, and all;
 	// calls do not overlap.
 	Announce func(line string)

@@ -36,7 +36,7 @@ func TestPreflight(t *testing.T) {
 			exists: true, denied: " pods/log configmaps ",
 			want: &Failure{
 				Reason: fact.Forbidden, Hint: roles,
-				Detail: "the probe needs rights that are missing: create configmaps, delete configmaps, get pods/log in namespace kubectl-checklist",
+				Detail: "the probe needs rights that are missing: create configmaps, list configmaps, delete configmaps, get pods/log in namespace kubectl-checklist",
 			},
 		},
 		"rights on config maps do not matter with an image": {

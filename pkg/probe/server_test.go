@@ -50,6 +50,11 @@ type apiServer struct {
 
 	// intercept answers a request itself and returns true. what is as in requests.
 	intercept func(w http.ResponseWriter, r *http.Request, what string) bool
+	// mutate is a webhook: it changes what was sent before it is stored. what is
+	// as in requests.
+	mutate func(what string, object metav1.Object)
+	// newer adds what a later server would add to an answer about one object.
+	newer func(what string, object map[string]any)
 	// kubelet runs a pod that was created.
 	kubelet func(pod *corev1.Pod)
 	// log is what a pod wrote.
@@ -147,8 +152,8 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 	case "configmaps":
 		serveObjects(s, w, r, name, dryRun, s.maps, func() *corev1.ConfigMap { return new(corev1.ConfigMap) }, nil)
 	case "services", "persistentvolumeclaims", "secrets":
-		if accept := r.Header.Get("Accept"); accept != "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" || name != "" {
-			s.t.Errorf("%s: more than metadata asked for: %s", r.URL, accept)
+		if !onlyMetadata(r) || name != "" {
+			s.t.Errorf("%s: more than metadata asked for", r.URL)
 		}
 		s.reply(w, metav1.PartialObjectMetadataList{Items: s.others[resource]})
 	case "pods":
@@ -177,8 +182,30 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func onlyMetadata(r *http.Request) bool {
+	return r.Header.Get("Accept") == "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+}
+
+// answer replies with one object, as this server's version would.
+func (s *apiServer) answer(w http.ResponseWriter, what string, object any) {
+	if s.newer == nil {
+		s.reply(w, object)
+		return
+	}
+	t, err := treeOf(object)
+	if err != nil {
+		s.t.Error(err)
+	}
+	s.newer(what, t)
+	s.reply(w, t)
+}
+
 func serveObjects[T metav1.Object](s *apiServer, w http.ResponseWriter, r *http.Request, name string, dryRun bool, objects map[string]T, empty func() T, changed func(string, T)) {
 	resource := schema.GroupResource{Resource: "things"}
+	what := r.Method + " " + strings.SplitN(fmt.Sprintf("%T", empty()), ".", 2)[1]
+	if dryRun {
+		what += " dryRun"
+	}
 	found, ok := objects[name]
 	if name != "" && !ok {
 		s.fail(w, apierrors.NewNotFound(resource, name))
@@ -187,21 +214,55 @@ func serveObjects[T metav1.Object](s *apiServer, w http.ResponseWriter, r *http.
 	switch r.Method {
 	case http.MethodGet:
 		if name != "" {
-			s.reply(w, found)
+			s.answer(w, what, found)
 			return
 		}
+		field, value, _ := strings.Cut(r.URL.Query().Get("fieldSelector"), "=")
 		selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
 		if err != nil {
 			s.t.Errorf("selector: %v", err)
 		}
 		items := []T{}
 		for _, o := range objects {
+			pod, _ := any(o).(*corev1.Pod)
+			switch field {
+			case "":
+			case "metadata.name":
+				if o.GetName() != value {
+					continue
+				}
+			case "spec.nodeName":
+				if pod == nil || pod.Spec.NodeName != value {
+					continue
+				}
+			default:
+				s.t.Errorf("field selector %s", r.URL)
+			}
 			if selector.Matches(labels.Set(o.GetLabels())) {
 				items = append(items, o)
 			}
 		}
 		slices.SortFunc(items, func(a, b T) int { return strings.Compare(a.GetName(), b.GetName()) })
-		s.reply(w, map[string]any{"metadata": map[string]string{"resourceVersion": strconv.Itoa(s.rv)}, "items": items})
+		if onlyMetadata(r) {
+			list := metav1.PartialObjectMetadataList{Items: []metav1.PartialObjectMetadata{}}
+			for _, o := range items {
+				list.Items = append(list.Items, metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+					Name: o.GetName(), UID: o.GetUID(), Labels: o.GetLabels(), Annotations: o.GetAnnotations(),
+				}})
+			}
+			s.reply(w, list)
+			return
+		}
+		start, end := 0, len(items)
+		if limit, _ := strconv.Atoi(r.URL.Query().Get("limit")); limit > 0 {
+			start, _ = strconv.Atoi(r.URL.Query().Get("continue"))
+			end = min(len(items), start+limit)
+		}
+		meta := map[string]string{"resourceVersion": strconv.Itoa(s.rv)}
+		if end < len(items) {
+			meta["continue"] = strconv.Itoa(end)
+		}
+		s.reply(w, map[string]any{"metadata": meta, "items": items[start:end]})
 	case http.MethodPost:
 		o := empty()
 		if err := json.NewDecoder(r.Body).Decode(o); err != nil {
@@ -211,25 +272,33 @@ func serveObjects[T metav1.Object](s *apiServer, w http.ResponseWriter, r *http.
 			s.fail(w, apierrors.NewAlreadyExists(resource, o.GetName()))
 			return
 		}
+		if s.mutate != nil {
+			s.mutate(what, o)
+		}
 		if !dryRun {
 			s.rv++
 			o.SetResourceVersion(strconv.Itoa(s.rv))
-			o.SetUID(types.UID("uid-" + o.GetName()))
+			o.SetUID(types.UID(fmt.Sprintf("uid-%d", s.rv)))
 			objects[o.GetName()] = o
 			if changed != nil {
 				changed("ADDED", o)
 			}
 		}
-		s.reply(w, o)
+		s.answer(w, what, o)
 	case http.MethodPatch:
 		var patch struct {
 			Metadata struct {
+				UID         types.UID         `json:"uid"`
 				Annotations map[string]string `json:"annotations"`
 			} `json:"metadata"`
 		}
 		body, _ := io.ReadAll(r.Body)
 		if err := json.Unmarshal(body, &patch); err != nil {
 			s.t.Errorf("decoding %s: %v", r.URL, err)
+		}
+		if patch.Metadata.UID != "" && patch.Metadata.UID != found.GetUID() {
+			s.fail(w, apierrors.NewConflict(resource, name, fmt.Errorf("precondition failed")))
+			return
 		}
 		s.rv++
 		annotations := found.GetAnnotations()
@@ -244,7 +313,9 @@ func serveObjects[T metav1.Object](s *apiServer, w http.ResponseWriter, r *http.
 		if err := json.NewDecoder(r.Body).Decode(&options); err != nil && err != io.EOF {
 			s.t.Errorf("decoding %s: %v", r.URL, err)
 		}
-		if p := options.Preconditions; p != nil && p.ResourceVersion != nil && *p.ResourceVersion != found.GetResourceVersion() {
+		if p := options.Preconditions; p == nil || p.UID == nil {
+			s.t.Errorf("%s: a delete by name alone", r.URL)
+		} else if *p.UID != found.GetUID() || p.ResourceVersion != nil && *p.ResourceVersion != found.GetResourceVersion() {
 			s.fail(w, apierrors.NewConflict(resource, name, fmt.Errorf("precondition failed")))
 			return
 		}
