@@ -63,7 +63,7 @@ const secretText = "hunter2"
 func unfinished() *fact.Measurement {
 	return &fact.Measurement{
 		Level: fact.LevelFull, Read: []fact.Kind{fact.Processes},
-		Gaps: []fact.Gap{{What: fact.Etcd, Reason: fact.Timeout, Detail: "not finished", Hint: "more time"}},
+		Gaps: []fact.NodeGap{{What: fact.Etcd, Reason: fact.Timeout, Detail: "not finished"}},
 	}
 }
 
@@ -115,9 +115,9 @@ var fakes = map[string]func(c config) collector{
 		m := &fact.Measurement{}
 		return fake{func(context.Context) {
 			_, err := unix.Open(c.node, unix.O_WRONLY, 0)
-			m.Gaps = append(m.Gaps, fact.Gap{What: fact.Kernel, Detail: fmt.Sprint("open for writing: ", err)})
+			m.Gaps = append(m.Gaps, fact.NodeGap{What: fact.Kernel, Detail: fmt.Sprint("open for writing: ", err)})
 			_, err = unix.Write(unix.Stderr, []byte("x"))
-			m.Gaps = append(m.Gaps, fact.Gap{What: fact.Kernel, Detail: fmt.Sprint("stderr: ", err)})
+			m.Gaps = append(m.Gaps, fact.NodeGap{What: fact.Kernel, Detail: fmt.Sprint("stderr: ", err)})
 		}, func() *fact.Measurement { return m }}
 	},
 }
@@ -192,9 +192,9 @@ func fifo(t *testing.T) string {
 }
 
 func TestProbe(t *testing.T) {
-	failed := []fact.Gap{{What: fact.Etcd, Reason: fact.ProbeFailed}}
-	timedOut := []fact.Gap{{What: fact.Etcd, Reason: fact.Timeout, Detail: "not finished", Hint: "more time"}}
-	full := func(gaps []fact.Gap) *fact.Measurement {
+	failed := []fact.NodeGap{{What: fact.Etcd, Reason: fact.ProbeFailed}}
+	timedOut := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Timeout, Detail: "not finished"}}
+	full := func(gaps []fact.NodeGap) *fact.Measurement {
 		return &fact.Measurement{Level: fact.LevelFull, Read: []fact.Kind{fact.Processes}, Gaps: gaps}
 	}
 	tests := []struct {
@@ -216,7 +216,7 @@ func TestProbe(t *testing.T) {
 		{scenario: "panics-in-snapshot", rule: "even where nothing is left to send", status: wire.ExitFailed, wantError: `^the probe panicked: \*errors\.errorString in checklist-probe\.\S+ \(main_test\.go:\d+\)$`},
 		{scenario: "lock-fails", rule: "without the lock nothing is read", status: wire.ExitUnlocked, wantError: "^lock: expected Seccomp 2, found 0$"},
 		{scenario: "open-fails", rule: "an error is the answer", status: wire.ExitFailed, wantError: "^opening the node's /proc: no such directory$"},
-		{scenario: "looks-at-the-lock", rule: "the collector is locked in", args: []string{"--node", "/proc/self/comm"}, status: wire.ExitComplete, want: &fact.Measurement{Gaps: []fact.Gap{
+		{scenario: "looks-at-the-lock", rule: "the collector is locked in", args: []string{"--node", "/proc/self/comm"}, status: wire.ExitComplete, want: &fact.Measurement{Gaps: []fact.NodeGap{
 			{What: fact.Kernel, Detail: "open for writing: operation not permitted"},
 			{What: fact.Kernel, Detail: "stderr: operation not permitted"},
 		}}},

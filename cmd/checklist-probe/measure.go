@@ -61,7 +61,7 @@ func measure(c collector, limit time.Duration) (m *fact.Measurement, status int,
 	if text != "" {
 		for i := range m.Gaps {
 			if m.Gaps[i].Reason == fact.Timeout {
-				m.Gaps[i].Reason, m.Gaps[i].Detail, m.Gaps[i].Hint = fact.ProbeFailed, text, ""
+				m.Gaps[i].Reason, m.Gaps[i].Detail = fact.ProbeFailed, text
 			}
 		}
 	}

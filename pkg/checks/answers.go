@@ -1,101 +1,337 @@
 package checks
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// Answers answers the questions that the catalogue's checks belong to, from
-// their findings. This is the one place that does. The rule:
+// answers answers the questions that the plan's checks belong to, part by part,
+// from their findings. This is the one place that does. A part is
 //
-//   - no, if a finding of at least medium severity fails;
-//   - else unknown, if any subject of any check is unknown, or if nothing was
-//     in scope to measure: a declaration alone never makes a yes;
+//   - no, if one of its findings of at least medium severity fails;
+//   - else unknown, if one of its checks is missing in this version, did not run,
+//     has an unknown finding or a gap, if nothing was in its scope, or if the run
+//     looked at a part of the cluster only;
 //   - else yes.
 //
-// Workloads is the same rule without platform subjects. Gaps stand in the
-// findings already, as unknown ones (see Run).
-func Answers(catalogue []Check, findings []api.Finding) []api.Answer {
-	var answers []api.Answer
-	for _, info := range Questions() {
-		asked := false
-		for _, check := range catalogue {
-			asked = asked || check.Question() == info.Question
-		}
-		if !asked {
-			continue
-		}
-		answer := api.Answer{Question: info.Question, Number: info.Number, Text: info.Text}
-		all, workloads := newTally(), newTally()
-		for i := range findings {
-			if findings[i].Question != info.Question {
-				continue
-			}
-			all.add(&findings[i])
-			if !findings[i].Subject.Platform {
-				workloads.add(&findings[i])
-			}
-		}
-		answer.Answer, answer.Reason = all.word()
-		answer.Workloads = api.NotApplicable
-		if info.Workloads {
-			answer.Workloads, _ = workloads.word()
-		}
-		answer.InScope, answer.Measured = len(all.subjects), all.measured()
-		if len(all.failing) > 0 {
-			answer.Failing = all.failing
-		}
-		answer.Unknowns = all.unknowns
-		answers = append(answers, answer)
+// A question gets the worst answer of its parts, where optional parts that could
+// not be answered do not count; and a yes needs a finding that was measured: a
+// declaration alone never makes one. Workloads is the same rule without platform
+// subjects. Gaps are among the findings, as unknown ones (see Run).
+func (v *View) answers(plan *Plan, findings []api.Finding) []api.Answer {
+	byCheck := map[string][]*api.Finding{}
+	for i := range findings {
+		byCheck[findings[i].Check] = append(byCheck[findings[i].Check], &findings[i])
 	}
-	return answers
+	var out []api.Answer
+	for _, info := range Questions() {
+		if slices.ContainsFunc(plan.Checks, func(c Check) bool { return c.Question() == info.Question }) {
+			out = append(out, v.answer(plan, info, byCheck))
+		}
+	}
+	return out
 }
 
-// tally counts the findings of one question.
+func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*api.Finding) api.Answer {
+	answer := api.Answer{Question: info.Question, Number: info.Number, Text: info.Text}
+	whole := newTally(v)
+	var all, workloads worst
+	for _, part := range PartsOf(plan.Parts, info.Question) {
+		t := newTally(v)
+		missing, idle := t.addPart(plan, part, byCheck)
+		whole.addAll(t)
+		a := api.PartAnswer{
+			Part: part.Name, Title: part.Title, Optional: part.Optional,
+			Coverage: t.coverage(), Unknown: t.unknowns, Workloads: api.NotApplicable,
+		}
+		given := !part.Optional || t.findings > 0 && missing == "" && idle == ""
+		var why string
+		a.Answer, why = t.all.word(plan, missing, idle)
+		a.Reason = why
+		all.add(part, a.Answer, why, given)
+		if info.Workloads {
+			a.Workloads, why = t.workloads.word(plan, missing, idle)
+			if a.Answer != api.Unknown {
+				a.Reason = why // of the workloads alone
+			}
+			workloads.add(part, a.Workloads, why, given)
+		}
+		answer.Parts = append(answer.Parts, a)
+	}
+	answer.Coverage = whole.coverage()
+	answer.Answer, answer.Reason = all.word(whole.all.measured)
+	answer.Workloads = api.NotApplicable
+	if info.Workloads {
+		answer.Workloads, answer.WorkloadsReason = workloads.word(whole.workloads.measured)
+		if answer.Answer == api.Unknown {
+			answer.WorkloadsReason = ""
+		}
+	}
+	if len(whole.failing) > 0 {
+		answer.Failing = whole.failing
+	}
+	answer.Unknowns = whole.unknowns
+	return answer
+}
+
+// tally counts the findings of a part, or of a question.
 type tally struct {
+	view     *View
+	findings int
 	failing  map[api.Severity]int
 	unknowns int
-	subjects map[string]bool // true where something was measured
+	// measures is true once a check that measures has run: then only what it
+	// could measure is in scope.
+	measures bool
+	// subjects are true where something was measured; declared are those of
+	// checks that only read declarations.
+	subjects, declared map[string]bool
+	notRunning         bool // whether pods that do not run matter here
+	all, workloads     verdicts
 }
 
-func newTally() *tally {
-	return &tally{failing: map[api.Severity]int{}, subjects: map[string]bool{}}
+// verdicts is what decides an answer, of all subjects or of the workloads.
+type verdicts struct {
+	failed   bool
+	open     []*api.Finding // without a verdict
+	seen     map[string]bool
+	measured bool
+	silent   string // a check that measures and found nothing to judge
 }
 
-func (t *tally) add(f *api.Finding) {
-	key := f.Subject.Key()
-	measured := f.Basis == api.Measured && f.Verdict != api.VerdictUnknown
-	t.subjects[key] = t.subjects[key] || measured
-	switch f.Verdict {
-	case api.Fail:
-		t.failing[f.Severity]++
-	case api.VerdictUnknown:
-		t.unknowns++
-	}
+func newTally(v *View) *tally {
+	return &tally{view: v, failing: map[api.Severity]int{}, subjects: map[string]bool{}, declared: map[string]bool{}}
 }
 
-func (t *tally) measured() int {
-	n := 0
-	for _, measured := range t.subjects {
-		if measured {
-			n++
+// addPart adds the findings of a part's checks. Missing names those that this
+// version does not have, idle those that did not run.
+func (t *tally) addPart(plan *Plan, part Part, byCheck map[string][]*api.Finding) (missing, idle string) {
+	var lacks, left []string
+	for _, id := range part.Checks {
+		i := slices.IndexFunc(plan.Checks, func(c Check) bool { return c.ID == id })
+		switch {
+		case i >= 0:
+			t.addCheck(&plan.Checks[i], byCheck[id])
+		case plan.knows(id):
+			left = append(left, slug(id))
+		default:
+			lacks = append(lacks, slug(id))
 		}
 	}
-	return n
+	if len(lacks) > 0 {
+		missing = "Unsupported: this version has no " + strings.Join(lacks, ", ")
+	}
+	if len(left) > 0 {
+		idle = "NotRequested: did not run: " + strings.Join(left, ", ")
+	}
+	return missing, idle
 }
 
-func (t *tally) word() (api.AnswerWord, string) {
-	for severity, n := range t.failing {
-		if n > 0 && severity.Rank() >= api.Medium.Rank() {
-			return api.No, ""
+func slug(id string) string { return Check{ID: id}.Slug() }
+
+func (t *tally) addCheck(c *Check, findings []*api.Finding) {
+	t.measures = t.measures || c.Measures()
+	t.notRunning = t.notRunning || c.Measures() && c.Scope == ScopeWorkload
+	inAll, inWorkloads := 0, 0
+	for _, f := range findings {
+		t.findings++
+		key := f.Subject.Key()
+		measured := f.Basis == api.Measured && f.Verdict != api.VerdictUnknown
+		if c.Measures() && !t.view.Idle(f.Subject) {
+			t.subjects[key] = t.subjects[key] || measured
+		}
+		t.declared[key] = true
+		if f.Verdict == api.Fail {
+			t.failing[f.Severity]++
+		}
+		if f.Open() {
+			t.unknowns++
+		}
+		inAll++
+		t.all.add(f, measured)
+		if !f.Subject.Platform {
+			inWorkloads++
+			t.workloads.add(f, measured)
 		}
 	}
+	if c.Measures() {
+		t.all.expect(inAll, c.ID)
+		t.workloads.expect(inWorkloads, c.ID)
+	}
+}
+
+// addAll adds what another tally has counted.
+func (t *tally) addAll(o *tally) {
+	t.findings += o.findings
+	t.unknowns += o.unknowns
+	t.measures, t.notRunning = t.measures || o.measures, t.notRunning || o.notRunning
+	for severity, n := range o.failing {
+		t.failing[severity] += n
+	}
+	for key, measured := range o.subjects {
+		t.subjects[key] = t.subjects[key] || measured
+	}
+	for key := range o.declared {
+		t.declared[key] = true
+	}
+	t.all.measured = t.all.measured || o.all.measured
+	t.workloads.measured = t.workloads.measured || o.workloads.measured
+}
+
+func (t *tally) coverage() api.Coverage {
+	c := api.Coverage{InScope: len(t.declared)}
+	if t.measures {
+		c.InScope = len(t.subjects)
+		for _, measured := range t.subjects {
+			if measured {
+				c.Measured++
+			}
+		}
+	}
+	if t.notRunning {
+		c.NotRunning = t.view.notRunning
+	}
+	return c
+}
+
+func (v *verdicts) add(f *api.Finding, measured bool) {
+	if v.seen == nil {
+		v.seen = map[string]bool{}
+	}
+	v.seen[f.Check] = true
+	v.failed = v.failed || f.Verdict == api.Fail && f.Severity.Rank() >= api.Medium.Rank()
+	v.measured = v.measured || measured
+	if f.Open() {
+		v.open = append(v.open, f)
+	}
+}
+
+// expect notes a check that measures and had nothing to judge.
+func (v *verdicts) expect(findings int, check string) {
+	if findings == 0 && v.silent == "" {
+		v.silent = check
+	}
+}
+
+// word answers a part, and says why it is unknown.
+func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, string) {
 	switch {
-	case t.unknowns > 0:
-		return api.Unknown, "not everything could be read"
-	case len(t.subjects) == 0:
-		return api.Unknown, "nothing was in scope"
-	case t.measured() == 0:
+	case v.failed:
+		return api.No, ""
+	case len(v.open) > 0:
+		return api.Unknown, because(v.open)
+	case plan.Narrowed != "":
+		return api.Unknown, "NotRequested: " + plan.Narrowed + "; nothing found there"
+	case missing != "":
+		return api.Unknown, missing
+	case idle != "":
+		return api.Unknown, idle
+	case len(v.seen) == 0:
+		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope"
+	case v.silent != "":
+		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope of " + slug(v.silent)
+	}
+	return api.Yes, ""
+}
+
+// because says in a few words what is unknown: the first, and how many more.
+func because(open []*api.Finding) string {
+	// A gap says more than its consequences do.
+	first := open[0]
+	subjects := map[string]bool{}
+	for _, f := range open {
+		subjects[f.Subject.Key()] = true
+		if f.FromGap && !first.FromGap {
+			first = f
+		}
+	}
+	text := fmt.Sprintf("%s: %s", first.Reason, subjectWords(first.Subject))
+	if first.Subject.Kind == "Cluster" || first.Subject.Kind == "File" {
+		// What is about everything is told by its words, up to the first pause.
+		words := first.Message
+		if i := strings.IndexAny(words, ",:;"); i > 0 {
+			words = words[:i]
+		}
+		text = fmt.Sprintf("%s: %s", first.Reason, words)
+	}
+	if more := len(subjects) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// subjectWords names a subject in a few words: "node w17", "deployment shop/web app".
+func subjectWords(s fact.Subject) string {
+	name := s.Name
+	if s.Namespace != "" {
+		name = s.Namespace + "/" + s.Name
+	}
+	words := strings.ToLower(s.Kind) + " " + name
+	if s.Container != "" {
+		words += " " + s.Container
+	}
+	return words
+}
+
+// worst is a question's answer while its parts are added.
+type worst struct {
+	no      bool
+	unknown []reasoned
+	parts   int
+}
+
+type reasoned struct{ part, reason string }
+
+func (w *worst) add(part Part, answer api.AnswerWord, reason string, given bool) {
+	w.parts++
+	switch {
+	case answer == api.No:
+		w.no = true
+	case answer == api.Unknown && given:
+		w.unknown = append(w.unknown, reasoned{part.Name, reason})
+	}
+}
+
+// word gives the answer, and of an unknown one the reason that says most: what
+// could not be read, then what the run left out, then what is not built.
+func (w *worst) word(measured bool) (api.AnswerWord, string) {
+	switch {
+	case w.no:
+		return api.No, ""
+	case len(w.unknown) > 0:
+		return api.Unknown, summary(w.unknown)
+	case w.parts == 0:
+		return api.Unknown, "no part of it is listed"
+	case !measured:
 		return api.Unknown, "nothing was measured"
 	}
 	return api.Yes, ""
+}
+
+func summary(unknown []reasoned) string {
+	var names []string
+	for _, u := range unknown {
+		if !strings.HasPrefix(u.reason, "Unsupported: ") && !strings.HasPrefix(u.reason, "NotRequested: did not run") {
+			return u.reason
+		}
+	}
+	for _, prefix := range []string{"NotRequested: ", "Unsupported: "} {
+		for _, u := range unknown {
+			if strings.HasPrefix(u.reason, prefix) {
+				names = append(names, u.part)
+			}
+		}
+		if len(names) > 0 {
+			word := "not in this version: "
+			if prefix == "NotRequested: " {
+				word = "not run: "
+			}
+			return word + strings.Join(names, ", ")
+		}
+	}
+	return unknown[0].reason
 }

@@ -9,124 +9,232 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
+// A question of three parts: measured says what runs, declared what is said,
+// and extra needs a database. Of todo one check is not built yet.
 func TestAnswers(t *testing.T) {
 	const number, text = 3, "Are you avoiding --privileged?"
-	catalogue := []Check{{ID: "privileged/a"}, {ID: "privileged/b"}}
+	measured := Check{ID: "privileged/a", Basis: api.Measured, Scope: ScopeWorkload}
+	declared := Check{ID: "privileged/b", Basis: api.Declared, Scope: ScopeWorkload}
+	one := Part{Question: api.Privileged, Name: "one", Title: "One", Checks: []string{"privileged/a"}}
+	two := Part{Question: api.Privileged, Name: "two", Title: "Two", Checks: []string{"privileged/b"}}
+	todo := Part{Question: api.Privileged, Name: "todo", Title: "To do", Checks: []string{"privileged/c", "privileged/d"}}
+	extra := Part{Question: api.Privileged, Name: "extra", Title: "Extra", Checks: []string{"privileged/e"}, Optional: true}
+	plan := func(parts ...Part) Plan {
+		return Plan{Checks: []Check{measured, declared}, Known: []string{"privileged/a", "privileged/b", "privileged/e"}, Parts: parts}
+	}
+
 	subject := func(name string) fact.Subject { return fact.Subject{Kind: "Deployment", Namespace: "shop", Name: name} }
 	platform := fact.Subject{Kind: "DaemonSet", Namespace: "kube-system", Name: "cni", Platform: true}
-	finding := func(verdict api.Verdict, severity api.Severity, basis api.Basis, s fact.Subject) api.Finding {
-		return api.Finding{Check: "privileged/a", Question: api.Privileged, Verdict: verdict, Severity: severity, Basis: basis, Subject: s}
+	node := fact.Subject{Kind: "Node", Name: "n1"}
+	f := func(check string, verdict api.Verdict, severity api.Severity, s fact.Subject) api.Finding {
+		f := api.Finding{Check: "privileged/" + check, Question: api.Privileged, Verdict: verdict, Severity: severity, Basis: api.Measured, Subject: s}
+		if check == "b" {
+			f.Basis = api.Declared
+		}
+		if verdict == api.VerdictUnknown {
+			f.Reason = fact.Unreadable
+		}
+		return f
 	}
+	passA := f("a", api.Pass, api.High, subject("a"))
+	passB := f("b", api.Pass, api.High, subject("a"))
+
+	type parts []api.PartAnswer
+	part := func(p Part, answer, workloads api.AnswerWord, coverage api.Coverage, unknown int, reason string) api.PartAnswer {
+		return api.PartAnswer{
+			Part: p.Name, Title: p.Title, Answer: answer, Workloads: workloads, Optional: p.Optional,
+			Coverage: coverage, Unknown: unknown, Reason: reason,
+		}
+	}
+	cover := func(measured, inScope int) api.Coverage { return api.Coverage{Measured: measured, InScope: inScope} }
+	oneYes, twoYes := part(one, api.Yes, api.Yes, cover(1, 1), 0, ""), part(two, api.Yes, api.Yes, cover(0, 1), 0, "")
+
 	for name, tc := range map[string]struct {
+		plan     Plan
 		findings []api.Finding
 		want     api.Answer
 	}{
-		"everything measured passes: yes": {
-			[]api.Finding{finding(api.Pass, api.High, api.Measured, subject("a"))},
-			api.Answer{Answer: api.Yes, Workloads: api.Yes, InScope: 1, Measured: 1},
+		"every part passes and something was measured: yes": {
+			plan(one, two),
+			[]api.Finding{passA, passB},
+			api.Answer{Answer: api.Yes, Workloads: api.Yes, Coverage: cover(1, 1), Parts: parts{oneYes, twoYes}},
 		},
-		"a medium fail: no": {
-			[]api.Finding{
-				finding(api.Pass, api.High, api.Measured, subject("a")),
-				finding(api.Fail, api.Medium, api.Measured, subject("b")),
+		"a medium fail in one part: no, and the other part stays yes": {
+			plan(one, two),
+			[]api.Finding{passA, f("b", api.Fail, api.Medium, subject("a"))},
+			api.Answer{
+				Answer: api.No, Workloads: api.No, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.Medium: 1},
+				Parts: parts{oneYes, part(two, api.No, api.No, cover(0, 1), 0, "")},
 			},
-			api.Answer{Answer: api.No, Workloads: api.No, InScope: 2, Measured: 2, Failing: map[api.Severity]int{api.Medium: 1}},
-		},
-		"a declared fail is as good as a measured one: no": {
-			[]api.Finding{finding(api.Fail, api.Critical, api.Declared, subject("a"))},
-			api.Answer{Answer: api.No, Workloads: api.No, InScope: 1, Failing: map[api.Severity]int{api.Critical: 1}},
 		},
 		"a low fail does not make it a no": {
-			[]api.Finding{finding(api.Fail, api.Low, api.Measured, subject("a"))},
-			api.Answer{Answer: api.Yes, Workloads: api.Yes, InScope: 1, Measured: 1, Failing: map[api.Severity]int{api.Low: 1}},
+			plan(one),
+			[]api.Finding{f("a", api.Fail, api.Low, subject("a"))},
+			api.Answer{Answer: api.Yes, Workloads: api.Yes, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.Low: 1}, Parts: parts{oneYes}},
+		},
+		"a low fail of a subject of which something is unknown: unknown": {
+			plan(one),
+			[]api.Finding{func() api.Finding {
+				f := f("a", api.Fail, api.Low, subject("a"))
+				f.Reason = fact.Timeout
+				return f
+			}()},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.Low: 1}, Unknowns: 1,
+				Reason: "Timeout: deployment shop/a",
+				Parts:  parts{part(one, api.Unknown, api.Unknown, cover(1, 1), 1, "Timeout: deployment shop/a")},
+			},
 		},
 		"a fail outweighs an unknown: no": {
-			[]api.Finding{
-				finding(api.VerdictUnknown, api.High, api.Measured, subject("a")),
-				finding(api.Fail, api.High, api.Measured, subject("b")),
-			},
+			plan(one),
+			[]api.Finding{f("a", api.VerdictUnknown, api.High, subject("a")), f("a", api.Fail, api.High, subject("b"))},
 			api.Answer{
-				Answer: api.No, Workloads: api.No, InScope: 2, Measured: 1, Unknowns: 1,
-				Failing: map[api.Severity]int{api.High: 1},
+				Answer: api.No, Workloads: api.No, Coverage: cover(1, 2), Unknowns: 1, Failing: map[api.Severity]int{api.High: 1},
+				Parts: parts{part(one, api.No, api.No, cover(1, 2), 1, "")},
 			},
 		},
-		"a low fail and an unknown: unknown": {
-			[]api.Finding{
-				finding(api.Fail, api.Low, api.Measured, subject("a")),
-				finding(api.VerdictUnknown, api.High, api.Measured, subject("b")),
-			},
+		"an unknown finding among passes: unknown, with its reason and how many more": {
+			plan(one),
+			[]api.Finding{passA, f("a", api.VerdictUnknown, api.High, subject("b")), f("a", api.VerdictUnknown, api.High, subject("c"))},
 			api.Answer{
-				Answer: api.Unknown, Workloads: api.Unknown, InScope: 2, Measured: 1, Unknowns: 1,
-				Failing: map[api.Severity]int{api.Low: 1}, Reason: "not everything could be read",
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 3), Unknowns: 2, Reason: "Unreadable: deployment shop/b and 1 more",
+				Parts: parts{part(one, api.Unknown, api.Unknown, cover(1, 3), 2, "Unreadable: deployment shop/b and 1 more")},
 			},
 		},
-		"one unknown among passes: unknown": {
+		"a gap is named before its consequences": {
+			plan(one),
 			[]api.Finding{
-				finding(api.Pass, api.High, api.Measured, subject("a")),
-				finding(api.VerdictUnknown, api.High, api.Measured, subject("b")),
+				f("a", api.VerdictUnknown, api.High, subject("b")),
+				{Check: "privileged/a", Verdict: api.VerdictUnknown, Reason: fact.NotReady, Basis: api.Measured, Subject: node, FromGap: true},
 			},
 			api.Answer{
-				Answer: api.Unknown, Workloads: api.Unknown, InScope: 2, Measured: 1, Unknowns: 1,
-				Reason: "not everything could be read",
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(0, 2), Unknowns: 2, Reason: "NotReady: node n1 and 1 more",
+				Parts: parts{part(one, api.Unknown, api.Unknown, cover(0, 2), 2, "NotReady: node n1 and 1 more")},
+			},
+		},
+		"a part of which a check is not built: unknown, and it is named": {
+			plan(one, todo),
+			[]api.Finding{passA},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 1), Reason: "not in this version: todo",
+				Parts: parts{oneYes, part(todo, api.Unknown, api.Unknown, cover(0, 0), 0, "Unsupported: this version has no c, d")},
+			},
+		},
+		"a check that did not run: unknown": {
+			func() Plan { p := plan(one, two); p.Checks = p.Checks[:1]; return p }(),
+			[]api.Finding{passA},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 1), Reason: "not run: two",
+				Parts: parts{oneYes, part(two, api.Unknown, api.Unknown, cover(0, 0), 0, "NotRequested: did not run: b")},
+			},
+		},
+		"an optional part without its database does not block": {
+			plan(one, extra),
+			[]api.Finding{passA},
+			api.Answer{
+				Answer: api.Yes, Workloads: api.Yes, Coverage: cover(1, 1),
+				Parts: parts{oneYes, part(extra, api.Unknown, api.Unknown, cover(0, 0), 0, "NotRequested: did not run: e")},
+			},
+		},
+		"an optional part makes it a no": {
+			func() Plan {
+				p := plan(one, extra)
+				p.Checks = append(p.Checks, Check{ID: "privileged/e", Basis: api.Measured})
+				return p
+			}(),
+			[]api.Finding{passA, f("e", api.Fail, api.High, subject("a"))},
+			api.Answer{
+				Answer: api.No, Workloads: api.No, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.High: 1},
+				Parts: parts{oneYes, part(extra, api.No, api.No, cover(1, 1), 0, "")},
+			},
+		},
+		"a narrowed run never says yes, for a part either": {
+			func() Plan { p := plan(one, two); p.Narrowed = "only namespace shop"; return p }(),
+			[]api.Finding{passA, passB},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 1), Reason: "NotRequested: only namespace shop; nothing found there",
+				Parts: parts{
+					part(one, api.Unknown, api.Unknown, cover(1, 1), 0, "NotRequested: only namespace shop; nothing found there"),
+					part(two, api.Unknown, api.Unknown, cover(0, 1), 0, "NotRequested: only namespace shop; nothing found there"),
+				},
+			},
+		},
+		"a narrowed run says no": {
+			func() Plan { p := plan(one); p.Narrowed = "only namespace shop"; return p }(),
+			[]api.Finding{f("a", api.Fail, api.High, subject("a"))},
+			api.Answer{
+				Answer: api.No, Workloads: api.No, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.High: 1},
+				Parts: parts{part(one, api.No, api.No, cover(1, 1), 0, "")},
 			},
 		},
 		"nothing in scope: unknown": {
-			nil,
-			api.Answer{Answer: api.Unknown, Workloads: api.Unknown, Reason: "nothing was in scope"},
+			plan(one, two), nil,
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Reason: "NotPresent: nothing was in scope",
+				Parts: parts{
+					part(one, api.Unknown, api.Unknown, cover(0, 0), 0, "NotPresent: nothing was in scope"),
+					part(two, api.Unknown, api.Unknown, cover(0, 0), 0, "NotPresent: nothing was in scope"),
+				},
+			},
 		},
-		"declarations alone never make a yes": {
-			[]api.Finding{finding(api.Pass, api.High, api.Declared, subject("a"))},
-			api.Answer{Answer: api.Unknown, Workloads: api.Unknown, InScope: 1, Reason: "nothing was measured"},
+		"a check that measures and found nothing that runs: unknown": {
+			plan(Part{Question: api.Privileged, Name: "both", Title: "Both", Checks: []string{"privileged/a", "privileged/b"}}),
+			[]api.Finding{passB},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Reason: "NotPresent: nothing was in scope of a",
+				Parts: parts{{
+					Part: "both", Title: "Both", Answer: api.Unknown, Workloads: api.Unknown, Reason: "NotPresent: nothing was in scope of a",
+				}},
+			},
+		},
+		"declarations alone never make a yes of a question": {
+			plan(two),
+			[]api.Finding{passB},
+			api.Answer{Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(0, 1), Reason: "nothing was measured", Parts: parts{twoYes}},
 		},
 		"an accepted fail is none": {
-			[]api.Finding{
-				finding(api.Accepted, api.Critical, api.Measured, subject("a")),
-				finding(api.Pass, api.High, api.Measured, subject("b")),
-			},
-			api.Answer{Answer: api.Yes, Workloads: api.Yes, InScope: 2, Measured: 2},
+			plan(one),
+			[]api.Finding{f("a", api.Accepted, api.Critical, subject("b")), passA},
+			api.Answer{Answer: api.Yes, Workloads: api.Yes, Coverage: cover(2, 2), Parts: parts{part(one, api.Yes, api.Yes, cover(2, 2), 0, "")}},
 		},
 		"a platform fail counts for the answer, not for the workloads": {
-			[]api.Finding{
-				finding(api.Fail, api.Critical, api.Measured, platform),
-				finding(api.Pass, api.High, api.Measured, subject("a")),
-			},
+			plan(one),
+			[]api.Finding{f("a", api.Fail, api.Critical, platform), passA},
 			api.Answer{
-				Answer: api.No, Workloads: api.Yes, InScope: 2, Measured: 2, Failing: map[api.Severity]int{api.Critical: 1},
+				Answer: api.No, Workloads: api.Yes, Coverage: cover(2, 2), Failing: map[api.Severity]int{api.Critical: 1},
+				Parts: parts{part(one, api.No, api.Yes, cover(2, 2), 0, "")},
 			},
 		},
-		"only platform subjects: the workloads are unknown": {
-			[]api.Finding{finding(api.Pass, api.High, api.Measured, platform)},
-			api.Answer{Answer: api.Yes, Workloads: api.Unknown, InScope: 1, Measured: 1},
+		"only platform subjects: the workloads are unknown, with a reason": {
+			plan(one),
+			[]api.Finding{f("a", api.Pass, api.High, platform)},
+			api.Answer{
+				Answer: api.Yes, Workloads: api.Unknown, WorkloadsReason: "NotPresent: nothing was in scope", Coverage: cover(1, 1),
+				Parts: parts{part(one, api.Yes, api.Unknown, cover(1, 1), 0, "NotPresent: nothing was in scope")},
+			},
 		},
 		"a node's gap makes the workloads unknown too": {
-			[]api.Finding{
-				finding(api.Pass, api.High, api.Measured, subject("a")),
-				finding(api.VerdictUnknown, api.High, api.Measured, fact.Subject{Kind: "Node", Name: "n1"}),
-			},
+			plan(one),
+			[]api.Finding{passA, f("a", api.VerdictUnknown, api.High, node)},
 			api.Answer{
-				Answer: api.Unknown, Workloads: api.Unknown, InScope: 2, Measured: 1, Unknowns: 1,
-				Reason: "not everything could be read",
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 2), Unknowns: 1, Reason: "Unreadable: node n1",
+				Parts: parts{part(one, api.Unknown, api.Unknown, cover(1, 2), 1, "Unreadable: node n1")},
 			},
-		},
-		"a subject counts once, and as measured if any check measured it": {
-			[]api.Finding{
-				finding(api.Pass, api.High, api.Declared, subject("a")),
-				finding(api.Pass, api.High, api.Measured, subject("a")),
-				finding(api.Pass, api.High, api.Declared, subject("b")),
-			},
-			api.Answer{Answer: api.Yes, Workloads: api.Yes, InScope: 2, Measured: 1},
 		},
 		"findings of other questions do not matter": {
-			[]api.Finding{
-				finding(api.Pass, api.High, api.Measured, subject("a")),
-				{Check: "drift/a", Question: api.Drift, Verdict: api.Fail, Severity: api.Critical, Subject: subject("b")},
-			},
-			api.Answer{Answer: api.Yes, Workloads: api.Yes, InScope: 1, Measured: 1},
+			plan(one),
+			[]api.Finding{passA, {Check: "drift/a", Question: api.Drift, Verdict: api.Fail, Severity: api.Critical, Subject: subject("b")}},
+			api.Answer{Answer: api.Yes, Workloads: api.Yes, Coverage: cover(1, 1), Parts: parts{oneYes}},
+		},
+		"a question without parts": {
+			plan(),
+			[]api.Finding{passA},
+			api.Answer{Answer: api.Unknown, Workloads: api.Unknown, Reason: "no part of it is listed"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.want.Question, tc.want.Number, tc.want.Text = api.Privileged, number, text
-			if diff := cmp.Diff([]api.Answer{tc.want}, Answers(catalogue, tc.findings)); diff != "" {
+			if diff := cmp.Diff([]api.Answer{tc.want}, NewView(&fact.Set{}).answers(&tc.plan, tc.findings)); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 		})
@@ -134,15 +242,48 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestAnswersCoverTheQuestionsAsked(t *testing.T) {
-	answers := Answers([]Check{{ID: "drift/a"}, {ID: "hosts/a"}}, nil)
+	plan := planOf(Check{ID: "drift/a"}, Check{ID: "hosts/a"})
 	var got []api.Question
-	for _, a := range answers {
+	for _, a := range NewView(&fact.Set{}).answers(&plan, nil) {
 		got = append(got, a.Question)
-		if a.Question == api.Hosts && a.Workloads != api.NotApplicable {
+		if a.Question == api.Hosts && (a.Workloads != api.NotApplicable || a.Parts[0].Workloads != api.NotApplicable) {
 			t.Errorf("hosts is not about workloads: want %q, got %q", api.NotApplicable, a.Workloads)
 		}
 	}
 	if diff := cmp.Diff([]api.Question{api.Hosts, api.Drift}, got); diff != "" {
 		t.Errorf("questions, in the checklist's order (-want +got):\n%s", diff)
+	}
+}
+
+// What does not run is counted, and is not in the scope of what measures.
+func TestCoverageCountsWhatRuns(t *testing.T) {
+	pods := func(n int, phase string, status fact.ContainerStatus) (out []fact.Pod) {
+		for range n {
+			out = append(out, fact.Pod{Name: "p", Node: "n1", Phase: phase, Containers: []fact.ContainerStatus{status}})
+		}
+		return out
+	}
+	set := &fact.Set{Workloads: []fact.Workload{
+		{Owner: fact.Subject{Kind: "Deployment", Name: "web"}, Pods: pods(4, "Running", fact.ContainerStatus{Running: true})},
+		{Owner: fact.Subject{Kind: "Deployment", Name: "stuck"}, Pods: pods(200, "Pending", fact.ContainerStatus{Waiting: true})},
+		{Owner: fact.Subject{Kind: "Job", Name: "done"}, Pods: pods(7, "Succeeded", fact.ContainerStatus{Terminated: true})},
+	}}
+	check := Check{ID: "privileged/a", Basis: api.Measured, Scope: ScopeWorkload, Judge: func(v *View) []api.Finding {
+		var out []api.Finding
+		for i := range v.Workloads { // it judges declarations where nothing was measured
+			f := api.Finding{Verdict: api.Pass, Basis: api.Declared, Subject: v.Workloads[i].Owner, Message: "fine", Evidence: evidence("e")}
+			if i == 0 {
+				f.Basis = api.Measured
+			}
+			out = append(out, f)
+		}
+		return out
+	}}
+	got := Run(planOf(check), set).Answers[0]
+	if want := (api.Coverage{Measured: 1, InScope: 1, NotRunning: 207}); got.Coverage != want || got.Parts[0].Coverage != want {
+		t.Errorf("want %+v, got %+v and of the part %+v", want, got.Coverage, got.Parts[0].Coverage)
+	}
+	if got.Answer != api.Yes {
+		t.Errorf("want yes within that scope, got %s (%s)", got.Answer, got.Reason)
 	}
 }

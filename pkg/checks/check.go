@@ -25,10 +25,9 @@ type Check struct {
 	// Uses are facts that Judge takes where they were read, and does without
 	// elsewhere: measured evidence beside a declaration.
 	Uses []fact.Kind
-	// Excuse tells that a gap of a needed kind leaves nothing open, because
-	// other facts of the set answer in its place: one complete etcd member
-	// answers for the others. Nil excuses nothing.
-	Excuse func(*fact.Set, fact.Gap) bool
+	// Excuse reports that a gap of a needed kind leaves nothing open for this
+	// check, because other facts answer in its place. Nil excuses nothing.
+	Excuse func(*View, fact.Gap) bool
 	// Scope says what the findings are about, for the commands that select by it.
 	Scope Scope
 	// Why, Remediation and References are the text of explain. Why and
@@ -36,12 +35,12 @@ type Check struct {
 	Why         string
 	Remediation string
 	References  []string
-	// Judge is a pure function of facts. It returns findings with Verdict,
+	// Judge is a pure function of facts, in time linear in them. It returns findings with Verdict,
 	// Subject, Message and Evidence, and with Severity or Basis where they
 	// differ from the check's; Run fills in the rest. Several findings for one
 	// subject (its pods, its processes) are merged by Run, the worst first. A
 	// pass without evidence is no pass: Run makes it unknown.
-	Judge func(*fact.Set) []api.Finding
+	Judge func(*View) []api.Finding
 }
 
 // Scope is the kind of subject that a check is about.
@@ -74,7 +73,7 @@ func (c Check) Slug() string {
 	return c.ID
 }
 
-// UsesKind tells whether facts of this kind improve the check's findings.
+// UsesKind reports whether facts of this kind improve the check's findings.
 func (c Check) UsesKind(kind fact.Kind) bool {
 	for _, k := range c.Uses {
 		if k == kind {
@@ -84,7 +83,11 @@ func (c Check) UsesKind(kind fact.Kind) bool {
 	return false
 }
 
-// NeedsKind tells whether the check needs facts of this kind.
+// Measures reports whether the check's verdicts come from what runs or is
+// stored, at least in part.
+func (c Check) Measures() bool { return c.Basis == api.Measured }
+
+// NeedsKind reports whether the check needs facts of this kind.
 func (c Check) NeedsKind(kind fact.Kind) bool {
 	for _, k := range c.Needs {
 		if k == kind {

@@ -4,61 +4,101 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// allGaps gathers the gaps of a set: its own, those of every measurement, and
-// those that nobody reported (see silent). A measurement's gap without a
-// subject is about its node; one about a container is about what the API calls
-// that container, so that it joins the container's findings.
-func allGaps(catalogue []Check, set *fact.Set) []fact.Gap {
-	gaps := slices.Clone(set.Gaps)
-	index := newIndex(set)
-	for i := range set.Nodes {
-		node := &set.Nodes[i]
+// gaps gathers the gaps of a set: its own, those of every node's answer, and
+// those that nobody reported (see silent).
+func (v *View) gaps(plan *Plan) []fact.Gap {
+	gaps := slices.Clone(v.Gaps)
+	for i := range v.Nodes {
+		node := &v.Nodes[i]
 		if node.Measured == nil {
 			continue
 		}
-		for _, gap := range node.Measured.Gaps {
-			switch gap.Subject.Kind {
-			case "":
-				gap.Subject = fact.Subject{Kind: "Node", Name: node.Name}
-			case "Container":
-				subject, asked := index.containerSubject(node, gap.Subject.Name)
-				if !asked {
-					continue
-				}
-				gap.Subject = subject
+		for j := range node.Measured.Gaps {
+			if gap, asked := v.gapOf(node, &node.Measured.Gaps[j]); asked {
+				gaps = append(gaps, gap)
 			}
-			gaps = append(gaps, gap)
 		}
 	}
-	return append(gaps, silent(catalogue, set, gaps)...)
+	return append(gaps, v.silent(plan, gaps)...)
+}
+
+// gapOf makes the plugin's gap of a node's: about the node, or about what the
+// API calls the container, so that it joins the container's findings. Asked is
+// false for a container that is none of this run's business.
+func (v *View) gapOf(node *fact.Node, g *fact.NodeGap) (gap fact.Gap, asked bool) {
+	gap = fact.Gap{
+		What: g.What, Subject: fact.Subject{Kind: "Node", Name: node.Name},
+		Reason: g.Reason, Detail: g.Detail, Hint: hint(node.Measured.Level, g),
+	}
+	if g.Container == "" || slices.Contains(storageKinds, g.What) {
+		return gap, true
+	}
+	gap.Subject, asked = v.index.containerSubject(node, g.Container)
+	return gap, asked
+}
+
+// hint says what a user can do about a node's gap. It is made here and not by
+// the node, since users copy it.
+func hint(level fact.Level, g *fact.NodeGap) string {
+	switch {
+	case g.Reason == fact.NotRequested && level == fact.LevelProc:
+		return "--probe-level full reads it"
+	case g.Reason == fact.Timeout:
+		return "give the probe more time with --probe-timeout"
+	case g.Reason == fact.Truncated:
+		return "kubectl checklist --local on that node reads without the limits of the wire"
+	case g.What == fact.Kernel && g.Reason == fact.NotPresent:
+		return "where the kernel comes from elsewhere (a container host, a hypervisor, a network boot), look for updates there"
+	case g.What == fact.Packages && g.Reason == fact.NotPresent:
+		return "refresh the node's package lists, and enable its distribution's security archive"
+	case g.What == fact.Packages && g.Reason == fact.Unsupported:
+		return "compare what /etc/os-release says with the newest release of its vendor"
+	case g.What == fact.Etcd && g.Reason == fact.Unsupported:
+		return "give an etcd snapshot: secrets --snapshot FILE"
+	}
+	return ""
 }
 
 // containerSubject is the subject of a container on a node, given by its id or
 // by the first twelve digits of it; false if it was not asked about.
 func (x *index) containerSubject(node *fact.Node, id string) (fact.Subject, bool) {
-	for i := range node.Measured.Containers {
-		m := &node.Measured.Containers[i]
-		if id != "" && (m.ID == id || len(id) >= shortID && strings.HasPrefix(m.ID, id)) {
-			r, asked := x.join(node, m)
-			return r.Subject(), asked
-		}
+	if m := x.measured(node, id); m != nil {
+		r, asked := x.join(node, m)
+		return r.Subject(), asked
 	}
 	// One of which nothing but a sandboxed runtime's own processes is seen
 	// (gVisor, Kata) is not among the measured; the API may know it.
-	for known := range x.byID {
-		if len(id) < shortID || !strings.HasPrefix(known, id) {
-			continue
-		}
-		if found, here := x.on(node, x.byID[known]); here {
-			return Running{Node: node, Workload: found.workload, Pod: found.pod, Declared: found.container}.Subject(), true
-		}
+	found, known := x.byID[placed{node.Name, id}]
+	if !known && len(id) == shortID {
+		found, known = x.byID[placed{node.Name, x.byPrefix[placed{node.Name, id}]}]
+	}
+	if known {
+		return Running{Node: node, Workload: found.workload, Pod: found.pod, Declared: found.container}.Subject(), true
 	}
 	return fact.Subject{Kind: "Container", Name: short(id), Node: node.Name}, x.scope != fact.PodsSome
+}
+
+// measured finds a container of a node's answer by its id or by the first
+// twelve digits of it.
+func (x *index) measured(node *fact.Node, id string) *fact.MeasuredContainer {
+	if x.containers[node.Name] == nil {
+		byID := make(map[string]*fact.MeasuredContainer, 2*len(node.Measured.Containers))
+		for i := range node.Measured.Containers {
+			m := &node.Measured.Containers[i]
+			if m.ID != "" {
+				byID[m.ID] = m
+				if len(m.ID) > shortID {
+					byID[short(m.ID)] = m
+				}
+			}
+		}
+		x.containers[node.Name] = byID
+	}
+	return x.containers[node.Name][id]
 }
 
 // nodeKinds are the kinds that every node has, so that a node without one was
@@ -70,12 +110,28 @@ var nodeKinds = []fact.Kind{
 // silent finds what was needed and not read while no gap says so. Whoever
 // collects should say why; where it does not, this keeps "not looked" from
 // being taken for "none found".
-func silent(catalogue []Check, set *fact.Set, gaps []fact.Gap) []fact.Gap {
+func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
+	type about struct {
+		kind fact.Kind
+		node string // "" for the cluster or a file: all nodes
+	}
+	reported := map[about]bool{}
+	for _, g := range gaps {
+		switch g.Subject.Kind {
+		case "Cluster", "File":
+			reported[about{g.What, ""}] = true
+		case "Node":
+			reported[about{g.What, g.Subject.Name}] = true
+		}
+	}
 	said := func(kind fact.Kind, node string) bool {
-		return slices.ContainsFunc(gaps, func(g fact.Gap) bool {
-			return g.What == kind && (g.Subject.Kind == "Cluster" || g.Subject.Kind == "File" ||
-				node != "" && g.Subject.Kind == "Node" && g.Subject.Name == node)
-		})
+		return reported[about{kind, ""}] || node != "" && reported[about{kind, node}]
+	}
+	needed := map[fact.Kind]bool{}
+	for _, c := range plan.Checks {
+		for _, kind := range c.Needs {
+			needed[kind] = true
+		}
 	}
 	var out []fact.Gap
 	add := func(kind fact.Kind, node string, reason fact.Reason, detail, hint string) {
@@ -86,39 +142,53 @@ func silent(catalogue []Check, set *fact.Set, gaps []fact.Gap) []fact.Gap {
 		if node != "" {
 			gap.Subject = fact.Subject{Kind: "Node", Name: node}
 		}
+		reported[about{kind, node}] = true
 		out = append(out, gap)
 	}
-	needed := func(kind fact.Kind) bool {
-		return slices.ContainsFunc(catalogue, func(c Check) bool { return c.NeedsKind(kind) })
+	// unread says why one node's facts are missing.
+	unread := func(kind fact.Kind, node *fact.Node) {
+		switch m := node.Measured; {
+		case m.HasRead(kind):
+		case m == nil:
+			add(kind, node.Name, fact.NotRequested, "the node was not measured", "")
+		case m.Level == fact.LevelProc:
+			add(kind, node.Name, fact.NotRequested, fmt.Sprintf("a probe of level %s did not read it", m.Level), "--probe-level full reads it")
+		default:
+			add(kind, node.Name, fact.NotRequested, "the probe did not read it", "")
+		}
 	}
-	if needed(fact.Pods) && set.PodScope == fact.PodsNotListed && len(set.Workloads) == 0 {
+	if needed[fact.Pods] && v.PodScope == fact.PodsNotListed && len(v.Workloads) == 0 {
 		add(fact.Pods, "", fact.NotRequested, "no pods were listed", "")
 	}
-	if needed(fact.Nodes) && !slices.ContainsFunc(set.Nodes, func(n fact.Node) bool { return n.Listed }) {
+	if needed[fact.Nodes] && !slices.ContainsFunc(v.Nodes, func(n fact.Node) bool { return n.Listed }) {
 		add(fact.Nodes, "", fact.NotRequested, "no nodes were listed", "")
 	}
-	absent := absentNodes(set)
+	if needed[fact.Secrets] && !v.SecretsListed && v.Snapshot == nil {
+		add(fact.Secrets, "", fact.NotRequested, "the names of Secrets were not listed, so that nothing shows whether what is stored is this cluster's and complete", "")
+	}
+	absent := v.absentNodes()
 	for _, kind := range nodeKinds {
-		if !needed(kind) {
+		if !needed[kind] {
 			continue
 		}
 		for _, node := range absent {
 			add(kind, node, fact.NotPresent, "pods run on the node, but it was not in the list of nodes", "run it again")
 		}
-		if len(set.Nodes) == 0 {
+		if len(v.Nodes) == 0 {
 			add(kind, "", fact.NotRequested, "no node was measured", "")
 		}
-		for i := range set.Nodes {
-			switch m := set.Nodes[i].Measured; {
-			case m.HasRead(kind):
-			case m == nil:
-				add(kind, set.Nodes[i].Name, fact.NotRequested, "the node was not measured", "")
-			case m.Level == fact.LevelProc:
-				add(kind, set.Nodes[i].Name, fact.NotRequested, fmt.Sprintf("a probe of level %s did not read it", m.Level), "--probe-level full reads it")
-			default:
-				add(kind, set.Nodes[i].Name, fact.NotRequested, "the probe did not read it", "")
-			}
+		for i := range v.Nodes {
+			unread(kind, &v.Nodes[i])
 		}
+	}
+	for _, kind := range storageKinds {
+		if !needed[kind] {
+			continue
+		}
+		for _, node := range v.Witnesses(kind) {
+			unread(kind, node)
+		}
+		out = append(out, v.storageGaps(kind, said)...)
 	}
 	return out
 }
@@ -127,22 +197,16 @@ func silent(catalogue []Check, set *fact.Set, gaps []fact.Gap) []fact.Gap {
 // not have them: one that joined between the two lists, or was deleted with its
 // pods still there. Where a run is narrowed to some nodes, so are its pods; where
 // no node was measured at all, that is said for all of them.
-func absentNodes(set *fact.Set) []string {
-	listed := map[string]bool{}
-	measured := false
-	for i := range set.Nodes {
-		listed[set.Nodes[i].Name] = true
-		measured = measured || set.Nodes[i].Listed && set.Nodes[i].Measured != nil
-	}
-	if !measured || set.PodScope == fact.PodsNotListed {
+func (v *View) absentNodes() []string {
+	measured := slices.ContainsFunc(v.Nodes, func(n fact.Node) bool { return n.Listed && n.Measured != nil })
+	if !measured || v.PodScope == fact.PodsNotListed {
 		return nil
 	}
 	var out []string
-	for i := range set.Workloads {
-		for j := range set.Workloads[i].Pods {
-			p := &set.Workloads[i].Pods[j]
-			running := slices.ContainsFunc(p.Containers, func(c fact.ContainerStatus) bool { return c.Running })
-			if running && p.Node != "" && !listed[p.Node] {
+	for i := range v.Workloads {
+		w := &v.Workloads[i]
+		for j := range w.Pods {
+			if p := &w.Pods[j]; p.Node != "" && v.nodes[p.Node] == nil && runs(w, p) {
 				out = append(out, p.Node)
 			}
 		}
@@ -153,12 +217,18 @@ func absentNodes(set *fact.Set) []string {
 
 // affecting keeps the gaps that some check needs and does not excuse, with
 // Affects filled in, sorted, each once.
-func affecting(catalogue []Check, set *fact.Set, gaps []fact.Gap) []fact.Gap {
+func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
+	needing := map[fact.Kind][]*Check{}
+	for i := range plan.Checks {
+		for _, kind := range plan.Checks[i].Needs {
+			needing[kind] = append(needing[kind], &plan.Checks[i])
+		}
+	}
 	var kept []fact.Gap
 	for _, gap := range gaps {
 		gap.Affects = nil
-		for _, check := range catalogue {
-			if check.NeedsKind(gap.What) && (check.Excuse == nil || !check.Excuse(set, gap)) {
+		for _, check := range needing[gap.What] {
+			if !v.excused(gap) && (check.Excuse == nil || !check.Excuse(v, gap)) {
 				gap.Affects = append(gap.Affects, check.ID)
 			}
 		}
@@ -166,18 +236,47 @@ func affecting(catalogue []Check, set *fact.Set, gaps []fact.Gap) []fact.Gap {
 			kept = append(kept, gap)
 		}
 	}
-	slices.SortFunc(kept, func(a, b fact.Gap) int {
+	rank := map[fact.Kind]int{}
+	for i, kind := range fact.Kinds() {
+		rank[kind] = i
+	}
+	type keyed struct {
+		fact.Gap
+		key string
+	}
+	sorted := make([]keyed, len(kept))
+	for i := range kept {
+		sorted[i] = keyed{kept[i], kept[i].Subject.Key()}
+	}
+	slices.SortFunc(sorted, func(a, b keyed) int {
 		return cmp.Or(
-			cmp.Compare(kindRank(a.What), kindRank(b.What)),
-			cmp.Compare(a.Subject.Key(), b.Subject.Key()),
+			cmp.Compare(rank[a.What], rank[b.What]),
+			cmp.Compare(a.key, b.key),
 			cmp.Compare(a.Reason, b.Reason),
 			cmp.Compare(a.Detail, b.Detail),
 			cmp.Compare(a.Hint, b.Hint),
 		)
 	})
-	return slices.CompactFunc(kept, func(a, b fact.Gap) bool {
-		return a.What == b.What && a.Subject.Key() == b.Subject.Key() && a.Reason == b.Reason && a.Detail == b.Detail
+	sorted = slices.CompactFunc(sorted, func(a, b keyed) bool {
+		return a.What == b.What && a.key == b.key && a.Reason == b.Reason && a.Detail == b.Detail
 	})
+	kept = kept[:0]
+	for i := range sorted {
+		kept = append(kept, sorted[i].Gap)
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
 }
 
-func kindRank(kind fact.Kind) int { return slices.Index(fact.Kinds(), kind) }
+// excused reports whether a gap leaves nothing open, for every check alike:
+// what a node does not say of the cluster's storage matters only if its word
+// would count.
+func (v *View) excused(gap fact.Gap) bool {
+	if gap.Subject.Kind != "Node" || !slices.Contains(storageKinds, gap.What) {
+		return false
+	}
+	node := v.nodes[gap.Subject.Name]
+	return node == nil || !v.witnessOf(gap.What, node)
+}

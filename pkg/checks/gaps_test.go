@@ -14,12 +14,12 @@ import (
 func TestGapsMakeUnknown(t *testing.T) {
 	node := func(name string) fact.Subject { return fact.Subject{Kind: "Node", Name: name} }
 	cluster := fact.Subject{Kind: "Cluster"}
-	nothing := func(*fact.Set) []api.Finding { return nil }
+	nothing := func(*View) []api.Finding { return nil }
 	kernel := Check{ID: "hosts/kernel", Severity: api.High, Basis: api.Measured, Needs: []fact.Kind{fact.Kernel}, Judge: nothing}
 	unknown := func(s fact.Subject, reason fact.Reason, message, hint string) api.Finding {
 		return api.Finding{
 			Check: "hosts/kernel", Question: api.Hosts, Verdict: api.VerdictUnknown, Severity: api.High, Basis: api.Measured,
-			Subject: s, Reason: reason, Message: message, Remediation: hint,
+			Subject: s, Reason: reason, Message: message, Remediation: hint, FromGap: true,
 			Evidence: []api.Evidence{{Source: "gap kernel", Value: string(reason), Basis: api.Measured}},
 		}
 	}
@@ -45,11 +45,11 @@ func TestGapsMakeUnknown(t *testing.T) {
 				Affects: []string{"hosts/kernel"},
 			}},
 		},
-		"a measurement's gap without a subject is its node's": {
+		"a node's gap without a container is about the node": {
 			kernel,
 			fact.Set{Nodes: []fact.Node{{
 				Name:     "n1",
-				Measured: &fact.Measurement{Read: []fact.Kind{fact.Kernel}, Gaps: []fact.Gap{{What: fact.Kernel, Reason: fact.Corrupt}}},
+				Measured: &fact.Measurement{Read: []fact.Kind{fact.Kernel}, Gaps: []fact.NodeGap{{What: fact.Kernel, Reason: fact.Corrupt}}},
 			}}},
 			[]api.Finding{unknown(node("n1"), fact.Corrupt, "kernel not read: Corrupt", "")},
 			[]fact.Gap{{What: fact.Kernel, Subject: node("n1"), Reason: fact.Corrupt, Affects: []string{"hosts/kernel"}}},
@@ -65,7 +65,7 @@ func TestGapsMakeUnknown(t *testing.T) {
 		"a gap that the check excuses is left out": {
 			Check{
 				ID: "hosts/kernel", Needs: []fact.Kind{fact.Kernel}, Judge: nothing,
-				Excuse: func(_ *fact.Set, g fact.Gap) bool { return g.Subject.Name == "n1" },
+				Excuse: func(_ *View, g fact.Gap) bool { return g.Subject.Name == "n1" },
 			},
 			fact.Set{
 				Nodes: []fact.Node{{Name: "n1"}},
@@ -73,7 +73,7 @@ func TestGapsMakeUnknown(t *testing.T) {
 			},
 			nil, nil,
 		},
-		"one gap said twice stands once": {
+		"one gap said twice is one": {
 			kernel,
 			fact.Set{Gaps: []fact.Gap{
 				{What: fact.Kernel, Subject: cluster, Reason: fact.NotRequested},
@@ -137,7 +137,7 @@ func TestGapsMakeUnknown(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Run([]Check{tc.check}, &tc.set)
+			got := Run(planOf(tc.check), &tc.set)
 			if diff := cmp.Diff(tc.want, got.Findings); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -149,7 +149,7 @@ func TestGapsMakeUnknown(t *testing.T) {
 }
 
 func TestPodsAndNodesThatWereNotListed(t *testing.T) {
-	nothing := func(*fact.Set) []api.Finding { return nil }
+	nothing := func(*View) []api.Finding { return nil }
 	catalogue := []Check{
 		{ID: "builds/a", Needs: []fact.Kind{fact.Pods}, Judge: nothing},
 		{ID: "hosts/a", Needs: []fact.Kind{fact.Nodes}, Judge: nothing},
@@ -171,7 +171,7 @@ func TestPodsAndNodesThatWereNotListed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, Run(catalogue, &tc.set).Gaps); diff != "" {
+			if diff := cmp.Diff(tc.want, Run(planOf(catalogue...), &tc.set).Gaps); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})
@@ -179,7 +179,7 @@ func TestPodsAndNodesThatWereNotListed(t *testing.T) {
 }
 
 func TestGapOfAContainer(t *testing.T) {
-	check := Check{ID: "drift/a", Needs: []fact.Kind{fact.Executables}, Judge: func(*fact.Set) []api.Finding { return nil }}
+	check := Check{ID: "drift/a", Needs: []fact.Kind{fact.Executables}, Judge: func(*View) []api.Finding { return nil }}
 	other := strings.Repeat("b", 64)
 	foreign := strings.Repeat("c", 64)
 	for name, tc := range map[string]struct {
@@ -204,12 +204,12 @@ func TestGapOfAContainer(t *testing.T) {
 			set.PodScope = tc.scope
 			m := set.Nodes[0].Measured
 			m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other})
-			m.Gaps = []fact.Gap{{What: fact.Executables, Subject: fact.Subject{Kind: "Container", Name: tc.id}, Reason: fact.Unsupported}}
+			m.Gaps = []fact.NodeGap{{What: fact.Executables, Container: tc.id, Reason: fact.Unsupported}}
 			if tc.edit != nil {
 				tc.edit(set)
 			}
 			var got []string
-			for _, g := range Run([]Check{check}, set).Gaps {
+			for _, g := range Run(planOf(check), set).Gaps {
 				got = append(got, g.Subject.Key())
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -220,7 +220,7 @@ func TestGapOfAContainer(t *testing.T) {
 }
 
 func TestANodeThatWasNotListed(t *testing.T) {
-	check := Check{ID: "drift/a", Needs: []fact.Kind{fact.Executables}, Judge: func(*fact.Set) []api.Finding { return nil }}
+	check := Check{ID: "drift/a", Needs: []fact.Kind{fact.Executables}, Judge: func(*View) []api.Finding { return nil }}
 	second := func(node string, running bool) func(*fact.Set) {
 		return func(s *fact.Set) {
 			s.Workloads[0].Pods = append(s.Workloads[0].Pods, fact.Pod{
@@ -246,7 +246,7 @@ func TestANodeThatWasNotListed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := facttest.Edit(facttest.Measured(facttest.With(), fact.Container{}), tc.edits...)
-			if diff := cmp.Diff(tc.want, Run([]Check{check}, set).Gaps); diff != "" {
+			if diff := cmp.Diff(tc.want, Run(planOf(check), set).Gaps); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})

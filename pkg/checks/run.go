@@ -21,43 +21,65 @@ type Result struct {
 	Answers  []api.Answer
 	Findings []api.Finding
 	Gaps     []fact.Gap
+	// OtherStores names etcd databases that are not this cluster's.
+	OtherStores []string
+	// Provider is the one that was computed.
+	Provider string
 }
 
-// Run judges facts by the checks of a catalogue. It is pure: the same input
-// gives the same result, in the same order. Gaps that affect none of the
-// checks are left out.
-func Run(catalogue []Check, set *fact.Set) Result {
-	gaps := affecting(catalogue, set, allGaps(catalogue, set))
+// Run judges facts by a plan. It is pure: the same input gives the same result,
+// in the same order. Gaps that affect none of the checks are left out.
+func Run(plan Plan, set *fact.Set) Result {
+	v := NewView(set)
+	switch {
+	case plan.Narrowed != "":
+	case v.Snapshot != nil:
+		plan.Narrowed = "only an etcd file"
+	case v.PodScope == fact.PodsSome:
+		plan.Narrowed = "only some pods"
+	}
+	gaps := v.affecting(&plan, v.gaps(&plan))
+	affected := map[string][]*fact.Gap{}
+	for i := range gaps {
+		for _, id := range gaps[i].Affects {
+			affected[id] = append(affected[id], &gaps[i])
+		}
+	}
 	var findings []api.Finding
-	for _, check := range catalogue {
-		raw := slices.Clone(check.Judge(set))
-		for _, gap := range gaps {
-			if slices.Contains(gap.Affects, check.ID) {
-				raw = append(raw, unknownFrom(gap))
-			}
+	for _, check := range plan.Checks {
+		raw := slices.Clone(check.Judge(v))
+		for _, gap := range affected[check.ID] {
+			raw = append(raw, unknownFrom(*gap))
 		}
 		for i := range raw {
-			complete(&raw[i], check)
+			v.complete(&raw[i], check)
 		}
 		findings = append(findings, Merge(raw)...)
 	}
 	SortFindings(findings)
 	return Result{
-		Answers:  Answers(catalogue, findings),
-		Findings: findings,
-		Gaps:     gaps,
+		Answers:     v.answers(&plan, findings),
+		Findings:    findings,
+		Gaps:        gaps,
+		OtherStores: v.Stores().names(),
+		Provider:    v.Cluster.Provider,
 	}
 }
 
-// complete fills in what Judge leaves to the check's metadata, and holds the
-// law that a verdict without evidence is unknown.
-func complete(f *api.Finding, check Check) {
+// complete fills in what Judge leaves to the check's metadata and to the run,
+// and holds the law that a verdict without evidence is unknown.
+func (v *View) complete(f *api.Finding, check Check) {
 	f.Check, f.Question = check.ID, check.Question()
+	// Nodes and the cluster have no namespace: they are never the platform's.
+	f.Subject.Platform = f.Subject.Namespace != "" && fact.PlatformNamespace(v.Cluster.Provider, f.Subject.Namespace)
 	if f.Severity == "" {
 		f.Severity = check.Severity
 	}
 	if f.Basis == "" {
 		f.Basis = check.Basis
+	}
+	if f.Verdict == api.VerdictUnknown && f.Reason == "" {
+		f.Reason = fact.NotPresent
 	}
 	noPass := f.Verdict == api.Pass && len(f.Evidence) == 0
 	if noPass || !slices.Contains([]api.Verdict{api.Pass, api.Fail, api.VerdictUnknown, api.Accepted}, f.Verdict) {
@@ -87,19 +109,21 @@ func unknownFrom(gap fact.Gap) api.Finding {
 		Message:     message,
 		Reason:      gap.Reason,
 		Remediation: gap.Hint,
+		FromGap:     true,
 		Evidence:    []api.Evidence{{Source: "gap " + string(gap.What), Value: string(gap.Reason)}},
 	}
 }
 
 // Merge joins findings of one check that have one subject. The worst verdict
-// stands, but for a fail below medium beside an unknown: such a fail makes no
-// answer a no, so that the unknown has to stand or it would be lost; the fail's
-// words and evidence follow it. Of the findings that stand, the first speaks,
-// of the worst verdict the one of the gravest severity: its
-// reason and remediation too. Their messages are joined and their evidence kept
-// up to MaxEvidence, the gravest first; their pods are united, so that the pods
-// of a fail are those that fail. The result does not depend on the order of the
-// findings, but for the order of subjects.
+// stays, and of its findings the one of the gravest severity speaks: its reason
+// and remediation too. Messages are joined and evidence kept up to MaxEvidence,
+// the gravest first; pods are united, so that the pods of a fail are those that
+// fail. The result does not depend on the order of the findings, but for the
+// order of subjects.
+//
+// A fail below medium makes no answer a no. Beside an unknown it stays a fail,
+// and what is unknown follows in its words and evidence and gives it a reason, so
+// that neither hides the other (api.Finding.Open).
 //
 // A pass that was measured for some pods and only declared for others is
 // declared; another verdict has the basis of its gravest finding.
@@ -134,15 +158,10 @@ func mergeOne(findings []api.Finding) api.Finding {
 			slices.Compare(a.Subject.Pods, b.Subject.Pods),
 		)
 	})
-	stands := func(v api.Verdict) bool { return v == findings[0].Verdict }
-	if grave := findings[0]; grave.Verdict == api.Fail && grave.Severity.Rank() < api.Medium.Rank() &&
-		slices.ContainsFunc(findings, isUnknown) {
-		slices.SortStableFunc(findings, func(a, b api.Finding) int {
-			return cmp.Compare(unknownFirst(a), unknownFirst(b))
-		})
-		stands = func(v api.Verdict) bool { return v == api.VerdictUnknown || v == api.Fail }
-	}
 	merged := findings[0]
+	low := merged.Verdict == api.Fail && merged.Severity.Rank() < api.Medium.Rank()
+	stays := func(v api.Verdict) bool { return v == merged.Verdict || low && v == api.VerdictUnknown }
+	merged.FromGap = true
 	var (
 		messages []string
 		evidence []api.Evidence
@@ -151,8 +170,12 @@ func mergeOne(findings []api.Finding) api.Finding {
 	)
 	said, shown := map[string]bool{}, map[api.Evidence]bool{}
 	for _, f := range findings {
-		if !stands(f.Verdict) {
+		if !stays(f.Verdict) {
 			break // they are sorted
+		}
+		merged.FromGap = merged.FromGap && f.FromGap
+		if low && f.Verdict == api.VerdictUnknown && merged.Reason == "" {
+			merged.Reason = f.Reason
 		}
 		if !said[f.Message] {
 			said[f.Message] = true
@@ -190,32 +213,38 @@ func mergeOne(findings []api.Finding) api.Finding {
 	return merged
 }
 
-func isUnknown(f api.Finding) bool { return f.Verdict == api.VerdictUnknown }
-
-func unknownFirst(f api.Finding) int {
-	if isUnknown(f) {
-		return 0
-	}
-	return 1
-}
-
 func compareEvidence(a, b api.Evidence) int {
 	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Basis, b.Basis))
 }
 
 // SortFindings orders findings as a report prints them.
 func SortFindings(findings []api.Finding) {
-	slices.SortStableFunc(findings, func(a, b api.Finding) int {
+	rank := map[api.Question]int{}
+	for i, info := range Questions() {
+		rank[info.Question] = i
+	}
+	// Findings are large: pointers are sorted, by keys that are made once.
+	type keyed struct {
+		finding  *api.Finding
+		question int
+		subject  string
+	}
+	order := make([]keyed, len(findings))
+	for i := range findings {
+		order[i] = keyed{&findings[i], rank[findings[i].Question], findings[i].Subject.Key()}
+	}
+	slices.SortStableFunc(order, func(a, b keyed) int {
 		return cmp.Or(
-			cmp.Compare(b.Verdict.Rank(), a.Verdict.Rank()),
-			cmp.Compare(b.Severity.Rank(), a.Severity.Rank()),
-			cmp.Compare(questionRank(a.Question), questionRank(b.Question)),
-			cmp.Compare(a.Check, b.Check),
-			cmp.Compare(a.Subject.Key(), b.Subject.Key()),
+			cmp.Compare(b.finding.Verdict.Rank(), a.finding.Verdict.Rank()),
+			cmp.Compare(b.finding.Severity.Rank(), a.finding.Severity.Rank()),
+			cmp.Compare(a.question, b.question),
+			cmp.Compare(a.finding.Check, b.finding.Check),
+			cmp.Compare(a.subject, b.subject),
 		)
 	})
-}
-
-func questionRank(q api.Question) int {
-	return slices.IndexFunc(Questions(), func(info QuestionInfo) bool { return info.Question == q })
+	sorted := make([]api.Finding, len(findings))
+	for i := range order {
+		sorted[i] = *order[i].finding
+	}
+	copy(findings, sorted)
 }

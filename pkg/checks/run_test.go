@@ -12,6 +12,26 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
+// planOf judges by these checks, which are one part of each of their questions.
+func planOf(list ...Check) Plan {
+	plan := Plan{Checks: list}
+	for _, info := range Questions() {
+		part := Part{Question: info.Question, Name: "all", Title: "All of it"}
+		for _, c := range list {
+			if c.Question() == info.Question {
+				part.Checks = append(part.Checks, c.ID)
+			}
+		}
+		if len(part.Checks) > 0 {
+			plan.Parts = append(plan.Parts, part)
+		}
+	}
+	for _, c := range list {
+		plan.Known = append(plan.Known, c.ID)
+	}
+	return plan
+}
+
 func evidence(source string) []api.Evidence { return []api.Evidence{{Source: source, Value: "v"}} }
 
 func TestMerge(t *testing.T) {
@@ -47,15 +67,41 @@ func TestMerge(t *testing.T) {
 				Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend",
 			}},
 		},
-		"an unknown stands above a fail below medium, whose words, evidence and pods follow": {
+		"a fail below medium beside an unknown stays a fail, and says that something is unknown": {
 			[]api.Finding{
 				{Verdict: api.Pass, Severity: api.High, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
 				{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend"},
 				{Verdict: api.VerdictUnknown, Severity: api.High, Reason: fact.Unreadable, Subject: subject("web-2"), Message: "not read", Evidence: evidence("b")},
 			},
 			[]api.Finding{{
-				Verdict: api.VerdictUnknown, Severity: api.High, Reason: fact.Unreadable, Subject: subject("web-2", "web-3"), Message: "not read; bad",
-				Evidence: append(evidence("b"), evidence("c")...),
+				Verdict: api.Fail, Severity: api.Low, Reason: fact.Unreadable, Subject: subject("web-2", "web-3"), Message: "bad; not read",
+				Evidence: append(evidence("c"), evidence("b")...), Remediation: "mend",
+			}},
+		},
+		"a gap alone says no more than the gap": {
+			[]api.Finding{
+				{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "not read", Evidence: evidence("a"), FromGap: true},
+				{Verdict: api.Pass, Subject: subject(), Message: "fine", Evidence: evidence("b")},
+			},
+			[]api.Finding{{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "not read", Evidence: evidence("a"), FromGap: true}},
+		},
+		"a gap beside an unknown of the check's own does not hide it": {
+			[]api.Finding{
+				{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "a", Evidence: evidence("a"), FromGap: true},
+				{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Subject: subject(), Message: "b", Evidence: evidence("b")},
+			},
+			[]api.Finding{{
+				Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "a; b", Evidence: append(evidence("a"), evidence("b")...),
+			}},
+		},
+		"a low fail beside a gap stays visible": {
+			[]api.Finding{
+				{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "not read", Evidence: evidence("a"), FromGap: true},
+				{Verdict: api.Fail, Severity: api.Low, Subject: subject(), Message: "bad", Evidence: evidence("b")},
+			},
+			[]api.Finding{{
+				Verdict: api.Fail, Severity: api.Low, Reason: fact.Timeout, Subject: subject(), Message: "bad; not read",
+				Evidence: append(evidence("b"), evidence("a")...),
 			}},
 		},
 		"an unknown stands above a pass": {
@@ -203,7 +249,7 @@ func TestRunFillsInFromTheCheck(t *testing.T) {
 		f.Subject = subject
 		return Check{
 			ID: "hosts/a", Severity: api.High, Basis: api.Measured, Remediation: "Mend it.",
-			Judge: func(*fact.Set) []api.Finding { return []api.Finding{f} },
+			Judge: func(*View) []api.Finding { return []api.Finding{f} },
 		}
 	}
 	for name, tc := range map[string]struct {
@@ -251,7 +297,7 @@ func TestRunFillsInFromTheCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.want.Check, tc.want.Question, tc.want.Subject = "hosts/a", api.Hosts, subject
-			got := Run([]Check{check(tc.finding)}, &fact.Set{}).Findings
+			got := Run(planOf(check(tc.finding)), &fact.Set{}).Findings
 			if diff := cmp.Diff([]api.Finding{tc.want}, got); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -261,17 +307,17 @@ func TestRunFillsInFromTheCheck(t *testing.T) {
 
 func TestRunDoesNotLoseAnUnknownBehindALowFail(t *testing.T) {
 	subject := fact.Subject{Kind: "Node", Name: "n1"}
-	check := Check{ID: "hosts/a", Severity: api.High, Basis: api.Measured, Judge: func(*fact.Set) []api.Finding {
+	check := Check{ID: "hosts/a", Severity: api.High, Basis: api.Measured, Judge: func(*View) []api.Finding {
 		return []api.Finding{
 			{Verdict: api.Fail, Severity: api.Low, Subject: subject, Message: "bad", Evidence: evidence("a")},
 			{Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: subject, Message: "not read", Evidence: evidence("b")},
 		}
 	}}
-	got := Run([]Check{check}, &fact.Set{})
+	got := Run(planOf(check), &fact.Set{})
 	want := []api.Finding{{
-		Check: "hosts/a", Question: api.Hosts, Verdict: api.VerdictUnknown, Severity: api.High, Basis: api.Measured,
-		Reason: fact.Unreadable, Subject: subject, Message: "not read; bad",
-		Evidence: []api.Evidence{{Source: "b", Value: "v", Basis: api.Measured}, {Source: "a", Value: "v", Basis: api.Measured}},
+		Check: "hosts/a", Question: api.Hosts, Verdict: api.Fail, Severity: api.Low, Basis: api.Measured,
+		Reason: fact.Unreadable, Subject: subject, Message: "bad; not read",
+		Evidence: []api.Evidence{{Source: "a", Value: "v", Basis: api.Measured}, {Source: "b", Value: "v", Basis: api.Measured}},
 	}}
 	if diff := cmp.Diff(want, got.Findings); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)

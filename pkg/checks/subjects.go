@@ -55,10 +55,10 @@ func PodsSubject(w *fact.Workload, pods []*fact.Pod) fact.Subject {
 
 // DeclaredContainers lists every declared container, init and ephemeral ones
 // too, in the order of the facts.
-func DeclaredContainers(set *fact.Set) []Declared {
+func DeclaredContainers(v *View) []Declared {
 	var out []Declared
-	for i := range set.Workloads {
-		w := &set.Workloads[i]
+	for i := range v.Workloads {
+		w := &v.Workloads[i]
 		for j := range w.Spec.Containers {
 			out = append(out, Declared{Workload: w, Container: &w.Spec.Containers[j]})
 		}
@@ -76,6 +76,8 @@ type Running struct {
 	Workload *fact.Workload
 	Pod      *fact.Pod
 	Declared *fact.Container
+	// Between is true for one that has run and will be started again.
+	Between bool
 }
 
 // Subject is the top owner and container name, or the container's own id
@@ -126,7 +128,7 @@ func (r Running) Source(file string) string {
 // container; it takes milliseconds, on a busy node a second.
 const entryAge = 5 * time.Second
 
-// Entering tells whether a process whose executable is not the container's may
+// Entering reports whether a process whose executable is not the container's may
 // be its runtime's, on its way in: it is young, by the kernel's own clock. What
 // a process calls itself proves nothing.
 func (r Running) Entering(p *fact.Process) bool {
@@ -144,11 +146,23 @@ func NodeSource(node *fact.Node, format string, args ...any) string {
 	return "node/" + node.Name + " " + fmt.Sprintf(format, args...)
 }
 
-// index finds what is declared of a measured container.
+// index finds what is declared of a measured container, by its node: a node
+// speaks for its own pods alone, whatever ids it claims to have seen, and
+// whatever ids another node's kubelet writes into the status of its own pods.
 type index struct {
-	scope       fact.PodScope
-	byID, byPod map[string]joined
+	scope fact.PodScope
+	byID  map[placed]joined
+	byPod map[placed]joined // by UID, and by a static pod's config hash
+	// byPrefix finds the id of a container by its node and the first digits.
+	byPrefix map[placed]string
+	// containers finds a measured one by node and id; filled when first asked for.
+	containers map[string]map[string]*fact.MeasuredContainer
+	// nodeOf finds a pod's node by its UID, which the API server gave it.
+	nodeOf map[string]string
 }
+
+// placed is an id on a node.
+type placed struct{ node, id string }
 
 type joined struct {
 	workload  *fact.Workload
@@ -157,51 +171,62 @@ type joined struct {
 }
 
 func newIndex(set *fact.Set) *index {
-	x := &index{scope: set.PodScope, byID: map[string]joined{}, byPod: map[string]joined{}}
+	x := &index{
+		scope: set.PodScope, byID: map[placed]joined{}, byPod: map[placed]joined{},
+		byPrefix: map[placed]string{}, nodeOf: map[string]string{}, containers: map[string]map[string]*fact.MeasuredContainer{},
+	}
 	for i := range set.Workloads {
 		w := &set.Workloads[i]
 		for j := range w.Pods {
 			p := &w.Pods[j]
+			if p.UID != "" {
+				x.nodeOf[p.UID] = p.Node
+			}
 			// A static pod's cgroup carries its config hash in place of the UID.
-			for _, key := range []string{p.UID, p.ConfigHash} {
-				if key != "" {
-					x.byPod[key] = joined{w, p, nil}
-				}
+			// The annotation is a kubelet's word, so that it replaces no UID.
+			if at := (placed{p.Node, p.ConfigHash}); p.ConfigHash != "" && x.byPod[at].pod == nil {
+				x.byPod[at] = joined{w, p, nil}
 			}
 			for _, status := range p.Containers {
 				for _, id := range []string{status.LastID, status.ID} {
 					if id != "" {
-						x.byID[id] = joined{w, p, findContainer(&w.Spec, status.Name)}
+						x.byID[placed{p.Node, id}] = joined{w, p, findContainer(&w.Spec, status.Name)}
+						x.byPrefix[placed{p.Node, short(id)}] = id
 					}
 				}
+			}
+		}
+	}
+	for i := range set.Workloads {
+		w := &set.Workloads[i]
+		for j := range w.Pods {
+			if p := &w.Pods[j]; p.UID != "" {
+				x.byPod[placed{p.Node, p.UID}] = joined{w, p, nil}
 			}
 		}
 	}
 	return x
 }
 
+// elsewhere reports whether a pod is known to be on another node than this.
+func (x *index) elsewhere(node, uid string) bool {
+	on, known := x.nodeOf[uid]
+	return known && on != node
+}
+
 // join finds what is declared of a measured container. Asked is false for one
 // that is none of this run's business: a sandbox, the probe's own, and, where
 // only some pods were listed, one that does not belong to them.
 func (x *index) join(node *fact.Node, m *fact.MeasuredContainer) (r Running, asked bool) {
-	found, known := x.on(node, x.byID[m.ID])
+	found, known := x.byID[placed{node.Name, m.ID}]
 	// Where the runtime does not tell, one process named pause looks like a
 	// sandbox; but a sandbox's id is never a container's in the API.
 	sandbox := m.Sandbox && !known
 	if !known && m.PodUID != "" {
-		found, known = x.on(node, x.byPod[m.PodUID])
+		found, known = x.byPod[placed{node.Name, m.PodUID}]
 	}
 	r = Running{Node: node, Measured: m, Workload: found.workload, Pod: found.pod, Declared: found.container}
 	return r, !sandbox && !m.Self && (known || x.scope != fact.PodsSome)
-}
-
-// on drops what is declared to run on another node: a node speaks for its own
-// pods alone, whatever ids it claims to have seen.
-func (x *index) on(node *fact.Node, found joined) (joined, bool) {
-	if found.workload == nil || found.pod.Node != node.Name {
-		return joined{}, false
-	}
-	return found, true
 }
 
 func findContainer(spec *fact.PodSpec, name string) *fact.Container {
@@ -213,60 +238,78 @@ func findContainer(spec *fact.PodSpec, name string) *fact.Container {
 	return nil
 }
 
+// running is what RunningContainers gives for one kind.
+type running struct{ seen, unseen []Running }
+
 // RunningContainers joins measured containers with declared ones, for nodes on
 // which facts of this kind were read. Unseen holds the containers that the API
 // calls running on such a node while no process of theirs was found there (a
-// sandboxed runtime, or one that ended meanwhile): these are unknown.
-func RunningContainers(set *fact.Set, kind fact.Kind) (seen, unseen []Running) {
-	x := newIndex(set)
+// sandboxed runtime, or one that ended meanwhile), and those between two
+// starts: these are unknown.
+func RunningContainers(v *View, kind fact.Kind) (seen, unseen []Running) {
+	if r := v.running[kind]; r != nil {
+		return r.seen, r.unseen
+	}
 	measuredOn := map[string]*fact.Node{}
-	type seenID struct{ node, id string }
-	found := map[seenID]bool{}
-	for i := range set.Nodes {
-		node := &set.Nodes[i]
+	found := map[placed]bool{}
+	for i := range v.Nodes {
+		node := &v.Nodes[i]
 		if !node.Measured.HasRead(kind) {
 			continue
 		}
 		measuredOn[node.Name] = node
 		for j := range node.Measured.Containers {
 			m := &node.Measured.Containers[j]
-			found[seenID{node.Name, m.ID}] = true
-			if r, asked := x.join(node, m); asked {
+			found[placed{node.Name, m.ID}] = true
+			if r, asked := v.index.join(node, m); asked {
 				seen = append(seen, r)
 			}
 		}
 	}
-	for i := range set.Workloads {
-		w := &set.Workloads[i]
+	for i := range v.Workloads {
+		w := &v.Workloads[i]
 		for j := range w.Pods {
 			p := &w.Pods[j]
 			node := measuredOn[p.Node]
 			if node == nil {
 				continue
 			}
-			for _, status := range p.Containers {
-				if status.Running && status.ID != "" && !found[seenID{node.Name, status.ID}] {
-					unseen = append(unseen, Running{Node: node, Workload: w, Pod: p, Declared: findContainer(&w.Spec, status.Name)})
+			for k := range p.Containers {
+				status := &p.Containers[k]
+				r := Running{Node: node, Workload: w, Pod: p, Declared: findContainer(&w.Spec, status.Name)}
+				switch stateOf(w, p, status) {
+				case isRunning:
+					if status.ID != "" && !found[placed{node.Name, status.ID}] {
+						unseen = append(unseen, r)
+					}
+				case between:
+					r.Between = true
+					unseen = append(unseen, r)
 				}
 			}
 		}
 	}
+	v.running[kind] = &running{seen, unseen}
 	return seen, unseen
 }
 
-// Unseen turns containers that were declared running but not seen on their
-// node into unknown findings.
+// Unseen turns the containers that were not seen into unknown findings.
 func Unseen(unseen []Running) []api.Finding {
 	findings := make([]api.Finding, 0, len(unseen))
 	for _, r := range unseen {
-		findings = append(findings, api.Finding{
+		f := api.Finding{
 			Verdict:  api.VerdictUnknown,
 			Reason:   fact.NotPresent,
 			Subject:  r.Subject(),
 			Basis:    api.Measured,
 			Message:  "the API calls it running, but no process of it was found on its node (a sandboxed runtime, or it ended meanwhile)",
 			Evidence: []api.Evidence{{Source: NodeSource(r.Node, "/proc/*/cgroup"), Value: "no process of this container"}},
-		})
+		}
+		if r.Between {
+			f.Reason, f.Message = fact.Changing, "it is between two starts, so that nothing of it could be measured"
+			f.Evidence = []api.Evidence{{Source: "pod/" + r.Workload.Owner.Namespace + "/" + r.Pod.Name + " status", Value: "not running, and will be started again"}}
+		}
+		findings = append(findings, f)
 	}
 	return findings
 }

@@ -103,7 +103,7 @@ func TestRunningContainers(t *testing.T) {
 				s.Nodes[0].Measured.Containers = nil
 				s.Nodes = append(s.Nodes, liar)
 			},
-			[]string{"aaaa Container//aaaaaaaaaaaa//n2 []"},
+			nil,
 			[]string{"- Deployment/shop/web/app/ [web-1]"},
 		},
 		"a sandbox by the look of it whose id the API knows is a container": {
@@ -120,8 +120,27 @@ func TestRunningContainers(t *testing.T) {
 			func(s *fact.Set) {
 				s.Nodes[0].Measured.Containers = nil
 				s.Workloads[0].Pods[0].Containers[0].Running = false
+				s.Workloads[0].Pods[0].Containers[0].Waiting = true
 			},
 			nil, nil,
+		},
+		"between two starts": {
+			func(s *fact.Set) {
+				s.Nodes[0].Measured.Containers = nil
+				status := &s.Workloads[0].Pods[0].Containers[0]
+				status.Running, status.Waiting, status.Restarted = false, true, true
+			},
+			nil,
+			[]string{"- Deployment/shop/web/app/ [web-1]"},
+		},
+		"another pod's status claims its id": {
+			func(s *fact.Set) {
+				w := *s.Workloads[0].DeepCopy()
+				w.Owner.Name, w.Pods[0].Name, w.Pods[0].UID, w.Pods[0].Node = "evil", "evil-1", "66666666-6666-6666-6666-666666666666", "n2"
+				s.Workloads = append(s.Workloads, w)
+			},
+			[]string{"aaaa Deployment/shop/web/app/ [web-1]"},
+			nil,
 		},
 		"the node was not measured": {
 			func(s *fact.Set) { s.Nodes[0].Measured = nil },
@@ -135,7 +154,7 @@ func TestRunningContainers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := facttest.Measured(facttest.With(), fact.Container{})
 			tc.edit(set)
-			seen, unseen := RunningContainers(set, fact.Processes)
+			seen, unseen := RunningContainers(NewView(set), fact.Processes)
 			if diff := cmp.Diff(tc.seen, joins(seen)); diff != "" {
 				t.Errorf("seen (-want +got):\n%s", diff)
 			}
@@ -149,7 +168,7 @@ func TestRunningContainers(t *testing.T) {
 func TestUnseenIsUnknown(t *testing.T) {
 	set := facttest.Measured(facttest.With(), fact.Container{})
 	set.Nodes[0].Measured.Containers = nil
-	_, unseen := RunningContainers(set, fact.Processes)
+	_, unseen := RunningContainers(NewView(set), fact.Processes)
 	want := []api.Finding{{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: facttest.Subject(),
 		Message:  "the API calls it running, but no process of it was found on its node (a sandboxed runtime, or it ended meanwhile)",

@@ -279,70 +279,23 @@ func TestChecksOfCommands(t *testing.T) {
 	}
 }
 
-// Stored bytes that were read nowhere are a gap with its reason, unless
-// something else says so already.
-func TestStorageGaps(t *testing.T) {
-	node := func(m *fact.Measurement) fact.Node { return fact.Node{Name: "n", Measured: m} }
-	served := &fact.Measurement{Etcd: []fact.EtcdDB{{}}, APIServers: []fact.APIServer{{}}}
-	broken := &fact.Measurement{Gaps: []fact.Gap{{What: fact.Etcd, Reason: fact.Corrupt}, {What: fact.EncryptionConfig, Reason: fact.Unreadable}}}
-	for name, tc := range map[string]struct {
-		kinds []fact.Kind
-		set   fact.Set
-		want  []string
-	}{
-		"both were read":          {storageKinds, fact.Set{Nodes: []fact.Node{node(nil), node(served)}}, nil},
-		"a node has its own gaps": {storageKinds, fact.Set{Nodes: []fact.Node{node(broken)}}, nil},
-		"the set has gaps":        {storageKinds, fact.Set{Gaps: broken.Gaps}, nil},
-		"nothing asked":           {[]fact.Kind{fact.Pods}, fact.Set{}, nil},
-		"a snapshot has no flags": {storageKinds, fact.Set{Snapshot: &fact.EtcdDB{}}, []string{"encryption-config NotPresent: no node was measured"}},
-		"no node was measured":    {storageKinds, fact.Set{Nodes: []fact.Node{node(nil)}}, []string{"etcd NotPresent: no node was measured", "encryption-config NotPresent: no node was measured"}},
-		"kubeadm with etcd elsewhere": {
-			storageKinds,
-			fact.Set{Cluster: fact.Cluster{Provider: "kubeadm"}, Nodes: []fact.Node{node(&fact.Measurement{APIServers: []fact.APIServer{{}}}), node(&fact.Measurement{})}},
-			[]string{"etcd NotPresent: no process of etcd was found on the 2 nodes measured"},
-		},
-		"a managed control plane": {
-			[]fact.Kind{fact.Etcd},
-			fact.Set{Cluster: fact.Cluster{Provider: "eks"}, Nodes: []fact.Node{node(&fact.Measurement{})}},
-			[]string{"etcd ProviderManaged: " + providerStatements["eks"]},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var got []string
-			for _, g := range storageGaps(tc.kinds, &tc.set) {
-				got = append(got, string(g.What)+" "+string(g.Reason)+": "+g.Detail)
-				if g.Hint == "" || g.Subject.Key() != (fact.Subject{Kind: "Cluster"}).Key() {
-					t.Errorf("hint %q, subject %+v", g.Hint, g.Subject)
-				}
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("gaps (-want +got):\n%s", diff)
-			}
-		})
-	}
-	for _, provider := range []string{"eks", "gke", "aks"} {
-		if !managed(provider) || providerStatements[provider] == "" {
-			t.Errorf("%s: managed %v, statement %q", provider, managed(provider), providerStatements[provider])
-		}
-	}
-}
-
 func TestProbeNodes(t *testing.T) {
-	nodes := []fact.Node{{Name: "cp", ControlPlane: true}, {Name: "w"}}
+	nodes := []fact.Node{{Name: "cp", Listed: true, Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""}}, {Name: "w", Listed: true}}
 	for name, tc := range map[string]struct {
-		wanted   []fact.Kind
-		provider string
-		nodes    []fact.Node
-		want     string
+		wanted  []fact.Kind
+		version string
+		nodes   []fact.Node
+		want    string
 	}{
-		"storage alone is the control plane's":        {storageKinds, "kubeadm", nodes, "cp"},
-		"without a known control plane any may be it": {storageKinds, "unknown", nodes[1:], "w"},
-		"a provider's is nowhere":                     {storageKinds, "gke", nodes, ""},
-		"anything else is on all":                     {[]fact.Kind{fact.Etcd, fact.Kernel}, "gke", nodes, "cp w"},
+		"storage alone is the control plane's":          {storageKinds, "v1.37.2", nodes, "cp"},
+		"without a known control plane any may be it":   {storageKinds, "v1.37.2", nodes[1:], "w"},
+		"a provider's is nowhere":                       {storageKinds, "v1.36.4-gke.1001", nodes[1:], ""},
+		"a provider's nodes with a role have their own": {storageKinds, "v1.36.4-eks-1a2b3c4", nodes, "cp"},
+		"anything else is on all":                       {[]fact.Kind{fact.Etcd, fact.Kernel}, "v1.36.4-gke.1001", nodes, "cp w"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, n := range probeNodes(tc.wanted, &fact.Set{Cluster: fact.Cluster{Provider: tc.provider}, Nodes: tc.nodes}) {
+			for _, n := range probeNodes(tc.wanted, &fact.Set{Cluster: fact.Cluster{Version: tc.version}, Nodes: tc.nodes}) {
 				got = append(got, n.Name)
 			}
 			if strings.Join(got, " ") != tc.want {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 )
@@ -80,7 +81,7 @@ func explainCatalogue(out io.Writer, list []checks.Check) error {
 
 func explainOne(out io.Writer, word string) error {
 	if question, err := parseQuestion(word); err == nil {
-		return explainCatalogue(out, slices.DeleteFunc(catalogue.All(), func(c checks.Check) bool { return c.Question() != question }))
+		return explainQuestion(out, question)
 	}
 	for _, c := range catalogue.All() {
 		if c.ID == word {
@@ -99,12 +100,54 @@ func explainOne(out io.Writer, word string) error {
 	return fmt.Errorf("no check or question is called %q; the catalogue: kubectl checklist explain", word)
 }
 
+// explainQuestion lists a question's parts, each with every check that it
+// takes: those that this version has, and those that keep it unknown.
+func explainQuestion(out io.Writer, question api.Question) error {
+	for _, info := range checks.Questions() {
+		if info.Question != question {
+			continue
+		}
+		if _, err := fmt.Fprintf(out, "%d  %s  (%s)\n", info.Number, info.Text, info.Question); err != nil {
+			return err
+		}
+	}
+	known := map[string]checks.Check{}
+	for _, c := range catalogue.All() {
+		known[c.ID] = c
+	}
+	w := printers.GetNewTabWriter(out)
+	for _, part := range checks.PartsOf(catalogue.Parts(), question) {
+		title := part.Title
+		if part.Optional {
+			title += "  (optional: needs a database that you give)"
+		}
+		if _, err := fmt.Fprintf(w, "\n   %s: %s\n", part.Name, title); err != nil {
+			return err
+		}
+		for _, id := range part.Checks {
+			line := id + "\t\t\tnot in this version: the part stays unknown"
+			if c, ok := known[id]; ok {
+				line = fmt.Sprintf("%s\t%s\t%s\t%s", c.ID, c.Severity, c.Basis, c.Title)
+			}
+			if _, err := fmt.Fprintf(w, "      %s\n", line); err != nil {
+				return err
+			}
+		}
+	}
+	return w.Flush()
+}
+
 func explainCheck(out io.Writer, c checks.Check) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CHECK:        %s\n", c.ID)
 	for _, info := range checks.Questions() {
 		if info.Question == c.Question() {
 			fmt.Fprintf(&b, "QUESTION:     %d  %s\n", info.Number, info.Text)
+		}
+	}
+	for _, part := range catalogue.Parts() {
+		if slices.Contains(part.Checks, c.ID) {
+			fmt.Fprintf(&b, "PART:         %s: %s\n", part.Name, part.Title)
 		}
 	}
 	fmt.Fprintf(&b, "TITLE:        %s\n", c.Title)

@@ -15,6 +15,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
 )
@@ -34,13 +35,14 @@ var procKinds = []fact.Kind{fact.Processes, fact.Mounts}
 
 // clusterRun is what to read of a cluster.
 type clusterRun struct {
-	env    *Env
-	flags  *genericclioptions.ConfigFlags
-	probe  probeFlags
-	show   bool // progress
-	kinds  []fact.Kind
-	read   cluster.Options
-	narrow func(*cluster.Result) error // after the lists, before the probe
+	env     *Env
+	flags   *genericclioptions.ConfigFlags
+	probe   probeFlags
+	show    bool // progress
+	kinds   []fact.Kind
+	read    cluster.Options
+	witness witnessFlags
+	narrow  func(*cluster.Result) error // after the lists, before the probe
 
 	// incomplete is what a user has to know beside a valid report: something
 	// that could not be removed.
@@ -66,10 +68,13 @@ func (c *clusterRun) gather(ctx context.Context) (*fact.Set, error) {
 	}
 	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
 	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
+	set.Cluster.Provider = checks.Provider(set) // for readers of saved facts; it is computed again when they are judged
+	if err := c.witness.apply(set); err != nil {
+		return nil, err
+	}
 	if err := c.measure(ctx, config, set); err != nil {
 		return nil, err
 	}
-	set.Gaps = append(set.Gaps, storageGaps(c.kinds, set)...)
 	return set, nil
 }
 
@@ -178,76 +183,21 @@ func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact
 }
 
 // probeNodes are the nodes that can give what is wanted. Where only storage is
-// wanted and the control plane's nodes are known, the others have nothing to say.
+// wanted, those are the nodes whose word on it counts; where none is known, all
+// are asked, so that what they hold is shown.
 func probeNodes(wanted []fact.Kind, set *fact.Set) []fact.Node {
 	if len(subtract(wanted, storageKinds)) > 0 {
 		return set.Nodes
 	}
-	if managed(set.Cluster.Provider) {
+	view := checks.NewView(set)
+	if view.Managed {
 		return nil
 	}
-	control := slices.DeleteFunc(slices.Clone(set.Nodes), func(n fact.Node) bool { return !n.ControlPlane })
+	control := slices.DeleteFunc(slices.Clone(set.Nodes), func(n fact.Node) bool { return !view.StorageWitness(&n) })
 	if len(control) > 0 {
 		return control
 	}
 	return set.Nodes
-}
-
-// managed tells whether the provider keeps the control plane to itself.
-func managed(provider string) bool { return slices.Contains([]string{"eks", "gke", "aks"}, provider) }
-
-// providerStatements say what a provider documents. They are detail, never a pass.
-var providerStatements = map[string]string{
-	"eks": "EKS runs etcd itself; it documents envelope encryption of all API data from 1.28 on",
-	"gke": "GKE runs etcd itself; it documents encrypted disks, and application-layer encryption where switched on",
-	"aks": "AKS runs etcd itself; it documents encrypted disks, and KMS encryption where switched on",
-}
-
-// storageGaps says why stored bytes were read nowhere, where they were not and
-// nothing else says it.
-func storageGaps(kinds []fact.Kind, set *fact.Set) []fact.Gap {
-	var gaps []fact.Gap
-	for _, kind := range intersect(kinds, storageKinds) {
-		read := set.Snapshot != nil && kind == fact.Etcd
-		for i := range set.Nodes {
-			m := set.Nodes[i].Measured
-			if m == nil {
-				continue
-			}
-			read = read || kind == fact.Etcd && len(m.Etcd) > 0 || kind == fact.EncryptionConfig && len(m.APIServers) > 0
-			read = read || slices.ContainsFunc(m.Gaps, func(g fact.Gap) bool { return g.What == kind })
-		}
-		read = read || slices.ContainsFunc(set.Gaps, func(g fact.Gap) bool { return g.What == kind })
-		if read {
-			continue
-		}
-		gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.NotPresent}
-		process := map[fact.Kind]string{fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver"}[kind]
-		switch {
-		case managed(set.Cluster.Provider):
-			gap.Reason = fact.ProviderManaged
-			gap.Detail = providerStatements[set.Cluster.Provider]
-			gap.Hint = "ask the provider's own API or console; it cannot be measured from the cluster"
-		case measuredCount(set) == 0:
-			gap.Detail = "no node was measured"
-			gap.Hint = "give an etcd snapshot: secrets --snapshot FILE"
-		default:
-			gap.Detail = fmt.Sprintf("no process of %s was found on the %d nodes measured", process, measuredCount(set))
-			gap.Hint = "where etcd runs elsewhere, give an etcd snapshot: secrets --snapshot FILE"
-		}
-		gaps = append(gaps, gap)
-	}
-	return gaps
-}
-
-func measuredCount(set *fact.Set) int {
-	n := 0
-	for i := range set.Nodes {
-		if set.Nodes[i].Measured != nil {
-			n++
-		}
-	}
-	return n
 }
 
 // notRequested is one gap for each kind, for the whole cluster.

@@ -30,7 +30,7 @@ func gatherLocal(ctx context.Context, root string, kinds []fact.Kind, timeout ti
 		return nil, err
 	}
 	set.Nodes = []fact.Node{{Name: name, Measured: measurement}}
+	set.ControlPlaneNodes = []string{name} // the user runs this here
 	set.Gaps = append(set.Gaps, localGaps(kinds)...)
-	set.Gaps = append(set.Gaps, storageGaps(kinds, set)...)
 	return set, nil
 }

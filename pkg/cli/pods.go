@@ -69,7 +69,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
 			return err
 		}
-		return replay(env, f.reportFlags, f.facts, "pods", podChecks(f.measure))
+		return replay(env, f.reportFlags, witnessFlags{}, f.facts, "pods", podChecks(f.measure))
 	}
 	r, err := newRun(env, f.reportFlags, "pods", podChecks(f.measure))
 	if err != nil {

@@ -111,6 +111,7 @@ type checklistFlags struct {
 	sourceFlags
 	probeFlags
 	scopeFlags
+	witnessFlags
 }
 
 func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
@@ -151,6 +152,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	f.reportFlags.add(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
+	f.witnessFlags.add(cmd.Flags())
 	return cmd
 }
 
@@ -163,7 +165,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
 			return err
 		}
-		return replay(env, f.reportFlags, f.facts, "checklist", ofCommand)
+		return replay(env, f.reportFlags, f.witnessFlags, f.facts, "checklist", ofCommand)
 	}
 	r, err := newRun(env, f.reportFlags, "checklist", ofCommand)
 	if err != nil {
@@ -171,7 +173,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	}
 	r.summary = true
 	if f.local {
-		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local")); err != nil {
+		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local"), f.witnessFlags.refuse("--local")); err != nil {
 			return err
 		}
 		return f.runLocal(ctx, r)
@@ -182,9 +184,9 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	}
 	r.spec.Scope = f.scope(r.spec.Scope, namespace, f.effectiveLevel())
 	c := clusterRun{
-		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: r.kinds(),
+		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: r.kinds(), witness: f.witnessFlags,
 		read: cluster.Options{
-			Pods: true, Nodes: true, Secrets: needs(r.checks, fact.Secrets),
+			Pods: true, Nodes: true, Secrets: needs(r.checks, fact.Secrets), APIServers: needs(r.checks, fact.EncryptionConfig),
 			Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector,
 		},
 	}
@@ -217,7 +219,7 @@ func needs(selected []checks.Check, kind fact.Kind) bool {
 
 // replay judges saved facts by a command's checks. Facts that the same command
 // saved are judged by the checks that it had selected.
-func replay(env *Env, flags reportFlags, path, command string, ofCommand []checks.Check) error {
+func replay(env *Env, flags reportFlags, witness witnessFlags, path, command string, ofCommand []checks.Check) error {
 	if flags.saveFacts != "" {
 		return errors.New("--facts and --save-facts exclude each other")
 	}
@@ -232,6 +234,9 @@ func replay(env *Env, flags reportFlags, path, command string, ofCommand []check
 	}
 	if command == saved.Spec.Command && len(saved.Spec.Scope.Checks) > 0 && len(flags.checks) == 0 && len(flags.questions) == 0 && len(flags.skip) == 0 {
 		flags.checks = saved.Spec.Scope.Checks
+	}
+	if err := witness.apply(&saved.Facts); err != nil {
+		return err
 	}
 	r, err := newRun(env, flags, command, ofCommand)
 	if err != nil {

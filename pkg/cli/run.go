@@ -66,12 +66,15 @@ func (r *run) kinds() []fact.Kind {
 // finish saves facts, judges them, prints the report everywhere it was asked
 // for, and says which exit status that is.
 func (r *run) finish(set *fact.Set) error {
+	r.spec.Scope.Narrowed = narrowed(r.spec.Command, &r.spec.Scope)
+	r.spec.Scope.LeftOutChecks = leftOut(r.checks)
+	r.spec.Scope.ControlPlaneNodes = set.ControlPlaneNodes
 	if r.report.saveFacts != "" {
 		if err := saveFacts(r.report.saveFacts, r.spec, set); err != nil {
 			return err
 		}
 	}
-	built := report.Build(r.spec, set, checks.Run(r.checks, set))
+	built := report.Build(r.spec, set, checks.Run(catalogue.Plan(r.checks, r.spec.Scope.Narrowed), set))
 	if err := r.print(built); err != nil {
 		return err
 	}
@@ -194,7 +197,7 @@ func (r *run) exit(built *api.ChecklistReport) error {
 		if f.Verdict == api.Fail && f.Severity.Rank() >= threshold {
 			return &ExitError{Code: ExitFindings}
 		}
-		partial = partial || f.Verdict == api.VerdictUnknown
+		partial = partial || f.Open()
 	}
 	if partial && !r.report.allowUnknown {
 		return &ExitError{Code: ExitPartial}

@@ -2,12 +2,16 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 )
 
 // scopeFlags narrow what is looked at.
@@ -73,4 +77,48 @@ func (f *scopeFlags) refuse(with string) error {
 		}
 	}
 	return nil
+}
+
+// narrowed says in a few words which part of the cluster a run looks at, ""
+// for all of it. Selecting checks is not narrowing: each part of a question says
+// which of its checks did not run.
+func narrowed(command string, scope *api.Scope) string {
+	what := "pods"
+	if command == "nodes" {
+		what = "nodes"
+	}
+	var words []string
+	switch {
+	case len(scope.Files) > 0:
+		return "only what files declare"
+	case scope.Snapshot != "":
+		return "only an etcd file"
+	}
+	if len(scope.Namespaces) > 0 {
+		words = append(words, "namespace "+strings.Join(scope.Namespaces, ", "))
+	}
+	if len(scope.Names) > 0 {
+		words = append(words, strings.Join(scope.Names, ", "))
+	}
+	if scope.Selector != "" {
+		words = append(words, what+" with labels "+scope.Selector)
+	}
+	if scope.FieldSelector != "" {
+		words = append(words, what+" with fields "+scope.FieldSelector)
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "only " + strings.Join(words, ", ")
+}
+
+// leftOut are the checks of the catalogue that do not run.
+func leftOut(selected []checks.Check) []string {
+	var ids []string
+	for _, c := range catalogue.All() {
+		if !slices.ContainsFunc(selected, func(s checks.Check) bool { return s.ID == c.ID }) {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
 }

@@ -17,6 +17,7 @@ type secretsFlags struct {
 	reportFlags
 	sourceFlags
 	probeFlags
+	witnessFlags
 	snapshot      string
 	allNamespaces bool
 }
@@ -48,6 +49,7 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 	f.reportFlags.add(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
+	f.witnessFlags.add(cmd.Flags())
 	return cmd
 }
 
@@ -58,11 +60,19 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	if f.snapshot != "" && (f.local || f.facts != "") {
 		return errors.New("--snapshot, --local and --facts exclude each other")
 	}
+	for _, other := range []struct {
+		given bool
+		flag  string
+	}{{f.snapshot != "", "--snapshot"}, {f.local, "--local"}} {
+		if err := f.witnessFlags.refuse(other.flag); other.given && err != nil {
+			return err
+		}
+	}
 	if f.facts != "" {
 		if err := refuseNamespace(config, "--facts"); err != nil {
 			return err
 		}
-		return replay(env, f.reportFlags, f.facts, "secrets", secretChecks())
+		return replay(env, f.reportFlags, f.witnessFlags, f.facts, "secrets", secretChecks())
 	}
 	r, err := newRun(env, f.reportFlags, "secrets", secretChecks())
 	if err != nil {
@@ -90,8 +100,8 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	}
 	r.spec.Scope = scope.scope(r.spec.Scope, namespace, f.effectiveLevel())
 	c := clusterRun{
-		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: r.kinds(),
-		read: cluster.Options{Nodes: true, Secrets: true, Pods: needs(r.checks, fact.Pods), Namespace: namespace},
+		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: r.kinds(), witness: f.witnessFlags,
+		read: cluster.Options{Nodes: true, Secrets: true, APIServers: true, Pods: needs(r.checks, fact.Pods), Namespace: namespace},
 	}
 	set, err := c.gather(ctx)
 	if err != nil {

@@ -3,6 +3,8 @@
 package report
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -26,14 +28,13 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 		Cluster: api.ReportCluster{
 			Server:   set.Cluster.Server,
 			Version:  set.Cluster.Version,
-			Provider: set.Cluster.Provider,
-			Nodes:    len(set.Nodes),
+			Provider: result.Provider,
+
+			OtherStores: result.OtherStores,
+			Nodes:       len(set.Nodes),
 		},
 	}
-	sanitize(report) // makes Findings a list even where there are none
-	if report.Answers == nil {
-		report.Answers = []api.Answer{}
-	}
+	sanitize(report) // makes Findings and Answers lists even where there are none
 	for i := range set.Nodes {
 		if set.Nodes[i].Measured != nil {
 			report.Cluster.MeasuredNodes++
@@ -81,6 +82,20 @@ func sanitize(report *api.ChecklistReport) {
 	report.Findings, report.Gaps = findings, gaps
 	c := &report.Cluster
 	c.Server, c.Version, c.Provider = Escape(c.Server), Escape(c.Version), Escape(c.Provider)
+	c.OtherStores = slices.Clone(c.OtherStores)
+	for i := range c.OtherStores {
+		c.OtherStores[i] = Escape(c.OtherStores[i])
+	}
+	answers := make([]api.Answer, len(report.Answers))
+	for i := range report.Answers {
+		a := report.Answers[i].DeepCopy()
+		a.Reason, a.WorkloadsReason = Escape(a.Reason), Escape(a.WorkloadsReason)
+		for j := range a.Parts {
+			a.Parts[j].Reason = Escape(a.Parts[j].Reason)
+		}
+		answers[i] = *a
+	}
+	report.Answers = answers
 }
 
 // RunName names the objects of one run by the time at which it started.

@@ -29,11 +29,22 @@ const (
 type columns struct {
 	rows  [][]cell
 	color bool
-	// right tells which columns are aligned to the right: numbers.
+	// right holds the columns that are aligned to the right: numbers.
 	right map[int]bool
+	// notes are lines below a row, by its index. They have no columns.
+	notes map[int][]string
 }
 
 func (c *columns) add(cells ...cell) { c.rows = append(c.rows, cells) }
+
+// note adds a line below the last row.
+func (c *columns) note(text string) {
+	if c.notes == nil {
+		c.notes = map[int][]string{}
+	}
+	last := len(c.rows) - 1
+	c.notes[last] = append(c.notes[last], text)
+}
 
 func (c *columns) header(names ...string) {
 	row := make([]cell, len(names))
@@ -84,7 +95,7 @@ func (c *columns) writeTo(out io.Writer) error {
 		}
 	}
 	var b strings.Builder
-	for _, row := range c.rows {
+	for r, row := range c.rows {
 		line := strings.Builder{}
 		for i, cell := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell.text))
@@ -102,6 +113,9 @@ func (c *columns) writeTo(out io.Writer) error {
 		}
 		b.WriteString(strings.TrimRight(line.String(), " "))
 		b.WriteByte('\n')
+		for _, note := range c.notes[r] {
+			b.WriteString(painted(cell{"   " + note, dim}, c.color) + "\n")
+		}
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

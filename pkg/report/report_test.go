@@ -19,6 +19,19 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// sampleParts are the parts of one answer: yes, no, and the kinds of unknown.
+var sampleParts = []api.PartAnswer{
+	{Part: "flag", Title: "No container is privileged", Answer: api.Yes, Workloads: api.Yes, Coverage: api.Coverage{InScope: 12}},
+	{
+		Part: "capabilities", Title: "No process has a capability beyond the default", Answer: api.No, Workloads: api.Unknown, Unknown: 1,
+		Coverage: api.Coverage{Measured: 11, InScope: 12, NotRunning: 10000}, Reason: "NotReady: node w17",
+	},
+	{
+		Part: "root", Title: "Nothing runs as root that need not", Answer: api.Unknown, Workloads: api.Unknown,
+		Reason: "Unsupported: this version has no runs-as-root",
+	},
+}
+
 // sample is a report with every verdict, every severity, a gap, a controller's
 // finding, and text that tries to fool a terminal.
 func sample() *api.ChecklistReport {
@@ -41,10 +54,10 @@ func sample() *api.ChecklistReport {
 		Spec:       api.ReportSpec{Command: "checklist", Version: "v0.1.0", CatalogueVersion: "2026.11", Scope: api.Scope{AllNamespaces: true}},
 		Cluster:    api.ReportCluster{Server: "https://prod-eu:6443", Version: "v1.37.2", Provider: "kubeadm", Nodes: 40, MeasuredNodes: 39, Pods: 1204, Secrets: &secrets},
 		Answers: []api.Answer{
-			{Question: api.Privileged, Number: 3, Text: "Are you avoiding --privileged?", Answer: api.No, Workloads: api.Yes, Measured: 11, InScope: 12, Failing: map[api.Severity]int{api.Critical: 1, api.Medium: 1}, Unknowns: 1},
-			{Question: api.Hosts, Number: 4, Text: "Are hosts up to date with the latest security releases?", Answer: api.Unknown, Workloads: api.NotApplicable, Unknowns: 1},
-			{Question: api.Secrets, Number: 5, Text: "Are secrets encrypted at rest and in transit?", Answer: api.No, Workloads: api.No, Measured: 5, InScope: 5, Failing: map[api.Severity]int{api.Critical: 5}},
-			{Question: api.Drift, Number: 6, Text: "Can you prevent container drift?", Answer: api.Yes, Workloads: api.Yes, Measured: 3, InScope: 3},
+			{Question: api.Privileged, Number: 3, Text: "Are you avoiding --privileged?", Answer: api.No, Workloads: api.Yes, Coverage: api.Coverage{Measured: 11, InScope: 12}, Failing: map[api.Severity]int{api.Critical: 1, api.Medium: 1}, Unknowns: 1, Parts: sampleParts},
+			{Question: api.Hosts, Number: 4, Text: "Are hosts up to date with the latest security releases?", Answer: api.Unknown, Workloads: api.NotApplicable, Unknowns: 1, Reason: "NotReady: node w17"},
+			{Question: api.Secrets, Number: 5, Text: "Are secrets encrypted at rest and in transit?", Answer: api.No, Workloads: api.No, Coverage: api.Coverage{Measured: 5, InScope: 5}, Failing: map[api.Severity]int{api.Critical: 5}},
+			{Question: api.Drift, Number: 6, Text: "Can you prevent container drift?", Answer: api.Yes, Workloads: api.Yes, Coverage: api.Coverage{Measured: 3, InScope: 3}},
 		},
 		Findings: []api.Finding{
 			{
@@ -69,6 +82,7 @@ func sample() *api.ChecklistReport {
 				Subject:  fact.Subject{Kind: "Node", Name: "w17"},
 				Message:  "processes not read: its kubelet stopped posting status",
 				Reason:   fact.NotReady,
+				FromGap:  true,
 				Evidence: []api.Evidence{{Source: "gap processes", Value: "NotReady", Basis: api.Measured}},
 			},
 			{

@@ -29,10 +29,12 @@ const (
 	// leastMessage how much a narrow terminal leaves of it.
 	messageWidth = 110
 	leastMessage = 40
+	// reasonWidth is where the scorecard cuts a reason.
+	reasonWidth = 96
 )
 
 func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
-	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.scorecard, p.findings, p.gaps, p.next}
+	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.scorecard, p.parts, p.findings, p.gaps, p.next}
 	for _, part := range parts {
 		if err := part(out, report); err != nil {
 			return err
@@ -67,16 +69,32 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 		words = append(words, fmt.Sprintf("%s (%d measured)", count(c.Nodes, "node"), c.MeasuredNodes))
 	}
 	if c.Pods > 0 {
-		words = append(words, count(c.Pods, "pod"))
+		pods := count(c.Pods, "pod")
+		if idle := notRunning(report); idle > 0 {
+			pods += fmt.Sprintf(" (%s not running)", thousands(idle))
+		}
+		words = append(words, pods)
 	}
 	if c.Secrets != nil {
 		words = append(words, count(*c.Secrets, "secret"))
+	}
+	if narrowed := report.Spec.Scope.Narrowed; narrowed != "" {
+		words = append(words, Escape(narrowed))
 	}
 	if len(words) == 0 {
 		return nil
 	}
 	_, err := fmt.Fprintf(out, "%s\n\n", strings.Join(words, "  "))
 	return err
+}
+
+// notRunning counts the pods that could not be measured because they do not run.
+func notRunning(report *api.ChecklistReport) int {
+	n := 0
+	for i := range report.Answers {
+		n = max(n, report.Answers[i].NotRunning)
+	}
+	return n
 }
 
 func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) error {
@@ -100,6 +118,58 @@ func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) err
 			countCell(a.Unknowns, yellow),
 			cell{text: fmt.Sprintf("%d/%d", a.Measured, a.InScope)},
 		)
+		if a.Answer == api.Unknown && a.Reason != "" {
+			t.note(cut(sayReason(a.Reason), reasonWidth))
+		}
+		if a.WorkloadsReason != "" {
+			t.note(cut("workloads: "+sayReason(a.WorkloadsReason), reasonWidth))
+		}
+	}
+	if err := t.writeTo(out); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}
+
+// sayReason leaves out the words for machines that say no more than the rest.
+func sayReason(reason string) string {
+	for _, word := range []string{"NotRequested: ", "Unsupported: ", "NotPresent: "} {
+		reason = strings.TrimPrefix(reason, word)
+	}
+	return reason
+}
+
+// parts lists the parts of each question, in the wide table.
+func (p *tablePrinter) parts(out io.Writer, report *api.ChecklistReport) error {
+	t := &columns{color: p.opts.Color, right: map[int]bool{4: true, 5: true}}
+	if !p.opts.NoHeaders {
+		t.header("", "PART", "ANSWER", "WORKLOADS", "MEASURED", "UNKNOWN", "REASON")
+	}
+	rows := 0
+	for _, a := range report.Answers {
+		for _, part := range a.Parts {
+			rows++
+			reason := sayReason(part.Reason)
+			if part.Answer != api.Unknown && reason != "" {
+				reason = "workloads: " + reason
+			}
+			if part.Optional {
+				reason = strings.TrimSuffix("optional; "+reason, "; ")
+			}
+			t.add(
+				cell{text: strconv.Itoa(a.Number)},
+				cell{text: string(a.Question) + ": " + part.Part},
+				answerCell(part.Answer),
+				answerCell(part.Workloads),
+				cell{text: fmt.Sprintf("%d/%d", part.Measured, part.InScope)},
+				countCell(part.Unknown, yellow),
+				cell{text: reason},
+			)
+		}
+	}
+	if !p.wide || rows == 0 {
+		return nil
 	}
 	if err := t.writeTo(out); err != nil {
 		return err
@@ -154,7 +224,7 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 	var shown []api.Finding
 	for _, f := range visible {
 		// A gap has a line of its own below.
-		if f.Verdict == api.Fail || f.Verdict == api.VerdictUnknown && !fromGap(f) {
+		if f.Verdict == api.Fail || f.Verdict == api.VerdictUnknown && !f.FromGap {
 			shown = append(shown, f)
 		}
 	}
@@ -187,10 +257,6 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 	}
 	_, err := fmt.Fprintln(out)
 	return err
-}
-
-func fromGap(f api.Finding) bool {
-	return len(f.Evidence) > 0 && strings.HasPrefix(f.Evidence[0].Source, "gap ")
 }
 
 func (p *tablePrinter) wideFindings(out io.Writer, findings []api.Finding) error {
@@ -300,7 +366,12 @@ func (p *tablePrinter) gaps(out io.Writer, report *api.ChecklistReport) error {
 			return err
 		}
 	}
-	if len(lines) > 0 {
+	for _, other := range report.Cluster.OtherStores {
+		if _, err := fmt.Fprintf(out, "%s  %s\n", painted(cell{"NOT JUDGED", dim}, p.opts.Color), Escape("another etcd: "+other)); err != nil {
+			return err
+		}
+	}
+	if len(lines)+len(report.Cluster.OtherStores) > 0 {
 		if _, err := fmt.Fprintln(out); err != nil {
 			return err
 		}
@@ -339,12 +410,17 @@ func cut(text string, width int) string {
 
 // count writes "1 node", "3 nodes", with thousands separated.
 func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return thousands(n) + " " + noun
+}
+
+// thousands separates them: "10,000".
+func thousands(n int) string {
 	digits := strconv.Itoa(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
 	}
-	if n != 1 {
-		noun += "s"
-	}
-	return digits + " " + noun
+	return digits
 }

@@ -1,5 +1,10 @@
 package fact
 
+import (
+	"bytes"
+	"encoding/json"
+)
+
 // Kind names a group of facts that is read, or is not, as a whole. A check
 // names the kinds that it needs; a Gap names the one that is missing.
 type Kind string
@@ -51,10 +56,19 @@ const (
 	ProviderManaged Reason = "ProviderManaged" // the provider keeps it where nobody else can look
 	NotRequested    Reason = "NotRequested"    // --no-probe, a lower --probe-level, or another command
 	Unavailable     Reason = "Unavailable"     // the API server failed to answer
+	Refused         Reason = "Refused"         // the node's answer is about something else than this node
 )
 
-// Gap is a fact that was not read. Every gap turns the checks that need it
-// into unknown for its subject.
+// Reasons lists every reason.
+func Reasons() []Reason {
+	return []Reason{
+		NotReady, Forbidden, AdmissionDenied, ImagePull, ProbeFailed, Timeout, Interrupted, Unsupported, NotPresent,
+		Truncated, Corrupt, Unreadable, Changing, ProviderManaged, NotRequested, Unavailable, Refused,
+	}
+}
+
+// Gap is a fact that was not read, in the plugin's own words. Every gap turns
+// the checks that need it into unknown for its subject.
 type Gap struct {
 	What    Kind    `json:"what"`
 	Subject Subject `json:"subject"`
@@ -68,6 +82,65 @@ type Gap struct {
 	Affects []string `json:"affects,omitempty"`
 }
 
+// NodeGap is what a node says that it could not read, of itself or of one of
+// its containers. It can name nothing else: no other node, no pod, no cluster.
+// It has no hint, since users copy hints: the plugin makes them.
+type NodeGap struct {
+	What Kind `json:"what"`
+	// Container is the id of one of the node's containers, "" for the node.
+	Container string `json:"container,omitempty"`
+	Reason    Reason `json:"reason"`
+	// Detail is one line for people. It is bounded when the answer is admitted.
+	Detail string `json:"detail,omitempty"`
+
+	// About is the subject that a gap of the first version names, nil in all
+	// others. It is read and never written; Elsewhere decides what becomes of it.
+	About *Subject `json:"-"`
+}
+
+// UnmarshalJSON reads what json.Marshal writes, and gaps of the first version,
+// which have a subject, a hint and affects.
+func (g *NodeGap) UnmarshalJSON(data []byte) error {
+	var in struct {
+		What      Kind            `json:"what"`
+		Container string          `json:"container"`
+		Reason    Reason          `json:"reason"`
+		Detail    string          `json:"detail"`
+		Subject   *Subject        `json:"subject"`
+		Hint      json.RawMessage `json:"hint"`
+		Affects   json.RawMessage `json:"affects"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&in); err != nil {
+		return err
+	}
+	*g = NodeGap{What: in.What, Container: in.Container, Reason: in.Reason, Detail: in.Detail}
+	switch {
+	case in.Subject == nil || in.Subject.Kind == "":
+	case in.Subject.Kind == "Container" && g.Container == "":
+		g.Container = in.Subject.Name
+		g.About = in.Subject
+	default:
+		g.About = in.Subject
+	}
+	return nil
+}
+
+// Elsewhere reports whether the gap names something that is neither the node of
+// this name nor a container on it. Only gaps of the first version can.
+func (g *NodeGap) Elsewhere(node string) bool {
+	switch {
+	case g.About == nil:
+		return false
+	case g.About.Kind == "Node":
+		return g.About.Name != node
+	case g.About.Kind == "Container":
+		return g.About.Node != "" && g.About.Node != node
+	}
+	return true
+}
+
 // Subject is what a finding or gap is about. Kind is a Kubernetes kind, or
 // Cluster, Container (one that the API does not know) or File. The fields up
 // to Node identify it; the others describe it and may differ between runs.
@@ -78,7 +151,8 @@ type Subject struct {
 	Container string `json:"container,omitempty"`
 	Node      string `json:"node,omitempty"`
 
-	// Platform is true in a platform namespace (kube-system and the like).
+	// Platform is true in a platform namespace (kube-system and the like). It is
+	// computed when facts are judged; in facts it is ignored.
 	Platform bool `json:"platform,omitempty"`
 	// PodCount and Pods say which pods of a controller are meant. Pods holds
 	// the first MaxPodNames names in order.

@@ -38,9 +38,9 @@ type Measurement struct {
 
 	// Read lists the kinds that were read here, so that "none found" differs
 	// from "not looked". A kind may be read and have gaps for some subjects.
-	Read []Kind `json:"read,omitempty"`
-	Gaps []Gap  `json:"gaps,omitempty"`
-	Cost Cost   `json:"cost"`
+	Read []Kind    `json:"read,omitempty"`
+	Gaps []NodeGap `json:"gaps,omitempty"`
+	Cost Cost      `json:"cost"`
 }
 
 // HasRead tells whether facts of this kind were read.

@@ -14,8 +14,12 @@ type Set struct {
 	PodScope PodScope `json:"podScope,omitempty"`
 	// Nodes are the nodes in scope, sorted by name.
 	Nodes []Node `json:"nodes,omitempty"`
-	// Secrets are the names that the API server lists, sorted; nil if it was
-	// not asked or refused (then a Gap says so).
+	// ControlPlaneNodes are the nodes that the user named as those that hold the
+	// cluster's etcd and API servers (--control-plane-node, or --local for this
+	// machine).
+	ControlPlaneNodes []string `json:"controlPlaneNodes,omitempty"`
+	// Secrets are what the API server lists, sorted by namespace and name; nil
+	// if it was not asked or refused (then a Gap says so).
 	Secrets []SecretName `json:"secrets,omitempty"`
 	// SecretsListed tells an empty list from one that was not read.
 	SecretsListed bool `json:"secretsListed,omitempty"`
@@ -38,15 +42,24 @@ const (
 
 // Cluster says which cluster was read, as far as it answered.
 type Cluster struct {
-	Server   string `json:"server,omitempty"`
-	Version  string `json:"version,omitempty"`
-	Provider string `json:"provider,omitempty"` // kubeadm, k3s, eks, gke, aks, openshift, talos, unknown
+	Server  string `json:"server,omitempty"`
+	Version string `json:"version,omitempty"`
+	// Provider is kubeadm, k3s, rke2, eks, gke, aks, openshift, talos or unknown.
+	// It is computed when facts are judged; in facts it is ignored.
+	Provider string `json:"provider,omitempty"`
+	// APIServers counts the API servers whose lease in kube-system has not
+	// expired (KEP-1965); nil where the leases were not read.
+	APIServers *int `json:"apiServers,omitempty"`
 }
 
-// SecretName names a Secret. Nothing else of it is ever fetched.
+// SecretName names a Secret as the API server lists it. Of its content nothing
+// is ever fetched.
 type SecretName struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
+	// ResourceVersion is the listed one: etcd's mod revision of the key, in
+	// decimal. "" in facts of the first version.
+	ResourceVersion string `json:"resourceVersion,omitempty"`
 }
 
 // Node is one node: what the API says of it, and what was measured there.
@@ -64,7 +77,9 @@ type Node struct {
 	KubeletVersion   string            `json:"kubeletVersion,omitempty"`
 	ContainerRuntime string            `json:"containerRuntime,omitempty"` // containerd://2.3.7
 	Labels           map[string]string `json:"labels,omitempty"`
-	ControlPlane     bool              `json:"controlPlane,omitempty"`
+	// ControlPlane reports a control-plane role. It is computed from the labels
+	// when facts are judged; in facts it is ignored.
+	ControlPlane bool `json:"controlPlane,omitempty"`
 	// Measured is nil where no probe answered; a Gap says why.
 	Measured *Measurement `json:"measured,omitempty"`
 }

@@ -31,7 +31,16 @@ type ContainerStatus struct {
 	ID      string `json:"id,omitempty"`
 	LastID  string `json:"lastId,omitempty"` // lastState's, while it may still run down
 	ImageID string `json:"imageId,omitempty"`
-	Running bool   `json:"running,omitempty"`
+	// Running, Waiting and Terminated are the three states (corev1
+	// ContainerState); all false means that the kubelet has not said, or facts of
+	// the first version, which keep Running alone.
+	Running    bool `json:"running,omitempty"`
+	Waiting    bool `json:"waiting,omitempty"`
+	Terminated bool `json:"terminated,omitempty"`
+	// ExitCode is that of the state Terminated; nil otherwise.
+	ExitCode *int32 `json:"exitCode,omitempty"`
+	// Restarted reports that it has run before (lastState, or a restart count).
+	Restarted bool `json:"restarted,omitempty"`
 }
 
 // PodSpec holds the declared fields that checks read.
@@ -49,6 +58,8 @@ type PodSpec struct {
 	HostPID     bool  `json:"hostPID,omitempty"`
 	HostIPC     bool  `json:"hostIPC,omitempty"`
 	HostUsers   *bool `json:"hostUsers,omitempty"`
+
+	RestartPolicy string `json:"restartPolicy,omitempty"` // Always, OnFailure, Never
 
 	RuntimeClass string `json:"runtimeClass,omitempty"`
 	// RuntimeHandler is the handler that the RuntimeClass object names, "" if
@@ -99,6 +110,8 @@ type Container struct {
 	Type  ContainerType `json:"type"`
 	Field string        `json:"field"` // "spec.initContainers[0]"
 	Image string        `json:"image,omitempty"`
+	// RestartPolicy is the container's own: Always for a sidecar.
+	RestartPolicy string `json:"restartPolicy,omitempty"`
 	// Program is command[0]; the other words may carry anything, a password
 	// too, and are not kept.
 	Program string `json:"program,omitempty"`

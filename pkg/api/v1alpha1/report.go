@@ -45,6 +45,14 @@ type Scope struct {
 	Snapshot      string   `json:"snapshot,omitempty"`
 	ProbeLevel    string   `json:"probeLevel,omitempty"`
 	Checks        []string `json:"checks,omitempty"` // as selected; none means all of the command's
+	// LeftOutChecks are the checks of this version that did not run: those of
+	// other commands, and those that the user left out.
+	LeftOutChecks []string `json:"leftOutChecks,omitempty"`
+	// Narrowed says in words which part of the cluster was looked at ("only
+	// namespace shop"), so that everything else was left out; "" means all of it.
+	Narrowed string `json:"narrowed,omitempty"`
+	// ControlPlaneNodes are the nodes that the user named.
+	ControlPlaneNodes []string `json:"controlPlaneNodes,omitempty"`
 }
 
 // ReportCluster says which cluster answered and how much of it.
@@ -57,6 +65,9 @@ type ReportCluster struct {
 	Pods          int    `json:"pods"`
 	// Secrets is nil where they were not listed.
 	Secrets *int `json:"secrets,omitempty"`
+	// OtherStores names etcd databases on trusted nodes that are not this
+	// cluster's (an application's, a virtual cluster's). No finding is about them.
+	OtherStores []string `json:"otherStores,omitempty"`
 }
 
 // Question is one of the six, by its short name.
@@ -84,7 +95,7 @@ const (
 	NotApplicable AnswerWord = "n/a"
 )
 
-// Answer is the answer to one question.
+// Answer is the answer to one question: the worst of its parts.
 type Answer struct {
 	Question Question   `json:"question"`
 	Number   int        `json:"number"` // 1 to 6
@@ -92,14 +103,43 @@ type Answer struct {
 	Answer   AnswerWord `json:"answer"`
 	// Workloads is the same rule without platform subjects.
 	Workloads AnswerWord `json:"workloads"`
-	// Measured of InScope subjects have a verdict that was measured.
-	Measured int `json:"measured"`
-	InScope  int `json:"inScope"`
+	Coverage  `json:",inline"`
 	// Failing counts failing findings by severity; Unknowns those without a verdict.
 	Failing  map[Severity]int `json:"failing,omitempty"`
 	Unknowns int              `json:"unknowns,omitempty"`
-	// Reason says in a few words why the answer is unknown.
+	// Reason says in a few words why the answer is unknown; WorkloadsReason the
+	// same of Workloads, where that is unknown and the answer is not.
+	Reason          string       `json:"reason,omitempty"`
+	WorkloadsReason string       `json:"workloadsReason,omitempty"`
+	Parts           []PartAnswer `json:"parts,omitempty"`
+}
+
+// PartAnswer is the answer to one part of a question.
+type PartAnswer struct {
+	Part      string     `json:"part"`
+	Title     string     `json:"title"`
+	Answer    AnswerWord `json:"answer"`
+	Workloads AnswerWord `json:"workloads"`
+	// Optional parts do not keep their question from yes while they are unknown.
+	Optional bool `json:"optional,omitempty"`
+	Coverage `json:",inline"`
+	// Unknown counts the findings without a verdict.
+	Unknown int `json:"unknown"`
+	// Reason says why the answer is unknown. It begins with a word for machines:
+	// Unsupported (and the checks that this version lacks), NotRequested (and
+	// the checks that did not run), or the reason of a gap.
 	Reason string `json:"reason,omitempty"`
+}
+
+// Coverage counts what was measured of what was in scope.
+type Coverage struct {
+	// Measured of InScope subjects have a verdict that was measured. In scope is
+	// what has started and has not ended for good.
+	Measured int `json:"measured"`
+	InScope  int `json:"inScope"`
+	// NotRunning counts the pods that have not started, or have ended, and so
+	// could not be measured.
+	NotRunning int `json:"notRunning,omitempty"`
 }
 
 // Severity is how much a failing finding matters.
@@ -176,9 +216,15 @@ type Finding struct {
 	Message     string       `json:"message"`
 	Evidence    []Evidence   `json:"evidence,omitempty"`
 	Remediation string       `json:"remediation,omitempty"`
-	// Reason is the gap's reason where the verdict is unknown.
+	// Reason is the gap's reason where the verdict is unknown. A fail of low
+	// severity has one where something else about its subject is unknown.
 	Reason fact.Reason `json:"reason,omitempty"`
+	// FromGap reports that the finding says no more than a gap does.
+	FromGap bool `json:"fromGap,omitempty"`
 }
+
+// Open reports whether something about the subject is unknown.
+func (f *Finding) Open() bool { return f.Verdict == VerdictUnknown || f.Reason != "" }
 
 // Evidence is one thing that was read. Value is untrusted text, never a
 // secret's value.

@@ -60,8 +60,8 @@ var builderProcesses = map[string]string{
 // commLength is how many bytes of a name the kernel keeps (TASK_COMM_LEN - 1).
 const commLength = 15
 
-func judgeBuildProcess(set *fact.Set) []api.Finding {
-	seen, unseen := checks.RunningContainers(set, fact.Processes)
+func judgeBuildProcess(v *checks.View) []api.Finding {
+	seen, unseen := checks.RunningContainers(v, fact.Processes)
 	findings := checks.Unseen(unseen)
 	for _, r := range seen {
 		if len(r.Measured.Processes) == 0 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -65,7 +66,7 @@ func TestBuildProcess(t *testing.T) {
 		}
 	}
 
-	ft.Judge(t, judgeBuildProcess, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeBuildProcess), map[string]row{
 		"none passes":                     {set(), passes("/web")},
 		"none by name alone is unknown":   {set(comm("web")), unread(name, "web")},
 		"a memfd's name alone is unknown": {set(memfd("web")), unread(name, "web")},

@@ -79,10 +79,10 @@ var buildLabels = []struct {
 	{"tekton.dev/taskRun", "a Tekton task", true},
 }
 
-func judgeBuilderWorkload(set *fact.Set) []api.Finding {
+func judgeBuilderWorkload(v *checks.View) []api.Finding {
 	var findings []api.Finding
-	for i := range set.Workloads {
-		w := &set.Workloads[i]
+	for i := range v.Workloads {
+		w := &v.Workloads[i]
 		if f, ok := judgeBuildLabels(w); ok {
 			findings = append(findings, f)
 		}

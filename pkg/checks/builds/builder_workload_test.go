@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -132,7 +133,7 @@ func TestBuilderWorkload(t *testing.T) {
 		},
 	}
 	cases["no pods, no findings"] = row{Set: &fact.Set{}}
-	ft.Judge(t, judgeBuilderWorkload, cases)
+	ft.Judge(t, checks.OfSet(judgeBuilderWorkload), cases)
 }
 
 // A template's labels lie in its own metadata.

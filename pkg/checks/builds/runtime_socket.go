@@ -28,9 +28,9 @@ var RuntimeSocket = checks.Check{
 	Judge: judgeRuntimeSocket,
 }
 
-func judgeRuntimeSocket(set *fact.Set) []api.Finding {
+func judgeRuntimeSocket(v *checks.View) []api.Finding {
 	var findings []api.Finding
-	for _, d := range checks.DeclaredContainers(set) {
+	for _, d := range checks.DeclaredContainers(v) {
 		before := len(findings)
 		mounts := hostpath.Of(d.Workload, d.Container)
 		for _, m := range mounts {

@@ -25,7 +25,7 @@ func TestChecksDoNoIO(t *testing.T) {
 		t.Fatalf("go list: %v", err)
 	}
 	allowed := []string{
-		"cmp", "fmt", "math/bits", "path", "slices", "strconv", "strings", "time",
+		"cmp", "fmt", "math/bits", "path", "slices", "strconv", "strings", "time", "unicode/utf8",
 		"github.com/distribution/reference",
 		module + "pkg/api/fact", module + "pkg/api/v1alpha1", module + "pkg/capability", module + "pkg/debversion",
 	}

@@ -33,8 +33,8 @@ var RunningDriftedExecutable = checks.Check{
 	Judge: judgeRunningDriftedExecutable,
 }
 
-func judgeRunningDriftedExecutable(set *fact.Set) []api.Finding {
-	seen, unseen := checks.RunningContainers(set, fact.Executables)
+func judgeRunningDriftedExecutable(v *checks.View) []api.Finding {
+	seen, unseen := checks.RunningContainers(v, fact.Executables)
 	findings := checks.Unseen(unseen)
 	for _, r := range seen {
 		// Workers of one program are one finding, with the first of them as

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -50,7 +51,7 @@ func TestRunningDriftedExecutable(t *testing.T) {
 	}
 	script := fact.Executable{Path: "/tmp/x.sh", Origin: fact.OriginAdded, Script: true}
 
-	ft.Judge(t, judgeRunningDriftedExecutable, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeRunningDriftedExecutable), map[string]row{
 		"of the image passes":             {runs(of("/web", fact.OriginImage)), passes("/web, origin image")},
 		"only touched passes":             {runs(of("/web", fact.OriginMetadata)), passes("/web, origin metadata")},
 		"of the image and removed passes": {runs(of("/web", fact.OriginDeletedImage)), passes("/web, origin deleted-image")},

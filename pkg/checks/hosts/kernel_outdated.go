@@ -32,11 +32,11 @@ var KernelOutdated = checks.Check{
 	Judge: judgeKernelOutdated,
 }
 
-func judgeKernelOutdated(set *fact.Set) []api.Finding {
+func judgeKernelOutdated(v *checks.View) []api.Finding {
 	var findings []api.Finding
-	for i := range set.Nodes {
-		if set.Nodes[i].Measured.HasRead(fact.Kernel) {
-			findings = append(findings, judgeKernel(&set.Nodes[i]))
+	for i := range v.Nodes {
+		if v.Nodes[i].Measured.HasRead(fact.Kernel) {
+			findings = append(findings, judgeKernel(&v.Nodes[i]))
 		}
 	}
 	return findings

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -43,7 +44,7 @@ func TestKernelOutdated(t *testing.T) {
 	noModules := set("6.1.0-55-amd64", debian1, boot("6.1.0-56-amd64", debian2))
 	noModules.Nodes[0].Measured.Host.Running.ModulesPresent = ft.Ptr(false)
 
-	ft.Judge(t, judgeKernelOutdated, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeKernelOutdated), map[string]row{
 		"the newest, by release and build, passes": {
 			set("6.1.0-56-cloud-amd64", debian2, boot("6.1.0-55-cloud-amd64", debian1), boot("6.1.0-56-cloud-amd64", debian2)),
 			finding(api.Pass, "", newest, version, "6.1.0-56-cloud-amd64 "+debian2,

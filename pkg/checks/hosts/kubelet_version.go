@@ -69,20 +69,20 @@ const (
 	maxSkew, maxSkewBefore28 = 3, 2
 )
 
-func judgeKubeletVersion(set *fact.Set) []api.Finding {
+func judgeKubeletVersion(v *checks.View) []api.Finding {
 	var findings []api.Finding
-	for i := range set.Nodes {
-		if set.Nodes[i].Listed {
-			findings = append(findings, judgeKubelet(set, &set.Nodes[i])...)
+	for i := range v.Nodes {
+		if v.Nodes[i].Listed {
+			findings = append(findings, judgeKubelet(v, &v.Nodes[i])...)
 		}
 	}
 	return findings
 }
 
-func judgeKubelet(set *fact.Set, node *fact.Node) []api.Finding {
+func judgeKubelet(v *checks.View, node *fact.Node) []api.Finding {
 	subject := fact.Subject{Kind: "Node", Name: node.Name}
 	kubeletEvidence := api.Evidence{Source: "node/" + node.Name + " status.nodeInfo.kubeletVersion", Value: orNotSet(node.KubeletVersion)}
-	serverEvidence := api.Evidence{Source: "/version gitVersion", Value: orNotSet(set.Cluster.Version)}
+	serverEvidence := api.Evidence{Source: "/version gitVersion", Value: orNotSet(v.Cluster.Version)}
 	major, kubelet, ok := minorOf(node.KubeletVersion)
 	if !ok || major != 1 {
 		return []api.Finding{{
@@ -99,7 +99,7 @@ func judgeKubelet(set *fact.Set, node *fact.Node) []api.Finding {
 	}
 
 	skew := maxSkew
-	_, server, serverKnown := minorOf(set.Cluster.Version)
+	_, server, serverKnown := minorOf(v.Cluster.Version)
 	if serverKnown && server < 28 {
 		skew = maxSkewBefore28
 	}
@@ -116,7 +116,7 @@ func judgeKubelet(set *fact.Set, node *fact.Node) []api.Finding {
 	table := api.Evidence{Source: "https://kubernetes.io/releases/ as of " + endOfLifeRead, Value: fmt.Sprintf("1.%d: end of life %s", kubelet, date)}
 	end, err := time.Parse(time.DateOnly, date)
 	read, readErr := time.Parse(time.DateOnly, endOfLifeRead)
-	now := set.CollectedAt
+	now := v.CollectedAt
 	switch {
 	case kubelet < endOfLifeFirst:
 		table.Value = fmt.Sprintf("1.%d: long past its end of life", kubelet)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -32,7 +33,7 @@ func TestKubeletVersion(t *testing.T) {
 	finding := func(verdict api.Verdict, reason fact.Reason, message string, evidence ...string) api.Finding {
 		return api.Finding{Verdict: verdict, Reason: reason, Subject: ft.NodeSubject(), Message: message, Evidence: ft.Evidence(evidence...)}
 	}
-	ft.Judge(t, judgeKubeletVersion, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeKubeletVersion), map[string]row{
 		"supported and as the API server passes": {
 			set("v1.37.2", "v1.37.2"),
 			ft.One(finding(api.Pass, "", "its kubelet 1.37 is supported and fits the API server", field, "v1.37.2", server, "v1.37.2", table, "1.37: end of life 2027-10-28")),

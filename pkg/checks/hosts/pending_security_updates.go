@@ -42,17 +42,17 @@ const (
 	namesMessage = 3
 )
 
-func judgePendingSecurityUpdates(set *fact.Set) []api.Finding {
+func judgePendingSecurityUpdates(v *checks.View) []api.Finding {
 	var findings []api.Finding
-	for i := range set.Nodes {
-		if set.Nodes[i].Measured.HasRead(fact.Packages) {
-			findings = append(findings, judgePackages(set, &set.Nodes[i]))
+	for i := range v.Nodes {
+		if v.Nodes[i].Measured.HasRead(fact.Packages) {
+			findings = append(findings, judgePackages(v, &v.Nodes[i]))
 		}
 	}
 	return findings
 }
 
-func judgePackages(set *fact.Set, node *fact.Node) api.Finding {
+func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 	f := api.Finding{Subject: fact.Subject{Kind: "Node", Name: node.Name}}
 	state := node.Measured.Host.Packages
 	if state == nil {
@@ -87,7 +87,7 @@ func judgePackages(set *fact.Set, node *fact.Node) api.Finding {
 			pending, evidence = append(pending, p.Name), append(evidence, e)
 		}
 	}
-	age := indexAge(set, node, state)
+	age := indexAge(v, node, state)
 	state0 := fmt.Sprintf("%d packages installed, %d package lists, %d other updates pending, index %s",
 		state.Installed, state.Indexes, others, age.text)
 	f.Evidence = append(append([]api.Evidence{{Source: source, Value: state0}}, evidence...), heldEvidence...)
@@ -128,8 +128,8 @@ type age struct {
 
 // indexAge is the time from the last successful check of the index, or where
 // that is not known from its newest date, to the run.
-func indexAge(set *fact.Set, node *fact.Node, state *fact.PackageState) age {
-	now := set.CollectedAt
+func indexAge(v *checks.View, node *fact.Node, state *fact.PackageState) age {
+	now := v.CollectedAt
 	if now.IsZero() {
 		now = node.Measured.At
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -36,7 +37,7 @@ func TestPendingSecurityUpdates(t *testing.T) {
 	const today = "checked 2026-11-24T12:00:00Z"
 	const value = "1.0-1 installed, 1.0-2 in Debian-Security"
 
-	ft.Judge(t, judgePendingSecurityUpdates, map[string]row{
+	ft.Judge(t, checks.OfSet(judgePendingSecurityUpdates), map[string]row{
 		"none pending passes":                    {state(before(0)), finding(api.Pass, "no security update is pending", db, summary("0", today))},
 		"an update that is no security's passes": {state(before(0), plain), finding(api.Pass, "no security update is pending", db, summary("1", today))},
 		"a security update fails": {

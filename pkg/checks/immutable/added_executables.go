@@ -34,8 +34,8 @@ var AddedExecutables = checks.Check{
 // pathsMessage is how many paths a message names.
 const pathsMessage = 3
 
-func judgeAddedExecutables(set *fact.Set) []api.Finding {
-	seen, unseen := checks.RunningContainers(set, fact.Upperdir)
+func judgeAddedExecutables(v *checks.View) []api.Finding {
+	seen, unseen := checks.RunningContainers(v, fact.Upperdir)
 	findings := checks.Unseen(unseen)
 	for _, r := range seen {
 		findings = append(findings, judgeUpper(r))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -33,7 +34,7 @@ func TestAddedExecutables(t *testing.T) {
 	detailed := file("/usr/bin/x", "elf", fact.OriginAdded)
 	detailed.SHA256, detailed.Detail = "abcd", "sparse"
 
-	ft.Judge(t, judgeAddedExecutables, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeAddedExecutables), map[string]row{
 		"none passes": {walk(nil), finding(api.Pass, "", "no executable in its writable layer", upper, "30 entries, 0 executables")},
 		"an added program fails": {
 			walk(nil, detailed),

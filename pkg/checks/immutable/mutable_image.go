@@ -31,13 +31,13 @@ var MutableImage = checks.Check{
 	Judge: judgeMutableImage,
 }
 
-func judgeMutableImage(set *fact.Set) []api.Finding {
+func judgeMutableImage(v *checks.View) []api.Finding {
 	arch := map[string]string{}
-	for i := range set.Nodes {
-		arch[set.Nodes[i].Name] = set.Nodes[i].Arch
+	for i := range v.Nodes {
+		arch[v.Nodes[i].Name] = v.Nodes[i].Arch
 	}
 	var findings []api.Finding
-	for _, d := range checks.DeclaredContainers(set) {
+	for _, d := range checks.DeclaredContainers(v) {
 		f := judgeReference(d.Container.Image)
 		f.Subject = d.Subject()
 		f.Evidence = []api.Evidence{{Source: d.Field("image"), Value: d.Container.Image}}
@@ -50,8 +50,8 @@ func judgeMutableImage(set *fact.Set) []api.Finding {
 		}
 		findings = append(findings, f)
 	}
-	for i := range set.Workloads {
-		w := &set.Workloads[i]
+	for i := range v.Workloads {
+		w := &v.Workloads[i]
 		for j := range w.Spec.Volumes {
 			v := &w.Spec.Volumes[j]
 			if v.Source != "image" {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -105,5 +106,5 @@ func TestMutableImage(t *testing.T) {
 			Evidence: ft.Evidence(ft.Field+"volumes[0].image.reference", "model:latest"),
 		}},
 	}
-	ft.Judge(t, judgeMutableImage, cases)
+	ft.Judge(t, checks.OfSet(judgeMutableImage), cases)
 }

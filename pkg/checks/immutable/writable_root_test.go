@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -23,7 +24,7 @@ func TestWritableRoot(t *testing.T) {
 				ft.App+"securityContext.readOnlyRootFilesystem", declared)),
 		})
 	}
-	ft.Judge(t, WritableRoot.Judge, map[string]row{
+	ft.Judge(t, checks.OfSet(WritableRoot.Judge), map[string]row{
 		"read-only passes": {root(true), finding(api.Pass, "its root file system is read-only", "ro", "true")},
 		"writable fails":   {root(false), finding(api.Fail, "its root file system is writable", "rw", "false")},
 		"Windows is unknown": {

@@ -28,9 +28,9 @@ var AddedCapabilities = checks.Check{
 	Judge: judgeAddedCapabilities,
 }
 
-func judgeAddedCapabilities(set *fact.Set) []api.Finding {
+func judgeAddedCapabilities(v *checks.View) []api.Finding {
 	var findings []api.Finding
-	for _, d := range checks.DeclaredContainers(set) {
+	for _, d := range checks.DeclaredContainers(v) {
 		findings = append(findings, judgeAdded(d))
 	}
 	return findings

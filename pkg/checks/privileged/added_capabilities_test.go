@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -23,7 +24,7 @@ func TestAddedCapabilities(t *testing.T) {
 	const fine = "adds no capability beyond the runtime's default"
 	hostPID := func(s *fact.PodSpec) { s.HostPID = true }
 	hostNetwork := func(s *fact.PodSpec) { s.HostNetwork = true }
-	ft.Judge(t, judgeAddedCapabilities, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeAddedCapabilities), map[string]row{
 		"nothing added passes":             {ft.Declared(fact.Container{}), finding(api.Pass, "", fine, "not set")},
 		"one of the default's passes":      {ft.Declared(add("NET_BIND_SERVICE")), finding(api.Pass, "", fine, "NET_BIND_SERVICE")},
 		"ALL fails":                        {ft.Declared(add("all")), finding(api.Fail, api.Critical, "adds every capability", "all")},

@@ -37,8 +37,8 @@ var EffectiveCapabilities = checks.Check{
 	Judge: judgeEffectiveCapabilities,
 }
 
-func judgeEffectiveCapabilities(set *fact.Set) []api.Finding {
-	seen, unseen := checks.RunningContainers(set, fact.Processes)
+func judgeEffectiveCapabilities(v *checks.View) []api.Finding {
+	seen, unseen := checks.RunningContainers(v, fact.Processes)
 	findings := checks.Unseen(unseen)
 	for _, r := range seen {
 		if len(r.Measured.Processes) == 0 {

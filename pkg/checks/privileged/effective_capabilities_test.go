@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -52,7 +53,7 @@ func TestEffectiveCapabilities(t *testing.T) {
 	unknown := func(f api.Finding, reason fact.Reason) api.Finding { f.Reason = reason; return f }
 	const runtimes = "declared: the runtime's default"
 
-	ft.Judge(t, judgeEffectiveCapabilities, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeEffectiveCapabilities), map[string]row{
 		"the default set passes": {
 			measured(fact.Container{}),
 			ft.One(finding(api.Pass, "", "holds nothing beyond the runtime's default", "00000000a80425fb "+defaultNames, runtimes)),

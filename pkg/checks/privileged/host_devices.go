@@ -32,8 +32,8 @@ var HostDevices = checks.Check{
 	Judge: judgeHostDevices,
 }
 
-func judgeHostDevices(set *fact.Set) []api.Finding {
-	seen, unseen := checks.RunningContainers(set, fact.Devices)
+func judgeHostDevices(v *checks.View) []api.Finding {
+	seen, unseen := checks.RunningContainers(v, fact.Devices)
 	findings := checks.Unseen(unseen)
 	for _, r := range seen {
 		findings = append(findings, judgeDevices(r)...)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -24,7 +25,7 @@ func TestHostDevices(t *testing.T) {
 	device := func(path, kind string, major, minor uint32) fact.Device {
 		return fact.Device{Path: path, Type: kind, Major: major, Minor: minor}
 	}
-	ft.Judge(t, judgeHostDevices, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeHostDevices), map[string]row{
 		"none but the runtime's passes": {
 			set("tmpfs"),
 			ft.One(finding(api.Pass, "", "holds no device of the node", "node/n1 /proc/100/root/dev", "tmpfs, no device beyond the runtime's default")),

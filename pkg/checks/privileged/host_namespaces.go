@@ -58,10 +58,10 @@ var hostNamespaces = []struct {
 	},
 }
 
-func judgeHostNamespaces(set *fact.Set) []api.Finding {
+func judgeHostNamespaces(v *checks.View) []api.Finding {
 	var findings []api.Finding
 	measured := map[*fact.Pod]bool{}
-	seen, _ := checks.RunningContainers(set, fact.Processes)
+	seen, _ := checks.RunningContainers(v, fact.Processes)
 	for _, r := range seen {
 		found, complete := judgeMeasuredNamespaces(r)
 		findings = append(findings, found...)
@@ -69,8 +69,8 @@ func judgeHostNamespaces(set *fact.Set) []api.Finding {
 			measured[r.Pod] = true
 		}
 	}
-	for i := range set.Workloads {
-		w := &set.Workloads[i]
+	for i := range v.Workloads {
+		w := &v.Workloads[i]
 		var others []*fact.Pod
 		for j := range w.Pods {
 			if !measured[&w.Pods[j]] {

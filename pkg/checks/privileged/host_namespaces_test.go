@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -46,7 +47,7 @@ func TestHostNamespaces(t *testing.T) {
 		},
 	}
 
-	ft.Judge(t, judgeHostNamespaces, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeHostNamespaces), map[string]row{
 		"measured in namespaces of its own passes": {measured(ft.With()), ft.One(pass(ft.PodSubject()))},
 		"measured in the node's process namespace fails": {
 			measured(ft.With(inHostPID), hostPID),

@@ -33,10 +33,10 @@ var sensitive = []string{
 	"/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/docker", "/var/lib/containers", "/var/lib/rancher",
 }
 
-func judgeHostPath(set *fact.Set) []api.Finding {
+func judgeHostPath(v *checks.View) []api.Finding {
 	var findings []api.Finding
-	for i := range set.Workloads {
-		w := &set.Workloads[i]
+	for i := range v.Workloads {
+		w := &v.Workloads[i]
 		mounted := map[string]bool{}
 		for j := range w.Spec.Containers {
 			d := checks.Declared{Workload: w, Container: &w.Spec.Containers[j]}

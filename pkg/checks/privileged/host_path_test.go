@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -28,7 +29,7 @@ func TestHostPath(t *testing.T) {
 		Verdict: api.Pass, Subject: ft.Subject(), Message: "mounts nothing of the node",
 		Evidence: ft.Evidence(ft.App+"volumeMounts", "no hostPath"),
 	}
-	ft.Judge(t, judgeHostPath, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeHostPath), map[string]row{
 		"no volume passes": {ft.Declared(fact.Container{}), ft.One(pass)},
 		"an emptyDir passes": {
 			ft.Declared(rw, func(s *fact.PodSpec) {
@@ -89,7 +90,7 @@ func TestHostPath(t *testing.T) {
 // A declaration is there or it is not: only a gap of the pods makes it unknown,
 // which Run tells.
 func TestHostPathWithoutPods(t *testing.T) {
-	if got := judgeHostPath(&fact.Set{}); len(got) != 0 {
+	if got := judgeHostPath(checks.NewView(&fact.Set{})); len(got) != 0 {
 		t.Errorf("want no findings without pods, got %v", got)
 	}
 }

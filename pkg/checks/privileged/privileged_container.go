@@ -26,9 +26,9 @@ var PrivilegedContainer = checks.Check{
 	Judge: judgePrivilegedContainer,
 }
 
-func judgePrivilegedContainer(set *fact.Set) []api.Finding {
+func judgePrivilegedContainer(v *checks.View) []api.Finding {
 	var findings []api.Finding
-	for _, d := range checks.DeclaredContainers(set) {
+	for _, d := range checks.DeclaredContainers(v) {
 		spec := &d.Workload.Spec
 		f := api.Finding{
 			Subject:  d.Subject(),

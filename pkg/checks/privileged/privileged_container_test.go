@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -15,7 +16,7 @@ func TestPrivilegedContainer(t *testing.T) {
 			Evidence: ft.Evidence(append([]string{ft.App + "securityContext.privileged"}, evidence...)...),
 		})
 	}
-	ft.Judge(t, judgePrivilegedContainer, map[string]row{
+	ft.Judge(t, checks.OfSet(judgePrivilegedContainer), map[string]row{
 		"nothing declared passes":   {ft.Declared(fact.Container{}), finding(api.Pass, "", "not privileged", "not set")},
 		"false passes":              {ft.Declared(fact.Container{Privileged: ft.Ptr(false)}), finding(api.Pass, "", "not privileged", "false")},
 		"privileged fails":          {ft.Declared(fact.Container{Privileged: ft.Ptr(true)}), finding(api.Fail, "", "privileged", "true")},

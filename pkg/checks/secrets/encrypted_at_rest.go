@@ -1,7 +1,6 @@
 package secrets
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -11,16 +10,16 @@ import (
 )
 
 // EncryptedAtRest fails a Secret whose current revision lies in etcd as
-// plaintext. Source: the first bytes of the value in etcd's own file, on a
-// control-plane node or in a snapshot; the API server's list of names tells
-// whether that file is the right one.
+// plaintext. Source: the first bytes of the value in etcd's own file, on a node
+// whose word counts (checks.View.StorageWitness) or in a snapshot; the API
+// server's list of names and revisions shows whether that file is the right one.
 var EncryptedAtRest = checks.Check{
 	ID:       "secrets/encrypted-at-rest",
 	Title:    "Each Secret is stored encrypted",
 	Severity: api.Critical,
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.Etcd, fact.Secrets},
-	Excuse:   excuseOtherMembers,
+	Excuse:   excuseSnapshot,
 	Scope:    checks.ScopeSecret,
 	Why: "Without encryption a Secret lies in etcd's file as it was written: whoever has the disk, a backup, or read access to " +
 		"etcd has every password of the cluster. A configuration that encrypts changes nothing about Secrets written before.",
@@ -33,278 +32,259 @@ var EncryptedAtRest = checks.Check{
 	Judge: judgeEncryptedAtRest,
 }
 
-// store is one etcd file with what has to stand before its path in evidence.
-type store struct {
-	db           *fact.EtcdDB
-	node         string // "" for a snapshot
-	controlPlane bool
-	source       string
-	// matched counts the Secrets of the API's list that it holds.
-	matched int
+// excuseSnapshot: the names of Secrets are not needed for a snapshot.
+func excuseSnapshot(v *checks.View, gap fact.Gap) bool {
+	return gap.What == fact.Secrets && v.Snapshot != nil
 }
 
-// stores lists the etcd files of a set, the one that answers best first: a
-// snapshot that was given answers alone; else a complete one, which holds most
-// of the Secrets that the API lists, and is newest. Where a control-plane node
-// has one, those of other nodes do not count: any container can run an etcd.
-func stores(set *fact.Set) []store {
-	if set.Snapshot != nil {
-		return []store{{db: set.Snapshot, source: set.Snapshot.Path}}
-	}
-	listed := map[fact.SecretName]bool{}
-	for _, name := range set.Secrets {
-		listed[name] = true
-	}
-	var out []store
-	for i := range set.Nodes {
-		if set.Nodes[i].Measured == nil {
-			continue
-		}
-		for j := range set.Nodes[i].Measured.Etcd {
-			db := &set.Nodes[i].Measured.Etcd[j]
-			s := store{
-				db: db, node: set.Nodes[i].Name, controlPlane: set.Nodes[i].ControlPlane,
-				source: checks.NodeSource(&set.Nodes[i], "%s", db.Path),
-			}
-			for _, secret := range db.Secrets {
-				if listed[fact.SecretName{Namespace: secret.Namespace, Name: secret.Name}] {
-					s.matched++
-				}
-			}
-			out = append(out, s)
-		}
-	}
-	if slices.ContainsFunc(out, func(s store) bool { return s.controlPlane }) {
-		out = slices.DeleteFunc(out, func(s store) bool { return !s.controlPlane })
-	}
-	slices.SortStableFunc(out, func(a, b store) int {
-		return cmp.Or(
-			compareBool(answers(b.db), answers(a.db)),
-			cmp.Compare(b.matched, a.matched),
-			compareBool(b.db.Total > 0, a.db.Total > 0), // etcd for events alone holds none
-			cmp.Compare(b.db.Revision, a.db.Revision),
-		)
-	})
-	return out
-}
-
-// answers tells whether a file answers for all Secrets that it holds.
-func answers(db *fact.EtcdDB) bool {
-	return db.Complete && db.Prefix != "" && len(db.Secrets) == db.Total
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
-}
-
-// excuseOtherMembers: every member of an etcd cluster holds every Secret, so
-// that one complete file answers for those that were not read on other nodes;
-// but none on another node answers for a control-plane node's.
-// The names of Secrets are not needed for a snapshot.
-func excuseOtherMembers(set *fact.Set, gap fact.Gap) bool {
-	if gap.What == fact.Secrets {
-		return set.Snapshot != nil
-	}
-	all := stores(set)
-	if set.Snapshot != nil || len(all) == 0 || !answers(all[0].db) || all[0].db.Total == 0 && !set.SecretsListed {
-		return false
-	}
-	if !all[0].controlPlane && slices.ContainsFunc(set.Nodes, func(n fact.Node) bool {
-		return n.ControlPlane && n.Name == gap.Subject.Name
-	}) {
-		return false
-	}
-	return gap.Subject.Kind == "Node" && gap.Subject.Name != all[0].node && !foreign(set, all[0].matched)
-}
-
-// foreign tells whether an etcd that holds so many of the Secrets that the API
-// server lists is another one than the API server's.
-func foreign(set *fact.Set, matched int) bool {
-	return set.SecretsListed && matched*2 < len(set.Secrets)
-}
-
-func judgeEncryptedAtRest(set *fact.Set) []api.Finding {
-	all := stores(set)
-	if len(all) == 0 {
-		return noStore(set)
-	}
-	best := all[0]
-	db := best.db
+func judgeEncryptedAtRest(v *checks.View) []api.Finding {
+	stores := v.Stores()
 	whole := fact.Subject{Kind: "Cluster"}
-	if set.Snapshot != nil {
-		whole = fact.Subject{Kind: "File", Name: db.Path}
+	if v.Snapshot != nil {
+		whole = fact.Subject{Kind: "File", Name: v.Snapshot.Path}
 	}
-	if db.Prefix == "" {
-		return []api.Finding{{
-			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: whole,
-			Message:  "the API server's key prefix is not known, so that no Secret can be told from other keys",
-			Evidence: []api.Evidence{{Source: best.source, Value: "no key PREFIX/namespaces/default"}},
-		}}
+	if len(stores.Ours) == 0 {
+		return noStore(v, stores)
 	}
-
-	// Every file that does not answer for all adds what it has: the newest
-	// revision of each Secret counts.
-	found := map[fact.SecretName]held{}
-	for _, s := range all {
-		if s.db.Prefix == "" {
-			continue
+	unknown := func(reason fact.Reason, message, source, value string) api.Finding {
+		return api.Finding{
+			Verdict: api.VerdictUnknown, Reason: reason, Subject: whole,
+			Message: message, Evidence: []api.Evidence{{Source: source, Value: value}},
 		}
-		for i := range s.db.Secrets {
-			secret := &s.db.Secrets[i]
-			name := fact.SecretName{Namespace: secret.Namespace, Name: secret.Name}
-			if old, ok := found[name]; !ok || secret.Revision > old.secret.Revision {
-				found[name] = held{secret, s}
-			}
-		}
-		if answers(db) {
-			break // a complete one comes first
+	}
+	var findings []api.Finding
+	for i := range stores.Ours {
+		switch s := &stores.Ours[i]; {
+		case s.DB.Prefix == "":
+			findings = append(findings, unknown(fact.NotPresent,
+				"the API server's key prefix is not known, so that no Secret can be told from other keys", s.Source, "no key PREFIX/namespaces/default"))
+		case len(s.DB.Secrets) < s.DB.Total:
+			findings = append(findings, unknown(fact.Truncated,
+				"not every Secret of this etcd is in the facts", s.Source, fmt.Sprintf("%d of %d Secrets", len(s.DB.Secrets), s.DB.Total)))
+		case !s.DB.Complete:
+			findings = append(findings, unknown(fact.Truncated,
+				"etcd's file was not read to its end", s.Source, fmt.Sprintf("%d Secrets before the end", len(s.DB.Secrets))))
 		}
 	}
 
-	// What the API server does not list was deleted while etcd was read, or is
-	// of another namespace than was asked about. A snapshot speaks for itself.
-	names := set.Secrets
-	if set.Snapshot != nil || !set.SecretsListed {
-		names = nil
-		for name := range found {
-			names = append(names, name)
-		}
-		slices.SortFunc(names, func(a, b fact.SecretName) int {
-			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-		})
-	}
-
-	if len(found) == 0 && answers(db) && (set.Snapshot != nil || !set.SecretsListed) {
+	keys := judgedKeys(v, stores)
+	best := &stores.Ours[0]
+	if len(keys) == 0 && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
 		// No list of names contradicts, but a wrong prefix would look the same.
-		return []api.Finding{{
-			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: whole,
-			Message:  "no Secret is in this etcd, or the key prefix is wrong",
-			Evidence: []api.Evidence{{Source: best.source, Value: fmt.Sprintf("0 Secrets below %s/secrets/", db.Prefix)}},
-		}}
+		findings = append(findings, unknown(fact.NotPresent, "no Secret is in this etcd, or the key prefix is wrong",
+			best.Source, fmt.Sprintf("0 Secrets below %s/secrets/", best.DB.Prefix)))
 	}
-
-	missing := 0
-	for _, name := range names {
-		if _, ok := found[name]; !ok {
-			missing++
-		}
+	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && len(keys) > 0 {
+		findings = append(findings, unknown(fact.NotPresent,
+			"the facts hold no resource versions of the listed Secrets, so that nothing shows whether this etcd is the API server's",
+			best.Source, best.Describe()))
 	}
-	if answers(db) && foreign(set, len(names)-missing) {
-		return []api.Finding{{
-			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: whole,
-			Message: "most Secrets that the API server lists are not in this etcd: it is not the API server's, or the key prefix is wrong",
-			Evidence: []api.Evidence{{
-				Source: best.source, Value: fmt.Sprintf("%d of %d listed Secrets below %s/secrets/", len(names)-missing, len(names), db.Prefix),
-			}},
-		}}
-	}
-
-	findings := make([]api.Finding, 0, len(names))
-	for _, name := range names {
-		subject := fact.Subject{
-			Kind: "Secret", Namespace: name.Namespace, Name: name.Name, Platform: fact.PlatformNamespace(set.Cluster.Provider, name.Namespace),
-		}
-		if h, ok := found[name]; ok {
-			findings = append(findings, judgeStored(subject, h, answers(db)))
-			continue
-		}
-		findings = append(findings, api.Finding{
-			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: subject,
-			Message: "listed by the API server, but not found in etcd",
-			Evidence: []api.Evidence{{
-				Source: fmt.Sprintf("%s key %s/secrets/%s/%s", best.source, db.Prefix, name.Namespace, name.Name), Value: "no such key",
-			}},
-		})
-	}
-	// A few that are stored and not listed were deleted meanwhile; most of them
-	// cannot have been: then the list is stale or of something else, and says
-	// nothing about what is stored.
-	if unlisted := len(found) - (len(names) - missing); set.Snapshot == nil && set.SecretsListed && 2*unlisted > len(found) {
-		findings = append(findings, api.Finding{
-			Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: whole,
-			Message:  "most Secrets in this etcd are not in the API server's list: run again; if it stays so, the list is another cluster's or stale",
-			Evidence: []api.Evidence{{Source: best.source, Value: fmt.Sprintf("%d of %d stored Secrets are not listed", unlisted, len(found))}},
-		})
-	}
-	if len(db.Secrets) < db.Total {
-		findings = append(findings, api.Finding{
-			Verdict: api.VerdictUnknown, Reason: fact.Truncated, Subject: whole,
-			Message:  "not every Secret of this etcd is in the facts",
-			Evidence: []api.Evidence{{Source: best.source, Value: fmt.Sprintf("%d of %d Secrets", len(db.Secrets), db.Total)}},
-		})
-	} else if !db.Complete {
-		findings = append(findings, api.Finding{
-			Verdict: api.VerdictUnknown, Reason: fact.Truncated, Subject: whole,
-			Message:  "etcd's file was not read to its end",
-			Evidence: []api.Evidence{{Source: best.source, Value: fmt.Sprintf("%d Secrets before the end", len(db.Secrets))}},
-		})
+	for _, key := range keys {
+		findings = append(findings, judgeSecret(v, stores, key))
 	}
 	return findings
+}
+
+// judgedKeys are the Secrets to judge, sorted: what the API server lists, and
+// what is stored besides.
+func judgedKeys(v *checks.View, stores *checks.Stores) []checks.SecretKey {
+	seen := map[checks.SecretKey]bool{}
+	var keys []checks.SecretKey
+	add := func(key checks.SecretKey) {
+		if !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	if v.Snapshot == nil {
+		for key := range stores.Listed {
+			add(key)
+		}
+	}
+	for i := range stores.Ours {
+		if stores.Ours[i].DB.Prefix == "" {
+			continue
+		}
+		for key := range stores.Ours[i].Held {
+			add(key)
+		}
+	}
+	slices.SortFunc(keys, checks.CompareSecretKeys)
+	return keys
 }
 
 // held is a stored Secret with the file that holds it.
 type held struct {
 	secret *fact.StoredSecret
-	store  store
+	store  *checks.Store
 }
 
-// judgeStored judges one Secret's class. In a file that was not read to its end
-// a newer revision may follow, so that only plaintext is certain: its bytes
-// are in the file.
-func judgeStored(subject fact.Subject, h held, complete bool) api.Finding {
-	secret := h.secret
-	value := string(secret.Class)
-	if secret.Provider != "" {
-		value += " " + secret.Provider
+// judgeSecret judges one Secret by every file of this cluster that holds it.
+// Plaintext at the listed revision, in any of them, fails, whatever another
+// says: the bytes are there. (Plaintext at an older revision is a matter of what
+// remains, not of what is stored now.)
+func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey) api.Finding {
+	revision, isListed := stores.Listed[key]
+	var all, current []held
+	newest, newestStore := int64(0), int64(0)
+	for i := range stores.Ours {
+		s := &stores.Ours[i]
+		newestStore = max(newestStore, s.DB.Revision)
+		if secret := s.Held[key]; secret != nil && s.DB.Prefix != "" {
+			all = append(all, held{secret, s})
+			newest = max(newest, secret.Revision)
+		}
+	}
+	for _, h := range all {
+		// Without a listed revision nothing shows which member is behind: then
+		// plaintext counts wherever it is.
+		if revision > 0 && h.secret.Revision >= revision ||
+			revision == 0 && (h.secret.Revision == newest || h.secret.Class.Plaintext()) {
+			current = append(current, h)
+		}
 	}
 	f := api.Finding{
-		Subject: subject,
-		Basis:   api.Measured,
-		Evidence: []api.Evidence{{
-			Source: fmt.Sprintf("%s key %s/secrets/%s/%s rev %d", h.store.source, h.store.db.Prefix, secret.Namespace, secret.Name, secret.Revision),
-			Value:  value,
-		}},
+		Verdict: api.VerdictUnknown, Basis: api.Measured,
+		Subject: fact.Subject{Kind: "Secret", Namespace: key.Namespace, Name: key.Name},
 	}
-	switch {
-	case secret.Class.Plaintext():
-		f.Verdict, f.Message = api.Fail, "stored in etcd as plaintext"
-	case secret.Class.Encrypted() && complete:
-		f.Verdict, f.Message = api.Pass, "stored in etcd encrypted ("+string(secret.Class)+")"
-	case secret.Class.Encrypted():
-		f.Verdict, f.Reason = api.VerdictUnknown, fact.Truncated
-		f.Message = "a revision of it is encrypted, but etcd's file was not read to its end"
-	case secret.Class == fact.ClassUnknownEncrypted:
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "stored in etcd behind a prefix that is not known to encrypt"
-	case secret.Class == fact.ClassEmpty:
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "stored in etcd as an empty value"
-	default:
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "stored in etcd in a form that is not known"
+	if len(current) == 0 {
+		best := &stores.Ours[0]
+		at := fmt.Sprintf("%s key %s/secrets/%s/%s", best.Source, best.DB.Prefix, key.Namespace, key.Name)
+		switch {
+		case revision > newestStore:
+			f.Reason, f.Message = fact.Changing, "written after etcd was read"
+			f.Evidence = []api.Evidence{{Source: at, Value: fmt.Sprintf("listed at revision %d, etcd was read at %d", revision, newestStore)}}
+		case len(all) > 0:
+			f.Reason, f.Message = fact.Changing, "etcd holds only an older revision of it than the API server lists"
+			f.Evidence = []api.Evidence{{Source: at, Value: fmt.Sprintf("listed at revision %d, found %d", revision, newest)}}
+		default:
+			f.Reason, f.Message = fact.NotPresent, "listed by the API server, but not found in etcd"
+			f.Evidence = []api.Evidence{{Source: at, Value: "no such key"}}
+		}
+		return f
 	}
+	// The worst decides: plaintext, then what is not known.
+	slices.SortStableFunc(current, func(a, b held) int { return rank(a) - rank(b) })
+	for _, h := range current {
+		f.Evidence = append(f.Evidence, evidenceOf(h))
+	}
+	for _, a := range current[1:] {
+		if b := current[0]; a.secret.Revision == b.secret.Revision && a.secret.Class != b.secret.Class && !b.secret.Class.Plaintext() {
+			f.Reason, f.Message = fact.Corrupt, "one revision of it is stored in two ways"
+			return f
+		}
+	}
+	verdictOf(&f, current[0], revision)
+	unlisted := !isListed && v.Snapshot == nil && v.SecretsListed
+	if unlisted {
+		f.Message += "; the API server does not list it"
+		// Stored before the list was made, and not in it: then the list, or the
+		// file, is of something else. Later ones were created meanwhile.
+		if f.Verdict == api.Pass && stores.Newest > 0 && current[0].secret.Revision <= stores.Newest {
+			f.Verdict, f.Reason = api.VerdictUnknown, fact.Changing
+		}
+	}
+	// Only the files that decided are evidence.
+	same := f.Evidence[:0]
+	for i, h := range current {
+		if h.secret.Class == current[0].secret.Class {
+			same = append(same, f.Evidence[i])
+		}
+	}
+	f.Evidence = same[:min(len(same), 3)]
 	return f
 }
 
-// noStore is the finding where no etcd was read and no gap says why.
-func noStore(set *fact.Set) []api.Finding {
-	if explained(set, fact.Etcd) {
-		return nil
+// rank orders what decides about a Secret: plaintext first, then what is not
+// known to be encrypted, then files that were not read whole.
+func rank(h held) int {
+	switch class := h.secret.Class; {
+	case class.Plaintext():
+		return 0
+	case !class.Encrypted():
+		return 1
+	case h.store.Answers():
+		return 2 // one that was read whole speaks for one that was not
 	}
-	return []api.Finding{{
-		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
-		Message:  "no etcd of this cluster was read",
-		Evidence: []api.Evidence{{Source: "/proc/*/fd", Value: "no etcd on the nodes that were measured"}},
-	}}
+	return 3
 }
 
-// explained tells whether a gap says why facts of this kind are missing.
-func explained(set *fact.Set, kind fact.Kind) bool {
-	is := func(g fact.Gap) bool { return g.What == kind }
-	return slices.ContainsFunc(set.Gaps, is) || slices.ContainsFunc(set.Nodes, func(n fact.Node) bool {
-		return n.Measured != nil && slices.ContainsFunc(n.Measured.Gaps, is)
-	})
+func evidenceOf(h held) api.Evidence {
+	value := string(h.secret.Class)
+	if h.secret.Provider != "" {
+		value += " " + h.secret.Provider
+	}
+	return api.Evidence{
+		Source: fmt.Sprintf("%s key %s/secrets/%s/%s rev %d", h.store.Source, h.store.DB.Prefix, h.secret.Namespace, h.secret.Name, h.secret.Revision),
+		Value:  value,
+	}
+}
+
+// verdictOf judges by one file. In one that was not read to its end a newer
+// revision may follow, so that only plaintext is certain (its bytes are in the
+// file), and what is stored at the very revision that the API server lists.
+func verdictOf(f *api.Finding, h held, revision int64) {
+	secret := h.secret
+	certain := h.store.Answers() || revision > 0 && secret.Revision == revision
+	switch {
+	case secret.Class.Plaintext():
+		f.Verdict, f.Message = api.Fail, "stored in etcd as plaintext"
+	case secret.Class.Encrypted() && certain:
+		f.Verdict, f.Message = api.Pass, "stored in etcd encrypted ("+string(secret.Class)+")"
+	case secret.Class.Encrypted():
+		f.Reason, f.Message = fact.Truncated, "a revision of it is encrypted, but etcd's file was not read to its end"
+	case secret.Class == fact.ClassUnknownEncrypted:
+		f.Reason, f.Message = fact.Unsupported, "stored in etcd behind a prefix that is not known to encrypt"
+	case secret.Class == fact.ClassEmpty:
+		f.Reason, f.Message = fact.Unsupported, "stored in etcd as an empty value"
+	default:
+		f.Reason, f.Message = fact.Unsupported, "stored in etcd in a form that is not known"
+	}
+}
+
+// noStore is for facts without an etcd of this cluster. What was found and does
+// not count is named: files of witnesses that are not the API server's, and
+// plaintext on nodes whose word does not count.
+func noStore(v *checks.View, stores *checks.Stores) []api.Finding {
+	var findings []api.Finding
+	if len(stores.Others) > 0 {
+		f := api.Finding{
+			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
+			Message: "no etcd that was read holds the Secrets that the API server lists, at their revisions: it is not the API server's, or the key prefix is wrong",
+		}
+		for i := range stores.Others {
+			f.Evidence = append(f.Evidence, api.Evidence{Source: stores.Others[i].Source, Value: stores.Others[i].Describe()})
+		}
+		findings = append(findings, f)
+	}
+	for i := range stores.Untrusted {
+		if f, ok := untrustedPlaintext(v, stores, &stores.Untrusted[i]); ok {
+			findings = append(findings, f)
+		}
+	}
+	return findings
+}
+
+// untrustedPlaintext is a finding about a node, not about a Secret: nothing shows
+// that its etcd is the cluster's. But if it is, Secrets are in plaintext there.
+func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) (api.Finding, bool) {
+	f := api.Finding{
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Node", Name: s.Node.Name},
+	}
+	plain := 0
+	for i := range s.DB.Secrets {
+		secret := &s.DB.Secrets[i]
+		_, isListed := stores.Listed[checks.SecretKey{Namespace: secret.Namespace, Name: secret.Name}]
+		if !secret.Class.Plaintext() || v.SecretsListed && !isListed {
+			continue
+		}
+		if plain++; plain <= checks.MaxEvidence {
+			f.Evidence = append(f.Evidence, evidenceOf(held{secret, s}))
+		}
+	}
+	f.Message = fmt.Sprintf("an etcd on this node holds %d Secrets of the cluster's names in plaintext, but nothing shows that the node is of the control plane", plain)
+	if !v.Managed {
+		f.Remediation = "If this node runs the cluster's etcd: --control-plane-node " + s.Node.Name + "."
+	}
+	return f, plain > 0
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -25,6 +26,16 @@ func stored(name string, revision int64, class fact.StorageClass) fact.StoredSec
 	return s
 }
 
+// plaintext and encrypted are stored Secrets of the two kinds that matter most.
+func plaintext(name string, revision int64) fact.StoredSecret {
+	return stored(name, revision, fact.ClassIdentityProtobuf)
+}
+
+func encrypted(name string, revision int64) fact.StoredSecret {
+	return stored(name, revision, fact.ClassAESCBC)
+}
+
+// etcd is a file that was read whole at revision 1000.
 func etcd(secrets ...fact.StoredSecret) fact.EtcdDB {
 	return fact.EtcdDB{
 		Path: dbPath, Prefix: "/registry", PrefixFrom: "--etcd-prefix", Revision: 1000, Complete: true,
@@ -32,18 +43,43 @@ func etcd(secrets ...fact.StoredSecret) fact.EtcdDB {
 	}
 }
 
-// live is a set of one control-plane node for each database, and the names
-// that the API server lists; nil names were not listed.
-func live(names []string, dbs ...fact.EtcdDB) *fact.Set {
-	set := &fact.Set{CollectedAt: ft.Time, SecretsListed: names != nil}
-	for _, name := range names {
-		set.Secrets = append(set.Secrets, fact.SecretName{Namespace: "shop", Name: name})
+// partly is such a file that was not read to its end.
+func partly(secrets ...fact.StoredSecret) fact.EtcdDB {
+	db := etcd(secrets...)
+	db.Complete = false
+	return db
+}
+
+// list is what the API server lists: "name@revision", or "name" as facts of the
+// first version have it.
+func list(words ...string) []fact.SecretName {
+	out := []fact.SecretName{}
+	for _, word := range words {
+		name, revision, _ := strings.Cut(word, "@")
+		out = append(out, fact.SecretName{Namespace: "shop", Name: name, ResourceVersion: revision})
 	}
+	return out
+}
+
+// live is a set of one control-plane node for each database, and what the API
+// server lists; nil was not listed.
+func live(listed []fact.SecretName, dbs ...fact.EtcdDB) *fact.Set {
+	set := &fact.Set{CollectedAt: ft.Time, SecretsListed: listed != nil, Secrets: listed}
 	for i, db := range dbs {
 		m := ft.Measurement()
 		m.Etcd = []fact.EtcdDB{db}
-		set.Nodes = append(set.Nodes, fact.Node{Name: fmt.Sprintf("cp%d", i+1), Listed: true, ControlPlane: true, Measured: m})
+		set.Nodes = append(set.Nodes, fact.Node{Name: fmt.Sprintf("cp%d", i+1), Listed: true, Labels: role(fact.RoleControlPlane), Measured: m})
 	}
+	return set
+}
+
+func role(name string) map[string]string {
+	return map[string]string{"node-role.kubernetes.io/" + name: ""}
+}
+
+// unlabelled takes the role from a node, by its index.
+func unlabelled(set *fact.Set, i int) *fact.Set {
+	set.Nodes[i].Labels = nil
 	return set
 }
 
@@ -51,187 +87,257 @@ func secretSubject(name string) fact.Subject {
 	return fact.Subject{Kind: "Secret", Namespace: "shop", Name: name}
 }
 
-func TestEncryptedAtRest(t *testing.T) {
-	cluster := fact.Subject{Kind: "Cluster"}
-	of := func(node, name string, revision int64) string {
-		return fmt.Sprintf("node/%s %s key /registry/secrets/shop/%s rev %d", node, dbPath, name, revision)
-	}
-	plain := func(node, name string, revision int64) api.Finding {
-		return api.Finding{
-			Verdict: api.Fail, Basis: api.Measured, Subject: secretSubject(name), Message: "stored in etcd as plaintext",
-			Evidence: ft.Evidence(of(node, name, revision), "identity (protobuf)"),
+// brief writes findings as "verdict reason subject: message [sources]", so that
+// a table of whole results can be read.
+func brief(findings []api.Finding) []string {
+	var out []string
+	for _, f := range findings {
+		subject := strings.Trim(f.Subject.Namespace+"/"+f.Subject.Name, "/")
+		if subject == "" {
+			subject = f.Subject.Kind
 		}
-	}
-	encrypted := func(node, name string, revision int64) api.Finding {
-		return api.Finding{
-			Verdict: api.Pass, Basis: api.Measured, Subject: secretSubject(name), Message: "stored in etcd encrypted (aescbc)",
-			Evidence: ft.Evidence(of(node, name, revision), "aescbc "+aescbc),
+		var sources []string
+		for _, e := range f.Evidence {
+			source := strings.ReplaceAll(e.Source, " "+dbPath, "")
+			source = strings.ReplaceAll(source, " key /registry/secrets/shop/", " ")
+			sources = append(sources, source+" = "+e.Value)
 		}
+		out = append(out, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s: %s", f.Verdict, f.Reason, subject, f.Message)), " ")+
+			" ["+strings.Join(sources, "; ")+"]")
 	}
-	unknown := func(s fact.Subject, basis api.Basis, reason fact.Reason, message string, evidence ...string) api.Finding {
-		return api.Finding{Verdict: api.VerdictUnknown, Basis: basis, Reason: reason, Subject: s, Message: message, Evidence: ft.Evidence(evidence...)}
-	}
-	partial := func(db fact.EtcdDB) fact.EtcdDB { db.Complete = false; return db }
-	names := func(list ...string) []string { return list }
+	return out
+}
 
-	cases := map[string]row{
+func TestEncryptedAtRest(t *testing.T) {
+	const (
+		pass  = "stored in etcd encrypted (aescbc)"
+		fail  = "stored in etcd as plaintext"
+		clear = " = identity (protobuf)]"
+		aes   = " = aescbc " + aescbc + "]"
+	)
+	foreign := func(db fact.EtcdDB) fact.EtcdDB { db.Path = "/calico"; return db }
+	for name, tc := range map[string]struct {
+		set  *fact.Set
+		want []string
+	}{
 		"plaintext fails, encrypted passes": {
-			live(names("a", "b"), etcd(stored("a", 7, fact.ClassIdentityProtobuf), stored("b", 8, fact.ClassAESCBC))),
-			[]api.Finding{plain("cp1", "a", 7), encrypted("cp1", "b", 8)},
+			live(list("a@7", "b@8"), etcd(plaintext("a", 7), encrypted("b", 8))),
+			[]string{"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear, "pass shop/b: " + pass + " [node/cp1 b rev 8" + aes},
 		},
-		"listed but not stored is unknown": {
-			live(names("a", "b", "c"), etcd(stored("a", 7, fact.ClassAESCBC), stored("b", 8, fact.ClassAESCBC))),
-			[]api.Finding{
-				encrypted("cp1", "a", 7), encrypted("cp1", "b", 8),
-				unknown(secretSubject("c"), "", fact.NotPresent, "listed by the API server, but not found in etcd",
-					"node/cp1 "+dbPath+" key /registry/secrets/shop/c", "no such key"),
+
+		// Which file is the cluster's.
+		"names alone are not enough: the revisions are another cluster's": {
+			live(list("a@7", "b@8"), etcd(plaintext("a", 3), plaintext("b", 4))),
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+				"it is not the API server's, or the key prefix is wrong [node/cp1 = 0 of 2 listed Secrets, compared by revision]"},
+		},
+		"another etcd on the same node makes no finding": {
+			ft.Edit(live(list("a@7"), etcd(encrypted("a", 7))), func(s *fact.Set) {
+				s.Nodes[0].Measured.Etcd = append(s.Nodes[0].Measured.Etcd, foreign(etcd(plaintext("a", 900), plaintext("x", 901))))
+			}),
+			[]string{"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes},
+		},
+		"nine of ten are enough: one was deleted meanwhile": {
+			live(list("a@1", "b@2", "c@3", "d@4", "e@5", "f@6", "g@7", "h@8", "i@9", "j@10"), etcd(
+				encrypted("a", 1), encrypted("b", 2), encrypted("c", 3), encrypted("d", 4), encrypted("e", 5),
+				encrypted("f", 6), encrypted("g", 7), encrypted("h", 8), encrypted("i", 9))),
+			[]string{
+				"pass shop/a: " + pass + " [node/cp1 a rev 1" + aes, "pass shop/b: " + pass + " [node/cp1 b rev 2" + aes,
+				"pass shop/c: " + pass + " [node/cp1 c rev 3" + aes, "pass shop/d: " + pass + " [node/cp1 d rev 4" + aes,
+				"pass shop/e: " + pass + " [node/cp1 e rev 5" + aes, "pass shop/f: " + pass + " [node/cp1 f rev 6" + aes,
+				"pass shop/g: " + pass + " [node/cp1 g rev 7" + aes, "pass shop/h: " + pass + " [node/cp1 h rev 8" + aes,
+				"pass shop/i: " + pass + " [node/cp1 i rev 9" + aes,
+				"unknown NotPresent shop/j: listed by the API server, but not found in etcd [node/cp1 j = no such key]",
 			},
 		},
-		"stored but no more listed is left out": {
-			live(names("b"), etcd(stored("a", 7, fact.ClassIdentityProtobuf), stored("b", 8, fact.ClassAESCBC))),
-			[]api.Finding{encrypted("cp1", "b", 8)},
+		"eight of nine are not": {
+			live(list("a@1", "b@2", "c@3", "d@4", "e@5", "f@6", "g@7", "h@8", "i@9"), etcd(
+				encrypted("a", 1), encrypted("b", 2), encrypted("c", 3), encrypted("d", 4), encrypted("e", 5),
+				encrypted("f", 6), encrypted("g", 7), encrypted("h", 8))),
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+				"it is not the API server's, or the key prefix is wrong [node/cp1 = 8 of 9 listed Secrets, compared by revision]"},
 		},
-		"most of what is stored not listed: the list is stale": {
-			live(names("b"), etcd(stored("a", 7, fact.ClassIdentityProtobuf), stored("b", 8, fact.ClassAESCBC), stored("c", 9, fact.ClassIdentityProtobuf))),
-			[]api.Finding{
-				encrypted("cp1", "b", 8),
-				unknown(cluster, "", fact.Changing,
-					"most Secrets in this etcd are not in the API server's list: run again; if it stays so, the list is another cluster's or stale",
-					"node/cp1 "+dbPath, "2 of 3 stored Secrets are not listed"),
+		"a Secret that was written between the list and the file shows nothing": {
+			live(list("a@7", "b@8"), etcd(encrypted("a", 7), encrypted("b", 12))),
+			[]string{"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes, "pass shop/b: " + pass + " [node/cp1 b rev 12" + aes},
+		},
+		"nor one that is newer than the file, which is unknown": {
+			live(list("a@7", "b@1001"), etcd(encrypted("a", 7))),
+			[]string{
+				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
+				"unknown Changing shop/b: written after etcd was read [node/cp1 b = listed at revision 1001, etcd was read at 1000]",
+			},
+		},
+		"a file all of whose revisions are newer than the list is nobody's": {
+			live(list("a@7", "b@8"), etcd(encrypted("a", 70), encrypted("b", 80))),
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+				"it is not the API server's, or the key prefix is wrong [node/cp1 = no listed Secret to compare it with]"},
+		},
+		"an unknown prefix is unknown": {
+			live(list("a@7"), fact.EtcdDB{Path: dbPath, Complete: true}),
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+				"it is not the API server's, or the key prefix is wrong " +
+				"[node/cp1 = no key PREFIX/namespaces/default, so that no Secret can be told from other keys]"},
+		},
+		"an etcd for events alone does not answer": {
+			live(list("a@7"), etcd(), etcd(encrypted("a", 7))),
+			[]string{"pass shop/a: " + pass + " [node/cp2 a rev 7" + aes},
+		},
+
+		// What the list does not have.
+		"stored before the list and not in it: plaintext fails": {
+			live(list("b@8"), etcd(plaintext("a", 7), encrypted("b", 8))),
+			[]string{
+				"fail shop/a: " + fail + "; the API server does not list it [node/cp1 a rev 7" + clear,
+				"pass shop/b: " + pass + " [node/cp1 b rev 8" + aes,
+			},
+		},
+		"stored before the list and not in it: encrypted is unknown": {
+			live(list("b@8"), etcd(encrypted("a", 7), encrypted("b", 8))),
+			[]string{
+				"unknown Changing shop/a: " + pass + "; the API server does not list it [node/cp1 a rev 7" + aes,
+				"pass shop/b: " + pass + " [node/cp1 b rev 8" + aes,
+			},
+		},
+		"created after the list: judged by its bytes": {
+			live(list("b@8"), etcd(encrypted("a", 9), encrypted("b", 8))),
+			[]string{
+				"pass shop/a: " + pass + "; the API server does not list it [node/cp1 a rev 9" + aes,
+				"pass shop/b: " + pass + " [node/cp1 b rev 8" + aes,
 			},
 		},
 		"names that were not listed: what is stored counts": {
-			live(nil, etcd(stored("a", 7, fact.ClassIdentityProtobuf))), []api.Finding{plain("cp1", "a", 7)},
+			live(nil, etcd(plaintext("a", 7))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear},
 		},
-		"most of the listed not stored: it is another etcd": {
-			live(names("a", "b", "c"), etcd(stored("a", 7, fact.ClassIdentityProtobuf))),
-			ft.One(unknown(cluster, "", fact.NotPresent,
-				"most Secrets that the API server lists are not in this etcd: it is not the API server's, or the key prefix is wrong",
-				"node/cp1 "+dbPath, "1 of 3 listed Secrets below /registry/secrets/")),
+
+		// Several members.
+		"plaintext at the listed revision in one member fails, whatever the others say": {
+			live(list("a@7"), etcd(encrypted("a", 7)), etcd(plaintext("a", 7))),
+			[]string{"fail shop/a: " + fail + " [node/cp2 a rev 7" + clear},
 		},
-		"an unknown prefix is unknown": {
-			live(names("a"), fact.EtcdDB{Path: dbPath, Complete: true}),
-			ft.One(unknown(cluster, "", fact.NotPresent, "the API server's key prefix is not known, so that no Secret can be told from other keys",
-				"node/cp1 "+dbPath, "no key PREFIX/namespaces/default")),
+		"plaintext newer than the list fails too": {
+			live(list("a@7", "b@8"), etcd(encrypted("a", 7), encrypted("b", 8)), etcd(plaintext("a", 12), encrypted("b", 8))),
+			[]string{"fail shop/a: " + fail + " [node/cp2 a rev 12" + clear, "pass shop/b: " + pass + " [node/cp1 b rev 8 = aescbc " + aescbc + "; node/cp2 b rev 8" + aes},
 		},
-		"a complete member answers for one that is not": {
-			live(names("a"), partial(etcd(stored("a", 5, fact.ClassIdentityProtobuf))), etcd(stored("a", 7, fact.ClassAESCBC))),
-			[]api.Finding{encrypted("cp2", "a", 7)},
+		"plaintext at an older revision is not what is stored now": {
+			live(list("a@7", "b@8"),
+				func() fact.EtcdDB { db := etcd(plaintext("a", 5), encrypted("b", 6)); db.Revision = 6; return db }(),
+				etcd(encrypted("a", 7), encrypted("b", 8))),
+			[]string{"pass shop/a: " + pass + " [node/cp2 a rev 7" + aes, "pass shop/b: " + pass + " [node/cp2 b rev 8" + aes},
 		},
-		"of two complete members the newest answers": {
-			live(names("a"), etcd(stored("a", 5, fact.ClassIdentityProtobuf)),
-				func() fact.EtcdDB { db := etcd(stored("a", 7, fact.ClassAESCBC)); db.Revision = 2000; return db }()),
-			[]api.Finding{encrypted("cp2", "a", 7)},
+		"one revision with two classes is unknown": {
+			live(list("a@7"), etcd(encrypted("a", 7)), etcd(stored("a", 7, fact.ClassKMSv2))),
+			[]string{"unknown Corrupt shop/a: one revision of it is stored in two ways [node/cp1 a rev 7 = aescbc " + aescbc + "; node/cp2 a rev 7 = kms v2]"},
 		},
-		"a member that holds what the API server lists answers, not a newer one of another cluster": {
-			live(names("a"), func() fact.EtcdDB { db := etcd(stored("x", 7, fact.ClassAESCBC)); db.Revision = 9000; return db }(),
-				etcd(stored("a", 7, fact.ClassIdentityProtobuf))),
-			[]api.Finding{plain("cp2", "a", 7)},
+		"a member that lags behind the whole list shows nothing": {
+			live(list("a@7", "b@8"), func() fact.EtcdDB { db := etcd(encrypted("a", 5), encrypted("b", 6)); db.Revision = 6; return db }()),
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+				"it is not the API server's, or the key prefix is wrong [node/cp1 = no listed Secret to compare it with]"},
 		},
-		"an etcd for events alone, without Secrets, does not answer": {
-			live(nil, func() fact.EtcdDB { db := etcd(); db.Revision = 9000; return db }(), etcd(stored("a", 7, fact.ClassAESCBC))),
-			[]api.Finding{encrypted("cp2", "a", 7)},
+
+		// Whose word counts.
+		"a worker's etcd counts for nothing where a witness has one": {
+			unlabelled(live(list("a@7"), etcd(plaintext("a", 7)), etcd(encrypted("a", 7))), 0),
+			[]string{"pass shop/a: " + pass + " [node/cp2 a rev 7" + aes},
 		},
-		"an etcd on another node does not stand above a control-plane node's, however new": {
-			ft.Edit(live(names("a"), func() fact.EtcdDB { db := etcd(stored("a", 9, fact.ClassAESCBC)); db.Revision = 9000; return db }(),
-				partial(etcd(stored("a", 7, fact.ClassIdentityProtobuf)))), func(s *fact.Set) { s.Nodes[0].ControlPlane = false }),
-			[]api.Finding{
-				plain("cp2", "a", 7),
-				unknown(cluster, "", fact.Truncated, "etcd's file was not read to its end", "node/cp2 "+dbPath, "1 Secrets before the end"),
-			},
+		"and nothing is known where none has: plaintext is shown, and is the node's": {
+			unlabelled(live(list("a@7"), etcd(plaintext("a", 7))), 0),
+			[]string{"unknown NotPresent cp1: an etcd on this node holds 1 Secrets of the cluster's names in plaintext, " +
+				"but nothing shows that the node is of the control plane [node/cp1 a rev 7" + clear},
 		},
-		"etcd on nodes of its own answers where no control-plane node has one": {
-			ft.Edit(live(names("a"), etcd(stored("a", 9, fact.ClassAESCBC))), func(s *fact.Set) {
-				s.Nodes[0].ControlPlane = false
-				s.Nodes = append(s.Nodes, fact.Node{Name: "cp2", Listed: true, ControlPlane: true, Measured: ft.Measurement()})
-			}),
-			[]api.Finding{encrypted("cp1", "a", 9)},
+		"what a worker claims encrypted is worth no word": {
+			unlabelled(live(list("a@7"), etcd(encrypted("a", 7))), 0), nil,
 		},
-		"not read to the end: never a pass": {
-			live(names("a", "b"), partial(etcd(stored("a", 7, fact.ClassAESCBC), stored("b", 8, fact.ClassIdentityProtobuf)))),
-			[]api.Finding{
-				unknown(secretSubject("a"), api.Measured, fact.Truncated, "a revision of it is encrypted, but etcd's file was not read to its end",
-					of("cp1", "a", 7), "aescbc "+aescbc),
-				plain("cp1", "b", 8),
-				unknown(cluster, "", fact.Truncated, "etcd's file was not read to its end", "node/cp1 "+dbPath, "2 Secrets before the end"),
-			},
+		"nor what it calls by other names": {
+			unlabelled(live(list("a@7"), etcd(plaintext("x", 7))), 0), nil,
 		},
-		"two members in part: the newest revision counts": {
-			live(names("a"), partial(etcd(stored("a", 5, fact.ClassIdentityProtobuf))), partial(etcd(stored("a", 7, fact.ClassAESCBC)))),
-			[]api.Finding{
-				unknown(secretSubject("a"), api.Measured, fact.Truncated, "a revision of it is encrypted, but etcd's file was not read to its end",
-					of("cp2", "a", 7), "aescbc "+aescbc),
-				unknown(cluster, "", fact.Truncated, "etcd's file was not read to its end", "node/cp1 "+dbPath, "1 Secrets before the end"),
+		"a node that the user named": {
+			ft.Edit(unlabelled(live(list("a@7"), etcd(plaintext("a", 7))), 0), func(s *fact.Set) { s.ControlPlaneNodes = []string{"cp1"} }),
+			[]string{"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear},
+		},
+		"etcd on nodes of its own": {
+			ft.Edit(live(list("a@7"), etcd(encrypted("a", 7))), func(s *fact.Set) { s.Nodes[0].Labels = role(fact.RoleEtcd) }),
+			[]string{"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes},
+		},
+		"controlPlane in facts is ignored": {
+			ft.Edit(unlabelled(live(list("a@7"), etcd(encrypted("a", 7))), 0), func(s *fact.Set) { s.Nodes[0].ControlPlane = true }),
+			nil,
+		},
+		"no etcd anywhere: a gap says why": {live(list("a@7")), nil},
+
+		// What was not read whole.
+		"not read to the end: the listed revision is certain, a newer one may follow any other": {
+			live(list("a@7", "b@8", "c@3"), partly(encrypted("a", 7), plaintext("b", 8), encrypted("c", 9))),
+			[]string{
+				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 3 Secrets before the end]",
+				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
+				"fail shop/b: " + fail + " [node/cp1 b rev 8" + clear,
+				"unknown Truncated shop/c: a revision of it is encrypted, but etcd's file was not read to its end [node/cp1 c rev 9" + aes,
 			},
 		},
 		"a list that was cut is unknown": {
-			live(nil, func() fact.EtcdDB { db := etcd(stored("a", 7, fact.ClassIdentityProtobuf)); db.Total = 9; return db }()),
-			[]api.Finding{
-				plain("cp1", "a", 7),
-				unknown(cluster, "", fact.Truncated, "not every Secret of this etcd is in the facts", "node/cp1 "+dbPath, "1 of 9 Secrets"),
+			live(nil, func() fact.EtcdDB { db := etcd(plaintext("a", 7)); db.Total = 9; return db }()),
+			[]string{
+				"unknown Truncated Cluster: not every Secret of this etcd is in the facts [node/cp1 = 1 of 9 Secrets]",
+				"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear,
 			},
 		},
+
+		// Facts of the first version hold no resource versions.
+		"names match: that can fail a Secret and never gives a yes": {
+			live(list("a", "b"), etcd(plaintext("a", 7), encrypted("b", 8))),
+			[]string{
+				"unknown NotPresent Cluster: the facts hold no resource versions of the listed Secrets, so that nothing shows whether this etcd is the API server's " +
+					"[node/cp1 = 2 of 2 listed Secrets, compared by name]",
+				"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear, "pass shop/b: " + pass + " [node/cp1 b rev 8" + aes,
+			},
+		},
+
+		// Forms.
 		"a prefix that is not known to encrypt is unknown": {
 			live(nil, etcd(stored("a", 7, fact.ClassUnknownEncrypted))),
-			ft.One(unknown(secretSubject("a"), api.Measured, fact.Unsupported, "stored in etcd behind a prefix that is not known to encrypt",
-				of("cp1", "a", 7), "encrypted-unknown")),
+			[]string{"unknown Unsupported shop/a: stored in etcd behind a prefix that is not known to encrypt [node/cp1 a rev 7 = encrypted-unknown]"},
 		},
 		"an empty value is unknown": {
 			live(nil, etcd(stored("a", 7, fact.ClassEmpty))),
-			ft.One(unknown(secretSubject("a"), api.Measured, fact.Unsupported, "stored in etcd as an empty value", of("cp1", "a", 7), "empty")),
+			[]string{"unknown Unsupported shop/a: stored in etcd as an empty value [node/cp1 a rev 7 = empty]"},
 		},
 		"a form that is not known is unknown": {
 			live(nil, etcd(stored("a", 7, fact.ClassUnknown))),
-			ft.One(unknown(secretSubject("a"), api.Measured, fact.Unsupported, "stored in etcd in a form that is not known", of("cp1", "a", 7), "unknown")),
+			[]string{"unknown Unsupported shop/a: stored in etcd in a form that is not known [node/cp1 a rev 7 = unknown]"},
 		},
-		"no etcd anywhere is unknown": {
-			live(names("a")),
-			ft.One(unknown(cluster, "", fact.NotPresent, "no etcd of this cluster was read", "/proc/*/fd", "no etcd on the nodes that were measured")),
-		},
-		"no etcd anywhere, and a gap says why": {
-			ft.Edit(live(names("a")), func(s *fact.Set) {
-				s.Gaps = []fact.Gap{{What: fact.Etcd, Subject: cluster, Reason: fact.ProviderManaged}}
-			}), nil,
-		},
-		"no Secrets, and no list that agrees, is unknown": {
-			live(nil, etcd()),
-			ft.One(unknown(cluster, "", fact.NotPresent, "no Secret is in this etcd, or the key prefix is wrong",
-				"node/cp1 "+dbPath, "0 Secrets below /registry/secrets/")),
-		},
-		"no Secrets in a snapshot is unknown": {
+		"json fails":            {live(nil, etcd(stored("a", 7, fact.ClassIdentityJSON))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (json)]"}},
+		"cbor fails":            {live(nil, etcd(stored("a", 7, fact.ClassIdentityCBOR))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (cbor)]"}},
+		"aesgcm is encrypted":   {live(nil, etcd(stored("a", 7, fact.ClassAESGCM))), []string{"pass shop/a: stored in etcd encrypted (aesgcm) [node/cp1 a rev 7 = aesgcm]"}},
+		"secretbox, too":        {live(nil, etcd(stored("a", 7, fact.ClassSecretbox))), []string{"pass shop/a: stored in etcd encrypted (secretbox) [node/cp1 a rev 7 = secretbox]"}},
+		"the first kms, too":    {live(nil, etcd(stored("a", 7, fact.ClassKMSv1))), []string{"pass shop/a: stored in etcd encrypted (kms v1) [node/cp1 a rev 7 = kms v1]"}},
+		"and the second":        {live(nil, etcd(stored("a", 7, fact.ClassKMSv2))), []string{"pass shop/a: stored in etcd encrypted (kms v2) [node/cp1 a rev 7 = kms v2]"}},
+		"no Secrets, no list":   {live(nil, etcd()), []string{"unknown NotPresent Cluster: no Secret is in this etcd, or the key prefix is wrong [node/cp1 = 0 Secrets below /registry/secrets/]"}},
+		"none, and none listed": {live(list(), etcd()), nil},
+		"none in a snapshot": {
 			&fact.Set{Snapshot: func() *fact.EtcdDB { db := etcd(); return &db }()},
-			ft.One(unknown(fact.Subject{Kind: "File", Name: dbPath}, "", fact.NotPresent, "no Secret is in this etcd, or the key prefix is wrong",
-				dbPath, "0 Secrets below /registry/secrets/")),
+			[]string{"unknown NotPresent " + dbPath[1:] + ": no Secret is in this etcd, or the key prefix is wrong [" + dbPath + " = 0 Secrets below /registry/secrets/]"},
 		},
-		"no Secrets, and none is listed: no findings": {live([]string{}, etcd()), []api.Finding{}},
-	}
-	for class, verdict := range map[fact.StorageClass]api.Verdict{
-		fact.ClassIdentityJSON: api.Fail, fact.ClassIdentityCBOR: api.Fail,
-		fact.ClassAESGCM: api.Pass, fact.ClassSecretbox: api.Pass, fact.ClassKMSv1: api.Pass, fact.ClassKMSv2: api.Pass,
 	} {
-		f := api.Finding{
-			Verdict: verdict, Basis: api.Measured, Subject: secretSubject("a"), Message: "stored in etcd as plaintext",
-			Evidence: ft.Evidence(of("cp1", "a", 7), string(class)),
-		}
-		if verdict == api.Pass {
-			f.Message = "stored in etcd encrypted (" + string(class) + ")"
-		}
-		cases["class "+string(class)] = row{Set: live(nil, etcd(stored("a", 7, class))), Want: ft.One(f)}
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, brief(checks.OfSet(judgeEncryptedAtRest)(tc.set))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
 	}
-	ft.Judge(t, judgeEncryptedAtRest, cases)
 }
 
 // The same bytes from a live member and from its snapshot differ in where they
 // were read, and in nothing else.
 func TestSnapshotGivesTheFindingsOfTheLiveMember(t *testing.T) {
-	db := etcd(stored("a", 7, fact.ClassIdentityProtobuf), stored("b", 8, fact.ClassAESCBC), stored("c", 9, fact.ClassUnknown))
-	want := judgeEncryptedAtRest(live([]string{"a", "b", "c"}, db))
+	db := etcd(plaintext("a", 7), encrypted("b", 8), stored("c", 9, fact.ClassUnknown))
+	want := checks.OfSet(judgeEncryptedAtRest)(live(list("a@7", "b@8", "c@9"), db))
 	snapshot := db
 	snapshot.Path, snapshot.Snapshot = "backup.db", true
-	got := judgeEncryptedAtRest(&fact.Set{Snapshot: &snapshot})
+	got := checks.OfSet(judgeEncryptedAtRest)(&fact.Set{Snapshot: &snapshot})
 	for i := range want {
 		if !strings.Contains(want[i].Evidence[0].Source, "node/cp1") || strings.Contains(want[i].Message, "cp1") {
-			t.Errorf("where it was read stands in the evidence alone: %+v", want[i])
+			t.Errorf("where it was read is in the evidence alone: %+v", want[i])
 		}
 		want[i].Evidence[0].Source = strings.Replace(want[i].Evidence[0].Source, "node/cp1 "+dbPath, "backup.db", 1)
 	}
@@ -240,46 +346,20 @@ func TestSnapshotGivesTheFindingsOfTheLiveMember(t *testing.T) {
 	}
 }
 
-func TestPlatformSecretsAreMarked(t *testing.T) {
-	s := stored("a", 7, fact.ClassIdentityProtobuf)
-	s.Namespace = "kube-system"
-	got := judgeEncryptedAtRest(live(nil, etcd(s)))
-	if len(got) != 1 || !got[0].Subject.Platform {
-		t.Errorf("want one finding with a platform subject, got %+v", got)
-	}
-}
-
-func TestOneCompleteMemberExcusesTheOthers(t *testing.T) {
-	node := func(name string) fact.Gap {
-		return fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "Node", Name: name}}
-	}
-	names := []string{"a", "b", "c", "d"}
-	whole := etcd(stored("a", 7, fact.ClassAESCBC), stored("b", 7, fact.ClassAESCBC), stored("c", 7, fact.ClassAESCBC), stored("d", 7, fact.ClassAESCBC))
-	cut := whole
-	cut.Complete = false
+func TestExcuseSnapshot(t *testing.T) {
+	names := fact.Gap{What: fact.Secrets, Subject: fact.Subject{Kind: "Cluster"}}
+	db := etcd()
 	for name, tc := range map[string]struct {
 		set  *fact.Set
 		gap  fact.Gap
 		want bool
 	}{
-		"another node's":                       {live(names, whole), node("w17"), true},
-		"a control-plane node's, by another's": {live(names, whole, whole), node("cp2"), true},
-		"a control-plane node's, by one that is none, is not": {
-			ft.Edit(live(names, whole, whole), func(s *fact.Set) { s.Nodes[0].ControlPlane, s.Nodes[1].Measured = false, nil }), node("cp2"), false,
-		},
-		"that of the member's own node is not":      {live(names, whole), node("cp1"), false},
-		"the whole cluster's is not":                {live(names, whole), fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "Cluster"}}, false},
-		"an empty one, and the list agrees":         {live([]string{}, etcd()), node("w17"), true},
-		"an empty one, and no list agrees":          {live(nil, etcd()), node("w17"), false},
-		"no complete member":                        {live(names, cut), node("w17"), false},
-		"no member at all":                          {live(names), node("w17"), false},
-		"a member that is not the API server's":     {live(names, etcd(stored("x", 7, fact.ClassAESCBC))), node("w17"), false},
-		"the list of names is needed":               {live(nil, whole), fact.Gap{What: fact.Secrets, Subject: fact.Subject{Kind: "Cluster"}}, false},
-		"the list of names, but not for a snapshot": {&fact.Set{Snapshot: &whole}, fact.Gap{What: fact.Secrets, Subject: fact.Subject{Kind: "Cluster"}}, true},
-		"a snapshot's own gap is not excused":       {&fact.Set{Snapshot: &whole}, fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "File"}}, false},
+		"the list of names is needed":         {live(nil, db), names, false},
+		"but not for a snapshot":              {&fact.Set{Snapshot: &db}, names, true},
+		"a snapshot's own gap is not excused": {&fact.Set{Snapshot: &db}, fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "File"}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := excuseOtherMembers(tc.set, tc.gap); got != tc.want {
+			if got := excuseSnapshot(checks.NewView(tc.set), tc.gap); got != tc.want {
 				t.Errorf("want %v, got %v", tc.want, got)
 			}
 		})

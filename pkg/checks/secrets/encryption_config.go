@@ -19,7 +19,6 @@ var EncryptionConfig = checks.Check{
 	Severity: api.High,
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.EncryptionConfig},
-	Excuse:   excuseWorkers,
 	Scope:    checks.ScopeNode,
 	Why: "The first provider that covers secrets decides how they are written: identity in first place means plaintext, whatever " +
 		"follows. Where several API servers differ, each writes its own way.",
@@ -32,40 +31,34 @@ var EncryptionConfig = checks.Check{
 	Judge: judgeEncryptionConfig,
 }
 
-// excuseWorkers: where an API server was read, a node that the cluster knows
-// to be none of the control plane runs no other.
-func excuseWorkers(set *fact.Set, gap fact.Gap) bool {
-	found, worker := false, false
-	for i := range set.Nodes {
-		n := &set.Nodes[i]
-		found = found || n.Measured != nil && len(n.Measured.APIServers) > 0 && n.ControlPlane
-		worker = worker || gap.Subject.Kind == "Node" && n.Name == gap.Subject.Name && n.Listed && !n.ControlPlane
-	}
-	return found && worker
-}
-
-func judgeEncryptionConfig(set *fact.Set) []api.Finding {
+func judgeEncryptionConfig(v *checks.View) []api.Finding {
 	var findings []api.Finding
 	writers := map[string][]api.Evidence{} // what writes: who says so
-	for i := range set.Nodes {
-		node := &set.Nodes[i]
+	servers := 0
+	for _, node := range v.Witnesses(fact.EncryptionConfig) {
 		if node.Measured == nil {
 			continue
 		}
+		if len(node.Measured.APIServers) > 0 {
+			servers++ // a node has one; a second process is its successor
+		}
 		for j := range node.Measured.APIServers {
-			f, writer := judgeServer(node, &node.Measured.APIServers[j])
+			f, writer := judgeServer(v, node, &node.Measured.APIServers[j])
 			findings = append(findings, f)
 			if writer != "" {
 				writers[writer] = append(writers[writer], f.Evidence[0])
 			}
 		}
 	}
-	if len(findings) == 0 && !explained(set, fact.EncryptionConfig) {
-		return []api.Finding{{
+	if leases := v.Cluster.APIServers; leases != nil && servers > 0 && servers < *leases {
+		findings = append(findings, api.Finding{
 			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
-			Message:  "no API server of this cluster was read",
-			Evidence: []api.Evidence{{Source: "/proc/*/cmdline", Value: "no API server on the nodes that were measured"}},
-		}}
+			Message: "not every API server was read: each writes in its own way",
+			Evidence: []api.Evidence{{
+				Source: "leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver",
+				Value:  fmt.Sprintf("%d API servers, %d of them read", *leases, servers),
+			}},
+		})
 	}
 	if len(writers) > 1 {
 		names := make([]string, 0, len(writers))
@@ -89,7 +82,7 @@ func judgeEncryptionConfig(set *fact.Set) []api.Finding {
 
 // judgeServer judges one API server. Writer names how it writes Secrets, "" if
 // that is not certain.
-func judgeServer(node *fact.Node, s *fact.APIServer) (f api.Finding, writer string) {
+func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Finding, writer string) {
 	f = api.Finding{
 		Verdict: api.VerdictUnknown, Subject: fact.Subject{Kind: "Node", Name: node.Name},
 		Evidence: []api.Evidence{{
@@ -98,6 +91,10 @@ func judgeServer(node *fact.Node, s *fact.APIServer) (f api.Finding, writer stri
 	}
 	config := s.Encryption
 	switch {
+	case !s.EncryptionFlag && config == nil && v.Cluster.Provider == "openshift":
+		// A flag that is absent says nothing there: --openshift-config names a file.
+		f.Reason, f.Message = fact.Unsupported, "OpenShift tells its API server how to encrypt by a file that is not read"
+		return f, ""
 	case !s.EncryptionFlag && config == nil:
 		f.Verdict = api.Fail
 		f.Message = "the API server has no encryption configuration: it writes Secrets as plaintext"

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -30,7 +31,7 @@ func TestEncryptionConfig(t *testing.T) {
 		for i, s := range list {
 			m := ft.Measurement()
 			m.APIServers = []fact.APIServer{s}
-			set.Nodes = append(set.Nodes, fact.Node{Name: []string{"cp1", "cp2", "cp3"}[i], Listed: true, ControlPlane: true, Measured: m})
+			set.Nodes = append(set.Nodes, fact.Node{Name: []string{"cp1", "cp2", "cp3"}[i], Listed: true, Labels: role(fact.RoleControlPlane), Measured: m})
 		}
 		return set
 	}
@@ -58,7 +59,7 @@ func TestEncryptionConfig(t *testing.T) {
 	noStart := config(before, aes)
 	noStart.Started = fact.Time{}
 
-	ft.Judge(t, judgeEncryptionConfig, map[string]row{
+	ft.Judge(t, checks.OfSet(judgeEncryptionConfig), map[string]row{
 		"a first provider that encrypts passes": {servers(config(before, aes, identity)), ft.One(encrypted("cp1"))},
 		"kms is named": {
 			servers(config(before, kms)),
@@ -113,34 +114,35 @@ func TestEncryptionConfig(t *testing.T) {
 					"node/cp2 /proc/10/cmdline --encryption-provider-config", "identity"),
 			}},
 		},
-		"no API server anywhere is unknown": {
-			&fact.Set{},
-			ft.One(api.Finding{
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "no API server of this cluster was read",
-				Evidence: ft.Evidence("/proc/*/cmdline", "no API server on the nodes that were measured"),
-			}),
+		"no API server anywhere: a gap says why": {&fact.Set{}, nil},
+		"an API server on a worker counts for nothing": {
+			ft.Edit(servers(none, config(before, aes, identity)), func(s *fact.Set) { s.Nodes[0].Labels = nil }), ft.One(encrypted("cp2")),
 		},
-		"no API server anywhere, and a gap says why": {
-			&fact.Set{Gaps: []fact.Gap{{What: fact.EncryptionConfig, Subject: cluster, Reason: fact.ProviderManaged}}}, nil,
+		"nor one on a node of etcd alone": {
+			ft.Edit(servers(none, config(before, aes, identity)), func(s *fact.Set) { s.Nodes[0].Labels = role(fact.RoleEtcd) }), ft.One(encrypted("cp2")),
+		},
+		"one that the user named counts": {
+			ft.Edit(servers(none), func(s *fact.Set) { s.Nodes[0].Labels, s.ControlPlaneNodes = nil, []string{"cp1"} }), ft.One(plaintext("cp1")),
+		},
+		"as many as have a lease": {
+			ft.Edit(servers(config(before, aes, identity)), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(1) }), ft.One(encrypted("cp1")),
+		},
+		"fewer than have a lease": {
+			ft.Edit(servers(config(before, aes, identity)), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(2) }),
+			[]api.Finding{encrypted("cp1"), {
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read: each writes in its own way",
+				Evidence: ft.Evidence("leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver", "2 API servers, 1 of them read"),
+			}},
+		},
+		"two processes on one node are one": {
+			ft.Edit(servers(config(before, aes, identity)), func(s *fact.Set) {
+				s.Cluster.APIServers = ft.Ptr(2)
+				s.Nodes[0].Measured.APIServers = append(s.Nodes[0].Measured.APIServers, config(before, aes, identity))
+			}),
+			[]api.Finding{encrypted("cp1"), encrypted("cp1"), {
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read: each writes in its own way",
+				Evidence: ft.Evidence("leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver", "2 API servers, 1 of them read"),
+			}},
 		},
 	})
-
-	for name, tc := range map[string]struct {
-		node string
-		set  *fact.Set
-		want bool
-	}{
-		"a worker's gap, where an API server was read":   {"w1", servers(none), true},
-		"a worker's gap, where none was":                 {"w1", servers(), false},
-		"a control-plane node's gap":                     {"cp9", servers(none), false},
-		"a gap of a node that the cluster does not know": {"elsewhere", servers(none), false},
-	} {
-		t.Run("excused: "+name, func(t *testing.T) {
-			tc.set.Nodes = append(tc.set.Nodes, fact.Node{Name: "w1", Listed: true}, fact.Node{Name: "cp9", Listed: true, ControlPlane: true})
-			gap := fact.Gap{What: fact.EncryptionConfig, Subject: fact.Subject{Kind: "Node", Name: tc.node}}
-			if got := excuseWorkers(tc.set, gap); got != tc.want {
-				t.Errorf("want %v, got %v", tc.want, got)
-			}
-		})
-	}
 }

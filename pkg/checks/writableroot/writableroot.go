@@ -14,14 +14,14 @@ import (
 // not. Where both are known the worse of them stands, and a contradiction is
 // said: a process can change what is mounted at its root (pivot_root(2)) and
 // change it back, so that only a declaration makes read-only hold.
-func Judge(set *fact.Set) []api.Finding {
+func Judge(v *checks.View) []api.Finding {
 	type key struct {
 		pod       *fact.Pod
 		container *fact.Container
 	}
 	var findings []api.Finding
 	measured := map[key]bool{}
-	seen, _ := checks.RunningContainers(set, fact.Mounts)
+	seen, _ := checks.RunningContainers(v, fact.Mounts)
 	for _, r := range seen {
 		if r.Measured.Root == nil {
 			if r.Declared == nil {
@@ -38,7 +38,7 @@ func Judge(set *fact.Set) []api.Finding {
 		}
 		findings = append(findings, judgeMeasured(r))
 	}
-	for _, d := range checks.DeclaredContainers(set) {
+	for _, d := range checks.DeclaredContainers(v) {
 		w := d.Workload
 		var others []*fact.Pod
 		for i := range w.Pods {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
@@ -48,7 +49,7 @@ func TestJudge(t *testing.T) {
 	second := bySpec(api.Pass, "its root file system is declared read-only", "true")
 	second.Subject.Pods = []string{"web-2"}
 
-	ft.Judge(t, Judge, map[string]row{
+	ft.Judge(t, checks.OfSet(Judge), map[string]row{
 		"measured read-only, as declared, passes": {measured(true, readOnly), ft.One(byMount(api.Pass, "its root file system is read-only", "ro", "true"))},
 		"measured writable, as declared, fails":   {measured(false, writable), ft.One(byMount(api.Fail, "its root file system is writable", "rw", "false"))},
 		"measured writable, though declared read-only, fails and says so": {

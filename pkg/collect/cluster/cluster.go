@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	nodev1client "k8s.io/client-go/kubernetes/typed/node/v1"
 	"k8s.io/client-go/metadata"
@@ -33,8 +34,9 @@ type Options struct {
 	// Config is the connection. It is copied before it is changed.
 	Config *rest.Config
 
-	// Pods, Nodes and Secrets say which of them to read.
-	Pods, Nodes, Secrets bool
+	// Pods, Nodes and Secrets say which of them to read; APIServers, whether to
+	// count the API servers by their leases.
+	Pods, Nodes, Secrets, APIServers bool
 
 	// Namespace narrows pods and secrets; "" is all of them. Selector and
 	// FieldSelector narrow pods.
@@ -69,6 +71,7 @@ type clients struct {
 	node     nodev1client.NodeV1Interface
 	metadata metadata.Interface
 	version  discovery.ServerVersionInterfaceWithContext
+	leases   coordinationv1client.LeasesGetter
 }
 
 func newClients(config *rest.Config) (*clients, error) {
@@ -84,6 +87,9 @@ func newClients(config *rest.Config) (*clients, error) {
 		return nil, err
 	}
 	if c.node, err = nodev1client.NewForConfigAndClient(typed, httpClient); err != nil {
+		return nil, err
+	}
+	if c.leases, err = coordinationv1client.NewForConfigAndClient(typed, httpClient); err != nil {
 		return nil, err
 	}
 	onlyMetadata := *httpClient
@@ -119,7 +125,7 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		result.Cluster.Version = version.GitVersion
 	}
 
-	// At most three lists at once: priority and fairness seats are few, and
+	// Few lists at once: priority and fairness seats are few, and
 	// each list may use several.
 	var (
 		wg      sync.WaitGroup
@@ -134,6 +140,9 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	}
 	if opts.Pods {
 		wg.Go(func() { podGap, failed[1] = pods.collect(ctx) })
+	}
+	if opts.APIServers {
+		wg.Go(func() { result.Cluster.APIServers = c.apiServers(ctx) })
 	}
 	if opts.Secrets {
 		wg.Go(func() { result.Secrets, result.SecretsListed, secGap, failed[2] = c.secrets(ctx, opts) })
@@ -152,7 +161,6 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	}
 	if opts.Pods {
 		result.Workloads, result.PodScope = pods.workloads(), pods.scope()
-		result.Cluster.Provider = provider(result.Cluster.Version, result.Nodes, result.Workloads)
 		switch {
 		case len(podGap) > 0 && len(result.Workloads) == 0:
 			result.PodScope = fact.PodsNotListed
@@ -162,12 +170,6 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		if opts.Nodes && len(nodeGap) == 0 && (len(opts.NodeNames) > 0 || opts.NodeSelector != "") {
 			result.Workloads = onNodes(result.Workloads, result.Nodes)
 		}
-		for i := range result.Workloads {
-			owner := &result.Workloads[i].Owner
-			owner.Platform = fact.PlatformNamespace(result.Cluster.Provider, owner.Namespace)
-		}
-	} else {
-		result.Cluster.Provider = provider(result.Cluster.Version, result.Nodes, nil)
 	}
 	result.Gaps = slices.Concat(nodeGap, podGap, secGap)
 	return result, nil
@@ -286,11 +288,7 @@ func nodeFacts(node *corev1.Node) fact.Node {
 			out.Ready = condition.Status == corev1.ConditionTrue
 		}
 	}
-	for _, role := range []string{"control-plane", "master", "etcd"} {
-		if _, ok := node.Labels["node-role.kubernetes.io/"+role]; ok {
-			out.ControlPlane = true
-		}
-	}
+	out.ControlPlane = fact.InControlPlane(node.Labels)
 	return out
 }
 
@@ -303,7 +301,7 @@ func (c *clients) secrets(ctx context.Context, opts Options) ([]fact.SecretName,
 		c.listMetadata(corev1.SchemeGroupVersion.WithResource("secrets"), opts.Namespace),
 		func() { names = []fact.SecretName{} },
 		func(m *metav1.PartialObjectMetadata) {
-			names = append(names, fact.SecretName{Namespace: m.Namespace, Name: m.Name})
+			names = append(names, fact.SecretName{Namespace: m.Namespace, Name: m.Name, ResourceVersion: m.ResourceVersion})
 		})
 	if err != nil {
 		gap, err := refused(err, fact.Secrets, "list", "secrets", opts.Namespace)
@@ -315,5 +313,7 @@ func (c *clients) secrets(ctx context.Context, opts Options) ([]fact.SecretName,
 	slices.SortFunc(names, func(a, b fact.SecretName) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	return slices.Compact(names), true, nil, nil
+	return slices.CompactFunc(names, func(a, b fact.SecretName) bool {
+		return a.Namespace == b.Namespace && a.Name == b.Name
+	}), true, nil, nil
 }

@@ -412,7 +412,7 @@ func TestNodes(t *testing.T) {
 		if diff := cmp.Diff(want, result.Nodes); diff != "" {
 			t.Errorf("nodes (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(fact.Cluster{Server: s.URL, Version: "v1.37.2+k3s1", Provider: "k3s"}, result.Cluster); diff != "" {
+		if diff := cmp.Diff(fact.Cluster{Server: s.URL, Version: "v1.37.2+k3s1"}, result.Cluster); diff != "" {
 			t.Errorf("cluster (-want +got):\n%s", diff)
 		}
 	})

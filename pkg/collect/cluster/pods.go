@@ -224,7 +224,12 @@ func podFacts(pod *corev1.Pod) fact.Pod {
 				ID:      withoutScheme(s.ContainerID),
 				ImageID: s.ImageID,
 				Running: s.State.Running != nil,
+				Waiting: s.State.Waiting != nil,
 			}
+			if ended := s.State.Terminated; ended != nil {
+				status.Terminated, status.ExitCode = true, &ended.ExitCode
+			}
+			status.Restarted = s.RestartCount > 0 || s.LastTerminationState.Terminated != nil
 			if s.LastTerminationState.Terminated != nil {
 				status.LastID = withoutScheme(s.LastTerminationState.Terminated.ContainerID)
 			}

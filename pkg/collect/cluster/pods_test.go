@@ -158,17 +158,22 @@ func TestPodStatus(t *testing.T) {
 		p.UID = "u1"
 		p.Annotations = map[string]string{"kubernetes.io/config.hash": "0123abcd", "note": "CANARY"}
 		p.Status.Phase = corev1.PodRunning
-		p.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "init", ContainerID: "containerd://i1"}}
+		p.Status.InitContainerStatuses = []corev1.ContainerStatus{{
+			Name: "init", ContainerID: "containerd://i1", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3}},
+		}}
 		p.Status.ContainerStatuses = []corev1.ContainerStatus{{
 			Name: "etcd", ContainerID: "containerd://c1", ImageID: "registry.example/etcd@sha256:1",
 			State:                corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
 			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ContainerID: "containerd://c0"}},
 		}}
-		p.Status.EphemeralContainerStatuses = []corev1.ContainerStatus{{Name: "debug"}}
+		p.Status.EphemeralContainerStatuses = []corev1.ContainerStatus{{
+			Name: "debug", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}, RestartCount: 1,
+		}}
 	})}
 	got := collect(t, Options{Config: s.config(), Pods: true}).Workloads
+	three := int32(3)
 	want := []fact.Workload{{
-		Owner: fact.Subject{Kind: "Pod", Namespace: "kube-system", Name: "etcd-cp1", Platform: true},
+		Owner: fact.Subject{Kind: "Pod", Namespace: "kube-system", Name: "etcd-cp1"},
 		Spec: fact.PodSpec{
 			Origin: "pod/kube-system/etcd-cp1", Path: "spec", Annotations: []string{"kubernetes.io/config.hash", "note"},
 			Containers: []fact.Container{{Name: "app", Type: fact.RegularContainer, Field: "spec.containers[0]", Image: "registry.example/app:v1"}},
@@ -176,9 +181,9 @@ func TestPodStatus(t *testing.T) {
 		Pods: []fact.Pod{{
 			Name: "etcd-cp1", UID: "u1", Node: "cp1", Phase: "Running", ConfigHash: "0123abcd",
 			Containers: []fact.ContainerStatus{
-				{Name: "init", ID: "i1"},
-				{Name: "etcd", ID: "c1", LastID: "c0", ImageID: "registry.example/etcd@sha256:1", Running: true},
-				{Name: "debug"},
+				{Name: "init", ID: "i1", Terminated: true, ExitCode: &three},
+				{Name: "etcd", ID: "c1", LastID: "c0", ImageID: "registry.example/etcd@sha256:1", Running: true, Restarted: true},
+				{Name: "debug", Waiting: true, Restarted: true},
 			},
 		}},
 	}}
@@ -263,50 +268,6 @@ func TestClaimsAndRuntimeClasses(t *testing.T) {
 			t.Errorf("runtime class %q, handler %q", got.RuntimeClass, got.RuntimeHandler)
 		}
 	})
-}
-
-func TestProvider(t *testing.T) {
-	node := func(image string, labels ...string) []fact.Node {
-		n := fact.Node{OSImage: image, Labels: map[string]string{}}
-		for _, l := range labels {
-			n.Labels[l] = "x"
-		}
-		return []fact.Node{{}, n}
-	}
-	apiServer := fact.Workload{
-		Owner: fact.Subject{Kind: "Pod", Namespace: "kube-system", Name: "kube-apiserver-cp1"},
-		Spec:  fact.PodSpec{Labels: map[string]string{"component": "kube-apiserver", "tier": "control-plane"}},
-	}
-	elsewhere := apiServer
-	elsewhere.Owner.Namespace = "shop"
-	for name, tc := range map[string]struct {
-		version   string
-		nodes     []fact.Node
-		workloads []fact.Workload
-		want      string
-	}{
-		"EKS by its version":                  {version: "v1.36.1-eks-1234567", want: "eks"},
-		"EKS by its nodes":                    {version: "v1.36.1", nodes: node("", "eks.amazonaws.com/nodegroup"), want: "eks"},
-		"GKE by its version":                  {version: "v1.36.1-gke.100", want: "gke"},
-		"GKE by its nodes":                    {version: "v1.36.1", nodes: node("", "cloud.google.com/gke-nodepool"), want: "gke"},
-		"AKS":                                 {version: "v1.36.1", nodes: node("", "kubernetes.azure.com/cluster"), want: "aks"},
-		"OpenShift":                           {version: "v1.36.1", nodes: node("", "node.openshift.io/os_id"), want: "openshift"},
-		"k3s":                                 {version: "v1.36.1+k3s1", want: "k3s"},
-		"RKE2":                                {version: "v1.36.1+rke2r1", want: "rke2"},
-		"Talos":                               {version: "v1.36.1", nodes: node("Talos (v1.12.0)"), want: "talos"},
-		"kubeadm by its static pods":          {version: "v1.37.2", nodes: node("Debian GNU/Linux 12"), workloads: []fact.Workload{apiServer}, want: "kubeadm"},
-		"such labels elsewhere prove nothing": {version: "v1.37.2", workloads: []fact.Workload{elsewhere}, want: "unknown"},
-		"kubeadm on a cloud's machines is kubeadm":    {version: "v1.37.2", nodes: node("", "topology.kubernetes.io/zone"), workloads: []fact.Workload{apiServer}, want: "kubeadm"},
-		"the version counts more than a node's label": {version: "v1.36.1+k3s1", nodes: node("", "eks.amazonaws.com/x"), want: "k3s"},
-		"two providers' labels: the first rule":       {nodes: node("Talos (v1)", "kubernetes.azure.com/cluster", "eks.amazonaws.com/x"), want: "eks"},
-		"nothing known":                               {want: "unknown"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := provider(tc.version, tc.nodes, tc.workloads); got != tc.want {
-				t.Errorf("want %q, got %q", tc.want, got)
-			}
-		})
-	}
 }
 
 // 10,000 pods of 500 Deployments, two containers each.

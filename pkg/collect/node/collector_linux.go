@@ -21,7 +21,7 @@ import (
 type Options struct {
 	// Level is fact.LevelProc or fact.LevelFull.
 	Level fact.Level
-	// Node is its name, for the subjects of gaps about one container.
+	// Node is its name.
 	Node string
 	// Kinds are the facts wanted; nil means all that a node has. Kinds that no
 	// node has are ignored.
@@ -55,9 +55,6 @@ var kinds = []struct {
 	{fact.Etcd, fact.LevelFull},
 	{fact.EncryptionConfig, fact.LevelFull},
 }
-
-// hintFull is the hint of what level proc does not read.
-const hintFull = "use --probe-level full"
 
 // Collector reads one node once. Snapshot may be called at any time.
 type Collector struct {
@@ -188,7 +185,7 @@ func (c *Collector) Run(ctx context.Context) {
 	c.refuseByLevel()
 	c.readHeader()
 	if c.procErr != nil {
-		c.refuse(processKinds, fact.NotPresent, "no processes: "+errorText(c.procErr), "")
+		c.refuse(processKinds, fact.NotPresent, "no processes: "+errorText(c.procErr))
 	} else {
 		c.readProcesses(ctx)
 	}
@@ -210,13 +207,13 @@ func (c *Collector) readProcesses(ctx context.Context) {
 		if !c.opts.Live {
 			detail = "no processes: " + errorText(err)
 		}
-		c.refuse(processKinds, reasonOf(err), detail, "")
+		c.refuse(processKinds, reasonOf(err), detail)
 		return
 	}
 	all, err := c.readSafe(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			c.refuse(processKinds, reasonOf(err), errorText(err), "")
+			c.refuse(processKinds, reasonOf(err), errorText(err))
 		}
 		return
 	}
@@ -276,7 +273,7 @@ func (c *Collector) readHost(ctx context.Context) {
 		switch {
 		case slices.Contains(read, kind):
 			c.done(kind)
-		case slices.ContainsFunc(gaps, func(g fact.Gap) bool { return g.What == kind }):
+		case slices.ContainsFunc(gaps, func(g fact.NodeGap) bool { return g.What == kind }):
 			c.finish(kind)
 		}
 	}
@@ -343,10 +340,10 @@ func (c *Collector) readInit() error {
 		}
 	}
 	if c.rootErr != nil {
-		detail, hint := c.explainRefusal()
+		detail := c.explainRefusal()
 		for _, k := range kinds {
 			if k.level == fact.LevelFull {
-				c.refuse([]fact.Kind{k.kind}, reasonOf(c.rootErr), detail, hint)
+				c.refuse([]fact.Kind{k.kind}, reasonOf(c.rootErr), detail)
 			}
 		}
 		return nil
@@ -386,26 +383,26 @@ func (c *Collector) local() bool {
 // sysPtrace is the number of CAP_SYS_PTRACE (capabilities(7)).
 const sysPtrace = 19
 
-// explainRefusal tells why /proc/1/root cannot be opened: with SYS_PTRACE in
+// explainRefusal says why /proc/1/root cannot be opened: with SYS_PTRACE in
 // hand only a security module can refuse it.
-func (c *Collector) explainRefusal() (detail, hint string) {
-	detail = "/proc/1/root: " + errorText(c.rootErr)
+func (c *Collector) explainRefusal() string {
+	detail := "/proc/1/root: " + errorText(c.rootErr)
 	if !errors.Is(c.rootErr, unix.EACCES) && !errors.Is(c.rootErr, unix.EPERM) || c.self == nil {
-		return detail, ""
+		return detail
 	}
 	data, err := c.self.ReadFile(string(procfs.NameStatus), maxStatus)
 	if err != nil {
-		return detail, ""
+		return detail
 	}
 	status, err := procfs.ParseStatus(data)
 	switch {
 	case err != nil:
-		return detail, ""
+		return detail
 	case !status.CapEff.Has(sysPtrace):
-		return detail + ", CAP_SYS_PTRACE is not held (CapEff " + status.CapEff.String() + ")", "run it as root"
+		return detail + ", CAP_SYS_PTRACE is not held (CapEff " + status.CapEff.String() + "): it has to run as root"
 	}
-	return detail + " although CAP_SYS_PTRACE is held: a security module (AppArmor, SELinux) refuses it",
-		"run it with AppArmor profile Unconfined and SELinux type spc_t"
+	return detail + " although CAP_SYS_PTRACE is held: a security module (AppArmor, SELinux) refuses it; " +
+		"it needs AppArmor profile Unconfined and SELinux type spc_t"
 }
 
 // refuseByLevel makes the gaps of what the level does not reach.
@@ -415,7 +412,7 @@ func (c *Collector) refuseByLevel() {
 	}
 	for _, k := range kinds {
 		if k.level == fact.LevelFull {
-			c.refuse([]fact.Kind{k.kind}, fact.NotRequested, "not read at probe level "+string(c.opts.Level), hintFull)
+			c.refuse([]fact.Kind{k.kind}, fact.NotRequested, "not read at probe level "+string(c.opts.Level))
 		}
 	}
 }
@@ -459,10 +456,10 @@ func (c *Collector) finish(kind fact.Kind) {
 }
 
 // refuse settles those kinds that are wanted with a gap for the whole node.
-func (c *Collector) refuse(list []fact.Kind, reason fact.Reason, detail, hint string) {
+func (c *Collector) refuse(list []fact.Kind, reason fact.Reason, detail string) {
 	for _, kind := range list {
 		if c.wants(kind) {
-			c.gap(fact.Gap{What: kind, Reason: reason, Detail: detail, Hint: hint})
+			c.gap(fact.NodeGap{What: kind, Reason: reason, Detail: detail})
 			c.finish(kind)
 		}
 	}
@@ -473,7 +470,7 @@ func (c *Collector) refuse(list []fact.Kind, reason fact.Reason, detail, hint st
 const maxGaps = 500
 
 // gap records what was not read, if it was asked for.
-func (c *Collector) gap(gap fact.Gap) {
+func (c *Collector) gap(gap fact.NodeGap) {
 	if !c.asked(gap.What) {
 		return
 	}
@@ -482,14 +479,14 @@ func (c *Collector) gap(gap fact.Gap) {
 		for i := range m.Gaps {
 			if m.Gaps[i].What == gap.What {
 				same++
-				if m.Gaps[i].Subject.Key() == gap.Subject.Key() && m.Gaps[i].Reason == gap.Reason && m.Gaps[i].Detail == gap.Detail {
+				if m.Gaps[i].Container == gap.Container && m.Gaps[i].Reason == gap.Reason && m.Gaps[i].Detail == gap.Detail {
 					return
 				}
 			}
 		}
 		switch {
 		case same == maxGaps:
-			m.Gaps = append(m.Gaps, fact.Gap{What: gap.What, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d gaps", maxGaps)})
+			m.Gaps = append(m.Gaps, fact.NodeGap{What: gap.What, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d gaps", maxGaps)})
 		case same < maxGaps:
 			m.Gaps = append(m.Gaps, gap)
 		}
@@ -497,13 +494,10 @@ func (c *Collector) gap(gap fact.Gap) {
 }
 
 // containerGap is gap for one container.
-func (c *Collector) containerGap(ct *container, gap fact.Gap) {
-	gap.Subject = fact.Subject{Kind: "Container", Name: shortID(ct.key()), Node: c.opts.Node}
+func (c *Collector) containerGap(ct *container, gap fact.NodeGap) {
+	gap.Container = ct.key()
 	c.gap(gap)
 }
-
-// shortID is what a container that the API does not know is called in reports.
-func shortID(id string) string { return id[:min(len(id), 12)] }
 
 // Snapshot returns a copy of what is read by now. A kind that is wanted and not
 // finished has a gap Timeout.
@@ -514,10 +508,9 @@ func (c *Collector) Snapshot() *fact.Measurement {
 	m := c.m.DeepCopy()
 	for _, k := range kinds {
 		if c.asked(k.kind) && !c.finished[k.kind] {
-			m.Gaps = append(m.Gaps, fact.Gap{
+			m.Gaps = append(m.Gaps, fact.NodeGap{
 				What: k.kind, Reason: fact.Timeout,
 				Detail: fmt.Sprintf("not finished after %s", time.Since(c.begun).Round(time.Millisecond)),
-				Hint:   "give the probe more time with --probe-timeout",
 			})
 		}
 	}

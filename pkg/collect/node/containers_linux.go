@@ -156,7 +156,7 @@ func (c *Collector) publish(containers []*container) {
 					lost = containerKinds
 				}
 				for _, kind := range lost {
-					c.containerGap(ct, fact.Gap{What: kind, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d processes in containers", maxProcesses)})
+					c.containerGap(ct, fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d processes in containers", maxProcesses)})
 				}
 				break
 			}
@@ -282,14 +282,11 @@ func (c *Collector) dropSandboxed(containers []*container, full bool) []*contain
 			}
 		}
 		name := rootfs.Text(ct.processes[0].status.Name)
-		gap := fact.Gap{Reason: fact.Unsupported, Detail: fmt.Sprintf("only %q of a sandboxed runtime runs for it; what is inside cannot be seen from the node", name)}
+		gap := fact.NodeGap{Reason: fact.Unsupported, Detail: fmt.Sprintf("only %q of a sandboxed runtime runs for it; what is inside cannot be seen from the node", name)}
 		buf := make([]byte, bufferSize)
 		proven := full && !slices.ContainsFunc(ct.processes, func(p *process) bool { return !c.runsFromNode(p, buf) })
 		if !proven {
 			gap.Detail = fmt.Sprintf("only %q runs for it, like a sandboxed runtime, but nothing proves that this program is the node's; what a sandbox holds cannot be seen from the node", name)
-			if !full {
-				gap.Hint = hintFull
-			}
 		}
 		for _, kind := range containerKinds {
 			gap.What = kind
@@ -367,13 +364,13 @@ func (c *Collector) readContainerMounts(containers []*container) {
 		p := ct.main()
 		switch {
 		case p.table == nil || p.table.err != nil && gone(p.table.err):
-			c.containerGap(ct, fact.Gap{What: fact.Mounts, Reason: fact.Changing, Detail: "its processes ended before their mounts were read"})
+			c.containerGap(ct, fact.NodeGap{What: fact.Mounts, Reason: fact.Changing, Detail: "its processes ended before their mounts were read"})
 			continue
 		case p.table.err != nil:
-			c.containerGap(ct, fact.Gap{What: fact.Mounts, Reason: reasonOf(p.table.err), Detail: errorText(p.table.err)})
+			c.containerGap(ct, fact.NodeGap{What: fact.Mounts, Reason: reasonOf(p.table.err), Detail: errorText(p.table.err)})
 			continue
 		case !p.table.hasRoot():
-			c.containerGap(ct, fact.Gap{What: fact.Mounts, Reason: fact.NotPresent, Detail: "no process of it sees a mount at /: each has changed its root"})
+			c.containerGap(ct, fact.NodeGap{What: fact.Mounts, Reason: fact.NotPresent, Detail: "no process of it sees a mount at /: each has changed its root"})
 		}
 		root, others := c.mountsOf(p.table.mounts)
 		c.change(ct, func(mc *fact.MeasuredContainer) { mc.Root, mc.Mounts = root, others })
@@ -456,7 +453,7 @@ func (c *Collector) readDevices(ctx context.Context, containers []*container) {
 func (c *Collector) devicesOf(ct *container, buf []byte) {
 	p := ct.main()
 	if p.table == nil || p.table.err != nil || !p.table.hasRoot() {
-		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: fact.NotPresent, Detail: "its mount table was not read, so its /dev was not looked into"})
+		c.containerGap(ct, fact.NodeGap{What: fact.Devices, Reason: fact.NotPresent, Detail: "its mount table was not read, so its /dev was not looked into"})
 		return
 	}
 	inside := map[string]bool{} // mount points below /dev: other file systems
@@ -478,18 +475,18 @@ func (c *Collector) devicesOf(ct *container, buf []byte) {
 	if fsType != "tmpfs" && fsType != "devtmpfs" {
 		// No /dev of the runtime's making: a directory of the image, or a mount
 		// that may hang. Without a device cgroup entry its nodes open nothing.
-		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: fact.Unsupported, Detail: fmt.Sprintf("its /dev is on %q and no tmpfs or devtmpfs", rootfs.Text(fsType))})
+		c.containerGap(ct, fact.NodeGap{What: fact.Devices, Reason: fact.Unsupported, Detail: fmt.Sprintf("its /dev is on %q and no tmpfs or devtmpfs", rootfs.Text(fsType))})
 		return
 	}
 	d, err := c.reopen(p, buf)
 	if err != nil {
-		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: fact.Changing, Detail: fmt.Sprintf("pid %d, by which its /dev is seen, has ended", p.pid)})
+		c.containerGap(ct, fact.NodeGap{What: fact.Devices, Reason: fact.Changing, Detail: fmt.Sprintf("pid %d, by which its /dev is seen, has ended", p.pid)})
 		return
 	}
 	defer d.close()
 	root, err := d.root()
 	if err != nil {
-		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: reasonOf(err), Detail: errorText(err)})
+		c.containerGap(ct, fact.NodeGap{What: fact.Devices, Reason: reasonOf(err), Detail: errorText(err)})
 		return
 	}
 	defer func() { _ = root.Close() }()
@@ -502,9 +499,9 @@ func (c *Collector) devicesOf(ct *container, buf []byte) {
 	c.change(ct, func(mc *fact.MeasuredContainer) { mc.Devices = list.devices })
 	switch {
 	case err != nil:
-		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: reasonOf(err), Detail: errorText(err)})
+		c.containerGap(ct, fact.NodeGap{What: fact.Devices, Reason: reasonOf(err), Detail: errorText(err)})
 	case list.truncated:
-		c.containerGap(ct, fact.Gap{What: fact.Devices, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d device nodes or %d names in /dev", maxDevices, maxDeviceNames)})
+		c.containerGap(ct, fact.NodeGap{What: fact.Devices, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d device nodes or %d names in /dev", maxDevices, maxDeviceNames)})
 	}
 }
 

@@ -107,7 +107,7 @@ func (c *Collector) executableOf(ctx context.Context, ct *container, p *process,
 			c.forget(ct, p)
 			return
 		case err != nil:
-			c.containerGap(ct, fact.Gap{What: fact.Executables, Reason: reasonOf(err), Detail: fmt.Sprintf("pid %d: %s", p.pid, errorText(err))})
+			c.containerGap(ct, fact.NodeGap{What: fact.Executables, Reason: reasonOf(err), Detail: fmt.Sprintf("pid %d: %s", p.pid, errorText(err))})
 			return
 		}
 		before := p.status
@@ -136,7 +136,7 @@ func (c *Collector) executableOf(ctx context.Context, ct *container, p *process,
 	}
 }
 
-func (c *Collector) readExecutable(ctx context.Context, ct *container, p *process, d *pidDir) (*fact.Executable, []fact.Executable, *fact.Gap, error) {
+func (c *Collector) readExecutable(ctx context.Context, ct *container, p *process, d *pidDir) (*fact.Executable, []fact.Executable, *fact.NodeGap, error) {
 	text, err := d.link(procfs.NameExe)
 	if err != nil {
 		return nil, nil, nil, err
@@ -223,12 +223,12 @@ func (c *Collector) walkUppers(ctx context.Context, containers []*container) {
 			return
 		}
 		if walk.Err() != nil {
-			c.containerGap(ct, fact.Gap{What: fact.Upperdir, Reason: fact.Timeout, Detail: fmt.Sprintf("its writable layer was not reached in the %s that all layers have together", upperTime)})
+			c.containerGap(ct, fact.NodeGap{What: fact.Upperdir, Reason: fact.Timeout, Detail: fmt.Sprintf("its writable layer was not reached in the %s that all layers have together", upperTime)})
 			continue
 		}
 		main := ct.main()
 		if main.table == nil || main.table.err != nil || !main.table.hasRoot() {
-			c.containerGap(ct, fact.Gap{What: fact.Upperdir, Reason: fact.NotPresent, Detail: "its mount table was not read, so its writable layer is not known"})
+			c.containerGap(ct, fact.NodeGap{What: fact.Upperdir, Reason: fact.NotPresent, Detail: "its mount table was not read, so its writable layer is not known"})
 			continue
 		}
 		upper, gap := c.overlayOf(ct).WalkUpper(walk, overlay.Limits{})

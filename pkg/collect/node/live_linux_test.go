@@ -325,7 +325,7 @@ func TestDeadFileSystem(t *testing.T) {
 		}
 	}
 	for _, kind := range []fact.Kind{fact.Kernel, fact.Packages} {
-		if m.HasRead(kind) || !slices.ContainsFunc(m.Gaps, func(g fact.Gap) bool { return g.What == kind && g.Reason == fact.Timeout }) {
+		if m.HasRead(kind) || !slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool { return g.What == kind && g.Reason == fact.Timeout }) {
 			t.Errorf("%s was read %v, gaps %v; want a timeout", kind, m.HasRead(kind), m.Gaps)
 		}
 	}

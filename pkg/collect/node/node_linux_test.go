@@ -161,9 +161,9 @@ func TestContainers(t *testing.T) {
 // What level proc does not read is one gap a kind, which names the way to it.
 func TestLevelProc(t *testing.T) {
 	m := read(t, nodeFixture(t, []fakeProcess{initProcess}, ""), fact.LevelProc)
-	var want []fact.Gap
+	var want []fact.NodeGap
 	for _, kind := range []fact.Kind{fact.Executables, fact.Upperdir, fact.Devices, fact.Kernel, fact.Packages, fact.Etcd, fact.EncryptionConfig} {
-		want = append(want, fact.Gap{What: kind, Reason: fact.NotRequested, Detail: "not read at probe level proc", Hint: "use --probe-level full"})
+		want = append(want, fact.NodeGap{What: kind, Reason: fact.NotRequested, Detail: "not read at probe level proc"})
 	}
 	if diff := cmp.Diff(want, m.Gaps); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
@@ -196,34 +196,34 @@ func TestUnreadIsNotZero(t *testing.T) {
 
 func TestGaps(t *testing.T) {
 	app := fakeProcess{pid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n"}
-	container := fact.Subject{Kind: "Container", Name: idA[:12], Node: "n1"}
+	container := idA
 	for name, tc := range map[string]struct {
 		processes []fakeProcess
 		spoil     func(dir string) error
 		kinds     []fact.Kind
 		read      []fact.Kind
-		gaps      []fact.Gap
+		gaps      []fact.NodeGap
 	}{
 		"pid 1 is not visible: processes are not read": {
 			processes: []fakeProcess{app}, kinds: []fact.Kind{fact.Processes, fact.Mounts},
-			gaps: []fact.Gap{
+			gaps: []fact.NodeGap{
 				{What: fact.Processes, Reason: fact.NotPresent, Detail: "no processes: open DIR/proc/1: no such file or directory"},
 				{What: fact.Mounts, Reason: fact.NotPresent, Detail: "no processes: open DIR/proc/1: no such file or directory"},
 			},
 		},
 		"a root file system alone has no processes": {
 			spoil: func(dir string) error { return os.RemoveAll(dir + "/proc") }, kinds: []fact.Kind{fact.Processes},
-			gaps: []fact.Gap{{What: fact.Processes, Reason: fact.NotPresent, Detail: "no processes: open DIR/proc: no such file or directory"}},
+			gaps: []fact.NodeGap{{What: fact.Processes, Reason: fact.NotPresent, Detail: "no processes: open DIR/proc: no such file or directory"}},
 		},
 		"a status cut short is one process's gap": {
 			processes: []fakeProcess{initProcess, app, {pid: 6, comm: "b", cgroup: "0::/docker/" + idA + "\n"}},
 			spoil:     func(dir string) error { return os.Truncate(dir+"/proc/5/status", 40) }, kinds: []fact.Kind{fact.Processes}, read: []fact.Kind{fact.Processes},
-			gaps: []fact.Gap{{What: fact.Processes, Reason: fact.Corrupt, Detail: `1 of 3 processes could not be read: pid 5: status line 5: cut short: "PPid"`}},
+			gaps: []fact.NodeGap{{What: fact.Processes, Reason: fact.Corrupt, Detail: `1 of 3 processes could not be read: pid 5: status line 5: cut short: "PPid"`}},
 		},
 		"mountinfo cut short is the container's gap": {
 			processes: []fakeProcess{initProcess, app}, kinds: []fact.Kind{fact.Mounts}, read: []fact.Kind{fact.Mounts},
 			spoil: func(dir string) error { return os.Truncate(dir+"/proc/5/mountinfo", 20) },
-			gaps:  []fact.Gap{{What: fact.Mounts, Subject: container, Reason: fact.Corrupt, Detail: `pid 5: mountinfo line 1: expected a lone hyphen behind the optional fields in "20 1 8:1 / / rw,rela"`}},
+			gaps:  []fact.NodeGap{{What: fact.Mounts, Container: container, Reason: fact.Corrupt, Detail: `pid 5: mountinfo line 1: expected a lone hyphen behind the optional fields in "20 1 8:1 / / rw,rela"`}},
 		},
 		"a process that ended between listing and reading is no gap": {
 			processes: []fakeProcess{initProcess, app}, kinds: []fact.Kind{fact.Processes}, read: []fact.Kind{fact.Processes},
@@ -232,20 +232,20 @@ func TestGaps(t *testing.T) {
 		"a process that changed its root sees no mount at /": {
 			processes: []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: app.cgroup, mounts: "21 20 0:5 / /proc rw - proc proc rw\n"}},
 			kinds:     []fact.Kind{fact.Mounts, fact.Devices, fact.Upperdir}, read: []fact.Kind{fact.Mounts, fact.Upperdir, fact.Devices},
-			gaps: []fact.Gap{
-				{What: fact.Mounts, Subject: container, Reason: fact.NotPresent, Detail: "no process of it sees a mount at /: each has changed its root"},
-				{What: fact.Devices, Subject: container, Reason: fact.NotPresent, Detail: "its mount table was not read, so its /dev was not looked into"},
-				{What: fact.Upperdir, Subject: container, Reason: fact.NotPresent, Detail: "its mount table was not read, so its writable layer is not known"},
+			gaps: []fact.NodeGap{
+				{What: fact.Mounts, Container: container, Reason: fact.NotPresent, Detail: "no process of it sees a mount at /: each has changed its root"},
+				{What: fact.Devices, Container: container, Reason: fact.NotPresent, Detail: "its mount table was not read, so its /dev was not looked into"},
+				{What: fact.Upperdir, Container: container, Reason: fact.NotPresent, Detail: "its mount table was not read, so its writable layer is not known"},
 			},
 		},
 		"gVisor: what runs on the host is not the container": {
 			processes: []fakeProcess{initProcess, {pid: 5, comm: "runsc-sandbox", cgroup: app.cgroup, exe: "/empty"}}, kinds: []fact.Kind{fact.Processes}, read: []fact.Kind{fact.Processes},
-			gaps: []fact.Gap{{What: fact.Processes, Subject: container, Reason: fact.Unsupported, Detail: `only "runsc-sandbox" of a sandboxed runtime runs for it; what is inside cannot be seen from the node`}},
+			gaps: []fact.NodeGap{{What: fact.Processes, Container: container, Reason: fact.Unsupported, Detail: `only "runsc-sandbox" of a sandboxed runtime runs for it; what is inside cannot be seen from the node`}},
 		},
 		"/dev on no tmpfs is not looked into": {
 			processes: []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: app.cgroup, mounts: "20 1 0:9 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u\n22 20 0:8 / /dev rw - fuse.sshfs sshfs rw\n"}},
 			kinds:     []fact.Kind{fact.Devices}, read: []fact.Kind{fact.Devices},
-			gaps: []fact.Gap{{What: fact.Devices, Subject: container, Reason: fact.Unsupported, Detail: `its /dev is on "fuse.sshfs" and no tmpfs or devtmpfs`}},
+			gaps: []fact.NodeGap{{What: fact.Devices, Container: container, Reason: fact.Unsupported, Detail: `its /dev is on "fuse.sshfs" and no tmpfs or devtmpfs`}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,11 +294,11 @@ func TestTooManyProcesses(t *testing.T) {
 		if gap.Reason != fact.Truncated || gap.Detail != "more than 20000 processes in containers" {
 			t.Errorf("gap %+v", gap)
 		}
-		missing[gap.Subject.Name] = append(missing[gap.Subject.Name], gap.What)
+		missing[gap.Container] = append(missing[gap.Container], gap.What)
 	}
 	want := map[string][]fact.Kind{
-		idB[:12]: {fact.Processes, fact.Executables},
-		idC[:12]: {fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices},
+		idB: {fact.Processes, fact.Executables},
+		idC: {fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices},
 	}
 	if diff := cmp.Diff(want, missing); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
@@ -381,7 +381,6 @@ func TestSandboxedRuntime(t *testing.T) {
 		processes []fakeProcess
 		comms     []string // of what is measured
 		detail    string
-		hint      string
 	}{
 		"all programs are the node's": {
 			level:     fact.LevelFull,
@@ -421,7 +420,6 @@ func TestSandboxedRuntime(t *testing.T) {
 			processes: []fakeProcess{{pid: 5, comm: "qemu-system-x86", cgroup: cgroup + idA + "\n"}},
 			comms:     []string{"qemu-system-x86"},
 			detail:    `only "qemu-system-x86" runs for it, like a sandboxed runtime, but nothing proves that this program is the node's; what a sandbox holds cannot be seen from the node`,
-			hint:      "use --probe-level full",
 		},
 		"one process with another name": {
 			level:     fact.LevelFull,
@@ -440,9 +438,9 @@ func TestSandboxedRuntime(t *testing.T) {
 			if diff := cmp.Diff(tc.comms, comms); diff != "" {
 				t.Errorf("measured processes (-want +got):\n%s", diff)
 			}
-			var want []fact.Gap
+			var want []fact.NodeGap
 			if tc.detail != "" {
-				want = []fact.Gap{{What: fact.Processes, Subject: fact.Subject{Kind: "Container", Name: idA[:12], Node: "n1"}, Reason: fact.Unsupported, Detail: tc.detail, Hint: tc.hint}}
+				want = []fact.NodeGap{{What: fact.Processes, Container: idA, Reason: fact.Unsupported, Detail: tc.detail}}
 			}
 			if diff := cmp.Diff(want, m.Gaps); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
@@ -574,7 +572,7 @@ secret: ` + secret + `
 	for name, tc := range map[string]struct {
 		process fakeProcess
 		want    []fact.APIServer
-		gaps    []fact.Gap
+		gaps    []fact.NodeGap
 	}{
 		"flags, and the configuration below its own root": {
 			process: server(9, static, flags),
@@ -593,12 +591,12 @@ secret: ` + secret + `
 		"a file that is missing is a gap": {
 			process: server(9, static, "kube-apiserver --encryption-provider-config=none.yaml"),
 			want:    []fact.APIServer{{PID: 9, Started: at(100), EncryptionFlag: true, Flags: map[string]string{"encryption-provider-config": "none.yaml"}}},
-			gaps:    []fact.Gap{{What: fact.EncryptionConfig, Reason: fact.NotPresent, Detail: "kube-apiserver, pid 9: --encryption-provider-config: stat DIR/api/none.yaml: no such file or directory"}},
+			gaps:    []fact.NodeGap{{What: fact.EncryptionConfig, Reason: fact.NotPresent, Detail: "kube-apiserver, pid 9: --encryption-provider-config: stat DIR/api/none.yaml: no such file or directory"}},
 		},
 		"another kind of file is a gap without a word of it": {
 			process: server(9, static, "kube-apiserver --encryption-provider-config=/real/broken.yaml"),
 			want:    []fact.APIServer{{PID: 9, Started: at(100), EncryptionFlag: true, Flags: map[string]string{"encryption-provider-config": "/real/broken.yaml"}}},
-			gaps:    []fact.Gap{{What: fact.EncryptionConfig, Reason: fact.Corrupt}},
+			gaps:    []fact.NodeGap{{What: fact.EncryptionConfig, Reason: fact.Corrupt}},
 		},
 		"an API server in an ordinary pod is another cluster's": {
 			process: server(9, "/kubepods/burstable/pod"+podUID+"/"+idA, flags),
@@ -637,7 +635,7 @@ func TestKine(t *testing.T) {
 	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "k3s-server", fds: []string{"/etc/x", "/var/lib/rancher/k3s/server/db/state.db"}}},
 		"-- etc/x --\n-- var/lib/rancher/k3s/server/db/state.db --\nSQLite format 3\n-- usr/bin/k3s-server --\n")
 	m := read(t, dir, fact.LevelFull, fact.Etcd)
-	want := []fact.Gap{{What: fact.Etcd, Reason: fact.Unsupported, Detail: "/var/lib/rancher/k3s/server/db/state.db: the cluster's objects are in SQLite (kine), which is not read"}}
+	want := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Unsupported, Detail: "/var/lib/rancher/k3s/server/db/state.db: the cluster's objects are in SQLite (kine), which is not read"}}
 	if diff := cmp.Diff(want, m.Gaps); diff != "" || m.HasRead(fact.Etcd) {
 		t.Errorf("gaps (-want +got):\n%s, read %v", diff, m.Read)
 	}
@@ -704,7 +702,7 @@ func TestSnapshotWhileRunning(t *testing.T) {
 		}
 		m := c.Snapshot()
 		for _, k := range kinds {
-			gap := slices.ContainsFunc(m.Gaps, func(g fact.Gap) bool { return g.What == k.kind && g.Subject.Kind == "" })
+			gap := slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool { return g.What == k.kind && g.Container == "" })
 			if !m.HasRead(k.kind) && !gap {
 				t.Fatalf("%s is neither read nor missing", k.kind)
 			}
@@ -894,8 +892,8 @@ func TestMountTableTooLong(t *testing.T) {
 	if diff := cmp.Diff(map[string]bool{idA: false, idB: true}, roots); diff != "" {
 		t.Errorf("containers whose root mount is known (-want +got):\n%s", diff)
 	}
-	if !slices.ContainsFunc(m.Gaps, func(g fact.Gap) bool {
-		return g.What == fact.Mounts && g.Reason == fact.Truncated && g.Subject.Name == idA[:12]
+	if !slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool {
+		return g.What == fact.Mounts && g.Reason == fact.Truncated && g.Container == idA
 	}) {
 		t.Errorf("no gap says that the mounts of %s were cut: %+v", idA[:12], m.Gaps)
 	}

@@ -163,7 +163,7 @@ func (c *Collector) readSafe(ctx context.Context) ([]*process, error) {
 		}
 	})
 	if failed.count > 0 {
-		c.gap(fact.Gap{
+		c.gap(fact.NodeGap{
 			What: fact.Processes, Reason: failed.reason,
 			Detail: fmt.Sprintf("%d of %d processes could not be read: %s", failed.count, len(pids), failed.first),
 		})

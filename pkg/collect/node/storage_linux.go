@@ -69,7 +69,7 @@ func (c *Collector) readServers(ctx context.Context, candidates []*process) []fa
 		}
 		server, err := c.readServer(p, buf)
 		if err != nil {
-			c.gap(fact.Gap{What: fact.EncryptionConfig, Reason: reasonOf(err), Detail: fmt.Sprintf("kube-apiserver, pid %d: %s", p.pid, errorText(err))})
+			c.gap(fact.NodeGap{What: fact.EncryptionConfig, Reason: reasonOf(err), Detail: fmt.Sprintf("kube-apiserver, pid %d: %s", p.pid, errorText(err))})
 		}
 		if server != nil {
 			servers = append(servers, *server)
@@ -220,7 +220,7 @@ func (c *Collector) readEtcd(ctx context.Context, candidates []*process, servers
 		if errors.Is(err, errSwapped) {
 			reason = fact.Changing
 		}
-		c.gap(fact.Gap{What: fact.Etcd, Reason: reason, Detail: fmt.Sprintf("%s, pid %d: %s", rootfs.Text(p.status.Name), p.pid, errorText(err))})
+		c.gap(fact.NodeGap{What: fact.Etcd, Reason: reason, Detail: fmt.Sprintf("%s, pid %d: %s", rootfs.Text(p.status.Name), p.pid, errorText(err))})
 	}
 	if ctx.Err() != nil {
 		return
@@ -288,7 +288,7 @@ func (c *Collector) readDatabase(ctx context.Context, d *pidDir, db database, se
 	}
 	if db.kine {
 		seen[key] = true
-		c.gap(fact.Gap{
+		c.gap(fact.NodeGap{
 			What: fact.Etcd, Reason: fact.Unsupported,
 			Detail: rootfs.Text(db.path) + ": the cluster's objects are in SQLite (kine), which is not read",
 		})
@@ -316,7 +316,7 @@ func (c *Collector) readDatabase(ctx context.Context, d *pidDir, db database, se
 		return err
 	}
 	for _, gap := range gaps {
-		c.gap(gap)
+		c.gap(fact.NodeGap{What: gap.What, Reason: gap.Reason, Detail: gap.Detail})
 	}
 	if facts != nil {
 		c.update(func(m *fact.Measurement) { m.Etcd = append(m.Etcd, *facts) })

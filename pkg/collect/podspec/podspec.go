@@ -26,6 +26,8 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 		HostPID:     spec.HostPID,
 		HostIPC:     spec.HostIPC,
 		HostUsers:   spec.HostUsers,
+
+		RestartPolicy: string(spec.RestartPolicy),
 	}
 	for key := range annotations {
 		out.Annotations = append(out.Annotations, key)
@@ -83,6 +85,9 @@ func sourceName(source *corev1.VolumeSource) string {
 
 func container(kind fact.ContainerType, field string, c *corev1.Container) fact.Container {
 	out := fact.Container{Name: c.Name, Type: kind, Field: field, Image: c.Image}
+	if c.RestartPolicy != nil {
+		out.RestartPolicy = string(*c.RestartPolicy)
+	}
 	if len(c.Command) > 0 {
 		// Where somebody wrote a whole command line in one word, the rest is arguments.
 		out.Program, _, _ = strings.Cut(strings.TrimSpace(c.Command[0]), " ")

@@ -29,7 +29,7 @@ func writeJSON(w io.Writer, m *fact.Measurement) error {
 		list(&o, "secrets", secrets, func(s fact.StoredSecret) { o.element(s) })
 		o.text("}")
 	})
-	list(&o, "gaps", m.Gaps, func(g fact.Gap) { o.element(g) })
+	list(&o, "gaps", m.Gaps, func(g fact.NodeGap) { o.element(g) })
 	o.text("}")
 	return o.err
 }

@@ -123,7 +123,7 @@ var cuts = []cut{
 			}
 		}),
 	// A gap that is cut is still a gap: see shorten.
-	whole("gaps", nil, func(m *fact.Measurement) *[]fact.Gap { return &m.Gaps }, nil),
+	whole("gaps", nil, func(m *fact.Measurement) *[]fact.NodeGap { return &m.Gaps }, nil),
 }
 
 func pendingCount(m *fact.Measurement) int {
@@ -275,7 +275,7 @@ func shorten(m *fact.Measurement, caps []int, limit int) *fact.Measurement {
 	short := *m
 	short.Containers = slices.Clone(m.Containers)
 	short.Etcd = slices.Clone(m.Etcd)
-	var added []fact.Gap
+	var added []fact.NodeGap
 	lost := map[fact.Kind]bool{}
 	for i, c := range cuts {
 		before := c.count(&short)
@@ -298,11 +298,10 @@ func shorten(m *fact.Measurement, caps []int, limit int) *fact.Measurement {
 	return &short
 }
 
-func truncated(kind fact.Kind, what string, limit int) fact.Gap {
-	return fact.Gap{
+func truncated(kind fact.Kind, what string, limit int) fact.NodeGap {
+	return fact.NodeGap{
 		What:   kind,
 		Reason: fact.Truncated,
 		Detail: fmt.Sprintf("%s: the answer of one node has at most %d bytes", what, limit),
-		Hint:   "kubectl checklist --local on that node has no such limit",
 	}
 }

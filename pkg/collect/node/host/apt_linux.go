@@ -38,20 +38,20 @@ var otherDatabases = []struct{ path, manager string }{
 // readPackages reads the package database and, by the host's own lists, what
 // could be upgraded. The state is nil if there is no database that is read;
 // then a gap says why. Other gaps leave it incomplete.
-func readPackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.PackageState, []fact.Gap) {
+func readPackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.PackageState, []fact.NodeGap) {
 	if root == nil {
-		return nil, []fact.Gap{{What: fact.Packages, Reason: fact.Unreadable, Detail: "the node's root was not opened"}}
+		return nil, []fact.NodeGap{{What: fact.Packages, Reason: fact.Unreadable, Detail: "the node's root was not opened"}}
 	}
 	if gap := imageBased(root, os); gap != nil {
-		return nil, []fact.Gap{*gap}
+		return nil, []fact.NodeGap{*gap}
 	}
 	buf := make([]byte, scanBuffer)
 	db, err := readDatabase(ctx, root, buf)
 	if db == nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, []fact.Gap{foreignDatabase(root, os)}
+			return nil, []fact.NodeGap{foreignDatabase(root, os)}
 		}
-		return nil, []fact.Gap{gapOf(fact.Packages, err, fact.Unreadable)}
+		return nil, []fact.NodeGap{gapOf(fact.Packages, err, fact.Unreadable)}
 	}
 	a := &aptReader{ctx: ctx, root: root, db: db, buf: buf}
 	if err != nil {
@@ -59,7 +59,7 @@ func readPackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*f
 	}
 	state := &fact.PackageState{Manager: "apt", Database: db.path, Installed: db.count}
 	if db.count == 0 && err == nil {
-		a.gap(fact.Truncated, db.path+": no installed package in it", "")
+		a.gap(fact.Truncated, db.path+": no installed package in it")
 	}
 	a.readConfig()
 	a.readLists(state)
@@ -90,7 +90,7 @@ func readPackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*f
 }
 
 // imageBased tells of a system that is updated as a whole.
-func imageBased(root *rootfs.Root, os fact.OSRelease) *fact.Gap {
+func imageBased(root *rootfs.Root, os fact.OSRelease) *fact.NodeGap {
 	name := otherSystems[os.ID]
 	if name == "" && (os.VariantID == "coreos" || os.VariantID == "iot" || os.VariantID == "kinoite" || os.VariantID == "silverblue") {
 		name = os.PrettyName
@@ -103,28 +103,27 @@ func imageBased(root *rootfs.Root, os fact.OSRelease) *fact.Gap {
 	if name == "" {
 		return nil
 	}
-	return &fact.Gap{
+	return &fact.NodeGap{
 		What: fact.Packages, Reason: fact.Unsupported,
 		Detail: fmt.Sprintf("%s is updated as a whole image, which is not read yet", name),
-		Hint:   "Compare the version in os-release with the newest image of its vendor.",
 	}
 }
 
 // foreignDatabase says which package manager there is, if not dpkg.
-func foreignDatabase(root *rootfs.Root, os fact.OSRelease) fact.Gap {
+func foreignDatabase(root *rootfs.Root, os fact.OSRelease) fact.NodeGap {
 	system := os.PrettyName
 	if system == "" {
 		system = "a system without os-release"
 	}
 	for _, d := range otherDatabases {
 		if _, err := root.Stat(d.path); err == nil {
-			return fact.Gap{
+			return fact.NodeGap{
 				What: fact.Packages, Reason: fact.Unsupported,
 				Detail: fmt.Sprintf("%s has its packages in the %s database %s, which is not read yet", system, d.manager, d.path),
 			}
 		}
 	}
-	return fact.Gap{
+	return fact.NodeGap{
 		What: fact.Packages, Reason: fact.NotPresent,
 		Detail: fmt.Sprintf("%s has no package database in a place that is known: neither %s nor one of rpm, apk or pacman", system, dpkgStatus),
 	}
@@ -140,14 +139,14 @@ type aptReader struct {
 	options aptOptions
 	sources []source
 	pins    []pin
-	gaps    []fact.Gap
+	gaps    []fact.NodeGap
 	// broken is true once a source could not be understood, so that nothing
 	// more is said of there being too few.
 	broken bool
 }
 
-func (a *aptReader) gap(reason fact.Reason, detail, hint string) {
-	a.gaps = append(a.gaps, fact.Gap{What: fact.Packages, Reason: reason, Detail: rootfs.Text(detail), Hint: hint})
+func (a *aptReader) gap(reason fact.Reason, detail string) {
+	a.gaps = append(a.gaps, fact.NodeGap{What: fact.Packages, Reason: reason, Detail: rootfs.Text(detail)})
 }
 
 func (a *aptReader) fail(err error, otherwise fact.Reason) {
@@ -196,7 +195,7 @@ func (a *aptReader) readConfig() {
 		a.options.apply(settings)
 	}
 	for _, moved := range a.options.moved {
-		a.gap(fact.Unsupported, "apt.conf moves apt's files: "+moved, "")
+		a.gap(fact.Unsupported, "apt.conf moves apt's files: "+moved)
 	}
 	if archs := a.options.archs; len(archs) > 0 {
 		a.db.archs = archs
@@ -224,7 +223,7 @@ func (a *aptReader) readConfig() {
 	if release := a.options.defaultRelease; release != "" {
 		rule := pin{kind: "release", value: release, priority: 990, from: "APT::Default-Release"}
 		if strings.HasPrefix(release, "/") {
-			a.gap(fact.Unsupported, fmt.Sprintf("APT::Default-Release: regular expression %q is not evaluated", excerpt(release)), "")
+			a.gap(fact.Unsupported, fmt.Sprintf("APT::Default-Release: regular expression %q is not evaluated", excerpt(release)))
 		} else {
 			a.pins = append(a.pins, rule)
 		}
@@ -238,7 +237,7 @@ func (a *aptReader) readConfig() {
 		pins, unclear := parsePreferences(data, path)
 		a.pins = append(a.pins, pins...)
 		for _, text := range unclear {
-			a.gap(fact.Unsupported, text, "")
+			a.gap(fact.Unsupported, text)
 		}
 	}
 }
@@ -252,7 +251,6 @@ type releaseFile struct {
 
 // readLists reads the lists of all enabled sources.
 func (a *aptReader) readLists(state *fact.PackageState) {
-	const update = "Run apt-get update on the node."
 	entries, err := a.root.ReadDir(aptLists)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.fail(err, fact.Unreadable)
@@ -264,7 +262,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 	}
 	if len(a.sources) == 0 {
 		if !a.broken {
-			a.gap(fact.NotPresent, aptEtc+": no source is enabled, so nothing is known of updates", "Enable the distribution's own and its security archive.")
+			a.gap(fact.NotPresent, aptEtc+": no source is enabled, so nothing is known of updates")
 		}
 		return
 	}
@@ -279,7 +277,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 				continue
 			}
 			if len(done) == maxTargets {
-				a.gap(fact.Truncated, fmt.Sprintf("%s: more than %d package lists", aptEtc, maxTargets), "")
+				a.gap(fact.Truncated, fmt.Sprintf("%s: more than %d package lists", aptEtc, maxTargets))
 				return
 			}
 			done[t.list] = true
@@ -307,7 +305,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 				default:
 					missing++
 					if missing <= 10 {
-						a.gap(fact.NotPresent, fmt.Sprintf("%s is enabled, but there is no %s/%s", t.from, aptLists, t.list), update)
+						a.gap(fact.NotPresent, fmt.Sprintf("%s is enabled, but there is no %s/%s", t.from, aptLists, t.list))
 					}
 				}
 				continue
@@ -332,10 +330,10 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 	}
 	if !security && state.Indexes > 0 && len(a.gaps) == gapsBefore {
 		a.gap(fact.NotPresent, fmt.Sprintf("none of the %d package lists is of a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
-			"so security updates cannot be told from others", state.Indexes), "Enable the distribution's security archive on the node.")
+			"so security updates cannot be told from others", state.Indexes))
 	}
 	if missing > 10 {
-		a.gap(fact.NotPresent, fmt.Sprintf("%d more lists of enabled sources are not there", missing-10), update)
+		a.gap(fact.NotPresent, fmt.Sprintf("%d more lists of enabled sources are not there", missing-10))
 	}
 }
 

@@ -91,7 +91,7 @@ func (f files) write(t testing.TB) (dir string) {
 }
 
 // read is Read of a fixture's root and its proc.
-func (f files) read(t testing.TB) (fact.Host, []fact.Kind, []fact.Gap) {
+func (f files) read(t testing.TB) (fact.Host, []fact.Kind, []fact.NodeGap) {
 	t.Helper()
 	dir := f.write(t)
 	root := openRoot(t, dir)

@@ -17,20 +17,20 @@ const maxKernels = 256
 // readKernels reads the running kernel from /proc and the installed ones from
 // their images. Where an image does not tell (arm64), or there is none, dpkg's
 // database does. found is false if neither running nor installed was read.
-func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installed []fact.InstalledKernel, found bool, gaps []fact.Gap) {
+func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installed []fact.InstalledKernel, found bool, gaps []fact.NodeGap) {
 	if proc == nil {
-		gaps = append(gaps, fact.Gap{What: fact.Kernel, Reason: fact.Unreadable, Detail: "/proc was not opened"})
+		gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Unreadable, Detail: "/proc was not opened"})
 	} else if k, err := runningKernel(proc); err != nil {
 		gaps = append(gaps, gapOf(fact.Kernel, err, fact.Corrupt))
 	} else {
 		running = &k
 	}
 	if root == nil {
-		gaps = append(gaps, fact.Gap{What: fact.Kernel, Reason: fact.Unreadable, Detail: "the node's root was not opened: no installed kernels"})
+		gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Unreadable, Detail: "the node's root was not opened: no installed kernels"})
 		return running, nil, running != nil, gaps
 	}
 	if running != nil {
-		var gap *fact.Gap
+		var gap *fact.NodeGap
 		running.ModulesPresent, gap = modulesPresent(root, running.Release)
 		if gap != nil {
 			gaps = append(gaps, *gap)
@@ -62,10 +62,9 @@ func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installe
 		return strings.Compare(a.Release+"\x00"+a.Path, b.Release+"\x00"+b.Path)
 	})
 	if len(installed) == 0 && len(imageGaps) == 0 && gap == nil {
-		gaps = append(gaps, fact.Gap{
+		gaps = append(gaps, fact.NodeGap{
 			What: fact.Kernel, Reason: fact.NotPresent,
 			Detail: "no kernel is installed: none in /boot or /usr/lib/modules, none in a package database that is read",
-			Hint:   "The kernel of this machine comes from elsewhere (a container host, a hypervisor, a network boot): update it there.",
 		})
 	}
 	return running, installed, running != nil || len(installed) > 0, gaps
@@ -101,9 +100,9 @@ func runningKernel(proc *rootfs.Root) (fact.RunningKernel, error) {
 }
 
 // modulesPresent looks for /lib/modules/RELEASE; nil if it could not look.
-func modulesPresent(root *rootfs.Root, release string) (*bool, *fact.Gap) {
+func modulesPresent(root *rootfs.Root, release string) (*bool, *fact.NodeGap) {
 	if strings.Contains(release, "/") || release == "." || release == ".." {
-		return nil, &fact.Gap{What: fact.Kernel, Reason: fact.Corrupt, Detail: fmt.Sprintf("kernel release %q is no file name", release)}
+		return nil, &fact.NodeGap{What: fact.Kernel, Reason: fact.Corrupt, Detail: fmt.Sprintf("kernel release %q is no file name", release)}
 	}
 	present := true
 	for _, dir := range []string{"/lib/modules/", "/usr/lib/modules/"} {
@@ -140,9 +139,9 @@ func livepatches(root *rootfs.Root) []string {
 
 // kernelImages reads the images in /boot and, as Fedora and Arch have them, in
 // /usr/lib/modules. One that is found in both places is listed once.
-func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.Gap) {
+func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.NodeGap) {
 	var paths []string
-	var gaps []fact.Gap
+	var gaps []fact.NodeGap
 	list := func(dir string, path func(rootfs.DirEntry) string) {
 		entries, err := root.ReadDir(dir)
 		if err != nil {
@@ -157,7 +156,7 @@ func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.Gap) {
 				continue
 			}
 			if len(paths) == maxKernels {
-				gaps = append(gaps, fact.Gap{What: fact.Kernel, Reason: fact.Truncated, Detail: fmt.Sprintf("%s: more than %d kernels", dir, maxKernels)})
+				gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Truncated, Detail: fmt.Sprintf("%s: more than %d kernels", dir, maxKernels)})
 				return
 			}
 			paths = append(paths, p)
@@ -218,7 +217,7 @@ type kernelPackage struct {
 
 // kernelPackages finds linux-image-RELEASE in dpkg's database. A host without
 // one has none; that is no gap.
-func kernelPackages(root *rootfs.Root) ([]kernelPackage, *fact.Gap) {
+func kernelPackages(root *rootfs.Root) ([]kernelPackage, *fact.NodeGap) {
 	const path = "/var/lib/dpkg/status"
 	file, err := root.Open(path)
 	if err != nil {

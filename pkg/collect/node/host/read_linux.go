@@ -27,7 +27,7 @@ const (
 // fact.Packages are read where want says so, and are in read then, unless
 // nothing at all was found out about them. Gaps carry no subject: the caller
 // knows the node's name.
-func Read(ctx context.Context, root, proc *rootfs.Root, want func(fact.Kind) bool) (h fact.Host, read []fact.Kind, gaps []fact.Gap) {
+func Read(ctx context.Context, root, proc *rootfs.Root, want func(fact.Kind) bool) (h fact.Host, read []fact.Kind, gaps []fact.NodeGap) {
 	h.Arch = architecture(proc)
 	if proc != nil {
 		if t, err := bootTime(proc); err == nil {
@@ -145,7 +145,7 @@ func bootTime(proc *rootfs.Root) (fact.Time, error) {
 
 // gapOf makes a gap of an error; where it does not say which kind it is, the
 // reason is otherwise.
-func gapOf(what fact.Kind, err error, otherwise fact.Reason) fact.Gap {
+func gapOf(what fact.Kind, err error, otherwise fact.Reason) fact.NodeGap {
 	reason := otherwise
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -161,5 +161,5 @@ func gapOf(what fact.Kind, err error, otherwise fact.Reason) fact.Gap {
 	case errors.Is(err, errUnsupported):
 		reason = fact.Unsupported
 	}
-	return fact.Gap{What: what, Reason: reason, Detail: rootfs.Text(err.Error())}
+	return fact.NodeGap{What: what, Reason: reason, Detail: rootfs.Text(err.Error())}
 }

@@ -20,11 +20,11 @@ type problem struct {
 	detail string
 }
 
-func (p *problem) gap(what fact.Kind) *fact.Gap {
+func (p *problem) gap(what fact.Kind) *fact.NodeGap {
 	if p == nil {
 		return nil
 	}
-	return &fact.Gap{What: what, Reason: p.reason, Detail: p.detail}
+	return &fact.NodeGap{What: what, Reason: p.reason, Detail: p.detail}
 }
 
 // reasonOf turns an error of the kernel into a reason.

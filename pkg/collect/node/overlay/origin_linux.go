@@ -110,7 +110,7 @@ type exeKey struct {
 // what could not be compared; it may accompany an answer, and is the same for
 // every process with the same cause. Nothing at all is returned for a
 // runtime's own process on its way into the container.
-func (c *Container) Executable(ctx context.Context, p Process) (*fact.Executable, []fact.Executable, *fact.Gap) {
+func (c *Container) Executable(ctx context.Context, p Process) (*fact.Executable, []fact.Executable, *fact.NodeGap) {
 	if c.entering(&p) {
 		return nil, nil, nil
 	}

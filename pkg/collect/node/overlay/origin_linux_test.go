@@ -67,7 +67,7 @@ func TestExecutableOrigin(t *testing.T) {
 		old     bool // the process is said to have started an hour ago
 		want    fact.Executable
 		upper   string // the file in upper that is to be named
-		gap     *fact.Gap
+		gap     *fact.NodeGap
 	}{
 		"a file of the image": {
 			start: "/bin/prog", want: fact.Executable{Path: "/bin/prog", Origin: fact.OriginImage, Size: int64(len(prog))},
@@ -156,7 +156,7 @@ func TestExecutableOrigin(t *testing.T) {
 				Path: "/bin2/prog", Origin: fact.OriginUnknown, Size: int64(len(prog)), SHA256: sha(prog),
 				Detail: "copied up from an image file of another name (redirect_dir)",
 			},
-			gap: &fact.Gap{
+			gap: &fact.NodeGap{
 				What: fact.Executables, Reason: fact.Unsupported,
 				Detail: "/bin2/prog: copied up from an image file of another name (redirect_dir)",
 			},
@@ -232,7 +232,7 @@ func TestExecutableOrigin(t *testing.T) {
 			want: fact.Executable{
 				Path: "/bin/big", Origin: fact.OriginUnknown, Size: int64(edgesBigger), Detail: edgesDetail(edgesBigger),
 			},
-			gap: &fact.Gap{What: fact.Executables, Reason: fact.Truncated, Detail: "/bin/big: " + edgesDetail(edgesBigger)},
+			gap: &fact.NodeGap{What: fact.Executables, Reason: fact.Truncated, Detail: "/bin/big: " + edgesDetail(edgesBigger)},
 		},
 		"a larger file that grew is changed": {
 			before: func(t *testing.T, c *container) {
@@ -454,7 +454,7 @@ func TestLayersFound(t *testing.T) {
 		s.Node.Root = root
 		p := process(t, c.start("/tmp/x"))
 		got, _, gap := s.Executable(t.Context(), p)
-		wantGap := &fact.Gap{What: fact.Executables, Reason: fact.NotPresent, Detail: "upperdir: open " + empty + c.upper + ": no such file or directory"}
+		wantGap := &fact.NodeGap{What: fact.Executables, Reason: fact.NotPresent, Detail: "upperdir: open " + empty + c.upper + ": no such file or directory"}
 		if diff := cmp.Diff(wantGap, gap); diff != "" || got.Origin != fact.OriginUnknown {
 			t.Errorf("got %+v, gap (-want +got):\n%s", got, diff)
 		}
@@ -481,7 +481,7 @@ func TestExecutableNotComparable(t *testing.T) {
 		m.SuperOptions = strings.ReplaceAll(m.SuperOptions, c.dir+"/1/fs", "/run/gone")
 		got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
 		const why = "in a user namespace the runtime mounts the image's layers id-mapped, for a moment only: lowerdir: open /run/gone: no such file or directory"
-		if diff := cmp.Diff(&fact.Gap{What: fact.Executables, Reason: fact.NotPresent, Detail: why}, gap); diff != "" {
+		if diff := cmp.Diff(&fact.NodeGap{What: fact.Executables, Reason: fact.NotPresent, Detail: why}, gap); diff != "" {
 			t.Errorf("gap (-want +got):\n%s", diff)
 		}
 		check(t, &fact.Executable{
@@ -524,10 +524,10 @@ func TestExecutableNotComparable(t *testing.T) {
 		})
 		s.Node.Mounts = mountsOf(t, os.Getpid())
 		var got *fact.Executable
-		var gap *fact.Gap
+		var gap *fact.NodeGap
 		within10s(t, func() { got, _, gap = s.Executable(t.Context(), p) })
 		why := fmt.Sprintf("lowerdir %q is on a fuse.dead mount, which is not touched since it may never answer", c.lowers[1])
-		want := &fact.Gap{What: fact.Executables, Reason: fact.Unsupported, Detail: why}
+		want := &fact.NodeGap{What: fact.Executables, Reason: fact.Unsupported, Detail: why}
 		if diff := cmp.Diff(want, gap); diff != "" || got.Origin != fact.OriginUnknown {
 			t.Errorf("got %+v, gap (-want +got):\n%s", got, diff)
 		}
@@ -547,11 +547,11 @@ func TestExecutableNotComparable(t *testing.T) {
 			check(t, &fact.Executable{
 				Path: "/tmp/x", Origin: fact.OriginUnknown, FSType: fsType, Mount: "/", Size: int64(len(evil)), Detail: why,
 			}, got)
-			if diff := cmp.Diff(&fact.Gap{What: fact.Executables, Reason: fact.Unsupported, Detail: why}, gap); diff != "" {
+			if diff := cmp.Diff(&fact.NodeGap{What: fact.Executables, Reason: fact.Unsupported, Detail: why}, gap); diff != "" {
 				t.Errorf("gap (-want +got):\n%s", diff)
 			}
 			walk, gap := s.WalkUpper(t.Context(), Limits{})
-			if diff := cmp.Diff(&fact.Gap{What: fact.Upperdir, Reason: fact.Unsupported, Detail: why}, gap); diff != "" || walk != nil {
+			if diff := cmp.Diff(&fact.NodeGap{What: fact.Upperdir, Reason: fact.Unsupported, Detail: why}, gap); diff != "" || walk != nil {
 				t.Errorf("walk %+v, gap (-want +got):\n%s", walk, diff)
 			}
 		})
@@ -672,7 +672,7 @@ func TestScripts(t *testing.T) {
 			pid := c.run(request{Op: "start", Exe: tc.exe, Args: append([]string{tc.exe}, tc.args...), Dir: tc.dir})
 			s, p := c.seen(), process(t, pid)
 			var got []fact.Executable
-			var gap *fact.Gap
+			var gap *fact.NodeGap
 			within10s(t, func() { _, got, gap = s.Executable(t.Context(), p) })
 			for i := range got {
 				if got[i].Changed.IsZero() {

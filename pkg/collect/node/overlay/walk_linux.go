@@ -48,7 +48,7 @@ func (l Limits) withDefaults() Limits {
 // The gap has no subject. With Truncated or Unreadable it accompanies a walk
 // that is complete as far as it goes. An overlay without an upperdir cannot be
 // written, so that its walk is empty and has no path.
-func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWalk, *fact.Gap) {
+func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWalk, *fact.NodeGap) {
 	l, problem := c.open()
 	if problem != nil {
 		return nil, problem.gap(fact.Upperdir)
@@ -61,7 +61,7 @@ func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWa
 	defer cancel()
 	fd, err := openat(l.upper.FD(), ".", flagsDir)
 	if err != nil {
-		return nil, &fact.Gap{What: fact.Upperdir, Reason: reasonOf(err), Detail: fmt.Sprintf("opening upperdir %.200q: %v", rootfs.Text(l.upperPath), err)}
+		return nil, &fact.NodeGap{What: fact.Upperdir, Reason: reasonOf(err), Detail: fmt.Sprintf("opening upperdir %.200q: %v", rootfs.Text(l.upperPath), err)}
 	}
 	w := walker{ctx: ctx, c: c, l: l, limits: limits, buf: make([]byte, 32<<10)}
 	w.out.Path = rootfs.Text(l.upperPath)
@@ -313,7 +313,7 @@ func (w *walker) failed(rel string, err error) {
 	}
 }
 
-func (w *walker) finish() (*fact.UpperWalk, *fact.Gap) {
+func (w *walker) finish() (*fact.UpperWalk, *fact.NodeGap) {
 	w.l.forgetDirs()
 	files := first(w.drift, w.limits.Files)
 	for i := range files {
@@ -343,7 +343,7 @@ func (w *walker) finish() (*fact.UpperWalk, *fact.Gap) {
 	if reason == "" {
 		return &w.out, nil
 	}
-	return &w.out, &fact.Gap{What: fact.Upperdir, Reason: reason, Detail: strings.Join(details, "; ")}
+	return &w.out, &fact.NodeGap{What: fact.Upperdir, Reason: reason, Detail: strings.Join(details, "; ")}
 }
 
 // hash adds the SHA-256 of a listed file, if it still is the one that was

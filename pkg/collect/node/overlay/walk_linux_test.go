@@ -178,7 +178,7 @@ func TestWalkUpperClean(t *testing.T) {
 		s := c.seen()
 		rootMount(s.Mounts).SuperOptions = "rw,lowerdir=/a,upperdir=/run/gone"
 		got, gap := s.WalkUpper(t.Context(), Limits{})
-		want := &fact.Gap{What: fact.Upperdir, Reason: fact.NotPresent, Detail: "upperdir: open /run/gone: no such file or directory"}
+		want := &fact.NodeGap{What: fact.Upperdir, Reason: fact.NotPresent, Detail: "upperdir: open /run/gone: no such file or directory"}
 		if diff := cmp.Diff(want, gap); diff != "" || got != nil {
 			t.Errorf("walk %+v, gap (-want +got):\n%s", got, diff)
 		}
@@ -187,7 +187,7 @@ func TestWalkUpperClean(t *testing.T) {
 		s := c.seen()
 		rootMount(s.Mounts).SuperOptions = "rw"
 		got, gap := s.WalkUpper(t.Context(), Limits{})
-		want := &fact.Gap{What: fact.Upperdir, Reason: fact.Corrupt, Detail: `overlay options: expected a lowerdir, found "rw"`}
+		want := &fact.NodeGap{What: fact.Upperdir, Reason: fact.Corrupt, Detail: `overlay options: expected a lowerdir, found "rw"`}
 		if diff := cmp.Diff(want, gap); diff != "" || got != nil {
 			t.Errorf("walk %+v, gap (-want +got):\n%s", got, diff)
 		}
@@ -216,7 +216,7 @@ func TestWalkUpperMetacopy(t *testing.T) {
 	if diff := cmp.Diff(want, got, ignoreTimes, cmpopts.IgnoreFields(fact.UpperWalk{}, "Entries")); diff != "" {
 		t.Errorf("walk (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(&fact.Gap{What: fact.Upperdir, Reason: fact.Unsupported, Detail: "/bin/prog3: " + why}, gap); diff != "" {
+	if diff := cmp.Diff(&fact.NodeGap{What: fact.Upperdir, Reason: fact.Unsupported, Detail: "/bin/prog3: " + why}, gap); diff != "" {
 		t.Errorf("gap (-want +got):\n%s", diff)
 	}
 }
@@ -230,14 +230,14 @@ func TestWalkUpperLimits(t *testing.T) {
 	for i := range 20 {
 		must(t, os.WriteFile(c.path(fmt.Sprintf("/tmp/x%02d", i)), evil, 0o755))
 	}
-	ended := func(why string) *fact.Gap {
-		return &fact.Gap{What: fact.Upperdir, Reason: fact.Truncated, Detail: fmt.Sprintf("the walk of upperdir %q ended at its limit, %s", c.upper, why)}
+	ended := func(why string) *fact.NodeGap {
+		return &fact.NodeGap{What: fact.Upperdir, Reason: fact.Truncated, Detail: fmt.Sprintf("the walk of upperdir %q ended at its limit, %s", c.upper, why)}
 	}
 	for name, tc := range map[string]struct {
 		limits                Limits
 		total, files, entries int
 		truncated             bool
-		gap                   *fact.Gap
+		gap                   *fact.NodeGap
 	}{
 		"enough of everything":                           {Limits{Entries: 28, Depth: 8}, 21, 21, 28, false, nil},
 		"one entry too many":                             {Limits{Entries: 27}, 20, 20, 27, true, ended("27 entries, after 27 entries")},

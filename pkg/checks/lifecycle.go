@@ -1,0 +1,68 @@
+package checks
+
+import (
+	"slices"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// state is where a container is in its life, as the API says.
+type state int
+
+const (
+	notStarted state = iota // has never run
+	isRunning
+	ended   // has run, and will not again
+	between // has ended or not been seen, and will run: it is between two starts
+)
+
+// stateOf tells it from a container's status. Restart policies are those of
+// the pod and, for a sidecar, of the container (KEP-753).
+//
+// Facts of the first version say only whether it runs: there an init container
+// that does not run has ended, and any other of a running pod is between.
+func stateOf(w *fact.Workload, pod *fact.Pod, status *fact.ContainerStatus) state {
+	over := pod.Phase == "Succeeded" || pod.Phase == "Failed"
+	declared := findContainer(&w.Spec, status.Name)
+	sidecar := declared != nil && declared.RestartPolicy == "Always"
+	init := declared != nil && declared.Type == fact.InitContainer && !sidecar
+	switch {
+	case status.Running:
+		return isRunning
+	case over:
+		return ended
+	case status.Terminated:
+		policy := w.Spec.RestartPolicy
+		if declared != nil && declared.RestartPolicy != "" {
+			policy = declared.RestartPolicy
+		}
+		success := status.ExitCode != nil && *status.ExitCode == 0
+		switch {
+		case declared != nil && declared.Type == fact.EphemeralContainer: // never restarted
+			return ended
+		case init && success, policy == "Never", policy == "OnFailure" && success:
+			return ended
+		}
+		return between
+	case status.Restarted:
+		return between
+	case status.Waiting, pod.Phase == "Pending", status.ID == "" && status.LastID == "" && pod.Phase != "Running":
+		return notStarted
+	case init, declared != nil && declared.Type == fact.EphemeralContainer:
+		return ended
+	}
+	return between
+}
+
+// runs reports whether anything of a pod has started and has not ended for
+// good. A pod on a node whose kubelet has said nothing of its containers runs
+// unless its phase says that it does not.
+func runs(w *fact.Workload, pod *fact.Pod) bool {
+	if len(pod.Containers) == 0 {
+		return pod.Node != "" && (pod.Phase == "Running" || pod.Phase == "Unknown")
+	}
+	return slices.ContainsFunc(pod.Containers, func(c fact.ContainerStatus) bool {
+		s := stateOf(w, pod, &c)
+		return s == isRunning || s == between
+	})
+}

@@ -1,0 +1,52 @@
+package checks
+
+import (
+	"slices"
+
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// Part is a piece of a question that has to be answered separately. Its checks
+// are all that it takes, those that are not built yet too: a part of which a
+// check is missing is unknown, never yes.
+type Part struct {
+	Question api.Question
+	Name     string
+	Title    string
+	// Checks are IDs. Every check is in exactly one part.
+	Checks []string
+	// Optional parts need a database that only the user can give. They can make
+	// a question no; without the database they do not keep it from yes.
+	Optional bool
+}
+
+// Plan is what facts are judged by in one run.
+type Plan struct {
+	// Checks are those that run.
+	Checks []Check
+	// Parts are those of every question.
+	Parts []Part
+	// Known are the IDs of all checks that this version has, those that do not
+	// run too.
+	Known []string
+	// Narrowed says in a few words which part of the cluster the run looked at:
+	// "only namespace shop". "" means all of it. A narrowed run never says yes.
+	Narrowed string
+}
+
+func (p *Plan) knows(id string) bool { return slices.Contains(p.Known, id) }
+
+func (p *Plan) runs(id string) bool {
+	return slices.ContainsFunc(p.Checks, func(c Check) bool { return c.ID == id })
+}
+
+// PartsOf are the parts of one question, in order.
+func PartsOf(parts []Part, question api.Question) []Part {
+	var out []Part
+	for _, p := range parts {
+		if p.Question == question {
+			out = append(out, p)
+		}
+	}
+	return out
+}

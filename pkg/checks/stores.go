@@ -1,0 +1,195 @@
+package checks
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// SecretKey is what a Secret is called.
+type SecretKey struct{ Namespace, Name string }
+
+// CompareSecretKeys orders by namespace and name.
+func CompareSecretKeys(a, b SecretKey) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
+
+// Store is one etcd file with what stands before its path in evidence.
+type Store struct {
+	DB     *fact.EtcdDB
+	Node   *fact.Node // nil for a snapshot
+	Source string
+	// Held finds what the file holds by name.
+	Held map[SecretKey]*fact.StoredSecret
+
+	// compared counts the listed Secrets that can show whose file it is, matched
+	// those of them that it holds at the listed revision.
+	compared, matched int
+	by                string // what was compared: "revision" or, for old facts, "name"
+}
+
+// Answers reports whether the file answers for all Secrets that it holds.
+func (s *Store) Answers() bool {
+	return s.DB.Complete && s.DB.Prefix != "" && len(s.DB.Secrets) == s.DB.Total
+}
+
+// Stores are the etcd files of a set, the best first in each list.
+type Stores struct {
+	// Ours are this cluster's: files of witnesses that hold what the API server
+	// lists. A snapshot that was given is the only one.
+	Ours []Store
+	// Others are files of witnesses that are something else's: Calico's, an
+	// application's, a virtual cluster's. Nothing is judged by them.
+	Others []Store
+	// Untrusted are files of nodes whose word does not count.
+	Untrusted []Store
+	// Listed is what the API server lists with the mod revision, 0 where that is
+	// not known. Newest is the newest of these revisions, 0 in facts of the first
+	// version.
+	Listed map[SecretKey]int64
+	Newest int64
+}
+
+// Stores sorts the etcd files. Where Secrets were not listed nothing can be
+// compared: then every file of a witness is taken, and the missing list is a
+// gap that keeps the answer from yes.
+func (v *View) Stores() *Stores {
+	if v.stores == nil {
+		v.stores = v.sortStores()
+	}
+	return v.stores
+}
+
+func (v *View) sortStores() *Stores {
+	out := &Stores{Listed: make(map[SecretKey]int64, len(v.Secrets))}
+	for _, s := range v.Secrets {
+		// A resourceVersion is etcd's mod revision in decimal (KEP-5504 lets
+		// clients rely on it).
+		revision, err := strconv.ParseInt(s.ResourceVersion, 10, 64)
+		if err != nil || revision < 0 {
+			revision = 0
+		}
+		out.Listed[SecretKey{s.Namespace, s.Name}] = revision
+		out.Newest = max(out.Newest, revision)
+	}
+	if v.Snapshot != nil {
+		out.Ours = []Store{newStore(v.Snapshot, nil)}
+		return out
+	}
+	for i := range v.Nodes {
+		node := &v.Nodes[i]
+		if node.Measured == nil {
+			continue
+		}
+		trusted := v.StorageWitness(node)
+		for j := range node.Measured.Etcd {
+			s := newStore(&node.Measured.Etcd[j], node)
+			out.compare(&s)
+			switch {
+			case !trusted:
+				out.Untrusted = append(out.Untrusted, s)
+			case s.DB.Prefix != "" && (!v.SecretsListed || out.ours(&s)):
+				out.Ours = append(out.Ours, s)
+			default:
+				out.Others = append(out.Others, s)
+			}
+		}
+	}
+	best := func(a, b Store) int {
+		return cmp.Or(
+			trueFirst(a.Answers(), b.Answers()),
+			cmp.Compare(b.matched, a.matched),
+			trueFirst(a.DB.Total > 0, b.DB.Total > 0), // etcd for events alone holds none
+			cmp.Compare(b.DB.Revision, a.DB.Revision),
+			cmp.Compare(a.Source, b.Source),
+		)
+	}
+	for _, list := range [][]Store{out.Ours, out.Others, out.Untrusted} {
+		slices.SortStableFunc(list, best)
+	}
+	return out
+}
+
+func newStore(db *fact.EtcdDB, node *fact.Node) Store {
+	s := Store{DB: db, Node: node, Source: db.Path, Held: make(map[SecretKey]*fact.StoredSecret, len(db.Secrets))}
+	if node != nil {
+		s.Source = NodeSource(node, "%s", db.Path)
+	}
+	for i := range db.Secrets {
+		s.Held[SecretKey{db.Secrets[i].Namespace, db.Secrets[i].Name}] = &db.Secrets[i]
+	}
+	return s
+}
+
+// compare counts what shows whose file it is. A listed Secret shows nothing if
+// it is newer than the file, or if the file holds a revision that is newer than
+// the whole list: it was written after one was read and before the other. Of a
+// file that was not read whole, what is missing shows nothing either.
+func (o *Stores) compare(s *Store) {
+	s.by = "revision"
+	if o.Newest == 0 {
+		s.by = "name"
+	}
+	whole := s.Answers()
+	for key, revision := range o.Listed {
+		held := s.Held[key]
+		switch {
+		case held == nil && !whole:
+		case o.Newest == 0:
+			s.compared++
+			if held != nil {
+				s.matched++
+			}
+		case revision == 0 || revision > s.DB.Revision, held != nil && held.Revision > o.Newest:
+		default:
+			s.compared++
+			if held != nil && held.Revision == revision {
+				s.matched++
+			}
+		}
+	}
+}
+
+// ours reports whether a file is the API server's: it holds at least 9 of 10 of
+// the listed Secrets at the revisions that the API server lists. Names alone can
+// be anybody's: a virtual cluster has the same ones. Without a Secret to compare
+// nothing shows it, unless there is none on either side.
+func (o *Stores) ours(s *Store) bool {
+	if len(o.Listed) == 0 {
+		return len(s.Held) == 0 && s.Answers()
+	}
+	return s.compared > 0 && 10*s.matched >= 9*s.compared
+}
+
+// Describe says what the comparison with the API server's list gave.
+func (s *Store) Describe() string {
+	if s.DB.Prefix == "" {
+		return "no key PREFIX/namespaces/default, so that no Secret can be told from other keys"
+	}
+	if s.compared == 0 {
+		return "no listed Secret to compare it with"
+	}
+	return fmt.Sprintf("%d of %d listed Secrets, compared by %s", s.matched, s.compared, s.by)
+}
+
+// names are the others for the report.
+func (o *Stores) names() []string {
+	var out []string
+	for i := range o.Others {
+		out = append(out, o.Others[i].Source+": "+o.Others[i].Describe())
+	}
+	return out
+}
+
+func trueFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,168 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// View is a set of facts as checks see it: the answers of nodes admitted, what
+// is derived computed, and the indexes built, once for each run. It shares with
+// the set what it does not change, and nobody changes it.
+type View struct {
+	*fact.Set
+	// Managed reports that the provider keeps etcd and the API servers to itself.
+	Managed bool
+
+	index   *index
+	nodes   map[string]*fact.Node
+	running map[fact.Kind]*running // by kind, filled when first asked for
+	// notRunning counts the pods that have not started or have ended for good.
+	notRunning int
+	stores     *Stores // filled when first asked for
+	// idle holds the keys of owners all of whose pods are such.
+	idle map[string]bool
+}
+
+// NewView admits what nodes said, computes what is derived from facts (provider,
+// control plane) whatever the set says of it, and builds the indexes.
+func NewView(set *fact.Set) *View {
+	own := *set
+	v := &View{Set: &own, nodes: map[string]*fact.Node{}, running: map[fact.Kind]*running{}, idle: map[string]bool{}}
+	own.Nodes = slices.Clone(set.Nodes)
+	own.Cluster.Provider = Provider(&own)
+	v.Managed = Managed(&own)
+	v.index = newIndex(&own)
+	for i := range own.Nodes {
+		node := &own.Nodes[i]
+		node.ControlPlane = fact.InControlPlane(node.Labels)
+		node.Measured = v.index.admit(node)
+		v.nodes[node.Name] = node
+	}
+	v.countIdle()
+	return v
+}
+
+// OfSet makes a function of a set from a check's Judge, for tests of one check.
+func OfSet(judge func(*View) []api.Finding) func(*fact.Set) []api.Finding {
+	return func(set *fact.Set) []api.Finding { return judge(NewView(set)) }
+}
+
+// Bounds of what one node's answer may say of what it could not read.
+const (
+	// MaxNodeGaps is a little more than a collector writes: 501 of each kind.
+	MaxNodeGaps = 8192
+	// MaxGapDetail is in bytes.
+	MaxGapDetail = 1024
+	maxGapID     = 128
+)
+
+// admit takes from a node's answer what is about the node itself and its own
+// containers. Everything else is refused, and becomes the node's own gap. It is
+// the one place where an answer gets in, from the wire and from a facts file
+// alike. It copies what it changes.
+func (x *index) admit(node *fact.Node) *fact.Measurement {
+	if node.Measured == nil {
+		return nil
+	}
+	m := *node.Measured
+	refused := map[fact.Kind]int{}
+
+	m.Read = slices.DeleteFunc(slices.Clone(m.Read), func(k fact.Kind) bool { return !ofNode(k) })
+
+	// The API server gives a pod its UID, so that whose it is, is known. What a
+	// pod's status says of container ids is a kubelet's word, and refuses nothing.
+	if slices.ContainsFunc(m.Containers, func(c fact.MeasuredContainer) bool { return x.elsewhere(node.Name, c.PodUID) }) {
+		m.Containers = slices.DeleteFunc(slices.Clone(m.Containers), func(c fact.MeasuredContainer) bool {
+			if x.elsewhere(node.Name, c.PodUID) {
+				refused[fact.Processes]++
+				return true
+			}
+			return false
+		})
+	}
+
+	gaps := make([]fact.NodeGap, 0, min(len(m.Gaps), MaxNodeGaps))
+	cut := map[fact.Kind]bool{}
+	for _, gap := range m.Gaps {
+		switch {
+		case !ofNode(gap.What):
+			refused[fact.Processes]++
+			continue
+		case gap.Elsewhere(node.Name):
+			refused[gap.What]++
+			continue
+		case len(gaps) >= MaxNodeGaps:
+			if !cut[gap.What] {
+				cut[gap.What] = true
+				gaps = append(gaps, fact.NodeGap{What: gap.What, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d gaps", MaxNodeGaps)})
+			}
+			continue
+		}
+		if !slices.Contains(fact.Reasons(), gap.Reason) {
+			gap.Reason = fact.ProbeFailed
+		}
+		gap.Detail, gap.Container = bounded(gap.Detail, MaxGapDetail), bounded(gap.Container, maxGapID)
+		gaps = append(gaps, gap)
+	}
+	for _, kind := range fact.Kinds() {
+		if n := refused[kind]; n > 0 {
+			gaps = append(gaps, fact.NodeGap{
+				What: kind, Reason: fact.Refused,
+				Detail: fmt.Sprintf("%d statements of its answer are about something else than this node and its containers", n),
+			})
+		}
+	}
+	m.Gaps = gaps
+	return &m
+}
+
+// ofNode reports whether a node can give facts of this kind.
+func ofNode(kind fact.Kind) bool {
+	return slices.Contains(nodeKinds, kind) || slices.Contains(storageKinds, kind)
+}
+
+// bounded cuts a text to so many bytes, at the start of a rune.
+func bounded(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
+// countIdle counts what does not run.
+func (v *View) countIdle() {
+	started := map[string]bool{}
+	for i := range v.Workloads {
+		w := &v.Workloads[i]
+		key := ownerKey(w.Owner)
+		for j := range w.Pods {
+			if runs(w, &w.Pods[j]) {
+				started[key] = true
+			} else {
+				v.notRunning++
+			}
+		}
+		if len(w.Pods) > 0 && !started[key] {
+			v.idle[key] = true
+		}
+	}
+	for key := range started {
+		delete(v.idle, key)
+	}
+}
+
+// ownerKey identifies the owner of a workload, without its containers.
+func ownerKey(s fact.Subject) string {
+	s.Container = ""
+	return s.Key()
+}
+
+// Idle reports whether a finding's subject is a workload none of whose pods runs.
+func (v *View) Idle(s fact.Subject) bool { return v.idle[ownerKey(s)] }

@@ -1,0 +1,107 @@
+package checks
+
+import (
+	"slices"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// What a node says of the cluster's storage counts only if it is trusted for
+// it. Trust comes from the user (--control-plane-node, --local) or from the
+// API: a role label, which the admission plugin NodeRestriction refuses to
+// kubelets. What a node itself says never makes it a witness.
+
+// StorageWitness reports whether what a node says of the cluster's etcd counts:
+// the user named it, or the API lists it with a role of the control plane or of
+// etcd. On a managed provider no node's word does.
+func (v *View) StorageWitness(node *fact.Node) bool {
+	return v.witness(node, fact.RoleControlPlane, fact.RoleMaster, fact.RoleEtcd)
+}
+
+// ServerWitness reports the same of an API server, which a node with the role
+// of etcd alone does not run.
+func (v *View) ServerWitness(node *fact.Node) bool {
+	return v.witness(node, fact.RoleControlPlane, fact.RoleMaster)
+}
+
+func (v *View) witness(node *fact.Node, roles ...string) bool {
+	named := slices.Contains(v.ControlPlaneNodes, node.Name)
+	return !v.Managed && (named || node.Listed && fact.HasRole(node.Labels, roles...))
+}
+
+// witnessOf is StorageWitness or ServerWitness, by the kind of facts.
+func (v *View) witnessOf(kind fact.Kind, node *fact.Node) bool {
+	if kind == fact.EncryptionConfig {
+		return v.ServerWitness(node)
+	}
+	return v.StorageWitness(node)
+}
+
+// Witnesses are the nodes whose word on this kind of storage facts counts.
+func (v *View) Witnesses(kind fact.Kind) []*fact.Node {
+	var out []*fact.Node
+	for i := range v.Nodes {
+		if v.witnessOf(kind, &v.Nodes[i]) {
+			out = append(out, &v.Nodes[i])
+		}
+	}
+	return out
+}
+
+// storageKinds are the facts about the cluster's storage, which only witnesses
+// can give.
+var storageKinds = []fact.Kind{fact.Etcd, fact.EncryptionConfig}
+
+// serverOf names the process that facts of a storage kind come from.
+var serverOf = map[fact.Kind]string{fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver"}
+
+// providerStatements say what a provider documents. They are detail, never a pass.
+var providerStatements = map[string]string{
+	"eks": "EKS runs etcd itself; it documents envelope encryption of all API data from 1.28 on",
+	"gke": "GKE runs etcd itself; it documents encrypted disks, and application-layer encryption where switched on",
+	"aks": "AKS runs etcd itself; it documents encrypted disks, and KMS encryption where switched on",
+}
+
+// storageGaps says why the cluster's storage was read nowhere, where no witness
+// has read it and no gap of a witness or of the cluster says why. What a node
+// that is no witness says does not matter here.
+func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string) bool) []fact.Gap {
+	if v.Snapshot != nil && kind == fact.Etcd || said(kind, "") {
+		return nil
+	}
+	witnesses := v.Witnesses(kind)
+	measured := 0
+	var gaps []fact.Gap
+	for _, node := range witnesses {
+		switch m := node.Measured; {
+		case m != nil && (len(m.Etcd) > 0 && kind == fact.Etcd || len(m.APIServers) > 0 && kind == fact.EncryptionConfig):
+			return nil
+		case said(kind, node.Name):
+			return nil
+		case m.HasRead(kind):
+			measured++
+		}
+	}
+	gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.NotPresent}
+	snapshot := "give an etcd snapshot: secrets --snapshot FILE"
+	if kind == fact.EncryptionConfig {
+		snapshot = "its configuration has to be looked at there"
+	}
+	switch {
+	case v.Managed:
+		gap.Reason, gap.Detail = fact.ProviderManaged, providerStatements[v.Cluster.Provider]
+		gap.Hint = "ask the provider's own API or console; it cannot be measured from the cluster"
+	case len(witnesses) == 0 && len(v.Nodes) > 0:
+		gap.Detail = "no node has a role label of the control plane, and none was named, so that no node's word on " + serverOf[kind] + " counts"
+		gap.Hint = "name the nodes that run it: --control-plane-node NAME"
+	case measured == 0:
+		gap.Detail = "no node that runs " + serverOf[kind] + " was measured"
+		if kind == fact.Etcd {
+			gap.Hint = snapshot
+		}
+	default:
+		gap.Detail = "no process of " + serverOf[kind] + " was found on the nodes of the control plane that were measured"
+		gap.Hint = "where it runs elsewhere, " + snapshot
+	}
+	return append(gaps, gap)
+}

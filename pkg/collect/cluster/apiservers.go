@@ -1,0 +1,37 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// leaseSelector chooses the lease that each API server holds in kube-system and
+// renews every ten seconds (KEP-1965).
+const leaseSelector = "apiserver.kubernetes.io/identity=kube-apiserver"
+
+// apiServers counts the API servers whose lease has not expired, nil where the
+// leases could not be read: nothing depends on this right alone. What is expired
+// is measured by the newest renewal, which is the servers' clock and not ours.
+func (c *clients) apiServers(ctx context.Context) *int {
+	list, err := c.leases.Leases(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{LabelSelector: leaseSelector})
+	if err != nil {
+		return nil
+	}
+	var newest time.Time
+	for i := range list.Items {
+		if renewed := list.Items[i].Spec.RenewTime; renewed != nil && renewed.After(newest) {
+			newest = renewed.Time
+		}
+	}
+	n := 0
+	for i := range list.Items {
+		spec := &list.Items[i].Spec
+		if spec.RenewTime != nil && spec.LeaseDurationSeconds != nil &&
+			!spec.RenewTime.Add(time.Duration(*spec.LeaseDurationSeconds)*time.Second).Before(newest) {
+			n++
+		}
+	}
+	return &n
+}
