@@ -40,11 +40,18 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 		return nil, noImages()
 	}
 	missing := []string{}
+	labelled := "" // why a pod with an SELinux type did not start
 	for tries := 1; ; p.attempt++ {
 		try := s.attempt(ctx, run, p)
+		if labelled != "" && try.failure != nil && run.Err() == nil {
+			try.failure.Detail += "; this was a second pod, without the SELinux type " + selinuxType + ": one with it did not start: " + labelled
+		}
 		switch {
 		case try.measured != nil:
 			return try.measured, nil
+		case try.label && !p.unlabelled: // that costs no try
+			p.unlabelled, labelled = true, try.failure.Detail
+			continue
 		case try.image: // the node does not hold it: that costs no try
 			missing = append(missing, p.image)
 			if p.image, ok = images(); !ok {
@@ -75,6 +82,7 @@ type outcome struct {
 	again    bool // another pod may fare better
 	memory   bool // with the joined probe in memory
 	image    bool // with another image that the node holds
+	label    bool // without an SELinux type
 }
 
 // attempt runs one pod. Whatever becomes of it, what it mounted is checked
@@ -144,7 +152,7 @@ func (s *session) createPod(ctx context.Context, pod, created *corev1.Pod) ([]di
 // await follows a pod, by its UID, until its container has ended. A nil outcome
 // means that it has.
 func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *podNews) *outcome {
-	pod := created
+	pod, start := created, time.Now()
 	poll := time.NewTicker(s.timing.poll)
 	defer poll.Stop()
 	var patience <-chan time.Time // runs out for a pod that is stuck
@@ -154,7 +162,7 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 		case p.stage == finished:
 			return nil
 		case p.stage == failed, p.stage == stuck && p.now:
-			return &outcome{failure: p.failure, again: p.again, image: p.image}
+			return &outcome{failure: p.failure, again: p.again, image: p.image, label: p.label}
 		case p.stage == stuck && patience == nil:
 			grace := s.timing.startGrace
 			if p.failure.Reason == fact.ImagePull {
@@ -196,6 +204,9 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 			}
 			if f := s.lost(ctx, pod.Spec.NodeName); f != nil && s.progressOf(pod).stage != finished {
 				return &outcome{failure: f}
+			}
+			if out := s.blocked(ctx, pod, time.Since(start)); out != nil {
+				return out
 			}
 		case <-ctx.Done():
 			return &outcome{failure: s.late(run, pod, p)}
@@ -270,6 +281,9 @@ func (s *session) late(run context.Context, pod *corev1.Pod, p progress) *Failur
 	if p.failure != nil {
 		return p.failure
 	}
+	if notStarted(pod) {
+		return s.neverStarted(ctx, pod, p.state)
+	}
 	return &Failure{
 		Reason: fact.Timeout,
 		Detail: fmt.Sprintf("no answer within %s; the pod was %s", s.Timeout, p.state),
@@ -317,7 +331,7 @@ func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) out
 	trailer, err := wire.ParseTrailer([]byte(terminated.Message))
 	if err != nil {
 		f, again, memory := s.exitFailure(pod, terminated)
-		return outcome{failure: f, again: again, memory: memory}
+		return outcome{failure: f, again: again, memory: memory, label: terminated.Reason == "StartError" && refusesLabel(terminated.Message)}
 	}
 	if !trailer.HasMeasurement() {
 		return outcome{failure: &Failure{

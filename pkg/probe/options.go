@@ -128,6 +128,7 @@ type timing struct {
 	margin       time.Duration // by which everything outlives Options.Timeout without a sign of life
 	imageGrace   time.Duration // from the first failed pull to the gap: kubelet tries again after 10 s and 20 s
 	startGrace   time.Duration // from the first failed start of the container to the gap
+	labelGrace   time.Duration // for a pod that does not start, where its Events cannot say why; see blocked
 	poll         time.Duration // without an event: ask for the pod and its node
 	retry        time.Duration // before the second attempt on a node
 	backoff      time.Duration // first wait after a refused request, doubled each time
@@ -157,6 +158,7 @@ func (o Options) complete() (Options, error) {
 	setDefault(&o.timing.margin, time.Minute)
 	setDefault(&o.timing.imageGrace, 30*time.Second)
 	setDefault(&o.timing.startGrace, 15*time.Second)
+	setDefault(&o.timing.labelGrace, 30*time.Second)
 	setDefault(&o.timing.poll, 10*time.Second)
 	setDefault(&o.timing.retry, 3*time.Second)
 	setDefault(&o.timing.backoff, 500*time.Millisecond)

@@ -278,8 +278,8 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
-// The golden files are what manifests prints, and what a reviewer reads: every
-// object, for both levels and both ways onto a node.
+// The golden files are what manifests prints as a run's, and what a reviewer
+// reads: every object, for both levels and both ways onto a node.
 func TestObjects(t *testing.T) {
 	for _, level := range []fact.Level{fact.LevelFull, fact.LevelProc} {
 		for _, image := range []string{ImageEmbedded, "registry.example/checklist-probe@sha256:" + strings.Repeat("0", 64)} {
@@ -308,8 +308,8 @@ func TestObjects(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, o := range objects {
-					text, err := yaml.Marshal(o)
+				for _, d := range objects {
+					text, err := yaml.Marshal(d.Object)
 					if err != nil {
 						t.Fatal(err)
 					}

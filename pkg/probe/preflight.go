@@ -17,61 +17,6 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// A right is one verb on one resource.
-type right struct {
-	cluster                      bool // outside the probe's namespace
-	group, resource, subresource string
-	verb                         string
-	need                         need
-}
-
-// need says when a run cannot do without a right.
-type need int
-
-const (
-	always     need = iota
-	creating        // only where the namespace is absent
-	brings          // only for an embedded probe
-	convenient      // a run does without: it knows less, or cleans up less
-)
-
-// rights lists what the probe asks of the API, sorted by resource.
-func rights() []right {
-	return []right{
-		{true, "", "nodes", "", "get", brings},
-		{true, "", "nodes", "", "list", convenient}, // one request for many nodes' images
-		{true, "", "pods", "", "list", convenient},  // whose images a node can run
-		{true, "", "namespaces", "", "get", convenient},
-		{true, "", "namespaces", "", "create", creating},
-		{true, "", "namespaces", "", "patch", convenient},
-		{true, "", "namespaces", "", "delete", creating},
-		{false, "batch", "jobs", "", "create", always},
-		{false, "batch", "jobs", "", "list", convenient},
-		{false, "batch", "jobs", "", "patch", convenient},
-		{false, "batch", "jobs", "", "delete", always},
-		{false, "", "configmaps", "", "create", brings},
-		{false, "", "configmaps", "", "list", brings},
-		{false, "", "configmaps", "", "delete", brings},
-		{false, "", "pods", "", "create", always},
-		{false, "", "pods", "", "get", always},
-		{false, "", "pods", "", "list", always},
-		{false, "", "pods", "", "watch", always},
-		{false, "", "pods", "", "delete", always},
-		{false, "", "pods", "log", "get", always},
-	}
-}
-
-func (r *right) String() string {
-	resource := r.resource
-	if r.subresource != "" {
-		resource += "/" + r.subresource
-	}
-	if r.group != "" {
-		resource += "." + r.group
-	}
-	return r.verb + " " + resource
-}
-
 // standing is what Preflight found out about the namespace.
 type standing int
 
@@ -233,7 +178,7 @@ func noDryRun(err error) bool {
 func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 	var asked []right
 	for _, r := range rights() {
-		if r.need == always || r.need == creating && stand == absent || r.need == brings && o.embedded() {
+		if r.must&o.when(stand == absent) != 0 {
 			asked = append(asked, r)
 		}
 	}
@@ -244,12 +189,13 @@ func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 		wait.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
+			resource, subresource, _ := strings.Cut(r.resource, "/")
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.subresource,
+					Verb: r.verb, Group: r.group, Resource: resource, Subresource: subresource,
 				},
 			}}
-			if !r.cluster {
+			if r.where == inNamespace {
 				review.Spec.ResourceAttributes.Namespace = o.Namespace
 			}
 			if r.resource == "namespaces" {
@@ -265,7 +211,7 @@ func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 	}
 	var here, outside []string
 	for i, r := range asked {
-		if refused[i] && r.cluster {
+		if refused[i] && r.where == everywhere {
 			outside = append(outside, r.String())
 		} else if refused[i] {
 			here = append(here, r.String())
@@ -281,7 +227,7 @@ func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 	if missing == nil {
 		return nil
 	}
-	hint := "kubectl checklist manifests prints the roles that the probe needs; " + hintNoProbe
+	hint := hintRights + "; " + hintNoProbe
 	if stand == absent && len(outside) > 0 && len(here) == 0 {
 		hint = fmt.Sprintf("namespace %s is absent: --probe-namespace with one that exists and admits pods with hostPID; ", o.Namespace) + hintNoProbe
 	}

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-checklist/kubectl-checklist/hack/requests"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
@@ -46,7 +47,9 @@ type apiServer struct {
 	events     []podEvent
 	changed    chan struct{} // closed and replaced at each change
 	requests   []string      // "POST pods", "GET pods/log", "POST pods dryRun"
-	most       int           // pods there at once
+	accesses   []requests.Access
+	notes      []corev1.Event // what kubelets say
+	most       int            // pods there at once
 
 	// intercept answers a request itself and returns true. what is as in requests.
 	intercept func(w http.ResponseWriter, r *http.Request, what string) bool
@@ -125,6 +128,7 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.requests = append(s.requests, what)
+	s.accesses = append(s.accesses, requests.Of(r))
 	s.mu.Unlock()
 	if s.intercept != nil && s.intercept(w, r, what) {
 		return
@@ -151,6 +155,18 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 		serveObjects(s, w, r, name, dryRun, s.jobs, func() *batchv1.Job { return new(batchv1.Job) }, nil)
 	case "configmaps":
 		serveObjects(s, w, r, name, dryRun, s.maps, func() *corev1.ConfigMap { return new(corev1.ConfigMap) }, nil)
+	case "events":
+		uid, ok := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "involvedObject.uid=")
+		if !ok || uid == "" || r.URL.Query().Get("limit") == "" {
+			s.t.Errorf("%s: events of more than one pod, or without a limit", r.URL)
+		}
+		list := corev1.EventList{Items: []corev1.Event{}}
+		for _, e := range s.notes {
+			if string(e.InvolvedObject.UID) == uid {
+				list.Items = append(list.Items, e)
+			}
+		}
+		s.reply(w, list)
 	case "services", "persistentvolumeclaims", "secrets":
 		if !onlyMetadata(r) || name != "" {
 			s.t.Errorf("%s: more than metadata asked for", r.URL)
@@ -425,6 +441,18 @@ func (s *apiServer) waits(name, reason, message string) {
 	})
 }
 
+// warns writes an Event about a pod, as its kubelet does.
+func (s *apiServer) warns(pod *corev1.Pod, reason, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notes = append(s.notes, corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Name: fmt.Sprintf("%s.%d", pod.Name, len(s.notes))},
+		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: pod.Name, UID: pod.UID},
+		Type:           corev1.EventTypeWarning, Reason: reason, Message: message,
+		LastTimestamp: metav1.Unix(1_700_000_000+int64(len(s.notes)), 0),
+	})
+}
+
 // count counts requests.
 func (s *apiServer) count(what string) int {
 	s.mu.Lock()
@@ -481,7 +509,7 @@ func (s *apiServer) options() Options {
 		Embedded: func(arch string) ([]byte, error) { return []byte("a probe for " + arch), nil },
 		timing: timing{
 			least: time.Millisecond, imageGrace: 50 * time.Millisecond, startGrace: 50 * time.Millisecond,
-			poll: 100 * time.Millisecond, retry: 10 * time.Millisecond, backoff: 5 * time.Millisecond,
+			labelGrace: 250 * time.Millisecond, poll: 100 * time.Millisecond, retry: 10 * time.Millisecond, backoff: 5 * time.Millisecond,
 			accountWait: 200 * time.Millisecond, namespaceEnd: 200 * time.Millisecond,
 		},
 	}

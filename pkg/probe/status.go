@@ -28,6 +28,7 @@ type progress struct {
 	// now tells a stuck pod that no waiting will help; again that a second pod
 	// on this node may fare better; image that one with another image may.
 	now, again, image bool
+	label             bool // one without an SELinux type may
 	// state is a word or two for people: "Pending (ContainerCreating)".
 	state string
 }
@@ -65,6 +66,8 @@ func (o *Options) progressOf(pod *corev1.Pod) progress {
 		p.stage, p.failure = stuck, &Failure{
 			Reason: fact.ProbeFailed, Detail: fmt.Sprintf("starting the probe: %s: %s", reason, message),
 		}
+		p.label = refusesLabel(status.State.Waiting.Message)
+		p.now = p.label
 	}
 	return p
 }
