@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/distribution/reference"
 	batchv1 "k8s.io/api/batch/v1"
@@ -295,7 +296,7 @@ func (s step) field(key string, in reflect.Type) step {
 
 // field compares one field of a Go struct, which is unknown if it has none such.
 func (c *comparison) field(at step, sent, returned any) {
-	kind, known := fieldType(at.in, at.key)
+	kind, known := fieldsOf(at.in)[at.key]
 	if !known {
 		if !equal(sent, returned) && !c.unknown(at.pattern) {
 			c.add(at, sent, returned, true)
@@ -440,22 +441,28 @@ func bounded(text string) string {
 	return text
 }
 
-// fieldType finds a struct's field by its JSON name, those of embedded structs
-// included.
-func fieldType(in reflect.Type, key string) (reflect.Type, bool) {
+// fields caches fieldsOf: reading tags is most of a comparison's time.
+var fields sync.Map // reflect.Type to map[string]reflect.Type
+
+// fieldsOf gives the types of a struct's fields by their JSON names, those of
+// embedded structs included.
+func fieldsOf(in reflect.Type) map[string]reflect.Type {
+	if cached, ok := fields.Load(in); ok {
+		return cached.(map[string]reflect.Type)
+	}
+	types := make(map[string]reflect.Type)
 	for i := range in.NumField() {
 		field := in.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == key && name != "" {
-			return field.Type, true
-		}
-		if field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct {
-			if t, ok := fieldType(field.Type, key); ok {
-				return t, true
-			}
+		switch {
+		case name != "" && name != "-":
+			types[name] = field.Type
+		case field.Anonymous && field.Type.Kind() == reflect.Struct:
+			maps.Copy(types, fieldsOf(field.Type))
 		}
 	}
-	return nil, false
+	fields.Store(in, types)
+	return types
 }
 
 // marshals reports whether a type writes its own JSON: it is compared as a whole.

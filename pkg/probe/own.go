@@ -112,10 +112,10 @@ type entry struct {
 }
 
 // ledger is what a run knows to be its own: the UIDs of what it created, which
-// only the server chooses, and the words that its requests carried, for those
-// whose answer did not arrive. Nobody can know such a word before the object
-// with it exists.
+// only the server chooses, and the words of requests whose answer has not
+// arrived. Nobody can know such a word before the object with it exists.
 type ledger struct {
+	uids  map[types.UID]bool
 	made  map[types.UID]entry
 	words map[string]string // what each was sent with: "pods/NAME"
 	// unsure are the resources of which a create failed: it may have happened
@@ -148,9 +148,18 @@ func (s *session) keep(k *kind, o metav1.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.made == nil {
-		s.made = make(map[types.UID]entry)
+		s.uids, s.made = make(map[types.UID]bool), make(map[types.UID]entry)
 	}
+	s.uids[o.GetUID()] = true
 	s.made[o.GetUID()] = entry{k, o.GetName(), o.GetUID()}
+}
+
+// answered ends the time in which a word proves anything: from now on the UID
+// does, or nothing.
+func (s *session) answered(o metav1.Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.words, o.GetAnnotations()[AnnotationRequest])
 }
 
 func (s *session) forget(uid types.UID) {
@@ -160,13 +169,12 @@ func (s *session) forget(uid types.UID) {
 }
 
 // owns reports whether this run created an object: by its UID, or by word and
-// name. Anybody who may patch an object can copy a word onto it, but nobody can
-// give it another name.
+// name where no answer told the UID. Anybody who may patch an object can copy a
+// word onto it, but nobody can give it another name.
 func (s *session) owns(resource string, o metav1.Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, known := s.made[o.GetUID()]
-	return known || s.words[o.GetAnnotations()[AnnotationRequest]] == resource+"/"+o.GetName()
+	return s.uids[o.GetUID()] || s.words[o.GetAnnotations()[AnnotationRequest]] == resource+"/"+o.GetName()
 }
 
 // left gives what the run has not deleted yet of a resource, by name.
@@ -237,13 +245,14 @@ func (s *session) put(ctx context.Context, k *kind, o, made object) ([]differenc
 		return nil, err
 	}
 	s.keep(k, made)
+	s.answered(o)
 	return s.learned.without(compare(k.shape, sent, returned)), nil
 }
 
 // adopt takes an object that exists already for the one that a first request
-// created, whose answer was lost. It does so only if nothing tells the two
-// apart: the word, the labels, and every field. Otherwise somebody else made it,
-// and it is left alone.
+// created, whose answer was lost. It is that one only by the request's word and
+// its labels; whether its fields are those that were sent put decides, as for an
+// answer that arrived. Otherwise somebody else made it, and it is left alone.
 func (s *session) adopt(ctx context.Context, k *kind, o object, sent tree, made object) (tree, error) {
 	found, err := s.find(ctx, k, o.GetName(), made)
 	if err != nil {
@@ -253,15 +262,14 @@ func (s *session) adopt(ctx context.Context, k *kind, o object, sent tree, made 
 		return nil, apierrors.NewServiceUnavailable(k.name + " " + o.GetName() + " existed, and is gone") // try again
 	}
 	if made.GetAnnotations()[AnnotationRequest] != o.GetAnnotations()[AnnotationRequest] {
+		s.answered(o)
 		return nil, s.planted(k, o.GetName(), "it does not carry the word of this run's request")
 	}
 	if !maps.Equal(made.GetLabels(), o.GetLabels()) {
+		s.answered(o)
 		return nil, s.planted(k, o.GetName(), "its labels are not those that this run gives")
 	}
 	found["apiVersion"], found["kind"] = sent["apiVersion"], sent["kind"] // a list's items have none
-	if found := s.learned.without(compare(k.shape, sent, found)); len(found) > 0 {
-		return nil, s.planted(k, o.GetName(), found[0].String())
-	}
 	return found, nil
 }
 
