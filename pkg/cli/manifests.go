@@ -45,19 +45,20 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 		Use:   "manifests [NODE ...]",
 		Short: "Print what a run creates, and the rights to grant beforehand",
 		Long: describe(`
-			Prints two groups of objects as YAML, and creates none of them:
+			Prints two groups of objects as YAML, and creates none of them.
 
-			  grants  what an administrator applies beforehand: the probe's namespace, and
-			          roles with the rights that a run uses, reading included, and no others.
-			          Runs never create roles.
-			  run     what a run creates itself: the namespace if it is absent, a job, config
-			          maps (here without their bytes), and a pod for each node. A run removes
-			          all of it, except a namespace that existed before or holds anything else.
+			"grants" are what an administrator applies beforehand: the probe's namespace, and
+			roles with the rights that a run uses, reading included, and no others. Runs never
+			create roles.
 
-			The cluster is asked for the nodes and the images that they hold, and for nothing
-			else. It is not asked with --only grants, --for-node or --offline. Without a
-			kubeconfig, or where the server of the current context cannot be reached, words
-			stand for the nodes, and a line on stderr says so.
+			"run" is what a run creates itself: the namespace if it is absent, a job, config
+			maps (here without their bytes), and a pod for each node. A run removes all of it,
+			except a namespace that existed before or that holds anything else.
+
+			The cluster is asked only for its version, its nodes and the images that they hold.
+			It is not asked at all with --only grants, --for-node or --offline. Without a
+			kubeconfig, or if the server of the current context cannot be reached, words stand
+			for the nodes, and a line on stderr says so.
 
 			A probe pod may read the node's files and processes through /proc, and as root it
 			could write there too: no field of a pod forbids that. The probe gives it up itself,
@@ -67,7 +68,7 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 			# For the nodes of the current cluster
 			kubectl checklist manifests
 
-			# Grant a group everything that a run needs; no cluster is asked for the objects
+			# Grant a group everything that a run needs
 			kubectl checklist manifests --only grants --bind group:auditors | kubectl apply -f -
 
 			# What a run creates on two nodes, without asking a cluster
@@ -187,7 +188,7 @@ func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclio
 		case err == nil:
 			asked = true
 		case chosen && clientcmd.IsEmptyConfig(err):
-			return probe.Plan{}, fmt.Errorf("%w; --for-node and --offline print the objects without asking a cluster", err)
+			return probe.Plan{}, errors.New("no kubeconfig found: no cluster can be asked for its nodes; --for-node and --offline print the objects without one")
 		case chosen, !clientcmd.IsEmptyConfig(err) && !unreachable(err):
 			return probe.Plan{}, err
 		default:
@@ -231,7 +232,7 @@ func (f *manifestsFlags) ask(ctx context.Context, env *Env, config *genericcliop
 		return nil, err
 	}
 	for _, gap := range result.Gaps {
-		return nil, fmt.Errorf("%s: %s; --for-node and --offline print the objects without asking a cluster", gap.Detail, gap.Hint)
+		return nil, fmt.Errorf("%s: %s; --for-node and --offline print the objects without asking", gap.Detail, gap.Hint)
 	}
 	opts.Client = client
 	return result.Nodes, nil
