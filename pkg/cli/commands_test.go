@@ -90,6 +90,7 @@ func TestExamples(t *testing.T) {
 				continue
 			}
 			examples++
+			rest, _, _ = strings.Cut(rest, " | ") // what kubectl does with the output
 			args := strings.Fields(strings.TrimSuffix(rest, ")"))
 			root := NewCommand(env)
 			found, args, err := root.Find(args)

@@ -21,6 +21,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
@@ -167,6 +168,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 		want    []fact.Gap
 		pods    int // created for b
 		ok      bool
+		left    []string
 	}{
 		"a log in many frames is read": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) },
@@ -258,10 +260,58 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				s.succeed(pod.Name, string(message.Trailer))
 			}, log: func(int) []byte { return whole }, ok: true, pods: 2,
 		},
-		"a node without any image": {
-			edit:    func(s *apiServer, o *Options) { s.nodes["b"].Status.Images = nil },
+		"a node without any image, where others have none that is pause": {
+			edit: func(s *apiServer, o *Options) {
+				s.nodes["b"].Status.Images = nil
+				for _, n := range []string{"a", "c"} {
+					s.nodes[n].Status.Images[0].Names[0] = "example.com/app:1"
+				}
+			},
 			kubelet: func(*apiServer, *corev1.Pod) {}, pods: 0,
 			want: gapsOf("b", fact.ImagePull, "the node lists no image that an embedded probe could run in (status.images)", embeddedHint),
+		},
+		"a full node is asked for pause by the names that others have": {
+			edit: func(s *apiServer, o *Options) {
+				s.nodes["b"].Status.Images = []corev1.ContainerImage{{Names: []string{"example.com/large:1"}}}
+			},
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				if pod.Spec.Containers[0].Image != "registry.k8s.io/pause:3.10" {
+					t.Errorf("image %s", pod.Spec.Containers[0].Image)
+				}
+				s.succeed(pod.Name, string(message.Trailer))
+			}, log: func(int) []byte { return whole }, ok: true, pods: 1,
+		},
+		"then for what pods without pull secrets run there": {
+			edit: func(s *apiServer, o *Options) {
+				s.nodes["b"].Status.Images = []corev1.ContainerImage{{Names: []string{"example.com/large:1"}}}
+				for _, p := range []struct{ namespace, name, image, secret string }{
+					{"a", "app", "example.com/private:1", "pull"}, {"b", "other", "example.com/other:1", ""},
+					{"kube-system", "kube-proxy", "registry.k8s.io/kube-proxy:v1", ""}, {"kube-system", "private", "example.com/private:2", "pull"},
+				} {
+					pod := &corev1.Pod{
+						ObjectMeta: metav1.ObjectMeta{Name: p.name, Namespace: p.namespace, UID: types.UID(p.name)},
+						Spec:       corev1.PodSpec{NodeName: "b", Containers: []corev1.Container{{Name: "c", Image: p.image}}},
+						Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}},
+					}
+					if p.secret != "" {
+						pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: p.secret}}
+					}
+					s.pods[p.name] = pod
+				}
+			},
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				tried := map[string]string{
+					"checklist-run1-0001": "registry.k8s.io/pause:3.10", "checklist-run1-0001-1": "registry.k8s.io/kube-proxy:v1",
+					"checklist-run1-0001-2": "example.com/other:1", "checklist-run1-0001-3": "example.com/large:1",
+				}
+				if image := pod.Spec.Containers[0].Image; image != tried[pod.Name] {
+					t.Errorf("%s: image %s, expected %s", pod.Name, image, tried[pod.Name])
+				}
+				s.waits(pod.Name, "ErrImageNeverPull", "not there")
+			}, pods: 4,
+			want: gapsOf("b", fact.ImagePull, `image "example.com/large:1": ErrImageNeverPull: not there; also tried: registry.k8s.io/pause:3.10, `+
+				`registry.k8s.io/kube-proxy:v1, example.com/other:1`, embeddedHint),
+			left: []string{"namespace/kubectl-checklist", "pod/app", "pod/kube-proxy", "pod/other", "pod/private"}, // one namespace is enough here
 		},
 		"a pull that fails waits for another try, then names the embedded probe": {
 			edit: func(s *apiServer, o *Options) { o.Image = "example.com/probe@sha256:" + strings.Repeat("0", 64) },
@@ -313,7 +363,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				s.rv++
 				s.event("DELETED", pod)
 			}, pods: 2,
-			want: gapsOf("b", fact.ProbeFailed, "somebody else deleted the probe's pod before it had ended", ""),
+			want: gapsOf("b", fact.ProbeFailed, "somebody else deleted the probe's pod before its answer was read", ""),
 		},
 		"a killed probe": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -358,7 +408,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			if int(pods.Load()) != tc.pods {
 				t.Errorf("%d pods on node b, expected %d", pods.Load(), tc.pods)
 			}
-			s.wantLeft()
+			s.wantLeft(tc.left...)
 		})
 	}
 }
