@@ -34,7 +34,7 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 		}
 	}
 	images := s.imagesFor(ctx, &target)
-	p := podOf{index: index, node: target.Node, arch: target.Arch, owner: s.owner}
+	p := podOf{index: index, node: target.Node, arch: target.Arch, digest: s.digests[target.Arch], owner: s.owner}
 	var ok bool
 	if p.image, ok = images(); !ok {
 		return nil, noImages()

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -163,6 +164,7 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 		return nil, o.changed(doing("job"), found)
 	}
 	var maps []*corev1.ConfigMap
+	var digest [sha256.Size]byte
 	if plan.Embedded {
 		probe, err := o.Embedded(target.Arch)
 		if err != nil {
@@ -171,6 +173,7 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 		if maps, err = o.configMaps(target.Arch, probe, nil); err != nil {
 			return nil, noProbe(err)
 		}
+		digest = sha256.Sum256(probe)
 		found, err := o.try(ctx, o.configs(), maps[0], new(corev1.ConfigMap))
 		if err != nil && !noDryRun(err) {
 			return nil, o.refused(doing("config map"), err)
@@ -179,7 +182,7 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 			return nil, o.changed(doing("config map"), found)
 		}
 	}
-	pod := o.pod(podOf{node: target.Node, image: image}, maps)
+	pod := o.pod(podOf{node: target.Node, image: image, digest: digest}, maps)
 	for wait, start := o.timing.backoff, time.Now(); ; wait *= 2 {
 		found, err := o.try(ctx, o.pods(), pod, new(corev1.Pod))
 		switch {

@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,7 +31,10 @@ type session struct {
 	plan  Plan
 	owner *metav1.OwnerReference
 	maps  map[string][]*corev1.ConfigMap // by architecture
-	watch podWatch
+	// digests are those of the embedded probes, by architecture: of what was
+	// to be written, whatever the cluster holds.
+	digests map[string][sha256.Size]byte
+	watch   podWatch
 	// learned is what the server adds to every pod; see learn.
 	learned learned
 
@@ -95,7 +99,12 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
 		}
 	}
-	s := &session{Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap), learned: known}
+	s := &session{
+		Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap), digests: make(map[string][sha256.Size]byte), learned: known,
+	}
+	for arch, probe := range probes {
+		s.digests[arch] = sha256.Sum256(probe)
+	}
 	results, f := s.run(ctx, stand, probes)
 	if f != nil {
 		all(f)

@@ -1,9 +1,13 @@
 package probe
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -80,6 +84,46 @@ func TestRunMeasuresEveryNodeAndLeavesNothing(t *testing.T) {
 	}
 	if n := s.count("GET pods/log"); n != 0 {
 		t.Errorf("%d logs read although the answers fit the termination message", n)
+	}
+}
+
+// Each pod, that of the dry run too, names the probe that this run brought: the
+// loader on the node runs no other.
+func TestRunNamesTheProbeItBrought(t *testing.T) {
+	s := newAPIServer(t, "a", "b")
+	var mu sync.Mutex
+	commands := map[string]int{}
+	s.intercept = func(_ http.ResponseWriter, r *http.Request, what string) bool {
+		if !strings.HasPrefix(what, "POST pods") {
+			return false
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var pod corev1.Pod
+		if err := json.Unmarshal(body, &pod); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		commands[what+" "+pod.Spec.NodeName+" "+strings.Join(pod.Spec.Containers[0].Command, " ")]++
+		return false
+	}
+	nodes := factNodes("a", "b")
+	nodes[1].Arch = "arm64"
+	run(t, s.options(), nodes, []string{"a", "b"}, nil)
+	of := func(arch string) string {
+		return strings.Join(loader.Command(sha256.Sum256([]byte("a probe for "+arch))), " ")
+	}
+	want := map[string]int{
+		"POST pods dryRun a " + of("amd64"): 1,
+		"POST pods a " + of("amd64"):        1,
+		"POST pods b " + of("arm64"):        1,
+	}
+	if diff := cmp.Diff(want, commands); diff != "" {
+		t.Errorf("commands of the pods (-want +got):\n%s", diff)
 	}
 }
 
@@ -169,6 +213,15 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				})
 			}, pods: 2,
 			want: gapsOf("b", fact.ProbeFailed, "loader: "+loader.Diagnose(loader.CodeExec, "checklist loader: errno 013 /work/checklist-probe\n"), embeddedHint),
+		},
+		"a probe that is not ours is refused by the loader, and nothing is tried again": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				s.end(pod.Name, corev1.PodFailed, corev1.ContainerStateTerminated{
+					ExitCode: loader.CodeDigest, Message: "checklist loader: errno 074 /work/checklist-probe\n",
+				})
+			}, pods: 1,
+			want: gapsOf("b", fact.ProbeFailed, "loader: "+loader.Diagnose(loader.CodeDigest, "checklist loader: errno 074 /work/checklist-probe\n"),
+				"somebody changed the run's ConfigMaps or pod: see who may write in namespace kubectl-checklist, and which webhooks change pods"),
 		},
 		"a noexec disk is avoided by the second pod": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
