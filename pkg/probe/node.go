@@ -72,6 +72,11 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 			}
 			return nil, try.failure
 		}
+		if try.gone != "" {
+			if there, err := s.Client.Core.Pods(s.Namespace).Get(ctx, try.gone, metav1.GetOptions{}); err == nil {
+				return nil, s.replaced(there).failure
+			}
+		}
 	}
 }
 
@@ -79,10 +84,11 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 type outcome struct {
 	measured *fact.Measurement
 	failure  *Failure
-	again    bool // another pod may fare better
-	memory   bool // with the joined probe in memory
-	image    bool // with another image that the node holds
-	label    bool // without an SELinux type
+	again    bool   // another pod may fare better
+	memory   bool   // with the joined probe in memory
+	image    bool   // with another image that the node holds
+	label    bool   // without an SELinux type
+	gone     string // the pod, which somebody else deleted
 }
 
 // attempt runs one pod. Whatever becomes of it, what it mounted is checked
@@ -182,7 +188,7 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 			case latest.UID != created.UID:
 				return s.replaced(latest)
 			case gone:
-				return deleted()
+				return deleted(created)
 			default:
 				pod = latest
 			}
@@ -196,7 +202,7 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 			fresh, err := s.Client.Core.Pods(s.Namespace).Get(ctx, created.Name, metav1.GetOptions{})
 			switch {
 			case apierrors.IsNotFound(err):
-				return deleted()
+				return deleted(created)
 			case err == nil && fresh.UID != created.UID:
 				return s.replaced(fresh)
 			case err == nil:
@@ -214,8 +220,8 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 	}
 }
 
-func deleted() *outcome {
-	return &outcome{again: true, failure: &Failure{
+func deleted(pod *corev1.Pod) *outcome {
+	return &outcome{again: true, gone: pod.Name, failure: &Failure{
 		Reason: fact.ProbeFailed, Detail: "somebody else deleted the probe's pod before its answer was read",
 	}}
 }
@@ -242,7 +248,7 @@ func (s *session) look(ctx context.Context, sent, created *corev1.Pod) (*corev1.
 	})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, deleted()
+		return nil, deleted(created)
 	case err != nil:
 		return nil, &outcome{failure: s.refused("reading the probe's pod", err)}
 	case pod.UID != created.UID:
