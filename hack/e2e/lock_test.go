@@ -125,7 +125,7 @@ func probePod(t *testing.T, image string) *corev1.Pod {
 	)
 	must(t, err)
 	for _, object := range objects {
-		if pod, ok := object.(*corev1.Pod); ok {
+		if pod, ok := object.Object.(*corev1.Pod); ok {
 			pod.OwnerReferences = []metav1.OwnerReference(nil)
 			return pod
 		}

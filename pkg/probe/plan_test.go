@@ -425,7 +425,7 @@ func TestPodNamesTheProbe(t *testing.T) {
 	}
 	commands := map[string][]string{}
 	for _, o := range objects {
-		if pod, ok := o.(*corev1.Pod); ok {
+		if pod, ok := o.Object.(*corev1.Pod); ok {
 			commands[pod.Spec.NodeName] = pod.Spec.Containers[0].Command
 		}
 	}

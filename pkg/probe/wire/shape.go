@@ -77,6 +77,10 @@ func (b *shapes) of(t reflect.Type) *shape {
 	case reflect.TypeFor[map[string]string]():
 		s.form = aMap
 		return s
+	case reflect.TypeFor[fact.NodeGap]():
+		// It decodes itself for the sake of old files; on the wire there is
+		// only its newest form.
+		return b.ofStruct(s)
 	}
 	if m := reflect.PointerTo(t); m.Implements(reflect.TypeFor[unmarshaler]()) || m.Implements(reflect.TypeFor[textUnmarshaler]()) {
 		panic("no form for the type " + t.String() + ", which decodes itself")
@@ -131,8 +135,11 @@ func (b *shapes) ofStruct(s *shape) *shape {
 	for i := range s.typ.NumField() {
 		f := s.typ.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" {
+			continue // never on the wire
+		}
 		_, twice := named[name]
-		if f.Anonymous || !f.IsExported() || name == "" || name == "-" || twice || strings.Contains(options, "string") {
+		if f.Anonymous || !f.IsExported() || name == "" || twice || strings.Contains(options, "string") {
 			panic("no form for the field " + s.typ.String() + "." + f.Name)
 		}
 		named[name] = len(s.fields)
