@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -186,37 +187,99 @@ func TestFaults(t *testing.T) {
 	noLeftovers(t, ctx)
 }
 
-// The clean pod passes every check that was measured on it, and a yes is only
-// given where something was.
+// The clean pod passes every check that was measured on it. A yes is given only
+// where every part of a question was covered, on the whole cluster: today that
+// is the first question.
 func TestCleanSubjects(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
 	encrypted(t, ctx)
 	inNamespace(t, ctx)
 
-	measured := reportOf(t, ctx, "pods", "-n", faults.Namespace, "--measure")
-	for _, f := range measured.Findings {
+	narrowed := reportOf(t, ctx, "pods", "-n", faults.Namespace, "--measure")
+	for _, f := range narrowed.Findings {
 		if f.Verdict != api.Pass && f.Severity != api.Low {
 			t.Errorf("clean pod: %s is %s: %s", f.Check, f.Verdict, f.Message)
 		}
 	}
-	for _, a := range measured.Answers {
-		if a.Answer != api.Yes {
-			t.Errorf("clean pod, measured: %s is %q (%s), want yes", a.Question, a.Answer, a.Reason)
+	for _, a := range narrowed.Answers {
+		if a.Answer != api.Unknown || a.Measured == 0 {
+			t.Errorf("clean pod, one namespace: %s is %q (%s) with %d measured, want unknown and some", a.Question, a.Answer, a.Reason, a.Measured)
 		}
-		if a.Measured == 0 {
-			t.Errorf("clean pod: %s is %q with nothing measured", a.Question, a.Answer)
+		if want := "NotRequested: only namespace " + faults.Namespace + "; nothing found there"; a.Reason != want {
+			t.Errorf("clean pod, one namespace: %s: reason %q, want %q", a.Question, a.Reason, want)
 		}
 	}
-	declared := reportOf(t, ctx, "pods", "-n", faults.Namespace)
-	for _, a := range declared.Answers {
+	for _, a := range reportOf(t, ctx, "pods", "-n", faults.Namespace).Answers {
 		if a.Answer == api.Yes {
 			t.Errorf("clean pod, declared only: %s is yes", a.Question)
 		}
 	}
-	secrets := reportOf(t, ctx, "secrets")
-	for _, a := range secrets.Answers {
-		if a.Answer != api.Yes {
-			t.Errorf("every Secret encrypted: answer %q (%s), want yes; findings %+v", a.Answer, a.Reason, harness.Failing(secrets, nil))
+
+	whole := reportOf(t, ctx)
+	for _, a := range whole.Answers {
+		if a.Question == api.Builds && a.Answer != api.Yes {
+			t.Errorf("nothing builds here, all of it was measured: %s is %q (%s), want yes; findings %+v", a.Question, a.Answer, a.Reason, harness.Failing(whole, nil))
 		}
+		if a.Question != api.Builds && a.Answer == api.Yes {
+			t.Errorf("%s is yes, though this version has not all its checks", a.Question)
+		}
+		for _, p := range a.Parts {
+			if p.Answer == api.Unknown && p.Reason == "" {
+				t.Errorf("%s, part %s is unknown without a reason", a.Question, p.Part)
+			}
+		}
+	}
+
+	must(t, cluster.Apply(ctx, faults.Secret("clean", "a value that is encrypted")))
+	secrets := reportOf(t, ctx, "secrets")
+	checked := map[string]int{}
+	for _, f := range secrets.Findings {
+		checked[f.Check]++
+		if f.Verdict != api.Pass {
+			t.Errorf("every Secret encrypted: %s %s is %s: %s", f.Check, f.Subject.Name, f.Verdict, f.Message)
+		}
+	}
+	if checked[encryptedAtRest] < 1 || checked["secrets/encryption-config"] != 1 {
+		t.Errorf("findings by check: %v", checked)
+	}
+	for _, p := range secrets.Answers[0].Parts {
+		if !strings.HasPrefix(p.Reason, "Unsupported: this version has no ") {
+			t.Errorf("part %s: %q, want that a check is not built", p.Part, p.Reason)
+		}
+	}
+}
+
+// Without a role label on the node that runs etcd, no node's word on it counts:
+// not even that of the one which holds it. Named by the user, it does.
+func TestAnUnlabelledControlPlane(t *testing.T) {
+	ctx := testContext(t, 5*time.Minute)
+	encrypted(t, ctx)
+	inNamespace(t, ctx)
+	must(t, cluster.Apply(ctx, faults.Secret("clean", "a value that is encrypted")))
+	const label = "node-role.kubernetes.io/control-plane"
+	_, err := cluster.Kubectl(ctx, "label", "node", harness.ControlPlane, label+"-")
+	must(t, err)
+	t.Cleanup(func() {
+		if _, err := cluster.Kubectl(context.WithoutCancel(ctx), "label", "node", harness.ControlPlane, label+"="); err != nil {
+			t.Error(err)
+		}
+	})
+	report := reportOf(t, ctx, "secrets")
+	for _, f := range report.Findings {
+		if f.Verdict == api.Pass || f.Subject.Kind == "Secret" {
+			t.Errorf("without a witness: %s %s is %s: %s", f.Check, f.Subject.Name, f.Verdict, f.Message)
+		}
+	}
+	if !slices.ContainsFunc(report.Gaps, func(g fact.Gap) bool {
+		return g.What == fact.Etcd && strings.Contains(g.Hint, "--control-plane-node")
+	}) {
+		t.Errorf("no gap names the flag: %+v", report.Gaps)
+	}
+	named := reportOf(t, ctx, "secrets", "--control-plane-node", harness.ControlPlane)
+	if !slices.ContainsFunc(named.Findings, func(f api.Finding) bool { return f.Check == encryptedAtRest && f.Verdict == api.Pass }) {
+		t.Errorf("with --control-plane-node: no Secret passes; findings %+v, gaps %+v", named.Findings, named.Gaps)
+	}
+	if result, err := cluster.Checklist(ctx, "secrets", "--control-plane-node", "nosuch"); err != nil || result.Code != 2 || len(result.Stdout) > 0 {
+		t.Errorf("a node that does not exist: exit status %d, %s, error %v", result.Code, result.Stderr, err)
 	}
 }

@@ -71,7 +71,7 @@ func Run(plan Plan, set *fact.Set) Result {
 func (v *View) complete(f *api.Finding, check Check) {
 	f.Check, f.Question = check.ID, check.Question()
 	// Nodes and the cluster have no namespace: they are never the platform's.
-	f.Subject.Platform = f.Subject.Namespace != "" && fact.PlatformNamespace(v.Cluster.Provider, f.Subject.Namespace)
+	f.Subject.Platform = fact.PlatformNamespace(v.Cluster.Provider, f.Subject.Namespace)
 	if f.Severity == "" {
 		f.Severity = check.Severity
 	}
@@ -219,17 +219,32 @@ func compareEvidence(a, b api.Evidence) int {
 
 // SortFindings orders findings as a report prints them.
 func SortFindings(findings []api.Finding) {
-	slices.SortStableFunc(findings, func(a, b api.Finding) int {
+	rank := map[api.Question]int{}
+	for i, info := range Questions() {
+		rank[info.Question] = i
+	}
+	// Findings are large: pointers are sorted, by keys that are made once.
+	type keyed struct {
+		finding  *api.Finding
+		question int
+		subject  string
+	}
+	order := make([]keyed, len(findings))
+	for i := range findings {
+		order[i] = keyed{&findings[i], rank[findings[i].Question], findings[i].Subject.Key()}
+	}
+	slices.SortStableFunc(order, func(a, b keyed) int {
 		return cmp.Or(
-			cmp.Compare(b.Verdict.Rank(), a.Verdict.Rank()),
-			cmp.Compare(b.Severity.Rank(), a.Severity.Rank()),
-			cmp.Compare(questionRank(a.Question), questionRank(b.Question)),
-			cmp.Compare(a.Check, b.Check),
-			cmp.Compare(a.Subject.Key(), b.Subject.Key()),
+			cmp.Compare(b.finding.Verdict.Rank(), a.finding.Verdict.Rank()),
+			cmp.Compare(b.finding.Severity.Rank(), a.finding.Severity.Rank()),
+			cmp.Compare(a.question, b.question),
+			cmp.Compare(a.finding.Check, b.finding.Check),
+			cmp.Compare(a.subject, b.subject),
 		)
 	})
-}
-
-func questionRank(q api.Question) int {
-	return slices.IndexFunc(Questions(), func(info QuestionInfo) bool { return info.Question == q })
+	sorted := make([]api.Finding, len(findings))
+	for i := range order {
+		sorted[i] = *order[i].finding
+	}
+	copy(findings, sorted)
 }

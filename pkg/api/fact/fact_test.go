@@ -194,3 +194,73 @@ func TestStorageClass(t *testing.T) {
 		}
 	}
 }
+
+// A node's gap names the node or one of its containers. Gaps of the first
+// version, which have a subject, are read, and what they are about is kept.
+func TestNodeGapJSON(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text      string
+		want      NodeGap
+		elsewhere bool
+	}{
+		"of the node":      {`{"what":"kernel","reason":"Corrupt","detail":"x"}`, NodeGap{What: Kernel, Reason: Corrupt, Detail: "x"}, false},
+		"of a container":   {`{"what":"kernel","container":"abc","reason":"Corrupt"}`, NodeGap{What: Kernel, Container: "abc", Reason: Corrupt}, false},
+		"an empty subject": {`{"what":"kernel","subject":{"kind":""},"reason":"Corrupt","hint":"rm -rf /","affects":["a/b"]}`, NodeGap{What: Kernel, Reason: Corrupt}, false},
+		"the node as its subject": {
+			`{"what":"kernel","subject":{"kind":"Node","name":"n1"},"reason":"Corrupt"}`,
+			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Node", Name: "n1"}},
+			false,
+		},
+		"another node": {
+			`{"what":"kernel","subject":{"kind":"Node","name":"n2"},"reason":"Corrupt"}`,
+			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Node", Name: "n2"}},
+			true,
+		},
+		"a container as its subject": {
+			`{"what":"kernel","subject":{"kind":"Container","name":"abc","node":"n1"},"reason":"Corrupt"}`,
+			NodeGap{What: Kernel, Container: "abc", Reason: Corrupt, About: &Subject{Kind: "Container", Name: "abc", Node: "n1"}},
+			false,
+		},
+		"a container on another node": {
+			`{"what":"kernel","subject":{"kind":"Container","name":"abc","node":"n2"},"reason":"Corrupt"}`,
+			NodeGap{What: Kernel, Container: "abc", Reason: Corrupt, About: &Subject{Kind: "Container", Name: "abc", Node: "n2"}},
+			true,
+		},
+		"the cluster": {
+			`{"what":"kernel","subject":{"kind":"Cluster"},"reason":"Corrupt"}`,
+			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Cluster"}},
+			true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got NodeGap
+			if err := json.Unmarshal([]byte(tc.text), &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if got.Elsewhere("n1") != tc.elsewhere {
+				t.Errorf("elsewhere: want %v", tc.elsewhere)
+			}
+		})
+	}
+	var gap NodeGap
+	if err := json.Unmarshal([]byte(`{"what":"kernel","why":"x"}`), &gap); err == nil {
+		t.Error("an unknown field is read")
+	}
+}
+
+func TestHasRole(t *testing.T) {
+	for label, want := range map[string]bool{
+		"node-role.kubernetes.io/control-plane": true, "node-role.kubernetes.io/master": true, "node-role.kubernetes.io/etcd": true,
+		"node-role.kubernetes.io/worker": false, "node-role.kubernetes.io/": false, "control-plane": false, "x.node-role.kubernetes.io/master": false,
+	} {
+		if got := InControlPlane(map[string]string{label: ""}); got != want {
+			t.Errorf("%s: want %v, got %v", label, want, got)
+		}
+	}
+	if HasRole(map[string]string{"node-role.kubernetes.io/etcd": ""}, RoleControlPlane, RoleMaster) {
+		t.Error("a node of etcd alone has the role of an API server")
+	}
+}

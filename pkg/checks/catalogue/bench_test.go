@@ -2,7 +2,9 @@ package catalogue
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
@@ -61,6 +63,52 @@ func BenchmarkRun(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		checks.Run(Whole(), set)
+	}
+}
+
+// silent is a cluster of so many nodes of which none was measured, a pod on
+// each, and Secrets in the etcd of the one that was.
+func silent(nodes, secrets int) *fact.Set {
+	set := large(0, secrets)
+	worker, workload := set.Nodes[1], clean().Workloads[0]
+	set.Nodes = set.Nodes[:1]
+	for i := range nodes {
+		node := worker
+		node.Name, node.Measured = fmt.Sprintf("n%05d", i), nil
+		set.Nodes = append(set.Nodes, node)
+		for _, kind := range fact.Kinds() {
+			set.Gaps = append(set.Gaps, fact.Gap{What: kind, Subject: fact.Subject{Kind: "Node", Name: node.Name}, Reason: fact.NotReady})
+		}
+		w := workload
+		w.Owner.Name = fmt.Sprintf("web-%05d", i)
+		w.Pods = []fact.Pod{{
+			Name: w.Owner.Name + "-0", UID: fmt.Sprint(i), Node: node.Name, Phase: "Running",
+			Containers: []fact.ContainerStatus{{Name: "app", ID: fmt.Sprintf("%064d", i), Running: true}},
+		}}
+		set.Workloads = append(set.Workloads, w)
+	}
+	return set
+}
+
+// BenchmarkDoubling judges a set and one of twice its size in turn, and reports
+// how many times as long the larger takes: about two where judging is linear.
+func BenchmarkDoubling(b *testing.B) {
+	for _, size := range []struct{ nodes, secrets int }{{1000, 0}, {5000, 0}, {10_000, 0}, {0, 10_000}, {0, 100_000}, {2000, 10_000}} {
+		b.Run(fmt.Sprintf("nodes=%d/secrets=%d", size.nodes, size.secrets), func(b *testing.B) {
+			small, twice := silent(size.nodes, size.secrets), silent(2*size.nodes, 2*size.secrets)
+			plan := Whole()
+			var took [2]time.Duration
+			for b.Loop() {
+				for i, set := range []*fact.Set{small, twice} {
+					runtime.GC() // garbage of the one is not the other's time
+					start := time.Now()
+					checks.Run(plan, set)
+					took[i] += time.Since(start)
+				}
+			}
+			b.ReportMetric(float64(took[0].Milliseconds())/float64(b.N), "ms")
+			b.ReportMetric(float64(took[1])/float64(took[0]), "times-for-twice")
+		})
 	}
 }
 

@@ -2,9 +2,11 @@ package catalogue
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
@@ -14,12 +16,16 @@ func markdown() string {
 	b.WriteString("# The catalogue\n\n")
 	b.WriteString("<!-- Generated: go test ./pkg/checks/catalogue -run TestDocs -update -->\n\n")
 	fmt.Fprintf(&b, "Version %s. `kubectl checklist explain CHECK` prints one entry.\n\n", Version)
+	b.WriteString("A question is cut into parts. A part is no if one of its findings of at least medium severity fails; else unknown if one of its\n" +
+		"checks is missing in this version, did not run, has an unknown finding or a gap, if nothing was in scope, or if the run looked at\n" +
+		"some of the cluster only; else yes. A question gets the worst answer of its parts, and a yes needs a finding that was measured.\n\n")
 	b.WriteString("| check | severity | basis | what it asserts |\n| --- | --- | --- | --- |\n")
 	for _, c := range All() {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", c.ID, anchor(c.ID), c.Severity, basis(c), c.Title)
 	}
 	for _, info := range checks.Questions() {
 		fmt.Fprintf(&b, "\n## %d. %s\n", info.Number, info.Text)
+		writeParts(&b, info.Question)
 		for _, c := range All() {
 			if c.Question() == info.Question {
 				writeCheck(&b, c)
@@ -27,6 +33,27 @@ func markdown() string {
 		}
 	}
 	return b.String()
+}
+
+// writeParts lists the parts of a question with every check that they take.
+func writeParts(b *strings.Builder, question api.Question) {
+	fmt.Fprintf(b, "\n| part | what it asserts | its checks | not in this version |\n| --- | --- | --- | --- |\n")
+	for _, p := range checks.PartsOf(Parts(), question) {
+		var has, lacks []string
+		for _, id := range p.Checks {
+			slug := checks.Check{ID: id}.Slug()
+			if slices.Contains(known(p), id) {
+				has = append(has, slug)
+			} else {
+				lacks = append(lacks, slug)
+			}
+		}
+		title := p.Title
+		if p.Optional {
+			title += " (optional: needs a database that you give)"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", p.Name, title, strings.Join(has, ", "), strings.Join(lacks, ", "))
+	}
 }
 
 func writeCheck(b *strings.Builder, c checks.Check) {

@@ -136,7 +136,10 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey) ap
 		}
 	}
 	for _, h := range all {
-		if revision > 0 && h.secret.Revision >= revision || revision == 0 && h.secret.Revision == newest {
+		// Without a listed revision nothing shows which member is behind: then
+		// plaintext counts wherever it is.
+		if revision > 0 && h.secret.Revision >= revision ||
+			revision == 0 && (h.secret.Revision == newest || h.secret.Class.Plaintext()) {
 			current = append(current, h)
 		}
 	}

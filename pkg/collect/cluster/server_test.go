@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +30,7 @@ const (
 	setsPath     = "/apis/apps/v1/replicasets"
 	jobsPath     = "/apis/batch/v1/jobs"
 	handlersPath = "/apis/node.k8s.io/v1/runtimeclasses"
+	leasesPath   = "/apis/coordination.k8s.io/v1/leases"
 	versionPath  = "/version"
 )
 
@@ -43,6 +45,7 @@ type server struct {
 	pods       []corev1.Pod
 	volumes    []corev1.PersistentVolume
 	handlers   []nodev1.RuntimeClass
+	leases     []coordinationv1.Lease
 	// metadata are the lists that are only ever served as metadata.
 	metadata map[string][]metav1.PartialObjectMetadata
 
@@ -117,6 +120,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == volumesPath:
 		items, meta := page(s.volumes, options.Get("limit"), options.Get("continue"))
 		s.write(w, r, &corev1.PersistentVolumeList{TypeMeta: kind("v1", "PersistentVolumeList"), ListMeta: meta, Items: items})
+	case path == leasesPath && namespace == "kube-system" && options.Get("labelSelector") == leaseSelector:
+		s.write(w, r, &coordinationv1.LeaseList{TypeMeta: kind("coordination.k8s.io/v1", "LeaseList"), Items: s.leases})
 	case path == handlersPath:
 		s.write(w, r, &nodev1.RuntimeClassList{TypeMeta: kind("node.k8s.io/v1", "RuntimeClassList"), Items: s.handlers})
 	case path == secretsPath, path == setsPath, path == jobsPath:

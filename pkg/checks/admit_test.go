@@ -1,0 +1,160 @@
+package checks
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+// What a node says of itself and its containers is admitted as it is; the rest
+// is refused and is the node's own gap.
+func TestAdmit(t *testing.T) {
+	other := strings.Repeat("c", 64)
+	refused := func(kind fact.Kind, n string) fact.NodeGap {
+		return fact.NodeGap{What: kind, Reason: fact.Refused, Detail: n + " statements of its answer are about something else than this node and its containers"}
+	}
+	type gaps = []fact.NodeGap
+	for name, tc := range map[string]struct {
+		edit       func(*fact.Measurement)
+		gaps       gaps
+		containers []string
+	}{
+		"its own": {
+			func(m *fact.Measurement) {
+				m.Gaps = gaps{{What: fact.Kernel, Reason: fact.Corrupt, Detail: "x"}, {What: fact.Devices, Container: facttest.ID, Reason: fact.Unsupported}}
+			},
+			gaps{{What: fact.Kernel, Reason: fact.Corrupt, Detail: "x"}, {What: fact.Devices, Container: facttest.ID, Reason: fact.Unsupported}},
+			[]string{facttest.ID},
+		},
+		"a container of a pod that is on another node": {
+			func(m *fact.Measurement) {
+				m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other, PodUID: "u2"}, fact.MeasuredContainer{ID: other, PodUID: "u2"})
+			},
+			gaps{refused(fact.Processes, "2")},
+			[]string{facttest.ID},
+		},
+		"a container that nobody knows is its own": {
+			func(m *fact.Measurement) { m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other}) },
+			gaps{},
+			[]string{facttest.ID, other},
+		},
+		"the first version's gaps about others": {
+			func(m *fact.Measurement) {
+				m.Gaps = gaps{
+					{What: fact.Kernel, Reason: fact.NotReady, About: &fact.Subject{Kind: "Node", Name: "good", Platform: true}},
+					{What: fact.Kernel, Reason: fact.NotReady, About: &fact.Subject{Kind: "Cluster"}},
+					{What: fact.Mounts, Reason: fact.NotReady, About: &fact.Subject{Kind: "Pod", Namespace: "shop", Name: "web"}},
+					{What: fact.Mounts, Container: other, Reason: fact.NotReady, About: &fact.Subject{Kind: "Container", Name: other, Node: "good"}},
+				}
+			},
+			gaps{refused(fact.Mounts, "2"), refused(fact.Kernel, "2")},
+			[]string{facttest.ID},
+		},
+		"the first version's gaps about itself": {
+			func(m *fact.Measurement) {
+				m.Gaps = gaps{
+					{What: fact.Kernel, Reason: fact.Corrupt, About: &fact.Subject{Kind: "Node", Name: facttest.Node}},
+					{What: fact.Mounts, Container: "aaa", Reason: fact.Corrupt, About: &fact.Subject{Kind: "Container", Name: "aaa", Node: facttest.Node}},
+				}
+			},
+			gaps{
+				{What: fact.Kernel, Reason: fact.Corrupt, About: &fact.Subject{Kind: "Node", Name: facttest.Node}},
+				{What: fact.Mounts, Container: "aaa", Reason: fact.Corrupt, About: &fact.Subject{Kind: "Container", Name: "aaa", Node: facttest.Node}},
+			},
+			[]string{facttest.ID},
+		},
+		"kinds that no node can give": {
+			func(m *fact.Measurement) {
+				m.Read = append(m.Read, fact.Pods, "x")
+				m.Gaps = gaps{{What: fact.Secrets, Reason: fact.Forbidden}, {What: "x", Reason: fact.Timeout}}
+			},
+			gaps{refused(fact.Processes, "2")},
+			[]string{facttest.ID},
+		},
+		"a reason that there is none of, and texts without end": {
+			func(m *fact.Measurement) {
+				m.Gaps = gaps{{What: fact.Kernel, Container: strings.Repeat("é", 500), Reason: "Because", Detail: strings.Repeat("é", 5000)}}
+			},
+			gaps{{What: fact.Kernel, Container: strings.Repeat("é", 64), Reason: fact.ProbeFailed, Detail: strings.Repeat("é", 512)}},
+			[]string{facttest.ID},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := facttest.Measured(facttest.With(), fact.Container{})
+			set.Workloads = append(set.Workloads, fact.Workload{
+				Owner: fact.Subject{Kind: "Pod", Name: "far"}, Pods: []fact.Pod{{Name: "far", UID: "u2", Node: "good"}},
+			})
+			tc.edit(set.Nodes[0].Measured)
+			before := set.DeepCopy()
+			m := NewView(set).Nodes[0].Measured
+			if diff := cmp.Diff(tc.gaps, m.Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+			var ids []string
+			for _, c := range m.Containers {
+				ids = append(ids, c.ID)
+			}
+			if diff := cmp.Diff(tc.containers, ids); diff != "" {
+				t.Errorf("containers (-want +got):\n%s", diff)
+			}
+			for _, kind := range m.Read {
+				if !ofNode(kind) {
+					t.Errorf("%q was read by a node", kind)
+				}
+			}
+			if diff := cmp.Diff(before, set, cmp.AllowUnexported(fact.CapMask{})); diff != "" {
+				t.Errorf("admitting changed the set:\n%s", diff)
+			}
+		})
+	}
+}
+
+// A million gaps cost a bounded list, which says of which kinds some are missing.
+func TestAdmitBoundsTheNumberOfGaps(t *testing.T) {
+	set := facttest.Measured(facttest.With(), fact.Container{})
+	kinds := []fact.Kind{fact.Kernel, fact.Mounts, fact.Etcd}
+	for i := range 100_000 {
+		set.Nodes[0].Measured.Gaps = append(set.Nodes[0].Measured.Gaps, fact.NodeGap{What: kinds[i%3], Reason: fact.Timeout})
+	}
+	got := NewView(set).Nodes[0].Measured.Gaps
+	if len(got) != MaxNodeGaps+3 {
+		t.Fatalf("want %d gaps, got %d", MaxNodeGaps+3, len(got))
+	}
+	for _, gap := range got[MaxNodeGaps:] {
+		if gap.Reason != fact.Truncated {
+			t.Errorf("gap %+v", gap)
+		}
+	}
+}
+
+// What is derived is computed, whatever facts say of it.
+func TestDerivedFieldsAreNoInput(t *testing.T) {
+	set := facttest.Measured(facttest.With(), fact.Container{})
+	set.Cluster.Provider = "eks"
+	set.Nodes[0].ControlPlane = true
+	set.Workloads[0].Owner.Platform = true
+	v := NewView(set)
+	if v.Cluster.Provider != "unknown" || v.Nodes[0].ControlPlane || v.Managed {
+		t.Errorf("provider %q, control plane %v, managed %v", v.Cluster.Provider, v.Nodes[0].ControlPlane, v.Managed)
+	}
+	check := Check{ID: "builds/a", Severity: "low", Basis: "measured", Judge: func(v *View) []api.Finding {
+		s := v.Workloads[0].Owner
+		node := fact.Subject{Kind: "Node", Name: "n1", Platform: true}
+		system := fact.Subject{Kind: "Pod", Namespace: "kube-system", Name: "x"}
+		return []api.Finding{
+			{Verdict: "pass", Subject: s, Message: "m", Evidence: evidence("e")},
+			{Verdict: "pass", Subject: node, Message: "m", Evidence: evidence("e")},
+			{Verdict: "pass", Subject: system, Message: "m", Evidence: evidence("e"), Question: "drift"},
+		}
+	}}
+	for _, f := range Run(planOf(check), set).Findings {
+		if f.Subject.Platform != (f.Subject.Namespace == "kube-system") || f.Question != "builds" {
+			t.Errorf("%s: platform %v, question %q", f.Subject.Key(), f.Subject.Platform, f.Question)
+		}
+	}
+}

@@ -1,0 +1,277 @@
+package facttest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// Namespaces of random sets; the last is the platform's.
+var Namespaces = []string{"shop", "ci", "kube-system"}
+
+// Random is a cluster as a run collects it: control-plane nodes and workers,
+// workloads whose pods run, wait, have ended or are between two starts, Secrets
+// in etcd members that agree, and here and there a fault or something unread.
+// Many sets have neither, so that properties about yes are not empty.
+func Random(r *rand.Rand) *fact.Set {
+	g := generator{r: r, faulty: r.IntN(3) == 0, torn: r.IntN(3) == 0}
+	set := &fact.Set{CollectedAt: Time, PodScope: fact.PodsAll, SecretsListed: !g.unread(), Cluster: fact.Cluster{Version: "v1.37.2"}}
+	control, workers := 1+r.IntN(3), r.IntN(4)
+	secrets := g.secrets(set)
+	for i := range control + workers {
+		node := fact.Node{
+			Name: fmt.Sprintf("n%d", i), Listed: true, Ready: true, OS: "linux", Arch: "amd64", KubeletVersion: "v1.37.2",
+			Labels: map[string]string{"kubernetes.io/hostname": fmt.Sprintf("n%d", i)},
+		}
+		node.Measured = g.measurement()
+		if i < control {
+			node.Labels["node-role.kubernetes.io/"+fact.RoleControlPlane] = ""
+			g.storage(node.Measured, secrets)
+		}
+		if g.unread() {
+			node.Measured = nil
+		}
+		set.Nodes = append(set.Nodes, node)
+	}
+	for i := range 1 + r.IntN(5) {
+		g.workload(set, i)
+	}
+	return set
+}
+
+type generator struct {
+	r *rand.Rand
+	// faulty and torn sets have faults, and things that were not read.
+	faulty, torn bool
+	pid          int
+}
+
+// fault and unread report whether this one is to have it.
+func (g *generator) fault() bool  { return g.faulty && g.r.IntN(8) == 0 }
+func (g *generator) unread() bool { return g.torn && g.r.IntN(8) == 0 }
+
+func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+func hex(r *rand.Rand, n int) string {
+	var b strings.Builder
+	for b.Len() < n {
+		fmt.Fprintf(&b, "%016x", r.Uint64())
+	}
+	return b.String()[:n]
+}
+
+func (g *generator) measurement() *fact.Measurement {
+	m := Measurement()
+	m.Host = fact.Host{
+		Running:   &fact.RunningKernel{Release: "6.1.0-56-amd64", Build: "#1 SMP Debian 6.1.192-2"},
+		Installed: []fact.InstalledKernel{{Release: "6.1.0-56-amd64", Build: "#1 SMP Debian 6.1.192-2", Path: "/boot/vmlinuz-6.1.0-56-amd64"}},
+		Packages:  &fact.PackageState{Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Checked: Time, Content: Time},
+	}
+	if g.fault() {
+		m.Host.Running.Release = "6.1.0-55-amd64"
+	}
+	if g.fault() {
+		m.Host.Packages.Pending = []fact.PendingUpdate{{Name: "openssl", Arch: "amd64", Installed: "1", Candidate: "2", Security: "2", Archive: "Debian-Security"}}
+	}
+	for _, kind := range slices.Clone(m.Read) {
+		if g.unread() {
+			m.Read = slices.DeleteFunc(m.Read, func(k fact.Kind) bool { return k == kind })
+			if g.r.IntN(2) == 0 {
+				m.Gaps = append(m.Gaps, fact.NodeGap{What: kind, Reason: fact.Timeout})
+			}
+		}
+	}
+	return m
+}
+
+// secrets lists Secrets, and gives what is stored of them.
+func (g *generator) secrets(set *fact.Set) []fact.StoredSecret {
+	var stored []fact.StoredSecret
+	for i := range 1 + g.r.IntN(12) {
+		s := fact.StoredSecret{
+			Namespace: pick(g.r, Namespaces), Name: fmt.Sprintf("s%02d", i), Revision: int64(100 + i),
+			Class: fact.ClassAESCBC, Provider: "k8s:enc:aescbc:v1:key1:", Size: 300,
+		}
+		if g.fault() {
+			s.Class, s.Provider = fact.ClassIdentityProtobuf, ""
+		}
+		stored = append(stored, s)
+		if set.SecretsListed && !g.unread() {
+			set.Secrets = append(set.Secrets, fact.SecretName{Namespace: s.Namespace, Name: s.Name, ResourceVersion: fmt.Sprint(s.Revision)})
+		}
+	}
+	return stored
+}
+
+func (g *generator) storage(m *fact.Measurement, secrets []fact.StoredSecret) {
+	db := fact.EtcdDB{
+		Path: "/var/lib/etcd/member/snap/db", Prefix: "/registry", PrefixFrom: "--etcd-prefix", Revision: 1000,
+		Complete: !g.unread(), Secrets: slices.Clone(secrets), Total: len(secrets),
+	}
+	m.Etcd = []fact.EtcdDB{db}
+	started := fact.NewTime(Time.Add(-time.Hour))
+	provider := fact.EncryptionProvider{Type: "aescbc", Keys: []string{"key1"}}
+	if g.fault() {
+		provider = fact.EncryptionProvider{Type: "identity"}
+	}
+	m.APIServers = []fact.APIServer{{
+		PID: 50, Started: started, EncryptionFlag: true,
+		Encryption: &fact.EncryptionConfiguration{
+			Path: "/etc/kubernetes/enc.yaml", Changed: fact.NewTime(started.Add(-time.Hour)),
+			Entries: []fact.EncryptionEntry{{Resources: []string{"secrets"}, Providers: []fact.EncryptionProvider{provider}}},
+		},
+	}}
+}
+
+// workload adds a Deployment, whose pods run where the set has nodes.
+func (g *generator) workload(set *fact.Set, i int) {
+	namespace, name := pick(g.r, Namespaces), fmt.Sprintf("w%d", i)
+	c := fact.Container{
+		Name: "app", Type: fact.RegularContainer, Field: "spec.containers[0]", ReadOnlyRootFilesystem: Ptr(true), CapDrop: []string{"ALL"},
+		Image: "registry.example/app@sha256:" + strings.Repeat("1", 64),
+	}
+	if g.fault() {
+		c.Privileged = Ptr(true)
+	}
+	if g.fault() {
+		c.Image = "registry.example/app:latest"
+	}
+	w := fact.Workload{
+		Owner: fact.Subject{Kind: "Deployment", Namespace: namespace, Name: name},
+		Spec: fact.PodSpec{
+			Origin: fmt.Sprintf("pod/%s/%s-0", namespace, name), Path: "spec", RestartPolicy: "Always", Containers: []fact.Container{c},
+		},
+	}
+	w.Spec.HostPID = g.fault()
+	for j := range 1 + g.r.IntN(3) {
+		node := &set.Nodes[g.r.IntN(len(set.Nodes))]
+		id := hex(g.r, 64)
+		pod := fact.Pod{
+			Name: fmt.Sprintf("%s-%d", name, j), UID: hex(g.r, 8) + "-1111-1111-1111-" + hex(g.r, 12), Node: node.Name, Phase: "Running",
+			Containers: []fact.ContainerStatus{{Name: "app", ID: id, Running: true}},
+		}
+		status := &pod.Containers[0]
+		switch g.r.IntN(10) {
+		case 0:
+			pod.Phase, *status = "Pending", fact.ContainerStatus{Name: "app", Waiting: true}
+		case 1:
+			pod.Phase, *status = "Succeeded", fact.ContainerStatus{Name: "app", ID: id, Terminated: true, ExitCode: Ptr(int32(0))}
+		case 2:
+			if g.torn {
+				*status = fact.ContainerStatus{Name: "app", LastID: id, Waiting: true, Restarted: true}
+			}
+		}
+		w.Pods = append(w.Pods, pod)
+		if status.Running && node.Measured != nil && !g.unread() {
+			node.Measured.Containers = append(node.Measured.Containers, g.container(id, pod.UID))
+		}
+	}
+	set.Workloads = append(set.Workloads, w)
+}
+
+func (g *generator) container(id, uid string) fact.MeasuredContainer {
+	m := With(func(p *fact.Process) {
+		g.pid++
+		p.PID = 1000 + g.pid
+		if g.fault() {
+			p.CapEff, p.CapPrm = fact.NewCapMask(AllCaps), fact.NewCapMask(AllCaps)
+		}
+		if g.fault() {
+			p.Exe = &fact.Executable{Path: "/tmp/miner", Origin: fact.OriginAdded}
+		}
+		if g.fault() {
+			p.Exe = &fact.Executable{Path: "/usr/bin/buildkitd", Origin: fact.OriginImage}
+		}
+	})
+	m.ID, m.PodUID, m.Kubernetes = id, uid, true
+	m.Root = &fact.Mount{Path: "/", FSType: "overlay", ReadOnly: !g.fault()}
+	m.DeviceFS = "tmpfs"
+	m.Upper = &fact.UpperWalk{Path: "/var/lib/containerd/u", Entries: 3}
+	return m
+}
+
+// Hostile replaces what one node says, its kubelet's word on its own pods too,
+// by lies that are built from the set's own ids, UIDs, names, paths and
+// revisions. What the API server itself vouches for (that the node exists, which
+// pods are bound to it and their UIDs) stays.
+func Hostile(r *rand.Rand, set *fact.Set, name string) *fact.Set {
+	set = set.DeepCopy()
+	g := generator{r: r, faulty: true, torn: true}
+	var ids, uids []string
+	var secrets []fact.StoredSecret
+	for i := range set.Workloads {
+		for j := range set.Workloads[i].Pods {
+			p := &set.Workloads[i].Pods[j]
+			uids = append(uids, p.UID)
+			for _, c := range p.Containers {
+				ids = append(ids, c.ID, c.LastID)
+			}
+		}
+	}
+	for i := range set.Nodes {
+		if m := set.Nodes[i].Measured; m != nil {
+			for _, db := range m.Etcd {
+				secrets = append(secrets, db.Secrets...)
+			}
+		}
+	}
+	ids, uids = append(ids, hex(r, 64), ""), append(uids, hex(r, 32), "")
+
+	m := g.measurement()
+	for range r.IntN(6) {
+		m.Containers = append(m.Containers, g.container(pick(r, ids), pick(r, uids)))
+		c := &m.Containers[len(m.Containers)-1]
+		c.Sandbox, c.Self, c.Kubernetes = r.IntN(8) == 0, r.IntN(8) == 0, r.IntN(2) == 0
+	}
+	if r.IntN(2) == 0 {
+		for i := range secrets {
+			secrets[i].Class = pick(r, []fact.StorageClass{fact.ClassIdentityProtobuf, fact.ClassKMSv2, fact.ClassAESCBC, fact.ClassEmpty, fact.ClassUnknown})
+			secrets[i].Revision += int64(r.IntN(3)) * int64(r.IntN(1000))
+		}
+		g.storage(m, secrets)
+		m.Etcd[0].Path = pick(r, []string{m.Etcd[0].Path, "/calico/db"})
+		m.Etcd[0].Revision += int64(r.IntN(2000))
+	}
+	kinds := append(fact.Kinds(), "nonsense", "")
+	for range r.IntN(8) {
+		gap := fact.NodeGap{What: pick(r, kinds), Container: pick(r, ids), Reason: pick(r, append(fact.Reasons(), "Nonsense")), Detail: strings.Repeat("x", r.IntN(3000))}
+		if r.IntN(3) == 0 { // as the first version's, about somebody else
+			other := set.Nodes[r.IntN(len(set.Nodes))].Name
+			gap.About = &fact.Subject{
+				Kind: pick(r, []string{"Node", "Container", "Pod", "Cluster", "File", "Deployment", "Secret"}), Platform: r.IntN(2) == 0,
+				Namespace: pick(r, Namespaces), Name: pick(r, append(slices.Clone(ids), other)), Node: other,
+			}
+		}
+		m.Gaps = append(m.Gaps, gap)
+	}
+	m.Read = append(m.Read, pick(r, kinds))
+	m.Level = pick(r, []fact.Level{fact.LevelFull, fact.LevelProc, "x"})
+	for i := range set.Nodes {
+		n := &set.Nodes[i]
+		if n.Name != name {
+			continue
+		}
+		n.Measured = m
+		n.ControlPlane = true
+		n.Labels["eks.amazonaws.com/nodegroup"] = "x" // its kubelet may write such labels
+		n.OSImage, n.KubeletVersion = "Talos (v1)", pick(r, []string{"v1.37.2", "v9.9.9", ""})
+	}
+	for i := range set.Workloads {
+		for j := range set.Workloads[i].Pods {
+			p := &set.Workloads[i].Pods[j]
+			if p.Node != name {
+				continue
+			}
+			p.Phase, p.ConfigHash = pick(r, []string{"Running", "Pending", "Succeeded", "Failed", ""}), pick(r, append(slices.Clone(uids), hex(r, 32)))
+			for k := range p.Containers {
+				c := &p.Containers[k]
+				c.ID, c.LastID, c.Running, c.Waiting = pick(r, ids), pick(r, ids), r.IntN(2) == 0, r.IntN(2) == 0
+			}
+		}
+	}
+	return set
+}
