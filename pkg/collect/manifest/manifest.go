@@ -100,7 +100,7 @@ func Read(ctx context.Context, files Files, namespace string, stdin io.Reader) (
 }
 
 func (f Files) read(ctx context.Context, namespace string, stdin io.Reader) ([]fact.Workload, error) {
-	var workloads []fact.Workload
+	var out declared
 	sources, problems := f.sources(stdin)
 	for _, s := range sources {
 		if ctx.Err() != nil {
@@ -124,18 +124,25 @@ func (f Files) read(ctx context.Context, namespace string, stdin io.Reader) ([]f
 				return nil, ctx.Err()
 			}
 			docs[i].built = s.built
-			found, wrong := docs[i].workloads(namespace)
-			workloads, problems = append(workloads, found...), append(problems, wrong...)
+			problems = append(problems, docs[i].workloads(namespace, &out)...)
 		}
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	if len(workloads) == 0 {
+	if len(out.workloads) == 0 {
 		return nil, fmt.Errorf("%w in %s", ErrNoWorkload, strings.Join(f.Names(), ", "))
 	}
-	Sort(workloads)
-	return workloads, nil
+	out.storage.resolve(out.workloads, out.pending)
+	Sort(out.workloads)
+	return out.workloads, nil
+}
+
+// declared is what all manifests together declare.
+type declared struct {
+	workloads []fact.Workload
+	storage   storage
+	pending   []pendingClaim
 }
 
 // inSource names the source of an error that does not name one.
@@ -147,38 +154,43 @@ func inSource(name string, err error) error {
 	return Problem{Source: name, Text: err.Error()}
 }
 
-// workloads finds what a document declares: an object, or those in a List.
-func (d *document) workloads(namespace string) (workloads []fact.Workload, problems []error) {
+// workloads adds what a document declares: an object, or those in a List.
+func (d *document) workloads(namespace string, out *declared) (problems []error) {
 	defer func() {
 		if v := recover(); v != nil {
-			workloads, problems = nil, []error{d.problem(0, panicked+crash.Describe(v))}
+			problems = append(problems, d.problem(0, panicked+crash.Describe(v)))
 		}
 	}()
 	value, err := d.decode()
 	if err != nil {
-		return nil, []error{err}
+		return []error{err}
 	}
 	if value == nil {
-		return nil, nil
+		return nil
 	}
 	flatten(value, nil, "", "", func(object *unstructured.Unstructured, path []any, err error) {
 		var workload fact.Workload
+		var claims map[int]string
 		found := false
 		if err == nil {
 			if object.GetNamespace() == "" && namespace != "" {
 				object.SetNamespace(namespace)
 			}
-			workload, found, err = fromObject(object, d.source+" ")
+			out.storage.add(object, d.source+" ")
+			workload, claims, found, err = fromObject(object, d.source+" ")
 			err = named(object, err)
 		}
 		if err != nil {
 			problems = append(problems, d.problem(d.lineOf(path, err), itemText(path)+err.Error()))
 		}
 		if found {
-			workloads = append(workloads, workload)
+			for volume, name := range claims {
+				out.pending = append(out.pending, pendingClaim{len(out.workloads), volume, workload.Owner.Namespace, name})
+			}
+			out.workloads = append(out.workloads, workload)
 		}
 	})
-	return workloads, problems
+	return problems
 }
 
 // lineOf is the line in the text of what an error at a path of objects is about.
@@ -317,7 +329,7 @@ func Named(_ context.Context, getter resource.RESTClientGetter, namespace string
 		if !ok {
 			return nil, fmt.Errorf("expected an object, found %T", info.Object)
 		}
-		workload, found, err := fromObject(object, "")
+		workload, _, found, err := fromObject(object, "")
 		if err != nil {
 			return nil, named(object, err)
 		}
@@ -379,8 +391,9 @@ var builtin = map[string][]string{
 
 // fromObject finds the pod spec in an object, whatever its kind: a Pod's own,
 // or a template's that has containers. Other kinds with none of these fields
-// run no pod that we know of.
-func fromObject(object *unstructured.Unstructured, prefix string) (fact.Workload, bool, error) {
+// run no pod that we know of. Claims are the names of its claims by volume: what
+// is behind them the object does not say.
+func fromObject(object *unstructured.Unstructured, prefix string) (w fact.Workload, claims map[int]string, found bool, err error) {
 	gvk := object.GroupVersionKind()
 	fields, own := builtin[gvk.Group+" "+gvk.Kind]
 	if !own {
@@ -393,7 +406,7 @@ func fromObject(object *unstructured.Unstructured, prefix string) (fact.Workload
 			}
 		}
 		if fields == nil {
-			return fact.Workload{}, false, nil
+			return fact.Workload{}, nil, false, nil
 		}
 	}
 	for _, metadata := range []struct {
@@ -402,14 +415,14 @@ func fromObject(object *unstructured.Unstructured, prefix string) (fact.Workload
 	}{{[]string{"metadata"}, metadataType}, {append(slices.Clone(fields), "metadata"), metadataType}} {
 		if value, found := lookup(object.Object, metadata.path); found {
 			if wrong := misfit(value, metadata.of, anyPath(metadata.path)); wrong != nil {
-				return fact.Workload{}, false, wrong
+				return fact.Workload{}, nil, false, wrong
 			}
 		}
 	}
 	path := strings.Join(append(slices.Clone(fields), "spec"), ".")
 	spec, err := podSpec(object.Object, fields)
 	if err != nil {
-		return fact.Workload{}, false, err
+		return fact.Workload{}, nil, false, err
 	}
 	labels := texts(object.Object, append(slices.Clone(fields), "metadata", "labels"))
 	annotations := texts(object.Object, append(slices.Clone(fields), "metadata", "annotations"))
@@ -421,13 +434,15 @@ func fromObject(object *unstructured.Unstructured, prefix string) (fact.Workload
 	if namespace != "" {
 		origin += namespace + "/"
 	}
-	return fact.Workload{
+	w = fact.Workload{
 		Owner: fact.Subject{
 			Kind: object.GetKind(), Namespace: namespace, Name: name,
 			Platform: fact.PlatformNamespace("", namespace),
 		},
 		Spec: podspec.From(origin+name, path, labels, annotations, spec),
-	}, true, nil
+	}
+	openVolumes(&w.Spec)
+	return w, claimsOf(spec), true, nil
 }
 
 // objectMeta are the fields of metadata that are read.

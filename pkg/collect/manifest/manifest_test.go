@@ -384,7 +384,7 @@ func TestErrorsQuoteNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			put(spec, path, value)
-			_, _, err := fromObject(&unstructured.Unstructured{Object: map[string]any{
+			_, _, _, err := fromObject(&unstructured.Unstructured{Object: map[string]any{
 				"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "a"}, "spec": spec,
 			}}, "x.yaml ")
 			if err == nil {
