@@ -148,8 +148,11 @@ func (s *session) answer(ctx, run context.Context, sent, created *corev1.Pod, ne
 // has room again when one of them is gone.
 func (s *session) createPod(ctx context.Context, pod, created *corev1.Pod) ([]difference, error) {
 	for {
+		// Whether there are others is asked before: they may end while the server
+		// refuses, and then there is room.
+		others := s.busy() > 1
 		found, err := s.put(ctx, s.pods(), pod, created)
-		if !quotaUsedUp(err) || s.busy() < 2 || sleep(ctx, s.timing.retry) != nil {
+		if !quotaUsedUp(err) || !others || sleep(ctx, s.timing.retry) != nil {
 			return found, err
 		}
 	}

@@ -775,9 +775,6 @@ func TestShapesRefuseWhatTheyDoNotKnow(t *testing.T) {
 		"a number in a string": struct {
 			A int `json:"a,string"`
 		}{},
-		"a field that is left out": struct {
-			A int `json:"-"`
-		}{},
 		"an embedded struct":           struct{ fact.Cost }{},
 		"a type that decodes itself":   struct{ A time.Time }{},
 		"a pointer to such a type":     struct{ A *time.Time }{},
@@ -794,6 +791,18 @@ func TestShapesRefuseWhatTheyDoNotKnow(t *testing.T) {
 			b := shapes{structs: make(map[reflect.Type]*shape)}
 			b.of(reflect.TypeOf(value))
 		})
+	}
+}
+
+// A field that encoding/json leaves out is not read either.
+func TestShapesLeaveOutWhatIsNeverSent(t *testing.T) {
+	b := shapes{structs: make(map[reflect.Type]*shape)}
+	s := b.of(reflect.TypeFor[struct {
+		A int `json:"a"`
+		B int `json:"-"`
+	}]())
+	if len(s.fields) != 1 || s.fields[0].name != "a" {
+		t.Errorf("fields %+v", s.fields)
 	}
 }
 
