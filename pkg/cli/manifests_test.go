@@ -384,6 +384,29 @@ func TestManifestsEmbedded(t *testing.T) {
 	}
 }
 
+// What the cluster says of its nodes' images is printed.
+func TestManifestsImages(t *testing.T) {
+	if _, err := embedded.Probe("amd64"); errors.Is(err, embedded.ErrNotBuilt) {
+		t.Skip(err)
+	}
+	t.Setenv("HOME", t.TempDir())
+	kubeconfigFor(t, newSmallCluster(t).URL)
+	env, out, errOut := testEnv()
+	if code := Main(t.Context(), env, []string{"manifests", "--only=run", "--probe-image=embedded"}); code != ExitOK || errOut.Len() > 0 {
+		t.Errorf("exit status %d, stderr %q", code, errOut)
+	}
+	images := map[string]string{}
+	for _, o := range decoded(t, out.Bytes()) {
+		if pod, ok := o.(*corev1.Pod); ok {
+			images[pod.Spec.NodeName] = pod.Spec.Containers[0].Image
+		}
+	}
+	want := map[string]string{"worker-1": "registry.example/pause:3.10", "worker-2": "registry.example/pause:3.10"}
+	if diff := cmp.Diff(want, images); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
+	}
+}
+
 func TestParseSubjects(t *testing.T) {
 	user := func(name string) rbacv1.Subject {
 		return rbacv1.Subject{Kind: "User", APIGroup: "rbac.authorization.k8s.io", Name: name}

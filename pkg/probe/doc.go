@@ -10,7 +10,7 @@
 //   - one bare pod for each node, placed by spec.nodeName, at most
 //     Options.MaxInFlight at once, deleted as soon as its facts are here.
 //
-// Objects prints them, with the rights that a user needs.
+// Objects gives them for people to read, Grants the rights that a run uses.
 //
 // # Who removes it
 //
@@ -97,5 +97,7 @@
 // A node that cannot be measured is a gap for that node, one for each kind of
 // facts that was wanted; it never costs the others. What makes every pod
 // impossible (rights, Pod Security, a webhook, a quota) is found by Preflight
-// before anything is created and becomes the same gap for all nodes.
+// before anything is created and becomes the same gap for all nodes. A pod that
+// does not start is explained by its Events; where they say that the node refuses
+// the SELinux type, a second pod goes without it (blocked).
 package probe

@@ -104,11 +104,12 @@ func refusesLabel(message string) bool {
 // user may not read Events and it could be so.
 //
 // A policy that does not know the type spc_t makes the kernel refuse every
-// sandbox with it, in permissive mode too: Flatcar's is one that did not know it
-// for years, Bottlerocket's another. No name of an operating system decides
-// here: newer versions may know the type, and other systems may not. Without the
-// type a container gets the runtime's own, which can read less where SELinux is
-// enforced. So a pod with the type comes first, and costs such a node ten seconds.
+// sandbox with it, in permissive mode too. The first versions of Flatcar and
+// Bottlerocket had such policies (Flatcar issue 891, Bottlerocket issue 1221);
+// later ones may know the type, and other systems may not, so no name of an
+// operating system decides here. Without the type a container gets the runtime's
+// own, which can read less where SELinux is enforced. So a pod with the type comes
+// first, and costs such a node ten seconds.
 func (o *Options) blocked(ctx context.Context, pod *corev1.Pod, since time.Duration) *outcome {
 	if !notStarted(pod) || !labelled(pod) {
 		return nil
