@@ -104,7 +104,6 @@ func TestKubeconfigErrors(t *testing.T) {
 }
 
 func TestKubeconfigsLeakNothing(t *testing.T) {
-	t.Parallel()
 	said := kinds{}
 	dir := t.TempDir()
 	for seed := range int64(400) {

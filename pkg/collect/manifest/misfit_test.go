@@ -94,8 +94,15 @@ func TestMisfit(t *testing.T) {
 	}
 	walk(decode(), nil)
 	refused, taken := 0, 0
-	spec := decode()
+	all := decode()
 	for _, path := range paths {
+		// Of the field that the path is in, and of no other.
+		field := path[0].(string)
+		spec := map[string]any{field: all[field]}
+		if field == "volumes" && len(path) > 3 { // one source, too
+			source := path[2].(string)
+			spec = map[string]any{field: []any{map[string]any{source: get(all, path[:3])}}}
+		}
 		before := get(spec, path)
 		for _, value := range []any{"CANARY", 7654321.5, int64(1), []any{"CANARY"}, map[string]any{"CANARY": "CANARY"}, true, nil} {
 			put(spec, path, value)
