@@ -230,6 +230,7 @@ func TestCleanSubjects(t *testing.T) {
 		}
 	}
 
+	must(t, cluster.Apply(ctx, faults.Secret("clean", "a value that is encrypted")))
 	secrets := reportOf(t, ctx, "secrets")
 	checked := map[string]int{}
 	for _, f := range secrets.Findings {
@@ -253,6 +254,8 @@ func TestCleanSubjects(t *testing.T) {
 func TestAnUnlabelledControlPlane(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
 	encrypted(t, ctx)
+	inNamespace(t, ctx)
+	must(t, cluster.Apply(ctx, faults.Secret("clean", "a value that is encrypted")))
 	const label = "node-role.kubernetes.io/control-plane"
 	_, err := cluster.Kubectl(ctx, "label", "node", harness.ControlPlane, label+"-")
 	must(t, err)

@@ -287,3 +287,29 @@ func TestCoverageCountsWhatRuns(t *testing.T) {
 		t.Errorf("want yes within that scope, got %s (%s)", got.Answer, got.Reason)
 	}
 }
+
+// Facts that cover only some of a cluster never give a yes, whatever the plan
+// says of its scope: a caller may have forgotten to say it.
+func TestFactsOfSomeOfAClusterGiveNoYes(t *testing.T) {
+	pass := func(*View) []api.Finding {
+		return []api.Finding{{Verdict: api.Pass, Subject: fact.Subject{Kind: "Node", Name: "n1"}, Message: "fine", Evidence: evidence("e")}}
+	}
+	plan := planOf(Check{ID: "hosts/a", Basis: api.Measured, Severity: api.High, Judge: pass})
+	for name, tc := range map[string]struct {
+		set    fact.Set
+		answer api.AnswerWord
+		reason string
+	}{
+		"all of it":         {fact.Set{PodScope: fact.PodsAll}, api.Yes, ""},
+		"some pods":         {fact.Set{PodScope: fact.PodsSome}, api.Unknown, "NotRequested: only some pods; nothing found there"},
+		"an etcd file":      {fact.Set{Snapshot: &fact.EtcdDB{}}, api.Unknown, "NotRequested: only an etcd file; nothing found there"},
+		"no pods were read": {fact.Set{}, api.Yes, ""}, // no check of the plan needs them
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Run(plan, &tc.set).Answers[0]
+			if got.Answer != tc.answer || got.Reason != tc.reason {
+				t.Errorf("want %s %q, got %s %q", tc.answer, tc.reason, got.Answer, got.Reason)
+			}
+		})
+	}
+}

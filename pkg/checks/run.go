@@ -71,7 +71,7 @@ func Run(plan Plan, set *fact.Set) Result {
 func (v *View) complete(f *api.Finding, check Check) {
 	f.Check, f.Question = check.ID, check.Question()
 	// Nodes and the cluster have no namespace: they are never the platform's.
-	f.Subject.Platform = f.Subject.Namespace != "" && fact.PlatformNamespace(v.Cluster.Provider, f.Subject.Namespace)
+	f.Subject.Platform = fact.PlatformNamespace(v.Cluster.Provider, f.Subject.Namespace)
 	if f.Severity == "" {
 		f.Severity = check.Severity
 	}

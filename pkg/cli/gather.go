@@ -20,19 +20,6 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
 )
 
-// nodeKinds are the facts that only a node can give.
-var nodeKinds = []fact.Kind{
-	fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices,
-	fact.Kernel, fact.Packages, fact.Etcd, fact.EncryptionConfig,
-}
-
-// storageKinds are the facts that only nodes with a part of the control plane
-// can give.
-var storageKinds = []fact.Kind{fact.Etcd, fact.EncryptionConfig}
-
-// procKinds are the facts that a probe of level proc can give.
-var procKinds = []fact.Kind{fact.Processes, fact.Mounts}
-
 // clusterRun is what to read of a cluster.
 type clusterRun struct {
 	env     *Env
@@ -93,12 +80,12 @@ func (c *clusterRun) finish(r *run, set *fact.Set) error {
 func rawConfig(flags *genericclioptions.ConfigFlags) (*clientcmdapi.Config, error) {
 	if path := *flags.KubeConfig; path != "" {
 		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("--kubeconfig: %w", err)
+			return nil, fmt.Errorf("--kubeconfig: %s: %w", path, cause(err))
 		}
 	}
 	raw, err := flags.ToRawKubeConfigLoader().ConfigAccess().GetStartingConfig()
 	if err != nil {
-		return nil, fmt.Errorf("kubeconfig: %w", err)
+		return nil, unreadableKubeconfig(flags)
 	}
 	if name := *flags.Context; name != "" && raw.Contexts[name] == nil {
 		return nil, fmt.Errorf("kubeconfig: context %q does not exist; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", "))
@@ -111,9 +98,15 @@ func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, e
 	if err != nil {
 		return nil, err
 	}
-	config, err := flags.ToRESTConfig()
-	if err != nil {
+	if err := kubeconfigProblem(flags, raw); err != nil {
 		return nil, err
+	}
+	config, err := flags.ToRESTConfig()
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return nil, err
+	case err != nil:
+		return nil, errKubeconfig
 	}
 	// Where nothing is configured, client-go assumes a server on this machine;
 	// nobody means that.
@@ -133,14 +126,14 @@ func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, e
 // measure runs probes for the kinds that were asked for, on the nodes that can
 // give them, and puts the measurements and gaps into the set.
 func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact.Set) error {
-	wanted := intersect(c.kinds, nodeKinds)
+	wanted := fact.Intersect(c.kinds, fact.NodeKinds())
 	if len(wanted) == 0 {
 		return nil
 	}
 	level := c.probe.effectiveLevel()
 	if level == fact.LevelProc {
-		set.Gaps = append(set.Gaps, notRequested(subtract(wanted, procKinds), "the probe's level is proc", "--probe-level full reads them")...)
-		wanted = intersect(wanted, procKinds)
+		set.Gaps = append(set.Gaps, notRequested(fact.Subtract(wanted, fact.KindsAt(fact.LevelProc)), "the probe's level is proc", "--probe-level full reads them")...)
+		wanted = fact.Intersect(wanted, fact.KindsAt(fact.LevelProc))
 		if len(wanted) == 0 {
 			return nil // no pod for nothing
 		}
@@ -186,7 +179,7 @@ func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact
 // wanted, those are the nodes whose word on it counts; where none is known, all
 // are asked, so that what they hold is shown.
 func probeNodes(wanted []fact.Kind, set *fact.Set) []fact.Node {
-	if len(subtract(wanted, storageKinds)) > 0 {
+	if len(fact.Subtract(wanted, fact.KindsOf(fact.OfStorage))) > 0 {
 		return set.Nodes
 	}
 	view := checks.NewView(set)
@@ -209,12 +202,4 @@ func notRequested(kinds []fact.Kind, detail, hint string) []fact.Gap {
 		})
 	}
 	return gaps
-}
-
-func intersect(a, b []fact.Kind) []fact.Kind {
-	return slices.DeleteFunc(slices.Clone(a), func(k fact.Kind) bool { return !slices.Contains(b, k) })
-}
-
-func subtract(a, b []fact.Kind) []fact.Kind {
-	return slices.DeleteFunc(slices.Clone(a), func(k fact.Kind) bool { return slices.Contains(b, k) })
 }

@@ -69,7 +69,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
 			return err
 		}
-		return replay(env, f.reportFlags, witnessFlags{}, f.facts, "pods", podChecks(f.measure))
+		return replay(ctx, env, f.reportFlags, witnessFlags{}, f.facts, "pods", podChecks(f.measure))
 	}
 	r, err := newRun(env, f.reportFlags, "pods", podChecks(f.measure))
 	if err != nil {
@@ -90,10 +90,13 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 	r.spec.Scope.Names = args
 	kinds := r.kinds()
 	if !f.measure {
-		kinds = subtract(kinds, nodeKinds)
+		kinds = fact.Subtract(kinds, fact.NodeKinds())
 	}
 	var named []fact.Workload
 	if len(args) > 0 {
+		if _, err := restConfig(env, config); err != nil {
+			return err // in words of ours; the builder would find it too
+		}
 		if named, err = manifest.Named(ctx, config, namespace, args); err != nil {
 			return err
 		}
@@ -154,7 +157,15 @@ func (f *podsFlags) runManifests(ctx context.Context, r *run, config *genericcli
 	if config.Namespace != nil {
 		namespace = *config.Namespace
 	}
-	workloads, err := manifest.Read(ctx, f.files, namespace, r.env.Streams.In)
+	files := f.files
+	if files.Kustomize != "" {
+		builder, err := kustomizer()
+		if err != nil {
+			return err
+		}
+		files.Builder = builder
+	}
+	workloads, err := manifest.Read(ctx, files, namespace, r.env.Streams.In)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 		if err := refuseNamespace(config, "--facts"); err != nil {
 			return err
 		}
-		return replay(env, f.reportFlags, f.witnessFlags, f.facts, "secrets", secretChecks())
+		return replay(ctx, env, f.reportFlags, f.witnessFlags, f.facts, "secrets", secretChecks())
 	}
 	r, err := newRun(env, f.reportFlags, "secrets", secretChecks())
 	if err != nil {
@@ -126,7 +126,7 @@ func (f *secretsFlags) runSnapshot(ctx context.Context, r *run, namespace string
 		return err
 	}
 	set := &fact.Set{CollectedAt: fact.NewTime(time.Now().Truncate(time.Second)), Snapshot: db, Gaps: gaps}
-	set.Gaps = append(set.Gaps, notRequested(intersect(subtract(r.kinds(), []fact.Kind{fact.Etcd, fact.Secrets}), fact.Kinds()),
+	set.Gaps = append(set.Gaps, notRequested(fact.Intersect(fact.Subtract(r.kinds(), []fact.Kind{fact.Etcd, fact.Secrets}), fact.Kinds()),
 		"a snapshot holds stored bytes and nothing else", "run without --snapshot on the cluster")...)
 	r.spec.Scope.Snapshot = f.snapshot
 	if namespace != "" {

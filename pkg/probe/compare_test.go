@@ -218,7 +218,7 @@ func TestComparePod(t *testing.T) {
 			edit: first(func(c *container) { c.Command = []string{"/vault/env", "/checklist/loader"} }),
 			want: []string{
 				`spec.containers[probe].command[0]: sent "/checklist/loader", returned "/vault/env"`,
-				`spec.containers[probe].command[1]: sent nothing, returned a value that is not shown`,
+				`spec.containers[probe].command[1]: sent a value that is not shown, returned a value that is not shown`,
 			},
 		},
 		"args": {

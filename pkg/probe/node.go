@@ -34,7 +34,7 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 		}
 	}
 	images := s.imagesFor(ctx, &target)
-	p := podOf{index: index, node: target.Node, arch: target.Arch, owner: s.owner}
+	p := podOf{index: index, node: target.Node, arch: target.Arch, digest: s.digests[target.Arch], owner: s.owner}
 	var ok bool
 	if p.image, ok = images(); !ok {
 		return nil, noImages()
@@ -72,6 +72,11 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 			}
 			return nil, try.failure
 		}
+		if try.gone != "" {
+			if there, err := s.Client.Core.Pods(s.Namespace).Get(ctx, try.gone, metav1.GetOptions{}); err == nil {
+				return nil, s.replaced(there).failure
+			}
+		}
 	}
 }
 
@@ -79,10 +84,11 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 type outcome struct {
 	measured *fact.Measurement
 	failure  *Failure
-	again    bool // another pod may fare better
-	memory   bool // with the joined probe in memory
-	image    bool // with another image that the node holds
-	label    bool // without an SELinux type
+	again    bool   // another pod may fare better
+	memory   bool   // with the joined probe in memory
+	image    bool   // with another image that the node holds
+	label    bool   // without an SELinux type
+	gone     string // the pod, which somebody else deleted
 }
 
 // attempt runs one pod. Whatever becomes of it, what it mounted is checked
@@ -142,8 +148,11 @@ func (s *session) answer(ctx, run context.Context, sent, created *corev1.Pod, ne
 // has room again when one of them is gone.
 func (s *session) createPod(ctx context.Context, pod, created *corev1.Pod) ([]difference, error) {
 	for {
+		// Whether there are others is asked before: they may end while the server
+		// refuses, and then there is room.
+		others := s.busy() > 1
 		found, err := s.put(ctx, s.pods(), pod, created)
-		if !quotaUsedUp(err) || s.busy() < 2 || sleep(ctx, s.timing.retry) != nil {
+		if !quotaUsedUp(err) || !others || sleep(ctx, s.timing.retry) != nil {
 			return found, err
 		}
 	}
@@ -182,7 +191,7 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 			case latest.UID != created.UID:
 				return s.replaced(latest)
 			case gone:
-				return deleted()
+				return deleted(created)
 			default:
 				pod = latest
 			}
@@ -196,7 +205,7 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 			fresh, err := s.Client.Core.Pods(s.Namespace).Get(ctx, created.Name, metav1.GetOptions{})
 			switch {
 			case apierrors.IsNotFound(err):
-				return deleted()
+				return deleted(created)
 			case err == nil && fresh.UID != created.UID:
 				return s.replaced(fresh)
 			case err == nil:
@@ -214,8 +223,8 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 	}
 }
 
-func deleted() *outcome {
-	return &outcome{again: true, failure: &Failure{
+func deleted(pod *corev1.Pod) *outcome {
+	return &outcome{again: true, gone: pod.Name, failure: &Failure{
 		Reason: fact.ProbeFailed, Detail: "somebody else deleted the probe's pod before its answer was read",
 	}}
 }
@@ -242,7 +251,7 @@ func (s *session) look(ctx context.Context, sent, created *corev1.Pod) (*corev1.
 	})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, deleted()
+		return nil, deleted(created)
 	case err != nil:
 		return nil, &outcome{failure: s.refused("reading the probe's pod", err)}
 	case pod.UID != created.UID:
@@ -364,6 +373,13 @@ func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) out
 			}
 			return outcome{failure: f}
 		}
+		if errors.Is(err, wire.ErrRunFull) {
+			return outcome{failure: &Failure{
+				Reason: fact.Truncated,
+				Detail: fmt.Sprintf("the nodes of this run have too many facts for one run, which holds %d MiB of them", s.memory>>20),
+				Hint:   "measure the nodes in several runs: kubectl checklist nodes with names or --selector",
+			}}
+		}
 		if frame != nil || sleep(ctx, wait) != nil {
 			return outcome{failure: &Failure{
 				Reason: fact.ProbeFailed, Detail: "the probe's answer is broken: " + oneLine(err.Error()),
@@ -398,7 +414,7 @@ func (r *logReader) Read(p []byte) (int, error) {
 // with the log.
 func (s *session) decode(ctx context.Context, pod string, trailer wire.Trailer) (*fact.Measurement, error) {
 	if !trailer.NeedsLog() {
-		return wire.Decode(nil, trailer)
+		return s.budget.Decode(nil, trailer)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timing.request)
 	defer cancel()
@@ -410,7 +426,7 @@ func (s *session) decode(ctx context.Context, pod string, trailer wire.Trailer) 
 	}
 	defer stream.Close()
 	log := &logReader{Reader: stream}
-	measured, err := wire.Decode(log, trailer)
+	measured, err := s.budget.Decode(log, trailer)
 	if err != nil && log.err != nil {
 		return nil, &unreadLog{log.err}
 	}

@@ -125,7 +125,7 @@ func (o *Options) configMaps(arch string, probe []byte, owner *metav1.OwnerRefer
 	for _, part := range loader.Parts(probe, loader.MaxPartSize) {
 		if len(part.Data) > loader.MaxPartSize {
 			return nil, fmt.Errorf("embedded probe for %s: %d bytes, expected at most %d",
-				arch, len(probe), loader.MaxParts*loader.MaxPartSize)
+				arch, len(probe), loader.MaxProbe)
 		}
 		maps = append(maps, o.configMap(o.name(arch, strings.ReplaceAll(part.Name, ".", "-")), owner, part))
 	}
@@ -155,6 +155,8 @@ type podOf struct {
 	node    string
 	arch    string
 	image   string
+	// digest is the SHA-256 of an embedded probe: the loader runs no other.
+	digest [sha256.Size]byte
 	// memory puts the joined probe into memory instead of onto the node's
 	// disk, whose file system may be mounted noexec.
 	memory bool
@@ -228,14 +230,15 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 		pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: o.PullSecret}}
 	}
 	if maps != nil {
-		embed(pod, maps, p.memory)
+		embed(pod, maps, p.digest, p.memory)
 	}
 	return pod
 }
 
 // embed makes a pod run the loader from its ConfigMaps in an image that the
-// node holds.
-func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, memory bool) {
+// node holds. The digest is part of the command, so that whoever changes
+// ConfigMaps, but not pods, changes nothing of what runs but the loader.
+func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, digest [sha256.Size]byte, memory bool) {
 	var sources []corev1.VolumeProjection
 	size := 0
 	for _, m := range maps {
@@ -264,7 +267,7 @@ func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, memory bool) {
 	}
 	container := &pod.Spec.Containers[0]
 	container.ImagePullPolicy = corev1.PullNever
-	container.Command = []string{loader.Path}
+	container.Command = loader.Command(digest)
 	container.VolumeMounts = []corev1.VolumeMount{
 		{Name: probeVolume, MountPath: loader.Dir, ReadOnly: true},
 		{Name: workVolume, MountPath: loader.OutputDir},
@@ -338,6 +341,7 @@ func Objects(opts Options, plan Plan) ([]Document, error) {
 	objects = append(objects, Document{"Runs nothing. It owns what follows, so that the cluster removes all of it if the run is killed.", job})
 
 	maps := make(map[string][]*corev1.ConfigMap)
+	digests := make(map[string][sha256.Size]byte)
 	for _, arch := range plan.Archs {
 		probe, err := opts.Embedded(arch)
 		if err != nil {
@@ -346,13 +350,14 @@ func Objects(opts Options, plan Plan) ([]Document, error) {
 		if maps[arch], err = opts.configMaps(arch, probe, owner); err != nil {
 			return nil, err
 		}
+		digests[arch] = sha256.Sum256(probe)
 		for _, m := range maps[arch] {
 			objects = append(objects, Document{"", withoutBytes(m)})
 		}
 	}
 	for i, t := range plan.Targets {
 		objects = append(objects, Document{"", opts.pod(podOf{
-			index: i, node: t.Node, arch: t.Arch, image: plan.image(t, 0), owner: owner,
+			index: i, node: t.Node, arch: t.Arch, image: plan.image(t, 0), digest: digests[t.Arch], owner: owner,
 		}, maps[t.Arch])})
 	}
 	return objects, nil

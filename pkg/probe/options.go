@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
 // Defaults of the command line.
@@ -120,6 +121,7 @@ type Options struct {
 	Progress func(done, failed, total int)
 
 	timing timing
+	memory int64 // bytes for all answers together; tests lower it
 }
 
 // timing holds the waits that tests shorten.
@@ -138,12 +140,6 @@ type timing struct {
 	cleanup      time.Duration // for removing everything
 	guard        time.Duration // between two looks of the guard
 	request      time.Duration // for one request that a cancelled run still makes, and for one log
-}
-
-// probeKinds are the kinds that a probe reads on a node.
-var probeKinds = []fact.Kind{
-	fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices,
-	fact.Kernel, fact.Packages, fact.Etcd, fact.EncryptionConfig,
 }
 
 // complete checks what was given and fills in the defaults.
@@ -168,6 +164,7 @@ func (o Options) complete() (Options, error) {
 	setDefault(&o.timing.cleanup, 30*time.Second)
 	setDefault(&o.timing.guard, time.Second)
 	setDefault(&o.timing.request, 20*time.Second)
+	setDefault(&o.memory, wire.MaxRun)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -216,7 +213,7 @@ func (o Options) complete() (Options, error) {
 
 	wanted := o.Kinds
 	o.Kinds = nil
-	for _, kind := range probeKinds {
+	for _, kind := range fact.NodeKinds() {
 		if len(wanted) == 0 || slices.Contains(wanted, kind) {
 			o.Kinds = append(o.Kinds, kind)
 		}

@@ -406,3 +406,35 @@ func TestConfigMapsHoldTheProbe(t *testing.T) {
 		t.Errorf("size %q", size)
 	}
 }
+
+// Every pod that brings an embedded probe names its digest, that of the whole
+// probe of the pod's architecture: what Objects prints, and what a run creates.
+func TestPodNamesTheProbe(t *testing.T) {
+	probes := map[string][]byte{"amd64": make([]byte, 1_500_000), "arm64": []byte("the other one")}
+	opts := Options{RunID: "run1", Embedded: func(arch string) ([]byte, error) { return probes[arch], nil }}
+	plan, _, err := NewPlan(opts, []fact.Node{
+		{Name: "a", Ready: true, OS: "linux", Arch: "amd64"},
+		{Name: "b", Ready: true, OS: "linux", Arch: "arm64"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := Objects(opts, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := map[string][]string{}
+	for _, o := range objects {
+		if pod, ok := o.Object.(*corev1.Pod); ok {
+			commands[pod.Spec.NodeName] = pod.Spec.Containers[0].Command
+		}
+	}
+	// sha256sum of the two.
+	want := map[string][]string{
+		"a": {"/checklist/loader", "3fb3661f659e89fea0d325bc25ae17d9410cd6c85867e55ed641ed062650a55e"},
+		"b": {"/checklist/loader", "16d8d7a3e8cfd16a02283bc864e37769d2d6f910581772bb29c76350b4529ab9"},
+	}
+	if diff := cmp.Diff(want, commands); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+}

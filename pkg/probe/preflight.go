@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -108,6 +109,7 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 		return nil, o.changed(doing("job"), found)
 	}
 	var maps []*corev1.ConfigMap
+	var digest [sha256.Size]byte
 	if plan.Embedded {
 		probe, err := o.Embedded(target.Arch)
 		if err != nil {
@@ -116,6 +118,7 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 		if maps, err = o.configMaps(target.Arch, probe, nil); err != nil {
 			return nil, noProbe(err)
 		}
+		digest = sha256.Sum256(probe)
 		found, err := o.try(ctx, o.configs(), maps[0], new(corev1.ConfigMap))
 		if err != nil && !noDryRun(err) {
 			return nil, o.refused(doing("config map"), err)
@@ -124,7 +127,7 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 			return nil, o.changed(doing("config map"), found)
 		}
 	}
-	pod := o.pod(podOf{node: target.Node, image: image}, maps)
+	pod := o.pod(podOf{node: target.Node, image: image, digest: digest}, maps)
 	for wait, start := o.timing.backoff, time.Now(); ; wait *= 2 {
 		found, err := o.try(ctx, o.pods(), pod, new(corev1.Pod))
 		switch {

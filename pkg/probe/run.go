@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
 // manyNodes is from where on an embedded probe is announced with a warning:
@@ -30,7 +32,12 @@ type session struct {
 	plan  Plan
 	owner *metav1.OwnerReference
 	maps  map[string][]*corev1.ConfigMap // by architecture
-	watch podWatch
+	// digests are those of the embedded probes, by architecture: of what was
+	// to be written, whatever the cluster holds.
+	digests map[string][sha256.Size]byte
+	watch   podWatch
+	// budget bounds what the answers take in memory until the run has ended.
+	budget *wire.Budget
 	// learned is what the server adds to every pod; see learn.
 	learned learned
 
@@ -95,7 +102,13 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
 		}
 	}
-	s := &session{Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap), learned: known}
+	s := &session{
+		Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap), digests: make(map[string][sha256.Size]byte),
+		learned: known, budget: wire.NewBudget(opts.memory, len(plan.Targets)),
+	}
+	for arch, probe := range probes {
+		s.digests[arch] = sha256.Sum256(probe)
+	}
 	results, f := s.run(ctx, stand, probes)
 	if f != nil {
 		all(f)

@@ -1,9 +1,13 @@
 package probe
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -83,6 +87,46 @@ func TestRunMeasuresEveryNodeAndLeavesNothing(t *testing.T) {
 	}
 }
 
+// Each pod, that of the dry run too, names the probe that this run brought: the
+// loader on the node runs no other.
+func TestRunNamesTheProbeItBrought(t *testing.T) {
+	s := newAPIServer(t, "a", "b")
+	var mu sync.Mutex
+	commands := map[string]int{}
+	s.intercept = func(_ http.ResponseWriter, r *http.Request, what string) bool {
+		if !strings.HasPrefix(what, "POST pods") {
+			return false
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var pod corev1.Pod
+		if err := json.Unmarshal(body, &pod); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		commands[what+" "+pod.Spec.NodeName+" "+strings.Join(pod.Spec.Containers[0].Command, " ")]++
+		return false
+	}
+	nodes := factNodes("a", "b")
+	nodes[1].Arch = "arm64"
+	run(t, s.options(), nodes, []string{"a", "b"}, nil)
+	of := func(arch string) string {
+		return strings.Join(loader.Command(sha256.Sum256([]byte("a probe for "+arch))), " ")
+	}
+	want := map[string]int{
+		"POST pods dryRun a " + of("amd64"): 1,
+		"POST pods a " + of("amd64"):        1,
+		"POST pods b " + of("arm64"):        1,
+	}
+	if diff := cmp.Diff(want, commands); diff != "" {
+		t.Errorf("commands of the pods (-want +got):\n%s", diff)
+	}
+}
+
 func TestRunKeepsToItsWindow(t *testing.T) {
 	var names []string
 	for i := range 40 {
@@ -104,7 +148,7 @@ func TestRunKeepsToItsWindow(t *testing.T) {
 
 func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 	big := measurement("b")
-	for i := range 4000 {
+	for i := range 8000 {
 		big.Host.Installed = append(big.Host.Installed, fact.InstalledKernel{Release: fmt.Sprintf("6.%d.%x", i, i*7919*104729), Path: "/boot"})
 	}
 	message, err := wire.Encode(big, wire.Options{Version: "test"})
@@ -145,6 +189,13 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			want: gapsOf("b", fact.ProbeFailed, fmt.Sprintf("the probe's answer is broken: log line 1: expected frame 1/%d, found 2/%d: 1 missing",
 				len(message.Frames), len(message.Frames)), ""),
 		},
+		"an answer that is more than the run can hold is a gap": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) },
+			log:     func(int) []byte { return whole }, pods: 1,
+			edit: func(_ *apiServer, o *Options) { o.memory = 1 << 20 },
+			want: gapsOf("b", fact.Truncated, "the nodes of this run have too many facts for one run, which holds 1 MiB of them",
+				"measure the nodes in several runs: kubectl checklist nodes with names or --selector"),
+		},
 		"a kubelet that cannot be asked for logs is a gap": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) }, pods: 1,
 			want: gapsOf("b", fact.Unavailable, "reading the probe's log: Internal error occurred: no log",
@@ -169,6 +220,15 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				})
 			}, pods: 2,
 			want: gapsOf("b", fact.ProbeFailed, "loader: "+loader.Diagnose(loader.CodeExec, "checklist loader: errno 013 /work/checklist-probe\n"), embeddedHint),
+		},
+		"a probe that is not ours is refused by the loader, and nothing is tried again": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				s.end(pod.Name, corev1.PodFailed, corev1.ContainerStateTerminated{
+					ExitCode: loader.CodeDigest, Message: "checklist loader: errno 074 /work/checklist-probe\n",
+				})
+			}, pods: 1,
+			want: gapsOf("b", fact.ProbeFailed, "loader: "+loader.Diagnose(loader.CodeDigest, "checklist loader: errno 074 /work/checklist-probe\n"),
+				"somebody changed the run's ConfigMaps or pod: see who may write in namespace kubectl-checklist, and which webhooks change pods"),
 		},
 		"a noexec disk is avoided by the second pod": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {

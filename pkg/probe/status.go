@@ -133,6 +133,12 @@ func (o *Options) exitFailure(pod *corev1.Pod, t *corev1.ContainerStateTerminate
 	case o.embedded() && loader.Explain(t.ExitCode) != "":
 		f.Detail = "loader: " + loader.Diagnose(t.ExitCode, t.Message)
 		f.Hint = "--probe-image with an image that the node can pull"
+		if t.ExitCode == loader.CodeDigest || t.ExitCode == loader.CodeArgument {
+			// A second pod would start from the same ConfigMaps.
+			f.Hint = fmt.Sprintf("somebody changed the run's ConfigMaps or pod: see who may write in namespace %s, "+
+				"and which webhooks change pods", o.Namespace)
+			return f, false, false
+		}
 		memory = t.ExitCode == loader.CodeExec
 		return f, true, memory
 	case pod.Status.Reason == "DeadlineExceeded" || t.Reason == "DeadlineExceeded":

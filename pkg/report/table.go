@@ -119,10 +119,10 @@ func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) err
 			cell{text: fmt.Sprintf("%d/%d", a.Measured, a.InScope)},
 		)
 		if a.Answer == api.Unknown && a.Reason != "" {
-			t.note(cut(sayReason(a.Reason), reasonWidth))
+			t.note(cut(sayReason(a.Reason), p.reasonWidth()))
 		}
 		if a.WorkloadsReason != "" {
-			t.note(cut("workloads: "+sayReason(a.WorkloadsReason), reasonWidth))
+			t.note(cut("workloads: "+sayReason(a.WorkloadsReason), p.reasonWidth()))
 		}
 	}
 	if err := t.writeTo(out); err != nil {
@@ -130,6 +130,14 @@ func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) err
 	}
 	_, err := fmt.Fprintln(out)
 	return err
+}
+
+// reasonWidth is where a reason below an answer is cut.
+func (p *tablePrinter) reasonWidth() int {
+	if p.opts.Width > leastMessage {
+		return min(reasonWidth, p.opts.Width-len("   "))
+	}
+	return reasonWidth
 }
 
 // sayReason leaves out the words for machines that say no more than the rest.

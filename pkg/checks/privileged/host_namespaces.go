@@ -59,29 +59,7 @@ var hostNamespaces = []struct {
 }
 
 func judgeHostNamespaces(v *checks.View) []api.Finding {
-	var findings []api.Finding
-	measured := map[*fact.Pod]bool{}
-	seen, _ := checks.RunningContainers(v, fact.Processes)
-	for _, r := range seen {
-		found, complete := judgeMeasuredNamespaces(r)
-		findings = append(findings, found...)
-		if r.Pod != nil && complete {
-			measured[r.Pod] = true
-		}
-	}
-	for i := range v.Workloads {
-		w := &v.Workloads[i]
-		var others []*fact.Pod
-		for j := range w.Pods {
-			if !measured[&w.Pods[j]] {
-				others = append(others, &w.Pods[j])
-			}
-		}
-		if len(others) > 0 || len(w.Pods) == 0 {
-			findings = append(findings, judgeDeclaredNamespaces(w, others)...)
-		}
-	}
-	return findings
+	return checks.PodsMeasuredElseDeclared(v, fact.Processes, judgeMeasuredNamespaces, judgeDeclaredNamespaces)
 }
 
 // judgeMeasuredNamespaces judges a container by its processes. Complete is
@@ -176,6 +154,17 @@ func judgeDeclaredNamespaces(w *fact.Workload, pods []*fact.Pod) []api.Finding {
 			Verdict: api.Fail, Severity: ns.severity, Basis: api.Declared, Subject: subject,
 			Message: "declares to share the node's " + ns.name + " namespace", Evidence: []api.Evidence{evidence},
 		})
+	}
+	for i := range w.Spec.Containers {
+		d := checks.Declared{Workload: w, Container: &w.Spec.Containers[i]}
+		if on, process := d.HostProcess(); on {
+			process.Basis = api.Declared
+			findings = append(findings, api.Finding{
+				Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: subject,
+				Message: "runs outside of any container, as processes of its Windows node (hostProcess)", Evidence: []api.Evidence{process},
+			})
+			break
+		}
 	}
 	if len(findings) == 0 {
 		return []api.Finding{pass}
