@@ -111,7 +111,7 @@ func TestRunsUseWhatGrantsGiveAndNoMore(t *testing.T) {
 			s.log = func(string) []byte { return slices.Concat(large.Frames...) }
 		}},
 		"a pod that does not start": {gaps: 1, prepare: func(s *apiServer, opts *Options) {
-			opts.Timeout = 400 * time.Millisecond
+			opts.Timeout = 4 * time.Second // for node b, too
 			s.kubelet = func(pod *corev1.Pod) {
 				if pod.Spec.NodeName == "a" {
 					s.waits(pod.Name, "ContainerCreating", "")
@@ -181,7 +181,7 @@ func TestRunsUseWhatGrantsGiveAndNoMore(t *testing.T) {
 				wait.Go(func() {
 					s := newAPIServer(t, "a", "b")
 					opts := s.options()
-					opts.Image = run.image
+					opts.Image, opts.Timeout = run.image, time.Minute
 					if !run.creates {
 						s.namespaces[namespace] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, UID: "there"}}
 					}
