@@ -37,6 +37,12 @@ func TestAdmit(t *testing.T) {
 			},
 			gaps{refused(fact.Processes, "2")}, []string{facttest.ID},
 		},
+		"a container of a pod that was on no node yet when pods were listed": {
+			func(m *fact.Measurement) {
+				m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other, PodUID: "u3"})
+			},
+			gaps{}, []string{facttest.ID, other},
+		},
 		"a container that nobody knows is its own": {
 			func(m *fact.Measurement) { m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other}) },
 			gaps{}, []string{facttest.ID, other},
@@ -82,7 +88,7 @@ func TestAdmit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := facttest.Measured(facttest.With(), fact.Container{})
 			set.Workloads = append(set.Workloads, fact.Workload{
-				Owner: fact.Subject{Kind: "Pod", Name: "far"}, Pods: []fact.Pod{{Name: "far", UID: "u2", Node: "good"}},
+				Owner: fact.Subject{Kind: "Pod", Name: "far"}, Pods: []fact.Pod{{Name: "far", UID: "u2", Node: "good"}, {Name: "new", UID: "u3", Phase: "Pending"}},
 			})
 			tc.edit(set.Nodes[0].Measured)
 			before := set.DeepCopy()

@@ -179,7 +179,8 @@ func newIndex(set *fact.Set) *index {
 		w := &set.Workloads[i]
 		for j := range w.Pods {
 			p := &w.Pods[j]
-			if p.UID != "" {
+			// One that was on no node yet may have started on any since.
+			if p.UID != "" && p.Node != "" {
 				x.nodeOf[p.UID] = p.Node
 			}
 			// A static pod's cgroup carries its config hash in place of the UID.
