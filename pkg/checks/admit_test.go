@@ -133,6 +133,25 @@ func TestAdmitBoundsTheNumberOfGaps(t *testing.T) {
 	}
 }
 
+// Nor do a million databases: each costs the whole list of Secrets.
+func TestAdmitBoundsTheNumberOfStores(t *testing.T) {
+	set := facttest.Measured(facttest.With(), fact.Container{})
+	m := set.Nodes[0].Measured
+	m.Etcd = make([]fact.EtcdDB, MaxNodeStores)
+	if got := NewView(set).Nodes[0].Measured; len(got.Etcd) != MaxNodeStores || len(got.Gaps) != 0 {
+		t.Errorf("want all of %d databases and no gap, got %d and %+v", MaxNodeStores, len(got.Etcd), got.Gaps)
+	}
+	m.Etcd = make([]fact.EtcdDB, 1_000_000)
+	got := NewView(set).Nodes[0].Measured
+	want := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Truncated, Detail: "more than 64 etcd databases"}}
+	if diff := cmp.Diff(want, got.Gaps); diff != "" || len(got.Etcd) != MaxNodeStores {
+		t.Errorf("%d databases, gaps (-want +got):\n%s", len(got.Etcd), diff)
+	}
+	if len(m.Etcd) != 1_000_000 {
+		t.Error("admitting changed the set")
+	}
+}
+
 // What is derived is computed, whatever facts say of it.
 func TestDerivedFieldsAreNoInput(t *testing.T) {
 	set := facttest.Measured(facttest.With(), fact.Container{})
