@@ -65,8 +65,9 @@ type NodeGap struct {
 	Detail string `json:"detail,omitempty"`
 
 	// About is the subject that a gap of the first version names, nil in all
-	// others. It is read and never written; Elsewhere decides what becomes of it.
-	About *Subject `json:"-"`
+	// others. It is saved as it was read, so that facts are judged again as they
+	// were; Elsewhere decides what becomes of it.
+	About *Subject `json:"subject,omitempty"`
 }
 
 // UnmarshalJSON reads what json.Marshal writes, and gaps of the first version,
