@@ -457,6 +457,33 @@ func TestComparePod(t *testing.T) {
 	}
 }
 
+func TestLimit(t *testing.T) {
+	for name, tc := range map[string]struct {
+		key            string
+		sent, returned any
+		want           bool
+	}{
+		"equal":                 {"cpu", "500m", "0.5", true},
+		"raised":                {"memory", "64Mi", "1Gi", true},
+		"removed":               {"memory", "64Mi", nil, true},
+		"lowered":               {"memory", "64Mi", "64M", false},
+		"one on disk added":     {"ephemeral-storage", nil, "1Gi", true},
+		"one on memory added":   {"memory", nil, "1Gi", false},
+		"a device":              {"example.com/gpu", nil, "1", false},
+		"a device removed":      {"example.com/gpu", "1", nil, false},
+		"huge pages":            {"hugepages-2Mi", nil, "4Mi", false},
+		"what is no quantity":   {"memory", "64Mi", "lots", false},
+		"what is no text":       {"memory", "64Mi", tree{}, false},
+		"a number for quantity": {"cpu", "500m", json.Number("1"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := limit(tc.key, tc.sent, tc.returned); got != tc.want {
+				t.Errorf("%t, expected %t", got, tc.want)
+			}
+		})
+	}
+}
+
 // mayDiffer lists, apart from the code, what a full pod may come back with.
 var mayDiffer = []string{
 	`status(\..*)?`,

@@ -104,7 +104,7 @@ func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 	var created corev1.Pod
 	// Deleted whatever happens: its facts are safe by then. One that a request
 	// created whose answer was lost is looked for at the end of the run.
-	defer func() { s.removePod(run, &created) }()
+	defer func() { _ = s.removePod(run, &created) }() // tried again at the end of the run
 
 	const doing = "creating the probe's pod"
 	found, err := s.createPod(ctx, pod, &created)
@@ -119,9 +119,12 @@ func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 		return outcome{failure: f}
 	}
 	if len(found) > 0 {
-		s.removePod(run, &created)
 		f := s.changed(doing, found)
-		f.Detail += "; the pod was deleted at once; " + consequence(found, created.Spec.NodeName)
+		done := "; the pod was deleted at once; "
+		if err := s.removePod(run, &created); err != nil {
+			done = "; the pod could not be deleted; "
+		}
+		f.Detail += done + consequence(found, created.Spec.NodeName)
 		return outcome{failure: f}
 	}
 	out := s.answer(ctx, run, pod, &created, news)
@@ -434,17 +437,19 @@ func (s *session) decode(ctx context.Context, pod string, trailer wire.Trailer) 
 }
 
 // removePod deletes a pod at once, also after the run was stopped.
-func (s *session) removePod(run context.Context, pod *corev1.Pod) {
+func (s *session) removePod(run context.Context, pod *corev1.Pod) error {
 	s.mu.Lock()
 	_, there := s.made[pod.UID]
 	s.mu.Unlock()
 	if !there { // never created, or deleted before
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(run), s.timing.request)
 	defer cancel()
-	// What fails here is tried again at the end of the run.
-	if err := s.remove(ctx, s.pods(), s.Namespace, pod.Name, pod.UID); err == nil || apierrors.IsNotFound(err) {
-		s.forget(pod.UID)
+	err := s.remove(ctx, s.pods(), s.Namespace, pod.Name, pod.UID)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
 	}
+	s.forget(pod.UID)
+	return nil
 }

@@ -143,6 +143,34 @@ func TestChangedByAWebhook(t *testing.T) {
 	}
 }
 
+// A pod that was changed and cannot be deleted is not said to be.
+func TestChangedAndNotDeleted(t *testing.T) {
+	s := newAPIServer(t, "a")
+	s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist"}}
+	s.mutate = func(what string, o metav1.Object) {
+		if p, ok := o.(*corev1.Pod); ok && what == "POST Pod" {
+			p.Spec.HostNetwork = true
+		}
+	}
+	s.intercept = func(w http.ResponseWriter, _ *http.Request, what string) bool {
+		if what == "DELETE pods" {
+			s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "checklist-run1-0000", fmt.Errorf("no")))
+			return true
+		}
+		return false
+	}
+	_, gaps, err := Run(t.Context(), s.options(), factNodes("a"))
+	want := `creating the probe's pod: a webhook or policy of this cluster changes it: spec.hostNetwork: sent nothing, returned true; ` +
+		`the pod could not be deleted; the probe may have run with that change on node "a"`
+	if len(gaps) != 2 || gaps[0].Detail != want {
+		t.Errorf("gaps %v, expected %s", gaps, want)
+	}
+	if err == nil || !strings.HasPrefix(err.Error(), "removing pod checklist-run1-0000: ") {
+		t.Errorf("error %v, expected that the pod stays", err)
+	}
+	s.wantLeft("namespace/kubectl-checklist", "pod/checklist-run1-0000")
+}
+
 // A webhook that acts on one node costs that node alone.
 func TestChangedOnOneNode(t *testing.T) {
 	s := newAPIServer(t, "a", "b", "c")
@@ -420,6 +448,31 @@ func TestLostAnswerAndSomethingElseThere(t *testing.T) {
 	}
 }
 
+// A create whose answer never arrives leaves an object whose UID nobody knows:
+// at the end it is found by its word.
+func TestAnswersThatNeverArrive(t *testing.T) {
+	for _, resource := range []string{"jobs", "configmaps", "pods"} {
+		t.Run(resource, func(t *testing.T) {
+			t.Parallel()
+			s := newAPIServer(t, "a")
+			s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
+				if what != "POST "+resource || r.Header.Get("Lost") != "" {
+					return false
+				}
+				r.Header.Set("Lost", "yes")
+				s.serve(discard{http.Header{}}, r)
+				s.fail(w, apierrors.NewServiceUnavailable("the answer is lost"))
+				return true
+			}
+			_, gaps, err := Run(t.Context(), s.options(), factNodes("a"))
+			if err != nil || len(gaps) != 2 || gaps[0].Reason != fact.Unavailable {
+				t.Errorf("gaps %v, error %v", gaps, err)
+			}
+			s.wantLeft()
+		})
+	}
+}
+
 // Config maps are swapped, and pods replaced or changed, while the run lasts:
 // an answer that is whole and valid is refused.
 func TestSwappedWhileTheRunLasts(t *testing.T) {
@@ -461,6 +514,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 		kubelet func(s *apiServer, pod *corev1.Pod)
 		log     func(s *apiServer, pod string) // before the log is sent
 		edit    func(s *apiServer)
+		timing  func(*timing)
 		want    []fact.Gap
 		left    []string
 	}{
@@ -527,6 +581,42 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 					s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "", fmt.Errorf("no")))
 					return true
 				}
+			},
+			want: gapsOf("a", fact.NotOurs, another, podHint), left: []string{"pod/checklist-run1-0000"},
+		},
+		"the pod, by one that never ends": {
+			timing:  func(t *timing) { t.poll = time.Hour },
+			kubelet: func(s *apiServer, pod *corev1.Pod) { replace(s, pod) },
+			want:    gapsOf("a", fact.NotOurs, another, podHint), left: []string{"pod/checklist-run1-0000"},
+		},
+		"the pod, by one that never ends, unseen by the watch": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) { replace(s, pod) },
+			edit: func(s *apiServer) {
+				s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
+					list := what == "GET pods" && strings.HasSuffix(r.URL.Path, "/pods") && !onlyMetadata(r)
+					if what != "WATCH pods" && !list {
+						return false
+					}
+					s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "", fmt.Errorf("no")))
+					return true
+				}
+			},
+			want: gapsOf("a", fact.NotOurs, another, podHint), left: []string{"pod/checklist-run1-0000"},
+		},
+		"the pod, some time after it was deleted": {
+			timing: func(t *timing) { t.poll, t.retry = time.Hour, 500*time.Millisecond },
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				time.Sleep(50 * time.Millisecond) // until the watch has seen it
+				locked(s, func() {
+					s.rv++
+					delete(s.pods, pod.Name)
+					s.event("DELETED", pod)
+				})
+				locked(s, func() {
+					theirs := pod.DeepCopy()
+					theirs.UID = "theirs"
+					s.pods[pod.Name] = theirs
+				})
 			},
 			want: gapsOf("a", fact.NotOurs, another, podHint), left: []string{"pod/checklist-run1-0000"},
 		},
@@ -604,7 +694,11 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 			if tc.want != nil {
 				measured = nil
 			}
-			run(t, s.options(), factNodes("a"), measured, tc.want)
+			opts := s.options()
+			if tc.timing != nil {
+				tc.timing(&opts.timing)
+			}
+			run(t, opts, factNodes("a"), measured, tc.want)
 			s.wantLeft(slices.Sorted(slices.Values(append(tc.left, "namespace/kubectl-checklist")))...)
 		})
 	}

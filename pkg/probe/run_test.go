@@ -793,6 +793,11 @@ func TestLongRunsRenewTheTimeToLive(t *testing.T) {
 	var patches int
 	s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
 		if what == "PATCH jobs" {
+			body, err := io.ReadAll(r.Body)
+			if err != nil || !strings.Contains(string(body), `"uid":"the job's"`) {
+				t.Errorf("patch %s, error %v, expected one of that very job", body, err)
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
 			mu.Lock()
 			patches++
 			mu.Unlock()
@@ -804,6 +809,8 @@ func TestLongRunsRenewTheTimeToLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.jobs["checklist-run1"] = opts.job("x", opts.ttl())
+	s.jobs["checklist-run1"].UID = "the job's"
+	s.jobs["checklist-run1"].Annotations = map[string]string{}
 	session := &session{Options: opts, owner: ownerOf(s.jobs["checklist-run1"])}
 	session.Timeout = -time.Minute + 30*time.Millisecond // a time to live of 30 ms
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
