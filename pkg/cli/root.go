@@ -243,7 +243,7 @@ func replay(env *Env, flags reportFlags, witness witnessFlags, path, command str
 		return err
 	}
 	scope := r.spec.Scope.Checks
-	r.spec.Scope = saved.Spec.Scope
+	r.spec.Scope, r.collectedBy = saved.Spec.Scope, saved.Spec.Command
 	r.spec.Scope.Checks = scope
 	r.summary = command == "checklist"
 	return r.finish(&saved.Facts)
