@@ -255,7 +255,7 @@ func replay(ctx context.Context, env *Env, flags reportFlags, witness witnessFla
 		return err
 	}
 	scope := r.spec.Scope.Checks
-	r.spec.Scope = saved.Spec.Scope
+	r.spec.Scope, r.collectedBy = saved.Spec.Scope, saved.Spec.Command
 	r.spec.Scope.Checks = scope
 	r.summary = command == "checklist"
 	return r.finish(&saved.Facts)
