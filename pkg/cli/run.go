@@ -78,7 +78,11 @@ func (r *run) finish(set *fact.Set) error {
 			return err
 		}
 	}
-	built := report.Build(r.spec, set, checks.Run(catalogue.Plan(r.checks, r.spec.Scope.Narrowed), set))
+	plan := catalogue.Plan(r.checks, r.spec.Scope.Narrowed)
+	built := report.Build(r.spec, set, checks.Run(plan, set))
+	if r.spec.Command == "nodes" {
+		built.Nodes = report.Nodes(plan, set, built.Gaps)
+	}
 	if err := r.print(built); err != nil {
 		return err
 	}
@@ -90,6 +94,7 @@ func (r *run) print(built *api.ChecklistReport) error {
 		NoHeaders:   r.report.noHeaders,
 		MinSeverity: api.Severity(r.report.severity),
 		Summary:     r.summary,
+		ShowPasses:  r.report.showPasses,
 		Command:     r.env.Name,
 	}
 	for _, output := range r.report.outputFile {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -108,7 +109,10 @@ func TestGolden(t *testing.T) {
 		"table":          {"table", Options{Command: "kubectl checklist"}},
 		"summary":        {"table", Options{Summary: true, Command: "kubectl checklist"}},
 		"color":          {"table", Options{Summary: true, Color: true, Command: "kubectl checklist"}},
-		"narrow":         {"table", Options{Summary: true, Width: 100, Command: "kubectl checklist"}},
+		"narrow":         {"table", Options{Summary: true, Width: 80, Command: "kubectl checklist"}},
+		"narrow-wide":    {"wide", Options{Width: 80, ShowPasses: true, Command: "kubectl checklist"}},
+		"one-line":       {"table", Options{Width: 200, Command: "kubectl checklist"}},
+		"passes":         {"wide", Options{ShowPasses: true, Command: "kubectl checklist"}},
 		"severity":       {"table", Options{Summary: true, MinSeverity: api.High, Command: "kubectl checklist"}},
 		"wide":           {"wide", Options{Command: "kubectl checklist"}},
 		"no-headers":     {"wide", Options{NoHeaders: true}},
@@ -128,21 +132,30 @@ func TestGolden(t *testing.T) {
 			if err := printer.Print(&out, sample()); err != nil {
 				t.Fatal(err)
 			}
-			golden := filepath.Join("testdata", name+".golden")
-			if *update {
-				if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), out.String()); diff != "" {
+			if diff := cmp.Diff(golden(t, name, out.String()), out.String()); diff != "" {
 				t.Errorf("output (-want +got), go test ./pkg/report -update writes it anew:\n%s", diff)
+			}
+			if tc.opts.Width > 0 {
+				narrower(t, out.String(), tc.opts.Width)
 			}
 		})
 	}
+}
+
+// golden is what a file in testdata holds; with -update it is written first.
+func golden(t *testing.T, name, got string) string {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(want)
 }
 
 func TestNewPrinterErrors(t *testing.T) {
