@@ -751,16 +751,19 @@ func TestChangeHints(t *testing.T) {
 		then  string
 	}{
 		"istio": {
-			[]difference{limits, sidecar("istio-init")}, "istio puts its sidecar into namespace ns: label it istio-injection=disabled; or --probe-namespace with a namespace without it",
+			[]difference{limits, sidecar("istio-init")},
+			"istio puts its sidecar into namespace ns: label it istio-injection=disabled; or --probe-namespace with a namespace without it",
 			`code that is not the probe's may have run on node "w1"`,
 		},
 		"linkerd": {
-			[]difference{sidecar("linkerd-proxy")}, "linkerd puts its sidecar into namespace ns: annotate it linkerd.io/inject=disabled; or --probe-namespace with a namespace without it",
+			[]difference{sidecar("linkerd-proxy")},
+			"linkerd puts its sidecar into namespace ns: annotate it linkerd.io/inject=disabled; or --probe-namespace with a namespace without it",
 			`code that is not the probe's may have run on node "w1"`,
 		},
 		"another sidecar": {[]difference{sidecar("agent")}, `container "agent" is a sidecar: ` + exempt, `code that is not the probe's may have run on node "w1"`},
 		"an image": {
-			[]difference{image}, "--probe-image with a digest (REPOSITORY@sha256:...): from any registry the same digest is the same image; or " + exempt,
+			[]difference{image},
+			"--probe-image with a digest (REPOSITORY@sha256:...): from any registry the same digest is the same image; or " + exempt,
 			`code that is not the probe's may have run on node "w1"`,
 		},
 		"limits":         {[]difference{limits}, exempt, `the probe may have run with that change on node "w1"`},

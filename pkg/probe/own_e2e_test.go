@@ -516,7 +516,8 @@ func TestE2EWebhookOnOthers(t *testing.T) {
 	}{
 		"suspends the job": {"jobs", "batch", map[string]any{"op": "add", "path": "/spec/suspend", "value": true}, "spec.suspend: sent nothing, returned true"},
 		"changes the loader": {
-			"configmaps", "", map[string]any{"op": "add", "path": "/binaryData/loader", "value": []byte("#!/bin/sh\n")},
+			"configmaps", "",
+			map[string]any{"op": "add", "path": "/binaryData/loader", "value": []byte("#!/bin/sh\n")},
 			"binaryData[loader]: sent a value that is not shown, returned a value that is not shown",
 		},
 	} {

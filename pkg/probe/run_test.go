@@ -285,8 +285,10 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			edit: func(s *apiServer, o *Options) {
 				s.nodes["b"].Status.Images = []corev1.ContainerImage{{Names: []string{"example.com/large:1"}}}
 				for _, p := range []struct{ namespace, name, image, secret string }{
-					{"a", "app", "example.com/private:1", "pull"}, {"b", "other", "example.com/other:1", ""},
-					{"kube-system", "kube-proxy", "registry.k8s.io/kube-proxy:v1", ""}, {"kube-system", "private", "example.com/private:2", "pull"},
+					{"a", "app", "example.com/private:1", "pull"},
+					{"b", "other", "example.com/other:1", ""},
+					{"kube-system", "kube-proxy", "registry.k8s.io/kube-proxy:v1", ""},
+					{"kube-system", "private", "example.com/private:2", "pull"},
 				} {
 					pod := &corev1.Pod{
 						ObjectMeta: metav1.ObjectMeta{Name: p.name, Namespace: p.namespace, UID: types.UID(p.name)},
