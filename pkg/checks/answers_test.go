@@ -159,6 +159,22 @@ func TestAnswers(t *testing.T) {
 				},
 			},
 		},
+		"of a narrowed run, a part of which a check is not built or did not run says so: nobody looked there": {
+			func() Plan {
+				p := plan(one, two, todo)
+				p.Checks, p.Narrowed = p.Checks[:1], "only namespace shop"
+				return p
+			}(),
+			[]api.Finding{passA},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 1), Reason: "NotRequested: only namespace shop; nothing found there",
+				Parts: parts{
+					part(one, api.Unknown, api.Unknown, cover(1, 1), 0, "NotRequested: only namespace shop; nothing found there"),
+					part(two, api.Unknown, api.Unknown, cover(0, 0), 0, "NotRequested: did not run: b"),
+					part(todo, api.Unknown, api.Unknown, cover(0, 0), 0, "Unsupported: this version has no c, d"),
+				},
+			},
+		},
 		"a narrowed run says no": {
 			func() Plan { p := plan(one); p.Narrowed = "only namespace shop"; return p }(),
 			[]api.Finding{f("a", api.Fail, api.High, subject("a"))},
