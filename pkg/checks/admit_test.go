@@ -42,7 +42,8 @@ func TestAdmit(t *testing.T) {
 			func(m *fact.Measurement) {
 				m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other, PodUID: "u3"})
 			},
-			gaps{}, []string{facttest.ID, other},
+			gaps{},
+			[]string{facttest.ID, other},
 		},
 		"a container that nobody knows is its own": {
 			func(m *fact.Measurement) { m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other}) },
