@@ -34,7 +34,7 @@ func (v *View) gapOf(node *fact.Node, g *fact.NodeGap) (gap fact.Gap, asked bool
 		What: g.What, Subject: fact.Subject{Kind: "Node", Name: node.Name},
 		Reason: g.Reason, Detail: g.Detail, Hint: hint(node.Measured.Level, g),
 	}
-	if g.Container == "" || slices.Contains(storageKinds, g.What) {
+	if g.Container == "" || ofStorage(g.What) {
 		return gap, true
 	}
 	gap.Subject, asked = v.index.containerSubject(node, g.Container)
@@ -101,12 +101,6 @@ func (x *index) measured(node *fact.Node, id string) *fact.MeasuredContainer {
 	return x.containers[node.Name][id]
 }
 
-// nodeKinds are the kinds that every node has, so that a node without one was
-// not measured as a whole. Not every node has etcd or an API server.
-var nodeKinds = []fact.Kind{
-	fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices, fact.Kernel, fact.Packages,
-}
-
 // silent finds what was needed and not read while no gap says so. Whoever
 // collects should say why; where it does not, this keeps "not looked" from
 // being taken for "none found".
@@ -167,7 +161,9 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 		add(fact.Secrets, "", fact.NotRequested, "the names of Secrets were not listed, so that nothing shows whether what is stored is this cluster's and complete", "")
 	}
 	absent := v.absentNodes()
-	for _, kind := range nodeKinds {
+	// Every node has these, so that a node without one was not measured as a
+	// whole. Not every node has etcd or an API server.
+	for _, kind := range fact.KindsOf(fact.OfContainer, fact.OfHost) {
 		if !needed[kind] {
 			continue
 		}
@@ -181,7 +177,7 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 			unread(kind, &v.Nodes[i])
 		}
 	}
-	for _, kind := range storageKinds {
+	for _, kind := range fact.KindsOf(fact.OfStorage) {
 		if !needed[kind] {
 			continue
 		}
@@ -274,7 +270,7 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 // what a node does not say of the cluster's storage matters only if its word
 // would count.
 func (v *View) excused(gap fact.Gap) bool {
-	if gap.Subject.Kind != "Node" || !slices.Contains(storageKinds, gap.What) {
+	if gap.Subject.Kind != "Node" || !ofStorage(gap.What) {
 		return false
 	}
 	node := v.nodes[gap.Subject.Name]

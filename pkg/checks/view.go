@@ -121,9 +121,7 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 }
 
 // ofNode reports whether a node can give facts of this kind.
-func ofNode(kind fact.Kind) bool {
-	return slices.Contains(nodeKinds, kind) || slices.Contains(storageKinds, kind)
-}
+func ofNode(kind fact.Kind) bool { return slices.Contains(fact.NodeKinds(), kind) }
 
 // bounded cuts a text to so many bytes, at the start of a rune.
 func bounded(text string, limit int) string {

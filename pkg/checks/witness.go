@@ -48,9 +48,9 @@ func (v *View) Witnesses(kind fact.Kind) []*fact.Node {
 	return out
 }
 
-// storageKinds are the facts about the cluster's storage, which only witnesses
-// can give.
-var storageKinds = []fact.Kind{fact.Etcd, fact.EncryptionConfig}
+// ofStorage reports whether facts of this kind are about the cluster's storage,
+// so that only witnesses can give them.
+func ofStorage(kind fact.Kind) bool { return slices.Contains(fact.KindsOf(fact.OfStorage), kind) }
 
 // serverOf names the process that facts of a storage kind come from.
 var serverOf = map[fact.Kind]string{fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver"}

@@ -3,6 +3,7 @@ package cli
 import (
 	"slices"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
@@ -29,7 +30,7 @@ func filter(keep func(checks.Check) bool) []checks.Check {
 // measure those that need a node as well.
 func podChecks(measure bool) []checks.Check {
 	return filter(func(c checks.Check) bool {
-		return c.Scope == checks.ScopeWorkload && (measure || len(intersect(c.Needs, nodeKinds)) == 0)
+		return c.Scope == checks.ScopeWorkload && (measure || len(fact.Intersect(c.Needs, fact.NodeKinds())) == 0)
 	})
 }
 
@@ -37,7 +38,7 @@ func podChecks(measure bool) []checks.Check {
 // storage, which the secrets command answers.
 func nodeChecks() []checks.Check {
 	return filter(func(c checks.Check) bool {
-		measured := len(intersect(c.Needs, nodeKinds))+len(intersect(c.Uses, nodeKinds)) > 0
+		measured := len(fact.Intersect(c.Needs, fact.NodeKinds()))+len(fact.Intersect(c.Uses, fact.NodeKinds())) > 0
 		return c.Scope == checks.ScopeNode || c.Scope == checks.ScopeWorkload && measured
 	})
 }

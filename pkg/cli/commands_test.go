@@ -262,7 +262,7 @@ func TestChecksOfCommands(t *testing.T) {
 		}
 	}
 	for _, c := range podChecks(false) {
-		if len(intersect(c.Needs, nodeKinds)) > 0 {
+		if len(fact.Intersect(c.Needs, fact.NodeKinds())) > 0 {
 			t.Errorf("pods without --measure asks %s, which needs a node", c.ID)
 		}
 	}
@@ -287,10 +287,10 @@ func TestProbeNodes(t *testing.T) {
 		nodes   []fact.Node
 		want    string
 	}{
-		"storage alone is the control plane's":          {storageKinds, "v1.37.2", nodes, "cp"},
-		"without a known control plane any may be it":   {storageKinds, "v1.37.2", nodes[1:], "w"},
-		"a provider's is nowhere":                       {storageKinds, "v1.36.4-gke.1001", nodes[1:], ""},
-		"a provider's nodes with a role have their own": {storageKinds, "v1.36.4-eks-1a2b3c4", nodes, "cp"},
+		"storage alone is the control plane's":          {fact.KindsOf(fact.OfStorage), "v1.37.2", nodes, "cp"},
+		"without a known control plane any may be it":   {fact.KindsOf(fact.OfStorage), "v1.37.2", nodes[1:], "w"},
+		"a provider's is nowhere":                       {fact.KindsOf(fact.OfStorage), "v1.36.4-gke.1001", nodes[1:], ""},
+		"a provider's nodes with a role have their own": {fact.KindsOf(fact.OfStorage), "v1.36.4-eks-1a2b3c4", nodes, "cp"},
 		"anything else is on all":                       {[]fact.Kind{fact.Etcd, fact.Kernel}, "v1.36.4-gke.1001", nodes, "cp w"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -176,14 +176,7 @@ func words(kinds []fact.Kind) string {
 
 // levelOf is the least probe level that answers the check.
 func levelOf(c checks.Check) fact.Level {
-	nodes := intersect(c.Needs, nodeKinds)
-	switch {
-	case len(nodes) == 0:
-		return fact.LevelAPI
-	case len(subtract(nodes, procKinds)) == 0:
-		return fact.LevelProc
-	}
-	return fact.LevelFull
+	return fact.LevelOf(c.Needs)
 }
 
 // indent wraps at 78 columns and indents by two.

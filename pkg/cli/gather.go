@@ -20,19 +20,6 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
 )
 
-// nodeKinds are the facts that only a node can give.
-var nodeKinds = []fact.Kind{
-	fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices,
-	fact.Kernel, fact.Packages, fact.Etcd, fact.EncryptionConfig,
-}
-
-// storageKinds are the facts that only nodes with a part of the control plane
-// can give.
-var storageKinds = []fact.Kind{fact.Etcd, fact.EncryptionConfig}
-
-// procKinds are the facts that a probe of level proc can give.
-var procKinds = []fact.Kind{fact.Processes, fact.Mounts}
-
 // clusterRun is what to read of a cluster.
 type clusterRun struct {
 	env     *Env
@@ -133,14 +120,14 @@ func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, e
 // measure runs probes for the kinds that were asked for, on the nodes that can
 // give them, and puts the measurements and gaps into the set.
 func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact.Set) error {
-	wanted := intersect(c.kinds, nodeKinds)
+	wanted := fact.Intersect(c.kinds, fact.NodeKinds())
 	if len(wanted) == 0 {
 		return nil
 	}
 	level := c.probe.effectiveLevel()
 	if level == fact.LevelProc {
-		set.Gaps = append(set.Gaps, notRequested(subtract(wanted, procKinds), "the probe's level is proc", "--probe-level full reads them")...)
-		wanted = intersect(wanted, procKinds)
+		set.Gaps = append(set.Gaps, notRequested(fact.Subtract(wanted, fact.KindsAt(fact.LevelProc)), "the probe's level is proc", "--probe-level full reads them")...)
+		wanted = fact.Intersect(wanted, fact.KindsAt(fact.LevelProc))
 		if len(wanted) == 0 {
 			return nil // no pod for nothing
 		}
@@ -186,7 +173,7 @@ func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact
 // wanted, those are the nodes whose word on it counts; where none is known, all
 // are asked, so that what they hold is shown.
 func probeNodes(wanted []fact.Kind, set *fact.Set) []fact.Node {
-	if len(subtract(wanted, storageKinds)) > 0 {
+	if len(fact.Subtract(wanted, fact.KindsOf(fact.OfStorage))) > 0 {
 		return set.Nodes
 	}
 	view := checks.NewView(set)
@@ -209,12 +196,4 @@ func notRequested(kinds []fact.Kind, detail, hint string) []fact.Gap {
 		})
 	}
 	return gaps
-}
-
-func intersect(a, b []fact.Kind) []fact.Kind {
-	return slices.DeleteFunc(slices.Clone(a), func(k fact.Kind) bool { return !slices.Contains(b, k) })
-}
-
-func subtract(a, b []fact.Kind) []fact.Kind {
-	return slices.DeleteFunc(slices.Clone(a), func(k fact.Kind) bool { return slices.Contains(b, k) })
 }

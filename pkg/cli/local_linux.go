@@ -17,7 +17,7 @@ func gatherLocal(ctx context.Context, root string, kinds []fact.Kind, timeout ti
 	if err != nil {
 		name = "localhost"
 	}
-	opts := node.Options{Level: fact.LevelFull, Node: name, Kinds: intersect(kinds, nodeKinds), Live: root == ""}
+	opts := node.Options{Level: fact.LevelFull, Node: name, Kinds: fact.Intersect(kinds, fact.NodeKinds()), Live: root == ""}
 	opts.Proc, opts.Root = "/proc", "/"
 	if root != "" {
 		opts.Root = root

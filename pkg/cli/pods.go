@@ -90,7 +90,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 	r.spec.Scope.Names = args
 	kinds := r.kinds()
 	if !f.measure {
-		kinds = subtract(kinds, nodeKinds)
+		kinds = fact.Subtract(kinds, fact.NodeKinds())
 	}
 	var named []fact.Workload
 	if len(args) > 0 {

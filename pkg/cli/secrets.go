@@ -126,7 +126,7 @@ func (f *secretsFlags) runSnapshot(ctx context.Context, r *run, namespace string
 		return err
 	}
 	set := &fact.Set{CollectedAt: fact.NewTime(time.Now().Truncate(time.Second)), Snapshot: db, Gaps: gaps}
-	set.Gaps = append(set.Gaps, notRequested(intersect(subtract(r.kinds(), []fact.Kind{fact.Etcd, fact.Secrets}), fact.Kinds()),
+	set.Gaps = append(set.Gaps, notRequested(fact.Intersect(fact.Subtract(r.kinds(), []fact.Kind{fact.Etcd, fact.Secrets}), fact.Kinds()),
 		"a snapshot holds stored bytes and nothing else", "run without --snapshot on the cluster")...)
 	r.spec.Scope.Snapshot = f.snapshot
 	if namespace != "" {

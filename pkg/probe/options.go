@@ -135,12 +135,6 @@ type timing struct {
 	request      time.Duration // for one request that a cancelled run still makes, and for one log
 }
 
-// probeKinds are the kinds that a probe reads on a node.
-var probeKinds = []fact.Kind{
-	fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices,
-	fact.Kernel, fact.Packages, fact.Etcd, fact.EncryptionConfig,
-}
-
 // complete checks what was given and fills in the defaults.
 func (o Options) complete() (Options, error) {
 	setDefault(&o.Level, fact.LevelFull)
@@ -210,7 +204,7 @@ func (o Options) complete() (Options, error) {
 
 	wanted := o.Kinds
 	o.Kinds = nil
-	for _, kind := range probeKinds {
+	for _, kind := range fact.NodeKinds() {
 		if len(wanted) == 0 || slices.Contains(wanted, kind) {
 			o.Kinds = append(o.Kinds, kind)
 		}

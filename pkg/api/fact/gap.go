@@ -5,35 +5,6 @@ import (
 	"encoding/json"
 )
 
-// Kind names a group of facts that is read, or is not, as a whole. A check
-// names the kinds that it needs; a Gap names the one that is missing.
-type Kind string
-
-// The kinds, with the least way to read each: the API, a probe of level proc
-// (hostPID, no capability), or of level full (SYS_PTRACE, DAC_READ_SEARCH).
-const (
-	Pods             Kind = "pods"              // api: pods, their owners and specs
-	Nodes            Kind = "nodes"             // api: Node objects
-	Secrets          Kind = "secrets"           // api: names of Secrets
-	Processes        Kind = "processes"         // proc: status and cgroup of every process
-	Mounts           Kind = "mounts"            // proc: mountinfo of every container
-	Executables      Kind = "executables"       // full: exe links, and where each file comes from
-	Upperdir         Kind = "upperdir"          // full: the writable layer of every container
-	Devices          Kind = "devices"           // full: /dev of every container
-	Kernel           Kind = "kernel"            // full: running and installed kernels
-	Packages         Kind = "packages"          // full: package database and index
-	Etcd             Kind = "etcd"              // full: the stored bytes of Secrets
-	EncryptionConfig Kind = "encryption-config" // full: the API server's provider configuration
-)
-
-// Kinds lists every kind in the order in which it is printed.
-func Kinds() []Kind {
-	return []Kind{
-		Pods, Nodes, Secrets, Processes, Mounts, Executables, Upperdir,
-		Devices, Kernel, Packages, Etcd, EncryptionConfig,
-	}
-}
-
 // Reason says, for machines, why a fact is missing.
 type Reason string
 

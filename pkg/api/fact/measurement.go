@@ -10,6 +10,9 @@ const (
 	LevelFull Level = "full" // uid 0, SYS_PTRACE and DAC_READ_SEARCH
 )
 
+// Levels lists them, least first.
+func Levels() []Level { return []Level{LevelAPI, LevelProc, LevelFull} }
+
 // Measurement is what one probe, or --local, read on one node.
 type Measurement struct {
 	Level Level `json:"level"`

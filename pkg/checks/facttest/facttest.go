@@ -90,10 +90,7 @@ func Measurement() *fact.Measurement {
 		Level: fact.LevelFull, At: Time,
 		CapLastCap: Ptr(40), HostCapBnd: fact.NewCapMask(AllCaps),
 		HostUserNS: UserNS, HostPIDNS: PIDNS, HostNetNS: NetNS, HostIPCNS: IPCNS,
-		Read: []fact.Kind{
-			fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices,
-			fact.Kernel, fact.Packages, fact.Etcd, fact.EncryptionConfig,
-		},
+		Read: fact.NodeKinds(),
 	}
 }
 

@@ -40,22 +40,6 @@ type Options struct {
 	SelfPodUID string
 }
 
-// kinds are what is read of a node, and the level each needs.
-var kinds = []struct {
-	kind  fact.Kind
-	level fact.Level
-}{
-	{fact.Processes, fact.LevelProc},
-	{fact.Mounts, fact.LevelProc},
-	{fact.Executables, fact.LevelFull},
-	{fact.Upperdir, fact.LevelFull},
-	{fact.Devices, fact.LevelFull},
-	{fact.Kernel, fact.LevelFull},
-	{fact.Packages, fact.LevelFull},
-	{fact.Etcd, fact.LevelFull},
-	{fact.EncryptionConfig, fact.LevelFull},
-}
-
 // Collector reads one node once. Snapshot may be called at any time.
 type Collector struct {
 	opts     Options
@@ -185,7 +169,7 @@ func (c *Collector) Run(ctx context.Context) {
 	c.refuseByLevel()
 	c.readHeader()
 	if c.procErr != nil {
-		c.refuse(processKinds, fact.NotPresent, "no processes: "+errorText(c.procErr))
+		c.refuse(processKinds(), fact.NotPresent, "no processes: "+errorText(c.procErr))
 	} else {
 		c.readProcesses(ctx)
 	}
@@ -194,12 +178,16 @@ func (c *Collector) Run(ctx context.Context) {
 	}
 }
 
-// processKinds are those that need /proc.
-var processKinds = []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices, fact.Etcd, fact.EncryptionConfig}
+// processKinds are those that need /proc: of containers, and of the processes
+// that serve the cluster's storage.
+func processKinds() []fact.Kind { return fact.KindsOf(fact.OfContainer, fact.OfStorage) }
+
+// beyondProc are those that need /proc/1/root.
+func beyondProc() []fact.Kind { return fact.Subtract(fact.NodeKinds(), fact.KindsAt(fact.LevelProc)) }
 
 // readProcesses reads what hangs on processes, the host's files beside it.
 func (c *Collector) readProcesses(ctx context.Context) {
-	if !slices.ContainsFunc(processKinds, c.wants) {
+	if !slices.ContainsFunc(processKinds(), c.wants) {
 		return
 	}
 	if err := c.readInit(); err != nil {
@@ -207,13 +195,13 @@ func (c *Collector) readProcesses(ctx context.Context) {
 		if !c.opts.Live {
 			detail = "no processes: " + errorText(err)
 		}
-		c.refuse(processKinds, reasonOf(err), detail)
+		c.refuse(processKinds(), reasonOf(err), detail)
 		return
 	}
 	all, err := c.readSafe(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			c.refuse(processKinds, reasonOf(err), errorText(err))
+			c.refuse(processKinds(), reasonOf(err), errorText(err))
 		}
 		return
 	}
@@ -269,7 +257,7 @@ func (c *Collector) readHost(ctx context.Context) {
 	for _, gap := range gaps {
 		c.gap(gap)
 	}
-	for _, kind := range []fact.Kind{fact.Kernel, fact.Packages} {
+	for _, kind := range fact.KindsOf(fact.OfHost) {
 		switch {
 		case slices.Contains(read, kind):
 			c.done(kind)
@@ -341,11 +329,7 @@ func (c *Collector) readInit() error {
 	}
 	if c.rootErr != nil {
 		detail := c.explainRefusal()
-		for _, k := range kinds {
-			if k.level == fact.LevelFull {
-				c.refuse([]fact.Kind{k.kind}, reasonOf(c.rootErr), detail)
-			}
-		}
+		c.refuse(beyondProc(), reasonOf(c.rootErr), detail)
 		return nil
 	}
 	for _, ns := range []struct {
@@ -410,11 +394,7 @@ func (c *Collector) refuseByLevel() {
 	if c.opts.Level == fact.LevelFull {
 		return
 	}
-	for _, k := range kinds {
-		if k.level == fact.LevelFull {
-			c.refuse([]fact.Kind{k.kind}, fact.NotRequested, "not read at probe level "+string(c.opts.Level))
-		}
-	}
+	c.refuse(fact.Subtract(fact.NodeKinds(), fact.KindsAt(c.opts.Level)), fact.NotRequested, "not read at probe level "+string(c.opts.Level))
 }
 
 // wants tells whether a kind is asked for and not yet settled.
@@ -506,10 +486,10 @@ func (c *Collector) Snapshot() *fact.Measurement {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.m.DeepCopy()
-	for _, k := range kinds {
-		if c.asked(k.kind) && !c.finished[k.kind] {
+	for _, kind := range fact.NodeKinds() {
+		if c.asked(kind) && !c.finished[kind] {
 			m.Gaps = append(m.Gaps, fact.NodeGap{
-				What: k.kind, Reason: fact.Timeout,
+				What: kind, Reason: fact.Timeout,
 				Detail: fmt.Sprintf("not finished after %s", time.Since(c.begun).Round(time.Millisecond)),
 			})
 		}

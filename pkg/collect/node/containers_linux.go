@@ -129,14 +129,14 @@ func findParents(all []*process, containers []*container) {
 }
 
 // containerKinds are those that say something about containers.
-var containerKinds = []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices}
+func containerKinds() []fact.Kind { return fact.KindsOf(fact.OfContainer) }
 
 // maxProcesses bounds the processes that are listed of one node.
 const maxProcesses = 20_000
 
 // publish makes the containers known, in place of what was known before.
 func (c *Collector) publish(containers []*container) {
-	if !slices.ContainsFunc(containerKinds, c.asked) {
+	if !slices.ContainsFunc(containerKinds(), c.asked) {
 		return
 	}
 	out := make([]fact.MeasuredContainer, 0, len(containers))
@@ -153,7 +153,7 @@ func (c *Collector) publish(containers []*container) {
 				// container has no place where none of its processes is listed.
 				lost := []fact.Kind{fact.Processes, fact.Executables}
 				if len(mc.Processes) == 0 {
-					lost = containerKinds
+					lost = containerKinds()
 				}
 				for _, kind := range lost {
 					c.containerGap(ct, fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d processes in containers", maxProcesses)})
@@ -288,7 +288,7 @@ func (c *Collector) dropSandboxed(containers []*container, full bool) []*contain
 		if !proven {
 			gap.Detail = fmt.Sprintf("only %q runs for it, like a sandboxed runtime, but nothing proves that this program is the node's; what a sandbox holds cannot be seen from the node", name)
 		}
-		for _, kind := range containerKinds {
+		for _, kind := range containerKinds() {
 			gap.What = kind
 			c.containerGap(ct, gap)
 		}

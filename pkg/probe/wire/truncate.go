@@ -112,7 +112,7 @@ var cuts = []cut{
 	whole("etcd databases", []fact.Kind{fact.Etcd},
 		func(m *fact.Measurement) *[]fact.EtcdDB { return &m.Etcd },
 		func(db *fact.EtcdDB) { db.Secrets = nil }),
-	whole("containers", []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices},
+	whole("containers", fact.KindsOf(fact.OfContainer),
 		func(m *fact.Measurement) *[]fact.MeasuredContainer { return &m.Containers },
 		func(c *fact.MeasuredContainer) {
 			c.Processes, c.Mounts, c.Devices = nil, nil, nil

@@ -1,0 +1,112 @@
+package fact
+
+import "slices"
+
+// Kind names a group of facts that is read, or is not, as a whole. A check
+// names the kinds that it needs; a Gap names the one that is missing.
+type Kind string
+
+// The kinds.
+const (
+	Pods             Kind = "pods"              // pods, their owners and specs
+	Nodes            Kind = "nodes"             // Node objects
+	Secrets          Kind = "secrets"           // names of Secrets
+	Processes        Kind = "processes"         // status and cgroup of every process
+	Mounts           Kind = "mounts"            // mountinfo of every container
+	Executables      Kind = "executables"       // exe links, and where each file comes from
+	Upperdir         Kind = "upperdir"          // the writable layer of every container
+	Devices          Kind = "devices"           // /dev of every container
+	Kernel           Kind = "kernel"            // running and installed kernels
+	Packages         Kind = "packages"          // package database and index
+	Etcd             Kind = "etcd"              // the stored bytes of Secrets
+	EncryptionConfig Kind = "encryption-config" // the API server's provider configuration
+)
+
+// Holder says what a kind of facts is about, and so who can give it.
+type Holder string
+
+// The holders.
+const (
+	OfCluster   Holder = "cluster"   // the API gives it
+	OfContainer Holder = "container" // every node gives it, of each of its containers
+	OfHost      Holder = "host"      // every node gives it, of itself
+	OfStorage   Holder = "storage"   // nodes of the control plane give it, for the cluster
+)
+
+// KindInfo is what there is to know of a kind.
+type KindInfo struct {
+	Kind   Kind
+	Holder Holder
+	// Level is the least probe level that reads it; LevelAPI needs no probe.
+	Level Level
+}
+
+// Table is the one list of kinds, in the order in which they are printed. Every
+// other list of kinds is derived from it: a new kind is a line here. Nothing
+// changes it but a test.
+var Table = []KindInfo{
+	{Pods, OfCluster, LevelAPI},
+	{Nodes, OfCluster, LevelAPI},
+	{Secrets, OfCluster, LevelAPI},
+	{Processes, OfContainer, LevelProc},
+	{Mounts, OfContainer, LevelProc},
+	{Executables, OfContainer, LevelFull},
+	{Upperdir, OfContainer, LevelFull},
+	{Devices, OfContainer, LevelFull},
+	{Kernel, OfHost, LevelFull},
+	{Packages, OfHost, LevelFull},
+	{Etcd, OfStorage, LevelFull},
+	{EncryptionConfig, OfStorage, LevelFull},
+}
+
+// Kinds lists every kind in the order of the table.
+func Kinds() []Kind { return kindsWhere(func(KindInfo) bool { return true }) }
+
+// KindsOf lists the kinds of some holders.
+func KindsOf(holders ...Holder) []Kind {
+	return kindsWhere(func(i KindInfo) bool { return slices.Contains(holders, i.Holder) })
+}
+
+// NodeKinds are those that only a node can give.
+func NodeKinds() []Kind { return KindsOf(OfContainer, OfHost, OfStorage) }
+
+// KindsAt are those that a probe of this level reads.
+func KindsAt(level Level) []Kind {
+	return kindsWhere(func(i KindInfo) bool { return i.Level != LevelAPI && level.reads(i.Level) })
+}
+
+// LevelOf is the least probe level that reads all of these kinds.
+func LevelOf(kinds []Kind) Level {
+	least := LevelAPI
+	for _, i := range Table {
+		if slices.Contains(kinds, i.Kind) && !least.reads(i.Level) {
+			least = i.Level
+		}
+	}
+	return least
+}
+
+// reads reports whether a probe of this level reads what needs another.
+func (l Level) reads(needed Level) bool {
+	return slices.Index(Levels(), l) >= slices.Index(Levels(), needed)
+}
+
+func kindsWhere(keep func(KindInfo) bool) []Kind {
+	var out []Kind
+	for _, i := range Table {
+		if keep(i) {
+			out = append(out, i.Kind)
+		}
+	}
+	return out
+}
+
+// Intersect are the kinds of a that b has too; Subtract those that it has not.
+func Intersect(a, b []Kind) []Kind {
+	return slices.DeleteFunc(slices.Clone(a), func(k Kind) bool { return !slices.Contains(b, k) })
+}
+
+// Subtract are the kinds of a that b does not have.
+func Subtract(a, b []Kind) []Kind {
+	return slices.DeleteFunc(slices.Clone(a), func(k Kind) bool { return slices.Contains(b, k) })
+}

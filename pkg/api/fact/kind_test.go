@@ -1,0 +1,145 @@
+package fact_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
+)
+
+func TestTable(t *testing.T) {
+	seen := map[fact.Kind]bool{}
+	for _, i := range fact.Table {
+		if seen[i.Kind] || i.Kind == "" {
+			t.Errorf("kind %q is listed twice or has no name", i.Kind)
+		}
+		seen[i.Kind] = true
+		if (i.Holder == fact.OfCluster) != (i.Level == fact.LevelAPI) || !slices.Contains(fact.Levels(), i.Level) {
+			t.Errorf("%s: holder %q at level %q", i.Kind, i.Holder, i.Level)
+		}
+	}
+	for level, want := range map[fact.Level]string{
+		fact.LevelAPI: "", fact.LevelProc: "processes mounts",
+		fact.LevelFull: "processes mounts executables upperdir devices kernel packages etcd encryption-config",
+	} {
+		if got := join(fact.KindsAt(level)); got != want {
+			t.Errorf("level %s reads %q, want %q", level, got, want)
+		}
+	}
+	for want, kinds := range map[fact.Level][]fact.Kind{
+		fact.LevelAPI: {fact.Pods}, fact.LevelProc: {fact.Pods, fact.Mounts}, fact.LevelFull: {fact.Mounts, fact.Kernel},
+	} {
+		if got := fact.LevelOf(kinds); got != want {
+			t.Errorf("%v need level %q, want %q", kinds, got, want)
+		}
+	}
+}
+
+func join(kinds []fact.Kind) string {
+	var words []string
+	for _, k := range kinds {
+		words = append(words, string(k))
+	}
+	return strings.Join(words, " ")
+}
+
+// A kind is one line of the table: then it is asked of the probe, and a node
+// that did not give it is a gap of every check that needs it.
+func TestAKindIsOneLine(t *testing.T) {
+	table := fact.Table
+	t.Cleanup(func() { fact.Table = table })
+	fact.Table = append(slices.Clone(table), fact.KindInfo{Kind: "novel", Holder: fact.OfContainer, Level: fact.LevelFull})
+
+	opts := probe.Options{Image: "registry.example/probe:v1"}
+	plan, gaps, err := probe.NewPlan(opts, []fact.Node{{Name: "n1", OS: "linux", Arch: "amd64", Ready: true}, {Name: "n2", OS: "linux"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(gaps, func(g fact.Gap) bool { return g.What == "novel" && g.Subject.Name == "n2" }) {
+		t.Errorf("a node that is not measured has no gap of the kind: %+v", gaps)
+	}
+	objects, err := probe.Objects(opts, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(objects, func(o runtime.Object) bool {
+		text, err := yaml.Marshal(o)
+		return err == nil && strings.Contains(string(text), "encryption-config,novel")
+	}) {
+		t.Error("no pod is asked for the kind")
+	}
+
+	check := checks.Check{
+		ID: "drift/novel", Basis: api.Measured, Needs: []fact.Kind{"novel"},
+		Judge: func(*checks.View) []api.Finding { return nil },
+	}
+	read := &fact.Measurement{Level: fact.LevelFull, Read: fact.NodeKinds()}
+	old := &fact.Measurement{Level: fact.LevelFull, Read: []fact.Kind{fact.Processes}, Gaps: []fact.NodeGap{{What: "novel", Reason: fact.Timeout}}}
+	set := &fact.Set{Nodes: []fact.Node{{Name: "a", Measured: read}, {Name: "b", Measured: &fact.Measurement{}}, {Name: "c"}, {Name: "d", Measured: old}}}
+	var got []string
+	for _, g := range checks.Run(checks.Plan{Checks: []checks.Check{check}}, set).Gaps {
+		got = append(got, g.Subject.Name+" "+string(g.Reason))
+	}
+	if want := "b NotRequested, c NotRequested, d Timeout"; strings.Join(got, ", ") != want {
+		t.Errorf("gaps: want %s, got %v", want, got)
+	}
+}
+
+// No other list of kinds is kept by hand: what has most kinds of a holder would
+// miss the next one.
+func TestNoOtherListOfKinds(t *testing.T) {
+	const most = 3
+	root := filepath.Join("..", "..", "..")
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != root:
+			return filepath.SkipDir
+		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, "api/fact/kind.go"):
+			return nil
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			list, ok := n.(*ast.CompositeLit)
+			if !ok {
+				return true
+			}
+			kinds := 0
+			for _, e := range list.Elts {
+				if s, ok := e.(*ast.SelectorExpr); ok && isKind(s.Sel.Name) {
+					kinds++
+				}
+			}
+			if kinds > most {
+				t.Errorf("%s lists %d kinds by hand: derive the list from fact.Table", set.Position(list.Pos()), kinds)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func isKind(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(fact.Kinds(), func(k fact.Kind) bool { return strings.ReplaceAll(string(k), "-", "") == name })
+}
