@@ -35,11 +35,13 @@ func TestAdmit(t *testing.T) {
 			func(m *fact.Measurement) {
 				m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other, PodUID: "u2"}, fact.MeasuredContainer{ID: other, PodUID: "u2"})
 			},
-			gaps{refused(fact.Processes, "2")}, []string{facttest.ID},
+			gaps{refused(fact.Processes, "2")},
+			[]string{facttest.ID},
 		},
 		"a container that nobody knows is its own": {
 			func(m *fact.Measurement) { m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other}) },
-			gaps{}, []string{facttest.ID, other},
+			gaps{},
+			[]string{facttest.ID, other},
 		},
 		"the first version's gaps about others": {
 			func(m *fact.Measurement) {
@@ -50,7 +52,8 @@ func TestAdmit(t *testing.T) {
 					{What: fact.Mounts, Container: other, Reason: fact.NotReady, About: &fact.Subject{Kind: "Container", Name: other, Node: "good"}},
 				}
 			},
-			gaps{refused(fact.Mounts, "2"), refused(fact.Kernel, "2")}, []string{facttest.ID},
+			gaps{refused(fact.Mounts, "2"), refused(fact.Kernel, "2")},
+			[]string{facttest.ID},
 		},
 		"the first version's gaps about itself": {
 			func(m *fact.Measurement) {
@@ -70,13 +73,15 @@ func TestAdmit(t *testing.T) {
 				m.Read = append(m.Read, fact.Pods, "x")
 				m.Gaps = gaps{{What: fact.Secrets, Reason: fact.Forbidden}, {What: "x", Reason: fact.Timeout}}
 			},
-			gaps{refused(fact.Processes, "2")}, []string{facttest.ID},
+			gaps{refused(fact.Processes, "2")},
+			[]string{facttest.ID},
 		},
 		"a reason that there is none of, and texts without end": {
 			func(m *fact.Measurement) {
 				m.Gaps = gaps{{What: fact.Kernel, Container: strings.Repeat("é", 500), Reason: "Because", Detail: strings.Repeat("é", 5000)}}
 			},
-			gaps{{What: fact.Kernel, Container: strings.Repeat("é", 64), Reason: fact.ProbeFailed, Detail: strings.Repeat("é", 512)}}, []string{facttest.ID},
+			gaps{{What: fact.Kernel, Container: strings.Repeat("é", 64), Reason: fact.ProbeFailed, Detail: strings.Repeat("é", 512)}},
+			[]string{facttest.ID},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,7 +147,8 @@ func TestDerivedFieldsAreNoInput(t *testing.T) {
 		node := fact.Subject{Kind: "Node", Name: "n1", Platform: true}
 		system := fact.Subject{Kind: "Pod", Namespace: "kube-system", Name: "x"}
 		return []api.Finding{
-			{Verdict: "pass", Subject: s, Message: "m", Evidence: evidence("e")}, {Verdict: "pass", Subject: node, Message: "m", Evidence: evidence("e")},
+			{Verdict: "pass", Subject: s, Message: "m", Evidence: evidence("e")},
+			{Verdict: "pass", Subject: node, Message: "m", Evidence: evidence("e")},
 			{Verdict: "pass", Subject: system, Message: "m", Evidence: evidence("e"), Question: "drift"},
 		}
 	}}

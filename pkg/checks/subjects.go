@@ -183,9 +183,10 @@ func newIndex(set *fact.Set) *index {
 				x.nodeOf[p.UID] = p.Node
 			}
 			// A static pod's cgroup carries its config hash in place of the UID.
-			// The annotation is a kubelet's word, so that it replaces no UID.
-			if at := (placed{p.Node, p.ConfigHash}); p.ConfigHash != "" && x.byPod[at].pod == nil {
-				x.byPod[at] = joined{w, p, nil}
+			// The annotation is a kubelet's word, so that UIDs, which come below,
+			// replace it.
+			if p.ConfigHash != "" {
+				x.byPod[placed{p.Node, p.ConfigHash}] = joined{w, p, nil}
 			}
 			for _, status := range p.Containers {
 				for _, id := range []string{status.LastID, status.ID} {

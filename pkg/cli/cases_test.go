@@ -139,8 +139,13 @@ func TestCaseNarrowedByChecks(t *testing.T) {
 	whole, _ := judged(t, "narrowed")
 	want := answerWords(whole.Answers, answerOf)
 	for _, args := range [][]string{
-		{"nodes"}, {"pods"}, {"secrets"}, {"--skip", "secrets/encrypted-at-rest"}, {"--question", "secrets", "--skip", "secrets/encrypted-at-rest"},
-		{"--skip", "builds/builder-workload,builds/runtime-socket"}, {"--check", "builds/build-process"},
+		{"nodes"},
+		{"pods"},
+		{"secrets"},
+		{"--skip", "secrets/encrypted-at-rest"},
+		{"--question", "secrets", "--skip", "secrets/encrypted-at-rest"},
+		{"--skip", "builds/builder-workload,builds/runtime-socket"},
+		{"--check", "builds/build-process"},
 	} {
 		report, _ := judged(t, "narrowed", args...)
 		for q, got := range answerWords(report.Answers, answerOf) {

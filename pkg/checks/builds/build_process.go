@@ -57,6 +57,9 @@ var builderProcesses = map[string]string{
 	"crun":                    "a nested runtime (crun)",
 }
 
+// mostNames bounds the names of one piece of evidence.
+const mostNames = 8
+
 // commLength is how many bytes of a name the kernel keeps (TASK_COMM_LEN - 1).
 const commLength = 15
 
@@ -108,7 +111,7 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 			builders = []api.Finding{{
 				Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: r.Subject(),
 				Message:     "which executables it runs was not read; names, which processes give themselves, show no builder",
-				Evidence:    []api.Evidence{{Source: checks.NodeSource(r.Node, "/proc/%d/status Name", unread.PID), Value: some(distinct(names))}},
+				Evidence:    []api.Evidence{{Source: checks.NodeSource(r.Node, "/proc/%d/status Name", unread.PID), Value: checks.JoinWords(distinct(names), mostNames)}},
 				Remediation: "--probe-level full reads executables",
 			}}
 		case len(exes) == 0:
@@ -120,7 +123,7 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 		default:
 			builders = []api.Finding{{
 				Verdict: api.Pass, Subject: r.Subject(), Message: "no process of it is a builder or a container runtime",
-				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: some(distinct(exes))}},
+				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: checks.JoinWords(distinct(exes), mostNames)}},
 			}}
 		}
 		findings = append(findings, builders...)
@@ -181,13 +184,4 @@ func measuredGrade(r checks.Running, p *fact.Process) grade {
 		return asRootless
 	}
 	return asRoot
-}
-
-// some joins at most eight words.
-func some(words []string) string {
-	const most = 8
-	if len(words) <= most {
-		return strings.Join(words, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
 }

@@ -94,10 +94,10 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 
 	var parts []string
 	if len(pending) > 0 {
-		parts = append(parts, fmt.Sprintf("%s pending: %s", countOf(len(pending), "security update"), some(pending)))
+		parts = append(parts, fmt.Sprintf("%s pending: %s", countOf(len(pending), "security update"), checks.JoinWords(pending, namesMessage)))
 	}
 	if len(held) > 0 {
-		parts = append(parts, fmt.Sprintf("%s held back: %s", countOf(len(held), "security update"), some(held)))
+		parts = append(parts, fmt.Sprintf("%s held back: %s", countOf(len(held), "security update"), checks.JoinWords(held, namesMessage)))
 	}
 	switch {
 	case len(parts) > 0:
@@ -141,13 +141,6 @@ func indexAge(v *checks.View, node *fact.Node, state *fact.PackageState) age {
 		return age{text: "of unknown age"}
 	}
 	return age{true, now.Sub(then.Time), verb + " " + then.UTC().Format(time.RFC3339)}
-}
-
-func some(names []string) string {
-	if len(names) <= namesMessage {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:namesMessage], ", "), len(names)-namesMessage)
 }
 
 func countOf(n int, noun string) string {

@@ -2,7 +2,6 @@ package immutable
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -74,11 +73,11 @@ func judgeUpper(r checks.Running) api.Finding {
 	}
 	switch {
 	case len(added) > 0:
-		f.Verdict, f.Message = api.Fail, "added or changed since its image: "+some(added)
+		f.Verdict, f.Message = api.Fail, "added or changed since its image: "+checks.JoinWords(added, pathsMessage)
 		f.Evidence = append(evidence, summary)
 		return f
 	case len(unknown) > 0:
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "where it comes from could not be told: "+some(unknown)
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "where it comes from could not be told: "+checks.JoinWords(unknown, pathsMessage)
 	case walk.Truncated:
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Truncated, "its writable layer was not walked to the end"
 	case len(walk.Files) < walk.Total:
@@ -108,11 +107,4 @@ func rootType(root *fact.Mount) string {
 		return "not read"
 	}
 	return root.FSType
-}
-
-func some(paths []string) string {
-	if len(paths) <= pathsMessage {
-		return strings.Join(paths, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(paths[:pathsMessage], ", "), len(paths)-pathsMessage)
 }

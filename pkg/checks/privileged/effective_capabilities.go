@@ -3,7 +3,6 @@ package privileged
 import (
 	"fmt"
 	"math/bits"
-	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -259,12 +258,4 @@ func inHostNamespace(process, host uint64, r checks.Running, declared func(*fact
 		return process == host
 	}
 	return r.Workload != nil && declared(&r.Workload.Spec)
-}
-
-// joinWords writes a list for people, at most n of it.
-func joinWords(words []string, n int) string {
-	if len(words) <= n {
-		return strings.Join(words, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(words[:n], ", "), len(words)-n)
 }

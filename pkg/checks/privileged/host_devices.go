@@ -87,7 +87,7 @@ func judgeDevices(r checks.Running) []api.Finding {
 		slices.Sort(paths[g])
 		findings = append(findings, api.Finding{
 			Verdict: api.Fail, Severity: g.severity, Subject: r.Subject(),
-			Message: "holds " + g.what + ": " + joinWords(paths[g], 3), Evidence: evidence[g],
+			Message: "holds " + g.what + ": " + checks.JoinWords(paths[g], 3), Evidence: evidence[g],
 		})
 	}
 	return findings

@@ -59,29 +59,7 @@ var hostNamespaces = []struct {
 }
 
 func judgeHostNamespaces(v *checks.View) []api.Finding {
-	var findings []api.Finding
-	measured := map[*fact.Pod]bool{}
-	seen, _ := checks.RunningContainers(v, fact.Processes)
-	for _, r := range seen {
-		found, complete := judgeMeasuredNamespaces(r)
-		findings = append(findings, found...)
-		if r.Pod != nil && complete {
-			measured[r.Pod] = true
-		}
-	}
-	for i := range v.Workloads {
-		w := &v.Workloads[i]
-		var others []*fact.Pod
-		for j := range w.Pods {
-			if !measured[&w.Pods[j]] {
-				others = append(others, &w.Pods[j])
-			}
-		}
-		if len(others) > 0 || len(w.Pods) == 0 {
-			findings = append(findings, judgeDeclaredNamespaces(w, others)...)
-		}
-	}
-	return findings
+	return checks.PodsMeasuredElseDeclared(v, fact.Processes, judgeMeasuredNamespaces, judgeDeclaredNamespaces)
 }
 
 // judgeMeasuredNamespaces judges a container by its processes. Complete is

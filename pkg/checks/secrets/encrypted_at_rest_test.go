@@ -179,6 +179,12 @@ func TestEncryptedAtRest(t *testing.T) {
 				"it is not the API server's, or the key prefix is wrong " +
 				"[node/cp1 = no key PREFIX/namespaces/default, so that no Secret can be told from other keys]"},
 		},
+		"nor is one of which the prefix is not known, where nothing was listed": {
+			live(nil, fact.EtcdDB{Path: dbPath, Complete: true}),
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+				"it is not the API server's, or the key prefix is wrong " +
+				"[node/cp1 = no key PREFIX/namespaces/default, so that no Secret can be told from other keys]"},
+		},
 		"an etcd for events alone does not answer": {
 			live(list("a@7"), etcd(), etcd(encrypted("a", 7))),
 			[]string{"pass shop/a: " + pass + " [node/cp2 a rev 7" + aes},

@@ -11,49 +11,30 @@ import (
 
 // Judge gives one finding for each container that was measured, by what is
 // mounted at its root, and one for what is declared of the pods in which it was
-// not. Where both are known the worse of them stands, and a contradiction is
+// not. Where both are known the worse of them counts, and a contradiction is
 // said: a process can change what is mounted at its root (pivot_root(2)) and
 // change it back, so that only a declaration makes read-only hold.
 func Judge(v *checks.View) []api.Finding {
-	type key struct {
-		pod       *fact.Pod
-		container *fact.Container
-	}
-	var findings []api.Finding
-	measured := map[key]bool{}
-	seen, _ := checks.RunningContainers(v, fact.Mounts)
-	for _, r := range seen {
-		if r.Measured.Root == nil {
-			if r.Declared == nil {
-				findings = append(findings, api.Finding{
-					Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: r.Subject(),
-					Message:  "what is mounted at its root was not read",
-					Evidence: []api.Evidence{{Source: r.Source("mountinfo"), Value: "no mount at /"}},
-				})
+	return checks.MeasuredElseDeclared(v, fact.Mounts,
+		func(r checks.Running) ([]api.Finding, bool) {
+			switch {
+			case r.Measured.Root != nil:
+				return []api.Finding{judgeMeasured(r)}, r.Declared != nil
+			case r.Declared != nil:
+				return nil, false
 			}
-			continue // what is declared of it stands
-		}
-		if r.Declared != nil {
-			measured[key{r.Pod, r.Declared}] = true
-		}
-		findings = append(findings, judgeMeasured(r))
-	}
-	for _, d := range checks.DeclaredContainers(v) {
-		w := d.Workload
-		var others []*fact.Pod
-		for i := range w.Pods {
-			if !measured[key{&w.Pods[i], d.Container}] {
-				others = append(others, &w.Pods[i])
-			}
-		}
-		if len(others) > 0 || len(w.Pods) == 0 {
+			return []api.Finding{{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: r.Subject(),
+				Message:  "what is mounted at its root was not read",
+				Evidence: []api.Evidence{{Source: r.Source("mountinfo"), Value: "no mount at /"}},
+			}}, false
+		},
+		func(d checks.Declared, pods []*fact.Pod) []api.Finding {
 			f := judgeDeclared(d)
-			f.Subject = checks.PodsSubject(w, others)
+			f.Subject = checks.PodsSubject(d.Workload, pods)
 			f.Subject.Container = d.Container.Name
-			findings = append(findings, f)
-		}
-	}
-	return findings
+			return []api.Finding{f}
+		})
 }
 
 func judgeMeasured(r checks.Running) api.Finding {
