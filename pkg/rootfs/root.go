@@ -7,9 +7,6 @@ import (
 	"path"
 	"sort"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -22,17 +19,6 @@ const (
 	maxSteps = 1 << 16
 	// pathMax counts the NUL, as PATH_MAX does.
 	pathMax = 4096
-
-	// flagsPath opens a handle that can neither read nor write; with
-	// O_NOFOLLOW a link is opened itself.
-	flagsPath = unix.O_PATH | unix.O_CLOEXEC | unix.O_NOFOLLOW
-	// flagsMagic is flagsPath for a link of procfs, which the kernel follows.
-	flagsMagic = unix.O_PATH | unix.O_CLOEXEC
-	flagsRead  = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY
-	flagsDir   = flagsRead | unix.O_DIRECTORY | unix.O_NOFOLLOW
-
-	// statFlags: neither mounts anything nor asks a server.
-	statFlags = unix.AT_EMPTY_PATH | unix.AT_NO_AUTOMOUNT | unix.AT_STATX_DONT_SYNC | unix.AT_SYMLINK_NOFOLLOW
 )
 
 // Root is a directory handle inside which every path is resolved. A path may
@@ -40,7 +26,7 @@ const (
 // use, except that Close must come last.
 //
 // Errors are *fs.PathError with the path as the caller would write it outside
-// the root, made valid UTF-8; they wrap a unix.Errno or one of this package's
+// the root, made valid UTF-8; they wrap the kernel's own or one of this package's
 // errors, so that errors.Is(err, fs.ErrNotExist) and the like work.
 type Root struct {
 	fd   int
@@ -50,7 +36,7 @@ type Root struct {
 // Open returns a Root for a directory of the caller's own view, links in its
 // path followed.
 func Open(dir string) (*Root, error) {
-	fd, err := openat(unix.AT_FDCWD, dir, unix.O_PATH|unix.O_CLOEXEC|unix.O_DIRECTORY)
+	fd, err := openat(cwd, dir, flagsStart)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: Text(dir), Err: err}
 	}
@@ -70,7 +56,7 @@ func (r *Root) Close() error {
 	}
 	fd := r.fd
 	r.fd = -1
-	if err := unix.Close(fd); err != nil {
+	if err := closeFD(fd); err != nil {
 		return &fs.PathError{Op: "close", Path: Text(r.name), Err: err}
 	}
 	return nil
@@ -90,7 +76,7 @@ func (r *Root) sub(name string, follow bool) (*Root, error) {
 	}
 	if !at.info.Mode.IsDir() {
 		at.close()
-		return nil, r.wrap("open", name, unix.ENOTDIR)
+		return nil, r.wrap("open", name, ErrNotDir)
 	}
 	fd, err := at.take()
 	if err != nil {
@@ -109,7 +95,7 @@ func (r *Root) Magic(name string) (*Root, error) {
 	}
 	if !h.info.Mode.IsDir() {
 		_ = h.Close()
-		return nil, r.wrap("open", name, unix.ENOTDIR)
+		return nil, r.wrap("open", name, ErrNotDir)
 	}
 	return &Root{fd: h.fd, name: h.name}, nil
 }
@@ -119,7 +105,7 @@ func (r *Root) Magic(name string) (*Root, error) {
 func (r *Root) MagicHandle(name string) (*Handle, error) {
 	dir, base := path.Split(strings.TrimRight(name, "/"))
 	if base == "" || base == "." || base == ".." {
-		return nil, r.wrap("open", name, unix.EINVAL)
+		return nil, r.wrap("open", name, errBadName)
 	}
 	parent := r.fd
 	if dir != "" && dir != "/" {
@@ -136,7 +122,7 @@ func (r *Root) MagicHandle(name string) (*Handle, error) {
 	}
 	info, _, err := stat(fd)
 	if err != nil {
-		_ = unix.Close(fd)
+		_ = closeFD(fd)
 		return nil, r.wrap("stat", name, err)
 	}
 	return &Handle{fd: fd, name: r.join(name), info: info}, nil
@@ -193,11 +179,11 @@ func (r *Root) ReadFile(name string, limit int64) ([]byte, error) {
 // saves four of seven system calls where every process is read. It returns
 // ErrTooLarge, with buf filled, if there is more.
 func (r *Root) ReadKernelFile(name string, buf []byte) (int, error) {
-	fd, err := openat(r.fd, name, flagsRead|unix.O_NOFOLLOW)
+	fd, err := openat(r.fd, name, flagsFile)
 	if err != nil {
 		return 0, r.wrap("open", name, err)
 	}
-	defer closeFD(fd)
+	defer func() { _ = closeFD(fd) }()
 	n := 0
 	for {
 		if n == len(buf) {
@@ -256,15 +242,18 @@ func (r *Root) Each(name string, do func(DirEntry) bool) error {
 	}
 	defer at.close()
 	if !at.info.Mode.IsDir() {
-		return r.wrap("readdir", name, unix.ENOTDIR)
+		return r.wrap("readdir", name, ErrNotDir)
 	}
 	// "." of a descriptor is that very directory, whatever its name means now.
 	fd, err := openat(at.fd, ".", flagsDir)
 	if err != nil {
 		return r.wrap("open", name, err)
 	}
-	defer closeFD(fd)
-	if err := each(fd, do); err != nil {
+	defer func() { _ = closeFD(fd) }()
+	err = each(fd, make([]byte, DirBuffer), func(e *RawEntry) bool {
+		return do(DirEntry{Name: string(e.Name), Type: e.Type, Ino: e.Ino})
+	})
+	if err != nil {
 		return r.wrap("readdir", name, err)
 	}
 	return nil
@@ -294,7 +283,7 @@ func (r *Root) Readlink(name string) (string, error) {
 	}
 	defer at.close()
 	if at.info.Mode.Type() != fs.ModeSymlink {
-		return "", r.wrap("readlink", name, unix.EINVAL)
+		return "", r.wrap("readlink", name, ErrNotLink)
 	}
 	text, err := readlinkat(at.fd, "")
 	if err != nil {
@@ -344,7 +333,7 @@ type position struct {
 
 func (p *position) close() {
 	if p.fd != p.root {
-		closeFD(p.fd)
+		_ = closeFD(p.fd)
 	}
 	p.fd = p.root
 }
@@ -369,10 +358,10 @@ func (p *position) take() (int, error) {
 // also after take.
 func (r *Root) walk(name string, follow bool) (*position, error) {
 	if name == "" {
-		return nil, unix.ENOENT
+		return nil, errNotExist
 	}
 	if len(name) >= pathMax {
-		return nil, unix.ENAMETOOLONG
+		return nil, errTooLong
 	}
 	start := position{root: r.fd, fd: r.fd}
 	var err error
@@ -399,10 +388,10 @@ func (p *position) follow(name string, followLast bool, start position) error {
 			return nil
 		}
 		if !p.info.Mode.IsDir() {
-			return unix.ENOTDIR
+			return ErrNotDir
 		}
 		if steps++; steps > maxSteps {
-			return unix.ENAMETOOLONG
+			return errTooLong
 		}
 		switch part {
 		case ".":
@@ -417,10 +406,10 @@ func (p *position) follow(name string, followLast bool, start position) error {
 			p.move(start.fd, start.info, start.auto)
 			for _, n := range p.names {
 				if steps++; steps > maxSteps {
-					return unix.ENAMETOOLONG
+					return errTooLong
 				}
 				if !p.info.Mode.IsDir() {
-					return unix.ENOTDIR
+					return ErrNotDir
 				}
 				fd, info, auto, err := p.lookup(n)
 				if err != nil {
@@ -440,17 +429,17 @@ func (p *position) follow(name string, followLast bool, start position) error {
 			continue
 		}
 		text, err := readlinkat(fd, "")
-		closeFD(fd)
+		_ = closeFD(fd)
 		if err != nil {
 			return err
 		}
 		switch links++; {
 		case links > maxLinks:
-			return unix.ELOOP
+			return ErrLoop
 		case text == "":
-			return unix.ENOENT
+			return errNotExist
 		case len(text) >= pathMax:
-			return unix.ENAMETOOLONG
+			return errTooLong
 		}
 		if text[0] == '/' {
 			p.move(start.fd, start.info, start.auto)
@@ -473,7 +462,7 @@ func (p *position) lookup(name string) (fd int, info Info, auto bool, err error)
 		return -1, Info{}, false, err
 	}
 	if info, auto, err = stat(fd); err != nil {
-		closeFD(fd)
+		_ = closeFD(fd)
 		return -1, Info{}, false, err
 	}
 	return fd, info, auto, nil
@@ -506,8 +495,8 @@ func reopen(fd int, info Info) (int, error) {
 		return -1, fmt.Errorf("%w but %s", ErrNotRegular, typeName(info.Mode))
 	}
 	var buf [32]byte
-	got, err := openat(unix.AT_FDCWD, string(appendInt(append(buf[:0], "/proc/self/fd/"...), fd)), flagsRead)
-	if errors.Is(err, unix.ENOENT) {
+	got, err := openat(cwd, string(appendInt(append(buf[:0], "/proc/self/fd/"...), fd)), flagsRead)
+	if errors.Is(err, errNotExist) {
 		return -1, errors.New("reopening it needs /proc, which is not mounted")
 	}
 	return got, err
@@ -536,106 +525,4 @@ func appendInt(b []byte, n int) []byte {
 		b = appendInt(b, n/10)
 	}
 	return append(b, byte('0'+n%10))
-}
-
-// The system calls. Each is repeated after a signal, since the Go runtime
-// sends itself some.
-
-func openat(dir int, name string, flags int) (int, error) {
-	for {
-		fd, err := unix.Openat(dir, name, flags, 0)
-		if err != unix.EINTR {
-			return fd, err
-		}
-	}
-}
-
-func read(fd int, buf []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, buf)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-func readlinkat(dir int, name string) (string, error) {
-	var small [256]byte
-	buf := small[:]
-	for {
-		n, err := unix.Readlinkat(dir, name, buf)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		if n < len(buf) {
-			return string(buf[:n]), nil
-		}
-		if len(buf) > 1<<20 {
-			return "", unix.ENAMETOOLONG
-		}
-		buf = make([]byte, 8*len(buf))
-	}
-}
-
-// closeFD ignores the error: nothing was written, so nothing can be lost, and
-// Linux releases the descriptor in any case.
-func closeFD(fd int) { _ = unix.Close(fd) }
-
-func stat(fd int) (info Info, automount bool, err error) {
-	var st unix.Statx_t
-	for {
-		err = unix.Statx(fd, "", statFlags, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
-		return Info{}, false, err
-	}
-	info = Info{
-		Mode: fileMode(uint32(st.Mode)), UID: st.Uid, GID: st.Gid, Size: int64(st.Size), Blocks: int64(st.Blocks),
-		Nlink: st.Nlink, Dev: unix.Mkdev(st.Dev_major, st.Dev_minor), Ino: st.Ino, RdevMajor: st.Rdev_major, RdevMinor: st.Rdev_minor,
-		Mtime: time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)).UTC(), Ctime: time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)).UTC(),
-	}
-	if st.Mask&unix.STATX_MNT_ID != 0 {
-		info.MountID, info.HasMountID = st.Mnt_id, true
-	}
-	return info, st.Attributes&unix.STATX_ATTR_AUTOMOUNT != 0, nil
-}
-
-func fileMode(st uint32) fs.FileMode {
-	mode := fs.FileMode(st&0o777) | fileType(st)
-	if st&unix.S_ISUID != 0 {
-		mode |= fs.ModeSetuid
-	}
-	if st&unix.S_ISGID != 0 {
-		mode |= fs.ModeSetgid
-	}
-	if st&unix.S_ISVTX != 0 {
-		mode |= fs.ModeSticky
-	}
-	return mode
-}
-
-func fileType(st uint32) fs.FileMode {
-	switch st & unix.S_IFMT {
-	case unix.S_IFREG:
-		return 0
-	case unix.S_IFDIR:
-		return fs.ModeDir
-	case unix.S_IFLNK:
-		return fs.ModeSymlink
-	case unix.S_IFIFO:
-		return fs.ModeNamedPipe
-	case unix.S_IFSOCK:
-		return fs.ModeSocket
-	case unix.S_IFBLK:
-		return fs.ModeDevice
-	case unix.S_IFCHR:
-		return fs.ModeDevice | fs.ModeCharDevice
-	}
-	return fs.ModeIrregular
 }

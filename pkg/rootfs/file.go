@@ -1,13 +1,10 @@
 package rootfs
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-
-	"golang.org/x/sys/unix"
 )
 
 // Handle is an O_PATH descriptor: a file that was found, not opened.
@@ -87,13 +84,12 @@ func (f *File) Read(buf []byte) (int, error) {
 // demands, fewer bytes come with an error: io.EOF at the end of the file.
 func (f *File) ReadAt(buf []byte, off int64) (int, error) {
 	if off < 0 {
-		return 0, f.wrap("read", unix.EINVAL)
+		return 0, f.wrap("read", errBadName)
 	}
 	n := 0
 	for n < len(buf) {
-		m, err := unix.Pread(f.fd, buf[n:], off+int64(n))
+		m, err := pread(f.fd, buf[n:], off+int64(n))
 		switch {
-		case err == unix.EINTR:
 		case err != nil:
 			return n, f.wrap("read", err)
 		case m == 0:
@@ -104,6 +100,10 @@ func (f *File) ReadAt(buf []byte, off int64) (int, error) {
 	}
 	return n, nil
 }
+
+// NoData reports whether the file holds no data at all, only a hole of its size.
+// A file system that knows no holes says that all of it is data.
+func (f *File) NoData() bool { return noData(f.fd) }
 
 // Close releases the descriptor.
 func (f *File) Close() error { return closeOnce(&f.fd, f.name) }
@@ -120,7 +120,7 @@ func closeOnce(fd *int, name string) error {
 	}
 	old := *fd
 	*fd = -1
-	if err := unix.Close(old); err != nil {
+	if err := closeFD(old); err != nil {
 		return &fs.PathError{Op: "close", Path: Text(name), Err: err}
 	}
 	return nil
@@ -154,65 +154,6 @@ func (f *File) readAll(limit int64) ([]byte, error) {
 			grown := make([]byte, len(buf), max(2*cap(buf), 4096))
 			copy(grown, buf)
 			buf = grown
-		}
-	}
-}
-
-// each reads a directory by getdents64(2): u64 inode, i64 offset, u16 record
-// length, u8 type, name, NUL; in the byte order of the machine.
-func each(fd int, do func(DirEntry) bool) error {
-	const header = 19
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := unix.Getdents(fd, buf)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return nil
-		}
-		for rest := buf[:n]; len(rest) > 0; {
-			if len(rest) < header {
-				return unix.EIO
-			}
-			length := int(binary.NativeEndian.Uint16(rest[16:]))
-			if length < header || length > len(rest) {
-				return unix.EIO
-			}
-			name := rest[header:length]
-			for i, c := range name {
-				if c == 0 {
-					name = name[:i]
-					break
-				}
-			}
-			entry := DirEntry{Name: string(name), Ino: binary.NativeEndian.Uint64(rest)}
-			kind := rest[18]
-			rest = rest[length:]
-			if entry.Name == "." || entry.Name == ".." {
-				continue
-			}
-			if kind == unix.DT_UNKNOWN {
-				var st unix.Stat_t
-				err := unix.Fstatat(fd, entry.Name, &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT)
-				switch {
-				case err == unix.ENOENT:
-					continue
-				case err != nil:
-					entry.Type = fs.ModeIrregular
-				default:
-					entry.Type = fileType(st.Mode)
-				}
-			} else {
-				// DT_* are the type bits of st_mode, shifted.
-				entry.Type = fileType(uint32(kind) << 12)
-			}
-			if !do(entry) {
-				return nil
-			}
 		}
 	}
 }
