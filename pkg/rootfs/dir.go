@@ -12,7 +12,10 @@ import (
 // Nothing is resolved: a name is no path, and no link is followed.
 //
 // Errors are the kernel's own, without a path: the caller knows where it is.
-type Dir struct{ fd int }
+type Dir struct {
+	fd       int
+	readable bool // opened for reading its names, not only O_PATH
+}
 
 // Dir returns the root itself. It has to be closed.
 func (r *Root) Dir() (*Dir, error) {
@@ -20,7 +23,7 @@ func (r *Root) Dir() (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{fd}, nil
+	return &Dir{fd: fd}, nil
 }
 
 // Enter returns the directory of that name; ErrNotDir or ErrLoop if it is
@@ -30,7 +33,17 @@ func (d *Dir) Enter(name string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{fd}, nil
+	return &Dir{fd: fd}, nil
+}
+
+// EnterToRead is Enter for a directory whose names are wanted: Each, which can
+// be called once then, has not to open it again.
+func (d *Dir) EnterToRead(name string) (*Dir, error) {
+	fd, err := openat(d.fd, name, flagsDir)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{fd: fd, readable: true}, nil
 }
 
 // Lstat tells about the file of that name.
@@ -70,81 +83,98 @@ type RawEntry struct {
 
 	dir int
 	nul []byte // Name with its NUL
+	st  rawStat
 }
 
-// Lstat tells about the file, without an allocation.
-func (e *RawEntry) Lstat() (Info, error) { return lstatRaw(e.dir, e.nul) }
+// Lstat returns the file's mode and size, bytes, without an allocation.
+func (e *RawEntry) Lstat() (mode fs.FileMode, size int64, err error) {
+	if err := lstatRaw(e.dir, e.nul, &e.st); err != nil {
+		return 0, 0, err
+	}
+	mode, size = e.st.modeSize()
+	return mode, size, nil
+}
 
-// DirBuffer is a good size for the buffer of Dir.Each, bytes.
-const DirBuffer = 32 << 10
+// Names is what Each needs to read directories, so that a walk allocates it
+// once. It serves one Each at a time.
+type Names struct {
+	buf   []byte
+	entry RawEntry
+}
+
+// NewNames allocates it.
+func NewNames() *Names { return &Names{buf: make([]byte, dirBuffer)} }
+
+const dirBuffer = 32 << 10
 
 // Each calls do with every name in the directory but "." and "..", in the file
-// system's order, until it returns false. buf holds what the kernel answers, and
-// is free again when Each returns.
-func (d *Dir) Each(buf []byte, do func(*RawEntry) bool) error {
+// system's order, until it returns false.
+func (d *Dir) Each(names *Names, do func(*RawEntry) bool) error {
+	if d.readable {
+		return names.each(d.fd, do)
+	}
 	// "." of a descriptor is that very directory, whatever its name means now.
 	fd, err := openat(d.fd, ".", flagsDir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closeFD(fd) }()
-	return each(fd, buf, do)
+	return names.each(fd, do)
 }
 
 // each reads an open directory to its end.
-func each(fd int, buf []byte, do func(*RawEntry) bool) error {
-	more := true
-	for more {
-		n, err := getdents(fd, buf)
-		if err != nil || n == 0 {
+func (n *Names) each(fd int, do func(*RawEntry) bool) error {
+	n.entry.dir = fd
+	for {
+		size, err := getdents(fd, n.buf)
+		if err != nil || size == 0 {
 			return err
 		}
-		err = records(buf[:n], fd, func(e *RawEntry) bool { more = do(e); return more })
-		if err != nil {
+		if more, err := n.records(n.buf[:size], do); err != nil || !more {
 			return err
 		}
 	}
-	return nil
 }
 
-// records goes through what one getdents has filled (see there).
-func records(buf []byte, fd int, do func(*RawEntry) bool) error {
+// records goes through what one getdents has filled (see there). more is false
+// if do has had enough.
+func (n *Names) records(buf []byte, do func(*RawEntry) bool) (more bool, err error) {
 	const header = 19
-	entry := RawEntry{dir: fd}
+	e := &n.entry
 	for len(buf) > 0 {
 		if len(buf) < header {
-			return ErrIO
+			return false, ErrIO
 		}
 		length := int(binary.NativeEndian.Uint16(buf[16:]))
 		if length <= header || length > len(buf) {
-			return ErrIO
+			return false, ErrIO
 		}
 		end := bytes.IndexByte(buf[header:length], 0)
 		if end < 0 {
-			return ErrIO
+			return false, ErrIO
 		}
 		end += header
-		entry.Name, entry.nul, entry.Ino = buf[header:end], buf[header:end+1], binary.NativeEndian.Uint64(buf)
+		e.Name, e.nul, e.Ino = buf[header:end], buf[header:end+1], binary.NativeEndian.Uint64(buf)
 		kind, known := entryType(buf[18])
 		buf = buf[length:]
-		if string(entry.Name) == "." || string(entry.Name) == ".." {
+		if string(e.Name) == "." || string(e.Name) == ".." {
 			continue
 		}
 		if !known {
-			info, err := entry.Lstat()
+			mode, _, err := e.Lstat()
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 				continue
 			case err != nil:
 				kind = fs.ModeIrregular
 			default:
-				kind = info.Mode.Type()
+				kind = mode.Type()
 			}
 		}
-		entry.Type = kind
-		if !do(&entry) {
-			return nil
+		e.Type = kind
+		if !do(e) {
+			return false, nil
 		}
 	}
-	return nil
+	return true, nil
 }

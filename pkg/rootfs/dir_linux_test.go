@@ -78,11 +78,13 @@ func TestDirEach(t *testing.T) {
 	}
 	defer d.Close()
 	var got []string
-	buf := make([]byte, 512)
-	err = d.Each(buf, func(e *RawEntry) bool {
-		info, err := e.Lstat()
-		if err != nil || info.Size != 1 || info.Ino != e.Ino || e.Type != 0 {
-			t.Fatalf("%s: %+v, %v", e.Name, info, err)
+	names := NewNames()
+	names.buf = names.buf[:512]
+	err = d.Each(names, func(e *RawEntry) bool {
+		info, err := d.Lstat(string(e.Name))
+		mode, size, err2 := e.Lstat()
+		if err != nil || err2 != nil || info.Size != 1 || info.Ino != e.Ino || e.Type != 0 || size != info.Size || mode != info.Mode {
+			t.Fatalf("%s: %+v, %v, %d, %v, %v", e.Name, info, mode, size, err, err2)
 		}
 		got = append(got, string(e.Name))
 		return true
@@ -92,7 +94,7 @@ func TestDirEach(t *testing.T) {
 		t.Errorf("%v; names (-want +got):\n%s", err, diff)
 	}
 	calls := 0
-	if err := d.Each(buf, func(*RawEntry) bool { calls++; return calls < 3 }); err != nil || calls != 3 {
+	if err := d.Each(names, func(*RawEntry) bool { calls++; return calls < 3 }); err != nil || calls != 3 {
 		t.Errorf("%d names after it was told to end at 3, %v", calls, err)
 	}
 }
@@ -112,12 +114,12 @@ func TestRecordsThatAreNone(t *testing.T) {
 		"a length beyond its end": record(25, "a"),
 		"a name without an end":   record(24, "abcde"),
 	} {
-		if err := records(buf, -1, func(*RawEntry) bool { return true }); !errors.Is(err, ErrIO) {
+		if _, err := NewNames().records(buf, func(*RawEntry) bool { return true }); !errors.Is(err, ErrIO) {
 			t.Errorf("%s: %v, want %v", name, err, ErrIO)
 		}
 	}
-	if err := records(record(24, "a"), -1, func(e *RawEntry) bool { return string(e.Name) == "a" }); err != nil {
-		t.Error(err)
+	if more, err := NewNames().records(record(24, "a"), func(e *RawEntry) bool { return string(e.Name) == "a" }); err != nil || !more {
+		t.Errorf("a record as the kernel writes it: %t, %v", more, err)
 	}
 }
 

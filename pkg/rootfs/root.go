@@ -250,7 +250,7 @@ func (r *Root) Each(name string, do func(DirEntry) bool) error {
 		return r.wrap("open", name, err)
 	}
 	defer func() { _ = closeFD(fd) }()
-	err = each(fd, make([]byte, DirBuffer), func(e *RawEntry) bool {
+	err = NewNames().each(fd, func(e *RawEntry) bool {
 		return do(DirEntry{Name: string(e.Name), Type: e.Type, Ino: e.Ino})
 	})
 	if err != nil {

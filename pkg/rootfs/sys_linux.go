@@ -155,20 +155,24 @@ func statAt(dir int, name string, flags int) (info Info, automount bool, err err
 
 // lstatRaw is lstat for a name that lies, NUL and all, in a buffer of getdents:
 // it saves an allocation for each file of a walk.
-func lstatRaw(dir int, name []byte) (Info, error) {
-	var st unix.Statx_t
+func lstatRaw(dir int, name []byte, st *rawStat) error {
 	for {
 		_, _, errno := unix.Syscall6(unix.SYS_STATX, uintptr(dir), uintptr(unsafe.Pointer(unsafe.SliceData(name))),
-			statFlags, statMask, uintptr(unsafe.Pointer(&st)), 0)
+			statFlags, unix.STATX_MODE|unix.STATX_SIZE|unix.STATX_TYPE, uintptr(unsafe.Pointer(&st.Statx_t)), 0)
 		switch errno {
 		case 0:
-			return infoOf(&st), nil
+			return nil
 		case unix.EINTR:
 		default:
-			return Info{}, errno
+			return errno
 		}
 	}
 }
+
+// rawStat is what lstatRaw fills.
+type rawStat struct{ unix.Statx_t }
+
+func (st *rawStat) modeSize() (fs.FileMode, int64) { return fileMode(uint32(st.Mode)), int64(st.Size) }
 
 func infoOf(st *unix.Statx_t) Info {
 	info := Info{

@@ -52,4 +52,8 @@ func getdents(int, []byte) (int, error)      { return 0, errUnsupported }
 func entryType(byte) (fs.FileMode, bool)     { return fs.ModeIrregular, true }
 func stat(int) (Info, bool, error)           { return Info{}, false, errUnsupported }
 func lstat(int, string) (Info, bool, error)  { return Info{}, false, errUnsupported }
-func lstatRaw(int, []byte) (Info, error)     { return Info{}, errUnsupported }
+func lstatRaw(int, []byte, *rawStat) error   { return errUnsupported }
+
+type rawStat struct{}
+
+func (*rawStat) modeSize() (fs.FileMode, int64) { return 0, 0 }

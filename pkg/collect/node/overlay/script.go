@@ -7,8 +7,6 @@ import (
 	"path"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -16,6 +14,9 @@ import (
 
 // maxScripts bounds the files that are looked up for one process.
 const maxScripts = 8
+
+// pathMax is the kernel's PATH_MAX.
+const pathMax = 4096
 
 var (
 	errUntouchable = errors.New("on a mount that is not looked into")
@@ -98,8 +99,8 @@ func (c *Container) resolve(cwd, name string) (string, rootfs.Info, *procfs.Moun
 			at = next
 			continue
 		}
-		if links++; links > 40 || len(rest) > unix.PathMax {
-			return "", info, m, unix.ELOOP
+		if links++; links > 40 || len(rest) > pathMax {
+			return "", info, m, rootfs.ErrLoop
 		}
 		text, err := c.root.Readlink(next)
 		if err != nil {
@@ -179,7 +180,7 @@ func (c *Container) judgeScript(ctx context.Context, p *Process, at string, info
 		s.HostPath = rootfs.Text(join(l.upperPath, rel))
 		s.Origin, s.Detail, _ = c.classify(ctx, l, &up, rel)
 		if s.Origin != fact.OriginMetadata {
-			s.SHA256, _ = c.reader.sum(ctx, up.fd, &up.st)
+			s.SHA256, _ = c.reader.sum(ctx, up.file, &up.st)
 		}
 		s.Stale = stale(s.Origin, info.Ctime, p.Started)
 		return s

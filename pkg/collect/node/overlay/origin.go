@@ -2,8 +2,8 @@ package overlay
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -221,14 +221,16 @@ func (j judgement) unknown(reason fact.Reason, detail string) judgement {
 }
 
 func (j judgement) unread(err error) judgement {
-	reason := fact.Unreadable
-	switch {
-	case errors.Is(err, errChanging):
-		reason = fact.Changing
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		reason = fact.Timeout
+	return j.unknown(rootfs.ReasonOf(err), j.exe.Path+": "+plain(err))
+}
+
+// plain is an error's text without the path of the file on the node, where the
+// text around it already says which file it is.
+func plain(err error) string {
+	if path, ok := err.(*fs.PathError); ok {
+		err = path.Err
 	}
-	return j.unknown(reason, j.exe.Path+": "+err.Error())
+	return err.Error()
 }
 
 func (j judgement) is(origin fact.Origin, detail string) judgement {
@@ -283,12 +285,12 @@ func (c *Container) addSum(ctx context.Context, exe *fact.Executable, p *Process
 	if p.Handle == nil {
 		return
 	}
-	var st fileStat
-	if err := fstat(p.Handle.FD(), &st); err != nil || !isRegular(&st) {
+	st, err := p.Handle.Stat()
+	if err != nil || !st.Mode.IsRegular() {
 		return
 	}
-	// Without a hash the answer stands as it is.
-	exe.SHA256, _ = c.reader.sum(ctx, p.Handle.FD(), &st)
+	// Without a hash the answer is what it is.
+	exe.SHA256, _ = c.reader.sum(ctx, p.Handle, &st)
 }
 
 // judgeLayered answers for a file on the container's overlay. inFS is its path
@@ -300,9 +302,10 @@ func (c *Container) judgeLayered(ctx context.Context, p *Process, j judgement, i
 		return j.unknown(problem.reason, problem.detail)
 	}
 	rel := strings.TrimPrefix(inFS, "/")
-	now := fileStat{}
+	now := rootfs.Info{}
 	if p.Handle != nil {
-		if err := fstat(p.Handle.FD(), &now); err != nil {
+		var err error
+		if now, err = p.Handle.Stat(); err != nil {
 			return j.unread(err)
 		}
 	}
@@ -331,19 +334,19 @@ func (c *Container) judgeLayered(ctx context.Context, p *Process, j judgement, i
 	case absent:
 		return c.judgeImage(l, p, j, rel)
 	case regular:
-		if up.st.Size != uint64(p.Info.Size) || ctimeOf(&up.st) != p.Info.Ctime {
+		if up.st.Size != p.Info.Size || up.st.Ctime != p.Info.Ctime {
 			// The link was read, then another file got its name.
 			if p.Handle == nil || up.st.Size != now.Size || up.st.Ctime != now.Ctime {
 				return j.unknown(fact.Changing, j.exe.Path+" in upperdir is another file than the one that runs")
 			}
-			j.ctime = ctimeOf(&now)
-			j.exe.Changed, j.exe.Size = fact.NewTime(j.ctime), int64(now.Size)
+			j.ctime = now.Ctime
+			j.exe.Changed, j.exe.Size = fact.NewTime(j.ctime), now.Size
 		}
 		j.exe.HostPath = rootfs.Text(join(l.upperPath, rel))
 		origin, detail, problem := c.classify(ctx, l, &up, rel)
 		j.exe.Origin, j.exe.Detail, j.problem = origin, detail, problem
 		if origin != fact.OriginMetadata && !l.bare(&up) {
-			j.exe.SHA256, _ = c.reader.sum(ctx, up.fd, &up.st)
+			j.exe.SHA256, _ = c.reader.sum(ctx, up.file, &up.st)
 		}
 		return j
 	}
@@ -355,8 +358,8 @@ func (c *Container) judgeLayered(ctx context.Context, p *Process, j judgement, i
 // named tells whether a file of this very name is the one that runs.
 func (c *Container) named(l *layers, rel string, info *rootfs.Info) (bool, error) {
 	same := func(e *entry) bool {
-		return e.kind == regular && e.st.Size == uint64(info.Size) &&
-			(e.st.Ino == info.Ino || mtimeOf(&e.st) == info.Mtime && ctimeOf(&e.st) == info.Ctime)
+		return e.kind == regular && e.st.Size == info.Size &&
+			(e.st.Ino == info.Ino || e.st.Mtime == info.Mtime && e.st.Ctime == info.Ctime)
 	}
 	up, err := l.inUpper(rel)
 	if err != nil || up.kind != absent {
@@ -387,7 +390,7 @@ func (c *Container) judgeImage(l *layers, p *Process, j judgement, rel string) j
 	}
 	defer low.close()
 	switch {
-	case low.kind == regular && low.st.Size == uint64(p.Info.Size):
+	case low.kind == regular && low.st.Size == p.Info.Size:
 		return j.is(fact.OriginImage, "")
 	case low.kind == absent && l.redirect:
 		return j.is(fact.OriginImage, "not in upperdir; its directory was renamed")
@@ -397,7 +400,7 @@ func (c *Container) judgeImage(l *layers, p *Process, j judgement, rel string) j
 
 // judgeDeleted answers for a file without a name, or with another file under
 // its name. What it held decides, not the link's text.
-func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now *fileStat, j judgement, rel string) judgement {
+func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now *rootfs.Info, j judgement, rel string) judgement {
 	up, err := l.inUpper(rel)
 	if err != nil {
 		return j.unread(err)
@@ -426,21 +429,21 @@ func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now
 	if p.Handle == nil {
 		return j.unknown(fact.Unreadable, "deleted after it was started, and its content is not readable")
 	}
-	like, err := c.reader.compare(ctx, p.Handle.FD(), low.fd, now, &low.st)
+	like, err := c.reader.compare(ctx, p.Handle, low.file, now, &low.st)
 	switch {
 	case err != nil:
 		return j.unread(err)
 	case like == different:
 		c.addSum(ctx, &j.exe, p)
 		return j.is(fact.OriginDeletedAdded, "the image has another file of this name")
-	case like == edgesAlike && (p.Info.Nlink == 0 || low.st.Ino != p.Info.Ino || mtimeOf(&low.st) != p.Info.Mtime):
+	case like == edgesAlike && (p.Info.Nlink == 0 || low.st.Ino != p.Info.Ino || low.st.Mtime != p.Info.Mtime):
 		return j.unknown(fact.Truncated, "deleted after it was started; "+edgesDetail(now.Size))
 	case up.kind != regular:
 		return j.is(fact.OriginDeletedImage, "")
 	}
 	// The image's file runs, and upper has another one in its place.
 	j.exe.HostPath = rootfs.Text(join(l.upperPath, rel))
-	j.exe.Size, j.exe.Changed = int64(up.st.Size), fact.NewTime(ctimeOf(&up.st))
+	j.exe.Size, j.exe.Changed = up.st.Size, fact.NewTime(up.st.Ctime)
 	origin, detail, problem := c.classify(ctx, l, &up, rel)
 	j.exe.Origin, j.problem = origin, problem
 	j.exe.Detail = "replaced after it was started: the process runs the image's file"
@@ -449,7 +452,7 @@ func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now
 	}
 	if origin != fact.OriginMetadata {
 		j.exe.Stale = true
-		j.exe.SHA256, _ = c.reader.sum(ctx, up.fd, &up.st)
+		j.exe.SHA256, _ = c.reader.sum(ctx, up.file, &up.st)
 	}
 	return j
 }
@@ -461,8 +464,7 @@ func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel stri
 		return fact.OriginUnknown, detail, &problem{reason, "/" + rootfs.Text(rel) + ": " + detail}
 	}
 	unread := func(err error) (fact.Origin, string, *problem) {
-		j := judgement{}.unread(err)
-		return unknown(j.problem.reason, err.Error())
+		return unknown(rootfs.ReasonOf(err), plain(err))
 	}
 	if problem := l.openLowers(c.UserNS); problem != nil {
 		return fact.OriginUnknown, "in upperdir; not to be compared: " + problem.detail, problem
@@ -494,7 +496,7 @@ func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel stri
 	case bare && up.st.Size == low.st.Size:
 		return fact.OriginMetadata, "copied up without its content (metacopy)", nil
 	}
-	like, err := c.reader.compare(ctx, up.fd, low.fd, &up.st, &low.st)
+	like, err := c.reader.compare(ctx, up.file, low.file, &up.st, &low.st)
 	switch {
 	case err != nil:
 		return unread(err)
@@ -506,7 +508,7 @@ func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel stri
 	return fact.OriginChanged, "", nil
 }
 
-func edgesDetail(size uint64) string {
+func edgesDetail(size int64) string {
 	return fmt.Sprintf("size, first and last MiB equal the image's; %d bytes between were not compared", size-2*edge)
 }
 
@@ -529,7 +531,7 @@ func (c *Container) provenance(l *layers, rel string, up, low *entry) provenance
 		return untold
 	}
 	info, m, err := c.see("/" + rel)
-	if err != nil || m == nil || !sameDevice(m, l.mount) || info.Size != int64(up.st.Size) {
+	if err != nil || m == nil || !sameDevice(m, l.mount) || info.Size != up.st.Size {
 		return untold
 	}
 	switch {
@@ -539,12 +541,4 @@ func (c *Container) provenance(l *layers, rel string, up, low *entry) provenance
 		return fromThis
 	}
 	return fromElsewhere
-}
-
-func ctimeOf(st *fileStat) time.Time {
-	return time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)).UTC()
-}
-
-func mtimeOf(st *fileStat) time.Time {
-	return time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)).UTC()
 }

@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 
-	"golang.org/x/sys/unix"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 )
 
 // errChanging says that a file changed while it was read.
-var errChanging = errors.New("it changed while it was read")
+var errChanging = rootfs.NewError(fact.Changing, "it changed while it was read")
 
 // likeness is the result of a comparison.
 type likeness int
@@ -42,27 +44,41 @@ func (r *reader) buffers() ([]byte, []byte) {
 	return r.a, r.b
 }
 
-// compare reads two regular files, given as O_PATH descriptors with what
-// statx said of them. It ends with ctx, and with errChanging if the first
+// unchanged tells whether two looks at one file saw the same content.
+func unchanged(a, b *rootfs.Info) bool {
+	return a.Ino == b.Ino && a.Size == b.Size && a.Mtime == b.Mtime && a.Ctime == b.Ctime
+}
+
+// readFull fills buf from an offset; io.ErrUnexpectedEOF if the file ends
+// before.
+func readFull(f *rootfs.File, buf []byte, off int64) error {
+	_, err := f.ReadAt(buf, off)
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// compare reads two regular files, with what was seen of them. It ends with ctx, and with errChanging if the first
 // file is written meanwhile.
-func (r *reader) compare(ctx context.Context, a, b int, sa, sb *fileStat) (likeness, error) {
+func (r *reader) compare(ctx context.Context, a, b *rootfs.Handle, sa, sb *rootfs.Info) (likeness, error) {
 	if sa.Size != sb.Size {
 		return different, nil
 	}
 	if sa.Size == 0 {
 		return alike, nil
 	}
-	size := int64(sa.Size)
-	fa, err := reopen(a)
+	size := sa.Size
+	fa, err := a.Open()
 	if err != nil {
 		return different, err
 	}
-	defer closeFD(fa)
-	fb, err := reopen(b)
+	defer func() { _ = fa.Close() }()
+	fb, err := b.Open()
 	if err != nil {
 		return different, err
 	}
-	defer closeFD(fb)
+	defer func() { _ = fb.Close() }()
 	bufA, bufB := r.buffers()
 	same := func(from, to int64) (bool, error) {
 		for off := from; off < to; off += chunk {
@@ -92,8 +108,8 @@ func (r *reader) compare(ctx context.Context, a, b int, sa, sb *fileStat) (liken
 			equal, err = same(size-edge, size)
 		}
 	}
-	var after fileStat
-	if e := fstat(fa, &after); e != nil {
+	after, e := fa.Stat()
+	if e != nil {
 		return different, e
 	}
 	switch {
@@ -109,29 +125,29 @@ func (r *reader) compare(ctx context.Context, a, b int, sa, sb *fileStat) (liken
 
 // sum returns the SHA-256 of a regular file in hex, "" if it is larger than
 // maxCompare.
-func (r *reader) sum(ctx context.Context, fd int, st *fileStat) (string, error) {
+func (r *reader) sum(ctx context.Context, file *rootfs.Handle, st *rootfs.Info) (string, error) {
 	if st.Size > maxCompare {
 		return "", nil
 	}
-	f, err := reopen(fd)
+	f, err := file.Open()
 	if err != nil {
 		return "", err
 	}
-	defer closeFD(f)
+	defer func() { _ = f.Close() }()
 	buf, _ := r.buffers()
 	h := sha256.New()
-	for off := int64(0); off < int64(st.Size); off += chunk {
+	for off := int64(0); off < st.Size; off += chunk {
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		n := min(chunk, int64(st.Size)-off)
+		n := min(chunk, st.Size-off)
 		if err := readFull(f, buf[:n], off); err != nil {
 			return "", err
 		}
 		_, _ = h.Write(buf[:n])
 	}
-	var after fileStat
-	if err := fstat(f, &after); err != nil {
+	after, err := f.Stat()
+	if err != nil {
 		return "", err
 	}
 	if !unchanged(st, &after) {
@@ -150,25 +166,19 @@ const (
 	zeros
 )
 
-// magicOf reads four bytes of a regular file given as an O_PATH descriptor.
-func magicOf(fd int) (magic, error) {
-	f, err := reopen(fd)
+// magicOf reads four bytes of a regular file.
+func magicOf(file *rootfs.Handle) (magic, error) {
+	f, err := file.Open()
 	if err != nil {
 		return data, err
 	}
-	defer closeFD(f)
+	defer func() { _ = f.Close() }()
 	var four [4]byte
-	for {
-		n, err := unix.Pread(f, four[:], 0)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			return data, err
-		case n < len(four):
-			return data, nil
-		}
-		break
+	switch err := readFull(f, four[:], 0); {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return data, nil
+	case err != nil:
+		return data, err
 	}
 	return magicBytes(four), nil
 }

@@ -7,8 +7,6 @@ import (
 	"path"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -25,14 +23,6 @@ func (p *problem) gap(what fact.Kind) *fact.NodeGap {
 		return nil
 	}
 	return &fact.NodeGap{What: what, Reason: p.reason, Detail: p.detail}
-}
-
-// reasonOf turns an error of the kernel into a reason.
-func reasonOf(err error) fact.Reason {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fact.NotPresent
-	}
-	return fact.Unreadable
 }
 
 // layers are the directories of one overlay.
@@ -56,7 +46,7 @@ type layers struct {
 
 	// The lowers' directories of one name, kept for the next file in it.
 	dirName string
-	dirFDs  []int
+	dirs    []*rootfs.Dir
 	dirOpen bool
 }
 
@@ -159,14 +149,14 @@ func (l *layers) openUpper(view View) *problem {
 		root, err := view.Root.Sub(dir)
 		if err != nil {
 			if found == nil || !errors.Is(err, fs.ErrNotExist) {
-				found = &problem{reasonOf(err), "upperdir: " + err.Error()}
+				found = &problem{rootfs.ReasonOf(err), "upperdir: " + err.Error()}
 			}
 			continue
 		}
 		info, err := root.Stat("/")
 		if err != nil {
 			_ = root.Close()
-			found = &problem{reasonOf(err), "upperdir: " + err.Error()}
+			found = &problem{rootfs.ReasonOf(err), "upperdir: " + err.Error()}
 			continue
 		}
 		l.view, l.upper, l.upperPath, l.upperDev = view, root, dir, info.Dev
@@ -275,7 +265,7 @@ func (l *layers) lowersFrom(base string) ([]*rootfs.Root, *problem) {
 		}
 		root, err := l.view.Root.Sub(dir)
 		if err != nil {
-			return fail(&problem{reasonOf(err), "lowerdir: " + err.Error()})
+			return fail(&problem{rootfs.ReasonOf(err), "lowerdir: " + err.Error()})
 		}
 		roots = append(roots, root)
 		// docker's l/XXXX are links: ask where they led.
@@ -298,123 +288,123 @@ const (
 	other         // another type, or below something that is no directory
 )
 
-// entry is a name in a layer. fd is an O_PATH descriptor of a regular file,
-// -1 else.
+// entry is a name in a layer. file is nil where it is no regular file.
 type entry struct {
 	kind kind
-	fd   int
-	st   fileStat
+	file *rootfs.Handle
+	st   rootfs.Info
 }
 
 func (e *entry) close() {
-	closeFD(e.fd)
-	e.fd = -1
+	if e.file != nil {
+		_ = e.file.Close()
+	}
+	e.file = nil
+}
+
+// isWhiteout tells a character device 0:0, by which an overlay hides the
+// same name of the layers below.
+func isWhiteout(st *rootfs.Info) bool {
+	return st.Mode.Type() == fs.ModeDevice|fs.ModeCharDevice && st.RdevMajor == 0 && st.RdevMinor == 0
 }
 
 // lookAt opens a name in a directory that is known to be one.
-func lookAt(dir int, name string) (entry, error) {
-	fd, err := openat(dir, name, flagsPath)
+func lookAt(dir *rootfs.Dir, name string) (entry, error) {
+	file, err := dir.Handle(name)
 	switch {
-	case errors.Is(err, unix.ENOENT):
-		return entry{fd: -1}, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return entry{}, nil
 	case err != nil:
-		return entry{fd: -1}, err
+		return entry{}, err
 	}
-	e := entry{fd: -1}
-	if err := fstat(fd, &e.st); err != nil {
-		closeFD(fd)
-		return e, err
-	}
+	e := entry{st: file.Info()}
 	switch {
-	case isRegular(&e.st):
-		e.kind, e.fd = regular, fd
+	case e.st.Mode.IsRegular():
+		e.kind, e.file = regular, file
 		return e, nil
 	case isWhiteout(&e.st):
 		e.kind = whiteout
 	default:
 		e.kind = other
 	}
-	closeFD(fd)
+	_ = file.Close()
 	return e, nil
 }
 
 // bare tells a copy of metadata only: the right size and no data at all. Its
 // block count may be that of its attributes (ext4), so the hole is what counts.
-// A file system that knows no holes says that all of it is data.
 func (l *layers) bare(e *entry) bool {
 	const attributeBlocks = 128 // 64 KiB, the most that ext4 keeps in one block
 	if !l.metacopy || e.kind != regular || e.st.Size == 0 || e.st.Blocks > attributeBlocks {
 		return false
 	}
-	fd, err := reopen(e.fd)
+	file, err := e.file.Open()
 	if err != nil {
 		return false
 	}
-	defer closeFD(fd)
-	_, err = unix.Seek(fd, 0, unix.SEEK_DATA)
-	return errors.Is(err, unix.ENXIO)
+	defer func() { _ = file.Close() }()
+	return file.NoData()
 }
 
-// descend goes down the directories of rel, following no link, and returns an
-// O_PATH descriptor. found is absent where a name is missing, whiteout or other
-// where something hides what is below.
-func descend(root int, rel string) (fd int, found kind, err error) {
-	fd, err = openat(root, ".", flagsPath)
+// descend goes down the directories of rel, following no link. dir is nil, and
+// found is absent, where a name is missing; whiteout or other where something
+// hides what is below.
+func descend(root *rootfs.Root, rel string) (dir *rootfs.Dir, found kind, err error) {
+	dir, err = root.Dir()
 	if err != nil {
-		return -1, absent, err
+		return nil, absent, err
 	}
 	for rel != "" {
 		var name string
 		name, rel, _ = strings.Cut(rel, "/")
-		next, err := openat(fd, name, flagsPath|unix.O_DIRECTORY)
-		if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
-			var st fileStat
-			err := fstatat(fd, name, 0, &st)
-			closeFD(fd)
+		next, err := dir.Enter(name)
+		if errors.Is(err, rootfs.ErrNotDir) || errors.Is(err, rootfs.ErrLoop) {
+			st, err := dir.Lstat(name)
+			dir.Close()
 			if err != nil {
-				return -1, absent, err
+				return nil, absent, err
 			}
 			if isWhiteout(&st) {
-				return -1, whiteout, nil
+				return nil, whiteout, nil
 			}
-			return -1, other, nil
+			return nil, other, nil
 		}
-		closeFD(fd)
+		dir.Close()
 		switch {
-		case errors.Is(err, unix.ENOENT):
-			return -1, absent, nil
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, absent, nil
 		case err != nil:
-			return -1, absent, err
+			return nil, absent, err
 		}
-		fd = next
+		dir = next
 	}
-	return fd, regular, nil
+	return dir, regular, nil
 }
 
 // inUpper looks a path up in the upperdir.
 func (l *layers) inUpper(rel string) (entry, error) {
 	if l.upper == nil {
-		return entry{fd: -1}, nil
+		return entry{}, nil
 	}
-	dir, name := splitRel(rel)
-	fd, found, err := descend(l.upper.FD(), dir)
-	if err != nil || fd < 0 {
-		return entry{kind: found, fd: -1}, err
+	parent, name := splitRel(rel)
+	dir, found, err := descend(l.upper, parent)
+	if err != nil || dir == nil {
+		return entry{kind: found}, err
 	}
-	defer closeFD(fd)
-	return lookAt(fd, name)
+	defer dir.Close()
+	return lookAt(dir, name)
 }
 
 // inLower looks a path up in the first lowerdir that has it. Whiteouts hide
 // what is below them.
 func (l *layers) inLower(rel string) (entry, error) {
-	dir, name := splitRel(rel)
-	fds, err := l.lowerDirs(dir)
+	parent, name := splitRel(rel)
+	dirs, err := l.lowerDirs(parent)
 	if err != nil {
-		return entry{fd: -1}, err
+		return entry{}, err
 	}
-	for _, fd := range fds {
-		e, err := lookAt(fd, name)
+	for _, dir := range dirs {
+		e, err := lookAt(dir, name)
 		switch {
 		case err != nil:
 			return e, err
@@ -425,35 +415,37 @@ func (l *layers) inLower(rel string) (entry, error) {
 			return e, nil
 		}
 	}
-	return entry{fd: -1}, nil
+	return entry{}, nil
 }
 
-// lowerDirs opens the directory dir of each lower that contributes to it, the
-// topmost first.
-func (l *layers) lowerDirs(dir string) ([]int, error) {
-	if l.dirOpen && l.dirName == dir {
-		return l.dirFDs, nil
+// lowerDirs opens the directory of that name in each lower that contributes to
+// it, the topmost first.
+func (l *layers) lowerDirs(name string) ([]*rootfs.Dir, error) {
+	if l.dirOpen && l.dirName == name {
+		return l.dirs, nil
 	}
 	l.forgetDirs()
 	for _, r := range l.lowers {
-		fd, found, err := descend(r.FD(), dir)
+		dir, found, err := descend(r, name)
 		if err != nil {
 			l.forgetDirs()
 			return nil, err
 		}
-		if fd >= 0 {
-			l.dirFDs = append(l.dirFDs, fd)
+		if dir != nil {
+			l.dirs = append(l.dirs, dir)
 		} else if found != absent {
 			break
 		}
 	}
-	l.dirName, l.dirOpen = dir, true
-	return l.dirFDs, nil
+	l.dirName, l.dirOpen = name, true
+	return l.dirs, nil
 }
 
 func (l *layers) forgetDirs() {
-	closeAll(l.dirFDs)
-	l.dirFDs, l.dirOpen = l.dirFDs[:0], false
+	for _, dir := range l.dirs {
+		dir.Close()
+	}
+	l.dirs, l.dirOpen = l.dirs[:0], false
 }
 
 // splitRel splits "a/b/c" into "a/b" and "c".

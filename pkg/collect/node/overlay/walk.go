@@ -3,14 +3,12 @@ package overlay
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sort"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -59,13 +57,13 @@ func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWa
 	limits = limits.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, limits.Time)
 	defer cancel()
-	fd, err := openat(l.upper.FD(), ".", flagsDir)
+	dir, err := l.upper.Dir()
 	if err != nil {
-		return nil, &fact.NodeGap{What: fact.Upperdir, Reason: reasonOf(err), Detail: fmt.Sprintf("opening upperdir %.200q: %v", rootfs.Text(l.upperPath), err)}
+		return nil, &fact.NodeGap{What: fact.Upperdir, Reason: rootfs.ReasonOf(err), Detail: fmt.Sprintf("opening upperdir %.200q: %v", rootfs.Text(l.upperPath), err)}
 	}
-	w := walker{ctx: ctx, c: c, l: l, limits: limits, buf: make([]byte, 32<<10)}
+	w := walker{ctx: ctx, c: c, l: l, limits: limits, names: rootfs.NewNames()}
 	w.out.Path = rootfs.Text(l.upperPath)
-	w.dir(fd, "", 0)
+	w.dir(dir, "", 0)
 	return w.finish()
 }
 
@@ -77,8 +75,7 @@ type walker struct {
 	c      *Container
 	l      *layers
 	limits Limits
-	buf    []byte
-	st     fileStat
+	names  *rootfs.Names
 	out    fact.UpperWalk
 
 	drift, copies []found
@@ -92,28 +89,33 @@ type walker struct {
 type found struct {
 	fact.UpperFile
 	rel string
-	st  fileStat
+	st  rootfs.Info
 }
 
-// dir reads one directory and those below it. It closes fd. All files are
+// dir reads one directory and those below it. It closes dir. All files are
 // done before the first directory below, so that one buffer and one set of
 // lower directories serve the whole walk.
-func (w *walker) dir(fd int, rel string, depth int) {
-	defer closeFD(fd)
+func (w *walker) dir(dir *rootfs.Dir, rel string, depth int) {
+	defer dir.Close()
 	var below []string
-	for w.stopped == "" {
-		n, err := unix.Getdents(fd, w.buf)
-		if errors.Is(err, unix.EINTR) {
-			continue
+	err := dir.Each(w.names, func(e *rootfs.RawEntry) bool {
+		if w.out.Entries == w.limits.Entries {
+			w.stop(fmt.Sprintf("%d entries", w.limits.Entries))
+			return false
 		}
-		if err != nil {
-			w.failed(rel, err)
-			break
+		if w.out.Entries++; w.out.Entries%256 == 0 && w.late() {
+			return false
 		}
-		if n == 0 {
-			break
+		switch e.Type {
+		case fs.ModeDir:
+			below = append(below, string(e.Name))
+		case 0:
+			w.file(dir, rel, e)
 		}
-		below = w.entries(fd, rel, w.buf[:n], below)
+		return w.stopped == ""
+	})
+	if err != nil {
+		w.failed(rel, err)
 	}
 	if len(below) > 0 && depth == w.limits.Depth {
 		w.stop(fmt.Sprintf("a depth of %d directories", w.limits.Depth))
@@ -124,9 +126,9 @@ func (w *walker) dir(fd int, rel string, depth int) {
 			return
 		}
 		sub := rel + name
-		next, err := openat(fd, name, flagsDir)
+		next, err := dir.EnterToRead(name)
 		switch {
-		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rootfs.ErrNotDir), errors.Is(err, rootfs.ErrLoop):
 			// Gone, or another thing by now.
 		case err != nil:
 			w.failed(sub, err)
@@ -136,64 +138,20 @@ func (w *walker) dir(fd int, rel string, depth int) {
 	}
 }
 
-// entries goes through the records of one getdents64: u64 inode, i64 offset,
-// u16 length, u8 type, name, NUL.
-func (w *walker) entries(fd int, rel string, buf []byte, below []string) []string {
-	const header = 19
-	for len(buf) >= header && w.stopped == "" {
-		length := int(binary.NativeEndian.Uint16(buf[16:]))
-		if length <= header || length > len(buf) {
-			w.failed(rel, unix.EIO)
-			return below
-		}
-		kind, name := buf[18], buf[header:length]
-		buf = buf[length:]
-		end := bytes.IndexByte(name, 0)
-		if end < 0 {
-			w.failed(rel, unix.EIO)
-			return below
-		}
-		name = name[:end+1] // with its NUL
-		if end == 1 && name[0] == '.' || end == 2 && name[0] == '.' && name[1] == '.' {
-			continue
-		}
-		if w.out.Entries == w.limits.Entries {
-			w.stop(fmt.Sprintf("%d entries", w.limits.Entries))
-			return below
-		}
-		if w.out.Entries++; w.out.Entries%256 == 0 && w.late() {
-			return below
-		}
-		if kind == unix.DT_UNKNOWN {
-			if statName(fd, name, &w.st) != nil {
-				continue
-			}
-			kind = byte(w.st.Mode >> 12)
-		}
-		switch kind {
-		case unix.DT_DIR:
-			below = append(below, string(name[:end]))
-		case unix.DT_REG:
-			w.file(fd, rel, name)
-		}
-	}
-	return below
-}
-
-// file looks at a regular file. name ends in NUL.
-func (w *walker) file(dir int, rel string, name []byte) {
-	if err := statName(dir, name, &w.st); err != nil || !isRegular(&w.st) || w.st.Size < 4 {
+// file looks at a regular file.
+func (w *walker) file(dir *rootfs.Dir, rel string, name *rootfs.RawEntry) {
+	mode, size, err := name.Lstat()
+	if err != nil || !mode.IsRegular() || size < 4 {
 		return
 	}
-	name = name[:len(name)-1]
-	library := isLibrary(name)
-	if w.st.Mode&0o111 == 0 && !library {
+	library := isLibrary(name.Name)
+	if mode&0o111 == 0 && !library {
 		return
 	}
 	if w.late() {
 		return
 	}
-	base := string(name)
+	base := string(name.Name)
 	f := found{rel: rel + base}
 	e, err := lookAt(dir, base)
 	if err != nil {
@@ -223,15 +181,13 @@ func (w *walker) file(dir int, rel string, name []byte) {
 	var p *problem
 	f.Origin, f.Detail, p = w.c.classify(w.ctx, w.l, &e, f.rel)
 	if p != nil {
-		if p.reason == fact.Timeout {
-			w.late()
-		}
+		w.late()
 		if w.fileProblem == nil {
 			w.fileProblem = p
 		}
 	}
 	f.Path = "/" + rootfs.Text(f.rel)
-	f.Size, f.Mode, f.UID, f.Changed = int64(e.st.Size), uint32(e.st.Mode&0o7777), e.st.Uid, fact.NewTime(ctimeOf(&e.st))
+	f.Size, f.Mode, f.UID, f.Changed = e.st.Size, unixMode(e.st.Mode), e.st.UID, fact.NewTime(e.st.Ctime)
 	w.out.Total++
 	if f.Origin == fact.OriginMetadata {
 		w.out.Copies++
@@ -244,7 +200,7 @@ func (w *walker) file(dir int, rel string, name []byte) {
 // magic reads what the file is. A copy of metadata only reads as zeros here;
 // its content is the lower file's, or the one that the container sees.
 func (w *walker) magic(e *entry, rel string) (magic, error) {
-	what, err := magicOf(e.fd)
+	what, err := magicOf(e.file)
 	if err != nil || what != zeros || !w.l.bare(e) {
 		return what, err
 	}
@@ -252,7 +208,7 @@ func (w *walker) magic(e *entry, rel string) (magic, error) {
 		low, err := w.l.inLower(rel)
 		if err == nil && low.kind == regular {
 			defer low.close()
-			return magicOf(low.fd)
+			return magicOf(low.file)
 		}
 		low.close()
 	}
@@ -269,6 +225,21 @@ func (w *walker) magic(e *entry, rel string) (magic, error) {
 		return data, nil
 	}
 	return magicBytes(four), nil
+}
+
+// unixMode is permission, setuid, setgid and sticky bit as chmod(2) has them.
+func unixMode(mode fs.FileMode) uint32 {
+	out := uint32(mode.Perm())
+	if mode&fs.ModeSetuid != 0 {
+		out |= 0o4000
+	}
+	if mode&fs.ModeSetgid != 0 {
+		out |= 0o2000
+	}
+	if mode&fs.ModeSticky != 0 {
+		out |= 0o1000
+	}
+	return out
 }
 
 // isLibrary tells a name like libc.so or libc.so.6.
@@ -309,7 +280,7 @@ func (w *walker) late() bool {
 func (w *walker) failed(rel string, err error) {
 	w.unreadable++
 	if w.firstError == "" {
-		w.firstError = fmt.Sprintf("%.300q: %v", "/"+rootfs.Text(rel), err)
+		w.firstError = fmt.Sprintf("%.300q: %s", "/"+rootfs.Text(strings.TrimSuffix(rel, "/")), plain(err))
 	}
 }
 
@@ -364,12 +335,12 @@ func (w *walker) hash(f *found) {
 		err = errChanging
 	}
 	if err == nil && !w.l.bare(&e) {
-		f.SHA256, err = w.c.reader.sum(w.ctx, e.fd, &e.st)
+		f.SHA256, err = w.c.reader.sum(w.ctx, e.file, &e.st)
 	}
 	switch {
 	case w.ctx.Err() != nil:
 		note("not hashed: the time for the walk was over")
 	case err != nil:
-		note("not hashed: " + err.Error())
+		note("not hashed: " + plain(err))
 	}
 }
