@@ -11,6 +11,8 @@ var (
 	// ErrTooLarge is wrapped where a file or directory holds more than the
 	// caller's limit. Nothing is returned then: half a file is no file.
 	ErrTooLarge = NewError(fact.Truncated, "larger than the limit")
+	// ErrCut is wrapped where a file ends in the middle of something.
+	ErrCut = NewError(fact.Truncated, "ends too early")
 	// ErrNotRegular is wrapped where a file that is to be read is a directory,
 	// a FIFO, a socket or a device. It was not opened.
 	ErrNotRegular = NewError(fact.Unreadable, "not a regular file")

@@ -1,15 +1,38 @@
-package host
+// Package osrelease reads os-release(5).
+package osrelease
 
 import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// parseOSRelease reads os-release(5): shell-compatible assignments, of which
+// maxSize bounds the file, bytes.
+const maxSize = 64 << 10
+
+// Read reads /etc/os-release, and /usr/lib/os-release where there is none
+// (os-release(5)). The zero value means that neither could be read.
+func Read(root *rootfs.Root) fact.OSRelease {
+	for _, path := range []string{"/etc/os-release", "/usr/lib/os-release"} {
+		data, err := root.ReadFile(path, maxSize)
+		if err != nil {
+			continue
+		}
+		os := parse(data)
+		os.Path = path
+		for _, text := range []*string{&os.ID, &os.IDLike, &os.VersionID, &os.Codename, &os.PrettyName, &os.VariantID} {
+			*text = rootfs.Text(*text)
+		}
+		return os
+	}
+	return fact.OSRelease{}
+}
+
+// parse reads os-release(5): shell-compatible assignments, of which
 // nothing is ever executed. Lines that are none are ignored, as the format
 // demands; of an assignment made twice the last counts.
-func parseOSRelease(data []byte) fact.OSRelease {
+func parse(data []byte) fact.OSRelease {
 	var os fact.OSRelease
 	for line := range strings.SplitSeq(string(data), "\n") {
 		name, value, found := strings.Cut(strings.TrimSpace(line), "=")

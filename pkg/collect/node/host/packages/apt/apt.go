@@ -1,4 +1,13 @@
-package host
+// Package apt reads dpkg's database and the package lists that apt has fetched.
+//
+// The rules for updates are apt's own, written anew from its manual pages
+// (sources.list(5), apt_preferences(5), apt.conf(5), deb822(5), deb-control(5),
+// deb-version(7)) and held against apt by tests: the names of lists against
+// "apt-get indextargets", candidates against "apt-get -s dist-upgrade".
+//
+// apt.go, database.go and kernels.go read; the others parse bytes and know no
+// files.
+package apt
 
 import (
 	"context"
@@ -10,9 +19,18 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
+
+// listSuffixes are the compressions that apt keeps lists in, in the order in
+// which it prefers them. The last two are not unpacked.
+var listSuffixes = []string{"", ".lz4", ".zst", ".gz", ".xz", ".bz2", ".lzma"}
+
+// maxConfig bounds one file of sources, preferences or apt.conf, bytes. Lists
+// and dpkg's status are streamed.
+const maxConfig = 1 << 20
 
 const (
 	aptLists = "/var/lib/apt/lists"
@@ -20,44 +38,30 @@ const (
 	aptEtc   = "/etc/apt"
 )
 
-// otherSystems are systems whose updates are no packages of their own, by ID of
-// os-release: the whole image is replaced.
-var otherSystems = map[string]string{
-	"bottlerocket": "Bottlerocket", "cos": "Container-Optimized OS", "flatcar": "Flatcar Container Linux",
-	"talos": "Talos Linux", "ubuntu-core": "Ubuntu Core", "rhcos": "Red Hat CoreOS", "kairos": "Kairos",
-}
+// Manager is apt with dpkg's database. It is packages.Manager.
+type Manager struct{}
 
-// otherDatabases are package databases that are found, and not read yet.
-var otherDatabases = []struct{ path, manager string }{
-	{"/usr/lib/sysimage/rpm", "rpm"},
-	{"/var/lib/rpm", "rpm"},
-	{"/lib/apk/db/installed", "apk"},
-	{"/var/lib/pacman/local", "pacman"},
-}
+// Name is "apt".
+func (Manager) Name() string { return "apt" }
 
-// readPackages reads the package database and, by the host's own lists, what
-// could be upgraded. The state is nil if there is no database that is read;
-// then a gap says why. Other gaps leave it incomplete.
-func readPackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.PackageState, []fact.NodeGap) {
-	if root == nil {
-		return nil, []fact.NodeGap{{What: fact.Packages, Reason: fact.Unreadable, Detail: "the node's root was not opened"}}
-	}
-	if gap := imageBased(root, os); gap != nil {
-		return nil, []fact.NodeGap{*gap}
-	}
+// Database is dpkg's status file.
+func (Manager) Database() string { return dpkgStatus }
+
+// Compare is the order of deb-version(7).
+func (Manager) Compare(a, b string) int { return debversion.Compare(a, b) }
+
+// Read reads dpkg's database and the lists of the enabled sources.
+func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error) {
 	buf := make([]byte, scanBuffer)
 	db, err := readDatabase(ctx, root, buf)
 	if db == nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, []fact.NodeGap{foreignDatabase(root, os)}
-		}
-		return nil, []fact.NodeGap{gapOf(fact.Packages, err, fact.Unreadable)}
+		return nil, nil, err
 	}
 	a := &aptReader{ctx: ctx, root: root, db: db, buf: buf}
 	if err != nil {
-		a.fail(err, fact.Corrupt)
+		a.fail(err)
 	}
-	state := &fact.PackageState{Manager: "apt", Database: db.path, Installed: db.count}
+	state := &fact.PackageState{Database: db.path, Installed: db.count}
 	if db.count == 0 && err == nil {
 		a.gap(fact.Truncated, db.path+": no installed package in it")
 	}
@@ -67,66 +71,8 @@ func readPackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*f
 
 	pol := policy{pins: a.pins, nativeArch: db.nativeArch}
 	pol.setPriority(db.status) // it may be pinned too: "release a=now"
-	db.each(func(p *installedPackage) {
-		for _, update := range pol.pending(p) {
-			for _, text := range []*string{
-				&update.Name, &update.Arch, &update.Installed, &update.Candidate, &update.Security, &update.Archive, &update.Source,
-			} {
-				*text = rootfs.Text(*text)
-			}
-			state.Pending = append(state.Pending, update)
-		}
-	})
-	slices.SortFunc(state.Pending, func(a, b fact.PendingUpdate) int {
-		if c := strings.Compare(a.Name, b.Name); c != 0 {
-			return c
-		}
-		if c := strings.Compare(a.Arch, b.Arch); c != 0 {
-			return c
-		}
-		return debversion.Compare(a.Candidate, b.Candidate)
-	})
-	return state, a.gaps
-}
-
-// imageBased tells of a system that is updated as a whole.
-func imageBased(root *rootfs.Root, os fact.OSRelease) *fact.NodeGap {
-	name := otherSystems[os.ID]
-	if name == "" && (os.VariantID == "coreos" || os.VariantID == "iot" || os.VariantID == "kinoite" || os.VariantID == "silverblue") {
-		name = os.PrettyName
-	}
-	if name == "" {
-		if _, err := root.Stat("/run/ostree-booted"); err == nil {
-			name = os.PrettyName + " (booted from ostree)"
-		}
-	}
-	if name == "" {
-		return nil
-	}
-	return &fact.NodeGap{
-		What: fact.Packages, Reason: fact.Unsupported,
-		Detail: fmt.Sprintf("%s is updated as a whole image, which is not read yet", name),
-	}
-}
-
-// foreignDatabase says which package manager there is, if not dpkg.
-func foreignDatabase(root *rootfs.Root, os fact.OSRelease) fact.NodeGap {
-	system := os.PrettyName
-	if system == "" {
-		system = "a system without os-release"
-	}
-	for _, d := range otherDatabases {
-		if _, err := root.Stat(d.path); err == nil {
-			return fact.NodeGap{
-				What: fact.Packages, Reason: fact.Unsupported,
-				Detail: fmt.Sprintf("%s has its packages in the %s database %s, which is not read yet", system, d.manager, d.path),
-			}
-		}
-	}
-	return fact.NodeGap{
-		What: fact.Packages, Reason: fact.NotPresent,
-		Detail: fmt.Sprintf("%s has no package database in a place that is known: neither %s nor one of rpm, apk or pacman", system, dpkgStatus),
-	}
+	db.each(func(p *installedPackage) { state.Pending = append(state.Pending, pol.pending(p)...) })
+	return state, a.gaps, nil
 }
 
 // aptReader collects what apt's files say.
@@ -149,9 +95,7 @@ func (a *aptReader) gap(reason fact.Reason, detail string) {
 	a.gaps = append(a.gaps, fact.NodeGap{What: fact.Packages, Reason: reason, Detail: rootfs.Text(detail)})
 }
 
-func (a *aptReader) fail(err error, otherwise fact.Reason) {
-	a.gaps = append(a.gaps, gapOf(fact.Packages, err, otherwise))
-}
+func (a *aptReader) fail(err error) { a.gap(rootfs.ReasonOf(err), err.Error()) }
 
 // files names the files that apt reads: FILE, then those of DIR in order.
 func (a *aptReader) files(file, dir string, extensions ...string) []string {
@@ -159,12 +103,12 @@ func (a *aptReader) files(file, dir string, extensions ...string) []string {
 	if _, err := a.root.Stat(file); err == nil {
 		paths = append(paths, file)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		a.fail(err, fact.Unreadable)
+		a.fail(err)
 	}
 	entries, err := a.root.ReadDir(dir)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			a.fail(err, fact.Unreadable)
+			a.fail(err)
 		}
 		return paths
 	}
@@ -185,12 +129,12 @@ func (a *aptReader) readConfig() {
 	for _, path := range confs {
 		data, err := a.root.ReadFile(path, maxConfig)
 		if err != nil {
-			a.fail(err, fact.Unreadable)
+			a.fail(err)
 			continue
 		}
 		settings, err := parseAptConf(data)
 		if err != nil {
-			a.fail(fmt.Errorf("%s: %w", path, err), fact.Corrupt)
+			a.fail(fmt.Errorf("%s: %w", path, err))
 		}
 		a.options.apply(settings)
 	}
@@ -204,7 +148,7 @@ func (a *aptReader) readConfig() {
 	for _, path := range a.files(aptEtc+"/sources.list", aptEtc+"/sources.list.d", ".list", ".sources") {
 		data, err := a.root.ReadFile(path, maxConfig)
 		if err != nil {
-			a.fail(err, fact.Unreadable)
+			a.fail(err)
 			a.broken = true
 			continue
 		}
@@ -214,7 +158,7 @@ func (a *aptReader) readConfig() {
 		}
 		sources, err := parse(data, path, a.db.nativeArch)
 		if err != nil {
-			a.fail(err, fact.Corrupt)
+			a.fail(err)
 			a.broken = true
 		}
 		a.sources = append(a.sources, sources...)
@@ -223,7 +167,7 @@ func (a *aptReader) readConfig() {
 	if release := a.options.defaultRelease; release != "" {
 		rule := pin{kind: "release", value: release, priority: 990, from: "APT::Default-Release"}
 		if strings.HasPrefix(release, "/") {
-			a.gap(fact.Unsupported, fmt.Sprintf("APT::Default-Release: regular expression %q is not evaluated", excerpt(release)))
+			a.gap(fact.Unsupported, fmt.Sprintf("APT::Default-Release: regular expression %q is not evaluated", rootfs.Excerpt(release)))
 		} else {
 			a.pins = append(a.pins, rule)
 		}
@@ -231,7 +175,7 @@ func (a *aptReader) readConfig() {
 	for _, path := range a.files(aptEtc+"/preferences", aptEtc+"/preferences.d", "", ".pref") {
 		data, err := a.root.ReadFile(path, maxConfig)
 		if err != nil {
-			a.fail(err, fact.Unreadable)
+			a.fail(err)
 			continue
 		}
 		pins, unclear := parsePreferences(data, path)
@@ -253,7 +197,7 @@ type releaseFile struct {
 func (a *aptReader) readLists(state *fact.PackageState) {
 	entries, err := a.root.ReadDir(aptLists)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		a.fail(err, fact.Unreadable)
+		a.fail(err)
 		return
 	}
 	names := make(map[string]bool, len(entries))
@@ -286,7 +230,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 				rel = a.readRelease(t.release, names)
 				releases[t.release] = rel
 				if rel.err != nil {
-					a.fail(rel.err, fact.Corrupt)
+					a.fail(rel.err)
 				}
 				if rel.release.date.After(state.Content.Time) {
 					state.Content = fact.NewTime(rel.release.date)
@@ -318,7 +262,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 			in.release.sizes = nil
 			pol.setPriority(in)
 			if err := a.readList(aptLists+"/"+name, listSuffixes[suffix], packageList{in: in, size: size}); err != nil {
-				a.fail(err, fact.Corrupt)
+				a.fail(err)
 				if a.ctx.Err() != nil {
 					return
 				}
@@ -344,12 +288,12 @@ func (a *aptReader) readList(path, suffix string, list packageList) error {
 		return err
 	}
 	defer file.Close()
-	unpacked, closeUnpacked, err := decompress(file, suffix)
+	unpacked, closeUnpacked, err := unpack.Reader(file, suffix)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer closeUnpacked()
-	r := &limitedReader{ctx: a.ctx, r: unpacked, left: maxListBytes}
+	r := unpack.Limit(a.ctx, unpacked)
 	if err := offerList(r, list, a.db, a.buf); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -368,7 +312,7 @@ func (a *aptReader) readRelease(prefix string, names map[string]bool) *releaseFi
 			return &releaseFile{exists: true, err: err}
 		}
 		defer file.Close()
-		rel, err := parseRelease(&limitedReader{ctx: a.ctx, r: file, left: maxListBytes})
+		rel, err := parseRelease(unpack.Limit(a.ctx, file))
 		if err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -21,7 +22,7 @@ func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installe
 	if proc == nil {
 		gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Unreadable, Detail: "/proc was not opened"})
 	} else if k, err := runningKernel(proc); err != nil {
-		gaps = append(gaps, gapOf(fact.Kernel, err, fact.Corrupt))
+		gaps = append(gaps, gapOf(fact.Kernel, err))
 	} else {
 		running = &k
 	}
@@ -40,19 +41,19 @@ func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installe
 
 	installed, imageGaps := kernelImages(root)
 	gaps = append(gaps, imageGaps...)
-	packages, gap := kernelPackages(root)
-	if gap != nil {
-		gaps = append(gaps, *gap)
+	packaged, err := packages.Kernels(root)
+	if err != nil {
+		gaps = append(gaps, gapOf(fact.Kernel, err))
 	}
 	if len(installed) == 0 && len(imageGaps) == 0 {
-		for _, p := range packages {
-			installed = append(installed, fact.InstalledKernel{Release: p.release, Path: p.path})
+		for _, p := range packaged {
+			installed = append(installed, fact.InstalledKernel{Release: p.Release, Path: p.Path})
 		}
 	}
 	for i := range installed {
-		for _, p := range packages {
-			if p.release == installed[i].Release {
-				installed[i].Package, installed[i].PackageVersion = rootfs.Text(p.name), rootfs.Text(p.version)
+		for _, p := range packaged {
+			if p.Release == installed[i].Release {
+				installed[i].Package, installed[i].PackageVersion = rootfs.Text(p.Package), rootfs.Text(p.PackageVersion)
 			}
 		}
 		k := &installed[i]
@@ -61,7 +62,7 @@ func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installe
 	slices.SortFunc(installed, func(a, b fact.InstalledKernel) int {
 		return strings.Compare(a.Release+"\x00"+a.Path, b.Release+"\x00"+b.Path)
 	})
-	if len(installed) == 0 && len(imageGaps) == 0 && gap == nil {
+	if len(installed) == 0 && len(imageGaps) == 0 && err == nil {
 		gaps = append(gaps, fact.NodeGap{
 			What: fact.Kernel, Reason: fact.NotPresent,
 			Detail: "no kernel is installed: none in /boot or /usr/lib/modules, none in a package database that is read",
@@ -111,7 +112,7 @@ func modulesPresent(root *rootfs.Root, release string) (*bool, *fact.NodeGap) {
 		case err == nil && info.Mode.IsDir():
 			return &present, nil
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			gap := gapOf(fact.Kernel, err, fact.Unreadable)
+			gap := gapOf(fact.Kernel, err)
 			return nil, &gap
 		}
 	}
@@ -146,7 +147,7 @@ func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.NodeGap) {
 		entries, err := root.ReadDir(dir)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
-				gaps = append(gaps, gapOf(fact.Kernel, err, fact.Unreadable))
+				gaps = append(gaps, gapOf(fact.Kernel, err))
 			}
 			return
 		}
@@ -178,7 +179,7 @@ func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.NodeGap) {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
-			gap := gapOf(fact.Kernel, fmt.Errorf("%s: %w", path, err), fact.Corrupt)
+			gap := gapOf(fact.Kernel, fmt.Errorf("%s: %w", path, err))
 			gaps = append(gaps, gap)
 			continue
 		}
@@ -208,41 +209,4 @@ func kernelImage(root *rootfs.Root, path string) (fact.InstalledKernel, error) {
 		kernel.Release, err = name, nil
 	}
 	return kernel, err
-}
-
-// kernelPackage is a package that installs a kernel of a known release.
-type kernelPackage struct {
-	release, name, version, path string
-}
-
-// kernelPackages finds linux-image-RELEASE in dpkg's database. A host without
-// one has none; that is no gap.
-func kernelPackages(root *rootfs.Root) ([]kernelPackage, *fact.NodeGap) {
-	const path = "/var/lib/dpkg/status"
-	file, err := root.Open(path)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
-		gap := gapOf(fact.Kernel, err, fact.Unreadable)
-		return nil, &gap
-	}
-	defer file.Close()
-	var packages []kernelPackage
-	var st stanza
-	scanner := newStanzaScanner(file, nil)
-	for {
-		ok, err := scanner.next(&st, func(name []byte) bool { return kernelRelease(string(name)) != "" })
-		if err != nil {
-			gap := gapOf(fact.Kernel, fmt.Errorf("%s: %w", path, err), fact.Corrupt)
-			return packages, &gap
-		}
-		if !ok {
-			return packages, nil
-		}
-		name := string(st.Package.value)
-		if release := kernelRelease(name); release != "" && isInstalled(st.Status.value) {
-			packages = append(packages, kernelPackage{release: release, name: name, version: string(st.Version.value), path: path})
-		}
-	}
 }

@@ -1,10 +1,12 @@
-package host
+package apt
 
 import (
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 // never is the priority of an archive whose versions are not considered at all.
@@ -63,10 +65,10 @@ func parsePin(p paragraph) (pin, error) {
 	}
 	for _, name := range packages {
 		if strings.HasPrefix(name, "/") {
-			return pin{}, fmt.Errorf("regular expression %q is not evaluated", excerpt(name))
+			return pin{}, fmt.Errorf("regular expression %q is not evaluated", rootfs.Excerpt(name))
 		}
 		if strings.HasPrefix(name, "src:") {
-			return pin{}, fmt.Errorf("pin of the source package %q is not evaluated", excerpt(name))
+			return pin{}, fmt.Errorf("pin of the source package %q is not evaluated", rootfs.Excerpt(name))
 		}
 	}
 	if priority == "never" {
@@ -74,14 +76,14 @@ func parsePin(p paragraph) (pin, error) {
 	} else {
 		n, err := strconv.ParseInt(priority, 10, 16)
 		if err != nil || n == 0 {
-			return pin{}, fmt.Errorf("expected a priority other than 0, found %q", excerpt(priority))
+			return pin{}, fmt.Errorf("expected a priority other than 0, found %q", rootfs.Excerpt(priority))
 		}
 		rule.priority = int(n)
 	}
 	kind, value, _ := strings.Cut(strings.ReplaceAll(text, "\t", " "), " ")
 	rule.kind, value = strings.ToLower(kind), strings.TrimSpace(value)
 	if strings.HasPrefix(value, "/") && strings.HasSuffix(value, "/") || strings.Contains(value, "=/") {
-		return pin{}, fmt.Errorf("regular expression %q is not evaluated", excerpt(value))
+		return pin{}, fmt.Errorf("regular expression %q is not evaluated", rootfs.Excerpt(value))
 	}
 	switch rule.kind {
 	case "origin":
@@ -103,12 +105,12 @@ func parsePin(p paragraph) (pin, error) {
 			part = strings.TrimSpace(part)
 			key, value, found := strings.Cut(part, "=")
 			if !found || len(key) != 1 || strings.IndexByte("anolcvb", key[0]|0x20) < 0 || value == "" {
-				return pin{}, fmt.Errorf("release pin: expected one of a= n= o= l= c= v= b=, found %q", excerpt(part))
+				return pin{}, fmt.Errorf("release pin: expected one of a= n= o= l= c= v= b=, found %q", rootfs.Excerpt(part))
 			}
 			rule.release = append(rule.release, releaseMatch{key[0] | 0x20, value})
 		}
 	default:
-		return pin{}, fmt.Errorf("expected a pin by version, release or origin, found %q", excerpt(kind))
+		return pin{}, fmt.Errorf("expected a pin by version, release or origin, found %q", rootfs.Excerpt(kind))
 	}
 	return rule, nil
 }

@@ -1,8 +1,10 @@
-package host
+package apt
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 // aptSetting is one assignment of apt.conf(5), its name in lower case with
@@ -32,7 +34,7 @@ func parseAptConf(data []byte) ([]aptSetting, error) {
 		switch kind {
 		case 0:
 			if len(scopes) > 0 || len(words) > 0 {
-				return settings, fmt.Errorf("line %d: %w: inside a block or before a semicolon", lex.line, errCut)
+				return settings, fmt.Errorf("line %d: %w: inside a block or before a semicolon", lex.line, rootfs.ErrCut)
 			}
 			return settings, nil
 		case 'w':
@@ -91,7 +93,7 @@ func (l *confLexer) next() (token string, kind byte, err error) {
 		case strings.HasPrefix(l.text, "/*"):
 			comment, rest, found := strings.Cut(l.text[2:], "*/")
 			if !found {
-				return "", 0, fmt.Errorf("%w: inside a comment", errCut)
+				return "", 0, fmt.Errorf("%w: inside a comment", rootfs.ErrCut)
 			}
 			l.line += strings.Count(comment, "\n")
 			l.text = rest
@@ -101,7 +103,7 @@ func (l *confLexer) next() (token string, kind byte, err error) {
 		case c == '"':
 			word, rest, found := strings.Cut(l.text[1:], `"`)
 			if !found {
-				return "", 0, fmt.Errorf("%w: inside a quoted word", errCut)
+				return "", 0, fmt.Errorf("%w: inside a quoted word", rootfs.ErrCut)
 			}
 			l.line += strings.Count(word, "\n")
 			l.text = rest
@@ -148,7 +150,7 @@ func (o *aptOptions) apply(settings []aptSetting) {
 		default:
 			usual, known := aptDefaults[s.name]
 			if known && s.value != "" && strings.Trim(s.value, "/") != strings.Trim(usual, "/") {
-				o.moved = append(o.moved, s.name+" "+excerpt(s.value))
+				o.moved = append(o.moved, s.name+" "+rootfs.Excerpt(s.value))
 			}
 		}
 	}

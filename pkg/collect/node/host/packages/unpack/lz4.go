@@ -1,4 +1,4 @@
-package host
+package unpack
 
 import (
 	"bufio"
@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"github.com/pierrec/lz4/v4"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 // lz4Reader unpacks the LZ4 frame format, version 1.6.1. Blocks are decoded by
@@ -164,7 +166,7 @@ func (z *lz4Reader) header() error {
 func (z *lz4Reader) peek(n int) ([]byte, error) {
 	data, err := z.src.Peek(n)
 	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: %d bytes where %d were expected", errCut, len(data), n)
+		return nil, fmt.Errorf("%w: %d bytes where %d were expected", rootfs.ErrCut, len(data), n)
 	}
 	return data, err
 }

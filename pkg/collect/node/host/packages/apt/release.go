@@ -1,14 +1,15 @@
-package host
+package apt
 
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 // release is the head of a Release or InRelease file and, of its long lists
@@ -71,7 +72,7 @@ func parseRelease(r io.Reader) (release, error) {
 		}
 		name, value, found := strings.Cut(string(line), ":")
 		if !found {
-			return rel, fmt.Errorf("line %d: expected \"Field: value\", found %q", number, excerpt(line))
+			return rel, fmt.Errorf("line %d: expected \"Field: value\", found %q", number, rootfs.Excerpt(line))
 		}
 		section = ""
 		value = strings.TrimSpace(value)
@@ -110,7 +111,7 @@ func parseRelease(r io.Reader) (release, error) {
 		return rel, err
 	}
 	if signed && !signature {
-		return rel, fmt.Errorf("%w: expected a signature at its end, found none", errCut)
+		return rel, fmt.Errorf("%w: expected a signature at its end, found none", rootfs.ErrCut)
 	}
 	return rel, nil
 }
@@ -192,7 +193,7 @@ func parseReleaseDate(value string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("expected a date like \"Sat, 11 Jul 2026 10:16:37 UTC\", found %q", excerpt(value))
+	return time.Time{}, fmt.Errorf("expected a date like \"Sat, 11 Jul 2026 10:16:37 UTC\", found %q", rootfs.Excerpt(value))
 }
 
 // wholeLines splits like bufio.ScanLines, but a last line without its newline
@@ -202,12 +203,7 @@ func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
 		return i + 1, data[:i], nil
 	}
 	if atEOF && len(data) > 0 {
-		return 0, nil, fmt.Errorf("%w: inside a line", errCut)
+		return 0, nil, fmt.Errorf("%w: inside a line", rootfs.ErrCut)
 	}
 	return 0, nil, nil
-}
-
-// isCut tells whether an error means that a file ends too early.
-func isCut(err error) bool {
-	return errors.Is(err, errCut) || errors.Is(err, io.ErrUnexpectedEOF)
 }

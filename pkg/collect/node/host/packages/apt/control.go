@@ -1,4 +1,4 @@
-package host
+package apt
 
 import (
 	"bytes"
@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 // scanBuffer is the only large allocation of a scan. A longer line is cut
 // there: the fields that are kept are short.
 const scanBuffer = 256 << 10
-
-// errCut says that a file ends in the middle of something.
-var errCut = errors.New("ends too early")
 
 // stanza holds the fields of one paragraph of control data (deb-control(5))
 // that the collector uses. Its slices are valid until the next stanza is read.
@@ -177,7 +176,7 @@ func (s *stanzaScanner) line() (line []byte, ok bool, err error) {
 			return nil, false, s.err
 		case searched > 0 || line != nil:
 			s.advance(s.end - s.start)
-			return nil, false, fmt.Errorf("%w: inside a line, at byte %d", errCut, s.offset)
+			return nil, false, fmt.Errorf("%w: inside a line, at byte %d", rootfs.ErrCut, s.offset)
 		}
 		return nil, false, nil
 	}
@@ -249,7 +248,7 @@ func (s *stanzaScanner) next(st *stanza, wanted func(name []byte) bool) (ok bool
 			}
 			colon := bytes.IndexByte(line, ':')
 			if colon <= 0 {
-				return false, fmt.Errorf("expected \"Field: value\" at byte %d, found %q", at, excerpt(line))
+				return false, fmt.Errorf("expected \"Field: value\" at byte %d, found %q", at, rootfs.Excerpt(line))
 			}
 			f := st.lookup(line[:colon])
 			if f == nil {
@@ -275,15 +274,6 @@ func blank(line []byte) bool {
 		}
 	}
 	return true
-}
-
-// excerpt cuts text from a file for an error message.
-func excerpt[T string | []byte](text T) string {
-	const limit = 60
-	if len(text) > limit {
-		return string(text[:limit]) + "…"
-	}
-	return string(text)
 }
 
 // paragraph is one paragraph of a small control file, read as a whole.
@@ -353,7 +343,7 @@ func parseParagraphs(data []byte) ([]paragraph, error) {
 			colon := bytes.IndexByte(line, ':')
 			if colon <= 0 || blank(line[:colon]) {
 				end()
-				return all, fmt.Errorf("line %d: expected \"Field: value\", found %q", number, excerpt(line))
+				return all, fmt.Errorf("line %d: expected \"Field: value\", found %q", number, rootfs.Excerpt(line))
 			}
 			endField()
 			if len(current.fields) == 0 {

@@ -1,8 +1,7 @@
-package host
+package apt
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
@@ -168,22 +167,4 @@ func securityIndex(v *version) *index {
 		}
 	}
 	return nil
-}
-
-// kernelRelease returns what a kernel package installs, going by its name:
-// "linux-image-6.1.0-56-amd64" and "linux-image-unsigned-5.15.0-91-generic"
-// give the release. Metapackages (linux-image-amd64) give "".
-func kernelRelease(name string) string {
-	rest, found := strings.CutPrefix(name, "linux-image-")
-	if !found {
-		return ""
-	}
-	rest = strings.TrimPrefix(rest, "unsigned-")
-	if rest == "" || rest[0] < '0' || rest[0] > '9' || !strings.Contains(rest, ".") {
-		return ""
-	}
-	if strings.HasSuffix(rest, "-dbg") || strings.HasSuffix(rest, "-dbgsym") {
-		return ""
-	}
-	return strings.TrimSuffix(rest, "-unsigned")
 }

@@ -1,9 +1,11 @@
-package host
+package apt
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 // Limits on what sources may ask for.
@@ -50,7 +52,7 @@ func parseSourcesList(data []byte, path, nativeArch string) ([]source, error) {
 			continue
 		}
 		if kind != "deb" {
-			return sources, fmt.Errorf("%s: expected deb or deb-src, found %q", from, excerpt(kind))
+			return sources, fmt.Errorf("%s: expected deb or deb-src, found %q", from, rootfs.Excerpt(kind))
 		}
 		src := source{from: from}
 		if strings.HasPrefix(rest, "[") {
@@ -74,7 +76,7 @@ func parseSourcesList(data []byte, path, nativeArch string) ([]source, error) {
 		uri, rest := cutWord(rest)
 		suite, rest := cutWord(rest)
 		if uri == "" || suite == "" {
-			return sources, fmt.Errorf("%s: expected a URI and a suite, found %q", from, excerpt(line))
+			return sources, fmt.Errorf("%s: expected a URI and a suite, found %q", from, rootfs.Excerpt(line))
 		}
 		for rest != "" {
 			var component string
@@ -136,16 +138,16 @@ func (s *source) settle(nativeArch string) error {
 	s.uri = strings.ReplaceAll(s.uri, "$(ARCH)", nativeArch)
 	s.suite = strings.ReplaceAll(s.suite, "$(ARCH)", nativeArch)
 	if !strings.Contains(s.uri, ":") {
-		return fmt.Errorf("%s: expected a URI, found %q", s.from, excerpt(s.uri))
+		return fmt.Errorf("%s: expected a URI, found %q", s.from, rootfs.Excerpt(s.uri))
 	}
 	if !strings.HasSuffix(s.uri, "/") {
 		s.uri += "/"
 	}
 	switch {
 	case s.flat() && len(s.components) > 0:
-		return fmt.Errorf("%s: expected no component for the flat suite %q, found %q", s.from, excerpt(s.suite), excerpt(s.components[0]))
+		return fmt.Errorf("%s: expected no component for the flat suite %q, found %q", s.from, rootfs.Excerpt(s.suite), rootfs.Excerpt(s.components[0]))
 	case !s.flat() && len(s.components) == 0:
-		return fmt.Errorf("%s: expected a component for the suite %q, found none", s.from, excerpt(s.suite))
+		return fmt.Errorf("%s: expected a component for the suite %q, found none", s.from, rootfs.Excerpt(s.suite))
 	}
 	return nil
 }

@@ -1,9 +1,12 @@
-package host
+package apt
 
 import (
 	"bytes"
 	"fmt"
 	"io"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 const maxInstalled = 100_000 // packages
@@ -67,7 +70,7 @@ func (r *records) put(record statusRecord) error {
 		key.arch = ""
 	}
 	if r.packages[key] == nil && len(r.packages) == maxInstalled {
-		return fmt.Errorf("%w of %d packages", errTooMany, maxInstalled)
+		return fmt.Errorf("%w of %d packages", unpack.ErrTooMany, maxInstalled)
 	}
 	r.packages[key] = &record
 	return nil
@@ -101,14 +104,14 @@ func parseStatus(r io.Reader, path string, whole bool, buf []byte, to *records) 
 			break
 		}
 		if whole && !scanner.closed {
-			return fmt.Errorf("%s: %w: no empty line after the stanza at byte %d", path, errCut, st.Offset)
+			return fmt.Errorf("%s: %w: no empty line after the stanza at byte %d", path, rootfs.ErrCut, st.Offset)
 		}
 		if len(st.Package.value) == 0 {
 			return fmt.Errorf("%s: expected a field Package in the stanza at byte %d, found none", path, st.Offset)
 		}
 		if (whole || st.Status.set) && len(bytes.Fields(st.Status.value)) != 3 {
 			return fmt.Errorf("%s: expected a Status of three words in the stanza of %q at byte %d, found %q",
-				path, excerpt(st.Package.value), st.Offset, excerpt(st.Status.value))
+				path, rootfs.Excerpt(st.Package.value), st.Offset, rootfs.Excerpt(st.Status.value))
 		}
 		record := statusRecord{
 			name: string(st.Package.value), version: string(st.Version.value), arch: string(st.Architecture.value),
@@ -117,7 +120,7 @@ func parseStatus(r io.Reader, path string, whole bool, buf []byte, to *records) 
 			held:      bytes.HasPrefix(st.Status.value, []byte("hold ")),
 		}
 		if record.installed && record.version == "" {
-			return fmt.Errorf("%s: expected a field Version in the stanza of %q at byte %d, found none", path, excerpt(record.name), st.Offset)
+			return fmt.Errorf("%s: expected a field Version in the stanza of %q at byte %d, found none", path, rootfs.Excerpt(record.name), st.Offset)
 		}
 		if err := to.put(record); err != nil {
 			return fmt.Errorf("%s: %w", path, err)

@@ -5,20 +5,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// Limits on what is read whole. Lists and dpkg's status are streamed.
+// Limits on what is read whole, bytes.
 const (
 	maxSmallFile = 64 << 10 // /proc files, os-release, hostname
-	maxConfig    = 1 << 20  // one file of sources, preferences, apt.conf
+	maxStat      = 1 << 20  // /proc/stat
 )
 
 // Read fills fact.Host. root is the node's root file system, proc its /proc;
@@ -35,7 +36,7 @@ func Read(ctx context.Context, root, proc *rootfs.Root, want func(fact.Kind) boo
 		}
 	}
 	if root != nil {
-		h.OS = osRelease(root)
+		h.OS = osrelease.Read(root)
 		if data, err := root.ReadFile("/etc/hostname", maxSmallFile); err == nil {
 			h.Hostname = hostname(data)
 		}
@@ -49,32 +50,14 @@ func Read(ctx context.Context, root, proc *rootfs.Root, want func(fact.Kind) boo
 		gaps = append(gaps, kernelGaps...)
 	}
 	if want(fact.Packages) {
-		packages, packageGaps := readPackages(ctx, root, h.OS)
-		h.Packages = packages
-		if packages != nil {
+		state, packageGaps := packages.Read(ctx, root, h.OS)
+		h.Packages = state
+		if state != nil {
 			read = append(read, fact.Packages)
 		}
 		gaps = append(gaps, packageGaps...)
 	}
 	return h, read, gaps
-}
-
-// osRelease reads /etc/os-release, and /usr/lib/os-release where there is none
-// (os-release(5)). The zero value means that neither could be read.
-func osRelease(root *rootfs.Root) fact.OSRelease {
-	for _, path := range []string{"/etc/os-release", "/usr/lib/os-release"} {
-		data, err := root.ReadFile(path, maxSmallFile)
-		if err != nil {
-			continue
-		}
-		os := parseOSRelease(data)
-		os.Path = path
-		for _, text := range []*string{&os.ID, &os.IDLike, &os.VersionID, &os.Codename, &os.PrettyName, &os.VariantID} {
-			*text = rootfs.Text(*text)
-		}
-		return os
-	}
-	return fact.OSRelease{}
 }
 
 // hostname takes the first line of /etc/hostname that is no comment. The
@@ -125,7 +108,7 @@ func goArch(machine string) string {
 // bootTime is the line btime of /proc/stat, seconds since 1970.
 func bootTime(proc *rootfs.Root) (fact.Time, error) {
 	// With many CPUs and interrupts the file is long; btime comes near its end.
-	data, err := proc.ReadFile("/stat", maxConfig)
+	data, err := proc.ReadFile("/stat", maxStat)
 	if err != nil {
 		return fact.Time{}, err
 	}
@@ -136,30 +119,14 @@ func bootTime(proc *rootfs.Root) (fact.Time, error) {
 		}
 		seconds, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
 		if err != nil {
-			return fact.Time{}, fmt.Errorf("/proc/stat: expected seconds after btime, found %q", excerpt(text))
+			return fact.Time{}, fmt.Errorf("/proc/stat: expected seconds after btime, found %q", rootfs.Excerpt(text))
 		}
 		return fact.NewTime(time.Unix(seconds, 0)), nil
 	}
 	return fact.Time{}, errors.New("/proc/stat: no line btime")
 }
 
-// gapOf makes a gap of an error; where it does not say which kind it is, the
-// reason is otherwise.
-func gapOf(what fact.Kind, err error, otherwise fact.Reason) fact.NodeGap {
-	reason := otherwise
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		reason = fact.Timeout
-	case errors.Is(err, context.Canceled):
-		reason = fact.Interrupted
-	case errors.Is(err, fs.ErrNotExist):
-		reason = fact.NotPresent
-	case errors.Is(err, fs.ErrPermission):
-		reason = fact.Unreadable
-	case errors.Is(err, rootfs.ErrTooLarge), errors.Is(err, errTooMany), isCut(err):
-		reason = fact.Truncated
-	case errors.Is(err, errUnsupported):
-		reason = fact.Unsupported
-	}
-	return fact.NodeGap{What: what, Reason: reason, Detail: rootfs.Text(err.Error())}
+// gapOf makes a gap of an error.
+func gapOf(what fact.Kind, err error) fact.NodeGap {
+	return fact.NodeGap{What: what, Reason: rootfs.ReasonOf(err), Detail: rootfs.Text(err.Error())}
 }

@@ -1,4 +1,4 @@
-package host
+package apt
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -16,6 +17,9 @@ const (
 	dpkgUpdates = "/var/lib/dpkg/updates"  // dpkg's journal, merged into status later
 	dpkgArchs   = "/var/lib/dpkg/arch"     // native and foreign architectures
 )
+
+// maxArchs bounds the list of architectures, bytes.
+const maxArchs = 64 << 10
 
 // readDatabase reads dpkg's database. Its error is fs.ErrNotExist if there is
 // none; with any other error, db holds the packages up to there.
@@ -83,7 +87,7 @@ func readStatus(ctx context.Context, root *rootfs.Root, path string, whole bool,
 		return err
 	}
 	defer file.Close()
-	return parseStatus(&limitedReader{ctx: ctx, r: file, left: maxListBytes}, path, whole, buf, to)
+	return parseStatus(unpack.Limit(ctx, file), path, whole, buf, to)
 }
 
 // readJournal adds /var/lib/dpkg/updates/NNNN, in order: what dpkg has done
@@ -112,7 +116,7 @@ func readJournal(ctx context.Context, root *rootfs.Root, buf []byte, to *records
 // readArchs reads the architectures of a multi-arch host, one a line; none
 // where no foreign one was ever added.
 func readArchs(root *rootfs.Root) ([]string, error) {
-	data, err := root.ReadFile(dpkgArchs, maxSmallFile)
+	data, err := root.ReadFile(dpkgArchs, maxArchs)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

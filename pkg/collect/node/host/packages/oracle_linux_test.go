@@ -1,10 +1,9 @@
-package host
+package packages
 
 import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,27 +19,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
 )
-
-// oracle finds a program of apt or dpkg, or ends the test: skipped on a machine
-// without it, failed where CHECKLIST_REQUIRE_TOOLS=1 says that it is installed.
-func oracle(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	absent(t, name+" is not installed")
-	return ""
-}
-
-func absent(t testing.TB, message string) {
-	t.Helper()
-	if os.Getenv("CHECKLIST_REQUIRE_TOOLS") == "1" {
-		t.Fatal(message)
-	}
-	t.Skip(message)
-}
 
 // ownLists makes sure that this machine has package lists, once for all tests.
 var ownLists = sync.OnceValue(func() error {
@@ -66,7 +47,7 @@ var instLine = regexp.MustCompile(`^Inst (\S+) \[([^]]+)\] \((\S+) (.*) \[(\S+)\
 // Packages that are newly installed have no [INSTALLED]: they are no updates.
 func simulate(t testing.TB, security, config string, options ...string) (all []inst, fromSecurity []string) {
 	t.Helper()
-	command := exec.Command(oracle(t, "apt-get"), append(options, "-s", "dist-upgrade")...)
+	command := exec.Command(hosttest.Tool(t, "apt-get"), append(options, "-s", "dist-upgrade")...)
 	command.Env = append(os.Environ(), "LC_ALL=C", "APT_CONFIG="+config)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
@@ -107,12 +88,12 @@ func TestUpdatesOfThisMachine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("apt-get -s dist-upgrade takes seconds")
 	}
-	oracle(t, "apt-get")
+	hosttest.Tool(t, "apt-get")
 	if err := ownLists(); err != nil {
-		absent(t, err.Error())
+		hosttest.Absent(t, err.Error())
 	}
-	root := openRoot(t, "/")
-	state, gaps := readPackages(context.Background(), root, osRelease(root))
+	root := hosttest.OpenRoot(t, "/")
+	state, gaps := Read(context.Background(), root, osrelease.Read(root))
 	if len(gaps) > 0 {
 		t.Fatalf("gaps: %+v", gaps)
 	}
@@ -150,40 +131,23 @@ func TestUpdatesOfThisMachine(t *testing.T) {
 	}
 }
 
-// aptConfig writes an apt.conf that makes apt work in a fixture's root, and
-// returns its path, for APT_CONFIG.
-func aptConfig(t testing.TB, dir string, archs ...string) string {
-	t.Helper()
-	var b strings.Builder
-	fmt.Fprintf(&b, "Dir %q;\nDir::State::status %q;\nDir::Bin::methods \"/usr/lib/apt/methods\";\n", dir, dir+dpkgStatus)
-	fmt.Fprintf(&b, "APT::Architecture %q;\n", archs[0])
-	for _, arch := range archs {
-		fmt.Fprintf(&b, "APT::Architectures:: %q;\n", arch)
-	}
-	path := filepath.Join(t.TempDir(), "apt.conf")
-	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // TestUpdatesOfFixtures has apt judge the fixtures, with the preferences of
 // each row: what it would install is what we say.
 func TestUpdatesOfFixtures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts apt for every row")
 	}
-	debian, ubuntu := fixture(t, "debian12"), fixture(t, "ubuntu2204")
-	preferences := func(f files, text string) files {
-		return f.with(files{"etc/apt/preferences.d/test": text})
+	debian, ubuntu := hosttest.Fixture(t, "debian12"), hosttest.Fixture(t, "ubuntu2204")
+	preferences := func(f hosttest.Files, text string) hosttest.Files {
+		return f.With(hosttest.Files{"etc/apt/preferences.d/test": text})
 	}
-	conf := func(f files, text string) files {
-		return f.with(files{"etc/apt/apt.conf.d/99test": text})
+	conf := func(f hosttest.Files, text string) hosttest.Files {
+		return f.With(hosttest.Files{"etc/apt/apt.conf.d/99test": text})
 	}
 	const backports = "etc/apt/sources.list.d/backports.list"
 	const backportsLists = "var/lib/apt/lists/mirror.example.org_debian_dists_bookworm-backports_"
-	withBackports := func(release string) files {
-		return debian.with(files{
+	withBackports := func(release string) hosttest.Files {
+		return debian.With(hosttest.Files{
 			backports: "deb [arch=amd64] http://mirror.example.org/debian bookworm-backports main\n",
 			backportsLists + "Release": "Origin: Debian Backports\nLabel: Debian Backports\nSuite: oldstable-backports\n" +
 				"Codename: bookworm-backports\nDate: Sat, 11 Jul 2026 10:16:37 UTC\n" + release,
@@ -191,7 +155,7 @@ func TestUpdatesOfFixtures(t *testing.T) {
 		})
 	}
 	for name, tc := range map[string]struct {
-		files   files
+		files   hosttest.Files
 		archs   []string
 		options []string
 	}{
@@ -214,13 +178,13 @@ func TestUpdatesOfFixtures(t *testing.T) {
 		"the first specific pin counts":              {files: preferences(debian, "Package: openssl\nPin: release l=Debian-Security\nPin-Priority: 50\n\nPackage: openssl\nPin: release l=Debian-Security\nPin-Priority: 990\n")},
 		"a comment inside preferences":               {files: preferences(debian, "# why\nExplanation: because\nPackage: curl\n# and\nPin: release o=Debian\nPin-Priority: -5\n")},
 		"installed versions pinned above all":        {files: preferences(debian, "Package: *\nPin: release a=now\nPin-Priority: 990\n")},
-		"files with another suffix are not read":     {files: debian.with(files{"etc/apt/preferences.d/test.bak": "Package: *\nPin: release o=Debian\nPin-Priority: -5\n"})},
+		"files with another suffix are not read":     {files: debian.With(hosttest.Files{"etc/apt/preferences.d/test.bak": "Package: *\nPin: release o=Debian\nPin-Priority: -5\n"})},
 		"default release":                            {files: conf(debian, "APT { Default-Release \"oldstable\"; };\n")},
 		"backports are not automatic":                {files: withBackports("NotAutomatic: yes\nButAutomaticUpgrades: yes\n")},
 		"an archive that is not automatic":           {files: withBackports("NotAutomatic: yes\n")},
 		"an archive like any other":                  {files: withBackports("")},
 		"backports of an installed backport": {files: withBackports("NotAutomatic: yes\nButAutomaticUpgrades: yes\n").
-			edit(t, "var/lib/dpkg/status", "Version: 7.88.1-10+deb12u14\n", "Version: 8.14.0-1~bpo12+1\n")},
+			Edit(t, "var/lib/dpkg/status", "Version: 7.88.1-10+deb12u14\n", "Version: 8.14.0-1~bpo12+1\n")},
 		"a foreign architecture's pin does not count": {
 			files: preferences(ubuntu, "Package: libxml2\nPin: version *\nPin-Priority: -1\n"), archs: []string{"amd64", "i386"},
 			options: []string{"-o", "APT::Get::Always-Include-Phased-Updates=true"},
@@ -235,15 +199,15 @@ func TestUpdatesOfFixtures(t *testing.T) {
 			if archs == nil {
 				archs = []string{"amd64"}
 			}
-			dir := tc.files.write(t)
-			state, gaps := readPackages(context.Background(), openRoot(t, dir), fact.OSRelease{})
+			dir := tc.files.Write(t)
+			state, gaps := Read(context.Background(), hosttest.OpenRoot(t, dir), fact.OSRelease{})
 			for _, gap := range gaps {
 				// Some rows switch the security archive off.
 				if !strings.HasPrefix(gap.Detail, "none of the 3 package lists is of a security archive") {
 					t.Fatalf("gap: %+v", gap)
 				}
 			}
-			want, _ := simulate(t, "", aptConfig(t, dir, archs...), tc.options...)
+			want, _ := simulate(t, "", hosttest.AptConfig(t, dir, archs...), tc.options...)
 			if diff := cmp.Diff(want, upgrades(state), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("updates (-apt +ours):\n%s", diff)
 			}
@@ -253,53 +217,15 @@ func TestUpdatesOfFixtures(t *testing.T) {
 
 // TestPhasedUpdates has apt leave out what is phased: that is what we mark.
 func TestPhasedUpdates(t *testing.T) {
-	dir := fixture(t, "ubuntu2204").write(t)
-	state, gaps := readPackages(context.Background(), openRoot(t, dir), fact.OSRelease{})
+	dir := hosttest.Fixture(t, "ubuntu2204").Write(t)
+	state, gaps := Read(context.Background(), hosttest.OpenRoot(t, dir), fact.OSRelease{})
 	if len(gaps) > 0 {
 		t.Fatalf("gaps: %+v", gaps)
 	}
 	state.Pending = slices.DeleteFunc(state.Pending, func(u fact.PendingUpdate) bool { return u.Phasing })
-	want, _ := simulate(t, "", aptConfig(t, dir, "amd64", "i386"), "-o", "APT::Get::Never-Include-Phased-Updates=true")
+	want, _ := simulate(t, "", hosttest.AptConfig(t, dir, "amd64", "i386"), "-o", "APT::Get::Never-Include-Phased-Updates=true")
 	if diff := cmp.Diff(want, upgrades(state)); diff != "" {
 		t.Errorf("updates that are not phased (-apt +ours):\n%s", diff)
-	}
-}
-
-// TestListNames compares the names of lists with "apt-get indextargets".
-func TestListNames(t *testing.T) {
-	dir := fixture(t, "sources").write(t)
-	config := aptConfig(t, dir, "amd64", "i386")
-	command := exec.Command(oracle(t, "apt-get"), "indextargets", "--no-release-info",
-		"--format", "$(METAKEY) $(FILENAME)", "Created-By: Packages")
-	command.Env = append(os.Environ(), "LC_ALL=C", "APT_CONFIG="+config)
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("%v: %v", command.Args, err)
-	}
-	var want []string
-	for line := range strings.Lines(string(out)) {
-		want = append(want, strings.ReplaceAll(strings.TrimSpace(line), dir+aptLists+"/", ""))
-	}
-
-	a := &aptReader{ctx: context.Background(), root: openRoot(t, dir), db: &database{nativeArch: "amd64", archs: []string{"amd64", "i386"}}}
-	a.readConfig()
-	if len(a.gaps) > 0 {
-		t.Fatalf("gaps: %+v", a.gaps)
-	}
-	var got []string
-	for _, src := range a.sources {
-		for _, target := range src.targets(a.db.archs) {
-			got = append(got, target.metaKey+" "+target.list)
-		}
-	}
-	slices.Sort(want)
-	slices.Sort(got)
-	want, got = slices.Compact(want), slices.Compact(got)
-	if len(want) == 0 {
-		t.Fatalf("apt names no list: %s", out)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("lists (-apt +ours):\n%s", diff)
 	}
 }
 
@@ -309,11 +235,11 @@ func BenchmarkReadPackages(b *testing.B) {
 	if err := ownLists(); err != nil {
 		b.Skip(err)
 	}
-	root := openRoot(b, "/")
+	root := hosttest.OpenRoot(b, "/")
 	b.ReportAllocs()
 	before := cpuTime(b)
 	for b.Loop() {
-		state, _ := readPackages(context.Background(), root, fact.OSRelease{})
+		state, _ := Read(context.Background(), root, fact.OSRelease{})
 		if state == nil || state.Indexes == 0 {
 			b.Fatal("no package list was read")
 		}
@@ -333,6 +259,6 @@ func cpuTime(b *testing.B) time.Duration {
 // TestTools says which oracles are missing, once.
 func TestTools(t *testing.T) {
 	for _, name := range []string{"apt-get", "dpkg", "lz4", "xz"} {
-		t.Run(name, func(t *testing.T) { oracle(t, name) })
+		t.Run(name, func(t *testing.T) { hosttest.Tool(t, name) })
 	}
 }
