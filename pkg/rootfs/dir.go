@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"sync"
 )
 
 // Dir is a directory in which single names are looked up: for walks that enter
@@ -106,6 +107,9 @@ type Names struct {
 func NewNames() *Names { return &Names{buf: make([]byte, dirBuffer)} }
 
 const dirBuffer = 32 << 10
+
+// namesPool is for Root.Each: /dev and /etc of a node have many directories.
+var namesPool = sync.Pool{New: func() any { return NewNames() }}
 
 // Each calls do with every name in the directory but "." and "..", in the file
 // system's order, until it returns false.

@@ -250,7 +250,9 @@ func (r *Root) Each(name string, do func(DirEntry) bool) error {
 		return r.wrap("open", name, err)
 	}
 	defer func() { _ = closeFD(fd) }()
-	err = NewNames().each(fd, func(e *RawEntry) bool {
+	names := namesPool.Get().(*Names)
+	defer namesPool.Put(names)
+	err = names.each(fd, func(e *RawEntry) bool {
 		return do(DirEntry{Name: string(e.Name), Type: e.Type, Ino: e.Ino})
 	})
 	if err != nil {
