@@ -440,7 +440,11 @@ func TestReadingUsesWhatGrantsGiveAndNoMore(t *testing.T) {
 	grants := requests.Grants(roles...)
 	var asked []requests.Access
 	for _, args := range [][]string{
-		{"--no-probe"}, {"secrets", "--no-probe"}, {"nodes", "--no-probe"}, {"nodes", "--no-probe", "worker-1"}, {"pods", "-A"},
+		{"--no-probe"},
+		{"secrets", "--no-probe"},
+		{"nodes", "--no-probe"},
+		{"nodes", "--no-probe", "worker-1"},
+		{"pods", "-A"},
 		{"manifests", "--probe-image=registry.example/probe:v1"},
 	} {
 		s := newSmallCluster(t)

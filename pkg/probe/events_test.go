@@ -71,8 +71,10 @@ func TestNewestWarning(t *testing.T) {
 		"the last by events.k8s.io/v1": {[]corev1.Event{event("A", func(e *corev1.Event) { e.EventTime = metav1.MicroTime(at(9)) }), event("B", last(3))}, "A: why"},
 		"the last of a series":         {[]corev1.Event{event("A", last(5)), event("B", last(1), func(e *corev1.Event) { e.Series = &corev1.EventSeries{LastObservedTime: metav1.MicroTime(at(6))} })}, "B: why"},
 		"the last by its creation":     {[]corev1.Event{event("A", last(5)), event("B", func(e *corev1.Event) { e.CreationTimestamp = at(7) })}, "B: why"},
-		"a text that is not fit to be shown": {[]corev1.Event{event("\x1b[31mA\n", func(e *corev1.Event) { e.Message = "b\u202ec\n" + strings.Repeat("x", 5000) })},
-			"?[31mA : b?c " + strings.Repeat("x", maxText-13) + " ..."},
+		"a text that is not fit to be shown": {
+			[]corev1.Event{event("\x1b[31mA\n", func(e *corev1.Event) { e.Message = "b\u202ec\n" + strings.Repeat("x", 5000) })},
+			"?[31mA : b?c " + strings.Repeat("x", maxText-13) + " ...",
+		},
 	} {
 		if got := newestWarning(tc.events); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
@@ -180,6 +182,13 @@ func TestPodsThatDoNotStart(t *testing.T) {
 				other := pod.DeepCopy()
 				other.UID = "another"
 				s.warns(other, "FailedCreatePodSandBox", sandboxRefused)
+			}, pods: 1,
+			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Pending (ContainerCreating)", "--probe-timeout gives it more time"),
+		},
+		"events that are larger than any kubelet's": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				creating(s, pod)
+				s.warns(pod, "FailedCreatePodSandBox", sandboxRefused+strings.Repeat("x", maxEventBytes))
 			}, pods: 1,
 			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Pending (ContainerCreating)", "--probe-timeout gives it more time"),
 		},

@@ -260,7 +260,9 @@ func TestRightsDoc(t *testing.T) {
 			when when
 			text string
 		}{
-			{reads, "every run"}, {probes, "runs with a probe"}, {embeds, "runs with the embedded probe"},
+			{reads, "every run"},
+			{probes, "runs with a probe"},
+			{embeds, "runs with the embedded probe"},
 			{makes, "runs that create the namespace"},
 		} {
 			if r.when&u.when != 0 {
