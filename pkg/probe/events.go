@@ -3,22 +3,27 @@ package probe
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// maxEvents bounds how many Events of one pod are read: a kubelet joins those
-// that repeat, and a pod of ours has few.
-const maxEvents = 100
+// Limits of what is read of one pod's Events. A kubelet joins those that repeat,
+// so that a pod of ours has few; but others may write some too, of any size.
+const (
+	maxEvents     = 100
+	maxEventBytes = 1 << 20
+)
 
 // notStarted reports whether a pod has no container yet: its status says
 // "Pending" and "ContainerCreating" whatever keeps the kubelet from making its
@@ -41,11 +46,19 @@ func notStarted(pod *corev1.Pod) bool {
 func (o *Options) warning(ctx context.Context, pod *corev1.Pod) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timing.request)
 	defer cancel()
-	list, err := o.Client.Core.Events(o.Namespace).List(ctx, metav1.ListOptions{
-		FieldSelector: "involvedObject.uid=" + string(pod.UID), Limit: maxEvents,
-	})
+	stream, err := o.Client.Core.RESTClient().Get().Namespace(o.Namespace).Resource("events").SetHeader("Accept", "application/json").
+		Param("fieldSelector", "involvedObject.uid="+string(pod.UID)).Param("limit", strconv.Itoa(maxEvents)).Stream(ctx)
 	if err != nil {
 		return "", err
+	}
+	defer stream.Close()
+	data, err := io.ReadAll(io.LimitReader(stream, maxEventBytes+1))
+	if err != nil {
+		return "", err
+	}
+	var list corev1.EventList
+	if len(data) > maxEventBytes || json.Unmarshal(data, &list) != nil {
+		return "", fmt.Errorf("expected an EventList of at most %d bytes", maxEventBytes)
 	}
 	return newestWarning(list.Items), nil
 }

@@ -185,6 +185,13 @@ func TestPodsThatDoNotStart(t *testing.T) {
 			}, pods: 1,
 			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Pending (ContainerCreating)", "--probe-timeout gives it more time"),
 		},
+		"events that are larger than any kubelet's": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				creating(s, pod)
+				s.warns(pod, "FailedCreatePodSandBox", sandboxRefused+strings.Repeat("x", maxEventBytes))
+			}, pods: 1,
+			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Pending (ContainerCreating)", "--probe-timeout gives it more time"),
+		},
 		"a pod that started is not asked about": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
 				s.update(pod.Name, func(p *corev1.Pod) {
