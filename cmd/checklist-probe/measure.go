@@ -5,14 +5,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"path"
-	"runtime"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
@@ -79,31 +77,7 @@ func snapshot(c collector) (m *fact.Measurement, text string) {
 
 // describe says where the code panicked and with what type of value, and
 // nothing of the value. Call it from the deferred function itself.
-func describe(v any) string {
-	kind := fmt.Sprintf("%T", v)
-	if e, ok := v.(runtime.Error); ok {
-		// "index out of range [5] with length 3": numbers and types only, but
-		// those of a type assertion name types too; keep the first words.
-		kind, _, _ = strings.Cut(strings.TrimPrefix(e.Error(), "runtime error: "), ":")
-		kind, _, _ = strings.Cut(kind, "[")
-		kind = strings.TrimSpace(kind)
-	}
-	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	panicked := false
-	for {
-		frame, more := frames.Next()
-		switch {
-		case frame.Function == "runtime.gopanic":
-			panicked = true
-		case panicked && !strings.HasPrefix(frame.Function, "runtime."):
-			return fmt.Sprintf("the probe panicked: %s in %s (%s:%d)", kind, path.Base(frame.Function), path.Base(frame.File), frame.Line)
-		}
-		if !more {
-			return "the probe panicked: " + kind
-		}
-	}
-}
+func describe(v any) string { return "the probe panicked: " + crash.Describe(v) }
 
 // watch ends the process when the time is over, whatever its threads are doing.
 // The timer is started before the lock: it makes the runtime open what the lock

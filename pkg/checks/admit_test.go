@@ -35,11 +35,20 @@ func TestAdmit(t *testing.T) {
 			func(m *fact.Measurement) {
 				m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other, PodUID: "u2"}, fact.MeasuredContainer{ID: other, PodUID: "u2"})
 			},
-			gaps{refused(fact.Processes, "2")}, []string{facttest.ID},
+			gaps{refused(fact.Processes, "2")},
+			[]string{facttest.ID},
+		},
+		"a container of a pod that was on no node yet when pods were listed": {
+			func(m *fact.Measurement) {
+				m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other, PodUID: "u3"})
+			},
+			gaps{},
+			[]string{facttest.ID, other},
 		},
 		"a container that nobody knows is its own": {
 			func(m *fact.Measurement) { m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other}) },
-			gaps{}, []string{facttest.ID, other},
+			gaps{},
+			[]string{facttest.ID, other},
 		},
 		"the first version's gaps about others": {
 			func(m *fact.Measurement) {
@@ -50,7 +59,8 @@ func TestAdmit(t *testing.T) {
 					{What: fact.Mounts, Container: other, Reason: fact.NotReady, About: &fact.Subject{Kind: "Container", Name: other, Node: "good"}},
 				}
 			},
-			gaps{refused(fact.Mounts, "2"), refused(fact.Kernel, "2")}, []string{facttest.ID},
+			gaps{refused(fact.Mounts, "2"), refused(fact.Kernel, "2")},
+			[]string{facttest.ID},
 		},
 		"the first version's gaps about itself": {
 			func(m *fact.Measurement) {
@@ -70,19 +80,21 @@ func TestAdmit(t *testing.T) {
 				m.Read = append(m.Read, fact.Pods, "x")
 				m.Gaps = gaps{{What: fact.Secrets, Reason: fact.Forbidden}, {What: "x", Reason: fact.Timeout}}
 			},
-			gaps{refused(fact.Processes, "2")}, []string{facttest.ID},
+			gaps{refused(fact.Processes, "2")},
+			[]string{facttest.ID},
 		},
 		"a reason that there is none of, and texts without end": {
 			func(m *fact.Measurement) {
 				m.Gaps = gaps{{What: fact.Kernel, Container: strings.Repeat("é", 500), Reason: "Because", Detail: strings.Repeat("é", 5000)}}
 			},
-			gaps{{What: fact.Kernel, Container: strings.Repeat("é", 64), Reason: fact.ProbeFailed, Detail: strings.Repeat("é", 512)}}, []string{facttest.ID},
+			gaps{{What: fact.Kernel, Container: strings.Repeat("é", 64), Reason: fact.ProbeFailed, Detail: strings.Repeat("é", 512)}},
+			[]string{facttest.ID},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := facttest.Measured(facttest.With(), fact.Container{})
 			set.Workloads = append(set.Workloads, fact.Workload{
-				Owner: fact.Subject{Kind: "Pod", Name: "far"}, Pods: []fact.Pod{{Name: "far", UID: "u2", Node: "good"}},
+				Owner: fact.Subject{Kind: "Pod", Name: "far"}, Pods: []fact.Pod{{Name: "far", UID: "u2", Node: "good"}, {Name: "new", UID: "u3", Phase: "Pending"}},
 			})
 			tc.edit(set.Nodes[0].Measured)
 			before := set.DeepCopy()
@@ -127,6 +139,25 @@ func TestAdmitBoundsTheNumberOfGaps(t *testing.T) {
 	}
 }
 
+// Nor do a million databases: each costs the whole list of Secrets.
+func TestAdmitBoundsTheNumberOfStores(t *testing.T) {
+	set := facttest.Measured(facttest.With(), fact.Container{})
+	m := set.Nodes[0].Measured
+	m.Etcd = make([]fact.EtcdDB, MaxNodeStores)
+	if got := NewView(set).Nodes[0].Measured; len(got.Etcd) != MaxNodeStores || len(got.Gaps) != 0 {
+		t.Errorf("want all of %d databases and no gap, got %d and %+v", MaxNodeStores, len(got.Etcd), got.Gaps)
+	}
+	m.Etcd = make([]fact.EtcdDB, 1_000_000)
+	got := NewView(set).Nodes[0].Measured
+	want := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Truncated, Detail: "more than 64 etcd databases"}}
+	if diff := cmp.Diff(want, got.Gaps); diff != "" || len(got.Etcd) != MaxNodeStores {
+		t.Errorf("%d databases, gaps (-want +got):\n%s", len(got.Etcd), diff)
+	}
+	if len(m.Etcd) != 1_000_000 {
+		t.Error("admitting changed the set")
+	}
+}
+
 // What is derived is computed, whatever facts say of it.
 func TestDerivedFieldsAreNoInput(t *testing.T) {
 	set := facttest.Measured(facttest.With(), fact.Container{})
@@ -142,7 +173,8 @@ func TestDerivedFieldsAreNoInput(t *testing.T) {
 		node := fact.Subject{Kind: "Node", Name: "n1", Platform: true}
 		system := fact.Subject{Kind: "Pod", Namespace: "kube-system", Name: "x"}
 		return []api.Finding{
-			{Verdict: "pass", Subject: s, Message: "m", Evidence: evidence("e")}, {Verdict: "pass", Subject: node, Message: "m", Evidence: evidence("e")},
+			{Verdict: "pass", Subject: s, Message: "m", Evidence: evidence("e")},
+			{Verdict: "pass", Subject: node, Message: "m", Evidence: evidence("e")},
 			{Verdict: "pass", Subject: system, Message: "m", Evidence: evidence("e"), Question: "drift"},
 		}
 	}}

@@ -59,6 +59,16 @@ func TestRunningContainers(t *testing.T) {
 			[]string{"aaaa Deployment/shop/web// [web-1]"},
 			nil,
 		},
+		"another pod calls the UID its config hash": {
+			func(s *fact.Set) {
+				s.Workloads[0].Pods[0].Containers = nil
+				w := *s.Workloads[0].DeepCopy()
+				w.Owner.Name, w.Pods[0].Name, w.Pods[0].UID, w.Pods[0].ConfigHash = "evil", "evil-1", "", s.Workloads[0].Pods[0].UID
+				s.Workloads = append(s.Workloads, w)
+			},
+			[]string{"aaaa Deployment/shop/web// [web-1]"},
+			nil,
+		},
 		"unknown to the API": {
 			func(s *fact.Set) {
 				s.Nodes[0].Measured.Containers = append(s.Nodes[0].Measured.Containers, fact.MeasuredContainer{ID: b, PodUID: "other", Kubernetes: true})
@@ -113,6 +123,27 @@ func TestRunningContainers(t *testing.T) {
 		},
 		"declared running, but not seen on its node": {
 			func(s *fact.Set) { s.Nodes[0].Measured.Containers = nil },
+			nil,
+			[]string{"- Deployment/shop/web/app/ [web-1]"},
+		},
+		"its pod runs, of which the kubelet names no container, and nothing of it was seen": {
+			func(s *fact.Set) {
+				s.Nodes[0].Measured.Containers, s.Workloads[0].Pods[0].Containers = nil, nil
+			},
+			nil,
+			[]string{"- Deployment/shop/web// [web-1]"},
+		},
+		"its pod has not started, and the kubelet names no container": {
+			func(s *fact.Set) {
+				s.Nodes[0].Measured.Containers, s.Workloads[0].Pods[0].Containers = nil, nil
+				s.Workloads[0].Pods[0].Phase = "Pending"
+			},
+			nil, nil,
+		},
+		"runs, and the kubelet gives no id by which it could be found": {
+			func(s *fact.Set) {
+				s.Nodes[0].Measured.Containers, s.Workloads[0].Pods[0].Containers[0].ID = nil, ""
+			},
 			nil,
 			[]string{"- Deployment/shop/web/app/ [web-1]"},
 		},

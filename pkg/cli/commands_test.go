@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -17,6 +20,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -70,8 +74,8 @@ func TestTree(t *testing.T) {
 			}
 		})
 	})
-	if commands != 10 {
-		t.Errorf("want 10 commands, got %d", commands)
+	if commands != 11 {
+		t.Errorf("want 11 commands, got %d", commands)
 	}
 }
 
@@ -87,6 +91,7 @@ func TestExamples(t *testing.T) {
 				continue
 			}
 			examples++
+			rest, _, _ = strings.Cut(rest, " | ") // what kubectl does with the output
 			args := strings.Fields(strings.TrimSuffix(rest, ")"))
 			root := NewCommand(env)
 			found, args, err := root.Find(args)
@@ -356,16 +361,50 @@ func TestOnlyNamed(t *testing.T) {
 }
 
 // positioned says where in a facts file it is wrong.
+func TestOnlyNodesOf(t *testing.T) {
+	for scope, want := range map[fact.PodScope][]string{
+		fact.PodsSome: {"w1"},
+		fact.PodsAll:  {"empty", "w1"}, // pods -A --measure: the answer may be yes
+	} {
+		result := &cluster.Result{
+			PodScope:  scope,
+			Nodes:     []fact.Node{{Name: "empty"}, {Name: "w1"}},
+			Workloads: []fact.Workload{{Pods: []fact.Pod{{Name: "web-1", Node: "w1"}, {Name: "pending"}}}},
+		}
+		onlyNodesOf(result)
+		var got []string
+		for _, n := range result.Nodes {
+			got = append(got, n.Name)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", scope, diff)
+		}
+	}
+}
+
 func TestParseFactsErrors(t *testing.T) {
 	const head = `{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1",`
+	const notJSON = `reading facts "f": expected a JSON file that --save-facts wrote: `
+	const otherVersion = `reading facts "f": expected apiVersion "kubectl-checklist.github.io/v1alpha1", found another one: it was written by another version of this plugin`
 	for name, tc := range map[string]struct{ in, want string }{
-		"cut in the middle":           {head + "\n\"facts\":{\"nodes\":[", `reading facts "f": expected a JSON file that --save-facts wrote: cut short after 96 bytes (line 2)`},
-		"a comma too many":            {head + "\n\n\"spec\":{},,}", `reading facts "f": expected a JSON file that --save-facts wrote: line 3: invalid character ',' looking for beginning of object key string`},
-		"text where a number belongs": {head + "\n\"facts\":{\"nodes\":[\n{\"name\":7}]}}", `reading facts "f": line 3: field facts.nodes.name: expected string, found a JSON number`},
-		"a mask that is none":         {head + `"facts":{"nodes":[{"measured":{"hostCapBnd":"zz"}}]}}`, `reading facts "f": capability mask: expected up to 16 hex digits, found "zz"`},
-		"a field of the future":       {head + `"facts":{"novelty":1}}`, `reading facts "f": json: unknown field "novelty"`},
+		"cut in the middle":           {head + "\n\"facts\":{\"nodes\":[", notJSON + `cut short after 96 bytes (line 2)`},
+		"a comma too many":            {head + "\n\n\"spec\":{},,}", notJSON + `line 3: not valid JSON`},
+		"another kind":                {`{"kind":"CANARY"}`, `reading facts "f": expected kind ChecklistFacts, as --save-facts writes it, found another one`},
+		"a kind that is no text":      {`{"kind":["CANARY"]}`, `reading facts "f": expected kind ChecklistFacts, as --save-facts writes it, found another one`},
+		"a version that is no text":   {`{"kind":"ChecklistFacts","apiVersion":{"CANARY":1}}`, otherVersion},
+		"a version that is not ours":  {`{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1CANARY"}`, otherVersion},
+		"a list":                      {"\n[\"CANARY\"]", notJSON + `line 2: expected an object, found another value`},
+		"text where a number belongs": {head + "\n\"facts\":{\"nodes\":[\n{\"name\":12345678}]}}", `reading facts "f": line 3: facts.nodes[0].name: expected a string, found a number`},
+		"a list that is a number":     {head + "\n\"facts\":{\"nodes\":12345678}}", `reading facts "f": line 2: facts.nodes: expected a list, found a number`},
+		"a number that is text":       {head + "\n\"facts\":{\"nodes\":[{\"measured\":{\"hostUserNS\":\"CANARY\"}}]}}", `reading facts "f": line 2: facts.nodes[0].measured.hostUserNS: expected a number, found a string`},
+		"a number that is not whole":  {head + `"facts":{"nodes":[{"measured":{"hostProcesses":123456.78}}]}}`, `reading facts "f": line 1: facts.nodes[0].measured.hostProcesses: expected a whole number`},
+		"a label's value":             {head + `"facts":{"nodes":[{"labels":{"CANARY":["CANARY"]}}]}}`, `reading facts "f": line 1: facts.nodes[0].labels: expected a string, found a list`},
+		"a mask that is none":         {head + `"facts":{"nodes":[{"measured":{"hostCapBnd":"CANARY"}}]}}`, `reading facts "f": line 1: facts.nodes[0].measured.hostCapBnd: a value of another form than --save-facts writes`},
+		"a time that is none":         {head + `"facts":{"collectedAt":"CANARY"}}`, `reading facts "f": line 1: facts.collectedAt: a value of another form than --save-facts writes`},
+		"a field of the future":       {head + `"facts":{"CANARY":1}}`, `reading facts "f": line 1: facts: a field that this version does not know`},
+		"a field of the future, deep": {head + "\"facts\":{\"nodes\":[{},\n{\"measured\":{\"CANARY\":1}}]}}", `reading facts "f": line 2: facts.nodes[1].measured: a field that this version does not know`},
 		"without a time":              {head + `"facts":{}}`, `reading facts "f": facts.collectedAt is missing`},
-		"two documents":               {head + `"facts":{}} {}`, `reading facts "f": expected a JSON file that --save-facts wrote: line 1: invalid character '{' after top-level value`},
+		"two documents":               {head + `"facts":{}} {"CANARY":1}`, notJSON + `line 1: not valid JSON`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parseFacts("f", []byte(tc.in))
@@ -373,6 +412,20 @@ func TestParseFactsErrors(t *testing.T) {
 				t.Errorf("got error %v\nwant      %s", err, tc.want)
 			}
 		})
+	}
+}
+
+// Facts from a pipe to which nobody writes do not hold the process.
+func TestLoadFactsStops(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	env, out, errOut := testEnv()
+	if code := Main(ctx, env, []string{"--facts", path}); code != ExitFailure || out.Len() != 0 || errOut.String() != "error: interrupted\n" {
+		t.Errorf("status %d, stdout %q, stderr %q", code, out, errOut)
 	}
 }
 

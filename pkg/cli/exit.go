@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
 // The exit statuses are part of the command line's contract.
@@ -50,13 +53,45 @@ func Code(err error) int {
 	return ExitFailure
 }
 
-// Message is the one line on stderr for an error, "" for none.
+// maxMessages is how many errors are printed; more are counted.
+const maxMessages = 50
+
+// Messages are the lines on stderr for an error: one for each that was joined in
+// it, and none where the exit status says everything.
+func Messages(err error) []string {
+	var lines []string
+	for _, one := range joined(err) {
+		if line := Message(one); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	if more := len(lines) - maxMessages; more > 0 {
+		lines = append(lines[:maxMessages:maxMessages], fmt.Sprintf("error: and %d more", more))
+	}
+	return lines
+}
+
+// joined takes apart what errors.Join has put together.
+func joined(err error) []error {
+	list, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what wraps it has words of its own
+	if !ok || strings.ReplaceAll(err.Error(), "\n", "") != strings.ReplaceAll(errors.Join(list.Unwrap()...).Error(), "\n", "") {
+		return []error{err}
+	}
+	var all []error
+	for _, inner := range list.Unwrap() {
+		all = append(all, joined(inner)...)
+	}
+	return all
+}
+
+// Message is the one line on stderr for an error, "" for none. URLs in it have
+// lost what may be secret.
 func Message(err error) string {
 	var exit *ExitError
 	if err == nil || errors.As(err, &exit) && exit.Err == nil {
 		return ""
 	}
-	return "error: " + strings.ReplaceAll(strings.TrimSpace(explain(err)), "\n", " ")
+	return "error: " + strings.ReplaceAll(weburl.Clean(strings.TrimSpace(explain(err))), "\n", " ")
 }
 
 // explain says what went wrong with a connection in the words of the person
@@ -82,7 +117,7 @@ func explain(err error) string {
 	case clientcmd.IsEmptyConfig(err):
 		return "no kubeconfig found: no cluster is configured in $KUBECONFIG, ~/.kube/config or --kubeconfig; --local answers for this machine without a cluster"
 	case clientcmd.IsContextNotFound(err), clientcmd.IsConfigurationInvalid(err):
-		return "kubeconfig: " + err.Error()
+		return errKubeconfig.Error() // the library's own words quote it
 	case errors.As(err, &unknownAuthority):
 		return fmt.Sprintf("%s has a certificate signed by an unknown authority: check certificate-authority in the kubeconfig", server)
 	case errors.As(err, &hostname):

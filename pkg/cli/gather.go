@@ -80,12 +80,12 @@ func (c *clusterRun) finish(r *run, set *fact.Set) error {
 func rawConfig(flags *genericclioptions.ConfigFlags) (*clientcmdapi.Config, error) {
 	if path := *flags.KubeConfig; path != "" {
 		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("--kubeconfig: %w", err)
+			return nil, fmt.Errorf("--kubeconfig: %s: %w", path, cause(err))
 		}
 	}
 	raw, err := flags.ToRawKubeConfigLoader().ConfigAccess().GetStartingConfig()
 	if err != nil {
-		return nil, fmt.Errorf("kubeconfig: %w", err)
+		return nil, unreadableKubeconfig(flags)
 	}
 	if name := *flags.Context; name != "" && raw.Contexts[name] == nil {
 		return nil, fmt.Errorf("kubeconfig: context %q does not exist; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", "))
@@ -98,9 +98,15 @@ func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, e
 	if err != nil {
 		return nil, err
 	}
-	config, err := flags.ToRESTConfig()
-	if err != nil {
+	if err := kubeconfigProblem(flags, raw); err != nil {
 		return nil, err
+	}
+	config, err := flags.ToRESTConfig()
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return nil, err
+	case err != nil:
+		return nil, errKubeconfig
 	}
 	// Where nothing is configured, client-go assumes a server on this machine;
 	// nobody means that.

@@ -61,7 +61,7 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 		if len(args) > 0 || f.selector != "" {
 			return errors.New("--facts and names or --selector exclude each other")
 		}
-		return replay(env, f.reportFlags, witnessFlags{}, f.facts, "nodes", nodeChecks())
+		return replay(ctx, env, f.reportFlags, witnessFlags{}, f.facts, "nodes", nodeChecks())
 	}
 	r, err := newRun(env, f.reportFlags, "nodes", nodeChecks())
 	if err != nil {

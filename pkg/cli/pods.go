@@ -69,7 +69,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
 			return err
 		}
-		return replay(env, f.reportFlags, witnessFlags{}, f.facts, "pods", podChecks(f.measure))
+		return replay(ctx, env, f.reportFlags, witnessFlags{}, f.facts, "pods", podChecks(f.measure))
 	}
 	r, err := newRun(env, f.reportFlags, "pods", podChecks(f.measure))
 	if err != nil {
@@ -94,6 +94,9 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 	}
 	var named []fact.Workload
 	if len(args) > 0 {
+		if _, err := restConfig(env, config); err != nil {
+			return err // in words of ours; the builder would find it too
+		}
 		if named, err = manifest.Named(ctx, config, namespace, args); err != nil {
 			return err
 		}
@@ -154,7 +157,15 @@ func (f *podsFlags) runManifests(ctx context.Context, r *run, config *genericcli
 	if config.Namespace != nil {
 		namespace = *config.Namespace
 	}
-	workloads, err := manifest.Read(ctx, f.files, namespace, r.env.Streams.In)
+	files := f.files
+	if files.Kustomize != "" {
+		builder, err := kustomizer()
+		if err != nil {
+			return err
+		}
+		files.Builder = builder
+	}
+	workloads, err := manifest.Read(ctx, files, namespace, r.env.Streams.In)
 	if err != nil {
 		return err
 	}
@@ -197,8 +208,13 @@ func onlyNamed(listed, named []fact.Workload) []fact.Workload {
 	return kept
 }
 
-// onlyNodesOf keeps the nodes on which pods in scope run.
+// onlyNodesOf keeps the nodes on which pods in scope run. Where that is all pods,
+// it keeps all nodes: a node without a pod can run containers that the API does
+// not know, and what was not looked at must not count as clean.
 func onlyNodesOf(result *cluster.Result) {
+	if result.PodScope == fact.PodsAll {
+		return
+	}
 	used := map[string]bool{}
 	for _, w := range result.Workloads {
 		for _, p := range w.Pods {

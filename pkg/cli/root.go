@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -36,11 +37,22 @@ func CommandName(argv0 string) string {
 func Main(ctx context.Context, env *Env, args []string) int {
 	root := NewCommand(env)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if message := Message(err); message != "" {
-		env.warn("%s", message)
+	err := execute(ctx, root)
+	for _, line := range Messages(err) {
+		env.warn("%s", line)
 	}
 	return Code(err)
+}
+
+// execute runs the command. A panic's own text may quote what was being read,
+// and is not shown.
+func execute(ctx context.Context, root *cobra.Command) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("a fault of this program: %s", crash.Describe(v))
+		}
+	}()
+	return root.ExecuteContext(ctx)
 }
 
 // NewEnv is the real world.
@@ -73,6 +85,7 @@ func NewCommand(env *Env) *cobra.Command {
 		newManifestsCommand(env, flags),
 		newCleanupCommand(env, flags),
 		newGuardCommand(env, flags),
+		newKustomizeCommand(env),
 		newVersionCommand(env),
 		newCompletionCommand(env),
 	)
@@ -82,10 +95,9 @@ func NewCommand(env *Env) *cobra.Command {
 	root.SetIn(env.Streams.In)
 	root.SetOut(env.Streams.Out)
 	root.SetErr(env.Streams.ErrOut)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	flags.AddFlags(root.PersistentFlags())
+	refuseEmpty(root)
 	groupUsage(root)
 	return root
 }
@@ -184,7 +196,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
 			return err
 		}
-		return replay(env, f.reportFlags, f.witnessFlags, f.facts, "checklist", ofCommand)
+		return replay(ctx, env, f.reportFlags, f.witnessFlags, f.facts, "checklist", ofCommand)
 	}
 	r, err := newRun(env, f.reportFlags, "checklist", ofCommand)
 	if err != nil {
@@ -238,11 +250,11 @@ func needs(selected []checks.Check, kind fact.Kind) bool {
 
 // replay judges saved facts by a command's checks. Facts that the same command
 // saved are judged by the checks that it had selected.
-func replay(env *Env, flags reportFlags, witness witnessFlags, path, command string, ofCommand []checks.Check) error {
+func replay(ctx context.Context, env *Env, flags reportFlags, witness witnessFlags, path, command string, ofCommand []checks.Check) error {
 	if flags.saveFacts != "" {
 		return errors.New("--facts and --save-facts exclude each other")
 	}
-	saved, err := loadFacts(path)
+	saved, err := loadFacts(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -262,7 +274,7 @@ func replay(env *Env, flags reportFlags, witness witnessFlags, path, command str
 		return err
 	}
 	scope := r.spec.Scope.Checks
-	r.spec.Scope = saved.Spec.Scope
+	r.spec.Scope, r.collectedBy = saved.Spec.Scope, saved.Spec.Command
 	r.spec.Scope.Checks = scope
 	r.summary = command == "checklist"
 	return r.finish(&saved.Facts)

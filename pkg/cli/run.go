@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,9 @@ type run struct {
 	report reportFlags
 	spec   api.ReportSpec
 	checks []checks.Check
+	// collectedBy is the command that saved the facts, "" in a run that reads
+	// them itself. What its scope selects is of that command's kind.
+	collectedBy string
 	// summary asks the table for the scorecard and what matters most.
 	summary bool
 }
@@ -66,7 +70,7 @@ func (r *run) kinds() []fact.Kind {
 // finish saves facts, judges them, prints the report everywhere it was asked
 // for, and says which exit status that is.
 func (r *run) finish(set *fact.Set) error {
-	r.spec.Scope.Narrowed = narrowed(r.spec.Command, &r.spec.Scope)
+	r.spec.Scope.Narrowed = narrowed(cmp.Or(r.collectedBy, r.spec.Command), &r.spec.Scope)
 	r.spec.Scope.LeftOutChecks = leftOut(r.checks)
 	r.spec.Scope.ControlPlaneNodes = set.ControlPlaneNodes
 	if r.report.saveFacts != "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -37,10 +38,17 @@ func (f *scopeFlags) namespaceOf(config *genericclioptions.ConfigFlags, allByDef
 	if allByDefault && !explicit {
 		return "", nil
 	}
-	if _, err := rawConfig(config); err != nil {
+	raw, err := rawConfig(config)
+	if err != nil {
+		return "", err
+	}
+	if err := kubeconfigProblem(config, raw); err != nil {
 		return "", err
 	}
 	namespace, _, err := config.ToRawKubeConfigLoader().Namespace()
+	if err != nil && !clientcmd.IsEmptyConfig(err) {
+		err = errKubeconfig
+	}
 	return namespace, err
 }
 

@@ -72,7 +72,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 		if err := refuseNamespace(config, "--facts"); err != nil {
 			return err
 		}
-		return replay(env, f.reportFlags, f.witnessFlags, f.facts, "secrets", secretChecks())
+		return replay(ctx, env, f.reportFlags, f.witnessFlags, f.facts, "secrets", secretChecks())
 	}
 	r, err := newRun(env, f.reportFlags, "secrets", secretChecks())
 	if err != nil {

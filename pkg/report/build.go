@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
 // Build joins facts and the result of judging them. It is pure: saved facts
@@ -53,6 +54,8 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 // sanitize makes every text that a node or cluster supplied safe to print, once
 // and for every format: templates and jsonpath print strings as they are.
 func sanitize(report *api.ChecklistReport) {
+	// A URL may come with a password: in the words of a client, or a server's.
+	safe := func(text string) string { return Escape(weburl.Clean(text)) }
 	subject := func(s *fact.Subject) {
 		// An owner's kind is whatever its author wrote, too.
 		s.Kind, s.Namespace, s.Name = Escape(s.Kind), Escape(s.Namespace), Escape(s.Name)
@@ -65,9 +68,9 @@ func sanitize(report *api.ChecklistReport) {
 	for i := range report.Findings {
 		f := report.Findings[i].DeepCopy()
 		subject(&f.Subject)
-		f.Message, f.Remediation, f.Reason = Escape(f.Message), Escape(f.Remediation), fact.Reason(Escape(string(f.Reason)))
+		f.Message, f.Remediation, f.Reason = safe(f.Message), Escape(f.Remediation), fact.Reason(Escape(string(f.Reason)))
 		for j := range f.Evidence {
-			f.Evidence[j].Source, f.Evidence[j].Value = Escape(f.Evidence[j].Source), Escape(f.Evidence[j].Value)
+			f.Evidence[j].Source, f.Evidence[j].Value = safe(f.Evidence[j].Source), safe(f.Evidence[j].Value)
 		}
 		findings[i] = *f
 	}
@@ -76,26 +79,34 @@ func sanitize(report *api.ChecklistReport) {
 		g := report.Gaps[i].DeepCopy()
 		subject(&g.Subject)
 		g.What, g.Reason = fact.Kind(Escape(string(g.What))), fact.Reason(Escape(string(g.Reason)))
-		g.Detail, g.Hint = Escape(g.Detail), Escape(g.Hint)
+		g.Detail, g.Hint = safe(g.Detail), Escape(g.Hint)
 		gaps = append(gaps, *g)
 	}
 	report.Findings, report.Gaps = findings, gaps
 	c := &report.Cluster
-	c.Server, c.Version, c.Provider = Escape(c.Server), Escape(c.Version), Escape(c.Provider)
+	c.Server, c.Version, c.Provider = safe(c.Server), Escape(c.Version), Escape(c.Provider)
 	c.OtherStores = slices.Clone(c.OtherStores)
 	for i := range c.OtherStores {
-		c.OtherStores[i] = Escape(c.OtherStores[i])
+		c.OtherStores[i] = safe(c.OtherStores[i])
 	}
 	answers := make([]api.Answer, len(report.Answers))
 	for i := range report.Answers {
 		a := report.Answers[i].DeepCopy()
-		a.Reason, a.WorkloadsReason = Escape(a.Reason), Escape(a.WorkloadsReason)
+		a.Reason, a.WorkloadsReason = safe(a.Reason), safe(a.WorkloadsReason)
 		for j := range a.Parts {
-			a.Parts[j].Reason = Escape(a.Parts[j].Reason)
+			a.Parts[j].Reason = safe(a.Parts[j].Reason)
 		}
 		answers[i] = *a
 	}
 	report.Answers = answers
+	scope := &report.Spec.Scope
+	scope.Root, scope.Snapshot = safe(scope.Root), safe(scope.Snapshot)
+	scope.Files, scope.Names = slices.Clone(scope.Files), slices.Clone(scope.Names)
+	for _, list := range [][]string{scope.Files, scope.Names} {
+		for i := range list {
+			list[i] = safe(list[i])
+		}
+	}
 }
 
 // RunName names the objects of one run by the time at which it started.

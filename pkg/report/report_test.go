@@ -218,3 +218,23 @@ func TestBuildEscapes(t *testing.T) {
 		t.Errorf("jsonpath prints %q, want it to contain %q", out.String(), want)
 	}
 }
+
+// A reason without its word for machines still says what is wrong.
+func TestSayReason(t *testing.T) {
+	for reason, want := range map[string]string{
+		"NotRequested: only namespace shop; nothing found there": "only namespace shop; nothing found there",
+		"NotRequested: did not run: b":                           "did not run: b",
+		"Unsupported: this version has no c, d":                  "this version has no c, d",
+		"NotPresent: nothing was in scope of a":                  "nothing was in scope of a",
+		"NotPresent: node w17 and 3 more":                        "NotPresent: node w17 and 3 more",
+		"NotRequested: node w17":                                 "NotRequested: node w17",
+		"Unsupported: deployment shop/web app":                   "Unsupported: deployment shop/web app",
+		"NotReady: node w17":                                     "NotReady: node w17",
+		"not run: two":                                           "not run: two",
+		"":                                                       "",
+	} {
+		if got := sayReason(reason); got != want {
+			t.Errorf("%q: want %q, got %q", reason, want, got)
+		}
+	}
+}

@@ -209,10 +209,14 @@ func (p *tablePrinter) dimmed(out io.Writer, text string) error {
 	return nil
 }
 
-// sayReason leaves out the words for machines that say no more than the rest.
+// sayReason leaves out the words for machines where the rest says as much. A
+// reason that names a subject alone ("NotPresent: node w17") keeps its word.
 func sayReason(reason string) string {
-	for _, word := range []string{"NotRequested: ", "Unsupported: ", "NotPresent: "} {
-		reason = strings.TrimPrefix(reason, word)
+	for _, begin := range []string{"NotRequested: only ", "NotRequested: did not run", "Unsupported: this version has no ", "NotPresent: nothing was in scope"} {
+		if strings.HasPrefix(reason, begin) {
+			_, reason, _ = strings.Cut(reason, ": ")
+			return reason
+		}
 	}
 	return reason
 }

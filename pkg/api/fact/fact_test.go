@@ -208,23 +208,28 @@ func TestNodeGapJSON(t *testing.T) {
 		"an empty subject": {`{"what":"kernel","subject":{"kind":""},"reason":"Corrupt","hint":"rm -rf /","affects":["a/b"]}`, NodeGap{What: Kernel, Reason: Corrupt}, false},
 		"the node as its subject": {
 			`{"what":"kernel","subject":{"kind":"Node","name":"n1"},"reason":"Corrupt"}`,
-			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Node", Name: "n1"}}, false,
+			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Node", Name: "n1"}},
+			false,
 		},
 		"another node": {
 			`{"what":"kernel","subject":{"kind":"Node","name":"n2"},"reason":"Corrupt"}`,
-			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Node", Name: "n2"}}, true,
+			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Node", Name: "n2"}},
+			true,
 		},
 		"a container as its subject": {
 			`{"what":"kernel","subject":{"kind":"Container","name":"abc","node":"n1"},"reason":"Corrupt"}`,
-			NodeGap{What: Kernel, Container: "abc", Reason: Corrupt, About: &Subject{Kind: "Container", Name: "abc", Node: "n1"}}, false,
+			NodeGap{What: Kernel, Container: "abc", Reason: Corrupt, About: &Subject{Kind: "Container", Name: "abc", Node: "n1"}},
+			false,
 		},
 		"a container on another node": {
 			`{"what":"kernel","subject":{"kind":"Container","name":"abc","node":"n2"},"reason":"Corrupt"}`,
-			NodeGap{What: Kernel, Container: "abc", Reason: Corrupt, About: &Subject{Kind: "Container", Name: "abc", Node: "n2"}}, true,
+			NodeGap{What: Kernel, Container: "abc", Reason: Corrupt, About: &Subject{Kind: "Container", Name: "abc", Node: "n2"}},
+			true,
 		},
 		"the cluster": {
 			`{"what":"kernel","subject":{"kind":"Cluster"},"reason":"Corrupt"}`,
-			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Cluster"}}, true,
+			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Cluster"}},
+			true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -234,6 +239,17 @@ func TestNodeGapJSON(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+			saved, err := json.Marshal(got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var again NodeGap
+			if err := json.Unmarshal(saved, &again); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(got, again); diff != "" {
+				t.Errorf("saved and read again (-want +got):\n%s", diff)
 			}
 			if got.Elsewhere("n1") != tc.elsewhere {
 				t.Errorf("elsewhere: want %v", tc.elsewhere)

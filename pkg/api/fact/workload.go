@@ -65,7 +65,13 @@ type PodSpec struct {
 	// RuntimeHandler is the handler that the RuntimeClass object names, "" if
 	// it was not read.
 	RuntimeHandler string `json:"runtimeHandler,omitempty"`
-	OS             string `json:"os,omitempty"`
+	// OS is os.name. Where that is not set and a node selector asks for Windows,
+	// OS says so, too, and OSField names the selector.
+	OS      string `json:"os,omitempty"`
+	OSField string `json:"osField,omitempty"`
+	// HostProcess is securityContext.windowsOptions.hostProcess. A container's
+	// own counts more.
+	HostProcess *bool `json:"hostProcess,omitempty"`
 
 	RunAsUser    *int64 `json:"runAsUser,omitempty"`
 	RunAsNonRoot *bool  `json:"runAsNonRoot,omitempty"`
@@ -87,8 +93,10 @@ type Volume struct {
 	// hostPath or local volume behind a claim (then HostPathFrom names it).
 	HostPath     string `json:"hostPath,omitempty"`
 	HostPathFrom string `json:"hostPathFrom,omitempty"`
-	// Unread is why it is not known what is behind a claim: it may be a path of
-	// the node. "" where it is known, and in a manifest, which does not say.
+	// Unread is why it is not known what is behind a volume: it may be a path of
+	// the node. Forbidden: PersistentVolumes may not be listed. NotPresent: a
+	// manifest, or a template, does not say. Unsupported: a flexVolume, of which
+	// only its driver knows. "" where it is known.
 	Unread Reason `json:"unread,omitempty"`
 	// Image is the reference of an image volume.
 	Image string `json:"image,omitempty"`
@@ -117,6 +125,7 @@ type Container struct {
 	Program string `json:"program,omitempty"`
 
 	Privileged               *bool    `json:"privileged,omitempty"`
+	HostProcess              *bool    `json:"hostProcess,omitempty"` // windowsOptions.hostProcess
 	AllowPrivilegeEscalation *bool    `json:"allowPrivilegeEscalation,omitempty"`
 	ReadOnlyRootFilesystem   *bool    `json:"readOnlyRootFilesystem,omitempty"`
 	CapAdd                   []string `json:"capAdd,omitempty"`  // as declared

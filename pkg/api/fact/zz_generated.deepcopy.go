@@ -81,6 +81,11 @@ func (in *Container) DeepCopyInto(out *Container) {
 		*out = new(bool)
 		**out = **in
 	}
+	if in.HostProcess != nil {
+		in, out := &in.HostProcess, &out.HostProcess
+		*out = new(bool)
+		**out = **in
+	}
 	if in.AllowPrivilegeEscalation != nil {
 		in, out := &in.AllowPrivilegeEscalation, &out.AllowPrivilegeEscalation
 		*out = new(bool)
@@ -646,6 +651,11 @@ func (in *PodSpec) DeepCopyInto(out *PodSpec) {
 	}
 	if in.HostUsers != nil {
 		in, out := &in.HostUsers, &out.HostUsers
+		*out = new(bool)
+		**out = **in
+	}
+	if in.HostProcess != nil {
+		in, out := &in.HostProcess, &out.HostProcess
 		*out = new(bool)
 		**out = **in
 	}

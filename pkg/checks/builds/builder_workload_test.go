@@ -67,6 +67,7 @@ func TestBuilderWorkload(t *testing.T) {
 		severity  api.Severity
 		how       string
 	}{
+		"a process of a Windows node is critical":             {fact.Container{HostProcess: yes}, []func(*fact.PodSpec){kata}, api.Critical, "privileged"},
 		"privileged is critical":                              {fact.Container{Privileged: yes}, nil, api.Critical, "privileged"},
 		"with a socket is high":                               {fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/s"}}}, []func(*fact.PodSpec){hostPath("/run/docker.sock")}, api.High, "with a runtime's socket"},
 		"a sandbox does not hold a socket":                    {fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/s"}}}, []func(*fact.PodSpec){hostPath("/run/docker.sock"), kata}, api.High, "with a runtime's socket"},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hostpath"
 )
 
@@ -28,6 +29,9 @@ var (
 // declaredGrade grades what a container declares.
 func declaredGrade(w *fact.Workload, c *fact.Container) grade {
 	privileged := c.Privileged != nil && *c.Privileged
+	if hostProcess, _ := (checks.Declared{Workload: w, Container: c}).HostProcess(); hostProcess {
+		return asPrivileged
+	}
 	socket := false
 	for _, m := range hostpath.Of(w, c) {
 		_, _, ok := hostpath.Socket(m.Path)

@@ -32,6 +32,12 @@ func judgeRuntimeSocket(v *checks.View) []api.Finding {
 	var findings []api.Finding
 	for _, d := range checks.DeclaredContainers(v) {
 		before := len(findings)
+		if hostProcess, process := d.HostProcess(); hostProcess {
+			findings = append(findings, api.Finding{
+				Verdict: api.Fail, Severity: api.High, Subject: d.Subject(),
+				Message: "reaches every pipe of its Windows node, a runtime's too (hostProcess)", Evidence: []api.Evidence{process},
+			})
+		}
 		mounts := hostpath.Of(d.Workload, d.Container)
 		for _, m := range mounts {
 			socket, direct, ok := hostpath.Socket(m.Path)

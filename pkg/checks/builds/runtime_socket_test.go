@@ -46,6 +46,16 @@ func TestRuntimeSocket(t *testing.T) {
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: Forbidden"),
 			}),
 		},
+		"a process of a Windows node reaches every pipe": {
+			ft.Declared(fact.Container{HostProcess: ft.Ptr(true)}),
+			ft.One(api.Finding{
+				Verdict: api.Fail, Severity: api.High, Subject: ft.Subject(), Message: "reaches every pipe of its Windows node, a runtime's too (hostProcess)",
+				Evidence: ft.Evidence(ft.App+"securityContext.windowsOptions.hostProcess", "true"),
+			}),
+		},
+		"Docker's pipe on Windows is high": {
+			ft.Declared(mounts, hostPath(`\\.\pipe\docker_engine`)), fails(api.High, "mounts //./pipe/docker_engine of the node", `\\.\pipe\docker_engine at /host`),
+		},
 		"the socket is high": {
 			ft.Declared(mounts, hostPath("/var/run/docker.sock")), fails(api.High, "mounts /run/docker.sock of the node", "/var/run/docker.sock at /host"),
 		},

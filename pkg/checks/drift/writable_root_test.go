@@ -32,7 +32,7 @@ func TestWritableRoot(t *testing.T) {
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Basis: api.Declared, Subject: ft.Subject(),
 				Message:  "Windows has no read-only root file system",
-				Evidence: ft.Claimed(0, ft.Evidence(ft.App+"securityContext.readOnlyRootFilesystem", "not set")),
+				Evidence: ft.Claimed(0, ft.Claimed(1, ft.Evidence(ft.App+"securityContext.readOnlyRootFilesystem", "not set", ft.Field+"os.name", "windows"))),
 			}),
 		},
 	})

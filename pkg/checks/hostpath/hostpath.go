@@ -62,6 +62,13 @@ func UnknownBehind(d checks.Declared, unread []*fact.Volume) api.Finding {
 		Message:     "what is behind its claims is not known: a volume can be a directory of the node",
 		Remediation: "grant list on persistentvolumes",
 	}
+	switch f.Reason {
+	case fact.NotPresent:
+		f.Remediation = "give the manifests of the claim and its volume as well, or check the pods on the cluster"
+	case fact.Unsupported:
+		f.Message = "what its flexVolume mounts, its driver alone knows: it can be a directory of the node"
+		f.Remediation = "use a CSI driver: flexVolumes are deprecated"
+	}
 	for _, v := range unread {
 		f.Evidence = append(f.Evidence, api.Evidence{
 			Source: checks.PodField(d.Workload, strings.TrimPrefix(v.Field, "spec.")+"."+v.Source),
@@ -71,10 +78,20 @@ func UnknownBehind(d checks.Declared, unread []*fact.Volume) api.Finding {
 	return f
 }
 
+// pipes is where Windows has its named pipes, as Clean writes it.
+const pipes = "//./pipe/"
+
 // Clean is path.Clean for a path of the node, with /var/run written as /run,
 // and without the links of procfs that lead back to the node's root: the runtime
-// follows them when it mounts.
+// follows them when it mounts. On Windows, whose names have no case, a named pipe
+// is written //./pipe/NAME, and a directory c:/name; c: is the whole disk.
 func Clean(p string) string {
+	switch windows := strings.ToLower(strings.ReplaceAll(p, `\`, "/")); {
+	case strings.HasPrefix(windows, pipes):
+		return pipes + strings.TrimPrefix(path.Clean("/"+windows[len(pipes):]), "/")
+	case len(windows) > 1 && windows[0] >= 'a' && windows[0] <= 'z' && windows[1] == ':':
+		return windows[:2] + strings.TrimSuffix(path.Clean("/"+windows[2:]), "/")
+	}
 	p = path.Clean("/" + p)
 	for {
 		if p == "/var/run" || strings.HasPrefix(p, "/var/run/") {
@@ -160,6 +177,11 @@ var sockets = []string{
 	"/run/user/*/docker.sock",
 	"/run/user/*/buildkit/buildkitd.sock",
 	"/run/user/*/podman/podman.sock",
+	pipes + "docker_engine",
+	pipes + "containerd-containerd",
+	pipes + "cri-dockerd",
+	pipes + "dockershim",
+	pipes + "buildkitd",
 }
 
 // Socket tells whether a mount of p gives a runtime's socket, and which. Direct
@@ -174,11 +196,17 @@ func Socket(p string) (socket string, direct, ok bool) {
 		return strings.TrimSuffix(p, "/task") + "/root" + sockets[0], false, true
 	}
 	for _, s := range sockets {
-		if match(s, p) || path.Dir(s) != "/run" && match(path.Dir(s), p) {
+		if match(s, p) || path.Dir(s) != "/run" && !strings.HasPrefix(s, pipes) && match(path.Dir(s), p) {
 			return s, true, true
 		}
 	}
 	for _, s := range sockets {
+		if strings.HasPrefix(s, pipes) {
+			if p+"/" == pipes || p == pipes {
+				return s, false, true
+			}
+			continue
+		}
 		for dir := path.Dir(s); ; dir = path.Dir(dir) {
 			if match(dir, p) {
 				return s, false, true

@@ -37,6 +37,12 @@ func TestSocket(t *testing.T) {
 		"another directory of /proc":               {"/proc/sys", "", false, false},
 		"a name that only begins like root":        {"/proc/1/rooted/run/docker.sock", "", false, false},
 		"elsewhere":                                {"/data", "", false, false},
+		"Docker's pipe on Windows":                 {`\\.\pipe\docker_engine`, "//./pipe/docker_engine", true, true},
+		"containerd's, with other slashes":         {"//./Pipe/containerd-containerd", "//./pipe/containerd-containerd", true, true},
+		"every pipe of Windows":                    {`\\.\pipe\`, "//./pipe/docker_engine", false, true},
+		"another pipe of Windows":                  {`\\.\pipe\app`, "", false, false},
+		"a directory of Windows":                   {`C:\ProgramData\docker`, "", false, false},
+		"a disk of Windows, which holds no pipe":   {`C:\`, "", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			socket, direct, ok := Socket(Clean(tc.path))
@@ -44,6 +50,17 @@ func TestSocket(t *testing.T) {
 				t.Errorf("%q: want %q, %v, %v; got %q, %v, %v", tc.path, tc.socket, tc.direct, tc.ok, socket, direct, ok)
 			}
 		})
+	}
+}
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"/var/run/x/..": "/run", "": "/", "a": "/a", `C:\`: "c:", `c:/Windows\System32\..`: "c:/windows", "C:": "c:",
+		`\\.\pipe\A`: "//./pipe/a", `//./pipe/../../a`: "//./pipe/a", `/c:/x`: "/c:/x", `1:\x`: `/1:\x`,
+	} {
+		if got := Clean(in); got != want {
+			t.Errorf("%q: want %q, got %q", in, want, got)
+		}
 	}
 }
 

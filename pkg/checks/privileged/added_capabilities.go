@@ -46,6 +46,10 @@ func judgeAdded(d checks.Declared) api.Finding {
 		Verdict: api.Pass, Subject: d.Subject(), Message: "adds no capability beyond the runtime's default",
 		Evidence: []api.Evidence{{Source: d.Field("securityContext.capabilities.add"), Value: value}},
 	}
+	if windows, system := d.Windows(); windows {
+		f.Message, f.Evidence = "Windows has no capabilities", append(f.Evidence, system)
+		return f
+	}
 	var mask uint64
 	var unknown []string
 	everything := false

@@ -25,6 +25,9 @@ func TestAddedCapabilities(t *testing.T) {
 	hostPID := func(s *fact.PodSpec) { s.HostPID = true }
 	hostNetwork := func(s *fact.PodSpec) { s.HostNetwork = true }
 	ft.Judge(t, checks.OfSet(judgeAddedCapabilities), map[string]row{
+		"on Windows there are none": {
+			ft.Declared(fact.Container{}, windows), finding(api.Pass, "", "Windows has no capabilities", "not set", ft.Field+"os.name", "windows"),
+		},
 		"nothing added passes":             {ft.Declared(fact.Container{}), finding(api.Pass, "", fine, "not set")},
 		"one of the default's passes":      {ft.Declared(add("NET_BIND_SERVICE")), finding(api.Pass, "", fine, "NET_BIND_SERVICE")},
 		"ALL fails":                        {ft.Declared(add("all")), finding(api.Fail, api.Critical, "adds every capability", "all")},

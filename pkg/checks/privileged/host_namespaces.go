@@ -155,6 +155,17 @@ func judgeDeclaredNamespaces(w *fact.Workload, pods []*fact.Pod) []api.Finding {
 			Message: "declares to share the node's " + ns.name + " namespace", Evidence: []api.Evidence{evidence},
 		})
 	}
+	for i := range w.Spec.Containers {
+		d := checks.Declared{Workload: w, Container: &w.Spec.Containers[i]}
+		if on, process := d.HostProcess(); on {
+			process.Basis = api.Declared
+			findings = append(findings, api.Finding{
+				Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: subject,
+				Message: "runs outside of any container, as processes of its Windows node (hostProcess)", Evidence: []api.Evidence{process},
+			})
+			break
+		}
+	}
 	if len(findings) == 0 {
 		return []api.Finding{pass}
 	}

@@ -48,6 +48,14 @@ func TestHostNamespaces(t *testing.T) {
 	}
 
 	ft.Judge(t, checks.OfSet(judgeHostNamespaces), map[string]row{
+		"processes of a Windows node fail": {
+			ft.Declared(fact.Container{}, windows, processes(true)),
+			ft.One(api.Finding{
+				Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: ft.PodSubject(),
+				Message:  "runs outside of any container, as processes of its Windows node (hostProcess)",
+				Evidence: ft.Claimed(0, ft.Evidence(ft.Field+hostProcess, "true")),
+			}),
+		},
 		"measured in namespaces of its own passes": {measured(ft.With()), ft.One(pass(ft.PodSubject()))},
 		"measured in the node's process namespace fails": {
 			measured(ft.With(inHostPID), hostPID),

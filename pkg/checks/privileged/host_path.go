@@ -31,6 +31,7 @@ var HostPath = checks.Check{
 var sensitive = []string{
 	"/etc", "/proc", "/sys", "/dev", "/boot", "/root", "/usr", "/bin", "/sbin", "/lib", "/lib64",
 	"/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/docker", "/var/lib/containers", "/var/lib/rancher",
+	"c:/windows", "c:/program files", "c:/programdata", "c:/users", "c:/etc", "c:/var/lib/kubelet", "c:/k",
 }
 
 func judgeHostPath(v *checks.View) []api.Finding {
@@ -41,6 +42,13 @@ func judgeHostPath(v *checks.View) []api.Finding {
 		for j := range w.Spec.Containers {
 			d := checks.Declared{Workload: w, Container: &w.Spec.Containers[j]}
 			mounts := hostpath.Of(w, d.Container)
+			hostProcess, process := d.HostProcess()
+			if hostProcess {
+				findings = append(findings, api.Finding{
+					Verdict: api.Fail, Severity: api.High, Subject: d.Subject(),
+					Message: "has every file of its Windows node (hostProcess)", Evidence: []api.Evidence{process},
+				})
+			}
 			for _, m := range mounts {
 				mounted[m.Volume.Name] = true
 				severity, what := gradeHostPath(m)
@@ -52,7 +60,7 @@ func judgeHostPath(v *checks.View) []api.Finding {
 			}
 			if unread := hostpath.Unread(w, d.Container); len(unread) > 0 {
 				findings = append(findings, hostpath.UnknownBehind(d, unread))
-			} else if len(mounts) == 0 {
+			} else if len(mounts) == 0 && !hostProcess {
 				findings = append(findings, api.Finding{
 					Verdict: api.Pass, Subject: d.Subject(), Message: "mounts nothing of the node",
 					Evidence: []api.Evidence{{Source: d.Field("volumeMounts"), Value: "no hostPath"}},

@@ -48,6 +48,42 @@ func TestHostPath(t *testing.T) {
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: Forbidden"),
 			}),
 		},
+		"a claim in a manifest is unknown": {
+			ft.Declared(rw, func(s *fact.PodSpec) {
+				s.Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "persistentVolumeClaim", Unread: fact.NotPresent}}
+			}),
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(),
+				Message:     "what is behind its claims is not known: a volume can be a directory of the node",
+				Remediation: "give the manifests of the claim and its volume as well, or check the pods on the cluster",
+				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: NotPresent"),
+			}),
+		},
+		"a flexVolume is unknown": {
+			ft.Declared(rw, func(s *fact.PodSpec) {
+				s.Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "flexVolume", Unread: fact.Unsupported}}
+			}),
+			ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Subject: ft.Subject(),
+				Message:     "what its flexVolume mounts, its driver alone knows: it can be a directory of the node",
+				Remediation: "use a CSI driver: flexVolumes are deprecated",
+				Evidence:    ft.Evidence(ft.Field+"volumes[0].flexVolume", "its volume was not read: Unsupported"),
+			}),
+		},
+		"a process of a Windows node has its files": {
+			ft.Declared(fact.Container{}, windows, processes(true)),
+			ft.One(api.Finding{
+				Verdict: api.Fail, Severity: api.High, Subject: ft.Subject(), Message: "has every file of its Windows node (hostProcess)",
+				Evidence: ft.Evidence(ft.Field+hostProcess, "true"),
+			}),
+		},
+		"a whole disk of Windows is high": {ft.Declared(rw, windows, volume(`C:\`)), fails(api.High, "mounts c: of the node", `C:\ at /host`)},
+		"the kubelet's files on Windows are high": {
+			ft.Declared(rw, windows, volume(`C:/var/lib/Kubelet/pki`)), fails(api.High, "mounts c:/var/lib/kubelet/pki of the node", "C:/var/lib/Kubelet/pki at /host"),
+		},
+		"a runtime's pipe is high": {
+			ft.Declared(rw, windows, volume(`\\.\pipe\docker_engine`)), fails(api.High, "mounts //./pipe/docker_engine of the node", `\\.\pipe\docker_engine at /host`),
+		},
 		"/ is high":                       {ft.Declared(rw, volume("/")), fails(api.High, "mounts / of the node", "/ at /host")},
 		"/ is high even read-only":        {ft.Declared(ro, volume("/")), fails(api.High, "mounts / of the node", "/ at /host, read-only")},
 		"below /etc is high":              {ft.Declared(rw, volume("/etc/kubernetes/")), fails(api.High, "mounts /etc/kubernetes of the node", "/etc/kubernetes/ at /host")},

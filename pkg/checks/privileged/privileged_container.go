@@ -6,9 +6,10 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// PrivilegedContainer fails a container that asks for everything. In a user
-// namespace of its own (hostUsers: false) its capabilities do not count against
-// the host, so that it is graded lower.
+// PrivilegedContainer fails a container that asks for everything: on Linux by
+// privileged, on Windows by hostProcess. In a user namespace of its own
+// (hostUsers: false) its capabilities do not count against the host, so that it
+// is graded lower.
 var PrivilegedContainer = checks.Check{
 	ID:       "privileged/privileged-container",
 	Title:    "No container is declared privileged",
@@ -17,11 +18,12 @@ var PrivilegedContainer = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
 	Why: "A privileged container holds every capability, sees every device of the node, and runs without seccomp and AppArmor: " +
-		"whoever controls it controls the node.",
-	Remediation: "Remove securityContext.privileged; add the few capabilities or mounts that the program needs instead.",
+		"whoever controls it controls the node. A hostProcess container on Windows is a process of the node.",
+	Remediation: "Remove securityContext.privileged, or windowsOptions.hostProcess; add the few capabilities or mounts that the program needs instead.",
 	References: []string{
 		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
 		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",
+		"https://kubernetes.io/docs/tasks/configure-pod-container/create-hostprocess-pod/",
 	},
 	Judge: judgePrivilegedContainer,
 }
@@ -34,11 +36,15 @@ func judgePrivilegedContainer(v *checks.View) []api.Finding {
 			Subject:  d.Subject(),
 			Evidence: []api.Evidence{{Source: d.Field("securityContext.privileged"), Value: setOrNot(d.Container.Privileged)}},
 		}
+		hostProcess, process := d.HostProcess()
+		windows, system := d.Windows()
 		switch {
-		case spec.OS == "windows":
-			f.Verdict, f.Reason = api.VerdictUnknown, fact.Unsupported
-			f.Message = "a Windows container's hostProcess is not read"
-			f.Evidence = []api.Evidence{{Source: checks.PodField(d.Workload, "os.name"), Value: spec.OS}}
+		case hostProcess:
+			f.Verdict, f.Message = api.Fail, "runs as a process of its Windows node (hostProcess)"
+			f.Evidence = []api.Evidence{process}
+		case windows:
+			f.Verdict, f.Message = api.Pass, "not privileged: no hostProcess, as Windows has it"
+			f.Evidence = []api.Evidence{process, system}
 		case d.Container.Privileged == nil || !*d.Container.Privileged:
 			f.Verdict, f.Message = api.Pass, "not privileged"
 		case spec.HostUsers != nil && !*spec.HostUsers:

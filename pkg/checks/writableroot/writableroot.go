@@ -68,8 +68,11 @@ func judgeDeclared(d checks.Declared) api.Finding {
 		Evidence: []api.Evidence{declaredEvidence(d)},
 	}
 	readOnly := d.Container.ReadOnlyRootFilesystem
+	windows, system := d.Windows()
 	switch {
-	case d.Workload.Spec.OS == "windows":
+	case windows:
+		system.Basis = api.Declared
+		f.Evidence = append(f.Evidence, system)
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "Windows has no read-only root file system"
 	case readOnly != nil && *readOnly:
 		f.Verdict, f.Message = api.Pass, "its root file system is declared read-only"

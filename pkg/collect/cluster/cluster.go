@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +26,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
 // Options say what to read.
@@ -113,7 +113,7 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	if opts.PageSize == 0 {
 		opts.PageSize = 500
 	}
-	result := &Result{Cluster: fact.Cluster{Server: withoutUser(opts.Config.Host)}}
+	result := &Result{Cluster: fact.Cluster{Server: weburl.Clean(opts.Config.Host)}}
 	// The version is readable by everyone, and the first to say that a
 	// connection does not work.
 	version, err := c.version.ServerVersionWithContext(ctx)
@@ -173,16 +173,6 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	}
 	result.Gaps = slices.Concat(nodeGap, podGap, secGap)
 	return result, nil
-}
-
-// withoutUser strips what stands before "@" in a server's URL: a password.
-func withoutUser(host string) string {
-	u, err := url.Parse(host)
-	if err != nil || u.User == nil {
-		return host
-	}
-	u.User = nil
-	return u.String()
 }
 
 // onNodes keeps the pods that run on some nodes, and workloads that have one.

@@ -144,13 +144,16 @@ type claims struct {
 	unread fact.Reason
 }
 
-// backing is a path of the node behind a claim.
-type backing struct{ path, from string }
+// backing is a path of the node behind a claim, or why it is not known.
+type backing struct {
+	path, from string
+	unread     fact.Reason
+}
 
 // fill writes what is behind a claim into its volume, or that it is not known.
 func (c claims) fill(v *fact.Volume, claim string) {
 	found := c.paths[claim]
-	v.HostPath, v.HostPathFrom, v.Unread = found.path, found.from, c.unread
+	v.HostPath, v.HostPathFrom, v.Unread = found.path, found.from, cmp.Or(c.unread, found.unread)
 }
 
 // claimPaths reads the PersistentVolumes, which are of the cluster: who has
@@ -174,9 +177,11 @@ func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
 			key := claim.Namespace + "/" + claim.Name
 			switch {
 			case pv.Spec.HostPath != nil:
-				out.paths[key] = backing{pv.Spec.HostPath.Path, "persistentvolume/" + pv.Name + " spec.hostPath.path"}
+				out.paths[key] = backing{path: pv.Spec.HostPath.Path, from: "persistentvolume/" + pv.Name + " spec.hostPath.path"}
 			case pv.Spec.Local != nil:
-				out.paths[key] = backing{pv.Spec.Local.Path, "persistentvolume/" + pv.Name + " spec.local.path"}
+				out.paths[key] = backing{path: pv.Spec.Local.Path, from: "persistentvolume/" + pv.Name + " spec.local.path"}
+			case pv.Spec.FlexVolume != nil:
+				out.paths[key] = backing{unread: fact.Unsupported} // its driver mounts what it likes
 			}
 		})
 	if apierrors.IsForbidden(err) {

@@ -214,6 +214,7 @@ func TestClaimsAndRuntimeClasses(t *testing.T) {
 		volume("pv-local", "disk", corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: "/mnt/disk"}}),
 		volume("pv-scratch", "db-0-scratch", corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: "/mnt/scratch"}}),
 		volume("pv-csi", "cloud", corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: "x"}}),
+		volume("pv-flex", "flex", corev1.PersistentVolumeSource{FlexVolume: &corev1.FlexPersistentVolumeSource{Driver: "x"}}),
 		volume("pv-free", "", corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}),
 	}
 	s.pods = []corev1.Pod{pod("shop", "db-0", "n1", func(p *corev1.Pod) {
@@ -223,6 +224,7 @@ func TestClaimsAndRuntimeClasses(t *testing.T) {
 			{Name: "scratch", VolumeSource: corev1.VolumeSource{Ephemeral: &corev1.EphemeralVolumeSource{}}},
 			claim("c", "cloud"), claim("d", "unbound"),
 			{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+			claim("f", "flex"),
 		}
 	}), pod("other", "x", "n1", func(p *corev1.Pod) { p.Spec.Volumes = []corev1.Volume{claim("a", "data")} })}
 
@@ -239,6 +241,7 @@ func TestClaimsAndRuntimeClasses(t *testing.T) {
 			{Name: "c", Field: "spec.volumes[3]", Source: "persistentVolumeClaim"},
 			{Name: "d", Field: "spec.volumes[4]", Source: "persistentVolumeClaim"},
 			{Name: "tmp", Field: "spec.volumes[5]", Source: "emptyDir"},
+			{Name: "f", Field: "spec.volumes[6]", Source: "persistentVolumeClaim", Unread: fact.Unsupported},
 		}
 		if diff := cmp.Diff(want, got[1].Spec.Volumes); diff != "" {
 			t.Errorf("volumes of shop/db-0 (-want +got):\n%s", diff)
@@ -261,7 +264,7 @@ func TestClaimsAndRuntimeClasses(t *testing.T) {
 				unread = append(unread, v.Name+" "+string(v.Unread))
 			}
 		}
-		if diff := cmp.Diff([]string{"a Forbidden", "b Forbidden", "scratch Forbidden", "c Forbidden", "d Forbidden"}, unread); diff != "" {
+		if diff := cmp.Diff([]string{"a Forbidden", "b Forbidden", "scratch Forbidden", "c Forbidden", "d Forbidden", "f Forbidden"}, unread); diff != "" {
 			t.Errorf("unread volumes (-want +got):\n%s", diff)
 		}
 		if got.RuntimeClass != "kata" || got.RuntimeHandler != "" {

@@ -61,7 +61,7 @@ func BenchmarkRead(b *testing.B) {
 	walk := func() time.Duration {
 		began := time.Now()
 		current := map[string]fact.StoredSecret{}
-		if err := db.View(func(tx *bolt.Tx) error { return view(tx, current) }); err != nil || len(current) != 6000 {
+		if err := db.View(func(tx *bolt.Tx) error { return view(tx, current, unmarshalFast) }); err != nil || len(current) != 6000 {
 			b.Fatal(err, len(current))
 		}
 		return time.Since(began)

@@ -150,6 +150,9 @@ func (c *collector) row(r *run, i int) *fault {
 		return f
 	}
 	rev, problem := parseRevision(key)
+	if problem == "" && rev.main == 0 {
+		problem = "not a revision"
+	}
 	if problem != "" {
 		return wrong(problem)
 	}
@@ -216,6 +219,9 @@ func (c *collector) missing(rev revision) int64 {
 // take looks at what a consistent row is about.
 func (c *collector) take(r *run, i int, rev revision, kv keyValue) *fault {
 	if c.prefix == "" {
+		if kv.long() {
+			return nil
+		}
 		if prefix, ok := bytes.CutSuffix(kv.key, []byte(defaultNamespace)); ok && plainPrefix(prefix) {
 			kind := eventPrefix
 			if rev.tombstone {
@@ -230,7 +236,7 @@ func (c *collector) take(r *run, i int, rev revision, kv keyValue) *fault {
 		key = key[1:]
 	}
 	rest, ok := cutPrefix(key, c.prefix)
-	if ok && string(rest) == defaultNamespace {
+	if ok && !kv.long() && string(rest) == defaultNamespace {
 		kind := eventPrefix
 		if rev.tombstone {
 			kind = eventPrefixGone
@@ -243,7 +249,7 @@ func (c *collector) take(r *run, i int, rev revision, kv keyValue) *fault {
 			return c.takeSecret(r, i, rev, kv, rest)
 		}
 	}
-	if c.near(kv.key) {
+	if !kv.long() && c.near(kv.key) {
 		return corrupt(r.page, "element %d: a key that differs in one byte from those of Secrets", i)
 	}
 	if !rev.tombstone {
@@ -301,7 +307,7 @@ func nearSecret(key []byte, slash, prefix string) bool {
 
 func (c *collector) takeSecret(r *run, i int, rev revision, kv keyValue, rest []byte) *fault {
 	ns, name, ok := strings.Cut(string(rest), "/")
-	if !ok || !label(ns) || !subdomain(name) {
+	if !ok || !label(ns) || !subdomain(name) || kv.long() {
 		return corrupt(r.page, "element %d: a Secret's key without the names of a namespace and a Secret", i)
 	}
 	ev := event{kind: eventDelete, page: r.page, elem: i, row: secretRow{
@@ -310,6 +316,10 @@ func (c *collector) takeSecret(r *run, i int, rev revision, kv keyValue, rest []
 	if rev.tombstone {
 		c.events = append(c.events, ev)
 		return nil
+	}
+	if kv.more && kv.value.size == 0 {
+		// One flipped bit makes an unknown field of the value.
+		return corrupt(r.page, "element %d: an unknown field where the Secret's value should be", i)
 	}
 	s, f := classify(kv.value, ns, name, c.names)
 	if f != nil {

@@ -31,9 +31,11 @@
 // contradiction shows is a changed letter inside the name of an encrypted
 // Secret, inside the name of its encryption key, or inside the ciphertext: the
 // class stays right, the name is wrong. Comparing the names with the API
-// server's list shows the first. Nor does it show if the page number of the
-// bucket's root leads further right into its own tree, where compaction has
-// reached the last revision and the default namespace was written late.
+// server's list shows the first. Nor does it show where a value's length is
+// smaller by just as much as reads like a field of a later version of etcd, or
+// if the page number of the bucket's root leads further right into its own tree,
+// where compaction has reached the last revision and the default namespace was
+// written late.
 // TestFlippedBit flips every bit of a file (with ETCD_FLIP_ALL=1; one of each
 // byte without).
 //

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 )
 
 // MaxEncryptionConfiguration bounds the file that is parsed, bytes. A file of a
@@ -30,8 +31,13 @@ const MaxEncryptionConfiguration = 1 << 20
 // reloaded.
 //
 // Errors name a field or a line and never quote the file: a key that was put
-// into the wrong place would be in the quote.
-func ParseEncryptionConfiguration(data []byte) ([]fact.EncryptionEntry, error) {
+// into the wrong place would be in the quote. A panic costs this file only.
+func ParseEncryptionConfiguration(data []byte) (entries []fact.EncryptionEntry, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			entries, err = nil, fmt.Errorf("encryption configuration: %s%s", panicked, crash.Describe(v))
+		}
+	}()
 	if len(data) > MaxEncryptionConfiguration {
 		return nil, fmt.Errorf("encryption configuration: expected at most %d bytes, found %d", MaxEncryptionConfiguration, len(data))
 	}
@@ -47,7 +53,7 @@ func ParseEncryptionConfiguration(data []byte) ([]fact.EncryptionEntry, error) {
 		return nil, errors.New("encryption configuration: not valid YAML or JSON")
 	}
 	document := node{value: root}
-	entries, err := parseConfiguration(document)
+	entries, err = parseConfiguration(document)
 	if err != nil {
 		return nil, fmt.Errorf("encryption configuration: %w", err)
 	}

@@ -13,6 +13,12 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
@@ -28,7 +34,8 @@ type store struct {
 	ver    map[string]int64
 	rows   []storedRow // all that are in the file
 
-	compacted int64
+	compacted      int64
+	keepsTombstone bool // as etcd since 3.5.18
 }
 
 type storedRow struct {
@@ -89,13 +96,13 @@ func revisionKey(main, sub int64, tombstone bool) []byte {
 }
 
 func field(b []byte, number int, value []byte) []byte {
-	b = append(b, byte(number<<3|2))
+	b = binary.AppendUvarint(b, uint64(number)<<3|2)
 	b = binary.AppendUvarint(b, uint64(len(value)))
 	return append(b, value...)
 }
 
 func varintField(b []byte, number int, value int64) []byte {
-	b = append(b, byte(number<<3))
+	b = binary.AppendUvarint(b, uint64(number)<<3)
 	return binary.AppendUvarint(b, uint64(value))
 }
 
@@ -104,6 +111,9 @@ type op struct {
 	key   string
 	value []byte
 	lease int64
+	// odd writes the row in another way than etcd's marshaller, with the same
+	// meaning.
+	odd func([][]byte) []byte
 }
 
 // txn writes one revision with its changes.
@@ -113,7 +123,7 @@ func (s *store) txn(tx *bolt.Tx, ops ...op) int64 {
 	b.FillPercent = 0.9
 	for sub, o := range ops {
 		row := storedRow{key: revisionKey(s.rev, int64(sub), o.value == nil), name: o.key, main: s.rev, dead: o.value == nil}
-		kv := field(nil, 1, []byte(o.key))
+		fields := [][]byte{field(nil, 1, []byte(o.key))}
 		if o.value == nil {
 			delete(s.create, o.key)
 			delete(s.ver, o.key)
@@ -122,13 +132,17 @@ func (s *store) txn(tx *bolt.Tx, ops ...op) int64 {
 				s.create[o.key] = s.rev
 			}
 			s.ver[o.key]++
-			kv = varintField(kv, 2, s.create[o.key])
-			kv = varintField(kv, 3, s.rev)
-			kv = varintField(kv, 4, s.ver[o.key])
-			kv = field(kv, 5, o.value)
-			if o.lease != 0 {
-				kv = varintField(kv, 6, o.lease)
+			fields = append(fields, varintField(nil, 2, s.create[o.key]), varintField(nil, 3, s.rev), varintField(nil, 4, s.ver[o.key]))
+			if len(o.value) > 0 { // proto3 writes no field that is zero
+				fields = append(fields, field(nil, 5, o.value))
 			}
+			if o.lease != 0 {
+				fields = append(fields, varintField(nil, 6, o.lease))
+			}
+		}
+		kv := bytes.Join(fields, nil)
+		if o.odd != nil {
+			kv = o.odd(fields)
 		}
 		s.check(b.Put(row.key, kv))
 		s.rows = append(s.rows, row)
@@ -150,6 +164,56 @@ func (s *store) put(key string, value []byte) int64 {
 }
 
 func (s *store) delete(key string) { s.t.Helper(); s.do(op{key: key}) }
+
+// others writes what clients other than the API server may write, and versions
+// of etcd other than this one: everything that etcd and bbolt take. Keys have up
+// to so many bytes.
+func (s *store) others(tx *bolt.Tx, r *rand.Rand, longest int) {
+	s.t.Helper()
+	n := r.Intn(1 << 30)
+	key := func(name string) string { return fmt.Sprintf("%s/%d", name, n) }
+	backwards := func(fields [][]byte) []byte { slices.Reverse(fields); return bytes.Join(fields, nil) }
+	later := func(fields [][]byte) []byte {
+		b := bytes.Join(fields, nil)
+		b = varintField(b, 7, 1)
+		b = append(b, 8<<3|1, 0, 1, 2, 3, 4, 5, 6, 7)
+		b = field(b, 9, []byte("later"))
+		b = append(b, 10<<3|5, 0, 1, 2, 3)
+		return field(b, 2000, nil)
+	}
+	zeros := func(fields [][]byte) []byte {
+		return varintField(field(bytes.Join(fields, nil), 5, nil), 6, 0)
+	}
+	tombstone := func(fields [][]byte) []byte {
+		return field(varintField(varintField(bytes.Join(fields, nil), 2, 0), 6, 0), 5, nil)
+	}
+	all := [][]op{
+		{{key: key("lock"), value: []byte{}}}, // as etcdctl lock leaves it: no value
+		{{key: key("lock"), value: []byte{}, lease: 0x694d8f1c0b2a1d07}},
+		{{key: key("lease"), value: []byte("x"), lease: -1}}, // a client may choose the ID
+		{{key: key("zeros"), value: []byte{}, odd: zeros}},
+		{{key: key("value"), value: []byte{0}}},
+		{{key: "\x00" + key(""), value: []byte{}}},
+		{{key: key("\xff\xfe\n\x00/registry/secrets"), value: []byte("x")}},
+		{{key: "/" + key("registry"), value: []byte{}}, {key: "/registry" + key("/"), value: []byte{}}},
+		{{key: key("/registry/secret"), value: []byte{}}, {key: key("/registry/secretss/a"), value: []byte{}}},
+		{{key: key(strings.Repeat("k", min(maxHeldKey-16, longest))), value: []byte("x")}},
+		{{key: key(strings.Repeat("/registry/secrets\x00", 1+r.Intn(longest/18))), value: []byte("x")}, {key: key("sub"), value: []byte{}}},
+		{{key: key("back"), value: []byte("x"), lease: 7, odd: backwards}},
+		{{key: key("later"), value: []byte("x"), lease: 7, odd: later}, {key: key("later lock"), value: []byte{}, odd: later}},
+		{{key: key("back")}, {key: key("later")}, {key: key("value")}}, // a lease that ran out
+		{{key: key("zeros"), odd: tombstone}},
+		{{key: key("lease"), odd: later}},
+		{{key: key("lock"), value: []byte("taken")}},
+		{{key: key("lock"), value: []byte{}}},
+	}
+	for i, ops := range all {
+		// Rows that follow from one before are not left out.
+		if r.Intn(3) > 0 || i == 0 || i > 10 && i < 16 || i == 2 || i == 3 || i == 4 {
+			s.txn(tx, ops...)
+		}
+	}
+}
 
 // compact removes what etcd's compaction at a revision removes: all but the
 // last row of each key, and that too where it is a tombstone.
@@ -174,7 +238,8 @@ func (s *store) compactTx(tx *bolt.Tx, at int64) {
 	b := tx.Bucket([]byte("key"))
 	kept := s.rows[:0:0]
 	for i, row := range s.rows {
-		if row.main > at || last[row.name] == i && !row.dead {
+		// Since 3.5.18 a tombstone of the very revision stays.
+		if row.main > at || last[row.name] == i && (!row.dead || s.keepsTombstone && row.main == at) {
 			kept = append(kept, row)
 			continue
 		}
@@ -307,6 +372,9 @@ func (s *store) cluster(r *rand.Rand, secrets int) {
 			if r.Intn(3) == 0 {
 				s.txn(tx, op{key: "/registry/pods/" + ns + "/" + name, value: protobuf("v1", "Pod", payload(r, r.Intn(900)))})
 			}
+			if i%20 == 0 {
+				s.others(tx, r, 45_000)
+			}
 			switch r.Intn(6) {
 			case 0:
 				s.txn(tx, op{key: key, value: anyValue(r, ns, name)})
@@ -350,7 +418,7 @@ func oracle(t testing.TB, path string) []fact.StoredSecret {
 	}
 	defer db.Close()
 	current := map[string]fact.StoredSecret{}
-	if err := db.View(func(tx *bolt.Tx) error { return view(tx, current) }); err != nil {
+	if err := db.View(func(tx *bolt.Tx) error { return view(tx, current, unmarshal) }); err != nil {
 		t.Fatal(err)
 	}
 	out := make([]fact.StoredSecret, 0, len(current))
@@ -370,23 +438,13 @@ func oracle(t testing.TB, path string) []fact.StoredSecret {
 }
 
 // view is the oracle's walk in one transaction.
-func view(tx *bolt.Tx, current map[string]fact.StoredSecret) error {
+func view(tx *bolt.Tx, current map[string]fact.StoredSecret, unmarshal func([]byte) (row, error)) error {
 	return tx.Bucket([]byte("key")).ForEach(func(k, v []byte) error {
-		var key, value []byte
-		for rest := v; len(rest) > 0; {
-			number, wire := rest[0]>>3, rest[0]&7
-			u, n := binary.Uvarint(rest[1:])
-			rest = rest[1+n:]
-			if wire == 2 {
-				switch number {
-				case 1:
-					key = rest[:u]
-				case 5:
-					value = rest[:u]
-				}
-				rest = rest[u:]
-			}
+		kv, err := unmarshal(v)
+		if err != nil {
+			return err
 		}
+		key, value := kv.Key, kv.Value
 		full, found := strings.CutPrefix(string(key), "/registry/secrets/")
 		if !found {
 			return nil
@@ -405,6 +463,8 @@ func view(tx *bolt.Tx, current map[string]fact.StoredSecret) error {
 			}[words[2]+":"+words[3]]
 			s.Provider = strings.Join(words[:5], ":") + ":"
 			s.KeyGuessed = true
+		} else if len(value) == 0 {
+			s.Class = fact.ClassEmpty
 		} else if value[0] == '{' {
 			s.Class = fact.ClassIdentityJSON
 		} else {
@@ -413,4 +473,77 @@ func view(tx *bolt.Tx, current map[string]fact.StoredSecret) error {
 		current[full] = s
 		return nil
 	})
+}
+
+// row is a mvccpb.KeyValue as protobuf reads it.
+type row struct {
+	Key, Value                           []byte
+	CreateRevision, ModRevision, Version int64
+	Lease                                int64
+}
+
+// keyValueType is the message of etcd's api/mvccpb/kv.proto.
+var keyValueType = func() protoreflect.MessageDescriptor {
+	fields := []*descriptorpb.FieldDescriptorProto{}
+	for i, name := range []string{"key", "create_revision", "mod_revision", "version", "value", "lease"} {
+		kind := descriptorpb.FieldDescriptorProto_TYPE_INT64
+		if name == "key" || name == "value" {
+			kind = descriptorpb.FieldDescriptorProto_TYPE_BYTES
+		}
+		fields = append(fields, &descriptorpb.FieldDescriptorProto{
+			Name: proto.String(name), Number: proto.Int32(int32(i + 1)), Type: kind.Enum(),
+			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+		})
+	}
+	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+		Name: proto.String("kv.proto"), Syntax: proto.String("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("KeyValue"), Field: fields}},
+	}, nil)
+	if err != nil {
+		panic(err)
+	}
+	return file.Messages().Get(0)
+}()
+
+// unmarshal reads a row with the library that etcd itself reads it with.
+func unmarshal(b []byte) (row, error) {
+	m := dynamicpb.NewMessage(keyValueType)
+	if err := proto.Unmarshal(b, m); err != nil {
+		return row{}, err
+	}
+	get := func(n protowire.Number) protoreflect.Value { return m.Get(keyValueType.Fields().ByNumber(n)) }
+	return row{ // nil for what is empty
+		Key: append([]byte(nil), get(1).Bytes()...), CreateRevision: get(2).Int(), ModRevision: get(3).Int(), Version: get(4).Int(),
+		Value: append([]byte(nil), get(5).Bytes()...), Lease: get(6).Int(),
+	}, nil
+}
+
+// unmarshalFast does the same by hand, for the benchmark.
+func unmarshalFast(b []byte) (kv row, err error) {
+	for len(b) > 0 {
+		number, wire, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return kv, protowire.ParseError(n)
+		}
+		b = b[n:]
+		if wire == protowire.BytesType {
+			v, n := protowire.ConsumeBytes(b)
+			if n < 0 {
+				return kv, protowire.ParseError(n)
+			}
+			switch number {
+			case 1:
+				kv.Key = v
+			case 5:
+				kv.Value = v
+			}
+			b = b[n:]
+			continue
+		}
+		if n = protowire.ConsumeFieldValue(number, wire, b); n < 0 {
+			return kv, protowire.ParseError(n)
+		}
+		b = b[n:]
+	}
+	return kv, nil
 }

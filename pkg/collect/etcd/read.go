@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 )
 
 // Source is a bbolt file. Size is asked again whenever it matters, for a live
@@ -52,7 +53,10 @@ type Options struct {
 // page, or is not etcd's. Everything else is a gap, and then Complete is false.
 // Secrets of which a newer revision may lie in what could not be read have
 // class unknown.
-func Read(ctx context.Context, src Source, opts Options) (*fact.EtcdDB, []fact.Gap, error) {
+//
+// A panic would be a fault of this package. It costs this file and no other: its
+// place becomes a gap, and nothing of the file counts.
+func Read(ctx context.Context, src Source, opts Options) (db *fact.EtcdDB, gaps []fact.Gap, err error) {
 	r := &reader{ctx: ctx, src: src, opts: opts}
 	if r.opts.limit == 0 {
 		r.opts.limit = MaxSecrets
@@ -63,8 +67,18 @@ func Read(ctx context.Context, src Source, opts Options) (*fact.EtcdDB, []fact.G
 	if opts.Path == "" {
 		r.opts.Path = "etcd database"
 	}
+	defer func() {
+		if v := recover(); v != nil {
+			r.gaps = nil
+			r.gap(fact.Unsupported, "%s%s", panicked, crash.Describe(v))
+			db, gaps, err = &fact.EtcdDB{Path: r.opts.Path, Snapshot: r.opts.Snapshot}, r.gaps, nil
+		}
+	}()
 	return r.read()
 }
+
+// panicked starts the detail of a gap for a fault of this package.
+const panicked = "a fault of this program, not of the file: "
 
 type reader struct {
 	ctx  context.Context

@@ -1,10 +1,12 @@
 package etcd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -242,6 +244,25 @@ func TestReadGaps(t *testing.T) {
 				Namespace: "shop", Name: "b", Revision: 4, Class: fact.ClassUnknownEncrypted, Size: 25,
 			}),
 			reason: fact.Unsupported, detail: "db: 1 Secrets are stored in a form that is not known (first: shop/b)",
+		},
+		"a Secret without a value": {
+			build: func(s *store) { put(s); s.put("/registry/secrets/shop/b", []byte{}) },
+			want: append(classified[:1:1], fact.StoredSecret{
+				Namespace: "shop", Name: "b", Revision: 4, Class: fact.ClassEmpty,
+			}),
+			reason: fact.Unsupported, detail: "db: 1 Secrets are stored in a form that is not known (first: shop/b)",
+		},
+		"an unknown field where a Secret's value should be": {
+			build: func(s *store) {
+				put(s)
+				s.do(op{key: "/registry/secrets/shop/b", value: []byte{}, odd: func(fields [][]byte) []byte { return field(bytes.Join(fields, nil), 13, []byte("CANARY")) }})
+			},
+			want:   uncertain,
+			reason: fact.Corrupt, detail: "db: page 2: element 2: an unknown field where the Secret's value should be",
+		},
+		"a Secret's name of 5,000 bytes": {
+			build: func(s *store) { put(s); s.put("/registry/secrets/shop/"+strings.Repeat("b", 5000), plain) }, want: uncertain,
+			reason: fact.Corrupt, detail: "db: page 5: element 2: a Secret's key without the names of a namespace and a Secret",
 		},
 		"more Secrets than are listed": {
 			build: func(s *store) {

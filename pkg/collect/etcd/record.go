@@ -15,7 +15,8 @@ type revision struct {
 
 const revisionSize = 17
 
-// parseRevision reads a row's key; problem says what is wrong with it.
+// parseRevision reads a row's key; problem says what is wrong with it. The
+// revision may be 0: no row has that one, but a compaction can be asked for it.
 func parseRevision(key []byte) (r revision, problem string) {
 	switch len(key) {
 	case revisionSize:
@@ -29,13 +30,14 @@ func parseRevision(key []byte) (r revision, problem string) {
 	}
 	r.main = int64(binary.BigEndian.Uint64(key))
 	r.sub = int64(binary.BigEndian.Uint64(key[9:]))
-	if key[8] != '_' || r.main <= 0 || r.sub < 0 {
+	if key[8] != '_' || r.main < 0 || r.sub < 0 {
 		return r, "not a revision"
 	}
 	return r, ""
 }
 
-// span is a part of a run.
+// span is a part of a run. The zero span is empty and can be read like any
+// other: an empty value is not written at all, so it has no place in a run.
 type span struct {
 	r         *run
 	off, size int
@@ -44,8 +46,16 @@ type span struct {
 // spanOf makes a span of bytes in memory.
 func spanOf(b []byte) span { return span{&run{buf: b, size: len(b)}, 0, len(b)} }
 
+// bytes gives n bytes at off, which has to lie inside the span.
+func (s span) bytes(off, n int) ([]byte, *fault) {
+	if n == 0 {
+		return nil, nil
+	}
+	return s.r.bytes(s.off+off, n)
+}
+
 // lead gives the first n bytes, or all if there are fewer.
-func (s span) lead(n int) ([]byte, *fault) { return s.r.bytes(s.off, min(n, s.size)) }
+func (s span) lead(n int) ([]byte, *fault) { return s.bytes(0, min(n, s.size)) }
 
 // leadSize is how much of a value is read at first, bytes.
 const leadSize = 512
@@ -70,7 +80,7 @@ func (c *scanner) take(n int) []byte {
 	}
 	if c.win == nil || c.off < c.winAt || c.off+n > c.winAt+len(c.win) {
 		size := min(max(n, leadSize), c.left())
-		win, f := c.s.r.bytes(c.s.off+c.off, size)
+		win, f := c.s.bytes(c.off, size)
 		if f != nil {
 			c.f = f
 			return nil
@@ -106,9 +116,12 @@ func (c *scanner) varint() (uint64, bool) {
 	return v, true
 }
 
+// The wire types of protobuf. Groups (3 and 4) are not read.
 const (
-	wireVarint = 0
-	wireBytes  = 2
+	wireVarint  = 0
+	wireFixed64 = 1
+	wireBytes   = 2
+	wireFixed32 = 5
 )
 
 // tag reads a field's number and wire type.
@@ -129,17 +142,35 @@ func (c *scanner) length() (int, bool) {
 	return int(v), true
 }
 
-// keyValue is a row's mvccpb.KeyValue.
+// keyValue is a row's mvccpb.KeyValue. Any field may be absent, and is then
+// zero: an empty value as a lock leaves it, no lease, and all but the key in a
+// tombstone.
 type keyValue struct {
-	key                  []byte // appended to the buffer that was given
+	key                  []byte // appended to the buffer that was given; its first maxHeldKey bytes
+	keySize              int
 	create, mod, version int64
 	value                span // empty where there is none
 	bare                 bool // nothing but a key, as a tombstone has it
+	more                 bool // fields that are not known, which a later version of etcd may add
 }
 
+// maxHeldKey is how much of a key is held, bytes. etcd limits only the size of a
+// request (1.5 MiB by default); a Secret's key has a prefix, two names of at
+// most 63 and 253 bytes and "/secrets/".
+const maxHeldKey = 4096
+
+// long reports whether there is more of the key than is held: then it is not a
+// Secret's.
+func (kv *keyValue) long() bool { return kv.keySize > len(kv.key) }
+
 // parseKeyValue reads key=1, create_revision=2, mod_revision=3, version=4,
-// value=5, lease=6; zero fields are not written. Each may stand once, in any
-// order, and nothing else may stand there. Of the value only the place is read.
+// value=5, lease=6, in any order. Fields that a later version adds are skipped.
+// Of the value only the place is read.
+//
+// What it takes means what protobuf says it means; two things that protobuf
+// takes are refused. etcd's marshaller never writes a field twice, or a number
+// in more bytes than it needs, but a flipped bit can make one field of another,
+// and the last one would count.
 func parseKeyValue(s span, keyBuf []byte) (kv keyValue, problem string, f *fault) {
 	const broken = "the row is not a KeyValue"
 	c := scanner{s: s}
@@ -147,8 +178,18 @@ func parseKeyValue(s span, keyBuf []byte) (kv keyValue, problem string, f *fault
 	kv.bare = true
 	for c.left() > 0 {
 		number, wire, ok := c.tag()
-		if !ok || number > 6 || seen&(1<<number) != 0 {
+		if !ok {
 			return kv, broken, c.f
+		}
+		if number > 6 {
+			if !c.skipField(wire) {
+				return kv, broken, c.f
+			}
+			kv.more = true
+			continue
+		}
+		if seen&(1<<number) != 0 {
+			return kv, "a field of the row is there twice", nil
 		}
 		seen |= 1 << number
 		switch {
@@ -159,24 +200,23 @@ func parseKeyValue(s span, keyBuf []byte) (kv keyValue, problem string, f *fault
 			}
 			if number == 5 {
 				kv.value = span{s.r, s.off + c.off, n}
-				kv.bare = false
+				kv.bare = kv.bare && n == 0
 				c.skip(n)
 				continue
 			}
-			if n > maxKey {
-				return kv, broken, nil
-			}
-			key := c.take(n)
-			if key == nil {
+			held := min(n, maxHeldKey)
+			key := c.take(held)
+			if c.f != nil {
 				return kv, broken, c.f
 			}
-			kv.key = append(keyBuf, key...)
+			c.skip(n - held)
+			kv.key, kv.keySize = append(keyBuf, key...), n
 		case wire == wireVarint && number != 1 && number != 5:
 			v, ok := c.varint()
-			if !ok || int64(v) <= 0 && number != 6 {
+			if !ok {
 				return kv, broken, c.f
 			}
-			kv.bare = false
+			kv.bare = kv.bare && v == 0
 			switch number {
 			case 2:
 				kv.create = int64(v)
@@ -193,6 +233,23 @@ func parseKeyValue(s span, keyBuf []byte) (kv keyValue, problem string, f *fault
 		return kv, "the row has no key", nil
 	}
 	return kv, "", nil
+}
+
+// skipField moves over a field's value.
+func (c *scanner) skipField(wire int) bool {
+	switch wire {
+	case wireVarint:
+		_, ok := c.varint()
+		return ok
+	case wireFixed64:
+		return c.skip(8)
+	case wireBytes:
+		n, ok := c.length()
+		return ok && c.skip(n)
+	case wireFixed32:
+		return c.skip(4)
+	}
+	return false
 }
 
 // consistent holds a row that is no tombstone against its revision.

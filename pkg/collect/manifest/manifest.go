@@ -1,6 +1,9 @@
-// Package manifest reads workloads from files, directories, kustomizations and
-// standard input, and names of workloads on a cluster, by cli-runtime's builder:
-// whatever kubectl takes behind -f, -R, -k and as TYPE/NAME, this takes too.
+// Package manifest reads workloads from files, directories, URLs, kustomizations
+// and standard input: whatever kubectl takes behind -f, -R and -k, this takes
+// too. It reads them itself, because the libraries behind kubectl quote what
+// they cannot read in their errors, say no line, and cannot be interrupted.
+// Workloads that are named as TYPE/NAME come from the cluster, by cli-runtime's
+// builder.
 package manifest
 
 import (
@@ -9,119 +12,278 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
 // Files names manifests, as kubectl's flags do.
 type Files struct {
-	Filenames []string // -f: files, directories, URLs, "-"
+	Filenames []string // -f: files, directories, patterns, URLs, "-"
 	Kustomize string   // -k
 	Recursive bool     // -R
+
+	// Builder is a command that writes what kustomize builds from the directory
+	// behind it to stdout (see BuildKustomization). -k needs it.
+	Builder []string
 }
 
 // Empty tells whether no manifest was named.
 func (f Files) Empty() bool { return len(f.Filenames) == 0 && f.Kustomize == "" }
 
-// Names lists what was named, for the report's scope.
+// Names lists what was named, for the report's scope. URLs have lost what may
+// be secret in them.
 func (f Files) Names() []string {
-	if f.Kustomize != "" {
-		return []string{f.Kustomize}
+	var names []string
+	for _, name := range f.Filenames {
+		names = append(names, weburl.Clean(name))
 	}
-	return f.Filenames
+	if f.Kustomize != "" {
+		names = append(names, weburl.Clean(f.Kustomize))
+	}
+	return names
 }
 
 // ErrNoWorkload says that manifests hold nothing that runs a pod.
 var ErrNoWorkload = errors.New("no pod and no workload found")
 
 // Read returns the workloads that manifests declare, sorted by namespace, kind
-// and name. No cluster is contacted. Objects that run no pod are passed over;
-// a manifest that cannot be parsed is an error that names it.
-func Read(_ context.Context, files Files, namespace string, stdin io.Reader) ([]fact.Workload, error) {
-	builder := resource.NewLocalBuilder().
-		Unstructured().
-		ContinueOnError()
-	named := slices.DeleteFunc(slices.Clone(files.Filenames), func(name string) bool { return name == "-" })
-	if len(named) < len(files.Filenames) {
-		builder = builder.Stream(stdin, stdinName)
+// and name. No cluster is contacted. Objects that run no pod are passed over.
+//
+// The error joins a Problem for everything that cannot be read: each source and
+// each document, so that one does not hide the next. Read returns as soon as the
+// context is done, even where a pipe or a server does not answer: then what it
+// had started is left to itself.
+func Read(ctx context.Context, files Files, namespace string, stdin io.Reader) ([]fact.Workload, error) {
+	type result struct {
+		workloads []fact.Workload
+		err       error
 	}
-	if len(named) > 0 || files.Kustomize != "" {
-		builder = builder.FilenameParam(false, &resource.FilenameOptions{
-			Filenames: named, Kustomize: files.Kustomize, Recursive: files.Recursive,
-		})
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if v := recover(); v != nil {
+				r = result{err: errors.New(panicked + crash.Describe(v))}
+			}
+			done <- r
+		}()
+		r.workloads, r.err = files.read(ctx, namespace, stdin)
+	}()
+	select {
+	case r := <-done:
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return r.workloads, r.err
+	case <-ctx.Done():
+		if files.Kustomize != "" { // which is being stopped, and removes its files
+			select {
+			case <-done:
+			case <-time.After(3 * time.Second):
+			}
+		}
+		return nil, ctx.Err()
 	}
-	var workloads []fact.Workload
-	err := builder.Do().Visit(func(info *resource.Info, err error) error {
-		if err != nil {
-			return err
+}
+
+func (f Files) read(ctx context.Context, namespace string, stdin io.Reader) ([]fact.Workload, error) {
+	var out declared
+	sources, problems := f.sources(stdin)
+	for _, s := range sources {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		objects, err := flatten(info.Object)
+		data, err := s.read(ctx)
 		if err != nil {
-			return fmt.Errorf("%s: %w", info.Source, err)
+			if s.built && err.Error() == notBuilt {
+				for _, reason := range f.explain() {
+					problems = append(problems, inSource(s.name, reason))
+				}
+				continue
+			}
+			problems = append(problems, inSource(s.name, err))
+			continue
 		}
-		for _, object := range objects {
-			// The builder does this for kinds that it knows from a cluster.
+		docs, wrong := split(s.name, data)
+		problems = append(problems, wrong...)
+		for i := range docs {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			docs[i].built = s.built
+			problems = append(problems, docs[i].workloads(namespace, &out)...)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	if len(out.workloads) == 0 {
+		return nil, fmt.Errorf("%w in %s", ErrNoWorkload, strings.Join(f.Names(), ", "))
+	}
+	out.storage.resolve(out.workloads, out.pending)
+	Sort(out.workloads)
+	return out.workloads, nil
+}
+
+// declared is what all manifests together declare.
+type declared struct {
+	workloads []fact.Workload
+	storage   storage
+	pending   []pendingClaim
+}
+
+// inSource names the source of an error that does not name one.
+func inSource(name string, err error) error {
+	var problem Problem
+	if errors.As(err, &problem) {
+		return err
+	}
+	return Problem{Source: name, Text: err.Error()}
+}
+
+// workloads adds what a document declares: an object, or those in a List.
+func (d *document) workloads(namespace string, out *declared) (problems []error) {
+	defer func() {
+		if v := recover(); v != nil {
+			problems = append(problems, d.problem(0, panicked+crash.Describe(v)))
+		}
+	}()
+	value, err := d.decode()
+	if err != nil {
+		return []error{err}
+	}
+	if value == nil {
+		return nil
+	}
+	flatten(value, nil, "", "", func(object *unstructured.Unstructured, path []any, err error) {
+		var workload fact.Workload
+		var claims map[int]string
+		found := false
+		if err == nil {
 			if object.GetNamespace() == "" && namespace != "" {
 				object.SetNamespace(namespace)
 			}
-			workload, found, err := fromObject(object, sourcePrefix(info.Source))
-			if err != nil {
-				return fmt.Errorf("%s: %s %q: %w", info.Source, object.GetKind(), object.GetName(), err)
-			}
-			if found {
-				workloads = append(workloads, workload)
-			}
+			out.storage.add(object, d.source+" ")
+			workload, claims, found, err = fromObject(object, d.source+" ")
+			err = named(object, err)
 		}
-		return nil
+		if err != nil {
+			problems = append(problems, d.problem(d.lineOf(path, err), itemText(path)+err.Error()))
+		}
+		if found {
+			for volume, name := range claims {
+				out.pending = append(out.pending, pendingClaim{len(out.workloads), volume, workload.Owner.Namespace, name})
+			}
+			out.workloads = append(out.workloads, workload)
+		}
 	})
-	if err != nil {
-		return nil, withoutValues(err)
-	}
-	if len(workloads) == 0 {
-		return nil, fmt.Errorf("%w in %s", ErrNoWorkload, strings.Join(files.Names(), ", "))
-	}
-	Sort(workloads)
-	return workloads, nil
+	return problems
 }
 
-// flatten returns an object, or those in a List, lists in lists too. The
-// builder's own way forgets which file a broken item is in.
-func flatten(object runtime.Object) ([]*unstructured.Unstructured, error) {
-	switch o := object.(type) {
-	case *unstructured.Unstructured:
-		if o.GetKind() == "" {
-			return nil, errors.New("expected an object, found one without kind")
-		}
-		if !o.IsList() {
-			return []*unstructured.Unstructured{o}, nil
-		}
-		list, err := o.ToList()
-		if err != nil {
-			return nil, fmt.Errorf("%s: expected a list of objects in items", o.GetKind())
-		}
-		return flatten(list)
-	case *unstructured.UnstructuredList:
-		var out []*unstructured.Unstructured
-		for i := range o.Items {
-			inner, err := flatten(&o.Items[i])
-			if err != nil {
-				return nil, fmt.Errorf("%s: items[%d]: %w", o.GetKind(), i, err)
-			}
-			out = append(out, inner...)
-		}
-		return out, nil
+// lineOf is the line in the text of what an error at a path of objects is about.
+func (d *document) lineOf(path []any, err error) int {
+	var field *fieldError
+	if errors.As(err, &field) {
+		path = append(slices.Clone(path), field.path...)
 	}
-	return nil, fmt.Errorf("expected an object, found %T", object)
+	if len(path) == 0 {
+		return 0
+	}
+	return lineOf(d.text, path)
+}
+
+// itemText names an object in a List.
+func itemText(path []any) string {
+	if len(path) == 0 {
+		return ""
+	}
+	return pathText(path) + ": "
+}
+
+// objectError says what is wrong with an object that has a name.
+type objectError struct {
+	kind, name string
+	err        error
+}
+
+func (e *objectError) Error() string { return fmt.Sprintf("%s %q: %v", e.kind, e.name, e.err) }
+
+func (e *objectError) Unwrap() error { return e.err }
+
+// named puts kind and name before an error, where they are a kind and a name.
+func named(object *unstructured.Unstructured, err error) error {
+	if err == nil || !isKind(object.GetKind()) {
+		return err
+	}
+	if problems := validation.IsDNS1123Subdomain(object.GetName()); len(problems) > 0 {
+		return fmt.Errorf("%s: %w", object.GetKind(), err)
+	}
+	return &objectError{object.GetKind(), object.GetName(), err}
+}
+
+// isKind reports whether text is the kind of an object, by its letters.
+func isKind(text string) bool {
+	if text == "" || len(text) > 63 || text[0] < 'A' || text[0] > 'Z' {
+		return false
+	}
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9')
+	})
+}
+
+// flatten gives an object, or those in a List, lists in lists too, with their
+// path in the document. The items of a list of one kind need not say it.
+func flatten(value any, path []any, itemKind, itemVersion string, give func(*unstructured.Unstructured, []any, error)) {
+	fields, isMap := value.(map[string]any)
+	if !isMap {
+		give(nil, path, &fieldError{text: "expected an object, found " + typeName(value)})
+		return
+	}
+	object := &unstructured.Unstructured{Object: fields}
+	for _, field := range []string{"kind", "apiVersion"} {
+		if _, isText := fields[field].(string); !isText && fields[field] != nil {
+			give(nil, path, &fieldError{[]any{field}, "expected a string, found " + typeName(fields[field])})
+			return
+		}
+	}
+	if object.GetKind() == "" && itemKind != "" {
+		object.SetKind(itemKind)
+		object.SetAPIVersion(itemVersion)
+	}
+	kind := object.GetKind()
+	if kind == "" {
+		give(nil, path, &fieldError{text: "expected an object, found one without kind"})
+		return
+	}
+	items, isList := fields["items"].([]any)
+	if !isList && (!strings.HasSuffix(kind, "List") || fields["items"] == nil) {
+		give(object, path, nil)
+		return
+	}
+	if !isList {
+		give(nil, path, &fieldError{[]any{"items"}, "expected a list of objects, found " + typeName(fields["items"])})
+		return
+	}
+	itemKind = ""
+	if one, found := strings.CutSuffix(kind, "List"); found {
+		itemKind = one
+	}
+	for i, item := range items {
+		flatten(item, append(slices.Clone(path), "items", i), itemKind, object.GetAPIVersion(), give)
+	}
 }
 
 // Sort orders workloads as fact.Set wants them.
@@ -137,49 +299,6 @@ func Sort(workloads []fact.Workload) {
 
 // stdinName stands where a file's name would, in evidence and errors.
 const stdinName = "stdin"
-
-func sourcePrefix(source string) string {
-	if source == "" {
-		source = stdinName
-	}
-	return source + " "
-}
-
-// quotes are the places where the libraries that read manifests quote what they
-// read, a Secret's data among it: a whole object without a kind, a time that is
-// none, and what a kustomization's generators are given.
-var quotes = []struct {
-	from *regexp.Regexp
-	to   string
-}{
-	{regexp.MustCompile(`(?s)Object '(\w+)' is missing in '.*`), "expected an object, found one without $1"},
-	{regexp.MustCompile(`cannot unmarshal number \S+`), "cannot unmarshal a number"},
-	{regexp.MustCompile(`(?s)unknown anchor '.*' referenced`), "reference to an unknown anchor"},
-	{regexp.MustCompile(`(?s)anchor '.*' value contains itself`), "an anchor's value contains itself"},
-	{regexp.MustCompile("(?s)cannot (?:decode|unmarshal) \\S+ `.*`(?: as an? .*| into .*)"), "a value of another type than its tag or field says"},
-	{regexp.MustCompile(`(?s)invalid map key: .*`), "a map key that is no text"},
-	{regexp.MustCompile(`(?s)parsing time .*`), "expected a time (RFC 3339)"},
-	{regexp.MustCompile(`(?s)(literal sources|env source files|file sources):? .*`), "$1: expected KEY=VALUE or a file that can be read"},
-}
-
-// withoutValues words an error anew where it would quote a manifest's values.
-func withoutValues(err error) error {
-	var aggregate utilerrors.Aggregate
-	if errors.As(err, &aggregate) {
-		var plain []error
-		for _, e := range utilerrors.Flatten(aggregate).Errors() {
-			plain = append(plain, withoutValues(e))
-		}
-		return errors.Join(plain...)
-	}
-	text := err.Error()
-	for _, q := range quotes {
-		if q.from.MatchString(text) {
-			return errors.New(q.from.ReplaceAllString(text, q.to))
-		}
-	}
-	return err
-}
 
 // Named resolves TYPE/NAME arguments on the cluster. It returns one workload
 // for each: with the object's own template, and without pods.
@@ -210,9 +329,9 @@ func Named(_ context.Context, getter resource.RESTClientGetter, namespace string
 		if !ok {
 			return nil, fmt.Errorf("expected an object, found %T", info.Object)
 		}
-		workload, found, err := fromObject(object, "")
+		workload, _, found, err := fromObject(object, "")
 		if err != nil {
-			return nil, fmt.Errorf("%s %q: %w", object.GetKind(), object.GetName(), err)
+			return nil, named(object, err)
 		}
 		if !found {
 			return nil, fmt.Errorf("%s %q runs no pod: %s", object.GetKind(), object.GetName(), expected)
@@ -272,8 +391,9 @@ var builtin = map[string][]string{
 
 // fromObject finds the pod spec in an object, whatever its kind: a Pod's own,
 // or a template's that has containers. Other kinds with none of these fields
-// run no pod that we know of.
-func fromObject(object *unstructured.Unstructured, prefix string) (fact.Workload, bool, error) {
+// run no pod that we know of. Claims are the names of its claims by volume: what
+// is behind them the object does not say.
+func fromObject(object *unstructured.Unstructured, prefix string) (w fact.Workload, claims map[int]string, found bool, err error) {
 	gvk := object.GroupVersionKind()
 	fields, own := builtin[gvk.Group+" "+gvk.Kind]
 	if !own {
@@ -286,22 +406,26 @@ func fromObject(object *unstructured.Unstructured, prefix string) (fact.Workload
 			}
 		}
 		if fields == nil {
-			return fact.Workload{}, false, nil
+			return fact.Workload{}, nil, false, nil
+		}
+	}
+	for _, metadata := range []struct {
+		path []string
+		of   reflect.Type
+	}{{[]string{"metadata"}, metadataType}, {append(slices.Clone(fields), "metadata"), metadataType}} {
+		if value, found := lookup(object.Object, metadata.path); found {
+			if wrong := misfit(value, metadata.of, anyPath(metadata.path)); wrong != nil {
+				return fact.Workload{}, nil, false, wrong
+			}
 		}
 	}
 	path := strings.Join(append(slices.Clone(fields), "spec"), ".")
-	spec, err := podSpec(object.Object, fields, path)
+	spec, err := podSpec(object.Object, fields)
 	if err != nil {
-		return fact.Workload{}, false, err
+		return fact.Workload{}, nil, false, err
 	}
-	labels, err := texts(object.Object, append(slices.Clone(fields), "metadata", "labels"))
-	if err != nil {
-		return fact.Workload{}, false, err
-	}
-	annotations, err := texts(object.Object, append(slices.Clone(fields), "metadata", "annotations"))
-	if err != nil {
-		return fact.Workload{}, false, err
-	}
+	labels := texts(object.Object, append(slices.Clone(fields), "metadata", "labels"))
+	annotations := texts(object.Object, append(slices.Clone(fields), "metadata", "annotations"))
 	namespace, name := object.GetNamespace(), object.GetName()
 	if name == "" {
 		name = object.GetGenerateName()
@@ -310,30 +434,59 @@ func fromObject(object *unstructured.Unstructured, prefix string) (fact.Workload
 	if namespace != "" {
 		origin += namespace + "/"
 	}
-	return fact.Workload{
+	w = fact.Workload{
 		Owner: fact.Subject{
 			Kind: object.GetKind(), Namespace: namespace, Name: name,
 			Platform: fact.PlatformNamespace("", namespace),
 		},
 		Spec: podspec.From(origin+name, path, labels, annotations, spec),
-	}, true, nil
+	}
+	openVolumes(&w.Spec)
+	return w, claimsOf(spec), true, nil
+}
+
+// objectMeta are the fields of metadata that are read.
+type objectMeta struct {
+	Name         string            `json:"name"`
+	GenerateName string            `json:"generateName"`
+	Namespace    string            `json:"namespace"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+}
+
+var (
+	metadataType = reflect.TypeFor[objectMeta]()
+	podSpecType  = reflect.TypeFor[corev1.PodSpec]()
+)
+
+func anyPath(fields []string) []any {
+	path := make([]any, len(fields))
+	for i, field := range fields {
+		path[i] = field
+	}
+	return path
 }
 
 // podSpec converts the spec below fields. It is strict about types and lenient
 // about unknown fields, as the API server is with warnings only. Its errors name
 // the field, never a value.
-func podSpec(object map[string]any, fields []string, path string) (*corev1.PodSpec, error) {
+func podSpec(object map[string]any, fields []string) (*corev1.PodSpec, error) {
+	at := append(anyPath(fields), "spec")
 	value, _ := lookup(object, append(slices.Clone(fields), "spec"))
 	raw, ok := value.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("%s: expected a pod spec, found %s", path, typeName(value))
+		return nil, &fieldError{at, "expected a pod spec, found " + typeName(value)}
 	}
 	if list, ok := raw["containers"].([]any); !ok || len(list) == 0 {
-		return nil, fmt.Errorf("%s.containers: expected a list of at least one container, found %s", path, typeName(raw["containers"]))
+		return nil, &fieldError{append(at, "containers"), "expected a list of at least one container, found " + typeName(raw["containers"])}
+	}
+	if wrong := misfit(raw, podSpecType, at); wrong != nil {
+		return nil, wrong
 	}
 	var spec corev1.PodSpec
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &spec); err != nil {
-		return nil, fmt.Errorf("reading its pod spec (%s): %w", path, withoutValues(err))
+		// What misfit does not find. The error may quote a value.
+		return nil, &fieldError{at, "expected a pod spec, found a value of another type in it"}
 	}
 	return &spec, nil
 }
@@ -353,23 +506,19 @@ func lookup(object map[string]any, fields []string) (any, bool) {
 	return value, true
 }
 
-// texts finds a map of strings; nil where there is none.
-func texts(object map[string]any, fields []string) (map[string]string, error) {
-	value, found := lookup(object, fields)
-	if !found || value == nil {
-		return nil, nil
-	}
+// texts finds a map of strings, as misfit has found it to be; nil where there
+// is none.
+func texts(object map[string]any, fields []string) map[string]string {
+	value, _ := lookup(object, fields)
 	raw, ok := value.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("%s: expected a map, found %s", strings.Join(fields, "."), typeName(value))
+		return nil
 	}
 	out := make(map[string]string, len(raw))
 	for key, v := range raw {
-		if out[key], ok = v.(string); !ok {
-			return nil, fmt.Errorf("%s: expected strings, found %s", strings.Join(fields, "."), typeName(v))
-		}
+		out[key], _ = v.(string)
 	}
-	return out, nil
+	return out
 }
 
 // typeName names the type of a decoded value, for errors that must not quote it.

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
 // The flags of kube-apiserver that are kept: none can hold a secret, once the
@@ -115,27 +116,10 @@ func (c *Collector) readServer(p *process, buf []byte) (*fact.APIServer, error) 
 	return server, err
 }
 
-// clean makes a flag's value fit for a fact: valid text without the user
-// information that a URL can carry. --etcd-servers is a list with commas,
+// clean makes a flag's value fit for a fact: valid text without what a URL may
+// carry of a secret. --etcd-servers is a list with commas,
 // --etcd-servers-overrides one of RESOURCE#URL;URL.
-func clean(value string) string {
-	var b strings.Builder
-	for value != "" {
-		before, rest, ok := strings.Cut(value, "://")
-		b.WriteString(before)
-		if !ok {
-			break
-		}
-		b.WriteString("://")
-		end := strings.IndexAny(rest, "/,;")
-		if end < 0 {
-			end = len(rest)
-		}
-		b.WriteString(rest[strings.LastIndexByte(rest[:end], '@')+1 : end])
-		value = rest[end:]
-	}
-	return rootfs.Text(b.String())
-}
+func clean(value string) string { return rootfs.Text(weburl.CleanList(value, ",;")) }
 
 // readEncryption reads the file below the server's own root. The bytes, which
 // hold keys, are wiped as soon as they are parsed.

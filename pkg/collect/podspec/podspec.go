@@ -39,9 +39,15 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 	if spec.OS != nil {
 		out.OS = string(spec.OS.Name)
 	}
+	for _, label := range []string{corev1.LabelOSStable, "beta.kubernetes.io/os"} {
+		if out.OS == "" && spec.NodeSelector[label] == string(corev1.Windows) {
+			out.OS, out.OSField = string(corev1.Windows), "nodeSelector["+label+"]"
+		}
+	}
 	if sc := spec.SecurityContext; sc != nil {
 		out.RunAsUser, out.RunAsNonRoot = sc.RunAsUser, sc.RunAsNonRoot
 		out.Seccomp = seccompType(sc.SeccompProfile)
+		out.HostProcess = hostProcess(sc.WindowsOptions)
 	}
 	for i := range spec.Volumes {
 		out.Volumes = append(out.Volumes, volume(i, &spec.Volumes[i]))
@@ -66,6 +72,9 @@ func volume(i int, v *corev1.Volume) fact.Volume {
 	}
 	if v.Image != nil {
 		out.Image = v.Image.Reference
+	}
+	if v.FlexVolume != nil {
+		out.Unread = fact.Unsupported // its driver mounts what it likes
 	}
 	return out
 }
@@ -97,6 +106,7 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 	}
 	if sc := c.SecurityContext; sc != nil {
 		out.Privileged = sc.Privileged
+		out.HostProcess = hostProcess(sc.WindowsOptions)
 		out.AllowPrivilegeEscalation = sc.AllowPrivilegeEscalation
 		out.ReadOnlyRootFilesystem = sc.ReadOnlyRootFilesystem
 		out.RunAsUser, out.RunAsNonRoot = sc.RunAsUser, sc.RunAsNonRoot
@@ -126,6 +136,13 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 		out.Mounts = append(out.Mounts, fact.VolumeMount{Volume: d.Name, Path: d.DevicePath, Device: true})
 	}
 	return out
+}
+
+func hostProcess(options *corev1.WindowsSecurityContextOptions) *bool {
+	if options == nil {
+		return nil
+	}
+	return options.HostProcess
 }
 
 func seccompType(profile *corev1.SeccompProfile) string {

@@ -22,6 +22,7 @@ func TestFrom(t *testing.T) {
 		return &corev1.SecurityContext{
 			Privileged: ptr(true), AllowPrivilegeEscalation: ptr(false), ReadOnlyRootFilesystem: ptr(true),
 			RunAsUser: ptr(uid), RunAsNonRoot: ptr(true),
+			WindowsOptions: &corev1.WindowsSecurityContextOptions{HostProcess: ptr(false)},
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined},
 			Capabilities:   &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN", "CAP_SYS_TIME"}, Drop: []corev1.Capability{"ALL"}},
 		}
@@ -31,11 +32,13 @@ func TestFrom(t *testing.T) {
 		RuntimeClassName: ptr("kata"), OS: &corev1.PodOS{Name: corev1.Linux},
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsUser: ptr(int64(7)), RunAsNonRoot: ptr(false), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+			WindowsOptions: &corev1.WindowsSecurityContextOptions{HostProcess: ptr(true)},
 		},
 		Volumes: []corev1.Volume{
 			{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}}},
 			{Name: "models", VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "registry.example/models:v1"}}},
 			{Name: "plain"},
+			{Name: "flex", VolumeSource: corev1.VolumeSource{FlexVolume: &corev1.FlexVolumeSource{Driver: "example.com/host"}}},
 		},
 		InitContainers: []corev1.Container{{Name: "init", Image: "registry.example/init:v1"}},
 		Containers: []corev1.Container{
@@ -55,7 +58,7 @@ func TestFrom(t *testing.T) {
 	}
 	secured := func(c fact.Container, uid int64) fact.Container {
 		c.Privileged, c.AllowPrivilegeEscalation, c.ReadOnlyRootFilesystem = ptr(true), ptr(false), ptr(true)
-		c.RunAsUser, c.RunAsNonRoot, c.Seccomp = ptr(uid), ptr(true), "Unconfined"
+		c.RunAsUser, c.RunAsNonRoot, c.Seccomp, c.HostProcess = ptr(uid), ptr(true), "Unconfined", ptr(false)
 		c.CapAdd, c.CapDrop = []string{"NET_ADMIN", "CAP_SYS_TIME"}, []string{"ALL"}
 		return c
 	}
@@ -63,11 +66,12 @@ func TestFrom(t *testing.T) {
 		Origin: "deployment/shop/web", Path: "spec.template.spec",
 		Labels: map[string]string{"app": "web"}, Annotations: []string{"a", "b"},
 		HostNetwork: true, HostPID: true, HostIPC: true, HostUsers: ptr(false), RuntimeClass: "kata", OS: "linux",
-		RunAsUser: ptr(int64(7)), RunAsNonRoot: ptr(false), Seccomp: "RuntimeDefault",
+		RunAsUser: ptr(int64(7)), RunAsNonRoot: ptr(false), Seccomp: "RuntimeDefault", HostProcess: ptr(true),
 		Volumes: []fact.Volume{
 			{Name: "host", Field: "spec.volumes[0]", Source: "hostPath", HostPath: "/etc"},
 			{Name: "models", Field: "spec.volumes[1]", Source: "image", Image: "registry.example/models:v1"},
 			{Name: "plain", Field: "spec.volumes[2]", Source: "emptyDir"},
+			{Name: "flex", Field: "spec.volumes[3]", Source: "flexVolume", Unread: fact.Unsupported},
 		},
 		Containers: []fact.Container{
 			{Name: "init", Type: fact.InitContainer, Field: "spec.initContainers[0]", Image: "registry.example/init:v1"},
@@ -95,6 +99,29 @@ func TestNothingDeclared(t *testing.T) {
 	want := fact.PodSpec{Origin: "o", Path: "spec", Containers: []fact.Container{{Type: fact.RegularContainer, Field: "spec.containers[0]"}}}
 	if diff := cmp.Diff(want, From("o", "spec", nil, nil, &corev1.PodSpec{Containers: []corev1.Container{{}}})); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+// A pod is Windows' where it says so, or asks for such a node.
+func TestWindows(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spec      corev1.PodSpec
+		os, field string
+	}{
+		"os.name":                {corev1.PodSpec{OS: &corev1.PodOS{Name: corev1.Windows}}, "windows", ""},
+		"a node selector":        {corev1.PodSpec{NodeSelector: map[string]string{"kubernetes.io/os": "windows"}}, "windows", "nodeSelector[kubernetes.io/os]"},
+		"the old node selector":  {corev1.PodSpec{NodeSelector: map[string]string{"beta.kubernetes.io/os": "windows"}}, "windows", "nodeSelector[beta.kubernetes.io/os]"},
+		"os.name counts more":    {corev1.PodSpec{OS: &corev1.PodOS{Name: corev1.Linux}, NodeSelector: map[string]string{"kubernetes.io/os": "windows"}}, "linux", ""},
+		"a selector of Linux":    {corev1.PodSpec{NodeSelector: map[string]string{"kubernetes.io/os": "linux"}}, "", ""},
+		"another selector":       {corev1.PodSpec{NodeSelector: map[string]string{"os": "windows"}}, "", ""},
+		"no word about a system": {corev1.PodSpec{}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := From("o", "spec", nil, nil, &tc.spec)
+			if got.OS != tc.os || got.OSField != tc.field {
+				t.Errorf("want %q from %q, got %q from %q", tc.os, tc.field, got.OS, got.OSField)
+			}
+		})
 	}
 }
 

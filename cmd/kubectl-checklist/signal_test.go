@@ -1,0 +1,88 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// asPlugin makes the test binary the plugin.
+const asPlugin = "KUBECTL_CHECKLIST_TEST_PLUGIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asPlugin) != "" {
+		os.Exit(run(append([]string{"kubectl-checklist"}, os.Args[1:]...)))
+	}
+	os.Exit(m.Run())
+}
+
+// Ctrl-C and SIGTERM end the reading of standard input and of files, whatever
+// does not come.
+func TestSignalsEndReading(t *testing.T) {
+	for name, args := range map[string][]string{
+		"standard input": {"pods", "-f", "-"},
+		"a manifest":     {"pods", "-f", "PIPE"},
+		"facts":          {"--facts", "PIPE"},
+		"standard facts": {"--facts", "/dev/stdin"},
+	} {
+		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+			t.Run(name+" and "+signal.String(), func(t *testing.T) {
+				t.Parallel()
+				pipe := filepath.Join(t.TempDir(), "pipe")
+				if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				args := slices.Clone(args)
+				named := slices.Index(args, "PIPE")
+				if named >= 0 {
+					args[named] = pipe
+				}
+				cmd := exec.Command(os.Args[0], args...)
+				cmd.Env = append(os.Environ(), asPlugin+"=1", "KUBECONFIG=/dev/null")
+				stdin, err := cmd.StdinPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer stdin.Close() //nolint:errcheck // the reader is gone
+				var out, errOut bytes.Buffer
+				cmd.Stdout, cmd.Stderr = &out, &errOut
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				// It reads: a named pipe opens for writing once somebody does,
+				// and other pipes take no more than they hold.
+				writer := stdin
+				if named >= 0 {
+					if writer, err = os.OpenFile(pipe, os.O_WRONLY, 0); err != nil {
+						t.Fatal(err)
+					}
+					defer writer.Close() //nolint:errcheck // the reader is gone
+				}
+				if _, err := writer.Write(bytes.Repeat([]byte("# \n"), 1<<20)); err != nil {
+					t.Fatal(err)
+				}
+				if err := cmd.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+				done := make(chan error, 1)
+				go func() { done <- cmd.Wait() }()
+				select {
+				case <-done:
+				case <-time.After(time.Minute):
+					_ = cmd.Process.Kill()
+					t.Fatal("it did not end")
+				}
+				if code := cmd.ProcessState.ExitCode(); code != 2 || out.Len() > 0 || errOut.String() != "error: interrupted\n" {
+					t.Errorf("status %d, stdout %q, stderr %q", code, &out, &errOut)
+				}
+			})
+		}
+	}
+}

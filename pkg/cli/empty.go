@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// neverEmpty are the flags that say where to look. One that is given and empty
+// is a variable that was not set: without the flag the run would look elsewhere,
+// at the live cluster for one.
+var neverEmpty = []string{
+	"filename", "kustomize", "snapshot", "facts", "root", "save-facts",
+	"kubeconfig", "context", "cluster", "server", "control-plane-node", "for-node",
+}
+
+// errEmpty is what an empty value is refused with.
+var errEmpty = errors.New(`expected a value, found "": is a variable not set?`)
+
+// refuseEmpty makes every command refuse empty values of those flags, and empty
+// arguments.
+func refuseEmpty(root *cobra.Command) {
+	for _, name := range neverEmpty {
+		wrapFlag(root.PersistentFlags().Lookup(name))
+	}
+	for _, cmd := range append(root.Commands(), root) {
+		for _, name := range neverEmpty {
+			wrapFlag(cmd.Flags().Lookup(name))
+		}
+		inner := cmd.Args
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if slices.Contains(args, "") {
+				return fmt.Errorf("argument %d: %w", 1+slices.Index(args, ""), errEmpty)
+			}
+			if inner == nil {
+				return nil
+			}
+			return inner(cmd, args)
+		}
+	}
+}
+
+func wrapFlag(flag *pflag.Flag) {
+	if flag == nil {
+		return
+	}
+	if _, done := flag.Value.(notEmpty); done {
+		return
+	}
+	flag.Value = notEmpty{flag.Value}
+	if flag.DefValue == "[]" {
+		flag.DefValue = "" // else the help would show it
+	}
+}
+
+// notEmpty is a flag's value that refuses the empty text, in a list too.
+type notEmpty struct{ pflag.Value }
+
+func (v notEmpty) Set(text string) error {
+	words := []string{text}
+	if v.Type() == "stringSlice" && text != "" {
+		var err error
+		if words, err = csv.NewReader(strings.NewReader(text)).Read(); err != nil {
+			words = nil // the value itself says what is wrong
+		}
+	}
+	if slices.Contains(words, "") {
+		return errEmpty
+	}
+	return v.Value.Set(text)
+}
+
+// flagError words an error about a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && errors.Is(err, errEmpty) {
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errEmpty)
+	}
+	return fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())
+}

@@ -1,0 +1,140 @@
+package manifest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// A claim is a path: to a claim's object, to a volume, and from there, perhaps,
+// to a directory of the node. Manifests can hold all three; where one is missing
+// nobody knows what is behind the claim.
+
+// storage is what manifests declare of volumes.
+type storage struct {
+	volumes map[string]persistent // PersistentVolumes by name
+	claims  []claim
+}
+
+// persistent is a PersistentVolume.
+type persistent struct {
+	path, from              string // of the node; "" for one that is elsewhere
+	claimNamespace, claimOf string // its claimRef; "" for none
+	unread                  fact.Reason
+}
+
+// claim is a PersistentVolumeClaim; volume is "" where a provisioner makes one,
+// or the cluster chooses it.
+type claim struct{ namespace, name, volume string }
+
+// add takes the object, if it is one of storage.
+func (s *storage) add(object *unstructured.Unstructured, prefix string) {
+	text := func(fields ...string) string {
+		value, _, _ := unstructured.NestedString(object.Object, fields...)
+		return value
+	}
+	if object.GetAPIVersion() != "v1" {
+		return
+	}
+	switch object.GetKind() {
+	case "PersistentVolume":
+		v := persistent{claimNamespace: text("spec", "claimRef", "namespace"), claimOf: text("spec", "claimRef", "name")}
+		for _, source := range []string{"hostPath", "local"} {
+			if path := text("spec", source, "path"); path != "" {
+				v.path = path
+				v.from = fmt.Sprintf("%spersistentvolume/%s spec.%s.path", prefix, object.GetName(), source)
+			}
+		}
+		if _, flex, _ := unstructured.NestedMap(object.Object, "spec", "flexVolume"); flex {
+			v.unread = fact.Unsupported // its driver mounts what it likes
+		}
+		if s.volumes == nil {
+			s.volumes = map[string]persistent{}
+		}
+		s.volumes[object.GetName()] = v
+	case "PersistentVolumeClaim":
+		s.claims = append(s.claims, claim{object.GetNamespace(), object.GetName(), text("spec", "volumeName")})
+	}
+}
+
+// follow finds what is behind a claim; false where the manifests do not say. An
+// object without a namespace is in the same as any other: where they are applied
+// decides.
+func (s *storage) follow(namespace, name string) (persistent, bool) {
+	same := func(other string) bool { return namespace == other || namespace == "" || other == "" }
+	var found persistent
+	known := false
+	for _, volume := range slices.Sorted(maps.Keys(s.volumes)) {
+		// Of two that fit, the one on the node counts.
+		if v := s.volumes[volume]; v.claimOf == name && same(v.claimNamespace) && (!known || found.path == "" && v.path != "") {
+			found, known = v, true
+		}
+	}
+	if known {
+		return found, true
+	}
+	for _, c := range s.claims {
+		if c.name == name && same(c.namespace) && c.volume != "" {
+			v, found := s.volumes[c.volume]
+			return v, found
+		}
+	}
+	return persistent{}, false
+}
+
+// openVolumes marks the volumes of a spec of which a manifest alone does not
+// say what is behind them: claims, and what containers mount though the spec
+// does not list it (a StatefulSet's claims, or what a webhook adds).
+func openVolumes(spec *fact.PodSpec) {
+	for i := range spec.Volumes {
+		if v := &spec.Volumes[i]; v.Source == "persistentVolumeClaim" || v.Source == "ephemeral" {
+			v.Unread = fact.NotPresent
+		}
+	}
+	for i := range spec.Containers {
+		for _, m := range spec.Containers[i].Mounts {
+			if !slices.ContainsFunc(spec.Volumes, func(v fact.Volume) bool { return v.Name == m.Volume }) {
+				spec.Volumes = append(spec.Volumes, fact.Volume{
+					Name: m.Volume, Field: "spec.volumes[" + m.Volume + "]", Source: notListed, Unread: fact.NotPresent,
+				})
+			}
+		}
+	}
+}
+
+// notListed is the source of a volume that a spec does not list.
+const notListed = "unlisted"
+
+// pendingClaim is a claim of a workload, until all manifests are read.
+type pendingClaim struct {
+	workload, volume int
+	namespace, name  string
+}
+
+// claimsOf lists the claims of a spec by the place of their volume.
+func claimsOf(spec *corev1.PodSpec) map[int]string {
+	claims := map[int]string{}
+	for i := range spec.Volumes {
+		if pvc := spec.Volumes[i].PersistentVolumeClaim; pvc != nil {
+			claims[i] = pvc.ClaimName
+		}
+	}
+	return claims
+}
+
+// resolve fills in what is behind the claims of workloads.
+func (s *storage) resolve(workloads []fact.Workload, pending []pendingClaim) {
+	for _, p := range pending {
+		found, known := s.follow(p.namespace, p.name)
+		if !known {
+			continue
+		}
+		v := &workloads[p.workload].Spec.Volumes[p.volume]
+		v.HostPath, v.HostPathFrom, v.Unread = found.path, found.from, found.unread
+	}
+}

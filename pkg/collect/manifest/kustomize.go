@@ -1,0 +1,281 @@
+package manifest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/kustomize/api/konfig"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+// BuildKustomization writes what kustomize builds from a directory, with the
+// options that kubectl has. It is for a process of its own: kustomize ends the
+// process on some errors, writes to stderr, quotes values in both, starts git
+// for remote bases, and cannot be interrupted. The error holds none of its words.
+func BuildKustomization(dir string, out io.Writer) error {
+	log.SetOutput(io.Discard)
+	opts := krusty.MakeDefaultOptions()
+	opts.Reorder = krusty.ReorderOptionLegacy
+	resources, err := krusty.MakeKustomizer(opts).Run(filesys.MakeFsOnDisk(), dir)
+	if err != nil {
+		return errors.New(notBuilt)
+	}
+	built, err := resources.AsYaml()
+	if err != nil {
+		return errors.New(notBuilt)
+	}
+	_, err = out.Write(built)
+	return err
+}
+
+const notBuilt = "kustomize cannot build it"
+
+// kustomize runs BuildKustomization in a process of its own.
+func (f Files) kustomize(ctx context.Context) ([]byte, error) {
+	if problem := f.localProblem(); problem != "" {
+		return nil, errors.New(problem)
+	}
+	if len(f.Builder) == 0 {
+		return nil, errors.New("no kustomize here to build it")
+	}
+	// Remote bases are cloned into a temporary directory, which kustomize does
+	// not remove when it is stopped.
+	temporary, err := os.MkdirTemp("", "kubectl-checklist-")
+	if err != nil {
+		return nil, fmt.Errorf("making a directory for kustomize: %w", cause(err))
+	}
+	defer os.RemoveAll(temporary) //nolint:errcheck // nowhere to tell
+	cmd := exec.CommandContext(ctx, f.Builder[0], append(slices.Clone(f.Builder[1:]), f.Kustomize)...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+temporary, "TMP="+temporary, "TEMP="+temporary)
+	cmd.WaitDelay = time.Second
+	ownGroup(cmd)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("starting kustomize: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting kustomize: %w", cause(err))
+	}
+	built, readErr := limited(out)
+	if readErr != nil {
+		_ = cmd.Cancel()
+	}
+	err = cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case readErr != nil:
+		return nil, readErr
+	case err != nil:
+		return nil, errors.New(notBuilt)
+	}
+	return built, nil
+}
+
+// localProblem says what is wrong with the directory, "" where it looks right
+// or is not a local one.
+func (f Files) localProblem() string {
+	info, err := os.Stat(f.Kustomize)
+	switch {
+	case err != nil && isRemote(f.Kustomize):
+		return ""
+	case err != nil:
+		return cause(err).Error()
+	case !info.IsDir():
+		return "expected a directory with a kustomization.yaml, found a file"
+	}
+	found, err := kustomizationIn(f.Kustomize)
+	if err != nil {
+		return err.Error()
+	}
+	if found == "" {
+		return "expected a directory with a kustomization.yaml, found none in it"
+	}
+	return ""
+}
+
+// isRemote reports whether a kustomization is one that git gets. A colon in the
+// first part is what a URL and SSH's short form have in common.
+func isRemote(name string) bool {
+	first, _, _ := strings.Cut(filepath.ToSlash(name), "/")
+	return strings.Contains(first, ":") || strings.HasPrefix(first, "github.com")
+}
+
+// kustomizationIn finds the file in a directory; "" for none.
+func kustomizationIn(dir string) (string, error) {
+	found := ""
+	for _, name := range konfig.RecognizedKustomizationFileNames() {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err != nil || info.IsDir() {
+			continue
+		}
+		if found != "" {
+			return "", fmt.Errorf("expected one kustomization, found %s and %s", filepath.Base(found), name)
+		}
+		found = path
+	}
+	return found, nil
+}
+
+// explain looks for the reason why kustomize could not build a local directory,
+// in its files: kustomize's own words are not shown. It finds text that is not
+// YAML, and files that are not there.
+func (f Files) explain() []error {
+	look := lookout{seen: map[string]bool{}}
+	look.directory(f.Kustomize, 0)
+	if len(look.problems) > 0 {
+		return look.problems
+	}
+	return []error{errors.New(notBuilt + "; kubectl kustomize says why, and may show values while it does")}
+}
+
+// lookout goes through a kustomization and what it names.
+type lookout struct {
+	seen     map[string]bool
+	problems []error
+}
+
+// maxBases bounds how deep bases are followed, and how many files are read.
+const (
+	maxBases = 20
+	maxFiles = 1000
+)
+
+func (l *lookout) directory(dir string, depth int) {
+	path, err := kustomizationIn(dir)
+	switch {
+	case err != nil:
+		l.problems = append(l.problems, Problem{Source: dir, Text: err.Error()})
+		return
+	case path == "":
+		l.problems = append(l.problems, Problem{Source: dir, Text: "expected a directory with a kustomization.yaml, found none in it"})
+		return
+	case depth > maxBases || l.seen[path] || len(l.seen) > maxFiles:
+		return
+	}
+	data, ok := l.file(path)
+	if !ok {
+		return
+	}
+	var fields map[string]any
+	if yaml.Unmarshal(data, &fields) != nil {
+		l.problems = append(l.problems, Problem{Source: path, Line: 1, Text: "expected a kustomization, found another kind of YAML"})
+		return
+	}
+	wrong := func(at []any, text string) {
+		l.problems = append(l.problems, Problem{Source: path, Line: lineOf(data, at), Text: pathText(at) + ": " + text})
+	}
+	// What each entry may be: a path, or YAML in the kustomization itself.
+	entry := func(at []any, value any, inline bool) {
+		text, isText := value.(string)
+		switch {
+		case value == nil:
+		case !isText:
+			wrong(at, "expected a string, found "+typeName(value))
+		case strings.Contains(text, "\n") && inline:
+			for _, d := range parts("", []byte(text)) {
+				if _, err := d.decode(); err != nil {
+					var p Problem
+					if errors.As(err, &p) {
+						wrong(at, fmt.Sprintf("line %d of it: %s", p.Line, p.Text))
+					}
+					return
+				}
+			}
+		case isRemote(text):
+		default:
+			l.named(dir, text, depth, func(problem string) { wrong(at, problem) })
+		}
+	}
+	for _, list := range []struct {
+		name   string
+		inline bool
+	}{
+		{"resources", false},
+		{"bases", false},
+		{"components", false},
+		{"crds", false},
+		{"configurations", false},
+		{"patchesStrategicMerge", true},
+		{"generators", true},
+		{"transformers", true},
+		{"validators", true},
+	} {
+		items, isList := fields[list.name].([]any)
+		if !isList && fields[list.name] != nil {
+			wrong([]any{list.name}, "expected a list, found "+typeName(fields[list.name]))
+		}
+		for i, item := range items {
+			entry([]any{list.name, i}, item, list.inline)
+		}
+	}
+	for _, list := range []string{"patches", "patchesJson6902", "replacements"} {
+		items, _ := fields[list].([]any)
+		for i, item := range items {
+			patch, isMap := item.(map[string]any)
+			if !isMap {
+				wrong([]any{list, i}, "expected a map, found "+typeName(item))
+				continue
+			}
+			entry([]any{list, i, "path"}, patch["path"], false)
+			if text, isText := patch["patch"].(string); isText {
+				entry([]any{list, i, "patch"}, text+"\n", true)
+			}
+		}
+	}
+}
+
+// named looks at a path that a kustomization names. It is shown only if it
+// exists: what does not may be anything.
+func (l *lookout) named(dir, name string, depth int, wrong func(string)) {
+	path := name
+	if !filepath.IsAbs(name) {
+		path = filepath.Join(dir, name)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		wrong("no such file or directory")
+	case info.IsDir():
+		l.directory(path, depth+1)
+	case len(l.seen) <= maxFiles && !l.seen[path]:
+		l.file(path)
+	}
+}
+
+// file reads a file and looks whether all its documents are YAML.
+func (l *lookout) file(path string) (data []byte, ok bool) {
+	l.seen[path] = true
+	data, err := readFile(path)
+	if err != nil {
+		l.problems = append(l.problems, Problem{Source: path, Text: err.Error()})
+		return nil, false
+	}
+	docs, problems := split(path, data)
+	l.problems = append(l.problems, problems...)
+	ok = len(problems) == 0
+	for i := range docs {
+		if _, err := docs[i].decode(); err != nil {
+			l.problems, ok = append(l.problems, err), false
+		}
+	}
+	return data, ok
+}
+
+// parts are the documents of text.
+func parts(name string, text []byte) []document {
+	docs, _ := split(name, bytes.TrimRight(text, "\n"))
+	return docs
+}

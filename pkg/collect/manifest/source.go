@@ -1,0 +1,232 @@
+package manifest
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
+)
+
+// maxSource bounds one file, answer or built kustomization, bytes: a list of
+// 5,000 pods in JSON has about 50 MB.
+var maxSource = int64(256 << 20)
+
+// source is one thing to read documents from.
+type source struct {
+	name  string // in errors and evidence; without the secret parts of a URL
+	read  func(context.Context) ([]byte, error)
+	built bool
+}
+
+// sources lists what was named. What does not exist is a problem of its own.
+func (f Files) sources(stdin io.Reader) (list []source, problems []error) {
+	add := func(name string, read func(context.Context) ([]byte, error)) {
+		list = append(list, source{name: weburl.Clean(name), read: read})
+	}
+	for i, name := range f.Filenames {
+		switch {
+		case name == "-":
+			if slices.Index(f.Filenames, "-") == i { // it can be read once
+				add(stdinName, func(context.Context) ([]byte, error) { return limited(stdin) })
+			}
+		case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
+			add(name, func(ctx context.Context) ([]byte, error) { return fetch(ctx, name) })
+		default:
+			paths, err := match(name)
+			if err != nil {
+				problems = append(problems, Problem{Source: weburl.Clean(name), Text: err.Error()})
+			}
+			for _, path := range paths {
+				files, errs := f.below(path)
+				problems = append(problems, errs...)
+				for _, file := range files {
+					add(file, func(context.Context) ([]byte, error) { return readFile(file) })
+				}
+			}
+		}
+	}
+	if f.Kustomize != "" {
+		list = append(list, source{name: weburl.Clean(f.Kustomize), read: f.kustomize, built: true})
+	}
+	return list, problems
+}
+
+// match gives the path, or what a pattern matches, as kubectl has it: a pattern
+// only where no such file exists.
+func match(name string) ([]string, error) {
+	_, err := os.Stat(name)
+	if err == nil {
+		return []string{name}, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, cause(err)
+	}
+	matches, globErr := filepath.Glob(name)
+	switch {
+	case globErr != nil:
+		return nil, errors.New("no such file, and not a valid pattern either")
+	case len(matches) == 0:
+		return nil, errors.New("no such file or directory")
+	}
+	return matches, nil
+}
+
+// extensions are those of manifests in a directory; a file that is named may
+// have any.
+var extensions = []string{".json", ".yaml", ".yml"}
+
+// below lists the manifests of a directory, or the file itself. Links to
+// directories are not followed.
+func (f Files) below(path string) (files []string, problems []error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, []error{Problem{Source: path, Text: cause(err).Error()}}
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, []error{Problem{Source: path, Text: cause(err).Error()}}
+	}
+	for _, entry := range entries {
+		name := filepath.Join(path, entry.Name())
+		if entry.IsDir() {
+			if f.Recursive {
+				inner, errs := f.below(name)
+				files, problems = append(files, inner...), append(problems, errs...)
+			}
+			continue
+		}
+		if !slices.Contains(extensions, filepath.Ext(name)) {
+			continue
+		}
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			continue
+		}
+		files = append(files, name)
+	}
+	return files, problems
+}
+
+// cause leaves out the path of an operating system's error.
+func cause(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	return limited(file)
+}
+
+// limited reads all of r, up to maxSource.
+func limited(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxSource+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading it: %w", cause(err))
+	}
+	if int64(len(data)) > maxSource {
+		return nil, fmt.Errorf("expected at most %d MiB, found more", maxSource>>20)
+	}
+	return data, nil
+}
+
+// attempts is how often a URL is tried, as kubectl does.
+const attempts = 3
+
+// pause is the time between two attempts.
+var pause = time.Second
+
+// fetch reads a URL. Errors name neither the URL nor what was answered.
+func fetch(ctx context.Context, rawURL string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
+	if err != nil {
+		return nil, errors.New("not a valid URL")
+	}
+	for try := 1; ; try++ {
+		data, again, err := fetchOnce(request)
+		if err == nil || !again || try == attempts {
+			return data, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func fetchOnce(request *http.Request) (data []byte, again bool, err error) {
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, true, errors.New(netProblem(err))
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	if response.StatusCode != http.StatusOK {
+		return nil, response.StatusCode >= 500, fmt.Errorf("expected status 200, the server answered %d", response.StatusCode)
+	}
+	data, err = io.ReadAll(io.LimitReader(response.Body, maxSource+1))
+	if err != nil {
+		return nil, true, errors.New(netProblem(err))
+	}
+	if int64(len(data)) > maxSource {
+		return nil, false, fmt.Errorf("expected at most %d MiB, found more", maxSource>>20)
+	}
+	return data, false, nil
+}
+
+// netProblem words an error of an HTTP client, whose own words hold the URL and
+// may quote the answer.
+func netProblem(err error) string {
+	var (
+		dns         *net.DNSError
+		op          *net.OpError
+		request     *url.Error
+		authority   x509.UnknownAuthorityError
+		hostname    x509.HostnameError
+		certificate x509.CertificateInvalidError
+	)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case errors.As(err, &dns):
+		return fmt.Sprintf("no address for %q", dns.Name)
+	case errors.As(err, &authority):
+		return "the server's certificate is signed by an unknown authority"
+	case errors.As(err, &hostname):
+		return "the server's certificate is for another name"
+	case errors.As(err, &certificate):
+		return "the server's certificate is not valid"
+	case errors.As(err, &request) && request.Timeout():
+		return "the server did not answer in time"
+	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "read" || op.Op == "write"):
+		var number interface{ Is(error) bool } // a syscall.Errno, whose text is the system's
+		if errors.As(op.Err, &number) {
+			return fmt.Sprintf("the server cannot be reached: %v", number)
+		}
+		return "the server cannot be reached"
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "the server's answer is cut short"
+	}
+	return "the server's answer is not HTTP, or it redirects without end"
+}

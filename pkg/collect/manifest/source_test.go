@@ -1,0 +1,162 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The name of a URL loses user, password and query: in errors, in the origin of
+// evidence and in the report's scope.
+func TestReadURL(t *testing.T) {
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: " + spec
+	tries := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tries[r.URL.Path]++
+		user, password, _ := r.BasicAuth()
+		switch {
+		case r.URL.Path == "/good" && user == "me" && password == "CANARY" && r.URL.RawQuery == "token=CANARY":
+			_, _ = io.WriteString(w, pod)
+		case r.URL.Path == "/secondtime" && tries[r.URL.Path] == 2:
+			_, _ = io.WriteString(w, pod)
+		case r.URL.Path == "/wrong":
+			_, _ = io.WriteString(w, "data: CANARY")
+		case r.URL.Path == "/none":
+			http.Error(w, "CANARY", http.StatusNotFound)
+		case r.URL.Path == "/round":
+			http.Redirect(w, r, "/round?CANARY", http.StatusFound)
+		case r.URL.Path == "/odd":
+			connection, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = io.WriteString(connection, "CANARY CANARY\n\n")
+				_ = connection.Close()
+			}
+		default:
+			http.Error(w, "CANARY", http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	pause = time.Millisecond
+	host := strings.TrimPrefix(server.URL, "http://")
+	of := func(path string) string { return "http://me:CANARY@" + host + path + "?token=CANARY#CANARY" }
+	for path, want := range map[string]string{
+		"/good": "", "/secondtime": "",
+		"/wrong": ": line 1: expected an object, found one without kind",
+		"/none":  ": expected status 200, the server answered 404",
+		"/busy":  ": expected status 200, the server answered 503",
+		"/round": ": the server's answer is not HTTP, or it redirects without end",
+		"/odd":   ": the server's answer is not HTTP, or it redirects without end",
+	} {
+		t.Run(path, func(t *testing.T) {
+			files := Files{Filenames: []string{of(path)}}
+			if got, want := files.Names(), []string{server.URL + path}; !cmp.Equal(got, want) {
+				t.Errorf("names %v, want %v", got, want)
+			}
+			got, err := Read(t.Context(), files, "", nil)
+			if want == "" {
+				if err != nil || len(got) != 1 || got[0].Spec.Origin != server.URL+path+" pod/a" {
+					t.Errorf("got %v, %v", found(got), err)
+				}
+				return
+			}
+			if err == nil || err.Error() != server.URL+path+want {
+				t.Errorf("got  %v\nwant %s", err, server.URL+path+want)
+			}
+		})
+	}
+	if want := map[string]int{"/good": 1, "/secondtime": 2, "/wrong": 1, "/none": 1, "/busy": 3, "/round": 30, "/odd": 3}; !cmp.Equal(want, tries) {
+		t.Errorf("requests (-want +got):\n%s", cmp.Diff(want, tries))
+	}
+	for name, want := range map[string]string{
+		"http://me:CAN/ARY@host.invalid:x/y": "http://host.invalid:x/y: not a valid URL",
+		"http://127.0.0.1:1/a?CANARY":        "http://127.0.0.1:1/a: the server cannot be reached: connection refused",
+		"ftp://me:CANARY@host/a":             "ftp://host/a: no such file or directory",
+	} {
+		if _, err := Read(t.Context(), Files{Filenames: []string{name}}, "", nil); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
+// blocked is an input from which nothing comes.
+type blocked struct{ done chan struct{} }
+
+func (b blocked) Read([]byte) (int, error) { <-b.done; return 0, io.EOF }
+
+// A signal ends reading, whatever it waits for.
+func TestReadStops(t *testing.T) {
+	silent := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-silent }))
+	defer server.Close()
+	defer close(silent)
+	pipe := namedPipe(t)
+	for name, files := range map[string]Files{
+		"standard input":         {Filenames: []string{"-"}},
+		"a server":               {Filenames: []string{server.URL}},
+		"a pipe without writers": {Filenames: []string{pipe}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if len(files.Filenames[0]) == 0 {
+				t.Skip("no named pipes here")
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(20*time.Millisecond, cancel)
+			began := time.Now()
+			_, err := Read(ctx, files, "", blocked{silent})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestLimited(t *testing.T) {
+	defer func(before int64) { maxSource = before }(maxSource)
+	maxSource = 1 << 20
+	if _, err := limited(zeroReader{}); err == nil || err.Error() != "expected at most 1 MiB, found more" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := limited(io.MultiReader(strings.NewReader("CANARY"), failing{})); err == nil || err.Error() != "reading it: is a directory" {
+		t.Errorf("got %v", err)
+	}
+}
+
+type zeroReader struct{}
+
+func (zeroReader) Read(b []byte) (int, error) { return len(b), nil }
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) {
+	return 0, &os.PathError{Op: "read", Path: "CANARY", Err: errors.New("is a directory")}
+}
+
+// Links to files are read, links to directories are not followed.
+func TestLinks(t *testing.T) {
+	write(t, map[string]string{"dir/a.yaml": object("v1", "Pod", "a", "spec: "+spec), "other/b.yaml": "CANARY"})
+	for from, to := range map[string]string{"dir/c.yaml": "a.yaml", "dir/loop.yaml": ".", "dir/loop": "."} {
+		if err := os.Symlink(to, filepath.FromSlash(from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Read(t.Context(), Files{Filenames: []string{"dir"}, Recursive: true}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"Pod shop/a from dir/a.yaml pod/shop/a spec", "Pod shop/a from dir/c.yaml pod/shop/a spec"}
+	if diff := cmp.Diff(want, found(got)); diff != "" {
+		t.Errorf("workloads (-want +got):\n%s", diff)
+	}
+}
