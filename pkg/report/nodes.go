@@ -142,7 +142,7 @@ func (p *tablePrinter) nodes(out io.Writer, report *api.ChecklistReport) error {
 func (p *tablePrinter) nodeTable(report *api.ChecklistReport, compact bool) *screen.Table {
 	t := &screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, Columns: []screen.Column{
 		{Header: "NODE", Fold: screen.CutInside, Min: 12},
-		{Header: "OS", Fold: screen.Cutting, Min: 12, Give: 2, Drop: 3},
+		{Header: "OS", Fold: screen.Cutting, Min: 12, Give: 1, Drop: 3},
 		{Header: "KERNEL", Fold: screen.CutInside, Min: 16, Give: 1, Drop: 2},
 		{Header: "UPDATES", Right: true, Drop: 1},
 	}}

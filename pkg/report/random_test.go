@@ -111,9 +111,9 @@ func randomReport(r *rand.Rand) *api.ChecklistReport {
 // that is shown is in a row, and the rows of a summary and the number of those
 // that were left out are all rows. Every no has a row.
 func TestRandomReports(t *testing.T) {
-	seeds := 800
+	seeds := 300
 	if testing.Short() {
-		seeds = 200
+		seeds = 100
 	}
 	left, forced := 0, 0
 	for seed := range uint64(seeds) {

@@ -68,12 +68,11 @@ func (s *subjects) String() string { return s.names(someNames) }
 // "2 DaemonSets (kube-system/calico-node, kube-proxy)", "40 Secrets".
 func (s *subjects) fit(width int) string {
 	if len(s.objects) == 1 {
-		for _, text := range []string{s.names(1), SubjectName(s.objects[0])} {
-			if screen.Width(text) <= width {
-				return text
-			}
+		text := s.names(1)
+		if len(s.containers) > 1 && screen.Width(text) > width {
+			text = SubjectName(s.objects[0])
 		}
-		return screen.CutMiddle(SubjectName(s.objects[0]), width)
+		return screen.CutMiddle(text, width)
 	}
 	for _, bare := range []bool{false, true} {
 		for n := min(manyNames, len(s.objects)); n > 0; n-- {
@@ -82,8 +81,15 @@ func (s *subjects) fit(width int) string {
 			}
 		}
 	}
-	return screen.Cut(s.names(0), width)
+	counts := s.names(0)
+	if room := width - screen.Width(counts) - len(" (, ...)"); room >= leastFirst {
+		return counts + " (" + screen.CutMiddle(s.objects[0].Name, room) + ", ...)"
+	}
+	return screen.Cut(counts, width)
 }
+
+// leastFirst is how much of the first of many names is worth showing.
+const leastFirst = 12
 
 // How many names stand for many: where nobody looks at a terminal, and at most.
 const (

@@ -28,11 +28,15 @@ func TestPlural(t *testing.T) {
 
 func TestSubjectsFit(t *testing.T) {
 	one := subjects{objects: []fact.Subject{{Kind: "Pod", Namespace: "gitlab", Name: "runner-abc-00022"}}, containers: []string{"svc-0", "svc-1"}}
+	app := subjects{objects: []fact.Subject{{Kind: "Pod", Namespace: "shop", Name: "web-12345678"}}, containers: []string{"app"}}
 	sets := subjects{objects: []fact.Subject{
 		{Kind: "DaemonSet", Namespace: "kube-system", Name: "calico-node"}, {Kind: "DaemonSet", Namespace: "kube-system", Name: "kube-proxy"},
 	}}
 	mixed := subjects{objects: []fact.Subject{
 		{Kind: "Job", Namespace: "ci", Name: "build"}, {Kind: "ReplicaSet", Namespace: "ci", Name: "a"}, {Kind: "ReplicaSet", Namespace: "shop", Name: "b"},
+	}}
+	long := subjects{objects: []fact.Subject{
+		{Kind: "ReplicaSet", Namespace: "gitlab", Name: "gitlab-runner-7c9f5b8d6c"}, {Kind: "ReplicaSet", Namespace: "shop", Name: "web-7c9f5b8d6c"},
 	}}
 	var many subjects
 	for i := range 40 {
@@ -46,11 +50,13 @@ func TestSubjectsFit(t *testing.T) {
 		{one, 80, "pod/gitlab/runner-abc-00022:svc-0,svc-1"},
 		{one, 30, "pod/gitlab/runner-abc-00022"},
 		{one, 20, "pod/gitlab/r...00022"},
+		{app, 24, "pod/shop/web-1...678:app"},
 		{sets, 80, "2 DaemonSets (kube-system/calico-node, kube-proxy)"},
 		{sets, 45, "2 DaemonSets (kube-system/calico-node, ...)"},
 		{sets, 40, "2 DaemonSets (calico-node, kube-proxy)"},
 		{sets, 32, "2 DaemonSets (calico-node, ...)"},
 		{sets, 20, "2 DaemonSets"},
+		{long, 36, "2 ReplicaSets (gitlab-r...8d6c, ...)"},
 		{sets, 8, "2 Dae..."},
 		{mixed, 80, "2 ReplicaSets, 1 Job (ci/build, a, shop/b)"},
 		{many, 200, "40 Secrets (team-0/s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, ...)"},
