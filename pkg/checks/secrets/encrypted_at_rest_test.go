@@ -90,10 +90,6 @@ func unlabelled(set *fact.Set, i int) *fact.Set {
 	return set
 }
 
-func secretSubject(name string) fact.Subject {
-	return fact.Subject{Kind: "Secret", Namespace: "shop", Name: name}
-}
-
 // brief writes findings as "verdict reason subject: message [sources]", so that
 // a table of whole results can be read.
 func brief(findings []api.Finding) []string {
