@@ -94,6 +94,7 @@ image: probe ## build the probe's image, reproducibly, into dist/
 generate: ## write generated code and docs anew
 	$(TOOL) deepcopy-gen --output-file zz_generated.deepcopy.go --go-header-file hack/boilerplate.go.txt ./pkg/api/fact ./pkg/api/v1alpha1
 	$(GO) test ./pkg/checks/catalogue -run TestDocs -update
+	$(GO) test ./pkg/probe -run TestRightsDoc -update
 	$(TOOL) gofumpt -w cmd pkg hack
 
 .PHONY: clean

@@ -4,8 +4,9 @@
 // probe says what that may do) and gives up, before it reads anything, whatever
 // it does not need: see package lock. Its order:
 //
-//	open both outputs, close what else is open, start the watchdog, lock,
-//	verify the lock, collect, write the frames, write the trailer, exit
+//	give up the environment, core dumps and large files, open both outputs, close
+//	what else is open, start the watchdog, lock, verify the lock, collect, write
+//	the frames, write the trailer, exit
 //
 // Its answer is package wire's: frames on standard output, a trailer as the
 // container's termination message, an exit status from there. It writes nothing
@@ -42,7 +43,7 @@ const (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], newCollector, lock.Install))
+	os.Exit(run(os.Args[1:], prepare, newCollector, lock.Install))
 }
 
 func newCollector(c config) (collector, error) {
@@ -60,7 +61,8 @@ func newCollector(c config) (collector, error) {
 
 // run is the whole of the probe. Tests give it other collectors, and a binary
 // of theirs gives it no lock; the release has no such way.
-func run(args []string, open func(config) (collector, error), install func(outputs ...int) error) int {
+func run(args []string, prepare func() error, open func(config) (collector, error), install func(outputs ...int) error) int {
+	prepareErr := prepare()
 	debug.SetMemoryLimit(memoryLimit)
 	debug.SetGCPercent(gcPercent)
 	// Setting it also ends the runtime's own polling of cgroup files.
@@ -74,6 +76,9 @@ func run(args []string, open func(config) (collector, error), install func(outpu
 	out, err := openOutput(unix.Stdout, c.terminationLog)
 	if err != nil {
 		return wire.ExitOutput
+	}
+	if prepareErr != nil {
+		return out.fail(wire.ExitUnlocked, prepareErr.Error())
 	}
 	if usageErr != nil {
 		return out.fail(wire.ExitUsage, usageErr.Error())

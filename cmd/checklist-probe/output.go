@@ -66,10 +66,15 @@ func (o *output) send(m *fact.Measurement, status int, text string) int {
 var errClaimed = errors.New("the trailer is being written already")
 
 // writeTrailer writes the termination message, once: the watchdog's would
-// otherwise follow ours in the same file.
+// otherwise follow ours in the same file. One that is too long is not begun, for
+// its first part alone would be no trailer; confine holds the kernel to the same
+// limit.
 func (o *output) writeTrailer(message []byte) error {
 	if o.claimed.Swap(true) {
 		return errClaimed
+	}
+	if len(message) > wire.MaxTrailer {
+		return fmt.Errorf("termination message: expected at most %d bytes, found %d", wire.MaxTrailer, len(message))
 	}
 	return write(o.trailer, message)
 }

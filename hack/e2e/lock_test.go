@@ -119,13 +119,13 @@ func (e errorText) Error() string { return string(e) }
 // probePod is the pod that a run would create at level full, with another image.
 func probePod(t *testing.T, image string) *corev1.Pod {
 	t.Helper()
-	objects, err := probe.Objects(
+	docs, err := probe.Objects(
 		probe.Options{Level: fact.LevelFull, Image: image},
 		probe.Plan{Image: image, Targets: []probe.Target{{Node: harness.Worker, Arch: "amd64"}}},
 	)
 	must(t, err)
-	for _, object := range objects {
-		if pod, ok := object.(*corev1.Pod); ok {
+	for _, doc := range docs {
+		if pod, ok := doc.Object.(*corev1.Pod); ok {
 			pod.OwnerReferences = []metav1.OwnerReference(nil)
 			return pod
 		}

@@ -38,6 +38,13 @@ func TestAdmit(t *testing.T) {
 			gaps{refused(fact.Processes, "2")},
 			[]string{facttest.ID},
 		},
+		"a container of a pod that was on no node yet when pods were listed": {
+			func(m *fact.Measurement) {
+				m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other, PodUID: "u3"})
+			},
+			gaps{},
+			[]string{facttest.ID, other},
+		},
 		"a container that nobody knows is its own": {
 			func(m *fact.Measurement) { m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other}) },
 			gaps{},
@@ -87,7 +94,7 @@ func TestAdmit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := facttest.Measured(facttest.With(), fact.Container{})
 			set.Workloads = append(set.Workloads, fact.Workload{
-				Owner: fact.Subject{Kind: "Pod", Name: "far"}, Pods: []fact.Pod{{Name: "far", UID: "u2", Node: "good"}},
+				Owner: fact.Subject{Kind: "Pod", Name: "far"}, Pods: []fact.Pod{{Name: "far", UID: "u2", Node: "good"}, {Name: "new", UID: "u3", Phase: "Pending"}},
 			})
 			tc.edit(set.Nodes[0].Measured)
 			before := set.DeepCopy()
@@ -129,6 +136,25 @@ func TestAdmitBoundsTheNumberOfGaps(t *testing.T) {
 		if gap.Reason != fact.Truncated {
 			t.Errorf("gap %+v", gap)
 		}
+	}
+}
+
+// Nor do a million databases: each costs the whole list of Secrets.
+func TestAdmitBoundsTheNumberOfStores(t *testing.T) {
+	set := facttest.Measured(facttest.With(), fact.Container{})
+	m := set.Nodes[0].Measured
+	m.Etcd = make([]fact.EtcdDB, MaxNodeStores)
+	if got := NewView(set).Nodes[0].Measured; len(got.Etcd) != MaxNodeStores || len(got.Gaps) != 0 {
+		t.Errorf("want all of %d databases and no gap, got %d and %+v", MaxNodeStores, len(got.Etcd), got.Gaps)
+	}
+	m.Etcd = make([]fact.EtcdDB, 1_000_000)
+	got := NewView(set).Nodes[0].Measured
+	want := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Truncated, Detail: "more than 64 etcd databases"}}
+	if diff := cmp.Diff(want, got.Gaps); diff != "" || len(got.Etcd) != MaxNodeStores {
+		t.Errorf("%d databases, gaps (-want +got):\n%s", len(got.Etcd), diff)
+	}
+	if len(m.Etcd) != 1_000_000 {
+		t.Error("admitting changed the set")
 	}
 }
 

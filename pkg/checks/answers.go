@@ -224,12 +224,13 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 		return api.No, ""
 	case len(v.open) > 0:
 		return api.Unknown, because(v.open)
-	case plan.Narrowed != "":
-		return api.Unknown, "NotRequested: " + plan.Narrowed + "; nothing found there"
 	case missing != "":
 		return api.Unknown, missing
 	case idle != "":
 		return api.Unknown, idle
+	case plan.Narrowed != "":
+		// After what did not run: where nobody looked, nothing was found either.
+		return api.Unknown, "NotRequested: " + plan.Narrowed + "; nothing found there"
 	case len(v.seen) == 0:
 		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope"
 	case v.silent != "":

@@ -159,6 +159,22 @@ func TestAnswers(t *testing.T) {
 				},
 			},
 		},
+		"of a narrowed run, a part of which a check is not built or did not run says so: nobody looked there": {
+			func() Plan {
+				p := plan(one, two, todo)
+				p.Checks, p.Narrowed = p.Checks[:1], "only namespace shop"
+				return p
+			}(),
+			[]api.Finding{passA},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 1), Reason: "NotRequested: only namespace shop; nothing found there",
+				Parts: parts{
+					part(one, api.Unknown, api.Unknown, cover(1, 1), 0, "NotRequested: only namespace shop; nothing found there"),
+					part(two, api.Unknown, api.Unknown, cover(0, 0), 0, "NotRequested: did not run: b"),
+					part(todo, api.Unknown, api.Unknown, cover(0, 0), 0, "Unsupported: this version has no c, d"),
+				},
+			},
+		},
 		"a narrowed run says no": {
 			func() Plan { p := plan(one); p.Narrowed = "only namespace shop"; return p }(),
 			[]api.Finding{f("a", api.Fail, api.High, subject("a"))},
@@ -263,7 +279,7 @@ func TestCoverageCountsWhatRuns(t *testing.T) {
 		}
 		return out
 	}
-	set := &fact.Set{Workloads: []fact.Workload{
+	set := &fact.Set{PodScope: fact.PodsAll, Workloads: []fact.Workload{
 		{Owner: fact.Subject{Kind: "Deployment", Name: "web"}, Pods: pods(4, "Running", fact.ContainerStatus{Running: true})},
 		{Owner: fact.Subject{Kind: "Deployment", Name: "stuck"}, Pods: pods(200, "Pending", fact.ContainerStatus{Waiting: true})},
 		{Owner: fact.Subject{Kind: "Job", Name: "done"}, Pods: pods(7, "Succeeded", fact.ContainerStatus{Terminated: true})},
@@ -300,7 +316,11 @@ func TestFactsOfSomeOfAClusterGiveNoYes(t *testing.T) {
 		answer api.AnswerWord
 		reason string
 	}{
-		"all of it":         {fact.Set{PodScope: fact.PodsAll}, api.Yes, ""},
+		"all of it":                     {fact.Set{PodScope: fact.PodsAll}, api.Yes, ""},
+		"a scope that there is none of": {fact.Set{PodScope: "most"}, api.Unknown, "NotRequested: only some pods; nothing found there"},
+		"pods, and nothing says of which scope": {
+			fact.Set{Workloads: []fact.Workload{{}}}, api.Unknown, "NotRequested: only some pods; nothing found there",
+		},
 		"some pods":         {fact.Set{PodScope: fact.PodsSome}, api.Unknown, "NotRequested: only some pods; nothing found there"},
 		"an etcd file":      {fact.Set{Snapshot: &fact.EtcdDB{}}, api.Unknown, "NotRequested: only an etcd file; nothing found there"},
 		"no pods were read": {fact.Set{}, api.Yes, ""}, // no check of the plan needs them

@@ -36,10 +36,6 @@ type Plan struct {
 
 func (p *Plan) knows(id string) bool { return slices.Contains(p.Known, id) }
 
-func (p *Plan) runs(id string) bool {
-	return slices.ContainsFunc(p.Checks, func(c Check) bool { return c.ID == id })
-}
-
 // PartsOf are the parts of one question, in order.
 func PartsOf(parts []Part, question api.Question) []Part {
 	var out []Part

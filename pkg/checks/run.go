@@ -35,7 +35,8 @@ func Run(plan Plan, set *fact.Set) Result {
 	case plan.Narrowed != "":
 	case v.Snapshot != nil:
 		plan.Narrowed = "only an etcd file"
-	case v.PodScope == fact.PodsSome:
+	case v.PodScope != fact.PodsAll && (v.PodScope != fact.PodsNotListed || len(v.Workloads) > 0):
+		// Some of them, or pods of which facts do not say that they are all.
 		plan.Narrowed = "only some pods"
 	}
 	gaps := v.affecting(&plan, v.gaps(&plan))

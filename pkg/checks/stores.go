@@ -26,7 +26,8 @@ type Store struct {
 	Held map[SecretKey]*fact.StoredSecret
 
 	// compared counts the listed Secrets that can show whose file it is, matched
-	// those of them that it holds at the listed revision.
+	// those of them that it holds at the listed revision. Both are 0 for a node
+	// whose word does not count.
 	compared, matched int
 	by                string // what was compared: "revision" or, for old facts, "name"
 }
@@ -87,7 +88,10 @@ func (v *View) sortStores() *Stores {
 		trusted := v.StorageWitness(node)
 		for j := range node.Measured.Etcd {
 			s := newStore(&node.Measured.Etcd[j], node)
-			out.compare(&s)
+			// To compare costs the whole list: no worker is given that.
+			if trusted {
+				out.compare(&s)
+			}
 			switch {
 			case !trusted:
 				out.Untrusted = append(out.Untrusted, s)

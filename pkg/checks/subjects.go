@@ -179,7 +179,8 @@ func newIndex(set *fact.Set) *index {
 		w := &set.Workloads[i]
 		for j := range w.Pods {
 			p := &w.Pods[j]
-			if p.UID != "" {
+			// One that was on no node yet may have started on any since.
+			if p.UID != "" && p.Node != "" {
 				x.nodeOf[p.UID] = p.Node
 			}
 			// A static pod's cgroup carries its config hash in place of the UID.
@@ -246,13 +247,14 @@ type running struct{ seen, unseen []Running }
 // which facts of this kind were read. Unseen holds the containers that the API
 // calls running on such a node while no process of theirs was found there (a
 // sandboxed runtime, or one that ended meanwhile), and those between two
-// starts: these are unknown.
+// starts: these are unknown. So is a running pod of which the kubelet has named
+// no container and the node has none.
 func RunningContainers(v *View, kind fact.Kind) (seen, unseen []Running) {
 	if r := v.running[kind]; r != nil {
 		return r.seen, r.unseen
 	}
 	measuredOn := map[string]*fact.Node{}
-	found := map[placed]bool{}
+	found, foundPods := map[placed]bool{}, map[*fact.Pod]bool{}
 	for i := range v.Nodes {
 		node := &v.Nodes[i]
 		if !node.Measured.HasRead(kind) {
@@ -264,6 +266,7 @@ func RunningContainers(v *View, kind fact.Kind) (seen, unseen []Running) {
 			found[placed{node.Name, m.ID}] = true
 			if r, asked := v.index.join(node, m); asked {
 				seen = append(seen, r)
+				foundPods[r.Pod] = true
 			}
 		}
 	}
@@ -275,12 +278,15 @@ func RunningContainers(v *View, kind fact.Kind) (seen, unseen []Running) {
 			if node == nil {
 				continue
 			}
+			if len(p.Containers) == 0 && runs(w, p) && !foundPods[p] {
+				unseen = append(unseen, Running{Node: node, Workload: w, Pod: p})
+			}
 			for k := range p.Containers {
 				status := &p.Containers[k]
 				r := Running{Node: node, Workload: w, Pod: p, Declared: findContainer(&w.Spec, status.Name)}
 				switch stateOf(w, p, status) {
 				case isRunning:
-					if status.ID != "" && !found[placed{node.Name, status.ID}] {
+					if status.ID == "" || !found[placed{node.Name, status.ID}] {
 						unseen = append(unseen, r)
 					}
 				case between:

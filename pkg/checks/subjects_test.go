@@ -126,6 +126,27 @@ func TestRunningContainers(t *testing.T) {
 			nil,
 			[]string{"- Deployment/shop/web/app/ [web-1]"},
 		},
+		"its pod runs, of which the kubelet names no container, and nothing of it was seen": {
+			func(s *fact.Set) {
+				s.Nodes[0].Measured.Containers, s.Workloads[0].Pods[0].Containers = nil, nil
+			},
+			nil,
+			[]string{"- Deployment/shop/web// [web-1]"},
+		},
+		"its pod has not started, and the kubelet names no container": {
+			func(s *fact.Set) {
+				s.Nodes[0].Measured.Containers, s.Workloads[0].Pods[0].Containers = nil, nil
+				s.Workloads[0].Pods[0].Phase = "Pending"
+			},
+			nil, nil,
+		},
+		"runs, and the kubelet gives no id by which it could be found": {
+			func(s *fact.Set) {
+				s.Nodes[0].Measured.Containers, s.Workloads[0].Pods[0].Containers[0].ID = nil, ""
+			},
+			nil,
+			[]string{"- Deployment/shop/web/app/ [web-1]"},
+		},
 		"not running, so not missed": {
 			func(s *fact.Set) {
 				s.Nodes[0].Measured.Containers = nil

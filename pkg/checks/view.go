@@ -58,6 +58,9 @@ const (
 	// MaxGapDetail is in bytes.
 	MaxGapDetail = 1024
 	maxGapID     = 128
+	// MaxNodeStores bounds the etcd databases of a node. Each is compared with
+	// all listed Secrets.
+	MaxNodeStores = 64
 )
 
 // admit takes from a node's answer what is about the node itself and its own
@@ -86,6 +89,10 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 	}
 
 	gaps := make([]fact.NodeGap, 0, min(len(m.Gaps), MaxNodeGaps))
+	if len(m.Etcd) > MaxNodeStores {
+		m.Etcd = m.Etcd[:MaxNodeStores]
+		gaps = append(gaps, fact.NodeGap{What: fact.Etcd, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d etcd databases", MaxNodeStores)})
+	}
 	cut := map[fact.Kind]bool{}
 	for _, gap := range m.Gaps {
 		switch {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -236,5 +237,33 @@ func TestControlPlaneNodeFlag(t *testing.T) {
 				t.Errorf("exit status %d, stdout %q, stderr %q; want %q", code, out, errOut, tc.want)
 			}
 		})
+	}
+}
+
+// Facts of some pods that another command judges are still of some pods.
+func TestASelectorIsOfTheCommandThatSaved(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "cases", "C0.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for saved, want := range map[string]string{"checklist": "only pods with labels app=web", "nodes": "only nodes with labels app=web"} {
+		var facts api.ChecklistFacts
+		if err := json.Unmarshal(data, &facts); err != nil {
+			t.Fatal(err)
+		}
+		facts.Spec.Command, facts.Spec.Scope.Selector = saved, "app=web"
+		path := filepath.Join(t.TempDir(), "facts.json")
+		if err := saveFacts(path, facts.Spec, &facts.Facts); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range [][]string{nil, {"pods"}, {"nodes"}, {"secrets"}} {
+			env, out, errOut := testEnv()
+			if code := Main(context.Background(), env, append(command, "--facts", path, "-o", "jsonpath={.spec.scope.narrowed}")); code != 0 {
+				t.Fatalf("%v: exit status %d, %s", command, code, errOut)
+			}
+			if got := out.String(); got != want {
+				t.Errorf("saved by %s, judged by %v: want %q, got %q", saved, command, want, got)
+			}
+		}
 	}
 }

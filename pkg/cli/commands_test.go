@@ -20,6 +20,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -90,6 +91,7 @@ func TestExamples(t *testing.T) {
 				continue
 			}
 			examples++
+			rest, _, _ = strings.Cut(rest, " | ") // what kubectl does with the output
 			args := strings.Fields(strings.TrimSuffix(rest, ")"))
 			root := NewCommand(env)
 			found, args, err := root.Find(args)
@@ -359,6 +361,27 @@ func TestOnlyNamed(t *testing.T) {
 }
 
 // positioned says where in a facts file it is wrong.
+func TestOnlyNodesOf(t *testing.T) {
+	for scope, want := range map[fact.PodScope][]string{
+		fact.PodsSome: {"w1"},
+		fact.PodsAll:  {"empty", "w1"}, // pods -A --measure: the answer may be yes
+	} {
+		result := &cluster.Result{
+			PodScope:  scope,
+			Nodes:     []fact.Node{{Name: "empty"}, {Name: "w1"}},
+			Workloads: []fact.Workload{{Pods: []fact.Pod{{Name: "web-1", Node: "w1"}, {Name: "pending"}}}},
+		}
+		onlyNodesOf(result)
+		var got []string
+		for _, n := range result.Nodes {
+			got = append(got, n.Name)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", scope, diff)
+		}
+	}
+}
+
 func TestParseFactsErrors(t *testing.T) {
 	const head = `{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1",`
 	const notJSON = `reading facts "f": expected a JSON file that --save-facts wrote: `

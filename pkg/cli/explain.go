@@ -1,18 +1,19 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
 func newExplainCommand(env *Env) *cobra.Command {
@@ -33,12 +34,63 @@ func newExplainCommand(env *Env) *cobra.Command {
 			return explainable(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			e := explanation{env.Streams.Out, env.OutWidth}
 			if len(args) == 0 {
-				return explainCatalogue(env.Streams.Out, catalogue.All())
+				return e.catalogue(catalogue.All())
 			}
-			return explainOne(env.Streams.Out, args[0])
+			return e.one(args[0])
 		},
 	}
+}
+
+// explanation prints to a terminal of so many columns, 0 for none.
+type explanation struct {
+	out   io.Writer
+	width int
+}
+
+// proseWidth is how wide a paragraph is at most, and without a terminal.
+const proseWidth = 78
+
+// prose is the width for paragraphs: long lines are hard to read.
+func (e explanation) prose() int {
+	if e.width > 0 {
+		return min(proseWidth, e.width)
+	}
+	return proseWidth
+}
+
+// paragraph prints a text with an indent before each of its lines.
+func (e explanation) paragraph(indent, text string) error {
+	if e.width > 0 && screen.Width(indent+text) > e.width {
+		_, err := fmt.Fprintln(e.out, screen.Indent(text, indent, e.width))
+		return err
+	}
+	_, err := fmt.Fprintln(e.out, indent+text)
+	return err
+}
+
+// list prints a line for each entry: ID, severity, basis, title. Where they do
+// not fit, all titles have lines of their own.
+func (e explanation) list(indent string, entries [][4]string) error {
+	table := screen.Table{NoHeaders: true, Columns: make([]screen.Column, 4)}
+	for _, entry := range entries {
+		cells := make([]screen.Cell, 4)
+		for i, text := range entry {
+			cells[i].Text = text
+		}
+		cells[0].Text = indent + entry[0]
+		table.Add(cells...)
+	}
+	if e.width == 0 || table.Width() <= e.width {
+		return table.Write(e.out, 0)
+	}
+	for i := range table.Rows {
+		table.Rows[i].Cells = table.Rows[i].Cells[:3]
+		table.Rows[i].Note, table.Rows[i].NoteFrom = entries[i][3], 0
+	}
+	table.Columns, table.NoteIndent = table.Columns[:3], len(indent)+2
+	return table.Write(e.out, e.width)
 }
 
 func explainable() []string {
@@ -52,40 +104,39 @@ func explainable() []string {
 	return words
 }
 
-func explainCatalogue(out io.Writer, list []checks.Check) error {
+func entryOf(c checks.Check) [4]string {
+	return [4]string{c.ID, string(c.Severity), string(c.Basis), c.Title}
+}
+
+func (e explanation) question(info checks.QuestionInfo) error {
+	return e.paragraph("", fmt.Sprintf("%d  %s  (%s)", info.Number, info.Text, info.Question))
+}
+
+func (e explanation) catalogue(list []checks.Check) error {
 	for _, info := range checks.Questions() {
-		var of []checks.Check
+		var of [][4]string
 		for _, c := range list {
 			if c.Question() == info.Question {
-				of = append(of, c)
+				of = append(of, entryOf(c))
 			}
 		}
 		if len(of) == 0 {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "%d  %s  (%s)\n", info.Number, info.Text, info.Question); err != nil {
-			return err
-		}
-		w := printers.GetNewTabWriter(out)
-		for _, c := range of {
-			if _, err := fmt.Fprintf(w, "   %s\t%s\t%s\t%s\n", c.ID, c.Severity, c.Basis, c.Title); err != nil {
-				return err
-			}
-		}
-		if err := w.Flush(); err != nil {
+		if err := errors.Join(e.question(info), e.list("   ", of)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func explainOne(out io.Writer, word string) error {
+func (e explanation) one(word string) error {
 	if question, err := parseQuestion(word); err == nil {
-		return explainQuestion(out, question)
+		return e.parts(question)
 	}
 	for _, c := range catalogue.All() {
 		if c.ID == word {
-			return explainCheck(out, c)
+			return e.check(c)
 		}
 	}
 	var near []string
@@ -100,14 +151,14 @@ func explainOne(out io.Writer, word string) error {
 	return fmt.Errorf("no check or question is called %q; the catalogue: kubectl checklist explain", word)
 }
 
-// explainQuestion lists a question's parts, each with every check that it
-// takes: those that this version has, and those that keep it unknown.
-func explainQuestion(out io.Writer, question api.Question) error {
+// parts lists a question's parts, each with every check that it takes: those
+// that this version has, and those that keep it unknown.
+func (e explanation) parts(question api.Question) error {
 	for _, info := range checks.Questions() {
 		if info.Question != question {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "%d  %s  (%s)\n", info.Number, info.Text, info.Question); err != nil {
+		if err := e.question(info); err != nil {
 			return err
 		}
 	}
@@ -115,54 +166,66 @@ func explainQuestion(out io.Writer, question api.Question) error {
 	for _, c := range catalogue.All() {
 		known[c.ID] = c
 	}
-	w := printers.GetNewTabWriter(out)
 	for _, part := range checks.PartsOf(catalogue.Parts(), question) {
-		title := part.Title
+		title := part.Name + ": " + part.Title
 		if part.Optional {
 			title += "  (optional: needs a database that you give)"
 		}
-		if _, err := fmt.Fprintf(w, "\n   %s: %s\n", part.Name, title); err != nil {
+		var entries [][4]string
+		for _, id := range part.Checks {
+			entry := [4]string{id, "", "", "not in this version: the part stays unknown"}
+			if c, ok := known[id]; ok {
+				entry = entryOf(c)
+			}
+			entries = append(entries, entry)
+		}
+		if err := errors.Join(e.paragraph("", ""), e.paragraph("   ", title), e.list("      ", entries)); err != nil {
 			return err
 		}
-		for _, id := range part.Checks {
-			line := id + "\t\t\tnot in this version: the part stays unknown"
-			if c, ok := known[id]; ok {
-				line = fmt.Sprintf("%s\t%s\t%s\t%s", c.ID, c.Severity, c.Basis, c.Title)
-			}
-			if _, err := fmt.Fprintf(w, "      %s\n", line); err != nil {
-				return err
-			}
-		}
 	}
-	return w.Flush()
+	return nil
 }
 
-func explainCheck(out io.Writer, c checks.Check) error {
+func (e explanation) check(c checks.Check) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "CHECK:        %s\n", c.ID)
+	field := func(name, text string) {
+		const margin = "              "
+		lines := []string{text}
+		if e.width > 0 && len(margin)+screen.Width(text) > e.width {
+			lines = screen.WrapWhole(text, e.width-len(margin))
+		}
+		for i, line := range lines {
+			head := margin
+			if i == 0 {
+				head = name + ":" + margin[len(name)+1:]
+			}
+			b.WriteString(head + line + "\n")
+		}
+	}
+	field("CHECK", c.ID)
 	for _, info := range checks.Questions() {
 		if info.Question == c.Question() {
-			fmt.Fprintf(&b, "QUESTION:     %d  %s\n", info.Number, info.Text)
+			field("QUESTION", fmt.Sprintf("%d  %s", info.Number, info.Text))
 		}
 	}
 	for _, part := range catalogue.Parts() {
 		if slices.Contains(part.Checks, c.ID) {
-			fmt.Fprintf(&b, "PART:         %s: %s\n", part.Name, part.Title)
+			field("PART", part.Name+": "+part.Title)
 		}
 	}
-	fmt.Fprintf(&b, "TITLE:        %s\n", c.Title)
-	fmt.Fprintf(&b, "SEVERITY:     %s at most\n", c.Severity)
-	fmt.Fprintf(&b, "BASIS:        %s\n", c.Basis)
-	fmt.Fprintf(&b, "NEEDS:        %s\n", words(c.Needs))
+	field("TITLE", c.Title)
+	field("SEVERITY", string(c.Severity)+" at most")
+	field("BASIS", string(c.Basis))
+	field("NEEDS", words(c.Needs))
 	if len(c.Uses) > 0 {
-		fmt.Fprintf(&b, "USES:         %s, where they were read\n", words(c.Uses))
+		field("USES", words(c.Uses)+", where they were read")
 	}
-	fmt.Fprintf(&b, "PROBE LEVEL:  %s\n", levelOf(c))
-	fmt.Fprintf(&b, "\nWHY\n%s\n\nWHAT TO DO\n%s\n", indent(c.Why), indent(c.Remediation))
+	field("PROBE LEVEL", string(levelOf(c)))
+	fmt.Fprintf(&b, "\nWHY\n%s\n\nWHAT TO DO\n%s\n", screen.Indent(c.Why, "  ", e.prose()), screen.Indent(c.Remediation, "  ", e.prose()))
 	if len(c.References) > 0 {
-		fmt.Fprintf(&b, "\nREFERENCES\n%s\n", indent(strings.Join(c.References, "\n")))
+		fmt.Fprintf(&b, "\nREFERENCES\n%s\n", screen.Indent(strings.Join(c.References, "\n"), "  ", e.prose()))
 	}
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(e.out, b.String())
 	return err
 }
 
@@ -177,24 +240,4 @@ func words(kinds []fact.Kind) string {
 // levelOf is the least probe level that answers the check.
 func levelOf(c checks.Check) fact.Level {
 	return fact.LevelOf(c.Needs)
-}
-
-// indent wraps at 78 columns and indents by two.
-func indent(text string) string {
-	var b strings.Builder
-	for _, paragraph := range strings.Split(text, "\n") {
-		line := ""
-		for _, word := range strings.Fields(paragraph) {
-			if line != "" && len(line)+1+len(word) > 76 {
-				b.WriteString("  " + line + "\n")
-				line = ""
-			}
-			if line != "" {
-				line += " "
-			}
-			line += word
-		}
-		b.WriteString("  " + line + "\n")
-	}
-	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -26,6 +26,7 @@ type reportFlags struct {
 	severity   string
 	failOn     string
 	noHeaders  bool
+	showPasses bool
 
 	allowUnknown bool
 	progress     string
@@ -43,6 +44,7 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.failOn, "fail-on", "", "Exit with status 1 if findings reach this severity: critical, high, medium, low.")
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "With --fail-on: do not exit with status 3 where something could not be read.")
 	flags.BoolVar(&f.noHeaders, "no-headers", false, "When using the table, wide or custom-columns format, don't print headers.")
+	flags.BoolVar(&f.showPasses, "show-passes", false, "With -o wide: print what passes, too.")
 	flags.StringVar(&f.progress, "progress", "auto", "Show progress on stderr: auto, always, never.")
 	flags.StringVar(&f.color, "color", "auto", "Colour the table: auto, always, never.")
 	flags.StringVar(&f.saveFacts, "save-facts", "", "Write what was read to this file, to be judged again with --facts.")
@@ -61,6 +63,9 @@ func (f *reportFlags) validate() error {
 	}
 	if f.allowUnknown && f.failOn == "" {
 		return errors.New("--allow-unknown has no effect without --fail-on")
+	}
+	if f.showPasses && f.output != "wide" && !slices.ContainsFunc(f.outputFile, func(o string) bool { return strings.HasPrefix(o, "wide=") }) {
+		return errors.New("--show-passes has no effect without -o wide")
 	}
 	if _, err := report.NewPrinter(f.output, report.Options{}); err != nil {
 		return err
@@ -93,7 +98,7 @@ type sourceFlags struct {
 }
 
 func (f *sourceFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.local, "local", false, "This machine is the node; no cluster is contacted.")
+	flags.BoolVar(&f.local, "local", false, "This machine is the node (Linux only); no cluster is contacted.")
 	flags.StringVar(&f.root, "root", "", "With --local: the node's root file system is this directory.")
 	flags.StringVar(&f.facts, "facts", "", "Judge facts that --save-facts wrote; no cluster is contacted.")
 }

@@ -208,8 +208,13 @@ func onlyNamed(listed, named []fact.Workload) []fact.Workload {
 	return kept
 }
 
-// onlyNodesOf keeps the nodes on which pods in scope run.
+// onlyNodesOf keeps the nodes on which pods in scope run. Where that is all pods,
+// it keeps all nodes: a node without a pod can run containers that the API does
+// not know, and what was not looked at must not count as clean.
 func onlyNodesOf(result *cluster.Result) {
+	if result.PodScope == fact.PodsAll {
+		return
+	}
 	used := map[string]bool{}
 	for _, w := range result.Workloads {
 		for _, p := range w.Pods {

@@ -2,22 +2,15 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
 )
@@ -161,101 +154,4 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 	}
 	cmd.Flags().StringVar(&namespace, "probe-namespace", probe.DefaultNamespace, "The namespace that probe pods ran in, where other namespaces may not be listed.")
 	return cmd
-}
-
-func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
-	var (
-		f        probeFlags
-		offline  []string
-		selector string
-	)
-	cmd := &cobra.Command{
-		Use:   "manifests [NODE ...]",
-		Short: "Print every object that a run would create, and the rights it needs",
-		Long: describe(`
-			Prints the namespace, the roles, the job, the config maps (without their bytes) and
-			the pods that a run would create, and creates none of them.
-
-			A probe pod may read the node's files and processes through /proc, and as root it
-			could write there too: no field of a pod forbids that. The probe gives it up itself,
-			before it reads anything, with a seccomp filter that refuses writing, executing and
-			connecting. Reading, other processes' memory included, is what it cannot give up.`),
-		Example: env.examples(`
-			# For the nodes of the current cluster
-			kubectl checklist manifests
-
-			# Without asking a cluster
-			kubectl checklist manifests --for-node worker-1=amd64 --probe-image registry.example/probe:v1`),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.validate(); err != nil {
-				return err
-			}
-			if len(args) > 0 && (selector != "" || len(offline) > 0) || selector != "" && len(offline) > 0 {
-				return errors.New("names, --selector and --for-node exclude each other")
-			}
-			opts := probe.Options{
-				Level: f.effectiveLevel(), Image: f.image, ReleaseImage: env.ReleaseImage, Embedded: embedded.Probe,
-				Namespace: f.namespace, PullSecret: f.pullSecret, Timeout: f.timeout, MaxInFlight: f.maxInFlight,
-			}
-			var nodes []fact.Node
-			if len(offline) > 0 {
-				for _, word := range offline {
-					name, arch, ok := strings.Cut(word, "=")
-					if !ok {
-						arch = "amd64"
-					}
-					nodes = append(nodes, fact.Node{Name: name, Arch: arch, OS: "linux", Ready: true})
-				}
-			} else {
-				rc, err := restConfig(env, config)
-				if err != nil {
-					return err
-				}
-				if opts, err = f.options(env, rc); err != nil {
-					return err
-				}
-				result, err := cluster.Collect(cmd.Context(), cluster.Options{Config: rc, Nodes: true, NodeNames: args, NodeSelector: selector})
-				if err != nil {
-					return err
-				}
-				for _, gap := range result.Gaps {
-					return fmt.Errorf("%s: %s; --for-node prints them without asking", gap.Detail, gap.Hint)
-				}
-				nodes = result.Nodes
-			}
-			plan, gaps, err := probe.NewPlan(opts, nodes)
-			if err != nil {
-				return err
-			}
-			if len(offline) == 0 {
-				probe.Resolve(cmd.Context(), opts, &plan)
-			}
-			objects, err := probe.Objects(opts, plan)
-			if err != nil {
-				return err
-			}
-			skipped := map[string]bool{}
-			for _, gap := range gaps {
-				if !skipped[gap.Subject.Name] {
-					skipped[gap.Subject.Name] = true
-					env.warn("node %s would be skipped: %s: %s", gap.Subject.Name, gap.Reason, gap.Detail)
-				}
-			}
-			return printObjects(env.Streams.Out, objects)
-		},
-	}
-	cmd.Flags().StringVarP(&selector, "selector", "l", "", "Label selector of nodes.")
-	cmd.Flags().StringSliceVar(&offline, "for-node", nil, "Ask no cluster; print the pods for these nodes, as NAME or NAME=ARCH.")
-	f.add(cmd.Flags())
-	return cmd
-}
-
-func printObjects(out io.Writer, objects []runtime.Object) error {
-	printer := &printers.YAMLPrinter{}
-	for _, object := range objects {
-		if err := printer.PrintObj(object, out); err != nil {
-			return err
-		}
-	}
-	return nil
 }

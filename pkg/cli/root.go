@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
 // CommandName is how users call the plugin, by the name of its file: kubectl
@@ -101,14 +102,26 @@ func NewCommand(env *Env) *cobra.Command {
 	return root
 }
 
-// describe takes a description's indentation away and leaves its lines as they
-// are written; kubectl's own way joins them to one line for each paragraph.
+// describe takes a description's indentation away and wraps its paragraphs for
+// help. A line that is indented further stays as it is; kubectl's own way would
+// join it to the others.
 func describe(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimSpace(lines[i])
+	var paragraphs []string
+	open := false // whether a line goes on with the last paragraph
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		line = strings.TrimPrefix(line, "\t\t\t")
+		switch {
+		case strings.TrimSpace(line) == "", strings.HasPrefix(line, " "):
+			paragraphs = append(paragraphs, line)
+			open = false
+		case open:
+			paragraphs[len(paragraphs)-1] += " " + line
+		default:
+			paragraphs = append(paragraphs, line)
+			open = true
+		}
 	}
-	return strings.Join(lines, "\n")
+	return screen.Indent(strings.Join(paragraphs, "\n"), "", helpWidth)
 }
 
 // examples puts the name that the user calls us by into examples.
@@ -138,7 +151,13 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 			locked-down probe pod on each node to measure what runs and what is stored there.
 
 			What was not measured is unknown, with a reason. Nothing is changed, and nothing
-			is left behind.`),
+			is left behind.
+
+			ANSWER counts every pod, WORKLOADS leaves out those of the platform: of
+			kube-system and the like, and of the provider's own namespaces. Some of them
+			are rightly privileged. MEASURED 65/97 means that 97 subjects are in scope and
+			65 of them have a verdict that was measured, not only declared. A finding's
+			"+2 more" counts the other checks that fail for its subject.`),
 		Example: env.examples(`
 			# Answer all six questions for the current cluster
 			kubectl checklist
@@ -255,7 +274,7 @@ func replay(ctx context.Context, env *Env, flags reportFlags, witness witnessFla
 		return err
 	}
 	scope := r.spec.Scope.Checks
-	r.spec.Scope = saved.Spec.Scope
+	r.spec.Scope, r.collectedBy = saved.Spec.Scope, saved.Spec.Command
 	r.spec.Scope.Checks = scope
 	r.summary = command == "checklist"
 	return r.finish(&saved.Facts)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,9 @@ type run struct {
 	report reportFlags
 	spec   api.ReportSpec
 	checks []checks.Check
+	// collectedBy is the command that saved the facts, "" in a run that reads
+	// them itself. What its scope selects is of that command's kind.
+	collectedBy string
 	// summary asks the table for the scorecard and what matters most.
 	summary bool
 }
@@ -67,7 +71,7 @@ func (r *run) kinds() []fact.Kind {
 // finish saves facts, judges them, prints the report everywhere it was asked
 // for, and says which exit status that is.
 func (r *run) finish(set *fact.Set) error {
-	r.spec.Scope.Narrowed = narrowed(r.spec.Command, &r.spec.Scope)
+	r.spec.Scope.Narrowed = narrowed(cmp.Or(r.collectedBy, r.spec.Command), &r.spec.Scope)
 	r.spec.Scope.LeftOutChecks = leftOut(r.checks)
 	r.spec.Scope.ControlPlaneNodes = set.ControlPlaneNodes
 	if r.report.saveFacts != "" {
@@ -75,7 +79,11 @@ func (r *run) finish(set *fact.Set) error {
 			return err
 		}
 	}
-	built := report.Build(r.spec, set, checks.Run(catalogue.Plan(r.checks, r.spec.Scope.Narrowed), set))
+	plan := catalogue.Plan(r.checks, r.spec.Scope.Narrowed)
+	built := report.Build(r.spec, set, checks.Run(plan, set))
+	if r.spec.Command == "nodes" {
+		built.Nodes = report.Nodes(plan, set, built.Gaps)
+	}
 	if err := r.print(built); err != nil {
 		return err
 	}
@@ -87,6 +95,7 @@ func (r *run) print(built *api.ChecklistReport) error {
 		NoHeaders:   r.report.noHeaders,
 		MinSeverity: api.Severity(r.report.severity),
 		Summary:     r.summary,
+		ShowPasses:  r.report.showPasses,
 		Command:     r.env.Name,
 	}
 	for _, output := range r.report.outputFile {

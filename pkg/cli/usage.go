@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
 // usageTemplate prints a command's own flags in full and kubectl's connection
@@ -14,17 +17,35 @@ const usageTemplate = `Usage:
   {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
 
 Examples:
-{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
+{{exampleLines .}}{{end}}{{if .HasAvailableSubCommands}}
 
 Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+{{commandLine .}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
 
 Flags:
 {{ownFlags . | trimTrailingWhitespaces}}{{end}}
 
+Exit status:
+{{exitStatus .}}
+
 Connection flags, as in kubectl:
 {{connectionFlags .}}
 `
+
+// helpWidth is what help fits: the width of a terminal that nobody changed.
+const helpWidth = 80
+
+// reportStatus are the exit statuses of commands that judge, otherStatus those
+// of the others (see exit.go).
+const (
+	reportStatus = `  0  the run finished, and nothing reached --fail-on
+  1  findings reached --fail-on
+  2  wrong usage or an error: nothing was judged
+  3  with --fail-on: nothing reached it, but something could not be read
+     (--allow-unknown makes this 0)`
+	otherStatus = `  0  done
+  2  wrong usage or an error`
+)
 
 // groupUsage makes help short: what the command does, examples, its flags.
 func groupUsage(root *cobra.Command) {
@@ -35,7 +56,19 @@ func groupUsage(root *cobra.Command) {
 				own.AddFlag(flag)
 			}
 		})
-		return own.FlagUsagesWrapped(100)
+		return own.FlagUsagesWrapped(helpWidth)
+	})
+	cobra.AddTemplateFunc("exampleLines", func(cmd *cobra.Command) string { return exampleLines(cmd.Example) })
+	cobra.AddTemplateFunc("commandLine", func(cmd *cobra.Command) string {
+		margin := 3 + cmd.NamePadding()
+		lines := screen.WrapWhole(cmd.Short, helpWidth-margin)
+		return fmt.Sprintf("  %-*s %s", cmd.NamePadding(), cmd.Name(), strings.Join(lines, "\n"+strings.Repeat(" ", margin)))
+	})
+	cobra.AddTemplateFunc("exitStatus", func(cmd *cobra.Command) string {
+		if cmd.Flags().Lookup("fail-on") != nil {
+			return reportStatus
+		}
+		return otherStatus
 	})
 	cobra.AddTemplateFunc("connectionFlags", func(*cobra.Command) string {
 		var b strings.Builder
@@ -45,7 +78,7 @@ func groupUsage(root *cobra.Command) {
 			if flag.Shorthand != "" {
 				word = " -" + flag.Shorthand + "," + word
 			}
-			if len(line)+len(word) > 98 {
+			if len(line)+len(word) > helpWidth {
 				b.WriteString(line + "\n")
 				line = " "
 			}
@@ -55,4 +88,23 @@ func groupUsage(root *cobra.Command) {
 		return b.String()
 	})
 	root.SetUsageTemplate(usageTemplate)
+}
+
+// exampleLines breaks the examples that are too long for help, as a shell reads
+// them: a backslash, and the rest indented.
+func exampleLines(text string) string {
+	const indent = "  "
+	var b strings.Builder
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if screen.Width(line) <= helpWidth {
+			b.WriteString(line)
+			continue
+		}
+		parts := screen.WrapWhole(line, helpWidth-len(indent+indent)-len(" \\"))
+		b.WriteString(indent + strings.Join(parts, " \\\n"+indent+indent))
+	}
+	return b.String()
 }

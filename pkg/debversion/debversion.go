@@ -1,7 +1,9 @@
 // Package debversion compares Debian version numbers, [epoch:]upstream[-revision],
-// as deb-version(7) and dpkg do. It does no I/O and allocates nothing, so that
-// checks and collectors share it. Kernel releases of one flavour
-// ("6.1.0-9", "6.1.0-10") compare rightly too, for they have the same shape.
+// as deb-version(7) and dpkg do: it is the order of package manager apt (see
+// packages.Manager). It does no I/O and allocates nothing, so that checks, which
+// import nothing that reads, share it with the collector. Kernel releases of one
+// flavour ("6.1.0-9", "6.1.0-10") compare rightly too, for they have the same
+// shape.
 package debversion
 
 import "strings"

@@ -11,9 +11,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Cleanup removes what interrupted runs left: everything with our labels, in all
+// Cleanup removes what interrupted runs left: everything with our labels that
+// can only have been created for a run (looksLikeOurPod and its like), in all
 // namespaces where the user may list them, else in opts.Namespace alone; and
 // namespaces that a run created, as long as nothing of anybody else is in them.
+// What carries our labels and is something else is left, and is an error.
 // opts.RunID narrows it to one run, whose namespace is opts.Namespace. A run
 // that is still active elsewhere loses its pods too and reports those nodes as
 // gaps. What cannot be listed does not keep the rest from being removed.
@@ -21,10 +23,20 @@ import (
 // removed names what was deleted, as kubectl does ("pod/NAME in namespace NS"),
 // in order. The error joins what could not be.
 func Cleanup(ctx context.Context, client Client, opts Options) (removed []string, err error) {
+	removed, left, err := cleanUp(ctx, client, opts)
+	errs := []error{err}
+	for _, what := range left {
+		errs = append(errs, fmt.Errorf("left alone: %s carries the labels of a run, and is not what a run creates", what))
+	}
+	return removed, errors.Join(errs...)
+}
+
+// cleanUp is Cleanup; left names what was left alone.
+func cleanUp(ctx context.Context, client Client, opts Options) (removed, left []string, err error) {
 	run := opts.RunID
 	opts.Client = client
 	if opts, err = opts.complete(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	selector := LabelManagedBy + "=" + ManagedBy + "," + LabelRun
 	if run != "" {
@@ -79,21 +91,22 @@ func Cleanup(ctx context.Context, client Client, opts Options) (removed []string
 		}
 		return err
 	})
+	remove := func(k *kind, word string, of metav1.Object, ours bool) {
+		what := fmt.Sprintf("%s/%s in namespace %s", word, of.GetName(), of.GetNamespace())
+		if !ours {
+			left = append(left, what)
+			return
+		}
+		note(what, opts.remove(ctx, k, of.GetNamespace(), of.GetName(), of.GetUID()))
+	}
 	for i := range pods.Items {
-		p := &pods.Items[i]
-		note(fmt.Sprintf("pod/%s in namespace %s", p.Name, p.Namespace), opts.deletePod(ctx, p.Namespace, p.Name))
+		remove(opts.pods(), "pod", &pods.Items[i], looksLikeOurPod(&pods.Items[i]))
 	}
 	for i := range maps.Items {
-		m := &maps.Items[i]
-		note(fmt.Sprintf("configmap/%s in namespace %s", m.Name, m.Namespace),
-			client.Core.ConfigMaps(m.Namespace).Delete(ctx, m.Name, metav1.DeleteOptions{}))
+		remove(opts.configs(), "configmap", &maps.Items[i], looksLikeOurConfigMap(&maps.Items[i]))
 	}
 	for i := range jobs.Items {
-		j := &jobs.Items[i]
-		note(fmt.Sprintf("job.batch/%s in namespace %s", j.Name, j.Namespace),
-			client.Batch.Jobs(j.Namespace).Delete(ctx, j.Name, metav1.DeleteOptions{
-				PropagationPolicy: new(metav1.DeletePropagationBackground),
-			}))
+		remove(opts.jobs(), "job.batch", &jobs.Items[i], looksLikeOurJob(&jobs.Items[i]))
 	}
 
 	namespaces := []string{opts.Namespace}
@@ -110,12 +123,12 @@ func Cleanup(ctx context.Context, client Client, opts Options) (removed []string
 		}
 	}
 	for _, name := range namespaces {
-		gone, _, err := opts.releaseNamespace(ctx, name, run)
+		gone, _, err := opts.releaseNamespace(ctx, name, run, ownOf(run))
 		if err != nil {
 			errs = append(errs, err)
 		} else if gone {
 			removed = append(removed, "namespace/"+name)
 		}
 	}
-	return removed, errors.Join(errs...)
+	return removed, left, errors.Join(errs...)
 }

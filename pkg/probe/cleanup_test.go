@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // leftovers puts onto the server what two interrupted runs left, and things of others.
@@ -25,12 +26,17 @@ func leftovers(t *testing.T) *apiServer {
 		return metav1.ObjectMeta{
 			Name: name, Namespace: "kubectl-checklist",
 			Labels: map[string]string{LabelName: ManagedBy, LabelManagedBy: ManagedBy, LabelRun: run},
+			UID:    types.UID("uid of " + name),
 		}
 	}
 	for _, run := range []string{"one", "two"} {
-		s.pods["checklist-"+run+"-0000"] = &corev1.Pod{ObjectMeta: meta("checklist-"+run+"-0000", run)}
-		s.maps["checklist-"+run+"-amd64-loader"] = &corev1.ConfigMap{ObjectMeta: meta("checklist-"+run+"-amd64-loader", run)}
-		s.jobs["checklist-"+run] = &batchv1.Job{ObjectMeta: meta("checklist-"+run, run)}
+		s.pods["checklist-"+run+"-0000"] = &corev1.Pod{
+			ObjectMeta: meta("checklist-"+run+"-0000", run), Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: containerName}}},
+		}
+		s.maps["checklist-"+run+"-amd64-loader"] = &corev1.ConfigMap{
+			ObjectMeta: meta("checklist-"+run+"-amd64-loader", run), Immutable: new(true), BinaryData: map[string][]byte{"loader": {1}, "size": {2}},
+		}
+		s.jobs["checklist-"+run] = &batchv1.Job{ObjectMeta: meta("checklist-"+run, run), Spec: batchv1.JobSpec{Completions: new(int32(0))}}
 	}
 	s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: "kubectl-checklist", Labels: map[string]string{LabelManagedBy: ManagedBy},
@@ -109,6 +115,40 @@ func TestCleanup(t *testing.T) {
 				delete(s.jobs, "checklist-two")
 			},
 			left: []string{"namespace/kubectl-checklist", "namespace/shop"},
+		},
+		"what only carries our labels is named, and left": {
+			edit: func(s *apiServer) {
+				labels := map[string]string{LabelName: ManagedBy, LabelManagedBy: ManagedBy, LabelRun: "one"}
+				s.pods["web"] = &corev1.Pod{
+					ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "shop", UID: "1", Labels: labels},
+					Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: containerName}}},
+				}
+				s.maps["checklist-one-arm64-loader"] = &corev1.ConfigMap{
+					ObjectMeta: metav1.ObjectMeta{Name: "checklist-one-arm64-loader", Namespace: "shop", UID: "2", Labels: labels}, Data: map[string]string{"a": "b"},
+				}
+				s.jobs["checklist-one-backup"] = &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "checklist-one-backup", Namespace: "shop", UID: "3", Labels: labels}}
+			},
+			removed: all,
+			left:    []string{"configmap/checklist-one-arm64-loader", "job/checklist-one-backup", "namespace/kubectl-checklist", "namespace/shop", "pod/web"},
+			err: `left alone: pod/web in namespace shop carries the labels of a run, and is not what a run creates
+left alone: configmap/checklist-one-arm64-loader in namespace shop carries the labels of a run, and is not what a run creates
+left alone: job.batch/checklist-one-backup in namespace shop carries the labels of a run, and is not what a run creates`,
+		},
+		"what was put in the place of ours meanwhile is left": {
+			opts: Options{RunID: "one"},
+			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {
+				if what == "DELETE pods" {
+					s.mu.Lock()
+					s.pods["checklist-one-0000"].UID = "another"
+					s.mu.Unlock()
+				}
+				return false
+			},
+			removed: []string{all[2], all[4]},
+			left: []string{
+				"configmap/checklist-two-amd64-loader", "job/checklist-two", "namespace/kubectl-checklist", "namespace/shop",
+				"pod/checklist-one-0000", "pod/checklist-two-0000",
+			},
 		},
 		"a namespace that somebody labelled": {
 			edit: func(s *apiServer) {

@@ -537,7 +537,7 @@ func TestE2EPolicyRefuses(t *testing.T) {
 				}
 				plan, _ := opts.plan(r.nodes)
 				r.eventually("the policy is in force", 30*time.Second, func() string {
-					if f := opts.tryPod(t.Context(), &plan); f == nil {
+					if _, f := opts.tryPod(t.Context(), &plan); f == nil {
 						return "a pod was admitted"
 					}
 					return ""
@@ -564,7 +564,7 @@ func TestE2EPolicyRefuses(t *testing.T) {
 }
 
 // A user without rights is told which are missing; one with exactly the roles
-// that Objects prints can do everything.
+// that Grants prints can do everything. hack/e2e has the same for a whole run.
 func TestE2ERights(t *testing.T) {
 	for _, where := range []string{"a namespace that existed", "a namespace of the run"} {
 		t.Run(where, func(t *testing.T) {
@@ -587,34 +587,25 @@ func TestE2ERights(t *testing.T) {
 			}
 			g := r.refusal(gaps)
 			t.Logf("%s: %s\n%s", g.Reason, g.Detail, g.Hint)
-			want := "the probe needs rights that are missing: create jobs.batch, delete jobs.batch, create configmaps, delete configmaps, " +
+			want := "the probe needs rights that are missing: create jobs.batch, delete jobs.batch, create configmaps, list configmaps, delete configmaps, " +
 				"create pods, get pods, list pods, watch pods, delete pods, get pods/log in namespace " + r.namespace + "; get nodes"
 			if g.Reason != fact.Forbidden || g.Detail != want {
 				t.Errorf("gap %+v, expected %s", g, want)
 			}
 
-			plan, _, err := NewPlan(opts, r.nodes)
+			docs, err := Grants(opts, nil, where == "a namespace of the run")
 			if err != nil {
 				t.Fatal(err)
 			}
-			objects, err := Objects(opts, plan)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// The role is bound in every namespace where there is none yet.
-			var rules []rbacv1.PolicyRule
-			for _, o := range objects {
-				switch o := o.(type) {
+			for _, d := range docs {
+				switch o := d.Object.(type) {
 				case *rbacv1.ClusterRole:
 					r.bind(user, "", o.Rules)
 				case *rbacv1.Role:
-					rules = o.Rules
+					if o.Namespace == r.namespace {
+						r.bind(user, r.namespace, o.Rules)
+					}
 				}
-			}
-			if where == "a namespace that existed" {
-				r.bind(user, r.namespace, rules)
-			} else {
-				r.bind(user, "", rules)
 			}
 			measured, gaps, err := Run(t.Context(), opts, r.nodes)
 			if err != nil || len(gaps) > 0 || len(measured) != len(r.nodes) {
@@ -801,4 +792,116 @@ func TestE2ENodeStops(t *testing.T) {
 		t.Error(err)
 	}
 	r.goneSoon()
+}
+
+// brokenNetwork puts a network configuration first on a node until the test ends.
+func (r *real) brokenNetwork(node, plugin, program string) {
+	r.Helper()
+	harness, err := filepath.Abs("../../hack/cluster/run")
+	if err != nil {
+		r.Fatal(err)
+	}
+	verb := func(stdin string, args ...string) {
+		r.Helper()
+		cmd := exec.Command(harness, args...)
+		cmd.Stdin = strings.NewReader(stdin)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			r.Errorf("%v: %v: %s", args, err, out)
+		}
+	}
+	const config, first = "/etc/cni/net.d/10-pods.conflist", "/etc/cni/net.d/00-broken.conflist"
+	working, err := exec.Command(harness, "node-exec", node, "--", "cat", config).Output()
+	if err != nil {
+		r.Fatal(err)
+	}
+	if program != "" {
+		verb(program, "node-put", node, "-", "/usr/lib/cni/"+plugin, "--mode", "0755")
+		r.Cleanup(func() { verb("", "node-rm", node, "/usr/lib/cni/"+plugin) })
+	}
+	verb(strings.Replace(string(working), `"type": "bridge"`, `"type": "`+plugin+`"`, 1), "node-put", node, "-", first)
+	r.Cleanup(func() {
+		verb("", "node-rm", node, first)
+		// containerd sees the change by itself: wait until a pod starts there again.
+		verb("", "settle")
+	})
+}
+
+// A sandbox that never starts is explained by what its Events say; and where they
+// say that the SELinux type is refused, a second pod goes without it. The kernel
+// here has no SELinux, so a network plugin says what runc would say.
+func TestE2EPodsThatDoNotStart(t *testing.T) {
+	const node = "w2"
+	for name, tc := range map[string]struct {
+		plugin, program string
+		detail          []string // of the gap; nil if the node is measured
+	}{
+		"a network that does not work": {
+			plugin: "no-such-plugin", detail: []string{"the pod did not start within 40s: FailedCreatePodSandBox: ", `failed to find plugin "no-such-plugin"`},
+		},
+		"a label that is refused for the first pod": {plugin: "first-refused", program: `#!/bin/sh
+case "$CNI_COMMAND $CNI_ARGS" in
+"ADD "*"K8S_POD_NAME=checklist-"*"-0000" | "ADD "*"K8S_POD_NAME=checklist-"*"-0000;"*)
+	echo '{"cniVersion": "1.0.0", "code": 100, "msg": "write /proc/self/attr/keycreate: invalid argument"}'
+	exit 1
+esac
+exec /usr/lib/cni/bridge
+`},
+		"a label that is refused for each pod": {plugin: "all-refused", program: `#!/bin/sh
+[ "$CNI_COMMAND" = ADD ] || exec /usr/lib/cni/bridge
+echo '{"cniVersion": "1.0.0", "code": 100, "msg": "write /proc/self/attr/keycreate: invalid argument"}'
+exit 1
+`, detail: []string{
+			"the pod did not start within 40s: FailedCreatePodSandBox: ", "; this was a second pod, without the SELinux type spc_t: one with it did not start: ",
+			"write /proc/self/attr/keycreate: invalid argument",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := onCluster(t)
+			r.makeNamespace("privileged") // it stays, with the Events in it
+			r.brokenNetwork(node, tc.plugin, tc.program)
+			opts := r.options()
+			opts.Timeout = 40 * time.Second
+			if tc.detail == nil {
+				opts.Timeout = 90 * time.Second
+			}
+			start := time.Now()
+			measured, gaps, err := Run(t.Context(), opts, slices.DeleteFunc(r.nodes, func(n fact.Node) bool { return n.Name != node }))
+			if err != nil {
+				t.Error(err)
+			}
+			for _, g := range gaps {
+				t.Logf("after %s: %s: %s (%s)", time.Since(start).Round(time.Millisecond), g.Reason, g.Detail, g.Hint)
+			}
+			if tc.detail == nil {
+				t.Logf("measured %d after %s", len(measured), time.Since(start).Round(time.Millisecond))
+				if len(measured) != 1 || len(gaps) > 0 {
+					t.Errorf("measured %d, gaps %+v", len(measured), gaps)
+				}
+			} else if len(measured) > 0 || len(gaps) != 1 {
+				t.Errorf("measured %d, gaps %+v", len(measured), gaps)
+			} else {
+				for _, want := range tc.detail {
+					if gaps[0].Reason != fact.ProbeFailed || !strings.Contains(gaps[0].Detail, want) {
+						t.Errorf("gap %+v, expected %s and %q", gaps[0], fact.ProbeFailed, want)
+					}
+				}
+			}
+			r.stays()
+			events, err := r.CoreV1().Events(r.namespace).List(t.Context(), metav1.ListOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := func(pod, reason string) bool {
+				return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+					return e.InvolvedObject.Name == "checklist-"+opts.RunID+pod && e.Reason == reason
+				})
+			}
+			if !said("-0000", "FailedCreatePodSandBox") || said("-0000", "Started") {
+				t.Error("the first pod's sandbox did not fail, so this test shows nothing")
+			}
+			if started := said("-0000-1", "Started"); started != (tc.detail == nil) {
+				t.Errorf("a second pod started: %v", started)
+			}
+		})
+	}
 }

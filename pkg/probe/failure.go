@@ -24,6 +24,7 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Detail }
 
 const (
+	hintRights   = "kubectl checklist manifests --only grants prints the rights that a run uses"
 	hintNoProbe  = "--no-probe judges what the API says and creates nothing"
 	hintEmbedded = "--probe-image=embedded pulls nothing: it brings the probe in ConfigMaps"
 )
@@ -43,7 +44,7 @@ func (o *Options) refused(doing string, err error) *Failure {
 	case apierrors.IsForbidden(err) && rbacRefusal(err):
 		return &Failure{
 			Reason: fact.Forbidden, Detail: text,
-			Hint: "kubectl checklist manifests prints the roles that the probe needs; " + hintNoProbe,
+			Hint: hintRights + "; " + hintNoProbe,
 		}
 	case apierrors.IsUnauthorized(err):
 		return &Failure{Reason: fact.Forbidden, Detail: text, Hint: "log in again"}

@@ -169,7 +169,8 @@ func Watch(ctx context.Context, pipe io.Reader, out io.Writer, client Client, op
 	defer cancel()
 	var last error
 	for quiet := 0; quiet < 2; {
-		removed, err := Cleanup(ctx, client, opts)
+		// What is left alone was not this run's: there is nothing to wait for.
+		removed, _, err := cleanUp(ctx, client, opts)
 		if last = err; err == nil && len(removed) == 0 {
 			quiet++
 		} else {

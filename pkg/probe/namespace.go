@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 )
 
 // claimNamespace makes sure that the namespace is there, created where it is
@@ -74,12 +75,12 @@ func (o *Options) markLastRun(ctx context.Context, namespace, run, version strin
 }
 
 // releaseNamespace deletes the namespace if a run made it and nothing of
-// anybody else is in it. kept says why it stays; "" if it goes.
+// anybody else is in it: nothing but what is own. kept says why it stays; "" if
+// it goes.
 //
-// run is the one that leaves: its own objects do not count, and where another
-// has claimed the namespace after it, that one removes it. "" stands for all
-// runs: nothing with our labels counts, nor does a claim.
-func (o *Options) releaseNamespace(ctx context.Context, namespace, run string) (removed bool, kept string, err error) {
+// run is the one that leaves: where another has claimed the namespace after it,
+// that one removes it. "" stands for all runs: a claim does not count.
+func (o *Options) releaseNamespace(ctx context.Context, namespace, run string, own own) (removed bool, kept string, err error) {
 	var ns *corev1.Namespace
 	err = o.request(ctx, func() (err error) {
 		ns, err = o.Client.Core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
@@ -96,9 +97,6 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, run string) (
 		return false, "no run created it", nil
 	case ending:
 		return false, "", nil
-	}
-	own := func(labels map[string]string) bool {
-		return labels[LabelManagedBy] == ManagedBy && (run == "" || labels[LabelRun] == run)
 	}
 	last := ns.Annotations[AnnotationLastRun]
 	if run != "" && last != "" && last != run {
@@ -133,7 +131,7 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, run string) (
 // runs there has pods; what people put there beforehand, or keep there, are
 // config maps, secrets, claims and services. The last three are looked at as far
 // as the user may list them, which a run does not need.
-func (o *Options) othersIn(ctx context.Context, namespace string, own func(labels map[string]string) bool) (found string, err error) {
+func (o *Options) othersIn(ctx context.Context, namespace string, own own) (found string, err error) {
 	if o.PullSecret != "" {
 		return "pull secret " + o.PullSecret + " belongs into it", nil
 	}
@@ -143,7 +141,7 @@ func (o *Options) othersIn(ctx context.Context, namespace string, own func(label
 			return fmt.Errorf("listing pods in namespace %s: %w", namespace, err)
 		}
 		for i := range pods.Items {
-			if !own(pods.Items[i].Labels) {
+			if !own.pod(&pods.Items[i]) {
 				found = "pod " + pods.Items[i].Name + " is in it"
 			}
 		}
@@ -152,24 +150,26 @@ func (o *Options) othersIn(ctx context.Context, namespace string, own func(label
 			return fmt.Errorf("listing jobs in namespace %s: %w", namespace, err)
 		}
 		for i := range jobs.Items {
-			if !own(jobs.Items[i].Labels) {
+			if !own.job(&jobs.Items[i]) {
 				found = "job " + jobs.Items[i].Name + " is in it"
 			}
 		}
-		// Another run's parts are large and not asked for: its Job was seen.
-		maps, err := o.Client.Core.ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: LabelManagedBy + "!=" + ManagedBy})
+		// A run's parts are large: only their metadata is asked for.
+		configs, err := o.metadata(ctx, namespace, "configmaps", "")
 		if err != nil {
 			return fmt.Errorf("listing config maps in namespace %s: %w", namespace, err)
 		}
-		for i := range maps.Items {
-			switch name := maps.Items[i].Name; name {
+		for i := range configs {
+			switch name := configs[i].Name; name {
 			case "kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert": // in every namespace
 			default:
-				found = "config map " + name + " is in it"
+				if !own.configMap(&configs[i]) {
+					found = "config map " + name + " is in it"
+				}
 			}
 		}
 		for _, kind := range []string{"services", "persistentvolumeclaims", "secrets"} {
-			items, err := o.metadata(ctx, namespace, kind)
+			items, err := o.metadata(ctx, namespace, kind, "")
 			if err != nil && !apierrors.IsForbidden(err) {
 				return fmt.Errorf("listing %s in namespace %s: %w", kind, namespace, err)
 			}
@@ -186,9 +186,22 @@ func (o *Options) othersIn(ctx context.Context, namespace string, own func(label
 
 // metadata lists the objects of a core resource without what is in them: no
 // secret's data is asked for, and a server that knows no other answer gives none.
-func (o *Options) metadata(ctx context.Context, namespace, resource string) ([]metav1.PartialObjectMetadata, error) {
-	data, err := o.Client.Core.RESTClient().Get().Namespace(namespace).Resource(resource).
-		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").Do(ctx).Raw()
+// selector is a label selector, "" for all.
+func (o *Options) metadata(ctx context.Context, namespace, resource, selector string) ([]metav1.PartialObjectMetadata, error) {
+	return metadataOf(ctx, o.Client.Core.RESTClient(), namespace, resource, selector)
+}
+
+func metadataOf(ctx context.Context, client rest.Interface, namespace, resource, selector string) ([]metav1.PartialObjectMetadata, error) {
+	request := client.Get().Namespace(namespace).Resource(resource).
+		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
+	if selector != "" {
+		request = request.Param("labelSelector", selector)
+	}
+	result := request.Do(ctx)
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	data, err := result.Raw()
 	if err != nil {
 		return nil, err
 	}

@@ -10,10 +10,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
@@ -23,6 +21,10 @@ const (
 	containerName = "probe"
 	probeVolume   = "checklist" // the loader and the parts, at loader.Dir
 	workVolume    = "work"      // the joined probe, at loader.OutputDir
+
+	// selinuxType is the type of a container that may read the node's processes
+	// (container-selinux, "super privileged container").
+	selinuxType = "spc_t"
 
 	// nobody is the uid of level proc: no user of the node.
 	nobody = 65534
@@ -123,7 +125,7 @@ func (o *Options) configMaps(arch string, probe []byte, owner *metav1.OwnerRefer
 	for _, part := range loader.Parts(probe, loader.MaxPartSize) {
 		if len(part.Data) > loader.MaxPartSize {
 			return nil, fmt.Errorf("embedded probe for %s: %d bytes, expected at most %d",
-				arch, len(probe), loader.MaxParts*loader.MaxPartSize)
+				arch, len(probe), loader.MaxProbe)
 		}
 		maps = append(maps, o.configMap(o.name(arch, strings.ReplaceAll(part.Name, ".", "-")), owner, part))
 	}
@@ -153,10 +155,14 @@ type podOf struct {
 	node    string
 	arch    string
 	image   string
+	// digest is the SHA-256 of an embedded probe: the loader runs no other.
+	digest [sha256.Size]byte
 	// memory puts the joined probe into memory instead of onto the node's
 	// disk, whose file system may be mounted noexec.
 	memory bool
-	owner  *metav1.OwnerReference
+	// unlabelled leaves the SELinux type to the runtime; see blocked.
+	unlabelled bool
+	owner      *metav1.OwnerReference
 }
 
 // pod is the probe's pod on one node. maps are its architecture's ConfigMaps,
@@ -193,7 +199,7 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 				// container_t may not read other domains' /proc; ignored
 				// where SELinux is off.
-				SELinuxOptions: &corev1.SELinuxOptions{Type: "spc_t"},
+				SELinuxOptions: &corev1.SELinuxOptions{Type: selinuxType},
 			},
 			Containers: []corev1.Container{{
 				Name: containerName, Image: p.image, ImagePullPolicy: corev1.PullIfNotPresent,
@@ -214,6 +220,9 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 			}},
 		},
 	}
+	if p.unlabelled {
+		pod.Spec.SecurityContext.SELinuxOptions = nil
+	}
 	if p.owner != nil {
 		pod.OwnerReferences = []metav1.OwnerReference{*p.owner}
 	}
@@ -221,14 +230,15 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 		pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: o.PullSecret}}
 	}
 	if maps != nil {
-		embed(pod, maps, p.memory)
+		embed(pod, maps, p.digest, p.memory)
 	}
 	return pod
 }
 
 // embed makes a pod run the loader from its ConfigMaps in an image that the
-// node holds.
-func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, memory bool) {
+// node holds. The digest is part of the command, so that whoever changes
+// ConfigMaps, but not pods, changes nothing of what runs but the loader.
+func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, digest [sha256.Size]byte, memory bool) {
 	var sources []corev1.VolumeProjection
 	size := 0
 	for _, m := range maps {
@@ -257,7 +267,7 @@ func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, memory bool) {
 	}
 	container := &pod.Spec.Containers[0]
 	container.ImagePullPolicy = corev1.PullNever
-	container.Command = []string{loader.Path}
+	container.Command = loader.Command(digest)
 	container.VolumeMounts = []corev1.VolumeMount{
 		{Name: probeVolume, MountPath: loader.Dir, ReadOnly: true},
 		{Name: workVolume, MountPath: loader.OutputDir},
@@ -312,69 +322,26 @@ func (o *Options) probeTimeout() time.Duration {
 // maxProbeTimeout is the probe's own limit (cmd/checklist-probe).
 const maxProbeTimeout = time.Hour
 
-// roles are the rights of a user who runs the probe: a Role in its namespace,
-// and a ClusterRole for what lies outside.
-func (o *Options) roles() []runtime.Object {
-	meta := func(namespace string) metav1.ObjectMeta {
-		return metav1.ObjectMeta{
-			Name: "kubectl-checklist-probe", Namespace: namespace,
-			Labels: map[string]string{LabelName: ManagedBy},
-		}
-	}
-	clusterRole := &rbacv1.ClusterRole{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole"},
-		ObjectMeta: meta(""),
-	}
-	role := &rbacv1.Role{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "Role"},
-		ObjectMeta: meta(o.Namespace),
-	}
-	for _, r := range rights() {
-		resource := r.resource
-		if r.subresource != "" {
-			resource += "/" + r.subresource
-		}
-		rules := &role.Rules
-		if r.cluster {
-			rules = &clusterRole.Rules
-		}
-		if n := len(*rules) - 1; n >= 0 && (*rules)[n].APIGroups[0] == r.group && (*rules)[n].Resources[0] == resource {
-			(*rules)[n].Verbs = append((*rules)[n].Verbs, r.verb)
-			continue
-		}
-		*rules = append(*rules, rbacv1.PolicyRule{
-			APIGroups: []string{r.group}, Resources: []string{resource}, Verbs: []string{r.verb},
-		})
-	}
-	return []runtime.Object{clusterRole, role}
-}
-
-// Objects gives everything that a run with this plan would create, and the
-// roles that a user needs for it, in a fixed order. A ConfigMap's bytes are left
-// out and named in AnnotationOmitted; what is known only when a run happens
-// stands as a word: the run id unless given, the owner's uid, and the image of
-// a node that was not asked (Resolve).
-func Objects(opts Options, plan Plan) ([]runtime.Object, error) {
+// Objects gives everything that a run with this plan creates, in a fixed order;
+// nothing if the plan has no targets. A ConfigMap's bytes are left out and named
+// in AnnotationOmitted; what is known only when a run happens is replaced by a
+// word: the run id unless given, the owner's uid, and the image of a node that
+// was not asked (Resolve).
+func Objects(opts Options, plan Plan) ([]Document, error) {
 	setDefault(&opts.RunID, "run")
 	opts, err := opts.complete()
-	if err != nil {
+	if err != nil || len(plan.Targets) == 0 {
 		return nil, err
 	}
-	namespace := opts.namespace()
-	// Whoever applies this by hand owns the namespace: no run may delete it.
-	delete(namespace.Annotations, AnnotationCreatedBy)
-	delete(namespace.Annotations, AnnotationLastRun)
-	objects := append([]runtime.Object{namespace}, opts.roles()...)
-	if len(plan.Targets) == 0 {
-		return objects, nil
-	}
+	objects := []Document{{"Created only if it is absent, and removed only if a run created it and nothing else is in it.", opts.ownedNamespace()}}
 	job := opts.job(plan.jobImage(), opts.ttl())
 	job.UID = "set-at-creation"
 	owner := ownerOf(job)
 	job.UID = ""
-	objects = append(objects, job)
+	objects = append(objects, Document{"Runs nothing. It owns what follows, so that the cluster removes all of it if the run is killed.", job})
 
 	maps := make(map[string][]*corev1.ConfigMap)
+	digests := make(map[string][sha256.Size]byte)
 	for _, arch := range plan.Archs {
 		probe, err := opts.Embedded(arch)
 		if err != nil {
@@ -383,14 +350,15 @@ func Objects(opts Options, plan Plan) ([]runtime.Object, error) {
 		if maps[arch], err = opts.configMaps(arch, probe, owner); err != nil {
 			return nil, err
 		}
+		digests[arch] = sha256.Sum256(probe)
 		for _, m := range maps[arch] {
-			objects = append(objects, withoutBytes(m))
+			objects = append(objects, Document{"", withoutBytes(m)})
 		}
 	}
 	for i, t := range plan.Targets {
-		objects = append(objects, opts.pod(podOf{
-			index: i, node: t.Node, arch: t.Arch, image: plan.image(t, 0), owner: owner,
-		}, maps[t.Arch]))
+		objects = append(objects, Document{"", opts.pod(podOf{
+			index: i, node: t.Node, arch: t.Arch, image: plan.image(t, 0), digest: digests[t.Arch], owner: owner,
+		}, maps[t.Arch])})
 	}
 	return objects, nil
 }
@@ -403,10 +371,12 @@ func (p *Plan) image(t Target, attempt int) string {
 	switch {
 	case !p.Embedded:
 		return p.Image
-	case len(t.Images) == 0:
-		return heldImage
+	case len(t.Images) > 0:
+		return t.Images[min(attempt, len(t.Images)-1)]
+	case len(t.Smallest) > 0:
+		return t.Smallest[0]
 	}
-	return t.Images[min(attempt, len(t.Images)-1)]
+	return heldImage
 }
 
 // jobImage is what the Job's template names; it is never run.

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
 // Defaults of the command line.
@@ -49,6 +50,9 @@ const (
 	// AnnotationNode names a pod's node, AnnotationOmitted what Objects left out.
 	AnnotationNode    = "kubectl-checklist.github.io/node"
 	AnnotationOmitted = "kubectl-checklist.github.io/omitted"
+	// AnnotationRequest holds a random word that only the request which created
+	// the object had: by it a run knows its own where the answer was lost.
+	AnnotationRequest = "kubectl-checklist.github.io/request"
 )
 
 // Client holds the API groups that the probe needs: typed interfaces instead
@@ -109,13 +113,15 @@ type Options struct {
 	// Guard starts the second process that cleans up after a SIGKILL; nil
 	// means none. See StartGuard. run has the run's Namespace, RunID and PullSecret.
 	Guard func(run Options) (*Guard, error)
-	// Announce gets one line before the first object is created. Progress gets
+	// Announce gets one line before the first object is created, and one about
+	// what a server newer than this version adds to every pod. Progress gets
 	// the number of nodes that are finished, how many of those failed, and all;
 	// calls do not overlap.
 	Announce func(line string)
 	Progress func(done, failed, total int)
 
 	timing timing
+	memory int64 // bytes for all answers together; tests lower it
 }
 
 // timing holds the waits that tests shorten.
@@ -124,6 +130,7 @@ type timing struct {
 	margin       time.Duration // by which everything outlives Options.Timeout without a sign of life
 	imageGrace   time.Duration // from the first failed pull to the gap: kubelet tries again after 10 s and 20 s
 	startGrace   time.Duration // from the first failed start of the container to the gap
+	labelGrace   time.Duration // for a pod that does not start, where its Events cannot say why; see blocked
 	poll         time.Duration // without an event: ask for the pod and its node
 	retry        time.Duration // before the second attempt on a node
 	backoff      time.Duration // first wait after a refused request, doubled each time
@@ -147,6 +154,7 @@ func (o Options) complete() (Options, error) {
 	setDefault(&o.timing.margin, time.Minute)
 	setDefault(&o.timing.imageGrace, 30*time.Second)
 	setDefault(&o.timing.startGrace, 15*time.Second)
+	setDefault(&o.timing.labelGrace, 30*time.Second)
 	setDefault(&o.timing.poll, 10*time.Second)
 	setDefault(&o.timing.retry, 3*time.Second)
 	setDefault(&o.timing.backoff, 500*time.Millisecond)
@@ -156,6 +164,7 @@ func (o Options) complete() (Options, error) {
 	setDefault(&o.timing.cleanup, 30*time.Second)
 	setDefault(&o.timing.guard, time.Second)
 	setDefault(&o.timing.request, 20*time.Second)
+	setDefault(&o.memory, wire.MaxRun)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -17,16 +17,24 @@ type Plan struct {
 	Embedded bool
 	Image    string
 	Archs    []string
+
+	// pauses are the names that any node has for its pause image, those that
+	// most nodes use first.
+	pauses []string
 }
 
 // A Target is one node to measure.
 type Target struct {
 	Node string
 	Arch string
-	// Images are the images that an embedded probe's pod may run, best first;
-	// nil until they were asked for (Resolve).
-	Images []string
+	// Images are the images that an embedded probe's pod may run, best first:
+	// pause by the names that this node and others have for it. Smallest are
+	// tried last. Both are empty until the node was asked (Resolve).
+	Images   []string
+	Smallest []string
 }
+
+func (t *Target) resolved() bool { return len(t.Images) > 0 || len(t.Smallest) > 0 }
 
 // NewPlan chooses the nodes to measure, and gives the gaps of those that are
 // not: NotReady, Windows, virtual nodes, an architecture without an embedded

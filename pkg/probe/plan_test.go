@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -141,49 +143,143 @@ func TestProbeTimeout(t *testing.T) {
 	}
 }
 
-func TestHeldImages(t *testing.T) {
+func TestImagesOfANode(t *testing.T) {
 	image := func(size int64, names ...string) corev1.ContainerImage {
 		return corev1.ContainerImage{Names: names, SizeBytes: size}
 	}
 	for name, tc := range map[string]struct {
-		images []corev1.ContainerImage
-		want   []string
+		images      []corev1.ContainerImage
+		pauses      []string
+		first, last []string
 	}{
 		"pause before smaller ones": {
-			[]corev1.ContainerImage{image(10, "example.com/tiny:1"), image(300, "registry.k8s.io/pause@sha256:"+strings.Repeat("a", 64), "registry.k8s.io/pause:3.10")},
-			[]string{"registry.k8s.io/pause:3.10", "example.com/tiny:1"},
+			images: []corev1.ContainerImage{image(10, "example.com/tiny:1"), image(300, "registry.k8s.io/pause@sha256:"+strings.Repeat("a", 64), "registry.k8s.io/pause:3.10")},
+			first:  []string{"registry.k8s.io/pause:3.10"},
+			last:   []string{"example.com/tiny:1"},
 		},
-		"without pause the smallest": {
-			[]corev1.ContainerImage{image(900, "example.com/large:1"), image(20, "example.com/b:1"), image(20, "example.com/a:1")},
-			[]string{"example.com/a:1", "example.com/b:1"},
+		"without pause others' names for it, then the smallest": {
+			images: []corev1.ContainerImage{image(900, "example.com/large:1"), image(20, "example.com/b:1"), image(20, "example.com/a:1")},
+			pauses: []string{"registry.k8s.io/pause:3.10", "mirror.example/pause:3.9", "mirror.example/pause:3.8"},
+			first:  []string{"registry.k8s.io/pause:3.10", "mirror.example/pause:3.9"},
+			last:   []string{"example.com/a:1", "example.com/b:1"},
+		},
+		"its own name for pause before others'": {
+			images: []corev1.ContainerImage{image(300, "mirror.example/pause:3.9")},
+			pauses: []string{"registry.k8s.io/pause:3.10", "mirror.example/pause:3.9"},
+			first:  []string{"mirror.example/pause:3.9", "registry.k8s.io/pause:3.10"},
 		},
 		"a provider's pause": {
-			[]corev1.ContainerImage{image(1, "example.com/a:1"), image(300, "docker.io/rancher/mirrored-pause:3.6"), image(301, "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/pause:3.5")},
-			[]string{"docker.io/rancher/mirrored-pause:3.6", "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/pause:3.5"},
+			images: []corev1.ContainerImage{image(1, "example.com/a:1"), image(300, "docker.io/rancher/mirrored-pause:3.6"), image(301, "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/pause:3.5")},
+			first:  []string{"docker.io/rancher/mirrored-pause:3.6", "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/pause:3.5"},
+			last:   []string{"example.com/a:1"},
 		},
 		"a digest where there is no tag": {
-			[]corev1.ContainerImage{image(1, "example.com/a@sha256:"+strings.Repeat("b", 64))},
-			[]string{"example.com/a@sha256:" + strings.Repeat("b", 64)},
+			images: []corev1.ContainerImage{image(1, "example.com/a@sha256:"+strings.Repeat("b", 64))},
+			last:   []string{"example.com/a@sha256:" + strings.Repeat("b", 64)},
 		},
 		"names that nobody can ask for": {
-			[]corev1.ContainerImage{image(1, "<none>@<none>", "<none>:<none>"), image(2, "sha256:"+strings.Repeat("c", 64)), image(3, "UPPER CASE"), image(4)},
-			[]string{},
+			images: []corev1.ContainerImage{image(1, "<none>@<none>", "<none>:<none>"), image(2, "sha256:"+strings.Repeat("c", 64)), image(3, "UPPER CASE"), image(4)},
 		},
 		"paused is not pause": {
-			[]corev1.ContainerImage{image(2, "example.com/paused:1"), image(1, "example.com/pause/app:1")},
-			[]string{"example.com/pause/app:1", "example.com/paused:1"},
+			images: []corev1.ContainerImage{image(2, "example.com/paused:1"), image(1, "example.com/pause/app:1")},
+			last:   []string{"example.com/pause/app:1", "example.com/paused:1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, heldImages(tc.images)); diff != "" {
+			var target Target
+			target.choose(heldImages(tc.images), tc.pauses)
+			if diff := cmp.Diff(Target{Images: tc.first, Smallest: tc.last}, target); diff != "" {
 				t.Errorf("images (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// The golden files are what manifests prints, and what a reviewer reads: every
-// object, for both levels and both ways onto a node.
+// Few nodes are asked one by one, many by a list, and one page of a list says how
+// others name their pause.
+func TestSurvey(t *testing.T) {
+	const pause, mirror = "registry.k8s.io/pause:3.10", "mirror.example/pause:3.10"
+	names := func(n int) (names []string) {
+		for i := range n {
+			names = append(names, fmt.Sprintf("n%03d", i))
+		}
+		return names
+	}
+	without := func(s *apiServer, node string) {
+		s.nodes[node].Status.Images = []corev1.ContainerImage{{Names: []string{"example.com/app:1"}}}
+	}
+	for name, tc := range map[string]struct {
+		nodes, targets int
+		edit           func(*apiServer)
+		gets, lists    int
+		want           map[string][]string // of some targets
+		unasked        int
+	}{
+		"few":                           {nodes: 300, targets: 2, gets: 2, want: map[string][]string{"n001": {pause}}},
+		"few, one of which lists none":  {nodes: 300, targets: 2, gets: 2, lists: 1, edit: func(s *apiServer) { without(s, "n001") }, want: map[string][]string{"n001": {pause}}},
+		"few, none of which lists one":  {nodes: 300, targets: 1, gets: 1, lists: 1, edit: func(s *apiServer) { without(s, "n000") }, want: map[string][]string{"n000": {pause}}},
+		"many":                          {nodes: 250, targets: 250, lists: 3, want: map[string][]string{"n000": {pause}, "n249": {pause}}},
+		"many, until all are seen":      {nodes: 250, targets: 60, lists: 1, want: map[string][]string{"n059": {pause}}},
+		"many, one of which lists none": {nodes: 250, targets: 250, lists: 3, edit: func(s *apiServer) { without(s, "n007") }, want: map[string][]string{"n007": {pause}}},
+		"the name that most have comes first": {
+			nodes: 30, targets: 30, lists: 1, edit: func(s *apiServer) {
+				without(s, "n000")
+				for _, n := range []string{"n001", "n002"} {
+					s.nodes[n].Status.Images[0].Names[0] = mirror
+				}
+			},
+			want: map[string][]string{"n000": {pause, mirror}, "n001": {mirror, pause}},
+		},
+		"a node that is gone": {nodes: 30, targets: 30, lists: 1, edit: func(s *apiServer) { delete(s.nodes, "n003") }, unasked: 1},
+		"a user who may not list nodes": {
+			nodes: 30, targets: 30, lists: 1, edit: func(s *apiServer) {
+				s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
+					if what != "GET nodes" || strings.Contains(r.URL.Path, "nodes/") {
+						return false
+					}
+					s.fail(w, apierrors.NewForbidden(corev1.Resource("nodes"), "", errors.New("no")))
+					return true
+				}
+			},
+			unasked: 30, // asked one by one when their turn comes
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newAPIServer(t, names(tc.nodes)...)
+			if tc.edit != nil {
+				tc.edit(s)
+			}
+			opts := s.options()
+			plan, _, err := NewPlan(opts, factNodes(names(tc.targets)...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			Resolve(t.Context(), opts, &plan)
+			got, unasked := make(map[string][]string), 0
+			for _, target := range plan.Targets {
+				if tc.want[target.Node] != nil {
+					got[target.Node] = target.Images
+				}
+				if !target.resolved() {
+					unasked++
+				}
+			}
+			if tc.want == nil {
+				tc.want = map[string][]string{}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("images (-want +got):\n%s", diff)
+			}
+			if n := s.count("GET nodes"); n != tc.gets+tc.lists || unasked != tc.unasked {
+				t.Errorf("%d requests, %d nodes unasked, expected %d and %d", n, unasked, tc.gets+tc.lists, tc.unasked)
+			}
+		})
+	}
+}
+
+// The golden files are what manifests prints as a run's, and what a reviewer
+// reads: every object, for both levels and both ways onto a node.
 func TestObjects(t *testing.T) {
 	for _, level := range []fact.Level{fact.LevelFull, fact.LevelProc} {
 		for _, image := range []string{ImageEmbedded, "registry.example/checklist-probe@sha256:" + strings.Repeat("0", 64)} {
@@ -212,8 +308,8 @@ func TestObjects(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, o := range objects {
-					text, err := yaml.Marshal(o)
+				for _, d := range objects {
+					text, err := yaml.Marshal(d.Object)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -308,5 +404,37 @@ func TestConfigMapsHoldTheProbe(t *testing.T) {
 	}
 	if size := string(maps[0].BinaryData["size"]); size != "2500001" {
 		t.Errorf("size %q", size)
+	}
+}
+
+// Every pod that brings an embedded probe names its digest, that of the whole
+// probe of the pod's architecture: what Objects prints, and what a run creates.
+func TestPodNamesTheProbe(t *testing.T) {
+	probes := map[string][]byte{"amd64": make([]byte, 1_500_000), "arm64": []byte("the other one")}
+	opts := Options{RunID: "run1", Embedded: func(arch string) ([]byte, error) { return probes[arch], nil }}
+	plan, _, err := NewPlan(opts, []fact.Node{
+		{Name: "a", Ready: true, OS: "linux", Arch: "amd64"},
+		{Name: "b", Ready: true, OS: "linux", Arch: "arm64"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := Objects(opts, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := map[string][]string{}
+	for _, o := range objects {
+		if pod, ok := o.Object.(*corev1.Pod); ok {
+			commands[pod.Spec.NodeName] = pod.Spec.Containers[0].Command
+		}
+	}
+	// sha256sum of the two.
+	want := map[string][]string{
+		"a": {"/checklist/loader", "3fb3661f659e89fea0d325bc25ae17d9410cd6c85867e55ed641ed062650a55e"},
+		"b": {"/checklist/loader", "16d8d7a3e8cfd16a02283bc864e37769d2d6f910581772bb29c76350b4529ab9"},
+	}
+	if diff := cmp.Diff(want, commands); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
 	}
 }

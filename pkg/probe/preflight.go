@@ -2,71 +2,21 @@ package probe
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
-
-// A right is one verb on one resource.
-type right struct {
-	cluster                      bool // outside the probe's namespace
-	group, resource, subresource string
-	verb                         string
-	need                         need
-}
-
-// need says when a run cannot do without a right.
-type need int
-
-const (
-	always     need = iota
-	creating        // only where the namespace is absent
-	brings          // only for an embedded probe
-	convenient      // a run does without: it knows less, or cleans up less
-)
-
-// rights lists what the probe asks of the API, sorted by resource.
-func rights() []right {
-	return []right{
-		{true, "", "nodes", "", "get", brings},
-		{true, "", "namespaces", "", "get", convenient},
-		{true, "", "namespaces", "", "create", creating},
-		{true, "", "namespaces", "", "patch", convenient},
-		{true, "", "namespaces", "", "delete", creating},
-		{false, "batch", "jobs", "", "create", always},
-		{false, "batch", "jobs", "", "list", convenient},
-		{false, "batch", "jobs", "", "patch", convenient},
-		{false, "batch", "jobs", "", "delete", always},
-		{false, "", "configmaps", "", "create", brings},
-		{false, "", "configmaps", "", "list", convenient},
-		{false, "", "configmaps", "", "delete", brings},
-		{false, "", "pods", "", "create", always},
-		{false, "", "pods", "", "get", always},
-		{false, "", "pods", "", "list", always},
-		{false, "", "pods", "", "watch", always},
-		{false, "", "pods", "", "delete", always},
-		{false, "", "pods", "log", "get", always},
-	}
-}
-
-func (r *right) String() string {
-	resource := r.resource
-	if r.subresource != "" {
-		resource += "/" + r.subresource
-	}
-	if r.group != "" {
-		resource += "." + r.group
-	}
-	return r.verb + " " + resource
-}
 
 // standing is what Preflight found out about the namespace.
 type standing int
@@ -100,13 +50,15 @@ func Preflight(ctx context.Context, opts Options, plan Plan) error {
 	if err != nil {
 		return err
 	}
-	if _, f := opts.preflight(ctx, &plan); f != nil {
+	if _, _, f := opts.preflight(ctx, &plan); f != nil {
 		return f
 	}
 	return nil
 }
 
-func (o *Options) preflight(ctx context.Context, plan *Plan) (standing, *Failure) {
+// preflight also learns what the server adds to every pod, where a pod could be
+// tried, and which images the plan's nodes hold.
+func (o *Options) preflight(ctx context.Context, plan *Plan) (standing, learned, *Failure) {
 	stand := existing
 	ns, err := o.Client.Core.Namespaces().Get(ctx, o.Namespace, metav1.GetOptions{})
 	switch {
@@ -115,68 +67,107 @@ func (o *Options) preflight(ctx context.Context, plan *Plan) (standing, *Failure
 	case apierrors.IsNotFound(err):
 		stand = absent
 	case !apierrors.IsForbidden(err):
-		return stand, o.refused("reading namespace "+o.Namespace, err)
+		return stand, nil, o.refused("reading namespace "+o.Namespace, err)
 	}
 	if f := o.checkRights(ctx, stand); f != nil {
-		return stand, f
+		return stand, nil, f
 	}
+	o.survey(ctx, plan)
 	if stand == absent {
 		_, err := o.Client.Core.Namespaces().Create(ctx, o.namespace(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err != nil && !apierrors.IsAlreadyExists(err) && !noDryRun(err) {
-			return stand, o.refused("trying to create namespace "+o.Namespace, err)
+			return stand, nil, o.refused("trying to create namespace "+o.Namespace, err)
 		}
-		return stand, nil
+		return stand, nil, nil
 	}
 	if stand == ending {
-		return stand, nil
+		return stand, nil, nil
 	}
-	return stand, o.tryPod(ctx, plan)
+	known, f := o.tryPod(ctx, plan)
+	return stand, known, f
 }
 
-// tryPod sends the Job and one pod of the plan to the server, which decides
-// about them and keeps neither.
-func (o *Options) tryPod(ctx context.Context, plan *Plan) *Failure {
-	dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+// tryPod sends the Job, a config map and one pod of the plan to the server,
+// which decides about them and keeps none. What it returns has to be what was
+// sent. What the server adds to every pod, and this version does not know, is
+// learned.
+func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 	target := plan.Targets[0]
-	if plan.Embedded && target.Images == nil {
-		_ = o.resolve(ctx, &target) // the run itself reports it
-	}
 	image := plan.image(target, 0)
-	if _, err := o.Client.Batch.Jobs(o.Namespace).Create(ctx, o.job(image, o.ttl()), dryRun); apierrors.IsNotFound(err) {
-		return &Failure{
+	doing := func(what string) string { return "trying to create a " + what + " in namespace " + o.Namespace }
+	found, err := o.try(ctx, o.jobs(), o.job(image, o.ttl()), new(batchv1.Job))
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, &Failure{
 			Reason: fact.NotPresent,
 			Detail: "namespace " + o.Namespace + " does not exist, and this user may not read namespaces, so it is not created",
 			Hint:   "--probe-namespace with one that exists and admits pods with hostPID; " + hintNoProbe,
 		}
-	} else if err != nil && !noDryRun(err) {
-		return o.refused("trying to create a job in namespace "+o.Namespace, err)
+	case err != nil && !noDryRun(err):
+		return nil, o.refused(doing("job"), err)
+	case len(found) > 0:
+		return nil, o.changed(doing("job"), found)
 	}
 	var maps []*corev1.ConfigMap
+	var digest [sha256.Size]byte
 	if plan.Embedded {
 		probe, err := o.Embedded(target.Arch)
 		if err != nil {
-			return noProbe(err)
+			return nil, noProbe(err)
 		}
 		if maps, err = o.configMaps(target.Arch, probe, nil); err != nil {
-			return noProbe(err)
+			return nil, noProbe(err)
 		}
-		if _, err := o.Client.Core.ConfigMaps(o.Namespace).Create(ctx, maps[0], dryRun); err != nil && !noDryRun(err) {
-			return o.refused("trying to create a config map in namespace "+o.Namespace, err)
+		digest = sha256.Sum256(probe)
+		found, err := o.try(ctx, o.configs(), maps[0], new(corev1.ConfigMap))
+		if err != nil && !noDryRun(err) {
+			return nil, o.refused(doing("config map"), err)
+		}
+		if len(found) > 0 {
+			return nil, o.changed(doing("config map"), found)
 		}
 	}
-	pod := o.pod(podOf{node: target.Node, image: image}, maps)
+	pod := o.pod(podOf{node: target.Node, image: image, digest: digest}, maps)
 	for wait, start := o.timing.backoff, time.Now(); ; wait *= 2 {
-		_, err := o.Client.Core.Pods(o.Namespace).Create(ctx, pod, dryRun)
+		found, err := o.try(ctx, o.pods(), pod, new(corev1.Pod))
 		switch {
 		case err == nil || noDryRun(err):
-			return nil
+			var known learned
+			// A webhook that cannot be asked answers only the real request, which
+			// is no time to learn.
+			if err != nil || slices.ContainsFunc(found, func(d difference) bool { return d.unknown }) {
+				known = o.learn(ctx, pod)
+				found = known.without(found)
+			}
+			if len(found) > 0 {
+				return nil, o.changed(doing("pod"), found)
+			}
+			return known, nil
 		case !accountMissing(err) || time.Since(start) > o.timing.accountWait:
-			return o.refused("trying to create a pod in namespace "+o.Namespace, err)
+			return nil, o.refused(doing("pod"), err)
 		}
 		if err := sleep(ctx, min(wait, time.Second)); err != nil {
-			return interrupted()
+			return nil, interrupted()
 		}
 	}
+}
+
+// try is a create that the server decides about and does not do. What exists
+// already by the name of something that this run is about to create is not its
+// own.
+func (o *Options) try(ctx context.Context, k *kind, object, returned object) ([]difference, error) {
+	sent, err := treeOf(object)
+	if err != nil {
+		return nil, err
+	}
+	t, err := o.send(ctx, k, object, returned, true)
+	if apierrors.IsAlreadyExists(err) {
+		return nil, o.planted(k, object.GetName(), "it was there before")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return compare(k.shape, sent, t), nil
 }
 
 // noDryRun tells that a webhook cannot be asked without effect: then only the
@@ -190,7 +181,7 @@ func noDryRun(err error) bool {
 func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 	var asked []right
 	for _, r := range rights() {
-		if r.need == always || r.need == creating && stand == absent || r.need == brings && o.embedded() {
+		if r.must&o.when(stand == absent) != 0 {
 			asked = append(asked, r)
 		}
 	}
@@ -201,12 +192,13 @@ func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 		wait.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
+			resource, subresource, _ := strings.Cut(r.resource, "/")
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.subresource,
+					Verb: r.verb, Group: r.group, Resource: resource, Subresource: subresource,
 				},
 			}}
-			if !r.cluster {
+			if r.where == inNamespace {
 				review.Spec.ResourceAttributes.Namespace = o.Namespace
 			}
 			if r.resource == "namespaces" {
@@ -222,7 +214,7 @@ func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 	}
 	var here, outside []string
 	for i, r := range asked {
-		if refused[i] && r.cluster {
+		if refused[i] && r.where == everywhere {
 			outside = append(outside, r.String())
 		} else if refused[i] {
 			here = append(here, r.String())
@@ -238,7 +230,7 @@ func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 	if missing == nil {
 		return nil
 	}
-	hint := "kubectl checklist manifests prints the roles that the probe needs; " + hintNoProbe
+	hint := hintRights + "; " + hintNoProbe
 	if stand == absent && len(outside) > 0 && len(here) == 0 {
 		hint = fmt.Sprintf("namespace %s is absent: --probe-namespace with one that exists and admits pods with hostPID; ", o.Namespace) + hintNoProbe
 	}

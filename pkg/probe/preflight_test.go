@@ -22,7 +22,7 @@ func TestPreflight(t *testing.T) {
 	forbidden := func(resource, text string) *apierrors.StatusError {
 		return apierrors.NewForbidden(corev1.Resource(resource), "x", errors.New(text))
 	}
-	const roles = "kubectl checklist manifests prints the roles that the probe needs; --no-probe judges what the API says and creates nothing"
+	const roles = "kubectl checklist manifests --only grants prints the rights that a run uses; --no-probe judges what the API says and creates nothing"
 	for name, tc := range map[string]struct {
 		exists bool
 		refuse map[string]*apierrors.StatusError
@@ -36,7 +36,7 @@ func TestPreflight(t *testing.T) {
 			exists: true, denied: " pods/log configmaps ",
 			want: &Failure{
 				Reason: fact.Forbidden, Hint: roles,
-				Detail: "the probe needs rights that are missing: create configmaps, delete configmaps, get pods/log in namespace kubectl-checklist",
+				Detail: "the probe needs rights that are missing: create configmaps, list configmaps, delete configmaps, get pods/log in namespace kubectl-checklist",
 			},
 		},
 		"rights on config maps do not matter with an image": {

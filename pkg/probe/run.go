@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,12 +12,14 @@ import (
 	"sync"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
 // manyNodes is from where on an embedded probe is announced with a warning:
@@ -29,12 +32,22 @@ type session struct {
 	plan  Plan
 	owner *metav1.OwnerReference
 	maps  map[string][]*corev1.ConfigMap // by architecture
-	watch podWatch
+	// digests are those of the embedded probes, by architecture: of what was
+	// to be written, whatever the cluster holds.
+	digests map[string][sha256.Size]byte
+	watch   podWatch
+	// budget bounds what the answers take in memory until the run has ended.
+	budget *wire.Budget
+	// learned is what the server adds to every pod; see learn.
+	learned learned
 
 	mu     sync.Mutex
 	flying int // nodes being measured
 	done   int
 	failed int
+	ledger
+	// spoiled is set once a config map of the run was replaced: no more pods.
+	spoiled *Failure
 }
 
 // Run puts a probe on each node and brings its facts, by node name. Every node
@@ -71,7 +84,7 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 	if len(plan.Targets) == 0 {
 		return finish(nil)
 	}
-	stand, f := opts.preflight(ctx, &plan)
+	stand, known, f := opts.preflight(ctx, &plan)
 	if f == nil && ctx.Err() != nil {
 		f = interrupted()
 	}
@@ -89,7 +102,13 @@ func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact
 			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
 		}
 	}
-	s := &session{Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap)}
+	s := &session{
+		Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap), digests: make(map[string][sha256.Size]byte),
+		learned: known, budget: wire.NewBudget(opts.memory, len(plan.Targets)),
+	}
+	for arch, probe := range probes {
+		s.digests[arch] = sha256.Sum256(probe)
+	}
 	results, f := s.run(ctx, stand, probes)
 	if f != nil {
 		all(f)
@@ -194,30 +213,35 @@ func (s *session) run(ctx context.Context, stand standing, probes map[string][]b
 		return nil, f
 	}
 	if stand == absent || stand == ending {
-		if f := s.tryPod(ctx, &s.plan); f != nil {
+		var f *Failure
+		if s.learned, f = s.tryPod(ctx, &s.plan); f != nil {
 			return nil, f
 		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(s.learned)) {
+		s.Announce("this server sets " + path + " in every pod, which this version does not know; it was accepted because templates of pods get the same")
 	}
 	if f := s.createJob(ctx); f != nil {
 		return nil, f
 	}
 	for _, arch := range s.plan.Archs {
-		var err error
-		if s.maps[arch], err = s.configMaps(arch, probes[arch], s.owner); err != nil {
+		configs, err := s.configMaps(arch, probes[arch], s.owner)
+		if err != nil {
 			return nil, noProbe(err)
 		}
-		for _, m := range s.maps[arch] {
-			err := s.create(ctx, func(ctx context.Context) error {
-				_, err := s.Client.Core.ConfigMaps(s.Namespace).Create(ctx, m, metav1.CreateOptions{})
-				if apierrors.IsAlreadyExists(err) { // a first request, whose answer was lost: names hold the run id
-					return nil
-				}
-				return err
-			})
+		for _, m := range configs {
+			const doing = "creating a config map with a part of the probe"
+			var created corev1.ConfigMap
+			found, err := s.put(ctx, s.configs(), m, &created)
 			if err != nil {
-				return nil, s.refused("creating a config map with a part of the probe", err)
+				return nil, s.refused(doing, err)
 			}
+			if len(found) > 0 {
+				return nil, s.changed(doing, found)
+			}
+			m.UID = created.UID
 		}
+		s.maps[arch] = configs
 	}
 
 	background, stop := context.WithCancel(ctx)
@@ -286,20 +310,16 @@ func (s *session) createJob(ctx context.Context) *Failure {
 	if s.longest() > s.Timeout && !s.mayRenew(ctx) {
 		ttl += s.longest()
 	}
-	job := s.job(s.plan.jobImage(), ttl)
-	err := s.create(ctx, func(ctx context.Context) error {
-		created, err := s.Client.Batch.Jobs(s.Namespace).Create(ctx, job, metav1.CreateOptions{})
-		if apierrors.IsAlreadyExists(err) { // a first request, whose answer was lost
-			created, err = s.Client.Batch.Jobs(s.Namespace).Get(ctx, job.Name, metav1.GetOptions{})
-		}
-		if err == nil {
-			s.owner = ownerOf(created)
-		}
-		return err
-	})
+	const doing = "creating the job that removes everything if this run is killed"
+	var created batchv1.Job
+	found, err := s.put(ctx, s.jobs(), s.job(s.plan.jobImage(), ttl), &created)
 	if err != nil {
-		return s.refused("creating the job that removes everything if this run is killed", err)
+		return s.refused(doing, err)
 	}
+	if len(found) > 0 {
+		return s.changed(doing, found)
+	}
+	s.owner = ownerOf(&created)
 	return nil
 }
 
@@ -316,7 +336,8 @@ func (s *session) mayRenew(ctx context.Context) bool {
 func (s *session) renew(ctx context.Context) {
 	start := s.Now()
 	for sleep(ctx, s.ttl()/3) == nil {
-		patch := fmt.Sprintf(`{"spec":{"ttlSecondsAfterFinished":%d}}`, seconds(s.Now().Sub(start)+s.ttl()))
+		// With the UID the server patches that very Job or none.
+		patch := fmt.Sprintf(`{"metadata":{"uid":%q},"spec":{"ttlSecondsAfterFinished":%d}}`, s.owner.UID, seconds(s.Now().Sub(start)+s.ttl()))
 		// What fails is tried again before the time is over; without the right
 		// the time is long enough.
 		_, _ = s.Client.Batch.Jobs(s.Namespace).Patch(ctx, s.owner.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
@@ -333,28 +354,19 @@ func (s *session) leave(run context.Context) error {
 			errs = append(errs, fmt.Errorf("removing %s: %s", what, oneLine(err.Error())))
 		}
 	}
-	// Pods are listed, for a request that was cut off may have created one.
-	pods, err := s.Client.Core.Pods(s.Namespace).List(ctx, metav1.ListOptions{LabelSelector: LabelRun + "=" + s.RunID})
-	note("pods in namespace "+s.Namespace, err)
-	if err == nil {
-		for i := range pods.Items {
-			note("pod "+pods.Items[i].Name, s.deletePod(ctx, s.Namespace, pods.Items[i].Name))
-		}
-	}
-	background := metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}
-	for _, arch := range slices.Sorted(maps.Keys(s.maps)) {
-		for _, m := range s.maps[arch] {
-			note("config map "+m.Name, s.request(ctx, func() error {
-				return s.Client.Core.ConfigMaps(s.Namespace).Delete(ctx, m.Name, metav1.DeleteOptions{})
-			}))
-		}
-	}
+	note("pods in namespace "+s.Namespace, s.searchLost(ctx))
 	// The Job last: until then the cluster would remove what is left, and what
 	// a late request still creates has an owner that is gone.
-	note("job "+s.name(), s.request(ctx, func() error {
-		return s.Client.Batch.Jobs(s.Namespace).Delete(ctx, s.name(), background)
-	}))
-	if _, _, err := s.releaseNamespace(ctx, s.Namespace, s.RunID); err != nil {
+	for _, k := range []*kind{s.pods(), s.configs(), s.jobs()} {
+		for _, m := range s.left(k.resource) {
+			err := s.remove(ctx, k, s.Namespace, m.name, m.uid)
+			note(k.name+" "+m.name, err)
+			if err == nil || apierrors.IsNotFound(err) {
+				s.forget(m.uid)
+			}
+		}
+	}
+	if _, _, err := s.releaseNamespace(ctx, s.Namespace, s.RunID, s.own()); err != nil {
 		note("namespace "+s.Namespace, err)
 	}
 	if len(errs) == 0 {

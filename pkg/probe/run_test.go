@@ -1,9 +1,13 @@
 package probe
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +21,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
@@ -82,6 +87,46 @@ func TestRunMeasuresEveryNodeAndLeavesNothing(t *testing.T) {
 	}
 }
 
+// Each pod, that of the dry run too, names the probe that this run brought: the
+// loader on the node runs no other.
+func TestRunNamesTheProbeItBrought(t *testing.T) {
+	s := newAPIServer(t, "a", "b")
+	var mu sync.Mutex
+	commands := map[string]int{}
+	s.intercept = func(_ http.ResponseWriter, r *http.Request, what string) bool {
+		if !strings.HasPrefix(what, "POST pods") {
+			return false
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var pod corev1.Pod
+		if err := json.Unmarshal(body, &pod); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		commands[what+" "+pod.Spec.NodeName+" "+strings.Join(pod.Spec.Containers[0].Command, " ")]++
+		return false
+	}
+	nodes := factNodes("a", "b")
+	nodes[1].Arch = "arm64"
+	run(t, s.options(), nodes, []string{"a", "b"}, nil)
+	of := func(arch string) string {
+		return strings.Join(loader.Command(sha256.Sum256([]byte("a probe for "+arch))), " ")
+	}
+	want := map[string]int{
+		"POST pods dryRun a " + of("amd64"): 1,
+		"POST pods a " + of("amd64"):        1,
+		"POST pods b " + of("arm64"):        1,
+	}
+	if diff := cmp.Diff(want, commands); diff != "" {
+		t.Errorf("commands of the pods (-want +got):\n%s", diff)
+	}
+}
+
 func TestRunKeepsToItsWindow(t *testing.T) {
 	var names []string
 	for i := range 40 {
@@ -103,7 +148,7 @@ func TestRunKeepsToItsWindow(t *testing.T) {
 
 func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 	big := measurement("b")
-	for i := range 4000 {
+	for i := range 8000 {
 		big.Host.Installed = append(big.Host.Installed, fact.InstalledKernel{Release: fmt.Sprintf("6.%d.%x", i, i*7919*104729), Path: "/boot"})
 	}
 	message, err := wire.Encode(big, wire.Options{Version: "test"})
@@ -123,6 +168,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 		want    []fact.Gap
 		pods    int // created for b
 		ok      bool
+		left    []string
 	}{
 		"a log in many frames is read": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) },
@@ -142,6 +188,13 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			log:     func(int) []byte { return slices.Concat(message.Frames[1:]...) }, pods: 1,
 			want: gapsOf("b", fact.ProbeFailed, fmt.Sprintf("the probe's answer is broken: log line 1: expected frame 1/%d, found 2/%d: 1 missing",
 				len(message.Frames), len(message.Frames)), ""),
+		},
+		"an answer that is more than the run can hold is a gap": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) },
+			log:     func(int) []byte { return whole }, pods: 1,
+			edit: func(_ *apiServer, o *Options) { o.memory = 1 << 20 },
+			want: gapsOf("b", fact.Truncated, "the nodes of this run have too many facts for one run, which holds 1 MiB of them",
+				"measure the nodes in several runs: kubectl checklist nodes with names or --selector"),
 		},
 		"a kubelet that cannot be asked for logs is a gap": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) }, pods: 1,
@@ -167,6 +220,15 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				})
 			}, pods: 2,
 			want: gapsOf("b", fact.ProbeFailed, "loader: "+loader.Diagnose(loader.CodeExec, "checklist loader: errno 013 /work/checklist-probe\n"), embeddedHint),
+		},
+		"a probe that is not ours is refused by the loader, and nothing is tried again": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				s.end(pod.Name, corev1.PodFailed, corev1.ContainerStateTerminated{
+					ExitCode: loader.CodeDigest, Message: "checklist loader: errno 074 /work/checklist-probe\n",
+				})
+			}, pods: 1,
+			want: gapsOf("b", fact.ProbeFailed, "loader: "+loader.Diagnose(loader.CodeDigest, "checklist loader: errno 074 /work/checklist-probe\n"),
+				"somebody changed the run's ConfigMaps or pod: see who may write in namespace kubectl-checklist, and which webhooks change pods"),
 		},
 		"a noexec disk is avoided by the second pod": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -198,10 +260,60 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				s.succeed(pod.Name, string(message.Trailer))
 			}, log: func(int) []byte { return whole }, ok: true, pods: 2,
 		},
-		"a node without any image": {
-			edit:    func(s *apiServer, o *Options) { s.nodes["b"].Status.Images = nil },
+		"a node without any image, where others have none that is pause": {
+			edit: func(s *apiServer, o *Options) {
+				s.nodes["b"].Status.Images = nil
+				for _, n := range []string{"a", "c"} {
+					s.nodes[n].Status.Images[0].Names[0] = "example.com/app:1"
+				}
+			},
 			kubelet: func(*apiServer, *corev1.Pod) {}, pods: 0,
 			want: gapsOf("b", fact.ImagePull, "the node lists no image that an embedded probe could run in (status.images)", embeddedHint),
+		},
+		"a full node is asked for pause by the names that others have": {
+			edit: func(s *apiServer, o *Options) {
+				s.nodes["b"].Status.Images = []corev1.ContainerImage{{Names: []string{"example.com/large:1"}}}
+			},
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				if pod.Spec.Containers[0].Image != "registry.k8s.io/pause:3.10" {
+					t.Errorf("image %s", pod.Spec.Containers[0].Image)
+				}
+				s.succeed(pod.Name, string(message.Trailer))
+			}, log: func(int) []byte { return whole }, ok: true, pods: 1,
+		},
+		"then for what pods without pull secrets run there": {
+			edit: func(s *apiServer, o *Options) {
+				s.nodes["b"].Status.Images = []corev1.ContainerImage{{Names: []string{"example.com/large:1"}}}
+				for _, p := range []struct{ namespace, name, image, secret string }{
+					{"a", "app", "example.com/private:1", "pull"},
+					{"b", "other", "example.com/other:1", ""},
+					{"kube-system", "kube-proxy", "registry.k8s.io/kube-proxy:v1", ""},
+					{"kube-system", "private", "example.com/private:2", "pull"},
+				} {
+					pod := &corev1.Pod{
+						ObjectMeta: metav1.ObjectMeta{Name: p.name, Namespace: p.namespace, UID: types.UID(p.name)},
+						Spec:       corev1.PodSpec{NodeName: "b", Containers: []corev1.Container{{Name: "c", Image: p.image}}},
+						Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}},
+					}
+					if p.secret != "" {
+						pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: p.secret}}
+					}
+					s.pods[p.name] = pod
+				}
+			},
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				tried := map[string]string{
+					"checklist-run1-0001": "registry.k8s.io/pause:3.10", "checklist-run1-0001-1": "registry.k8s.io/kube-proxy:v1",
+					"checklist-run1-0001-2": "example.com/other:1", "checklist-run1-0001-3": "example.com/large:1",
+				}
+				if image := pod.Spec.Containers[0].Image; image != tried[pod.Name] {
+					t.Errorf("%s: image %s, expected %s", pod.Name, image, tried[pod.Name])
+				}
+				s.waits(pod.Name, "ErrImageNeverPull", "not there")
+			}, pods: 4,
+			want: gapsOf("b", fact.ImagePull, `image "example.com/large:1": ErrImageNeverPull: not there; also tried: registry.k8s.io/pause:3.10, `+
+				`registry.k8s.io/kube-proxy:v1, example.com/other:1`, embeddedHint),
+			left: []string{"namespace/kubectl-checklist", "pod/app", "pod/kube-proxy", "pod/other", "pod/private"}, // one namespace is enough here
 		},
 		"a pull that fails waits for another try, then names the embedded probe": {
 			edit: func(s *apiServer, o *Options) { o.Image = "example.com/probe@sha256:" + strings.Repeat("0", 64) },
@@ -253,7 +365,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				s.rv++
 				s.event("DELETED", pod)
 			}, pods: 2,
-			want: gapsOf("b", fact.ProbeFailed, "somebody else deleted the probe's pod before it had ended", ""),
+			want: gapsOf("b", fact.ProbeFailed, "somebody else deleted the probe's pod before its answer was read", ""),
 		},
 		"a killed probe": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -298,7 +410,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			if int(pods.Load()) != tc.pods {
 				t.Errorf("%d pods on node b, expected %d", pods.Load(), tc.pods)
 			}
-			s.wantLeft()
+			s.wantLeft(tc.left...)
 		})
 	}
 }
@@ -683,6 +795,11 @@ func TestLongRunsRenewTheTimeToLive(t *testing.T) {
 	var patches int
 	s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
 		if what == "PATCH jobs" {
+			body, err := io.ReadAll(r.Body)
+			if err != nil || !strings.Contains(string(body), `"uid":"the job's"`) {
+				t.Errorf("patch %s, error %v, expected one of that very job", body, err)
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
 			mu.Lock()
 			patches++
 			mu.Unlock()
@@ -694,6 +811,8 @@ func TestLongRunsRenewTheTimeToLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.jobs["checklist-run1"] = opts.job("x", opts.ttl())
+	s.jobs["checklist-run1"].UID = "the job's"
+	s.jobs["checklist-run1"].Annotations = map[string]string{}
 	session := &session{Options: opts, owner: ownerOf(s.jobs["checklist-run1"])}
 	session.Timeout = -time.Minute + 30*time.Millisecond // a time to live of 30 ms
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-checklist/kubectl-checklist/hack/requests"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
@@ -46,10 +47,17 @@ type apiServer struct {
 	events     []podEvent
 	changed    chan struct{} // closed and replaced at each change
 	requests   []string      // "POST pods", "GET pods/log", "POST pods dryRun"
-	most       int           // pods there at once
+	accesses   []requests.Access
+	notes      []corev1.Event // what kubelets say
+	most       int            // pods there at once
 
 	// intercept answers a request itself and returns true. what is as in requests.
 	intercept func(w http.ResponseWriter, r *http.Request, what string) bool
+	// mutate is a webhook: it changes what was sent before it is stored. what is
+	// as in requests.
+	mutate func(what string, object metav1.Object)
+	// newer adds what a later server would add to an answer about one object.
+	newer func(what string, object map[string]any)
 	// kubelet runs a pod that was created.
 	kubelet func(pod *corev1.Pod)
 	// log is what a pod wrote.
@@ -120,6 +128,7 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.requests = append(s.requests, what)
+	s.accesses = append(s.accesses, requests.Of(r))
 	s.mu.Unlock()
 	if s.intercept != nil && s.intercept(w, r, what) {
 		return
@@ -146,9 +155,21 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 		serveObjects(s, w, r, name, dryRun, s.jobs, func() *batchv1.Job { return new(batchv1.Job) }, nil)
 	case "configmaps":
 		serveObjects(s, w, r, name, dryRun, s.maps, func() *corev1.ConfigMap { return new(corev1.ConfigMap) }, nil)
+	case "events":
+		uid, ok := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "involvedObject.uid=")
+		if !ok || uid == "" || r.URL.Query().Get("limit") == "" {
+			s.t.Errorf("%s: events of more than one pod, or without a limit", r.URL)
+		}
+		list := corev1.EventList{Items: []corev1.Event{}}
+		for _, e := range s.notes {
+			if string(e.InvolvedObject.UID) == uid {
+				list.Items = append(list.Items, e)
+			}
+		}
+		s.reply(w, list)
 	case "services", "persistentvolumeclaims", "secrets":
-		if accept := r.Header.Get("Accept"); accept != "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" || name != "" {
-			s.t.Errorf("%s: more than metadata asked for: %s", r.URL, accept)
+		if !onlyMetadata(r) || name != "" {
+			s.t.Errorf("%s: more than metadata asked for", r.URL)
 		}
 		s.reply(w, metav1.PartialObjectMetadataList{Items: s.others[resource]})
 	case "pods":
@@ -177,8 +198,30 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func onlyMetadata(r *http.Request) bool {
+	return r.Header.Get("Accept") == "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+}
+
+// answer replies with one object, as this server's version would.
+func (s *apiServer) answer(w http.ResponseWriter, what string, object any) {
+	if s.newer == nil {
+		s.reply(w, object)
+		return
+	}
+	t, err := treeOf(object)
+	if err != nil {
+		s.t.Error(err)
+	}
+	s.newer(what, t)
+	s.reply(w, t)
+}
+
 func serveObjects[T metav1.Object](s *apiServer, w http.ResponseWriter, r *http.Request, name string, dryRun bool, objects map[string]T, empty func() T, changed func(string, T)) {
 	resource := schema.GroupResource{Resource: "things"}
+	what := r.Method + " " + strings.SplitN(fmt.Sprintf("%T", empty()), ".", 2)[1]
+	if dryRun {
+		what += " dryRun"
+	}
 	found, ok := objects[name]
 	if name != "" && !ok {
 		s.fail(w, apierrors.NewNotFound(resource, name))
@@ -187,21 +230,55 @@ func serveObjects[T metav1.Object](s *apiServer, w http.ResponseWriter, r *http.
 	switch r.Method {
 	case http.MethodGet:
 		if name != "" {
-			s.reply(w, found)
+			s.answer(w, what, found)
 			return
 		}
+		field, value, _ := strings.Cut(r.URL.Query().Get("fieldSelector"), "=")
 		selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
 		if err != nil {
 			s.t.Errorf("selector: %v", err)
 		}
 		items := []T{}
 		for _, o := range objects {
+			pod, _ := any(o).(*corev1.Pod)
+			switch field {
+			case "":
+			case "metadata.name":
+				if o.GetName() != value {
+					continue
+				}
+			case "spec.nodeName":
+				if pod == nil || pod.Spec.NodeName != value {
+					continue
+				}
+			default:
+				s.t.Errorf("field selector %s", r.URL)
+			}
 			if selector.Matches(labels.Set(o.GetLabels())) {
 				items = append(items, o)
 			}
 		}
 		slices.SortFunc(items, func(a, b T) int { return strings.Compare(a.GetName(), b.GetName()) })
-		s.reply(w, map[string]any{"metadata": map[string]string{"resourceVersion": strconv.Itoa(s.rv)}, "items": items})
+		if onlyMetadata(r) {
+			list := metav1.PartialObjectMetadataList{Items: []metav1.PartialObjectMetadata{}}
+			for _, o := range items {
+				list.Items = append(list.Items, metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+					Name: o.GetName(), UID: o.GetUID(), Labels: o.GetLabels(), Annotations: o.GetAnnotations(),
+				}})
+			}
+			s.reply(w, list)
+			return
+		}
+		start, end := 0, len(items)
+		if limit, _ := strconv.Atoi(r.URL.Query().Get("limit")); limit > 0 {
+			start, _ = strconv.Atoi(r.URL.Query().Get("continue"))
+			end = min(len(items), start+limit)
+		}
+		meta := map[string]string{"resourceVersion": strconv.Itoa(s.rv)}
+		if end < len(items) {
+			meta["continue"] = strconv.Itoa(end)
+		}
+		s.reply(w, map[string]any{"metadata": meta, "items": items[start:end]})
 	case http.MethodPost:
 		o := empty()
 		if err := json.NewDecoder(r.Body).Decode(o); err != nil {
@@ -211,25 +288,33 @@ func serveObjects[T metav1.Object](s *apiServer, w http.ResponseWriter, r *http.
 			s.fail(w, apierrors.NewAlreadyExists(resource, o.GetName()))
 			return
 		}
+		if s.mutate != nil {
+			s.mutate(what, o)
+		}
 		if !dryRun {
 			s.rv++
 			o.SetResourceVersion(strconv.Itoa(s.rv))
-			o.SetUID(types.UID("uid-" + o.GetName()))
+			o.SetUID(types.UID(fmt.Sprintf("uid-%d", s.rv)))
 			objects[o.GetName()] = o
 			if changed != nil {
 				changed("ADDED", o)
 			}
 		}
-		s.reply(w, o)
+		s.answer(w, what, o)
 	case http.MethodPatch:
 		var patch struct {
 			Metadata struct {
+				UID         types.UID         `json:"uid"`
 				Annotations map[string]string `json:"annotations"`
 			} `json:"metadata"`
 		}
 		body, _ := io.ReadAll(r.Body)
 		if err := json.Unmarshal(body, &patch); err != nil {
 			s.t.Errorf("decoding %s: %v", r.URL, err)
+		}
+		if patch.Metadata.UID != "" && patch.Metadata.UID != found.GetUID() {
+			s.fail(w, apierrors.NewConflict(resource, name, fmt.Errorf("precondition failed")))
+			return
 		}
 		s.rv++
 		annotations := found.GetAnnotations()
@@ -244,7 +329,9 @@ func serveObjects[T metav1.Object](s *apiServer, w http.ResponseWriter, r *http.
 		if err := json.NewDecoder(r.Body).Decode(&options); err != nil && err != io.EOF {
 			s.t.Errorf("decoding %s: %v", r.URL, err)
 		}
-		if p := options.Preconditions; p != nil && p.ResourceVersion != nil && *p.ResourceVersion != found.GetResourceVersion() {
+		if p := options.Preconditions; p == nil || p.UID == nil {
+			s.t.Errorf("%s: a delete by name alone", r.URL)
+		} else if *p.UID != found.GetUID() || p.ResourceVersion != nil && *p.ResourceVersion != found.GetResourceVersion() {
 			s.fail(w, apierrors.NewConflict(resource, name, fmt.Errorf("precondition failed")))
 			return
 		}
@@ -354,6 +441,18 @@ func (s *apiServer) waits(name, reason, message string) {
 	})
 }
 
+// warns writes an Event about a pod, as its kubelet does.
+func (s *apiServer) warns(pod *corev1.Pod, reason, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notes = append(s.notes, corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Name: fmt.Sprintf("%s.%d", pod.Name, len(s.notes))},
+		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: pod.Name, UID: pod.UID},
+		Type:           corev1.EventTypeWarning, Reason: reason, Message: message,
+		LastTimestamp: metav1.Unix(1_700_000_000+int64(len(s.notes)), 0),
+	})
+}
+
 // count counts requests.
 func (s *apiServer) count(what string) int {
 	s.mu.Lock()
@@ -410,7 +509,7 @@ func (s *apiServer) options() Options {
 		Embedded: func(arch string) ([]byte, error) { return []byte("a probe for " + arch), nil },
 		timing: timing{
 			least: time.Millisecond, imageGrace: 50 * time.Millisecond, startGrace: 50 * time.Millisecond,
-			poll: 100 * time.Millisecond, retry: 10 * time.Millisecond, backoff: 5 * time.Millisecond,
+			labelGrace: 250 * time.Millisecond, poll: 100 * time.Millisecond, retry: 10 * time.Millisecond, backoff: 5 * time.Millisecond,
 			accountWait: 200 * time.Millisecond, namespaceEnd: 200 * time.Millisecond,
 		},
 	}

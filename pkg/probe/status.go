@@ -26,8 +26,9 @@ type progress struct {
 	failure    *Failure
 	terminated *corev1.ContainerStateTerminated
 	// now tells a stuck pod that no waiting will help; again that a second pod
-	// on this node may fare better.
-	now, again bool
+	// on this node may fare better; image that one with another image may.
+	now, again, image bool
+	label             bool // one without an SELinux type may
 	// state is a word or two for people: "Pending (ContainerCreating)".
 	state string
 }
@@ -40,12 +41,7 @@ func (o *Options) progressOf(pod *corev1.Pod) progress {
 	if p.state == "" {
 		p.state = "not seen by its kubelet"
 	}
-	var status *corev1.ContainerStatus
-	for i := range pod.Status.ContainerStatuses {
-		if pod.Status.ContainerStatuses[i].Name == containerName {
-			status = &pod.Status.ContainerStatuses[i]
-		}
-	}
+	status := probeStatus(pod)
 	if status != nil && status.State.Terminated != nil {
 		p.stage, p.terminated = finished, status.State.Terminated
 		return p
@@ -65,13 +61,25 @@ func (o *Options) progressOf(pod *corev1.Pod) progress {
 		p.stage, p.failure = stuck, o.imageFailure(pod, reason, message)
 	case "InvalidImageName", "ErrImageNeverPull":
 		p.stage, p.now, p.failure = stuck, true, o.imageFailure(pod, reason, message)
-		p.again = o.embedded() // another image that the node holds
+		p.image = o.embedded()
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError":
 		p.stage, p.failure = stuck, &Failure{
 			Reason: fact.ProbeFailed, Detail: fmt.Sprintf("starting the probe: %s: %s", reason, message),
 		}
+		p.label = refusesLabel(status.State.Waiting.Message)
+		p.now = p.label
 	}
 	return p
+}
+
+// probeStatus is the status of the probe's container, nil if there is none yet.
+func probeStatus(pod *corev1.Pod) *corev1.ContainerStatus {
+	for i := range pod.Status.ContainerStatuses {
+		if pod.Status.ContainerStatuses[i].Name == containerName {
+			return &pod.Status.ContainerStatuses[i]
+		}
+	}
+	return nil
 }
 
 func (o *Options) imageFailure(pod *corev1.Pod, reason, message string) *Failure {
@@ -125,6 +133,12 @@ func (o *Options) exitFailure(pod *corev1.Pod, t *corev1.ContainerStateTerminate
 	case o.embedded() && loader.Explain(t.ExitCode) != "":
 		f.Detail = "loader: " + loader.Diagnose(t.ExitCode, t.Message)
 		f.Hint = "--probe-image with an image that the node can pull"
+		if t.ExitCode == loader.CodeDigest || t.ExitCode == loader.CodeArgument {
+			// A second pod would start from the same ConfigMaps.
+			f.Hint = fmt.Sprintf("somebody changed the run's ConfigMaps or pod: see who may write in namespace %s, "+
+				"and which webhooks change pods", o.Namespace)
+			return f, false, false
+		}
 		memory = t.ExitCode == loader.CodeExec
 		return f, true, memory
 	case pod.Status.Reason == "DeadlineExceeded" || t.Reason == "DeadlineExceeded":

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -21,6 +22,8 @@ type Options struct {
 	// Summary asks the table for the scorecard and what matters most, rather
 	// than for every finding.
 	Summary bool
+	// ShowPasses prints passes in the wide table, too.
+	ShowPasses bool
 	// Width is the terminal's, in columns, for the table to fit; 0 where
 	// nobody looks at one.
 	Width int
@@ -147,8 +150,13 @@ func (p namePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
 	return nil
 }
 
-// Escape makes untrusted text safe for a terminal and for one line.
+// Escape makes untrusted text safe for a terminal and for one line. Characters
+// that are not seen, or that make a line read as another (bidirectional and
+// zero-width ones, line separators), are shown as U+FFFD.
 func Escape(text string) string {
+	if strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
+		return text
+	}
 	var b strings.Builder
 	if err := printers.WriteEscaped(&b, text); err != nil {
 		return "" // a strings.Builder never fails
@@ -157,9 +165,7 @@ func Escape(text string) string {
 		switch {
 		case r == '\n' || r == '\r' || r == '\t':
 			return ' '
-		case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x061c:
-			return '\ufffd' // bidirectional controls can make a line read as another
-		case r < 0x20 || r >= 0x7f && r < 0xa0:
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
 			return '\ufffd'
 		}
 		return r

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -108,7 +109,10 @@ func TestGolden(t *testing.T) {
 		"table":          {"table", Options{Command: "kubectl checklist"}},
 		"summary":        {"table", Options{Summary: true, Command: "kubectl checklist"}},
 		"color":          {"table", Options{Summary: true, Color: true, Command: "kubectl checklist"}},
-		"narrow":         {"table", Options{Summary: true, Width: 100, Command: "kubectl checklist"}},
+		"narrow":         {"table", Options{Summary: true, Width: 80, Command: "kubectl checklist"}},
+		"narrow-wide":    {"wide", Options{Width: 80, ShowPasses: true, Command: "kubectl checklist"}},
+		"one-line":       {"table", Options{Width: 200, Command: "kubectl checklist"}},
+		"passes":         {"wide", Options{ShowPasses: true, Command: "kubectl checklist"}},
 		"severity":       {"table", Options{Summary: true, MinSeverity: api.High, Command: "kubectl checklist"}},
 		"wide":           {"wide", Options{Command: "kubectl checklist"}},
 		"no-headers":     {"wide", Options{NoHeaders: true}},
@@ -128,21 +132,30 @@ func TestGolden(t *testing.T) {
 			if err := printer.Print(&out, sample()); err != nil {
 				t.Fatal(err)
 			}
-			golden := filepath.Join("testdata", name+".golden")
-			if *update {
-				if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), out.String()); diff != "" {
+			if diff := cmp.Diff(golden(t, name, out.String()), out.String()); diff != "" {
 				t.Errorf("output (-want +got), go test ./pkg/report -update writes it anew:\n%s", diff)
+			}
+			if tc.opts.Width > 0 {
+				narrower(t, out.String(), tc.opts.Width)
 			}
 		})
 	}
+}
+
+// golden is what a file in testdata holds; with -update it is written first.
+func golden(t *testing.T, name, got string) string {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(want)
 }
 
 func TestNewPrinterErrors(t *testing.T) {
@@ -203,5 +216,25 @@ func TestBuildEscapes(t *testing.T) {
 	}
 	if want := "mounts /srv/^[[31mred"; !strings.Contains(out.String(), want) {
 		t.Errorf("jsonpath prints %q, want it to contain %q", out.String(), want)
+	}
+}
+
+// A reason without its word for machines still says what is wrong.
+func TestSayReason(t *testing.T) {
+	for reason, want := range map[string]string{
+		"NotRequested: only namespace shop; nothing found there": "only namespace shop; nothing found there",
+		"NotRequested: did not run: b":                           "did not run: b",
+		"Unsupported: this version has no c, d":                  "this version has no c, d",
+		"NotPresent: nothing was in scope of a":                  "nothing was in scope of a",
+		"NotPresent: node w17 and 3 more":                        "NotPresent: node w17 and 3 more",
+		"NotRequested: node w17":                                 "NotRequested: node w17",
+		"Unsupported: deployment shop/web app":                   "Unsupported: deployment shop/web app",
+		"NotReady: node w17":                                     "NotReady: node w17",
+		"not run: two":                                           "not run: two",
+		"":                                                       "",
+	} {
+		if got := sayReason(reason); got != want {
+			t.Errorf("%q: want %q, got %q", reason, want, got)
+		}
 	}
 }

@@ -1,9 +1,13 @@
 package report
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
 // shortKinds are kubectl's short names.
@@ -43,4 +47,142 @@ func SubjectName(s fact.Subject) string {
 		name += " on " + s.Node
 	}
 	return name
+}
+
+// object is a subject without its container: what is counted as one.
+func object(s fact.Subject) fact.Subject {
+	return fact.Subject{Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, Node: s.Node}
+}
+
+// subjects are distinct objects in the order in which a row names them, and the
+// containers of one that stands alone.
+type subjects struct {
+	objects    []fact.Subject
+	containers []string
+}
+
+// String names them all on one line, the first few of many by name: see fit.
+func (s *subjects) String() string { return s.names(someNames) }
+
+// fit names as many of the objects as fit: "pod/shop/web:app",
+// "2 DaemonSets (kube-system/calico-node, kube-proxy)", "40 Secrets".
+func (s *subjects) fit(width int) string {
+	if len(s.objects) == 1 {
+		text := s.names(1)
+		if len(s.containers) > 1 && screen.Width(text) > width {
+			text = SubjectName(s.objects[0])
+		}
+		return screen.CutMiddle(text, width)
+	}
+	for _, bare := range []bool{false, true} {
+		for n := min(manyNames, len(s.objects)); n > 0; n-- {
+			if text := s.list(n, bare); screen.Width(text) <= width {
+				return text
+			}
+		}
+	}
+	counts := s.names(0)
+	if room := width - screen.Width(counts) - len(" (, ...)"); room >= leastFirst {
+		return counts + " (" + screen.CutMiddle(s.objects[0].Name, room) + ", ...)"
+	}
+	return screen.Cut(counts, width)
+}
+
+// leastFirst is how much of the first of many names is worth showing.
+const leastFirst = 12
+
+// How many names stand for many: where nobody looks at a terminal, and at most.
+const (
+	someNames = 3
+	manyNames = 10
+)
+
+// names counts the objects and names the first n of them. A namespace is said
+// where it differs from the one before.
+func (s *subjects) names(n int) string { return s.list(n, false) }
+
+// list is names, bare without namespaces.
+func (s *subjects) list(n int, bare bool) string {
+	if len(s.objects) == 1 {
+		text := SubjectName(s.objects[0])
+		if len(s.containers) > 0 {
+			text += ":" + strings.Join(s.containers, ",")
+		}
+		return text
+	}
+	text, list := countKinds(s.objects), ""
+	for i, o := range s.objects[:min(n, len(s.objects))] {
+		if i > 0 {
+			list += ", "
+		}
+		if o.Namespace != "" && !bare && (i == 0 || o.Namespace != s.objects[i-1].Namespace) {
+			list += o.Namespace + "/"
+		}
+		list += o.Name
+	}
+	if list == "" {
+		return text
+	}
+	if n < len(s.objects) {
+		list += ", ..."
+	}
+	return text + " (" + list + ")"
+}
+
+// countKinds counts objects by kind, the most frequent first: "28 ReplicaSets, 1 Job".
+func countKinds(objects []fact.Subject) string {
+	counts := map[string]int{}
+	var kinds []string
+	for _, o := range objects {
+		if counts[o.Kind] == 0 {
+			kinds = append(kinds, o.Kind)
+		}
+		counts[o.Kind]++
+	}
+	slices.SortStableFunc(kinds, func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	words := make([]string, len(kinds))
+	for i, kind := range kinds {
+		noun := kind
+		if slices.Contains([]string{"Node", "Container", "File", "Cluster"}, kind) {
+			noun = strings.ToLower(kind) // things, as in "6 nodes (5 measured)"
+		}
+		words[i] = count(counts[kind], noun)
+	}
+	return strings.Join(words, ", ")
+}
+
+// count writes "1 node", "3 nodes", "2 NetworkPolicies", with thousands separated.
+func count(n int, noun string) string {
+	if n != 1 {
+		noun = plural(noun)
+	}
+	return thousands(n) + " " + noun
+}
+
+// plural is the English plural of a kind or another noun. A kind that is plural
+// already (Endpoints) stays.
+func plural(noun string) string {
+	ends := func(suffixes ...string) bool {
+		return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(noun, s) })
+	}
+	switch {
+	case ends("ss", "us", "x", "z", "ch", "sh"):
+		return noun + "es"
+	case ends("s"):
+		return noun
+	case ends("y") && !ends("ay", "ey", "oy", "uy"):
+		return strings.TrimSuffix(noun, "y") + "ies"
+	}
+	return noun + "s"
+}
+
+// thousands separates them: "10,000".
+func thousands(n int) string {
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }

@@ -6,35 +6,30 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
-// tablePrinter prints for people: where, the scorecard, the findings that
-// fail, what was not measured, and what to do next. Wide prints every finding
-// with its evidence.
+// tablePrinter prints for people: where, the scorecard, the findings, what was
+// not measured, and what to do next. Wide prints more of each.
+//
+// Where Options.Width is 0 nobody looks at a terminal: then every row is one
+// line, nothing is cut, and no column is left out.
 type tablePrinter struct {
 	opts Options
 	wide bool
 }
 
+// Terminals are taken to be at least leastWidth wide; from oneLineFrom on a
+// finding is one line of columns, below that two lines.
 const (
-	// summaryRows bounds the findings below the scorecard of the root command.
-	summaryRows = 15
-	// groupFrom is how many findings of one check with one message the table
-	// shows as one row.
-	groupFrom = 4
-	// messageWidth is where the table, never wide, cuts a message, and
-	// leastMessage how much a narrow terminal leaves of it.
-	messageWidth = 110
-	leastMessage = 40
-	// reasonWidth is where the scorecard cuts a reason.
-	reasonWidth = 96
+	leastWidth  = 40
+	oneLineFrom = 160
 )
 
 func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
-	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.scorecard, p.parts, p.findings, p.gaps, p.next}
+	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.nodes, p.scorecard, p.parts, p.findings, p.gaps, p.next}
 	for _, part := range parts {
 		if err := part(out, report); err != nil {
 			return err
@@ -43,7 +38,15 @@ func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
 	return nil
 }
 
-// where prints one line: what was looked at.
+// width is that of the terminal, 0 for none.
+func (p *tablePrinter) width() int {
+	if p.opts.Width <= 0 {
+		return 0
+	}
+	return max(p.opts.Width, leastWidth)
+}
+
+// where prints what was looked at: one line, where it fits.
 func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	var words []string
 	c := report.Cluster
@@ -84,8 +87,26 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	if len(words) == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(out, "%s\n\n", strings.Join(words, "  "))
+	_, err := fmt.Fprintf(out, "%s\n\n", strings.Join(p.join(words), "\n"))
 	return err
+}
+
+// join puts words two spaces apart on as few lines as they need.
+func (p *tablePrinter) join(words []string) []string {
+	width := p.width()
+	if width == 0 {
+		return []string{strings.Join(words, "  ")}
+	}
+	var lines []string
+	for _, word := range words {
+		last := len(lines) - 1
+		if last >= 0 && screen.Width(lines[last])+2+screen.Width(word) <= width {
+			lines[last] += "  " + word
+			continue
+		}
+		lines = append(lines, screen.Wrap(word, width)...)
+	}
+	return lines
 }
 
 // notRunning counts the pods that could not be measured because they do not run.
@@ -97,308 +118,257 @@ func notRunning(report *api.ChecklistReport) int {
 	return n
 }
 
+// questionMin is how narrow the questions get before a count is left out, and
+// answerColumn where a reason begins.
+const (
+	questionMin  = 29
+	answerColumn = 2
+)
+
 func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) error {
 	if len(report.Answers) == 0 {
 		return nil
 	}
-	t := &columns{color: p.opts.Color, right: map[int]bool{4: true, 5: true, 6: true, 7: true, 8: true, 9: true}}
-	if !p.opts.NoHeaders {
-		t.header("", "QUESTION", "ANSWER", "WORKLOADS", "CRIT", "HIGH", "MED", "LOW", "UNKNOWN", "MEASURED")
-	}
+	t := screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, NoteIndent: 3, Columns: []screen.Column{
+		{},
+		{Header: "QUESTION", Fold: screen.Wrapping, Min: questionMin},
+		{Header: "ANSWER"},
+		{Header: "WORKLOADS", Drop: 1},
+		{Header: "CRIT", Right: true, Drop: 2},
+		{Header: "HIGH", Right: true, Drop: 3},
+		{Header: "MED", Right: true, Drop: 4},
+		{Header: "LOW", Right: true, Drop: 6},
+		{Header: "UNKNOWN", Right: true, Drop: 5},
+		{Header: "MEASURED", Right: true, Drop: 7},
+	}}
 	for _, a := range report.Answers {
-		t.add(
-			cell{text: strconv.Itoa(a.Number)},
-			cell{text: a.Text},
+		row := screen.Row{NoteFrom: answerColumn, Cells: []screen.Cell{
+			{Text: strconv.Itoa(a.Number)},
+			{Text: Escape(a.Text)},
 			answerCell(a.Answer),
 			answerCell(a.Workloads),
-			countCell(a.Failing[api.Critical], red),
-			countCell(a.Failing[api.High], red),
-			countCell(a.Failing[api.Medium], yellow),
-			countCell(a.Failing[api.Low], plain),
-			countCell(a.Unknowns, yellow),
-			cell{text: fmt.Sprintf("%d/%d", a.Measured, a.InScope)},
-		)
+			countCell(a.Failing[api.Critical], screen.Red),
+			countCell(a.Failing[api.High], screen.Red),
+			countCell(a.Failing[api.Medium], screen.Yellow),
+			countCell(a.Failing[api.Low], screen.Plain),
+			countCell(a.Unknowns, screen.Yellow),
+			{Text: fmt.Sprintf("%d/%d", a.Measured, a.InScope)},
+		}}
+		var notes []string
 		if a.Answer == api.Unknown && a.Reason != "" {
-			t.note(cut(sayReason(a.Reason), p.reasonWidth()))
+			notes = append(notes, Escape(sayReason(a.Reason)))
 		}
 		if a.WorkloadsReason != "" {
-			t.note(cut("workloads: "+sayReason(a.WorkloadsReason), p.reasonWidth()))
+			notes = append(notes, Escape("workloads: "+sayReason(a.WorkloadsReason)))
 		}
+		row.Note = strings.Join(notes, "; ")
+		t.Rows = append(t.Rows, row)
 	}
-	if err := t.writeTo(out); err != nil {
+	if err := p.legend(out, &t); err != nil {
+		return err
+	}
+	if err := t.Write(out, p.width()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(out)
 	return err
 }
 
-// reasonWidth is where a reason below an answer is cut.
-func (p *tablePrinter) reasonWidth() int {
-	if p.opts.Width > leastMessage {
-		return min(reasonWidth, p.opts.Width-len("   "))
+// legend explains the words below it, those that are shown.
+func (p *tablePrinter) legend(out io.Writer, t *screen.Table) error {
+	if p.opts.NoHeaders {
+		return nil
 	}
-	return reasonWidth
+	explained := map[string]string{
+		"WORKLOADS": "WORKLOADS: the answer without the platform (kube-system and the like).",
+		"MEASURED":  "MEASURED: subjects measured, of those in scope.",
+	}
+	var words []string
+	for _, header := range t.Shown(p.width()) {
+		if text := explained[header]; text != "" {
+			words = append(words, text)
+		}
+	}
+	return p.dimmed(out, strings.Join(words, " "))
 }
 
-// sayReason leaves out the words for machines that say no more than the rest.
+// dimmed prints a text that explains another, "" not at all.
+func (p *tablePrinter) dimmed(out io.Writer, text string) error {
+	if text == "" {
+		return nil
+	}
+	lines := []string{text}
+	if width := p.width(); width > 0 {
+		lines = screen.Wrap(text, width)
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(out, screen.Painted(line, screen.Dim, p.opts.Color)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sayReason leaves out the words for machines where the rest says as much. A
+// reason that names a subject alone ("NotPresent: node w17") keeps its word.
 func sayReason(reason string) string {
-	for _, word := range []string{"NotRequested: ", "Unsupported: ", "NotPresent: "} {
-		reason = strings.TrimPrefix(reason, word)
+	for _, begin := range []string{"NotRequested: only ", "NotRequested: did not run", "Unsupported: this version has no ", "NotPresent: nothing was in scope"} {
+		if strings.HasPrefix(reason, begin) {
+			_, reason, _ = strings.Cut(reason, ": ")
+			return reason
+		}
 	}
 	return reason
 }
 
 // parts lists the parts of each question, in the wide table.
 func (p *tablePrinter) parts(out io.Writer, report *api.ChecklistReport) error {
-	t := &columns{color: p.opts.Color, right: map[int]bool{4: true, 5: true}}
-	if !p.opts.NoHeaders {
-		t.header("", "PART", "ANSWER", "WORKLOADS", "MEASURED", "UNKNOWN", "REASON")
+	if !p.wide {
+		return nil
 	}
-	rows := 0
+	t := screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, Columns: []screen.Column{
+		{},
+		{Header: "PART", Fold: screen.CutInside, Min: 24},
+		{Header: "ANSWER"},
+		{Header: "WORKLOADS", Drop: 1},
+		{Header: "MEASURED", Right: true, Drop: 2},
+		{Header: "UNKNOWN", Right: true, Drop: 3},
+		{Header: "REASON", Fold: screen.Wrapping, Min: 24},
+	}}
 	for _, a := range report.Answers {
 		for _, part := range a.Parts {
-			rows++
-			reason := sayReason(part.Reason)
+			reason := Escape(sayReason(part.Reason))
 			if part.Answer != api.Unknown && reason != "" {
 				reason = "workloads: " + reason
 			}
 			if part.Optional {
 				reason = strings.TrimSuffix("optional; "+reason, "; ")
 			}
-			t.add(
-				cell{text: strconv.Itoa(a.Number)},
-				cell{text: string(a.Question) + ": " + part.Part},
+			t.Add(
+				screen.Cell{Text: strconv.Itoa(a.Number)},
+				screen.Cell{Text: string(a.Question) + ": " + part.Part},
 				answerCell(part.Answer),
 				answerCell(part.Workloads),
-				cell{text: fmt.Sprintf("%d/%d", part.Measured, part.InScope)},
-				countCell(part.Unknown, yellow),
-				cell{text: reason},
+				screen.Cell{Text: fmt.Sprintf("%d/%d", part.Measured, part.InScope)},
+				countCell(part.Unknown, screen.Yellow),
+				screen.Cell{Text: reason},
 			)
 		}
 	}
-	if !p.wide || rows == 0 {
+	if len(t.Rows) == 0 {
 		return nil
 	}
-	if err := t.writeTo(out); err != nil {
+	if err := t.Write(out, p.width()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(out)
 	return err
 }
 
-func answerCell(word api.AnswerWord) cell {
+func answerCell(word api.AnswerWord) screen.Cell {
 	switch word {
 	case api.Yes:
-		return cell{"YES", green}
+		return screen.Cell{Text: "YES", Paint: screen.Green}
 	case api.No:
-		return cell{"NO", red}
+		return screen.Cell{Text: "NO", Paint: screen.Red}
 	case api.Unknown:
-		return cell{"UNKNOWN", yellow}
+		return screen.Cell{Text: "UNKNOWN", Paint: screen.Yellow}
 	}
-	return cell{"-", dim}
+	return screen.Cell{Text: "-", Paint: screen.Dim}
 }
 
-func countCell(n int, p paint) cell {
+func countCell(n int, paint screen.Paint) screen.Cell {
 	if n == 0 {
-		return cell{"0", dim}
+		return screen.Cell{Text: "0", Paint: screen.Dim}
 	}
-	return cell{strconv.Itoa(n), p}
+	return screen.Cell{Text: strconv.Itoa(n), Paint: paint}
 }
 
-func severityCell(f api.Finding) cell {
-	text := string(f.Severity)
+func severityCell(f *api.Finding) screen.Cell {
 	switch f.Verdict {
 	case api.VerdictUnknown:
-		return cell{"unknown", yellow}
+		return screen.Cell{Text: "unknown", Paint: screen.Yellow}
 	case api.Accepted:
-		return cell{"accepted", dim}
+		return screen.Cell{Text: "accepted", Paint: screen.Dim}
 	case api.Pass:
-		return cell{"pass", green}
+		return screen.Cell{Text: "pass", Paint: screen.Green}
+	case api.Fail:
 	}
 	switch f.Severity {
 	case api.Critical, api.High:
-		return cell{text, red}
+		return screen.Cell{Text: string(f.Severity), Paint: screen.Red}
 	case api.Medium:
-		return cell{text, yellow}
+		return screen.Cell{Text: string(f.Severity), Paint: screen.Yellow}
+	case api.Low:
 	}
-	return cell{text, plain}
+	return screen.Cell{Text: Escape(string(f.Severity))}
+}
+
+// shows reports whether a finding has a row: what a gap says has a line below,
+// accepted fails are in the wide table, and passes there where they were asked
+// for.
+func (p *tablePrinter) shows(f *api.Finding) bool {
+	switch f.Verdict {
+	case api.Fail:
+		return true
+	case api.VerdictUnknown:
+		return !f.FromGap
+	case api.Accepted:
+		return p.wide
+	case api.Pass:
+		return p.wide && p.opts.ShowPasses
+	}
+	return false
 }
 
 func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) error {
-	visible := Visible(report, p.opts.MinSeverity).Findings
-	if p.wide {
-		return p.wideFindings(out, visible)
-	}
-	var shown []api.Finding
-	for _, f := range visible {
-		// A gap has a line of its own below.
-		if f.Verdict == api.Fail || f.Verdict == api.VerdictUnknown && !f.FromGap {
-			shown = append(shown, f)
-		}
-	}
+	shown := slices.DeleteFunc(
+		slices.Clone(Visible(report, p.opts.MinSeverity).Findings),
+		func(f api.Finding) bool { return !p.shows(&f) },
+	)
 	if len(shown) == 0 {
 		return nil
 	}
-	rows := group(shown, p.opts.Summary)
-	more := 0
-	if p.opts.Summary && len(rows) > summaryRows {
-		rows, more = rows[:summaryRows], len(rows)-summaryRows
+	list, more := statements(shown), 0
+	var rows []*row
+	if p.opts.Summary && !p.wide {
+		rows, more = summarize(list, report.Answers, summaryRows)
+	} else {
+		rows = byMessage(list)
 	}
-	t := &columns{color: p.opts.Color}
-	if !p.opts.NoHeaders {
-		t.header("SEVERITY", "CHECK", "SUBJECT", "EVIDENCE")
+	var err error
+	switch width := p.width(); {
+	case width > 0 && p.wide:
+		err = p.blocks(out, rows, width)
+	case width > 0 && width < oneLineFrom:
+		err = p.twoLines(out, rows, width)
+	default:
+		err = p.oneLine(out, rows, width)
 	}
-	for _, r := range rows {
-		t.add(severityCell(r.finding), cell{text: r.finding.Check}, cell{text: Escape(r.subject)},
-			cell{text: cut(Escape(r.finding.Message), messageWidth)})
-	}
-	if p.opts.Width > 0 {
-		t.fit(p.opts.Width, leastMessage)
-	}
-	if err := t.writeTo(out); err != nil {
+	if err != nil {
 		return err
 	}
 	if more > 0 {
-		if _, err := fmt.Fprintf(out, "... and %d more: %s -o wide\n", more, p.command(report)); err != nil {
+		if err := p.more(out, more, report); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintln(out)
+	_, err = fmt.Fprintln(out)
 	return err
 }
 
-func (p *tablePrinter) wideFindings(out io.Writer, findings []api.Finding) error {
-	if len(findings) == 0 {
-		return nil
-	}
-	t := &columns{color: p.opts.Color}
-	if !p.opts.NoHeaders {
-		t.header("SEVERITY", "BASIS", "CHECK", "SUBJECT", "PODS", "MESSAGE", "EVIDENCE")
-	}
-	for _, f := range findings {
-		pods := ""
-		if f.Subject.PodCount > 0 {
-			pods = strconv.Itoa(f.Subject.PodCount)
-		}
-		var evidence []string
-		for _, e := range f.Evidence {
-			evidence = append(evidence, e.Source+" = "+e.Value)
-		}
-		t.add(severityCell(f), cell{text: string(f.Basis)}, cell{text: f.Check},
-			cell{text: Escape(SubjectName(f.Subject))}, cell{text: pods},
-			cell{text: Escape(f.Message)}, cell{text: Escape(strings.Join(evidence, "; "))})
-	}
-	if err := t.writeTo(out); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(out)
+// more says how many lines were left out, and what prints them.
+func (p *tablePrinter) more(out io.Writer, n int, report *api.ChecklistReport) error {
+	_, err := fmt.Fprintln(out, strings.Join(p.whole(fmt.Sprintf("... and %d more: %s -o wide", n, p.command(report))), "\n"))
 	return err
 }
 
-// row is one line of the table: a finding, or several alike.
-type row struct {
-	finding api.Finding
-	subject string
-}
-
-// group joins findings that say the same of many subjects, in summaries only.
-func group(findings []api.Finding, summary bool) []row {
-	type key struct {
-		check, message, kind string
-		severity             api.Severity
-		verdict              api.Verdict
+// whole wraps a text that holds a command.
+func (p *tablePrinter) whole(text string) []string {
+	if width := p.width(); width > 0 {
+		return screen.WrapWhole(text, width)
 	}
-	keyOf := func(f api.Finding) key {
-		return key{f.Check, f.Message, f.Subject.Kind, f.Severity, f.Verdict}
-	}
-	counts := map[key]int{}
-	for _, f := range findings {
-		counts[keyOf(f)]++
-	}
-	var rows []row
-	done := map[key]bool{}
-	for _, f := range findings {
-		k := keyOf(f)
-		if !summary || counts[k] < groupFrom {
-			rows = append(rows, row{f, SubjectName(f.Subject)})
-			continue
-		}
-		if !done[k] {
-			done[k] = true
-			rows = append(rows, row{f, fmt.Sprintf("%d %ss", counts[k], f.Subject.Kind)})
-		}
-	}
-	return rows
-}
-
-// gaps prints a line for each thing that was not measured, and what that costs.
-func (p *tablePrinter) gaps(out io.Writer, report *api.ChecklistReport) error {
-	type line struct {
-		subject, why, hint string
-		questions          []string
-	}
-	type about struct{ subject, why string }
-	var lines []*line
-	index := map[about]*line{}
-	for _, gap := range report.Gaps {
-		subject := SubjectName(gap.Subject)
-		why := string(gap.Reason)
-		if gap.Detail != "" {
-			why += ": " + gap.Detail
-		}
-		l := index[about{subject, why}]
-		if l == nil {
-			l = &line{subject: subject, why: why, hint: gap.Hint}
-			lines, index[about{subject, why}] = append(lines, l), l
-		}
-		for _, check := range gap.Affects {
-			question, _, _ := strings.Cut(check, "/")
-			if !slices.Contains(l.questions, question) {
-				l.questions = append(l.questions, question)
-			}
-		}
-	}
-	const maxLines = 12
-	for i, l := range lines {
-		if i == maxLines && !p.wide {
-			if _, err := fmt.Fprintf(out, "... and %d more: %s -o wide\n", len(lines)-maxLines, p.command(report)); err != nil {
-				return err
-			}
-			break
-		}
-		text := fmt.Sprintf("%s: %s; unknown there: %s", l.subject, l.why, strings.Join(l.questions, ", "))
-		if l.hint != "" {
-			text += " (" + l.hint + ")"
-		}
-		if _, err := fmt.Fprintf(out, "%s  %s\n", painted(cell{"NOT MEASURED", yellow}, p.opts.Color), Escape(text)); err != nil {
-			return err
-		}
-	}
-	for _, other := range report.Cluster.OtherStores {
-		if _, err := fmt.Fprintf(out, "%s  %s\n", painted(cell{"NOT JUDGED", dim}, p.opts.Color), Escape("another etcd: "+other)); err != nil {
-			return err
-		}
-	}
-	if len(lines)+len(report.Cluster.OtherStores) > 0 {
-		if _, err := fmt.Fprintln(out); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// next names the command that helps with the gravest finding.
-func (p *tablePrinter) next(out io.Writer, report *api.ChecklistReport) error {
-	if !p.opts.Summary {
-		return nil
-	}
-	for _, f := range report.Findings {
-		if f.Verdict == api.Fail {
-			_, err := fmt.Fprintf(out, "Next: %s explain %s\n", p.opts.Command, f.Check)
-			return err
-		}
-	}
-	return nil
+	return []string{text}
 }
 
 func (p *tablePrinter) command(report *api.ChecklistReport) string {
@@ -406,29 +376,4 @@ func (p *tablePrinter) command(report *api.ChecklistReport) string {
 		return p.opts.Command
 	}
 	return p.opts.Command + " " + report.Spec.Command
-}
-
-// cut shortens text to a width in runes.
-func cut(text string, width int) string {
-	if utf8.RuneCountInString(text) <= width {
-		return text
-	}
-	return string([]rune(text)[:width-3]) + "..."
-}
-
-// count writes "1 node", "3 nodes", with thousands separated.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return thousands(n) + " " + noun
-}
-
-// thousands separates them: "10,000".
-func thousands(n int) string {
-	digits := strconv.Itoa(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }

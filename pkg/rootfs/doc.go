@@ -16,6 +16,10 @@
 // The one exception is named so: the Magic methods let the kernel follow a
 // link of procfs (/proc/PID/root, exe, fd/N), which is no path at all.
 //
+// It is also the seam to the operating system: sys_linux.go holds every system
+// call, and whatever reads a node is built on it, so that it compiles on every
+// platform and works on Linux. ReasonOf sorts the errors into a gap's reason.
+//
 // What can hang is the file system itself: a lookup on a dead FUSE or NFS
 // mount blocks its thread, and no context ends it. Callers stay out of such
 // mounts by reading mountinfo first, and keep a watchdog.

@@ -31,3 +31,12 @@ func Text[T string | []byte](raw T) string {
 	}
 	return b.String()
 }
+
+// Excerpt cuts text of a file to what fits into an error message.
+func Excerpt[T string | []byte](text T) string {
+	const limit = 60
+	if len(text) > limit {
+		return string(text[:limit]) + "…"
+	}
+	return string(text)
+}

@@ -1,23 +1,26 @@
 package rootfs
 
 import (
-	"errors"
 	"io/fs"
 	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
 var (
 	// ErrTooLarge is wrapped where a file or directory holds more than the
 	// caller's limit. Nothing is returned then: half a file is no file.
-	ErrTooLarge = errors.New("larger than the limit")
+	ErrTooLarge = NewError(fact.Truncated, "larger than the limit")
+	// ErrCut is wrapped where a file ends in the middle of something.
+	ErrCut = NewError(fact.Truncated, "ends too early")
 	// ErrNotRegular is wrapped where a file that is to be read is a directory,
 	// a FIFO, a socket or a device. It was not opened.
-	ErrNotRegular = errors.New("not a regular file")
+	ErrNotRegular = NewError(fact.Unreadable, "not a regular file")
 	// ErrAutomount is wrapped where going on would mount a file system.
-	ErrAutomount = errors.New("an automount point that is not mounted")
+	ErrAutomount = NewError(fact.Unreadable, "an automount point that is not mounted")
 )
 
-// Info is what statx(2) tells of a file.
+// Info is what statx(2) reports of a file.
 type Info struct {
 	Mode fs.FileMode // type, permission, setuid, setgid, sticky
 	UID  uint32
@@ -27,7 +30,7 @@ type Info struct {
 	// a hole, or an overlay's metadata-only copy.
 	Blocks int64
 	Nlink  uint32
-	Dev    uint64 // of the file system, as unix.Mkdev makes it
+	Dev    uint64 // of the file system, as Mkdev makes it
 	Ino    uint64
 	// RdevMajor and RdevMinor are the numbers of a device node.
 	RdevMajor uint32

@@ -240,6 +240,17 @@ func TestNodeGapJSON(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
+			saved, err := json.Marshal(got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var again NodeGap
+			if err := json.Unmarshal(saved, &again); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(got, again); diff != "" {
+				t.Errorf("saved and read again (-want +got):\n%s", diff)
+			}
 			if got.Elsewhere("n1") != tc.elsewhere {
 				t.Errorf("elsewhere: want %v", tc.elsewhere)
 			}

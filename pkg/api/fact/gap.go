@@ -12,9 +12,10 @@ type Reason string
 const (
 	NotReady        Reason = "NotReady"        // the node is not Ready
 	Forbidden       Reason = "Forbidden"       // RBAC refused a verb on a resource
-	AdmissionDenied Reason = "AdmissionDenied" // Pod Security, a webhook or a quota refused the pod
+	AdmissionDenied Reason = "AdmissionDenied" // Pod Security, a webhook or a quota refused the pod, or changed it
 	ImagePull       Reason = "ImagePull"       // the probe's image did not arrive
 	ProbeFailed     Reason = "ProbeFailed"     // the probe ended with an error or a broken answer
+	NotOurs         Reason = "NotOurs"         // an object of the run is not, or no longer, what the run created
 	Timeout         Reason = "Timeout"         // not finished before the deadline
 	Interrupted     Reason = "Interrupted"     // the run was stopped
 	Unsupported     Reason = "Unsupported"     // a format or platform that is not read
@@ -64,8 +65,9 @@ type NodeGap struct {
 	Detail string `json:"detail,omitempty"`
 
 	// About is the subject that a gap of the first version names, nil in all
-	// others. It is read and never written; Elsewhere decides what becomes of it.
-	About *Subject `json:"-"`
+	// others. It is saved as it was read, so that facts are judged again as they
+	// were; Elsewhere decides what becomes of it.
+	About *Subject `json:"subject,omitempty"`
 }
 
 // UnmarshalJSON reads what json.Marshal writes, and gaps of the first version,

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -74,8 +73,8 @@ func TestAKindIsOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(objects, func(o runtime.Object) bool {
-		text, err := yaml.Marshal(o)
+	if !slices.ContainsFunc(objects, func(d probe.Document) bool {
+		text, err := yaml.Marshal(d.Object)
 		return err == nil && strings.Contains(string(text), "encryption-config,novel")
 	}) {
 		t.Error("no pod is asked for the kind")

@@ -22,6 +22,9 @@ type ChecklistReport struct {
 	// question, check, subject.
 	Findings []Finding  `json:"findings"`
 	Gaps     []fact.Gap `json:"gaps,omitempty"`
+	// Nodes are the nodes in scope, sorted by name, each with its own answers.
+	// Only commands that look at nodes as a whole fill it in.
+	Nodes []ReportNode `json:"nodes,omitempty"`
 }
 
 // ReportSpec says what was asked.
@@ -70,6 +73,36 @@ type ReportCluster struct {
 	OtherStores []string `json:"otherStores,omitempty"`
 }
 
+// ReportNode is one node: what runs and is installed there, and the answers for
+// it alone.
+type ReportNode struct {
+	Name string `json:"name"`
+	// Measured reports whether a probe answered; if not, OS and Kernel are what
+	// the kubelet says.
+	Measured bool   `json:"measured"`
+	OS       string `json:"os,omitempty"`     // "Debian GNU/Linux 12 (bookworm)"
+	Kernel   string `json:"kernel,omitempty"` // the running release, "6.1.0-18-amd64"
+	// Updates is nil where the node's package lists were not read.
+	Updates *NodeUpdates `json:"updates,omitempty"`
+	// Answers are in the order of the questions, for what runs on this node. A
+	// question about which nothing is on it (stored Secrets, on a worker) is n/a.
+	Answers []NodeAnswer `json:"answers,omitempty"`
+}
+
+// NodeUpdates counts the installed packages with a newer version in the node's
+// own package lists.
+type NodeUpdates struct {
+	Security int `json:"security"`       // pending security updates
+	Held     int `json:"held,omitempty"` // security updates that are held back
+	Other    int `json:"other,omitempty"`
+}
+
+// NodeAnswer is the answer to one question for one node.
+type NodeAnswer struct {
+	Question Question   `json:"question"`
+	Answer   AnswerWord `json:"answer"`
+}
+
 // Question is one of the six, by its short name.
 type Question string
 
@@ -86,8 +119,8 @@ const (
 // AnswerWord answers a question. The questions are worded so that yes is good.
 type AnswerWord string
 
-// The answers; NotApplicable only ever stands in Answer.Workloads, where a
-// question is not about workloads.
+// The answers. NotApplicable is only ever in Answer.Workloads, where a question
+// is not about workloads, and in NodeAnswer, where a node has nothing to judge.
 const (
 	Yes           AnswerWord = "yes"
 	No            AnswerWord = "no"

@@ -124,7 +124,7 @@ func clusterKinds() []clusterKind {
 			s.ControlPlaneNodes = []string{"cp1"}
 			return s
 		}, "cp1", "yes", "yes"},
-		{"a worker that claims to hold etcd", func() *fact.Set {
+		{"cp1 holds one Secret in plaintext, and a worker claims an etcd with all of them encrypted", func() *fact.Set {
 			s := storageSet("v1.37.2", stacked("cp1", cp), holds(serves(storageNode("evil"))))
 			s.Nodes[0].Measured.Etcd = clean().DeepCopy().Nodes[0].Measured.Etcd
 			s.Nodes[0].Measured.Etcd[0].Secrets[0].Class = fact.ClassIdentityProtobuf
@@ -239,8 +239,8 @@ Every trusted node has to be measured for a yes. For ` + "`written`" + `, as man
 have to be read as hold an unexpired lease in kube-system, where you may list the
 leases.
 
-What each kind of cluster says, with every Secret encrypted and all else measured,
-by the checks that this version has. (The parts stay unknown as long as one of
+What each kind of cluster says, where nothing else is written with every Secret
+encrypted and all else measured, by the checks that this version has. (The parts stay unknown as long as one of
 their checks is not built: see docs/checks.md.)
 
 | cluster | trusted for etcd | part stored | part written |

@@ -131,6 +131,12 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey) ap
 		s := &stores.Ours[i]
 		newestStore = max(newestStore, s.DB.Revision)
 		if secret := s.Held[key]; secret != nil && s.DB.Prefix != "" {
+			if secret.LastSeen != "" && revision > 0 && secret.Revision == revision {
+				// The file was not read to its end, so that a newer revision may
+				// follow; but the API server lists this one.
+				known := *secret
+				known.Class, secret = secret.LastSeen, &known
+			}
 			all = append(all, held{secret, s})
 			newest = max(newest, secret.Revision)
 		}

@@ -50,6 +50,13 @@ func partly(secrets ...fact.StoredSecret) fact.EtcdDB {
 	return db
 }
 
+// lastSeen is a stored Secret as the reader gives it where a newer revision may
+// lie in a part of the file that was not read.
+func lastSeen(s fact.StoredSecret) fact.StoredSecret {
+	s.LastSeen, s.Class, s.Provider = s.Class, fact.ClassUnknown, ""
+	return s
+}
+
 // list is what the API server lists: "name@revision", or "name" as facts of the
 // first version have it.
 func list(words ...string) []fact.SecretName {
@@ -81,10 +88,6 @@ func role(name string) map[string]string {
 func unlabelled(set *fact.Set, i int) *fact.Set {
 	set.Nodes[i].Labels = nil
 	return set
-}
-
-func secretSubject(name string) fact.Subject {
-	return fact.Subject{Kind: "Secret", Namespace: "shop", Name: name}
 }
 
 // brief writes findings as "verdict reason subject: message [sources]", so that
@@ -272,6 +275,15 @@ func TestEncryptedAtRest(t *testing.T) {
 		"no etcd anywhere: a gap says why": {live(list("a@7")), nil},
 
 		// What was not read whole.
+		"a newer revision may lie in what was not read: the class of the listed one counts, of another it does not": {
+			live(list("a@7", "b@8", "c@3"), partly(lastSeen(encrypted("a", 7)), lastSeen(plaintext("b", 8)), lastSeen(plaintext("c", 9)))),
+			[]string{
+				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 3 Secrets before the end]",
+				"pass shop/a: " + pass + " [node/cp1 a rev 7 = aescbc]",
+				"fail shop/b: " + fail + " [node/cp1 b rev 8" + clear,
+				"unknown Unsupported shop/c: stored in etcd in a form that is not known [node/cp1 c rev 9 = unknown]",
+			},
+		},
 		"not read to the end: the listed revision is certain, a newer one may follow any other": {
 			live(list("a@7", "b@8", "c@3"), partly(encrypted("a", 7), plaintext("b", 8), encrypted("c", 9))),
 			[]string{

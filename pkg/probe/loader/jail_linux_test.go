@@ -17,16 +17,17 @@ import (
 
 // A jail starts the loader as a kubelet and a runtime would: in a mount
 // namespace of its own, with a read-only root of which only the volume and the
-// termination log are writable, no_new_privs, and the probe's two
+// termination log are writable, a procfs, no_new_privs, and the probe's two
 // capabilities alone.
 type jail struct {
 	Root      string // becomes /
 	Argv, Env []string
 	WorkFlags uintptr // further mount flags of OutputDir: MS_RDONLY, MS_NOEXEC
 	WorkSize  string  // OutputDir is a tmpfs of this size, not Root's directory
+	NoProc    bool    // /proc is an empty directory
 	UID       int
 	// Strict installs a seccomp filter under which a system call other than
-	// the loader's six kills. All six are in the default profiles of
+	// the loader's seven kills. All seven are in the default profiles of
 	// containerd, CRI-O and Docker.
 	Strict bool
 }
@@ -55,6 +56,10 @@ func (j jail) enter() error {
 	// What the test itself inherited is none of the loader's.
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close_range: %w", err)
+	}
+	// So that a loader without a bound fills no disk.
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 32 << 20, Max: 32 << 20}); err != nil {
+		return fmt.Errorf("setrlimit: %w", err)
 	}
 	if err := j.mount(); err != nil {
 		return err
@@ -85,9 +90,14 @@ func (j jail) enter() error {
 			return err
 		}
 	}
-	// syscall.Exec makes calls of its own first.
-	_, _, errno := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(argv0)),
-		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
+	// syscall.Exec makes calls of its own first. ETXTBSY: a process that the test
+	// has just forked still holds, until it executes, the descriptor by which the
+	// program was written (go.dev/issue/22315).
+	errno := unix.ETXTBSY
+	for try := 0; try < 1_000_000 && errno == unix.ETXTBSY; try++ {
+		_, _, errno = unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(argv0)),
+			uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
+	}
 	return fmt.Errorf("execve %s: %w", j.Argv[0], errno)
 }
 
@@ -108,6 +118,9 @@ func (j jail) mount() error {
 			m = mount{source: "tmpfs", target: work, kind: "tmpfs", data: "mode=0777,size=" + j.WorkSize}
 		}
 		mounts = append(mounts, m, mount{target: work, flags: unix.MS_BIND | unix.MS_REMOUNT | j.WorkFlags})
+	}
+	if !j.NoProc {
+		mounts = append(mounts, mount{source: "proc", target: filepath.Join(j.Root, "proc"), kind: "proc", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC})
 	}
 	if _, err := os.Stat(log); err == nil {
 		mounts = append(mounts, mount{source: log, target: log, flags: unix.MS_BIND})
@@ -161,7 +174,7 @@ func (j jail) drop() error {
 // runtime, which may interrupt the thread before its execve.
 func onlyTheLoadersCalls() error {
 	allowed := []uint32{
-		unix.SYS_OPENAT, unix.SYS_READ, unix.SYS_WRITE, unix.SYS_CLOSE, unix.SYS_EXECVE, unix.SYS_EXIT_GROUP,
+		unix.SYS_OPENAT, unix.SYS_READ, unix.SYS_WRITE, unix.SYS_CLOSE, unix.SYS_PRCTL, unix.SYS_EXECVE, unix.SYS_EXIT_GROUP,
 		unix.SYS_RT_SIGRETURN,
 	}
 	filter := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}} // seccomp_data.nr

@@ -5,12 +5,15 @@
 //
 // A pod that uses it mounts one volume, projected from the ConfigMaps, at Dir
 // with mode 0555, and a writable emptyDir at OutputDir, and has the command
-// Path. The volume holds the loader (Name), the size (Size) and the parts
-// (Parts). Arguments and environment reach the probe as the pod gives them.
+// Command. The volume holds the loader (Name), the size (Size) and the parts
+// (Parts). What is joined runs only if it has the digest that the command
+// names. It gets the pod's arguments, and an empty environment.
 package loader
 
 import (
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -20,10 +23,10 @@ import (
 const (
 	Dir            = "/checklist"                   // volume with the files named here
 	Name           = "loader"                       // file in Dir: the loader
-	Path           = Dir + "/" + Name               // the container's command
+	Path           = Dir + "/" + Name               // the loader in the container: see Command
 	SizeName       = "size"                         // file in Dir: see Size
 	OutputDir      = "/work"                        // emptyDir, not noexec
-	Output         = OutputDir + "/checklist-probe" // the probe as it runs, mode 0500; must not exist
+	Output         = OutputDir + "/checklist-probe" // the probe as it runs, mode 0100; must not exist
 	TerminationLog = "/dev/termination-log"         // Kubernetes' default terminationMessagePath
 )
 
@@ -31,18 +34,22 @@ const (
 const (
 	MaxPartSize = 1_000_000 // bytes; a ConfigMap holds 1 MiB, its metadata included
 	MaxParts    = 100       // part.00 to part.99
+	MaxProbe    = MaxParts * MaxPartSize
+	MaxLine     = 64 // bytes of the loader's termination message
 )
 
 // Exit statuses of the loader, one for each step. The probe itself, which
 // takes its place, must not use them.
 const (
-	CodeSize   int32 = 90 // reading Dir/size, or it is no decimal number
-	CodeOpen   int32 = 91 // opening a part, for another reason than that it is not there
-	CodeRead   int32 = 92 // reading a part
-	CodeCreate int32 = 93 // creating Output
-	CodeWrite  int32 = 94 // writing or closing Output
-	CodeSum    int32 = 95 // the parts do not add up to the size
-	CodeExec   int32 = 96 // executing Output
+	CodeSize     int32 = 90 // reading Dir/size, or it is no decimal number up to MaxProbe
+	CodeOpen     int32 = 91 // opening a part, for another reason than that it is not there
+	CodeRead     int32 = 92 // reading a part
+	CodeCreate   int32 = 93 // creating Output
+	CodeWrite    int32 = 94 // writing or closing Output
+	CodeSum      int32 = 95 // the parts do not add up to the size
+	CodeExec     int32 = 96 // executing Output
+	CodeArgument int32 = 97 // the first argument is no digest: see Command
+	CodeDigest   int32 = 98 // what was joined has another digest; it was not executed
 )
 
 //go:embed loader_linux_amd64
@@ -52,7 +59,7 @@ var amd64 []byte
 var arm64 []byte
 
 // For gives the loader's bytes, a static ELF executable for Linux of about
-// 1 KB, for a node's architecture as in node.status.nodeInfo.architecture
+// 2.4 KB, for a node's architecture as in node.status.nodeInfo.architecture
 // (GOARCH). The caller must not change them.
 func For(arch string) ([]byte, error) {
 	switch arch {
@@ -100,6 +107,13 @@ func Size(probe []byte) Part {
 	return Part{SizeName, strconv.AppendInt(nil, int64(len(probe)), 10)}
 }
 
+// Command is a container's command that runs this probe and no other: the
+// loader, and the SHA-256 of the whole probe in 64 lower-case hex digits. The
+// container's args follow it and are the probe's.
+func Command(digest [sha256.Size]byte) []string {
+	return []string{Path, hex.EncodeToString(digest[:])}
+}
+
 // Explain says what an exit status of the loader means and what to look at.
 // It is empty for a status that is not the loader's.
 func Explain(code int32) string {
@@ -118,6 +132,10 @@ func Explain(code int32) string {
 		return "joining the probe: the parts in " + Dir + " do not add up to its size"
 	case CodeExec:
 		return "executing " + Output + ": is the volume mounted noexec, or the probe built for another architecture?"
+	case CodeArgument:
+		return "its command: expected " + Path + " and a SHA-256 digest of 64 lower-case hex digits"
+	case CodeDigest:
+		return "the SHA-256 of the joined probe: expected that of the pod's command, found another; it was not run"
 	}
 	return ""
 }
@@ -125,7 +143,7 @@ func Explain(code int32) string {
 // line is what the loader writes to stderr and to TerminationLog:
 // "checklist loader: errno 017 /work/checklist-probe\n".
 var line = regexp.MustCompile(`\Achecklist loader: errno ([0-9]{3}) (` +
-	regexp.QuoteMeta(Dir) + `/(?:` + SizeName + `|part\.[0-9:][0-9])|` + regexp.QuoteMeta(Output) + `)\n?\z`)
+	regexp.QuoteMeta(Dir) + `/(?:` + SizeName + `|` + Name + `|part\.[0-9:][0-9])|` + regexp.QuoteMeta(Output) + `|/proc/self/fd/[0-9]{1,2})\n?\z`)
 
 // Diagnose is Explain with what the loader's own line adds: the file and the
 // error. message is the container's termination message, or its log. One that
@@ -147,7 +165,7 @@ func Diagnose(code int32, message string) string {
 	return fmt.Sprintf("%s (%s: %s)", text, m[2], errnoName(errno))
 }
 
-// errnoName names the errors that the loader's six system calls are known to
+// errnoName names the errors that the loader's system calls are known to
 // give (asm-generic/errno.h; both architectures number them alike). The
 // plugin may run on another system, whose own numbers differ.
 func errnoName(errno int) string {
@@ -158,10 +176,14 @@ func errnoName(errno int) string {
 		return "no such file or directory, ENOENT"
 	case 5:
 		return "input/output error, EIO"
+	case 6:
+		return "no such device, ENXIO"
 	case 7:
 		return "argument list too long, E2BIG"
 	case 8:
 		return "not an executable for this node, ENOEXEC"
+	case 11:
+		return "nothing to read yet, EAGAIN"
 	case 12:
 		return "out of memory, ENOMEM"
 	case 13:
@@ -186,6 +208,8 @@ func errnoName(errno int) string {
 		return "system call not available, ENOSYS"
 	case 40:
 		return "too many symbolic links, ELOOP"
+	case 74:
+		return "other bytes than expected, EBADMSG"
 	case 122:
 		return "disk quota exceeded, EDQUOT"
 	}

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"debug/elf"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 )
 
 // maxObject is the budget of an object in bytes: see loader.c.
-const maxObject = 1200
+const maxObject = 2500
 
 // A hardened kernel refuses a segment that is writable and executable, or an
 // executable stack; and the object must stay small.
@@ -113,6 +114,14 @@ func TestSize(t *testing.T) {
 	}
 }
 
+func TestCommand(t *testing.T) {
+	// FIPS 180-4's example, "abc".
+	want := []string{"/checklist/loader", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
+	if diff := cmp.Diff(want, Command(sha256.Sum256([]byte("abc")))); diff != "" {
+		t.Errorf("command (-want +got):\n%s", diff)
+	}
+}
+
 func TestDiagnose(t *testing.T) {
 	for name, tc := range map[string]struct {
 		code    int32
@@ -154,6 +163,20 @@ func TestDiagnose(t *testing.T) {
 		"an error without a name keeps its number": {
 			CodeExec, "checklist loader: errno 095 /work/checklist-probe\n",
 			"executing /work/checklist-probe: is the volume mounted noexec, or the probe built for another architecture? (/work/checklist-probe: errno 95)",
+		},
+		"no argument of the loader's own": {
+			CodeArgument, "checklist loader: errno 022 /checklist/loader\n",
+			"its command: expected /checklist/loader and a SHA-256 digest of 64 lower-case hex digits (/checklist/loader: invalid, EINVAL)",
+		},
+		"another probe than the pod names": {
+			CodeDigest, "checklist loader: errno 074 /work/checklist-probe\n",
+			"the SHA-256 of the joined probe: expected that of the pod's command, found another; it was not run " +
+				"(/work/checklist-probe: other bytes than expected, EBADMSG)",
+		},
+		"no procfs": {
+			CodeExec, "checklist loader: errno 002 /proc/self/fd/3\n",
+			"executing /work/checklist-probe: is the volume mounted noexec, or the probe built for another architecture? " +
+				"(/proc/self/fd/3: no such file or directory, ENOENT)",
 		},
 		"no message leaves the step": {CodeRead, "", "reading a part of the probe in /checklist"},
 		"a foreign message is not repeated": {
@@ -197,7 +220,7 @@ func TestExplainKnowsItsStatusesAlone(t *testing.T) {
 	seen := map[string]int32{}
 	for code := int32(-1); code < 256; code++ {
 		text := Explain(code)
-		if ours := code >= CodeSize && code <= CodeExec; ours != (text != "") {
+		if ours := code >= CodeSize && code <= CodeDigest; ours != (text != "") {
 			t.Errorf("Explain(%d) = %q", code, text)
 		}
 		if other, ok := seen[text]; ok && text != "" {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
@@ -97,8 +96,11 @@ func payloadLimit(limit int) int {
 }
 
 // compress gives the gzip stream of the measurement's JSON, errTooLarge beyond
-// limit bytes or MaxJSON.
+// limit bytes, MaxJSON, or MaxMemory once it is decoded.
 func compress(m *fact.Measurement, limit int) (payload []byte, jsonSize int, err error) {
+	if cost(m) > MaxMemory {
+		return nil, 0, errTooLarge
+	}
 	out := bounded{limit: limit}
 	zip := gzip.NewWriter(&out)
 	in := counter{w: zip}
@@ -125,18 +127,14 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// counter counts what passes, up to what Decode accepts. It sees braces and
-// commas in strings as well: one cut too many is not a loss.
+// counter counts what passes, up to what Decode accepts.
 type counter struct {
-	w                  *gzip.Writer
-	n, objects, values int
+	w *gzip.Writer
+	n int
 }
 
 func (c *counter) Write(p []byte) (int, error) {
-	c.n += len(p)
-	c.objects += bytes.Count(p, []byte("{"))
-	c.values += bytes.Count(p, []byte(","))
-	if c.n > MaxJSON || c.objects > maxObjects || c.values > maxValues {
+	if c.n += len(p); c.n > MaxJSON {
 		return 0, errTooLarge
 	}
 	return c.w.Write(p)

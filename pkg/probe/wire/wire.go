@@ -14,8 +14,9 @@
 // the probe's error, and small results whole, so that no log has to be read.
 //
 // The sender is a pod on a node that may be hostile. What it says of itself, its
-// digest too, guards against accidents only; against intent stand the limits
-// on whatever is allocated, and the rule that a result is complete or an error.
+// digest too, guards against accidents only. Against intent there are limits on
+// whatever is allocated, counted before it is (see reader and Budget), and the
+// rule that a result is complete or an error.
 package wire
 
 import (
@@ -34,6 +35,7 @@ const (
 	MaxLog     = 1 << 20  // bytes of all frames of a node
 	MaxTrailer = 4096     // bytes of a termination message, kubelet's limit
 	MaxJSON    = 16 << 20 // bytes of a measurement before compression
+	MaxMemory  = 32 << 20 // bytes of a measurement once it is decoded
 
 	// maxError bounds the error text in a trailer.
 	maxError = 1024
@@ -123,10 +125,10 @@ func ParseTrailer(message []byte) (Trailer, error) {
 	}
 	var t Trailer
 	if err := json.Unmarshal(message, &t); err != nil {
-		return Trailer{}, fmt.Errorf("termination message: expected one line of JSON with format %q: %w", magic, err)
+		return Trailer{}, fmt.Errorf("termination message: expected one line of JSON with format %q, found %s", magic, jsonError(err))
 	}
 	if t.Format != magic {
-		return Trailer{}, fmt.Errorf("termination message: expected format %q, found %q: the probe and this plugin are of different versions", magic, sanitise(t.Format, 32))
+		return Trailer{}, fmt.Errorf("termination message: expected format %q, found another: the probe and this plugin are of different versions", magic)
 	}
 	t.Version, t.Error = sanitise(t.Version, 64), sanitise(t.Error, maxError)
 	for _, field := range []struct {
@@ -150,13 +152,26 @@ func ParseTrailer(message []byte) (Trailer, error) {
 	case t.Size == 0:
 		return t, nil
 	case !isDigest(t.SHA256):
-		return Trailer{}, fmt.Errorf("termination message: sha256: expected 64 hex digits, found %q", sanitise(t.SHA256, 80))
+		return Trailer{}, fmt.Errorf("termination message: sha256: expected 64 hex digits, found %d bytes of something else", len(t.SHA256))
 	case t.Frames > 0 == (len(t.Payload) > 0):
 		return Trailer{}, fmt.Errorf("termination message: expected either frames or a payload, found %d frames and %d bytes", t.Frames, len(t.Payload))
 	case t.Frames == 0 && len(t.Payload) != t.Size:
 		return Trailer{}, fmt.Errorf("termination message: payload: expected %d bytes, found %d", t.Size, len(t.Payload))
 	}
 	return t, nil
+}
+
+// jsonError describes an error of encoding/json without the value that caused it.
+func jsonError(err error) string {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		return fmt.Sprintf("a value of another type in field %s at byte %d", kind.Field, kind.Offset)
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf("a syntax error at byte %d", syntax.Offset)
+	}
+	return "a value of another form"
 }
 
 func isDigest(s string) bool {

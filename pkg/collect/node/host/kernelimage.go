@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 // errNotBzImage says that a file is no x86 kernel image: one of another
@@ -34,7 +36,7 @@ func parseBzImage(r io.ReaderAt) (release, build string, err error) {
 			if n >= bzMagicAt+4 && string(header[bzMagicAt:bzMagicAt+4]) != "HdrS" {
 				return "", "", errNotBzImage
 			}
-			return "", "", fmt.Errorf("%w: expected a boot header of %d bytes, found %d", errCut, len(header), n)
+			return "", "", fmt.Errorf("%w: expected a boot header of %d bytes, found %d", rootfs.ErrCut, len(header), n)
 		}
 		return "", "", err
 	}
@@ -54,7 +56,7 @@ func parseBzImage(r io.ReaderAt) (release, build string, err error) {
 	length := bytes.IndexByte(text[:n], 0)
 	if length < 0 {
 		if n < len(text) {
-			return "", "", fmt.Errorf("%w: inside the kernel version at byte %d", errCut, at)
+			return "", "", fmt.Errorf("%w: inside the kernel version at byte %d", rootfs.ErrCut, at)
 		}
 		return "", "", fmt.Errorf("the kernel version at byte %d has no end within %d bytes", at, len(text))
 	}
@@ -66,7 +68,7 @@ func parseBzImage(r io.ReaderAt) (release, build string, err error) {
 func splitKernelVersion(text string) (release, build string, err error) {
 	release, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
 	if release == "" || release[0] < '0' || release[0] > '9' {
-		return "", "", fmt.Errorf("expected a kernel release, found %q", excerpt(text))
+		return "", "", fmt.Errorf("expected a kernel release, found %q", rootfs.Excerpt(text))
 	}
 	// A compiler's name before it may hold a '#', so look for " #".
 	if i := strings.LastIndex(rest, " #"); i >= 0 {

@@ -415,10 +415,3 @@ func writeFile(t testing.TB, path, content string) {
 	}
 	must(t, os.WriteFile(path, []byte(content), 0o755))
 }
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

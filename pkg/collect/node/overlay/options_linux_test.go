@@ -61,7 +61,7 @@ func TestParseOptionsOfKernel(t *testing.T) {
 				t.Skip("needs fsopen(2), Linux 5.2")
 			}
 			must(t, err)
-			defer closeFD(fd)
+			defer func() { _ = unix.Close(fd) }()
 			if err := unix.FsconfigSetString(fd, "lowerdir+", base+"/"+dir); err != nil {
 				t.Skip("needs lowerdir+, Linux 6.5: ", err)
 			}
@@ -69,7 +69,7 @@ func TestParseOptionsOfKernel(t *testing.T) {
 			must(t, unix.FsconfigCreate(fd))
 			m, err := unix.Fsmount(fd, unix.FSMOUNT_CLOEXEC, 0)
 			must(t, err)
-			defer closeFD(m)
+			defer func() { _ = unix.Close(m) }()
 			must(t, unix.MoveMount(m, "", unix.AT_FDCWD, base+"/merged", unix.MOVE_MOUNT_F_EMPTY_PATH))
 			got := mounted(t)
 			got.ReadOnly = false

@@ -57,7 +57,7 @@ func TestExecutableOrigin(t *testing.T) {
 	chmod := func(path string) func(*testing.T, *container) {
 		return func(t *testing.T, c *container) { must(t, os.Chmod(c.path(path), 0o700)) }
 	}
-	edgesBigger := uint64(len(pauseELF("big")) + 9<<20)
+	edgesBigger := int64(len(pauseELF("big")) + 9<<20)
 	for name, tc := range map[string]struct {
 		options string
 		onDisk  bool
@@ -230,7 +230,7 @@ func TestExecutableOrigin(t *testing.T) {
 		"a larger file is compared at its edges only": {
 			before: chmod("/bin/big"), start: "/bin/big", upper: "bin/big",
 			want: fact.Executable{
-				Path: "/bin/big", Origin: fact.OriginUnknown, Size: int64(edgesBigger), Detail: edgesDetail(edgesBigger),
+				Path: "/bin/big", Origin: fact.OriginUnknown, Size: edgesBigger, Detail: edgesDetail(edgesBigger),
 			},
 			gap: &fact.NodeGap{What: fact.Executables, Reason: fact.Truncated, Detail: "/bin/big: " + edgesDetail(edgesBigger)},
 		},
@@ -243,7 +243,7 @@ func TestExecutableOrigin(t *testing.T) {
 				must(t, f.Close())
 			},
 			start: "/bin/big", upper: "bin/big",
-			want: fact.Executable{Path: "/bin/big", Origin: fact.OriginChanged, Size: int64(edgesBigger) + 1},
+			want: fact.Executable{Path: "/bin/big", Origin: fact.OriginChanged, Size: edgesBigger + 1},
 		},
 		"on a writable mount": {
 			before: add("/vol/x"), start: "/vol/x",
@@ -559,7 +559,7 @@ func TestExecutableNotComparable(t *testing.T) {
 	t.Run("after the deadline", func(t *testing.T) {
 		c, s := setup(t)
 		must(t, os.Chmod(c.path("/bin/prog"), 0o700))
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithDeadline(t.Context(), time.Now())
 		cancel()
 		got, _, gap := s.Executable(ctx, process(t, c.start("/bin/prog")))
 		if got.Origin != fact.OriginUnknown || gap == nil || gap.Reason != fact.Timeout {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 var ignoreTimes = cmpopts.IgnoreFields(fact.UpperFile{}, "Changed")
@@ -288,29 +289,31 @@ func TestCompareChanging(t *testing.T) {
 	dir := t.TempDir()
 	paths := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
 	content := bytes.Repeat([]byte("x"), 1<<20)
-	fds := make([]int, 2)
-	stats := make([]fileStat, 2)
+	root, err := rootfs.Open(dir)
+	must(t, err)
+	defer func() { _ = root.Close() }()
+	files := make([]*rootfs.Handle, 2)
+	stats := make([]rootfs.Info, 2)
 	for i, path := range paths {
 		must(t, os.WriteFile(path, content, 0o755))
-		fd, err := openat(unix.AT_FDCWD, path, flagsPath)
+		file, err := root.Handle(filepath.Base(path), false)
 		must(t, err)
-		defer closeFD(fd)
-		fds[i] = fd
-		must(t, fstat(fd, &stats[i]))
+		defer func() { _ = file.Close() }()
+		files[i], stats[i] = file, file.Info()
 	}
 	var r reader
-	if like, err := r.compare(t.Context(), fds[0], fds[1], &stats[0], &stats[1]); like != alike || err != nil {
+	if like, err := r.compare(t.Context(), files[0], files[1], &stats[0], &stats[1]); like != alike || err != nil {
 		t.Fatalf("equal files: %v, %v", like, err)
 	}
 	must(t, os.Chtimes(paths[0], time.Now(), time.Now().Add(time.Second)))
-	if _, err := r.compare(t.Context(), fds[0], fds[1], &stats[0], &stats[1]); err != errChanging {
+	if _, err := r.compare(t.Context(), files[0], files[1], &stats[0], &stats[1]); err != errChanging {
 		t.Errorf("changed meanwhile: %v, want %v", err, errChanging)
 	}
-	if _, err := r.sum(t.Context(), fds[0], &stats[0]); err != errChanging {
+	if _, err := r.sum(t.Context(), files[0], &stats[0]); err != errChanging {
 		t.Errorf("hash of a file that changed meanwhile: %v, want %v", err, errChanging)
 	}
 	must(t, os.Truncate(paths[0], 10))
-	if _, err := r.compare(t.Context(), fds[0], fds[1], &stats[0], &stats[1]); err != errChanging {
+	if _, err := r.compare(t.Context(), files[0], files[1], &stats[0], &stats[1]); err != errChanging {
 		t.Errorf("cut short meanwhile: %v, want %v", err, errChanging)
 	}
 }

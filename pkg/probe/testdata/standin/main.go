@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
-// mode is answer, large, hang or crash.
+// mode is answer, large, slow, hang or crash.
 var mode = "answer"
 
 func main() {
@@ -26,6 +26,8 @@ func main() {
 	switch mode {
 	case "hang":
 		time.Sleep(time.Hour)
+	case "slow":
+		time.Sleep(10 * time.Second)
 	case "crash":
 		panic("as a crash would")
 	case "large":

@@ -1,10 +1,12 @@
 // Payload stands in for the probe in the loader's tests: it tells how it was
-// started, as one JSON object on stdout.
+// started, as one JSON object on stdout, and leaves a file beside itself, by
+// which one sees that it ran.
 package main
 
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -16,10 +18,20 @@ func main() {
 			open = append(open, fd)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(os.Args[0]), "ran"), nil, 0o600); err != nil {
+		panic(err)
+	}
+	exe, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		panic(err)
+	}
+	dumpable, _, _ := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_GET_DUMPABLE, 0, 0)
 	json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"args": os.Args,
-		"env":  os.Environ(),
-		"open": open, // descriptors beyond the standard three
-		"uid":  os.Getuid(),
+		"args":     os.Args,
+		"env":      os.Environ(),
+		"open":     open, // descriptors beyond the standard three
+		"uid":      os.Getuid(),
+		"exe":      exe,
+		"dumpable": dumpable,
 	})
 }

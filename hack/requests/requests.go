@@ -1,0 +1,134 @@
+// Package requests reads requests to an API server as its authorizer does, for
+// tests that compare what was asked with what roles grant.
+package requests
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// An Access is what RBAC decides about. Either Path is set, for a path that is no
+// resource ("/version"), or the rest.
+type Access struct {
+	Verb      string // get, list, watch, create, update, patch, delete, deletecollection
+	Group     string // "" for core
+	Resource  string // with its subresource: "pods/log"
+	Namespace string // "" for what is in none, and for all namespaces
+	Name      string // "" for lists and creates
+	Path      string
+}
+
+// Of gives what a request asks for, by the rules of k8s.io/apiserver
+// (pkg/endpoints/request, RequestInfoFactory), as far as clients of ours go.
+func Of(r *http.Request) Access {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	var a Access
+	switch {
+	case parts[0] == "api" && len(parts) > 2:
+		parts = parts[2:]
+	case parts[0] == "apis" && len(parts) > 3:
+		a.Group, parts = parts[1], parts[3:]
+	default:
+		return Access{Verb: strings.ToLower(r.Method), Path: r.URL.Path}
+	}
+	if parts[0] == "namespaces" && len(parts) > 2 {
+		a.Namespace, parts = parts[1], parts[2:]
+	}
+	a.Resource = parts[0]
+	if len(parts) > 1 {
+		a.Name = parts[1]
+	}
+	if len(parts) > 2 {
+		a.Resource += "/" + parts[2]
+	}
+	watch := r.URL.Query().Get("watch")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		switch {
+		case a.Name != "":
+			a.Verb = "get"
+		case watch == "true" || watch == "1":
+			a.Verb = "watch"
+		default:
+			a.Verb = "list"
+		}
+	case http.MethodPost:
+		a.Verb = "create"
+	case http.MethodPut:
+		a.Verb = "update"
+	case http.MethodPatch:
+		a.Verb = "patch"
+	case http.MethodDelete:
+		if a.Verb = "delete"; a.Name == "" {
+			a.Verb = "deletecollection"
+		}
+	}
+	return a
+}
+
+// A Grant is one rule that somebody has in a namespace, "" for everywhere.
+type Grant struct {
+	Namespace string
+	Rule      rbacv1.PolicyRule
+}
+
+// Grants gives the rules of ClusterRoles and Roles, as if each were bound where
+// it is: a ClusterRole by a ClusterRoleBinding.
+func Grants(objects ...any) []Grant {
+	var grants []Grant
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *rbacv1.ClusterRole:
+			for _, rule := range o.Rules {
+				grants = append(grants, Grant{"", rule})
+			}
+		case *rbacv1.Role:
+			for _, rule := range o.Rules {
+				grants = append(grants, Grant{o.Namespace, rule})
+			}
+		}
+	}
+	return grants
+}
+
+// Permits reports whether a grant permits an access. There are no wildcards:
+// least rights have none.
+func (g *Grant) Permits(a Access) bool {
+	if !slices.Contains(g.Rule.Verbs, a.Verb) {
+		return false
+	}
+	if a.Path != "" {
+		return g.Namespace == "" && slices.Contains(g.Rule.NonResourceURLs, a.Path)
+	}
+	return (g.Namespace == "" || g.Namespace == a.Namespace) &&
+		slices.Contains(g.Rule.APIGroups, a.Group) && slices.Contains(g.Rule.Resources, a.Resource) &&
+		(len(g.Rule.ResourceNames) == 0 || slices.Contains(g.Rule.ResourceNames, a.Name))
+}
+
+// Permits reports whether one of the grants permits an access.
+func Permits(grants []Grant, a Access) bool {
+	return slices.ContainsFunc(grants, func(g Grant) bool { return g.Permits(a) })
+}
+
+// Unused names verbs that grants permit and that nothing asked for.
+func Unused(grants []Grant, asked []Access) []string {
+	var unused []string
+	for _, g := range grants {
+		for _, verb := range g.Rule.Verbs {
+			one := g
+			one.Rule.Verbs = []string{verb}
+			if slices.ContainsFunc(asked, one.Permits) {
+				continue
+			}
+			what := verb + " " + strings.Join(slices.Concat(g.Rule.Resources, g.Rule.NonResourceURLs), ",")
+			if g.Namespace != "" {
+				what += " in " + g.Namespace
+			}
+			unused = append(unused, what)
+		}
+	}
+	return unused
+}

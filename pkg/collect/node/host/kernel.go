@@ -1,0 +1,212 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// maxKernels bounds the kernels and module directories that are looked at.
+const maxKernels = 256
+
+// readKernels reads the running kernel from /proc and the installed ones from
+// their images. Where an image does not tell (arm64), or there is none, dpkg's
+// database does. found is false if neither running nor installed was read.
+func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installed []fact.InstalledKernel, found bool, gaps []fact.NodeGap) {
+	if proc == nil {
+		gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Unreadable, Detail: "/proc was not opened"})
+	} else if k, err := runningKernel(proc); err != nil {
+		gaps = append(gaps, gapOf(fact.Kernel, err))
+	} else {
+		running = &k
+	}
+	if root == nil {
+		gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Unreadable, Detail: "the node's root was not opened: no installed kernels"})
+		return running, nil, running != nil, gaps
+	}
+	if running != nil {
+		var gap *fact.NodeGap
+		running.ModulesPresent, gap = modulesPresent(root, running.Release)
+		if gap != nil {
+			gaps = append(gaps, *gap)
+		}
+		running.Livepatch = livepatches(root)
+	}
+
+	installed, imageGaps := kernelImages(root)
+	gaps = append(gaps, imageGaps...)
+	packaged, err := packages.Kernels(root)
+	if err != nil {
+		gaps = append(gaps, gapOf(fact.Kernel, err))
+	}
+	if len(installed) == 0 && len(imageGaps) == 0 {
+		for _, p := range packaged {
+			installed = append(installed, fact.InstalledKernel{Release: p.Release, Path: p.Path})
+		}
+	}
+	for i := range installed {
+		for _, p := range packaged {
+			if p.Release == installed[i].Release {
+				installed[i].Package, installed[i].PackageVersion = rootfs.Text(p.Package), rootfs.Text(p.PackageVersion)
+			}
+		}
+		k := &installed[i]
+		k.Release, k.Build, k.Path = rootfs.Text(k.Release), rootfs.Text(k.Build), rootfs.Text(k.Path)
+	}
+	slices.SortFunc(installed, func(a, b fact.InstalledKernel) int {
+		return strings.Compare(a.Release+"\x00"+a.Path, b.Release+"\x00"+b.Path)
+	})
+	if len(installed) == 0 && len(imageGaps) == 0 && err == nil {
+		gaps = append(gaps, fact.NodeGap{
+			What: fact.Kernel, Reason: fact.NotPresent,
+			Detail: "no kernel is installed: none in /boot or /usr/lib/modules, none in a package database that is read",
+		})
+	}
+	return running, installed, running != nil || len(installed) > 0, gaps
+}
+
+// runningKernel reads /proc/sys/kernel/osrelease and /proc/version, "Linux
+// version RELEASE (who@where) (compiler) #BUILD".
+func runningKernel(proc *rootfs.Root) (fact.RunningKernel, error) {
+	data, err := proc.ReadFile("/sys/kernel/osrelease", maxSmallFile)
+	if err != nil {
+		return fact.RunningKernel{}, err
+	}
+	k := fact.RunningKernel{Release: strings.TrimSpace(string(data))}
+	if k.Release == "" {
+		return fact.RunningKernel{}, errors.New("/proc/sys/kernel/osrelease: expected a kernel release, found nothing")
+	}
+	data, err = proc.ReadFile("/version", maxSmallFile)
+	if err != nil {
+		return fact.RunningKernel{}, err
+	}
+	text, _ := strings.CutPrefix(string(data), "Linux version ")
+	release, build, err := splitKernelVersion(text)
+	if err != nil {
+		return fact.RunningKernel{}, fmt.Errorf("/proc/version: %w", err)
+	}
+	// The two differ under a personality(2) of UNAME26: then the build would
+	// be taken for another kernel's.
+	if release == k.Release {
+		k.Build = rootfs.Text(build)
+	}
+	k.Release = rootfs.Text(k.Release)
+	return k, nil
+}
+
+// modulesPresent looks for /lib/modules/RELEASE; nil if it could not look.
+func modulesPresent(root *rootfs.Root, release string) (*bool, *fact.NodeGap) {
+	if strings.Contains(release, "/") || release == "." || release == ".." {
+		return nil, &fact.NodeGap{What: fact.Kernel, Reason: fact.Corrupt, Detail: fmt.Sprintf("kernel release %q is no file name", release)}
+	}
+	present := true
+	for _, dir := range []string{"/lib/modules/", "/usr/lib/modules/"} {
+		info, err := root.Stat(dir + release)
+		switch {
+		case err == nil && info.Mode.IsDir():
+			return &present, nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			gap := gapOf(fact.Kernel, err)
+			return nil, &gap
+		}
+	}
+	present = false
+	return &present, nil
+}
+
+// livepatches names the live patches that are enabled
+// (Documentation/livepatch: /sys/kernel/livepatch/NAME/enabled).
+func livepatches(root *rootfs.Root) []string {
+	const dir = "/sys/kernel/livepatch"
+	entries, err := root.ReadDir(dir)
+	if err != nil {
+		return nil // the kernel has no live patching
+	}
+	var names []string
+	for _, e := range entries {
+		data, err := root.ReadFile(dir+"/"+e.Name+"/enabled", maxSmallFile)
+		if err == nil && strings.TrimSpace(string(data)) == "1" {
+			names = append(names, rootfs.Text(e.Name))
+		}
+	}
+	return names
+}
+
+// kernelImages reads the images in /boot and, as Fedora and Arch have them, in
+// /usr/lib/modules. One that is found in both places is listed once.
+func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.NodeGap) {
+	var paths []string
+	var gaps []fact.NodeGap
+	list := func(dir string, path func(rootfs.DirEntry) string) {
+		entries, err := root.ReadDir(dir)
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				gaps = append(gaps, gapOf(fact.Kernel, err))
+			}
+			return
+		}
+		for _, e := range entries {
+			p := path(e)
+			if p == "" {
+				continue
+			}
+			if len(paths) == maxKernels {
+				gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Truncated, Detail: fmt.Sprintf("%s: more than %d kernels", dir, maxKernels)})
+				return
+			}
+			paths = append(paths, p)
+		}
+	}
+	list("/boot", func(e rootfs.DirEntry) string {
+		// vmlinuz-0-rescue-ID is dracut's copy of some kernel, for emergencies.
+		if !strings.HasPrefix(e.Name, "vmlinuz-") || strings.HasPrefix(e.Name, "vmlinuz-0-rescue-") {
+			return ""
+		}
+		return "/boot/" + e.Name
+	})
+	list("/usr/lib/modules", func(e rootfs.DirEntry) string { return "/usr/lib/modules/" + e.Name + "/vmlinuz" })
+
+	var kernels []fact.InstalledKernel
+	for _, path := range paths {
+		kernel, err := kernelImage(root, path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			gap := gapOf(fact.Kernel, fmt.Errorf("%s: %w", path, err))
+			gaps = append(gaps, gap)
+			continue
+		}
+		known := func(k fact.InstalledKernel) bool { return k.Release == kernel.Release && k.Build == kernel.Build }
+		if !slices.ContainsFunc(kernels, known) {
+			kernels = append(kernels, kernel)
+		}
+	}
+	return kernels, gaps
+}
+
+// kernelImage reads one image. Where it is none of x86, the release is the one
+// in its path, and there is no build.
+func kernelImage(root *rootfs.Root, path string) (fact.InstalledKernel, error) {
+	file, err := root.Open(path)
+	if err != nil {
+		return fact.InstalledKernel{}, err
+	}
+	defer file.Close()
+	kernel := fact.InstalledKernel{Path: path}
+	kernel.Release, kernel.Build, err = parseBzImage(file)
+	if errors.Is(err, errNotBzImage) {
+		name, inBoot := strings.CutPrefix(path, "/boot/vmlinuz-")
+		if !inBoot {
+			name = strings.TrimSuffix(strings.TrimPrefix(path, "/usr/lib/modules/"), "/vmlinuz")
+		}
+		kernel.Release, err = name, nil
+	}
+	return kernel, err
+}

@@ -1,0 +1,81 @@
+// Package osrelease reads os-release(5).
+package osrelease
+
+import (
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// maxSize bounds the file, bytes.
+const maxSize = 64 << 10
+
+// Read reads /etc/os-release, and /usr/lib/os-release where there is none
+// (os-release(5)). The zero value means that neither could be read.
+func Read(root *rootfs.Root) fact.OSRelease {
+	for _, path := range []string{"/etc/os-release", "/usr/lib/os-release"} {
+		data, err := root.ReadFile(path, maxSize)
+		if err != nil {
+			continue
+		}
+		os := parse(data)
+		os.Path = path
+		for _, text := range []*string{&os.ID, &os.IDLike, &os.VersionID, &os.Codename, &os.PrettyName, &os.VariantID} {
+			*text = rootfs.Text(*text)
+		}
+		return os
+	}
+	return fact.OSRelease{}
+}
+
+// parse reads os-release(5): shell-compatible assignments, of which
+// nothing is ever executed. Lines that are none are ignored, as the format
+// demands; of an assignment made twice the last counts.
+func parse(data []byte) fact.OSRelease {
+	var os fact.OSRelease
+	for line := range strings.SplitSeq(string(data), "\n") {
+		name, value, found := strings.Cut(strings.TrimSpace(line), "=")
+		if !found || strings.HasPrefix(name, "#") {
+			continue
+		}
+		value = unquoteShell(value)
+		switch name {
+		case "ID":
+			os.ID = value
+		case "ID_LIKE":
+			os.IDLike = value
+		case "VERSION_ID":
+			os.VersionID = value
+		case "VERSION_CODENAME":
+			os.Codename = value
+		case "PRETTY_NAME":
+			os.PrettyName = value
+		case "VARIANT_ID":
+			os.VariantID = value
+		}
+	}
+	return os
+}
+
+// unquoteShell takes the quotes off one shell word: '...' as it is, "..." and
+// bare words with \ before the characters that need it.
+func unquoteShell(word string) string {
+	if len(word) >= 2 && word[0] == '\'' && word[len(word)-1] == '\'' {
+		return word[1 : len(word)-1]
+	}
+	if len(word) >= 2 && word[0] == '"' && word[len(word)-1] == '"' {
+		word = word[1 : len(word)-1]
+	}
+	if !strings.Contains(word, `\`) {
+		return word
+	}
+	var b strings.Builder
+	for i := 0; i < len(word); i++ {
+		if word[i] == '\\' && i+1 < len(word) && strings.IndexByte("\"'$`\\ ", word[i+1]) >= 0 {
+			i++
+		}
+		b.WriteByte(word[i])
+	}
+	return b.String()
+}

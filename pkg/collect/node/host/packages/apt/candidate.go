@@ -1,0 +1,170 @@
+package apt
+
+import (
+	"slices"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
+)
+
+// index is a package list that was read, or (status) dpkg's own.
+type index struct {
+	site, component, arch string
+	release               release
+	priority              int
+	security              bool
+	status                bool
+}
+
+// installedPackage is a package of dpkg's database and what the lists offer.
+type installedPackage struct {
+	name string
+	// arch is dpkg's word, the native one for "all": those two are one package.
+	arch     string
+	version  string
+	source   string // source package
+	held     bool
+	versions []version
+}
+
+// version is a version of a package, in dpkg's database or in lists.
+type version struct {
+	text    string
+	arch    string // as the list says: "all" or an architecture
+	indexes []*index
+	phased  int // Phased-Update-Percentage, 100 if there is none
+}
+
+// offer notes that a list has a version of the package.
+func (p *installedPackage) offer(in *index, text, arch []byte, phased int) {
+	for i := range p.versions {
+		if p.versions[i].text == string(text) {
+			v := &p.versions[i]
+			v.indexes = append(v.indexes, in)
+			v.phased = min(v.phased, phased)
+			if !in.status {
+				v.arch = string(arch)
+			}
+			return
+		}
+	}
+	p.versions = append(p.versions, version{text: string(text), arch: string(arch), indexes: []*index{in}, phased: phased})
+}
+
+// policy decides like apt's (apt_preferences(5)).
+type policy struct {
+	pins       []pin
+	nativeArch string
+}
+
+// setPriority gives an archive its priority: that of the first general pin
+// that matches it, else 500, 1 for NotAutomatic, and 100 for the status file
+// and for ButAutomaticUpgrades.
+func (pol policy) setPriority(in *index) {
+	switch {
+	case in.status || in.release.notAutomatic && in.release.butAutomaticUpgrades:
+		in.priority = 100
+	case in.release.notAutomatic:
+		in.priority = 1
+	default:
+		in.priority = 500
+	}
+	for _, p := range pol.pins {
+		if p.packages == nil && p.matchesIndex(in) {
+			in.priority = p.priority
+			return
+		}
+	}
+}
+
+// priority of one version: that of the first specific pin that matches it,
+// else the highest of the archives that have it.
+func (pol policy) priority(p *installedPackage, v *version) int {
+	best := never
+	for _, in := range v.indexes {
+		best = max(best, in.priority)
+	}
+	if best == never {
+		return never // an archive that is never used lends nothing to a pin
+	}
+	for _, rule := range pol.pins {
+		if rule.packages != nil && rule.matchesPackage(p.name, p.arch, pol.nativeArch) && rule.matchesVersion(v) {
+			return rule.priority
+		}
+	}
+	return best
+}
+
+// candidate is the version that apt would install: the highest priority, then
+// the highest version. An older one than the installed wins only from
+// priority 1000 on; priority 0 and below never does.
+func (pol policy) candidate(p *installedPackage) *version {
+	slices.SortStableFunc(p.versions, func(a, b version) int { return debversion.Compare(b.text, a.text) })
+	var best *version
+	bestPriority := 0
+	for i := range p.versions {
+		v := &p.versions[i]
+		priority := pol.priority(p, v)
+		if priority <= bestPriority || priority < 1000 && debversion.Less(v.text, p.version) {
+			continue
+		}
+		best, bestPriority = v, priority
+	}
+	return best
+}
+
+// pending returns the updates of a package: the one that apt would install, if
+// there is one, and as held the newest from a security archive in use that
+// preferences keep away, so that they do not make it invisible.
+func (pol policy) pending(p *installedPackage) []fact.PendingUpdate {
+	var updates []fact.PendingUpdate
+	reach := p.version // no security update up to here is kept away
+	if candidate := pol.candidate(p); candidate != nil && debversion.Less(p.version, candidate.text) {
+		reach = candidate.text
+		update := p.update(candidate)
+		for i := range p.versions { // newest first
+			v := &p.versions[i]
+			if !debversion.Less(p.version, v.text) || debversion.Less(candidate.text, v.text) {
+				continue
+			}
+			if in := securityIndex(v); in != nil {
+				update.Security, update.Archive = v.text, in.release.name()
+				break
+			}
+		}
+		if candidate.phased < 100 && update.Security == "" {
+			// With a security update on the way there, apt does not wait.
+			update.Phased, update.Phasing = candidate.phased, true
+		}
+		updates = append(updates, update)
+	}
+	for i := range p.versions {
+		v := &p.versions[i]
+		if !debversion.Less(reach, v.text) {
+			break
+		}
+		if in := securityIndex(v); in != nil {
+			update := p.update(v)
+			update.Held, update.Security, update.Archive = true, v.text, in.release.name()
+			updates = append(updates, update)
+			break
+		}
+	}
+	return updates
+}
+
+func (p *installedPackage) update(to *version) fact.PendingUpdate {
+	return fact.PendingUpdate{
+		Name: p.name, Arch: to.arch, Installed: p.version, Candidate: to.text, Source: p.source, Held: p.held,
+	}
+}
+
+// securityIndex is a security archive in use that has the version.
+func securityIndex(v *version) *index {
+	for _, in := range v.indexes {
+		if in.security && in.priority > 0 {
+			return in
+		}
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+// Package packages reads what a host has installed and what could be upgraded,
+// by its package manager's own database and lists. It asks no network and starts
+// no program.
+package packages
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/apt"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// Manager is a package manager: where it keeps what, and how it orders versions.
+type Manager interface {
+	// Name is its place in fact.PackageState.Manager: "apt".
+	Name() string
+	// Database is where it keeps what is installed, for people.
+	Database() string
+	// Read reads the database and, by the host's own lists, what could be
+	// upgraded. The error is fs.ErrNotExist where the host has no such database,
+	// and another one where it has one of which nothing was read; gaps, of kind
+	// fact.Packages, leave the state incomplete. Who calls it sorts the updates,
+	// and makes their texts valid UTF-8.
+	Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error)
+	// Kernels lists the installed packages that bring a kernel of a known
+	// release. With an error other than fs.ErrNotExist, those that were read
+	// before it.
+	Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error)
+	// Compare returns -1, 0 or +1 as version a is older than, equal to or newer
+	// than b. No order but the manager's own is right for its versions.
+	Compare(a, b string) int
+}
+
+// Managers is the list of all. A host is asked about them in this order, and the
+// first whose database is there is the host's.
+func Managers() []Manager {
+	return []Manager{
+		apt.Manager{},
+		notRead{"rpm", []string{"/usr/lib/sysimage/rpm", "/var/lib/rpm"}},
+		notRead{"apk", []string{"/lib/apk/db/installed"}},
+		notRead{"pacman", []string{"/var/lib/pacman/local"}},
+	}
+}
+
+// Read reads the package database of a host's manager. The state is nil if there
+// is no database that is read; then a gap says why. Other gaps leave it
+// incomplete.
+func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.PackageState, []fact.NodeGap) {
+	gap := func(reason fact.Reason, detail string) []fact.NodeGap {
+		return []fact.NodeGap{{What: fact.Packages, Reason: reason, Detail: rootfs.Text(detail)}}
+	}
+	if root == nil {
+		return nil, gap(fact.Unreadable, "the node's root was not opened")
+	}
+	if name := imageBased(root, os); name != "" {
+		return nil, gap(fact.Unsupported, name+" is updated as a whole image, which is not read yet")
+	}
+	system := cmp.Or(os.PrettyName, "a system without os-release")
+	for _, m := range Managers() {
+		state, gaps, err := m.Read(ctx, root)
+		var unread *unreadError
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case errors.As(err, &unread):
+			return nil, gap(fact.Unsupported, fmt.Sprintf("%s has its packages in the %s database %s, which is not read yet", system, m.Name(), unread.path))
+		case err != nil:
+			return nil, gap(rootfs.ReasonOf(err), err.Error())
+		}
+		finish(m, state)
+		return state, gaps
+	}
+	return nil, gap(fact.NotPresent, fmt.Sprintf("%s has no package database in a place that is known: %s", system, places()))
+}
+
+// finish makes a manager's state fit for facts.
+func finish(m Manager, state *fact.PackageState) {
+	state.Manager = m.Name()
+	for i := range state.Pending {
+		u := &state.Pending[i]
+		for _, text := range []*string{&u.Name, &u.Arch, &u.Installed, &u.Candidate, &u.Security, &u.Archive, &u.Source} {
+			*text = rootfs.Text(*text)
+		}
+	}
+	slices.SortFunc(state.Pending, func(a, b fact.PendingUpdate) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), m.Compare(a.Candidate, b.Candidate))
+	})
+}
+
+// places says where a database was looked for: the first manager's place, and
+// the others' names.
+func places() string {
+	all := Managers()
+	names := make([]string, 0, len(all)-1)
+	for _, m := range all[1:] {
+		names = append(names, m.Name())
+	}
+	last := len(names) - 1
+	return fmt.Sprintf("neither %s nor one of %s or %s", all[0].Database(), strings.Join(names[:last], ", "), names[last])
+}
+
+// Kernels lists the packages of the host's manager that bring a kernel. A host
+// without a database that is read has none.
+func Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error) {
+	for _, m := range Managers() {
+		if kernels, err := m.Kernels(root); !errors.Is(err, fs.ErrNotExist) {
+			return kernels, err
+		}
+	}
+	return nil, nil
+}
+
+// otherSystems are systems whose updates are no packages of their own, by ID of
+// os-release: the whole image is replaced.
+var otherSystems = map[string]string{
+	"bottlerocket": "Bottlerocket", "cos": "Container-Optimized OS", "flatcar": "Flatcar Container Linux",
+	"talos": "Talos Linux", "ubuntu-core": "Ubuntu Core", "rhcos": "Red Hat CoreOS", "kairos": "Kairos",
+}
+
+// imageBased names a system that is updated as a whole, "" if it is none.
+func imageBased(root *rootfs.Root, os fact.OSRelease) string {
+	if name := otherSystems[os.ID]; name != "" {
+		return name
+	}
+	switch os.VariantID {
+	case "coreos", "iot", "kinoite", "silverblue":
+		if os.PrettyName != "" {
+			return os.PrettyName
+		}
+	}
+	if _, err := root.Stat("/run/ostree-booted"); err == nil {
+		return os.PrettyName + " (booted from ostree)"
+	}
+	return ""
+}
+
+// notRead is a manager whose database is found, and not read yet.
+type notRead struct {
+	name  string
+	paths []string
+}
+
+// unreadError says that a database is there.
+type unreadError struct{ path string }
+
+func (e *unreadError) Error() string { return e.path + " is not read yet" }
+
+func (m notRead) Name() string          { return m.name }
+func (m notRead) Database() string      { return m.paths[0] }
+func (notRead) Compare(a, b string) int { return strings.Compare(a, b) } // nothing of it is ever read
+func (notRead) Kernels(*rootfs.Root) ([]fact.InstalledKernel, error) {
+	return nil, fs.ErrNotExist
+}
+
+func (m notRead) Read(_ context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error) {
+	for _, path := range m.paths {
+		if _, err := root.Stat(path); err == nil {
+			return nil, nil, &unreadError{path}
+		}
+	}
+	return nil, nil, fs.ErrNotExist
+}

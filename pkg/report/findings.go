@@ -1,0 +1,283 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
+)
+
+const (
+	// wideEvidence is how many findings of a row the wide table gives evidence of.
+	wideEvidence = 5
+	// pipedWidth is where the table, never the wide one, cuts a message or
+	// evidence if nobody looks at a terminal.
+	pipedWidth = 110
+)
+
+// message is what a row says. Where its subjects differ in their numbers, it is
+// of the first of them, and names it.
+func (r *row) message() string {
+	text := strings.Join(r.messages, "; ")
+	if r.differ {
+		text = r.subjects.objects[0].Name + ": " + text
+	}
+	return text
+}
+
+// moreWords is "+2 more": how many further checks fail there than the row names.
+func (r *row) moreWords(named int) string {
+	if more := r.more + len(r.also) - named; more > 0 {
+		return fmt.Sprintf("+%d more", more)
+	}
+	return ""
+}
+
+// checkWords names the row's checks, and the first of those that fail with them.
+// A question is said where it differs from the one before:
+// "hosts/kernel-outdated,pending-security-updates".
+func (r *row) checkWords(also int) string {
+	var words []string
+	question := api.Question("")
+	for _, id := range slices.Concat(r.checks, r.also[:also]) {
+		word := id
+		if questionOf(id) == question {
+			_, word, _ = strings.Cut(id, "/")
+		}
+		question = questionOf(id)
+		words = append(words, word)
+	}
+	return Escape(strings.Join(words, ","))
+}
+
+func (r *row) ids() string { return Escape(strings.Join(r.checks, ",")) }
+
+// source and value are the first thing that was read for the row.
+func (r *row) evidence() (source, value string) {
+	if len(r.finding.Evidence) == 0 {
+		return "", ""
+	}
+	e := r.finding.Evidence[0]
+	return Escape(e.Source), Escape(e.Value)
+}
+
+// where names evidence: "node/w1 /proc/2143/exe: /tmp/miner, origin added".
+func where(source, value string) string {
+	if value == "" {
+		return source
+	}
+	return source + ": " + value
+}
+
+// squeeze is where for a width. What was read gives way first; then the name of
+// the object, in its middle; then all of the name, if it is an object of the API:
+// the row names that already.
+func squeeze(source, value string, width int) string {
+	const leastValue, leastName = 8, 12
+	room := width - screen.Width(source) - len(": ")
+	switch {
+	case screen.Width(where(source, value)) <= width:
+		return where(source, value)
+	case room >= leastValue:
+		return where(source, screen.Cut(value, room))
+	}
+	name, field, ok := strings.Cut(source, " ")
+	if !ok {
+		return screen.CutMiddle(source, width)
+	}
+	room = width - screen.Width(" "+field)
+	switch {
+	case room >= leastName:
+		return screen.CutMiddle(name, room) + " " + field
+	case !strings.HasPrefix(name, "node/"):
+		return screen.CutMiddle(field, width)
+	case strings.Contains(field, " "):
+		return screen.Cut(source, width) // the file, without what it is about
+	}
+	return screen.CutMiddle(source, width)
+}
+
+// oneLine prints a line of columns for each row.
+func (p *tablePrinter) oneLine(out io.Writer, rows []*row, width int) error {
+	if p.wide {
+		return p.wideLines(out, rows)
+	}
+	t := screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, Columns: []screen.Column{
+		{Header: "SEVERITY"},
+		{Header: "CHECK", Fold: screen.CutInside, Min: 34, Give: 1},
+		{Header: "SUBJECT", Fold: screen.Cutting, Min: 36},
+		{Header: "MESSAGE", Fold: screen.Cutting, Min: 36},
+		{Header: "EVIDENCE", Fold: screen.Cutting, Min: 36, Give: 1},
+	}}
+	for _, r := range rows {
+		source, value := r.evidence()
+		subject, message, evidence := r.subjects.names(someNames), r.message(), where(source, value)
+		if width == 0 {
+			message, evidence = r.fitMessage(pipedWidth), squeeze(source, value, pipedWidth)
+		} else {
+			subject = r.subjects.names(manyNames)
+			message = r.fitMessage(screen.Width(message) + len(" (+99 more)"))
+		}
+		t.Add(
+			severityCell(r.finding),
+			screen.Cell{Text: r.ids()},
+			screen.Cell{Text: subject, Fit: r.subjects.fit},
+			screen.Cell{Text: message, Fit: r.fitMessage},
+			screen.Cell{Text: evidence, Fit: func(width int) string { return squeeze(source, value, width) }},
+		)
+	}
+	return t.Write(out, width)
+}
+
+// fitMessage cuts the message and keeps how many more there are.
+func (r *row) fitMessage(width int) string {
+	if more := r.moreWords(0); more != "" {
+		more = " (" + more + ")"
+		return screen.Cut(r.message(), width-len(more)) + more
+	}
+	return screen.Cut(r.message(), width)
+}
+
+// twoLines prints two lines for each row: who and what; then the check and where
+// that was read. A check and evidence that do not fit on one line take two.
+func (p *tablePrinter) twoLines(out io.Writer, rows []*row, width int) error {
+	const gutter = len("critical  ")
+	const leastEvidence = 20
+	room := width - gutter
+	var b strings.Builder
+	line := func(margin screen.Cell, text string, paint screen.Paint) {
+		pad := strings.Repeat(" ", max(0, gutter-screen.Width(margin.Text)))
+		if text == "" {
+			pad = ""
+		}
+		b.WriteString(screen.Painted(margin.Text, margin.Paint, p.opts.Color) + pad + screen.Painted(text, paint, p.opts.Color) + "\n")
+	}
+	if !p.opts.NoHeaders {
+		line(screen.Cell{Text: "SEVERITY", Paint: screen.Bold}, screen.Cut("SUBJECT: MESSAGE, and below CHECK  EVIDENCE", room), screen.Bold)
+	}
+	for _, r := range rows {
+		line(severityCell(r.finding), r.fit(room), screen.Plain)
+		source, value := r.evidence()
+		least := min(leastEvidence, screen.Width(where(source, value)))
+		also := len(r.also)
+		for also > 0 && screen.Width(r.checkWords(also))+2+least > room {
+			also--
+		}
+		check := screen.CutMiddle(r.checkWords(also), room)
+		margin := screen.Cell{Text: r.moreWords(also), Paint: screen.Dim}
+		left := room - screen.Width(check) - 2
+		switch {
+		case source == "":
+			line(margin, check, screen.Dim)
+		case left >= least:
+			line(margin, check+"  "+squeeze(source, value, left), screen.Dim)
+		default:
+			line(margin, check, screen.Dim)
+			line(screen.Cell{}, squeeze(source, value, room), screen.Dim)
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// fit is the first of two lines: names give way before what is said of them,
+// that of one down to three parts of seven, the first of many down to four.
+func (r *row) fit(width int) string {
+	subject, message := r.subjects.names(manyNames), r.message()
+	if screen.Width(subject)+2+screen.Width(message) > width {
+		parts := 3
+		if len(r.subjects.objects) > 1 {
+			parts = 4
+		}
+		room := max(width*parts/7, width-2-screen.Width(message))
+		subject = r.subjects.fit(min(room, screen.Width(subject)))
+	}
+	return subject + ": " + screen.Cut(message, width-2-screen.Width(subject))
+}
+
+// wideLines prints everything that the wide table has of a row in one line.
+func (p *tablePrinter) wideLines(out io.Writer, rows []*row) error {
+	t := screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, Columns: []screen.Column{
+		{Header: "SEVERITY"}, {Header: "BASIS"}, {Header: "CHECK"}, {Header: "SUBJECT"}, {Header: "PODS"}, {Header: "MESSAGE"}, {Header: "EVIDENCE"},
+	}}
+	for _, r := range rows {
+		t.Add(
+			severityCell(r.finding),
+			screen.Cell{Text: string(r.finding.Basis)},
+			screen.Cell{Text: r.ids()},
+			screen.Cell{Text: r.subjects.names(manyNames)},
+			screen.Cell{Text: r.podWords()},
+			screen.Cell{Text: r.message()},
+			screen.Cell{Text: strings.Join(r.allEvidence(), "; ")},
+		)
+	}
+	return t.Write(out, 0)
+}
+
+// blocks prints the same for a terminal, a few lines for each row. Nothing is
+// cut but words that are wider than the terminal.
+func (p *tablePrinter) blocks(out io.Writer, rows []*row, width int) error {
+	const gutter = len("critical  ")
+	var b strings.Builder
+	write := func(margin screen.Cell, text string, hanging int, paint screen.Paint) {
+		for i, line := range screen.Wrap(text, width-gutter-hanging) {
+			indent := gutter - screen.Width(margin.Text)
+			if i > 0 {
+				indent += hanging
+			}
+			b.WriteString(screen.Painted(margin.Text, margin.Paint, p.opts.Color) + strings.Repeat(" ", indent))
+			b.WriteString(screen.Painted(line, paint, p.opts.Color) + "\n")
+			margin = screen.Cell{}
+		}
+	}
+	if !p.opts.NoHeaders {
+		write(screen.Cell{Text: "SEVERITY", Paint: screen.Bold}, "SUBJECT: MESSAGE, and below BASIS, PODS, CHECK; EVIDENCE", 0, screen.Bold)
+	}
+	for _, r := range rows {
+		write(severityCell(r.finding), r.subjects.names(manyNames)+": "+r.message(), 0, screen.Plain)
+		words := string(r.finding.Basis)
+		if r.pods > 0 {
+			words += ", " + count(r.pods, "pod")
+		}
+		write(screen.Cell{}, words+", "+strings.ReplaceAll(r.ids(), ",", ", "), 0, screen.Dim)
+		for _, e := range r.allEvidence() {
+			write(screen.Cell{}, e, 2, screen.Dim)
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func (r *row) podWords() string {
+	if r.pods == 0 {
+		return ""
+	}
+	return strconv.Itoa(r.pods)
+}
+
+// allEvidence is everything that was read for a row about one finding, and the
+// first of the first few findings of any other.
+func (r *row) allEvidence() []string {
+	var out []string
+	add := func(e api.Evidence) { out = append(out, where(Escape(e.Source), Escape(e.Value))) }
+	if len(r.findings) == 1 {
+		for _, e := range r.finding.Evidence {
+			add(e)
+		}
+		return out
+	}
+	for i, f := range r.findings {
+		if i == wideEvidence {
+			out = append(out, fmt.Sprintf("and %s more, in -o json", thousands(len(r.findings)-wideEvidence)))
+			break
+		}
+		if len(f.Evidence) > 0 {
+			add(f.Evidence[0])
+		}
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
+)
+
+// nextSteps bounds the closing lines.
+const nextSteps = 3
+
+// step is one thing to do: a check to read up on, or a hint, and why.
+type step struct {
+	check string // "" for a hint
+	hint  string
+	why   string
+}
+
+// fix is what is known of one check that fails.
+type fix struct {
+	finding  *api.Finding // the gravest
+	objects  []fact.Subject
+	platform bool // all of them are the platform's
+	// alone are the numbers of the questions that this check alone makes a no;
+	// beside is how many checks make its question a no, where there are several.
+	alone  []int
+	number int
+	beside int
+}
+
+// steps says what to do first: an attack that is under way; then the user's own
+// before the platform's, the grave before the rest, and of these what changes
+// most, which is a check that alone makes a question a no; then by rank. Where
+// little fails, what would let most be measured follows.
+func steps(report *api.ChecklistReport) []step {
+	fixes := map[string]*fix{}
+	var order []*fix
+	seen := map[string]bool{}
+	refuting := map[api.Question][]string{} // checks that make it a no
+	for i := range report.Findings {
+		f := &report.Findings[i]
+		if f.Verdict != api.Fail {
+			continue
+		}
+		x := fixes[f.Check]
+		if x == nil {
+			x = &fix{finding: f, platform: true}
+			fixes[f.Check], order = x, append(order, x)
+		}
+		if rankOf(f, 1).compare(rankOf(x.finding, 1)) < 0 {
+			x.finding = f
+		}
+		x.platform = x.platform && f.Subject.Platform
+		if o := object(f.Subject); !seen[f.Check+" "+o.Key()] {
+			seen[f.Check+" "+o.Key()] = true
+			x.objects = append(x.objects, escaped(o))
+		}
+		if f.Severity.Rank() >= api.Medium.Rank() && !slices.Contains(refuting[f.Question], f.Check) {
+			refuting[f.Question] = append(refuting[f.Question], f.Check)
+		}
+	}
+	for _, a := range report.Answers {
+		for _, id := range refuting[a.Question] {
+			if x := fixes[id]; a.Answer == api.No {
+				x.number, x.beside = a.Number, len(refuting[a.Question])
+				if x.beside == 1 {
+					x.alone = append(x.alone, a.Number)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(order, func(a, b *fix) int {
+		return cmp.Or(
+			first(attack(a.finding), attack(b.finding)),
+			first(!a.platform, !b.platform),
+			first(grave(a.finding.Severity), grave(b.finding.Severity)),
+			cmp.Compare(len(b.alone), len(a.alone)),
+			rankOf(a.finding, len(a.objects)).compare(rankOf(b.finding, len(b.objects))),
+		)
+	})
+	var out []step
+	for _, x := range order[:min(nextSteps, len(order))] {
+		out = append(out, step{check: Escape(x.finding.Check), why: x.why()})
+	}
+	if len(out) < nextSteps {
+		if c := costliest(report.Gaps); c != nil {
+			out = append(out, step{hint: c.hint, why: c.subjects.String() + ": " + c.lost(false)})
+		}
+	}
+	return out
+}
+
+// why says how many subjects fail, what to do, and what that would change.
+func (x *fix) why() string {
+	text := countKinds(x.objects) + "."
+	remedy := Escape(x.finding.Remediation)
+	if i := strings.Index(remedy, ". "); i > 0 {
+		remedy = remedy[:i+1] // explain has the rest
+	}
+	if remedy != "" {
+		text += " " + remedy
+	}
+	switch {
+	case len(x.alone) > 0:
+		text += fmt.Sprintf(" Then question %d is no longer NO.", x.alone[0])
+	case x.beside > 1:
+		text += fmt.Sprintf(" One of %d checks that make question %d NO.", x.beside, x.number)
+	}
+	return text
+}
+
+// costliest is the gap with a hint that leaves most unknown: checks times subjects.
+func costliest(gaps []fact.Gap) *cause {
+	var worst *cause
+	cost := func(c *cause) int { return len(c.checks)*len(c.subjects.objects) + len(c.some) }
+	for _, c := range causes(gaps) {
+		if c.hint != "" && cost(c) > 0 && (worst == nil || cost(c) > cost(worst)) {
+			worst = c
+		}
+	}
+	return worst
+}
+
+// next prints what to do first.
+func (p *tablePrinter) next(out io.Writer, report *api.ChecklistReport) error {
+	if p.opts.NoHeaders {
+		return nil
+	}
+	const label = "Next: "
+	indent := strings.Repeat(" ", len(label))
+	var b strings.Builder
+	for i, s := range steps(report) {
+		margin := indent
+		if i == 0 {
+			margin = label
+		}
+		what := s.hint
+		if s.check != "" {
+			what = p.opts.Command + " explain " + s.check
+		}
+		p.hanging(&b, margin, what, screen.Plain)
+		p.hanging(&b, indent+"  ", s.why, screen.Dim)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// hanging prints a text behind a margin; further lines are indented as far.
+func (p *tablePrinter) hanging(b *strings.Builder, margin, text string, paint screen.Paint) {
+	lines := []string{text}
+	if width := p.width(); width > 0 {
+		lines = screen.WrapWhole(text, width-len(margin))
+	}
+	for _, line := range lines {
+		b.WriteString(margin + screen.Painted(line, paint, p.opts.Color) + "\n")
+		margin = strings.Repeat(" ", len(margin))
+	}
+}

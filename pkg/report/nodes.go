@@ -1,0 +1,192 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
+)
+
+// Nodes says of each node what is installed there, and answers the questions for
+// what runs on it alone. It judges each node's facts by themselves, by the plan
+// that judged all of them, so that an answer never rests on another node's. Gaps
+// are those of the whole run.
+func Nodes(plan checks.Plan, set *fact.Set, gaps []fact.Gap) []api.ReportNode {
+	podsOn := map[string][]fact.Workload{}
+	for i := range set.Workloads {
+		w := &set.Workloads[i]
+		pods := map[string][]fact.Pod{}
+		var order []string
+		for _, p := range w.Pods {
+			if pods[p.Node] == nil {
+				order = append(order, p.Node)
+			}
+			pods[p.Node] = append(pods[p.Node], p)
+		}
+		for _, node := range order {
+			some := *w
+			some.Pods = pods[node]
+			podsOn[node] = append(podsOn[node], some)
+		}
+	}
+	gapsOf := map[string][]fact.Gap{}
+	var everywhere []fact.Gap
+	for _, gap := range set.Gaps {
+		switch {
+		case gap.Subject.Kind == "Node":
+			gapsOf[gap.Subject.Name] = append(gapsOf[gap.Subject.Name], gap)
+		case gap.Subject.Kind == "Cluster":
+			everywhere = append(everywhere, gap)
+		case gap.Subject.Node != "":
+			gapsOf[gap.Subject.Node] = append(gapsOf[gap.Subject.Node], gap)
+		}
+	}
+	nodes := make([]api.ReportNode, 0, len(set.Nodes))
+	for i := range set.Nodes {
+		node := &set.Nodes[i]
+		alone := *set
+		alone.Nodes, alone.Workloads = set.Nodes[i:i+1:i+1], podsOn[node.Name]
+		alone.Gaps = slices.Concat(everywhere, gapsOf[node.Name])
+		nodes = append(nodes, reportNode(node, checks.Run(plan, &alone), gaps))
+	}
+	return nodes
+}
+
+func reportNode(node *fact.Node, result checks.Result, whole []fact.Gap) api.ReportNode {
+	out := api.ReportNode{
+		Name: Escape(node.Name), Measured: node.Measured != nil,
+		OS: Escape(node.OSImage), Kernel: Escape(node.KernelVersion),
+	}
+	if m := node.Measured; m != nil {
+		if m.Host.OS.PrettyName != "" {
+			out.OS = Escape(m.Host.OS.PrettyName)
+		}
+		if m.Host.Running != nil {
+			out.Kernel = Escape(m.Host.Running.Release)
+		}
+		if state := m.Host.Packages; state != nil && state.Indexes > 0 {
+			out.Updates = &api.NodeUpdates{}
+			for _, p := range state.Pending {
+				switch {
+				case p.Security == "":
+					out.Updates.Other++
+				case p.Held:
+					out.Updates.Held++
+				default:
+					out.Updates.Security++
+				}
+			}
+		}
+	}
+	for _, a := range result.Answers {
+		word := a.Answer
+		if word == api.Unknown && !asked(a.Question, result, whole) {
+			word = api.NotApplicable
+		}
+		out.Answers = append(out.Answers, api.NodeAnswer{Question: a.Question, Answer: word})
+	}
+	return out
+}
+
+// asked reports whether a question has anything to judge on a node: a finding
+// about something there, or a gap of the whole cluster. Judged by itself, a worker
+// lacks the control plane's storage; that is no gap of the cluster.
+func asked(question api.Question, result checks.Result, whole []fact.Gap) bool {
+	about := func(f api.Finding) bool { return f.Question == question && f.Subject.Kind != "Cluster" }
+	if slices.ContainsFunc(result.Findings, about) {
+		return true
+	}
+	return slices.ContainsFunc(whole, func(g fact.Gap) bool {
+		return g.Subject.Kind == "Cluster" && slices.ContainsFunc(g.Affects, func(id string) bool { return questionOf(id) == question })
+	})
+}
+
+// nodes prints a row for each node.
+func (p *tablePrinter) nodes(out io.Writer, report *api.ChecklistReport) error {
+	if report.Spec.Command != "nodes" || len(report.Nodes) == 0 {
+		return nil
+	}
+	width := p.width()
+	t := p.nodeTable(report, false)
+	legend := "-: nothing there to judge."
+	if !t.Fits(width) {
+		t = p.nodeTable(report, true)
+		var words []string
+		for _, a := range report.Answers {
+			words = append(words, fmt.Sprintf("%d %s", a.Number, a.Question))
+		}
+		legend += " ?: unknown. Questions: " + strings.Join(words, ", ") + "."
+	}
+	if slices.Contains(t.Shown(width), "UPDATES") {
+		legend = "UPDATES: pending security updates. " + legend
+	}
+	if !p.opts.NoHeaders {
+		if err := p.dimmed(out, legend); err != nil {
+			return err
+		}
+	}
+	if err := t.Write(out, width); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}
+
+// nodeTable has a column for each question: by name, or compact by number.
+func (p *tablePrinter) nodeTable(report *api.ChecklistReport, compact bool) *screen.Table {
+	t := &screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, Columns: []screen.Column{
+		{Header: "NODE", Fold: screen.CutInside, Min: 12},
+		{Header: "OS", Fold: screen.Cutting, Min: 12, Give: 1, Drop: 3},
+		{Header: "KERNEL", Fold: screen.CutInside, Min: 16, Give: 1, Drop: 2},
+		{Header: "UPDATES", Right: true, Drop: 1},
+	}}
+	for _, a := range report.Answers {
+		header := strings.ToUpper(string(a.Question))
+		if compact {
+			header = strconv.Itoa(a.Number)
+		}
+		t.Columns = append(t.Columns, screen.Column{Header: header})
+	}
+	for _, n := range report.Nodes {
+		cells := []screen.Cell{{Text: Escape(n.Name)}, {Text: orUnknown(Escape(n.OS))}, {Text: orUnknown(Escape(n.Kernel))}, updatesCell(n.Updates)}
+		for _, a := range report.Answers {
+			word := api.NotApplicable
+			for _, of := range n.Answers {
+				if of.Question == a.Question {
+					word = of.Answer
+				}
+			}
+			cell := answerCell(word)
+			if compact && word == api.Unknown {
+				cell.Text = "?"
+			}
+			cells = append(cells, cell)
+		}
+		t.Add(cells...)
+	}
+	return t
+}
+
+func orUnknown(text string) string {
+	if text == "" {
+		return "?"
+	}
+	return text
+}
+
+// updatesCell counts the security updates that are pending.
+func updatesCell(u *api.NodeUpdates) screen.Cell {
+	switch {
+	case u == nil:
+		return screen.Cell{Text: "?", Paint: screen.Yellow}
+	case u.Held > 0:
+		return screen.Cell{Text: fmt.Sprintf("%d (%d held)", u.Security+u.Held, u.Held), Paint: screen.Red}
+	}
+	return countCell(u.Security, screen.Red)
+}

@@ -1,0 +1,176 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// A plan of three checks: of nodes' kernels, of pods, and of the cluster's storage.
+func nodePlan() checks.Plan {
+	evidence := []api.Evidence{{Source: "node/x", Value: "v"}}
+	list := []checks.Check{
+		{ID: "builds/a", Severity: api.High, Basis: api.Measured, Needs: []fact.Kind{fact.Pods}, Scope: checks.ScopeWorkload, Judge: func(v *checks.View) []api.Finding {
+			var findings []api.Finding
+			for i := range v.Workloads {
+				f := api.Finding{Subject: v.Workloads[i].Owner, Verdict: api.Pass, Message: "builds nothing", Evidence: evidence}
+				if v.Workloads[i].Owner.Name == "builder" {
+					f.Verdict = api.Fail
+				}
+				findings = append(findings, f)
+			}
+			return findings
+		}},
+		{ID: "hosts/a", Severity: api.High, Basis: api.Measured, Needs: []fact.Kind{fact.Kernel}, Scope: checks.ScopeNode, Judge: func(v *checks.View) []api.Finding {
+			var findings []api.Finding
+			for i := range v.Nodes {
+				if v.Nodes[i].Measured.HasRead(fact.Kernel) {
+					findings = append(findings, api.Finding{Subject: fact.Subject{Kind: "Node", Name: v.Nodes[i].Name}, Verdict: api.Pass, Message: "new", Evidence: evidence})
+				}
+			}
+			return findings
+		}},
+		{ID: "secrets/a", Severity: api.High, Basis: api.Measured, Needs: []fact.Kind{fact.Etcd}, Scope: checks.ScopeSecret, Judge: func(v *checks.View) []api.Finding {
+			var findings []api.Finding
+			for i := range v.Nodes {
+				if m := v.Nodes[i].Measured; m != nil && len(m.Etcd) > 0 {
+					findings = append(findings, api.Finding{Subject: fact.Subject{Kind: "Secret", Name: "s"}, Verdict: api.Fail, Message: "plaintext", Evidence: evidence})
+				}
+			}
+			return findings
+		}},
+	}
+	plan := checks.Plan{Checks: list}
+	for _, c := range list {
+		plan.Known = append(plan.Known, c.ID)
+		plan.Parts = append(plan.Parts, checks.Part{Question: c.Question(), Name: "all", Title: "All", Checks: []string{c.ID}})
+	}
+	return plan
+}
+
+func nodeSet() *fact.Set {
+	pods := func(nodes ...string) []fact.Pod {
+		var list []fact.Pod
+		for _, n := range nodes {
+			list = append(list, fact.Pod{Name: "p-" + n, UID: "u-" + n, Node: n, Phase: "Running"})
+		}
+		return list
+	}
+	measured := func(etcd ...fact.EtcdDB) *fact.Measurement {
+		return &fact.Measurement{
+			Level: fact.LevelFull, Etcd: etcd, Read: []fact.Kind{fact.Kernel, fact.Packages, fact.Etcd},
+			Host: fact.Host{
+				OS: fact.OSRelease{PrettyName: "Debian GNU/Linux 12 (bookworm)\x1b"}, Running: &fact.RunningKernel{Release: "6.1.0-28-amd64"},
+				Packages: &fact.PackageState{Indexes: 1, Pending: []fact.PendingUpdate{
+					{Name: "bash", Security: "2"}, {Name: "tar", Security: "2", Held: true}, {Name: "vim"}, {Name: "curl", Security: "3"},
+				}},
+			},
+		}
+	}
+	return &fact.Set{
+		PodScope: fact.PodsAll,
+		Workloads: []fact.Workload{
+			{Owner: fact.Subject{Kind: "Deployment", Namespace: "ci", Name: "builder"}, Pods: pods("w1")},
+			{Owner: fact.Subject{Kind: "DaemonSet", Namespace: "shop", Name: "agent"}, Pods: pods("cp", "w1", "w2")},
+		},
+		Nodes: []fact.Node{
+			{Name: "cp", Listed: true, Ready: true, Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""}, Measured: measured(fact.EtcdDB{})},
+			{Name: "w1", Listed: true, Ready: true, Measured: measured()},
+			{Name: "w2", Listed: true, OSImage: "Ubuntu 24.04", KernelVersion: "6.8.0-45-generic"},
+		},
+		Gaps: []fact.Gap{{What: fact.Kernel, Subject: fact.Subject{Kind: "Node", Name: "w2"}, Reason: fact.NotReady, Detail: "down"}},
+	}
+}
+
+// Each node is answered for by what is on it alone, and a worker is not asked
+// about the control plane's storage.
+func TestNodes(t *testing.T) {
+	set := nodeSet()
+	whole := checks.Run(nodePlan(), set)
+	got := Nodes(nodePlan(), set, whole.Gaps)
+	answers := func(builds, hosts, secrets api.AnswerWord) []api.NodeAnswer {
+		return []api.NodeAnswer{{Question: api.Builds, Answer: builds}, {Question: api.Hosts, Answer: hosts}, {Question: api.Secrets, Answer: secrets}}
+	}
+	updates := &api.NodeUpdates{Security: 2, Held: 1, Other: 1}
+	want := []api.ReportNode{
+		{Name: "cp", Measured: true, OS: "Debian GNU/Linux 12 (bookworm)^[", Kernel: "6.1.0-28-amd64", Updates: updates, Answers: answers(api.Yes, api.Yes, api.No)},
+		{Name: "w1", Measured: true, OS: "Debian GNU/Linux 12 (bookworm)^[", Kernel: "6.1.0-28-amd64", Updates: updates, Answers: answers(api.No, api.Yes, api.NotApplicable)},
+		{Name: "w2", OS: "Ubuntu 24.04", Kernel: "6.8.0-45-generic", Answers: answers(api.Yes, api.Unknown, api.NotApplicable)},
+	}
+	for i := range got {
+		var three []api.NodeAnswer
+		for _, a := range got[i].Answers {
+			if a.Question == api.Builds || a.Question == api.Hosts || a.Question == api.Secrets {
+				three = append(three, a)
+			}
+		}
+		got[i].Answers = three
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("nodes (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(nodeSet(), set, cmp.Comparer(func(a, b fact.CapMask) bool { return a == b })); diff != "" {
+		t.Errorf("the facts were changed (-before +after):\n%s", diff)
+	}
+}
+
+// What is unknown of the whole cluster is unknown of each node; a narrowed run
+// says no yes.
+func TestNodesOfGaps(t *testing.T) {
+	set := nodeSet()
+	set.Gaps = append(set.Gaps, fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.ProviderManaged})
+	plan := nodePlan()
+	plan.Narrowed = "only namespace shop"
+	for _, n := range Nodes(plan, set, checks.Run(plan, set).Gaps) {
+		for _, a := range n.Answers {
+			if a.Answer == api.Yes {
+				t.Errorf("%s: %s is yes in a narrowed run", n.Name, a.Question)
+			}
+			if a.Question == api.Secrets && a.Answer == api.NotApplicable {
+				t.Errorf("%s: secrets is n/a, though the cluster's storage was not read", n.Name)
+			}
+		}
+	}
+}
+
+// The table of nodes has words where they fit and numbers where not; it comes
+// first, in the command that is about nodes.
+func TestNodeTable(t *testing.T) {
+	report := &api.ChecklistReport{
+		Spec: api.ReportSpec{Command: "nodes"},
+		Answers: []api.Answer{
+			{Question: api.Builds, Number: 1, Text: "Builds?", Answer: api.No}, {Question: api.Hosts, Number: 4, Text: "Hosts?", Answer: api.Unknown},
+		},
+		Nodes: []api.ReportNode{
+			{Name: "ip-10-0-12-34.eu-west-1.compute.internal", OS: "Amazon Linux 2023", Kernel: "6.1.112-122.189.amzn2023.x86_64", Updates: &api.NodeUpdates{Security: 2, Held: 1}, Answers: []api.NodeAnswer{{Question: api.Builds, Answer: api.No}, {Question: api.Hosts, Answer: api.Unknown}}},
+			{Name: "w2", Answers: []api.NodeAnswer{{Question: api.Hosts, Answer: api.Unknown}}},
+		},
+	}
+	for width, want := range map[int]string{
+		0: `UPDATES: pending security updates. -: nothing there to judge.
+NODE                                      OS                 KERNEL                              UPDATES  BUILDS  HOSTS
+ip-10-0-12-34.eu-west-1.compute.internal  Amazon Linux 2023  6.1.112-122.189.amzn2023.x86_64  3 (1 held)  NO      UNKNOWN
+w2                                        ?                  ?                                         ?  -       UNKNOWN
+`,
+		66: `UPDATES: pending security updates. -: nothing there to judge. ?:
+unknown. Questions: 1 builds, 4 hosts.
+NODE             OS            KERNEL               UPDATES  1   4
+ip-10-0-...rnal  Amazon...     6.1.112-1...6_64  3 (1 held)  NO  ?
+w2               ?             ?                          ?  -   ?
+`,
+	} {
+		got := printed(t, "table", Options{Width: width}, report)
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%d columns: want it to begin with\n%s\ngot\n%s", width, want, got)
+		}
+	}
+	report.Spec.Command = "checklist"
+	if got := printed(t, "table", Options{}, report); strings.Contains(got, "KERNEL") {
+		t.Errorf("another command prints nodes:\n%s", got)
+	}
+}

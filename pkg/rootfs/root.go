@@ -1,0 +1,530 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sort"
+	"strings"
+)
+
+const (
+	// maxLinks is the kernel's MAXSYMLINKS: so many links of one path are
+	// followed, the next is ELOOP.
+	maxLinks = 40
+	// maxSteps bounds the lookups of one resolution. Only a path that goes
+	// hundreds of directories down and comes up again by ".." needs as many,
+	// since each ".." walks down from the root anew.
+	maxSteps = 1 << 16
+	// pathMax counts the NUL, as PATH_MAX does.
+	pathMax = 4096
+)
+
+// Root is a directory handle inside which every path is resolved. A path may
+// begin with a slash or not: both mean the same. It is safe for concurrent
+// use, except that Close must come last.
+//
+// Errors are *fs.PathError with the path as the caller would write it outside
+// the root, made valid UTF-8; they wrap the kernel's own or one of this package's
+// errors, so that errors.Is(err, fs.ErrNotExist) and the like work.
+type Root struct {
+	fd   int
+	name string
+}
+
+// Open returns a Root for a directory of the caller's own view, links in its
+// path followed.
+func Open(dir string) (*Root, error) {
+	fd, err := openat(cwd, dir, flagsStart)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: Text(dir), Err: err}
+	}
+	return &Root{fd: fd, name: path.Clean(dir)}, nil
+}
+
+// Name is the path that Open was given, with what Sub and Magic added.
+func (r *Root) Name() string { return r.name }
+
+// FD is the O_PATH descriptor of the directory, valid until Close.
+func (r *Root) FD() int { return r.fd }
+
+// Close releases the handle.
+func (r *Root) Close() error {
+	if r.fd < 0 {
+		return &fs.PathError{Op: "close", Path: Text(r.name), Err: fs.ErrClosed}
+	}
+	fd := r.fd
+	r.fd = -1
+	if err := closeFD(fd); err != nil {
+		return &fs.PathError{Op: "close", Path: Text(r.name), Err: err}
+	}
+	return nil
+}
+
+// Sub returns a directory below r, links followed, as a root of its own: an
+// absolute link inside it then means the new root.
+func (r *Root) Sub(name string) (*Root, error) { return r.sub(name, true) }
+
+// SubNoFollow is Sub, but a link as last component is ENOTDIR.
+func (r *Root) SubNoFollow(name string) (*Root, error) { return r.sub(name, false) }
+
+func (r *Root) sub(name string, follow bool) (*Root, error) {
+	at, err := r.walk(name, follow)
+	if err != nil {
+		return nil, r.wrap("open", name, err)
+	}
+	if !at.info.Mode.IsDir() {
+		at.close()
+		return nil, r.wrap("open", name, ErrNotDir)
+	}
+	fd, err := at.take()
+	if err != nil {
+		return nil, r.wrap("open", name, err)
+	}
+	return &Root{fd: fd, name: r.join(name)}, nil
+}
+
+// Magic returns the directory that a link of procfs stands for (/proc/PID/root,
+// cwd) as a root of its own. The kernel follows the last component, whatever it
+// is, so the name must be one of procfs.
+func (r *Root) Magic(name string) (*Root, error) {
+	h, err := r.MagicHandle(name)
+	if err != nil {
+		return nil, err
+	}
+	if !h.info.Mode.IsDir() {
+		_ = h.Close()
+		return nil, r.wrap("open", name, ErrNotDir)
+	}
+	return &Root{fd: h.fd, name: h.name}, nil
+}
+
+// MagicHandle returns what a link of procfs stands for: a file that may long
+// be deleted (exe, fd/N), a namespace (ns/user). See Magic.
+func (r *Root) MagicHandle(name string) (*Handle, error) {
+	dir, base := path.Split(strings.TrimRight(name, "/"))
+	if base == "" || base == "." || base == ".." {
+		return nil, r.wrap("open", name, errBadName)
+	}
+	parent := r.fd
+	if dir != "" && dir != "/" {
+		at, err := r.walk(dir, true)
+		if err != nil {
+			return nil, r.wrap("open", name, err)
+		}
+		defer at.close()
+		parent = at.fd
+	}
+	fd, err := openat(parent, base, flagsMagic)
+	if err != nil {
+		return nil, r.wrap("open", name, err)
+	}
+	info, _, err := stat(fd)
+	if err != nil {
+		_ = closeFD(fd)
+		return nil, r.wrap("stat", name, err)
+	}
+	return &Handle{fd: fd, name: r.join(name), info: info}, nil
+}
+
+// Handle returns an O_PATH handle, which can be looked at and not read. Links
+// are followed if follow is true.
+func (r *Root) Handle(name string, follow bool) (*Handle, error) {
+	at, err := r.walk(name, follow)
+	if err != nil {
+		return nil, r.wrap("open", name, err)
+	}
+	fd, err := at.take()
+	if err != nil {
+		return nil, r.wrap("open", name, err)
+	}
+	return &Handle{fd: fd, name: r.join(name), info: at.info}, nil
+}
+
+// Open opens a regular file for reading, links followed. Of anything else it
+// says ErrNotRegular without having opened it.
+func (r *Root) Open(name string) (*File, error) { return r.open(name, true) }
+
+// OpenNoFollow is Open, but a link as last component is ErrNotRegular.
+func (r *Root) OpenNoFollow(name string) (*File, error) { return r.open(name, false) }
+
+func (r *Root) open(name string, follow bool) (*File, error) {
+	at, err := r.walk(name, follow)
+	if err != nil {
+		return nil, r.wrap("open", name, err)
+	}
+	defer at.close()
+	fd, err := reopen(at.fd, at.info)
+	if err != nil {
+		return nil, r.wrap("open", name, err)
+	}
+	return &File{fd: fd, name: r.join(name)}, nil
+}
+
+// ReadFile returns the whole content of a regular file, or ErrTooLarge if it
+// holds more than limit bytes. The size that stat tells is not trusted: files
+// of procfs have 0.
+func (r *Root) ReadFile(name string, limit int64) ([]byte, error) {
+	f, err := r.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	return f.readAll(limit)
+}
+
+// ReadKernelFile reads a file of procfs or sysfs straight into buf: one name in
+// this directory, no link, opened without looking at its type first, which
+// saves four of seven system calls where every process is read. It returns
+// ErrTooLarge, with buf filled, if there is more.
+func (r *Root) ReadKernelFile(name string, buf []byte) (int, error) {
+	fd, err := openat(r.fd, name, flagsFile)
+	if err != nil {
+		return 0, r.wrap("open", name, err)
+	}
+	defer func() { _ = closeFD(fd) }()
+	n := 0
+	for {
+		if n == len(buf) {
+			var one [1]byte
+			switch m, err := read(fd, one[:]); {
+			case err != nil:
+				return n, r.wrap("read", name, err)
+			case m > 0:
+				return n, r.wrap("read", name, ErrTooLarge)
+			}
+			return n, nil
+		}
+		m, err := read(fd, buf[n:])
+		if err != nil {
+			return n, r.wrap("read", name, err)
+		}
+		if m == 0 {
+			return n, nil
+		}
+		n += m
+	}
+}
+
+// maxDirEntries bounds ReadDir, which sorts and so has to hold all names.
+const maxDirEntries = 1 << 17
+
+// ReadDir returns the names in a directory, sorted, with their types and
+// without "." and "..". Beyond 131,072 names it says ErrTooLarge: use Each.
+func (r *Root) ReadDir(name string) ([]DirEntry, error) {
+	var entries []DirEntry
+	full := false
+	err := r.Each(name, func(e DirEntry) bool {
+		if len(entries) == maxDirEntries {
+			full = true
+			return false
+		}
+		entries = append(entries, e)
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	if full {
+		return nil, r.wrap("readdir", name, fmt.Errorf("%w of %d names", ErrTooLarge, maxDirEntries))
+	}
+	sort.Slice(entries, func(i, j int) bool { return entries[i].Name < entries[j].Name })
+	return entries, nil
+}
+
+// Each calls do with every name in a directory, in the file system's order,
+// until it returns false. Names that come or go meanwhile may be missed.
+func (r *Root) Each(name string, do func(DirEntry) bool) error {
+	at, err := r.walk(name, true)
+	if err != nil {
+		return r.wrap("open", name, err)
+	}
+	defer at.close()
+	if !at.info.Mode.IsDir() {
+		return r.wrap("readdir", name, ErrNotDir)
+	}
+	// "." of a descriptor is that very directory, whatever its name means now.
+	fd, err := openat(at.fd, ".", flagsDir)
+	if err != nil {
+		return r.wrap("open", name, err)
+	}
+	defer func() { _ = closeFD(fd) }()
+	names := namesPool.Get().(*Names)
+	defer namesPool.Put(names)
+	err = names.each(fd, func(e *RawEntry) bool {
+		return do(DirEntry{Name: string(e.Name), Type: e.Type, Ino: e.Ino})
+	})
+	if err != nil {
+		return r.wrap("readdir", name, err)
+	}
+	return nil
+}
+
+// Lstat tells about a file, not following a link as last component.
+func (r *Root) Lstat(name string) (Info, error) { return r.stat(name, false) }
+
+// Stat tells about a file, links followed.
+func (r *Root) Stat(name string) (Info, error) { return r.stat(name, true) }
+
+func (r *Root) stat(name string, follow bool) (Info, error) {
+	at, err := r.walk(name, follow)
+	if err != nil {
+		return Info{}, r.wrap("stat", name, err)
+	}
+	defer at.close()
+	return at.info, nil
+}
+
+// Readlink returns the text of a link: raw bytes, to be resolved in the
+// directory that holds it.
+func (r *Root) Readlink(name string) (string, error) {
+	at, err := r.walk(name, false)
+	if err != nil {
+		return "", r.wrap("readlink", name, err)
+	}
+	defer at.close()
+	if at.info.Mode.Type() != fs.ModeSymlink {
+		return "", r.wrap("readlink", name, ErrNotLink)
+	}
+	text, err := readlinkat(at.fd, "")
+	if err != nil {
+		return "", r.wrap("readlink", name, err)
+	}
+	return text, nil
+}
+
+// ReadlinkAt returns the text of a link that lies in this very directory, in
+// one system call.
+func (r *Root) ReadlinkAt(name string) (string, error) {
+	text, err := readlinkat(r.fd, name)
+	if err != nil {
+		return "", r.wrap("readlink", name, err)
+	}
+	return text, nil
+}
+
+// Resolve returns the absolute path inside r that name leads to, without any
+// link, "." or "..". The file exists.
+func (r *Root) Resolve(name string) (string, error) {
+	at, err := r.walk(name, true)
+	if err != nil {
+		return "", r.wrap("resolve", name, err)
+	}
+	defer at.close()
+	return "/" + strings.Join(at.names, "/"), nil
+}
+
+func (r *Root) join(name string) string {
+	return strings.TrimRight(r.name, "/") + "/" + strings.TrimLeft(name, "/")
+}
+
+func (r *Root) wrap(op, name string, err error) error {
+	return &fs.PathError{Op: op, Path: Text(r.join(name)), Err: err}
+}
+
+// position is where a resolution stands: a descriptor, what it is, and the
+// names that lead to it from the root.
+type position struct {
+	root  int
+	fd    int // == root at the root itself, and not ours then
+	info  Info
+	auto  bool // an automount point that nothing is mounted on
+	names []string
+}
+
+func (p *position) close() {
+	if p.fd != p.root {
+		_ = closeFD(p.fd)
+	}
+	p.fd = p.root
+}
+
+// move replaces the descriptor.
+func (p *position) move(fd int, info Info, auto bool) {
+	p.close()
+	p.fd, p.info, p.auto = fd, info, auto
+}
+
+// take hands the descriptor over to the caller; the root's is opened anew.
+func (p *position) take() (int, error) {
+	if p.fd != p.root {
+		fd := p.fd
+		p.fd = p.root
+		return fd, nil
+	}
+	return openat(p.root, ".", flagsPath)
+}
+
+// walk resolves name by path_resolution(7). The caller closes the position,
+// also after take.
+func (r *Root) walk(name string, follow bool) (*position, error) {
+	if name == "" {
+		return nil, errNotExist
+	}
+	if len(name) >= pathMax {
+		return nil, errTooLong
+	}
+	start := position{root: r.fd, fd: r.fd}
+	var err error
+	if start.info, start.auto, err = stat(r.fd); err != nil {
+		return nil, err
+	}
+	p := start
+	if err := p.follow(name, follow, start); err != nil {
+		p.close()
+		return nil, err
+	}
+	return &p, nil
+}
+
+// follow goes from start, the root, to name.
+func (p *position) follow(name string, followLast bool, start position) error {
+	links, steps := 0, 0
+	rest := name
+	for {
+		var part string
+		var last bool
+		part, rest, last = next(rest)
+		if part == "" {
+			return nil
+		}
+		if !p.info.Mode.IsDir() {
+			return ErrNotDir
+		}
+		if steps++; steps > maxSteps {
+			return errTooLong
+		}
+		switch part {
+		case ".":
+			continue
+		case "..":
+			if len(p.names) == 0 {
+				continue
+			}
+			// ".." of the descriptor could lead out of the root if somebody
+			// moves the directory meanwhile, so walk down again.
+			p.names = p.names[:len(p.names)-1]
+			p.move(start.fd, start.info, start.auto)
+			for _, n := range p.names {
+				if steps++; steps > maxSteps {
+					return errTooLong
+				}
+				if !p.info.Mode.IsDir() {
+					return ErrNotDir
+				}
+				fd, info, auto, err := p.lookup(n)
+				if err != nil {
+					return err
+				}
+				p.move(fd, info, auto)
+			}
+			continue
+		}
+		fd, info, auto, err := p.lookup(part)
+		if err != nil {
+			return err
+		}
+		if info.Mode.Type() != fs.ModeSymlink || (last && !followLast) {
+			p.move(fd, info, auto)
+			p.names = append(p.names, part)
+			continue
+		}
+		text, err := readlinkat(fd, "")
+		_ = closeFD(fd)
+		if err != nil {
+			return err
+		}
+		switch links++; {
+		case links > maxLinks:
+			return ErrLoop
+		case text == "":
+			return errNotExist
+		case len(text) >= pathMax:
+			return errTooLong
+		}
+		if text[0] == '/' {
+			p.move(start.fd, start.info, start.auto)
+			p.names = p.names[:0]
+		}
+		if last {
+			rest = text
+		} else {
+			rest = text + "/" + rest
+		}
+	}
+}
+
+// lookup opens a name in the directory where the resolution stands.
+func (p *position) lookup(name string) (fd int, info Info, auto bool, err error) {
+	if p.auto {
+		return -1, Info{}, false, ErrAutomount
+	}
+	if fd, err = openat(p.fd, name, flagsPath); err != nil {
+		return -1, Info{}, false, err
+	}
+	if info, auto, err = stat(fd); err != nil {
+		_ = closeFD(fd)
+		return -1, Info{}, false, err
+	}
+	return fd, info, auto, nil
+}
+
+// next splits off the first component. A slash at the end of a path demands a
+// directory, and follows a link to one, as "/." does; so it becomes that. last
+// tells that no component follows.
+func next(rest string) (part, left string, last bool) {
+	trimmed := strings.TrimLeft(rest, "/")
+	if trimmed == "" {
+		return "", "", true
+	}
+	i := strings.IndexByte(trimmed, '/')
+	if i < 0 {
+		return trimmed, "", true
+	}
+	left = trimmed[i+1:]
+	if strings.Trim(left, "/") == "" {
+		left = "."
+	}
+	return trimmed[:i], left, false
+}
+
+// reopen opens for reading what an O_PATH descriptor holds. Going through the
+// caller's own /proc is what makes it the same file: by name it could be
+// another one by now.
+func reopen(fd int, info Info) (int, error) {
+	if !info.Mode.IsRegular() {
+		return -1, fmt.Errorf("%w but %s", ErrNotRegular, typeName(info.Mode))
+	}
+	var buf [32]byte
+	got, err := openat(cwd, string(appendInt(append(buf[:0], "/proc/self/fd/"...), fd)), flagsRead)
+	if errors.Is(err, errNotExist) {
+		return -1, errors.New("reopening it needs /proc, which is not mounted")
+	}
+	return got, err
+}
+
+func typeName(mode fs.FileMode) string {
+	switch mode.Type() {
+	case fs.ModeDir:
+		return "a directory"
+	case fs.ModeSymlink:
+		return "a link"
+	case fs.ModeNamedPipe:
+		return "a FIFO"
+	case fs.ModeSocket:
+		return "a socket"
+	case fs.ModeDevice:
+		return "a block device"
+	case fs.ModeDevice | fs.ModeCharDevice:
+		return "a character device"
+	}
+	return "of an unknown type"
+}
+
+func appendInt(b []byte, n int) []byte {
+	if n >= 10 {
+		b = appendInt(b, n/10)
+	}
+	return append(b, byte('0'+n%10))
+}
