@@ -75,8 +75,8 @@ func TestCodeAndMessage(t *testing.T) {
 // A server's words reach the terminal as one line of text.
 func TestWarnEscapes(t *testing.T) {
 	env, _, errOut := testEnv()
-	env.warn("%s", "denied: \x1b]0;owned\x07\nerror: \u202eother")
-	if got := errOut.String(); strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\x1b\x07\u202e") {
+	env.warn("%s", "denied: \x1b]0;owned\x07\nerror: \u202eother https://me:CANARY@api.example/?token=CANARY")
+	if got := errOut.String(); strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\x1b\x07\u202e") || strings.Contains(got, "CANARY") {
 		t.Errorf("stderr: %q", got)
 	}
 }

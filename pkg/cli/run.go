@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
 // run is what every judging command comes down to: facts from somewhere,
@@ -259,5 +260,5 @@ func (e *Env) showsProgress(flag string) bool {
 // warn prints one line to stderr. A server's words, a webhook's for one, are as
 // untrusted there as in a report.
 func (e *Env) warn(format string, args ...any) {
-	fmt.Fprintln(e.Streams.ErrOut, report.Escape(fmt.Sprintf(format, args...))) //nolint:errcheck // nowhere to tell
+	fmt.Fprintln(e.Streams.ErrOut, report.Escape(weburl.Clean(fmt.Sprintf(format, args...)))) //nolint:errcheck // nowhere to tell
 }
