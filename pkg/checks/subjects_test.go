@@ -67,7 +67,7 @@ func TestRunningContainers(t *testing.T) {
 				s.Workloads = append(s.Workloads, w)
 			},
 			[]string{"aaaa Deployment/shop/web// [web-1]"},
-			nil,
+			[]string{"- Deployment/shop/evil// [evil-1]"},
 		},
 		"unknown to the API": {
 			func(s *fact.Set) {
