@@ -60,6 +60,7 @@ func TestGrants(t *testing.T) {
 				must(t, err)
 				return out
 			}
+			noLeftovers(t, ctx) // the namespace of the run before is on its way out
 			kubectl(ctx, "apply", "--dry-run=client", "--validate=strict", "-f", "-")
 			t.Cleanup(func() {
 				_, _ = cluster.Verb(context.WithoutCancel(ctx), bytes.NewReader(printed.Stdout), "kubectl", "delete", "--ignore-not-found", "-f", "-")
