@@ -205,7 +205,7 @@ func TestNodeGapJSON(t *testing.T) {
 	}{
 		"of the node":      {`{"what":"kernel","reason":"Corrupt","detail":"x"}`, NodeGap{What: Kernel, Reason: Corrupt, Detail: "x"}, false},
 		"of a container":   {`{"what":"kernel","container":"abc","reason":"Corrupt"}`, NodeGap{What: Kernel, Container: "abc", Reason: Corrupt}, false},
-		"an empty subject": {`{"what":"kernel","subject":{"kind":""},"reason":"Corrupt","hint":"rm -rf /","affects":["a/b"]}`, NodeGap{What: Kernel, Reason: Corrupt}, false},
+		"an empty subject": {`{"what":"kernel","subject":{"kind":""},"reason":"Corrupt","hint":"rm -rf /","affects":["a/b"]}`, NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{}}, false},
 		"the node as its subject": {
 			`{"what":"kernel","subject":{"kind":"Node","name":"n1"},"reason":"Corrupt"}`,
 			NodeGap{What: Kernel, Reason: Corrupt, About: &Subject{Kind: "Node", Name: "n1"}},

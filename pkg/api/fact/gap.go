@@ -89,7 +89,7 @@ func (g *NodeGap) UnmarshalJSON(data []byte) error {
 	}
 	*g = NodeGap{What: in.What, Container: in.Container, Reason: in.Reason, Detail: in.Detail}
 	switch {
-	case in.Subject == nil || in.Subject.Kind == "":
+	case in.Subject == nil:
 	case in.Subject.Kind == "Container" && g.Container == "":
 		g.Container = in.Subject.Name
 		g.About = in.Subject
@@ -103,7 +103,7 @@ func (g *NodeGap) UnmarshalJSON(data []byte) error {
 // this name nor a container on it. Only gaps of the first version can.
 func (g *NodeGap) Elsewhere(node string) bool {
 	switch {
-	case g.About == nil:
+	case g.About == nil || g.About.Kind == "":
 		return false
 	case g.About.Kind == "Node":
 		return g.About.Name != node
