@@ -63,6 +63,9 @@ func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*api.F
 		answer.Parts = append(answer.Parts, a)
 	}
 	answer.Coverage = whole.coverage()
+	if whole.findings > 0 {
+		all.narrowed, workloads.narrowed = plan.Narrowed, plan.Narrowed
+	}
 	answer.Answer, answer.Reason = all.word(whole.all.measured)
 	answer.Workloads = api.NotApplicable
 	if info.Workloads {
@@ -280,6 +283,7 @@ func subjectWords(s fact.Subject) string {
 
 // worst is a question's answer while its parts are added.
 type worst struct {
+	narrowed string // what the run looked at, if something of the question was
 	no      bool
 	unknown []reasoned
 	parts   int
@@ -304,7 +308,13 @@ func (w *worst) word(measured bool) (api.AnswerWord, string) {
 	case w.no:
 		return api.No, ""
 	case len(w.unknown) > 0:
-		return api.Unknown, summary(w.unknown)
+		reason, read := summary(w.unknown)
+		if w.narrowed != "" && !read {
+			// Where something was looked at, what was not matters more than what
+			// this version could not have looked at.
+			reason = "NotRequested: " + w.narrowed + "; nothing found there"
+		}
+		return api.Unknown, reason
 	case w.parts == 0:
 		return api.Unknown, "no part of it is listed"
 	case !measured:
@@ -313,11 +323,12 @@ func (w *worst) word(measured bool) (api.AnswerWord, string) {
 	return api.Yes, ""
 }
 
-func summary(unknown []reasoned) string {
+// Read reports that the reason is about something that was not read.
+func summary(unknown []reasoned) (reason string, read bool) {
 	var names []string
 	for _, u := range unknown {
 		if !strings.HasPrefix(u.reason, "Unsupported: ") && !strings.HasPrefix(u.reason, "NotRequested: did not run") {
-			return u.reason
+			return u.reason, true
 		}
 	}
 	for _, prefix := range []string{"NotRequested: ", "Unsupported: "} {
@@ -331,8 +342,8 @@ func summary(unknown []reasoned) string {
 			if prefix == "NotRequested: " {
 				word = "not run: "
 			}
-			return word + strings.Join(names, ", ")
+			return word + strings.Join(names, ", "), false
 		}
 	}
-	return unknown[0].reason
+	return unknown[0].reason, true
 }

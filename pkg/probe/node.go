@@ -147,15 +147,24 @@ func (s *session) answer(ctx, run context.Context, sent, created *corev1.Pod, ne
 	return s.facts(ctx, run, sent, created)
 }
 
+// quotaLag is how often a quota that pods of this run have used is asked again
+// after the last of them has gone.
+const quotaLag = 5
+
 // createPod creates the pod. A quota that is used up by other pods of this run
 // has room again when one of them is gone.
 func (s *session) createPod(ctx context.Context, pod, created *corev1.Pod) ([]difference, error) {
-	for {
+	for alone := 0; ; {
 		// Whether there are others is asked before: they may end while the server
-		// refuses, and then there is room.
-		others := s.busy() > 1
+		// refuses, and then there is room. A quota counts a deletion only some
+		// time after it.
+		if s.busy() > 1 {
+			alone = 0
+		} else {
+			alone++
+		}
 		found, err := s.put(ctx, s.pods(), pod, created)
-		if !quotaUsedUp(err) || !others || sleep(ctx, s.timing.retry) != nil {
+		if !quotaUsedUp(err) || alone > 0 && !s.hadOthers() || alone > quotaLag || sleep(ctx, s.timing.retry) != nil {
 			return found, err
 		}
 	}

@@ -303,6 +303,13 @@ func (s *session) busy() int {
 	return s.flying
 }
 
+// hadOthers reports whether another node of this run is finished.
+func (s *session) hadOthers() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.done > 0
+}
+
 // createJob creates the dead man's switch. Without the right to renew it, it
 // has to outlive the longest run.
 func (s *session) createJob(ctx context.Context) *Failure {
