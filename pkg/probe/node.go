@@ -155,15 +155,16 @@ const quotaLag = 5
 // has room again when one of them is gone.
 func (s *session) createPod(ctx context.Context, pod, created *corev1.Pod) ([]difference, error) {
 	for alone := 0; ; {
-		// Whether there are others is asked before: they may end while the server
-		// refuses, and then there is room. A quota counts a deletion only some
-		// time after it.
-		if s.busy() > 1 {
+		// Whether there are others is asked before and after: they may begin or
+		// end while the server refuses. A quota counts a deletion only some time
+		// after it.
+		others := s.busy() > 1
+		found, err := s.put(ctx, s.pods(), pod, created)
+		if others || s.busy() > 1 {
 			alone = 0
 		} else {
 			alone++
 		}
-		found, err := s.put(ctx, s.pods(), pod, created)
 		if !quotaUsedUp(err) || alone > 0 && !s.hadOthers() || alone > quotaLag || sleep(ctx, s.timing.retry) != nil {
 			return found, err
 		}
