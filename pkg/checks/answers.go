@@ -284,9 +284,9 @@ func subjectWords(s fact.Subject) string {
 // worst is a question's answer while its parts are added.
 type worst struct {
 	narrowed string // what the run looked at, if something of the question was
-	no      bool
-	unknown []reasoned
-	parts   int
+	no       bool
+	unknown  []reasoned
+	parts    int
 }
 
 type reasoned struct{ part, reason string }
