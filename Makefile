@@ -53,7 +53,7 @@ unit: ## tests that need no cluster
 
 .PHONY: race
 race: ## the concurrent packages under the race detector
-	CGO_ENABLED=1 $(GO) test $(GOTESTFLAGS) -race ./pkg/probe/ ./pkg/collect/cluster/ ./pkg/collect/node/ ./pkg/collect/etcd/ ./pkg/cli/
+	CGO_ENABLED=1 $(GO) test $(GOTESTFLAGS) -race ./pkg/launch/ ./pkg/collect/cluster/ ./pkg/collect/node/ ./pkg/collect/etcd/ ./pkg/cli/
 
 .PHONY: e2e
 e2e: deps build ## tests on the real cluster, which is started and taken down
@@ -86,7 +86,7 @@ cluster-status: ## what runs of it
 .PHONY: image
 image: probe ## build the probe's image, reproducibly, into dist/
 	@mkdir -p dist
-	@for arch in amd64 arm64; do gunzip -c pkg/probe/embedded/bin/checklist-probe_linux_$$arch.gz > dist/checklist-probe_linux_$$arch; done
+	@for arch in amd64 arm64; do gunzip -c pkg/launch/embedded/bin/checklist-probe_linux_$$arch.gz > dist/checklist-probe_linux_$$arch; done
 	@rm -rf dist/probe && $(GO) -C hack/image run . probe -binary amd64=$(CURDIR)/dist/checklist-probe_linux_amd64 \
 		-binary arm64=$(CURDIR)/dist/checklist-probe_linux_arm64 -layout $(CURDIR)/dist/probe -tag checklist-probe:$(VERSION)
 
@@ -94,9 +94,9 @@ image: probe ## build the probe's image, reproducibly, into dist/
 generate: ## write generated code and docs anew
 	$(TOOL) deepcopy-gen --output-file zz_generated.deepcopy.go --go-header-file hack/boilerplate.go.txt ./pkg/api/fact ./pkg/api/v1alpha1
 	$(GO) test ./pkg/checks/catalogue -run TestDocs -update
-	$(GO) test ./pkg/probe -run TestRightsDoc -update
+	$(GO) test ./pkg/launch -run TestRightsDoc -update
 	$(TOOL) gofumpt -w cmd pkg hack
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin dist pkg/probe/embedded/bin/*.gz
+	rm -rf bin dist pkg/launch/embedded/bin/*.gz

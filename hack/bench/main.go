@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
 func main() {

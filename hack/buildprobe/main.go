@@ -2,7 +2,7 @@
 // and puts it, compressed, where package embedded finds it. The same source and
 // Go version give the same bytes, wherever and whenever it runs.
 //
-//	go run ./hack/buildprobe                  both, into pkg/probe/embedded/bin
+//	go run ./hack/buildprobe                  both, into pkg/launch/embedded/bin
 //	go run ./hack/buildprobe -raw -out DIR    uncompressed executables, for an image
 //	go run ./hack/buildprobe -verify          builds twice and compares, changes nothing
 package main
@@ -19,7 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
 const module = "github.com/kubectl-checklist/kubectl-checklist"
@@ -34,7 +34,7 @@ func main() {
 func run(args []string) error {
 	flags := flag.NewFlagSet("buildprobe", flag.ExitOnError)
 	version := flags.String("version", envOr("VERSION", "dev"), "version that the probe reports")
-	out := flags.String("out", "pkg/probe/embedded/bin", "directory for the result")
+	out := flags.String("out", "pkg/launch/embedded/bin", "directory for the result")
 	archs := flags.String("arch", strings.Join(embedded.Architectures(), ","), "architectures")
 	raw := flags.Bool("raw", false, "do not compress")
 	verify := flags.Bool("verify", false, "build twice without the build cache's answer and compare")

@@ -99,7 +99,7 @@ func TestInterrupt(t *testing.T) {
 
 // SIGKILL leaves nothing, the namespace included: the second process of the
 // plugin cleans up. That the cluster does by itself, without it, is shown in
-// pkg/probe (TestE2EKilled).
+// pkg/launch (TestE2EKilled).
 func TestKill(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
 	cmd, process := runUntilPods(t, ctx, "nodes", "--probe-timeout", "15s")

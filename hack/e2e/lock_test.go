@@ -16,7 +16,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/hack/harness"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 )
 
 // In the probe's own pod on a real node, everything that the lock must refuse is
@@ -119,9 +119,9 @@ func (e errorText) Error() string { return string(e) }
 // probePod is the pod that a run would create at level full, with another image.
 func probePod(t *testing.T, image string) *corev1.Pod {
 	t.Helper()
-	docs, err := probe.Objects(
-		probe.Options{Level: fact.LevelFull, Image: image},
-		probe.Plan{Image: image, Targets: []probe.Target{{Node: harness.Worker, Arch: "amd64"}}},
+	docs, err := launch.Objects(
+		launch.Options{Level: fact.LevelFull, Image: image},
+		launch.Plan{Image: image, Targets: []launch.Target{{Node: harness.Worker, Arch: "amd64"}}},
 	)
 	must(t, err)
 	for _, doc := range docs {

@@ -8,4 +8,4 @@ trap down EXIT
 trap 'exit 130' INT TERM
 hack/cluster/run up
 # One test at a time: they share the cluster.
-go test ${GOTESTFLAGS-} -tags e2e -count=1 -p 1 -timeout 40m ${RUN:+-run "$RUN"} ./hack/e2e ./pkg/probe
+go test ${GOTESTFLAGS-} -tags e2e -count=1 -p 1 -timeout 40m ${RUN:+-run "$RUN"} ./hack/e2e ./pkg/launch

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
 // Nodes of the cluster: a control plane as kubeadm makes it, a worker, and a

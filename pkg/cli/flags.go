@@ -12,7 +12,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
@@ -140,8 +140,8 @@ func (f *probeFlags) validate() error {
 	default:
 		return fmt.Errorf("--probe-level: expected api, proc or full, found %q", f.level)
 	}
-	if f.timeout < probe.MinTimeout {
-		return fmt.Errorf("--probe-timeout: expected at least %s, found %s", probe.MinTimeout, f.timeout)
+	if f.timeout < launch.MinTimeout {
+		return fmt.Errorf("--probe-timeout: expected at least %s, found %s", launch.MinTimeout, f.timeout)
 	}
 	if f.maxInFlight < 1 {
 		return fmt.Errorf("--max-in-flight: expected at least 1, found %d", f.maxInFlight)

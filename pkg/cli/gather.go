@@ -17,7 +17,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 )
 
 // clusterRun is what to read of a cluster.
@@ -161,7 +161,7 @@ func (c *clusterRun) measure(ctx context.Context, config *rest.Config, set *fact
 	opts.Announce = func(line string) { c.env.warn("%s", line) }
 	opts.Progress = progress.update
 	progress.update(0, 0, len(nodes))
-	measured, gaps, err := probe.Run(ctx, opts, nodes)
+	measured, gaps, err := launch.Run(ctx, opts, nodes)
 	// Facts and gaps are valid beside the error, which tells of something that
 	// could not be removed: the report is worth printing all the same.
 	set.Gaps = append(set.Gaps, gaps...)

@@ -18,8 +18,8 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
 // The groups of objects that manifests prints.
@@ -133,13 +133,13 @@ func (f *manifestsFlags) run(ctx context.Context, env *Env, config *genericcliop
 	if err != nil {
 		return err
 	}
-	opts := probe.Options{
+	opts := launch.Options{
 		Level: f.effectiveLevel(), Image: f.image, ReleaseImage: env.ReleaseImage, Embedded: embedded.Probe,
 		Namespace: f.namespace, PullSecret: f.pullSecret, Timeout: f.timeout, MaxInFlight: f.maxInFlight,
 	}
 	var out bytes.Buffer
 	if f.only != onlyRun {
-		docs, err := probe.Grants(opts, subjects, f.creates)
+		docs, err := launch.Grants(opts, subjects, f.creates)
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (f *manifestsFlags) run(ctx context.Context, env *Env, config *genericcliop
 		if err != nil {
 			return err
 		}
-		docs, err := probe.Objects(opts, plan)
+		docs, err := launch.Objects(opts, plan)
 		if err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (f *manifestsFlags) run(ctx context.Context, env *Env, config *genericcliop
 // plan chooses the nodes: those that were named, those of the cluster, or words
 // that stand for them. It says on stderr where no cluster was asked, and which
 // nodes a run would skip.
-func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags, opts *probe.Options, args []string) (probe.Plan, error) {
+func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags, opts *launch.Options, args []string) (launch.Plan, error) {
 	var nodes []fact.Node
 	var err error
 	asked := false
@@ -175,7 +175,7 @@ func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclio
 	case opts.Level == fact.LevelAPI: // creates nothing on any node
 	case len(f.forNodes) > 0:
 		if nodes, err = parseNodes(f.forNodes); err != nil {
-			return probe.Plan{}, err
+			return launch.Plan{}, err
 		}
 		env.warn("no cluster was asked")
 	case f.offline:
@@ -188,9 +188,9 @@ func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclio
 		case err == nil:
 			asked = true
 		case chosen && clientcmd.IsEmptyConfig(err):
-			return probe.Plan{}, errors.New("no kubeconfig found: no cluster can be asked for its nodes; --for-node and --offline print the objects without one")
+			return launch.Plan{}, errors.New("no kubeconfig found: no cluster can be asked for its nodes; --for-node and --offline print the objects without one")
 		case chosen, !clientcmd.IsEmptyConfig(err) && !unreachable(err):
-			return probe.Plan{}, err
+			return launch.Plan{}, err
 		default:
 			nodes = placeholders(*opts)
 			if clientcmd.IsEmptyConfig(err) {
@@ -200,12 +200,12 @@ func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclio
 			}
 		}
 	}
-	plan, gaps, err := probe.NewPlan(*opts, nodes)
+	plan, gaps, err := launch.NewPlan(*opts, nodes)
 	if err != nil {
-		return probe.Plan{}, err
+		return launch.Plan{}, err
 	}
 	if asked {
-		probe.Resolve(ctx, *opts, &plan)
+		launch.Resolve(ctx, *opts, &plan)
 	}
 	skipped := map[string]bool{}
 	for _, gap := range gaps {
@@ -218,12 +218,12 @@ func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclio
 }
 
 // ask lists the cluster's nodes, and gives the options a client.
-func (f *manifestsFlags) ask(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags, opts *probe.Options, args []string) ([]fact.Node, error) {
+func (f *manifestsFlags) ask(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags, opts *launch.Options, args []string) ([]fact.Node, error) {
 	rc, err := restConfig(env, config)
 	if err != nil {
 		return nil, err
 	}
-	client, err := probe.NewClient(rc)
+	client, err := launch.NewClient(rc)
 	if err != nil {
 		return nil, err
 	}
@@ -268,11 +268,11 @@ func unreachable(err error) bool {
 
 // placeholders are words for nodes that nobody asked for: one for each
 // architecture whose pods differ.
-func placeholders(opts probe.Options) []fact.Node {
+func placeholders(opts launch.Options) []fact.Node {
 	node := func(name, arch string) fact.Node {
 		return fact.Node{Name: name, Arch: arch, OS: "linux", Ready: true}
 	}
-	if plan, _, err := probe.NewPlan(opts, nil); err == nil && !plan.Embedded {
+	if plan, _, err := launch.NewPlan(opts, nil); err == nil && !plan.Embedded {
 		return []fact.Node{node("each-node", "any")}
 	}
 	var nodes []fact.Node
@@ -349,7 +349,7 @@ func (f *manifestsFlags) grantsHeader() string {
 	return text
 }
 
-func runHeader(docs []probe.Document) string {
+func runHeader(docs []launch.Document) string {
 	if len(docs) == 0 {
 		return "RUN: nothing. Such a run creates no object."
 	}
@@ -361,7 +361,7 @@ func runHeader(docs []probe.Document) string {
 
 // writeGroup writes documents as a YAML stream, each with its comment. The
 // header is a comment on the first.
-func writeGroup(out *bytes.Buffer, header string, docs []probe.Document) error {
+func writeGroup(out *bytes.Buffer, header string, docs []launch.Document) error {
 	comment := func(text string) {
 		for line := range strings.Lines(text) {
 			out.WriteString(strings.TrimRight("# "+line, "\n") + "\n")

@@ -28,8 +28,8 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/hack/requests"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
 // smallCluster is an API server with two nodes and nothing else to list, as far
@@ -426,10 +426,10 @@ func TestParseSubjects(t *testing.T) {
 }
 
 // Reading with exactly the rights that Grants gives is never refused, and each of
-// these rights is used. Those of the probe: pkg/probe.
+// these rights is used. Those of the probe: pkg/launch.
 func TestReadingUsesWhatGrantsGiveAndNoMore(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
-	docs, err := probe.Grants(probe.Options{Level: fact.LevelAPI}, nil, false)
+	docs, err := launch.Grants(launch.Options{Level: fact.LevelAPI}, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

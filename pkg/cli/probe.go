@@ -11,17 +11,17 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
 // options are what the flags say of the probe.
-func (f *probeFlags) options(env *Env, config *rest.Config) (probe.Options, error) {
-	client, err := probe.NewClient(config)
+func (f *probeFlags) options(env *Env, config *rest.Config) (launch.Options, error) {
+	client, err := launch.NewClient(config)
 	if err != nil {
-		return probe.Options{}, err
+		return launch.Options{}, err
 	}
-	return probe.Options{
+	return launch.Options{
 		Client:       client,
 		Level:        f.effectiveLevel(),
 		Image:        f.image,
@@ -48,13 +48,13 @@ type guardSettings struct {
 
 // guardStarter starts this program once more, as the process that cleans up if
 // the run is killed. It gets the connection flags that this one was given.
-func guardStarter(flags *genericclioptions.ConfigFlags) func(run probe.Options) (*probe.Guard, error) {
-	return func(run probe.Options) (*probe.Guard, error) {
+func guardStarter(flags *genericclioptions.ConfigFlags) func(run launch.Options) (*launch.Guard, error) {
+	return func(run launch.Options) (*launch.Guard, error) {
 		self, err := os.Executable()
 		if err != nil {
 			return nil, err
 		}
-		return probe.StartGuard(exec.Command(self, guardCommand), guardSettings{
+		return launch.StartGuard(exec.Command(self, guardCommand), guardSettings{
 			Namespace: run.Namespace, Run: run.RunID, PullSecret: run.PullSecret, Connection: connectionFlags(flags),
 		})
 	}
@@ -99,7 +99,7 @@ func newGuardCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var of guardSettings
-			if err := probe.ReadSettings(env.Streams.In, &of); err != nil {
+			if err := launch.ReadSettings(env.Streams.In, &of); err != nil {
 				return err
 			}
 			if err := setFlags(cmd.Flags(), of.Connection); err != nil {
@@ -109,12 +109,12 @@ func newGuardCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 			if err != nil {
 				return err
 			}
-			client, err := probe.NewClient(rc)
+			client, err := launch.NewClient(rc)
 			if err != nil {
 				return err
 			}
-			return probe.Watch(context.WithoutCancel(cmd.Context()), env.Streams.In, env.Streams.Out, client,
-				probe.Options{Namespace: of.Namespace, RunID: of.Run, PullSecret: of.PullSecret})
+			return launch.Watch(context.WithoutCancel(cmd.Context()), env.Streams.In, env.Streams.Out, client,
+				launch.Options{Namespace: of.Namespace, RunID: of.Run, PullSecret: of.PullSecret})
 		},
 	}
 }
@@ -136,11 +136,11 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 			if err != nil {
 				return err
 			}
-			client, err := probe.NewClient(rc)
+			client, err := launch.NewClient(rc)
 			if err != nil {
 				return err
 			}
-			removed, err := probe.Cleanup(cmd.Context(), client, probe.Options{Namespace: namespace})
+			removed, err := launch.Cleanup(cmd.Context(), client, launch.Options{Namespace: namespace})
 			for _, what := range removed {
 				if _, err := fmt.Fprintf(env.Streams.Out, "%s deleted\n", what); err != nil {
 					return err
@@ -152,6 +152,6 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&namespace, "probe-namespace", probe.DefaultNamespace, "The namespace that probe pods ran in, where other namespaces may not be listed.")
+	cmd.Flags().StringVar(&namespace, "probe-namespace", launch.DefaultNamespace, "The namespace that probe pods ran in, where other namespaces may not be listed.")
 	return cmd
 }

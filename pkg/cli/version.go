@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/embedded"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
 func newVersionCommand(env *Env) *cobra.Command {

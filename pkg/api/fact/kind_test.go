@@ -15,7 +15,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 )
 
 func TestTable(t *testing.T) {
@@ -61,19 +61,19 @@ func TestAKindIsOneLine(t *testing.T) {
 	t.Cleanup(func() { fact.Table = table })
 	fact.Table = append(slices.Clone(table), fact.KindInfo{Kind: "novel", Holder: fact.OfContainer, Level: fact.LevelFull})
 
-	opts := probe.Options{Image: "registry.example/probe:v1"}
-	plan, gaps, err := probe.NewPlan(opts, []fact.Node{{Name: "n1", OS: "linux", Arch: "amd64", Ready: true}, {Name: "n2", OS: "linux"}})
+	opts := launch.Options{Image: "registry.example/probe:v1"}
+	plan, gaps, err := launch.NewPlan(opts, []fact.Node{{Name: "n1", OS: "linux", Arch: "amd64", Ready: true}, {Name: "n2", OS: "linux"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.ContainsFunc(gaps, func(g fact.Gap) bool { return g.What == "novel" && g.Subject.Name == "n2" }) {
 		t.Errorf("a node that is not measured has no gap of the kind: %+v", gaps)
 	}
-	objects, err := probe.Objects(opts, plan)
+	objects, err := launch.Objects(opts, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(objects, func(d probe.Document) bool {
+	if !slices.ContainsFunc(objects, func(d launch.Document) bool {
 		text, err := yaml.Marshal(d.Object)
 		return err == nil && strings.Contains(string(text), "encryption-config,novel")
 	}) {

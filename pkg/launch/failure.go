@@ -1,0 +1,153 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"unicode/utf8"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// A Failure is why a node, or all of them, cannot be measured.
+type Failure struct {
+	Reason fact.Reason
+	Detail string // one line for people
+	Hint   string // what they can do
+}
+
+func (f *Failure) Error() string { return f.Detail }
+
+const (
+	hintRights   = "kubectl checklist manifests --only grants prints the rights that a run uses"
+	hintNoProbe  = "--no-probe judges what the API says and creates nothing"
+	hintEmbedded = "--probe-image=embedded pulls nothing: it brings the probe in ConfigMaps"
+)
+
+// refused says what an error of the API server means for the nodes that
+// needed the request.
+func (o *Options) refused(doing string, err error) *Failure {
+	text := doing + ": " + oneLine(err.Error())
+	if known := (*Failure)(nil); errors.As(err, &known) {
+		return known
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return interrupted()
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Failure{Reason: fact.Timeout, Detail: doing + ": no answer from the API server in time"}
+	case apierrors.IsForbidden(err) && rbacRefusal(err):
+		return &Failure{
+			Reason: fact.Forbidden, Detail: text,
+			Hint: hintRights + "; " + hintNoProbe,
+		}
+	case apierrors.IsUnauthorized(err):
+		return &Failure{Reason: fact.Forbidden, Detail: text, Hint: "log in again"}
+	}
+	if hint := o.admissionHint(err); hint != "" {
+		return &Failure{Reason: fact.AdmissionDenied, Detail: text, Hint: hint}
+	}
+	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+		return &Failure{
+			Reason: fact.AdmissionDenied, Detail: text,
+			Hint: "--probe-namespace with a namespace that admits the probe, or --no-probe",
+		}
+	}
+	return &Failure{Reason: fact.Unavailable, Detail: text}
+}
+
+func interrupted() *Failure {
+	return &Failure{Reason: fact.Interrupted, Detail: "the run was stopped before this node was measured"}
+}
+
+// rbacRefusal tells a missing right from a refusal by admission: both are 403.
+// The authorizer's text is fixed in k8s.io/apiserver (responsewriters.Forbidden):
+// `pods is forbidden: User "x" cannot create resource "pods" in API group ""`.
+func rbacRefusal(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, `is forbidden: User "`) && strings.Contains(text, `" cannot `)
+}
+
+// admissionHint knows the texts of those who refuse pods; "" for others.
+func (o *Options) admissionHint(err error) string {
+	text := err.Error()
+	has := func(s string) bool { return strings.Contains(text, s) }
+	switch {
+	case has("violates PodSecurity"):
+		return fmt.Sprintf("Pod Security refuses pods with hostPID in namespace %s: --probe-namespace with a namespace whose label "+
+			"pod-security.kubernetes.io/enforce is privileged (one that is absent is created so), or --no-probe", o.Namespace)
+	case has("security context constraint"):
+		return "the user needs the verb use on the SecurityContextConstraints privileged, or --no-probe"
+	case has("admission webhook") || has("failed calling webhook") || has("ValidatingAdmissionPolicy"):
+		return fmt.Sprintf("a policy of this cluster refuses the probe: exempt namespace %s from it, --probe-namespace with an exempted one, or --no-probe", o.Namespace)
+	case has("exceeded quota"):
+		return fmt.Sprintf("a ResourceQuota of namespace %s is used up: lower --max-in-flight, --probe-namespace with another one, or --no-probe", o.Namespace)
+	case has("because it is being terminated"):
+		return "try again when the namespace is gone"
+	}
+	return ""
+}
+
+// transient tells errors after which the same request may succeed.
+func transient(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var netErr net.Error
+	return apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsInternalError(err) || apierrors.IsServiceUnavailable(err) ||
+		apierrors.IsUnexpectedServerError(err) ||
+		utilnet.IsConnectionReset(err) || utilnet.IsConnectionRefused(err) || utilnet.IsProbableEOF(err) ||
+		utilnet.IsHTTP2ConnectionLost(err) || (errors.As(err, &netErr) && netErr.Timeout())
+}
+
+// accountMissing tells the refusal of pods in a namespace so new that its
+// default service account is not there yet.
+func accountMissing(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "error looking up service account")
+}
+
+// quotaUsedUp tells a refusal that may end when one of our pods is deleted.
+func quotaUsedUp(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
+}
+
+// maxText bounds what is repeated of texts that nodes and servers send.
+const maxText = 600
+
+// oneLine makes a text of others fit for a gap's detail: one line, bounded,
+// without control characters.
+func oneLine(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || r < ' ' || (r >= 0x7f && r < 0xa0) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
+			return '?'
+		}
+		return r
+	}, text)
+	if len(text) > maxText {
+		cut := maxText
+		for !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		text = text[:cut] + " ..."
+	}
+	return text
+}
+
+func noProbe(err error) *Failure {
+	return &Failure{Reason: fact.ProbeFailed, Detail: oneLine(err.Error()), Hint: "--probe-image with an image that can be pulled"}
+}
+
+func noImages() *Failure {
+	return &Failure{
+		Reason: fact.ImagePull,
+		Detail: "the node lists no image that an embedded probe could run in (status.images)",
+		Hint:   "--probe-image with an image that the node can pull",
+	}
+}

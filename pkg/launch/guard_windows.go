@@ -1,0 +1,16 @@
+package launch
+
+import (
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+)
+
+// detach puts the guard into a process group of its own, so that Ctrl-C in the
+// run's console does not reach it.
+func detach(command *exec.Cmd) {
+	command.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
+}
+
+func ignoreSignals() { signal.Ignore(os.Interrupt) }

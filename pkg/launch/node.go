@@ -1,0 +1,465 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
+)
+
+// maxTries is how many pods a node gets at most, besides those whose image it
+// does not hold.
+const maxTries = 2
+
+// maxLog bounds what the server sends of a probe's log: one byte more than a
+// whole answer may have.
+const maxLog = wire.MaxLog + 1
+
+// measure brings the facts of one node, or says why it cannot.
+func (s *session) measure(run context.Context, index int, target Target) (*fact.Measurement, *Failure) {
+	ctx, cancel := context.WithTimeout(run, s.Timeout)
+	defer cancel()
+	if s.plan.Embedded && !target.resolved() {
+		if f := s.resolve(ctx, &target, s.plan.pauses); f != nil {
+			return nil, f
+		}
+	}
+	images := s.imagesFor(ctx, &target)
+	p := podOf{index: index, node: target.Node, arch: target.Arch, digest: s.digests[target.Arch], owner: s.owner}
+	var ok bool
+	if p.image, ok = images(); !ok {
+		return nil, noImages()
+	}
+	missing := []string{}
+	labelled := "" // why a pod with an SELinux type did not start
+	for tries := 1; ; p.attempt++ {
+		try := s.attempt(ctx, run, p)
+		if labelled != "" && try.failure != nil && run.Err() == nil {
+			try.failure.Detail += "; this was a second pod, without the SELinux type " + selinuxType + ": one with it did not start: " + labelled
+		}
+		switch {
+		case try.measured != nil:
+			return try.measured, nil
+		case try.label && !p.unlabelled: // that costs no try
+			p.unlabelled, labelled = true, try.failure.Detail
+			continue
+		case try.image: // the node does not hold it: that costs no try
+			missing = append(missing, p.image)
+			if p.image, ok = images(); !ok {
+				if len(missing) > 1 {
+					try.failure.Detail += "; also tried: " + strings.Join(missing[:len(missing)-1], ", ")
+				}
+				return nil, try.failure
+			}
+			continue
+		case !try.again || tries == maxTries:
+			return nil, try.failure
+		}
+		tries++
+		p.memory = try.memory
+		if sleep(ctx, s.timing.retry) != nil {
+			if run.Err() != nil {
+				return nil, interrupted()
+			}
+			return nil, try.failure
+		}
+		if try.gone != "" {
+			if there, err := s.Client.Core.Pods(s.Namespace).Get(ctx, try.gone, metav1.GetOptions{}); err == nil {
+				return nil, s.replaced(there).failure
+			}
+		}
+	}
+}
+
+// outcome is how one pod fared: facts or a failure.
+type outcome struct {
+	measured *fact.Measurement
+	failure  *Failure
+	again    bool   // another pod may fare better
+	memory   bool   // with the joined probe in memory
+	image    bool   // with another image that the node holds
+	label    bool   // without an SELinux type
+	gone     string // the pod, which somebody else deleted
+}
+
+// attempt runs one pod. Whatever becomes of it, what it mounted is checked
+// afterwards: if that was replaced, foreign code may have run, which matters
+// more than any other failure, and no answer counts.
+func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
+	if f := s.stopped(); f != nil {
+		return outcome{failure: f}
+	}
+	pod := s.pod(p, s.maps[p.arch])
+	news := s.watch.follow(pod.Name)
+	defer s.watch.forget(pod.Name)
+	var created corev1.Pod
+	// Deleted whatever happens: its facts are safe by then. One that a request
+	// created whose answer was lost is looked for at the end of the run.
+	defer func() { _ = s.removePod(run, &created) }() // tried again at the end of the run
+
+	const doing = "creating the probe's pod"
+	found, err := s.createPod(ctx, pod, &created)
+	if err != nil {
+		if run.Err() != nil {
+			return outcome{failure: interrupted()}
+		}
+		f := s.refused(doing, err)
+		if apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			f = &Failure{Reason: fact.ProbeFailed, Detail: doing + ": namespace " + s.Namespace + " was deleted during the run"}
+		}
+		return outcome{failure: f}
+	}
+	if len(found) > 0 {
+		f := s.changed(doing, found)
+		done := "; the pod was deleted at once; "
+		if err := s.removePod(run, &created); err != nil {
+			done = "; the pod could not be deleted; "
+		}
+		f.Detail += done + consequence(found, created.Spec.NodeName)
+		return outcome{failure: f}
+	}
+	out := s.answer(ctx, run, pod, &created, news)
+	if run.Err() != nil {
+		return outcome{failure: interrupted()}
+	}
+	// The node's time may be over by now.
+	if f := s.intact(run, p.node, s.maps[p.arch]); f != nil && (out.measured != nil || f.Reason == fact.NotOurs) {
+		return outcome{failure: f}
+	}
+	return out
+}
+
+// answer waits for a pod's end and reads what it says.
+func (s *session) answer(ctx, run context.Context, sent, created *corev1.Pod, news *podNews) outcome {
+	created.Status = corev1.PodStatus{} // the server's answer to a create says nothing of a kubelet
+	if out := s.await(ctx, run, created, news); out != nil {
+		return *out
+	}
+	return s.facts(ctx, run, sent, created)
+}
+
+// quotaLag is how often a quota that pods of this run have used is asked again
+// after the last of them has gone.
+const quotaLag = 5
+
+// createPod creates the pod. A quota that is used up by other pods of this run
+// has room again when one of them is gone.
+func (s *session) createPod(ctx context.Context, pod, created *corev1.Pod) ([]difference, error) {
+	for alone := 0; ; {
+		// Whether there are others is asked before and after: they may begin or
+		// end while the server refuses. A quota counts a deletion only some time
+		// after it.
+		others := s.busy() > 1
+		found, err := s.put(ctx, s.pods(), pod, created)
+		if others || s.busy() > 1 {
+			alone = 0
+		} else {
+			alone++
+		}
+		if !quotaUsedUp(err) || alone > 0 && !s.hadOthers() || alone > quotaLag || sleep(ctx, s.timing.retry) != nil {
+			return found, err
+		}
+	}
+}
+
+// await follows a pod, by its UID, until its container has ended. A nil outcome
+// means that it has.
+func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *podNews) *outcome {
+	pod, start := created, time.Now()
+	poll := time.NewTicker(s.timing.poll)
+	defer poll.Stop()
+	var patience <-chan time.Time // runs out for a pod that is stuck
+	for {
+		p := s.progressOf(pod)
+		switch {
+		case p.stage == finished:
+			return nil
+		case p.stage == failed, p.stage == stuck && p.now:
+			return &outcome{failure: p.failure, again: p.again, image: p.image, label: p.label}
+		case p.stage == stuck && patience == nil:
+			grace := s.timing.startGrace
+			if p.failure.Reason == fact.ImagePull {
+				grace = s.timing.imageGrace
+			}
+			patience = time.After(grace)
+		case p.stage == waiting && pod.Status.Phase == corev1.PodRunning:
+			patience = nil
+		}
+
+		select {
+		case <-news.wake:
+			latest, gone := s.watch.latest(news)
+			switch {
+			case latest.UID != created.UID && gone:
+				// Another one, which is gone: nothing about ours.
+			case latest.UID != created.UID:
+				return s.replaced(latest)
+			case gone:
+				return deleted(created)
+			default:
+				pod = latest
+			}
+		case <-patience:
+			if p.stage == stuck {
+				return &outcome{failure: p.failure, again: p.again}
+			}
+			patience = nil
+		case <-poll.C:
+			// The watch is the quick way; this holds without one.
+			fresh, err := s.Client.Core.Pods(s.Namespace).Get(ctx, created.Name, metav1.GetOptions{})
+			switch {
+			case apierrors.IsNotFound(err):
+				return deleted(created)
+			case err == nil && fresh.UID != created.UID:
+				return s.replaced(fresh)
+			case err == nil:
+				pod = fresh
+			}
+			if f := s.lost(ctx, pod.Spec.NodeName); f != nil && s.progressOf(pod).stage != finished {
+				return &outcome{failure: f}
+			}
+			if out := s.blocked(ctx, pod, time.Since(start)); out != nil {
+				return out
+			}
+		case <-ctx.Done():
+			return &outcome{failure: s.late(run, pod, p)}
+		}
+	}
+}
+
+func deleted(pod *corev1.Pod) *outcome {
+	return &outcome{again: true, gone: pod.Name, failure: &Failure{
+		Reason: fact.ProbeFailed, Detail: "somebody else deleted the probe's pod before its answer was read",
+	}}
+}
+
+// replaced is the end of a pod under whose name another one was created.
+func (s *session) replaced(by *corev1.Pod) *outcome {
+	return &outcome{failure: &Failure{
+		Reason: fact.NotOurs,
+		Detail: fmt.Sprintf("somebody deleted the probe's pod %s in namespace %s and created another one under its name, whose answer was refused; %s",
+			by.Name, s.Namespace, foreign(by.Spec.NodeName)),
+		Hint: "find out who may create pods there (the audit log says who did); --probe-namespace with a namespace that nobody else may write to",
+	}}
+}
+
+// look reads a pod whose container has ended, whole, and checks that it is the
+// one that was created and that nothing was changed meanwhile: its image can be,
+// and a debugging container be added, by whoever may patch pods there.
+func (s *session) look(ctx context.Context, sent, created *corev1.Pod) (*corev1.Pod, *outcome) {
+	var pod corev1.Pod
+	var t tree
+	err := s.request(ctx, func() (err error) {
+		t, err = s.Options.read(ctx, s.pods(), created.Name, &pod)
+		return err
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, deleted(created)
+	case err != nil:
+		return nil, &outcome{failure: s.refused("reading the probe's pod", err)}
+	case pod.UID != created.UID:
+		return nil, s.replaced(&pod)
+	}
+	want, err := treeOf(sent)
+	if err != nil {
+		return nil, &outcome{failure: noProbe(err)}
+	}
+	what := ""
+	if found := s.learned.without(compare(s.pods().shape, want, t)); len(found) > 0 {
+		what = found[0].String()
+	} else if status := probeStatus(&pod); status != nil && (status.RestartCount != 0 || status.LastTerminationState.Terminated != nil) {
+		what = "its container was started again, which a pod of the probe never is" // as after a change of its image
+	}
+	if what != "" {
+		return nil, &outcome{failure: &Failure{
+			Reason: fact.NotOurs,
+			Detail: fmt.Sprintf("somebody changed the probe's pod %s while it ran: %s; its answer was refused; %s", pod.Name, what, foreign(pod.Spec.NodeName)),
+			Hint:   "find out who may patch pods in namespace " + s.Namespace + " (the audit log says who did); --probe-namespace with a namespace that nobody else may write to",
+		}}
+	}
+	return &pod, nil
+}
+
+// late is the failure of a node whose time is over.
+func (s *session) late(run context.Context, pod *corev1.Pod, p progress) *Failure {
+	if run.Err() != nil {
+		return interrupted()
+	}
+	ctx, cancel := context.WithTimeout(run, s.timing.request)
+	defer cancel()
+	if f := s.lost(ctx, pod.Spec.NodeName); f != nil {
+		return f
+	}
+	if p.failure != nil {
+		return p.failure
+	}
+	if notStarted(pod) {
+		return s.neverStarted(ctx, pod, p.state)
+	}
+	return &Failure{
+		Reason: fact.Timeout,
+		Detail: fmt.Sprintf("no answer within %s; the pod was %s", s.Timeout, p.state),
+		Hint:   "--probe-timeout gives it more time",
+	}
+}
+
+// lost tells that a node is gone or not Ready; nil if it is, or if that cannot
+// be known.
+func (s *session) lost(ctx context.Context, name string) *Failure {
+	node, err := s.Client.Core.Nodes().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return &Failure{Reason: fact.NotReady, Detail: "the node was deleted during the run"}
+	}
+	if err != nil {
+		return nil
+	}
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
+			return &Failure{
+				Reason: fact.NotReady,
+				Detail: fmt.Sprintf("the node became not Ready during the run (%s, last heard of at %s)",
+					oneLine(c.Reason), c.LastHeartbeatTime.UTC().Format(time.RFC3339)),
+				Hint: "kubectl describe node " + name,
+			}
+		}
+	}
+	return nil
+}
+
+// facts reads the answer of a pod whose container has ended. The pod is looked
+// at before its status and log are read, and once more after the log, which the
+// API server finds by name.
+func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) outcome {
+	pod, out := s.look(ctx, sent, created)
+	if out != nil {
+		return *out
+	}
+	terminated := s.progressOf(pod).terminated
+	if terminated == nil {
+		return outcome{failure: &Failure{
+			Reason: fact.ProbeFailed, Detail: "the pod's status said that the probe had ended, and then that it had not",
+		}}
+	}
+	trailer, err := wire.ParseTrailer([]byte(terminated.Message))
+	if err != nil {
+		f, again, memory := s.exitFailure(pod, terminated)
+		return outcome{failure: f, again: again, memory: memory, label: terminated.Reason == "StartError" && refusesLabel(terminated.Message)}
+	}
+	if !trailer.HasMeasurement() {
+		return outcome{failure: &Failure{
+			Reason: fact.ProbeFailed, Detail: fmt.Sprintf("the probe ended with status %d: %s", terminated.ExitCode, trailer.Error),
+		}}
+	}
+	var frame error // of a log that arrived and is broken
+	for try, wait := 0, s.timing.backoff; ; try, wait = try+1, wait*2 {
+		measured, err := s.decode(ctx, pod.Name, trailer)
+		if err == nil {
+			if trailer.NeedsLog() {
+				if _, out := s.look(ctx, sent, created); out != nil {
+					return *out
+				}
+			}
+			return outcome{measured: measured}
+		}
+		if run.Err() != nil {
+			return outcome{failure: interrupted()}
+		}
+		var unread *unreadLog
+		if errors.As(err, &unread) {
+			if try < 2 && !apierrors.IsForbidden(err) && sleep(ctx, wait) == nil {
+				continue
+			}
+			f := s.refused("reading the probe's log", unread.err)
+			if f.Reason == fact.Unavailable || f.Reason == fact.Timeout || f.Reason == fact.AdmissionDenied {
+				f.Reason = fact.Unavailable
+				f.Hint = "the API server reads logs from the node's kubelet (port 10250): kubectl logs shows whether that works"
+			}
+			return outcome{failure: f}
+		}
+		if errors.Is(err, wire.ErrRunFull) {
+			return outcome{failure: &Failure{
+				Reason: fact.Truncated,
+				Detail: fmt.Sprintf("the nodes of this run have too many facts for one run, which holds %d MiB of them", s.memory>>20),
+				Hint:   "measure the nodes in several runs: kubectl checklist nodes with names or --selector",
+			}}
+		}
+		if frame != nil || sleep(ctx, wait) != nil {
+			return outcome{failure: &Failure{
+				Reason: fact.ProbeFailed, Detail: "the probe's answer is broken: " + oneLine(err.Error()),
+			}}
+		}
+		frame = err
+	}
+}
+
+// unreadLog is an error of fetching, not of what was fetched.
+type unreadLog struct{ err error }
+
+func (e *unreadLog) Error() string { return e.err.Error() }
+func (e *unreadLog) Unwrap() error { return e.err }
+
+// logReader marks errors of the transport, so that they differ from those of
+// the frames.
+type logReader struct {
+	io.Reader
+	err error
+}
+
+func (r *logReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}
+
+// decode reads a probe's answer: from the trailer alone where it is small, else
+// with the log.
+func (s *session) decode(ctx context.Context, pod string, trailer wire.Trailer) (*fact.Measurement, error) {
+	if !trailer.NeedsLog() {
+		return s.budget.Decode(nil, trailer)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timing.request)
+	defer cancel()
+	stream, err := s.Client.Core.Pods(s.Namespace).GetLogs(pod, &corev1.PodLogOptions{
+		Container: containerName, LimitBytes: new(int64(maxLog)),
+	}).Stream(ctx)
+	if err != nil {
+		return nil, &unreadLog{err}
+	}
+	defer stream.Close()
+	log := &logReader{Reader: stream}
+	measured, err := s.budget.Decode(log, trailer)
+	if err != nil && log.err != nil {
+		return nil, &unreadLog{log.err}
+	}
+	return measured, err
+}
+
+// removePod deletes a pod at once, also after the run was stopped.
+func (s *session) removePod(run context.Context, pod *corev1.Pod) error {
+	s.mu.Lock()
+	_, there := s.made[pod.UID]
+	s.mu.Unlock()
+	if !there { // never created, or deleted before
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(run), s.timing.request)
+	defer cancel()
+	err := s.remove(ctx, s.pods(), s.Namespace, pod.Name, pod.UID)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	s.forget(pod.UID)
+	return nil
+}

@@ -1,0 +1,418 @@
+package launch
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
+)
+
+const (
+	containerName = "probe"
+	probeVolume   = "checklist" // the loader and the parts, at loader.Dir
+	workVolume    = "work"      // the joined probe, at loader.OutputDir
+
+	// selinuxType is the type of a container that may read the node's processes
+	// (container-selinux, "super privileged container").
+	selinuxType = "spc_t"
+
+	// nobody is the uid of level proc: no user of the node.
+	nobody = 65534
+
+	// emptyDirRoom is what the emptyDir may hold beyond the probe; kubelet
+	// evicts a pod whose emptyDir is over its limit.
+	emptyDirRoom = 1 << 20
+)
+
+func (o *Options) labels() map[string]string {
+	return map[string]string{
+		LabelName:      ManagedBy,
+		LabelComponent: "probe",
+		LabelManagedBy: ManagedBy,
+		LabelRun:       o.RunID,
+	}
+}
+
+// name is the name of a run's object: "checklist-RUN" and what follows.
+func (o *Options) name(parts ...string) string {
+	return strings.Join(append([]string{"checklist", o.RunID}, parts...), "-")
+}
+
+// namespace is the namespace as a run creates it. Pods with hostPID are
+// refused by Pod Security's baseline already, so all three modes say privileged.
+func (o *Options) namespace() *corev1.Namespace {
+	return &corev1.Namespace{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: o.Namespace,
+			Labels: map[string]string{
+				LabelName:                            ManagedBy,
+				LabelManagedBy:                       ManagedBy,
+				"pod-security.kubernetes.io/enforce": "privileged",
+				"pod-security.kubernetes.io/audit":   "privileged",
+				"pod-security.kubernetes.io/warn":    "privileged",
+				// OpenShift: leave the labels above alone.
+				"security.openshift.io/scc.podSecurityLabelSync": "false",
+			},
+			Annotations: map[string]string{
+				// OpenShift: a project's default selector would keep pods off nodes.
+				"openshift.io/node-selector": "",
+				AnnotationCreatedBy:          o.RunID,
+				AnnotationLastRun:            o.RunID,
+			},
+		},
+	}
+}
+
+// job is the dead man's switch: a Job of no completions is Complete at once,
+// runs no pod, and is deleted when its time to live is over, with all that it
+// owns. Its template is never used but has to be valid, and may be judged by
+// the cluster's policies: it asks for nothing.
+func (o *Options) job(image string, ttl time.Duration) *batchv1.Job {
+	return &batchv1.Job{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
+		ObjectMeta: metav1.ObjectMeta{Name: o.name(), Namespace: o.Namespace, Labels: o.labels()},
+		Spec: batchv1.JobSpec{
+			Completions:             new(int32(0)),
+			BackoffLimit:            new(int32(0)),
+			TTLSecondsAfterFinished: new(seconds(ttl)),
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{LabelName: ManagedBy, LabelRun: o.RunID}},
+				Spec: corev1.PodSpec{
+					RestartPolicy:                corev1.RestartPolicyNever,
+					AutomountServiceAccountToken: new(false),
+					SecurityContext: &corev1.PodSecurityContext{
+						RunAsUser:      new(int64(nobody)),
+						RunAsNonRoot:   new(true),
+						SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+					},
+					Containers: []corev1.Container{{
+						Name: "none", Image: image,
+						SecurityContext: &corev1.SecurityContext{
+							AllowPrivilegeEscalation: new(false),
+							ReadOnlyRootFilesystem:   new(true),
+							Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+						},
+						Resources: resources(),
+					}},
+				},
+			},
+		},
+	}
+}
+
+// configMaps are what an embedded probe of one architecture needs: the loader
+// with the size, and the probe in parts. Each is immutable, so that what runs
+// is what was written.
+func (o *Options) configMaps(arch string, probe []byte, owner *metav1.OwnerReference) ([]*corev1.ConfigMap, error) {
+	start, err := loader.For(arch)
+	if err != nil {
+		return nil, err
+	}
+	size := loader.Size(probe)
+	maps := []*corev1.ConfigMap{o.configMap(o.name(arch, "loader"), owner,
+		loader.Part{Name: loader.Name, Data: start}, size)}
+	for _, part := range loader.Parts(probe, loader.MaxPartSize) {
+		if len(part.Data) > loader.MaxPartSize {
+			return nil, fmt.Errorf("embedded probe for %s: %d bytes, expected at most %d",
+				arch, len(probe), loader.MaxProbe)
+		}
+		maps = append(maps, o.configMap(o.name(arch, strings.ReplaceAll(part.Name, ".", "-")), owner, part))
+	}
+	return maps, nil
+}
+
+func (o *Options) configMap(name string, owner *metav1.OwnerReference, files ...loader.Part) *corev1.ConfigMap {
+	m := &corev1.ConfigMap{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: o.Namespace, Labels: o.labels()},
+		BinaryData: make(map[string][]byte, len(files)),
+		Immutable:  new(true),
+	}
+	if owner != nil {
+		m.OwnerReferences = []metav1.OwnerReference{*owner}
+	}
+	for _, f := range files {
+		m.BinaryData[f.Name] = f.Data
+	}
+	return m
+}
+
+// A podOf says what differs from one probe pod to another.
+type podOf struct {
+	index   int // of the node in the plan
+	attempt int // 0, 1, ...
+	node    string
+	arch    string
+	image   string
+	// digest is the SHA-256 of an embedded probe: the loader runs no other.
+	digest [sha256.Size]byte
+	// memory puts the joined probe into memory instead of onto the node's
+	// disk, whose file system may be mounted noexec.
+	memory bool
+	// unlabelled leaves the SELinux type to the runtime; see blocked.
+	unlabelled bool
+	owner      *metav1.OwnerReference
+}
+
+// pod is the probe's pod on one node. maps are its architecture's ConfigMaps,
+// nil for a pulled image.
+func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
+	name := o.name(fmt.Sprintf("%04d", p.index))
+	if p.attempt > 0 {
+		name += "-" + strconv.Itoa(p.attempt)
+	}
+	labels := o.labels()
+	labels["sidecar.istio.io/inject"] = "false"
+	pod := &corev1.Pod{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: o.Namespace, Labels: labels,
+			Annotations: map[string]string{
+				AnnotationNode:              p.node,
+				"openshift.io/required-scc": "privileged", // the one that admits hostPID with a uid of our choice
+				"linkerd.io/inject":         "disabled",
+			},
+		},
+		Spec: corev1.PodSpec{
+			NodeName:                      p.node,
+			OS:                            &corev1.PodOS{Name: corev1.Linux},
+			HostPID:                       true,
+			RestartPolicy:                 corev1.RestartPolicyNever,
+			ActiveDeadlineSeconds:         new(int64(seconds(o.Timeout))),
+			TerminationGracePeriodSeconds: new(int64(0)),
+			AutomountServiceAccountToken:  new(false),
+			EnableServiceLinks:            new(false),
+			DNSPolicy:                     corev1.DNSDefault,
+			Tolerations:                   []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
+			SecurityContext: &corev1.PodSecurityContext{
+				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+				// container_t may not read other domains' /proc; ignored
+				// where SELinux is off.
+				SELinuxOptions: &corev1.SELinuxOptions{Type: selinuxType},
+			},
+			Containers: []corev1.Container{{
+				Name: containerName, Image: p.image, ImagePullPolicy: corev1.PullIfNotPresent,
+				WorkingDir: "/",
+				// By its UID the probe knows its own container among those it reads.
+				Env: []corev1.EnvVar{{Name: "POD_UID", ValueFrom: &corev1.EnvVarSource{
+					FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.uid"},
+				}}},
+				Args: []string{
+					"--level=" + string(o.Level),
+					"--node=" + p.node,
+					"--pod-uid=$(POD_UID)",
+					"--kinds=" + joinKinds(o.Kinds),
+					"--timeout=" + o.probeTimeout().String(),
+				},
+				SecurityContext: o.securityContext(),
+				Resources:       resources(),
+			}},
+		},
+	}
+	if p.unlabelled {
+		pod.Spec.SecurityContext.SELinuxOptions = nil
+	}
+	if p.owner != nil {
+		pod.OwnerReferences = []metav1.OwnerReference{*p.owner}
+	}
+	if o.PullSecret != "" {
+		pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: o.PullSecret}}
+	}
+	if maps != nil {
+		embed(pod, maps, p.digest, p.memory)
+	}
+	return pod
+}
+
+// embed makes a pod run the loader from its ConfigMaps in an image that the
+// node holds. The digest is part of the command, so that whoever changes
+// ConfigMaps, but not pods, changes nothing of what runs but the loader.
+func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, digest [sha256.Size]byte, memory bool) {
+	var sources []corev1.VolumeProjection
+	size := 0
+	for _, m := range maps {
+		var items []corev1.KeyToPath
+		for key, data := range m.BinaryData {
+			items = append(items, corev1.KeyToPath{Key: key, Path: key})
+			size += len(data)
+		}
+		slices.SortFunc(items, func(a, b corev1.KeyToPath) int { return strings.Compare(a.Key, b.Key) })
+		sources = append(sources, corev1.VolumeProjection{ConfigMap: &corev1.ConfigMapProjection{
+			LocalObjectReference: corev1.LocalObjectReference{Name: m.Name}, Items: items,
+		}})
+	}
+	medium := corev1.StorageMediumDefault
+	if memory {
+		medium = corev1.StorageMediumMemory
+	}
+	pod.Spec.ImagePullSecrets = nil
+	pod.Spec.Volumes = []corev1.Volume{
+		{Name: probeVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+			Sources: sources, DefaultMode: new(int32(0o555)),
+		}}},
+		{Name: workVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
+			Medium: medium, SizeLimit: resource.NewQuantity(roundUp(int64(size)+emptyDirRoom, 1<<20), resource.BinarySI),
+		}}},
+	}
+	container := &pod.Spec.Containers[0]
+	container.ImagePullPolicy = corev1.PullNever
+	container.Command = loader.Command(digest)
+	container.VolumeMounts = []corev1.VolumeMount{
+		{Name: probeVolume, MountPath: loader.Dir, ReadOnly: true},
+		{Name: workVolume, MountPath: loader.OutputDir},
+	}
+}
+
+// securityContext is the container's. Level full runs as root because a
+// runtime gives added capabilities to no other user.
+func (o *Options) securityContext() *corev1.SecurityContext {
+	sc := &corev1.SecurityContext{
+		Privileged:               new(false),
+		AllowPrivilegeEscalation: new(false),
+		ReadOnlyRootFilesystem:   new(true),
+		RunAsUser:                new(int64(nobody)),
+		RunAsGroup:               new(int64(nobody)),
+		RunAsNonRoot:             new(true),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+	if o.Level == fact.LevelFull {
+		sc.RunAsUser, sc.RunAsGroup, sc.RunAsNonRoot = new(int64(0)), new(int64(0)), new(false)
+		// SYS_PTRACE: /proc/PID/{root,exe,fd} of others. DAC_READ_SEARCH:
+		// files and directories of mode 0600 and 0700.
+		sc.Capabilities.Add = []corev1.Capability{"DAC_READ_SEARCH", "SYS_PTRACE"}
+		// A runtime's default profile denies ptrace (read) of unconfined peers.
+		sc.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
+	}
+	return sc
+}
+
+// resources are small, so that full nodes admit the pod; the probe's budget is
+// 32 MiB and half a second of CPU.
+func resources() corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("10m"),
+			corev1.ResourceMemory: resource.MustParse("32Mi"),
+		},
+		Limits: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("500m"),
+			corev1.ResourceMemory: resource.MustParse("64Mi"),
+		},
+	}
+}
+
+// probeTimeout is when the probe answers with what it has: three quarters of
+// the node's time, the rest being for the start and the way back, and no more
+// than the probe accepts.
+func (o *Options) probeTimeout() time.Duration {
+	return min((o.Timeout * 3 / 4).Round(100*time.Millisecond), maxProbeTimeout)
+}
+
+// maxProbeTimeout is the probe's own limit (package probe).
+const maxProbeTimeout = time.Hour
+
+// Objects gives everything that a run with this plan creates, in a fixed order;
+// nothing if the plan has no targets. A ConfigMap's bytes are left out and named
+// in AnnotationOmitted; what is known only when a run happens is replaced by a
+// word: the run id unless given, the owner's uid, and the image of a node that
+// was not asked (Resolve).
+func Objects(opts Options, plan Plan) ([]Document, error) {
+	setDefault(&opts.RunID, "run")
+	opts, err := opts.complete()
+	if err != nil || len(plan.Targets) == 0 {
+		return nil, err
+	}
+	objects := []Document{{"Created only if it is absent, and removed only if a run created it and nothing else is in it.", opts.ownedNamespace()}}
+	job := opts.job(plan.jobImage(), opts.ttl())
+	job.UID = "set-at-creation"
+	owner := ownerOf(job)
+	job.UID = ""
+	objects = append(objects, Document{"Runs nothing. It owns what follows, so that the cluster removes all of it if the run is killed.", job})
+
+	maps := make(map[string][]*corev1.ConfigMap)
+	digests := make(map[string][sha256.Size]byte)
+	for _, arch := range plan.Archs {
+		probe, err := opts.Embedded(arch)
+		if err != nil {
+			return nil, err
+		}
+		if maps[arch], err = opts.configMaps(arch, probe, owner); err != nil {
+			return nil, err
+		}
+		digests[arch] = sha256.Sum256(probe)
+		for _, m := range maps[arch] {
+			objects = append(objects, Document{"", withoutBytes(m)})
+		}
+	}
+	for i, t := range plan.Targets {
+		objects = append(objects, Document{"", opts.pod(podOf{
+			index: i, node: t.Node, arch: t.Arch, image: plan.image(t, 0), digest: digests[t.Arch], owner: owner,
+		}, maps[t.Arch])})
+	}
+	return objects, nil
+}
+
+// heldImage stands for the image of a node that was not asked.
+const heldImage = "an-image-the-node-holds"
+
+// image is the image of a target's pod.
+func (p *Plan) image(t Target, attempt int) string {
+	switch {
+	case !p.Embedded:
+		return p.Image
+	case len(t.Images) > 0:
+		return t.Images[min(attempt, len(t.Images)-1)]
+	case len(t.Smallest) > 0:
+		return t.Smallest[0]
+	}
+	return heldImage
+}
+
+// jobImage is what the Job's template names; it is never run.
+func (p *Plan) jobImage() string {
+	if len(p.Targets) == 0 {
+		return heldImage
+	}
+	return p.image(p.Targets[0], 0)
+}
+
+// withoutBytes is a ConfigMap for people to read.
+func withoutBytes(m *corev1.ConfigMap) *corev1.ConfigMap {
+	m = m.DeepCopy()
+	var omitted []string
+	for key, data := range m.BinaryData {
+		omitted = append(omitted, fmt.Sprintf("%s: %d bytes, sha256 %x", key, len(data), sha256.Sum256(data)))
+	}
+	slices.Sort(omitted)
+	m.BinaryData = nil
+	m.Annotations = map[string]string{AnnotationOmitted: strings.Join(omitted, "; ")}
+	return m
+}
+
+func ownerOf(job *batchv1.Job) *metav1.OwnerReference {
+	return &metav1.OwnerReference{APIVersion: "batch/v1", Kind: "Job", Name: job.Name, UID: job.UID}
+}
+
+func joinKinds(kinds []fact.Kind) string {
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		words[i] = string(k)
+	}
+	return strings.Join(words, ",")
+}
+
+// seconds rounds up to whole seconds.
+func seconds(d time.Duration) int32 { return int32((d + time.Second - 1) / time.Second) }
+
+func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }

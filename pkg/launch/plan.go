@@ -1,0 +1,125 @@
+package launch
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
+)
+
+// A Plan says on which nodes a run puts its probe.
+type Plan struct {
+	// Targets are sorted by name.
+	Targets []Target
+	// Embedded tells that nothing is pulled; Archs are then the architectures
+	// whose probe has to be brought, sorted. Otherwise Image is what is pulled.
+	Embedded bool
+	Image    string
+	Archs    []string
+
+	// pauses are the names that any node has for its pause image, those that
+	// most nodes use first.
+	pauses []string
+}
+
+// A Target is one node to measure.
+type Target struct {
+	Node string
+	Arch string
+	// Images are the images that an embedded probe's pod may run, best first:
+	// pause by the names that this node and others have for it. Smallest are
+	// tried last. Both are empty until the node was asked (Resolve).
+	Images   []string
+	Smallest []string
+}
+
+func (t *Target) resolved() bool { return len(t.Images) > 0 || len(t.Smallest) > 0 }
+
+// NewPlan chooses the nodes to measure, and gives the gaps of those that are
+// not: NotReady, Windows, virtual nodes, an architecture without an embedded
+// probe, and all of them at level api.
+func NewPlan(opts Options, nodes []fact.Node) (Plan, []fact.Gap, error) {
+	opts, err := opts.complete()
+	if err != nil {
+		return Plan{}, nil, err
+	}
+	plan, gaps := opts.plan(nodes)
+	return plan, gaps, nil
+}
+
+func (o *Options) plan(nodes []fact.Node) (Plan, []fact.Gap) {
+	plan := Plan{Embedded: o.embedded()}
+	if !plan.Embedded {
+		plan.Image = o.Image
+	}
+	nodes = slices.Clone(nodes)
+	slices.SortFunc(nodes, func(a, b fact.Node) int { return cmp.Compare(a.Name, b.Name) })
+	nodes = slices.CompactFunc(nodes, func(a, b fact.Node) bool { return a.Name == b.Name })
+
+	var gaps []fact.Gap
+	for i := range nodes {
+		if skip := o.skip(&nodes[i]); skip != nil {
+			gaps = append(gaps, o.gaps(nodes[i].Name, skip)...)
+			continue
+		}
+		plan.Targets = append(plan.Targets, Target{Node: nodes[i].Name, Arch: nodes[i].Arch})
+		if plan.Embedded && !slices.Contains(plan.Archs, nodes[i].Arch) {
+			plan.Archs = append(plan.Archs, nodes[i].Arch)
+		}
+	}
+	slices.Sort(plan.Archs)
+	return plan, gaps
+}
+
+// skip says why a node is not even tried; nil if it is.
+func (o *Options) skip(node *fact.Node) *Failure {
+	switch {
+	case o.Level == fact.LevelAPI:
+		return &Failure{
+			Reason: fact.NotRequested, Detail: "probe level api puts no probe on a node",
+			Hint: "--probe-level=proc or full measures nodes",
+		}
+	case node.OS == "windows":
+		return &Failure{
+			Reason: fact.Unsupported, Detail: "the node runs Windows; the probe reads Linux",
+		}
+	case virtualNode(node.Labels) != "":
+		return &Failure{
+			Reason: fact.Unsupported,
+			Detail: "virtual node (label " + virtualNode(node.Labels) + "): there is no host that a pod could look at",
+		}
+	case !node.Ready:
+		return &Failure{
+			Reason: fact.NotReady, Detail: "the node's condition Ready is not True: its kubelet would not start a pod",
+			Hint: "kubectl describe node " + node.Name,
+		}
+	case o.embedded():
+		if _, err := loader.For(node.Arch); err != nil {
+			return &Failure{
+				Reason: fact.Unsupported, Detail: err.Error(),
+				Hint: "--probe-image with an image for this architecture",
+			}
+		}
+	}
+	return nil
+}
+
+// virtualNode names the label, as KEY=VALUE, by which a node is known to be no
+// machine of its own; "" if there is none.
+func virtualNode(labels map[string]string) string {
+	for _, l := range []struct{ key, value string }{
+		{"type", "virtual-kubelet"},                          // virtual-kubelet's own, AKS virtual nodes, ACI
+		{"eks.amazonaws.com/compute-type", "fargate"},        // EKS
+		{"liqo.io/type", "virtual-node"},                     // Liqo
+		{"virtual-kubelet.io/provider", ""},                  // Admiralty and others: any value
+		{"node.kubernetes.io/instance-type", "eklet"},        // TKE
+		{"kubernetes.azure.com/managed-by", "aci-connector"}, // AKS, older
+	} {
+		value, ok := labels[l.key]
+		if ok && (l.value == "" || value == l.value) {
+			return l.key + "=" + value
+		}
+	}
+	return ""
+}

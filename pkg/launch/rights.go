@@ -1,0 +1,238 @@
+package launch
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// A right is one verb on one resource.
+type right struct {
+	where where
+	group string
+	// resource is what RBAC calls it: "pods/log". With a leading slash it is a
+	// path of the server, which no group and no namespace has.
+	resource, verb string
+	// named means: only the object with the name of the probe's namespace.
+	named bool
+	// when are the runs that use the right; must, those that Preflight stops if
+	// it is missing. In others a run does without it, and knows less or removes less.
+	when, must when
+	without    string // what happens without it, for docs/rights.md
+}
+
+// where is how far a right reaches.
+type where int
+
+const (
+	everywhere   where = iota // the whole cluster
+	inNamespace               // the probe's namespace
+	inKubeSystem              // namespace kube-system
+)
+
+// when is a set of kinds of runs.
+type when int
+
+const (
+	reads  when = 1 << iota // every run
+	probes                  // runs that put a probe on nodes
+	embeds                  // those of them that bring the embedded probe
+	makes                   // those of them whose namespace is created and removed by runs
+)
+
+// when says what kind of run the options make. creates says that the namespace
+// is absent, so that the run creates it.
+func (o *Options) when(creates bool) when {
+	w := reads
+	if o.Level == fact.LevelAPI {
+		return w
+	}
+	w |= probes
+	if o.embedded() {
+		w |= embeds
+	}
+	if creates {
+		w |= makes
+	}
+	return w
+}
+
+// rights lists what a run asks of the API, reading included. It is the one table
+// that Preflight checks, Grants prints and docs/rights.md explains. Tests record
+// the requests of runs and find each of them here, and nothing else: here, in
+// pkg/cli, and on the real cluster in hack/e2e.
+func rights() []right {
+	stops := "the probe is not run"
+	return []right{
+		{where: everywhere, resource: "/version", verb: "get", when: reads, without: "the version of the API server is unknown"},
+		{where: everywhere, resource: "nodes", verb: "get", when: reads, must: embeds, without: "nodes cannot be named; the embedded probe is not run"},
+		{where: everywhere, resource: "nodes", verb: "list", when: reads, without: "nodes are unknown, and none is measured unless it is named"},
+		{where: everywhere, resource: "pods", verb: "list", when: reads, without: "pods are unknown, unless the run is narrowed to a namespace"},
+		{where: everywhere, resource: "persistentvolumes", verb: "list", when: reads, without: "paths of a node behind claims are unknown"},
+		{where: everywhere, group: "apps", resource: "replicasets", verb: "list", when: reads, without: "some Deployments are reported as their ReplicaSets"},
+		{where: everywhere, group: "batch", resource: "jobs", verb: "list", when: reads, without: "CronJobs are reported as their Jobs"},
+		{where: everywhere, group: "node.k8s.io", resource: "runtimeclasses", verb: "list", when: reads, without: "sandboxed runtimes are not recognized"},
+		{where: everywhere, resource: "secrets", verb: "list", when: reads, without: "the question about secrets is never answered with yes"},
+		{where: inKubeSystem, group: "coordination.k8s.io", resource: "leases", verb: "list", when: reads, without: "the number of API servers is unknown"},
+
+		{where: everywhere, group: "authorization.k8s.io", resource: "selfsubjectaccessreviews", verb: "create", when: probes, without: "a missing right is noticed later"},
+		{where: everywhere, resource: "namespaces", verb: "get", named: true, when: probes, without: "the probe's namespace has to exist"},
+		{where: everywhere, resource: "namespaces", verb: "create", when: makes, must: makes, without: "the probe's namespace has to exist"},
+		{where: everywhere, resource: "namespaces", verb: "patch", named: true, when: makes, without: "two runs at once may leave an empty namespace"},
+		{where: everywhere, resource: "namespaces", verb: "delete", named: true, when: makes, must: makes, without: "the probe's namespace has to exist"},
+		{where: inNamespace, group: "batch", resource: "jobs", verb: "create", when: probes, must: probes, without: stops},
+		{where: inNamespace, group: "batch", resource: "jobs", verb: "list", when: probes, without: "a job whose creation was not confirmed stays for some minutes, and a namespace that a run created stays"},
+		{where: inNamespace, group: "batch", resource: "jobs", verb: "patch", when: probes, without: "after a crash of a long run its objects stay longer"},
+		{where: inNamespace, group: "batch", resource: "jobs", verb: "delete", when: probes, must: probes, without: stops},
+		{where: inNamespace, resource: "configmaps", verb: "create", when: embeds, must: embeds, without: "the embedded probe is not run"},
+		{where: inNamespace, resource: "configmaps", verb: "list", when: probes, must: embeds, without: "the embedded probe is not run; after a crash of another run its objects stay some minutes"},
+		{where: inNamespace, resource: "configmaps", verb: "delete", when: embeds, must: embeds, without: "the embedded probe is not run"},
+		{where: inNamespace, resource: "pods", verb: "create", when: probes, must: probes, without: stops},
+		{where: inNamespace, resource: "pods", verb: "get", when: probes, must: probes, without: stops},
+		{where: inNamespace, resource: "pods", verb: "list", when: probes, must: probes, without: stops},
+		{where: inNamespace, resource: "pods", verb: "watch", when: probes, must: probes, without: stops},
+		{where: inNamespace, resource: "pods", verb: "delete", when: probes, must: probes, without: stops},
+		{where: inNamespace, resource: "pods/log", verb: "get", when: probes, must: probes, without: stops},
+		{where: inNamespace, resource: "events", verb: "list", when: probes, without: "why a pod does not start is unknown"},
+		{where: inNamespace, resource: "services", verb: "list", when: makes, without: "a service of somebody else does not keep the namespace"},
+		{where: inNamespace, resource: "persistentvolumeclaims", verb: "list", when: makes, without: "a claim of somebody else does not keep the namespace"},
+		{where: inNamespace, resource: "secrets", verb: "list", when: makes, without: "a Secret of somebody else does not keep the namespace"},
+	}
+}
+
+func (r *right) String() string {
+	resource := r.resource
+	if r.group != "" {
+		resource += "." + r.group
+	}
+	return r.verb + " " + resource
+}
+
+// A Document is one object as manifests print it.
+type Document struct {
+	// Comment is what a reader has to know of the object, in lines; "" for none.
+	Comment string
+	Object  runtime.Object
+}
+
+// Names of the roles that Grants gives.
+const (
+	roleRead    = "kubectl-checklist-read"
+	roleSecrets = "kubectl-checklist-secret-names"
+	roleProbe   = "kubectl-checklist-probe"
+)
+
+// Grants gives what an administrator applies before somebody runs the plugin
+// with these options: the probe's namespace, and roles with every right that
+// such a run uses and no other. Each role is bound to the subjects, if there are
+// any. At level api the rights are those of reading alone.
+//
+// creates is for runs that create the namespace and remove it. Their rights in
+// it have to hold before it exists, so they are granted in every namespace.
+func Grants(opts Options, to []rbacv1.Subject, creates bool) ([]Document, error) {
+	opts, err := opts.complete()
+	if err != nil {
+		return nil, err
+	}
+	state := opts.when(creates)
+	var docs []Document
+	role := func(comment, name, namespace string, of func(*right) bool) {
+		var rules []rbacv1.PolicyRule
+		for _, r := range rights() {
+			if r.when&state != 0 && of(&r) {
+				rules = opts.addRule(rules, &r)
+			}
+		}
+		docs = append(docs, Document{comment, roleOf(name, namespace, rules)})
+		if len(to) > 0 {
+			docs = append(docs, Document{"", bindingOf(name, namespace, to)})
+		}
+	}
+	if state&probes != 0 && !creates {
+		docs = append(docs, Document{"Runs use this namespace and do not remove it. It admits pods with hostPID.", opts.ownedNamespace()})
+	}
+	role("Reading, for every run. What is left out of this becomes unknown in reports.", roleRead, "",
+		func(r *right) bool { return r.where == everywhere && r.when&reads != 0 && r.resource != "secrets" })
+	role("The names of Secrets. RBAC cannot grant names alone: this right lets its holder read the values\n"+
+		"of all Secrets. The plugin asks for metadata only. Without this role the question about secrets\n"+
+		"is never answered with yes.", roleSecrets, "",
+		func(r *right) bool { return r.where == everywhere && r.resource == "secrets" })
+	role("How many API servers there are, by their leases.", roleRead, metav1.NamespaceSystem,
+		func(r *right) bool { return r.where == inKubeSystem })
+	if state&probes == 0 {
+		return docs, nil
+	}
+	const power = "Anyone with these rights can run any pod there, and so become root on every node: grant them\n" +
+		"only to people who may administer the nodes."
+	if creates {
+		role("The probe, where runs create the namespace and remove it: rights in a namespace that does not\n"+
+			"exist yet have to hold in all namespaces.\n"+power, roleProbe, "",
+			func(r *right) bool { return r.when&reads == 0 })
+		return docs, nil
+	}
+	role("The probe: what it needs outside of its namespace.", roleProbe, "",
+		func(r *right) bool { return r.where == everywhere && r.when&reads == 0 })
+	role("The probe: what it needs in its namespace.\n"+power, roleProbe, opts.Namespace,
+		func(r *right) bool { return r.where == inNamespace })
+	return docs, nil
+}
+
+// addRule adds a right to rules, to the last one where that speaks of the same.
+func (o *Options) addRule(rules []rbacv1.PolicyRule, r *right) []rbacv1.PolicyRule {
+	if strings.HasPrefix(r.resource, "/") {
+		return append(rules, rbacv1.PolicyRule{NonResourceURLs: []string{r.resource}, Verbs: []string{r.verb}})
+	}
+	rule := rbacv1.PolicyRule{APIGroups: []string{r.group}, Resources: []string{r.resource}, Verbs: []string{r.verb}}
+	if r.named {
+		rule.ResourceNames = []string{o.Namespace}
+	}
+	for i := range rules {
+		same := slices.Equal(rules[i].APIGroups, rule.APIGroups) && slices.Equal(rules[i].Resources, rule.Resources) &&
+			slices.Equal(rules[i].ResourceNames, rule.ResourceNames)
+		if same {
+			rules[i].Verbs = append(rules[i].Verbs, r.verb)
+			return rules
+		}
+	}
+	return append(rules, rule)
+}
+
+func grantMeta(name, namespace string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{LabelName: ManagedBy}}
+}
+
+// roleOf is a ClusterRole where namespace is "".
+func roleOf(name, namespace string, rules []rbacv1.PolicyRule) runtime.Object {
+	kind := metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"}
+	if namespace != "" {
+		return &rbacv1.Role{TypeMeta: kind, ObjectMeta: grantMeta(name, namespace), Rules: rules}
+	}
+	kind.Kind = "ClusterRole"
+	return &rbacv1.ClusterRole{TypeMeta: kind, ObjectMeta: grantMeta(name, ""), Rules: rules}
+}
+
+// bindingOf binds what roleOf gives.
+func bindingOf(name, namespace string, to []rbacv1.Subject) runtime.Object {
+	kind := metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"}
+	role := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name}
+	if namespace != "" {
+		return &rbacv1.RoleBinding{TypeMeta: kind, ObjectMeta: grantMeta(name, namespace), Subjects: to, RoleRef: role}
+	}
+	kind.Kind, role.Kind = "ClusterRoleBinding", "ClusterRole"
+	return &rbacv1.ClusterRoleBinding{TypeMeta: kind, ObjectMeta: grantMeta(name, ""), Subjects: to, RoleRef: role}
+}
+
+// ownedNamespace is the namespace as somebody applies it by hand. They own it: no
+// run may delete it, so it does not carry what says that a run created it.
+func (o *Options) ownedNamespace() *corev1.Namespace {
+	namespace := o.namespace()
+	delete(namespace.Annotations, AnnotationCreatedBy)
+	delete(namespace.Annotations, AnnotationLastRun)
+	return namespace
+}

@@ -1,0 +1,104 @@
+//go:build linux && (amd64 || arm64)
+
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
+)
+
+// prepare comes before anything is read, and before the lock.
+func prepare() error {
+	if err := dropEnvironment(); err != nil {
+		return err
+	}
+	return confine()
+}
+
+// dropEnvironment starts the probe again if it has an environment, for Go reads
+// some of it before main, and nothing in a program can overrule that: a
+// //go:debug directive changes defaults only, and debug.SetTraceback never says
+// less than GOTRACEBACK. The loader of an embedded probe gives it none; a pulled
+// image gets what the image, the pod and its runtime say. What Go 1.26 makes of
+// it, tried on this probe:
+//
+//   - GODEBUG=asyncpreemptoff=1: a goroutine that never yields stops the watchdog
+//     too, and the probe does not end.
+//   - GODEBUG=gctrace=1, inittrace=1, schedtrace=1: lines on standard error, and
+//     so among the frames in the container's log, until the lock closes it.
+//   - GOTRACEBACK=crash: a longer traceback, which the lock gives no way out, and
+//     SIGABRT for a core dump, which confine takes away.
+//   - GOMAXPROCS=512: 14 MiB for processors that run then gives up.
+//   - GOGC, GOMEMLIMIT: nothing; run sets both itself.
+//
+// None of it is read by the probe itself. The first of the two processes does
+// nothing but this; the plugin compares env and envFrom of the pod with what it
+// sent all the same.
+func dropEnvironment() error {
+	if len(os.Environ()) == 0 {
+		return nil
+	}
+	err := unix.Exec("/proc/self/exe", os.Args, nil)
+	return fmt.Errorf("starting again without an environment: %w", err)
+}
+
+// confine gives up two things that a filter of system calls cannot take: a core
+// dump, which would put what was read onto the node's disk, and a termination
+// log beyond what the kubelet reads of it.
+//
+// Core dumps (core(5)): RLIMIT_CORE 0 forbids the file, but a core_pattern that
+// begins with a pipe ignores it; PR_SET_DUMPABLE 0 forbids both. As long as it is
+// set, only root may trace this process or look at its memory. The process's
+// own files in /proc then belong to root: those that it reads of itself (status,
+// task, fd) it may read as any user, for the kernel asks for more only where
+// somebody else's are read (fs/proc: proc_fd_permission, ptrace_may_access).
+//
+// Termination log: the file behind it is the node's, and its size is bounded by
+// nobody else. RLIMIT_FSIZE makes the kernel cut a write at wire.MaxTrailer
+// bytes and refuse the next with EFBIG, wherever the descriptor stands; standard
+// output is a pipe in a container, and not counted. (So by hand, not into a
+// file: checklist-probe | cat > log.) SIGXFSZ, which comes with EFBIG, is one
+// of those that Go takes no notice of (os/signal). Neither limit can be raised
+// again: the hard ones are set, no capability that may raise them is there
+// (CAP_SYS_RESOURCE), and the lock refuses prlimit64 and prctl.
+func confine() error {
+	for _, limit := range []struct {
+		name     string
+		resource int
+		value    uint64
+	}{
+		{"RLIMIT_CORE", unix.RLIMIT_CORE, 0},
+		{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, wire.MaxTrailer},
+	} {
+		if err := unix.Setrlimit(limit.resource, &unix.Rlimit{Cur: limit.value, Max: limit.value}); err != nil {
+			return fmt.Errorf("setrlimit(%s): %w", limit.name, err)
+		}
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("prctl(PR_SET_DUMPABLE): %w", err)
+	}
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err != nil {
+		return fmt.Errorf("prctl(PR_GET_DUMPABLE): %w", err)
+	}
+	if dumpable != 0 {
+		return errors.New("prctl(PR_SET_DUMPABLE): it had no effect")
+	}
+	return nil
+}
+
+// name is what ps and the kernel's log call the process: 15 bytes are the most.
+var name = []byte("checklist-probe\x00")
+
+// The loader executes the probe through a descriptor, and the kernel would name
+// it after that, "3" (or "exe": dropEnvironment). Functions of this name run on the process's first thread
+// (runtime.LockOSThread), whose name is the process's.
+func init() {
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
+}

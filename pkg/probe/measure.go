@@ -1,0 +1,101 @@
+//go:build linux && (amd64 || arm64)
+
+package probe
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
+)
+
+// margin is what is left of the time for writing the answer, once collecting
+// has to end.
+func margin(timeout time.Duration) time.Duration { return min(timeout/4, 5*time.Second) }
+
+// grace is what a collector that heeds its context needs to hand over.
+const grace = 200 * time.Millisecond
+
+// measure collects until it is done or the time is over, and returns what there
+// is. A collector that panics is one that failed: its facts so far count, what
+// it had not finished becomes a gap, and the panic's text stays here, for it may
+// hold what was being read.
+func measure(c collector, limit time.Duration) (m *fact.Measurement, status int, text string) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	done := make(chan string, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				done <- describe(v)
+				return
+			}
+			done <- ""
+		}()
+		c.Run(ctx)
+	}()
+	status = wire.ExitComplete
+	select {
+	case text = <-done:
+	case <-ctx.Done():
+		status = wire.ExitPartial
+		select {
+		case text = <-done:
+		case <-time.After(grace):
+		}
+	}
+	if text != "" {
+		status = wire.ExitFailed
+	}
+	m, snapshotErr := snapshot(c)
+	if snapshotErr != "" {
+		return nil, wire.ExitFailed, snapshotErr
+	}
+	if text != "" {
+		for i := range m.Gaps {
+			if m.Gaps[i].Reason == fact.Timeout {
+				m.Gaps[i].Reason, m.Gaps[i].Detail = fact.ProbeFailed, text
+			}
+		}
+	}
+	return m, status, text
+}
+
+func snapshot(c collector) (m *fact.Measurement, text string) {
+	defer func() {
+		if v := recover(); v != nil {
+			text = describe(v)
+		}
+	}()
+	return c.Snapshot(), ""
+}
+
+// describe says where the code panicked and with what type of value, and
+// nothing of the value. Call it from the deferred function itself.
+func describe(v any) string { return "the probe panicked: " + crash.Describe(v) }
+
+// watch ends the process when the time is over, whatever its threads are doing.
+// The timer is started before the lock: it makes the runtime open what the lock
+// has to allow.
+func watch(out *output, timeout time.Duration) (stop func() bool) {
+	timer := time.AfterFunc(timeout, func() {
+		written := make(chan struct{})
+		go func() {
+			text := fmt.Sprintf("nothing could be written within %s: a file system or the log does not answer", timeout)
+			if out.fail(wire.ExitFailed, text) == wire.ExitFailed {
+				close(written)
+			} // else the trailer is on its way: leave it the grace
+		}()
+		select {
+		case <-written:
+		case <-time.After(grace):
+		}
+		unix.Exit(wire.ExitFailed)
+	})
+	return timer.Stop
+}
