@@ -26,24 +26,27 @@ type Store struct {
 	Held map[SecretKey]*fact.StoredSecret
 
 	// compared counts the listed Secrets that can show whose file it is, matched
-	// those of them that it holds at the listed revision. Both are 0 for a node
-	// whose word does not count.
-	compared, matched int
-	by                string // what was compared: "revision" or, for old facts, "name"
+	// those of them that it holds at the listed revision, later those that it holds
+	// at a revision newer than the whole list. All are 0 for a node whose word does
+	// not count.
+	compared, matched, later int
+	by                       string // what was compared: "revision" or, for old facts, "name"
 }
 
 // Answers reports whether the file answers for all Secrets that it holds.
-func (s *Store) Answers() bool {
-	return s.DB.Complete && s.DB.Prefix != "" && len(s.DB.Secrets) == s.DB.Total
-}
+func (s *Store) Answers() bool { return s.Whole() && s.DB.Prefix != "" }
 
 // Stores are the etcd files of a set, the best first in each list.
 type Stores struct {
 	// Ours are this cluster's: files of witnesses that hold what the API server
 	// lists. A snapshot that was given is the only one.
 	Ours []Store
-	// Others are files of witnesses that are something else's: Calico's, an
-	// application's, a virtual cluster's. Nothing is judged by them.
+	// Unclear are files of witnesses that may be this cluster's: too few of the
+	// listed Secrets match, or too little was read. They give no yes, and plaintext
+	// at a listed revision counts in them too.
+	Unclear []Store
+	// Others are files of witnesses that were read whole and are something else's:
+	// Calico's, an application's, a virtual cluster's. Nothing is judged by them.
 	Others []Store
 	// Untrusted are files of nodes whose word does not count.
 	Untrusted []Store
@@ -97,11 +100,20 @@ func (v *View) sortStores() *Stores {
 				out.Untrusted = append(out.Untrusted, s)
 			case s.DB.Prefix != "" && (!v.SecretsListed || out.ours(&s)):
 				out.Ours = append(out.Ours, s)
+			case out.unclear(&s):
+				out.Unclear = append(out.Unclear, s)
 			default:
 				out.Others = append(out.Others, s)
 			}
 		}
 	}
+	out.Unclear = slices.DeleteFunc(out.Unclear, func(s Store) bool {
+		foreign := out.contradicts(&s)
+		if foreign {
+			out.Others = append(out.Others, s)
+		}
+		return foreign
+	})
 	best := func(a, b Store) int {
 		return cmp.Or(
 			trueFirst(a.Answers(), b.Answers()),
@@ -111,7 +123,7 @@ func (v *View) sortStores() *Stores {
 			cmp.Compare(a.Source, b.Source),
 		)
 	}
-	for _, list := range [][]Store{out.Ours, out.Others, out.Untrusted} {
+	for _, list := range [][]Store{out.Ours, out.Unclear, out.Others, out.Untrusted} {
 		slices.SortStableFunc(list, best)
 	}
 	return out
@@ -131,13 +143,14 @@ func newStore(db *fact.EtcdDB, node *fact.Node) Store {
 // compare counts what shows whose file it is. A listed Secret shows nothing if
 // it is newer than the file, or if the file holds a revision that is newer than
 // the whole list: it was written after one was read and before the other. Of a
-// file that was not read whole, what is missing shows nothing either.
+// file that was not read whole, what is missing shows nothing either, nor does
+// an older revision: the listed one may follow in what was not read.
 func (o *Stores) compare(s *Store) {
 	s.by = "revision"
 	if o.Newest == 0 {
 		s.by = "name"
 	}
-	whole := s.Answers()
+	whole := s.Whole()
 	for key, revision := range o.Listed {
 		held := s.Held[key]
 		switch {
@@ -147,15 +160,24 @@ func (o *Stores) compare(s *Store) {
 			if held != nil {
 				s.matched++
 			}
-		case revision == 0 || revision > s.DB.Revision, held != nil && held.Revision > o.Newest:
-		default:
+		case revision == 0 || revision > s.DB.Revision:
+		case held != nil && held.Revision > o.Newest:
+			s.later++
+		case held != nil && held.Revision == revision:
 			s.compared++
-			if held != nil && held.Revision == revision {
-				s.matched++
-			}
+			s.matched++
+		case whole:
+			s.compared++
 		}
 	}
 }
+
+// Compared counts the listed Secrets that can show whose file it is, and those
+// of them that match.
+func (s *Store) Compared() (compared, matched int) { return s.compared, s.matched }
+
+// Whole reports whether all Secrets of the file are in the facts.
+func (s *Store) Whole() bool { return s.DB.Complete && len(s.DB.Secrets) == s.DB.Total }
 
 // ours reports whether a file is the API server's: it holds at least 9 of 10 of
 // the listed Secrets at the revisions that the API server lists. Names alone can
@@ -168,10 +190,49 @@ func (o *Stores) ours(s *Store) bool {
 	return s.compared > 0 && 10*s.matched >= 9*s.compared
 }
 
+// unclear reports whether a file that does not count as the API server's may be
+// its all the same. Something else's is known by what it does not hold, so that
+// it has to be read whole; without a key prefix it holds no Secret at all. One
+// match by revision is no chance; names say something only if most are there.
+func (o *Stores) unclear(s *Store) bool {
+	switch {
+	case !s.Whole():
+		return true
+	case s.DB.Prefix == "":
+		return false
+	case len(o.Listed) == 0:
+		return true
+	case o.Newest == 0:
+		return 2*s.matched >= s.compared
+	}
+	return s.matched > 0 || s.compared == 0 && s.later > 0
+}
+
+// contradicts reports whether a file that was read whole, and of which no listed
+// Secret matches, cannot be of the same store as one that is this cluster's: it
+// holds a Secret at a revision that the other has passed without writing it.
+func (o *Stores) contradicts(s *Store) bool {
+	if !s.Whole() || s.matched > 0 {
+		return false
+	}
+	for i := range o.Ours {
+		own := &o.Ours[i]
+		if !own.Answers() {
+			continue
+		}
+		for key, held := range s.Held {
+			if h := own.Held[key]; h != nil && h.Revision < held.Revision && held.Revision <= own.DB.Revision {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Describe says what the comparison with the API server's list gave.
 func (s *Store) Describe() string {
 	if s.DB.Prefix == "" {
-		return "no key PREFIX/namespaces/default, so that no Secret can be told from other keys"
+		return "no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets"
 	}
 	if s.compared == 0 {
 		return "no listed Secret to compare it with"

@@ -19,6 +19,7 @@ type View struct {
 
 	index   *index
 	nodes   map[string]*fact.Node
+	named   map[string]bool        // the nodes that the user named: ControlPlaneNodes
 	running map[fact.Kind]*running // by kind, filled when first asked for
 	// notRunning counts the pods that have not started or have ended for good.
 	notRunning int
@@ -35,6 +36,10 @@ func NewView(set *fact.Set) *View {
 	own.Nodes = slices.Clone(set.Nodes)
 	own.Cluster.Provider = Provider(&own)
 	v.Managed = Managed(&own)
+	v.named = make(map[string]bool, len(own.ControlPlaneNodes))
+	for _, name := range own.ControlPlaneNodes {
+		v.named[name] = true
+	}
 	v.index = newIndex(&own)
 	for i := range own.Nodes {
 		node := &own.Nodes[i]
@@ -119,7 +124,7 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 		if n := refused[kind]; n > 0 {
 			gaps = append(gaps, fact.NodeGap{
 				What: kind, Reason: fact.Refused,
-				Detail: fmt.Sprintf("%d statements of its answer are about something else than this node and its containers", n),
+				Detail: Count(n, "statement") + " of its answer: about something else than this node and its containers",
 			})
 		}
 	}

@@ -25,8 +25,7 @@ func (v *View) ServerWitness(node *fact.Node) bool {
 }
 
 func (v *View) witness(node *fact.Node, roles ...string) bool {
-	named := slices.Contains(v.ControlPlaneNodes, node.Name)
-	return !v.Managed && (named || node.Listed && fact.HasRole(node.Labels, roles...))
+	return !v.Managed && (v.named[node.Name] || node.Listed && fact.HasRole(node.Labels, roles...))
 }
 
 // witnessOf is StorageWitness or ServerWitness, by the kind of facts.

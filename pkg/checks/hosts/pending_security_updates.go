@@ -94,10 +94,10 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 
 	var parts []string
 	if len(pending) > 0 {
-		parts = append(parts, fmt.Sprintf("%s pending: %s", countOf(len(pending), "security update"), checks.JoinWords(pending, namesMessage)))
+		parts = append(parts, fmt.Sprintf("%s pending: %s", checks.Count(len(pending), "security update"), checks.JoinWords(pending, namesMessage)))
 	}
 	if len(held) > 0 {
-		parts = append(parts, fmt.Sprintf("%s held back: %s", countOf(len(held), "security update"), checks.JoinWords(held, namesMessage)))
+		parts = append(parts, fmt.Sprintf("%s held back: %s", checks.Count(len(held), "security update"), checks.JoinWords(held, namesMessage)))
 	}
 	switch {
 	case len(parts) > 0:
@@ -141,11 +141,4 @@ func indexAge(v *checks.View, node *fact.Node, state *fact.PackageState) age {
 		return age{text: "of unknown age"}
 	}
 	return age{true, now.Sub(then.Time), verb + " " + then.UTC().Format(time.RFC3339)}
-}
-
-func countOf(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

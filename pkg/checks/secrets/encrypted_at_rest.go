@@ -43,8 +43,9 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 	if v.Snapshot != nil {
 		whole = fact.Subject{Kind: "File", Name: v.Snapshot.Path}
 	}
+	findings := append(unclearStores(v, stores), untrustedStores(v, stores)...)
 	if len(stores.Ours) == 0 {
-		return noStore(v, stores)
+		return append(findings, noStore(stores)...)
 	}
 	unknown := func(reason fact.Reason, message, source, value string) api.Finding {
 		return api.Finding{
@@ -52,12 +53,11 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 			Message: message, Evidence: []api.Evidence{{Source: source, Value: value}},
 		}
 	}
-	var findings []api.Finding
 	for i := range stores.Ours {
 		switch s := &stores.Ours[i]; {
 		case s.DB.Prefix == "":
 			findings = append(findings, unknown(fact.NotPresent,
-				"the API server's key prefix is not known, so that no Secret can be told from other keys", s.Source, "no key PREFIX/namespaces/default"))
+				"the API server's key prefix is not known, so that nothing shows which keys are Secrets", s.Source, "no key PREFIX/namespaces/default"))
 		case len(s.DB.Secrets) < s.DB.Total:
 			findings = append(findings, unknown(fact.Truncated,
 				"not every Secret of this etcd is in the facts", s.Source, fmt.Sprintf("%d of %d Secrets", len(s.DB.Secrets), s.DB.Total)))
@@ -131,13 +131,7 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey) ap
 		s := &stores.Ours[i]
 		newestStore = max(newestStore, s.DB.Revision)
 		if secret := s.Held[key]; secret != nil && s.DB.Prefix != "" {
-			if secret.LastSeen != "" && revision > 0 && secret.Revision == revision {
-				// The file was not read to its end, so that a newer revision may
-				// follow; but the API server lists this one.
-				known := *secret
-				known.Class, secret = secret.LastSeen, &known
-			}
-			all = append(all, held{secret, s})
+			all = append(all, held{atListed(secret, revision), s})
 			newest = max(newest, secret.Revision)
 		}
 	}
@@ -158,8 +152,8 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey) ap
 		at := fmt.Sprintf("%s key %s/secrets/%s/%s", best.Source, best.DB.Prefix, key.Namespace, key.Name)
 		switch {
 		case revision > newestStore:
-			f.Reason, f.Message = fact.Changing, "written after etcd was read"
-			f.Evidence = []api.Evidence{{Source: at, Value: fmt.Sprintf("listed at revision %d, etcd was read at %d", revision, newestStore)}}
+			f.Reason, f.Message = fact.Changing, "its listed revision is newer than what was read of etcd: written after that, or the file lags behind"
+			f.Evidence = []api.Evidence{{Source: at, Value: fmt.Sprintf("listed at revision %d, the newest in the file is %d", revision, newestStore)}}
 		case len(all) > 0:
 			f.Reason, f.Message = fact.Changing, "etcd holds only an older revision of it than the API server lists"
 			f.Evidence = []api.Evidence{{Source: at, Value: fmt.Sprintf("listed at revision %d, found %d", revision, newest)}}
@@ -231,11 +225,11 @@ func evidenceOf(h held) api.Evidence {
 // file), and what is stored at the very revision that the API server lists.
 func verdictOf(f *api.Finding, h held, revision int64) {
 	secret := h.secret
-	certain := h.store.Answers() || revision > 0 && secret.Revision == revision
+	sure := h.store.Answers() || certain(secret, revision)
 	switch {
 	case secret.Class.Plaintext():
 		f.Verdict, f.Message = api.Fail, "stored in etcd as plaintext"
-	case secret.Class.Encrypted() && certain:
+	case secret.Class.Encrypted() && sure:
 		f.Verdict, f.Message = api.Pass, "stored in etcd encrypted ("+string(secret.Class)+")"
 	case secret.Class.Encrypted():
 		f.Reason, f.Message = fact.Truncated, "a revision of it is encrypted, but etcd's file was not read to its end"
@@ -248,21 +242,87 @@ func verdictOf(f *api.Finding, h held, revision int64) {
 	}
 }
 
-// noStore is for facts without an etcd of this cluster. What was found and does
-// not count is named: files of witnesses that are not the API server's, and
-// plaintext on nodes whose word does not count.
-func noStore(v *checks.View, stores *checks.Stores) []api.Finding {
+// noStore is for facts without an etcd of this cluster: files of witnesses that
+// are not the API server's are named.
+func noStore(stores *checks.Stores) []api.Finding {
+	if len(stores.Others) == 0 {
+		return nil
+	}
+	f := api.Finding{
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
+		Message: "no etcd that was read holds the Secrets that the API server lists, at their revisions: it is not the API server's, or the key prefix is wrong",
+	}
+	for i := range stores.Others {
+		f.Evidence = append(f.Evidence, api.Evidence{Source: stores.Others[i].Source, Value: stores.Others[i].Describe()})
+	}
+	return []api.Finding{f}
+}
+
+// unclearStores are findings about files of which it is not certain that they
+// are the API server's. One that is might hold what no other holds, so that each
+// keeps the answer from yes; and what a listed revision looks like is certain in
+// any file: two stores do not write one Secret at one revision by chance.
+func unclearStores(v *checks.View, stores *checks.Stores) []api.Finding {
 	var findings []api.Finding
-	if len(stores.Others) > 0 {
+	for i := range stores.Unclear {
+		s := &stores.Unclear[i]
 		f := api.Finding{
-			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
-			Message: "no etcd that was read holds the Secrets that the API server lists, at their revisions: it is not the API server's, or the key prefix is wrong",
+			Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: fact.Subject{Kind: "Cluster"},
+			Message:  "an etcd of the control plane holds only some of the Secrets that the API server lists, at their revisions: it may be the API server's",
+			Evidence: []api.Evidence{{Source: s.Source, Value: s.Describe()}},
 		}
-		for i := range stores.Others {
-			f.Evidence = append(f.Evidence, api.Evidence{Source: stores.Others[i].Source, Value: stores.Others[i].Describe()})
+		switch compared, matched := s.Compared(); {
+		case !s.Whole():
+			f.Reason = fact.Truncated
+			f.Message = "an etcd of the control plane was not read whole, and what was read does not show whether it is the API server's"
+		case compared == 0:
+			f.Message = "nothing shows whether an etcd of the control plane is the API server's: what it holds is newer than the list of Secrets"
+		case matched == 0:
+			f.Message = "nothing shows whether an etcd of the control plane is the API server's"
 		}
 		findings = append(findings, f)
+		for j := range s.DB.Secrets {
+			secret := &s.DB.Secrets[j]
+			key := checks.SecretKey{Namespace: secret.Namespace, Name: secret.Name}
+			if !certain(secret, stores.Listed[key]) {
+				continue
+			}
+			h := held{atListed(secret, stores.Listed[key]), s}
+			if !h.secret.Class.Plaintext() {
+				continue
+			}
+			f := api.Finding{
+				Basis: api.Measured, Subject: fact.Subject{Kind: "Secret", Namespace: key.Namespace, Name: key.Name},
+				Evidence: []api.Evidence{evidenceOf(h)},
+			}
+			verdictOf(&f, h, stores.Listed[key])
+			findings = append(findings, f)
+		}
 	}
+	return findings
+}
+
+// certain reports whether a file holds a Secret at the very revision that the
+// API server lists; 0 is none.
+func certain(secret *fact.StoredSecret, listed int64) bool {
+	return listed > 0 && secret.Revision == listed
+}
+
+// atListed is a Secret as it is stored at the revision that the API server
+// lists. The file was perhaps not read to its end, so that a newer revision may
+// follow what was seen last; but the API server lists this one.
+func atListed(secret *fact.StoredSecret, listed int64) *fact.StoredSecret {
+	if secret.LastSeen == "" || !certain(secret, listed) {
+		return secret
+	}
+	known := *secret
+	known.Class = secret.LastSeen
+	return &known
+}
+
+// untrustedStores are findings about plaintext on nodes whose word does not count.
+func untrustedStores(v *checks.View, stores *checks.Stores) []api.Finding {
+	var findings []api.Finding
 	for i := range stores.Untrusted {
 		if f, ok := untrustedPlaintext(v, stores, &stores.Untrusted[i]); ok {
 			findings = append(findings, f)
@@ -273,6 +333,8 @@ func noStore(v *checks.View, stores *checks.Stores) []api.Finding {
 
 // untrustedPlaintext is a finding about a node, not about a Secret: nothing shows
 // that its etcd is the cluster's. But if it is, Secrets are in plaintext there.
+// Names alone can be a virtual cluster's: where the cluster's own etcd was read,
+// only what lies at a listed revision is shown.
 func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) (api.Finding, bool) {
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Node", Name: s.Node.Name},
@@ -280,15 +342,17 @@ func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) 
 	plain := 0
 	for i := range s.DB.Secrets {
 		secret := &s.DB.Secrets[i]
-		_, isListed := stores.Listed[checks.SecretKey{Namespace: secret.Namespace, Name: secret.Name}]
-		if !secret.Class.Plaintext() || v.SecretsListed && !isListed {
+		revision, isListed := stores.Listed[checks.SecretKey{Namespace: secret.Namespace, Name: secret.Name}]
+		switch {
+		case !atListed(secret, revision).Class.Plaintext(), v.SecretsListed && !isListed,
+			len(stores.Ours) > 0 && !certain(secret, revision):
 			continue
 		}
 		if plain++; plain <= checks.MaxEvidence {
 			f.Evidence = append(f.Evidence, evidenceOf(held{secret, s}))
 		}
 	}
-	f.Message = fmt.Sprintf("an etcd on this node holds %d Secrets of the cluster's names in plaintext, but nothing shows that the node is of the control plane", plain)
+	f.Message = fmt.Sprintf("an etcd on this node holds %s of the cluster's names in plaintext, but nothing shows that the node is of the control plane", checks.Count(plain, "Secret"))
 	if !v.Managed {
 		f.Remediation = "If this node runs the cluster's etcd: --control-plane-node " + s.Node.Name + "."
 	}

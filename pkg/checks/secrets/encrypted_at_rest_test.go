@@ -116,7 +116,11 @@ func TestEncryptedAtRest(t *testing.T) {
 		pass  = "stored in etcd encrypted (aescbc)"
 		fail  = "stored in etcd as plaintext"
 		clear = " = identity (protobuf)]"
-		aes   = " = aescbc " + aescbc + "]"
+		some  = "unknown Changing Cluster: an etcd of the control plane holds only some of the Secrets that the API server lists, " +
+			"at their revisions: it may be the API server's"
+		notWhole = "unknown Truncated Cluster: an etcd of the control plane was not read whole, and what was read does not show " +
+			"whether it is the API server's"
+		aes = " = aescbc " + aescbc + "]"
 	)
 	foreign := func(db fact.EtcdDB) fact.EtcdDB { db.Path = "/calico"; return db }
 	for name, tc := range map[string]struct {
@@ -153,12 +157,72 @@ func TestEncryptedAtRest(t *testing.T) {
 				"unknown NotPresent shop/j: listed by the API server, but not found in etcd [node/cp1 j = no such key]",
 			},
 		},
-		"eight of nine are not": {
+		"eight of nine are not, and it may be the API server's": {
 			live(list("a@1", "b@2", "c@3", "d@4", "e@5", "f@6", "g@7", "h@8", "i@9"), etcd(
 				encrypted("a", 1), encrypted("b", 2), encrypted("c", 3), encrypted("d", 4), encrypted("e", 5),
 				encrypted("f", 6), encrypted("g", 7), encrypted("h", 8))),
+			[]string{some + " [node/cp1 = 8 of 9 listed Secrets, compared by revision]"},
+		},
+		"plaintext at a listed revision fails in it all the same": {
+			live(list("a@1", "b@2", "c@3"), etcd(plaintext("a", 1), encrypted("b", 2), plaintext("d", 4))),
+			[]string{
+				some + " [node/cp1 = 2 of 3 listed Secrets, compared by revision]",
+				"fail shop/a: " + fail + " [node/cp1 a rev 1" + clear,
+			},
+		},
+		"and beside another member that has it encrypted": {
+			live(list("a@1", "b@2", "c@3"), etcd(encrypted("a", 1), encrypted("b", 2), encrypted("c", 3)), etcd(plaintext("a", 1), encrypted("b", 2))),
+			[]string{
+				some + " [node/cp2 = 2 of 3 listed Secrets, compared by revision]",
+				"fail shop/a: " + fail + " [node/cp2 a rev 1" + clear,
+				"pass shop/a: " + pass + " [node/cp1 a rev 1" + aes,
+				"pass shop/b: " + pass + " [node/cp1 b rev 2" + aes, "pass shop/c: " + pass + " [node/cp1 c rev 3" + aes,
+			},
+		},
+		"what a file that was not read to its end saw last at the listed revision is plaintext": {
+			live(list("a@1", "b@2"), partly(lastSeen(plaintext("a", 1)))),
+			[]string{
+				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 1 Secrets before the end]",
+				"fail shop/a: " + fail + " [node/cp1 a rev 1" + clear,
+				"unknown NotPresent shop/b: listed by the API server, but not found in etcd [node/cp1 b = no such key]",
+			},
+		},
+		"a file that was not read to its end and shows nothing may be the API server's": {
+			live(list("a@7"), etcd(encrypted("a", 7)), partly(encrypted("a", 3))),
+			[]string{notWhole + " [node/cp2 = no listed Secret to compare it with]", "pass shop/a: " + pass + " [node/cp1 a rev 7" + aes},
+		},
+		"so may one without a prefix": {
+			live(list("a@7"), etcd(encrypted("a", 7)), fact.EtcdDB{Path: dbPath}),
+			[]string{
+				notWhole + " [node/cp2 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]",
+				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
+			},
+		},
+		"one that holds Secrets where none is listed may be, too": {
+			live(list(), etcd(encrypted("a", 7))),
+			[]string{"unknown Changing Cluster: nothing shows whether an etcd of the control plane is the API server's: " +
+				"what it holds is newer than the list of Secrets [node/cp1 = no listed Secret to compare it with]"},
+		},
+		"one whose Secrets another member has passed is something else's": {
+			live(list("a@7"), etcd(encrypted("a", 7)), etcd(plaintext("a", 900))),
+			[]string{"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes},
+		},
+		"one whose Secrets no other member has reached may be the API server's": {
+			live(list("a@7"), etcd(encrypted("a", 7)), etcd(plaintext("a", 1001))),
+			[]string{
+				"unknown Changing Cluster: nothing shows whether an etcd of the control plane is the API server's: " +
+					"what it holds is newer than the list of Secrets [node/cp2 = no listed Secret to compare it with]",
+				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
+			},
+		},
+		"by names alone most have to be there": {
+			live(list("a", "b", "c", "d"), etcd(plaintext("a", 1), encrypted("b", 2))),
+			[]string{some + " [node/cp1 = 2 of 4 listed Secrets, compared by name]"},
+		},
+		"fewer are something else's": {
+			live(list("a", "b", "c"), etcd(plaintext("a", 1))),
 			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
-				"it is not the API server's, or the key prefix is wrong [node/cp1 = 8 of 9 listed Secrets, compared by revision]"},
+				"it is not the API server's, or the key prefix is wrong [node/cp1 = 1 of 3 listed Secrets, compared by name]"},
 		},
 		"a Secret that was written between the list and the file shows nothing": {
 			live(list("a@7", "b@8"), etcd(encrypted("a", 7), encrypted("b", 12))),
@@ -168,25 +232,25 @@ func TestEncryptedAtRest(t *testing.T) {
 			live(list("a@7", "b@1001"), etcd(encrypted("a", 7))),
 			[]string{
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
-				"unknown Changing shop/b: written after etcd was read [node/cp1 b = listed at revision 1001, etcd was read at 1000]",
+				"unknown Changing shop/b: its listed revision is newer than what was read of etcd: written after that, or the file lags behind [node/cp1 b = listed at revision 1001, the newest in the file is 1000]",
 			},
 		},
-		"a file all of whose revisions are newer than the list is nobody's": {
+		"nothing shows whose a file is all of whose revisions are newer than the list": {
 			live(list("a@7", "b@8"), etcd(encrypted("a", 70), encrypted("b", 80))),
-			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
-				"it is not the API server's, or the key prefix is wrong [node/cp1 = no listed Secret to compare it with]"},
+			[]string{"unknown Changing Cluster: nothing shows whether an etcd of the control plane is the API server's: " +
+				"what it holds is newer than the list of Secrets [node/cp1 = no listed Secret to compare it with]"},
 		},
 		"an unknown prefix is unknown": {
 			live(list("a@7"), fact.EtcdDB{Path: dbPath, Complete: true}),
 			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong " +
-				"[node/cp1 = no key PREFIX/namespaces/default, so that no Secret can be told from other keys]"},
+				"[node/cp1 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]"},
 		},
 		"nor is one of which the prefix is not known, where nothing was listed": {
 			live(nil, fact.EtcdDB{Path: dbPath, Complete: true}),
 			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong " +
-				"[node/cp1 = no key PREFIX/namespaces/default, so that no Secret can be told from other keys]"},
+				"[node/cp1 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]"},
 		},
 		"an etcd for events alone does not answer": {
 			live(list("a@7"), etcd(), etcd(encrypted("a", 7))),
@@ -245,13 +309,21 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 
 		// Whose word counts.
-		"a worker's etcd counts for nothing where a witness has one": {
+		"a worker's plaintext at a listed revision is shown where a witness has none, and is the node's": {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 7)), etcd(encrypted("a", 7))), 0),
+			[]string{
+				"unknown NotPresent cp1: an etcd on this node holds 1 Secret of the cluster's names in plaintext, " +
+					"but nothing shows that the node is of the control plane [node/cp1 a rev 7" + clear,
+				"pass shop/a: " + pass + " [node/cp2 a rev 7" + aes,
+			},
+		},
+		"at another revision it can be a virtual cluster's, and counts for nothing": {
+			unlabelled(live(list("a@7"), etcd(plaintext("a", 8)), etcd(encrypted("a", 7))), 0),
 			[]string{"pass shop/a: " + pass + " [node/cp2 a rev 7" + aes},
 		},
 		"and nothing is known where none has: plaintext is shown, and is the node's": {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 7))), 0),
-			[]string{"unknown NotPresent cp1: an etcd on this node holds 1 Secrets of the cluster's names in plaintext, " +
+			[]string{"unknown NotPresent cp1: an etcd on this node holds 1 Secret of the cluster's names in plaintext, " +
 				"but nothing shows that the node is of the control plane [node/cp1 a rev 7" + clear},
 		},
 		"what a worker claims encrypted is worth no word": {

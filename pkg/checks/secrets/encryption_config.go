@@ -34,11 +34,12 @@ var EncryptionConfig = checks.Check{
 func judgeEncryptionConfig(v *checks.View) []api.Finding {
 	var findings []api.Finding
 	writers := map[string][]api.Evidence{} // what writes: who says so
-	servers := 0
+	servers, measured := 0, 0
 	for _, node := range v.Witnesses(fact.EncryptionConfig) {
 		if node.Measured == nil {
-			continue
+			continue // a gap says so
 		}
+		measured++
 		if len(node.Measured.APIServers) > 0 {
 			servers++ // a node has one; a second process is its successor
 		}
@@ -50,15 +51,8 @@ func judgeEncryptionConfig(v *checks.View) []api.Finding {
 			}
 		}
 	}
-	if leases := v.Cluster.APIServers; leases != nil && servers > 0 && servers < *leases {
-		findings = append(findings, api.Finding{
-			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
-			Message: "not every API server was read: each writes in its own way",
-			Evidence: []api.Evidence{{
-				Source: "leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver",
-				Value:  fmt.Sprintf("%d API servers, %d of them read", *leases, servers),
-			}},
-		})
+	if servers > 0 {
+		findings = append(findings, unreadServers(v, servers, measured)...)
 	}
 	if len(writers) > 1 {
 		names := make([]string, 0, len(writers))
@@ -78,6 +72,28 @@ func judgeEncryptionConfig(v *checks.View) []api.Finding {
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// unreadServers is a finding if there have to be more API servers than were
+// read. Their leases count them. Where these could not be read (an API server
+// that answers holds one, so that none is no count either), each node that can
+// run one is taken to do so.
+func unreadServers(v *checks.View, servers, measured int) []api.Finding {
+	var evidence api.Evidence
+	switch leases := v.Cluster.APIServers; {
+	case leases != nil && *leases > 0 && servers < *leases:
+		evidence.Source = "leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver"
+		evidence.Value = fmt.Sprintf("%d API servers, %d of them read", *leases, servers)
+	case (leases == nil || *leases == 0) && servers < measured:
+		evidence.Source = "nodes of the control plane that were measured"
+		evidence.Value = fmt.Sprintf("%d nodes, an API server was read on %d; how many there are was not read", measured, servers)
+	default:
+		return nil
+	}
+	return []api.Finding{{
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
+		Message: "not every API server was read: each writes in its own way", Evidence: []api.Evidence{evidence},
+	}}
 }
 
 // judgeServer judges one API server. Writer names how it writes Secrets, "" if
