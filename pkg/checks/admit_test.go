@@ -16,7 +16,7 @@ import (
 func TestAdmit(t *testing.T) {
 	other := strings.Repeat("c", 64)
 	refused := func(kind fact.Kind, n string) fact.NodeGap {
-		return fact.NodeGap{What: kind, Reason: fact.Refused, Detail: n + " of its answer: about something else than this node and its containers"}
+		return fact.NodeGap{What: kind, Reason: fact.Refused, Detail: n + " statements of its answer: about something else than this node and its containers"}
 	}
 	type gaps = []fact.NodeGap
 	for name, tc := range map[string]struct {

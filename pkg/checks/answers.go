@@ -14,7 +14,8 @@ import (
 //
 //   - no, if one of its findings of at least medium severity fails;
 //   - else unknown, if one of its checks is missing in this version, did not run,
-//     has an unknown finding or a gap, if nothing was in its scope, or if the run
+//     has an unknown finding or a gap, if one that measures has only read what a
+//     running container declares, if nothing was in its scope, or if the run
 //     looked at a part of the cluster only;
 //   - else yes.
 //
@@ -22,10 +23,10 @@ import (
 // not be answered do not count; and a yes needs a finding that was measured: a
 // declaration alone never makes one. Workloads is the same rule without platform
 // subjects. Gaps are among the findings, as unknown ones (see Run).
-func (v *View) answers(plan *Plan, findings []api.Finding) []api.Answer {
-	byCheck := map[string][]*api.Finding{}
-	for i := range findings {
-		byCheck[findings[i].Check] = append(byCheck[findings[i].Check], &findings[i])
+func (v *View) answers(plan *Plan, findings []*judged) []api.Answer {
+	byCheck := map[string][]*judged{}
+	for _, f := range findings {
+		byCheck[f.Check] = append(byCheck[f.Check], f)
 	}
 	var out []api.Answer
 	for _, info := range Questions() {
@@ -36,7 +37,7 @@ func (v *View) answers(plan *Plan, findings []api.Finding) []api.Answer {
 	return out
 }
 
-func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*api.Finding) api.Answer {
+func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judged) api.Answer {
 	answer := api.Answer{Question: info.Question, Number: info.Number, Text: info.Text}
 	whole := newTally(v)
 	var all, workloads worst
@@ -92,27 +93,28 @@ type tally struct {
 	measures bool
 	// subjects are true where something was measured; declared are those of
 	// checks that only read declarations.
-	subjects, declared map[string]bool
+	subjects, declared map[fact.SubjectKey]bool
 	notRunning         bool // whether pods that do not run matter here
 	all, workloads     verdicts
 }
 
 // verdicts is what decides an answer, of all subjects or of the workloads.
 type verdicts struct {
-	failed   bool
-	open     []*api.Finding // without a verdict
-	seen     map[string]bool
-	measured bool
-	silent   string // a check that measures and found nothing to judge
+	failed     bool
+	open       []*judged // without a verdict
+	unmeasured []*judged // passes of checks that measure, of what runs and was not measured
+	seen       map[string]bool
+	measured   bool
+	silent     string // a check that measures and found nothing to judge
 }
 
 func newTally(v *View) *tally {
-	return &tally{view: v, failing: map[api.Severity]int{}, subjects: map[string]bool{}, declared: map[string]bool{}}
+	return &tally{view: v, failing: map[api.Severity]int{}, subjects: map[fact.SubjectKey]bool{}, declared: map[fact.SubjectKey]bool{}}
 }
 
 // addPart adds the findings of a part's checks. Missing names those that this
 // version does not have, idle those that did not run.
-func (t *tally) addPart(plan *Plan, part Part, byCheck map[string][]*api.Finding) (missing, idle string) {
+func (t *tally) addPart(plan *Plan, part Part, byCheck map[string][]*judged) (missing, idle string) {
 	var lacks, left []string
 	for _, id := range part.Checks {
 		i := slices.IndexFunc(plan.Checks, func(c Check) bool { return c.ID == id })
@@ -136,13 +138,13 @@ func (t *tally) addPart(plan *Plan, part Part, byCheck map[string][]*api.Finding
 
 func slug(id string) string { return Check{ID: id}.Slug() }
 
-func (t *tally) addCheck(c *Check, findings []*api.Finding) {
+func (t *tally) addCheck(c *Check, findings []*judged) {
 	t.measures = t.measures || c.Measures()
 	t.notRunning = t.notRunning || c.Measures() && c.Scope == ScopeWorkload
 	inAll, inWorkloads := 0, 0
 	for _, f := range findings {
 		t.findings++
-		key := f.Subject.Key()
+		key := f.Subject.Identity()
 		measured := f.Basis == api.Measured && f.Verdict != api.VerdictUnknown
 		if c.Measures() && !t.view.Idle(f.Subject) {
 			t.subjects[key] = t.subjects[key] || measured
@@ -154,11 +156,16 @@ func (t *tally) addCheck(c *Check, findings []*api.Finding) {
 		if f.Open() {
 			t.unknowns++
 		}
-		inAll++
-		t.all.add(f, measured)
+		onlyDeclared := c.Measures() && f.Verdict == api.Pass && f.Basis == api.Declared && !f.idle
+		if !f.idle {
+			inAll++
+		}
+		t.all.add(f, measured, onlyDeclared)
 		if !f.Subject.Platform {
-			inWorkloads++
-			t.workloads.add(f, measured)
+			if !f.idle {
+				inWorkloads++
+			}
+			t.workloads.add(f, measured, onlyDeclared)
 		}
 	}
 	if c.Measures() {
@@ -201,7 +208,7 @@ func (t *tally) coverage() api.Coverage {
 	return c
 }
 
-func (v *verdicts) add(f *api.Finding, measured bool) {
+func (v *verdicts) add(f *judged, measured, onlyDeclared bool) {
 	if v.seen == nil {
 		v.seen = map[string]bool{}
 	}
@@ -210,6 +217,9 @@ func (v *verdicts) add(f *api.Finding, measured bool) {
 	v.measured = v.measured || measured
 	if f.Open() {
 		v.open = append(v.open, f)
+	}
+	if onlyDeclared {
+		v.unmeasured = append(v.unmeasured, f)
 	}
 }
 
@@ -227,6 +237,8 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 		return api.No, ""
 	case len(v.open) > 0:
 		return api.Unknown, because(v.open)
+	case len(v.unmeasured) > 0:
+		return api.Unknown, string(fact.NotPresent) + ": declared but not measured: " + subjectWords(v.unmeasured[0].Subject) + more(v.unmeasured)
 	case missing != "":
 		return api.Unknown, missing
 	case idle != "":
@@ -243,12 +255,10 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 }
 
 // because says in a few words what is unknown: the first, and how many more.
-func because(open []*api.Finding) string {
+func because(open []*judged) string {
 	// A gap says more than its consequences do.
 	first := open[0]
-	subjects := map[string]bool{}
 	for _, f := range open {
-		subjects[f.Subject.Key()] = true
 		if f.FromGap && !first.FromGap {
 			first = f
 		}
@@ -262,10 +272,19 @@ func because(open []*api.Finding) string {
 		}
 		text = fmt.Sprintf("%s: %s", first.Reason, words)
 	}
-	if more := len(subjects) - 1; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+	return text + more(open)
+}
+
+// more says how many subjects there are beside one: " and 3 more".
+func more(findings []*judged) string {
+	subjects := map[fact.SubjectKey]bool{}
+	for _, f := range findings {
+		subjects[f.Subject.Identity()] = true
 	}
-	return text
+	if len(subjects) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", len(subjects)-1)
 }
 
 // subjectWords names a subject in a few words: "node w17", "deployment shop/web app".

@@ -36,6 +36,11 @@ func TestAnswers(t *testing.T) {
 		}
 		return f
 	}
+	declaredOnly := func(name string) api.Finding {
+		f := f("a", api.Pass, api.High, subject(name))
+		f.Basis = api.Declared
+		return f
+	}
 	passA := f("a", api.Pass, api.High, subject("a"))
 	passB := f("b", api.Pass, api.High, subject("a"))
 
@@ -126,6 +131,22 @@ func TestAnswers(t *testing.T) {
 			api.Answer{
 				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 1), Reason: "not run: two",
 				Parts: parts{oneYes, part(two, api.Unknown, api.Unknown, cover(0, 0), 0, "NotRequested: did not run: b")},
+			},
+		},
+		"of a check that measures, a running container's declaration is no measurement: unknown": {
+			plan(one),
+			[]api.Finding{passA, declaredOnly("b"), declaredOnly("c")},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 3), Reason: "NotPresent: declared but not measured: deployment shop/b and 1 more",
+				Parts: parts{part(one, api.Unknown, api.Unknown, cover(1, 3), 0, "NotPresent: declared but not measured: deployment shop/b and 1 more")},
+			},
+		},
+		"what a platform's container only declares leaves the workloads' answer alone": {
+			plan(one),
+			[]api.Finding{passA, func() api.Finding { f := declaredOnly("b"); f.Subject = platform; return f }()},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Yes, Coverage: cover(1, 2), Reason: "NotPresent: declared but not measured: daemonset kube-system/cni",
+				Parts: parts{part(one, api.Unknown, api.Yes, cover(1, 2), 0, "NotPresent: declared but not measured: daemonset kube-system/cni")},
 			},
 		},
 		"an optional part without its database does not block": {
@@ -250,7 +271,7 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.want.Question, tc.want.Number, tc.want.Text = api.Privileged, number, text
-			if diff := cmp.Diff([]api.Answer{tc.want}, NewView(&fact.Set{}).answers(&tc.plan, tc.findings)); diff != "" {
+			if diff := cmp.Diff([]api.Answer{tc.want}, NewView(&fact.Set{}).answers(&tc.plan, judgedOf(tc.findings))); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 		})

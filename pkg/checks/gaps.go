@@ -236,30 +236,18 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 	for i, kind := range fact.Kinds() {
 		rank[kind] = i
 	}
-	type keyed struct {
-		fact.Gap
-		key string
-	}
-	sorted := make([]keyed, len(kept))
-	for i := range kept {
-		sorted[i] = keyed{kept[i], kept[i].Subject.Key()}
-	}
-	slices.SortFunc(sorted, func(a, b keyed) int {
+	slices.SortFunc(kept, func(a, b fact.Gap) int {
 		return cmp.Or(
 			cmp.Compare(rank[a.What], rank[b.What]),
-			cmp.Compare(a.key, b.key),
+			a.Subject.Compare(&b.Subject),
 			cmp.Compare(a.Reason, b.Reason),
 			cmp.Compare(a.Detail, b.Detail),
 			cmp.Compare(a.Hint, b.Hint),
 		)
 	})
-	sorted = slices.CompactFunc(sorted, func(a, b keyed) bool {
-		return a.What == b.What && a.key == b.key && a.Reason == b.Reason && a.Detail == b.Detail
+	kept = slices.CompactFunc(kept, func(a, b fact.Gap) bool {
+		return a.What == b.What && a.Subject.Identity() == b.Subject.Identity() && a.Reason == b.Reason && a.Detail == b.Detail
 	})
-	kept = kept[:0]
-	for i := range sorted {
-		kept = append(kept, sorted[i].Gap)
-	}
 	if len(kept) == 0 {
 		return nil
 	}

@@ -46,20 +46,32 @@ func Run(plan Plan, set *fact.Set) Result {
 			affected[id] = append(affected[id], &gaps[i])
 		}
 	}
-	var findings []api.Finding
-	for _, check := range plan.Checks {
-		raw := slices.Clone(check.Judge(v))
-		for _, gap := range affected[check.ID] {
-			raw = append(raw, unknownFrom(*gap))
+	var all []*judged
+	for i := range plan.Checks {
+		check := &plan.Checks[i]
+		raw := check.Judge(v)
+		gaps := affected[check.ID]
+		// One allocation for all of them, and from here on pointers: findings are large.
+		of := make([]judged, len(raw)+len(gaps))
+		pointers := make([]*judged, len(of))
+		for j := range of {
+			if j < len(raw) {
+				of[j].Finding = raw[j]
+			} else {
+				of[j].Finding = unknownFrom(gaps[j-len(raw)])
+			}
+			v.complete(&of[j], check)
+			pointers[j] = &of[j]
 		}
-		for i := range raw {
-			v.complete(&raw[i], check)
-		}
-		findings = append(findings, Merge(raw)...)
+		all = append(all, merge(pointers)...)
 	}
-	SortFindings(findings)
+	sortJudged(all)
+	findings := slices.Grow([]api.Finding(nil), len(all))
+	for _, j := range all {
+		findings = append(findings, j.Finding)
+	}
 	return Result{
-		Answers:     v.answers(&plan, findings),
+		Answers:     v.answers(&plan, all),
 		Findings:    findings,
 		Gaps:        gaps,
 		OtherStores: v.Stores().names(),
@@ -67,9 +79,18 @@ func Run(plan Plan, set *fact.Set) Result {
 	}
 }
 
+// judged is a finding with what a run knows of it besides.
+type judged struct {
+	api.Finding
+	// idle is true if it is about containers alone of which none runs: what is
+	// declared of them is all that there is.
+	idle bool
+}
+
 // complete fills in what Judge leaves to the check's metadata and to the run,
 // and holds the law that a verdict without evidence is unknown.
-func (v *View) complete(f *api.Finding, check Check) {
+func (v *View) complete(j *judged, check *Check) {
+	f := &j.Finding
 	f.Check, f.Question = check.ID, check.Question()
 	// Nodes and the cluster have no namespace: they are never the platform's.
 	f.Subject.Platform = fact.PlatformNamespace(v.Cluster.Provider, f.Subject.Namespace)
@@ -97,9 +118,10 @@ func (v *View) complete(f *api.Finding, check Check) {
 	if f.Verdict == api.Fail && f.Remediation == "" {
 		f.Remediation = check.Remediation
 	}
+	j.idle = f.Basis == api.Declared && check.Measures() && check.Scope == ScopeWorkload && !v.anyRuns(f.Subject)
 }
 
-func unknownFrom(gap fact.Gap) api.Finding {
+func unknownFrom(gap *fact.Gap) api.Finding {
 	message := fmt.Sprintf("%s not read: %s", gap.What, gap.Reason)
 	if gap.Detail != "" {
 		message = fmt.Sprintf("%s not read: %s", gap.What, gap.Detail)
@@ -115,39 +137,43 @@ func unknownFrom(gap fact.Gap) api.Finding {
 	}
 }
 
-// Merge joins findings of one check that have one subject. The worst verdict
+// merge joins findings of one check that have one subject. The worst verdict
 // stays, and of its findings the one of the gravest severity speaks: its reason
 // and remediation too. Messages are joined and evidence kept up to MaxEvidence,
-// the gravest first; pods are united, so that the pods of a fail are those that
-// fail. The result does not depend on the order of the findings, but for the
-// order of subjects.
+// in turn by the node that they come from, so that no node's findings push out
+// another's; pods are united, so that the pods of a fail are those that fail. The
+// result does not depend on the order of the findings, but for the order of
+// subjects.
 //
 // A fail below medium makes no answer a no. Beside an unknown it stays a fail,
 // and what is unknown follows in its words and evidence and gives it a reason, so
 // that neither hides the other (api.Finding.Open).
 //
-// A pass that was measured for some pods and only declared for others is
-// declared; another verdict has the basis of its gravest finding.
-func Merge(findings []api.Finding) []api.Finding {
-	bySubject := map[string][]api.Finding{}
-	var order []string
+// A pass that was measured for some running containers and only declared for
+// others is declared; another verdict has the basis of its gravest finding.
+func merge(findings []*judged) []*judged {
+	groupOf := make(map[fact.SubjectKey]int, len(findings))
+	var groups [][]*judged
 	for _, f := range findings {
-		key := f.Check + " " + f.Subject.Key()
-		if _, seen := bySubject[key]; !seen {
-			order = append(order, key)
+		key := f.Subject.Identity()
+		i, seen := groupOf[key]
+		if !seen {
+			i = len(groups)
+			groupOf[key] = i
+			groups = append(groups, nil)
 		}
-		bySubject[key] = append(bySubject[key], f)
+		groups[i] = append(groups[i], f)
 	}
-	out := make([]api.Finding, 0, len(order))
-	for _, key := range order {
-		out = append(out, mergeOne(bySubject[key]))
+	out := findings[:0]
+	for _, group := range groups {
+		out = append(out, mergeOne(group))
 	}
 	return out
 }
 
 // mergeOne joins findings of one check and subject.
-func mergeOne(findings []api.Finding) api.Finding {
-	slices.SortStableFunc(findings, func(a, b api.Finding) int {
+func mergeOne(findings []*judged) *judged {
+	slices.SortStableFunc(findings, func(a, b *judged) int {
 		return cmp.Or(
 			cmp.Compare(b.Verdict.Rank(), a.Verdict.Rank()),
 			cmp.Compare(b.Severity.Rank(), a.Severity.Rank()),
@@ -159,51 +185,49 @@ func mergeOne(findings []api.Finding) api.Finding {
 			slices.Compare(a.Subject.Pods, b.Subject.Pods),
 		)
 	})
-	merged := findings[0]
+	merged := *findings[0]
 	low := merged.Verdict == api.Fail && merged.Severity.Rank() < api.Medium.Rank()
 	stays := func(v api.Verdict) bool { return v == merged.Verdict || low && v == api.VerdictUnknown }
-	merged.FromGap = true
+	merged.FromGap, merged.idle = true, true
 	var (
-		messages []string
-		evidence []api.Evidence
+		messages byNode[string]
+		evidence byNode[api.Evidence]
 		pods     []string
 		count    int
 	)
-	said, shown := map[string]bool{}, map[api.Evidence]bool{}
 	for _, f := range findings {
 		if !stays(f.Verdict) {
 			break // they are sorted
 		}
 		merged.FromGap = merged.FromGap && f.FromGap
+		merged.idle = merged.idle && f.idle
 		if low && f.Verdict == api.VerdictUnknown && merged.Reason == "" {
 			merged.Reason = f.Reason
 		}
-		if !said[f.Message] {
-			said[f.Message] = true
-			messages = append(messages, f.Message)
-		}
+		node := ""
 		for _, e := range f.Evidence {
-			if !shown[e] {
-				shown[e] = true
-				evidence = append(evidence, e)
-			}
+			own := nodeOf(e.Source)
+			node = cmp.Or(node, own)
+			evidence.add(own, e)
 		}
-		if f.Basis == api.Declared && f.Verdict == api.Pass {
+		messages.add(node, f.Message)
+		if f.Basis == api.Declared && f.Verdict == api.Pass && !f.idle {
 			merged.Basis = api.Declared
 		}
 		merged.Subject.Platform = merged.Subject.Platform || f.Subject.Platform
 		pods = append(pods, f.Subject.Pods...)
 		count = max(count, f.Subject.PodCount)
 	}
-	if extra := len(messages) - maxMessages; extra > 0 {
-		messages = append(messages[:maxMessages], fmt.Sprintf("and %d more", extra))
+	said, extra := messages.take(maxMessages)
+	if extra > 0 {
+		said = append(said, fmt.Sprintf("and %d more", extra))
 	}
-	merged.Message = strings.Join(messages, "; ")
-	if extra := len(evidence) - MaxEvidence; extra > 0 {
-		evidence = append(evidence[:MaxEvidence],
-			api.Evidence{Source: "further evidence", Value: fmt.Sprintf("%d more", extra), Basis: merged.Basis})
+	merged.Message = strings.Join(said, "; ")
+	shown, extra := evidence.take(MaxEvidence)
+	if extra > 0 {
+		shown = append(shown, api.Evidence{Source: "further evidence", Value: fmt.Sprintf("%d more", extra), Basis: merged.Basis})
 	}
-	merged.Evidence = evidence
+	merged.Evidence = shown
 	slices.Sort(pods)
 	pods = slices.Compact(pods)
 	merged.Subject.PodCount = max(count, len(pods))
@@ -211,7 +235,59 @@ func mergeOne(findings []api.Finding) api.Finding {
 	if len(pods) == 0 {
 		merged.Subject.Pods = nil
 	}
-	return merged
+	return &merged
+}
+
+// byNode is a list without repetitions, of which each entry is from a node, or
+// from none.
+type byNode[T comparable] struct {
+	list []T
+	node []string // of each entry
+	seen map[T]bool
+}
+
+func (l *byNode[T]) add(node string, entry T) {
+	if l.seen[entry] {
+		return
+	}
+	if l.seen == nil {
+		l.seen = map[T]bool{}
+	}
+	l.seen[entry] = true
+	l.list, l.node = append(l.list, entry), append(l.node, node)
+}
+
+// take keeps so many entries in their order, and counts the others. Those that
+// are kept are chosen in turn by node: the first of each node, then the second
+// of each.
+func (l *byNode[T]) take(n int) (kept []T, extra int) {
+	if len(l.list) <= n {
+		return l.list, 0
+	}
+	turn, order := map[string]int{}, make([]int, len(l.list))
+	turns := make([]int, len(l.list))
+	for i, node := range l.node {
+		order[i], turns[i] = i, turn[node]
+		turn[node]++
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(turns[a], turns[b]) })
+	order = order[:n]
+	slices.Sort(order)
+	for _, i := range order {
+		kept = append(kept, l.list[i])
+	}
+	return kept, len(l.list) - n
+}
+
+// nodeOf is the node that a source of evidence names first (NodeSource), "" if
+// it names none.
+func nodeOf(source string) string {
+	rest, ok := strings.CutPrefix(source, "node/")
+	if !ok {
+		return ""
+	}
+	node, _, _ := strings.Cut(rest, " ")
+	return node
 }
 
 func compareEvidence(a, b api.Evidence) int {
@@ -220,32 +296,28 @@ func compareEvidence(a, b api.Evidence) int {
 
 // SortFindings orders findings as a report prints them.
 func SortFindings(findings []api.Finding) {
+	pointers := make([]*judged, len(findings))
+	for i := range findings {
+		pointers[i] = &judged{Finding: findings[i]}
+	}
+	sortJudged(pointers)
+	for i := range pointers {
+		findings[i] = pointers[i].Finding
+	}
+}
+
+func sortJudged(findings []*judged) {
 	rank := map[api.Question]int{}
 	for i, info := range Questions() {
 		rank[info.Question] = i
 	}
-	// Findings are large: pointers are sorted, by keys that are made once.
-	type keyed struct {
-		finding  *api.Finding
-		question int
-		subject  string
-	}
-	order := make([]keyed, len(findings))
-	for i := range findings {
-		order[i] = keyed{&findings[i], rank[findings[i].Question], findings[i].Subject.Key()}
-	}
-	slices.SortStableFunc(order, func(a, b keyed) int {
+	slices.SortStableFunc(findings, func(a, b *judged) int {
 		return cmp.Or(
-			cmp.Compare(b.finding.Verdict.Rank(), a.finding.Verdict.Rank()),
-			cmp.Compare(b.finding.Severity.Rank(), a.finding.Severity.Rank()),
-			cmp.Compare(a.question, b.question),
-			cmp.Compare(a.finding.Check, b.finding.Check),
-			cmp.Compare(a.subject, b.subject),
+			cmp.Compare(b.Verdict.Rank(), a.Verdict.Rank()),
+			cmp.Compare(b.Severity.Rank(), a.Severity.Rank()),
+			cmp.Compare(rank[a.Question], rank[b.Question]),
+			cmp.Compare(a.Check, b.Check),
+			a.Subject.Compare(&b.Subject),
 		)
 	})
-	sorted := make([]api.Finding, len(findings))
-	for i := range order {
-		sorted[i] = *order[i].finding
-	}
-	copy(findings, sorted)
 }

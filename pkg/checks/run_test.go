@@ -32,6 +32,23 @@ func planOf(list ...Check) Plan {
 	return plan
 }
 
+// mergeFindings is merge, of findings.
+func mergeFindings(findings []api.Finding) []api.Finding {
+	var out []api.Finding
+	for _, j := range merge(judgedOf(findings)) {
+		out = append(out, j.Finding)
+	}
+	return out
+}
+
+func judgedOf(findings []api.Finding) []*judged {
+	var out []*judged
+	for _, f := range findings {
+		out = append(out, &judged{Finding: f})
+	}
+	return out
+}
+
 func evidence(source string) []api.Evidence { return []api.Evidence{{Source: source, Value: "v"}} }
 
 func TestMerge(t *testing.T) {
@@ -168,24 +185,62 @@ func TestMerge(t *testing.T) {
 				Evidence: append(dozenEvidence, api.Evidence{Source: "further evidence", Value: "4 more", Basis: api.Measured}),
 			}},
 		},
-		"other subjects and other checks stay apart, in order": {
+		"other subjects stay apart, in order": {
 			[]api.Finding{
 				{Check: "b", Verdict: api.Pass, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
-				{Check: "a", Verdict: api.Fail, Subject: subject("web-1"), Message: "bad", Evidence: evidence("a")},
 				{Check: "b", Verdict: api.Fail, Subject: fact.Subject{Kind: "Node", Name: "n1"}, Message: "bad", Evidence: evidence("a")},
 			},
 			[]api.Finding{
 				{Check: "b", Verdict: api.Pass, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
-				{Check: "a", Verdict: api.Fail, Subject: subject("web-1"), Message: "bad", Evidence: evidence("a")},
 				{Check: "b", Verdict: api.Fail, Subject: fact.Subject{Kind: "Node", Name: "n1"}, Message: "bad", Evidence: evidence("a")},
 			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, Merge(slices.Clone(tc.findings))); diff != "" {
+			if diff := cmp.Diff(tc.want, mergeFindings(tc.findings)); diff != "" {
 				t.Errorf("merged (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// However much one node says of a workload that it shares, what another says and
+// what the API says of it stays among what is kept.
+func TestMergeTakesNodesInTurn(t *testing.T) {
+	subject := fact.Subject{Kind: "DaemonSet", Namespace: "shop", Name: "web"}
+	finding := func(message string, sources ...string) api.Finding {
+		f := api.Finding{Verdict: api.Fail, Severity: api.High, Basis: api.Measured, Subject: subject, Message: message}
+		for _, source := range sources {
+			f.Evidence = append(f.Evidence, evidence(source)...)
+		}
+		return f
+	}
+	var findings []api.Finding
+	for i := range 40 {
+		findings = append(findings, finding(fmt.Sprintf("a %02d", i), fmt.Sprintf("node/a /proc/%02d/status", i)))
+	}
+	findings = append(
+		findings,
+		finding("b sees it too", "node/b /proc/7/status", "pod/shop/web-1 spec.hostPID"),
+		finding("c as well", "node/c /proc/8/status"),
+	)
+	got := mergeFindings(findings)[0]
+	var sources []string
+	for _, e := range got.Evidence {
+		sources = append(sources, e.Source)
+	}
+	want := []string{
+		"node/a /proc/00/status", "node/a /proc/01/status", "node/a /proc/02/status", "node/a /proc/03/status", "node/a /proc/04/status",
+		"node/b /proc/7/status", "pod/shop/web-1 spec.hostPID", "node/c /proc/8/status", "further evidence",
+	}
+	if diff := cmp.Diff(want, sources); diff != "" {
+		t.Errorf("evidence (-want +got):\n%s", diff)
+	}
+	if want := "a 00; b sees it too; c as well; and 39 more"; got.Message != want {
+		t.Errorf("want %q, got %q", want, got.Message)
+	}
+	if want := "35 more"; got.Evidence[MaxEvidence].Value != want {
+		t.Errorf("want %s, got %s", want, got.Evidence[MaxEvidence].Value)
 	}
 }
 
@@ -197,7 +252,6 @@ func TestMergeDoesNotDependOnTheOrderOfFindings(t *testing.T) {
 		for range 1 + random.IntN(12) {
 			pod := pick("p1", "p2", "p3")
 			findings = append(findings, api.Finding{
-				Check:    pick("a", "b"),
 				Verdict:  api.Verdict(pick("pass", "fail", "unknown", "accepted")),
 				Severity: api.Severity(pick("low", "high")),
 				Basis:    api.Basis(pick("declared", "measured")),
@@ -208,7 +262,7 @@ func TestMergeDoesNotDependOnTheOrderOfFindings(t *testing.T) {
 			})
 		}
 		merged := func(findings []api.Finding) []api.Finding {
-			out := Merge(slices.Clone(findings))
+			out := mergeFindings(findings)
 			SortFindings(out)
 			return out
 		}

@@ -24,15 +24,17 @@ type View struct {
 	// notRunning counts the pods that have not started or have ended for good.
 	notRunning int
 	stores     *Stores // filled when first asked for
-	// idle holds the keys of owners all of whose pods are such.
-	idle map[string]bool
+	// idle holds the owners all of whose pods are such.
+	idle map[fact.SubjectKey]bool
+	// runs holds what runs of each pod; filled when first asked for.
+	runs map[podContainer]bool
 }
 
 // NewView admits what nodes said, computes what is derived from facts (provider,
 // control plane) whatever the set says of it, and builds the indexes.
 func NewView(set *fact.Set) *View {
 	own := *set
-	v := &View{Set: &own, nodes: map[string]*fact.Node{}, running: map[fact.Kind]*running{}, idle: map[string]bool{}}
+	v := &View{Set: &own, nodes: map[string]*fact.Node{}, running: map[fact.Kind]*running{}, idle: map[fact.SubjectKey]bool{}}
 	own.Nodes = slices.Clone(set.Nodes)
 	own.Cluster.Provider = Provider(&own)
 	v.Managed = Managed(&own)
@@ -148,7 +150,7 @@ func bounded(text string, limit int) string {
 
 // countIdle counts what does not run.
 func (v *View) countIdle() {
-	started := map[string]bool{}
+	started := map[fact.SubjectKey]bool{}
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
 		key := ownerKey(w.Owner)
@@ -169,10 +171,44 @@ func (v *View) countIdle() {
 }
 
 // ownerKey identifies the owner of a workload, without its containers.
-func ownerKey(s fact.Subject) string {
+func ownerKey(s fact.Subject) fact.SubjectKey {
 	s.Container = ""
-	return s.Key()
+	return s.Identity()
 }
 
 // Idle reports whether a finding's subject is a workload none of whose pods runs.
 func (v *View) Idle(s fact.Subject) bool { return v.idle[ownerKey(s)] }
+
+// podContainer is a container of a pod, or with an empty name the pod.
+type podContainer struct{ namespace, pod, container string }
+
+// anyRuns reports whether the subject's container, or where it names none any,
+// runs or is between two starts in one of the subject's pods.
+func (v *View) anyRuns(s fact.Subject) bool {
+	if v.runs == nil {
+		v.runs = map[podContainer]bool{}
+		for i := range v.Workloads {
+			w := &v.Workloads[i]
+			for j := range w.Pods {
+				p := &w.Pods[j]
+				if !runs(w, p) {
+					continue
+				}
+				v.runs[podContainer{w.Owner.Namespace, p.Name, ""}] = true
+				for k := range p.Containers {
+					if state := stateOf(w, p, &p.Containers[k]); state == isRunning || state == between {
+						v.runs[podContainer{w.Owner.Namespace, p.Name, p.Containers[k].Name}] = true
+					}
+				}
+				if len(p.Containers) == 0 { // of which the kubelet has said nothing
+					for k := range w.Spec.Containers {
+						v.runs[podContainer{w.Owner.Namespace, p.Name, w.Spec.Containers[k].Name}] = true
+					}
+				}
+			}
+		}
+	}
+	return slices.ContainsFunc(s.Pods, func(pod string) bool {
+		return v.runs[podContainer{s.Namespace, pod, s.Container}]
+	})
+}

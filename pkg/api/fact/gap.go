@@ -2,6 +2,7 @@ package fact
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 )
 
@@ -134,6 +135,25 @@ type Subject struct {
 
 // MaxPodNames bounds Subject.Pods.
 const MaxPodNames = 10
+
+// SubjectKey are the fields that identify a subject.
+type SubjectKey struct{ Kind, Namespace, Name, Container, Node string }
+
+// Identity is the subject's key, for maps.
+func (s *Subject) Identity() SubjectKey {
+	return SubjectKey{s.Kind, s.Namespace, s.Name, s.Container, s.Node}
+}
+
+// Compare orders subjects by the fields that identify them.
+func (s *Subject) Compare(o *Subject) int {
+	return cmp.Or(
+		cmp.Compare(s.Kind, o.Kind),
+		cmp.Compare(s.Namespace, o.Namespace),
+		cmp.Compare(s.Name, o.Name),
+		cmp.Compare(s.Container, o.Container),
+		cmp.Compare(s.Node, o.Node),
+	)
+}
 
 // Key identifies the subject across runs: its identifying fields joined by a
 // slash, empty ones kept.

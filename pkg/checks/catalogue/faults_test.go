@@ -331,7 +331,7 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 	needing := func(kind fact.Kind) map[api.Question]api.AnswerWord {
 		want := allYes()
 		for _, c := range All() {
-			if c.NeedsKind(kind) {
+			if c.NeedsKind(kind) || c.UsesKind(kind) { // what is only declared answers for nothing that runs
 				want[c.Question()] = api.Unknown
 			}
 		}
@@ -358,14 +358,7 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 				set.Nodes[0].Measured.APIServers = nil
 			}
 			for i := range set.Nodes {
-				m := set.Nodes[i].Measured
-				m.Read = slices.DeleteFunc(m.Read, func(k fact.Kind) bool { return k == kind })
-			}
-			if kind == fact.Mounts {
-				// The declared checks stand without it, as declared.
-				for q := range want {
-					want[q] = api.Yes
-				}
+				unread(set.Nodes[i].Measured, kind)
 			}
 			if diff := cmp.Diff(want, words(checks.Run(built(), set).Answers)); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
