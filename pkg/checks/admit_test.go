@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -17,6 +18,9 @@ func TestAdmit(t *testing.T) {
 	other := strings.Repeat("c", 64)
 	refused := func(kind fact.Kind, n string) fact.NodeGap {
 		return fact.NodeGap{What: kind, Reason: fact.Refused, Detail: n + " statements of its answer: about something else than this node and its containers"}
+	}
+	tooMany := func(kind fact.Kind) fact.NodeGap {
+		return fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: "more than 16384 containers"}
 	}
 	type gaps = []fact.NodeGap
 	for name, tc := range map[string]struct {
@@ -49,6 +53,23 @@ func TestAdmit(t *testing.T) {
 			func(m *fact.Measurement) { m.Containers = append(m.Containers, fact.MeasuredContainer{ID: other}) },
 			gaps{},
 			[]string{facttest.ID, other},
+		},
+		"containers without an id, null ones too": {
+			func(m *fact.Measurement) {
+				m.Containers = append(make([]fact.MeasuredContainer, 1000), m.Containers...)
+			},
+			gaps{refused(fact.Processes, "1000")},
+			[]string{facttest.ID},
+		},
+		"more containers than a node can run": {
+			func(m *fact.Measurement) {
+				m.Containers = append(m.Containers, make([]fact.MeasuredContainer, MaxNodeContainers)...)
+			},
+			gaps{
+				tooMany(fact.Processes), tooMany(fact.Mounts), tooMany(fact.Executables), tooMany(fact.Upperdir), tooMany(fact.Devices),
+				refused(fact.Processes, fmt.Sprint(MaxNodeContainers-1)),
+			},
+			[]string{facttest.ID},
 		},
 		"the first version's gaps about others": {
 			func(m *fact.Measurement) {

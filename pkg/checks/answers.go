@@ -57,7 +57,7 @@ func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judge
 		if info.Workloads {
 			a.Workloads, why = t.workloads.word(plan, missing, idle)
 			if a.Answer != api.Unknown {
-				a.Reason = why // of the workloads alone
+				a.WorkloadsReason = why
 			}
 			workloads.add(part, a.Workloads, why, given)
 		}

@@ -247,7 +247,11 @@ func TestAnswers(t *testing.T) {
 			[]api.Finding{f("a", api.Pass, api.High, platform)},
 			api.Answer{
 				Answer: api.Yes, Workloads: api.Unknown, WorkloadsReason: "NotPresent: nothing was in scope", Coverage: cover(1, 1),
-				Parts: parts{part(one, api.Yes, api.Unknown, cover(1, 1), 0, "NotPresent: nothing was in scope")},
+				Parts: parts{func() api.PartAnswer {
+					p := part(one, api.Yes, api.Unknown, cover(1, 1), 0, "")
+					p.WorkloadsReason = "NotPresent: nothing was in scope"
+					return p
+				}()},
 			},
 		},
 		"a node's gap makes the workloads unknown too": {

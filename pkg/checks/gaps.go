@@ -202,7 +202,7 @@ func (v *View) absentNodes() []string {
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
 		for j := range w.Pods {
-			if p := &w.Pods[j]; p.Node != "" && v.nodes[p.Node] == nil && runs(w, p) {
+			if p := &w.Pods[j]; p.Node != "" && v.nodes[p.Node] == nil && v.index.runs(w, p) {
 				out = append(out, p.Node)
 			}
 		}

@@ -1,8 +1,6 @@
 package checks
 
 import (
-	"slices"
-
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
@@ -21,9 +19,9 @@ const (
 //
 // Facts of the first version say only whether it runs: there an init container
 // that does not run has ended, and any other of a running pod is between.
-func stateOf(w *fact.Workload, pod *fact.Pod, status *fact.ContainerStatus) state {
+func (x *index) stateOf(w *fact.Workload, pod *fact.Pod, status *fact.ContainerStatus) state {
 	over := pod.Phase == "Succeeded" || pod.Phase == "Failed"
-	declared := findContainer(&w.Spec, status.Name)
+	declared := x.declared(&w.Spec, status.Name)
 	sidecar := declared != nil && declared.RestartPolicy == "Always"
 	init := declared != nil && declared.Type == fact.InitContainer && !sidecar
 	switch {
@@ -57,12 +55,14 @@ func stateOf(w *fact.Workload, pod *fact.Pod, status *fact.ContainerStatus) stat
 // runs reports whether anything of a pod has started and has not ended for
 // good. A pod on a node whose kubelet has said nothing of its containers runs
 // unless its phase says that it does not.
-func runs(w *fact.Workload, pod *fact.Pod) bool {
+func (x *index) runs(w *fact.Workload, pod *fact.Pod) bool {
 	if len(pod.Containers) == 0 {
 		return pod.Node != "" && (pod.Phase == "Running" || pod.Phase == "Unknown")
 	}
-	return slices.ContainsFunc(pod.Containers, func(c fact.ContainerStatus) bool {
-		s := stateOf(w, pod, &c)
-		return s == isRunning || s == between
-	})
+	for i := range pod.Containers {
+		if s := x.stateOf(w, pod, &pod.Containers[i]); s == isRunning || s == between {
+			return true
+		}
+	}
+	return false
 }

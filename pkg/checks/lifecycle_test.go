@@ -40,7 +40,7 @@ func TestStateOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tc.container.Name, tc.status.Name = "app", "app"
 			w := &fact.Workload{Spec: fact.PodSpec{RestartPolicy: tc.policy, Containers: []fact.Container{tc.container}}}
-			if got := stateOf(w, &fact.Pod{Phase: tc.phase}, &tc.status); got != tc.want {
+			if got := newIndex(&fact.Set{}).stateOf(w, &fact.Pod{Phase: tc.phase}, &tc.status); got != tc.want {
 				t.Errorf("want %d, got %d", tc.want, got)
 			}
 		})
@@ -62,7 +62,7 @@ func TestRuns(t *testing.T) {
 		"both wait":                  {fact.Pod{Node: "n1", Phase: "Pending", Containers: []fact.ContainerStatus{{Waiting: true}, {Waiting: true}}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := runs(w, &tc.pod); got != tc.want {
+			if got := newIndex(&fact.Set{}).runs(w, &tc.pod); got != tc.want {
 				t.Errorf("want %v, got %v", tc.want, got)
 			}
 		})

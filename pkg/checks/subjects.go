@@ -159,6 +159,8 @@ type index struct {
 	containers map[string]map[string]*fact.MeasuredContainer
 	// nodeOf finds a pod's node by its UID, which the API server gave it.
 	nodeOf map[string]string
+	// named finds a declared container by its name, in specs that have many.
+	named map[*fact.PodSpec]map[string]*fact.Container
 }
 
 // placed is an id on a node.
@@ -174,6 +176,7 @@ func newIndex(set *fact.Set) *index {
 	x := &index{
 		scope: set.PodScope, byID: map[placed]joined{}, byPod: map[placed]joined{},
 		byPrefix: map[placed]string{}, nodeOf: map[string]string{}, containers: map[string]map[string]*fact.MeasuredContainer{},
+		named: map[*fact.PodSpec]map[string]*fact.Container{},
 	}
 	for i := range set.Workloads {
 		w := &set.Workloads[i]
@@ -192,7 +195,7 @@ func newIndex(set *fact.Set) *index {
 			for _, status := range p.Containers {
 				for _, id := range []string{status.LastID, status.ID} {
 					if id != "" {
-						x.byID[placed{p.Node, id}] = joined{w, p, findContainer(&w.Spec, status.Name)}
+						x.byID[placed{p.Node, id}] = joined{w, p, x.declared(&w.Spec, status.Name)}
 						x.byPrefix[placed{p.Node, short(id)}] = id
 					}
 				}
@@ -231,7 +234,20 @@ func (x *index) join(node *fact.Node, m *fact.MeasuredContainer) (r Running, ask
 	return r, !sandbox && !m.Self && (known || x.scope != fact.PodsSome)
 }
 
-func findContainer(spec *fact.PodSpec, name string) *fact.Container {
+// declared finds a container by its name; nil if the spec has none of it.
+func (x *index) declared(spec *fact.PodSpec, name string) *fact.Container {
+	const few = 8 // up to here a search is faster than a map
+	if len(spec.Containers) > few {
+		byName := x.named[spec]
+		if byName == nil {
+			byName = make(map[string]*fact.Container, len(spec.Containers))
+			for i := len(spec.Containers) - 1; i >= 0; i-- { // the first of a name stays
+				byName[spec.Containers[i].Name] = &spec.Containers[i]
+			}
+			x.named[spec] = byName
+		}
+		return byName[name]
+	}
 	for i := range spec.Containers {
 		if spec.Containers[i].Name == name {
 			return &spec.Containers[i]
@@ -278,13 +294,13 @@ func RunningContainers(v *View, kind fact.Kind) (seen, unseen []Running) {
 			if node == nil {
 				continue
 			}
-			if len(p.Containers) == 0 && runs(w, p) && !foundPods[p] {
+			if len(p.Containers) == 0 && v.index.runs(w, p) && !foundPods[p] {
 				unseen = append(unseen, Running{Node: node, Workload: w, Pod: p})
 			}
 			for k := range p.Containers {
 				status := &p.Containers[k]
-				r := Running{Node: node, Workload: w, Pod: p, Declared: findContainer(&w.Spec, status.Name)}
-				switch stateOf(w, p, status) {
+				r := Running{Node: node, Workload: w, Pod: p, Declared: v.index.declared(&w.Spec, status.Name)}
+				switch v.index.stateOf(w, p, status) {
 				case isRunning:
 					if status.ID == "" || !found[placed{node.Name, status.ID}] {
 						unseen = append(unseen, r)

@@ -65,6 +65,9 @@ const (
 	// MaxGapDetail is in bytes.
 	MaxGapDetail = 1024
 	maxGapID     = 128
+	// MaxNodeContainers is far above the pods that a kubelet runs (110 by
+	// default, 2,500 on the largest nodes that anybody documents).
+	MaxNodeContainers = 16_384
 	// MaxNodeStores bounds the etcd databases of a node. Each is compared with
 	// all listed Secrets.
 	MaxNodeStores = 64
@@ -83,19 +86,34 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 
 	m.Read = slices.DeleteFunc(slices.Clone(m.Read), func(k fact.Kind) bool { return !ofNode(k) })
 
+	gaps := make([]fact.NodeGap, 0, min(len(m.Gaps), MaxNodeGaps))
+	if len(m.Containers) > MaxNodeContainers {
+		m.Containers = m.Containers[:MaxNodeContainers]
+		for _, kind := range fact.KindsOf(fact.OfContainer) {
+			gaps = append(gaps, fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d containers", MaxNodeContainers)})
+		}
+	}
 	// The API server gives a pod its UID, so that whose it is, is known. What a
 	// pod's status says of container ids is a kubelet's word, and refuses nothing.
-	if slices.ContainsFunc(m.Containers, func(c fact.MeasuredContainer) bool { return x.elsewhere(node.Name, c.PodUID) }) {
-		m.Containers = slices.DeleteFunc(slices.Clone(m.Containers), func(c fact.MeasuredContainer) bool {
-			if x.elsewhere(node.Name, c.PodUID) {
-				refused[fact.Processes]++
-				return true
+	// One without an id is no container at all.
+	foreign := func(c *fact.MeasuredContainer) bool { return c.ID == "" || x.elsewhere(node.Name, c.PodUID) }
+	kept := 0
+	for i := range m.Containers {
+		if !foreign(&m.Containers[i]) {
+			kept++
+		}
+	}
+	if n := len(m.Containers) - kept; n > 0 {
+		refused[fact.Processes] += n
+		own := make([]fact.MeasuredContainer, 0, kept)
+		for i := range m.Containers {
+			if !foreign(&m.Containers[i]) {
+				own = append(own, m.Containers[i])
 			}
-			return false
-		})
+		}
+		m.Containers = own
 	}
 
-	gaps := make([]fact.NodeGap, 0, min(len(m.Gaps), MaxNodeGaps))
 	if len(m.Etcd) > MaxNodeStores {
 		m.Etcd = m.Etcd[:MaxNodeStores]
 		gaps = append(gaps, fact.NodeGap{What: fact.Etcd, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d etcd databases", MaxNodeStores)})
@@ -155,7 +173,7 @@ func (v *View) countIdle() {
 		w := &v.Workloads[i]
 		key := ownerKey(w.Owner)
 		for j := range w.Pods {
-			if runs(w, &w.Pods[j]) {
+			if v.index.runs(w, &w.Pods[j]) {
 				started[key] = true
 			} else {
 				v.notRunning++
@@ -191,12 +209,12 @@ func (v *View) anyRuns(s fact.Subject) bool {
 			w := &v.Workloads[i]
 			for j := range w.Pods {
 				p := &w.Pods[j]
-				if !runs(w, p) {
+				if !v.index.runs(w, p) {
 					continue
 				}
 				v.runs[podContainer{w.Owner.Namespace, p.Name, ""}] = true
 				for k := range p.Containers {
-					if state := stateOf(w, p, &p.Containers[k]); state == isRunning || state == between {
+					if state := v.index.stateOf(w, p, &p.Containers[k]); state == isRunning || state == between {
 						v.runs[podContainer{w.Owner.Namespace, p.Name, p.Containers[k].Name}] = true
 					}
 				}

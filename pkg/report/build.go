@@ -94,7 +94,7 @@ func sanitize(report *api.ChecklistReport) {
 		a := report.Answers[i].DeepCopy()
 		a.Reason, a.WorkloadsReason = safe(a.Reason), safe(a.WorkloadsReason)
 		for j := range a.Parts {
-			a.Parts[j].Reason = safe(a.Parts[j].Reason)
+			a.Parts[j].Reason, a.Parts[j].WorkloadsReason = safe(a.Parts[j].Reason), safe(a.Parts[j].WorkloadsReason)
 		}
 		answers[i] = *a
 	}

@@ -81,7 +81,7 @@ func randomReport(r *rand.Rand) *api.ChecklistReport {
 			Question: info.Question, Number: info.Number, Text: info.Text, Answer: pick(r, api.Yes, api.Unknown), Workloads: pick(r, api.Yes, api.NotApplicable, api.Unknown),
 			Coverage: api.Coverage{Measured: r.IntN(100_000), InScope: r.IntN(100_000)}, Unknowns: r.IntN(2000), Failing: map[api.Severity]int{api.Low: r.IntN(100_000)},
 			Reason: text(r, 8), WorkloadsReason: pick(r, "", text(r, 8)),
-			Parts: []api.PartAnswer{{Part: pick(r, "flag", "capabilities"), Answer: api.No, Workloads: api.Unknown, Reason: text(r, 9)}},
+			Parts: []api.PartAnswer{{Part: pick(r, "flag", "capabilities"), Answer: api.No, Workloads: api.Unknown, WorkloadsReason: text(r, 9)}},
 		}
 		for _, f := range report.Findings {
 			if f.Question == a.Question && f.Verdict == api.Fail && f.Severity.Rank() >= api.Medium.Rank() {

@@ -238,8 +238,8 @@ func (p *tablePrinter) parts(out io.Writer, report *api.ChecklistReport) error {
 	for _, a := range report.Answers {
 		for _, part := range a.Parts {
 			reason := Escape(sayReason(part.Reason))
-			if part.Answer != api.Unknown && reason != "" {
-				reason = "workloads: " + reason
+			if part.WorkloadsReason != "" {
+				reason = "workloads: " + Escape(sayReason(part.WorkloadsReason))
 			}
 			if part.Optional {
 				reason = strings.TrimSuffix("optional; "+reason, "; ")

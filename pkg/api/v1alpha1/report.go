@@ -160,8 +160,10 @@ type PartAnswer struct {
 	Unknown int `json:"unknown"`
 	// Reason says why the answer is unknown. It begins with a word for machines:
 	// Unsupported (and the checks that this version lacks), NotRequested (and
-	// the checks that did not run), or the reason of a gap.
-	Reason string `json:"reason,omitempty"`
+	// the checks that did not run), or the reason of a gap. WorkloadsReason says
+	// the same of Workloads, where that is unknown and the answer is not.
+	Reason          string `json:"reason,omitempty"`
+	WorkloadsReason string `json:"workloadsReason,omitempty"`
 }
 
 // Coverage counts what was measured of what was in scope.

@@ -17,7 +17,7 @@ import (
 // labels. Finished pods count: they were built here.
 var BuilderWorkload = checks.Check{
 	ID:       "builds/builder-workload",
-	Title:    "No workload of this cluster builds images or runs build jobs",
+	Title:    "No pod of this cluster builds images or runs build jobs",
 	Severity: api.Critical,
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},

@@ -90,12 +90,39 @@ func silent(nodes, secrets int) *fact.Set {
 	return set
 }
 
+// crowded is a node that runs so many containers, all of one pod.
+func crowded(containers int) *fact.Set {
+	set := large(0, 0)
+	node, template := &set.Nodes[1], clean().Nodes[1].Measured.Containers[0]
+	w := clean().Workloads[0]
+	declared, status := w.Spec.Containers[0], w.Pods[0].Containers[0]
+	w.Spec.Containers, w.Pods[0].Containers, w.Pods[0].Node = nil, nil, node.Name
+	for i := range containers {
+		declared.Name, status.Name = fmt.Sprintf("c%05d", i), fmt.Sprintf("c%05d", i)
+		status.ID = fmt.Sprintf("%064d", i)
+		w.Spec.Containers, w.Pods[0].Containers = append(w.Spec.Containers, declared), append(w.Pods[0].Containers, status)
+		c := *template.DeepCopy()
+		c.ID, c.PodUID = status.ID, w.Pods[0].UID
+		node.Measured.Containers = append(node.Measured.Containers, c)
+	}
+	set.Workloads = []fact.Workload{w}
+	return set
+}
+
 // BenchmarkDoubling judges a set and one of twice its size in turn, and reports
 // how many times as long the larger takes: about two where judging is linear.
 func BenchmarkDoubling(b *testing.B) {
-	for _, size := range []struct{ nodes, secrets int }{{1000, 0}, {5000, 0}, {10_000, 0}, {0, 10_000}, {0, 100_000}, {2000, 10_000}} {
-		b.Run(fmt.Sprintf("nodes=%d/secrets=%d", size.nodes, size.secrets), func(b *testing.B) {
-			small, twice := silent(size.nodes, size.secrets), silent(2*size.nodes, 2*size.secrets)
+	for _, size := range []struct {
+		nodes, secrets, containers int
+	}{{1000, 0, 0}, {5000, 0, 0}, {10_000, 0, 0}, {0, 10_000, 0}, {0, 100_000, 0}, {2000, 10_000, 0}, {0, 0, 4000}} {
+		b.Run(fmt.Sprintf("nodes=%d/secrets=%d/containers=%d", size.nodes, size.secrets, size.containers), func(b *testing.B) {
+			of := func(n int) *fact.Set {
+				if size.containers > 0 {
+					return crowded(n * size.containers)
+				}
+				return silent(n*size.nodes, n*size.secrets)
+			}
+			small, twice := of(1), of(2)
 			plan := Whole()
 			var took [2]time.Duration
 			for b.Loop() {

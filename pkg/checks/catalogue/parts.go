@@ -10,10 +10,10 @@ import (
 // not have is unknown: nobody looked.
 func Parts() []checks.Part {
 	return []checks.Part{
-		{Question: api.Builds, Name: "builders", Title: "No image is built here", Checks: []string{
+		{Question: api.Builds, Name: "builders", Title: "No pod builds images", Checks: []string{
 			"builds/builder-workload", "builds/build-process",
 		}},
-		{Question: api.Builds, Name: "sockets", Title: "No pod reaches a container runtime or a build daemon", Checks: []string{
+		{Question: api.Builds, Name: "sockets", Title: "No pod mounts the socket of a container runtime or a build daemon", Checks: []string{
 			"builds/runtime-socket",
 		}},
 
@@ -30,7 +30,7 @@ func Parts() []checks.Part {
 			"immutable/vulnerable-packages",
 		}},
 
-		{Question: api.Privileged, Name: "flag", Title: "No container is privileged", Checks: []string{
+		{Question: api.Privileged, Name: "flag", Title: "No container is declared privileged", Checks: []string{
 			"privileged/privileged-container",
 		}},
 		{Question: api.Privileged, Name: "capabilities", Title: "No process has a capability beyond the default", Checks: []string{
