@@ -93,7 +93,7 @@ type tally struct {
 	measures bool
 	// subjects are true where something was measured; declared are those of
 	// checks that only read declarations.
-	subjects, declared map[fact.SubjectKey]bool
+	subjects, declared map[int]bool
 	notRunning         bool // whether pods that do not run matter here
 	all, workloads     verdicts
 }
@@ -109,7 +109,7 @@ type verdicts struct {
 }
 
 func newTally(v *View) *tally {
-	return &tally{view: v, failing: map[api.Severity]int{}, subjects: map[fact.SubjectKey]bool{}, declared: map[fact.SubjectKey]bool{}}
+	return &tally{view: v, failing: map[api.Severity]int{}, subjects: map[int]bool{}, declared: map[int]bool{}}
 }
 
 // addPart adds the findings of a part's checks. Missing names those that this
@@ -144,7 +144,7 @@ func (t *tally) addCheck(c *Check, findings []*judged) {
 	inAll, inWorkloads := 0, 0
 	for _, f := range findings {
 		t.findings++
-		key := f.Subject.Identity()
+		key := f.subject
 		measured := f.Basis == api.Measured && f.Verdict != api.VerdictUnknown
 		if c.Measures() && !t.view.Idle(f.Subject) {
 			t.subjects[key] = t.subjects[key] || measured
@@ -277,9 +277,9 @@ func because(open []*judged) string {
 
 // more says how many subjects there are beside one: " and 3 more".
 func more(findings []*judged) string {
-	subjects := map[fact.SubjectKey]bool{}
+	subjects := map[int]bool{}
 	for _, f := range findings {
-		subjects[f.Subject.Identity()] = true
+		subjects[f.subject] = true
 	}
 	if len(subjects) < 2 {
 		return ""

@@ -46,6 +46,7 @@ func Run(plan Plan, set *fact.Set) Result {
 			affected[id] = append(affected[id], &gaps[i])
 		}
 	}
+	subjects := subjectNumbers{}
 	var all []*judged
 	for i := range plan.Checks {
 		check := &plan.Checks[i]
@@ -61,6 +62,7 @@ func Run(plan Plan, set *fact.Set) Result {
 				of[j].Finding = unknownFrom(gaps[j-len(raw)])
 			}
 			v.complete(&of[j], check)
+			of[j].subject = subjects.of(&of[j].Subject)
 			pointers[j] = &of[j]
 		}
 		all = append(all, merge(pointers)...)
@@ -82,9 +84,24 @@ func Run(plan Plan, set *fact.Set) Result {
 // judged is a finding with what a run knows of it besides.
 type judged struct {
 	api.Finding
+	subject int // the number of its subject
 	// idle is true if it is about containers alone of which none runs: what is
 	// declared of them is all that there is.
 	idle bool
+}
+
+// subjectNumbers gives each subject of a run a number, from 0: a subject is a
+// costly key, and each has findings of many checks.
+type subjectNumbers map[fact.SubjectKey]int
+
+func (n subjectNumbers) of(s *fact.Subject) int {
+	key := s.Identity()
+	number, ok := n[key]
+	if !ok {
+		number = len(n)
+		n[key] = number
+	}
+	return number
 }
 
 // complete fills in what Judge leaves to the check's metadata and to the run,
@@ -152,16 +169,25 @@ func unknownFrom(gap *fact.Gap) api.Finding {
 // A pass that was measured for some running containers and only declared for
 // others is declared; another verdict has the basis of its gravest finding.
 func merge(findings []*judged) []*judged {
-	groupOf := make(map[fact.SubjectKey]int, len(findings))
-	var groups [][]*judged
+	// Groups keep the order in which their subjects come first.
+	groupOf := make(map[int]int, len(findings))
+	sizes := make([]int, 0, len(findings))
 	for _, f := range findings {
-		key := f.Subject.Identity()
-		i, seen := groupOf[key]
+		i, seen := groupOf[f.subject]
 		if !seen {
-			i = len(groups)
-			groupOf[key] = i
-			groups = append(groups, nil)
+			i = len(sizes)
+			groupOf[f.subject] = i
+			sizes = append(sizes, 0)
 		}
+		sizes[i]++
+	}
+	groups := make([][]*judged, len(sizes))
+	rest := make([]*judged, len(findings))
+	for i, size := range sizes {
+		groups[i], rest = rest[:0:size], rest[size:]
+	}
+	for _, f := range findings {
+		i := groupOf[f.subject]
 		groups[i] = append(groups[i], f)
 	}
 	out := findings[:0]
@@ -173,6 +199,9 @@ func merge(findings []*judged) []*judged {
 
 // mergeOne joins findings of one check and subject.
 func mergeOne(findings []*judged) *judged {
+	if len(findings) == 1 && findings[0].alone() {
+		return findings[0]
+	}
 	slices.SortStableFunc(findings, func(a, b *judged) int {
 		return cmp.Or(
 			cmp.Compare(b.Verdict.Rank(), a.Verdict.Rank()),
@@ -185,22 +214,21 @@ func mergeOne(findings []*judged) *judged {
 			slices.Compare(a.Subject.Pods, b.Subject.Pods),
 		)
 	})
-	merged := *findings[0]
+	merged := findings[0]
 	low := merged.Verdict == api.Fail && merged.Severity.Rank() < api.Medium.Rank()
 	stays := func(v api.Verdict) bool { return v == merged.Verdict || low && v == api.VerdictUnknown }
-	merged.FromGap, merged.idle = true, true
 	var (
 		messages byNode[string]
 		evidence byNode[api.Evidence]
 		pods     []string
 		count    int
 	)
+	fromGap, idle, basis := true, true, merged.Basis
 	for _, f := range findings {
 		if !stays(f.Verdict) {
 			break // they are sorted
 		}
-		merged.FromGap = merged.FromGap && f.FromGap
-		merged.idle = merged.idle && f.idle
+		fromGap, idle = fromGap && f.FromGap, idle && f.idle
 		if low && f.Verdict == api.VerdictUnknown && merged.Reason == "" {
 			merged.Reason = f.Reason
 		}
@@ -212,12 +240,13 @@ func mergeOne(findings []*judged) *judged {
 		}
 		messages.add(node, f.Message)
 		if f.Basis == api.Declared && f.Verdict == api.Pass && !f.idle {
-			merged.Basis = api.Declared
+			basis = api.Declared
 		}
 		merged.Subject.Platform = merged.Subject.Platform || f.Subject.Platform
 		pods = append(pods, f.Subject.Pods...)
 		count = max(count, f.Subject.PodCount)
 	}
+	merged.FromGap, merged.idle, merged.Basis = fromGap, idle, basis
 	said, extra := messages.take(maxMessages)
 	if extra > 0 {
 		said = append(said, fmt.Sprintf("and %d more", extra))
@@ -235,7 +264,21 @@ func mergeOne(findings []*judged) *judged {
 	if len(pods) == 0 {
 		merged.Subject.Pods = nil
 	}
-	return &merged
+	return merged
+}
+
+// alone reports whether a finding that no other is merged with is in the form
+// that merging gives: bounded, sorted, and nothing said twice.
+func (j *judged) alone() bool {
+	if len(j.Evidence) > MaxEvidence || len(j.Subject.Pods) > 1 || j.Subject.PodCount < len(j.Subject.Pods) {
+		return false
+	}
+	for i, e := range j.Evidence {
+		if slices.Contains(j.Evidence[:i], e) {
+			return false
+		}
+	}
+	return true
 }
 
 // byNode is a list without repetitions, of which each entry is from a node, or
@@ -247,13 +290,23 @@ type byNode[T comparable] struct {
 }
 
 func (l *byNode[T]) add(node string, entry T) {
-	if l.seen[entry] {
-		return
+	const few = 16 // up to here a search is faster than a map
+	if len(l.list) < few {
+		if slices.Contains(l.list, entry) {
+			return
+		}
+	} else {
+		if l.seen == nil {
+			l.seen = make(map[T]bool, 2*few)
+			for _, e := range l.list {
+				l.seen[e] = true
+			}
+		}
+		if l.seen[entry] {
+			return
+		}
+		l.seen[entry] = true
 	}
-	if l.seen == nil {
-		l.seen = map[T]bool{}
-	}
-	l.seen[entry] = true
 	l.list, l.node = append(l.list, entry), append(l.node, node)
 }
 

@@ -43,8 +43,9 @@ func mergeFindings(findings []api.Finding) []api.Finding {
 
 func judgedOf(findings []api.Finding) []*judged {
 	var out []*judged
+	subjects := subjectNumbers{}
 	for _, f := range findings {
-		out = append(out, &judged{Finding: f})
+		out = append(out, &judged{Finding: f, subject: subjects.of(&f.Subject)})
 	}
 	return out
 }
