@@ -23,7 +23,7 @@ import (
 // not be answered do not count; and a yes needs a finding that was measured: a
 // declaration alone never makes one. Workloads is the same rule without platform
 // subjects. Gaps are among the findings, as unknown ones (see Run).
-func (v *View) answers(plan *Plan, findings []*judged) []api.Answer {
+func (v *View) answers(plan *Plan, findings []*judged, subjects int) []api.Answer {
 	byCheck := map[string][]*judged{}
 	for _, f := range findings {
 		byCheck[f.Check] = append(byCheck[f.Check], f)
@@ -31,18 +31,18 @@ func (v *View) answers(plan *Plan, findings []*judged) []api.Answer {
 	var out []api.Answer
 	for _, info := range Questions() {
 		if slices.ContainsFunc(plan.Checks, func(c Check) bool { return c.Question() == info.Question }) {
-			out = append(out, v.answer(plan, info, byCheck))
+			out = append(out, v.answer(plan, info, byCheck, subjects))
 		}
 	}
 	return out
 }
 
-func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judged) api.Answer {
+func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judged, subjects int) api.Answer {
 	answer := api.Answer{Question: info.Question, Number: info.Number, Text: info.Text}
-	whole := newTally(v)
+	whole := newTally(v, subjects)
 	var all, workloads worst
 	for _, part := range PartsOf(plan.Parts, info.Question) {
-		t := newTally(v)
+		t := newTally(v, subjects)
 		missing, idle := t.addPart(plan, part, byCheck)
 		whole.addAll(t)
 		a := api.PartAnswer{
@@ -90,13 +90,20 @@ type tally struct {
 	unknowns int
 	// measures is true once a check that measures has run: then only what it
 	// could measure is in scope.
-	measures bool
-	// subjects are true where something was measured; declared are those of
-	// checks that only read declarations.
-	subjects, declared map[int]bool
-	notRunning         bool // whether pods that do not run matter here
-	all, workloads     verdicts
+	measures       bool
+	subjects       []seen // by the number of the subject
+	notRunning     bool   // whether pods that do not run matter here
+	all, workloads verdicts
 }
+
+// seen is what a tally has of a subject.
+type seen uint8
+
+const (
+	judgedOnce seen = 1 << iota // some check has a finding about it
+	inScope                     // a check that measures has one, and it runs
+	measuredOnce
+)
 
 // verdicts is what decides an answer, of all subjects or of the workloads.
 type verdicts struct {
@@ -108,8 +115,8 @@ type verdicts struct {
 	silent     string // a check that measures and found nothing to judge
 }
 
-func newTally(v *View) *tally {
-	return &tally{view: v, failing: map[api.Severity]int{}, subjects: map[int]bool{}, declared: map[int]bool{}}
+func newTally(v *View, subjects int) *tally {
+	return &tally{view: v, failing: map[api.Severity]int{}, subjects: make([]seen, subjects)}
 }
 
 // addPart adds the findings of a part's checks. Missing names those that this
@@ -144,12 +151,15 @@ func (t *tally) addCheck(c *Check, findings []*judged) {
 	inAll, inWorkloads := 0, 0
 	for _, f := range findings {
 		t.findings++
-		key := f.subject
 		measured := f.Basis == api.Measured && f.Verdict != api.VerdictUnknown
+		s := &t.subjects[f.subject]
+		*s |= judgedOnce
 		if c.Measures() && !t.view.Idle(f.Subject) {
-			t.subjects[key] = t.subjects[key] || measured
+			*s |= inScope
+			if measured {
+				*s |= measuredOnce
+			}
 		}
-		t.declared[key] = true
 		if f.Verdict == api.Fail {
 			t.failing[f.Severity]++
 		}
@@ -182,24 +192,25 @@ func (t *tally) addAll(o *tally) {
 	for severity, n := range o.failing {
 		t.failing[severity] += n
 	}
-	for key, measured := range o.subjects {
-		t.subjects[key] = t.subjects[key] || measured
-	}
-	for key := range o.declared {
-		t.declared[key] = true
+	for i, s := range o.subjects {
+		t.subjects[i] |= s
 	}
 	t.all.measured = t.all.measured || o.all.measured
 	t.workloads.measured = t.workloads.measured || o.workloads.measured
 }
 
 func (t *tally) coverage() api.Coverage {
-	c := api.Coverage{InScope: len(t.declared)}
+	counts := judgedOnce
 	if t.measures {
-		c.InScope = len(t.subjects)
-		for _, measured := range t.subjects {
-			if measured {
-				c.Measured++
-			}
+		counts = inScope
+	}
+	var c api.Coverage
+	for _, s := range t.subjects {
+		if s&counts != 0 {
+			c.InScope++
+		}
+		if s&measuredOnce != 0 {
+			c.Measured++
 		}
 	}
 	if t.notRunning {
@@ -277,14 +288,16 @@ func because(open []*judged) string {
 
 // more says how many subjects there are beside one: " and 3 more".
 func more(findings []*judged) string {
-	subjects := map[int]bool{}
-	for _, f := range findings {
-		subjects[f.subject] = true
+	numbers := make([]int, len(findings))
+	for i, f := range findings {
+		numbers[i] = f.subject
 	}
-	if len(subjects) < 2 {
+	slices.Sort(numbers)
+	n := len(slices.Compact(numbers))
+	if n < 2 {
 		return ""
 	}
-	return fmt.Sprintf(" and %d more", len(subjects)-1)
+	return fmt.Sprintf(" and %d more", n-1)
 }
 
 // subjectWords names a subject in a few words: "node w17", "deployment shop/web app".

@@ -275,7 +275,8 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.want.Question, tc.want.Number, tc.want.Text = api.Privileged, number, text
-			if diff := cmp.Diff([]api.Answer{tc.want}, NewView(&fact.Set{}).answers(&tc.plan, judgedOf(tc.findings))); diff != "" {
+			findings, subjects := judgedOf(tc.findings)
+			if diff := cmp.Diff([]api.Answer{tc.want}, NewView(&fact.Set{}).answers(&tc.plan, findings, subjects)); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 		})
@@ -285,7 +286,7 @@ func TestAnswers(t *testing.T) {
 func TestAnswersCoverTheQuestionsAsked(t *testing.T) {
 	plan := planOf(Check{ID: "drift/a"}, Check{ID: "hosts/a"})
 	var got []api.Question
-	for _, a := range NewView(&fact.Set{}).answers(&plan, nil) {
+	for _, a := range NewView(&fact.Set{}).answers(&plan, nil, 0) {
 		got = append(got, a.Question)
 		if a.Question == api.Hosts && (a.Workloads != api.NotApplicable || a.Parts[0].Workloads != api.NotApplicable) {
 			t.Errorf("hosts is not about workloads: want %q, got %q", api.NotApplicable, a.Workloads)

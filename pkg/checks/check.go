@@ -39,7 +39,8 @@ type Check struct {
 	// Subject, Message and Evidence, and with Severity or Basis where they
 	// differ from the check's; Run fills in the rest. Several findings for one
 	// subject (its pods, its processes) are merged by Run, the worst first. A
-	// pass without evidence is no pass: Run makes it unknown.
+	// pass without evidence is no pass: Run makes it unknown. The list is Run's
+	// from then on, which changes its findings in place.
 	Judge func(*View) []api.Finding
 }
 

@@ -215,17 +215,26 @@ func (v *View) absentNodes() []string {
 // Affects filled in, sorted, each once.
 func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 	needing := map[fact.Kind][]*Check{}
+	allOf := map[fact.Kind][]string{} // their IDs: nearly every gap affects them all
 	for i := range plan.Checks {
 		for _, kind := range plan.Checks[i].Needs {
 			needing[kind] = append(needing[kind], &plan.Checks[i])
+			allOf[kind] = append(allOf[kind], plan.Checks[i].ID)
 		}
 	}
-	var kept []fact.Gap
+	kept := gaps[:0]
 	for _, gap := range gaps {
-		gap.Affects = nil
-		for _, check := range needing[gap.What] {
-			if !v.excused(gap) && (check.Excuse == nil || !check.Excuse(v, gap)) {
-				gap.Affects = append(gap.Affects, check.ID)
+		if v.excused(&gap) {
+			continue
+		}
+		excused := func(c *Check) bool { return c.Excuse != nil && c.Excuse(v, gap) }
+		gap.Affects = allOf[gap.What]
+		if slices.ContainsFunc(needing[gap.What], excused) {
+			gap.Affects = nil
+			for _, check := range needing[gap.What] {
+				if !excused(check) {
+					gap.Affects = append(gap.Affects, check.ID)
+				}
 			}
 		}
 		if len(gap.Affects) > 0 {
@@ -257,7 +266,7 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 // excused reports whether a gap leaves nothing open, for every check alike:
 // what a node does not say of the cluster's storage matters only if its word
 // would count.
-func (v *View) excused(gap fact.Gap) bool {
+func (v *View) excused(gap *fact.Gap) bool {
 	if gap.Subject.Kind != "Node" || !ofStorage(gap.What) {
 		return false
 	}

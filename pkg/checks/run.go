@@ -57,7 +57,7 @@ func Run(plan Plan, set *fact.Set) Result {
 		pointers := make([]*judged, len(of))
 		for j := range of {
 			if j < len(raw) {
-				of[j].Finding = raw[j]
+				of[j].Finding = &raw[j]
 			} else {
 				of[j].Finding = unknownFrom(gaps[j-len(raw)])
 			}
@@ -65,15 +65,15 @@ func Run(plan Plan, set *fact.Set) Result {
 			of[j].subject = subjects.of(&of[j].Subject)
 			pointers[j] = &of[j]
 		}
-		all = append(all, merge(pointers)...)
+		all = append(all, merge(pointers, len(subjects))...)
 	}
 	sortJudged(all)
 	findings := slices.Grow([]api.Finding(nil), len(all))
 	for _, j := range all {
-		findings = append(findings, j.Finding)
+		findings = append(findings, *j.Finding)
 	}
 	return Result{
-		Answers:     v.answers(&plan, all),
+		Answers:     v.answers(&plan, all, len(subjects)),
 		Findings:    findings,
 		Gaps:        gaps,
 		OtherStores: v.Stores().names(),
@@ -83,7 +83,7 @@ func Run(plan Plan, set *fact.Set) Result {
 
 // judged is a finding with what a run knows of it besides.
 type judged struct {
-	api.Finding
+	*api.Finding
 	subject int // the number of its subject
 	// idle is true if it is about containers alone of which none runs: what is
 	// declared of them is all that there is.
@@ -107,7 +107,7 @@ func (n subjectNumbers) of(s *fact.Subject) int {
 // complete fills in what Judge leaves to the check's metadata and to the run,
 // and holds the law that a verdict without evidence is unknown.
 func (v *View) complete(j *judged, check *Check) {
-	f := &j.Finding
+	f := j.Finding
 	f.Check, f.Question = check.ID, check.Question()
 	// Nodes and the cluster have no namespace: they are never the platform's.
 	f.Subject.Platform = fact.PlatformNamespace(v.Cluster.Provider, f.Subject.Namespace)
@@ -138,12 +138,12 @@ func (v *View) complete(j *judged, check *Check) {
 	j.idle = f.Basis == api.Declared && check.Measures() && check.Scope == ScopeWorkload && !v.anyRuns(f.Subject)
 }
 
-func unknownFrom(gap *fact.Gap) api.Finding {
+func unknownFrom(gap *fact.Gap) *api.Finding {
 	message := fmt.Sprintf("%s not read: %s", gap.What, gap.Reason)
 	if gap.Detail != "" {
 		message = fmt.Sprintf("%s not read: %s", gap.What, gap.Detail)
 	}
-	return api.Finding{
+	return &api.Finding{
 		Verdict:     api.VerdictUnknown,
 		Subject:     gap.Subject,
 		Message:     message,
@@ -168,18 +168,18 @@ func unknownFrom(gap *fact.Gap) api.Finding {
 //
 // A pass that was measured for some running containers and only declared for
 // others is declared; another verdict has the basis of its gravest finding.
-func merge(findings []*judged) []*judged {
+//
+// Subjects is how many there are: their numbers are below it.
+func merge(findings []*judged, subjects int) []*judged {
 	// Groups keep the order in which their subjects come first.
-	groupOf := make(map[int]int, len(findings))
+	groupOf := make([]int32, subjects) // one more than the group's index; 0 is none
 	sizes := make([]int, 0, len(findings))
 	for _, f := range findings {
-		i, seen := groupOf[f.subject]
-		if !seen {
-			i = len(sizes)
-			groupOf[f.subject] = i
+		if groupOf[f.subject] == 0 {
 			sizes = append(sizes, 0)
+			groupOf[f.subject] = int32(len(sizes))
 		}
-		sizes[i]++
+		sizes[groupOf[f.subject]-1]++
 	}
 	groups := make([][]*judged, len(sizes))
 	rest := make([]*judged, len(findings))
@@ -187,7 +187,7 @@ func merge(findings []*judged) []*judged {
 		groups[i], rest = rest[:0:size], rest[size:]
 	}
 	for _, f := range findings {
-		i := groupOf[f.subject]
+		i := groupOf[f.subject] - 1
 		groups[i] = append(groups[i], f)
 	}
 	out := findings[:0]
@@ -351,12 +351,14 @@ func compareEvidence(a, b api.Evidence) int {
 func SortFindings(findings []api.Finding) {
 	pointers := make([]*judged, len(findings))
 	for i := range findings {
-		pointers[i] = &judged{Finding: findings[i]}
+		pointers[i] = &judged{Finding: &findings[i]}
 	}
 	sortJudged(pointers)
+	sorted := make([]api.Finding, len(findings))
 	for i := range pointers {
-		findings[i] = pointers[i].Finding
+		sorted[i] = *pointers[i].Finding
 	}
+	copy(findings, sorted)
 }
 
 func sortJudged(findings []*judged) {

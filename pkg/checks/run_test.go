@@ -35,19 +35,19 @@ func planOf(list ...Check) Plan {
 // mergeFindings is merge, of findings.
 func mergeFindings(findings []api.Finding) []api.Finding {
 	var out []api.Finding
-	for _, j := range merge(judgedOf(findings)) {
-		out = append(out, j.Finding)
+	list, subjects := judgedOf(findings)
+	for _, j := range merge(list, subjects) {
+		out = append(out, *j.Finding)
 	}
 	return out
 }
 
-func judgedOf(findings []api.Finding) []*judged {
-	var out []*judged
+func judgedOf(findings []api.Finding) (list []*judged, n int) {
 	subjects := subjectNumbers{}
 	for _, f := range findings {
-		out = append(out, &judged{Finding: f, subject: subjects.of(&f.Subject)})
+		list = append(list, &judged{Finding: &f, subject: subjects.of(&f.Subject)})
 	}
-	return out
+	return list, len(subjects)
 }
 
 func evidence(source string) []api.Evidence { return []api.Evidence{{Source: source, Value: "v"}} }
