@@ -178,6 +178,7 @@ func newIndex(set *fact.Set) *index {
 		byPrefix: map[placed]string{}, nodeOf: map[string]string{}, containers: map[string]map[string]*fact.MeasuredContainer{},
 		named: map[*fact.PodSpec]map[string]*fact.Container{},
 	}
+	var disputed []placed
 	for i := range set.Workloads {
 		w := &set.Workloads[i]
 		for j := range w.Pods {
@@ -187,10 +188,14 @@ func newIndex(set *fact.Set) *index {
 				x.nodeOf[p.UID] = p.Node
 			}
 			// A static pod's cgroup carries its config hash in place of the UID.
-			// The annotation is a kubelet's word, so that UIDs, which come below,
-			// replace it.
+			// The annotation is a kubelet's word, or a user's, so that UIDs, which
+			// come below, replace it. What two pods claim belongs to neither.
 			if p.ConfigHash != "" {
-				x.byPod[placed{p.Node, p.ConfigHash}] = joined{w, p, nil}
+				key := placed{p.Node, p.ConfigHash}
+				if _, taken := x.byPod[key]; taken {
+					disputed = append(disputed, key)
+				}
+				x.byPod[key] = joined{w, p, nil}
 			}
 			for _, status := range p.Containers {
 				for _, id := range []string{status.LastID, status.ID} {
@@ -201,6 +206,9 @@ func newIndex(set *fact.Set) *index {
 				}
 			}
 		}
+	}
+	for _, key := range disputed {
+		delete(x.byPod, key)
 	}
 	for i := range set.Workloads {
 		w := &set.Workloads[i]

@@ -59,6 +59,18 @@ func TestRunningContainers(t *testing.T) {
 			[]string{"aaaa Deployment/shop/web// [web-1]"},
 			nil,
 		},
+		"two pods claim one config hash": {
+			func(s *fact.Set) {
+				s.Workloads[0].Pods[0].Containers = nil
+				s.Workloads[0].Pods[0].ConfigHash = "0123456789abcdef0123456789abcdef"
+				s.Nodes[0].Measured.Containers[0].PodUID = "0123456789abcdef0123456789abcdef"
+				w := *s.Workloads[0].DeepCopy()
+				w.Owner.Name, w.Pods[0].Name, w.Pods[0].UID = "evil", "evil-1", ""
+				s.Workloads = append(s.Workloads, w)
+			},
+			[]string{"aaaa Container//aaaaaaaaaaaa//n1 []"},
+			[]string{"- Deployment/shop/web// [web-1]", "- Deployment/shop/evil// [evil-1]"},
+		},
 		"another pod calls the UID its config hash": {
 			func(s *fact.Set) {
 				s.Workloads[0].Pods[0].Containers = nil

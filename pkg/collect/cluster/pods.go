@@ -212,13 +212,24 @@ func (l *podLister) topOwner(pod *corev1.Pod) fact.Subject {
 	}
 }
 
+// configHash is what a static pod's cgroup carries in place of a UID: the kubelet
+// puts it into both annotations of the mirror pod (kubernetes/pkg/kubelet/types).
+// Any pod may have the first; where a pod is no mirror it means nothing.
+func configHash(pod *corev1.Pod) string {
+	hash := pod.Annotations["kubernetes.io/config.hash"]
+	if pod.Annotations[corev1.MirrorPodAnnotationKey] != hash {
+		return ""
+	}
+	return hash
+}
+
 func podFacts(pod *corev1.Pod) fact.Pod {
 	out := fact.Pod{
 		Name:       pod.Name,
 		UID:        string(pod.UID),
 		Node:       pod.Spec.NodeName,
 		Phase:      string(pod.Status.Phase),
-		ConfigHash: pod.Annotations["kubernetes.io/config.hash"],
+		ConfigHash: configHash(pod),
 	}
 	for _, list := range [][]corev1.ContainerStatus{
 		pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses,

@@ -156,7 +156,9 @@ func TestPodStatus(t *testing.T) {
 	s := newServer(t)
 	s.pods = []corev1.Pod{pod("kube-system", "etcd-cp1", "cp1", controlledBy("Node", "cp1"), func(p *corev1.Pod) {
 		p.UID = "u1"
-		p.Annotations = map[string]string{"kubernetes.io/config.hash": "0123abcd", "note": "CANARY"}
+		p.Annotations = map[string]string{
+			"kubernetes.io/config.hash": "0123abcd", "kubernetes.io/config.mirror": "0123abcd", "note": "CANARY",
+		}
 		p.Status.Phase = corev1.PodRunning
 		p.Status.InitContainerStatuses = []corev1.ContainerStatus{{
 			Name: "init", ContainerID: "containerd://i1", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3}},
@@ -175,7 +177,7 @@ func TestPodStatus(t *testing.T) {
 	want := []fact.Workload{{
 		Owner: fact.Subject{Kind: "Pod", Namespace: "kube-system", Name: "etcd-cp1"},
 		Spec: fact.PodSpec{
-			Origin: "pod/kube-system/etcd-cp1", Path: "spec", Annotations: []string{"kubernetes.io/config.hash", "note"},
+			Origin: "pod/kube-system/etcd-cp1", Path: "spec", Annotations: []string{"kubernetes.io/config.hash", "kubernetes.io/config.mirror", "note"},
 			Containers: []fact.Container{{Name: "app", Type: fact.RegularContainer, Field: "spec.containers[0]", Image: "registry.example/app:v1"}},
 		},
 		Pods: []fact.Pod{{
@@ -189,6 +191,18 @@ func TestPodStatus(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("workloads (-want +got):\n%s", diff)
+	}
+}
+
+// Of a pod that is no mirror a config hash is a claim on a static pod's containers.
+func TestOnlyAMirrorHasAConfigHash(t *testing.T) {
+	for name, annotations := range map[string]map[string]string{
+		"no mirror":                {"kubernetes.io/config.hash": "0123abcd"},
+		"a mirror of another hash": {"kubernetes.io/config.hash": "0123abcd", "kubernetes.io/config.mirror": "4567"},
+	} {
+		if got := podFacts(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: annotations}}).ConfigHash; got != "" {
+			t.Errorf("%s: found %q", name, got)
+		}
 	}
 }
 
