@@ -121,8 +121,13 @@ type Container struct {
 	// RestartPolicy is the container's own: Always for a sidecar.
 	RestartPolicy string `json:"restartPolicy,omitempty"`
 	// Program is command[0]; the other words may carry anything, a password
-	// too, and are not kept.
+	// too, and are not kept: they are evaluated while collecting.
 	Program string `json:"program,omitempty"`
+	// Builder is what builds images, of all that the command lines run: command
+	// and arguments, a shell's script, hooks. Nil if nothing does.
+	Builder *DeclaredBuilder `json:"builder,omitempty"`
+	// CommandUnread is why a command line was not evaluated as a whole.
+	CommandUnread Reason `json:"commandUnread,omitempty"`
 
 	Privileged               *bool    `json:"privileged,omitempty"`
 	HostProcess              *bool    `json:"hostProcess,omitempty"` // windowsOptions.hostProcess
@@ -136,6 +141,12 @@ type Container struct {
 	HostPorts                []int32  `json:"hostPorts,omitempty"`
 
 	Mounts []VolumeMount `json:"mounts,omitempty"`
+}
+
+// DeclaredBuilder is an image builder that a command line runs.
+type DeclaredBuilder struct {
+	Name  string `json:"name"`  // the builder's own name: "Buildah"
+	Field string `json:"field"` // the word, below the container: "command[2]"
 }
 
 // VolumeMount is one entry of volumeMounts, or of volumeDevices.

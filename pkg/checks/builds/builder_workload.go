@@ -9,11 +9,12 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
 // BuilderWorkload fails a container that builds images, told by its image's
-// repository or its program, and a pod that a build system made, told by its
+// repository or by what its command lines run, and a pod that a build system made, told by its
 // labels. Finished pods count: they were built here.
 var BuilderWorkload = checks.Check{
 	ID:       "builds/builder-workload",
@@ -46,20 +47,6 @@ var builderImages = []struct{ tail, builder string }{
 	{"buildah/testing", "Buildah"},
 	{"genuinetools/img", "img"},
 	{"buildpacksio/lifecycle", "Cloud Native Buildpacks"},
-}
-
-// builderPrograms are programs by path or, where there is no slash, by name.
-var builderPrograms = map[string]string{
-	"/kaniko/executor":         "kaniko",
-	"buildkitd":                "BuildKit",
-	"buildctl-daemonless.sh":   "BuildKit",
-	"buildah":                  "Buildah",
-	"dockerd":                  "Docker-in-Docker",
-	"dockerd-entrypoint.sh":    "Docker-in-Docker",
-	"/cnb/lifecycle/creator":   "Cloud Native Buildpacks",
-	"/cnb/lifecycle/builder":   "Cloud Native Buildpacks",
-	"/cnb/lifecycle/exporter":  "Cloud Native Buildpacks",
-	"/cnb/lifecycle/lifecycle": "Cloud Native Buildpacks",
 }
 
 // buildLabels are labels (and on OpenShift annotations) that build systems put
@@ -151,19 +138,28 @@ func judgeBuilder(d checks.Declared) api.Finding {
 	if d.Container.Program != "" {
 		f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field("command[0]"), Value: d.Container.Program})
 	}
-	builder, imageRootless, err := builderOfImage(d.Container.Image)
-	if byProgram := builderOfProgram(d.Container.Program); byProgram != "" {
-		builder = byProgram
+	name, imageRootless, err := builderOfImage(d.Container.Image)
+	// Facts of the first version have the program alone.
+	if byProgram := builder.Program(d.Container.Program); byProgram != "" {
+		name = byProgram
+	}
+	if found := d.Container.Builder; found != nil {
+		name = found.Name
+		if found.Field != "command[0]" {
+			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(found.Field), Value: found.Name})
+		}
 	}
 	switch {
-	case builder != "":
+	case name != "":
 		g := declaredGrade(d.Workload, d.Container)
 		if g == asRoot && imageRootless {
 			g = asRootless
 		}
-		f.Verdict, f.Severity, f.Message = api.Fail, g.severity, "runs "+builder+", "+g.how
+		f.Verdict, f.Severity, f.Message = api.Fail, g.severity, "runs "+name+", "+g.how
 	case err != nil:
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Corrupt, "its image reference cannot be read"
+	case d.Container.CommandUnread != "":
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, d.Container.CommandUnread, "its command line was not read as a whole: a script in it is too long, or not a shell's"
 	default:
 		f.Verdict, f.Message = api.Pass, "neither its image nor its program is a builder's"
 	}
@@ -172,7 +168,7 @@ func judgeBuilder(d checks.Declared) api.Finding {
 
 // builderOfImage tells the builder by an image's repository and tag. Rootless
 // is true for the images that their makers prepared to run without root.
-func builderOfImage(image string) (builder string, isRootless bool, err error) {
+func builderOfImage(image string) (name string, isRootless bool, err error) {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
 		return "", false, err
@@ -193,12 +189,4 @@ func builderOfImage(image string) (builder string, isRootless bool, err error) {
 		return "Docker-in-Docker", isRootless, nil
 	}
 	return "", false, nil
-}
-
-// builderOfProgram tells the builder by command[0].
-func builderOfProgram(program string) string {
-	if builder, ok := builderPrograms[path.Clean(program)]; ok {
-		return builder
-	}
-	return builderPrograms[path.Base(program)]
 }

@@ -54,6 +54,22 @@ func TestBuilderWorkload(t *testing.T) {
 		}
 	}
 
+	// What the command lines run was evaluated while collecting.
+	evaluated := finding(api.Fail, api.Medium, "runs docker build, as root", "shop/tools:1", "sh")
+	evaluated.Evidence = append(evaluated.Evidence, ft.Evidence(ft.App+"args[1]", "docker build")...)
+	cases["a builder in a script"] = row{
+		Set: ft.Declared(fact.Container{
+			Image: "shop/tools:1", Program: "sh", Builder: &fact.DeclaredBuilder{Name: "docker build", Field: "args[1]"},
+			CommandUnread: fact.Unsupported,
+		}),
+		Want: ft.One(evaluated),
+	}
+	unread := finding(api.VerdictUnknown, "", "its command line was not read as a whole: a script in it is too long, or not a shell's", "shop/tools:1", "sh")
+	unread.Reason = fact.Unsupported
+	cases["a command line that was not evaluated as a whole"] = row{
+		Set: ft.Declared(fact.Container{Image: "shop/tools:1", Program: "sh", CommandUnread: fact.Unsupported}), Want: ft.One(unread),
+	}
+
 	// How far it reaches.
 	const image = "moby/buildkit:v0.15"
 	yes := ft.Ptr(true)

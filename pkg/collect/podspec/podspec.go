@@ -104,6 +104,7 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 			out.Program = out.Program[:i]
 		}
 	}
+	evaluate(&out, c)
 	if sc := c.SecurityContext; sc != nil {
 		out.Privileged = sc.Privileged
 		out.HostProcess = hostProcess(sc.WindowsOptions)
