@@ -18,12 +18,28 @@ import (
 // its words. It is evaluated here, where it is whole, and what was found of it is
 // a fact.
 
-// Bounds of what is evaluated of one command line: bytes of a script, and shells
-// that start shells.
+// Bounds of what is evaluated of one command line: bytes of a script, characters
+// in it that can open something, and shells that start shells. The parser calls
+// itself for each that is opened, some 4 KB of stack each time, and a stack
+// without end ends the process (TestDeepScripts).
 const (
-	maxScript = 256 << 10
-	maxNested = 4
+	maxScript  = 64 << 10
+	maxOpeners = 8192
+	maxNested  = 4
 )
+
+func tooMuch(script string) bool {
+	if len(script) > maxScript {
+		return true
+	}
+	openers := 0
+	for i := range len(script) {
+		if strings.IndexByte("({[`$!", script[i]) >= 0 {
+			openers++
+		}
+	}
+	return openers > maxOpeners
+}
 
 // evaluate sets what a container's command lines run: its own, and those of its
 // hooks.
@@ -99,7 +115,7 @@ func (e *evaluation) command(words []word, nested int) {
 // script evaluates every command of a shell's script, in whatever branch or
 // function it is.
 func (e *evaluation) script(script word, nested int) {
-	if nested > maxNested || len(script.text) > maxScript {
+	if nested > maxNested || tooMuch(script.text) {
 		e.unread = fact.Unsupported
 		return
 	}
@@ -146,12 +162,16 @@ func literal(w *syntax.Word) string {
 			return ""
 		}
 	}
-	// Without a way to read directories nothing is globbed.
-	fields, err := expand.Fields(&expand.Config{Env: expand.ListEnviron()}, w)
-	if err != nil || len(fields) != 1 {
-		return ""
+	// Without a way to read directories nothing is globbed. What braces make many
+	// of is not literal, and may have no end.
+	text := ""
+	for field, err := range expand.FieldsSeq(&expand.Config{Env: expand.ListEnviron()}, w) {
+		if err != nil || text != "" {
+			return ""
+		}
+		text = field
 	}
-	return fields[0]
+	return text
 }
 
 var shells = []string{"sh", "ash", "bash", "dash", "ksh", "mksh", "zsh"}

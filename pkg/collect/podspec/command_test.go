@@ -2,6 +2,7 @@ package podspec
 
 import (
 	"encoding/json"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -32,15 +33,15 @@ func TestCommandLinesAreEvaluated(t *testing.T) {
 		want          *fact.DeclaredBuilder
 		unread        fact.Reason
 	}{
-		"the program itself":           {[]string{"/kaniko/executor"}, nil, found("kaniko", "command[0]"), ""},
-		"arguments of the image's own": {nil, []string{"dockerd", "--host=unix:///x"}, found("Docker-in-Docker", "args[0]"), ""},
-		"options of the image's own":   {nil, []string{"--dockerfile=dockerd"}, nil, ""},
-		"a script":                     {[]string{"sh", "-c", "cd /src && buildah bud ."}, nil, found("Buildah", "command[2]"), ""},
-		"a script in the arguments":    {[]string{"/bin/bash", "-ec"}, []string{"dockerd &\nsleep 1"}, found("Docker-in-Docker", "args[0]"), ""},
-		"after further options":        {[]string{"bash", "-o", "pipefail", "-e", "-c", "docker build ."}, nil, found("docker build", "command[5]"), ""},
-		"the option before others":     {[]string{"sh", "-c", "-e", "docker build ."}, nil, found("docker build", "command[3]"), ""},
-		"busybox as the shell":         {[]string{"busybox", "sh", "-c", "buildctl build"}, nil, found("BuildKit", "command[3]"), ""},
-		"with escapes":                       {[]string{"sh", "-c", `d\ocker "bui\`+"\n"+`ld" .`}, nil, found("docker build", "command[2]"), ""},
+		"the program itself":                 {[]string{"/kaniko/executor"}, nil, found("kaniko", "command[0]"), ""},
+		"arguments of the image's own":       {nil, []string{"dockerd", "--host=unix:///x"}, found("Docker-in-Docker", "args[0]"), ""},
+		"options of the image's own":         {nil, []string{"--dockerfile=dockerd"}, nil, ""},
+		"a script":                           {[]string{"sh", "-c", "cd /src && buildah bud ."}, nil, found("Buildah", "command[2]"), ""},
+		"a script in the arguments":          {[]string{"/bin/bash", "-ec"}, []string{"dockerd &\nsleep 1"}, found("Docker-in-Docker", "args[0]"), ""},
+		"after further options":              {[]string{"bash", "-o", "pipefail", "-e", "-c", "docker build ."}, nil, found("docker build", "command[5]"), ""},
+		"the option before others":           {[]string{"sh", "-c", "-e", "docker build ."}, nil, found("docker build", "command[3]"), ""},
+		"busybox as the shell":               {[]string{"busybox", "sh", "-c", "buildctl build"}, nil, found("BuildKit", "command[3]"), ""},
+		"with escapes":                       {[]string{"sh", "-c", `d\ocker "bui\` + "\n" + `ld" .`}, nil, found("docker build", "command[2]"), ""},
 		"in dollar quotes":                   {[]string{"sh", "-c", `$'build\x61h' bud`}, nil, found("Buildah", "command[2]"), ""},
 		"in a branch of a function":          {[]string{"sh", "-c", "f() { if [ -e x ]; then exec podman build .; fi; }; f"}, nil, found("podman build", "command[2]"), ""},
 		"in a pipe, quoted":                  {[]string{"sh", "-c", `cat x | "docker" 'buildx' build -`}, nil, found("docker build", "command[2]"), ""},
@@ -88,6 +89,30 @@ func TestHooksAreEvaluated(t *testing.T) {
 				t.Errorf("want %s, got %+v", tc.field, got)
 			}
 		})
+	}
+}
+
+// The deepest scripts that are parsed need a stack far below the limit at which
+// Go ends a process (1 GB).
+func TestDeepScripts(t *testing.T) {
+	defer debug.SetMaxStack(debug.SetMaxStack(128 << 20))
+	for _, opener := range []string{
+		"(", "$(", "{ ", "if ", "a=(", "\"$(", "${a:-", "$((", "[[ ! ", "a | ", "while ", "! ", "case a in a) ", "f() ", "<(", "x && ", "((", "[[ ( ",
+		"$[", "for i in a; do ", "coproc ", "time ", "a[", "((-", "((!", "((a?", "((a=", "((a,", "until ", "if a; then ", "((++",
+	} {
+		times := min(maxScript/len(opener), maxOpeners/max(1, strings.Count(opener, "(")+strings.Count(opener, "{")+
+			strings.Count(opener, "[")+strings.Count(opener, "$")+strings.Count(opener, "!")))
+		if !strings.ContainsAny(opener, "({[`$!") {
+			times = maxScript / len(opener)
+		}
+		script := strings.Repeat(opener, times)
+		if tooMuch(script) {
+			t.Fatalf("%q: %d times are too many to be parsed", opener, times)
+		}
+		container(fact.RegularContainer, "f", &corev1.Container{Command: []string{"sh", "-c", script}})
+	}
+	if !tooMuch(strings.Repeat("(", maxOpeners+1)) {
+		t.Error("more openers than the limit are not too many")
 	}
 }
 
