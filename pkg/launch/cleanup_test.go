@@ -203,7 +203,7 @@ left alone: job.batch/checklist-one-backup in namespace shop carries the labels 
 removing configmap/checklist-two-amd64-loader in namespace kubectl-checklist: x is forbidden: no`,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, faked(func(t *testing.T) {
 			s := leftovers(t)
 			if tc.edit != nil {
 				tc.edit(s)
@@ -225,7 +225,7 @@ removing configmap/checklist-two-amd64-loader in namespace kubectl-checklist: x 
 			if diff := cmp.Diff(tc.left, s.left()); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
 			}
-		})
+		}))
 	}
 }
 
@@ -248,8 +248,7 @@ func TestGuardCleansUpOnlyAfterADeath(t *testing.T) {
 			"configmap/checklist-two-amd64-loader", "job/checklist-two", "namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := leftovers(t)
 			pipe, run := io.Pipe()
 			heard, out := io.Pipe()
@@ -272,7 +271,7 @@ func TestGuardCleansUpOnlyAfterADeath(t *testing.T) {
 			if diff := cmp.Diff(tc.left, s.left()); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
 			}
-		})
+		}))
 	}
 	if err := Watch(t.Context(), strings.NewReader(""), io.Discard, Client{}, Options{}); err == nil {
 		t.Error("a guard without a run would clean up after everybody")

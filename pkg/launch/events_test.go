@@ -219,8 +219,7 @@ func TestPodsThatDoNotStart(t *testing.T) {
 				"--probe-timeout gives it more time; the right to list events in namespace kubectl-checklist would show why"),
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a", "b")
 			var pods atomic.Int32
 			s.kubelet = func(pod *corev1.Pod) {
@@ -256,6 +255,6 @@ func TestPodsThatDoNotStart(t *testing.T) {
 				t.Errorf("%d pods on node b, expected %d", pods.Load(), tc.pods)
 			}
 			s.wantLeft()
-		})
+		}))
 	}
 }

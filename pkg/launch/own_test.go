@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,8 +82,7 @@ func TestChangedByAWebhook(t *testing.T) {
 			change: `binaryData[loader]: sent a value that is not shown, returned a value that is not shown`, hint: exemptHint,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			for when, affects := range map[string]func(what string) bool{
 				"always":               func(what string) bool { return what == "POST "+tc.what || what == "POST "+tc.what+" dryRun" },
 				"not in dry runs":      func(what string) bool { return what == "POST "+tc.what },
@@ -139,50 +139,54 @@ func TestChangedByAWebhook(t *testing.T) {
 				}
 				s.wantLeft("namespace/kubectl-checklist")
 			}
-		})
+		}))
 	}
 }
 
 // A pod that was changed and cannot be deleted is not said to be.
 func TestChangedAndNotDeleted(t *testing.T) {
-	s := newAPIServer(t, "a")
-	s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist"}}
-	s.mutate = func(what string, o metav1.Object) {
-		if p, ok := o.(*corev1.Pod); ok && what == "POST Pod" {
-			p.Spec.HostNetwork = true
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a")
+		s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist"}}
+		s.mutate = func(what string, o metav1.Object) {
+			if p, ok := o.(*corev1.Pod); ok && what == "POST Pod" {
+				p.Spec.HostNetwork = true
+			}
 		}
-	}
-	s.intercept = func(w http.ResponseWriter, _ *http.Request, what string) bool {
-		if what == "DELETE pods" {
-			s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "checklist-run1-0000", fmt.Errorf("no")))
-			return true
+		s.intercept = func(w http.ResponseWriter, _ *http.Request, what string) bool {
+			if what == "DELETE pods" {
+				s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "checklist-run1-0000", fmt.Errorf("no")))
+				return true
+			}
+			return false
 		}
-		return false
-	}
-	_, gaps, err := Run(t.Context(), s.options(), factNodes("a"))
-	want := `creating the probe's pod: a webhook or policy of this cluster changes it: spec.hostNetwork: sent nothing, returned true; ` +
-		`the pod could not be deleted; the probe may have run with that change on node "a"`
-	if len(gaps) != 2 || gaps[0].Detail != want {
-		t.Errorf("gaps %v, expected %s", gaps, want)
-	}
-	if err == nil || !strings.HasPrefix(err.Error(), "removing pod checklist-run1-0000: ") {
-		t.Errorf("error %v, expected that the pod stays", err)
-	}
-	s.wantLeft("namespace/kubectl-checklist", "pod/checklist-run1-0000")
+		_, gaps, err := Run(t.Context(), s.options(), factNodes("a"))
+		want := `creating the probe's pod: a webhook or policy of this cluster changes it: spec.hostNetwork: sent nothing, returned true; ` +
+			`the pod could not be deleted; the probe may have run with that change on node "a"`
+		if len(gaps) != 2 || gaps[0].Detail != want {
+			t.Errorf("gaps %v, expected %s", gaps, want)
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), "removing pod checklist-run1-0000: ") {
+			t.Errorf("error %v, expected that the pod stays", err)
+		}
+		s.wantLeft("namespace/kubectl-checklist", "pod/checklist-run1-0000")
+	})
 }
 
 // A webhook that acts on one node costs that node alone.
 func TestChangedOnOneNode(t *testing.T) {
-	s := newAPIServer(t, "a", "b", "c")
-	s.mutate = func(what string, o metav1.Object) {
-		if p, ok := o.(*corev1.Pod); ok && p.Spec.NodeName == "b" {
-			p.Spec.Containers[0].Env = append(p.Spec.Containers[0].Env, corev1.EnvVar{Name: "GODEBUG", Value: "x"})
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a", "b", "c")
+		s.mutate = func(what string, o metav1.Object) {
+			if p, ok := o.(*corev1.Pod); ok && p.Spec.NodeName == "b" {
+				p.Spec.Containers[0].Env = append(p.Spec.Containers[0].Env, corev1.EnvVar{Name: "GODEBUG", Value: "x"})
+			}
 		}
-	}
-	run(t, s.options(), factNodes("a", "b", "c"), []string{"a", "c"}, gapsOf("b", fact.AdmissionDenied,
-		"creating the probe's pod: a webhook or policy of this cluster changes it: spec.containers[probe].env[1]: sent nothing, returned one named "+
-			`"GODEBUG"; the pod was deleted at once; code that is not the probe's may have run on node "b"`, exemptHint))
-	s.wantLeft()
+		run(t, s.options(), factNodes("a", "b", "c"), []string{"a", "c"}, gapsOf("b", fact.AdmissionDenied,
+			"creating the probe's pod: a webhook or policy of this cluster changes it: spec.containers[probe].env[1]: sent nothing, returned one named "+
+				`"GODEBUG"; the pod was deleted at once; code that is not the probe's may have run on node "b"`, exemptHint))
+		s.wantLeft()
+	})
 }
 
 // What is added to every pod of a server newer than this version is its default
@@ -263,8 +267,7 @@ func TestFieldsOfALaterServer(t *testing.T) {
 			},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a")
 			s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist"}}
 			s.newer = tc.newer
@@ -292,7 +295,7 @@ func TestFieldsOfALaterServer(t *testing.T) {
 				t.Errorf("said (-want +got):\n%s", diff)
 			}
 			s.wantLeft("namespace/kubectl-checklist")
-		})
+		}))
 	}
 }
 
@@ -355,8 +358,7 @@ func TestPlanted(t *testing.T) {
 			late: true, want: refused("pod", "pods", "checklist-run1-0000", noWord), left: "pod/checklist-run1-0000",
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a")
 			s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist"}}
 			plant := func() {
@@ -372,7 +374,7 @@ func TestPlanted(t *testing.T) {
 			}
 			run(t, options, factNodes("a"), nil, tc.want)
 			s.wantLeft(slices.Sorted(slices.Values([]string{tc.left, "namespace/kubectl-checklist"}))...)
-		})
+		}))
 	}
 }
 
@@ -407,8 +409,7 @@ func TestLostAnswerAndSomethingElseThere(t *testing.T) {
 		"one to be changed": {edit: func(m *corev1.ConfigMap) { m.Immutable = nil }},
 		"another owner":     {edit: func(m *corev1.ConfigMap) { m.OwnerReferences[0].UID = "x" }},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a")
 			s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist"}}
 			var lost atomic.Bool
@@ -444,7 +445,7 @@ func TestLostAnswerAndSomethingElseThere(t *testing.T) {
 			if n := s.count("POST pods"); n != 0 {
 				t.Errorf("%d pods were created", n)
 			}
-		})
+		}))
 	}
 }
 
@@ -452,8 +453,7 @@ func TestLostAnswerAndSomethingElseThere(t *testing.T) {
 // at the end it is found by its word.
 func TestAnswersThatNeverArrive(t *testing.T) {
 	for _, resource := range []string{"jobs", "configmaps", "pods"} {
-		t.Run(resource, func(t *testing.T) {
-			t.Parallel()
+		t.Run(resource, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a")
 			s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
 				if what != "POST "+resource || r.Header.Get("Lost") != "" {
@@ -469,7 +469,7 @@ func TestAnswersThatNeverArrive(t *testing.T) {
 				t.Errorf("gaps %v, error %v", gaps, err)
 			}
 			s.wantLeft()
-		})
+		}))
 	}
 }
 
@@ -674,8 +674,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 			},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a")
 			s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist"}}
 			s.kubelet = func(pod *corev1.Pod) { tc.kubelet(s, pod) }
@@ -700,54 +699,58 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 			}
 			run(t, opts, factNodes("a"), measured, tc.want)
 			s.wantLeft(slices.Sorted(slices.Values(append(tc.left, "namespace/kubectl-checklist")))...)
-		})
+		}))
 	}
 }
 
 // After a swap was seen no more pods are created: they would run the same.
 func TestNoMorePodsAfterASwap(t *testing.T) {
-	s := newAPIServer(t, "a", "b", "c")
-	s.kubelet = func(pod *corev1.Pod) {
-		s.mu.Lock()
-		s.maps["checklist-run1-amd64-loader"].UID = "theirs"
-		s.mu.Unlock()
-		s.succeed(pod.Name, answer(t, pod.Spec.NodeName))
-	}
-	opts := s.options()
-	opts.MaxInFlight = 1
-	measured, gaps, err := Run(t.Context(), opts, factNodes("a", "b", "c"))
-	if err != nil || len(measured) != 0 || len(gaps) != 6 {
-		t.Fatalf("measured %v, gaps %v, error %v", measured, gaps, err)
-	}
-	for i, g := range gaps {
-		foreign := strings.HasSuffix(g.Detail, "may have run on node \"a\"")
-		if g.Reason != fact.NotOurs || foreign != (i < 2) || !foreign && g.Detail != "no pod was created, because a config map of the probe was replaced while the run lasted" {
-			t.Errorf("gap %+v", g)
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a", "b", "c")
+		s.kubelet = func(pod *corev1.Pod) {
+			s.mu.Lock()
+			s.maps["checklist-run1-amd64-loader"].UID = "theirs"
+			s.mu.Unlock()
+			s.succeed(pod.Name, answer(t, pod.Spec.NodeName))
 		}
-	}
-	if n := s.count("POST pods"); n != 1 {
-		t.Errorf("%d pods, expected one", n)
-	}
-	// Somebody else's config map is in it, so that the namespace stays too.
-	s.wantLeft("configmap/checklist-run1-amd64-loader", "namespace/kubectl-checklist")
+		opts := s.options()
+		opts.MaxInFlight = 1
+		measured, gaps, err := Run(t.Context(), opts, factNodes("a", "b", "c"))
+		if err != nil || len(measured) != 0 || len(gaps) != 6 {
+			t.Fatalf("measured %v, gaps %v, error %v", measured, gaps, err)
+		}
+		for i, g := range gaps {
+			foreign := strings.HasSuffix(g.Detail, "may have run on node \"a\"")
+			if g.Reason != fact.NotOurs || foreign != (i < 2) || !foreign && g.Detail != "no pod was created, because a config map of the probe was replaced while the run lasted" {
+				t.Errorf("gap %+v", g)
+			}
+		}
+		if n := s.count("POST pods"); n != 1 {
+			t.Errorf("%d pods, expected one", n)
+		}
+		// Somebody else's config map is in it, so that the namespace stays too.
+		s.wantLeft("configmap/checklist-run1-amd64-loader", "namespace/kubectl-checklist")
+	})
 }
 
 // At its end a run deletes what it created, whatever has its label beside that.
 func TestRunLeavesWhatOnlyCarriesItsLabel(t *testing.T) {
-	s := newAPIServer(t, "a")
-	labels := map[string]string{LabelName: ManagedBy, LabelManagedBy: ManagedBy, LabelRun: "run1"}
-	s.kubelet = func(pod *corev1.Pod) {
-		s.mu.Lock()
-		// A word of ours that somebody read, on another object.
-		word := map[string]string{AnnotationRequest: pod.Annotations[AnnotationRequest]}
-		s.pods["victim"] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "victim", UID: "v", Labels: labels, Annotations: word}}
-		s.maps["victim"] = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "victim", UID: "w", Labels: labels, Annotations: word}}
-		s.jobs["victim"] = &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "victim", UID: "x", Labels: labels, Annotations: word}}
-		s.mu.Unlock()
-		s.succeed(pod.Name, answer(t, "a"))
-	}
-	run(t, s.options(), factNodes("a"), []string{"a"}, nil)
-	s.wantLeft("configmap/victim", "job/victim", "namespace/kubectl-checklist", "pod/victim")
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a")
+		labels := map[string]string{LabelName: ManagedBy, LabelManagedBy: ManagedBy, LabelRun: "run1"}
+		s.kubelet = func(pod *corev1.Pod) {
+			s.mu.Lock()
+			// A word of ours that somebody read, on another object.
+			word := map[string]string{AnnotationRequest: pod.Annotations[AnnotationRequest]}
+			s.pods["victim"] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "victim", UID: "v", Labels: labels, Annotations: word}}
+			s.maps["victim"] = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "victim", UID: "w", Labels: labels, Annotations: word}}
+			s.jobs["victim"] = &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "victim", UID: "x", Labels: labels, Annotations: word}}
+			s.mu.Unlock()
+			s.succeed(pod.Name, answer(t, "a"))
+		}
+		run(t, s.options(), factNodes("a"), []string{"a"}, nil)
+		s.wantLeft("configmap/victim", "job/victim", "namespace/kubectl-checklist", "pod/victim")
+	})
 }
 
 // What cleanup takes for a probe's object after a kill: what nobody can make of
@@ -812,51 +815,55 @@ func TestLooksLikeOurs(t *testing.T) {
 
 // A delete names the UID; what has another one by now is gone, for us.
 func TestRemoveIsByUID(t *testing.T) {
-	s := newAPIServer(t, "a")
-	s.pods["x"] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "x", UID: "theirs"}}
-	opts, err := s.options().complete()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for uid, gone := range map[types.UID]bool{"ours": true, "theirs": false} {
-		if err := opts.remove(t.Context(), opts.pods(), "ns", "x", uid); apierrors.IsNotFound(err) != gone || !gone && err != nil {
-			t.Errorf("%s: %v", uid, err)
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a")
+		s.pods["x"] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "x", UID: "theirs"}}
+		opts, err := s.options().complete()
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	s.wantLeft()
+		for uid, gone := range map[types.UID]bool{"ours": true, "theirs": false} {
+			if err := opts.remove(t.Context(), opts.pods(), "ns", "x", uid); apierrors.IsNotFound(err) != gone || !gone && err != nil {
+				t.Errorf("%s: %v", uid, err)
+			}
+		}
+		s.wantLeft()
+	})
 }
 
 // The word of a request is on what is created and nowhere else: not on what
 // manifests prints, nor on a dry run, which others may see.
 func TestTheWordIsKnownToNobodyBefore(t *testing.T) {
-	s := newAPIServer(t, "a")
-	words := map[string]string{}
-	s.mutate = func(what string, o metav1.Object) {
-		word := o.GetAnnotations()[AnnotationRequest]
-		switch {
-		case strings.HasSuffix(what, "dryRun") || strings.Contains(what, "Namespace"):
-			if word != "" {
-				t.Errorf("%s carries %q", what, word)
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a")
+		words := map[string]string{}
+		s.mutate = func(what string, o metav1.Object) {
+			word := o.GetAnnotations()[AnnotationRequest]
+			switch {
+			case strings.HasSuffix(what, "dryRun") || strings.Contains(what, "Namespace"):
+				if word != "" {
+					t.Errorf("%s carries %q", what, word)
+				}
+			case len(word) < 20 || words[word] != "":
+				t.Errorf("%s carries %q, also on %s", what, word, words[word])
+			default:
+				words[word] = what
 			}
-		case len(word) < 20 || words[word] != "":
-			t.Errorf("%s carries %q, also on %s", what, word, words[word])
-		default:
-			words[word] = what
 		}
-	}
-	run(t, s.options(), factNodes("a"), []string{"a"}, nil)
-	if len(words) != 4 { // job, loader, part, pod
-		t.Errorf("%d words: %v", len(words), words)
-	}
-	plan, _, err := NewPlan(s.options(), factNodes("a"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := Objects(s.options(), plan)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text, err := json.Marshal(objects); err != nil || strings.Contains(string(text), AnnotationRequest) {
-		t.Errorf("manifests print a word: %v", err)
-	}
+		run(t, s.options(), factNodes("a"), []string{"a"}, nil)
+		if len(words) != 4 { // job, loader, part, pod
+			t.Errorf("%d words: %v", len(words), words)
+		}
+		plan, _, err := NewPlan(s.options(), factNodes("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := Objects(s.options(), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := json.Marshal(objects); err != nil || strings.Contains(string(text), AnnotationRequest) {
+			t.Errorf("manifests print a word: %v", err)
+		}
+	})
 }

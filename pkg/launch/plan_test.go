@@ -244,8 +244,7 @@ func TestSurvey(t *testing.T) {
 			unasked: 30, // asked one by one when their turn comes
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, names(tc.nodes)...)
 			if tc.edit != nil {
 				tc.edit(s)
@@ -274,7 +273,7 @@ func TestSurvey(t *testing.T) {
 			if n := s.count("GET nodes"); n != tc.gets+tc.lists || unasked != tc.unasked {
 				t.Errorf("%d requests, %d nodes unasked, expected %d and %d", n, unasked, tc.gets+tc.lists, tc.unasked)
 			}
-		})
+		}))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -121,8 +122,7 @@ func TestPreflight(t *testing.T) {
 			want:   &Failure{Reason: fact.Unavailable, Detail: "reading namespace kubectl-checklist: Internal error occurred: etcd"},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a")
 			left := []string{}
 			if tc.exists {
@@ -174,30 +174,32 @@ func TestPreflight(t *testing.T) {
 			if diff := cmp.Diff(left, s.left()); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
 			}
-		})
+		}))
 	}
 }
 
 // In a namespace that the run makes, the refusal is known only there; it is
 // found with one pod, before the probe's parts are written.
 func TestRefusalInANewNamespace(t *testing.T) {
-	s := newAPIServer(t, "a", "b")
-	s.intercept = func(w http.ResponseWriter, _ *http.Request, what string) bool {
-		if what == "POST pods dryRun" {
-			s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "x", errors.New(`admission webhook "w" denied the request: no`)))
-			return true
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a", "b")
+		s.intercept = func(w http.ResponseWriter, _ *http.Request, what string) bool {
+			if what == "POST pods dryRun" {
+				s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "x", errors.New(`admission webhook "w" denied the request: no`)))
+				return true
+			}
+			return false
 		}
-		return false
-	}
-	const detail = `trying to create a pod in namespace kubectl-checklist: pods "x" is forbidden: admission webhook "w" denied the request: no`
-	const hint = "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, --probe-namespace with an exempted one, or --no-probe"
-	run(t, s.options(), factNodes("a", "b"), nil, append(gapsOf("a", fact.AdmissionDenied, detail, hint), gapsOf("b", fact.AdmissionDenied, detail, hint)...))
-	s.wantLeft()
-	for _, what := range []string{"POST pods", "POST configmaps"} {
-		if n := s.count(what); n != 0 {
-			t.Errorf("%d × %s after the refusal", n, what)
+		const detail = `trying to create a pod in namespace kubectl-checklist: pods "x" is forbidden: admission webhook "w" denied the request: no`
+		const hint = "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, --probe-namespace with an exempted one, or --no-probe"
+		run(t, s.options(), factNodes("a", "b"), nil, append(gapsOf("a", fact.AdmissionDenied, detail, hint), gapsOf("b", fact.AdmissionDenied, detail, hint)...))
+		s.wantLeft()
+		for _, what := range []string{"POST pods", "POST configmaps"} {
+			if n := s.count(what); n != 0 {
+				t.Errorf("%d × %s after the refusal", n, what)
+			}
 		}
-	}
+	})
 }
 
 func TestAnnouncementOfManyNodes(t *testing.T) {

@@ -167,8 +167,7 @@ func TestRunsUseWhatGrantsGiveAndNoMore(t *testing.T) {
 		"an image, in a namespace that is there": {"example.com/probe:1", false},
 		"an image, in a namespace of the runs":   {"example.com/probe:1", true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			docs, err := Grants(Options{Image: run.image}, nil, run.creates)
 			if err != nil {
 				t.Fatal(err)
@@ -227,7 +226,7 @@ func TestRunsUseWhatGrantsGiveAndNoMore(t *testing.T) {
 			if unused := requests.Unused(granted(ofProbe), asked); len(unused) > 0 {
 				t.Errorf("granted, and used by no run: %q", unused)
 			}
-		})
+		}))
 	}
 }
 

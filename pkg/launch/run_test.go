@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,90 +61,96 @@ func (s *apiServer) wantLeft(want ...string) {
 }
 
 func TestRunMeasuresEveryNodeAndLeavesNothing(t *testing.T) {
-	s := newAPIServer(t, "a", "b", "c")
-	opts := s.options()
-	var lines, progress []string
-	opts.Announce = func(line string) {
-		lines = append(lines, line)
-		s.wantLeft() // before anything is created
-	}
-	opts.Progress = func(done, failed, total int) { progress = append(progress, fmt.Sprint(done, failed, total)) }
-	run(t, opts, factNodes("c", "a", "b"), []string{"a", "b", "c"}, nil)
-	s.wantLeft()
-	if diff := cmp.Diff([]string{"1 0 3", "2 0 3", "3 0 3"}, progress); diff != "" {
-		t.Errorf("progress (-want +got):\n%s", diff)
-	}
-	want := []string{"creating in namespace kubectl-checklist (new): 1 job, 2 config maps, 3 pods (one for each node, 3 at once) " +
-		"with hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH; not privileged, no host mount, no token; all of it is removed at the end; " +
-		"--no-probe creates nothing"}
-	if diff := cmp.Diff(want, lines); diff != "" {
-		t.Errorf("announced (-want +got):\n%s", diff)
-	}
-	if n := s.count("WATCH pods"); n > 2 { // one asks for the initial events and is refused
-		t.Errorf("%d watches, expected one", n)
-	}
-	if n := s.count("GET pods/log"); n != 0 {
-		t.Errorf("%d logs read although the answers fit the termination message", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a", "b", "c")
+		opts := s.options()
+		var lines, progress []string
+		opts.Announce = func(line string) {
+			lines = append(lines, line)
+			s.wantLeft() // before anything is created
+		}
+		opts.Progress = func(done, failed, total int) { progress = append(progress, fmt.Sprint(done, failed, total)) }
+		run(t, opts, factNodes("c", "a", "b"), []string{"a", "b", "c"}, nil)
+		s.wantLeft()
+		if diff := cmp.Diff([]string{"1 0 3", "2 0 3", "3 0 3"}, progress); diff != "" {
+			t.Errorf("progress (-want +got):\n%s", diff)
+		}
+		want := []string{"creating in namespace kubectl-checklist (new): 1 job, 2 config maps, 3 pods (one for each node, 3 at once) " +
+			"with hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH; not privileged, no host mount, no token; all of it is removed at the end; " +
+			"--no-probe creates nothing"}
+		if diff := cmp.Diff(want, lines); diff != "" {
+			t.Errorf("announced (-want +got):\n%s", diff)
+		}
+		if n := s.count("WATCH pods"); n > 2 { // one asks for the initial events and is refused
+			t.Errorf("%d watches, expected one", n)
+		}
+		if n := s.count("GET pods/log"); n != 0 {
+			t.Errorf("%d logs read although the answers fit the termination message", n)
+		}
+	})
 }
 
 // Each pod, that of the dry run too, names the probe that this run brought: the
 // loader on the node runs no other.
 func TestRunNamesTheProbeItBrought(t *testing.T) {
-	s := newAPIServer(t, "a", "b")
-	var mu sync.Mutex
-	commands := map[string]int{}
-	s.intercept = func(_ http.ResponseWriter, r *http.Request, what string) bool {
-		if !strings.HasPrefix(what, "POST pods") {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a", "b")
+		var mu sync.Mutex
+		commands := map[string]int{}
+		s.intercept = func(_ http.ResponseWriter, r *http.Request, what string) bool {
+			if !strings.HasPrefix(what, "POST pods") {
+				return false
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			var pod corev1.Pod
+			if err := json.Unmarshal(body, &pod); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			commands[what+" "+pod.Spec.NodeName+" "+strings.Join(pod.Spec.Containers[0].Command, " ")]++
 			return false
 		}
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
+		nodes := factNodes("a", "b")
+		nodes[1].Arch = "arm64"
+		run(t, s.options(), nodes, []string{"a", "b"}, nil)
+		of := func(arch string) string {
+			return strings.Join(loader.Command(sha256.Sum256([]byte("a probe for "+arch))), " ")
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		var pod corev1.Pod
-		if err := json.Unmarshal(body, &pod); err != nil {
-			t.Error(err)
+		want := map[string]int{
+			"POST pods dryRun a " + of("amd64"): 1,
+			"POST pods a " + of("amd64"):        1,
+			"POST pods b " + of("arm64"):        1,
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		commands[what+" "+pod.Spec.NodeName+" "+strings.Join(pod.Spec.Containers[0].Command, " ")]++
-		return false
-	}
-	nodes := factNodes("a", "b")
-	nodes[1].Arch = "arm64"
-	run(t, s.options(), nodes, []string{"a", "b"}, nil)
-	of := func(arch string) string {
-		return strings.Join(loader.Command(sha256.Sum256([]byte("a probe for "+arch))), " ")
-	}
-	want := map[string]int{
-		"POST pods dryRun a " + of("amd64"): 1,
-		"POST pods a " + of("amd64"):        1,
-		"POST pods b " + of("arm64"):        1,
-	}
-	if diff := cmp.Diff(want, commands); diff != "" {
-		t.Errorf("commands of the pods (-want +got):\n%s", diff)
-	}
+		if diff := cmp.Diff(want, commands); diff != "" {
+			t.Errorf("commands of the pods (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestRunKeepsToItsWindow(t *testing.T) {
-	var names []string
-	for i := range 40 {
-		names = append(names, fmt.Sprintf("n%02d", i))
-	}
-	s := newAPIServer(t, names...)
-	s.kubelet = func(pod *corev1.Pod) {
-		time.Sleep(10 * time.Millisecond)
-		s.succeed(pod.Name, answer(t, pod.Spec.NodeName))
-	}
-	opts := s.options()
-	opts.MaxInFlight = 4
-	run(t, opts, factNodes(names...), names, nil)
-	if s.most != 4 {
-		t.Errorf("%d pods at once, expected 4", s.most)
-	}
-	s.wantLeft()
+	synctest.Test(t, func(t *testing.T) {
+		var names []string
+		for i := range 40 {
+			names = append(names, fmt.Sprintf("n%02d", i))
+		}
+		s := newAPIServer(t, names...)
+		s.kubelet = func(pod *corev1.Pod) {
+			time.Sleep(10 * time.Millisecond)
+			s.succeed(pod.Name, answer(t, pod.Spec.NodeName))
+		}
+		opts := s.options()
+		opts.MaxInFlight = 4
+		run(t, opts, factNodes(names...), names, nil)
+		if s.most != 4 {
+			t.Errorf("%d pods at once, expected 4", s.most)
+		}
+		s.wantLeft()
+	})
 }
 
 func TestOneNodeNeverCostsTheOthers(t *testing.T) {
@@ -374,8 +381,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			want: gapsOf("b", fact.ProbeFailed, "the probe used more than its 64 MiB of memory and was killed", ""),
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a", "b", "c")
 			var pods, logs atomic.Int32
 			s.kubelet = func(pod *corev1.Pod) {
@@ -411,7 +417,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				t.Errorf("%d pods on node b, expected %d", pods.Load(), tc.pods)
 			}
 			s.wantLeft(tc.left...)
-		})
+		}))
 	}
 }
 
@@ -452,8 +458,7 @@ func TestRunSurvivesBrokenWatches(t *testing.T) {
 			return true
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a", "b")
 			var tries atomic.Int32
 			s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
@@ -464,7 +469,7 @@ func TestRunSurvivesBrokenWatches(t *testing.T) {
 			}
 			run(t, s.options(), factNodes("a", "b"), []string{"a", "b"}, nil)
 			s.wantLeft()
-		})
+		}))
 	}
 }
 
@@ -475,8 +480,7 @@ func TestRunRepeatsWhatTheServerPutsOff(t *testing.T) {
 		"service missing":    apierrors.NewServiceUnavailable("starting"),
 		"no service account": apierrors.NewForbidden(corev1.Resource("pods"), "x", errors.New(`error looking up service account x/default: serviceaccount "default" not found`)),
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a")
 			var mu sync.Mutex
 			seen := map[string]int{}
@@ -497,35 +501,37 @@ func TestRunRepeatsWhatTheServerPutsOff(t *testing.T) {
 			}
 			run(t, s.options(), factNodes("a"), []string{"a"}, nil)
 			s.wantLeft()
-		})
+		}))
 	}
 }
 
 // A request whose answer was lost has created the object: the second one must
 // not fail for that.
 func TestLostAnswers(t *testing.T) {
-	s := newAPIServer(t, "a")
-	var mu sync.Mutex
-	lost := map[string]bool{}
-	s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		if r.Method != http.MethodPost || strings.Contains(what, "dryRun") || strings.Contains(what, "review") || lost[what] {
-			return false
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a")
+		var mu sync.Mutex
+		lost := map[string]bool{}
+		s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if r.Method != http.MethodPost || strings.Contains(what, "dryRun") || strings.Contains(what, "review") || lost[what] {
+				return false
+			}
+			lost[what] = true
+			recorder := discard{http.Header{}}
+			mu.Unlock()
+			s.serve(recorder, r)
+			mu.Lock()
+			s.fail(w, apierrors.NewServiceUnavailable("the answer is lost"))
+			return true
 		}
-		lost[what] = true
-		recorder := discard{http.Header{}}
-		mu.Unlock()
-		s.serve(recorder, r)
-		mu.Lock()
-		s.fail(w, apierrors.NewServiceUnavailable("the answer is lost"))
-		return true
-	}
-	run(t, s.options(), factNodes("a"), []string{"a"}, nil)
-	if len(lost) != 4 {
-		t.Errorf("lost %v, expected namespaces, jobs, configmaps, pods", lost)
-	}
-	s.wantLeft()
+		run(t, s.options(), factNodes("a"), []string{"a"}, nil)
+		if len(lost) != 4 {
+			t.Errorf("lost %v, expected namespaces, jobs, configmaps, pods", lost)
+		}
+		s.wantLeft()
+	})
 }
 
 type discard struct{ header http.Header }
@@ -535,79 +541,85 @@ func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
 
 func TestInterruptedRunGivesWhatItHasAndLeavesNothing(t *testing.T) {
-	s := newAPIServer(t, "a", "b", "c", "d")
-	ctx, cancel := context.WithCancel(t.Context())
-	s.kubelet = func(pod *corev1.Pod) {
-		switch pod.Spec.NodeName {
-		case "a":
-			s.succeed(pod.Name, answer(t, "a"))
-		case "b":
-			time.Sleep(50 * time.Millisecond)
-			cancel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a", "b", "c", "d")
+		ctx, cancel := context.WithCancel(t.Context())
+		s.kubelet = func(pod *corev1.Pod) {
+			switch pod.Spec.NodeName {
+			case "a":
+				s.succeed(pod.Name, answer(t, "a"))
+			case "b":
+				time.Sleep(50 * time.Millisecond)
+				cancel()
+			}
 		}
-	}
-	opts := s.options()
-	opts.MaxInFlight = 2
-	measured, gaps, err := Run(ctx, opts, factNodes("a", "b", "c", "d"))
-	if err != nil {
-		t.Errorf("error: %v", err)
-	}
-	if diff := cmp.Diff(map[string]*fact.Measurement{"a": measurement("a")}, measured, cmpMask); diff != "" {
-		t.Errorf("measured (-want +got):\n%s", diff)
-	}
-	var want []fact.Gap
-	for _, n := range []string{"b", "c", "d"} {
-		want = append(want, gapsOf(n, fact.Interrupted, "the run was stopped before this node was measured", "")...)
-	}
-	if diff := cmp.Diff(want, gaps); diff != "" {
-		t.Errorf("gaps (-want +got):\n%s", diff)
-	}
-	s.wantLeft()
+		opts := s.options()
+		opts.MaxInFlight = 2
+		measured, gaps, err := Run(ctx, opts, factNodes("a", "b", "c", "d"))
+		if err != nil {
+			t.Errorf("error: %v", err)
+		}
+		if diff := cmp.Diff(map[string]*fact.Measurement{"a": measurement("a")}, measured, cmpMask); diff != "" {
+			t.Errorf("measured (-want +got):\n%s", diff)
+		}
+		var want []fact.Gap
+		for _, n := range []string{"b", "c", "d"} {
+			want = append(want, gapsOf(n, fact.Interrupted, "the run was stopped before this node was measured", "")...)
+		}
+		if diff := cmp.Diff(want, gaps); diff != "" {
+			t.Errorf("gaps (-want +got):\n%s", diff)
+		}
+		s.wantLeft()
+	})
 }
 
 func TestInterruptedAtEachRequest(t *testing.T) {
-	// However early the run is stopped, nothing stays.
-	for n := 1; n < 40; n++ {
-		s := newAPIServer(t, "a", "b")
-		ctx, cancel := context.WithCancel(t.Context())
-		var seen atomic.Int32
-		s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
-			if int(seen.Add(1)) == n {
-				cancel()
+	synctest.Test(t, func(t *testing.T) {
+		// However early the run is stopped, nothing stays.
+		for n := 1; n < 40; n++ {
+			s := newAPIServer(t, "a", "b")
+			ctx, cancel := context.WithCancel(t.Context())
+			var seen atomic.Int32
+			s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
+				if int(seen.Add(1)) == n {
+					cancel()
+				}
+				return false
 			}
-			return false
+			measured, gaps, err := Run(ctx, s.options(), factNodes("a", "b"))
+			if err != nil {
+				t.Errorf("stopped at request %d: %v", n, err)
+			}
+			if len(measured)*2+len(gaps) != 4 {
+				t.Errorf("stopped at request %d: %d measured, %d gaps", n, len(measured), len(gaps))
+			}
+			s.wantLeft()
+			cancel()
 		}
-		measured, gaps, err := Run(ctx, s.options(), factNodes("a", "b"))
-		if err != nil {
-			t.Errorf("stopped at request %d: %v", n, err)
-		}
-		if len(measured)*2+len(gaps) != 4 {
-			t.Errorf("stopped at request %d: %d measured, %d gaps", n, len(measured), len(gaps))
-		}
-		s.wantLeft()
-		cancel()
-	}
+	})
 }
 
 func TestWhatCannotBeRemovedIsNamed(t *testing.T) {
-	s := newAPIServer(t, "a")
-	s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist"}}
-	s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
-		if what == "DELETE jobs" {
-			s.fail(w, apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "x", errors.New("no")))
-			return true
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a")
+		s.namespaces["kubectl-checklist"] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist"}}
+		s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
+			if what == "DELETE jobs" {
+				s.fail(w, apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "x", errors.New("no")))
+				return true
+			}
+			return false
 		}
-		return false
-	}
-	measured, _, err := Run(t.Context(), s.options(), factNodes("a"))
-	want := `removing job checklist-run1: jobs "x" is forbidden: no; the cluster removes pods and config maps within 1m5s, kubectl checklist cleanup the rest`
-	if err == nil || err.Error() != want {
-		t.Errorf("error %q, expected %q", err, want)
-	}
-	if len(measured) != 1 {
-		t.Errorf("%d measured, expected the facts beside the error", len(measured))
-	}
-	s.wantLeft("job/checklist-run1", "namespace/kubectl-checklist")
+		measured, _, err := Run(t.Context(), s.options(), factNodes("a"))
+		want := `removing job checklist-run1: jobs "x" is forbidden: no; the cluster removes pods and config maps within 1m5s, kubectl checklist cleanup the rest`
+		if err == nil || err.Error() != want {
+			t.Errorf("error %q, expected %q", err, want)
+		}
+		if len(measured) != 1 {
+			t.Errorf("%d measured, expected the facts beside the error", len(measured))
+		}
+		s.wantLeft("job/checklist-run1", "namespace/kubectl-checklist")
+	})
 }
 
 func TestNamespaceIsDeletedOnlyByWhoMadeItAndWhenNobodyElseUsesIt(t *testing.T) {
@@ -657,8 +669,7 @@ func TestNamespaceIsDeletedOnlyByWhoMadeItAndWhenNobodyElseUsesIt(t *testing.T) 
 			want: []string{"configmap/kube-root-ca.crt"}, // the namespace controller would sweep it
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a")
 			if tc.ns != nil {
 				s.namespaces[tc.ns.Name] = tc.ns
@@ -673,7 +684,7 @@ func TestNamespaceIsDeletedOnlyByWhoMadeItAndWhenNobodyElseUsesIt(t *testing.T) 
 			}
 			run(t, s.options(), factNodes("a"), []string{"a"}, nil)
 			s.wantLeft(tc.want...)
-		})
+		}))
 	}
 }
 
@@ -683,7 +694,7 @@ func TestLastRunRemovesTheNamespace(t *testing.T) {
 		"its maker leaves first": {"run1", "run2"},
 		"its maker leaves last":  {"run2", "run1"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, faked(func(t *testing.T) {
 			s := newAPIServer(t, "a")
 			finish := map[string]chan bool{"run1": make(chan bool), "run2": make(chan bool)}
 			started := make(chan string)
@@ -713,56 +724,60 @@ func TestLastRunRemovesTheNamespace(t *testing.T) {
 			close(finish[order[1]])
 			<-ended
 			s.wantLeft()
-		})
+		}))
 	}
 }
 
 // A quota that admits one pod at a time makes a run slower, not poorer.
 func TestQuotaIsWaitedFor(t *testing.T) {
-	s := newAPIServer(t, "a", "b", "c")
-	var refused atomic.Int32
-	s.intercept = func(w http.ResponseWriter, _ *http.Request, what string) bool {
-		s.mu.Lock()
-		full := what == "POST pods" && len(s.pods) > 0
-		s.mu.Unlock()
-		if full {
-			refused.Add(1)
-			s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "x", errors.New("exceeded quota: one, requested: pods=1, used: pods=1, limited: pods=1")))
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a", "b", "c")
+		var refused atomic.Int32
+		s.intercept = func(w http.ResponseWriter, _ *http.Request, what string) bool {
+			s.mu.Lock()
+			full := what == "POST pods" && len(s.pods) > 0
+			s.mu.Unlock()
+			if full {
+				refused.Add(1)
+				s.fail(w, apierrors.NewForbidden(corev1.Resource("pods"), "x", errors.New("exceeded quota: one, requested: pods=1, used: pods=1, limited: pods=1")))
+			}
+			return full
 		}
-		return full
-	}
-	s.kubelet = func(pod *corev1.Pod) {
-		time.Sleep(20 * time.Millisecond)
-		s.succeed(pod.Name, answer(t, pod.Spec.NodeName))
-	}
-	run(t, s.options(), factNodes("a", "b", "c"), []string{"a", "b", "c"}, nil)
-	if refused.Load() == 0 {
-		t.Error("the quota refused nothing")
-	}
-	s.wantLeft()
+		s.kubelet = func(pod *corev1.Pod) {
+			time.Sleep(20 * time.Millisecond)
+			s.succeed(pod.Name, answer(t, pod.Spec.NodeName))
+		}
+		run(t, s.options(), factNodes("a", "b", "c"), []string{"a", "b", "c"}, nil)
+		if refused.Load() == 0 {
+			t.Error("the quota refused nothing")
+		}
+		s.wantLeft()
+	})
 }
 
 // Another run claims the namespace between this run's look at it and its
 // deletion: the precondition refuses the deletion.
 func TestNamespaceClaimedAtTheLastMoment(t *testing.T) {
-	s := newAPIServer(t, "a")
-	s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
-		if what == "DELETE namespaces" {
-			other := s.options()
-			if err := other.markLastRun(t.Context(), "kubectl-checklist", "other", ""); err != nil {
-				t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a")
+		s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
+			if what == "DELETE namespaces" {
+				other := s.options()
+				if err := other.markLastRun(t.Context(), "kubectl-checklist", "other", ""); err != nil {
+					t.Error(err)
+				}
 			}
+			return false
 		}
-		return false
-	}
-	run(t, s.options(), factNodes("a"), []string{"a"}, nil)
-	s.wantLeft("namespace/kubectl-checklist")
+		run(t, s.options(), factNodes("a"), []string{"a"}, nil)
+		s.wantLeft("namespace/kubectl-checklist")
+	})
 }
 
 func TestNamespaceThatIsBeingDeleted(t *testing.T) {
 	now := metav1.Unix(1_700_000_000, 0)
 	ending := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist", DeletionTimestamp: &now}}
-	t.Run("is waited for", func(t *testing.T) {
+	t.Run("is waited for", faked(func(t *testing.T) {
 		s := newAPIServer(t, "a")
 		s.namespaces["kubectl-checklist"] = ending
 		opts := s.options()
@@ -778,49 +793,51 @@ func TestNamespaceThatIsBeingDeleted(t *testing.T) {
 		}
 		run(t, opts, factNodes("a"), []string{"a"}, nil)
 		s.wantLeft()
-	})
-	t.Run("but not for ever", func(t *testing.T) {
+	}))
+	t.Run("but not for ever", faked(func(t *testing.T) {
 		s := newAPIServer(t, "a")
 		s.namespaces["kubectl-checklist"] = ending
 		run(t, s.options(), factNodes("a"), nil, gapsOf("a", fact.AdmissionDenied,
 			`creating namespace kubectl-checklist: namespaces "kubectl-checklist" is forbidden: it exists and cannot be used because it is being terminated since 2023-11-14 22:13:20 +0000 UTC`,
 			"try again when the namespace is gone"))
 		s.wantLeft("namespace/kubectl-checklist")
-	})
+	}))
 }
 
 func TestLongRunsRenewTheTimeToLive(t *testing.T) {
-	s := newAPIServer(t, "a")
-	var mu sync.Mutex
-	var patches int
-	s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
-		if what == "PATCH jobs" {
-			body, err := io.ReadAll(r.Body)
-			if err != nil || !strings.Contains(string(body), `"uid":"the job's"`) {
-				t.Errorf("patch %s, error %v, expected one of that very job", body, err)
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a")
+		var mu sync.Mutex
+		var patches int
+		s.intercept = func(w http.ResponseWriter, r *http.Request, what string) bool {
+			if what == "PATCH jobs" {
+				body, err := io.ReadAll(r.Body)
+				if err != nil || !strings.Contains(string(body), `"uid":"the job's"`) {
+					t.Errorf("patch %s, error %v, expected one of that very job", body, err)
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				mu.Lock()
+				patches++
+				mu.Unlock()
 			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			mu.Lock()
-			patches++
-			mu.Unlock()
+			return false
 		}
-		return false
-	}
-	opts, err := s.options().complete()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.jobs["checklist-run1"] = opts.job("x", opts.ttl())
-	s.jobs["checklist-run1"].UID = "the job's"
-	s.jobs["checklist-run1"].Annotations = map[string]string{}
-	session := &session{Options: opts, owner: ownerOf(s.jobs["checklist-run1"])}
-	session.Timeout = -time.Minute + 30*time.Millisecond // a time to live of 30 ms
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	session.renew(ctx)
-	mu.Lock()
-	defer mu.Unlock()
-	if patches < 3 {
-		t.Errorf("renewed %d times in 100 ms, expected every 10 ms", patches)
-	}
+		opts, err := s.options().complete()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.jobs["checklist-run1"] = opts.job("x", opts.ttl())
+		s.jobs["checklist-run1"].UID = "the job's"
+		s.jobs["checklist-run1"].Annotations = map[string]string{}
+		session := &session{Options: opts, owner: ownerOf(s.jobs["checklist-run1"])}
+		session.Timeout = -time.Minute + 30*time.Millisecond // a time to live of 30 ms
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		session.renew(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		if patches < 3 {
+			t.Errorf("renewed %d times in 100 ms, expected every 10 ms", patches)
+		}
+	})
 }

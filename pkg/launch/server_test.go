@@ -1,16 +1,18 @@
 package launch
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -33,8 +35,8 @@ import (
 // watches, 410, 403, dry runs, preconditions, logs) is what matters here. What
 // an API server decides by itself is shown on the real cluster (e2e_test.go).
 type apiServer struct {
-	*httptest.Server
-	t *testing.T
+	t         *testing.T
+	transport *http.Transport // to the server
 
 	mu         sync.Mutex
 	rv         int
@@ -87,14 +89,69 @@ func newAPIServer(t *testing.T, nodes ...string) *apiServer {
 		}
 	}
 	s.kubelet = func(pod *corev1.Pod) { s.succeed(pod.Name, answer(s.t, pod.Spec.NodeName)) }
-	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
-	t.Cleanup(s.Close)
+	listener := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	s.transport = &http.Transport{DialContext: listener.dial}
+	server := &http.Server{Handler: http.HandlerFunc(s.serve)}
+	served := make(chan error)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		s.transport.CloseIdleConnections()
+		_ = server.Close()
+		<-served
+	})
 	return s
+}
+
+// pipeListener listens for connections in memory: of sockets testing/synctest
+// does not know that nothing will come.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
+
+func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "pipe" }
+
+// faked makes a test run in a bubble of its own time: it goes on when every
+// goroutine waits, so that no test depends on how busy the machine is.
+func faked(test func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
 }
 
 func (s *apiServer) client() Client {
 	s.t.Helper()
-	c, err := NewClient(&rest.Config{Host: s.URL, QPS: -1, ContentConfig: rest.ContentConfig{ContentType: "application/json", AcceptContentTypes: "application/json"}})
+	c, err := NewClient(&rest.Config{Host: "http://api.test", Transport: s.transport, QPS: -1, ContentConfig: rest.ContentConfig{ContentType: "application/json", AcceptContentTypes: "application/json"}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
