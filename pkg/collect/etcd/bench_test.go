@@ -15,6 +15,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored/storedtest"
 )
 
 // benchFile is a file like that of a cluster of some size: one Secret in ten
@@ -23,14 +24,14 @@ func benchFile(b *testing.B, secrets int) (path string, size int64) {
 	b.Helper()
 	s := newStore(b, 4096)
 	r := rand.New(rand.NewSource(1))
-	pod := protobuf("v1", "Pod", payload(r, 8192))
-	s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+	pod := storedtest.Protobuf("v1", "Pod", storedtest.Payload(r, 8192))
+	s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 	for i := 0; i < secrets; {
 		s.update(func(tx *bolt.Tx) {
 			for range min(2000, secrets) {
 				i++
 				n := fmt.Sprintf("s%06d", i)
-				s.txn(tx, op{key: "/registry/secrets/shop/" + n, value: anyValue(r, "shop", n)})
+				s.txn(tx, op{key: "/registry/secrets/shop/" + n, value: storedtest.AnySecret(r, "shop", n)})
 				for j := range 9 {
 					s.txn(tx, op{key: fmt.Sprintf("/registry/pods/shop/%s-%d", n, j), value: pod[:1024+r.Intn(7000)]})
 				}
@@ -99,14 +100,14 @@ func BenchmarkMemory(b *testing.B) {
 	}
 	s := openStore(b, filepath.Join(b.TempDir(), "db"), 4096)
 	r := rand.New(rand.NewSource(1))
-	large := payload(r, 1_500_000)
-	s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+	large := storedtest.Payload(r, 1_500_000)
+	s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 	for i := 0; i < 100_000; {
 		s.update(func(tx *bolt.Tx) {
 			for range 2000 {
 				i++
 				n := fmt.Sprintf("db-password-of-team-%06d", i)
-				s.txn(tx, op{key: "/registry/secrets/shop/" + n, value: anyValue(r, "shop", n)})
+				s.txn(tx, op{key: "/registry/secrets/shop/" + n, value: storedtest.AnySecret(r, "shop", n)})
 			}
 			for j := range 26 {
 				s.txn(tx, op{key: fmt.Sprintf("/registry/configmaps/shop/c-%d-%d", i, j), value: large})

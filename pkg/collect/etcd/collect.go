@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 )
 
 // MaxSecrets is how many Secrets are told apart; more are counted.
@@ -56,11 +57,11 @@ type secretRow struct {
 	still           bool  // all rows are of one tree
 }
 
-// collector follows the rows of a walk. Rows of a chunk are pending until
+// revisions follows the rows of a walk. Rows of a chunk are pending until
 // commit; drop forgets them.
-type collector struct {
+type revisions struct {
 	prefix string // without slashes at its ends; "" learns it
-	names  KeyNames
+	names  stored.KeyNames
 	still  bool
 	limit  int // Secrets
 
@@ -86,8 +87,8 @@ type collector struct {
 	keyBuf []byte
 }
 
-func newCollector(prefix string, names KeyNames, still bool, limit int) *collector {
-	return &collector{
+func newRevisions(prefix string, names stored.KeyNames, still bool, limit int) *revisions {
+	return &revisions{
 		prefix: prefix, names: names, still: still, limit: limit,
 		at:      position{main: 1, synced: true}, // the first write of a cluster has revision 2
 		secrets: newSecretTable(limit), prefixes: map[string]bool{},
@@ -95,7 +96,7 @@ func newCollector(prefix string, names KeyNames, still bool, limit int) *collect
 }
 
 // begin starts a chunk.
-func (c *collector) begin() {
+func (c *revisions) begin() {
 	c.events = c.events[:0]
 	c.newFaults = c.newFaults[:0]
 	c.now.key = append(c.now.key[:0], c.at.key...)
@@ -104,7 +105,7 @@ func (c *collector) begin() {
 }
 
 // cursor is the key behind which the chunk starts.
-func (c *collector) cursor() []byte {
+func (c *revisions) cursor() []byte {
 	if len(c.at.key) == 0 {
 		return nil
 	}
@@ -112,14 +113,14 @@ func (c *collector) cursor() []byte {
 }
 
 // lost takes a fault: the rows of that page, or that one row, are not known.
-func (c *collector) lost(f *fault) {
+func (c *revisions) lost(f *fault) {
 	c.newFaults = append(c.newFaults, f)
 	c.events = append(c.events, event{kind: eventLost})
 	c.now.synced = false
 }
 
 // commit makes the pending rows count.
-func (c *collector) commit() {
+func (c *revisions) commit() {
 	for _, f := range c.newFaults {
 		c.faults.add(f)
 		c.holes = c.holes || f.before
@@ -139,7 +140,7 @@ func (c *collector) commit() {
 // row takes element i of a leaf. The fault is in that row, of which at most is
 // taken then that its Secret exists; or rows are missing before it (see
 // fault.before), and it can be taken again after lost.
-func (c *collector) row(r *run, i int) *fault {
+func (c *revisions) row(r *run, i int) *fault {
 	e := r.element(i)
 	wrong := func(problem string) *fault { return corrupt(r.page, "element %d: %s", i, problem) }
 	if e.flags != 0 {
@@ -164,7 +165,7 @@ func (c *collector) row(r *run, i int) *fault {
 		c.advance(key, rev)
 		return nil
 	}
-	kv, problem, f := parseKeyValue(span{r, e.value, e.end - e.value}, c.keyBuf[:0])
+	kv, problem, f := parseKeyValue(stored.Span{From: r, Off: e.value, Size: e.end - e.value}, c.keyBuf[:0])
 	c.keyBuf = kv.key[:0]
 	switch {
 	case f != nil:
@@ -189,7 +190,7 @@ func (c *collector) row(r *run, i int) *fault {
 }
 
 // advance moves the position to a row.
-func (c *collector) advance(key []byte, rev revision) {
+func (c *revisions) advance(key []byte, rev revision) {
 	c.now.key = append(c.now.key[:0], key...)
 	c.now.main, c.now.sub, c.now.synced = rev.main, rev.sub, true
 }
@@ -198,7 +199,7 @@ func (c *collector) advance(key []byte, rev revision) {
 // 0 if there is none. etcd numbers its transactions without holes, and the
 // changes in one from 0 on; only compaction removes rows, up to the revision
 // that it is at.
-func (c *collector) missing(rev revision) int64 {
+func (c *revisions) missing(rev revision) int64 {
 	if !c.now.synced {
 		return 0
 	}
@@ -217,7 +218,7 @@ func (c *collector) missing(rev revision) int64 {
 }
 
 // take looks at what a consistent row is about.
-func (c *collector) take(r *run, i int, rev revision, kv keyValue) *fault {
+func (c *revisions) take(r *run, i int, rev revision, kv keyValue) *fault {
 	if c.prefix == "" {
 		if kv.long() {
 			return nil
@@ -253,11 +254,11 @@ func (c *collector) take(r *run, i int, rev revision, kv keyValue) *fault {
 		return corrupt(r.page, "element %d: a key that differs in one byte from those of Secrets", i)
 	}
 	if !rev.tombstone {
-		lead, f := kv.value.lead(len(secretHead))
-		if f != nil {
-			return f
+		plain, err := stored.IsPlainSecret(kv.value)
+		if err != nil {
+			return faultOf(err)
 		}
-		if bytes.Equal(lead, secretHead) {
+		if plain {
 			c.events = append(c.events, event{kind: eventElsewhere, page: r.page, elem: i})
 		}
 	}
@@ -279,7 +280,7 @@ func cutPrefix(b []byte, prefix string) ([]byte, bool) {
 // near tells whether key is a Secret's but for one byte before the namespace,
 // as after a flip. The names behind it have to fit, for there are groups like
 // secrets-store.csi.x-k8s.io, but their keys have a segment more.
-func (c *collector) near(key []byte) bool {
+func (c *revisions) near(key []byte) bool {
 	return nearSecret(key, "", c.prefix) || nearSecret(key, "/", c.prefix)
 }
 
@@ -305,7 +306,7 @@ func nearSecret(key []byte, slash, prefix string) bool {
 	return ok && label(ns) && subdomain(name)
 }
 
-func (c *collector) takeSecret(r *run, i int, rev revision, kv keyValue, rest []byte) *fault {
+func (c *revisions) takeSecret(r *run, i int, rev revision, kv keyValue, rest []byte) *fault {
 	ns, name, ok := strings.Cut(string(rest), "/")
 	if !ok || !label(ns) || !subdomain(name) || kv.long() {
 		return corrupt(r.page, "element %d: a Secret's key without the names of a namespace and a Secret", i)
@@ -317,26 +318,26 @@ func (c *collector) takeSecret(r *run, i int, rev revision, kv keyValue, rest []
 		c.events = append(c.events, ev)
 		return nil
 	}
-	if kv.more && kv.value.size == 0 {
+	if kv.more && kv.value.Size == 0 {
 		// One flipped bit makes an unknown field of the value.
 		return corrupt(r.page, "element %d: an unknown field where the Secret's value should be", i)
 	}
-	s, f := classify(kv.value, ns, name, c.names)
-	if f != nil {
-		return f
+	form, err := stored.Classify(kv.value, ns, name, c.names)
+	if err != nil {
+		return faultOf(err)
 	}
 	ev.kind = eventPut
-	ev.row.create, ev.row.version, ev.row.size = kv.create, kv.version, kv.value.size
-	ev.row.class, ev.row.provider, ev.row.guessed = s.class, s.provider, s.guessed
+	ev.row.create, ev.row.version, ev.row.size = kv.create, kv.version, kv.value.Size
+	ev.row.class, ev.row.provider, ev.row.guessed = form.Class, form.Provider, form.Guessed
 	c.events = append(c.events, ev)
-	if s.problem != "" {
-		return corrupt(r.page, "element %d: %s", i, s.problem)
+	if form.Problem != "" {
+		return corrupt(r.page, "element %d: %s", i, form.Problem)
 	}
 	return nil
 }
 
 // apply takes a row that counts.
-func (c *collector) apply(ev *event) {
+func (c *revisions) apply(ev *event) {
 	switch ev.kind {
 	case eventLost:
 		c.secrets.lost()

@@ -15,6 +15,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored/storedtest"
 )
 
 // damageFile is a small file with branches, every class, rows of each kind and
@@ -23,13 +24,13 @@ func damageFile(t testing.TB) []byte {
 	t.Helper()
 	r := rand.New(rand.NewSource(3))
 	s := newStore(t, 1024)
-	s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+	s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 	for i := range 24 {
 		ns, name := "shop", fmt.Sprintf("db-password-%d", i)
 		key := "/registry/secrets/" + ns + "/" + name
 		values := [][]byte{
-			protobufSecret(ns, name, []byte("CANARY")), aescbc(r, "key1", 2), aesgcm(r, "key1", 20), secretbox(r, "key1", 20),
-			kmsV1(r, "vault", 5), kmsV2(r, "vault", 5), jsonSecret(ns, name, "CANARY"), protobufSecret(ns, name, []byte("CANARY")),
+			storedtest.ProtobufSecret(ns, name, []byte("CANARY")), storedtest.AESCBC(r, "key1", 2), storedtest.AESGCM(r, "key1", 20), storedtest.Secretbox(r, "key1", 20),
+			storedtest.KMSv1(r, "vault", 5), storedtest.KMSv2(r, "vault", 5), storedtest.JSONSecret(ns, name, "CANARY"), storedtest.ProtobufSecret(ns, name, []byte("CANARY")),
 		}
 		s.put(key, values[i%8])
 		if i%3 == 0 {
@@ -49,7 +50,7 @@ func damageFile(t testing.TB) []byte {
 			s.update(func(tx *bolt.Tx) { s.others(tx, r, 200) })
 		}
 	}
-	s.put("/registry/secrets/shop/large", protobufSecret("shop", "large", make([]byte, 3000)))
+	s.put("/registry/secrets/shop/large", storedtest.ProtobufSecret("shop", "large", make([]byte, 3000)))
 	return s.bytes()
 }
 
@@ -309,7 +310,7 @@ func TestRootElsewhere(t *testing.T) {
 func TestCanaries(t *testing.T) {
 	r := rand.New(rand.NewSource(11))
 	s := newStore(t, 4096)
-	s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+	s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 	var canaries []string
 	canary := func() string {
 		c := fmt.Sprintf("canary:%016x:%016x", r.Uint64(), r.Uint64())
@@ -319,10 +320,10 @@ func TestCanaries(t *testing.T) {
 	s.update(func(tx *bolt.Tx) {
 		for i := range 1000 {
 			name := fmt.Sprintf("s%d", i)
-			value := protobufSecret("shop", name, []byte(canary()))
+			value := storedtest.ProtobufSecret("shop", name, []byte(canary()))
 			switch i % 8 {
 			case 1:
-				value = jsonSecret("shop", name, canary())
+				value = storedtest.JSONSecret("shop", name, canary())
 			case 2: // no such ciphertext, but everything looks like a name
 				value = []byte("k8s:enc:aescbc:v1:" + canary() + ":" + canary())
 			case 3:

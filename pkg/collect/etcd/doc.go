@@ -1,6 +1,5 @@
-// Package etcd reads how Secrets are stored: it classifies the current revision
-// of every Secret in a bbolt file by its storage prefix, and it reads the
-// EncryptionConfiguration that says how new ones are written.
+// Package etcd reads how Secrets are stored: it finds the current revision of
+// every Secret in a bbolt file, which package stored classifies.
 //
 // The reader is our own. It takes no lock, so it can read the file of a running
 // member, where bbolt itself would wait for etcd to stop; it never maps the
@@ -14,11 +13,9 @@
 //	page.go      the format of a bbolt page (pure)
 //	tree.go      one tree: metas, buckets, a walk in key order
 //	record.go    etcd's rows: revision keys and mvccpb.KeyValue (pure)
-//	class.go     the classes of a stored value
 //	collect.go   what the rows say together: the current revision of each Secret
 //	read.go      Read: whole walks, and chunks of a file that changes
 //	snapshot.go  files that a user names; only the plugin uses it
-//	encryption.go  EncryptionConfiguration
 //
 // # What a flipped bit can do
 //

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored/storedtest"
 )
 
 // store is a small model of etcd's mvcc store over a bbolt file, which bbolt
@@ -95,17 +96,6 @@ func revisionKey(main, sub int64, tombstone bool) []byte {
 	return k
 }
 
-func field(b []byte, number int, value []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(number)<<3|2)
-	b = binary.AppendUvarint(b, uint64(len(value)))
-	return append(b, value...)
-}
-
-func varintField(b []byte, number int, value int64) []byte {
-	b = binary.AppendUvarint(b, uint64(number)<<3)
-	return binary.AppendUvarint(b, uint64(value))
-}
-
 // op is one change of a transaction: a put, or a delete where value is nil.
 type op struct {
 	key   string
@@ -123,7 +113,7 @@ func (s *store) txn(tx *bolt.Tx, ops ...op) int64 {
 	b.FillPercent = 0.9
 	for sub, o := range ops {
 		row := storedRow{key: revisionKey(s.rev, int64(sub), o.value == nil), name: o.key, main: s.rev, dead: o.value == nil}
-		fields := [][]byte{field(nil, 1, []byte(o.key))}
+		fields := [][]byte{storedtest.Field(nil, 1, []byte(o.key))}
 		if o.value == nil {
 			delete(s.create, o.key)
 			delete(s.ver, o.key)
@@ -132,12 +122,12 @@ func (s *store) txn(tx *bolt.Tx, ops ...op) int64 {
 				s.create[o.key] = s.rev
 			}
 			s.ver[o.key]++
-			fields = append(fields, varintField(nil, 2, s.create[o.key]), varintField(nil, 3, s.rev), varintField(nil, 4, s.ver[o.key]))
+			fields = append(fields, storedtest.VarintField(nil, 2, s.create[o.key]), storedtest.VarintField(nil, 3, s.rev), storedtest.VarintField(nil, 4, s.ver[o.key]))
 			if len(o.value) > 0 { // proto3 writes no field that is zero
-				fields = append(fields, field(nil, 5, o.value))
+				fields = append(fields, storedtest.Field(nil, 5, o.value))
 			}
 			if o.lease != 0 {
-				fields = append(fields, varintField(nil, 6, o.lease))
+				fields = append(fields, storedtest.VarintField(nil, 6, o.lease))
 			}
 		}
 		kv := bytes.Join(fields, nil)
@@ -175,17 +165,17 @@ func (s *store) others(tx *bolt.Tx, r *rand.Rand, longest int) {
 	backwards := func(fields [][]byte) []byte { slices.Reverse(fields); return bytes.Join(fields, nil) }
 	later := func(fields [][]byte) []byte {
 		b := bytes.Join(fields, nil)
-		b = varintField(b, 7, 1)
+		b = storedtest.VarintField(b, 7, 1)
 		b = append(b, 8<<3|1, 0, 1, 2, 3, 4, 5, 6, 7)
-		b = field(b, 9, []byte("later"))
+		b = storedtest.Field(b, 9, []byte("later"))
 		b = append(b, 10<<3|5, 0, 1, 2, 3)
-		return field(b, 2000, nil)
+		return storedtest.Field(b, 2000, nil)
 	}
 	zeros := func(fields [][]byte) []byte {
-		return varintField(field(bytes.Join(fields, nil), 5, nil), 6, 0)
+		return storedtest.VarintField(storedtest.Field(bytes.Join(fields, nil), 5, nil), 6, 0)
 	}
 	tombstone := func(fields [][]byte) []byte {
-		return field(varintField(varintField(bytes.Join(fields, nil), 2, 0), 6, 0), 5, nil)
+		return storedtest.Field(storedtest.VarintField(storedtest.VarintField(bytes.Join(fields, nil), 2, 0), 6, 0), 5, nil)
 	}
 	all := [][]op{
 		{{key: key("lock"), value: []byte{}}}, // as etcdctl lock leaves it: no value
@@ -293,119 +283,35 @@ func (f fileSource) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// Values as the API server stores them.
-
-// protobufSecret is a v1 Secret in runtime.Unknown, with data of its own.
-func protobufSecret(namespace, name string, data []byte) []byte {
-	meta := field(nil, 1, []byte(name))
-	meta = field(meta, 2, nil) // generateName is always written
-	meta = field(meta, 3, []byte(namespace))
-	meta = field(meta, 4, nil)
-	meta = field(meta, 5, []byte("9a0f3c4e-uid"))
-	entry := field(field(nil, 1, []byte("password")), 2, data)
-	raw := field(field(field(nil, 1, meta), 2, entry), 3, []byte("Opaque"))
-	return protobuf("v1", "Secret", raw)
-}
-
-func protobuf(apiVersion, kind string, raw []byte) []byte {
-	b := []byte("k8s\x00")
-	b = field(b, 1, field(field(nil, 1, []byte(apiVersion)), 2, []byte(kind)))
-	b = field(b, 2, raw)
-	b = field(b, 3, nil)
-	return field(b, 4, nil)
-}
-
-func jsonSecret(namespace, name, data string) []byte {
-	return fmt.Appendf(nil, `{"kind":"Secret","apiVersion":"v1","metadata":{"name":%q,"namespace":%q,"uid":"9a0f"},"data":{"password":%q},"type":"Opaque"}`+"\n", name, namespace, data)
-}
-
-// payload is ciphertext of n bytes, with colons in it.
-func payload(r *rand.Rand, n int) []byte {
-	b := make([]byte, n)
-	r.Read(b)
-	for i := range b {
-		if r.Intn(16) == 0 {
-			b[i] = ':'
-		}
-	}
-	return b
-}
-
-func aescbc(r *rand.Rand, key string, blocks int) []byte {
-	return append([]byte("k8s:enc:aescbc:v1:"+key+":"), payload(r, 16+16*blocks)...)
-}
-
-func aesgcm(r *rand.Rand, key string, n int) []byte {
-	return append([]byte("k8s:enc:aesgcm:v1:"+key+":"), payload(r, 28+n)...)
-}
-
-func secretbox(r *rand.Rand, key string, n int) []byte {
-	return append([]byte("k8s:enc:secretbox:v1:"+key+":"), payload(r, 40+n)...)
-}
-
-func kmsV1(r *rand.Rand, key string, n int) []byte {
-	b := binary.BigEndian.AppendUint16([]byte("k8s:enc:kms:v1:"+key+":"), 60)
-	return append(b, payload(r, 60+28+n)...)
-}
-
-func kmsV2(r *rand.Rand, key string, n int) []byte {
-	b := []byte("k8s:enc:kms:v2:" + key + ":")
-	b = field(b, 1, payload(r, 60+n))
-	b = field(b, 2, []byte("key-id-1"))
-	b = field(b, 3, payload(r, 40))
-	b = field(b, 4, field(field(nil, 1, []byte("a.example.com")), 2, []byte("x")))
-	return varintField(b, 5, 1)
-}
-
 // cluster fills a store with what a small cluster has: namespaces, pods, leases
 // and Secrets of every class, some rewritten, some deleted, some created again.
 func (s *store) cluster(r *rand.Rand, secrets int) {
 	s.t.Helper()
 	s.update(func(tx *bolt.Tx) {
-		s.txn(tx, op{key: "/registry/namespaces/default", value: protobuf("v1", "Namespace", []byte("x"))})
-		s.txn(tx, op{key: "/registry/namespaces/kube-system", value: protobuf("v1", "Namespace", []byte("x"))})
+		s.txn(tx, op{key: "/registry/namespaces/default", value: storedtest.Protobuf("v1", "Namespace", []byte("x"))})
+		s.txn(tx, op{key: "/registry/namespaces/kube-system", value: storedtest.Protobuf("v1", "Namespace", []byte("x"))})
 		for i := range secrets {
 			ns := []string{"default", "kube-system", "shop"}[r.Intn(3)]
 			name := fmt.Sprintf("secret-%04d", i)
 			key := "/registry/secrets/" + ns + "/" + name
-			s.txn(tx, op{key: key, value: anyValue(r, ns, name)})
+			s.txn(tx, op{key: key, value: storedtest.AnySecret(r, ns, name)})
 			if r.Intn(3) == 0 {
-				s.txn(tx, op{key: "/registry/pods/" + ns + "/" + name, value: protobuf("v1", "Pod", payload(r, r.Intn(900)))})
+				s.txn(tx, op{key: "/registry/pods/" + ns + "/" + name, value: storedtest.Protobuf("v1", "Pod", storedtest.Payload(r, r.Intn(900)))})
 			}
 			if i%20 == 0 {
 				s.others(tx, r, 45_000)
 			}
 			switch r.Intn(6) {
 			case 0:
-				s.txn(tx, op{key: key, value: anyValue(r, ns, name)})
+				s.txn(tx, op{key: key, value: storedtest.AnySecret(r, ns, name)})
 			case 1:
-				s.txn(tx, op{key: key}, op{key: "/registry/events/" + ns + "/" + name, value: payload(r, 100), lease: 77})
+				s.txn(tx, op{key: key}, op{key: "/registry/events/" + ns + "/" + name, value: storedtest.Payload(r, 100), lease: 77})
 			case 2:
 				s.txn(tx, op{key: key})
-				s.txn(tx, op{key: key, value: anyValue(r, ns, name)})
+				s.txn(tx, op{key: key, value: storedtest.AnySecret(r, ns, name)})
 			}
 		}
 	})
-}
-
-func anyValue(r *rand.Rand, ns, name string) []byte {
-	n := r.Intn(300)
-	switch r.Intn(9) {
-	case 0:
-		return jsonSecret(ns, name, fmt.Sprintf("CANARY%d", r.Int63()))
-	case 1:
-		return aescbc(r, "key1", 1+n/16)
-	case 2:
-		return aesgcm(r, "key.two", n)
-	case 3:
-		return secretbox(r, "box", n)
-	case 4:
-		return kmsV1(r, "vault", n)
-	case 5:
-		return kmsV2(r, "vault", n)
-	default:
-		return protobufSecret(ns, name, fmt.Appendf(nil, "CANARY%d", r.Int63()))
-	}
 }
 
 // oracle reads the file with bbolt itself, and classifies in the plainest way:

@@ -52,33 +52,6 @@ func FuzzPage(f *testing.F) {
 	})
 }
 
-// FuzzValue: no panic, and the provider is a prefix of the value that ends
-// before the payload of the shortest form.
-func FuzzValue(f *testing.F) {
-	r := rand.New(rand.NewSource(2))
-	for range 40 {
-		f.Add(anyValue(r, "shop", "a"), "key1")
-	}
-	f.Add([]byte("k8s:enc:aescbc:v1:a:b:c"), "a:b")
-	f.Fuzz(func(t *testing.T, value []byte, name string) {
-		kv := varintField(field(field(nil, 1, []byte("/registry/secrets/shop/a")), 5, value), 6, 9)
-		parsed, problem, fault := parseKeyValue(spanOf(kv), nil)
-		if problem != "" || fault != nil || parsed.value.size != len(value) {
-			t.Fatalf("%s, %v: %d bytes of %d", problem, fault, parsed.value.size, len(value))
-		}
-		s, fault := classify(parsed.value, "shop", "a", KeyNames{"aescbc": {name}, "kms": {name}})
-		if fault != nil {
-			t.Fatal(fault)
-		}
-		if !strings.HasPrefix(string(value), s.provider) || s.class.Encrypted() != (s.provider != "") || len(s.provider) > len(value)-28 && s.provider != "" {
-			t.Fatalf("%q: class %s, provider %q", value, s.class, s.provider)
-		}
-		if s.problem != "" && s.class != fact.ClassUnknown || s.class == "" {
-			t.Fatalf("%q: class %q with %q", value, s.class, s.problem)
-		}
-	})
-}
-
 // FuzzKeyValue: a row is refused, or it means what protobuf says.
 func FuzzKeyValue(f *testing.F) {
 	r := rand.New(rand.NewSource(2))

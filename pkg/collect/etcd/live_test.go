@@ -13,6 +13,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored/storedtest"
 )
 
 // TestLiveWriter reads a file while a writer commits to it as fast as it can:
@@ -25,7 +27,7 @@ func TestLiveWriter(t *testing.T) {
 			t.Parallel()
 			s := newStore(t, pageSize)
 			r := rand.New(rand.NewSource(int64(pageSize)))
-			s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+			s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 
 			var mu sync.Mutex // guards what follows
 			written := map[string]map[int64]fact.StoredSecret{}
@@ -43,19 +45,19 @@ func TestLiveWriter(t *testing.T) {
 					delete(current, n)
 					return
 				}
-				value := anyValue(r, "shop", n)
+				value := storedtest.AnySecret(r, "shop", n)
 				if r.Intn(50) == 0 {
-					value = protobufSecret("shop", n, make([]byte, 40_000))
+					value = storedtest.ProtobufSecret("shop", n, make([]byte, 40_000))
 				}
 				rev := s.txn(tx, op{key: key, value: value})
-				st, f := classify(spanOf(value), "shop", n, nil)
-				if f != nil || st.problem != "" {
-					t.Errorf("fixture: %v %s", f, st.problem)
+				st, err := stored.Classify(stored.Of(value), "shop", n, nil)
+				if err != nil || st.Problem != "" {
+					t.Errorf("fixture: %v %s", err, st.Problem)
 				}
 				if written[n] == nil {
 					written[n] = map[int64]fact.StoredSecret{}
 				}
-				written[n][rev] = fact.StoredSecret{Namespace: "shop", Name: n, Revision: rev, Class: st.class, Provider: st.provider, KeyGuessed: st.guessed, Size: len(value)}
+				written[n][rev] = fact.StoredSecret{Namespace: "shop", Name: n, Revision: rev, Class: st.Class, Provider: st.Provider, KeyGuessed: st.Guessed, Size: len(value)}
 				current[n] = rev
 			}
 			const secrets, steady = 600, 300 // the first 300 are never deleted
@@ -156,10 +158,10 @@ func TestLiveWriter(t *testing.T) {
 func TestChangeDuringWalk(t *testing.T) {
 	base := newStore(t, 1024)
 	r := rand.New(rand.NewSource(4))
-	base.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+	base.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 	for i := range 60 {
 		n := fmt.Sprintf("s%02d", i)
-		base.put("/registry/secrets/shop/"+n, protobufSecret("shop", n, make([]byte, 20)))
+		base.put("/registry/secrets/shop/"+n, storedtest.ProtobufSecret("shop", n, make([]byte, 20)))
 	}
 	file := base.bytes()
 	start := map[string]fact.StoredSecret{}
@@ -184,15 +186,15 @@ func TestChangeDuringWalk(t *testing.T) {
 		src := &hookSource{at: at, hook: func() {
 			key := func(i int) string { return fmt.Sprintf("/registry/secrets/shop/s%02d", i) }
 			for _, i := range []int{0, 20, 59} {
-				s.put(key(i), aescbc(r, "key1", 3)) // the old row goes with the compaction
+				s.put(key(i), storedtest.AESCBC(r, "key1", 3)) // the old row goes with the compaction
 			}
 			s.delete(key(10))
 			s.delete(key(30))
 			s.compact(s.rev)
-			s.put(key(30), aesgcm(r, "key1", 9)) // again, and its tombstone was compacted
-			s.put("/registry/secrets/shop/new", secretbox(r, "key1", 9))
-			s.put(key(40), kmsV2(r, "vault", 9))
-			s.put(key(40), aescbc(r, "key1", 3))
+			s.put(key(30), storedtest.AESGCM(r, "key1", 9)) // again, and its tombstone was compacted
+			s.put("/registry/secrets/shop/new", storedtest.Secretbox(r, "key1", 9))
+			s.put(key(40), storedtest.KMSv2(r, "vault", 9))
+			s.put(key(40), storedtest.AESCBC(r, "key1", 3))
 		}}
 		if src.File, err = os.Open(path); err != nil {
 			t.Fatal(err)
@@ -264,8 +266,8 @@ func TestStillFileThatChanges(t *testing.T) {
 	}
 	defer f.Close()
 	src := &hookSource{File: f, at: 20, hook: func() {
-		s.put("/registry/secrets/shop/late", protobufSecret("shop", "late", nil))
-		s.put("/registry/secrets/shop/later", protobufSecret("shop", "later", nil))
+		s.put("/registry/secrets/shop/late", storedtest.ProtobufSecret("shop", "late", nil))
+		s.put("/registry/secrets/shop/later", storedtest.ProtobufSecret("shop", "later", nil))
 	}}
 	db, gaps, err := Read(ctx, src, Options{Snapshot: true})
 	if err != nil || !db.Complete {

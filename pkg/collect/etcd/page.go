@@ -163,6 +163,23 @@ func (r *run) bytes(off, n int) ([]byte, *fault) {
 	return r.window[:n:n], nil
 }
 
+// Bytes is bytes for package stored, which reads the values.
+func (r *run) Bytes(off, n int) ([]byte, error) {
+	b, f := r.bytes(off, n)
+	if f != nil {
+		return nil, f
+	}
+	return b, nil
+}
+
+// faultOf gives back what a run answered by way of package stored.
+func faultOf(err error) *fault {
+	if err == nil {
+		return nil
+	}
+	return err.(*fault)
+}
+
 // readAt fills b or says why not.
 func readAt(src io.ReaderAt, b []byte, off int64, page uint64) *fault {
 	n, err := src.ReadAt(b, off)

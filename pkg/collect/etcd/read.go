@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 )
 
@@ -39,7 +40,7 @@ type Options struct {
 	// key PREFIX/namespaces/default.
 	Prefix, PrefixFrom string
 	// KeyNames are the configured names of encryption keys; nil if not known.
-	KeyNames KeyNames
+	KeyNames stored.KeyNames
 	// Deadline ends the reading with a gap; zero for none beside the context's.
 	Deadline time.Time
 
@@ -119,7 +120,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	prefix := strings.Trim(path.Clean("/"+r.opts.Prefix), "/")
 	db.Prefix, db.PrefixFrom = r.opts.Prefix, r.opts.PrefixFrom
 	if prefix == "" {
-		learner := newCollector("", nil, !r.opts.Live, 0)
+		learner := newRevisions("", nil, !r.opts.Live, 0)
 		w, err := r.walk(learner)
 		switch {
 		case errors.Is(err, errChanged):
@@ -146,7 +147,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		db.Prefix, db.PrefixFrom = candidates[0], "the key of the default namespace"
 	}
 
-	c := newCollector(prefix, r.opts.KeyNames, !r.opts.Live, r.opts.limit)
+	c := newRevisions(prefix, r.opts.KeyNames, !r.opts.Live, r.opts.limit)
 	w, err := r.walk(c)
 	switch {
 	case errors.Is(err, errChanged):
@@ -239,7 +240,7 @@ func (r *reader) reportMetas(m metas) (older bool) {
 	return older
 }
 
-func (r *reader) reportWalk(w walked, c *collector) {
+func (r *reader) reportWalk(w walked, c *revisions) {
 	if !r.opts.Live {
 		if size, err := r.src.Size(); err == nil {
 			if want := w.meta.highWater; uint64(size)/uint64(w.meta.pageSize) < want {
@@ -305,7 +306,7 @@ type walked struct {
 	expired bool
 }
 
-func (r *reader) walk(c *collector) (walked, error) {
+func (r *reader) walk(c *revisions) (walked, error) {
 	if r.opts.Live {
 		return r.walkLive(c)
 	}
@@ -317,7 +318,7 @@ func (r *reader) walk(c *collector) (walked, error) {
 const maxSeen = 1 << 27
 
 // walkStill takes the whole tree at once, over every fault.
-func (r *reader) walkStill(c *collector) (walked, error) {
+func (r *reader) walkStill(c *revisions) (walked, error) {
 	m, err := readMetas(r.src)
 	if err != nil {
 		return walked{}, errChanged
@@ -355,7 +356,7 @@ const maxLeaves = 64
 // as go by before the next commit. What was read under a meta page that was
 // replaced meanwhile is dropped. A contradiction is the file's, and not a torn
 // read, if it comes twice under meta pages that did not change.
-func (r *reader) walkLive(c *collector) (walked, error) {
+func (r *reader) walkLive(c *revisions) (walked, error) {
 	var w walked
 	leaves := maxLeaves / 4
 	failures := 0
@@ -406,9 +407,9 @@ func (r *reader) walkLive(c *collector) (walked, error) {
 // maxChunkRows ends a chunk of a live file, for pages of 64 KiB hold many rows.
 const maxChunkRows = 20_000
 
-// chunk takes up to so many leaves behind the collector's position. Done tells
+// chunk takes up to so many leaves behind the position of what was read. Done tells
 // that there are no more. An error of a fault comes only without salvage.
-func (r *reader) chunk(t *tree, c *collector, leaves int) (done bool, err error) {
+func (r *reader) chunk(t *tree, c *revisions, leaves int) (done bool, err error) {
 	found, others, err := t.buckets("key", "meta")
 	if err != nil {
 		return false, err
@@ -469,7 +470,7 @@ func (r *reader) chunk(t *tree, c *collector, leaves int) (done bool, err error)
 // missing is taken for damage.
 //
 // Settled tells that none was under way.
-func compaction(t *tree, c *collector, b bucket) (reached int64, settled bool, err error) {
+func compaction(t *tree, c *revisions, b bucket) (reached int64, settled bool, err error) {
 	if b.root == 0 && b.inline == nil {
 		return 0, true, nil
 	}

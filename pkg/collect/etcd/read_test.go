@@ -13,6 +13,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored/storedtest"
 )
 
 var ctx = context.Background()
@@ -71,22 +73,22 @@ func TestRandomHistory(t *testing.T) {
 	for seed := range int64(6) {
 		r := rand.New(rand.NewSource(seed))
 		s := newStore(t, []int{1 << 10, 4 << 10, 16 << 10}[seed%3])
-		s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+		s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 		for range 40 {
 			s.update(func(tx *bolt.Tx) {
 				for range 1 + r.Intn(60) {
 					i := r.Intn(200)
 					name := fmt.Sprintf("s%d", i)
 					key := "/registry/secrets/shop/" + name
-					value := anyValue(r, "shop", name)
+					value := storedtest.AnySecret(r, "shop", name)
 					if r.Intn(40) == 0 {
-						value = protobufSecret("shop", name, make([]byte, r.Intn(100_000)))
+						value = storedtest.ProtobufSecret("shop", name, make([]byte, r.Intn(100_000)))
 					}
 					switch n := r.Intn(10); {
 					case n == 0 && s.create[key] != 0:
 						s.txn(tx, op{key: key})
 					case n < 4:
-						s.txn(tx, op{key: "/registry/leases/shop/" + name, value: payload(r, r.Intn(200))}, op{key: key, value: value})
+						s.txn(tx, op{key: "/registry/leases/shop/" + name, value: storedtest.Payload(r, r.Intn(200))}, op{key: key, value: value})
 					default:
 						s.txn(tx, op{key: key, value: value})
 					}
@@ -108,7 +110,7 @@ func TestRandomHistory(t *testing.T) {
 
 func TestReadRules(t *testing.T) {
 	r := rand.New(rand.NewSource(1))
-	plain := protobufSecret("shop", "a", []byte("CANARY"))
+	plain := storedtest.ProtobufSecret("shop", "a", []byte("CANARY"))
 	const key = "/registry/secrets/shop/a"
 	for name, tc := range map[string]struct {
 		build func(*store)
@@ -116,7 +118,7 @@ func TestReadRules(t *testing.T) {
 		want  []fact.StoredSecret
 	}{
 		"the last revision counts": {
-			func(s *store) { s.put(key, plain); s.put(key, aescbc(r, "k", 2)) },
+			func(s *store) { s.put(key, plain); s.put(key, storedtest.AESCBC(r, "k", 2)) },
 			Options{},
 			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 4, Class: fact.ClassAESCBC, Provider: "k8s:enc:aescbc:v1:k:", KeyGuessed: true, Size: 68}},
 		},
@@ -135,16 +137,16 @@ func TestReadRules(t *testing.T) {
 		},
 		"a value of 1.5 MB": {
 			func(s *store) {
-				s.put(key, protobufSecret("shop", "a", make([]byte, 1_500_000)))
+				s.put(key, storedtest.ProtobufSecret("shop", "a", make([]byte, 1_500_000)))
 				s.put("/registry/pods/x", nil2(make([]byte, 1_500_000)))
 			},
 			Options{},
-			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassIdentityProtobuf, Size: len(protobufSecret("shop", "a", make([]byte, 1_500_000)))}},
+			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassIdentityProtobuf, Size: len(storedtest.ProtobufSecret("shop", "a", make([]byte, 1_500_000)))}},
 		},
 		"a KMS v2 value of 1.5 MB, with the key id behind it": {
-			func(s *store) { s.put(key, kmsV2(r, "vault", 1_500_000)) },
+			func(s *store) { s.put(key, storedtest.KMSv2(r, "vault", 1_500_000)) },
 			Options{},
-			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassKMSv2, Provider: "k8s:enc:kms:v2:vault:", KeyGuessed: true, Size: len(kmsV2(r, "vault", 1_500_000))}},
+			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassKMSv2, Provider: "k8s:enc:kms:v2:vault:", KeyGuessed: true, Size: len(storedtest.KMSv2(r, "vault", 1_500_000))}},
 		},
 		"a custom resource called secrets is not one": {
 			func(s *store) {
@@ -155,8 +157,8 @@ func TestReadRules(t *testing.T) {
 			}, Options{}, nil,
 		},
 		"a configured key name may hold colons": {
-			func(s *store) { s.put(key, aesgcm(r, "a:b", 9)) },
-			Options{KeyNames: KeyNames{"aesgcm": {"a", "a:b", "a:b:c"}}},
+			func(s *store) { s.put(key, storedtest.AESGCM(r, "a:b", 9)) },
+			Options{KeyNames: stored.KeyNames{"aesgcm": {"a", "a:b", "a:b:c"}}},
 			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassAESGCM, Provider: "k8s:enc:aesgcm:v1:a:b:", Size: len("k8s:enc:aesgcm:v1:a:b:") + 37}},
 		},
 		"a prefix that was given, with or without slashes": {
@@ -188,7 +190,7 @@ func TestReadRules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t, 4096)
-			s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+			s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 			tc.build(s)
 			file := s.bytes()
 			for _, live := range []bool{false, true} {
@@ -205,10 +207,10 @@ func TestReadRules(t *testing.T) {
 func nil2(b []byte) []byte { return b }
 
 func TestReadGaps(t *testing.T) {
-	plain := protobufSecret("shop", "a", []byte("CANARY"))
+	plain := storedtest.ProtobufSecret("shop", "a", []byte("CANARY"))
 	const key = "/registry/secrets/shop/a"
 	put := func(s *store) {
-		s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+		s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 		s.put(key, plain)
 	}
 	classified := []fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassIdentityProtobuf, Size: len(plain)}}
@@ -234,7 +236,10 @@ func TestReadGaps(t *testing.T) {
 			reason: fact.Unsupported, detail: "db: keys of more than one cluster, with the prefixes /other, /registry",
 		},
 		"a plaintext Secret under another prefix is not judged": {
-			build:  func(s *store) { put(s); s.put("/other/secrets/shop/b", protobufSecret("shop", "b", []byte("CANARY"))) },
+			build: func(s *store) {
+				put(s)
+				s.put("/other/secrets/shop/b", storedtest.ProtobufSecret("shop", "b", []byte("CANARY")))
+			},
 			want:   classified,
 			reason: fact.Unsupported, detail: "db: 1 plaintext rows of Secrets under another prefix than /registry (first: page 2, element 2), which are not judged",
 		},
@@ -255,7 +260,7 @@ func TestReadGaps(t *testing.T) {
 		"an unknown field where a Secret's value should be": {
 			build: func(s *store) {
 				put(s)
-				s.do(op{key: "/registry/secrets/shop/b", value: []byte{}, odd: func(fields [][]byte) []byte { return field(bytes.Join(fields, nil), 13, []byte("CANARY")) }})
+				s.do(op{key: "/registry/secrets/shop/b", value: []byte{}, odd: func(fields [][]byte) []byte { return storedtest.Field(bytes.Join(fields, nil), 13, []byte("CANARY")) }})
 			},
 			want:   uncertain,
 			reason: fact.Corrupt, detail: "db: page 2: element 2: an unknown field where the Secret's value should be",
@@ -267,8 +272,8 @@ func TestReadGaps(t *testing.T) {
 		"more Secrets than are listed": {
 			build: func(s *store) {
 				put(s)
-				s.put("/registry/secrets/shop/b", protobufSecret("shop", "b", nil))
-				s.put("/registry/secrets/shop/c", protobufSecret("shop", "c", nil))
+				s.put("/registry/secrets/shop/b", storedtest.ProtobufSecret("shop", "b", nil))
+				s.put("/registry/secrets/shop/c", storedtest.ProtobufSecret("shop", "c", nil))
 			},
 			opts: Options{limit: 1}, want: classified, reason: fact.Truncated,
 			detail: "db: at least 2 Secrets, of which 1 are listed",
@@ -356,7 +361,7 @@ func TestReadGaps(t *testing.T) {
 
 func TestReadErrors(t *testing.T) {
 	s := newStore(t, 4096)
-	s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+	s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 	good := s.bytes()
 	bothBad := append([]byte(nil), good...)
 	bothBad[40]++

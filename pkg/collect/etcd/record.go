@@ -3,6 +3,8 @@ package etcd
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 )
 
 // revision is the key of a row in etcd's bucket "key": main and sub as big
@@ -36,112 +38,6 @@ func parseRevision(key []byte) (r revision, problem string) {
 	return r, ""
 }
 
-// span is a part of a run. The zero span is empty and can be read like any
-// other: an empty value is not written at all, so it has no place in a run.
-type span struct {
-	r         *run
-	off, size int
-}
-
-// spanOf makes a span of bytes in memory.
-func spanOf(b []byte) span { return span{&run{buf: b, size: len(b)}, 0, len(b)} }
-
-// bytes gives n bytes at off, which has to lie inside the span.
-func (s span) bytes(off, n int) ([]byte, *fault) {
-	if n == 0 {
-		return nil, nil
-	}
-	return s.r.bytes(s.off+off, n)
-}
-
-// lead gives the first n bytes, or all if there are fewer.
-func (s span) lead(n int) ([]byte, *fault) { return s.bytes(0, min(n, s.size)) }
-
-// leadSize is how much of a value is read at first, bytes.
-const leadSize = 512
-
-// scanner reads protobuf fields from a span in order without loading more than
-// the bytes that are asked for.
-type scanner struct {
-	s     span
-	off   int // from the start of the span
-	win   []byte
-	winAt int
-	f     *fault // a page that could not be read
-}
-
-func (c *scanner) left() int { return c.s.size - c.off }
-
-// take gives the next n bytes, good until the next call; nil if there are not
-// so many.
-func (c *scanner) take(n int) []byte {
-	if n < 0 || n > c.left() {
-		return nil
-	}
-	if c.win == nil || c.off < c.winAt || c.off+n > c.winAt+len(c.win) {
-		size := min(max(n, leadSize), c.left())
-		win, f := c.s.bytes(c.off, size)
-		if f != nil {
-			c.f = f
-			return nil
-		}
-		c.win, c.winAt = win, c.off
-	}
-	b := c.win[c.off-c.winAt:][:n:n]
-	c.off += n
-	return b
-}
-
-// skip moves over n bytes.
-func (c *scanner) skip(n int) bool {
-	if n < 0 || n > c.left() {
-		return false
-	}
-	c.off += n
-	return true
-}
-
-// varint reads a base-128 varint in its shortest form, which is the only one
-// that a marshaller writes.
-func (c *scanner) varint() (uint64, bool) {
-	b := c.take(min(binary.MaxVarintLen64, c.left()))
-	if len(b) == 0 {
-		return 0, false
-	}
-	v, n := binary.Uvarint(b)
-	if n <= 0 || n > 1 && b[n-1] == 0 {
-		return 0, false
-	}
-	c.off -= len(b) - n
-	return v, true
-}
-
-// The wire types of protobuf. Groups (3 and 4) are not read.
-const (
-	wireVarint  = 0
-	wireFixed64 = 1
-	wireBytes   = 2
-	wireFixed32 = 5
-)
-
-// tag reads a field's number and wire type.
-func (c *scanner) tag() (number, wire int, ok bool) {
-	v, ok := c.varint()
-	if !ok || v>>3 == 0 || v>>3 > 1<<20 {
-		return 0, 0, false
-	}
-	return int(v >> 3), int(v & 7), true
-}
-
-// length reads the length of a field of wire type 2, which has to fit.
-func (c *scanner) length() (int, bool) {
-	v, ok := c.varint()
-	if !ok || v > uint64(c.left()) {
-		return 0, false
-	}
-	return int(v), true
-}
-
 // keyValue is a row's mvccpb.KeyValue. Any field may be absent, and is then
 // zero: an empty value as a lock leaves it, no lease, and all but the key in a
 // tombstone.
@@ -149,9 +45,9 @@ type keyValue struct {
 	key                  []byte // appended to the buffer that was given; its first maxHeldKey bytes
 	keySize              int
 	create, mod, version int64
-	value                span // empty where there is none
-	bare                 bool // nothing but a key, as a tombstone has it
-	more                 bool // fields that are not known, which a later version of etcd may add
+	value                stored.Span // empty where there is none
+	bare                 bool        // nothing but a key, as a tombstone has it
+	more                 bool        // fields that are not known, which a later version of etcd may add
 }
 
 // maxHeldKey is how much of a key is held, bytes. etcd limits only the size of a
@@ -171,19 +67,19 @@ func (kv *keyValue) long() bool { return kv.keySize > len(kv.key) }
 // takes are refused. etcd's marshaller never writes a field twice, or a number
 // in more bytes than it needs, but a flipped bit can make one field of another,
 // and the last one would count.
-func parseKeyValue(s span, keyBuf []byte) (kv keyValue, problem string, f *fault) {
+func parseKeyValue(s stored.Span, keyBuf []byte) (kv keyValue, problem string, f *fault) {
 	const broken = "the row is not a KeyValue"
-	c := scanner{s: s}
+	c := stored.Scanner{Span: s}
 	seen := 0
 	kv.bare = true
-	for c.left() > 0 {
-		number, wire, ok := c.tag()
+	for c.Left() > 0 {
+		number, wire, ok := c.Tag()
 		if !ok {
-			return kv, broken, c.f
+			return kv, broken, faultOf(c.Err)
 		}
 		if number > 6 {
-			if !c.skipField(wire) {
-				return kv, broken, c.f
+			if !c.SkipField(wire) {
+				return kv, broken, faultOf(c.Err)
 			}
 			kv.more = true
 			continue
@@ -193,28 +89,28 @@ func parseKeyValue(s span, keyBuf []byte) (kv keyValue, problem string, f *fault
 		}
 		seen |= 1 << number
 		switch {
-		case wire == wireBytes && (number == 1 || number == 5):
-			n, ok := c.length()
+		case wire == stored.WireBytes && (number == 1 || number == 5):
+			n, ok := c.Length()
 			if !ok {
-				return kv, broken, c.f
+				return kv, broken, faultOf(c.Err)
 			}
 			if number == 5 {
-				kv.value = span{s.r, s.off + c.off, n}
+				kv.value = s.Part(c.Off, n)
 				kv.bare = kv.bare && n == 0
-				c.skip(n)
+				c.Skip(n)
 				continue
 			}
 			held := min(n, maxHeldKey)
-			key := c.take(held)
-			if c.f != nil {
-				return kv, broken, c.f
+			key := c.Take(held)
+			if c.Err != nil {
+				return kv, broken, faultOf(c.Err)
 			}
-			c.skip(n - held)
+			c.Skip(n - held)
 			kv.key, kv.keySize = append(keyBuf, key...), n
-		case wire == wireVarint && number != 1 && number != 5:
-			v, ok := c.varint()
+		case wire == stored.WireVarint && number != 1 && number != 5:
+			v, ok := c.Varint()
 			if !ok {
-				return kv, broken, c.f
+				return kv, broken, faultOf(c.Err)
 			}
 			kv.bare = kv.bare && v == 0
 			switch number {
@@ -233,23 +129,6 @@ func parseKeyValue(s span, keyBuf []byte) (kv keyValue, problem string, f *fault
 		return kv, "the row has no key", nil
 	}
 	return kv, "", nil
-}
-
-// skipField moves over a field's value.
-func (c *scanner) skipField(wire int) bool {
-	switch wire {
-	case wireVarint:
-		_, ok := c.varint()
-		return ok
-	case wireFixed64:
-		return c.skip(8)
-	case wireBytes:
-		n, ok := c.length()
-		return ok && c.skip(n)
-	case wireFixed32:
-		return c.skip(4)
-	}
-	return false
 }
 
 // consistent holds a row that is no tombstone against its revision.

@@ -14,21 +14,23 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored/storedtest"
 )
 
 // parsed is what parseKeyValue makes of a row, or its problem.
 func parsed(t testing.TB, b []byte) (row, string) {
 	t.Helper()
-	kv, problem, f := parseKeyValue(spanOf(b), nil)
+	kv, problem, f := parseKeyValue(stored.Of(b), nil)
 	if f != nil {
 		t.Fatal(f)
 	}
 	if problem != "" {
 		return row{}, problem
 	}
-	value, f := kv.value.lead(math.MaxInt)
-	if f != nil {
-		t.Fatal(f)
+	value, err := kv.value.Lead(math.MaxInt)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return row{
 		Key: append([]byte(nil), kv.key...), CreateRevision: kv.create, ModRevision: kv.mod, Version: kv.version,
@@ -38,8 +40,8 @@ func parsed(t testing.TB, b []byte) (row, string) {
 
 // What a row means is what protobuf says, and each field may be absent.
 func TestParseKeyValue(t *testing.T) {
-	f := func(number int, value string) []byte { return field(nil, number, []byte(value)) }
-	v := func(number int, value int64) []byte { return varintField(nil, number, value) }
+	f := func(number int, value string) []byte { return storedtest.Field(nil, number, []byte(value)) }
+	v := func(number int, value int64) []byte { return storedtest.VarintField(nil, number, value) }
 	const broken, twice, noKey = "the row is not a KeyValue", "a field of the row is there twice", "the row has no key"
 	all := [][]byte{f(1, "k"), v(2, 5), v(3, 6), v(4, 2), f(5, "v"), v(6, 77)}
 	for name, tc := range map[string]struct {
@@ -99,27 +101,25 @@ func TestParseKeyValue(t *testing.T) {
 
 func TestLongKey(t *testing.T) {
 	for _, size := range []int{maxHeldKey, maxHeldKey + 1, 40_000, 1_500_000} {
-		b := varintField(field(nil, 1, bytes.Repeat([]byte("k"), size)), 2, 9)
-		kv, problem, f := parseKeyValue(spanOf(b), nil)
+		b := storedtest.VarintField(storedtest.Field(nil, 1, bytes.Repeat([]byte("k"), size)), 2, 9)
+		kv, problem, f := parseKeyValue(stored.Of(b), nil)
 		if problem != "" || f != nil || len(kv.key) != min(size, maxHeldKey) || kv.keySize != size || kv.long() != (size > maxHeldKey) || kv.create != 9 {
 			t.Errorf("a key of %d bytes: %s, %v, %d held of %d, create_revision %d", size, problem, f, len(kv.key), kv.keySize, kv.create)
 		}
 	}
 }
 
-// The zero span is empty: nothing is read from a run that is not there.
-func TestZeroSpan(t *testing.T) {
-	var s span
-	if b, f := s.lead(leadSize); len(b) != 0 || f != nil {
-		t.Errorf("lead gives %q, %v", b, f)
-	}
-	c := scanner{s: s.from(3)}
-	if _, _, ok := c.tag(); ok || c.f != nil || len(c.take(0)) != 0 || c.skip(1) {
-		t.Errorf("a scanner reads from it, %v", c.f)
-	}
-	got, f := classify(s, "shop", "a", nil)
-	if diff := cmp.Diff(stored{class: fact.ClassEmpty}, got, cmp.AllowUnexported(stored{})); diff != "" || f != nil {
-		t.Errorf("%v (-want +got):\n%s", f, diff)
+func TestNames(t *testing.T) {
+	for text, want := range map[string][2]bool{ // a label, a subdomain
+		"a": {true, true}, "a-b": {true, true}, "a--b": {true, true}, "0": {true, true},
+		"a.b": {false, true}, "a.b-c.d": {false, true},
+		"": {}, "-a": {}, "a-": {}, ".a": {}, "a.": {}, "a..b": {}, "a.-b": {}, "a-.b": {}, "A": {}, "a_b": {}, "a/b": {}, "ä": {},
+		strings.Repeat("a", 63): {true, true}, strings.Repeat("a", 64): {false, true},
+		strings.Repeat("a", 253): {false, true}, strings.Repeat("a", 254): {},
+	} {
+		if got := [2]bool{label(text), subdomain(text)}; got != want {
+			t.Errorf("%q: want %v, got %v", text, want, got)
+		}
 	}
 }
 
@@ -155,10 +155,10 @@ func TestOtherRows(t *testing.T) {
 			s.check(tx.Bucket([]byte("meta")).Put([]byte("finishedCompactRev"), revisionKey(0, 0, false)))
 			s.check(tx.Bucket([]byte("meta")).Put([]byte("empty"), nil))
 		})
-		s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+		s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
 		for i := range 40 {
 			name := []string{"a", "b", "c"}[i%3]
-			s.put("/registry/secrets/shop/"+name, anyValue(r, "shop", name))
+			s.put("/registry/secrets/shop/"+name, storedtest.AnySecret(r, "shop", name))
 			s.update(func(tx *bolt.Tx) { s.others(tx, r, 45_000) })
 			switch r.Intn(12) {
 			case 0:

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
@@ -137,11 +138,11 @@ func readEncryption(d *pidDir, flags map[string]string) (*fact.EncryptionConfigu
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", encryptionFlag, err)
 	}
-	data, err := root.ReadFile(name, etcd.MaxEncryptionConfiguration)
+	data, err := root.ReadFile(name, stored.MaxEncryptionConfiguration)
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", encryptionFlag, err)
 	}
-	entries, err := etcd.ParseEncryptionConfiguration(data)
+	entries, err := stored.ParseEncryptionConfiguration(data)
 	clear(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", rootfs.Text(name), err)
@@ -288,7 +289,7 @@ func (c *Collector) readDatabase(ctx context.Context, d *pidDir, db database, se
 	opts.Prefix, opts.PrefixFrom = prefixOf(servers)
 	for _, s := range servers {
 		if s.Encryption != nil {
-			opts.KeyNames = mergeNames(opts.KeyNames, etcd.NamesIn(s.Encryption.Entries))
+			opts.KeyNames = mergeNames(opts.KeyNames, stored.NamesIn(s.Encryption.Entries))
 		}
 	}
 	facts, gaps, err := etcd.Read(ctx, source{file}, opts)
@@ -324,7 +325,7 @@ func prefixOf(servers []fact.APIServer) (prefix, from string) {
 	return prefix, from
 }
 
-func mergeNames(a, b etcd.KeyNames) etcd.KeyNames {
+func mergeNames(a, b stored.KeyNames) stored.KeyNames {
 	if a == nil {
 		return b
 	}

@@ -1,4 +1,4 @@
-package etcd
+package stored
 
 import (
 	"bytes"
@@ -33,13 +33,13 @@ func NamesIn(entries []fact.EncryptionEntry) KeyNames {
 	return names
 }
 
-// stored is what the first bytes of a value say.
-type stored struct {
-	class    fact.StorageClass
-	provider string // the envelope prefix
-	guessed  bool   // the key's name ends at the first colon for want of a configuration
-	// problem is a contradiction between value and key.
-	problem string
+// Form is what a stored value says of itself.
+type Form struct {
+	Class    fact.StorageClass
+	Provider string // the envelope prefix
+	Guessed  bool   // the key's name ends at the first colon for want of a configuration
+	// Problem is a contradiction between value and key.
+	Problem string
 }
 
 // envelopes are the words behind "k8s:enc:" that the API server writes
@@ -47,7 +47,7 @@ type stored struct {
 var envelopes = []struct {
 	word, provider string
 	class          fact.StorageClass
-	fits           func(span) (bool, *fault)
+	fits           func(Span) (bool, error)
 }{
 	{"aescbc:v1:", "aescbc", fact.ClassAESCBC, fitsAESCBC},
 	{"aesgcm:v1:", "aesgcm", fact.ClassAESGCM, atLeast(28)},          // nonce 12, tag 16
@@ -58,17 +58,17 @@ var envelopes = []struct {
 
 const envelopeHead = "k8s:enc:"
 
-// classify tells how a Secret is stored from the start of the value, and holds
-// the name inside a plaintext value against the key's. It looks at no byte of
-// the Secret's data and returns none of the value's, except the envelope
-// prefix that the API server itself puts in front.
-func classify(value span, namespace, name string, names KeyNames) (stored, *fault) {
-	if value.size == 0 {
-		return stored{class: fact.ClassEmpty}, nil
+// Classify says how a Secret is stored from the start of its value, and holds the
+// name inside a plaintext value against the key's. It looks at no byte of the
+// Secret's data and returns none of the value's, except the envelope prefix that
+// the API server itself puts in front. Its errors are the Source's.
+func Classify(value Span, namespace, name string, names KeyNames) (Form, error) {
+	if value.Size == 0 {
+		return Form{Class: fact.ClassEmpty}, nil
 	}
-	lead, f := value.lead(leadSize)
-	if f != nil {
-		return stored{}, f
+	lead, err := value.Lead(leadSize)
+	if err != nil {
+		return Form{}, err
 	}
 	switch {
 	case bytes.HasPrefix(lead, []byte(envelopeHead)):
@@ -78,13 +78,13 @@ func classify(value span, namespace, name string, names KeyNames) (stored, *faul
 	case lead[0] == '{':
 		return classifyJSON(lead, namespace, name), nil
 	case len(lead) > 3 && bytes.HasPrefix(lead, []byte{0xD9, 0xD9, 0xF7}) && lead[3]>>5 == 5:
-		return stored{class: fact.ClassIdentityCBOR}, nil // self-described CBOR, then a map (RFC 8949)
+		return Form{Class: fact.ClassIdentityCBOR}, nil // self-described CBOR, then a map (RFC 8949)
 	}
-	return stored{class: fact.ClassUnknown}, nil
+	return Form{Class: fact.ClassUnknown}, nil
 }
 
-func classifyEnvelope(value span, lead []byte, names KeyNames) (stored, *fault) {
-	unknown := stored{class: fact.ClassUnknownEncrypted}
+func classifyEnvelope(value Span, lead []byte, names KeyNames) (Form, error) {
+	unknown := Form{Class: fact.ClassUnknownEncrypted}
 	var kept [leadSize]byte // the lead is overwritten when a shape is looked at
 	rest := append(kept[:0], lead[len(envelopeHead):]...)
 	for _, e := range envelopes {
@@ -101,11 +101,11 @@ func classifyEnvelope(value span, lead []byte, names KeyNames) (stored, *fault) 
 			}
 		}
 		if name != "" {
-			fits, f := e.fits(value.from(len(prefix) + len(name) + 1))
-			if f != nil || !fits {
-				return unknown, f
+			fits, err := e.fits(value.after(len(prefix) + len(name) + 1))
+			if err != nil || !fits {
+				return unknown, err
 			}
-			return stored{class: e.class, provider: prefix + name + ":"}, nil
+			return Form{Class: e.class, Provider: prefix + name + ":"}, nil
 		}
 
 		// Without a configured name: up to the first colon. Where that does
@@ -123,9 +123,9 @@ func classifyEnvelope(value span, lead []byte, names KeyNames) (stored, *fault) 
 			if first < 0 {
 				first = at
 			}
-			fits, f := e.fits(value.from(len(prefix) + at + 1))
-			if f != nil {
-				return unknown, f
+			fits, err := e.fits(value.after(len(prefix) + at + 1))
+			if err != nil {
+				return unknown, err
 			}
 			if !fits {
 				if e.word == "kms:v2:" { // whose names hold no colon
@@ -133,9 +133,9 @@ func classifyEnvelope(value span, lead []byte, names KeyNames) (stored, *fault) 
 				}
 				continue
 			}
-			s := stored{class: e.class, provider: prefix, guessed: true}
+			s := Form{Class: e.class, Provider: prefix, Guessed: true}
 			if first > 0 && plainName(after[:first]) {
-				s.provider += string(after[:first]) + ":"
+				s.Provider += string(after[:first]) + ":"
 			}
 			return s, nil
 		}
@@ -158,54 +158,48 @@ func plainName(b []byte) bool {
 	return true
 }
 
-// from is the span behind the first n bytes.
-func (s span) from(n int) span {
-	n = min(n, s.size)
-	return span{s.r, s.off + n, s.size - n}
-}
-
 // fitsAESCBC: an IV of 16 bytes and at least one block.
-func fitsAESCBC(s span) (bool, *fault) { return s.size >= 32 && s.size%16 == 0, nil }
+func fitsAESCBC(s Span) (bool, error) { return s.Size >= 32 && s.Size%16 == 0, nil }
 
-func atLeast(n int) func(span) (bool, *fault) {
-	return func(s span) (bool, *fault) { return s.size >= n, nil }
+func atLeast(n int) func(Span) (bool, error) {
+	return func(s Span) (bool, error) { return s.Size >= n, nil }
 }
 
 // fitsKMSv1: the wrapped key with its length as big-endian u16, then AES-GCM or,
 // written before 1.25, AES-CBC.
-func fitsKMSv1(s span) (bool, *fault) {
-	b, f := s.lead(2)
-	if f != nil || len(b) < 2 {
-		return false, f
+func fitsKMSv1(s Span) (bool, error) {
+	b, err := s.Lead(2)
+	if err != nil || len(b) < 2 {
+		return false, err
 	}
 	wrapped := int(binary.BigEndian.Uint16(b))
-	return wrapped > 0 && s.size-2-wrapped >= 28, nil
+	return wrapped > 0 && s.Size-2-wrapped >= 28, nil
 }
 
 // fitsKMSv2: EncryptedObject {encryptedData 1, keyID 2, encryptedDEKSource 3,
 // annotations 4 (repeated), encryptedDEKSourceType 5}. The key id stands behind
 // the ciphertext.
-func fitsKMSv2(s span) (bool, *fault) {
-	c := scanner{s: s}
+func fitsKMSv2(s Span) (bool, error) {
+	c := Scanner{Span: s}
 	var size [5]int
 	source := uint64(0)
-	for c.left() > 0 {
-		number, wire, ok := c.tag()
+	for c.Left() > 0 {
+		number, wire, ok := c.Tag()
 		if !ok || number > 5 {
-			return false, c.f
+			return false, c.Err
 		}
 		if number == 5 {
-			if source, ok = c.varint(); !ok || wire != wireVarint || source != 1 {
-				return false, c.f // 0 is not written, others are not known
+			if source, ok = c.Varint(); !ok || wire != WireVarint || source != 1 {
+				return false, c.Err // 0 is not written, others are not known
 			}
 			continue
 		}
-		if wire != wireBytes || number < 4 && size[number] > 0 {
+		if wire != WireBytes || number < 4 && size[number] > 0 {
 			return false, nil
 		}
-		n, ok := c.length()
-		if !ok || n == 0 || !c.skip(n) {
-			return false, c.f
+		n, ok := c.Length()
+		if !ok || n == 0 || !c.Skip(n) {
+			return false, c.Err
 		}
 		size[number] += n
 	}
@@ -222,79 +216,86 @@ var (
 	secretHead = []byte("k8s\x00\x0a\x0c\x0a\x02v1\x12\x06Secret")
 )
 
+// IsPlainSecret reports whether a value starts as a Secret in plaintext protobuf
+// does, whatever its key says.
+func IsPlainSecret(value Span) (bool, error) {
+	lead, err := value.Lead(len(secretHead))
+	return bytes.Equal(lead, secretHead), err
+}
+
 // classifyProtobuf reads runtime.Unknown {typeMeta 1, raw 2, contentEncoding 3,
 // contentType 4} and in raw, a Secret, only ObjectMeta's name 1 and namespace 3.
-func classifyProtobuf(value span, namespace, name string) (stored, *fault) {
-	wrong := func(problem string) stored { return stored{class: fact.ClassUnknown, problem: problem} }
+func classifyProtobuf(value Span, namespace, name string) (Form, error) {
+	wrong := func(problem string) Form { return Form{Class: fact.ClassUnknown, Problem: problem} }
 	const broken = "its value starts like protobuf and does not go on so"
-	c := scanner{s: value}
-	if head := c.take(len(secretHead)); c.f != nil || !bytes.Equal(head, secretHead) {
-		return wrong("its value is protobuf and not a Secret of v1"), c.f
+	c := Scanner{Span: value}
+	if head := c.Take(len(secretHead)); c.Err != nil || !bytes.Equal(head, secretHead) {
+		return wrong("its value is protobuf and not a Secret of v1"), c.Err
 	}
-	if number, wire, ok := c.tag(); !ok || number != 2 || wire != wireBytes {
-		return wrong(broken), c.f
+	if number, wire, ok := c.Tag(); !ok || number != 2 || wire != WireBytes {
+		return wrong(broken), c.Err
 	}
-	rawLen, ok := c.length()
+	rawLen, ok := c.Length()
 	if !ok {
-		return wrong(broken), c.f
+		return wrong(broken), c.Err
 	}
-	rawEnd := c.off + rawLen
-	if number, wire, ok := c.tag(); !ok || number != 1 || wire != wireBytes {
-		return wrong(broken), c.f
+	rawEnd := c.Off + rawLen
+	if number, wire, ok := c.Tag(); !ok || number != 1 || wire != WireBytes {
+		return wrong(broken), c.Err
 	}
-	metaLen, ok := c.length()
-	if !ok || c.off+metaLen > rawEnd {
-		return wrong(broken), c.f
+	metaLen, ok := c.Length()
+	if !ok || c.Off+metaLen > rawEnd {
+		return wrong(broken), c.Err
 	}
-	metaEnd := c.off + metaLen
+	metaEnd := c.Off + metaLen
 	var got [4]string
-	for last := 0; c.off < metaEnd && last < 3; {
-		number, wire, ok := c.tag()
-		if !ok || wire != wireBytes || number <= last {
-			return wrong(broken), c.f
+	for last := 0; c.Off < metaEnd && last < 3; {
+		number, wire, ok := c.Tag()
+		if !ok || wire != WireBytes || number <= last {
+			return wrong(broken), c.Err
 		}
 		last = number
-		n, ok := c.length()
-		if !ok || c.off+n > metaEnd {
-			return wrong(broken), c.f
+		n, ok := c.Length()
+		if !ok || c.Off+n > metaEnd {
+			return wrong(broken), c.Err
 		}
 		if number > 3 {
 			break
 		}
 		if number == 2 || n > 253 { // generateName
-			c.skip(n)
+			c.Skip(n)
 			continue
 		}
-		b := c.take(n)
-		if c.f != nil {
-			return wrong(broken), c.f
+		b := c.Take(n)
+		if c.Err != nil {
+			return wrong(broken), c.Err
 		}
 		got[number] = string(b)
 	}
 	if got[1] != name || got[3] != namespace {
 		return wrong("the name in its value is not the one in its key"), nil
 	}
-	c.off = rawEnd
-	for last := 2; c.left() > 0; {
-		number, wire, ok := c.tag()
-		if !ok || wire != wireBytes || number <= last || number > 4 {
-			return wrong(broken), c.f
+	c.Off = rawEnd
+	for last := 2; c.Left() > 0; {
+		number, wire, ok := c.Tag()
+		if !ok || wire != WireBytes || number <= last || number > 4 {
+			return wrong(broken), c.Err
 		}
 		last = number
-		n, ok := c.length()
-		if !ok || !c.skip(n) {
-			return wrong(broken), c.f
+		n, ok := c.Length()
+		if !ok || !c.Skip(n) {
+			return wrong(broken), c.Err
 		}
 	}
-	return stored{class: fact.ClassIdentityProtobuf}, nil
+	return Form{Class: fact.ClassIdentityProtobuf}, nil
 }
 
 // classifyJSON wants the kind in the first bytes, where encoding/json puts it,
 // for a single brace is one flipped bit away from the k of "k8s:enc:".
-func classifyJSON(lead []byte, namespace, name string) stored {
+func classifyJSON(lead []byte, namespace, name string) Form {
 	text := string(lead)
 	if !strings.HasPrefix(text, `{"`) || !strings.Contains(text, `"kind":"Secret"`) {
-		return stored{class: fact.ClassUnknown}
+		return Form{Class: fact.ClassUnknown}
 	}
 	// encoding/json writes metadata in this order, so where it starts like
 	// this the names can be compared.
@@ -303,8 +304,8 @@ func classifyJSON(lead []byte, namespace, name string) stored {
 		full := `"namespace":"` + namespace + `"`
 		rest, same := strings.CutPrefix(after, name+`"`)
 		if !same || strings.HasPrefix(rest, `,"namespace":"`) && len(rest) > len(full) && !strings.HasPrefix(rest[1:], full) {
-			return stored{class: fact.ClassUnknown, problem: "the name in its value is not the one in its key"}
+			return Form{Class: fact.ClassUnknown, Problem: "the name in its value is not the one in its key"}
 		}
 	}
-	return stored{class: fact.ClassIdentityJSON}
+	return Form{Class: fact.ClassIdentityJSON}
 }

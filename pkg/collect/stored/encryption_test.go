@@ -1,4 +1,4 @@
-package etcd
+package stored
 
 import (
 	"encoding/base64"

@@ -1,4 +1,4 @@
-package etcd
+package stored
 
 import (
 	"encoding/base64"
@@ -35,7 +35,7 @@ const MaxEncryptionConfiguration = 1 << 20
 func ParseEncryptionConfiguration(data []byte) (entries []fact.EncryptionEntry, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			entries, err = nil, fmt.Errorf("encryption configuration: %s%s", panicked, crash.Describe(v))
+			entries, err = nil, fmt.Errorf("encryption configuration: a fault of this program, not of the file: %s", crash.Describe(v))
 		}
 	}()
 	if len(data) > MaxEncryptionConfiguration {
