@@ -18,6 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
 // grow makes a tree: "dir/", "file=content", "link -> text", "fifo|". Parents
@@ -616,6 +618,23 @@ func TestOnlyReadingSystemCalls(t *testing.T) {
 	for _, f := range []int{flagsPath, flagsMagic, flagsRead, flagsFile, flagsDir, flagsEnter, flagsStart} {
 		if f&(unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC|unix.O_APPEND) != unix.O_RDONLY || f&unix.O_TMPFILE == unix.O_TMPFILE {
 			t.Errorf("flags %#x can write", f)
+		}
+	}
+}
+
+// The kernel's own errors have the reasons that those of io/fs have.
+func TestReasonOfKernelErrors(t *testing.T) {
+	for want, errs := range map[fact.Reason][]error{
+		fact.Unreadable: {unix.EACCES, unix.EPERM, unix.EIO, ErrNotRegular, ErrAutomount, &fs.PathError{Op: "open", Path: "/x", Err: unix.EACCES}},
+		fact.Truncated:  {ErrTooLarge},
+		fact.NotPresent: {unix.ENOENT, unix.ENOTDIR},
+		fact.Changing:   {unix.ESRCH},
+		fact.Corrupt:    {errors.New("status: no line Uid")},
+	} {
+		for _, err := range errs {
+			if got := ReasonOf(err); got != want {
+				t.Errorf("%v: %s, want %s", err, got, want)
+			}
 		}
 	}
 }

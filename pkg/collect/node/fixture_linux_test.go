@@ -123,3 +123,22 @@ func read(t testing.TB, dir string, level fact.Level, kinds ...fact.Kind) *fact.
 	m.Cost, m.At = fact.Cost{Processes: m.Cost.Processes}, fact.Time{}
 	return m
 }
+
+func ptr[T any](v T) *T { return &v }
+
+func at(ticks int) fact.Time {
+	return fact.NewTime(time.Unix(boot, 0).Add(time.Duration(ticks) * 10 * time.Millisecond))
+}
+
+// aProcess is what the plain values of fakeProcess give.
+func aProcess(pid int, comm string, start int, change func(*fact.Process)) fact.Process {
+	mask := fact.NewCapMask(0xa80425fb)
+	p := fact.Process{
+		PID: pid, InnerPID: 1, Comm: comm, Started: at(start), CapInh: fact.NewCapMask(0), CapPrm: mask, CapEff: mask, CapBnd: mask, CapAmb: fact.NewCapMask(0),
+		NoNewPrivs: ptr(false), Seccomp: ptr(2), RootUID: ptr(int64(0)),
+	}
+	if change != nil {
+		change(&p)
+	}
+	return p
+}

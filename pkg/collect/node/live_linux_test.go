@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,14 +13,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/capability"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/processes"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 )
 
@@ -42,20 +44,18 @@ func needTool(t *testing.T, program, pkg string) string {
 }
 
 // liveProcesses reads every process of this machine as a collector does.
-func liveProcesses(t *testing.T) map[int]*process {
+func liveProcesses(t *testing.T) map[int]*proctable.Process {
 	t.Helper()
-	c, err := New(Options{Level: fact.LevelProc, Proc: "/proc", Root: "/", Live: true})
+	r, err := New(Options{Level: fact.LevelProc, Proc: "/proc", Root: "/", Live: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	all, err := c.readSafe(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	byPID := map[int]*process{}
+	defer r.Close()
+	processes.Table{}.Read(t.Context(), r.pass)
+	all := r.table.Processes
+	byPID := map[int]*proctable.Process{}
 	for _, p := range all {
-		byPID[p.pid] = p
+		byPID[p.PID] = p
 	}
 	if byPID[os.Getpid()] == nil {
 		t.Fatalf("this very process, %d, is not among the %d that were found", os.Getpid(), len(all))
@@ -78,9 +78,9 @@ func TestReadsWhatIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	var p *process
+	var p *proctable.Process
 	for range 100 {
-		if p = liveProcesses(t)[cmd.Process.Pid]; p != nil && p.status.Name == "sleep" {
+		if p = liveProcesses(t)[cmd.Process.Pid]; p != nil && p.Status.Name == "sleep" {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -88,7 +88,7 @@ func TestReadsWhatIsKnown(t *testing.T) {
 	if p == nil {
 		t.Fatalf("the process that was started, %d, was not found", cmd.Process.Pid)
 	}
-	got := (&Collector{}).facts(p)
+	got := (&proctable.Table{}).Facts(p)
 	none, few := fact.NewCapMask(0), fact.NewCapMask(1<<0|1<<5)
 	if got.Comm != "sleep" || got.UID != [4]int64{4711, 4711, 4711, 4711} || got.GID != [4]int64{4712, 4712, 4712, 4712} ||
 		got.CapEff != none || got.CapPrm != none || got.CapInh != none || got.CapAmb != none || got.CapBnd != few ||
@@ -124,9 +124,9 @@ func TestMasksAgreeWithGetpcaps(t *testing.T) {
 			got       fact.CapMask
 			want, all uint64
 		}{
-			{"CapEff", p.status.CapEff, effective, 0},
-			{"CapPrm", p.status.CapPrm, permitted, 0},
-			{"CapInh", p.status.CapInh, inheritable, 0},
+			{"CapEff", p.Status.CapEff, effective, 0},
+			{"CapPrm", p.Status.CapPrm, permitted, 0},
+			{"CapInh", p.Status.CapInh, inheritable, 0},
 		} {
 			if bits, read := set.got.Bits(); !read || bits != set.want {
 				if !sameMasks(p, liveProcesses(t)[pid]) {
@@ -145,9 +145,9 @@ func TestMasksAgreeWithGetpcaps(t *testing.T) {
 
 // sameMasks tells whether two readings of a process agree, so that a difference
 // to what was read in between is none of its own doing.
-func sameMasks(a, b *process) bool {
-	return a != nil && b != nil && a.stat.StartTime == b.stat.StartTime &&
-		a.status.CapEff == b.status.CapEff && a.status.CapPrm == b.status.CapPrm && a.status.CapInh == b.status.CapInh
+func sameMasks(a, b *proctable.Process) bool {
+	return a != nil && b != nil && a.Stat.StartTime == b.Stat.StartTime &&
+		a.Status.CapEff == b.Status.CapEff && a.Status.CapPrm == b.Status.CapPrm && a.Status.CapInh == b.Status.CapInh
 }
 
 func lastCap(t *testing.T) int {
@@ -238,8 +238,8 @@ func TestProcessesAgreeWithPscap(t *testing.T) {
 			continue // a kernel thread, or it came or went
 		}
 		// pscap omits processes without a capability, so all of its have some.
-		if bits, read := p.status.CapEff.Bits(); !read || bits == 0 {
-			t.Errorf("pid %d has capabilities for pscap (%s), and %s here", pid, lines.Text(), p.status.CapEff)
+		if bits, read := p.Status.CapEff.Bits(); !read || bits == 0 {
+			t.Errorf("pid %d has capabilities for pscap (%s), and %s here", pid, lines.Text(), p.Status.CapEff)
 		}
 		compared++
 	}
@@ -261,28 +261,32 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	if dir := os.Getenv(hangEnv); dir != "" {
-		os.Exit(readHanging(dir))
+	if where := os.Getenv(hangEnv); where != "" {
+		os.Exit(readHanging(where))
 	}
 	os.Exit(m.Run())
 }
 
-// hangEnv makes the test binary mount a file system that never answers as etc
-// of a fixture, and read that.
+// hangEnv makes the test binary mount file systems that never answer in a
+// fixture, and read that: DIR, then the directories below it that they cover,
+// with a colon between.
 const hangEnv = "CHECKLIST_READ_HANGING"
 
-func readHanging(dir string) int {
+func readHanging(where string) int {
 	fail := func(err error) int { fmt.Fprintln(os.Stderr, err); return 1 }
-	fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fail(err)
-	}
-	if err := unix.Mount("dead", dir+"/etc", "fuse", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", fuse)); err != nil {
-		return fail(err)
+	dirs := strings.Split(where, ":")
+	for _, dir := range dirs[1:] {
+		fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fail(err)
+		}
+		if err := unix.Mount("dead", dirs[0]+"/"+dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", fuse)); err != nil {
+			return fail(err)
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	m, err := Local(ctx, Options{Level: fact.LevelFull, Root: dir})
+	m, err := local(ctx, Options{Level: fact.LevelFull, Root: dirs[0]}, 50*time.Millisecond)
 	if err != nil {
 		return fail(err)
 	}
@@ -292,16 +296,15 @@ func readHanging(dir string) int {
 	return 0
 }
 
-// A file system that never answers costs what lies on it and no more: the
-// facts so far come at the deadline, and the process ends.
-func TestDeadFileSystem(t *testing.T) {
+// measureHanging reads a fixture some directories of which never answer.
+func measureHanging(t *testing.T, dir string, dead ...string) *fact.Measurement {
+	t.Helper()
 	unshare := needTool(t, "unshare", "util-linux")
 	if _, err := os.Stat("/dev/fuse"); err != nil || os.Geteuid() != 0 {
 		t.Skip("needs root and /dev/fuse")
 	}
-	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n", root: "/c"}}, "-- c/usr/bin/a --\nx\n-- etc/ --\n")
 	cmd := exec.Command(unshare, "--mount", "--propagation=private", os.Args[0])
-	cmd.Env = append(os.Environ(), hangEnv+"="+dir)
+	cmd.Env = append(os.Environ(), hangEnv+"="+strings.Join(append([]string{dir}, dead...), ":"))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	begun := time.Now()
@@ -319,7 +322,15 @@ func TestDeadFileSystem(t *testing.T) {
 	if err := json.Unmarshal(out, &m); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Devices} {
+	return &m
+}
+
+// A file system that never answers costs what lies on it and no more: the
+// facts so far come at the deadline, and the process ends.
+func TestDeadFileSystem(t *testing.T) {
+	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n", root: "/c"}}, "-- c/usr/bin/a --\nx\n-- etc/ --\n")
+	m := measureHanging(t, dir, "etc")
+	for _, kind := range []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Devices, fact.Etcd, fact.EncryptionConfig} {
 		if !m.HasRead(kind) {
 			t.Errorf("%s does not lie on the dead file system, and was not read", kind)
 		}
@@ -327,6 +338,51 @@ func TestDeadFileSystem(t *testing.T) {
 	for _, kind := range []fact.Kind{fact.Kernel, fact.Packages} {
 		if m.HasRead(kind) || !slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool { return g.What == kind && g.Reason == fact.Timeout }) {
 			t.Errorf("%s was read %v, gaps %v; want a timeout", kind, m.HasRead(kind), m.Gaps)
+		}
+	}
+}
+
+// One that hangs a container costs that container what lies on it: not its other
+// kinds, and not the other containers.
+func TestDeadFileSystemOfAContainer(t *testing.T) {
+	mounts := func(upper string) string {
+		return "20 1 0:9 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/" + upper + ",workdir=/w\n22 20 0:8 / /dev rw - tmpfs tmpfs rw\n"
+	}
+	processes := []fakeProcess{initProcess}
+	files := "-- l/usr/bin/p --\nx\n"
+	for i, id := range []string{idA, idB, idC} { // the first hangs, so that the others come behind it
+		root := fmt.Sprintf("c%d", i)
+		processes = append(processes, fakeProcess{pid: 5 + i, comm: "p", cgroup: "0::/docker/" + id + "\n", root: "/" + root, mounts: mounts(root + "/u"), ns: fmt.Sprint(1000 + i)})
+		files += fmt.Sprintf("-- %s/usr/bin/p --\nx\n-- %s/dev/ --\n-- %s/u/tmp/ --\n", root, root, root)
+	}
+	m := measureHanging(t, nodeFixture(t, processes, files), "c0/dev", "c0/u/tmp")
+	for _, k := range nodeTable() {
+		if !m.HasRead(k.Kind) && k.Holder != fact.OfHost { // a fixture has no packages
+			t.Errorf("%s was not read", k.Kind)
+		}
+	}
+	type lost struct {
+		Container string
+		What      fact.Kind
+	}
+	var got []lost
+	for _, g := range m.Gaps {
+		if g.Reason == fact.Timeout {
+			got = append(got, lost{g.Container, g.What})
+			if !strings.HasPrefix(g.Detail, "not finished after ") {
+				t.Errorf("the gap says %q", g.Detail)
+			}
+		}
+	}
+	if diff := cmp.Diff([]lost{{idA, fact.Upperdir}, {idA, fact.Devices}}, got); diff != "" {
+		t.Errorf("what was not finished (-want +got):\n%s", diff)
+	}
+	for _, c := range m.Containers {
+		if walked := c.Upper != nil && c.Upper.Entries > 0; walked != (c.ID != idA) {
+			t.Errorf("upperdir of %s: walked %t", c.ID[:4], walked)
+		}
+		if exe := c.Processes[0].Exe; exe == nil || exe.Origin != fact.OriginImage {
+			t.Errorf("executable of %s: %+v", c.ID[:4], exe)
 		}
 	}
 }
@@ -435,51 +491,5 @@ func TestDump(t *testing.T) {
 	}
 	if _, err := os.Stdout.Write(append(text, '\n')); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// By the kernel's own mount ids: a program of the node's mount namespace, here
-// the test's, is the node's; the same file in a copy of that namespace is not,
-// by its mount alone.
-func TestRunsFromNode(t *testing.T) {
-	c, err := New(Options{Level: fact.LevelFull, Proc: "/proc", Root: "/", Live: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.readInit(); err != nil {
-		t.Fatal(err)
-	}
-	sleep, err := exec.LookPath("sleep")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, tc := range map[string]struct {
-		flags uintptr
-		want  bool
-	}{
-		"the node's mount namespace":                              {0, true},
-		"a copy of it, and a name that is no sandboxed runtime's": {unix.CLONE_NEWNS, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(sleep, "60")
-			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: tc.flags}
-			if err := cmd.Start(); errors.Is(err, unix.EPERM) {
-				t.Skip("a mount namespace takes CAP_SYS_ADMIN")
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-			buf := make([]byte, bufferSize)
-			p, err := c.readProcess(cmd.Process.Pid, buf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.readLinks(t.Context(), []*process{p})
-			p.table = c.readTable(p, buf)
-			if got := c.runsFromNode(p, buf); got != tc.want {
-				t.Errorf("runs from the node: %t, want %t", got, tc.want)
-			}
-		})
 	}
 }

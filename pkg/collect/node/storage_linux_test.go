@@ -2,8 +2,10 @@ package node
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -107,5 +109,114 @@ func TestNoEtcdIsRead(t *testing.T) {
 	m := read(t, nodeFixture(t, []fakeProcess{initProcess}, ""), fact.LevelFull, fact.Etcd, fact.EncryptionConfig)
 	if !m.HasRead(fact.Etcd) || !m.HasRead(fact.EncryptionConfig) || len(m.Gaps) > 0 || len(m.Etcd) > 0 || len(m.APIServers) > 0 {
 		t.Errorf("read %v, gaps %v, %d databases, %d servers", m.Read, m.Gaps, len(m.Etcd), len(m.APIServers))
+	}
+}
+
+func TestAPIServer(t *testing.T) {
+	const secret = "c2VjcmV0LWtleS1vZi1hZXNjYmM0NTY3ODkwMTIzNDU="
+	server := func(pid int, cgroup, cmdline string) fakeProcess {
+		return fakeProcess{pid: pid, comm: "kube-apiserver", start: 100, cgroup: "0::" + cgroup + "\n", cmdline: cmdline, root: "/api"}
+	}
+	static := "/kubepods/burstable/pod" + configHash + "/" + idA
+	files := `-- api/usr/bin/kube-apiserver --
+x
+-- etc/enc.yaml --
+the node's own file, which is not the server's
+-- api/etc/enc.yaml --
+-> /real/enc.yaml
+-- api/real/enc.yaml --
+apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+- resources: [secrets]
+  providers:
+  - aescbc: {keys: [{name: key1, secret: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}]}
+  - identity: {}
+-- api/real/broken.yaml --
+apiVersion: v1
+kind: Pod
+secret: ` + secret + `
+`
+	flags := "kube-apiserver --encryption-provider-config=/etc/enc.yaml --encryption_provider_config_automatic_reload --etcd-servers=https://user:hunter2@127.0.0.1:2379,https://10.0.0.1:2379 --token-auth-file=/hunter2 --service-account-signing-key hunter2"
+	for name, tc := range map[string]struct {
+		process fakeProcess
+		want    []fact.APIServer
+		gaps    []fact.NodeGap
+	}{
+		"flags, and the configuration below its own root": {
+			process: server(9, static, flags),
+			want: []fact.APIServer{{
+				PID: 9, Started: at(100), EncryptionFlag: true,
+				Flags: map[string]string{"encryption-provider-config": "/etc/enc.yaml", "encryption-provider-config-automatic-reload": "true", "etcd-servers": "https://127.0.0.1:2379,https://10.0.0.1:2379"},
+				Encryption: &fact.EncryptionConfiguration{Path: "/etc/enc.yaml", AutoReload: true, Entries: []fact.EncryptionEntry{{
+					Resources: []string{"secrets"}, Providers: []fact.EncryptionProvider{{Type: "aescbc", Keys: []string{"key1"}}, {Type: "identity"}},
+				}}},
+			}},
+		},
+		"no flag is no configuration": {
+			process: server(9, static, "kube-apiserver --etcd-prefix /x"),
+			want:    []fact.APIServer{{PID: 9, Started: at(100), Flags: map[string]string{"etcd-prefix": "/x"}}},
+		},
+		"a file that is missing is a gap": {
+			process: server(9, static, "kube-apiserver --encryption-provider-config=none.yaml"),
+			want:    []fact.APIServer{{PID: 9, Started: at(100), EncryptionFlag: true, Flags: map[string]string{"encryption-provider-config": "none.yaml"}}},
+			gaps:    []fact.NodeGap{{What: fact.EncryptionConfig, Reason: fact.NotPresent, Detail: "kube-apiserver, pid 9: --encryption-provider-config: stat DIR/api/none.yaml: no such file or directory"}},
+		},
+		"another kind of file is a gap without a word of it": {
+			process: server(9, static, "kube-apiserver --encryption-provider-config=/real/broken.yaml"),
+			want:    []fact.APIServer{{PID: 9, Started: at(100), EncryptionFlag: true, Flags: map[string]string{"encryption-provider-config": "/real/broken.yaml"}}},
+			gaps:    []fact.NodeGap{{What: fact.EncryptionConfig, Reason: fact.Corrupt}},
+		},
+		"an API server in an ordinary pod is another cluster's": {
+			process: server(9, "/kubepods/burstable/pod"+podUID+"/"+idA, flags),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := nodeFixture(t, []fakeProcess{initProcess, tc.process}, files)
+			m := read(t, dir, fact.LevelFull, fact.EncryptionConfig)
+			if diff := cmp.Diff(tc.want, m.APIServers, cmpopts.IgnoreFields(fact.EncryptionConfiguration{}, "Changed")); diff != "" {
+				t.Errorf("API servers (-want +got):\n%s", diff)
+			}
+			for i := range m.Gaps {
+				m.Gaps[i].Detail = strings.ReplaceAll(m.Gaps[i].Detail, dir, "DIR")
+				if m.Gaps[i].Reason == fact.Corrupt {
+					if text := fmt.Sprint(m.Gaps[i]); strings.Contains(text, secret) || strings.Contains(text, "Pod") {
+						t.Errorf("the gap quotes the file: %s", text)
+					}
+					m.Gaps[i].Detail = ""
+				}
+			}
+			if diff := cmp.Diff(tc.gaps, m.Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+			if !m.HasRead(fact.EncryptionConfig) {
+				t.Error("the kind was looked for, and is not among those read")
+			}
+			if text := fmt.Sprintf("%+v", m); strings.Contains(text, "hunter2") || strings.Contains(text, secret) {
+				t.Error("a secret got out")
+			}
+		})
+	}
+}
+
+// k3s keeps its objects in SQLite: that is known, and not read.
+func TestKine(t *testing.T) {
+	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "k3s-server", fds: []string{"/etc/x", "/var/lib/rancher/k3s/server/db/state.db"}}},
+		"-- etc/x --\n-- var/lib/rancher/k3s/server/db/state.db --\nSQLite format 3\n-- usr/bin/k3s-server --\n")
+	m := read(t, dir, fact.LevelFull, fact.Etcd)
+	want := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Unsupported, Detail: "/var/lib/rancher/k3s/server/db/state.db: the cluster's objects are in SQLite (kine), which is not read"}}
+	if diff := cmp.Diff(want, m.Gaps); diff != "" || m.HasRead(fact.Etcd) {
+		t.Errorf("gaps (-want +got):\n%s, read %v", diff, m.Read)
+	}
+}
+
+// A descriptor that ends like etcd's database and is none is a gap, not "no
+// plaintext here".
+func TestNotADatabase(t *testing.T) {
+	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "etcd", fds: []string{"/var/lib/etcd/member/snap/db"}}},
+		"-- var/lib/etcd/member/snap/db --\nnot bbolt\n-- usr/bin/etcd --\n")
+	m := read(t, dir, fact.LevelFull, fact.Etcd)
+	if len(m.Gaps) != 1 || m.Gaps[0].What != fact.Etcd || m.HasRead(fact.Etcd) || len(m.Etcd) != 0 {
+		t.Errorf("gaps %v, read %v, databases %v; want one gap and nothing read", m.Gaps, m.Read, m.Etcd)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -22,13 +23,55 @@ const (
 	maxStat      = 1 << 20  // /proc/stat
 )
 
-// Read fills fact.Host. root is the node's root file system, proc its /proc;
-// either may be nil if it could not be opened. What is always read is small:
-// os-release, host name, architecture, boot time. fact.Kernel and
-// fact.Packages are read where want says so, and are in read then, unless
-// nothing at all was found out about them. Gaps carry no subject: the caller
-// knows the node's name.
-func Read(ctx context.Context, root, proc *rootfs.Root, want func(fact.Kind) bool) (h fact.Host, read []fact.Kind, gaps []fact.NodeGap) {
+// Reader reads Kernel and Packages, and what is always read since it is small:
+// os-release, host name, architecture, boot time.
+type Reader struct{}
+
+// Kinds is nil: it always runs.
+func (Reader) Kinds() []fact.Kind { return nil }
+
+// Read reads the node's own files.
+func (Reader) Read(ctx context.Context, pass *reader.Pass) {
+	pass.Task(ctx, func(ctx context.Context, _ []byte) { read(ctx, pass) })
+}
+
+func read(ctx context.Context, pass *reader.Pass) {
+	root, proc := pass.Root, pass.Dir
+	head := header(root, proc)
+	pass.Ledger.Update(func(m *fact.Measurement) {
+		m.Host.Arch, m.Host.OS, m.Host.Hostname = head.Arch, head.OS, head.Hostname
+		if !head.BootTime.IsZero() {
+			m.Host.BootTime = head.BootTime
+		}
+	})
+	// settle settles a kind, unless nothing at all was found out about it and no
+	// gap says why.
+	settle := func(kind fact.Kind, found bool, gaps []fact.NodeGap) {
+		for _, gap := range gaps {
+			pass.Ledger.Gap(gap)
+		}
+		switch {
+		case found:
+			pass.Ledger.Done(kind)
+		case len(gaps) > 0:
+			pass.Ledger.Missed(kind)
+		}
+	}
+	if pass.Ledger.Wants(fact.Kernel) {
+		running, installed, found, gaps := readKernels(root, proc)
+		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Running, m.Host.Installed = running, installed })
+		settle(fact.Kernel, found, gaps)
+	}
+	if pass.Ledger.Wants(fact.Packages) {
+		state, gaps := packages.Read(ctx, root, head.OS)
+		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Packages = state })
+		settle(fact.Packages, state != nil, gaps)
+	}
+}
+
+// header reads what every node has. root is its root file system, proc its
+// /proc; either may be nil if it could not be opened.
+func header(root, proc *rootfs.Root) (h fact.Host) {
 	h.Arch = architecture(proc)
 	if proc != nil {
 		if t, err := bootTime(proc); err == nil {
@@ -41,23 +84,7 @@ func Read(ctx context.Context, root, proc *rootfs.Root, want func(fact.Kind) boo
 			h.Hostname = hostname(data)
 		}
 	}
-	if want(fact.Kernel) {
-		running, installed, found, kernelGaps := readKernels(root, proc)
-		h.Running, h.Installed = running, installed
-		if found {
-			read = append(read, fact.Kernel)
-		}
-		gaps = append(gaps, kernelGaps...)
-	}
-	if want(fact.Packages) {
-		state, packageGaps := packages.Read(ctx, root, h.OS)
-		h.Packages = state
-		if state != nil {
-			read = append(read, fact.Packages)
-		}
-		gaps = append(gaps, packageGaps...)
-	}
-	return h, read, gaps
+	return h
 }
 
 // hostname takes the first line of /etc/hostname that is no comment. The

@@ -11,6 +11,10 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/ledger"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 func date(year int, month time.Month, day, hour, minute, second int) fact.Time {
@@ -131,7 +135,7 @@ func TestReadUbuntu(t *testing.T) {
 }
 
 func TestReadNothing(t *testing.T) {
-	host, read, gaps := Read(context.Background(), nil, nil, func(fact.Kind) bool { return true })
+	host, read, gaps := measure(nil, nil, nil)
 	if diff := cmp.Diff(fact.Host{Arch: runtime.GOARCH}, host); diff != "" {
 		t.Errorf("host (-want +got):\n%s", diff)
 	}
@@ -150,9 +154,12 @@ func TestReadNothing(t *testing.T) {
 
 func TestReadOnlyWhatIsWanted(t *testing.T) {
 	root := hosttest.OpenRoot(t, hosttest.Fixture(t, "debian12").Write(t))
-	host, read, gaps := Read(context.Background(), root, nil, func(fact.Kind) bool { return false })
+	host, read, gaps := measure(root, nil, []fact.Kind{})
 	if host.Packages != nil || host.Running != nil || host.Installed != nil || read != nil || gaps != nil {
 		t.Errorf("read %v with gaps %v and %+v, wanted nothing", read, gaps, host)
+	}
+	if host.OS.ID != "debian" || host.Hostname != "worker-12" {
+		t.Errorf("what is always read was not: %+v", host)
 	}
 }
 
@@ -313,9 +320,21 @@ func TestRunningKernel(t *testing.T) {
 	}
 }
 
-// readAll is Read of a fixture's root and its proc.
+// measure runs the reader; kinds are those that are asked for, nil means both.
+func measure(root, proc *rootfs.Root, kinds []fact.Kind) (fact.Host, []fact.Kind, []fact.NodeGap) {
+	if kinds == nil {
+		kinds = fact.KindsOf(fact.OfHost)
+	}
+	l := ledger.New(fact.LevelFull, kinds)
+	pass := reader.NewPass(&proctable.Table{FS: proctable.FS{Dir: proc}, Root: root}, l)
+	Reader{}.Read(context.Background(), pass)
+	m := l.Snapshot()
+	return m.Host, m.Read, m.Gaps
+}
+
+// readAll measures a fixture's root with its proc.
 func readAll(t testing.TB, f hosttest.Files) (fact.Host, []fact.Kind, []fact.NodeGap) {
 	t.Helper()
 	dir := f.Write(t)
-	return Read(context.Background(), hosttest.OpenRoot(t, dir), hosttest.OpenRoot(t, dir+"/proc"), func(fact.Kind) bool { return true })
+	return measure(hosttest.OpenRoot(t, dir), hosttest.OpenRoot(t, dir+"/proc"), nil)
 }

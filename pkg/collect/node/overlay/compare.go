@@ -32,12 +32,12 @@ const (
 	edgesAlike
 )
 
-// reader holds the buffers for reading files.
-type reader struct {
+// comparer holds the buffers for reading files.
+type comparer struct {
 	a, b []byte
 }
 
-func (r *reader) buffers() ([]byte, []byte) {
+func (r *comparer) buffers() ([]byte, []byte) {
 	if r.a == nil {
 		r.a, r.b = make([]byte, chunk), make([]byte, chunk)
 	}
@@ -61,7 +61,7 @@ func readFull(f *rootfs.File, buf []byte, off int64) error {
 
 // compare reads two regular files, with what was seen of them. It ends with ctx, and with errChanging if the first
 // file is written meanwhile.
-func (r *reader) compare(ctx context.Context, a, b *rootfs.Handle, sa, sb *rootfs.Info) (likeness, error) {
+func (r *comparer) compare(ctx context.Context, a, b *rootfs.Handle, sa, sb *rootfs.Info) (likeness, error) {
 	if sa.Size != sb.Size {
 		return different, nil
 	}
@@ -125,7 +125,7 @@ func (r *reader) compare(ctx context.Context, a, b *rootfs.Handle, sa, sb *rootf
 
 // sum returns the SHA-256 of a regular file in hex, "" if it is larger than
 // maxCompare.
-func (r *reader) sum(ctx context.Context, file *rootfs.Handle, st *rootfs.Info) (string, error) {
+func (r *comparer) sum(ctx context.Context, file *rootfs.Handle, st *rootfs.Info) (string, error) {
 	if st.Size > maxCompare {
 		return "", nil
 	}

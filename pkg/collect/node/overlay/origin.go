@@ -38,7 +38,7 @@ type Container struct {
 	root     *rootfs.Root
 	rootErr  error
 	cache    map[exeKey]judgement
-	reader   reader
+	comparer comparer
 }
 
 // Close releases the directories that are open. The views stay the caller's.
@@ -290,7 +290,7 @@ func (c *Container) addSum(ctx context.Context, exe *fact.Executable, p *Process
 		return
 	}
 	// Without a hash the answer is what it is.
-	exe.SHA256, _ = c.reader.sum(ctx, p.Handle, &st)
+	exe.SHA256, _ = c.comparer.sum(ctx, p.Handle, &st)
 }
 
 // judgeLayered answers for a file on the container's overlay. inFS is its path
@@ -346,7 +346,7 @@ func (c *Container) judgeLayered(ctx context.Context, p *Process, j judgement, i
 		origin, detail, problem := c.classify(ctx, l, &up, rel)
 		j.exe.Origin, j.exe.Detail, j.problem = origin, detail, problem
 		if origin != fact.OriginMetadata && !l.bare(&up) {
-			j.exe.SHA256, _ = c.reader.sum(ctx, up.file, &up.st)
+			j.exe.SHA256, _ = c.comparer.sum(ctx, up.file, &up.st)
 		}
 		return j
 	}
@@ -429,7 +429,7 @@ func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now
 	if p.Handle == nil {
 		return j.unknown(fact.Unreadable, "deleted after it was started, and its content is not readable")
 	}
-	like, err := c.reader.compare(ctx, p.Handle, low.file, now, &low.st)
+	like, err := c.comparer.compare(ctx, p.Handle, low.file, now, &low.st)
 	switch {
 	case err != nil:
 		return j.unread(err)
@@ -452,7 +452,7 @@ func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now
 	}
 	if origin != fact.OriginMetadata {
 		j.exe.Stale = true
-		j.exe.SHA256, _ = c.reader.sum(ctx, up.file, &up.st)
+		j.exe.SHA256, _ = c.comparer.sum(ctx, up.file, &up.st)
 	}
 	return j
 }
@@ -496,7 +496,7 @@ func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel stri
 	case bare && up.st.Size == low.st.Size:
 		return fact.OriginMetadata, "copied up without its content (metacopy)", nil
 	}
-	like, err := c.reader.compare(ctx, up.file, low.file, &up.st, &low.st)
+	like, err := c.comparer.compare(ctx, up.file, low.file, &up.st, &low.st)
 	switch {
 	case err != nil:
 		return unread(err)

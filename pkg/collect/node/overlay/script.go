@@ -180,7 +180,7 @@ func (c *Container) judgeScript(ctx context.Context, p *Process, at string, info
 		s.HostPath = rootfs.Text(join(l.upperPath, rel))
 		s.Origin, s.Detail, _ = c.classify(ctx, l, &up, rel)
 		if s.Origin != fact.OriginMetadata {
-			s.SHA256, _ = c.reader.sum(ctx, up.file, &up.st)
+			s.SHA256, _ = c.comparer.sum(ctx, up.file, &up.st)
 		}
 		s.Stale = stale(s.Origin, info.Ctime, p.Started)
 		return s

@@ -335,7 +335,7 @@ func (w *walker) hash(f *found) {
 		err = errChanging
 	}
 	if err == nil && !w.l.bare(&e) {
-		f.SHA256, err = w.c.reader.sum(w.ctx, e.file, &e.st)
+		f.SHA256, err = w.c.comparer.sum(w.ctx, e.file, &e.st)
 	}
 	switch {
 	case w.ctx.Err() != nil:

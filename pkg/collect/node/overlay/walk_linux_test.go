@@ -301,7 +301,7 @@ func TestCompareChanging(t *testing.T) {
 		defer func() { _ = file.Close() }()
 		files[i], stats[i] = file, file.Info()
 	}
-	var r reader
+	var r comparer
 	if like, err := r.compare(t.Context(), files[0], files[1], &stats[0], &stats[1]); like != alike || err != nil {
 		t.Fatalf("equal files: %v, %v", like, err)
 	}

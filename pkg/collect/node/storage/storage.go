@@ -1,4 +1,6 @@
-package node
+// Package storage finds the API servers and etcd members that serve this
+// cluster's storage on a node, and reads how Secrets are stored.
+package storage
 
 import (
 	"context"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -35,43 +39,53 @@ const (
 	dbSuffix      = "/member/snap/db"
 	kineSuffix    = "/server/db/state.db"
 	deletedSuffix = " (deleted)"
+
+	// maxFDs bounds the descriptors of one process that are looked at.
+	maxFDs = 20_000
 )
 
-// readStorage finds the API servers and etcd members that serve this cluster's
-// storage on this node.
-func (c *Collector) readStorage(ctx context.Context, all []*process) {
-	if !c.wants(fact.Etcd) && !c.wants(fact.EncryptionConfig) {
-		return
+// Reader reads Etcd and EncryptionConfig.
+type Reader struct{}
+
+// Kinds are those of the cluster's storage.
+func (Reader) Kinds() []fact.Kind { return fact.KindsOf(fact.OfStorage) }
+
+// Read looks for servers among the processes.
+func (r Reader) Read(ctx context.Context, pass *reader.Pass) {
+	if slices.ContainsFunc(r.Kinds(), pass.Ledger.Wants) {
+		pass.Task(ctx, func(ctx context.Context, buf []byte) { read(ctx, pass, buf) })
 	}
+}
+
+func read(ctx context.Context, pass *reader.Pass, buf []byte) {
 	// A control plane in an ordinary pod is another cluster's (vcluster, Kamaji,
 	// HyperShift): this cluster's own runs on the host or as static pods, whose
 	// "UID" is a hash. Whoever hosts this one's API server in pods of its own
 	// gets no answer here rather than the wrong one.
-	candidates := slices.DeleteFunc(slices.Clone(all), func(p *process) bool {
-		return p.identity.Kubernetes && procfs.IsUID(p.identity.PodUID)
+	candidates := slices.DeleteFunc(slices.Clone(pass.Processes), func(p *proctable.Process) bool {
+		return p.Identity.Kubernetes && procfs.IsUID(p.Identity.PodUID)
 	})
-	servers := c.readServers(ctx, candidates)
+	servers := readServers(ctx, pass, candidates, buf)
 	if ctx.Err() != nil {
 		return
 	}
-	c.update(func(m *fact.Measurement) { m.APIServers = servers })
-	c.done(fact.EncryptionConfig)
-	if c.wants(fact.Etcd) {
-		c.readEtcd(ctx, candidates, servers)
+	pass.Ledger.Update(func(m *fact.Measurement) { m.APIServers = servers })
+	pass.Ledger.Done(fact.EncryptionConfig)
+	if pass.Ledger.Wants(fact.Etcd) {
+		readEtcd(ctx, pass, candidates, servers, buf)
 	}
 }
 
 // readServers reads flags and encryption configuration of every API server.
-func (c *Collector) readServers(ctx context.Context, candidates []*process) []fact.APIServer {
+func readServers(ctx context.Context, pass *reader.Pass, candidates []*proctable.Process, buf []byte) []fact.APIServer {
 	var servers []fact.APIServer
-	buf := make([]byte, bufferSize)
 	for _, p := range candidates {
 		if ctx.Err() != nil {
 			return servers
 		}
-		server, err := c.readServer(p, buf)
+		server, err := readServer(pass, p, buf)
 		if err != nil {
-			c.gap(fact.NodeGap{What: fact.EncryptionConfig, Reason: reasonOf(err), Detail: fmt.Sprintf("kube-apiserver, pid %d: %s", p.pid, errorText(err))})
+			pass.Ledger.Gap(fact.NodeGap{What: fact.EncryptionConfig, Reason: rootfs.ReasonOf(err), Detail: fmt.Sprintf("kube-apiserver, pid %d: %s", p.PID, rootfs.ErrorText(err))})
 		}
 		if server != nil {
 			servers = append(servers, *server)
@@ -84,33 +98,33 @@ func (c *Collector) readServers(ctx context.Context, candidates []*process) []fa
 // an error, what is known of it without its configuration. Only of one that
 // looks like an API server is the command line read: that can wait for a lock
 // of the process.
-func (c *Collector) readServer(p *process, buf []byte) (*fact.APIServer, error) {
+func readServer(pass *reader.Pass, p *proctable.Process, buf []byte) (*fact.APIServer, error) {
 	const program = "kube-apiserver"
-	d, err := c.reopen(p, buf)
+	d, err := pass.Reopen(p, buf)
 	if err != nil {
 		return nil, nil
 	}
-	defer d.close()
-	if p.status.Name != program {
-		exe, err := d.link(procfs.NameExe)
+	defer d.Close()
+	if p.Status.Name != program {
+		exe, err := d.Link(procfs.NameExe)
 		if err != nil || path.Base(strings.TrimSuffix(exe, deletedSuffix)) != program {
 			return nil, nil
 		}
 	}
-	data, err := d.read(procfs.NameCmdline, buf, maxCmdline)
+	words, err := d.Cmdline(buf)
 	if err != nil {
-		if d.ended(buf) {
+		if d.Ended(buf) {
 			return nil, nil
 		}
 		return nil, err
 	}
-	flags := procfs.Flags(procfs.SplitCmdline(data), serverFlags, serverBools)
+	flags := procfs.Flags(words, serverFlags, serverBools)
 	for name, value := range flags {
 		flags[name] = clean(value)
 	}
-	server := &fact.APIServer{PID: p.pid, Started: started(p, c.boot), Flags: flags, EncryptionFlag: flags[encryptionFlag] != ""}
+	server := &fact.APIServer{PID: p.PID, Started: pass.Started(p), Flags: flags, EncryptionFlag: flags[encryptionFlag] != ""}
 	if server.EncryptionFlag {
-		if server.Encryption, err = readEncryption(d, flags); err != nil && d.ended(buf) {
+		if server.Encryption, err = readEncryption(d, flags); err != nil && d.Ended(buf) {
 			return nil, nil
 		}
 	}
@@ -124,12 +138,12 @@ func clean(value string) string { return rootfs.Text(weburl.CleanList(value, ",;
 
 // readEncryption reads the file below the server's own root. The bytes, which
 // hold keys, are wiped as soon as they are parsed.
-func readEncryption(d *pidDir, flags map[string]string) (*fact.EncryptionConfiguration, error) {
-	name, err := d.inside(flags[encryptionFlag])
+func readEncryption(d *proctable.PID, flags map[string]string) (*fact.EncryptionConfiguration, error) {
+	name, err := d.Inside(flags[encryptionFlag])
 	if err != nil {
 		return nil, err
 	}
-	root, err := d.root()
+	root, err := d.Root()
 	if err != nil {
 		return nil, err
 	}
@@ -160,29 +174,28 @@ type database struct {
 
 // errSwapped says that another file has taken the database's place meanwhile:
 // a defragmentation does that.
-var errSwapped = errors.New("the database was replaced while it was read")
+var errSwapped = rootfs.NewError(fact.Changing, "the database was replaced while it was read")
 
 // readEtcd reads the database of every member that runs here.
-func (c *Collector) readEtcd(ctx context.Context, candidates []*process, servers []fact.APIServer) {
-	buf := make([]byte, bufferSize)
+func readEtcd(ctx context.Context, pass *reader.Pass, candidates []*proctable.Process, servers []fact.APIServer, buf []byte) {
 	seen := map[[2]uint64]bool{}
 	read, unread := 0, 0
 	for _, p := range candidates {
 		if ctx.Err() != nil {
 			return
 		}
-		d, err := c.reopen(p, buf)
+		d, err := pass.Reopen(p, buf)
 		if err != nil {
 			continue
 		}
 		const tries = 3
 		for try := 1; ; try++ {
 			var databases []database
-			if databases, err = c.databases(d); err != nil {
+			if databases, err = databasesOf(d); err != nil {
 				break
 			}
 			for _, db := range databases {
-				if err = c.readDatabase(ctx, d, db, servers, seen); err != nil {
+				if err = readDatabase(ctx, pass, d, db, servers, seen); err != nil {
 					break
 				}
 				read++
@@ -191,48 +204,40 @@ func (c *Collector) readEtcd(ctx context.Context, candidates []*process, servers
 				break
 			}
 		}
-		ended := err != nil && d.ended(buf)
-		d.close()
+		ended := err != nil && d.Ended(buf)
+		d.Close()
 		if err == nil || ended {
 			continue
 		}
 		// Of most processes it is no matter that their descriptors are hidden.
-		if errors.Is(err, errNoFDs) && !strings.HasPrefix(p.status.Name, "etcd") {
+		if errors.Is(err, errNoFDs) && !strings.HasPrefix(p.Status.Name, "etcd") {
 			continue
 		}
 		unread++
-		reason := reasonOf(err)
-		if errors.Is(err, errSwapped) {
-			reason = fact.Changing
-		}
-		c.gap(fact.NodeGap{What: fact.Etcd, Reason: reason, Detail: fmt.Sprintf("%s, pid %d: %s", rootfs.Text(p.status.Name), p.pid, errorText(err))})
+		pass.Ledger.Gap(fact.NodeGap{What: fact.Etcd, Reason: rootfs.ReasonOf(err), Detail: fmt.Sprintf("%s, pid %d: %s", rootfs.Text(p.Status.Name), p.PID, rootfs.ErrorText(err))})
 	}
 	if ctx.Err() != nil {
 		return
 	}
 	if unread > 0 && read == 0 {
-		c.finish(fact.Etcd)
+		pass.Ledger.Missed(fact.Etcd)
 		return
 	}
-	c.done(fact.Etcd)
+	pass.Ledger.Done(fact.Etcd)
 }
 
 // errNoFDs wraps an error of listing descriptors.
 var errNoFDs = errors.New("listing its descriptors")
 
-// databases finds the databases among the descriptors of a process.
-func (c *Collector) databases(d *pidDir) ([]database, error) {
+// databasesOf finds the databases among the descriptors of a process.
+func databasesOf(d *proctable.PID) ([]database, error) {
 	var found []database
 	count := 0
-	err := d.dir.Each(string(procfs.NameFD), func(e rootfs.DirEntry) bool {
+	err := d.EachFD(func(n int) bool {
 		if count++; count > maxFDs {
 			return false
 		}
-		n, err := strconv.Atoi(e.Name)
-		if err != nil {
-			return true
-		}
-		text, err := d.link(fdName(n))
+		text, err := d.Link(proctable.FDName(n))
 		switch {
 		case err != nil:
 		case strings.HasSuffix(text, dbSuffix):
@@ -261,8 +266,8 @@ func (s source) Size() (int64, error) {
 
 // readDatabase reads one database by the descriptor that etcd has of it: the
 // kernel opens the same file anew, read-only, whatever its path means by now.
-func (c *Collector) readDatabase(ctx context.Context, d *pidDir, db database, servers []fact.APIServer, seen map[[2]uint64]bool) error {
-	handle, err := d.file(fdName(db.fd))
+func readDatabase(ctx context.Context, pass *reader.Pass, d *proctable.PID, db database, servers []fact.APIServer, seen map[[2]uint64]bool) error {
+	handle, err := d.File(proctable.FDName(db.fd))
 	if err != nil {
 		return err
 	}
@@ -273,11 +278,11 @@ func (c *Collector) readDatabase(ctx context.Context, d *pidDir, db database, se
 	}
 	if db.kine {
 		seen[key] = true
-		c.gap(fact.NodeGap{
+		pass.Ledger.Gap(fact.NodeGap{
 			What: fact.Etcd, Reason: fact.Unsupported,
 			Detail: rootfs.Text(db.path) + ": the cluster's objects are in SQLite (kine), which is not read",
 		})
-		c.finish(fact.Etcd)
+		pass.Ledger.Missed(fact.Etcd)
 		return nil
 	}
 	file, err := handle.Open()
@@ -285,7 +290,7 @@ func (c *Collector) readDatabase(ctx context.Context, d *pidDir, db database, se
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	opts := etcd.Options{Path: rootfs.Text(db.path), Live: c.proc.live}
+	opts := etcd.Options{Path: rootfs.Text(db.path), Live: pass.Live}
 	opts.Prefix, opts.PrefixFrom = prefixOf(servers)
 	for _, s := range servers {
 		if s.Encryption != nil {
@@ -293,7 +298,7 @@ func (c *Collector) readDatabase(ctx context.Context, d *pidDir, db database, se
 		}
 	}
 	facts, gaps, err := etcd.Read(ctx, source{file}, opts)
-	if text, linkErr := d.link(fdName(db.fd)); linkErr == nil && text != db.path {
+	if text, linkErr := d.Link(proctable.FDName(db.fd)); linkErr == nil && text != db.path {
 		return errSwapped
 	}
 	seen[key] = true
@@ -301,10 +306,10 @@ func (c *Collector) readDatabase(ctx context.Context, d *pidDir, db database, se
 		return err
 	}
 	for _, gap := range gaps {
-		c.gap(fact.NodeGap{What: gap.What, Reason: gap.Reason, Detail: gap.Detail})
+		pass.Ledger.Gap(fact.NodeGap{What: gap.What, Reason: gap.Reason, Detail: gap.Detail})
 	}
 	if facts != nil {
-		c.update(func(m *fact.Measurement) { m.Etcd = append(m.Etcd, *facts) })
+		pass.Ledger.Update(func(m *fact.Measurement) { m.Etcd = append(m.Etcd, *facts) })
 	}
 	return nil
 }

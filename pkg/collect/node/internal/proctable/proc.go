@@ -1,0 +1,258 @@
+package proctable
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// Limits of what is read of one process, bytes.
+const (
+	MaxStatus    = 1 << 20 // Groups can name 65,536 groups
+	MaxMountInfo = 8 << 20 // of the node's own tables
+	maxCgroup    = 64 << 10
+	maxUIDMap    = 64 << 10
+	maxCmdline   = 256 << 10
+)
+
+// FS is /proc: the kernel's (Live), or a directory that looks like it, in which
+// exe, root, cwd, fd/N and ns/* are plain links. Those of exe, cwd and fd/N mean
+// paths inside the process's root, those of root paths inside Node.
+type FS struct {
+	Dir  *rootfs.Root
+	Node *rootfs.Root // only used where not live
+	Live bool
+}
+
+// PIDs lists the processes.
+func (f *FS) PIDs() ([]int, error) {
+	var pids []int
+	err := f.Dir.Each("/", func(e rootfs.DirEntry) bool {
+		if pid, err := strconv.Atoi(e.Name); err == nil && pid > 0 && e.IsDir() && e.Name[0] != '+' {
+			pids = append(pids, pid)
+		}
+		return true
+	})
+	return pids, err
+}
+
+// PID is a handle of /proc/PID. It stays the same process's: after its end every
+// access is rootfs.ErrNoProcess, even if the pid is in use again.
+type PID struct {
+	fs  *FS
+	pid int
+	dir *rootfs.Root
+}
+
+// Open opens /proc/PID.
+func (f *FS) Open(pid int) (*PID, error) {
+	dir, err := f.Dir.SubNoFollow(strconv.Itoa(pid))
+	if err != nil {
+		return nil, err
+	}
+	return &PID{fs: f, pid: pid, dir: dir}, nil
+}
+
+// Reopen opens a process that was read before, if it is still the same.
+func (f *FS) Reopen(p *Process, buf []byte) (*PID, error) {
+	d, err := f.Open(p.PID)
+	if err != nil {
+		return nil, err
+	}
+	stat, err := d.Stat(buf)
+	if err == nil && stat.StartTime != p.Stat.StartTime {
+		err = rootfs.ErrNoProcess // another process with its pid
+	}
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Close releases the handle.
+func (d *PID) Close() { _ = d.dir.Close() }
+
+// read returns a file's content, in buf if it fits there.
+func (d *PID) read(name procfs.Name, buf []byte, limit int64) ([]byte, error) {
+	if !d.fs.Live {
+		return d.dir.ReadFile(string(name), limit)
+	}
+	n, err := d.dir.ReadKernelFile(string(name), buf)
+	if errors.Is(err, rootfs.ErrTooLarge) {
+		return d.dir.ReadFile(string(name), limit)
+	}
+	return buf[:n], err
+}
+
+// parse reads a file and says in an error of its parser whose file it is.
+func parse[T any](d *PID, name procfs.Name, buf []byte, limit int64, parser func([]byte) (T, error)) (T, error) {
+	var none T
+	data, err := d.read(name, buf, limit)
+	if err != nil {
+		return none, err
+	}
+	value, err := parser(data)
+	if err != nil {
+		return none, fmt.Errorf("pid %d: %w", d.pid, err)
+	}
+	return value, nil
+}
+
+// Stat reads /proc/PID/stat.
+func (d *PID) Stat(buf []byte) (procfs.Stat, error) {
+	return parse(d, procfs.NameStat, buf, MaxStatus, procfs.ParseStat)
+}
+
+// Status reads /proc/PID/status.
+func (d *PID) Status(buf []byte) (procfs.Status, error) {
+	return parse(d, procfs.NameStatus, buf, MaxStatus, procfs.ParseStatus)
+}
+
+// Identity reads /proc/PID/cgroup.
+func (d *PID) Identity(buf []byte) (procfs.Identity, error) {
+	lines, err := parse(d, procfs.NameCgroup, buf, maxCgroup, procfs.ParseCgroup)
+	return procfs.Identify(lines), err
+}
+
+// RootUID reads of /proc/PID/uid_map which of the node's uids root is; nil where
+// the kernel has no user namespaces, or root is nobody.
+func (d *PID) RootUID(buf []byte) (*int64, error) {
+	data, err := d.read(procfs.NameUIDMap, buf, maxUIDMap)
+	if err != nil {
+		return nil, nil
+	}
+	ranges, err := procfs.ParseIDMap(data)
+	if err != nil {
+		return nil, fmt.Errorf("pid %d: %w", d.pid, err)
+	}
+	if uid, ok := procfs.RootOf(ranges); ok {
+		return &uid, nil
+	}
+	return nil, nil
+}
+
+// Cmdline reads the words of the command line. It can wait for a lock of the
+// process.
+func (d *PID) Cmdline(buf []byte) ([][]byte, error) {
+	data, err := d.read(procfs.NameCmdline, buf, maxCmdline)
+	if err != nil {
+		return nil, err
+	}
+	return procfs.SplitCmdline(data), nil
+}
+
+// Mounts reads /proc/PID/mountinfo, of which size is the length in bytes.
+func (d *PID) Mounts(buf []byte, limit int64) (table *MountTable, size int) {
+	data, err := d.read(procfs.NameMountInfo, buf, limit)
+	if err != nil {
+		return &MountTable{Err: err}, 0
+	}
+	mounts, err := procfs.ParseMountInfo(data)
+	if err != nil {
+		return &MountTable{Err: fmt.Errorf("pid %d: %w", d.pid, err)}, len(data)
+	}
+	return &MountTable{Mounts: mounts}, len(data)
+}
+
+// Link returns the text of a link in the directory, or one below it.
+func (d *PID) Link(name procfs.Name) (string, error) { return d.dir.ReadlinkAt(string(name)) }
+
+// Namespace returns the inode of a namespace.
+func (d *PID) Namespace(name procfs.Name) (uint64, error) {
+	text, err := d.Link(name)
+	if err != nil {
+		return 0, err
+	}
+	return procfs.ParseNamespace(text)
+}
+
+// Root opens the process's root directory.
+func (d *PID) Root() (*rootfs.Root, error) {
+	if d.fs.Live {
+		return d.dir.Magic(string(procfs.NameRoot))
+	}
+	text, err := d.Link(procfs.NameRoot)
+	if errors.Is(err, rootfs.ErrNotLink) {
+		return d.dir.SubNoFollow(string(procfs.NameRoot)) // a directory instead of a link
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.fs.Node.Sub(text)
+}
+
+// RootKey looks at the root directory, not into it.
+func (d *PID) RootKey() (RootKey, error) {
+	root, err := d.Root()
+	if err != nil {
+		return RootKey{}, err
+	}
+	defer func() { _ = root.Close() }()
+	return KeyOf(root)
+}
+
+// KeyOf tells a root directory from others.
+func KeyOf(root *rootfs.Root) (RootKey, error) {
+	info, err := root.Stat("/")
+	if err != nil {
+		return RootKey{}, err
+	}
+	return RootKey{Mount: info.MountID, Dev: info.Dev, Ino: info.Ino}, nil
+}
+
+// File opens what exe or fd/N stands for, without opening it for reading.
+func (d *PID) File(name procfs.Name) (*rootfs.Handle, error) {
+	if d.fs.Live {
+		return d.dir.MagicHandle(string(name))
+	}
+	text, err := d.Link(name)
+	if err != nil {
+		return nil, err
+	}
+	root, err := d.Root()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	return root.Handle(text, true)
+}
+
+// FDName is the name of descriptor n.
+func FDName(n int) procfs.Name { return procfs.NameFD + "/" + procfs.Name(strconv.Itoa(n)) }
+
+// EachFD calls do with every descriptor until it returns false.
+func (d *PID) EachFD(do func(n int) bool) error {
+	return d.dir.Each(string(procfs.NameFD), func(e rootfs.DirEntry) bool {
+		n, err := strconv.Atoi(e.Name)
+		return err != nil || do(n)
+	})
+}
+
+// Ended reports whether the process is no more, so that an error before was its
+// end and nothing that is missing.
+func (d *PID) Ended(buf []byte) bool {
+	stat, err := d.Stat(buf)
+	return err != nil || stat.State == 'Z' || stat.State == 'X'
+}
+
+// Inside makes a path of a process absolute: relative ones start at its cwd.
+func (d *PID) Inside(name string) (string, error) {
+	if strings.HasPrefix(name, "/") {
+		return name, nil
+	}
+	cwd, err := d.Link(procfs.NameCwd)
+	if err != nil {
+		return "", err
+	}
+	return path.Join("/", cwd, name), nil
+}
+
+// SelfPIDDir is the caller's own /proc/self, which must be there. It is not to be
+// closed.
+func (t *Table) SelfPIDDir() *PID { return &PID{fs: &t.FS, dir: t.Self} }

@@ -1,0 +1,270 @@
+// Package proctable is the process table of a node: handles of /proc, what was
+// read of every process, and the containers that they make up. Readers find it
+// filled; nothing in it changes any more once files are read.
+package proctable
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/ledger"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// Table is one node.
+type Table struct {
+	FS // its /proc; Dir is nil where there is none
+	// Root is its root directory, nil where it could not be opened.
+	Root    *rootfs.Root
+	RootErr error
+	// OwnRoot says that Root was named by the caller, not found at pid 1.
+	OwnRoot bool
+	// Self is the caller's /proc/self, nil if not mounted.
+	Self *rootfs.Root
+	// Level is the probe's.
+	Level fact.Level
+	// SelfPID is the pid of the probe, 0 if the caller is no container of the
+	// node; SelfPodUID is its pod's UID.
+	SelfPID    int
+	SelfPodUID string
+
+	Boot       time.Time
+	HostRoot   RootKey
+	HostUserNS uint64
+	// Mounts is the node's own mount table: of pid 1, or the caller's with
+	// --local.
+	Mounts *MountTable
+
+	Processes  []*Process
+	Containers []*Container // by id
+}
+
+// Full reports whether files of the node can be read.
+func (t *Table) Full() bool { return t.Level == fact.LevelFull && t.RootErr == nil }
+
+// Local reports whether the caller is a process of the node itself, which named
+// the root that it has: --local.
+func (t *Table) Local() bool { return t.Live && t.OwnRoot && t.SelfPID == 0 && t.Self != nil }
+
+// NodeMounts is the node's own mount table, nil if unread.
+func (t *Table) NodeMounts() []procfs.MountInfo {
+	if t.Mounts == nil {
+		return nil
+	}
+	return t.Mounts.Mounts
+}
+
+// Process is what was read of one process.
+type Process struct {
+	PID      int
+	Stat     procfs.Stat
+	Status   procfs.Status
+	Identity procfs.Identity
+	RootUID  *int64
+	// Below here only level full reads.
+	NS   struct{ User, PID, Net, IPC, Mnt uint64 }
+	Root RootKey // zero: unread
+	// Mounts is its mount table; shared with other processes, nil if unread.
+	Mounts *MountTable
+	// ParentOutside: its parent was read, and is no process of its own pod.
+	ParentOutside bool
+}
+
+// RootKey tells root directories apart.
+type RootKey struct{ Mount, Dev, Ino uint64 }
+
+// Known reports whether it was read.
+func (k RootKey) Known() bool { return k != RootKey{} }
+
+// SameDir compares the directories, not the mounts they are reached by.
+func (k RootKey) SameDir(o RootKey) bool { return k.Known() && k.Dev == o.Dev && k.Ino == o.Ino }
+
+// MountTable is a mountinfo, or why there is none.
+type MountTable struct {
+	Mounts []procfs.MountInfo
+	Err    error
+}
+
+// HasRoot reports whether the mount at "/" is there: after a chroot into a
+// directory that is no mount point it is not.
+func (t *MountTable) HasRoot() bool {
+	return t != nil && slices.ContainsFunc(t.Mounts, func(m procfs.MountInfo) bool { return m.Point == "/" })
+}
+
+// Read reports whether it was read and has a mount at "/".
+func (t *MountTable) Read() bool { return t != nil && t.Err == nil && t.HasRoot() }
+
+// Container is the processes of one.
+type Container struct {
+	Identity procfs.Identity
+	// Self is the caller's own.
+	Self bool
+	// Sandbox is a pod's pause container. ByName: nothing but names says so.
+	Sandbox, ByName bool
+	Processes       []*Process // by start, so that its first one is the first
+}
+
+// Key is its id as the ledger has it.
+func (ct *Container) Key() string { return ledger.KeyOf(ct.Identity.ID) }
+
+// Main is the process by whose root the container is looked at: the first one
+// that sees a mount at "/".
+func (ct *Container) Main() *Process {
+	for _, p := range ct.Processes {
+		if p.Mounts.HasRoot() {
+			return p
+		}
+	}
+	return ct.Processes[0]
+}
+
+// Group sorts processes into containers, by cgroup. A process that left its
+// cgroup (it takes SYS_ADMIN) and kept the container's root is the container's
+// still. What is left is the host's.
+func (t *Table) Group() (hostProcesses int) {
+	byID := map[string]*Container{}
+	byRoot := map[RootKey]*Container{}
+	var rest []*Process
+	for _, p := range t.Processes {
+		id := p.Identity
+		self := p.PID == t.SelfPID
+		if id.ID == "" && !self {
+			rest = append(rest, p)
+			continue
+		}
+		if t.SelfPodUID != "" && (id.SamePod || self && id.PodUID == "") {
+			id.PodUID, id.Kubernetes = t.SelfPodUID, true
+		}
+		key := ledger.KeyOf(id.ID)
+		ct := byID[key]
+		if ct == nil {
+			ct = &Container{Identity: id}
+			byID[key] = ct
+		}
+		ct.Self = ct.Self || self
+		ct.Processes = append(ct.Processes, p)
+		if p.Root.Known() && !p.Root.SameDir(t.HostRoot) {
+			byRoot[RootKey{Dev: p.Root.Dev, Ino: p.Root.Ino}] = ct
+		}
+	}
+	for _, p := range rest {
+		if ct := byRoot[RootKey{Dev: p.Root.Dev, Ino: p.Root.Ino}]; ct != nil && p.Root.Known() {
+			ct.Processes = append(ct.Processes, p)
+			continue
+		}
+		hostProcesses++
+	}
+	t.Containers = make([]*Container, 0, len(byID))
+	for _, ct := range byID {
+		slices.SortFunc(ct.Processes, func(a, b *Process) int {
+			return cmp.Or(cmp.Compare(a.Stat.StartTime, b.Stat.StartTime), cmp.Compare(a.PID, b.PID))
+		})
+		t.Containers = append(t.Containers, ct)
+	}
+	slices.SortFunc(t.Containers, func(a, b *Container) int { return cmp.Compare(a.Identity.ID, b.Identity.ID) })
+	return hostProcesses
+}
+
+// FindParents says of every process in a container whether it was started from
+// outside. In a pod that shares its processes, orphans become children of
+// another of its containers, so the pod is what counts. A parent that was not
+// read proves nothing: it may have ended, and have been the container's own.
+func (t *Table) FindParents() {
+	pod := func(ct *Container) string { return cmp.Or(ct.Identity.PodUID, ct.Key()) }
+	read := make(map[int]bool, len(t.Processes))
+	for _, p := range t.Processes {
+		read[p.PID] = true
+	}
+	in := map[int]string{}
+	for _, ct := range t.Containers {
+		for _, p := range ct.Processes {
+			in[p.PID] = pod(ct)
+		}
+	}
+	for _, ct := range t.Containers {
+		for _, p := range ct.Processes {
+			p.ParentOutside = read[p.Stat.PPID] && in[p.Stat.PPID] != pod(ct)
+		}
+	}
+}
+
+// Facts turns a process into what is saved.
+func (t *Table) Facts(p *Process) fact.Process {
+	s := &p.Status
+	return fact.Process{
+		PID: p.PID, InnerPID: s.InnerPID, Comm: rootfs.Text(s.Name), Started: t.Started(p), UID: s.UID, GID: s.GID,
+		CapInh: s.CapInh, CapPrm: s.CapPrm, CapEff: s.CapEff, CapBnd: s.CapBnd, CapAmb: s.CapAmb,
+		NoNewPrivs: s.NoNewPrivs, Seccomp: s.Seccomp, RootUID: p.RootUID,
+		UserNS: p.NS.User, PIDNS: p.NS.PID, NetNS: p.NS.Net, IPCNS: p.NS.IPC,
+	}
+}
+
+// Started is when a process was started, zero if the boot time is unread.
+func (t *Table) Started(p *Process) fact.Time {
+	at := p.Stat.Started(t.Boot)
+	if at.IsZero() {
+		return fact.Time{}
+	}
+	return fact.NewTime(at)
+}
+
+// Exe opens what a process runs: the text of the link, and the file with the id
+// of its mount. The file has to be closed.
+func (t *Table) Exe(d *PID, p *Process) (text string, file *rootfs.Handle, info rootfs.Info, err error) {
+	if text, err = d.Link(procfs.NameExe); err != nil {
+		return "", nil, rootfs.Info{}, err
+	}
+	if file, err = d.File(procfs.NameExe); err != nil {
+		return "", nil, rootfs.Info{}, err
+	}
+	info = file.Info()
+	switch {
+	case !t.Live:
+		// In a directory that only looks like /proc, the kernel's mount ids mean
+		// nothing.
+		info.MountID, info.HasMountID = 0, false
+		if p.Mounts != nil {
+			info.MountID, info.HasMountID = MountByName(p.Mounts.Mounts, text)
+		}
+	case !info.HasMountID:
+		info.MountID, info.HasMountID = t.mountOfFD(file.FD())
+	}
+	return text, file, info, nil
+}
+
+// mountOfFD reads the mount of an own descriptor where statx does not tell it,
+// before Linux 5.8.
+func (t *Table) mountOfFD(fd int) (uint64, bool) {
+	if t.Self == nil {
+		return 0, false
+	}
+	data, err := t.Self.ReadFile(string(procfs.NameFDInfo)+"/"+strconv.Itoa(fd), 4096)
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if value, ok := strings.CutPrefix(line, "mnt_id:"); ok {
+			id, err := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
+			return id, err == nil
+		}
+	}
+	return 0, false
+}
+
+// MountByName finds the mount of a path by its name alone.
+func MountByName(table []procfs.MountInfo, name string) (id uint64, ok bool) {
+	longest := -1
+	for i := range table {
+		m := &table[i]
+		under := m.Point == "/" || name == m.Point || strings.HasPrefix(name, m.Point+"/")
+		if under && len(m.Point) >= longest {
+			longest, id, ok = len(m.Point), m.ID, true
+		}
+	}
+	return id, ok
+}

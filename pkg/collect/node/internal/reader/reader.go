@@ -1,0 +1,225 @@
+// Package reader is what everything that reads a node has in common: the
+// interface, what a reader is given, and the way in which one that hangs is left
+// behind.
+package reader
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/ledger"
+)
+
+// Reader reads facts of some kinds.
+type Reader interface {
+	// Kinds are those that it gives, or that others give by what it finds. Its
+	// Read is called where one of them is asked for; nil means always.
+	Kinds() []fact.Kind
+	// Read writes what it finds into the ledger, gaps included, and settles its
+	// kinds, unless ctx ends before. What can hang it gives to EachContainer or
+	// Task, so that it returns all the same.
+	Read(ctx context.Context, pass *Pass)
+}
+
+// BufferSize holds all but the largest files of a process.
+const BufferSize = 32 << 10
+
+const (
+	// Patience is how long one container may take before the next is begun beside
+	// it. It ends nothing: what comes back later counts. The more hang already, the
+	// shorter it is (see patience), for they mostly hang for one reason.
+	Patience = 2 * time.Second
+	// taskPatience is how much longer a Task has. One that is only slow, on a node
+	// with little processor time, should not share the memory with the next: both
+	// packages and etcd's Secrets need some.
+	taskPatience = 5
+	// maxLeft bounds the pieces that were left behind and hold a thread each.
+	// With so many, the next one is waited for.
+	maxLeft = 16
+)
+
+// Pass is one reading of a node.
+type Pass struct {
+	*proctable.Table
+	Ledger *ledger.Ledger
+	// Patience is the constant, except in tests.
+	Patience time.Duration
+
+	workers sync.WaitGroup
+	left    atomic.Int64
+	panics  chan any
+}
+
+// NewPass begins one.
+func NewPass(table *proctable.Table, l *ledger.Ledger) *Pass {
+	return &Pass{Table: table, Ledger: l, Patience: Patience, panics: make(chan any, 1)}
+}
+
+// EachContainer reads a kind of every container, one after another, and keeps the
+// ledger of it. One that takes longer than Patience is left behind and costs
+// only itself. Without a kind that is wanted it does nothing. buf has BufferSize.
+func (r *Pass) EachContainer(ctx context.Context, kind fact.Kind, read func(ctx context.Context, ct *proctable.Container, buf []byte)) {
+	if !r.Ledger.Wants(kind) {
+		return
+	}
+	containers := r.Containers
+	keys := make([]string, len(containers))
+	for i, ct := range containers {
+		keys[i] = ct.Key()
+	}
+	r.Ledger.Divide(kind, keys)
+	r.pieces(ctx, r.Patience, len(containers), func(i int, buf []byte) {
+		r.Ledger.Begin(kind, keys[i])
+		read(ctx, containers[i], buf)
+		if ctx.Err() == nil { // else how far it came is unknown
+			r.Ledger.Settle(kind, keys[i])
+		}
+	})
+}
+
+// Task reads what is no container's. It returns when that is done or has been
+// left behind.
+func (r *Pass) Task(ctx context.Context, read func(ctx context.Context, buf []byte)) {
+	r.pieces(ctx, taskPatience*r.Patience, 1, func(_ int, buf []byte) { read(ctx, buf) })
+}
+
+// Wait returns when all that was left behind has come back. A dead file system
+// can hold it for ever.
+func (r *Pass) Wait() {
+	r.workers.Wait()
+	r.rethrow()
+}
+
+// pieces does the pieces below n in order, one at a time, but for those that are
+// left behind. It returns when nothing is left to begin or to wait for.
+func (r *Pass) pieces(ctx context.Context, patience time.Duration, n int, do func(i int, buf []byte)) {
+	s := &sequence{pass: r, ctx: ctx, patience: patience, n: n, do: do, over: make(chan struct{})}
+	s.start()
+	<-s.over
+	r.rethrow()
+}
+
+// rethrow hands a panic of a piece to the caller, who may know what to do with
+// it; in a goroutine of its own it would end the program without a word.
+func (r *Pass) rethrow() {
+	select {
+	case v := <-r.panics:
+		panic(v)
+	default:
+	}
+}
+
+// sequence is one call of pieces.
+type sequence struct {
+	pass     *Pass
+	ctx      context.Context
+	patience time.Duration
+	n        int
+	do       func(i int, buf []byte)
+	next     int // only the worker at the front uses it
+	over     chan struct{}
+}
+
+func (s *sequence) start() {
+	s.pass.workers.Add(1)
+	go s.work()
+}
+
+// work does one piece after another until it is left behind itself.
+func (s *sequence) work() {
+	defer s.pass.workers.Done()
+	buf := make([]byte, BufferSize)
+	for s.next < s.n && s.ctx.Err() == nil {
+		i := s.next
+		s.next++
+		front, panicked := s.piece(i, buf)
+		if !front {
+			return
+		}
+		if panicked {
+			break
+		}
+	}
+	close(s.over)
+}
+
+// piece does one. front is false if another worker has gone on without it.
+func (s *sequence) piece(i int, buf []byte) (front, panicked bool) {
+	var mu sync.Mutex
+	back, behind := false, false
+	timer := time.AfterFunc(s.patience/time.Duration(1+s.pass.left.Load()), func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if back || s.pass.left.Load() >= maxLeft {
+			return
+		}
+		behind = true
+		s.pass.left.Add(1)
+		s.start()
+	})
+	panicked = s.try(i, buf)
+	timer.Stop()
+	mu.Lock()
+	defer mu.Unlock()
+	back = true
+	if behind {
+		s.pass.left.Add(-1)
+	}
+	return !behind, panicked
+}
+
+// try keeps the first panic for rethrow.
+func (s *sequence) try(i int, buf []byte) (panicked bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			panicked = true
+			select {
+			case s.pass.panics <- v:
+			default:
+			}
+		}
+	}()
+	s.do(i, buf)
+	return false
+}
+
+// workers is how many threads read processes at once: two halve the time and
+// leave the node its other processors.
+const workers = 2
+
+// Each runs do for the indices below n on two threads, each with a buffer of its
+// own, until ctx ends. It is for what does not hang.
+func Each(ctx context.Context, n int, do func(i int, buf []byte)) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	panics := make(chan any, workers)
+	for range min(workers, n) {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			defer func() {
+				if v := recover(); v != nil {
+					panics <- v
+				}
+			}()
+			buf := make([]byte, BufferSize)
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				do(i, buf)
+			}
+		}()
+	}
+	wait.Wait()
+	select {
+	case v := <-panics:
+		panic(v)
+	default:
+	}
+}

@@ -1,0 +1,151 @@
+package processes
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/overlay"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// Facts publishes the containers of the table and settles Processes.
+type Facts struct{}
+
+// Kinds are those that are said of containers: without a place in the facts
+// there is nowhere to put them.
+func (Facts) Kinds() []fact.Kind { return fact.KindsOf(fact.OfContainer) }
+
+// Read reads nothing more.
+func (Facts) Read(_ context.Context, pass *reader.Pass) {
+	if pass.Containers == nil { // there was no table to fill
+		return
+	}
+	publish(pass)
+	pass.Ledger.Done(fact.Processes)
+}
+
+// maxProcesses bounds the processes that are listed of one node.
+const maxProcesses = 20_000
+
+// publish makes the containers known, in place of what was known before.
+func publish(pass *reader.Pass) {
+	kinds := fact.KindsOf(fact.OfContainer)
+	if !slices.ContainsFunc(kinds, pass.Ledger.Asks) {
+		return
+	}
+	out := make([]fact.MeasuredContainer, 0, len(pass.Containers))
+	left := maxProcesses
+	for _, ct := range pass.Containers {
+		mc := fact.MeasuredContainer{
+			ID: ct.Identity.ID, PodUID: rootfs.Text(ct.Identity.PodUID), Kubernetes: ct.Identity.Kubernetes, Runtime: ct.Identity.Runtime,
+			Cgroup: rootfs.Text(ct.Identity.Path), Sandbox: ct.Sandbox, Self: ct.Self,
+		}
+		for _, p := range ct.Processes {
+			if left == 0 {
+				// An executable is a process's fact; what else is read of a
+				// container has no place where none of its processes is listed.
+				lost := []fact.Kind{fact.Processes, fact.Executables}
+				if len(mc.Processes) == 0 {
+					lost = kinds
+				}
+				for _, kind := range lost {
+					pass.Ledger.Gap(fact.NodeGap{What: kind, Container: ct.Key(), Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d processes in containers", maxProcesses)})
+				}
+				break
+			}
+			left--
+			mc.Processes = append(mc.Processes, pass.Facts(p))
+		}
+		out = append(out, mc)
+	}
+	pass.Ledger.Publish(out)
+}
+
+// Mounts publishes the root mount and the writable mounts of every container,
+// by the tables that are read already.
+type Mounts struct{}
+
+// Kinds is Mounts.
+func (Mounts) Kinds() []fact.Kind { return []fact.Kind{fact.Mounts} }
+
+// Read touches no file.
+func (Mounts) Read(_ context.Context, pass *reader.Pass) {
+	if !pass.Ledger.Wants(fact.Mounts) {
+		return
+	}
+	for _, ct := range pass.Containers {
+		gap := func(reason fact.Reason, detail string) {
+			pass.Ledger.Gap(fact.NodeGap{What: fact.Mounts, Container: ct.Key(), Reason: reason, Detail: detail})
+		}
+		table := ct.Main().Mounts
+		switch {
+		case table == nil || table.Err != nil && rootfs.Gone(table.Err):
+			gap(fact.Changing, "its processes ended before their mounts were read")
+			continue
+		case table.Err != nil:
+			gap(rootfs.ReasonOf(table.Err), rootfs.ErrorText(table.Err))
+			continue
+		case !table.HasRoot():
+			gap(fact.NotPresent, "no process of it sees a mount at /: each has changed its root")
+		}
+		root, others := mountsOf(pass.Table, table.Mounts)
+		pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.Root, mc.Mounts = root, others })
+	}
+	pass.Ledger.Done(fact.Mounts)
+}
+
+// mountsOf picks the mount at "/", and the others that can be written to. Of
+// several on one point the last is on top.
+func mountsOf(node *proctable.Table, table []procfs.MountInfo) (root *fact.Mount, others []fact.Mount) {
+	top := make(map[string]int, len(table))
+	for i := range table {
+		top[table[i].Point] = i
+	}
+	for i := range table {
+		m := &table[i]
+		if top[m.Point] != i {
+			continue
+		}
+		if m.Point == "/" {
+			mount := mountFact(node, m)
+			root = &mount
+			continue
+		}
+		if m.ReadOnly() || m.Pseudo() || masked(m) {
+			continue
+		}
+		others = append(others, mountFact(node, m))
+	}
+	slices.SortFunc(others, func(a, b fact.Mount) int { return cmp.Compare(a.Path, b.Path) })
+	return root, others
+}
+
+// masked reports the binds of /dev/null with which runtimes hide files of /proc
+// and /sys: they show as a writable mount of a device node.
+func masked(m *procfs.MountInfo) bool {
+	return m.Root == "/null" && (m.FSType == "tmpfs" || m.FSType == "devtmpfs") &&
+		(strings.HasPrefix(m.Point, "/proc/") || strings.HasPrefix(m.Point, "/sys/"))
+}
+
+func mountFact(node *proctable.Table, m *procfs.MountInfo) fact.Mount {
+	out := fact.Mount{
+		Path: rootfs.Text(m.Point), FSType: rootfs.Text(m.FSType), Source: rootfs.Text(m.Source), ReadOnly: m.ReadOnly(),
+		NoExec: m.Has("noexec"), NoSuid: m.Has("nosuid"), NoDev: m.Has("nodev"),
+	}
+	if m.Point != "/" {
+		out.Volume = rootfs.Text(overlay.VolumeOf(*m, node.NodeMounts()))
+	}
+	if m.FSType == "overlay" {
+		if options, err := overlay.ParseOptions(m.SuperOptions); err == nil {
+			out.Upperdir = rootfs.Text(options.Upperdir)
+		}
+	}
+	return out
+}

@@ -1,0 +1,66 @@
+package processes
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/ledger"
+)
+
+// A process beyond the limit is missing in all kinds that are read by process,
+// and a container without a listed process in all kinds.
+func TestTooManyProcesses(t *testing.T) {
+	idA, idB, idC := strings.Repeat("a1", 32), strings.Repeat("b2", 32), strings.Repeat("c3", 32)
+	running := func(id string, n int) *proctable.Container {
+		ct := &proctable.Container{}
+		ct.Identity.ID = id
+		for range n {
+			ct.Processes = append(ct.Processes, &proctable.Process{})
+		}
+		return ct
+	}
+	l := ledger.New(fact.LevelFull, nil)
+	publish(reader.NewPass(&proctable.Table{Containers: []*proctable.Container{running(idA, maxProcesses-1), running(idB, 2), running(idC, 1)}}, l))
+	var listed []int
+	m := l.Snapshot()
+	for _, ct := range m.Containers {
+		listed = append(listed, len(ct.Processes))
+	}
+	if diff := cmp.Diff([]int{maxProcesses - 1, 1, 0}, listed); diff != "" {
+		t.Errorf("processes listed (-want +got):\n%s", diff)
+	}
+	missing := map[string][]fact.Kind{}
+	for _, gap := range m.Gaps {
+		if gap.Container == "" { // nothing is settled yet
+			continue
+		}
+		if gap.Reason != fact.Truncated || gap.Detail != "more than 20000 processes in containers" {
+			t.Errorf("gap %+v", gap)
+		}
+		missing[gap.Container] = append(missing[gap.Container], gap.What)
+	}
+	want := map[string][]fact.Kind{
+		idB: {fact.Processes, fact.Executables},
+		idC: {fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices},
+	}
+	if diff := cmp.Diff(want, missing); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseSmall(t *testing.T) {
+	for text, want := range map[string]int{"40\n": 40, "0": 0, "": -1, "\n": -1, "4x": -1, "-1": -1, "4\n\n": -1, "99999999999": -1} {
+		got, ok := parseSmall([]byte(text))
+		if !ok {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("parseSmall(%q) = %d, want %d", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,345 @@
+// Package processes reads what the kernel answers of every process without
+// waiting: status, stat, cgroup and uid_map first, then the links of its root
+// and namespaces, then mount tables; and sorts the processes into containers.
+package processes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+const (
+	// A container that may mount chooses how long its table is. One such must
+	// not cost the others: it has its share, and all containers of a node have
+	// theirs (250 of 5 KiB are usual), since tables are kept while they are read.
+	maxContainerMountInfo = 512 << 10
+	maxAllMountInfo       = 6 << 20
+)
+
+// Table fills the process table.
+type Table struct{}
+
+// Dependent are the kinds that need processes: of containers, and of those that
+// serve the cluster's storage.
+func Dependent() []fact.Kind { return fact.KindsOf(fact.OfContainer, fact.OfStorage) }
+
+// Kinds is nil: what belongs to the node as a whole is always read.
+func (Table) Kinds() []fact.Kind { return nil }
+
+// Read reads processes where a kind needs them, and settles all such kinds with a
+// gap if there is no table to fill.
+func (Table) Read(ctx context.Context, pass *reader.Pass) {
+	readHeader(pass)
+	if !slices.ContainsFunc(Dependent(), pass.Ledger.Wants) {
+		return
+	}
+	if err := readInit(pass); err != nil {
+		detail := "pid 1 is not visible, so /proc shows only some of the node's processes (mounted with hidepid?): " + rootfs.ErrorText(err)
+		if !pass.Live {
+			detail = "no processes: " + rootfs.ErrorText(err)
+		}
+		pass.Ledger.Refuse(Dependent(), rootfs.ReasonOf(err), detail)
+		return
+	}
+	if err := readAll(ctx, pass); err != nil {
+		if ctx.Err() == nil {
+			pass.Ledger.Refuse(Dependent(), rootfs.ReasonOf(err), rootfs.ErrorText(err))
+		}
+		return
+	}
+	pass.Ledger.Update(func(m *fact.Measurement) { m.Cost.Processes = len(pass.Processes) })
+	group(pass)
+	publish(pass) // whatever comes next may be the last that happens
+	if pass.Full() {
+		readLinks(ctx, pass)
+		group(pass)
+	}
+	pass.FindParents()
+	readMounts(ctx, pass)
+}
+
+// readHeader reads what belongs to all processes.
+func readHeader(pass *reader.Pass) {
+	if data, err := pass.Dir.ReadFile("stat", 16<<20); err == nil {
+		if boot, err := procfs.ParseBootTime(data); err == nil {
+			pass.Boot = boot
+			pass.Ledger.Update(func(m *fact.Measurement) { m.Host.BootTime = fact.NewTime(boot) })
+		}
+	}
+	if data, err := pass.Dir.ReadFile("sys/kernel/cap_last_cap", 64); err == nil {
+		if n, ok := parseSmall(data); ok && n < 64 {
+			pass.Ledger.Update(func(m *fact.Measurement) { m.CapLastCap = &n })
+		}
+	}
+}
+
+// parseSmall parses a number and a newline.
+func parseSmall(data []byte) (int, bool) {
+	n := 0
+	for i, b := range data {
+		if b == '\n' && i == len(data)-1 && i > 0 {
+			return n, true
+		}
+		if b < '0' || b > '9' || n > 1<<20 {
+			return 0, false
+		}
+		n = 10*n + int(b-'0')
+	}
+	return n, len(data) > 0
+}
+
+// readInit reads pid 1: what all capabilities means here, the host's namespaces,
+// its root and its mounts.
+func readInit(pass *reader.Pass) error {
+	d, err := pass.Open(1)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	buf := make([]byte, reader.BufferSize)
+	status, err := d.Status(buf)
+	if err != nil {
+		return err
+	}
+	pass.Mounts, _ = d.Mounts(buf, proctable.MaxMountInfo)
+	pass.Ledger.Update(func(m *fact.Measurement) { m.HostCapBnd = status.CapBnd })
+	if pass.Level != fact.LevelFull {
+		return nil
+	}
+	host := d
+	if pass.RootErr == nil {
+		if pass.HostRoot, pass.RootErr = d.RootKey(); pass.RootErr != nil && pass.Local() {
+			// Some machines let nobody look at pid 1. A caller that is on the
+			// node itself has the node's root and namespaces too.
+			host = pass.SelfPIDDir()
+			pass.HostRoot, pass.RootErr = proctable.KeyOf(pass.Root)
+		}
+	}
+	if pass.RootErr != nil {
+		beyond := fact.Subtract(fact.NodeKinds(), fact.KindsAt(fact.LevelProc)) // these need /proc/1/root
+		pass.Ledger.Refuse(beyond, rootfs.ReasonOf(pass.RootErr), explainRefusal(pass))
+		return nil
+	}
+	for _, ns := range []struct {
+		name procfs.Name
+		to   func(*fact.Measurement) *uint64
+	}{
+		{procfs.NameNSUser, func(m *fact.Measurement) *uint64 { return &m.HostUserNS }},
+		{procfs.NameNSPID, func(m *fact.Measurement) *uint64 { return &m.HostPIDNS }},
+		{procfs.NameNSNet, func(m *fact.Measurement) *uint64 { return &m.HostNetNS }},
+		{procfs.NameNSIPC, func(m *fact.Measurement) *uint64 { return &m.HostIPCNS }},
+	} {
+		if inode, err := host.Namespace(ns.name); err == nil {
+			pass.Ledger.Update(func(m *fact.Measurement) { *ns.to(m) = inode })
+			if ns.name == procfs.NameNSUser {
+				pass.HostUserNS = inode
+			}
+		}
+	}
+	// With --local the caller's mount namespace need not be pid 1's; the mount
+	// table has to be the one that belongs to the root that is read.
+	if pass.Local() {
+		if info, err := pass.Root.Stat("/"); err == nil && info.HasMountID && procfs.Find(pass.NodeMounts(), info.MountID) == nil {
+			self, _ := pass.SelfPIDDir().Mounts(buf, proctable.MaxMountInfo)
+			if self.Err == nil && procfs.Find(self.Mounts, info.MountID) != nil {
+				pass.Mounts = self
+			}
+		}
+	}
+	return nil
+}
+
+// sysPtrace is the number of CAP_SYS_PTRACE (capabilities(7)).
+const sysPtrace = 19
+
+// explainRefusal says why /proc/1/root cannot be opened: with SYS_PTRACE in
+// hand only a security module can refuse it.
+func explainRefusal(pass *reader.Pass) string {
+	detail := "/proc/1/root: " + rootfs.ErrorText(pass.RootErr)
+	if !errors.Is(pass.RootErr, fs.ErrPermission) || pass.Self == nil {
+		return detail
+	}
+	status, err := pass.SelfPIDDir().Status(nil)
+	switch {
+	case err != nil:
+		return detail
+	case !status.CapEff.Has(sysPtrace):
+		return detail + ", CAP_SYS_PTRACE is not held (CapEff " + status.CapEff.String() + "): it has to run as root"
+	}
+	return detail + " although CAP_SYS_PTRACE is held: a security module (AppArmor, SELinux) refuses it; " +
+		"it needs AppArmor profile Unconfined and SELinux type spc_t"
+}
+
+// tally counts processes that could not be read, and keeps the first error.
+type tally struct {
+	mu    sync.Mutex
+	count int
+	first error
+}
+
+func (t *tally) add(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.count++; t.count == 1 {
+		t.first = err
+	}
+}
+
+// readAll reads of every process what takes no lock of the process: stat,
+// status, cgroup and uid_map. Zombies, kernel threads and what ended meanwhile
+// are left out.
+func readAll(ctx context.Context, pass *reader.Pass) error {
+	pids, err := pass.PIDs()
+	if err != nil {
+		return fmt.Errorf("listing processes: %w", err)
+	}
+	slices.Sort(pids)
+	found := make([]*proctable.Process, len(pids))
+	var failed tally
+	reader.Each(ctx, len(pids), func(i int, buf []byte) {
+		p, err := readProcess(pass, pids[i], buf)
+		switch {
+		case err == nil:
+			found[i] = p
+		case !rootfs.Gone(err):
+			failed.add(err)
+		}
+	})
+	if failed.count > 0 {
+		pass.Ledger.Gap(fact.NodeGap{
+			What: fact.Processes, Reason: rootfs.ReasonOf(failed.first),
+			Detail: fmt.Sprintf("%d of %d processes could not be read: %s", failed.count, len(pids), rootfs.ErrorText(failed.first)),
+		})
+	}
+	pass.Processes = slices.DeleteFunc(found, func(p *proctable.Process) bool { return p == nil })
+	return ctx.Err()
+}
+
+// readProcess returns nil without an error for a zombie or kernel thread.
+func readProcess(pass *reader.Pass, pid int, buf []byte) (*proctable.Process, error) {
+	d, err := pass.Open(pid)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	p := &proctable.Process{PID: pid}
+	if p.Stat, err = d.Stat(buf); err != nil {
+		return nil, err
+	}
+	if p.Stat.KernelThread() || p.Stat.State == 'Z' || p.Stat.State == 'X' {
+		return nil, nil
+	}
+	if p.Status, err = d.Status(buf); err != nil {
+		return nil, err
+	}
+	if p.Status.State == 'Z' || p.Status.State == 'X' {
+		return nil, nil
+	}
+	if p.Identity, err = d.Identity(buf); err != nil {
+		return nil, err
+	}
+	if p.RootUID, err = d.RootUID(buf); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// group sorts the processes into containers.
+func group(pass *reader.Pass) {
+	host := pass.Group()
+	if pass.Ledger.Wants(fact.Processes) {
+		pass.Ledger.Update(func(m *fact.Measurement) { m.HostProcesses = host })
+	}
+}
+
+// readLinks reads what needs SYS_PTRACE: namespaces and the identity of the
+// root directory. Of the host's own processes only the latter matters.
+func readLinks(ctx context.Context, pass *reader.Pass) {
+	reader.Each(ctx, len(pass.Processes), func(i int, buf []byte) { readLink(pass, pass.Processes[i], buf) })
+}
+
+func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) {
+	d, err := pass.Reopen(p, buf)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	if p.Root, err = d.RootKey(); err != nil {
+		return
+	}
+	for _, ns := range []struct {
+		name procfs.Name
+		to   *uint64
+	}{
+		{procfs.NameNSMnt, &p.NS.Mnt},
+		{procfs.NameNSUser, &p.NS.User},
+		{procfs.NameNSPID, &p.NS.PID},
+		{procfs.NameNSNet, &p.NS.Net},
+		{procfs.NameNSIPC, &p.NS.IPC},
+	} {
+		if inode, err := d.Namespace(ns.name); err == nil {
+			*ns.to = inode
+		}
+	}
+}
+
+// readMounts gives every process of a container its mount table. Reading it is
+// the dearest of all, so processes with the same mount namespace and the same
+// root share one: a process sees only what lies below its root.
+func readMounts(ctx context.Context, pass *reader.Pass) {
+	type key struct {
+		mnt  uint64
+		root proctable.RootKey
+		id   string // where links were not read: the container
+	}
+	var mu sync.Mutex
+	var all atomic.Int64 // bytes of all tables
+	tables := map[key]*proctable.MountTable{}
+	reader.Each(ctx, len(pass.Containers), func(i int, buf []byte) {
+		ct := pass.Containers[i]
+		for _, p := range ct.Processes {
+			k := key{mnt: p.NS.Mnt, root: p.Root}
+			if p.NS.Mnt == 0 || !p.Root.Known() {
+				k = key{id: ct.Key()}
+			}
+			mu.Lock()
+			table := tables[k]
+			mu.Unlock()
+			if table == nil {
+				table = readTable(pass, p, buf, &all)
+				if table.Err != nil && rootfs.Gone(table.Err) {
+					continue // the next process of the container may live
+				}
+				mu.Lock()
+				tables[k] = table
+				mu.Unlock()
+			}
+			p.Mounts = table
+		}
+	})
+}
+
+func readTable(pass *reader.Pass, p *proctable.Process, buf []byte, all *atomic.Int64) *proctable.MountTable {
+	d, err := pass.Reopen(p, buf)
+	if err != nil {
+		return &proctable.MountTable{Err: err}
+	}
+	defer d.Close()
+	if all.Load() >= maxAllMountInfo {
+		return &proctable.MountTable{Err: fmt.Errorf("pid %d: the containers' mount tables together: %w", p.PID, rootfs.ErrTooLarge)}
+	}
+	table, size := d.Mounts(buf, maxContainerMountInfo)
+	all.Add(int64(size))
+	return table
+}
