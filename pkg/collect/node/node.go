@@ -160,12 +160,22 @@ func after(ctx context.Context, wait time.Duration) <-chan struct{} {
 // Run reads everything wanted, once. When ctx ends it returns soon, with the
 // rest unread; a dead file system can hold it for ever.
 func (r *Reading) Run(ctx context.Context) {
+	r.readSafe(ctx)
+	r.readSlow(ctx)
+}
+
+// readSafe reads what cannot hang.
+func (r *Reading) readSafe(ctx context.Context) {
 	r.ledger.Refuse(fact.Subtract(fact.NodeKinds(), fact.KindsAt(r.table.Level)), fact.NotRequested, "not read at probe level "+string(r.table.Level))
 	if r.noProc != nil {
 		r.ledger.Refuse(processes.Dependent(), rootfs.ReasonOf(r.noProc), "no processes: "+rootfs.ErrorText(r.noProc))
-	} else {
-		r.read(ctx, safe)
+		return
 	}
+	r.read(ctx, safe)
+}
+
+// readSlow reads what can hang, and waits for what was left behind.
+func (r *Reading) readSlow(ctx context.Context) {
 	reader.Each(ctx, len(slow), func(i int, _ []byte) { r.read(ctx, slow[i]) })
 	if r.table.Full() {
 		r.ledger.DropEnded() // before what may never come back

@@ -238,6 +238,41 @@ func TestEveryKindHasAReader(t *testing.T) {
 	}
 }
 
+// A container that has ended since it was listed is dropped without a gap, and its
+// parent outside of it is known while it is there.
+func TestEndedMeanwhile(t *testing.T) {
+	dir := nodeFixture(t, []fakeProcess{
+		initProcess,
+		{pid: 5, ppid: 1, comm: "a", cgroup: "0::/docker/" + idA + "\n"},
+		{pid: 6, ppid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n"},
+		{pid: 7, ppid: 1, comm: "b", cgroup: "0::/docker/" + idB + "\n"},
+	}, "-- usr/bin/a --\nx\n-- usr/bin/b --\nx\n")
+	r, err := New(Options{Level: fact.LevelFull, Root: dir, Kinds: []fact.Kind{fact.Processes, fact.Executables}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	r.readSafe(t.Context())
+	outside := map[int]bool{}
+	for _, p := range r.table.Processes {
+		outside[p.PID] = p.ParentOutside
+	}
+	if diff := cmp.Diff(map[int]bool{1: false, 5: true, 6: false, 7: true}, outside); diff != "" {
+		t.Errorf("parent outside, by pid (-want +got):\n%s", diff)
+	}
+	if n := len(r.Snapshot().Containers); n != 2 {
+		t.Fatalf("%d containers, want 2", n)
+	}
+	if err := os.RemoveAll(dir + "/proc/7"); err != nil {
+		t.Fatal(err)
+	}
+	r.readSlow(t.Context())
+	m := r.Snapshot()
+	if len(m.Containers) != 1 || m.Containers[0].ID != idA || slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool { return g.Container == idB }) {
+		t.Errorf("containers %+v, gaps %+v", m.Containers, m.Gaps)
+	}
+}
+
 // Where no kind that is asked for can be read from processes, none is looked at.
 func TestNoProcessesNeeded(t *testing.T) {
 	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n"}}, "-- usr/bin/a --\nx\n")

@@ -29,17 +29,7 @@ func (Reader) Read(ctx context.Context, pass *reader.Pass) {
 	}
 	pass.EachContainer(ctx, fact.Executables, v.executables)
 	pass.EachContainer(ctx, fact.Upperdir, v.upper)
-	for _, s := range v.layers {
-		select {
-		case s.free <- struct{}{}:
-			if s.c != nil {
-				s.c.Close()
-				s.c = nil // who still waits for it opens it again
-			}
-			<-s.free
-		default: // it hangs: only the end of this process closes it
-		}
-	}
+	v.close()
 }
 
 // survey is one reading of all containers.
@@ -71,6 +61,22 @@ func (v *survey) with(ctx context.Context, ct *proctable.Container, do func(*Con
 		s.c = v.open(ct)
 	}
 	do(s.c)
+}
+
+// close closes the layers that are not in use. What hangs stays open until the
+// process ends.
+func (v *survey) close() {
+	for _, s := range v.layers {
+		select {
+		case s.free <- struct{}{}:
+			if s.c != nil {
+				s.c.Close()
+				s.c = nil // a reader that was left behind and comes later opens it again
+			}
+			<-s.free
+		default:
+		}
+	}
 }
 
 func (v *survey) open(ct *proctable.Container) *Container {

@@ -77,6 +77,24 @@ func TestTimeOfWalks(t *testing.T) {
 	}
 }
 
+// What is closed is not used again: a reader that comes later opens it again.
+// What is in use is not closed.
+func TestCloseOfLayers(t *testing.T) {
+	v := scripted(func() {}, func() {})
+	used := func(i int) (c *Container) {
+		v.with(t.Context(), v.pass.Containers[i], func(layers *Container) { c = layers })
+		return c
+	}
+	first, second := used(0), used(1)
+	v.with(t.Context(), v.pass.Containers[1], func(*Container) { v.close() })
+	if used(0) == first {
+		t.Error("layers are used after they were closed")
+	}
+	if used(1) != second {
+		t.Error("layers were closed while they were used")
+	}
+}
+
 // Where the executables of a container hang, its upperdir waits for its layers,
 // and the other containers do not.
 func TestLayersAreUsedOneAtATime(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/ledger"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 )
 
 // Reader reads facts of some kinds.
@@ -61,7 +62,8 @@ func NewPass(table *proctable.Table, l *ledger.Ledger) *Pass {
 
 // EachContainer reads a kind of every container, one after another, and keeps the
 // ledger of it. One that takes longer than Patience is left behind and costs
-// only itself. Without a kind that is wanted it does nothing. buf has BufferSize.
+// only itself; so does one at which the program panics. Without a kind that is
+// wanted it does nothing. buf has BufferSize.
 func (r *Pass) EachContainer(ctx context.Context, kind fact.Kind, read func(ctx context.Context, ct *proctable.Container, buf []byte)) {
 	if !r.Ledger.Wants(kind) {
 		return
@@ -74,6 +76,15 @@ func (r *Pass) EachContainer(ctx context.Context, kind fact.Kind, read func(ctx 
 	r.Ledger.Divide(kind, keys)
 	r.pieces(ctx, r.Patience, len(containers), func(i int, buf []byte) {
 		r.Ledger.Begin(kind, keys[i])
+		defer func() {
+			if v := recover(); v != nil {
+				r.Ledger.Gap(fact.NodeGap{
+					What: kind, Container: keys[i], Reason: fact.Unsupported,
+					Detail: "a fault of this program, not of the container: " + crash.Describe(v),
+				})
+				r.Ledger.Settle(kind, keys[i])
+			}
+		}()
 		read(ctx, containers[i], buf)
 		if ctx.Err() == nil { // else how far it came is unknown
 			r.Ledger.Settle(kind, keys[i])

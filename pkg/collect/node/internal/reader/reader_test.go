@@ -3,6 +3,7 @@ package reader
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -194,7 +195,31 @@ func TestTask(t *testing.T) {
 	})
 }
 
-// A panic reaches whoever called, now or by Wait.
+// A panic costs the container at which it happens, and says nothing of what was
+// read there.
+func TestPanicAtAContainer(t *testing.T) {
+	pass := passOf("a", "b", "c")
+	var order []string
+	pass.EachContainer(t.Context(), fact.Devices, func(_ context.Context, ct *proctable.Container, _ []byte) {
+		if order = append(order, ct.Key()); ct.Key() == "b" {
+			panic("CANARY")
+		}
+	})
+	if diff := cmp.Diff([]string{"a", "b", "c"}, order); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+	m := pass.Ledger.Snapshot()
+	m.Gaps = slices.DeleteFunc(m.Gaps, func(g fact.NodeGap) bool { return g.What != fact.Devices })
+	if len(m.Gaps) != 1 || !m.HasRead(fact.Devices) {
+		t.Fatalf("read %v, gaps %+v, want one gap", m.Read, m.Gaps)
+	}
+	g := m.Gaps[0]
+	if g.Container != "b" || g.Reason != fact.Unsupported || !regexp.MustCompile(`^a fault of this program, not of the container: string in reader\.\S+ \(reader_test\.go:\d+\)$`).MatchString(g.Detail) {
+		t.Errorf("gap %+v", g)
+	}
+}
+
+// Another panic reaches whoever called, now or by Wait.
 func TestPanics(t *testing.T) {
 	recovered := func(do func()) (v any) {
 		defer func() { v = recover() }()
@@ -202,21 +227,11 @@ func TestPanics(t *testing.T) {
 		return nil
 	}
 	synctest.Test(t, func(t *testing.T) {
-		pass := passOf("a", "b", "c")
+		pass := passOf()
 		if v := recovered(func() {
-			pass.EachContainer(t.Context(), fact.Devices, func(_ context.Context, ct *proctable.Container, _ []byte) {
-				switch ct.Key() {
-				case "b":
-					panic("here")
-				case "c":
-					t.Error("it went on after a panic")
-				}
-			})
+			pass.Task(t.Context(), func(context.Context, []byte) { panic("here") })
 		}); v != "here" {
 			t.Errorf("recovered %v", v)
-		}
-		if diff := cmp.Diff([]string{"b", "c"}, missing(pass.Ledger.Snapshot(), fact.Devices)); diff != "" {
-			t.Errorf("missing (-want +got):\n%s", diff)
 		}
 		if v := recovered(func() {
 			pass.Task(t.Context(), func(context.Context, []byte) { time.Sleep(time.Minute); panic("late") })
