@@ -57,7 +57,7 @@ func TestBudgetShares(t *testing.T) {
 // on the wire.
 func heavy(size int) Trailer {
 	n := size / int(reflect.TypeFor[fact.MeasuredContainer]().Size())
-	text := []byte(`{"containers":[` + strings.TrimSuffix(strings.Repeat("{},", n), ",") + "]}")
+	text := []byte("{\"host\":{}}\n" + strings.Repeat("{\"container\":{}}\n", n) + fmt.Sprintf("{\"end\":{\"containers\":%d}}\n", n))
 	return sealed(zipped(text), len(text))
 }
 
@@ -112,7 +112,7 @@ func TestHostileNodesCostNoOther(t *testing.T) {
 
 // An answer that is found wrong after its memory was set aside gives it back.
 func TestBudgetTakesBackWhatIsNotUsed(t *testing.T) {
-	text := []byte(`{"apiServers":[{"flags":{"a":"","a":""}}]}`)
+	text := []byte(`{"host":{}}` + "\n" + `{"apiServer":{"flags":{"a":"","a":""}}}` + "\n" + `{"end":{"apiServers":1}}` + "\n")
 	bad := sealed(zipped(text), len(text))
 	b := NewBudget(8000, 10)
 	for range 10 {
@@ -177,10 +177,10 @@ func TestDecodeLeavesEndlessLogs(t *testing.T) {
 		most         int // bytes read
 	}{
 		"a line without an end":     {"", "x", "log line 1: expected at most 8192 bytes, found more", MaxLine},
-		"a frame without an end":    {"CKL1 1/4 00000000 ", "A", "log line 1: expected at most 8192 bytes, found more", MaxLine},
+		"a frame without an end":    {"CKL2 1/4 00000000 ", "A", "log line 1: expected at most 8192 bytes, found more", MaxLine},
 		"lines that are empty":      {"", "\n", "log line 1: expected frame 1/", MaxLine},
 		"one frame again and again": {"", string(msg.Frames[0]), "log line 2: expected frame 2/", 2 * MaxLine},
-		"frames of nothing":         {"", fmt.Sprintf("CKL1 1/%d 00000000 \n", trailer.Frames), "log line 1: expected a piece of the payload, found none", MaxLine},
+		"frames of nothing":         {"", fmt.Sprintf("CKL2 1/%d 00000000 \n", trailer.Frames), "log line 1: expected a piece of the payload, found none", MaxLine},
 		"text after all frames":     {string(msg.log()), "x", fmt.Sprintf("log line %d: expected at most 8192 bytes, found more", trailer.Frames+1), trailer.LogSize + 2*MaxLine},
 		"a line after all frames":   {string(msg.log()), "x\n", fmt.Sprintf("log line %d: expected the end after %d frames, found 2 bytes more", trailer.Frames+1, trailer.Frames), trailer.LogSize + 2*MaxLine},
 	}
@@ -234,8 +234,8 @@ func TestFramesHaveOneForm(t *testing.T) {
 		"a checksum in capitals":            {frame(func(f []string) { f[2] = strings.ToUpper(f[2]) }), fmt.Sprintf("log line 1: frame 1/%d: expected a checksum of 8 hex digits", n)},
 		"a carriage return":                 {frame(func(f []string) { f[3] += "\r" }), fmt.Sprintf("log line 1: frame 1/%d: expected base64, found a carriage return", n)},
 		"a carriage return inside":          {frame(func(f []string) { f[3] = f[3][:4] + "\r" + f[3][4:] }), fmt.Sprintf("log line 1: frame 1/%d: expected base64, found a carriage return", n)},
-		"a field more":                      {frame(func(f []string) { f[3] += " hunter2" }), fmt.Sprintf("log line 1: expected frame 1/%d (CKL1 ...), found ", n)},
-		"many spaces":                       {frame(func(f []string) { f[3] += strings.Repeat(" ", 100) }), fmt.Sprintf("log line 1: expected frame 1/%d (CKL1 ...), found ", n)},
+		"a field more":                      {frame(func(f []string) { f[3] += " hunter2" }), fmt.Sprintf("log line 1: expected frame 1/%d (CKL2 ...), found ", n)},
+		"many spaces":                       {frame(func(f []string) { f[3] += strings.Repeat(" ", 100) }), fmt.Sprintf("log line 1: expected frame 1/%d (CKL2 ...), found ", n)},
 		"bits after the end of base64":      {frame(func(f []string) { f[3] = "AB==" }), fmt.Sprintf("log line 1: frame 1/%d: expected base64: illegal base64 data at input byte ", n)},
 		"a position with a plus":            {frame(func(f []string) { f[1] = "+" + f[1] }), fmt.Sprintf("log line 1: expected frame 1/%d, found a position of another form", n)},
 		"a position beyond what int can do": {frame(func(f []string) { f[1] = "99999999999999999999/4" }), fmt.Sprintf("log line 1: expected frame 1/%d, found a position of another form", n)},

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -30,28 +29,28 @@ type Message struct {
 	Trailer []byte
 }
 
-// errTooLarge says that a measurement exceeds a limit, and has to be cut.
-var errTooLarge = errors.New("too large")
-
 // Encode makes a message of a measurement, which it leaves as it is. Where the
-// measurement exceeds the limit, its longest lists are cut, always in the same
-// way, and each cut adds a gap with reason Truncated, so that nothing which is
-// missing can pass for clean.
+// measurement exceeds the limit, lists are cut, always in the same way, and each
+// cut adds a gap with reason Truncated, so that nothing which is missing can pass
+// for clean.
 func Encode(m *fact.Measurement, o Options) (Message, error) {
 	limit := o.Limit
 	if limit <= 0 || limit > MaxLog {
 		limit = MaxLog
 	}
-	payload, jsonSize, err := fit(m, limit)
+	payload, size, err := fit(m, payloadLimit(limit))
+	if errors.Is(err, errTooLarge) {
+		err = fmt.Errorf("expected at most %d bytes, found more although every list is empty", limit)
+	}
 	if err != nil {
-		return Message{}, err
+		return Message{}, fmt.Errorf("encoding the measurement: %w", err)
 	}
 	digest := sha256.Sum256(payload)
 	t := Trailer{
 		Version:  o.Version,
 		SHA256:   hex.EncodeToString(digest[:]),
 		Size:     len(payload),
-		JSONSize: jsonSize,
+		JSONSize: size,
 		Partial:  o.Partial,
 		Error:    o.Error,
 	}
@@ -89,53 +88,8 @@ func split(payload []byte) [][]byte {
 // payloadLimit is the largest payload whose frames have at most limit bytes.
 func payloadLimit(limit int) int {
 	const (
-		overhead = len("CKL1 175/175 01234567 ") + 1 // and the newline, at most
+		overhead = len("CKL2 175/175 01234567 ") + 1 // and the newline, at most
 		full     = pieceSize/3*4 + overhead
 	)
 	return limit/full*pieceSize + max(0, limit%full-overhead)/4*3
-}
-
-// compress gives the gzip stream of the measurement's JSON, errTooLarge beyond
-// limit bytes, MaxJSON, or MaxMemory once it is decoded.
-func compress(m *fact.Measurement, limit int) (payload []byte, jsonSize int, err error) {
-	if cost(m) > MaxMemory {
-		return nil, 0, errTooLarge
-	}
-	out := bounded{limit: limit}
-	zip := gzip.NewWriter(&out)
-	in := counter{w: zip}
-	if err := writeJSON(&in, m); err != nil {
-		return nil, 0, err
-	}
-	if err := zip.Close(); err != nil {
-		return nil, 0, err
-	}
-	return out.data, in.n, nil
-}
-
-// bounded keeps what is written up to its limit.
-type bounded struct {
-	data  []byte
-	limit int
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if len(b.data)+len(p) > b.limit {
-		return 0, errTooLarge
-	}
-	b.data = append(b.data, p...)
-	return len(p), nil
-}
-
-// counter counts what passes, up to what Decode accepts.
-type counter struct {
-	w *gzip.Writer
-	n int
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	if c.n += len(p); c.n > MaxJSON {
-		return 0, errTooLarge
-	}
-	return c.w.Write(p)
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// reader reads a measurement from JSON in two passes over the same text. The
-// first checks every byte and counts what the second will allocate; it allocates
-// nothing but the lengths of lists. The second runs only where the count is
-// within the limit, and makes each list once, with its length.
+// reader reads a measurement from its records in two passes over the same text.
+// The first checks every byte and counts what the second will allocate; it
+// allocates nothing but the lengths of lists. The second runs only where the count
+// is within the limit, and makes each list once, with its length.
 //
 // encoding/json has no such limit: an element of two bytes becomes a struct of
 // 300, and a list that grows leaves its smaller blocks as garbage.
@@ -27,10 +27,14 @@ import (
 // The types bound the depth. An unknown field may say that a list is incomplete,
 // so it is refused rather than left out.
 type reader struct {
-	text []byte
-	at   int
+	stream []byte // all records
+	text   []byte // the record that is read
+	at     int    // in text
 
 	cost, limit int
+
+	// counts are those of the records in the first pass, for the second.
+	counts ending
 
 	// lengths are those of the lists and maps, in order of their opening
 	// brackets, for the second pass; next is the one that comes next.
@@ -42,42 +46,29 @@ type reader struct {
 	last []sample
 }
 
-// sample is a string as it stands in the text, and in the second pass as such.
+// sample is a string as it is in the text, and in the second pass as such.
 type sample struct {
 	raw    []byte
 	string string
 }
 
-// fault says what is wrong with a text, where, and what was expected there. It
-// quotes nothing of the text: its fields are named by the types.
-type fault struct{ path, text string }
-
-func (f *fault) Error() string {
-	if f.path == "" {
-		return f.text
-	}
-	return strings.TrimPrefix(f.path, ".") + ": " + f.text
+// newReader makes a reader for the first pass over a stream.
+func newReader(stream []byte, limit int) *reader {
+	return &reader{stream: stream, limit: limit, last: make([]sample, layout().strings)}
 }
 
-// in adds where the value lies in which the fault is.
-func (f *fault) in(path string) *fault {
-	f.path = path + f.path
-	return f
+// rewind makes it ready for the second pass.
+func (r *reader) rewind() {
+	r.at, r.cost, r.next = 0, 0, 0
+	clear(r.last)
 }
 
 // scan is the first pass. It returns a reader that is ready for the second, and
 // whose cost is what the measurement will take: at most limit bytes.
-func scan(text []byte, limit int) (*reader, *fault) {
-	root, strings := measurement()
-	r := &reader{text: text, limit: limit, last: make([]sample, strings)}
-	if f := r.take(block(root.size)); f != nil {
+func scan(stream []byte, limit int) (*reader, *fault) {
+	r := newReader(stream, limit)
+	if f := r.records(nil); f != nil {
 		return nil, f
-	}
-	if f := r.value(root, reflect.Value{}); f != nil {
-		return nil, f
-	}
-	if r.space(); r.at < len(text) {
-		return nil, r.expected("the end")
 	}
 	return r, nil
 }
@@ -85,14 +76,212 @@ func scan(text []byte, limit int) (*reader, *fault) {
 // measurement is the second pass. The one fault that is left for it to find is a
 // key that a map has twice.
 func (r *reader) measurement() (*fact.Measurement, *fault) {
-	root, _ := measurement()
-	r.at, r.cost, r.next = 0, 0, 0
-	clear(r.last)
-	m := new(fact.Measurement)
-	if f := r.value(root, reflect.ValueOf(m).Elem()); f != nil {
+	r.rewind()
+	m := &fact.Measurement{
+		APIServers: made[fact.APIServer](r.counts.APIServers),
+		Etcd:       made[fact.EtcdDB](r.counts.Etcd),
+		Containers: made[fact.MeasuredContainer](r.counts.Containers),
+		Gaps:       made[fact.NodeGap](r.counts.Gaps),
+	}
+	if f := r.records(m); f != nil {
 		return nil, f
 	}
 	return m, nil
+}
+
+// made is a list of n elements, nil where there is none, as in JSON.
+func made[T any](n int) []T {
+	if n == 0 {
+		return nil
+	}
+	return make([]T, n)
+}
+
+// progress is how far a pass is.
+type progress struct {
+	m *fact.Measurement // nil in the first pass
+	// section is that of the last record, -1 before the first.
+	section section
+	found   ending
+	// slot is where lengths has the number of the last database's Secrets, of
+	// which filled were read.
+	slot, filled int
+}
+
+// records reads all of them: into m, or in the first pass into nothing.
+func (r *reader) records(m *fact.Measurement) *fault {
+	if f := r.take(block(layout().whole.size)); f != nil {
+		return f
+	}
+	p := progress{m: m, section: -1}
+	rest := r.stream
+	for number := 1; ; number++ {
+		end := bytes.IndexByte(rest, '\n')
+		switch {
+		case len(rest) == 0:
+			return &fault{text: fmt.Sprintf("expected an end after %d records, found none", number-1)}
+		case end > MaxRecord || end < 0 && len(rest) > MaxRecord:
+			return &fault{record: number, text: fmt.Sprintf("expected at most %d bytes, found more", MaxRecord)}
+		case end < 0:
+			return &fault{record: number, text: fmt.Sprintf("expected the end of the line, found the end of the text after %d bytes", len(rest))}
+		}
+		r.text, r.at = rest[:end], 0
+		rest = rest[end+1:]
+		if f := r.record(&p); f != nil {
+			f.record = number
+			return f
+		}
+		if p.section < endSection {
+			continue
+		}
+		if len(rest) > 0 {
+			return &fault{record: number, text: fmt.Sprintf("expected nothing after the end, found %d bytes", len(rest))}
+		}
+		r.counts = p.found
+		return nil
+	}
+}
+
+// record reads one record, an object with one field, which says what it is.
+func (r *reader) record(p *progress) *fault {
+	if !r.token('{') {
+		return r.expected("an object")
+	}
+	r.space()
+	at := r.at
+	raw, _, f := r.quoted("a record's name")
+	if f != nil {
+		return f
+	}
+	l := layout()
+	kind, known := l.named[string(raw)]
+	if !known {
+		return &fault{text: fmt.Sprintf("expected a known record at byte %d, found another: use a probe of this plugin's version", at)}
+	}
+	name := "." + l.kinds[kind].name
+	section := l.kinds[kind].section
+	switch {
+	case section != hostSection && p.section < hostSection:
+		return (&fault{text: "expected the host's record first"}).in(name)
+	case section == hostSection && p.section >= hostSection:
+		return (&fault{text: "expected one such record, found a second"}).in(name)
+	case section < p.section:
+		return (&fault{text: "expected it before others"}).in(name)
+	case l.kinds[kind].page && p.found.Etcd == 0:
+		return (&fault{text: "expected a database before it"}).in(name)
+	case !r.token(':'):
+		return r.expected("a colon")
+	}
+	p.section = section
+	if l.kinds[kind].page {
+		f = r.page(l.kinds[kind].shape, p)
+	} else {
+		f = r.single(l.kinds[kind].shape, p)
+	}
+	if f != nil {
+		return f.in(name)
+	}
+	if !r.token('}') {
+		return r.expected("the record's end")
+	}
+	return r.end()
+}
+
+// end is that of the text.
+func (r *reader) end() *fault {
+	if r.space(); r.at < len(r.text) {
+		return r.expected("the end")
+	}
+	return nil
+}
+
+// single reads a record that is one value, and counts it.
+func (r *reader) single(s *shape, p *progress) *fault {
+	var into reflect.Value
+	f := (*fault)(nil)
+	switch p.section {
+	case hostSection:
+		if p.m != nil {
+			into = reflect.ValueOf(p.m).Elem()
+		}
+	case serverSection:
+		f = r.more(s, &p.found.APIServers)
+		if p.m != nil {
+			into = reflect.ValueOf(&p.m.APIServers[p.found.APIServers-1]).Elem()
+		}
+	case etcdSection:
+		f = r.more(s, &p.found.Etcd)
+		p.slot, p.filled = r.enter(), 0
+		if p.m != nil {
+			db := &p.m.Etcd[p.found.Etcd-1]
+			db.Secrets = made[fact.StoredSecret](int(r.lengths[p.slot]))
+			into = reflect.ValueOf(db).Elem()
+		}
+	case containerSection:
+		f = r.more(s, &p.found.Containers)
+		if p.m != nil {
+			into = reflect.ValueOf(&p.m.Containers[p.found.Containers-1]).Elem()
+		}
+	case gapSection:
+		f = r.more(s, &p.found.Gaps)
+		if p.m != nil {
+			into = reflect.ValueOf(&p.m.Gaps[p.found.Gaps-1]).Elem()
+		}
+	case endSection:
+		var end ending
+		if f := r.value(s, reflect.ValueOf(&end).Elem()); f != nil {
+			return f
+		}
+		if end != p.found {
+			return &fault{text: fmt.Sprintf("expected %s, as were found, found other numbers", p.found)}
+		}
+		return nil
+	}
+	if f != nil {
+		return f
+	}
+	return r.value(s, into)
+}
+
+// more counts one more element of a list whose elements are records.
+func (r *reader) more(s *shape, n *int) *fault {
+	*n++
+	if *n == 1 {
+		if f := r.take(perList); f != nil {
+			return f
+		}
+	}
+	// All together they cost what one block of them does.
+	return r.take(block(*n*s.size) - block((*n-1)*s.size))
+}
+
+// page reads Secrets of the last database.
+func (r *reader) page(s *shape, p *progress) *fault {
+	if !r.token('[') {
+		return r.expected("a list")
+	}
+	for n := 0; n == 0 || !r.token(']'); n++ {
+		if n > 0 && !r.token(',') {
+			return r.expected("a comma or the list's end")
+		}
+		if n == MaxPage {
+			return &fault{text: fmt.Sprintf("expected at most %d Secrets, found more", MaxPage)}
+		}
+		f := r.more(s, &p.filled)
+		var into reflect.Value
+		if p.m != nil {
+			into = reflect.ValueOf(&p.m.Etcd[p.found.Etcd-1].Secrets[p.filled-1]).Elem()
+		}
+		if f == nil {
+			f = r.value(s, into)
+		}
+		if f != nil {
+			return f.in("[" + strconv.Itoa(n) + "]")
+		}
+		p.found.Secrets++
+	}
+	r.lengths[p.slot] = int32(p.filled) //nolint:gosec // at most the bytes of the text
+	return nil
 }
 
 // value reads one value of this shape. In the first pass v is invalid; in the

@@ -21,8 +21,46 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// read is what Decode does with the JSON of a measurement.
+// read does with a measurement that is one value what Decode does with each
+// record.
 func read(text []byte, limit int) (m *fact.Measurement, cost int, err error) {
+	whole := layout().whole
+	r := newReader(nil, limit)
+	r.text = text
+	pass := func(v reflect.Value) *fault {
+		if f := r.take(block(whole.size)); f != nil {
+			return f
+		}
+		if f := r.value(whole, v); f != nil {
+			return f
+		}
+		return r.end()
+	}
+	if f := pass(reflect.Value{}); f != nil {
+		return nil, 0, f
+	}
+	cost = r.cost
+	r.rewind()
+	m = new(fact.Measurement)
+	if f := pass(reflect.ValueOf(m).Elem()); f != nil {
+		return nil, cost, f
+	}
+	return m, cost, nil
+}
+
+// streamOf is the text that Encode compresses.
+func streamOf(t testing.TB, m *fact.Measurement) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	lines := newLines(&out)
+	if err := records(m, func(_ section, r record) error { return lines.write(r) }); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// readStream is what Decode does with a stream.
+func readStream(text []byte, limit int) (m *fact.Measurement, cost int, err error) {
 	r, f := scan(text, limit)
 	if f != nil {
 		return nil, 0, f
@@ -249,6 +287,10 @@ func TestReadCountsWhatIsAllocated(t *testing.T) {
 		if !reflect.DeepEqual(want, got) {
 			t.Fatalf("seed %d: measurement (-encoding/json +read):\n%s", seed, cmp.Diff(want, got, masks))
 		}
+		again, _, err := readStream(streamOf(t, m), MaxMemory)
+		if err != nil || !reflect.DeepEqual(want, again) {
+			t.Fatalf("seed %d: measurement of records, %v (-want +got):\n%s", seed, err, cmp.Diff(want, again, masks))
+		}
 		real, used := size(got), allocated(counted+overhead, func() { _, _, _ = read(text, MaxMemory) })
 		switch {
 		case real > counted:
@@ -414,47 +456,67 @@ func bombs() map[string]bomb {
 		}
 		return out.String() + end
 	}
+	const begin = `{"host":{}}` + "\n"
+	// record is a stream whose second record has a list with n times item.
+	record := func(open, item string, n int, end string) string {
+		return begin + list(open, item, n, end) + "\n"
+	}
+	// many is a stream of n records, and an end that says so.
+	many := func(item string, n int, end string) string {
+		return begin + strings.Repeat(item+"\n", n) + `{"end":{` + end + "}}\n"
+	}
 	// As many containers as fit, less what the measurement itself takes.
 	most := (MaxMemory - 16<<10) / int(reflect.TypeFor[fact.MeasuredContainer]().Size())
 	const (
 		tooMuch = "expected a measurement that takes at most 33554432 bytes in memory, found more at byte "
 		unknown = "expected a known field at byte "
-		whole   = "expected a whole number (int) at byte 17, found another"
+		other   = "expected a known record at byte 1, found another: use a probe of this plugin's version"
+		tooLong = "expected at most 2097152 bytes, found more"
+		whole   = "expected a whole number (int) at byte 25, found another"
+		full    = 349_000 // of 6 bytes, in a record
 	)
 	return map[string]bomb{
-		"processes that are null":             {list(`{"containers":[{"processes":[`, "null", 2_000_001, "]}]}"), "containers[0].processes[0]: ", "expected an object at byte 29, found null"},
-		"processes that are empty":            {list(`{"containers":[{"processes":[`, "{}", 2_000_001, "]}]}"), "containers[0].processes[", tooMuch},
-		"containers that are empty":           {list(`{"containers":[`, "{}", 4_000_000, "]}"), "containers[", tooMuch},
-		"as many containers as there may be":  {list(`{"containers":[`, "{}", most, "]}"), "", ""},
-		"as many again under the same name":   {list(`{"containers":[`, "{}", most, "],") + list(`"containers":[`, "{}", most, "]}"), "containers: ", "expected it once, found it again at byte "},
-		"as many again under a similar name":  {list(`{"containers":[`, "{}", most, "],") + list(`"Containers":[`, "{}", most, "]}"), "", unknown},
-		"as many again in what they hold":     {list(`{"containers":[`, `{"root":{}}`, most, "]}"), "containers[", tooMuch},
-		"lists in lists":                      {list(`{"containers":[{"processes":[`, `{"scripts":[{},{},{},{}]}`, 500_000, "]}]}"), "containers[0].processes[", tooMuch},
-		"lists that are empty":                {list(`{"containers":[`, `{"processes":[],"mounts":[],"devices":[]}`, 300_000, "]}"), "containers[", tooMuch},
-		"strings that are empty":              {list(`{"read":[`, `""`, 5_000_000, "]}"), "read[", tooMuch},
-		"strings of one byte":                 {list(`{"read":[`, `"a","b"`, 2_000_000, "]}"), "read[", tooMuch},
-		"one string again and again":          {list(`{"read":[`, `"etcd"`, 2_000_000, "]}"), "", ""},
-		"a map of many":                       {numbered(`{"apiServers":[{"flags":{`, `"%d":""`, 350_000, "}}]}"), "apiServers[0].flags[", tooMuch},
-		"many maps":                           {list(`{"apiServers":[`, `{"flags":{}}`, 1_000_000, "]}"), "apiServers[", tooMuch},
-		"a map with one key again and again":  {list(`{"apiServers":[{"flags":{`, `"a":""`, 200_000, "}}]}"), "apiServers[0].flags[1]: ", "expected each key once, found one again before byte "},
-		"a long string":                       {`{"host":{"hostname":"` + strings.Repeat("x", MaxJSON-100) + `"}}`, "", ""},
-		"a long string of escapes":            {`{"host":{"hostname":"` + strings.Repeat(`\u0041`, 2_500_000) + `"}}`, "", ""},
-		"a long string of wide escapes":       {`{"host":{"hostname":"` + strings.Repeat(`\ud83d\udd12`, 1_200_000) + `"}}`, "", ""},
-		"a string without an end":             {`{"host":{"hostname":"` + strings.Repeat("x", 15<<20), "host.hostname: ", "expected the end of the string that begins at byte 20, found the end of the text"},
-		"lists nested deeply":                 {strings.Repeat("[", 16<<20), "", "expected an object at byte 0, found a list"},
-		"lists nested deeply where one is":    {`{"containers":` + strings.Repeat("[", 15<<20), "containers[0]: ", "expected an object at byte 15, found a list"},
-		"objects nested deeply":               {strings.Repeat(`{"host":`, 2<<20), "host: ", unknown},
-		"an unknown field with much in it":    {list(`{"hunter2":[`, "{}", 4_000_000, "]}"), "", unknown},
-		"a number of many digits":             {`{"hostProcesses":` + strings.Repeat("7", 1_000_000) + "}", "hostProcesses: ", whole},
-		"a number of many zeros":              {`{"hostProcesses":0.` + strings.Repeat("0", 1_000_000) + "1}", "hostProcesses: ", whole},
-		"an exponent":                         {`{"hostProcesses":1e999999999}`, "hostProcesses: ", whole},
-		"a mask of many digits":               {`{"hostCapBnd":"` + strings.Repeat("0", 1_000_000) + `"}`, "hostCapBnd: ", "expected up to 16 hex digits at byte 14, found another string"},
-		"a time with a zone":                  {`{"at":"2026-01-01T00:00:00+05:01"}`, "at: ", "expected a time in UTC as in RFC 3339 at byte 6, found another string"},
-		"white space":                         {"{" + strings.Repeat(" \n", 8<<20-10) + "}", "", ""},
-		"nothing but a bracket":               {"{", "", "expected a field's name at byte 1, found the end"},
-		"more than one measurement":           {"{}" + strings.Repeat("{}", 1_000_000), "", "expected the end at byte 2, found an object"},
-		"nulls where lists may be":            {list(`{"containers":[`, `{"processes":null,"root":null}`, 400_000, "]}"), "containers[", tooMuch},
-		"numbers where an array may have few": {list(`{"containers":[{"processes":[{"uid":[`, "0", 2_000_000, "]}]}]}"), "containers[0].processes[0].uid: ", "expected the list's end at byte "},
+		"processes that are null":            {record(`{"container":{"processes":[`, "null", full, "]}}"), "record 2: container.processes[0]: ", "expected an object at byte 27, found null"},
+		"processes that are empty":           {record(`{"container":{"processes":[`, "{}", full, "]}}"), "record 2: container.processes[", tooMuch},
+		"records that are empty":             {many(`{"container":{}}`, 900_000, `"containers":900000`), "record ", tooMuch},
+		"as many containers as there may be": {many(`{"container":{}}`, most, fmt.Sprintf(`"containers":%d`, most)), "", ""},
+		"as many again in what they hold":    {many(`{"container":{"root":{}}}`, most, fmt.Sprintf(`"containers":%d`, most)), "record ", tooMuch},
+		"lists in lists":                     {record(`{"container":{"processes":[`, `{"scripts":[{},{},{},{}]}`, 80_000, "]}}"), "record 2: container.processes[", tooMuch},
+		"lists that are empty":               {many(`{"container":{"processes":[],"mounts":[],"devices":[]}}`, 250_000, `"containers":250000`), "record ", tooMuch},
+		"Secrets in pages":                   {begin + `{"etcd":{}}` + "\n" + strings.Repeat(list(`{"secrets":[`, "{}", MaxPage, "]}")+"\n", 10_000), "record ", tooMuch},
+		"databases that are empty":           {many(`{"etcd":{}}`, 1_200_000, `"etcd":1200000`), "record ", tooMuch},
+		"gaps that are empty":                {many(`{"gap":{}}`, 1_300_000, `"gaps":1300000`), "record ", tooMuch},
+		"API servers that are empty":         {many(`{"apiServer":{}}`, 900_000, `"apiServers":900000`), "record ", tooMuch},
+		"strings that are empty":             {list(`{"host":{"read":[`, `""`, full*2, "]}}") + "\n" + `{"end":{}}` + "\n", "", ""},
+		"strings of one byte":                {list(`{"host":{"read":[`, `"a","b"`, full/2, "]}}") + "\n" + `{"end":{}}` + "\n", "", ""},
+		"one string again and again":         {list(`{"host":{"read":[`, `"etcd"`, full*5/6, "]}}") + "\n" + `{"end":{}}` + "\n", "", ""},
+		"a map of many":                      {begin + numbered(`{"apiServer":{"flags":{`, `"%d":""`, 180_000, "}}}") + "\n" + `{"end":{"apiServers":1}}` + "\n", "", ""},
+		"maps of many":                       {begin + strings.Repeat(numbered(`{"apiServer":{"flags":{`, `"%d":""`, 180_000, "}}}")+"\n", 2), "record 3: apiServer.flags[", tooMuch},
+		"many maps":                          {many(`{"apiServer":{"flags":{}}}`, 500_000, `"apiServers":500000`), "record ", tooMuch},
+		"a map with one key again and again": {record(`{"apiServer":{"flags":{`, `"a":""`, 200_000, "}}}") + `{"end":{"apiServers":1}}` + "\n", "record 2: apiServer.flags[1]: ", "expected each key once, found one again before byte "},
+		"a long string":                      {`{"host":{"host":{"hostname":"` + strings.Repeat("x", MaxRecord-100) + "\"}}}\n" + `{"end":{}}` + "\n", "", ""},
+		"a long string of escapes":           {`{"host":{"host":{"hostname":"` + strings.Repeat(`\u0041`, full) + "\"}}}\n" + `{"end":{}}` + "\n", "", ""},
+		"a long string of wide escapes":      {`{"host":{"host":{"hostname":"` + strings.Repeat(`\ud83d\udd12`, full/2) + "\"}}}\n" + `{"end":{}}` + "\n", "", ""},
+		"a string without an end":            {`{"host":{"host":{"hostname":"` + strings.Repeat("x", 2_000_000) + "\n", "record 1: host.host.hostname: ", "expected the end of the string that begins at byte 28, found the end of the text"},
+		"a record without an end":            {`{"host":{"host":{"hostname":"` + strings.Repeat("x", 15<<20), "record 1: ", tooLong},
+		"a record that is too long":          {`{"host":{"host":{"hostname":"` + strings.Repeat("x", MaxRecord) + "\"}}}\n", "record 1: ", tooLong},
+		"lists nested deeply":                {begin + strings.Repeat("[", 2_000_000) + "\n", "record 2: ", "expected an object at byte 0, found a list"},
+		"lists nested deeply where one is":   {begin + `{"container":{"mounts":` + strings.Repeat("[", 2_000_000) + "\n", "record 2: container.mounts[0]: ", "expected an object at byte 24, found a list"},
+		"objects nested deeply":              {strings.Repeat(`{"host":`, 200_000) + "\n", "record 1: host.host: ", unknown},
+		"an unknown record with much in it":  {record(`{"hunter2":[`, "{}", full, "]}"), "record 2: ", other},
+		"an unknown field with much in it":   {list(`{"host":{"hunter2":[`, "{}", full, "]}}") + "\n", "record 1: host: ", unknown},
+		"a number of many digits":            {`{"host":{"hostProcesses":` + strings.Repeat("7", 1_000_000) + "}}\n", "record 1: host.hostProcesses: ", whole},
+		"a number of many zeros":             {`{"host":{"hostProcesses":0.` + strings.Repeat("0", 1_000_000) + "1}}\n", "record 1: host.hostProcesses: ", whole},
+		"an exponent":                        {`{"host":{"hostProcesses":1e999999999}}` + "\n", "record 1: host.hostProcesses: ", whole},
+		"a mask of many digits":              {`{"host":{"hostCapBnd":"` + strings.Repeat("0", 1_000_000) + "\"}}\n", "record 1: host.hostCapBnd: ", "expected up to 16 hex digits at byte 22, found another string"},
+		"a time with a zone":                 {`{"host":{"at":"2026-01-01T00:00:00+05:01"}}` + "\n", "record 1: host.at: ", "expected a time in UTC as in RFC 3339 at byte 14, found another string"},
+		"white space":                        {"{" + strings.Repeat(" \t", MaxRecord/2-20) + `"host":{}}` + "\n" + `{"end":{}}` + "\n", "", ""},
+		"nothing but a bracket":              {"{\n", "record 1: ", "expected a record's name at byte 1, found the end"},
+		"lines that are empty":               {strings.Repeat("\n", MaxJSON), "record 1: ", "expected an object at byte 0, found the end"},
+		"more than one measurement":          {begin + `{"end":{}}` + "\n" + strings.Repeat(begin, 1_000_000), "record 2: ", "expected nothing after the end, found 12000000 bytes"},
+		"more than one host":                 {strings.Repeat(begin, 1_000_000), "record 2: host: ", "expected one such record, found a second"},
+		"nulls where lists may be":           {many(`{"container":{"processes":null,"root":null}}`, 350_000, `"containers":350000`), "record ", tooMuch},
+		"numbers where an array has few":     {record(`{"container":{"processes":[{"uid":[`, "0", 1_000_000, "]}]}}"), "record 2: container.processes[0].uid: ", "expected the list's end at byte "},
 	}
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -50,12 +51,62 @@ type field struct {
 	shape *shape
 }
 
-// measurement is the shape of fact.Measurement, and strings the number of
-// strings' shapes in it.
-var measurement = sync.OnceValues(func() (root *shape, strings int) {
+// streamForm says what records there are in a stream, by name.
+type streamForm struct {
+	// whole is a measurement as one value, and container one of its own, for
+	// their cost.
+	whole, container *shape
+	kinds            []recordKind
+	named            map[string]int // index in kinds
+	// strings is the number of strings' shapes.
+	strings int
+}
+
+// recordKind is a kind of record.
+type recordKind struct {
+	name    string
+	section section
+	shape   *shape // of the value, or of a page's elements
+	page    bool
+}
+
+// layout is the form of the stream, made once from the types.
+var layout = sync.OnceValue(func() *streamForm {
 	b := shapes{structs: make(map[reflect.Type]*shape)}
-	return b.of(reflect.TypeFor[fact.Measurement]()), b.strings
+	whole := b.of(reflect.TypeFor[fact.Measurement]())
+	s := &streamForm{whole: whole, named: make(map[string]int)}
+	for _, kind := range []recordKind{
+		{"host", hostSection, whole.without("apiServers", "etcd", "containers", "gaps"), false},
+		{"apiServer", serverSection, b.of(reflect.TypeFor[fact.APIServer]()), false},
+		{"etcd", etcdSection, b.of(reflect.TypeFor[fact.EtcdDB]()).without("secrets"), false},
+		{"secrets", etcdSection, b.of(reflect.TypeFor[fact.StoredSecret]()), true},
+		{"container", containerSection, b.of(reflect.TypeFor[fact.MeasuredContainer]()), false},
+		{"gap", gapSection, b.of(reflect.TypeFor[fact.NodeGap]()), false},
+		{"end", endSection, b.of(reflect.TypeFor[ending]()), false},
+	} {
+		s.named[kind.name] = len(s.kinds)
+		s.kinds = append(s.kinds, kind)
+	}
+	s.container, s.strings = b.of(reflect.TypeFor[fact.MeasuredContainer]()), b.strings
+	return s
 })
+
+// without is the shape of a struct whose fields of these names come elsewhere. It
+// panics where there is no such field: that place would stay empty.
+func (s *shape) without(names ...string) *shape {
+	less := *s
+	less.fields, less.named = nil, make(map[string]int)
+	for _, f := range s.fields {
+		if !slices.Contains(names, f.name) {
+			less.named[f.name] = len(less.fields)
+			less.fields = append(less.fields, f)
+		}
+	}
+	if len(less.fields)+len(names) != len(s.fields) {
+		panic(fmt.Sprintf("%s: expected all of %q among its fields", s.typ, names))
+	}
+	return &less
+}
 
 // shapes makes them.
 type shapes struct {
@@ -229,6 +280,6 @@ func stringCost(s string) int {
 
 // cost is what a measurement takes at most in the plugin once it is decoded.
 func cost(m *fact.Measurement) int {
-	root, _ := measurement()
-	return block(root.size) + root.cost(reflect.ValueOf(m).Elem())
+	whole := layout().whole
+	return block(whole.size) + whole.cost(reflect.ValueOf(m).Elem())
 }

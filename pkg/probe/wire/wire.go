@@ -1,10 +1,29 @@
 // Package wire carries a measurement from a probe to the plugin over what a pod
 // has without a network: its log and its termination message.
 //
-// The measurement is JSON, compressed by gzip and cut into frames, one a line
-// of the log, sequence numbers from 1:
+// The measurement is a stream of records, each a line of JSON, an object with one
+// field:
 //
-//	CKL1 <seq>/<total> <crc32> <base64>
+//	{"host":{...}}             once: what there is once on a node
+//	{"apiServer":{...}}
+//	{"etcd":{...}}             a database, followed by
+//	{"secrets":[{...},...]}    its Secrets in pages of at most MaxPage
+//	{"container":{...}}
+//	{"gap":{...}}
+//	{"end":{...}}              once: how many of each there were
+//
+// They come in this order. The probe writes them one by one into a single gzip
+// stream, so that it never holds the text. Each section of the stream (host, API
+// servers, etcd, containers, gaps) has a reserved share of an answer, and what it
+// does not need is there for the others: many containers cannot push out etcd.
+// Where a section needs more than there is, and where a record is too large, lists
+// lose elements: Secrets in plaintext and executables that are not the image's
+// stay longest. What was left out is counted in a gap.
+//
+// The compressed stream is cut into frames, one a line of the log, with sequence
+// numbers from 1:
+//
+//	CKL2 <seq>/<total> <crc32> <base64>
 //
 // The checksum is IEEE's CRC-32 of the piece in 8 hex digits. A line has at most
 // MaxLine bytes, its newline counted (containerd cuts lines at 16 KiB), a node at
@@ -13,10 +32,15 @@
 // pod's status) is the Trailer, one line of JSON: what the frames must add up to,
 // the probe's error, and small results whole, so that no log has to be read.
 //
+// An answer is whole or refused. The first part of a log is no partial answer: a
+// kubelet that lost the rest, a node that left it out and a line that was changed
+// look the same, the digest cannot be compared, and the gaps, which come last,
+// are what is missing. A probe that runs out of time says so itself, in a stream
+// that is whole: with the records of what it has read, and a gap for the rest.
+//
 // The sender is a pod on a node that may be hostile. What it says of itself, its
 // digest too, guards against accidents only. Against intent there are limits on
-// whatever is allocated, counted before it is (see reader and Budget), and the
-// rule that a result is complete or an error.
+// whatever is allocated, counted before it is (see reader and Budget).
 package wire
 
 import (
@@ -34,7 +58,9 @@ const (
 	MaxLine    = 8 << 10  // bytes of a log line, with its newline
 	MaxLog     = 1 << 20  // bytes of all frames of a node
 	MaxTrailer = 4096     // bytes of a termination message, kubelet's limit
-	MaxJSON    = 16 << 20 // bytes of a measurement before compression
+	MaxJSON    = 16 << 20 // bytes of all records before compression
+	MaxRecord  = 2 << 20  // bytes of a record, without its newline
+	MaxPage    = 500      // Secrets in a record
 	MaxMemory  = 32 << 20 // bytes of a measurement once it is decoded
 
 	// maxError bounds the error text in a trailer.
@@ -44,7 +70,7 @@ const (
 	// maxFrames is MaxLog in the smallest frames that Encode makes.
 	maxFrames = MaxLog/pieceSize + 1
 	// magic opens a frame and names the format's version.
-	magic = "CKL1"
+	magic = "CKL2"
 )
 
 // Exit statuses of the probe. Whatever else a container ends with (137 for an
@@ -60,14 +86,14 @@ const (
 
 // Trailer is the termination message.
 type Trailer struct {
-	// Format is "CKL1"; Version the probe's.
+	// Format is "CKL2"; Version the probe's.
 	Format  string `json:"format"`
 	Version string `json:"version"`
 	// SHA256 is the digest of the compressed payload in hex, "" without one.
 	SHA256 string `json:"sha256,omitempty"`
 	// Frames counts the frames in the log: 0 where Payload holds it all, or
 	// where there is nothing. LogSize is the bytes of all their lines, Size
-	// those of the compressed payload, JSONSize those of the JSON in it.
+	// those of the compressed payload, JSONSize those of the records in it.
 	Frames   int `json:"frames"`
 	LogSize  int `json:"logSize"`
 	Size     int `json:"size"`

@@ -27,7 +27,7 @@ import (
 var masks = cmp.AllowUnexported(fact.CapMask{})
 
 // fill sets every field that reflection reaches to something that is not zero,
-// so that a field which writeJSON forgets shows as a difference.
+// so that a field which gets lost on the way shows as a difference.
 func fill(v reflect.Value, depth int) {
 	switch v.Interface().(type) {
 	case fact.Time:
@@ -81,41 +81,91 @@ func filled() *fact.Measurement {
 	return m
 }
 
-// The streaming writer says what json.Marshal says: the same measurement comes
+// joined reads a stream as encoding/json does, and joins the records.
+func joined(t *testing.T, text []byte) *fact.Measurement {
+	t.Helper()
+	strict := json.NewDecoder(bytes.NewReader(text))
+	strict.DisallowUnknownFields()
+	m := new(fact.Measurement)
+	var end *ending
+	for {
+		var r record
+		if err := strict.Decode(&r); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case end != nil:
+			t.Fatal("a record after the end")
+		case r.Host != nil:
+			m = r.Host
+		case r.APIServer != nil:
+			m.APIServers = append(m.APIServers, *r.APIServer)
+		case r.Etcd != nil:
+			m.Etcd = append(m.Etcd, *r.Etcd)
+		case r.Secrets != nil:
+			db := &m.Etcd[len(m.Etcd)-1]
+			if db.Secrets = append(db.Secrets, r.Secrets...); len(r.Secrets) > MaxPage {
+				t.Fatalf("expected at most %d Secrets in a page, found %d", MaxPage, len(r.Secrets))
+			}
+		case r.Container != nil:
+			m.Containers = append(m.Containers, *r.Container)
+		case r.Gap != nil:
+			m.Gaps = append(m.Gaps, *r.Gap)
+		default:
+			end = r.End
+		}
+	}
+	secrets := 0
+	for _, db := range m.Etcd {
+		secrets += len(db.Secrets)
+	}
+	want := ending{len(m.APIServers), len(m.Etcd), secrets, len(m.Containers), len(m.Gaps)}
+	if end == nil || *end != want {
+		t.Fatalf("end: expected %s, found %v", want, end)
+	}
+	return m
+}
+
+// The records say what json.Marshal says of the whole: the same measurement comes
 // out, and no field that the type does not know.
-func TestWriteJSONAgreesWithMarshal(t *testing.T) {
+func TestRecordsAgreeWithMarshal(t *testing.T) {
 	tests := map[string]*fact.Measurement{
 		"every field set": filled(),
 		"empty":           {},
 		"an empty container and an empty database": {
 			Containers: []fact.MeasuredContainer{{}}, Etcd: []fact.EtcdDB{{}},
 		},
+		"a page, and one more":   {Etcd: []fact.EtcdDB{{Secrets: make([]fact.StoredSecret, MaxPage)}, {}, {Secrets: make([]fact.StoredSecret, MaxPage+1)}}},
+		"pages and much besides": large(2100, 3, 3),
+	}
+	for seed := range uint64(50) {
+		m := new(fact.Measurement)
+		r := rand.New(rand.NewPCG(seed, 4))
+		random(r, reflect.ValueOf(m).Elem(), 1+r.IntN(9))
+		tests[fmt.Sprintf("seed %d", seed)] = m
 	}
 	for name, m := range tests {
 		t.Run(name, func(t *testing.T) {
-			var streamed bytes.Buffer
-			if err := writeJSON(&streamed, m); err != nil {
-				t.Fatal(err)
-			}
-			marshalled, err := json.Marshal(m)
+			text, err := json.Marshal(m)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var want, got any
-			if err := errors.Join(json.Unmarshal(marshalled, &want), json.Unmarshal(streamed.Bytes(), &got)); err != nil {
+			want, err := reference(text)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("as generic JSON (-json.Marshal +writeJSON):\n%s", diff)
+			records := streamOf(t, m)
+			if diff := cmp.Diff(want, joined(t, records), masks); diff != "" {
+				t.Errorf("by encoding/json (-whole +records):\n%s", diff)
 			}
-			strict := json.NewDecoder(&streamed)
-			strict.DisallowUnknownFields()
-			back := new(fact.Measurement)
-			if err := strict.Decode(back); err != nil {
+			got, _, err := readStream(records, MaxMemory)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(m, back, masks); diff != "" {
-				t.Errorf("back as a measurement (-want +got):\n%s", diff)
+			if !reflect.DeepEqual(want, got) {
+				t.Errorf("by the reader (-whole +records):\n%s", cmp.Diff(want, got, masks))
 			}
 		})
 	}
@@ -226,7 +276,7 @@ func TestEncodeCutsToTheLimit(t *testing.T) {
 		"many Secrets":                 {large(4000, 2, 2), 64 << 10, []fact.Kind{fact.Etcd}},
 		"many processes":               {large(10, 10, 300), 64 << 10, []fact.Kind{fact.Processes, fact.Executables}},
 		"many of both":                 {large(2000, 20, 100), 64 << 10, []fact.Kind{fact.Processes, fact.Executables, fact.Etcd}},
-		"hardly anything fits":         {large(50, 50, 5), 4 << 10, []fact.Kind{fact.Processes, fact.Executables, fact.Etcd, fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices}},
+		"hardly anything fits":         {large(50, 50, 5), 4 << 10, []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices, fact.Etcd}},
 		"nothing to cut at the limits": {large(10, 1, 2), 64 << 10, nil},
 	}
 	for name, tt := range tests {
@@ -255,11 +305,15 @@ func TestEncodeCutsToTheLimit(t *testing.T) {
 			}
 			var kinds []fact.Kind
 			for _, gap := range got.Gaps {
-				kinds = append(kinds, gap.What)
+				if !slices.Contains(kinds, gap.What) {
+					kinds = append(kinds, gap.What)
+				}
 				if gap.Reason != fact.Truncated || gap.Detail == "" {
-					t.Errorf("gap: expected Truncated with detail and hint, found %+v", gap)
+					t.Errorf("gap: expected Truncated with detail, found %+v", gap)
 				}
 			}
+			order := fact.Kinds()
+			slices.SortFunc(kinds, func(a, b fact.Kind) int { return slices.Index(order, a) - slices.Index(order, b) })
 			if diff := cmp.Diff(tt.wantGaps, kinds); diff != "" {
 				t.Errorf("kinds with a gap (-want +got):\n%s", diff)
 			}
@@ -369,8 +423,8 @@ func TestDecodeErrors(t *testing.T) {
 		"a frame is missing":        {change(func(f [][]byte) [][]byte { return slices.Delete(f, 1, 2) }), fmt.Sprintf("log line 2: expected frame 2/%d, found 3/%d: 1 missing", n, n)},
 		"a frame twice":             {change(func(f [][]byte) [][]byte { return slices.Insert(f, 2, f[1]) }), fmt.Sprintf("log line 3: expected frame 3/%d, found 2/%d: a duplicate", n, n)},
 		"frames swapped":            {change(func(f [][]byte) [][]byte { f[0], f[1] = f[1], f[0]; return f }), fmt.Sprintf("log line 1: expected frame 1/%d, found 2/%d: 1 missing", n, n)},
-		"a foreign line":            {change(func(f [][]byte) [][]byte { return slices.Insert(f, 1, []byte("panic: hunter2\n")) }), fmt.Sprintf("log line 2: expected frame 2/%d (CKL1 ...), found 14 bytes of something else", n)},
-		"an empty line":             {change(func(f [][]byte) [][]byte { return slices.Insert(f, 1, []byte("\n")) }), fmt.Sprintf("log line 2: expected frame 2/%d (CKL1 ...), found 0 bytes of something else", n)},
+		"a foreign line":            {change(func(f [][]byte) [][]byte { return slices.Insert(f, 1, []byte("panic: hunter2\n")) }), fmt.Sprintf("log line 2: expected frame 2/%d (CKL2 ...), found 14 bytes of something else", n)},
+		"an empty line":             {change(func(f [][]byte) [][]byte { return slices.Insert(f, 1, []byte("\n")) }), fmt.Sprintf("log line 2: expected frame 2/%d (CKL2 ...), found 0 bytes of something else", n)},
 		"a line after the end":      {join(msg.Frames...) + "x\n", fmt.Sprintf("log line %d: expected the end after %d frames, found 2 bytes more", n+1, n)},
 		"a line that is too long":   {strings.Repeat("x", MaxLine+1), "log line 1: expected at most 8192 bytes, found more"},
 		"a flipped bit":             {change(func(f [][]byte) [][]byte { f[2] = flip; return f }), fmt.Sprintf("log line 3: frame 3/%d: expected checksum ", n)},
@@ -378,7 +432,7 @@ func TestDecodeErrors(t *testing.T) {
 		"another total":             {strings.Replace(join(msg.Frames...), fmt.Sprintf("1/%d", n), "1/99", 1), fmt.Sprintf("log line 1: expected frame 1/%d, found 1/99", n)},
 		"a position with zeros":     {strings.Replace(join(msg.Frames...), "1/", "01/", 1), fmt.Sprintf("log line 1: expected frame 1/%d, found a position of another form", n)},
 		"a short checksum":          {strings.Replace(join(msg.Frames...), " ", "", 2), "log line 1: expected frame"},
-		"base64 with a newline":     {strings.Replace(join(msg.Frames...), "CKL1", "CKL1\n", 1), "log line 1: expected frame"},
+		"base64 with a newline":     {strings.Replace(join(msg.Frames...), "CKL2", "CKL2\n", 1), "log line 1: expected frame"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -441,9 +495,9 @@ func TestDecodePayloadErrors(t *testing.T) {
 		"less than announced":         {sealed(zipped([]byte("{}")), 3), "payload: expected 3 bytes decompressed, found 2"},
 		"bytes after the stream":      {sealed(append(zipped([]byte("{}")), 'x'), 2), "payload: expected its end after the gzip stream, found 1 bytes more"},
 		"a second stream":             {sealed(append(zipped([]byte("{}")), zipped(nil)...), 2), "payload: expected its end after the gzip stream, found 23 bytes more"},
-		"not JSON":                    {sealed(zipped([]byte("[")), 1), "payload: expected an object at byte 0, found a list"},
-		"another type":                {sealed(zipped([]byte(`{"containers":"hunter2"}`)), 24), "payload: containers: expected a list at byte 14, found a string"},
-		"a mask that is none":         {sealed(zipped([]byte(`{"hostCapBnd":"hunter2"}`)), 24), "payload: hostCapBnd: expected up to 16 hex digits at byte 14, found another string"},
+		"not JSON":                    {sealed(zipped([]byte("[\n")), 2), "payload: record 1: expected an object at byte 0, found a list"},
+		"another type":                {sealed(zipped([]byte("{\"host\":\"hunter2\"}\n")), 19), "payload: record 1: host: expected an object at byte 8, found a string"},
+		"a mask that is none":         {sealed(zipped([]byte("{\"host\":{\"hostCapBnd\":\"hunter2\"}}\n")), 34), "payload: record 1: host.hostCapBnd: expected up to 16 hex digits at byte 22, found another string"},
 		"another digest":              {Trailer{SHA256: "00", Size: 2, Payload: []byte("{}")}, "payload: expected sha256 00, found 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
 		"another size":                {Trailer{Size: 3, Payload: []byte("{}")}, "payload: expected 3 bytes, found 2"},
 		"only an error":               {Trailer{Error: "the lock did not hold"}, "the probe sent no measurement: the lock did not hold"},
@@ -493,26 +547,26 @@ func TestParseTrailer(t *testing.T) {
 		wantErr string
 	}{
 		"frames": {
-			`{"format":"CKL1","version":"v1","sha256":"` + digest + `","frames":2,"logSize":9000,"size":7000,"jsonSize":90000}`,
-			Trailer{Format: "CKL1", Version: "v1", SHA256: digest, Frames: 2, LogSize: 9000, Size: 7000, JSONSize: 90000},
+			`{"format":"CKL2","version":"v1","sha256":"` + digest + `","frames":2,"logSize":9000,"size":7000,"jsonSize":90000}`,
+			Trailer{Format: "CKL2", Version: "v1", SHA256: digest, Frames: 2, LogSize: 9000, Size: 7000, JSONSize: 90000},
 			"",
 		},
-		"an error alone":                {`{"format":"CKL1","version":"v1","error":"no\u001b[31m lock\n"}`, Trailer{Format: "CKL1", Version: "v1", Error: "no [31m lock"}, ""},
-		"a field of a later version":    {`{"format":"CKL1","error":"x","later":1}`, Trailer{Format: "CKL1", Error: "x"}, ""},
+		"an error alone":                {`{"format":"CKL2","version":"v1","error":"no\u001b[31m lock\n"}`, Trailer{Format: "CKL2", Version: "v1", Error: "no [31m lock"}, ""},
+		"a field of a later version":    {`{"format":"CKL2","error":"x","later":1}`, Trailer{Format: "CKL2", Error: "x"}, ""},
 		"empty":                         {" \n", Trailer{}, "termination message: expected a line of JSON, found nothing"},
-		"text of a crash":               {"OOMKilled", Trailer{}, `termination message: expected one line of JSON with format "CKL1", found a syntax error at byte 1`},
-		"cut short":                     {`{"format":"CKL1","ver`, Trailer{}, `termination message: expected one line of JSON with format "CKL1", found a syntax error at byte 21`},
-		"another format":                {`{"format":"CKL2"}`, Trailer{}, `termination message: expected format "CKL1", found another: the probe and this plugin are of different versions`},
-		"another type":                  {`{"format":"CKL1","version":{"hunter2":1}}`, Trailer{}, `termination message: expected one line of JSON with format "CKL1", found a value of another type in field version at byte 28`},
-		"a number that is none":         {`{"format":"CKL1","frames":1e400}`, Trailer{}, `termination message: expected one line of JSON with format "CKL1", found a value of another type in field frames at byte 31`},
-		"a payload that is not base64":  {`{"format":"CKL1","payload":"hunter2"}`, Trailer{}, `termination message: expected one line of JSON with format "CKL1", found a value of another form`},
-		"neither measurement nor error": {`{"format":"CKL1"}`, Trailer{}, "termination message: expected a measurement or an error, found neither"},
-		"too many frames":               {`{"format":"CKL1","frames":1000000}`, Trailer{}, "termination message: frames: expected 0 to 175, found 1000000"},
-		"a negative size":               {`{"format":"CKL1","size":-1}`, Trailer{}, "termination message: size: expected 0 to 1048576, found -1"},
-		"a digest that is none":         {`{"format":"CKL1","size":10,"frames":1,"sha256":"xyz"}`, Trailer{}, `termination message: sha256: expected 64 hex digits, found 3 bytes of something else`},
-		"neither frames nor payload":    {`{"format":"CKL1","size":10,"sha256":"` + digest + `"}`, Trailer{}, "termination message: expected either frames or a payload, found 0 frames and 0 bytes"},
-		"frames of nothing":             {`{"format":"CKL1","frames":3,"error":"x"}`, Trailer{}, "termination message: expected no frames, payload or digest where size is 0"},
-		"a payload of another size":     {`{"format":"CKL1","size":10,"sha256":"` + digest + `","payload":"AAAA"}`, Trailer{}, "termination message: payload: expected 10 bytes, found 3"},
+		"text of a crash":               {"OOMKilled", Trailer{}, `termination message: expected one line of JSON with format "CKL2", found a syntax error at byte 1`},
+		"cut short":                     {`{"format":"CKL2","ver`, Trailer{}, `termination message: expected one line of JSON with format "CKL2", found a syntax error at byte 21`},
+		"the format of an older probe":  {`{"format":"CKL1","size":10}`, Trailer{}, `termination message: expected format "CKL2", found another: the probe and this plugin are of different versions`},
+		"another type":                  {`{"format":"CKL2","version":{"hunter2":1}}`, Trailer{}, `termination message: expected one line of JSON with format "CKL2", found a value of another type in field version at byte 28`},
+		"a number that is none":         {`{"format":"CKL2","frames":1e400}`, Trailer{}, `termination message: expected one line of JSON with format "CKL2", found a value of another type in field frames at byte 31`},
+		"a payload that is not base64":  {`{"format":"CKL2","payload":"hunter2"}`, Trailer{}, `termination message: expected one line of JSON with format "CKL2", found a value of another form`},
+		"neither measurement nor error": {`{"format":"CKL2"}`, Trailer{}, "termination message: expected a measurement or an error, found neither"},
+		"too many frames":               {`{"format":"CKL2","frames":1000000}`, Trailer{}, "termination message: frames: expected 0 to 175, found 1000000"},
+		"a negative size":               {`{"format":"CKL2","size":-1}`, Trailer{}, "termination message: size: expected 0 to 1048576, found -1"},
+		"a digest that is none":         {`{"format":"CKL2","size":10,"frames":1,"sha256":"xyz"}`, Trailer{}, `termination message: sha256: expected 64 hex digits, found 3 bytes of something else`},
+		"neither frames nor payload":    {`{"format":"CKL2","size":10,"sha256":"` + digest + `"}`, Trailer{}, "termination message: expected either frames or a payload, found 0 frames and 0 bytes"},
+		"frames of nothing":             {`{"format":"CKL2","frames":3,"error":"x"}`, Trailer{}, "termination message: expected no frames, payload or digest where size is 0"},
+		"a payload of another size":     {`{"format":"CKL2","size":10,"sha256":"` + digest + `","payload":"AAAA"}`, Trailer{}, "termination message: payload: expected 10 bytes, found 3"},
 		"too long":                      {strings.Repeat(" ", 5000), Trailer{}, "termination message: expected at most 4096 bytes, found 5000"},
 	}
 	for name, tt := range tests {
@@ -569,7 +623,7 @@ func FuzzParseTrailer(f *testing.F) {
 	}
 	f.Add(msg.Trailer)
 	f.Add(FailureTrailer("v1", "x"))
-	f.Add([]byte(`{"format":"CKL1","frames":3}`))
+	f.Add([]byte(`{"format":"CKL2","frames":3}`))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		trailer, err := ParseTrailer(message)
 		if err != nil {
@@ -600,8 +654,8 @@ func FuzzDecode(f *testing.F) {
 	sent := bytes.Join(msg.Frames, nil)
 	f.Add(sent)
 	f.Add(sent[:len(sent)/2])
-	f.Add([]byte("CKL1 1/1 00000000 \n"))
-	f.Add([]byte("CKL1 1/2 00000000 AAAA\nCKL1 2/2 00000000 AAAA\n"))
+	f.Add([]byte("CKL2 1/1 00000000 \n"))
+	f.Add([]byte("CKL2 1/2 00000000 AAAA\nCKL2 2/2 00000000 AAAA\n"))
 	f.Fuzz(func(t *testing.T, log []byte) {
 		got, err := Decode(bytes.NewReader(log), trailer)
 		if (got == nil) == (err == nil) {
@@ -624,7 +678,7 @@ func FuzzPayload(f *testing.F) {
 		}
 		payload := zipped(text)
 		digest := sha256.Sum256(payload)
-		frame := fmt.Sprintf("CKL1 1/1 %08x %s\n", crc32.ChecksumIEEE(payload), base64.StdEncoding.EncodeToString(payload))
+		frame := fmt.Sprintf("CKL2 1/1 %08x %s\n", crc32.ChecksumIEEE(payload), base64.StdEncoding.EncodeToString(payload))
 		trailer := Trailer{Format: magic, SHA256: hex.EncodeToString(digest[:]), Frames: 1, Size: len(payload), JSONSize: len(text)}
 		got, err := Decode(strings.NewReader(frame), trailer)
 		if len(frame) > MaxLine {

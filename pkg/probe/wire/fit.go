@@ -1,0 +1,655 @@
+package wire
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"slices"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// shares are the sections' reserved parts of an answer, in sixteenths. What a
+// section leaves over is shared out among those that need more: see allot.
+var shares = [sections]int{
+	hostSection:      1,
+	serverSection:    1,
+	etcdSection:      6,
+	containerSection: 6,
+	gapSection:       2,
+}
+
+// The resources that an answer has a limit of.
+const (
+	inZip    = iota // bytes of the stream, compressed
+	inText          // bytes of the stream
+	inMemory        // bytes in the receiver
+	resources
+)
+
+// weights are what each section takes of each resource.
+type weights [resources][sections]int
+
+// fit compresses the stream of a measurement into at most limit bytes. Where it
+// is too large, its records lose elements of their lists, in sections that need
+// more than their share. errTooLarge is for one that is too large without any.
+func fit(m *fact.Measurement, limit int) (payload []byte, size int, err error) {
+	c := newCutter()
+	whole := m
+	if c.oversized(m) { // not even once in memory
+		whole = c.shorten(m, unlimited)
+	}
+	payload, size, err = c.compress(whole, limit)
+	if !errors.Is(err, errTooLarge) {
+		return payload, size, err
+	}
+	whole = c.shorten(m, unlimited)
+	w, err := c.weigh(whole)
+	if err != nil {
+		return nil, 0, err
+	}
+	limits := [resources]int{inZip: limit, inText: MaxJSON, inMemory: MaxMemory}
+	// Fewer elements compress a little worse, and gaps are added: 95 of 100 leave
+	// room for that, most often.
+	for _, percent := range []int{95, 85, 70, 50, 35, 20, 10, 5, 2, 0} {
+		var part [resources]int
+		for r := range resources {
+			part[r] = limits[r] / 100 * percent
+		}
+		payload, size, err = c.compress(c.shorten(m, w.totals(part)), limit)
+		if !errors.Is(err, errTooLarge) {
+			return payload, size, err
+		}
+	}
+	return nil, 0, errTooLarge
+}
+
+// totals are the bytes of text that the records of each section may have
+// together, where all sections may take limits.
+func (w *weights) totals(limits [resources]int) [sections]int {
+	var out [sections]int
+	var parts [resources][sections]int
+	for r := range resources {
+		parts[r] = allot(limits[r], w[r])
+	}
+	for s := range sections {
+		fraction := 1.0
+		for r := range resources {
+			if need := w[r][s]; need > parts[r][s] {
+				fraction = min(fraction, float64(parts[r][s])/float64(need))
+			}
+		}
+		out[s] = unlimited[s]
+		if fraction < 1 {
+			out[s] = int(float64(w[inText][s]) * fraction)
+		}
+	}
+	return out
+}
+
+// allot gives each section what it needs, or at least its share; together at most
+// total, where that is what the shares make.
+func allot(total int, need [sections]int) (part [sections]int) {
+	satisfied := [sections]bool{}
+	for {
+		rest, sum := total, 0
+		for s := range sections {
+			if satisfied[s] {
+				rest -= need[s]
+			} else {
+				sum += shares[s]
+			}
+		}
+		again := false
+		for s := range sections {
+			part[s] = need[s]
+			if satisfied[s] {
+				continue
+			}
+			if share := rest / max(sum, 1) * shares[s]; need[s] > share {
+				part[s] = share
+			} else {
+				satisfied[s], again = true, true
+			}
+		}
+		if !again {
+			return part
+		}
+	}
+}
+
+// cutter compresses measurements and shortens them. It holds what both need
+// again and again.
+type cutter struct {
+	zip   *gzip.Writer
+	meter meter
+
+	added []fact.NodeGap // for what was cut
+}
+
+func newCutter() *cutter {
+	c := &cutter{zip: gzip.NewWriter(io.Discard)}
+	c.meter.reset()
+	return c
+}
+
+// meter counts the bytes of a value as text.
+type meter struct {
+	text *json.Encoder
+	n    int
+}
+
+func (m *meter) reset() {
+	m.text = json.NewEncoder(m)
+	m.text.SetEscapeHTML(false)
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	m.n += len(p)
+	return len(p), nil
+}
+
+// of counts a value with its newline or comma. What cannot be written has no
+// length: the attempt to write it reports the error.
+func (m *meter) of(v any) int {
+	m.n = 0
+	_ = m.text.Encode(v)
+	return m.n
+}
+
+// errTooLarge says that a measurement exceeds a limit, and has to be cut.
+var errTooLarge = errors.New("too large")
+
+// compress gives the gzip stream of the measurement's records; errTooLarge beyond
+// limit bytes, MaxJSON or MaxRecord, or MaxMemory once it is decoded.
+func (c *cutter) compress(m *fact.Measurement, limit int) (payload []byte, size int, err error) {
+	if cost(m) > MaxMemory {
+		return nil, 0, errTooLarge
+	}
+	out := bounded{limit: limit}
+	c.zip.Reset(&out)
+	lines := newLines(c.zip)
+	if err := records(m, func(_ section, r record) error { return lines.write(r) }); err != nil {
+		return nil, 0, err
+	}
+	if err := c.zip.Close(); err != nil {
+		return nil, 0, err
+	}
+	return out.data, lines.n, nil
+}
+
+// lines writes records, one at a time: the text as a whole is never in memory.
+type lines struct {
+	w    io.Writer
+	text *json.Encoder
+	n    int
+}
+
+func newLines(w io.Writer) *lines {
+	l := &lines{w: w}
+	l.text = json.NewEncoder(l)
+	l.text.SetEscapeHTML(false)
+	return l
+}
+
+func (l *lines) write(r record) error {
+	before := l.n
+	if err := l.text.Encode(r); err != nil {
+		return err
+	}
+	if l.n-before > MaxRecord {
+		return errTooLarge
+	}
+	return nil
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	if l.n += len(p); l.n > MaxJSON {
+		return 0, errTooLarge
+	}
+	return l.w.Write(p)
+}
+
+// bounded keeps what is written up to its limit.
+type bounded struct {
+	data  []byte
+	limit int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if len(b.data)+len(p) > b.limit {
+		return 0, errTooLarge
+	}
+	b.data = append(b.data, p...)
+	return len(p), nil
+}
+
+// weigh measures each section by itself.
+func (c *cutter) weigh(m *fact.Measurement) (*weights, error) {
+	w := new(weights)
+	var out meter
+	c.zip.Reset(&out)
+	current := hostSection
+	finish := func() {
+		_ = c.zip.Close() // nothing fails: it is only counted
+		w[inZip][current] = out.n
+		out.n = 0
+		c.zip.Reset(&out)
+	}
+	all := &weighing{zip: c.zip, n: &w[inText]}
+	encoder := json.NewEncoder(all)
+	encoder.SetEscapeHTML(false)
+	err := records(m, func(s section, r record) error {
+		if s != current {
+			finish()
+			current = s
+		}
+		if s == endSection {
+			return nil
+		}
+		all.section = s
+		return encoder.Encode(r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	w[inMemory][hostSection] = layout().whole.size
+	for _, f := range layout().whole.fields {
+		w[inMemory][sectionOf(f.name)] += f.shape.cost(reflect.ValueOf(m).Elem().Field(f.index))
+	}
+	return w, nil
+}
+
+// sectionOf is that of a measurement's field.
+func sectionOf(field string) section {
+	switch field {
+	case "apiServers":
+		return serverSection
+	case "etcd":
+		return etcdSection
+	case "containers":
+		return containerSection
+	case "gaps":
+		return gapSection
+	}
+	return hostSection
+}
+
+// weighing counts the text of each section and compresses it.
+type weighing struct {
+	zip     *gzip.Writer
+	n       *[sections]int
+	section section
+}
+
+func (w *weighing) Write(p []byte) (int, error) {
+	w.n[w.section] += len(p)
+	return w.zip.Write(p)
+}
+
+// unlimited leaves only the limit of each record.
+var unlimited = [sections]int{math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4}
+
+// oversized reports whether a container's record may not even be made, for it
+// would take too much memory here. Other records are found too large once made.
+func (c *cutter) oversized(m *fact.Measurement) bool {
+	s := layout().container
+	for i := range m.Containers {
+		if s.cost(reflect.ValueOf(&m.Containers[i]).Elem()) > MaxRecord/4 && c.containerParts(&m.Containers[i]).size() > MaxRecord {
+			return true
+		}
+	}
+	return false
+}
+
+// shorten returns a copy of m whose records have at most MaxRecord bytes each,
+// and those of each section at most totals together, with a gap for what that
+// cost. Elements are shared with m.
+func (c *cutter) shorten(m *fact.Measurement, totals [sections]int) *fact.Measurement {
+	short := *m
+	c.added = nil
+	c.host(&short, totals[hostSection])
+	c.servers(&short, totals[serverSection])
+	c.etcd(&short, totals[etcdSection])
+	c.containers(&short, totals[containerSection])
+	c.gaps(&short, totals[gapSection])
+	if len(c.added) > 0 {
+		short.Gaps = slices.Concat(short.Gaps, c.added)
+	}
+	return &short
+}
+
+// lost adds gaps for elements that were cut, of the node or of a container.
+func (c *cutter) lost(kinds []fact.Kind, container string, kept, of int, name string) {
+	if kept == of {
+		return
+	}
+	for _, kind := range kinds {
+		c.added = append(c.added, fact.NodeGap{
+			What: kind, Container: container, Reason: fact.Truncated,
+			Detail: fmt.Sprintf("%d of %d %s sent: there was no room for more in the node's answer", kept, of, name),
+		})
+	}
+}
+
+func (c *cutter) host(m *fact.Measurement, total int) {
+	bare := *m
+	bare.APIServers, bare.Etcd, bare.Containers, bare.Gaps = nil, nil, nil, nil
+	bare.Host.Installed = nil
+	var pending []fact.PendingUpdate
+	if m.Host.Packages != nil {
+		packages := *m.Host.Packages
+		pending, packages.Pending = packages.Pending, nil
+		bare.Host.Packages = &packages
+	}
+	keep := choose(min(total, MaxRecord)-c.meter.of(record{Host: &bare})-64, // and names of the lists
+		listOf(c, pending, func(u *fact.PendingUpdate) bool { return u.Security != "" }, MaxRecord),
+		listOf(c, m.Host.Installed, nil, MaxRecord))
+	updates, kernels := picked(pending, keep[0]), picked(m.Host.Installed, keep[1])
+	c.lost([]fact.Kind{fact.Packages}, "", len(updates), len(pending), "pending updates")
+	c.lost([]fact.Kind{fact.Kernel}, "", len(kernels), len(m.Host.Installed), "installed kernels")
+	if len(updates) < len(pending) {
+		bare.Host.Packages.Pending = updates
+		m.Host.Packages = bare.Host.Packages
+	}
+	m.Host.Installed = kernels
+}
+
+func (c *cutter) servers(m *fact.Measurement, total int) {
+	keep := choose(total, listOf(c, m.APIServers, nil, MaxRecord-wrapping))
+	kept := picked(m.APIServers, keep[0])
+	c.lost([]fact.Kind{fact.EncryptionConfig}, "", len(kept), len(m.APIServers), "API servers")
+	m.APIServers = kept
+}
+
+// wrapping is what a record has besides its value, at most.
+const wrapping = len(`{"container":}`)
+
+func (c *cutter) etcd(m *fact.Measurement, total int) {
+	kinds := []fact.Kind{fact.Etcd}
+	bare := make([]fact.EtcdDB, len(m.Etcd))
+	for i := range m.Etcd {
+		bare[i] = m.Etcd[i]
+		bare[i].Secrets = nil
+	}
+	heads := listOf(c, bare, nil, MaxRecord-wrapping)
+	chosen := choose(total, heads)[0]
+	kept := picked(m.Etcd, chosen)
+	c.lost(kinds, "", len(kept), len(m.Etcd), "etcd databases")
+	total -= heads.sum(chosen)
+	lists := make([]list, len(kept))
+	for i := range kept {
+		// A page of any such Secrets is no record that is too large.
+		lists[i] = listOf(c, kept[i].Secrets, func(s *fact.StoredSecret) bool { return s.Class.Plaintext() }, MaxRecord/MaxPage-1)
+	}
+	m.Etcd = slices.Clone(kept)
+	before, after := 0, 0
+	for i, keep := range choose(total, lists...) {
+		db := &m.Etcd[i]
+		secrets := picked(db.Secrets, keep)
+		before, after = before+len(db.Secrets), after+len(secrets)
+		if len(secrets) < len(db.Secrets) {
+			db.Total, db.Complete = max(db.Total, len(db.Secrets)), false
+		}
+		db.Secrets = secrets
+	}
+	c.lost(kinds, "", after, before, "Secrets in etcd")
+}
+
+// The lists of a container.
+const (
+	upperFiles = iota
+	processList
+	mountList
+	deviceList
+	containerLists
+)
+
+// containerList names a list of containers, and the kinds that it is of.
+var containerList = [containerLists]struct {
+	name  string
+	kinds []fact.Kind
+}{
+	upperFiles:  {"executables in writable layers", []fact.Kind{fact.Upperdir}},
+	processList: {"processes", []fact.Kind{fact.Processes, fact.Executables}},
+	mountList:   {"mounts", []fact.Kind{fact.Mounts}},
+	deviceList:  {"devices", []fact.Kind{fact.Devices}},
+}
+
+// parts are the sizes of a container's record: without its lists, and of these.
+type parts struct {
+	bare  int
+	lists [containerLists]list
+}
+
+func (p *parts) size() int {
+	n := p.bare
+	for i := range p.lists {
+		n += p.lists[i].sum(nil)
+	}
+	return n
+}
+
+// drifted reports whether an executable is not the image's.
+func drifted(o fact.Origin) bool {
+	switch o {
+	case fact.OriginImage, fact.OriginMetadata, fact.OriginDeletedImage, fact.OriginReadOnly:
+		return false
+	}
+	return true
+}
+
+func (c *cutter) containerParts(ct *fact.MeasuredContainer) *parts {
+	p := new(parts)
+	bare := *ct
+	bare.Processes, bare.Mounts, bare.Devices = nil, nil, nil
+	var found []fact.UpperFile
+	if ct.Upper != nil {
+		upper := *ct.Upper
+		found, upper.Files = upper.Files, nil
+		bare.Upper = &upper
+	}
+	p.bare = c.meter.of(record{Container: &bare}) + 64 // and the names of the lists
+	p.lists[upperFiles] = listOf(c, found, func(f *fact.UpperFile) bool { return drifted(f.Origin) }, MaxRecord)
+	p.lists[processList] = listOf(c, ct.Processes, func(p *fact.Process) bool {
+		return p.Exe != nil && drifted(p.Exe.Origin) || len(p.Scripts) > 0
+	}, MaxRecord)
+	p.lists[mountList] = listOf(c, ct.Mounts, func(m *fact.Mount) bool { return !m.ReadOnly && !m.NoExec }, MaxRecord)
+	p.lists[deviceList] = listOf(c, ct.Devices, nil, MaxRecord)
+	return p
+}
+
+// maxContainerGaps is how many containers have gaps of their own for what was
+// cut. Beyond, the node has one.
+const maxContainerGaps = 32
+
+func (c *cutter) containers(m *fact.Measurement, total int) {
+	all := make([]*parts, len(m.Containers))
+	bare := list{most: MaxRecord, sizes: make([]int, len(all)), wanted: make([]bool, len(all))}
+	for i := range m.Containers {
+		all[i] = c.containerParts(&m.Containers[i])
+		bare.sizes[i] = all[i].bare
+		bare.wanted[i] = slices.Contains(all[i].lists[upperFiles].wanted, true) || slices.Contains(all[i].lists[processList].wanted, true)
+	}
+	chosen := choose(total, bare)[0]
+	total -= bare.sum(chosen)
+	var lists []int // what the lists of those take that stay
+	for i, keep := range chosen {
+		if keep {
+			lists = append(lists, all[i].size()-all[i].bare)
+		}
+	}
+	level := levelOf(lists, total)
+
+	type loss struct {
+		container  string
+		kept, from int
+	}
+	var losses [containerLists][]loss
+	var kept []fact.MeasuredContainer
+	for i := range m.Containers {
+		if !chosen[i] {
+			continue
+		}
+		ct, p := m.Containers[i], all[i]
+		keep := choose(min(level, MaxRecord-p.bare), p.lists[:]...)
+		for j := range keep {
+			if n := count(keep[j]); n < len(keep[j]) {
+				losses[j] = append(losses[j], loss{ct.ID, n, len(keep[j])})
+			}
+		}
+		if count(keep[upperFiles]) < len(keep[upperFiles]) {
+			upper := *ct.Upper
+			upper.Total = max(upper.Total, len(upper.Files))
+			upper.Files = picked(upper.Files, keep[upperFiles])
+			ct.Upper = &upper
+		}
+		ct.Processes = picked(ct.Processes, keep[processList])
+		ct.Mounts = picked(ct.Mounts, keep[mountList])
+		ct.Devices = picked(ct.Devices, keep[deviceList])
+		kept = append(kept, ct)
+	}
+	c.lost(fact.KindsOf(fact.OfContainer), "", len(kept), len(m.Containers), "containers")
+	m.Containers = kept
+	for j, l := range containerList {
+		if len(losses[j]) <= maxContainerGaps {
+			for _, one := range losses[j] {
+				c.lost(l.kinds, one.container, one.kept, one.from, l.name)
+			}
+			continue
+		}
+		n, of := 0, 0
+		for _, one := range losses[j] {
+			n, of = n+one.kept, of+one.from
+		}
+		c.lost(l.kinds, "", n, of, fmt.Sprintf("%s of %d containers", l.name, len(losses[j])))
+	}
+}
+
+// gaps leaves out gaps only where another one says so, for the kind.
+func (c *cutter) gaps(m *fact.Measurement, total int) {
+	keep := choose(total, listOf(c, m.Gaps, func(g *fact.NodeGap) bool { return g.Container == "" }, MaxRecord-wrapping))[0]
+	var kinds []fact.Kind
+	for i, gap := range m.Gaps {
+		if !keep[i] && !slices.Contains(kinds, gap.What) {
+			kinds = append(kinds, gap.What)
+		}
+	}
+	for _, kind := range kinds {
+		of, n := 0, 0
+		for i, gap := range m.Gaps {
+			if gap.What != kind {
+				continue
+			}
+			of++
+			if keep[i] {
+				n++
+			}
+		}
+		c.lost([]fact.Kind{kind}, "", n, of, "gaps")
+	}
+	m.Gaps = picked(m.Gaps, keep)
+}
+
+// list is what is known of a list whose elements may be left out: their sizes as
+// text, and which are wanted more than others. None beyond most bytes is kept.
+type list struct {
+	sizes  []int
+	wanted []bool
+	most   int
+}
+
+func listOf[T any](c *cutter, items []T, wanted func(*T) bool, most int) list {
+	l := list{sizes: make([]int, len(items)), wanted: make([]bool, len(items)), most: most}
+	for i := range items {
+		l.sizes[i] = c.meter.of(&items[i])
+		l.wanted[i] = wanted != nil && wanted(&items[i])
+	}
+	return l
+}
+
+// sum is the size of the elements that are kept, or of all.
+func (l *list) sum(keep []bool) int {
+	n := 0
+	for i, size := range l.sizes {
+		if keep == nil || keep[i] {
+			n += size
+		}
+	}
+	return n
+}
+
+// choose says of lists that share total bytes which of their elements are kept,
+// in their order: first those that are wanted, then the others. Each list has an
+// equal part, and more where others leave some over.
+func choose(total int, lists ...list) [][]bool {
+	keep := make([][]bool, len(lists))
+	for i := range lists {
+		keep[i] = make([]bool, len(lists[i].sizes))
+	}
+	for _, wanted := range []bool{true, false} {
+		needs := make([]int, len(lists))
+		for i, l := range lists {
+			for j, n := range l.sizes {
+				if l.wanted[j] == wanted && n <= l.most {
+					needs[i] += n
+				}
+			}
+		}
+		level := levelOf(needs, total)
+		for i, l := range lists {
+			left := min(needs[i], level)
+			for j, n := range l.sizes {
+				if l.wanted[j] == wanted && n <= min(left, l.most) {
+					keep[i][j] = true
+					left -= n
+					total -= n
+				}
+			}
+		}
+	}
+	return keep
+}
+
+// levelOf gives the most that each may take where all share total, and nobody
+// takes more than it needs.
+func levelOf(needs []int, total int) int {
+	sorted := slices.Sorted(slices.Values(needs))
+	for i, need := range sorted {
+		left := len(sorted) - i
+		if need > total/left {
+			return max(total, 0) / left
+		}
+		total -= need
+	}
+	return math.MaxInt
+}
+
+func count(keep []bool) int {
+	n := 0
+	for _, k := range keep {
+		if k {
+			n++
+		}
+	}
+	return n
+}
+
+// picked are the elements that are kept: the same list where all are.
+func picked[T any](items []T, keep []bool) []T {
+	n := count(keep)
+	if n == len(items) {
+		return items
+	}
+	out := make([]T, 0, n)
+	for i := range items {
+		if keep[i] {
+			out = append(out, items[i])
+		}
+	}
+	return out
+}

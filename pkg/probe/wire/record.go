@@ -1,0 +1,120 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// record is one line of the stream: exactly one of its fields is set. They come
+// in the order of the fields, with the pages of a database behind it.
+type record struct {
+	// Host is the measurement without the lists that have records of their own.
+	Host      *fact.Measurement `json:"host,omitempty"`
+	APIServer *fact.APIServer   `json:"apiServer,omitempty"`
+	// Etcd is a database without its Secrets; Secrets is a page of them, of the
+	// database before it: 1 to MaxPage.
+	Etcd      *fact.EtcdDB            `json:"etcd,omitempty"`
+	Secrets   []fact.StoredSecret     `json:"secrets,omitempty"`
+	Container *fact.MeasuredContainer `json:"container,omitempty"`
+	Gap       *fact.NodeGap           `json:"gap,omitempty"`
+	// End is the last.
+	End *ending `json:"end,omitempty"`
+}
+
+// ending counts what came before it, Secrets and not their pages.
+type ending struct {
+	APIServers int `json:"apiServers"`
+	Etcd       int `json:"etcd"`
+	Secrets    int `json:"secrets"`
+	Containers int `json:"containers"`
+	Gaps       int `json:"gaps"`
+}
+
+// String is for errors.
+func (e ending) String() string {
+	return fmt.Sprintf("%d API servers, %d databases, %d Secrets, %d containers and %d gaps", e.APIServers, e.Etcd, e.Secrets, e.Containers, e.Gaps)
+}
+
+// section is a group of records that shares the answer with the others: each has
+// a reserved part of it.
+type section int
+
+// The sections, in the order of the stream.
+const (
+	hostSection section = iota
+	serverSection
+	etcdSection
+	containerSection
+	gapSection
+	endSection
+	sections = int(endSection) // those that can be cut
+)
+
+// records gives every record of a measurement in the order of the stream, each
+// with its section. It stops at the first error.
+func records(m *fact.Measurement, write func(section, record) error) error {
+	head := *m
+	head.APIServers, head.Etcd, head.Containers, head.Gaps = nil, nil, nil, nil
+	if err := write(hostSection, record{Host: &head}); err != nil {
+		return err
+	}
+	end := ending{APIServers: len(m.APIServers), Etcd: len(m.Etcd), Containers: len(m.Containers), Gaps: len(m.Gaps)}
+	for i := range m.APIServers {
+		if err := write(serverSection, record{APIServer: &m.APIServers[i]}); err != nil {
+			return err
+		}
+	}
+	for i := range m.Etcd {
+		db := m.Etcd[i]
+		secrets := db.Secrets
+		db.Secrets = nil
+		if err := write(etcdSection, record{Etcd: &db}); err != nil {
+			return err
+		}
+		end.Secrets += len(secrets)
+		for len(secrets) > 0 {
+			page := secrets[:min(MaxPage, len(secrets))]
+			secrets = secrets[len(page):]
+			if err := write(etcdSection, record{Secrets: page}); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range m.Containers {
+		if err := write(containerSection, record{Container: &m.Containers[i]}); err != nil {
+			return err
+		}
+	}
+	for i := range m.Gaps {
+		if err := write(gapSection, record{Gap: &m.Gaps[i]}); err != nil {
+			return err
+		}
+	}
+	return write(endSection, record{End: &end})
+}
+
+// fault says what is wrong with a text, where, and what was expected there. It
+// quotes nothing of the text: its fields are named by the types.
+type fault struct {
+	record     int // from 1; 0 where it is the stream itself
+	path, text string
+}
+
+func (f *fault) Error() string {
+	text := f.text
+	if f.path != "" {
+		text = strings.TrimPrefix(f.path, ".") + ": " + text
+	}
+	if f.record > 0 {
+		text = fmt.Sprintf("record %d: %s", f.record, text)
+	}
+	return text
+}
+
+// in adds where the value lies in which the fault is.
+func (f *fault) in(path string) *fault {
+	f.path = path + f.path
+	return f
+}
