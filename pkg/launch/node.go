@@ -351,6 +351,12 @@ func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) out
 		}}
 	}
 	trailer, err := wire.ParseTrailer([]byte(terminated.Message))
+	if errors.Is(err, wire.ErrVersion) {
+		return outcome{failure: &Failure{
+			Reason: fact.ProbeFailed, Detail: oneLine(err.Error()),
+			Hint: "--probe-image with the probe of this plugin's version, or --probe-image embedded",
+		}}
+	}
 	if err != nil {
 		f, again, memory := s.exitFailure(pod, terminated)
 		return outcome{failure: f, again: again, memory: memory, label: terminated.Reason == "StartError" && refusesLabel(terminated.Message)}

@@ -216,6 +216,13 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			}, pods: 1,
 			want: gapsOf("b", fact.ProbeFailed, "the probe ended with status 5: seccomp is not available", ""),
 		},
+		"a probe of an older version": {
+			kubelet: func(s *apiServer, pod *corev1.Pod) {
+				s.succeed(pod.Name, strings.Replace(string(message.Trailer), "CKL2", "CKL1", 1))
+			}, pods: 1,
+			want: gapsOf("b", fact.ProbeFailed, `termination message: expected format "CKL2", found another: the probe and this plugin are of different versions`,
+				"--probe-image with the probe of this plugin's version, or --probe-image embedded"),
+		},
 		"a probe without an answer": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, "") }, pods: 1,
 			want: gapsOf("b", fact.ProbeFailed, "the probe ended without an answer; is the image a checklist probe?", ""),

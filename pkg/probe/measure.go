@@ -80,22 +80,48 @@ func snapshot(c collector) (m *fact.Measurement, text string) {
 func describe(v any) string { return "the probe panicked: " + crash.Describe(v) }
 
 // watch ends the process when the time is over, whatever its threads are doing.
-// The timer is started before the lock: it makes the runtime open what the lock
-// has to allow.
-func watch(out *output, timeout time.Duration) (stop func() bool) {
-	timer := time.AfterFunc(timeout, func() {
-		written := make(chan struct{})
+// Where no answer is on its way yet, it answers itself: that nothing was handed
+// over is a gap of each kind. The timer is started before the lock: it makes the
+// runtime open what the lock has to allow.
+func watch(out *output, c config) (stop func() bool) {
+	timer := time.AfterFunc(c.timeout, func() {
+		status := make(chan int, 1)
 		go func() {
-			text := fmt.Sprintf("nothing could be written within %s: a file system or the log does not answer", timeout)
-			if out.fail(wire.ExitFailed, text) == wire.ExitFailed {
-				close(written)
-			} // else the trailer is on its way: leave it the grace
+			if out.writing.Load() {
+				text := fmt.Sprintf("nothing could be written within %s: a file system or the log does not answer", c.timeout)
+				status <- out.fail(wire.ExitFailed, text)
+			} else {
+				status <- out.send(nothing(c), wire.ExitPartial, "")
+			}
 		}()
+		exit := wire.ExitFailed
 		select {
-		case <-written:
+		case exit = <-status:
+			if exit != wire.ExitOutput {
+				unix.Exit(exit)
+			} // else the trailer is on its way: leave it the grace
+			time.Sleep(grace)
+			exit = wire.ExitFailed
 		case <-time.After(grace):
 		}
-		unix.Exit(wire.ExitFailed)
+		unix.Exit(exit)
 	})
 	return timer.Stop
+}
+
+// nothing is the measurement of a collector that does not even hand over what it
+// has: it hangs where it should not.
+func nothing(c config) *fact.Measurement {
+	kinds := fact.KindsAt(c.level)
+	if c.kinds != nil {
+		kinds = fact.Intersect(kinds, c.kinds)
+	}
+	m := &fact.Measurement{Level: c.level}
+	for _, kind := range kinds {
+		m.Gaps = append(m.Gaps, fact.NodeGap{
+			What: kind, Reason: fact.Timeout,
+			Detail: fmt.Sprintf("nothing was handed over within %s: a file system does not answer", c.timeout),
+		})
+	}
+	return m
 }

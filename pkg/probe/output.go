@@ -17,7 +17,8 @@ import (
 // for the lock leaves no more.
 type output struct {
 	log, trailer int
-	claimed      atomic.Bool
+	// writing says that an answer is on its way, claimed that its trailer is.
+	writing, claimed atomic.Bool
 }
 
 // openOutput opens the file for the termination message, which the kubelet has
@@ -52,6 +53,7 @@ func (o *output) send(m *fact.Measurement, status int, text string) int {
 	if err != nil {
 		return o.fail(wire.ExitFailed, err.Error())
 	}
+	o.writing.Store(true)
 	for _, frame := range message.Frames {
 		if err := write(o.log, frame); err != nil {
 			return o.fail(wire.ExitOutput, fmt.Sprintf("writing the log: %v", err))

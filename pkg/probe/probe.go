@@ -72,7 +72,7 @@ func run(args []string, prepare func() error, open func(config) (collector, erro
 	if usageErr != nil {
 		return out.fail(wire.ExitUsage, usageErr.Error())
 	}
-	stop := watch(out, c.timeout)
+	stop := watch(out, c)
 	defer stop()
 	if err := install(out.log, out.trailer); err != nil {
 		return out.fail(wire.ExitUnlocked, err.Error())

@@ -45,6 +45,8 @@ func TestMain(m *testing.M) {
 	switch name {
 	case "real":
 		open = newCollector
+	case "hangs-when-opened":
+		open = func(c config) (collector, error) { _, err := unix.Open(c.node, unix.O_RDONLY, 0); return nil, err }
 	case "open-fails", "lock-fails", "confine-fails":
 		open = func(config) (collector, error) { return nil, errors.New("opening the node's /proc: no such directory") }
 	}
@@ -162,6 +164,15 @@ var fakes = map[string]func(c config) collector{
 	},
 }
 
+// handedOver is the answer of a watchdog after 3 s.
+func handedOver(level fact.Level, kinds ...fact.Kind) *fact.Measurement {
+	m := &fact.Measurement{Level: level}
+	for _, kind := range kinds {
+		m.Gaps = append(m.Gaps, fact.NodeGap{What: kind, Reason: fact.Timeout, Detail: "nothing was handed over within 3s: a file system does not answer"})
+	}
+	return m
+}
+
 func large() *fact.Measurement {
 	m := &fact.Measurement{}
 	for i := range 6000 {
@@ -250,7 +261,9 @@ func TestProbe(t *testing.T) {
 		{scenario: "heeds-its-context", rule: "at the deadline what there is is sent", status: wire.ExitPartial, want: full(timedOut), least: 2 * time.Second, most: 3 * time.Second},
 		{scenario: "hangs-in-the-kernel", rule: "a thread that hangs in the kernel does not stop it", status: wire.ExitPartial, want: full(timedOut), least: 2 * time.Second, most: 3 * time.Second},
 		{scenario: "spins", rule: "nor one that never yields", status: wire.ExitPartial, want: full(timedOut), most: 3 * time.Second},
-		{scenario: "hangs-in-snapshot", rule: "the watchdog needs nobody", status: wire.ExitFailed, wantError: "^nothing could be written within 3s: a file system or the log does not answer$", least: 2900 * time.Millisecond, most: 4 * time.Second},
+		{scenario: "hangs-in-snapshot", rule: "the watchdog needs nobody", status: wire.ExitPartial, want: handedOver(fact.LevelFull, fact.KindsAt(fact.LevelFull)...), least: 2900 * time.Millisecond, most: 4 * time.Second},
+		{scenario: "hangs-in-snapshot", rule: "it speaks of the kinds that were asked for", args: []string{"--kinds", "kernel,etcd,processes", "--level", "proc"}, status: wire.ExitPartial, want: handedOver(fact.LevelProc, fact.Processes), least: 2900 * time.Millisecond, most: 4 * time.Second},
+		{scenario: "hangs-when-opened", rule: "and looks after a collector that never begins", status: wire.ExitPartial, want: handedOver(fact.LevelFull, fact.KindsAt(fact.LevelFull)...), least: 2900 * time.Millisecond, most: 4 * time.Second},
 		{scenario: "panics", rule: "a panic's text stays inside", status: wire.ExitFailed, want: full(failed), wantError: `^the probe panicked: string in probe\.\S+ \(probe_test\.go:\d+\)$`},
 		{scenario: "panics-out-of-range", rule: "a runtime error is named without its numbers", status: wire.ExitFailed, want: full(failed), wantError: `^the probe panicked: index out of range in probe\.\S+ \(probe_test\.go:\d+\)$`},
 		{scenario: "panics-in-snapshot", rule: "even where nothing is left to send", status: wire.ExitFailed, wantError: `^the probe panicked: \*errors\.errorString in probe\.\S+ \(probe_test\.go:\d+\)$`},

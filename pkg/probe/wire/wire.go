@@ -140,6 +140,9 @@ func marshalTrailer(t Trailer) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// ErrVersion says that a probe answered in another format.
+var ErrVersion = errors.New("the probe and this plugin are of different versions")
+
 // ParseTrailer reads a termination message. Numbers beyond the format's limits
 // are errors: nothing that they announce would be read anyway.
 func ParseTrailer(message []byte) (Trailer, error) {
@@ -154,7 +157,7 @@ func ParseTrailer(message []byte) (Trailer, error) {
 		return Trailer{}, fmt.Errorf("termination message: expected one line of JSON with format %q, found %s", magic, jsonError(err))
 	}
 	if t.Format != magic {
-		return Trailer{}, fmt.Errorf("termination message: expected format %q, found another: the probe and this plugin are of different versions", magic)
+		return Trailer{}, fmt.Errorf("termination message: expected format %q, found another: %w", magic, ErrVersion)
 	}
 	t.Version, t.Error = sanitise(t.Version, 64), sanitise(t.Error, maxError)
 	for _, field := range []struct {
