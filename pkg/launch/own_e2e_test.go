@@ -25,6 +25,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -142,8 +143,8 @@ func foreignProgram(t *testing.T, files map[string]string) []byte {
 // its answer would count.
 func (r *real) foreignAnswer() []byte {
 	m, err := wire.Encode(&fact.Measurement{Level: fact.LevelFull, Host: fact.Host{Hostname: "foreign"}, Read: []fact.Kind{fact.Processes}}, wire.Options{Version: "foreign"})
-	if err != nil || len(m.Frames) > 0 {
-		r.Fatalf("%d frames, error %v", len(m.Frames), err)
+	if n := len(slices.Collect(m.Frames())); err != nil || n > 0 {
+		r.Fatalf("%d frames, error %v", n, err)
 	}
 	return foreignProgram(r.T, map[string]string{"/proc/1/root" + r.trace(): "ran\n", loader.TerminationLog: string(m.Trailer)})
 }

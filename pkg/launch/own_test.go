@@ -687,7 +687,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 					tc.log(s, pod)
 					s.mu.Lock()
 				}
-				return slices.Concat(long.Frames...)
+				return slices.Concat(slices.Collect(long.Frames())...)
 			}
 			measured := []string{"a"}
 			if tc.want != nil {

@@ -108,7 +108,7 @@ func TestRunsUseWhatGrantsGiveAndNoMore(t *testing.T) {
 		"a long run with a large answer": {prepare: func(s *apiServer, opts *Options) {
 			opts.MaxInFlight = 1 // longer than one node's time: the Job is to be renewed
 			s.kubelet = func(pod *corev1.Pod) { s.succeed(pod.Name, string(large.Trailer)) }
-			s.log = func(string) []byte { return slices.Concat(large.Frames...) }
+			s.log = func(string) []byte { return slices.Concat(slices.Collect(large.Frames())...) }
 		}},
 		"a pod that does not start": {gaps: 1, prepare: func(s *apiServer, opts *Options) {
 			opts.Timeout = 4 * time.Second // for node b, too

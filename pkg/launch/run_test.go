@@ -162,10 +162,11 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(message.Frames) < 2 {
-		t.Fatalf("%d frames, expected some", len(message.Frames))
+	frames := slices.Collect(message.Frames())
+	if len(frames) < 2 {
+		t.Fatalf("%d frames, expected some", len(frames))
 	}
-	whole := slices.Concat(message.Frames...)
+	whole := slices.Concat(frames...)
 	const embeddedHint = "--probe-image with an image that the node can pull"
 
 	for name, tc := range map[string]struct {
@@ -192,9 +193,9 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 		},
 		"a frame that stays broken is a gap": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) },
-			log:     func(int) []byte { return slices.Concat(message.Frames[1:]...) }, pods: 1,
+			log:     func(int) []byte { return slices.Concat(frames[1:]...) }, pods: 1,
 			want: gapsOf("b", fact.ProbeFailed, fmt.Sprintf("the probe's answer is broken: log line 1: expected frame 1/%d, found 2/%d: 1 missing",
-				len(message.Frames), len(message.Frames)), ""),
+				len(frames), len(frames)), ""),
 		},
 		"an answer that is more than the run can hold is a gap": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) },

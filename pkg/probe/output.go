@@ -54,7 +54,7 @@ func (o *output) send(m *fact.Measurement, status int, text string) int {
 		return o.fail(wire.ExitFailed, err.Error())
 	}
 	o.writing.Store(true)
-	for _, frame := range message.Frames {
+	for frame := range message.Frames() {
 		if err := write(o.log, frame); err != nil {
 			return o.fail(wire.ExitOutput, fmt.Sprintf("writing the log: %v", err))
 		}

@@ -179,7 +179,7 @@ func TestDecodeLeavesEndlessLogs(t *testing.T) {
 		"a line without an end":     {"", "x", "log line 1: expected at most 8192 bytes, found more", MaxLine},
 		"a frame without an end":    {"CKL2 1/4 00000000 ", "A", "log line 1: expected at most 8192 bytes, found more", MaxLine},
 		"lines that are empty":      {"", "\n", "log line 1: expected frame 1/", MaxLine},
-		"one frame again and again": {"", string(msg.Frames[0]), "log line 2: expected frame 2/", 2 * MaxLine},
+		"one frame again and again": {"", string(msg.frames()[0]), "log line 2: expected frame 2/", 2 * MaxLine},
 		"frames of nothing":         {"", fmt.Sprintf("CKL2 1/%d 00000000 \n", trailer.Frames), "log line 1: expected a piece of the payload, found none", MaxLine},
 		"text after all frames":     {string(msg.log()), "x", fmt.Sprintf("log line %d: expected at most 8192 bytes, found more", trailer.Frames+1), trailer.LogSize + 2*MaxLine},
 		"a line after all frames":   {string(msg.log()), "x\n", fmt.Sprintf("log line %d: expected the end after %d frames, found 2 bytes more", trailer.Frames+1, trailer.Frames), trailer.LogSize + 2*MaxLine},
@@ -219,11 +219,11 @@ func TestFramesHaveOneForm(t *testing.T) {
 	if trailer.Frames < 2 {
 		t.Fatalf("expected at least 2 frames, found %d", trailer.Frames)
 	}
-	fields := strings.Split(strings.TrimSuffix(string(msg.Frames[0]), "\n"), " ")
+	fields := strings.Split(strings.TrimSuffix(string(msg.frames()[0]), "\n"), " ")
 	frame := func(edit func(f []string)) string {
 		f := slices.Clone(fields)
 		edit(f)
-		return strings.Join(f, " ") + "\n" + string(bytes.Join(msg.Frames[1:], nil))
+		return strings.Join(f, " ") + "\n" + string(bytes.Join(msg.frames()[1:], nil))
 	}
 	// A checksum with a letter in it is needed for the case of capitals.
 	if strings.ToUpper(fields[2]) == fields[2] {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"iter"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
@@ -22,12 +23,33 @@ type Options struct {
 	Error   string
 }
 
-// Message is an encoded measurement: what goes to the log, each frame with its
-// newline, and what goes to the termination message.
+// Message is an encoded measurement: what goes to the log, and what goes to the
+// termination message.
 type Message struct {
-	Frames  [][]byte
 	Trailer []byte
+
+	payload []byte // nil where the trailer has it
 }
+
+// Frames gives what goes to the log, a line at a time, each with its newline.
+// Where the trailer holds everything, there is none.
+func (m Message) Frames() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		total := frames(len(m.payload))
+		for seq := 1; seq <= total; seq++ {
+			piece := m.payload[(seq-1)*pieceSize:]
+			piece = piece[:min(pieceSize, len(piece))]
+			frame := fmt.Appendf(make([]byte, 0, MaxLine), "%s %d/%d %08x ", magic, seq, total, crc32.ChecksumIEEE(piece))
+			frame = base64.StdEncoding.AppendEncode(frame, piece)
+			if !yield(append(frame, '\n')) {
+				return
+			}
+		}
+	}
+}
+
+// frames is how many carry so many bytes.
+func frames(size int) int { return (size + pieceSize - 1) / pieceSize }
 
 // Encode makes a message of a measurement, which it leaves as it is. Where the
 // measurement exceeds the limit, lists are cut, always in the same way, and each
@@ -59,30 +81,15 @@ func Encode(m *fact.Measurement, o Options) (Message, error) {
 	if trailer, err := marshalTrailer(inline); err == nil {
 		return Message{Trailer: trailer}, nil
 	}
-	frames := split(payload)
-	t.Frames = len(frames)
-	for _, frame := range frames {
+	message := Message{payload: payload}
+	t.Frames = frames(len(payload))
+	for frame := range message.Frames() {
 		t.LogSize += len(frame)
 	}
-	trailer, err := marshalTrailer(t)
-	if err != nil {
+	if message.Trailer, err = marshalTrailer(t); err != nil {
 		return Message{}, err
 	}
-	return Message{Frames: frames, Trailer: trailer}, nil
-}
-
-// split cuts a payload into frames.
-func split(payload []byte) [][]byte {
-	total := (len(payload) + pieceSize - 1) / pieceSize
-	frames := make([][]byte, 0, total)
-	for seq := 1; seq <= total; seq++ {
-		piece := payload[:min(pieceSize, len(payload))]
-		payload = payload[len(piece):]
-		frame := fmt.Appendf(make([]byte, 0, MaxLine), "%s %d/%d %08x ", magic, seq, total, crc32.ChecksumIEEE(piece))
-		frame = base64.StdEncoding.AppendEncode(frame, piece)
-		frames = append(frames, append(frame, '\n'))
-	}
-	return frames
+	return message, nil
 }
 
 // payloadLimit is the largest payload whose frames have at most limit bytes.

@@ -38,16 +38,16 @@ type weights [resources][sections]int
 // is too large, its records lose elements of their lists, in sections that need
 // more than their share. errTooLarge is for one that is too large without any.
 func fit(m *fact.Measurement, limit int) (payload []byte, size int, err error) {
-	c := newCutter()
+	c := newCutter(m)
 	whole := m
-	if c.oversized(m) { // not even once in memory
-		whole = c.shorten(m, unlimited)
+	if c.oversized() { // not even once in memory
+		whole = c.shorten(unlimited)
 	}
 	payload, size, err = c.compress(whole, limit)
 	if !errors.Is(err, errTooLarge) {
 		return payload, size, err
 	}
-	whole = c.shorten(m, unlimited)
+	whole = c.shorten(unlimited)
 	w, err := c.weigh(whole)
 	if err != nil {
 		return nil, 0, err
@@ -60,7 +60,7 @@ func fit(m *fact.Measurement, limit int) (payload []byte, size int, err error) {
 		for r := range resources {
 			part[r] = limits[r] / 100 * percent
 		}
-		payload, size, err = c.compress(c.shorten(m, w.totals(part)), limit)
+		payload, size, err = c.compress(c.shorten(w.totals(part)), limit)
 		if !errors.Is(err, errTooLarge) {
 			return payload, size, err
 		}
@@ -122,19 +122,76 @@ func allot(total int, need [sections]int) (part [sections]int) {
 	}
 }
 
-// cutter compresses measurements and shortens them. It holds what both need
-// again and again.
+// cutter compresses a measurement, and shortens it.
 type cutter struct {
+	m     *fact.Measurement
 	zip   *gzip.Writer
 	meter meter
 
+	sizes *sizes         // made once it is needed
 	added []fact.NodeGap // for what was cut
 }
 
-func newCutter() *cutter {
-	c := &cutter{zip: gzip.NewWriter(io.Discard)}
+func newCutter(m *fact.Measurement) *cutter {
+	c := &cutter{m: m, zip: gzip.NewWriter(io.Discard)}
 	c.meter.reset()
 	return c
+}
+
+// sizes are those of everything in a measurement that can be left out.
+type sizes struct {
+	host             int // without its lists
+	pending, kernels list
+	servers          list
+	heads            list   // databases without their Secrets
+	secrets          []list // of each database
+	containers       []*parts
+	bare             list // containers without their lists
+	gaps             list
+}
+
+// measure makes the sizes.
+func (c *cutter) measure() *sizes {
+	if c.sizes != nil {
+		return c.sizes
+	}
+	m, s := c.m, new(sizes)
+	c.sizes = s
+	bare := bareHost(m)
+	s.host = c.meter.of(record{Host: &bare}) + 64 // and the names of the lists
+	s.kernels = listOf(c, m.Host.Installed, nil, MaxRecord)
+	if m.Host.Packages != nil {
+		s.pending = listOf(c, m.Host.Packages.Pending, func(u *fact.PendingUpdate) bool { return u.Security != "" }, MaxRecord)
+	}
+	s.servers = listOf(c, m.APIServers, nil, MaxRecord-wrapping)
+	heads := slices.Clone(m.Etcd)
+	for i := range heads {
+		heads[i].Secrets = nil
+		// A page of any such Secrets is no record that is too large.
+		s.secrets = append(s.secrets, listOf(c, m.Etcd[i].Secrets, func(s *fact.StoredSecret) bool { return s.Class.Plaintext() }, MaxRecord/MaxPage-1))
+	}
+	s.heads = listOf(c, heads, nil, MaxRecord-wrapping)
+	s.bare.most = MaxRecord
+	for i := range m.Containers {
+		p := c.containerParts(&m.Containers[i])
+		s.containers = append(s.containers, p)
+		s.bare.sizes = append(s.bare.sizes, int32(min(p.bare, math.MaxInt32))) //nolint:gosec // at most that
+		s.bare.wanted = append(s.bare.wanted, slices.Contains(p.lists[upperFiles].wanted, true) || slices.Contains(p.lists[processList].wanted, true))
+	}
+	s.gaps = listOf(c, m.Gaps, func(g *fact.NodeGap) bool { return g.Container == "" }, MaxRecord-wrapping)
+	return s
+}
+
+// bareHost is the host's record without the lists that can be cut.
+func bareHost(m *fact.Measurement) fact.Measurement {
+	bare := *m
+	bare.APIServers, bare.Etcd, bare.Containers, bare.Gaps, bare.Host.Installed = nil, nil, nil, nil, nil
+	if m.Host.Packages != nil {
+		packages := *m.Host.Packages
+		packages.Pending = nil
+		bare.Host.Packages = &packages
+	}
+	return bare
 }
 
 // meter counts the bytes of a value as text.
@@ -296,27 +353,28 @@ var unlimited = [sections]int{math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4,
 
 // oversized reports whether a container's record may not even be made, for it
 // would take too much memory here. Other records are found too large once made.
-func (c *cutter) oversized(m *fact.Measurement) bool {
+func (c *cutter) oversized() bool {
 	s := layout().container
-	for i := range m.Containers {
-		if s.cost(reflect.ValueOf(&m.Containers[i]).Elem()) > MaxRecord/4 && c.containerParts(&m.Containers[i]).size() > MaxRecord {
+	for i := range c.m.Containers {
+		ct := &c.m.Containers[i]
+		if s.cost(reflect.ValueOf(ct).Elem()) > MaxRecord/4 && c.containerParts(ct).size() > MaxRecord {
 			return true
 		}
 	}
 	return false
 }
 
-// shorten returns a copy of m whose records have at most MaxRecord bytes each,
-// and those of each section at most totals together, with a gap for what that
-// cost. Elements are shared with m.
-func (c *cutter) shorten(m *fact.Measurement, totals [sections]int) *fact.Measurement {
-	short := *m
+// shorten returns a copy of the measurement whose records have at most MaxRecord
+// bytes each, and those of each section at most totals together, with a gap for
+// what that cost. Elements are shared with the measurement.
+func (c *cutter) shorten(totals [sections]int) *fact.Measurement {
+	short, s := *c.m, c.measure()
 	c.added = nil
-	c.host(&short, totals[hostSection])
-	c.servers(&short, totals[serverSection])
-	c.etcd(&short, totals[etcdSection])
-	c.containers(&short, totals[containerSection])
-	c.gaps(&short, totals[gapSection])
+	c.host(&short, s, totals[hostSection])
+	c.servers(&short, s, totals[serverSection])
+	c.etcd(&short, s, totals[etcdSection])
+	c.containers(&short, s, totals[containerSection])
+	c.gaps(&short, s, totals[gapSection])
 	if len(c.added) > 0 {
 		short.Gaps = slices.Concat(short.Gaps, c.added)
 	}
@@ -336,32 +394,21 @@ func (c *cutter) lost(kinds []fact.Kind, container string, kept, of int, name st
 	}
 }
 
-func (c *cutter) host(m *fact.Measurement, total int) {
-	bare := *m
-	bare.APIServers, bare.Etcd, bare.Containers, bare.Gaps = nil, nil, nil, nil
-	bare.Host.Installed = nil
-	var pending []fact.PendingUpdate
-	if m.Host.Packages != nil {
-		packages := *m.Host.Packages
-		pending, packages.Pending = packages.Pending, nil
-		bare.Host.Packages = &packages
-	}
-	keep := choose(min(total, MaxRecord)-c.meter.of(record{Host: &bare})-64, // and names of the lists
-		listOf(c, pending, func(u *fact.PendingUpdate) bool { return u.Security != "" }, MaxRecord),
-		listOf(c, m.Host.Installed, nil, MaxRecord))
-	updates, kernels := picked(pending, keep[0]), picked(m.Host.Installed, keep[1])
-	c.lost([]fact.Kind{fact.Packages}, "", len(updates), len(pending), "pending updates")
+func (c *cutter) host(m *fact.Measurement, s *sizes, total int) {
+	keep := choose(min(total, MaxRecord)-s.host, s.pending, s.kernels)
+	kernels := picked(m.Host.Installed, keep[1])
 	c.lost([]fact.Kind{fact.Kernel}, "", len(kernels), len(m.Host.Installed), "installed kernels")
-	if len(updates) < len(pending) {
-		bare.Host.Packages.Pending = updates
-		m.Host.Packages = bare.Host.Packages
-	}
 	m.Host.Installed = kernels
+	if n := count(keep[0]); n < len(keep[0]) {
+		packages := *m.Host.Packages
+		packages.Pending = picked(packages.Pending, keep[0])
+		m.Host.Packages = &packages
+		c.lost([]fact.Kind{fact.Packages}, "", n, len(keep[0]), "pending updates")
+	}
 }
 
-func (c *cutter) servers(m *fact.Measurement, total int) {
-	keep := choose(total, listOf(c, m.APIServers, nil, MaxRecord-wrapping))
-	kept := picked(m.APIServers, keep[0])
+func (c *cutter) servers(m *fact.Measurement, s *sizes, total int) {
+	kept := picked(m.APIServers, choose(total, s.servers)[0])
 	c.lost([]fact.Kind{fact.EncryptionConfig}, "", len(kept), len(m.APIServers), "API servers")
 	m.APIServers = kept
 }
@@ -369,27 +416,14 @@ func (c *cutter) servers(m *fact.Measurement, total int) {
 // wrapping is what a record has besides its value, at most.
 const wrapping = len(`{"container":}`)
 
-func (c *cutter) etcd(m *fact.Measurement, total int) {
-	kinds := []fact.Kind{fact.Etcd}
-	bare := make([]fact.EtcdDB, len(m.Etcd))
-	for i := range m.Etcd {
-		bare[i] = m.Etcd[i]
-		bare[i].Secrets = nil
-	}
-	heads := listOf(c, bare, nil, MaxRecord-wrapping)
-	chosen := choose(total, heads)[0]
-	kept := picked(m.Etcd, chosen)
-	c.lost(kinds, "", len(kept), len(m.Etcd), "etcd databases")
-	total -= heads.sum(chosen)
-	lists := make([]list, len(kept))
-	for i := range kept {
-		// A page of any such Secrets is no record that is too large.
-		lists[i] = listOf(c, kept[i].Secrets, func(s *fact.StoredSecret) bool { return s.Class.Plaintext() }, MaxRecord/MaxPage-1)
-	}
-	m.Etcd = slices.Clone(kept)
+func (c *cutter) etcd(m *fact.Measurement, s *sizes, total int) {
+	chosen := choose(total, s.heads)[0]
+	kept := slices.Clone(picked(m.Etcd, chosen))
+	c.lost([]fact.Kind{fact.Etcd}, "", len(kept), len(m.Etcd), "etcd databases")
+	m.Etcd = kept
 	before, after := 0, 0
-	for i, keep := range choose(total, lists...) {
-		db := &m.Etcd[i]
+	for i, keep := range choose(total-s.heads.sum(chosen), picked(s.secrets, chosen)...) {
+		db := &kept[i]
 		secrets := picked(db.Secrets, keep)
 		before, after = before+len(db.Secrets), after+len(secrets)
 		if len(secrets) < len(db.Secrets) {
@@ -397,7 +431,7 @@ func (c *cutter) etcd(m *fact.Measurement, total int) {
 		}
 		db.Secrets = secrets
 	}
-	c.lost(kinds, "", after, before, "Secrets in etcd")
+	c.lost([]fact.Kind{fact.Etcd}, "", after, before, "Secrets in etcd")
 }
 
 // The lists of a container.
@@ -458,7 +492,7 @@ func (c *cutter) containerParts(ct *fact.MeasuredContainer) *parts {
 	p.lists[processList] = listOf(c, ct.Processes, func(p *fact.Process) bool {
 		return p.Exe != nil && drifted(p.Exe.Origin) || len(p.Scripts) > 0
 	}, MaxRecord)
-	p.lists[mountList] = listOf(c, ct.Mounts, func(m *fact.Mount) bool { return !m.ReadOnly && !m.NoExec }, MaxRecord)
+	p.lists[mountList] = listOf(c, ct.Mounts, nil, MaxRecord)
 	p.lists[deviceList] = listOf(c, ct.Devices, nil, MaxRecord)
 	return p
 }
@@ -467,16 +501,9 @@ func (c *cutter) containerParts(ct *fact.MeasuredContainer) *parts {
 // cut. Beyond, the node has one.
 const maxContainerGaps = 32
 
-func (c *cutter) containers(m *fact.Measurement, total int) {
-	all := make([]*parts, len(m.Containers))
-	bare := list{most: MaxRecord, sizes: make([]int, len(all)), wanted: make([]bool, len(all))}
-	for i := range m.Containers {
-		all[i] = c.containerParts(&m.Containers[i])
-		bare.sizes[i] = all[i].bare
-		bare.wanted[i] = slices.Contains(all[i].lists[upperFiles].wanted, true) || slices.Contains(all[i].lists[processList].wanted, true)
-	}
-	chosen := choose(total, bare)[0]
-	total -= bare.sum(chosen)
+func (c *cutter) containers(m *fact.Measurement, s *sizes, total int) {
+	all, chosen := s.containers, choose(total, s.bare)[0]
+	total -= s.bare.sum(chosen)
 	var lists []int // what the lists of those take that stay
 	for i, keep := range chosen {
 		if keep {
@@ -531,8 +558,8 @@ func (c *cutter) containers(m *fact.Measurement, total int) {
 }
 
 // gaps leaves out gaps only where another one says so, for the kind.
-func (c *cutter) gaps(m *fact.Measurement, total int) {
-	keep := choose(total, listOf(c, m.Gaps, func(g *fact.NodeGap) bool { return g.Container == "" }, MaxRecord-wrapping))[0]
+func (c *cutter) gaps(m *fact.Measurement, s *sizes, total int) {
+	keep := choose(total, s.gaps)[0]
 	var kinds []fact.Kind
 	for i, gap := range m.Gaps {
 		if !keep[i] && !slices.Contains(kinds, gap.What) {
@@ -558,15 +585,15 @@ func (c *cutter) gaps(m *fact.Measurement, total int) {
 // list is what is known of a list whose elements may be left out: their sizes as
 // text, and which are wanted more than others. None beyond most bytes is kept.
 type list struct {
-	sizes  []int
+	sizes  []int32
 	wanted []bool
 	most   int
 }
 
 func listOf[T any](c *cutter, items []T, wanted func(*T) bool, most int) list {
-	l := list{sizes: make([]int, len(items)), wanted: make([]bool, len(items)), most: most}
+	l := list{sizes: make([]int32, len(items)), wanted: make([]bool, len(items)), most: most}
 	for i := range items {
-		l.sizes[i] = c.meter.of(&items[i])
+		l.sizes[i] = int32(min(c.meter.of(&items[i]), math.MaxInt32)) //nolint:gosec // at most that
 		l.wanted[i] = wanted != nil && wanted(&items[i])
 	}
 	return l
@@ -577,7 +604,7 @@ func (l *list) sum(keep []bool) int {
 	n := 0
 	for i, size := range l.sizes {
 		if keep == nil || keep[i] {
-			n += size
+			n += int(size)
 		}
 	}
 	return n
@@ -594,8 +621,8 @@ func choose(total int, lists ...list) [][]bool {
 	for _, wanted := range []bool{true, false} {
 		needs := make([]int, len(lists))
 		for i, l := range lists {
-			for j, n := range l.sizes {
-				if l.wanted[j] == wanted && n <= l.most {
+			for j, size := range l.sizes {
+				if n := int(size); l.wanted[j] == wanted && n <= l.most {
 					needs[i] += n
 				}
 			}
@@ -603,8 +630,8 @@ func choose(total int, lists ...list) [][]bool {
 		level := levelOf(needs, total)
 		for i, l := range lists {
 			left := min(needs[i], level)
-			for j, n := range l.sizes {
-				if l.wanted[j] == wanted && n <= min(left, l.most) {
+			for j, size := range l.sizes {
+				if n := int(size); l.wanted[j] == wanted && n <= min(left, l.most) {
 					keep[i][j] = true
 					left -= n
 					total -= n

@@ -41,7 +41,7 @@ func main() {
 	if err != nil {
 		os.Exit(wire.ExitFailed)
 	}
-	for _, frame := range message.Frames {
+	for frame := range message.Frames() {
 		if _, err := os.Stdout.Write(frame); err != nil {
 			os.Exit(wire.ExitOutput)
 		}

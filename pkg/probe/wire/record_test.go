@@ -1,0 +1,406 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// A stream has one order, one host and one end, and what the end counts.
+func TestRecordsHaveOneOrder(t *testing.T) {
+	const (
+		host      = `{"host":{}}`
+		server    = `{"apiServer":{}}`
+		etcd      = `{"etcd":{}}`
+		page      = `{"secrets":[{},{}]}`
+		container = `{"container":{}}`
+		gap       = `{"gap":{}}`
+	)
+	end := func(servers, etcd, secrets, containers, gaps int) string {
+		return fmt.Sprintf(`{"end":{"apiServers":%d,"etcd":%d,"secrets":%d,"containers":%d,"gaps":%d}}`, servers, etcd, secrets, containers, gaps)
+	}
+	pageOf := func(n int) string {
+		return `{"secrets":[` + strings.TrimSuffix(strings.Repeat("{},", n), ",") + "]}"
+	}
+	none := end(0, 0, 0, 0, 0)
+	tests := map[string]struct {
+		records []string
+		want    string // "" for a stream that is read
+	}{
+		"all of them":                   {[]string{host, server, server, etcd, page, page, etcd, etcd, page, container, gap, end(2, 3, 6, 1, 1)}, ""},
+		"as few as may be":              {[]string{host, `{"end":{}}`}, ""},
+		"a full page":                   {[]string{host, etcd, pageOf(MaxPage), end(0, 1, MaxPage, 0, 0)}, ""},
+		"no record":                     {nil, "expected an end after 0 records, found none"},
+		"no host":                       {[]string{none}, "record 1: end: expected the host's record first"},
+		"a container before the host":   {[]string{container, host, none}, "record 1: container: expected the host's record first"},
+		"a second host":                 {[]string{host, host, none}, "record 2: host: expected one such record, found a second"},
+		"a second host behind others":   {[]string{host, gap, host, none}, "record 3: host: expected one such record, found a second"},
+		"a container behind a gap":      {[]string{host, gap, container, none}, "record 3: container: expected it before others"},
+		"an API server behind etcd":     {[]string{host, etcd, server, none}, "record 3: apiServer: expected it before others"},
+		"a page without a database":     {[]string{host, page, none}, "record 2: secrets: expected a database before it"},
+		"a page behind a container":     {[]string{host, etcd, container, page, none}, "record 4: secrets: expected it before others"},
+		"a page over 500":               {[]string{host, etcd, pageOf(MaxPage + 1), none}, "record 3: secrets: expected at most 500 Secrets, found more"},
+		"a page of nothing":             {[]string{host, etcd, `{"secrets":[]}`, none}, "record 3: secrets[0]: expected an object at byte 12, found an end of an object or a list"},
+		"a page that is null":           {[]string{host, etcd, `{"secrets":null}`, none}, "record 3: secrets: expected a list at byte 11, found null"},
+		"a Secret that is null":         {[]string{host, etcd, `{"secrets":[{},null]}`, none}, "record 3: secrets[1]: expected an object at byte 15, found null"},
+		"no end":                        {[]string{host, container}, "expected an end after 2 records, found none"},
+		"a second end":                  {[]string{host, none, none}, "record 2: expected nothing after the end, found 70 bytes"},
+		"a record behind the end":       {[]string{host, none, container}, "record 2: expected nothing after the end, found 17 bytes"},
+		"a container too few":           {[]string{host, container, end(0, 0, 0, 2, 0)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 1 containers and 0 gaps, as were found, found other numbers"},
+		"a gap too few":                 {[]string{host, gap, end(0, 0, 0, 0, 2)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers and 1 gaps, as were found, found other numbers"},
+		"a Secret too many":             {[]string{host, etcd, page, end(0, 1, 1, 0, 0)}, "record 4: end: expected 0 API servers, 1 databases, 2 Secrets, 0 containers and 0 gaps, as were found, found other numbers"},
+		"two records in a line":         {[]string{host + container, none}, "record 1: expected the end at byte 11, found an object"},
+		"two kinds in a record":         {[]string{`{"host":{},"end":{}}`}, "record 1: expected the record's end at byte 10, found something else"},
+		"a record of no kind":           {[]string{host, `{}`, none}, "record 2: expected a record's name at byte 1, found an end of an object or a list"},
+		"a record of an unknown kind":   {[]string{host, `{"hunter2":{}}`, none}, "record 2: expected a known record at byte 1, found another: use a probe of this plugin's version"},
+		"a record that is null":         {[]string{host, `null`, none}, "record 2: expected an object at byte 0, found null"},
+		"a container that is null":      {[]string{host, `{"container":null}`, none}, "record 2: container: expected an object at byte 13, found null"},
+		"a host that has containers":    {[]string{`{"host":{"containers":[{}]}}`, none}, "record 1: host: expected a known field at byte 9, found another: use a probe of this plugin's version"},
+		"a host that has gaps":          {[]string{`{"host":{"gaps":null}}`, none}, "record 1: host: expected a known field at byte 9, found another: use a probe of this plugin's version"},
+		"a database that has Secrets":   {[]string{host, `{"etcd":{"secrets":[]}}`, none}, "record 2: etcd: expected a known field at byte 9, found another: use a probe of this plugin's version"},
+		"an empty line":                 {[]string{host, "", none}, "record 2: expected an object at byte 0, found the end"},
+		"a line of white space":         {[]string{host, " ", none}, "record 2: expected an object at byte 1, found the end"},
+		"an end with a negative number": {[]string{host, end(0, 0, 0, -1, 0)}, "record 2: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers and 0 gaps, as were found, found other numbers"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			text := ""
+			for _, r := range tt.records {
+				text += r + "\n"
+			}
+			m, err := Decode(nil, sealed(zipped([]byte(text)), len(text)))
+			if tt.want == "" {
+				if err != nil || !reflect.DeepEqual(m, joined(t, []byte(text))) {
+					t.Fatalf("expected the records joined, found %+v, %v", m, err)
+				}
+				return
+			}
+			if err == nil || err.Error() != "payload: "+tt.want {
+				t.Fatalf("expected %q, found %v", "payload: "+tt.want, err)
+			}
+			checkError(t, err)
+		})
+	}
+}
+
+// The first part of a stream is no partial answer, wherever it ends.
+func TestAStreamThatEndsEarlyIsRefused(t *testing.T) {
+	text := streamOf(t, honest{containers: 2, processes: 1, secrets: 3, pending: 1}.node(1))
+	for n := range len(text) {
+		if m, _, err := readStream(text[:n], MaxMemory); err == nil || m != nil {
+			t.Fatalf("expected the first %d of %d bytes refused, found %v", n, len(text), m)
+		}
+	}
+}
+
+// busy is a container as large ones are: much that is as it should be, and here
+// and there something that is not.
+func busy(r *rand.Rand, processes int) fact.MeasuredContainer {
+	word := func(n int) string { return fmt.Sprintf("%0*x", n, r.Uint64()) }
+	c := fact.MeasuredContainer{
+		ID: word(64), PodUID: word(36), Kubernetes: true,
+		Root: &fact.Mount{Path: "/", FSType: "overlay"}, Upper: &fact.UpperWalk{Path: "/up/" + word(16), Total: processes},
+		Devices: []fact.Device{{Path: "/dev/" + word(16), Type: "c"}},
+	}
+	for i := range processes {
+		p := fact.Process{PID: i + 1, Comm: word(8), CapEff: fact.NewCapMask(r.Uint64()), Exe: &fact.Executable{Path: "/usr/bin/" + word(16), Origin: fact.OriginImage}}
+		f := fact.UpperFile{Path: "/var/" + word(16), Kind: "script", Origin: fact.OriginMetadata}
+		if i == processes/2 {
+			p.Exe.Origin, f.Origin = fact.OriginAdded, fact.OriginAdded
+		}
+		c.Processes, c.Upper.Files = append(c.Processes, p), append(c.Upper.Files, f)
+		c.Mounts = append(c.Mounts, fact.Mount{Path: "/mnt/" + word(16), FSType: "ext4"})
+	}
+	return c
+}
+
+// 500 large containers do not push out etcd, nor anything else: each section has
+// its share, and what is left out is counted.
+func TestEachSectionHasItsShare(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 1))
+	m := honest{containers: 0, pending: 50, secrets: 5000}.node(1)
+	for i := range m.Etcd[0].Secrets {
+		if i%1000 == 999 {
+			m.Etcd[0].Secrets[i].Class = fact.ClassIdentityJSON
+		}
+	}
+	m.APIServers = []fact.APIServer{{PID: 7, EncryptionFlag: true}}
+	for range 500 {
+		m.Containers = append(m.Containers, busy(r, 60))
+	}
+	m.Gaps = []fact.NodeGap{{What: fact.Kernel, Reason: fact.Unreadable}}
+	msg, trailer := encode(t, m, Options{})
+	got, err := Decode(bytes.NewReader(msg.log()), trailer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if trailer.LogSize < MaxLog*3/4 {
+		t.Errorf("expected most of %d bytes used, found %d", MaxLog, trailer.LogSize)
+	}
+	// What fits in its share is whole.
+	if diff := cmp.Diff(m.Etcd, got.Etcd, masks); diff != "" {
+		t.Errorf("etcd (-sent +received):\n%s", diff)
+	}
+	if !reflect.DeepEqual(m.Host, got.Host) || !reflect.DeepEqual(m.APIServers, got.APIServers) || got.Gaps[0] != m.Gaps[0] {
+		t.Error("expected host, API servers and gaps whole")
+	}
+	if len(got.Containers) != len(m.Containers) {
+		t.Fatalf("expected all %d containers, found %d", len(m.Containers), len(got.Containers))
+	}
+	sent := map[string]int{}
+	for i, c := range got.Containers {
+		// Whatever was cut, what is not the image's stayed.
+		if !slices.ContainsFunc(c.Processes, func(p fact.Process) bool { return p.Exe.Origin == fact.OriginAdded }) ||
+			!slices.ContainsFunc(c.Upper.Files, func(f fact.UpperFile) bool { return f.Origin == fact.OriginAdded }) {
+			t.Fatalf("container %d: expected its drift, found %d processes and %d files", i, len(c.Processes), len(c.Upper.Files))
+		}
+		if len(c.Mounts) == 0 || len(c.Devices) == 0 || c.Upper.Total != 60 {
+			t.Fatalf("container %d: expected some of every list, found %+v", i, c)
+		}
+		sent["processes"] += len(c.Processes)
+		sent["mounts"] += len(c.Mounts)
+		sent["executables in writable layers"] += len(c.Upper.Files)
+	}
+	for name, kinds := range map[string][]fact.Kind{
+		"processes": {fact.Processes, fact.Executables}, "mounts": {fact.Mounts}, "executables in writable layers": {fact.Upperdir},
+	} {
+		for _, kind := range kinds {
+			want := fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: fmt.Sprintf("%d of %d %s of 500 containers sent: there was no room for more in the node's answer", sent[name], 500*60, name)}
+			if !slices.Contains(got.Gaps, want) {
+				t.Errorf("expected the gap %+v, found %+v", want, got.Gaps)
+			}
+		}
+	}
+	t.Logf("%d bytes of log, JSON %d, sent %v", trailer.LogSize, trailer.JSONSize, sent)
+}
+
+// The other way round: an etcd that is too large leaves containers whole, and
+// keeps what is in plaintext.
+func TestEtcdPushesOutNobody(t *testing.T) {
+	m := honest{containers: 100, processes: 3, mounts: 2, files: 1, secrets: 60_000}.node(1)
+	for i := range m.Etcd[0].Secrets {
+		if i%60 == 59 {
+			m.Etcd[0].Secrets[i].Class = fact.ClassIdentityProtobuf
+		}
+	}
+	msg, trailer := encode(t, m, Options{})
+	got, err := Decode(bytes.NewReader(msg.log()), trailer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m.Containers, got.Containers, masks); diff != "" {
+		t.Errorf("containers (-sent +received):\n%s", diff)
+	}
+	db, plain := got.Etcd[0], 0
+	for _, s := range db.Secrets {
+		if s.Class.Plaintext() {
+			plain++
+		}
+	}
+	if plain != 1000 || db.Complete || db.Total != 60_000 || len(db.Secrets) < 5000 {
+		t.Errorf("expected 1000 plaintext Secrets among many, found %d of %d, complete %v, total %d", plain, len(db.Secrets), db.Complete, db.Total)
+	}
+	want := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Truncated, Detail: fmt.Sprintf("%d of 60000 Secrets in etcd sent: there was no room for more in the node's answer", len(db.Secrets))}}
+	if diff := cmp.Diff(want, got.Gaps); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
+
+// One record that is too large loses elements, and costs no other: its gaps name
+// the container.
+func TestARecordIsBounded(t *testing.T) {
+	m := honest{containers: 3, processes: 2, mounts: 1}.node(1)
+	huge := &m.Containers[1]
+	one := huge.Processes[0]
+	huge.Processes = nil
+	for i := range 8000 {
+		p := one
+		if p.PID = i; i%100 == 99 {
+			p.Exe = &fact.Executable{Path: "/tmp/miner", Origin: fact.OriginMemfd}
+		}
+		huge.Processes = append(huge.Processes, p)
+	}
+	msg, trailer := encode(t, m, Options{})
+	got, err := Decode(bytes.NewReader(msg.log()), trailer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	processes := got.Containers[1].Processes
+	miners := 0
+	for _, p := range processes {
+		if p.Exe.Origin == fact.OriginMemfd {
+			miners++
+		}
+	}
+	if miners != 80 || len(processes) < 1000 || len(processes) >= 8000 || !slices.IsSortedFunc(processes, func(a, b fact.Process) int { return a.PID - b.PID }) {
+		t.Errorf("expected a part of 8000 processes in order, all 80 that drifted among them, found %d, %d", len(processes), miners)
+	}
+	detail := fmt.Sprintf("%d of 8000 processes sent: there was no room for more in the node's answer", len(processes))
+	want := []fact.NodeGap{
+		{What: fact.Processes, Container: huge.ID, Reason: fact.Truncated, Detail: detail},
+		{What: fact.Executables, Container: huge.ID, Reason: fact.Truncated, Detail: detail},
+	}
+	if diff := cmp.Diff(want, got.Gaps); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+	got.Containers[1].Processes, huge.Processes = nil, nil
+	if diff := cmp.Diff(m.Containers, got.Containers, masks); diff != "" {
+		t.Errorf("the rest (-sent +received):\n%s", diff)
+	}
+}
+
+// However small the limit, what arrives is a part of what was read, and for every
+// kind that lost something there is a gap.
+func TestWhatIsCutIsAGap(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		m := honest{containers: r.IntN(40), processes: r.IntN(8), mounts: r.IntN(4), files: r.IntN(4), secrets: r.IntN(2000), pending: r.IntN(50)}.node(seed)
+		for range r.IntN(30) {
+			m.Gaps = append(m.Gaps, fact.NodeGap{What: fact.Devices, Container: fmt.Sprint(r.IntN(30)), Reason: fact.Unreadable})
+		}
+		msg, trailer := encode(t, m, Options{Limit: 4<<10 + r.IntN(60<<10)})
+		got, err := Decode(bytes.NewReader(msg.log()), trailer)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		lost := func(kind fact.Kind, container string) bool {
+			return slices.ContainsFunc(got.Gaps, func(g fact.NodeGap) bool {
+				return g.What == kind && g.Reason == fact.Truncated && (g.Container == "" || g.Container == container)
+			})
+		}
+		for _, c := range m.Containers {
+			i := slices.IndexFunc(got.Containers, func(o fact.MeasuredContainer) bool { return o.ID == c.ID })
+			o := fact.MeasuredContainer{Upper: &fact.UpperWalk{}}
+			if i >= 0 {
+				o = got.Containers[i]
+			}
+			for kind, less := range map[fact.Kind]bool{
+				fact.Processes: i < 0 || len(o.Processes) < len(c.Processes), fact.Mounts: i < 0 || len(o.Mounts) < len(c.Mounts),
+				fact.Upperdir: i < 0 || len(o.Upper.Files) < len(c.Upper.Files), fact.Devices: i < 0,
+			} {
+				if less && !lost(kind, c.ID) {
+					t.Errorf("seed %d: container %s: expected a gap of %s", seed, c.ID, kind)
+				}
+			}
+		}
+		if len(m.Etcd) > 0 && (len(got.Etcd) == 0 || len(got.Etcd[0].Secrets) < len(m.Etcd[0].Secrets)) && !lost(fact.Etcd, "") {
+			t.Errorf("seed %d: expected a gap of etcd", seed)
+		}
+		if len(got.Host.Packages.Pending) < len(m.Host.Packages.Pending) && !lost(fact.Packages, "") {
+			t.Errorf("seed %d: expected a gap of packages", seed)
+		}
+		for _, gap := range m.Gaps {
+			if !slices.Contains(got.Gaps, gap) && !lost(gap.What, "") {
+				t.Errorf("seed %d: expected a gap for the gap %+v", seed, gap)
+			}
+		}
+	}
+}
+
+func TestAllot(t *testing.T) {
+	tests := map[string]struct {
+		total      int
+		need, want [sections]int
+	}{
+		"enough for all":          {160, [sections]int{1, 2, 100, 40, 3}, [sections]int{1, 2, 100, 40, 3}},
+		"shares where all want":   {160, [sections]int{99, 99, 999, 999, 99}, [sections]int{10, 10, 60, 60, 20}},
+		"what is left is shared":  {160, [sections]int{0, 0, 30, 999, 999}, [sections]int{0, 0, 30, 96, 32}},
+		"one takes all that is":   {160, [sections]int{0, 0, 0, 999, 0}, [sections]int{0, 0, 0, 156, 0}},
+		"nothing":                 {0, [sections]int{1, 1, 1, 1, 1}, [sections]int{}},
+		"what is left over again": {1600, [sections]int{0, 150, 700, 9999, 0}, [sections]int{0, 128, 700, 768, 0}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := allot(tt.total, tt.need); got != tt.want {
+				t.Errorf("expected %v, found %v", tt.want, got)
+			}
+		})
+	}
+}
+
+func TestChoose(t *testing.T) {
+	of := func(wanted string, sizes ...int32) list {
+		l := list{sizes: sizes, wanted: make([]bool, len(sizes)), most: 100}
+		for i := range sizes {
+			l.wanted[i] = wanted[i] == '!'
+		}
+		return l
+	}
+	tests := map[string]struct {
+		total int
+		lists []list
+		want  string
+	}{
+		"all":                             {60, []list{of("...", 10, 20, 30)}, "+++"},
+		"the first that fit":              {59, []list{of("...", 10, 20, 30)}, "++-"},
+		"a smaller one behind":            {15, []list{of("...", 10, 20, 5)}, "+-+"},
+		"those that are wanted":           {30, []list{of("..!.!", 10, 10, 10, 10, 10)}, "+-+-+"},
+		"as many as fit of these":         {15, []list{of("..!.!", 10, 10, 10, 10, 10)}, "--+--"},
+		"each list has an equal part":     {40, []list{of("....", 10, 10, 10, 10), of("....", 10, 10, 10, 10)}, "++-- ++--"},
+		"and what others leave":           {40, []list{of("....", 10, 10, 10, 10), of(".", 10)}, "+++- +"},
+		"wanted before others everywhere": {30, []list{of("..", 10, 10), of("!!!", 10, 10, 10)}, "-- +++"},
+		"none that is too large":          {999, []list{of("!.", 101, 100)}, "-+"},
+		"nothing":                         {0, []list{of("!.", 1, 1), of("")}, "-- "},
+		"less than nothing":               {-5, []list{of("!.", 1, 1)}, "--"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var words []string
+			for _, keep := range choose(tt.total, tt.lists...) {
+				word := ""
+				for _, k := range keep {
+					word += map[bool]string{true: "+", false: "-"}[k]
+				}
+				words = append(words, word)
+			}
+			if got := strings.Join(words, " "); got != tt.want {
+				t.Errorf("expected %q, found %q", tt.want, got)
+			}
+		})
+	}
+}
+
+// FuzzStream gives the reader any stream of records: what it accepts is what
+// encoding/json accepts, takes no more than was counted, and can be sent again.
+func FuzzStream(f *testing.F) {
+	f.Add(streamOf(f, filled()))
+	f.Add(streamOf(f, &fact.Measurement{}))
+	for seed := range uint64(10) {
+		m := new(fact.Measurement)
+		random(rand.New(rand.NewPCG(seed, 6)), reflect.ValueOf(m).Elem(), 2)
+		f.Add(streamOf(f, m))
+	}
+	f.Add([]byte("{\"host\":{}}\n{\"etcd\":{}}\n{\"secrets\":[{},{}]}\n{\"secrets\":[{}]}\n{\"end\":{\"etcd\":1,\"secrets\":3}}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		const limit = 64 << 10
+		got, counted, err := readStream(text, limit)
+		if (got == nil) == (err == nil) {
+			t.Fatalf("expected a measurement or an error, found %v, %v", got, err)
+		}
+		if err != nil {
+			checkError(t, err)
+			return
+		}
+		if real := size(got); real > counted || counted > limit {
+			t.Errorf("expected its %d bytes counted and at most %d, found %d", real, limit, counted)
+		}
+		if want := joined(t, text); !reflect.DeepEqual(want, got) {
+			t.Errorf("measurement (-encoding/json +reader):\n%s", cmp.Diff(want, got, masks))
+		}
+		again, _, err := readStream(streamOf(t, got), MaxMemory)
+		if err != nil {
+			t.Fatalf("expected what was read to be read again, found %v", err)
+		}
+		if a, b := string(streamOf(t, got)), string(streamOf(t, again)); a != b {
+			t.Errorf("expected the same stream again, found\n%s\n%s", a, b)
+		}
+	})
+}
