@@ -10,6 +10,8 @@
 // Its answer is package wire's: frames on standard output, a trailer as the
 // container's termination message, an exit status from there. It writes nothing
 // to standard error, not even when it crashes. It always ends within --timeout:
-// a dead file system blocks a thread for ever, so a watchdog writes what there
-// is and calls exit_group(2).
+// collecting has to end a little earlier, and what was read by then is the answer,
+// with a gap for the rest. A dead file system blocks a thread for ever, so where
+// nothing is handed over either, a watchdog answers with a gap for each kind, and
+// calls exit_group(2).
 package probe

@@ -14,7 +14,7 @@ import (
 const MaxRun int64 = 4 << 30
 
 // decoders is how many answers of a run are unpacked at a time: each holds its
-// JSON, up to MaxJSON, until it is done.
+// records, up to MaxJSON, until it is done.
 const decoders = 4
 
 // ErrRunFull says that a measurement, whole and sound, does not fit in what is
@@ -31,14 +31,14 @@ var ErrRunFull = errors.New("no memory is left for it in this run")
 //
 //	                            honest                        worst
 //	one node                    0.55 MB (200 containers and   32 MiB (MaxMemory)
-//	                            400 processes); 5.8 MB is the
+//	                            400 processes); 5.7 MB is the
 //	                            most found (8,000 processes)
 //	50 nodes, decoded at once   27 MB                         1.6 GiB
 //	a run over 5,000 nodes      2.7 GB                        4 GiB (MaxRun)
 //
 // Without MaxRun the worst run would be 156 GiB. What is live is bounded; Go's
 // collector lets garbage take as much again, so the process had 3.8 GB at most
-// after 5,000 honest nodes. While an answer is unpacked its JSON takes up to
+// after 5,000 honest nodes. While an answer is unpacked its records take up to
 // MaxJSON beside it, for at most 4 answers at a time.
 //
 // A nil *Budget bounds each measurement by MaxMemory, and nothing else.

@@ -21,7 +21,7 @@ import (
 // itself, in which case log may be nil. It returns the measurement whole or an
 // error that says where it is and what was expected there, and that quotes
 // nothing of the log. It reads at most MaxLog bytes, holds at most MaxJSON of
-// text, and the measurement takes at most MaxMemory.
+// records, and the measurement takes at most MaxMemory.
 func Decode(log io.Reader, t Trailer) (*fact.Measurement, error) {
 	return (*Budget)(nil).Decode(log, t)
 }
