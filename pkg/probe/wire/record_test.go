@@ -107,7 +107,7 @@ func busy(r *rand.Rand, processes int) fact.MeasuredContainer {
 	word := func(n int) string { return fmt.Sprintf("%0*x", n, r.Uint64()) }
 	c := fact.MeasuredContainer{
 		ID: word(64), PodUID: word(36), Kubernetes: true,
-		Root: &fact.Mount{Path: "/", FSType: "overlay"}, Upper: &fact.UpperWalk{Path: "/up/" + word(16), Total: processes},
+		Root: &fact.Mount{Path: "/", FSType: "overlay"}, Upper: &fact.UpperWalk{Path: "/up/" + word(16)}, // a total that says too little
 		Devices: []fact.Device{{Path: "/dev/" + word(16), Type: "c"}},
 	}
 	for i := range processes {
@@ -240,7 +240,7 @@ func TestARecordIsBounded(t *testing.T) {
 			miners++
 		}
 	}
-	if miners != 80 || len(processes) < 1000 || len(processes) >= 8000 || !slices.IsSortedFunc(processes, func(a, b fact.Process) int { return a.PID - b.PID }) {
+	if miners != 80 || len(processes) < 2000 || len(processes) >= 8000 || !slices.IsSortedFunc(processes, func(a, b fact.Process) int { return a.PID - b.PID }) {
 		t.Errorf("expected a part of 8000 processes in order, all 80 that drifted among them, found %d, %d", len(processes), miners)
 	}
 	detail := fmt.Sprintf("%d of 8000 processes sent: there was no room for more in the node's answer", len(processes))
@@ -254,6 +254,40 @@ func TestARecordIsBounded(t *testing.T) {
 	got.Containers[1].Processes, huge.Processes = nil, nil
 	if diff := cmp.Diff(m.Containers, got.Containers, masks); diff != "" {
 		t.Errorf("the rest (-sent +received):\n%s", diff)
+	}
+}
+
+// So it is with every kind of record: what is too large goes, and nothing else.
+func TestOtherRecordsAreBounded(t *testing.T) {
+	long := strings.Repeat("x", MaxRecord)
+	m := honest{containers: 2, secrets: 1200, pending: 3}.node(1)
+	secrets := slices.Clone(m.Etcd[0].Secrets)
+	for i := range m.Etcd[0].Secrets[:MaxPage] {
+		m.Etcd[0].Secrets[i].Name = long[:5000]
+	}
+	pending := slices.Clone(m.Host.Packages.Pending)
+	m.Host.Packages.Pending[1].Candidate = long
+	m.APIServers = []fact.APIServer{{PID: 1, Flags: map[string]string{"a": long}}, {PID: 2}}
+	gaps := []fact.NodeGap{{What: fact.Kernel, Reason: fact.Unreadable, Detail: "short"}, {What: fact.Devices, Reason: fact.Unreadable, Detail: long}}
+	m.Gaps = gaps
+	msg, trailer := encode(t, m, Options{})
+	got, err := Decode(bytes.NewReader(msg.log()), trailer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := func(kind fact.Kind, what string) fact.NodeGap {
+		return fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: what + " sent: there was no room for more in the node's answer"}
+	}
+	want := []fact.NodeGap{
+		gaps[0], lost(fact.Packages, "2 of 3 pending updates"), lost(fact.EncryptionConfig, "1 of 2 API servers"),
+		lost(fact.Etcd, "700 of 1200 Secrets in etcd"), lost(fact.Devices, "0 of 1 gaps"),
+	}
+	if diff := cmp.Diff(want, got.Gaps); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+	if !reflect.DeepEqual(got.Etcd[0].Secrets, secrets[MaxPage:]) || !reflect.DeepEqual(got.APIServers, m.APIServers[1:]) ||
+		!reflect.DeepEqual(got.Containers, m.Containers) || !slices.Equal(got.Host.Packages.Pending, []fact.PendingUpdate{pending[0], pending[2]}) {
+		t.Error("expected everything else as it was sent")
 	}
 }
 
