@@ -228,6 +228,9 @@ func TestARecordIsBounded(t *testing.T) {
 		}
 		huge.Processes = append(huge.Processes, p)
 	}
+	if !newCutter(m).oversized() || newCutter(typical.node(1)).oversized() {
+		t.Error("expected such a record found before it is made, and no other")
+	}
 	msg, trailer := encode(t, m, Options{})
 	got, err := Decode(bytes.NewReader(msg.log()), trailer)
 	if err != nil {
@@ -242,6 +245,9 @@ func TestARecordIsBounded(t *testing.T) {
 	}
 	if miners != 80 || len(processes) < 2000 || len(processes) >= 8000 || !slices.IsSortedFunc(processes, func(a, b fact.Process) int { return a.PID - b.PID }) {
 		t.Errorf("expected a part of 8000 processes in order, all 80 that drifted among them, found %d, %d", len(processes), miners)
+	}
+	if n := len(streamOf(t, got)); n < MaxRecord*9/10 {
+		t.Errorf("expected most of a record used, found %d bytes in all", n)
 	}
 	detail := fmt.Sprintf("%d of 8000 processes sent: there was no room for more in the node's answer", len(processes))
 	want := []fact.NodeGap{
