@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
 // judged runs the plugin on a facts file of testdata/cases, which an earlier
@@ -197,25 +199,7 @@ func TestExitStatusOfAnOpenFail(t *testing.T) {
 	}
 }
 
-func TestNarrowed(t *testing.T) {
-	for want, tc := range map[string]struct {
-		command string
-		scope   api.Scope
-	}{
-		"":                                 {"checklist", api.Scope{AllNamespaces: true, Checks: []string{"builds/build-process"}}},
-		"only namespace shop":              {"pods", api.Scope{Namespaces: []string{"shop"}}},
-		"only namespace shop, web":         {"pods", api.Scope{Namespaces: []string{"shop"}, Names: []string{"web"}}},
-		"only pods with labels app=web":    {"checklist", api.Scope{Selector: "app=web"}},
-		"only nodes with labels pool=edge": {"nodes", api.Scope{AllNamespaces: true, Selector: "pool=edge"}},
-		"only w1, w2":                      {"nodes", api.Scope{Names: []string{"w1", "w2"}}},
-		"only pods with fields spec.x=y":   {"pods", api.Scope{FieldSelector: "spec.x=y"}},
-		"only what files declare":          {"pods", api.Scope{Files: []string{"a.yaml"}}},
-		"only an etcd file":                {"secrets", api.Scope{Snapshot: "a.db"}},
-	} {
-		if got := narrowed(tc.command, &tc.scope); got != want {
-			t.Errorf("%+v: want %q, got %q", tc.scope, want, got)
-		}
-	}
+func TestLeftOut(t *testing.T) {
 	if got := leftOut(checksOf("secrets", api.ReportSpec{})); slices.ContainsFunc(got, func(id string) bool { return checks.Check{ID: id}.Question() == api.Secrets }) || len(got) == 0 {
 		t.Errorf("the secrets command leaves out %v", got)
 	}
@@ -253,7 +237,8 @@ func TestASelectorIsOfTheCommandThatSaved(t *testing.T) {
 		}
 		facts.Spec.Command, facts.Spec.Scope.Selector = saved, "app=web"
 		path := filepath.Join(t.TempDir(), "facts.json")
-		if err := saveFacts(path, facts.Spec, &facts.Facts); err != nil {
+		err := writeFile(path, func(out io.Writer) error { return gather.WriteFacts(out, "run", facts.Spec, &facts.Facts) })
+		if err != nil {
 			t.Fatal(err)
 		}
 		for _, command := range [][]string{nil, {"pods"}, {"nodes"}, {"secrets"}} {

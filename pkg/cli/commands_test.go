@@ -20,7 +20,6 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -284,137 +283,6 @@ func TestChecksOfCommands(t *testing.T) {
 	}
 }
 
-func TestProbeNodes(t *testing.T) {
-	nodes := []fact.Node{{Name: "cp", Listed: true, Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""}}, {Name: "w", Listed: true}}
-	for name, tc := range map[string]struct {
-		wanted  []fact.Kind
-		version string
-		nodes   []fact.Node
-		want    string
-	}{
-		"storage alone is the control plane's":          {fact.KindsOf(fact.OfStorage), "v1.37.2", nodes, "cp"},
-		"without a known control plane any may be it":   {fact.KindsOf(fact.OfStorage), "v1.37.2", nodes[1:], "w"},
-		"a provider's is nowhere":                       {fact.KindsOf(fact.OfStorage), "v1.36.4-gke.1001", nodes[1:], ""},
-		"a provider's nodes with a role have their own": {fact.KindsOf(fact.OfStorage), "v1.36.4-eks-1a2b3c4", nodes, "cp"},
-		"anything else is on all":                       {[]fact.Kind{fact.Etcd, fact.Kernel}, "v1.36.4-gke.1001", nodes, "cp w"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var got []string
-			for _, n := range probeNodes(tc.wanted, &fact.Set{Cluster: fact.Cluster{Version: tc.version}, Nodes: tc.nodes}) {
-				got = append(got, n.Name)
-			}
-			if strings.Join(got, " ") != tc.want {
-				t.Errorf("want %q, got %v", tc.want, got)
-			}
-		})
-	}
-}
-
-// A namespace's Secrets are kept; those that were cut from a list stay counted,
-// so that a cut list never becomes a whole one.
-func TestOnlyNamespace(t *testing.T) {
-	db := func(total int) fact.EtcdDB {
-		return fact.EtcdDB{Total: total, Secrets: []fact.StoredSecret{{Namespace: "a", Name: "x"}, {Namespace: "b", Name: "y"}}}
-	}
-	whole, cut := db(2), db(9)
-	set := &fact.Set{Snapshot: &whole, Nodes: []fact.Node{{}, {Measured: &fact.Measurement{Etcd: []fact.EtcdDB{cut}}}}}
-	onlyNamespace(set, "")
-	if len(set.Snapshot.Secrets) != 2 {
-		t.Error("all namespaces are narrowed")
-	}
-	onlyNamespace(set, "a")
-	one := []fact.StoredSecret{{Namespace: "a", Name: "x"}}
-	if diff := cmp.Diff(fact.EtcdDB{Total: 1, Secrets: one}, *set.Snapshot); diff != "" {
-		t.Errorf("a whole list (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(fact.EtcdDB{Total: 8, Secrets: one}, set.Nodes[1].Measured.Etcd[0]); diff != "" {
-		t.Errorf("a cut list (-want +got):\n%s", diff)
-	}
-}
-
-func TestOnlyNamed(t *testing.T) {
-	web := fact.Workload{
-		Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"},
-		Spec:  fact.PodSpec{Origin: "pod/shop/web-1", Path: "spec"},
-		Pods:  []fact.Pod{{Name: "web-1"}, {Name: "web-2"}},
-	}
-	named := func(kind, namespace, name string) []fact.Workload {
-		return []fact.Workload{{
-			Owner: fact.Subject{Kind: kind, Namespace: namespace, Name: name},
-			Spec:  fact.PodSpec{Origin: strings.ToLower(kind) + "/" + namespace + "/" + name, Path: "spec"},
-		}}
-	}
-	second := web
-	second.Spec.Origin, second.Pods = "pod/shop/web-2", web.Pods[1:]
-	for name, tc := range map[string]struct{ named, want []fact.Workload }{
-		"a workload by itself":                        {named("Deployment", "shop", "web"), []fact.Workload{web}},
-		"one of its pods, whose own spec is evidence": {named("Pod", "shop", "web-2"), []fact.Workload{second}},
-		"one without pods has its template":           {named("Deployment", "shop", "idle"), named("Deployment", "shop", "idle")},
-		"the same name elsewhere is another":          {named("Deployment", "prod", "web"), named("Deployment", "prod", "web")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, onlyNamed([]fact.Workload{web}, tc.named)); diff != "" {
-				t.Errorf("workloads (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// positioned says where in a facts file it is wrong.
-func TestOnlyNodesOf(t *testing.T) {
-	for scope, want := range map[fact.PodScope][]string{
-		fact.PodsSome: {"w1"},
-		fact.PodsAll:  {"empty", "w1"}, // pods -A --measure: the answer may be yes
-	} {
-		result := &cluster.Result{
-			PodScope:  scope,
-			Nodes:     []fact.Node{{Name: "empty"}, {Name: "w1"}},
-			Workloads: []fact.Workload{{Pods: []fact.Pod{{Name: "web-1", Node: "w1"}, {Name: "pending"}}}},
-		}
-		onlyNodesOf(result)
-		var got []string
-		for _, n := range result.Nodes {
-			got = append(got, n.Name)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", scope, diff)
-		}
-	}
-}
-
-func TestParseFactsErrors(t *testing.T) {
-	const head = `{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1",`
-	const notJSON = `reading facts "f": expected a JSON file that --save-facts wrote: `
-	const otherVersion = `reading facts "f": expected apiVersion "kubectl-checklist.github.io/v1alpha1", found another one: it was written by another version of this plugin`
-	for name, tc := range map[string]struct{ in, want string }{
-		"cut in the middle":           {head + "\n\"facts\":{\"nodes\":[", notJSON + `cut short after 96 bytes (line 2)`},
-		"a comma too many":            {head + "\n\n\"spec\":{},,}", notJSON + `line 3: not valid JSON`},
-		"another kind":                {`{"kind":"CANARY"}`, `reading facts "f": expected kind ChecklistFacts, as --save-facts writes it, found another one`},
-		"a kind that is no text":      {`{"kind":["CANARY"]}`, `reading facts "f": expected kind ChecklistFacts, as --save-facts writes it, found another one`},
-		"a version that is no text":   {`{"kind":"ChecklistFacts","apiVersion":{"CANARY":1}}`, otherVersion},
-		"a version that is not ours":  {`{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1CANARY"}`, otherVersion},
-		"a list":                      {"\n[\"CANARY\"]", notJSON + `line 2: expected an object, found another value`},
-		"text where a number belongs": {head + "\n\"facts\":{\"nodes\":[\n{\"name\":12345678}]}}", `reading facts "f": line 3: facts.nodes[0].name: expected a string, found a number`},
-		"a list that is a number":     {head + "\n\"facts\":{\"nodes\":12345678}}", `reading facts "f": line 2: facts.nodes: expected a list, found a number`},
-		"a number that is text":       {head + "\n\"facts\":{\"nodes\":[{\"measured\":{\"hostUserNS\":\"CANARY\"}}]}}", `reading facts "f": line 2: facts.nodes[0].measured.hostUserNS: expected a number, found a string`},
-		"a number that is not whole":  {head + `"facts":{"nodes":[{"measured":{"hostProcesses":123456.78}}]}}`, `reading facts "f": line 1: facts.nodes[0].measured.hostProcesses: expected a whole number`},
-		"a label's value":             {head + `"facts":{"nodes":[{"labels":{"CANARY":["CANARY"]}}]}}`, `reading facts "f": line 1: facts.nodes[0].labels: expected a string, found a list`},
-		"a mask that is none":         {head + `"facts":{"nodes":[{"measured":{"hostCapBnd":"CANARY"}}]}}`, `reading facts "f": line 1: facts.nodes[0].measured.hostCapBnd: a value of another form than --save-facts writes`},
-		"a time that is none":         {head + `"facts":{"collectedAt":"CANARY"}}`, `reading facts "f": line 1: facts.collectedAt: a value of another form than --save-facts writes`},
-		"a field of the future":       {head + `"facts":{"CANARY":1}}`, `reading facts "f": line 1: facts: a field that this version does not know`},
-		"a field of the future, deep": {head + "\"facts\":{\"nodes\":[{},\n{\"measured\":{\"CANARY\":1}}]}}", `reading facts "f": line 2: facts.nodes[1].measured: a field that this version does not know`},
-		"without a time":              {head + `"facts":{}}`, `reading facts "f": facts.collectedAt is missing`},
-		"two documents":               {head + `"facts":{}} {"CANARY":1}`, notJSON + `line 1: not valid JSON`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := parseFacts("f", []byte(tc.in))
-			if err == nil || err.Error() != tc.want {
-				t.Errorf("got error %v\nwant      %s", err, tc.want)
-			}
-		})
-	}
-}
-
 // Facts from a pipe to which nobody writes do not hold the process.
 func TestLoadFactsStops(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
@@ -427,18 +295,6 @@ func TestLoadFactsStops(t *testing.T) {
 	if code := Main(ctx, env, []string{"--facts", path}); code != ExitFailure || out.Len() != 0 || errOut.String() != "error: interrupted\n" {
 		t.Errorf("status %d, stdout %q, stderr %q", code, out, errOut)
 	}
-}
-
-func FuzzParseFacts(f *testing.F) {
-	f.Add([]byte(`{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1","facts":{"collectedAt":"2026-11-24T10:00:00Z","nodes":[{"name":"n"}]}}`))
-	f.Add([]byte(`{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1","facts":{"nodes":[{"name":7}]}}`))
-	f.Add([]byte(`{"kind":`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		facts, err := parseFacts("f", data)
-		if (err == nil) == (facts == nil) {
-			t.Errorf("want facts or an error, got %v and %v", facts, err)
-		}
-	})
 }
 
 func TestColorAndProgress(t *testing.T) {

@@ -12,7 +12,9 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
@@ -113,6 +115,11 @@ func (f *sourceFlags) validate() error {
 	return nil
 }
 
+// machine is the source of --local.
+func (f *sourceFlags) machine(r *run, timeout time.Duration, namespace string) *gather.Machine {
+	return &gather.Machine{Root: f.root, Kinds: r.kinds(), Timeout: timeout, Namespace: namespace}
+}
+
 // probeFlags say how nodes are measured.
 type probeFlags struct {
 	noProbe     bool
@@ -155,10 +162,42 @@ func (f *probeFlags) validate() error {
 	return nil
 }
 
+// options are what the flags say of the probe.
+func (f *probeFlags) options(env *Env) launch.Options {
+	return launch.Options{
+		Level:        f.effectiveLevel(),
+		Image:        f.image,
+		ReleaseImage: env.ReleaseImage,
+		Embedded:     embedded.Probe,
+		Namespace:    f.namespace,
+		PullSecret:   f.pullSecret,
+		Timeout:      f.timeout,
+		MaxInFlight:  f.maxInFlight,
+	}
+}
+
 // level is what the probe may read: --no-probe and level api are the same.
 func (f *probeFlags) effectiveLevel() fact.Level {
 	if f.noProbe {
 		return fact.LevelAPI
 	}
 	return fact.Level(f.level)
+}
+
+// controlPlaneFlags say which nodes hold the cluster's etcd and API servers.
+type controlPlaneFlags struct {
+	controlPlaneNodes []string
+}
+
+func (f *controlPlaneFlags) add(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&f.controlPlaneNodes, "control-plane-node", nil,
+		"A `node` that runs the cluster's etcd or API server, where no role label says so. Repeatable.")
+}
+
+// refuse says that the flag makes no sense beside another.
+func (f *controlPlaneFlags) refuse(with string) error {
+	if len(f.controlPlaneNodes) > 0 {
+		return fmt.Errorf("%s and --control-plane-node exclude each other", with)
+	}
+	return nil
 }

@@ -3,11 +3,13 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -17,6 +19,7 @@ import (
 	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
 // unreadableKubeconfig says why a kubeconfig could not be loaded, from its files:
@@ -33,7 +36,7 @@ func unreadableKubeconfig(flags *genericclioptions.ConfigFlags) error {
 		case path == "" || os.IsNotExist(err):
 			continue
 		case err != nil:
-			return fmt.Errorf("kubeconfig: %s: %w", path, cause(err))
+			return fmt.Errorf("kubeconfig: %s: %w", path, gather.Cause(err))
 		}
 		if _, err := clientcmd.Load(data); err == nil {
 			continue
@@ -136,8 +139,56 @@ func unreadable(path string) string {
 	}
 	file, err := os.Open(filepath.Clean(path))
 	if err != nil {
-		return fmt.Sprintf("%s: %v", path, cause(err))
+		return fmt.Sprintf("%s: %v", path, gather.Cause(err))
 	}
 	_ = file.Close()
 	return ""
+}
+
+// rawConfig reads the kubeconfig, and says which contexts there are where the
+// one asked for is not.
+func rawConfig(flags *genericclioptions.ConfigFlags) (*clientcmdapi.Config, error) {
+	if path := *flags.KubeConfig; path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("--kubeconfig: %s: %w", path, gather.Cause(err))
+		}
+	}
+	raw, err := flags.ToRawKubeConfigLoader().ConfigAccess().GetStartingConfig()
+	if err != nil {
+		return nil, unreadableKubeconfig(flags)
+	}
+	if name := *flags.Context; name != "" && raw.Contexts[name] == nil {
+		return nil, fmt.Errorf("kubeconfig: context %q does not exist; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", "))
+	}
+	return raw, nil
+}
+
+func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, error) {
+	raw, err := rawConfig(flags)
+	if err != nil {
+		return nil, err
+	}
+	if err := kubeconfigProblem(flags, raw); err != nil {
+		return nil, err
+	}
+	config, err := flags.ToRESTConfig()
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return nil, err
+	case err != nil:
+		return nil, errKubeconfig
+	}
+	// Where nothing is configured, client-go assumes a server on this machine;
+	// nobody means that.
+	if clientcmdapi.IsConfigEmpty(raw) && config.Host == "http://localhost:8080" && *flags.APIServer == "" {
+		return nil, clientcmd.ErrEmptyConfig
+	}
+	config.UserAgent = "kubectl-checklist/" + env.Version
+	// Priority and fairness on the server protects it; the client's default
+	// of five requests a second protects nobody.
+	config.QPS, config.Burst = 50, 100
+	// One warning a probe pod ("would violate PodSecurity ...") says nothing
+	// that the preflight did not.
+	config.WarningHandler = rest.NoWarnings{}
+	return config, nil
 }

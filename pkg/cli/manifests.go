@@ -133,10 +133,7 @@ func (f *manifestsFlags) run(ctx context.Context, env *Env, config *genericcliop
 	if err != nil {
 		return err
 	}
-	opts := launch.Options{
-		Level: f.effectiveLevel(), Image: f.image, ReleaseImage: env.ReleaseImage, Embedded: embedded.Probe,
-		Namespace: f.namespace, PullSecret: f.pullSecret, Timeout: f.timeout, MaxInFlight: f.maxInFlight,
-	}
+	opts := f.options(env)
 	var out bytes.Buffer
 	if f.only != onlyRun {
 		docs, err := launch.Grants(opts, subjects, f.creates)

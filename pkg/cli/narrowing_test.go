@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
 // complete takes the checks that are not built yet out of a plan's parts: with
@@ -57,7 +58,7 @@ func narrow(r *rand.Rand, set *fact.Set) (*fact.Set, api.ReportSpec, []checks.Ch
 		set.PodScope = fact.PodsSome
 		set.Workloads = slices.DeleteFunc(set.Workloads, func(w fact.Workload) bool { return w.Owner.Namespace != namespace })
 		set.Secrets = slices.DeleteFunc(set.Secrets, func(s fact.SecretName) bool { return s.Namespace != namespace })
-		onlyNamespace(set, namespace)
+		gather.KeepNamespace(set, namespace)
 	}
 	if r.IntN(3) == 0 && spec.Command == "nodes" {
 		keep := set.Nodes[r.IntN(len(set.Nodes))].Name
@@ -103,7 +104,7 @@ func TestALessThanWholeRunSaysNoMoreThanTheWhole(t *testing.T) {
 			yes++
 		}
 		less, spec, selected := narrow(r, set)
-		plan := complete(catalogue.Plan(selected, narrowed(spec.Command, &spec.Scope)))
+		plan := complete(catalogue.Plan(selected, gather.Narrowed(spec.Command, &spec.Scope, less)))
 		for what, isYes := range saidYes(checks.Run(plan, less).Answers) {
 			if isYes && !whole[what] {
 				t.Fatalf("seed %d: %s with scope %+v and checks %v says yes to %s; the whole run does not", seed, spec.Command, spec.Scope, leftOut(selected), what)

@@ -3,13 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
-	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
 type nodesFlags struct {
@@ -61,7 +60,7 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 		if len(args) > 0 || f.selector != "" {
 			return errors.New("--facts and names or --selector exclude each other")
 		}
-		return replay(ctx, env, f.reportFlags, witnessFlags{}, f.facts, "nodes", nodeChecks())
+		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "nodes", nodeChecks())
 	}
 	r, err := newRun(env, f.reportFlags, "nodes", nodeChecks())
 	if err != nil {
@@ -71,28 +70,15 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 		if len(args) > 0 || f.selector != "" {
 			return errors.New("--local and names or --selector exclude each other: this machine is the node")
 		}
-		r.spec.Scope.Local, r.spec.Scope.Root = true, f.root
-		set, err := gatherLocal(ctx, f.root, r.kinds(), f.timeout)
-		if err != nil {
-			return err
-		}
-		return r.finish(set)
+		return r.gather(ctx, f.machine(r, f.timeout, ""))
 	}
-	names := make([]string, len(args))
-	for i, arg := range args {
-		names[i] = strings.TrimPrefix(strings.TrimPrefix(arg, "nodes/"), "node/")
+	return r.gatherCluster(ctx, f.cluster(r, args), &f.probeFlags, config)
+}
+
+// cluster is the source of nodes, and of the pods on them.
+func (f *nodesFlags) cluster(r *run, args []string) *gather.Cluster {
+	return &gather.Cluster{
+		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods, fact.Nodes},
+		NodeNames: args, NodeSelector: f.selector, Level: f.effectiveLevel(),
 	}
-	r.spec.Scope = api.Scope{
-		AllNamespaces: true, Selector: f.selector, Names: names,
-		ProbeLevel: string(f.effectiveLevel()), Checks: r.spec.Scope.Checks,
-	}
-	c := clusterRun{
-		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: r.kinds(),
-		read: cluster.Options{Pods: true, Nodes: true, NodeNames: names, NodeSelector: f.selector},
-	}
-	set, err := c.gather(ctx)
-	if err != nil {
-		return err
-	}
-	return c.finish(r, set)
 }

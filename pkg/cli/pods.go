@@ -3,15 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
 type podsFlags struct {
@@ -69,57 +67,57 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
 			return err
 		}
-		return replay(ctx, env, f.reportFlags, witnessFlags{}, f.facts, "pods", podChecks(f.measure))
+		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "pods", podChecks(f.measure))
 	}
 	r, err := newRun(env, f.reportFlags, "pods", podChecks(f.measure))
 	if err != nil {
 		return err
 	}
 	if !f.files.Empty() {
-		return f.runManifests(ctx, r, config)
-	}
-	namespace, err := f.namespaceOf(config, false)
-	if err != nil {
-		return err
-	}
-	level := fact.Level("")
-	if f.measure {
-		level = f.effectiveLevel()
-	}
-	r.spec.Scope = f.scope(r.spec.Scope, namespace, level)
-	r.spec.Scope.Names = args
-	kinds := r.kinds()
-	if !f.measure {
-		kinds = fact.Subtract(kinds, fact.NodeKinds())
-	}
-	var named []fact.Workload
-	if len(args) > 0 {
-		if _, err := restConfig(env, config); err != nil {
-			return err // in words of ours; the builder would find it too
-		}
-		if named, err = manifest.Named(ctx, config, namespace, args); err != nil {
+		source, err := f.manifests(env, config)
+		if err != nil {
 			return err
 		}
+		return r.gather(ctx, source)
 	}
-	c := clusterRun{
-		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: kinds,
-		read: cluster.Options{
-			Pods: true, Nodes: f.measure, Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector,
-		},
-		narrow: func(result *cluster.Result) error {
-			if len(args) > 0 {
-				result.Workloads = onlyNamed(result.Workloads, named)
-				result.PodScope = fact.PodsSome
-			}
-			onlyNodesOf(result)
-			return nil
-		},
-	}
-	set, err := c.gather(ctx)
+	source, err := f.cluster(r, config, args)
 	if err != nil {
 		return err
 	}
-	return c.finish(r, set)
+	return r.gatherCluster(ctx, source, &f.probeFlags, config)
+}
+
+// cluster is the source of pods that run.
+func (f *podsFlags) cluster(r *run, config *genericclioptions.ConfigFlags, args []string) (*gather.Cluster, error) {
+	namespace, err := f.namespaceOf(config, false)
+	if err != nil {
+		return nil, err
+	}
+	source := &gather.Cluster{
+		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods},
+		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector, Names: args,
+	}
+	if f.measure {
+		source.Level, source.OnlyTheirNodes = f.effectiveLevel(), true
+		source.Lists = append(source.Lists, fact.Nodes)
+	}
+	return source, nil
+}
+
+// manifests is the source of what files declare.
+func (f *podsFlags) manifests(env *Env, config *genericclioptions.ConfigFlags) (*gather.Manifests, error) {
+	source := &gather.Manifests{Files: f.files, Stdin: env.Streams.In}
+	// A namespace in a kubeconfig says nothing of a file: only -n does.
+	if config.Namespace != nil {
+		source.Namespace = *config.Namespace
+	}
+	if f.files.Kustomize != "" {
+		var err error
+		if source.Files.Builder, err = kustomizer(); err != nil {
+			return nil, err
+		}
+	}
+	return source, nil
 }
 
 func (f *podsFlags) validate(args []string) error {
@@ -148,78 +146,4 @@ func (f *podsFlags) validate(args []string) error {
 		return errors.New("names exclude --selector, --field-selector and --all-namespaces")
 	}
 	return f.probeFlags.validate()
-}
-
-// runManifests checks files; no cluster is contacted.
-func (f *podsFlags) runManifests(ctx context.Context, r *run, config *genericclioptions.ConfigFlags) error {
-	// A namespace in a kubeconfig says nothing of a file: only -n does.
-	namespace := ""
-	if config.Namespace != nil {
-		namespace = *config.Namespace
-	}
-	files := f.files
-	if files.Kustomize != "" {
-		builder, err := kustomizer()
-		if err != nil {
-			return err
-		}
-		files.Builder = builder
-	}
-	workloads, err := manifest.Read(ctx, files, namespace, r.env.Streams.In)
-	if err != nil {
-		return err
-	}
-	r.spec.Scope.Files = f.files.Names()
-	return r.finish(&fact.Set{
-		CollectedAt: fact.NewTime(time.Now().Truncate(time.Second)),
-		Workloads:   workloads,
-		PodScope:    fact.PodsSome,
-	})
-}
-
-// onlyNamed keeps the workloads that were named, by themselves or by their
-// pods' names; one without pods is judged by its own template.
-func onlyNamed(listed, named []fact.Workload) []fact.Workload {
-	var kept []fact.Workload
-	for _, want := range named {
-		found := false
-		for _, w := range listed {
-			if w.Owner.Namespace != want.Owner.Namespace {
-				continue
-			}
-			if w.Owner.Kind == want.Owner.Kind && w.Owner.Name == want.Owner.Name {
-				kept, found = append(kept, w), true
-				continue
-			}
-			if want.Owner.Kind != "Pod" {
-				continue
-			}
-			if i := slices.IndexFunc(w.Pods, func(p fact.Pod) bool { return p.Name == want.Owner.Name }); i >= 0 {
-				w.Pods = w.Pods[i : i+1]
-				w.Spec.Origin = want.Spec.Origin // evidence names the pod that was asked about
-				kept, found = append(kept, w), true
-			}
-		}
-		if !found {
-			kept = append(kept, want)
-		}
-	}
-	manifest.Sort(kept)
-	return kept
-}
-
-// onlyNodesOf keeps the nodes on which pods in scope run. Where that is all pods,
-// it keeps all nodes: a node without a pod can run containers that the API does
-// not know, and what was not looked at must not count as clean.
-func onlyNodesOf(result *cluster.Result) {
-	if result.PodScope == fact.PodsAll {
-		return
-	}
-	used := map[string]bool{}
-	for _, w := range result.Workloads {
-		for _, p := range w.Pods {
-			used[p.Node] = true
-		}
-	}
-	result.Nodes = slices.DeleteFunc(result.Nodes, func(n fact.Node) bool { return !used[n.Name] })
 }

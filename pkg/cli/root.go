@@ -18,8 +18,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -136,7 +136,7 @@ type checklistFlags struct {
 	sourceFlags
 	probeFlags
 	scopeFlags
-	witnessFlags
+	controlPlaneFlags
 }
 
 func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
@@ -183,7 +183,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	f.reportFlags.add(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
-	f.witnessFlags.add(cmd.Flags())
+	f.controlPlaneFlags.add(cmd.Flags())
 	return cmd
 }
 
@@ -196,7 +196,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
 			return err
 		}
-		return replay(ctx, env, f.reportFlags, f.witnessFlags, f.facts, "checklist", ofCommand)
+		return replay(ctx, env, f.reportFlags, f.controlPlaneFlags, f.facts, "checklist", ofCommand)
 	}
 	r, err := newRun(env, f.reportFlags, "checklist", ofCommand)
 	if err != nil {
@@ -204,78 +204,55 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	}
 	r.summary = true
 	if f.local {
-		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local"), f.witnessFlags.refuse("--local")); err != nil {
+		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local"), f.controlPlaneFlags.refuse("--local")); err != nil {
 			return err
 		}
-		return f.runLocal(ctx, r)
+		return r.gather(ctx, f.machine(r, f.timeout, ""))
 	}
+	source, err := f.cluster(r, config)
+	if err != nil {
+		return err
+	}
+	return r.gatherCluster(ctx, source, &f.probeFlags, config)
+}
+
+// cluster is the source of everything.
+func (f *checklistFlags) cluster(r *run, config *genericclioptions.ConfigFlags) (*gather.Cluster, error) {
 	namespace, err := f.namespaceOf(config, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.spec.Scope = f.scope(r.spec.Scope, namespace, f.effectiveLevel())
-	c := clusterRun{
-		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: r.kinds(), witness: f.witnessFlags,
-		read: cluster.Options{
-			Pods: true, Nodes: true, Secrets: needs(r.checks, fact.Secrets), APIServers: needs(r.checks, fact.EncryptionConfig),
-			Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector,
-		},
-	}
-	set, err := c.gather(ctx)
-	if err != nil {
-		return err
-	}
-	onlyNamespace(set, namespace)
-	return c.finish(r, set)
-}
-
-// runLocal answers for this machine.
-func (f *checklistFlags) runLocal(ctx context.Context, r *run) error {
-	r.spec.Scope.Local, r.spec.Scope.Root = true, f.root
-	set, err := gatherLocal(ctx, f.root, r.kinds(), f.timeout)
-	if err != nil {
-		return err
-	}
-	return r.finish(set)
-}
-
-func needs(selected []checks.Check, kind fact.Kind) bool {
-	for _, c := range selected {
-		if c.NeedsKind(kind) || c.UsesKind(kind) {
-			return true
-		}
-	}
-	return false
+	return &gather.Cluster{
+		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods, fact.Nodes},
+		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector,
+		ControlPlaneNodes: f.controlPlaneNodes, Level: f.effectiveLevel(),
+	}, nil
 }
 
 // replay judges saved facts by a command's checks. Facts that the same command
 // saved are judged by the checks that it had selected.
-func replay(ctx context.Context, env *Env, flags reportFlags, witness witnessFlags, path, command string, ofCommand []checks.Check) error {
+func replay(ctx context.Context, env *Env, flags reportFlags, named controlPlaneFlags, path, command string, ofCommand []checks.Check) error {
 	if flags.saveFacts != "" {
 		return errors.New("--facts and --save-facts exclude each other")
 	}
-	saved, err := loadFacts(ctx, path)
+	source := gather.Saved{Path: path, ControlPlaneNodes: named.controlPlaneNodes, Warn: env.warnLine}
+	got, err := source.Gather(ctx)
 	if err != nil {
 		return err
 	}
+	saved := got.Saved
 	if command == "checklist" {
 		// The root command replays whatever was saved.
-		command = saved.Spec.Command
-		ofCommand = checksOf(command, saved.Spec)
+		command = saved.Command
+		ofCommand = checksOf(command, *saved)
 	}
-	if command == saved.Spec.Command && len(saved.Spec.Scope.Checks) > 0 && len(flags.checks) == 0 && len(flags.questions) == 0 && len(flags.skip) == 0 {
-		flags.checks = saved.Spec.Scope.Checks
-	}
-	if err := witness.apply(&saved.Facts); err != nil {
-		return err
+	if command == saved.Command && len(saved.Scope.Checks) > 0 && len(flags.checks) == 0 && len(flags.questions) == 0 && len(flags.skip) == 0 {
+		flags.checks = saved.Scope.Checks
 	}
 	r, err := newRun(env, flags, command, ofCommand)
 	if err != nil {
 		return err
 	}
-	scope := r.spec.Scope.Checks
-	r.spec.Scope, r.collectedBy = saved.Spec.Scope, saved.Spec.Command
-	r.spec.Scope.Checks = scope
 	r.summary = command == "checklist"
-	return r.finish(&saved.Facts)
+	return r.finish(got)
 }

@@ -2,21 +2,22 @@ package cli
 
 import (
 	"bytes"
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
@@ -28,9 +29,6 @@ type run struct {
 	report reportFlags
 	spec   api.ReportSpec
 	checks []checks.Check
-	// collectedBy is the command that saved the facts, "" in a run that reads
-	// them itself. What its scope selects is of that command's kind.
-	collectedBy string
 	// summary asks the table for the scorecard and what matters most.
 	summary bool
 }
@@ -68,14 +66,62 @@ func (r *run) kinds() []fact.Kind {
 	return kinds
 }
 
-// finish saves facts, judges them, prints the report everywhere it was asked
+// gather reads the facts of a source, and finishes with them.
+func (r *run) gather(ctx context.Context, source gather.Source) error {
+	got, err := source.Gather(ctx)
+	if err != nil {
+		return err
+	}
+	return r.finish(got)
+}
+
+// gatherCluster completes a cluster's source with the connection and the probe's
+// settings, and gathers.
+func (r *run) gatherCluster(ctx context.Context, source *gather.Cluster, probe *probeFlags, flags *genericclioptions.ConfigFlags) error {
+	config, err := restConfig(r.env, flags)
+	if err != nil {
+		return err
+	}
+	progress := r.env.newProgress(r.env.showsProgress(r.report.progress), "measuring nodes")
+	source.Config, source.Getter = config, flags
+	source.NoProbe, source.Probe, source.Warn = probe.noProbe, probe.options(r.env), r.env.warnLine
+	source.Probe.Guard, source.Probe.Progress = guardStarter(flags), progress.update
+	got, err := source.Gather(ctx)
+	progress.finish() // before anything else is printed
+	if err != nil {
+		return err
+	}
+	return r.finish(got)
+}
+
+// finish judges and prints what was gathered. What could not be removed from the
+// cluster is said, and changes no exit status: those are about the report.
+func (r *run) finish(got *gather.Gathered) error {
+	err := r.judge(got)
+	if got.Leftover != nil {
+		r.env.warn("warning: %v", got.Leftover)
+	}
+	return err
+}
+
+// judge saves facts, judges them, prints the report everywhere it was asked
 // for, and says which exit status that is.
-func (r *run) finish(set *fact.Set) error {
-	r.spec.Scope.Narrowed = narrowed(cmp.Or(r.collectedBy, r.spec.Command), &r.spec.Scope)
+func (r *run) judge(got *gather.Gathered) error {
+	set, command := got.Set, r.spec.Command
+	if got.Saved != nil {
+		command = got.Saved.Command // what its scope selects is of that command's kind
+	}
+	selected := r.spec.Scope.Checks
+	r.spec.Scope = got.Scope
+	r.spec.Scope.Checks = selected
+	r.spec.Scope.Narrowed = gather.Narrowed(command, &r.spec.Scope, set)
 	r.spec.Scope.LeftOutChecks = leftOut(r.checks)
 	r.spec.Scope.ControlPlaneNodes = set.ControlPlaneNodes
 	if r.report.saveFacts != "" {
-		if err := saveFacts(r.report.saveFacts, r.spec, set); err != nil {
+		err := writeFile(r.report.saveFacts, func(out io.Writer) error {
+			return gather.WriteFacts(out, report.RunName(set), r.spec, set)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -135,19 +181,9 @@ func writable(path string) error {
 		return nil
 	}
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("writing %q: %w", path, cause(err))
+		return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 	}
 	return nil
-}
-
-// cause leaves out the name that an operating system's error carries: a
-// temporary one, or one that the message has already.
-func cause(err error) error {
-	var of *fs.PathError
-	if errors.As(err, &of) {
-		return of.Err
-	}
-	return err
 }
 
 // writeFile writes to a temporary name and renames, so that a file that is
@@ -161,18 +197,18 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 			return writeTo(path, write)
 		}
 		if target, err = filepath.EvalSymlinks(path); err != nil {
-			return fmt.Errorf("writing %q: %w", path, cause(err))
+			return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 		}
 	}
 	file, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
 	if err != nil {
-		return fmt.Errorf("writing %q: %w", path, cause(err))
+		return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 	}
 	defer func() {
 		if err != nil {
 			_ = file.Close()
 			_ = os.Remove(file.Name())
-			err = fmt.Errorf("writing %q: %w", path, cause(err))
+			err = fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 		}
 	}()
 	if err := write(file); err != nil {
@@ -188,10 +224,10 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 func writeTo(path string, write func(io.Writer) error) error {
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
-		return fmt.Errorf("writing %q: %w", path, cause(err))
+		return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 	}
 	if err := errors.Join(write(file), file.Close()); err != nil {
-		return fmt.Errorf("writing %q: %w", path, cause(err))
+		return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 	}
 	return nil
 }
@@ -262,3 +298,6 @@ func (e *Env) showsProgress(flag string) bool {
 func (e *Env) warn(format string, args ...any) {
 	fmt.Fprintln(e.Streams.ErrOut, report.Escape(weburl.Clean(fmt.Sprintf(format, args...)))) //nolint:errcheck // nowhere to tell
 }
+
+// warnLine prints a line that is ready.
+func (e *Env) warnLine(line string) { e.warn("%s", line) }

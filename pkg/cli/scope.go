@@ -3,14 +3,11 @@ package cli
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 )
@@ -52,16 +49,6 @@ func (f *scopeFlags) namespaceOf(config *genericclioptions.ConfigFlags, allByDef
 	return namespace, err
 }
 
-// scope fills in what the report says of it.
-func (f *scopeFlags) scope(scope api.Scope, namespace string, level fact.Level) api.Scope {
-	scope.AllNamespaces = namespace == ""
-	if namespace != "" {
-		scope.Namespaces = []string{namespace}
-	}
-	scope.Selector, scope.FieldSelector, scope.ProbeLevel = f.selector, f.fieldSelector, string(level)
-	return scope
-}
-
 // refuseNamespace says that -n makes no sense beside a flag.
 func refuseNamespace(config *genericclioptions.ConfigFlags, with string) error {
 	if config.Namespace != nil && *config.Namespace != "" {
@@ -85,39 +72,6 @@ func (f *scopeFlags) refuse(with string) error {
 		}
 	}
 	return nil
-}
-
-// narrowed says in a few words which part of the cluster a run looks at, ""
-// for all of it. Selecting checks is not narrowing: each part of a question says
-// which of its checks did not run.
-func narrowed(command string, scope *api.Scope) string {
-	what := "pods"
-	if command == "nodes" {
-		what = "nodes"
-	}
-	var words []string
-	switch {
-	case len(scope.Files) > 0:
-		return "only what files declare"
-	case scope.Snapshot != "":
-		return "only an etcd file"
-	}
-	if len(scope.Namespaces) > 0 {
-		words = append(words, "namespace "+strings.Join(scope.Namespaces, ", "))
-	}
-	if len(scope.Names) > 0 {
-		words = append(words, strings.Join(scope.Names, ", "))
-	}
-	if scope.Selector != "" {
-		words = append(words, what+" with labels "+scope.Selector)
-	}
-	if scope.FieldSelector != "" {
-		words = append(words, what+" with fields "+scope.FieldSelector)
-	}
-	if len(words) == 0 {
-		return ""
-	}
-	return "only " + strings.Join(words, ", ")
 }
 
 // leftOut are the checks of the catalogue that do not run.

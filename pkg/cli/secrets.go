@@ -3,21 +3,19 @@ package cli
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
 type secretsFlags struct {
 	reportFlags
 	sourceFlags
 	probeFlags
-	witnessFlags
+	controlPlaneFlags
 	snapshot      string
 	allNamespaces bool
 }
@@ -49,7 +47,7 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 	f.reportFlags.add(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
-	f.witnessFlags.add(cmd.Flags())
+	f.controlPlaneFlags.add(cmd.Flags())
 	return cmd
 }
 
@@ -64,7 +62,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 		given bool
 		flag  string
 	}{{f.snapshot != "", "--snapshot"}, {f.local, "--local"}} {
-		if err := f.witnessFlags.refuse(other.flag); other.given && err != nil {
+		if err := f.controlPlaneFlags.refuse(other.flag); other.given && err != nil {
 			return err
 		}
 	}
@@ -72,7 +70,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 		if err := refuseNamespace(config, "--facts"); err != nil {
 			return err
 		}
-		return replay(ctx, env, f.reportFlags, f.witnessFlags, f.facts, "secrets", secretChecks())
+		return replay(ctx, env, f.reportFlags, f.controlPlaneFlags, f.facts, "secrets", secretChecks())
 	}
 	r, err := newRun(env, f.reportFlags, "secrets", secretChecks())
 	if err != nil {
@@ -80,35 +78,28 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	}
 	switch {
 	case f.snapshot != "":
-		return f.runSnapshot(ctx, r, f.namespaceOnly(config))
+		return r.gather(ctx, &gather.Snapshot{Path: f.snapshot, Kinds: r.kinds(), Namespace: f.namespaceOnly(config)})
 	case f.local:
-		r.spec.Scope.Local, r.spec.Scope.Root = true, f.root
-		set, err := gatherLocal(ctx, f.root, r.kinds(), f.timeout)
-		if err != nil {
-			return err
-		}
-		if namespace := f.namespaceOnly(config); namespace != "" {
-			r.spec.Scope.Namespaces = []string{namespace}
-			onlyNamespace(set, namespace)
-		}
-		return r.finish(set)
+		return r.gather(ctx, f.machine(r, f.timeout, f.namespaceOnly(config)))
 	}
+	source, err := f.cluster(r, config)
+	if err != nil {
+		return err
+	}
+	return r.gatherCluster(ctx, source, &f.probeFlags, config)
+}
+
+// cluster is the source of Secrets' names and of how they are stored.
+func (f *secretsFlags) cluster(r *run, config *genericclioptions.ConfigFlags) (*gather.Cluster, error) {
 	scope := scopeFlags{allNamespaces: f.allNamespaces}
 	namespace, err := scope.namespaceOf(config, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.spec.Scope = scope.scope(r.spec.Scope, namespace, f.effectiveLevel())
-	c := clusterRun{
-		env: env, flags: config, probe: f.probeFlags, show: env.showsProgress(f.progress), kinds: r.kinds(), witness: f.witnessFlags,
-		read: cluster.Options{Nodes: true, Secrets: true, APIServers: true, Pods: needs(r.checks, fact.Pods), Namespace: namespace},
-	}
-	set, err := c.gather(ctx)
-	if err != nil {
-		return err
-	}
-	onlyNamespace(set, namespace)
-	return c.finish(r, set)
+	return &gather.Cluster{
+		Kinds: r.kinds(), Lists: []fact.Kind{fact.Nodes, fact.Secrets},
+		Namespace: namespace, ControlPlaneNodes: f.controlPlaneNodes, Level: f.effectiveLevel(),
+	}, nil
 }
 
 // namespaceOnly is the namespace of -n, where no kubeconfig has a say.
@@ -117,50 +108,4 @@ func (f *secretsFlags) namespaceOnly(config *genericclioptions.ConfigFlags) stri
 		return ""
 	}
 	return *config.Namespace
-}
-
-// runSnapshot reads a file instead of a cluster.
-func (f *secretsFlags) runSnapshot(ctx context.Context, r *run, namespace string) error {
-	db, gaps, err := etcd.ReadSnapshot(ctx, f.snapshot, etcd.Options{})
-	if err != nil {
-		return err
-	}
-	set := &fact.Set{CollectedAt: fact.NewTime(time.Now().Truncate(time.Second)), Snapshot: db, Gaps: gaps}
-	set.Gaps = append(set.Gaps, notRequested(fact.Intersect(fact.Subtract(r.kinds(), []fact.Kind{fact.Etcd, fact.Secrets}), fact.Kinds()),
-		"a snapshot holds stored bytes and nothing else", "run without --snapshot on the cluster")...)
-	r.spec.Scope.Snapshot = f.snapshot
-	if namespace != "" {
-		r.spec.Scope.Namespaces = []string{namespace}
-		onlyNamespace(set, namespace)
-	}
-	return r.finish(set)
-}
-
-// onlyNamespace leaves of the stored Secrets those of one namespace, where one
-// was asked about. How many were cut from a list stays known: any of them may
-// be of this namespace.
-func onlyNamespace(set *fact.Set, namespace string) {
-	if namespace == "" {
-		return
-	}
-	narrow := func(db *fact.EtcdDB) {
-		unlisted := db.Total - len(db.Secrets)
-		var kept []fact.StoredSecret
-		for _, s := range db.Secrets {
-			if s.Namespace == namespace {
-				kept = append(kept, s)
-			}
-		}
-		db.Secrets, db.Total = kept, len(kept)+unlisted
-	}
-	if set.Snapshot != nil {
-		narrow(set.Snapshot)
-	}
-	for i := range set.Nodes {
-		if m := set.Nodes[i].Measured; m != nil {
-			for j := range m.Etcd {
-				narrow(&m.Etcd[j])
-			}
-		}
-	}
 }

@@ -9,30 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
-
-// options are what the flags say of the probe.
-func (f *probeFlags) options(env *Env, config *rest.Config) (launch.Options, error) {
-	client, err := launch.NewClient(config)
-	if err != nil {
-		return launch.Options{}, err
-	}
-	return launch.Options{
-		Client:       client,
-		Level:        f.effectiveLevel(),
-		Image:        f.image,
-		ReleaseImage: env.ReleaseImage,
-		Embedded:     embedded.Probe,
-		Namespace:    f.namespace,
-		PullSecret:   f.pullSecret,
-		Timeout:      f.timeout,
-		MaxInFlight:  f.maxInFlight,
-	}, nil
-}
 
 // guardCommand is the hidden command that the plugin starts itself with.
 const guardCommand = "guard"
@@ -117,41 +96,4 @@ func newGuardCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 				launch.Options{Namespace: of.Namespace, RunID: of.Run, PullSecret: of.PullSecret})
 		},
 	}
-}
-
-func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
-	var namespace string
-	cmd := &cobra.Command{
-		Use:   "cleanup",
-		Short: "Remove what an interrupted run left",
-		Long: describe(`
-			Removes pods, config maps and jobs of runs that were interrupted, and the namespace
-			if a run created it and nothing else is in it. The cluster removes pods and config
-			maps by itself a few minutes after their run; this is for those who do not wait.`),
-		Example: env.examples(`
-			kubectl checklist cleanup`),
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			rc, err := restConfig(env, config)
-			if err != nil {
-				return err
-			}
-			client, err := launch.NewClient(rc)
-			if err != nil {
-				return err
-			}
-			removed, err := launch.Cleanup(cmd.Context(), client, launch.Options{Namespace: namespace})
-			for _, what := range removed {
-				if _, err := fmt.Fprintf(env.Streams.Out, "%s deleted\n", what); err != nil {
-					return err
-				}
-			}
-			if err == nil && len(removed) == 0 {
-				env.warn("nothing to remove")
-			}
-			return err
-		},
-	}
-	cmd.Flags().StringVar(&namespace, "probe-namespace", launch.DefaultNamespace, "The namespace that probe pods ran in, where other namespaces may not be listed.")
-	return cmd
 }

@@ -1,4 +1,4 @@
-package cli
+package gather
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"reflect"
 	"regexp"
@@ -17,28 +18,44 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
 // maxFacts bounds a facts file: 5,000 nodes at 1 MiB of packed frames each
 // would be more than anyone keeps; a file this large is not one of ours.
 const maxFacts = 4 << 30
 
-// saveFacts writes a facts file.
-func saveFacts(path string, spec api.ReportSpec, set *fact.Set) error {
-	facts := api.ChecklistFacts{
+// Saved reads facts that WriteFacts wrote. No cluster is contacted.
+type Saved struct {
+	Path string
+	// ControlPlaneNodes are named besides those that the facts name.
+	ControlPlaneNodes []string
+	Warn              func(line string) // as in Cluster
+}
+
+// Gather reads the facts. Their scope is that of the run which saved them.
+func (s *Saved) Gather(ctx context.Context) (*Gathered, error) {
+	saved, err := loadFacts(ctx, s.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := nameControlPlane(&saved.Facts, s.ControlPlaneNodes, s.Warn); err != nil {
+		return nil, err
+	}
+	return &Gathered{Set: &saved.Facts, Scope: saved.Spec.Scope, Saved: &saved.Spec}, nil
+}
+
+// WriteFacts writes facts for Saved to read, under the name of their run.
+func WriteFacts(out io.Writer, name string, spec api.ReportSpec, set *fact.Set) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", " ")
+	return encoder.Encode(api.ChecklistFacts{
 		TypeMeta: metav1.TypeMeta{APIVersion: api.GroupVersion.String(), Kind: api.FactsKind},
 		ObjectMeta: metav1.ObjectMeta{
-			Name:              report.RunName(set),
+			Name:              name,
 			CreationTimestamp: metav1.NewTime(set.CollectedAt.Time),
 		},
 		Spec:  spec,
 		Facts: *set,
-	}
-	return writeFile(path, func(out io.Writer) error {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", " ")
-		return encoder.Encode(facts)
 	})
 }
 
@@ -68,17 +85,27 @@ func loadFacts(ctx context.Context, path string) (*api.ChecklistFacts, error) {
 func readFacts(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading facts %q: %w", path, cause(err))
+		return nil, fmt.Errorf("reading facts %q: %w", path, Cause(err))
 	}
 	defer file.Close() //nolint:errcheck // only read
 	data, err := io.ReadAll(io.LimitReader(file, maxFacts+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading facts %q: %w", path, cause(err))
+		return nil, fmt.Errorf("reading facts %q: %w", path, Cause(err))
 	}
 	if len(data) > maxFacts {
 		return nil, fmt.Errorf("reading facts %q: larger than %d bytes", path, int64(maxFacts))
 	}
 	return data, nil
+}
+
+// Cause leaves out the name that an operating system's error carries: a
+// temporary one, or one that the message has already.
+func Cause(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // parseFacts reads facts. What they say of their kind and version is looked at
@@ -156,143 +183,4 @@ func factsProblem(err error, data []byte) string {
 		return jsonProblem(err, data)
 	}
 	return "a value of another form than --save-facts writes"
-}
-
-// misplaced finds the first place at which JSON does not fit a type: a field
-// that the type has not, or another kind of value. The text holds names of our
-// own fields alone; "" where there is no such place. Values that read themselves
-// (times, masks) are tried with their own reader.
-func misplaced(data []byte, t reflect.Type) (text string, offset int64) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	m := mismatch{decoder: decoder, data: data}
-	m.value(t, "")
-	return m.text, m.offset
-}
-
-type mismatch struct {
-	decoder *json.Decoder
-	data    []byte
-	text    string
-	offset  int64
-}
-
-var unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
-
-// value reads one value that should be of a type. It returns false where the
-// search is over: something was found, or the text ends.
-func (m *mismatch) value(t reflect.Type, path string) bool {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	found := func(text string) bool {
-		if path != "" {
-			text = path + ": " + text
-		}
-		m.text, m.offset = text, m.decoder.InputOffset()
-		return false
-	}
-	if reflect.PointerTo(t).Implements(unmarshalerType) {
-		var raw json.RawMessage
-		if m.decoder.Decode(&raw) != nil {
-			return false
-		}
-		if string(raw) != "null" && json.Unmarshal(raw, reflect.New(t).Interface()) != nil {
-			return found("a value of another form than --save-facts writes")
-		}
-		return true
-	}
-	token, err := m.decoder.Token()
-	if err != nil {
-		return false
-	}
-	is := ""
-	switch token := token.(type) {
-	case nil:
-		return true
-	case json.Delim:
-		is = map[json.Delim]string{'{': "an object", '[': "a list"}[token]
-	case string:
-		is = "a string"
-	case bool:
-		is = "true or false"
-	case json.Number:
-		is = "a number"
-		_, whole := token.Int64()
-		if t.Kind() == reflect.Uint64 {
-			_, whole = strconv.ParseUint(token.String(), 10, 64)
-		}
-		if whole != nil && wanted(t) == is && t.Kind() != reflect.Float64 {
-			return found("expected a whole number")
-		}
-	}
-	if want := wanted(t); is != want && want != "" {
-		return found("expected " + want + ", found " + is)
-	}
-	switch {
-	case is == "an object" && t.Kind() == reflect.Struct:
-		fields := map[string]reflect.Type{}
-		jsonFields(t, fields)
-		for m.decoder.More() {
-			name, err := m.decoder.Token()
-			if err != nil {
-				return false
-			}
-			key, _ := name.(string)
-			field, known := fields[strings.ToLower(key)]
-			if !known {
-				return found("a field that this version does not know")
-			}
-			inner := strings.TrimPrefix(path+"."+key, ".")
-			if !m.value(field, inner) {
-				return false
-			}
-		}
-	case is == "an object": // a map; its keys are not ours to show
-		for m.decoder.More() {
-			if _, err := m.decoder.Token(); err != nil || !m.value(t.Elem(), path) {
-				return false
-			}
-		}
-	case is == "a list":
-		for i := 0; m.decoder.More(); i++ {
-			if !m.value(t.Elem(), fmt.Sprintf("%s[%d]", path, i)) {
-				return false
-			}
-		}
-	default:
-		return true
-	}
-	_, err = m.decoder.Token() // the closing delimiter
-	return err == nil
-}
-
-// wanted is the kind of JSON value that a type is read from.
-func wanted(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	case reflect.Slice, reflect.Array:
-		return "a list"
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Interface:
-		return ""
-	}
-	return "a number"
-}
-
-// jsonFields lists the fields of a struct by their JSON names in lower case,
-// those of embedded ones among them.
-func jsonFields(t reflect.Type, into map[string]reflect.Type) {
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name == "" && t.Field(i).Anonymous {
-			jsonFields(t.Field(i).Type, into)
-			continue
-		}
-		into[strings.ToLower(name)] = t.Field(i).Type
-	}
 }

@@ -1,0 +1,206 @@
+package gather
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
+)
+
+// Cluster reads a cluster through its API, and its nodes by probe pods.
+type Cluster struct {
+	// Config is the connection; Getter the same, needed with Names only.
+	Config *rest.Config
+	Getter resource.RESTClientGetter
+
+	// Kinds are the facts that the checks need. Lists are what is listed besides
+	// them, because the report counts it or nodes are chosen by it.
+	Kinds, Lists []fact.Kind
+
+	// Namespace, Selector, FieldSelector and Names (NAME or TYPE/NAME) narrow
+	// pods; Namespace narrows Secrets too, and "" is all of them. Names exclude
+	// the selectors.
+	Namespace     string
+	Selector      string
+	FieldSelector string
+	Names         []string
+	// NodeNames (NAME or node/NAME) and NodeSelector narrow nodes. They exclude
+	// each other.
+	NodeNames    []string
+	NodeSelector string
+	// OnlyTheirNodes leaves out the nodes on which no pod in scope runs.
+	OnlyTheirNodes bool
+
+	// ControlPlaneNodes are the nodes that the user named as those of the
+	// control plane.
+	ControlPlaneNodes []string
+
+	// Level is how much is read of the nodes. LevelAPI measures none and says so
+	// with gaps; "" means that nobody asked about nodes.
+	Level fact.Level
+	// NoProbe says that the user asked for LevelAPI by --no-probe.
+	NoProbe bool
+	// Probe says how nodes are measured. Client, Level and Kinds are filled in.
+	Probe launch.Options
+	// Warn gets one line for each thing that the user should know at once; nil
+	// means that nobody listens.
+	Warn func(line string)
+
+	// measure takes the place of launch.Run in tests.
+	measure func(ctx context.Context, opts launch.Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error)
+}
+
+// Gather reads the lists that are needed, narrows them, and measures nodes.
+func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
+	var named []fact.Workload
+	if len(c.Names) > 0 {
+		var err error
+		if named, err = manifest.Named(ctx, c.Getter, c.Namespace, c.Names); err != nil {
+			return nil, err
+		}
+	}
+	set := newSet()
+	result, err := cluster.Collect(ctx, c.lists())
+	if err != nil {
+		return nil, err
+	}
+	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
+	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
+	if len(c.Names) > 0 {
+		keepNamed(set, named)
+	}
+	if c.OnlyTheirNodes {
+		keepNodesOfPods(set)
+	}
+	derive(set)
+	if err := nameControlPlane(set, c.ControlPlaneNodes, c.Warn); err != nil {
+		return nil, err
+	}
+	leftover, err := c.measureNodes(ctx, set)
+	if err != nil {
+		return nil, err
+	}
+	KeepNamespace(set, c.Namespace)
+	return &Gathered{Set: set, Scope: c.scope(), Leftover: leftover}, nil
+}
+
+// lists are the requests that the facts need.
+func (c *Cluster) lists() cluster.Options {
+	needed := func(kind fact.Kind) bool { return slices.Contains(c.Kinds, kind) || slices.Contains(c.Lists, kind) }
+	opts := cluster.Options{
+		Config: c.Config,
+		Pods:   needed(fact.Pods), Nodes: needed(fact.Nodes), Secrets: needed(fact.Secrets),
+		// How many API servers there are shows whether each one's configuration
+		// was read.
+		APIServers: needed(fact.EncryptionConfig),
+		Namespace:  c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
+		NodeSelector: c.NodeSelector,
+	}
+	for _, name := range c.NodeNames {
+		opts.NodeNames = append(opts.NodeNames, nodeName(name))
+	}
+	return opts
+}
+
+// scope is what the report says of it.
+func (c *Cluster) scope() api.Scope {
+	scope := api.Scope{
+		AllNamespaces: c.Namespace == "",
+		Selector:      cmp.Or(c.Selector, c.NodeSelector),
+		FieldSelector: c.FieldSelector,
+		Names:         slices.Clone(c.Names),
+		ProbeLevel:    string(c.Level),
+	}
+	for _, name := range c.NodeNames {
+		scope.Names = append(scope.Names, nodeName(name))
+	}
+	if c.Namespace != "" {
+		scope.Namespaces = []string{c.Namespace}
+	}
+	return scope
+}
+
+// measureNodes runs probes for the kinds that were asked for, on the nodes that
+// can give them, and puts the measurements and gaps into the set. Leftover says
+// what could not be removed.
+func (c *Cluster) measureNodes(ctx context.Context, set *fact.Set) (leftover, err error) {
+	wanted, gaps := c.measurable()
+	set.Gaps = append(set.Gaps, gaps...)
+	if len(wanted) == 0 {
+		return nil, nil // no pod for nothing
+	}
+	nodes := probeNodes(wanted, set)
+	if len(nodes) == 0 {
+		return nil, nil
+	}
+	opts := c.Probe
+	if opts.Client, err = launch.NewClient(c.Config); err != nil {
+		return nil, err
+	}
+	opts.Level, opts.Kinds, opts.Announce = c.Level, wanted, c.Warn
+	if opts.Progress != nil {
+		opts.Progress(0, 0, len(nodes))
+	}
+	measure := c.measure
+	if measure == nil {
+		measure = launch.Run
+	}
+	measured, gaps, err := measure(ctx, opts, nodes)
+	// Facts and gaps are valid beside the error, which tells of something that
+	// could not be removed: the report is worth printing all the same.
+	set.Gaps = append(set.Gaps, gaps...)
+	for i := range set.Nodes {
+		set.Nodes[i].Measured = Join(set.Nodes[i].Measured, measured[set.Nodes[i].Name])
+	}
+	if err != nil && len(measured) == 0 && len(gaps) == 0 {
+		return nil, err
+	}
+	return err, nil
+}
+
+// measurable are the kinds that a probe of this run's level reads. The others
+// that were asked for are gaps.
+func (c *Cluster) measurable() ([]fact.Kind, []fact.Gap) {
+	wanted := fact.Intersect(c.Kinds, fact.NodeKinds())
+	switch c.Level {
+	case "":
+		return nil, nil
+	case fact.LevelAPI:
+		hint := "--probe-level full measures the nodes"
+		if c.NoProbe {
+			hint = "leave out --no-probe to measure the nodes"
+		}
+		return nil, notRequested(wanted, "no probe was run", hint)
+	case fact.LevelProc:
+		read := fact.KindsAt(fact.LevelProc)
+		return fact.Intersect(wanted, read), notRequested(fact.Subtract(wanted, read), "the probe's level is proc", "--probe-level full reads them")
+	}
+	return wanted, nil
+}
+
+// probeNodes are the nodes that can give what is wanted. Where only storage is
+// wanted, those are the nodes whose etcd counts; where none is known, all are
+// asked, so that what they hold is shown.
+func probeNodes(wanted []fact.Kind, set *fact.Set) []fact.Node {
+	if len(fact.Subtract(wanted, fact.KindsOf(fact.OfStorage))) > 0 {
+		return set.Nodes
+	}
+	view := checks.NewView(set)
+	if view.Managed {
+		return nil
+	}
+	control := slices.DeleteFunc(slices.Clone(set.Nodes), func(n fact.Node) bool { return !view.StorageWitness(&n) })
+	if len(control) > 0 {
+		return control
+	}
+	return set.Nodes
+}

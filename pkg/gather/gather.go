@@ -1,0 +1,92 @@
+// Package gather brings the facts of one run together, wherever they are: in a
+// cluster and on its nodes, on this machine, in manifests, in an etcd file, or in
+// facts that were saved. It decides which nodes are asked, joins what is known of
+// one node, and leaves out what was not asked about. It never judges: what it
+// takes from package checks (who runs the control plane, whose etcd counts) only
+// decides whom to ask.
+package gather
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// Source is where facts come from: Cluster, Machine, Manifests, Snapshot, Saved.
+type Source interface {
+	// Gather reads the facts. What could not be read is a gap in them; an error
+	// means that there is nothing to judge.
+	Gather(ctx context.Context) (*Gathered, error)
+}
+
+// Gathered is what a source gives.
+type Gathered struct {
+	Set *fact.Set
+	// Scope is what was looked at, without what the checks and the facts decide:
+	// Checks, LeftOutChecks, Narrowed, ControlPlaneNodes.
+	Scope api.Scope
+	// Saved is what was asked of the run that saved the facts, nil for facts that
+	// were read now.
+	Saved *api.ReportSpec
+	// Leftover says what could not be removed from the cluster; nil if nothing is
+	// left there. The facts are valid all the same.
+	Leftover error
+}
+
+// newSet is an empty set of facts that are read now.
+func newSet() *fact.Set {
+	return &fact.Set{CollectedAt: fact.NewTime(time.Now().Truncate(time.Second))}
+}
+
+// derive fills in what follows from other facts, for readers of saved facts. It
+// is computed again when they are judged.
+func derive(set *fact.Set) {
+	set.Cluster.Provider = checks.Provider(set)
+	for i := range set.Nodes {
+		set.Nodes[i].ControlPlane = fact.InControlPlane(set.Nodes[i].Labels)
+	}
+}
+
+// nameControlPlane puts the nodes that the user named (--control-plane-node) into
+// facts, next to those that were named when they were saved. A name that no node
+// has is an error: nothing would be read there. It warns where the names cannot
+// change anything. warn may be nil.
+func nameControlPlane(set *fact.Set, names []string, warn func(line string)) error {
+	for _, name := range names {
+		name = nodeName(name)
+		known := slices.ContainsFunc(set.Nodes, func(n fact.Node) bool { return n.Name == name })
+		if !known && len(set.Nodes) > 0 {
+			return fmt.Errorf("--control-plane-node: no node is called %q", name)
+		}
+		if !slices.Contains(set.ControlPlaneNodes, name) {
+			set.ControlPlaneNodes = append(set.ControlPlaneNodes, name)
+		}
+	}
+	slices.Sort(set.ControlPlaneNodes)
+	if len(names) > 0 && warn != nil && checks.Managed(set) {
+		warn(fmt.Sprintf("warning: --control-plane-node has no effect: the provider (%s) keeps etcd and the API servers to itself", checks.Provider(set)))
+	}
+	return nil
+}
+
+// nodeName takes the type away from node/NAME.
+func nodeName(arg string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(arg, "nodes/"), "node/")
+}
+
+// notRequested is one gap for each kind, for the whole cluster.
+func notRequested(kinds []fact.Kind, detail, hint string) []fact.Gap {
+	gaps := make([]fact.Gap, 0, len(kinds))
+	for _, kind := range kinds {
+		gaps = append(gaps, fact.Gap{
+			What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.NotRequested, Detail: detail, Hint: hint,
+		})
+	}
+	return gaps
+}

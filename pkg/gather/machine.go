@@ -1,0 +1,39 @@
+package gather
+
+import (
+	"context"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// Machine measures this machine as a node, or the directory that holds a node's
+// root file system. No cluster is contacted. It needs Linux.
+type Machine struct {
+	Root      string // "" is this machine
+	Kinds     []fact.Kind
+	Namespace string        // narrows stored Secrets
+	Timeout   time.Duration // for the whole measurement
+}
+
+// Gather measures the machine, which counts as one of the control plane: the user
+// runs this here.
+func (s *Machine) Gather(ctx context.Context) (*Gathered, error) {
+	name, measurement, err := s.measure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	set := newSet()
+	set.Nodes = []fact.Node{{Name: name, Measured: measurement}}
+	set.ControlPlaneNodes = []string{name}
+	// No list of Secrets shows whether what is stored here is all of it.
+	set.Gaps = notRequested(fact.Intersect(s.Kinds, fact.KindsOf(fact.OfCluster)),
+		"no cluster was asked", "run without --local to read what is declared")
+	scope := api.Scope{Local: true, Root: s.Root}
+	if s.Namespace != "" {
+		scope.Namespaces = []string{s.Namespace}
+		KeepNamespace(set, s.Namespace)
+	}
+	return &Gathered{Set: set, Scope: scope}, nil
+}

@@ -1,0 +1,29 @@
+package gather
+
+import (
+	"context"
+	"io"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
+)
+
+// Manifests reads workloads from files. No cluster is contacted.
+type Manifests struct {
+	Files manifest.Files
+	// Namespace is that of objects which name none; "" leaves them as they are.
+	Namespace string
+	Stdin     io.Reader
+}
+
+// Gather reads the files.
+func (s *Manifests) Gather(ctx context.Context) (*Gathered, error) {
+	workloads, err := manifest.Read(ctx, s.Files, s.Namespace, s.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	set := newSet()
+	set.Workloads, set.PodScope = workloads, fact.PodsSome
+	return &Gathered{Set: set, Scope: api.Scope{Files: s.Files.Names()}}, nil
+}

@@ -1,0 +1,105 @@
+package gather
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+func TestNarrowed(t *testing.T) {
+	for want, tc := range map[string]struct {
+		command string
+		scope   api.Scope
+	}{
+		"":                                 {"checklist", api.Scope{AllNamespaces: true, Checks: []string{"builds/build-process"}}},
+		"only namespace shop":              {"pods", api.Scope{Namespaces: []string{"shop"}}},
+		"only namespace shop, web":         {"pods", api.Scope{Namespaces: []string{"shop"}, Names: []string{"web"}}},
+		"only pods with labels app=web":    {"checklist", api.Scope{Selector: "app=web"}},
+		"only nodes with labels pool=edge": {"nodes", api.Scope{AllNamespaces: true, Selector: "pool=edge"}},
+		"only w1, w2":                      {"nodes", api.Scope{Names: []string{"w1", "w2"}}},
+		"only pods with fields spec.x=y":   {"pods", api.Scope{FieldSelector: "spec.x=y"}},
+		"only what files declare":          {"pods", api.Scope{Files: []string{"a.yaml"}}},
+		"only an etcd file":                {"secrets", api.Scope{Snapshot: "a.db"}},
+		"only node cp1":                    {"checklist", api.Scope{Local: true}},
+		"only node cp1, namespace shop":    {"secrets", api.Scope{Local: true, Root: "/mnt", Namespaces: []string{"shop"}}},
+	} {
+		if got := Narrowed(tc.command, &tc.scope, &fact.Set{Nodes: []fact.Node{{Name: "cp1"}}}); got != want {
+			t.Errorf("%+v: want %q, got %q", tc.scope, want, got)
+		}
+	}
+}
+
+// A namespace's Secrets are kept; those that were cut from a list stay counted,
+// so that a cut list never becomes a whole one.
+func TestKeepNamespace(t *testing.T) {
+	db := func(total int) fact.EtcdDB {
+		return fact.EtcdDB{Total: total, Secrets: []fact.StoredSecret{{Namespace: "a", Name: "x"}, {Namespace: "b", Name: "y"}}}
+	}
+	whole, cut := db(2), db(9)
+	set := &fact.Set{Snapshot: &whole, Nodes: []fact.Node{{}, {Measured: &fact.Measurement{Etcd: []fact.EtcdDB{cut}}}}}
+	KeepNamespace(set, "")
+	if len(set.Snapshot.Secrets) != 2 {
+		t.Error("all namespaces are narrowed")
+	}
+	KeepNamespace(set, "a")
+	one := []fact.StoredSecret{{Namespace: "a", Name: "x"}}
+	if diff := cmp.Diff(fact.EtcdDB{Total: 1, Secrets: one}, *set.Snapshot); diff != "" {
+		t.Errorf("a whole list (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(fact.EtcdDB{Total: 8, Secrets: one}, set.Nodes[1].Measured.Etcd[0]); diff != "" {
+		t.Errorf("a cut list (-want +got):\n%s", diff)
+	}
+}
+
+func TestOnlyNamed(t *testing.T) {
+	web := fact.Workload{
+		Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"},
+		Spec:  fact.PodSpec{Origin: "pod/shop/web-1", Path: "spec"},
+		Pods:  []fact.Pod{{Name: "web-1"}, {Name: "web-2"}},
+	}
+	named := func(kind, namespace, name string) []fact.Workload {
+		return []fact.Workload{{
+			Owner: fact.Subject{Kind: kind, Namespace: namespace, Name: name},
+			Spec:  fact.PodSpec{Origin: strings.ToLower(kind) + "/" + namespace + "/" + name, Path: "spec"},
+		}}
+	}
+	second := web
+	second.Spec.Origin, second.Pods = "pod/shop/web-2", web.Pods[1:]
+	for name, tc := range map[string]struct{ named, want []fact.Workload }{
+		"a workload by itself":                        {named("Deployment", "shop", "web"), []fact.Workload{web}},
+		"one of its pods, whose own spec is evidence": {named("Pod", "shop", "web-2"), []fact.Workload{second}},
+		"one without pods has its template":           {named("Deployment", "shop", "idle"), named("Deployment", "shop", "idle")},
+		"the same name elsewhere is another":          {named("Deployment", "prod", "web"), named("Deployment", "prod", "web")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, onlyNamed([]fact.Workload{web}, tc.named)); diff != "" {
+				t.Errorf("workloads (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestKeepNodesOfPods(t *testing.T) {
+	for scope, want := range map[fact.PodScope][]string{
+		fact.PodsSome: {"w1"},
+		fact.PodsAll:  {"empty", "w1"}, // pods -A --measure: the answer may be yes
+	} {
+		set := &fact.Set{
+			PodScope:  scope,
+			Nodes:     []fact.Node{{Name: "empty"}, {Name: "w1"}},
+			Workloads: []fact.Workload{{Pods: []fact.Pod{{Name: "web-1", Node: "w1"}, {Name: "pending"}}}},
+		}
+		keepNodesOfPods(set)
+		var got []string
+		for _, n := range set.Nodes {
+			got = append(got, n.Name)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", scope, diff)
+		}
+	}
+}
