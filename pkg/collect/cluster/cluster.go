@@ -278,7 +278,6 @@ func nodeFacts(node *corev1.Node) fact.Node {
 			out.Ready = condition.Status == corev1.ConditionTrue
 		}
 	}
-	out.ControlPlane = fact.InControlPlane(node.Labels)
 	return out
 }
 

@@ -402,7 +402,7 @@ func TestNodes(t *testing.T) {
 		result := collect(t, Options{Config: s.config(), Nodes: true})
 		want := []fact.Node{
 			{
-				Name: "w1", UID: "u1", Listed: true, Ready: true, Unschedulable: true, ControlPlane: true, OS: "linux", Arch: "arm64",
+				Name: "w1", UID: "u1", Listed: true, Ready: true, Unschedulable: true, OS: "linux", Arch: "arm64",
 				OSImage: "Debian GNU/Linux 12", KernelVersion: "6.1.0-41-arm64", KubeletVersion: "v1.37.2", ContainerRuntime: "containerd://2.3.7",
 				Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""},
 			},
