@@ -385,11 +385,13 @@ func TestClusterLevels(t *testing.T) {
 			Cluster{Kinds: []fact.Kind{fact.Etcd}, Level: fact.LevelProc}, nil, []fact.Gap{gap(fact.Etcd, proc, procHint)},
 		},
 		"level api": {
-			Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}, Level: fact.LevelAPI}, nil,
+			Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}, Level: fact.LevelAPI},
+			nil,
 			[]fact.Gap{gap(fact.Processes, none, "--probe-level full measures the nodes")},
 		},
 		"no probe": {
-			Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}, Level: fact.LevelAPI, NoProbe: true}, nil,
+			Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}, Level: fact.LevelAPI, NoProbe: true},
+			nil,
 			[]fact.Gap{gap(fact.Processes, none, "leave out --no-probe to measure the nodes")},
 		},
 		"nobody asked about nodes": {Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}}, nil, nil},
