@@ -103,8 +103,8 @@ func TestJoin(t *testing.T) {
 		},
 		"of two that read it, the higher level": {
 			fact.Measurement{Level: fact.LevelProc, Read: kinds(fact.Processes), HostProcesses: 1, Containers: []fact.MeasuredContainer{box("a", process(1, 1, "proc", nil))}, Gaps: []fact.NodeGap{gap(fact.Processes, "", fact.Truncated)}},
-			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes), HostProcesses: 2, Containers: []fact.MeasuredContainer{box("a", process(1, 1, "full", nil))}, Gaps: []fact.NodeGap{gap(fact.Processes, "a", fact.Timeout)}},
-			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes), HostProcesses: 2, Containers: []fact.MeasuredContainer{box("a", process(1, 1, "full", nil))}, Gaps: []fact.NodeGap{gap(fact.Processes, "a", fact.Timeout)}},
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes), HostProcesses: 2, Containers: []fact.MeasuredContainer{box("a", process(1, 1, "full", nil))}, Gaps: []fact.NodeGap{gap(fact.Processes, "a", fact.Timeout), gap(fact.Processes, "", fact.Changing)}},
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes), HostProcesses: 2, Containers: []fact.MeasuredContainer{box("a", process(1, 1, "full", nil))}, Gaps: []fact.NodeGap{gap(fact.Processes, "a", fact.Timeout), gap(fact.Processes, "", fact.Changing)}},
 		},
 		"of two of one level, the one with fewer gaps of the kind": {
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Etcd), Etcd: []fact.EtcdDB{{Path: "a"}}, Gaps: []fact.NodeGap{gap(fact.Etcd, "", fact.Truncated)}},

@@ -24,6 +24,11 @@ func (s *Machine) Gather(ctx context.Context) (*Gathered, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.gathered(name, measurement), nil
+}
+
+// gathered makes a set of what was measured.
+func (s *Machine) gathered(name string, measurement *fact.Measurement) *Gathered {
 	set := newSet()
 	set.Nodes = []fact.Node{{Name: name, Measured: measurement}}
 	set.ControlPlaneNodes = []string{name}
@@ -35,5 +40,5 @@ func (s *Machine) Gather(ctx context.Context) (*Gathered, error) {
 		scope.Namespaces = []string{s.Namespace}
 		KeepNamespace(set, s.Namespace)
 	}
-	return &Gathered{Set: set, Scope: scope}, nil
+	return &Gathered{Set: set, Scope: scope}
 }

@@ -83,6 +83,17 @@ func TestOnlyNamed(t *testing.T) {
 	}
 }
 
+// Where pods are named, a container without one may still be known to the API.
+func TestKeepNamed(t *testing.T) {
+	set := &fact.Set{PodScope: fact.PodsAll, Workloads: []fact.Workload{
+		{Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "db"}}, {Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}},
+	}}
+	keepNamed(set, []fact.Workload{{Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}}})
+	if len(set.Workloads) != 1 || set.Workloads[0].Owner.Name != "web" || set.PodScope != fact.PodsSome {
+		t.Errorf("workloads %+v, scope of pods %q", set.Workloads, set.PodScope)
+	}
+}
+
 func TestKeepNodesOfPods(t *testing.T) {
 	for scope, want := range map[fact.PodScope][]string{
 		fact.PodsSome: {"w1"},

@@ -77,6 +77,21 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// Of what is stored on a machine, a namespace's Secrets are kept.
+func TestMachineNamespace(t *testing.T) {
+	stored := func() *fact.Measurement {
+		return &fact.Measurement{Etcd: []fact.EtcdDB{{Total: 2, Secrets: []fact.StoredSecret{{Namespace: "other", Name: "a"}, {Namespace: "shop", Name: "b"}}}}}
+	}
+	source := Machine{Namespace: "shop"}
+	if db := source.gathered("cp1", stored()).Set.Nodes[0].Measured.Etcd[0]; len(db.Secrets) != 1 || db.Secrets[0].Namespace != "shop" {
+		t.Errorf("stored %+v", db)
+	}
+	source.Namespace = ""
+	if db := source.gathered("cp1", stored()).Set.Nodes[0].Measured.Etcd[0]; len(db.Secrets) != 2 {
+		t.Errorf("all namespaces: stored %+v", db)
+	}
+}
+
 // What was saved is read back as it was, with its scope and by whom it was
 // asked for; nodes that are named now join those that were.
 func TestSavedFacts(t *testing.T) {
