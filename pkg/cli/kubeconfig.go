@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -52,6 +53,27 @@ func unreadableKubeconfig(flags *genericclioptions.ConfigFlags) error {
 	return errKubeconfig
 }
 
+// chosen are the names of the context, cluster and user that flags choose in a
+// kubeconfig, "" where there is none.
+func chosen(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.Config) (context, cluster, user string) {
+	context = cmp.Or(*flags.Context, raw.CurrentContext)
+	if of := raw.Contexts[context]; of != nil {
+		cluster, user = of.Cluster, of.AuthInfo
+	}
+	return context, cmp.Or(*flags.ClusterName, cluster), cmp.Or(*flags.AuthInfoName, user)
+}
+
+// clusterName is what the kubeconfig calls the cluster that is asked, "" where it
+// has no name for it: with --server, that may be another one.
+func clusterName(flags *genericclioptions.ConfigFlags) string {
+	raw, err := rawConfig(flags)
+	if err != nil || *flags.APIServer != "" {
+		return ""
+	}
+	_, cluster, _ := chosen(flags, raw)
+	return cluster
+}
+
 // kubeconfigProblem says why no connection can be made of a kubeconfig, nil
 // where nothing is wrong with it. The names of contexts, clusters and users are
 // shown, and paths of files, and nothing else of it. Without this, client-go
@@ -63,23 +85,9 @@ func kubeconfigProblem(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.C
 	wrong := func(format string, args ...any) error {
 		return fmt.Errorf("kubeconfig: %s", fmt.Sprintf(format, args...))
 	}
-	name := raw.CurrentContext
-	if *flags.Context != "" {
-		name = *flags.Context
-	}
-	use, found := raw.Contexts[name]
-	if name != "" && !found {
+	name, clusterName, userName := chosen(flags, raw)
+	if name != "" && raw.Contexts[name] == nil {
 		return wrong("context %q does not exist", name)
-	}
-	if use == nil {
-		use = clientcmdapi.NewContext()
-	}
-	clusterName, userName := use.Cluster, use.AuthInfo
-	if *flags.ClusterName != "" {
-		clusterName = *flags.ClusterName
-	}
-	if *flags.AuthInfoName != "" {
-		userName = *flags.AuthInfoName
 	}
 	if cluster, found := raw.Clusters[clusterName]; clusterName != "" && !found {
 		return wrong("context %q: cluster %q does not exist", name, clusterName)

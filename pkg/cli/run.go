@@ -83,7 +83,7 @@ func (r *run) gatherCluster(ctx context.Context, source *gather.Cluster, probe *
 		return err
 	}
 	progress := r.env.newProgress(r.env.showsProgress(r.report.progress), "measuring nodes")
-	source.Config, source.Getter = config, flags
+	source.Name, source.Config, source.Getter = clusterName(flags), config, flags
 	source.NoProbe, source.Probe, source.Warn = probe.noProbe, probe.options(r.env), r.env.warnLine
 	source.Probe.Guard, source.Probe.Progress = guardStarter(flags), progress.update
 	got, err := source.Gather(ctx)
@@ -142,6 +142,7 @@ func (r *run) print(built *api.ChecklistReport) error {
 		MinSeverity: api.Severity(r.report.severity),
 		Summary:     r.summary,
 		ShowPasses:  r.report.showPasses,
+		Catalogue:   catalogue.All(),
 		Command:     r.env.Name,
 	}
 	for _, output := range r.report.outputFile {

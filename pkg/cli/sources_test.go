@@ -78,6 +78,9 @@ func TestWhatCommandsAskFor(t *testing.T) {
 			if diff := cmp.Diff(tc.want, slices.Compact(got)); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
+			if facts.Facts.Cluster.Name != "c" {
+				t.Errorf("the cluster is called %q, in the kubeconfig c", facts.Facts.Cluster.Name)
+			}
 			if got := facts.Spec.Scope.Narrowed; got != tc.narrowed {
 				t.Errorf("narrowed: want %q, got %q", tc.narrowed, got)
 			}
@@ -124,6 +127,27 @@ func TestControlPlaneNodeOfAProvider(t *testing.T) {
 		args := append(slices.Clone(command), "--facts", "testdata/cases/A0-eks.json", "--control-plane-node", "good", "-o", "name")
 		if code := Main(t.Context(), env, args); code != ExitOK || errOut.String() != want {
 			t.Errorf("%v: status %d, stderr %q", command, code, errOut)
+		}
+	}
+}
+
+// A cluster has the name that the kubeconfig gives it, where that is the one asked.
+func TestClusterName(t *testing.T) {
+	kubeconfigFor(t, "https://api.example")
+	for name, tc := range map[string]struct {
+		set  func(*genericclioptions.ConfigFlags)
+		want string
+	}{
+		"the current context's": {func(*genericclioptions.ConfigFlags) {}, "c"},
+		"--context":             {func(f *genericclioptions.ConfigFlags) { *f.Context = "x" }, "c"},
+		"--cluster":             {func(f *genericclioptions.ConfigFlags) { *f.ClusterName = "d" }, "d"},
+		"--server":              {func(f *genericclioptions.ConfigFlags) { *f.APIServer = "https://other.example" }, ""},
+		"no such context":       {func(f *genericclioptions.ConfigFlags) { *f.Context = "nosuch" }, ""},
+	} {
+		config := genericclioptions.NewConfigFlags(true)
+		tc.set(config)
+		if got := clusterName(config); got != tc.want {
+			t.Errorf("%s: want %q, got %q", name, tc.want, got)
 		}
 	}
 }

@@ -14,10 +14,13 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
 // Cluster reads a cluster through its API, and its nodes by probe pods.
 type Cluster struct {
+	// Name is what the kubeconfig calls the cluster, "" where it has no name.
+	Name string
 	// Config is the connection; Getter the same, needed with Names only.
 	Config *rest.Config
 	Getter resource.RESTClientGetter
@@ -74,6 +77,7 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 		return nil, err
 	}
 	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
+	set.Cluster.Name = weburl.Clean(c.Name)
 	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
 	if len(c.Names) > 0 {
 		keepNamed(set, named)

@@ -236,7 +236,7 @@ func TestClusterFacts(t *testing.T) {
 	s := newDemo(t)
 	got, probe, warned := gathered(t, s, Cluster{
 		Kinds: []fact.Kind{fact.Pods, fact.Secrets, fact.Etcd, fact.EncryptionConfig, fact.Kernel}, Lists: []fact.Kind{fact.Nodes},
-		Level: fact.LevelFull, ControlPlaneNodes: []string{"node/w1"},
+		Level: fact.LevelFull, ControlPlaneNodes: []string{"node/w1"}, Name: "https://me:CANARY@api.example",
 	})
 	set := got.Set
 	if diff := cmp.Diff([]fact.SecretName{{Namespace: "other", Name: "a", ResourceVersion: "41"}, {Namespace: "shop", Name: "b", ResourceVersion: "42"}}, set.Secrets); diff != "" || !set.SecretsListed {
@@ -250,6 +250,9 @@ func TestClusterFacts(t *testing.T) {
 	}
 	if n := set.Cluster.APIServers; n == nil || *n != 1 {
 		t.Errorf("want one API server, got %v", n)
+	}
+	if set.Cluster.Name != "https://api.example" {
+		t.Errorf("the cluster is called %q", set.Cluster.Name)
 	}
 	if set.Cluster.Version != "v1.37.2" || set.Cluster.Server != s.URL || set.Cluster.Provider != "unknown" || set.CollectedAt.IsZero() {
 		t.Errorf("cluster %+v, collected at %v", set.Cluster, set.CollectedAt)

@@ -96,9 +96,10 @@ func TestMachineNamespace(t *testing.T) {
 // asked for; nodes that are named now join those that were.
 func TestSavedFacts(t *testing.T) {
 	set := &fact.Set{
-		CollectedAt: newSet().CollectedAt, Cluster: fact.Cluster{Server: "https://api.example", Version: "v1.37.2"},
+		CollectedAt: newSet().CollectedAt, Cluster: fact.Cluster{Name: "prod", Server: "https://api.example", Version: "v1.37.2"},
 		Nodes: []fact.Node{{Name: "a", Listed: true}, {Name: "b", Listed: true}}, ControlPlaneNodes: []string{"b"},
 		Secrets: []fact.SecretName{{Namespace: "shop", Name: "s", ResourceVersion: "7"}}, SecretsListed: true,
+		Gaps: []fact.Gap{{What: fact.Kernel, Reason: fact.Timeout, Subject: fact.Subject{Kind: "Node", Name: "a", Cluster: "prod"}}},
 	}
 	spec := api.ReportSpec{Command: "secrets", Version: "v0.0.0-test", Scope: api.Scope{Namespaces: []string{"shop"}, ProbeLevel: "full"}}
 	var file bytes.Buffer

@@ -27,6 +27,7 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 		Findings: result.Findings,
 		Gaps:     result.Gaps,
 		Cluster: api.ReportCluster{
+			Name:     set.Cluster.Name,
 			Server:   set.Cluster.Server,
 			Version:  set.Cluster.Version,
 			Provider: result.Provider,
@@ -59,7 +60,7 @@ func sanitize(report *api.ChecklistReport) {
 	subject := func(s *fact.Subject) {
 		// An owner's kind is whatever its author wrote, too.
 		s.Kind, s.Namespace, s.Name = Escape(s.Kind), Escape(s.Namespace), Escape(s.Name)
-		s.Container, s.Node = Escape(s.Container), Escape(s.Node)
+		s.Container, s.Node, s.Cluster = Escape(s.Container), Escape(s.Node), safe(s.Cluster)
 		for i := range s.Pods {
 			s.Pods[i] = Escape(s.Pods[i])
 		}
@@ -84,7 +85,7 @@ func sanitize(report *api.ChecklistReport) {
 	}
 	report.Findings, report.Gaps = findings, gaps
 	c := &report.Cluster
-	c.Server, c.Version, c.Provider = safe(c.Server), Escape(c.Version), Escape(c.Provider)
+	c.Name, c.Server, c.Version, c.Provider = safe(c.Name), safe(c.Server), Escape(c.Version), Escape(c.Provider)
 	c.OtherStores = slices.Clone(c.OtherStores)
 	for i := range c.OtherStores {
 		c.OtherStores[i] = safe(c.OtherStores[i])
@@ -100,13 +101,17 @@ func sanitize(report *api.ChecklistReport) {
 	}
 	report.Answers = answers
 	scope := &report.Spec.Scope
-	scope.Root, scope.Snapshot = safe(scope.Root), safe(scope.Snapshot)
-	scope.Files, scope.Names = slices.Clone(scope.Files), slices.Clone(scope.Names)
-	for _, list := range [][]string{scope.Files, scope.Names} {
-		for i := range list {
-			list[i] = safe(list[i])
+	scope.Root, scope.Snapshot, scope.Narrowed = safe(scope.Root), safe(scope.Snapshot), safe(scope.Narrowed)
+	scope.Selector, scope.FieldSelector, scope.ProbeLevel = safe(scope.Selector), safe(scope.FieldSelector), safe(scope.ProbeLevel)
+	for _, list := range []*[]string{
+		&scope.Namespaces, &scope.Names, &scope.Files, &scope.Checks, &scope.LeftOutChecks, &scope.ControlPlaneNodes,
+	} {
+		*list = slices.Clone(*list)
+		for i := range *list {
+			(*list)[i] = safe((*list)[i])
 		}
 	}
+	report.Spec.Command = safe(report.Spec.Command) // of saved facts
 }
 
 // RunName names the objects of one run by the time at which it started.

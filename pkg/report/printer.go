@@ -11,6 +11,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
 // Options are what a printer may be told beyond its format.
@@ -27,6 +28,9 @@ type Options struct {
 	// Width is the terminal's, in columns, for the table to fit; 0 where
 	// nobody looks at one.
 	Width int
+	// Catalogue is every check there is, for what a finding does not say of its
+	// check: titles, reasons, references.
+	Catalogue []checks.Check
 	// Command is how the user calls the plugin: "kubectl checklist".
 	Command string
 }
@@ -139,7 +143,7 @@ func Visible(report *api.ChecklistReport, minimum api.Severity) *api.ChecklistRe
 type namePrinter struct{ opts Options }
 
 func (p namePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
-	for _, f := range Visible(report, p.opts.MinSeverity).Findings {
+	for _, f := range unnamedCluster(Visible(report, p.opts.MinSeverity)).Findings {
 		if f.Verdict != api.Fail && f.Verdict != api.VerdictUnknown {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -46,12 +47,44 @@ func SubjectName(s fact.Subject) string {
 	if s.Node != "" {
 		name += " on " + s.Node
 	}
-	return name
+	return name + inCluster(s)
+}
+
+// inCluster is what follows a subject's name if the report is of several clusters.
+func inCluster(s fact.Subject) string {
+	if s.Cluster == "" {
+		return ""
+	}
+	return " in " + s.Cluster
+}
+
+// unnamedCluster returns a report for people to read: where it is of one cluster,
+// its subjects do not repeat which.
+func unnamedCluster(report *api.ChecklistReport) *api.ChecklistReport {
+	clusters := map[string]bool{}
+	for i := range report.Findings {
+		clusters[cmp.Or(report.Findings[i].Subject.Cluster, report.Cluster.Name)] = true
+	}
+	for i := range report.Gaps {
+		clusters[cmp.Or(report.Gaps[i].Subject.Cluster, report.Cluster.Name)] = true
+	}
+	if len(clusters) > 1 || clusters[""] {
+		return report // several, or nothing to leave out
+	}
+	of := *report
+	of.Findings, of.Gaps = slices.Clone(of.Findings), slices.Clone(of.Gaps)
+	for i := range of.Findings {
+		of.Findings[i].Subject.Cluster = ""
+	}
+	for i := range of.Gaps {
+		of.Gaps[i].Subject.Cluster = ""
+	}
+	return &of
 }
 
 // object is a subject without its container: what is counted as one.
 func object(s fact.Subject) fact.Subject {
-	return fact.Subject{Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, Node: s.Node}
+	return fact.Subject{Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, Node: s.Node, Cluster: s.Cluster}
 }
 
 // subjects are distinct objects in the order in which a row names them, and the
@@ -118,7 +151,7 @@ func (s *subjects) list(n int, bare bool) string {
 		if o.Namespace != "" && !bare && (i == 0 || o.Namespace != s.objects[i-1].Namespace) {
 			list += o.Namespace + "/"
 		}
-		list += o.Name
+		list += o.Name + inCluster(o)
 	}
 	if list == "" {
 		return text

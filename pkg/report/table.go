@@ -29,6 +29,7 @@ const (
 )
 
 func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
+	report = unnamedCluster(report)
 	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.nodes, p.scorecard, p.parts, p.findings, p.gaps, p.next}
 	for _, part := range parts {
 		if err := part(out, report); err != nil {

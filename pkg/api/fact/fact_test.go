@@ -275,3 +275,20 @@ func TestHasRole(t *testing.T) {
 		t.Error("a node of etcd alone has the role of an API server")
 	}
 }
+
+// A subject's cluster identifies it, and without one nothing changes.
+func TestSubjectOfACluster(t *testing.T) {
+	a := Subject{Kind: "Pod", Namespace: "shop", Name: "web"}
+	b := a
+	b.Cluster = "prod"
+	if a.Key() != "Pod/shop/web//" || b.Key() != "Pod/shop/web///prod" {
+		t.Errorf("keys %q and %q", a.Key(), b.Key())
+	}
+	if a.Identity() == b.Identity() || a.Compare(&b) >= 0 || b.Compare(&a) <= 0 {
+		t.Errorf("the same: %v, compared %d", a.Identity() == b.Identity(), a.Compare(&b))
+	}
+	gap := NodeGap{What: Kernel, About: &Subject{Kind: "Node", Name: "w1", Cluster: "prod"}}
+	if !gap.Elsewhere("w1") {
+		t.Error("a node answers for a node of a named cluster")
+	}
+}

@@ -106,6 +106,8 @@ func (g *NodeGap) Elsewhere(node string) bool {
 	switch {
 	case g.About == nil || g.About.Kind == "":
 		return false
+	case g.About.Cluster != "":
+		return true // no probe knows which cluster it is in
 	case g.About.Kind == "Node":
 		return g.About.Name != node
 	case g.About.Kind == "Container":
@@ -116,13 +118,16 @@ func (g *NodeGap) Elsewhere(node string) bool {
 
 // Subject is what a finding or gap is about. Kind is a Kubernetes kind, or
 // Cluster, Container (one that the API does not know) or File. The fields up
-// to Node identify it; the others describe it and may differ between runs.
+// to Cluster identify it; the others describe it and may differ between runs.
 type Subject struct {
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name,omitempty"`
 	Container string `json:"container,omitempty"`
 	Node      string `json:"node,omitempty"`
+	// Cluster is the name of its cluster where facts or a report are of more than
+	// one; "" where there is one, which Set.Cluster and the report's cluster name.
+	Cluster string `json:"cluster,omitempty"`
 
 	// Platform is true in a platform namespace (kube-system and the like). It is
 	// computed when facts are judged; in facts it is ignored.
@@ -137,11 +142,11 @@ type Subject struct {
 const MaxPodNames = 10
 
 // SubjectKey are the fields that identify a subject.
-type SubjectKey struct{ Kind, Namespace, Name, Container, Node string }
+type SubjectKey struct{ Kind, Namespace, Name, Container, Node, Cluster string }
 
 // Identity is the subject's key, for maps.
 func (s *Subject) Identity() SubjectKey {
-	return SubjectKey{s.Kind, s.Namespace, s.Name, s.Container, s.Node}
+	return SubjectKey{s.Kind, s.Namespace, s.Name, s.Container, s.Node, s.Cluster}
 }
 
 // Compare orders subjects by the fields that identify them.
@@ -152,11 +157,16 @@ func (s *Subject) Compare(o *Subject) int {
 		cmp.Compare(s.Name, o.Name),
 		cmp.Compare(s.Container, o.Container),
 		cmp.Compare(s.Node, o.Node),
+		cmp.Compare(s.Cluster, o.Cluster),
 	)
 }
 
 // Key identifies the subject across runs: its identifying fields joined by a
-// slash, empty ones kept.
+// slash, empty ones kept, but for an empty cluster.
 func (s Subject) Key() string {
-	return s.Kind + "/" + s.Namespace + "/" + s.Name + "/" + s.Container + "/" + s.Node
+	key := s.Kind + "/" + s.Namespace + "/" + s.Name + "/" + s.Container + "/" + s.Node
+	if s.Cluster != "" {
+		key += "/" + s.Cluster
+	}
+	return key
 }

@@ -42,6 +42,9 @@ const (
 
 // Cluster says which cluster was read, as far as it answered.
 type Cluster struct {
+	// Name is the kubeconfig's, "" where it has none (in a pod, --local, -f). It
+	// is no secret: a URL in it has no password.
+	Name    string `json:"name,omitempty"`
 	Server  string `json:"server,omitempty"`
 	Version string `json:"version,omitempty"`
 	// Provider is kubeadm, k3s, rke2, eks, gke, aks, openshift, talos or unknown.

@@ -60,6 +60,8 @@ type Scope struct {
 
 // ReportCluster says which cluster answered and how much of it.
 type ReportCluster struct {
+	// Name is the kubeconfig's, "" where it has none.
+	Name          string `json:"name,omitempty"`
 	Server        string `json:"server,omitempty"`
 	Version       string `json:"version,omitempty"`
 	Provider      string `json:"provider,omitempty"`
