@@ -275,7 +275,7 @@ func because(open []*judged) string {
 		}
 	}
 	text := fmt.Sprintf("%s: %s", first.Reason, subjectWords(first.Subject))
-	if first.Subject.Kind == "Cluster" || first.Subject.Kind == "File" {
+	if first.Subject.Kind == fact.SubjectCluster || first.Subject.Kind == fact.SubjectFile {
 		// What is about everything is told by its words, up to the first pause.
 		words := first.Message
 		if i := strings.IndexAny(words, ",:;"); i > 0 {

@@ -31,7 +31,7 @@ func (v *View) gaps(plan *Plan) []fact.Gap {
 // false for a container that is none of this run's business.
 func (v *View) gapOf(node *fact.Node, g *fact.NodeGap) (gap fact.Gap, asked bool) {
 	gap = fact.Gap{
-		What: g.What, Subject: fact.Subject{Kind: "Node", Name: node.Name},
+		What: g.What, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name},
 		Reason: g.Reason, Detail: g.Detail, Hint: hint(node.Measured.Level, g),
 	}
 	if g.Container == "" || ofStorage(g.What) {
@@ -79,7 +79,7 @@ func (x *index) containerSubject(node *fact.Node, id string) (fact.Subject, bool
 	if known {
 		return Running{Node: node, Workload: found.workload, Pod: found.pod, Declared: found.container}.Subject(), true
 	}
-	return fact.Subject{Kind: "Container", Name: short(id), Node: node.Name}, x.scope != fact.PodsSome
+	return fact.Subject{Kind: fact.SubjectContainer, Name: short(id), Node: node.Name}, x.scope != fact.PodsSome
 }
 
 // measured finds a container of a node's answer by its id or by the first
@@ -112,9 +112,9 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 	reported := map[about]bool{}
 	for _, g := range gaps {
 		switch g.Subject.Kind {
-		case "Cluster", "File":
+		case fact.SubjectCluster, fact.SubjectFile:
 			reported[about{g.What, ""}] = true
-		case "Node":
+		case fact.SubjectNode:
 			reported[about{g.What, g.Subject.Name}] = true
 		}
 	}
@@ -132,9 +132,9 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 		if said(kind, node) {
 			return
 		}
-		gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: reason, Detail: detail, Hint: hint}
+		gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: reason, Detail: detail, Hint: hint}
 		if node != "" {
-			gap.Subject = fact.Subject{Kind: "Node", Name: node}
+			gap.Subject = fact.Subject{Kind: fact.SubjectNode, Name: node}
 		}
 		reported[about{kind, node}] = true
 		out = append(out, gap)
@@ -267,7 +267,7 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 // what a node does not say of the cluster's storage matters only if its word
 // would count.
 func (v *View) excused(gap *fact.Gap) bool {
-	if gap.Subject.Kind != "Node" || !ofStorage(gap.What) {
+	if gap.Subject.Kind != fact.SubjectNode || !ofStorage(gap.What) {
 		return false
 	}
 	node := v.nodes[gap.Subject.Name]

@@ -84,7 +84,7 @@ type Running struct {
 // where the API does not know it.
 func (r Running) Subject() fact.Subject {
 	if r.Workload == nil {
-		return fact.Subject{Kind: "Container", Name: short(r.Measured.ID), Node: r.Node.Name}
+		return fact.Subject{Kind: fact.SubjectContainer, Name: short(r.Measured.ID), Node: r.Node.Name}
 	}
 	s := r.Workload.Owner
 	if r.Declared != nil {

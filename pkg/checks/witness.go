@@ -81,7 +81,7 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 			measured++
 		}
 	}
-	gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.NotPresent}
+	gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotPresent}
 	snapshot := "give an etcd snapshot: secrets --snapshot FILE"
 	if kind == fact.EncryptionConfig {
 		snapshot = "its configuration has to be looked at there"

@@ -85,7 +85,7 @@ func notRequested(kinds []fact.Kind, detail, hint string) []fact.Gap {
 	gaps := make([]fact.Gap, 0, len(kinds))
 	for _, kind := range kinds {
 		gaps = append(gaps, fact.Gap{
-			What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.NotRequested, Detail: detail, Hint: hint,
+			What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotRequested, Detail: detail, Hint: hint,
 		})
 	}
 	return gaps

@@ -68,7 +68,7 @@ func onlyNamed(listed, named []fact.Workload) []fact.Workload {
 				kept, found = append(kept, w), true
 				continue
 			}
-			if want.Owner.Kind != "Pod" {
+			if want.Owner.Kind != fact.SubjectPod {
 				continue
 			}
 			if i := slices.IndexFunc(w.Pods, func(p fact.Pod) bool { return p.Name == want.Owner.Name }); i >= 0 {

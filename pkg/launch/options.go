@@ -243,7 +243,7 @@ func (o *Options) gaps(node string, f *Failure) []fact.Gap {
 	for _, kind := range o.Kinds {
 		gaps = append(gaps, fact.Gap{
 			What:    kind,
-			Subject: fact.Subject{Kind: "Node", Name: node},
+			Subject: fact.Subject{Kind: fact.SubjectNode, Name: node},
 			Reason:  f.Reason, Detail: f.Detail, Hint: f.Hint,
 		})
 	}

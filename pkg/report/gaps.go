@@ -134,7 +134,7 @@ func (c *cause) lost(details bool) string {
 	var words []string
 	switch s := c.subjects.objects; {
 	case len(all) == 0:
-	case len(s) == 1 && s[0].Kind == "Cluster":
+	case len(s) == 1 && s[0].Kind == fact.SubjectCluster:
 		words = append(words, "unknown: "+strings.Join(all, ", "))
 	default:
 		words = append(words, "unknown there: "+strings.Join(all, ", "))

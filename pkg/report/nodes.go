@@ -39,9 +39,9 @@ func Nodes(plan checks.Plan, set *fact.Set, gaps []fact.Gap) []api.ReportNode {
 	var everywhere []fact.Gap
 	for _, gap := range set.Gaps {
 		switch {
-		case gap.Subject.Kind == "Node":
+		case gap.Subject.Kind == fact.SubjectNode:
 			gapsOf[gap.Subject.Name] = append(gapsOf[gap.Subject.Name], gap)
-		case gap.Subject.Kind == "Cluster":
+		case gap.Subject.Kind == fact.SubjectCluster:
 			everywhere = append(everywhere, gap)
 		case gap.Subject.Node != "":
 			gapsOf[gap.Subject.Node] = append(gapsOf[gap.Subject.Node], gap)
@@ -98,12 +98,12 @@ func reportNode(node *fact.Node, result checks.Result, whole []fact.Gap) api.Rep
 // about something there, or a gap of the whole cluster. Judged by itself, a worker
 // lacks the control plane's storage; that is no gap of the cluster.
 func asked(question api.Question, result checks.Result, whole []fact.Gap) bool {
-	about := func(f api.Finding) bool { return f.Question == question && f.Subject.Kind != "Cluster" }
+	about := func(f api.Finding) bool { return f.Question == question && f.Subject.Kind != fact.SubjectCluster }
 	if slices.ContainsFunc(result.Findings, about) {
 		return true
 	}
 	return slices.ContainsFunc(whole, func(g fact.Gap) bool {
-		return g.Subject.Kind == "Cluster" && slices.ContainsFunc(g.Affects, func(id string) bool { return questionOf(id) == question })
+		return g.Subject.Kind == fact.SubjectCluster && slices.ContainsFunc(g.Affects, func(id string) bool { return questionOf(id) == question })
 	})
 }
 

@@ -155,7 +155,7 @@ func (s *statement) alike() alike {
 // in lists of names ("3 security updates pending: bash, ..."), and one cause on
 // forty of them is one row; of other subjects every word counts.
 func shape(kind, message string) string {
-	if kind != "Node" {
+	if kind != fact.SubjectNode {
 		return message
 	}
 	clauses := strings.Split(message, "; ")

@@ -13,19 +13,19 @@ import (
 
 // shortKinds are kubectl's short names.
 var shortKinds = map[string]string{
-	"Pod":                   "pod",
-	"Deployment":            "deploy",
-	"ReplicaSet":            "rs",
-	"DaemonSet":             "ds",
-	"StatefulSet":           "sts",
-	"Job":                   "job",
-	"CronJob":               "cj",
-	"ReplicationController": "rc",
-	"Node":                  "node",
-	"Secret":                "secret",
-	"Cluster":               "cluster",
-	"Container":             "container",
-	"File":                  "file",
+	fact.SubjectPod:                   "pod",
+	fact.SubjectDeployment:            "deploy",
+	fact.SubjectReplicaSet:            "rs",
+	fact.SubjectDaemonSet:             "ds",
+	fact.SubjectStatefulSet:           "sts",
+	fact.SubjectJob:                   "job",
+	fact.SubjectCronJob:               "cj",
+	fact.SubjectReplicationController: "rc",
+	fact.SubjectNode:                  "node",
+	fact.SubjectSecret:                "secret",
+	fact.SubjectCluster:               "cluster",
+	fact.SubjectContainer:             "container",
+	fact.SubjectFile:                  "file",
 }
 
 // SubjectName names a subject in one word: "ds/kube-system/legacy-cni:agent",
@@ -178,7 +178,7 @@ func countKinds(objects []fact.Subject) string {
 	words := make([]string, len(kinds))
 	for i, kind := range kinds {
 		noun := kind
-		if slices.Contains([]string{"Node", "Container", "File", "Cluster"}, kind) {
+		if slices.Contains([]string{fact.SubjectNode, fact.SubjectContainer, fact.SubjectFile, fact.SubjectCluster}, kind) {
 			noun = strings.ToLower(kind) // things, as in "6 nodes (5 measured)"
 		}
 		words[i] = count(counts[kind], noun)

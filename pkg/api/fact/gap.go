@@ -91,7 +91,7 @@ func (g *NodeGap) UnmarshalJSON(data []byte) error {
 	*g = NodeGap{What: in.What, Container: in.Container, Reason: in.Reason, Detail: in.Detail}
 	switch {
 	case in.Subject == nil:
-	case in.Subject.Kind == "Container" && g.Container == "":
+	case in.Subject.Kind == SubjectContainer && g.Container == "":
 		g.Container = in.Subject.Name
 		g.About = in.Subject
 	default:
@@ -108,9 +108,9 @@ func (g *NodeGap) Elsewhere(node string) bool {
 		return false
 	case g.About.Cluster != "":
 		return true // no probe knows which cluster it is in
-	case g.About.Kind == "Node":
+	case g.About.Kind == SubjectNode:
 		return g.About.Name != node
-	case g.About.Kind == "Container":
+	case g.About.Kind == SubjectContainer:
 		return g.About.Node != "" && g.About.Node != node
 	}
 	return true

@@ -44,11 +44,11 @@ func Subject() fact.Subject {
 
 // PodSubject is the Deployment's.
 func PodSubject() fact.Subject {
-	return fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", PodCount: 1, Pods: []string{"web-1"}}
+	return fact.Subject{Kind: fact.SubjectDeployment, Namespace: "shop", Name: "web", PodCount: 1, Pods: []string{"web-1"}}
 }
 
 // NodeSubject is the node's.
-func NodeSubject() fact.Subject { return fact.Subject{Kind: "Node", Name: Node} }
+func NodeSubject() fact.Subject { return fact.Subject{Kind: fact.SubjectNode, Name: Node} }
 
 // Declared is a set in which no node was measured. Edits change the spec.
 func Declared(c fact.Container, edits ...func(*fact.PodSpec)) *fact.Set {
@@ -57,7 +57,7 @@ func Declared(c fact.Container, edits ...func(*fact.PodSpec)) *fact.Set {
 		c.Image = "registry.example/shop/web@sha256:" + strings.Repeat("1", 64)
 	}
 	w := fact.Workload{
-		Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"},
+		Owner: fact.Subject{Kind: fact.SubjectDeployment, Namespace: "shop", Name: "web"},
 		Spec:  fact.PodSpec{Origin: "pod/shop/web-1", Path: "spec", Containers: []fact.Container{c}},
 		Pods: []fact.Pod{{
 			Name: "web-1", UID: "11111111-1111-1111-1111-111111111111", Node: Node, Phase: "Running",

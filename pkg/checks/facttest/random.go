@@ -141,7 +141,7 @@ func (g *generator) workload(set *fact.Set, i int) {
 		c.Image = "registry.example/app:latest"
 	}
 	w := fact.Workload{
-		Owner: fact.Subject{Kind: "Deployment", Namespace: namespace, Name: name},
+		Owner: fact.Subject{Kind: fact.SubjectDeployment, Namespace: namespace, Name: name},
 		Spec: fact.PodSpec{
 			Origin: fmt.Sprintf("pod/%s/%s-0", namespace, name), Path: "spec", RestartPolicy: "Always", Containers: []fact.Container{c},
 		},
@@ -242,7 +242,9 @@ func Hostile(r *rand.Rand, set *fact.Set, name string) *fact.Set {
 		if r.IntN(3) == 0 { // as the first version's, about somebody else
 			other := set.Nodes[r.IntN(len(set.Nodes))].Name
 			gap.About = &fact.Subject{
-				Kind: pick(r, []string{"Node", "Container", "Pod", "Cluster", "File", "Deployment", "Secret"}), Platform: r.IntN(2) == 0,
+				Kind: pick(r, []string{
+					fact.SubjectNode, fact.SubjectContainer, fact.SubjectPod, fact.SubjectCluster, fact.SubjectFile, fact.SubjectDeployment, fact.SubjectSecret,
+				}), Platform: r.IntN(2) == 0,
 				Namespace: pick(r, Namespaces), Name: pick(r, append(slices.Clone(ids), other)), Node: other,
 			}
 		}

@@ -43,7 +43,7 @@ func judgeKernelOutdated(v *checks.View) []api.Finding {
 }
 
 func judgeKernel(node *fact.Node) api.Finding {
-	f := api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Node", Name: node.Name}}
+	f := api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name}}
 	host := &node.Measured.Host
 	running := host.Running
 	if running == nil || running.Release == "" {

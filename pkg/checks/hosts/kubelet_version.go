@@ -80,7 +80,7 @@ func judgeKubeletVersion(v *checks.View) []api.Finding {
 }
 
 func judgeKubelet(v *checks.View, node *fact.Node) []api.Finding {
-	subject := fact.Subject{Kind: "Node", Name: node.Name}
+	subject := fact.Subject{Kind: fact.SubjectNode, Name: node.Name}
 	kubeletEvidence := api.Evidence{Source: "node/" + node.Name + " status.nodeInfo.kubeletVersion", Value: orNotSet(node.KubeletVersion)}
 	serverEvidence := api.Evidence{Source: "/version gitVersion", Value: orNotSet(v.Cluster.Version)}
 	major, kubelet, ok := minorOf(node.KubeletVersion)

@@ -53,7 +53,7 @@ func judgePendingSecurityUpdates(v *checks.View) []api.Finding {
 }
 
 func judgePackages(v *checks.View, node *fact.Node) api.Finding {
-	f := api.Finding{Subject: fact.Subject{Kind: "Node", Name: node.Name}}
+	f := api.Finding{Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name}}
 	state := node.Measured.Host.Packages
 	if state == nil {
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "no package database was found"

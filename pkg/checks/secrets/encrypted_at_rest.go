@@ -39,9 +39,9 @@ func excuseSnapshot(v *checks.View, gap fact.Gap) bool {
 
 func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 	stores := v.Stores()
-	whole := fact.Subject{Kind: "Cluster"}
+	whole := fact.Subject{Kind: fact.SubjectCluster}
 	if v.Snapshot != nil {
-		whole = fact.Subject{Kind: "File", Name: v.Snapshot.Path}
+		whole = fact.Subject{Kind: fact.SubjectFile, Name: v.Snapshot.Path}
 	}
 	findings := append(unclearStores(v, stores), untrustedStores(v, stores)...)
 	if len(stores.Ours) == 0 {
@@ -145,7 +145,7 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey) ap
 	}
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Basis: api.Measured,
-		Subject: fact.Subject{Kind: "Secret", Namespace: key.Namespace, Name: key.Name},
+		Subject: fact.Subject{Kind: fact.SubjectSecret, Namespace: key.Namespace, Name: key.Name},
 	}
 	if len(current) == 0 {
 		best := &stores.Ours[0]
@@ -249,7 +249,7 @@ func noStore(stores *checks.Stores) []api.Finding {
 		return nil
 	}
 	f := api.Finding{
-		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
 		Message: "no etcd that was read holds the Secrets that the API server lists, at their revisions: it is not the API server's, or the key prefix is wrong",
 	}
 	for i := range stores.Others {
@@ -267,7 +267,7 @@ func unclearStores(v *checks.View, stores *checks.Stores) []api.Finding {
 	for i := range stores.Unclear {
 		s := &stores.Unclear[i]
 		f := api.Finding{
-			Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: fact.Subject{Kind: "Cluster"},
+			Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: fact.Subject{Kind: fact.SubjectCluster},
 			Message:  "an etcd of the control plane holds only some of the Secrets that the API server lists, at their revisions: it may be the API server's",
 			Evidence: []api.Evidence{{Source: s.Source, Value: s.Describe()}},
 		}
@@ -292,7 +292,7 @@ func unclearStores(v *checks.View, stores *checks.Stores) []api.Finding {
 				continue
 			}
 			f := api.Finding{
-				Basis: api.Measured, Subject: fact.Subject{Kind: "Secret", Namespace: key.Namespace, Name: key.Name},
+				Basis: api.Measured, Subject: fact.Subject{Kind: fact.SubjectSecret, Namespace: key.Namespace, Name: key.Name},
 				Evidence: []api.Evidence{evidenceOf(h)},
 			}
 			verdictOf(&f, h, stores.Listed[key])
@@ -337,7 +337,7 @@ func untrustedStores(v *checks.View, stores *checks.Stores) []api.Finding {
 // only what lies at a listed revision is shown.
 func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) (api.Finding, bool) {
 	f := api.Finding{
-		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Node", Name: s.Node.Name},
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectNode, Name: s.Node.Name},
 	}
 	plain := 0
 	for i := range s.DB.Secrets {

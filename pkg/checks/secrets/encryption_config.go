@@ -61,7 +61,7 @@ func judgeEncryptionConfig(v *checks.View) []api.Finding {
 		}
 		slices.Sort(names)
 		f := api.Finding{
-			Verdict: api.Fail, Severity: api.Medium, Subject: fact.Subject{Kind: "Cluster"},
+			Verdict: api.Fail, Severity: api.Medium, Subject: fact.Subject{Kind: fact.SubjectCluster},
 			Message: "API servers write Secrets in different ways: " + strings.Join(names, ", "),
 		}
 		for _, name := range names {
@@ -91,7 +91,7 @@ func unreadServers(v *checks.View, servers, measured int) []api.Finding {
 		return nil
 	}
 	return []api.Finding{{
-		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: "Cluster"},
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
 		Message: "not every API server was read: each writes in its own way", Evidence: []api.Evidence{evidence},
 	}}
 }
@@ -100,7 +100,7 @@ func unreadServers(v *checks.View, servers, measured int) []api.Finding {
 // that is not certain.
 func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Finding, writer string) {
 	f = api.Finding{
-		Verdict: api.VerdictUnknown, Subject: fact.Subject{Kind: "Node", Name: node.Name},
+		Verdict: api.VerdictUnknown, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name},
 		Evidence: []api.Evidence{{
 			Source: checks.NodeSource(node, "/proc/%d/cmdline --encryption-provider-config", s.PID), Value: "not set",
 		}},

@@ -210,7 +210,7 @@ func refused(err error, what fact.Kind, verb, resource, namespace string) (fact.
 	}
 	return fact.Gap{
 		What:    what,
-		Subject: fact.Subject{Kind: "Cluster"},
+		Subject: fact.Subject{Kind: fact.SubjectCluster},
 		Reason:  fact.Forbidden,
 		Detail:  fmt.Sprintf("no right to %s %s %s", verb, resource, where),
 		Hint:    hint,

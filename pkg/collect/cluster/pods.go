@@ -46,8 +46,8 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 		kind     string
 		resource schema.GroupVersionResource
 	}{
-		{"ReplicaSet", schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}},
-		{"Job", schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}},
+		{fact.SubjectReplicaSet, schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}},
+		{fact.SubjectJob, schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}},
 	} {
 		if err := l.listOwners(ctx, of.kind, of.resource); err != nil {
 			return nil, fmt.Errorf("%s: %w", of.resource.Resource, err)
@@ -193,15 +193,15 @@ func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
 // topOwner follows controllers upwards: Pod, ReplicaSet, Deployment; Pod, Job,
 // CronJob. Controllers of other kinds are taken as they are.
 func (l *podLister) topOwner(pod *corev1.Pod) fact.Subject {
-	top := owner{"Pod", pod.Name}
-	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil && ref.Kind != "Node" {
+	top := owner{fact.SubjectPod, pod.Name}
+	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil && ref.Kind != fact.SubjectNode {
 		top = owner{ref.Kind, ref.Name}
 		if above, ok := l.owners[top.kind+"/"+pod.Namespace+"/"+top.name]; ok {
 			top = above
-		} else if hash := pod.Labels["pod-template-hash"]; top.kind == "ReplicaSet" && hash != "" {
+		} else if hash := pod.Labels["pod-template-hash"]; top.kind == fact.SubjectReplicaSet && hash != "" {
 			// The Deployment controller names its ReplicaSets NAME-HASH.
 			if name, ok := strings.CutSuffix(top.name, "-"+hash); ok {
-				top = owner{"Deployment", name}
+				top = owner{fact.SubjectDeployment, name}
 			}
 		}
 	}

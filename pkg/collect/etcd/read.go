@@ -63,7 +63,7 @@ func Read(ctx context.Context, src Source, opts Options) (db *fact.EtcdDB, gaps 
 		r.opts.limit = MaxSecrets
 	}
 	if opts.Snapshot && opts.Subject.Kind == "" {
-		r.opts.Subject = fact.Subject{Kind: "File", Name: opts.Path}
+		r.opts.Subject = fact.Subject{Kind: fact.SubjectFile, Name: opts.Path}
 	}
 	if opts.Path == "" {
 		r.opts.Path = "etcd database"

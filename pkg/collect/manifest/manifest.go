@@ -359,7 +359,7 @@ func refuseData(kind, word string) error {
 }
 
 func isPod(object *unstructured.Unstructured) bool {
-	return object.GetKind() == "Pod" && object.GetAPIVersion() == "v1"
+	return object.GetKind() == fact.SubjectPod && object.GetAPIVersion() == "v1"
 }
 
 func nodeOf(pod *unstructured.Unstructured) string {

@@ -1,0 +1,22 @@
+package fact
+
+// The kinds of subjects that have a meaning here. An owner can be of any other
+// kind that an API server knows.
+const (
+	SubjectPod                   = "Pod"
+	SubjectDeployment            = "Deployment"
+	SubjectReplicaSet            = "ReplicaSet"
+	SubjectDaemonSet             = "DaemonSet"
+	SubjectStatefulSet           = "StatefulSet"
+	SubjectJob                   = "Job"
+	SubjectCronJob               = "CronJob"
+	SubjectReplicationController = "ReplicationController"
+	SubjectNode                  = "Node"
+	SubjectSecret                = "Secret"
+
+	// Of no API: the whole cluster; a container that the API does not know, by
+	// its id; a file that was given.
+	SubjectCluster   = "Cluster"
+	SubjectContainer = "Container"
+	SubjectFile      = "File"
+)
