@@ -199,7 +199,7 @@ func TestDerivedFieldsAreNoInput(t *testing.T) {
 			{Verdict: "pass", Subject: system, Message: "m", Evidence: evidence("e"), Question: "drift"},
 		}
 	}}
-	for _, f := range Run(planOf(check), set).Findings {
+	for _, f := range JudgeSet(planOf(check), set).Findings {
 		if f.Subject.Platform != (f.Subject.Namespace == "kube-system") || f.Question != "builds" {
 			t.Errorf("%s: platform %v, question %q", f.Subject.Key(), f.Subject.Platform, f.Question)
 		}

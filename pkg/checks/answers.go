@@ -22,7 +22,7 @@ import (
 // A question gets the worst answer of its parts, where optional parts that could
 // not be answered do not count; and a yes needs a finding that was measured: a
 // declaration alone never makes one. Workloads is the same rule without platform
-// subjects. Gaps are among the findings, as unknown ones (see Run).
+// subjects. Gaps are among the findings, as unknown ones (see JudgeSet).
 func (v *View) answers(plan *Plan, findings []*judged, subjects int) []api.Answer {
 	byCheck := map[string][]*judged{}
 	for _, f := range findings {

@@ -321,7 +321,7 @@ func TestCoverageCountsWhatRuns(t *testing.T) {
 		}
 		return out
 	}}
-	got := Run(planOf(check), set).Answers[0]
+	got := JudgeSet(planOf(check), set).Answers[0]
 	if want := (api.Coverage{Measured: 1, InScope: 1, NotRunning: 207}); got.Coverage != want || got.Parts[0].Coverage != want {
 		t.Errorf("want %+v, got %+v and of the part %+v", want, got.Coverage, got.Parts[0].Coverage)
 	}
@@ -352,7 +352,7 @@ func TestFactsOfSomeOfAClusterGiveNoYes(t *testing.T) {
 		"no pods were read": {fact.Set{}, api.Yes, ""}, // no check of the plan needs them
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Run(plan, &tc.set).Answers[0]
+			got := JudgeSet(plan, &tc.set).Answers[0]
 			if got.Answer != tc.answer || got.Reason != tc.reason {
 				t.Errorf("want %s %q, got %s %q", tc.answer, tc.reason, got.Answer, got.Reason)
 			}

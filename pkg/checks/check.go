@@ -19,7 +19,7 @@ type Check struct {
 	// Basis is the better of the bases that Judge may give.
 	Basis api.Basis
 	// Needs are the facts without which a subject is unknown. Judge itself
-	// never reports a gap: Run turns each gap of these kinds into one unknown
+	// never reports a gap: JudgeSet turns each gap of these kinds into one unknown
 	// finding for the gap's subject.
 	Needs []fact.Kind
 	// Uses are facts that Judge takes where they were read, and does without
@@ -37,9 +37,9 @@ type Check struct {
 	References  []string
 	// Judge is a pure function of facts, in time linear in them. It returns findings with Verdict,
 	// Subject, Message and Evidence, and with Severity or Basis where they
-	// differ from the check's; Run fills in the rest. Several findings for one
-	// subject (its pods, its processes) are merged by Run, the worst first. A
-	// pass without evidence is no pass: Run makes it unknown. The list is Run's
+	// differ from the check's; JudgeSet fills in the rest. Several findings for one
+	// subject (its pods, its processes) are merged by JudgeSet, the worst first. A
+	// pass without evidence is no pass: JudgeSet makes it unknown. The list is JudgeSet's
 	// from then on, which changes its findings in place.
 	Judge func(*View) []api.Finding
 }

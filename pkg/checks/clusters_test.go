@@ -28,7 +28,7 @@ func TestClustersStayApart(t *testing.T) {
 			return out
 		},
 	}
-	result := Run(Plan{Checks: []Check{check}, Known: []string{check.ID}}, &set)
+	result := JudgeSet(Plan{Checks: []Check{check}, Known: []string{check.ID}}, &set)
 	var findings, gaps []string
 	for _, f := range result.Findings {
 		if f.Message != f.Subject.Cluster {

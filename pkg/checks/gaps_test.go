@@ -137,7 +137,7 @@ func TestGapsMakeUnknown(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Run(planOf(tc.check), &tc.set)
+			got := JudgeSet(planOf(tc.check), &tc.set)
 			if diff := cmp.Diff(tc.want, got.Findings); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -171,7 +171,7 @@ func TestPodsAndNodesThatWereNotListed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, Run(planOf(catalogue...), &tc.set).Gaps); diff != "" {
+			if diff := cmp.Diff(tc.want, JudgeSet(planOf(catalogue...), &tc.set).Gaps); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})
@@ -209,7 +209,7 @@ func TestGapOfAContainer(t *testing.T) {
 				tc.edit(set)
 			}
 			var got []string
-			for _, g := range Run(planOf(check), set).Gaps {
+			for _, g := range JudgeSet(planOf(check), set).Gaps {
 				got = append(got, g.Subject.Key())
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -246,7 +246,7 @@ func TestANodeThatWasNotListed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := facttest.Edit(facttest.Measured(facttest.With(), fact.Container{}), tc.edits...)
-			if diff := cmp.Diff(tc.want, Run(planOf(check), set).Gaps); diff != "" {
+			if diff := cmp.Diff(tc.want, JudgeSet(planOf(check), set).Gaps); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})

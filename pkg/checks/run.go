@@ -27,9 +27,9 @@ type Result struct {
 	Provider string
 }
 
-// Run judges facts by a plan. It is pure: the same input gives the same result,
+// JudgeSet judges facts by a plan. It is pure: the same input gives the same result,
 // in the same order. Gaps that affect none of the checks are left out.
-func Run(plan Plan, set *fact.Set) Result {
+func JudgeSet(plan Plan, set *fact.Set) Result {
 	v := NewView(set)
 	switch {
 	case plan.Narrowed != "":

@@ -352,7 +352,7 @@ func TestRunFillsInFromTheCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.want.Check, tc.want.Question, tc.want.Subject = "hosts/a", api.Hosts, subject
-			got := Run(planOf(check(tc.finding)), &fact.Set{}).Findings
+			got := JudgeSet(planOf(check(tc.finding)), &fact.Set{}).Findings
 			if diff := cmp.Diff([]api.Finding{tc.want}, got); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -368,7 +368,7 @@ func TestRunDoesNotLoseAnUnknownBehindALowFail(t *testing.T) {
 			{Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: subject, Message: "not read", Evidence: evidence("b")},
 		}
 	}}
-	got := Run(planOf(check), &fact.Set{})
+	got := JudgeSet(planOf(check), &fact.Set{})
 	want := []api.Finding{{
 		Check: "hosts/a", Question: api.Hosts, Verdict: api.Fail, Severity: api.Low, Basis: api.Measured,
 		Reason: fact.Unreadable, Subject: subject, Message: "bad; not read",

@@ -59,7 +59,7 @@ func TestStorageGaps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, g := range Run(plan, &tc.set).Gaps {
+			for _, g := range JudgeSet(plan, &tc.set).Gaps {
 				got = append(got, strings.Join(strings.Fields("secrets//"+g.Subject.Kind+" "+g.Subject.Name+" "+string(g.What)+" "+string(g.Reason)), " "))
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

@@ -192,7 +192,7 @@ func TestExitStatusOfWhatIsNotBuilt(t *testing.T) {
 
 // Fails of a low severity keep what is unknown beside them from being lost.
 func TestExitStatusOfAnOpenFail(t *testing.T) {
-	r := run{report: reportFlags{failOn: "high"}}
+	r := evaluation{report: reportFlags{failOn: "high"}}
 	open := &api.ChecklistReport{Findings: []api.Finding{{Verdict: api.Fail, Severity: api.Low, Reason: "Timeout"}}}
 	if code := Code(r.exit(open)); code != ExitPartial {
 		t.Errorf("exit status %d, want %d", code, ExitPartial)

@@ -299,7 +299,7 @@ func TestExitStatus(t *testing.T) {
 		"what --severity hides counts: the report is whole": {finding(api.Fail, api.Medium), "medium", false, ExitFindings},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &run{report: reportFlags{failOn: tc.failOn, allowUnknown: tc.allow, severity: "critical"}}
+			r := &evaluation{report: reportFlags{failOn: tc.failOn, allowUnknown: tc.allow, severity: "critical"}}
 			if got := Code(r.exit(tc.report)); got != tc.want {
 				t.Errorf("want %d, got %d", tc.want, got)
 			}
@@ -391,7 +391,7 @@ func TestWriteFile(t *testing.T) {
 func TestPrintFails(t *testing.T) {
 	env, _, _ := testEnv()
 	env.Streams.Out = brokenPipe{}
-	r := &run{env: env, report: reportFlags{color: "never"}}
+	r := &evaluation{env: env, report: reportFlags{color: "never"}}
 	if err := r.print(&api.ChecklistReport{}); err != nil && !strings.HasPrefix(err.Error(), "writing the report: ") {
 		t.Errorf("got %v", err)
 	} else if err == nil {

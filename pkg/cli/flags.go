@@ -116,7 +116,7 @@ func (f *sourceFlags) validate() error {
 }
 
 // machine is the source of --local.
-func (f *sourceFlags) machine(r *run, timeout time.Duration, namespace string) *gather.Machine {
+func (f *sourceFlags) machine(r *evaluation, timeout time.Duration, namespace string) *gather.Machine {
 	return &gather.Machine{Root: f.root, Kinds: r.kinds(), Timeout: timeout, Namespace: namespace}
 }
 

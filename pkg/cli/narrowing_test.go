@@ -91,7 +91,7 @@ func TestALessThanWholeRunSaysNoMoreThanTheWhole(t *testing.T) {
 	for seed := range uint64(seeds) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		set := ft.Random(r)
-		whole := saidYes(checks.Run(wholePlan, set).Answers)
+		whole := saidYes(checks.JudgeSet(wholePlan, set).Answers)
 		all := true
 		for _, info := range checks.Questions() {
 			if whole[string(info.Question)] {
@@ -105,7 +105,7 @@ func TestALessThanWholeRunSaysNoMoreThanTheWhole(t *testing.T) {
 		}
 		less, spec, selected := narrow(r, set)
 		plan := complete(catalogue.Plan(selected, gather.Narrowed(spec.Command, &spec.Scope, less)))
-		for what, isYes := range saidYes(checks.Run(plan, less).Answers) {
+		for what, isYes := range saidYes(checks.JudgeSet(plan, less).Answers) {
 			if isYes && !whole[what] {
 				t.Fatalf("seed %d: %s with scope %+v and checks %v says yes to %s; the whole run does not", seed, spec.Command, spec.Scope, leftOut(selected), what)
 			}

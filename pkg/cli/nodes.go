@@ -62,7 +62,7 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 		}
 		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "nodes", nodeChecks())
 	}
-	r, err := newRun(env, f.reportFlags, "nodes", nodeChecks())
+	r, err := newEvaluation(env, f.reportFlags, "nodes", nodeChecks())
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 }
 
 // cluster is the source of nodes, and of the pods on them.
-func (f *nodesFlags) cluster(r *run, args []string) *gather.Cluster {
+func (f *nodesFlags) cluster(r *evaluation, args []string) *gather.Cluster {
 	return &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods, fact.Nodes},
 		NodeNames: args, NodeSelector: f.selector, Level: f.effectiveLevel(),

@@ -69,7 +69,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		}
 		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "pods", podChecks(f.measure))
 	}
-	r, err := newRun(env, f.reportFlags, "pods", podChecks(f.measure))
+	r, err := newEvaluation(env, f.reportFlags, "pods", podChecks(f.measure))
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 }
 
 // cluster is the source of pods that run.
-func (f *podsFlags) cluster(r *run, config *genericclioptions.ConfigFlags, args []string) (*gather.Cluster, error) {
+func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags, args []string) (*gather.Cluster, error) {
 	namespace, err := f.namespaceOf(config, false)
 	if err != nil {
 		return nil, err

@@ -198,7 +198,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 		}
 		return replay(ctx, env, f.reportFlags, f.controlPlaneFlags, f.facts, "checklist", ofCommand)
 	}
-	r, err := newRun(env, f.reportFlags, "checklist", ofCommand)
+	r, err := newEvaluation(env, f.reportFlags, "checklist", ofCommand)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 }
 
 // cluster is the source of everything.
-func (f *checklistFlags) cluster(r *run, config *genericclioptions.ConfigFlags) (*gather.Cluster, error) {
+func (f *checklistFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags) (*gather.Cluster, error) {
 	namespace, err := f.namespaceOf(config, true)
 	if err != nil {
 		return nil, err
@@ -249,7 +249,7 @@ func replay(ctx context.Context, env *Env, flags reportFlags, named controlPlane
 	if command == saved.Command && len(saved.Scope.Checks) > 0 && len(flags.checks) == 0 && len(flags.questions) == 0 && len(flags.skip) == 0 {
 		flags.checks = saved.Scope.Checks
 	}
-	r, err := newRun(env, flags, command, ofCommand)
+	r, err := newEvaluation(env, flags, command, ofCommand)
 	if err != nil {
 		return err
 	}

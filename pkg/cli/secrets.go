@@ -72,7 +72,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 		}
 		return replay(ctx, env, f.reportFlags, f.controlPlaneFlags, f.facts, "secrets", secretChecks())
 	}
-	r, err := newRun(env, f.reportFlags, "secrets", secretChecks())
+	r, err := newEvaluation(env, f.reportFlags, "secrets", secretChecks())
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 }
 
 // cluster is the source of Secrets' names and of how they are stored.
-func (f *secretsFlags) cluster(r *run, config *genericclioptions.ConfigFlags) (*gather.Cluster, error) {
+func (f *secretsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags) (*gather.Cluster, error) {
 	scope := scopeFlags{allNamespaces: f.allNamespaces}
 	namespace, err := scope.namespaceOf(config, true)
 	if err != nil {

@@ -185,7 +185,7 @@ func TestSourcesOfPods(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &run{env: env, checks: []checks.Check{{Needs: []fact.Kind{fact.Pods}}}}
+			r := &evaluation{env: env, checks: []checks.Check{{Needs: []fact.Kind{fact.Pods}}}}
 			got, err := tc.flags.cluster(r, config, tc.args)
 			if err != nil {
 				t.Fatal(err)

@@ -58,7 +58,7 @@ type Cluster struct {
 	// means that nobody listens.
 	Warn func(line string)
 
-	// measure takes the place of launch.Run in tests.
+	// measure takes the place of launch.Measure in tests.
 	measure func(ctx context.Context, opts launch.Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error)
 }
 
@@ -156,7 +156,7 @@ func (c *Cluster) measureNodes(ctx context.Context, set *fact.Set) (leftover, er
 	}
 	measure := c.measure
 	if measure == nil {
-		measure = launch.Run
+		measure = launch.Measure
 	}
 	measured, gaps, err := measure(ctx, opts, nodes)
 	// Facts and gaps are valid beside the error, which tells of something that

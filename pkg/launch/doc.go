@@ -14,7 +14,7 @@
 //
 // # Who removes it
 //
-//   - Run itself, after success, errors and Ctrl-C (a cancelled context).
+//   - Measure itself, after success, errors and Ctrl-C (a cancelled context).
 //   - The cluster. The Job has completions: 0, so it is complete at once, and a
 //     time to live after which the cluster deletes it; every pod and ConfigMap
 //     names it as its owner and goes with it. A run that lasts longer renews the

@@ -290,7 +290,7 @@ func TestE2ELevels(t *testing.T) {
 			opts.Level = level
 			opts.Announce = func(line string) { t.Log(line) }
 			start := time.Now()
-			measured, gaps, err := Run(t.Context(), opts, r.nodes)
+			measured, gaps, err := Measure(t.Context(), opts, r.nodes)
 			t.Logf("%d nodes in %s", len(measured), time.Since(start).Round(time.Millisecond))
 			if err != nil || len(gaps) > 0 {
 				t.Fatalf("gaps %v, error %v", gaps, err)
@@ -322,7 +322,7 @@ func TestE2ELargeAnswer(t *testing.T) {
 	r := onCluster(t)
 	opts := r.options()
 	opts.Embedded = standin("large")
-	measured, gaps, err := Run(t.Context(), opts, r.nodes)
+	measured, gaps, err := Measure(t.Context(), opts, r.nodes)
 	if err != nil || len(gaps) > 0 {
 		t.Fatalf("gaps %v, error %v", gaps, err)
 	}
@@ -345,7 +345,7 @@ func TestE2EInterrupted(t *testing.T) {
 		}
 		cancel()
 	}()
-	_, gaps, err := Run(ctx, opts, r.nodes)
+	_, gaps, err := Measure(ctx, opts, r.nodes)
 	if err != nil {
 		t.Error(err)
 	}
@@ -381,7 +381,7 @@ func (c *child) run() {
 		}
 	}
 	opts.Announce = func(line string) { fmt.Fprintln(os.Stderr, "child:", line) }
-	_, gaps, err := Run(context.Background(), opts, c.Nodes)
+	_, gaps, err := Measure(context.Background(), opts, c.Nodes)
 	fmt.Fprintf(os.Stderr, "child: ended by itself: gaps %v, error %v\n", gaps, err)
 }
 
@@ -453,7 +453,7 @@ func TestE2EKilledWithoutGuard(t *testing.T) {
 				}
 				return ""
 			})
-			if _, gaps, err := Run(r.Context(), r.options(), r.nodes); err != nil || len(gaps) > 0 {
+			if _, gaps, err := Measure(r.Context(), r.options(), r.nodes); err != nil || len(gaps) > 0 {
 				r.Errorf("gaps %v, error %v", gaps, err)
 			}
 		},
@@ -475,7 +475,7 @@ func TestE2EPodSecurityRefuses(t *testing.T) {
 			opts := r.options()
 			announced := false
 			opts.Announce = func(string) { announced = true }
-			measured, gaps, err := Run(t.Context(), opts, r.nodes)
+			measured, gaps, err := Measure(t.Context(), opts, r.nodes)
 			if err != nil || len(measured) > 0 {
 				t.Fatalf("measured %d, error %v", len(measured), err)
 			}
@@ -545,7 +545,7 @@ func TestE2EPolicyRefuses(t *testing.T) {
 			} else {
 				time.Sleep(5 * time.Second) // nothing there to try it on
 			}
-			measured, gaps, err := Run(t.Context(), r.options(), r.nodes)
+			measured, gaps, err := Measure(t.Context(), r.options(), r.nodes)
 			if err != nil || len(measured) > 0 {
 				t.Fatalf("measured %d, error %v", len(measured), err)
 			}
@@ -581,7 +581,7 @@ func TestE2ERights(t *testing.T) {
 			}
 			opts := r.options()
 			opts.Client = client
-			_, gaps, err := Run(t.Context(), opts, r.nodes)
+			_, gaps, err := Measure(t.Context(), opts, r.nodes)
 			if err != nil {
 				t.Error(err)
 			}
@@ -607,7 +607,7 @@ func TestE2ERights(t *testing.T) {
 					}
 				}
 			}
-			measured, gaps, err := Run(t.Context(), opts, r.nodes)
+			measured, gaps, err := Measure(t.Context(), opts, r.nodes)
 			if err != nil || len(gaps) > 0 || len(measured) != len(r.nodes) {
 				t.Errorf("measured %d, gaps %v, error %v", len(measured), gaps, err)
 			}
@@ -666,7 +666,7 @@ func TestE2EQuota(t *testing.T) {
 		}
 		return ""
 	})
-	measured, gaps, err := Run(t.Context(), r.options(), r.nodes)
+	measured, gaps, err := Measure(t.Context(), r.options(), r.nodes)
 	if err != nil || len(gaps) > 0 || len(measured) != len(r.nodes) {
 		t.Errorf("measured %d, gaps %v, error %v", len(measured), gaps, err)
 	}
@@ -714,7 +714,7 @@ func TestE2EFailures(t *testing.T) {
 			opts := r.options()
 			tc.edit(&opts)
 			start := time.Now()
-			measured, gaps, err := Run(t.Context(), opts, r.nodes)
+			measured, gaps, err := Measure(t.Context(), opts, r.nodes)
 			if err != nil || len(measured) > 0 {
 				t.Fatalf("measured %d, error %v", len(measured), err)
 			}
@@ -758,7 +758,7 @@ func TestE2ENodeStops(t *testing.T) {
 	done := make(chan error, 1)
 	start := time.Now()
 	go func() {
-		_, gaps, err := Run(t.Context(), opts, victims)
+		_, gaps, err := Measure(t.Context(), opts, victims)
 		took := time.Since(start).Round(time.Second)
 		switch {
 		case err != nil:
@@ -784,7 +784,7 @@ func TestE2ENodeStops(t *testing.T) {
 	}
 	// Meanwhile a second run in the same namespace measures the others.
 	second := r.options()
-	measured, gaps, err := Run(t.Context(), second, others)
+	measured, gaps, err := Measure(t.Context(), second, others)
 	if err != nil || len(gaps) > 0 || len(measured) != len(others) {
 		t.Errorf("measured %d of %d, gaps %v, error %v", len(measured), len(others), gaps, err)
 	}
@@ -865,7 +865,7 @@ exit 1
 				opts.Timeout = 90 * time.Second
 			}
 			start := time.Now()
-			measured, gaps, err := Run(t.Context(), opts, slices.DeleteFunc(r.nodes, func(n fact.Node) bool { return n.Name != node }))
+			measured, gaps, err := Measure(t.Context(), opts, slices.DeleteFunc(r.nodes, func(n fact.Node) bool { return n.Name != node }))
 			if err != nil {
 				t.Error(err)
 			}

@@ -237,7 +237,7 @@ func TestPodsThatDoNotStart(t *testing.T) {
 			if opts.Timeout = 2 * time.Second; tc.want == nil {
 				opts.Timeout = 20 * time.Second // never reached
 			}
-			measured, gaps, err := Run(t.Context(), opts, factNodes("a", "b"))
+			measured, gaps, err := Measure(t.Context(), opts, factNodes("a", "b"))
 			if err != nil {
 				t.Errorf("error: %v", err)
 			}

@@ -419,7 +419,7 @@ func TestE2EWebhook(t *testing.T) {
 						w1 = append(w1, n)
 					}
 				}
-				measured, gaps, err := Run(t.Context(), opts, w1)
+				measured, gaps, err := Measure(t.Context(), opts, w1)
 				if err != nil || len(measured) > 0 || len(gaps) != 1 {
 					t.Fatalf("measured %v, gaps %v, error %v", measured, gaps, err)
 				}
@@ -477,7 +477,7 @@ func TestE2EHarmlessWebhook(t *testing.T) {
 		}
 	})
 	before := calls.Load()
-	measured, gaps, err := Run(t.Context(), r.options(), r.nodes)
+	measured, gaps, err := Measure(t.Context(), r.options(), r.nodes)
 	if err != nil || len(gaps) > 0 || len(measured) != len(r.nodes) {
 		t.Errorf("measured %d, gaps %v, error %v", len(measured), gaps, err)
 	}
@@ -497,7 +497,7 @@ func TestE2ERenamedImage(t *testing.T) {
 		}
 		return []map[string]any{{"op": "replace", "path": "/spec/containers/0/image", "value": "mirror.example/pause:3.10"}}
 	})
-	_, gaps, err := Run(t.Context(), r.options(), r.nodes[:1])
+	_, gaps, err := Measure(t.Context(), r.options(), r.nodes[:1])
 	if err != nil || len(gaps) != 1 {
 		t.Fatalf("gaps %v, error %v", gaps, err)
 	}
@@ -537,7 +537,7 @@ func TestE2EWebhookOnOthers(t *testing.T) {
 						t.Error("a pod is created")
 					}
 				}, nil)
-				_, gaps, err := Run(t.Context(), opts, r.nodes)
+				_, gaps, err := Measure(t.Context(), opts, r.nodes)
 				if err != nil {
 					t.Error(err)
 				}
@@ -593,7 +593,7 @@ func TestE2ESwappedConfigMap(t *testing.T) {
 				return append([]byte("#!/no such interpreter\n"), make([]byte, len(program))...)[:len(program)], nil
 			}
 			opts.MaxInFlight = 1
-			measured, gaps, err := Run(t.Context(), opts, r.nodes)
+			measured, gaps, err := Measure(t.Context(), opts, r.nodes)
 			if err != nil || len(measured) > 0 || len(gaps) != len(r.nodes) {
 				t.Fatalf("measured %v, gaps %v, error %v", measured, gaps, err)
 			}
@@ -683,7 +683,7 @@ func TestE2EPlanted(t *testing.T) {
 			left := r.left()
 			opts := r.options()
 			opts.RunID = run
-			measured, gaps, err := Run(t.Context(), opts, r.nodes)
+			measured, gaps, err := Measure(t.Context(), opts, r.nodes)
 			if err != nil {
 				t.Error(err)
 			}
@@ -811,7 +811,7 @@ func TestE2ETamperedPod(t *testing.T) {
 					return fmt.Errorf("the probe did not run")
 				}()
 			}()
-			measured, gaps, err := Run(t.Context(), opts, r.nodes[:1])
+			measured, gaps, err := Measure(t.Context(), opts, r.nodes[:1])
 			if err != nil {
 				t.Error(err)
 			}

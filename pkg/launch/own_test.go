@@ -160,7 +160,7 @@ func TestChangedAndNotDeleted(t *testing.T) {
 			}
 			return false
 		}
-		_, gaps, err := Run(t.Context(), s.options(), factNodes("a"))
+		_, gaps, err := Measure(t.Context(), s.options(), factNodes("a"))
 		want := `creating the probe's pod: a webhook or policy of this cluster changes it: spec.hostNetwork: sent nothing, returned true; ` +
 			`the pod could not be deleted; the probe may have run with that change on node "a"`
 		if len(gaps) != 2 || gaps[0].Detail != want {
@@ -426,7 +426,7 @@ func TestLostAnswerAndSomethingElseThere(t *testing.T) {
 				s.fail(w, apierrors.NewServiceUnavailable("the answer is lost"))
 				return true
 			}
-			_, gaps, err := Run(t.Context(), s.options(), factNodes("a"))
+			_, gaps, err := Measure(t.Context(), s.options(), factNodes("a"))
 			if err != nil || len(gaps) != 2 {
 				t.Fatalf("gaps %v, error %v", gaps, err)
 			}
@@ -464,7 +464,7 @@ func TestAnswersThatNeverArrive(t *testing.T) {
 				s.fail(w, apierrors.NewServiceUnavailable("the answer is lost"))
 				return true
 			}
-			_, gaps, err := Run(t.Context(), s.options(), factNodes("a"))
+			_, gaps, err := Measure(t.Context(), s.options(), factNodes("a"))
 			if err != nil || len(gaps) != 2 || gaps[0].Reason != fact.Unavailable {
 				t.Errorf("gaps %v, error %v", gaps, err)
 			}
@@ -715,7 +715,7 @@ func TestNoMorePodsAfterASwap(t *testing.T) {
 		}
 		opts := s.options()
 		opts.MaxInFlight = 1
-		measured, gaps, err := Run(t.Context(), opts, factNodes("a", "b", "c"))
+		measured, gaps, err := Measure(t.Context(), opts, factNodes("a", "b", "c"))
 		if err != nil || len(measured) != 0 || len(gaps) != 6 {
 			t.Fatalf("measured %v, gaps %v, error %v", measured, gaps, err)
 		}

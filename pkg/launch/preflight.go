@@ -43,7 +43,7 @@ func standingOf(ns *corev1.Namespace) standing {
 // dry runs, which pass Pod Security, webhooks and quotas. A refusal is a
 // *Failure that says who refused and what can be done.
 //
-// Where the namespace is absent only its creation can be tried; Run tries a pod
+// Where the namespace is absent only its creation can be tried; Measure tries a pod
 // as soon as it has created it, before anything else.
 func Preflight(ctx context.Context, opts Options, plan Plan) error {
 	opts, err := opts.complete()

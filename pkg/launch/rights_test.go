@@ -194,7 +194,7 @@ func TestRunsUseWhatGrantsGiveAndNoMore(t *testing.T) {
 						}
 						return inner != nil && inner(w, r, what)
 					}
-					measured, gaps, err := Run(t.Context(), opts, factNodes("a", "b"))
+					measured, gaps, err := Measure(t.Context(), opts, factNodes("a", "b"))
 					if err != nil {
 						t.Errorf("%s: %v", what, err)
 					}

@@ -50,13 +50,13 @@ type session struct {
 	spoiled *Failure
 }
 
-// Run puts a probe on each node and brings its facts, by node name. Every node
+// Measure puts a probe on each node and brings its facts, by node name. Every node
 // in nodes has either facts or gaps, whatever happens: a run that was stopped
 // (ctx) gives what it has, and Interrupted gaps for the rest.
 //
 // The error is for what a user has to know beyond that: bad options, or objects
 // that could not be removed. Facts and gaps are valid beside it.
-func Run(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error) {
+func Measure(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error) {
 	opts, err := opts.complete()
 	if err != nil {
 		return nil, nil, err

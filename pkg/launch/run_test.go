@@ -34,7 +34,7 @@ var cmpMask = cmp.Comparer(func(a, b fact.CapMask) bool { return a == b })
 // run runs and holds the results against what is wanted.
 func run(t *testing.T, opts Options, nodes []fact.Node, wantMeasured []string, wantGaps []fact.Gap) {
 	t.Helper()
-	measured, gaps, err := Run(t.Context(), opts, nodes)
+	measured, gaps, err := Measure(t.Context(), opts, nodes)
 	if err != nil {
 		t.Errorf("error: %v", err)
 	}
@@ -407,7 +407,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			if tc.edit != nil {
 				tc.edit(s, &opts)
 			}
-			measured, gaps, err := Run(t.Context(), opts, factNodes("a", "b", "c"))
+			measured, gaps, err := Measure(t.Context(), opts, factNodes("a", "b", "c"))
 			if err != nil {
 				t.Errorf("error: %v", err)
 			}
@@ -563,7 +563,7 @@ func TestInterruptedRunGivesWhatItHasAndLeavesNothing(t *testing.T) {
 		}
 		opts := s.options()
 		opts.MaxInFlight = 2
-		measured, gaps, err := Run(ctx, opts, factNodes("a", "b", "c", "d"))
+		measured, gaps, err := Measure(ctx, opts, factNodes("a", "b", "c", "d"))
 		if err != nil {
 			t.Errorf("error: %v", err)
 		}
@@ -594,7 +594,7 @@ func TestInterruptedAtEachRequest(t *testing.T) {
 				}
 				return false
 			}
-			measured, gaps, err := Run(ctx, s.options(), factNodes("a", "b"))
+			measured, gaps, err := Measure(ctx, s.options(), factNodes("a", "b"))
 			if err != nil {
 				t.Errorf("stopped at request %d: %v", n, err)
 			}
@@ -618,7 +618,7 @@ func TestWhatCannotBeRemovedIsNamed(t *testing.T) {
 			}
 			return false
 		}
-		measured, _, err := Run(t.Context(), s.options(), factNodes("a"))
+		measured, _, err := Measure(t.Context(), s.options(), factNodes("a"))
 		want := `removing job checklist-run1: jobs "x" is forbidden: no; the cluster removes pods and config maps within 1m5s, kubectl checklist cleanup the rest`
 		if err == nil || err.Error() != want {
 			t.Errorf("error %q, expected %q", err, want)
@@ -717,7 +717,7 @@ func TestLastRunRemovesTheNamespace(t *testing.T) {
 				opts := s.options()
 				opts.RunID = id
 				go func() {
-					if _, gaps, err := Run(context.Background(), opts, factNodes("a")); err != nil || len(gaps) > 0 {
+					if _, gaps, err := Measure(context.Background(), opts, factNodes("a")); err != nil || len(gaps) > 0 {
 						t.Errorf("%s: %v, error %v", id, gaps, err)
 					}
 					ended <- id

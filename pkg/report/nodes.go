@@ -53,7 +53,7 @@ func Nodes(plan checks.Plan, set *fact.Set, gaps []fact.Gap) []api.ReportNode {
 		alone := *set
 		alone.Nodes, alone.Workloads = set.Nodes[i:i+1:i+1], podsOn[node.Name]
 		alone.Gaps = slices.Concat(everywhere, gapsOf[node.Name])
-		nodes = append(nodes, reportNode(node, checks.Run(plan, &alone), gaps))
+		nodes = append(nodes, reportNode(node, checks.JudgeSet(plan, &alone), gaps))
 	}
 	return nodes
 }

@@ -91,7 +91,7 @@ func nodeSet() *fact.Set {
 // about the control plane's storage.
 func TestNodes(t *testing.T) {
 	set := nodeSet()
-	whole := checks.Run(nodePlan(), set)
+	whole := checks.JudgeSet(nodePlan(), set)
 	got := Nodes(nodePlan(), set, whole.Gaps)
 	answers := func(builds, hosts, secrets api.AnswerWord) []api.NodeAnswer {
 		return []api.NodeAnswer{{Question: api.Builds, Answer: builds}, {Question: api.Hosts, Answer: hosts}, {Question: api.Secrets, Answer: secrets}}
@@ -126,7 +126,7 @@ func TestNodesOfGaps(t *testing.T) {
 	set.Gaps = append(set.Gaps, fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.ProviderManaged})
 	plan := nodePlan()
 	plan.Narrowed = "only namespace shop"
-	for _, n := range Nodes(plan, set, checks.Run(plan, set).Gaps) {
+	for _, n := range Nodes(plan, set, checks.JudgeSet(plan, set).Gaps) {
 		for _, a := range n.Answers {
 			if a.Answer == api.Yes {
 				t.Errorf("%s: %s is yes in a narrowed run", n.Name, a.Question)

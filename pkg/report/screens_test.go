@@ -81,7 +81,7 @@ func gapsOnly() map[string]*api.ChecklistReport {
 		set.CollectedAt = fact.NewTime(time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC))
 		set.Cluster = fact.Cluster{Server: "https://prod-eu.example:6443", Version: "v1.37.2"}
 		spec := api.ReportSpec{Command: "checklist", Scope: api.Scope{AllNamespaces: true}}
-		out[name] = Build(spec, set, checks.Run(catalogue.Whole(), set))
+		out[name] = Build(spec, set, checks.JudgeSet(catalogue.Whole(), set))
 	}
 	return out
 }

@@ -88,7 +88,7 @@ func TestAKindIsOneLine(t *testing.T) {
 	old := &fact.Measurement{Level: fact.LevelFull, Read: []fact.Kind{fact.Processes}, Gaps: []fact.NodeGap{{What: "novel", Reason: fact.Timeout}}}
 	set := &fact.Set{Nodes: []fact.Node{{Name: "a", Measured: read}, {Name: "b", Measured: &fact.Measurement{}}, {Name: "c"}, {Name: "d", Measured: old}}}
 	var got []string
-	for _, g := range checks.Run(checks.Plan{Checks: []checks.Check{check}}, set).Gaps {
+	for _, g := range checks.JudgeSet(checks.Plan{Checks: []checks.Check{check}}, set).Gaps {
 		got = append(got, g.Subject.Name+" "+string(g.Reason))
 	}
 	if want := "b NotRequested, c NotRequested, d Timeout"; strings.Join(got, ", ") != want {

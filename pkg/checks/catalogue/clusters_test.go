@@ -156,7 +156,7 @@ func TestKindsOfClusters(t *testing.T) {
 			for _, n := range checks.NewView(set).Witnesses(fact.Etcd) {
 				trusted = append(trusted, n.Name)
 			}
-			result := checks.Run(built(), set)
+			result := checks.JudgeSet(built(), set)
 			parts := map[string]api.PartAnswer{}
 			for _, a := range result.Answers {
 				for _, p := range a.Parts {

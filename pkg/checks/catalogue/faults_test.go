@@ -223,7 +223,7 @@ func allYes() map[api.Question]api.AnswerWord {
 }
 
 func TestACleanClusterHasNothingToFind(t *testing.T) {
-	result := checks.Run(built(), clean())
+	result := checks.JudgeSet(built(), clean())
 	for _, f := range result.Findings {
 		if f.Verdict != api.Pass {
 			t.Errorf("%s %s %s: %s", f.Verdict, f.Check, f.Subject.Key(), f.Message)
@@ -244,7 +244,7 @@ func TestWhatIsNotBuiltIsNoYes(t *testing.T) {
 		want[info.Question] = api.Unknown
 	}
 	want[api.Builds] = api.Yes
-	answers := checks.Run(Whole(), clean()).Answers
+	answers := checks.JudgeSet(Whole(), clean()).Answers
 	if diff := cmp.Diff(want, words(answers)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
@@ -264,7 +264,7 @@ func TestEachFaultIsFoundAndNothingElse(t *testing.T) {
 			}
 			set := clean()
 			fault.plant(set)
-			result := checks.Run(built(), set)
+			result := checks.JudgeSet(built(), set)
 			if diff := cmp.Diff(fault.want, failing(result.Findings)); diff != "" {
 				t.Errorf("failing findings (-want +got):\n%s", diff)
 			}
@@ -314,7 +314,7 @@ func TestOneFaultForEachQuestion(t *testing.T) {
 	builder.PID, builder.Exe = 101, &fact.Executable{Path: "/usr/bin/runc", Origin: fact.OriginImage}
 	running(set).Processes = append(running(set).Processes, builder)
 
-	result := checks.Run(built(), set)
+	result := checks.JudgeSet(built(), set)
 	if diff := cmp.Diff(want, failing(result.Findings)); diff != "" {
 		t.Errorf("failing findings (-want +got):\n%s", diff)
 	}
@@ -360,7 +360,7 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 			for i := range set.Nodes {
 				unread(set.Nodes[i].Measured, kind)
 			}
-			if diff := cmp.Diff(want, words(checks.Run(built(), set).Answers)); diff != "" {
+			if diff := cmp.Diff(want, words(checks.JudgeSet(built(), set).Answers)); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 		})
@@ -376,7 +376,7 @@ func TestDeclarationsAloneAnswerNothing(t *testing.T) {
 	for _, info := range checks.Questions() {
 		want[info.Question] = api.Unknown
 	}
-	if diff := cmp.Diff(want, words(checks.Run(built(), set).Answers)); diff != "" {
+	if diff := cmp.Diff(want, words(checks.JudgeSet(built(), set).Answers)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 }
@@ -391,7 +391,7 @@ func TestJudgingIsDeterministic(t *testing.T) {
 	other := ft.Process()
 	other.PID, other.CapEff = 101, fact.NewCapMask(1<<21)
 	running(set).Processes = append(running(set).Processes, other)
-	want := checks.Run(built(), set)
+	want := checks.JudgeSet(built(), set)
 
 	body, err := json.Marshal(set)
 	if err != nil {
@@ -401,7 +401,7 @@ func TestJudgingIsDeterministic(t *testing.T) {
 	if err := json.Unmarshal(body, &again); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, checks.Run(built(), &again)); diff != "" {
+	if diff := cmp.Diff(want, checks.JudgeSet(built(), &again)); diff != "" {
 		t.Errorf("judged again from JSON (-first +again):\n%s", diff)
 	}
 
@@ -415,7 +415,7 @@ func TestJudgingIsDeterministic(t *testing.T) {
 				random.Shuffle(len(p), func(i, j int) { p[i], p[j] = p[j], p[i] })
 			}
 		}
-		got := checks.Run(built(), shuffled)
+		got := checks.JudgeSet(built(), shuffled)
 		// Which of equal processes stands in evidence is theirs to say.
 		strip := func(r checks.Result) []api.Finding {
 			out := slices.Clone(r.Findings)
@@ -444,7 +444,7 @@ func TestMessagesCarryNothingThatVaries(t *testing.T) {
 	}
 	messages := func(s *fact.Set) map[string]string {
 		out := map[string]string{}
-		for _, f := range checks.Run(built(), s).Findings {
+		for _, f := range checks.JudgeSet(built(), s).Findings {
 			out[f.Check+" "+f.Subject.Key()] = string(f.Verdict) + " " + string(f.Severity) + " " + f.Message
 		}
 		return out

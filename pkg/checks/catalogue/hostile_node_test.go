@@ -56,7 +56,7 @@ func TestAHostileNodeSpeaksForItselfAlone(t *testing.T) {
 		}
 		mine := theirs(set, last.Name)
 		hostile := ft.Hostile(r, set, last.Name)
-		want, got := checks.Run(plan, set), checks.Run(plan, hostile)
+		want, got := checks.JudgeSet(plan, set), checks.JudgeSet(plan, hostile)
 
 		others := func(res checks.Result) ([]api.Finding, []fact.Gap) {
 			return slices.DeleteFunc(slices.Clone(res.Findings), func(f api.Finding) bool { return mine(f.Subject) }),
@@ -83,7 +83,7 @@ func TestAHostileNodeSpeaksForItselfAlone(t *testing.T) {
 				fails[f.Check+" "+f.Subject.Key()] = true
 			}
 		}
-		for _, f := range checks.Run(plan, silent).Findings {
+		for _, f := range checks.JudgeSet(plan, silent).Findings {
 			if f.Verdict != api.Fail {
 				continue
 			}
@@ -112,10 +112,10 @@ func TestAHostileWitnessHidesNoPlaintext(t *testing.T) {
 		without := set.DeepCopy()
 		without.Nodes[0].Measured = nil
 		fails := map[string]bool{}
-		for _, f := range checks.Run(plan, ft.Hostile(r, set, set.Nodes[0].Name)).Findings {
+		for _, f := range checks.JudgeSet(plan, ft.Hostile(r, set, set.Nodes[0].Name)).Findings {
 			fails[f.Check+" "+f.Subject.Key()] = f.Verdict == api.Fail
 		}
-		for _, f := range checks.Run(plan, without).Findings {
+		for _, f := range checks.JudgeSet(plan, without).Findings {
 			if f.Check != "secrets/encrypted-at-rest" || f.Verdict != api.Fail {
 				continue
 			}

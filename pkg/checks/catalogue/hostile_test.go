@@ -40,7 +40,7 @@ func TestDamagedFactsAreJudgedWithoutPanic(t *testing.T) {
 				t.Errorf("%s: panic: %v", path, r)
 			}
 		}()
-		for _, f := range checks.Run(Whole(), &facts).Findings {
+		for _, f := range checks.JudgeSet(Whole(), &facts).Findings {
 			if f.Verdict == "" || f.Severity.Rank() == 0 || f.Message == "" || len(f.Evidence) == 0 {
 				t.Errorf("%s: incomplete finding %+v", path, f)
 			}

@@ -26,7 +26,7 @@ func TestWhatRunsUnmeasuredIsUnknown(t *testing.T) {
 		if !ok {
 			continue
 		}
-		before := partsOf(checks.Run(built(), set))
+		before := partsOf(checks.JudgeSet(built(), set))
 		kinds := fact.KindsOf(fact.OfContainer)
 		m := set.Nodes[node].Measured
 		how := []string{"node", "container", "kind"}[r.IntN(3)]
@@ -39,7 +39,7 @@ func TestWhatRunsUnmeasuredIsUnknown(t *testing.T) {
 			kinds = []fact.Kind{kinds[r.IntN(len(kinds))]}
 			unread(m, kinds[0])
 		}
-		after := partsOf(checks.Run(built(), set))
+		after := partsOf(checks.JudgeSet(built(), set))
 		for _, part := range built().Parts {
 			name := string(part.Question) + "/" + part.Name
 			if !slices.ContainsFunc(part.Checks, func(id string) bool { return measuresContainersBy(id, kinds) }) {

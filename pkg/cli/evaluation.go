@@ -22,9 +22,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
-// run is what every judging command comes down to: facts from somewhere,
+// evaluation is what every judging command comes down to: facts from somewhere,
 // judged by some checks, printed, and an exit status.
-type run struct {
+type evaluation struct {
 	env    *Env
 	report reportFlags
 	spec   api.ReportSpec
@@ -33,8 +33,8 @@ type run struct {
 	summary bool
 }
 
-// newRun settles what is judged before anything is read.
-func newRun(env *Env, flags reportFlags, command string, ofCommand []checks.Check) (*run, error) {
+// newEvaluation settles what is judged before anything is read.
+func newEvaluation(env *Env, flags reportFlags, command string, ofCommand []checks.Check) (*evaluation, error) {
 	if err := flags.validate(); err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func newRun(env *Env, flags reportFlags, command string, ofCommand []checks.Chec
 	if err != nil {
 		return nil, err
 	}
-	r := &run{env: env, report: flags, checks: selected}
+	r := &evaluation{env: env, report: flags, checks: selected}
 	r.spec = api.ReportSpec{Command: command, Version: env.Version, CatalogueVersion: catalogue.Version}
 	if len(selected) < len(ofCommand) {
 		for _, c := range selected {
@@ -53,7 +53,7 @@ func newRun(env *Env, flags reportFlags, command string, ofCommand []checks.Chec
 }
 
 // kinds are the facts that the selected checks need.
-func (r *run) kinds() []fact.Kind {
+func (r *evaluation) kinds() []fact.Kind {
 	var kinds []fact.Kind
 	for _, kind := range fact.Kinds() {
 		for _, c := range r.checks {
@@ -67,7 +67,7 @@ func (r *run) kinds() []fact.Kind {
 }
 
 // gather reads the facts of a source, and finishes with them.
-func (r *run) gather(ctx context.Context, source gather.Source) error {
+func (r *evaluation) gather(ctx context.Context, source gather.Source) error {
 	got, err := source.Gather(ctx)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (r *run) gather(ctx context.Context, source gather.Source) error {
 
 // gatherCluster completes a cluster's source with the connection and the probe's
 // settings, and gathers.
-func (r *run) gatherCluster(ctx context.Context, source *gather.Cluster, probe *probeFlags, flags *genericclioptions.ConfigFlags) error {
+func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, probe *probeFlags, flags *genericclioptions.ConfigFlags) error {
 	config, err := restConfig(r.env, flags)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (r *run) gatherCluster(ctx context.Context, source *gather.Cluster, probe *
 
 // finish judges and prints what was gathered. What could not be removed from the
 // cluster is said, and changes no exit status: those are about the report.
-func (r *run) finish(got *gather.Gathered) error {
+func (r *evaluation) finish(got *gather.Gathered) error {
 	err := r.judge(got)
 	if got.Leftover != nil {
 		r.env.warn("warning: %v", got.Leftover)
@@ -106,7 +106,7 @@ func (r *run) finish(got *gather.Gathered) error {
 
 // judge saves facts, judges them, prints the report everywhere it was asked
 // for, and says which exit status that is.
-func (r *run) judge(got *gather.Gathered) error {
+func (r *evaluation) judge(got *gather.Gathered) error {
 	set, command := got.Set, r.spec.Command
 	if got.Saved != nil {
 		command = got.Saved.Command // what its scope selects is of that command's kind
@@ -126,7 +126,7 @@ func (r *run) judge(got *gather.Gathered) error {
 		}
 	}
 	plan := catalogue.Plan(r.checks, r.spec.Scope.Narrowed)
-	built := report.Build(r.spec, set, checks.Run(plan, set))
+	built := report.Build(r.spec, set, checks.JudgeSet(plan, set))
 	if r.spec.Command == "nodes" {
 		built.Nodes = report.Nodes(plan, set, built.Gaps)
 	}
@@ -136,7 +136,7 @@ func (r *run) judge(got *gather.Gathered) error {
 	return r.exit(built)
 }
 
-func (r *run) print(built *api.ChecklistReport) error {
+func (r *evaluation) print(built *api.ChecklistReport) error {
 	opts := report.Options{
 		NoHeaders:   r.report.noHeaders,
 		MinSeverity: api.Severity(r.report.severity),
@@ -234,7 +234,7 @@ func writeTo(path string, write func(io.Writer) error) error {
 }
 
 // exit applies the contract's exit statuses to a report.
-func (r *run) exit(built *api.ChecklistReport) error {
+func (r *evaluation) exit(built *api.ChecklistReport) error {
 	if r.report.failOn == "" {
 		return nil
 	}
