@@ -58,7 +58,7 @@ func hint(level fact.Level, g *fact.NodeGap) string {
 	case g.What == fact.Packages && g.Reason == fact.Unsupported:
 		return "compare what /etc/os-release says with the newest release of its vendor"
 	case g.What == fact.Etcd && g.Reason == fact.Unsupported:
-		return "give an etcd snapshot: secrets --snapshot FILE"
+		return snapshotHint
 	}
 	return ""
 }

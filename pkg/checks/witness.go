@@ -61,6 +61,9 @@ var providerStatements = map[string]string{
 	"aks": "AKS runs etcd itself; it documents encrypted disks, and KMS encryption where switched on",
 }
 
+// snapshotHint is for a store that no probe can read. No cluster is asked.
+const snapshotHint = "give an etcd snapshot: kubectl checklist secrets --snapshot FILE"
+
 // storageGaps says why the cluster's storage was read nowhere, where no witness
 // has read it and no gap of a witness or of the cluster says why. What a node
 // that is no witness says does not matter here.
@@ -82,7 +85,7 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 		}
 	}
 	gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotPresent}
-	snapshot := "give an etcd snapshot: secrets --snapshot FILE"
+	snapshot := snapshotHint
 	if kind == fact.EncryptionConfig {
 		snapshot = "its configuration has to be looked at there"
 	}
@@ -92,7 +95,7 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 		gap.Hint = "ask the provider's own API or console; it cannot be measured from the cluster"
 	case len(witnesses) == 0 && len(v.Nodes) > 0:
 		gap.Detail = "no node has a role label of the control plane, and none was named, so that no node's word on " + serverOf[kind] + " counts"
-		gap.Hint = "name the nodes that run it: --control-plane-node NAME"
+		gap.Hint = "name the nodes that run it: --control-plane-node NAME; if a provider runs it, ask the provider"
 	case measured == 0:
 		gap.Detail = "no node that runs " + serverOf[kind] + " was measured"
 		if kind == fact.Etcd {

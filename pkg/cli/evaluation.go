@@ -143,7 +143,8 @@ func (r *evaluation) print(built *api.ChecklistReport) error {
 		Summary:     r.summary,
 		ShowPasses:  r.report.showPasses,
 		Catalogue:   catalogue.All(),
-		Command:     r.env.Name,
+		Wide:        r.env.again("-o wide"),
+		Expand:      r.env.expand,
 	}
 	for _, output := range r.report.outputFile {
 		format, path, _ := strings.Cut(output, "=")
@@ -267,6 +268,9 @@ type Env struct {
 	OutIsTerminal, ErrIsTerminal bool
 	// OutWidth is the terminal's width in columns, 0 where there is none.
 	OutWidth int
+
+	// user is the command line, once it was parsed.
+	user invocation
 }
 
 // colored decides on colour: the flag, then NO_COLOR, CLICOLOR_FORCE, a dumb
@@ -295,9 +299,9 @@ func (e *Env) showsProgress(flag string) bool {
 }
 
 // warn prints one line to stderr. A server's words, a webhook's for one, are as
-// untrusted there as in a report.
+// untrusted there as in a report. Commands in it get the user's own flags.
 func (e *Env) warn(format string, args ...any) {
-	fmt.Fprintln(e.Streams.ErrOut, report.Escape(weburl.Clean(fmt.Sprintf(format, args...)))) //nolint:errcheck // nowhere to tell
+	fmt.Fprintln(e.Streams.ErrOut, e.expand(report.Escape(weburl.Clean(fmt.Sprintf(format, args...))))) //nolint:errcheck // nowhere to tell
 }
 
 // warnLine prints a line that is ready.

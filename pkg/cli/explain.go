@@ -34,7 +34,7 @@ func newExplainCommand(env *Env) *cobra.Command {
 			return explainable(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			e := explanation{env.Streams.Out, env.OutWidth}
+			e := explanation{env.Streams.Out, env.OutWidth, env.expand}
 			if len(args) == 0 {
 				return e.catalogue(catalogue.All())
 			}
@@ -45,8 +45,9 @@ func newExplainCommand(env *Env) *cobra.Command {
 
 // explanation prints to a terminal of so many columns, 0 for none.
 type explanation struct {
-	out   io.Writer
-	width int
+	out    io.Writer
+	width  int
+	expand func(string) string // see Env.expand
 }
 
 // proseWidth is how wide a paragraph is at most, and without a terminal.
@@ -221,7 +222,7 @@ func (e explanation) check(c checks.Check) error {
 		field("USES", words(c.Uses)+", where they were read")
 	}
 	field("PROBE LEVEL", string(levelOf(c)))
-	fmt.Fprintf(&b, "\nWHY\n%s\n\nWHAT TO DO\n%s\n", screen.Indent(c.Why, "  ", e.prose()), screen.Indent(c.Remediation, "  ", e.prose()))
+	fmt.Fprintf(&b, "\nWHY\n%s\n\nWHAT TO DO\n%s\n", screen.Indent(c.Why, "  ", e.prose()), screen.Indent(e.expand(c.Remediation), "  ", e.prose()))
 	if len(c.References) > 0 {
 		fmt.Fprintf(&b, "\nREFERENCES\n%s\n", screen.Indent(strings.Join(c.References, "\n"), "  ", e.prose()))
 	}

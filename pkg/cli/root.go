@@ -92,6 +92,7 @@ func NewCommand(env *Env) *cobra.Command {
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.PersistentPreRun = func(cmd *cobra.Command, args []string) { env.user = invocationOf(cmd, args) }
 	root.SetIn(env.Streams.In)
 	root.SetOut(env.Streams.Out)
 	root.SetErr(env.Streams.ErrOut)

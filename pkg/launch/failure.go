@@ -78,6 +78,8 @@ func (o *Options) admissionHint(err error) string {
 	text := err.Error()
 	has := func(s string) bool { return strings.Contains(text, s) }
 	switch {
+	case has("warden-validating"), has("GKE Warden"): // GKE Autopilot: no namespace is exempt
+		return "GKE Autopilot admits no pod that reads its node; " + hintNoProbe
 	case has("violates PodSecurity"):
 		return fmt.Sprintf("Pod Security refuses pods with hostPID in namespace %s: --probe-namespace with a namespace whose label "+
 			"pod-security.kubernetes.io/enforce is privileged (one that is absent is created so), or --no-probe", o.Namespace)

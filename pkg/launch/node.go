@@ -396,7 +396,7 @@ func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) out
 			return outcome{failure: &Failure{
 				Reason: fact.Truncated,
 				Detail: fmt.Sprintf("the nodes of this run have too many facts for one run, which holds %d MiB of them", s.memory>>20),
-				Hint:   "measure the nodes in several runs: kubectl checklist nodes with names or --selector",
+				Hint:   "measure the nodes in several runs, with names or --selector: kubectl checklist nodes",
 			}}
 		}
 		if frame != nil || sleep(ctx, wait) != nil {

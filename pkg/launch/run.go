@@ -379,5 +379,5 @@ func (s *session) leave(run context.Context) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w; the cluster removes pods and config maps within %s, kubectl checklist cleanup the rest", errors.Join(errs...), s.ttl())
+	return fmt.Errorf("%w; the cluster removes pods and config maps within %s; to remove the rest: kubectl checklist cleanup", errors.Join(errs...), s.ttl())
 }

@@ -202,7 +202,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			log:     func(int) []byte { return whole }, pods: 1,
 			edit: func(_ *apiServer, o *Options) { o.memory = 1 << 20 },
 			want: gapsOf("b", fact.Truncated, "the nodes of this run have too many facts for one run, which holds 1 MiB of them",
-				"measure the nodes in several runs: kubectl checklist nodes with names or --selector"),
+				"measure the nodes in several runs, with names or --selector: kubectl checklist nodes"),
 		},
 		"a kubelet that cannot be asked for logs is a gap": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) }, pods: 1,
@@ -619,7 +619,7 @@ func TestWhatCannotBeRemovedIsNamed(t *testing.T) {
 			return false
 		}
 		measured, _, err := Measure(t.Context(), s.options(), factNodes("a"))
-		want := `removing job checklist-run1: jobs "x" is forbidden: no; the cluster removes pods and config maps within 1m5s, kubectl checklist cleanup the rest`
+		want := `removing job checklist-run1: jobs "x" is forbidden: no; the cluster removes pods and config maps within 1m5s; to remove the rest: kubectl checklist cleanup`
 		if err == nil || err.Error() != want {
 			t.Errorf("error %q, expected %q", err, want)
 		}

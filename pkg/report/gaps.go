@@ -165,7 +165,7 @@ func (p *tablePrinter) gaps(out io.Writer, report *api.ChecklistReport) error {
 		p.gap(&b, c)
 	}
 	if more > 0 {
-		if err := p.more(&b, more, report); err != nil {
+		if err := p.more(&b, more); err != nil {
 			return err
 		}
 	}
@@ -181,7 +181,7 @@ func (p *tablePrinter) gaps(out io.Writer, report *api.ChecklistReport) error {
 
 func (p *tablePrinter) gap(b *strings.Builder, c *cause) {
 	label := screen.Cell{Text: "NOT MEASURED", Paint: screen.Yellow}
-	lost, help := c.lost(p.wide), c.help()
+	lost, help := c.lost(p.wide), p.opts.expand(c.help())
 	if p.width() == 0 {
 		text := c.subjects.String() + ": " + c.why
 		if lost != "" {

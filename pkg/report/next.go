@@ -142,10 +142,10 @@ func (p *tablePrinter) next(out io.Writer, report *api.ChecklistReport) error {
 		}
 		what := s.hint
 		if s.check != "" {
-			what = p.opts.Command + " explain " + s.check
+			what = "kubectl checklist explain " + s.check
 		}
-		p.hanging(&b, margin, what, screen.Plain)
-		p.hanging(&b, indent+"  ", s.why, screen.Dim)
+		p.hanging(&b, margin, p.opts.expand(what), screen.Plain)
+		p.hanging(&b, indent+"  ", p.opts.expand(s.why), screen.Dim)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

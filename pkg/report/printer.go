@@ -31,8 +31,36 @@ type Options struct {
 	// Catalogue is every check there is, for what a finding does not say of its
 	// check: titles, reasons, references.
 	Catalogue []checks.Check
-	// Command is how the user calls the plugin: "kubectl checklist".
-	Command string
+	// Wide is the command that prints the same as a wide table.
+	Wide string
+	// Expand puts the user's own flags into the commands of a text, which are
+	// written there as if they were called without any; nil leaves them so.
+	Expand func(text string) string
+}
+
+// expand is Expand, if there is one.
+func (o *Options) expand(text string) string {
+	if o.Expand == nil {
+		return text
+	}
+	return o.Expand(text)
+}
+
+// expanded is the report with the user's own flags in the commands of hints and
+// remediations.
+func (o *Options) expanded(report *api.ChecklistReport) *api.ChecklistReport {
+	if o.Expand == nil {
+		return report
+	}
+	out := *report
+	out.Findings, out.Gaps = slices.Clone(report.Findings), slices.Clone(report.Gaps)
+	for i := range out.Findings {
+		out.Findings[i].Remediation = o.expand(out.Findings[i].Remediation)
+	}
+	for i := range out.Gaps {
+		out.Gaps[i].Hint = o.expand(out.Gaps[i].Hint)
+	}
+	return &out
 }
 
 // Printer writes one report.
@@ -100,7 +128,13 @@ func NewPrinter(output string, opts Options) (Printer, error) {
 	case format.Argument != "" && argument == "":
 		return nil, fmt.Errorf("output format %q needs an argument: %s=%s", name, name, format.Argument)
 	}
-	return format.New(argument, opts)
+	printer, err := format.New(argument, opts)
+	if _, table := printer.(*tablePrinter); table || err != nil {
+		return printer, err // the table joins gaps first, by their hints
+	}
+	return PrinterFunc(func(out io.Writer, report *api.ChecklistReport) error {
+		return printer.Print(out, opts.expanded(report))
+	}), nil
 }
 
 // machine returns one of cli-runtime's printers, which print the object whole.

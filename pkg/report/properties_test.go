@@ -39,7 +39,7 @@ func TestSameTwice(t *testing.T) {
 		for _, output := range outputs {
 			for _, minimum := range []api.Severity{"", api.High} {
 				key := output + " " + string(minimum)
-				got := printed(t, output, Options{Summary: true, MinSeverity: minimum, Command: "kubectl checklist"}, report)
+				got := printed(t, output, Options{Summary: true, MinSeverity: minimum, Wide: "kubectl checklist -o wide"}, report)
 				if want, ok := first[key]; ok && got != want {
 					t.Fatalf("-o %s prints another text the second time:\n%s", key, cmp.Diff(want, got))
 				}
@@ -80,7 +80,7 @@ func TestThousandsAreGrouped(t *testing.T) {
 		}
 	}
 	started := time.Now()
-	summary := printed(t, "table", Options{Summary: true, Command: "kubectl checklist"}, report)
+	summary := printed(t, "table", Options{Summary: true, Wide: "kubectl checklist -o wide"}, report)
 	if lines := strings.Count(summary, "\n"); lines > 50 {
 		t.Errorf("the summary has %d lines", lines)
 	}

@@ -121,7 +121,7 @@ func TestRandomReports(t *testing.T) {
 		report := randomReport(r)
 		opts := Options{
 			Summary: r.IntN(2) == 0, Width: 40 + r.IntN(211), Color: false, NoHeaders: r.IntN(5) == 0, ShowPasses: r.IntN(2) == 0,
-			MinSeverity: pick(r, "", "", "", api.High), Command: "kubectl checklist",
+			MinSeverity: pick(r, "", "", "", api.High), Wide: "kubectl checklist -o wide",
 		}
 		output := pick(r, "table", "table", "wide")
 		got := printed(t, output, opts, report)
@@ -136,7 +136,7 @@ func TestRandomReports(t *testing.T) {
 				t.Fatalf("seed %d: a line ends with a space: %q", seed, line)
 			}
 		}
-		if piped := printed(t, output, Options{Summary: opts.Summary, ShowPasses: opts.ShowPasses, Command: "kubectl checklist"}, report); strings.Contains(piped, "\n\n\n") {
+		if piped := printed(t, output, Options{Summary: opts.Summary, ShowPasses: opts.ShowPasses, Wide: "kubectl checklist -o wide"}, report); strings.Contains(piped, "\n\n\n") {
 			t.Fatalf("seed %d: two empty lines:\n%s", seed, piped)
 		}
 

@@ -90,7 +90,7 @@ func TestScreensOfGaps(t *testing.T) {
 	for name, report := range gapsOnly() {
 		for _, width := range screenWidths {
 			t.Run(fmt.Sprintf("%s-%d", name, width), func(t *testing.T) {
-				got := printed(t, "table", Options{Summary: true, Width: width, Command: "kubectl checklist"}, report)
+				got := printed(t, "table", Options{Summary: true, Width: width, Wide: "kubectl checklist -o wide"}, report)
 				if diff := cmp.Diff(golden(t, filepath.Join("screens", fmt.Sprintf("%s-%d", name, width)), got), got); diff != "" {
 					t.Errorf("screen (-want +got), go test ./pkg/report -update writes it anew:\n%s", diff)
 				}
@@ -117,7 +117,7 @@ func TestOneCauseOneLine(t *testing.T) {
 		"pod-security": "NOT MEASURED  6 nodes (worker-0, worker-1, worker-2, ...): AdmissionDenied: trying to create a pod ",
 		"no-rights":    "NOT MEASURED  cluster: Forbidden: no right to list pods in all namespaces; unknown: ",
 	} {
-		got := printed(t, "table", Options{Summary: true, Command: "kubectl checklist"}, gapsOnly()[name])
+		got := printed(t, "table", Options{Summary: true, Wide: "kubectl checklist -o wide"}, gapsOnly()[name])
 		if !strings.Contains(got, want) {
 			t.Errorf("%s lacks %q:\n%s", name, want, got)
 		}

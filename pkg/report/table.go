@@ -350,7 +350,7 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 		return err
 	}
 	if more > 0 {
-		if err := p.more(out, more, report); err != nil {
+		if err := p.more(out, more); err != nil {
 			return err
 		}
 	}
@@ -359,8 +359,8 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 }
 
 // more says how many lines were left out, and what prints them.
-func (p *tablePrinter) more(out io.Writer, n int, report *api.ChecklistReport) error {
-	_, err := fmt.Fprintln(out, strings.Join(p.whole(fmt.Sprintf("... and %d more: %s -o wide", n, p.command(report))), "\n"))
+func (p *tablePrinter) more(out io.Writer, n int) error {
+	_, err := fmt.Fprintln(out, strings.Join(p.whole(fmt.Sprintf("... and %d more: %s", n, p.opts.Wide)), "\n"))
 	return err
 }
 
@@ -370,11 +370,4 @@ func (p *tablePrinter) whole(text string) []string {
 		return screen.WrapWhole(text, width)
 	}
 	return []string{text}
-}
-
-func (p *tablePrinter) command(report *api.ChecklistReport) string {
-	if report.Spec.Command == "" || report.Spec.Command == "checklist" {
-		return p.opts.Command
-	}
-	return p.opts.Command + " " + report.Spec.Command
 }
