@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
-	"k8s.io/klog/v2"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/cli"
 )
@@ -33,9 +31,7 @@ func run(argv []string) int {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...)
 		argv[0] = "kubectl-checklist"
 	}
-	// client-go logs what it returns as errors as well: once is enough.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	cli.QuietLibraries()
 	// The first signal cancels the run, which then cleans up; a second one
 	// ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 )
 
@@ -28,6 +29,10 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 			}
 			client, err := launch.NewClient(rc)
 			if err != nil {
+				return err
+			}
+			// What follows tries again where a server fails.
+			if err := cluster.Reach(cmd.Context(), rc); err != nil {
 				return err
 			}
 			removed, err := launch.Cleanup(cmd.Context(), client, launch.Options{Namespace: namespace})

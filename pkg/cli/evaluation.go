@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -271,6 +272,14 @@ type Env struct {
 
 	// user is the command line, once it was parsed.
 	user invocation
+	// server names the API server in messages, once there is a configuration.
+	server string
+	// answered is set once a server has answered.
+	answered atomic.Bool
+	// patience is how long a server may be silent; zero is the usual.
+	patience patience
+	// measuring is set while the progress of probes has the terminal's last line.
+	measuring atomic.Bool
 }
 
 // colored decides on colour: the flag, then NO_COLOR, CLICOLOR_FORCE, a dumb

@@ -1,17 +1,23 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
@@ -57,11 +63,12 @@ func Code(err error) int {
 const maxMessages = 50
 
 // Messages are the lines on stderr for an error: one for each that was joined in
-// it, and none where the exit status says everything.
-func Messages(err error) []string {
+// it, and none where the exit status says everything. Server names the API server
+// where an error does not; it may be "".
+func Messages(err error, server string) []string {
 	var lines []string
 	for _, one := range joined(err) {
-		if line := Message(one); line != "" && !slices.Contains(lines, line) {
+		if line := Message(one, server); line != "" && !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
@@ -86,17 +93,17 @@ func joined(err error) []error {
 
 // Message is the one line on stderr for an error, "" for none. URLs in it have
 // lost what may be secret.
-func Message(err error) string {
+func Message(err error, server string) string {
 	var exit *ExitError
 	if err == nil || errors.As(err, &exit) && exit.Err == nil {
 		return ""
 	}
-	return "error: " + strings.ReplaceAll(weburl.Clean(strings.TrimSpace(explain(err))), "\n", " ")
+	return "error: " + strings.ReplaceAll(weburl.Clean(strings.TrimSpace(explain(err, server))), "\n", " ")
 }
 
-// explain says what went wrong with a connection in the words of the person
-// who has to mend it; other errors speak for themselves.
-func explain(err error) string {
+// explain says what went wrong with a connection, and what to do about it. Other
+// errors have texts of their own.
+func explain(err error, server string) string {
 	var (
 		unknownAuthority x509.UnknownAuthorityError
 		hostname         x509.HostnameError
@@ -104,16 +111,20 @@ func explain(err error) string {
 		dns              *net.DNSError
 		op               *net.OpError
 		request          *url.Error
+		notTLS           tls.RecordHeaderError
+		status           apierrors.APIStatus
 	)
-	server := "the API server"
 	if errors.As(err, &request) {
 		if u, parseErr := url.Parse(request.URL); parseErr == nil && u.Host != "" {
-			server = "the API server at " + u.Scheme + "://" + u.Host
+			server = serverName(u)
 		}
 	}
+	server = cmp.Or(server, "the API server")
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
+	case ownWords(err) != "":
+		return ownWords(err)
 	case clientcmd.IsEmptyConfig(err):
 		return "no kubeconfig found: no cluster is configured in $KUBECONFIG, ~/.kube/config or --kubeconfig; --local answers for this machine without a cluster"
 	case clientcmd.IsContextNotFound(err), clientcmd.IsConfigurationInvalid(err):
@@ -133,10 +144,33 @@ func explain(err error) string {
 		return fmt.Sprintf("%s did not accept the credentials (401 Unauthorized): they may have expired; log in again or choose another --context", server)
 	case errors.As(err, &dns):
 		return fmt.Sprintf("%s was not found: no address for %q", server, dns.Name)
+	case errors.As(err, &status) && apierrors.IsUnexpectedServerError(err):
+		if strings.HasPrefix(status.Status().Message, server) {
+			return status.Status().Message // see refusal
+		}
+		return answered(server, int(status.Status().Code))
+	case errors.As(err, &status) && status.Status().Code >= http.StatusInternalServerError:
+		return answered(server, int(status.Status().Code)) + ": " + status.Status().Message
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &notTLS):
+		return fmt.Sprintf("%s does not speak TLS: check server in the kubeconfig", server)
+	case foreign(err):
+		return fmt.Sprintf("%s answered with something else than the Kubernetes API: check server in the kubeconfig", server)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("%s did not answer in time", server)
 	case errors.As(err, &op):
 		return fmt.Sprintf("%s cannot be reached: %v; is the cluster running, and is this the right --context?", server, op.Err)
 	}
+	if errors.As(err, &request) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return fmt.Sprintf("%s ended the connection before its answer", server)
+	}
 	return err.Error()
+}
+
+// foreign reports whether an answer could not be read as one of the API. The
+// errors of the decoders quote it.
+func foreign(err error) bool {
+	var syntax *json.SyntaxError
+	var field *json.UnmarshalTypeError
+	return errors.As(err, &syntax) || errors.As(err, &field) ||
+		runtime.IsMissingKind(err) || runtime.IsMissingVersion(err) || runtime.IsNotRegisteredError(err)
 }

@@ -65,7 +65,7 @@ func TestCodeAndMessage(t *testing.T) {
 			if got := Code(tc.err); got != tc.code {
 				t.Errorf("want status %d, got %d", tc.code, got)
 			}
-			if got := Message(tc.err); got != tc.message {
+			if got := Message(tc.err, ""); got != tc.message {
 				t.Errorf("want %q\ngot  %q", tc.message, got)
 			}
 		})
@@ -183,7 +183,7 @@ func TestConnectionErrors(t *testing.T) {
 			config: func(_ *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
 				u.ClientCertificateData, u.ClientKeyData = oldClient, oldKey
 			},
-			want: `the API server did not accept the credentials \(401 Unauthorized\): they may have expired; log in again or choose another --context`,
+			want: `the API server at SERVER did not accept the credentials \(401 Unauthorized\): they may have expired; log in again or choose another --context`,
 		},
 		"an expired client certificate, refused by TLS": {
 			tls: func(c *tls.Config) {
@@ -201,7 +201,7 @@ func TestConnectionErrors(t *testing.T) {
 			config: func(_ *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
 				u.ClientCertificateData, u.ClientKeyData = otherClient, otherKey
 			},
-			want: `the API server did not accept the credentials \(401 Unauthorized\): .*`,
+			want: `the API server at SERVER did not accept the credentials \(401 Unauthorized\): .*`,
 		},
 		"a server that does not answer": {
 			handler: func(_ http.ResponseWriter, r *http.Request) {
@@ -215,11 +215,11 @@ func TestConnectionErrors(t *testing.T) {
 		},
 		"a server that fails": {
 			handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
-			want:    `an error on the server \(.*\) has prevented the request from succeeding`,
+			want:    `the API server at SERVER answered 500 Internal Server Error`,
 		},
 		"something else than an API server": {
 			handler: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>CANARY</html>") },
-			want:    `unable to parse the server version: invalid character '<' looking for beginning of value`,
+			want:    `the API server at SERVER answered with an HTML page, expected the Kubernetes API: check server in the kubeconfig, and whether a proxy or a login page is in between`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

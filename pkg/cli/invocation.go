@@ -137,6 +137,13 @@ func (in *invocation) given(names ...string) bool {
 	return slices.ContainsFunc(in.flags, func(f givenFlag) bool { return slices.Contains(names, f.name) })
 }
 
+// sets reports whether the user has given a flag this value.
+func (in *invocation) sets(name, value string) bool {
+	return slices.ContainsFunc(in.flags, func(f givenFlag) bool {
+		return f.name == name && f.words[len(f.words)-1] == value
+	})
+}
+
 // wordsOf are the quoted words of the flags that are kept.
 func (in *invocation) wordsOf(keep func(givenFlag) bool) []string {
 	var words []string

@@ -118,7 +118,7 @@ func TestKubeconfigsLeakNothing(t *testing.T) {
 		*flags.KubeConfig = path
 		env, _, _ := testEnv()
 		_, err := restConfig(env, flags) // asks nobody
-		for _, line := range Messages(err) {
+		for _, line := range Messages(err, "") {
 			said.add(line + "\n")
 			if found := leaked(canaries, []byte(line)); found != "" {
 				t.Fatalf("seed %d: %q is in %q:\n%s", seed, found, line, text)

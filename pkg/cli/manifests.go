@@ -193,7 +193,7 @@ func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclio
 			if clientcmd.IsEmptyConfig(err) {
 				env.warn("no cluster was asked, because no kubeconfig was found: %s", standIns(nodes))
 			} else {
-				env.warn("no cluster answered: %s; %s", strings.TrimPrefix(Message(err), "error: "), standIns(nodes))
+				env.warn("no cluster answered: %s; %s", strings.TrimPrefix(Message(err, env.server), "error: "), standIns(nodes))
 			}
 		}
 	}

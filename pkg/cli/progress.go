@@ -18,6 +18,7 @@ type progress struct {
 }
 
 func (e *Env) newProgress(show bool, words string) *progress {
+	e.measuring.Store(true)
 	p := &progress{env: e, words: words, shown: show}
 	return p
 }
@@ -49,6 +50,7 @@ func (p *progress) update(done, failed, total int) {
 }
 
 func (p *progress) finish() {
+	p.env.measuring.Store(false)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bar != nil {

@@ -38,7 +38,7 @@ func Main(ctx context.Context, env *Env, args []string) int {
 	root := NewCommand(env)
 	root.SetArgs(args)
 	err := execute(ctx, root)
-	for _, line := range Messages(err) {
+	for _, line := range Messages(err, env.server) {
 		env.warn("%s", line)
 	}
 	return Code(err)
@@ -76,6 +76,7 @@ func NewEnv(argv0, version, releaseImage string) *Env {
 // NewCommand returns the root command with everything below it.
 func NewCommand(env *Env) *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
+	flags.WrapConfigFn = env.careful
 	root := newChecklistCommand(env, flags)
 	root.AddCommand(
 		newPodsCommand(env, flags),

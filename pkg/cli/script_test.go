@@ -11,6 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	cli.QuietLibraries()
 	// The plugin starts itself for this, and here it is a test.
 	if len(os.Args) > 1 && os.Args[1] == "kustomize" {
 		os.Exit(cli.Main(context.Background(), cli.NewEnv("kubectl-checklist", "v0.0.0-test", ""), os.Args[1:]))

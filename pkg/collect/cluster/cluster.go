@@ -114,15 +114,8 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		opts.PageSize = 500
 	}
 	result := &Result{Cluster: fact.Cluster{Server: weburl.Clean(opts.Config.Host)}}
-	// The version is readable by everyone, and the first to say that a
-	// connection does not work.
-	version, err := c.version.ServerVersionWithContext(ctx)
-	switch {
-	case apierrors.IsForbidden(err):
-	case err != nil:
+	if result.Cluster.Version, err = c.serverVersion(ctx); err != nil {
 		return nil, err
-	default:
-		result.Cluster.Version = version.GitVersion
 	}
 
 	// Few lists at once: priority and fairness seats are few, and
@@ -173,6 +166,28 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	}
 	result.Gaps = slices.Concat(nodeGap, podGap, secGap)
 	return result, nil
+}
+
+// Reach fails where the server cannot be reached or does not know us.
+func Reach(ctx context.Context, config *rest.Config) error {
+	c, err := newClients(config)
+	if err == nil {
+		_, err = c.serverVersion(ctx)
+	}
+	return err
+}
+
+// serverVersion asks for the version, "" where it is forbidden. Everyone may read
+// it, so that it is the first request to fail where a connection does not work.
+func (c *clients) serverVersion(ctx context.Context) (string, error) {
+	version, err := c.version.ServerVersionWithContext(ctx)
+	switch {
+	case apierrors.IsForbidden(err):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return version.GitVersion, nil
 }
 
 // onNodes keeps the pods that run on some nodes, and workloads that have one.
