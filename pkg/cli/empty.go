@@ -81,5 +81,5 @@ func flagError(cmd *cobra.Command, err error) error {
 	if errors.As(err, &invalid) && errors.Is(err, errEmpty) {
 		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errEmpty)
 	}
-	return fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())
+	return unknownFlag(cmd, err)
 }

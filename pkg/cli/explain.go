@@ -30,7 +30,10 @@ func newExplainCommand(env *Env) *cobra.Command {
 			# One check
 			kubectl checklist explain secrets/encrypted-at-rest`),
 		Args: cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
 			return explainable(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -132,7 +135,7 @@ func (e explanation) catalogue(list []checks.Check) error {
 }
 
 func (e explanation) one(word string) error {
-	if question, err := parseQuestion(word); err == nil {
+	if question, known := questionCalled(word); known {
 		return e.parts(question)
 	}
 	for _, c := range catalogue.All() {
@@ -140,16 +143,7 @@ func (e explanation) one(word string) error {
 			return e.check(c)
 		}
 	}
-	var near []string
-	for _, known := range explainable() {
-		if _, slug, ok := strings.Cut(known, "/"); ok && (slug == word || strings.Contains(known, word)) {
-			near = append(near, known)
-		}
-	}
-	if len(near) > 0 {
-		return fmt.Errorf("no check or question is called %q; did you mean %s?", word, strings.Join(near, ", "))
-	}
-	return fmt.Errorf("no check or question is called %q; the catalogue: kubectl checklist explain", word)
+	return unknownCheck("no check or question", word)
 }
 
 // parts lists a question's parts, each with every check that it takes: those

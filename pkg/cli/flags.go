@@ -40,8 +40,8 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.output, "output", "o", "", "Output format. One of: "+strings.Join(report.FormatNames(), ", ")+".")
 	flags.StringArrayVar(&f.outputFile, "output-file", nil, "A further output of the same run, as FORMAT=PATH. Repeatable.")
 	flags.StringSliceVar(&f.questions, "question", nil, "Only these questions: builds, immutable, privileged, hosts, secrets, drift, or 1 to 6.")
-	flags.StringSliceVar(&f.checks, "check", nil, "Only these checks, by ID or glob (privileged/*).")
-	flags.StringSliceVar(&f.skip, "skip", nil, "Not these checks, by ID or glob.")
+	flags.StringSliceVar(&f.checks, "check", nil, "Only these checks: by ID, glob (privileged/host-*), question (privileged), or part (secrets:stored).")
+	flags.StringSliceVar(&f.skip, "skip", nil, "Not these checks, named as for --check.")
 	flags.StringVar(&f.severity, "severity", "", "Print findings of at least this severity: critical, high, medium, low. The answers do not change.")
 	flags.StringVar(&f.failOn, "fail-on", "", "Exit with status 1 if findings reach this severity: critical, high, medium, low.")
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "With --fail-on: do not exit with status 3 where something could not be read.")
@@ -70,7 +70,7 @@ func (f *reportFlags) validate() error {
 		return errors.New("--show-passes has no effect without -o wide")
 	}
 	if _, err := report.NewPrinter(f.output, report.Options{}); err != nil {
-		return err
+		return badFormat(err, f.output)
 	}
 	for _, o := range f.outputFile {
 		format, path, ok := strings.Cut(o, "=")
@@ -78,7 +78,7 @@ func (f *reportFlags) validate() error {
 			return fmt.Errorf("--output-file: expected FORMAT=PATH, found %q", o)
 		}
 		if _, err := report.NewPrinter(format, report.Options{}); err != nil {
-			return fmt.Errorf("--output-file: %w", err)
+			return fmt.Errorf("--output-file: %w", badFormat(err, format))
 		}
 		if err := writable(path); err != nil {
 			return fmt.Errorf("--output-file: %w", err)

@@ -90,7 +90,7 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	flags.StringSliceVar(&f.forNodes, "for-node", nil, "Ask no cluster; print the pods of these nodes, as NAME or NAME=ARCH (amd64 if left out).")
 	flags.StringVarP(&f.selector, "selector", "l", "", "Label selector of nodes.")
 	f.add(flags)
-	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("only", cobra.FixedCompletions([]string{onlyGrants, onlyRun}, cobra.ShellCompDirectiveNoFileComp)))
+	cmd.ValidArgsFunction = completer{env, config}.names("nodes")
 	return cmd
 }
 

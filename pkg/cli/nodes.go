@@ -42,6 +42,7 @@ func newNodesCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 			kubectl checklist nodes --local`),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), env, config, args) },
 	}
+	cmd.ValidArgsFunction = completer{env, config}.names("nodes")
 	cmd.Flags().StringVarP(&f.selector, "selector", "l", "", "Label selector of nodes.")
 	f.reportFlags.add(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())

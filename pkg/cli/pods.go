@@ -47,6 +47,7 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 			helm template web | kubectl checklist pods -f - --fail-on high`),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), env, config, args) },
 	}
+	cmd.ValidArgsFunction = completer{env, config}.workloads
 	flags := cmd.Flags()
 	f.scopeFlags.add(flags, "the current one unless -n is given")
 	flags.StringSliceVarP(&f.files.Filenames, "filename", "f", nil, "Manifests to check: files, directories, URLs, or - for standard input.")

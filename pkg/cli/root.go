@@ -101,6 +101,7 @@ func NewCommand(env *Env) *cobra.Command {
 	flags.AddFlags(root.PersistentFlags())
 	refuseEmpty(root)
 	groupUsage(root)
+	completeFlags(env, root, flags)
 	return root
 }
 
@@ -175,7 +176,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 			kubectl checklist --facts facts.json -o json`),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q; see: %s --help", args[0], cmd.CommandPath())
+				return unknownCommand(cmd, args[0])
 			}
 			return nil
 		},

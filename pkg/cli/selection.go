@@ -5,7 +5,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
@@ -23,13 +22,18 @@ func selectChecks(all, ofCommand []checks.Check, questions, ids, skip []string) 
 		}
 		wanted[question] = true
 	}
-	for _, glob := range slices.Concat(ids, skip) {
-		known := slices.ContainsFunc(all, func(c checks.Check) bool { return matches(glob, c.ID) })
-		if _, err := path.Match(glob, ""); err != nil {
-			return nil, fmt.Errorf("--check, --skip: %q is not a glob: %w", glob, err)
-		}
-		if !known {
-			return nil, fmt.Errorf("--check, --skip: no check is called %q; see: kubectl checklist explain", glob)
+	var globs [2][]string
+	for i, list := range [][]string{ids, skip} {
+		for _, word := range list {
+			meant := meantChecks(word)
+			known := slices.ContainsFunc(all, func(c checks.Check) bool { return matchesAny(meant, c.ID) })
+			if _, err := path.Match(word, ""); err != nil {
+				return nil, fmt.Errorf("--check, --skip: %q is not a glob: %w", word, err)
+			}
+			if !known {
+				return nil, unknownCheck("--check, --skip: no check", word)
+			}
+			globs[i] = append(globs[i], meant...)
 		}
 	}
 	var selected []checks.Check
@@ -37,10 +41,7 @@ func selectChecks(all, ofCommand []checks.Check, questions, ids, skip []string) 
 		if len(wanted) > 0 && !wanted[c.Question()] {
 			continue
 		}
-		if len(ids) > 0 && !slices.ContainsFunc(ids, func(glob string) bool { return matches(glob, c.ID) }) {
-			continue
-		}
-		if slices.ContainsFunc(skip, func(glob string) bool { return matches(glob, c.ID) }) {
+		if len(ids) > 0 && !matchesAny(globs[0], c.ID) || matchesAny(globs[1], c.ID) {
 			continue
 		}
 		selected = append(selected, c)
@@ -51,19 +52,29 @@ func selectChecks(all, ofCommand []checks.Check, questions, ids, skip []string) 
 	return selected, nil
 }
 
-func matches(glob, id string) bool {
-	ok, err := path.Match(glob, id)
-	return err == nil && ok
+// matchesAny reports whether an ID is matched by one of some globs.
+func matchesAny(globs []string, id string) bool {
+	return slices.ContainsFunc(globs, func(glob string) bool {
+		ok, err := path.Match(glob, id)
+		return err == nil && ok
+	})
 }
 
 // parseQuestion accepts a question's name or its number.
 func parseQuestion(text string) (api.Question, error) {
-	var names []string
+	question, known := questionCalled(text)
+	if !known {
+		return "", unknownQuestion(text)
+	}
+	return question, nil
+}
+
+// questionCalled finds a question by its name or number.
+func questionCalled(text string) (question api.Question, known bool) {
 	for _, info := range checks.Questions() {
 		if text == string(info.Question) || text == strconv.Itoa(info.Number) {
-			return info.Question, nil
+			return info.Question, true
 		}
-		names = append(names, string(info.Question))
 	}
-	return "", fmt.Errorf("expected one of %s, or 1 to 6, found %q", strings.Join(names, ", "), text)
+	return "", false
 }

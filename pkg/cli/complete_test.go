@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// completed are the words that a shell would offer.
+func completed(t *testing.T, args ...string) []string {
+	t.Helper()
+	env, out, errOut := testEnv()
+	env.ErrIsTerminal, env.patience = true, patience{notice: time.Nanosecond}
+	if code := Main(t.Context(), env, append([]string{cobra.ShellCompRequestCmd}, args...)); code != ExitOK {
+		t.Fatalf("%v: status %d, %s", args, code, errOut)
+	}
+	// cobra says on stderr which directive it gives; that is not shown to users.
+	if lines := strings.Split(strings.TrimSpace(errOut.String()), "\n"); len(lines) != 1 || !strings.HasPrefix(lines[0], "Completion ended with directive: ") {
+		t.Errorf("%v: stderr %q", args, errOut)
+	}
+	words := strings.Split(strings.TrimSpace(out.String()), "\n")
+	return words[:len(words)-1] // the last is the directive
+}
+
+// Every flag completes its value, or leaves it to the shell on purpose.
+func TestEveryFlagCompletes(t *testing.T) {
+	env, _, _ := testEnv()
+	root := NewCommand(env)
+	files := []string{"filename", "facts", "save-facts", "snapshot", "kubeconfig", "certificate-authority", "client-certificate", "client-key"}
+	for _, cmd := range append(root.Commands(), root) {
+		cmd.NonInheritedFlags().VisitAll(func(flag *pflag.Flag) {
+			_, found := cmd.GetFlagCompletionFunc(flag.Name)
+			if want := !slices.Contains(files, flag.Name); found != want {
+				t.Errorf("%s --%s: completion %v, want %v", cmd.CommandPath(), flag.Name, found, want)
+			}
+		})
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	var last *http.Request
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		last = r
+		names := map[string][]string{
+			"/api/v1/nodes": {"worker-2", "worker-1"}, "/api/v1/namespaces": {"shop", "kube-system"},
+			"/api/v1/namespaces/shop/pods": {"web-2", "web-1"}, "/apis/apps/v1/namespaces/default/deployments": {"web"},
+		}[r.URL.Path]
+		if names == nil {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","items":[`)
+		for i, name := range names {
+			if i > 0 {
+				_, _ = io.WriteString(w, ",")
+			}
+			_, _ = io.WriteString(w, `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"`+name+`"}}`)
+		}
+		_, _ = io.WriteString(w, `]}`)
+	}))
+	defer server.Close()
+	kubeconfigFor(t, server.URL)
+	for line, want := range map[string]string{
+		"nodes -":                            "", // see below
+		"nodes ":                             "worker-1 worker-2",
+		"nodes worker-1 ":                    "worker-2",
+		"manifests ":                         "worker-1 worker-2",
+		"pods -n shop ":                      "web-1 web-2",
+		"pods deploy/":                       "deploy/web",
+		"pods sts/":                          "",
+		"pods nothing/":                      "",
+		"secrets --namespace ":               "kube-system shop",
+		"secrets --control-plane-node ":      "worker-1 worker-2",
+		"--context ":                         "x",
+		"--cluster ":                         "c",
+		"--user ":                            "u",
+		"--severity ":                        "critical high medium low",
+		"--question builds,":                 "builds,builds builds,immutable builds,privileged builds,hosts builds,secrets builds,drift",
+		"--progress ":                        "auto always never",
+		"--probe-level ":                     "api proc full",
+		"completion ":                        "bash zsh fish powershell",
+		"nodes --kubeconfig /nowhere x ":     "",
+		"nodes --server http://127.0.0.1:1 ": "",
+		"--probe-timeout ":                   "",
+		"explain x ":                         "",
+	} {
+		words := strings.Split(line, " ")
+		if line == "nodes -" {
+			if got := completed(t, words...); !slices.ContainsFunc(got, func(word string) bool { return strings.HasPrefix(word, "--probe-level\t") }) {
+				t.Errorf("flags: %q", got)
+			}
+			continue
+		}
+		if got := strings.Join(completed(t, words...), " "); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+	for line, word := range map[string]string{
+		"--check ": "privileged/host-path", "--skip ": "secrets:stored", "explain ": "drift", "-o ": "yaml", "--output-file ": "json=", "--check a,": "a,privileged",
+	} {
+		if got := completed(t, strings.Split(line, " ")...); !slices.Contains(got, word) {
+			t.Errorf("%s: %q lacks %q", line, got, word)
+		}
+	}
+	if last == nil || !strings.Contains(last.Header.Get("Accept"), "as=PartialObjectMetadataList") {
+		t.Error("names are asked for as metadata")
+	}
+}
+
+// A server that does not answer holds nobody up for long, and nothing is printed.
+func TestCompletionIsQuiet(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer server.Close()
+	kubeconfigFor(t, server.URL)
+	if got := completed(t, "nodes", "--request-timeout", "50ms", ""); len(got) > 0 {
+		t.Errorf("completed %q", got)
+	}
+}
+
+// --check and --skip take checks, globs, questions and parts.
+func TestMeantChecks(t *testing.T) {
+	for word, want := range map[string]string{
+		"privileged": "privileged/*", "5": "secrets/*", "privileged/host-*": "privileged/host-*", "x": "x", "secrets:x": "secrets:x",
+	} {
+		if got := meantChecks(word); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, want %q", word, got, want)
+		}
+	}
+	if got := meantChecks("secrets:stored"); !slices.Contains(got, "secrets/encrypted-at-rest") || slices.Contains(got, "secrets/*") {
+		t.Errorf("secrets:stored: %q", got)
+	}
+}

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+// nearest are the words that were probably meant: those that begin so, or differ
+// in few letters. The measure is cobra's for commands.
+func nearest(typed string, words []string) []string {
+	list := &cobra.Command{SuggestionsMinimumDistance: 1 + min(2, len(typed)/4)} // in letters
+	for _, word := range words {
+		list.AddCommand(&cobra.Command{Use: word, Run: func(*cobra.Command, []string) {}})
+	}
+	if typed == "" {
+		return nil
+	}
+	return list.SuggestionsFor(typed)
+}
+
+// didYouMean is the end of an error about a word, "" where nothing is near.
+func didYouMean(near []string) string {
+	switch len(near) {
+	case 0:
+		return ""
+	case 1:
+		return "; did you mean " + near[0] + "?"
+	}
+	const most = 4
+	near = near[:min(most, len(near))]
+	return "; did you mean " + strings.Join(near[:len(near)-1], ", ") + " or " + near[len(near)-1] + "?"
+}
+
+// unknownCommand is the error for a word that is no command.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	var near []string
+	for _, name := range nearest(word, names) {
+		near = append(near, cmd.CommandPath()+" "+name)
+	}
+	return fmt.Errorf("unknown command %q%s", word, cmp.Or(didYouMean(near), "; see: "+cmd.CommandPath()+" --help"))
+}
+
+// unknownFlag is the error for a flag that a command has not.
+func unknownFlag(cmd *cobra.Command, err error) error {
+	see := fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())
+	var missing *pflag.NotExistError
+	if !errors.As(err, &missing) || missing.GetSpecifiedShortnames() != "" {
+		return see
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if !flag.Hidden {
+			names = append(names, flag.Name)
+		}
+	})
+	var near []string
+	for _, name := range nearest(missing.GetSpecifiedName(), names) {
+		near = append(near, "--"+name)
+	}
+	if len(near) == 0 {
+		return see
+	}
+	return fmt.Errorf("%w%s", err, didYouMean(near))
+}
+
+// badFormat adds what was meant to the error about an output format.
+func badFormat(err error, format string) error {
+	name, _, _ := strings.Cut(format, "=")
+	if err == nil || slices.ContainsFunc(report.Formats(), func(f report.Format) bool { return f.Name == name }) {
+		return err
+	}
+	return fmt.Errorf("%w%s", err, didYouMean(nearest(name, report.FormatNames())))
+}
+
+// questionNames are the questions, in their order.
+func questionNames() []string {
+	var names []string
+	for _, info := range checks.Questions() {
+		names = append(names, string(info.Question))
+	}
+	return names
+}
+
+// partNames are the parts as a user types them: "secrets:stored".
+func partNames() []string {
+	var names []string
+	for _, p := range catalogue.Parts() {
+		names = append(names, string(p.Question)+":"+p.Name)
+	}
+	return names
+}
+
+// unknownQuestion is the error for a word that is no question.
+func unknownQuestion(word string) error {
+	names := questionNames()
+	return fmt.Errorf("expected one of %s, or 1 to %d, found %q%s", strings.Join(names, ", "), len(names), word, didYouMean(nearest(word, names)))
+}
+
+// nearChecks are the checks and questions that a word may mean. A slug alone is
+// near its check.
+func nearChecks(word string) []string {
+	if strings.Contains(word, ":") {
+		return nearest(word, partNames())
+	}
+	var near, slugs []string
+	bySlug := map[string][]string{}
+	for _, known := range explainable() {
+		if _, slug, ok := strings.Cut(known, "/"); ok {
+			slugs = append(slugs, slug)
+			bySlug[slug] = append(bySlug[slug], known)
+		}
+	}
+	add := func(ids ...string) {
+		for _, id := range ids {
+			if !slices.Contains(near, id) {
+				near = append(near, id)
+			}
+		}
+	}
+	add(bySlug[word]...)
+	add(nearest(word, explainable())...)
+	_, slug, ok := strings.Cut(word, "/")
+	if !ok {
+		slug = word
+	}
+	for _, s := range nearest(slug, slices.Compact(slices.Sorted(slices.Values(slugs)))) {
+		add(bySlug[s]...)
+	}
+	for _, known := range explainable() {
+		if _, slug, ok := strings.Cut(known, "/"); ok && len(word) > 2 && strings.Contains(slug, word) {
+			add(known)
+		}
+	}
+	return near
+}
+
+// unknownCheck is the error for a word that is neither a check nor a question.
+func unknownCheck(what, word string) error {
+	end := didYouMean(nearChecks(word))
+	if end == "" {
+		end = "; see: kubectl checklist explain"
+	}
+	return fmt.Errorf("%s is called %q%s", what, word, end)
+}
+
+// meantChecks turns a word of --check or --skip into globs of IDs: a question
+// ("privileged", "3") is all of its checks, a part ("secrets:stored") those that it
+// names, any other word itself.
+func meantChecks(word string) []string {
+	name, part, hasPart := strings.Cut(word, ":")
+	question, known := questionCalled(name)
+	switch {
+	case !known:
+		return []string{word}
+	case !hasPart:
+		return []string{string(question) + "/*"}
+	}
+	for _, p := range checks.PartsOf(catalogue.Parts(), question) {
+		if p.Name == part {
+			return p.Checks
+		}
+	}
+	return []string{word}
+}
