@@ -16,9 +16,10 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 		Use:   "cleanup",
 		Short: "Remove what an interrupted run left",
 		Long: describe(`
-			Removes pods, config maps and jobs of runs that were interrupted, and the namespace
-			if a run created it and nothing else is in it. The cluster removes pods and config
-			maps by itself a few minutes after their run; this is for those who do not wait.`),
+			Removes the pods, config maps and jobs of runs, and the namespace if a run created
+			it and nothing else is in it. A run that is still active loses its pods too. The
+			cluster removes all of it but the namespace by itself some minutes after a run
+			was interrupted.`),
 		Example: env.examples(`
 			kubectl checklist cleanup`),
 		Args: cobra.NoArgs,

@@ -135,7 +135,7 @@ func (f *probeFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noProbe, "no-probe", false, "Use the API only: nothing is created, and what needs a node is unknown.")
 	flags.StringVar(&f.level, "probe-level", string(fact.LevelFull), "How much the probe may read: api (no pod), proc (host PIDs, no capability), full (two capabilities).")
 	flags.StringVar(&f.image, "probe-image", "auto", "The probe's image: a reference, embedded (nothing is pulled), or auto.")
-	flags.StringVar(&f.namespace, "probe-namespace", "kubectl-checklist", "The namespace that probe pods run in; created and removed where it does not exist.")
+	flags.StringVar(&f.namespace, "probe-namespace", "kubectl-checklist", "The namespace that probe pods run in. A run creates it if it does not exist, and then removes it if nothing else is in it.")
 	flags.StringVar(&f.pullSecret, "probe-pull-secret", "", "Name of a pull secret in the probe's namespace.")
 	flags.DurationVar(&f.timeout, "probe-timeout", 2*time.Minute, "How long one node may take.")
 	flags.IntVar(&f.maxInFlight, "max-in-flight", 50, "How many nodes are probed at once.")

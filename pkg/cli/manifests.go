@@ -351,6 +351,7 @@ func runHeader(docs []launch.Document) string {
 		return "RUN: nothing. Such a run creates no object."
 	}
 	return "RUN: a run creates these itself and removes them at its end. Do not apply them.\n" +
+		"A namespace that existed before, or that holds anything else, stays.\n" +
 		"Words stand for what is known only during a run: the run's id (run), the owner's uid\n" +
 		"(set-at-creation), and the node's image or name where no cluster was asked. Config maps are\n" +
 		"shown without their bytes."

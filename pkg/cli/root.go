@@ -149,18 +149,21 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: env.Name},
 		Short:       "Answer the container security checklist from evidence",
 		Long: describe(`
-			Answers the six questions of the container security checklist, from evidence: it
-			reads pods, nodes and Secrets' names through the API, and starts a short-lived,
-			locked-down probe pod on each node to measure what runs and what is stored there.
+			Answers the six questions of the container security checklist from evidence. It
+			reads pods, nodes and the names of Secrets through the API, and starts a
+			short-lived, locked-down probe pod on each node, which measures what runs and
+			what is stored there.
 
-			What was not measured is unknown, with a reason. Nothing is changed, and nothing
-			is left behind.
+			What was not measured is unknown, with a reason. No object of yours is changed.
+			A run removes what it creates. If the plugin and its machine die in the middle
+			of it, the cluster removes pods and config maps some minutes later, and an empty
+			namespace can stay until the cleanup command.
 
-			ANSWER counts every pod, WORKLOADS leaves out those of the platform: of
-			kube-system and the like, and of the provider's own namespaces. Some of them
-			are rightly privileged. MEASURED 65/97 means that 97 subjects are in scope and
-			65 of them have a verdict that was measured, not only declared. A finding's
-			"+2 more" counts the other checks that fail for its subject.`),
+			ANSWER counts every pod. WORKLOADS leaves out the platform: kube-system and the
+			like, and the provider's own namespaces. Some pods there are rightly privileged.
+			MEASURED 65/97 means that 97 subjects are in scope, and that 65 of them have a
+			verdict that was measured and not only declared. "+2 more" counts the other
+			checks that fail for a finding's subject.`),
 		Example: env.examples(`
 			# Answer all six questions for the current cluster
 			kubectl checklist
@@ -182,7 +185,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), env, config) },
 	}
-	f.scopeFlags.add(cmd.Flags(), "all namespaces unless -n is given")
+	f.scopeFlags.add(cmd.Flags(), "all of them unless -n is given")
 	f.reportFlags.add(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())

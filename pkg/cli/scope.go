@@ -20,7 +20,7 @@ type scopeFlags struct {
 }
 
 func (f *scopeFlags) add(flags *pflag.FlagSet, namespaces string) {
-	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Look at all namespaces ("+namespaces+").")
+	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Look at all namespaces (the default: "+namespaces+").")
 	flags.StringVarP(&f.selector, "selector", "l", "", "Label selector of pods, as in kubectl get pods.")
 	flags.StringVar(&f.fieldSelector, "field-selector", "", "Field selector of pods, as in kubectl get pods.")
 }

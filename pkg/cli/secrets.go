@@ -25,11 +25,15 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 	cmd := &cobra.Command{
 		Use:     "secrets",
 		Aliases: []string{"secret"},
-		Short:   "Tell whether Secrets are encrypted, from the stored bytes",
+		Short:   "Report whether Secrets are encrypted, from the stored bytes",
 		Long: describe(`
-			Reads how each Secret is stored in etcd, from the bytes themselves, and what the
-			API server was told to do. The values of Secrets are never fetched from the API
-			and never leave the node: names, providers, sizes and revisions do.`),
+			Reports how each Secret is stored in etcd, from the bytes themselves, and how the
+			API server is configured. Stored values never leave the node: names, providers,
+			sizes and revisions do.
+
+			Of the API only the metadata of Secrets is asked. If a Secret was applied with
+			kubectl, its annotation last-applied-configuration holds the values, and the API
+			sends it along. The plugin reads names and versions, and drops the rest.`),
 		Example: env.examples(`
 			# Every Secret of the cluster
 			kubectl checklist secrets
