@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/MakeNowJust/heredoc"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -111,8 +112,7 @@ func NewCommand(env *Env) *cobra.Command {
 func describe(text string) string {
 	var paragraphs []string
 	open := false // whether a line goes on with the last paragraph
-	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-		line = strings.TrimPrefix(line, "\t\t\t")
+	for _, line := range strings.Split(strings.TrimSpace(heredoc.Doc(text)), "\n") {
 		switch {
 		case strings.TrimSpace(line) == "", strings.HasPrefix(line, " "):
 			paragraphs = append(paragraphs, line)

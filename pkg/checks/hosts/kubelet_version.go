@@ -2,9 +2,9 @@ package hosts
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -143,17 +143,13 @@ func orNotSet(version string) string {
 	return version
 }
 
-// minorOf reads "v1.37.2", "v1.29.1-eks-61c0bbb", "v1.28.3+k3s1".
-func minorOf(version string) (major, minor int, ok bool) {
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(parts) < 2 {
+// minorOf reads "v1.37.2", "v1.29.1-eks-61c0bbb", "v1.28.3+k3s1" and, since a
+// provider may write it so, "v1.29+".
+func minorOf(text string) (major, minor int, ok bool) {
+	const most = 1000 // of a version that is none
+	v, err := version.ParseGeneric(text)
+	if err != nil || v.Major() > most || v.Minor() > most {
 		return 0, 0, false
 	}
-	major, err := strconv.Atoi(parts[0])
-	if err != nil {
-		return 0, 0, false
-	}
-	// A provider may write "29+" for the minor version.
-	minor, err = strconv.Atoi(strings.TrimSuffix(parts[1], "+"))
-	return major, minor, err == nil
+	return int(v.Major()), int(v.Minor()), true
 }

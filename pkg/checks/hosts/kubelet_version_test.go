@@ -97,6 +97,17 @@ func TestKubeletVersion(t *testing.T) {
 		"a version that is none is unknown": {
 			set("one.two", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be read", field, "one.two")),
 		},
+		"a version without a minor one is unknown": {
+			set("v1", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be read", field, "v1")),
+		},
+		"a number that no version has is unknown": {
+			set("v1.18446744073709551615.0", "v1.37.0"),
+			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be read", field, "v1.18446744073709551615.0")),
+		},
+		"a minor version with a plus is read": {
+			set("v1.37+", "v1.37.0"),
+			ft.One(finding(api.Pass, "", "its kubelet 1.37 is supported and fits the API server", field, "v1.37+", server, "v1.37.0", table, "1.37: end of life 2027-10-28")),
+		},
 		"a machine that no API lists has no kubelet to judge": {
 			&fact.Set{Nodes: []fact.Node{{Name: ft.Node}}}, nil,
 		},
