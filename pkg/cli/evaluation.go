@@ -18,6 +18,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
@@ -310,7 +311,7 @@ func (e *Env) showsProgress(flag string) bool {
 // warn prints one line to stderr. A server's words, a webhook's for one, are as
 // untrusted there as in a report. Commands in it get the user's own flags.
 func (e *Env) warn(format string, args ...any) {
-	fmt.Fprintln(e.Streams.ErrOut, e.expand(report.Escape(weburl.Clean(fmt.Sprintf(format, args...))))) //nolint:errcheck // nowhere to tell
+	fmt.Fprintln(e.Streams.ErrOut, e.expand(escape.Line(weburl.Clean(fmt.Sprintf(format, args...))))) //nolint:errcheck // nowhere to tell
 }
 
 // warnLine prints a line that is ready.

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
@@ -124,7 +124,7 @@ var safeWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 func quoted(words []string) []string {
 	out := make([]string, len(words))
 	for i, word := range words {
-		word = report.Escape(weburl.Clean(word))
+		word = escape.Line(weburl.Clean(word))
 		if !safeWord.MatchString(word) {
 			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 		}

@@ -73,7 +73,7 @@ func TestNewestWarning(t *testing.T) {
 		"the last by its creation":     {[]corev1.Event{event("A", last(5)), event("B", func(e *corev1.Event) { e.CreationTimestamp = at(7) })}, "B: why"},
 		"a text that is not fit to be shown": {
 			[]corev1.Event{event("\x1b[31mA\n", func(e *corev1.Event) { e.Message = "b\u202ec\n" + strings.Repeat("x", 5000) })},
-			"?[31mA : b?c " + strings.Repeat("x", maxText-13) + " ...",
+			"^[[31mA : b\ufffdc " + strings.Repeat("x", maxText-16) + " ...",
 		},
 	} {
 		if got := newestWarning(tc.events); got != tc.want {

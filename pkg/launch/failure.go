@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
 // A Failure is why a node, or all of them, cannot be measured.
@@ -122,25 +122,8 @@ func quotaUsedUp(err error) bool {
 // maxText bounds what is repeated of texts that nodes and servers send.
 const maxText = 600
 
-// oneLine makes a text of others fit for a gap's detail: one line, bounded,
-// without control characters.
-func oneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	text = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r < ' ' || (r >= 0x7f && r < 0xa0) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
-			return '?'
-		}
-		return r
-	}, text)
-	if len(text) > maxText {
-		cut := maxText
-		for !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = text[:cut] + " ..."
-	}
-	return text
-}
+// oneLine makes a text of others fit for a gap's detail.
+func oneLine(text string) string { return escape.Short(text, maxText) }
 
 func noProbe(err error) *Failure {
 	return &Failure{Reason: fact.ProbeFailed, Detail: oneLine(err.Error()), Hint: "--probe-image with an image that can be pulled"}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
@@ -56,20 +57,20 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 // and for every format: templates and jsonpath print strings as they are.
 func sanitize(report *api.ChecklistReport) {
 	// A URL may come with a password: in the words of a client, or a server's.
-	safe := func(text string) string { return Escape(weburl.Clean(text)) }
+	safe := func(text string) string { return escape.Line(weburl.Clean(text)) }
 	subject := func(s *fact.Subject) {
 		// An owner's kind is whatever its author wrote, too.
-		s.Kind, s.Namespace, s.Name = Escape(s.Kind), Escape(s.Namespace), Escape(s.Name)
-		s.Container, s.Node, s.Cluster = Escape(s.Container), Escape(s.Node), safe(s.Cluster)
+		s.Kind, s.Namespace, s.Name = escape.Line(s.Kind), escape.Line(s.Namespace), escape.Line(s.Name)
+		s.Container, s.Node, s.Cluster = escape.Line(s.Container), escape.Line(s.Node), safe(s.Cluster)
 		for i := range s.Pods {
-			s.Pods[i] = Escape(s.Pods[i])
+			s.Pods[i] = escape.Line(s.Pods[i])
 		}
 	}
 	findings := make([]api.Finding, len(report.Findings))
 	for i := range report.Findings {
 		f := report.Findings[i].DeepCopy()
 		subject(&f.Subject)
-		f.Message, f.Remediation, f.Reason = safe(f.Message), Escape(f.Remediation), fact.Reason(Escape(string(f.Reason)))
+		f.Message, f.Remediation, f.Reason = safe(f.Message), escape.Line(f.Remediation), fact.Reason(escape.Line(string(f.Reason)))
 		for j := range f.Evidence {
 			f.Evidence[j].Source, f.Evidence[j].Value = safe(f.Evidence[j].Source), safe(f.Evidence[j].Value)
 		}
@@ -79,13 +80,13 @@ func sanitize(report *api.ChecklistReport) {
 	for i := range report.Gaps {
 		g := report.Gaps[i].DeepCopy()
 		subject(&g.Subject)
-		g.What, g.Reason = fact.Kind(Escape(string(g.What))), fact.Reason(Escape(string(g.Reason)))
-		g.Detail, g.Hint = safe(g.Detail), Escape(g.Hint)
+		g.What, g.Reason = fact.Kind(escape.Line(string(g.What))), fact.Reason(escape.Line(string(g.Reason)))
+		g.Detail, g.Hint = safe(g.Detail), escape.Line(g.Hint)
 		gaps = append(gaps, *g)
 	}
 	report.Findings, report.Gaps = findings, gaps
 	c := &report.Cluster
-	c.Name, c.Server, c.Version, c.Provider = safe(c.Name), safe(c.Server), Escape(c.Version), Escape(c.Provider)
+	c.Name, c.Server, c.Version, c.Provider = safe(c.Name), safe(c.Server), escape.Line(c.Version), escape.Line(c.Provider)
 	c.OtherStores = slices.Clone(c.OtherStores)
 	for i := range c.OtherStores {
 		c.OtherStores[i] = safe(c.OtherStores[i])

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/util/jsonpath"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
 // customColumns prints a row for each finding, with columns as in kubectl get
@@ -76,7 +77,7 @@ func (p *customColumns) Print(out io.Writer, report *api.ChecklistReport) error 
 			if err := path.Execute(&cell, object); err != nil {
 				return fmt.Errorf("custom-columns: column %q: %w", p.headers[i], err)
 			}
-			cells[i] = Escape(cell.String())
+			cells[i] = escape.Line(cell.String())
 			if cells[i] == "" {
 				cells[i] = "<none>"
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -51,10 +52,10 @@ func (r *row) checkWords(also int) string {
 		question = questionOf(id)
 		words = append(words, word)
 	}
-	return Escape(strings.Join(words, ","))
+	return escape.Line(strings.Join(words, ","))
 }
 
-func (r *row) ids() string { return Escape(strings.Join(r.checks, ",")) }
+func (r *row) ids() string { return escape.Line(strings.Join(r.checks, ",")) }
 
 // source and value are the first thing that was read for the row.
 func (r *row) evidence() (source, value string) {
@@ -62,7 +63,7 @@ func (r *row) evidence() (source, value string) {
 		return "", ""
 	}
 	e := r.finding.Evidence[0]
-	return Escape(e.Source), Escape(e.Value)
+	return escape.Line(e.Source), escape.Line(e.Value)
 }
 
 // where names evidence: "node/w1 /proc/2143/exe: /tmp/miner, origin added".
@@ -263,7 +264,7 @@ func (r *row) podWords() string {
 // first of the first few findings of any other.
 func (r *row) allEvidence() []string {
 	var out []string
-	add := func(e api.Evidence) { out = append(out, where(Escape(e.Source), Escape(e.Value))) }
+	add := func(e api.Evidence) { out = append(out, where(escape.Line(e.Source), escape.Line(e.Value))) }
 	if len(r.findings) == 1 {
 		for _, e := range r.finding.Evidence {
 			add(e)

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -69,14 +70,14 @@ func causes(gaps []fact.Gap) []*cause {
 		}
 		c := byCause[k]
 		if c == nil {
-			c = &cause{why: Escape(o.why), hint: Escape(o.hint), checks: o.checks}
+			c = &cause{why: escape.Line(o.why), hint: escape.Line(o.hint), checks: o.checks}
 			out, byCause[k] = append(out, c), c
 		} else {
 			c.narrow(o.checks)
 		}
 		s := escaped(object(o.subject))
 		if o.subject.Container != "" {
-			s.Name += ":" + Escape(o.subject.Container)
+			s.Name += ":" + escape.Line(o.subject.Container)
 		}
 		c.subjects.objects = append(c.subjects.objects, s)
 	}
@@ -142,7 +143,7 @@ func (c *cause) lost(details bool) string {
 	if len(some) > 0 {
 		words = append(words, "unknown on some of them: "+strings.Join(some, ", "))
 	}
-	return Escape(strings.Join(words, "; "))
+	return escape.Line(strings.Join(words, "; "))
 }
 
 // help is the hint. Of several subjects it is the first one's.
@@ -170,7 +171,7 @@ func (p *tablePrinter) gaps(out io.Writer, report *api.ChecklistReport) error {
 		}
 	}
 	for _, other := range report.Cluster.OtherStores {
-		p.labelled(&b, screen.Cell{Text: "NOT JUDGED", Paint: screen.Dim}, Escape("another etcd: "+other))
+		p.labelled(&b, screen.Cell{Text: "NOT JUDGED", Paint: screen.Dim}, escape.Line("another etcd: "+other))
 	}
 	if b.Len() == 0 {
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -86,7 +87,7 @@ func steps(report *api.ChecklistReport) []step {
 	})
 	var out []step
 	for _, x := range order[:min(nextSteps, len(order))] {
-		out = append(out, step{check: Escape(x.finding.Check), why: x.why()})
+		out = append(out, step{check: escape.Line(x.finding.Check), why: x.why()})
 	}
 	if len(out) < nextSteps {
 		if c := costliest(report.Gaps); c != nil {
@@ -99,7 +100,7 @@ func steps(report *api.ChecklistReport) []step {
 // why says how many subjects fail, what to do, and what that would change.
 func (x *fix) why() string {
 	text := countKinds(x.objects) + "."
-	remedy := Escape(x.finding.Remediation)
+	remedy := escape.Line(x.finding.Remediation)
 	if i := strings.Index(remedy, ". "); i > 0 {
 		remedy = remedy[:i+1] // explain has the rest
 	}

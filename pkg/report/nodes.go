@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -60,15 +61,15 @@ func Nodes(plan checks.Plan, set *fact.Set, gaps []fact.Gap) []api.ReportNode {
 
 func reportNode(node *fact.Node, result checks.Result, whole []fact.Gap) api.ReportNode {
 	out := api.ReportNode{
-		Name: Escape(node.Name), Measured: node.Measured != nil,
-		OS: Escape(node.OSImage), Kernel: Escape(node.KernelVersion),
+		Name: escape.Line(node.Name), Measured: node.Measured != nil,
+		OS: escape.Line(node.OSImage), Kernel: escape.Line(node.KernelVersion),
 	}
 	if m := node.Measured; m != nil {
 		if m.Host.OS.PrettyName != "" {
-			out.OS = Escape(m.Host.OS.PrettyName)
+			out.OS = escape.Line(m.Host.OS.PrettyName)
 		}
 		if m.Host.Running != nil {
-			out.Kernel = Escape(m.Host.Running.Release)
+			out.Kernel = escape.Line(m.Host.Running.Release)
 		}
 		if state := m.Host.Packages; state != nil && state.Indexes > 0 {
 			out.Updates = &api.NodeUpdates{}
@@ -154,7 +155,7 @@ func (p *tablePrinter) nodeTable(report *api.ChecklistReport, compact bool) *scr
 		t.Columns = append(t.Columns, screen.Column{Header: header})
 	}
 	for _, n := range report.Nodes {
-		cells := []screen.Cell{{Text: Escape(n.Name)}, {Text: orUnknown(Escape(n.OS))}, {Text: orUnknown(Escape(n.Kernel))}, updatesCell(n.Updates)}
+		cells := []screen.Cell{{Text: escape.Line(n.Name)}, {Text: orUnknown(escape.Line(n.OS))}, {Text: orUnknown(escape.Line(n.Kernel))}, updatesCell(n.Updates)}
 		for _, a := range report.Answers {
 			word := api.NotApplicable
 			for _, of := range n.Answers {

@@ -5,13 +5,12 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/cli-runtime/pkg/printers"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
 // Options are what a printer may be told beyond its format.
@@ -181,31 +180,9 @@ func (p namePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
 		if f.Verdict != api.Fail && f.Verdict != api.VerdictUnknown {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "%s %s %s\n", f.Verdict, f.Check, Escape(SubjectName(f.Subject))); err != nil {
+		if _, err := fmt.Fprintf(out, "%s %s %s\n", f.Verdict, f.Check, escape.Line(SubjectName(f.Subject))); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Escape makes untrusted text safe for a terminal and for one line. Characters
-// that are not seen, or that make a line read as another (bidirectional and
-// zero-width ones, line separators), are shown as U+FFFD.
-func Escape(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
-		return text
-	}
-	var b strings.Builder
-	if err := printers.WriteEscaped(&b, text); err != nil {
-		return "" // a strings.Builder never fails
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\r' || r == '\t':
-			return ' '
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
-			return '\ufffd'
-		}
-		return r
-	}, b.String())
 }

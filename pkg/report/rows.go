@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
 // summaryRows bounds the findings below the scorecard of the root command.
@@ -52,7 +53,7 @@ func statements(findings []api.Finding) []*statement {
 // of it says in more words: "its root is writable; its root is writable by
 // default" says one thing.
 func say(message string) string {
-	clauses := strings.Split(Escape(message), "; ")
+	clauses := strings.Split(escape.Line(message), "; ")
 	if len(clauses) == 1 {
 		return clauses[0]
 	}
@@ -121,7 +122,7 @@ func (r *row) add(s *statement) {
 		r.subjects.objects = append(r.subjects.objects, escaped(o))
 		r.pods += s.finding.Subject.PodCount
 	}
-	if c := Escape(s.finding.Subject.Container); c != "" && len(r.seen) == 1 && !slices.Contains(r.subjects.containers, c) {
+	if c := escape.Line(s.finding.Subject.Container); c != "" && len(r.seen) == 1 && !slices.Contains(r.subjects.containers, c) {
 		r.subjects.containers = append(r.subjects.containers, c)
 	}
 	r.findings = append(r.findings, s.finding)
@@ -133,7 +134,7 @@ func (r *row) add(s *statement) {
 }
 
 func escaped(s fact.Subject) fact.Subject {
-	s.Kind, s.Namespace, s.Name, s.Node = Escape(s.Kind), Escape(s.Namespace), Escape(s.Name), Escape(s.Node)
+	s.Kind, s.Namespace, s.Name, s.Node = escape.Line(s.Kind), escape.Line(s.Namespace), escape.Line(s.Name), escape.Line(s.Node)
 	return s
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -53,21 +54,21 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	c := report.Cluster
 	switch scope := report.Spec.Scope; {
 	case scope.Local && scope.Root != "":
-		words = append(words, "this machine's directory "+Escape(scope.Root))
+		words = append(words, "this machine's directory "+escape.Line(scope.Root))
 	case scope.Local:
 		words = append(words, "this machine")
 	case scope.Snapshot != "":
-		words = append(words, "snapshot "+Escape(scope.Snapshot))
+		words = append(words, "snapshot "+escape.Line(scope.Snapshot))
 	case len(scope.Files) > 0:
-		words = append(words, "files "+Escape(strings.Join(scope.Files, ", ")))
+		words = append(words, "files "+escape.Line(strings.Join(scope.Files, ", ")))
 	case c.Server != "":
-		words = append(words, Escape(c.Server))
+		words = append(words, escape.Line(c.Server))
 	}
 	if c.Version != "" {
-		words = append(words, Escape(c.Version))
+		words = append(words, escape.Line(c.Version))
 	}
 	if c.Provider != "" && c.Provider != "unknown" {
-		words = append(words, Escape(c.Provider))
+		words = append(words, escape.Line(c.Provider))
 	}
 	if c.Nodes > 0 {
 		words = append(words, fmt.Sprintf("%s (%d measured)", count(c.Nodes, "node"), c.MeasuredNodes))
@@ -83,7 +84,7 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 		words = append(words, count(*c.Secrets, "secret"))
 	}
 	if narrowed := report.Spec.Scope.Narrowed; narrowed != "" {
-		words = append(words, Escape(narrowed))
+		words = append(words, escape.Line(narrowed))
 	}
 	if len(words) == 0 {
 		return nil
@@ -145,7 +146,7 @@ func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) err
 	for _, a := range report.Answers {
 		row := screen.Row{NoteFrom: answerColumn, Cells: []screen.Cell{
 			{Text: strconv.Itoa(a.Number)},
-			{Text: Escape(a.Text)},
+			{Text: escape.Line(a.Text)},
 			answerCell(a.Answer),
 			answerCell(a.Workloads),
 			countCell(a.Failing[api.Critical], screen.Red),
@@ -157,10 +158,10 @@ func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) err
 		}}
 		var notes []string
 		if a.Answer == api.Unknown && a.Reason != "" {
-			notes = append(notes, Escape(sayReason(a.Reason)))
+			notes = append(notes, escape.Line(sayReason(a.Reason)))
 		}
 		if a.WorkloadsReason != "" {
-			notes = append(notes, Escape("workloads: "+sayReason(a.WorkloadsReason)))
+			notes = append(notes, escape.Line("workloads: "+sayReason(a.WorkloadsReason)))
 		}
 		row.Note = strings.Join(notes, "; ")
 		t.Rows = append(t.Rows, row)
@@ -238,9 +239,9 @@ func (p *tablePrinter) parts(out io.Writer, report *api.ChecklistReport) error {
 	}}
 	for _, a := range report.Answers {
 		for _, part := range a.Parts {
-			reason := Escape(sayReason(part.Reason))
+			reason := escape.Line(sayReason(part.Reason))
 			if part.WorkloadsReason != "" {
-				reason = "workloads: " + Escape(sayReason(part.WorkloadsReason))
+				reason = "workloads: " + escape.Line(sayReason(part.WorkloadsReason))
 			}
 			if part.Optional {
 				reason = strings.TrimSuffix("optional; "+reason, "; ")
@@ -302,7 +303,7 @@ func severityCell(f *api.Finding) screen.Cell {
 		return screen.Cell{Text: string(f.Severity), Paint: screen.Yellow}
 	case api.Low:
 	}
-	return screen.Cell{Text: Escape(string(f.Severity))}
+	return screen.Cell{Text: escape.Line(string(f.Severity))}
 }
 
 // shows reports whether a finding has a row: what a gap says has a line below,
