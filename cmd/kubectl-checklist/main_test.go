@@ -14,7 +14,7 @@ func TestCompletionByName(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"a command":         {[]string{"sec"}, []string{"secrets\tTell whether Secrets are encrypted, from the stored bytes"}},
+		"a command":         {[]string{"sec"}, []string{"secrets\tReport whether Secrets are encrypted, from the stored bytes"}},
 		"an argument":       {[]string{"explain", "privileged/host-p"}, []string{"privileged/host-path"}},
 		"a flag":            {[]string{"nodes", "--max-in"}, []string{"--max-in-flight\tHow many nodes are probed at once."}},
 		"nothing like that": {[]string{"zzz"}, nil},
