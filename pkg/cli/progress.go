@@ -18,7 +18,6 @@ type progress struct {
 }
 
 func (e *Env) newProgress(show bool, words string) *progress {
-	e.measuring.Store(true)
 	p := &progress{env: e, words: words, shown: show}
 	return p
 }
@@ -28,6 +27,7 @@ func (p *progress) update(done, failed, total int) {
 	if !p.shown {
 		return
 	}
+	p.env.measuring.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bar == nil {

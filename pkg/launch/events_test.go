@@ -174,7 +174,7 @@ func TestPodsThatDoNotStart(t *testing.T) {
 				s.warns(pod, "FailedMount", "not yet")
 				s.warns(pod, "FailedCreatePodSandBox", "plugin type=\"bridge\" failed\x1b[2J (add):\n no addresses")
 			}, pods: 1,
-			want: gapsOf("b", fact.ProbeFailed, "the pod did not start within "+timeout+`: FailedCreatePodSandBox: plugin type="bridge" failed?[2J (add): no addresses`, more),
+			want: gapsOf("b", fact.ProbeFailed, "the pod did not start within "+timeout+`: FailedCreatePodSandBox: plugin type="bridge" failed^[[2J (add): no addresses`, more),
 		},
 		"an event about another pod explains nothing": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
