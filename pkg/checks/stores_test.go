@@ -1,7 +1,12 @@
 package checks
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
@@ -33,6 +38,160 @@ func TestOnlyWitnessesAreCompared(t *testing.T) {
 				if s.compared != tc.compared {
 					t.Errorf("want %d compared, got %d", tc.compared, s.compared)
 				}
+			}
+		})
+	}
+}
+
+// stored makes Secrets of a file, listed what the API server lists, both of
+// "name@revision".
+func stored(words ...string) (out []fact.StoredSecret) {
+	for _, word := range words {
+		name, revision, _ := strings.Cut(word, "@")
+		n, _ := strconv.ParseInt(revision, 10, 64)
+		out = append(out, fact.StoredSecret{Namespace: "shop", Name: name, Revision: n, Class: fact.ClassAESCBC})
+	}
+	return out
+}
+
+func listed(words ...string) (out []fact.SecretName) {
+	for _, word := range words {
+		name, revision, _ := strings.Cut(word, "@")
+		out = append(out, fact.SecretName{Namespace: "shop", Name: name, ResourceVersion: revision})
+	}
+	return out
+}
+
+// whole is a file at revision 100 that was read whole, partial one that was not
+// read to its end, and cut one of whose Secrets one is not in the facts.
+func whole(path string, words ...string) fact.EtcdDB {
+	secrets := stored(words...)
+	return fact.EtcdDB{Path: path, Prefix: "/registry", Complete: true, Revision: 100, Secrets: secrets, Total: len(secrets)}
+}
+
+func partial(path string, words ...string) fact.EtcdDB {
+	db := whole(path, words...)
+	db.Complete = false
+	return db
+}
+
+func cut(path string, words ...string) fact.EtcdDB {
+	db := whole(path, words...)
+	db.Total++
+	return db
+}
+
+func at(revision int64, db fact.EtcdDB) fact.EtcdDB {
+	db.Revision = revision
+	return db
+}
+
+// storesOf sorts the files of one node of the control plane.
+func storesOf(list []fact.SecretName, dbs ...fact.EtcdDB) *Stores {
+	set := facttest.Measured(facttest.With(), fact.Container{})
+	set.Nodes[0].Labels = map[string]string{"node-role.kubernetes.io/" + fact.RoleControlPlane: ""}
+	set.Nodes[0].Measured.Etcd = dbs
+	set.Secrets, set.SecretsListed = list, list != nil
+	return NewView(set).Stores()
+}
+
+func TestStoresAreSorted(t *testing.T) {
+	none := []fact.SecretName{}
+	ten := []string{"a@1", "b@2", "c@3", "d@4", "e@5", "f@6", "g@7", "h@8", "i@9", "j@10"}
+	for name, tc := range map[string]struct {
+		list []fact.SecretName
+		dbs  []fact.EtcdDB
+		want []string // "list path matched/compared"
+	}{
+		"nothing listed, and nothing stored": {none, []fact.EtcdDB{whole("/a")}, []string{"ours /a 0/0"}},
+		"nothing listed, and nothing stored in what was read of the file": {
+			none, []fact.EtcdDB{partial("/a")}, []string{"unclear /a 0/0"},
+		},
+		"a list of which some is missing shows nothing by what it does not hold": {
+			listed("a@7", "b@8"), []fact.EtcdDB{cut("/a", "a@3")}, []string{"unclear /a 0/0"},
+		},
+		"no resource version: it is not compared":                {listed("a@", "b@8"), []fact.EtcdDB{whole("/a", "b@8")}, []string{"ours /a 1/1"}},
+		"a negative one, too":                                    {listed("a@-7", "b@8"), []fact.EtcdDB{whole("/a", "b@8")}, []string{"ours /a 1/1"}},
+		"listed at the newest revision of the file":              {listed("a@100"), []fact.EtcdDB{whole("/a", "a@100")}, []string{"ours /a 1/1"}},
+		"by names, what was not read shows nothing":              {listed("a", "b"), []fact.EtcdDB{partial("/a", "a@7")}, []string{"ours /a 1/1"}},
+		"one newer than the list beside one that does not match": {listed("a@7", "b@8"), []fact.EtcdDB{whole("/a", "a@3", "b@90")}, []string{"others /a 0/1"}},
+
+		// A member of the cluster shows that another file is something else's.
+		"passed by another without writing it": {
+			listed("a@7"), []fact.EtcdDB{whole("/a", "a@7"), whole("/b", "a@90")}, []string{"ours /a 1/1", "others /b 0/0"},
+		},
+		"just passed": {listed("a@7"), []fact.EtcdDB{whole("/a", "a@7"), whole("/b", "a@100")}, []string{"ours /a 1/1", "others /b 0/0"}},
+		"not passed":  {listed("a@7"), []fact.EtcdDB{whole("/a", "a@7"), whole("/b", "a@101")}, []string{"ours /a 1/1", "unclear /b 0/0"}},
+		"passed, but not read whole": {
+			listed("a@7"), []fact.EtcdDB{whole("/a", "a@7"), partial("/b", "a@90")}, []string{"ours /a 1/1", "unclear /b 0/0"},
+		},
+		"passed, but one of its Secrets matches": {
+			listed("a@7", "b@8", "c@9"),
+			[]fact.EtcdDB{whole("/a", "a@7", "b@8", "c@9"), whole("/b", "a@7", "b@90", "c@2")},
+			[]string{"ours /a 3/3", "unclear /b 1/2"},
+		},
+		"passed by one that was not read whole itself": {
+			listed("a@7"), []fact.EtcdDB{partial("/a", "a@7"), whole("/b", "a@90")}, []string{"ours /a 1/1", "unclear /b 0/0"},
+		},
+		"the other has written it since": {
+			listed("a@7"), []fact.EtcdDB{at(50, whole("/a", "a@7", "x@30")), whole("/b", "a@70", "x@20")}, []string{"ours /a 1/1", "unclear /b 0/0"},
+		},
+		"both hold it at one revision": {
+			listed("a@7"), []fact.EtcdDB{at(50, whole("/a", "a@7", "x@20")), whole("/b", "a@70", "x@20")}, []string{"ours /a 1/1", "unclear /b 0/0"},
+		},
+
+		// The best first.
+		"one that answers, first":              {listed("a@7"), []fact.EtcdDB{partial("/a", "a@7"), whole("/b", "a@7")}, []string{"ours /b 1/1", "ours /a 1/1"}},
+		"then one of which more match":         {listed(ten...), []fact.EtcdDB{whole("/a", ten[1:]...), whole("/b", ten...)}, []string{"ours /b 10/10", "ours /a 9/10"}},
+		"then one that holds Secrets":          {nil, []fact.EtcdDB{at(101, whole("/a")), whole("/b", "a@7")}, []string{"ours /b 0/0", "ours /a 0/0"}},
+		"then one at a newer revision":         {listed("a@7"), []fact.EtcdDB{whole("/a", "a@7"), at(101, whole("/b", "a@7"))}, []string{"ours /b 1/1", "ours /a 1/1"}},
+		"then by name, in each list alike":     {listed("a@7"), []fact.EtcdDB{whole("/b", "a@3"), whole("/a", "a@3")}, []string{"others /a 0/1", "others /b 0/1"}},
+		"and unclear ones, whatever was found": {listed("a@7"), []fact.EtcdDB{partial("/b"), partial("/a")}, []string{"unclear /a 0/0", "unclear /b 0/0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stores := storesOf(tc.list, tc.dbs...)
+			var got []string
+			for _, list := range []struct {
+				name   string
+				stores []Store
+			}{{"ours", stores.Ours}, {"unclear", stores.Unclear}, {"others", stores.Others}, {"untrusted", stores.Untrusted}} {
+				for _, s := range list.stores {
+					compared, matched := s.Compared()
+					got = append(got, fmt.Sprintf("%s %s %d/%d", list.name, s.DB.Path, matched, compared))
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("files (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A resource version that is no revision counts as none, and is not the newest.
+func TestListedRevisions(t *testing.T) {
+	got := storesOf(listed("a@7", "b@", "c@x", "d@-3", "e@99999999999999999999"))
+	want := map[SecretKey]int64{{"shop", "a"}: 7, {"shop", "b"}: 0, {"shop", "c"}: 0, {"shop", "d"}: 0, {"shop", "e"}: 0}
+	if diff := cmp.Diff(want, got.Listed); diff != "" || got.Newest != 7 {
+		t.Errorf("newest %d, listed (-want +got):\n%s", got.Newest, diff)
+	}
+}
+
+func TestStoreAnswers(t *testing.T) {
+	unprefixed := whole("/a")
+	unprefixed.Prefix = ""
+	for name, tc := range map[string]struct {
+		db   fact.EtcdDB
+		want bool
+	}{
+		"whole":                     {whole("/a", "a@7"), true},
+		"not read to its end":       {partial("/a", "a@7"), false},
+		"one Secret is not in it":   {cut("/a", "a@7"), false},
+		"its prefix is not known":   {unprefixed, false},
+		"no Secret, and read whole": {whole("/a"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if s := newStore(&tc.db, nil); s.Answers() != tc.want {
+				t.Errorf("want %v", tc.want)
 			}
 		})
 	}
