@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,6 +22,21 @@ func TestAnswers(t *testing.T) {
 	extra := Part{Question: api.Privileged, Name: "extra", Title: "Extra", Checks: []string{"privileged/e"}, Optional: true}
 	plan := func(parts ...Part) Plan {
 		return Plan{Checks: []Check{measured, declared}, Known: []string{"privileged/a", "privileged/b", "privileged/e"}, Parts: parts}
+	}
+
+	both := Part{Question: api.Privileged, Name: "both", Title: "Both", Checks: []string{"privileged/a", "privileged/b"}}
+	optional := func(slugs ...string) Part {
+		part := extra
+		part.Checks = nil
+		for _, slug := range slugs {
+			part.Checks = append(part.Checks, "privileged/"+slug)
+		}
+		return part
+	}
+	// withExtra is a plan in which the optional part's check runs too.
+	withExtra := func(p Plan) Plan {
+		p.Checks = append(p.Checks, Check{ID: "privileged/e", Basis: api.Measured})
+		return p
 	}
 
 	subject := func(name string) fact.Subject { return fact.Subject{Kind: "Deployment", Namespace: "shop", Name: name} }
@@ -158,15 +174,86 @@ func TestAnswers(t *testing.T) {
 			},
 		},
 		"an optional part makes it a no": {
-			func() Plan {
-				p := plan(one, extra)
-				p.Checks = append(p.Checks, Check{ID: "privileged/e", Basis: api.Measured})
-				return p
-			}(),
+			withExtra(plan(one, extra)),
 			[]api.Finding{passA, f("e", api.Fail, api.High, subject("a"))},
 			api.Answer{
 				Answer: api.No, Workloads: api.No, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.High: 1},
 				Parts: parts{oneYes, part(extra, api.No, api.No, cover(1, 1), 0, "")},
+			},
+		},
+		"an optional part that found nothing does not block": {
+			withExtra(plan(one, extra)),
+			[]api.Finding{passA},
+			api.Answer{
+				Answer: api.Yes, Workloads: api.Yes, Coverage: cover(1, 1),
+				Parts: parts{oneYes, part(extra, api.Unknown, api.Unknown, cover(0, 0), 0, "NotPresent: nothing was in scope")},
+			},
+		},
+		"nor does one of which a check is not built": {
+			withExtra(plan(one, optional("e", "c"))),
+			[]api.Finding{passA, f("e", api.Pass, api.High, subject("a"))},
+			api.Answer{
+				Answer: api.Yes, Workloads: api.Yes, Coverage: cover(1, 1),
+				Parts: parts{oneYes, part(extra, api.Unknown, api.Unknown, cover(1, 1), 0, "Unsupported: this version has no c")},
+			},
+		},
+		"nor one of which a check did not run": {
+			func() Plan {
+				p := withExtra(plan(one, optional("e", "b")))
+				p.Checks = slices.DeleteFunc(p.Checks, func(c Check) bool { return c.ID == "privileged/b" })
+				return p
+			}(),
+			[]api.Finding{passA, f("e", api.Pass, api.High, subject("a"))},
+			api.Answer{
+				Answer: api.Yes, Workloads: api.Yes, Coverage: cover(1, 1),
+				Parts: parts{oneYes, part(extra, api.Unknown, api.Unknown, cover(1, 1), 0, "NotRequested: did not run: b")},
+			},
+		},
+		"but one of which something was not read does": {
+			withExtra(plan(one, extra)),
+			[]api.Finding{passA, f("e", api.VerdictUnknown, api.High, subject("a"))},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 1), Unknowns: 1, Reason: "Unreadable: deployment shop/a",
+				Parts: parts{oneYes, part(extra, api.Unknown, api.Unknown, cover(0, 1), 1, "Unreadable: deployment shop/a")},
+			},
+		},
+		"of a question that measures, what is only declared elsewhere is not in scope": {
+			plan(one, two),
+			[]api.Finding{passA, f("b", api.Pass, api.High, subject("b"))},
+			api.Answer{Answer: api.Yes, Workloads: api.Yes, Coverage: cover(1, 1), Parts: parts{oneYes, twoYes}},
+		},
+		"only the platform was measured, and the workloads declare a low fail": {
+			plan(one),
+			[]api.Finding{f("a", api.Pass, api.High, platform), func() api.Finding {
+				f := f("a", api.Fail, api.Low, subject("a"))
+				f.Basis = api.Declared
+				return f
+			}()},
+			api.Answer{
+				Answer: api.Yes, Workloads: api.Unknown, WorkloadsReason: "nothing was measured", Coverage: cover(1, 2), Failing: map[api.Severity]int{api.Low: 1},
+				Parts: parts{part(one, api.Yes, api.Yes, cover(1, 2), 0, "")},
+			},
+		},
+		"a check that measures found nothing that runs but the platform's": {
+			plan(both),
+			[]api.Finding{f("a", api.Pass, api.High, platform), passB},
+			api.Answer{
+				Answer: api.Yes, Workloads: api.Unknown, WorkloadsReason: "NotPresent: nothing was in scope of a", Coverage: cover(1, 1),
+				Parts: parts{func() api.PartAnswer {
+					p := part(both, api.Yes, api.Unknown, cover(1, 1), 0, "")
+					p.WorkloadsReason = "NotPresent: nothing was in scope of a"
+					return p
+				}()},
+			},
+		},
+		"of two that found nothing the first is named": {
+			withExtra(plan(Part{Question: api.Privileged, Name: "three", Title: "Three", Checks: []string{"privileged/a", "privileged/b", "privileged/e"}})),
+			[]api.Finding{passB},
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Reason: "NotPresent: nothing was in scope of a",
+				Parts: parts{{
+					Part: "three", Title: "Three", Answer: api.Unknown, Workloads: api.Unknown, Reason: "NotPresent: nothing was in scope of a",
+				}},
 			},
 		},
 		"a narrowed run never says yes, for a part either": {
@@ -215,7 +302,7 @@ func TestAnswers(t *testing.T) {
 			},
 		},
 		"a check that measures and found nothing that runs: unknown": {
-			plan(Part{Question: api.Privileged, Name: "both", Title: "Both", Checks: []string{"privileged/a", "privileged/b"}}),
+			plan(both),
 			[]api.Finding{passB},
 			api.Answer{
 				Answer: api.Unknown, Workloads: api.Unknown, Reason: "NotPresent: nothing was in scope of a",

@@ -172,9 +172,8 @@ func (o *Stores) compare(s *Store) {
 	}
 }
 
-// Compared counts the listed Secrets that can show whose file it is, and those
-// of them that match.
-func (s *Store) Compared() (compared, matched int) { return s.compared, s.matched }
+// Compared counts the listed Secrets that can show whose file it is.
+func (s *Store) Compared() int { return s.compared }
 
 // Whole reports whether all Secrets of the file are in the facts.
 func (s *Store) Whole() bool { return s.DB.Complete && len(s.DB.Secrets) == s.DB.Total }

@@ -156,8 +156,7 @@ func TestStoresAreSorted(t *testing.T) {
 				stores []Store
 			}{{"ours", stores.Ours}, {"unclear", stores.Unclear}, {"others", stores.Others}, {"untrusted", stores.Untrusted}} {
 				for _, s := range list.stores {
-					compared, matched := s.Compared()
-					got = append(got, fmt.Sprintf("%s %s %d/%d", list.name, s.DB.Path, matched, compared))
+					got = append(got, fmt.Sprintf("%s %s %d/%d", list.name, s.DB.Path, s.matched, s.Compared()))
 				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

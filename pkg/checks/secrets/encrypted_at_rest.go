@@ -271,14 +271,12 @@ func unclearStores(v *checks.View, stores *checks.Stores) []api.Finding {
 			Message:  "an etcd of the control plane holds only some of the Secrets that the API server lists, at their revisions: it may be the API server's",
 			Evidence: []api.Evidence{{Source: s.Source, Value: s.Describe()}},
 		}
-		switch compared, matched := s.Compared(); {
+		switch {
 		case !s.Whole():
 			f.Reason = fact.Truncated
 			f.Message = "an etcd of the control plane was not read whole, and what was read does not show whether it is the API server's"
-		case compared == 0:
+		case s.Compared() == 0:
 			f.Message = "nothing shows whether an etcd of the control plane is the API server's: what it holds is newer than the list of Secrets"
-		case matched == 0:
-			f.Message = "nothing shows whether an etcd of the control plane is the API server's"
 		}
 		findings = append(findings, f)
 		for j := range s.DB.Secrets {
@@ -343,13 +341,14 @@ func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) 
 	for i := range s.DB.Secrets {
 		secret := &s.DB.Secrets[i]
 		revision, isListed := stores.Listed[checks.SecretKey{Namespace: secret.Namespace, Name: secret.Name}]
+		h := held{atListed(secret, revision), s}
 		switch {
-		case !atListed(secret, revision).Class.Plaintext(), v.SecretsListed && !isListed,
+		case !h.secret.Class.Plaintext(), v.SecretsListed && !isListed,
 			len(stores.Ours) > 0 && !certain(secret, revision):
 			continue
 		}
 		if plain++; plain <= checks.MaxEvidence {
-			f.Evidence = append(f.Evidence, evidenceOf(held{secret, s}))
+			f.Evidence = append(f.Evidence, evidenceOf(h))
 		}
 	}
 	f.Message = fmt.Sprintf("an etcd on this node holds %s of the cluster's names in plaintext, but nothing shows that the node is of the control plane", checks.Count(plain, "Secret"))

@@ -120,7 +120,9 @@ func TestEncryptedAtRest(t *testing.T) {
 			"at their revisions: it may be the API server's"
 		notWhole = "unknown Truncated Cluster: an etcd of the control plane was not read whole, and what was read does not show " +
 			"whether it is the API server's"
-		aes = " = aescbc " + aescbc + "]"
+		aes    = " = aescbc " + aescbc + "]"
+		worker = "unknown NotPresent cp1: an etcd on this node holds 1 Secret of the cluster's names in plaintext, " +
+			"but nothing shows that the node is of the control plane "
 	)
 	foreign := func(db fact.EtcdDB) fact.EtcdDB { db.Path = "/calico"; return db }
 	for name, tc := range map[string]struct {
@@ -165,6 +167,13 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"plaintext at a listed revision fails in it all the same": {
 			live(list("a@1", "b@2", "c@3"), etcd(plaintext("a", 1), encrypted("b", 2), plaintext("d", 4))),
+			[]string{
+				some + " [node/cp1 = 2 of 3 listed Secrets, compared by revision]",
+				"fail shop/a: " + fail + " [node/cp1 a rev 1" + clear,
+			},
+		},
+		"so does what such a file saw last at a listed revision": {
+			live(list("a@1", "b@2", "c@3"), etcd(lastSeen(plaintext("a", 1)), encrypted("b", 2))),
 			[]string{
 				some + " [node/cp1 = 2 of 3 listed Secrets, compared by revision]",
 				"fail shop/a: " + fail + " [node/cp1 a rev 1" + clear,
@@ -217,6 +226,10 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"by names alone most have to be there": {
 			live(list("a", "b", "c", "d"), etcd(plaintext("a", 1), encrypted("b", 2))),
+			[]string{some + " [node/cp1 = 2 of 4 listed Secrets, compared by name]"},
+		},
+		"revision 0 is no listed revision": {
+			live(list("a", "b", "c", "d"), etcd(plaintext("a", 0), encrypted("b", 2))),
 			[]string{some + " [node/cp1 = 2 of 4 listed Secrets, compared by name]"},
 		},
 		"fewer are something else's": {
@@ -272,6 +285,13 @@ func TestEncryptedAtRest(t *testing.T) {
 				"pass shop/b: " + pass + " [node/cp1 b rev 8" + aes,
 			},
 		},
+		"at the newest listed revision, too": {
+			live(list("b@8"), etcd(encrypted("a", 8), encrypted("b", 8))),
+			[]string{
+				"unknown Changing shop/a: " + pass + "; the API server does not list it [node/cp1 a rev 8" + aes,
+				"pass shop/b: " + pass + " [node/cp1 b rev 8" + aes,
+			},
+		},
 		"created after the list: judged by its bytes": {
 			live(list("b@8"), etcd(encrypted("a", 9), encrypted("b", 8))),
 			[]string{
@@ -308,6 +328,30 @@ func TestEncryptedAtRest(t *testing.T) {
 				"it is not the API server's, or the key prefix is wrong [node/cp1 = no listed Secret to compare it with]"},
 		},
 
+		"plaintext at an older revision fails where no revision is listed: nothing shows which member is behind": {
+			live(nil, etcd(plaintext("a", 5)), etcd(encrypted("a", 7))),
+			[]string{"fail shop/a: " + fail + " [node/cp1 a rev 5" + clear},
+		},
+		"what else is older there does not count": {
+			live(nil, etcd(stored("a", 5, fact.ClassUnknown)), etcd(encrypted("a", 7))),
+			[]string{"pass shop/a: " + pass + " [node/cp2 a rev 7" + aes},
+		},
+		"two revisions may differ, and the file that decided is the evidence": {
+			live(list("a@7", "b@8"), etcd(encrypted("a", 7), encrypted("b", 8)), etcd(stored("a", 12, fact.ClassKMSv2), encrypted("b", 8))),
+			[]string{"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes, "pass shop/b: " + pass + " [node/cp1 b rev 8 = aescbc " + aescbc + "; node/cp2 b rev 8" + aes},
+		},
+		"of two revisions the one in a form that is not known decides": {
+			live(list("a@7", "b@8"), etcd(encrypted("a", 7), encrypted("b", 8)), etcd(stored("a", 12, fact.ClassUnknown), encrypted("b", 8))),
+			[]string{
+				"unknown Unsupported shop/a: stored in etcd in a form that is not known [node/cp2 a rev 12 = unknown]",
+				"pass shop/b: " + pass + " [node/cp1 b rev 8 = aescbc " + aescbc + "; node/cp2 b rev 8" + aes,
+			},
+		},
+		"of four members three are evidence": {
+			live(list("a@7"), etcd(plaintext("a", 7)), etcd(plaintext("a", 7)), etcd(plaintext("a", 7)), etcd(plaintext("a", 7))),
+			[]string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (protobuf); node/cp2 a rev 7 = identity (protobuf); node/cp3 a rev 7" + clear},
+		},
+
 		// Whose word counts.
 		"a worker's plaintext at a listed revision is shown where a witness has none, and is the node's": {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 7)), etcd(encrypted("a", 7))), 0),
@@ -325,6 +369,18 @@ func TestEncryptedAtRest(t *testing.T) {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 7))), 0),
 			[]string{"unknown NotPresent cp1: an etcd on this node holds 1 Secret of the cluster's names in plaintext, " +
 				"but nothing shows that the node is of the control plane [node/cp1 a rev 7" + clear},
+		},
+		"so it is at another revision": {
+			unlabelled(live(list("a@7"), etcd(plaintext("a", 8))), 0),
+			[]string{worker + "[node/cp1 a rev 8" + clear},
+		},
+		"and where no Secret was listed": {
+			unlabelled(live(nil, etcd(plaintext("a", 7))), 0),
+			[]string{worker + "[node/cp1 a rev 7" + clear},
+		},
+		"a worker's file that was not read to its end: what it saw last at the listed revision is shown": {
+			unlabelled(live(list("a@7"), partly(lastSeen(plaintext("a", 7)))), 0),
+			[]string{worker + "[node/cp1 a rev 7" + clear},
 		},
 		"what a worker claims encrypted is worth no word": {
 			unlabelled(live(list("a@7"), etcd(encrypted("a", 7))), 0), nil,
@@ -363,6 +419,24 @@ func TestEncryptedAtRest(t *testing.T) {
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
 				"fail shop/b: " + fail + " [node/cp1 b rev 8" + clear,
 				"unknown Truncated shop/c: a revision of it is encrypted, but etcd's file was not read to its end [node/cp1 c rev 9" + aes,
+			},
+		},
+		"an older revision than the listed one, in two files that were not read to their ends": {
+			live(list("a@7", "b@8"), partly(encrypted("a", 7), encrypted("b", 3)), partly(encrypted("a", 7), encrypted("b", 2))),
+			[]string{
+				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 2 Secrets before the end]",
+				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp2 = 2 Secrets before the end]",
+				"pass shop/a: " + pass + " [node/cp1 a rev 7 = aescbc " + aescbc + "; node/cp2 a rev 7" + aes,
+				"unknown Changing shop/b: etcd holds only an older revision of it than the API server lists [node/cp1 b = listed at revision 8, found 3]",
+			},
+		},
+		"not found, though the newest file is at the listed revision": {
+			live(list("a@7", "b@1000"), partly(encrypted("a", 7)), func() fact.EtcdDB { db := partly(encrypted("a", 7)); db.Revision = 999; return db }()),
+			[]string{
+				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 1 Secrets before the end]",
+				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp2 = 1 Secrets before the end]",
+				"pass shop/a: " + pass + " [node/cp1 a rev 7 = aescbc " + aescbc + "; node/cp2 a rev 7" + aes,
+				"unknown NotPresent shop/b: listed by the API server, but not found in etcd [node/cp1 b = no such key]",
 			},
 		},
 		"a list that was cut is unknown": {
@@ -404,6 +478,19 @@ func TestEncryptedAtRest(t *testing.T) {
 		"and the second":        {live(nil, etcd(stored("a", 7, fact.ClassKMSv2))), []string{"pass shop/a: stored in etcd encrypted (kms v2) [node/cp1 a rev 7 = kms v2]"}},
 		"no Secrets, no list":   {live(nil, etcd()), []string{"unknown NotPresent Cluster: no Secret is in this etcd, or the key prefix is wrong [node/cp1 = 0 Secrets below /registry/secrets/]"}},
 		"none, and none listed": {live(list(), etcd()), nil},
+		"a snapshot that was not read to its end does not say that there is none": {
+			&fact.Set{Snapshot: ft.Ptr(partly())},
+			[]string{"unknown Truncated " + dbPath[1:] + ": etcd's file was not read to its end [" + dbPath + " = 0 Secrets before the end]"},
+		},
+		"nor does one whose prefix is not known": {
+			&fact.Set{Snapshot: &fact.EtcdDB{Path: dbPath, Complete: true}},
+			[]string{"unknown NotPresent " + dbPath[1:] + ": the API server's key prefix is not known, so that nothing shows which keys are Secrets [" +
+				dbPath + " = no key PREFIX/namespaces/default]"},
+		},
+		"what the API server lists says nothing of a snapshot": {
+			&fact.Set{Snapshot: ft.Ptr(etcd(encrypted("a", 7))), SecretsListed: true, Secrets: list("b@8")},
+			[]string{"pass shop/a: " + pass + " [" + dbPath + " a rev 7" + aes},
+		},
 		"none in a snapshot": {
 			&fact.Set{Snapshot: func() *fact.EtcdDB { db := etcd(); return &db }()},
 			[]string{"unknown NotPresent " + dbPath[1:] + ": no Secret is in this etcd, or the key prefix is wrong [" + dbPath + " = 0 Secrets below /registry/secrets/]"},
@@ -412,6 +499,31 @@ func TestEncryptedAtRest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, brief(checks.OfSet(judgeEncryptedAtRest)(tc.set))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What a user can do about plaintext on a node whose word does not count, and
+// how much of it is shown.
+func TestUntrustedPlaintext(t *testing.T) {
+	var secrets []fact.StoredSecret
+	for i := range checks.MaxEvidence + 1 {
+		secrets = append(secrets, plaintext(fmt.Sprint(i), 7))
+	}
+	for name, tc := range map[string]struct{ version, want string }{
+		"its own control plane": {"v1.36.2", "If this node runs the cluster's etcd: --control-plane-node cp1."},
+		"a provider's":          {"v1.36.2-gke.1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := unlabelled(live(nil, etcd(secrets...)), 0)
+			set.Cluster.Version = tc.version
+			got := checks.OfSet(judgeEncryptedAtRest)(set)
+			if len(got) != 1 || got[0].Remediation != tc.want {
+				t.Fatalf("want one finding with remediation %q, got %+v", tc.want, got)
+			}
+			if n := len(got[0].Evidence); n != checks.MaxEvidence || !strings.Contains(got[0].Message, "holds 9 Secrets") {
+				t.Errorf("want %d pieces of evidence of 9 Secrets, got %d: %s", checks.MaxEvidence, n, got[0].Message)
 			}
 		})
 	}

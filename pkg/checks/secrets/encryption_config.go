@@ -81,10 +81,10 @@ func judgeEncryptionConfig(v *checks.View) []api.Finding {
 func unreadServers(v *checks.View, servers, measured int) []api.Finding {
 	var evidence api.Evidence
 	switch leases := v.Cluster.APIServers; {
-	case leases != nil && *leases > 0 && servers < *leases:
+	case leases != nil && servers < *leases:
 		evidence.Source = "leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver"
 		evidence.Value = fmt.Sprintf("%d API servers, %d of them read", *leases, servers)
-	case (leases == nil || *leases == 0) && servers < measured:
+	case (leases == nil || *leases <= 0) && servers < measured:
 		evidence.Source = "nodes of the control plane that were measured"
 		evidence.Value = fmt.Sprintf("%d nodes, an API server was read on %d; how many there are was not read", measured, servers)
 	default:

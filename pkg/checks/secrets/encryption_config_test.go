@@ -56,6 +56,12 @@ func TestEncryptionConfig(t *testing.T) {
 	others.Encryption.Entries[0].Resources = []string{"configmaps"}
 	unread := config(before, aes)
 	unread.Encryption = nil
+	withoutServer := func(s *fact.Set) { s.Nodes[1].Measured.APIServers = nil }
+	leases := func(n int) func(*fact.Set) { return func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(n) } }
+	notCounted := api.Finding{
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read: each writes in its own way",
+		Evidence: ft.Evidence("nodes of the control plane that were measured", "2 nodes, an API server was read on 1; how many there are was not read"),
+	}
 	noStart := config(before, aes)
 	noStart.Started = fact.Time{}
 
@@ -133,6 +139,46 @@ func TestEncryptionConfig(t *testing.T) {
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read: each writes in its own way",
 				Evidence: ft.Evidence("leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver", "2 API servers, 1 of them read"),
 			}},
+		},
+		"no count of leases, and a node that can run an API server has none": {
+			ft.Edit(servers(config(before, aes, identity), none), withoutServer), []api.Finding{encrypted("cp1"), notCounted},
+		},
+		"none that has a lease is no count": {
+			ft.Edit(servers(config(before, aes, identity), none), withoutServer, leases(0)), []api.Finding{encrypted("cp1"), notCounted},
+		},
+		"fewer than none is no count either": {
+			ft.Edit(servers(config(before, aes, identity), none), withoutServer, leases(-1)), []api.Finding{encrypted("cp1"), notCounted},
+		},
+		"the leases show that the other node runs none": {
+			ft.Edit(servers(config(before, aes, identity), none), withoutServer, leases(1)), ft.One(encrypted("cp1")),
+		},
+		"a node that was not measured is a gap's": {
+			ft.Edit(servers(config(before, aes, identity), none), func(s *fact.Set) { s.Nodes[1].Measured = nil }), ft.One(encrypted("cp1")),
+		},
+		"no API server on the nodes that were measured: a gap says why": {
+			ft.Edit(servers(none, none), withoutServer, func(s *fact.Set) { s.Nodes[0].Measured.APIServers = nil }), nil,
+		},
+		"a change that was not read is unknown": {
+			servers(config(fact.Time{}, aes)),
+			ft.One(finding("cp1", api.VerdictUnknown, fact.NotPresent,
+				"whether the encryption configuration changed after the API server started is not known",
+				path, resources("cp1"), "secrets: aescbc (key1, key0)", times, "changed not read, started 2026-11-24T12:00:00Z")),
+		},
+		"two of kms that differ fail": {
+			servers(config(before, kms), config(before, fact.EncryptionProvider{Type: "kms", Name: "other"})),
+			[]api.Finding{
+				finding("cp1", api.Pass, "", "the API server writes Secrets encrypted by kms", path, resources("cp1"), "secrets: kms vault v2"),
+				finding("cp2", api.Pass, "", "the API server writes Secrets encrypted by kms", path, resources("cp2"), "secrets: kms other"),
+				{
+					Verdict: api.Fail, Severity: api.Medium, Subject: cluster, Message: "API servers write Secrets in different ways: kms other, kms vault",
+					Evidence: ft.Evidence("node/cp2 /proc/10/cmdline --encryption-provider-config", "kms other",
+						"node/cp1 /proc/10/cmdline --encryption-provider-config", "kms vault"),
+				},
+			},
+		},
+		"no flag says nothing on OpenShift": {
+			ft.Edit(servers(none), func(s *fact.Set) { s.Nodes[0].Labels["node.openshift.io/os_id"] = "rhcos" }),
+			ft.One(finding("cp1", api.VerdictUnknown, fact.Unsupported, "OpenShift tells its API server how to encrypt by a file that is not read", "not set")),
 		},
 		"two processes on one node are one": {
 			ft.Edit(servers(config(before, aes, identity)), func(s *fact.Set) {
