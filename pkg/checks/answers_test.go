@@ -283,6 +283,14 @@ func TestAnswers(t *testing.T) {
 				},
 			},
 		},
+		"a narrowed run that found nothing, of what is not built: nobody could have looked": {
+			func() Plan { p := plan(todo); p.Narrowed = "only namespace shop"; return p }(),
+			nil,
+			api.Answer{
+				Answer: api.Unknown, Workloads: api.Unknown, Reason: "not in this version: todo",
+				Parts: parts{part(todo, api.Unknown, api.Unknown, cover(0, 0), 0, "Unsupported: this version has no c, d")},
+			},
+		},
 		"a narrowed run says no": {
 			func() Plan { p := plan(one); p.Narrowed = "only namespace shop"; return p }(),
 			[]api.Finding{f("a", api.Fail, api.High, subject("a"))},
@@ -414,6 +422,186 @@ func TestCoverageCountsWhatRuns(t *testing.T) {
 	}
 	if got.Answer != api.Yes {
 		t.Errorf("want yes within that scope, got %s (%s)", got.Answer, got.Reason)
+	}
+}
+
+// Pods that do not run matter where what runs is measured of workloads.
+func TestNotRunningCountsForMeasuredWorkloads(t *testing.T) {
+	set := &fact.Set{PodScope: fact.PodsAll, Workloads: []fact.Workload{{
+		Owner: fact.Subject{Kind: "Job", Name: "done"},
+		Pods:  []fact.Pod{{Name: "p", Node: "n1", Phase: "Succeeded", Containers: []fact.ContainerStatus{{Terminated: true}}}},
+	}}}
+	check := func(id string, basis api.Basis, scope Scope) Check {
+		return Check{ID: "privileged/" + id, Basis: basis, Scope: scope, Judge: func(*View) []api.Finding { return nil }}
+	}
+	measured, declared := check("a", api.Measured, ScopeWorkload), check("b", api.Declared, ScopeWorkload)
+	node := check("c", api.Measured, ScopeNode)
+	for name, tc := range map[string]struct {
+		checks []Check
+		want   int
+	}{
+		"measured of workloads":         {[]Check{measured}, 1},
+		"declared of workloads":         {[]Check{declared}, 0},
+		"measured of nodes":             {[]Check{node}, 0},
+		"both of workloads":             {[]Check{measured, declared}, 1},
+		"of workloads, and of nodes":    {[]Check{measured, node}, 1},
+		"declared, and of nodes":        {[]Check{declared, node}, 0},
+		"of nodes first, then of those": {[]Check{node, measured}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := planOf(tc.checks...)
+			if got := Run(plan, set).Answers[0]; got.NotRunning != tc.want || got.Parts[0].NotRunning != tc.want {
+				t.Errorf("in one part: want %d, got %d and of the part %d", tc.want, got.NotRunning, got.Parts[0].NotRunning)
+			}
+			plan.Parts = nil
+			for _, c := range tc.checks {
+				plan.Parts = append(plan.Parts, Part{Question: api.Privileged, Name: c.Slug(), Checks: []string{c.ID}})
+			}
+			if got := Run(plan, set).Answers[0]; got.NotRunning != tc.want {
+				t.Errorf("in parts of their own: want %d, got %d", tc.want, got.NotRunning)
+			}
+		})
+	}
+}
+
+// What is declared of containers that do not run is nothing that a check which
+// measures has looked at.
+func TestWhatDoesNotRunIsNotInScope(t *testing.T) {
+	workload := func(namespace, phase string) fact.Workload {
+		return fact.Workload{
+			Owner: fact.Subject{Kind: "Deployment", Namespace: namespace, Name: "web"},
+			Spec:  fact.PodSpec{Containers: []fact.Container{{Name: "app"}}},
+			Pods:  []fact.Pod{{Name: "web-1", Node: "n1", Phase: phase}},
+		}
+	}
+	check := Check{ID: "privileged/a", Basis: api.Measured, Scope: ScopeWorkload, Judge: func(v *View) []api.Finding {
+		var out []api.Finding
+		for i := range v.Workloads {
+			f := api.Finding{Verdict: api.Pass, Basis: api.Declared, Subject: WorkloadSubject(&v.Workloads[i]), Message: "fine", Evidence: evidence("e")}
+			if v.Workloads[i].Owner.Namespace == "kube-system" {
+				f.Basis = api.Measured
+			}
+			out = append(out, f)
+		}
+		return out
+	}}
+	const nothing = "NotPresent: nothing was in scope of a"
+	for name, tc := range map[string]struct {
+		workloads         []fact.Workload
+		answer, workload  api.AnswerWord
+		reason, ofReasons string
+	}{
+		"one workload, which has not started": {[]fact.Workload{workload("shop", "Pending")}, api.Unknown, api.Unknown, nothing, ""},
+		"and the platform, which runs": {
+			[]fact.Workload{workload("shop", "Pending"), workload("kube-system", "Running")}, api.Yes, api.Unknown, "", nothing,
+		},
+		"it runs, and was not measured": {
+			[]fact.Workload{workload("shop", "Running")}, api.Unknown, api.Unknown, "NotPresent: declared but not measured: deployment shop/web", "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Run(planOf(check), &fact.Set{PodScope: fact.PodsAll, Workloads: tc.workloads}).Answers[0]
+			if got.Answer != tc.answer || got.Reason != tc.reason || got.Workloads != tc.workload || got.WorkloadsReason != tc.ofReasons {
+				t.Errorf("got %s %q, workloads %s %q", got.Answer, got.Reason, got.Workloads, got.WorkloadsReason)
+			}
+		})
+	}
+}
+
+// What decides a part, in order: each step takes away what decided before it.
+func TestWhatDecidesAPart(t *testing.T) {
+	list, _ := judgedOf([]api.Finding{
+		{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: fact.Subject{Kind: "Node", Name: "n1"}},
+		{Verdict: api.Pass, Subject: fact.Subject{Kind: "Pod", Name: "p"}},
+	})
+	v := verdicts{failed: true, open: list[:1], unmeasured: list[1:], silent: "privileged/a"}
+	plan, missing, idle := Plan{Narrowed: "only some"}, "missing", "idle"
+	for _, step := range []struct {
+		name   string
+		word   api.AnswerWord
+		reason string
+		remove func()
+	}{
+		{"a fail", api.No, "", func() { v.failed = false }},
+		{"an open finding", api.Unknown, "Timeout: node n1", func() { v.open = nil }},
+		{"what was only declared", api.Unknown, "NotPresent: declared but not measured: pod p", func() { v.unmeasured = nil }},
+		{"what is not built", api.Unknown, "missing", func() { missing = "" }},
+		{"what did not run", api.Unknown, "idle", func() { idle = "" }},
+		{"a narrowed run", api.Unknown, "NotRequested: only some; nothing found there", func() { plan.Narrowed = "" }},
+		{"nothing at all", api.Unknown, "NotPresent: nothing was in scope", func() { v.seen = map[string]bool{"privileged/b": true} }},
+		{"a check with nothing to judge", api.Unknown, "NotPresent: nothing was in scope of a", func() { v.silent = "" }},
+		{"nothing is against it", api.Yes, "", func() {}},
+	} {
+		if word, reason := v.word(&plan, missing, idle); word != step.word || reason != step.reason {
+			t.Errorf("%s: want %s %q, got %s %q", step.name, step.word, step.reason, word, reason)
+		}
+		step.remove()
+	}
+}
+
+// The same of a question, from its parts.
+func TestWhatDecidesAQuestion(t *testing.T) {
+	w := worst{narrowed: "only some", no: true, parts: 3, unknown: []reasoned{
+		{"a", "Unsupported: this version has no x"}, {"b", "NotRequested: did not run: y"}, {"c", "Timeout: node n1"},
+	}}
+	measured := false
+	for _, step := range []struct {
+		name   string
+		word   api.AnswerWord
+		reason string
+		remove func()
+	}{
+		{"a part that is no", api.No, "", func() { w.no = false }},
+		{"what was not read", api.Unknown, "Timeout: node n1", func() { w.unknown = w.unknown[:2] }},
+		{"a narrowed run", api.Unknown, "NotRequested: only some; nothing found there", func() { w.narrowed = "" }},
+		{"what did not run", api.Unknown, "not run: b", func() { w.unknown = w.unknown[:1] }},
+		{"what is not built", api.Unknown, "not in this version: a", func() { w.unknown, w.parts = nil, 0 }},
+		{"no part", api.Unknown, "no part of it is listed", func() { w.parts = 1 }},
+		{"nothing was measured", api.Unknown, "nothing was measured", func() { measured = true }},
+		{"nothing is against it", api.Yes, "", func() {}},
+	} {
+		if word, reason := w.word(measured); word != step.word || reason != step.reason {
+			t.Errorf("%s: want %s %q, got %s %q", step.name, step.word, step.reason, word, reason)
+		}
+		step.remove()
+	}
+}
+
+// The reason for an unknown answer: the first subject without a verdict, and of
+// what is about everything its words up to the first pause.
+func TestBecause(t *testing.T) {
+	open := func(kind, message string) api.Finding {
+		return api.Finding{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: fact.Subject{Kind: kind, Name: "x"}, Message: message}
+	}
+	gap := func(name string) api.Finding {
+		f := open("Node", "")
+		f.Subject.Name, f.FromGap = name, true
+		return f
+	}
+	container := open("Deployment", "a, b")
+	container.Subject.Namespace, container.Subject.Container = "shop", "app"
+	for name, tc := range map[string]struct {
+		findings []api.Finding
+		want     string
+	}{
+		"up to a comma":                   {[]api.Finding{open("Cluster", "a, b; c: d")}, "Timeout: a"},
+		"up to a colon":                   {[]api.Finding{open("Cluster", "a: b, c")}, "Timeout: a"},
+		"up to a semicolon":               {[]api.Finding{open("Cluster", "a; b, c")}, "Timeout: a"},
+		"no pause":                        {[]api.Finding{open("Cluster", "a b")}, "Timeout: a b"},
+		"a pause at the start":            {[]api.Finding{open("Cluster", ": a")}, "Timeout: : a"},
+		"about a file":                    {[]api.Finding{open("File", "a, b")}, "Timeout: a"},
+		"about a node":                    {[]api.Finding{open("Node", "a, b")}, "Timeout: node x"},
+		"about a container":               {[]api.Finding{container}, "Timeout: deployment shop/x app"},
+		"a gap before what is open":       {[]api.Finding{open("Node", "a"), gap("y"), gap("z")}, "Timeout: node y and 2 more"},
+		"one subject of two checks":       {[]api.Finding{open("Node", "a"), open("Node", "b")}, "Timeout: node x"},
+		"and others, each of them counts": {[]api.Finding{open("Node", "a"), open("Cluster", "b"), open("Node", "a")}, "Timeout: node x and 1 more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list, _ := judgedOf(tc.findings)
+			if got := because(list); got != tc.want {
+				t.Errorf("want %q, got %q", tc.want, got)
+			}
+		})
 	}
 }
 
