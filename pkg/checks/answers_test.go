@@ -181,6 +181,17 @@ func TestAnswers(t *testing.T) {
 				Parts: parts{oneYes, part(extra, api.No, api.No, cover(1, 1), 0, "")},
 			},
 		},
+		"fails and unknowns of all parts are counted": {
+			plan(one, two),
+			[]api.Finding{
+				f("a", api.Fail, api.High, subject("a")), f("b", api.Fail, api.High, subject("a")),
+				f("a", api.VerdictUnknown, api.High, subject("b")), f("b", api.VerdictUnknown, api.High, subject("c")),
+			},
+			api.Answer{
+				Answer: api.No, Workloads: api.No, Coverage: cover(1, 2), Failing: map[api.Severity]int{api.High: 2}, Unknowns: 2,
+				Parts: parts{part(one, api.No, api.No, cover(1, 2), 1, ""), part(two, api.No, api.No, cover(0, 2), 1, "")},
+			},
+		},
 		"an optional part that found nothing does not block": {
 			withExtra(plan(one, extra)),
 			[]api.Finding{passA},

@@ -82,6 +82,12 @@ func TestGapsMakeUnknown(t *testing.T) {
 			[]api.Finding{unknown(cluster, fact.NotRequested, "kernel not read: NotRequested", "")},
 			[]fact.Gap{{What: fact.Kernel, Subject: cluster, Reason: fact.NotRequested, Affects: []string{"hosts/kernel"}}},
 		},
+		"a gap about a file says why for all": {
+			kernel,
+			fact.Set{Gaps: []fact.Gap{{What: fact.Kernel, Subject: fact.Subject{Kind: "File", Name: "f"}, Reason: fact.Corrupt}}},
+			[]api.Finding{unknown(fact.Subject{Kind: "File", Name: "f"}, fact.Corrupt, "kernel not read: Corrupt", "")},
+			[]fact.Gap{{What: fact.Kernel, Subject: fact.Subject{Kind: "File", Name: "f"}, Reason: fact.Corrupt, Affects: []string{"hosts/kernel"}}},
+		},
 		"two nodes, of which one was read": {
 			kernel,
 			fact.Set{Nodes: []fact.Node{{Name: "n1", Measured: measured(fact.Kernel)}, {Name: "n2"}}},
@@ -166,6 +172,9 @@ func TestPodsAndNodesThatWereNotListed(t *testing.T) {
 				{What: fact.Nodes, Subject: cluster, Reason: fact.NotRequested, Detail: "no nodes were listed", Affects: []string{"hosts/a"}},
 			},
 		},
+		"no list, but pods of files": {
+			fact.Set{Workloads: []fact.Workload{{}}, Nodes: []fact.Node{{Name: "n1", Listed: true}}}, nil,
+		},
 		"both, though the namespace is empty": {
 			fact.Set{PodScope: fact.PodsSome, Nodes: []fact.Node{{Name: "n1", Listed: true}}}, nil,
 		},
@@ -192,12 +201,14 @@ func TestGapOfAContainer(t *testing.T) {
 		"told by the first digits of its id":                      {facttest.ID[:12], fact.PodsAll, nil, []string{"Deployment/shop/web/app/"}},
 		"a container that the API does not know":                  {other, fact.PodsAll, nil, []string{"Container//bbbbbbbbbbbb//n1"}},
 		"one that the API does not know, and only some are asked": {other, fact.PodsSome, nil, nil},
+		"one that is not in the measurement, and only some are":   {foreign, fact.PodsSome, nil, nil},
 		"one that is not in the measurement":                      {foreign, fact.PodsAll, nil, []string{"Container//cccccccccccc//n1"}},
 		"known to the API, with no process that was seen": {facttest.ID[:12], fact.PodsAll, func(s *fact.Set) {
 			s.Nodes[0].Measured.Containers = s.Nodes[0].Measured.Containers[1:]
 		}, []string{"Deployment/shop/web/app/"}},
-		"the probe's own":           {other, fact.PodsAll, func(s *fact.Set) { s.Nodes[0].Measured.Containers[1].Self = true }, nil},
-		"too few digits to be sure": {facttest.ID[:6], fact.PodsAll, nil, []string{"Container//aaaaaa//n1"}},
+		"the probe's own":                      {other, fact.PodsAll, func(s *fact.Set) { s.Nodes[0].Measured.Containers[1].Self = true }, nil},
+		"the probe's own, by its first digits": {other[:12], fact.PodsAll, func(s *fact.Set) { s.Nodes[0].Measured.Containers[1].Self = true }, nil},
+		"too few digits to be sure":            {facttest.ID[:6], fact.PodsAll, nil, []string{"Container//aaaaaa//n1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := facttest.Measured(facttest.With(), fact.Container{})
@@ -237,9 +248,14 @@ func TestANodeThatWasNotListed(t *testing.T) {
 		want  []fact.Gap
 	}{
 		"a pod runs on a node that is not in the list": {[]func(*fact.Set){second("n2", true)}, n2},
-		"two pods do":                             {[]func(*fact.Set){second("n2", true), second("n2", true)}, n2},
-		"some pods were listed":                   {[]func(*fact.Set){second("n2", true), func(s *fact.Set) { s.PodScope = fact.PodsSome }}, n2},
-		"its containers ended":                    {[]func(*fact.Set){second("n2", false)}, nil},
+		"two pods do":           {[]func(*fact.Set){second("n2", true), second("n2", true)}, n2},
+		"some pods were listed": {[]func(*fact.Set){second("n2", true), func(s *fact.Set) { s.PodScope = fact.PodsSome }}, n2},
+		"its containers ended":  {[]func(*fact.Set){second("n2", false)}, nil},
+		"pods of files":         {[]func(*fact.Set){second("n2", true), func(s *fact.Set) { s.PodScope = fact.PodsNotListed }}, nil},
+		"no node was measured": {[]func(*fact.Set){second("n2", true), func(s *fact.Set) { s.Nodes[0].Measured = nil }}, []fact.Gap{{
+			What: fact.Executables, Subject: fact.Subject{Kind: "Node", Name: "n1"}, Reason: fact.NotRequested,
+			Detail: "the node was not measured", Affects: []string{"drift/a"},
+		}}},
 		"it is not on a node":                     {[]func(*fact.Set){second("", true)}, nil},
 		"it is on a listed node":                  {[]func(*fact.Set){second("n1", true)}, nil},
 		"this machine alone, which is not listed": {[]func(*fact.Set){second("n2", true), func(s *fact.Set) { s.Nodes[0].Listed = false }}, nil},
@@ -250,5 +266,70 @@ func TestANodeThatWasNotListed(t *testing.T) {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestHint(t *testing.T) {
+	const (
+		full    = "--probe-level full reads it"
+		longer  = "give the probe more time with --probe-timeout"
+		local   = "kubectl checklist --local on that node reads without the limits of the wire"
+		kernel  = "where the kernel comes from elsewhere (a container host, a hypervisor, a network boot), look for updates there"
+		lists   = "refresh the node's package lists, and enable its distribution's security archive"
+		release = "compare what /etc/os-release says with the newest release of its vendor"
+		file    = "give an etcd snapshot: secrets --snapshot FILE"
+	)
+	for name, tc := range map[string]struct {
+		level fact.Level
+		gap   fact.NodeGap
+		want  string
+	}{
+		"not read at level proc":    {fact.LevelProc, fact.NodeGap{What: fact.Mounts, Reason: fact.NotRequested}, full},
+		"not read at level full":    {fact.LevelFull, fact.NodeGap{What: fact.Mounts, Reason: fact.NotRequested}, ""},
+		"unreadable at level proc":  {fact.LevelProc, fact.NodeGap{What: fact.Mounts, Reason: fact.Unreadable}, ""},
+		"no time":                   {fact.LevelFull, fact.NodeGap{What: fact.Mounts, Reason: fact.Timeout}, longer},
+		"no room":                   {fact.LevelFull, fact.NodeGap{What: fact.Mounts, Reason: fact.Truncated}, local},
+		"no kernel packages":        {fact.LevelFull, fact.NodeGap{What: fact.Kernel, Reason: fact.NotPresent}, kernel},
+		"no package lists":          {fact.LevelFull, fact.NodeGap{What: fact.Packages, Reason: fact.NotPresent}, lists},
+		"an unknown distribution":   {fact.LevelFull, fact.NodeGap{What: fact.Packages, Reason: fact.Unsupported}, release},
+		"an unknown store":          {fact.LevelFull, fact.NodeGap{What: fact.Etcd, Reason: fact.Unsupported}, file},
+		"no mounts":                 {fact.LevelFull, fact.NodeGap{What: fact.Mounts, Reason: fact.NotPresent}, ""},
+		"an unknown kernel":         {fact.LevelFull, fact.NodeGap{What: fact.Kernel, Reason: fact.Unsupported}, ""},
+		"an etcd that is not there": {fact.LevelFull, fact.NodeGap{What: fact.Etcd, Reason: fact.NotPresent}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := hint(tc.level, &tc.gap); got != tc.want {
+				t.Errorf("want %q, got %q", tc.want, got)
+			}
+		})
+	}
+}
+
+// Gaps are sorted by kind, subject, reason, detail and hint, and what differs in
+// its hint alone is one.
+func TestGapsAreSortedAndSaidOnce(t *testing.T) {
+	nothing := func(*View) []api.Finding { return nil }
+	check := Check{ID: "hosts/a", Needs: []fact.Kind{fact.Kernel, fact.Processes}, Judge: nothing}
+	gap := func(kind fact.Kind, node string, reason fact.Reason, detail, hint string) fact.Gap {
+		return fact.Gap{
+			What: kind, Subject: fact.Subject{Kind: "Node", Name: node}, Reason: reason, Detail: detail, Hint: hint, Affects: []string{"hosts/a"},
+		}
+	}
+	want := []fact.Gap{
+		gap(fact.Processes, "n2", fact.Timeout, "b", "b"),
+		gap(fact.Kernel, "n1", fact.Timeout, "b", "b"),
+		gap(fact.Kernel, "n2", fact.Corrupt, "b", "b"),
+		gap(fact.Kernel, "n2", fact.Timeout, "a", "b"),
+		gap(fact.Kernel, "n2", fact.Timeout, "b", "a"),
+	}
+	all := gap(fact.Processes, "", fact.Timeout, "", "")
+	all.Subject = fact.Subject{Kind: "Cluster"} // says why for nodes that none of these are about
+	given := []fact.Gap{gap(fact.Kernel, "n2", fact.Timeout, "b", "b"), all}
+	for _, g := range want {
+		given = append([]fact.Gap{g}, given...)
+	}
+	got := Run(planOf(check), &fact.Set{Gaps: given, Nodes: []fact.Node{{Name: "n1"}, {Name: "n2"}}}).Gaps
+	if diff := cmp.Diff(append([]fact.Gap{all}, want...), got); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
 	}
 }

@@ -52,6 +52,14 @@ func judgedOf(findings []api.Finding) (list []*judged, n int) {
 
 func evidence(source string) []api.Evidence { return []api.Evidence{{Source: source, Value: "v"}} }
 
+// numbered is so much evidence, each piece another.
+func numbered(n int) (out []api.Evidence) {
+	for i := range n {
+		out = append(out, evidence(fmt.Sprintf("e%02d", i))...)
+	}
+	return out
+}
+
 func TestMerge(t *testing.T) {
 	subject := func(pods ...string) fact.Subject {
 		return fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", PodCount: len(pods), Pods: pods}
@@ -184,6 +192,39 @@ func TestMerge(t *testing.T) {
 				Verdict: api.Pass, Basis: api.Measured, Message: "fine",
 				Subject:  fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", PodCount: 12, Pods: dozenPods[:fact.MaxPodNames]},
 				Evidence: append(dozenEvidence, api.Evidence{Source: "further evidence", Value: "4 more", Basis: api.Measured}),
+			}},
+		},
+		"of one finding, too": {
+			[]api.Finding{{Verdict: api.Fail, Subject: subject("web-1"), Message: "bad", Evidence: numbered(MaxEvidence + 2)}},
+			[]api.Finding{{
+				Verdict: api.Fail, Subject: subject("web-1"), Message: "bad",
+				Evidence: append(numbered(MaxEvidence), api.Evidence{Source: "further evidence", Value: "2 more"}),
+			}},
+		},
+		"of one finding the pods are sorted, counted, and named once": {
+			[]api.Finding{{
+				Verdict: api.Fail, Subject: fact.Subject{Kind: "Pod", Name: "x", Pods: []string{"b", "a", "b"}}, Message: "bad", Evidence: evidence("a"),
+			}},
+			[]api.Finding{{
+				Verdict: api.Fail, Subject: fact.Subject{Kind: "Pod", Name: "x", Pods: []string{"a", "b"}, PodCount: 2}, Message: "bad", Evidence: evidence("a"),
+			}},
+		},
+		"of one pod, too": {
+			[]api.Finding{{Verdict: api.Fail, Subject: fact.Subject{Kind: "Pod", Name: "x", Pods: []string{"a"}}, Message: "bad", Evidence: evidence("a")}},
+			[]api.Finding{{Verdict: api.Fail, Subject: fact.Subject{Kind: "Pod", Name: "x", Pods: []string{"a"}, PodCount: 1}, Message: "bad", Evidence: evidence("a")}},
+		},
+		"of one finding equal evidence stands once": {
+			[]api.Finding{{Verdict: api.Fail, Subject: subject("web-1"), Message: "bad", Evidence: append(evidence("a"), evidence("a")...)}},
+			[]api.Finding{{Verdict: api.Fail, Subject: subject("web-1"), Message: "bad", Evidence: evidence("a")}},
+		},
+		"among very many, what was said before is not counted again": {
+			[]api.Finding{
+				{Verdict: api.Fail, Subject: subject("web-1"), Message: "bad", Evidence: append(numbered(40), numbered(40)...)},
+				{Verdict: api.Fail, Subject: subject("web-1"), Message: "bad", Evidence: numbered(41)},
+			},
+			[]api.Finding{{
+				Verdict: api.Fail, Subject: subject("web-1"), Message: "bad",
+				Evidence: append(numbered(MaxEvidence), api.Evidence{Source: "further evidence", Value: fmt.Sprintf("%d more", 41-MaxEvidence)}),
 			}},
 		},
 		"other subjects stay apart, in order": {

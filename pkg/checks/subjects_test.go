@@ -241,3 +241,22 @@ func TestFields(t *testing.T) {
 		})
 	}
 }
+
+// The first container of a name counts, however many there are.
+func TestDeclaredByName(t *testing.T) {
+	for _, n := range []int{2, 8, 9, 40} {
+		spec := &fact.PodSpec{}
+		for i := range n {
+			spec.Containers = append(spec.Containers, fact.Container{Name: fmt.Sprint(i / 2), Image: fmt.Sprint(i)})
+		}
+		x := newIndex(&fact.Set{})
+		for i := range n {
+			if got := x.declared(spec, fmt.Sprint(i/2)); got != &spec.Containers[i/2*2] {
+				t.Errorf("of %d: want container %d, got %+v", n, i/2*2, got)
+			}
+		}
+		if got := x.declared(spec, "none"); got != nil {
+			t.Errorf("of %d: want none, got %+v", n, got)
+		}
+	}
+}

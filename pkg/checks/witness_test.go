@@ -45,6 +45,9 @@ func TestStorageGaps(t *testing.T) {
 		"a witness that was not measured": {cluster(node("cp", role, serving), node("cp2", role, nil)), []string{
 			"secrets//Node cp2 etcd NotRequested", "secrets//Node cp2 encryption-config NotRequested",
 		}},
+		"the only witness was not measured": {cluster(node("cp", role, nil)), []string{
+			"secrets//Node cp etcd NotRequested", "secrets//Node cp encryption-config NotRequested",
+		}},
 		"no witness":         {cluster(node("w", nil, serving)), []string{"secrets//Cluster etcd NotPresent", "secrets//Cluster encryption-config NotPresent"}},
 		"no node":            {cluster(), []string{"secrets//Cluster etcd NotPresent", "secrets//Cluster encryption-config NotPresent"}},
 		"Secrets not listed": {fact.Set{Nodes: []fact.Node{node("cp", role, serving)}}, []string{"secrets//Cluster secrets NotRequested"}},
@@ -64,6 +67,84 @@ func TestStorageGaps(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A node is a witness by its role, if the API lists it, or by the user's word;
+// on a managed provider none is.
+func TestWitnesses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		role            string
+		edit            func(*fact.Set)
+		storage, server bool
+	}{
+		"control-plane":      {fact.RoleControlPlane, nil, true, true},
+		"master":             {fact.RoleMaster, nil, true, true},
+		"etcd alone":         {fact.RoleEtcd, nil, true, false},
+		"worker":             {"worker", nil, false, false},
+		"not listed":         {fact.RoleControlPlane, func(s *fact.Set) { s.Nodes[0].Listed = false }, false, false},
+		"named by the user":  {"worker", func(s *fact.Set) { s.ControlPlaneNodes = []string{"n1"} }, true, true},
+		"another was named":  {"worker", func(s *fact.Set) { s.ControlPlaneNodes = []string{"n2"} }, false, false},
+		"named on a managed": {"worker", func(s *fact.Set) { s.ControlPlaneNodes, s.Cluster.Version = []string{"n1"}, "v1.36.1-gke.1" }, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := &fact.Set{Nodes: []fact.Node{{Name: "n1", Listed: true, Labels: map[string]string{"node-role.kubernetes.io/" + tc.role: ""}}}}
+			if tc.edit != nil {
+				tc.edit(set)
+			}
+			v := NewView(set)
+			for kind, want := range map[fact.Kind]bool{fact.Etcd: tc.storage, fact.EncryptionConfig: tc.server} {
+				if got := len(v.Witnesses(kind)) == 1; got != want {
+					t.Errorf("%s: want %v, got %v", kind, want, got)
+				}
+			}
+		})
+	}
+}
+
+func TestWhyStorageWasNotRead(t *testing.T) {
+	cp := map[string]string{"node-role.kubernetes.io/control-plane": ""}
+	full := &fact.Measurement{Level: fact.LevelFull, Read: fact.NodeKinds()}
+	const snapshot = "give an etcd snapshot: secrets --snapshot FILE"
+	for name, tc := range map[string]struct {
+		set                      fact.Set
+		etcd, etcdHint           string
+		encryption, encryptHints string
+	}{
+		"no node": {
+			fact.Set{},
+			"no node that runs etcd was measured", snapshot,
+			"no node that runs kube-apiserver was measured", "",
+		},
+		"no witness": {
+			fact.Set{Nodes: []fact.Node{{Name: "w", Listed: true, Measured: full}}},
+			"no node has a role label of the control plane, and none was named, so that no node's word on etcd counts", "name the nodes that run it: --control-plane-node NAME",
+			"no node has a role label of the control plane, and none was named, so that no node's word on kube-apiserver counts", "name the nodes that run it: --control-plane-node NAME",
+		},
+		"a witness that has neither": {
+			fact.Set{Nodes: []fact.Node{{Name: "cp", Listed: true, Labels: cp, Measured: full}}},
+			"no process of etcd was found on the nodes of the control plane that were measured", "where it runs elsewhere, " + snapshot,
+			"no process of kube-apiserver was found on the nodes of the control plane that were measured", "where it runs elsewhere, its configuration has to be looked at there",
+		},
+		"a provider's": {
+			fact.Set{Cluster: fact.Cluster{Version: "v1.36.1-gke.1"}, Nodes: []fact.Node{{Name: "w", Listed: true, Measured: full}}},
+			providerStatements["gke"], "ask the provider's own API or console; it cannot be measured from the cluster",
+			providerStatements["gke"], "ask the provider's own API or console; it cannot be measured from the cluster",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check := Check{ID: "secrets/a", Needs: []fact.Kind{fact.Etcd, fact.EncryptionConfig}, Judge: func(*View) []api.Finding { return nil }}
+			got := Run(planOf(check), &tc.set).Gaps
+			if len(got) != 2 {
+				t.Fatalf("want 2 gaps, got %+v", got)
+			}
+			if got[0].Detail != tc.etcd || got[0].Hint != tc.etcdHint {
+				t.Errorf("etcd: got %q, hint %q", got[0].Detail, got[0].Hint)
+			}
+			if got[1].Detail != tc.encryption || got[1].Hint != tc.encryptHints {
+				t.Errorf("encryption: got %q, hint %q", got[1].Detail, got[1].Hint)
 			}
 		})
 	}
