@@ -238,3 +238,106 @@ func TestSayReason(t *testing.T) {
 		}
 	}
 }
+
+// What makes a line read as another is shown as a mark, each such character of
+// Unicode; what people write is left alone.
+func TestEscape(t *testing.T) {
+	bad := []rune{0x7f, 0x85, 0x9b, 0xad, 0x61c, 0x180e, 0x2028, 0x2029, 0xfeff, 0xe0001, 0xe0041}
+	for r := rune(0x200b); r <= 0x200f; r++ { // zero-width ones and marks
+		bad = append(bad, r)
+	}
+	for r := rune(0x202a); r <= 0x202e; r++ { // embeddings and overrides
+		bad = append(bad, r)
+	}
+	for r := rune(0x2060); r <= 0x206f; r++ {
+		if r != 0x2065 { // not assigned; the isolates are 2066 to 2069
+			bad = append(bad, r)
+		}
+	}
+	for _, r := range bad {
+		if got := Escape("a" + string(r) + "b"); got != "a\ufffdb" {
+			t.Errorf("%U: got %q", r, got)
+		}
+	}
+	for text, want := range map[string]string{
+		"plain ~": "plain ~", "caf\u00e9 \u65e5\u672c \u0639": "caf\u00e9 \u65e5\u672c \u0639", "a\nb\tc": "a b c", "a\rb": `a\rb`, "a\x1b[31m": "a^[[31m", "": "",
+	} {
+		if got := Escape(text); got != want {
+			t.Errorf("%q: want %q, got %q", text, want, got)
+		}
+	}
+}
+
+// A severity hides what is below it, and not what has it.
+func TestVisible(t *testing.T) {
+	report := &api.ChecklistReport{}
+	severities := []api.Severity{api.Critical, api.High, api.Medium, api.Low}
+	for _, severity := range severities {
+		report.Findings = append(report.Findings, api.Finding{Verdict: api.Fail, Severity: severity})
+	}
+	for i, minimum := range severities {
+		var got []api.Severity
+		for _, f := range Visible(report, minimum).Findings {
+			got = append(got, f.Severity)
+		}
+		if diff := cmp.Diff(severities[:i+1], got); diff != "" {
+			t.Errorf("from %s on (-want +got):\n%s", minimum, diff)
+		}
+	}
+	if got := Visible(report, ""); len(got.Findings) != 4 {
+		t.Errorf("without a severity: %d findings", len(got.Findings))
+	}
+	if got := Visible(&api.ChecklistReport{Findings: report.Findings[3:]}, api.High).Findings; got == nil || len(got) != 0 {
+		t.Errorf("nothing visible: want an empty list, got %v", got)
+	}
+}
+
+// How many pods do not run, and why an answer about workloads is another.
+func TestTableSaysWhatDoesNotRunAndWhy(t *testing.T) {
+	coverage := func(n int) api.Coverage { return api.Coverage{Measured: 1, InScope: 1, NotRunning: n} }
+	report := &api.ChecklistReport{
+		Cluster: api.ReportCluster{Pods: 3000},
+		Answers: []api.Answer{
+			{Question: api.Builds, Number: 1, Text: "A?", Answer: api.Yes, Workloads: api.Yes, Coverage: coverage(3)},
+			{
+				Question: api.Privileged, Number: 3, Text: "B?", Answer: api.Yes, Workloads: api.Unknown, WorkloadsReason: "NotPresent: nothing was in scope",
+				Coverage: coverage(1207), Parts: []api.PartAnswer{
+					{Part: "one", Answer: api.Yes, Workloads: api.Unknown, WorkloadsReason: "NotPresent: nothing was in scope of one"},
+					{Part: "two", Answer: api.Unknown, Workloads: api.Unknown, Reason: "NotRequested: did not run: b", Optional: true},
+					{Part: "three", Answer: api.Yes, Workloads: api.Yes, Optional: true},
+				},
+			},
+			{Question: api.Drift, Number: 6, Text: "C?", Answer: api.Unknown, Workloads: api.Unknown, Reason: "Timeout: node n1", Coverage: coverage(2)},
+		},
+	}
+	for name, tc := range map[string]struct {
+		output string
+		want   []string
+		not    string
+	}{
+		"table": {"table", []string{
+			"3,000 pods (1,207 not running)", " workloads: nothing was in scope\n", " Timeout: node n1\n",
+		}, "nothing was in scope of one"},
+		"wide": {"wide", []string{
+			"3,000 pods (1,207 not running)", " workloads: nothing was in scope\n", " workloads: nothing was in scope of one\n", " optional; did not run: b\n", " optional\n",
+		}, "NotRequested"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := printed(t, tc.output, Options{Command: "kubectl checklist"}, report)
+			for _, want := range tc.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("want %q in\n%s", want, got)
+				}
+			}
+			if strings.Contains(got, tc.not) {
+				t.Errorf("did not want %q in\n%s", tc.not, got)
+			}
+		})
+	}
+	for i := range report.Answers {
+		report.Answers[i].NotRunning = 0
+	}
+	if got := printed(t, "table", Options{}, report); strings.Contains(got, "not running") || !strings.Contains(got, "3,000 pods") {
+		t.Errorf("all run:\n%s", got)
+	}
+}

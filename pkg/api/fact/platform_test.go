@@ -7,13 +7,21 @@ func TestPlatformNamespace(t *testing.T) {
 		provider, namespace string
 		want                bool
 	}{
-		"Kubernetes' own, whoever provides":     {"kubeadm", "kube-system", true},
-		"OpenShift's own":                       {"openshift", "openshift-etcd", true},
-		"somebody's with a provider's name":     {"kubeadm", "openshift-etcd", false},
-		"GKE's own":                             {"gke", "gke-managed-cim", true},
-		"somebody's on GKE":                     {"gke", "gke-apps", false},
-		"a user's":                              {"eks", "shop", false},
-		"one that only begins like kube-system": {"eks", "kube-system-2", false},
+		"Kubernetes' own, whoever provides":                   {"kubeadm", "kube-system", true},
+		"OpenShift's own":                                     {"openshift", "openshift-etcd", true},
+		"somebody's with a provider's name":                   {"kubeadm", "openshift-etcd", false},
+		"GKE's own":                                           {"gke", "gke-managed-cim", true},
+		"somebody's on GKE":                                   {"gke", "gke-apps", false},
+		"somebody's with a name that begins like GKE's":       {"gke", "gke-managedapps", false},
+		"somebody's with a name that begins like OpenShift's": {"openshift", "openshiftapps", false},
+		"OpenShift's own without a dash":                      {"openshift", "openshift", true},
+		"a whole name of GKE's":                               {"gke", "gmp-system", true},
+		"a whole name is no beginning":                        {"gke", "gmp-system-2", false},
+		"public, whoever provides":                            {"", "kube-public", true},
+		"leases, whoever provides":                            {"", "kube-node-lease", true},
+		"no namespace, as nodes have":                         {"openshift", "", false},
+		"a user's":                                            {"eks", "shop", false},
+		"one that only begins like kube-system":               {"eks", "kube-system-2", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := PlatformNamespace(tc.provider, tc.namespace); got != tc.want {

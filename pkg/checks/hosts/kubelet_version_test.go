@@ -66,6 +66,18 @@ func TestKubeletVersion(t *testing.T) {
 			at(set("v1.24.0", "v1.27.0"), "2023-06-01"),
 			ft.One(finding(api.Fail, "", "its kubelet 1.24 is more than 2 minor versions older than the API server 1.27", field, "v1.24.0", server, "v1.27.0")),
 		},
+		"from 1.28 on it is three": {
+			at(set("v1.25.0", "v1.28.0"), "2023-09-01"),
+			ft.One(finding(api.Pass, "", "its kubelet 1.25 is supported and fits the API server", field, "v1.25.0", server, "v1.28.0", table, "1.25: end of life 2023-10-28")),
+		},
+		"four at 1.28 are too many": {
+			at(set("v1.24.0", "v1.28.0"), "2023-06-01"),
+			ft.One(finding(api.Fail, "", "its kubelet 1.24 is more than 3 minor versions older than the API server 1.28", field, "v1.24.0", server, "v1.28.0")),
+		},
+		"two before 1.28 are within it": {
+			at(set("v1.25.0", "v1.27.0"), "2023-06-01"),
+			ft.One(finding(api.Pass, "", "its kubelet 1.25 is supported and fits the API server", field, "v1.25.0", server, "v1.27.0", table, "1.25: end of life 2023-10-28")),
+		},
 		"older than the table is past its end of life": {
 			at(set("v1.12.0", "v1.14.0"), "2026-01-01"),
 			ft.One(finding(api.Fail, "", "its kubelet 1.12 is past its end of life", field, "v1.12.0", table, "1.12: long past its end of life")),

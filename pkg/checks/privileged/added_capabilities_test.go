@@ -32,6 +32,10 @@ func TestAddedCapabilities(t *testing.T) {
 		"one of the default's passes":      {ft.Declared(add("NET_BIND_SERVICE")), finding(api.Pass, "", fine, "NET_BIND_SERVICE")},
 		"ALL fails":                        {ft.Declared(add("all")), finding(api.Fail, api.Critical, "adds every capability", "all")},
 		"SYS_ADMIN fails, however spelled": {ft.Declared(add("cap_sys_admin")), finding(api.Fail, api.Critical, "adds SYS_ADMIN", "cap_sys_admin")},
+		"SYS_MODULE fails as SYS_ADMIN":    {ft.Declared(add("SYS_MODULE")), finding(api.Fail, api.Critical, "adds SYS_MODULE", "SYS_MODULE")},
+		"SYS_RAWIO fails":                  {ft.Declared(add("SYS_RAWIO")), finding(api.Fail, api.High, "adds SYS_RAWIO", "SYS_RAWIO")},
+		"DAC_READ_SEARCH fails":            {ft.Declared(add("DAC_READ_SEARCH")), finding(api.Fail, api.High, "adds DAC_READ_SEARCH", "DAC_READ_SEARCH")},
+		"SYS_TIME is medium":               {ft.Declared(add("SYS_TIME")), finding(api.Fail, api.Medium, "adds SYS_TIME", "SYS_TIME")},
 		"BPF fails":                        {ft.Declared(add("BPF")), finding(api.Fail, api.High, "adds BPF", "BPF")},
 		"NET_ADMIN alone is medium":        {ft.Declared(add("NET_ADMIN", "CHOWN")), finding(api.Fail, api.Medium, "adds NET_ADMIN", "NET_ADMIN, CHOWN")},
 		"NET_ADMIN in the node's network is high": {

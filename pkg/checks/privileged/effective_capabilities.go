@@ -111,7 +111,7 @@ func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, h
 		})
 	}
 	if userNS == nsOther {
-		value := "not the node's"
+		value := "not the node's: which uid root in it is was not read"
 		if p.RootUID != nil {
 			value = fmt.Sprintf("not the node's: root in it is uid %d of the node", *p.RootUID)
 		}
@@ -137,7 +137,11 @@ func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, h
 		// The mask counts only against what this user namespace owns.
 		f.Verdict, f.Severity = api.Fail, api.Low
 		f.Message = "holds " + capability.Format(extra, all) + " beyond the runtime's default, but only in a user namespace of its own"
-		if p.RootUID == nil || *p.RootUID == 0 {
+		switch {
+		case p.RootUID == nil:
+			f.Severity = api.Medium
+			f.Message += " whose root may be the node's root"
+		case *p.RootUID == 0:
 			f.Severity = api.Medium
 			f.Message += " whose root is still the node's root"
 		}

@@ -139,6 +139,13 @@ func TestEffectiveCapabilities(t *testing.T) {
 				"0000000000200000 SYS_ADMIN", "declared: drop ALL",
 				"node/n1 /proc/100/uid_map", "not the node's: root in it is uid 0 of the node")),
 		},
+		"in one whose root was not read it is taken for that": {
+			measured(fact.Container{CapDrop: []string{"ALL"}}, holds(sysAdmin), userNS(0), func(p *fact.Process) { p.RootUID = nil }),
+			ft.One(finding(api.Fail, api.Medium,
+				"holds SYS_ADMIN beyond the runtime's default, but only in a user namespace of its own whose root may be the node's root; declared: drop ALL",
+				"0000000000200000 SYS_ADMIN", "declared: drop ALL",
+				"node/n1 /proc/100/uid_map", "not the node's: which uid root in it is was not read")),
+		},
 		"the default set in a user namespace passes": {
 			measured(fact.Container{}, userNS(65536)),
 			ft.One(finding(api.Pass, "", "holds nothing beyond the runtime's default", "00000000a80425fb "+defaultNames, runtimes,

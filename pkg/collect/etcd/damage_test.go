@@ -253,6 +253,53 @@ func TestStalePage(t *testing.T) {
 	}
 }
 
+// TestMissingAfterCompaction takes rows of one revision out of a file. Compaction
+// may have removed what lies up to the revision that it has reached; the very
+// next has to be there.
+func TestMissingAfterCompaction(t *testing.T) {
+	const pod = "/registry/pods/shop/a"
+	first, both := []int64{0}, []int64{0, 1}
+	for name, tc := range map[string]struct {
+		after    int64   // the revision, from that of the compaction
+		subs     []int64 // which changes of its transaction are taken out
+		complete bool
+	}{
+		"all of the last before it": {-1, both, true},
+		"all of it":                 {0, both, true},
+		"the first change of it":    {0, first, true},
+		"all of the next":           {1, both, false},
+		"the first of the next":     {1, first, false},
+		"all of a later one":        {3, both, false},
+		"the first of a later one":  {3, first, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t, 1024)
+			s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
+			s.put("/registry/secrets/shop/a", protobufSecret("shop", "a", []byte("CANARY")))
+			for range 8 {
+				s.do(op{key: pod, value: []byte("a")}, op{key: pod + "b", value: []byte("b")})
+			}
+			at := s.rev - 5
+			s.compact(at)
+			s.update(func(tx *bolt.Tx) {
+				for _, sub := range tc.subs {
+					s.check(tx.Bucket([]byte("key")).Delete(revisionKey(at+tc.after, sub, false)))
+				}
+			})
+			file := s.bytes()
+			for _, live := range []bool{false, true} {
+				db, gaps, err := Read(ctx, memory(file), Options{Live: live, Prefix: "/registry"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if db.Complete != tc.complete || len(db.Secrets) != 1 {
+					t.Errorf("live %v: want complete %v, got %v with %d Secrets and %+v", live, tc.complete, db.Complete, len(db.Secrets), gaps)
+				}
+			}
+		})
+	}
+}
+
 // TestRootElsewhere lets the bucket's root be each of the pages below it, in a
 // file where compaction has reached the last revision, so that no revision is
 // expected to be there.
