@@ -274,8 +274,8 @@ func TestMissingAfterCompaction(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t, 1024)
-			s.put("/registry/namespaces/default", protobuf("v1", "Namespace", nil))
-			s.put("/registry/secrets/shop/a", protobufSecret("shop", "a", []byte("CANARY")))
+			s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
+			s.put("/registry/secrets/shop/a", storedtest.ProtobufSecret("shop", "a", []byte("CANARY")))
 			for range 8 {
 				s.do(op{key: pod, value: []byte("a")}, op{key: pod + "b", value: []byte("b")})
 			}
