@@ -160,6 +160,40 @@ func TestAdmitBoundsTheNumberOfGaps(t *testing.T) {
 	}
 }
 
+func TestBounded(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text  string
+		limit int
+		want  string
+	}{
+		"shorter":              {"ab", 3, "ab"},
+		"just as long":         {"abc", 3, "abc"},
+		"longer":               {"abcd", 3, "abc"},
+		"inside a character":   {"aé", 2, "a"},
+		"behind a character":   {"éé", 2, "é"},
+		"no start of any":      {"\x80\x80\x80", 2, ""},
+		"nothing, and no room": {"", 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := bounded(tc.text, tc.limit); got != tc.want {
+				t.Errorf("want %q, got %q", tc.want, got)
+			}
+		})
+	}
+}
+
+// As many containers as are allowed are all taken.
+func TestAdmitTakesAllContainersOfALargeNode(t *testing.T) {
+	set := facttest.Measured(facttest.With(), fact.Container{})
+	m := set.Nodes[0].Measured
+	for len(m.Containers) < MaxNodeContainers {
+		m.Containers = append(m.Containers, fact.MeasuredContainer{ID: fmt.Sprint(len(m.Containers))})
+	}
+	if got := NewView(set).Nodes[0].Measured; len(got.Containers) != MaxNodeContainers || len(got.Gaps) != 0 {
+		t.Errorf("want %d containers and no gap, got %d and %+v", MaxNodeContainers, len(got.Containers), got.Gaps)
+	}
+}
+
 // Nor do a million databases: each costs the whole list of Secrets.
 func TestAdmitBoundsTheNumberOfStores(t *testing.T) {
 	set := facttest.Measured(facttest.With(), fact.Container{})

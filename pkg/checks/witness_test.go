@@ -35,6 +35,12 @@ func TestStorageGaps(t *testing.T) {
 		want []string
 	}{
 		"a witness has both": {cluster(node("cp", role, serving), node("w", nil, idle)), nil},
+		"a witness has etcd alone": {
+			cluster(node("cp", role, full(fact.Measurement{Etcd: []fact.EtcdDB{{Path: "/db"}}}))), []string{"secrets//Cluster encryption-config NotPresent"},
+		},
+		"a witness has an API server alone": {
+			cluster(node("cp", role, full(fact.Measurement{APIServers: []fact.APIServer{{}}}))), []string{"secrets//Cluster etcd NotPresent"},
+		},
 		"another's do not count": {cluster(node("cp", role, idle), node("w", nil, serving)), []string{
 			"secrets//Cluster etcd NotPresent", "secrets//Cluster encryption-config NotPresent",
 		}},
