@@ -120,6 +120,42 @@ func TestMerge(t *testing.T) {
 				Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "a; b", Evidence: append(evidence("a"), evidence("b")...),
 			}},
 		},
+		"nor one that comes behind it": {
+			[]api.Finding{
+				{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Subject: subject(), Message: "a", Evidence: evidence("a")},
+				{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "b", Evidence: evidence("b"), FromGap: true},
+			},
+			[]api.Finding{{
+				Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Subject: subject(), Message: "a; b", Evidence: append(evidence("a"), evidence("b")...),
+			}},
+		},
+		"of two unknowns behind a low fail the first gives the reason": {
+			[]api.Finding{
+				{Verdict: api.Fail, Severity: api.Low, Subject: subject(), Message: "bad", Evidence: evidence("a")},
+				{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Subject: subject(), Message: "b", Evidence: evidence("b")},
+				{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "c", Evidence: evidence("c")},
+			},
+			[]api.Finding{{
+				Verdict: api.Fail, Severity: api.Low, Reason: fact.Corrupt, Subject: subject(), Message: "bad; b; c",
+				Evidence: append(evidence("a"), append(evidence("b"), evidence("c")...)...),
+			}},
+		},
+		"a medium fail beside an unknown has no reason": {
+			[]api.Finding{
+				{Verdict: api.Fail, Severity: api.Medium, Subject: subject(), Message: "bad", Evidence: evidence("a")},
+				{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Subject: subject(), Message: "b", Evidence: evidence("b")},
+			},
+			[]api.Finding{{Verdict: api.Fail, Severity: api.Medium, Subject: subject(), Message: "bad", Evidence: evidence("a")}},
+		},
+		"more pods than are named stay counted": {
+			[]api.Finding{
+				{Verdict: api.Fail, Subject: fact.Subject{Kind: "Pod", Name: "x", Pods: []string{"a"}, PodCount: 50}, Message: "a", Evidence: evidence("a")},
+				{Verdict: api.Fail, Subject: fact.Subject{Kind: "Pod", Name: "x", Pods: []string{"b"}, PodCount: 1}, Message: "b", Evidence: evidence("a")},
+			},
+			[]api.Finding{{
+				Verdict: api.Fail, Subject: fact.Subject{Kind: "Pod", Name: "x", Pods: []string{"a", "b"}, PodCount: 50}, Message: "a; b", Evidence: evidence("a"),
+			}},
+		},
 		"a low fail beside a gap stays visible": {
 			[]api.Finding{
 				{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "not read", Evidence: evidence("a"), FromGap: true},
@@ -420,5 +456,35 @@ func TestRunDoesNotLoseAnUnknownBehindALowFail(t *testing.T) {
 	}
 	if answer := got.Answers[0].Answer; answer != api.Unknown {
 		t.Errorf("answer: want unknown, got %s", answer)
+	}
+}
+
+// What a pod that does not run declares takes nothing from what was measured of
+// one that does; what a running one declares does.
+func TestRunLeavesIdleDeclarationsAside(t *testing.T) {
+	for phase, want := range map[string]struct {
+		basis  api.Basis
+		answer api.AnswerWord
+	}{
+		"Pending": {api.Measured, api.Yes},
+		"Running": {api.Declared, api.Unknown},
+	} {
+		t.Run(phase, func(t *testing.T) {
+			set := &fact.Set{PodScope: fact.PodsAll, Workloads: []fact.Workload{{
+				Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"},
+				Pods:  []fact.Pod{{Name: "a", Node: "n1", Phase: "Running"}, {Name: "b", Node: "n1", Phase: phase}},
+			}}}
+			check := Check{ID: "drift/a", Severity: api.High, Basis: api.Measured, Scope: ScopeWorkload, Judge: func(v *View) []api.Finding {
+				w := &v.Workloads[0]
+				return []api.Finding{
+					{Verdict: api.Pass, Subject: PodsSubject(w, []*fact.Pod{&w.Pods[0]}), Message: "read-only", Evidence: evidence("a")},
+					{Verdict: api.Pass, Basis: api.Declared, Subject: PodsSubject(w, []*fact.Pod{&w.Pods[1]}), Message: "declared", Evidence: evidence("b")},
+				}
+			}}
+			got := Run(planOf(check), set)
+			if len(got.Findings) != 1 || got.Findings[0].Basis != want.basis || got.Answers[0].Answer != want.answer {
+				t.Errorf("want %s and %s, got %s (%s) and %+v", want.basis, want.answer, got.Answers[0].Answer, got.Answers[0].Reason, got.Findings)
+			}
+		})
 	}
 }
