@@ -78,6 +78,12 @@ func TestMerge(t *testing.T) {
 		return findings, pods, kept
 	}
 	dozen, dozenPods, dozenEvidence := many(12)
+	onNode := func(node, message string) api.Finding {
+		return api.Finding{
+			Verdict: api.Fail, Subject: subject("web-1"), Message: message,
+			Evidence: append(evidence("node/"+node+" x"), evidence("pod/shop/web-1 spec")...),
+		}
+	}
 
 	for name, tc := range map[string]struct {
 		findings []api.Finding
@@ -243,6 +249,17 @@ func TestMerge(t *testing.T) {
 			}},
 			[]api.Finding{{
 				Verdict: api.Fail, Subject: fact.Subject{Kind: "Pod", Name: "x", Pods: []string{"a", "b"}, PodCount: 2}, Message: "bad", Evidence: evidence("a"),
+			}},
+		},
+		"of one finding counted pods are sorted": {
+			[]api.Finding{{Verdict: api.Fail, Subject: subject("b", "a"), Message: "bad", Evidence: evidence("a")}},
+			[]api.Finding{{Verdict: api.Fail, Subject: subject("a", "b"), Message: "bad", Evidence: evidence("a")}},
+		},
+		"messages take turns by the first node of their evidence": {
+			[]api.Finding{onNode("a", "1"), onNode("a", "2"), onNode("a", "3"), onNode("b", "4")},
+			[]api.Finding{{
+				Verdict: api.Fail, Subject: subject("web-1"), Message: "1; 2; 4; and 1 more",
+				Evidence: append(append(evidence("node/a x"), evidence("pod/shop/web-1 spec")...), evidence("node/b x")...),
 			}},
 		},
 		"of one pod, too": {
