@@ -377,6 +377,7 @@ func TestSortFindings(t *testing.T) {
 	want := []api.Finding{
 		f("drift/a", api.Drift, api.Fail, api.Critical, "a"),
 		f("builds/a", api.Builds, api.Fail, api.High, "a"),
+		f("immutable/a", api.Immutable, api.Fail, api.High, "a"), // the second question
 		f("hosts/a", api.Hosts, api.Fail, api.High, "a"),
 		f("hosts/b", api.Hosts, api.Fail, api.High, "a"),
 		f("hosts/b", api.Hosts, api.Fail, api.High, "b"),
