@@ -461,14 +461,14 @@ func TestNotRunningCountsForMeasuredWorkloads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := planOf(tc.checks...)
-			if got := Run(plan, set).Answers[0]; got.NotRunning != tc.want || got.Parts[0].NotRunning != tc.want {
+			if got := JudgeSet(plan, set).Answers[0]; got.NotRunning != tc.want || got.Parts[0].NotRunning != tc.want {
 				t.Errorf("in one part: want %d, got %d and of the part %d", tc.want, got.NotRunning, got.Parts[0].NotRunning)
 			}
 			plan.Parts = nil
 			for _, c := range tc.checks {
 				plan.Parts = append(plan.Parts, Part{Question: api.Privileged, Name: c.Slug(), Checks: []string{c.ID}})
 			}
-			if got := Run(plan, set).Answers[0]; got.NotRunning != tc.want {
+			if got := JudgeSet(plan, set).Answers[0]; got.NotRunning != tc.want {
 				t.Errorf("in parts of their own: want %d, got %d", tc.want, got.NotRunning)
 			}
 		})
@@ -511,7 +511,7 @@ func TestWhatDoesNotRunIsNotInScope(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Run(planOf(check), &fact.Set{PodScope: fact.PodsAll, Workloads: tc.workloads}).Answers[0]
+			got := JudgeSet(planOf(check), &fact.Set{PodScope: fact.PodsAll, Workloads: tc.workloads}).Answers[0]
 			if got.Answer != tc.answer || got.Reason != tc.reason || got.Workloads != tc.workload || got.WorkloadsReason != tc.ofReasons {
 				t.Errorf("got %s %q, workloads %s %q", got.Answer, got.Reason, got.Workloads, got.WorkloadsReason)
 			}

@@ -328,7 +328,7 @@ func TestGapsAreSortedAndSaidOnce(t *testing.T) {
 	for _, g := range want {
 		given = append([]fact.Gap{g}, given...)
 	}
-	got := Run(planOf(check), &fact.Set{Gaps: given, Nodes: []fact.Node{{Name: "n1"}, {Name: "n2"}}}).Gaps
+	got := JudgeSet(planOf(check), &fact.Set{Gaps: given, Nodes: []fact.Node{{Name: "n1"}, {Name: "n2"}}}).Gaps
 	if diff := cmp.Diff(append([]fact.Gap{all}, want...), got); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}

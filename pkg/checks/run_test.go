@@ -499,7 +499,7 @@ func TestRunLeavesIdleDeclarationsAside(t *testing.T) {
 					{Verdict: api.Pass, Basis: api.Declared, Subject: PodsSubject(w, []*fact.Pod{&w.Pods[1]}), Message: "declared", Evidence: evidence("b")},
 				}
 			}}
-			got := Run(planOf(check), set)
+			got := JudgeSet(planOf(check), set)
 			if len(got.Findings) != 1 || got.Findings[0].Basis != want.basis || got.Answers[0].Answer != want.answer {
 				t.Errorf("want %s and %s, got %s (%s) and %+v", want.basis, want.answer, got.Answers[0].Answer, got.Answers[0].Reason, got.Findings)
 			}

@@ -142,7 +142,7 @@ func TestWhyStorageWasNotRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			check := Check{ID: "secrets/a", Needs: []fact.Kind{fact.Etcd, fact.EncryptionConfig}, Judge: func(*View) []api.Finding { return nil }}
-			got := Run(planOf(check), &tc.set).Gaps
+			got := JudgeSet(planOf(check), &tc.set).Gaps
 			if len(got) != 2 {
 				t.Fatalf("want 2 gaps, got %+v", got)
 			}
