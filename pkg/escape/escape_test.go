@@ -25,6 +25,35 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// What makes a line read as another is shown as a mark, each such character of
+// Unicode; what people write is left alone.
+func TestEachCharacterThatIsNotSeen(t *testing.T) {
+	bad := []rune{0x7f, 0x85, 0x9b, 0xad, 0x61c, 0x180e, 0x2028, 0x2029, 0xfeff, 0xe0001, 0xe0041}
+	for r := rune(0x200b); r <= 0x200f; r++ { // zero-width ones and marks
+		bad = append(bad, r)
+	}
+	for r := rune(0x202a); r <= 0x202e; r++ { // embeddings and overrides
+		bad = append(bad, r)
+	}
+	for r := rune(0x2060); r <= 0x206f; r++ {
+		if r != 0x2065 { // not assigned; the isolates are 2066 to 2069
+			bad = append(bad, r)
+		}
+	}
+	for _, r := range bad {
+		if got := Line("a" + string(r) + "b"); got != "a\ufffdb" {
+			t.Errorf("%U: got %q", r, got)
+		}
+	}
+	for text, want := range map[string]string{
+		"plain ~": "plain ~", "caf\u00e9 \u65e5\u672c \u0639": "caf\u00e9 \u65e5\u672c \u0639", "a\nb\tc": "a b c", "a\x1b[31m": "a^[[31m", "": "",
+	} {
+		if got := Line(text); got != want {
+			t.Errorf("%q: want %q, got %q", text, want, got)
+		}
+	}
+}
+
 func TestShort(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text  string

@@ -24,6 +24,9 @@ import (
 // would be more than anyone keeps; a file this large is not one of ours.
 const maxFacts = 4 << 30
 
+// maxFactsMemory bounds what it takes in memory. Facts of 5,000 nodes take 2.7 GB.
+const maxFactsMemory = 8 << 30
+
 // Saved reads facts that WriteFacts wrote. No cluster is contacted.
 type Saved struct {
 	Path string
@@ -117,19 +120,22 @@ func parseFacts(path string, data []byte) (*api.ChecklistFacts, error) {
 		return nil, fmt.Errorf("reading facts %q: %s", path, fmt.Sprintf(format, args...))
 	}
 	var head struct {
-		APIVersion any `json:"apiVersion"`
-		Kind       any `json:"kind"`
+		APIVersion json.RawMessage `json:"apiVersion"`
+		Kind       json.RawMessage `json:"kind"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
 		return fail("expected a JSON file that --save-facts wrote: %s", jsonProblem(err, data))
 	}
-	switch {
-	case head.Kind == api.ReportKind:
+	switch kind := text(head.Kind); {
+	case kind == api.ReportKind:
 		return fail("this is a report (%s); expected facts, as --save-facts writes them", api.ReportKind)
-	case head.Kind != api.FactsKind:
+	case kind != api.FactsKind:
 		return fail("expected kind %s, as --save-facts writes it, found another one", api.FactsKind)
-	case head.APIVersion != api.GroupVersion.String():
-		return fail("expected apiVersion %q, found %s: it was written by another version of this plugin", api.GroupVersion, ourVersion(head.APIVersion))
+	case text(head.APIVersion) != api.GroupVersion.String():
+		return fail("expected apiVersion %q, found %s: it was written by another version of this plugin", api.GroupVersion, ourVersion(text(head.APIVersion)))
+	}
+	if weigh(data, reflect.TypeFor[api.ChecklistFacts](), maxFactsMemory) > maxFactsMemory {
+		return fail("it would take more than %d GiB of memory: expected facts of at most some 5,000 nodes", maxFactsMemory>>30)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
@@ -146,9 +152,18 @@ func parseFacts(path string, data []byte) (*api.ChecklistFacts, error) {
 // version is what a version of an API looks like.
 var version = regexp.MustCompile(`^v[0-9]{1,4}((alpha|beta)[0-9]{1,4})?$`)
 
+// text is a JSON string's, "" for another value or a long one.
+func text(value json.RawMessage) string {
+	const long = 200
+	var text string
+	if len(value) > long || json.Unmarshal(value, &text) != nil {
+		return ""
+	}
+	return text
+}
+
 // ourVersion names an apiVersion, if it is one of ours.
-func ourVersion(value any) string {
-	text, _ := value.(string)
+func ourVersion(text string) string {
 	if v, found := strings.CutPrefix(text, api.GroupVersion.Group+"/"); found && version.MatchString(v) {
 		return strconv.Quote(text)
 	}
