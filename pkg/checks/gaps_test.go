@@ -277,7 +277,7 @@ func TestHint(t *testing.T) {
 		kernel  = "where the kernel comes from elsewhere (a container host, a hypervisor, a network boot), look for updates there"
 		lists   = "refresh the node's package lists, and enable its distribution's security archive"
 		release = "compare what /etc/os-release says with the newest release of its vendor"
-		file    = "give an etcd snapshot: secrets --snapshot FILE"
+		file    = "give an etcd snapshot: kubectl checklist secrets --snapshot FILE"
 	)
 	for name, tc := range map[string]struct {
 		level fact.Level

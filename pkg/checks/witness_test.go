@@ -113,7 +113,7 @@ func TestWitnesses(t *testing.T) {
 func TestWhyStorageWasNotRead(t *testing.T) {
 	cp := map[string]string{"node-role.kubernetes.io/control-plane": ""}
 	full := &fact.Measurement{Level: fact.LevelFull, Read: fact.NodeKinds()}
-	const snapshot = "give an etcd snapshot: secrets --snapshot FILE"
+	const snapshot = "give an etcd snapshot: kubectl checklist secrets --snapshot FILE"
 	for name, tc := range map[string]struct {
 		set                      fact.Set
 		etcd, etcdHint           string
@@ -126,8 +126,8 @@ func TestWhyStorageWasNotRead(t *testing.T) {
 		},
 		"no witness": {
 			fact.Set{Nodes: []fact.Node{{Name: "w", Listed: true, Measured: full}}},
-			"no node has a role label of the control plane, and none was named, so that no node's word on etcd counts", "name the nodes that run it: --control-plane-node NAME",
-			"no node has a role label of the control plane, and none was named, so that no node's word on kube-apiserver counts", "name the nodes that run it: --control-plane-node NAME",
+			"no node has a role label of the control plane, and none was named, so that no node's word on etcd counts", "name the nodes that run it: --control-plane-node NAME; if a provider runs it, ask the provider",
+			"no node has a role label of the control plane, and none was named, so that no node's word on kube-apiserver counts", "name the nodes that run it: --control-plane-node NAME; if a provider runs it, ask the provider",
 		},
 		"a witness that has neither": {
 			fact.Set{Nodes: []fact.Node{{Name: "cp", Listed: true, Labels: cp, Measured: full}}},

@@ -294,7 +294,7 @@ func TestTableSaysWhatDoesNotRunAndWhy(t *testing.T) {
 		}, "NotRequested"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := printed(t, tc.output, Options{Command: "kubectl checklist"}, report)
+			got := printed(t, tc.output, Options{Wide: "kubectl checklist -o wide"}, report)
 			for _, want := range tc.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("want %q in\n%s", want, got)
