@@ -110,7 +110,7 @@ func (f *sourceFlags) validate() error {
 	case f.root != "" && !f.local:
 		return errors.New("--root needs --local")
 	case f.facts != "" && f.local:
-		return errors.New("--facts and --local exclude each other")
+		return errors.New("--facts and --local cannot be used together")
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (f *controlPlaneFlags) add(flags *pflag.FlagSet) {
 // refuse says that the flag makes no sense beside another.
 func (f *controlPlaneFlags) refuse(with string) error {
 	if len(f.controlPlaneNodes) > 0 {
-		return fmt.Errorf("%s and --control-plane-node exclude each other", with)
+		return fmt.Errorf("%s and --control-plane-node cannot be used together", with)
 	}
 	return nil
 }

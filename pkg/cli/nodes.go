@@ -55,11 +55,11 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 		return err
 	}
 	if len(args) > 0 && f.selector != "" {
-		return errors.New("names and --selector exclude each other")
+		return errors.New("names and --selector cannot be used together")
 	}
 	if f.facts != "" {
 		if len(args) > 0 || f.selector != "" {
-			return errors.New("--facts and names or --selector exclude each other")
+			return errors.New("--facts and names or --selector cannot be used together")
 		}
 		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "nodes", nodeChecks())
 	}
@@ -69,7 +69,7 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 	}
 	if f.local {
 		if len(args) > 0 || f.selector != "" {
-			return errors.New("--local and names or --selector exclude each other: this machine is the node")
+			return errors.New("--local and names or --selector cannot be used together: this machine is the node")
 		}
 		return r.gather(ctx, f.machine(r, f.timeout, ""))
 	}

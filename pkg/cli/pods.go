@@ -125,20 +125,20 @@ func (f *podsFlags) validate(args []string) error {
 	if !f.files.Empty() {
 		switch {
 		case len(args) > 0:
-			return errors.New("-f and names exclude each other")
+			return errors.New("-f and names cannot be used together")
 		case f.measure:
-			return errors.New("-f and --measure exclude each other: a manifest runs nowhere")
+			return errors.New("-f and --measure cannot be used together: a manifest runs nowhere")
 		case f.facts != "":
-			return errors.New("-f and --facts exclude each other")
+			return errors.New("-f and --facts cannot be used together")
 		case f.files.Kustomize != "" && len(f.files.Filenames) > 0:
-			return errors.New("-f and -k exclude each other")
+			return errors.New("-f and -k cannot be used together")
 		}
 		if err := f.scopeFlags.refuse("-f"); err != nil {
 			return err
 		}
 	}
 	if f.facts != "" && len(args) > 0 {
-		return errors.New("--facts and names exclude each other")
+		return errors.New("--facts and names cannot be used together")
 	}
 	if f.files.Recursive && len(f.files.Filenames) == 0 {
 		return errors.New("-R needs -f")

@@ -239,7 +239,7 @@ func (f *checklistFlags) cluster(r *evaluation, config *genericclioptions.Config
 // saved are judged by the checks that it had selected.
 func replay(ctx context.Context, env *Env, flags reportFlags, named controlPlaneFlags, path, command string, ofCommand []checks.Check) error {
 	if flags.saveFacts != "" {
-		return errors.New("--facts and --save-facts exclude each other")
+		return errors.New("--facts and --save-facts cannot be used together")
 	}
 	source := gather.Saved{Path: path, ControlPlaneNodes: named.controlPlaneNodes, Warn: env.warnLine}
 	got, err := source.Gather(ctx)

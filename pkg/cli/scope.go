@@ -52,7 +52,7 @@ func (f *scopeFlags) namespaceOf(config *genericclioptions.ConfigFlags, allByDef
 // refuseNamespace says that -n makes no sense beside a flag.
 func refuseNamespace(config *genericclioptions.ConfigFlags, with string) error {
 	if config.Namespace != nil && *config.Namespace != "" {
-		return fmt.Errorf("%s and --namespace exclude each other", with)
+		return fmt.Errorf("%s and --namespace cannot be used together", with)
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func (f *scopeFlags) refuse(with string) error {
 		{"--field-selector", f.fieldSelector != ""},
 	} {
 		if flag.set {
-			return fmt.Errorf("%s and %s exclude each other", with, flag.name)
+			return fmt.Errorf("%s and %s cannot be used together", with, flag.name)
 		}
 	}
 	return nil

@@ -60,7 +60,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 		return err
 	}
 	if f.snapshot != "" && (f.local || f.facts != "") {
-		return errors.New("--snapshot, --local and --facts exclude each other")
+		return errors.New("--snapshot, --local and --facts cannot be used together")
 	}
 	for _, other := range []struct {
 		given bool
