@@ -154,7 +154,7 @@ func (t *tally) addCheck(c *Check, findings []*judged) {
 		measured := f.Basis == api.Measured && f.Verdict != api.VerdictUnknown
 		s := &t.subjects[f.subject]
 		*s |= judgedOnce
-		if c.Measures() && !t.view.Idle(f.Subject) {
+		if c.Measures() && !(c.Scope == ScopeWorkload && t.view.Idle(f.Subject)) {
 			*s |= inScope
 			if measured {
 				*s |= measuredOnce
@@ -166,16 +166,15 @@ func (t *tally) addCheck(c *Check, findings []*judged) {
 		if f.Open() {
 			t.unknowns++
 		}
-		onlyDeclared := c.Measures() && f.Verdict == api.Pass && f.Basis == api.Declared && !f.idle
 		if !f.idle {
 			inAll++
 		}
-		t.all.add(f, measured, onlyDeclared)
+		t.all.add(f, measured)
 		if !f.Subject.Platform {
 			if !f.idle {
 				inWorkloads++
 			}
-			t.workloads.add(f, measured, onlyDeclared)
+			t.workloads.add(f, measured)
 		}
 	}
 	if c.Measures() {
@@ -219,7 +218,7 @@ func (t *tally) coverage() api.Coverage {
 	return c
 }
 
-func (v *verdicts) add(f *judged, measured, onlyDeclared bool) {
+func (v *verdicts) add(f *judged, measured bool) {
 	if v.seen == nil {
 		v.seen = map[string]bool{}
 	}
@@ -229,7 +228,7 @@ func (v *verdicts) add(f *judged, measured, onlyDeclared bool) {
 	if f.Open() {
 		v.open = append(v.open, f)
 	}
-	if onlyDeclared {
+	if f.unmeasured {
 		v.unmeasured = append(v.unmeasured, f)
 	}
 }
@@ -275,7 +274,7 @@ func because(open []*judged) string {
 		}
 	}
 	text := fmt.Sprintf("%s: %s", first.Reason, subjectWords(first.Subject))
-	if first.Subject.Kind == fact.SubjectCluster || first.Subject.Kind == fact.SubjectFile {
+	if k := first.Subject.Kind; first.Subject.Namespace == "" && (k == fact.SubjectCluster || k == fact.SubjectFile) {
 		// What is about everything is told by its words, up to the first pause.
 		words := first.Message
 		if i := strings.IndexAny(words, ",:;"); i > 0 {

@@ -241,8 +241,9 @@ func TestAnswers(t *testing.T) {
 				return f
 			}()},
 			api.Answer{
-				Answer: api.Yes, Workloads: api.Unknown, WorkloadsReason: "nothing was measured", Coverage: cover(1, 2), Failing: map[api.Severity]int{api.Low: 1},
-				Parts: parts{part(one, api.Yes, api.Yes, cover(1, 2), 0, "")},
+				Answer: api.Unknown, Workloads: api.Unknown, Coverage: cover(1, 2), Failing: map[api.Severity]int{api.Low: 1},
+				Reason: "NotPresent: declared but not measured: deployment shop/a",
+				Parts:  parts{part(one, api.Unknown, api.Unknown, cover(1, 2), 0, "NotPresent: declared but not measured: deployment shop/a")},
 			},
 		},
 		"a check that measures found nothing that runs but the platform's": {

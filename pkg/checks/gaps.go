@@ -111,6 +111,9 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 	}
 	reported := map[about]bool{}
 	for _, g := range gaps {
+		if g.Subject.Namespace != "" {
+			continue // a workload's, whose owner may be of any kind: a Cluster, too
+		}
 		switch g.Subject.Kind {
 		case fact.SubjectCluster, fact.SubjectFile:
 			reported[about{g.What, ""}] = true
@@ -183,6 +186,11 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 		}
 		for _, node := range v.Witnesses(kind) {
 			unread(kind, node)
+		}
+		for _, name := range v.ControlPlaneNodes {
+			if v.nodes[name] == nil && !v.Managed {
+				add(kind, name, fact.NotPresent, "named as a node of the control plane, but there is no node of this name", "")
+			}
 		}
 		out = append(out, v.storageGaps(kind, said)...)
 	}
@@ -267,9 +275,12 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 // what a node does not say of the cluster's storage matters only if its word
 // would count.
 func (v *View) excused(gap *fact.Gap) bool {
-	if gap.Subject.Kind != fact.SubjectNode || !ofStorage(gap.What) {
+	if gap.Subject.Kind != fact.SubjectNode || gap.Subject.Namespace != "" || !ofStorage(gap.What) {
 		return false
 	}
 	node := v.nodes[gap.Subject.Name]
-	return node == nil || !v.witnessOf(gap.What, node)
+	if node == nil {
+		return !v.named[gap.Subject.Name]
+	}
+	return !v.witnessOf(gap.What, node)
 }

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -264,6 +265,56 @@ func TestANodeThatWasNotListed(t *testing.T) {
 			set := facttest.Edit(facttest.Measured(facttest.With(), fact.Container{}), tc.edits...)
 			if diff := cmp.Diff(tc.want, JudgeSet(planOf(check), set).Gaps); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The owner of a pod can be of any kind, a Cluster or a Node too: what is said of
+// its container says nothing of the cluster or of a node.
+func TestAnOwnerIsNoCluster(t *testing.T) {
+	check := Check{ID: "privileged/a", Basis: api.Measured, Scope: ScopeWorkload, Needs: []fact.Kind{fact.Processes}, Judge: func(*View) []api.Finding { return nil }}
+	for _, kind := range []string{"Cluster", "File", "Node"} {
+		set := facttest.Measured(facttest.With(), fact.Container{})
+		set.Workloads[0].Owner = fact.Subject{Kind: kind, Namespace: "shop", Name: "n2"}
+		set.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: fact.Processes, Container: facttest.ID, Reason: fact.Changing}}
+		set.Nodes = append(set.Nodes, fact.Node{Name: "n2", Listed: true}, fact.Node{Name: "n3", Listed: true, Measured: &fact.Measurement{Level: fact.LevelFull}})
+		var about []string
+		for _, g := range JudgeSet(planOf(check), set).Gaps {
+			about = append(about, g.Subject.Kind+" "+g.Subject.Namespace+"/"+g.Subject.Name)
+		}
+		slices.Sort(about)
+		want := []string{"Node /n2", "Node /n3", kind + " shop/n2"}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, about); diff != "" {
+			t.Errorf("%s: gaps (-want +got):\n%s", kind, diff)
+		}
+	}
+}
+
+// A node that the user names and that is not there, and the trusted one of two
+// nodes of one name.
+func TestNamedNodesThatAreNotThere(t *testing.T) {
+	check := Check{ID: "secrets/a", Basis: api.Measured, Needs: []fact.Kind{fact.Etcd}, Judge: func(*View) []api.Finding { return nil }}
+	full := &fact.Measurement{Level: fact.LevelFull, Read: []fact.Kind{fact.Etcd}, Etcd: []fact.EtcdDB{{Path: "/db"}}}
+	torn := *full
+	torn.Gaps = []fact.NodeGap{{What: fact.Etcd, Reason: fact.Corrupt}}
+	cp := map[string]string{"node-role.kubernetes.io/control-plane": ""}
+	for name, tc := range map[string]struct {
+		set  fact.Set
+		want fact.Reason
+	}{
+		"named and not there": {
+			fact.Set{ControlPlaneNodes: []string{"gone"}, Nodes: []fact.Node{{Name: "cp", Listed: true, Labels: cp, Measured: full}}}, fact.NotPresent,
+		},
+		"two of one name": {
+			fact.Set{Nodes: []fact.Node{{Name: "cp", Listed: true, Labels: cp, Measured: &torn}, {Name: "cp", Listed: true}}}, fact.Corrupt,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := JudgeSet(planOf(check), &tc.set).Gaps
+			if len(got) != 1 || got[0].Reason != tc.want {
+				t.Errorf("want one gap of reason %s, got %+v", tc.want, got)
 			}
 		})
 	}

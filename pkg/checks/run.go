@@ -88,6 +88,9 @@ type judged struct {
 	// idle is true if it is about containers alone of which none runs: what is
 	// declared of them is all that there is.
 	idle bool
+	// unmeasured is true if a check that measures has read of a running container
+	// only what it declares.
+	unmeasured bool
 }
 
 // subjectNumbers gives each subject of a run a number, from 0: a subject is a
@@ -135,7 +138,15 @@ func (v *View) complete(j *judged, check *Check) {
 	if f.Verdict == api.Fail && f.Remediation == "" {
 		f.Remediation = check.Remediation
 	}
+	j.setMeasured(v, check)
+}
+
+// setMeasured sets what was measured of what the finding is about.
+func (j *judged) setMeasured(v *View, check *Check) {
+	f := j.Finding
 	j.idle = f.Basis == api.Declared && check.Measures() && check.Scope == ScopeWorkload && !v.anyRuns(f.Subject)
+	j.unmeasured = f.Basis == api.Declared && check.Measures() && f.Verdict != api.VerdictUnknown && !j.idle &&
+		!slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool { return e.Basis == api.Measured })
 }
 
 func unknownFrom(gap *fact.Gap) *api.Finding {
@@ -224,6 +235,7 @@ func mergeOne(findings []*judged) *judged {
 		count    int
 	)
 	fromGap, idle, basis := true, true, merged.Basis
+	merged.unmeasured = slices.ContainsFunc(findings, func(f *judged) bool { return f.unmeasured })
 	for _, f := range findings {
 		if !stays(f.Verdict) {
 			break // they are sorted

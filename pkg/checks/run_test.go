@@ -45,7 +45,10 @@ func mergeFindings(findings []api.Finding) []api.Finding {
 func judgedOf(findings []api.Finding) (list []*judged, n int) {
 	subjects := subjectNumbers{}
 	for _, f := range findings {
-		list = append(list, &judged{Finding: &f, subject: subjects.of(&f.Subject)})
+		list = append(list, &judged{
+			Finding: &f, subject: subjects.of(&f.Subject),
+			unmeasured: f.Basis == api.Declared && f.Check == "privileged/a", // the one that measures in TestAnswers
+		})
 	}
 	return list, len(subjects)
 }
@@ -296,6 +299,17 @@ func TestMerge(t *testing.T) {
 				t.Errorf("merged (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What was only declared of one pod is not hidden by what was measured of another,
+// whatever the verdicts are.
+func TestMergeKeepsWhatWasNotMeasured(t *testing.T) {
+	subject := fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}
+	measured := &judged{Finding: &api.Finding{Verdict: api.Fail, Severity: api.Low, Basis: api.Measured, Subject: subject, Message: "a"}}
+	declared := &judged{Finding: &api.Finding{Verdict: api.Pass, Severity: api.Low, Basis: api.Declared, Subject: subject, Message: "b"}, unmeasured: true}
+	if got := merge([]*judged{declared, measured}, 1); len(got) != 1 || !got[0].unmeasured || got[0].Verdict != api.Fail {
+		t.Errorf("got %+v", got[0])
 	}
 }
 

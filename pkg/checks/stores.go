@@ -22,7 +22,8 @@ type Store struct {
 	DB     *fact.EtcdDB
 	Node   *fact.Node // nil for a snapshot
 	Source string
-	// Held finds what the file holds by name.
+	// Held finds what the file holds by name. Of a Secret that is there twice, as
+	// in no etcd, plaintext stays.
 	Held map[SecretKey]*fact.StoredSecret
 
 	// compared counts the listed Secrets that can show whose file it is, matched
@@ -31,6 +32,7 @@ type Store struct {
 	// not count.
 	compared, matched, later int
 	by                       string // what was compared: "revision" or, for old facts, "name"
+	doubled                  bool   // some Secret is there twice
 }
 
 // Answers reports whether the file answers for all Secrets that it holds.
@@ -135,7 +137,12 @@ func newStore(db *fact.EtcdDB, node *fact.Node) Store {
 		s.Source = NodeSource(node, "%s", db.Path)
 	}
 	for i := range db.Secrets {
-		s.Held[SecretKey{db.Secrets[i].Namespace, db.Secrets[i].Name}] = &db.Secrets[i]
+		key := SecretKey{db.Secrets[i].Namespace, db.Secrets[i].Name}
+		before := s.Held[key]
+		s.doubled = s.doubled || before != nil
+		if before == nil || !before.Class.Plaintext() {
+			s.Held[key] = &db.Secrets[i]
+		}
 	}
 	return s
 }
@@ -160,12 +167,13 @@ func (o *Stores) compare(s *Store) {
 			if held != nil {
 				s.matched++
 			}
-		case revision == 0 || revision > s.DB.Revision:
-		case held != nil && held.Revision > o.Newest:
-			s.later++
-		case held != nil && held.Revision == revision:
+		case revision == 0:
+		case held != nil && held.Revision == revision: // whatever the file's own revision says
 			s.compared++
 			s.matched++
+		case revision > s.DB.Revision:
+		case held != nil && held.Revision > o.Newest:
+			s.later++
 		case whole:
 			s.compared++
 		}
@@ -176,7 +184,9 @@ func (o *Stores) compare(s *Store) {
 func (s *Store) Compared() int { return s.compared }
 
 // Whole reports whether all Secrets of the file are in the facts.
-func (s *Store) Whole() bool { return s.DB.Complete && len(s.DB.Secrets) == s.DB.Total }
+func (s *Store) Whole() bool {
+	return s.DB.Complete && len(s.DB.Secrets) == s.DB.Total && !s.doubled
+}
 
 // ours reports whether a file is the API server's: it holds at least 9 of 10 of
 // the listed Secrets at the revisions that the API server lists. Names alone can
@@ -198,7 +208,7 @@ func (o *Stores) unclear(s *Store) bool {
 	case !s.Whole():
 		return true
 	case s.DB.Prefix == "":
-		return false
+		return len(s.Held) > 0 // as no reader gives it
 	case len(o.Listed) == 0:
 		return true
 	case o.Newest == 0:

@@ -239,7 +239,7 @@ func (x *index) join(node *fact.Node, m *fact.MeasuredContainer) (r Running, ask
 		found, known = x.byPod[placed{node.Name, m.PodUID}]
 	}
 	r = Running{Node: node, Measured: m, Workload: found.workload, Pod: found.pod, Declared: found.container}
-	return r, !sandbox && !m.Self && (known || x.scope != fact.PodsSome)
+	return r, !sandbox && !(m.Self && !known) && (known || x.scope != fact.PodsSome)
 }
 
 // declared finds a container by its name; nil if the spec has none of it.

@@ -110,6 +110,11 @@ func TestRunningContainers(t *testing.T) {
 			[]string{"aaaa Container//aaaaaaaaaaaa//n1 []"},
 			nil,
 		},
+		"one that the API knows is no probe's, whatever its node calls it": {
+			func(s *fact.Set) { s.Nodes[0].Measured.Containers[0].Self = true },
+			[]string{"aaaa Deployment/shop/web/app/ [web-1]"},
+			nil,
+		},
 		"sandboxes and the probe's own are left out": {
 			func(s *fact.Set) {
 				s.Nodes[0].Measured.Containers = append(s.Nodes[0].Measured.Containers,

@@ -47,7 +47,10 @@ func NewView(set *fact.Set) *View {
 		node := &own.Nodes[i]
 		node.ControlPlane = fact.InControlPlane(node.Labels)
 		node.Measured = v.index.admit(node)
-		v.nodes[node.Name] = node
+		// Of two of one name, as only a file can have them, the trusted one counts.
+		if other := v.nodes[node.Name]; other == nil || !v.StorageWitness(other) {
+			v.nodes[node.Name] = node
+		}
 	}
 	v.countIdle()
 	return v

@@ -4,6 +4,11 @@ import (
 	"encoding/json"
 	"reflect"
 	"strings"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
 // weigh counts the bytes that JSON takes in memory once it is decoded into a
@@ -12,8 +17,9 @@ import (
 // of text ("0,") can be an entry of hundreds of bytes, so that the length of a
 // text says nothing of it.
 //
-// It is an upper bound: encoding/json lets a list grow by at most a half too
-// much, and a field that is there twice is counted twice.
+// It is an upper bound (TestFactsAreWeighed): an entry of a list counts one and a
+// half times for what a growing list has too much, and a field that is there twice
+// counts twice.
 func weigh(text []byte, t reflect.Type, limit int64) int64 {
 	w := weigher{text: text, left: limit, names: map[reflect.Type]map[string]reflect.Type{}}
 	w.value(t)
@@ -30,8 +36,8 @@ type weigher struct {
 // Costs beside a type's own size.
 const (
 	mapEntry = 64  // of a map, its two headers of strings among it
-	opaque   = 128 // of a value that decodes itself and is not small: times and masks refer to nothing
-	small    = 24
+	aMap     = 384 // of a map, its first group of entries among it
+	opaque   = 128 // of a value that decodes itself
 )
 
 // value weighs one value of a type; nil is a value that has no place in the type.
@@ -45,8 +51,11 @@ func (w *weigher) value(t reflect.Type) {
 		// value that refers to another: a node's gap.
 		start := w.at
 		w.value(nil)
-		if t.Size() > small {
-			w.left -= opaque + 4*int64(w.at-start)
+		switch t {
+		case reflect.TypeFor[fact.CapMask](), reflect.TypeFor[fact.Time](), reflect.TypeFor[metav1.Time]():
+			// They refer to nothing.
+		default:
+			w.left -= opaque + 8*int64(w.at-start)
 		}
 		return
 	}
@@ -56,7 +65,12 @@ func (w *weigher) value(t reflect.Type) {
 	case '[':
 		w.list(t)
 	case '"':
-		w.left -= int64(len(w.quoted()))
+		for _, c := range w.quoted() {
+			w.left--
+			if c >= utf8.RuneSelf {
+				w.left -= 2 // what is not UTF-8 becomes U+FFFD
+			}
+		}
 	default: // a number, true, false, null
 		start := w.at
 		for w.at < len(w.text) && strings.IndexByte(",:]} \t\r\n", w.text[w.at]) < 0 {
@@ -80,6 +94,7 @@ func (w *weigher) object(t reflect.Type) {
 			w.names[t] = fields
 		}
 	case t.Kind() == reflect.Map:
+		w.left -= aMap
 		entry = t.Elem()
 	}
 	w.at++

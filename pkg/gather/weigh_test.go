@@ -51,6 +51,11 @@ func TestFactsAreWeighed(t *testing.T) {
 		"owners":                 `{"metadata":{"ownerReferences":[` + many("null") + `]}}`,
 		"managed fields":         `{"metadata":{"managedFields":[` + many(`{"fieldsV1":{"a":{}}}`) + `]}}`,
 		"gaps of nodes":          `{"facts":{"nodes":[{"measured":{"gaps":[` + many(`{"what":"x","subject":{"kind":"Pod","name":"a"}}`) + `]}}]}}`,
+		"maps":                   `{"facts":{"nodes":[` + many(`{"labels":{"a":""}}`) + `]}}`,
+		"empty maps":             `{"facts":{"nodes":[` + many(`{"labels":{}}`) + `]}}`,
+		"no UTF-8":               `{"facts":{"nodes":[{"name":"` + strings.Repeat("\xff", n) + `"}]}}`,
+		"names of pods in gaps":  `{"facts":{"nodes":[{"measured":{"gaps":[{"what":"x","subject":{"kind":"Pod","pods":[` + many(`""`) + `]}}]}}]}}`,
+		"fields of others":       `{"metadata":{"managedFields":[{"fieldsV1":[` + many("0") + `]}]}}`,
 		"numbers":                `{"facts":{"workloads":[{"spec":{"containers":[{"hostPorts":[` + many("1") + `]}]}}]}}`,
 	} {
 		t.Run(name, func(t *testing.T) {

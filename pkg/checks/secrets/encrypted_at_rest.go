@@ -58,7 +58,7 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 		case s.DB.Prefix == "":
 			findings = append(findings, unknown(fact.NotPresent,
 				"the API server's key prefix is not known, so that nothing shows which keys are Secrets", s.Source, "no key PREFIX/namespaces/default"))
-		case len(s.DB.Secrets) < s.DB.Total:
+		case len(s.DB.Secrets) != s.DB.Total:
 			findings = append(findings, unknown(fact.Truncated,
 				"not every Secret of this etcd is in the facts", s.Source, fmt.Sprintf("%d of %d Secrets", len(s.DB.Secrets), s.DB.Total)))
 		case !s.DB.Complete:
@@ -168,13 +168,14 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey) ap
 	for _, h := range current {
 		f.Evidence = append(f.Evidence, evidenceOf(h))
 	}
-	for _, a := range current[1:] {
-		if b := current[0]; a.secret.Revision == b.secret.Revision && a.secret.Class != b.secret.Class && !b.secret.Class.Plaintext() {
-			f.Reason, f.Message = fact.Corrupt, "one revision of it is stored in two ways"
-			return f
-		}
+	if !current[0].secret.Class.Plaintext() && contradictory(current) {
+		f.Reason, f.Message = fact.Corrupt, "one revision of it is stored in two ways"
+		return f
 	}
 	verdictOf(&f, current[0], revision)
+	if isListed && revision == 0 && stores.Newest > 0 && f.Verdict == api.Pass {
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "the API server's list does not say at which revision it is"
+	}
 	unlisted := !isListed && v.Snapshot == nil && v.SecretsListed
 	if unlisted {
 		f.Message += "; the API server does not list it"
@@ -193,6 +194,21 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey) ap
 	}
 	f.Evidence = same[:min(len(same), 3)]
 	return f
+}
+
+// contradictory reports whether two files hold one revision in different classes.
+func contradictory(list []held) bool {
+	if len(list) < 2 {
+		return false
+	}
+	classes := map[int64]fact.StorageClass{}
+	for _, h := range list {
+		if class, seen := classes[h.secret.Revision]; seen && class != h.secret.Class {
+			return true
+		}
+		classes[h.secret.Revision] = h.secret.Class
+	}
+	return false
 }
 
 // rank orders what decides about a Secret: plaintext first, then what is not

@@ -50,6 +50,12 @@ func partly(secrets ...fact.StoredSecret) fact.EtcdDB {
 	return db
 }
 
+// edited is a database that was changed.
+func edited(db fact.EtcdDB, change func(*fact.EtcdDB)) fact.EtcdDB {
+	change(&db)
+	return db
+}
+
 // lastSeen is a stored Secret as the reader gives it where a newer revision may
 // lie in a part of the file that was not read.
 func lastSeen(s fact.StoredSecret) fact.StoredSecret {
@@ -124,6 +130,12 @@ func TestEncryptedAtRest(t *testing.T) {
 		worker = "unknown NotPresent cp1: an etcd on this node holds 1 Secret of the cluster's names in plaintext, " +
 			"but nothing shows that the node is of the control plane "
 	)
+	inThree := func(name string, revision int) string {
+		from := func(node string) string {
+			return fmt.Sprintf("node/%s %s rev %d", node, name, revision) + strings.TrimSuffix(aes, "]")
+		}
+		return "pass shop/" + name + ": " + pass + " [" + from("cp2") + "; " + from("cp3") + "; " + from("cp1") + "]"
+	}
 	foreign := func(db fact.EtcdDB) fact.EtcdDB { db.Path = "/calico"; return db }
 	for name, tc := range map[string]struct {
 		set  *fact.Set
@@ -222,6 +234,42 @@ func TestEncryptedAtRest(t *testing.T) {
 				"unknown Changing Cluster: nothing shows whether an etcd of the control plane is the API server's: " +
 					"what it holds is newer than the list of Secrets [node/cp2 = no listed Secret to compare it with]",
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
+			},
+		},
+		"a Secret that is there twice is plaintext if one of the two is": {
+			live(list("a@7", "b@8"), etcd(plaintext("a", 7), encrypted("a", 7), encrypted("b", 8))),
+			[]string{"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear, "pass shop/b: " + pass + " [node/cp1 b rev 8" + aes},
+		},
+		"a file whose own revision is too small is compared all the same": {
+			live(list("a@7", "b@8"), etcd(encrypted("a", 7), encrypted("b", 8)), edited(etcd(plaintext("a", 7), encrypted("b", 8)), func(db *fact.EtcdDB) { db.Revision = 0 })),
+			[]string{"fail shop/a: " + fail + " [node/cp2 a rev 7" + clear, "pass shop/b: " + pass + " [node/cp1 b rev 8" + strings.TrimSuffix(aes, "]") + "; node/cp2 b rev 8" + aes},
+		},
+		"a file without a prefix that holds Secrets is unclear": {
+			live(list("a@7"), etcd(encrypted("a", 7)), edited(etcd(plaintext("a", 7)), func(db *fact.EtcdDB) { db.Prefix = "" })),
+			[]string{
+				some + " [node/cp2 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]",
+				"fail shop/a: " + fail + " [node/cp2 key /secrets/shop/a rev 7" + clear,
+				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
+			},
+		},
+		"one revision in two ways behind a newer one": {
+			live(
+				list("a@7", "b@8", "c@9", "z@10"),
+				etcd(encrypted("a", 7), encrypted("b", 8), encrypted("c", 9), encrypted("z", 11)),
+				etcd(encrypted("a", 7), encrypted("b", 8), encrypted("c", 9), encrypted("z", 10)),
+				etcd(encrypted("a", 7), encrypted("b", 8), encrypted("c", 9), stored("z", 10, fact.ClassSecretbox)),
+			),
+			[]string{
+				inThree("a", 7), inThree("b", 8), inThree("c", 9),
+				"unknown Corrupt shop/z: one revision of it is stored in two ways [node/cp2 z rev 10" + strings.TrimSuffix(aes, "]") +
+					"; node/cp3 z rev 10 = secretbox; node/cp1 z rev 11" + aes,
+			},
+		},
+		"a listed Secret without a revision passes by none": {
+			live(list("a@7", "b"), etcd(encrypted("a", 7), encrypted("b", 8))),
+			[]string{
+				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
+				"unknown NotPresent shop/b: the API server's list does not say at which revision it is [node/cp1 b rev 8" + aes,
 			},
 		},
 		"by names alone most have to be there": {

@@ -125,9 +125,13 @@ func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Find
 	f.Evidence = append(f.Evidence, api.Evidence{
 		Source: checks.NodeSource(node, "%s resources", config.Path), Value: describeProviders(providers, entry),
 	})
-	if !config.AutoReload && (s.Started.IsZero() || config.Changed.IsZero() || config.Changed.After(s.Started.Time)) {
+	if s.Started.IsZero() || config.Changed.IsZero() || config.Changed.After(s.Started.Time) {
 		f.Reason = fact.Changing
 		f.Message = "the encryption configuration changed after the API server started, which does not load it anew"
+		if config.AutoReload {
+			// It keeps the old one while the new one is not valid, or a KMS not ready.
+			f.Message = "the encryption configuration changed after the API server started; whether it was loaded was not read"
+		}
 		if s.Started.IsZero() || config.Changed.IsZero() {
 			f.Reason, f.Message = fact.NotPresent, "whether the encryption configuration changed after the API server started is not known"
 		}
