@@ -46,7 +46,7 @@ func JudgeSet(plan Plan, set *fact.Set) Result {
 			affected[id] = append(affected[id], &gaps[i])
 		}
 	}
-	subjects := subjectNumbers{}
+	subjects := make(subjectNumbers, len(v.Secrets)+len(v.Nodes)+2*len(v.Workloads))
 	var all []*judged
 	for i := range plan.Checks {
 		check := &plan.Checks[i]

@@ -79,6 +79,7 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 			"the facts hold no resource versions of the listed Secrets, so that nothing shows whether this etcd is the API server's",
 			best.Source, best.Describe()))
 	}
+	findings = slices.Grow(findings, len(keys))
 	for _, key := range keys {
 		findings = append(findings, judgeSecret(v, stores, key))
 	}
@@ -88,8 +89,11 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 // judgedKeys are the Secrets to judge, sorted: what the API server lists, and
 // what is stored besides.
 func judgedKeys(v *checks.View, stores *checks.Stores) []checks.SecretKey {
-	seen := map[checks.SecretKey]bool{}
-	var keys []checks.SecretKey
+	most := len(stores.Listed)
+	for i := range stores.Ours {
+		most = max(most, len(stores.Ours[i].Held))
+	}
+	seen, keys := make(map[checks.SecretKey]bool, most), make([]checks.SecretKey, 0, most)
 	add := func(key checks.SecretKey) {
 		if !seen[key] {
 			seen[key] = true
