@@ -23,8 +23,8 @@ import (
 // not be answered do not count; and a yes needs a finding that was measured: a
 // declaration alone never makes one. Workloads is the same rule without platform
 // subjects. Gaps are among the findings, as unknown ones (see JudgeSet).
-func (v *View) answers(plan *Plan, findings []*judged, subjects int) []api.Answer {
-	byCheck := map[string][]*judged{}
+func (v *View) answers(plan *Plan, findings []*judged, subjects *roster) []api.Answer {
+	byCheck := make(map[string][]*judged, len(plan.Checks))
 	for _, f := range findings {
 		byCheck[f.Check] = append(byCheck[f.Check], f)
 	}
@@ -37,7 +37,7 @@ func (v *View) answers(plan *Plan, findings []*judged, subjects int) []api.Answe
 	return out
 }
 
-func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judged, subjects int) api.Answer {
+func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judged, subjects *roster) api.Answer {
 	answer := api.Answer{Question: info.Question, Number: info.Number, Text: info.Text}
 	whole := newTally(v, subjects)
 	var all, workloads worst
@@ -91,7 +91,8 @@ type tally struct {
 	// measures is true once a check that measures has run: then only what it
 	// could measure is in scope.
 	measures       bool
-	subjects       []seen // by the number of the subject
+	subjects       *roster
+	seen           []seen // by the number of the subject
 	notRunning     bool   // whether pods that do not run matter here
 	all, workloads verdicts
 }
@@ -103,20 +104,40 @@ const (
 	judgedOnce seen = 1 << iota // some check has a finding about it
 	inScope                     // a check that measures has one, and it runs
 	measuredOnce
+	openOnce // some check has left something of it open
+	unmeasuredOnce
 )
 
 // verdicts is what decides an answer, of all subjects or of the workloads.
 type verdicts struct {
 	failed     bool
-	open       []*judged // without a verdict
-	unmeasured []*judged // passes of checks that measure, of what runs and was not measured
-	seen       map[string]bool
+	open       firstOf // without a verdict
+	unmeasured firstOf // passes of checks that measure, of what runs and was not measured
+	any        bool    // whether there are any
 	measured   bool
 	silent     string // a check that measures and found nothing to judge
 }
 
-func newTally(v *View, subjects int) *tally {
-	return &tally{view: v, failing: map[api.Severity]int{}, subjects: make([]seen, subjects)}
+// firstOf is the finding of several that says most, and how many subjects they
+// have.
+type firstOf struct {
+	finding  *judged
+	subjects int
+}
+
+// add counts a finding, and its subject if it is a new one. A gap says more than
+// its consequences do.
+func (o *firstOf) add(f *judged, isNew bool) {
+	if o.finding == nil || f.FromGap && !o.finding.FromGap {
+		o.finding = f
+	}
+	if isNew {
+		o.subjects++
+	}
+}
+
+func newTally(v *View, subjects *roster) *tally {
+	return &tally{view: v, failing: map[api.Severity]int{}, subjects: subjects, seen: make([]seen, len(subjects.list))}
 }
 
 // addPart adds the findings of a part's checks. Missing names those that this
@@ -152,9 +173,10 @@ func (t *tally) addCheck(c *Check, findings []*judged) {
 	for _, f := range findings {
 		t.findings++
 		measured := f.Basis == api.Measured && f.Verdict != api.VerdictUnknown
-		s := &t.subjects[f.subject]
+		s := &t.seen[f.subject]
+		before := *s
 		*s |= judgedOnce
-		if c.Measures() && !(c.Scope == ScopeWorkload && t.view.Idle(f.Subject)) {
+		if c.Measures() && !(c.Scope == ScopeWorkload && t.subjects.list[f.subject].idle) {
 			*s |= inScope
 			if measured {
 				*s |= measuredOnce
@@ -165,16 +187,20 @@ func (t *tally) addCheck(c *Check, findings []*judged) {
 		}
 		if f.Open() {
 			t.unknowns++
+			*s |= openOnce
+		}
+		if f.unmeasured {
+			*s |= unmeasuredOnce
 		}
 		if !f.idle {
 			inAll++
 		}
-		t.all.add(f, measured)
+		t.all.add(f, measured, before)
 		if !f.Subject.Platform {
 			if !f.idle {
 				inWorkloads++
 			}
-			t.workloads.add(f, measured)
+			t.workloads.add(f, measured, before)
 		}
 	}
 	if c.Measures() {
@@ -191,8 +217,8 @@ func (t *tally) addAll(o *tally) {
 	for severity, n := range o.failing {
 		t.failing[severity] += n
 	}
-	for i, s := range o.subjects {
-		t.subjects[i] |= s
+	for i, s := range o.seen {
+		t.seen[i] |= s
 	}
 	t.all.measured = t.all.measured || o.all.measured
 	t.workloads.measured = t.workloads.measured || o.workloads.measured
@@ -204,7 +230,7 @@ func (t *tally) coverage() api.Coverage {
 		counts = inScope
 	}
 	var c api.Coverage
-	for _, s := range t.subjects {
+	for _, s := range t.seen {
 		if s&counts != 0 {
 			c.InScope++
 		}
@@ -218,18 +244,16 @@ func (t *tally) coverage() api.Coverage {
 	return c
 }
 
-func (v *verdicts) add(f *judged, measured bool) {
-	if v.seen == nil {
-		v.seen = map[string]bool{}
-	}
-	v.seen[f.Check] = true
+// add counts a finding. Before is what was seen of its subject up to now.
+func (v *verdicts) add(f *judged, measured bool, before seen) {
+	v.any = true
 	v.failed = v.failed || f.Verdict == api.Fail && f.Severity.Rank() >= api.Medium.Rank()
 	v.measured = v.measured || measured
 	if f.Open() {
-		v.open = append(v.open, f)
+		v.open.add(f, before&openOnce == 0)
 	}
 	if f.unmeasured {
-		v.unmeasured = append(v.unmeasured, f)
+		v.unmeasured.add(f, before&unmeasuredOnce == 0)
 	}
 }
 
@@ -245,10 +269,10 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 	switch {
 	case v.failed:
 		return api.No, ""
-	case len(v.open) > 0:
-		return api.Unknown, because(v.open)
-	case len(v.unmeasured) > 0:
-		return api.Unknown, string(fact.NotPresent) + ": declared but not measured: " + subjectWords(v.unmeasured[0].Subject) + more(v.unmeasured)
+	case v.open.finding != nil:
+		return api.Unknown, v.open.because()
+	case v.unmeasured.finding != nil:
+		return api.Unknown, string(fact.NotPresent) + ": declared but not measured: " + subjectWords(v.unmeasured.finding.Subject) + v.unmeasured.more()
 	case missing != "":
 		return api.Unknown, missing
 	case idle != "":
@@ -256,7 +280,7 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 	case plan.Narrowed != "":
 		// After what did not run: where nobody looked, nothing was found either.
 		return api.Unknown, "NotRequested: " + plan.Narrowed + "; nothing found there"
-	case len(v.seen) == 0:
+	case !v.any:
 		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope"
 	case v.silent != "":
 		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope of " + slug(v.silent)
@@ -265,14 +289,8 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 }
 
 // because says in a few words what is unknown: the first, and how many more.
-func because(open []*judged) string {
-	// A gap says more than its consequences do.
-	first := open[0]
-	for _, f := range open {
-		if f.FromGap && !first.FromGap {
-			first = f
-		}
-	}
+func (o *firstOf) because() string {
+	first := o.finding
 	text := fmt.Sprintf("%s: %s", first.Reason, subjectWords(first.Subject))
 	if k := first.Subject.Kind; first.Subject.Namespace == "" && (k == fact.SubjectCluster || k == fact.SubjectFile) {
 		// What is about everything is told by its words, up to the first pause.
@@ -282,21 +300,15 @@ func because(open []*judged) string {
 		}
 		text = fmt.Sprintf("%s: %s", first.Reason, words)
 	}
-	return text + more(open)
+	return text + o.more()
 }
 
-// more says how many subjects there are beside one: " and 3 more".
-func more(findings []*judged) string {
-	numbers := make([]int, len(findings))
-	for i, f := range findings {
-		numbers[i] = f.subject
-	}
-	slices.Sort(numbers)
-	n := len(slices.Compact(numbers))
-	if n < 2 {
+// more says how many subjects there are beside the first: " and 3 more".
+func (o *firstOf) more() string {
+	if o.subjects < 2 {
 		return ""
 	}
-	return fmt.Sprintf(" and %d more", n-1)
+	return fmt.Sprintf(" and %d more", o.subjects-1)
 }
 
 // subjectWords names a subject in a few words: "node w17", "deployment shop/web app".

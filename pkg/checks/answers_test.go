@@ -393,7 +393,7 @@ func TestAnswers(t *testing.T) {
 func TestAnswersCoverTheQuestionsAsked(t *testing.T) {
 	plan := planOf(Check{ID: "drift/a"}, Check{ID: "hosts/a"})
 	var got []api.Question
-	for _, a := range NewView(&fact.Set{}).answers(&plan, nil, 0) {
+	for _, a := range NewView(&fact.Set{}).answers(&plan, nil, newRoster(nil)) {
 		got = append(got, a.Question)
 		if a.Question == api.Hosts && (a.Workloads != api.NotApplicable || a.Parts[0].Workloads != api.NotApplicable) {
 			t.Errorf("hosts is not about workloads: want %q, got %q", api.NotApplicable, a.Workloads)
@@ -526,7 +526,7 @@ func TestWhatDecidesAPart(t *testing.T) {
 		{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: fact.Subject{Kind: "Node", Name: "n1"}},
 		{Verdict: api.Pass, Subject: fact.Subject{Kind: "Pod", Name: "p"}},
 	})
-	v := verdicts{failed: true, open: list[:1], unmeasured: list[1:], silent: "privileged/a"}
+	v := verdicts{failed: true, open: firstOf{list[0], 1}, unmeasured: firstOf{list[1], 1}, silent: "privileged/a"}
 	plan, missing, idle := Plan{Narrowed: "only some"}, "missing", "idle"
 	for _, step := range []struct {
 		name   string
@@ -535,12 +535,12 @@ func TestWhatDecidesAPart(t *testing.T) {
 		remove func()
 	}{
 		{"a fail", api.No, "", func() { v.failed = false }},
-		{"an open finding", api.Unknown, "Timeout: node n1", func() { v.open = nil }},
-		{"what was only declared", api.Unknown, "NotPresent: declared but not measured: pod p", func() { v.unmeasured = nil }},
+		{"an open finding", api.Unknown, "Timeout: node n1", func() { v.open = firstOf{} }},
+		{"what was only declared", api.Unknown, "NotPresent: declared but not measured: pod p", func() { v.unmeasured = firstOf{} }},
 		{"what is not built", api.Unknown, "missing", func() { missing = "" }},
 		{"what did not run", api.Unknown, "idle", func() { idle = "" }},
 		{"a narrowed run", api.Unknown, "NotRequested: only some; nothing found there", func() { plan.Narrowed = "" }},
-		{"nothing at all", api.Unknown, "NotPresent: nothing was in scope", func() { v.seen = map[string]bool{"privileged/b": true} }},
+		{"nothing at all", api.Unknown, "NotPresent: nothing was in scope", func() { v.any = true }},
 		{"a check with nothing to judge", api.Unknown, "NotPresent: nothing was in scope of a", func() { v.silent = "" }},
 		{"nothing is against it", api.Yes, "", func() {}},
 	} {
@@ -609,8 +609,14 @@ func TestBecause(t *testing.T) {
 		"and others, each of them counts": {[]api.Finding{open("Node", "a"), open("Cluster", "b"), open("Node", "a")}, "Timeout: node x and 1 more"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			list, _ := judgedOf(tc.findings)
-			if got := because(list); got != tc.want {
+			list, subjects := judgedOf(tc.findings)
+			var first firstOf
+			seen := make([]bool, len(subjects.list))
+			for _, f := range list {
+				first.add(f, !seen[f.subject])
+				seen[f.subject] = true
+			}
+			if got := first.because(); got != tc.want {
 				t.Errorf("want %q, got %q", tc.want, got)
 			}
 		})

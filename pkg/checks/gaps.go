@@ -105,24 +105,27 @@ func (x *index) measured(node *fact.Node, id string) *fact.MeasuredContainer {
 // collects should say why; where it does not, this keeps "not looked" from
 // being taken for "none found".
 func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
-	type about struct {
-		kind fact.Kind
-		node string // "" for the cluster or a file: all nodes
+	// What is reported, as a set of kinds for each node; "" is the cluster or a
+	// file, which are about every node.
+	bit := map[fact.Kind]uint64{} // there are fewer than 64
+	for i, kind := range fact.Kinds() {
+		bit[kind] = 1 << i
 	}
-	reported := map[about]bool{}
-	for _, g := range gaps {
+	reported := make(map[string]uint64, len(v.Nodes))
+	for i := range gaps {
+		g := &gaps[i]
 		if g.Subject.Namespace != "" {
 			continue // a workload's, whose owner may be of any kind: a Cluster, too
 		}
 		switch g.Subject.Kind {
 		case fact.SubjectCluster, fact.SubjectFile:
-			reported[about{g.What, ""}] = true
+			reported[""] |= bit[g.What]
 		case fact.SubjectNode:
-			reported[about{g.What, g.Subject.Name}] = true
+			reported[g.Subject.Name] |= bit[g.What]
 		}
 	}
 	said := func(kind fact.Kind, node string) bool {
-		return reported[about{kind, ""}] || node != "" && reported[about{kind, node}]
+		return (reported[""]|reported[node])&bit[kind] != 0
 	}
 	needed := map[fact.Kind]bool{}
 	for _, c := range plan.Checks {
@@ -139,7 +142,7 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 		if node != "" {
 			gap.Subject = fact.Subject{Kind: fact.SubjectNode, Name: node}
 		}
-		reported[about{kind, node}] = true
+		reported[node] |= bit[kind]
 		out = append(out, gap)
 	}
 	// unread says why one node's facts are missing.
@@ -230,12 +233,15 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 			allOf[kind] = append(allOf[kind], plan.Checks[i].ID)
 		}
 	}
-	kept := gaps[:0]
-	for _, gap := range gaps {
-		if v.excused(&gap) {
+	// By kind, and sorted as pointers: a gap is large.
+	byKind := map[fact.Kind][]*fact.Gap{}
+	count := 0
+	for i := range gaps {
+		gap := &gaps[i]
+		if v.excused(gap) {
 			continue
 		}
-		excused := func(c *Check) bool { return c.Excuse != nil && c.Excuse(v, gap) }
+		excused := func(c *Check) bool { return c.Excuse != nil && c.Excuse(v, *gap) }
 		gap.Affects = allOf[gap.What]
 		if slices.ContainsFunc(needing[gap.What], excused) {
 			gap.Affects = nil
@@ -246,27 +252,30 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 			}
 		}
 		if len(gap.Affects) > 0 {
-			kept = append(kept, gap)
+			byKind[gap.What] = append(byKind[gap.What], gap)
+			count++
 		}
 	}
-	rank := map[fact.Kind]int{}
-	for i, kind := range fact.Kinds() {
-		rank[kind] = i
-	}
-	slices.SortFunc(kept, func(a, b fact.Gap) int {
-		return cmp.Or(
-			cmp.Compare(rank[a.What], rank[b.What]),
-			a.Subject.Compare(&b.Subject),
-			cmp.Compare(a.Reason, b.Reason),
-			cmp.Compare(a.Detail, b.Detail),
-			cmp.Compare(a.Hint, b.Hint),
-		)
-	})
-	kept = slices.CompactFunc(kept, func(a, b fact.Gap) bool {
-		return a.What == b.What && a.Subject.Identity() == b.Subject.Identity() && a.Reason == b.Reason && a.Detail == b.Detail
-	})
-	if len(kept) == 0 {
+	if count == 0 {
 		return nil
+	}
+	kept := make([]fact.Gap, 0, count)
+	for _, kind := range fact.Kinds() {
+		of := byKind[kind]
+		slices.SortFunc(of, func(a, b *fact.Gap) int {
+			return cmp.Or(
+				a.Subject.Compare(&b.Subject),
+				cmp.Compare(a.Reason, b.Reason),
+				cmp.Compare(a.Detail, b.Detail),
+				cmp.Compare(a.Hint, b.Hint),
+			)
+		})
+		for i, gap := range of {
+			if i > 0 && gap.Subject.Compare(&of[i-1].Subject) == 0 && gap.Reason == of[i-1].Reason && gap.Detail == of[i-1].Detail {
+				continue
+			}
+			kept = append(kept, *gap)
+		}
 	}
 	return kept
 }

@@ -22,8 +22,8 @@ func MeasuredElseDeclared(v *View, kind fact.Kind,
 		container *fact.Container
 	}
 	done := map[key]bool{}
-	var out []api.Finding
 	seen, _ := RunningContainers(v, kind)
+	out := make([]api.Finding, 0, len(seen))
 	for _, r := range seen {
 		findings, all := measured(r)
 		out = append(out, findings...)
@@ -47,8 +47,8 @@ func PodsMeasuredElseDeclared(v *View, kind fact.Kind,
 	declared func(w *fact.Workload, pods []*fact.Pod) []api.Finding,
 ) []api.Finding {
 	done := map[*fact.Pod]bool{}
-	var out []api.Finding
 	seen, _ := RunningContainers(v, kind)
+	out := make([]api.Finding, 0, len(seen))
 	for _, r := range seen {
 		findings, all := measured(r)
 		out = append(out, findings...)

@@ -3,6 +3,7 @@ package checks
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,40 +41,49 @@ func JudgeSet(plan Plan, set *fact.Set) Result {
 		plan.Narrowed = "only some pods"
 	}
 	gaps := v.affecting(&plan, v.gaps(&plan))
-	affected := map[string][]*fact.Gap{}
+	subjects := newRoster(v)
+	open := make([]openGap, len(gaps))
+	affected := map[string][]*openGap{}
 	for i := range gaps {
+		open[i] = openGap{Gap: &gaps[i], message: gapMessage(&gaps[i]), subject: subjects.number(&gaps[i].Subject)}
 		for _, id := range gaps[i].Affects {
-			affected[id] = append(affected[id], &gaps[i])
+			affected[id] = append(affected[id], &open[i])
 		}
 	}
-	subjects := make(subjectNumbers, len(v.Secrets)+len(v.Nodes)+2*len(v.Workloads))
 	var all []*judged
 	for i := range plan.Checks {
 		check := &plan.Checks[i]
 		raw := check.Judge(v)
 		gaps := affected[check.ID]
-		// One allocation for all of them, and from here on pointers: findings are large.
+		// Findings are large and there are many: a few allocations for all of a
+		// check's, and from here on pointers.
+		open := make([]api.Finding, len(gaps))
 		of := make([]judged, len(raw)+len(gaps))
 		pointers := make([]*judged, len(of))
 		for j := range of {
-			if j < len(raw) {
-				of[j].Finding = &raw[j]
+			f := &of[j]
+			if k := j - len(raw); k >= 0 {
+				open[k] = gaps[k].finding(check)
+				f.Finding, f.subject = &open[k], gaps[k].subject
 			} else {
-				of[j].Finding = unknownFrom(gaps[j-len(raw)])
+				f.Finding, f.subject = &raw[j], subjects.number(&raw[j].Subject)
 			}
-			v.complete(&of[j], check)
-			of[j].subject = subjects.of(&of[j].Subject)
-			pointers[j] = &of[j]
+			f.Subject.Platform = subjects.list[f.subject].platform
+			v.complete(f, check)
+			pointers[j] = f
 		}
-		all = append(all, merge(pointers, len(subjects))...)
+		all = append(all, merge(pointers, len(subjects.list))...)
 	}
-	sortJudged(all)
-	findings := slices.Grow([]api.Finding(nil), len(all))
-	for _, j := range all {
-		findings = append(findings, *j.Finding)
+	sortJudged(all, subjects)
+	findings := make([]api.Finding, len(all))
+	for i, j := range all {
+		findings[i] = *j.Finding
+	}
+	if len(all) == 0 {
+		findings = nil
 	}
 	return Result{
-		Answers:     v.answers(&plan, all, len(subjects)),
+		Answers:     v.answers(&plan, all, subjects),
 		Findings:    findings,
 		Gaps:        gaps,
 		OtherStores: v.Stores().names(),
@@ -93,18 +103,70 @@ type judged struct {
 	unmeasured bool
 }
 
-// subjectNumbers gives each subject of a run a number, from 0: a subject is a
-// costly key, and each has findings of many checks.
-type subjectNumbers map[fact.SubjectKey]int
+// roster numbers the subjects of a run, from 0, and keeps what is computed of each
+// once: a subject is a costly key, and each has findings of many checks.
+type roster struct {
+	view    *View // nil where no run is judged: then nothing is platform or idle
+	numbers map[fact.SubjectKey]int
+	list    []about
+	last    int // the number that was given last
+}
 
-func (n subjectNumbers) of(s *fact.Subject) int {
-	key := s.Identity()
-	number, ok := n[key]
-	if !ok {
-		number = len(n)
-		n[key] = number
+// about is what a run knows of a subject.
+type about struct {
+	subject  *fact.Subject
+	platform bool // in a namespace of the platform
+	idle     bool // a workload none of whose pods runs
+}
+
+func newRoster(v *View) *roster {
+	size := 0
+	if v != nil {
+		size = len(v.Secrets) + len(v.Nodes) + 2*len(v.Workloads)
 	}
+	return &roster{view: v, numbers: make(map[fact.SubjectKey]int, size), list: make([]about, 0, size)}
+}
+
+// number gives a subject its number. The roster keeps the pointer.
+func (r *roster) number(s *fact.Subject) int {
+	key := s.Identity()
+	// Checks go through subjects in the same order, so that most are the last one
+	// or the one after it: to look there is much cheaper than the map.
+	for i := r.last; i <= r.last+1 && i < len(r.list); i++ {
+		if r.list[i].subject.Identity() == key {
+			r.last = i
+			return i
+		}
+	}
+	number, ok := r.numbers[key]
+	if !ok {
+		number = len(r.list)
+		r.numbers[key] = number
+		a := about{subject: s}
+		if r.view != nil {
+			// Nodes and the cluster have no namespace: they are never the platform's.
+			a.platform = fact.PlatformNamespace(r.view.Cluster.Provider, s.Namespace)
+			a.idle = r.view.Idle(*s)
+		}
+		r.list = append(r.list, a)
+	}
+	r.last = number
 	return number
+}
+
+// ranks gives the place of each subject, by its number, in the order of
+// fact.Subject.Compare.
+func (r *roster) ranks() []int {
+	order := make([]int, len(r.list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return r.list[a].subject.Compare(r.list[b].subject) })
+	ranks := make([]int, len(order))
+	for rank, number := range order {
+		ranks[number] = rank
+	}
+	return ranks
 }
 
 // complete fills in what Judge leaves to the check's metadata and to the run,
@@ -112,8 +174,6 @@ func (n subjectNumbers) of(s *fact.Subject) int {
 func (v *View) complete(j *judged, check *Check) {
 	f := j.Finding
 	f.Check, f.Question = check.ID, check.Question()
-	// Nodes and the cluster have no namespace: they are never the platform's.
-	f.Subject.Platform = fact.PlatformNamespace(v.Cluster.Provider, f.Subject.Namespace)
 	if f.Severity == "" {
 		f.Severity = check.Severity
 	}
@@ -128,13 +188,13 @@ func (v *View) complete(j *judged, check *Check) {
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
 		f.Message = "the check gave no evidence for its verdict"
 	}
-	evidence := slices.Clone(f.Evidence)
-	for i := range evidence {
-		if evidence[i].Basis == "" {
-			evidence[i].Basis = f.Basis
+	// A check may give several findings the same evidence: what changes is copied.
+	if slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool { return e.Basis == "" }) {
+		f.Evidence = slices.Clone(f.Evidence)
+		for i := range f.Evidence {
+			f.Evidence[i].Basis = cmp.Or(f.Evidence[i].Basis, f.Basis)
 		}
 	}
-	f.Evidence = evidence
 	if f.Verdict == api.Fail && f.Remediation == "" {
 		f.Remediation = check.Remediation
 	}
@@ -149,19 +209,27 @@ func (j *judged) setMeasured(v *View, check *Check) {
 		!slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool { return e.Basis == api.Measured })
 }
 
-func unknownFrom(gap *fact.Gap) *api.Finding {
-	message := fmt.Sprintf("%s not read: %s", gap.What, gap.Reason)
-	if gap.Detail != "" {
-		message = fmt.Sprintf("%s not read: %s", gap.What, gap.Detail)
-	}
-	return &api.Finding{
+// openGap is a gap with what its findings have in common.
+type openGap struct {
+	*fact.Gap
+	message string
+	subject int // the number of its subject
+}
+
+func gapMessage(gap *fact.Gap) string {
+	return string(gap.What) + " not read: " + cmp.Or(gap.Detail, string(gap.Reason))
+}
+
+// finding is what a check that needs the facts says of a gap.
+func (gap *openGap) finding(check *Check) api.Finding {
+	return api.Finding{
 		Verdict:     api.VerdictUnknown,
 		Subject:     gap.Subject,
-		Message:     message,
+		Message:     gap.message,
 		Reason:      gap.Reason,
 		Remediation: gap.Hint,
 		FromGap:     true,
-		Evidence:    []api.Evidence{{Source: "gap " + string(gap.What), Value: string(gap.Reason)}},
+		Evidence:    []api.Evidence{{Source: "gap " + string(gap.What), Value: string(gap.Reason), Basis: check.Basis}},
 	}
 }
 
@@ -362,10 +430,11 @@ func compareEvidence(a, b api.Evidence) int {
 // SortFindings orders findings as a report prints them.
 func SortFindings(findings []api.Finding) {
 	pointers := make([]*judged, len(findings))
+	subjects := newRoster(nil)
 	for i := range findings {
-		pointers[i] = &judged{Finding: &findings[i]}
+		pointers[i] = &judged{Finding: &findings[i], subject: subjects.number(&findings[i].Subject)}
 	}
-	sortJudged(pointers)
+	sortJudged(pointers, subjects)
 	sorted := make([]api.Finding, len(findings))
 	for i := range pointers {
 		sorted[i] = *pointers[i].Finding
@@ -373,18 +442,56 @@ func SortFindings(findings []api.Finding) {
 	copy(findings, sorted)
 }
 
-func sortJudged(findings []*judged) {
-	rank := map[api.Question]int{}
-	for i, info := range Questions() {
-		rank[info.Question] = i
+// sortJudged orders by verdict and severity, the worst first, then by question,
+// check and subject. Subjects are compared once for all of their findings.
+func sortJudged(findings []*judged, subjects *roster) {
+	type group struct {
+		verdict  api.Verdict
+		severity api.Severity
+		question api.Question
+		check    string
 	}
-	slices.SortStableFunc(findings, func(a, b *judged) int {
+	type place struct {
+		rank    int // of the subject
+		finding *judged
+	}
+	type bucket struct {
+		group
+		places []place
+	}
+	buckets := map[group]*bucket{}
+	ranks := subjects.ranks()
+	var in *bucket // of the last finding; neighbours are mostly of one group
+	for _, f := range findings {
+		g := group{f.Verdict, f.Severity, f.Question, f.Check}
+		if in == nil || in.group != g {
+			if in = buckets[g]; in == nil {
+				in = &bucket{group: g}
+				buckets[g] = in
+			}
+		}
+		in.places = append(in.places, place{ranks[f.subject], f})
+	}
+	question := map[api.Question]int{}
+	for i, info := range Questions() {
+		question[info.Question] = i
+	}
+	sorted := slices.SortedFunc(maps.Values(buckets), func(a, b *bucket) int {
 		return cmp.Or(
-			cmp.Compare(b.Verdict.Rank(), a.Verdict.Rank()),
-			cmp.Compare(b.Severity.Rank(), a.Severity.Rank()),
-			cmp.Compare(rank[a.Question], rank[b.Question]),
-			cmp.Compare(a.Check, b.Check),
-			a.Subject.Compare(&b.Subject),
+			cmp.Compare(b.verdict.Rank(), a.verdict.Rank()),
+			cmp.Compare(b.severity.Rank(), a.severity.Rank()),
+			cmp.Compare(question[a.question], question[b.question]),
+			cmp.Compare(a.check, b.check),
+			cmp.Compare(a.verdict, b.verdict), // of those that have no rank
+			cmp.Compare(a.severity, b.severity),
+			cmp.Compare(a.question, b.question),
 		)
 	})
+	findings = findings[:0]
+	for _, b := range sorted {
+		slices.SortStableFunc(b.places, func(a, b place) int { return cmp.Compare(a.rank, b.rank) })
+		for _, p := range b.places {
+			findings = append(findings, p.finding)
+		}
+	}
 }

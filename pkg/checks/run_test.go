@@ -36,21 +36,21 @@ func planOf(list ...Check) Plan {
 func mergeFindings(findings []api.Finding) []api.Finding {
 	var out []api.Finding
 	list, subjects := judgedOf(findings)
-	for _, j := range merge(list, subjects) {
+	for _, j := range merge(list, len(subjects.list)) {
 		out = append(out, *j.Finding)
 	}
 	return out
 }
 
-func judgedOf(findings []api.Finding) (list []*judged, n int) {
-	subjects := subjectNumbers{}
+func judgedOf(findings []api.Finding) (list []*judged, subjects *roster) {
+	subjects = newRoster(nil)
 	for _, f := range findings {
 		list = append(list, &judged{
-			Finding: &f, subject: subjects.of(&f.Subject),
+			Finding: &f, subject: subjects.number(&f.Subject),
 			unmeasured: f.Basis == api.Declared && f.Check == "privileged/a", // the one that measures in TestAnswers
 		})
 	}
-	return list, len(subjects)
+	return list, subjects
 }
 
 func evidence(source string) []api.Evidence { return []api.Evidence{{Source: source, Value: "v"}} }

@@ -12,6 +12,9 @@ import (
 // SecretKey is what a Secret is called.
 type SecretKey struct{ Namespace, Name string }
 
+// KeyOf is what a stored Secret is called.
+func KeyOf(s *fact.StoredSecret) SecretKey { return SecretKey{s.Namespace, s.Name} }
+
 // CompareSecretKeys orders by namespace and name.
 func CompareSecretKeys(a, b SecretKey) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
@@ -22,9 +25,9 @@ type Store struct {
 	DB     *fact.EtcdDB
 	Node   *fact.Node // nil for a snapshot
 	Source string
-	// Held finds what the file holds by name. Of a Secret that is there twice, as
-	// in no etcd, plaintext stays.
-	Held map[SecretKey]*fact.StoredSecret
+	// Held is what the file holds, by name, sorted. Of a Secret that is there twice,
+	// as in no etcd, plaintext stays.
+	Held []*fact.StoredSecret
 
 	// compared counts the listed Secrets that can show whose file it is, matched
 	// those of them that it holds at the listed revision, later those that it holds
@@ -52,11 +55,69 @@ type Stores struct {
 	Others []Store
 	// Untrusted are files of nodes whose word does not count.
 	Untrusted []Store
-	// Listed is what the API server lists with the mod revision, 0 where that is
-	// not known. Newest is the newest of these revisions, 0 in facts of the first
-	// version.
-	Listed map[SecretKey]int64
+	// Listed is what the API server lists, by name, sorted, each once. Newest is
+	// the newest of their revisions, 0 in facts of the first version.
+	Listed []ListedSecret
 	Newest int64
+}
+
+// ListedSecret is a Secret in the API server's list, with its mod revision; 0
+// where that is not known.
+type ListedSecret struct {
+	SecretKey
+	Revision int64
+}
+
+// Revision is the mod revision of a listed Secret; isListed is false for any other.
+func (o *Stores) Revision(key SecretKey) (revision int64, isListed bool) {
+	i, found := slices.BinarySearchFunc(o.Listed, key, func(l ListedSecret, key SecretKey) int { return CompareSecretKeys(l.SecretKey, key) })
+	if !found {
+		return 0, false
+	}
+	return o.Listed[i].Revision, true
+}
+
+// EachSecret calls do for each Secret that is listed or held by one of the files,
+// sorted by name: with what the list says, nil if it does not have it, and with
+// what each file holds, nil likewise. Held is overwritten by the next call.
+func EachSecret(listed []ListedSecret, files []*Store, do func(key SecretKey, listed *ListedSecret, held []*fact.StoredSecret)) {
+	// All lists are sorted, so that one pass over them together finds what belongs
+	// together; maps of 100,000 names would cost several times as much.
+	at, next := 0, make([]int, len(files))
+	held := make([]*fact.StoredSecret, len(files))
+	for {
+		var key SecretKey
+		found := false
+		least := func(k SecretKey) {
+			if !found || CompareSecretKeys(k, key) < 0 {
+				key, found = k, true
+			}
+		}
+		if at < len(listed) {
+			least(listed[at].SecretKey)
+		}
+		for i, file := range files {
+			if next[i] < len(file.Held) {
+				least(KeyOf(file.Held[next[i]]))
+			}
+		}
+		if !found {
+			return
+		}
+		var l *ListedSecret
+		if at < len(listed) && listed[at].SecretKey == key {
+			l = &listed[at]
+			at++
+		}
+		for i, file := range files {
+			held[i] = nil
+			if next[i] < len(file.Held) && KeyOf(file.Held[next[i]]) == key {
+				held[i] = file.Held[next[i]]
+				next[i]++
+			}
+		}
+		do(key, l, held)
+	}
 }
 
 // Stores sorts the etcd files. Where Secrets were not listed nothing can be
@@ -70,7 +131,7 @@ func (v *View) Stores() *Stores {
 }
 
 func (v *View) sortStores() *Stores {
-	out := &Stores{Listed: make(map[SecretKey]int64, len(v.Secrets))}
+	out := &Stores{Listed: make([]ListedSecret, 0, len(v.Secrets))}
 	for _, s := range v.Secrets {
 		// A resourceVersion is etcd's mod revision in decimal (KEP-5504 lets
 		// clients rely on it).
@@ -78,9 +139,15 @@ func (v *View) sortStores() *Stores {
 		if err != nil || revision < 0 {
 			revision = 0
 		}
-		out.Listed[SecretKey{s.Namespace, s.Name}] = revision
+		out.Listed = append(out.Listed, ListedSecret{SecretKey{s.Namespace, s.Name}, revision})
 		out.Newest = max(out.Newest, revision)
 	}
+	// One that is listed twice, as in no API server's list, has no known revision.
+	out.Listed = sortedOnce(out.Listed, func(l *ListedSecret) SecretKey { return l.SecretKey }, func(first, other *ListedSecret) {
+		if first.Revision != other.Revision {
+			first.Revision = 0
+		}
+	})
 	if v.Snapshot != nil {
 		out.Ours = []Store{newStore(v.Snapshot, nil)}
 		return out
@@ -132,19 +199,39 @@ func (v *View) sortStores() *Stores {
 }
 
 func newStore(db *fact.EtcdDB, node *fact.Node) Store {
-	s := Store{DB: db, Node: node, Source: db.Path, Held: make(map[SecretKey]*fact.StoredSecret, len(db.Secrets))}
+	s := Store{DB: db, Node: node, Source: db.Path, Held: make([]*fact.StoredSecret, len(db.Secrets))}
 	if node != nil {
 		s.Source = NodeSource(node, "%s", db.Path)
 	}
 	for i := range db.Secrets {
-		key := SecretKey{db.Secrets[i].Namespace, db.Secrets[i].Name}
-		before := s.Held[key]
-		s.doubled = s.doubled || before != nil
-		if before == nil || !before.Class.Plaintext() {
-			s.Held[key] = &db.Secrets[i]
-		}
+		s.Held[i] = &db.Secrets[i]
 	}
+	s.Held = sortedOnce(s.Held, func(h **fact.StoredSecret) SecretKey { return KeyOf(*h) }, func(first, other **fact.StoredSecret) {
+		s.doubled = true
+		if !(*first).Class.Plaintext() {
+			*first = *other
+		}
+	})
 	return s
+}
+
+// sortedOnce sorts a list by name and keeps one entry of each, into which join
+// takes the others, in their order.
+func sortedOnce[T any](list []T, key func(*T) SecretKey, join func(first, other *T)) []T {
+	compare := func(a, b T) int { return CompareSecretKeys(key(&a), key(&b)) }
+	// Lists of the API server and of etcd are sorted: nothing is to be done.
+	if !slices.IsSortedFunc(list, compare) {
+		slices.SortStableFunc(list, compare)
+	}
+	out := list[:0]
+	for i := range list {
+		if n := len(out); n > 0 && key(&out[n-1]) == key(&list[i]) {
+			join(&out[n-1], &list[i])
+			continue
+		}
+		out = append(out, list[i])
+	}
+	return out
 }
 
 // compare counts what shows whose file it is. A listed Secret shows nothing if
@@ -158,8 +245,11 @@ func (o *Stores) compare(s *Store) {
 		s.by = "name"
 	}
 	whole := s.Whole()
-	for key, revision := range o.Listed {
-		held := s.Held[key]
+	EachSecret(o.Listed, []*Store{s}, func(_ SecretKey, listed *ListedSecret, of []*fact.StoredSecret) {
+		if listed == nil {
+			return
+		}
+		revision, held := listed.Revision, of[0]
 		switch {
 		case held == nil && !whole:
 		case o.Newest == 0:
@@ -177,7 +267,7 @@ func (o *Stores) compare(s *Store) {
 		case whole:
 			s.compared++
 		}
-	}
+	})
 }
 
 // Compared counts the listed Secrets that can show whose file it is.
@@ -229,10 +319,13 @@ func (o *Stores) contradicts(s *Store) bool {
 		if !own.Answers() {
 			continue
 		}
-		for key, held := range s.Held {
-			if h := own.Held[key]; h != nil && h.Revision < held.Revision && held.Revision <= own.DB.Revision {
-				return true
-			}
+		passed := false
+		EachSecret(nil, []*Store{s, own}, func(_ SecretKey, _ *ListedSecret, held []*fact.StoredSecret) {
+			passed = passed || held[0] != nil && held[1] != nil &&
+				held[1].Revision < held[0].Revision && held[0].Revision <= own.DB.Revision
+		})
+		if passed {
+			return true
 		}
 	}
 	return false

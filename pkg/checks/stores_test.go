@@ -169,9 +169,51 @@ func TestStoresAreSorted(t *testing.T) {
 // A resource version that is no revision counts as none, and is not the newest.
 func TestListedRevisions(t *testing.T) {
 	got := storesOf(listed("a@7", "b@", "c@x", "d@-3", "e@99999999999999999999"))
-	want := map[SecretKey]int64{{"shop", "a"}: 7, {"shop", "b"}: 0, {"shop", "c"}: 0, {"shop", "d"}: 0, {"shop", "e"}: 0}
+	var want []ListedSecret
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		want = append(want, ListedSecret{SecretKey: SecretKey{"shop", name}})
+	}
+	want[0].Revision = 7
 	if diff := cmp.Diff(want, got.Listed); diff != "" || got.Newest != 7 {
 		t.Errorf("newest %d, listed (-want +got):\n%s", got.Newest, diff)
+	}
+}
+
+// Lists from a file can be in any order, and say a thing twice.
+func TestSecretsAreJoinedByName(t *testing.T) {
+	stores := storesOf(listed("d@4", "a@1", "b@2", "b@3", "c@3", "c@3"))
+	first := newStore(&fact.EtcdDB{Secrets: []fact.StoredSecret{
+		{Namespace: "shop", Name: "d", Revision: 4}, {Namespace: "shop", Name: "a", Revision: 1}, {Namespace: "a", Name: "z", Revision: 9},
+	}}, nil)
+	second := newStore(&fact.EtcdDB{Secrets: []fact.StoredSecret{
+		{Namespace: "shop", Name: "a", Revision: 2, Class: fact.ClassIdentityJSON}, {Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassKMSv2},
+		{Namespace: "shop", Name: "e", Revision: 5, Class: fact.ClassKMSv2}, {Namespace: "shop", Name: "e", Revision: 6, Class: fact.ClassIdentityJSON},
+	}}, nil)
+	var got []string
+	EachSecret(stores.Listed, []*Store{&first, &second}, func(key SecretKey, l *ListedSecret, held []*fact.StoredSecret) {
+		line := key.Namespace + "/" + key.Name
+		if l != nil {
+			line += fmt.Sprintf(" listed %d", l.Revision)
+		}
+		for i, h := range held {
+			if h != nil {
+				line += fmt.Sprintf(" file%d %d", i, h.Revision)
+			}
+		}
+		got = append(got, line)
+	})
+	want := []string{"a/z file0 9", "shop/a listed 1 file0 1 file1 2", "shop/b listed 0", "shop/c listed 3", "shop/d listed 4 file0 4", "shop/e file1 6"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("joined (-want +got):\n%s", diff)
+	}
+	if first.doubled || !second.doubled {
+		t.Errorf("doubled: want false and true, got %v and %v", first.doubled, second.doubled)
+	}
+	if revision, isListed := stores.Revision(SecretKey{"shop", "c"}); revision != 3 || !isListed {
+		t.Errorf("a listed one: got %d, %v", revision, isListed)
+	}
+	if revision, isListed := stores.Revision(SecretKey{"shop", "ca"}); revision != 0 || isListed {
+		t.Errorf("one that is not listed: got %d, %v", revision, isListed)
 	}
 }
 

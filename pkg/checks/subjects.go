@@ -56,7 +56,11 @@ func PodsSubject(w *fact.Workload, pods []*fact.Pod) fact.Subject {
 // DeclaredContainers lists every declared container, init and ephemeral ones
 // too, in the order of the facts.
 func DeclaredContainers(v *View) []Declared {
-	var out []Declared
+	count := 0
+	for i := range v.Workloads {
+		count += len(v.Workloads[i].Spec.Containers)
+	}
+	out := make([]Declared, 0, count)
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
 		for j := range w.Spec.Containers {
@@ -278,7 +282,14 @@ func RunningContainers(v *View, kind fact.Kind) (seen, unseen []Running) {
 		return r.seen, r.unseen
 	}
 	measuredOn := map[string]*fact.Node{}
-	found, foundPods := map[placed]bool{}, map[*fact.Pod]bool{}
+	most := 0
+	for i := range v.Nodes {
+		if v.Nodes[i].Measured.HasRead(kind) {
+			most += len(v.Nodes[i].Measured.Containers)
+		}
+	}
+	found, foundPods := make(map[placed]bool, most), map[*fact.Pod]bool{}
+	seen = make([]Running, 0, most)
 	for i := range v.Nodes {
 		node := &v.Nodes[i]
 		if !node.Measured.HasRead(kind) {

@@ -49,7 +49,7 @@ func large(deployments, secrets int) *fact.Set {
 	}
 	db := etcdOf(set)
 	for i := range secrets {
-		name := fmt.Sprintf("s%05d", i)
+		name := fmt.Sprintf("s%06d", i)
 		set.Secrets = append(set.Secrets, fact.SecretName{Namespace: "shop", Name: name, ResourceVersion: fmt.Sprint(i + 1)})
 		db.Secrets = append(db.Secrets, fact.StoredSecret{Namespace: "shop", Name: name, Revision: int64(i + 1), Class: fact.ClassAESCBC})
 	}
@@ -74,13 +74,13 @@ func silent(nodes, secrets int) *fact.Set {
 	set.Nodes = set.Nodes[:1]
 	for i := range nodes {
 		node := worker
-		node.Name, node.Measured = fmt.Sprintf("n%05d", i), nil
+		node.Name, node.Measured = fmt.Sprintf("n%06d", i), nil
 		set.Nodes = append(set.Nodes, node)
 		for _, kind := range fact.Kinds() {
 			set.Gaps = append(set.Gaps, fact.Gap{What: kind, Subject: fact.Subject{Kind: "Node", Name: node.Name}, Reason: fact.NotReady})
 		}
 		w := workload
-		w.Owner.Name = fmt.Sprintf("web-%05d", i)
+		w.Owner.Name = fmt.Sprintf("web-%06d", i)
 		w.Pods = []fact.Pod{{
 			Name: w.Owner.Name + "-0", UID: fmt.Sprint(i), Node: node.Name, Phase: "Running",
 			Containers: []fact.ContainerStatus{{Name: "app", ID: fmt.Sprintf("%064d", i), Running: true}},

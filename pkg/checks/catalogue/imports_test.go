@@ -25,7 +25,7 @@ func TestChecksDoNoIO(t *testing.T) {
 		t.Fatalf("go list: %v", err)
 	}
 	allowed := []string{
-		"cmp", "fmt", "math/bits", "path", "slices", "strconv", "strings", "time", "unicode/utf8",
+		"cmp", "fmt", "maps", "math/bits", "path", "slices", "strconv", "strings", "time", "unicode/utf8",
 		"github.com/distribution/reference", "k8s.io/apimachinery/pkg/util/version",
 		module + "pkg/api/fact", module + "pkg/api/v1alpha1", module + "pkg/capability", module + "pkg/debversion", module + "pkg/builder",
 	}

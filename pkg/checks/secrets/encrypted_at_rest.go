@@ -67,54 +67,51 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 		}
 	}
 
-	keys := judgedKeys(v, stores)
+	secrets := judgeSecrets(v, stores)
 	best := &stores.Ours[0]
-	if len(keys) == 0 && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
+	if len(secrets) == 0 && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
 		// No list of names contradicts, but a wrong prefix would look the same.
 		findings = append(findings, unknown(fact.NotPresent, "no Secret is in this etcd, or the key prefix is wrong",
 			best.Source, fmt.Sprintf("0 Secrets below %s/secrets/", best.DB.Prefix)))
 	}
-	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && len(keys) > 0 {
+	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && len(secrets) > 0 {
 		findings = append(findings, unknown(fact.NotPresent,
 			"the facts hold no resource versions of the listed Secrets, so that nothing shows whether this etcd is the API server's",
 			best.Source, best.Describe()))
 	}
-	findings = slices.Grow(findings, len(keys))
-	for _, key := range keys {
-		findings = append(findings, judgeSecret(v, stores, key))
-	}
-	return findings
+	return append(findings, secrets...)
 }
 
-// judgedKeys are the Secrets to judge, sorted: what the API server lists, and
-// what is stored besides.
-func judgedKeys(v *checks.View, stores *checks.Stores) []checks.SecretKey {
-	most := len(stores.Listed)
+// judgeSecrets judges what the API server lists, and what is stored besides, in
+// the order of their names.
+func judgeSecrets(v *checks.View, stores *checks.Stores) []api.Finding {
+	var files []*checks.Store
+	most := 0
 	for i := range stores.Ours {
-		most = max(most, len(stores.Ours[i].Held))
-	}
-	seen, keys := make(map[checks.SecretKey]bool, most), make([]checks.SecretKey, 0, most)
-	add := func(key checks.SecretKey) {
-		if !seen[key] {
-			seen[key] = true
-			keys = append(keys, key)
+		if s := &stores.Ours[i]; s.DB.Prefix != "" {
+			files = append(files, s)
+			most = max(most, len(s.Held))
 		}
 	}
-	if v.Snapshot == nil {
-		for key := range stores.Listed {
-			add(key)
-		}
+	listed := stores.Listed
+	if v.Snapshot != nil {
+		listed = nil
 	}
-	for i := range stores.Ours {
-		if stores.Ours[i].DB.Prefix == "" {
-			continue
+	findings := make([]api.Finding, 0, max(most, len(listed)))
+	checks.EachSecret(listed, files, func(key checks.SecretKey, listed *checks.ListedSecret, of []*fact.StoredSecret) {
+		var revision int64
+		if listed != nil {
+			revision = listed.Revision
 		}
-		for key := range stores.Ours[i].Held {
-			add(key)
+		var all []held
+		for i, secret := range of {
+			if secret != nil {
+				all = append(all, held{atListed(secret, revision), files[i]})
+			}
 		}
-	}
-	slices.SortFunc(keys, checks.CompareSecretKeys)
-	return keys
+		findings = append(findings, judgeSecret(v, stores, key, listed, all))
+	})
+	return findings
 }
 
 // held is a stored Secret with the file that holds it.
@@ -127,17 +124,18 @@ type held struct {
 // Plaintext at the listed revision, in any of them, fails, whatever another
 // says: the bytes are there. (Plaintext at an older revision is a matter of what
 // remains, not of what is stored now.)
-func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey) api.Finding {
-	revision, isListed := stores.Listed[key]
-	var all, current []held
+func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, listed *checks.ListedSecret, all []held) api.Finding {
+	revision, isListed := int64(0), listed != nil
+	if isListed {
+		revision = listed.Revision
+	}
+	var current []held
 	newest, newestStore := int64(0), int64(0)
 	for i := range stores.Ours {
-		s := &stores.Ours[i]
-		newestStore = max(newestStore, s.DB.Revision)
-		if secret := s.Held[key]; secret != nil && s.DB.Prefix != "" {
-			all = append(all, held{atListed(secret, revision), s})
-			newest = max(newest, secret.Revision)
-		}
+		newestStore = max(newestStore, stores.Ours[i].DB.Revision)
+	}
+	for _, h := range all {
+		newest = max(newest, h.secret.Revision)
 	}
 	for _, h := range all {
 		// Without a listed revision nothing shows which member is behind: then
@@ -301,19 +299,19 @@ func unclearStores(v *checks.View, stores *checks.Stores) []api.Finding {
 		findings = append(findings, f)
 		for j := range s.DB.Secrets {
 			secret := &s.DB.Secrets[j]
-			key := checks.SecretKey{Namespace: secret.Namespace, Name: secret.Name}
-			if !certain(secret, stores.Listed[key]) {
+			revision, _ := stores.Revision(checks.KeyOf(secret))
+			if !certain(secret, revision) {
 				continue
 			}
-			h := held{atListed(secret, stores.Listed[key]), s}
+			h := held{atListed(secret, revision), s}
 			if !h.secret.Class.Plaintext() {
 				continue
 			}
 			f := api.Finding{
-				Basis: api.Measured, Subject: fact.Subject{Kind: fact.SubjectSecret, Namespace: key.Namespace, Name: key.Name},
+				Basis: api.Measured, Subject: fact.Subject{Kind: fact.SubjectSecret, Namespace: secret.Namespace, Name: secret.Name},
 				Evidence: []api.Evidence{evidenceOf(h)},
 			}
-			verdictOf(&f, h, stores.Listed[key])
+			verdictOf(&f, h, revision)
 			findings = append(findings, f)
 		}
 	}
@@ -360,7 +358,7 @@ func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) 
 	plain := 0
 	for i := range s.DB.Secrets {
 		secret := &s.DB.Secrets[i]
-		revision, isListed := stores.Listed[checks.SecretKey{Namespace: secret.Namespace, Name: secret.Name}]
+		revision, isListed := stores.Revision(checks.KeyOf(secret))
 		h := held{atListed(secret, revision), s}
 		switch {
 		case !h.secret.Class.Plaintext(), v.SecretsListed && !isListed,
