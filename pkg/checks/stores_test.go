@@ -186,8 +186,10 @@ func TestSecretsAreJoinedByName(t *testing.T) {
 		{Namespace: "shop", Name: "d", Revision: 4}, {Namespace: "shop", Name: "a", Revision: 1}, {Namespace: "a", Name: "z", Revision: 9},
 	}}, nil)
 	second := newStore(&fact.EtcdDB{Secrets: []fact.StoredSecret{
-		{Namespace: "shop", Name: "a", Revision: 2, Class: fact.ClassIdentityJSON}, {Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassKMSv2},
-		{Namespace: "shop", Name: "e", Revision: 5, Class: fact.ClassKMSv2}, {Namespace: "shop", Name: "e", Revision: 6, Class: fact.ClassIdentityJSON},
+		{Namespace: "shop", Name: "a", Revision: 2, Class: fact.ClassIdentityJSON},
+		{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassKMSv2},
+		{Namespace: "shop", Name: "e", Revision: 5, Class: fact.ClassKMSv2},
+		{Namespace: "shop", Name: "e", Revision: 6, Class: fact.ClassIdentityJSON},
 	}}, nil)
 	var got []string
 	EachSecret(stores.Listed, []*Store{&first, &second}, func(key SecretKey, l *ListedSecret, held []*fact.StoredSecret) {
