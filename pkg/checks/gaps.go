@@ -166,7 +166,8 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 	if needed[fact.Secrets] && !v.SecretsListed && v.Snapshot == nil {
 		add(fact.Secrets, "", fact.NotRequested, "the names of Secrets were not listed, so that nothing shows whether what is stored is this cluster's and complete", "")
 	}
-	absent := v.absentNodes()
+	absent := v.absentNodes(plan)
+	homeless := v.runWithoutNode()
 	// Every node has these, so that a node without one was not measured as a
 	// whole. Not every node has etcd or an API server.
 	for _, kind := range fact.KindsOf(fact.OfContainer, fact.OfHost) {
@@ -175,6 +176,11 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 		}
 		for _, node := range absent {
 			add(kind, node, fact.NotPresent, "pods run on the node, but it was not in the list of nodes", "run it again")
+		}
+		if slices.Contains(fact.KindsOf(fact.OfContainer), kind) {
+			for _, owner := range homeless {
+				out = append(out, fact.Gap{What: kind, Subject: owner, Reason: fact.NotPresent, Detail: "one of its pods runs, but the facts do not say on which node"})
+			}
 		}
 		if len(v.Nodes) == 0 {
 			add(kind, "", fact.NotRequested, "no node was measured", "")
@@ -204,8 +210,11 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 // not have them: one that joined between the two lists, or was deleted with its
 // pods still there. Where a run is narrowed to some nodes, so are its pods; where
 // no node was measured at all, that is said for all of them.
-func (v *View) absentNodes() []string {
-	measured := slices.ContainsFunc(v.Nodes, func(n fact.Node) bool { return n.Listed && n.Measured != nil })
+func (v *View) absentNodes(plan *Plan) []string {
+	measured := slices.ContainsFunc(v.Nodes, func(n fact.Node) bool {
+		// This machine alone (--local) is in no list, and such a run is narrowed.
+		return n.Measured != nil && (n.Listed || plan.Narrowed == "")
+	})
 	if !measured || v.PodScope == fact.PodsNotListed {
 		return nil
 	}
@@ -220,6 +229,22 @@ func (v *View) absentNodes() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// runWithoutNode are the owners of pods that run while nothing says on which
+// node, as only a file can have them.
+func (v *View) runWithoutNode() []fact.Subject {
+	var out []fact.Subject
+	for i := range v.Workloads {
+		w := &v.Workloads[i]
+		for j := range w.Pods {
+			if p := &w.Pods[j]; p.Node == "" && v.index.runs(w, p) {
+				out = append(out, WorkloadSubject(w))
+				break
+			}
+		}
+	}
+	return out
 }
 
 // affecting keeps the gaps that some check needs and does not excuse, with

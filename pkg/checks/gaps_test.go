@@ -257,13 +257,22 @@ func TestANodeThatWasNotListed(t *testing.T) {
 			What: fact.Executables, Subject: fact.Subject{Kind: "Node", Name: "n1"}, Reason: fact.NotRequested,
 			Detail: "the node was not measured", Affects: []string{"drift/a"},
 		}}},
-		"it is not on a node":                     {[]func(*fact.Set){second("", true)}, nil},
+		"nothing says on which node": {[]func(*fact.Set){second("", true)}, []fact.Gap{{
+			What: fact.Executables, Subject: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", PodCount: 2, Pods: []string{"web-1", "web-2"}},
+			Reason: fact.NotPresent, Detail: "one of its pods runs, but the facts do not say on which node", Affects: []string{"drift/a"},
+		}}},
+		"it waits for a node":                     {[]func(*fact.Set){second("", false), func(s *fact.Set) { s.Workloads[0].Pods[1].Containers[0].Waiting = true }}, nil},
 		"it is on a listed node":                  {[]func(*fact.Set){second("n1", true)}, nil},
+		"no node is listed":                       {[]func(*fact.Set){second("n2", true), func(s *fact.Set) { s.Nodes[0].Listed = false }}, n2},
 		"this machine alone, which is not listed": {[]func(*fact.Set){second("n2", true), func(s *fact.Set) { s.Nodes[0].Listed = false }}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := facttest.Edit(facttest.Measured(facttest.With(), fact.Container{}), tc.edits...)
-			if diff := cmp.Diff(tc.want, JudgeSet(planOf(check), set).Gaps); diff != "" {
+			plan := planOf(check)
+			if strings.HasPrefix(name, "this machine") {
+				plan.Narrowed = "only this machine"
+			}
+			if diff := cmp.Diff(tc.want, JudgeSet(plan, set).Gaps); diff != "" {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})

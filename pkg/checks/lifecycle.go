@@ -53,11 +53,11 @@ func (x *index) stateOf(w *fact.Workload, pod *fact.Pod, status *fact.ContainerS
 }
 
 // runs reports whether anything of a pod has started and has not ended for
-// good. A pod on a node whose kubelet has said nothing of its containers runs
-// unless its phase says that it does not.
+// good. A pod on a node whose kubelet has said nothing of some of its containers
+// runs unless its phase says that it does not.
 func (x *index) runs(w *fact.Workload, pod *fact.Pod) bool {
-	if len(pod.Containers) == 0 {
-		return pod.Node != "" && (pod.Phase == "Running" || pod.Phase == "Unknown")
+	if len(x.unsaid(w, pod)) > 0 || len(pod.Containers) == 0 && pod.Node != "" && claimsToRun(pod) {
+		return true
 	}
 	for i := range pod.Containers {
 		if s := x.stateOf(w, pod, &pod.Containers[i]); s == isRunning || s == between {
@@ -65,4 +65,26 @@ func (x *index) runs(w *fact.Workload, pod *fact.Pod) bool {
 		}
 	}
 	return false
+}
+
+func claimsToRun(pod *fact.Pod) bool { return pod.Phase == "Running" || pod.Phase == "Unknown" }
+
+// unsaid are the containers of a pod that runs, on a node, of which its status
+// says nothing while it says something of others. Ephemeral containers and those
+// that run before the others may be missing there: they need not have started.
+func (x *index) unsaid(w *fact.Workload, pod *fact.Pod) []*fact.Container {
+	if len(pod.Containers) == 0 || len(pod.Containers) >= len(w.Spec.Containers) || pod.Node == "" || !claimsToRun(pod) {
+		return nil
+	}
+	said := make(map[string]bool, len(pod.Containers))
+	for i := range pod.Containers {
+		said[pod.Containers[i].Name] = true
+	}
+	var out []*fact.Container
+	for i := range w.Spec.Containers {
+		if c := &w.Spec.Containers[i]; c.Type != fact.InitContainer && c.Type != fact.EphemeralContainer && !said[c.Name] {
+			out = append(out, c)
+		}
+	}
+	return out
 }

@@ -3,7 +3,11 @@ package checks
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
 func TestStateOf(t *testing.T) {
@@ -70,6 +74,46 @@ func TestRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := newIndex(&fact.Set{}).runs(w, &tc.pod); got != tc.want {
 				t.Errorf("want %v, got %v", tc.want, got)
+			}
+		})
+	}
+}
+
+// A container of a running pod that the kubelet leaves out of the status is not
+// taken for one that does not run.
+func TestContainersWithoutAStatus(t *testing.T) {
+	check := Check{
+		ID: "privileged/a", Basis: api.Measured, Scope: ScopeWorkload, Needs: []fact.Kind{fact.Processes},
+		Judge: func(v *View) []api.Finding {
+			_, unseen := RunningContainers(v, fact.Processes)
+			return Unseen(unseen)
+		},
+	}
+	for name, tc := range map[string]struct {
+		other  fact.Container
+		phase  string
+		want   []string
+		counts int
+	}{
+		"of a running pod":        {fact.Container{Name: "other"}, "Running", []string{"other"}, 0},
+		"of a lost node":          {fact.Container{Name: "other"}, "Unknown", []string{"other"}, 0},
+		"of a pod that waits":     {fact.Container{Name: "other"}, "Pending", nil, 1},
+		"an init container":       {fact.Container{Name: "other", Type: fact.InitContainer}, "Running", nil, 1},
+		"an ephemeral container":  {fact.Container{Name: "other", Type: fact.EphemeralContainer}, "Running", nil, 1},
+		"the one that has it all": {fact.Container{Name: "app"}, "Running", nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := facttest.Measured(facttest.With(), fact.Container{Name: "app"}, func(s *fact.PodSpec) { s.Containers = append(s.Containers, tc.other) })
+			set.Nodes[0].Measured.Containers = nil
+			pod := &set.Workloads[0].Pods[0]
+			pod.Phase, pod.Containers = tc.phase, []fact.ContainerStatus{{Name: "app", Waiting: true}}
+			var got []string
+			for _, f := range JudgeSet(planOf(check), set).Findings {
+				got = append(got, f.Subject.Container)
+			}
+			v := NewView(set)
+			if diff := cmp.Diff(tc.want, got); diff != "" || v.notRunning != tc.counts {
+				t.Errorf("%d pods do not run, unknown containers (-want +got):\n%s", v.notRunning, diff)
 			}
 		})
 	}

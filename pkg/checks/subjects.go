@@ -276,7 +276,8 @@ type running struct{ seen, unseen []Running }
 // calls running on such a node while no process of theirs was found there (a
 // sandboxed runtime, or one that ended meanwhile), and those between two
 // starts: these are unknown. So is a running pod of which the kubelet has named
-// no container and the node has none.
+// no container and the node has none, and any container of a running pod of which
+// the kubelet says nothing.
 func RunningContainers(v *View, kind fact.Kind) (seen, unseen []Running) {
 	if r := v.running[kind]; r != nil {
 		return r.seen, r.unseen
@@ -315,6 +316,9 @@ func RunningContainers(v *View, kind fact.Kind) (seen, unseen []Running) {
 			}
 			if len(p.Containers) == 0 && v.index.runs(w, p) && !foundPods[p] {
 				unseen = append(unseen, Running{Node: node, Workload: w, Pod: p})
+			}
+			for _, c := range v.index.unsaid(w, p) {
+				unseen = append(unseen, Running{Node: node, Workload: w, Pod: p, Declared: c})
 			}
 			for k := range p.Containers {
 				status := &p.Containers[k]

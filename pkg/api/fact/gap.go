@@ -35,7 +35,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		NotReady, Forbidden, AdmissionDenied, ImagePull, ProbeFailed, Timeout, Interrupted, Unsupported, NotPresent,
-		Truncated, Corrupt, Unreadable, Changing, ProviderManaged, NotRequested, Unavailable, Refused,
+		Truncated, Corrupt, Unreadable, Changing, ProviderManaged, NotRequested, Unavailable, Refused, NotOurs,
 	}
 }
 

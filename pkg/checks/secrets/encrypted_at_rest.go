@@ -198,17 +198,23 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, li
 	return f
 }
 
-// contradictory reports whether two files hold one revision in different classes.
+// contradictory reports whether two files hold one revision in different classes
+// or by different keys: members of one etcd hold the same bytes.
 func contradictory(list []held) bool {
 	if len(list) < 2 {
 		return false
 	}
-	classes := map[int64]fact.StorageClass{}
+	type stored struct {
+		class fact.StorageClass
+		key   string
+	}
+	ways := map[int64]stored{}
 	for _, h := range list {
-		if class, seen := classes[h.secret.Revision]; seen && class != h.secret.Class {
+		way := stored{h.secret.Class, h.secret.Provider}
+		if other, seen := ways[h.secret.Revision]; seen && other != way {
 			return true
 		}
-		classes[h.secret.Revision] = h.secret.Class
+		ways[h.secret.Revision] = way
 	}
 	return false
 }
