@@ -160,8 +160,8 @@ var workloadTypes = []struct {
 	{[]string{"cronjob", "cronjobs", "cj"}, schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "cronjobs"}},
 }
 
-// workloads completes pods of the current namespace and, behind TYPE/, objects of
-// that type.
+// workloads completes pods of the current namespace, the words TYPE/, and behind
+// one of them the objects of that type.
 func (c completer) workloads(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	word, _, hasType := strings.Cut(typed, "/")
 	if !hasType {
@@ -181,7 +181,20 @@ func (c completer) workloads(cmd *cobra.Command, args []string, typed string) ([
 				names[i] = word + "/" + names[i]
 			}
 		}
-		return without(names, args), cobra.ShellCompDirectiveNoFileComp
+		names = without(names, args)
+		directive := cobra.ShellCompDirectiveNoFileComp
+		if hasType {
+			return names, directive
+		}
+		for _, t := range workloadTypes {
+			if types := t.words[0] + "/"; typed != "" && strings.HasPrefix(types, typed) {
+				names = append(names, types)
+			}
+		}
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, typed) && !strings.HasSuffix(name, "/") }) {
+			directive |= cobra.ShellCompDirectiveNoSpace // the name comes next
+		}
+		return names, directive
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }

@@ -76,6 +76,8 @@ func TestCompletion(t *testing.T) {
 		"pods -n shop ":                      "web-1 web-2",
 		"pods deploy/":                       "deploy/web",
 		"pods sts/":                          "",
+		"pods -n shop d":                     "web-1 web-2 deployment/ daemonset/",
+		"pods -n none cr":                    "cronjob/",
 		"pods nothing/":                      "",
 		"secrets --namespace ":               "kube-system shop",
 		"secrets --control-plane-node ":      "worker-1 worker-2",

@@ -17,7 +17,6 @@ import (
 	"k8s.io/kubectl/pkg/util/templates"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
@@ -233,32 +232,4 @@ func (f *checklistFlags) cluster(r *evaluation, config *genericclioptions.Config
 		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector,
 		ControlPlaneNodes: f.controlPlaneNodes, Level: f.effectiveLevel(),
 	}, nil
-}
-
-// replay judges saved facts by a command's checks. Facts that the same command
-// saved are judged by the checks that it had selected.
-func replay(ctx context.Context, env *Env, flags reportFlags, named controlPlaneFlags, path, command string, ofCommand []checks.Check) error {
-	if flags.saveFacts != "" {
-		return errors.New("--facts and --save-facts cannot be used together")
-	}
-	source := gather.Saved{Path: path, ControlPlaneNodes: named.controlPlaneNodes, Warn: env.warnLine}
-	got, err := source.Gather(ctx)
-	if err != nil {
-		return err
-	}
-	saved := got.Saved
-	if command == "checklist" {
-		// The root command replays whatever was saved.
-		command = saved.Command
-		ofCommand = checksOf(command, *saved)
-	}
-	if command == saved.Command && len(saved.Scope.Checks) > 0 && len(flags.checks) == 0 && len(flags.questions) == 0 && len(flags.skip) == 0 {
-		flags.checks = saved.Scope.Checks
-	}
-	r, err := newEvaluation(env, flags, command, ofCommand)
-	if err != nil {
-		return err
-	}
-	r.summary = command == "checklist"
-	return r.finish(got)
 }

@@ -33,16 +33,24 @@ func Line(text string) string {
 	return b.String()
 }
 
+// Bounded is a Line of at most limit bytes, without white space around it.
+func Bounded(text string, limit int) string {
+	text = strings.TrimSpace(Line(text))
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
 // Short is a Line of at most limit bytes, with single spaces between words and dots
 // where it was cut.
 func Short(text string, limit int) string {
 	text = Line(strings.Join(strings.Fields(text), " "))
-	if len(text) <= limit {
-		return text
+	if cut := Bounded(text, limit); cut != text {
+		return cut + " ..."
 	}
-	cut := limit
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + " ..."
+	return text
 }

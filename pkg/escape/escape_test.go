@@ -83,3 +83,26 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// Bounded keeps to its limit, in the middle of no character.
+func TestBounded(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text  string
+		limit int
+		want  string
+	}{
+		"short":                     {" a b\n", 10, "a b"},
+		"as long as the limit":      {"abc", 3, "abc"},
+		"longer":                    {"abcd", 3, "abc"},
+		"in the middle of a rune":   {"aé", 2, "a"},
+		"of what is not seen":       {"a\u202e", 4, "a\ufffd"},
+		"where that is cut":         {"a\u202e", 3, "a"},
+		"nothing fits":              {"é", 1, ""},
+		"inner white space stays":   {"a  b", 10, "a  b"},
+		"what is escaped is longer": {"\x1b", 1, "^"},
+	} {
+		if got := Bounded(tc.text, tc.limit); got != tc.want {
+			t.Errorf("%s: want %q, got %q", name, tc.want, got)
+		}
+	}
+}

@@ -32,7 +32,7 @@ const (
 // It returns the exit status of package wire.
 func Main(probeVersion string, args []string) int {
 	version = probeVersion
-	return run(args, prepare, newCollector, lock.Install)
+	return respond(args, prepare, newCollector, lock.Install)
 }
 
 func newCollector(c config) (collector, error) {
@@ -48,9 +48,9 @@ func newCollector(c config) (collector, error) {
 	})
 }
 
-// run is Main. Tests give it other collectors, and a binary
-// of theirs gives it no lock; the release has no such way.
-func run(args []string, prepare func() error, open func(config) (collector, error), install func(outputs ...int) error) int {
+// respond is Main. Tests give it something else to measure, and a test's binary
+// gives it no lock. The release has no such way.
+func respond(args []string, prepare func() error, open func(config) (collector, error), install func(outputs ...int) error) int {
 	prepareErr := prepare()
 	debug.SetMemoryLimit(memoryLimit)
 	debug.SetGCPercent(gcPercent)

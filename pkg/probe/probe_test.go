@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 	if name == "confine-fails" {
 		prepare = func() error { return errors.New("setrlimit(RLIMIT_CORE): operation not permitted") }
 	}
-	os.Exit(run(os.Args[1:], prepare, open, install))
+	os.Exit(respond(os.Args[1:], prepare, open, install))
 }
 
 // fake is a collector made of two functions.

@@ -26,6 +26,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
@@ -103,8 +104,9 @@ func newClients(config *rest.Config) (*clients, error) {
 	return &c, nil
 }
 
-// Collect reads the cluster. It fails where the server cannot be reached or
-// does not know us; what it refuses for lack of rights is a gap.
+// Collect reads the cluster. It fails where the server cannot be reached, does
+// not know us, or answers nothing that was asked. What it refuses for lack of
+// rights is a gap, and so is a list at which it fails while it answers others.
 func Collect(ctx context.Context, opts Options) (*Result, error) {
 	c, err := newClients(opts.Config)
 	if err != nil {
@@ -141,9 +143,30 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		wg.Go(func() { result.Secrets, result.SecretsListed, secGap, failed[2] = c.secrets(ctx, opts) })
 	}
 	wg.Wait()
-	for i, what := range []string{"nodes", "pods", "secrets"} {
-		if failed[i] != nil {
-			failed[i] = fmt.Errorf("listing %s: %w", what, failed[i])
+	if opts.Pods {
+		result.Workloads = pods.workloads()
+	}
+	lists := []struct {
+		what fact.Kind
+		read bool // all of it, or some
+		gaps *[]fact.Gap
+	}{
+		{fact.Nodes, opts.Nodes && failed[0] == nil && len(nodeGap) == 0, &nodeGap},
+		{fact.Pods, opts.Pods && failed[1] == nil && len(podGap) == 0 || len(result.Workloads) > 0, &podGap},
+		{fact.Secrets, result.SecretsListed, &secGap},
+	}
+	some := lists[0].read || lists[1].read || lists[2].read
+	for i, list := range lists {
+		switch {
+		case failed[i] == nil:
+		case some && serverFailed(ctx, failed[i]):
+			*list.gaps = append(*list.gaps, fact.Gap{
+				What: list.what, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Unavailable,
+				Detail: escape.Short(fmt.Sprintf("listing %s: %v", list.what, failed[i]), maxDetail), Hint: "run it again",
+			})
+			failed[i] = nil
+		default:
+			failed[i] = fmt.Errorf("listing %s: %w", list.what, failed[i])
 		}
 	}
 	if err := errors.Join(failed[:]...); err != nil {
@@ -153,12 +176,12 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		result.Nodes = append(result.Nodes, nodeFacts(&result.NodeObjects[i]))
 	}
 	if opts.Pods {
-		result.Workloads, result.PodScope = pods.workloads(), pods.scope()
+		result.PodScope = pods.scope()
 		switch {
 		case len(podGap) > 0 && len(result.Workloads) == 0:
 			result.PodScope = fact.PodsNotListed
 		case len(podGap) > 0:
-			result.PodScope = fact.PodsSome // refused between two pages
+			result.PodScope = fact.PodsSome // it ended between two pages
 		}
 		if opts.Nodes && len(nodeGap) == 0 && (len(opts.NodeNames) > 0 || opts.NodeSelector != "") {
 			result.Workloads = onNodes(result.Workloads, result.Nodes)
@@ -206,6 +229,24 @@ func onNodes(workloads []fact.Workload, nodes []fact.Node) []fact.Workload {
 		kept = append(kept, w)
 	}
 	return kept
+}
+
+// maxDetail bounds what a gap says of a server's failure, in bytes.
+const maxDetail = 300
+
+// serverFailed reports whether the fault is the server's or the network's, and
+// not the request's: whoever may ask can ask again. A context that has ended is
+// neither.
+func serverFailed(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		code := status.Status().Code
+		return code >= http.StatusInternalServerError || code == http.StatusTooManyRequests
+	}
+	return true
 }
 
 // refused turns a refusal into a gap, and anything else back into an error.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,8 +227,64 @@ func TestForbidden(t *testing.T) {
 	})
 }
 
-// Who is not known, and a server that fails, end the run: an error, whatever
-// was refused, and the same one each time.
+// A server that fails one list costs what was in it, and nothing else: a gap
+// with the server's words. Lists that only add to others cost nothing.
+func TestAListThatFails(t *testing.T) {
+	broken := status(http.StatusInternalServerError, metav1.StatusReasonInternalError, "etcdserver: leader\x1b changed")
+	gap := func(what fact.Kind) []fact.Gap {
+		return []fact.Gap{{
+			What: what, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.Unavailable,
+			Detail: "listing " + string(what) + ": etcdserver: leader^[ changed", Hint: "run it again",
+		}}
+	}
+	for name, tc := range map[string]struct {
+		path  string
+		scope fact.PodScope
+		want  []fact.Gap
+		lost  string
+	}{
+		"nodes":             {nodesPath, fact.PodsAll, gap(fact.Nodes), "n"},
+		"pods":              {podsPath, fact.PodsNotListed, gap(fact.Pods), "shop/"},
+		"secrets":           {secretsPath, fact.PodsAll, gap(fact.Secrets), "secret "},
+		"replicasets":       {setsPath, fact.PodsAll, nil, "-"},
+		"jobs":              {jobsPath, fact.PodsAll, nil, "-"},
+		"persistentvolumes": {volumesPath, fact.PodsAll, nil, "-"},
+		"runtimeclasses":    {handlersPath, fact.PodsAll, nil, "-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			want := slices.DeleteFunc(fill(s), func(n string) bool { return strings.HasPrefix(n, tc.lost) })
+			s.refuse = refuseAll(tc.path, broken)
+			result := collect(t, everything(s))
+			if diff := cmp.Diff(want, names(result)); diff != "" {
+				t.Errorf("names (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.want, result.Gaps); diff != "" || result.PodScope != tc.scope {
+				t.Errorf("scope %q, gaps (-want +got):\n%s", result.PodScope, diff)
+			}
+			if lost := tc.path == secretsPath; result.SecretsListed == lost {
+				t.Errorf("secrets listed: %v", result.SecretsListed)
+			}
+		})
+	}
+	t.Run("pods up to the page that fails are some pods", func(t *testing.T) {
+		s := newServer(t)
+		fill(s)
+		s.refuse = func(r *http.Request) *metav1.Status {
+			if r.URL.Path == podsPath && r.URL.Query().Get("continue") == "2" {
+				return broken
+			}
+			return nil
+		}
+		result := collect(t, Options{Config: s.config(), Pods: true, PageSize: 2})
+		if diff := cmp.Diff(gap(fact.Pods), result.Gaps); diff != "" || len(result.Workloads) != 2 || result.PodScope != fact.PodsSome {
+			t.Errorf("%d workloads of %q, gaps (-want +got):\n%s", len(result.Workloads), result.PodScope, diff)
+		}
+	})
+}
+
+// Who is not known, a request that is wrong, and a server that answers nothing
+// end the run: an error, whatever was refused, and the same one each time.
 func TestFailures(t *testing.T) {
 	broken := status(http.StatusInternalServerError, metav1.StatusReasonInternalError, "etcdserver: leader changed")
 	unauthorized := status(http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "Unauthorized")
@@ -236,15 +293,9 @@ func TestFailures(t *testing.T) {
 		status *metav1.Status
 		want   string
 	}{
-		"401 at once":           {versionPath, unauthorized, "the server has asked for the client to provide credentials"},
-		"401 for pods":          {podsPath, unauthorized, "listing pods: Unauthorized"},
-		"500 for nodes":         {nodesPath, broken, "listing nodes: etcdserver: leader changed"},
-		"500 for pods":          {podsPath, broken, "listing pods: etcdserver: leader changed"},
-		"500 for secrets":       {secretsPath, broken, "listing secrets: etcdserver: leader changed"},
-		"500 for replicasets":   {setsPath, broken, "listing pods: replicasets: etcdserver: leader changed"},
-		"500 for jobs":          {jobsPath, broken, "listing pods: jobs: etcdserver: leader changed"},
-		"500 for volumes":       {volumesPath, broken, "listing pods: persistentvolumes: etcdserver: leader changed"},
-		"500 for their classes": {handlersPath, broken, "listing pods: runtimeclasses: etcdserver: leader changed"},
+		"401 at once":  {versionPath, unauthorized, "the server has asked for the client to provide credentials"},
+		"401 for pods": {podsPath, unauthorized, "listing pods: Unauthorized"},
+		"400 for pods": {podsPath, status(http.StatusBadRequest, metav1.StatusReasonBadRequest, "unable to parse"), "listing pods: unable to parse"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
@@ -271,7 +322,7 @@ func TestFailures(t *testing.T) {
 			return broken
 		}
 		_, err := Collect(t.Context(), everything(s))
-		want := "listing nodes: etcdserver: leader changed\nlisting pods: replicasets: etcdserver: leader changed\nlisting secrets: etcdserver: leader changed"
+		want := "listing nodes: etcdserver: leader changed\nlisting pods: etcdserver: leader changed\nlisting secrets: etcdserver: leader changed"
 		if err == nil || err.Error() != want {
 			t.Errorf("want error %q, got %v", want, err)
 		}

@@ -104,7 +104,7 @@ func claimName(pod *corev1.Pod, v *corev1.Volume) string {
 }
 
 // listOwners reads who owns the ReplicaSets or Jobs, by metadata. Without the
-// right to, a pod's own labels have to do (see topOwner): no verdict needs more.
+// right to, or where the server fails, a pod's own labels have to do (see topOwner): no verdict needs more.
 func (l *podLister) listOwners(ctx context.Context, kind string, resource schema.GroupVersionResource) error {
 	err := eachPage(ctx, l.opts.PageSize, metav1.ListOptions{}, l.listMetadata(resource, l.opts.Namespace),
 		func() {},
@@ -113,7 +113,7 @@ func (l *podLister) listOwners(ctx context.Context, kind string, resource schema
 				l.owners[kind+"/"+m.Namespace+"/"+m.Name] = owner{ref.Kind, ref.Name}
 			}
 		})
-	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || serverFailed(ctx, err) {
 		return nil
 	}
 	return err
@@ -124,7 +124,7 @@ func (l *podLister) listOwners(ctx context.Context, kind string, resource schema
 func (l *podLister) runtimeHandlers(ctx context.Context) (map[string]string, error) {
 	handlers := map[string]string{}
 	list, err := l.node.RuntimeClasses().List(ctx, metav1.ListOptions{})
-	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || serverFailed(ctx, err) {
 		return handlers, nil
 	}
 	if err != nil {
@@ -184,8 +184,11 @@ func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
 				out.paths[key] = backing{unread: fact.Unsupported} // its driver mounts what it likes
 			}
 		})
-	if apierrors.IsForbidden(err) {
+	switch {
+	case apierrors.IsForbidden(err):
 		return claims{unread: fact.Forbidden}, nil
+	case serverFailed(ctx, err):
+		return claims{unread: fact.Unavailable}, nil
 	}
 	return out, err
 }

@@ -264,27 +264,32 @@ func TestClaimsAndRuntimeClasses(t *testing.T) {
 			t.Errorf("runtime class %q, handler %q", spec.RuntimeClass, spec.RuntimeHandler)
 		}
 	})
-	t.Run("without rights it is not known, and not nothing", func(t *testing.T) {
-		s.refuse = func(r *http.Request) *metav1.Status {
-			if r.URL.Path == volumesPath || r.URL.Path == handlersPath {
-				return forbidden
+	for reason, answer := range map[fact.Reason]*metav1.Status{
+		fact.Forbidden:   forbidden,
+		fact.Unavailable: status(http.StatusInternalServerError, metav1.StatusReasonInternalError, "leader changed"),
+	} {
+		t.Run(string(reason)+": it is not known, and not nothing", func(t *testing.T) {
+			s.refuse = func(r *http.Request) *metav1.Status {
+				if r.URL.Path == volumesPath || r.URL.Path == handlersPath {
+					return answer
+				}
+				return nil
 			}
-			return nil
-		}
-		got := collect(t, Options{Config: s.config(), Pods: true}).Workloads[1].Spec
-		var unread []string
-		for _, v := range got.Volumes {
-			if v.Unread != "" {
-				unread = append(unread, v.Name+" "+string(v.Unread))
+			got := collect(t, Options{Config: s.config(), Pods: true}).Workloads[1].Spec
+			var unread []string
+			for _, v := range got.Volumes {
+				if v.Unread == reason {
+					unread = append(unread, v.Name)
+				}
 			}
-		}
-		if diff := cmp.Diff([]string{"a Forbidden", "b Forbidden", "scratch Forbidden", "c Forbidden", "d Forbidden", "f Forbidden"}, unread); diff != "" {
-			t.Errorf("unread volumes (-want +got):\n%s", diff)
-		}
-		if got.RuntimeClass != "kata" || got.RuntimeHandler != "" {
-			t.Errorf("runtime class %q, handler %q", got.RuntimeClass, got.RuntimeHandler)
-		}
-	})
+			if diff := cmp.Diff([]string{"a", "b", "scratch", "c", "d", "f"}, unread); diff != "" {
+				t.Errorf("unread volumes (-want +got):\n%s", diff)
+			}
+			if got.RuntimeClass != "kata" || got.RuntimeHandler != "" {
+				t.Errorf("runtime class %q, handler %q", got.RuntimeClass, got.RuntimeHandler)
+			}
+		})
+	}
 }
 
 // 10,000 pods of 500 Deployments, two containers each.

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
@@ -51,7 +53,7 @@ func receive(log io.Reader, t Trailer) ([]byte, error) {
 	}
 	digest := sha256.Sum256(payload)
 	if found := hex.EncodeToString(digest[:]); found != t.SHA256 {
-		return nil, fmt.Errorf("payload: expected sha256 %s, found %s", sanitise(t.SHA256, 64), found)
+		return nil, fmt.Errorf("payload: expected sha256 %s, found %s", escape.Bounded(t.SHA256, 64), found)
 	}
 	return payload, nil
 }

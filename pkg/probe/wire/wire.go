@@ -49,8 +49,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
 // Limits of the format, for both sides.
@@ -126,8 +126,8 @@ func FailureTrailer(version, text string) []byte {
 
 func marshalTrailer(t Trailer) ([]byte, error) {
 	t.Format = magic
-	t.Version = sanitise(t.Version, 64)
-	t.Error = sanitise(t.Error, maxError)
+	t.Version = escape.Bounded(t.Version, 64)
+	t.Error = escape.Bounded(t.Error, maxError)
 	var out bytes.Buffer
 	text := json.NewEncoder(&out) // ends with a newline
 	text.SetEscapeHTML(false)     // 6 bytes for one
@@ -159,7 +159,7 @@ func ParseTrailer(message []byte) (Trailer, error) {
 	if t.Format != magic {
 		return Trailer{}, fmt.Errorf("termination message: expected format %q, found another: %w", magic, ErrVersion)
 	}
-	t.Version, t.Error = sanitise(t.Version, 64), sanitise(t.Error, maxError)
+	t.Version, t.Error = escape.Bounded(t.Version, 64), escape.Short(t.Error, maxError)
 	for _, field := range []struct {
 		name       string
 		value, max int
@@ -205,20 +205,4 @@ func jsonError(err error) string {
 
 func isDigest(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
-}
-
-// sanitise makes text one line of printable, valid UTF-8 of at most limit
-// bytes: what else there is becomes a space.
-func sanitise(text string, limit int) string {
-	var out strings.Builder
-	for _, r := range text {
-		if !unicode.IsPrint(r) || r == utf8.RuneError {
-			r = ' '
-		}
-		if out.Len()+utf8.RuneLen(r) > limit {
-			break
-		}
-		out.WriteRune(r)
-	}
-	return strings.TrimSpace(out.String())
 }

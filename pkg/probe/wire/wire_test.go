@@ -556,7 +556,7 @@ func TestParseTrailer(t *testing.T) {
 			Trailer{Format: "CKL2", Version: "v1", SHA256: digest, Frames: 2, LogSize: 9000, Size: 7000, JSONSize: 90000},
 			"",
 		},
-		"an error alone":                {`{"format":"CKL2","version":"v1","error":"no\u001b[31m lock\n"}`, Trailer{Format: "CKL2", Version: "v1", Error: "no [31m lock"}, ""},
+		"an error alone":                {`{"format":"CKL2","version":"v1","error":"no\u001b[31m lock\n"}`, Trailer{Format: "CKL2", Version: "v1", Error: "no^[[31m lock"}, ""},
 		"a field of a later version":    {`{"format":"CKL2","error":"x","later":1}`, Trailer{Format: "CKL2", Error: "x"}, ""},
 		"empty":                         {" \n", Trailer{}, "termination message: expected a line of JSON, found nothing"},
 		"text of a crash":               {"OOMKilled", Trailer{}, `termination message: expected one line of JSON with format "CKL2", found a syntax error at byte 1`},
@@ -595,9 +595,9 @@ func TestParseTrailer(t *testing.T) {
 func TestFailureTrailer(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"plain":              {"the lock did not hold", "the lock did not hold"},
-		"control characters": {"a\x1b[2Jb\nc\x00d", "a [2Jb c d"},
-		"bad UTF-8":          {"a\xff\xfeb", "a  b"},
-		"bidirectional":      {"a\u202eb", "a b"},
+		"control characters": {"a\x1b[2Jb\nc\x00d", "a^[[2Jb c\ufffdd"},
+		"bad UTF-8":          {"a\xff\xfeb", "a\ufffd\ufffdb"},
+		"bidirectional":      {"a\u202eb", "a\ufffdb"},
 		"long":               {strings.Repeat("x", 100_000), strings.Repeat("x", maxError)},
 		"long, all quotes":   {strings.Repeat(`"`, 100_000), strings.Repeat(`"`, maxError)},
 		"long, wide":         {strings.Repeat("é", 100_000), strings.Repeat("é", maxError/2)},
