@@ -19,7 +19,13 @@ import (
 // Secrets are plaintext, and builders run beside the workloads.
 func clusterFacts(t *testing.T) string {
 	t.Helper()
-	packed, err := os.Open("testdata/cases/cluster-86-pods.json.gz")
+	return unpackedFacts(t, t.TempDir(), "cluster-86-pods", "facts.json")
+}
+
+// unpackedFacts writes one of the facts files of testdata/cases into a directory.
+func unpackedFacts(t *testing.T, dir, name, as string) string {
+	t.Helper()
+	packed, err := os.Open("testdata/cases/" + name + ".json.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +38,7 @@ func clusterFacts(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "facts.json")
+	path := filepath.Join(dir, as)
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +50,9 @@ func shownOn(t *testing.T, width int, args ...string) string {
 	t.Helper()
 	env, out, errOut := testEnv()
 	env.OutWidth = width
-	if code := Main(t.Context(), env, args); code != ExitOK || errOut.Len() > 0 {
+	if code := Main(t.Context(), env, args); code == ExitFailure && out.Len() == 0 {
+		return errOut.String()
+	} else if code != ExitOK || errOut.Len() > 0 {
 		t.Fatalf("%v: exit status %d, stderr %q", args, code, errOut)
 	}
 	return out.String()
@@ -57,15 +65,22 @@ func TestScreens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	facts := clusterFacts(t)
-	t.Chdir(filepath.Dir(facts)) // commands on the screen name the file
-	facts = filepath.Base(facts)
+	dir := t.TempDir()
+	facts := filepath.Base(unpackedFacts(t, dir, "cluster-86-pods", "facts.json"))
+	// Facts that runs on the real cluster of hack/cluster saved: as a user without
+	// any right, and with the probe in a namespace that enforces Pod Security.
+	noRights := filepath.Base(unpackedFacts(t, dir, "no-rights", "no-rights.json"))
+	refused := filepath.Base(unpackedFacts(t, dir, "pod-security-refused", "refused.json"))
+	t.Chdir(dir) // commands on the screen name the file
 	for name, args := range map[string][]string{
 		"root":          {"--facts", facts},
 		"pods":          {"pods", "--facts", facts},
 		"pods-wide":     {"pods", "--facts", facts, "-o", "wide"},
 		"nodes":         {"nodes", "--facts", facts},
 		"secrets":       {"secrets", "--facts", facts},
+		"no-rights":     {"--facts", noRights},
+		"refused":       {"--facts", refused},
+		"no-server":     {"--server", "http://127.0.0.1:1"},
 		"explain":       {"explain"},
 		"explain-check": {"explain", "privileged/effective-capabilities"},
 		"explain-part":  {"explain", "secrets"},
@@ -90,7 +105,7 @@ func TestScreens(t *testing.T) {
 					t.Errorf("screen (-want +got), go test ./pkg/cli -update writes it anew:\n%s", diff)
 				}
 				for _, line := range strings.Split(got, "\n") {
-					url := strings.HasPrefix(line, "  https://") // copied, so never cut
+					url := strings.HasPrefix(line, "  https://") || strings.HasPrefix(line, "error: ") // copied, so never cut
 					if w := screen.Width(line); w > width && !url {
 						t.Errorf("a line of %d columns: %q", w, line)
 					}
