@@ -120,7 +120,7 @@ func (r Running) Field(field string) string {
 }
 
 // Source names a file of the container's first process for evidence, or the
-// container where no process of it was read: "node/NAME /proc/1/mountinfo".
+// container where none of its processes was read: "node/NAME /proc/1/mountinfo".
 func (r Running) Source(file string) string {
 	if len(r.Measured.Processes) == 0 {
 		return NodeSource(r.Node, "container %s %s", short(r.Measured.ID), file)

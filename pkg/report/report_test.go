@@ -28,7 +28,7 @@ var sampleParts = []api.PartAnswer{
 		Coverage: api.Coverage{Measured: 11, InScope: 12, NotRunning: 10000}, Reason: "NotReady: node w17",
 	},
 	{
-		Part: "root", Title: "Nothing runs as root that need not", Answer: api.Unknown, Workloads: api.Unknown,
+		Part: "root", Title: "Nothing runs as root without need", Answer: api.Unknown, Workloads: api.Unknown,
 		Reason: "Unsupported: this version has no runs-as-root",
 	},
 }

@@ -24,9 +24,9 @@ var BuildProcess = checks.Check{
 	Needs:    []fact.Kind{fact.Processes},
 	Uses:     []fact.Kind{fact.Pods, fact.Executables},
 	Scope:    checks.ScopeWorkload,
-	Why: "A declaration can hide what a container does: any image can bring a builder. A builder or a nested runtime that runs next to " +
-		"production executes code that nobody reviewed yet, most often with rights over the node.",
-	Remediation: "Move the build to a cluster or machines of its own. Where it must stay, run it rootless and in a sandbox " +
+	Why: "A declaration can hide what a container does, because any image can contain a builder. A builder or a nested runtime next to " +
+		"production runs code that nobody has reviewed yet, most often with rights over the node.",
+	Remediation: "Move the build to its own cluster or machines. If it must stay, run it rootless and in a sandbox " +
 		"(gVisor, Kata, hostUsers: false).",
 	References: []string{
 		"man:proc_pid_exe(5)",
@@ -70,7 +70,7 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 		if len(r.Measured.Processes) == 0 {
 			findings = append(findings, api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: r.Subject(),
-				Message:  "no process of it was read",
+				Message:  "none of its processes was read",
 				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: "no process"}},
 			})
 			continue
@@ -110,7 +110,7 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 		case unread != nil:
 			builders = []api.Finding{{
 				Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: r.Subject(),
-				Message:     "which executables it runs was not read; names, which processes give themselves, show no builder",
+				Message:     "not every executable that it runs was read; the names that processes give themselves show no builder",
 				Evidence:    []api.Evidence{{Source: checks.NodeSource(r.Node, "/proc/%d/status Name", unread.PID), Value: checks.JoinWords(distinct(names), mostNames)}},
 				Remediation: "--probe-level full reads executables",
 			}}
@@ -122,7 +122,7 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 			}}
 		default:
 			builders = []api.Finding{{
-				Verdict: api.Pass, Subject: r.Subject(), Message: "no process of it is a builder or a container runtime",
+				Verdict: api.Pass, Subject: r.Subject(), Message: "none of its processes is a builder or a container runtime",
 				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: checks.JoinWords(distinct(exes), mostNames)}},
 			}}
 		}

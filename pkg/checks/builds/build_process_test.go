@@ -16,7 +16,7 @@ func TestBuildProcess(t *testing.T) {
 		name   = "node/n1 /proc/100/status Name"
 		status = "node/n1 /proc/100/status Uid, CapEff"
 		mask   = "00000000a80425fb"
-		none   = "no process of it is a builder or a container runtime"
+		none   = "none of its processes is a builder or a container runtime"
 	)
 	runs := func(path string) func(*fact.Process) {
 		return func(p *fact.Process) { p.Exe = &fact.Executable{Path: path, Origin: fact.OriginImage} }
@@ -50,7 +50,7 @@ func TestBuildProcess(t *testing.T) {
 	unread := func(source, value string) []api.Finding {
 		return ft.One(api.Finding{
 			Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: ft.Subject(),
-			Message:  "which executables it runs was not read; names, which processes give themselves, show no builder",
+			Message:  "not every executable that it runs was read; the names that processes give themselves show no builder",
 			Evidence: ft.Evidence(source, value), Remediation: "--probe-level full reads executables",
 		})
 	}
@@ -146,7 +146,7 @@ func TestBuildProcess(t *testing.T) {
 		"a container without a process that was read is unknown": {
 			ft.Measured(fact.MeasuredContainer{}, fact.Container{}),
 			ft.One(api.Finding{
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(), Message: "no process of it was read",
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(), Message: "none of its processes was read",
 				Evidence: ft.Evidence("node/n1 container aaaaaaaaaaaa exe", "no process"),
 			}),
 		},

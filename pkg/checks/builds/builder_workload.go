@@ -23,10 +23,10 @@ var BuilderWorkload = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
-	Why: "A build runs code that was not reviewed yet: of every dependency, of every pull request. In the production cluster it runs " +
-		"next to production's data, and most builders want to be root or privileged for it.",
-	Remediation: "Move builds and CI runners to a cluster or machines of their own. Where they must stay, run them rootless and in a " +
-		"sandbox (gVisor, Kata, hostUsers: false), on nodes of their own.",
+	Why: "A build runs code that nobody has reviewed yet, from every dependency and every pull request. In the production cluster it runs " +
+		"next to production data, and most builders need to be root or privileged.",
+	Remediation: "Move builds and CI runners to their own cluster or machines. If they must stay, run them rootless and in a " +
+		"sandbox (gVisor, Kata, hostUsers: false), on their own nodes.",
 	References: []string{
 		"https://github.com/moby/buildkit/blob/master/docs/rootless.md",
 		"https://gvisor.dev/docs/",
@@ -106,7 +106,7 @@ func judgeBuildLabels(w *fact.Workload) (api.Finding, bool) {
 			}
 			if known.weak {
 				f.Severity = api.Low
-				f.Message += "; whether it builds is not known"
+				f.Message += "; it is unknown whether it builds"
 			}
 			return f, true
 		}
@@ -157,11 +157,11 @@ func judgeBuilder(d checks.Declared) api.Finding {
 		}
 		f.Verdict, f.Severity, f.Message = api.Fail, g.severity, "runs "+name+", "+g.how
 	case err != nil:
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Corrupt, "its image reference cannot be read"
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Corrupt, "its image reference cannot be parsed"
 	case d.Container.CommandUnread != "":
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, d.Container.CommandUnread, "its command line was not read as a whole: a script in it is too long, or not a shell's"
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, d.Container.CommandUnread, "its command line was not fully read: a script in it is too long, or is not a shell script"
 	default:
-		f.Verdict, f.Message = api.Pass, "neither its image nor its program is a builder's"
+		f.Verdict, f.Message = api.Pass, "neither its image nor its program is a known builder"
 	}
 	return f
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestBuilderWorkload(t *testing.T) {
-	const pass = "neither its image nor its program is a builder's"
+	const pass = "neither its image nor its program is a known builder"
 	finding := func(verdict api.Verdict, severity api.Severity, message, image, program string) api.Finding {
 		f := api.Finding{Verdict: verdict, Severity: severity, Subject: ft.Subject(), Message: message, Evidence: ft.Evidence(ft.App+"image", image)}
 		if program != "" {
@@ -45,7 +45,7 @@ func TestBuilderWorkload(t *testing.T) {
 		"kaniko's by its path":                           {"shop/tools:1", "/kaniko/executor", api.Fail, api.Medium, "runs kaniko, as root"},
 		"another program called executor passes":         {"shop/tools:1", "/app/executor", api.Pass, "", pass},
 		"a lifecycle of buildpacks":                      {"shop/builder:1", "/cnb/lifecycle/creator", api.Fail, api.Medium, "runs Cloud Native Buildpacks, as root"},
-		"a reference that is none is unknown":            {"Not An Image", "", api.VerdictUnknown, "", "its image reference cannot be read"},
+		"a reference that is none is unknown":            {"Not An Image", "", api.VerdictUnknown, "", "its image reference cannot be parsed"},
 		"but its program still tells":                    {"Not An Image", "dockerd", api.Fail, api.Medium, "runs Docker-in-Docker, as root"},
 	} {
 		cases[name] = row{
@@ -64,7 +64,7 @@ func TestBuilderWorkload(t *testing.T) {
 		}),
 		Want: ft.One(evaluated),
 	}
-	unread := finding(api.VerdictUnknown, "", "its command line was not read as a whole: a script in it is too long, or not a shell's", "shop/tools:1", "sh")
+	unread := finding(api.VerdictUnknown, "", "its command line was not fully read: a script in it is too long, or is not a shell script", "shop/tools:1", "sh")
 	unread.Reason = fact.Unsupported
 	cases["a command line that was not evaluated as a whole"] = row{
 		Set: ft.Declared(fact.Container{Image: "shop/tools:1", Program: "sh", CommandUnread: fact.Unsupported}), Want: ft.One(unread),
@@ -128,7 +128,7 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 	cases["a Tekton task need not build: low"] = row{
 		Set:  ft.Declared(fact.Container{Image: web, Privileged: yes}, label("tekton.dev/taskRun")),
-		Want: labelled(api.Low, "is a Tekton task, privileged; whether it builds is not known", "metadata.labels[tekton.dev/taskRun]"),
+		Want: labelled(api.Low, "is a Tekton task, privileged; it is unknown whether it builds", "metadata.labels[tekton.dev/taskRun]"),
 	}
 	cases["an annotation counts as a label"] = row{
 		Set:  ft.Declared(fact.Container{Image: web}, func(s *fact.PodSpec) { s.Annotations = []string{"openshift.io/build.name"} }),

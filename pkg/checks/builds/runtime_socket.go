@@ -17,10 +17,10 @@ var RuntimeSocket = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
-	Why: "Who can talk to the runtime can start any container with any right on the node, outside of Kubernetes: this is the usual " +
-		"way to build images in a cluster, and root on the node.",
-	Remediation: "Build images on machines of their own. Where a pod only wants to know about containers, give it the Kubernetes API " +
-		"or the kubelet's instead of the socket, and mount no directory above it.",
+	Why: "Anyone who can reach the runtime's socket can start any container with any right on the node, outside of Kubernetes. It is the usual " +
+		"way to build images in a cluster, and it gives root on the node.",
+	Remediation: "Build images on separate machines. If a pod only needs information about containers, give it the Kubernetes API " +
+		"or the kubelet's API instead of the socket, and mount no directory above the socket.",
 	References: []string{
 		"https://docs.docker.com/engine/security/#docker-daemon-attack-surface",
 		"https://kubernetes.io/docs/concepts/storage/volumes/#hostpath",
@@ -35,7 +35,7 @@ func judgeRuntimeSocket(v *checks.View) []api.Finding {
 		if hostProcess, process := d.HostProcess(); hostProcess {
 			findings = append(findings, api.Finding{
 				Verdict: api.Fail, Severity: api.High, Subject: d.Subject(),
-				Message: "reaches every pipe of its Windows node, a runtime's too (hostProcess)", Evidence: []api.Evidence{process},
+				Message: "reaches every pipe of its Windows node, including a runtime's (hostProcess)", Evidence: []api.Evidence{process},
 			})
 		}
 		mounts := hostpath.Of(d.Workload, d.Container)

@@ -41,7 +41,7 @@ func TestRuntimeSocket(t *testing.T) {
 			}),
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.Forbidden, Subject: ft.Subject(),
-				Message:     "what is behind its claims is not known: a volume can be a directory of the node",
+				Message:     "the volumes behind its claims are unknown: a volume can be a directory of the node",
 				Remediation: "grant list on persistentvolumes",
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: Forbidden"),
 			}),
@@ -49,7 +49,7 @@ func TestRuntimeSocket(t *testing.T) {
 		"a process of a Windows node reaches every pipe": {
 			ft.Declared(fact.Container{HostProcess: ft.Ptr(true)}),
 			ft.One(api.Finding{
-				Verdict: api.Fail, Severity: api.High, Subject: ft.Subject(), Message: "reaches every pipe of its Windows node, a runtime's too (hostProcess)",
+				Verdict: api.Fail, Severity: api.High, Subject: ft.Subject(), Message: "reaches every pipe of its Windows node, including a runtime's (hostProcess)",
 				Evidence: ft.Evidence(ft.App+"securityContext.windowsOptions.hostProcess", "true"),
 			}),
 		},

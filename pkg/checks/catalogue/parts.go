@@ -20,7 +20,7 @@ func Parts() []checks.Part {
 		{Question: api.Immutable, Name: "pinned", Title: "What an image holds cannot change under its name", Checks: []string{
 			"immutable/mutable-image",
 		}},
-		{Question: api.Immutable, Name: "start", Title: "Nothing fetches or brings code when it starts", Checks: []string{
+		{Question: api.Immutable, Name: "start", Title: "No container fetches or adds code when it starts", Checks: []string{
 			"immutable/install-at-start", "immutable/executable-config",
 		}},
 		{Question: api.Immutable, Name: "layer", Title: "No code was added to a running container", Checks: []string{
@@ -36,7 +36,7 @@ func Parts() []checks.Part {
 		{Question: api.Privileged, Name: "capabilities", Title: "No process has a capability beyond the default", Checks: []string{
 			"privileged/added-capabilities", "privileged/effective-capabilities",
 		}},
-		{Question: api.Privileged, Name: "root", Title: "Nothing runs as root that need not", Checks: []string{
+		{Question: api.Privileged, Name: "root", Title: "Nothing runs as root without need", Checks: []string{
 			"privileged/runs-as-root",
 		}},
 		{Question: api.Privileged, Name: "host", Title: "No pod shares the node's namespaces, files or devices", Checks: []string{
@@ -52,7 +52,7 @@ func Parts() []checks.Part {
 		{Question: api.Hosts, Name: "updates", Title: "No security update is pending", Checks: []string{
 			"hosts/pending-security-updates", "hosts/package-index-stale", "hosts/uncovered-packages", "hosts/behind-peers",
 		}},
-		{Question: api.Hosts, Name: "running", Title: "What is installed is what runs", Checks: []string{
+		{Question: api.Hosts, Name: "running", Title: "The node runs what is installed", Checks: []string{
 			"hosts/kernel-outdated", "hosts/reboot-required", "hosts/deleted-libraries",
 		}},
 		{Question: api.Hosts, Name: "support", Title: "The operating system still gets security releases", Checks: []string{

@@ -22,8 +22,8 @@ var RunningDriftedExecutable = checks.Check{
 	Uses:     []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
 	Why: "A program that was added to a container after it started went through no build, no scan and no review. " +
-		"That is how an intruder's tools look.",
-	Remediation: "Find out who put it there; then replace the pod. Make the root file system read-only and mount writable volumes " +
+		"That is what an intruder's tools look like.",
+	Remediation: "Find out who put it there, then replace the pod. Make the root file system read-only and mount writable volumes " +
 		"noexec, so that it cannot happen again.",
 	References: []string{
 		"man:proc_pid_exe(5)",
@@ -68,7 +68,7 @@ func judgeRunningDriftedExecutable(v *checks.View) []api.Finding {
 		if len(done) == 0 {
 			findings = append(findings, api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: r.Subject(),
-				Message:  "no executable of it was read",
+				Message:  "none of its executables was read",
 				Evidence: []api.Evidence{{Source: r.Source("exe"), Value: "not read"}},
 			})
 		}
@@ -94,7 +94,7 @@ func judgeExecutable(r checks.Running, exe *fact.Executable) api.Finding {
 	}
 	switch exe.Origin {
 	case fact.OriginImage, fact.OriginMetadata, fact.OriginDeletedImage:
-		return api.Finding{Verdict: api.Pass, Message: "what runs is of its image or on a read-only mount"}
+		return api.Finding{Verdict: api.Pass, Message: "what runs is from its image or on a read-only mount"}
 	case fact.OriginReadOnly:
 		return judgeReadOnly(r, exe, fail)
 	case fact.OriginAdded:
@@ -104,15 +104,15 @@ func judgeExecutable(r checks.Running, exe *fact.Executable) api.Finding {
 	case fact.OriginDeletedAdded:
 		return fail(api.High, "which was added to the container and deleted while it runs")
 	case fact.OriginMemfd:
-		return fail(api.High, "which exists in memory only (memfd)")
+		return fail(api.High, "which exists only in memory (memfd)")
 	case fact.OriginVolume:
 		return judgeVolume(exe, fail)
 	case fact.OriginForeign:
-		return fail(api.Medium, "which is on a mount that is not of the container")
+		return fail(api.Medium, "which is on a mount that is not the container's")
 	}
 	return api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.Unsupported,
-		Message: runs + ", whose origin could not be told",
+		Message: runs + ", whose origin is unknown",
 	}
 }
 
@@ -123,13 +123,13 @@ func judgeExecutable(r checks.Running, exe *fact.Executable) api.Finding {
 func judgeReadOnly(r checks.Running, exe *fact.Executable, fail func(api.Severity, string) api.Finding) api.Finding {
 	switch kind := volumeKind(r, exe); kind {
 	case "image", "configMap", "secret", "projected", "downwardAPI":
-		return api.Finding{Verdict: api.Pass, Message: "what runs is of its image or on a read-only mount"}
+		return api.Finding{Verdict: api.Pass, Message: "what runs is from its image or on a read-only mount"}
 	case "emptyDir":
-		return fail(api.Medium, "which is in an emptyDir that is read-only here and may be written elsewhere")
+		return fail(api.Medium, "which is in an emptyDir that is read-only here but may be writable elsewhere")
 	case "":
-		return fail(api.Low, "which is on a mount that is read-only here and may be written elsewhere")
+		return fail(api.Low, "which is on a mount that is read-only here but may be writable elsewhere")
 	default:
-		return fail(api.Low, "which is on a volume ("+kind+") that is read-only here and may be written elsewhere")
+		return fail(api.Low, "which is on a volume ("+kind+") that is read-only here but may be writable elsewhere")
 	}
 }
 

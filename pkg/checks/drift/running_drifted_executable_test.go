@@ -28,7 +28,7 @@ func TestRunningDriftedExecutable(t *testing.T) {
 	fails := func(severity api.Severity, message, value string) []api.Finding {
 		return ft.One(finding(api.Fail, severity, message, exe, value))
 	}
-	const fine = "what runs is of its image or on a read-only mount"
+	const fine = "what runs is from its image or on a read-only mount"
 	passes := func(value string) []api.Finding { return ft.One(finding(api.Pass, "", fine, exe, value)) }
 	volume := func(name, fsType string) fact.Executable {
 		return fact.Executable{Path: "/scratch/x", Origin: fact.OriginVolume, Volume: name, FSType: fsType, Mount: "/scratch"}
@@ -65,7 +65,7 @@ func TestRunningDriftedExecutable(t *testing.T) {
 			fails(api.High, "runs /tmp/x, which was added to the container and deleted while it runs", "/tmp/x, origin deleted-added"),
 		},
 		"in memory fails": {
-			runs(of("/memfd:x", fact.OriginMemfd)), fails(api.High, "runs /memfd:x, which exists in memory only (memfd)", "/memfd:x, origin memfd"),
+			runs(of("/memfd:x", fact.OriginMemfd)), fails(api.High, "runs /memfd:x, which exists only in memory (memfd)", "/memfd:x, origin memfd"),
 		},
 		"in an emptyDir is high": {
 			runs(volume("emptyDir/scratch", "ext4")),
@@ -84,24 +84,24 @@ func TestRunningDriftedExecutable(t *testing.T) {
 			runs(volume("", "ext4")), fails(api.Medium, "runs /scratch/x, which is on a writable mount", "/scratch/x, origin volume, mount /scratch (ext4)"),
 		},
 		"foreign is medium": {
-			runs(of("/x", fact.OriginForeign)), fails(api.Medium, "runs /x, which is on a mount that is not of the container", "/x, origin foreign"),
+			runs(of("/x", fact.OriginForeign)), fails(api.Medium, "runs /x, which is on a mount that is not the container's", "/x, origin foreign"),
 		},
 		"on a read-only ConfigMap passes": {
 			runs(readOnly("configMap/cm", "ext4")), passes("/scratch/x, origin readonly, volume configMap/cm, mount /scratch (ext4)"),
 		},
 		"on a read-only emptyDir is medium: the container next door may write it": {
 			runs(readOnly("emptyDir/scratch", "ext4")),
-			fails(api.Medium, "runs /scratch/x, which is in an emptyDir that is read-only here and may be written elsewhere",
+			fails(api.Medium, "runs /scratch/x, which is in an emptyDir that is read-only here but may be writable elsewhere",
 				"/scratch/x, origin readonly, volume emptyDir/scratch, mount /scratch (ext4)"),
 		},
 		"on a read-only claim is low": {
 			runs(readOnly("csi/pv", "ext4")),
-			fails(api.Low, "runs /scratch/x, which is on a volume (csi) that is read-only here and may be written elsewhere",
+			fails(api.Low, "runs /scratch/x, which is on a volume (csi) that is read-only here but may be writable elsewhere",
 				"/scratch/x, origin readonly, volume csi/pv, mount /scratch (ext4)"),
 		},
 		"on a read-only mount that no volume explains is low": {
 			runs(readOnly("", "ext4")),
-			fails(api.Low, "runs /scratch/x, which is on a mount that is read-only here and may be written elsewhere",
+			fails(api.Low, "runs /scratch/x, which is on a mount that is read-only here but may be writable elsewhere",
 				"/scratch/x, origin readonly, mount /scratch (ext4)"),
 		},
 		"on an image volume passes, by the spec": {
@@ -109,20 +109,20 @@ func TestRunningDriftedExecutable(t *testing.T) {
 		},
 		"on a read-only hostPath is low, by the spec": {
 			ft.Edit(runs(readOnly("", "ext4")), declares("hostPath")),
-			fails(api.Low, "runs /scratch/x, which is on a volume (hostPath) that is read-only here and may be written elsewhere",
+			fails(api.Low, "runs /scratch/x, which is on a volume (hostPath) that is read-only here but may be writable elsewhere",
 				"/scratch/x, origin readonly, mount /scratch (ext4)"),
 		},
 		"on a subPath, by the volume's kind in the spec": {
 			ft.Edit(runs(readOnly("subPath/v", "ext4")), declares("emptyDir")),
-			fails(api.Medium, "runs /scratch/x, which is in an emptyDir that is read-only here and may be written elsewhere",
+			fails(api.Medium, "runs /scratch/x, which is in an emptyDir that is read-only here but may be writable elsewhere",
 				"/scratch/x, origin readonly, volume subPath/v, mount /scratch (ext4)"),
 		},
 		"an unknown origin is unknown": {
 			runs(fact.Executable{Path: "/x", Origin: fact.OriginUnknown, Detail: "no upperdir"}),
-			ft.One(finding(api.VerdictUnknown, "", "runs /x, whose origin could not be told", exe, "/x, origin unknown, no upperdir")),
+			ft.One(finding(api.VerdictUnknown, "", "runs /x, whose origin is unknown", exe, "/x, origin unknown, no upperdir")),
 		},
 		"an origin of a newer facts file is unknown": {
-			runs(of("/x", "teleported")), ft.One(finding(api.VerdictUnknown, "", "runs /x, whose origin could not be told", exe, "/x, origin teleported")),
+			runs(of("/x", "teleported")), ft.One(finding(api.VerdictUnknown, "", "runs /x, whose origin is unknown", exe, "/x, origin teleported")),
 		},
 		"a script that the image's interpreter runs fails": {
 			ft.Measured(ft.With(func(p *fact.Process) { p.Scripts = []fact.Executable{script} }), fact.Container{}),
@@ -161,7 +161,7 @@ func TestRunningDriftedExecutable(t *testing.T) {
 		"no executable at all is unknown": {
 			ft.Measured(ft.With(func(p *fact.Process) { p.Exe = nil }), fact.Container{}),
 			ft.One(api.Finding{
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(), Message: "no executable of it was read",
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(), Message: "none of its executables was read",
 				Evidence: ft.Evidence(exe, "not read"),
 			}),
 		},

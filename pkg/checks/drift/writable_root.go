@@ -18,9 +18,9 @@ var WritableRoot = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Uses:     []fact.Kind{fact.Mounts},
 	Scope:    checks.ScopeWorkload,
-	Why: "A container whose root cannot be written to cannot drift from its image there: an intruder finds no place for tools, and a " +
-		"hasty repair by hand does not survive.",
-	Remediation: "Set securityContext.readOnlyRootFilesystem to true, demand it by an admission policy, and give the program an " +
+	Why: "A read-only root cannot drift from the image. An intruder finds no place there for tools, and a " +
+		"quick manual fix there is not possible.",
+	Remediation: "Set securityContext.readOnlyRootFilesystem to true, require it with an admission policy, and give the program an " +
 		"emptyDir for each directory that it writes to.",
 	References: []string{
 		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",

@@ -59,14 +59,14 @@ func Unread(w *fact.Workload, c *fact.Container) []*fact.Volume {
 func UnknownBehind(d checks.Declared, unread []*fact.Volume) api.Finding {
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: unread[0].Unread, Subject: d.Subject(),
-		Message:     "what is behind its claims is not known: a volume can be a directory of the node",
+		Message:     "the volumes behind its claims are unknown: a volume can be a directory of the node",
 		Remediation: "grant list on persistentvolumes",
 	}
 	switch f.Reason {
 	case fact.NotPresent:
-		f.Remediation = "give the manifests of the claim and its volume as well, or check the pods on the cluster"
+		f.Remediation = "give the manifests of the claim and its volume too, or check the pods on the cluster"
 	case fact.Unsupported:
-		f.Message = "what its flexVolume mounts, its driver alone knows: it can be a directory of the node"
+		f.Message = "only its flexVolume's driver knows what is mounted: it can be a directory of the node"
 		f.Remediation = "use a CSI driver: flexVolumes are deprecated"
 	}
 	for _, v := range unread {

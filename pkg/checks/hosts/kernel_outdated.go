@@ -16,13 +16,13 @@ import (
 // Source: /proc/sys/kernel/osrelease and /proc/version against the boot images.
 var KernelOutdated = checks.Check{
 	ID:       "hosts/kernel-outdated",
-	Title:    "The node runs the newest kernel that is installed",
+	Title:    "The node runs the newest installed kernel",
 	Severity: api.High,
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.Kernel},
 	Scope:    checks.ScopeNode,
-	Why: "An updated kernel protects from nothing until it runs. All containers of a node share that one kernel, so that a hole in it is " +
-		"a way out of each of them.",
+	Why: "An updated kernel protects nothing until it runs. All containers of a node share the kernel, so a hole in it is " +
+		"a way out of every container.",
 	Remediation: "Drain the node and reboot it (kubectl drain, then reboot), or automate that, for example with kured.",
 	References: []string{
 		"https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/",
@@ -73,7 +73,7 @@ func judgeKernel(node *fact.Node) api.Finding {
 	if newest == nil {
 		f.Message = "no installed kernel was found to compare the running one with"
 		if len(host.Installed) > 0 {
-			f.Message = "no installed kernel is of the running one's flavour"
+			f.Message = "no installed kernel has the flavour of the running one"
 			for i := range host.Installed {
 				f.Evidence = append(f.Evidence, installedEvidence(node, &host.Installed[i]))
 			}
@@ -110,17 +110,17 @@ func judgeKernel(node *fact.Node) api.Finding {
 		equal, known := sameBuild(version, running, k)
 		if known && !equal {
 			f.Evidence = append(f.Evidence[:1:1], append([]api.Evidence{installedEvidence(node, k)}, f.Evidence[2:]...)...)
-			return fail(fmt.Sprintf("runs another build of kernel %s than is installed", running.Release))
+			return fail(fmt.Sprintf("runs another build of kernel %s than the installed one", running.Release))
 		}
 		told = told || known
 	}
 	if len(same) > 0 && !told {
-		f.Message = "runs the newest release that is installed, but whether the same build of it was not read"
+		f.Message = "runs the newest installed release, but it is unknown whether it is the same build"
 		return f
 	}
-	f.Verdict, f.Reason, f.Message = api.Pass, "", "runs the newest kernel that is installed"
+	f.Verdict, f.Reason, f.Message = api.Pass, "", "runs the newest installed kernel"
 	if len(same) == 0 {
-		f.Message = "runs a newer kernel than any that is installed"
+		f.Message = "runs a newer kernel than any installed one"
 	}
 	return f
 }

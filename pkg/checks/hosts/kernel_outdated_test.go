@@ -38,7 +38,7 @@ func TestKernelOutdated(t *testing.T) {
 		}
 		return ft.One(f)
 	}
-	const newest = "runs the newest kernel that is installed"
+	const newest = "runs the newest installed kernel"
 	patched := set("6.1.0-55-amd64", debian1, boot("6.1.0-56-amd64", debian2))
 	patched.Nodes[0].Measured.Host.Running.Livepatch = []string{"livepatch_1"}
 	noModules := set("6.1.0-55-amd64", debian1, boot("6.1.0-56-amd64", debian2))
@@ -57,7 +57,7 @@ func TestKernelOutdated(t *testing.T) {
 		},
 		"the same release rebuilt fails": {
 			set("6.1.0-56-amd64", debian1, boot("6.1.0-56-amd64", debian2)),
-			finding(api.Fail, "", "runs another build of kernel 6.1.0-56-amd64 than is installed",
+			finding(api.Fail, "", "runs another build of kernel 6.1.0-56-amd64 than the installed one",
 				version, "6.1.0-56-amd64 "+debian1, "node/n1 /boot/vmlinuz-6.1.0-56-amd64", "6.1.0-56-amd64 "+debian2),
 		},
 		"a newer kernel of another flavour does not count": {
@@ -66,7 +66,7 @@ func TestKernelOutdated(t *testing.T) {
 		},
 		"nothing of its flavour installed is unknown": {
 			set("6.18.0", "#1 SMP", boot("6.1.0-56-amd64", debian2)),
-			finding(api.VerdictUnknown, "", "no installed kernel is of the running one's flavour",
+			finding(api.VerdictUnknown, "", "no installed kernel has the flavour of the running one",
 				version, "6.18.0 #1 SMP", "node/n1 /boot/vmlinuz-6.1.0-56-amd64", "6.1.0-56-amd64 "+debian2),
 		},
 		"nothing installed is unknown": {
@@ -79,7 +79,7 @@ func TestKernelOutdated(t *testing.T) {
 		},
 		"a build that was not read is unknown, not a pass": {
 			set("6.1.0-56-amd64", "", boot("6.1.0-56-amd64", debian2)),
-			finding(api.VerdictUnknown, "", "runs the newest release that is installed, but whether the same build of it was not read",
+			finding(api.VerdictUnknown, "", "runs the newest installed release, but it is unknown whether it is the same build",
 				version, "6.1.0-56-amd64", "node/n1 /boot/vmlinuz-6.1.0-56-amd64", "6.1.0-56-amd64 "+debian2),
 		},
 		"live patches lower the severity": {
@@ -101,7 +101,7 @@ func TestKernelOutdated(t *testing.T) {
 		},
 		"arm64 on Debian, rebuilt, fails": {
 			set("6.1.0-56-arm64", debian1, packaged("6.1.0-56-arm64", "6.1.192-2")),
-			finding(api.Fail, "", "runs another build of kernel 6.1.0-56-arm64 than is installed",
+			finding(api.Fail, "", "runs another build of kernel 6.1.0-56-arm64 than the installed one",
 				version, "6.1.0-56-arm64 "+debian1, "node/n1 /var/lib/dpkg/status", "6.1.0-56-arm64 (linux-image-6.1.0-56-arm64 6.1.192-2)"),
 		},
 		"arm64 on Ubuntu: the upload's number is in the running text": {
@@ -111,17 +111,17 @@ func TestKernelOutdated(t *testing.T) {
 		},
 		"arm64 on Ubuntu, rebuilt, fails": {
 			set("6.8.0-31-generic", "#31-Ubuntu SMP", packaged("6.8.0-31-generic", "6.8.0-31.32")),
-			finding(api.Fail, "", "runs another build of kernel 6.8.0-31-generic than is installed", version, "6.8.0-31-generic #31-Ubuntu SMP",
+			finding(api.Fail, "", "runs another build of kernel 6.8.0-31-generic than the installed one", version, "6.8.0-31-generic #31-Ubuntu SMP",
 				"node/n1 /var/lib/dpkg/status", "6.8.0-31-generic (linux-image-6.8.0-31-generic 6.8.0-31.32)"),
 		},
 		"a text that tells no build is unknown": {
 			set("6.1.0-56-arm64", " ", packaged("6.1.0-56-arm64", "6.1.192-2")),
-			finding(api.VerdictUnknown, "", "runs the newest release that is installed, but whether the same build of it was not read",
+			finding(api.VerdictUnknown, "", "runs the newest installed release, but it is unknown whether it is the same build",
 				version, "6.1.0-56-arm64", "node/n1 /var/lib/dpkg/status", "6.1.0-56-arm64 (linux-image-6.1.0-56-arm64 6.1.192-2)"),
 		},
 		"a newer kernel than any installed passes": {
 			set("6.1.0-57-amd64", debian2, boot("6.1.0-56-amd64", debian1)),
-			finding(api.Pass, "", "runs a newer kernel than any that is installed",
+			finding(api.Pass, "", "runs a newer kernel than any installed one",
 				version, "6.1.0-57-amd64 "+debian2, "node/n1 /boot/vmlinuz-6.1.0-56-amd64", "6.1.0-56-amd64 "+debian1),
 		},
 		"a node whose kernel was not read gives nothing here: its gap does": {

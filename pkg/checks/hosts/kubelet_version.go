@@ -21,9 +21,9 @@ var KubeletVersion = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Nodes},
 	Scope:    checks.ScopeNode,
-	Why: "A kubelet past its end of life gets no security fixes, and it is root on the node. One outside of the supported skew may ignore " +
+	Why: "A kubelet past its end of life gets no security fixes, and it is root on the node. A kubelet outside the supported version skew can ignore " +
 		"security fields of a pod that it does not know.",
-	Remediation: "Upgrade the node's kubelet to a supported version that is not newer than the API server's: one minor version after the other.",
+	Remediation: "Upgrade the node's kubelet to a supported version that is not newer than the API server's, one minor version at a time.",
 	References: []string{
 		"https://kubernetes.io/releases/version-skew-policy/",
 		"https://kubernetes.io/releases/patch-releases/",
@@ -87,7 +87,7 @@ func judgeKubelet(v *checks.View, node *fact.Node) []api.Finding {
 	if !ok || major != 1 {
 		return []api.Finding{{
 			Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Subject: subject,
-			Message: "its kubelet's version cannot be read", Evidence: []api.Evidence{kubeletEvidence},
+			Message: "its kubelet's version cannot be parsed", Evidence: []api.Evidence{kubeletEvidence},
 		}}
 	}
 	var findings []api.Finding
@@ -105,7 +105,7 @@ func judgeKubelet(v *checks.View, node *fact.Node) []api.Finding {
 	}
 	switch {
 	case !serverKnown:
-		add(api.VerdictUnknown, fact.NotPresent, "the API server's version is not known, so that the skew cannot be told", serverEvidence)
+		add(api.VerdictUnknown, fact.NotPresent, "the version skew is unknown because the API server's version is unknown", serverEvidence)
 	case kubelet > server:
 		add(api.Fail, "", fmt.Sprintf("its kubelet 1.%d is newer than the API server 1.%d", kubelet, server), serverEvidence)
 	case server-kubelet > skew:
@@ -123,13 +123,13 @@ func judgeKubelet(v *checks.View, node *fact.Node) []api.Finding {
 		add(api.Fail, "", fmt.Sprintf("its kubelet 1.%d is past its end of life", kubelet), table)
 	case !listed || err != nil || readErr != nil:
 		table.Value = fmt.Sprintf("1.%d is not listed", kubelet)
-		add(api.VerdictUnknown, fact.Unsupported, fmt.Sprintf("the end of life of Kubernetes 1.%d is not known", kubelet), table)
+		add(api.VerdictUnknown, fact.Unsupported, fmt.Sprintf("the end of life of Kubernetes 1.%d is unknown", kubelet), table)
 	case now.IsZero():
-		add(api.VerdictUnknown, fact.NotPresent, "when these facts were collected is not known, so that the end of life cannot be judged", table)
+		add(api.VerdictUnknown, fact.NotPresent, "the end of life cannot be judged because the facts do not say when they were collected", table)
 	case now.After(end.Add(24 * time.Hour)):
 		add(api.Fail, "", fmt.Sprintf("its kubelet 1.%d is past its end of life (%s)", kubelet, date), table)
 	case now.Sub(read) > tableTooOld:
-		add(api.VerdictUnknown, fact.Unsupported, "the table of ends of life is more than a year old", table)
+		add(api.VerdictUnknown, fact.Unsupported, "the table of end-of-life dates is more than a year old", table)
 	case len(findings) == 0:
 		add(api.Pass, "", fmt.Sprintf("its kubelet 1.%d is supported and fits the API server", kubelet), serverEvidence, table)
 	}

@@ -84,11 +84,11 @@ func TestKubeletVersion(t *testing.T) {
 		},
 		"newer than the table is unknown": {
 			set("v1.38.0", "v1.38.0"),
-			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "the end of life of Kubernetes 1.38 is not known", field, "v1.38.0", table, "1.38 is not listed")),
+			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "the end of life of Kubernetes 1.38 is unknown", field, "v1.38.0", table, "1.38 is not listed")),
 		},
 		"a table of more than a year ago is unknown": {
 			at(set("v1.37.0", "v1.37.0"), "2027-09-20"),
-			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "the table of ends of life is more than a year old", field, "v1.37.0", table, "1.37: end of life 2027-10-28")),
+			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "the table of end-of-life dates is more than a year old", field, "v1.37.0", table, "1.37: end of life 2027-10-28")),
 		},
 		"but what it calls past stays past": {
 			at(set("v1.30.0", "v1.30.0"), "2030-01-01"),
@@ -96,25 +96,25 @@ func TestKubeletVersion(t *testing.T) {
 		},
 		"an unknown API server's version is unknown": {
 			set("v1.37.0", ""),
-			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "the API server's version is not known, so that the skew cannot be told", field, "v1.37.0", server, "not set")),
+			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "the version skew is unknown because the API server's version is unknown", field, "v1.37.0", server, "not set")),
 		},
 		"facts without a time are unknown": {
 			ft.Edit(set("v1.37.0", "v1.37.0"), func(s *fact.Set) { s.CollectedAt = fact.Time{} }),
-			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "when these facts were collected is not known, so that the end of life cannot be judged",
+			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "the end of life cannot be judged because the facts do not say when they were collected",
 				field, "v1.37.0", table, "1.37: end of life 2027-10-28")),
 		},
 		"no version is unknown": {
-			set("", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be read", field, "not set")),
+			set("", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be parsed", field, "not set")),
 		},
 		"a version that is none is unknown": {
-			set("one.two", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be read", field, "one.two")),
+			set("one.two", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be parsed", field, "one.two")),
 		},
 		"a version without a minor one is unknown": {
-			set("v1", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be read", field, "v1")),
+			set("v1", "v1.37.0"), ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be parsed", field, "v1")),
 		},
 		"a number that no version has is unknown": {
 			set("v1.18446744073709551615.0", "v1.37.0"),
-			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be read", field, "v1.18446744073709551615.0")),
+			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "its kubelet's version cannot be parsed", field, "v1.18446744073709551615.0")),
 		},
 		"a minor version with a plus is read": {
 			set("v1.37+", "v1.37.0"),

@@ -21,10 +21,10 @@ var PendingSecurityUpdates = checks.Check{
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.Packages},
 	Scope:    checks.ScopeNode,
-	Why: "A fixed vulnerability is a public one: from the day of the update on, everyone can read what it was. " +
-		"Containers share the node's kernel and runtime, so that the node's holes are theirs.",
-	Remediation: "Install the updates (apt-get update && apt-get dist-upgrade), switch on unattended-upgrades, or replace the node " +
-		"by one from a newer image; release packages on hold, and preferences (pins) that keep an update away.",
+	Why: "A fixed vulnerability is public: from the day of the update, anyone can read what it was. " +
+		"Containers share the node's kernel and runtime, so the node's holes are also theirs.",
+	Remediation: "Install the updates (apt-get update && apt-get dist-upgrade), enable unattended-upgrades, or replace the node " +
+		"with one from a newer image. Remove package holds and preferences (pins) that block an update.",
 	References: []string{
 		"man:apt_preferences(5)",
 		"https://www.debian.org/security/",
@@ -104,16 +104,16 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 		f.Verdict, f.Message = api.Fail, strings.Join(parts, "; ")
 	case !age.known:
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
-		f.Message = "no security update is pending by its package index, whose age is not known"
+		f.Message = "its package index shows no pending security update, but the age of the index is unknown"
 	case age.age < indexFuture:
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
-		f.Message = "no security update is pending by its package index, but that is dated in the future: a clock is wrong"
+		f.Message = "its package index shows no pending security update, but the index is dated in the future: a clock is wrong"
 	case age.age > indexTooOld:
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
-		f.Message = "no security update is pending by its package index, but that is more than 30 days old"
+		f.Message = "its package index shows no pending security update, but the index is more than 30 days old"
 	case age.age > indexOld:
 		f.Verdict = api.Pass
-		f.Message = "no security update is pending by its package index, which is more than 7 days old"
+		f.Message = "its package index shows no pending security update; the index is more than 7 days old"
 	default:
 		f.Verdict, f.Message = api.Pass, "no security update is pending"
 	}

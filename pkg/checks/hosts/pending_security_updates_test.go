@@ -64,16 +64,16 @@ func TestPendingSecurityUpdates(t *testing.T) {
 		},
 		"none pending by an index of a week ago passes with a note": {
 			state(before(8)),
-			finding(api.Pass, "no security update is pending by its package index, which is more than 7 days old", db, summary("0", "checked 2026-11-16T12:00:00Z")),
+			finding(api.Pass, "its package index shows no pending security update; the index is more than 7 days old", db, summary("0", "checked 2026-11-16T12:00:00Z")),
 		},
 		"none pending by an index of a month ago is unknown": {
 			state(before(31)),
-			finding(api.VerdictUnknown, "no security update is pending by its package index, but that is more than 30 days old",
+			finding(api.VerdictUnknown, "its package index shows no pending security update, but the index is more than 30 days old",
 				db, summary("0", "checked 2026-10-24T12:00:00Z")),
 		},
 		"none pending by an index from the future is unknown": {
 			state(before(-2)),
-			finding(api.VerdictUnknown, "no security update is pending by its package index, but that is dated in the future: a clock is wrong",
+			finding(api.VerdictUnknown, "its package index shows no pending security update, but the index is dated in the future: a clock is wrong",
 				db, summary("0", "checked 2026-11-26T12:00:00Z")),
 		},
 		"clocks may differ by hours": {
@@ -82,7 +82,7 @@ func TestPendingSecurityUpdates(t *testing.T) {
 		},
 		"none pending by an index of unknown age is unknown": {
 			state(fact.Time{}),
-			finding(api.VerdictUnknown, "no security update is pending by its package index, whose age is not known", db, summary("0", "of unknown age")),
+			finding(api.VerdictUnknown, "its package index shows no pending security update, but the age of the index is unknown", db, summary("0", "of unknown age")),
 		},
 		"a security update by an old index fails all the same": {
 			state(before(90), security("openssl")),
@@ -94,7 +94,7 @@ func TestPendingSecurityUpdates(t *testing.T) {
 		},
 		"age is told against the run, not the clock": {
 			ft.Edit(state(before(0)), func(s *fact.Set) { s.CollectedAt = fact.NewTime(ft.Time.Add(31 * 24 * time.Hour)) }),
-			finding(api.VerdictUnknown, "no security update is pending by its package index, but that is more than 30 days old", db, summary("0", today)),
+			finding(api.VerdictUnknown, "its package index shows no pending security update, but the index is more than 30 days old", db, summary("0", today)),
 		},
 		"no index is unknown": {
 			ft.Edit(state(before(0)), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Indexes = 0 }),

@@ -20,8 +20,8 @@ var AddedExecutables = checks.Check{
 	Needs:    []fact.Kind{fact.Upperdir},
 	Uses:     []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
-	Why: "Code that came after the build was in no scan, no review and no signature; another pod of the same image does not have it. " +
-		"It is what install-at-start scripts, self-updates and intruders leave behind.",
+	Why: "Code added after the build is in no scan, review or signature. Other pods of the same image do not have it. " +
+		"Install-at-start scripts, self-updates and intruders leave it behind.",
 	Remediation: "Put the program into the image and rebuild it. Make the root file system read-only, so that code cannot be added.",
 	References: []string{
 		"https://docs.kernel.org/filesystems/overlayfs.html",
@@ -73,11 +73,11 @@ func judgeUpper(r checks.Running) api.Finding {
 	}
 	switch {
 	case len(added) > 0:
-		f.Verdict, f.Message = api.Fail, "added or changed since its image: "+checks.JoinWords(added, pathsMessage)
+		f.Verdict, f.Message = api.Fail, "added to the container or changed in it: "+checks.JoinWords(added, pathsMessage)
 		f.Evidence = append(evidence, summary)
 		return f
 	case len(unknown) > 0:
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "where it comes from could not be told: "+checks.JoinWords(unknown, pathsMessage)
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "of unknown origin: "+checks.JoinWords(unknown, pathsMessage)
 	case walk.Truncated:
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Truncated, "its writable layer was not walked to the end"
 	case len(walk.Files) < walk.Total:

@@ -38,17 +38,17 @@ func TestAddedExecutables(t *testing.T) {
 		"none passes": {walk(nil), finding(api.Pass, "", "no executable in its writable layer", upper, "30 entries, 0 executables")},
 		"an added program fails": {
 			walk(nil, detailed),
-			finding(api.Fail, "", "added or changed since its image: /usr/bin/x",
+			finding(api.Fail, "", "added to the container or changed in it: /usr/bin/x",
 				upper+"/usr/bin/x", value("elf", "added")+", sha256:abcd, sparse", upper, "30 entries, 1 executables"),
 		},
 		"a changed script fails": {
 			walk(nil, file("/start.sh", "script", fact.OriginChanged)),
-			finding(api.Fail, "", "added or changed since its image: /start.sh",
+			finding(api.Fail, "", "added to the container or changed in it: /start.sh",
 				upper+"/start.sh", value("script", "changed"), upper, "30 entries, 1 executables"),
 		},
 		"paths beyond three are counted": {
 			walk(nil, file("/a", "elf", fact.OriginAdded), file("/b", "elf", fact.OriginAdded), file("/c", "elf", fact.OriginAdded), file("/d", "elf", fact.OriginAdded)),
-			finding(api.Fail, "", "added or changed since its image: /a, /b, /c and 1 more",
+			finding(api.Fail, "", "added to the container or changed in it: /a, /b, /c and 1 more",
 				upper+"/a", value("elf", "added"), upper+"/b", value("elf", "added"), upper+"/c", value("elf", "added"), upper+"/d", value("elf", "added"),
 				upper, "30 entries, 4 executables"),
 		},
@@ -59,12 +59,12 @@ func TestAddedExecutables(t *testing.T) {
 		},
 		"an unknown origin is unknown": {
 			walk(nil, file("/x", "elf", fact.OriginUnknown)),
-			finding(api.VerdictUnknown, fact.Unsupported, "where it comes from could not be told: /x",
+			finding(api.VerdictUnknown, fact.Unsupported, "of unknown origin: /x",
 				upper, "30 entries, 1 executables", upper+"/x", value("elf", "unknown")),
 		},
 		"an added one beside an unknown one fails": {
 			walk(nil, file("/x", "elf", fact.OriginUnknown), file("/y", "elf", fact.OriginAdded)),
-			finding(api.Fail, "", "added or changed since its image: /y", upper+"/y", value("elf", "added"), upper, "30 entries, 2 executables"),
+			finding(api.Fail, "", "added to the container or changed in it: /y", upper+"/y", value("elf", "added"), upper, "30 entries, 2 executables"),
 		},
 		"a walk that was cut short and found none is unknown": {
 			walk(truncated), finding(api.VerdictUnknown, fact.Truncated, "its writable layer was not walked to the end",
@@ -72,7 +72,7 @@ func TestAddedExecutables(t *testing.T) {
 		},
 		"a walk that was cut short and found one fails": {
 			walk(truncated, file("/x", "elf", fact.OriginAdded)),
-			finding(api.Fail, "", "added or changed since its image: /x", upper+"/x", value("elf", "added"),
+			finding(api.Fail, "", "added to the container or changed in it: /x", upper+"/x", value("elf", "added"),
 				upper, "30 entries, 1 executables, not walked to the end"),
 		},
 		"a list that was cut is unknown": {

@@ -22,7 +22,7 @@ var MutableImage = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
 	Why: "A tag can be pushed again: the next pod that starts may run code that nobody tested or scanned, and two nodes may run " +
-		"different code under one name. A digest names one image for ever.",
+		"different code under one name. A digest always names the same image.",
 	Remediation: "Name the image by digest (repo:tag@sha256:...), as build pipelines and tools such as Renovate do; never use latest.",
 	References: []string{
 		"https://kubernetes.io/docs/concepts/containers/images/#image-names",
@@ -71,7 +71,7 @@ func judgeMutableImage(v *checks.View) []api.Finding {
 func judgeReference(image string) api.Finding {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
-		return api.Finding{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Message: "its image reference cannot be read"}
+		return api.Finding{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Message: "its image reference cannot be parsed"}
 	}
 	if _, ok := named.(reference.Digested); ok {
 		return api.Finding{Verdict: api.Pass, Message: "its image is named by digest"}

@@ -28,7 +28,7 @@ func TestMutableImage(t *testing.T) {
 		byLatest   = "its image is named by the tag latest"
 		byTag      = "its image is named by a tag, without a digest"
 		noTag      = "its image has no tag, which means latest"
-		unreadable = "its image reference cannot be read"
+		unreadable = "its image reference cannot be parsed"
 	)
 	cases := map[string]row{}
 	for name, tc := range map[string]struct {

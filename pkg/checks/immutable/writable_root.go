@@ -18,7 +18,7 @@ var WritableRoot = checks.Check{
 	Uses:     []fact.Kind{fact.Mounts},
 	Scope:    checks.ScopeWorkload,
 	Why: "On a writable root, anything that runs in the container can install packages and programs after the image was built and " +
-		"scanned, so that the image no longer says what runs.",
+		"scanned. The image then no longer shows what runs.",
 	Remediation: "Set securityContext.readOnlyRootFilesystem to true and give the program an emptyDir for each directory that it writes to.",
 	References: []string{
 		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",

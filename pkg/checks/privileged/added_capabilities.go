@@ -18,9 +18,9 @@ var AddedCapabilities = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
-	Why: "Capabilities are root's power in pieces, and some pieces are enough for the whole: SYS_ADMIN mounts file systems, SYS_MODULE " +
+	Why: "Capabilities split root's power into pieces, but some pieces give all of it: SYS_ADMIN mounts file systems, SYS_MODULE " +
 		"loads code into the kernel, DAC_READ_SEARCH reads every file of the node.",
-	Remediation: "Drop ALL, and add back only capabilities that the program was seen to use; most services need none, or NET_BIND_SERVICE.",
+	Remediation: "Drop ALL, and add back only capabilities that the program was observed to use. Most services need none, or only NET_BIND_SERVICE.",
 	References: []string{
 		"man:capabilities(7)",
 		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
@@ -73,7 +73,7 @@ func judgeAdded(d checks.Declared) api.Finding {
 		// The runtime refuses a name that it does not know, or it is newer
 		// than this list.
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.Unsupported
-		f.Message = "adds a capability that is not known here: " + strings.Join(kubernetesNames(unknown), ", ")
+		f.Message = "adds a capability that this version does not know: " + strings.Join(kubernetesNames(unknown), ", ")
 		return f
 	default:
 		return f
@@ -81,7 +81,7 @@ func judgeAdded(d checks.Declared) api.Finding {
 	if spec.HostUsers != nil && !*spec.HostUsers {
 		// They count against what its own user namespace owns, not the host.
 		f.Severity = api.Low
-		f.Message += ", in a user namespace of its own"
+		f.Message += ", in its own user namespace"
 		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.PodField(d.Workload, "hostUsers"), Value: "false"})
 	}
 	return f

@@ -47,10 +47,10 @@ func TestAddedCapabilities(t *testing.T) {
 		},
 		"in a user namespace of its own it is low": {
 			ft.Declared(add("SYS_ADMIN"), hostUsers(false)),
-			finding(api.Fail, api.Low, "adds SYS_ADMIN, in a user namespace of its own", "SYS_ADMIN", ft.Field+"hostUsers", "false"),
+			finding(api.Fail, api.Low, "adds SYS_ADMIN, in its own user namespace", "SYS_ADMIN", ft.Field+"hostUsers", "false"),
 		},
 		"a name that is none is unknown": {
-			ft.Declared(add("SYS_ADMINS")), finding(api.VerdictUnknown, "", "adds a capability that is not known here: SYS_ADMINS", "SYS_ADMINS"),
+			ft.Declared(add("SYS_ADMINS")), finding(api.VerdictUnknown, "", "adds a capability that this version does not know: SYS_ADMINS", "SYS_ADMINS"),
 		},
 		"a name that is none beside one that fails": {
 			ft.Declared(add("FUTURE", "BPF")), finding(api.Fail, api.High, "adds BPF", "FUTURE, BPF"),

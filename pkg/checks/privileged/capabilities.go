@@ -71,7 +71,7 @@ func declaredMask(c *fact.Container, all uint64) (mask uint64, unknown []string)
 // sayDeclared says in a few words what a container declares of capabilities.
 func sayDeclared(c *fact.Container) string {
 	if c == nil {
-		return "nothing is known to be declared"
+		return "its declaration is unknown"
 	}
 	if c.Privileged != nil && *c.Privileged {
 		return "declared: privileged"

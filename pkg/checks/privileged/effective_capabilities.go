@@ -23,10 +23,10 @@ var EffectiveCapabilities = checks.Check{
 	Needs:    []fact.Kind{fact.Processes},
 	Uses:     []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
-	Why: "A spec says what was asked for; the kernel's mask says what was given. With all capabilities, or with one such as " +
-		"SYS_ADMIN, SYS_MODULE or BPF, a process in a container can take over the node that it runs on.",
-	Remediation: "Drop ALL and add back only what the program was seen to use; set allowPrivilegeEscalation to false, " +
-		"or hostUsers to false where a program insists on more.",
+	Why: "A spec says what was requested; the kernel's mask shows what was granted. With all capabilities, or with one such as " +
+		"SYS_ADMIN, SYS_MODULE or BPF, a process in a container can take over its node.",
+	Remediation: "Drop ALL and add back only what the program was observed to use. Set allowPrivilegeEscalation to false, " +
+		"or hostUsers to false if a program needs more.",
 	References: []string{
 		"man:capabilities(7)",
 		"man:user_namespaces(7)",
@@ -43,7 +43,7 @@ func judgeEffectiveCapabilities(v *checks.View) []api.Finding {
 		if len(r.Measured.Processes) == 0 {
 			findings = append(findings, api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: r.Subject(),
-				Message:  "no process of it was read",
+				Message:  "none of its processes was read",
 				Evidence: []api.Evidence{{Source: r.Source("status"), Value: "no process"}},
 			})
 			continue
@@ -111,15 +111,15 @@ func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, h
 		})
 	}
 	if userNS == nsOther {
-		value := "not the node's: which uid root in it is was not read"
+		value := "not the node's; which uid of the node its root is was not read"
 		if p.RootUID != nil {
-			value = fmt.Sprintf("not the node's: root in it is uid %d of the node", *p.RootUID)
+			value = fmt.Sprintf("not the node's; its root is uid %d of the node", *p.RootUID)
 		}
 		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(r.Node, "/proc/%d/uid_map", p.PID), Value: value})
 	}
 	if userNS == nsUnread {
 		f.Evidence = append(f.Evidence, api.Evidence{
-			Source: checks.NodeSource(r.Node, "/proc/%d/ns/user", p.PID), Value: "not read: taken for the node's own",
+			Source: checks.NodeSource(r.Node, "/proc/%d/ns/user", p.PID), Value: "not read: treated as the node's",
 		})
 	}
 
@@ -136,14 +136,14 @@ func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, h
 	case userNS == nsOther && extra != 0:
 		// The mask counts only against what this user namespace owns.
 		f.Verdict, f.Severity = api.Fail, api.Low
-		f.Message = "holds " + capability.Format(extra, all) + " beyond the runtime's default, but only in a user namespace of its own"
+		f.Message = "holds " + capability.Format(extra, all) + " beyond the runtime's default, but only in its own user namespace"
 		switch {
 		case p.RootUID == nil:
 			f.Severity = api.Medium
-			f.Message += " whose root may be the node's root"
+			f.Message += ", whose root may be the node's root"
 		case *p.RootUID == 0:
 			f.Severity = api.Medium
-			f.Message += " whose root is still the node's root"
+			f.Message += ", whose root is still the node's root"
 		}
 		f.Message += "; " + sayDeclared(r.Declared)
 		return f
@@ -175,12 +175,12 @@ func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, h
 				f.Severity = api.Medium
 			}
 			f.Message = "can gain " + capability.Format(gain, all) +
-				" by a set-user-ID program (CapBnd, and NoNewPrivs is 0); " + compareDeclared(r.Declared, mask, all)
+				" through a set-user-ID program (CapBnd, and NoNewPrivs is 0); " + compareDeclared(r.Declared, mask, all)
 			f.Evidence = append(f.Evidence, bndEvidence, noNewPrivsEvidence)
 			return f
 		case bndRead && gain != 0, !bndRead:
 			f.Verdict, f.Reason = api.VerdictUnknown, fact.Unreadable
-			f.Message = "what it can gain (CapBnd, NoNewPrivs) was not read"
+			f.Message = "the capabilities that it can gain (CapBnd, NoNewPrivs) were not read"
 			f.Evidence = append(f.Evidence, bndEvidence, noNewPrivsEvidence)
 			return f
 		}

@@ -128,39 +128,39 @@ func TestEffectiveCapabilities(t *testing.T) {
 				"holds DAC_READ_SEARCH,LINUX_IMMUTABLE,NET_BROADCAST,NET_ADMIN,IPC_LOCK,IPC_OWNER,SYS_MODULE,SYS_RAWIO,SYS_PTRACE,SYS_PACCT,"+
 					"SYS_ADMIN,SYS_BOOT,SYS_NICE,SYS_RESOURCE,SYS_TIME,SYS_TTY_CONFIG,LEASE,AUDIT_CONTROL,MAC_OVERRIDE,MAC_ADMIN,SYSLOG,"+
 					"WAKE_ALARM,BLOCK_SUSPEND,AUDIT_READ,PERFMON,BPF,CHECKPOINT_RESTORE beyond the runtime's default, "+
-					"but only in a user namespace of its own; declared: add ALL",
+					"but only in its own user namespace; declared: add ALL",
 				"000001ffffffffff all 41", "declared: add ALL",
-				"node/n1 /proc/100/uid_map", "not the node's: root in it is uid 65536 of the node")),
+				"node/n1 /proc/100/uid_map", "not the node's; its root is uid 65536 of the node")),
 		},
 		"in a user namespace whose root is the node's root it is medium": {
 			measured(fact.Container{CapDrop: []string{"ALL"}}, holds(sysAdmin), userNS(0)),
 			ft.One(finding(api.Fail, api.Medium,
-				"holds SYS_ADMIN beyond the runtime's default, but only in a user namespace of its own whose root is still the node's root; declared: drop ALL",
+				"holds SYS_ADMIN beyond the runtime's default, but only in its own user namespace, whose root is still the node's root; declared: drop ALL",
 				"0000000000200000 SYS_ADMIN", "declared: drop ALL",
-				"node/n1 /proc/100/uid_map", "not the node's: root in it is uid 0 of the node")),
+				"node/n1 /proc/100/uid_map", "not the node's; its root is uid 0 of the node")),
 		},
 		"in one whose root was not read it is taken for that": {
 			measured(fact.Container{CapDrop: []string{"ALL"}}, holds(sysAdmin), userNS(0), func(p *fact.Process) { p.RootUID = nil }),
 			ft.One(finding(api.Fail, api.Medium,
-				"holds SYS_ADMIN beyond the runtime's default, but only in a user namespace of its own whose root may be the node's root; declared: drop ALL",
+				"holds SYS_ADMIN beyond the runtime's default, but only in its own user namespace, whose root may be the node's root; declared: drop ALL",
 				"0000000000200000 SYS_ADMIN", "declared: drop ALL",
-				"node/n1 /proc/100/uid_map", "not the node's: which uid root in it is was not read")),
+				"node/n1 /proc/100/uid_map", "not the node's; which uid of the node its root is was not read")),
 		},
 		"the default set in a user namespace passes": {
 			measured(fact.Container{}, userNS(65536)),
 			ft.One(finding(api.Pass, "", "holds nothing beyond the runtime's default", "00000000a80425fb "+defaultNames, runtimes,
-				"node/n1 /proc/100/uid_map", "not the node's: root in it is uid 65536 of the node")),
+				"node/n1 /proc/100/uid_map", "not the node's; its root is uid 65536 of the node")),
 		},
 		"what a bounding set leaves open to set-user-ID programs": {
 			measured(fact.Container{Privileged: ft.Ptr(true)}, holds(0), canGain(ft.DefaultCaps|sysAdmin)),
-			ft.One(finding(api.Fail, api.Medium, "can gain SYS_ADMIN by a set-user-ID program (CapBnd, and NoNewPrivs is 0); declared: privileged",
+			ft.One(finding(api.Fail, api.Medium, "can gain SYS_ADMIN through a set-user-ID program (CapBnd, and NoNewPrivs is 0); declared: privileged",
 				"0000000000000000 none", "declared: privileged",
 				bnd, "00000000a82425fb CHOWN,DAC_OVERRIDE,FOWNER,FSETID,KILL,SETGID,SETUID,SETPCAP,NET_BIND_SERVICE,NET_RAW,SYS_CHROOT,SYS_ADMIN,MKNOD,AUDIT_WRITE,SETFCAP",
 				nnp, "false")),
 		},
 		"less of it is low": {
 			measured(fact.Container{CapDrop: []string{"ALL"}}, holds(0), canGain(netAdmin)),
-			ft.One(finding(api.Fail, api.Low, "can gain NET_ADMIN by a set-user-ID program (CapBnd, and NoNewPrivs is 0); declared: drop ALL",
+			ft.One(finding(api.Fail, api.Low, "can gain NET_ADMIN through a set-user-ID program (CapBnd, and NoNewPrivs is 0); declared: drop ALL",
 				"0000000000000000 none", "declared: drop ALL", bnd, "0000000000001000 NET_ADMIN", nnp, "false")),
 		},
 		"NoNewPrivs closes that": {
@@ -183,27 +183,27 @@ func TestEffectiveCapabilities(t *testing.T) {
 		},
 		"an unread bounding set is unknown": {
 			measured(fact.Container{}, holds(0), func(p *fact.Process) { p.CapBnd = fact.CapMask{} }),
-			ft.One(unknown(finding(api.VerdictUnknown, "", "what it can gain (CapBnd, NoNewPrivs) was not read",
+			ft.One(unknown(finding(api.VerdictUnknown, "", "the capabilities that it can gain (CapBnd, NoNewPrivs) were not read",
 				"0000000000000000 none", runtimes, bnd, "not read", nnp, "false"), fact.Unreadable)),
 		},
 		"at level proc the user namespace is taken for the node's, which is said": {
 			measured(fact.Container{CapDrop: []string{"ALL"}}, holds(sysAdmin), procLevel),
 			ft.One(finding(api.Fail, api.Critical, "holds SYS_ADMIN beyond the runtime's default; declared: drop ALL; not declared: SYS_ADMIN",
 				"0000000000200000 SYS_ADMIN", "declared: drop ALL",
-				"node/n1 /proc/100/ns/user", "not read: taken for the node's own")),
+				"node/n1 /proc/100/ns/user", "not read: treated as the node's")),
 		},
 		"at level proc a uid map tells another user namespace": {
 			measured(fact.Container{CapDrop: []string{"ALL"}}, holds(sysAdmin), userNS(65536), procLevel),
-			ft.One(finding(api.Fail, api.Low, "holds SYS_ADMIN beyond the runtime's default, but only in a user namespace of its own; declared: drop ALL",
+			ft.One(finding(api.Fail, api.Low, "holds SYS_ADMIN beyond the runtime's default, but only in its own user namespace; declared: drop ALL",
 				"0000000000200000 SYS_ADMIN", "declared: drop ALL",
-				"node/n1 /proc/100/uid_map", "not the node's: root in it is uid 65536 of the node")),
+				"node/n1 /proc/100/uid_map", "not the node's; its root is uid 65536 of the node")),
 		},
 		"a container that the API does not know": {
 			ft.Edit(measured(fact.Container{}, holds(sysAdmin)), func(s *fact.Set) { s.Workloads, s.PodScope = nil, fact.PodsNotListed }),
 			ft.One(api.Finding{
 				Verdict: api.Fail, Severity: api.Critical, Basis: api.Measured,
 				Subject:  fact.Subject{Kind: "Container", Name: "aaaaaaaaaaaa", Node: "n1"},
-				Message:  "holds SYS_ADMIN beyond the runtime's default; nothing is known to be declared",
+				Message:  "holds SYS_ADMIN beyond the runtime's default; its declaration is unknown",
 				Evidence: ft.Evidence(eff, "0000000000200000 SYS_ADMIN"),
 			}),
 		},
@@ -226,7 +226,7 @@ func TestEffectiveCapabilities(t *testing.T) {
 		"a container without a process that was read is unknown": {
 			ft.Measured(fact.MeasuredContainer{}, fact.Container{}),
 			ft.One(api.Finding{
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(), Message: "no process of it was read",
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(), Message: "none of its processes was read",
 				Evidence: ft.Evidence("node/n1 container aaaaaaaaaaaa status", "no process"),
 			}),
 		},

@@ -21,9 +21,9 @@ var HostDevices = checks.Check{
 	Needs:    []fact.Kind{fact.Devices},
 	Uses:     []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
-	Why: "A disk's device gives the node's whole file system, around every permission; /dev/mem gives the kernel's memory. " +
-		"A privileged container has them all.",
-	Remediation: "Remove privileged and hostPath mounts of /dev; hand out the one device that is needed by a device plugin.",
+	Why: "A disk device gives the node's whole file system and bypasses every permission; /dev/mem gives the kernel's memory. " +
+		"A privileged container has all of them.",
+	Remediation: "Remove privileged and hostPath mounts of /dev. Give the container the one device that it needs through a device plugin.",
 	References: []string{
 		"man:mknod(2)",
 		"https://docs.kernel.org/admin-guide/devices.html",

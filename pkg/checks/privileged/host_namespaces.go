@@ -20,9 +20,9 @@ var HostNamespaces = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Uses:     []fact.Kind{fact.Processes},
 	Scope:    checks.ScopeWorkload,
-	Why: "In the node's process namespace a container sees every process and, with the same user, their memory and environment; in its " +
-		"network namespace it reaches what listens on localhost and passes by network policies; in its IPC namespace it reaches shared memory.",
-	Remediation: "Remove hostPID, hostNetwork and hostIPC. Where a node agent needs one, give it that one alone, and no capabilities.",
+	Why: "In the node's process namespace a container sees every process and, with the same user, its memory and environment. In the " +
+		"network namespace it reaches what listens on localhost and bypasses network policies. In the IPC namespace it reaches shared memory.",
+	Remediation: "Remove hostPID, hostNetwork and hostIPC. If a node agent needs one, give it only that one, and no capabilities.",
 	References: []string{
 		"man:namespaces(7)",
 		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
@@ -100,7 +100,7 @@ func judgeMeasuredNamespaces(r checks.Running) (findings []api.Finding, complete
 			own.Basis = api.Measured
 			findings = append(findings, api.Finding{
 				Verdict: api.Fail, Severity: ns.severity, Basis: api.Declared, Subject: r.PodSubject(),
-				Message:  "declares to share the node's " + ns.name + " namespace, though its processes were measured in another",
+				Message:  "declares the node's " + ns.name + " namespace, but its processes were measured in another",
 				Evidence: []api.Evidence{declaredNamespace(r.Workload, ns.field, declared), own},
 			})
 			continue
@@ -132,7 +132,7 @@ func judgeMeasuredNamespaces(r checks.Running) (findings []api.Finding, complete
 	case r.Pod == nil:
 		return []api.Finding{{
 			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: r.PodSubject(),
-			Message:  "its namespaces were not read, and nothing is known to be declared",
+			Message:  "its namespaces were not read, and its declaration is unknown",
 			Evidence: []api.Evidence{{Source: r.Source("ns"), Value: "not read"}},
 		}}, false
 	}
@@ -152,7 +152,7 @@ func judgeDeclaredNamespaces(w *fact.Workload, pods []*fact.Pod) []api.Finding {
 		}
 		findings = append(findings, api.Finding{
 			Verdict: api.Fail, Severity: ns.severity, Basis: api.Declared, Subject: subject,
-			Message: "declares to share the node's " + ns.name + " namespace", Evidence: []api.Evidence{evidence},
+			Message: "declares the node's " + ns.name + " namespace", Evidence: []api.Evidence{evidence},
 		})
 	}
 	for i := range w.Spec.Containers {
@@ -161,7 +161,7 @@ func judgeDeclaredNamespaces(w *fact.Workload, pods []*fact.Pod) []api.Finding {
 			process.Basis = api.Declared
 			findings = append(findings, api.Finding{
 				Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: subject,
-				Message: "runs outside of any container, as processes of its Windows node (hostProcess)", Evidence: []api.Evidence{process},
+				Message: "runs outside any container, as processes of its Windows node (hostProcess)", Evidence: []api.Evidence{process},
 			})
 			break
 		}

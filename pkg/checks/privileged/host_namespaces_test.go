@@ -35,12 +35,12 @@ func TestHostNamespaces(t *testing.T) {
 	}
 	declaredPID := api.Finding{
 		Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: ft.PodSubject(),
-		Message:  "declares to share the node's process namespace",
+		Message:  "declares the node's process namespace",
 		Evidence: ft.Claimed(0, ft.Evidence(ft.Field+"hostPID", "true")),
 	}
 	left := api.Finding{
 		Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: ft.PodSubject(),
-		Message: "declares to share the node's process namespace, though its processes were measured in another",
+		Message: "declares the node's process namespace, but its processes were measured in another",
 		Evidence: []api.Evidence{
 			{Source: ft.Field + "hostPID", Value: "true", Basis: api.Declared},
 			{Source: "node/n1 /proc/100/ns/pid", Value: "4026532001, the node's is 4026531836", Basis: api.Measured},
@@ -52,7 +52,7 @@ func TestHostNamespaces(t *testing.T) {
 			ft.Declared(fact.Container{}, windows, processes(true)),
 			ft.One(api.Finding{
 				Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: ft.PodSubject(),
-				Message:  "runs outside of any container, as processes of its Windows node (hostProcess)",
+				Message:  "runs outside any container, as processes of its Windows node (hostProcess)",
 				Evidence: ft.Claimed(0, ft.Evidence(ft.Field+hostProcess, "true")),
 			}),
 		},
@@ -80,7 +80,7 @@ func TestHostNamespaces(t *testing.T) {
 			ft.Declared(fact.Container{}, hostPID, hostNetwork),
 			[]api.Finding{declaredPID, {
 				Verdict: api.Fail, Severity: api.Medium, Basis: api.Declared, Subject: ft.PodSubject(),
-				Message:  "declares to share the node's network namespace",
+				Message:  "declares the node's network namespace",
 				Evidence: ft.Claimed(0, ft.Evidence(ft.Field+"hostNetwork", "true")),
 			}},
 		},
@@ -92,7 +92,7 @@ func TestHostNamespaces(t *testing.T) {
 			ft.Edit(measured(ft.With(unread)), noAPI),
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: container,
-				Message:  "its namespaces were not read, and nothing is known to be declared",
+				Message:  "its namespaces were not read, and its declaration is unknown",
 				Evidence: ft.Evidence("node/n1 /proc/100/ns", "not read"),
 			}),
 		},

@@ -15,10 +15,10 @@ var HostPath = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
-	Why: "A mounted directory of the node ties the container to the node and, for the directories that the node itself runs from, " +
-		"hands over the node: configuration in /etc, devices in /dev, other pods' volumes and tokens in /var/lib/kubelet.",
-	Remediation: "Use a volume made for the purpose (emptyDir, persistentVolumeClaim, configMap). Where the node's files are really " +
-		"meant, mount the one file that is needed, read-only.",
+	Why: "A mounted directory of the node ties the container to that node. A directory that the node itself runs from " +
+		"gives control of the node: configuration in /etc, devices in /dev, other pods' volumes and tokens in /var/lib/kubelet.",
+	Remediation: "Use a volume made for the purpose (emptyDir, persistentVolumeClaim, configMap). If the node's files are really " +
+		"needed, mount only the file that is needed, read-only.",
 	References: []string{
 		"https://kubernetes.io/docs/concepts/storage/volumes/#hostpath",
 		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
@@ -46,7 +46,7 @@ func judgeHostPath(v *checks.View) []api.Finding {
 			if hostProcess {
 				findings = append(findings, api.Finding{
 					Verdict: api.Fail, Severity: api.High, Subject: d.Subject(),
-					Message: "has every file of its Windows node (hostProcess)", Evidence: []api.Evidence{process},
+					Message: "reaches every file of its Windows node (hostProcess)", Evidence: []api.Evidence{process},
 				})
 			}
 			for _, m := range mounts {

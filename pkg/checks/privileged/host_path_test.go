@@ -43,7 +43,7 @@ func TestHostPath(t *testing.T) {
 			}),
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.Forbidden, Subject: ft.Subject(),
-				Message:     "what is behind its claims is not known: a volume can be a directory of the node",
+				Message:     "the volumes behind its claims are unknown: a volume can be a directory of the node",
 				Remediation: "grant list on persistentvolumes",
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: Forbidden"),
 			}),
@@ -54,8 +54,8 @@ func TestHostPath(t *testing.T) {
 			}),
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(),
-				Message:     "what is behind its claims is not known: a volume can be a directory of the node",
-				Remediation: "give the manifests of the claim and its volume as well, or check the pods on the cluster",
+				Message:     "the volumes behind its claims are unknown: a volume can be a directory of the node",
+				Remediation: "give the manifests of the claim and its volume too, or check the pods on the cluster",
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: NotPresent"),
 			}),
 		},
@@ -65,7 +65,7 @@ func TestHostPath(t *testing.T) {
 			}),
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Subject: ft.Subject(),
-				Message:     "what its flexVolume mounts, its driver alone knows: it can be a directory of the node",
+				Message:     "only its flexVolume's driver knows what is mounted: it can be a directory of the node",
 				Remediation: "use a CSI driver: flexVolumes are deprecated",
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].flexVolume", "its volume was not read: Unsupported"),
 			}),
@@ -73,7 +73,7 @@ func TestHostPath(t *testing.T) {
 		"a process of a Windows node has its files": {
 			ft.Declared(fact.Container{}, windows, processes(true)),
 			ft.One(api.Finding{
-				Verdict: api.Fail, Severity: api.High, Subject: ft.Subject(), Message: "has every file of its Windows node (hostProcess)",
+				Verdict: api.Fail, Severity: api.High, Subject: ft.Subject(), Message: "reaches every file of its Windows node (hostProcess)",
 				Evidence: ft.Evidence(ft.Field+hostProcess, "true"),
 			}),
 		},

@@ -17,8 +17,8 @@ var PrivilegedContainer = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
-	Why: "A privileged container holds every capability, sees every device of the node, and runs without seccomp and AppArmor: " +
-		"whoever controls it controls the node. A hostProcess container on Windows is a process of the node.",
+	Why: "A privileged container holds every capability, sees every device of the node, and runs without seccomp and AppArmor. " +
+		"Whoever controls it controls the node. A hostProcess container on Windows is a process of the node.",
 	Remediation: "Remove securityContext.privileged, or windowsOptions.hostProcess; add the few capabilities or mounts that the program needs instead.",
 	References: []string{
 		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
@@ -43,13 +43,13 @@ func judgePrivilegedContainer(v *checks.View) []api.Finding {
 			f.Verdict, f.Message = api.Fail, "runs as a process of its Windows node (hostProcess)"
 			f.Evidence = []api.Evidence{process}
 		case windows:
-			f.Verdict, f.Message = api.Pass, "not privileged: no hostProcess, as Windows has it"
+			f.Verdict, f.Message = api.Pass, "not a hostProcess container (privileged on Windows)"
 			f.Evidence = []api.Evidence{process, system}
 		case d.Container.Privileged == nil || !*d.Container.Privileged:
 			f.Verdict, f.Message = api.Pass, "not privileged"
 		case spec.HostUsers != nil && !*spec.HostUsers:
 			f.Verdict, f.Severity = api.Fail, api.Medium
-			f.Message = "privileged, in a user namespace of its own"
+			f.Message = "privileged, in its own user namespace"
 			f.Evidence = append(f.Evidence, api.Evidence{Source: checks.PodField(d.Workload, "hostUsers"), Value: "false"})
 		default:
 			f.Verdict, f.Message = api.Fail, "privileged"

@@ -23,19 +23,19 @@ func TestPrivilegedContainer(t *testing.T) {
 		"in the host's users, said": {ft.Declared(fact.Container{Privileged: ft.Ptr(true)}, hostUsers(true)), finding(api.Fail, "", "privileged", "true")},
 		"in a user namespace of its own it is graded lower": {
 			ft.Declared(fact.Container{Privileged: ft.Ptr(true)}, hostUsers(false)),
-			finding(api.Fail, api.Medium, "privileged, in a user namespace of its own", "true", ft.Field+"hostUsers", "false"),
+			finding(api.Fail, api.Medium, "privileged, in its own user namespace", "true", ft.Field+"hostUsers", "false"),
 		},
 		"a Windows container without hostProcess passes": {
 			ft.Declared(fact.Container{}, windows),
 			ft.One(api.Finding{
-				Verdict: api.Pass, Subject: ft.Subject(), Message: "not privileged: no hostProcess, as Windows has it",
+				Verdict: api.Pass, Subject: ft.Subject(), Message: "not a hostProcess container (privileged on Windows)",
 				Evidence: ft.Evidence(ft.App+hostProcess, "not set", ft.Field+"os.name", "windows"),
 			}),
 		},
 		"Windows told by a node selector": {
 			ft.Declared(fact.Container{HostProcess: ft.Ptr(false)}, func(s *fact.PodSpec) { s.OS, s.OSField = "windows", "nodeSelector[kubernetes.io/os]" }),
 			ft.One(api.Finding{
-				Verdict: api.Pass, Subject: ft.Subject(), Message: "not privileged: no hostProcess, as Windows has it",
+				Verdict: api.Pass, Subject: ft.Subject(), Message: "not a hostProcess container (privileged on Windows)",
 				Evidence: ft.Evidence(ft.App+hostProcess, "false", ft.Field+"nodeSelector[kubernetes.io/os]", "windows"),
 			}),
 		},
@@ -47,7 +47,7 @@ func TestPrivilegedContainer(t *testing.T) {
 		"a container's false counts more, too": {
 			ft.Declared(fact.Container{HostProcess: ft.Ptr(false)}, windows, processes(true)),
 			ft.One(api.Finding{
-				Verdict: api.Pass, Subject: ft.Subject(), Message: "not privileged: no hostProcess, as Windows has it",
+				Verdict: api.Pass, Subject: ft.Subject(), Message: "not a hostProcess container (privileged on Windows)",
 				Evidence: ft.Evidence(ft.App+hostProcess, "false", ft.Field+"os.name", "windows"),
 			}),
 		},

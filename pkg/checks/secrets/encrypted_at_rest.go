@@ -21,8 +21,8 @@ var EncryptedAtRest = checks.Check{
 	Needs:    []fact.Kind{fact.Etcd, fact.Secrets},
 	Excuse:   excuseSnapshot,
 	Scope:    checks.ScopeSecret,
-	Why: "Without encryption a Secret lies in etcd's file as it was written: whoever has the disk, a backup, or read access to " +
-		"etcd has every password of the cluster. A configuration that encrypts changes nothing about Secrets written before.",
+	Why: "Without encryption, etcd's file holds each Secret as it was written. Anyone who has the disk, a backup, or read access to " +
+		"etcd has every password of the cluster. Turning on encryption does not change Secrets that were written before.",
 	Remediation: "Give the API server an EncryptionConfiguration whose first provider for secrets encrypts (kms v2 or secretbox), " +
 		"then rewrite every Secret (kubectl get secrets -A -o json | kubectl replace -f -).",
 	References: []string{
@@ -57,13 +57,13 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 		switch s := &stores.Ours[i]; {
 		case s.DB.Prefix == "":
 			findings = append(findings, unknown(fact.NotPresent,
-				"the API server's key prefix is not known, so that nothing shows which keys are Secrets", s.Source, "no key PREFIX/namespaces/default"))
+				"it is unknown which keys are Secrets because the API server's key prefix is unknown", s.Source, "no key PREFIX/namespaces/default"))
 		case len(s.DB.Secrets) != s.DB.Total:
 			findings = append(findings, unknown(fact.Truncated,
 				"not every Secret of this etcd is in the facts", s.Source, fmt.Sprintf("%d of %d Secrets", len(s.DB.Secrets), s.DB.Total)))
 		case !s.DB.Complete:
 			findings = append(findings, unknown(fact.Truncated,
-				"etcd's file was not read to its end", s.Source, fmt.Sprintf("%d Secrets before the end", len(s.DB.Secrets))))
+				"etcd's file was not read to the end", s.Source, fmt.Sprintf("%d Secrets before the end", len(s.DB.Secrets))))
 		}
 	}
 
@@ -71,12 +71,12 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 	best := &stores.Ours[0]
 	if len(secrets) == 0 && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
 		// No list of names contradicts, but a wrong prefix would look the same.
-		findings = append(findings, unknown(fact.NotPresent, "no Secret is in this etcd, or the key prefix is wrong",
+		findings = append(findings, unknown(fact.NotPresent, "this etcd holds no Secret, or the key prefix is wrong",
 			best.Source, fmt.Sprintf("0 Secrets below %s/secrets/", best.DB.Prefix)))
 	}
 	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && len(secrets) > 0 {
 		findings = append(findings, unknown(fact.NotPresent,
-			"the facts hold no resource versions of the listed Secrets, so that nothing shows whether this etcd is the API server's",
+			"it is unknown whether this etcd is the API server's because the facts hold no resource versions of the listed Secrets",
 			best.Source, best.Describe()))
 	}
 	return append(findings, secrets...)
@@ -154,10 +154,10 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, li
 		at := fmt.Sprintf("%s key %s/secrets/%s/%s", best.Source, best.DB.Prefix, key.Namespace, key.Name)
 		switch {
 		case revision > newestStore:
-			f.Reason, f.Message = fact.Changing, "its listed revision is newer than what was read of etcd: written after that, or the file lags behind"
+			f.Reason, f.Message = fact.Changing, "its listed revision is newer than what was read from etcd: it was written later, or the file lags behind"
 			f.Evidence = []api.Evidence{{Source: at, Value: fmt.Sprintf("listed at revision %d, the newest in the file is %d", revision, newestStore)}}
 		case len(all) > 0:
-			f.Reason, f.Message = fact.Changing, "etcd holds only an older revision of it than the API server lists"
+			f.Reason, f.Message = fact.Changing, "etcd holds only an older revision than the one that the API server lists"
 			f.Evidence = []api.Evidence{{Source: at, Value: fmt.Sprintf("listed at revision %d, found %d", revision, newest)}}
 		default:
 			f.Reason, f.Message = fact.NotPresent, "listed by the API server, but not found in etcd"
@@ -171,12 +171,12 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, li
 		f.Evidence = append(f.Evidence, evidenceOf(h))
 	}
 	if !current[0].secret.Class.Plaintext() && contradictory(current) {
-		f.Reason, f.Message = fact.Corrupt, "one revision of it is stored in two ways"
+		f.Reason, f.Message = fact.Corrupt, "one of its revisions is stored in two ways"
 		return f
 	}
 	verdictOf(&f, current[0], revision)
 	if isListed && revision == 0 && stores.Newest > 0 && f.Verdict == api.Pass {
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "the API server's list does not say at which revision it is"
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "the API server's list does not give its revision"
 	}
 	unlisted := !isListed && v.Snapshot == nil && v.SecretsListed
 	if unlisted {
@@ -256,13 +256,13 @@ func verdictOf(f *api.Finding, h held, revision int64) {
 	case secret.Class.Encrypted() && sure:
 		f.Verdict, f.Message = api.Pass, "stored in etcd encrypted ("+string(secret.Class)+")"
 	case secret.Class.Encrypted():
-		f.Reason, f.Message = fact.Truncated, "a revision of it is encrypted, but etcd's file was not read to its end"
+		f.Reason, f.Message = fact.Truncated, "one of its revisions is encrypted, but etcd's file was not read to the end"
 	case secret.Class == fact.ClassUnknownEncrypted:
-		f.Reason, f.Message = fact.Unsupported, "stored in etcd behind a prefix that is not known to encrypt"
+		f.Reason, f.Message = fact.Unsupported, "stored in etcd with a prefix that is not known to encrypt"
 	case secret.Class == fact.ClassEmpty:
 		f.Reason, f.Message = fact.Unsupported, "stored in etcd as an empty value"
 	default:
-		f.Reason, f.Message = fact.Unsupported, "stored in etcd in a form that is not known"
+		f.Reason, f.Message = fact.Unsupported, "stored in etcd in an unknown form"
 	}
 }
 
@@ -274,7 +274,7 @@ func noStore(stores *checks.Stores) []api.Finding {
 	}
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
-		Message: "no etcd that was read holds the Secrets that the API server lists, at their revisions: it is not the API server's, or the key prefix is wrong",
+		Message: "no etcd that was read holds the listed Secrets at their revisions: it is not the API server's, or the key prefix is wrong",
 	}
 	for i := range stores.Others {
 		f.Evidence = append(f.Evidence, api.Evidence{Source: stores.Others[i].Source, Value: stores.Others[i].Describe()})
@@ -292,15 +292,15 @@ func unclearStores(v *checks.View, stores *checks.Stores) []api.Finding {
 		s := &stores.Unclear[i]
 		f := api.Finding{
 			Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: fact.Subject{Kind: fact.SubjectCluster},
-			Message:  "an etcd of the control plane holds only some of the Secrets that the API server lists, at their revisions: it may be the API server's",
+			Message:  "an etcd of the control plane holds only some of the listed Secrets at their revisions: it may be the API server's",
 			Evidence: []api.Evidence{{Source: s.Source, Value: s.Describe()}},
 		}
 		switch {
 		case !s.Whole():
 			f.Reason = fact.Truncated
-			f.Message = "an etcd of the control plane was not read whole, and what was read does not show whether it is the API server's"
+			f.Message = "an etcd of the control plane was not fully read, and what was read does not show whether it is the API server's"
 		case s.Compared() == 0:
-			f.Message = "nothing shows whether an etcd of the control plane is the API server's: what it holds is newer than the list of Secrets"
+			f.Message = "it is unknown whether an etcd of the control plane is the API server's: what it holds is newer than the list of Secrets"
 		}
 		findings = append(findings, f)
 		for j := range s.DB.Secrets {
@@ -375,9 +375,9 @@ func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) 
 			f.Evidence = append(f.Evidence, evidenceOf(h))
 		}
 	}
-	f.Message = fmt.Sprintf("an etcd on this node holds %s of the cluster's names in plaintext, but nothing shows that the node is of the control plane", checks.Count(plain, "Secret"))
+	f.Message = fmt.Sprintf("an etcd on this node holds %s of the cluster's names in plaintext, but nothing shows that the node belongs to the control plane", checks.Count(plain, "Secret"))
 	if !v.Managed {
-		f.Remediation = "If this node runs the cluster's etcd: --control-plane-node " + s.Node.Name + "."
+		f.Remediation = "If this node runs the cluster's etcd, add --control-plane-node " + s.Node.Name + "."
 	}
 	return f, plain > 0
 }

@@ -122,13 +122,13 @@ func TestEncryptedAtRest(t *testing.T) {
 		pass  = "stored in etcd encrypted (aescbc)"
 		fail  = "stored in etcd as plaintext"
 		clear = " = identity (protobuf)]"
-		some  = "unknown Changing Cluster: an etcd of the control plane holds only some of the Secrets that the API server lists, " +
-			"at their revisions: it may be the API server's"
-		notWhole = "unknown Truncated Cluster: an etcd of the control plane was not read whole, and what was read does not show " +
+		some  = "unknown Changing Cluster: an etcd of the control plane holds only some of the listed Secrets at their revisions: " +
+			"it may be the API server's"
+		notWhole = "unknown Truncated Cluster: an etcd of the control plane was not fully read, and what was read does not show " +
 			"whether it is the API server's"
 		aes    = " = aescbc " + aescbc + "]"
 		worker = "unknown NotPresent cp1: an etcd on this node holds 1 Secret of the cluster's names in plaintext, " +
-			"but nothing shows that the node is of the control plane "
+			"but nothing shows that the node belongs to the control plane "
 	)
 	inThree := func(name string, revision int) string {
 		from := func(node string) string {
@@ -149,7 +149,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		// Which file is the cluster's.
 		"names alone are not enough: the revisions are another cluster's": {
 			live(list("a@7", "b@8"), etcd(plaintext("a", 3), plaintext("b", 4))),
-			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the listed Secrets at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong [node/cp1 = 0 of 2 listed Secrets, compared by revision]"},
 		},
 		"another etcd on the same node makes no finding": {
@@ -203,7 +203,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"what a file that was not read to its end saw last at the listed revision is plaintext": {
 			live(list("a@1", "b@2"), partly(lastSeen(plaintext("a", 1)))),
 			[]string{
-				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 1 Secrets before the end]",
+				"unknown Truncated Cluster: etcd's file was not read to the end [node/cp1 = 1 Secrets before the end]",
 				"fail shop/a: " + fail + " [node/cp1 a rev 1" + clear,
 				"unknown NotPresent shop/b: listed by the API server, but not found in etcd [node/cp1 b = no such key]",
 			},
@@ -221,7 +221,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"one that holds Secrets where none is listed may be, too": {
 			live(list(), etcd(encrypted("a", 7))),
-			[]string{"unknown Changing Cluster: nothing shows whether an etcd of the control plane is the API server's: " +
+			[]string{"unknown Changing Cluster: it is unknown whether an etcd of the control plane is the API server's: " +
 				"what it holds is newer than the list of Secrets [node/cp1 = no listed Secret to compare it with]"},
 		},
 		"one whose Secrets another member has passed is something else's": {
@@ -231,7 +231,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"one whose Secrets no other member has reached may be the API server's": {
 			live(list("a@7"), etcd(encrypted("a", 7)), etcd(plaintext("a", 1001))),
 			[]string{
-				"unknown Changing Cluster: nothing shows whether an etcd of the control plane is the API server's: " +
+				"unknown Changing Cluster: it is unknown whether an etcd of the control plane is the API server's: " +
 					"what it holds is newer than the list of Secrets [node/cp2 = no listed Secret to compare it with]",
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
 			},
@@ -261,7 +261,7 @@ func TestEncryptedAtRest(t *testing.T) {
 			),
 			[]string{
 				inThree("a", 7), inThree("b", 8), inThree("c", 9),
-				"unknown Corrupt shop/z: one revision of it is stored in two ways [node/cp2 z rev 10" + strings.TrimSuffix(aes, "]") +
+				"unknown Corrupt shop/z: one of its revisions is stored in two ways [node/cp2 z rev 10" + strings.TrimSuffix(aes, "]") +
 					"; node/cp3 z rev 10 = secretbox; node/cp1 z rev 11" + aes,
 			},
 		},
@@ -269,7 +269,7 @@ func TestEncryptedAtRest(t *testing.T) {
 			live(list("a@7", "b"), etcd(encrypted("a", 7), encrypted("b", 8))),
 			[]string{
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
-				"unknown NotPresent shop/b: the API server's list does not say at which revision it is [node/cp1 b rev 8" + aes,
+				"unknown NotPresent shop/b: the API server's list does not give its revision [node/cp1 b rev 8" + aes,
 			},
 		},
 		"by names alone most have to be there": {
@@ -282,7 +282,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"fewer are something else's": {
 			live(list("a", "b", "c"), etcd(plaintext("a", 1))),
-			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the listed Secrets at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong [node/cp1 = 1 of 3 listed Secrets, compared by name]"},
 		},
 		"a Secret that was written between the list and the file shows nothing": {
@@ -293,23 +293,23 @@ func TestEncryptedAtRest(t *testing.T) {
 			live(list("a@7", "b@1001"), etcd(encrypted("a", 7))),
 			[]string{
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
-				"unknown Changing shop/b: its listed revision is newer than what was read of etcd: written after that, or the file lags behind [node/cp1 b = listed at revision 1001, the newest in the file is 1000]",
+				"unknown Changing shop/b: its listed revision is newer than what was read from etcd: it was written later, or the file lags behind [node/cp1 b = listed at revision 1001, the newest in the file is 1000]",
 			},
 		},
 		"nothing shows whose a file is all of whose revisions are newer than the list": {
 			live(list("a@7", "b@8"), etcd(encrypted("a", 70), encrypted("b", 80))),
-			[]string{"unknown Changing Cluster: nothing shows whether an etcd of the control plane is the API server's: " +
+			[]string{"unknown Changing Cluster: it is unknown whether an etcd of the control plane is the API server's: " +
 				"what it holds is newer than the list of Secrets [node/cp1 = no listed Secret to compare it with]"},
 		},
 		"an unknown prefix is unknown": {
 			live(list("a@7"), fact.EtcdDB{Path: dbPath, Complete: true}),
-			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the listed Secrets at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong " +
 				"[node/cp1 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]"},
 		},
 		"nor is one of which the prefix is not known, where nothing was listed": {
 			live(nil, fact.EtcdDB{Path: dbPath, Complete: true}),
-			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the listed Secrets at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong " +
 				"[node/cp1 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]"},
 		},
@@ -368,7 +368,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"one revision with two classes is unknown": {
 			live(list("a@7"), etcd(encrypted("a", 7)), etcd(stored("a", 7, fact.ClassKMSv2))),
-			[]string{"unknown Corrupt shop/a: one revision of it is stored in two ways [node/cp1 a rev 7 = aescbc " + aescbc + "; node/cp2 a rev 7 = kms v2]"},
+			[]string{"unknown Corrupt shop/a: one of its revisions is stored in two ways [node/cp1 a rev 7 = aescbc " + aescbc + "; node/cp2 a rev 7 = kms v2]"},
 		},
 		"one revision by two keys is unknown": {
 			live(list("a@7"), etcd(encrypted("a", 7)), etcd(func() fact.StoredSecret { s := encrypted("a", 7); s.Provider = "other"; return s }())),
@@ -376,7 +376,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"a member that lags behind the whole list shows nothing": {
 			live(list("a@7", "b@8"), func() fact.EtcdDB { db := etcd(encrypted("a", 5), encrypted("b", 6)); db.Revision = 6; return db }()),
-			[]string{"unknown NotPresent Cluster: no etcd that was read holds the Secrets that the API server lists, at their revisions: " +
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the listed Secrets at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong [node/cp1 = no listed Secret to compare it with]"},
 		},
 
@@ -395,7 +395,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"of two revisions the one in a form that is not known decides": {
 			live(list("a@7", "b@8"), etcd(encrypted("a", 7), encrypted("b", 8)), etcd(stored("a", 12, fact.ClassUnknown), encrypted("b", 8))),
 			[]string{
-				"unknown Unsupported shop/a: stored in etcd in a form that is not known [node/cp2 a rev 12 = unknown]",
+				"unknown Unsupported shop/a: stored in etcd in an unknown form [node/cp2 a rev 12 = unknown]",
 				"pass shop/b: " + pass + " [node/cp1 b rev 8 = aescbc " + aescbc + "; node/cp2 b rev 8" + aes,
 			},
 		},
@@ -409,7 +409,7 @@ func TestEncryptedAtRest(t *testing.T) {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 7)), etcd(encrypted("a", 7))), 0),
 			[]string{
 				"unknown NotPresent cp1: an etcd on this node holds 1 Secret of the cluster's names in plaintext, " +
-					"but nothing shows that the node is of the control plane [node/cp1 a rev 7" + clear,
+					"but nothing shows that the node belongs to the control plane [node/cp1 a rev 7" + clear,
 				"pass shop/a: " + pass + " [node/cp2 a rev 7" + aes,
 			},
 		},
@@ -420,7 +420,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"and nothing is known where none has: plaintext is shown, and is the node's": {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 7))), 0),
 			[]string{"unknown NotPresent cp1: an etcd on this node holds 1 Secret of the cluster's names in plaintext, " +
-				"but nothing shows that the node is of the control plane [node/cp1 a rev 7" + clear},
+				"but nothing shows that the node belongs to the control plane [node/cp1 a rev 7" + clear},
 		},
 		"so it is at another revision": {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 8))), 0),
@@ -458,35 +458,35 @@ func TestEncryptedAtRest(t *testing.T) {
 		"a newer revision may lie in what was not read: the class of the listed one counts, of another it does not": {
 			live(list("a@7", "b@8", "c@3"), partly(lastSeen(encrypted("a", 7)), lastSeen(plaintext("b", 8)), lastSeen(plaintext("c", 9)))),
 			[]string{
-				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 3 Secrets before the end]",
+				"unknown Truncated Cluster: etcd's file was not read to the end [node/cp1 = 3 Secrets before the end]",
 				"pass shop/a: " + pass + " [node/cp1 a rev 7 = aescbc]",
 				"fail shop/b: " + fail + " [node/cp1 b rev 8" + clear,
-				"unknown Unsupported shop/c: stored in etcd in a form that is not known [node/cp1 c rev 9 = unknown]",
+				"unknown Unsupported shop/c: stored in etcd in an unknown form [node/cp1 c rev 9 = unknown]",
 			},
 		},
 		"not read to the end: the listed revision is certain, a newer one may follow any other": {
 			live(list("a@7", "b@8", "c@3"), partly(encrypted("a", 7), plaintext("b", 8), encrypted("c", 9))),
 			[]string{
-				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 3 Secrets before the end]",
+				"unknown Truncated Cluster: etcd's file was not read to the end [node/cp1 = 3 Secrets before the end]",
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
 				"fail shop/b: " + fail + " [node/cp1 b rev 8" + clear,
-				"unknown Truncated shop/c: a revision of it is encrypted, but etcd's file was not read to its end [node/cp1 c rev 9" + aes,
+				"unknown Truncated shop/c: one of its revisions is encrypted, but etcd's file was not read to the end [node/cp1 c rev 9" + aes,
 			},
 		},
 		"an older revision than the listed one, in two files that were not read to their ends": {
 			live(list("a@7", "b@8"), partly(encrypted("a", 7), encrypted("b", 3)), partly(encrypted("a", 7), encrypted("b", 2))),
 			[]string{
-				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 2 Secrets before the end]",
-				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp2 = 2 Secrets before the end]",
+				"unknown Truncated Cluster: etcd's file was not read to the end [node/cp1 = 2 Secrets before the end]",
+				"unknown Truncated Cluster: etcd's file was not read to the end [node/cp2 = 2 Secrets before the end]",
 				"pass shop/a: " + pass + " [node/cp1 a rev 7 = aescbc " + aescbc + "; node/cp2 a rev 7" + aes,
-				"unknown Changing shop/b: etcd holds only an older revision of it than the API server lists [node/cp1 b = listed at revision 8, found 3]",
+				"unknown Changing shop/b: etcd holds only an older revision than the one that the API server lists [node/cp1 b = listed at revision 8, found 3]",
 			},
 		},
 		"not found, though the newest file is at the listed revision": {
 			live(list("a@7", "b@1000"), partly(encrypted("a", 7)), func() fact.EtcdDB { db := partly(encrypted("a", 7)); db.Revision = 999; return db }()),
 			[]string{
-				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp1 = 1 Secrets before the end]",
-				"unknown Truncated Cluster: etcd's file was not read to its end [node/cp2 = 1 Secrets before the end]",
+				"unknown Truncated Cluster: etcd's file was not read to the end [node/cp1 = 1 Secrets before the end]",
+				"unknown Truncated Cluster: etcd's file was not read to the end [node/cp2 = 1 Secrets before the end]",
 				"pass shop/a: " + pass + " [node/cp1 a rev 7 = aescbc " + aescbc + "; node/cp2 a rev 7" + aes,
 				"unknown NotPresent shop/b: listed by the API server, but not found in etcd [node/cp1 b = no such key]",
 			},
@@ -503,7 +503,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"names match: that can fail a Secret and never gives a yes": {
 			live(list("a", "b"), etcd(plaintext("a", 7), encrypted("b", 8))),
 			[]string{
-				"unknown NotPresent Cluster: the facts hold no resource versions of the listed Secrets, so that nothing shows whether this etcd is the API server's " +
+				"unknown NotPresent Cluster: it is unknown whether this etcd is the API server's because the facts hold no resource versions of the listed Secrets " +
 					"[node/cp1 = 2 of 2 listed Secrets, compared by name]",
 				"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear, "pass shop/b: " + pass + " [node/cp1 b rev 8" + aes,
 			},
@@ -512,7 +512,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		// Forms.
 		"a prefix that is not known to encrypt is unknown": {
 			live(nil, etcd(stored("a", 7, fact.ClassUnknownEncrypted))),
-			[]string{"unknown Unsupported shop/a: stored in etcd behind a prefix that is not known to encrypt [node/cp1 a rev 7 = encrypted-unknown]"},
+			[]string{"unknown Unsupported shop/a: stored in etcd with a prefix that is not known to encrypt [node/cp1 a rev 7 = encrypted-unknown]"},
 		},
 		"an empty value is unknown": {
 			live(nil, etcd(stored("a", 7, fact.ClassEmpty))),
@@ -520,7 +520,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"a form that is not known is unknown": {
 			live(nil, etcd(stored("a", 7, fact.ClassUnknown))),
-			[]string{"unknown Unsupported shop/a: stored in etcd in a form that is not known [node/cp1 a rev 7 = unknown]"},
+			[]string{"unknown Unsupported shop/a: stored in etcd in an unknown form [node/cp1 a rev 7 = unknown]"},
 		},
 		"json fails":            {live(nil, etcd(stored("a", 7, fact.ClassIdentityJSON))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (json)]"}},
 		"cbor fails":            {live(nil, etcd(stored("a", 7, fact.ClassIdentityCBOR))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (cbor)]"}},
@@ -528,15 +528,15 @@ func TestEncryptedAtRest(t *testing.T) {
 		"secretbox, too":        {live(nil, etcd(stored("a", 7, fact.ClassSecretbox))), []string{"pass shop/a: stored in etcd encrypted (secretbox) [node/cp1 a rev 7 = secretbox]"}},
 		"the first kms, too":    {live(nil, etcd(stored("a", 7, fact.ClassKMSv1))), []string{"pass shop/a: stored in etcd encrypted (kms v1) [node/cp1 a rev 7 = kms v1]"}},
 		"and the second":        {live(nil, etcd(stored("a", 7, fact.ClassKMSv2))), []string{"pass shop/a: stored in etcd encrypted (kms v2) [node/cp1 a rev 7 = kms v2]"}},
-		"no Secrets, no list":   {live(nil, etcd()), []string{"unknown NotPresent Cluster: no Secret is in this etcd, or the key prefix is wrong [node/cp1 = 0 Secrets below /registry/secrets/]"}},
+		"no Secrets, no list":   {live(nil, etcd()), []string{"unknown NotPresent Cluster: this etcd holds no Secret, or the key prefix is wrong [node/cp1 = 0 Secrets below /registry/secrets/]"}},
 		"none, and none listed": {live(list(), etcd()), nil},
 		"a snapshot that was not read to its end does not say that there is none": {
 			&fact.Set{Snapshot: ft.Ptr(partly())},
-			[]string{"unknown Truncated " + dbPath[1:] + ": etcd's file was not read to its end [" + dbPath + " = 0 Secrets before the end]"},
+			[]string{"unknown Truncated " + dbPath[1:] + ": etcd's file was not read to the end [" + dbPath + " = 0 Secrets before the end]"},
 		},
 		"nor does one whose prefix is not known": {
 			&fact.Set{Snapshot: &fact.EtcdDB{Path: dbPath, Complete: true}},
-			[]string{"unknown NotPresent " + dbPath[1:] + ": the API server's key prefix is not known, so that nothing shows which keys are Secrets [" +
+			[]string{"unknown NotPresent " + dbPath[1:] + ": it is unknown which keys are Secrets because the API server's key prefix is unknown [" +
 				dbPath + " = no key PREFIX/namespaces/default]"},
 		},
 		"what the API server lists says nothing of a snapshot": {
@@ -545,7 +545,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"none in a snapshot": {
 			&fact.Set{Snapshot: func() *fact.EtcdDB { db := etcd(); return &db }()},
-			[]string{"unknown NotPresent " + dbPath[1:] + ": no Secret is in this etcd, or the key prefix is wrong [" + dbPath + " = 0 Secrets below /registry/secrets/]"},
+			[]string{"unknown NotPresent " + dbPath[1:] + ": this etcd holds no Secret, or the key prefix is wrong [" + dbPath + " = 0 Secrets below /registry/secrets/]"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -564,7 +564,7 @@ func TestUntrustedPlaintext(t *testing.T) {
 		secrets = append(secrets, plaintext(fmt.Sprint(i), 7))
 	}
 	for name, tc := range map[string]struct{ version, want string }{
-		"its own control plane": {"v1.36.2", "If this node runs the cluster's etcd: --control-plane-node cp1."},
+		"its own control plane": {"v1.36.2", "If this node runs the cluster's etcd, add --control-plane-node cp1."},
 		"a provider's":          {"v1.36.2-gke.1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

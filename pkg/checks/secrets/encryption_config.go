@@ -20,10 +20,10 @@ var EncryptionConfig = checks.Check{
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.EncryptionConfig},
 	Scope:    checks.ScopeNode,
-	Why: "The first provider that covers secrets decides how they are written: identity in first place means plaintext, whatever " +
-		"follows. Where several API servers differ, each writes its own way.",
+	Why: "The first provider that covers secrets decides how they are written. If identity is first, they are plaintext, whatever " +
+		"follows. If several API servers differ, each writes in its own way.",
 	Remediation: "Start every API server with the same --encryption-provider-config, whose first provider for secrets is kms (v2) or " +
-		"secretbox; identity may only come last.",
+		"secretbox. If identity is used, put it last.",
 	References: []string{
 		"https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/",
 		"https://kubernetes.io/docs/reference/config-api/apiserver-config.v1/",
@@ -86,13 +86,13 @@ func unreadServers(v *checks.View, servers, measured int) []api.Finding {
 		evidence.Value = fmt.Sprintf("%d API servers, %d of them read", *leases, servers)
 	case (leases == nil || *leases <= 0) && servers < measured:
 		evidence.Source = "nodes of the control plane that were measured"
-		evidence.Value = fmt.Sprintf("%d nodes, an API server was read on %d; how many there are was not read", measured, servers)
+		evidence.Value = fmt.Sprintf("%d nodes, an API server was read on %d; the number of API servers was not read", measured, servers)
 	default:
 		return nil
 	}
 	return []api.Finding{{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
-		Message: "not every API server was read: each writes in its own way", Evidence: []api.Evidence{evidence},
+		Message: "not every API server was read, and each writes in its own way", Evidence: []api.Evidence{evidence},
 	}}
 }
 
@@ -109,7 +109,7 @@ func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Find
 	switch {
 	case !s.EncryptionFlag && config == nil && v.Cluster.Provider == "openshift":
 		// A flag that is absent says nothing there: --openshift-config names a file.
-		f.Reason, f.Message = fact.Unsupported, "OpenShift tells its API server how to encrypt by a file that is not read"
+		f.Reason, f.Message = fact.Unsupported, "OpenShift configures its API server's encryption in a file that is not read"
 		return f, ""
 	case !s.EncryptionFlag && config == nil:
 		f.Verdict = api.Fail
@@ -127,13 +127,13 @@ func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Find
 	})
 	if s.Started.IsZero() || config.Changed.IsZero() || config.Changed.After(s.Started.Time) {
 		f.Reason = fact.Changing
-		f.Message = "the encryption configuration changed after the API server started, which does not load it anew"
+		f.Message = "the encryption configuration changed after the API server started, and the API server does not reload it"
 		if config.AutoReload {
 			// It keeps the old one while the new one is not valid, or a KMS not ready.
-			f.Message = "the encryption configuration changed after the API server started; whether it was loaded was not read"
+			f.Message = "the encryption configuration changed after the API server started; it is unknown whether it was reloaded"
 		}
 		if s.Started.IsZero() || config.Changed.IsZero() {
-			f.Reason, f.Message = fact.NotPresent, "whether the encryption configuration changed after the API server started is not known"
+			f.Reason, f.Message = fact.NotPresent, "it is unknown whether the encryption configuration changed after the API server started"
 		}
 		f.Evidence = append(f.Evidence, api.Evidence{
 			Source: checks.NodeSource(node, "%s ctime, /proc/%d/stat starttime", config.Path, s.PID),
@@ -157,7 +157,7 @@ func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Find
 		f.Verdict, f.Message = api.Pass, "the API server writes Secrets encrypted by "+first.Type
 		return f, writerOf(first)
 	}
-	f.Reason, f.Message = fact.Unsupported, fmt.Sprintf("the first provider for secrets is not known: %q", first.Type)
+	f.Reason, f.Message = fact.Unsupported, fmt.Sprintf("the first provider for secrets is unknown: %q", first.Type)
 	return f, ""
 }
 

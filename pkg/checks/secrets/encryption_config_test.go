@@ -59,8 +59,8 @@ func TestEncryptionConfig(t *testing.T) {
 	withoutServer := func(s *fact.Set) { s.Nodes[1].Measured.APIServers = nil }
 	leases := func(n int) func(*fact.Set) { return func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(n) } }
 	notCounted := api.Finding{
-		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read: each writes in its own way",
-		Evidence: ft.Evidence("nodes of the control plane that were measured", "2 nodes, an API server was read on 1; how many there are was not read"),
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read, and each writes in its own way",
+		Evidence: ft.Evidence("nodes of the control plane that were measured", "2 nodes, an API server was read on 1; the number of API servers was not read"),
 	}
 	noStart := config(before, aes)
 	noStart.Started = fact.Time{}
@@ -88,19 +88,19 @@ func TestEncryptionConfig(t *testing.T) {
 		"a file that changed after the start is unknown": {
 			servers(config(after, aes)),
 			ft.One(finding("cp1", api.VerdictUnknown, fact.Changing,
-				"the encryption configuration changed after the API server started, which does not load it anew",
+				"the encryption configuration changed after the API server started, and the API server does not reload it",
 				path, resources("cp1"), "secrets: aescbc (key1, key0)", times, "changed 2026-11-24T13:00:00Z, started 2026-11-24T12:00:00Z")),
 		},
 		"so is one that the API server was to load anew: it keeps the old one while the new one is not valid": {
 			servers(reload),
 			ft.One(finding("cp1", api.VerdictUnknown, fact.Changing,
-				"the encryption configuration changed after the API server started; whether it was loaded was not read",
+				"the encryption configuration changed after the API server started; it is unknown whether it was reloaded",
 				path, resources("cp1"), "secrets: aescbc (key1, key0)", times, "changed 2026-11-24T13:00:00Z, started 2026-11-24T12:00:00Z")),
 		},
 		"a start that was not read is unknown": {
 			servers(noStart),
 			ft.One(finding("cp1", api.VerdictUnknown, fact.NotPresent,
-				"whether the encryption configuration changed after the API server started is not known",
+				"it is unknown whether the encryption configuration changed after the API server started",
 				path, resources("cp1"), "secrets: aescbc (key1, key0)", times, "changed 2026-11-24T11:00:00Z, started not read")),
 		},
 		"no provider is unknown": {
@@ -109,7 +109,7 @@ func TestEncryptionConfig(t *testing.T) {
 		},
 		"a provider that is not known is unknown": {
 			servers(config(before, fact.EncryptionProvider{Type: "rot13"})),
-			ft.One(finding("cp1", api.VerdictUnknown, fact.Unsupported, `the first provider for secrets is not known: "rot13"`, path, resources("cp1"), "secrets: rot13")),
+			ft.One(finding("cp1", api.VerdictUnknown, fact.Unsupported, `the first provider for secrets is unknown: "rot13"`, path, resources("cp1"), "secrets: rot13")),
 		},
 		"two that agree pass": {
 			servers(config(before, aes, identity), config(before, aes, identity)), []api.Finding{encrypted("cp1"), encrypted("cp2")},
@@ -138,7 +138,7 @@ func TestEncryptionConfig(t *testing.T) {
 		"fewer than have a lease": {
 			ft.Edit(servers(config(before, aes, identity)), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(2) }),
 			[]api.Finding{encrypted("cp1"), {
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read: each writes in its own way",
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read, and each writes in its own way",
 				Evidence: ft.Evidence("leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver", "2 API servers, 1 of them read"),
 			}},
 		},
@@ -163,7 +163,7 @@ func TestEncryptionConfig(t *testing.T) {
 		"a change that was not read is unknown": {
 			servers(config(fact.Time{}, aes)),
 			ft.One(finding("cp1", api.VerdictUnknown, fact.NotPresent,
-				"whether the encryption configuration changed after the API server started is not known",
+				"it is unknown whether the encryption configuration changed after the API server started",
 				path, resources("cp1"), "secrets: aescbc (key1, key0)", times, "changed not read, started 2026-11-24T12:00:00Z")),
 		},
 		"two of kms that differ fail": {
@@ -180,7 +180,7 @@ func TestEncryptionConfig(t *testing.T) {
 		},
 		"no flag says nothing on OpenShift": {
 			ft.Edit(servers(none), func(s *fact.Set) { s.Nodes[0].Labels["node.openshift.io/os_id"] = "rhcos" }),
-			ft.One(finding("cp1", api.VerdictUnknown, fact.Unsupported, "OpenShift tells its API server how to encrypt by a file that is not read", "not set")),
+			ft.One(finding("cp1", api.VerdictUnknown, fact.Unsupported, "OpenShift configures its API server's encryption in a file that is not read", "not set")),
 		},
 		"two processes on one node are one": {
 			ft.Edit(servers(config(before, aes, identity)), func(s *fact.Set) {
@@ -188,7 +188,7 @@ func TestEncryptionConfig(t *testing.T) {
 				s.Nodes[0].Measured.APIServers = append(s.Nodes[0].Measured.APIServers, config(before, aes, identity))
 			}),
 			[]api.Finding{encrypted("cp1"), encrypted("cp1"), {
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read: each writes in its own way",
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: cluster, Message: "not every API server was read, and each writes in its own way",
 				Evidence: ft.Evidence("leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver", "2 API servers, 1 of them read"),
 			}},
 		},

@@ -25,7 +25,7 @@ func Judge(v *checks.View) []api.Finding {
 			}
 			return []api.Finding{{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: r.Subject(),
-				Message:  "what is mounted at its root was not read",
+				Message:  "the mount at its root was not read",
 				Evidence: []api.Evidence{{Source: r.Source("mountinfo"), Value: "no mount at /"}},
 			}}, false
 		},
@@ -56,7 +56,7 @@ func judgeMeasured(r checks.Running) api.Finding {
 		f.Message = "its root file system is writable, though it is declared read-only"
 	case !asked && root.ReadOnly:
 		f.Verdict, f.Basis = api.Fail, api.Declared
-		f.Message = "its root file system is not declared read-only; what is mounted there now is, but that can change"
+		f.Message = "its root file system is mounted read-only now, but this can change because read-only is not declared"
 		f.Evidence[0].Basis = api.Measured
 	}
 	return f

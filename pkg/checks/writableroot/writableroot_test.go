@@ -40,7 +40,7 @@ func TestJudge(t *testing.T) {
 			Evidence: ft.Claimed(0, ft.Evidence(field, declared)),
 		}
 	}
-	notDeclared := byMount(api.Fail, "its root file system is not declared read-only; what is mounted there now is, but that can change", "ro", "not set")
+	notDeclared := byMount(api.Fail, "its root file system is mounted read-only now, but this can change because read-only is not declared", "ro", "not set")
 	notDeclared.Basis, notDeclared.Evidence[0].Basis = api.Declared, api.Measured
 	// secondPod is one of the same template, on a node that was not measured.
 	secondPod := func(s *fact.Set) {
@@ -88,7 +88,7 @@ func TestJudge(t *testing.T) {
 			ft.Edit(measured(false, fact.Container{}), noAPI, noRoot),
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: container,
-				Message:  "what is mounted at its root was not read",
+				Message:  "the mount at its root was not read",
 				Evidence: ft.Evidence("node/n1 /proc/100/mountinfo", "no mount at /"),
 			}),
 		},
