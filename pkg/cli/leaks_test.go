@@ -166,7 +166,7 @@ func outcome(t *testing.T, canaries []string, stdin string, args ...string) (cod
 	if code == ExitFailure && (out.Len() > 0 || errOut.Len() == 0) || code != ExitFailure && errOut.Len() > 0 {
 		t.Errorf("%v: status %d with stdout %q and stderr %q", args, code, out, errOut)
 	}
-	if strings.Contains(errOut.String(), "a fault of this program") {
+	if strings.Contains(errOut.String(), "a bug in this program") {
 		t.Errorf("%v: %s", args, errOut)
 	}
 	return code, errOut.String()

@@ -49,7 +49,7 @@ func Main(ctx context.Context, env *Env, args []string) int {
 func execute(ctx context.Context, root *cobra.Command) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("a fault of this program: %s", crash.Describe(v))
+			err = fmt.Errorf("a bug in this program: %s", crash.Describe(v))
 		}
 	}()
 	return root.ExecuteContext(ctx)

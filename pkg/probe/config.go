@@ -47,7 +47,7 @@ func parse(args []string) (config, error) {
 		return nil
 	})
 	flags.StringVar(&c.node, "node", "", "name of the node, for gaps")
-	flags.StringVar(&c.podUID, "pod-uid", "", "UID of the own pod, where it is known")
+	flags.StringVar(&c.podUID, "pod-uid", "", "UID of the probe's own pod, if known")
 	flags.StringVar(&kinds, "kinds", "", "kinds of facts to read, separated by commas; all if empty")
 	flags.DurationVar(&c.timeout, "timeout", 90*time.Second, "the probe ends within this time")
 	flags.StringVar(&c.proc, "proc", "/proc", "procfs that shows the node's processes")

@@ -65,7 +65,7 @@ func (o *output) send(m *fact.Measurement, status int, text string) int {
 	return status
 }
 
-var errClaimed = errors.New("the trailer is being written already")
+var errClaimed = errors.New("the trailer is already being written")
 
 // writeTrailer writes the termination message, once: the watchdog's would
 // otherwise follow ours in the same file. One that is too long is not begun, for

@@ -14,8 +14,8 @@ import (
 
 // BuildProcess fails a container in which a build daemon, an image builder or
 // a nested container runtime runs. Source: /proc/PID/exe of its processes.
-// Where that was not read (level proc) the name in /proc/PID/status accuses, but
-// acquits nobody, for it is the process's own word.
+// Where that was not read (level proc), the name in /proc/PID/status can fail a
+// container but never pass one: a process chooses its own name.
 var BuildProcess = checks.Check{
 	ID:       "builds/build-process",
 	Title:    "No container runs an image builder or a container runtime",
@@ -36,8 +36,8 @@ var BuildProcess = checks.Check{
 	Judge: judgeBuildProcess,
 }
 
-// builderProcesses are executables by path or, where there is no slash, by
-// name. Names are compared with comm as well, which the kernel cuts at 15 bytes.
+// builderProcesses are executables by path or, without a slash, by name. Names
+// are also compared with comm, which the kernel cuts at 15 bytes.
 var builderProcesses = map[string]string{
 	"dockerd":                 "dockerd",
 	"buildkitd":               "buildkitd",
@@ -77,7 +77,7 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 		}
 		var builders []api.Finding
 		var exes, names []string
-		var unread *fact.Process // the first whose executable is not known
+		var unread *fact.Process // the first whose executable is unknown
 		for i := range r.Measured.Processes {
 			p := &r.Measured.Processes[i]
 			builder, file, name := builderOf(p)
@@ -131,9 +131,9 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 	return findings
 }
 
-// builderOf tells what a process is, and by which file of /proc. The
-// executable decides where it is known; a memfd has no path that means
-// anything, for runc runs from one.
+// builderOf returns what a process is, and the file of /proc that shows it. The
+// executable decides where it is known. A memfd's path means nothing: runc
+// itself runs from one.
 func builderOf(p *fact.Process) (builder, file, name string) {
 	if p.Exe != nil && p.Exe.Path != "" && p.Exe.Origin != fact.OriginMemfd && !p.Exe.Script {
 		exe := path.Clean(p.Exe.Path)
@@ -150,8 +150,9 @@ func builderOf(p *fact.Process) (builder, file, name string) {
 	return "", "status Name", p.Comm
 }
 
-// entering tells the node's own runtime on its way into the container: a young
-// process from a memfd or a file that is not the container's.
+// entering reports whether this is the node's own runtime on its way into the
+// container: a young process from a memfd or from a file that is not the
+// container's.
 func entering(r checks.Running, p *fact.Process) bool {
 	own := p.Exe != nil && p.Exe.Origin != fact.OriginForeign && p.Exe.Origin != fact.OriginMemfd
 	return !own && strings.HasPrefix(p.Comm, "runc:[") && r.Entering(p)
@@ -162,8 +163,8 @@ func distinct(words []string) []string {
 	return slices.Compact(words)
 }
 
-// measuredGrade grades a builder by what its process holds, and by what its
-// container declares to mount.
+// measuredGrade grades a builder by what its process holds and by what its
+// container declares as mounts.
 func measuredGrade(r checks.Running, p *fact.Process) grade {
 	if r.Workload != nil && r.Declared != nil {
 		if g := declaredGrade(r.Workload, r.Declared); g == withSocket || g == asPrivileged && !sandboxed(&r.Workload.Spec) {

@@ -13,9 +13,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// BuilderWorkload fails a container that builds images, told by its image's
-// repository or by what its command lines run, and a pod that a build system made, told by its
-// labels. Finished pods count: they were built here.
+// BuilderWorkload fails a container that builds images, and a pod that a build
+// system made. The image's repository or the command lines show the first, the
+// labels the second. Finished pods count: they built here.
 var BuilderWorkload = checks.Check{
 	ID:       "builds/builder-workload",
 	Title:    "No pod of this cluster builds images or runs build jobs",
@@ -35,8 +35,8 @@ var BuilderWorkload = checks.Check{
 	Judge: judgeBuilderWorkload,
 }
 
-// builderImages are the last elements of a repository's path, whatever the
-// registry or mirror before it.
+// builderImages are the last elements of a repository's path. The registry or
+// mirror before it does not matter.
 var builderImages = []struct{ tail, builder string }{
 	{"kaniko-project/executor", "kaniko"},
 	{"kaniko/executor", "kaniko"},
@@ -50,8 +50,8 @@ var builderImages = []struct{ tail, builder string }{
 }
 
 // buildLabels are labels (and on OpenShift annotations) that build systems put
-// on the pods that they make. A slash at the end stands for a whole domain.
-// Weak is true where the system runs other jobs than builds as well.
+// on the pods that they make. A slash at the end means a whole domain. Weak is
+// true where the system also runs other jobs than builds.
 var buildLabels = []struct {
 	label, system string
 	weak          bool
@@ -92,8 +92,8 @@ func judgeBuildLabels(w *fact.Workload) (api.Finding, bool) {
 			if key != known.label && !(strings.HasSuffix(known.label, "/") && strings.HasPrefix(key, known.label)) {
 				continue
 			}
-			// The part of an ephemeral runner that waits for jobs carries the
-			// same domain; it is no build itself.
+			// The part of an ephemeral runner that waits for jobs has the same
+			// domain, but is not a build.
 			if known.label == "actions.github.com/" && w.Spec.Labels["app.kubernetes.io/component"] != "" &&
 				w.Spec.Labels["app.kubernetes.io/component"] != "runner" {
 				continue
@@ -139,7 +139,7 @@ func judgeBuilder(d checks.Declared) api.Finding {
 		f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field("command[0]"), Value: d.Container.Program})
 	}
 	name, imageRootless, err := builderOfImage(d.Container.Image)
-	// Facts of the first version have the program alone.
+	// Facts of the first version hold only the program.
 	if byProgram := builder.Program(d.Container.Program); byProgram != "" {
 		name = byProgram
 	}
@@ -166,8 +166,8 @@ func judgeBuilder(d checks.Declared) api.Finding {
 	return f
 }
 
-// builderOfImage tells the builder by an image's repository and tag. Rootless
-// is true for the images that their makers prepared to run without root.
+// builderOfImage returns the builder that an image's repository and tag name.
+// Rootless is true for images that are made to run without root.
 func builderOfImage(image string) (name string, isRootless bool, err error) {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {

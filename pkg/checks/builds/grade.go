@@ -39,7 +39,8 @@ func declaredGrade(w *fact.Workload, c *fact.Container) grade {
 	}
 	switch {
 	case socket:
-		// A sandbox does not hold whoever starts containers outside of it.
+		// A sandbox does not contain a process that can start containers
+		// outside of it.
 		if privileged {
 			return asPrivileged
 		}
@@ -66,14 +67,15 @@ func worstGrade(w *fact.Workload) grade {
 	return worst
 }
 
-// sandboxed tells a pod in gVisor, Kata or a user namespace, by the
-// RuntimeClass's handler: its name may be anything.
+// sandboxed reports whether a pod runs in gVisor, Kata or a user namespace. It
+// looks at the RuntimeClass's handler, because the class can have any name.
 func sandboxed(spec *fact.PodSpec) bool {
 	handler := strings.ToLower(spec.RuntimeHandler)
 	return spec.HostUsers != nil && !*spec.HostUsers || handler == "runsc" || strings.HasPrefix(handler, "kata")
 }
 
-// rootless tells a container that is declared to run as another user than root.
+// rootless reports whether a container is declared to run as a user other than
+// root.
 func rootless(spec *fact.PodSpec, c *fact.Container) bool {
 	user, nonRoot := spec.RunAsUser, spec.RunAsNonRoot
 	if c.RunAsUser != nil {

@@ -8,8 +8,8 @@ import (
 )
 
 // RuntimeSocket fails a container that mounts the socket of the node's
-// container runtime or image builder, or a directory that holds one. Mounting
-// it read-only changes nothing: that does not stop connect(2).
+// container runtime or image builder, or a directory that holds one. A
+// read-only mount changes nothing: it does not stop connect(2).
 var RuntimeSocket = checks.Check{
 	ID:       "builds/runtime-socket",
 	Title:    "No container mounts a container runtime's socket",

@@ -5,9 +5,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// Parts cuts each question into what has to be answered separately, and names
-// every check that this takes, built or not. A part with a check that All does
-// not have is unknown: nobody looked.
+// Parts divides each question into the parts that are answered separately. Each
+// part names every check that it needs, built or not. A part with a check that
+// is not in All is unknown.
 func Parts() []checks.Part {
 	return []checks.Part{
 		{Question: api.Builds, Name: "builders", Title: "No pod builds images", Checks: []string{
@@ -92,8 +92,8 @@ func Parts() []checks.Part {
 	}
 }
 
-// Plan judges by these checks of the catalogue. Narrowed says which part of
-// the cluster was looked at, "" for all of it.
+// Plan judges by these checks of the catalogue. Narrowed says which part of the
+// cluster was read, "" for all of it.
 func Plan(selected []checks.Check, narrowed string) checks.Plan {
 	plan := checks.Plan{Checks: selected, Parts: Parts(), Narrowed: narrowed}
 	for _, c := range All() {
@@ -102,5 +102,5 @@ func Plan(selected []checks.Check, narrowed string) checks.Plan {
 	return plan
 }
 
-// Whole judges by every check, the whole cluster.
+// Whole judges the whole cluster by every check.
 func Whole() checks.Plan { return Plan(All(), "") }

@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// RunningDriftedExecutable fails a container in which code runs that its image
-// does not hold. Source: /proc/PID/exe of every process (and the scripts that
+// RunningDriftedExecutable fails a container that runs code from outside its
+// image. Source: /proc/PID/exe of every process (and the scripts that
 // interpreters run), compared with the layers of the container's overlay.
 var RunningDriftedExecutable = checks.Check{
 	ID:       "drift/running-drifted-executable",
@@ -37,7 +37,7 @@ func judgeRunningDriftedExecutable(v *checks.View) []api.Finding {
 	seen, unseen := checks.RunningContainers(v, fact.Executables)
 	findings := checks.Unseen(unseen)
 	for _, r := range seen {
-		// Workers of one program are one finding, with the first of them as
+		// Processes of one program give one finding, with the first process as
 		// evidence.
 		done := map[fact.Executable]bool{}
 		add := func(exe *fact.Executable, format string, pid int) {
@@ -49,8 +49,8 @@ func judgeRunningDriftedExecutable(v *checks.View) []api.Finding {
 		for i := range r.Measured.Processes {
 			p := &r.Measured.Processes[i]
 			if p.Exe == nil {
-				// The runtime itself, on its way into the container, has none; but
-				// that takes no time.
+				// The runtime itself, on its way into the container, has no
+				// origin, but that state ends at once.
 				if !r.Entering(p) && len(r.Measured.Processes) > 1 {
 					findings = append(findings, api.Finding{
 						Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: r.Subject(),
@@ -83,7 +83,7 @@ func finding(r checks.Running, source string, exe *fact.Executable) api.Finding 
 	return f
 }
 
-// judgeExecutable gives verdict, severity, reason and message by origin.
+// judgeExecutable returns verdict, severity, reason and message for an origin.
 func judgeExecutable(r checks.Running, exe *fact.Executable) api.Finding {
 	runs := "runs " + exe.Path
 	if exe.Script {
@@ -117,9 +117,9 @@ func judgeExecutable(r checks.Running, exe *fact.Executable) api.Finding {
 }
 
 // judgeReadOnly passes code on a volume that no container can write. Any other
-// mount is read-only here alone: the same emptyDir, claim or directory of the
-// node may be writable for the container next door. It is one grade below what
-// is writable here.
+// mount may be read-only only here: another container may be able to write the
+// same emptyDir, claim or directory of the node. It is graded one step below
+// what is writable here.
 func judgeReadOnly(r checks.Running, exe *fact.Executable, fail func(api.Severity, string) api.Finding) api.Finding {
 	switch kind := volumeKind(r, exe); kind {
 	case "image", "configMap", "secret", "projected", "downwardAPI":
@@ -133,9 +133,9 @@ func judgeReadOnly(r checks.Running, exe *fact.Executable, fail func(api.Severit
 	}
 }
 
-// volumeKind tells the kind of the volume that holds an executable, "" if that
-// is not known. The path of a subPath names the pod's volume and not its kind,
-// and the mount of an image volume names nothing; the spec tells both.
+// volumeKind returns the kind of the volume that holds an executable, "" if it
+// is unknown. The path of a subPath names the pod's volume but not its kind,
+// and the mount of an image volume names neither. The spec has both.
 func volumeKind(r checks.Running, exe *fact.Executable) string {
 	kind, name, _ := strings.Cut(exe.Volume, "/")
 	if r.Declared == nil || kind != "" && kind != "subPath" {
@@ -155,9 +155,9 @@ func volumeKind(r checks.Running, exe *fact.Executable) string {
 	return kind
 }
 
-// judgeVolume grades code on a writable mount by what is mounted: scratch space
-// is where dropped programs go, while a volume from elsewhere may be meant to
-// bring code.
+// judgeVolume grades code on a writable mount by what is mounted. Intruders
+// drop programs in scratch space; a volume from elsewhere may be meant to bring
+// code.
 func judgeVolume(exe *fact.Executable, fail func(api.Severity, string) api.Finding) api.Finding {
 	switch kind, _, _ := strings.Cut(exe.Volume, "/"); {
 	case kind == "emptyDir":
@@ -171,8 +171,8 @@ func judgeVolume(exe *fact.Executable, fail func(api.Severity, string) api.Findi
 	}
 }
 
-// describe is the evidence for one executable: no argument ever, for those may
-// carry a password.
+// describe is the evidence for one executable. It never holds an argument,
+// because arguments may hold a password.
 func describe(exe *fact.Executable) string {
 	parts := []string{exe.Path, "origin " + string(exe.Origin)}
 	if exe.Script {

@@ -7,9 +7,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/writableroot"
 )
 
-// WritableRoot fails a container in which nothing stops drift: its root file
-// system can be written to. Source: the mount at / in /proc/PID/mountinfo, else
-// the spec.
+// WritableRoot fails a container whose root file system is writable, so that
+// nothing stops drift there. Source: the mount at / in /proc/PID/mountinfo,
+// else the spec.
 var WritableRoot = checks.Check{
 	ID:       "drift/writable-root",
 	Title:    "A read-only root file system prevents drift",

@@ -18,7 +18,7 @@ const (
 	PID = 100
 )
 
-// ID is the container's, and Time when the facts were collected.
+// ID is the container's; Time is when the facts were collected.
 var (
 	ID   = strings.Repeat("a", 64)
 	Time = fact.NewTime(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
@@ -50,7 +50,7 @@ func PodSubject() fact.Subject {
 // NodeSubject is the node's.
 func NodeSubject() fact.Subject { return fact.Subject{Kind: fact.SubjectNode, Name: Node} }
 
-// Declared is a set in which no node was measured. Edits change the spec.
+// Declared is a set without a measured node. Edits change the spec.
 func Declared(c fact.Container, edits ...func(*fact.PodSpec)) *fact.Set {
 	c.Name, c.Type, c.Field = "app", fact.RegularContainer, "spec.containers[0]"
 	if c.Image == "" {
@@ -94,7 +94,8 @@ func Measurement() *fact.Measurement {
 	}
 }
 
-// Process is one that holds the runtime's default and can gain no more.
+// Process is a process that holds the runtime's default capabilities and cannot
+// gain more.
 func Process() fact.Process {
 	mask := fact.NewCapMask(DefaultCaps)
 	return fact.Process{

@@ -15,8 +15,8 @@ type Case struct {
 	Want []api.Finding
 }
 
-// Judge compares what a check's Judge gives for each case. A package names its
-// own type of Case, so that rows need no field names.
+// Judge compares what a check's Judge returns for each case. A package names
+// its own type of Case, so that rows need no field names.
 func Judge[C ~struct {
 	Set  *fact.Set
 	Want []api.Finding

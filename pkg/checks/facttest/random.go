@@ -14,9 +14,9 @@ import (
 var Namespaces = []string{"shop", "ci", "kube-system"}
 
 // Random is a cluster as a run collects it: control-plane nodes and workers,
-// workloads whose pods run, wait, have ended or are between two starts, Secrets
-// in etcd members that agree, and here and there a fault or something unread.
-// Many sets have neither, so that properties about yes are not empty.
+// workloads whose pods run, wait, have ended or are between two starts, and
+// Secrets in etcd members that agree. Some sets have a fault or something
+// unread. Many have neither, so that properties about yes are tested too.
 func Random(r *rand.Rand) *fact.Set {
 	g := generator{r: r, faulty: r.IntN(3) == 0, torn: r.IntN(3) == 0}
 	set := &fact.Set{CollectedAt: Time, PodScope: fact.PodsAll, SecretsListed: !g.unread(), Cluster: fact.Cluster{Version: "v1.37.2"}}
@@ -45,12 +45,12 @@ func Random(r *rand.Rand) *fact.Set {
 
 type generator struct {
 	r *rand.Rand
-	// faulty and torn sets have faults, and things that were not read.
+	// faulty sets have faults; torn sets have things that were not read.
 	faulty, torn bool
 	pid          int
 }
 
-// fault and unread report whether this one is to have it.
+// fault and unread report whether this set gets one.
 func (g *generator) fault() bool  { return g.faulty && g.r.IntN(8) == 0 }
 func (g *generator) unread() bool { return g.torn && g.r.IntN(8) == 0 }
 
@@ -88,7 +88,7 @@ func (g *generator) measurement() *fact.Measurement {
 	return m
 }
 
-// secrets lists Secrets, and gives what is stored of them.
+// secrets lists Secrets and returns how they are stored.
 func (g *generator) secrets(set *fact.Set) []fact.StoredSecret {
 	var stored []fact.StoredSecret
 	for i := range 1 + g.r.IntN(12) {
@@ -194,10 +194,10 @@ func (g *generator) container(id, uid string) fact.MeasuredContainer {
 	return m
 }
 
-// Hostile replaces what one node says, its kubelet's word on its own pods too,
-// by lies that are built from the set's own ids, UIDs, names, paths and
-// revisions. What the API server itself vouches for (that the node exists, which
-// pods are bound to it and their UIDs) stays.
+// Hostile replaces what one node says by lies that are built from the set's own
+// ids, UIDs, names, paths and revisions. This includes what its kubelet says
+// about its own pods. What the API server itself knows (that the node exists,
+// which pods are bound to it and their UIDs) stays.
 func Hostile(r *rand.Rand, set *fact.Set, name string) *fact.Set {
 	set = set.DeepCopy()
 	g := generator{r: r, faulty: true, torn: true}
@@ -239,7 +239,7 @@ func Hostile(r *rand.Rand, set *fact.Set, name string) *fact.Set {
 	kinds := append(fact.Kinds(), "nonsense", "")
 	for range r.IntN(8) {
 		gap := fact.NodeGap{What: pick(r, kinds), Container: pick(r, ids), Reason: pick(r, append(fact.Reasons(), "Nonsense")), Detail: strings.Repeat("x", r.IntN(3000))}
-		if r.IntN(3) == 0 { // as the first version's, about somebody else
+		if r.IntN(3) == 0 { // as in the first version, about another node
 			other := set.Nodes[r.IntN(len(set.Nodes))].Name
 			gap.About = &fact.Subject{
 				Kind: pick(r, []string{
@@ -259,7 +259,7 @@ func Hostile(r *rand.Rand, set *fact.Set, name string) *fact.Set {
 		}
 		n.Measured = m
 		n.ControlPlane = true
-		n.Labels["eks.amazonaws.com/nodegroup"] = "x" // its kubelet may write such labels
+		n.Labels["eks.amazonaws.com/nodegroup"] = "x" // its kubelet can write such labels
 		n.OSImage, n.KubeletVersion = "Talos (v1)", pick(r, []string{"v1.37.2", "v9.9.9", ""})
 	}
 	for i := range set.Workloads {

@@ -16,7 +16,7 @@ type Mount struct {
 	Volume *fact.Volume
 	Mount  *fact.VolumeMount
 	// Path is the node's, cleaned: the volume's, and its subPath where that is
-	// plain text. "/var/run" is written "/run", for it is a link to that.
+	// plain text. "/var/run" is written "/run", because it is a link to "/run".
 	Path string
 }
 
@@ -31,7 +31,8 @@ func Of(w *fact.Workload, c *fact.Container) []Mount {
 				continue
 			}
 			p := v.HostPath
-			// A subPath with $(VAR) is known only at run time: the whole volume stands.
+			// A subPath with $(VAR) is known only at run time, so the whole
+			// volume counts.
 			if sub := c.Mounts[i].SubPath; sub != "" && !strings.Contains(sub, "$(") {
 				p = path.Join(p, sub)
 			}
@@ -41,8 +42,8 @@ func Of(w *fact.Workload, c *fact.Container) []Mount {
 	return out
 }
 
-// Unread lists the claims that a container mounts of which it is not known what
-// is behind them: it may be a directory of the node.
+// Unread lists the claims of a container whose volumes are unknown: they may be
+// directories of the node.
 func Unread(w *fact.Workload, c *fact.Container) []*fact.Volume {
 	var out []*fact.Volume
 	for i := range c.Mounts {
@@ -55,7 +56,7 @@ func Unread(w *fact.Workload, c *fact.Container) []*fact.Volume {
 	return out
 }
 
-// UnknownBehind is the finding about claims that were not followed.
+// UnknownBehind is the finding about claims whose volumes are unknown.
 func UnknownBehind(d checks.Declared, unread []*fact.Volume) api.Finding {
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: unread[0].Unread, Subject: d.Subject(),
@@ -102,7 +103,7 @@ func Clean(p string) string {
 			return p
 		}
 		link, rest, _ := strings.Cut(below, "/")
-		// A cwd may be any directory; a daemon's is the root.
+		// A cwd can be any directory; a daemon's is usually the root.
 		if link != "root" && link != "cwd" {
 			return p
 		}
@@ -110,8 +111,8 @@ func Clean(p string) string {
 	}
 }
 
-// ofProcess tells whether a clean path is a process's or thread's directory in
-// procfs, or below one, and what follows.
+// ofProcess reports whether a clean path is a process's or thread's directory
+// in procfs, or below one, and returns the rest.
 func ofProcess(p string) (below string, ok bool) {
 	rest, ok := strings.CutPrefix(p, "/proc/")
 	if !ok {
@@ -131,7 +132,8 @@ func ofProcess(p string) (below string, ok bool) {
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// Covers tells whether a mount of dir gives target: it is target, or above it.
+// Covers reports whether a mount of dir gives target: dir is target, or above
+// it.
 func Covers(dir, target string) bool {
 	return dir == target || dir == "/" || strings.HasPrefix(target, dir+"/")
 }
@@ -184,14 +186,14 @@ var sockets = []string{
 	pipes + "buildkitd",
 }
 
-// Socket tells whether a mount of p gives a runtime's socket, and which. Direct
-// is true for the socket itself or the directory of its own that it lies in;
-// false for a directory further up, and for those of procfs, which lead to the
-// root of every process.
+// Socket reports whether a mount of p gives a runtime's socket, and which.
+// Direct is true for the socket itself and for the runtime's own directory that
+// holds it. It is false for a directory further up, and for those of procfs,
+// which lead to the root of every process.
 func Socket(p string) (socket string, direct, ok bool) {
-	// All of /proc holds every process's root too, but following one takes the
-	// right to trace it, and node agents mount /proc for its numbers: that is
-	// privileged/host-path's to say.
+	// All of /proc also holds every process's root. But following one takes the
+	// right to trace the process, and node agents mount /proc for its numbers,
+	// so privileged/host-path judges it.
 	if below, ok := ofProcess(p); ok && (below == "" || below == "task") {
 		return strings.TrimSuffix(p, "/task") + "/root" + sockets[0], false, true
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
 )
 
-// KernelOutdated fails a node that runs another kernel than the newest one
-// installed of the same flavour, or another build of the same release: Debian
-// and Ubuntu rebuild a kernel without a new release as long as its ABI stays.
+// KernelOutdated fails a node that does not run the newest installed kernel of
+// the same flavour, or runs another build of the same release. Debian and
+// Ubuntu rebuild a kernel without a new release as long as its ABI stays.
 // Source: /proc/sys/kernel/osrelease and /proc/version against the boot images.
 var KernelOutdated = checks.Check{
 	ID:       "hosts/kernel-outdated",
@@ -103,8 +103,8 @@ func judgeKernel(node *fact.Node) api.Finding {
 	if debversion.Less(version, versionOf(newest)) {
 		return fail(fmt.Sprintf("runs kernel %s, but %s is installed", running.Release, newest.Release))
 	}
-	// The newest release, but perhaps another build of it. The same release
-	// can stand twice, as a boot image and in the package database.
+	// The newest release, but perhaps another build of it. The same release can
+	// appear twice, as a boot image and in the package database.
 	told := false
 	for _, k := range same {
 		equal, known := sameBuild(version, running, k)
@@ -154,7 +154,7 @@ func splitRelease(release string) (version, flavour string) {
 	}
 	version, flavour = strings.Join(words[:i], "-"), strings.Join(words[i:], "-")
 	if flavour == "" && i > 1 {
-		// Rpm writes the architecture behind the last dot: "el9_4.x86_64+rt".
+		// Rpm writes the architecture after the last dot: "el9_4.x86_64+rt".
 		if dot := strings.LastIndexByte(version, '.'); dot >= 0 && !startsWithDigit(version[dot+1:]) {
 			version, flavour = version[:dot], version[dot+1:]
 		}
@@ -164,9 +164,10 @@ func splitRelease(release string) (version, flavour string) {
 
 func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '9' }
 
-// sameBuild tells whether an installed kernel of the running release is the
-// running build: by the text that both carry, else by the package's version in
-// the running one's text. Known is false where neither can be told.
+// sameBuild reports whether an installed kernel of the running release is the
+// running build. It compares the text that both carry, else looks for the
+// package's version in the running kernel's text. Known is false where neither
+// is possible.
 func sameBuild(version string, running *fact.RunningKernel, k *fact.InstalledKernel) (equal, known bool) {
 	switch {
 	case running.Build == "":

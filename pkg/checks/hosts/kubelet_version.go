@@ -31,9 +31,9 @@ var KubeletVersion = checks.Check{
 	Judge: judgeKubeletVersion,
 }
 
-// endOfLife holds when Kubernetes 1.N got, or gets, its last patches. Source:
-// https://kubernetes.io/releases/ and its data/releases/eol.yaml. Dates in the
-// future are the announced ones.
+// endOfLife holds the date on which Kubernetes 1.N gets its last patches.
+// Source: https://kubernetes.io/releases/ and its data/releases/eol.yaml. Dates
+// in the future are the announced ones.
 var endOfLife = map[int]string{
 	19: "2021-10-28",
 	20: "2022-02-28",
@@ -59,10 +59,11 @@ var endOfLife = map[int]string{
 const (
 	// endOfLifeRead is the date of the source that the table was compared with.
 	endOfLifeRead = "2026-09-15"
-	// endOfLifeFirst is the first minor version of the table; older ones are
-	// all past their end.
+	// endOfLifeFirst is the first minor version of the table. All older
+	// versions are past their end of life.
 	endOfLifeFirst = 19
-	// tableTooOld is when a table says nothing any more of what is supported.
+	// tableTooOld is the age at which the table no longer shows what is
+	// supported.
 	tableTooOld = 366 * 24 * time.Hour
 	// maxSkew is how many minor versions a kubelet may be older than the API
 	// server; before Kubernetes 1.28 it was two.
@@ -146,7 +147,7 @@ func orNotSet(version string) string {
 // minorOf reads "v1.37.2", "v1.29.1-eks-61c0bbb", "v1.28.3+k3s1" and, since a
 // provider may write it so, "v1.29+".
 func minorOf(text string) (major, minor int, ok bool) {
-	const most = 1000 // of a version that is none
+	const most = 1000 // anything larger is not a version
 	v, err := version.ParseGeneric(text)
 	if err != nil || v.Major() > most || v.Minor() > most {
 		return 0, 0, false

@@ -13,7 +13,7 @@ import (
 // PendingSecurityUpdates fails a node with packages for which its own index
 // knows a security update. Source: the package database and the package lists
 // on the node; nothing is downloaded. A version from a security archive counts
-// that is newer than the installed one and not newer than the candidate.
+// if it is newer than the installed one and not newer than the candidate.
 var PendingSecurityUpdates = checks.Check{
 	ID:       "hosts/pending-security-updates",
 	Title:    "No security update is pending on the node",
@@ -34,7 +34,7 @@ var PendingSecurityUpdates = checks.Check{
 }
 
 // The ages of a package index at which "none pending" gets a note, and at which
-// it says nothing any more. Clocks differ, but not by a day.
+// it proves nothing any more. Clocks differ, but not by a day.
 const (
 	indexFuture  = -24 * time.Hour
 	indexOld     = 7 * 24 * time.Hour
@@ -126,8 +126,8 @@ type age struct {
 	text  string
 }
 
-// indexAge is the time from the last successful check of the index, or where
-// that is not known from its newest date, to the run.
+// indexAge is the time between the last successful check of the index and the
+// run. Where the check is unknown, the newest date in the index counts.
 func indexAge(v *checks.View, node *fact.Node, state *fact.PackageState) age {
 	now := v.CollectedAt
 	if now.IsZero() {

@@ -8,10 +8,10 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// AddedExecutables fails a container in whose writable layer an executable
-// lies that its image does not hold. Source: a walk of the overlay's upperdir
-// on the node; a file that was only touched (chmod, chown) holds the image's
-// content and passes.
+// AddedExecutables fails a container whose writable layer has an executable
+// that its image does not hold. Source: a walk of the overlay's upperdir on the
+// node. A file that was only touched (chmod, chown) has the image's content and
+// passes.
 var AddedExecutables = checks.Check{
 	ID:       "immutable/added-executables",
 	Title:    "No executable was added to a running container",

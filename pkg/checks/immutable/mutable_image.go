@@ -12,8 +12,8 @@ import (
 )
 
 // MutableImage fails a container whose image reference can mean another image
-// tomorrow: a tag without a digest, worst of all "latest". Where pods of one
-// template run different images already, the tag has moved.
+// tomorrow: a tag without a digest, worst of all "latest". If pods of one
+// template already run different images, the tag has moved.
 var MutableImage = checks.Check{
 	ID:       "immutable/mutable-image",
 	Title:    "Images are named by digest",
@@ -67,7 +67,7 @@ func judgeMutableImage(v *checks.View) []api.Finding {
 	return findings
 }
 
-// judgeReference gives verdict, severity, reason and message of a reference.
+// judgeReference returns verdict, severity, reason and message for a reference.
 func judgeReference(image string) api.Finding {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
@@ -88,7 +88,7 @@ func judgeReference(image string) api.Finding {
 
 // movedTag lists the digests that pods of one template run on one platform, if
 // there are several. A bare "sha256:" is the digest of a configuration and
-// compares with nothing.
+// cannot be compared.
 func movedTag(d checks.Declared, arch map[string]string) []api.Evidence {
 	byArch := map[string][]string{} // arch: digests
 	first := map[string]api.Evidence{}

@@ -10,7 +10,7 @@ import (
 )
 
 // AddedCapabilities fails a container that asks for more than the runtime's
-// default set. Adding one of the default's back, after drop ALL, is fine.
+// default set. Adding a default capability back after drop ALL is fine.
 var AddedCapabilities = checks.Check{
 	ID:       "privileged/added-capabilities",
 	Title:    "No container adds capabilities beyond the runtime's default",
@@ -70,8 +70,8 @@ func judgeAdded(d checks.Declared) api.Finding {
 	case len(extra) > 0:
 		f.Verdict, f.Severity, f.Message = api.Fail, severity, "adds "+strings.Join(extra, ", ")
 	case len(unknown) > 0:
-		// The runtime refuses a name that it does not know, or it is newer
-		// than this list.
+		// Either the runtime refuses the name, or the name is newer than this
+		// list.
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.Unsupported
 		f.Message = "adds a capability that this version does not know: " + strings.Join(kubernetesNames(unknown), ", ")
 		return f
@@ -79,7 +79,8 @@ func judgeAdded(d checks.Declared) api.Finding {
 		return f
 	}
 	if spec.HostUsers != nil && !*spec.HostUsers {
-		// They count against what its own user namespace owns, not the host.
+		// They count only for what its own user namespace owns, not for the
+		// host.
 		f.Severity = api.Low
 		f.Message += ", in its own user namespace"
 		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.PodField(d.Workload, "hostUsers"), Value: "false"})

@@ -10,8 +10,8 @@ import (
 )
 
 // The capabilities by which a process takes over the host from inside a
-// container, if it holds them in the host's user namespace. PtraceTakeover and
-// netTakeover need the host's namespace of that kind too.
+// container, if it holds them in the host's user namespace. PtraceTakeover also
+// needs the host's PID namespace, netTakeover its network namespace.
 var (
 	criticalTakeover = capability.SysAdmin.Mask() | capability.SysModule.Mask()
 	takeover         = criticalTakeover | capability.SysRawIO.Mask() | capability.BPF.Mask() |
@@ -20,7 +20,7 @@ var (
 	netTakeover    = capability.NetAdmin.Mask()
 )
 
-// gradeCapabilities grades what goes beyond the runtime's default; "" where
+// gradeCapabilities grades what goes beyond the runtime's default, "" if
 // nothing does.
 func gradeCapabilities(mask uint64, hostPID, hostNetwork bool) api.Severity {
 	extra := mask &^ capability.RuntimeDefault
@@ -42,8 +42,8 @@ func gradeCapabilities(mask uint64, hostPID, hostNetwork bool) api.Severity {
 	return api.Medium
 }
 
-// declaredMask is what a container asks for: the runtime's default, without
-// what it drops, with what it adds. Unknown lists names that are none.
+// declaredMask is what a container asks for: the runtime's default without what
+// it drops, plus what it adds. Unknown lists names that are not capabilities.
 func declaredMask(c *fact.Container, all uint64) (mask uint64, unknown []string) {
 	if c.Privileged != nil && *c.Privileged {
 		return all, nil
@@ -68,7 +68,7 @@ func declaredMask(c *fact.Container, all uint64) (mask uint64, unknown []string)
 	return mask, unknown
 }
 
-// sayDeclared says in a few words what a container declares of capabilities.
+// sayDeclared says in a few words which capabilities a container declares.
 func sayDeclared(c *fact.Container) string {
 	if c == nil {
 		return "its declaration is unknown"

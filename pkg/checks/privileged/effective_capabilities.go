@@ -13,8 +13,8 @@ import (
 // EffectiveCapabilities fails a container whose processes hold, or could gain,
 // more than the runtime's default. Source: CapEff, CapPrm and CapBnd in
 // /proc/PID/status, 64-bit hex masks of each thread (capabilities(7)); the
-// thread group leader is judged. A mask counts in full only in the user
-// namespace of the host's pid 1.
+// thread group leader is judged. A mask counts fully only in the user namespace
+// of the host's pid 1.
 var EffectiveCapabilities = checks.Check{
 	ID:       "privileged/effective-capabilities",
 	Title:    "Processes hold no capability beyond the runtime's default",
@@ -48,8 +48,8 @@ func judgeEffectiveCapabilities(v *checks.View) []api.Finding {
 			})
 			continue
 		}
-		// Most processes of a container hold the same: the first stands for all
-		// of its kind, so that evidence names each state once.
+		// Most processes of a container hold the same masks. The first process
+		// of each state is the evidence, so that each state is named once.
 		type state struct {
 			eff, prm, bnd fact.CapMask
 			noNewPrivs    string
@@ -134,7 +134,7 @@ func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, h
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unreadable, "its permitted capabilities (CapPrm) were not read"
 		return f
 	case userNS == nsOther && extra != 0:
-		// The mask counts only against what this user namespace owns.
+		// The mask counts only for what this user namespace owns.
 		f.Verdict, f.Severity = api.Fail, api.Low
 		f.Message = "holds " + capability.Format(extra, all) + " beyond the runtime's default, but only in its own user namespace"
 		switch {
@@ -193,7 +193,8 @@ func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, h
 	return f
 }
 
-// compareDeclared says what is declared, and what of the mask goes beyond it.
+// compareDeclared says what is declared, and which part of the mask goes beyond
+// it.
 func compareDeclared(c *fact.Container, mask, all uint64) string {
 	say := sayDeclared(c)
 	if c == nil {
@@ -232,7 +233,7 @@ func hostMaskEvidence(node *fact.Node) api.Evidence {
 	}
 }
 
-// nsRelation tells a process's user namespace from that of the host's pid 1.
+// nsRelation compares a process's user namespace with that of the host's pid 1.
 type nsRelation int
 
 const (
@@ -241,8 +242,9 @@ const (
 	nsOther
 )
 
-// userNamespace compares namespace inodes, and where they were not read (level
-// proc) the uid map: root that is another uid outside is another namespace's.
+// userNamespace compares namespace inodes. Where they were not read (level
+// proc) it looks at the uid map: if root is another uid outside, the namespace
+// is another one.
 func userNamespace(m *fact.Measurement, p *fact.Process) nsRelation {
 	switch {
 	case p.UserNS != 0 && m.HostUserNS != 0 && p.UserNS == m.HostUserNS:
@@ -255,8 +257,8 @@ func userNamespace(m *fact.Measurement, p *fact.Process) nsRelation {
 	return nsUnread
 }
 
-// inHostNamespace tells by the inodes, and where they were not read by what is
-// declared.
+// inHostNamespace compares the inodes. Where they were not read, what is
+// declared decides.
 func inHostNamespace(process, host uint64, r checks.Running, declared func(*fact.PodSpec) bool) bool {
 	if process != 0 && host != 0 {
 		return process == host

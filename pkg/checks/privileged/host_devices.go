@@ -9,10 +9,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// HostDevices fails a container in whose /dev lie device nodes that a runtime
-// does not give by default. Source: the names in /dev below the container's
-// root; a node that is there can still be refused by the device cgroup, which
-// is not read.
+// HostDevices fails a container whose /dev has device nodes that a runtime does
+// not give by default. Source: the names in /dev below the container's root.
+// The device cgroup, which is not read, can still refuse access to a node.
 var HostDevices = checks.Check{
 	ID:       "privileged/host-devices",
 	Title:    "No container holds the node's devices",
@@ -58,7 +57,8 @@ func judgeDevices(r checks.Running) []api.Finding {
 			Message: "its /dev is the node's", Evidence: []api.Evidence{mount},
 		}}
 	}
-	// Devices of one grade are one finding: a privileged container has dozens.
+	// Devices of one grade give one finding, because a privileged container has
+	// dozens.
 	type group struct {
 		severity api.Severity
 		what     string
@@ -93,8 +93,8 @@ func judgeDevices(r checks.Running) []api.Finding {
 	return findings
 }
 
-// gradeDevice grades a device by its number (Linux allocated devices): a name
-// may be anything.
+// gradeDevice grades a device by its number (Linux allocated devices), because
+// a device can have any name.
 func gradeDevice(d fact.Device) (api.Severity, string) {
 	char := func(major, minor uint32) bool { return d.Type == "c" && d.Major == major && d.Minor == minor }
 	switch {

@@ -10,8 +10,9 @@ import (
 
 // HostNamespaces fails a pod that shares the node's process, network or IPC
 // namespace. Source: the inodes of /proc/PID/ns/{pid,net,ipc}, compared with
-// those of the node's pid 1, and the spec: what it grants is not taken back by
-// a process that left the namespace (unshare(2)), for another can be started.
+// those of the node's pid 1, and the spec. What the spec grants still counts
+// when a process left the namespace (unshare(2)), because another process can
+// be started in it.
 var HostNamespaces = checks.Check{
 	ID:       "privileged/host-namespaces",
 	Title:    "No pod shares the node's namespaces",
@@ -30,7 +31,7 @@ var HostNamespaces = checks.Check{
 	Judge: judgeHostNamespaces,
 }
 
-// hostNamespaces are the three kinds with how they are read.
+// hostNamespaces are the three kinds, and how each is read.
 var hostNamespaces = []struct {
 	name, field, file string
 	severity          api.Severity
@@ -63,7 +64,7 @@ func judgeHostNamespaces(v *checks.View) []api.Finding {
 }
 
 // judgeMeasuredNamespaces judges a container by its processes. Complete is
-// false where the inodes were not all read, so that what is declared has to do.
+// false where not all inodes were read. Then the declaration is judged.
 func judgeMeasuredNamespaces(r checks.Running) (findings []api.Finding, complete bool) {
 	complete = len(r.Measured.Processes) > 0
 	var evidence []api.Evidence

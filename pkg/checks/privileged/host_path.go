@@ -7,7 +7,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hostpath"
 )
 
-// HostPath fails a container that mounts a part of the node's file system.
+// HostPath fails a container that mounts part of the node's file system.
 var HostPath = checks.Check{
 	ID:       "privileged/host-path",
 	Title:    "No container mounts the node's file system",
@@ -26,8 +26,8 @@ var HostPath = checks.Check{
 	Judge: judgeHostPath,
 }
 
-// sensitive are the paths that hand over the node or other pods; what covers
-// one of them, or lies below one, is graded high.
+// sensitive are the paths that give control of the node or of other pods. A
+// mount that covers one of them, or lies below one, is graded high.
 var sensitive = []string{
 	"/etc", "/proc", "/sys", "/dev", "/boot", "/root", "/usr", "/bin", "/sbin", "/lib", "/lib64",
 	"/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/docker", "/var/lib/containers", "/var/lib/rancher",
@@ -83,8 +83,8 @@ func judgeHostPath(v *checks.View) []api.Finding {
 }
 
 // gradeHostPath grades a mount and says what lowers the grade. Read-only lowers
-// it one step, but for what a read-only mount does not protect: a socket can
-// still be connected to, a device still be opened, and mounts below the
+// it one step, except where a read-only mount does not protect: sockets can
+// still be connected to, devices can still be opened, and mounts below the
 // directory (as below /) stay as they are.
 func gradeHostPath(m hostpath.Mount) (api.Severity, string) {
 	_, _, socket := hostpath.Socket(m.Path)

@@ -7,9 +7,8 @@ import (
 )
 
 // PrivilegedContainer fails a container that asks for everything: on Linux by
-// privileged, on Windows by hostProcess. In a user namespace of its own
-// (hostUsers: false) its capabilities do not count against the host, so that it
-// is graded lower.
+// privileged, on Windows by hostProcess. In its own user namespace (hostUsers:
+// false) its capabilities do not count for the host, so it is graded lower.
 var PrivilegedContainer = checks.Check{
 	ID:       "privileged/privileged-container",
 	Title:    "No container is declared privileged",

@@ -9,10 +9,10 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// EncryptedAtRest fails a Secret whose current revision lies in etcd as
-// plaintext. Source: the first bytes of the value in etcd's own file, on a node
-// whose word counts (checks.View.StorageWitness) or in a snapshot; the API
-// server's list of names and revisions shows whether that file is the right one.
+// EncryptedAtRest fails a Secret whose current revision is plaintext in etcd.
+// Source: the first bytes of the value in etcd's own file, on a storage witness
+// (checks.View.StorageWitness) or in a snapshot. The API server's list of names
+// and revisions shows whether that file is the right one.
 var EncryptedAtRest = checks.Check{
 	ID:       "secrets/encrypted-at-rest",
 	Title:    "Each Secret is stored encrypted",
@@ -70,7 +70,8 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 	secrets := judgeSecrets(v, stores)
 	best := &stores.Ours[0]
 	if len(secrets) == 0 && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
-		// No list of names contradicts, but a wrong prefix would look the same.
+		// No list of names contradicts this, but a wrong prefix would look the
+		// same.
 		findings = append(findings, unknown(fact.NotPresent, "this etcd holds no Secret, or the key prefix is wrong",
 			best.Source, fmt.Sprintf("0 Secrets below %s/secrets/", best.DB.Prefix)))
 	}
@@ -121,9 +122,9 @@ type held struct {
 }
 
 // judgeSecret judges one Secret by every file of this cluster that holds it.
-// Plaintext at the listed revision, in any of them, fails, whatever another
-// says: the bytes are there. (Plaintext at an older revision is a matter of what
-// remains, not of what is stored now.)
+// Plaintext at the listed revision in any of them fails, whatever another file
+// says: the bytes are there. (Plaintext at an older revision belongs to the
+// part about what remains, not about what is stored now.)
 func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, listed *checks.ListedSecret, all []held) api.Finding {
 	revision, isListed := int64(0), listed != nil
 	if isListed {
@@ -138,7 +139,7 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, li
 		newest = max(newest, h.secret.Revision)
 	}
 	for _, h := range all {
-		// Without a listed revision nothing shows which member is behind: then
+		// Without a listed revision nothing shows which member is behind. Then
 		// plaintext counts wherever it is.
 		if revision > 0 && h.secret.Revision >= revision ||
 			revision == 0 && (h.secret.Revision == newest || h.secret.Class.Plaintext()) {
@@ -165,7 +166,7 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, li
 		}
 		return f
 	}
-	// The worst decides: plaintext, then what is not known.
+	// The worst decides: plaintext, then what is unknown.
 	slices.SortStableFunc(current, func(a, b held) int { return rank(a) - rank(b) })
 	for _, h := range current {
 		f.Evidence = append(f.Evidence, evidenceOf(h))
@@ -181,13 +182,14 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, li
 	unlisted := !isListed && v.Snapshot == nil && v.SecretsListed
 	if unlisted {
 		f.Message += "; the API server does not list it"
-		// Stored before the list was made, and not in it: then the list, or the
-		// file, is of something else. Later ones were created meanwhile.
+		// It was stored before the list was made, but is not in it: the list or
+		// the file belongs to another cluster. Later ones were created
+		// meanwhile.
 		if f.Verdict == api.Pass && stores.Newest > 0 && current[0].secret.Revision <= stores.Newest {
 			f.Verdict, f.Reason = api.VerdictUnknown, fact.Changing
 		}
 	}
-	// Only the files that decided are evidence.
+	// Only the files that decided the verdict are evidence.
 	same := f.Evidence[:0]
 	for i, h := range current {
 		if h.secret.Class == current[0].secret.Class {
@@ -228,7 +230,7 @@ func rank(h held) int {
 	case !class.Encrypted():
 		return 1
 	case h.store.Answers():
-		return 2 // one that was read whole speaks for one that was not
+		return 2 // a file that was fully read decides before one that was not
 	}
 	return 3
 }
@@ -244,9 +246,10 @@ func evidenceOf(h held) api.Evidence {
 	}
 }
 
-// verdictOf judges by one file. In one that was not read to its end a newer
-// revision may follow, so that only plaintext is certain (its bytes are in the
-// file), and what is stored at the very revision that the API server lists.
+// verdictOf judges by one file. In a file that was not read to the end a newer
+// revision may follow. Then only two things are certain: plaintext (its bytes
+// are in the file), and what is stored at the very revision that the API server
+// lists.
 func verdictOf(f *api.Finding, h held, revision int64) {
 	secret := h.secret
 	sure := h.store.Answers() || certain(secret, revision)
@@ -266,8 +269,8 @@ func verdictOf(f *api.Finding, h held, revision int64) {
 	}
 }
 
-// noStore is for facts without an etcd of this cluster: files of witnesses that
-// are not the API server's are named.
+// noStore is for facts without an etcd of this cluster. It names files of
+// witnesses that are not the API server's.
 func noStore(stores *checks.Stores) []api.Finding {
 	if len(stores.Others) == 0 {
 		return nil
@@ -282,10 +285,10 @@ func noStore(stores *checks.Stores) []api.Finding {
 	return []api.Finding{f}
 }
 
-// unclearStores are findings about files of which it is not certain that they
-// are the API server's. One that is might hold what no other holds, so that each
-// keeps the answer from yes; and what a listed revision looks like is certain in
-// any file: two stores do not write one Secret at one revision by chance.
+// unclearStores are findings about files that may or may not be the API
+// server's. Such a file might hold what no other holds, so each of them
+// prevents a yes. What a listed revision looks like is certain in any file: two
+// stores do not write one Secret at one revision by chance.
 func unclearStores(v *checks.View, stores *checks.Stores) []api.Finding {
 	var findings []api.Finding
 	for i := range stores.Unclear {
@@ -325,14 +328,14 @@ func unclearStores(v *checks.View, stores *checks.Stores) []api.Finding {
 }
 
 // certain reports whether a file holds a Secret at the very revision that the
-// API server lists; 0 is none.
+// API server lists; 0 means not listed.
 func certain(secret *fact.StoredSecret, listed int64) bool {
 	return listed > 0 && secret.Revision == listed
 }
 
 // atListed is a Secret as it is stored at the revision that the API server
-// lists. The file was perhaps not read to its end, so that a newer revision may
-// follow what was seen last; but the API server lists this one.
+// lists. If the file was not read to the end, a newer revision may follow what
+// was seen last. But the API server lists this one.
 func atListed(secret *fact.StoredSecret, listed int64) *fact.StoredSecret {
 	if secret.LastSeen == "" || !certain(secret, listed) {
 		return secret
@@ -342,7 +345,7 @@ func atListed(secret *fact.StoredSecret, listed int64) *fact.StoredSecret {
 	return &known
 }
 
-// untrustedStores are findings about plaintext on nodes whose word does not count.
+// untrustedStores are findings about plaintext on nodes that are not witnesses.
 func untrustedStores(v *checks.View, stores *checks.Stores) []api.Finding {
 	var findings []api.Finding
 	for i := range stores.Untrusted {
@@ -353,10 +356,10 @@ func untrustedStores(v *checks.View, stores *checks.Stores) []api.Finding {
 	return findings
 }
 
-// untrustedPlaintext is a finding about a node, not about a Secret: nothing shows
-// that its etcd is the cluster's. But if it is, Secrets are in plaintext there.
-// Names alone can be a virtual cluster's: where the cluster's own etcd was read,
-// only what lies at a listed revision is shown.
+// untrustedPlaintext is a finding about a node, not about a Secret: nothing
+// shows that its etcd is the cluster's. But if it is, it holds Secrets in
+// plaintext. Names alone can be a virtual cluster's. So where the cluster's own
+// etcd was read, only what is at a listed revision is shown.
 func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) (api.Finding, bool) {
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectNode, Name: s.Node.Name},

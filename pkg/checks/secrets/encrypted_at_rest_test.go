@@ -372,7 +372,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"one revision by two keys is unknown": {
 			live(list("a@7"), etcd(encrypted("a", 7)), etcd(func() fact.StoredSecret { s := encrypted("a", 7); s.Provider = "other"; return s }())),
-			[]string{"unknown Corrupt shop/a: one revision of it is stored in two ways [node/cp1 a rev 7 = aescbc " + aescbc + "; node/cp2 a rev 7 = aescbc other]"},
+			[]string{"unknown Corrupt shop/a: one of its revisions is stored in two ways [node/cp1 a rev 7 = aescbc " + aescbc + "; node/cp2 a rev 7 = aescbc other]"},
 		},
 		"a member that lags behind the whole list shows nothing": {
 			live(list("a@7", "b@8"), func() fact.EtcdDB { db := etcd(encrypted("a", 5), encrypted("b", 6)); db.Revision = 6; return db }()),

@@ -10,9 +10,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// EncryptionConfig fails an API server that writes Secrets as plaintext, by the
-// configuration that its process was given. A pass is about what is written
-// from now on; secrets/encrypted-at-rest tells what is stored.
+// EncryptionConfig fails an API server that writes Secrets as plaintext,
+// according to the configuration of its process. A pass is about what is
+// written from now on; secrets/encrypted-at-rest judges what is stored.
 var EncryptionConfig = checks.Check{
 	ID:       "secrets/encryption-config",
 	Title:    "Each API server writes Secrets encrypted",
@@ -33,7 +33,7 @@ var EncryptionConfig = checks.Check{
 
 func judgeEncryptionConfig(v *checks.View) []api.Finding {
 	var findings []api.Finding
-	writers := map[string][]api.Evidence{} // what writes: who says so
+	writers := map[string][]api.Evidence{} // what writes, and its evidence
 	servers, measured := 0, 0
 	for _, node := range v.Witnesses(fact.EncryptionConfig) {
 		if node.Measured == nil {
@@ -74,10 +74,10 @@ func judgeEncryptionConfig(v *checks.View) []api.Finding {
 	return findings
 }
 
-// unreadServers is a finding if there have to be more API servers than were
-// read. Their leases count them. Where these could not be read (an API server
-// that answers holds one, so that none is no count either), each node that can
-// run one is taken to do so.
+// unreadServers is a finding if there must be more API servers than were read.
+// Their leases count them. If the leases could not be read, each node that can
+// run an API server is assumed to run one. Zero leases count as unread, because
+// an API server that answers holds one.
 func unreadServers(v *checks.View, servers, measured int) []api.Finding {
 	var evidence api.Evidence
 	switch leases := v.Cluster.APIServers; {
@@ -97,7 +97,7 @@ func unreadServers(v *checks.View, servers, measured int) []api.Finding {
 }
 
 // judgeServer judges one API server. Writer names how it writes Secrets, "" if
-// that is not certain.
+// this is uncertain.
 func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Finding, writer string) {
 	f = api.Finding{
 		Verdict: api.VerdictUnknown, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name},
@@ -108,7 +108,8 @@ func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Find
 	config := s.Encryption
 	switch {
 	case !s.EncryptionFlag && config == nil && v.Cluster.Provider == "openshift":
-		// A flag that is absent says nothing there: --openshift-config names a file.
+		// An absent flag means nothing on OpenShift: --openshift-config names a
+		// file.
 		f.Reason, f.Message = fact.Unsupported, "OpenShift configures its API server's encryption in a file that is not read"
 		return f, ""
 	case !s.EncryptionFlag && config == nil:
@@ -129,7 +130,8 @@ func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Find
 		f.Reason = fact.Changing
 		f.Message = "the encryption configuration changed after the API server started, and the API server does not reload it"
 		if config.AutoReload {
-			// It keeps the old one while the new one is not valid, or a KMS not ready.
+			// It keeps the old one while the new one is not valid or a KMS is
+			// not ready.
 			f.Message = "the encryption configuration changed after the API server started; it is unknown whether it was reloaded"
 		}
 		if s.Started.IsZero() || config.Changed.IsZero() {

@@ -6,17 +6,17 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// ProvidersFor tells which providers the API server uses for a resource, in
-// order: the first writes, all of them read. Group "" is the core group. Entry
-// is the configured name that decided: the exact name ("secrets",
+// ProvidersFor returns the providers that the API server uses for a resource,
+// in order: the first writes, all of them read. Group "" is the core group.
+// Entry is the configured name that decided: the exact name ("secrets",
 // "widgets.example.com"), else "*.GROUP" ("*." for the core group), else "*.*".
-// Where nothing covers the resource, entry is "" and the one provider is
-// identity, as the API server has it.
+// If nothing covers the resource, entry is "" and the only provider is
+// identity, as in the API server.
 //
 // Several entries with the same name are appended in order, so identity in the
-// first of them writes plaintext whatever follows. Entries are taken as valid:
-// what the API server refuses has to be refused when they are read. Source:
-// k8s.io/apiserver, pkg/server/options/encryptionconfig/config.go,
+// first of them writes plaintext whatever follows. Entries are assumed to be
+// valid: what the API server refuses must be refused when they are read.
+// Source: k8s.io/apiserver, pkg/server/options/encryptionconfig/config.go,
 // getTransformerOverridesAndKMSPluginProbes and transformerFromOverrides.
 func ProvidersFor(entries []fact.EncryptionEntry, group, resource string) (providers []fact.EncryptionProvider, entry string) {
 	for _, want := range []groupResource{
@@ -30,7 +30,7 @@ func ProvidersFor(entries []fact.EncryptionEntry, group, resource string) (provi
 					continue
 				}
 				// The API server appends for each name, so a name that is
-				// listed twice would count twice; it refuses such a list.
+				// listed twice would count twice. But it refuses such a list.
 				providers = append(providers, e.Providers...)
 				entry = name
 			}

@@ -1,5 +1,5 @@
 // Package writableroot judges whether containers can write to their root file
-// system. Two questions ask it: whether code is added at build time alone, and
+// system. Two questions need it: whether code is added only at build time, and
 // whether drift can be prevented.
 package writableroot
 
@@ -9,11 +9,11 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// Judge gives one finding for each container that was measured, by what is
-// mounted at its root, and one for what is declared of the pods in which it was
-// not. Where both are known the worse of them counts, and a contradiction is
-// said: a process can change what is mounted at its root (pivot_root(2)) and
-// change it back, so that only a declaration makes read-only hold.
+// Judge returns one finding for each measured container, by the mount at its
+// root, and one for what the pods declare in which it was not measured. Where
+// both are known the worse counts, and a contradiction is reported. A process
+// can change the mount at its root (pivot_root(2)) and change it back, so
+// read-only holds only if it is declared.
 func Judge(v *checks.View) []api.Finding {
 	return checks.MeasuredElseDeclared(v, fact.Mounts,
 		func(r checks.Running) ([]api.Finding, bool) {

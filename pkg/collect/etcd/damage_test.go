@@ -246,7 +246,7 @@ func TestStalePage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := fmt.Sprintf("db: page %d: its first key is not the one that its parent has for it", b)
+		want := fmt.Sprintf("db: page %d: its first key is not the one that its parent names", b)
 		if db.Complete || len(gaps) != 1 || gaps[0].Detail != want || gaps[0].Reason != fact.Corrupt {
 			t.Errorf("live %v: want %q, got %+v", live, want, gaps)
 		}
@@ -459,7 +459,7 @@ func TestPanic(t *testing.T) {
 		if want := (fact.EtcdDB{Path: "db"}); !cmp.Equal(want, *db) {
 			t.Errorf("read %d: got %+v", at, db)
 		}
-		text := regexp.MustCompile(`^db: a fault of this program, not of the file: string in etcd\.\S+ \(damage_test\.go:\d+\)$`)
+		text := regexp.MustCompile(`^db: a bug in this program, not in the file: string in etcd\.\S+ \(damage_test\.go:\d+\)$`)
 		if gaps[0].Reason != fact.Unsupported || !text.MatchString(gaps[0].Detail) {
 			t.Errorf("read %d: %+v", at, gaps)
 		}

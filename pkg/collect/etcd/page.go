@@ -100,7 +100,7 @@ func parseMeta(page []byte) (meta, error) {
 		sum = (sum ^ uint64(c)) * 1099511628211
 	}
 	if binary.LittleEndian.Uint64(b[56:]) != sum {
-		return meta{}, errors.New("the checksum does not fit")
+		return meta{}, errors.New("the checksum does not match")
 	}
 	size := binary.LittleEndian.Uint32(b[8:])
 	if size < minPageSize || size > maxPageSize || size&(size-1) != 0 {
@@ -262,7 +262,7 @@ func (r *run) check(pageSize int) *fault {
 		}
 		end += size
 		if end > uint64(r.size) {
-			return corrupt(r.page, "element %d: its data ends at %d, behind the page's %d bytes", i, end, r.size)
+			return corrupt(r.page, "element %d: its data ends at %d, beyond the page's %d bytes", i, end, r.size)
 		}
 	}
 	if r.inline {

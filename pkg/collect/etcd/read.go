@@ -79,7 +79,7 @@ func Read(ctx context.Context, src Source, opts Options) (db *fact.EtcdDB, gaps 
 }
 
 // panicked starts the detail of a gap for a fault of this package.
-const panicked = "a fault of this program, not of the file: "
+const panicked = "a bug in this program, not in the file: "
 
 type reader struct {
 	ctx  context.Context
@@ -113,7 +113,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 			r.gap(fact.Unsupported, "a bbolt file in big-endian byte order")
 			return db, r.gaps, nil
 		}
-		return nil, nil, fmt.Errorf("reading %s: expected a bbolt file, as etcd's member/snap/db, found %w", r.opts.Path, err)
+		return nil, nil, fmt.Errorf("reading %s: expected a bbolt file such as etcd's member/snap/db, found %w", r.opts.Path, err)
 	}
 	db.TxID = m.newest().txid
 
@@ -135,7 +135,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 			switch {
 			case w.expired:
 			case len(candidates) == 0:
-				r.gap(fact.NotPresent, "no key PREFIX/namespaces/default, so the prefix of Kubernetes' keys is not known: another program's etcd, or a member that has not caught up")
+				r.gap(fact.NotPresent, "no key PREFIX/namespaces/default, so the prefix of Kubernetes' keys is unknown: another program uses this etcd, or the member has not caught up")
 			default:
 				r.gap(fact.Unsupported, "keys of more than one cluster, with the prefixes %s", strings.Join(candidates, ", "))
 			}
@@ -184,10 +184,10 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	if c.found != "" {
 		db.Prefix = c.found
 	} else if !w.expired {
-		r.gap(fact.NotPresent, "no key %s%s: another prefix, or a member that has not caught up", db.Prefix, defaultNamespace)
+		r.gap(fact.NotPresent, "no key %s%s: the prefix is another, or the member has not caught up", db.Prefix, defaultNamespace)
 	}
 	if c.strays > 0 {
-		r.gap(fact.Unsupported, "%d plaintext rows of Secrets under another prefix than %s (first: %s), which are not judged", c.strays, db.Prefix, c.strayAt)
+		r.gap(fact.Unsupported, "%d plaintext rows of Secrets under a prefix other than %s (first: %s) are not judged", c.strays, db.Prefix, c.strayAt)
 	}
 	db.Secrets, db.Total = c.secrets.list()
 	if db.Total > len(db.Secrets) {
@@ -233,7 +233,7 @@ func (r *reader) damaged() bool {
 func (r *reader) reportMetas(m metas) (older bool) {
 	for i, s := range m {
 		if s.err != nil {
-			r.gap(fact.Corrupt, "meta page %d: %v; the other one was read, of transaction %d, which may not be the last", i, s.err, m.newest().txid)
+			r.gap(fact.Corrupt, "meta page %d: %v; the other meta page was read; its transaction %d may not be the last", i, s.err, m.newest().txid)
 			older = true
 		}
 	}
@@ -252,7 +252,7 @@ func (r *reader) reportWalk(w walked, c *revisions) {
 		r.gap(f.reason, "%v", f)
 	}
 	if c.faults.more > 0 {
-		r.gap(fact.Corrupt, "%d faults more", c.faults.more)
+		r.gap(fact.Corrupt, "%d more faults", c.faults.more)
 	}
 	if w.expired {
 		reason := fact.Timeout
@@ -278,7 +278,7 @@ func (r *reader) reportForms(db *fact.EtcdDB) {
 		}
 	}
 	if n > 0 {
-		r.gap(fact.Unsupported, "%d Secrets are stored in a form that is not known (first: %s)", n, first)
+		r.gap(fact.Unsupported, "%d Secrets are stored in an unknown form (first: %s)", n, first)
 	}
 }
 
@@ -369,7 +369,7 @@ func (r *reader) walkLive(c *revisions) (walked, error) {
 		m, err := readMetas(r.src)
 		if err != nil {
 			if failures++; failures > 100 {
-				return w, fmt.Errorf("reading %s: expected a bbolt file, as etcd's member/snap/db, found %w", r.opts.Path, err)
+				return w, fmt.Errorf("reading %s: expected a bbolt file such as etcd's member/snap/db, found %w", r.opts.Path, err)
 			}
 			continue
 		}

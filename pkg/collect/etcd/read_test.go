@@ -225,11 +225,11 @@ func TestReadGaps(t *testing.T) {
 	}{
 		"no default namespace: the prefix is not known": {
 			build: func(s *store) { s.put(key, plain) }, reason: fact.NotPresent,
-			detail: "db: no key PREFIX/namespaces/default, so the prefix of Kubernetes' keys is not known: another program's etcd, or a member that has not caught up",
+			detail: "db: no key PREFIX/namespaces/default, so the prefix of Kubernetes' keys is unknown: another program uses this etcd, or the member has not caught up",
 		},
 		"another prefix than the given one": {
 			build: put, opts: Options{Prefix: "/other"}, reason: fact.NotPresent,
-			detail: "db: no key /other/namespaces/default: another prefix, or a member that has not caught up",
+			detail: "db: no key /other/namespaces/default: the prefix is another, or the member has not caught up",
 		},
 		"two clusters in one etcd": {
 			build:  func(s *store) { put(s); s.put("/other/namespaces/default", plain) },
@@ -241,21 +241,21 @@ func TestReadGaps(t *testing.T) {
 				s.put("/other/secrets/shop/b", storedtest.ProtobufSecret("shop", "b", []byte("CANARY")))
 			},
 			want:   classified,
-			reason: fact.Unsupported, detail: "db: 1 plaintext rows of Secrets under another prefix than /registry (first: page 2, element 2), which are not judged",
+			reason: fact.Unsupported, detail: "db: 1 plaintext rows of Secrets under a prefix other than /registry (first: page 2, element 2) are not judged",
 		},
 		"a form that is not known": {
 			build: func(s *store) { put(s); s.put("/registry/secrets/shop/b", []byte("k8s:enc:rot13:v1:k:CANARY")) },
 			want: append(classified[:1:1], fact.StoredSecret{
 				Namespace: "shop", Name: "b", Revision: 4, Class: fact.ClassUnknownEncrypted, Size: 25,
 			}),
-			reason: fact.Unsupported, detail: "db: 1 Secrets are stored in a form that is not known (first: shop/b)",
+			reason: fact.Unsupported, detail: "db: 1 Secrets are stored in an unknown form (first: shop/b)",
 		},
 		"a Secret without a value": {
 			build: func(s *store) { put(s); s.put("/registry/secrets/shop/b", []byte{}) },
 			want: append(classified[:1:1], fact.StoredSecret{
 				Namespace: "shop", Name: "b", Revision: 4, Class: fact.ClassEmpty,
 			}),
-			reason: fact.Unsupported, detail: "db: 1 Secrets are stored in a form that is not known (first: shop/b)",
+			reason: fact.Unsupported, detail: "db: 1 Secrets are stored in an unknown form (first: shop/b)",
 		},
 		"an unknown field where a Secret's value should be": {
 			build: func(s *store) {
@@ -296,7 +296,7 @@ func TestReadGaps(t *testing.T) {
 		"a name in the value that is not the key's": {
 			build:  func(s *store) { put(s); s.put("/registry/secrets/shop/b", plain) },
 			want:   append(uncertain[:1:1], fact.StoredSecret{Namespace: "shop", Name: "b", Revision: 4, Class: fact.ClassUnknown, LastSeen: fact.ClassUnknown, Size: len(plain)}),
-			reason: fact.Corrupt, detail: "db: page 2: element 2: the name in its value is not the one in its key",
+			reason: fact.Corrupt, detail: "db: page 2: element 2: the name in its value differs from the one in its key",
 		},
 		"a key without a name": {
 			build: func(s *store) { put(s); s.put("/registry/secrets/CANARY", plain) }, want: uncertain,
@@ -323,11 +323,11 @@ func TestReadGaps(t *testing.T) {
 		},
 		"the older meta page is bad, which the newer one cannot know": {
 			build: put, change: func(b []byte) []byte { b[4096+40]++; return b }, want: uncertain,
-			reason: fact.Corrupt, detail: "db: meta page 1: the checksum does not fit; the other one was read, of transaction 4, which may not be the last",
+			reason: fact.Corrupt, detail: "db: meta page 1: the checksum does not match; the other meta page was read; its transaction 4 may not be the last",
 		},
 		"the newer meta page is bad: the tree before has no Secret yet": {
 			build: put, change: func(b []byte) []byte { b[40]++; return b },
-			reason: fact.Corrupt, detail: "db: meta page 0: the checksum does not fit; the other one was read, of transaction 3, which may not be the last",
+			reason: fact.Corrupt, detail: "db: meta page 0: the checksum does not match; the other meta page was read; its transaction 3 may not be the last",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -377,9 +377,9 @@ func TestReadErrors(t *testing.T) {
 		file []byte
 		want string
 	}{
-		"empty":               {nil, "reading db: expected a bbolt file, as etcd's member/snap/db, found no valid meta page: page 0: the file ends before it; page 1: no magic number"},
-		"text":                {[]byte("CANARY: x\n"), "reading db: expected a bbolt file, as etcd's member/snap/db, found no valid meta page: page 0: the file ends before it; page 1: no magic number"},
-		"both meta pages bad": {bothBad, "reading db: expected a bbolt file, as etcd's member/snap/db, found no valid meta page: page 0: the checksum does not fit; page 1: the checksum does not fit"},
+		"empty":               {nil, "reading db: expected a bbolt file such as etcd's member/snap/db, found no valid meta page: page 0: the file ends before it; page 1: no magic number"},
+		"text":                {[]byte("CANARY: x\n"), "reading db: expected a bbolt file such as etcd's member/snap/db, found no valid meta page: page 0: the file ends before it; page 1: no magic number"},
+		"both meta pages bad": {bothBad, "reading db: expected a bbolt file such as etcd's member/snap/db, found no valid meta page: page 0: the checksum does not match; page 1: the checksum does not match"},
 		"bbolt of another program": {
 			other.bytes(), `reading db: expected etcd's bucket "key", found a bbolt file of another program, with 7 other buckets`,
 		},

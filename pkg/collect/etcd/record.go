@@ -85,7 +85,7 @@ func parseKeyValue(s stored.Span, keyBuf []byte) (kv keyValue, problem string, f
 			continue
 		}
 		if seen&(1<<number) != 0 {
-			return kv, "a field of the row is there twice", nil
+			return kv, "a field of the row appears twice", nil
 		}
 		seen |= 1 << number
 		switch {
@@ -137,7 +137,7 @@ func (kv *keyValue) consistent(r revision) string {
 	case kv.mod != r.main:
 		return "its mod_revision is not the row's revision"
 	case kv.create <= 0 || kv.create > kv.mod || kv.version <= 0:
-		return "its create_revision or version cannot be"
+		return "its create_revision or version is impossible"
 	case (kv.version == 1) != (kv.create == kv.mod):
 		return "its version does not fit its create_revision"
 	}

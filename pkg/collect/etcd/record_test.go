@@ -42,7 +42,7 @@ func parsed(t testing.TB, b []byte) (row, string) {
 func TestParseKeyValue(t *testing.T) {
 	f := func(number int, value string) []byte { return storedtest.Field(nil, number, []byte(value)) }
 	v := func(number int, value int64) []byte { return storedtest.VarintField(nil, number, value) }
-	const broken, twice, noKey = "the row is not a KeyValue", "a field of the row is there twice", "the row has no key"
+	const broken, twice, noKey = "the row is not a KeyValue", "a field of the row appears twice", "the row has no key"
 	all := [][]byte{f(1, "k"), v(2, 5), v(3, 6), v(4, 2), f(5, "v"), v(6, 77)}
 	for name, tc := range map[string]struct {
 		row  [][]byte

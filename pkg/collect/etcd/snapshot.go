@@ -72,11 +72,11 @@ func readSnapshot(ctx context.Context, f *os.File, path string, opts Options) (*
 		case err != nil && !errors.Is(err, io.EOF):
 			return nil, nil, fmt.Errorf("reading %s: %w", path, cause(err))
 		case !bytes.Equal(sum, stored[:]):
-			opts.damage = &fact.Gap{Reason: fact.Corrupt, Detail: "the SHA-256 at its end does not fit: the snapshot was changed or cut short"}
+			opts.damage = &fact.Gap{Reason: fact.Corrupt, Detail: "the SHA-256 at its end does not match: the snapshot was changed or cut short"}
 		}
 		src = snapshotPart{io.NewSectionReader(f, 0, size-sha256.Size)}
 	default:
-		opts.damage = &fact.Gap{Reason: fact.Truncated, Detail: fmt.Sprintf("expected whole pages, or a snapshot with 32 bytes of SHA-256 behind them, found %d bytes: cut short", size)}
+		opts.damage = &fact.Gap{Reason: fact.Truncated, Detail: fmt.Sprintf("expected whole pages, or a snapshot with 32 bytes of SHA-256 after them, found %d bytes: cut short", size)}
 	}
 	db, gaps, err := Read(ctx, src, opts)
 	if db != nil {
@@ -151,7 +151,7 @@ func databaseIn(path string) (string, error) {
 	}
 	for _, below := range []string{"state.db", "db/state.db", "server/db/state.db"} {
 		if _, err := os.Stat(filepath.Join(path, filepath.FromSlash(below))); err == nil {
-			return "", fmt.Errorf("reading %s: found %s, an SQLite database as k3s (kine) has it, which is not read yet", path, below)
+			return "", fmt.Errorf("reading %s: found %s, an SQLite database of k3s (kine), which is not supported yet", path, below)
 		}
 	}
 	return "", fmt.Errorf("reading %s: expected etcd's data directory with member/snap/db, found no such file", path)
@@ -167,13 +167,13 @@ func otherKind(lead []byte) string {
 		at          int
 		magic, name string
 	}{
-		{0, "SQLite format 3\x00", "an SQLite database (k3s, kine), which is not read yet"},
-		{0, "\x1f\x8b", "a gzip file, which is not read yet: unpack it first"},
-		{0, "PK\x03\x04", "a zip file, which is not read yet: unpack it first"},
-		{0, "\x28\xb5\x2f\xfd", "a zstd file, which is not read yet: unpack it first"},
-		{0, "\xfd7zXZ\x00", "an xz file, which is not read yet: unpack it first"},
-		{0, "BZh", "a bzip2 file, which is not read yet: unpack it first"},
-		{257, "ustar", "a tar archive, which is not read yet: unpack it first"},
+		{0, "SQLite format 3\x00", "an SQLite database (k3s, kine), which is not supported yet"},
+		{0, "\x1f\x8b", "a gzip file, which is not supported yet: unpack it first"},
+		{0, "PK\x03\x04", "a zip file, which is not supported yet: unpack it first"},
+		{0, "\x28\xb5\x2f\xfd", "a zstd file, which is not supported yet: unpack it first"},
+		{0, "\xfd7zXZ\x00", "an xz file, which is not supported yet: unpack it first"},
+		{0, "BZh", "a bzip2 file, which is not supported yet: unpack it first"},
+		{257, "ustar", "a tar archive, which is not supported yet: unpack it first"},
 		{0, "age-encryption.org/", "a file encrypted with age"},
 		{0, "-----BEGIN ", "a PEM or PGP file"},
 	} {

@@ -97,12 +97,12 @@ func TestReadSnapshotDamage(t *testing.T) {
 		reason  fact.Reason
 		detail  string
 	}{
-		"a flipped bit anywhere":         {flipped, fact.Corrupt, "the SHA-256 at its end does not fit: the snapshot was changed or cut short"},
-		"a flipped bit in the sum":       {append(bytes.Clone(good[:len(good)-1]), good[len(good)-1]^1), fact.Corrupt, "the SHA-256 at its end does not fit: the snapshot was changed or cut short"},
+		"a flipped bit anywhere":         {flipped, fact.Corrupt, "the SHA-256 at its end does not match: the snapshot was changed or cut short"},
+		"a flipped bit in the sum":       {append(bytes.Clone(good[:len(good)-1]), good[len(good)-1]^1), fact.Corrupt, "the SHA-256 at its end does not match: the snapshot was changed or cut short"},
 		"without its sum, whole pages":   {db, "", ""},
-		"without a part of the sum":      {good[:len(good)-5], fact.Truncated, fmt.Sprintf("expected whole pages, or a snapshot with 32 bytes of SHA-256 behind them, found %d bytes: cut short", len(good)-5)},
+		"without a part of the sum":      {good[:len(good)-5], fact.Truncated, fmt.Sprintf("expected whole pages, or a snapshot with 32 bytes of SHA-256 after them, found %d bytes: cut short", len(good)-5)},
 		"cut in a page":                  {good[:10_000], fact.Truncated, ""},
-		"cut where a sum could be":       {good[:8192+32], fact.Corrupt, "the SHA-256 at its end does not fit: the snapshot was changed or cut short"},
+		"cut where a sum could be":       {good[:8192+32], fact.Corrupt, "the SHA-256 at its end does not match: the snapshot was changed or cut short"},
 		"cut at the end of a page":       {good[:8192], fact.Truncated, ""},
 		"cut behind the first meta page": {good[:4096], fact.Truncated, ""},
 	} {
@@ -156,14 +156,14 @@ func TestReadSnapshotRefuses(t *testing.T) {
 		"an empty file":           {"x", "", "x", expected + "an empty file"},
 		"a text file":             {"x", "CANARY: y\n", "x", expected + "a text file"},
 		"a long text file":        {"x", strings.Repeat("CANARY ä ", 1000), "x", expected + "a text file"},
-		"SQLite":                  {"x", "SQLite format 3\x00CANARY", "x", expected + "an SQLite database (k3s, kine), which is not read yet"},
-		"gzip":                    {"x", "\x1f\x8bCANARY", "x", expected + "a gzip file, which is not read yet: unpack it first"},
-		"zip":                     {"x", "PK\x03\x04CANARY", "x", expected + "a zip file, which is not read yet: unpack it first"},
-		"tar":                     {"x", strings.Repeat("C", 257) + "ustar\x0000CANARY", "x", expected + "a tar archive, which is not read yet: unpack it first"},
+		"SQLite":                  {"x", "SQLite format 3\x00CANARY", "x", expected + "an SQLite database (k3s, kine), which is not supported yet"},
+		"gzip":                    {"x", "\x1f\x8bCANARY", "x", expected + "a gzip file, which is not supported yet: unpack it first"},
+		"zip":                     {"x", "PK\x03\x04CANARY", "x", expected + "a zip file, which is not supported yet: unpack it first"},
+		"tar":                     {"x", strings.Repeat("C", 257) + "ustar\x0000CANARY", "x", expected + "a tar archive, which is not supported yet: unpack it first"},
 		"age":                     {"x", "age-encryption.org/v1\nCANARY", "x", expected + "a file encrypted with age"},
-		"some binary":             {"x", string(random), "x", "expected a bbolt file, as etcd's member/snap/db, found no valid meta page: page 0: no magic number; page 1: no magic number"},
-		"zeros":                   {"x", strings.Repeat("\x00", 9000), "x", "expected a bbolt file, as etcd's member/snap/db, found no valid meta page: page 0: no magic number; page 1: no magic number"},
-		"k3s's server directory":  {"server/db/state.db", "x", ".", "found server/db/state.db, an SQLite database as k3s (kine) has it, which is not read yet"},
+		"some binary":             {"x", string(random), "x", "expected a bbolt file such as etcd's member/snap/db, found no valid meta page: page 0: no magic number; page 1: no magic number"},
+		"zeros":                   {"x", strings.Repeat("\x00", 9000), "x", "expected a bbolt file such as etcd's member/snap/db, found no valid meta page: page 0: no magic number; page 1: no magic number"},
+		"k3s's server directory":  {"server/db/state.db", "x", ".", "found server/db/state.db, an SQLite database of k3s (kine), which is not supported yet"},
 		"a directory of others":   {"x", "x", ".", "expected etcd's data directory with member/snap/db, found no such file"},
 		"a directory as the file": {"member/snap/db/x", "x", ".", "expected a file, found d---------"},
 	} {

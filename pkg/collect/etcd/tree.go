@@ -169,7 +169,7 @@ func (t *tree) load(r *run, id uint64) *fault {
 		return corrupt(id, "expected a branch (0x1) or leaf (0x2), found flags %#x", h.flags)
 	}
 	if uint64(h.overflow) >= t.meta.highWater-id {
-		return corrupt(id, "%d overflow pages reach behind page %d, the last in use", h.overflow, int64(t.meta.highWater)-1)
+		return corrupt(id, "%d overflow pages reach beyond page %d, the last in use", h.overflow, int64(t.meta.highWater)-1)
 	}
 	if t.seen != nil {
 		for p := id; p <= id+uint64(h.overflow); p++ {
@@ -242,7 +242,7 @@ func parseBucket(r *run, e element) (bucket, *fault) {
 	}
 	if root := binary.LittleEndian.Uint64(value); root != 0 {
 		if len(value) != bucketSize {
-			return bucket{}, corrupt(r.page, "a bucket with a root page and %d bytes more", len(value)-bucketSize)
+			return bucket{}, corrupt(r.page, "a bucket with a root page and %d more bytes", len(value)-bucketSize)
 		}
 		return bucket{root: root}, nil
 	}
@@ -357,9 +357,9 @@ func checkKeys(r *run, low, high []byte) *fault {
 		}
 		switch {
 		case i == 0 && low != nil && !bytes.Equal(key, low):
-			return corrupt(r.page, "its first key is not the one that its parent has for it")
+			return corrupt(r.page, "its first key is not the one that its parent names")
 		case i > 0 && bytes.Compare(previous, key) >= 0:
-			return corrupt(r.page, "element %d: its key is not behind the one before", i)
+			return corrupt(r.page, "element %d: its key does not come after the one before", i)
 		}
 		if e.value > len(r.buf) {
 			previous = append(kept[:0], key...)

@@ -206,10 +206,10 @@ func (d *document) decode() (value any, err error) {
 		}
 	}
 	if err := utiljson.Unmarshal(text, &value); err != nil {
-		return nil, d.problem(0, "expected an object, found a value that is no JSON")
+		return nil, d.problem(0, "expected an object, found a value that is not JSON")
 	}
 	return value, nil
 }
 
 // panicked starts the text about a fault of this package or of a library.
-const panicked = "a fault of this program: "
+const panicked = "a bug in this program: "

@@ -48,7 +48,7 @@ func (f Files) kustomize(ctx context.Context) ([]byte, error) {
 		return nil, errors.New(problem)
 	}
 	if len(f.Builder) == 0 {
-		return nil, errors.New("no kustomize here to build it")
+		return nil, errors.New("kustomize is not available to build it")
 	}
 	// Remote bases are cloned into a temporary directory, which kustomize does
 	// not remove when it is stopped.
@@ -101,7 +101,7 @@ func (f Files) localProblem() string {
 		return err.Error()
 	}
 	if found == "" {
-		return "expected a directory with a kustomization.yaml, found none in it"
+		return "expected a directory with a kustomization.yaml, found none"
 	}
 	return ""
 }
@@ -138,7 +138,7 @@ func (f Files) explain() []error {
 	if len(look.problems) > 0 {
 		return look.problems
 	}
-	return []error{errors.New(notBuilt + "; kubectl kustomize says why, and may show values while it does")}
+	return []error{errors.New(notBuilt + "; kubectl kustomize shows the reason, but it may also show values")}
 }
 
 // lookout goes through a kustomization and what it names.
@@ -160,7 +160,7 @@ func (l *lookout) directory(dir string, depth int) {
 		l.problems = append(l.problems, Problem{Source: dir, Text: err.Error()})
 		return
 	case path == "":
-		l.problems = append(l.problems, Problem{Source: dir, Text: "expected a directory with a kustomization.yaml, found none in it"})
+		l.problems = append(l.problems, Problem{Source: dir, Text: "expected a directory with a kustomization.yaml, found none"})
 		return
 	case depth > maxBases || l.seen[path] || len(l.seen) > maxFiles:
 		return

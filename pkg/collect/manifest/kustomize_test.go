@@ -35,7 +35,7 @@ func builder(t *testing.T) []string {
 // What kustomize cannot build is explained from its files, in words of ours.
 func TestKustomizationErrors(t *testing.T) {
 	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: CANARY}\n"
-	const unexplained = "k: kustomize cannot build it; kubectl kustomize says why, and may show values while it does"
+	const unexplained = "k: kustomize cannot build it; kubectl kustomize shows the reason, but it may also show values"
 	pod := object("v1", "Pod", "a", "spec: "+spec)
 	for name, tc := range map[string]struct {
 		in   map[string]string
@@ -43,7 +43,7 @@ func TestKustomizationErrors(t *testing.T) {
 	}{
 		"no such directory":           {nil, "k: no such file or directory"},
 		"a file":                      {map[string]string{"k": "CANARY"}, "k: expected a directory with a kustomization.yaml, found a file"},
-		"a directory without one":     {map[string]string{"k/pod.yaml": pod}, "k: expected a directory with a kustomization.yaml, found none in it"},
+		"a directory without one":     {map[string]string{"k/pod.yaml": pod}, "k: expected a directory with a kustomization.yaml, found none"},
 		"two of them":                 {map[string]string{"k/kustomization.yaml": "", "k/kustomization.yml": ""}, "k: expected one kustomization, found kustomization.yaml and kustomization.yml"},
 		"one that is not YAML":        {map[string]string{"k/kustomization.yaml": "resources:\n- a: CANARY: x\n"}, "k/kustomization.yaml: line 2: not valid YAML: a colon where no key can be"},
 		"one that is a list":          {map[string]string{"k/kustomization.yaml": "- CANARY\n"}, "k/kustomization.yaml: line 1: expected a kustomization, found another kind of YAML"},
@@ -55,7 +55,7 @@ func TestKustomizationErrors(t *testing.T) {
 			map[string]string{"k/kustomization.yaml": "resources: [../base]\n", "base/kustomization.yml": "resources: [s.yaml]\n", "base/s.yaml": "a: \"CANARY\n"},
 			"base/s.yaml: line 1: not valid YAML: a quoted value is not closed",
 		},
-		"a base without a kustomization": {map[string]string{"k/kustomization.yaml": "resources: [../base]\n", "base/s.yaml": secret}, "base: expected a directory with a kustomization.yaml, found none in it"},
+		"a base without a kustomization": {map[string]string{"k/kustomization.yaml": "resources: [../base]\n", "base/s.yaml": secret}, "base: expected a directory with a kustomization.yaml, found none"},
 		"a base that is its own base":    {map[string]string{"k/kustomization.yaml": "resources: [../k]\n"}, unexplained},
 		"a patch that is not YAML": {
 			map[string]string{"k/kustomization.yaml": "resources: [s.yaml]\npatches:\n- target: {kind: Secret}\n  patch: |\n    stringData:\n      a: CANARY: x\n", "k/s.yaml": secret},

@@ -318,7 +318,7 @@ func TestReadSaysEverything(t *testing.T) {
 	_, err := Read(t.Context(), Files{Filenames: []string{"none.yaml", "dir", "-", "x[.yaml"}}, "", strings.NewReader("CANARY"))
 	want := []string{
 		`none.yaml: no such file or directory`,
-		`x[.yaml: no such file, and not a valid pattern either`,
+		`x[.yaml: no such file, and not a valid pattern`,
 		`dir/a.yaml: line 1: expected an object, found one without kind`,
 		`dir/b.yaml: line 11: text on the line of the separator: expected it on the next line`,
 		`dir/b.yaml: document 1, line 1: not valid YAML: a list in brackets is not closed`,

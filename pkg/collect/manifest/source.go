@@ -76,7 +76,7 @@ func match(name string) ([]string, error) {
 	matches, globErr := filepath.Glob(name)
 	switch {
 	case globErr != nil:
-		return nil, errors.New("no such file, and not a valid pattern either")
+		return nil, errors.New("no such file, and not a valid pattern")
 	case len(matches) == 0:
 		return nil, errors.New("no such file or directory")
 	}
@@ -226,7 +226,7 @@ func netProblem(err error) string {
 		}
 		return "the server cannot be reached"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return "the server's answer is cut short"
+		return "the server's answer was cut short"
 	}
-	return "the server's answer is not HTTP, or it redirects without end"
+	return "the server's answer is not HTTP, or the server redirects without end"
 }

@@ -53,8 +53,8 @@ func TestReadURL(t *testing.T) {
 		"/wrong": ": line 1: expected an object, found one without kind",
 		"/none":  ": expected status 200, the server answered 404",
 		"/busy":  ": expected status 200, the server answered 503",
-		"/round": ": the server's answer is not HTTP, or it redirects without end",
-		"/odd":   ": the server's answer is not HTTP, or it redirects without end",
+		"/round": ": the server's answer is not HTTP, or the server redirects without end",
+		"/odd":   ": the server's answer is not HTTP, or the server redirects without end",
 	} {
 		t.Run(path, func(t *testing.T) {
 			files := Files{Filenames: []string{of(path)}}

@@ -60,7 +60,7 @@ func TestGaps(t *testing.T) {
 		"mountinfo cut short is the container's gap": {
 			processes: []fakeProcess{initProcess, app}, kinds: []fact.Kind{fact.Mounts}, read: []fact.Kind{fact.Mounts},
 			spoil: func(dir string) error { return os.Truncate(dir+"/proc/5/mountinfo", 20) },
-			gaps:  []fact.NodeGap{{What: fact.Mounts, Container: container, Reason: fact.Corrupt, Detail: `pid 5: mountinfo line 1: expected a lone hyphen behind the optional fields in "20 1 8:1 / / rw,rela"`}},
+			gaps:  []fact.NodeGap{{What: fact.Mounts, Container: container, Reason: fact.Corrupt, Detail: `pid 5: mountinfo line 1: expected a single hyphen after the optional fields in "20 1 8:1 / / rw,rela"`}},
 		},
 		"a process that ended between listing and reading is no gap": {
 			processes: []fakeProcess{initProcess, app}, kinds: []fact.Kind{fact.Processes}, read: []fact.Kind{fact.Processes},
@@ -70,9 +70,9 @@ func TestGaps(t *testing.T) {
 			processes: []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: app.cgroup, mounts: "21 20 0:5 / /proc rw - proc proc rw\n"}},
 			kinds:     []fact.Kind{fact.Mounts, fact.Devices, fact.Upperdir}, read: []fact.Kind{fact.Mounts, fact.Upperdir, fact.Devices},
 			gaps: []fact.NodeGap{
-				{What: fact.Mounts, Container: container, Reason: fact.NotPresent, Detail: "no process of it sees a mount at /: each has changed its root"},
-				{What: fact.Upperdir, Container: container, Reason: fact.NotPresent, Detail: "its mount table was not read, so its writable layer is not known"},
-				{What: fact.Devices, Container: container, Reason: fact.NotPresent, Detail: "its mount table was not read, so its /dev was not looked into"},
+				{What: fact.Mounts, Container: container, Reason: fact.NotPresent, Detail: "none of its processes sees a mount at /: each has changed its root"},
+				{What: fact.Upperdir, Container: container, Reason: fact.NotPresent, Detail: "its mount table was not read, so its writable layer is unknown"},
+				{What: fact.Devices, Container: container, Reason: fact.NotPresent, Detail: "its mount table was not read, so its /dev was not read"},
 			},
 		},
 		"gVisor: what runs on the host is not the container": {
@@ -82,7 +82,7 @@ func TestGaps(t *testing.T) {
 		"/dev on no tmpfs is not looked into": {
 			processes: []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: app.cgroup, mounts: "20 1 0:9 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u\n22 20 0:8 / /dev rw - fuse.sshfs sshfs rw\n"}},
 			kinds:     []fact.Kind{fact.Devices}, read: []fact.Kind{fact.Devices},
-			gaps: []fact.NodeGap{{What: fact.Devices, Container: container, Reason: fact.Unsupported, Detail: `its /dev is on "fuse.sshfs" and no tmpfs or devtmpfs`}},
+			gaps: []fact.NodeGap{{What: fact.Devices, Container: container, Reason: fact.Unsupported, Detail: `its /dev is on "fuse.sshfs", not on tmpfs or devtmpfs`}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -204,7 +204,7 @@ func TestKine(t *testing.T) {
 	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "k3s-server", fds: []string{"/etc/x", "/var/lib/rancher/k3s/server/db/state.db"}}},
 		"-- etc/x --\n-- var/lib/rancher/k3s/server/db/state.db --\nSQLite format 3\n-- usr/bin/k3s-server --\n")
 	m := read(t, dir, fact.LevelFull, fact.Etcd)
-	want := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Unsupported, Detail: "/var/lib/rancher/k3s/server/db/state.db: the cluster's objects are in SQLite (kine), which is not read"}}
+	want := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Unsupported, Detail: "/var/lib/rancher/k3s/server/db/state.db: the cluster's objects are in SQLite (kine), which is not supported"}}
 	if diff := cmp.Diff(want, m.Gaps); diff != "" || m.HasRead(fact.Etcd) {
 		t.Errorf("gaps (-want +got):\n%s, read %v", diff, m.Read)
 	}

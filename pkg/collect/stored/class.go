@@ -227,10 +227,10 @@ func IsPlainSecret(value Span) (bool, error) {
 // contentType 4} and in raw, a Secret, only ObjectMeta's name 1 and namespace 3.
 func classifyProtobuf(value Span, namespace, name string) (Form, error) {
 	wrong := func(problem string) Form { return Form{Class: fact.ClassUnknown, Problem: problem} }
-	const broken = "its value starts like protobuf and does not go on so"
+	const broken = "its value starts like protobuf, but does not continue like it"
 	c := Scanner{Span: value}
 	if head := c.Take(len(secretHead)); c.Err != nil || !bytes.Equal(head, secretHead) {
-		return wrong("its value is protobuf and not a Secret of v1"), c.Err
+		return wrong("its value is protobuf, but not a Secret of v1"), c.Err
 	}
 	if number, wire, ok := c.Tag(); !ok || number != 2 || wire != WireBytes {
 		return wrong(broken), c.Err
@@ -273,7 +273,7 @@ func classifyProtobuf(value Span, namespace, name string) (Form, error) {
 		got[number] = string(b)
 	}
 	if got[1] != name || got[3] != namespace {
-		return wrong("the name in its value is not the one in its key"), nil
+		return wrong("the name in its value differs from the one in its key"), nil
 	}
 	c.Off = rawEnd
 	for last := 2; c.Left() > 0; {
@@ -304,7 +304,7 @@ func classifyJSON(lead []byte, namespace, name string) Form {
 		full := `"namespace":"` + namespace + `"`
 		rest, same := strings.CutPrefix(after, name+`"`)
 		if !same || strings.HasPrefix(rest, `,"namespace":"`) && len(rest) > len(full) && !strings.HasPrefix(rest[1:], full) {
-			return Form{Class: fact.ClassUnknown, Problem: "the name in its value is not the one in its key"}
+			return Form{Class: fact.ClassUnknown, Problem: "the name in its value differs from the one in its key"}
 		}
 	}
 	return Form{Class: fact.ClassIdentityJSON}

@@ -28,8 +28,8 @@ func TestClassify(t *testing.T) {
 		return append([]byte("k8s:enc:kms:v2:vault:"), bytes.Join(fields, nil)...)
 	}
 	data, id, dek := storedtest.Field(nil, 1, storedtest.Payload(r, 28)), storedtest.Field(nil, 2, []byte("id")), storedtest.Field(nil, 3, []byte("dek"))
-	const other = "the name in its value is not the one in its key"
-	const broken = "its value starts like protobuf and does not go on so"
+	const other = "the name in its value differs from the one in its key"
+	const broken = "its value starts like protobuf, but does not continue like it"
 	names := KeyNames{"aescbc": {"k", "k:2", "k:2:3"}, "kms": {"vault"}}
 	misfit := Form{Class: fact.ClassUnknownEncrypted}
 	for name, tc := range map[string]struct {
@@ -40,8 +40,8 @@ func TestClassify(t *testing.T) {
 		"protobuf":                           {plain, nil, Form{Class: fact.ClassIdentityProtobuf}},
 		"protobuf of another Secret":         {storedtest.ProtobufSecret("shop", "b", nil), nil, Form{Class: fact.ClassUnknown, Problem: other}},
 		"protobuf of another namespace":      {storedtest.ProtobufSecret("shed", "a", nil), nil, Form{Class: fact.ClassUnknown, Problem: other}},
-		"protobuf of another kind":           {storedtest.Protobuf("v1", "ConfigMap", nil), nil, Form{Class: fact.ClassUnknown, Problem: "its value is protobuf and not a Secret of v1"}},
-		"protobuf cut in its head":           {plain[:9], nil, Form{Class: fact.ClassUnknown, Problem: "its value is protobuf and not a Secret of v1"}},
+		"protobuf of another kind":           {storedtest.Protobuf("v1", "ConfigMap", nil), nil, Form{Class: fact.ClassUnknown, Problem: "its value is protobuf, but not a Secret of v1"}},
+		"protobuf cut in its head":           {plain[:9], nil, Form{Class: fact.ClassUnknown, Problem: "its value is protobuf, but not a Secret of v1"}},
 		"protobuf cut in its data":           {plain[:len(plain)-12], nil, Form{Class: fact.ClassUnknown, Problem: broken}},
 		"protobuf with bytes behind it":      {append(bytes.Clone(plain), 0), nil, Form{Class: fact.ClassUnknown, Problem: broken}},
 		"protobuf without a content type":    {plain[:len(plain)-2], nil, Form{Class: fact.ClassIdentityProtobuf}},

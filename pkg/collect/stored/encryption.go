@@ -35,7 +35,7 @@ const MaxEncryptionConfiguration = 1 << 20
 func ParseEncryptionConfiguration(data []byte) (entries []fact.EncryptionEntry, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			entries, err = nil, fmt.Errorf("encryption configuration: a fault of this program, not of the file: %s", crash.Describe(v))
+			entries, err = nil, fmt.Errorf("encryption configuration: a bug in this program, not in the file: %s", crash.Describe(v))
 		}
 	}()
 	if len(data) > MaxEncryptionConfiguration {
@@ -66,7 +66,7 @@ func yamlProblem(err error) string {
 	text := err.Error()
 	problem := "not valid YAML"
 	if strings.Contains(text, "already set in map") {
-		problem = "a field is given twice"
+		problem = "a field appears twice"
 	}
 	const mark = "line "
 	for rest := text; ; {

@@ -102,7 +102,7 @@ func TestParseEncryptionConfigurationRefuses(t *testing.T) {
 		"another version":    {"apiVersion: apiserver.config.k8s.io/v2\nkind: EncryptionConfiguration\n", "expected apiVersion apiserver.config.k8s.io/v1 and kind EncryptionConfiguration, found another kind of file"},
 		"broken YAML":        {configHead + "- resources: [secrets\n  providers: " + key32 + ": {\n", "not valid YAML, line 4"},
 		"a tab":              {configHead + "\t- " + key32 + "\n", "not valid YAML, line 4"},
-		"key material twice": {configHead + "- resources: [secrets]\n  providers: [{aescbc: {keys: [{name: k, secret: " + key32 + ", secret: " + key32 + "}]}}]\n", "a field is given twice, line 5"},
+		"key material twice": {configHead + "- resources: [secrets]\n  providers: [{aescbc: {keys: [{name: k, secret: " + key32 + ", secret: " + key32 + "}]}}]\n", "a field appears twice, line 5"},
 
 		"no entries":               {configHead, "resources: at least one entry is required"},
 		"no resources":             {entry("[]", good), "resources[0].resources: at least one name is required"},

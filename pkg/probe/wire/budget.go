@@ -19,7 +19,7 @@ const decoders = 4
 
 // ErrRunFull says that a measurement, whole and sound, does not fit in what is
 // left of its run's memory.
-var ErrRunFull = errors.New("no memory is left for it in this run")
+var ErrRunFull = errors.New("this run has no memory left for it")
 
 // Budget bounds what the measurements of one run take together, for a run holds
 // them all until it has judged them. Three quarters are the nodes' own, in equal

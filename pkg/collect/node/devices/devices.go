@@ -42,7 +42,7 @@ func readContainer(pass *reader.Pass, ct *proctable.Container, buf []byte) {
 	}
 	p := ct.Main()
 	if !p.Mounts.Read() {
-		gap(fact.NotPresent, "its mount table was not read, so its /dev was not looked into")
+		gap(fact.NotPresent, "its mount table was not read, so its /dev was not read")
 		return
 	}
 	inside := map[string]bool{} // mount points below /dev: other file systems
@@ -64,12 +64,12 @@ func readContainer(pass *reader.Pass, ct *proctable.Container, buf []byte) {
 	if fsType != "tmpfs" && fsType != "devtmpfs" {
 		// No /dev of the runtime's making: a directory of the image, or a mount
 		// that may hang. Without a device cgroup entry its nodes open nothing.
-		gap(fact.Unsupported, fmt.Sprintf("its /dev is on %q and no tmpfs or devtmpfs", rootfs.Text(fsType)))
+		gap(fact.Unsupported, fmt.Sprintf("its /dev is on %q, not on tmpfs or devtmpfs", rootfs.Text(fsType)))
 		return
 	}
 	d, err := pass.Reopen(p, buf)
 	if err != nil {
-		gap(fact.Changing, fmt.Sprintf("pid %d, by which its /dev is seen, has ended", p.PID))
+		gap(fact.Changing, fmt.Sprintf("pid %d, through which its /dev is read, has ended", p.PID))
 		return
 	}
 	defer d.Close()

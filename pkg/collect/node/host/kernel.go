@@ -65,7 +65,7 @@ func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installe
 	if len(installed) == 0 && len(imageGaps) == 0 && err == nil {
 		gaps = append(gaps, fact.NodeGap{
 			What: fact.Kernel, Reason: fact.NotPresent,
-			Detail: "no kernel is installed: none in /boot or /usr/lib/modules, none in a package database that is read",
+			Detail: "no installed kernel was found in /boot, in /usr/lib/modules or in a supported package database",
 		})
 	}
 	return running, installed, running != nil || len(installed) > 0, gaps
@@ -103,7 +103,7 @@ func runningKernel(proc *rootfs.Root) (fact.RunningKernel, error) {
 // modulesPresent looks for /lib/modules/RELEASE; nil if it could not look.
 func modulesPresent(root *rootfs.Root, release string) (*bool, *fact.NodeGap) {
 	if strings.Contains(release, "/") || release == "." || release == ".." {
-		return nil, &fact.NodeGap{What: fact.Kernel, Reason: fact.Corrupt, Detail: fmt.Sprintf("kernel release %q is no file name", release)}
+		return nil, &fact.NodeGap{What: fact.Kernel, Reason: fact.Corrupt, Detail: fmt.Sprintf("kernel release %q is not a file name", release)}
 	}
 	present := true
 	for _, dir := range []string{"/lib/modules/", "/usr/lib/modules/"} {

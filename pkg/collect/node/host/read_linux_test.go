@@ -177,7 +177,7 @@ func TestKernels(t *testing.T) {
 	}
 	nothing := fact.NodeGap{
 		What: fact.Kernel, Reason: fact.NotPresent,
-		Detail: "no kernel is installed: none in /boot or /usr/lib/modules, none in a package database that is read",
+		Detail: "no installed kernel was found in /boot, in /usr/lib/modules or in a supported package database",
 	}
 	for name, tc := range map[string]struct {
 		files hosttest.Files

@@ -263,7 +263,7 @@ func (l *Ledger) Snapshot() *fact.Measurement {
 			}
 			detail := fmt.Sprintf("not reached within %s", after(l.begun))
 			if !p.begun.IsZero() {
-				detail = fmt.Sprintf("not finished after %s: a file system or a process of this container may not answer", after(p.begun))
+				detail = fmt.Sprintf("not finished after %s: a file system or a process of this container may hang", after(p.begun))
 			}
 			m.Gaps = append(m.Gaps, fact.NodeGap{What: kind, Container: key, Reason: fact.Timeout, Detail: detail})
 		}

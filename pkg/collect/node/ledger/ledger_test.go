@@ -18,7 +18,7 @@ func timeout(kind fact.Kind, container, detail string) fact.NodeGap {
 
 // What comes of one kind by what is said of it.
 func TestSettling(t *testing.T) {
-	const begun = "not finished after 3s: a file system or a process of this container may not answer"
+	const begun = "not finished after 3s: a file system or a process of this container may hang"
 	refused := fact.NodeGap{What: fact.Devices, Reason: fact.Unreadable, Detail: "refused"}
 	for name, tc := range map[string]struct {
 		do   func(*Ledger)

@@ -143,7 +143,7 @@ func (l *layers) openUpper(view View) *problem {
 		dir := path.Join(base, upper)
 		fsType, ok := view.safe(dir)
 		if !ok {
-			found = &problem{fact.Unsupported, fmt.Sprintf("upperdir %q is on a %s mount, which is not touched since it may never answer", dir, fsType)}
+			found = &problem{fact.Unsupported, fmt.Sprintf("upperdir %q is on a %s mount, which was not read because it may hang", dir, fsType)}
 			continue
 		}
 		root, err := view.Root.Sub(dir)
@@ -226,7 +226,7 @@ func (l *layers) openLowers(userNS bool) *problem {
 			l.lowerErr = &problem{fact.NotPresent, "lowerdirs are relative, and the directory that they were mounted from is unknown"}
 		}
 		if userNS {
-			l.lowerErr.detail = "in a user namespace the runtime mounts the image's layers id-mapped, for a moment only: " + l.lowerErr.detail
+			l.lowerErr.detail = "in a user namespace the runtime mounts the image's layers id-mapped, only for a moment: " + l.lowerErr.detail
 		}
 		return l.lowerErr
 	}
@@ -243,7 +243,7 @@ func (l *layers) openLowers(userNS bool) *problem {
 	}
 	if userNS && empty {
 		// The mount points may outlive the id-mapped mounts.
-		l.lowerErr = &problem{fact.NotPresent, "every lowerdir is empty: in a user namespace the runtime mounts the image's layers id-mapped, for a moment only"}
+		l.lowerErr = &problem{fact.NotPresent, "every lowerdir is empty: in a user namespace the runtime mounts the image's layers id-mapped, only for a moment"}
 	}
 	return l.lowerErr
 }
@@ -261,7 +261,7 @@ func (l *layers) lowersFrom(base string) ([]*rootfs.Root, *problem) {
 			dir = path.Join(base, dir)
 		}
 		if fsType, ok := l.view.safe(dir); !ok {
-			return fail(&problem{fact.Unsupported, fmt.Sprintf("lowerdir %q is on a %s mount, which is not touched since it may never answer", rootfs.Text(dir), fsType)})
+			return fail(&problem{fact.Unsupported, fmt.Sprintf("lowerdir %q is on a %s mount, which was not read because it may hang", rootfs.Text(dir), fsType)})
 		}
 		root, err := l.view.Root.Sub(dir)
 		if err != nil {
@@ -271,7 +271,7 @@ func (l *layers) lowersFrom(base string) ([]*rootfs.Root, *problem) {
 		// docker's l/XXXX are links: ask where they led.
 		if info, err := root.Stat("/"); err == nil && info.HasMountID {
 			if m := procfs.Find(l.view.Mounts, info.MountID); m != nil && !localFS[m.FSType] {
-				return fail(&problem{fact.Unsupported, fmt.Sprintf("lowerdir %q is on a %s mount, which is not touched since it may never answer", rootfs.Text(dir), m.FSType)})
+				return fail(&problem{fact.Unsupported, fmt.Sprintf("lowerdir %q is on a %s mount, which was not read because it may hang", rootfs.Text(dir), m.FSType)})
 			}
 		}
 	}

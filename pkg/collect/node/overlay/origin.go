@@ -191,7 +191,7 @@ func (c *Container) judge(ctx context.Context, p *Process) judgement {
 		c.addSum(ctx, &j.exe, p)
 		return j
 	case !p.Info.HasMountID:
-		return j.unknown(fact.Unsupported, "the kernel does not tell the mount of the executable")
+		return j.unknown(fact.Unsupported, "the kernel does not report the mount of the executable")
 	case m == nil:
 		j.exe.Origin = fact.OriginForeign
 		j.exe.Detail = fmt.Sprintf("mount %d is not in the container's mount table", p.Info.MountID)
@@ -337,7 +337,7 @@ func (c *Container) judgeLayered(ctx context.Context, p *Process, j judgement, i
 		if up.st.Size != p.Info.Size || up.st.Ctime != p.Info.Ctime {
 			// The link was read, then another file got its name.
 			if p.Handle == nil || up.st.Size != now.Size || up.st.Ctime != now.Ctime {
-				return j.unknown(fact.Changing, j.exe.Path+" in upperdir is another file than the one that runs")
+				return j.unknown(fact.Changing, j.exe.Path+" in upperdir is not the file that runs")
 			}
 			j.ctime = now.Ctime
 			j.exe.Changed, j.exe.Size = fact.NewTime(j.ctime), now.Size
@@ -412,7 +412,7 @@ func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now
 			c.addSum(ctx, &j.exe, p)
 			return j.is(fact.OriginDeletedAdded, "")
 		}
-		return j.unknown(problem.reason, "deleted after it was started, and not to be compared: "+problem.detail)
+		return j.unknown(problem.reason, "deleted after it was started, and could not be compared: "+problem.detail)
 	}
 	low, err := l.inLower(rel)
 	if err != nil {
@@ -467,7 +467,7 @@ func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel stri
 		return unknown(rootfs.ReasonOf(err), plain(err))
 	}
 	if problem := l.openLowers(c.UserNS); problem != nil {
-		return fact.OriginUnknown, "in upperdir; not to be compared: " + problem.detail, problem
+		return fact.OriginUnknown, "in upperdir; could not be compared: " + problem.detail, problem
 	}
 	low, err := l.inLower(rel)
 	if err != nil {
@@ -484,7 +484,7 @@ func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel stri
 			return unknown(fact.Unsupported, "copied up from an image file of another name (redirect_dir)")
 		case untold:
 			if bare || low.kind != regular {
-				return unknown(fact.Unsupported, "in upperdir, and maybe an image file below a renamed directory (redirect_dir)")
+				return unknown(fact.Unsupported, "in upperdir, and perhaps an image file below a renamed directory (redirect_dir)")
 			}
 		}
 	}
@@ -492,7 +492,7 @@ func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel stri
 	case low.kind == absent:
 		return fact.OriginAdded, "", nil
 	case low.kind == other:
-		return fact.OriginChanged, "the image has something else of this name, no regular file", nil
+		return fact.OriginChanged, "the image has this name, but not as a regular file", nil
 	case bare && up.st.Size == low.st.Size:
 		return fact.OriginMetadata, "copied up without its content (metacopy)", nil
 	}

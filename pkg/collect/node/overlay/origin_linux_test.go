@@ -480,13 +480,13 @@ func TestExecutableNotComparable(t *testing.T) {
 		m := rootMount(s.Mounts)
 		m.SuperOptions = strings.ReplaceAll(m.SuperOptions, c.dir+"/1/fs", "/run/gone")
 		got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
-		const why = "in a user namespace the runtime mounts the image's layers id-mapped, for a moment only: lowerdir: open /run/gone: no such file or directory"
+		const why = "in a user namespace the runtime mounts the image's layers id-mapped, only for a moment: lowerdir: open /run/gone: no such file or directory"
 		if diff := cmp.Diff(&fact.NodeGap{What: fact.Executables, Reason: fact.NotPresent, Detail: why}, gap); diff != "" {
 			t.Errorf("gap (-want +got):\n%s", diff)
 		}
 		check(t, &fact.Executable{
 			Path: "/tmp/x", Origin: fact.OriginUnknown, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, "tmp/x"),
-			Size: int64(len(evil)), SHA256: sha(evil), Detail: "in upperdir; not to be compared: " + why,
+			Size: int64(len(evil)), SHA256: sha(evil), Detail: "in upperdir; could not be compared: " + why,
 		}, got)
 		got, _, gap = s.Executable(t.Context(), process(t, c.start("/bin/prog")))
 		check(t, &fact.Executable{
@@ -526,7 +526,7 @@ func TestExecutableNotComparable(t *testing.T) {
 		var got *fact.Executable
 		var gap *fact.NodeGap
 		within10s(t, func() { got, _, gap = s.Executable(t.Context(), p) })
-		why := fmt.Sprintf("lowerdir %q is on a fuse.dead mount, which is not touched since it may never answer", c.lowers[1])
+		why := fmt.Sprintf("lowerdir %q is on a fuse.dead mount, which was not read because it may hang", c.lowers[1])
 		want := &fact.NodeGap{What: fact.Executables, Reason: fact.Unsupported, Detail: why}
 		if diff := cmp.Diff(want, gap); diff != "" || got.Origin != fact.OriginUnknown {
 			t.Errorf("got %+v, gap (-want +got):\n%s", got, diff)
@@ -603,7 +603,7 @@ func TestLowerWhiteouts(t *testing.T) {
 	must(t, os.Remove(c.path("/bin/null")))
 	must(t, os.WriteFile(c.path("/bin/null"), evil, 0o755))
 	got, _, gap := c.seen().Executable(t.Context(), process(t, c.start("/bin/null")))
-	if got.Origin != fact.OriginChanged || got.Detail != "the image has something else of this name, no regular file" || gap != nil {
+	if got.Origin != fact.OriginChanged || got.Detail != "the image has this name, but not as a regular file" || gap != nil {
 		t.Errorf("in place of a device: got %+v, gap %+v", got, gap)
 	}
 	must(t, os.Remove(c.path("/srv")))

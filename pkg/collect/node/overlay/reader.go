@@ -223,11 +223,11 @@ func (v *survey) upper(ctx context.Context, ct *proctable.Container, _ []byte) {
 	}
 	left := upperTime - time.Duration(v.spent.Load())
 	if left <= 0 {
-		gap(fact.Timeout, fmt.Sprintf("its writable layer was not reached in the %s that all layers have together", upperTime))
+		gap(fact.Timeout, fmt.Sprintf("its writable layer was not reached in the %s that all layers share", upperTime))
 		return
 	}
 	if !ct.Main().Mounts.Read() {
-		gap(fact.NotPresent, "its mount table was not read, so its writable layer is not known")
+		gap(fact.NotPresent, "its mount table was not read, so its writable layer is unknown")
 		return
 	}
 	v.with(ctx, ct, func(layers *Container) {

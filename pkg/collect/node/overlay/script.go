@@ -19,7 +19,7 @@ const maxScripts = 8
 const pathMax = 4096
 
 var (
-	errUntouchable = errors.New("on a mount that is not looked into")
+	errUntouchable = errors.New("on a mount that is not read")
 	errNoRoot      = errors.New("the container's root is not open")
 )
 

@@ -93,7 +93,7 @@ func (Mounts) Read(_ context.Context, pass *reader.Pass) {
 			gap(rootfs.ReasonOf(table.Err), rootfs.ErrorText(table.Err))
 			continue
 		case !table.HasRoot():
-			gap(fact.NotPresent, "no process of it sees a mount at /: each has changed its root")
+			gap(fact.NotPresent, "none of its processes sees a mount at /: each has changed its root")
 		}
 		root, others := mountsOf(pass.Table, table.Mounts)
 		pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.Root, mc.Mounts = root, others })

@@ -175,7 +175,7 @@ func explainRefusal(pass *reader.Pass) string {
 	case err != nil:
 		return detail
 	case !status.CapEff.Has(sysPtrace):
-		return detail + ", CAP_SYS_PTRACE is not held (CapEff " + status.CapEff.String() + "): it has to run as root"
+		return detail + ", CAP_SYS_PTRACE is not held (CapEff " + status.CapEff.String() + "): it must run as root"
 	}
 	return detail + " although CAP_SYS_PTRACE is held: a security module (AppArmor, SELinux) refuses it; " +
 		"it needs AppArmor profile Unconfined and SELinux type spc_t"

@@ -82,11 +82,11 @@ func parseMount(line string) (m MountInfo, err error) {
 			break
 		}
 		if f == "" && rest == "" {
-			return m, fmt.Errorf("expected a lone hyphen behind the optional fields")
+			return m, fmt.Errorf("expected a single hyphen after the optional fields")
 		}
 	}
 	if m.FSType = unescape(field()); m.FSType == "" {
-		return m, fmt.Errorf("expected a file system type behind the hyphen")
+		return m, fmt.Errorf("expected a file system type after the hyphen")
 	}
 	// A source may be empty: two spaces then.
 	m.Source = unescape(field())

@@ -197,7 +197,7 @@ func TestParseMountInfo(t *testing.T) {
 		t.Errorf("Find(724) = %v", m)
 	}
 	for name, tc := range map[string]struct{ line, err string }{
-		"no hyphen":         {"1 2 0:1 / / rw", `mountinfo line 1: expected a lone hyphen behind the optional fields in "1 2 0:1 / / rw"`},
+		"no hyphen":         {"1 2 0:1 / / rw", `mountinfo line 1: expected a single hyphen after the optional fields in "1 2 0:1 / / rw"`},
 		"no super options":  {"1 2 0:1 / / rw - ext4 /dev/sda1", `mountinfo line 1: expected super options as last field in "1 2 0:1 / / rw - ext4 /dev/sda1"`},
 		"a word as id":      {"x 2 0:1 / / rw - a b rw", `mountinfo line 1: expected a mount id as field 1 in "x 2 0:1 / / rw - a b rw"`},
 		"no minor number":   {"1 2 0 / / rw - a b rw", `mountinfo line 1: expected major:minor as field 3 in "1 2 0 / / rw - a b rw"`},

@@ -98,7 +98,7 @@ func ParseBootTime(data []byte) (time.Time, error) {
 		}
 		seconds, err := strconv.ParseInt(string(value), 10, 40)
 		if err != nil || seconds <= 0 {
-			return time.Time{}, fmt.Errorf("/proc/stat: expected seconds since 1970 behind btime, found %.40q", value)
+			return time.Time{}, fmt.Errorf("/proc/stat: expected seconds since 1970 after btime, found %.40q", value)
 		}
 		return time.Unix(seconds, 0).UTC(), nil
 	}

@@ -280,7 +280,7 @@ func readDatabase(ctx context.Context, pass *reader.Pass, d *proctable.PID, db d
 		seen[key] = true
 		pass.Ledger.Gap(fact.NodeGap{
 			What: fact.Etcd, Reason: fact.Unsupported,
-			Detail: rootfs.Text(db.path) + ": the cluster's objects are in SQLite (kine), which is not read",
+			Detail: rootfs.Text(db.path) + ": the cluster's objects are in SQLite (kine), which is not supported",
 		})
 		pass.Ledger.Missed(fact.Etcd)
 		return nil

@@ -203,7 +203,7 @@ func TestUpdatesOfFixtures(t *testing.T) {
 			state, gaps := Read(context.Background(), hosttest.OpenRoot(t, dir), fact.OSRelease{})
 			for _, gap := range gaps {
 				// Some rows switch the security archive off.
-				if !strings.HasPrefix(gap.Detail, "none of the 3 package lists is of a security archive") {
+				if !strings.HasPrefix(gap.Detail, "none of the 3 package lists is from a security archive") {
 					t.Fatalf("gap: %+v", gap)
 				}
 			}

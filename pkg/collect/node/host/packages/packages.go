@@ -60,7 +60,7 @@ func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.Pack
 		return nil, gap(fact.Unreadable, "the node's root was not opened")
 	}
 	if name := imageBased(root, os); name != "" {
-		return nil, gap(fact.Unsupported, name+" is updated as a whole image, which is not read yet")
+		return nil, gap(fact.Unsupported, name+" is updated as a whole image, which is not supported yet")
 	}
 	system := cmp.Or(os.PrettyName, "a system without os-release")
 	for _, m := range Managers() {
@@ -70,14 +70,14 @@ func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.Pack
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case errors.As(err, &unread):
-			return nil, gap(fact.Unsupported, fmt.Sprintf("%s has its packages in the %s database %s, which is not read yet", system, m.Name(), unread.path))
+			return nil, gap(fact.Unsupported, fmt.Sprintf("%s has its packages in the %s database %s, which is not supported yet", system, m.Name(), unread.path))
 		case err != nil:
 			return nil, gap(rootfs.ReasonOf(err), err.Error())
 		}
 		finish(m, state)
 		return state, gaps
 	}
-	return nil, gap(fact.NotPresent, fmt.Sprintf("%s has no package database in a place that is known: %s", system, places()))
+	return nil, gap(fact.NotPresent, fmt.Sprintf("%s has no package database in a known place: %s", system, places()))
 }
 
 // finish makes a manager's state fit for facts.
@@ -150,7 +150,7 @@ type notRead struct {
 // unreadError says that a database is there.
 type unreadError struct{ path string }
 
-func (e *unreadError) Error() string { return e.path + " is not read yet" }
+func (e *unreadError) Error() string { return e.path + " is not supported yet" }
 
 func (m notRead) Name() string          { return m.name }
 func (m notRead) Database() string      { return m.paths[0] }

@@ -41,14 +41,14 @@ func TestPackageGaps(t *testing.T) {
 		"all well": {files: debian, pending: 12, installed: 14, indexes: 3},
 		"an enabled source without its list": {
 			files: debian.Without(secList),
-			gaps: gap(fact.NotPresent, "/etc/apt/sources.list.d/debian.sources:8 is enabled, but there is no "+
-				"/var/lib/apt/lists/mirror.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages"),
+			gaps: gap(fact.NotPresent, "/etc/apt/sources.list.d/debian.sources:8 is enabled, but "+
+				"/var/lib/apt/lists/mirror.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages was not found"),
 			pending: 11, installed: 14, indexes: 2,
 		},
 		"an enabled source that was never fetched": {
 			files: debian.With(hosttest.Files{"etc/apt/sources.list": "deb [arch=amd64] https://example.org/deb stable main\n"}),
-			gaps: gap(fact.NotPresent, "/etc/apt/sources.list:1 is enabled, but there is no "+
-				"/var/lib/apt/lists/example.org_deb_dists_stable_main_binary-amd64_Packages"),
+			gaps: gap(fact.NotPresent, "/etc/apt/sources.list:1 is enabled, but "+
+				"/var/lib/apt/lists/example.org_deb_dists_stable_main_binary-amd64_Packages was not found"),
 			pending: 12, installed: 14, indexes: 3,
 		},
 		"a component that the archive says is empty": {
@@ -58,14 +58,14 @@ func TestPackageGaps(t *testing.T) {
 			files: debian.With(hosttest.Files{"etc/apt/sources.list": "deb http://mirror.example.org/debian bookworm games\n"}), pending: 12, installed: 14, indexes: 3,
 		},
 		"a list without its source is not read": {
-			files: debian.Edit(t, sources, "URIs: http://mirror.example.org/debian-security", "Enabled: no\nURIs: http://mirror.example.org/debian-security"), gaps: gap(fact.NotPresent, "none of the 2 package lists is of a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
-				"so security updates cannot be told from others"),
+			files: debian.Edit(t, sources, "URIs: http://mirror.example.org/debian-security", "Enabled: no\nURIs: http://mirror.example.org/debian-security"), gaps: gap(fact.NotPresent, "none of the 2 package lists is from a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
+				"so security updates cannot be recognised"),
 			pending: 11, installed: 14, indexes: 2,
 		},
 		"a Release file without sizes cannot excuse a list": {
 			files: debian.Without(secList).With(hosttest.Files{secRel: "Origin: Debian\nLabel: Debian-Security\nSuite: oldstable-security\n"}),
-			gaps: gap(fact.NotPresent, "/etc/apt/sources.list.d/debian.sources:8 is enabled, but there is no "+
-				"/var/lib/apt/lists/mirror.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages"),
+			gaps: gap(fact.NotPresent, "/etc/apt/sources.list.d/debian.sources:8 is enabled, but "+
+				"/var/lib/apt/lists/mirror.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages was not found"),
 			pending: 11, installed: 14, indexes: 2,
 		},
 		"a security archive that is empty": {
@@ -73,7 +73,7 @@ func TestPackageGaps(t *testing.T) {
 		},
 		"no source at all": {
 			files:     debian.Without(sources),
-			gaps:      gap(fact.NotPresent, "/etc/apt: no source is enabled, so nothing is known of updates"),
+			gaps:      gap(fact.NotPresent, "/etc/apt: no source is enabled, so updates are unknown"),
 			installed: 14,
 		},
 		"a source that is no source": {
@@ -147,27 +147,27 @@ func TestPackageGaps(t *testing.T) {
 		},
 		"rpm": {
 			files: hosttest.Files{"var/lib/rpm/rpmdb.sqlite": "", "etc/os-release": "PRETTY_NAME=\"Rocky Linux 9.4\"\nID=rocky\n"},
-			gaps:  gap(fact.Unsupported, "Rocky Linux 9.4 has its packages in the rpm database /var/lib/rpm, which is not read yet"),
+			gaps:  gap(fact.Unsupported, "Rocky Linux 9.4 has its packages in the rpm database /var/lib/rpm, which is not supported yet"),
 		},
 		"apk": {
 			files: hosttest.Files{"lib/apk/db/installed": "", "etc/os-release": "PRETTY_NAME='Alpine Linux v3.20'\n"},
-			gaps:  gap(fact.Unsupported, "Alpine Linux v3.20 has its packages in the apk database /lib/apk/db/installed, which is not read yet"),
+			gaps:  gap(fact.Unsupported, "Alpine Linux v3.20 has its packages in the apk database /lib/apk/db/installed, which is not supported yet"),
 		},
 		"pacman": {
 			files: hosttest.Files{"var/lib/pacman/local/": ""},
-			gaps:  gap(fact.Unsupported, "a system without os-release has its packages in the pacman database /var/lib/pacman/local, which is not read yet"),
+			gaps:  gap(fact.Unsupported, "a system without os-release has its packages in the pacman database /var/lib/pacman/local, which is not supported yet"),
 		},
 		"Talos": {
 			files: hosttest.Files{"etc/os-release": "ID=talos\n"},
-			gaps:  gap(fact.Unsupported, "Talos Linux is updated as a whole image, which is not read yet"),
+			gaps:  gap(fact.Unsupported, "Talos Linux is updated as a whole image, which is not supported yet"),
 		},
 		"Fedora CoreOS": {
 			files: hosttest.Files{"etc/os-release": "ID=fedora\nPRETTY_NAME=\"Fedora Linux 40\"\nVARIANT_ID=iot-x\n", "run/ostree-booted": "", "var/lib/rpm/": ""},
-			gaps:  gap(fact.Unsupported, "Fedora Linux 40 (booted from ostree) is updated as a whole image, which is not read yet"),
+			gaps:  gap(fact.Unsupported, "Fedora Linux 40 (booted from ostree) is updated as a whole image, which is not supported yet"),
 		},
 		"no database at all": {
 			files: hosttest.Files{"etc/os-release": "ID=x\nPRETTY_NAME=X\n"},
-			gaps:  gap(fact.NotPresent, "X has no package database in a place that is known: neither /var/lib/dpkg/status nor one of rpm, apk or pacman"),
+			gaps:  gap(fact.NotPresent, "X has no package database in a known place: neither /var/lib/dpkg/status nor one of rpm, apk or pacman"),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestDistroless(t *testing.T) {
 	want := []fact.NodeGap{
 		{What: fact.Packages, Reason: fact.Truncated, Detail: "/var/lib/dpkg/status.d/base: ends too early: inside a line, at byte 61"},
 		{
-			What: fact.Packages, Reason: fact.NotPresent, Detail: "/etc/apt: no source is enabled, so nothing is known of updates",
+			What: fact.Packages, Reason: fact.NotPresent, Detail: "/etc/apt: no source is enabled, so updates are unknown",
 		},
 	}
 	if diff := cmp.Diff(want, gaps); diff != "" {

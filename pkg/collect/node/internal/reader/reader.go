@@ -80,7 +80,7 @@ func (r *Pass) EachContainer(ctx context.Context, kind fact.Kind, read func(ctx 
 			if v := recover(); v != nil {
 				r.Ledger.Gap(fact.NodeGap{
 					What: kind, Container: keys[i], Reason: fact.Unsupported,
-					Detail: "a fault of this program, not of the container: " + crash.Describe(v),
+					Detail: "a bug in this program, not in the container: " + crash.Describe(v),
 				})
 				r.Ledger.Settle(kind, keys[i])
 			}

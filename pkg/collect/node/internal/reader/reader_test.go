@@ -214,7 +214,7 @@ func TestPanicAtAContainer(t *testing.T) {
 		t.Fatalf("read %v, gaps %+v, want one gap", m.Read, m.Gaps)
 	}
 	g := m.Gaps[0]
-	if g.Container != "b" || g.Reason != fact.Unsupported || !regexp.MustCompile(`^a fault of this program, not of the container: string in reader\.\S+ \(reader_test\.go:\d+\)$`).MatchString(g.Detail) {
+	if g.Container != "b" || g.Reason != fact.Unsupported || !regexp.MustCompile(`^a bug in this program, not in the container: string in reader\.\S+ \(reader_test\.go:\d+\)$`).MatchString(g.Detail) {
 		t.Errorf("gap %+v", g)
 	}
 }

@@ -206,7 +206,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 	}
 	if len(a.sources) == 0 {
 		if !a.broken {
-			a.gap(fact.NotPresent, aptEtc+": no source is enabled, so nothing is known of updates")
+			a.gap(fact.NotPresent, aptEtc+": no source is enabled, so updates are unknown")
 		}
 		return
 	}
@@ -249,7 +249,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 				default:
 					missing++
 					if missing <= 10 {
-						a.gap(fact.NotPresent, fmt.Sprintf("%s is enabled, but there is no %s/%s", t.from, aptLists, t.list))
+						a.gap(fact.NotPresent, fmt.Sprintf("%s is enabled, but %s/%s was not found", t.from, aptLists, t.list))
 					}
 				}
 				continue
@@ -273,11 +273,11 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 		}
 	}
 	if !security && state.Indexes > 0 && len(a.gaps) == gapsBefore {
-		a.gap(fact.NotPresent, fmt.Sprintf("none of the %d package lists is of a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
-			"so security updates cannot be told from others", state.Indexes))
+		a.gap(fact.NotPresent, fmt.Sprintf("none of the %d package lists is from a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
+			"so security updates cannot be recognised", state.Indexes))
 	}
 	if missing > 10 {
-		a.gap(fact.NotPresent, fmt.Sprintf("%d more lists of enabled sources are not there", missing-10))
+		a.gap(fact.NotPresent, fmt.Sprintf("%d more lists of enabled sources were not found", missing-10))
 	}
 }
 

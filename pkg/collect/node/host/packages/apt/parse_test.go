@@ -455,7 +455,7 @@ Package: x
 		`p:26: expected a priority other than 0, found "0"`,
 		`p:30: release pin: expected one of a= n= o= l= c= v= b=, found "q=b"`,
 		`p:34: expected a pin by version, release or origin, found "moon"`,
-		`p:38: a version for all packages is no rule`,
+		`p:38: a version for all packages is not a rule`,
 		`p:42: regular expression "o=/x/" is not evaluated`,
 		`p:46: expected Package, Pin and Pin-Priority, found 1 of them`,
 	}

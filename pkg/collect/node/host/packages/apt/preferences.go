@@ -93,7 +93,7 @@ func parsePin(p paragraph) (pin, error) {
 		rule.value = value
 	case "version":
 		if rule.packages == nil {
-			return pin{}, fmt.Errorf("a version for all packages is no rule")
+			return pin{}, fmt.Errorf("a version for all packages is not a rule")
 		}
 		rule.value = value
 	case "release":
