@@ -1,5 +1,5 @@
-// Package builder knows the programs that build images. It is a table and pure
-// functions: collectors evaluate command lines with it, and checks judge by the
+// Package builder knows the programs that build images. It is a table with pure
+// functions. Collectors evaluate command lines with it, and checks judge by the
 // same names.
 package builder
 
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// programs are programs by path or, where there is no slash, by name.
+// programs are programs by path or, without a slash, by name.
 var programs = map[string]string{
 	"/kaniko/executor":         "kaniko",
 	"/kaniko/warmer":           "kaniko",
@@ -27,7 +27,7 @@ var programs = map[string]string{
 }
 
 // commands are programs that build only with one of these words as their first
-// argument that is no option.
+// argument that is not an option.
 var commands = map[string]struct {
 	builder string
 	words   []string
@@ -41,8 +41,8 @@ var commands = map[string]struct {
 	"s2i":     {"Source-to-Image", []string{"build"}},
 }
 
-// Program names the builder that a program is, "" if it is none. The program is
-// a path, or a name.
+// Program returns the builder's name for a program, "" if it is not a builder.
+// The program is a path or a name.
 func Program(program string) string {
 	if program == "" {
 		return ""
@@ -53,9 +53,9 @@ func Program(program string) string {
 	return programs[path.Base(program)]
 }
 
-// Command names the builder that a simple command runs, "" if it runs none.
-// Words are the program and its arguments; a word that is not literal ("$IMAGE")
-// is empty.
+// Command returns the name of the builder that a simple command runs, "" if it
+// runs none. Words are the program and its arguments; a word that is not
+// literal ("$IMAGE") is empty.
 func Command(words []string) string {
 	if len(words) == 0 {
 		return ""

@@ -23,7 +23,7 @@ const (
 )
 
 // RuntimeDefault is the set that containerd and Docker give to a container
-// whose spec asks for nothing. CRI-O's default is a part of it.
+// whose spec asks for nothing. CRI-O's default is a subset of it.
 const RuntimeDefault uint64 = 0xa80425fb
 
 // names are those of linux/capability.h up to kernel 6.18, without CAP_.
@@ -38,11 +38,11 @@ var names = [...]string{
 	"BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
 }
 
-// Last is the highest number that has a name here. A kernel may know more:
-// /proc/sys/kernel/cap_last_cap tells.
+// Last is the highest number that has a name here. A kernel may know more; see
+// /proc/sys/kernel/cap_last_cap.
 const Last Number = Number(len(names) - 1)
 
-// Mask is the set with this capability alone.
+// Mask is the set with only this capability.
 func (n Number) Mask() uint64 { return 1 << n }
 
 // String is the name as Kubernetes writes it ("SYS_ADMIN"), or "cap_41" for a
@@ -75,10 +75,10 @@ func Names(mask uint64) []string {
 	return out
 }
 
-// Format writes a mask for people: "none", the names joined by commas, or
-// "all 41" where it holds all of a kernel's, with what it lacks where that is
-// shorter ("all 41 but SYS_MODULE"). All is the mask of what the kernel has; 0
-// if that is not known.
+// Format writes a mask for people: "none", the names joined by commas, or "all
+// 41" where it holds all of a kernel's. Where that is shorter, it names what is
+// missing ("all 41 but SYS_MODULE"). All is the mask of what the kernel has; 0
+// if unknown.
 func Format(mask, all uint64) string {
 	switch missing := all &^ mask; {
 	case mask == 0:
@@ -92,8 +92,8 @@ func Format(mask, all uint64) string {
 	return strings.Join(Names(mask), ",")
 }
 
-// UpTo is the mask of the capabilities 0 to last, which is what a kernel has
-// whose cap_last_cap is last.
+// UpTo is the mask of the capabilities 0 to last: those of a kernel whose
+// cap_last_cap is last.
 func UpTo(last int) uint64 {
 	switch {
 	case last < 0:

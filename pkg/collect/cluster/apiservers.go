@@ -11,9 +11,10 @@ import (
 // renews every ten seconds (KEP-1965).
 const leaseSelector = "apiserver.kubernetes.io/identity=kube-apiserver"
 
-// apiServers counts the API servers whose lease has not expired, nil where the
-// leases could not be read: nothing depends on this right alone. What is expired
-// is measured by the newest renewal, which is the servers' clock and not ours.
+// apiServers counts the API servers whose lease has not expired. It returns nil
+// if the leases could not be read: no verdict depends only on this right.
+// Expiry is measured against the newest renewal, because that is the servers'
+// clock and not ours.
 func (c *clients) apiServers(ctx context.Context) *int {
 	list, err := c.leases.Leases(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{LabelSelector: leaseSelector})
 	if err != nil {

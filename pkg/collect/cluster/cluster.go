@@ -1,6 +1,6 @@
 // Package cluster reads a cluster through its API into facts: paged, as
-// protobuf, typed only for what is read. Of Secrets it asks for metadata alone,
-// and keeps namespace and name. It never judges.
+// protobuf, typed only for what is read. For Secrets it asks only for metadata,
+// and keeps only namespace and name. It never judges.
 package cluster
 
 import (
@@ -120,11 +120,11 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		return nil, err
 	}
 
-	// Few lists at once: priority and fairness seats are few, and
-	// each list may use several.
+	// Only a few lists run at once: there are few priority and fairness seats,
+	// and each list may use several.
 	var (
 		wg      sync.WaitGroup
-		failed  [3]error // in this order, whichever fails first
+		failed  [3]error // reported in this order, whichever fails first
 		pods    = podLister{clients: c, opts: opts}
 		nodeGap []fact.Gap
 		podGap  []fact.Gap
@@ -191,7 +191,7 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	return result, nil
 }
 
-// Reach fails where the server cannot be reached or does not know us.
+// Reach fails if the server cannot be reached or does not know us.
 func Reach(ctx context.Context, config *rest.Config) error {
 	c, err := newClients(config)
 	if err == nil {
@@ -200,8 +200,9 @@ func Reach(ctx context.Context, config *rest.Config) error {
 	return err
 }
 
-// serverVersion asks for the version, "" where it is forbidden. Everyone may read
-// it, so that it is the first request to fail where a connection does not work.
+// serverVersion asks for the version, "" if this is forbidden. Everyone is
+// usually allowed to read it, so it is the first request that fails when a
+// connection does not work.
 func (c *clients) serverVersion(ctx context.Context) (string, error) {
 	version, err := c.version.ServerVersionWithContext(ctx)
 	switch {
@@ -213,7 +214,8 @@ func (c *clients) serverVersion(ctx context.Context) (string, error) {
 	return version.GitVersion, nil
 }
 
-// onNodes keeps the pods that run on some nodes, and workloads that have one.
+// onNodes keeps the pods that run on some nodes, and the workloads of these
+// pods.
 func onNodes(workloads []fact.Workload, nodes []fact.Node) []fact.Workload {
 	in := map[string]bool{}
 	for i := range nodes {
@@ -338,8 +340,9 @@ func nodeFacts(node *corev1.Node) fact.Node {
 }
 
 // secrets lists names by metadata. The type of a Secret is not metadata, so it
-// is not known here; nothing needs it. Annotations are metadata, and kubectl's
-// last-applied-configuration can hold data: nothing but the name is looked at.
+// is unknown here; nothing needs it. Annotations are metadata, and kubectl's
+// last-applied-configuration can hold data, so only namespace and name are
+// read.
 func (c *clients) secrets(ctx context.Context, opts Options) ([]fact.SecretName, bool, []fact.Gap, error) {
 	var names []fact.SecretName
 	err := eachPage(ctx, opts.PageSize, metav1.ListOptions{},

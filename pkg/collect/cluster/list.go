@@ -15,15 +15,15 @@ import (
 // maxExpired bounds how often in a row a server may call a page expired.
 const maxExpired = 3
 
-// eachPage lists page by page and hands every object to fn. Before the first
+// eachPage lists page by page and passes every object to fn. Before the first
 // page it calls restart, which forgets what fn was given.
 //
-// A page whose token expired (410 Gone) is asked for anew with the token in the
-// refusal: the list then goes on behind the same key at a newer revision, as
+// A page whose token expired (410 Gone) is requested again with the token in
+// the refusal. The list then goes on after the same key at a newer revision, as
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
-// says; no key comes twice. Where there is no such token, everything is listed
-// anew in one answer. client-go's pager does neither when it is given a function
-// for each object: it fails.
+// says; no key comes twice. Without such a token, everything is listed again in
+// one answer. client-go's pager does neither when it is given a function for
+// each object: it fails.
 func eachPage[T any](ctx context.Context, size int64, options metav1.ListOptions,
 	list func(context.Context, metav1.ListOptions) (items []T, next string, err error), restart func(), fn func(*T),
 ) error {
@@ -57,7 +57,7 @@ func eachPage[T any](ctx context.Context, size int64, options metav1.ListOptions
 
 func isExpired(err error) bool { return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) }
 
-// nextOf is the token that a 410 carries to go on with, "" if it has none.
+// nextOf is the token in a 410 to continue with, "" if it has none.
 func nextOf(err error) string {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
@@ -78,9 +78,9 @@ func (c *clients) listMetadata(resource schema.GroupVersionResource, namespace s
 	}
 }
 
-// metadataOnly leaves of the media types that client-go's metadata client
-// accepts those that are metadata. Its last one is plain JSON: a server that
-// knows no PartialObjectMetadata would answer with whole Secrets.
+// metadataOnly keeps only those media types of client-go's metadata client that
+// are metadata. The client's last one is plain JSON: a server that does not
+// know PartialObjectMetadata would answer with whole Secrets.
 type metadataOnly struct{ next http.RoundTripper }
 
 func (m metadataOnly) RoundTrip(request *http.Request) (*http.Response, error) {

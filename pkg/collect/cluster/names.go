@@ -9,11 +9,11 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// maxNames is how many names Names returns: more than anyone reads.
+// maxNames is how many names Names returns at most: more than anyone reads.
 const maxNames = 500
 
-// Names lists the names of a resource, sorted, in one namespace or, where that is
-// "", in all of them. Only metadata is asked for, and one page of it.
+// Names lists the names of a resource, sorted, in one namespace or, if that is
+// "", in all of them. It asks only for metadata, and only for one page.
 func Names(ctx context.Context, config *rest.Config, resource schema.GroupVersionResource, namespace string) ([]string, error) {
 	c, err := newClients(config)
 	if err != nil {

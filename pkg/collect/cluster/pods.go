@@ -20,7 +20,7 @@ import (
 )
 
 // podLister lists pods and groups them by top owner and equal spec. It keeps
-// one spec for each group, so that memory goes by workloads, not by pods.
+// one spec for each group, so that memory depends on workloads, not on pods.
 type podLister struct {
 	*clients
 	opts   Options
@@ -39,7 +39,7 @@ func (l *podLister) scope() fact.PodScope {
 	return fact.PodsAll
 }
 
-// collect reads the pods. It returns gaps for what it may not list.
+// collect reads the pods. It returns gaps for what it has no right to list.
 func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 	l.owners = map[string]owner{}
 	for _, of := range []struct {
@@ -91,8 +91,8 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 	return nil, nil
 }
 
-// claimName is the claim that a volume uses, "" for none. A generic ephemeral
-// volume's claim is named after its pod.
+// claimName is the claim that a volume uses, "" if it uses none. A generic
+// ephemeral volume's claim is named after its pod.
 func claimName(pod *corev1.Pod, v *corev1.Volume) string {
 	switch {
 	case v.PersistentVolumeClaim != nil:
@@ -119,8 +119,8 @@ func (l *podLister) listOwners(ctx context.Context, kind string, resource schema
 	return err
 }
 
-// runtimeHandlers maps RuntimeClass names to handlers; empty without the right
-// to list them, and then a handler is "" (not read).
+// runtimeHandlers maps RuntimeClass names to handlers. It is empty without the
+// right to list them; then a handler is "" (not read).
 func (l *podLister) runtimeHandlers(ctx context.Context) (map[string]string, error) {
 	handlers := map[string]string{}
 	list, err := l.node.RuntimeClasses().List(ctx, metav1.ListOptions{})
@@ -144,20 +144,21 @@ type claims struct {
 	unread fact.Reason
 }
 
-// backing is a path of the node behind a claim, or why it is not known.
+// backing is a path of the node behind a claim, or the reason why it is
+// unknown.
 type backing struct {
 	path, from string
 	unread     fact.Reason
 }
 
-// fill writes what is behind a claim into its volume, or that it is not known.
+// fill writes what is behind a claim into its volume, or that it is unknown.
 func (c claims) fill(v *fact.Volume, claim string) {
 	found := c.paths[claim]
 	v.HostPath, v.HostPathFrom, v.Unread = found.path, found.from, cmp.Or(c.unread, found.unread)
 }
 
-// claimPaths reads the PersistentVolumes, which are of the cluster: who has
-// rights in a namespace alone may not.
+// claimPaths reads the PersistentVolumes. They belong to the cluster: a user
+// with rights only in a namespace cannot read them.
 func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
 	out := claims{paths: map[string]backing{}}
 	err := eachPage(ctx, l.opts.PageSize, metav1.ListOptions{},
@@ -181,7 +182,7 @@ func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
 			case pv.Spec.Local != nil:
 				out.paths[key] = backing{path: pv.Spec.Local.Path, from: "persistentvolume/" + pv.Name + " spec.local.path"}
 			case pv.Spec.FlexVolume != nil:
-				out.paths[key] = backing{unread: fact.Unsupported} // its driver mounts what it likes
+				out.paths[key] = backing{unread: fact.Unsupported} // only its driver knows what it mounts
 			}
 		})
 	switch {
@@ -194,7 +195,7 @@ func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
 }
 
 // topOwner follows controllers upwards: Pod, ReplicaSet, Deployment; Pod, Job,
-// CronJob. Controllers of other kinds are taken as they are.
+// CronJob. Controllers of other kinds are the owner themselves.
 func (l *podLister) topOwner(pod *corev1.Pod) fact.Subject {
 	top := owner{fact.SubjectPod, pod.Name}
 	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil && ref.Kind != fact.SubjectNode {
@@ -215,9 +216,10 @@ func (l *podLister) topOwner(pod *corev1.Pod) fact.Subject {
 	}
 }
 
-// configHash is what a static pod's cgroup carries in place of a UID: the kubelet
-// puts it into both annotations of the mirror pod (kubernetes/pkg/kubelet/types).
-// Any pod may have the first; where a pod is no mirror it means nothing.
+// configHash is what a static pod's cgroup has in place of a UID. The kubelet
+// puts it into both annotations of the mirror pod
+// (kubernetes/pkg/kubelet/types). Any pod can have the first; it means nothing
+// if the pod is not a mirror.
 func configHash(pod *corev1.Pod) string {
 	hash := pod.Annotations["kubernetes.io/config.hash"]
 	if pod.Annotations[corev1.MirrorPodAnnotationKey] != hash {
@@ -258,7 +260,7 @@ func podFacts(pod *corev1.Pod) fact.Pod {
 	return out
 }
 
-// withoutScheme strips "containerd://" and the like.
+// withoutScheme removes "containerd://" and similar prefixes.
 func withoutScheme(id string) string {
 	if _, rest, ok := strings.Cut(id, "://"); ok {
 		return rest
@@ -266,9 +268,9 @@ func withoutScheme(id string) string {
 	return id
 }
 
-// add puts a pod to the group with its owner and an equal spec. Origin, and
-// what differs between pods of one template (the service account's volume, the
-// labels that a controller adds), do not make specs differ.
+// add puts a pod into the group with its owner and an equal spec. The
+// comparison leaves out the origin and what differs between pods of one
+// template: the service account's volume and the labels that a controller adds.
 func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) {
 	canonical := spec
 	canonical.Origin = ""
@@ -306,7 +308,8 @@ func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) {
 		group = &fact.Workload{Owner: top, Spec: spec}
 		l.groups[key] = group
 	}
-	// The spec shown is the first pod's, by name, so that reports are stable.
+	// The spec shown is that of the first pod by name, so that reports are
+	// stable.
 	group.Pods = append(group.Pods, pod)
 	if last := len(group.Pods) - 1; group.Pods[last].Name < group.Pods[0].Name {
 		group.Spec = spec

@@ -11,19 +11,19 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 )
 
-// MaxSecrets is how many Secrets are told apart; more are counted.
+// MaxSecrets is how many Secrets are kept apart; more are only counted.
 const MaxSecrets = 200_000
 
-// position is where a walk stands: behind the row with this revision.
+// position is where a walk is: after the row with this revision.
 type position struct {
 	key    []byte // of the last row; nil at the start
 	main   int64
 	sub    int64
-	synced bool // false behind rows that were lost
+	synced bool // false after rows that were lost
 }
 
-// event is what a row means for the Secrets, kept until the rows that were read
-// with it are known to be exact.
+// event is what a row means for the Secrets. It is kept until the rows that
+// were read with it are known to be exact.
 type event struct {
 	kind eventKind
 	page uint64
@@ -52,7 +52,7 @@ type secretRow struct {
 	class           fact.StorageClass
 	provider        string
 	guessed         bool
-	compacted       int64 // where compaction stood in the tree that it was read from
+	compacted       int64 // where compaction was in the tree that it was read from
 	settled         bool  // and no compaction was under way
 	still           bool  // all rows are of one tree
 }
@@ -60,7 +60,7 @@ type secretRow struct {
 // revisions follows the rows of a walk. Rows of a chunk are pending until
 // commit; drop forgets them.
 type revisions struct {
-	prefix string // without slashes at its ends; "" learns it
+	prefix string // without slashes at its ends; "" means that it is learned
 	names  stored.KeyNames
 	still  bool
 	limit  int // Secrets
@@ -68,13 +68,13 @@ type revisions struct {
 	// committed
 	at       position
 	secrets  *secretTable
-	prefixes map[string]bool // learned: PREFIX as it stands in the keys
-	found    string          // PREFIX/namespaces/default: PREFIX as it stands in the keys
+	prefixes map[string]bool // learned: PREFIX as it is in the keys
+	found    string          // PREFIX/namespaces/default: PREFIX as it is in the keys
 	faults   faultList
 	strays   int // plaintext Secrets outside of PREFIX/secrets/
 	strayAt  string
-	// holes is true where rows are missing without a page that is: then the
-	// tree itself may lead to the wrong pages, and the end be missing too.
+	// holes is true if rows are missing, but no page is. Then the tree itself
+	// may lead to the wrong pages, and the end may be missing too.
 	holes bool
 
 	// pending
@@ -104,7 +104,7 @@ func (c *revisions) begin() {
 	c.compacted, c.settled = 0, false
 }
 
-// cursor is the key behind which the chunk starts.
+// cursor is the key after which the chunk starts.
 func (c *revisions) cursor() []byte {
 	if len(c.at.key) == 0 {
 		return nil
@@ -112,7 +112,7 @@ func (c *revisions) cursor() []byte {
 	return c.at.key
 }
 
-// lost takes a fault: the rows of that page, or that one row, are not known.
+// lost notes a fault: the rows of that page, or that one row, are unknown.
 func (c *revisions) lost(f *fault) {
 	c.newFaults = append(c.newFaults, f)
 	c.events = append(c.events, event{kind: eventLost})
@@ -137,9 +137,9 @@ func (c *revisions) commit() {
 	c.newFaults = c.newFaults[:0]
 }
 
-// row takes element i of a leaf. The fault is in that row, of which at most is
-// taken then that its Secret exists; or rows are missing before it (see
-// fault.before), and it can be taken again after lost.
+// row takes element i of a leaf. If the fault is in that row, at most the
+// existence of its Secret is taken. If rows are missing before it (see
+// fault.before), the row can be taken again after lost.
 func (c *revisions) row(r *run, i int) *fault {
 	e := r.element(i)
 	wrong := func(problem string) *fault { return corrupt(r.page, "element %d: %s", i, problem) }
@@ -195,10 +195,10 @@ func (c *revisions) advance(key []byte, rev revision) {
 	c.now.main, c.now.sub, c.now.synced = rev.main, rev.sub, true
 }
 
-// missing gives a revision that has to lie between the last row and this one,
-// 0 if there is none. etcd numbers its transactions without holes, and the
-// changes in one from 0 on; only compaction removes rows, up to the revision
-// that it is at.
+// missing returns a revision that must lie between the last row and this one, 0
+// if there is none. etcd numbers its transactions without holes, and the
+// changes in one from 0. Only compaction removes rows, up to its current
+// revision.
 func (c *revisions) missing(rev revision) int64 {
 	if !c.now.synced {
 		return 0
@@ -277,9 +277,9 @@ func cutPrefix(b []byte, prefix string) ([]byte, bool) {
 	return b[len(prefix):], true
 }
 
-// near tells whether key is a Secret's but for one byte before the namespace,
-// as after a flip. The names behind it have to fit, for there are groups like
-// secrets-store.csi.x-k8s.io, but their keys have a segment more.
+// near reports whether key is a Secret's except for one byte before the
+// namespace, as after a flipped bit. The names after it must fit: there are
+// groups like secrets-store.csi.x-k8s.io, but their keys have one more segment.
 func (c *revisions) near(key []byte) bool {
 	return nearSecret(key, "", c.prefix) || nearSecret(key, "/", c.prefix)
 }
@@ -319,7 +319,7 @@ func (c *revisions) takeSecret(r *run, i int, rev revision, kv keyValue, rest []
 		return nil
 	}
 	if kv.more && kv.value.Size == 0 {
-		// One flipped bit makes an unknown field of the value.
+		// One flipped bit turns the value into an unknown field.
 		return corrupt(r.page, "element %d: an unknown field where the Secret's value should be", i)
 	}
 	form, err := stored.Classify(kv.value, ns, name, c.names)
@@ -364,7 +364,7 @@ func (c *revisions) apply(ev *event) {
 	}
 }
 
-// plainPrefix tells whether an etcd prefix is text that can be shown.
+// plainPrefix reports whether an etcd prefix is text that can be shown.
 func plainPrefix(b []byte) bool {
 	if len(b) == 0 || len(b) > 256 {
 		return false
@@ -377,11 +377,11 @@ func plainPrefix(b []byte) bool {
 	return true
 }
 
-// label tells whether s is a DNS label (RFC 1123), as a namespace has to be.
+// label reports whether s is a DNS label (RFC 1123), as a namespace must be.
 func label(s string) bool { return len(s) <= 63 && !strings.Contains(s, ".") && subdomain(s) }
 
-// subdomain tells whether s is a DNS subdomain (RFC 1123), as a Secret's name
-// has to be.
+// subdomain reports whether s is a DNS subdomain (RFC 1123), as a Secret's name
+// must be.
 func subdomain(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false
@@ -391,7 +391,8 @@ func subdomain(s string) bool {
 		switch b := s[i]; {
 		case alnum(b):
 		case b == '-' || b == '.':
-			// Not at the ends, and not beside a dot, except for dashes in a row.
+			// Not at the ends, and not next to a dot, except for dashes in a
+			// row.
 			if i == 0 || i == len(s)-1 || !alnum(s[i-1]) && !(b == '-' && s[i-1] == '-') || b == '-' && s[i+1] == '.' {
 				return false
 			}
@@ -402,8 +403,7 @@ func subdomain(s string) bool {
 	return true
 }
 
-// secretTable holds the current revision of each Secret in few bytes: about
-// 150 for each.
+// secretTable holds the current revision of each Secret in about 150 bytes.
 type secretTable struct {
 	limit      int
 	index      map[secretID]uint32
@@ -419,7 +419,7 @@ type secretTable struct {
 	beyond map[uint64]struct{}
 }
 
-// maxKinds bounds how many key names are told apart.
+// maxKinds bounds how many key names are kept apart.
 const maxKinds = 60_000
 
 type secretID struct {
@@ -458,7 +458,7 @@ func (t *secretTable) entry(at uint32) *secretEntry {
 	return &t.chunks[at/entryChunk][at%entryChunk]
 }
 
-// place finds room for one more entry.
+// place makes room for one more entry.
 func (t *secretTable) place() uint32 {
 	if n := len(t.free); n > 0 {
 		at := t.free[n-1]
@@ -474,8 +474,8 @@ func (t *secretTable) place() uint32 {
 	return uint32(last*entryChunk + len(t.chunks[last]) - 1)
 }
 
-// lost makes every Secret so far uncertain: among the rows that were lost may
-// be a newer revision of it.
+// lost makes every Secret so far uncertain: a lost row may be a newer revision
+// of it.
 func (t *secretTable) lost() { t.generation++ }
 
 func (t *secretTable) id(row secretRow) secretID {
@@ -505,7 +505,7 @@ func (t *secretTable) put(row secretRow) (problem string) {
 	at, known := t.index[id]
 	kind := secretKind{row.class, row.provider, row.guessed}
 	if _, ok := t.kinds[kind]; !ok && len(t.kinds) >= maxKinds {
-		kind.provider, kind.guessed = "", true // so many key names: none is worth keeping
+		kind.provider, kind.guessed = "", true // with so many key names, none is worth keeping
 	}
 	k, ok := t.kinds[kind]
 	if !ok {
@@ -540,11 +540,11 @@ func (t *secretTable) put(row secretRow) (problem string) {
 	return problem
 }
 
-// contradicts says why row cannot be the next revision that is left of a Secret.
-// Where no compaction took place between them, all rows behind the one before
-// are there: compaction keeps it only if it has not passed the next. Else it may
-// have been compacted after it was read, and with it all up to where compaction
-// stood for the new row.
+// contradicts says why row cannot be the next remaining revision of a Secret.
+// If no compaction took place between the two rows, all rows after the first
+// are there: compaction keeps a row only if it has not passed the next one.
+// Otherwise the first row may have been compacted after it was read, and with
+// it all rows up to the compaction of the new row.
 func (e *secretEntry) contradicts(row secretRow, generation uint32) string {
 	const missing = "versions of the Secret are missing, and compaction has not reached them"
 	all := row.still || e.compacted == row.compacted
@@ -577,7 +577,8 @@ func (t *secretTable) remove(row secretRow) {
 	t.free = append(t.free, at)
 }
 
-// list gives the Secrets, sorted, and how many there are. It uses the table up.
+// list returns the Secrets, sorted, and how many there are. The table cannot be
+// used afterwards.
 func (t *secretTable) list() ([]fact.StoredSecret, int) {
 	used := make([]uint32, 0, len(t.index))
 	for _, at := range t.index {

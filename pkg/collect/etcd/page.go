@@ -29,7 +29,7 @@ const (
 	leafIsBucket = 0x01
 
 	minPageSize = 512
-	maxPageSize = 1024 << 14 // bbolt looks for the second meta no further
+	maxPageSize = 1024 << 14 // bbolt looks for the second meta page no further
 
 	maxDepth = 20 // of a tree; bbolt's own tests reach 5
 )
@@ -39,7 +39,7 @@ type fault struct {
 	page   uint64
 	reason fact.Reason // Corrupt, Truncated or Unreadable
 	text   string      // what was expected and found; never bytes of a value
-	before bool        // it is about what is missing before a row
+	before bool        // it is about rows missing before a row
 }
 
 func (f *fault) Error() string { return fmt.Sprintf("page %d: %s", f.page, f.text) }
@@ -78,7 +78,7 @@ var (
 	errNoMagic   = errors.New("no magic number")
 )
 
-// parseMeta reads a meta page from its header on: 80 bytes at least. The
+// parseMeta reads a meta page including its header: at least 80 bytes. The
 // checksum is FNV-1a-64 over the 56 bytes before it.
 func parseMeta(page []byte) (meta, error) {
 	if len(page) < pageHeaderSize+metaSize {
@@ -115,7 +115,7 @@ func parseMeta(page []byte) (meta, error) {
 }
 
 // wholeRun is the size in bytes up to which a run of pages is read in one
-// piece. What is longer holds a long value, of which only the start is read.
+// piece. A longer run holds a long value, and only its start is read.
 const wholeRun = 64 << 10
 
 // maxBranchRun bounds a branch's run, which is always read whole, in bytes.
@@ -139,8 +139,8 @@ type run struct {
 	windowOff int
 }
 
-// bytes gives n bytes at off, which has to lie inside the run. The result is
-// good until the next call.
+// bytes returns n bytes at off, which must lie inside the run. The result is
+// valid until the next call.
 func (r *run) bytes(off, n int) ([]byte, *fault) {
 	if off < 0 || n < 0 || n > r.size-off {
 		return nil, corrupt(r.page, "%d bytes at offset %d lie outside the page's %d bytes", n, off, r.size)
@@ -163,7 +163,7 @@ func (r *run) bytes(off, n int) ([]byte, *fault) {
 	return r.window[:n:n], nil
 }
 
-// Bytes is bytes for package stored, which reads the values.
+// Bytes is the method bytes for package stored, which reads the values.
 func (r *run) Bytes(off, n int) ([]byte, error) {
 	b, f := r.bytes(off, n)
 	if f != nil {
@@ -172,7 +172,7 @@ func (r *run) Bytes(off, n int) ([]byte, error) {
 	return b, nil
 }
 
-// faultOf gives back what a run answered by way of package stored.
+// faultOf returns the fault of a run that comes back through package stored.
 func faultOf(err error) *fault {
 	if err == nil {
 		return nil
@@ -202,7 +202,7 @@ type element struct {
 
 func (r *run) leaf() bool { return r.header.flags == flagLeaf }
 
-// element gives entry i, which check has found to be inside the run.
+// element returns entry i. check has made sure that it is inside the run.
 func (r *run) element(i int) element {
 	b := r.table[i*elementSize:]
 	base := pageHeaderSize + i*elementSize
@@ -220,10 +220,10 @@ func (r *run) element(i int) element {
 	return e
 }
 
-// check loads the table of elements and holds them against what bbolt writes
-// (WriteInodeToPage): keys and values lie back to back behind the table, in
-// order, with nothing between. So no count, position or size can be off by a
-// bit without a contradiction.
+// check loads the table of elements and compares them with what bbolt writes
+// (WriteInodeToPage): keys and values follow the table back to back, in order,
+// with nothing between. So a flipped bit in a count, position or size always
+// causes a contradiction.
 func (r *run) check(pageSize int) *fault {
 	end := uint64(pageHeaderSize + r.header.count*elementSize)
 	if end > uint64(r.size) {
@@ -234,7 +234,7 @@ func (r *run) check(pageSize int) *fault {
 		return f
 	}
 	if len(table) > 0 && r.header.count*elementSize+pageHeaderSize > len(r.buf) {
-		table = append(r.table[:0:0], table...) // the window is used again
+		table = append(r.table[:0:0], table...) // the window is reused
 	}
 	r.table = table
 	for i := range r.header.count {
@@ -271,8 +271,8 @@ func (r *run) check(pageSize int) *fault {
 		}
 		return nil
 	}
-	// bbolt allocates as many pages as are needed; versions before 1.4 one
-	// more where the last would be just full.
+	// bbolt allocates as many pages as are needed. Versions before 1.4 allocate
+	// one more if the last one would be exactly full.
 	pages, size := uint64(r.size/pageSize), uint64(pageSize)
 	if pages != (end+size-1)/size && pages != end/size+1 {
 		return corrupt(r.page, "%d bytes in use take other than %d pages", end, pages)

@@ -16,8 +16,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 )
 
-// Source is a bbolt file. Size is asked again whenever it matters, for a live
-// file grows.
+// Source is a bbolt file. Size is asked again whenever it matters, because a
+// live file grows.
 type Source interface {
 	io.ReaderAt
 	Size() (int64, error)
@@ -28,35 +28,36 @@ type Options struct {
 	// Path names the file in facts and gaps.
 	Path string
 	// Subject is what the gaps are about: the node, or the file. With Snapshot
-	// the zero Subject stands for the file.
+	// the zero Subject means the file.
 	Subject fact.Subject
 	// Snapshot is true for a file that was given, false for a member's.
 	Snapshot bool
 	// Live is true for the file of a running member. A file that changes while
-	// it is read is read as live in any case.
+	// it is read is always read as live.
 	Live bool
 	// Prefix is the API server's --etcd-prefix (its default is "/registry");
-	// PrefixFrom says where it is from ("--etcd-prefix"). "" learns it from the
-	// key PREFIX/namespaces/default.
+	// PrefixFrom says where it is from ("--etcd-prefix"). If it is "", it is
+	// learned from the key PREFIX/namespaces/default.
 	Prefix, PrefixFrom string
-	// KeyNames are the configured names of encryption keys; nil if not known.
+	// KeyNames are the configured names of encryption keys; nil if unknown.
 	KeyNames stored.KeyNames
-	// Deadline ends the reading with a gap; zero for none beside the context's.
+	// Deadline ends the reading with a gap. Zero means that only the context's
+	// deadline counts.
 	Deadline time.Time
 
-	limit  int       // Secrets; 0 stands for MaxSecrets
-	damage *fact.Gap // what is wrong with the whole file, though not where
+	limit  int       // Secrets; 0 means MaxSecrets
+	damage *fact.Gap // what is wrong with the file as a whole
 }
 
 // Read classifies the current revision of every Secret in a bbolt file of etcd.
 //
-// The error is for a file of which nothing could be read: it has no valid meta
-// page, or is not etcd's. Everything else is a gap, and then Complete is false.
-// Secrets of which a newer revision may lie in what could not be read have
-// class unknown.
+// It returns an error if nothing of the file could be read: it has no valid
+// meta page, or is not etcd's. Everything else is a gap, and then Complete is
+// false. A Secret has class unknown if the unread part may hold a newer
+// revision of it.
 //
-// A panic would be a fault of this package. It costs this file and no other: its
-// place becomes a gap, and nothing of the file counts.
+// A panic would be a bug in this package. It costs only this file: its place
+// becomes a gap, and nothing of the file counts.
 func Read(ctx context.Context, src Source, opts Options) (db *fact.EtcdDB, gaps []fact.Gap, err error) {
 	r := &reader{ctx: ctx, src: src, opts: opts}
 	if r.opts.limit == 0 {
@@ -78,7 +79,7 @@ func Read(ctx context.Context, src Source, opts Options) (db *fact.EtcdDB, gaps 
 	return r.read()
 }
 
-// panicked starts the detail of a gap for a fault of this package.
+// panicked starts the detail of a gap for a bug in this package.
 const panicked = "a bug in this program, not in the file: "
 
 type reader struct {
@@ -88,7 +89,8 @@ type reader struct {
 	gaps []fact.Gap
 }
 
-// errChanged ends the reading of a still file that turned out to be live.
+// errChanged ends the reading of a file that was taken for unchanging and
+// turned out to be live.
 var errChanged = errors.New("the file changes")
 
 func (r *reader) gap(reason fact.Reason, format string, args ...any) {
@@ -158,8 +160,8 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	db.TxID, db.Revision = w.txid, c.at.main
 	r.reportWalk(w, c)
 	if !w.expired && len(c.faults.list) == 0 && c.at.main < c.compacted && c.compacted < math.MaxInt64 {
-		// The row that compaction stops at stays, unless it is a tombstone and
-		// etcd older than 3.5.18; and Kubernetes writes all the time.
+		// The row at which compaction stops remains, unless it is a tombstone
+		// and etcd is older than 3.5.18. And Kubernetes writes all the time.
 		r.gap(fact.Corrupt, "the last row has revision %d, but compaction has reached %d: rows are missing", c.at.main, c.compacted)
 		c.holes = true
 	}
@@ -167,7 +169,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		c.secrets.lost()
 	}
 	if r.opts.Live {
-		// A writer may have mended a meta page meanwhile.
+		// A writer may have repaired a meta page meanwhile.
 		if m, err = r.metas(); err != nil {
 			r.gap(fact.Corrupt, "%v", err)
 		}
@@ -198,8 +200,8 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	return db, r.gaps, nil
 }
 
-// metas reads both meta pages; of a live file again where one is just being
-// written.
+// metas reads both meta pages; of a live file it reads again if one is just
+// being written.
 func (r *reader) metas() (metas, error) {
 	m, err := readMetas(r.src)
 	for try := 0; r.opts.Live && try < 20 && (m[0].err != nil || m[1].err != nil) && !r.expired(); try++ {
@@ -228,7 +230,7 @@ func (r *reader) damaged() bool {
 	return true
 }
 
-// reportMetas tells of a meta page that is not valid: then the tree may be that
+// reportMetas reports a meta page that is not valid: the tree may then be that
 // of the transaction before the last.
 func (r *reader) reportMetas(m metas) (older bool) {
 	for i, s := range m {
@@ -263,7 +265,7 @@ func (r *reader) reportWalk(w walked, c *revisions) {
 	}
 }
 
-// reportForms tells of values whose form is not known.
+// reportForms reports values whose form is unknown.
 func (r *reader) reportForms(db *fact.EtcdDB) {
 	n, first := 0, ""
 	for _, s := range db.Secrets {
@@ -313,11 +315,11 @@ func (r *reader) walk(c *revisions) (walked, error) {
 	return r.walkStill(c)
 }
 
-// maxSeen bounds, in pages, the files of which a page in use twice is noticed
-// by its number and not only by its keys: 16 MiB of bits.
+// maxSeen bounds, in pages, the files in which a page that is used twice is
+// noticed by its number and not only by its keys: 16 MiB of bits.
 const maxSeen = 1 << 27
 
-// walkStill takes the whole tree at once, over every fault.
+// walkStill takes the whole tree at once and continues after every fault.
 func (r *reader) walkStill(c *revisions) (walked, error) {
 	m, err := readMetas(r.src)
 	if err != nil {
@@ -353,9 +355,9 @@ func (r *reader) walkStill(c *revisions) (walked, error) {
 const maxLeaves = 64
 
 // walkLive takes a changing file in chunks: from the newest tree as many leaves
-// as go by before the next commit. What was read under a meta page that was
-// replaced meanwhile is dropped. A contradiction is the file's, and not a torn
-// read, if it comes twice under meta pages that did not change.
+// as it can read before the next commit. What was read under a meta page that
+// was replaced meanwhile is dropped. A contradiction that comes twice under
+// unchanged meta pages is in the file and not a torn read.
 func (r *reader) walkLive(c *revisions) (walked, error) {
 	var w walked
 	leaves := maxLeaves / 4
@@ -404,11 +406,12 @@ func (r *reader) walkLive(c *revisions) (walked, error) {
 	}
 }
 
-// maxChunkRows ends a chunk of a live file, for pages of 64 KiB hold many rows.
+// maxChunkRows ends a chunk of a live file, because pages of 64 KiB hold many
+// rows.
 const maxChunkRows = 20_000
 
-// chunk takes up to so many leaves behind the position of what was read. Done tells
-// that there are no more. An error of a fault comes only without salvage.
+// chunk takes up to so many leaves after the position that was reached. Done
+// reports that there are no more. A fault is an error only without salvage.
 func (r *reader) chunk(t *tree, c *revisions, leaves int) (done bool, err error) {
 	found, others, err := t.buckets("key", "meta")
 	if err != nil {
@@ -421,7 +424,7 @@ func (r *reader) chunk(t *tree, c *revisions, leaves int) (done bool, err error)
 		}
 		err := fmt.Errorf("reading %s: expected etcd's bucket %q, found a bbolt file of another program, with %d other buckets", r.opts.Path, "key", others)
 		if !t.salvage {
-			// Once more, for the file may be torn.
+			// Try once more, because the read may be torn.
 			return false, corrupt(t.meta.root, "no bucket %q", "key")
 		}
 		return false, err
@@ -434,8 +437,8 @@ func (r *reader) chunk(t *tree, c *revisions, leaves int) (done bool, err error)
 		if taken >= leaves || rows > maxChunkRows && leaves < math.MaxInt {
 			return errStop
 		}
-		// Only leaves that give a row count: the leaf of the cursor itself
-		// would else use up a budget of one for ever.
+		// Only leaves that give a row count. Otherwise the leaf of the cursor
+		// itself would always use up a budget of one.
 		taken++
 		for i := first; i < run.header.count; i++ {
 			rows++
@@ -465,11 +468,11 @@ func (r *reader) chunk(t *tree, c *revisions, leaves int) (done bool, err error)
 }
 
 // compaction reads up to which revision etcd may have removed rows, from the
-// bucket "meta". A compaction that was cut short counts as far as it was meant
-// to go. What cannot be read counts as the highest revision, so that nothing
-// missing is taken for damage.
+// bucket "meta". A compaction that was interrupted counts up to its target.
+// What cannot be read counts as the highest revision, so that no missing row is
+// taken for damage.
 //
-// Settled tells that none was under way.
+// Settled reports that no compaction was running.
 func compaction(t *tree, c *revisions, b bucket) (reached int64, settled bool, err error) {
 	if b.root == 0 && b.inline == nil {
 		return 0, true, nil

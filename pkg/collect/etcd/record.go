@@ -8,7 +8,7 @@ import (
 )
 
 // revision is the key of a row in etcd's bucket "key": main and sub as big
-// endian i64 with '_' between, and a 't' behind them for a tombstone (etcd,
+// endian i64 with '_' between, and a final 't' for a tombstone (etcd,
 // server/storage/mvcc/revision.go).
 type revision struct {
 	main, sub int64
@@ -18,7 +18,7 @@ type revision struct {
 const revisionSize = 17
 
 // parseRevision reads a row's key; problem says what is wrong with it. The
-// revision may be 0: no row has that one, but a compaction can be asked for it.
+// revision can be 0: no row has it, but a compaction can be requested for it.
 func parseRevision(key []byte) (r revision, problem string) {
 	switch len(key) {
 	case revisionSize:
@@ -38,35 +38,35 @@ func parseRevision(key []byte) (r revision, problem string) {
 	return r, ""
 }
 
-// keyValue is a row's mvccpb.KeyValue. Any field may be absent, and is then
-// zero: an empty value as a lock leaves it, no lease, and all but the key in a
-// tombstone.
+// keyValue is a row's mvccpb.KeyValue. Any field can be absent, and is then
+// zero: the value (a lock leaves it empty), the lease, and everything except
+// the key in a tombstone.
 type keyValue struct {
-	key                  []byte // appended to the buffer that was given; its first maxHeldKey bytes
+	key                  []byte // its first maxHeldKey bytes, appended to the given buffer
 	keySize              int
 	create, mod, version int64
 	value                stored.Span // empty where there is none
-	bare                 bool        // nothing but a key, as a tombstone has it
-	more                 bool        // fields that are not known, which a later version of etcd may add
+	bare                 bool        // only a key, as in a tombstone
+	more                 bool        // unknown fields, which a later version of etcd may add
 }
 
-// maxHeldKey is how much of a key is held, bytes. etcd limits only the size of a
-// request (1.5 MiB by default); a Secret's key has a prefix, two names of at
+// maxHeldKey is how many bytes of a key are kept. etcd limits only the size of
+// a request (1.5 MiB by default); a Secret's key has a prefix, two names of at
 // most 63 and 253 bytes and "/secrets/".
 const maxHeldKey = 4096
 
-// long reports whether there is more of the key than is held: then it is not a
+// long reports whether the key is longer than what is kept: then it is not a
 // Secret's.
 func (kv *keyValue) long() bool { return kv.keySize > len(kv.key) }
 
 // parseKeyValue reads key=1, create_revision=2, mod_revision=3, version=4,
 // value=5, lease=6, in any order. Fields that a later version adds are skipped.
-// Of the value only the place is read.
+// Only the position of the value is read.
 //
-// What it takes means what protobuf says it means; two things that protobuf
-// takes are refused. etcd's marshaller never writes a field twice, or a number
-// in more bytes than it needs, but a flipped bit can make one field of another,
-// and the last one would count.
+// It reads what protobuf defines, but refuses two things that protobuf accepts:
+// a field that appears twice, and a number in more bytes than it needs. etcd's
+// marshaller never writes these, but a flipped bit can turn one field into
+// another, and the last one would count.
 func parseKeyValue(s stored.Span, keyBuf []byte) (kv keyValue, problem string, f *fault) {
 	const broken = "the row is not a KeyValue"
 	c := stored.Scanner{Span: s}
@@ -131,7 +131,7 @@ func parseKeyValue(s stored.Span, keyBuf []byte) (kv keyValue, problem string, f
 	return kv, "", nil
 }
 
-// consistent holds a row that is no tombstone against its revision.
+// consistent compares a row that is not a tombstone with its revision.
 func (kv *keyValue) consistent(r revision) string {
 	switch {
 	case kv.mod != r.main:

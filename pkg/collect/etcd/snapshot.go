@@ -15,15 +15,15 @@ import (
 )
 
 // ReadSnapshot reads a file that a user names, or the one in a directory:
-//   - what etcdctl snapshot save wrote: a bbolt file with its SHA-256 behind it;
-//   - a bare bbolt file, as member/snap/db is one;
+//   - what etcdctl snapshot save wrote: a bbolt file followed by its SHA-256;
+//   - a bare bbolt file, such as member/snap/db;
 //   - etcd's data directory, member directory or snap directory.
 //
 // The file is opened for reading only, and a file that changes meanwhile (the
 // data directory of a running member) is read as Read reads a live one.
 // Opts.Path, Snapshot and Live are set here; names of encryption keys and a
-// prefix may be given. Errors are as Read's, and for files of another kind,
-// which are named by their kind and never quoted.
+// prefix can be given. Errors are those of Read, and errors for files of
+// another kind. These are named by their kind and never quoted.
 func ReadSnapshot(ctx context.Context, path string, opts Options) (*fact.EtcdDB, []fact.Gap, error) {
 	path, err := databaseIn(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func readSnapshot(ctx context.Context, f *os.File, path string, opts Options) (*
 	return db, gaps, err
 }
 
-// openFile is a file that may grow.
+// openFile is a file that can grow.
 type openFile struct{ *os.File }
 
 func (f openFile) Size() (int64, error) {
@@ -96,12 +96,12 @@ func (f openFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// snapshotPart is a snapshot without its sum.
+// snapshotPart is a snapshot without its checksum.
 type snapshotPart struct{ *io.SectionReader }
 
 func (s snapshotPart) Size() (int64, error) { return s.SectionReader.Size(), nil }
 
-// cause drops the path of an error that is going to be named with it.
+// cause removes the path from an error, because the caller names it.
 func cause(err error) error {
 	var p *os.PathError
 	if errors.As(err, &p) {
@@ -110,7 +110,8 @@ func cause(err error) error {
 	return err
 }
 
-// hashFile is the SHA-256 of a reader, in pieces between which ctx is asked.
+// hashFile is the SHA-256 of a reader. It reads in pieces and checks ctx
+// between them.
 func hashFile(ctx context.Context, r io.Reader) ([]byte, error) {
 	h := sha256.New()
 	for {
@@ -157,8 +158,8 @@ func databaseIn(path string) (string, error) {
 	return "", fmt.Errorf("reading %s: expected etcd's data directory with member/snap/db, found no such file", path)
 }
 
-// otherKind names what a file is that is no bbolt file, from its first bytes;
-// "" if it may be one.
+// otherKind names the kind of a file that is not a bbolt file, by its first
+// bytes; "" if it may be one.
 func otherKind(lead []byte) string {
 	if len(lead) == 0 {
 		return "an empty file"
@@ -200,5 +201,5 @@ func otherKind(lead []byte) string {
 	case zero && len(lead) < 512:
 		return "a file of zero bytes"
 	}
-	return "" // page 0 may be damaged and page 1 be good
+	return "" // page 0 may be damaged while page 1 is good
 }

@@ -43,7 +43,8 @@ func readMetaSlot(src io.ReaderAt, off int64, number uint64) metaSlot {
 type metas [2]metaSlot
 
 // readMetas reads both meta pages. The second is found by the page size in the
-// first, or else where bbolt looks for it. The error says that there is none.
+// first, or else where bbolt looks for it. The error says that neither is
+// valid.
 func readMetas(src io.ReaderAt) (metas, error) {
 	var m metas
 	m[0] = readMetaSlot(src, 0, 0)
@@ -81,7 +82,8 @@ func (e noMetaError) Error() string {
 	return fmt.Sprintf("no valid meta page: page 0: %v; page 1: %v", e[0], e[1])
 }
 
-// bigEndian tells that a page has the magic number in the other byte order.
+// bigEndian reports whether a page has the magic number in the other byte
+// order.
 func (e noMetaError) bigEndian() bool {
 	return errors.Is(e[0], errBigEndian) || errors.Is(e[1], errBigEndian)
 }
@@ -94,10 +96,10 @@ func (m *metas) newest() meta {
 	return m[0].meta
 }
 
-// unchanged tells whether both meta pages still hold the very same bytes: then
-// every page of the newest tree was exact all the time between. bbolt may
-// overwrite pages of tree T only in transaction T+2, which starts after the
-// meta page of T+1 was written.
+// unchanged reports whether both meta pages still hold the same bytes. Then
+// every page of the newest tree was exact during that time. bbolt may overwrite
+// pages of tree T only in transaction T+2, which starts after the meta page of
+// T+1 was written.
 func (m *metas) unchanged(src io.ReaderAt) bool {
 	size := int64(m.newest().pageSize)
 	for i := range m {
@@ -120,12 +122,13 @@ var errDeadline = errors.New("deadline")
 type tree struct {
 	src  io.ReaderAt
 	meta meta
-	// seen has a bit for each page that was read; nil for a file that changes.
+	// seen has one bit for each page that was read; nil for a file that
+	// changes.
 	seen []uint64
 	// expired is asked before each page.
 	expired func() bool
-	// salvage makes a walk go on behind a fault, which lost is told of;
-	// otherwise the first fault ends the walk.
+	// salvage makes a walk go on after a fault, which it reports to lost.
+	// Otherwise the first fault ends the walk.
 	salvage bool
 	lost    func(*fault)
 
@@ -175,7 +178,7 @@ func (t *tree) load(r *run, id uint64) *fault {
 		for p := id; p <= id+uint64(h.overflow); p++ {
 			word, bit := p/64, uint64(1)<<(p%64)
 			if word >= uint64(len(t.seen)) {
-				break // behind the end of the file; reading it will tell
+				break // beyond the end of the file; reading it will show
 			}
 			if t.seen[word]&bit != 0 {
 				return corrupt(id, "page %d is in use twice", p)
@@ -222,7 +225,7 @@ func inlineRun(page uint64, value []byte) (*run, *fault) {
 	return r, nil
 }
 
-// bucket is where a bucket's rows are: a tree of its own, or an inline page.
+// bucket is where a bucket's rows are: in an own tree or in an inline page.
 type bucket struct {
 	root   uint64
 	inline *run
@@ -250,11 +253,12 @@ func parseBucket(r *run, e element) (bucket, *fault) {
 	return bucket{inline: inline}, f
 }
 
-// leafFunc gets the elements of one leaf from index first on; their keys are
-// in order and inside what the parents say.
+// leafFunc gets the elements of one leaf, starting at index first. Their keys
+// are in order and within the parents' bounds.
 type leafFunc func(r *run, first int) error
 
-// walk visits the leaves of a bucket that have keys behind after, in key order.
+// walk visits the leaves of a bucket that have keys greater than after, in key
+// order.
 func (t *tree) walk(b bucket, after []byte, visit leafFunc) error {
 	if b.inline != nil {
 		return t.visitLeaf(b.inline, nil, nil, after, visit)
@@ -262,8 +266,9 @@ func (t *tree) walk(b bucket, after []byte, visit leafFunc) error {
 	return t.walkPage(b.root, 0, nil, nil, after, visit)
 }
 
-// walkPage walks below one page. Its first key has to be low, as bbolt's spill
-// writes it into the parent (nil at the root), and all lie before high.
+// walkPage walks below one page. Its first key must be low, as bbolt's spill
+// writes it into the parent (nil at the root), and all keys must be less than
+// high.
 func (t *tree) walkPage(id uint64, depth int, low, high, after []byte, visit leafFunc) error {
 	if t.expired() {
 		return errDeadline
@@ -342,10 +347,11 @@ func (t *tree) visitLeaf(r *run, low, high, after []byte, visit leafFunc) error 
 // maxKey is bbolt's own limit, bytes.
 const maxKey = 32768
 
-// checkKeys holds the keys of a page to their order and to its parent.
+// checkKeys checks the keys of a page against their order and against its
+// parent.
 func checkKeys(r *run, low, high []byte) *fault {
 	var previous []byte
-	var kept [64]byte // a copy, where the window moves on
+	var kept [64]byte // a copy, because the window moves on
 	for i := range r.header.count {
 		e := r.element(i)
 		if e.value-e.key > maxKey {
@@ -414,7 +420,7 @@ func (t *tree) buckets(names ...string) (found map[string]bucket, others int, er
 	return found, others, err
 }
 
-// passed tells whether a deadline, the zero time for none, is over.
+// passed reports whether a deadline is over; the zero time means no deadline.
 func passed(deadline time.Time) bool {
 	return !deadline.IsZero() && !time.Now().Before(deadline)
 }

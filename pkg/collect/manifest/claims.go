@@ -12,10 +12,10 @@ import (
 )
 
 // A claim is a path: to a claim's object, to a volume, and from there, perhaps,
-// to a directory of the node. Manifests can hold all three; where one is missing
-// nobody knows what is behind the claim.
+// to a directory of the node. Manifests can hold all three. If one is missing,
+// it is unknown what is behind the claim.
 
-// storage is what manifests declare of volumes.
+// storage is what manifests declare about volumes.
 type storage struct {
 	volumes map[string]persistent // PersistentVolumes by name
 	claims  []claim
@@ -28,11 +28,11 @@ type persistent struct {
 	unread                  fact.Reason
 }
 
-// claim is a PersistentVolumeClaim; volume is "" where a provisioner makes one,
-// or the cluster chooses it.
+// claim is a PersistentVolumeClaim; volume is "" if a provisioner makes the
+// volume or the cluster chooses it.
 type claim struct{ namespace, name, volume string }
 
-// add takes the object, if it is one of storage.
+// add takes the object if it is a storage object.
 func (s *storage) add(object *unstructured.Unstructured, prefix string) {
 	text := func(fields ...string) string {
 		value, _, _ := unstructured.NestedString(object.Object, fields...)
@@ -51,7 +51,7 @@ func (s *storage) add(object *unstructured.Unstructured, prefix string) {
 			}
 		}
 		if _, flex, _ := unstructured.NestedMap(object.Object, "spec", "flexVolume"); flex {
-			v.unread = fact.Unsupported // its driver mounts what it likes
+			v.unread = fact.Unsupported // only its driver knows what it mounts
 		}
 		if s.volumes == nil {
 			s.volumes = map[string]persistent{}
@@ -62,15 +62,15 @@ func (s *storage) add(object *unstructured.Unstructured, prefix string) {
 	}
 }
 
-// follow finds what is behind a claim; false where the manifests do not say. An
-// object without a namespace is in the same as any other: where they are applied
+// follow finds what is behind a claim; false if the manifests do not say. An
+// object without a namespace matches any namespace: where it is applied
 // decides.
 func (s *storage) follow(namespace, name string) (persistent, bool) {
 	same := func(other string) bool { return namespace == other || namespace == "" || other == "" }
 	var found persistent
 	known := false
 	for _, volume := range slices.Sorted(maps.Keys(s.volumes)) {
-		// Of two that fit, the one on the node counts.
+		// If two match, the one on the node counts.
 		if v := s.volumes[volume]; v.claimOf == name && same(v.claimNamespace) && (!known || found.path == "" && v.path != "") {
 			found, known = v, true
 		}
@@ -87,9 +87,9 @@ func (s *storage) follow(namespace, name string) (persistent, bool) {
 	return persistent{}, false
 }
 
-// openVolumes marks the volumes of a spec of which a manifest alone does not
-// say what is behind them: claims, and what containers mount though the spec
-// does not list it (a StatefulSet's claims, or what a webhook adds).
+// openVolumes marks the volumes of a spec whose content a manifest alone does
+// not show: claims, and volumes that containers mount although the spec does
+// not list them (a StatefulSet's claims, or what a webhook adds).
 func openVolumes(spec *fact.PodSpec) {
 	for i := range spec.Volumes {
 		if v := &spec.Volumes[i]; v.Source == "persistentVolumeClaim" || v.Source == "ephemeral" {

@@ -17,14 +17,14 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 )
 
-// Problem says what is wrong with one document, in words of ours alone: a
-// library's may quote what it reads, a Secret's data among it.
+// Problem says what is wrong with one document, in our own words only: a
+// library's error may quote what it reads, even a Secret's data.
 type Problem struct {
 	Source string // the file, "stdin", a cleaned URL, or a kustomization
-	// Document counts the documents of the source from 1; 0 where there is only
-	// one, or where the source as a whole is meant.
+	// Document counts the documents of the source from 1; 0 if there is only
+	// one, or if the source as a whole is meant.
 	Document int
-	// Line counts the lines of the source from 1; 0 if it is not known.
+	// Line counts the lines of the source from 1; 0 if unknown.
 	Line int
 	Text string
 }
@@ -55,7 +55,7 @@ type document struct {
 }
 
 // problem says what is wrong with a document. Line counts from the start of its
-// text; 0 stands for the document as a whole.
+// text; 0 means the document as a whole.
 func (d *document) problem(line int, text string) Problem {
 	p := Problem{Source: d.source, Line: d.first, Text: text}
 	if line > 0 {
@@ -71,9 +71,9 @@ func (d *document) problem(line int, text string) Problem {
 	return p
 }
 
-// split finds the documents in a source: YAML's, between lines "---" and behind
-// lines "...", and JSON's, which may stand one behind the other. Problems are of
-// lines that are no separators and begin like one.
+// split finds the documents in a source: YAML documents between lines "---" and
+// after lines "...", and JSON documents, which may follow each other directly.
+// Problems are lines that begin like a separator but are not one.
 func split(source string, data []byte) ([]document, []error) {
 	var docs []document
 	var problems []error
@@ -101,7 +101,7 @@ func split(source string, data []byte) ([]document, []error) {
 			docs = append(docs, splitJSON(d)...)
 		case content:
 			docs = append(docs, d)
-		case explicit && first > 0: // comments are a document of their own
+		case explicit && first > 0: // comments are a separate document
 			d.first, d.text = first, nil
 			docs = append(docs, d)
 		}
@@ -125,8 +125,8 @@ func split(source string, data []byte) ([]document, []error) {
 	return docs, problems
 }
 
-// splitJSON takes apart JSON values that stand one behind the other. Text that
-// does not begin with one is YAML, which has maps in braces, too.
+// splitJSON separates JSON values that follow each other. Text that does not
+// begin with one is YAML, which also has maps in braces.
 func splitJSON(d document) []document {
 	var docs []document
 	decoder := json.NewDecoder(bytes.NewReader(d.text))
@@ -211,5 +211,5 @@ func (d *document) decode() (value any, err error) {
 	return value, nil
 }
 
-// panicked starts the text about a fault of this package or of a library.
+// panicked starts the text about a bug in this package or in a library.
 const panicked = "a bug in this program: "

@@ -4,5 +4,5 @@ package manifest
 
 import "os/exec"
 
-// ownGroup leaves it to the context, which stops the command alone.
+// ownGroup leaves this to the context, which stops only the command.
 func ownGroup(*exec.Cmd) {}

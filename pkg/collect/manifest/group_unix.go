@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// ownGroup makes a command stop with all that it has started: git, for one.
+// ownGroup makes a command stop with everything that it has started, for
+// example git.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

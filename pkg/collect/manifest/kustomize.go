@@ -21,9 +21,10 @@ import (
 )
 
 // BuildKustomization writes what kustomize builds from a directory, with the
-// options that kubectl has. It is for a process of its own: kustomize ends the
+// options that kubectl has. It is for a separate process: kustomize ends the
 // process on some errors, writes to stderr, quotes values in both, starts git
-// for remote bases, and cannot be interrupted. The error holds none of its words.
+// for remote bases, and cannot be interrupted. The error never quotes
+// kustomize.
 func BuildKustomization(dir string, out io.Writer) error {
 	log.SetOutput(io.Discard)
 	opts := krusty.MakeDefaultOptions()
@@ -42,7 +43,7 @@ func BuildKustomization(dir string, out io.Writer) error {
 
 const notBuilt = "kustomize cannot build it"
 
-// kustomize runs BuildKustomization in a process of its own.
+// kustomize runs BuildKustomization in a separate process.
 func (f Files) kustomize(ctx context.Context) ([]byte, error) {
 	if problem := f.localProblem(); problem != "" {
 		return nil, errors.New(problem)
@@ -56,7 +57,7 @@ func (f Files) kustomize(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for kustomize: %w", cause(err))
 	}
-	defer os.RemoveAll(temporary) //nolint:errcheck // nowhere to tell
+	defer os.RemoveAll(temporary) //nolint:errcheck // nowhere to report it
 	cmd := exec.CommandContext(ctx, f.Builder[0], append(slices.Clone(f.Builder[1:]), f.Kustomize)...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+temporary, "TMP="+temporary, "TEMP="+temporary)
 	cmd.WaitDelay = time.Second
@@ -106,8 +107,8 @@ func (f Files) localProblem() string {
 	return ""
 }
 
-// isRemote reports whether a kustomization is one that git gets. A colon in the
-// first part is what a URL and SSH's short form have in common.
+// isRemote reports whether git fetches the kustomization. Both a URL and SSH's
+// short form have a colon in the first part.
 func isRemote(name string) bool {
 	first, _, _ := strings.Cut(filepath.ToSlash(name), "/")
 	return strings.Contains(first, ":") || strings.HasPrefix(first, "github.com")
@@ -129,9 +130,9 @@ func kustomizationIn(dir string) (string, error) {
 	return found, nil
 }
 
-// explain looks for the reason why kustomize could not build a local directory,
-// in its files: kustomize's own words are not shown. It finds text that is not
-// YAML, and files that are not there.
+// explain looks in the files for the reason why kustomize could not build a
+// local directory, because kustomize's own words are not shown. It finds text
+// that is not YAML, and files that do not exist.
 func (f Files) explain() []error {
 	look := lookout{seen: map[string]bool{}}
 	look.directory(f.Kustomize, 0)
@@ -141,7 +142,7 @@ func (f Files) explain() []error {
 	return []error{errors.New(notBuilt + "; kubectl kustomize shows the reason, but it may also show values")}
 }
 
-// lookout goes through a kustomization and what it names.
+// lookout checks a kustomization and what it names.
 type lookout struct {
 	seen     map[string]bool
 	problems []error
@@ -177,7 +178,7 @@ func (l *lookout) directory(dir string, depth int) {
 	wrong := func(at []any, text string) {
 		l.problems = append(l.problems, Problem{Source: path, Line: lineOf(data, at), Text: pathText(at) + ": " + text})
 	}
-	// What each entry may be: a path, or YAML in the kustomization itself.
+	// What each entry can be: a path, or YAML in the kustomization itself.
 	entry := func(at []any, value any, inline bool) {
 		text, isText := value.(string)
 		switch {
@@ -237,8 +238,8 @@ func (l *lookout) directory(dir string, depth int) {
 	}
 }
 
-// named looks at a path that a kustomization names. It is shown only if it
-// exists: what does not may be anything.
+// named checks a path that a kustomization names. The path is shown only if it
+// exists, because other text can be anything.
 func (l *lookout) named(dir, name string, depth int, wrong func(string)) {
 	path := name
 	if !filepath.IsAbs(name) {
@@ -255,7 +256,7 @@ func (l *lookout) named(dir, name string, depth int, wrong func(string)) {
 	}
 }
 
-// file reads a file and looks whether all its documents are YAML.
+// file reads a file and checks whether all its documents are YAML.
 func (l *lookout) file(path string) (data []byte, ok bool) {
 	l.seen[path] = true
 	data, err := readFile(path)

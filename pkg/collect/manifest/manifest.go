@@ -1,9 +1,8 @@
 // Package manifest reads workloads from files, directories, URLs, kustomizations
-// and standard input: whatever kubectl takes behind -f, -R and -k, this takes
-// too. It reads them itself, because the libraries behind kubectl quote what
-// they cannot read in their errors, say no line, and cannot be interrupted.
-// Workloads that are named as TYPE/NAME come from the cluster, by cli-runtime's
-// builder.
+// and standard input: it takes whatever kubectl takes with -f, -R and -k. It
+// reads them itself, because kubectl's libraries quote what they cannot read in
+// their errors, name no line, and cannot be interrupted. Workloads that are
+// named as TYPE/NAME come from the cluster, by cli-runtime's builder.
 package manifest
 
 import (
@@ -35,16 +34,16 @@ type Files struct {
 	Kustomize string   // -k
 	Recursive bool     // -R
 
-	// Builder is a command that writes what kustomize builds from the directory
-	// behind it to stdout (see BuildKustomization). -k needs it.
+	// Builder is a command. With a directory as last argument it writes what
+	// kustomize builds to stdout (see BuildKustomization). -k needs it.
 	Builder []string
 }
 
-// Empty tells whether no manifest was named.
+// Empty reports whether no manifest was named.
 func (f Files) Empty() bool { return len(f.Filenames) == 0 && f.Kustomize == "" }
 
-// Names lists what was named, for the report's scope. URLs have lost what may
-// be secret in them.
+// Names lists what was named, for the report's scope. What may be secret is
+// removed from URLs.
 func (f Files) Names() []string {
 	var names []string
 	for _, name := range f.Filenames {
@@ -56,16 +55,16 @@ func (f Files) Names() []string {
 	return names
 }
 
-// ErrNoWorkload says that manifests hold nothing that runs a pod.
+// ErrNoWorkload means that the manifests hold nothing that runs a pod.
 var ErrNoWorkload = errors.New("no pod and no workload found")
 
 // Read returns the workloads that manifests declare, sorted by namespace, kind
-// and name. No cluster is contacted. Objects that run no pod are passed over.
+// and name. No cluster is contacted. Objects that run no pod are skipped.
 //
-// The error joins a Problem for everything that cannot be read: each source and
-// each document, so that one does not hide the next. Read returns as soon as the
-// context is done, even where a pipe or a server does not answer: then what it
-// had started is left to itself.
+// The error joins a Problem for each source and each document that cannot be
+// read, so that one does not hide the next. Read returns as soon as the context
+// is done, even if a pipe or a server does not answer. What it had started is
+// then abandoned.
 func Read(ctx context.Context, files Files, namespace string, stdin io.Reader) ([]fact.Workload, error) {
 	type result struct {
 		workloads []fact.Workload
@@ -89,7 +88,7 @@ func Read(ctx context.Context, files Files, namespace string, stdin io.Reader) (
 		}
 		return r.workloads, r.err
 	case <-ctx.Done():
-		if files.Kustomize != "" { // which is being stopped, and removes its files
+		if files.Kustomize != "" { // it is being stopped, and removes its files
 			select {
 			case <-done:
 			case <-time.After(3 * time.Second):
@@ -193,7 +192,7 @@ func (d *document) workloads(namespace string, out *declared) (problems []error)
 	return problems
 }
 
-// lineOf is the line in the text of what an error at a path of objects is about.
+// lineOf is the line in the text that an error at a path of objects is about.
 func (d *document) lineOf(path []any, err error) int {
 	var field *fieldError
 	if errors.As(err, &field) {
@@ -223,7 +222,8 @@ func (e *objectError) Error() string { return fmt.Sprintf("%s %q: %v", e.kind, e
 
 func (e *objectError) Unwrap() error { return e.err }
 
-// named puts kind and name before an error, where they are a kind and a name.
+// named puts kind and name before an error, if they look like a kind and a
+// name.
 func named(object *unstructured.Unstructured, err error) error {
 	if err == nil || !isKind(object.GetKind()) {
 		return err
@@ -234,7 +234,7 @@ func named(object *unstructured.Unstructured, err error) error {
 	return &objectError{object.GetKind(), object.GetName(), err}
 }
 
-// isKind reports whether text is the kind of an object, by its letters.
+// isKind reports whether text has the letters of an object's kind.
 func isKind(text string) bool {
 	if text == "" || len(text) > 63 || text[0] < 'A' || text[0] > 'Z' {
 		return false
@@ -244,8 +244,8 @@ func isKind(text string) bool {
 	})
 }
 
-// flatten gives an object, or those in a List, lists in lists too, with their
-// path in the document. The items of a list of one kind need not say it.
+// flatten returns an object, or those in a List (also nested), with their path
+// in the document. Items of a list of one kind need not name their kind.
 func flatten(value any, path []any, itemKind, itemVersion string, give func(*unstructured.Unstructured, []any, error)) {
 	fields, isMap := value.(map[string]any)
 	if !isMap {
@@ -297,7 +297,7 @@ func Sort(workloads []fact.Workload) {
 	})
 }
 
-// stdinName stands where a file's name would, in evidence and errors.
+// stdinName replaces a file's name in evidence and errors.
 const stdinName = "stdin"
 
 // Named resolves TYPE/NAME arguments on the cluster. It returns one workload
@@ -348,7 +348,7 @@ func Named(_ context.Context, getter resource.RESTClientGetter, namespace string
 const expected = "expected a pod or a workload (deployment, daemonset, statefulset, job, cronjob, ...)"
 
 // refuseData refuses kinds whose objects hold values rather than pods, before
-// one is fetched.
+// an object is fetched.
 func refuseData(kind, word string) error {
 	plain, _, _ := strings.Cut(strings.ToLower(kind), ".")
 	switch plain {
@@ -367,16 +367,16 @@ func nodeOf(pod *unstructured.Unstructured) string {
 	return node
 }
 
-// template is where a kind keeps what becomes of a pod, as the fields above its
-// metadata and spec; none for a Pod itself.
+// template is where a kind keeps its pod template: the fields above metadata
+// and spec; none for a Pod itself.
 var (
 	inTemplate    = []string{"spec", "template"}
 	inJobTemplate = []string{"spec", "jobTemplate", "spec", "template"}
 	inPodTemplate = []string{"template"}
 )
 
-// builtin says it for Kubernetes' own kinds ("GROUP Kind"): one of these
-// without a pod spec is an error.
+// builtin has the templates of Kubernetes' own kinds ("GROUP Kind"). One of
+// these without a pod spec is an error.
 var builtin = map[string][]string{
 	" Pod":                   {},
 	" ReplicationController": inTemplate,
@@ -390,9 +390,9 @@ var builtin = map[string][]string{
 }
 
 // fromObject finds the pod spec in an object, whatever its kind: a Pod's own,
-// or a template's that has containers. Other kinds with none of these fields
-// run no pod that we know of. Claims are the names of its claims by volume: what
-// is behind them the object does not say.
+// or a template's that has containers. Other kinds without these fields run no
+// pod that we know of. Claims are the names of its claims by volume: the object
+// does not say what is behind them.
 func fromObject(object *unstructured.Unstructured, prefix string) (w fact.Workload, claims map[int]string, found bool, err error) {
 	gvk := object.GroupVersionKind()
 	fields, own := builtin[gvk.Group+" "+gvk.Kind]
@@ -468,7 +468,7 @@ func anyPath(fields []string) []any {
 }
 
 // podSpec converts the spec below fields. It is strict about types and lenient
-// about unknown fields, as the API server is with warnings only. Its errors name
+// about unknown fields, for which the API server only warns. Its errors name
 // the field, never a value.
 func podSpec(object map[string]any, fields []string) (*corev1.PodSpec, error) {
 	at := append(anyPath(fields), "spec")
@@ -485,13 +485,13 @@ func podSpec(object map[string]any, fields []string) (*corev1.PodSpec, error) {
 	}
 	var spec corev1.PodSpec
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &spec); err != nil {
-		// What misfit does not find. The error may quote a value.
+		// This is what misfit does not find. The error may quote a value.
 		return nil, &fieldError{at, "expected a pod spec, found a value of another type in it"}
 	}
 	return &spec, nil
 }
 
-// lookup finds a value by its fields; false where one of them is not there.
+// lookup finds a value by its fields; false if one of them is missing.
 func lookup(object map[string]any, fields []string) (any, bool) {
 	var value any = object
 	for _, field := range fields {
@@ -506,8 +506,8 @@ func lookup(object map[string]any, fields []string) (any, bool) {
 	return value, true
 }
 
-// texts finds a map of strings, as misfit has found it to be; nil where there
-// is none.
+// texts finds a map of strings, whose type misfit has checked; nil if there is
+// none.
 func texts(object map[string]any, fields []string) map[string]string {
 	value, _ := lookup(object, fields)
 	raw, ok := value.(map[string]any)
@@ -521,7 +521,8 @@ func texts(object map[string]any, fields []string) map[string]string {
 	return out
 }
 
-// typeName names the type of a decoded value, for errors that must not quote it.
+// typeName names the type of a decoded value for errors, which must not quote
+// it.
 func typeName(value any) string {
 	switch v := value.(type) {
 	case nil:

@@ -53,8 +53,8 @@ var (
 )
 
 // misfit finds the first place at which a decoded value has another type than
-// the API's; nil if there is none. The library that converts objects says
-// neither where, nor anything without quoting.
+// the API's; nil if there is none. The library that converts objects does not
+// say where, and its errors quote values.
 func misfit(value any, t reflect.Type, path []any) *fieldError {
 	wrong := func(expected string) *fieldError {
 		return &fieldError{append([]any{}, path...), fmt.Sprintf("expected %s, found %s", expected, typeName(value))}
@@ -184,9 +184,9 @@ func isWhole(value any) bool {
 	return false
 }
 
-// CheckType reports where a YAML document does not fit a type of the API, with
-// its line; "" where it does, or where it cannot be read at all. Unknown fields
-// fit.
+// CheckType reports where a YAML document does not match a type of the API,
+// with its line; "" if it matches, or if it cannot be read at all. Unknown
+// fields are allowed.
 func CheckType(text []byte, t reflect.Type) (line int, problem string) {
 	d := document{text: text, of: 1}
 	value, err := d.decode()

@@ -30,7 +30,8 @@ type source struct {
 	built bool
 }
 
-// sources lists what was named. What does not exist is a problem of its own.
+// sources lists what was named. Each one that does not exist is a separate
+// problem.
 func (f Files) sources(stdin io.Reader) (list []source, problems []error) {
 	add := func(name string, read func(context.Context) ([]byte, error)) {
 		list = append(list, source{name: weburl.Clean(name), read: read})
@@ -63,8 +64,8 @@ func (f Files) sources(stdin io.Reader) (list []source, problems []error) {
 	return list, problems
 }
 
-// match gives the path, or what a pattern matches, as kubectl has it: a pattern
-// only where no such file exists.
+// match returns the path, or what a pattern matches. As in kubectl, it is a
+// pattern only if no such file exists.
 func match(name string) ([]string, error) {
 	_, err := os.Stat(name)
 	if err == nil {
@@ -121,7 +122,7 @@ func (f Files) below(path string) (files []string, problems []error) {
 	return files, problems
 }
 
-// cause leaves out the path of an operating system's error.
+// cause removes the path from an operating system's error.
 func cause(err error) error {
 	var of *fs.PathError
 	if errors.As(err, &of) {
@@ -195,8 +196,8 @@ func fetchOnce(request *http.Request) (data []byte, again bool, err error) {
 	return data, false, nil
 }
 
-// netProblem words an error of an HTTP client, whose own words hold the URL and
-// may quote the answer.
+// netProblem words an error of an HTTP client. The client's own text holds the
+// URL and may quote the answer.
 func netProblem(err error) string {
 	var (
 		dns         *net.DNSError

@@ -10,7 +10,7 @@ import (
 )
 
 // CheckYAML reports whether text is one YAML document that can be read; if not,
-// the line, 0 if it is not known, and what is wrong, in words of ours alone.
+// the line (0 if unknown), and what is wrong, in our own words only.
 func CheckYAML(text []byte) (line int, problem string) {
 	if _, err := yaml.YAMLToJSON(text); err != nil {
 		return yamlProblem(text, err)
@@ -18,11 +18,12 @@ func CheckYAML(text []byte) (line int, problem string) {
 	return 0, ""
 }
 
-// yamlError is how the library words its errors. What follows may quote the
-// text, and is never shown.
+// yamlError is how the library begins its errors. What follows may quote the
+// text and is never shown.
 var yamlError = regexp.MustCompile(`^(?:error converting YAML to JSON: )?yaml: (?:line ([0-9]{1,9}): )?`)
 
-// yamlWords are the library's words that hold nothing of the text, and ours.
+// yamlWords are the library's words that quote nothing of the text, and our
+// own.
 var yamlWords = map[string]string{
 	"found a tab character that violates indentation":              "a tab in the indentation",
 	"found a tab character where an indentation space is expected": "a tab in the indentation",

@@ -4,14 +4,14 @@
 //
 // It serves the probe (/proc and /proc/1/root), --local (/proc and /), --root
 // and test fixtures (DIR/proc and DIR) alike: everything is read through
-// handles of package rootfs, which is the one that knows an operating system. It
-// judges nothing, writes nothing, and uses no system call but those that the
+// handles of package rootfs, the only package that knows an operating system.
+// It judges nothing, writes nothing, and uses only system calls that the
 // probe's seccomp filter allows.
 //
-// The order is what the kernel answers without waiting, first: status, stat,
-// cgroup and mountinfo of every process, then links, then files. A Reading can be
-// asked for what it has at any moment, since a dead file system blocks a thread
-// for ever and nothing but a watchdog ends that.
+// What the kernel answers without waiting comes first: status, stat, cgroup and
+// mountinfo of every process, then links, then files. A Reading can return what
+// it has at any moment, because a dead file system blocks a thread forever and
+// only a watchdog ends that.
 //
 //	node.go               Options, Reading, Local
 //	readers.go            the list of readers, in their order

@@ -1,5 +1,5 @@
-// Package devices lists the device nodes in the /dev of every container that no
-// runtime gives by default. They are looked at, never opened.
+// Package devices lists the device nodes in every container's /dev that no
+// runtime gives by default. It looks at them and never opens them.
 package devices
 
 import (
@@ -31,7 +31,7 @@ type Reader struct{}
 // Kinds is Devices.
 func (Reader) Kinds() []fact.Kind { return []fact.Kind{fact.Devices} }
 
-// Read looks through /dev of one container after another.
+// Read walks /dev of one container after another.
 func (Reader) Read(ctx context.Context, pass *reader.Pass) {
 	pass.EachContainer(ctx, fact.Devices, func(_ context.Context, ct *proctable.Container, buf []byte) { readContainer(pass, ct, buf) })
 }
@@ -62,8 +62,9 @@ func readContainer(pass *reader.Pass, ct *proctable.Container, buf []byte) {
 	}
 	pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.DeviceFS = rootfs.Text(fsType) })
 	if fsType != "tmpfs" && fsType != "devtmpfs" {
-		// No /dev of the runtime's making: a directory of the image, or a mount
-		// that may hang. Without a device cgroup entry its nodes open nothing.
+		// The runtime did not make this /dev: it is a directory of the image,
+		// or a mount that may hang. Without a device cgroup entry its nodes
+		// open nothing.
 		gap(fact.Unsupported, fmt.Sprintf("its /dev is on %q, not on tmpfs or devtmpfs", rootfs.Text(fsType)))
 		return
 	}
@@ -126,8 +127,8 @@ func (l *list) read(root *rootfs.Root, dir string, depth int) error {
 		full := path.Join(dir, e.Name)
 		switch {
 		case l.inside[full]:
-			// A bind of one device (a volumeDevice) is a mount too, so files
-			// are looked at; directories are other file systems.
+			// A bind mount of one device (a volumeDevice) is a mount too, so
+			// files are checked; directories are other file systems.
 			if e.IsDir() {
 				continue
 			}

@@ -16,8 +16,9 @@ import (
 const maxKernels = 256
 
 // readKernels reads the running kernel from /proc and the installed ones from
-// their images. Where an image does not tell (arm64), or there is none, dpkg's
-// database does. found is false if neither running nor installed was read.
+// their images. If an image does not name its version (arm64), or no image
+// exists, dpkg's database is used. found is false if neither running nor
+// installed kernels were read.
 func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installed []fact.InstalledKernel, found bool, gaps []fact.NodeGap) {
 	if proc == nil {
 		gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Unreadable, Detail: "/proc was not opened"})
@@ -91,8 +92,8 @@ func runningKernel(proc *rootfs.Root) (fact.RunningKernel, error) {
 	if err != nil {
 		return fact.RunningKernel{}, fmt.Errorf("/proc/version: %w", err)
 	}
-	// The two differ under a personality(2) of UNAME26: then the build would
-	// be taken for another kernel's.
+	// The two differ under a personality(2) of UNAME26. Then the build would be
+	// taken for another kernel's.
 	if release == k.Release {
 		k.Build = rootfs.Text(build)
 	}
@@ -139,7 +140,7 @@ func livepatches(root *rootfs.Root) []string {
 }
 
 // kernelImages reads the images in /boot and, as Fedora and Arch have them, in
-// /usr/lib/modules. One that is found in both places is listed once.
+// /usr/lib/modules. An image that is found in both places is listed once.
 func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.NodeGap) {
 	var paths []string
 	var gaps []fact.NodeGap
@@ -191,8 +192,8 @@ func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.NodeGap) {
 	return kernels, gaps
 }
 
-// kernelImage reads one image. Where it is none of x86, the release is the one
-// in its path, and there is no build.
+// kernelImage reads one image. If it is not an x86 image, the release is the
+// one in its path, and the build is unknown.
 func kernelImage(root *rootfs.Root, path string) (fact.InstalledKernel, error) {
 	file, err := root.Open(path)
 	if err != nil {

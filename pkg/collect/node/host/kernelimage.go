@@ -11,8 +11,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// errNotBzImage says that a file is no x86 kernel image: one of another
-// architecture, or no kernel at all.
+// errNotBzImage means that a file is not an x86 kernel image: it is from
+// another architecture, or not a kernel at all.
 var errNotBzImage = errors.New("no x86 boot header")
 
 // The x86 boot protocol (Documentation/arch/x86/boot.rst): the setup header

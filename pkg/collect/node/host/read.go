@@ -23,8 +23,8 @@ const (
 	maxStat      = 1 << 20  // /proc/stat
 )
 
-// Reader reads Kernel and Packages, and what is always read since it is small:
-// os-release, host name, architecture, boot time.
+// Reader reads Kernel and Packages, and what is always read because it is
+// small: os-release, host name, architecture, boot time.
 type Reader struct{}
 
 // Kinds is nil: it always runs.
@@ -44,8 +44,8 @@ func read(ctx context.Context, pass *reader.Pass) {
 			m.Host.BootTime = head.BootTime
 		}
 	})
-	// settle settles a kind, unless nothing at all was found out about it and no
-	// gap says why.
+	// settle settles a kind, unless nothing is known about it and no gap says
+	// why.
 	settle := func(kind fact.Kind, found bool, gaps []fact.NodeGap) {
 		for _, gap := range gaps {
 			pass.Ledger.Gap(gap)
@@ -87,8 +87,8 @@ func header(root, proc *rootfs.Root) (h fact.Host) {
 	return h
 }
 
-// hostname takes the first line of /etc/hostname that is no comment. The
-// kernel's own word is of no use: in a pod it is the pod's.
+// hostname takes the first line of /etc/hostname that is not a comment. The
+// kernel's own host name is of no use: in a pod it is the pod's.
 func hostname(data []byte) string {
 	for line := range bytes.SplitSeq(data, []byte("\n")) {
 		line = bytes.TrimSpace(line)

@@ -1,6 +1,6 @@
 // Package ledger keeps what one measurement of a node has so far: the facts,
-// what is settled, and what is a gap; by kind, and where a kind is read container
-// by container, by container too. It reads nothing itself.
+// what is settled, and what is a gap. It does so by kind and, if a kind is read
+// container by container, also by container. It reads nothing itself.
 package ledger
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// Self stands for a container whose id is unknown: the caller's own, where its
+// Self is the key of a container whose id is unknown: the caller's own, if its
 // cgroup namespace hides it.
 const Self = "self"
 
@@ -36,7 +36,7 @@ type Ledger struct {
 	kinds      map[fact.Kind]*account
 }
 
-// account is how far one kind is.
+// account is the progress of one kind.
 type account struct {
 	settled bool
 	// parts are the containers of a kind that was divided, in their order; open
@@ -53,7 +53,7 @@ type part struct {
 	settled bool
 }
 
-// New begins a measurement. kinds are those that are asked for, nil means all;
+// New begins a measurement. kinds are those that are requested, nil means all;
 // kinds that no node has are ignored.
 func New(level fact.Level, kinds []fact.Kind) *Ledger {
 	l := &Ledger{asked: kinds, begun: time.Now(), kinds: map[fact.Kind]*account{}}
@@ -67,12 +67,12 @@ func New(level fact.Level, kinds []fact.Kind) *Ledger {
 // Begun is when New was called.
 func (l *Ledger) Begun() time.Time { return l.begun }
 
-// Asks reports whether a kind is asked for.
+// Asks reports whether a kind is requested.
 func (l *Ledger) Asks(kind fact.Kind) bool {
 	return l.kinds[kind] != nil && (l.asked == nil || slices.Contains(l.asked, kind))
 }
 
-// Wants reports whether a kind is asked for and not settled.
+// Wants reports whether a kind is requested and not settled.
 func (l *Ledger) Wants(kind fact.Kind) bool {
 	if !l.Asks(kind) {
 		return false
@@ -82,8 +82,8 @@ func (l *Ledger) Wants(kind fact.Kind) bool {
 	return !l.kinds[kind].settled
 }
 
-// Update changes what is known of the node. It must not change its containers,
-// gaps and kinds, which have methods of their own.
+// Update changes what is known about the node. It must not change its
+// containers, gaps and kinds, which have their own methods.
 func (l *Ledger) Update(change func(*fact.Measurement)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -115,8 +115,8 @@ func (l *Ledger) Container(key string, change func(*fact.MeasuredContainer)) {
 	}
 }
 
-// DropEnded drops the containers without a process left: there is nothing to say
-// of them.
+// DropEnded drops the containers that have no process left: there is nothing to
+// say about them.
 func (l *Ledger) DropEnded() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,9 +161,9 @@ func (l *Ledger) Refuse(kinds []fact.Kind, reason fact.Reason, detail string) {
 	}
 }
 
-// Divide says that a kind is read container by container from here on. Each is
-// settled for itself, and the kind is done with the last of them. One that never
-// comes back costs its own container.
+// Divide says that a kind is read container by container from now on. Each is
+// settled separately, and the kind is done with the last one. A read that never
+// returns costs only its own container.
 func (l *Ledger) Divide(kind fact.Kind, containers []string) {
 	if !l.Asks(kind) {
 		return
@@ -212,7 +212,7 @@ func (l *Ledger) part(kind fact.Kind, container string, change func(*account, *p
 // unreadable for the same reason.
 const maxGaps = 500
 
-// Gap records what was not read, if it was asked for. The same gap counts once.
+// Gap records what was not read, if it was requested. The same gap counts once.
 func (l *Ledger) Gap(gap fact.NodeGap) {
 	if !l.Asks(gap.What) {
 		return
@@ -238,9 +238,10 @@ func (l *Ledger) Gap(gap fact.NodeGap) {
 	}
 }
 
-// Snapshot returns a copy of what is known by now. What is asked for and not
-// settled has a gap Timeout: of the whole node, or where the kind was divided, of
-// each container that is not settled; the kind itself is read then.
+// Snapshot returns a copy of what is known by now. What is requested and not
+// settled has a gap Timeout: for the whole node or, if the kind was divided,
+// for each container that is not settled. In that case the kind itself counts
+// as read.
 func (l *Ledger) Snapshot() *fact.Measurement {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -268,7 +269,7 @@ func (l *Ledger) Snapshot() *fact.Measurement {
 			m.Gaps = append(m.Gaps, fact.NodeGap{What: kind, Container: key, Reason: fact.Timeout, Detail: detail})
 		}
 	}
-	order := fact.Kinds() // readers that run at once write in any order
+	order := fact.Kinds() // readers that run in parallel write in any order
 	slices.SortFunc(m.Read, func(a, b fact.Kind) int { return slices.Index(order, a) - slices.Index(order, b) })
 	slices.SortStableFunc(m.Gaps, func(a, b fact.NodeGap) int { return slices.Index(order, a.What) - slices.Index(order, b.What) })
 	return m

@@ -125,7 +125,7 @@ func Seeds(f *testing.F, part string) {
 	}
 }
 
-// BzImage is as much of an x86 kernel image as names its version, with the
+// BzImage is the part of an x86 kernel image that names its version, with the
 // text where Debian's 6.1.0-56-cloud-amd64 has it.
 func BzImage(version string) []byte {
 	const offset = 0x42c0
@@ -149,7 +149,7 @@ func Tool(t testing.TB, name string) string {
 	return ""
 }
 
-// Absent ends a test for want of something.
+// Absent ends a test because something is missing.
 func Absent(t testing.TB, message string) {
 	t.Helper()
 	if os.Getenv("CHECKLIST_REQUIRE_TOOLS") == "1" {
@@ -175,7 +175,7 @@ func AptConfig(t testing.TB, dir string, archs ...string) string {
 	return path
 }
 
-// Placed writes ROOT for the directory of a fixture.
+// Placed replaces the directory of a fixture by ROOT.
 func Placed(gaps []fact.NodeGap, dir string) []fact.NodeGap {
 	for i := range gaps {
 		gaps[i].Detail = strings.ReplaceAll(gaps[i].Detail, dir, "ROOT")

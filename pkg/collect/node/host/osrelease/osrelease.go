@@ -11,7 +11,7 @@ import (
 // maxSize bounds the file, bytes.
 const maxSize = 64 << 10
 
-// Read reads /etc/os-release, and /usr/lib/os-release where there is none
+// Read reads /etc/os-release or, if it does not exist, /usr/lib/os-release
 // (os-release(5)). The zero value means that neither could be read.
 func Read(root *rootfs.Root) fact.OSRelease {
 	for _, path := range []string{"/etc/os-release", "/usr/lib/os-release"} {
@@ -29,9 +29,9 @@ func Read(root *rootfs.Root) fact.OSRelease {
 	return fact.OSRelease{}
 }
 
-// parse reads os-release(5): shell-compatible assignments, of which
-// nothing is ever executed. Lines that are none are ignored, as the format
-// demands; of an assignment made twice the last counts.
+// parse reads os-release(5): shell-compatible assignments, which are never
+// executed. Other lines are ignored, as the format demands. If a name is
+// assigned twice, the last assignment counts.
 func parse(data []byte) fact.OSRelease {
 	var os fact.OSRelease
 	for line := range strings.SplitSeq(string(data), "\n") {
@@ -58,8 +58,8 @@ func parse(data []byte) fact.OSRelease {
 	return os
 }
 
-// unquoteShell takes the quotes off one shell word: '...' as it is, "..." and
-// bare words with \ before the characters that need it.
+// unquoteShell removes the quotes from one shell word: '...' as it is, "..."
+// and bare words with \ before the characters that need it.
 func unquoteShell(word string) string {
 	if len(word) >= 2 && word[0] == '\'' && word[len(word)-1] == '\'' {
 		return word[1 : len(word)-1]

@@ -1,6 +1,6 @@
 // Package packages reads what a host has installed and what could be upgraded,
-// by its package manager's own database and lists. It asks no network and starts
-// no program.
+// from its package manager's own database and lists. It uses no network and
+// starts no program.
 package packages
 
 import (
@@ -17,29 +17,30 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// Manager is a package manager: where it keeps what, and how it orders versions.
+// Manager is a package manager: where it keeps its data, and how it orders
+// versions.
 type Manager interface {
-	// Name is its place in fact.PackageState.Manager: "apt".
+	// Name is its value in fact.PackageState.Manager: "apt".
 	Name() string
-	// Database is where it keeps what is installed, for people.
+	// Database says, for people, where it keeps the list of what is installed.
 	Database() string
 	// Read reads the database and, by the host's own lists, what could be
-	// upgraded. The error is fs.ErrNotExist where the host has no such database,
-	// and another one where it has one of which nothing was read; gaps, of kind
-	// fact.Packages, leave the state incomplete. Who calls it sorts the updates,
+	// upgraded. The error is fs.ErrNotExist if the host has no such database,
+	// and another error if nothing of the database was read. Gaps, of kind
+	// fact.Packages, leave the state incomplete. The caller sorts the updates
 	// and makes their texts valid UTF-8.
 	Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error)
 	// Kernels lists the installed packages that bring a kernel of a known
-	// release. With an error other than fs.ErrNotExist, those that were read
-	// before it.
+	// release. With an error other than fs.ErrNotExist, it lists those that
+	// were read before.
 	Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error)
 	// Compare returns -1, 0 or +1 as version a is older than, equal to or newer
-	// than b. No order but the manager's own is right for its versions.
+	// than b. Only the manager's own order is right for its versions.
 	Compare(a, b string) int
 }
 
-// Managers is the list of all. A host is asked about them in this order, and the
-// first whose database is there is the host's.
+// Managers is the list of all. They are tried in this order. The first one
+// whose database exists is the host's.
 func Managers() []Manager {
 	return []Manager{
 		apt.Manager{},
@@ -49,8 +50,8 @@ func Managers() []Manager {
 	}
 }
 
-// Read reads the package database of a host's manager. The state is nil if there
-// is no database that is read; then a gap says why. Other gaps leave it
+// Read reads the package database of a host's manager. The state is nil if no
+// supported database was found; then a gap says why. Other gaps leave it
 // incomplete.
 func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.PackageState, []fact.NodeGap) {
 	gap := func(reason fact.Reason, detail string) []fact.NodeGap {
@@ -94,7 +95,7 @@ func finish(m Manager, state *fact.PackageState) {
 	})
 }
 
-// places says where a database was looked for: the first manager's place, and
+// places says where a database was searched for: the first manager's place, and
 // the others' names.
 func places() string {
 	all := Managers()
@@ -107,7 +108,7 @@ func places() string {
 }
 
 // Kernels lists the packages of the host's manager that bring a kernel. A host
-// without a database that is read has none.
+// without a supported database has none.
 func Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error) {
 	for _, m := range Managers() {
 		if kernels, err := m.Kernels(root); !errors.Is(err, fs.ErrNotExist) {
@@ -117,14 +118,14 @@ func Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error) {
 	return nil, nil
 }
 
-// otherSystems are systems whose updates are no packages of their own, by ID of
-// os-release: the whole image is replaced.
+// otherSystems are systems, by ID of os-release, whose updates are not
+// packages: the whole image is replaced.
 var otherSystems = map[string]string{
 	"bottlerocket": "Bottlerocket", "cos": "Container-Optimized OS", "flatcar": "Flatcar Container Linux",
 	"talos": "Talos Linux", "ubuntu-core": "Ubuntu Core", "rhcos": "Red Hat CoreOS", "kairos": "Kairos",
 }
 
-// imageBased names a system that is updated as a whole, "" if it is none.
+// imageBased names a system that is updated as a whole, "" if it is not.
 func imageBased(root *rootfs.Root, os fact.OSRelease) string {
 	if name := otherSystems[os.ID]; name != "" {
 		return name
@@ -141,20 +142,20 @@ func imageBased(root *rootfs.Root, os fact.OSRelease) string {
 	return ""
 }
 
-// notRead is a manager whose database is found, and not read yet.
+// notRead is a manager whose database is recognised, but not supported yet.
 type notRead struct {
 	name  string
 	paths []string
 }
 
-// unreadError says that a database is there.
+// unreadError means that a database exists that is not supported.
 type unreadError struct{ path string }
 
 func (e *unreadError) Error() string { return e.path + " is not supported yet" }
 
 func (m notRead) Name() string          { return m.name }
 func (m notRead) Database() string      { return m.paths[0] }
-func (notRead) Compare(a, b string) int { return strings.Compare(a, b) } // nothing of it is ever read
+func (notRead) Compare(a, b string) int { return strings.Compare(a, b) } // its data is never read
 func (notRead) Kernels(*rootfs.Root) ([]fact.InstalledKernel, error) {
 	return nil, fs.ErrNotExist
 }

@@ -21,8 +21,8 @@ const (
 )
 
 // FS is /proc: the kernel's (Live), or a directory that looks like it, in which
-// exe, root, cwd, fd/N and ns/* are plain links. Those of exe, cwd and fd/N mean
-// paths inside the process's root, those of root paths inside Node.
+// exe, root, cwd, fd/N and ns/* are plain links. Links exe, cwd and fd/N are
+// paths inside the process's root; link root is a path inside Node.
 type FS struct {
 	Dir  *rootfs.Root
 	Node *rootfs.Root // only used where not live
@@ -41,8 +41,8 @@ func (f *FS) PIDs() ([]int, error) {
 	return pids, err
 }
 
-// PID is a handle of /proc/PID. It stays the same process's: after its end every
-// access is rootfs.ErrNoProcess, even if the pid is in use again.
+// PID is a handle of /proc/PID. It belongs to the same process always: after
+// its end every access is rootfs.ErrNoProcess, even if the pid is reused.
 type PID struct {
 	fs  *FS
 	pid int
@@ -78,7 +78,7 @@ func (f *FS) Reopen(p *Process, buf []byte) (*PID, error) {
 // Close releases the handle.
 func (d *PID) Close() { _ = d.dir.Close() }
 
-// read returns a file's content, in buf if it fits there.
+// read returns a file's content, in buf if it fits.
 func (d *PID) read(name procfs.Name, buf []byte, limit int64) ([]byte, error) {
 	if !d.fs.Live {
 		return d.dir.ReadFile(string(name), limit)
@@ -90,7 +90,7 @@ func (d *PID) read(name procfs.Name, buf []byte, limit int64) ([]byte, error) {
 	return buf[:n], err
 }
 
-// parse reads a file and says in an error of its parser whose file it is.
+// parse reads a file and adds to its parser's error whose file it is.
 func parse[T any](d *PID, name procfs.Name, buf []byte, limit int64, parser func([]byte) (T, error)) (T, error) {
 	var none T
 	data, err := d.read(name, buf, limit)
@@ -120,8 +120,8 @@ func (d *PID) Identity(buf []byte) (procfs.Identity, error) {
 	return procfs.Identify(lines), err
 }
 
-// RootUID reads of /proc/PID/uid_map which of the node's uids root is; nil where
-// the kernel has no user namespaces, or root is nobody.
+// RootUID reads from /proc/PID/uid_map which of the node's uids root is; nil if
+// the kernel has no user namespaces, or root is not mapped.
 func (d *PID) RootUID(buf []byte) (*int64, error) {
 	data, err := d.read(procfs.NameUIDMap, buf, maxUIDMap)
 	if err != nil {
@@ -197,7 +197,7 @@ func (d *PID) RootKey() (RootKey, error) {
 	return KeyOf(root)
 }
 
-// KeyOf tells a root directory from others.
+// KeyOf identifies a root directory.
 func KeyOf(root *rootfs.Root) (RootKey, error) {
 	info, err := root.Stat("/")
 	if err != nil {
@@ -206,7 +206,7 @@ func KeyOf(root *rootfs.Root) (RootKey, error) {
 	return RootKey{Mount: info.MountID, Dev: info.Dev, Ino: info.Ino}, nil
 }
 
-// File opens what exe or fd/N stands for, without opening it for reading.
+// File opens what exe or fd/N refers to, but not for reading.
 func (d *PID) File(name procfs.Name) (*rootfs.Handle, error) {
 	if d.fs.Live {
 		return d.dir.MagicHandle(string(name))
@@ -234,8 +234,8 @@ func (d *PID) EachFD(do func(n int) bool) error {
 	})
 }
 
-// Ended reports whether the process is no more, so that an error before was its
-// end and nothing that is missing.
+// Ended reports whether the process has ended, so that an earlier error means
+// its end and not missing data.
 func (d *PID) Ended(buf []byte) bool {
 	stat, err := d.Stat(buf)
 	return err != nil || stat.State == 'Z' || stat.State == 'X'
@@ -253,6 +253,6 @@ func (d *PID) Inside(name string) (string, error) {
 	return path.Join("/", cwd, name), nil
 }
 
-// SelfPIDDir is the caller's own /proc/self, which must be there. It is not to be
+// SelfPIDDir is the caller's own /proc/self, which must exist. It must not be
 // closed.
 func (t *Table) SelfPIDDir() *PID { return &PID{fs: &t.FS, dir: t.Self} }

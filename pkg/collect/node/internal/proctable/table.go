@@ -1,6 +1,6 @@
 // Package proctable is the process table of a node: handles of /proc, what was
 // read of every process, and the containers that they make up. Readers find it
-// filled; nothing in it changes any more once files are read.
+// filled; nothing in it changes once files are read.
 package proctable
 
 import (
@@ -19,7 +19,7 @@ import (
 // Table is one node.
 type Table struct {
 	FS // its /proc; Dir is nil where there is none
-	// Root is its root directory, nil where it could not be opened.
+	// Root is its root directory, nil if it could not be opened.
 	Root    *rootfs.Root
 	RootErr error
 	// OwnRoot says that Root was named by the caller, not found at pid 1.
@@ -47,8 +47,8 @@ type Table struct {
 // Full reports whether files of the node can be read.
 func (t *Table) Full() bool { return t.Level == fact.LevelFull && t.RootErr == nil }
 
-// Local reports whether the caller is a process of the node itself, which named
-// the root that it has: --local.
+// Local reports whether the caller is a process of the node itself that named
+// its own root: --local.
 func (t *Table) Local() bool { return t.Live && t.OwnRoot && t.SelfPID == 0 && t.Self != nil }
 
 // NodeMounts is the node's own mount table, nil if unread.
@@ -71,17 +71,18 @@ type Process struct {
 	Root RootKey // zero: unread
 	// Mounts is its mount table; shared with other processes, nil if unread.
 	Mounts *MountTable
-	// ParentOutside: its parent was read, and is no process of its own pod.
+	// ParentOutside: its parent was read, and is not a process of its own pod.
 	ParentOutside bool
 }
 
-// RootKey tells root directories apart.
+// RootKey identifies its root directory.
 type RootKey struct{ Mount, Dev, Ino uint64 }
 
 // Known reports whether it was read.
 func (k RootKey) Known() bool { return k != RootKey{} }
 
-// SameDir compares the directories, not the mounts they are reached by.
+// SameDir compares the directories, not the mounts through which they are
+// reached.
 func (k RootKey) SameDir(o RootKey) bool { return k.Known() && k.Dev == o.Dev && k.Ino == o.Ino }
 
 // MountTable is a mountinfo, or why there is none.
@@ -90,8 +91,8 @@ type MountTable struct {
 	Err    error
 }
 
-// HasRoot reports whether the mount at "/" is there: after a chroot into a
-// directory that is no mount point it is not.
+// HasRoot reports whether there is a mount at "/". After a chroot into a
+// directory that is not a mount point there is none.
 func (t *MountTable) HasRoot() bool {
 	return t != nil && slices.ContainsFunc(t.Mounts, func(m procfs.MountInfo) bool { return m.Point == "/" })
 }
@@ -104,15 +105,15 @@ type Container struct {
 	Identity procfs.Identity
 	// Self is the caller's own.
 	Self bool
-	// Sandbox is a pod's pause container. ByName: nothing but names says so.
+	// Sandbox is a pod's pause container. ByName: only names show this.
 	Sandbox, ByName bool
 	Processes       []*Process // by start, so that its first one is the first
 }
 
-// Key is its id as the ledger has it.
+// Key is its id in the ledger.
 func (ct *Container) Key() string { return ledger.KeyOf(ct.Identity.ID) }
 
-// Main is the process by whose root the container is looked at: the first one
+// Main is the process through whose root the container is read: the first one
 // that sees a mount at "/".
 func (ct *Container) Main() *Process {
 	for _, p := range ct.Processes {
@@ -124,8 +125,8 @@ func (ct *Container) Main() *Process {
 }
 
 // Group sorts processes into containers, by cgroup. A process that left its
-// cgroup (it takes SYS_ADMIN) and kept the container's root is the container's
-// still. What is left is the host's.
+// cgroup (this takes SYS_ADMIN) and kept the container's root still belongs to
+// the container. The rest belongs to the host.
 func (t *Table) Group() (hostProcesses int) {
 	byID := map[string]*Container{}
 	byRoot := map[RootKey]*Container{}
@@ -170,7 +171,7 @@ func (t *Table) Group() (hostProcesses int) {
 	return hostProcesses
 }
 
-// FindParents says of every process in a container whether it was started from
+// FindParents finds out whether each process in a container was started from
 // outside. In a pod that shares its processes, orphans become children of
 // another of its containers, so the pod is what counts. A parent that was not
 // read proves nothing: it may have ended, and have been the container's own.
@@ -213,8 +214,8 @@ func (t *Table) Started(p *Process) fact.Time {
 	return fact.NewTime(at)
 }
 
-// Exe opens what a process runs: the text of the link, and the file with the id
-// of its mount. The file has to be closed.
+// Exe opens what a process runs: it returns the text of the link, and the file
+// with the id of its mount. The caller closes the file.
 func (t *Table) Exe(d *PID, p *Process) (text string, file *rootfs.Handle, info rootfs.Info, err error) {
 	if text, err = d.Link(procfs.NameExe); err != nil {
 		return "", nil, rootfs.Info{}, err
@@ -237,8 +238,8 @@ func (t *Table) Exe(d *PID, p *Process) (text string, file *rootfs.Handle, info 
 	return text, file, info, nil
 }
 
-// mountOfFD reads the mount of an own descriptor where statx does not tell it,
-// before Linux 5.8.
+// mountOfFD reads the mount of an own descriptor where statx does not report
+// it, before Linux 5.8.
 func (t *Table) mountOfFD(fd int) (uint64, bool) {
 	if t.Self == nil {
 		return 0, false
@@ -256,7 +257,7 @@ func (t *Table) mountOfFD(fd int) (uint64, bool) {
 	return 0, false
 }
 
-// MountByName finds the mount of a path by its name alone.
+// MountByName finds the mount of a path only by its name.
 func MountByName(table []procfs.MountInfo, name string) (id uint64, ok bool) {
 	longest := -1
 	for i := range table {

@@ -1,6 +1,5 @@
-// Package reader is what everything that reads a node has in common: the
-// interface, what a reader is given, and the way in which one that hangs is left
-// behind.
+// Package reader is what all readers of a node have in common: the interface,
+// what a reader is given, and how a reader that hangs is left behind.
 package reader
 
 import (
@@ -17,26 +16,27 @@ import (
 
 // Reader reads facts of some kinds.
 type Reader interface {
-	// Kinds are those that it gives, or that others give by what it finds. Its
-	// Read is called where one of them is asked for; nil means always.
+	// Kinds are those that it gives, or that others give from what it finds.
+	// Its Read is called if one of them is requested; nil means always.
 	Kinds() []fact.Kind
 	// Read writes what it finds into the ledger, gaps included, and settles its
-	// kinds, unless ctx ends before. What can hang it gives to EachContainer or
-	// Task, so that it returns all the same.
+	// kinds, unless ctx ends first. It runs what can hang through EachContainer
+	// or Task, so that it still returns.
 	Read(ctx context.Context, pass *Pass)
 }
 
-// BufferSize holds all but the largest files of a process.
+// BufferSize is enough for all but the largest files of a process.
 const BufferSize = 32 << 10
 
 const (
-	// Patience is how long one container may take before the next is begun beside
-	// it. It ends nothing: what comes back later counts. The more hang already, the
-	// shorter it is (see patience), for they mostly hang for one reason.
+	// Patience is how long one container can take before the next one is
+	// started in parallel. It ends nothing: what comes back later counts. The
+	// more hang already, the shorter it is (see patience), because they mostly
+	// hang for one reason.
 	Patience = 2 * time.Second
-	// taskPatience is how much longer a Task has. One that is only slow, on a node
-	// with little processor time, should not share the memory with the next: both
-	// packages and etcd's Secrets need some.
+	// taskPatience is how much longer a Task has. A Task that is only slow, on
+	// a node with little processor time, should not share the memory with the
+	// next: both packages and etcd's Secrets need some.
 	taskPatience = 5
 	// maxLeft bounds the pieces that were left behind and hold a thread each.
 	// With so many, the next one is waited for.
@@ -60,10 +60,10 @@ func NewPass(table *proctable.Table, l *ledger.Ledger) *Pass {
 	return &Pass{Table: table, Ledger: l, Patience: Patience, panics: make(chan any, 1)}
 }
 
-// EachContainer reads a kind of every container, one after another, and keeps the
-// ledger of it. One that takes longer than Patience is left behind and costs
-// only itself; so does one at which the program panics. Without a kind that is
-// wanted it does nothing. buf has BufferSize.
+// EachContainer reads a kind of every container, one after another, and updates
+// the ledger. A container that takes longer than Patience is left behind and
+// costs only itself; so does one at which the program panics. If no kind is
+// wanted, it does nothing. buf has BufferSize.
 func (r *Pass) EachContainer(ctx context.Context, kind fact.Kind, read func(ctx context.Context, ct *proctable.Container, buf []byte)) {
 	if !r.Ledger.Wants(kind) {
 		return
@@ -86,27 +86,27 @@ func (r *Pass) EachContainer(ctx context.Context, kind fact.Kind, read func(ctx 
 			}
 		}()
 		read(ctx, containers[i], buf)
-		if ctx.Err() == nil { // else how far it came is unknown
+		if ctx.Err() == nil { // otherwise it is unknown how far it came
 			r.Ledger.Settle(kind, keys[i])
 		}
 	})
 }
 
-// Task reads what is no container's. It returns when that is done or has been
-// left behind.
+// Task reads what belongs to no container. It returns when that is done or has
+// been left behind.
 func (r *Pass) Task(ctx context.Context, read func(ctx context.Context, buf []byte)) {
 	r.pieces(ctx, taskPatience*r.Patience, 1, func(_ int, buf []byte) { read(ctx, buf) })
 }
 
-// Wait returns when all that was left behind has come back. A dead file system
-// can hold it for ever.
+// Wait returns when everything that was left behind has come back. A dead file
+// system can block it forever.
 func (r *Pass) Wait() {
 	r.workers.Wait()
 	r.rethrow()
 }
 
-// pieces does the pieces below n in order, one at a time, but for those that are
-// left behind. It returns when nothing is left to begin or to wait for.
+// pieces does the pieces below n in order, one at a time, except for those that
+// are left behind. It returns when nothing remains to start or to wait for.
 func (r *Pass) pieces(ctx context.Context, patience time.Duration, n int, do func(i int, buf []byte)) {
 	s := &sequence{pass: r, ctx: ctx, patience: patience, n: n, do: do, over: make(chan struct{})}
 	s.start()
@@ -114,8 +114,8 @@ func (r *Pass) pieces(ctx context.Context, patience time.Duration, n int, do fun
 	r.rethrow()
 }
 
-// rethrow hands a panic of a piece to the caller, who may know what to do with
-// it; in a goroutine of its own it would end the program without a word.
+// rethrow passes a panic of a piece to the caller, who may be able to handle
+// it. In its own goroutine it would end the program without a message.
 func (r *Pass) rethrow() {
 	select {
 	case v := <-r.panics:
@@ -199,11 +199,11 @@ func (s *sequence) try(i int, buf []byte) (panicked bool) {
 }
 
 // workers is how many threads read processes at once: two halve the time and
-// leave the node its other processors.
+// leave the node's other processors free.
 const workers = 2
 
-// Each runs do for the indices below n on two threads, each with a buffer of its
-// own, until ctx ends. It is for what does not hang.
+// Each runs do for the indices below n on two threads, each with its own
+// buffer, until ctx ends. It is for what does not hang.
 func Each(ctx context.Context, n int, do func(i int, buf []byte)) {
 	var next atomic.Int64
 	var wait sync.WaitGroup

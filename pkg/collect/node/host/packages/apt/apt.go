@@ -1,12 +1,11 @@
 // Package apt reads dpkg's database and the package lists that apt has fetched.
 //
-// The rules for updates are apt's own, written anew from its manual pages
+// The rules for updates are apt's own, written from its manual pages
 // (sources.list(5), apt_preferences(5), apt.conf(5), deb822(5), deb-control(5),
-// deb-version(7)) and held against apt by tests: the names of lists against
+// deb-version(7)) and tests compare them with apt: the names of lists against
 // "apt-get indextargets", candidates against "apt-get -s dist-upgrade".
 //
-// apt.go, database.go and kernels.go read; the others parse bytes and know no
-// files.
+// apt.go, database.go and kernels.go read files; the others only parse bytes.
 package apt
 
 import (
@@ -86,8 +85,8 @@ type aptReader struct {
 	sources []source
 	pins    []pin
 	gaps    []fact.NodeGap
-	// broken is true once a source could not be understood, so that nothing
-	// more is said of there being too few.
+	// broken is true once a source could not be parsed. Then no gap says that
+	// there are too few.
 	broken bool
 }
 
@@ -186,7 +185,7 @@ func (a *aptReader) readConfig() {
 	}
 }
 
-// releaseFile is an archive's Release file, or why there is none.
+// releaseFile is an archive's Release file, or the reason why it was not read.
 type releaseFile struct {
 	release release
 	exists  bool
@@ -244,7 +243,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 				case listed && size == 0:
 					security = security || rel.release.security()
 				case len(rel.release.sizes) > 0 && rel.err == nil && !listed:
-					// The archive has no such list: apt passes over it.
+					// The archive has no such list: apt skips it.
 				case t.arch == "all" && (!rel.exists || !rel.release.supportsAll()):
 				default:
 					missing++

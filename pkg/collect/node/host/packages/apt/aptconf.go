@@ -121,11 +121,11 @@ func (l *confLexer) next() (token string, kind byte, err error) {
 	return "", 0, nil
 }
 
-// aptOptions is what the collector honours of apt.conf.
+// aptOptions are the settings of apt.conf that the collector uses.
 type aptOptions struct {
 	defaultRelease string
 	archs          []string // APT::Architectures, where set
-	// moved names settings that put files elsewhere than where we look.
+	// moved names settings that put files in places where we do not look.
 	moved []string
 }
 

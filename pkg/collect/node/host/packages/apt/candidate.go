@@ -35,7 +35,7 @@ type version struct {
 	phased  int // Phased-Update-Percentage, 100 if there is none
 }
 
-// offer notes that a list has a version of the package.
+// offer records that a list has a version of the package.
 func (p *installedPackage) offer(in *index, text, arch []byte, phased int) {
 	for i := range p.versions {
 		if p.versions[i].text == string(text) {
@@ -51,7 +51,7 @@ func (p *installedPackage) offer(in *index, text, arch []byte, phased int) {
 	p.versions = append(p.versions, version{text: string(text), arch: string(arch), indexes: []*index{in}, phased: phased})
 }
 
-// policy decides like apt's (apt_preferences(5)).
+// policy decides as apt does (apt_preferences(5)).
 type policy struct {
 	pins       []pin
 	nativeArch string
@@ -96,8 +96,8 @@ func (pol policy) priority(p *installedPackage, v *version) int {
 }
 
 // candidate is the version that apt would install: the highest priority, then
-// the highest version. An older one than the installed wins only from
-// priority 1000 on; priority 0 and below never does.
+// the highest version. A version older than the installed one wins only from
+// priority 1000; priority 0 and below never wins.
 func (pol policy) candidate(p *installedPackage) *version {
 	slices.SortStableFunc(p.versions, func(a, b version) int { return debversion.Compare(b.text, a.text) })
 	var best *version
@@ -114,11 +114,11 @@ func (pol policy) candidate(p *installedPackage) *version {
 }
 
 // pending returns the updates of a package: the one that apt would install, if
-// there is one, and as held the newest from a security archive in use that
-// preferences keep away, so that they do not make it invisible.
+// there is one, and, as held, the newest from a security archive in use that
+// preferences hold back, so that preferences do not hide it.
 func (pol policy) pending(p *installedPackage) []fact.PendingUpdate {
 	var updates []fact.PendingUpdate
-	reach := p.version // no security update up to here is kept away
+	reach := p.version // no security update up to here is held back
 	if candidate := pol.candidate(p); candidate != nil && debversion.Less(p.version, candidate.text) {
 		reach = candidate.text
 		update := p.update(candidate)
@@ -133,7 +133,7 @@ func (pol policy) pending(p *installedPackage) []fact.PendingUpdate {
 			}
 		}
 		if candidate.phased < 100 && update.Security == "" {
-			// With a security update on the way there, apt does not wait.
+			// If a security update lies in between, apt does not wait.
 			update.Phased, update.Phasing = candidate.phased, true
 		}
 		updates = append(updates, update)

@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// scanBuffer is the only large allocation of a scan. A longer line is cut
-// there: the fields that are kept are short.
+// scanBuffer is the only large allocation of a scan. A longer line is cut,
+// because the fields that are kept are short.
 const scanBuffer = 256 << 10
 
 // stanza holds the fields of one paragraph of control data (deb-control(5))
@@ -22,8 +22,8 @@ type stanza struct {
 	Offset int64
 }
 
-// field is a value in a buffer of its own, so that reading stanzas does not
-// allocate once the buffers have grown.
+// field is a value in its own buffer, so that reading stanzas does not allocate
+// once the buffers have grown.
 type field struct {
 	value []byte
 	set   bool
@@ -88,7 +88,7 @@ type stanzaScanner struct {
 	// slow is set where a line ends in \r\n: then an empty line is not \n\n,
 	// and stanzas are skipped line by line.
 	slow bool
-	// closed tells whether the last stanza ended with an empty line.
+	// closed reports whether the last stanza ended with an empty line.
 	closed bool
 }
 
@@ -99,7 +99,8 @@ func newStanzaScanner(r io.Reader, buf []byte) *stanzaScanner {
 	return &stanzaScanner{r: r, buf: buf}
 }
 
-// fill reads more behind the unread part; false at the end or with a full buffer.
+// fill reads more after the unread part; false at the end or with a full
+// buffer.
 func (s *stanzaScanner) fill() bool {
 	if s.err != nil {
 		return false
@@ -112,7 +113,8 @@ func (s *stanzaScanner) fill() bool {
 	if s.end == len(s.buf) {
 		return false
 	}
-	// A reader may return nothing a few times; one that does so for ever is broken.
+	// A reader may return nothing a few times; one that always does so is
+	// broken.
 	for range 100 {
 		n, err := s.r.Read(s.buf[s.end:])
 		if n < 0 || n > len(s.buf)-s.end {
@@ -182,7 +184,7 @@ func (s *stanzaScanner) line() (line []byte, ok bool, err error) {
 	}
 }
 
-// skip moves behind the next empty line.
+// skip moves past the next empty line.
 func (s *stanzaScanner) skip() error {
 	if s.start < s.end || s.fill() {
 		if s.buf[s.start] == '\n' { // the line before was the last
@@ -202,7 +204,7 @@ func (s *stanzaScanner) skip() error {
 			s.advance(s.end - s.start - 1)
 		}
 		if !s.fill() {
-			break // line tells what is wrong, if anything
+			break // line reports what is wrong, if anything
 		}
 	}
 	for {
@@ -217,9 +219,9 @@ func (s *stanzaScanner) skip() error {
 	}
 }
 
-// next reads one stanza into st. Where wanted says no to the package's name,
-// the rest of its stanza is skipped and the next one tried; nil wants all.
-// ok is false at the end of the file.
+// next reads one stanza into st. If wanted returns false for the package's
+// name, the rest of its stanza is skipped and the next one is tried; nil means
+// all. ok is false at the end of the file.
 func (s *stanzaScanner) next(st *stanza, wanted func(name []byte) bool) (ok bool, err error) {
 	for {
 		started := false
@@ -265,8 +267,8 @@ func (s *stanzaScanner) next(st *stanza, wanted func(name []byte) bool) (ok bool
 	}
 }
 
-// blank tells whether a line separates paragraphs: it is empty, or holds
-// nothing but spaces and tabs (deb822(5)).
+// blank reports whether a line separates paragraphs: it is empty, or has only
+// spaces and tabs (deb822(5)).
 func blank(line []byte) bool {
 	for _, c := range line {
 		if c != ' ' && c != '\t' {

@@ -35,7 +35,7 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 			return nil, err
 		}
 		for _, e := range entries {
-			// NAME.md5sums lies beside NAME.
+			// NAME.md5sums lies next to NAME.
 			if e.IsDir() || strings.HasSuffix(e.Name, ".md5sums") {
 				continue
 			}
@@ -91,7 +91,7 @@ func readStatus(ctx context.Context, root *rootfs.Root, path string, whole bool,
 }
 
 // readJournal adds /var/lib/dpkg/updates/NNNN, in order: what dpkg has done
-// since it last wrote the status file. It is empty but while dpkg runs, or
+// since it last wrote the status file. It is empty except while dpkg runs or
 // after it was interrupted.
 func readJournal(ctx context.Context, root *rootfs.Root, buf []byte, to *records) error {
 	entries, err := root.ReadDir(dpkgUpdates)
@@ -113,8 +113,8 @@ func readJournal(ctx context.Context, root *rootfs.Root, buf []byte, to *records
 	return nil
 }
 
-// readArchs reads the architectures of a multi-arch host, one a line; none
-// where no foreign one was ever added.
+// readArchs reads the architectures of a multi-arch host, one a line; none if
+// no foreign one was ever added.
 func readArchs(root *rootfs.Root) ([]string, error) {
 	data, err := root.ReadFile(dpkgArchs, maxArchs)
 	if errors.Is(err, fs.ErrNotExist) {

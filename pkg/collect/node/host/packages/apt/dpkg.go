@@ -47,8 +47,8 @@ type records struct {
 
 func newRecords() *records { return &records{packages: map[recordKey]*statusRecord{}} }
 
-// commonArch is the architecture that most packages have, where there is no
-// package dpkg to say it.
+// commonArch is the architecture that most packages have, for databases without
+// the package dpkg.
 func (r *records) commonArch() string {
 	counts := map[string]int{}
 	best := ""
@@ -91,7 +91,7 @@ func debianArch(goarch string) string {
 
 // parseStatus adds the stanzas of one file. dpkg ends every stanza of its status
 // file with an empty line, so one without was cut (whole). The file of a
-// distroless package says no status: it is there, so it is installed.
+// distroless package has no status: it exists, so the package is installed.
 func parseStatus(r io.Reader, path string, whole bool, buf []byte, to *records) error {
 	scanner := newStanzaScanner(r, buf)
 	var st stanza
@@ -129,8 +129,8 @@ func parseStatus(r io.Reader, path string, whole bool, buf []byte, to *records) 
 	return nil
 }
 
-// isInstalled judges "want error state" (dpkg-query(1)). As for apt, a package
-// counts from the moment that its files are unpacked.
+// isInstalled judges "want error state" (dpkg-query(1)). As in apt, a package
+// counts as soon as its files are unpacked.
 func isInstalled(status []byte) bool {
 	words := bytes.Fields(status)
 	if len(words) != 3 {

@@ -33,7 +33,7 @@ func (Manager) Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error) {
 	}
 }
 
-// kernelRelease returns what a kernel package installs, going by its name:
+// kernelRelease returns what a kernel package installs, by its name:
 // "linux-image-6.1.0-56-amd64" and "linux-image-unsigned-5.15.0-91-generic"
 // give the release. Metapackages (linux-image-amd64) give "".
 func kernelRelease(name string) string {

@@ -18,8 +18,8 @@ type pin struct {
 	// the general form, which sets the priority of whole archives.
 	packages []string
 	kind     string // version, release, origin
-	// value is the version or site to match, and of a release pin without
-	// "=" the one word that it has.
+	// value is the version or site to match. For a release pin without "=" it
+	// is its only word.
 	value    string
 	release  []releaseMatch
 	priority int
@@ -32,8 +32,9 @@ type releaseMatch struct {
 	value string
 }
 
-// parsePreferences reads one preferences file. Rules that are not understood
-// are returned as texts, each with its position: they may change candidates.
+// parsePreferences reads one preferences file. Rules that cannot be evaluated
+// are returned as texts, each with its position, because they may change
+// candidates.
 func parsePreferences(data []byte, path string) (pins []pin, unclear []string) {
 	paragraphs, err := parseParagraphs(data)
 	if err != nil {
@@ -125,7 +126,7 @@ func present(p paragraph, names ...string) int {
 	return n
 }
 
-// matchesIndex tells whether a release or origin pin is about an archive.
+// matchesIndex reports whether a release or origin pin is about an archive.
 func (p pin) matchesIndex(in *index) bool {
 	switch p.kind {
 	case "origin":
@@ -173,8 +174,8 @@ func (p pin) matchesIndex(in *index) bool {
 	return false
 }
 
-// matchesPackage tells whether a specific pin is about a package. A name
-// without an architecture means the native one only, as in apt.
+// matchesPackage reports whether a specific pin is about a package. As in apt,
+// a name without an architecture means only the native one.
 func (p pin) matchesPackage(name, arch, nativeArch string) bool {
 	for _, pattern := range p.packages {
 		want := nativeArch
@@ -188,8 +189,8 @@ func (p pin) matchesPackage(name, arch, nativeArch string) bool {
 	return false
 }
 
-// matchesVersion tells whether a specific pin is about a version of a package
-// that matchesPackage said yes to.
+// matchesVersion reports whether a specific pin is about a version of a package
+// for which matchesPackage is true.
 func (p pin) matchesVersion(v *version) bool {
 	if p.kind == "version" {
 		return glob(p.value, v.text)
@@ -205,7 +206,7 @@ func (p pin) matchesVersion(v *version) bool {
 // glob matches as fnmatch(3) does with FNM_CASEFOLD: * ? and [set], with no
 // special meaning of / or of a leading dot.
 func glob(pattern, text string) bool {
-	// star and mark are where to go on when the part behind the last * fails.
+	// star and mark are where to continue when the part after the last * fails.
 	p, t, star, mark := 0, 0, -1, 0
 	for t < len(text) {
 		if p < len(pattern) {
@@ -261,7 +262,7 @@ func globByte(pattern string, c byte) (width int, ok bool) {
 			}
 			found = found || low <= c && c <= high
 		}
-		// No closing bracket: it stands for itself.
+		// No closing bracket: it means itself.
 	}
 	return 1, lower(pattern[0]) == c
 }

@@ -21,8 +21,8 @@ type release struct {
 	notAutomatic, butAutomaticUpgrades bool
 	architectures                      []string
 	noSupportForArchAll                bool // "No-Support-for-Architecture-all: Packages"
-	// sizes has the bytes of each Packages file, by its key, or -1 where only
-	// a compressed one is listed.
+	// sizes has the bytes of each Packages file, by its key, or -1 if only a
+	// compressed one is listed.
 	sizes map[string]int64
 }
 
@@ -30,8 +30,8 @@ type release struct {
 const maxReleaseLine = 64 << 10
 
 // parseRelease reads a Release file, or an InRelease one, which is the same
-// text between OpenPGP armour (RFC 9580, cleartext signature framework). The
-// signature itself was apt's to check.
+// text between OpenPGP armour (RFC 9580, cleartext signature framework). apt
+// has already checked the signature itself.
 func parseRelease(r io.Reader) (release, error) {
 	rel := release{sizes: map[string]int64{}}
 	lines := bufio.NewScanner(r)
@@ -140,7 +140,7 @@ func (rel *release) addSize(line []byte) {
 	}
 }
 
-// supportsAll tells whether the archive has lists of binary-all.
+// supportsAll reports whether the archive has lists of binary-all.
 func (rel release) supportsAll() bool {
 	if rel.noSupportForArchAll {
 		return false
@@ -153,7 +153,7 @@ func (rel release) supportsAll() bool {
 	return false
 }
 
-// name is how reports call the archive: "Debian-Security/oldstable-security".
+// name is the archive's name in reports: "Debian-Security/oldstable-security".
 func (rel release) name() string {
 	label := rel.label
 	if label == "" {
@@ -169,10 +169,10 @@ func (rel release) name() string {
 	return label + "/" + suite
 }
 
-// security tells whether the archive holds security updates. For Debian the
+// security reports whether the archive holds security updates. For Debian the
 // label decides: the suite is renamed with every release (stable-security,
-// oldstable-security). Ubuntu's pockets end in -security, and both ESM
-// archives are nothing else.
+// oldstable-security). Ubuntu's pockets end in -security, and both ESM archives
+// are nothing else.
 func (rel release) security() bool {
 	switch {
 	case rel.label == "Debian-Security":
@@ -188,7 +188,7 @@ func (rel release) security() bool {
 // parseReleaseDate reads RFC 1123 with a one- or two-digit day, in UTC.
 func parseReleaseDate(value string) (time.Time, error) {
 	for _, layout := range []string{"Mon, _2 Jan 2006 15:04:05 MST", "Mon, _2 Jan 2006 15:04:05 -0700"} {
-		// In UTC, for time.Parse would read /etc/localtime.
+		// In UTC, because time.Parse would read /etc/localtime.
 		if t, err := time.ParseInLocation(layout, value, time.UTC); err == nil {
 			return t.UTC(), nil
 		}

@@ -19,8 +19,8 @@ type source struct {
 	uri        string   // with a slash at its end
 	suite      string   // "bookworm"; "./" or "sub/" for a flat archive
 	components []string // none for a flat archive
-	// The architectures that the entry is limited to, or has more or less
-	// than the host's.
+	// The architectures that the entry is limited to, or adds to or removes
+	// from the host's.
 	archs, archsAdd, archsRemove []string
 	from                         string // "/etc/apt/sources.list:3"
 }
@@ -152,7 +152,7 @@ func (s *source) settle(nativeArch string) error {
 	return nil
 }
 
-// flat tells whether the suite is a path of its own, without dists/ and components.
+// flat reports whether the suite is a path without dists/ and components.
 func (s source) flat() bool { return strings.HasSuffix(s.suite, "/") }
 
 // targets names the lists of a source for a host of these architectures, the
@@ -194,7 +194,7 @@ func (s source) targets(hostArchs []string) []target {
 }
 
 // splitURI cuts a URI into its host with port, and its path. The scheme, user
-// and password are dropped, for they are not part of a list's name.
+// and password are dropped, because they are not part of a list's name.
 func splitURI(uri string) (site, path string) {
 	_, rest, _ := strings.Cut(uri, ":")
 	switch {
@@ -323,8 +323,8 @@ func splitWordsAndCommas(p paragraph, name string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
 }
 
-// isFalse tells whether apt takes a text for no. Anything else, nonsense
-// included, leaves an entry enabled.
+// isFalse reports whether apt reads a text as no. Anything else, even nonsense,
+// leaves an entry enabled.
 func isFalse(value string) bool {
 	switch strings.ToLower(strings.TrimSpace(value)) {
 	case "no", "false", "without", "off", "disable", "0":
@@ -333,7 +333,7 @@ func isFalse(value string) bool {
 	return false
 }
 
-// partName tells whether apt reads a file of that name in a .d directory:
+// partName reports whether apt reads a file of that name in a .d directory:
 // run-parts' characters, and one of the extensions. "" allows none.
 func partName(name string, extensions ...string) bool {
 	if name == "" || name[0] == '.' {

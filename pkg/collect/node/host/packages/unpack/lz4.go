@@ -12,11 +12,11 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// lz4Reader unpacks the LZ4 frame format, version 1.6.1. Blocks are decoded by
-// the library; the frame is read here, for the library's reader allocates the
-// window anew for every block that depends on the one before, as those of apt
-// do: 100 MB for the lists of Debian's main. Checksums are passed over: a list
-// is held against the size that its Release file says.
+// lz4Reader unpacks the LZ4 frame format, version 1.6.1. The library decodes
+// blocks. The frame is read here, because the library's reader allocates a new
+// window for every block that depends on the one before, as apt's blocks do:
+// 100 MB for the lists of Debian's main. Checksums are skipped: a list is
+// compared with the size in its Release file.
 type lz4Reader struct {
 	src       *bufio.Reader
 	r         io.Reader
@@ -52,7 +52,7 @@ func (z *lz4Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next unpacks the next block behind the last one.
+// next unpacks the next block after the last one.
 func (z *lz4Reader) next() error {
 	if !z.started {
 		if err := z.header(); err != nil {
@@ -72,7 +72,7 @@ func (z *lz4Reader) next() error {
 			}
 			z.discard(4)
 		}
-		// Another frame may follow; its own header says its size of blocks.
+		// Another frame may follow; its own header has its block size.
 		if _, err := z.src.Peek(1); err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func (z *lz4Reader) header() error {
 
 	z.blockMax = 1 << (8 + 2*exponent) // 64 KiB to 4 MiB
 	if need := z.blockMax + 16; z.src.Size() < need {
-		// A bigger reader takes over what the smaller one holds.
+		// A larger reader takes over what the smaller one holds.
 		z.src = bufio.NewReaderSize(z.src, need)
 	}
 	// Of small blocks several fit, so that the window is moved less often.

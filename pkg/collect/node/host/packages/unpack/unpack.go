@@ -23,7 +23,7 @@ const (
 )
 
 var (
-	// ErrTooMany is wrapped where there is more than a limit of a parser's.
+	// ErrTooMany is wrapped where a parser's limit is exceeded.
 	ErrTooMany     = rootfs.NewError(fact.Truncated, "more than the limit")
 	errUnsupported = rootfs.NewError(fact.Unsupported, "not supported")
 )
