@@ -17,7 +17,7 @@ import (
 func TestAdmit(t *testing.T) {
 	other := strings.Repeat("c", 64)
 	refused := func(kind fact.Kind, n string) fact.NodeGap {
-		return fact.NodeGap{What: kind, Reason: fact.Refused, Detail: n + " statements of its answer: about something else than this node and its containers"}
+		return fact.NodeGap{What: kind, Reason: fact.Refused, Detail: n + " statements of its answer: not about this node or its containers"}
 	}
 	tooMany := func(kind fact.Kind) fact.NodeGap {
 		return fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: "more than 16384 containers"}

@@ -9,8 +9,8 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// answers answers the questions that the plan's checks belong to, part by part,
-// from their findings. This is the one place that does. A part is
+// answers answers the plan's questions part by part, from the findings. This is
+// the only place that does. A part is
 //
 //   - no, if one of its findings of at least medium severity fails;
 //   - else unknown, if one of its checks is missing in this version, did not run,
@@ -19,10 +19,10 @@ import (
 //     looked at a part of the cluster only;
 //   - else yes.
 //
-// A question gets the worst answer of its parts, where optional parts that could
-// not be answered do not count; and a yes needs a finding that was measured: a
-// declaration alone never makes one. Workloads is the same rule without platform
-// subjects. Gaps are among the findings, as unknown ones (see JudgeSet).
+// A question gets the worst answer of its parts. Optional parts that could not
+// be answered do not count. A yes needs a measured finding: a declaration alone
+// is never enough. Workloads is the same rule without platform subjects. Gaps
+// are among the findings, as unknown ones (see JudgeSet).
 func (v *View) answers(plan *Plan, findings []*judged, subjects *roster) []api.Answer {
 	byCheck := make(map[string][]*judged, len(plan.Checks))
 	for _, f := range findings {
@@ -88,7 +88,7 @@ type tally struct {
 	findings int
 	failing  map[api.Severity]int
 	unknowns int
-	// measures is true once a check that measures has run: then only what it
+	// measures is true once a check that measures has run. Then only what it
 	// could measure is in scope.
 	measures       bool
 	subjects       *roster
@@ -97,14 +97,14 @@ type tally struct {
 	all, workloads verdicts
 }
 
-// seen is what a tally has of a subject.
+// seen is what a tally knows about a subject.
 type seen uint8
 
 const (
 	judgedOnce seen = 1 << iota // some check has a finding about it
 	inScope                     // a check that measures has one, and it runs
 	measuredOnce
-	openOnce // some check has left something of it open
+	openOnce // some check has left something about it open
 	unmeasuredOnce
 )
 
@@ -118,15 +118,15 @@ type verdicts struct {
 	silent     string // a check that measures and found nothing to judge
 }
 
-// firstOf is the finding of several that says most, and how many subjects they
+// firstOf is the most telling of several findings, and how many subjects they
 // have.
 type firstOf struct {
 	finding  *judged
 	subjects int
 }
 
-// add counts a finding, and its subject if it is a new one. A gap says more than
-// its consequences do.
+// add counts a finding, and its subject if it is a new one. A gap says more
+// than its consequences.
 func (o *firstOf) add(f *judged, isNew bool) {
 	if o.finding == nil || f.FromGap && !o.finding.FromGap {
 		o.finding = f
@@ -244,7 +244,7 @@ func (t *tally) coverage() api.Coverage {
 	return c
 }
 
-// add counts a finding. Before is what was seen of its subject up to now.
+// add counts a finding. Before is what was seen of its subject so far.
 func (v *verdicts) add(f *judged, measured bool, before seen) {
 	v.any = true
 	v.failed = v.failed || f.Verdict == api.Fail && f.Severity.Rank() >= api.Medium.Rank()
@@ -278,7 +278,8 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 	case idle != "":
 		return api.Unknown, idle
 	case plan.Narrowed != "":
-		// After what did not run: where nobody looked, nothing was found either.
+		// This comes after what did not run: where nobody looked, nothing was
+		// found either.
 		return api.Unknown, "NotRequested: " + plan.Narrowed + "; nothing found there"
 	case !v.any:
 		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope"
@@ -293,7 +294,8 @@ func (o *firstOf) because() string {
 	first := o.finding
 	text := fmt.Sprintf("%s: %s", first.Reason, subjectWords(first.Subject))
 	if k := first.Subject.Kind; first.Subject.Namespace == "" && (k == fact.SubjectCluster || k == fact.SubjectFile) {
-		// What is about everything is told by its words, up to the first pause.
+		// A finding about everything is named by its message, up to the first
+		// punctuation.
 		words := first.Message
 		if i := strings.IndexAny(words, ",:;"); i > 0 {
 			words = words[:i]
@@ -303,7 +305,7 @@ func (o *firstOf) because() string {
 	return text + o.more()
 }
 
-// more says how many subjects there are beside the first: " and 3 more".
+// more says how many subjects there are besides the first: " and 3 more".
 func (o *firstOf) more() string {
 	if o.subjects < 2 {
 		return ""
@@ -326,7 +328,7 @@ func subjectWords(s fact.Subject) string {
 
 // worst is a question's answer while its parts are added.
 type worst struct {
-	narrowed string // what the run looked at, if something of the question was
+	narrowed string // what the run read, if it read anything for the question
 	no       bool
 	unknown  []reasoned
 	parts    int
@@ -344,8 +346,8 @@ func (w *worst) add(part Part, answer api.AnswerWord, reason string, given bool)
 	}
 }
 
-// word gives the answer, and of an unknown one the reason that says most: what
-// could not be read, then what the run left out, then what is not built.
+// word returns the answer and, if it is unknown, the most important reason:
+// what could not be read, then what the run left out, then what is not built.
 func (w *worst) word(measured bool) (api.AnswerWord, string) {
 	switch {
 	case w.no:
@@ -353,8 +355,8 @@ func (w *worst) word(measured bool) (api.AnswerWord, string) {
 	case len(w.unknown) > 0:
 		reason, read := summary(w.unknown)
 		if w.narrowed != "" && !read {
-			// Where something was looked at, what was not matters more than what
-			// this version could not have looked at.
+			// Where something was read, what was left out matters more than
+			// what this version cannot read.
 			reason = "NotRequested: " + w.narrowed + "; nothing found there"
 		}
 		return api.Unknown, reason

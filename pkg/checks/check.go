@@ -9,24 +9,24 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// Check is one entry of the catalogue: metadata beside the code that decides.
+// Check is one entry of the catalogue: metadata next to the code that decides.
 type Check struct {
 	// ID is "question/slug"; the slug, with underscores, names the check's file.
 	ID    string
 	Title string
-	// Severity is the worst that Judge may give.
+	// Severity is the worst that Judge can give.
 	Severity api.Severity
-	// Basis is the better of the bases that Judge may give.
+	// Basis is the better of the bases that Judge can give.
 	Basis api.Basis
 	// Needs are the facts without which a subject is unknown. Judge itself
 	// never reports a gap: JudgeSet turns each gap of these kinds into one unknown
 	// finding for the gap's subject.
 	Needs []fact.Kind
-	// Uses are facts that Judge takes where they were read, and does without
-	// elsewhere: measured evidence beside a declaration.
+	// Uses are facts that Judge uses if they were read and does not need
+	// otherwise: measured evidence next to a declaration.
 	Uses []fact.Kind
-	// Excuse reports that a gap of a needed kind leaves nothing open for this
-	// check, because other facts answer in its place. Nil excuses nothing.
+	// Excuse reports whether a gap of a needed kind leaves nothing open for
+	// this check, because other facts answer instead. Nil excuses no gap.
 	Excuse func(*View, fact.Gap) bool
 	// Scope says what the findings are about, for the commands that select by it.
 	Scope Scope
@@ -38,9 +38,9 @@ type Check struct {
 	// Judge is a pure function of facts, in time linear in them. It returns findings with Verdict,
 	// Subject, Message and Evidence, and with Severity or Basis where they
 	// differ from the check's; JudgeSet fills in the rest. Several findings for one
-	// subject (its pods, its processes) are merged by JudgeSet, the worst first. A
-	// pass without evidence is no pass: JudgeSet makes it unknown. The list is JudgeSet's
-	// from then on, which changes its findings in place.
+	// subject (its pods, its processes) are merged by JudgeSet, the worst
+	// first. A pass without evidence is not a pass: JudgeSet makes it unknown.
+	// JudgeSet then owns the list and changes its findings in place.
 	Judge func(*View) []api.Finding
 }
 
@@ -51,7 +51,7 @@ type Scope string
 const (
 	ScopeWorkload Scope = "workload" // pods, their owners and containers
 	ScopeNode     Scope = "node"
-	ScopeSecret   Scope = "secret" // Secrets and the storage they lie in
+	ScopeSecret   Scope = "secret" // Secrets and their storage
 )
 
 // Question is the part of the ID before the slash.
@@ -64,7 +64,7 @@ func (c Check) Question() api.Question {
 	return ""
 }
 
-// Slug is the part of the ID behind the slash.
+// Slug is the part of the ID after the slash.
 func (c Check) Slug() string {
 	for i := range c.ID {
 		if c.ID[i] == '/' {
@@ -108,7 +108,7 @@ type QuestionInfo struct {
 	Workloads bool
 }
 
-// Questions lists the six in the checklist's order.
+// Questions lists the six questions in the checklist's order.
 func Questions() []QuestionInfo {
 	return []QuestionInfo{
 		{api.Builds, 1, "Are builds running separately from the production cluster?", true},

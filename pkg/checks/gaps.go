@@ -8,7 +8,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// gaps gathers the gaps of a set: its own, those of every node's answer, and
+// gaps collects the gaps of a set: its own, those of every node's answer, and
 // those that nobody reported (see silent).
 func (v *View) gaps(plan *Plan) []fact.Gap {
 	gaps := slices.Clone(v.Gaps)
@@ -28,7 +28,7 @@ func (v *View) gaps(plan *Plan) []fact.Gap {
 
 // gapOf makes the plugin's gap of a node's: about the node, or about what the
 // API calls the container, so that it joins the container's findings. Asked is
-// false for a container that is none of this run's business.
+// false for a container that this run does not judge.
 func (v *View) gapOf(node *fact.Node, g *fact.NodeGap) (gap fact.Gap, asked bool) {
 	gap = fact.Gap{
 		What: g.What, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name},
@@ -42,7 +42,7 @@ func (v *View) gapOf(node *fact.Node, g *fact.NodeGap) (gap fact.Gap, asked bool
 }
 
 // hint says what a user can do about a node's gap. It is made here and not by
-// the node, since users copy it.
+// the node, because users copy it.
 func hint(level fact.Level, g *fact.NodeGap) string {
 	switch {
 	case g.Reason == fact.NotRequested && level == fact.LevelProc:
@@ -50,9 +50,9 @@ func hint(level fact.Level, g *fact.NodeGap) string {
 	case g.Reason == fact.Timeout:
 		return "give the probe more time with --probe-timeout"
 	case g.Reason == fact.Truncated:
-		return "kubectl checklist --local on that node reads without the limits of the wire"
+		return "run kubectl checklist --local on that node: the size limit of a probe's answer does not apply there"
 	case g.What == fact.Kernel && g.Reason == fact.NotPresent:
-		return "where the kernel comes from elsewhere (a container host, a hypervisor, a network boot), look for updates there"
+		return "if the kernel comes from elsewhere (a container host, a hypervisor, a network boot), look for updates there"
 	case g.What == fact.Packages && g.Reason == fact.NotPresent:
 		return "refresh the node's package lists, and enable its distribution's security archive"
 	case g.What == fact.Packages && g.Reason == fact.Unsupported:
@@ -64,14 +64,15 @@ func hint(level fact.Level, g *fact.NodeGap) string {
 }
 
 // containerSubject is the subject of a container on a node, given by its id or
-// by the first twelve digits of it; false if it was not asked about.
+// the id's first twelve digits; false if this run does not judge it.
 func (x *index) containerSubject(node *fact.Node, id string) (fact.Subject, bool) {
 	if m := x.measured(node, id); m != nil {
 		r, asked := x.join(node, m)
 		return r.Subject(), asked
 	}
-	// One of which nothing but a sandboxed runtime's own processes is seen
-	// (gVisor, Kata) is not among the measured; the API may know it.
+	// A container in a sandboxed runtime (gVisor, Kata), of which only the
+	// runtime's processes are visible, is not among the measured; the API may
+	// know it.
 	found, known := x.byID[placed{node.Name, id}]
 	if !known && len(id) == shortID {
 		found, known = x.byID[placed{node.Name, x.byPrefix[placed{node.Name, id}]}]
@@ -82,8 +83,8 @@ func (x *index) containerSubject(node *fact.Node, id string) (fact.Subject, bool
 	return fact.Subject{Kind: fact.SubjectContainer, Name: short(id), Node: node.Name}, x.scope != fact.PodsSome
 }
 
-// measured finds a container of a node's answer by its id or by the first
-// twelve digits of it.
+// measured finds a container of a node's answer by its id or the id's first
+// twelve digits.
 func (x *index) measured(node *fact.Node, id string) *fact.MeasuredContainer {
 	if x.containers[node.Name] == nil {
 		byID := make(map[string]*fact.MeasuredContainer, 2*len(node.Measured.Containers))
@@ -101,12 +102,12 @@ func (x *index) measured(node *fact.Node, id string) *fact.MeasuredContainer {
 	return x.containers[node.Name][id]
 }
 
-// silent finds what was needed and not read while no gap says so. Whoever
-// collects should say why; where it does not, this keeps "not looked" from
-// being taken for "none found".
+// silent finds what was needed and not read although no gap says so. The
+// collector should say why. If it does not, this prevents "not read" from
+// passing as "not found".
 func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
-	// What is reported, as a set of kinds for each node; "" is the cluster or a
-	// file, which are about every node.
+	// What is reported: a set of kinds for each node. "" is the cluster or a
+	// file, which concern every node.
 	bit := map[fact.Kind]uint64{} // there are fewer than 64
 	for i, kind := range fact.Kinds() {
 		bit[kind] = 1 << i
@@ -164,18 +165,18 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 		add(fact.Nodes, "", fact.NotRequested, "no nodes were listed", "")
 	}
 	if needed[fact.Secrets] && !v.SecretsListed && v.Snapshot == nil {
-		add(fact.Secrets, "", fact.NotRequested, "the names of Secrets were not listed, so that nothing shows whether what is stored is this cluster's and complete", "")
+		add(fact.Secrets, "", fact.NotRequested, "the names of Secrets were not listed, so it is unknown whether what is stored is complete and this cluster's", "")
 	}
 	absent := v.absentNodes(plan)
 	homeless := v.runWithoutNode()
-	// Every node has these, so that a node without one was not measured as a
-	// whole. Not every node has etcd or an API server.
+	// Every node has these, so a node without one was not fully measured. Not
+	// every node has etcd or an API server.
 	for _, kind := range fact.KindsOf(fact.OfContainer, fact.OfHost) {
 		if !needed[kind] {
 			continue
 		}
 		for _, node := range absent {
-			add(kind, node, fact.NotPresent, "pods run on the node, but it was not in the list of nodes", "run it again")
+			add(kind, node, fact.NotPresent, "pods run on the node, but the list of nodes did not have it", "run it again")
 		}
 		if slices.Contains(fact.KindsOf(fact.OfContainer), kind) {
 			for _, owner := range homeless {
@@ -198,7 +199,7 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 		}
 		for _, name := range v.ControlPlaneNodes {
 			if v.nodes[name] == nil && !v.Managed {
-				add(kind, name, fact.NotPresent, "named as a node of the control plane, but there is no node of this name", "")
+				add(kind, name, fact.NotPresent, "named as a node of the control plane, but no node has this name", "")
 			}
 		}
 		out = append(out, v.storageGaps(kind, said)...)
@@ -247,8 +248,8 @@ func (v *View) runWithoutNode() []fact.Subject {
 	return out
 }
 
-// affecting keeps the gaps that some check needs and does not excuse, with
-// Affects filled in, sorted, each once.
+// affecting keeps the gaps of kinds that some check needs and does not excuse:
+// with Affects filled in, sorted, each once.
 func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 	needing := map[fact.Kind][]*Check{}
 	allOf := map[fact.Kind][]string{} // their IDs: nearly every gap affects them all
@@ -305,9 +306,9 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 	return kept
 }
 
-// excused reports whether a gap leaves nothing open, for every check alike:
-// what a node does not say of the cluster's storage matters only if its word
-// would count.
+// excused reports whether a gap leaves nothing open for any check: what a node
+// does not say about the cluster's storage matters only if the node is a
+// witness.
 func (v *View) excused(gap *fact.Gap) bool {
 	if gap.Subject.Kind != fact.SubjectNode || gap.Subject.Namespace != "" || !ofStorage(gap.What) {
 		return false

@@ -242,7 +242,7 @@ func TestANodeThatWasNotListed(t *testing.T) {
 	}
 	n2 := []fact.Gap{{
 		What: fact.Executables, Subject: fact.Subject{Kind: "Node", Name: "n2"}, Reason: fact.NotPresent,
-		Detail: "pods run on the node, but it was not in the list of nodes", Hint: "run it again", Affects: []string{"drift/a"},
+		Detail: "pods run on the node, but the list of nodes did not have it", Hint: "run it again", Affects: []string{"drift/a"},
 	}}
 	for name, tc := range map[string]struct {
 		edits []func(*fact.Set)
@@ -333,8 +333,8 @@ func TestHint(t *testing.T) {
 	const (
 		full    = "--probe-level full reads it"
 		longer  = "give the probe more time with --probe-timeout"
-		local   = "kubectl checklist --local on that node reads without the limits of the wire"
-		kernel  = "where the kernel comes from elsewhere (a container host, a hypervisor, a network boot), look for updates there"
+		local   = "run kubectl checklist --local on that node: the size limit of a probe's answer does not apply there"
+		kernel  = "if the kernel comes from elsewhere (a container host, a hypervisor, a network boot), look for updates there"
 		lists   = "refresh the node's package lists, and enable its distribution's security archive"
 		release = "compare what /etc/os-release says with the newest release of its vendor"
 		file    = "give an etcd snapshot: kubectl checklist secrets --snapshot FILE"

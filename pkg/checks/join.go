@@ -8,11 +8,11 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// MeasuredElseDeclared judges each container by what was measured of it, and by
-// what is declared of it for the pods in which it was not.
+// MeasuredElseDeclared judges each container by what was measured. For the pods
+// in which it was not measured, it judges what is declared.
 //
-// Measured gives the findings for one container, and whether they say all:
-// where it gives false, what is declared has its say too.
+// Measured returns the findings for one container, and whether they are
+// complete. If not, what is declared is judged too.
 func MeasuredElseDeclared(v *View, kind fact.Kind,
 	measured func(Running) (findings []api.Finding, all bool),
 	declared func(d Declared, pods []*fact.Pod) []api.Finding,
@@ -41,7 +41,7 @@ func MeasuredElseDeclared(v *View, kind fact.Kind,
 }
 
 // PodsMeasuredElseDeclared is MeasuredElseDeclared for what a pod's containers
-// have in common: one of them that was measured speaks for its pod.
+// have in common: one measured container answers for its pod.
 func PodsMeasuredElseDeclared(v *View, kind fact.Kind,
 	measured func(Running) (findings []api.Finding, all bool),
 	declared func(w *fact.Workload, pods []*fact.Pod) []api.Finding,
@@ -66,8 +66,8 @@ func PodsMeasuredElseDeclared(v *View, kind fact.Kind,
 	return out
 }
 
-// podsWithout are the pods of a workload that are not done. Some is true too for
-// a template without pods, of which all there is, is declared.
+// podsWithout are the pods of a workload that are not done. Some is also true
+// for a template without pods: a declaration is all that it has.
 func podsWithout(w *fact.Workload, done func(*fact.Pod) bool) (pods []*fact.Pod, some bool) {
 	for i := range w.Pods {
 		if !done(&w.Pods[i]) {
@@ -77,7 +77,8 @@ func podsWithout(w *fact.Workload, done func(*fact.Pod) bool) (pods []*fact.Pod,
 	return pods, len(pods) > 0 || len(w.Pods) == 0
 }
 
-// JoinWords writes a list for people, at most n of it, and how many more there are.
+// JoinWords writes a list for people: at most n entries, and how many more
+// there are.
 func JoinWords(words []string, n int) string {
 	if len(words) <= n {
 		return strings.Join(words, ", ")
@@ -85,7 +86,7 @@ func JoinWords(words []string, n int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(words[:n], ", "), len(words)-n)
 }
 
-// Count writes "1 node", "3 nodes": regular plurals alone.
+// Count writes "1 node", "3 nodes": only regular plurals.
 func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

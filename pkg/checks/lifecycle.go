@@ -11,11 +11,11 @@ const (
 	notStarted state = iota // has never run
 	isRunning
 	ended   // has run, and will not again
-	between // has ended or not been seen, and will run: it is between two starts
+	between // has ended or was not seen, and will run: it is between two starts
 )
 
-// stateOf tells it from a container's status. Restart policies are those of
-// the pod and, for a sidecar, of the container (KEP-753).
+// stateOf derives the state from a container's status. Restart policies are those
+// of the pod and, for a sidecar, of the container (KEP-753).
 //
 // Facts of the first version say only whether it runs: there an init container
 // that does not run has ended, and any other of a running pod is between.
@@ -52,9 +52,9 @@ func (x *index) stateOf(w *fact.Workload, pod *fact.Pod, status *fact.ContainerS
 	return between
 }
 
-// runs reports whether anything of a pod has started and has not ended for
-// good. A pod on a node whose kubelet has said nothing of some of its containers
-// runs unless its phase says that it does not.
+// runs reports whether any container of a pod has started and has not ended for
+// good. If the node's kubelet says nothing about some containers, the pod runs
+// unless its phase says that it does not.
 func (x *index) runs(w *fact.Workload, pod *fact.Pod) bool {
 	if len(x.unsaid(w, pod)) > 0 || len(pod.Containers) == 0 && pod.Node != "" && claimsToRun(pod) {
 		return true
@@ -69,9 +69,9 @@ func (x *index) runs(w *fact.Workload, pod *fact.Pod) bool {
 
 func claimsToRun(pod *fact.Pod) bool { return pod.Phase == "Running" || pod.Phase == "Unknown" }
 
-// unsaid are the containers of a pod that runs, on a node, of which its status
-// says nothing while it says something of others. Ephemeral containers and those
-// that run before the others may be missing there: they need not have started.
+// unsaid are the containers that the status of a running pod leaves out while
+// it has others. Ephemeral containers and those that run before the others can
+// be missing there: they need not have started.
 func (x *index) unsaid(w *fact.Workload, pod *fact.Pod) []*fact.Container {
 	if len(pod.Containers) == 0 || len(pod.Containers) >= len(w.Spec.Containers) || pod.Node == "" || !claimsToRun(pod) {
 		return nil

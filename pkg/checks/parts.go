@@ -6,9 +6,9 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// Part is a piece of a question that has to be answered separately. Its checks
-// are all that it takes, those that are not built yet too: a part of which a
-// check is missing is unknown, never yes.
+// Part is a piece of a question that is answered separately. It names all
+// checks that it needs, also those that are not built yet: a part with a
+// missing check is unknown, never yes.
 type Part struct {
 	Question api.Question
 	Name     string
@@ -16,7 +16,7 @@ type Part struct {
 	// Checks are IDs. Every check is in exactly one part.
 	Checks []string
 	// Optional parts need a database that only the user can give. They can make
-	// a question no; without the database they do not keep it from yes.
+	// a question no. Without the database they do not prevent a yes.
 	Optional bool
 }
 
@@ -26,8 +26,8 @@ type Plan struct {
 	Checks []Check
 	// Parts are those of every question.
 	Parts []Part
-	// Known are the IDs of all checks that this version has, those that do not
-	// run too.
+	// Known are the IDs of all checks of this version, also of those that do
+	// not run.
 	Known []string
 	// Narrowed says in a few words which part of the cluster the run looked at:
 	// "only namespace shop". "" means all of it. A narrowed run never says yes.

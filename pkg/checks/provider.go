@@ -7,8 +7,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// nodeRules tell a provider by what it writes on its nodes. A node can write
-// such a label itself, so that most nodes have to carry it.
+// nodeRules recognise a provider by what it writes on its nodes. A node can
+// write such a label itself, so most nodes must have it.
 var nodeRules = []struct {
 	provider string
 	of       func(*fact.Node) bool
@@ -32,9 +32,9 @@ func labelled(prefix string) func(*fact.Node) bool {
 }
 
 // Provider says who runs the control plane, by the server's version and by the
-// labels of most nodes; "unknown" if neither tells. A cloud's providerID proves
-// nothing: kubeadm on EC2 has one too. A mirror pod is the word of its node's
-// kubelet, so that it counts only on a node with a role in the control plane.
+// labels of most nodes; "unknown" if neither shows it. A cloud's providerID
+// proves nothing: kubeadm on EC2 has one too. A mirror pod comes from its
+// node's kubelet, so it counts only on a node with a control-plane role.
 func Provider(set *fact.Set) string {
 	version := set.Cluster.Version
 	switch {

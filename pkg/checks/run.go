@@ -37,7 +37,7 @@ func JudgeSet(plan Plan, set *fact.Set) Result {
 	case v.Snapshot != nil:
 		plan.Narrowed = "only an etcd file"
 	case v.PodScope != fact.PodsAll && (v.PodScope != fact.PodsNotListed || len(v.Workloads) > 0):
-		// Some of them, or pods of which facts do not say that they are all.
+		// Some pods, or pods that the facts do not call complete.
 		plan.Narrowed = "only some pods"
 	}
 	gaps := v.affecting(&plan, v.gaps(&plan))
@@ -91,15 +91,15 @@ func JudgeSet(plan Plan, set *fact.Set) Result {
 	}
 }
 
-// judged is a finding with what a run knows of it besides.
+// judged is a finding with what else a run knows about it.
 type judged struct {
 	*api.Finding
 	subject int // the number of its subject
-	// idle is true if it is about containers alone of which none runs: what is
-	// declared of them is all that there is.
+	// idle is true if it is only about containers that do not run: there is
+	// nothing but their declaration.
 	idle bool
-	// unmeasured is true if a check that measures has read of a running container
-	// only what it declares.
+	// unmeasured is true if a check that measures has read only the declaration
+	// of a running container.
 	unmeasured bool
 }
 
@@ -112,7 +112,7 @@ type roster struct {
 	last    int // the number that was given last
 }
 
-// about is what a run knows of a subject.
+// about is what a run knows about a subject.
 type about struct {
 	subject  *fact.Subject
 	platform bool // in a namespace of the platform
@@ -144,7 +144,8 @@ func (r *roster) number(s *fact.Subject) int {
 		r.numbers[key] = number
 		a := about{subject: s}
 		if r.view != nil {
-			// Nodes and the cluster have no namespace: they are never the platform's.
+			// Nodes and the cluster have no namespace: they never belong to the
+			// platform.
 			a.platform = fact.PlatformNamespace(r.view.Cluster.Provider, s.Namespace)
 			a.idle = r.view.Idle(*s)
 		}
@@ -170,7 +171,7 @@ func (r *roster) ranks() []int {
 }
 
 // complete fills in what Judge leaves to the check's metadata and to the run,
-// and holds the law that a verdict without evidence is unknown.
+// and enforces the rule that a verdict without evidence is unknown.
 func (v *View) complete(j *judged, check *Check) {
 	f := j.Finding
 	f.Check, f.Question = check.ID, check.Question()
@@ -201,7 +202,7 @@ func (v *View) complete(j *judged, check *Check) {
 	j.setMeasured(v, check)
 }
 
-// setMeasured sets what was measured of what the finding is about.
+// setMeasured sets how much of the finding's subject was measured.
 func (j *judged) setMeasured(v *View, check *Check) {
 	f := j.Finding
 	j.idle = f.Basis == api.Declared && check.Measures() && check.Scope == ScopeWorkload && !v.anyRuns(f.Subject)
@@ -220,7 +221,7 @@ func gapMessage(gap *fact.Gap) string {
 	return string(gap.What) + " not read: " + cmp.Or(gap.Detail, string(gap.Reason))
 }
 
-// finding is what a check that needs the facts says of a gap.
+// finding is the finding of a check that needs the missing facts.
 func (gap *openGap) finding(check *Check) api.Finding {
 	return api.Finding{
 		Verdict:     api.VerdictUnknown,
@@ -234,24 +235,24 @@ func (gap *openGap) finding(check *Check) api.Finding {
 }
 
 // merge joins findings of one check that have one subject. The worst verdict
-// stays, and of its findings the one of the gravest severity speaks: its reason
-// and remediation too. Messages are joined and evidence kept up to MaxEvidence,
-// in turn by the node that they come from, so that no node's findings push out
-// another's; pods are united, so that the pods of a fail are those that fail. The
-// result does not depend on the order of the findings, but for the order of
+// remains, and among its findings the one with the highest severity gives
+// severity, reason and remediation. Messages are joined. Evidence is kept up to
+// MaxEvidence, in turn by node, so that no node's findings push out another's.
+// Pods are united, so that the pods of a fail are those that fail. The result
+// does not depend on the order of the findings, except for the order of
 // subjects.
 //
-// A fail below medium makes no answer a no. Beside an unknown it stays a fail,
-// and what is unknown follows in its words and evidence and gives it a reason, so
-// that neither hides the other (api.Finding.Open).
+// A fail below medium makes no answer a no. Next to an unknown it stays a fail.
+// What is unknown is added to its message and evidence and gives it a reason,
+// so that neither hides the other (api.Finding.Open).
 //
 // A pass that was measured for some running containers and only declared for
-// others is declared; another verdict has the basis of its gravest finding.
+// others is declared. Any other verdict has the basis of its gravest finding.
 //
 // Subjects is how many there are: their numbers are below it.
 func merge(findings []*judged, subjects int) []*judged {
 	// Groups keep the order in which their subjects come first.
-	groupOf := make([]int32, subjects) // one more than the group's index; 0 is none
+	groupOf := make([]int32, subjects) // one more than the group's index; 0 means none
 	sizes := make([]int, 0, len(findings))
 	for _, f := range findings {
 		if groupOf[f.subject] == 0 {
@@ -347,8 +348,8 @@ func mergeOne(findings []*judged) *judged {
 	return merged
 }
 
-// alone reports whether a finding that no other is merged with is in the form
-// that merging gives: bounded, sorted, and nothing said twice.
+// alone reports whether a finding that is merged with no other already has the
+// form that merging gives: bounded, sorted, and without repetitions.
 func (j *judged) alone() bool {
 	if len(j.Evidence) > MaxEvidence || len(j.Subject.Pods) > 1 || j.Subject.PodCount < len(j.Subject.Pods) {
 		return false
@@ -361,8 +362,7 @@ func (j *judged) alone() bool {
 	return true
 }
 
-// byNode is a list without repetitions, of which each entry is from a node, or
-// from none.
+// byNode is a list without repetitions. Each entry is from a node or from none.
 type byNode[T comparable] struct {
 	list []T
 	node []string // of each entry

@@ -20,19 +20,19 @@ func CompareSecretKeys(a, b SecretKey) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
-// Store is one etcd file with what stands before its path in evidence.
+// Store is one etcd file with what precedes its path in evidence.
 type Store struct {
 	DB     *fact.EtcdDB
 	Node   *fact.Node // nil for a snapshot
 	Source string
-	// Held is what the file holds, by name, sorted. Of a Secret that is there twice,
-	// as in no etcd, plaintext stays.
+	// Held is what the file holds, sorted by name. If a Secret is there twice,
+	// which no real etcd has, the plaintext one stays.
 	Held []*fact.StoredSecret
 
 	// compared counts the listed Secrets that can show whose file it is, matched
 	// those of them that it holds at the listed revision, later those that it holds
-	// at a revision newer than the whole list. All are 0 for a node whose word does
-	// not count.
+	// at a revision newer than the whole list. All are 0 for a node that is not
+	// a witness.
 	compared, matched, later int
 	by                       string // what was compared: "revision" or, for old facts, "name"
 	doubled                  bool   // some Secret is there twice
@@ -47,13 +47,13 @@ type Stores struct {
 	// lists. A snapshot that was given is the only one.
 	Ours []Store
 	// Unclear are files of witnesses that may be this cluster's: too few of the
-	// listed Secrets match, or too little was read. They give no yes, and plaintext
-	// at a listed revision counts in them too.
+	// listed Secrets match, or too little was read. They never lead to a yes,
+	// and plaintext at a listed revision counts in them too.
 	Unclear []Store
-	// Others are files of witnesses that were read whole and are something else's:
-	// Calico's, an application's, a virtual cluster's. Nothing is judged by them.
+	// Others are fully read files of witnesses that belong to something else:
+	// Calico, an application, a virtual cluster. Nothing is judged by them.
 	Others []Store
-	// Untrusted are files of nodes whose word does not count.
+	// Untrusted are files of nodes that are not witnesses.
 	Untrusted []Store
 	// Listed is what the API server lists, by name, sorted, each once. Newest is
 	// the newest of their revisions, 0 in facts of the first version.
@@ -62,7 +62,7 @@ type Stores struct {
 }
 
 // ListedSecret is a Secret in the API server's list, with its mod revision; 0
-// where that is not known.
+// if that is unknown.
 type ListedSecret struct {
 	SecretKey
 	Revision int64
@@ -120,9 +120,9 @@ func EachSecret(listed []ListedSecret, files []*Store, do func(key SecretKey, li
 	}
 }
 
-// Stores sorts the etcd files. Where Secrets were not listed nothing can be
-// compared: then every file of a witness is taken, and the missing list is a
-// gap that keeps the answer from yes.
+// Stores sorts the etcd files. If Secrets were not listed, nothing can be
+// compared. Then every file of a witness counts, and the missing list is a gap
+// that prevents a yes.
 func (v *View) Stores() *Stores {
 	if v.stores == nil {
 		v.stores = v.sortStores()
@@ -160,7 +160,7 @@ func (v *View) sortStores() *Stores {
 		trusted := v.StorageWitness(node)
 		for j := range node.Measured.Etcd {
 			s := newStore(&node.Measured.Etcd[j], node)
-			// To compare costs the whole list: no worker is given that.
+			// A comparison costs the whole list, so a worker node gets none.
 			if trusted {
 				out.compare(&s)
 			}
@@ -235,10 +235,10 @@ func sortedOnce[T any](list []T, key func(*T) SecretKey, join func(first, other 
 }
 
 // compare counts what shows whose file it is. A listed Secret shows nothing if
-// it is newer than the file, or if the file holds a revision that is newer than
-// the whole list: it was written after one was read and before the other. Of a
-// file that was not read whole, what is missing shows nothing either, nor does
-// an older revision: the listed one may follow in what was not read.
+// it is newer than the file, or if the file's revision is newer than the whole
+// list: it was written after one was read and before the other. If a file was
+// not fully read, missing Secrets and older revisions show nothing either: the
+// listed revision may be in the unread part.
 func (o *Stores) compare(s *Store) {
 	s.by = "revision"
 	if o.Newest == 0 {
@@ -289,10 +289,11 @@ func (o *Stores) ours(s *Store) bool {
 	return s.compared > 0 && 10*s.matched >= 9*s.compared
 }
 
-// unclear reports whether a file that does not count as the API server's may be
-// its all the same. Something else's is known by what it does not hold, so that
-// it has to be read whole; without a key prefix it holds no Secret at all. One
-// match by revision is no chance; names say something only if most are there.
+// unclear reports whether a file that does not count as the API server's may
+// still be the API server's. What a file does not hold shows that it is
+// something else's, so this needs a full read; without a key prefix it holds no
+// Secret at all. One match by revision is not chance; names count only if most
+// are there.
 func (o *Stores) unclear(s *Store) bool {
 	switch {
 	case !s.Whole():
@@ -307,8 +308,8 @@ func (o *Stores) unclear(s *Store) bool {
 	return s.matched > 0 || s.compared == 0 && s.later > 0
 }
 
-// contradicts reports whether a file that was read whole, and of which no listed
-// Secret matches, cannot be of the same store as one that is this cluster's: it
+// contradicts reports whether a file cannot be from the same store as one that
+// is this cluster's. The file was fully read and no listed Secret matches; it
 // holds a Secret at a revision that the other has passed without writing it.
 func (o *Stores) contradicts(s *Store) bool {
 	if !s.Whole() || s.matched > 0 {
@@ -334,7 +335,7 @@ func (o *Stores) contradicts(s *Store) bool {
 // Describe says what the comparison with the API server's list gave.
 func (s *Store) Describe() string {
 	if s.DB.Prefix == "" {
-		return "no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets"
+		return "no key PREFIX/namespaces/default, so it is unknown which keys are Secrets"
 	}
 	if s.compared == 0 {
 		return "no listed Secret to compare it with"

@@ -71,7 +71,7 @@ func DeclaredContainers(v *View) []Declared {
 }
 
 // Running is a container that runs on a measured node, joined by its id with
-// what is declared of it. Sandboxes and the probe's own container are left out.
+// its declaration. Sandboxes and the probe's own container are left out.
 type Running struct {
 	Node     *fact.Node
 	Measured *fact.MeasuredContainer // nil for a declared one that was not seen
@@ -80,7 +80,7 @@ type Running struct {
 	Workload *fact.Workload
 	Pod      *fact.Pod
 	Declared *fact.Container
-	// Between is true for one that has run and will be started again.
+	// Between is true for a container that has run and will be started again.
 	Between bool
 }
 
@@ -110,8 +110,8 @@ func (r Running) PodSubject() fact.Subject {
 	return s
 }
 
-// Field names a declared field of the container for evidence; "" where nothing
-// is known to be declared.
+// Field names a declared field of the container for evidence; "" if no
+// declaration is known.
 func (r Running) Field(field string) string {
 	if r.Workload == nil || r.Declared == nil {
 		return ""
@@ -150,8 +150,8 @@ func NodeSource(node *fact.Node, format string, args ...any) string {
 	return "node/" + node.Name + " " + fmt.Sprintf(format, args...)
 }
 
-// index finds what is declared of a measured container, by its node: a node
-// speaks for its own pods alone, whatever ids it claims to have seen, and
+// index finds the declaration of a measured container by its node. A node
+// answers only for its own pods, whatever ids it claims to have seen, and
 // whatever ids another node's kubelet writes into the status of its own pods.
 type index struct {
 	scope fact.PodScope
@@ -192,8 +192,8 @@ func newIndex(set *fact.Set) *index {
 				x.nodeOf[p.UID] = p.Node
 			}
 			// A static pod's cgroup carries its config hash in place of the UID.
-			// The annotation is a kubelet's word, or a user's, so that UIDs, which
-			// come below, replace it. What two pods claim belongs to neither.
+			// A kubelet or a user writes the annotation, so UIDs, which come
+			// below, replace it. What two pods claim belongs to neither.
 			if p.ConfigHash != "" {
 				key := placed{p.Node, p.ConfigHash}
 				if _, taken := x.byPod[key]; taken {
@@ -231,13 +231,13 @@ func (x *index) elsewhere(node, uid string) bool {
 	return known && on != node
 }
 
-// join finds what is declared of a measured container. Asked is false for one
-// that is none of this run's business: a sandbox, the probe's own, and, where
+// join finds the declaration of a measured container. Asked is false for a
+// container that this run does not judge: a sandbox, the probe's own and, if
 // only some pods were listed, one that does not belong to them.
 func (x *index) join(node *fact.Node, m *fact.MeasuredContainer) (r Running, asked bool) {
 	found, known := x.byID[placed{node.Name, m.ID}]
-	// Where the runtime does not tell, one process named pause looks like a
-	// sandbox; but a sandbox's id is never a container's in the API.
+	// Without the runtime's word, one process named pause looks like a sandbox.
+	// But the API never has a sandbox's id as a container's.
 	sandbox := m.Sandbox && !known
 	if !known && m.PodUID != "" {
 		found, known = x.byPod[placed{node.Name, m.PodUID}]
@@ -246,7 +246,7 @@ func (x *index) join(node *fact.Node, m *fact.MeasuredContainer) (r Running, ask
 	return r, !sandbox && !(m.Self && !known) && (known || x.scope != fact.PodsSome)
 }
 
-// declared finds a container by its name; nil if the spec has none of it.
+// declared finds a container by its name; nil if the spec does not have it.
 func (x *index) declared(spec *fact.PodSpec, name string) *fact.Container {
 	const few = 8 // up to here a search is faster than a map
 	if len(spec.Containers) > few {
@@ -268,7 +268,7 @@ func (x *index) declared(spec *fact.PodSpec, name string) *fact.Container {
 	return nil
 }
 
-// running is what RunningContainers gives for one kind.
+// running is what RunningContainers returns for one kind.
 type running struct{ seen, unseen []Running }
 
 // RunningContainers joins measured containers with declared ones, for nodes on
@@ -348,11 +348,11 @@ func Unseen(unseen []Running) []api.Finding {
 			Reason:   fact.NotPresent,
 			Subject:  r.Subject(),
 			Basis:    api.Measured,
-			Message:  "the API calls it running, but no process of it was found on its node (a sandboxed runtime, or it ended meanwhile)",
+			Message:  "the API reports it as running, but none of its processes was found on its node (a sandboxed runtime, or it ended meanwhile)",
 			Evidence: []api.Evidence{{Source: NodeSource(r.Node, "/proc/*/cgroup"), Value: "no process of this container"}},
 		}
 		if r.Between {
-			f.Reason, f.Message = fact.Changing, "it is between two starts, so that nothing of it could be measured"
+			f.Reason, f.Message = fact.Changing, "it is between two starts, so it could not be measured"
 			f.Evidence = []api.Evidence{{Source: "pod/" + r.Workload.Owner.Namespace + "/" + r.Pod.Name + " status", Value: "not running, and will be started again"}}
 		}
 		findings = append(findings, f)

@@ -219,7 +219,7 @@ func TestUnseenIsUnknown(t *testing.T) {
 	_, unseen := RunningContainers(NewView(set), fact.Processes)
 	want := []api.Finding{{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: facttest.Subject(),
-		Message:  "the API calls it running, but no process of it was found on its node (a sandboxed runtime, or it ended meanwhile)",
+		Message:  "the API reports it as running, but none of its processes was found on its node (a sandboxed runtime, or it ended meanwhile)",
 		Evidence: []api.Evidence{{Source: "node/n1 /proc/*/cgroup", Value: "no process of this container"}},
 	}}
 	if diff := cmp.Diff(want, Unseen(unseen)); diff != "" {

@@ -9,9 +9,9 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// View is a set of facts as checks see it: the answers of nodes admitted, what
-// is derived computed, and the indexes built, once for each run. It shares with
-// the set what it does not change, and nobody changes it.
+// View is a set of facts as checks see it: node answers are admitted, derived
+// facts are computed, and the indexes are built, once for each run. It shares
+// with the set what it does not change, and nobody changes it.
 type View struct {
 	*fact.Set
 	// Managed reports that the provider keeps etcd and the API servers to itself.
@@ -30,8 +30,8 @@ type View struct {
 	runs map[podContainer]bool
 }
 
-// NewView admits what nodes said, computes what is derived from facts (provider,
-// control plane) whatever the set says of it, and builds the indexes.
+// NewView admits what nodes said, computes derived facts (provider, control
+// plane) whatever the set says about them, and builds the indexes.
 func NewView(set *fact.Set) *View {
 	own := *set
 	v := &View{Set: &own, nodes: map[string]*fact.Node{}, running: map[fact.Kind]*running{}, idle: map[fact.SubjectKey]bool{}}
@@ -47,7 +47,8 @@ func NewView(set *fact.Set) *View {
 		node := &own.Nodes[i]
 		node.ControlPlane = fact.InControlPlane(node.Labels)
 		node.Measured = v.index.admit(node)
-		// Of two of one name, as only a file can have them, the trusted one counts.
+		// If two have one name, which is only possible in a file, the trusted
+		// one counts.
 		if other := v.nodes[node.Name]; other == nil || !v.StorageWitness(other) {
 			v.nodes[node.Name] = node
 		}
@@ -61,7 +62,7 @@ func OfSet(judge func(*View) []api.Finding) func(*fact.Set) []api.Finding {
 	return func(set *fact.Set) []api.Finding { return judge(NewView(set)) }
 }
 
-// Bounds of what one node's answer may say of what it could not read.
+// Bounds of what one node's answer may say about what it could not read.
 const (
 	// MaxNodeGaps is a little more than a collector writes: 501 of each kind.
 	MaxNodeGaps = 8192
@@ -77,9 +78,9 @@ const (
 )
 
 // admit takes from a node's answer what is about the node itself and its own
-// containers. Everything else is refused, and becomes the node's own gap. It is
-// the one place where an answer gets in, from the wire and from a facts file
-// alike. It copies what it changes.
+// containers. It refuses everything else, which becomes a gap of the node. It
+// is the only place where an answer gets in, both from the wire and from a
+// facts file. It copies what it changes.
 func (x *index) admit(node *fact.Node) *fact.Measurement {
 	if node.Measured == nil {
 		return nil
@@ -96,9 +97,9 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 			gaps = append(gaps, fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d containers", MaxNodeContainers)})
 		}
 	}
-	// The API server gives a pod its UID, so that whose it is, is known. What a
-	// pod's status says of container ids is a kubelet's word, and refuses nothing.
-	// One without an id is no container at all.
+	// The API server gives a pod its UID, so its owner is known. A kubelet
+	// writes the container ids in a pod's status, so they refuse nothing. An
+	// entry without an id is not a container.
 	foreign := func(c *fact.MeasuredContainer) bool { return c.ID == "" || x.elsewhere(node.Name, c.PodUID) }
 	kept := 0
 	for i := range m.Containers {
@@ -147,7 +148,7 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 		if n := refused[kind]; n > 0 {
 			gaps = append(gaps, fact.NodeGap{
 				What: kind, Reason: fact.Refused,
-				Detail: Count(n, "statement") + " of its answer: about something else than this node and its containers",
+				Detail: Count(n, "statement") + " of its answer: not about this node or its containers",
 			})
 		}
 	}
@@ -155,7 +156,7 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 	return &m
 }
 
-// ofNode reports whether a node can give facts of this kind.
+// ofNode reports whether a node can have facts of this kind.
 func ofNode(kind fact.Kind) bool { return slices.Contains(fact.NodeKinds(), kind) }
 
 // bounded cuts a text to so many bytes, at the start of a rune.

@@ -27,7 +27,7 @@ func (d Declared) HostProcess() (on bool, where api.Evidence) {
 }
 
 // Windows reports whether a container is declared to run on Windows, and where
-// that is declared. There a pod's Linux fields mean nothing.
+// that is declared. On Windows a pod's Linux fields mean nothing.
 func (d Declared) Windows() (yes bool, where api.Evidence) {
 	if spec := &d.Workload.Spec; spec.OS == "windows" {
 		field := spec.OSField

@@ -13,13 +13,13 @@ import (
 
 // StorageWitness reports whether what a node says of the cluster's etcd counts:
 // the user named it, or the API lists it with a role of the control plane or of
-// etcd. On a managed provider no node's word does.
+// etcd. On a managed provider no node counts.
 func (v *View) StorageWitness(node *fact.Node) bool {
 	return v.witness(node, fact.RoleControlPlane, fact.RoleMaster, fact.RoleEtcd)
 }
 
-// ServerWitness reports the same of an API server, which a node with the role
-// of etcd alone does not run.
+// ServerWitness reports the same for an API server, which a node with only the
+// etcd role does not run.
 func (v *View) ServerWitness(node *fact.Node) bool {
 	return v.witness(node, fact.RoleControlPlane, fact.RoleMaster)
 }
@@ -36,7 +36,7 @@ func (v *View) witnessOf(kind fact.Kind, node *fact.Node) bool {
 	return v.StorageWitness(node)
 }
 
-// Witnesses are the nodes whose word on this kind of storage facts counts.
+// Witnesses are the nodes that are trusted for this kind of storage facts.
 func (v *View) Witnesses(kind fact.Kind) []*fact.Node {
 	var out []*fact.Node
 	for i := range v.Nodes {
@@ -54,19 +54,20 @@ func ofStorage(kind fact.Kind) bool { return slices.Contains(fact.KindsOf(fact.O
 // serverOf names the process that facts of a storage kind come from.
 var serverOf = map[fact.Kind]string{fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver"}
 
-// providerStatements say what a provider documents. They are detail, never a pass.
+// providerStatements are what a provider documents. They are details, never a
+// pass.
 var providerStatements = map[string]string{
-	"eks": "EKS runs etcd itself; it documents envelope encryption of all API data from 1.28 on",
-	"gke": "GKE runs etcd itself; it documents encrypted disks, and application-layer encryption where switched on",
-	"aks": "AKS runs etcd itself; it documents encrypted disks, and KMS encryption where switched on",
+	"eks": "EKS runs etcd itself; it documents envelope encryption of all API data from 1.28",
+	"gke": "GKE runs etcd itself; it documents encrypted disks, and application-layer encryption if turned on",
+	"aks": "AKS runs etcd itself; it documents encrypted disks, and KMS encryption if turned on",
 }
 
-// snapshotHint is for a store that no probe can read. No cluster is asked.
+// snapshotHint is for a store that no probe can read. It contacts no cluster.
 const snapshotHint = "give an etcd snapshot: kubectl checklist secrets --snapshot FILE"
 
-// storageGaps says why the cluster's storage was read nowhere, where no witness
-// has read it and no gap of a witness or of the cluster says why. What a node
-// that is no witness says does not matter here.
+// storageGaps says why the cluster's storage was not read, if no witness has
+// read it and no gap of a witness or of the cluster says why. What a node says
+// that is not a witness does not matter here.
 func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string) bool) []fact.Gap {
 	if v.Snapshot != nil && kind == fact.Etcd || said(kind, "") {
 		return nil
@@ -87,14 +88,14 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 	gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotPresent}
 	snapshot := snapshotHint
 	if kind == fact.EncryptionConfig {
-		snapshot = "its configuration has to be looked at there"
+		snapshot = "check its configuration there"
 	}
 	switch {
 	case v.Managed:
 		gap.Reason, gap.Detail = fact.ProviderManaged, providerStatements[v.Cluster.Provider]
 		gap.Hint = "ask the provider's own API or console; it cannot be measured from the cluster"
 	case len(witnesses) == 0 && len(v.Nodes) > 0:
-		gap.Detail = "no node has a role label of the control plane, and none was named, so that no node's word on " + serverOf[kind] + " counts"
+		gap.Detail = "no node has a role label of the control plane, and none was named, so no node is trusted for " + serverOf[kind]
 		gap.Hint = "name the nodes that run it: --control-plane-node NAME; if a provider runs it, ask the provider"
 	case measured == 0:
 		gap.Detail = "no node that runs " + serverOf[kind] + " was measured"
@@ -103,7 +104,7 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 		}
 	default:
 		gap.Detail = "no process of " + serverOf[kind] + " was found on the nodes of the control plane that were measured"
-		gap.Hint = "where it runs elsewhere, " + snapshot
+		gap.Hint = "if it runs elsewhere, " + snapshot
 	}
 	return append(gaps, gap)
 }

@@ -126,13 +126,13 @@ func TestWhyStorageWasNotRead(t *testing.T) {
 		},
 		"no witness": {
 			fact.Set{Nodes: []fact.Node{{Name: "w", Listed: true, Measured: full}}},
-			"no node has a role label of the control plane, and none was named, so that no node's word on etcd counts", "name the nodes that run it: --control-plane-node NAME; if a provider runs it, ask the provider",
-			"no node has a role label of the control plane, and none was named, so that no node's word on kube-apiserver counts", "name the nodes that run it: --control-plane-node NAME; if a provider runs it, ask the provider",
+			"no node has a role label of the control plane, and none was named, so no node is trusted for etcd", "name the nodes that run it: --control-plane-node NAME; if a provider runs it, ask the provider",
+			"no node has a role label of the control plane, and none was named, so no node is trusted for kube-apiserver", "name the nodes that run it: --control-plane-node NAME; if a provider runs it, ask the provider",
 		},
 		"a witness that has neither": {
 			fact.Set{Nodes: []fact.Node{{Name: "cp", Listed: true, Labels: cp, Measured: full}}},
-			"no process of etcd was found on the nodes of the control plane that were measured", "where it runs elsewhere, " + snapshot,
-			"no process of kube-apiserver was found on the nodes of the control plane that were measured", "where it runs elsewhere, its configuration has to be looked at there",
+			"no process of etcd was found on the nodes of the control plane that were measured", "if it runs elsewhere, " + snapshot,
+			"no process of kube-apiserver was found on the nodes of the control plane that were measured", "if it runs elsewhere, check its configuration there",
 		},
 		"a provider's": {
 			fact.Set{Cluster: fact.Cluster{Version: "v1.36.1-gke.1"}, Nodes: []fact.Node{{Name: "w", Listed: true, Measured: full}}},

@@ -59,7 +59,7 @@ func Claimed(i int, evidence []api.Evidence) []api.Evidence {
 func NotSeen() api.Finding {
 	return api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured, Subject: Subject(),
-		Message:  "the API calls it running, but no process of it was found on its node (a sandboxed runtime, or it ended meanwhile)",
+		Message:  "the API reports it as running, but none of its processes was found on its node (a sandboxed runtime, or it ended meanwhile)",
 		Evidence: Evidence("node/n1 /proc/*/cgroup", "no process of this container"),
 	}
 }

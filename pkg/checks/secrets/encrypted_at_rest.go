@@ -183,7 +183,7 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, li
 	if unlisted {
 		f.Message += "; the API server does not list it"
 		// It was stored before the list was made, but is not in it: the list or
-		// the file belongs to another cluster. Later ones were created
+		// the file belongs to something else. Later ones were created
 		// meanwhile.
 		if f.Verdict == api.Pass && stores.Newest > 0 && current[0].secret.Revision <= stores.Newest {
 			f.Verdict, f.Reason = api.VerdictUnknown, fact.Changing

@@ -215,7 +215,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"so may one without a prefix": {
 			live(list("a@7"), etcd(encrypted("a", 7)), fact.EtcdDB{Path: dbPath}),
 			[]string{
-				notWhole + " [node/cp2 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]",
+				notWhole + " [node/cp2 = no key PREFIX/namespaces/default, so it is unknown which keys are Secrets]",
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
 			},
 		},
@@ -247,7 +247,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"a file without a prefix that holds Secrets is unclear": {
 			live(list("a@7"), etcd(encrypted("a", 7)), edited(etcd(plaintext("a", 7)), func(db *fact.EtcdDB) { db.Prefix = "" })),
 			[]string{
-				some + " [node/cp2 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]",
+				some + " [node/cp2 = no key PREFIX/namespaces/default, so it is unknown which keys are Secrets]",
 				"fail shop/a: " + fail + " [node/cp2 key /secrets/shop/a rev 7" + clear,
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
 			},
@@ -305,13 +305,13 @@ func TestEncryptedAtRest(t *testing.T) {
 			live(list("a@7"), fact.EtcdDB{Path: dbPath, Complete: true}),
 			[]string{"unknown NotPresent Cluster: no etcd that was read holds the listed Secrets at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong " +
-				"[node/cp1 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]"},
+				"[node/cp1 = no key PREFIX/namespaces/default, so it is unknown which keys are Secrets]"},
 		},
 		"nor is one of which the prefix is not known, where nothing was listed": {
 			live(nil, fact.EtcdDB{Path: dbPath, Complete: true}),
 			[]string{"unknown NotPresent Cluster: no etcd that was read holds the listed Secrets at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong " +
-				"[node/cp1 = no key PREFIX/namespaces/default, so that nothing shows which keys are Secrets]"},
+				"[node/cp1 = no key PREFIX/namespaces/default, so it is unknown which keys are Secrets]"},
 		},
 		"an etcd for events alone does not answer": {
 			live(list("a@7"), etcd(), etcd(encrypted("a", 7))),
