@@ -52,7 +52,7 @@ func TestConfine(t *testing.T) {
 		missing(t, "root, to be another user")
 	}
 	const nobody = 65534
-	cmd, dir, message := started(t, nobody, "waits-for-a-writer", "--timeout", "20s")
+	cmd, dir, message := started(t, nobody, "waits-for-a-writer", "--timeout", "60s")
 	gate := filepath.Join(dir, "gate")
 	if err := errors.Join(unix.Mkfifo(gate, 0o600), os.Chown(gate, nobody, nobody)); err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestNoCoreDump(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_CORE, &limit) })
 	crash := func(scenario string) (status syscall.WaitStatus, files []string, stderr string) {
-		cmd, dir, _ := started(t, uint32(os.Getuid()), scenario, "--timeout", "20s")
+		cmd, dir, _ := started(t, uint32(os.Getuid()), scenario, "--timeout", "60s")
 		cmd.Env = append(cmd.Env, "GOTRACEBACK=crash")
 		var text bytes.Buffer
 		cmd.Stderr = &text
@@ -150,7 +150,7 @@ func TestNoCoreDump(t *testing.T) {
 // than the kubelet reads, and the probe goes on.
 func TestTheTerminationLogIsBounded(t *testing.T) {
 	t.Parallel()
-	got := probe(t, "floods-the-termination-log", nil, "--timeout", "20s")
+	got := probe(t, "floods-the-termination-log", nil, "--timeout", "60s")
 	if len(got.message) != wire.MaxTrailer {
 		t.Errorf("termination log: expected %d bytes, found %d", wire.MaxTrailer, len(got.message))
 	}

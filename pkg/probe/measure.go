@@ -7,19 +7,17 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
 // margin is what is left of the time for writing the answer, once collecting
-// has to end.
-func margin(timeout time.Duration) time.Duration { return min(timeout/4, 5*time.Second) }
+// has to end. Only tests change it, and grace.
+var margin = func(timeout time.Duration) time.Duration { return min(timeout/4, 5*time.Second) }
 
 // grace is what a collector that heeds its context needs to hand over.
-const grace = 200 * time.Millisecond
+var grace = 200 * time.Millisecond
 
 // measure collects until it is done or the time is over, and returns what there
 // is. A collector that panics is one that failed: its facts so far count, what
@@ -82,8 +80,8 @@ func describe(v any) string { return "the probe panicked: " + crash.Describe(v) 
 // watch ends the process when the time is over, whatever its threads are doing.
 // Where no answer is on its way yet, it answers itself: that nothing was handed
 // over is a gap of each kind. The timer is started before the lock: it makes the
-// runtime open what the lock has to allow.
-func watch(out *output, c config) (stop func() bool) {
+// runtime open what the lock has to allow. exit is unix.Exit, except in tests.
+func watch(out *output, c config, exit func(status int)) (stop func() bool) {
 	timer := time.AfterFunc(c.timeout, func() {
 		status := make(chan int, 1)
 		go func() {
@@ -94,17 +92,15 @@ func watch(out *output, c config) (stop func() bool) {
 				status <- out.send(nothing(c), wire.ExitPartial, "")
 			}
 		}()
-		exit := wire.ExitFailed
 		select {
-		case exit = <-status:
-			if exit != wire.ExitOutput {
-				unix.Exit(exit)
+		case s := <-status:
+			if s != wire.ExitOutput {
+				exit(s)
 			} // else the trailer is on its way: leave it the grace
 			time.Sleep(grace)
-			exit = wire.ExitFailed
 		case <-time.After(grace):
 		}
-		unix.Exit(exit)
+		exit(wire.ExitFailed)
 	})
 	return timer.Stop
 }

@@ -72,7 +72,7 @@ func respond(args []string, prepare func() error, open func(config) (collector, 
 	if usageErr != nil {
 		return out.fail(wire.ExitUsage, usageErr.Error())
 	}
-	stop := watch(out, c)
+	stop := watch(out, c, unix.Exit)
 	defer stop()
 	if err := install(out.log, out.trailer); err != nil {
 		return out.fail(wire.ExitUnlocked, err.Error())

@@ -50,6 +50,16 @@ func TestMain(m *testing.M) {
 	case "open-fails", "lock-fails", "confine-fails":
 		open = func(config) (collector, error) { return nil, errors.New("opening the node's /proc: no such directory") }
 	}
+	// A real thread hangs in a real kernel here, so that the time is real. On a busy
+	// machine each step may take long: a collector that hangs is given up soon, and
+	// what comes afterwards has a minute. That the times are kept is shown with a
+	// clock of its own (TestMeasureKeepsTheTime, TestWatchKeepsTheTime).
+	switch name {
+	case "heeds-its-context", "hangs-in-the-kernel", "spins":
+		margin = func(timeout time.Duration) time.Duration { return timeout - minTimeout }
+	default:
+		grace = time.Minute
+	}
 	prepare := confine // a scenario's name is in the environment
 	if name == "confine-fails" {
 		prepare = func() error { return errors.New("setrlimit(RLIMIT_CORE): operation not permitted") }
@@ -164,11 +174,11 @@ var fakes = map[string]func(c config) collector{
 	},
 }
 
-// handedOver is the answer of a watchdog after 3 s.
+// handedOver is the answer of a watchdog after 1 s.
 func handedOver(level fact.Level, kinds ...fact.Kind) *fact.Measurement {
 	m := &fact.Measurement{Level: level}
 	for _, kind := range kinds {
-		m.Gaps = append(m.Gaps, fact.NodeGap{What: kind, Reason: fact.Timeout, Detail: "nothing was handed over within 3s: a file system does not answer"})
+		m.Gaps = append(m.Gaps, fact.NodeGap{What: kind, Reason: fact.Timeout, Detail: "nothing was handed over within 1s: a file system does not answer"})
 	}
 	return m
 }
@@ -198,7 +208,6 @@ type answer struct {
 	status  int
 	log     []byte
 	message []byte
-	took    time.Duration
 }
 
 // probe runs one and checks what holds for all: nothing on standard error.
@@ -216,9 +225,7 @@ func probe(t *testing.T, scenario string, stdout io.Writer, args ...string) answ
 	if stdout != nil {
 		cmd.Stdout = stdout
 	}
-	begun := time.Now()
 	err := cmd.Run()
-	took := time.Since(begun)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -230,7 +237,7 @@ func probe(t *testing.T, scenario string, stdout io.Writer, args ...string) answ
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{cmd.ProcessState.ExitCode(), log.Bytes(), text, took}
+	return answer{cmd.ProcessState.ExitCode(), log.Bytes(), text}
 }
 
 func fifo(t *testing.T) string {
@@ -248,22 +255,22 @@ func TestProbe(t *testing.T) {
 	full := func(gaps []fact.NodeGap) *fact.Measurement {
 		return &fact.Measurement{Level: fact.LevelFull, Read: []fact.Kind{fact.Processes}, Gaps: gaps}
 	}
+	soon := []string{"--timeout", "1s"} // where nothing but the watchdog ends it
 	tests := []struct {
 		scenario, rule string
 		args           []string
 		status         int
 		wantError      string // a regular expression
 		want           *fact.Measurement
-		least, most    time.Duration
 	}{
 		{scenario: "done", rule: "a small answer is in the trailer", status: wire.ExitComplete, want: &fact.Measurement{HostProcesses: 3}},
 		{scenario: "large", rule: "a large one in frames", status: wire.ExitComplete, want: large()},
-		{scenario: "heeds-its-context", rule: "at the deadline what there is is sent", status: wire.ExitPartial, want: full(timedOut), least: 2 * time.Second, most: 3 * time.Second},
-		{scenario: "hangs-in-the-kernel", rule: "a thread that hangs in the kernel does not stop it", status: wire.ExitPartial, want: full(timedOut), least: 2 * time.Second, most: 3 * time.Second},
-		{scenario: "spins", rule: "nor one that never yields", status: wire.ExitPartial, want: full(timedOut), most: 3 * time.Second},
-		{scenario: "hangs-in-snapshot", rule: "the watchdog needs nobody", status: wire.ExitPartial, want: handedOver(fact.LevelFull, fact.KindsAt(fact.LevelFull)...), least: 2900 * time.Millisecond, most: 4 * time.Second},
-		{scenario: "hangs-in-snapshot", rule: "it speaks of the kinds that were asked for", args: []string{"--kinds", "kernel,etcd,processes", "--level", "proc"}, status: wire.ExitPartial, want: handedOver(fact.LevelProc, fact.Processes), least: 2900 * time.Millisecond, most: 4 * time.Second},
-		{scenario: "hangs-when-opened", rule: "and looks after a collector that never begins", status: wire.ExitPartial, want: handedOver(fact.LevelFull, fact.KindsAt(fact.LevelFull)...), least: 2900 * time.Millisecond, most: 4 * time.Second},
+		{scenario: "heeds-its-context", rule: "at the deadline what there is is sent", status: wire.ExitPartial, want: full(timedOut)},
+		{scenario: "hangs-in-the-kernel", rule: "a thread that hangs in the kernel does not stop it", status: wire.ExitPartial, want: full(timedOut)},
+		{scenario: "spins", rule: "nor one that never yields", status: wire.ExitPartial, want: full(timedOut)},
+		{scenario: "hangs-in-snapshot", rule: "the watchdog needs nobody", args: soon, status: wire.ExitPartial, want: handedOver(fact.LevelFull, fact.KindsAt(fact.LevelFull)...)},
+		{scenario: "hangs-in-snapshot", rule: "it speaks of the kinds that were asked for", args: []string{"--kinds", "kernel,etcd,processes", "--level", "proc", "--timeout", "1s"}, status: wire.ExitPartial, want: handedOver(fact.LevelProc, fact.Processes)},
+		{scenario: "hangs-when-opened", rule: "and looks after a collector that never begins", args: soon, status: wire.ExitPartial, want: handedOver(fact.LevelFull, fact.KindsAt(fact.LevelFull)...)},
 		{scenario: "panics", rule: "a panic's text stays inside", status: wire.ExitFailed, want: full(failed), wantError: `^the probe panicked: string in probe\.\S+ \(probe_test\.go:\d+\)$`},
 		{scenario: "panics-out-of-range", rule: "a runtime error is named without its numbers", status: wire.ExitFailed, want: full(failed), wantError: `^the probe panicked: index out of range in probe\.\S+ \(probe_test\.go:\d+\)$`},
 		{scenario: "panics-in-snapshot", rule: "even where nothing is left to send", status: wire.ExitFailed, wantError: `^the probe panicked: \*errors\.errorString in probe\.\S+ \(probe_test\.go:\d+\)$`},
@@ -284,12 +291,9 @@ func TestProbe(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
-			got := probe(t, tt.scenario, nil, append([]string{"--timeout", "3s", "--node", fifo(t)}, tt.args...)...)
+			got := probe(t, tt.scenario, nil, append([]string{"--timeout", "60s", "--node", fifo(t)}, tt.args...)...)
 			if got.status != tt.status {
 				t.Errorf("exit status: expected %d, found %d", tt.status, got.status)
-			}
-			if got.took < tt.least || tt.most > 0 && got.took > tt.most+slack {
-				t.Errorf("expected it to take %s to %s, found %s", tt.least, tt.most, got.took)
 			}
 			trailer, err := wire.ParseTrailer(got.message)
 			if err != nil {
@@ -332,12 +336,29 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// slack is for a machine that is busy with other tests.
-const slack = 8 * time.Second
-
-// A log that nobody reads blocks write(2) for ever.
+// A log that nobody reads blocks write(2) for ever. The time is real, for the
+// kernel's is: a machine too busy to come as far as writing is given more of it.
 func TestProbeEndsWhenTheLogHangs(t *testing.T) {
 	t.Parallel()
+	for timeout := time.Second; ; timeout *= 2 {
+		got := probeWithHangingLog(t, timeout)
+		if got.status == wire.ExitPartial && timeout < time.Minute {
+			t.Logf("within %s nothing was written yet", timeout)
+			continue
+		}
+		if got.status != wire.ExitFailed {
+			t.Errorf("exit status: expected %d, found %d", wire.ExitFailed, got.status)
+		}
+		trailer, err := wire.ParseTrailer(got.message)
+		if err != nil || trailer.HasMeasurement() || !strings.HasPrefix(trailer.Error, fmt.Sprintf("nothing could be written within %s: ", timeout)) {
+			t.Errorf("trailer: found %+v, %v", trailer, err)
+		}
+		return
+	}
+}
+
+func probeWithHangingLog(t *testing.T, timeout time.Duration) answer {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -348,14 +369,7 @@ func TestProbeEndsWhenTheLogHangs(t *testing.T) {
 	if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096); err != nil {
 		t.Fatal(err)
 	}
-	got := probe(t, "large", w, "--timeout", "1s")
-	if got.status != wire.ExitFailed {
-		t.Errorf("exit status: expected %d, found %d", wire.ExitFailed, got.status)
-	}
-	trailer, err := wire.ParseTrailer(got.message)
-	if err != nil || trailer.HasMeasurement() || !strings.HasPrefix(trailer.Error, "nothing could be written within 1s") {
-		t.Errorf("trailer: found %+v, %v", trailer, err)
-	}
+	return probe(t, "large", w, "--timeout", timeout.String())
 }
 
 func TestProbeSaysWhenTheLogIsGone(t *testing.T) {
@@ -366,7 +380,7 @@ func TestProbeSaysWhenTheLogIsGone(t *testing.T) {
 	}
 	r.Close()
 	defer w.Close()
-	got := probe(t, "large", w, "--timeout", "5s")
+	got := probe(t, "large", w, "--timeout", "60s")
 	if got.status != wire.ExitOutput {
 		t.Errorf("exit status: expected %d, found %d", wire.ExitOutput, got.status)
 	}
@@ -483,10 +497,10 @@ func realBy(t *testing.T, prefix []string, message string, command ...string) an
 	if os.Getuid() != 0 {
 		missing(t, "root, to make a pid namespace")
 	}
-	// A shell stays as pid 1 with children to measure.
-	script := `sleep 60 & sleep 60 & "$@"; status=$?; exit $status`
+	// A shell stays as pid 1 with children to measure, which it takes with it.
+	script := `sleep 1d & sleep 1d & "$@"; status=$?; exit $status`
 	args := append(prefix, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh")
-	args = append(append(args, command...), "--termination-log", message, "--node", "here", "--timeout", "60s")
+	args = append(append(args, command...), "--termination-log", message, "--node", "here", "--timeout", "10m")
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), scenarioEnv+"=real")
 	var log, stderr bytes.Buffer
@@ -498,7 +512,7 @@ func realBy(t *testing.T, prefix []string, message string, command ...string) an
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{cmd.ProcessState.ExitCode(), log.Bytes(), text, 0}
+	return answer{cmd.ProcessState.ExitCode(), log.Bytes(), text}
 }
 
 // The whole probe on this machine: it reads what level full reads and stays far
