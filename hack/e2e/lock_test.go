@@ -77,7 +77,7 @@ func TestLockInAPod(t *testing.T) {
 		return log, code
 	}
 
-	locked, code := run("locked", "-stress", "3s")
+	locked, code := run("locked", "-stress", "200")
 	if code != 0 || !strings.Contains(locked, "locked=true") || !strings.Contains(locked, " wrong=0") {
 		t.Errorf("with the lock: exit status %d:\n%s", code, locked)
 	}

@@ -27,7 +27,7 @@ func main() {
 	flag.BoolVar(&o.Unlocked, "unlocked", false, "leave the lock out")
 	flag.StringVar(&o.Dir, "dir", os.TempDir(), "existing directory in which files are tried")
 	flag.StringVar(&o.Root, "root", "/", "directory whose files are read")
-	flag.DurationVar(&o.Stress, "stress", 0, "how long to read under garbage collection and new threads")
+	flag.IntVar(&o.Stress, "stress", 0, "how many times to read all processes under garbage collection and new threads")
 	flag.Parse()
 	results, err := attempt.Main(o)
 	wrong := attempt.Summary(os.Stdout, results, o.Unlocked)

@@ -127,15 +127,13 @@ func names(path string) ([]string, error) {
 	}
 }
 
-// stress reads /proc while the runtime does everything that needs a system
+// stress reads /proc, so many times, while the runtime does everything that needs a system
 // call: it collects garbage without a pause, starts and ends threads, runs
 // timers and preempts. A call that the lock forgot shows as EPERM here, or kills
 // the process.
-func stress(d time.Duration) (rounds int, err error) {
+func stress(rounds int) error {
 	debug.SetGCPercent(1)
-	end := time.Now().Add(d)
-	for time.Now().Before(end) {
-		rounds++
+	for round := range rounds {
 		var wg sync.WaitGroup
 		errs := make(chan error, 16)
 		for range 6 {
@@ -184,15 +182,15 @@ func stress(d time.Duration) (rounds int, err error) {
 			}
 		})
 		runtime.GC()
-		if rounds%8 == 0 {
+		if round%8 == 0 {
 			debug.FreeOSMemory()
 		}
 		wg.Wait()
 		select {
 		case err := <-errs:
-			return rounds, err
+			return err
 		default:
 		}
 	}
-	return rounds, nil
+	return nil
 }
