@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,8 +168,8 @@ func TestFIFOReturnsAtOnce(t *testing.T) {
 				if !errors.Is(err, ErrNotRegular) {
 					t.Errorf("%s: %v; want ErrNotRegular", name, err)
 				}
-			case <-time.After(2 * time.Second):
-				t.Fatalf("%s: opening still blocks after 2 s", name)
+			case <-time.After(time.Minute): // the kernel's wait has no other clock; long, for a busy machine
+				t.Fatalf("%s: opening waits for a writer", name)
 			}
 		}
 	}
@@ -645,6 +646,7 @@ func TestNoEscapeByRename(t *testing.T) {
 	base := t.TempDir()
 	grow(t, base, "secret=outside", "root/a/b/c/d/", "root/secret=inside", "out/")
 	r := openRoot(t, filepath.Join(base, "root"))
+	var moves atomic.Int64
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -656,11 +658,15 @@ func TestNoEscapeByRename(t *testing.T) {
 			default:
 				_ = os.Rename(base+"/root/a/b", base+"/out/b")
 				_ = os.Rename(base+"/out/b", base+"/root/a/b")
+				moves.Add(1)
 			}
 		}
 	}()
-	read := 0
-	for deadline := time.Now().Add(300 * time.Millisecond); time.Now().Before(deadline); {
+	defer func() { close(stop); <-done }()
+	// So often that some moves fall into the middle of a resolution, however the
+	// two share the processors.
+	const enough = 5000
+	for read := 0; read < enough || moves.Load() < enough; {
 		got, err := r.ReadFile("a/b/c/d/../../../../../secret", 100)
 		if err == nil {
 			read++
@@ -668,10 +674,5 @@ func TestNoEscapeByRename(t *testing.T) {
 				t.Fatalf("read %q from outside the root", got)
 			}
 		}
-	}
-	close(stop)
-	<-done
-	if read == 0 {
-		t.Error("not one read came through, so nothing was tried")
 	}
 }
