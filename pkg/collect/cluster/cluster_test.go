@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -312,12 +312,20 @@ func TestFailures(t *testing.T) {
 	}
 	t.Run("several failures come in one order", func(t *testing.T) {
 		s := newServer(t)
+		var others sync.WaitGroup
+		failing := map[string]func(){}
+		for _, path := range []string{setsPath, secretsPath} {
+			others.Add(1)
+			failing[path] = sync.OnceFunc(others.Done)
+		}
 		s.refuse = func(r *http.Request) *metav1.Status {
-			if r.URL.Path == versionPath {
+			switch failed := failing[r.URL.Path]; {
+			case r.URL.Path == versionPath:
 				return nil
-			}
-			if r.URL.Path == nodesPath {
-				time.Sleep(20 * time.Millisecond) // the last to fail is the first to be told
+			case r.URL.Path == nodesPath:
+				others.Wait() // the last to fail is the first to be told
+			case failed != nil:
+				failed()
 			}
 			return broken
 		}
