@@ -114,7 +114,7 @@ var initProcess = fakeProcess{pid: 1, comm: "systemd", caps: "000001ffffffffff",
 // read measures a fixture.
 func read(t testing.TB, dir string, level fact.Level, kinds ...fact.Kind) *fact.Measurement {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), tooLong)
 	defer cancel()
 	m, err := Local(ctx, Options{Level: level, Node: "n1", Root: dir, Kinds: kinds})
 	if err != nil {
