@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -290,7 +289,14 @@ func TestLoadFactsStops(t *testing.T) {
 		t.Skip(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
+	go func() {
+		// It opens for writing once somebody reads, who finds nothing in it.
+		if writer, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+			defer writer.Close() //nolint:errcheck // nothing was written
+		}
+		cancel()
+		<-t.Context().Done()
+	}()
 	env, out, errOut := testEnv()
 	if code := Main(ctx, env, []string{"--facts", path}); code != ExitFailure || out.Len() != 0 || errOut.String() != "error: interrupted\n" {
 		t.Errorf("status %d, stdout %q, stderr %q", code, out, errOut)

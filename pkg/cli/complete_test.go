@@ -3,10 +3,10 @@ package cli
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,10 +14,10 @@ import (
 )
 
 // completed are the words that a shell would offer.
-func completed(t *testing.T, args ...string) []string {
+func completed(t *testing.T, server *memoryServer, args ...string) []string {
 	t.Helper()
 	env, out, errOut := testEnv()
-	env.ErrIsTerminal, env.patience = true, patience{notice: time.Nanosecond}
+	env.ErrIsTerminal, env.patience, env.dial = true, patience{notice: time.Nanosecond}, server.dial
 	if code := Main(t.Context(), env, append([]string{cobra.ShellCompRequestCmd}, args...)); code != ExitOK {
 		t.Fatalf("%v: status %d, %s", args, code, errOut)
 	}
@@ -45,8 +45,12 @@ func TestEveryFlagCompletes(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
+	synctest.Test(t, testCompletion) // a busy machine has no less time for it
+}
+
+func testCompletion(t *testing.T) {
 	var last *http.Request
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newMemoryServer(t, func(w http.ResponseWriter, r *http.Request) {
 		last = r
 		names := map[string][]string{
 			"/api/v1/nodes": {"worker-2", "worker-1"}, "/api/v1/namespaces": {"shop", "kube-system"},
@@ -65,8 +69,8 @@ func TestCompletion(t *testing.T) {
 			_, _ = io.WriteString(w, `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"`+name+`"}}`)
 		}
 		_, _ = io.WriteString(w, `]}`)
-	}))
-	defer server.Close()
+	})
+	server.Start()
 	kubeconfigFor(t, server.URL)
 	for line, want := range map[string]string{
 		"nodes -":                            "", // see below
@@ -96,19 +100,19 @@ func TestCompletion(t *testing.T) {
 	} {
 		words := strings.Split(line, " ")
 		if line == "nodes -" {
-			if got := completed(t, words...); !slices.ContainsFunc(got, func(word string) bool { return strings.HasPrefix(word, "--probe-level\t") }) {
+			if got := completed(t, server, words...); !slices.ContainsFunc(got, func(word string) bool { return strings.HasPrefix(word, "--probe-level\t") }) {
 				t.Errorf("flags: %q", got)
 			}
 			continue
 		}
-		if got := strings.Join(completed(t, words...), " "); got != want {
+		if got := strings.Join(completed(t, server, words...), " "); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
 	}
 	for line, word := range map[string]string{
 		"--check ": "privileged/host-path", "--skip ": "secrets:stored", "explain ": "drift", "-o ": "yaml", "--output-file ": "json=", "--check a,": "a,privileged",
 	} {
-		if got := completed(t, strings.Split(line, " ")...); !slices.Contains(got, word) {
+		if got := completed(t, server, strings.Split(line, " ")...); !slices.Contains(got, word) {
 			t.Errorf("%s: %q lacks %q", line, got, word)
 		}
 	}
@@ -119,12 +123,18 @@ func TestCompletion(t *testing.T) {
 
 // A server that does not answer holds nobody up for long, and nothing is printed.
 func TestCompletionIsQuiet(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	defer server.Close()
-	kubeconfigFor(t, server.URL)
-	if got := completed(t, "nodes", "--request-timeout", "50ms", ""); len(got) > 0 {
-		t.Errorf("completed %q", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		server := newMemoryServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		server.Start()
+		kubeconfigFor(t, server.URL)
+		begin := time.Now()
+		if got := completed(t, server, "nodes", ""); len(got) > 0 {
+			t.Errorf("completed %q", got)
+		}
+		if took := time.Since(begin); took != completeTimeout {
+			t.Errorf("it took %s, want %s", took, completeTimeout)
+		}
+	})
 }
 
 // --check and --skip take checks, globs, questions and parts.

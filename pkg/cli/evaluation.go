@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -279,6 +280,8 @@ type Env struct {
 	answered atomic.Bool
 	// patience is how long a server may be silent; zero is the usual.
 	patience patience
+	// dial makes the connections to a server; nil is the network's.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// measuring is set while the progress of probes has the terminal's last line.
 	measuring atomic.Bool
 }

@@ -203,16 +203,6 @@ func TestConnectionErrors(t *testing.T) {
 			},
 			want: `the API server at SERVER did not accept the credentials \(401 Unauthorized\): .*`,
 		},
-		"a server that does not answer": {
-			handler: func(_ http.ResponseWriter, r *http.Request) {
-				select {
-				case <-r.Context().Done():
-				case <-time.After(5 * time.Second):
-				}
-			},
-			args: []string{"--request-timeout=200ms"},
-			want: `the API server at SERVER did not answer in time`,
-		},
 		"a server that fails": {
 			handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 			want:    `the API server at SERVER answered 500 Internal Server Error`,

@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -19,9 +19,13 @@ import (
 // because client-go shows a token to no other server.
 func TestGuardGetsItsConnectionThroughThePipe(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testGuardGetsItsConnectionThroughThePipe) // it looks again after a while
+}
+
+func testGuardGetsItsConnectionThroughThePipe(t *testing.T) {
 	var mu sync.Mutex
 	asked := map[string]string{}
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newMemoryServer(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked[r.Method+" "+r.URL.Path+"?"+r.URL.Query().Get("labelSelector")] = r.Header.Get("Authorization")
@@ -37,8 +41,8 @@ func TestGuardGetsItsConnectionThroughThePipe(t *testing.T) {
 			return
 		}
 		_, _ = w.Write([]byte(`{"kind":"` + kind + `","apiVersion":"` + version + `","items":[]}`))
-	}))
-	defer server.Close()
+	})
+	server.StartTLS()
 	kubeconfig := filepath.Join(t.TempDir(), "config")
 	if err := os.WriteFile(kubeconfig, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -50,6 +54,7 @@ func TestGuardGetsItsConnectionThroughThePipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	env, out, errOut := testEnv()
+	env.dial = server.dial
 	env.Streams.In = strings.NewReader(string(binary.BigEndian.AppendUint32(nil, uint32(len(data)))) + string(data))
 	if code := Main(t.Context(), env, []string{guardCommand}); code != 0 {
 		t.Fatalf("status %d: %s", code, errOut)

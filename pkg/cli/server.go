@@ -59,6 +59,9 @@ func (e *Env) careful(config *rest.Config) *rest.Config {
 	if e.user.given("request-timeout") || config.Timeout > 0 {
 		wait = patience{notice: wait.notice}
 	}
+	if e.dial != nil {
+		config.Dial = e.dial
+	}
 	if wait.connect > 0 && config.Dial == nil {
 		config.Dial = (&net.Dialer{Timeout: wait.connect, KeepAlive: 30 * time.Second}).DialContext
 	}

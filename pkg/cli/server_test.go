@@ -29,17 +29,29 @@ var commandsOfServers = map[string][]string{
 	"manifests": {"manifests", "--only", "run"},
 }
 
+// discoveries is how often a command asks a silent server before it gives up:
+// client-go's discovery, which resolves what a name on the command line means,
+// takes no error for an answer.
+func discoveries(command string) time.Duration {
+	if command == "pods NAME" {
+		return 4
+	}
+	return 1
+}
+
 // What is no API server is named with what it answered, by every command, at once
 // and in one line. Nothing of its answer is repeated.
 func TestOtherServers(t *testing.T) {
 	for name, tc := range map[string]struct {
 		handler http.HandlerFunc
 		url     func(url string) string
+		took    time.Duration
 		want    string // SERVER is the server's URL
 	}{
 		"a silent one": {
 			handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-			want:    "SERVER did not answer within 50ms; --request-timeout gives it more time",
+			took:    30 * time.Second,
+			want:    "SERVER did not answer within 30s; --request-timeout gives it more time",
 		},
 		"one that is silent in the middle of its answer": {
 			handler: func(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +60,8 @@ func TestOtherServers(t *testing.T) {
 				w.(http.Flusher).Flush()
 				<-r.Context().Done()
 			},
-			want: "SERVER did not answer within 50ms; --request-timeout gives it more time",
+			took: 30 * time.Second,
+			want: "SERVER did not answer within 30s; --request-timeout gives it more time",
 		},
 		"a login page": {
 			handler: func(w http.ResponseWriter, _ *http.Request) {
@@ -105,33 +118,54 @@ func TestOtherServers(t *testing.T) {
 			if handler == nil {
 				handler = func(http.ResponseWriter, *http.Request) { t.Error("a request came through") }
 			}
-			server := httptest.NewUnstartedServer(handler)
-			server.Config.ErrorLog = log.New(io.Discard, "", 0)
-			server.Start()
-			defer server.Close()
-			url := server.URL
-			if tc.url != nil {
-				url = tc.url(url)
-			}
-			kubeconfig := kubeconfigFor(t, url)
-			for name, args := range commandsOfServers {
-				env, out, errOut := testEnv()
-				env.patience = patience{connect: time.Second, read: 50 * time.Millisecond, write: 50 * time.Millisecond}
-				begin := time.Now()
-				code := Main(t.Context(), env, append(args, "--kubeconfig", kubeconfig, "--token", "CANARY"))
-				if code != ExitFailure || out.Len() != 0 {
-					t.Errorf("%s: want status 2 and nothing on stdout, got %d and %q", name, code, out)
+			synctest.Test(t, func(t *testing.T) {
+				server := newMemoryServer(t, handler)
+				server.Start()
+				url := server.URL
+				if tc.url != nil {
+					url = tc.url(url)
 				}
-				want := "the API server at " + strings.ReplaceAll(tc.want, "SERVER", url)
-				if got := errOut.String(); !strings.Contains(got, want) || strings.Contains(got, "CANARY") || strings.Count(got, "\n") > 1 {
-					t.Errorf("%s: stderr %q\nwant %q", name, got, want)
+				kubeconfig := kubeconfigFor(t, url)
+				for name, args := range commandsOfServers {
+					env, out, errOut := testEnv()
+					env.dial = server.dial
+					begin := time.Now()
+					code := Main(t.Context(), env, append(args, "--kubeconfig", kubeconfig, "--token", "CANARY"))
+					if code != ExitFailure || out.Len() != 0 {
+						t.Errorf("%s: want status 2 and nothing on stdout, got %d and %q", name, code, out)
+					}
+					want := "the API server at " + strings.ReplaceAll(tc.want, "SERVER", url)
+					if got := errOut.String(); !strings.Contains(got, want) || strings.Contains(got, "CANARY") || strings.Count(got, "\n") > 1 {
+						t.Errorf("%s: stderr %q\nwant %q", name, got, want)
+					}
+					if took, want := time.Since(begin), tc.took*discoveries(name); took != want {
+						t.Errorf("%s took %s, want %s", name, took, want)
+					}
 				}
-				if took := time.Since(begin); took > time.Second {
-					t.Errorf("%s took %s", name, took)
-				}
-			}
+			})
 		})
 	}
+}
+
+// --request-timeout is the time for each request, and nobody waits longer.
+func TestRequestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newMemoryServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		server.StartTLS()
+		kubeconfig := kubeconfigFor(t, server.URL)
+		for name, args := range commandsOfServers {
+			env, out, errOut := testEnv()
+			env.dial = server.dial
+			begin := time.Now()
+			code := Main(t.Context(), env, append(args, "--kubeconfig", kubeconfig, "--insecure-skip-tls-verify", "--request-timeout=200ms"))
+			if want := "error: the API server at " + server.URL + " did not answer in time\n"; code != ExitFailure || out.Len() != 0 || errOut.String() != want {
+				t.Errorf("%s: status %d, stdout %q, stderr %q\nwant %q", name, code, out, errOut, want)
+			}
+			if took, want := time.Since(begin), 200*time.Millisecond*discoveries(name); took != want {
+				t.Errorf("%s took %s, want %s", name, took, want)
+			}
+		}
+	})
 }
 
 // A list that breaks off is an error, one whose page expired is asked for again.
@@ -248,31 +282,31 @@ func TestWaiting(t *testing.T) {
 
 // Only a person at a terminal is told.
 func TestWaitingIsForTerminals(t *testing.T) {
-	var slow atomic.Bool
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slow.CompareAndSwap(true, false) {
-			time.Sleep(30 * time.Millisecond)
-		}
-		http.Error(w, "", http.StatusServiceUnavailable)
-	}))
-	defer server.Close()
 	for name, tc := range map[string]struct {
 		terminal bool
 		args     []string
 		want     string
 	}{
-		"a terminal":                  {true, nil, "waiting for " + server.URL + " ...\n"},
+		"a terminal":                  {true, nil, "waiting for SERVER ...\n"},
 		"a pipe":                      {false, nil, ""},
 		"a terminal without progress": {true, []string{"--progress", "never"}, ""},
 	} {
-		slow.Store(true)
-		env, _, errOut := testEnv()
-		env.ErrIsTerminal, env.patience = tc.terminal, patience{notice: time.Millisecond}
-		Main(t.Context(), env, append([]string{"pods", "--kubeconfig", kubeconfigFor(t, server.URL)}, tc.args...))
-		want := tc.want + "error: the API server at " + server.URL + " answered 503 Service Unavailable, with content of type text/plain\n"
-		if errOut.String() != want {
-			t.Errorf("%s: stderr %q\nwant %q", name, errOut, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := newMemoryServer(t, func(w http.ResponseWriter, _ *http.Request) {
+					time.Sleep(usualPatience.notice + 1)
+					http.Error(w, "", http.StatusServiceUnavailable)
+				})
+				server.Start()
+				env, _, errOut := testEnv()
+				env.ErrIsTerminal, env.dial = tc.terminal, server.dial
+				Main(t.Context(), env, append([]string{"pods", "--kubeconfig", kubeconfigFor(t, server.URL)}, tc.args...))
+				want := tc.want + "error: the API server at SERVER answered 503 Service Unavailable, with content of type text/plain\n"
+				if got := strings.ReplaceAll(errOut.String(), server.URL, "SERVER"); got != want {
+					t.Errorf("stderr %q\nwant %q", got, want)
+				}
+			})
+		})
 	}
 }
 
