@@ -55,7 +55,7 @@ func TestLockInAPod(t *testing.T) {
 		text, err := json.Marshal(pod)
 		must(t, err)
 		must(t, cluster.Apply(ctx, string(text)))
-		must(t, harness.Wait(ctx, "pod "+name, time.Minute, func() error {
+		must(t, harness.Wait(ctx, "pod "+name, waiting, func() error {
 			out, err := cluster.Kubectl(ctx, "-n", namespace, "get", "pod", name, "-o", "json")
 			if err != nil {
 				return err

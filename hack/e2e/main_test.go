@@ -23,6 +23,10 @@ import (
 
 var cluster *harness.Cluster
 
+// waiting ends what hangs and nothing else: a cluster has no clock but the
+// machine's, and goes as fast as it can.
+const waiting = 3 * time.Minute
+
 func TestMain(m *testing.M) {
 	var err error
 	if cluster, err = harness.New(); err != nil {
@@ -107,7 +111,7 @@ func noLeftovers(t *testing.T, ctx context.Context) {
 	if out := ours(t, ctx, "pods,jobs,configmaps"); out != "" {
 		t.Errorf("left on the cluster:\n%s", out)
 	}
-	err := harness.Wait(ctx, "the namespace to be gone", 45*time.Second, func() error {
+	err := harness.Wait(ctx, "the namespace to be gone", waiting, func() error {
 		if out := ours(t, ctx, "namespaces"); out != "" {
 			return fmt.Errorf("left on the cluster: %s", out)
 		}

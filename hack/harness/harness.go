@@ -235,7 +235,7 @@ func (c *Cluster) Serve(ctx context.Context, images ...string) (stop func(), err
 		_ = cmd.Wait()
 		_ = os.RemoveAll(dir)
 	}
-	err = Wait(ctx, "the registry", 20*time.Second, func() error {
+	err = Wait(ctx, "the registry", 2*time.Minute, func() error {
 		result, err := c.Exec(ctx, nil, "bash", "-c", "exec 3<>/dev/tcp/"+strings.Replace(Registry, ":", "/", 1))
 		if err == nil && result.Code != 0 {
 			err = fmt.Errorf("%s does not answer: %s", Registry, output.Bytes())

@@ -23,7 +23,7 @@ func TestMachine(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "etc/os-release"), []byte("ID=debian\nVERSION_ID=\"12\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	source := Machine{Root: root, Kinds: []fact.Kind{fact.Pods, fact.Secrets, fact.Kernel}, Timeout: 10 * time.Second, Namespace: "shop"}
+	source := Machine{Root: root, Kinds: []fact.Kind{fact.Pods, fact.Secrets, fact.Kernel}, Timeout: 10 * time.Minute, Namespace: "shop"}
 	got, err := source.Gather(t.Context())
 	if err != nil {
 		t.Fatal(err)

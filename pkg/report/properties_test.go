@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -79,7 +78,6 @@ func TestThousandsAreGrouped(t *testing.T) {
 			})
 		}
 	}
-	started := time.Now()
 	summary := printed(t, "table", Options{Summary: true, Wide: "kubectl checklist -o wide"}, report)
 	if lines := strings.Count(summary, "\n"); lines > 50 {
 		t.Errorf("the summary has %d lines", lines)
@@ -96,9 +94,6 @@ func TestThousandsAreGrouped(t *testing.T) {
 		if got := strings.Count(printed(t, output, Options{}, report), "\n"); got < lines {
 			t.Errorf("-o %s has %d lines, want at least %d", output, got, lines)
 		}
-	}
-	if took := time.Since(started); took > 4*time.Second {
-		t.Errorf("printing took %v", took)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestRunsFromNode(t *testing.T) {
 		"a copy of it, and a name that is no sandboxed runtime's": {unix.CLONE_NEWNS, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(sleep, "60")
+			cmd := exec.Command(sleep, "1000")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: tc.flags}
 			if err := cmd.Start(); errors.Is(err, unix.EPERM) {
 				t.Skip("a mount namespace takes CAP_SYS_ADMIN")
