@@ -3,6 +3,7 @@ package catalogue
 import (
 	"math/rand/v2"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"testing"
 
@@ -20,6 +21,14 @@ func seeds() int {
 		return 1000
 	}
 	return 10_000
+}
+
+// throwsAway lets a test that makes much and keeps nothing collect garbage less
+// often, which is a third of its time.
+func throwsAway(t *testing.T) {
+	t.Helper()
+	before := debug.SetGCPercent(1000)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
 }
 
 // theirs reports whether a subject is about a node, or about a workload with a
@@ -45,6 +54,7 @@ func same[T any](a, b []T) bool { return len(a) == 0 && len(b) == 0 || reflect.D
 // names and revisions. Findings and gaps about others do not change at all, and
 // what others have shown to fail about a workload that it shares still fails.
 func TestAHostileNodeSpeaksForItselfAlone(t *testing.T) {
+	throwsAway(t)
 	plan := built()
 	changed, shared := 0, 0
 	for seed := range uint64(seeds()) {
@@ -101,7 +111,11 @@ func TestAHostileNodeSpeaksForItselfAlone(t *testing.T) {
 // A witness that lies does not take back what another witness's etcd shows:
 // plaintext there still fails.
 func TestAHostileWitnessHidesNoPlaintext(t *testing.T) {
+	throwsAway(t)
+	const atRest = "secrets/encrypted-at-rest"
 	plan := built()
+	// The one check that is looked at: others have no say in it.
+	plan.Checks = slices.DeleteFunc(plan.Checks, func(c checks.Check) bool { return c.ID != atRest })
 	compared := 0
 	for seed := range uint64(seeds()) {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -116,7 +130,7 @@ func TestAHostileWitnessHidesNoPlaintext(t *testing.T) {
 			fails[f.Check+" "+f.Subject.Key()] = f.Verdict == api.Fail
 		}
 		for _, f := range checks.JudgeSet(plan, without).Findings {
-			if f.Check != "secrets/encrypted-at-rest" || f.Verdict != api.Fail {
+			if f.Check != atRest || f.Verdict != api.Fail {
 				continue
 			}
 			compared++

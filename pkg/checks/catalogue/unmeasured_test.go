@@ -15,7 +15,8 @@ import (
 // whatever is declared of it: a node that was not measured, a container that was
 // not seen, one kind that was not read on one node.
 func TestWhatRunsUnmeasuredIsUnknown(t *testing.T) {
-	seeds, tried := 4000, map[string]int{}
+	throwsAway(t)
+	plan, seeds, tried := built(), 4000, map[string]int{}
 	if testing.Short() {
 		seeds = 400
 	}
@@ -26,7 +27,7 @@ func TestWhatRunsUnmeasuredIsUnknown(t *testing.T) {
 		if !ok {
 			continue
 		}
-		before := partsOf(checks.JudgeSet(built(), set))
+		before := partsOf(checks.JudgeSet(plan, set))
 		kinds := fact.KindsOf(fact.OfContainer)
 		m := set.Nodes[node].Measured
 		how := []string{"node", "container", "kind"}[r.IntN(3)]
@@ -39,8 +40,8 @@ func TestWhatRunsUnmeasuredIsUnknown(t *testing.T) {
 			kinds = []fact.Kind{kinds[r.IntN(len(kinds))]}
 			unread(m, kinds[0])
 		}
-		after := partsOf(checks.JudgeSet(built(), set))
-		for _, part := range built().Parts {
+		after := partsOf(checks.JudgeSet(plan, set))
+		for _, part := range plan.Parts {
 			name := string(part.Question) + "/" + part.Name
 			if !slices.ContainsFunc(part.Checks, func(id string) bool { return measuresContainersBy(id, kinds) }) {
 				continue
