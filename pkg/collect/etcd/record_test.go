@@ -88,7 +88,7 @@ func TestParseKeyValue(t *testing.T) {
 			}
 			want, err := unmarshal(b)
 			if tc.want == "" {
-				want.Lease = 0 // which is not read
+				want.Lease = 0                                                                        // which is not read
 				if diff := cmp.Diff(want, got, cmp.Comparer(bytes.Equal)); err != nil || diff != "" { // cmp looks at each byte of a MB
 					t.Errorf("%v (-protobuf +ours):\n%s", err, diff)
 				}
