@@ -210,7 +210,7 @@ func TestControlPlaneNodeFlag(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a node that does not exist": {[]string{"--facts", "testdata/cases/C0.json", "--control-plane-node", "nosuch"}, `--control-plane-node: no node is called "nosuch"`},
+		"a node that does not exist": {[]string{"--facts", "testdata/cases/C0.json", "--control-plane-node", "nosuch"}, `--control-plane-node: no node is named "nosuch"`},
 		"beside --local":             {[]string{"--local", "--control-plane-node", "x"}, "--local and --control-plane-node cannot be used together"},
 		"secrets beside --local":     {[]string{"secrets", "--local", "--control-plane-node", "x"}, "--local and --control-plane-node cannot be used together"},
 		"beside --snapshot":          {[]string{"secrets", "--snapshot", "x", "--control-plane-node", "x"}, "--snapshot and --control-plane-node cannot be used together"},

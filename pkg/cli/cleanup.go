@@ -16,10 +16,10 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 		Use:   "cleanup",
 		Short: "Remove what an interrupted run left",
 		Long: describe(`
-			Removes the pods, config maps and jobs of runs, and the namespace if a run created
-			it and nothing else is in it. A run that is still active loses its pods too. The
-			cluster removes all of it but the namespace by itself some minutes after a run
-			was interrupted.`),
+			Removes the pods, config maps and jobs of runs. Removes the namespace if a run
+			created it and it holds nothing else. A run that is still active loses its pods
+			too. Without this command, the cluster removes everything except the namespace
+			some minutes after a run was interrupted.`),
 		Example: env.examples(`
 			kubectl checklist cleanup`),
 		Args: cobra.NoArgs,
@@ -32,7 +32,7 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 			if err != nil {
 				return err
 			}
-			// What follows tries again where a server fails.
+			// The requests below are retried if the server fails. This one is not.
 			if err := cluster.Reach(cmd.Context(), rc); err != nil {
 				return err
 			}
@@ -48,6 +48,6 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&namespace, "probe-namespace", launch.DefaultNamespace, "The namespace that probe pods ran in, where other namespaces may not be listed.")
+	cmd.Flags().StringVar(&namespace, "probe-namespace", launch.DefaultNamespace, "The namespace that probe pods ran in, if you have no right to list namespaces.")
 	return cmd
 }

@@ -237,11 +237,11 @@ func TestSelectChecks(t *testing.T) {
 		"question and check both count":             {questions: []string{"builds"}, ids: []string{"*/a"}, want: []string{"builds/a"}},
 		"a check of another command may be skipped": {skip: []string{"secrets/a"}, want: []string{"builds/a", "privileged/a", "privileged/host-b"}},
 		"an unknown question":                       {questions: []string{"7"}, err: `--question: expected one of builds, immutable, privileged, hosts, secrets, drift, or 1 to 6, found "7"`},
-		"an unknown check":                          {ids: []string{"privileged/x"}, err: `--check, --skip: no check is called "privileged/x"; did you mean privileged?`},
-		"an unknown check to skip":                  {skip: []string{"x"}, err: `--check, --skip: no check is called "x"; see: kubectl checklist explain`},
+		"an unknown check":                          {ids: []string{"privileged/x"}, err: `--check, --skip: no check is named "privileged/x"; did you mean privileged?`},
+		"an unknown check to skip":                  {skip: []string{"x"}, err: `--check, --skip: no check is named "x"; see: kubectl checklist explain`},
 		"a glob that is none":                       {ids: []string{"[a"}, err: `--check, --skip: "[a" is not a glob: syntax error in pattern`},
-		"nothing left by skip":                      {skip: []string{"*/*"}, err: "--question, --check and --skip leave no check of this command"},
-		"a check of another command":                {ids: []string{"secrets/a"}, err: "--question, --check and --skip leave no check of this command"},
+		"nothing left by skip":                      {skip: []string{"*/*"}, err: "--question, --check and --skip leave no check that this command runs"},
+		"a check of another command":                {ids: []string{"secrets/a"}, err: "--question, --check and --skip leave no check that this command runs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := selectChecks(all, ofCommand, tc.questions, tc.ids, tc.skip)

@@ -14,8 +14,9 @@ func newCompletionCommand(env *Env) *cobra.Command {
 		Long: describe(`
 			Prints a completion script for the plugin's own name, kubectl-checklist.
 
-			For "kubectl checklist <TAB>", kubectl looks for a program kubectl_complete-checklist
-			on the PATH: link that name to this plugin. Krew does not make this link.`),
+			For "kubectl checklist <TAB>", kubectl looks for a program named
+			kubectl_complete-checklist on the PATH. Link that name to this plugin. Krew does
+			not create this link.`),
 		Example: env.examples(`
 			# For kubectl checklist
 			ln -s "$(command -v kubectl-checklist)" ~/.local/bin/kubectl_complete-checklist

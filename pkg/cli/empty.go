@@ -20,7 +20,7 @@ var neverEmpty = []string{
 }
 
 // errEmpty is what an empty value is refused with.
-var errEmpty = errors.New(`expected a value, found "": is a variable not set?`)
+var errEmpty = errors.New(`expected a value, found "" (is a variable not set?)`)
 
 // refuseEmpty makes every command refuse empty values of those flags, and empty
 // arguments.

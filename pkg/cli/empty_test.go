@@ -15,7 +15,7 @@ func TestEmptyValues(t *testing.T) {
 	} {
 		env, out, errOut := testEnv()
 		code := Main(t.Context(), env, strings.Split(line, "|"))
-		if code != ExitFailure || out.Len() != 0 || !strings.HasSuffix(errOut.String(), `: expected a value, found "": is a variable not set?`+"\n") {
+		if code != ExitFailure || out.Len() != 0 || !strings.HasSuffix(errOut.String(), `: expected a value, found "" (is a variable not set?)`+"\n") {
 			t.Errorf("%s: status %d, stdout %q, stderr %q", line, code, out, errOut)
 		}
 	}

@@ -154,14 +154,14 @@ func explain(err error, server string) string {
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &notTLS):
 		return fmt.Sprintf("%s does not speak TLS: check server in the kubeconfig", server)
 	case foreign(err):
-		return fmt.Sprintf("%s answered with something else than the Kubernetes API: check server in the kubeconfig", server)
+		return fmt.Sprintf("%s did not answer as a Kubernetes API server: check server in the kubeconfig", server)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("%s did not answer in time", server)
 	case errors.As(err, &op):
 		return fmt.Sprintf("%s cannot be reached: %v; is the cluster running, and is this the right --context?", server, op.Err)
 	}
 	if errors.As(err, &request) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
-		return fmt.Sprintf("%s ended the connection before its answer", server)
+		return fmt.Sprintf("%s closed the connection before it answered", server)
 	}
 	return err.Error()
 }

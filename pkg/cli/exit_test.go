@@ -209,7 +209,7 @@ func TestConnectionErrors(t *testing.T) {
 		},
 		"something else than an API server": {
 			handler: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>CANARY</html>") },
-			want:    `the API server at SERVER answered with an HTML page, expected the Kubernetes API: check server in the kubeconfig, and whether a proxy or a login page is in between`,
+			want:    `the API server at SERVER answered with an HTML page, expected the Kubernetes API: check server in the kubeconfig, and look for a proxy or a login page in front of it`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

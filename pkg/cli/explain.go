@@ -19,10 +19,10 @@ import (
 func newExplainCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [CHECK | QUESTION]",
-		Short: "Show the catalogue, a question or one check in full",
+		Short: "Show all checks, the checks of one question, or one check in full",
 		Long: describe(`
 			Prints the catalogue of checks, the checks of one question, or one check in full:
-			why it matters, what it needs to be read, and what to do.`),
+			why it matters, which facts it needs, and what to do.`),
 		Example: env.examples(`
 			# The catalogue
 			kubectl checklist explain
@@ -209,11 +209,11 @@ func (e explanation) check(c checks.Check) error {
 		}
 	}
 	field("TITLE", c.Title)
-	field("SEVERITY", string(c.Severity)+" at most")
+	field("SEVERITY", "at most "+string(c.Severity))
 	field("BASIS", string(c.Basis))
 	field("NEEDS", words(c.Needs))
 	if len(c.Uses) > 0 {
-		field("USES", words(c.Uses)+", where they were read")
+		field("USES", words(c.Uses)+" (if they were read)")
 	}
 	field("PROBE LEVEL", string(levelOf(c)))
 	fmt.Fprintf(&b, "\nWHY\n%s\n\nWHAT TO DO\n%s\n", screen.Indent(c.Why, "  ", e.prose()), screen.Indent(e.expand(c.Remediation), "  ", e.prose()))

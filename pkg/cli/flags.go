@@ -38,18 +38,18 @@ type reportFlags struct {
 
 func (f *reportFlags) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.output, "output", "o", "", "Output format. One of: "+strings.Join(report.FormatNames(), ", ")+".")
-	flags.StringArrayVar(&f.outputFile, "output-file", nil, "A further output of the same run, as FORMAT=PATH. Repeatable.")
-	flags.StringSliceVar(&f.questions, "question", nil, "Only these questions: builds, immutable, privileged, hosts, secrets, drift, or 1 to 6.")
-	flags.StringSliceVar(&f.checks, "check", nil, "Only these checks: by ID, glob (privileged/host-*), question (privileged), or part (secrets:stored).")
-	flags.StringSliceVar(&f.skip, "skip", nil, "Not these checks, named as for --check.")
+	flags.StringArrayVar(&f.outputFile, "output-file", nil, "Also write the results to a file, as FORMAT=PATH. Repeatable.")
+	flags.StringSliceVar(&f.questions, "question", nil, "Answer only these questions: builds, immutable, privileged, hosts, secrets, drift, or 1 to 6.")
+	flags.StringSliceVar(&f.checks, "check", nil, "Run only these checks: by ID, glob (privileged/host-*), question (privileged), or part (secrets:stored).")
+	flags.StringSliceVar(&f.skip, "skip", nil, "Do not run these checks; same names as for --check.")
 	flags.StringVar(&f.severity, "severity", "", "Print findings of at least this severity: critical, high, medium, low. The answers do not change.")
 	flags.StringVar(&f.failOn, "fail-on", "", "Exit with status 1 if findings reach this severity: critical, high, medium, low.")
-	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "With --fail-on: do not exit with status 3 where something could not be read.")
+	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "With --fail-on: do not exit with status 3 if something could not be read.")
 	flags.BoolVar(&f.noHeaders, "no-headers", false, "When using the table, wide or custom-columns format, don't print headers.")
-	flags.BoolVar(&f.showPasses, "show-passes", false, "With -o wide: print what passes, too.")
+	flags.BoolVar(&f.showPasses, "show-passes", false, "With -o wide: print passes too.")
 	flags.StringVar(&f.progress, "progress", "auto", "Show progress on stderr: auto, always, never.")
 	flags.StringVar(&f.color, "color", "auto", "Colour the table: auto, always, never.")
-	flags.StringVar(&f.saveFacts, "save-facts", "", "Write what was read to this file, to be judged again with --facts.")
+	flags.StringVar(&f.saveFacts, "save-facts", "", "Save what was read to this file; --facts judges it again.")
 }
 
 func (f *reportFlags) validate() error {
@@ -100,7 +100,7 @@ type sourceFlags struct {
 }
 
 func (f *sourceFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.local, "local", false, "This machine is the node (Linux only); no cluster is contacted.")
+	flags.BoolVar(&f.local, "local", false, "Measure this machine as the node (Linux only); no cluster is contacted.")
 	flags.StringVar(&f.root, "root", "", "With --local: the node's root file system is this directory.")
 	flags.StringVar(&f.facts, "facts", "", "Judge facts that --save-facts wrote; no cluster is contacted.")
 }
@@ -132,12 +132,12 @@ type probeFlags struct {
 }
 
 func (f *probeFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.noProbe, "no-probe", false, "Use the API only: nothing is created, and what needs a node is unknown.")
+	flags.BoolVar(&f.noProbe, "no-probe", false, "Use only the API: nothing is created, and what needs a node is unknown.")
 	flags.StringVar(&f.level, "probe-level", string(fact.LevelFull), "How much the probe may read: api (no pod), proc (host PIDs, no capability), full (two capabilities).")
 	flags.StringVar(&f.image, "probe-image", "auto", "The probe's image: a reference, embedded (nothing is pulled), or auto.")
-	flags.StringVar(&f.namespace, "probe-namespace", "kubectl-checklist", "The namespace that probe pods run in. A run creates it if it does not exist, and then removes it if nothing else is in it.")
-	flags.StringVar(&f.pullSecret, "probe-pull-secret", "", "Name of a pull secret in the probe's namespace.")
-	flags.DurationVar(&f.timeout, "probe-timeout", 2*time.Minute, "How long one node may take.")
+	flags.StringVar(&f.namespace, "probe-namespace", "kubectl-checklist", "The namespace that probe pods run in. A run creates it if it does not exist, and then also removes it if it holds nothing else.")
+	flags.StringVar(&f.pullSecret, "probe-pull-secret", "", "Name of an image pull secret in the probe's namespace.")
+	flags.DurationVar(&f.timeout, "probe-timeout", 2*time.Minute, "Time limit for one node.")
 	flags.IntVar(&f.maxInFlight, "max-in-flight", 50, "How many nodes are probed at once.")
 }
 
@@ -191,7 +191,7 @@ type controlPlaneFlags struct {
 
 func (f *controlPlaneFlags) add(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.controlPlaneNodes, "control-plane-node", nil,
-		"A `node` that runs the cluster's etcd or API server, where no role label says so. Repeatable.")
+		"A `node` that runs the cluster's etcd or API server, if no role label says so. Repeatable.")
 }
 
 // refuse says that the flag makes no sense beside another.

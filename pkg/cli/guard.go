@@ -63,7 +63,7 @@ func setFlags(set *pflag.FlagSet, given map[string][]string) error {
 	for name, values := range given {
 		for _, value := range values {
 			if set.Set(name, value) != nil {
-				return fmt.Errorf("guard: flag --%s: expected what a run gives on", name) // the error quotes the value
+				return fmt.Errorf("guard: flag --%s: expected a value that a run passes on", name) // the error quotes the value
 			}
 		}
 	}

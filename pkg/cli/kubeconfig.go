@@ -48,7 +48,7 @@ func unreadableKubeconfig(flags *genericclioptions.ConfigFlags) error {
 		if line, problem := manifest.CheckType(data, reflect.TypeFor[clientcmdv1.Config]()); problem != "" {
 			return fmt.Errorf("kubeconfig: %s: line %d: %s", path, max(line, 1), problem)
 		}
-		return fmt.Errorf("kubeconfig: %s: expected kind Config of v1, found another kind of file", path)
+		return fmt.Errorf("kubeconfig: %s: expected kind Config of version v1, found another kind of file", path)
 	}
 	return errKubeconfig
 }
@@ -122,9 +122,9 @@ func kubeconfigProblem(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.C
 		modes := []clientcmdapi.ExecInteractiveMode{clientcmdapi.NeverExecInteractiveMode, clientcmdapi.IfAvailableExecInteractiveMode, clientcmdapi.AlwaysExecInteractiveMode}
 		switch exec := user.Exec; {
 		case certificate && !key:
-			return wrong("%s: a client certificate without its key", at)
+			return wrong("%s: the client certificate has no key", at)
 		case user.Token != "" && (user.Username != "" || user.Password != ""):
-			return wrong("%s: a token and a password, of which only one is allowed", at)
+			return wrong("%s: expected a token or a password, found both", at)
 		case exec != nil && exec.Command == "":
 			return wrong("%s: exec: no command is given", at)
 		case exec != nil && exec.APIVersion == "":
@@ -137,7 +137,7 @@ func kubeconfigProblem(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.C
 }
 
 // errKubeconfig is for what kubeconfigProblem does not find.
-var errKubeconfig = errors.New("kubeconfig: it is not valid; kubectl config view shows what is in it")
+var errKubeconfig = errors.New("kubeconfig: not valid; see: kubectl config view")
 
 // unreadable says why a file that a kubeconfig names cannot be read, "" if it
 // can, or none is named.
@@ -166,7 +166,7 @@ func rawConfig(flags *genericclioptions.ConfigFlags) (*clientcmdapi.Config, erro
 		return nil, unreadableKubeconfig(flags)
 	}
 	if name := *flags.Context; name != "" && raw.Contexts[name] == nil {
-		return nil, fmt.Errorf("kubeconfig: context %q does not exist; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", "))
+		return nil, fmt.Errorf("kubeconfig: context %q does not exist; contexts that exist: %s", name, strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", "))
 	}
 	return raw, nil
 }

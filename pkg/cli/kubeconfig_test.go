@@ -51,7 +51,7 @@ func TestKubeconfigErrors(t *testing.T) {
 		"a key that is not base64":      {func(s string) string { return s }, `PATH: line 15: users[1].user.client-key-data: expected base64, found other text`},
 		"users that are text":           {func(string) string { return "users: CANARY\n" }, `PATH: line 1: users: expected a list, found a string`},
 		"a number":                      {func(string) string { return "12345678\n" }, `PATH: line 1: expected a map, found a number`},
-		"a manifest":                    {func(string) string { return "apiVersion: v1\nkind: Secret\nstringData: {a: CANARY}\n" }, `PATH: expected kind Config of v1, found another kind of file`},
+		"a manifest":                    {func(string) string { return "apiVersion: v1\nkind: Secret\nstringData: {a: CANARY}\n" }, `PATH: expected kind Config of version v1, found another kind of file`},
 		"a directory":                   {nil, `PATH: is a directory`},
 		"no such cluster":               {replace("{cluster: here, user: me}", "{cluster: there, user: me}"), `context "here": cluster "there" does not exist`},
 		"no such user":                  {replace("user: me}", "user: you}"), `context "here": user "you" does not exist`},
@@ -59,12 +59,12 @@ func TestKubeconfigErrors(t *testing.T) {
 		"a server that is no URL":       {replace("https://127.0.0.1:1", "https://me:CANARY@127.0.0.1:x"), `cluster "here": server: not a valid URL`},
 		"a proxy that is no URL":        {replace("http://127.0.0.1:1", "me:CANARY@proxy:1"), `cluster "here": proxy-url: not a valid URL`},
 		"an authority that is missing":  {replace("    proxy-url: http://127.0.0.1:1", "    certificate-authority: /none/ca.crt"), `cluster "here": certificate-authority: /none/ca.crt: no such file or directory`},
-		"a certificate without its key": {replace("token: ", "client-certificate: /dev/null\n    token: "), `user "me": a client certificate without its key`},
-		"a token and a password":        {replace("token: ", "username: a\n    token: "), `user "me": a token and a password, of which only one is allowed`},
+		"a certificate without its key": {replace("token: ", "client-certificate: /dev/null\n    token: "), `user "me": the client certificate has no key`},
+		"a token and a password":        {replace("token: ", "username: a\n    token: "), `user "me": expected a token or a password, found both`},
 		"no command":                    {replace("command: /none/login, ", ""), `user "me": exec: no command is given`},
 		"no version":                    {replace("apiVersion: client.authentication.k8s.io/v1, ", ""), `user "me": exec: no apiVersion is given`},
 		"an odd mode":                   {replace("interactiveMode: Never", "interactiveMode: CANARY"), `user "me": exec: interactiveMode: expected Never, IfAvailable or Always`},
-		"another context":               {func(s string) string { return s + "# --context other" }, `context "other" does not exist; there are: here`},
+		"another context":               {func(s string) string { return s + "# --context other" }, `context "other" does not exist; contexts that exist: here`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "config")

@@ -47,31 +47,31 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 		Long: describe(`
 			Prints two groups of objects as YAML, and creates none of them.
 
-			"grants" are what an administrator applies beforehand: the probe's namespace, and
-			roles with the rights that a run uses, reading included, and no others. Runs never
-			create roles.
+			An administrator applies "grants" before the first run. They are the probe's
+			namespace, and roles with exactly the rights that a run uses, to read as well as
+			to create. Runs never create roles.
 
-			"run" is what a run creates itself: the namespace if it is absent, a job, config
-			maps (here without their bytes), and a pod for each node. A run removes all of it,
-			except a namespace that existed before or that holds anything else.
+			A run creates "run" itself: the namespace if it does not exist, a job, config maps
+			(printed here without their bytes), and a pod for each node. A run removes all of
+			these, except a namespace that existed before or that holds anything else.
 
-			The cluster is asked only for its version, its nodes and the images that they hold.
-			It is not asked at all with --only grants, --for-node or --offline. Without a
-			kubeconfig, or if the server of the current context cannot be reached, words stand
+			The cluster is asked only for its version, its nodes and the images on them. With
+			--only grants, --for-node or --offline it is not asked. Without a kubeconfig, or
+			if the server of the current context cannot be reached, placeholders are printed
 			for the nodes, and a line on stderr says so.
 
-			A probe pod may read the node's files and processes through /proc, and as root it
-			could write there too: no field of a pod forbids that. The probe gives it up itself,
-			before it reads anything, with a seccomp filter that refuses writing, executing and
-			connecting. Reading, other processes' memory included, is what it cannot give up.`),
+			A probe pod can read the node's files and processes through /proc. As root it
+			could also write there, and no field of a pod forbids that. So before the probe
+			reads anything, it installs a seccomp filter that refuses to write, execute and
+			connect. It cannot give up reading, and that includes the memory of processes.`),
 		Example: env.examples(`
-			# For the nodes of the current cluster
+			# Print the objects for the nodes of the current cluster
 			kubectl checklist manifests
 
 			# Grant a group everything that a run needs
 			kubectl checklist manifests --only grants --bind group:auditors | kubectl apply -f -
 
-			# What a run creates on two nodes, without asking a cluster
+			# Print what a run creates on two nodes, without asking a cluster
 			kubectl checklist manifests --only run --for-node worker-1=amd64 --for-node worker-2=arm64`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd.Flags().Changed, args); err != nil {
@@ -81,12 +81,12 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.only, "only", "", "Print one `group` only: grants or run.")
+	flags.StringVar(&f.only, "only", "", "Print only one `group`: grants or run.")
 	flags.StringArrayVar(&f.bind, "bind", nil,
 		"Bind the roles to this `subject`: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME. Repeatable.")
 	flags.BoolVar(&f.creates, "create-namespace", false,
-		"Grant rights for runs that create and remove the probe's namespace. They have to hold in all namespaces.")
-	flags.BoolVar(&f.offline, "offline", false, "Ask no cluster; words stand for the nodes.")
+		"Grant rights for runs that create and remove the probe's namespace. These rights apply to all namespaces.")
+	flags.BoolVar(&f.offline, "offline", false, "Ask no cluster; print placeholders for the nodes.")
 	flags.StringSliceVar(&f.forNodes, "for-node", nil, "Ask no cluster; print the pods of these nodes, as NAME or NAME=ARCH (amd64 if left out).")
 	flags.StringVarP(&f.selector, "selector", "l", "", "Label selector of nodes.")
 	f.add(flags)
@@ -185,7 +185,7 @@ func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclio
 		case err == nil:
 			asked = true
 		case chosen && clientcmd.IsEmptyConfig(err):
-			return launch.Plan{}, errors.New("no kubeconfig found: no cluster can be asked for its nodes; --for-node and --offline print the objects without one")
+			return launch.Plan{}, errors.New("no kubeconfig found, so no cluster can be asked for its nodes; --for-node and --offline need no cluster")
 		case chosen, !clientcmd.IsEmptyConfig(err) && !unreachable(err):
 			return launch.Plan{}, err
 		default:
@@ -229,7 +229,7 @@ func (f *manifestsFlags) ask(ctx context.Context, env *Env, config *genericcliop
 		return nil, err
 	}
 	for _, gap := range result.Gaps {
-		return nil, fmt.Errorf("%s: %s; --for-node and --offline print the objects without asking", gap.Detail, gap.Hint)
+		return nil, fmt.Errorf("%s: %s; --for-node and --offline need no cluster", gap.Detail, gap.Hint)
 	}
 	opts.Client = client
 	return result.Nodes, nil
@@ -285,11 +285,11 @@ func standIns(nodes []fact.Node) string {
 	for i := range nodes {
 		names[i] = nodes[i].Name
 	}
-	verb := "stands"
+	are := "is a placeholder"
 	if len(names) > 1 {
-		verb = "stand"
+		are = "are placeholders"
 	}
-	return fmt.Sprintf("%s %s for the nodes", strings.Join(names, " and "), verb)
+	return fmt.Sprintf("%s %s for the nodes", strings.Join(names, " and "), are)
 }
 
 // parseNodes reads the values of --for-node.
@@ -339,7 +339,7 @@ func parseSubjects(words []string) ([]rbacv1.Subject, error) {
 
 func (f *manifestsFlags) grantsHeader() string {
 	text := "GRANTS: an administrator applies these once, before the first run.\n" +
-		"Runs create none of them, and remove none of them."
+		"Runs do not create or remove them."
 	if len(f.bind) == 0 {
 		text += "\nThe roles are bound to nobody: --bind user:NAME (or group:NAME, serviceaccount:NAMESPACE:NAME)\nadds the bindings."
 	}
@@ -348,13 +348,13 @@ func (f *manifestsFlags) grantsHeader() string {
 
 func runHeader(docs []launch.Document) string {
 	if len(docs) == 0 {
-		return "RUN: nothing. Such a run creates no object."
+		return "RUN: nothing. A run at this probe level creates no object."
 	}
-	return "RUN: a run creates these itself and removes them at its end. Do not apply them.\n" +
+	return "RUN: a run creates these itself and removes them when it ends. Do not apply them.\n" +
 		"A namespace that existed before, or that holds anything else, stays.\n" +
-		"Words stand for what is known only during a run: the run's id (run), the owner's uid\n" +
-		"(set-at-creation), and the node's image or name where no cluster was asked. Config maps are\n" +
-		"shown without their bytes."
+		"Placeholders are printed for what is known only during a run: the run's id (run), the\n" +
+		"owner's uid (set-at-creation), and the node's image or name if no cluster was asked.\n" +
+		"Config maps are printed without their bytes."
 }
 
 // writeGroup writes documents as a YAML stream, each with its comment. The

@@ -188,7 +188,7 @@ func TestManifests(t *testing.T) {
 		return names
 	}
 	const image = "--probe-image=registry.example/probe:v1"
-	const noKubeconfig = "no cluster was asked, because no kubeconfig was found: each-node stands for the nodes\n"
+	const noKubeconfig = "no cluster was asked, because no kubeconfig was found: each-node is a placeholder for the nodes\n"
 	for name, tc := range map[string]struct {
 		cluster string // "", "up", "forbidden", "down", or "untouched": a request is a failure
 		args    []string
@@ -205,7 +205,7 @@ func TestManifests(t *testing.T) {
 		},
 		"no kubeconfig, and a node by name": {
 			args: []string{image, "worker-1"}, code: ExitFailure,
-			stderr: "error: no kubeconfig found: no cluster can be asked for its nodes; --for-node and --offline print the objects without one\n",
+			stderr: "error: no kubeconfig found, so no cluster can be asked for its nodes; --for-node and --offline need no cluster\n",
 		},
 		"a cluster": {
 			cluster: "up", args: []string{image}, want: slices.Concat(grants, run(2)), nodes: []string{"worker-1", "worker-2"},
@@ -215,12 +215,12 @@ func TestManifests(t *testing.T) {
 		},
 		"a cluster that may not be read": {
 			cluster: "forbidden", args: []string{image}, code: ExitFailure,
-			stderr: "error: no right to list nodes in the cluster: grant list on nodes; --for-node and --offline print the objects without asking\n",
+			stderr: "error: no right to list nodes in the cluster: grant list on nodes; --for-node and --offline need no cluster\n",
 		},
 		"a cluster that cannot be reached": {
 			cluster: "down", args: []string{image}, want: slices.Concat(grants, run(1)), nodes: []string{"each-node"},
 			stderr: "no cluster answered: the API server at SERVER cannot be reached: connect: connection refused; " +
-				"is the cluster running, and is this the right --context?; each-node stands for the nodes\n",
+				"is the cluster running, and is this the right --context?; each-node is a placeholder for the nodes\n",
 		},
 		"a cluster that is named and cannot be reached": {
 			cluster: "down", args: []string{image, "--context=x"}, code: ExitFailure,
@@ -240,7 +240,7 @@ func TestManifests(t *testing.T) {
 		},
 		"--offline": {
 			cluster: "untouched", args: []string{image, "--offline", "--only=run"}, want: run(1), nodes: []string{"each-node"},
-			stderr: "no cluster was asked: each-node stands for the nodes\n",
+			stderr: "no cluster was asked: each-node is a placeholder for the nodes\n",
 		},
 		"--only grants": {cluster: "untouched", args: []string{"--only=grants"}, want: grants},
 		"--no-probe": {
@@ -360,7 +360,7 @@ func TestManifestsEmbedded(t *testing.T) {
 		}
 		return
 	}
-	if want := "no cluster was asked, because no kubeconfig was found: each-amd64-node and each-arm64-node stand for the nodes\n"; code != ExitOK || errOut.String() != want {
+	if want := "no cluster was asked, because no kubeconfig was found: each-amd64-node and each-arm64-node are placeholders for the nodes\n"; code != ExitOK || errOut.String() != want {
 		t.Errorf("exit status %d, stderr %q, want %q", code, errOut, want)
 	}
 	pods, maps := map[string]string{}, map[string]int{}

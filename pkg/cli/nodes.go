@@ -26,16 +26,16 @@ func newNodesCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 		Short:   "Measure nodes and what runs on them",
 		Long: describe(`
 			Starts a short-lived, locked-down probe pod on each node and reports what it
-			measured: kernels and packages, and of every container its capability masks,
-			devices, writable layer and running executables.`),
+			measured: the kernel and packages of the node, and the capability masks, devices,
+			writable layer and running executables of each container.`),
 		Example: env.examples(`
 			# All nodes
 			kubectl checklist nodes
 
-			# Two nodes, every finding with its evidence
+			# Two nodes, with the evidence of every finding
 			kubectl checklist nodes worker-1 worker-2 -o wide
 
-			# The nodes of a pool, with nothing pulled from a registry
+			# The nodes of one pool; nothing is pulled from a registry
 			kubectl checklist nodes -l pool=edge --probe-image embedded
 
 			# This machine, without a cluster

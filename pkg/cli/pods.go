@@ -28,11 +28,11 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 		Aliases: []string{"pod", "po"},
 		Short:   "Check what pods and workloads declare",
 		Long: describe(`
-			Checks what pods and workloads declare: of the current namespace, of all of them,
-			of those named, or of manifests, for which no cluster is needed. With --measure,
-			probe pods add what is measured on the nodes.
+			Checks what pods and workloads declare: those of the current namespace, of all
+			namespaces, those that you name, or those in manifests (no cluster is needed).
+			With --measure, probe pods also measure the nodes that the pods run on.
 
-			A declaration alone never makes a question's answer yes.`),
+			A declaration alone never makes the answer to a question YES.`),
 		Example: env.examples(`
 			# Pods of the current namespace
 			kubectl checklist pods
@@ -43,7 +43,7 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 			# Manifests in a directory, without a cluster
 			kubectl checklist pods -f manifests/ -R
 
-			# What a chart renders
+			# The manifests that a Helm chart renders
 			helm template web | kubectl checklist pods -f - --fail-on high`),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), env, config, args) },
 	}
@@ -53,7 +53,7 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 	flags.StringSliceVarP(&f.files.Filenames, "filename", "f", nil, "Manifests to check: files, directories, URLs, or - for standard input.")
 	flags.StringVarP(&f.files.Kustomize, "kustomize", "k", "", "A kustomization directory to check.")
 	flags.BoolVarP(&f.files.Recursive, "recursive", "R", false, "Read the directories of -f recursively.")
-	flags.BoolVar(&f.measure, "measure", false, "Measure on the nodes as well, by probe pods.")
+	flags.BoolVar(&f.measure, "measure", false, "Also measure on the nodes, with probe pods.")
 	flags.StringVar(&f.facts, "facts", "", "Judge facts that --save-facts wrote; no cluster is contacted.")
 	f.reportFlags.add(flags)
 	f.probeFlags.add(flags)
@@ -144,7 +144,7 @@ func (f *podsFlags) validate(args []string) error {
 		return errors.New("-R needs -f")
 	}
 	if len(args) > 0 && (f.selector != "" || f.fieldSelector != "" || f.allNamespaces) {
-		return errors.New("names exclude --selector, --field-selector and --all-namespaces")
+		return errors.New("names cannot be used together with --selector, --field-selector or --all-namespaces")
 	}
 	return f.probeFlags.validate()
 }

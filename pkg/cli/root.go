@@ -149,25 +149,25 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 		Short:       "Answer the container security checklist from evidence",
 		Long: describe(`
 			Answers the six questions of the container security checklist from evidence. It
-			reads pods, nodes and the names of Secrets through the API, and starts a
+			reads pods, nodes and the names of Secrets through the API. It starts a
 			short-lived, locked-down probe pod on each node, which measures what runs and
 			what is stored there.
 
-			What was not measured is unknown, with a reason. No object of yours is changed.
-			A run removes what it creates. If the plugin and its machine die in the middle
-			of it, the cluster removes pods and config maps some minutes later, and an empty
-			namespace can stay until the cleanup command.
+			What was not measured is unknown, with a reason. A run changes none of your
+			objects, and removes what it creates. If the plugin and its machine stop during
+			a run, the cluster removes pods and config maps some minutes later. An empty
+			namespace can stay until you run the cleanup command.
 
-			ANSWER counts every pod. WORKLOADS leaves out the platform: kube-system and the
-			like, and the provider's own namespaces. Some pods there are rightly privileged.
+			ANSWER counts every pod. WORKLOADS leaves out the platform: kube-system, similar
+			namespaces, and the provider's own. Some pods there have to be privileged.
 			MEASURED 65/97 means that 97 subjects are in scope, and that 65 of them have a
 			verdict that was measured and not only declared. "+2 more" counts the other
-			checks that fail for a finding's subject.`),
+			checks that fail for the same subject.`),
 		Example: env.examples(`
 			# Answer all six questions for the current cluster
 			kubectl checklist
 
-			# Without creating anything: what needs a node is unknown
+			# Create nothing: what needs a node is unknown
 			kubectl checklist --no-probe
 
 			# Answer them for this machine, without a cluster

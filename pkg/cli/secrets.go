@@ -27,18 +27,18 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 		Aliases: []string{"secret"},
 		Short:   "Report whether Secrets are encrypted, from the stored bytes",
 		Long: describe(`
-			Reports how each Secret is stored in etcd, from the bytes themselves, and how the
-			API server is configured. Stored values never leave the node: names, providers,
-			sizes and revisions do.
+			Reports how each Secret is stored in etcd, from the stored bytes, and how the API
+			server is configured. Stored values never leave the node. Names, providers, sizes
+			and revisions do.
 
-			Of the API only the metadata of Secrets is asked. If a Secret was applied with
-			kubectl, its annotation last-applied-configuration holds the values, and the API
-			sends it along. The plugin reads names and versions, and drops the rest.`),
+			The plugin asks the API only for the metadata of Secrets. If a Secret was applied
+			with kubectl, its annotation last-applied-configuration holds the values, and the
+			API sends it too. The plugin reads names and versions, and drops the rest.`),
 		Example: env.examples(`
 			# Every Secret of the cluster
 			kubectl checklist secrets
 
-			# As an object, for a pipeline that stops at the first plaintext
+			# In a pipeline: print YAML, and fail on findings of high severity or more
 			kubectl checklist secrets -o yaml --fail-on high
 
 			# From an etcd snapshot, without a cluster

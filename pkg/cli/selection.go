@@ -47,7 +47,7 @@ func selectChecks(all, ofCommand []checks.Check, questions, ids, skip []string) 
 		selected = append(selected, c)
 	}
 	if len(selected) == 0 {
-		return nil, fmt.Errorf("--question, --check and --skip leave no check of this command")
+		return nil, fmt.Errorf("--question, --check and --skip leave no check that this command runs")
 	}
 	return selected, nil
 }

@@ -117,7 +117,7 @@ func (t *watchedTransport) RoundTrip(request *http.Request) (*http.Response, err
 	switch {
 	case err != nil && ctx.Err() == nil && !t.answered.Load() && utilnet.IsProbableEOF(err):
 		// client-go would ask ten times more, a second apart.
-		err = &refusedError{late.server + " ended the connection before its answer"}
+		err = &refusedError{late.server + " closed the connection before it answered"}
 	case err == nil:
 		t.answered.Store(true)
 		response.Body = &watchedBody{ReadCloser: response.Body, ctx: ctx, late: late, cancel: cancel}
@@ -218,7 +218,7 @@ func (e *silenceError) Is(target error) bool { return target == context.Deadline
 type answerError struct{ server, found string }
 
 func (e *answerError) Error() string {
-	return e.server + " answered with " + e.found + ", expected the Kubernetes API: check server in the kubeconfig, and whether a proxy or a login page is in between"
+	return e.server + " answered with " + e.found + ", expected the Kubernetes API: check server in the kubeconfig, and look for a proxy or a login page in front of it"
 }
 
 // maxStatus bounds what is read of a refusal; the API's are a few hundred bytes.

@@ -106,7 +106,7 @@ func TestOtherServers(t *testing.T) {
 		},
 		"one that hangs up": {
 			handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-			want:    "SERVER ended the connection before its answer",
+			want:    "SERVER closed the connection before it answered",
 		},
 		"none": {
 			url:  func(string) string { return "http://127.0.0.1:1" },

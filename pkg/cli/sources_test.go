@@ -121,7 +121,7 @@ func TestControlPlaneNodeReachesTheFacts(t *testing.T) {
 // A provider that keeps the control plane to itself makes the flag useless, and
 // the user is told so, once.
 func TestControlPlaneNodeOfAProvider(t *testing.T) {
-	const want = "warning: --control-plane-node has no effect: the provider (eks) keeps etcd and the API servers to itself\n"
+	const want = "warning: --control-plane-node has no effect: the provider (eks) runs etcd and the API servers itself\n"
 	for _, command := range [][]string{nil, {"secrets"}} {
 		env, _, errOut := testEnv()
 		args := append(slices.Clone(command), "--facts", "testdata/cases/A0-eks.json", "--control-plane-node", "good", "-o", "name")

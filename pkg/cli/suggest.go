@@ -156,7 +156,7 @@ func unknownCheck(what, word string) error {
 	if end == "" {
 		end = "; see: kubectl checklist explain"
 	}
-	return fmt.Errorf("%s is called %q%s", what, word, end)
+	return fmt.Errorf("%s is named %q%s", what, word, end)
 }
 
 // meantChecks turns a word of --check or --skip into globs of IDs: a question

@@ -181,7 +181,7 @@ func (c *Cluster) measurable() ([]fact.Kind, []fact.Gap) {
 	case fact.LevelAPI:
 		hint := "--probe-level full measures the nodes"
 		if c.NoProbe {
-			hint = "leave out --no-probe to measure the nodes"
+			hint = "run without --no-probe to measure the nodes"
 		}
 		return nil, notRequested(wanted, "no probe was run", hint)
 	case fact.LevelProc:

@@ -395,7 +395,7 @@ func TestClusterLevels(t *testing.T) {
 		"no probe": {
 			Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}, Level: fact.LevelAPI, NoProbe: true},
 			nil,
-			[]fact.Gap{gap(fact.Processes, none, "leave out --no-probe to measure the nodes")},
+			[]fact.Gap{gap(fact.Processes, none, "run without --no-probe to measure the nodes")},
 		},
 		"nobody asked about nodes": {Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}}, nil, nil},
 		"nothing of a node":        {Cluster{Kinds: []fact.Kind{fact.Pods}, Level: fact.LevelFull}, nil, nil},
@@ -460,7 +460,7 @@ func TestClusterLeftover(t *testing.T) {
 func TestControlPlaneNodes(t *testing.T) {
 	s := newDemo(t)
 	missing := Cluster{Config: &rest.Config{Host: s.URL, QPS: -1}, Lists: []fact.Kind{fact.Nodes}, ControlPlaneNodes: []string{"nosuch"}}
-	if _, err := missing.Gather(t.Context()); err == nil || err.Error() != `--control-plane-node: no node is called "nosuch"` {
+	if _, err := missing.Gather(t.Context()); err == nil || err.Error() != `--control-plane-node: no node is named "nosuch"` {
 		t.Errorf("error %v", err)
 	}
 	managed := &fact.Set{Cluster: fact.Cluster{Version: "v1.36.4-gke.1001"}, Nodes: []fact.Node{{Name: "w1"}, {Name: "w2"}}}
@@ -485,7 +485,7 @@ func TestControlPlaneNodes(t *testing.T) {
 			if !slices.Equal(set.ControlPlaneNodes, tc.want) || len(warned) != tc.warns {
 				t.Errorf("named %v, warned %v", set.ControlPlaneNodes, warned)
 			}
-			if tc.warns == 1 && warned[0] != "warning: --control-plane-node has no effect: the provider (gke) keeps etcd and the API servers to itself" {
+			if tc.warns == 1 && warned[0] != "warning: --control-plane-node has no effect: the provider (gke) runs etcd and the API servers itself" {
 				t.Errorf("warned %q", warned[0])
 			}
 		})

@@ -62,7 +62,7 @@ func nameControlPlane(set *fact.Set, names []string, warn func(line string)) err
 		name = nodeName(name)
 		known := slices.ContainsFunc(set.Nodes, func(n fact.Node) bool { return n.Name == name })
 		if !known && len(set.Nodes) > 0 {
-			return fmt.Errorf("--control-plane-node: no node is called %q", name)
+			return fmt.Errorf("--control-plane-node: no node is named %q", name)
 		}
 		if !slices.Contains(set.ControlPlaneNodes, name) {
 			set.ControlPlaneNodes = append(set.ControlPlaneNodes, name)
@@ -70,7 +70,7 @@ func nameControlPlane(set *fact.Set, names []string, warn func(line string)) err
 	}
 	slices.Sort(set.ControlPlaneNodes)
 	if len(names) > 0 && warn != nil && checks.Managed(set) {
-		warn(fmt.Sprintf("warning: --control-plane-node has no effect: the provider (%s) keeps etcd and the API servers to itself", checks.Provider(set)))
+		warn(fmt.Sprintf("warning: --control-plane-node has no effect: the provider (%s) runs etcd and the API servers itself", checks.Provider(set)))
 	}
 	return nil
 }

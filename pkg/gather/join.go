@@ -229,7 +229,7 @@ func (j *joining) answering(kind fact.Kind, id string, of map[*fact.Measurement]
 		}
 		return c
 	}
-	j.gap(fact.NodeGap{What: kind, Container: id, Reason: fact.Changing, Detail: "the container was there for one of two probes only"})
+	j.gap(fact.NodeGap{What: kind, Container: id, Reason: fact.Changing, Detail: "only one of two probes saw the container"})
 	return nil
 }
 
@@ -257,7 +257,7 @@ func (j *joining) executables(id string, processes []fact.Process, from *fact.Me
 		}
 	}
 	if found < max(len(processes), len(from.Processes)) {
-		j.gap(fact.NodeGap{What: fact.Executables, Container: id, Reason: fact.Changing, Detail: "a process was there for one of two probes only"})
+		j.gap(fact.NodeGap{What: fact.Executables, Container: id, Reason: fact.Changing, Detail: "only one of two probes saw a process"})
 	}
 	return processes
 }

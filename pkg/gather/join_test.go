@@ -89,7 +89,7 @@ func TestJoin(t *testing.T) {
 		return fact.NodeGap{What: kind, Container: container, Reason: reason}
 	}
 	oneOfTwo := func(kind fact.Kind, container string) fact.NodeGap {
-		return fact.NodeGap{What: kind, Container: container, Reason: fact.Changing, Detail: "the container was there for one of two probes only"}
+		return fact.NodeGap{What: kind, Container: container, Reason: fact.Changing, Detail: "only one of two probes saw the container"}
 	}
 	upper := box("a")
 	upper.Upper = &fact.UpperWalk{Path: "/upper"}
@@ -149,7 +149,7 @@ func TestJoin(t *testing.T) {
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Executables), Containers: []fact.MeasuredContainer{box("a", process(1, 9, "-", exe("/x")))}},
 			fact.Measurement{
 				Level: fact.LevelFull, Read: kinds(fact.Processes, fact.Executables), Containers: []fact.MeasuredContainer{box("a", process(1, 1, "x", nil))},
-				Gaps: []fact.NodeGap{{What: fact.Executables, Container: "a", Reason: fact.Changing, Detail: "a process was there for one of two probes only"}},
+				Gaps: []fact.NodeGap{{What: fact.Executables, Container: "a", Reason: fact.Changing, Detail: "only one of two probes saw a process"}},
 			},
 		},
 		"executables come with their processes where one look read both": {

@@ -49,7 +49,7 @@ func (m *mismatch) value(t reflect.Type, path string) bool {
 			return false
 		}
 		if string(raw) != "null" && json.Unmarshal(raw, reflect.New(t).Interface()) != nil {
-			return found("a value of another form than --save-facts writes")
+			return found("expected a value in the form that --save-facts writes")
 		}
 		return true
 	}
@@ -92,7 +92,7 @@ func (m *mismatch) value(t reflect.Type, path string) bool {
 			key, _ := name.(string)
 			field, known := fields[strings.ToLower(key)]
 			if !known {
-				return found("a field that this version does not know")
+				return found("found a field that this version does not know")
 			}
 			inner := strings.TrimPrefix(path+"."+key, ".")
 			if !m.value(field, inner) {

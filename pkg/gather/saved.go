@@ -128,14 +128,14 @@ func parseFacts(path string, data []byte) (*api.ChecklistFacts, error) {
 	}
 	switch kind := text(head.Kind); {
 	case kind == api.ReportKind:
-		return fail("this is a report (%s); expected facts, as --save-facts writes them", api.ReportKind)
+		return fail("expected facts that --save-facts wrote, found a report (%s)", api.ReportKind)
 	case kind != api.FactsKind:
-		return fail("expected kind %s, as --save-facts writes it, found another one", api.FactsKind)
+		return fail("expected kind %s, which --save-facts writes, found another kind", api.FactsKind)
 	case text(head.APIVersion) != api.GroupVersion.String():
-		return fail("expected apiVersion %q, found %s: it was written by another version of this plugin", api.GroupVersion, ourVersion(text(head.APIVersion)))
+		return fail("expected apiVersion %q, found %s: another version of this plugin wrote the file", api.GroupVersion, ourVersion(text(head.APIVersion)))
 	}
 	if weigh(data, reflect.TypeFor[api.ChecklistFacts](), maxFactsMemory) > maxFactsMemory {
-		return fail("it would take more than %d GiB of memory: expected facts of at most some 5,000 nodes", maxFactsMemory>>30)
+		return fail("expected facts of at most some 5,000 nodes, found facts that need more than %d GiB of memory", maxFactsMemory>>30)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
@@ -167,7 +167,7 @@ func ourVersion(text string) string {
 	if v, found := strings.CutPrefix(text, api.GroupVersion.Group+"/"); found && version.MatchString(v) {
 		return strconv.Quote(text)
 	}
-	return "another one"
+	return "another version"
 }
 
 // jsonProblem words an error of encoding/json with the line, and says plainly
@@ -197,5 +197,5 @@ func factsProblem(err error, data []byte) string {
 	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return jsonProblem(err, data)
 	}
-	return "a value of another form than --save-facts writes"
+	return "expected a value in the form that --save-facts writes"
 }

@@ -7,12 +7,12 @@ import (
 func TestParseFactsErrors(t *testing.T) {
 	const head = `{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1",`
 	const notJSON = `reading facts "f": expected a JSON file that --save-facts wrote: `
-	const otherVersion = `reading facts "f": expected apiVersion "kubectl-checklist.github.io/v1alpha1", found another one: it was written by another version of this plugin`
+	const otherVersion = `reading facts "f": expected apiVersion "kubectl-checklist.github.io/v1alpha1", found another version: another version of this plugin wrote the file`
 	for name, tc := range map[string]struct{ in, want string }{
 		"cut in the middle":           {head + "\n\"facts\":{\"nodes\":[", notJSON + `cut short after 96 bytes (line 2)`},
 		"a comma too many":            {head + "\n\n\"spec\":{},,}", notJSON + `line 3: not valid JSON`},
-		"another kind":                {`{"kind":"CANARY"}`, `reading facts "f": expected kind ChecklistFacts, as --save-facts writes it, found another one`},
-		"a kind that is no text":      {`{"kind":["CANARY"]}`, `reading facts "f": expected kind ChecklistFacts, as --save-facts writes it, found another one`},
+		"another kind":                {`{"kind":"CANARY"}`, `reading facts "f": expected kind ChecklistFacts, which --save-facts writes, found another kind`},
+		"a kind that is no text":      {`{"kind":["CANARY"]}`, `reading facts "f": expected kind ChecklistFacts, which --save-facts writes, found another kind`},
 		"a version that is no text":   {`{"kind":"ChecklistFacts","apiVersion":{"CANARY":1}}`, otherVersion},
 		"a version that is not ours":  {`{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1CANARY"}`, otherVersion},
 		"a list":                      {"\n[\"CANARY\"]", notJSON + `line 2: expected an object, found another value`},
@@ -21,10 +21,10 @@ func TestParseFactsErrors(t *testing.T) {
 		"a number that is text":       {head + "\n\"facts\":{\"nodes\":[{\"measured\":{\"hostUserNS\":\"CANARY\"}}]}}", `reading facts "f": line 2: facts.nodes[0].measured.hostUserNS: expected a number, found a string`},
 		"a number that is not whole":  {head + `"facts":{"nodes":[{"measured":{"hostProcesses":123456.78}}]}}`, `reading facts "f": line 1: facts.nodes[0].measured.hostProcesses: expected a whole number`},
 		"a label's value":             {head + `"facts":{"nodes":[{"labels":{"CANARY":["CANARY"]}}]}}`, `reading facts "f": line 1: facts.nodes[0].labels: expected a string, found a list`},
-		"a mask that is none":         {head + `"facts":{"nodes":[{"measured":{"hostCapBnd":"CANARY"}}]}}`, `reading facts "f": line 1: facts.nodes[0].measured.hostCapBnd: a value of another form than --save-facts writes`},
-		"a time that is none":         {head + `"facts":{"collectedAt":"CANARY"}}`, `reading facts "f": line 1: facts.collectedAt: a value of another form than --save-facts writes`},
-		"a field of the future":       {head + `"facts":{"CANARY":1}}`, `reading facts "f": line 1: facts: a field that this version does not know`},
-		"a field of the future, deep": {head + "\"facts\":{\"nodes\":[{},\n{\"measured\":{\"CANARY\":1}}]}}", `reading facts "f": line 2: facts.nodes[1].measured: a field that this version does not know`},
+		"a mask that is none":         {head + `"facts":{"nodes":[{"measured":{"hostCapBnd":"CANARY"}}]}}`, `reading facts "f": line 1: facts.nodes[0].measured.hostCapBnd: expected a value in the form that --save-facts writes`},
+		"a time that is none":         {head + `"facts":{"collectedAt":"CANARY"}}`, `reading facts "f": line 1: facts.collectedAt: expected a value in the form that --save-facts writes`},
+		"a field of the future":       {head + `"facts":{"CANARY":1}}`, `reading facts "f": line 1: facts: found a field that this version does not know`},
+		"a field of the future, deep": {head + "\"facts\":{\"nodes\":[{},\n{\"measured\":{\"CANARY\":1}}]}}", `reading facts "f": line 2: facts.nodes[1].measured: found a field that this version does not know`},
 		"without a time":              {head + `"facts":{}}`, `reading facts "f": facts.collectedAt is missing`},
 		"two documents":               {head + `"facts":{}} {"CANARY":1}`, notJSON + `line 1: not valid JSON`},
 	} {

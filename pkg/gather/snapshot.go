@@ -24,7 +24,7 @@ func (s *Snapshot) Gather(ctx context.Context) (*Gathered, error) {
 	set := newSet()
 	set.Snapshot = db
 	set.Gaps = append(gaps, notRequested(fact.Subtract(s.Kinds, []fact.Kind{fact.Etcd, fact.Secrets}),
-		"a snapshot holds stored bytes and nothing else", "run without --snapshot on the cluster")...)
+		"a snapshot holds only stored bytes", "run without --snapshot on the cluster")...)
 	scope := api.Scope{Snapshot: s.Path}
 	if s.Namespace != "" {
 		scope.Namespaces = []string{s.Namespace}

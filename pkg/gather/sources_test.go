@@ -61,7 +61,7 @@ func TestSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	gaps := slices.DeleteFunc(slices.Clone(got.Set.Gaps), func(g fact.Gap) bool { return g.Reason != fact.NotRequested })
-	want := notRequested([]fact.Kind{fact.EncryptionConfig}, "a snapshot holds stored bytes and nothing else", "run without --snapshot on the cluster")
+	want := notRequested([]fact.Kind{fact.EncryptionConfig}, "a snapshot holds only stored bytes", "run without --snapshot on the cluster")
 	if diff := cmp.Diff(want, gaps); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}
@@ -127,7 +127,7 @@ func TestSavedFacts(t *testing.T) {
 		t.Errorf("scope (-want +got):\n%s", diff)
 	}
 	source.ControlPlaneNodes = []string{"nosuch"}
-	if _, err := source.Gather(t.Context()); err == nil || err.Error() != `--control-plane-node: no node is called "nosuch"` {
+	if _, err := source.Gather(t.Context()); err == nil || err.Error() != `--control-plane-node: no node is named "nosuch"` {
 		t.Errorf("error %v", err)
 	}
 }

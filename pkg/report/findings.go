@@ -273,7 +273,7 @@ func (r *row) allEvidence() []string {
 	}
 	for i, f := range r.findings {
 		if i == wideEvidence {
-			out = append(out, fmt.Sprintf("and %s more, in -o json", thousands(len(r.findings)-wideEvidence)))
+			out = append(out, fmt.Sprintf("and %s more (see -o json)", thousands(len(r.findings)-wideEvidence)))
 			break
 		}
 		if len(f.Evidence) > 0 {

@@ -115,7 +115,7 @@ func (p *tablePrinter) nodes(out io.Writer, report *api.ChecklistReport) error {
 	}
 	width := p.width()
 	t := p.nodeTable(report, false)
-	legend := "-: nothing there to judge."
+	legend := "-: nothing to judge."
 	if !t.Fits(width) {
 		t = p.nodeTable(report, true)
 		var words []string

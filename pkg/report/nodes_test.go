@@ -152,12 +152,12 @@ func TestNodeTable(t *testing.T) {
 		},
 	}
 	for width, want := range map[int]string{
-		0: `UPDATES: pending security updates. -: nothing there to judge.
+		0: `UPDATES: pending security updates. -: nothing to judge.
 NODE                                      OS                 KERNEL                              UPDATES  BUILDS  HOSTS
 ip-10-0-12-34.eu-west-1.compute.internal  Amazon Linux 2023  6.1.112-122.189.amzn2023.x86_64  3 (1 held)  NO      UNKNOWN
 w2                                        ?                  ?                                         ?  -       UNKNOWN
 `,
-		66: `UPDATES: pending security updates. -: nothing there to judge. ?:
+		66: `UPDATES: pending security updates. -: nothing to judge. ?:
 unknown. Questions: 1 builds, 4 hosts.
 NODE             OS            KERNEL               UPDATES  1   4
 ip-10-0-...rnal  Amazon...     6.1.112-1...6_64  3 (1 held)  NO  ?

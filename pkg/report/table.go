@@ -182,8 +182,8 @@ func (p *tablePrinter) legend(out io.Writer, t *screen.Table) error {
 		return nil
 	}
 	explained := map[string]string{
-		"WORKLOADS": "WORKLOADS: the answer without the platform (kube-system and the like).",
-		"MEASURED":  "MEASURED: subjects measured, of those in scope.",
+		"WORKLOADS": "WORKLOADS: the answer without the platform (kube-system and similar).",
+		"MEASURED":  "MEASURED: subjects measured / subjects in scope.",
 	}
 	var words []string
 	for _, header := range t.Shown(p.width()) {
