@@ -26,7 +26,7 @@ func Cleanup(ctx context.Context, client Client, opts Options) (removed []string
 	removed, left, err := cleanUp(ctx, client, opts)
 	errs := []error{err}
 	for _, what := range left {
-		errs = append(errs, fmt.Errorf("left alone: %s carries the labels of a run, and is not what a run creates", what))
+		errs = append(errs, fmt.Errorf("not deleted: %s has the labels of a run, but is not what a run creates", what))
 	}
 	return removed, errors.Join(errs...)
 }

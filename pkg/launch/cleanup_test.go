@@ -130,9 +130,9 @@ func TestCleanup(t *testing.T) {
 			},
 			removed: all,
 			left:    []string{"configmap/checklist-one-arm64-loader", "job/checklist-one-backup", "namespace/kubectl-checklist", "namespace/shop", "pod/web"},
-			err: `left alone: pod/web in namespace shop carries the labels of a run, and is not what a run creates
-left alone: configmap/checklist-one-arm64-loader in namespace shop carries the labels of a run, and is not what a run creates
-left alone: job.batch/checklist-one-backup in namespace shop carries the labels of a run, and is not what a run creates`,
+			err: `not deleted: pod/web in namespace shop has the labels of a run, but is not what a run creates
+not deleted: configmap/checklist-one-arm64-loader in namespace shop has the labels of a run, but is not what a run creates
+not deleted: job.batch/checklist-one-backup in namespace shop has the labels of a run, but is not what a run creates`,
 		},
 		"what was put in the place of ours meanwhile is left": {
 			opts: Options{RunID: "one"},

@@ -424,7 +424,7 @@ func show(at step, v any) string {
 		return fmt.Sprintf("one named %q", bounded(fmt.Sprint(m["name"])))
 	}
 	if secret {
-		return "a value that is not shown"
+		return "a value (not shown)"
 	}
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -218,12 +218,12 @@ func TestComparePod(t *testing.T) {
 			edit: first(func(c *container) { c.Command = []string{"/vault/env", "/checklist/loader"} }),
 			want: []string{
 				`spec.containers[probe].command[0]: sent "/checklist/loader", returned "/vault/env"`,
-				`spec.containers[probe].command[1]: sent a value that is not shown, returned a value that is not shown`,
+				`spec.containers[probe].command[1]: sent a value (not shown), returned a value (not shown)`,
 			},
 		},
 		"args": {
 			edit: first(func(c *container) { c.Args[0] = "--token=hunter2" }),
-			want: []string{`spec.containers[probe].args[0]: sent a value that is not shown, returned a value that is not shown`},
+			want: []string{`spec.containers[probe].args[0]: sent a value (not shown), returned a value (not shown)`},
 		},
 		"env": {
 			edit: first(func(c *container) { c.Env = append(c.Env, corev1.EnvVar{Name: "LD_PRELOAD", Value: "hunter2"}) }),
@@ -232,13 +232,13 @@ func TestComparePod(t *testing.T) {
 		"value of env": {
 			edit: first(func(c *container) { c.Env[0].ValueFrom, c.Env[0].Value = nil, "hunter2" }),
 			want: []string{
-				`spec.containers[probe].env[0].value: sent nothing, returned a value that is not shown`,
-				`spec.containers[probe].env[0].valueFrom.fieldRef.fieldPath: sent a value that is not shown, returned nothing`,
+				`spec.containers[probe].env[0].value: sent nothing, returned a value (not shown)`,
+				`spec.containers[probe].env[0].valueFrom.fieldRef.fieldPath: sent a value (not shown), returned nothing`,
 			},
 		},
 		"envFrom": {
 			edit: first(func(c *container) { c.EnvFrom = []corev1.EnvFromSource{{Prefix: "x"}} }),
-			want: []string{`spec.containers[probe].envFrom[0]: sent nothing, returned a value that is not shown`},
+			want: []string{`spec.containers[probe].envFrom[0]: sent nothing, returned a value (not shown)`},
 		},
 		"service links": {edit: func(p *corev1.Pod) { p.Spec.EnableServiceLinks = new(true) }, want: []string{`spec.enableServiceLinks: sent false, returned true`}},
 		"working directory": {
@@ -715,11 +715,11 @@ func TestCompareJobAndConfigMap(t *testing.T) {
 		"a map's annotation": {found: config(func(m *corev1.ConfigMap) { m.Annotations = map[string]string{"a": "b"} })},
 		"a map's bytes": {
 			found: config(func(m *corev1.ConfigMap) { m.BinaryData["part.00"] = []byte("another") }),
-			want:  []string{"binaryData[part.00]: sent a value that is not shown, returned a value that is not shown"},
+			want:  []string{"binaryData[part.00]: sent a value (not shown), returned a value (not shown)"},
 		},
 		"a map's new key": {
 			found: config(func(m *corev1.ConfigMap) { m.Data = map[string]string{"loader": "x"} }),
-			want:  []string{"data[loader]: sent nothing, returned a value that is not shown"},
+			want:  []string{"data[loader]: sent nothing, returned a value (not shown)"},
 		},
 		"a map that can be changed": {
 			found: config(func(m *corev1.ConfigMap) { m.Immutable = nil }), want: []string{"immutable: sent true, returned nothing"},
@@ -739,7 +739,7 @@ func TestCompareJobAndConfigMap(t *testing.T) {
 // Which failure a difference becomes: what it can bring, and what to do.
 func TestChangeHints(t *testing.T) {
 	opts := Options{Namespace: "ns"}
-	const exempt = "exempt namespace ns from the webhook or policy that does it, --probe-namespace with an exempted one, or --no-probe"
+	const exempt = "exempt namespace ns from that webhook or policy, use --probe-namespace with an exempt one, or --no-probe"
 	sidecar := func(name string) difference {
 		return difference{path: "spec.initContainers[" + name + "]", pattern: "spec.initContainers[]", sent: "nothing", returned: "one"}
 	}
@@ -752,18 +752,18 @@ func TestChangeHints(t *testing.T) {
 	}{
 		"istio": {
 			[]difference{limits, sidecar("istio-init")},
-			"istio puts its sidecar into namespace ns: label it istio-injection=disabled; or --probe-namespace with a namespace without it",
+			"istio adds its sidecar to pods in namespace ns: label it istio-injection=disabled; or use --probe-namespace with a namespace without it",
 			`code that is not the probe's may have run on node "w1"`,
 		},
 		"linkerd": {
 			[]difference{sidecar("linkerd-proxy")},
-			"linkerd puts its sidecar into namespace ns: annotate it linkerd.io/inject=disabled; or --probe-namespace with a namespace without it",
+			"linkerd adds its sidecar to pods in namespace ns: annotate it linkerd.io/inject=disabled; or use --probe-namespace with a namespace without it",
 			`code that is not the probe's may have run on node "w1"`,
 		},
 		"another sidecar": {[]difference{sidecar("agent")}, `container "agent" is a sidecar: ` + exempt, `code that is not the probe's may have run on node "w1"`},
 		"an image": {
 			[]difference{image},
-			"--probe-image with a digest (REPOSITORY@sha256:...): from any registry the same digest is the same image; or " + exempt,
+			"use --probe-image with a digest (REPOSITORY@sha256:...), which is the same image in every registry; or " + exempt,
 			`code that is not the probe's may have run on node "w1"`,
 		},
 		"limits":         {[]difference{limits}, exempt, `the probe may have run with that change on node "w1"`},

@@ -587,7 +587,7 @@ func TestE2ERights(t *testing.T) {
 			}
 			g := r.refusal(gaps)
 			t.Logf("%s: %s\n%s", g.Reason, g.Detail, g.Hint)
-			want := "the probe needs rights that are missing: create jobs.batch, delete jobs.batch, create configmaps, list configmaps, delete configmaps, " +
+			want := "rights that the probe needs are missing: create jobs.batch, delete jobs.batch, create configmaps, list configmaps, delete configmaps, " +
 				"create pods, get pods, list pods, watch pods, delete pods, get pods/log in namespace " + r.namespace + "; get nodes"
 			if g.Reason != fact.Forbidden || g.Detail != want {
 				t.Errorf("gap %+v, expected %s", g, want)
@@ -698,7 +698,7 @@ func TestE2EFailures(t *testing.T) {
 		},
 		"a probe that crashes": {
 			edit:   func(o *Options) { o.Embedded = standin("crash") },
-			reason: fact.ProbeFailed, detail: "the probe ended with status 2 (Error) and said nothing",
+			reason: fact.ProbeFailed, detail: "the probe ended with status 2 (Error) and no message",
 		},
 		"a probe that hangs": {
 			edit:   func(o *Options) { o.Embedded = standin("hang"); o.Timeout = 15 * time.Second },
@@ -851,7 +851,7 @@ exec /usr/lib/cni/bridge
 echo '{"cniVersion": "1.0.0", "code": 100, "msg": "write /proc/self/attr/keycreate: invalid argument"}'
 exit 1
 `, detail: []string{
-			"the pod did not start within 40s: FailedCreatePodSandBox: ", "; this was a second pod, without the SELinux type spc_t: one with it did not start: ",
+			"the pod did not start within 40s: FailedCreatePodSandBox: ", "; this was a second pod, without the SELinux type spc_t; the first pod, with it, did not start: ",
 			"write /proc/self/attr/keycreate: invalid argument",
 		}},
 	} {

@@ -133,7 +133,7 @@ func (o *Options) blocked(ctx context.Context, pod *corev1.Pod, since time.Durat
 		return &outcome{label: true, failure: &Failure{Reason: fact.ProbeFailed, Detail: text}}
 	case apierrors.IsForbidden(err) && since >= o.timing.labelGrace:
 		return &outcome{label: true, failure: &Failure{
-			Reason: fact.ProbeFailed, Detail: fmt.Sprintf("nothing is known after %s, because this user may not list events in namespace %s",
+			Reason: fact.ProbeFailed, Detail: fmt.Sprintf("no reason was seen within %s, because this user may not list events in namespace %s",
 				since.Round(time.Second), o.Namespace),
 		}}
 	}
@@ -155,16 +155,16 @@ func (o *Options) neverStarted(ctx context.Context, pod *corev1.Pod, state strin
 		return &Failure{
 			Reason: fact.ProbeFailed,
 			Detail: fmt.Sprintf("the pod did not start within %s: %s", o.Timeout, text),
-			Hint:   "kubectl describe node " + pod.Spec.NodeName + "; --probe-timeout gives the node more time",
+			Hint:   "kubectl describe node " + pod.Spec.NodeName + "; use a longer --probe-timeout",
 		}
 	}
 	f := &Failure{
 		Reason: fact.Timeout,
 		Detail: fmt.Sprintf("no answer within %s; the pod was %s", o.Timeout, state),
-		Hint:   "--probe-timeout gives it more time",
+		Hint:   "use a longer --probe-timeout",
 	}
 	if apierrors.IsForbidden(err) {
-		f.Hint += "; the right to list events in namespace " + o.Namespace + " would show why"
+		f.Hint += "; with the right to list events in namespace " + o.Namespace + ", a run reports the reason"
 	}
 	return f
 }

@@ -102,8 +102,8 @@ func FuzzNewestWarning(f *testing.F) {
 // type is the reason, a second pod goes without it.
 func TestPodsThatDoNotStart(t *testing.T) {
 	const timeout = "2s"
-	const more = "kubectl describe node b; --probe-timeout gives the node more time"
-	refusedFirst := "; this was a second pod, without the SELinux type spc_t: one with it did not start: "
+	const more = "kubectl describe node b; use a longer --probe-timeout"
+	refusedFirst := "; this was a second pod, without the SELinux type spc_t; the first pod, with it, did not start: "
 	creating := func(s *apiServer, pod *corev1.Pod) { s.waits(pod.Name, "ContainerCreating", "") }
 	plain := func(pod *corev1.Pod) bool { return pod.Spec.SecurityContext.SELinuxOptions == nil }
 	forbidden := func(s *apiServer) {
@@ -183,14 +183,14 @@ func TestPodsThatDoNotStart(t *testing.T) {
 				other.UID = "another"
 				s.warns(other, "FailedCreatePodSandBox", sandboxRefused)
 			}, pods: 1,
-			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Pending (ContainerCreating)", "--probe-timeout gives it more time"),
+			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Pending (ContainerCreating)", "use a longer --probe-timeout"),
 		},
 		"events that are larger than any kubelet's": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
 				creating(s, pod)
 				s.warns(pod, "FailedCreatePodSandBox", sandboxRefused+strings.Repeat("x", maxEventBytes))
 			}, pods: 1,
-			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Pending (ContainerCreating)", "--probe-timeout gives it more time"),
+			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Pending (ContainerCreating)", "use a longer --probe-timeout"),
 		},
 		"a pod that started is not asked about": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -200,7 +200,7 @@ func TestPodsThatDoNotStart(t *testing.T) {
 				})
 				s.warns(pod, "FailedCreatePodSandBox", sandboxRefused)
 			}, pods: 1,
-			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Running", "--probe-timeout gives it more time"),
+			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Running", "use a longer --probe-timeout"),
 		},
 		"without the right to list events, a pod without the type is tried": {
 			edit: forbidden,
@@ -215,8 +215,8 @@ func TestPodsThatDoNotStart(t *testing.T) {
 		"without the right to list events, and no pod starts": {
 			edit: forbidden, kubelet: creating, pods: 2,
 			want: gapsOf("b", fact.Timeout, "no answer within "+timeout+"; the pod was Pending (ContainerCreating)"+refusedFirst+
-				"nothing is known after 0s, because this user may not list events in namespace kubectl-checklist",
-				"--probe-timeout gives it more time; the right to list events in namespace kubectl-checklist would show why"),
+				"no reason was seen within 0s, because this user may not list events in namespace kubectl-checklist",
+				"use a longer --probe-timeout; with the right to list events in namespace kubectl-checklist, a run reports the reason"),
 		},
 	} {
 		t.Run(name, faked(func(t *testing.T) {

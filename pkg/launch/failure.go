@@ -25,8 +25,8 @@ func (f *Failure) Error() string { return f.Detail }
 
 const (
 	hintRights   = "kubectl checklist manifests --only grants prints the rights that a run uses"
-	hintNoProbe  = "--no-probe judges what the API says and creates nothing"
-	hintEmbedded = "--probe-image=embedded pulls nothing: it brings the probe in ConfigMaps"
+	hintNoProbe  = "--no-probe creates nothing and judges only what the API says"
+	hintEmbedded = "--probe-image=embedded pulls nothing: ConfigMaps carry the probe"
 )
 
 // refused says what an error of the API server means for the nodes that
@@ -40,7 +40,7 @@ func (o *Options) refused(doing string, err error) *Failure {
 	case errors.Is(err, context.Canceled):
 		return interrupted()
 	case errors.Is(err, context.DeadlineExceeded):
-		return &Failure{Reason: fact.Timeout, Detail: doing + ": no answer from the API server in time"}
+		return &Failure{Reason: fact.Timeout, Detail: doing + ": the API server did not answer in time"}
 	case apierrors.IsForbidden(err) && rbacRefusal(err):
 		return &Failure{
 			Reason: fact.Forbidden, Detail: text,
@@ -55,7 +55,7 @@ func (o *Options) refused(doing string, err error) *Failure {
 	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
 		return &Failure{
 			Reason: fact.AdmissionDenied, Detail: text,
-			Hint: "--probe-namespace with a namespace that admits the probe, or --no-probe",
+			Hint: "use --probe-namespace with a namespace that admits the probe, or --no-probe",
 		}
 	}
 	return &Failure{Reason: fact.Unavailable, Detail: text}
@@ -81,16 +81,16 @@ func (o *Options) admissionHint(err error) string {
 	case has("warden-validating"), has("GKE Warden"): // GKE Autopilot: no namespace is exempt
 		return "GKE Autopilot admits no pod that reads its node; " + hintNoProbe
 	case has("violates PodSecurity"):
-		return fmt.Sprintf("Pod Security refuses pods with hostPID in namespace %s: --probe-namespace with a namespace whose label "+
-			"pod-security.kubernetes.io/enforce is privileged (one that is absent is created so), or --no-probe", o.Namespace)
+		return fmt.Sprintf("Pod Security refuses pods with hostPID in namespace %s: use --probe-namespace with a namespace whose label "+
+			"pod-security.kubernetes.io/enforce is privileged (a run creates a missing one like that), or --no-probe", o.Namespace)
 	case has("security context constraint"):
-		return "the user needs the verb use on the SecurityContextConstraints privileged, or --no-probe"
+		return "the user needs the verb use on the SecurityContextConstraints privileged; or use --no-probe"
 	case has("admission webhook") || has("failed calling webhook") || has("ValidatingAdmissionPolicy"):
-		return fmt.Sprintf("a policy of this cluster refuses the probe: exempt namespace %s from it, --probe-namespace with an exempted one, or --no-probe", o.Namespace)
+		return fmt.Sprintf("a policy of this cluster refuses the probe: exempt namespace %s from it, or use --probe-namespace with an exempt one, or --no-probe", o.Namespace)
 	case has("exceeded quota"):
-		return fmt.Sprintf("a ResourceQuota of namespace %s is used up: lower --max-in-flight, --probe-namespace with another one, or --no-probe", o.Namespace)
+		return fmt.Sprintf("a ResourceQuota of namespace %s is used up: use a lower --max-in-flight, --probe-namespace with another one, or --no-probe", o.Namespace)
 	case has("because it is being terminated"):
-		return "try again when the namespace is gone"
+		return "try again after the namespace is deleted"
 	}
 	return ""
 }
@@ -126,13 +126,13 @@ const maxText = 600
 func oneLine(text string) string { return escape.Short(text, maxText) }
 
 func noProbe(err error) *Failure {
-	return &Failure{Reason: fact.ProbeFailed, Detail: oneLine(err.Error()), Hint: "--probe-image with an image that can be pulled"}
+	return &Failure{Reason: fact.ProbeFailed, Detail: oneLine(err.Error()), Hint: "use --probe-image with an image that can be pulled"}
 }
 
 func noImages() *Failure {
 	return &Failure{
 		Reason: fact.ImagePull,
 		Detail: "the node lists no image that an embedded probe could run in (status.images)",
-		Hint:   "--probe-image with an image that the node can pull",
+		Hint:   "use --probe-image with an image that the node can pull",
 	}
 }

@@ -93,7 +93,7 @@ func writeSettings(w io.Writer, settings any) error {
 		return fmt.Errorf("guard: writing settings: %w", err)
 	}
 	if len(data) > maxSettings {
-		return fmt.Errorf("guard: settings of %d bytes: expected at most %d", len(data), maxSettings)
+		return fmt.Errorf("guard: settings: expected at most %[2]d bytes, found %[1]d", len(data), maxSettings)
 	}
 	_, err = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(data))), data...))
 	return err
@@ -108,7 +108,7 @@ func ReadSettings(pipe io.Reader, settings any) error {
 	}
 	n := binary.BigEndian.Uint32(size[:])
 	if n > maxSettings {
-		return fmt.Errorf("guard: settings of %d bytes: expected at most %d", n, maxSettings)
+		return fmt.Errorf("guard: settings: expected at most %[2]d bytes, found %[1]d", n, maxSettings)
 	}
 	data := make([]byte, n)
 	if _, err := io.ReadFull(pipe, data); err != nil {
@@ -157,7 +157,7 @@ func Watch(ctx context.Context, pipe io.Reader, out io.Writer, client Client, op
 	}
 	ignoreSignals()
 	if _, err := io.WriteString(out, ready); err != nil {
-		return fmt.Errorf("guard: telling the run that it is watched: %w", err) // the run is gone, and has created nothing
+		return fmt.Errorf("guard: telling the run that the guard is ready: %w", err) // the run is gone, and has created nothing
 	}
 	line, err := bufio.NewReader(io.LimitReader(pipe, int64(len(released)))).ReadString('\n')
 	if err == nil && line == released {

@@ -70,7 +70,7 @@ func TestSettings(t *testing.T) {
 	for name, tc := range map[string]struct{ in, err string }{
 		"nothing":   {"", "guard: reading settings: EOF"},
 		"cut off":   {"\x00\x00\x00\x09{}", "guard: reading settings: unexpected EOF"},
-		"too large": {"\xff\xff\xff\xff", "guard: settings of 4294967295 bytes: expected at most 1048576"},
+		"too large": {"\xff\xff\xff\xff", "guard: settings: expected at most 1048576 bytes, found 4294967295"},
 		"not JSON":  {"\x00\x00\x00\x05hello", "guard: settings: expected what StartGuard writes"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func (o *Options) claimNamespace(ctx context.Context) (ours bool, f *Failure) {
 		}
 		if time.Since(start) > o.timing.namespaceEnd {
 			return false, o.refused(doing, apierrors.NewForbidden(corev1.Resource("namespaces"), o.Namespace,
-				fmt.Errorf("it exists and cannot be used because it is being terminated since %s", ns.DeletionTimestamp)))
+				fmt.Errorf("it cannot be used because it is being terminated (since %s)", ns.DeletionTimestamp)))
 		}
 		if err := sleep(ctx, min(time.Second, o.timing.namespaceEnd/4)); err != nil {
 			return false, interrupted()
@@ -94,13 +94,13 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, run string, o
 	}
 	switch standingOf(ns) {
 	case existing:
-		return false, "no run created it", nil
+		return false, "it was not created by a run", nil
 	case ending:
 		return false, "", nil
 	}
 	last := ns.Annotations[AnnotationLastRun]
 	if run != "" && last != "" && last != run {
-		return false, "run " + oneLine(last) + " has begun to use it", nil
+		return false, "run " + oneLine(last) + " now uses it", nil
 	}
 	if kept, err := o.othersIn(ctx, namespace, own); kept != "" || err != nil {
 		if run != "" && last == run {
@@ -120,7 +120,7 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, run string, o
 	case apierrors.IsNotFound(err):
 		return false, "", nil
 	case apierrors.IsConflict(err):
-		return false, "another run has begun to use it", nil
+		return false, "another run now uses it", nil
 	case err != nil:
 		return false, "", fmt.Errorf("deleting namespace %s: %w", namespace, err)
 	}
@@ -133,7 +133,7 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, run string, o
 // as the user may list them, which a run does not need.
 func (o *Options) othersIn(ctx context.Context, namespace string, own own) (found string, err error) {
 	if o.PullSecret != "" {
-		return "pull secret " + o.PullSecret + " belongs into it", nil
+		return "pull secret " + o.PullSecret + " belongs in it", nil
 	}
 	err = o.request(ctx, func() error {
 		pods, err := o.Client.Core.Pods(namespace).List(ctx, metav1.ListOptions{})

@@ -44,7 +44,7 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 	for tries := 1; ; p.attempt++ {
 		try := s.attempt(ctx, run, p)
 		if labelled != "" && try.failure != nil && run.Err() == nil {
-			try.failure.Detail += "; this was a second pod, without the SELinux type " + selinuxType + ": one with it did not start: " + labelled
+			try.failure.Detail += "; this was a second pod, without the SELinux type " + selinuxType + "; the first pod, with it, did not start: " + labelled
 		}
 		switch {
 		case try.measured != nil:
@@ -238,7 +238,7 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 
 func deleted(pod *corev1.Pod) *outcome {
 	return &outcome{again: true, gone: pod.Name, failure: &Failure{
-		Reason: fact.ProbeFailed, Detail: "somebody else deleted the probe's pod before its answer was read",
+		Reason: fact.ProbeFailed, Detail: "someone else deleted the probe's pod before its answer was read",
 	}}
 }
 
@@ -246,9 +246,9 @@ func deleted(pod *corev1.Pod) *outcome {
 func (s *session) replaced(by *corev1.Pod) *outcome {
 	return &outcome{failure: &Failure{
 		Reason: fact.NotOurs,
-		Detail: fmt.Sprintf("somebody deleted the probe's pod %s in namespace %s and created another one under its name, whose answer was refused; %s",
+		Detail: fmt.Sprintf("someone deleted the probe's pod %s in namespace %s and created another pod with its name; the answer of that pod was refused; %s",
 			by.Name, s.Namespace, foreign(by.Spec.NodeName)),
-		Hint: "find out who may create pods there (the audit log says who did); --probe-namespace with a namespace that nobody else may write to",
+		Hint: "find out who can create pods there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to",
 	}}
 }
 
@@ -278,13 +278,13 @@ func (s *session) look(ctx context.Context, sent, created *corev1.Pod) (*corev1.
 	if found := s.learned.without(compare(s.pods().shape, want, t)); len(found) > 0 {
 		what = found[0].String()
 	} else if status := probeStatus(&pod); status != nil && (status.RestartCount != 0 || status.LastTerminationState.Terminated != nil) {
-		what = "its container was started again, which a pod of the probe never is" // as after a change of its image
+		what = "its container was restarted, which never happens to a probe's pod" // as after a change of its image
 	}
 	if what != "" {
 		return nil, &outcome{failure: &Failure{
 			Reason: fact.NotOurs,
-			Detail: fmt.Sprintf("somebody changed the probe's pod %s while it ran: %s; its answer was refused; %s", pod.Name, what, foreign(pod.Spec.NodeName)),
-			Hint:   "find out who may patch pods in namespace " + s.Namespace + " (the audit log says who did); --probe-namespace with a namespace that nobody else may write to",
+			Detail: fmt.Sprintf("someone changed the probe's pod %s while it ran: %s; its answer was refused; %s", pod.Name, what, foreign(pod.Spec.NodeName)),
+			Hint:   "find out who can patch pods in namespace " + s.Namespace + " (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to",
 		}}
 	}
 	return &pod, nil
@@ -309,7 +309,7 @@ func (s *session) late(run context.Context, pod *corev1.Pod, p progress) *Failur
 	return &Failure{
 		Reason: fact.Timeout,
 		Detail: fmt.Sprintf("no answer within %s; the pod was %s", s.Timeout, p.state),
-		Hint:   "--probe-timeout gives it more time",
+		Hint:   "use a longer --probe-timeout",
 	}
 }
 
@@ -347,14 +347,14 @@ func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) out
 	terminated := s.progressOf(pod).terminated
 	if terminated == nil {
 		return outcome{failure: &Failure{
-			Reason: fact.ProbeFailed, Detail: "the pod's status said that the probe had ended, and then that it had not",
+			Reason: fact.ProbeFailed, Detail: "the pod's status first said that the probe had ended, and later that it had not",
 		}}
 	}
 	trailer, err := wire.ParseTrailer([]byte(terminated.Message))
 	if errors.Is(err, wire.ErrVersion) {
 		return outcome{failure: &Failure{
 			Reason: fact.ProbeFailed, Detail: oneLine(err.Error()),
-			Hint: "--probe-image with the probe of this plugin's version, or --probe-image embedded",
+			Hint: "use --probe-image with the probe of this plugin's version, or --probe-image embedded",
 		}}
 	}
 	if err != nil {
@@ -395,8 +395,8 @@ func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) out
 		if errors.Is(err, wire.ErrRunFull) {
 			return outcome{failure: &Failure{
 				Reason: fact.Truncated,
-				Detail: fmt.Sprintf("the nodes of this run have too many facts for one run, which holds %d MiB of them", s.memory>>20),
-				Hint:   "measure the nodes in several runs, with names or --selector: kubectl checklist nodes",
+				Detail: fmt.Sprintf("the nodes of this run have too many facts: one run holds at most %d MiB", s.memory>>20),
+				Hint:   "measure the nodes in several runs, by names or --selector: kubectl checklist nodes",
 			}}
 		}
 		if frame != nil || sleep(ctx, wait) != nil {

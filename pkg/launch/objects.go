@@ -124,7 +124,7 @@ func (o *Options) configMaps(arch string, probe []byte, owner *metav1.OwnerRefer
 		loader.Part{Name: loader.Name, Data: start}, size)}
 	for _, part := range loader.Parts(probe, loader.MaxPartSize) {
 		if len(part.Data) > loader.MaxPartSize {
-			return nil, fmt.Errorf("embedded probe for %s: %d bytes, expected at most %d",
+			return nil, fmt.Errorf("embedded probe for %s: found %d bytes, expected at most %d",
 				arch, len(probe), loader.MaxProbe)
 		}
 		maps = append(maps, o.configMap(o.name(arch, strings.ReplaceAll(part.Name, ".", "-")), owner, part))
@@ -333,12 +333,12 @@ func Objects(opts Options, plan Plan) ([]Document, error) {
 	if err != nil || len(plan.Targets) == 0 {
 		return nil, err
 	}
-	objects := []Document{{"Created only if it is absent, and removed only if a run created it and nothing else is in it.", opts.ownedNamespace()}}
+	objects := []Document{{"Created only if it does not exist. Removed only if a run created it and it holds nothing else.", opts.ownedNamespace()}}
 	job := opts.job(plan.jobImage(), opts.ttl())
 	job.UID = "set-at-creation"
 	owner := ownerOf(job)
 	job.UID = ""
-	objects = append(objects, Document{"Runs nothing. It owns what follows, so that the cluster removes all of it if the run is killed.", job})
+	objects = append(objects, Document{"Runs nothing. It owns the objects below, so the cluster removes them if the run is killed.", job})
 
 	maps := make(map[string][]*corev1.ConfigMap)
 	digests := make(map[string][sha256.Size]byte)

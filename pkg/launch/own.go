@@ -80,7 +80,7 @@ func receive(result rest.Result, made object) (tree, error) {
 func decodeObject(data []byte, made object) (tree, error) {
 	t, err := parseTree(data)
 	if err != nil || json.Unmarshal(data, made) != nil {
-		return nil, fmt.Errorf("the server's answer is no %T", made) // err may quote data
+		return nil, fmt.Errorf("expected a %T from the server, found something else", made) // err may quote data
 	}
 	return t, nil
 }
@@ -259,15 +259,15 @@ func (s *session) adopt(ctx context.Context, k *kind, o object, sent tree, made 
 		return nil, s.planted(k, o.GetName(), "looking at it: "+oneLine(err.Error()))
 	}
 	if found == nil {
-		return nil, apierrors.NewServiceUnavailable(k.name + " " + o.GetName() + " existed, and is gone") // try again
+		return nil, apierrors.NewServiceUnavailable(k.name + " " + o.GetName() + " existed, but is gone") // try again
 	}
 	if made.GetAnnotations()[AnnotationRequest] != o.GetAnnotations()[AnnotationRequest] {
 		s.answered(o)
-		return nil, s.planted(k, o.GetName(), "it does not carry the word of this run's request")
+		return nil, s.planted(k, o.GetName(), "it does not have the random word of this run's request")
 	}
 	if !maps.Equal(made.GetLabels(), o.GetLabels()) {
 		s.answered(o)
-		return nil, s.planted(k, o.GetName(), "its labels are not those that this run gives")
+		return nil, s.planted(k, o.GetName(), "its labels differ from those that this run sets")
 	}
 	found["apiVersion"], found["kind"] = sent["apiVersion"], sent["kind"] // a list's items have none
 	return found, nil
@@ -302,8 +302,8 @@ func (o *Options) planted(k *kind, name, why string) *Failure {
 	return &Failure{
 		Reason: fact.NotOurs,
 		Detail: fmt.Sprintf("%s %s exists in namespace %s, and this run did not create it: %s", k.name, name, o.Namespace, why),
-		Hint: fmt.Sprintf("kubectl get %s %s -n %s -o yaml shows it; it was left alone; "+
-			"--probe-namespace with a namespace that nobody else may write to", k.resource, name, o.Namespace),
+		Hint: fmt.Sprintf("kubectl get %s %s -n %s -o yaml shows it; it was not changed; "+
+			"use --probe-namespace with a namespace that nobody else can write to", k.resource, name, o.Namespace),
 	}
 }
 
@@ -330,23 +330,23 @@ func (s *session) intact(ctx context.Context, node string, mounted []*corev1.Con
 	})
 	if err != nil {
 		f := s.refused("checking that the probe's config maps are those that were created", err)
-		f.Hint = "the probe's answer counts only with that proof"
+		f.Hint = "without that proof the probe's answer does not count"
 		return f
 	}
 	for _, m := range mounted {
 		i := slices.IndexFunc(items, func(item metav1.PartialObjectMetadata) bool { return item.Name == m.Name })
-		what := "is gone"
+		what := "was deleted"
 		if i >= 0 {
 			if items[i].UID == m.UID {
 				continue
 			}
-			what = "was replaced by another one"
+			what = "was replaced"
 		}
 		f := &Failure{
 			Reason: fact.NotOurs,
-			Detail: fmt.Sprintf("config map %s in namespace %s %s while the run lasted; the probe's answer was refused; %s",
+			Detail: fmt.Sprintf("config map %s in namespace %s %s during the run; the probe's answer was refused; %s",
 				m.Name, s.Namespace, what, foreign(node)),
-			Hint: "find out who may write config maps there (the audit log says who did); --probe-namespace with a namespace that nobody else may write to",
+			Hint: "find out who can write config maps there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to",
 		}
 		s.mu.Lock()
 		s.spoiled = f
@@ -366,7 +366,7 @@ func (s *session) stopped() *Failure {
 	}
 	return &Failure{
 		Reason: s.spoiled.Reason, Hint: s.spoiled.Hint,
-		Detail: "no pod was created, because a config map of the probe was replaced while the run lasted",
+		Detail: "no pod was created, because a config map of the probe was replaced during the run",
 	}
 }
 
@@ -389,7 +389,7 @@ func (o *Options) changed(doing string, found []difference) *Failure {
 // changeHint says what to do about a change, for the most telling of the
 // differences: a sidecar, an image, a field that only the server knows.
 func (o *Options) changeHint(found []difference) string {
-	exempt := fmt.Sprintf("exempt namespace %s from the webhook or policy that does it, --probe-namespace with an exempted one, or --no-probe", o.Namespace)
+	exempt := fmt.Sprintf("exempt namespace %s from that webhook or policy, use --probe-namespace with an exempt one, or --no-probe", o.Namespace)
 	for _, d := range found {
 		switch d.pattern {
 		case "spec.containers[]", "spec.initContainers[]", "spec.ephemeralContainers[]":
@@ -400,7 +400,7 @@ func (o *Options) changeHint(found []difference) string {
 	}
 	for _, d := range found {
 		if d.pattern == "spec.containers[].image" {
-			return "--probe-image with a digest (REPOSITORY@sha256:...): from any registry the same digest is the same image; or " + exempt
+			return "use --probe-image with a digest (REPOSITORY@sha256:...), which is the same image in every registry; or " + exempt
 		}
 	}
 	for _, d := range found {
@@ -426,7 +426,7 @@ func (o *Options) sidecarHint(path, exempt string) string {
 	name := strings.TrimSuffix(path[strings.IndexByte(path, '[')+1:], "]")
 	for _, i := range injectors {
 		if strings.HasPrefix(name, i.prefix) {
-			return fmt.Sprintf("%s puts its sidecar into namespace %s: %s; or --probe-namespace with a namespace without it", i.name, o.Namespace, i.optOut)
+			return fmt.Sprintf("%s adds its sidecar to pods in namespace %s: %s; or use --probe-namespace with a namespace without it", i.name, o.Namespace, i.optOut)
 		}
 	}
 	return fmt.Sprintf("container %q is a sidecar: %s", bounded(name), exempt)

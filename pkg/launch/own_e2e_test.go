@@ -519,7 +519,7 @@ func TestE2EWebhookOnOthers(t *testing.T) {
 		"changes the loader": {
 			"configmaps", "",
 			map[string]any{"op": "add", "path": "/binaryData/loader", "value": []byte("#!/bin/sh\n")},
-			"binaryData[loader]: sent a value that is not shown, returned a value that is not shown",
+			"binaryData[loader]: sent a value (not shown), returned a value (not shown)",
 		},
 	} {
 		for _, when := range []string{"always", "outside of dry runs"} {

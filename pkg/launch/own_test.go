@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	exemptHint = "exempt namespace kubectl-checklist from the webhook or policy that does it, --probe-namespace with an exempted one, or --no-probe"
+	exemptHint = "exempt namespace kubectl-checklist from that webhook or policy, use --probe-namespace with an exempt one, or --no-probe"
 	ranForeign = `code that is not the probe's may have run on node "a"`
 )
 
@@ -55,13 +55,13 @@ func TestChangedByAWebhook(t *testing.T) {
 				p.Spec.Containers = append([]corev1.Container{{Name: "istio-proxy"}}, p.Spec.Containers...)
 			}),
 			change: `spec.containers[istio-proxy]: sent nothing, returned one named "istio-proxy"`,
-			hint:   "istio puts its sidecar into namespace kubectl-checklist: label it istio-injection=disabled; or --probe-namespace with a namespace without it",
+			hint:   "istio adds its sidecar to pods in namespace kubectl-checklist: label it istio-injection=disabled; or use --probe-namespace with a namespace without it",
 			then:   ranForeign,
 		},
 		"the digest": {
 			what: "Pod", image: "example.com/probe" + digest, edit: pod(func(p *corev1.Pod) { p.Spec.Containers[0].Image = "mirror.example/probe:1" }),
 			change: `spec.containers[probe].image: sent "example.com/probe` + digest + `", returned "mirror.example/probe:1"`,
-			hint:   "--probe-image with a digest (REPOSITORY@sha256:...): from any registry the same digest is the same image; or " + exemptHint,
+			hint:   "use --probe-image with a digest (REPOSITORY@sha256:...), which is the same image in every registry; or " + exemptHint,
 			then:   ranForeign,
 		},
 		"two things": {
@@ -79,7 +79,7 @@ func TestChangedByAWebhook(t *testing.T) {
 					m.BinaryData["loader"] = []byte("#!/bin/sh\n")
 				}
 			},
-			change: `binaryData[loader]: sent a value that is not shown, returned a value that is not shown`, hint: exemptHint,
+			change: `binaryData[loader]: sent a value (not shown), returned a value (not shown)`, hint: exemptHint,
 		},
 	} {
 		t.Run(name, faked(func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestFieldsOfALaterServer(t *testing.T) {
 					add(template(t))
 				}
 			},
-			said: []string{"this server sets spec.wasm in every pod, which this version does not know; it was accepted because templates of pods get the same"},
+			said: []string{"this server sets spec.wasm in every pod; this version does not know the field, but accepts it because pod templates get it too"},
 		},
 		"a default, beside a webhook that knows no dry run": {
 			noDryRun: true,
@@ -221,7 +221,7 @@ func TestFieldsOfALaterServer(t *testing.T) {
 					add(template(t))
 				}
 			},
-			said: []string{"this server sets spec.wasm in every pod, which this version does not know; it was accepted because templates of pods get the same"},
+			said: []string{"this server sets spec.wasm in every pod; this version does not know the field, but accepts it because pod templates get it too"},
 		},
 		"pods alone": {
 			newer: func(what string, t tree) {
@@ -245,8 +245,8 @@ func TestFieldsOfALaterServer(t *testing.T) {
 					add(t["spec"])
 				}
 			},
-			want: gapsOf("a", fact.NotOurs, `somebody changed the probe's pod checklist-run1-0000 while it ran: spec.wasm: sent nothing, returned "auto"; its answer was refused; `+ranForeign,
-				"find out who may patch pods in namespace kubectl-checklist (the audit log says who did); --probe-namespace with a namespace that nobody else may write to"),
+			want: gapsOf("a", fact.NotOurs, `someone changed the probe's pod checklist-run1-0000 while it ran: spec.wasm: sent nothing, returned "auto"; its answer was refused; `+ranForeign,
+				"find out who can patch pods in namespace kubectl-checklist (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to"),
 		},
 		"another value than templates get": {
 			newer: func(what string, t tree) {
@@ -312,9 +312,9 @@ func TestPlanted(t *testing.T) {
 	}
 	refused := func(what, resource, name, why string) []fact.Gap {
 		return gapsOf("a", fact.NotOurs, what+" "+name+" exists in namespace kubectl-checklist, and this run did not create it: "+why,
-			"kubectl get "+resource+" "+name+" -n kubectl-checklist -o yaml shows it; it was left alone; --probe-namespace with a namespace that nobody else may write to")
+			"kubectl get "+resource+" "+name+" -n kubectl-checklist -o yaml shows it; it was not changed; use --probe-namespace with a namespace that nobody else can write to")
 	}
-	const noWord = "it does not carry the word of this run's request"
+	const noWord = "it does not have the random word of this run's request"
 	loader := configs[0].Name
 	part := configs[1].Name
 	for name, tc := range map[string]struct {
@@ -325,7 +325,7 @@ func TestPlanted(t *testing.T) {
 	}{
 		"a job": {
 			plant: func(s *apiServer) { s.jobs["checklist-run1"] = opts.job("x", time.Minute) },
-			want:  refused("job", "jobs", "checklist-run1", "it was there before"), left: "job/checklist-run1",
+			want:  refused("job", "jobs", "checklist-run1", "it existed before"), left: "job/checklist-run1",
 		},
 		"a job, after the dry run": {
 			plant: func(s *apiServer) { s.jobs["checklist-run1"] = opts.job("x", time.Minute) }, late: true,
@@ -333,7 +333,7 @@ func TestPlanted(t *testing.T) {
 		},
 		"a loader": {
 			plant: func(s *apiServer) { s.maps[loader] = configs[0].DeepCopy() },
-			want:  refused("config map", "configmaps", loader, "it was there before"), left: "configmap/" + loader,
+			want:  refused("config map", "configmaps", loader, "it existed before"), left: "configmap/" + loader,
 		},
 		"a part, with our very bytes": {
 			plant: func(s *apiServer) { s.maps[part] = configs[1].DeepCopy() },
@@ -343,7 +343,7 @@ func TestPlanted(t *testing.T) {
 			plant: func(s *apiServer) {
 				s.pods["checklist-run1-0000"] = opts.pod(podOf{node: "a", image: "evil"}, nil)
 			},
-			want: refused("pod", "pods", "checklist-run1-0000", "it was there before"), left: "pod/checklist-run1-0000",
+			want: refused("pod", "pods", "checklist-run1-0000", "it existed before"), left: "pod/checklist-run1-0000",
 		},
 		"a pod that has ended with an answer, after the dry run": {
 			plant: func(s *apiServer) {
@@ -395,15 +395,15 @@ func TestLostAnswerAndSomethingElseThere(t *testing.T) {
 	}{
 		"a copy without the word": {
 			edit: func(m *corev1.ConfigMap) { delete(m.Annotations, AnnotationRequest) }, left: true,
-			why: "it does not carry the word of this run's request",
+			why: "it does not have the random word of this run's request",
 		},
 		"a copy with a word of its own": {
 			edit: func(m *corev1.ConfigMap) { m.Annotations[AnnotationRequest] = "guessed" }, left: true,
-			why: "it does not carry the word of this run's request",
+			why: "it does not have the random word of this run's request",
 		},
 		"a copy with other labels": {
 			edit: func(m *corev1.ConfigMap) { m.Labels["x"] = "y" }, left: true,
-			why: "its labels are not those that this run gives",
+			why: "its labels differ from those that this run sets",
 		},
 		"other bytes":       {edit: func(m *corev1.ConfigMap) { m.BinaryData["loader"] = []byte("x") }},
 		"one to be changed": {edit: func(m *corev1.ConfigMap) { m.Immutable = nil }},
@@ -477,11 +477,11 @@ func TestAnswersThatNeverArrive(t *testing.T) {
 // an answer that is whole and valid is refused.
 func TestSwappedWhileTheRunLasts(t *testing.T) {
 	const (
-		mapHint = "find out who may write config maps there (the audit log says who did); --probe-namespace with a namespace that nobody else may write to"
-		podHint = "find out who may create pods there (the audit log says who did); --probe-namespace with a namespace that nobody else may write to"
-		patched = "find out who may patch pods in namespace kubectl-checklist (the audit log says who did); --probe-namespace with a namespace that nobody else may write to"
-		changed = "somebody changed the probe's pod checklist-run1-0000 while it ran: "
-		another = "somebody deleted the probe's pod checklist-run1-0000 in namespace kubectl-checklist and created another one under its name, whose answer was refused; " + ranForeign
+		mapHint = "find out who can write config maps there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to"
+		podHint = "find out who can create pods there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to"
+		patched = "find out who can patch pods in namespace kubectl-checklist (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to"
+		changed = "someone changed the probe's pod checklist-run1-0000 while it ran: "
+		another = "someone deleted the probe's pod checklist-run1-0000 in namespace kubectl-checklist and created another pod with its name; the answer of that pod was refused; " + ranForeign
 		ended   = "; its answer was refused; " + ranForeign
 	)
 	big := measurement("a")
@@ -523,7 +523,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 				locked(s, func() { s.maps["checklist-run1-amd64-loader"].UID = "theirs" })
 				s.succeed(pod.Name, answer(t, "a"))
 			},
-			want: gapsOf("a", fact.NotOurs, "config map checklist-run1-amd64-loader in namespace kubectl-checklist was replaced by another one while the run lasted; "+
+			want: gapsOf("a", fact.NotOurs, "config map checklist-run1-amd64-loader in namespace kubectl-checklist was replaced during the run; "+
 				"the probe's answer was refused; "+ranForeign, mapHint),
 			left: []string{"configmap/checklist-run1-amd64-loader"},
 		},
@@ -532,7 +532,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 				locked(s, func() { delete(s.maps, "checklist-run1-amd64-part-00") })
 				s.succeed(pod.Name, answer(t, "a"))
 			},
-			want: gapsOf("a", fact.NotOurs, "config map checklist-run1-amd64-part-00 in namespace kubectl-checklist is gone while the run lasted; "+
+			want: gapsOf("a", fact.NotOurs, "config map checklist-run1-amd64-part-00 in namespace kubectl-checklist was deleted during the run; "+
 				"the probe's answer was refused; "+ranForeign, mapHint),
 		},
 		"the loader, and the probe fails": {
@@ -540,7 +540,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 				locked(s, func() { s.maps["checklist-run1-amd64-loader"].UID = "theirs" })
 				s.end(pod.Name, corev1.PodFailed, corev1.ContainerStateTerminated{ExitCode: 1})
 			},
-			want: gapsOf("a", fact.NotOurs, "config map checklist-run1-amd64-loader in namespace kubectl-checklist was replaced by another one while the run lasted; "+
+			want: gapsOf("a", fact.NotOurs, "config map checklist-run1-amd64-loader in namespace kubectl-checklist was replaced during the run; "+
 				"the probe's answer was refused; "+ranForeign, mapHint),
 			left: []string{"configmap/checklist-run1-amd64-loader"},
 		},
@@ -559,7 +559,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 				}
 			},
 			want: gapsOf("a", fact.AdmissionDenied, `checking that the probe's config maps are those that were created: configmaps is forbidden: no`,
-				"the probe's answer counts only with that proof"),
+				"without that proof the probe's answer does not count"),
 		},
 		"the pod, by one that has an answer": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -636,7 +636,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 					delete(s.pods, pod.Name)
 				})
 			},
-			want: gapsOf("a", fact.ProbeFailed, "somebody else deleted the probe's pod before its answer was read", ""),
+			want: gapsOf("a", fact.ProbeFailed, "someone else deleted the probe's pod before its answer was read", ""),
 		},
 		"the pod's image": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -665,7 +665,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 					}}}
 				})
 			},
-			want: gapsOf("a", fact.NotOurs, changed+"its container was started again, which a pod of the probe never is"+ended, patched),
+			want: gapsOf("a", fact.NotOurs, changed+"its container was restarted, which never happens to a probe's pod"+ended, patched),
 		},
 		"only labels": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -721,7 +721,7 @@ func TestNoMorePodsAfterASwap(t *testing.T) {
 		}
 		for i, g := range gaps {
 			foreign := strings.HasSuffix(g.Detail, "may have run on node \"a\"")
-			if g.Reason != fact.NotOurs || foreign != (i < 2) || !foreign && g.Detail != "no pod was created, because a config map of the probe was replaced while the run lasted" {
+			if g.Reason != fact.NotOurs || foreign != (i < 2) || !foreign && g.Detail != "no pod was created, because a config map of the probe was replaced during the run" {
 				t.Errorf("gap %+v", g)
 			}
 		}

@@ -77,7 +77,7 @@ func (o *Options) skip(node *fact.Node) *Failure {
 	switch {
 	case o.Level == fact.LevelAPI:
 		return &Failure{
-			Reason: fact.NotRequested, Detail: "probe level api puts no probe on a node",
+			Reason: fact.NotRequested, Detail: "probe level api runs no probe on nodes",
 			Hint: "--probe-level=proc or full measures nodes",
 		}
 	case node.OS == "windows":
@@ -87,7 +87,7 @@ func (o *Options) skip(node *fact.Node) *Failure {
 	case virtualNode(node.Labels) != "":
 		return &Failure{
 			Reason: fact.Unsupported,
-			Detail: "virtual node (label " + virtualNode(node.Labels) + "): there is no host that a pod could look at",
+			Detail: "virtual node (label " + virtualNode(node.Labels) + "): it has no host that a pod can read",
 		}
 	case !node.Ready:
 		return &Failure{
@@ -98,7 +98,7 @@ func (o *Options) skip(node *fact.Node) *Failure {
 		if _, err := loader.For(node.Arch); err != nil {
 			return &Failure{
 				Reason: fact.Unsupported, Detail: err.Error(),
-				Hint: "--probe-image with an image for this architecture",
+				Hint: "use --probe-image with an image for this architecture",
 			}
 		}
 	}

@@ -51,7 +51,7 @@ func TestPlan(t *testing.T) {
 		"a Fargate node is not": {
 			node:   node(func(n *fact.Node) { n.Labels = map[string]string{"eks.amazonaws.com/compute-type": "fargate"} }),
 			reason: fact.Unsupported,
-			detail: "virtual node (label eks.amazonaws.com/compute-type=fargate): there is no host that a pod could look at",
+			detail: "virtual node (label eks.amazonaws.com/compute-type=fargate): it has no host that a pod can read",
 		},
 		"a managed EKS node is": {
 			node:   node(func(n *fact.Node) { n.Labels = map[string]string{"eks.amazonaws.com/compute-type": "ec2"} }),
@@ -59,7 +59,7 @@ func TestPlan(t *testing.T) {
 		},
 		"a virtual-kubelet is not": {
 			node: node(func(n *fact.Node) { n.Labels = map[string]string{"type": "virtual-kubelet"} }), reason: fact.Unsupported,
-			detail: "virtual node (label type=virtual-kubelet): there is no host that a pod could look at",
+			detail: "virtual node (label type=virtual-kubelet): it has no host that a pod can read",
 		},
 		"an architecture without embedded probe is not": {
 			node: node(func(n *fact.Node) { n.Arch = "s390x" }), reason: fact.Unsupported,
@@ -71,7 +71,7 @@ func TestPlan(t *testing.T) {
 		},
 		"level api measures nothing": {
 			opts: Options{Level: fact.LevelAPI}, node: node(func(*fact.Node) {}), reason: fact.NotRequested,
-			detail: "probe level api puts no probe on a node",
+			detail: "probe level api runs no probe on nodes",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

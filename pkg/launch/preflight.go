@@ -101,7 +101,7 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 		return nil, &Failure{
 			Reason: fact.NotPresent,
 			Detail: "namespace " + o.Namespace + " does not exist, and this user may not read namespaces, so it is not created",
-			Hint:   "--probe-namespace with one that exists and admits pods with hostPID; " + hintNoProbe,
+			Hint:   "use --probe-namespace with one that exists and admits pods with hostPID; " + hintNoProbe,
 		}
 	case err != nil && !noDryRun(err):
 		return nil, o.refused(doing("job"), err)
@@ -162,7 +162,7 @@ func (o *Options) try(ctx context.Context, k *kind, object, returned object) ([]
 	}
 	t, err := o.send(ctx, k, object, returned, true)
 	if apierrors.IsAlreadyExists(err) {
-		return nil, o.planted(k, object.GetName(), "it was there before")
+		return nil, o.planted(k, object.GetName(), "it existed before")
 	}
 	if err != nil {
 		return nil, err
@@ -232,9 +232,9 @@ func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 	}
 	hint := hintRights + "; " + hintNoProbe
 	if stand == absent && len(outside) > 0 && len(here) == 0 {
-		hint = fmt.Sprintf("namespace %s is absent: --probe-namespace with one that exists and admits pods with hostPID; ", o.Namespace) + hintNoProbe
+		hint = fmt.Sprintf("namespace %s does not exist: use --probe-namespace with one that exists and admits pods with hostPID; ", o.Namespace) + hintNoProbe
 	}
-	return &Failure{Reason: fact.Forbidden, Detail: "the probe needs rights that are missing: " + strings.Join(missing, "; "), Hint: hint}
+	return &Failure{Reason: fact.Forbidden, Detail: "rights that the probe needs are missing: " + strings.Join(missing, "; "), Hint: hint}
 }
 
 // sleep waits, or returns the context's error.

@@ -23,7 +23,7 @@ func TestPreflight(t *testing.T) {
 	forbidden := func(resource, text string) *apierrors.StatusError {
 		return apierrors.NewForbidden(corev1.Resource(resource), "x", errors.New(text))
 	}
-	const roles = "kubectl checklist manifests --only grants prints the rights that a run uses; --no-probe judges what the API says and creates nothing"
+	const roles = "kubectl checklist manifests --only grants prints the rights that a run uses; --no-probe creates nothing and judges only what the API says"
 	for name, tc := range map[string]struct {
 		exists bool
 		refuse map[string]*apierrors.StatusError
@@ -37,7 +37,7 @@ func TestPreflight(t *testing.T) {
 			exists: true, denied: " pods/log configmaps ",
 			want: &Failure{
 				Reason: fact.Forbidden, Hint: roles,
-				Detail: "the probe needs rights that are missing: create configmaps, list configmaps, delete configmaps, get pods/log in namespace kubectl-checklist",
+				Detail: "rights that the probe needs are missing: create configmaps, list configmaps, delete configmaps, get pods/log in namespace kubectl-checklist",
 			},
 		},
 		"rights on config maps do not matter with an image": {
@@ -46,8 +46,8 @@ func TestPreflight(t *testing.T) {
 		"the right to make namespaces matters where it is absent": {
 			denied: " namespaces ",
 			want: &Failure{
-				Reason: fact.Forbidden, Detail: "the probe needs rights that are missing: create namespaces, delete namespaces",
-				Hint: "namespace kubectl-checklist is absent: --probe-namespace with one that exists and admits pods with hostPID; --no-probe judges what the API says and creates nothing",
+				Reason: fact.Forbidden, Detail: "rights that the probe needs are missing: create namespaces, delete namespaces",
+				Hint: "namespace kubectl-checklist does not exist: use --probe-namespace with one that exists and admits pods with hostPID; --no-probe creates nothing and judges only what the API says",
 			},
 		},
 		"but not where it exists": {exists: true, denied: " namespaces "},
@@ -59,8 +59,8 @@ func TestPreflight(t *testing.T) {
 			want: &Failure{
 				Reason: fact.AdmissionDenied,
 				Detail: `trying to create a pod in namespace kubectl-checklist: pods "x" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true)`,
-				Hint: "Pod Security refuses pods with hostPID in namespace kubectl-checklist: --probe-namespace with a namespace whose label " +
-					"pod-security.kubernetes.io/enforce is privileged (one that is absent is created so), or --no-probe",
+				Hint: "Pod Security refuses pods with hostPID in namespace kubectl-checklist: use --probe-namespace with a namespace whose label " +
+					"pod-security.kubernetes.io/enforce is privileged (a run creates a missing one like that), or --no-probe",
 			},
 		},
 		"a webhook": {
@@ -69,21 +69,21 @@ func TestPreflight(t *testing.T) {
 			},
 			want: &Failure{
 				Reason: fact.AdmissionDenied, Detail: `trying to create a pod in namespace kubectl-checklist: admission webhook "policy.example" denied the request: no`,
-				Hint: "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, --probe-namespace with an exempted one, or --no-probe",
+				Hint: "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, or use --probe-namespace with an exempt one, or --no-probe",
 			},
 		},
 		"a webhook on jobs": {
 			exists: true, refuse: map[string]*apierrors.StatusError{"POST jobs dryRun": forbidden("jobs", `admission webhook "policy.example" denied the request: no`)},
 			want: &Failure{
 				Reason: fact.AdmissionDenied, Detail: `trying to create a job in namespace kubectl-checklist: jobs "x" is forbidden: admission webhook "policy.example" denied the request: no`,
-				Hint: "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, --probe-namespace with an exempted one, or --no-probe",
+				Hint: "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, or use --probe-namespace with an exempt one, or --no-probe",
 			},
 		},
 		"a webhook on namespaces": {
 			refuse: map[string]*apierrors.StatusError{"POST namespaces dryRun": forbidden("namespaces", `admission webhook "policy.example" denied the request: label team`)},
 			want: &Failure{
 				Reason: fact.AdmissionDenied, Detail: `trying to create namespace kubectl-checklist: namespaces "x" is forbidden: admission webhook "policy.example" denied the request: label team`,
-				Hint: "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, --probe-namespace with an exempted one, or --no-probe",
+				Hint: "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, or use --probe-namespace with an exempt one, or --no-probe",
 			},
 		},
 		"a webhook that cannot be asked without effect decides later": {
@@ -95,7 +95,7 @@ func TestPreflight(t *testing.T) {
 			exists: true, refuse: map[string]*apierrors.StatusError{"POST pods dryRun": forbidden("pods", "unable to validate against any security context constraint: []")},
 			want: &Failure{
 				Reason: fact.AdmissionDenied, Detail: `trying to create a pod in namespace kubectl-checklist: pods "x" is forbidden: unable to validate against any security context constraint: []`,
-				Hint: "the user needs the verb use on the SecurityContextConstraints privileged, or --no-probe",
+				Hint: "the user needs the verb use on the SecurityContextConstraints privileged; or use --no-probe",
 			},
 		},
 		"RBAC, although the review allowed it": {
@@ -114,7 +114,7 @@ func TestPreflight(t *testing.T) {
 			},
 			want: &Failure{
 				Reason: fact.NotPresent, Detail: "namespace kubectl-checklist does not exist, and this user may not read namespaces, so it is not created",
-				Hint: "--probe-namespace with one that exists and admits pods with hostPID; --no-probe judges what the API says and creates nothing",
+				Hint: "use --probe-namespace with one that exists and admits pods with hostPID; --no-probe creates nothing and judges only what the API says",
 			},
 		},
 		"a server that fails": {
@@ -191,7 +191,7 @@ func TestRefusalInANewNamespace(t *testing.T) {
 			return false
 		}
 		const detail = `trying to create a pod in namespace kubectl-checklist: pods "x" is forbidden: admission webhook "w" denied the request: no`
-		const hint = "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, --probe-namespace with an exempted one, or --no-probe"
+		const hint = "a policy of this cluster refuses the probe: exempt namespace kubectl-checklist from it, or use --probe-namespace with an exempt one, or --no-probe"
 		run(t, s.options(), factNodes("a", "b"), nil, append(gapsOf("a", fact.AdmissionDenied, detail, hint), gapsOf("b", fact.AdmissionDenied, detail, hint)...))
 		s.wantLeft()
 		for _, what := range []string{"POST pods", "POST configmaps"} {
@@ -214,7 +214,7 @@ func TestAnnouncementOfManyNodes(t *testing.T) {
 	probes := map[string][]byte{"amd64": make([]byte, 4_900_000)}
 	many, _ := opts.plan(factNodes(names...))
 	few, _ := opts.plan(factNodes(names[:100]...))
-	const advice = "; each of 101 nodes reads 4.9 MB from the API server: --probe-image with an image in a registry spares it that"
+	const advice = "; each of 101 nodes reads 4.9 MB from the API server; --probe-image with an image in a registry avoids that"
 	if line := opts.announcement(&many, absent, probes); !strings.HasSuffix(line, advice) {
 		t.Errorf("101 nodes: %s", line)
 	}

@@ -72,11 +72,11 @@ func rights() []right {
 	return []right{
 		{where: everywhere, resource: "/version", verb: "get", when: reads, without: "the version of the API server is unknown"},
 		{where: everywhere, resource: "nodes", verb: "get", when: reads, must: embeds, without: "nodes cannot be named; the embedded probe is not run"},
-		{where: everywhere, resource: "nodes", verb: "list", when: reads, without: "nodes are unknown, and none is measured unless it is named"},
-		{where: everywhere, resource: "pods", verb: "list", when: reads, without: "pods are unknown, unless the run is narrowed to a namespace"},
-		{where: everywhere, resource: "persistentvolumes", verb: "list", when: reads, without: "paths of a node behind claims are unknown"},
-		{where: everywhere, group: "apps", resource: "replicasets", verb: "list", when: reads, without: "some Deployments are reported as their ReplicaSets"},
-		{where: everywhere, group: "batch", resource: "jobs", verb: "list", when: reads, without: "CronJobs are reported as their Jobs"},
+		{where: everywhere, resource: "nodes", verb: "list", when: reads, without: "nodes are unknown, and only named nodes are measured"},
+		{where: everywhere, resource: "pods", verb: "list", when: reads, without: "pods are unknown, unless the run looks at one namespace only"},
+		{where: everywhere, resource: "persistentvolumes", verb: "list", when: reads, without: "host paths behind persistent volume claims are unknown"},
+		{where: everywhere, group: "apps", resource: "replicasets", verb: "list", when: reads, without: "some ReplicaSets are reported instead of their Deployments"},
+		{where: everywhere, group: "batch", resource: "jobs", verb: "list", when: reads, without: "Jobs are reported instead of their CronJobs"},
 		{where: everywhere, group: "node.k8s.io", resource: "runtimeclasses", verb: "list", when: reads, without: "sandboxed runtimes are not recognized"},
 		{where: everywhere, resource: "secrets", verb: "list", when: reads, without: "the question about secrets is never answered with yes"},
 		{where: inKubeSystem, group: "coordination.k8s.io", resource: "leases", verb: "list", when: reads, without: "the number of API servers is unknown"},
@@ -88,10 +88,10 @@ func rights() []right {
 		{where: everywhere, resource: "namespaces", verb: "delete", named: true, when: makes, must: makes, without: "the probe's namespace has to exist"},
 		{where: inNamespace, group: "batch", resource: "jobs", verb: "create", when: probes, must: probes, without: stops},
 		{where: inNamespace, group: "batch", resource: "jobs", verb: "list", when: probes, without: "a job whose creation was not confirmed stays for some minutes, and a namespace that a run created stays"},
-		{where: inNamespace, group: "batch", resource: "jobs", verb: "patch", when: probes, without: "after a crash of a long run its objects stay longer"},
+		{where: inNamespace, group: "batch", resource: "jobs", verb: "patch", when: probes, without: "the objects of a long run stay longer after a crash"},
 		{where: inNamespace, group: "batch", resource: "jobs", verb: "delete", when: probes, must: probes, without: stops},
 		{where: inNamespace, resource: "configmaps", verb: "create", when: embeds, must: embeds, without: "the embedded probe is not run"},
-		{where: inNamespace, resource: "configmaps", verb: "list", when: probes, must: embeds, without: "the embedded probe is not run; after a crash of another run its objects stay some minutes"},
+		{where: inNamespace, resource: "configmaps", verb: "list", when: probes, must: embeds, without: "the embedded probe is not run; the objects of another run stay some minutes after a crash"},
 		{where: inNamespace, resource: "configmaps", verb: "delete", when: embeds, must: embeds, without: "the embedded probe is not run"},
 		{where: inNamespace, resource: "pods", verb: "create", when: probes, must: probes, without: stops},
 		{where: inNamespace, resource: "pods", verb: "get", when: probes, must: probes, without: stops},
@@ -99,10 +99,10 @@ func rights() []right {
 		{where: inNamespace, resource: "pods", verb: "watch", when: probes, must: probes, without: stops},
 		{where: inNamespace, resource: "pods", verb: "delete", when: probes, must: probes, without: stops},
 		{where: inNamespace, resource: "pods/log", verb: "get", when: probes, must: probes, without: stops},
-		{where: inNamespace, resource: "events", verb: "list", when: probes, without: "why a pod does not start is unknown"},
-		{where: inNamespace, resource: "services", verb: "list", when: makes, without: "a service of somebody else does not keep the namespace"},
-		{where: inNamespace, resource: "persistentvolumeclaims", verb: "list", when: makes, without: "a claim of somebody else does not keep the namespace"},
-		{where: inNamespace, resource: "secrets", verb: "list", when: makes, without: "a Secret of somebody else does not keep the namespace"},
+		{where: inNamespace, resource: "events", verb: "list", when: probes, without: "the reason why a pod does not start is unknown"},
+		{where: inNamespace, resource: "services", verb: "list", when: makes, without: "a service of someone else does not stop the removal of the namespace"},
+		{where: inNamespace, resource: "persistentvolumeclaims", verb: "list", when: makes, without: "a claim of someone else does not stop the removal of the namespace"},
+		{where: inNamespace, resource: "secrets", verb: "list", when: makes, without: "a Secret of someone else does not stop the removal of the namespace"},
 	}
 }
 
@@ -157,26 +157,26 @@ func Grants(opts Options, to []rbacv1.Subject, creates bool) ([]Document, error)
 	if state&probes != 0 && !creates {
 		docs = append(docs, Document{"Runs use this namespace and do not remove it. It admits pods with hostPID.", opts.ownedNamespace()})
 	}
-	role("Reading, for every run. What is left out of this becomes unknown in reports.", roleRead, "",
+	role("Rights to read, for every run. Without one of them, something in the report is unknown.", roleRead, "",
 		func(r *right) bool { return r.where == everywhere && r.when&reads != 0 && r.resource != "secrets" })
 	role("The names of Secrets. RBAC cannot grant names alone: this right lets its holder read the values\n"+
 		"of all Secrets. The plugin asks for metadata only. Without this role the question about secrets\n"+
 		"is never answered with yes.", roleSecrets, "",
 		func(r *right) bool { return r.where == everywhere && r.resource == "secrets" })
-	role("How many API servers there are, by their leases.", roleRead, metav1.NamespaceSystem,
+	role("Shows how many API servers exist, by their leases.", roleRead, metav1.NamespaceSystem,
 		func(r *right) bool { return r.where == inKubeSystem })
 	if state&probes == 0 {
 		return docs, nil
 	}
-	const power = "Anyone with these rights can run any pod there, and so become root on every node: grant them\n" +
+	const power = "Anyone with these rights can run any pod there, and so become root on every node. Grant them\n" +
 		"only to people who may administer the nodes."
 	if creates {
-		role("The probe, where runs create the namespace and remove it: rights in a namespace that does not\n"+
-			"exist yet have to hold in all namespaces.\n"+power, roleProbe, "",
+		role("The probe, if runs create and remove the namespace. Rights in a namespace that does not exist\n"+
+			"yet have to apply to all namespaces.\n"+power, roleProbe, "",
 			func(r *right) bool { return r.when&reads == 0 })
 		return docs, nil
 	}
-	role("The probe: what it needs outside of its namespace.", roleProbe, "",
+	role("The probe: what it needs outside its namespace.", roleProbe, "",
 		func(r *right) bool { return r.where == everywhere && r.when&reads == 0 })
 	role("The probe: what it needs in its namespace.\n"+power, roleProbe, opts.Namespace,
 		func(r *right) bool { return r.where == inNamespace })

@@ -235,18 +235,18 @@ func TestRightsDoc(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Rights that a run uses\n\n" +
 		"<!-- Generated: go test ./pkg/launch -run TestRightsDoc -update -->\n\n" +
-		"`kubectl checklist manifests --only grants` prints these rights as roles, for the flags that it is given\n" +
-		"(`--probe-image`, `--probe-namespace`, `--no-probe`), and `--bind` adds bindings. Nobody needs more to run\n" +
-		"`kubectl checklist`, `nodes` or `secrets`. (`pods TYPE/NAME` also reads what is named, as kubectl does.\n" +
-		"`cleanup` looks into other namespaces as far as its user may list pods, jobs, config maps and namespaces there.)\n\n" +
+		"`kubectl checklist manifests --only grants` prints these rights as roles. It takes the flags of the run\n" +
+		"(`--probe-image`, `--probe-namespace`, `--no-probe`), and `--bind` adds bindings. `kubectl checklist`, `nodes` and\n" +
+		"`secrets` need no other rights. (`pods TYPE/NAME` also reads the named object, as kubectl does. `cleanup` also looks\n" +
+		"into other namespaces, if its user may list pods, jobs, config maps and namespaces there.)\n\n" +
 		"Two of these rights are strong:\n\n" +
-		"- `create pods` in the probe's namespace. The namespace admits pods with hostPID, so that anyone who may create\n" +
-		"  pods there can become root on every node.\n" +
-		"- `list secrets`. RBAC cannot grant names alone. The plugin asks for metadata only, but who holds this right can\n" +
-		"  read values. It is a role of its own, to be left out where that is too much.\n\n" +
-		"An administrator who applies the grants owns the probe's namespace: runs use it and do not remove it. With\n" +
-		"`--create-namespace` runs create the namespace and remove it. Rights in a namespace that does not exist yet have\n" +
-		"to hold in all namespaces, which is much more.\n\n" +
+		"- `create pods` in the probe's namespace. The namespace admits pods with hostPID, so anyone who may create pods\n" +
+		"  there can become root on every node.\n" +
+		"- `list secrets`. RBAC cannot grant names alone. The plugin asks for metadata only, but anyone with this right can\n" +
+		"  read values. The right has its own role, so that you can leave it out.\n\n" +
+		"An administrator who applies the grants owns the probe's namespace. Runs use it and do not remove it. With\n" +
+		"`--create-namespace`, runs create and remove the namespace. Rights in a namespace that does not exist yet have to\n" +
+		"apply to all namespaces. That is much more power.\n\n" +
 		"On OpenShift the user also needs the verb `use` on the SecurityContextConstraints `privileged`.\n\n" +
 		"| right | where | used by | without it |\n| --- | --- | --- | --- |\n")
 	for _, r := range rights() {

@@ -150,7 +150,7 @@ func (o *Options) announcement(plan *Plan, stand standing, probes map[string][]b
 	case absent:
 		line.WriteString(" (new)")
 	case ending:
-		line.WriteString(" (new, when the old one is gone)")
+		line.WriteString(" (new, after the old one is deleted)")
 	}
 	line.WriteString(": 1 job")
 	if plan.Embedded {
@@ -172,13 +172,13 @@ func (o *Options) announcement(plan *Plan, stand standing, probes map[string][]b
 	default:
 		line.WriteString(" with hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH")
 	}
-	line.WriteString("; not privileged, no host mount, no token; all of it is removed at the end; --no-probe creates nothing")
+	line.WriteString("; not privileged, no host mount, no token; the run removes everything at its end; --no-probe creates nothing")
 	if plan.Embedded && len(plan.Targets) > manyNodes {
 		size := 0
 		for _, probe := range probes {
 			size = max(size, len(probe))
 		}
-		fmt.Fprintf(&line, "; each of %d nodes reads %.1f MB from the API server: --probe-image with an image in a registry spares it that",
+		fmt.Fprintf(&line, "; each of %d nodes reads %.1f MB from the API server; --probe-image with an image in a registry avoids that",
 			len(plan.Targets), float64(size)/1e6)
 	}
 	return line.String()
@@ -219,7 +219,7 @@ func (s *session) run(ctx context.Context, stand standing, probes map[string][]b
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(s.learned)) {
-		s.Announce("this server sets " + path + " in every pod, which this version does not know; it was accepted because templates of pods get the same")
+		s.Announce("this server sets " + path + " in every pod; this version does not know the field, but accepts it because pod templates get it too")
 	}
 	if f := s.createJob(ctx); f != nil {
 		return nil, f

@@ -76,7 +76,7 @@ func TestRunMeasuresEveryNodeAndLeavesNothing(t *testing.T) {
 			t.Errorf("progress (-want +got):\n%s", diff)
 		}
 		want := []string{"creating in namespace kubectl-checklist (new): 1 job, 2 config maps, 3 pods (one for each node, 3 at once) " +
-			"with hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH; not privileged, no host mount, no token; all of it is removed at the end; " +
+			"with hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH; not privileged, no host mount, no token; the run removes everything at its end; " +
 			"--no-probe creates nothing"}
 		if diff := cmp.Diff(want, lines); diff != "" {
 			t.Errorf("announced (-want +got):\n%s", diff)
@@ -167,7 +167,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 		t.Fatalf("%d frames, expected some", len(frames))
 	}
 	whole := slices.Concat(frames...)
-	const embeddedHint = "--probe-image with an image that the node can pull"
+	const embeddedHint = "use --probe-image with an image that the node can pull"
 
 	for name, tc := range map[string]struct {
 		kubelet func(s *apiServer, pod *corev1.Pod) // of node b
@@ -201,8 +201,8 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) },
 			log:     func(int) []byte { return whole }, pods: 1,
 			edit: func(_ *apiServer, o *Options) { o.memory = 1 << 20 },
-			want: gapsOf("b", fact.Truncated, "the nodes of this run have too many facts for one run, which holds 1 MiB of them",
-				"measure the nodes in several runs, with names or --selector: kubectl checklist nodes"),
+			want: gapsOf("b", fact.Truncated, "the nodes of this run have too many facts: one run holds at most 1 MiB",
+				"measure the nodes in several runs, by names or --selector: kubectl checklist nodes"),
 		},
 		"a kubelet that cannot be asked for logs is a gap": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, string(message.Trailer)) }, pods: 1,
@@ -222,11 +222,11 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				s.succeed(pod.Name, strings.Replace(string(message.Trailer), "CKL2", "CKL1", 1))
 			}, pods: 1,
 			want: gapsOf("b", fact.ProbeFailed, `termination message: expected format "CKL2", found another: the probe and this plugin are of different versions`,
-				"--probe-image with the probe of this plugin's version, or --probe-image embedded"),
+				"use --probe-image with the probe of this plugin's version, or --probe-image embedded"),
 		},
 		"a probe without an answer": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, "") }, pods: 1,
-			want: gapsOf("b", fact.ProbeFailed, "the probe ended without an answer; is the image a checklist probe?", ""),
+			want: gapsOf("b", fact.ProbeFailed, "the probe ended without an answer; is the image a probe of kubectl checklist?", ""),
 		},
 		"a loader that fails is explained, after a second pod with the probe in memory": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -243,7 +243,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				})
 			}, pods: 1,
 			want: gapsOf("b", fact.ProbeFailed, "loader: "+loader.Diagnose(loader.CodeDigest, "checklist loader: errno 074 /work/checklist-probe\n"),
-				"somebody changed the run's ConfigMaps or pod: see who may write in namespace kubectl-checklist, and which webhooks change pods"),
+				"someone changed the run's ConfigMaps or pod: find out who can write in namespace kubectl-checklist, and which webhooks change pods"),
 		},
 		"a noexec disk is avoided by the second pod": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -337,7 +337,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				s.waits(pod.Name, "ImagePullBackOff", "Back-off pulling")
 			}, pods: 1,
 			want: gapsOf("b", fact.ImagePull, `image "example.com/probe@sha256:`+strings.Repeat("0", 64)+`": ImagePullBackOff: Back-off pulling`,
-				"--probe-image=embedded pulls nothing: it brings the probe in ConfigMaps; a private registry needs --probe-pull-secret"),
+				"--probe-image=embedded pulls nothing: ConfigMaps carry the probe; a private registry needs --probe-pull-secret"),
 		},
 		"a pull that works in the end": {
 			edit: func(s *apiServer, o *Options) { o.Image = "example.com/probe:1"; o.timing.imageGrace = 5 * time.Second },
@@ -349,7 +349,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 		"a pod that never starts ends with the time": {
 			edit:    func(s *apiServer, o *Options) { o.Timeout = 300 * time.Millisecond },
 			kubelet: func(s *apiServer, pod *corev1.Pod) { s.waits(pod.Name, "ContainerCreating", "") }, pods: 1,
-			want: gapsOf("b", fact.Timeout, "no answer within 300ms; the pod was Pending (ContainerCreating)", "--probe-timeout gives it more time"),
+			want: gapsOf("b", fact.Timeout, "no answer within 300ms; the pod was Pending (ContainerCreating)", "use a longer --probe-timeout"),
 		},
 		"a node that stops is known before the time is over": {
 			edit: func(s *apiServer, o *Options) { o.Timeout = time.Minute },
@@ -380,7 +380,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 				s.rv++
 				s.event("DELETED", pod)
 			}, pods: 2,
-			want: gapsOf("b", fact.ProbeFailed, "somebody else deleted the probe's pod before its answer was read", ""),
+			want: gapsOf("b", fact.ProbeFailed, "someone else deleted the probe's pod before its answer was read", ""),
 		},
 		"a killed probe": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
@@ -790,7 +790,7 @@ func TestNamespaceThatIsBeingDeleted(t *testing.T) {
 		s.namespaces["kubectl-checklist"] = ending
 		opts := s.options()
 		opts.Announce = func(line string) {
-			if !strings.Contains(line, "kubectl-checklist (new, when the old one is gone):") {
+			if !strings.Contains(line, "kubectl-checklist (new, after the old one is deleted):") {
 				t.Errorf("announced %q", line)
 			}
 			time.AfterFunc(80*time.Millisecond, func() {
@@ -806,8 +806,8 @@ func TestNamespaceThatIsBeingDeleted(t *testing.T) {
 		s := newAPIServer(t, "a")
 		s.namespaces["kubectl-checklist"] = ending
 		run(t, s.options(), factNodes("a"), nil, gapsOf("a", fact.AdmissionDenied,
-			`creating namespace kubectl-checklist: namespaces "kubectl-checklist" is forbidden: it exists and cannot be used because it is being terminated since 2023-11-14 22:13:20 +0000 UTC`,
-			"try again when the namespace is gone"))
+			`creating namespace kubectl-checklist: namespaces "kubectl-checklist" is forbidden: it cannot be used because it is being terminated (since 2023-11-14 22:13:20 +0000 UTC)`,
+			"try again after the namespace is deleted"))
 		s.wantLeft("namespace/kubectl-checklist")
 	}))
 }

@@ -39,7 +39,7 @@ type progress struct {
 func (o *Options) progressOf(pod *corev1.Pod) progress {
 	p := progress{state: string(pod.Status.Phase)}
 	if p.state == "" {
-		p.state = "not seen by its kubelet"
+		p.state = "not yet seen by its kubelet"
 	}
 	status := probeStatus(pod)
 	if status != nil && status.State.Terminated != nil {
@@ -89,7 +89,7 @@ func (o *Options) imageFailure(pod *corev1.Pod, reason, message string) *Failure
 	}
 	f := &Failure{Reason: fact.ImagePull, Detail: fmt.Sprintf("image %q: %s: %s", image, reason, message)}
 	if o.embedded() {
-		f.Hint = "--probe-image with an image that the node can pull"
+		f.Hint = "use --probe-image with an image that the node can pull"
 	} else {
 		f.Hint = hintEmbedded
 		if o.PullSecret == "" {
@@ -112,13 +112,13 @@ func (o *Options) failedPod(pod *corev1.Pod, p progress) progress {
 	case reason == "DeadlineExceeded":
 		f.Reason = fact.Timeout
 		f.Detail = fmt.Sprintf("the probe had not ended after %s", o.Timeout)
-		f.Hint = "--probe-timeout gives it more time"
+		f.Hint = "use a longer --probe-timeout"
 	case reason == "NodeShutdown", reason == "Terminated", reason == "NodeLost", reason == "Shutdown":
 		f.Reason = fact.NotReady
 	case reason == "PodOSNotSupported":
 		f.Reason = fact.Unsupported
 	case reason == "" && message == "":
-		f.Detail = "the pod ended without a status of its container"
+		f.Detail = "the pod ended, and its container has no status"
 		p.again = true
 	}
 	p.failure = f
@@ -132,10 +132,10 @@ func (o *Options) exitFailure(pod *corev1.Pod, t *corev1.ContainerStateTerminate
 	switch {
 	case o.embedded() && loader.Explain(t.ExitCode) != "":
 		f.Detail = "loader: " + loader.Diagnose(t.ExitCode, t.Message)
-		f.Hint = "--probe-image with an image that the node can pull"
+		f.Hint = "use --probe-image with an image that the node can pull"
 		if t.ExitCode == loader.CodeDigest || t.ExitCode == loader.CodeArgument {
 			// A second pod would start from the same ConfigMaps.
-			f.Hint = fmt.Sprintf("somebody changed the run's ConfigMaps or pod: see who may write in namespace %s, "+
+			f.Hint = fmt.Sprintf("someone changed the run's ConfigMaps or pod: find out who can write in namespace %s, "+
 				"and which webhooks change pods", o.Namespace)
 			return f, false, false
 		}
@@ -144,22 +144,22 @@ func (o *Options) exitFailure(pod *corev1.Pod, t *corev1.ContainerStateTerminate
 	case pod.Status.Reason == "DeadlineExceeded" || t.Reason == "DeadlineExceeded":
 		f.Reason = fact.Timeout
 		f.Detail = fmt.Sprintf("the probe had not ended after %s", o.Timeout)
-		f.Hint = "--probe-timeout gives it more time"
+		f.Hint = "use a longer --probe-timeout"
 	case t.Reason == "OOMKilled":
 		f.Detail = "the probe used more than its 64 MiB of memory and was killed"
 	case strings.Contains(message, "exec format error"):
 		f.Reason = fact.Unsupported
 		f.Detail = "the image is for another architecture than the node: " + message
-		f.Hint = "--probe-image with an image for this architecture, or " + hintEmbedded
+		f.Hint = "use --probe-image with an image for this architecture, or " + hintEmbedded
 	case t.Reason == "StartError" || t.Reason == "ContainerCannotRun":
 		f.Detail = fmt.Sprintf("starting the probe: %s: %s", t.Reason, message)
 	case pod.Status.Reason == "NodeShutdown" || pod.Status.Reason == "Terminated":
 		f.Reason = fact.NotReady
 		f.Detail = "the node was shut down while the probe ran"
 	case t.ExitCode == 0:
-		f.Detail = "the probe ended without an answer; is the image a checklist probe?"
+		f.Detail = "the probe ended without an answer; is the image a probe of kubectl checklist?"
 	case message == "":
-		f.Detail = fmt.Sprintf("the probe ended with status %d (%s) and said nothing", t.ExitCode, oneLine(t.Reason))
+		f.Detail = fmt.Sprintf("the probe ended with status %d (%s) and no message", t.ExitCode, oneLine(t.Reason))
 	default:
 		f.Detail = fmt.Sprintf("the probe ended with status %d (%s): %q", t.ExitCode, oneLine(t.Reason), message)
 	}

@@ -63,7 +63,7 @@ func gapsOnly() map[string]*api.ChecklistReport {
 	listed := func(gaps []fact.Gap) *fact.Set {
 		return &fact.Set{Nodes: nodes, Workloads: web, PodScope: fact.PodsAll, SecretsListed: true, Secrets: []fact.SecretName{{Namespace: "shop", Name: "db", ResourceVersion: "812"}}, Gaps: gaps}
 	}
-	const hint = "kubectl checklist manifests prints the roles that the probe needs; --no-probe judges what the API says and creates nothing"
+	const hint = "kubectl checklist manifests prints the roles that the probe needs; --no-probe creates nothing and judges only what the API says"
 	sets := map[string]*fact.Set{
 		"no-rights": {Gaps: []fact.Gap{
 			cluster(fact.Pods, "no right to list pods in all namespaces", "grant list on pods, or narrow the run with -n"),

@@ -24,7 +24,7 @@ import (
 var bin embed.FS
 
 // ErrNotBuilt says that this build of the plugin carries no probe.
-var ErrNotBuilt = errors.New("this build carries no probe: go run ./hack/buildprobe, then build the plugin again")
+var ErrNotBuilt = errors.New("this build carries no probe: run go run ./hack/buildprobe, then build the plugin again")
 
 // maxSize bounds a decompressed probe; it is about 5 MB.
 const maxSize = 32 << 20
