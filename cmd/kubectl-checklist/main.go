@@ -26,7 +26,7 @@ func main() { os.Exit(run(os.Args)) }
 
 func run(argv []string) int {
 	args := argv[1:]
-	// kubectl completes plugins by a program of this name (kubectl 1.26+).
+	// kubectl completes plugins with a program of this name (kubectl 1.26+).
 	if strings.HasPrefix(filepath.Base(argv[0]), "kubectl_complete-") {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...)
 		argv[0] = "kubectl-checklist"

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// kubectl completes plugins by a program kubectl_complete-NAME, which it gives
-// the words so far; it wants what cobra's own request command prints.
+// kubectl completes plugins with a program named kubectl_complete-NAME. kubectl passes
+// it the words so far, and expects what cobra's own request command prints.
 func TestCompletionByName(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args []string

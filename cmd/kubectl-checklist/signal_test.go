@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Ctrl-C and SIGTERM end the reading of standard input and of files, whatever
-// does not come.
+// Ctrl-C and SIGTERM end the reading of standard input and of files, even if no
+// input arrives.
 func TestSignalsEndReading(t *testing.T) {
 	for name, args := range map[string][]string{
 		"standard input": {"pods", "-f", "-"},
@@ -56,8 +56,8 @@ func TestSignalsEndReading(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				// It reads: a named pipe opens for writing once somebody does,
-				// and other pipes take no more than they hold.
+				// Wait until it reads. A named pipe opens for writing only when
+				// somebody reads, and other pipes block when they are full.
 				writer := stdin
 				if named >= 0 {
 					if writer, err = os.OpenFile(pipe, os.O_WRONLY, 0); err != nil {

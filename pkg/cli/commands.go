@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 )
 
-// checksOf is the part of the catalogue that a command judges by.
+// checksOf returns the checks of the catalogue that a command runs.
 func checksOf(command string, spec api.ReportSpec) []checks.Check {
 	switch command {
 	case "pods":
@@ -26,16 +26,16 @@ func filter(keep func(checks.Check) bool) []checks.Check {
 	return slices.DeleteFunc(catalogue.All(), func(c checks.Check) bool { return !keep(c) })
 }
 
-// podChecks are those of pods and workloads: the declared ones, and with
-// measure those that need a node as well.
+// podChecks returns the checks of pods and workloads: the declared ones, and with
+// measure also those that need a node.
 func podChecks(measure bool) []checks.Check {
 	return filter(func(c checks.Check) bool {
 		return c.Scope == checks.ScopeWorkload && (measure || len(fact.Intersect(c.Needs, fact.NodeKinds())) == 0)
 	})
 }
 
-// nodeChecks are those that are about a node or are measured on it, but for
-// storage, which the secrets command answers.
+// nodeChecks returns the checks that are about a node or are measured on it,
+// except those of storage. The secrets command runs those.
 func nodeChecks() []checks.Check {
 	return filter(func(c checks.Check) bool {
 		measured := len(fact.Intersect(c.Needs, fact.NodeKinds()))+len(fact.Intersect(c.Uses, fact.NodeKinds())) > 0

@@ -19,15 +19,15 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
-// completion gives the values that a flag or an argument may have.
+// completion returns the values that a flag or an argument may have.
 type completion = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
 
-// completeTimeout is how long a completion waits for the API: longer, and a user
-// types on.
+// completeTimeout is how long a completion waits for the API. A user does not
+// wait longer.
 const completeTimeout = 2 * time.Second
 
-// completer completes from the kubeconfig and the API. It fails quietly: nothing
-// is printed, and nothing completed.
+// completer completes from the kubeconfig and the API. It fails silently: it
+// prints nothing and completes nothing.
 type completer struct {
 	env    *Env
 	config *genericclioptions.ConfigFlags
@@ -46,8 +46,8 @@ func completeFlags(env *Env, root *cobra.Command, config *genericclioptions.Conf
 	}
 }
 
-// flag is the completion of a flag's value; nil leaves it to the shell, which
-// completes names of files.
+// flag returns the completion of a flag's value. With nil the shell completes
+// names of files.
 func (c completer) flag(name string) completion {
 	severities := fixed(string(api.Critical), string(api.High), string(api.Medium), string(api.Low))
 	switch name {
@@ -97,7 +97,7 @@ func (c completer) flag(name string) completion {
 	case "filename", "facts", "save-facts", "snapshot", "kubeconfig", "certificate-authority", "client-certificate", "client-key":
 		return nil
 	}
-	return fixed() // a number, a time, a name that nobody knows
+	return fixed() // a number, a time, or a name that cannot be known
 }
 
 // fixed completes from a list.
@@ -137,8 +137,8 @@ func (c completer) kubeconfig(flag string) completion {
 	}
 }
 
-// names completes names of objects that are in no namespace. Arguments that are
-// there already are left out.
+// names completes names of objects that are in no namespace. It leaves out the
+// arguments that are already given.
 func (c completer) names(resource string) completion {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		names := c.list(cmd.Context(), schema.GroupVersionResource{Version: "v1", Resource: resource}, "")
@@ -160,8 +160,8 @@ var workloadTypes = []struct {
 	{[]string{"cronjob", "cronjobs", "cj"}, schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "cronjobs"}},
 }
 
-// workloads completes pods of the current namespace, the words TYPE/, and behind
-// one of them the objects of that type.
+// workloads completes pods of the current namespace and the words TYPE/. After TYPE/
+// it completes objects of that type.
 func (c completer) workloads(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	word, _, hasType := strings.Cut(typed, "/")
 	if !hasType {
@@ -203,9 +203,9 @@ func without(names, args []string) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(args, name) })
 }
 
-// list asks the API for names, nil where it does not answer in time.
+// list asks the API for names. It returns nil if the API does not answer in time.
 func (c completer) list(ctx context.Context, resource schema.GroupVersionResource, namespace string) []string {
-	c.env.measuring.Store(true) // says nothing of what it waits for
+	c.env.measuring.Store(true) // so that "waiting for ..." is not printed
 	config, err := restConfig(c.env, c.config)
 	if err != nil {
 		return nil

@@ -11,19 +11,19 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// neverEmpty are the flags that say where to look. One that is given and empty
-// is a variable that was not set: without the flag the run would look elsewhere,
-// at the live cluster for one.
+// neverEmpty are the flags that say where to look. If one is given and empty,
+// a variable was probably not set. Without the flag the run would look somewhere
+// else, for example at the live cluster.
 var neverEmpty = []string{
 	"filename", "kustomize", "snapshot", "facts", "root", "save-facts",
 	"kubeconfig", "context", "cluster", "server", "control-plane-node", "for-node",
 }
 
-// errEmpty is what an empty value is refused with.
+// errEmpty is the error for an empty value.
 var errEmpty = errors.New(`expected a value, found "" (is a variable not set?)`)
 
-// refuseEmpty makes every command refuse empty values of those flags, and empty
-// arguments.
+// refuseEmpty makes every command refuse empty values of the neverEmpty flags,
+// and empty arguments.
 func refuseEmpty(root *cobra.Command) {
 	for _, name := range neverEmpty {
 		wrapFlag(root.PersistentFlags().Lookup(name))
@@ -54,11 +54,11 @@ func wrapFlag(flag *pflag.Flag) {
 	}
 	flag.Value = notEmpty{flag.Value}
 	if flag.DefValue == "[]" {
-		flag.DefValue = "" // else the help would show it
+		flag.DefValue = "" // otherwise the help would show it
 	}
 }
 
-// notEmpty is a flag's value that refuses the empty text, in a list too.
+// notEmpty is a flag's value that refuses empty text, also in a list.
 type notEmpty struct{ pflag.Value }
 
 func (v notEmpty) Set(text string) error {
@@ -66,7 +66,7 @@ func (v notEmpty) Set(text string) error {
 	if v.Type() == "stringSlice" && text != "" {
 		var err error
 		if words, err = csv.NewReader(strings.NewReader(text)).Read(); err != nil {
-			words = nil // the value itself says what is wrong
+			words = nil // the value's own Set says what is wrong
 		}
 	}
 	if slices.Contains(words, "") {
@@ -75,7 +75,7 @@ func (v notEmpty) Set(text string) error {
 	return v.Value.Set(text)
 }
 
-// flagError words an error about a flag.
+// flagError writes the text of an error about a flag.
 func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) && errors.Is(err, errEmpty) {

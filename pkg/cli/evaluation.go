@@ -25,8 +25,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
-// evaluation is what every judging command comes down to: facts from somewhere,
-// judged by some checks, printed, and an exit status.
+// evaluation is what every judging command does: it gets facts from a source,
+// judges them by some checks, prints the result, and returns an exit status.
 type evaluation struct {
 	env    *Env
 	report reportFlags
@@ -36,7 +36,7 @@ type evaluation struct {
 	summary bool
 }
 
-// newEvaluation settles what is judged before anything is read.
+// newEvaluation decides what is judged, before anything is read.
 func newEvaluation(env *Env, flags reportFlags, command string, ofCommand []checks.Check) (*evaluation, error) {
 	if err := flags.validate(); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func newEvaluation(env *Env, flags reportFlags, command string, ofCommand []chec
 	return r, nil
 }
 
-// kinds are the facts that the selected checks need.
+// kinds returns the kinds of facts that the selected checks need.
 func (r *evaluation) kinds() []fact.Kind {
 	var kinds []fact.Kind
 	for _, kind := range fact.Kinds() {
@@ -69,7 +69,7 @@ func (r *evaluation) kinds() []fact.Kind {
 	return kinds
 }
 
-// gather reads the facts of a source, and finishes with them.
+// gather reads the facts of a source and calls finish with them.
 func (r *evaluation) gather(ctx context.Context, source gather.Source) error {
 	got, err := source.Gather(ctx)
 	if err != nil {
@@ -78,8 +78,8 @@ func (r *evaluation) gather(ctx context.Context, source gather.Source) error {
 	return r.finish(got)
 }
 
-// gatherCluster completes a cluster's source with the connection and the probe's
-// settings, and gathers.
+// gatherCluster adds the connection and the probe's settings to a cluster's
+// source, and gathers.
 func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, probe *probeFlags, flags *genericclioptions.ConfigFlags) error {
 	config, err := restConfig(r.env, flags)
 	if err != nil {
@@ -97,8 +97,9 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 	return r.finish(got)
 }
 
-// finish judges and prints what was gathered. What could not be removed from the
-// cluster is said, and changes no exit status: those are about the report.
+// finish judges and prints what was gathered. It warns about objects that could not
+// be removed from the cluster. They do not change the exit status, which is about
+// the report.
 func (r *evaluation) finish(got *gather.Gathered) error {
 	err := r.judge(got)
 	if got.Leftover != nil {
@@ -107,12 +108,12 @@ func (r *evaluation) finish(got *gather.Gathered) error {
 	return err
 }
 
-// judge saves facts, judges them, prints the report everywhere it was asked
-// for, and says which exit status that is.
+// judge saves facts, judges them, prints the report to every output that was asked
+// for, and returns the exit status.
 func (r *evaluation) judge(got *gather.Gathered) error {
 	set, command := got.Set, r.spec.Command
 	if got.Saved != nil {
-		command = got.Saved.Command // what its scope selects is of that command's kind
+		command = got.Saved.Command // its scope selects objects of that command's kind
 	}
 	selected := r.spec.Scope.Checks
 	r.spec.Scope = got.Scope
@@ -165,7 +166,8 @@ func (r *evaluation) print(built *api.ChecklistReport) error {
 	if err != nil {
 		return err
 	}
-	// Printed whole or not at all, and a full disk or a closed pipe is told.
+	// The report is printed whole or not at all. A full disk or a closed pipe is an
+	// error.
 	var buffer bytes.Buffer
 	if err := printer.Print(&buffer, built); err != nil {
 		return err
@@ -176,7 +178,7 @@ func (r *evaluation) print(built *api.ChecklistReport) error {
 	return nil
 }
 
-// writable tells before a run what writeFile would only find after it.
+// writable reports before a run an error that writeFile would only find after it.
 func writable(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -191,10 +193,10 @@ func writable(path string) error {
 	return nil
 }
 
-// writeFile writes to a temporary name and renames, so that a file that is
-// there is whole. It is readable by its owner alone: findings name weaknesses.
-// What is there and is no file (/dev/stdout, a pipe) is written to as it is; a
-// link is followed.
+// writeFile writes to a temporary name and renames it, so that a file under the
+// final name is always complete. Only its owner can read it, because findings name
+// weaknesses. If the path exists and is not a file (/dev/stdout, a pipe), writeFile
+// writes to it directly. It follows links.
 func writeFile(path string, write func(io.Writer) error) (err error) {
 	target := path
 	if info, err := os.Stat(path); err == nil {
@@ -256,38 +258,40 @@ func (r *evaluation) exit(built *api.ChecklistReport) error {
 	return nil
 }
 
-// Env is the world as a command sees it, so that tests can give another.
+// Env is the environment of a command. Tests can replace it.
 type Env struct {
 	Streams genericiooptions.IOStreams
 	// Name is how the user calls the plugin: "kubectl checklist".
 	Name string
-	// Version is this build's, "v0.1.0"; ReleaseImage its probe image by
-	// digest, "" where none was published.
+	// Version is this build's version, such as "v0.1.0". ReleaseImage is its probe
+	// image by digest, or "" if no image was published.
 	Version      string
 	ReleaseImage string
 
 	Getenv func(string) string
-	// OutIsTerminal and ErrIsTerminal tell whether a person reads.
+	// OutIsTerminal and ErrIsTerminal report whether stdout and stderr are
+	// terminals.
 	OutIsTerminal, ErrIsTerminal bool
-	// OutWidth is the terminal's width in columns, 0 where there is none.
+	// OutWidth is the terminal's width in columns, or 0 without a terminal.
 	OutWidth int
 
-	// user is the command line, once it was parsed.
+	// user is the command line, after it was parsed.
 	user invocation
-	// server names the API server in messages, once there is a configuration.
+	// server names the API server in messages. It is set with the configuration.
 	server string
 	// answered is set once a server has answered.
 	answered atomic.Bool
-	// patience is how long a server may be silent; zero is the usual.
+	// patience is how long a server may be silent. Zero means usualPatience.
 	patience patience
-	// dial makes the connections to a server; nil is the network's.
+	// dial makes the connections to a server. nil means the network.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// measuring is set while the progress of probes has the terminal's last line.
+	// measuring is set while the progress bar of the probes uses the terminal's
+	// last line.
 	measuring atomic.Bool
 }
 
-// colored decides on colour: the flag, then NO_COLOR, CLICOLOR_FORCE, a dumb
-// terminal, and whether stdout is a terminal at all.
+// colored reports whether to use colour. It looks at the flag, then NO_COLOR,
+// CLICOLOR_FORCE, and whether stdout is a terminal and not a dumb one.
 func (e *Env) colored(flag string) bool {
 	switch {
 	case flag == "always":
@@ -300,7 +304,7 @@ func (e *Env) colored(flag string) bool {
 	return e.OutIsTerminal && e.Getenv("TERM") != "dumb"
 }
 
-// showsProgress decides on progress, which goes to stderr only.
+// showsProgress reports whether to show progress, which goes only to stderr.
 func (e *Env) showsProgress(flag string) bool {
 	switch flag {
 	case "always":
@@ -311,11 +315,11 @@ func (e *Env) showsProgress(flag string) bool {
 	return e.ErrIsTerminal && e.Getenv("TERM") != "dumb"
 }
 
-// warn prints one line to stderr. A server's words, a webhook's for one, are as
-// untrusted there as in a report. Commands in it get the user's own flags.
+// warn prints one line to stderr. Text from a server or a webhook is as untrusted
+// there as in a report. Commands in the line get the user's own flags.
 func (e *Env) warn(format string, args ...any) {
-	fmt.Fprintln(e.Streams.ErrOut, e.expand(escape.Line(weburl.Clean(fmt.Sprintf(format, args...))))) //nolint:errcheck // nowhere to tell
+	fmt.Fprintln(e.Streams.ErrOut, e.expand(escape.Line(weburl.Clean(fmt.Sprintf(format, args...))))) //nolint:errcheck // nowhere to report it
 }
 
-// warnLine prints a line that is ready.
+// warnLine prints a complete line.
 func (e *Env) warnLine(line string) { e.warn("%s", line) }

@@ -31,8 +31,8 @@ const (
 	ExitPartial  = 3 // finished, but with gaps, where --fail-on is given
 )
 
-// ExitError carries an exit status to main. Err may be nil: then the status
-// says everything and nothing is printed.
+// ExitError carries an exit status to main. If Err is nil, nothing is printed: the
+// status says everything.
 type ExitError struct {
 	Code int
 	Err  error
@@ -47,7 +47,7 @@ func (e *ExitError) Error() string {
 
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// Code is the exit status for what a command returned.
+// Code returns the exit status for a command's error.
 func Code(err error) int {
 	var exit *ExitError
 	switch {
@@ -59,12 +59,12 @@ func Code(err error) int {
 	return ExitFailure
 }
 
-// maxMessages is how many errors are printed; more are counted.
+// maxMessages is how many errors are printed. Further errors are only counted.
 const maxMessages = 50
 
-// Messages are the lines on stderr for an error: one for each that was joined in
-// it, and none where the exit status says everything. Server names the API server
-// where an error does not; it may be "".
+// Messages returns the lines on stderr for an error: one for each error that was
+// joined in it, and none if the exit status says everything. server is the name of
+// the API server for errors that do not name it. It may be "".
 func Messages(err error, server string) []string {
 	var lines []string
 	for _, one := range joined(err) {
@@ -78,9 +78,9 @@ func Messages(err error, server string) []string {
 	return lines
 }
 
-// joined takes apart what errors.Join has put together.
+// joined returns the errors that errors.Join has joined.
 func joined(err error) []error {
-	list, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what wraps it has words of its own
+	list, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // an error that wraps it has its own text
 	if !ok || strings.ReplaceAll(err.Error(), "\n", "") != strings.ReplaceAll(errors.Join(list.Unwrap()...).Error(), "\n", "") {
 		return []error{err}
 	}
@@ -91,8 +91,8 @@ func joined(err error) []error {
 	return all
 }
 
-// Message is the one line on stderr for an error, "" for none. URLs in it have
-// lost what may be secret.
+// Message returns the one line on stderr for an error, or "" for none. Secrets are
+// removed from its URLs.
 func Message(err error, server string) string {
 	var exit *ExitError
 	if err == nil || errors.As(err, &exit) && exit.Err == nil {
@@ -101,8 +101,8 @@ func Message(err error, server string) string {
 	return "error: " + strings.ReplaceAll(weburl.Clean(strings.TrimSpace(explain(err, server))), "\n", " ")
 }
 
-// explain says what went wrong with a connection, and what to do about it. Other
-// errors have texts of their own.
+// explain says what is wrong with a connection, and what to do. Other errors keep
+// their own text.
 func explain(err error, server string) string {
 	var (
 		unknownAuthority x509.UnknownAuthorityError
@@ -128,7 +128,7 @@ func explain(err error, server string) string {
 	case clientcmd.IsEmptyConfig(err):
 		return "no kubeconfig found: no cluster is configured in $KUBECONFIG, ~/.kube/config or --kubeconfig; --local answers for this machine without a cluster"
 	case clientcmd.IsContextNotFound(err), clientcmd.IsConfigurationInvalid(err):
-		return errKubeconfig.Error() // the library's own words quote it
+		return errKubeconfig.Error() // the library's error quotes it
 	case errors.As(err, &unknownAuthority):
 		return fmt.Sprintf("%s has a certificate signed by an unknown authority: check certificate-authority in the kubeconfig", server)
 	case errors.As(err, &hostname):
@@ -166,8 +166,8 @@ func explain(err error, server string) string {
 	return err.Error()
 }
 
-// foreign reports whether an answer could not be read as one of the API. The
-// errors of the decoders quote it.
+// foreign reports whether an answer could not be decoded as one of the API. The
+// text of such errors is not printed, because it quotes the answer.
 func foreign(err error) bool {
 	var syntax *json.SyntaxError
 	var field *json.UnmarshalTypeError

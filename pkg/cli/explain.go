@@ -46,17 +46,18 @@ func newExplainCommand(env *Env) *cobra.Command {
 	}
 }
 
-// explanation prints to a terminal of so many columns, 0 for none.
+// explanation prints to a terminal of width columns. 0 means no terminal.
 type explanation struct {
 	out    io.Writer
 	width  int
 	expand func(string) string // see Env.expand
 }
 
-// proseWidth is how wide a paragraph is at most, and without a terminal.
+// proseWidth is the largest width of a paragraph, and its width without a terminal.
 const proseWidth = 78
 
-// prose is the width for paragraphs: long lines are hard to read.
+// prose returns the width for paragraphs. It is bounded, because long lines are
+// hard to read.
 func (e explanation) prose() int {
 	if e.width > 0 {
 		return min(proseWidth, e.width)
@@ -74,8 +75,8 @@ func (e explanation) paragraph(indent, text string) error {
 	return err
 }
 
-// list prints a line for each entry: ID, severity, basis, title. Where they do
-// not fit, all titles have lines of their own.
+// list prints a line for each entry: ID, severity, basis, title. If they do not
+// fit, every title has its own line.
 func (e explanation) list(indent string, entries [][4]string) error {
 	table := screen.Table{NoHeaders: true, Columns: make([]screen.Column, 4)}
 	for _, entry := range entries {
@@ -146,8 +147,8 @@ func (e explanation) one(word string) error {
 	return unknownCheck("no check or question", word)
 }
 
-// parts lists a question's parts, each with every check that it takes: those
-// that this version has, and those that keep it unknown.
+// parts lists a question's parts, each with every check that it needs: those that
+// this version has, and those that are missing and keep the part unknown.
 func (e explanation) parts(question api.Question) error {
 	for _, info := range checks.Questions() {
 		if info.Question != question {
@@ -232,7 +233,7 @@ func words(kinds []fact.Kind) string {
 	return strings.Join(list, ", ")
 }
 
-// levelOf is the least probe level that answers the check.
+// levelOf returns the least probe level that answers the check.
 func levelOf(c checks.Check) fact.Level {
 	return fact.LevelOf(c.Needs)
 }

@@ -115,7 +115,7 @@ func (f *sourceFlags) validate() error {
 	return nil
 }
 
-// machine is the source of --local.
+// machine returns the source of --local.
 func (f *sourceFlags) machine(r *evaluation, timeout time.Duration, namespace string) *gather.Machine {
 	return &gather.Machine{Root: f.root, Kinds: r.kinds(), Timeout: timeout, Namespace: namespace}
 }
@@ -162,7 +162,7 @@ func (f *probeFlags) validate() error {
 	return nil
 }
 
-// options are what the flags say of the probe.
+// options returns the probe's options from the flags.
 func (f *probeFlags) options(env *Env) launch.Options {
 	return launch.Options{
 		Level:        f.effectiveLevel(),
@@ -176,7 +176,7 @@ func (f *probeFlags) options(env *Env) launch.Options {
 	}
 }
 
-// level is what the probe may read: --no-probe and level api are the same.
+// effectiveLevel is what the probe may read. --no-probe means level api.
 func (f *probeFlags) effectiveLevel() fact.Level {
 	if f.noProbe {
 		return fact.LevelAPI
@@ -194,7 +194,7 @@ func (f *controlPlaneFlags) add(flags *pflag.FlagSet) {
 		"A `node` that runs the cluster's etcd or API server, if no role label says so. Repeatable.")
 }
 
-// refuse says that the flag makes no sense beside another.
+// refuse returns an error if the flag is given together with another one.
 func (f *controlPlaneFlags) refuse(with string) error {
 	if len(f.controlPlaneNodes) > 0 {
 		return fmt.Errorf("%s and --control-plane-node cannot be used together", with)

@@ -16,8 +16,8 @@ import (
 // guardCommand is the hidden command that the plugin starts itself with.
 const guardCommand = "guard"
 
-// guardSettings go from a run to its guard through the pipe between them; a
-// token in the arguments would be seen by whoever may list processes.
+// guardSettings go from a run to its guard through a pipe. Anyone who may list
+// processes would see a token in the arguments.
 type guardSettings struct {
 	Namespace  string              `json:"namespace"`
 	Run        string              `json:"run"`
@@ -25,8 +25,9 @@ type guardSettings struct {
 	Connection map[string][]string `json:"connection,omitempty"` // flags by name
 }
 
-// guardStarter starts this program once more, as the process that cleans up if
-// the run is killed. It gets the connection flags that this one was given.
+// guardStarter returns a function that starts this program a second time, as the
+// process that cleans up if the run is killed. It passes on the connection flags of
+// this process.
 func guardStarter(flags *genericclioptions.ConfigFlags) func(run launch.Options) (*launch.Guard, error) {
 	return func(run launch.Options) (*launch.Guard, error) {
 		self, err := os.Executable()
@@ -39,8 +40,8 @@ func guardStarter(flags *genericclioptions.ConfigFlags) func(run launch.Options)
 	}
 }
 
-// connectionFlags gives the connection flags that differ from their defaults.
-// AddFlags takes the values that the command line has set as its defaults.
+// connectionFlags returns the connection flags that differ from their defaults.
+// AddFlags uses the values of the command line as its defaults.
 func connectionFlags(flags *genericclioptions.ConfigFlags) map[string][]string {
 	set, defaults := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.AddFlags(set)
@@ -58,7 +59,7 @@ func connectionFlags(flags *genericclioptions.ConfigFlags) map[string][]string {
 	return given
 }
 
-// setFlags sets flags to what connectionFlags gave.
+// setFlags sets flags to what connectionFlags returned.
 func setFlags(set *pflag.FlagSet, given map[string][]string) error {
 	for name, values := range given {
 		for _, value := range values {

@@ -14,11 +14,11 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
-// invocation is how the user called the plugin. Every command that is printed for
-// a user to copy is made here, from the user's own flags: a command without them
-// would ask another cluster.
+// invocation is how the user called the plugin. It makes every command that is
+// printed for a user to copy. Such a command keeps the user's own flags, because
+// without them it would ask another cluster.
 type invocation struct {
-	command []string // the subcommand's words; none for the root command
+	command []string // the subcommand's words; empty for the root command
 	args    []string
 	flags   []givenFlag // sorted by name
 }
@@ -26,15 +26,15 @@ type invocation struct {
 // givenFlag is a flag that the user has set, as words for a command line.
 type givenFlag struct {
 	name       string
-	connection bool // one of kubectl's, by which a cluster is reached
+	connection bool // one of kubectl's flags, by which a cluster is reached
 	words      []string
 }
 
 // neverRepeated are flags whose values are secret.
 var neverRepeated = []string{"token", "password", "username"}
 
-// ofOneRun are flags that a command which shows more of the same leaves out:
-// outputs, and files that it would write again.
+// ofOneRun are flags that a printed command leaves out if it shows more of the same
+// run: outputs, and files that it would write again.
 var ofOneRun = []string{"output", "output-file", "save-facts", "color", "progress"}
 
 // elsewhere are flags with which no cluster is asked.
@@ -43,7 +43,7 @@ var elsewhere = []string{"local", "facts", "snapshot", "filename", "kustomize"}
 // namingCluster are flags that say which cluster is meant.
 var namingCluster = []string{"context", "kubeconfig", "cluster", "server"}
 
-// keptFlags are the flags of its own that a printed subcommand keeps, where the
+// keptFlags are the flags, by subcommand, that a printed subcommand keeps if the
 // user has set them.
 var keptFlags = map[string][]string{
 	"cleanup":   {"probe-namespace"},
@@ -57,8 +57,8 @@ var probeFlagNames = []string{"max-in-flight", "no-probe", "probe-image", "probe
 // namespaced are the subcommands that look at the namespace of -n.
 var namespaced = []string{"", "pods", "secrets"}
 
-// offline are the subcommands that ask no cluster. They keep connection flags all
-// the same where those were given: explain prints commands, too.
+// offline are the subcommands that ask no cluster. They still keep connection flags
+// that were given, because explain prints commands too.
 var offline = []string{"completion", "explain", "version"}
 
 // invocationOf reads a parsed command line.
@@ -116,11 +116,11 @@ func csvWord(element string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// safeWord is a word that every shell takes as it is.
+// safeWord matches a word that no shell changes.
 var safeWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
-// quoted makes words safe for a POSIX shell, for a terminal and to be shown: a
-// URL loses its password.
+// quoted makes words safe for a POSIX shell and for a terminal, and removes
+// passwords from URLs.
 func quoted(words []string) []string {
 	out := make([]string, len(words))
 	for i, word := range words {
@@ -137,14 +137,14 @@ func (in *invocation) given(names ...string) bool {
 	return slices.ContainsFunc(in.flags, func(f givenFlag) bool { return slices.Contains(names, f.name) })
 }
 
-// sets reports whether the user has given a flag this value.
+// sets reports whether the user has set a flag to this value.
 func (in *invocation) sets(name, value string) bool {
 	return slices.ContainsFunc(in.flags, func(f givenFlag) bool {
 		return f.name == name && f.words[len(f.words)-1] == value
 	})
 }
 
-// wordsOf are the quoted words of the flags that are kept.
+// wordsOf returns the quoted words of the flags that are kept.
 func (in *invocation) wordsOf(keep func(givenFlag) bool) []string {
 	var words []string
 	for _, f := range in.flags {
@@ -155,9 +155,10 @@ func (in *invocation) wordsOf(keep func(givenFlag) bool) []string {
 	return words
 }
 
-// connectionWords are the flags by which a command reaches the user's cluster.
-// Where facts came from elsewhere and no flag names a cluster, a word stands for
-// the context: a copied command must not ask whatever cluster is current.
+// connectionWords returns the flags by which a command reaches the user's cluster.
+// If facts came from elsewhere and no flag names a cluster, it returns a placeholder
+// for the context: a copied command must not ask the cluster that happens to be
+// current.
 func (in *invocation) connectionWords(namespace bool) []string {
 	var words []string
 	if in.given(elsewhere...) && !in.given(namingCluster...) {
@@ -166,26 +167,26 @@ func (in *invocation) connectionWords(namespace bool) []string {
 	return append(words, in.wordsOf(func(f givenFlag) bool { return f.connection && (namespace || f.name != "namespace") })...)
 }
 
-// again is the user's own command line with other words at its end, "-o wide" for
-// one.
+// again returns the user's own command line with other words at its end, such as
+// "-o wide".
 func (e *Env) again(words ...string) string {
 	line := slices.Concat([]string{e.Name}, e.user.command, quoted(e.user.args),
 		e.user.wordsOf(func(f givenFlag) bool { return !slices.Contains(ofOneRun, f.name) }), words)
 	return strings.Join(line, " ")
 }
 
-// printedCommand finds commands in texts. They are written there as if they were
-// called without any flag. Of kubectl's own only those that ask a cluster count.
+// printedCommand finds commands in texts. Texts hold commands without any of the
+// user's flags. Of kubectl's own commands only those that ask a cluster are found.
 var printedCommand = regexp.MustCompile(`\bkubectl (?:(checklist)(?: (cleanup|completion|explain|manifests|nodes|pods|secrets|version))?|` +
 	`(?:annotate|apply|config view|delete|describe|drain|get|label|logs|replace))\b`)
 
-// withoutCluster is found behind a command that asks no cluster.
+// withoutCluster matches what follows a command that asks no cluster.
 var withoutCluster = regexp.MustCompile(`^[^;,()|]*--(local|facts|snapshot|help)\b`)
 
-// probeFlag is found in hints that only a new run can follow.
+// probeFlag matches hints that need a new run.
 var probeFlag = regexp.MustCompile(`--(probe-|no-probe|max-in-flight)`)
 
-// expand puts the user's own flags into the commands of a text.
+// expand adds the user's own flags to the commands of a text.
 func (e *Env) expand(text string) string {
 	var b strings.Builder
 	if e.user.given("facts") && probeFlag.MatchString(text) {
@@ -214,7 +215,7 @@ func (e *Env) expand(text string) string {
 	}
 }
 
-// plugin is one of the plugin's own commands, for the user's cluster.
+// plugin returns one of the plugin's own commands, for the user's cluster.
 func (e *Env) plugin(command string, asksCluster bool) string {
 	words := []string{e.Name}
 	if command != "" {

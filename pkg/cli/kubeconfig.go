@@ -23,8 +23,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
-// unreadableKubeconfig says why a kubeconfig could not be loaded, from its files:
-// the loader's own words quote them, a token or a key too.
+// unreadableKubeconfig reads a kubeconfig's files to say why it could not be loaded.
+// The loader's own error is not used: it quotes the files, including tokens and keys.
 func unreadableKubeconfig(flags *genericclioptions.ConfigFlags) error {
 	rules := flags.ToRawKubeConfigLoader().ConfigAccess()
 	paths := rules.GetLoadingPrecedence()
@@ -53,8 +53,8 @@ func unreadableKubeconfig(flags *genericclioptions.ConfigFlags) error {
 	return errKubeconfig
 }
 
-// chosen are the names of the context, cluster and user that flags choose in a
-// kubeconfig, "" where there is none.
+// chosen returns the names of the context, cluster and user that flags choose in a
+// kubeconfig, or "" if there is none.
 func chosen(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.Config) (context, cluster, user string) {
 	context = cmp.Or(*flags.Context, raw.CurrentContext)
 	if of := raw.Contexts[context]; of != nil {
@@ -63,8 +63,8 @@ func chosen(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.Config) (con
 	return context, cmp.Or(*flags.ClusterName, cluster), cmp.Or(*flags.AuthInfoName, user)
 }
 
-// clusterName is what the kubeconfig calls the cluster that is asked, "" where it
-// has no name for it: with --server, that may be another one.
+// clusterName returns the kubeconfig's name for the cluster that is asked. It is ""
+// if the kubeconfig has no name for it: --server may choose another cluster.
 func clusterName(flags *genericclioptions.ConfigFlags) string {
 	raw, err := rawConfig(flags)
 	if err != nil || *flags.APIServer != "" {
@@ -74,10 +74,10 @@ func clusterName(flags *genericclioptions.ConfigFlags) string {
 	return cluster
 }
 
-// kubeconfigProblem says why no connection can be made of a kubeconfig, nil
-// where nothing is wrong with it. The names of contexts, clusters and users are
-// shown, and paths of files, and nothing else of it. Without this, client-go
-// would connect to a server on this machine where a cluster is missing.
+// kubeconfigProblem says why a kubeconfig gives no connection, or returns nil. Its
+// errors show only names of contexts, clusters and users, and paths of files. Without
+// this check, client-go would connect to a server on this machine if a cluster is
+// missing.
 func kubeconfigProblem(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.Config) error {
 	if clientcmdapi.IsConfigEmpty(raw) {
 		return nil
@@ -139,8 +139,8 @@ func kubeconfigProblem(flags *genericclioptions.ConfigFlags, raw *clientcmdapi.C
 // errKubeconfig is for what kubeconfigProblem does not find.
 var errKubeconfig = errors.New("kubeconfig: not valid; see: kubectl config view")
 
-// unreadable says why a file that a kubeconfig names cannot be read, "" if it
-// can, or none is named.
+// unreadable says why a file that a kubeconfig names cannot be read. It returns ""
+// if the file can be read, or if no file is named.
 func unreadable(path string) string {
 	if path == "" {
 		return ""
@@ -153,8 +153,8 @@ func unreadable(path string) string {
 	return ""
 }
 
-// rawConfig reads the kubeconfig, and says which contexts there are where the
-// one asked for is not.
+// rawConfig reads the kubeconfig. If the chosen context does not exist, its error
+// lists the contexts that exist.
 func rawConfig(flags *genericclioptions.ConfigFlags) (*clientcmdapi.Config, error) {
 	if path := *flags.KubeConfig; path != "" {
 		if _, err := os.Stat(path); err != nil {
@@ -186,17 +186,17 @@ func restConfig(env *Env, flags *genericclioptions.ConfigFlags) (*rest.Config, e
 	case err != nil:
 		return nil, errKubeconfig
 	}
-	// Where nothing is configured, client-go assumes a server on this machine;
-	// nobody means that.
+	// If nothing is configured, client-go assumes a server on this machine. No user
+	// wants that.
 	if clientcmdapi.IsConfigEmpty(raw) && config.Host == "http://localhost:8080" && *flags.APIServer == "" {
 		return nil, clientcmd.ErrEmptyConfig
 	}
 	config.UserAgent = "kubectl-checklist/" + env.Version
-	// Priority and fairness on the server protects it; the client's default
-	// of five requests a second protects nobody.
+	// Priority and fairness protect the server. The client's default limit of five
+	// requests a second protects nobody.
 	config.QPS, config.Burst = 50, 100
-	// One warning a probe pod ("would violate PodSecurity ...") says nothing
-	// that the preflight did not.
+	// A warning for each probe pod ("would violate PodSecurity ...") says nothing
+	// that the preflight did not say.
 	config.WarningHandler = rest.NoWarnings{}
 	return config, nil
 }

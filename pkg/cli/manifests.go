@@ -94,7 +94,7 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	return cmd
 }
 
-// validate checks the flags; given reports whether a flag was set, to whatever.
+// validate checks the flags. given reports whether a flag was set, to any value.
 func (f *manifestsFlags) validate(given func(flag string) bool, args []string) error {
 	if err := f.probeFlags.validate(); err != nil {
 		return err
@@ -161,9 +161,9 @@ func (f *manifestsFlags) run(ctx context.Context, env *Env, config *genericcliop
 	return err
 }
 
-// plan chooses the nodes: those that were named, those of the cluster, or words
-// that stand for them. It says on stderr where no cluster was asked, and which
-// nodes a run would skip.
+// plan chooses the nodes: those that were named, those of the cluster, or
+// placeholders. It says on stderr if no cluster was asked, and which nodes a run
+// would skip.
 func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags, opts *launch.Options, args []string) (launch.Plan, error) {
 	var nodes []fact.Node
 	var err error
@@ -214,7 +214,7 @@ func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclio
 	return plan, nil
 }
 
-// ask lists the cluster's nodes, and gives the options a client.
+// ask lists the cluster's nodes, and puts a client into the options.
 func (f *manifestsFlags) ask(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags, opts *launch.Options, args []string) ([]fact.Node, error) {
 	rc, err := restConfig(env, config)
 	if err != nil {
@@ -235,8 +235,8 @@ func (f *manifestsFlags) ask(ctx context.Context, env *Env, config *genericcliop
 	return result.Nodes, nil
 }
 
-// namesCluster reports whether the command line says which cluster is meant.
-// Words would be no answer then.
+// namesCluster reports whether the command line says which cluster is meant. Then
+// placeholders would not be an answer.
 func namesCluster(config *genericclioptions.ConfigFlags) bool {
 	for _, flag := range []*string{config.KubeConfig, config.Context, config.ClusterName, config.APIServer} {
 		if flag != nil && *flag != "" {
@@ -246,8 +246,8 @@ func namesCluster(config *genericclioptions.ConfigFlags) bool {
 	return false
 }
 
-// unreachable reports whether an error means that no server answered at all.
-// One that refuses us, or whose certificate is wrong, has answered.
+// unreachable reports whether an error means that no server answered. A server that
+// refuses us, or has a wrong certificate, has answered.
 func unreachable(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -263,8 +263,8 @@ func unreachable(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// placeholders are words for nodes that nobody asked for: one for each
-// architecture whose pods differ.
+// placeholders returns nodes with made-up names, for when no cluster is asked: one
+// for each architecture whose pods differ.
 func placeholders(opts launch.Options) []fact.Node {
 	node := func(name, arch string) fact.Node {
 		return fact.Node{Name: name, Arch: arch, OS: "linux", Ready: true}
@@ -279,7 +279,7 @@ func placeholders(opts launch.Options) []fact.Node {
 	return nodes
 }
 
-// standIns says what placeholders stand for.
+// standIns says that the nodes are placeholders.
 func standIns(nodes []fact.Node) string {
 	names := make([]string, len(nodes))
 	for i := range nodes {
@@ -357,8 +357,8 @@ func runHeader(docs []launch.Document) string {
 		"Config maps are printed without their bytes."
 }
 
-// writeGroup writes documents as a YAML stream, each with its comment. The
-// header is a comment on the first.
+// writeGroup writes documents as a YAML stream, each with its comment. The header
+// is a comment before the first document.
 func writeGroup(out *bytes.Buffer, header string, docs []launch.Document) error {
 	comment := func(text string) {
 		for line := range strings.Lines(text) {

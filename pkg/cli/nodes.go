@@ -76,7 +76,7 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 	return r.gatherCluster(ctx, f.cluster(r, args), &f.probeFlags, config)
 }
 
-// cluster is the source of nodes, and of the pods on them.
+// cluster returns the source of nodes, and of the pods on them.
 func (f *nodesFlags) cluster(r *evaluation, args []string) *gather.Cluster {
 	return &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods, fact.Nodes},

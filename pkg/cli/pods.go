@@ -88,7 +88,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 	return r.gatherCluster(ctx, source, &f.probeFlags, config)
 }
 
-// cluster is the source of pods that run.
+// cluster returns the source of running pods.
 func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags, args []string) (*gather.Cluster, error) {
 	namespace, err := f.namespaceOf(config, false)
 	if err != nil {
@@ -105,10 +105,10 @@ func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags
 	return source, nil
 }
 
-// manifests is the source of what files declare.
+// manifests returns the source of what files declare.
 func (f *podsFlags) manifests(env *Env, config *genericclioptions.ConfigFlags) (*gather.Manifests, error) {
 	source := &gather.Manifests{Files: f.files, Stdin: env.Streams.In}
-	// A namespace in a kubeconfig says nothing of a file: only -n does.
+	// The kubeconfig's namespace does not apply to a file. Only -n does.
 	if config.Namespace != nil {
 		source.Namespace = *config.Namespace
 	}

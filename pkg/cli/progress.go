@@ -12,7 +12,7 @@ type progress struct {
 	mu  sync.Mutex
 	env *Env
 	bar *progressbar.ProgressBar
-	// words stands before the numbers.
+	// words is printed before the numbers.
 	words string
 	shown bool
 }
@@ -22,7 +22,7 @@ func (e *Env) newProgress(show bool, words string) *progress {
 	return p
 }
 
-// update is called by the probe's runner, from one goroutine at a time or more.
+// update is called by the probe's runner, possibly from several goroutines at once.
 func (p *progress) update(done, failed, total int) {
 	if !p.shown {
 		return
@@ -46,7 +46,7 @@ func (p *progress) update(done, failed, total int) {
 		words = fmt.Sprintf("%s (%d failed)", words, failed)
 	}
 	p.bar.Describe(words)
-	_ = p.bar.Set(done) // only an impossible count can fail
+	_ = p.bar.Set(done) // fails only for an impossible count
 }
 
 func (p *progress) finish() {

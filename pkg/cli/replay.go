@@ -8,8 +8,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
-// replay judges saved facts by a command's checks. Facts that the same command
-// saved are judged by the checks that it had selected.
+// replay judges saved facts by a command's checks. If the same command saved the
+// facts, it uses the checks that the command had selected.
 func replay(ctx context.Context, env *Env, flags reportFlags, named controlPlaneFlags, path, command string, ofCommand []checks.Check) error {
 	if flags.saveFacts != "" {
 		return errors.New("--facts and --save-facts cannot be used together")

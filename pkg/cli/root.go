@@ -1,4 +1,5 @@
-// Package cli holds the commands: flags become options, options one call.
+// Package cli holds the commands. Each turns its flags into options and makes one
+// call.
 package cli
 
 import (
@@ -23,8 +24,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
-// CommandName is how users call the plugin, by the name of its file: kubectl
-// starts kubectl-checklist for "kubectl checklist".
+// CommandName returns how users call the plugin. It depends on the name of the
+// plugin's file: kubectl starts kubectl-checklist for "kubectl checklist".
 func CommandName(argv0 string) string {
 	base := strings.TrimSuffix(filepath.Base(argv0), ".exe")
 	if strings.HasPrefix(base, "kubectl-") {
@@ -44,8 +45,8 @@ func Main(ctx context.Context, env *Env, args []string) int {
 	return Code(err)
 }
 
-// execute runs the command. A panic's own text may quote what was being read,
-// and is not shown.
+// execute runs the command. The text of a panic is not shown, because it may quote
+// what was being read.
 func execute(ctx context.Context, root *cobra.Command) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -55,7 +56,7 @@ func execute(ctx context.Context, root *cobra.Command) (err error) {
 	return root.ExecuteContext(ctx)
 }
 
-// NewEnv is the real world.
+// NewEnv returns the real environment.
 func NewEnv(argv0, version, releaseImage string) *Env {
 	width, _, err := term.GetSize(int(os.Stdout.Fd()))
 	if err != nil {
@@ -73,7 +74,7 @@ func NewEnv(argv0, version, releaseImage string) *Env {
 	}
 }
 
-// NewCommand returns the root command with everything below it.
+// NewCommand returns the root command with its subcommands.
 func NewCommand(env *Env) *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
 	flags.WrapConfigFn = env.careful
@@ -105,12 +106,12 @@ func NewCommand(env *Env) *cobra.Command {
 	return root
 }
 
-// describe takes a description's indentation away and wraps its paragraphs for
-// help. A line that is indented further stays as it is; kubectl's own way would
-// join it to the others.
+// describe removes a description's indentation and wraps its paragraphs for help. A
+// line with more indentation stays as it is. kubectl's own function would join it to
+// the other lines.
 func describe(text string) string {
 	var paragraphs []string
-	open := false // whether a line goes on with the last paragraph
+	open := false // whether the next line continues the last paragraph
 	for _, line := range strings.Split(strings.TrimSpace(heredoc.Doc(text)), "\n") {
 		switch {
 		case strings.TrimSpace(line) == "", strings.HasPrefix(line, " "):
@@ -126,13 +127,13 @@ func describe(text string) string {
 	return screen.Indent(strings.Join(paragraphs, "\n"), "", helpWidth)
 }
 
-// examples puts the name that the user calls us by into examples.
+// examples writes examples with the name by which the user calls the plugin.
 func (e *Env) examples(text string) string {
 	text = templates.Examples(strings.ReplaceAll(text, "kubectl checklist", e.Name))
-	return strings.ReplaceAll(text, "\n  \n", "\n\n") // which it indents, too
+	return strings.ReplaceAll(text, "\n  \n", "\n\n") // templates.Examples indents empty lines too
 }
 
-// checklistFlags are the root command's own.
+// checklistFlags are the root command's own flags.
 type checklistFlags struct {
 	reportFlags
 	sourceFlags
@@ -221,7 +222,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	return r.gatherCluster(ctx, source, &f.probeFlags, config)
 }
 
-// cluster is the source of everything.
+// cluster returns the source of all facts.
 func (f *checklistFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags) (*gather.Cluster, error) {
 	namespace, err := f.namespaceOf(config, true)
 	if err != nil {

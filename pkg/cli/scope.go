@@ -25,8 +25,8 @@ func (f *scopeFlags) add(flags *pflag.FlagSet, namespaces string) {
 	flags.StringVar(&f.fieldSelector, "field-selector", "", "Field selector of pods, as in kubectl get pods.")
 }
 
-// namespace is the namespace to look at, "" for all of them. Commands that
-// look at all by default take one only where -n is given.
+// namespaceOf returns the namespace to look at, or "" for all namespaces. Commands
+// that look at all by default use one only if -n is given.
 func (f *scopeFlags) namespaceOf(config *genericclioptions.ConfigFlags, allByDefault bool) (string, error) {
 	explicit := config.Namespace != nil && *config.Namespace != ""
 	if f.allNamespaces {
@@ -49,7 +49,7 @@ func (f *scopeFlags) namespaceOf(config *genericclioptions.ConfigFlags, allByDef
 	return namespace, err
 }
 
-// refuseNamespace says that -n makes no sense beside a flag.
+// refuseNamespace returns an error if -n is given together with a flag.
 func refuseNamespace(config *genericclioptions.ConfigFlags, with string) error {
 	if config.Namespace != nil && *config.Namespace != "" {
 		return fmt.Errorf("%s and --namespace cannot be used together", with)
@@ -57,7 +57,7 @@ func refuseNamespace(config *genericclioptions.ConfigFlags, with string) error {
 	return nil
 }
 
-// refuse says which narrowing flag makes no sense without a cluster.
+// refuse returns an error if a flag that narrows a cluster is given without one.
 func (f *scopeFlags) refuse(with string) error {
 	for _, flag := range []struct {
 		name string
@@ -74,7 +74,7 @@ func (f *scopeFlags) refuse(with string) error {
 	return nil
 }
 
-// leftOut are the checks of the catalogue that do not run.
+// leftOut returns the checks of the catalogue that do not run.
 func leftOut(selected []checks.Check) []string {
 	var ids []string
 	for _, c := range catalogue.All() {

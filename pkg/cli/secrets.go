@@ -93,7 +93,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	return r.gatherCluster(ctx, source, &f.probeFlags, config)
 }
 
-// cluster is the source of Secrets' names and of how they are stored.
+// cluster returns the source of Secrets' names and of how they are stored.
 func (f *secretsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags) (*gather.Cluster, error) {
 	scope := scopeFlags{allNamespaces: f.allNamespaces}
 	namespace, err := scope.namespaceOf(config, true)
@@ -106,7 +106,8 @@ func (f *secretsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFl
 	}, nil
 }
 
-// namespaceOnly is the namespace of -n, where no kubeconfig has a say.
+// namespaceOnly returns the namespace of -n. The kubeconfig's namespace does not
+// count.
 func (f *secretsFlags) namespaceOnly(config *genericclioptions.ConfigFlags) string {
 	if f.allNamespaces || config.Namespace == nil {
 		return ""

@@ -10,9 +10,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// selectChecks narrows a catalogue by --question, --check and --skip. A name
-// or glob that matches nothing in the whole catalogue is an error; one that
-// leaves nothing of this command's checks is one too.
+// selectChecks narrows a catalogue by --question, --check and --skip. It is an error
+// if a name or glob matches nothing in the whole catalogue, or if none of this
+// command's checks is left.
 func selectChecks(all, ofCommand []checks.Check, questions, ids, skip []string) ([]checks.Check, error) {
 	wanted := map[api.Question]bool{}
 	for _, q := range questions {
@@ -52,7 +52,7 @@ func selectChecks(all, ofCommand []checks.Check, questions, ids, skip []string) 
 	return selected, nil
 }
 
-// matchesAny reports whether an ID is matched by one of some globs.
+// matchesAny reports whether any of the globs matches an ID.
 func matchesAny(globs []string, id string) bool {
 	return slices.ContainsFunc(globs, func(glob string) bool {
 		ok, err := path.Match(glob, id)

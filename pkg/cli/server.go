@@ -28,29 +28,29 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
-// patience is how long a server may be silent, where --request-timeout says
-// nothing. The zero value is forever.
+// patience is how long a server may be silent if --request-timeout is not given. The
+// zero value means forever.
 type patience struct {
 	connect time.Duration // until there is a connection
 	read    time.Duration // for a request that reads: a page of a list with all of its bytes
-	write   time.Duration // for another, which waits for webhooks of up to 30 s each
-	notice  time.Duration // until the user is told what is waited for
+	write   time.Duration // for any other request; it waits for webhooks of up to 30 s each
+	notice  time.Duration // until the user is told which server the plugin waits for
 }
 
-// usualPatience: client-go gives discovery 32 s, and an API server ends a request
-// after 60 s (--request-timeout), so that no answer comes later.
+// usualPatience is the default. client-go gives discovery 32 s. An API server ends a
+// request after 60 s (--request-timeout), so no answer comes later.
 var usualPatience = patience{connect: 10 * time.Second, read: 30 * time.Second, write: 60 * time.Second, notice: 3 * time.Second}
 
-// QuietLibraries keeps the log lines of client-go and net/http from stderr. What
-// they log is returned as an error too, or is of no use to a user.
+// QuietLibraries keeps the log lines of client-go and net/http off stderr. What they
+// log is also returned as an error, or is of no use to a user.
 func QuietLibraries() {
 	klog.SetLogger(klog.New(nil)) // SetOutput would leave errors on stderr
-	log.SetOutput(io.Discard)     // net/http, of connections that nobody uses
+	log.SetOutput(io.Discard)     // net/http logs about connections that nobody uses
 }
 
-// careful makes connections that do not wait forever and take nothing but the
-// API's own answers. It is called for every configuration that is made of the
-// flags (genericclioptions.ConfigFlags.WrapConfigFn).
+// careful makes connections that do not wait forever, and that accept only the API's
+// own answers. It is called for every configuration that is made from the flags
+// (genericclioptions.ConfigFlags.WrapConfigFn).
 func (e *Env) careful(config *rest.Config) *rest.Config {
 	wait := e.patience
 	if wait == (patience{}) {
@@ -80,7 +80,7 @@ func (e *Env) careful(config *rest.Config) *rest.Config {
 	return config
 }
 
-// serverName names a server by its URL, without what may be secret.
+// serverName names a server by its URL, without secrets.
 func serverName(u *url.URL) string { return "the API server at " + origin(u) }
 
 func origin(u *url.URL) string { return weburl.Clean(u.Scheme + "://" + u.Host) }
@@ -88,7 +88,7 @@ func origin(u *url.URL) string { return weburl.Clean(u.Scheme + "://" + u.Host) 
 // serverWatch watches over the requests of one connection pool.
 type serverWatch struct {
 	patience
-	say      func(where string) // nil where nobody reads
+	say      func(where string) // nil if nobody reads
 	once     sync.Once
 	answered *atomic.Bool // the server has answered this program before
 }
@@ -97,7 +97,7 @@ func (s *serverWatch) wrap(next http.RoundTripper) http.RoundTripper {
 	return &watchedTransport{s, next}
 }
 
-// watchedTransport is what a serverWatch makes of a transport.
+// watchedTransport is a transport that a serverWatch watches.
 type watchedTransport struct {
 	*serverWatch
 	next http.RoundTripper
@@ -116,7 +116,7 @@ func (t *watchedTransport) RoundTrip(request *http.Request) (*http.Response, err
 	heard()
 	switch {
 	case err != nil && ctx.Err() == nil && !t.answered.Load() && utilnet.IsProbableEOF(err):
-		// client-go would ask ten times more, a second apart.
+		// client-go would retry ten times, a second apart.
 		err = &refusedError{late.server + " closed the connection before it answered"}
 	case err == nil:
 		t.answered.Store(true)
@@ -133,8 +133,8 @@ func (t *watchedTransport) RoundTrip(request *http.Request) (*http.Response, err
 	return response, nil
 }
 
-// limit is the time for a request, 0 for one that is meant to last: a watch, or
-// a log.
+// limit returns the time for a request. It is 0, no limit, for a watch or a log,
+// which are meant to last.
 func (s *serverWatch) limit(request *http.Request) time.Duration {
 	switch {
 	case isWatch(request), isLog(request.URL.Path):
@@ -151,8 +151,8 @@ func isLog(path string) bool {
 	return strings.Contains(path, "/pods/") && strings.HasSuffix(path, "/log")
 }
 
-// listen tells the user once which server is silent. The function that it
-// returns ends that; after it nothing is printed.
+// listen tells the user once which server is silent. The function that it returns
+// stops this: nothing is printed after it.
 func (s *serverWatch) listen(where string) func() {
 	if s.say == nil || s.notice <= 0 {
 		return func() {}
@@ -169,7 +169,7 @@ func (s *serverWatch) listen(where string) func() {
 	}
 }
 
-// watchedBody ends a request's deadline when its answer was read.
+// watchedBody ends a request's deadline after its answer was read.
 type watchedBody struct {
 	io.ReadCloser
 	ctx    context.Context
@@ -190,7 +190,7 @@ func (b *watchedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// silenceError is for a server that gave no answer, or only half of it.
+// silenceError is for a server that gave no answer, or an incomplete one.
 type silenceError struct {
 	server string
 	after  time.Duration
@@ -200,7 +200,8 @@ func (e *silenceError) Error() string {
 	return fmt.Sprintf("%s did not answer within %s; --request-timeout gives it more time", e.server, e.after)
 }
 
-// deadline ends a context with the error, if there is a time for it.
+// deadline returns a context that ends with the error after e.after. If that is 0
+// the context does not end.
 func (e *silenceError) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if e.after <= 0 {
 		return ctx, func() {}
@@ -208,10 +209,10 @@ func (e *silenceError) deadline(ctx context.Context) (context.Context, context.C
 	return context.WithTimeoutCause(ctx, e.after, e)
 }
 
-// Timeout makes it a net.Error's.
+// Timeout makes it a timeout as in net.Error.
 func (e *silenceError) Timeout() bool { return true }
 
-// Is makes it a deadline that has passed.
+// Is makes it equal to context.DeadlineExceeded.
 func (e *silenceError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // answerError is for an answer that no API server gives.
@@ -224,9 +225,9 @@ func (e *answerError) Error() string {
 // maxStatus bounds what is read of a refusal; the API's are a few hundred bytes.
 const maxStatus = 1 << 20
 
-// understood returns the API's own answers as they are. Of others no byte goes on
-// to client-go, whose errors quote them. A redirect is not followed: the
-// credentials would go along.
+// understood returns the API's own answers as they are. No byte of other answers
+// reaches client-go, because its errors quote them. A redirect is not followed,
+// because the request's credentials would follow it.
 func understood(request *http.Request, response *http.Response) (*http.Response, error) {
 	server := serverName(request.URL)
 	media := mediaType(response)
@@ -263,8 +264,8 @@ type readCloser struct {
 	io.Closer
 }
 
-// headOfJSON is how many bytes of an answer are looked at; an API server writes
-// kind first.
+// headOfJSON is how many bytes of an answer are inspected. An API server writes kind
+// first.
 const headOfJSON = 4 << 10
 
 // jsonWord is a word that the API's JSON begins with.
@@ -299,9 +300,9 @@ func describeMedia(media string) string {
 	return "content of another type"
 }
 
-// refusal is the response where its body is the API's own Status, and one with
-// words of ours where it is something else's. Where client-go reads no Status it
-// is an error.
+// refusal returns the response if its body is the API's own Status. If it comes from
+// something else, refusal returns one with our own text. If client-go does not read a
+// Status there, it returns an error.
 func refusal(request *http.Request, media string, response *http.Response) (*http.Response, error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxStatus))
 	_ = response.Body.Close()
@@ -343,7 +344,7 @@ type refusedError struct{ message string }
 
 func (e *refusedError) Error() string { return e.message }
 
-// answered names a status code that a server answered with.
+// answered says with which status code a server answered.
 func answered(server string, code int) string {
 	return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", server, code, http.StatusText(code)))
 }
@@ -359,9 +360,10 @@ func isStatus(body []byte) bool {
 	return json.Unmarshal(body, &head) == nil && head.Kind == "Status"
 }
 
-// reasonOf is the reason for a status code without a Status. What is in front of
-// an API server and says 403 knows nothing of rights; only of 404 the API server
-// itself says no more (of a group that it does not have, as plain text).
+// reasonOf returns the reason for a status code without a Status. A proxy in front of
+// an API server that answers 403 does not know the user's rights. The API server
+// itself answers without a Status only with 404 (plain text, for a group that it does
+// not have).
 func reasonOf(code int, media string) metav1.StatusReason {
 	switch {
 	case code == http.StatusUnauthorized:
@@ -378,7 +380,7 @@ func reasonOf(code int, media string) metav1.StatusReason {
 	return metav1.StatusReasonInternalError
 }
 
-// ownWords are those of the errors above, "" for others.
+// ownWords returns the text of the errors above, or "" for other errors.
 func ownWords(err error) string {
 	var answer *answerError
 	var late *silenceError

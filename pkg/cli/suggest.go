@@ -15,8 +15,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
-// nearest are the words that were probably meant: those that begin so, or differ
-// in few letters. The measure is cobra's for commands.
+// nearest returns the words that the user probably meant: those that begin like the
+// typed word, or differ in few letters. The distance is the one that cobra uses for
+// commands.
 func nearest(typed string, words []string) []string {
 	list := &cobra.Command{SuggestionsMinimumDistance: 1 + min(2, len(typed)/4)} // in letters
 	for _, word := range words {
@@ -28,7 +29,7 @@ func nearest(typed string, words []string) []string {
 	return list.SuggestionsFor(typed)
 }
 
-// didYouMean is the end of an error about a word, "" where nothing is near.
+// didYouMean returns the end of an error about a word, or "" if no word is near.
 func didYouMean(near []string) string {
 	switch len(near) {
 	case 0:
@@ -41,7 +42,7 @@ func didYouMean(near []string) string {
 	return "; did you mean " + strings.Join(near[:len(near)-1], ", ") + " or " + near[len(near)-1] + "?"
 }
 
-// unknownCommand is the error for a word that is no command.
+// unknownCommand returns the error for a word that is not a command.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	var names []string
 	for _, c := range cmd.Commands() {
@@ -56,7 +57,7 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	return fmt.Errorf("unknown command %q%s", word, cmp.Or(didYouMean(near), "; see: "+cmd.CommandPath()+" --help"))
 }
 
-// unknownFlag is the error for a flag that a command has not.
+// unknownFlag returns the error for a flag that a command does not have.
 func unknownFlag(cmd *cobra.Command, err error) error {
 	see := fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())
 	var missing *pflag.NotExistError
@@ -79,7 +80,7 @@ func unknownFlag(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w%s", err, didYouMean(near))
 }
 
-// badFormat adds what was meant to the error about an output format.
+// badFormat adds a suggestion to the error about an output format.
 func badFormat(err error, format string) error {
 	name, _, _ := strings.Cut(format, "=")
 	if err == nil || slices.ContainsFunc(report.Formats(), func(f report.Format) bool { return f.Name == name }) {
@@ -88,7 +89,7 @@ func badFormat(err error, format string) error {
 	return fmt.Errorf("%w%s", err, didYouMean(nearest(name, report.FormatNames())))
 }
 
-// questionNames are the questions, in their order.
+// questionNames returns the questions, in their order.
 func questionNames() []string {
 	var names []string
 	for _, info := range checks.Questions() {
@@ -97,7 +98,7 @@ func questionNames() []string {
 	return names
 }
 
-// partNames are the parts as a user types them: "secrets:stored".
+// partNames returns the parts as a user types them: "secrets:stored".
 func partNames() []string {
 	var names []string
 	for _, p := range catalogue.Parts() {
@@ -106,14 +107,14 @@ func partNames() []string {
 	return names
 }
 
-// unknownQuestion is the error for a word that is no question.
+// unknownQuestion returns the error for a word that is not a question.
 func unknownQuestion(word string) error {
 	names := questionNames()
 	return fmt.Errorf("expected one of %s, or 1 to %d, found %q%s", strings.Join(names, ", "), len(names), word, didYouMean(nearest(word, names)))
 }
 
-// nearChecks are the checks and questions that a word may mean. A slug alone is
-// near its check.
+// nearChecks returns the checks and questions that a word may mean. A slug without
+// its question is near its check.
 func nearChecks(word string) []string {
 	if strings.Contains(word, ":") {
 		return nearest(word, partNames())
@@ -150,7 +151,7 @@ func nearChecks(word string) []string {
 	return near
 }
 
-// unknownCheck is the error for a word that is neither a check nor a question.
+// unknownCheck returns the error for a word that is neither a check nor a question.
 func unknownCheck(what, word string) error {
 	end := didYouMean(nearChecks(word))
 	if end == "" {
@@ -159,9 +160,9 @@ func unknownCheck(what, word string) error {
 	return fmt.Errorf("%s is named %q%s", what, word, end)
 }
 
-// meantChecks turns a word of --check or --skip into globs of IDs: a question
-// ("privileged", "3") is all of its checks, a part ("secrets:stored") those that it
-// names, any other word itself.
+// meantChecks turns a word of --check or --skip into globs of IDs. A question
+// ("privileged", "3") means all of its checks. A part ("secrets:stored") means the
+// checks that it lists. Any other word means itself.
 func meantChecks(word string) []string {
 	name, part, hasPart := strings.Cut(word, ":")
 	question, known := questionCalled(name)

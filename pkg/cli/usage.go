@@ -32,7 +32,7 @@ Connection flags, as in kubectl:
 {{connectionFlags .}}
 `
 
-// helpWidth is what help fits: the width of a terminal that nobody changed.
+// helpWidth is the width of help: the default width of a terminal.
 const helpWidth = 80
 
 // reportStatus are the exit statuses of commands that judge, otherStatus those
@@ -47,7 +47,7 @@ const (
   2  wrong usage or an error`
 )
 
-// groupUsage makes help short: what the command does, examples, its flags.
+// groupUsage makes help short: what the command does, its examples, its flags.
 func groupUsage(root *cobra.Command) {
 	cobra.AddTemplateFunc("ownFlags", func(cmd *cobra.Command) string {
 		own := pflag.NewFlagSet("own", pflag.ContinueOnError)
@@ -90,8 +90,8 @@ func groupUsage(root *cobra.Command) {
 	root.SetUsageTemplate(usageTemplate)
 }
 
-// exampleLines breaks the examples that are too long for help, as a shell reads
-// them: a backslash, and the rest indented.
+// exampleLines breaks the examples that are too long for help, in a way that a shell
+// can read: a backslash, and the rest indented.
 func exampleLines(text string) string {
 	const indent = "  "
 	var b strings.Builder
