@@ -17,27 +17,28 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
-// Cluster reads a cluster through its API, and its nodes by probe pods.
+// Cluster reads a cluster through its API, and its nodes with probe pods.
 type Cluster struct {
-	// Name is what the kubeconfig calls the cluster, "" where it has no name.
+	// Name is the kubeconfig's name for the cluster, or "" if it has none.
 	Name string
-	// Config is the connection; Getter the same, needed with Names only.
+	// Config is the connection. Getter is the same connection, needed only with
+	// Names.
 	Config *rest.Config
 	Getter resource.RESTClientGetter
 
-	// Kinds are the facts that the checks need. Lists are what is listed besides
-	// them, because the report counts it or nodes are chosen by it.
+	// Kinds are the facts that the checks need. Lists are listed besides them,
+	// because the report counts them or nodes are chosen by them.
 	Kinds, Lists []fact.Kind
 
 	// Namespace, Selector, FieldSelector and Names (NAME or TYPE/NAME) narrow
-	// pods; Namespace narrows Secrets too, and "" is all of them. Names exclude
-	// the selectors.
+	// pods. Namespace narrows Secrets too; "" means all namespaces. Names cannot
+	// be used together with the selectors.
 	Namespace     string
 	Selector      string
 	FieldSelector string
 	Names         []string
-	// NodeNames (NAME or node/NAME) and NodeSelector narrow nodes. They exclude
-	// each other.
+	// NodeNames (NAME or node/NAME) and NodeSelector narrow nodes. They cannot be
+	// used together.
 	NodeNames    []string
 	NodeSelector string
 	// OnlyTheirNodes leaves out the nodes on which no pod in scope runs.
@@ -47,18 +48,18 @@ type Cluster struct {
 	// control plane.
 	ControlPlaneNodes []string
 
-	// Level is how much is read of the nodes. LevelAPI measures none and says so
-	// with gaps; "" means that nobody asked about nodes.
+	// Level is how much is read of the nodes. LevelAPI measures none and reports
+	// gaps. "" means that nobody asked about nodes.
 	Level fact.Level
 	// NoProbe says that the user asked for LevelAPI by --no-probe.
 	NoProbe bool
 	// Probe says how nodes are measured. Client, Level and Kinds are filled in.
 	Probe launch.Options
-	// Warn gets one line for each thing that the user should know at once; nil
-	// means that nobody listens.
+	// Warn gets one line for each thing that the user should know at once. It may
+	// be nil.
 	Warn func(line string)
 
-	// measure takes the place of launch.Measure in tests.
+	// measure replaces launch.Measure in tests.
 	measure func(ctx context.Context, opts launch.Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error)
 }
 
@@ -97,14 +98,14 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	return &Gathered{Set: set, Scope: c.scope(), Leftover: leftover}, nil
 }
 
-// lists are the requests that the facts need.
+// lists returns the requests that the facts need.
 func (c *Cluster) lists() cluster.Options {
 	needed := func(kind fact.Kind) bool { return slices.Contains(c.Kinds, kind) || slices.Contains(c.Lists, kind) }
 	opts := cluster.Options{
 		Config: c.Config,
 		Pods:   needed(fact.Pods), Nodes: needed(fact.Nodes), Secrets: needed(fact.Secrets),
-		// How many API servers there are shows whether each one's configuration
-		// was read.
+		// The number of API servers shows whether the configuration of each was
+		// read.
 		APIServers: needed(fact.EncryptionConfig),
 		Namespace:  c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
 		NodeSelector: c.NodeSelector,
@@ -115,7 +116,7 @@ func (c *Cluster) lists() cluster.Options {
 	return opts
 }
 
-// scope is what the report says of it.
+// scope returns what the report says about what was looked at.
 func (c *Cluster) scope() api.Scope {
 	scope := api.Scope{
 		AllNamespaces: c.Namespace == "",
@@ -133,14 +134,14 @@ func (c *Cluster) scope() api.Scope {
 	return scope
 }
 
-// measureNodes runs probes for the kinds that were asked for, on the nodes that
-// can give them, and puts the measurements and gaps into the set. Leftover says
-// what could not be removed.
+// measureNodes runs probes for the requested kinds, on the nodes that can give them.
+// It puts the measurements and gaps into the set. leftover says what could not be
+// removed.
 func (c *Cluster) measureNodes(ctx context.Context, set *fact.Set) (leftover, err error) {
 	wanted, gaps := c.measurable()
 	set.Gaps = append(set.Gaps, gaps...)
 	if len(wanted) == 0 {
-		return nil, nil // no pod for nothing
+		return nil, nil // no pod is needed
 	}
 	nodes := probeNodes(wanted, set)
 	if len(nodes) == 0 {
@@ -159,8 +160,8 @@ func (c *Cluster) measureNodes(ctx context.Context, set *fact.Set) (leftover, er
 		measure = launch.Measure
 	}
 	measured, gaps, err := measure(ctx, opts, nodes)
-	// Facts and gaps are valid beside the error, which tells of something that
-	// could not be removed: the report is worth printing all the same.
+	// Facts and gaps are valid even with an error. The error says that something
+	// could not be removed, and the report is still worth printing.
 	set.Gaps = append(set.Gaps, gaps...)
 	for i := range set.Nodes {
 		set.Nodes[i].Measured = Join(set.Nodes[i].Measured, measured[set.Nodes[i].Name])
@@ -171,8 +172,8 @@ func (c *Cluster) measureNodes(ctx context.Context, set *fact.Set) (leftover, er
 	return err, nil
 }
 
-// measurable are the kinds that a probe of this run's level reads. The others
-// that were asked for are gaps.
+// measurable returns the kinds that a probe of this run's level reads. The other
+// requested kinds are gaps.
 func (c *Cluster) measurable() ([]fact.Kind, []fact.Gap) {
 	wanted := fact.Intersect(c.Kinds, fact.NodeKinds())
 	switch c.Level {
@@ -191,9 +192,9 @@ func (c *Cluster) measurable() ([]fact.Kind, []fact.Gap) {
 	return wanted, nil
 }
 
-// probeNodes are the nodes that can give what is wanted. Where only storage is
-// wanted, those are the nodes whose etcd counts; where none is known, all are
-// asked, so that what they hold is shown.
+// probeNodes returns the nodes that can give the wanted kinds. If only storage is
+// wanted, these are the nodes whose etcd counts. If no such node is known, all nodes
+// are asked, so that the report shows what they hold.
 func probeNodes(wanted []fact.Kind, set *fact.Set) []fact.Node {
 	if len(fact.Subtract(wanted, fact.KindsOf(fact.OfStorage))) > 0 {
 		return set.Nodes

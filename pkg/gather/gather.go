@@ -1,9 +1,9 @@
-// Package gather brings the facts of one run together, wherever they are: in a
-// cluster and on its nodes, on this machine, in manifests, in an etcd file, or in
-// facts that were saved. It decides which nodes are asked, joins what is known of
-// one node, and leaves out what was not asked about. It never judges: what it
-// takes from package checks (who runs the control plane, whose etcd counts) only
-// decides whom to ask.
+// Package gather brings the facts of one run together. They come from a cluster and
+// its nodes, from this machine, from manifests, from an etcd file, or from saved
+// facts. The package decides which nodes are asked, joins what is known about one
+// node, and leaves out what was not asked for. It never judges. What it uses of
+// package checks (who runs the control plane, whose etcd counts) only decides which
+// nodes to ask.
 package gather
 
 import (
@@ -18,34 +18,34 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// Source is where facts come from: Cluster, Machine, Manifests, Snapshot, Saved.
+// Source is where facts come from: Cluster, Machine, Manifests, Snapshot or Saved.
 type Source interface {
 	// Gather reads the facts. What could not be read is a gap in them; an error
 	// means that there is nothing to judge.
 	Gather(ctx context.Context) (*Gathered, error)
 }
 
-// Gathered is what a source gives.
+// Gathered is what a source returns.
 type Gathered struct {
 	Set *fact.Set
-	// Scope is what was looked at, without what the checks and the facts decide:
-	// Checks, LeftOutChecks, Narrowed, ControlPlaneNodes.
+	// Scope is what was looked at. The fields that depend on the checks and the
+	// facts are not set: Checks, LeftOutChecks, Narrowed, ControlPlaneNodes.
 	Scope api.Scope
-	// Saved is what was asked of the run that saved the facts, nil for facts that
+	// Saved is the spec of the run that saved the facts. It is nil for facts that
 	// were read now.
 	Saved *api.ReportSpec
-	// Leftover says what could not be removed from the cluster; nil if nothing is
-	// left there. The facts are valid all the same.
+	// Leftover says what could not be removed from the cluster. It is nil if
+	// nothing is left there. The facts are valid in both cases.
 	Leftover error
 }
 
-// newSet is an empty set of facts that are read now.
+// newSet returns an empty set of facts that are read now.
 func newSet() *fact.Set {
 	return &fact.Set{CollectedAt: fact.NewTime(time.Now().Truncate(time.Second))}
 }
 
-// derive fills in what follows from other facts, for readers of saved facts. It
-// is computed again when they are judged.
+// derive fills in what follows from other facts, for readers of saved facts. When
+// the facts are judged it is computed again.
 func derive(set *fact.Set) {
 	set.Cluster.Provider = checks.Provider(set)
 	for i := range set.Nodes {
@@ -53,10 +53,10 @@ func derive(set *fact.Set) {
 	}
 }
 
-// nameControlPlane puts the nodes that the user named (--control-plane-node) into
-// facts, next to those that were named when they were saved. A name that no node
-// has is an error: nothing would be read there. It warns where the names cannot
-// change anything. warn may be nil.
+// nameControlPlane adds the nodes that the user named (--control-plane-node) to the
+// nodes that were named when the facts were saved. A name that no node has is an
+// error, because nothing would be read there. It warns if the names cannot change
+// anything. warn may be nil.
 func nameControlPlane(set *fact.Set, names []string, warn func(line string)) error {
 	for _, name := range names {
 		name = nodeName(name)
@@ -75,12 +75,12 @@ func nameControlPlane(set *fact.Set, names []string, warn func(line string)) err
 	return nil
 }
 
-// nodeName takes the type away from node/NAME.
+// nodeName removes the type from node/NAME.
 func nodeName(arg string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(arg, "nodes/"), "node/")
 }
 
-// notRequested is one gap for each kind, for the whole cluster.
+// notRequested returns one gap for each kind, for the whole cluster.
 func notRequested(kinds []fact.Kind, detail, hint string) []fact.Gap {
 	gaps := make([]fact.Gap, 0, len(kinds))
 	for _, kind := range kinds {

@@ -7,20 +7,20 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// Join makes one measurement of those that several probes made of one node. A
-// nil one says nothing; nil if all are. It is pure, and changes none of them.
+// Join combines several measurements of one node into one. It ignores nil ones, and
+// returns nil if all are nil. It is pure, and changes none of them.
 //
-// For each kind of facts one measurement answers: of those that read the kind,
-// the one of the highest level; of equal ones the one with the fewest gaps of
-// this kind, then the first. The joined measurement has its facts of the kind
-// and its gaps of it, and nobody else's: facts of two moments are not mixed.
-// Where none read the kind, the highest level's partial facts are taken, and the
-// gaps of all.
+// For each kind of facts one measurement answers. It is the one of the highest level
+// among those that read the kind. If levels are equal, it is the one with the fewest
+// gaps of this kind, then the first. The joined measurement takes the facts and gaps
+// of the kind only from that one, so that facts of two moments are not mixed. If no
+// measurement read the kind, Join takes the partial facts of the highest level, and
+// the gaps of all.
 //
-// Containers come and go between two measurements. One that the kind's own
-// measurement does not have is answered by another that read the kind, and if
-// none did, by a gap (Changing): "not looked" never becomes "none found". The
-// same holds for the executables of processes.
+// Containers come and go between two measurements. If the measurement that answers
+// for a kind does not have a container, another one that read the kind answers for
+// it. If there is no other, that is a gap (Changing), so that "not looked" never
+// becomes "none found". The same rule applies to the executables of processes.
 func Join(all ...*fact.Measurement) *fact.Measurement {
 	all = slices.DeleteFunc(slices.Clone(all), func(m *fact.Measurement) bool { return m == nil })
 	switch len(all) {
@@ -29,7 +29,7 @@ func Join(all ...*fact.Measurement) *fact.Measurement {
 	case 1:
 		return all[0]
 	}
-	// The highest level first: stable, so that the first stays first.
+	// The highest level comes first. The sort is stable, so the first stays first.
 	slices.SortStableFunc(all, func(a, b *fact.Measurement) int {
 		return cmp.Compare(slices.Index(fact.Levels(), b.Level), slices.Index(fact.Levels(), a.Level))
 	})
@@ -44,7 +44,7 @@ func Join(all ...*fact.Measurement) *fact.Measurement {
 	out := &fact.Measurement{Level: all[0].Level, Host: j.host()}
 	for _, m := range all {
 		if out.At.IsZero() || !m.At.IsZero() && m.At.Before(out.At.Time) {
-			out.At = m.At // facts are as old as the oldest of them
+			out.At = m.At // the joined facts are as old as the oldest of them
 		}
 		out.Cost.WallMillis += m.Cost.WallMillis
 		out.Cost.CPUMillis += m.Cost.CPUMillis
@@ -68,7 +68,7 @@ func Join(all ...*fact.Measurement) *fact.Measurement {
 	return out
 }
 
-// joining is a Join under way.
+// joining is the state of a Join.
 type joining struct {
 	all  []*fact.Measurement // the highest level first
 	by   map[fact.Kind]*fact.Measurement
@@ -85,7 +85,7 @@ type gapKey struct {
 	about     string
 }
 
-// best is the measurement that answers for a kind.
+// best returns the measurement that answers for a kind.
 func (j *joining) best(kind fact.Kind) *fact.Measurement {
 	best, fewest := j.all[0], -1
 	for _, m := range j.all {
@@ -105,8 +105,8 @@ func (j *joining) best(kind fact.Kind) *fact.Measurement {
 	return best
 }
 
-// host joins what is said of the host. What belongs to no kind is the first
-// that is known.
+// host joins what the measurements say about the host. For a field that belongs to no
+// kind it takes the first known value.
 func (j *joining) host() fact.Host {
 	h := fact.Host{
 		Running:   j.by[fact.Kernel].Host.Running,
@@ -122,9 +122,9 @@ func (j *joining) host() fact.Host {
 	return h
 }
 
-// nodeGaps takes the gaps of the measurement that answers for each kind, and
-// those of all where none read it. A gap about no kind of a node is kept too:
-// whoever admits the answer refuses it.
+// nodeGaps takes the gaps of the measurement that answers for each kind. If no
+// measurement read a kind, it takes the gaps of all. It also keeps a gap about
+// something that is not a node's kind: the code that admits the answer refuses it.
 func (j *joining) nodeGaps() {
 	for _, m := range j.all {
 		for _, gap := range m.Gaps {
@@ -171,7 +171,7 @@ func (j *joining) containers() []fact.MeasuredContainer {
 	return out
 }
 
-// container joins what is known of one container.
+// container joins what is known about one container.
 func (j *joining) container(id string, of map[*fact.Measurement]map[string]*fact.MeasuredContainer) fact.MeasuredContainer {
 	var out fact.MeasuredContainer
 	self := false
@@ -180,7 +180,7 @@ func (j *joining) container(id string, of map[*fact.Measurement]map[string]*fact
 			if out.ID == "" {
 				out = *c // id, pod, runtime, cgroup, sandbox
 			}
-			// A probe is an ordinary container to another that runs at its side.
+			// For a second probe, the first is an ordinary container.
 			self = self || c.Self
 		}
 	}
@@ -206,16 +206,17 @@ func (j *joining) container(id string, of map[*fact.Measurement]map[string]*fact
 	return out
 }
 
-// answering is the container with the facts of a kind: in the measurement that
-// answers for the kind, else in another that read it, whose gaps about it come
-// with it. If there is none, and the kind counts as read, that is a gap.
+// answering returns the container with the facts of a kind. It looks in the
+// measurement that answers for the kind, then in others that read the kind; their
+// gaps about the container are taken too. If none has the container, and the kind
+// counts as read, that is a gap.
 func (j *joining) answering(kind fact.Kind, id string, of map[*fact.Measurement]map[string]*fact.MeasuredContainer) *fact.MeasuredContainer {
 	by := j.by[kind]
 	if c := of[by][id]; c != nil {
 		return c
 	}
 	if !by.HasRead(kind) {
-		return nil // and the gap is the node's
+		return nil // the node has the gap
 	}
 	for _, m := range j.all {
 		c := of[m][id]
@@ -233,9 +234,9 @@ func (j *joining) answering(kind fact.Kind, id string, of map[*fact.Measurement]
 	return nil
 }
 
-// executables gives processes the executables that another look at their
-// container found. A process is the same if its id and start are. One that only
-// one of the two looks saw has none, and that is a gap.
+// executables fills in the executables of processes from another measurement of
+// their container. Two processes are the same if their id and start time are equal. A
+// process that only one measurement saw has no executable, and that is a gap.
 func (j *joining) executables(id string, processes []fact.Process, from *fact.MeasuredContainer) []fact.Process {
 	type key struct {
 		pid     int

@@ -8,17 +8,17 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// Machine measures this machine as a node, or the directory that holds a node's
-// root file system. No cluster is contacted. It needs Linux.
+// Machine measures this machine as a node, or a directory that holds a node's root
+// file system. It contacts no cluster. It needs Linux.
 type Machine struct {
-	Root      string // "" is this machine
+	Root      string // "" means this machine
 	Kinds     []fact.Kind
 	Namespace string        // narrows stored Secrets
 	Timeout   time.Duration // for the whole measurement
 }
 
-// Gather measures the machine, which counts as one of the control plane: the user
-// runs this here.
+// Gather measures the machine. It counts as a control-plane node, because the user
+// chose to run this here.
 func (s *Machine) Gather(ctx context.Context) (*Gathered, error) {
 	name, measurement, err := s.measure(ctx)
 	if err != nil {
@@ -27,12 +27,12 @@ func (s *Machine) Gather(ctx context.Context) (*Gathered, error) {
 	return s.gathered(name, measurement), nil
 }
 
-// gathered makes a set of what was measured.
+// gathered makes a set from what was measured.
 func (s *Machine) gathered(name string, measurement *fact.Measurement) *Gathered {
 	set := newSet()
 	set.Nodes = []fact.Node{{Name: name, Measured: measurement}}
 	set.ControlPlaneNodes = []string{name}
-	// No list of Secrets shows whether what is stored here is all of it.
+	// There is no list of Secrets that shows whether all of them are stored here.
 	set.Gaps = notRequested(fact.Intersect(s.Kinds, fact.KindsOf(fact.OfCluster)),
 		"no cluster was asked", "run without --local to read what is declared")
 	scope := api.Scope{Local: true, Root: s.Root}

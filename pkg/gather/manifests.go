@@ -9,10 +9,11 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
 )
 
-// Manifests reads workloads from files. No cluster is contacted.
+// Manifests reads workloads from files. It contacts no cluster.
 type Manifests struct {
 	Files manifest.Files
-	// Namespace is that of objects which name none; "" leaves them as they are.
+	// Namespace is the namespace of objects that name none. "" leaves them as they
+	// are.
 	Namespace string
 	Stdin     io.Reader
 }

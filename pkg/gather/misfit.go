@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// misplaced finds the first place at which JSON does not fit a type: a field
-// that the type has not, or another kind of value. The text holds names of our
-// own fields alone; "" where there is no such place. Values that read themselves
-// (times, masks) are tried with their own reader.
+// misplaced finds the first place where JSON does not fit a type: a field that the
+// type does not have, or another kind of value. The text holds only names of our own
+// fields. It is "" if the JSON fits. Values that decode themselves (times, masks) are
+// tried with their own decoder.
 func misplaced(data []byte, t reflect.Type) (text string, offset int64) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -30,8 +30,8 @@ type mismatch struct {
 
 var unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 
-// value reads one value that should be of a type. It returns false where the
-// search is over: something was found, or the text ends.
+// value reads one value that should be of a type. It returns false if the search is
+// over: something was found, or the text ended.
 func (m *mismatch) value(t reflect.Type, path string) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -99,7 +99,7 @@ func (m *mismatch) value(t reflect.Type, path string) bool {
 				return false
 			}
 		}
-	case is == "an object": // a map; its keys are not ours to show
+	case is == "an object": // a map; its keys come from the file and are not shown
 		for m.decoder.More() {
 			if _, err := m.decoder.Token(); err != nil || !m.value(t.Elem(), path) {
 				return false
@@ -118,7 +118,7 @@ func (m *mismatch) value(t reflect.Type, path string) bool {
 	return err == nil
 }
 
-// wanted is the kind of JSON value that a type is read from.
+// wanted returns the kind of JSON value that a type is read from.
 func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:
@@ -135,8 +135,8 @@ func wanted(t reflect.Type) string {
 	return "a number"
 }
 
-// jsonFields lists the fields of a struct by their JSON names in lower case,
-// those of embedded ones among them.
+// jsonFields lists the fields of a struct by their JSON names in lower case, with
+// those of embedded structs.
 func jsonFields(t reflect.Type, into map[string]reflect.Type) {
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")

@@ -9,9 +9,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
 )
 
-// Narrowed says in a few words which part of the cluster a run looks at, ""
-// for all of it. A selector is one of nodes where the command that read the facts
-// is "nodes", else one of pods. Selecting checks is not narrowing: each part of a
+// Narrowed says in a few words which part of the cluster a run looks at. It returns
+// "" for the whole cluster. If the command that read the facts is "nodes", a selector
+// selects nodes, otherwise pods. Selecting checks is not narrowing: each part of a
 // question says which of its checks did not run.
 func Narrowed(command string, scope *api.Scope, set *fact.Set) string {
 	what := "pods"
@@ -47,15 +47,15 @@ func Narrowed(command string, scope *api.Scope, set *fact.Set) string {
 	return "only " + strings.Join(words, ", ")
 }
 
-// keepNamed leaves of the listed workloads those that were named. Then a container
-// that no pod in the set has may still be known to the API.
+// keepNamed keeps only the listed workloads that were named. Then the API may know a
+// container even if no pod in the set has it.
 func keepNamed(set *fact.Set, named []fact.Workload) {
 	set.Workloads = onlyNamed(set.Workloads, named)
 	set.PodScope = fact.PodsSome
 }
 
-// onlyNamed keeps the workloads that were named, by themselves or by their
-// pods' names; one without pods is judged by its own template.
+// onlyNamed keeps the workloads that were named, directly or by their pods' names. A
+// workload without pods is judged by its own template.
 func onlyNamed(listed, named []fact.Workload) []fact.Workload {
 	var kept []fact.Workload
 	for _, want := range named {
@@ -85,9 +85,9 @@ func onlyNamed(listed, named []fact.Workload) []fact.Workload {
 	return kept
 }
 
-// keepNodesOfPods keeps the nodes on which pods in scope run. Where that is all
-// pods, it keeps all nodes: a node without a pod can run containers that the API
-// does not know, and what was not looked at must not count as clean.
+// keepNodesOfPods keeps the nodes on which pods in scope run. If all pods are in
+// scope, it keeps all nodes. A node without pods can run containers that the API does
+// not know, and what was not looked at must not count as clean.
 func keepNodesOfPods(set *fact.Set) {
 	if set.PodScope == fact.PodsAll {
 		return
@@ -101,9 +101,9 @@ func keepNodesOfPods(set *fact.Set) {
 	set.Nodes = slices.DeleteFunc(set.Nodes, func(n fact.Node) bool { return !used[n.Name] })
 }
 
-// KeepNamespace leaves of the stored Secrets those of one namespace, all of them
-// for "". How many were cut from a list stays known: any of them may be of this
-// namespace.
+// KeepNamespace keeps only the stored Secrets of one namespace, or all of them for
+// "". The number of Secrets that were cut from a list stays, because any of them may
+// be in this namespace.
 func KeepNamespace(set *fact.Set, namespace string) {
 	if namespace == "" {
 		return

@@ -20,22 +20,23 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// maxFacts bounds a facts file: 5,000 nodes at 1 MiB of packed frames each
-// would be more than anyone keeps; a file this large is not one of ours.
+// maxFacts bounds a facts file. 5,000 nodes with 1 MiB of packed frames each would be
+// more than anyone keeps. A file of this size is not one of ours.
 const maxFacts = 4 << 30
 
-// maxFactsMemory bounds what it takes in memory. Facts of 5,000 nodes take 2.7 GB.
+// maxFactsMemory bounds the memory that the facts need. Facts of 5,000 nodes need
+// 2.7 GB.
 const maxFactsMemory = 8 << 30
 
-// Saved reads facts that WriteFacts wrote. No cluster is contacted.
+// Saved reads facts that WriteFacts wrote. It contacts no cluster.
 type Saved struct {
 	Path string
-	// ControlPlaneNodes are named besides those that the facts name.
+	// ControlPlaneNodes are added to those that the facts name.
 	ControlPlaneNodes []string
 	Warn              func(line string) // as in Cluster
 }
 
-// Gather reads the facts. Their scope is that of the run which saved them.
+// Gather reads the facts. Their scope is that of the run that saved them.
 func (s *Saved) Gather(ctx context.Context) (*Gathered, error) {
 	saved, err := loadFacts(ctx, s.Path)
 	if err != nil {
@@ -62,8 +63,8 @@ func WriteFacts(out io.Writer, name string, spec api.ReportSpec, set *fact.Set) 
 	})
 }
 
-// loadFacts reads a facts file. It returns when the context is done, even where
-// the file is a pipe to which nobody writes.
+// loadFacts reads a facts file. It returns when the context is done, even if the file
+// is a pipe and nobody writes to it.
 func loadFacts(ctx context.Context, path string) (*api.ChecklistFacts, error) {
 	type result struct {
 		data []byte
@@ -101,8 +102,8 @@ func readFacts(path string) ([]byte, error) {
 	return data, nil
 }
 
-// Cause leaves out the name that an operating system's error carries: a
-// temporary one, or one that the message has already.
+// Cause removes the file name from an operating system's error. It is a temporary
+// name, or the message already has it.
 func Cause(err error) error {
 	var of *fs.PathError
 	if errors.As(err, &of) {
@@ -111,10 +112,9 @@ func Cause(err error) error {
 	return err
 }
 
-// parseFacts reads facts. What they say of their kind and version is looked at
-// first, so that a newer file gets a word about its version and not about some
-// field. Errors hold nothing of the file but a version of ours: it may be
-// another file than was meant.
+// parseFacts reads facts. It looks at their kind and version first, so that the error
+// for a newer file is about its version and not about some field. Errors quote only a
+// version of ours from the file, because the user may have named the wrong file.
 func parseFacts(path string, data []byte) (*api.ChecklistFacts, error) {
 	fail := func(format string, args ...any) (*api.ChecklistFacts, error) {
 		return nil, fmt.Errorf("reading facts %q: %s", path, fmt.Sprintf(format, args...))
@@ -149,10 +149,10 @@ func parseFacts(path string, data []byte) (*api.ChecklistFacts, error) {
 	return &facts, nil
 }
 
-// version is what a version of an API looks like.
+// version matches the version of an API.
 var version = regexp.MustCompile(`^v[0-9]{1,4}((alpha|beta)[0-9]{1,4})?$`)
 
-// text is a JSON string's, "" for another value or a long one.
+// text returns the text of a JSON string, or "" for another value or a long string.
 func text(value json.RawMessage) string {
 	const long = 200
 	var text string
@@ -162,7 +162,7 @@ func text(value json.RawMessage) string {
 	return text
 }
 
-// ourVersion names an apiVersion, if it is one of ours.
+// ourVersion returns an apiVersion, quoted, if it is one of ours.
 func ourVersion(text string) string {
 	if v, found := strings.CutPrefix(text, api.GroupVersion.Group+"/"); found && version.MatchString(v) {
 		return strconv.Quote(text)
@@ -170,8 +170,8 @@ func ourVersion(text string) string {
 	return "another version"
 }
 
-// jsonProblem words an error of encoding/json with the line, and says plainly
-// where a file was cut short. The library's own words quote the text.
+// jsonProblem describes an error of encoding/json with its line, and says if a file
+// was cut short. The library's own error quotes the text, so it is not used.
 func jsonProblem(err error, data []byte) string {
 	line := func(offset int64) int { return 1 + bytes.Count(data[:min(offset, int64(len(data)))], []byte("\n")) }
 	var syntax *json.SyntaxError
@@ -188,7 +188,7 @@ func jsonProblem(err error, data []byte) string {
 	return "not valid JSON"
 }
 
-// factsProblem says where a file of the right kind does not fit its type.
+// factsProblem says at which place a file of the right kind does not fit its type.
 func factsProblem(err error, data []byte) string {
 	if at, offset := misplaced(data, reflect.TypeFor[api.ChecklistFacts]()); at != "" {
 		return fmt.Sprintf("line %d: %s", 1+bytes.Count(data[:min(offset, int64(len(data)))], []byte("\n")), at)

@@ -8,7 +8,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
 )
 
-// Snapshot reads an etcd file. No cluster is contacted.
+// Snapshot reads an etcd file. It contacts no cluster.
 type Snapshot struct {
 	Path      string
 	Kinds     []fact.Kind

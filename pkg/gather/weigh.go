@@ -11,15 +11,14 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// weigh counts the bytes that JSON takes in memory once it is decoded into a
-// type: entries of lists, null ones too, what pointers refer to, maps and
-// strings. It stops above the limit. The text has to be valid JSON. Two letters
-// of text ("0,") can be an entry of hundreds of bytes, so that the length of a
-// text says nothing of it.
+// weigh counts the bytes of memory that JSON needs after it is decoded into a type:
+// entries of lists (also null ones), what pointers refer to, maps and strings. It
+// stops above the limit. The text must be valid JSON. Two letters of text ("0,") can
+// become an entry of hundreds of bytes, so the length of the text is no measure.
 //
-// It is an upper bound (TestFactsAreWeighed): an entry of a list counts one and a
-// half times for what a growing list has too much, and a field that is there twice
-// counts twice.
+// The result is an upper bound (TestFactsAreWeighed). An entry of a list counts one
+// and a half times, because a growing list allocates too much. A field that occurs
+// twice counts twice.
 func weigh(text []byte, t reflect.Type, limit int64) int64 {
 	w := weigher{text: text, left: limit, names: map[reflect.Type]map[string]reflect.Type{}}
 	w.value(t)
@@ -33,22 +32,23 @@ type weigher struct {
 	names map[reflect.Type]map[string]reflect.Type
 }
 
-// Costs beside a type's own size.
+// Costs in addition to a type's own size.
 const (
-	mapEntry = 64  // of a map, its two headers of strings among it
-	aMap     = 384 // of a map, its first group of entries among it
-	opaque   = 128 // of a value that decodes itself
+	mapEntry = 64  // for an entry of a map, with its two string headers
+	aMap     = 384 // for a map, with its first group of entries
+	opaque   = 128 // for a value that decodes itself
 )
 
-// value weighs one value of a type; nil is a value that has no place in the type.
+// value weighs one value of a type. nil means that the type has no place for the
+// value.
 func (w *weigher) value(t reflect.Type) {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 		w.left -= int64(t.Size())
 	}
 	if t != nil && reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
-		// What it makes of its text is larger by a constant at most, but for a
-		// value that refers to another: a node's gap.
+		// The decoded value is larger than its text by a constant at most, except
+		// for a value that refers to another: a node's gap.
 		start := w.at
 		w.value(nil)
 		switch t {
@@ -68,7 +68,7 @@ func (w *weigher) value(t reflect.Type) {
 		for _, c := range w.quoted() {
 			w.left--
 			if c >= utf8.RuneSelf {
-				w.left -= 2 // what is not UTF-8 becomes U+FFFD
+				w.left -= 2 // invalid UTF-8 becomes U+FFFD
 			}
 		}
 	default: // a number, true, false, null
@@ -119,8 +119,8 @@ func (w *weigher) object(t reflect.Type) {
 	w.at++
 }
 
-// fieldOf finds a field by its name as it is written, as encoding/json does: it
-// takes escapes off and folds case.
+// fieldOf finds a field by its written name as encoding/json does: it decodes escapes
+// and folds case.
 func fieldOf(fields map[string]reflect.Type, written []byte) reflect.Type {
 	if t := fields[string(written)]; t != nil {
 		return t
@@ -155,7 +155,7 @@ func (w *weigher) list(t reflect.Type) {
 	w.at++
 }
 
-// next is the next byte that is no space, 0 at the end.
+// next returns the next byte that is not a space, or 0 at the end.
 func (w *weigher) next() byte {
 	for ; w.at < len(w.text); w.at++ {
 		switch w.text[w.at] {
@@ -168,10 +168,10 @@ func (w *weigher) next() byte {
 	return 0
 }
 
-// stop ends the weighing of what is no JSON: nothing can be said of it.
+// stop ends the weighing of a text that is not JSON.
 func (w *weigher) stop() { w.left = min(w.left, -1) }
 
-// quoted is a string as it is written.
+// quoted returns a string as it is written.
 func (w *weigher) quoted() []byte {
 	w.at++
 	start := w.at
