@@ -1,5 +1,5 @@
 // Package report turns judged facts into a ChecklistReport and prints it.
-// Printers only print: what they show was decided by package checks.
+// Printers only print. Package checks decides what they show.
 package report
 
 import (
@@ -37,7 +37,7 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 			Nodes:       len(set.Nodes),
 		},
 	}
-	sanitize(report) // makes Findings and Answers lists even where there are none
+	sanitize(report) // also makes Findings and Answers lists if they are nil
 	for i := range set.Nodes {
 		if set.Nodes[i].Measured != nil {
 			report.Cluster.MeasuredNodes++
@@ -53,13 +53,13 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 	return report
 }
 
-// sanitize makes every text that a node or cluster supplied safe to print, once
-// and for every format: templates and jsonpath print strings as they are.
+// sanitize makes every text from a node or cluster safe to print. It does so once, for
+// every format, because templates and jsonpath print strings as they are.
 func sanitize(report *api.ChecklistReport) {
-	// A URL may come with a password: in the words of a client, or a server's.
+	// A URL in a client's or a server's text may hold a password.
 	safe := func(text string) string { return escape.Line(weburl.Clean(text)) }
 	subject := func(s *fact.Subject) {
-		// An owner's kind is whatever its author wrote, too.
+		// The author of an owner chooses its kind too.
 		s.Kind, s.Namespace, s.Name = escape.Line(s.Kind), escape.Line(s.Namespace), escape.Line(s.Name)
 		s.Container, s.Node, s.Cluster = escape.Line(s.Container), escape.Line(s.Node), safe(s.Cluster)
 		for i := range s.Pods {
@@ -115,7 +115,7 @@ func sanitize(report *api.ChecklistReport) {
 	report.Spec.Command = safe(report.Spec.Command) // of saved facts
 }
 
-// RunName names the objects of one run by the time at which it started.
+// RunName returns a name for the objects of one run, from the time when it started.
 func RunName(set *fact.Set) string {
 	return "run-" + set.CollectedAt.UTC().Format("20060102-150405")
 }

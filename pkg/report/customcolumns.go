@@ -17,8 +17,8 @@ import (
 // customColumns prints a row for each finding, with columns as in kubectl get
 // -o custom-columns: HEADER:.json.path,... The paths start at the finding.
 //
-// kubectl's own printer is not used: its package links every typed client,
-// 13 MB of a plugin that uses four of them.
+// kubectl's own printer is not used, because its package links every typed client:
+// 13 MB, and the plugin uses only four of them.
 type customColumns struct {
 	headers []string
 	paths   []*jsonpath.JSONPath
@@ -62,7 +62,7 @@ func (p *customColumns) Print(out io.Writer, report *api.ChecklistReport) error 
 		}
 	}
 	for _, f := range Visible(report, p.opts.MinSeverity).Findings {
-		// jsonpath goes by Go field names on structs; users write JSON names.
+		// On structs jsonpath uses Go field names, but users write JSON names.
 		data, err := json.Marshal(f)
 		if err != nil {
 			return err

@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// wideEvidence is how many findings of a row the wide table gives evidence of.
+	// wideEvidence is for how many findings of a row the wide table shows evidence.
 	wideEvidence = 5
-	// pipedWidth is where the table, never the wide one, cuts a message or
-	// evidence if nobody looks at a terminal.
+	// pipedWidth is the width at which the table, but not the wide one, cuts a
+	// message or evidence if stdout is not a terminal.
 	pipedWidth = 110
 )
 
-// message is what a row says. Where its subjects differ in their numbers, it is
-// of the first of them, and names it.
+// message is what a row says. If its subjects differ in their numbers, the message is
+// about the first subject, and names it.
 func (r *row) message() string {
 	text := strings.Join(r.messages, "; ")
 	if r.differ {
@@ -30,7 +30,8 @@ func (r *row) message() string {
 	return text
 }
 
-// moreWords is "+2 more": how many further checks fail there than the row names.
+// moreWords returns "+2 more": how many other checks fail besides those that the row
+// names.
 func (r *row) moreWords(named int) string {
 	if more := r.more + len(r.also) - named; more > 0 {
 		return fmt.Sprintf("+%d more", more)
@@ -38,8 +39,8 @@ func (r *row) moreWords(named int) string {
 	return ""
 }
 
-// checkWords names the row's checks, and the first of those that fail with them.
-// A question is said where it differs from the one before:
+// checkWords names the row's checks, and the first of those that fail with them. A
+// question is named only if it differs from the one before:
 // "hosts/kernel-outdated,pending-security-updates".
 func (r *row) checkWords(also int) string {
 	var words []string
@@ -57,7 +58,7 @@ func (r *row) checkWords(also int) string {
 
 func (r *row) ids() string { return escape.Line(strings.Join(r.checks, ",")) }
 
-// source and value are the first thing that was read for the row.
+// evidence returns the source and value of the first thing that was read for the row.
 func (r *row) evidence() (source, value string) {
 	if len(r.finding.Evidence) == 0 {
 		return "", ""
@@ -66,7 +67,7 @@ func (r *row) evidence() (source, value string) {
 	return escape.Line(e.Source), escape.Line(e.Value)
 }
 
-// where names evidence: "node/w1 /proc/2143/exe: /tmp/miner, origin added".
+// where formats evidence: "node/w1 /proc/2143/exe: /tmp/miner, origin added".
 func where(source, value string) string {
 	if value == "" {
 		return source
@@ -74,9 +75,9 @@ func where(source, value string) string {
 	return source + ": " + value
 }
 
-// squeeze is where for a width. What was read gives way first; then the name of
-// the object, in its middle; then all of the name, if it is an object of the API:
-// the row names that already.
+// squeeze is where, shortened to a width. It first cuts what was read, then the middle
+// of the object's name. Then it leaves out the whole name if it is an object of the
+// API, because the row already names that.
 func squeeze(source, value string, width int) string {
 	const leastValue, leastName = 8, 12
 	room := width - screen.Width(source) - len(": ")
@@ -97,7 +98,7 @@ func squeeze(source, value string, width int) string {
 	case !strings.HasPrefix(name, "node/"):
 		return screen.CutMiddle(field, width)
 	case strings.Contains(field, " "):
-		return screen.Cut(source, width) // the file, without what it is about
+		return screen.Cut(source, width) // the file, without the object's name
 	}
 	return screen.CutMiddle(source, width)
 }
@@ -134,7 +135,7 @@ func (p *tablePrinter) oneLine(out io.Writer, rows []*row, width int) error {
 	return t.Write(out, width)
 }
 
-// fitMessage cuts the message and keeps how many more there are.
+// fitMessage cuts the message and keeps the count of further ones.
 func (r *row) fitMessage(width int) string {
 	if more := r.moreWords(0); more != "" {
 		more = " (" + more + ")"
@@ -143,8 +144,9 @@ func (r *row) fitMessage(width int) string {
 	return screen.Cut(r.message(), width)
 }
 
-// twoLines prints two lines for each row: who and what; then the check and where
-// that was read. A check and evidence that do not fit on one line take two.
+// twoLines prints two lines for each row. The first has the subject and the message,
+// the second the check and its evidence. If these do not fit on one line, they take
+// two.
 func (p *tablePrinter) twoLines(out io.Writer, rows []*row, width int) error {
 	const gutter = len("critical  ")
 	const leastEvidence = 20
@@ -185,8 +187,8 @@ func (p *tablePrinter) twoLines(out io.Writer, rows []*row, width int) error {
 	return err
 }
 
-// fit is the first of two lines: names give way before what is said of them,
-// that of one down to three parts of seven, the first of many down to four.
+// fit returns the first of two lines. Names are shortened before the message. One name
+// is shortened to three sevenths of the width, the first of many to four sevenths.
 func (r *row) fit(width int) string {
 	subject, message := r.subjects.names(manyNames), r.message()
 	if screen.Width(subject)+2+screen.Width(message) > width {
@@ -200,7 +202,7 @@ func (r *row) fit(width int) string {
 	return subject + ": " + screen.Cut(message, width-2-screen.Width(subject))
 }
 
-// wideLines prints everything that the wide table has of a row in one line.
+// wideLines prints everything that the wide table has about a row in one line.
 func (p *tablePrinter) wideLines(out io.Writer, rows []*row) error {
 	t := screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, Columns: []screen.Column{
 		{Header: "SEVERITY"}, {Header: "BASIS"}, {Header: "CHECK"}, {Header: "SUBJECT"}, {Header: "PODS"}, {Header: "MESSAGE"}, {Header: "EVIDENCE"},
@@ -219,8 +221,8 @@ func (p *tablePrinter) wideLines(out io.Writer, rows []*row) error {
 	return t.Write(out, 0)
 }
 
-// blocks prints the same for a terminal, a few lines for each row. Nothing is
-// cut but words that are wider than the terminal.
+// blocks prints the same for a terminal, with a few lines for each row. It cuts only
+// words that are wider than the terminal.
 func (p *tablePrinter) blocks(out io.Writer, rows []*row, width int) error {
 	const gutter = len("critical  ")
 	var b strings.Builder
@@ -260,8 +262,8 @@ func (r *row) podWords() string {
 	return strconv.Itoa(r.pods)
 }
 
-// allEvidence is everything that was read for a row about one finding, and the
-// first of the first few findings of any other.
+// allEvidence returns everything that was read for a row with one finding. For other
+// rows it returns the first evidence of the first few findings.
 func (r *row) allEvidence() []string {
 	var out []string
 	add := func(e api.Evidence) { out = append(out, where(escape.Line(e.Source), escape.Line(e.Value))) }

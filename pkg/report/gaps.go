@@ -13,26 +13,27 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
-// gapLines bounds the lines about what was not measured, but for the wide table.
+// gapLines bounds the lines about what was not measured, except in the wide table.
 const gapLines = 12
 
-// leastName is how long a subject's name is that is looked for in reasons: a
-// shorter one is found in words that mean something else.
+// leastName is the shortest subject's name that is searched for in reasons. A shorter
+// one would be found in words that mean something else.
 const leastName = 3
 
-// cause is one thing that was not read, of one subject or of many.
+// cause is one thing that was not read, for one subject or many.
 type cause struct {
 	subjects subjects
 	why      string
 	hint     string
-	// checks are unknown for every subject, some for a few of them only (those of
-	// storage, where the control plane is among the nodes); sorted by question.
+	// checks are unknown for every subject. some are unknown only for some subjects
+	// (checks of storage, if the control plane is among the nodes). Both are sorted
+	// by question.
 	checks, some []string
 }
 
-// causes joins gaps: first those of one subject that have one reason, then the
-// subjects that have one reason. A reason that names its subject is the same
-// where only the name differs; then the first is quoted.
+// causes joins gaps: first the gaps of one subject with the same reason, then the
+// subjects with the same reason. Two reasons that name their subjects are the same if
+// only the names differ. The first reason is quoted.
 func causes(gaps []fact.Gap) []*cause {
 	type about struct{ subject, why string }
 	type one struct {
@@ -98,7 +99,7 @@ func sortChecks(ids []string) {
 	})
 }
 
-// narrow keeps as checks those that another subject loses as well.
+// narrow keeps in checks only those that another subject loses too.
 func (c *cause) narrow(others []string) {
 	var common []string
 	for _, id := range slices.Concat(c.checks, others) {
@@ -113,7 +114,7 @@ func (c *cause) narrow(others []string) {
 	sortChecks(c.some)
 }
 
-// questionsOf are the questions of checks, each once.
+// questionsOf returns the questions of checks, each once.
 func questionsOf(ids []string) []string {
 	var out []string
 	for _, id := range ids {
@@ -124,8 +125,8 @@ func questionsOf(ids []string) []string {
 	return out
 }
 
-// lost says what is unknown because of it: questions, or checks where details
-// are wanted. "" where nothing that was asked needs it.
+// lost says what is unknown because of the cause: questions, or checks if details are
+// wanted. It is "" if no selected check needs what is missing.
 func (c *cause) lost(details bool) string {
 	all, some := c.checks, c.some
 	if !details {
@@ -146,7 +147,7 @@ func (c *cause) lost(details bool) string {
 	return escape.Line(strings.Join(words, "; "))
 }
 
-// help is the hint. Of several subjects it is the first one's.
+// help returns the hint, for several subjects the hint of the first.
 func (c *cause) help() string {
 	if c.hint != "" && len(c.subjects.objects) > 1 && strings.Contains(c.hint, c.subjects.objects[0].Name) {
 		return "for the first of them: " + c.hint
@@ -154,7 +155,7 @@ func (c *cause) help() string {
 	return c.hint
 }
 
-// gaps prints what was not measured, and what that costs.
+// gaps prints what was not measured, and what is unknown because of it.
 func (p *tablePrinter) gaps(out io.Writer, report *api.ChecklistReport) error {
 	lines := causes(report.Gaps)
 	more := 0
@@ -206,12 +207,13 @@ func (p *tablePrinter) gap(b *strings.Builder, c *cause) {
 	}
 }
 
-// labelled prints a text behind a label; further lines are indented by two.
+// labelled prints a text after a label. Further lines are indented by two.
 func (p *tablePrinter) labelled(b *strings.Builder, label screen.Cell, text string) {
 	lines := []string{label.Text + "  " + text}
 	if width := p.width(); width > 0 {
 		lines = screen.Wrap(label.Text+" "+text, width-2)
-		// The label is words of its own, and the first line has two columns more.
+		// The label was wrapped as a part of the text, and the first line has two
+		// more columns.
 		lines[0] = strings.Replace(lines[0], label.Text+" ", label.Text+"  ", 1)
 	}
 	for i, line := range lines {

@@ -16,34 +16,34 @@ import (
 // nextSteps bounds the closing lines.
 const nextSteps = 3
 
-// step is one thing to do: a check to read up on, or a hint, and why.
+// step is one thing to do: a check to read about or a hint, and the reason.
 type step struct {
 	check string // "" for a hint
 	hint  string
 	why   string
 }
 
-// fix is what is known of one check that fails.
+// fix is what is known about one check that fails.
 type fix struct {
-	finding  *api.Finding // the gravest
+	finding  *api.Finding // the most severe
 	objects  []fact.Subject
 	platform bool // all of them are the platform's
-	// alone are the numbers of the questions that this check alone makes a no;
-	// beside is how many checks make its question a no, where there are several.
+	// alone are the numbers of the questions whose NO comes from this check alone.
+	// beside is how many checks make its question NO, if there are several.
 	alone  []int
 	number int
 	beside int
 }
 
-// steps says what to do first: an attack that is under way; then the user's own
-// before the platform's, the grave before the rest, and of these what changes
-// most, which is a check that alone makes a question a no; then by rank. Where
-// little fails, what would let most be measured follows.
+// steps says what to do, in this order: an attack that is happening now; the user's
+// own subjects before the platform's; severe findings before the rest. Among these
+// comes first what changes most: a check that alone makes a question NO. Then the rank
+// decides. If few checks fail, the hint that lets most be measured follows.
 func steps(report *api.ChecklistReport) []step {
 	fixes := map[string]*fix{}
 	var order []*fix
 	seen := map[string]bool{}
-	refuting := map[api.Question][]string{} // checks that make it a no
+	refuting := map[api.Question][]string{} // checks that make it NO
 	for i := range report.Findings {
 		f := &report.Findings[i]
 		if f.Verdict != api.Fail {
@@ -102,7 +102,7 @@ func (x *fix) why() string {
 	text := countKinds(x.objects) + "."
 	remedy := escape.Line(x.finding.Remediation)
 	if i := strings.Index(remedy, ". "); i > 0 {
-		remedy = remedy[:i+1] // explain has the rest
+		remedy = remedy[:i+1] // explain prints the rest
 	}
 	if remedy != "" {
 		text += " " + remedy
@@ -116,7 +116,8 @@ func (x *fix) why() string {
 	return text
 }
 
-// costliest is the gap with a hint that leaves most unknown: checks times subjects.
+// costliest returns the gap with a hint that leaves most unknown, counted as checks
+// times subjects.
 func costliest(gaps []fact.Gap) *cause {
 	var worst *cause
 	cost := func(c *cause) int { return len(c.checks)*len(c.subjects.objects) + len(c.some) }
@@ -152,7 +153,8 @@ func (p *tablePrinter) next(out io.Writer, report *api.ChecklistReport) error {
 	return err
 }
 
-// hanging prints a text behind a margin; further lines are indented as far.
+// hanging prints a text after a margin. Further lines are indented by the width of the
+// margin.
 func (p *tablePrinter) hanging(b *strings.Builder, margin, text string, paint screen.Paint) {
 	lines := []string{text}
 	if width := p.width(); width > 0 {

@@ -14,10 +14,10 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
-// Nodes says of each node what is installed there, and answers the questions for
-// what runs on it alone. It judges each node's facts by themselves, by the plan
-// that judged all of them, so that an answer never rests on another node's. Gaps
-// are those of the whole run.
+// Nodes says for each node what is installed there, and answers the questions for what
+// runs on that node. It judges each node's facts alone, with the plan that judged all
+// of them, so that an answer never depends on another node. gaps are those of the
+// whole run.
 func Nodes(plan checks.Plan, set *fact.Set, gaps []fact.Gap) []api.ReportNode {
 	podsOn := map[string][]fact.Workload{}
 	for i := range set.Workloads {
@@ -95,9 +95,9 @@ func reportNode(node *fact.Node, result checks.Result, whole []fact.Gap) api.Rep
 	return out
 }
 
-// asked reports whether a question has anything to judge on a node: a finding
-// about something there, or a gap of the whole cluster. Judged by itself, a worker
-// lacks the control plane's storage; that is no gap of the cluster.
+// asked reports whether a question has anything to judge on a node: a finding about
+// something there, or a gap of the whole cluster. A worker that is judged alone lacks
+// the control plane's storage. That is not a gap of the cluster.
 func asked(question api.Question, result checks.Result, whole []fact.Gap) bool {
 	about := func(f api.Finding) bool { return f.Question == question && f.Subject.Kind != fact.SubjectCluster }
 	if slices.ContainsFunc(result.Findings, about) {
@@ -139,7 +139,8 @@ func (p *tablePrinter) nodes(out io.Writer, report *api.ChecklistReport) error {
 	return err
 }
 
-// nodeTable has a column for each question: by name, or compact by number.
+// nodeTable makes a table with a column for each question, named by name, or by number
+// if compact.
 func (p *tablePrinter) nodeTable(report *api.ChecklistReport, compact bool) *screen.Table {
 	t := &screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, Columns: []screen.Column{
 		{Header: "NODE", Fold: screen.CutInside, Min: 12},

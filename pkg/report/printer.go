@@ -13,31 +13,31 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
-// Options are what a printer may be told beyond its format.
+// Options are the settings of a printer besides its format.
 type Options struct {
 	Color     bool
 	NoHeaders bool
 	// MinSeverity hides failing findings below it; answers do not change.
 	MinSeverity api.Severity
-	// Summary asks the table for the scorecard and what matters most, rather
-	// than for every finding.
+	// Summary makes the table print the scorecard and the most important findings
+	// instead of every finding.
 	Summary bool
-	// ShowPasses prints passes in the wide table, too.
+	// ShowPasses prints passes in the wide table too.
 	ShowPasses bool
-	// Width is the terminal's, in columns, for the table to fit; 0 where
-	// nobody looks at one.
+	// Width is the terminal's width in columns, which the table fits. It is 0 if
+	// stdout is not a terminal.
 	Width int
-	// Catalogue is every check there is, for what a finding does not say of its
-	// check: titles, reasons, references.
+	// Catalogue holds every check, for what a finding does not say about its check:
+	// titles, reasons, references.
 	Catalogue []checks.Check
-	// Wide is the command that prints the same as a wide table.
+	// Wide is the command that prints the same report as a wide table.
 	Wide string
-	// Expand puts the user's own flags into the commands of a text, which are
-	// written there as if they were called without any; nil leaves them so.
+	// Expand adds the user's own flags to the commands of a text. Texts hold
+	// commands without any of the user's flags. nil leaves them unchanged.
 	Expand func(text string) string
 }
 
-// expand is Expand, if there is one.
+// expand calls Expand if it is set.
 func (o *Options) expand(text string) string {
 	if o.Expand == nil {
 		return text
@@ -45,7 +45,7 @@ func (o *Options) expand(text string) string {
 	return o.Expand(text)
 }
 
-// expanded is the report with the user's own flags in the commands of hints and
+// expanded returns the report with the user's own flags in the commands of hints and
 // remediations.
 func (o *Options) expanded(report *api.ChecklistReport) *api.ChecklistReport {
 	if o.Expand == nil {
@@ -76,7 +76,7 @@ func (f PrinterFunc) Print(out io.Writer, report *api.ChecklistReport) error { r
 // Format is one entry of the list of formats.
 type Format struct {
 	Name string
-	// Argument is what stands behind "NAME=", "" where nothing may.
+	// Argument names what follows "NAME=". It is "" if nothing may follow.
 	Argument string
 	New      func(argument string, opts Options) (Printer, error)
 }
@@ -110,7 +110,7 @@ func FormatNames() []string {
 	return names
 }
 
-// NewPrinter returns the printer for what was given to -o.
+// NewPrinter returns the printer for the value of -o.
 func NewPrinter(output string, opts Options) (Printer, error) {
 	if output == "" {
 		output = "table"
@@ -129,14 +129,14 @@ func NewPrinter(output string, opts Options) (Printer, error) {
 	}
 	printer, err := format.New(argument, opts)
 	if _, table := printer.(*tablePrinter); table || err != nil {
-		return printer, err // the table joins gaps first, by their hints
+		return printer, err // the table expands later: it joins gaps by their hints
 	}
 	return PrinterFunc(func(out io.Writer, report *api.ChecklistReport) error {
 		return printer.Print(out, opts.expanded(report))
 	}), nil
 }
 
-// machine returns one of cli-runtime's printers, which print the object whole.
+// machine returns one of cli-runtime's printers, which print the whole object.
 func machine(name string) func(string, Options) (Printer, error) {
 	return func(argument string, opts Options) (Printer, error) {
 		output := name

@@ -11,18 +11,18 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
-// summaryRows bounds the findings below the scorecard of the root command.
+// summaryRows is the limit of findings below the scorecard of the root command.
 const summaryRows = 10
 
-// statement is what one or several checks say of one subject in the same words:
-// two questions can ask for one thing (whether a root file system is writable).
+// statement is what one or several checks say about one subject in the same words. Two
+// questions can ask for the same thing (whether a root file system is writable).
 type statement struct {
-	finding *api.Finding // the first of those that say it, by the weight of questions
+	finding *api.Finding // the first finding that says it, by the weight of questions
 	checks  []string
 	message string
 }
 
-// statements joins findings that say the same of one subject, in their order.
+// statements joins findings that say the same about one subject, in their order.
 func statements(findings []api.Finding) []*statement {
 	type key struct {
 		subject, message string
@@ -49,9 +49,9 @@ func statements(findings []api.Finding) []*statement {
 	return list
 }
 
-// say makes a message safe to print, and leaves out of it what another clause
-// of it says in more words: "its root is writable; its root is writable by
-// default" says one thing.
+// say makes a message safe to print. It leaves out a clause if another clause says the
+// same in more words: "its root is writable; its root is writable by default" says one
+// thing.
 func say(message string) string {
 	clauses := strings.Split(escape.Line(message), "; ")
 	if len(clauses) == 1 {
@@ -70,20 +70,21 @@ func say(message string) string {
 	return strings.Join(kept, "; ")
 }
 
-// row is what the table prints as one: a statement about one subject or many.
+// row is one row of the table: a statement about one subject or many.
 type row struct {
-	finding *api.Finding // the first that it stands for
-	// messages are what is said of all subjects; the first decides the rank.
+	finding *api.Finding // the first of the row's findings
+	// messages are what is said about all subjects. The first decides the rank.
 	messages []string
-	// differ is set where the subjects differ in their numbers: the message is
+	// differ is set if the subjects differ in their numbers. Then the message is
 	// that of the first.
 	differ   bool
 	subjects subjects
-	// checks say the first message, also the further messages; more counts those
-	// that fail or are unknown for the subjects besides.
+	// checks say the first message, and also are the checks of the further
+	// messages. more counts the other checks that fail or are unknown for the
+	// subjects.
 	checks, also []string
 	more         int
-	// findings are all that the message is about, pods their pods.
+	// findings are all findings that the message is about, and pods their pods.
 	findings []*api.Finding
 	pods     int
 
@@ -92,12 +93,12 @@ type row struct {
 
 func (r *row) rank() rank { return rankOf(r.finding, len(r.subjects.objects)) }
 
-// refutes reports whether the row makes its questions a no.
+// refutes reports whether the row makes its questions NO.
 func (r *row) refutes() bool {
 	return r.finding.Verdict == api.Fail && r.finding.Severity.Rank() >= api.Medium.Rank()
 }
 
-// questions are those that the checks of the row answer.
+// questions returns the questions that the checks of the row answer.
 func (r *row) questions() map[api.Question]bool {
 	out := map[api.Question]bool{}
 	for _, id := range r.checks {
@@ -111,7 +112,7 @@ func questionOf(check string) api.Question {
 	return api.Question(question)
 }
 
-// add counts a statement to the row.
+// add adds a statement to the row.
 func (r *row) add(s *statement) {
 	o := object(s.finding.Subject)
 	if key := o.Key(); !r.seen[key] {
@@ -138,7 +139,7 @@ func escaped(s fact.Subject) fact.Subject {
 	return s
 }
 
-// alike is what statements of one row have in common.
+// alike holds what the statements of one row have in common.
 type alike struct {
 	checks, message string
 	severity        api.Severity
@@ -152,9 +153,9 @@ func (s *statement) alike() alike {
 	return alike{strings.Join(s.checks, " "), shape(f.Subject.Kind, s.message), f.Severity, f.Verdict, f.Basis, f.Subject.Platform}
 }
 
-// shape is a message by which subjects are grouped. Nodes differ in numbers and
-// in lists of names ("3 security updates pending: bash, ..."), and one cause on
-// forty of them is one row; of other subjects every word counts.
+// shape returns a message by which subjects are grouped. Nodes differ in numbers and
+// in lists of names ("3 security updates pending: bash, ..."), and one cause on forty
+// nodes is one row. For other subjects every word counts.
 func shape(kind, message string) string {
 	if kind != fact.SubjectNode {
 		return message
@@ -176,7 +177,7 @@ func shape(kind, message string) string {
 	return text
 }
 
-// byMessage makes a row for each thing that is said, whomever it is said of.
+// byMessage makes a row for each message, whatever its subjects.
 func byMessage(list []*statement) []*row {
 	var rows []*row
 	index := map[alike]*row{}
@@ -194,9 +195,8 @@ func byMessage(list []*statement) []*row {
 	return rows
 }
 
-// bySubject makes a row for each subject, with the worst that is said of it and
-// how many further checks fail there; subjects of which the worst is the same
-// share a row.
+// bySubject makes a row for each subject, with its worst statement and how many other
+// checks fail for it. Subjects with the same worst statement share a row.
 func bySubject(list []*statement) []*row {
 	of := map[string][]*statement{}
 	var order []string
@@ -215,7 +215,7 @@ func bySubject(list []*statement) []*row {
 		slices.SortStableFunc(said, func(a, b *statement) int {
 			return cmp.Or(
 				rankOf(a.finding, 1).compare(rankOf(b.finding, 1)),
-				first(a.finding.Subject.Container != "", b.finding.Subject.Container != ""), // what names more
+				first(a.finding.Subject.Container != "", b.finding.Subject.Container != ""), // the one that names a container
 			)
 		})
 		worst := said[0]
@@ -250,8 +250,7 @@ func bySubject(list []*statement) []*row {
 	return rows
 }
 
-// related are the messages that are said in the same breath as the worst of a
-// subject.
+// related returns the messages that are printed together with a subject's worst.
 func related(worst *statement, also []*statement) []string {
 	var messages []string
 	for _, s := range also {
@@ -262,9 +261,9 @@ func related(worst *statement, also []*statement) []string {
 	return messages
 }
 
-// belongs reports whether a finding is told together with the worst of its
-// subject: the same question's, as grave; and beside an attack the code that
-// was found added.
+// belongs reports whether a finding is printed together with its subject's worst: if it
+// is of the same question and equally severe, or if the worst is an attack and the
+// finding is the code that was added.
 func belongs(worst, f *api.Finding) bool {
 	if f.Verdict != worst.Verdict || f.Severity != worst.Severity {
 		return false
@@ -276,10 +275,9 @@ func sortRows(rows []*row) {
 	slices.SortStableFunc(rows, func(a, b *row) int { return a.rank().compare(b.rank()) })
 }
 
-// summarize picks the rows of a summary: the first ones, and one for every
-// question that is answered no. The rest is counted. Where a question's findings
-// are all of subjects of which something else is worse, its row is made of the
-// gravest of them.
+// summarize picks the rows of a summary: the first ones, and one for every question
+// that is answered no. It counts the rest. If all subjects of a question's findings
+// have something worse, the question's row is made from its most severe finding.
 func summarize(list []*statement, answers []api.Answer, limit int) (rows []*row, more int) {
 	all := bySubject(list)
 	rows, rest := all[:min(limit, len(all))], all[min(limit, len(all)):]
@@ -291,7 +289,7 @@ func summarize(list []*statement, answers []api.Answer, limit int) (rows []*row,
 		}
 	}
 	used := map[*row]bool{}
-	var messages []*row // made only where it takes them
+	var messages []*row // made only if they are needed
 	for _, a := range answers {
 		if a.Answer != api.No || shown[a.Question] {
 			continue

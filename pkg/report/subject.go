@@ -50,7 +50,8 @@ func SubjectName(s fact.Subject) string {
 	return name + inCluster(s)
 }
 
-// inCluster is what follows a subject's name if the report is of several clusters.
+// inCluster returns what follows a subject's name if the report is about several
+// clusters.
 func inCluster(s fact.Subject) string {
 	if s.Cluster == "" {
 		return ""
@@ -58,8 +59,8 @@ func inCluster(s fact.Subject) string {
 	return " in " + s.Cluster
 }
 
-// unnamedCluster returns a report for people to read: where it is of one cluster,
-// its subjects do not repeat which.
+// unnamedCluster returns a report for people to read. If it is about one cluster, its
+// subjects do not name the cluster.
 func unnamedCluster(report *api.ChecklistReport) *api.ChecklistReport {
 	clusters := map[string]bool{}
 	for i := range report.Findings {
@@ -69,7 +70,7 @@ func unnamedCluster(report *api.ChecklistReport) *api.ChecklistReport {
 		clusters[cmp.Or(report.Gaps[i].Subject.Cluster, report.Cluster.Name)] = true
 	}
 	if len(clusters) > 1 || clusters[""] {
-		return report // several, or nothing to leave out
+		return report // several clusters, or no name to leave out
 	}
 	of := *report
 	of.Findings, of.Gaps = slices.Clone(of.Findings), slices.Clone(of.Gaps)
@@ -82,19 +83,19 @@ func unnamedCluster(report *api.ChecklistReport) *api.ChecklistReport {
 	return &of
 }
 
-// object is a subject without its container: what is counted as one.
+// object returns a subject without its container. Counts are of objects.
 func object(s fact.Subject) fact.Subject {
 	return fact.Subject{Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, Node: s.Node, Cluster: s.Cluster}
 }
 
-// subjects are distinct objects in the order in which a row names them, and the
-// containers of one that stands alone.
+// subjects are distinct objects in the order in which a row names them. If there is
+// only one, they also hold its containers.
 type subjects struct {
 	objects    []fact.Subject
 	containers []string
 }
 
-// String names them all on one line, the first few of many by name: see fit.
+// String describes them on one line. Of many, it names the first few: see fit.
 func (s *subjects) String() string { return s.names(someNames) }
 
 // fit names as many of the objects as fit: "pod/shop/web:app",
@@ -121,20 +122,20 @@ func (s *subjects) fit(width int) string {
 	return screen.Cut(counts, width)
 }
 
-// leastFirst is how much of the first of many names is worth showing.
+// leastFirst is the least width at which the first of many names is worth showing.
 const leastFirst = 12
 
-// How many names stand for many: where nobody looks at a terminal, and at most.
+// How many names are shown for many objects: without a terminal, and at most.
 const (
 	someNames = 3
 	manyNames = 10
 )
 
-// names counts the objects and names the first n of them. A namespace is said
-// where it differs from the one before.
+// names counts the objects and names the first n of them. It prints a namespace only
+// if it differs from the one before.
 func (s *subjects) names(n int) string { return s.list(n, false) }
 
-// list is names, bare without namespaces.
+// list is names; bare means without namespaces.
 func (s *subjects) list(n int, bare bool) string {
 	if len(s.objects) == 1 {
 		text := SubjectName(s.objects[0])
@@ -179,7 +180,7 @@ func countKinds(objects []fact.Subject) string {
 	for i, kind := range kinds {
 		noun := kind
 		if slices.Contains([]string{fact.SubjectNode, fact.SubjectContainer, fact.SubjectFile, fact.SubjectCluster}, kind) {
-			noun = strings.ToLower(kind) // things, as in "6 nodes (5 measured)"
+			noun = strings.ToLower(kind) // lower case, as in "6 nodes (5 measured)"
 		}
 		words[i] = count(counts[kind], noun)
 	}
@@ -194,8 +195,8 @@ func count(n int, noun string) string {
 	return thousands(n) + " " + noun
 }
 
-// plural is the English plural of a kind or another noun. A kind that is plural
-// already (Endpoints) stays.
+// plural returns the English plural of a kind or another noun. A kind that is already
+// plural (Endpoints) stays.
 func plural(noun string) string {
 	ends := func(suffixes ...string) bool {
 		return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(noun, s) })
@@ -211,7 +212,7 @@ func plural(noun string) string {
 	return noun + "s"
 }
 
-// thousands separates them: "10,000".
+// thousands writes a number with separators: "10,000".
 func thousands(n int) string {
 	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {

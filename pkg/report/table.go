@@ -12,18 +12,18 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
-// tablePrinter prints for people: where, the scorecard, the findings, what was
-// not measured, and what to do next. Wide prints more of each.
+// tablePrinter prints for people: what was looked at, the scorecard, the findings,
+// what was not measured, and what to do next. Wide prints more of each.
 //
-// Where Options.Width is 0 nobody looks at a terminal: then every row is one
-// line, nothing is cut, and no column is left out.
+// If Options.Width is 0, stdout is not a terminal. Then every row is one line, nothing
+// is cut, and no column is left out.
 type tablePrinter struct {
 	opts Options
 	wide bool
 }
 
-// Terminals are taken to be at least leastWidth wide; from oneLineFrom on a
-// finding is one line of columns, below that two lines.
+// Terminals are assumed to be at least leastWidth wide. From oneLineFrom on a finding
+// is one line of columns, below that two lines.
 const (
 	leastWidth  = 40
 	oneLineFrom = 160
@@ -40,7 +40,7 @@ func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
 	return nil
 }
 
-// width is that of the terminal, 0 for none.
+// width returns the terminal's width, or 0 without a terminal.
 func (p *tablePrinter) width() int {
 	if p.opts.Width <= 0 {
 		return 0
@@ -48,7 +48,7 @@ func (p *tablePrinter) width() int {
 	return max(p.opts.Width, leastWidth)
 }
 
-// where prints what was looked at: one line, where it fits.
+// where prints what was looked at, on one line if it fits.
 func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	var words []string
 	c := report.Cluster
@@ -93,7 +93,7 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	return err
 }
 
-// join puts words two spaces apart on as few lines as they need.
+// join puts words on as few lines as possible, two spaces apart.
 func (p *tablePrinter) join(words []string) []string {
 	width := p.width()
 	if width == 0 {
@@ -120,8 +120,8 @@ func notRunning(report *api.ChecklistReport) int {
 	return n
 }
 
-// questionMin is how narrow the questions get before a count is left out, and
-// answerColumn where a reason begins.
+// questionMin is the least width of the questions before a count is left out.
+// answerColumn is the column at which a reason begins.
 const (
 	questionMin  = 29
 	answerColumn = 2
@@ -176,7 +176,7 @@ func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) err
 	return err
 }
 
-// legend explains the words below it, those that are shown.
+// legend explains the words of the table below it, if they are shown.
 func (p *tablePrinter) legend(out io.Writer, t *screen.Table) error {
 	if p.opts.NoHeaders {
 		return nil
@@ -194,7 +194,7 @@ func (p *tablePrinter) legend(out io.Writer, t *screen.Table) error {
 	return p.dimmed(out, strings.Join(words, " "))
 }
 
-// dimmed prints a text that explains another, "" not at all.
+// dimmed prints a text that explains another. It prints nothing for "".
 func (p *tablePrinter) dimmed(out io.Writer, text string) error {
 	if text == "" {
 		return nil
@@ -211,8 +211,8 @@ func (p *tablePrinter) dimmed(out io.Writer, text string) error {
 	return nil
 }
 
-// sayReason leaves out the words for machines where the rest says as much. A
-// reason that names a subject alone ("NotPresent: node w17") keeps its word.
+// sayReason removes the word for machines if the rest says the same. A reason whose
+// rest is only a subject ("NotPresent: node w17") keeps the word.
 func sayReason(reason string) string {
 	for _, begin := range []string{"NotRequested: only ", "NotRequested: did not run", "Unsupported: this version has no ", "NotPresent: nothing was in scope"} {
 		if strings.HasPrefix(reason, begin) {
@@ -306,8 +306,8 @@ func severityCell(f *api.Finding) screen.Cell {
 	return screen.Cell{Text: escape.Line(string(f.Severity))}
 }
 
-// shows reports whether a finding has a row: what a gap says has a line below,
-// accepted fails are in the wide table, and passes there where they were asked
+// shows reports whether a finding has a row. A finding from a gap has a line below.
+// Accepted fails are only in the wide table. Passes are there too, if they were asked
 // for.
 func (p *tablePrinter) shows(f *api.Finding) bool {
 	switch f.Verdict {
@@ -359,7 +359,7 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 	return err
 }
 
-// more says how many lines were left out, and what prints them.
+// more says how many lines were left out, and which command prints them.
 func (p *tablePrinter) more(out io.Writer, n int) error {
 	_, err := fmt.Fprintln(out, strings.Join(p.whole(fmt.Sprintf("... and %d more: %s", n, p.opts.Wide)), "\n"))
 	return err

@@ -19,7 +19,7 @@ const (
 	Yellow Paint = "33"
 )
 
-// Painted is a text between the sequences that switch its paint on and off.
+// Painted returns a text between the sequences that switch its paint on and off.
 func Painted(text string, paint Paint, color bool) string {
 	if !color || paint == Plain || text == "" {
 		return text
@@ -27,7 +27,7 @@ func Painted(text string, paint Paint, color bool) string {
 	return "\x1b[" + string(paint) + "m" + text + "\x1b[0m"
 }
 
-// Fold says what becomes of a column that is wider than there is room.
+// Fold says what happens to a column that is too wide.
 type Fold int
 
 // The ways to make a column narrower.
@@ -35,22 +35,22 @@ const (
 	Never     Fold = iota // it keeps its width
 	Wrapping              // its cells take several lines
 	Cutting               // its cells are cut at their end
-	CutInside             // its cells are cut in their middle: names
+	CutInside             // its cells are cut in their middle; for names
 )
 
 // Column is one column of a table.
 type Column struct {
 	Header string
-	Right  bool // aligned to the right: numbers
+	Right  bool // aligned to the right; for numbers
 	Fold   Fold
-	// Min is how narrow folding makes it while another column can still be left
-	// out.
+	// Min is the least width to which the column is folded while another column can
+	// still be left out.
 	Min int
-	// Give is when it is folded: columns with the highest Give first, down to
-	// their Min. Of equal ones the widest gives way.
+	// Give decides which column is folded first, down to its Min: the one with the
+	// highest Give. If several are equal, it is the widest.
 	Give int
-	// Drop is when it is left out for want of room: the column with the highest
-	// Drop first, one with 0 never.
+	// Drop decides which column is left out if there is no room: first the one with
+	// the highest Drop. A column with 0 is never left out.
 	Drop int
 }
 
@@ -58,45 +58,45 @@ type Column struct {
 type Cell struct {
 	Text  string
 	Paint Paint
-	// Fit, where it is set, makes the cell's text for a width that Text exceeds.
+	// Fit, if set, makes the cell's text for a width that Text exceeds.
 	Fit func(width int) string
 }
 
 // Row is one row, with a note below it that begins at a column.
 type Row struct {
 	Cells []Cell
-	// Note is wrapped below the cell NoteFrom, to the end of the line; below the
-	// whole row where that is the first cell or too far to the right. The cells
-	// from there on must not wrap.
+	// Note is wrapped below the cell NoteFrom, to the end of the line. If that is
+	// the first cell, or too far to the right, Note is below the whole row. The
+	// cells from NoteFrom on must not wrap.
 	Note     string
 	NoteFrom int
 }
 
-// Table aligns rows of cells, two spaces apart. Cells are painted after they
-// are padded: the sequences have no width.
+// Table aligns rows of cells, two spaces apart. Cells are painted after padding,
+// because the sequences have no width.
 type Table struct {
 	Columns   []Column
 	Rows      []Row
 	NoHeaders bool
 	Color     bool
-	// NoteIndent is how far a note is indented that does not fit below its cell.
+	// NoteIndent is the indent of a note that does not fit below its cell.
 	NoteIndent int
 }
 
-// gap is between columns.
+// gap is the space between columns.
 const gap = 2
 
-// least is how narrow a foldable column gets where nothing else is left to do.
+// least is the least width of a foldable column when nothing else can be narrowed.
 const least = 4
 
-// noteRoom is how much room a note needs to stand below its cell.
+// noteRoom is the least width of a note below its cell.
 const noteRoom = 24
 
 // Add appends a row.
 func (t *Table) Add(cells ...Cell) { t.Rows = append(t.Rows, Row{Cells: cells}) }
 
-// Write prints the table in at most width columns, or as wide as it is where
-// width is 0: then every row is one line, for scripts, and a note another.
+// Write prints the table in at most width columns. If width is 0, the table has its
+// natural width: every row is one line, for scripts, and a note is another.
 func (t *Table) Write(out io.Writer, width int) error {
 	kept, widths := t.layout(width)
 	var b strings.Builder
@@ -114,16 +114,16 @@ func (t *Table) Write(out io.Writer, width int) error {
 	return err
 }
 
-// Fits reports whether the table needs no column left out at this width.
+// Fits reports whether the table fits in this width with all of its columns.
 func (t *Table) Fits(width int) bool {
 	kept, _ := t.layout(width)
 	return len(kept) == len(t.Columns)
 }
 
-// Width is that of the table with nothing folded.
+// Width returns the table's width with nothing folded.
 func (t *Table) Width() int { return total(t.natural(), t.all()) }
 
-// Shown are the headers of the columns that are not left out at this width.
+// Shown returns the headers of the columns that are shown at this width.
 func (t *Table) Shown(width int) []string {
 	kept, _ := t.layout(width)
 	var headers []string
@@ -141,7 +141,7 @@ func (t *Table) all() []int {
 	return kept
 }
 
-// natural are the widths of the columns with nothing folded.
+// natural returns the widths of the columns with nothing folded.
 func (t *Table) natural() []int {
 	widths := make([]int, len(t.Columns))
 	for i := range t.Columns {
@@ -163,7 +163,7 @@ func total(widths, kept []int) int {
 	return sum
 }
 
-// layout chooses the columns that stay, by index, and the width of every column.
+// layout chooses the columns to show, by index, and the width of every column.
 func (t *Table) layout(width int) (kept, widths []int) {
 	kept, widths = t.all(), t.natural()
 	if width == 0 || len(kept) == 0 {
@@ -202,7 +202,7 @@ func (t *Table) layout(width int) (kept, widths []int) {
 			}
 		}
 		if next < 0 {
-			break // wider than the terminal: there is nothing left to fold
+			break // wider than the terminal, and nothing is left to fold
 		}
 		widths[next]--
 	}
@@ -249,7 +249,7 @@ func (t *Table) write(b *strings.Builder, row *Row, kept, widths []int, width in
 		b.WriteString(line.String() + "\n")
 	}
 	if row.Note != "" && note == nil {
-		// There is no room below the cell: the note has lines of its own.
+		// There is no room below the cell, so the note has its own lines.
 		lines := []string{row.Note}
 		if width > 0 {
 			lines = Wrap(row.Note, width-offset)
@@ -260,7 +260,7 @@ func (t *Table) write(b *strings.Builder, row *Row, kept, widths []int, width in
 	}
 }
 
-// fold makes the lines of a cell.
+// fold returns the lines of a cell.
 func (t *Table) fold(c *Cell, column, width int) []string {
 	if Width(c.Text) <= width {
 		return []string{c.Text}
@@ -278,9 +278,9 @@ func (t *Table) fold(c *Cell, column, width int) []string {
 	return []string{Cut(c.Text, width)}
 }
 
-// note wraps a row's note below the column it begins at. From is the place of
-// that column among the kept ones. Where there is no room note is nil, and
-// offset is the indent of the lines below the row.
+// note wraps a row's note below the column where it begins. from is the place of that
+// column among the kept ones. If there is no room, note is nil, and offset is the
+// indent of the lines below the row.
 func (t *Table) note(row *Row, kept, widths []int, width int) (note []string, from, offset int) {
 	if row.Note == "" {
 		return nil, -1, 0

@@ -1,7 +1,7 @@
-// Package screen lays text out for a terminal: it measures what a terminal
-// shows of a text, cuts it, wraps it between words and aligns columns. It knows
-// nothing of reports. Texts are escaped by the caller: a control character in
-// them would be printed.
+// Package screen lays out text for a terminal. It measures the width that a terminal
+// shows, cuts texts, wraps them between words and aligns columns. It knows nothing
+// about reports. The caller escapes texts: a control character in them would be
+// printed.
 package screen
 
 import (
@@ -10,12 +10,12 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// dots mark what was cut. They are ASCII: a console without UTF-8 shows them too.
+// dots mark a cut. They are ASCII, so that a console without UTF-8 shows them too.
 const dots = "..."
 
-// Width is the number of cells that a terminal takes for a text: two for an
-// ideograph, one for a letter with all of its accents. Source: Unicode UAX #11
-// and #29, by uniseg.
+// Width returns the number of cells that a terminal uses for a text: two for an
+// ideograph, one for a letter with all of its accents. Source: Unicode UAX #11 and
+// #29, implemented by uniseg.
 func Width(text string) int {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
@@ -25,9 +25,9 @@ func Width(text string) int {
 	return len(text)
 }
 
-// Cut shortens a text to a width and marks that by dots. It cuts between words,
-// and inside a word only where less than half of the text would be left: that
-// word is a path or another long name.
+// Cut shortens a text to a width and marks the cut with dots. It cuts between words. It
+// cuts inside a word only if less than half of the text would be left: then the word
+// is a path or another long name.
 func Cut(text string, width int) string {
 	if Width(text) <= width {
 		return text
@@ -43,7 +43,7 @@ func Cut(text string, width int) string {
 	return strings.TrimRight(head, " ,;:(") + dots
 }
 
-// CutMiddle shortens a word to a width: its beginning and its end stay, since
+// CutMiddle shortens a word to a width. Its beginning and its end stay, because
 // identifiers differ there.
 func CutMiddle(text string, width int) string {
 	if Width(text) <= width {
@@ -57,7 +57,7 @@ func CutMiddle(text string, width int) string {
 	return prefix(text, room-tail) + dots + suffix(text, tail)
 }
 
-// prefix is the longest beginning of whole characters that is at most so wide.
+// prefix returns the longest beginning of whole characters that fits the width.
 func prefix(text string, width int) string {
 	state, used, end := -1, 0, 0
 	for rest := text; rest != ""; {
@@ -70,7 +70,7 @@ func prefix(text string, width int) string {
 	return text[:end]
 }
 
-// suffix is the longest end of whole characters that is at most so wide.
+// suffix returns the longest end of whole characters that fits the width.
 func suffix(text string, width int) string {
 	state, left, begin := -1, Width(text), 0
 	for rest := text; rest != "" && left > width; {
@@ -80,14 +80,14 @@ func suffix(text string, width int) string {
 	return text[begin:]
 }
 
-// Wrap breaks a text between words into lines that are at most so wide. A word
-// that is wider than a line is cut in its middle. There is always one line.
+// Wrap breaks a text between words into lines that fit the width. A word that is wider
+// than a line is cut in its middle. Wrap returns at least one line.
 func Wrap(text string, width int) []string {
 	return wrap(text, width, func(word string) string { return CutMiddle(word, width) })
 }
 
-// WrapWhole is Wrap for texts that users copy: a word that is wider than a line
-// stays whole, and is wider.
+// WrapWhole is Wrap for texts that users copy: it never cuts a word, even if the word
+// is wider than a line.
 func WrapWhole(text string, width int) []string {
 	return wrap(text, width, func(word string) string { return word })
 }
@@ -110,8 +110,8 @@ func wrap(text string, width int, fit func(string) string) []string {
 	return lines
 }
 
-// Indent wraps whole paragraphs, one for each line of the text, and puts an
-// indent before every line. A line that is indented already stays as it is.
+// Indent wraps paragraphs, one for each line of the text, and puts an indent before
+// every line. A line that is already indented stays as it is.
 func Indent(text, indent string, width int) string {
 	var b strings.Builder
 	for i, paragraph := range strings.Split(text, "\n") {
