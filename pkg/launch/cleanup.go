@@ -11,17 +11,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Cleanup removes what interrupted runs left: everything with our labels that
-// can only have been created for a run (looksLikeOurPod and its like), in all
-// namespaces where the user may list them, else in opts.Namespace alone; and
-// namespaces that a run created, as long as nothing of anybody else is in them.
-// What carries our labels and is something else is left, and is an error.
-// opts.RunID narrows it to one run, whose namespace is opts.Namespace. A run
-// that is still active elsewhere loses its pods too and reports those nodes as
-// gaps. What cannot be listed does not keep the rest from being removed.
+// Cleanup removes what interrupted runs left. It removes everything with our labels
+// that can only have been created for a run (looksLikeOurPod and similar). It looks in
+// all namespaces if the user may list them, otherwise only in opts.Namespace. It also
+// removes namespaces that a run created, if they hold nothing of anybody else.
+// Something else with our labels is not deleted, and is an error. opts.RunID narrows
+// Cleanup to one run, whose namespace is opts.Namespace. A run that is still active
+// elsewhere loses its pods too and reports those nodes as gaps. If something cannot be
+// listed, the rest is still removed.
 //
-// removed names what was deleted, as kubectl does ("pod/NAME in namespace NS"),
-// in order. The error joins what could not be.
+// removed names what was deleted, as kubectl does ("pod/NAME in namespace NS"), in
+// order. The error joins what could not be deleted.
 func Cleanup(ctx context.Context, client Client, opts Options) (removed []string, err error) {
 	removed, left, err := cleanUp(ctx, client, opts)
 	errs := []error{err}
@@ -31,7 +31,7 @@ func Cleanup(ctx context.Context, client Client, opts Options) (removed []string
 	return removed, errors.Join(errs...)
 }
 
-// cleanUp is Cleanup; left names what was left alone.
+// cleanUp is Cleanup; left names what was not deleted.
 func cleanUp(ctx context.Context, client Client, opts Options) (removed, left []string, err error) {
 	run := opts.RunID
 	opts.Client = client
@@ -53,7 +53,7 @@ func cleanUp(ctx context.Context, client Client, opts Options) (removed, left []
 		}
 	}
 
-	// A run is in one namespace, and its user may be allowed to list only there.
+	// A run is in one namespace, and its user may have the right to list only there.
 	scope := metav1.NamespaceAll
 	if run != "" {
 		scope = opts.Namespace

@@ -17,35 +17,35 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// A tree is a JSON object as the server sent it, with json.Number for numbers.
-// Go types would drop the fields that they do not know, and those of a later
-// server may change what runs.
+// A tree is a JSON object as the server sent it, with json.Number for numbers. Go
+// types would drop the fields that they do not know, and such fields of a later server
+// may change what runs.
 type tree = map[string]any
 
-// A difference is a field of an object that the server returned otherwise than
-// it was sent. Whatever is not listed below as free to differ is one.
+// A difference is a field of an object that the server did not return as it was sent.
+// Every field counts, except those that are listed below as free to differ.
 type difference struct {
 	path     string // "spec.containers[probe].image", for people
 	pattern  string // "spec.containers[].image", for rules
-	sent     string // bounded, one line; "nothing" where the field is absent
+	sent     string // bounded, one line; "nothing" if the field is absent
 	returned string
 	unknown  bool // the Go types of this version have no such field
-	value    any  // of an unknown field, as it was returned
+	value    any  // the returned value of an unknown field
 }
 
 func (d *difference) String() string {
 	return fmt.Sprintf("%s: sent %s, returned %s", d.path, d.sent, d.returned)
 }
 
-// A rule accepts a difference in one field: key is the field's name, or the key
-// in a map; sent or returned is nil where the field is absent. What no rule
-// accepts has to be equal.
+// A rule accepts a difference in one field. key is the field's name, or the key in a
+// map. sent or returned is nil if the field is absent. Fields that no rule accepts must
+// be equal.
 type rule func(key string, sent, returned any) bool
 
 // may accepts everything: the field changes nothing about what runs.
 func may(string, any, any) bool { return true }
 
-// byDefault accepts what the API server fills in where nothing was sent.
+// byDefault accepts what the API server fills in if nothing was sent.
 func byDefault(values ...any) rule {
 	return func(_ string, sent, returned any) bool {
 		return sent == nil && slices.ContainsFunc(values, func(v any) bool { return reflect.DeepEqual(v, returned) })
@@ -63,10 +63,10 @@ type shape struct {
 	unknown func(pattern string) bool
 }
 
-// metaRules are the rules for every kind's metadata. Names and owners have to
-// be equal: by its owner the cluster removes an object. A finalizer would keep
-// it there. A later server's new field of metadata is accepted: metadata is not
-// what a kubelet runs.
+// metaRules returns the rules for every kind's metadata. Names and owners must be
+// equal, because the cluster removes an object through its owner. A finalizer is
+// refused, because it would keep the object. A new metadata field of a later server is
+// accepted, because a kubelet does not run metadata.
 func metaRules() map[string]rule {
 	return map[string]rule{
 		"metadata.labels.*":                   may,
@@ -77,16 +77,16 @@ func metaRules() map[string]rule {
 		"metadata.creationTimestamp":          added,
 		"metadata.selfLink":                   added,
 		"metadata.managedFields":              may,
-		"metadata.deletionTimestamp":          may, // somebody deletes it: that changes not what ran
+		"metadata.deletionTimestamp":          may, // somebody deletes it; that does not change what ran
 		"metadata.deletionGracePeriodSeconds": may,
 		"status":                              may, // never taken from what a create returns
 	}
 }
 
-// obeyed reports whether a kubelet or a runtime takes an annotation as an
-// instruction: kubernetes.io/config.* makes a pod the mirror of a static one,
-// CDI and CRI-O's own give a container devices, mounts and hooks. Others are
-// for people and controllers.
+// obeyed reports whether a kubelet or a runtime takes an annotation as an instruction.
+// kubernetes.io/config.* makes a pod the mirror of a static pod. The annotations of CDI
+// and CRI-O give a container devices, mounts and hooks. Others are for people and
+// controllers.
 func obeyed(annotation string) bool {
 	return slices.ContainsFunc([]string{"kubernetes.io/config.", "cdi.k8s.io/", "io.kubernetes.cri-o."}, func(prefix string) bool {
 		return strings.HasPrefix(annotation, prefix)
@@ -95,17 +95,17 @@ func obeyed(annotation string) bool {
 
 func metaOrNothing(pattern string) bool { return strings.HasPrefix(pattern, "metadata.") }
 
-// podShape is how the probe's pod is compared. embedded tells that nothing of
-// the image runs.
+// podShape returns how the probe's pod is compared. embedded means that nothing of the
+// image runs.
 //
-// Fields that only say where and when a pod is placed may differ, because
-// spec.nodeName has placed it already: a kubelet that they contradict refuses
-// the pod, which is then seen. Those of the network other than hostNetwork too:
-// the probe has no sockets. The rest has to be equal, whether it brings other
-// code (containers, commands, environment, volumes, hooks), other rights, or
-// another machine (runtimeClassName: a virtual machine would be measured).
-// Defaults are those of pkg/apis/core/v1/defaults.go in k8s.io/kubernetes 1.37.2
-// and, where they were others, of versions back to 1.21.
+// Fields that only say where and when a pod is placed may differ, because spec.nodeName
+// has already placed it. If they contradict it, the kubelet refuses the pod, and the
+// run sees that. Network fields except hostNetwork may differ too, because the probe
+// has no sockets. All other fields must be equal. They can bring other code
+// (containers, commands, environment, volumes, hooks), other rights, or another machine
+// (runtimeClassName: a virtual machine would be measured). Defaults are those of
+// pkg/apis/core/v1/defaults.go in k8s.io/kubernetes 1.37.2 and, if they were different,
+// of versions back to 1.21.
 func podShape(embedded bool) *shape {
 	rules := metaRules()
 	maps.Copy(rules, map[string]rule{
@@ -118,18 +118,18 @@ func podShape(embedded bool) *shape {
 		"spec.nodeSelector":              may, // admission plugin PodNodeSelector
 		"spec.affinity":                  may,
 		"spec.topologySpreadConstraints": may,
-		// A shorter deadline ends the probe early, and is seen.
+		// A shorter deadline ends the probe early. The run sees that.
 		"spec.activeDeadlineSeconds": lower,
 
-		// Names and accounts. automountServiceAccountToken and the volumes have
-		// to be equal, so that no token is mounted, whoever's it is.
+		// Names and accounts. automountServiceAccountToken and the volumes must be
+		// equal, so that no account's token is mounted.
 		"spec.dnsPolicy":          may,
 		"spec.dnsConfig":          may,
 		"spec.serviceAccountName": may,
 		"spec.serviceAccount":     may,
 		"spec.imagePullSecrets":   may,
 
-		// OpenShift's constraints and their like add these.
+		// OpenShift's constraints and similar policies add these.
 		"spec.securityContext":                          empty,
 		"spec.securityContext.fsGroup":                  added,
 		"spec.securityContext.fsGroupChangePolicy":      added,
@@ -156,10 +156,9 @@ func podShape(embedded bool) *shape {
 	return &shape{kind: reflect.TypeFor[corev1.Pod](), rules: rules, unknown: metaOrNothing}
 }
 
-// jobShape is how the dead man's switch is compared. It runs nothing as long as
-// its completions are 0, so that its template may differ, and so may what a
-// later server adds. It must come to its end (suspend, managedBy) and be deleted
-// after it (ttlSecondsAfterFinished).
+// jobShape returns how the dead man's switch is compared. It runs nothing while its
+// completions are 0, so its template may differ, and a later server may add fields. It
+// must end (suspend, managedBy) and then be deleted (ttlSecondsAfterFinished).
 func jobShape() *shape {
 	rules := metaRules()
 	rules["metadata.annotations.*"] = may
@@ -175,14 +174,15 @@ func jobShape() *shape {
 	return &shape{kind: reflect.TypeFor[batchv1.Job](), rules: rules, unknown: func(string) bool { return true }}
 }
 
-// configMapShape is how a part of the probe is compared: all but metadata.
+// configMapShape returns how a part of the probe is compared: everything except
+// metadata.
 func configMapShape() *shape {
 	rules := metaRules()
 	rules["metadata.annotations.*"] = may
 	return &shape{kind: reflect.TypeFor[corev1.ConfigMap](), rules: rules, unknown: metaOrNothing}
 }
 
-// empty accepts {} for nothing: the server writes it for a field that is absent.
+// empty accepts {} for nothing: the server writes {} for an absent field.
 func empty(_ string, sent, returned any) bool {
 	return isEmpty(sent) && isEmpty(returned)
 }
@@ -199,17 +199,17 @@ func lower(_ string, sent, returned any) bool {
 	return errA == nil && errB == nil && 0 < b && b <= a
 }
 
-// native reports whether a resource is one that every node has. Others are
-// devices and huge pages: asking for one changes what the container gets.
+// native reports whether every node has a resource. Others are devices and huge pages:
+// a request for one changes what the container gets.
 func native(name string) bool {
 	return slices.Contains([]string{"cpu", "memory", "ephemeral-storage"}, name)
 }
 
 func request(key string, _, _ any) bool { return native(key) }
 
-// limit accepts what gives the probe no less than was asked for. One on
-// ephemeral storage may be added (LimitRange, GKE Autopilot): it says when a
-// kubelet evicts the pod, which is seen.
+// limit accepts values that give the probe no less than it asked for. A limit on
+// ephemeral storage may be added (LimitRange, GKE Autopilot). It says when a kubelet
+// evicts the pod, and the run sees that.
 func limit(key string, sent, returned any) bool {
 	switch {
 	case !native(key):
@@ -224,7 +224,7 @@ func limit(key string, sent, returned any) bool {
 	return errA == nil && errB == nil && a.Cmp(b) <= 0
 }
 
-// resizePolicy is what servers with in-place resizing fill in (1.27 to 1.32).
+// resizePolicy returns what servers with in-place resizing fill in (1.27 to 1.32).
 func resizePolicy(resources ...string) []any {
 	list := make([]any, 0, len(resources))
 	for _, name := range resources {
@@ -233,10 +233,10 @@ func resizePolicy(resources ...string) []any {
 	return list
 }
 
-// sameImage accepts another name for the same image: any registry, repository
-// and tag with the digest that was asked for, and the same name written in full
-// ("busybox:1" for "docker.io/library/busybox:1"). Without a digest nothing says
-// that another name means the same.
+// sameImage accepts another name for the same image: any registry, repository and tag
+// with the requested digest, or the same name written in full ("busybox:1" for
+// "docker.io/library/busybox:1"). Without a digest nothing shows that another name
+// means the same image.
 func sameImage(_ string, sent, returned any) bool {
 	a, ok := parseImage(sent)
 	if !ok {
@@ -263,12 +263,12 @@ func parseImage(v any) (reference.Named, bool) {
 	return named, err == nil
 }
 
-// byName are the lists whose elements are found by their name, not their place:
-// an injector may put its container first.
+// byName are the lists whose elements are found by name, not by place, because an
+// injector may put its container first.
 var byName = []string{"spec.containers", "spec.initContainers", "spec.ephemeralContainers", "spec.volumes"}
 
-// compare gives the differences between an object as it was sent and as it came
-// back, sorted by path.
+// compare returns the differences between an object as it was sent and as it was
+// returned, sorted by path.
 func compare(s *shape, sent, returned tree) []difference {
 	c := comparison{shape: s}
 	for _, key := range keysOf(sent, returned) {
@@ -283,18 +283,19 @@ type comparison struct {
 	found []difference
 }
 
-// A step is where in an object the comparison is.
+// A step is the place in an object that is being compared.
 type step struct {
 	path, pattern string
 	key           string
-	in            reflect.Type // of what holds the key
+	in            reflect.Type // the type that holds the key
 }
 
 func (s step) field(key string, in reflect.Type) step {
 	return step{path: s.path + "." + key, pattern: s.pattern + "." + key, key: key, in: in}
 }
 
-// field compares one field of a Go struct, which is unknown if it has none such.
+// field compares one field of a Go struct. The field is unknown if the struct does not
+// have it.
 func (c *comparison) field(at step, sent, returned any) {
 	kind, known := fieldsOf(at.in)[at.key]
 	if !known {
@@ -337,8 +338,8 @@ func (c *comparison) value(at step, kind reflect.Type, sent, returned any) {
 	}
 }
 
-// inside reports whether two values are compared field by field: both are
-// objects, or one is absent and a rule speaks of a field of the other.
+// inside reports whether two values are compared field by field: both are objects, or
+// one is absent and a rule is about a field of the other.
 func (c *comparison) inside(prefix string, sent, returned any) bool {
 	if isTree(sent) && isTree(returned) {
 		return true
@@ -388,7 +389,7 @@ func (c *comparison) list(at step, kind reflect.Type, sent, returned []any) {
 
 func (c *comparison) element(at step, key string, kind reflect.Type, sent, returned any) {
 	at = step{path: at.path + "[" + key + "]", pattern: at.pattern + "[]", key: key}
-	if sent == nil || returned == nil { // one more or one less, whatever is in it
+	if sent == nil || returned == nil { // one more or one less, whatever its content
 		c.add(at, sent, returned, false)
 		return
 	}
@@ -406,9 +407,9 @@ func (c *comparison) add(at step, sent, returned any, unknown bool) {
 // maxShown bounds what is repeated of one value, in bytes.
 const maxShown = 120
 
-// show is a value for people. What may hold a secret is not repeated: injectors
-// put values into the environment and behind commands; a part of the probe is
-// only long.
+// show formats a value for people. It does not show what may hold a secret: injectors
+// add values to the environment and to commands. It does not show a part of the probe
+// either, because that is long.
 func show(at step, v any) string {
 	if v == nil {
 		return "nothing"
@@ -444,8 +445,8 @@ func bounded(text string) string {
 // fields caches fieldsOf: reading tags is most of a comparison's time.
 var fields sync.Map // reflect.Type to map[string]reflect.Type
 
-// fieldsOf gives the types of a struct's fields by their JSON names, those of
-// embedded structs included.
+// fieldsOf returns the types of a struct's fields by their JSON names, with those of
+// embedded structs.
 func fieldsOf(in reflect.Type) map[string]reflect.Type {
 	if cached, ok := fields.Load(in); ok {
 		return cached.(map[string]reflect.Type)
@@ -465,12 +466,13 @@ func fieldsOf(in reflect.Type) map[string]reflect.Type {
 	return types
 }
 
-// marshals reports whether a type writes its own JSON: it is compared as a whole.
+// marshals reports whether a type writes its own JSON. Such a type is compared as a
+// whole.
 func marshals(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[json.Marshaler]())
 }
 
-// present makes null and an empty list what they mean: nothing.
+// present turns null and an empty list into nil, which is what they mean.
 func present(v any) any {
 	if list, ok := v.([]any); ok && len(list) == 0 {
 		return nil
@@ -499,7 +501,7 @@ func isList(v any) bool { _, ok := v.([]any); return ok || v == nil }
 
 func asList(v any) []any { l, _ := v.([]any); return l }
 
-// nameOf is an element's name, or its place where it has none.
+// nameOf returns an element's name, or its place if it has no name.
 func nameOf(v any, place int) string {
 	if name, ok := asTree(v)["name"].(string); ok {
 		return name
@@ -518,7 +520,7 @@ func keysOf(a, b tree) []string {
 	return keys
 }
 
-// treeOf is an object as it is sent.
+// treeOf returns an object as it is sent.
 func treeOf(object any) (tree, error) {
 	data, err := json.Marshal(object)
 	if err != nil {

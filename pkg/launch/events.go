@@ -18,16 +18,16 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// Limits of what is read of one pod's Events. A kubelet joins those that repeat,
-// so that a pod of ours has few; but others may write some too, of any size.
+// Limits of what is read of one pod's Events. A kubelet joins repeated Events, so our
+// pods have few. But others may write Events too, of any size.
 const (
 	maxEvents     = 100
 	maxEventBytes = 1 << 20
 )
 
-// notStarted reports whether a pod has no container yet: its status says
-// "Pending" and "ContainerCreating" whatever keeps the kubelet from making its
-// sandbox or from mounting its volumes. Only its Events say more.
+// notStarted reports whether a pod has no container yet. Its status then says only
+// "Pending" and "ContainerCreating", whatever stops the kubelet from making the sandbox
+// or mounting volumes. Only its Events say more.
 func notStarted(pod *corev1.Pod) bool {
 	if pod.Status.Phase != "" && pod.Status.Phase != corev1.PodPending {
 		return false
@@ -41,8 +41,8 @@ func notStarted(pod *corev1.Pod) bool {
 		(waiting == nil || waiting.Reason == "" || waiting.Reason == "ContainerCreating" || waiting.Reason == "PodInitializing")
 }
 
-// warning gives what the newest warning among a pod's Events says, "" if there is
-// none. The text is of others: anybody who may create Events can write one.
+// warning returns the text of the newest warning among a pod's Events, or "" if there
+// is none. The text is not trusted: anybody who may create Events can write one.
 func (o *Options) warning(ctx context.Context, pod *corev1.Pod) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timing.request)
 	defer cancel()
@@ -63,7 +63,7 @@ func (o *Options) warning(ctx context.Context, pod *corev1.Pod) (string, error) 
 	return newestWarning(list.Items), nil
 }
 
-// newestWarning gives reason and message of the newest warning, on one line.
+// newestWarning returns the reason and message of the newest warning, on one line.
 func newestWarning(events []corev1.Event) string {
 	events = slices.DeleteFunc(slices.Clone(events), func(e corev1.Event) bool {
 		return e.Type != corev1.EventTypeWarning || e.Reason == "" && e.Message == ""
@@ -77,8 +77,8 @@ func newestWarning(events []corev1.Event) string {
 	return oneLine(newest.Reason + ": " + newest.Message)
 }
 
-// lastSeen is when an Event happened last. Which field says it depends on the
-// API by which it was written (core/v1 or events.k8s.io/v1).
+// lastSeen returns when an Event happened last. The field depends on the API that
+// wrote the Event (core/v1 or events.k8s.io/v1).
 func lastSeen(e *corev1.Event) time.Time {
 	latest := e.LastTimestamp.Time
 	if e.EventTime.After(latest) {
@@ -93,36 +93,36 @@ func lastSeen(e *corev1.Event) time.Time {
 	return latest
 }
 
-// labelRefused finds what runc and crun say when the kernel refuses the label
-// that they write, and containerd and runc when they refuse it before:
+// labelRefused matches what runc and crun say if the kernel refuses the label that
+// they write. It also matches what containerd and runc say if they refuse it before:
 //
 //	write /proc/self/attr/keycreate: invalid argument
 //	write /proc/thread-self/attr/exec: invalid argument
 //	failed to init selinux options type:"spc_t"
 //	selinux label is specified in config, but selinux is disabled or not supported
 //
-// AppArmor has an attr/exec too: its errors name it.
+// AppArmor also has an attr/exec, but its errors name AppArmor.
 var labelRefused = regexp.MustCompile(`(?i)/attr/(exec|keycreate|sockcreate|fscreate|current)\b.{0,40}` +
 	`(invalid argument|permission denied|operation not permitted)|\bspc_t\b|\bselinux (label|options)\b`)
 
-// refusesLabel reports whether a message says that the SELinux label of a
-// container is the reason why it does not start.
+// refusesLabel reports whether a message says that a container does not start because
+// of its SELinux label.
 func refusesLabel(message string) bool {
 	return labelRefused.MatchString(message) && !strings.Contains(strings.ToLower(message), "apparmor")
 }
 
-// blocked is asked about a pod that has not started after a while. It gives an
-// outcome only where a second pod, without an SELinux type, may start: where the
-// pod's newest warning says that the runtime refuses the label, or where this
-// user may not read Events and it could be so.
+// blocked is called for a pod that has not started after a while. It returns an outcome
+// only if a second pod, without an SELinux type, may start: if the pod's newest warning
+// says that the runtime refuses the label, or if this user may not read Events and
+// this may be the reason.
 //
-// A policy that does not know the type spc_t makes the kernel refuse every
-// sandbox with it, in permissive mode too. The first versions of Flatcar and
-// Bottlerocket had such policies (Flatcar issue 891, Bottlerocket issue 1221);
-// later ones may know the type, and other systems may not, so no name of an
-// operating system decides here. Without the type a container gets the runtime's
-// own, which can read less where SELinux is enforced. So a pod with the type comes
-// first, and costs such a node ten seconds.
+// If the policy does not know the type spc_t, the kernel refuses every sandbox with it,
+// in permissive mode too. The first versions of Flatcar and Bottlerocket had such
+// policies (Flatcar issue 891, Bottlerocket issue 1221). Later versions may know the
+// type, and other systems may not, so the name of the operating system does not decide
+// here. Without the type a container gets the runtime's own type, which can read less
+// where SELinux is enforced. So a pod with the type comes first. On such a node that
+// takes ten seconds.
 func (o *Options) blocked(ctx context.Context, pod *corev1.Pod, since time.Duration) *outcome {
 	if !notStarted(pod) || !labelled(pod) {
 		return nil
@@ -140,15 +140,15 @@ func (o *Options) blocked(ctx context.Context, pod *corev1.Pod, since time.Durat
 	return nil
 }
 
-// labelled reports whether a pod asks for the SELinux type that not every policy
+// labelled reports whether a pod asks for the SELinux type, which not every policy
 // knows.
 func labelled(pod *corev1.Pod) bool {
 	sc := pod.Spec.SecurityContext
 	return sc != nil && sc.SELinuxOptions != nil && sc.SELinuxOptions.Type == selinuxType
 }
 
-// neverStarted is the failure of a node whose time is over and whose pod has not
-// started; state is what its status says.
+// neverStarted returns the failure of a node whose time is over and whose pod has not
+// started. state is what the pod's status says.
 func (o *Options) neverStarted(ctx context.Context, pod *corev1.Pod, state string) *Failure {
 	text, err := o.warning(ctx, pod)
 	if err == nil && text != "" {

@@ -14,7 +14,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
-// A Failure is why a node, or all of them, cannot be measured.
+// A Failure says why a node, or every node, cannot be measured.
 type Failure struct {
 	Reason fact.Reason
 	Detail string // one line for people
@@ -29,8 +29,8 @@ const (
 	hintEmbedded = "--probe-image=embedded pulls nothing: ConfigMaps carry the probe"
 )
 
-// refused says what an error of the API server means for the nodes that
-// needed the request.
+// refused returns what an error of the API server means for the nodes that needed the
+// request.
 func (o *Options) refused(doing string, err error) *Failure {
 	text := doing + ": " + oneLine(err.Error())
 	if known := (*Failure)(nil); errors.As(err, &known) {
@@ -65,7 +65,7 @@ func interrupted() *Failure {
 	return &Failure{Reason: fact.Interrupted, Detail: "the run was stopped before this node was measured"}
 }
 
-// rbacRefusal tells a missing right from a refusal by admission: both are 403.
+// rbacRefusal distinguishes a missing right from a refusal by admission: both are 403.
 // The authorizer's text is fixed in k8s.io/apiserver (responsewriters.Forbidden):
 // `pods is forbidden: User "x" cannot create resource "pods" in API group ""`.
 func rbacRefusal(err error) bool {
@@ -73,7 +73,8 @@ func rbacRefusal(err error) bool {
 	return strings.Contains(text, `is forbidden: User "`) && strings.Contains(text, `" cannot `)
 }
 
-// admissionHint knows the texts of those who refuse pods; "" for others.
+// admissionHint returns a hint for known texts of admission plugins and webhooks that
+// refuse pods, or "" for other texts.
 func (o *Options) admissionHint(err error) string {
 	text := err.Error()
 	has := func(s string) bool { return strings.Contains(text, s) }
@@ -95,7 +96,7 @@ func (o *Options) admissionHint(err error) string {
 	return ""
 }
 
-// transient tells errors after which the same request may succeed.
+// transient reports whether the same request may succeed later.
 func transient(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
@@ -108,21 +109,22 @@ func transient(err error) bool {
 		utilnet.IsHTTP2ConnectionLost(err) || (errors.As(err, &netErr) && netErr.Timeout())
 }
 
-// accountMissing tells the refusal of pods in a namespace so new that its
-// default service account is not there yet.
+// accountMissing reports whether pods are refused because the namespace is so new that
+// its default service account does not exist yet.
 func accountMissing(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "error looking up service account")
 }
 
-// quotaUsedUp tells a refusal that may end when one of our pods is deleted.
+// quotaUsedUp reports whether a quota refuses a pod. That may end when one of our pods
+// is deleted.
 func quotaUsedUp(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
 }
 
-// maxText bounds what is repeated of texts that nodes and servers send.
+// maxText bounds how much of a node's or server's text is repeated.
 const maxText = 600
 
-// oneLine makes a text of others fit for a gap's detail.
+// oneLine makes untrusted text safe and short enough for a gap's detail.
 func oneLine(text string) string { return escape.Short(text, maxText) }
 
 func noProbe(err error) *Failure {

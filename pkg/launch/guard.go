@@ -19,20 +19,20 @@ const released = "released\n"
 // ready is what a guard writes to its run once it watches.
 const ready = "ready\n"
 
-// A Guard is a second process of the plugin, in a session of its own, that
-// waits at a pipe whose other end only the run holds. However the run ends,
-// SIGKILL included, the kernel closes that end; unless the run said before that
-// it has cleaned up, the guard does it. It holds what a namespace needs: the
-// cluster's own dead man's switch, the Job, cannot delete one.
+// A Guard is a second process of the plugin, in its own session. It waits at a pipe
+// whose other end only the run holds. However the run ends, even by SIGKILL, the kernel
+// closes that end. Then the guard cleans up, unless the run said that it has done so.
+// The guard is needed for namespaces: the dead man's switch in the cluster, the Job,
+// cannot delete one.
 type Guard struct {
 	pipe    io.WriteCloser
 	command *exec.Cmd
 }
 
-// StartGuard starts the guard and waits until it watches. command is this
-// program with the arguments by which it calls ReadSettings and Watch; its
-// streams must not be set. settings is what that needs, as JSON: a pipe, unlike
-// arguments and the environment, shows it to nobody else.
+// StartGuard starts the guard and waits until it watches. command is this program with
+// the arguments that make it call ReadSettings and Watch. Its streams must not be set.
+// settings is what the guard needs, as JSON. It goes through a pipe, which nobody else
+// can read, unlike arguments and the environment.
 func StartGuard(command *exec.Cmd, settings any) (*Guard, error) {
 	return startGuard(command, settings, 5*time.Second)
 }
@@ -74,7 +74,7 @@ func startGuard(command *exec.Cmd, settings any, wait time.Duration) (*Guard, er
 	case <-late.C:
 		err = fmt.Errorf("it was not ready after %s", wait)
 	}
-	// Nothing was created yet: there is nothing that it has to remove.
+	// Nothing was created yet, so the guard has nothing to remove.
 	_ = command.Process.Kill()
 	_ = pipe.Close()
 	if ended := command.Wait(); command.ProcessState != nil && command.ProcessState.ExitCode() > 0 {
@@ -86,7 +86,7 @@ func startGuard(command *exec.Cmd, settings any, wait time.Duration) (*Guard, er
 // maxSettings bounds what a guard reads, in bytes.
 const maxSettings = 1 << 20
 
-// writeSettings writes a length (4 bytes, big-endian) and so many bytes of JSON.
+// writeSettings writes a length (4 bytes, big-endian) and then that many bytes of JSON.
 func writeSettings(w io.Writer, settings any) error {
 	data, err := json.Marshal(settings)
 	if err != nil {
@@ -99,8 +99,8 @@ func writeSettings(w io.Writer, settings any) error {
 	return err
 }
 
-// ReadSettings reads what StartGuard was given, and no byte more: the rest of
-// the pipe is for Watch.
+// ReadSettings reads the settings of StartGuard, and no byte more: the rest of the pipe
+// is for Watch.
 func ReadSettings(pipe io.Reader, settings any) error {
 	var size [4]byte
 	if _, err := io.ReadFull(pipe, size[:]); err != nil {
@@ -120,9 +120,9 @@ func ReadSettings(pipe io.Reader, settings any) error {
 	return nil
 }
 
-// end tells the guard that the run is over. Where the run could not clean up,
-// the guard goes on trying for a while (Watch); else end waits until it is gone.
-// A nil Guard has nobody to tell.
+// end tells the guard that the run is over. If the run could not clean up, the guard
+// continues to try for a while (Watch). Otherwise end waits until the guard has ended.
+// A nil Guard does nothing.
 func (g *Guard) end(clean bool) {
 	if g == nil {
 		return
@@ -144,8 +144,8 @@ func (g *Guard) end(clean bool) {
 	}
 }
 
-// Watch is what the guard's process does: it waits until the run ends, and
-// cleans up after it (Cleanup with opts.RunID) unless the run says that it has.
+// Watch is what the guard's process does. It waits until the run ends. It then cleans
+// up (Cleanup with opts.RunID), unless the run says that it has done so.
 // pipe is the process's standard input, out its standard output.
 func Watch(ctx context.Context, pipe io.Reader, out io.Writer, client Client, opts Options) error {
 	if opts.RunID == "" {
@@ -163,13 +163,13 @@ func Watch(ctx context.Context, pipe io.Reader, out io.Writer, client Client, op
 	if err == nil && line == released {
 		return nil
 	}
-	// The run's last request may still be under way. What it creates belongs
-	// to a Job; a second look finds a Job or namespace of its own.
+	// The run's last request may still be in progress. What it creates belongs to a
+	// Job. A second look finds a Job or a namespace that it created.
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	var last error
 	for quiet := 0; quiet < 2; {
-		// What is left alone was not this run's: there is nothing to wait for.
+		// What was not deleted is not this run's, so there is nothing to wait for.
 		removed, _, err := cleanUp(ctx, client, opts)
 		if last = err; err == nil && len(removed) == 0 {
 			quiet++

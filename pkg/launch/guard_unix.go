@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// detach puts the guard into a session of its own: a signal to the run's
-// process group does not reach it.
+// detach puts the guard into its own session, so that a signal to the run's process
+// group does not reach it.
 func detach(command *exec.Cmd) { command.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
-// ignoreSignals keeps the guard alive, SIGPIPE included: the other end of its
-// standard output is the run's.
+// ignoreSignals keeps the guard alive. It also ignores SIGPIPE, because the run holds
+// the other end of its standard output.
 func ignoreSignals() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 }

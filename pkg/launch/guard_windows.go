@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// detach puts the guard into a process group of its own, so that Ctrl-C in the
-// run's console does not reach it.
+// detach puts the guard into its own process group, so that Ctrl-C in the run's console
+// does not reach it.
 func detach(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }

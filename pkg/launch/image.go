@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// maxImages bounds how many images of each sort are tried on a node: its own
-// names for pause, others' names for it, what pods run there, the smallest.
+// maxImages bounds how many images of each sort are tried on a node: its own names for
+// pause, other nodes' names for pause, images of its pods, the smallest.
 const maxImages = 2
 
 // A held is an image that a node says it holds.
@@ -23,9 +23,9 @@ type held struct {
 	pause bool
 }
 
-// heldImages gives what a node holds (status.images: by default at most 50, the
-// largest first), smallest first. Nothing of an image is used but its being
-// there: the pod's command is the loader.
+// heldImages returns the images that a node holds (status.images: by default at most
+// 50, the largest first), smallest first. An image only has to be there: nothing in it
+// is used, because the pod's command is the loader.
 func heldImages(images []corev1.ContainerImage) []held {
 	var found []held
 	for _, image := range images {
@@ -37,11 +37,11 @@ func heldImages(images []corev1.ContainerImage) []held {
 	return found
 }
 
-// choose fills in a target's images. pause comes first, which every node has for
-// its sandboxes and nobody needs a password for. A full node does not list it:
-// then it is asked for by the names that other nodes have for it. The smallest
-// come last, because a kubelet from 1.35 on refuses an image that was pulled with
-// another pod's credentials, for imagePullPolicy Never too (KEP-2535).
+// choose fills in a target's images. pause comes first: every node has it for its
+// sandboxes, and it needs no password. A full node does not list it. Then the names
+// that other nodes have for it are tried. The smallest images come last, because a
+// kubelet from 1.35 on refuses an image that was pulled with another pod's credentials,
+// also with imagePullPolicy Never (KEP-2535).
 func (t *Target) choose(images []held, pauses []string) {
 	t.Images, t.Smallest = nil, nil
 	for _, image := range images {
@@ -61,9 +61,9 @@ func (t *Target) choose(images []held, pauses []string) {
 	}
 }
 
-// imageName chooses the name by which a pod can ask for a held image, one with
-// a tag if there is one, and gives its repository's path. Names that cannot be
-// asked for ("<none>@<none>", a bare id) are passed over.
+// imageName chooses the name by which a pod can ask for a held image, if possible one
+// with a tag. It also returns the repository's path. It skips names that cannot be
+// asked for ("<none>@<none>", a bare id).
 func imageName(names []string) (name, path string) {
 	for _, n := range names {
 		ref, err := reference.ParseNormalizedNamed(n)
@@ -82,8 +82,9 @@ func imageName(names []string) (name, path string) {
 	return name, path
 }
 
-// isPause tells a sandbox image by the last element of its repository: pause
-// (registry.k8s.io, EKS, AKS, GKE), mirrored-pause (Rancher), pause-amd64 (old).
+// isPause reports whether an image is a sandbox image, by the last element of its
+// repository: pause (registry.k8s.io, EKS, AKS, GKE), mirrored-pause (Rancher),
+// pause-amd64 (old).
 func isPause(path string) bool {
 	tail := path[strings.LastIndexByte(path, '/')+1:]
 	return tail == "pause" || strings.HasPrefix(tail, "pause-") || strings.HasSuffix(tail, "-pause")
@@ -102,20 +103,20 @@ func (o *Options) resolve(ctx context.Context, target *Target, pauses []string) 
 const (
 	// fewNodes are asked one by one; more are listed.
 	fewNodes = 10
-	// nodesPage is how many nodes a list's page has: each may be 50 KB.
+	// nodesPage is the number of nodes in a page of a list. Each may be 50 KB.
 	nodesPage = 100
 )
 
-// survey asks the plan's nodes which images they hold: few nodes one by one, and
-// many by a list, which is read as far as it takes to see them all. A list also
-// tells how other nodes name their pause. Nodes that could not be asked stay as
-// they are; the run asks them again, and reports it.
+// survey asks the plan's nodes which images they hold. It asks few nodes one by one. For
+// many nodes it reads a list until it has seen them all. A list also shows how other
+// nodes name their pause image. Nodes that could not be asked stay as they are. The run
+// asks them again, and reports it.
 func (o *Options) survey(ctx context.Context, plan *Plan) {
 	if !plan.Embedded {
 		return
 	}
 	images := make(map[string][]held, len(plan.Targets))
-	missing := make(map[string]bool, len(plan.Targets)) // not seen, or without a pause
+	missing := make(map[string]bool, len(plan.Targets)) // not seen, or without a pause image
 	for _, t := range plan.Targets {
 		missing[t.Node] = true
 	}
@@ -157,7 +158,7 @@ func (o *Options) survey(ctx context.Context, plan *Plan) {
 			see(&list.Items[i], wanted[list.Items[i].Name])
 		}
 		page.Continue = list.Continue
-		if few || page.Continue == "" { // one page is enough to learn others' names
+		if few || page.Continue == "" { // one page is enough to learn other nodes' names
 			break
 		}
 	}
@@ -172,15 +173,15 @@ func (o *Options) survey(ctx context.Context, plan *Plan) {
 	}
 }
 
-// Resolve asks the nodes of an embedded plan which images they hold, so that
-// Objects can print the pods as they will be. Nodes that do not answer keep none.
+// Resolve asks the nodes of an embedded plan which images they hold, so that Objects can
+// print the pods as they will be. Nodes that do not answer get no images.
 func Resolve(ctx context.Context, opts Options, plan *Plan) {
 	opts.survey(ctx, plan)
 }
 
-// imagesFor gives a node's images one after the other, each once; the pods that
-// run there are asked for only when no name of pause is held. ok is false after
-// the last.
+// imagesFor returns a function that returns a node's images one after another, each
+// once. The pods that run there are listed only if no name of pause worked. ok is false
+// after the last.
 func (s *session) imagesFor(ctx context.Context, target *Target) func() (image string, ok bool) {
 	if !s.plan.Embedded {
 		return func() (string, bool) { return s.plan.Image, true }
@@ -211,9 +212,9 @@ func (s *session) imagesFor(ctx context.Context, target *Target) func() (image s
 	}
 }
 
-// running gives images that run on a node in pods without pull secrets, those of
-// kube-system first (kube-proxy, the network): the node holds them, and any pod
-// may use them. nil where pods may not be listed.
+// running returns images that run on a node in pods without pull secrets. Those of
+// kube-system come first (kube-proxy, the network). The node holds these images, and
+// any pod may use them. It returns nil if pods may not be listed.
 func (s *session) running(ctx context.Context, node string) []string {
 	ctx, cancel := context.WithTimeout(ctx, s.timing.request)
 	defer cancel()
@@ -240,8 +241,8 @@ func (s *session) running(ctx context.Context, node string) []string {
 			if status.State.Running == nil {
 				continue
 			}
-			// The name that the pod gives was found on this node; the status
-			// may show another one.
+			// The node found the image by the name in the pod's spec. The status
+			// may show another name.
 			j := slices.IndexFunc(p.Spec.Containers, func(c corev1.Container) bool { return c.Name == status.Name })
 			if j < 0 || slices.Contains(images, p.Spec.Containers[j].Image) {
 				continue

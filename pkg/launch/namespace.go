@@ -15,15 +15,15 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// claimNamespace makes sure that the namespace is there, created where it is
-// absent. ours tells that a run made it, this one or another.
+// claimNamespace makes sure that the namespace exists, and creates it if necessary. ours
+// reports whether a run created it, this one or another.
 func (o *Options) claimNamespace(ctx context.Context) (ours bool, f *Failure) {
 	doing := "creating namespace " + o.Namespace
 	for start := time.Now(); ; {
 		ns, err := o.Client.Core.Namespaces().Get(ctx, o.Namespace, metav1.GetOptions{})
 		switch {
 		case apierrors.IsForbidden(err):
-			return false, nil // then it has to exist; Preflight tried a pod in it
+			return false, nil // then it must exist; Preflight tried a pod in it
 		case apierrors.IsNotFound(err):
 			err := o.create(ctx, func(ctx context.Context) error {
 				_, err := o.Client.Core.Namespaces().Create(ctx, o.namespace(), metav1.CreateOptions{})
@@ -43,9 +43,9 @@ func (o *Options) claimNamespace(ctx context.Context) (ours bool, f *Failure) {
 		case existing:
 			return false, nil
 		case made:
-			// From now on a deletion that another run decided before fails, and
-			// no other decides it before our Job is there. Without this right
-			// the others still look for our objects.
+			// From now on, a deletion that another run decided on before this
+			// fails, and no other run decides on one before our Job exists. Without
+			// this right the other runs still look for our objects.
 			_ = o.markLastRun(ctx, o.Namespace, o.RunID, "")
 			return true, nil
 		}
@@ -59,8 +59,8 @@ func (o *Options) claimNamespace(ctx context.Context) (ours bool, f *Failure) {
 	}
 }
 
-// markLastRun writes AnnotationLastRun, "" for nobody; with a version only if
-// the namespace still has it.
+// markLastRun writes AnnotationLastRun; "" means no run. If a version is given, it
+// writes only if the namespace still has that version.
 func (o *Options) markLastRun(ctx context.Context, namespace, run, version string) error {
 	metadata := map[string]any{"annotations": map[string]string{AnnotationLastRun: run}}
 	if version != "" {
@@ -74,12 +74,11 @@ func (o *Options) markLastRun(ctx context.Context, namespace, run, version strin
 	return err
 }
 
-// releaseNamespace deletes the namespace if a run made it and nothing of
-// anybody else is in it: nothing but what is own. kept says why it stays; "" if
-// it goes.
+// releaseNamespace deletes the namespace if a run created it and it holds only what is
+// own. kept says why it stays, or is "" if it does not.
 //
-// run is the one that leaves: where another has claimed the namespace after it,
-// that one removes it. "" stands for all runs: a claim does not count.
+// run is the run that leaves. If another run has claimed the namespace after it, that
+// run removes it. "" means all runs: then a claim does not count.
 func (o *Options) releaseNamespace(ctx context.Context, namespace, run string, own own) (removed bool, kept string, err error) {
 	var ns *corev1.Namespace
 	err = o.request(ctx, func() (err error) {
@@ -104,13 +103,13 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, run string, o
 	}
 	if kept, err := o.othersIn(ctx, namespace, own); kept != "" || err != nil {
 		if run != "" && last == run {
-			// Whoever leaves after us need not wait for us.
+			// A run that leaves after us does not have to wait for us.
 			_ = o.markLastRun(ctx, namespace, "", ns.ResourceVersion)
 		}
 		return false, kept, err
 	}
-	// Both preconditions: it is the one that was looked at, and no run has
-	// claimed it since (markLastRun).
+	// Both preconditions are needed: it is the namespace that was looked at, and no
+	// run has claimed it since (markLastRun).
 	err = o.request(ctx, func() error {
 		return o.Client.Core.Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{
 			Preconditions: &metav1.Preconditions{UID: &ns.UID, ResourceVersion: &ns.ResourceVersion},
@@ -127,10 +126,10 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, run string, o
 	return true, "", nil
 }
 
-// othersIn names an object in a namespace that is not our own. Whatever else
-// runs there has pods; what people put there beforehand, or keep there, are
-// config maps, secrets, claims and services. The last three are looked at as far
-// as the user may list them, which a run does not need.
+// othersIn names an object in a namespace that is not our own. Anything else that runs
+// there has pods. What people put or keep there are config maps, secrets, claims and
+// services. The last three are looked at only if the user may list them. A run does not
+// need that right.
 func (o *Options) othersIn(ctx context.Context, namespace string, own own) (found string, err error) {
 	if o.PullSecret != "" {
 		return "pull secret " + o.PullSecret + " belongs in it", nil
@@ -154,7 +153,7 @@ func (o *Options) othersIn(ctx context.Context, namespace string, own own) (foun
 				found = "job " + jobs.Items[i].Name + " is in it"
 			}
 		}
-		// A run's parts are large: only their metadata is asked for.
+		// A run's parts are large, so only metadata is requested.
 		configs, err := o.metadata(ctx, namespace, "configmaps", "")
 		if err != nil {
 			return fmt.Errorf("listing config maps in namespace %s: %w", namespace, err)
@@ -184,8 +183,8 @@ func (o *Options) othersIn(ctx context.Context, namespace string, own own) (foun
 	return found, err
 }
 
-// metadata lists the objects of a core resource without what is in them: no
-// secret's data is asked for, and a server that knows no other answer gives none.
+// metadata lists the objects of a core resource without their content. It never requests
+// a secret's data, and a server that cannot answer with metadata alone sends nothing.
 // selector is a label selector, "" for all.
 func (o *Options) metadata(ctx context.Context, namespace, resource, selector string) ([]metav1.PartialObjectMetadata, error) {
 	return metadataOf(ctx, o.Client.Core.RESTClient(), namespace, resource, selector)
@@ -212,16 +211,16 @@ func metadataOf(ctx context.Context, client rest.Interface, namespace, resource,
 	return list.Items, nil
 }
 
-// madeForServiceAccount tells that a cluster made the secret by itself: a
-// service account's token, or OpenShift's pull secret with one.
+// madeForServiceAccount reports whether the cluster itself made the secret: a service
+// account's token, or OpenShift's pull secret with one.
 func madeForServiceAccount(secret *metav1.PartialObjectMetadata) bool {
 	return secret.Annotations[corev1.ServiceAccountNameKey] != "" ||
 		secret.Annotations["openshift.io/internal-registry-auth-token.service-account"] != ""
 }
 
-// create is request for what creates something. The answer to a request that is
-// under way is waited for, a while, also when the run is stopped: else the
-// server might create the object after everything was removed.
+// create is request for creating an object. If the run is stopped, create still waits a
+// while for the answer to a request in progress. Otherwise the server might create the
+// object after everything was removed.
 func (o *Options) create(ctx context.Context, do func(ctx context.Context) error) error {
 	return o.request(ctx, func() error {
 		if err := ctx.Err(); err != nil {

@@ -1,11 +1,11 @@
-// Package embedded carries the probe's executables for amd64 and arm64 inside
-// the plugin, so that a node can be measured although nothing of ours can be
-// pulled. They are built by
+// Package embedded carries the probe's executables for amd64 and arm64 inside the
+// plugin, so that a node can be measured even if our image cannot be pulled. They are
+// built by
 //
 //	go run ./hack/buildprobe
 //
-// into the directory bin and compressed; a clean clone compiles without them
-// and says how to get them.
+// into the directory bin and compressed. A clean clone compiles without them and says
+// how to build them.
 package embedded
 
 import (
@@ -29,15 +29,15 @@ var ErrNotBuilt = errors.New("this build carries no probe: run go run ./hack/bui
 // maxSize bounds a decompressed probe; it is about 5 MB.
 const maxSize = 32 << 20
 
-// File is the name, below bin, of the compressed probe for an architecture
-// (GOARCH words).
+// File returns the name, below bin, of the compressed probe for an architecture, as in
+// GOARCH.
 func File(goarch string) string { return "checklist-probe_linux_" + goarch + ".gz" }
 
-// Architectures are those that a full build carries.
+// Architectures returns the architectures of a full build.
 func Architectures() []string { return []string{"amd64", "arm64"} }
 
-// Probe returns the probe, an ELF executable for Linux, for an architecture in
-// GOARCH words. errors.Is(err, ErrNotBuilt) where this build has none.
+// Probe returns the probe, an ELF executable for Linux, for an architecture as in
+// GOARCH. The error is ErrNotBuilt if this build has none.
 func Probe(goarch string) ([]byte, error) { return read(bin, goarch) }
 
 // SHA256 returns the digest of what Probe returns, in hex.
