@@ -16,15 +16,15 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
-// maxTries is how many pods a node gets at most, besides those whose image it
-// does not hold.
+// maxTries is the largest number of pods for a node, not counting those whose image the
+// node does not hold.
 const maxTries = 2
 
-// maxLog bounds what the server sends of a probe's log: one byte more than a
-// whole answer may have.
+// maxLog bounds what the server sends of a probe's log: one byte more than the largest
+// whole answer.
 const maxLog = wire.MaxLog + 1
 
-// measure brings the facts of one node, or says why it cannot.
+// measure returns the facts of one node, or says why it cannot.
 func (s *session) measure(run context.Context, index int, target Target) (*fact.Measurement, *Failure) {
 	ctx, cancel := context.WithTimeout(run, s.Timeout)
 	defer cancel()
@@ -49,10 +49,10 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 		switch {
 		case try.measured != nil:
 			return try.measured, nil
-		case try.label && !p.unlabelled: // that costs no try
+		case try.label && !p.unlabelled: // does not count as a try
 			p.unlabelled, labelled = true, try.failure.Detail
 			continue
-		case try.image: // the node does not hold it: that costs no try
+		case try.image: // the node does not hold it; does not count as a try
 			missing = append(missing, p.image)
 			if p.image, ok = images(); !ok {
 				if len(missing) > 1 {
@@ -80,20 +80,20 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 	}
 }
 
-// outcome is how one pod fared: facts or a failure.
+// outcome is the result of one pod: facts or a failure.
 type outcome struct {
 	measured *fact.Measurement
 	failure  *Failure
-	again    bool   // another pod may fare better
+	again    bool   // another pod may succeed
 	memory   bool   // with the joined probe in memory
 	image    bool   // with another image that the node holds
 	label    bool   // without an SELinux type
-	gone     string // the pod, which somebody else deleted
+	gone     string // the name of the pod, if somebody else deleted it
 }
 
-// attempt runs one pod. Whatever becomes of it, what it mounted is checked
-// afterwards: if that was replaced, foreign code may have run, which matters
-// more than any other failure, and no answer counts.
+// attempt runs one pod. It always checks afterwards what the pod mounted. If that was
+// replaced, foreign code may have run. That matters more than any other failure, and no
+// answer counts.
 func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 	if f := s.stopped(); f != nil {
 		return outcome{failure: f}
@@ -102,8 +102,8 @@ func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 	news := s.watch.follow(pod.Name)
 	defer s.watch.forget(pod.Name)
 	var created corev1.Pod
-	// Deleted whatever happens: its facts are safe by then. One that a request
-	// created whose answer was lost is looked for at the end of the run.
+	// The pod is always deleted: its facts are safe by then. If the answer to its
+	// create was lost, the pod is searched for at the end of the run.
 	defer func() { _ = s.removePod(run, &created) }() // tried again at the end of the run
 
 	const doing = "creating the probe's pod"
@@ -131,7 +131,7 @@ func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 	if run.Err() != nil {
 		return outcome{failure: interrupted()}
 	}
-	// The node's time may be over by now.
+	// The node's time may be over by now, so this uses the run's context.
 	if f := s.intact(run, p.node, s.maps[p.arch]); f != nil && (out.measured != nil || f.Reason == fact.NotOurs) {
 		return outcome{failure: f}
 	}
@@ -140,24 +140,23 @@ func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 
 // answer waits for a pod's end and reads what it says.
 func (s *session) answer(ctx, run context.Context, sent, created *corev1.Pod, news *podNews) outcome {
-	created.Status = corev1.PodStatus{} // the server's answer to a create says nothing of a kubelet
+	created.Status = corev1.PodStatus{} // no kubelet wrote the status in the answer to a create
 	if out := s.await(ctx, run, created, news); out != nil {
 		return *out
 	}
 	return s.facts(ctx, run, sent, created)
 }
 
-// quotaLag is how often a quota that pods of this run have used is asked again
-// after the last of them has gone.
+// quotaLag is how often a create is retried after a quota refused it and the last other
+// pod of this run has gone.
 const quotaLag = 5
 
-// createPod creates the pod. A quota that is used up by other pods of this run
-// has room again when one of them is gone.
+// createPod creates the pod. If other pods of this run use up a quota, it has room again
+// when one of them is gone.
 func (s *session) createPod(ctx context.Context, pod, created *corev1.Pod) ([]difference, error) {
 	for alone := 0; ; {
-		// Whether there are others is asked before and after: they may begin or
-		// end while the server refuses. A quota counts a deletion only some time
-		// after it.
+		// Look for other pods before and after: they may begin or end while the
+		// server refuses. A quota counts a deletion only some time after it.
 		others := s.busy() > 1
 		found, err := s.put(ctx, s.pods(), pod, created)
 		if others || s.busy() > 1 {
@@ -171,13 +170,13 @@ func (s *session) createPod(ctx context.Context, pod, created *corev1.Pod) ([]di
 	}
 }
 
-// await follows a pod, by its UID, until its container has ended. A nil outcome
-// means that it has.
+// await follows a pod, by its UID, until its container has ended. A nil outcome means
+// that the container has ended.
 func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *podNews) *outcome {
 	pod, start := created, time.Now()
 	poll := time.NewTicker(s.timing.poll)
 	defer poll.Stop()
-	var patience <-chan time.Time // runs out for a pod that is stuck
+	var patience <-chan time.Time // fires when a stuck pod has waited long enough
 	for {
 		p := s.progressOf(pod)
 		switch {
@@ -200,7 +199,7 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 			latest, gone := s.watch.latest(news)
 			switch {
 			case latest.UID != created.UID && gone:
-				// Another one, which is gone: nothing about ours.
+				// Another pod, which is gone. That says nothing about ours.
 			case latest.UID != created.UID:
 				return s.replaced(latest)
 			case gone:
@@ -214,7 +213,7 @@ func (s *session) await(ctx, run context.Context, created *corev1.Pod, news *pod
 			}
 			patience = nil
 		case <-poll.C:
-			// The watch is the quick way; this holds without one.
+			// The watch is faster, but this works without it.
 			fresh, err := s.Client.Core.Pods(s.Namespace).Get(ctx, created.Name, metav1.GetOptions{})
 			switch {
 			case apierrors.IsNotFound(err):
@@ -242,7 +241,7 @@ func deleted(pod *corev1.Pod) *outcome {
 	}}
 }
 
-// replaced is the end of a pod under whose name another one was created.
+// replaced returns the outcome if another pod was created under the pod's name.
 func (s *session) replaced(by *corev1.Pod) *outcome {
 	return &outcome{failure: &Failure{
 		Reason: fact.NotOurs,
@@ -252,9 +251,9 @@ func (s *session) replaced(by *corev1.Pod) *outcome {
 	}}
 }
 
-// look reads a pod whose container has ended, whole, and checks that it is the
-// one that was created and that nothing was changed meanwhile: its image can be,
-// and a debugging container be added, by whoever may patch pods there.
+// look reads a whole pod whose container has ended. It checks that it is the pod that
+// was created, and that nothing changed meanwhile. Anyone who may patch pods there can
+// change its image or add a debugging container.
 func (s *session) look(ctx context.Context, sent, created *corev1.Pod) (*corev1.Pod, *outcome) {
 	var pod corev1.Pod
 	var t tree
@@ -278,7 +277,7 @@ func (s *session) look(ctx context.Context, sent, created *corev1.Pod) (*corev1.
 	if found := s.learned.without(compare(s.pods().shape, want, t)); len(found) > 0 {
 		what = found[0].String()
 	} else if status := probeStatus(&pod); status != nil && (status.RestartCount != 0 || status.LastTerminationState.Terminated != nil) {
-		what = "its container was restarted, which never happens to a probe's pod" // as after a change of its image
+		what = "its container was restarted, which never happens to a probe's pod" // a change of its image restarts it
 	}
 	if what != "" {
 		return nil, &outcome{failure: &Failure{
@@ -290,7 +289,7 @@ func (s *session) look(ctx context.Context, sent, created *corev1.Pod) (*corev1.
 	return &pod, nil
 }
 
-// late is the failure of a node whose time is over.
+// late returns the failure of a node whose time is over.
 func (s *session) late(run context.Context, pod *corev1.Pod, p progress) *Failure {
 	if run.Err() != nil {
 		return interrupted()
@@ -313,8 +312,8 @@ func (s *session) late(run context.Context, pod *corev1.Pod, p progress) *Failur
 	}
 }
 
-// lost tells that a node is gone or not Ready; nil if it is, or if that cannot
-// be known.
+// lost returns a failure if a node is gone or not Ready. It returns nil if the node is
+// Ready, or if that cannot be known.
 func (s *session) lost(ctx context.Context, name string) *Failure {
 	node, err := s.Client.Core.Nodes().Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -336,9 +335,9 @@ func (s *session) lost(ctx context.Context, name string) *Failure {
 	return nil
 }
 
-// facts reads the answer of a pod whose container has ended. The pod is looked
-// at before its status and log are read, and once more after the log, which the
-// API server finds by name.
+// facts reads the answer of a pod whose container has ended. It checks the pod before it
+// reads the status and log. It checks the pod again after the log, because the API
+// server finds the log by name.
 func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) outcome {
 	pod, out := s.look(ctx, sent, created)
 	if out != nil {
@@ -366,7 +365,7 @@ func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) out
 			Reason: fact.ProbeFailed, Detail: fmt.Sprintf("the probe ended with status %d: %s", terminated.ExitCode, trailer.Error),
 		}}
 	}
-	var frame error // of a log that arrived and is broken
+	var frame error // for a log that arrived and is broken
 	for try, wait := 0, s.timing.backoff; ; try, wait = try+1, wait*2 {
 		measured, err := s.decode(ctx, pod.Name, trailer)
 		if err == nil {
@@ -408,14 +407,14 @@ func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) out
 	}
 }
 
-// unreadLog is an error of fetching, not of what was fetched.
+// unreadLog is an error of fetching a log, not of its content.
 type unreadLog struct{ err error }
 
 func (e *unreadLog) Error() string { return e.err.Error() }
 func (e *unreadLog) Unwrap() error { return e.err }
 
-// logReader marks errors of the transport, so that they differ from those of
-// the frames.
+// logReader marks errors of the transport, so that they differ from errors in the
+// frames.
 type logReader struct {
 	io.Reader
 	err error
@@ -429,8 +428,8 @@ func (r *logReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// decode reads a probe's answer: from the trailer alone where it is small, else
-// with the log.
+// decode reads a probe's answer. A small answer is in the trailer, a large one in the
+// log.
 func (s *session) decode(ctx context.Context, pod string, trailer wire.Trailer) (*fact.Measurement, error) {
 	if !trailer.NeedsLog() {
 		return s.budget.Decode(nil, trailer)
@@ -452,12 +451,12 @@ func (s *session) decode(ctx context.Context, pod string, trailer wire.Trailer) 
 	return measured, err
 }
 
-// removePod deletes a pod at once, also after the run was stopped.
+// removePod deletes a pod at once, even after the run was stopped.
 func (s *session) removePod(run context.Context, pod *corev1.Pod) error {
 	s.mu.Lock()
 	_, there := s.made[pod.UID]
 	s.mu.Unlock()
-	if !there { // never created, or deleted before
+	if !there { // never created, or already deleted
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(run), s.timing.request)

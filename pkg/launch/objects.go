@@ -26,11 +26,11 @@ const (
 	// (container-selinux, "super privileged container").
 	selinuxType = "spc_t"
 
-	// nobody is the uid of level proc: no user of the node.
+	// nobody is the uid of level proc. No user of the node has it.
 	nobody = 65534
 
-	// emptyDirRoom is what the emptyDir may hold beyond the probe; kubelet
-	// evicts a pod whose emptyDir is over its limit.
+	// emptyDirRoom is what the emptyDir may hold in addition to the probe. A
+	// kubelet evicts a pod whose emptyDir is over its limit.
 	emptyDirRoom = 1 << 20
 )
 
@@ -43,13 +43,13 @@ func (o *Options) labels() map[string]string {
 	}
 }
 
-// name is the name of a run's object: "checklist-RUN" and what follows.
+// name returns the name of a run's object: "checklist-RUN" and the parts.
 func (o *Options) name(parts ...string) string {
 	return strings.Join(append([]string{"checklist", o.RunID}, parts...), "-")
 }
 
-// namespace is the namespace as a run creates it. Pods with hostPID are
-// refused by Pod Security's baseline already, so all three modes say privileged.
+// namespace returns the namespace as a run creates it. Pod Security's baseline already
+// refuses pods with hostPID, so all three modes say privileged.
 func (o *Options) namespace() *corev1.Namespace {
 	return &corev1.Namespace{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
@@ -74,10 +74,10 @@ func (o *Options) namespace() *corev1.Namespace {
 	}
 }
 
-// job is the dead man's switch: a Job of no completions is Complete at once,
-// runs no pod, and is deleted when its time to live is over, with all that it
-// owns. Its template is never used but has to be valid, and may be judged by
-// the cluster's policies: it asks for nothing.
+// job returns the dead man's switch. A Job with no completions is Complete at once and
+// runs no pod. When its time to live is over, it is deleted with everything that it
+// owns. Its template is never used, but must be valid. The cluster's policies may judge
+// it, so it asks for nothing.
 func (o *Options) job(image string, ttl time.Duration) *batchv1.Job {
 	return &batchv1.Job{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
@@ -111,9 +111,9 @@ func (o *Options) job(image string, ttl time.Duration) *batchv1.Job {
 	}
 }
 
-// configMaps are what an embedded probe of one architecture needs: the loader
-// with the size, and the probe in parts. Each is immutable, so that what runs
-// is what was written.
+// configMaps returns what an embedded probe of one architecture needs: the loader with
+// the size, and the probe in parts. Each is immutable, so that what was written is what
+// runs.
 func (o *Options) configMaps(arch string, probe []byte, owner *metav1.OwnerReference) ([]*corev1.ConfigMap, error) {
 	start, err := loader.For(arch)
 	if err != nil {
@@ -148,7 +148,7 @@ func (o *Options) configMap(name string, owner *metav1.OwnerReference, files ...
 	return m
 }
 
-// A podOf says what differs from one probe pod to another.
+// A podOf holds what differs between probe pods.
 type podOf struct {
 	index   int // of the node in the plan
 	attempt int // 0, 1, ...
@@ -160,13 +160,13 @@ type podOf struct {
 	// memory puts the joined probe into memory instead of onto the node's
 	// disk, whose file system may be mounted noexec.
 	memory bool
-	// unlabelled leaves the SELinux type to the runtime; see blocked.
+	// unlabelled means that the runtime chooses the SELinux type; see blocked.
 	unlabelled bool
 	owner      *metav1.OwnerReference
 }
 
-// pod is the probe's pod on one node. maps are its architecture's ConfigMaps,
-// nil for a pulled image.
+// pod returns the probe's pod for one node. maps are its architecture's ConfigMaps, nil
+// for a pulled image.
 func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 	name := o.name(fmt.Sprintf("%04d", p.index))
 	if p.attempt > 0 {
@@ -197,14 +197,14 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 			Tolerations:                   []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
 			SecurityContext: &corev1.PodSecurityContext{
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-				// container_t may not read other domains' /proc; ignored
-				// where SELinux is off.
+				// container_t may not read other domains' /proc. The field
+				// is ignored if SELinux is off.
 				SELinuxOptions: &corev1.SELinuxOptions{Type: selinuxType},
 			},
 			Containers: []corev1.Container{{
 				Name: containerName, Image: p.image, ImagePullPolicy: corev1.PullIfNotPresent,
 				WorkingDir: "/",
-				// By its UID the probe knows its own container among those it reads.
+				// With its UID the probe finds its own container among those it reads.
 				Env: []corev1.EnvVar{{Name: "POD_UID", ValueFrom: &corev1.EnvVarSource{
 					FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.uid"},
 				}}},
@@ -235,9 +235,9 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 	return pod
 }
 
-// embed makes a pod run the loader from its ConfigMaps in an image that the
-// node holds. The digest is part of the command, so that whoever changes
-// ConfigMaps, but not pods, changes nothing of what runs but the loader.
+// embed makes a pod run the loader from its ConfigMaps in an image that the node holds.
+// The digest is part of the command. So somebody who can change ConfigMaps, but not
+// pods, can change only the loader and no other code that runs.
 func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, digest [sha256.Size]byte, memory bool) {
 	var sources []corev1.VolumeProjection
 	size := 0
@@ -274,7 +274,7 @@ func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, digest [sha256.Size]byte, 
 	}
 }
 
-// securityContext is the container's. Level full runs as root because a
+// securityContext returns that of the container. Level full runs as root, because a
 // runtime gives added capabilities to no other user.
 func (o *Options) securityContext() *corev1.SecurityContext {
 	sc := &corev1.SecurityContext{
@@ -291,14 +291,14 @@ func (o *Options) securityContext() *corev1.SecurityContext {
 		// SYS_PTRACE: /proc/PID/{root,exe,fd} of others. DAC_READ_SEARCH:
 		// files and directories of mode 0600 and 0700.
 		sc.Capabilities.Add = []corev1.Capability{"DAC_READ_SEARCH", "SYS_PTRACE"}
-		// A runtime's default profile denies ptrace (read) of unconfined peers.
+		// The default profile of a runtime denies ptrace (read) of unconfined peers.
 		sc.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
 	}
 	return sc
 }
 
-// resources are small, so that full nodes admit the pod; the probe's budget is
-// 32 MiB and half a second of CPU.
+// resources returns small requests, so that full nodes admit the pod. The probe's budget
+// is 32 MiB and half a second of CPU.
 func resources() corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{
@@ -312,9 +312,9 @@ func resources() corev1.ResourceRequirements {
 	}
 }
 
-// probeTimeout is when the probe answers with what it has: three quarters of
-// the node's time, the rest being for the start and the way back, and no more
-// than the probe accepts.
+// probeTimeout returns when the probe answers with what it has. It is three quarters of
+// the node's time, and no more than the probe accepts. The rest is for the start and for
+// reading the answer.
 func (o *Options) probeTimeout() time.Duration {
 	return min((o.Timeout * 3 / 4).Round(100*time.Millisecond), maxProbeTimeout)
 }
@@ -322,10 +322,10 @@ func (o *Options) probeTimeout() time.Duration {
 // maxProbeTimeout is the probe's own limit (package probe).
 const maxProbeTimeout = time.Hour
 
-// Objects gives everything that a run with this plan creates, in a fixed order;
-// nothing if the plan has no targets. A ConfigMap's bytes are left out and named
-// in AnnotationOmitted; what is known only when a run happens is replaced by a
-// word: the run id unless given, the owner's uid, and the image of a node that
+// Objects returns everything that a run with this plan creates, in a fixed order. It
+// returns nothing if the plan has no targets. A ConfigMap's bytes are left out and
+// described in AnnotationOmitted. What is known only during a run is replaced by a
+// placeholder: the run id unless given, the owner's uid, and the image of a node that
 // was not asked (Resolve).
 func Objects(opts Options, plan Plan) ([]Document, error) {
 	setDefault(&opts.RunID, "run")
@@ -363,10 +363,10 @@ func Objects(opts Options, plan Plan) ([]Document, error) {
 	return objects, nil
 }
 
-// heldImage stands for the image of a node that was not asked.
+// heldImage is the placeholder for the image of a node that was not asked.
 const heldImage = "an-image-the-node-holds"
 
-// image is the image of a target's pod.
+// image returns the image of a target's pod.
 func (p *Plan) image(t Target, attempt int) string {
 	switch {
 	case !p.Embedded:
@@ -379,7 +379,7 @@ func (p *Plan) image(t Target, attempt int) string {
 	return heldImage
 }
 
-// jobImage is what the Job's template names; it is never run.
+// jobImage returns the image of the Job's template. It never runs.
 func (p *Plan) jobImage() string {
 	if len(p.Targets) == 0 {
 		return heldImage
@@ -387,7 +387,7 @@ func (p *Plan) jobImage() string {
 	return p.image(p.Targets[0], 0)
 }
 
-// withoutBytes is a ConfigMap for people to read.
+// withoutBytes returns a ConfigMap for people to read.
 func withoutBytes(m *corev1.ConfigMap) *corev1.ConfigMap {
 	m = m.DeepCopy()
 	var omitted []string

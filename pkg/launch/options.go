@@ -24,13 +24,13 @@ const (
 	DefaultTimeout     = 2 * time.Minute
 	DefaultMaxInFlight = 50
 
-	// ImageAuto means the release's own image where the build has one, else
-	// ImageEmbedded; ImageEmbedded pulls nothing.
+	// ImageAuto means the release's own image if the build has one, otherwise
+	// ImageEmbedded. ImageEmbedded pulls nothing.
 	ImageAuto     = "auto"
 	ImageEmbedded = "embedded"
 )
 
-// MinTimeout is the least time for one node: a pod needs seconds to start.
+// MinTimeout is the least time for one node, because a pod needs seconds to start.
 const MinTimeout = 5 * time.Second
 
 // Labels and annotations of what a run creates.
@@ -42,21 +42,22 @@ const (
 
 	LabelRun = "kubectl-checklist.github.io/run" // on everything; value: Options.RunID
 
-	// AnnotationCreatedBy marks a namespace that a run created, and so may
-	// delete; AnnotationLastRun is changed by each run that uses such a
-	// namespace, so that a deletion decided before fails. Values: run ids.
+	// AnnotationCreatedBy marks a namespace that a run created, and that runs may
+	// therefore delete. Each run that uses such a namespace changes
+	// AnnotationLastRun, so that a deletion that was decided before fails. Values:
+	// run ids.
 	AnnotationCreatedBy = "kubectl-checklist.github.io/created-by-run"
 	AnnotationLastRun   = "kubectl-checklist.github.io/last-run"
-	// AnnotationNode names a pod's node, AnnotationOmitted what Objects left out.
+	// AnnotationNode names a pod's node. AnnotationOmitted says what Objects left out.
 	AnnotationNode    = "kubectl-checklist.github.io/node"
 	AnnotationOmitted = "kubectl-checklist.github.io/omitted"
-	// AnnotationRequest holds a random word that only the request which created
-	// the object had: by it a run knows its own where the answer was lost.
+	// AnnotationRequest holds a random word that only the request that created the
+	// object had. With it a run finds its own object if the answer was lost.
 	AnnotationRequest = "kubectl-checklist.github.io/request"
 )
 
-// Client holds the API groups that the probe needs: typed interfaces instead
-// of a whole Clientset, which would link every group there is.
+// Client holds the API groups that the probe needs. It has typed interfaces instead of a
+// whole Clientset, which would link every group.
 type Client struct {
 	Core          corev1client.CoreV1Interface
 	Batch         batchv1client.BatchV1Interface
@@ -89,60 +90,60 @@ func NewClient(config *rest.Config) (Client, error) {
 type Options struct {
 	Client Client
 	Level  fact.Level // default full
-	// Image is ImageAuto, ImageEmbedded or an image reference. ReleaseImage is
-	// what ImageAuto means in this build, "" where none was published.
+	// Image is ImageAuto, ImageEmbedded or an image reference. ReleaseImage is what
+	// ImageAuto means in this build, or "" if no image was published.
 	Image        string
 	ReleaseImage string
-	// Embedded gives the embedded probe's bytes for an architecture (GOARCH
-	// words); an error where the build carries none.
+	// Embedded returns the embedded probe's bytes for an architecture, as in GOARCH,
+	// or an error if the build carries none.
 	Embedded func(arch string) ([]byte, error)
-	// Namespace is where everything goes. PullSecret names a Secret in it.
+	// Namespace is where everything is created. PullSecret names a Secret in it.
 	Namespace  string
 	PullSecret string
-	// Timeout is the time that one node has, from its pod's creation to its
-	// facts; MaxInFlight the number of pods at once.
+	// Timeout is the time for one node, from its pod's creation to its facts.
+	// MaxInFlight is the number of pods at once.
 	Timeout     time.Duration
 	MaxInFlight int
-	// Kinds are the facts wanted. Kinds that no probe reads are ignored; none
-	// means all that a probe reads.
+	// Kinds are the wanted facts. Kinds that no probe reads are ignored. An empty
+	// list means all that a probe reads.
 	Kinds []fact.Kind
 	// RunID identifies the run in names and labels: lower-case letters and
 	// digits. "" means a random one.
 	RunID string
 	Now   func() time.Time
-	// Guard starts the second process that cleans up after a SIGKILL; nil
-	// means none. See StartGuard. run has the run's Namespace, RunID and PullSecret.
+	// Guard starts the second process that cleans up after a SIGKILL. nil means that
+	// there is none. See StartGuard. run has the run's Namespace, RunID and
+	// PullSecret.
 	Guard func(run Options) (*Guard, error)
-	// Announce gets one line before the first object is created, and one about
-	// what a server newer than this version adds to every pod. Progress gets
-	// the number of nodes that are finished, how many of those failed, and all;
-	// calls do not overlap.
+	// Announce gets one line before the first object is created, and one about what
+	// a newer server adds to every pod. Progress gets the number of finished nodes,
+	// how many of those failed, and the number of all nodes. Calls do not overlap.
 	Announce func(line string)
 	Progress func(done, failed, total int)
 
 	timing timing
-	memory int64 // bytes for all answers together; tests lower it
+	memory int64 // bytes for all answers together; tests use less
 }
 
 // timing holds the waits that tests shorten.
 type timing struct {
 	least        time.Duration // least Options.Timeout
-	margin       time.Duration // by which everything outlives Options.Timeout without a sign of life
-	imageGrace   time.Duration // from the first failed pull to the gap: kubelet tries again after 10 s and 20 s
+	margin       time.Duration // by which everything outlives Options.Timeout if the run renews nothing
+	imageGrace   time.Duration // from the first failed pull to the gap: a kubelet retries after 10 s and 20 s
 	startGrace   time.Duration // from the first failed start of the container to the gap
-	labelGrace   time.Duration // for a pod that does not start, where its Events cannot say why; see blocked
-	poll         time.Duration // without an event: ask for the pod and its node
+	labelGrace   time.Duration // for a pod that does not start, if its Events cannot say why; see blocked
+	poll         time.Duration // how often to ask for the pod and its node without an event
 	retry        time.Duration // before the second attempt on a node
 	backoff      time.Duration // first wait after a refused request, doubled each time
 	accountWait  time.Duration // for the service account of a new namespace
 	namespaceEnd time.Duration // for a namespace that is being deleted
 	linger       time.Duration // for the answer to a request that creates something, after the run was stopped
 	cleanup      time.Duration // for removing everything
-	guard        time.Duration // between two looks of the guard
+	guard        time.Duration // between two attempts of the guard
 	request      time.Duration // for one request that a cancelled run still makes, and for one log
 }
 
-// complete checks what was given and fills in the defaults.
+// complete checks the options and fills in the defaults.
 func (o Options) complete() (Options, error) {
 	setDefault(&o.Level, fact.LevelFull)
 	setDefault(&o.Image, ImageAuto)
@@ -234,10 +235,10 @@ func noEmbedded(arch string) ([]byte, error) {
 	return nil, fmt.Errorf("this build carries no probe for %q", arch)
 }
 
-// newRunID gives 8 letters and digits (40 bits).
+// newRunID returns 8 random letters and digits (40 bits).
 func newRunID() string { return strings.ToLower(rand.Text()[:8]) }
 
-// gaps says for one node that nothing of what was wanted was read.
+// gaps returns a gap for each wanted kind of one node.
 func (o *Options) gaps(node string, f *Failure) []fact.Gap {
 	gaps := make([]fact.Gap, 0, len(o.Kinds))
 	for _, kind := range o.Kinds {

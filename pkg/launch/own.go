@@ -23,8 +23,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
 )
 
-// A kind is one of the three that a run creates in its namespace, and how its
-// objects are asked for: by requests of our own, because the typed clients drop
+// A kind is one of the three kinds of objects that a run creates in its namespace, and
+// how they are requested. The requests are our own, because the typed clients drop
 // fields that they do not know.
 type kind struct {
 	resource string // "pods"
@@ -45,14 +45,14 @@ func (o *Options) jobs() *kind {
 	return &kind{"jobs", "job", o.Client.Batch.RESTClient(), jobShape()}
 }
 
-// An object is what all three kinds are.
+// An object is an object of any of the three kinds.
 type object interface {
 	runtime.Object
 	metav1.Object
 }
 
-// send creates an object, or with dryRun lets the server decide about it. made
-// gets what the server returns, which is also returned as it came.
+// send creates an object. With dryRun the server only decides whether it would create
+// it. send decodes the server's answer into made, and also returns it unchanged.
 func (o *Options) send(ctx context.Context, k *kind, sent, made object, dryRun bool) (tree, error) {
 	request := k.client.Post().Namespace(o.Namespace).Resource(k.resource).SetHeader("Accept", "application/json").Body(sent)
 	if dryRun {
@@ -61,13 +61,13 @@ func (o *Options) send(ctx context.Context, k *kind, sent, made object, dryRun b
 	return receive(request.Do(ctx), made)
 }
 
-// read gets one object whole, as send does.
+// read gets one whole object, and returns it as send does.
 func (o *Options) read(ctx context.Context, k *kind, name string, made object) (tree, error) {
 	return receive(k.client.Get().Namespace(o.Namespace).Resource(k.resource).Name(name).SetHeader("Accept", "application/json").Do(ctx), made)
 }
 
 func receive(result rest.Result, made object) (tree, error) {
-	if err := result.Error(); err != nil { // Raw's error knows no Status
+	if err := result.Error(); err != nil { // Raw's error has no Status
 		return nil, err
 	}
 	data, err := result.Raw()
@@ -85,8 +85,8 @@ func decodeObject(data []byte, made object) (tree, error) {
 	return t, nil
 }
 
-// remove deletes one object: the one with this UID, whatever has its name by now.
-// Where that one is gone the error is NotFound.
+// remove deletes the object with this UID, whatever has its name now. If that object is
+// gone, the error is NotFound.
 func (o *Options) remove(ctx context.Context, k *kind, namespace, name string, uid types.UID) error {
 	options := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(uid))}
 	switch k.resource {
@@ -111,19 +111,19 @@ type entry struct {
 	uid  types.UID
 }
 
-// ledger is what a run knows to be its own: the UIDs of what it created, which
-// only the server chooses, and the words of requests whose answer has not
-// arrived. Nobody can know such a word before the object with it exists.
+// ledger is what a run knows to be its own. It holds the UIDs of what it created, which
+// the server chooses, and the words of requests whose answer has not arrived. Nobody can
+// know such a word before the object with it exists.
 type ledger struct {
 	uids  map[types.UID]bool
 	made  map[types.UID]entry
-	words map[string]string // what each was sent with: "pods/NAME"
-	// unsure are the resources of which a create failed: it may have happened
-	// all the same.
+	words map[string]string // by object: "pods/NAME"
+	// unsure are the resources for which a create failed. The object may still have
+	// been created.
 	unsure map[string]bool
 }
 
-// stamp marks an object with a word of its own, once.
+// stamp marks an object with its own word, once.
 func (s *session) stamp(k *kind, o object) {
 	annotations := o.GetAnnotations()
 	if annotations[AnnotationRequest] != "" {
@@ -154,8 +154,7 @@ func (s *session) keep(k *kind, o metav1.Object) {
 	s.made[o.GetUID()] = entry{k, o.GetName(), o.GetUID()}
 }
 
-// answered ends the time in which a word proves anything: from now on the UID
-// does, or nothing.
+// answered removes an object's word. From now on only the UID proves anything.
 func (s *session) answered(o metav1.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,16 +167,16 @@ func (s *session) forget(uid types.UID) {
 	delete(s.made, uid)
 }
 
-// owns reports whether this run created an object: by its UID, or by word and
-// name where no answer told the UID. Anybody who may patch an object can copy a
-// word onto it, but nobody can give it another name.
+// owns reports whether this run created an object. It goes by the UID, or by word and
+// name if no answer with the UID arrived. Anybody who may patch an object can copy a
+// word to it, but nobody can give it another name.
 func (s *session) owns(resource string, o metav1.Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.uids[o.GetUID()] || s.words[o.GetAnnotations()[AnnotationRequest]] == resource+"/"+o.GetName()
 }
 
-// left gives what the run has not deleted yet of a resource, by name.
+// left returns the objects of a resource that the run has not deleted yet, by name.
 func (s *session) left(resource string) []entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,9 +190,9 @@ func (s *session) left(resource string) []entry {
 	return left
 }
 
-// searchLost looks for what requests created whose answers were lost. Pods are
-// always looked for: they are what runs. What carries this run's label and is
-// not its own is left alone.
+// searchLost looks for objects that were created by requests whose answers were lost. It
+// always looks for pods, because they run code. It does not change objects that have
+// this run's label but are not its own.
 func (s *session) searchLost(ctx context.Context) error {
 	s.mu.Lock()
 	unsure := maps.Clone(s.unsure)
@@ -219,8 +218,8 @@ func (s *session) searchLost(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// put creates an object of this run and keeps its UID. The differences are those
-// between what was sent and what the server made of it.
+// put creates an object of this run and keeps its UID. It returns the differences
+// between what was sent and what the server returned.
 func (s *session) put(ctx context.Context, k *kind, o, made object) ([]difference, error) {
 	s.stamp(k, o)
 	sent, err := treeOf(o)
@@ -249,10 +248,10 @@ func (s *session) put(ctx context.Context, k *kind, o, made object) ([]differenc
 	return s.learned.without(compare(k.shape, sent, returned)), nil
 }
 
-// adopt takes an object that exists already for the one that a first request
-// created, whose answer was lost. It is that one only by the request's word and
-// its labels; whether its fields are those that were sent put decides, as for an
-// answer that arrived. Otherwise somebody else made it, and it is left alone.
+// adopt decides whether an existing object is the one that an earlier request created,
+// whose answer was lost. The object must have the request's word and labels. put then
+// compares its fields with what was sent, as for an answer that arrived. Otherwise
+// somebody else made the object, and it is not changed.
 func (s *session) adopt(ctx context.Context, k *kind, o object, sent tree, made object) (tree, error) {
 	found, err := s.find(ctx, k, o.GetName(), made)
 	if err != nil {
@@ -273,8 +272,8 @@ func (s *session) adopt(ctx context.Context, k *kind, o object, sent tree, made 
 	return found, nil
 }
 
-// find gets an object by its name, through a list: not every user who may list
-// objects may get them. It is nil where nothing has the name.
+// find gets an object by its name from a list, because not every user who may list
+// objects may also get them. It returns nil if no object has the name.
 func (o *Options) find(ctx context.Context, k *kind, name string, made object) (tree, error) {
 	result := k.client.Get().Namespace(o.Namespace).Resource(k.resource).SetHeader("Accept", "application/json").
 		Param("fieldSelector", "metadata.name="+name).Do(ctx)
@@ -297,7 +296,7 @@ func (o *Options) find(ctx context.Context, k *kind, name string, made object) (
 	return decodeObject(list.Items[0], made)
 }
 
-// planted is the failure for a name that somebody else's object has.
+// planted returns the failure for a name that somebody else's object has.
 func (o *Options) planted(k *kind, name, why string) *Failure {
 	return &Failure{
 		Reason: fact.NotOurs,
@@ -307,16 +306,16 @@ func (o *Options) planted(k *kind, name, why string) *Failure {
 	}
 }
 
-// foreign says where code that nobody checked may have run.
+// foreign says on which node unchecked code may have run.
 func foreign(node string) string {
 	return fmt.Sprintf("code that is not the probe's may have run on node %q", bounded(node))
 }
 
-// intact checks that the config maps which a pod mounts are still those that
-// this run created, after the pod has ended. An immutable config map cannot be
-// changed, nor become mutable again, and a UID is given once: with the same UID
-// it was there all the time, with our content. So metadata is enough, without
-// the megabytes that the config maps hold.
+// intact checks, after a pod has ended, that the config maps that it mounts are still
+// those that this run created. An immutable config map cannot be changed or become
+// mutable again, and a UID is given only once. So with the same UID it was there all the
+// time, with our content. Metadata is enough for this, without the megabytes that the
+// config maps hold.
 func (s *session) intact(ctx context.Context, node string, mounted []*corev1.ConfigMap) *Failure {
 	if len(mounted) == 0 {
 		return nil
@@ -356,8 +355,8 @@ func (s *session) intact(ctx context.Context, node string, mounted []*corev1.Con
 	return nil
 }
 
-// stopped is the failure of nodes that get no pod any more, because what it
-// would run was replaced.
+// stopped returns the failure of nodes that get no pod, because the code that it would
+// run was replaced.
 func (s *session) stopped() *Failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -370,7 +369,7 @@ func (s *session) stopped() *Failure {
 	}
 }
 
-// changed is the failure for an object that the cluster made something else of.
+// changed returns the failure for an object that the cluster changed.
 func (o *Options) changed(doing string, found []difference) *Failure {
 	f := &Failure{Reason: fact.AdmissionDenied}
 	const most = 3
@@ -386,8 +385,8 @@ func (o *Options) changed(doing string, found []difference) *Failure {
 	return f
 }
 
-// changeHint says what to do about a change, for the most telling of the
-// differences: a sidecar, an image, a field that only the server knows.
+// changeHint says what to do about a change. It goes by the most informative difference:
+// a sidecar, an image, a field that only the server knows.
 func (o *Options) changeHint(found []difference) string {
 	exempt := fmt.Sprintf("exempt namespace %s from that webhook or policy, use --probe-namespace with an exempt one, or --no-probe", o.Namespace)
 	for _, d := range found {
@@ -411,9 +410,9 @@ func (o *Options) changeHint(found []difference) string {
 	return "a newer version of this plugin may know the field; or " + exempt
 }
 
-// injectors are the sidecars that are met most, and how each is told to leave a
-// namespace alone. The pod itself asks istio and linkerd for that already: where
-// their sidecars come all the same, the namespace has to say it.
+// injectors are the most common sidecars, and how to exclude a namespace from each. The
+// pod already opts out of istio and linkerd. If their sidecars are added anyway, the
+// namespace must opt out.
 var injectors = []struct{ prefix, name, optOut string }{
 	{"istio-", "istio", "label it istio-injection=disabled"},
 	{"linkerd-", "linkerd", "annotate it linkerd.io/inject=disabled"},
@@ -432,7 +431,7 @@ func (o *Options) sidecarHint(path, exempt string) string {
 	return fmt.Sprintf("container %q is a sidecar: %s", bounded(name), exempt)
 }
 
-// brings reports whether a difference can make other code run than the probe's.
+// brings reports whether a difference can run code that is not the probe's.
 func (d *difference) brings() bool {
 	if d.unknown || strings.HasPrefix(d.pattern, "metadata.annotations") { // see obeyed
 		return true
@@ -458,11 +457,11 @@ func consequence(found []difference, node string) string {
 	return fmt.Sprintf("the probe may have run with that change on node %q", bounded(node))
 }
 
-// learned are the fields that this version does not know and that the server
-// fills in by itself in every pod: path to JSON value.
+// learned are the fields that this version does not know and that the server sets in
+// every pod: path to JSON value.
 type learned map[string]string
 
-// without leaves out what is known to be the server's own.
+// without leaves out differences that are known to be the server's own.
 func (l learned) without(found []difference) []difference {
 	return slices.DeleteFunc(found, func(d difference) bool {
 		if !d.unknown {
@@ -474,11 +473,11 @@ func (l learned) without(found []difference) []difference {
 	})
 }
 
-// learn finds out what the server fills into every pod, by a dry run of a Job
-// whose template is the pod: the server's defaults are those of a pod, webhooks
-// for pods do not see it. So a later server's new default does not stop every
-// run, and a webhook that sets a new field does. Where a policy changes pods and
-// templates alike the two cannot be told apart: what was accepted is announced.
+// learn finds out what the server sets in every pod. It does a dry run of a Job whose
+// template is the pod. The server sets the same defaults as in a pod, and webhooks for
+// pods do not see it. So a new default of a later server does not stop every run, but a
+// webhook that sets a new field does. If a policy changes pods and templates in the same
+// way, the two cannot be distinguished, so what was accepted is announced.
 func (o *Options) learn(ctx context.Context, pod *corev1.Pod) learned {
 	job := o.job(pod.Spec.Containers[0].Image, o.ttl())
 	job.Name += "-template"
@@ -502,11 +501,11 @@ func (o *Options) learn(ctx context.Context, pod *corev1.Pod) learned {
 	return known
 }
 
-// What can be proved of an object after its run was killed: that nobody made an
-// existing object into it. A name never changes, nor does a pod's list of
-// containers, what is in an immutable config map, or a Job's completions; labels
-// do, and anybody who may patch an object can put ours onto it. So cleanup
-// deletes only what has both; what else carries our label is named and left.
+// What can be proved about an object after its run was killed: that nobody turned an
+// existing object into it. A name never changes. Nor do a pod's list of containers, the
+// content of an immutable config map, or a Job's completions. Labels do change, and
+// anybody who may patch an object can add ours. So cleanup deletes only objects that
+// have both. Other objects with our label are named and not deleted.
 
 func runOf(o metav1.Object) (run, rest string, ok bool) {
 	labels := o.GetLabels()
@@ -544,20 +543,20 @@ func looksLikeOurConfigMap(m *corev1.ConfigMap) bool {
 	return true
 }
 
-// namedLikeOurConfigMap is for where only metadata was asked for.
+// namedLikeOurConfigMap is for when only metadata was requested.
 func namedLikeOurConfigMap(m metav1.Object) bool {
 	_, rest, ok := runOf(m)
 	return ok && configMapName.MatchString(rest)
 }
 
-// An own says what in a namespace is no reason to keep it.
+// An own says which objects in a namespace are no reason to keep it.
 type own struct {
 	pod       func(*corev1.Pod) bool
 	job       func(*batchv1.Job) bool
 	configMap func(metav1.Object) bool
 }
 
-// own is what this run knows to have created.
+// own returns what this run knows that it created.
 func (s *session) own() own {
 	return own{
 		pod:       func(p *corev1.Pod) bool { return s.owns("pods", p) },
@@ -566,7 +565,7 @@ func (s *session) own() own {
 	}
 }
 
-// ownOf is what looks like an object of a run that is gone; "" means any run.
+// ownOf returns what looks like an object of a run that has ended. "" means any run.
 func ownOf(run string) own {
 	of := func(o metav1.Object) bool { return run == "" || o.GetLabels()[LabelRun] == run }
 	return own{

@@ -8,18 +8,18 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
 )
 
-// A Plan says on which nodes a run puts its probe.
+// A Plan says on which nodes a run starts its probe.
 type Plan struct {
 	// Targets are sorted by name.
 	Targets []Target
-	// Embedded tells that nothing is pulled; Archs are then the architectures
-	// whose probe has to be brought, sorted. Otherwise Image is what is pulled.
+	// Embedded means that nothing is pulled. Then Archs are the architectures whose
+	// probe is needed, sorted. Otherwise Image is what is pulled.
 	Embedded bool
 	Image    string
 	Archs    []string
 
-	// pauses are the names that any node has for its pause image, those that
-	// most nodes use first.
+	// pauses are the names that nodes have for their pause image. Those that most
+	// nodes use come first.
 	pauses []string
 }
 
@@ -27,18 +27,18 @@ type Plan struct {
 type Target struct {
 	Node string
 	Arch string
-	// Images are the images that an embedded probe's pod may run, best first:
-	// pause by the names that this node and others have for it. Smallest are
-	// tried last. Both are empty until the node was asked (Resolve).
+	// Images are the images in which an embedded probe's pod may run, best first:
+	// pause, by the names that this node and others have for it. Smallest are tried
+	// last. Both are empty until the node was asked (Resolve).
 	Images   []string
 	Smallest []string
 }
 
 func (t *Target) resolved() bool { return len(t.Images) > 0 || len(t.Smallest) > 0 }
 
-// NewPlan chooses the nodes to measure, and gives the gaps of those that are
-// not: NotReady, Windows, virtual nodes, an architecture without an embedded
-// probe, and all of them at level api.
+// NewPlan chooses the nodes to measure, and returns the gaps of the other nodes:
+// NotReady, Windows, virtual nodes, an architecture without an embedded probe, and all
+// nodes at level api.
 func NewPlan(opts Options, nodes []fact.Node) (Plan, []fact.Gap, error) {
 	opts, err := opts.complete()
 	if err != nil {
@@ -72,7 +72,7 @@ func (o *Options) plan(nodes []fact.Node) (Plan, []fact.Gap) {
 	return plan, gaps
 }
 
-// skip says why a node is not even tried; nil if it is.
+// skip says why a node is not tried. It returns nil if the node is tried.
 func (o *Options) skip(node *fact.Node) *Failure {
 	switch {
 	case o.Level == fact.LevelAPI:
@@ -105,8 +105,8 @@ func (o *Options) skip(node *fact.Node) *Failure {
 	return nil
 }
 
-// virtualNode names the label, as KEY=VALUE, by which a node is known to be no
-// machine of its own; "" if there is none.
+// virtualNode returns the label, as KEY=VALUE, that shows that a node is not a machine.
+// It returns "" if there is none.
 func virtualNode(labels map[string]string) string {
 	for _, l := range []struct{ key, value string }{
 		{"type", "virtual-kubelet"},                          // virtual-kubelet's own, AKS virtual nodes, ACI

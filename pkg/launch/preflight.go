@@ -23,8 +23,8 @@ type standing int
 
 const (
 	absent   standing = iota
-	existing          // somebody else's, or unknown: reading it is forbidden
-	made              // by a run of this plugin
+	existing          // somebody else's, or unknown because reading it is forbidden
+	made              // created by a run of this plugin
 	ending            // being deleted
 )
 
@@ -38,13 +38,13 @@ func standingOf(ns *corev1.Namespace) standing {
 	return existing
 }
 
-// Preflight finds out whether the plan's pods can be created, without creating
-// anything: the user's rights (SelfSubjectAccessReview for each), and server-side
-// dry runs, which pass Pod Security, webhooks and quotas. A refusal is a
-// *Failure that says who refused and what can be done.
+// Preflight finds out whether the plan's pods can be created, without creating anything.
+// It checks the user's rights (a SelfSubjectAccessReview for each), and does server-side
+// dry runs, which go through Pod Security, webhooks and quotas. A refusal is a *Failure
+// that says who refused and what can be done.
 //
-// Where the namespace is absent only its creation can be tried; Measure tries a pod
-// as soon as it has created it, before anything else.
+// If the namespace does not exist, only its creation can be tried. Measure then tries a
+// pod as soon as it has created the namespace, before anything else.
 func Preflight(ctx context.Context, opts Options, plan Plan) error {
 	opts, err := opts.complete()
 	if err != nil {
@@ -56,8 +56,8 @@ func Preflight(ctx context.Context, opts Options, plan Plan) error {
 	return nil
 }
 
-// preflight also learns what the server adds to every pod, where a pod could be
-// tried, and which images the plan's nodes hold.
+// preflight also learns what the server adds to every pod, if a pod could be tried, and
+// which images the plan's nodes hold.
 func (o *Options) preflight(ctx context.Context, plan *Plan) (standing, learned, *Failure) {
 	stand := existing
 	ns, err := o.Client.Core.Namespaces().Get(ctx, o.Namespace, metav1.GetOptions{})
@@ -87,10 +87,9 @@ func (o *Options) preflight(ctx context.Context, plan *Plan) (standing, learned,
 	return stand, known, f
 }
 
-// tryPod sends the Job, a config map and one pod of the plan to the server,
-// which decides about them and keeps none. What it returns has to be what was
-// sent. What the server adds to every pod, and this version does not know, is
-// learned.
+// tryPod sends the Job, a config map and one pod of the plan to the server as dry runs.
+// The server must return what was sent. Fields that the server adds to every pod, and
+// that this version does not know, are learned.
 func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 	target := plan.Targets[0]
 	image := plan.image(target, 0)
@@ -133,8 +132,8 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 		switch {
 		case err == nil || noDryRun(err):
 			var known learned
-			// A webhook that cannot be asked answers only the real request, which
-			// is no time to learn.
+			// A webhook without dry runs answers only the real request. That is too
+			// late to learn.
 			if err != nil || slices.ContainsFunc(found, func(d difference) bool { return d.unknown }) {
 				known = o.learn(ctx, pod)
 				found = known.without(found)
@@ -152,9 +151,8 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 	}
 }
 
-// try is a create that the server decides about and does not do. What exists
-// already by the name of something that this run is about to create is not its
-// own.
+// try is a dry run of a create. If the name of something that this run is about to
+// create already exists, that object is not the run's own.
 func (o *Options) try(ctx context.Context, k *kind, object, returned object) ([]difference, error) {
 	sent, err := treeOf(object)
 	if err != nil {
@@ -170,14 +168,14 @@ func (o *Options) try(ctx context.Context, k *kind, object, returned object) ([]
 	return compare(k.shape, sent, t), nil
 }
 
-// noDryRun tells that a webhook cannot be asked without effect: then only the
-// real request will show what it says.
+// noDryRun reports whether a webhook supports no dry run. Then only the real request
+// shows what it says.
 func noDryRun(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "does not support dry run")
 }
 
-// checkRights names every right that is missing. Where the server does not
-// answer such a review, the requests themselves will show.
+// checkRights names every missing right. If the server does not answer such a review,
+// the requests themselves will show it.
 func (o *Options) checkRights(ctx context.Context, stand standing) *Failure {
 	var asked []right
 	for _, r := range rights() {

@@ -16,18 +16,18 @@ import (
 type right struct {
 	where where
 	group string
-	// resource is what RBAC calls it: "pods/log". With a leading slash it is a
-	// path of the server, which no group and no namespace has.
+	// resource is the name in RBAC: "pods/log". With a leading slash it is a path of
+	// the server, which has no group and no namespace.
 	resource, verb string
-	// named means: only the object with the name of the probe's namespace.
+	// named means only the object with the name of the probe's namespace.
 	named bool
-	// when are the runs that use the right; must, those that Preflight stops if
-	// it is missing. In others a run does without it, and knows less or removes less.
+	// when are the runs that use the right. must are the runs that Preflight stops if
+	// it is missing. Other runs work without it, and know less or remove less.
 	when, must when
 	without    string // what happens without it, for docs/rights.md
 }
 
-// where is how far a right reaches.
+// where is the scope of a right.
 type where int
 
 const (
@@ -42,12 +42,12 @@ type when int
 const (
 	reads  when = 1 << iota // every run
 	probes                  // runs that put a probe on nodes
-	embeds                  // those of them that bring the embedded probe
-	makes                   // those of them whose namespace is created and removed by runs
+	embeds                  // those of them that use the embedded probe
+	makes                   // those of them whose namespace runs create and remove
 )
 
-// when says what kind of run the options make. creates says that the namespace
-// is absent, so that the run creates it.
+// when returns the kind of run for the options. creates means that the namespace does
+// not exist, so that the run creates it.
 func (o *Options) when(creates bool) when {
 	w := reads
 	if o.Level == fact.LevelAPI {
@@ -63,9 +63,9 @@ func (o *Options) when(creates bool) when {
 	return w
 }
 
-// rights lists what a run asks of the API, reading included. It is the one table
-// that Preflight checks, Grants prints and docs/rights.md explains. Tests record
-// the requests of runs and find each of them here, and nothing else: here, in
+// rights lists what a run asks of the API, also to read. It is the one table that
+// Preflight checks, Grants prints and docs/rights.md explains. Tests record the requests
+// of runs and compare them with this table, in both directions: in this package, in
 // pkg/cli, and on the real cluster in hack/e2e.
 func rights() []right {
 	stops := "the probe is not run"
@@ -114,27 +114,27 @@ func (r *right) String() string {
 	return r.verb + " " + resource
 }
 
-// A Document is one object as manifests print it.
+// A Document is one object as the command manifests prints it.
 type Document struct {
-	// Comment is what a reader has to know of the object, in lines; "" for none.
+	// Comment is what a reader must know about the object, in lines. It may be "".
 	Comment string
 	Object  runtime.Object
 }
 
-// Names of the roles that Grants gives.
+// Names of the roles that Grants returns.
 const (
 	roleRead    = "kubectl-checklist-read"
 	roleSecrets = "kubectl-checklist-secret-names"
 	roleProbe   = "kubectl-checklist-probe"
 )
 
-// Grants gives what an administrator applies before somebody runs the plugin
-// with these options: the probe's namespace, and roles with every right that
-// such a run uses and no other. Each role is bound to the subjects, if there are
-// any. At level api the rights are those of reading alone.
+// Grants returns what an administrator applies before somebody runs the plugin with
+// these options: the probe's namespace, and roles with exactly the rights that such a run
+// uses. Each role is bound to the subjects, if there are any. At level api the rights are
+// only those to read.
 //
-// creates is for runs that create the namespace and remove it. Their rights in
-// it have to hold before it exists, so they are granted in every namespace.
+// creates is for runs that create and remove the namespace. Their rights in it must apply
+// before it exists, so they are granted in every namespace.
 func Grants(opts Options, to []rbacv1.Subject, creates bool) ([]Document, error) {
 	opts, err := opts.complete()
 	if err != nil {
@@ -183,7 +183,8 @@ func Grants(opts Options, to []rbacv1.Subject, creates bool) ([]Document, error)
 	return docs, nil
 }
 
-// addRule adds a right to rules, to the last one where that speaks of the same.
+// addRule adds a right to rules. It extends the last rule if that is about the same
+// resources.
 func (o *Options) addRule(rules []rbacv1.PolicyRule, r *right) []rbacv1.PolicyRule {
 	if strings.HasPrefix(r.resource, "/") {
 		return append(rules, rbacv1.PolicyRule{NonResourceURLs: []string{r.resource}, Verbs: []string{r.verb}})
@@ -207,7 +208,7 @@ func grantMeta(name, namespace string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{LabelName: ManagedBy}}
 }
 
-// roleOf is a ClusterRole where namespace is "".
+// roleOf returns a Role, or a ClusterRole if namespace is "".
 func roleOf(name, namespace string, rules []rbacv1.PolicyRule) runtime.Object {
 	kind := metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"}
 	if namespace != "" {
@@ -217,7 +218,7 @@ func roleOf(name, namespace string, rules []rbacv1.PolicyRule) runtime.Object {
 	return &rbacv1.ClusterRole{TypeMeta: kind, ObjectMeta: grantMeta(name, ""), Rules: rules}
 }
 
-// bindingOf binds what roleOf gives.
+// bindingOf returns the binding of what roleOf returns.
 func bindingOf(name, namespace string, to []rbacv1.Subject) runtime.Object {
 	kind := metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"}
 	role := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name}
@@ -228,8 +229,9 @@ func bindingOf(name, namespace string, to []rbacv1.Subject) runtime.Object {
 	return &rbacv1.ClusterRoleBinding{TypeMeta: kind, ObjectMeta: grantMeta(name, ""), Subjects: to, RoleRef: role}
 }
 
-// ownedNamespace is the namespace as somebody applies it by hand. They own it: no
-// run may delete it, so it does not carry what says that a run created it.
+// ownedNamespace returns the namespace as an administrator applies it. The administrator
+// owns it, and no run may delete it. So it does not have the marks of a namespace that a
+// run created.
 func (o *Options) ownedNamespace() *corev1.Namespace {
 	namespace := o.namespace()
 	delete(namespace.Annotations, AnnotationCreatedBy)

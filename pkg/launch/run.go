@@ -22,21 +22,21 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
-// manyNodes is from where on an embedded probe is announced with a warning:
-// each node reads all of it from the API server.
+// manyNodes is the number of nodes above which an embedded probe is announced with a
+// warning: each node reads the whole probe from the API server.
 const manyNodes = 100
 
-// session is one run after its preparations.
+// session is the state of one run.
 type session struct {
 	Options
 	plan  Plan
 	owner *metav1.OwnerReference
 	maps  map[string][]*corev1.ConfigMap // by architecture
-	// digests are those of the embedded probes, by architecture: of what was
-	// to be written, whatever the cluster holds.
+	// digests are those of the embedded probes, by architecture. They are of what
+	// the run writes, not of what the cluster holds.
 	digests map[string][sha256.Size]byte
 	watch   podWatch
-	// budget bounds what the answers take in memory until the run has ended.
+	// budget bounds the memory of all answers until the run has ended.
 	budget *wire.Budget
 	// learned is what the server adds to every pod; see learn.
 	learned learned
@@ -46,16 +46,17 @@ type session struct {
 	done   int
 	failed int
 	ledger
-	// spoiled is set once a config map of the run was replaced: no more pods.
+	// spoiled is set after a config map of the run was replaced. Then no more pods
+	// are created.
 	spoiled *Failure
 }
 
-// Measure puts a probe on each node and brings its facts, by node name. Every node
-// in nodes has either facts or gaps, whatever happens: a run that was stopped
-// (ctx) gives what it has, and Interrupted gaps for the rest.
+// Measure runs a probe on each node and returns its facts, by node name. Every node in
+// nodes always has either facts or gaps. A run that was stopped (ctx) returns what it
+// has, and Interrupted gaps for the rest.
 //
-// The error is for what a user has to know beyond that: bad options, or objects
-// that could not be removed. Facts and gaps are valid beside it.
+// The error is what a user must know besides: bad options, or objects that could not be
+// removed. Facts and gaps are valid even with an error.
 func Measure(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error) {
 	opts, err := opts.complete()
 	if err != nil {
@@ -97,7 +98,7 @@ func Measure(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*
 	var guard *Guard
 	var guardErr error
 	if opts.Guard != nil {
-		// Without it the run goes on: only a SIGKILL would show the difference.
+		// The run continues without the guard, which matters only after a SIGKILL.
 		if guard, err = opts.Guard(opts); err != nil && stand == absent {
 			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
 		}
@@ -125,7 +126,7 @@ func Measure(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*
 	return finish(errors.Join(guardErr, err))
 }
 
-// drop takes the nodes of an architecture out of the plan.
+// drop removes the nodes of an architecture from the plan.
 func (o *Options) drop(plan *Plan, arch string, f *Failure) (gaps []fact.Gap) {
 	plan.Archs = slices.DeleteFunc(plan.Archs, func(a string) bool { return a == arch })
 	plan.Targets = slices.DeleteFunc(plan.Targets, func(t Target) bool {
@@ -137,12 +138,12 @@ func (o *Options) drop(plan *Plan, arch string, f *Failure) (gaps []fact.Gap) {
 	return gaps
 }
 
-// sortGaps sorts by node; the kinds of one node stay in their order.
+// sortGaps sorts by node. The kinds of one node stay in their order.
 func sortGaps(gaps []fact.Gap) {
 	slices.SortStableFunc(gaps, func(a, b fact.Gap) int { return cmp.Compare(a.Subject.Name, b.Subject.Name) })
 }
 
-// announcement is the line that says what is about to be created.
+// announcement returns the line that says what is about to be created.
 func (o *Options) announcement(plan *Plan, stand standing, probes map[string][]byte) string {
 	var line strings.Builder
 	line.WriteString("creating in namespace " + o.Namespace)
@@ -191,23 +192,22 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// ttl is how long everything lives after the last sign of life of the run.
+// ttl returns how long everything exists after the run last renewed it.
 func (o *Options) ttl() time.Duration { return o.Timeout + o.timing.margin }
 
-// longest is how long a run with this plan can take at most.
+// longest returns the longest time that a run with this plan can take.
 func (s *session) longest() time.Duration {
 	waves := (len(s.plan.Targets) + s.MaxInFlight - 1) / s.MaxInFlight
 	return time.Duration(waves) * s.Timeout
 }
 
-// result is what became of one target.
+// result is the result of one target.
 type result struct {
 	measured *fact.Measurement
 	failure  *Failure
 }
 
-// run creates everything and measures. A failure means that no node could be
-// tried.
+// run creates everything and measures. A failure means that no node could be tried.
 func (s *session) run(ctx context.Context, stand standing, probes map[string][]byte) ([]result, *Failure) {
 	if _, f := s.claimNamespace(ctx); f != nil {
 		return nil, f
@@ -296,7 +296,7 @@ func (s *session) end(failed bool) {
 	s.Progress(s.done, s.failed, len(s.plan.Targets))
 }
 
-// busy is the number of nodes that are being measured.
+// busy returns the number of nodes that are being measured.
 func (s *session) busy() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -310,8 +310,8 @@ func (s *session) hadOthers() bool {
 	return s.done > 0
 }
 
-// createJob creates the dead man's switch. Without the right to renew it, it
-// has to outlive the longest run.
+// createJob creates the dead man's switch. If the user may not renew it, it must outlive
+// the longest run.
 func (s *session) createJob(ctx context.Context) *Failure {
 	ttl := s.ttl()
 	if s.longest() > s.Timeout && !s.mayRenew(ctx) {
@@ -330,28 +330,28 @@ func (s *session) createJob(ctx context.Context) *Failure {
 	return nil
 }
 
-// mayRenew tries, without effect, to change the time to live of a Job. The
-// name does not exist: a server that permits the request says so.
+// mayRenew tries, without effect, to change the time to live of a Job. No Job has the
+// name, so a server that permits the request answers that it was not found.
 func (s *session) mayRenew(ctx context.Context) bool {
 	_, err := s.Client.Batch.Jobs(s.Namespace).Patch(ctx, s.name("none"), types.MergePatchType, []byte(`{}`),
 		metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 	return err == nil || apierrors.IsNotFound(err)
 }
 
-// renew moves the end of the Job's time to live, which counts from its
-// completion, that is from its creation, along with a long run.
+// renew extends the Job's time to live during a long run. The time to live counts from
+// the Job's completion, which is its creation.
 func (s *session) renew(ctx context.Context) {
 	start := s.Now()
 	for sleep(ctx, s.ttl()/3) == nil {
-		// With the UID the server patches that very Job or none.
+		// With the UID the server patches exactly that Job, or none.
 		patch := fmt.Sprintf(`{"metadata":{"uid":%q},"spec":{"ttlSecondsAfterFinished":%d}}`, s.owner.UID, seconds(s.Now().Sub(start)+s.ttl()))
-		// What fails is tried again before the time is over; without the right
-		// the time is long enough.
+		// A failed patch is tried again before the time is over. Without the right,
+		// the time is long enough from the start.
 		_, _ = s.Client.Batch.Jobs(s.Namespace).Patch(ctx, s.owner.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	}
 }
 
-// leave removes what the run created, also after it was stopped.
+// leave removes what the run created, even after it was stopped.
 func (s *session) leave(run context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(run), s.timing.cleanup)
 	defer cancel()
@@ -362,8 +362,8 @@ func (s *session) leave(run context.Context) error {
 		}
 	}
 	note("pods in namespace "+s.Namespace, s.searchLost(ctx))
-	// The Job last: until then the cluster would remove what is left, and what
-	// a late request still creates has an owner that is gone.
+	// The Job is removed last. Until then the cluster would remove what is left. After
+	// that, an object that a late request creates has an owner that is gone.
 	for _, k := range []*kind{s.pods(), s.configs(), s.jobs()} {
 		for _, m := range s.left(k.resource) {
 			err := s.remove(ctx, k, s.Namespace, m.name, m.uid)

@@ -10,23 +10,23 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
 )
 
-// A stage is how far a probe pod is, as its status tells.
+// A stage says how far a probe pod is, according to its status.
 type stage int
 
 const (
 	waiting  stage = iota // not started, or running
-	stuck                 // the kubelet tries again; failure says with what
-	finished              // the container has ended: terminated is set
+	stuck                 // the kubelet tries again; failure says what failed
+	finished              // the container has ended; terminated is set
 	failed                // it will never run; failure says why
 )
 
-// progress is what a pod's status says of its probe.
+// progress is what a pod's status says about its probe.
 type progress struct {
 	stage      stage
 	failure    *Failure
 	terminated *corev1.ContainerStateTerminated
-	// now tells a stuck pod that no waiting will help; again that a second pod
-	// on this node may fare better; image that one with another image may.
+	// now means that waiting does not help a stuck pod. again means that a second pod
+	// on this node may succeed, image that one with another image may.
 	now, again, image bool
 	label             bool // one without an SELinux type may
 	// state is a word or two for people: "Pending (ContainerCreating)".
@@ -35,7 +35,7 @@ type progress struct {
 
 // progressOf reads a pod's status. Reasons are the kubelet's (pkg/kubelet:
 // images/types.go, container/sync_result.go, lifecycle/predicate.go, eviction,
-// nodeshutdown); its messages are repeated as text only.
+// nodeshutdown). Its messages are only repeated as text.
 func (o *Options) progressOf(pod *corev1.Pod) progress {
 	p := progress{state: string(pod.Status.Phase)}
 	if p.state == "" {
@@ -72,7 +72,7 @@ func (o *Options) progressOf(pod *corev1.Pod) progress {
 	return p
 }
 
-// probeStatus is the status of the probe's container, nil if there is none yet.
+// probeStatus returns the status of the probe's container, or nil if there is none yet.
 func probeStatus(pod *corev1.Pod) *corev1.ContainerStatus {
 	for i := range pod.Status.ContainerStatuses {
 		if pod.Status.ContainerStatuses[i].Name == containerName {
@@ -99,8 +99,8 @@ func (o *Options) imageFailure(pod *corev1.Pod, reason, message string) *Failure
 	return f
 }
 
-// failedPod is for a pod that ended without its container having run, or
-// without a word about it.
+// failedPod is for a pod that ended although its container did not run, or has no
+// status.
 func (o *Options) failedPod(pod *corev1.Pod, p progress) progress {
 	p.stage = failed
 	reason, message := oneLine(pod.Status.Reason), oneLine(pod.Status.Message)

@@ -12,12 +12,12 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// podWatch follows all pods of a run by one watch on the run's label. client-go's
-// informer does the watching: it lists again when the watch breaks, or is too
-// old (410), and waits between attempts.
+// podWatch follows all pods of a run with one watch on the run's label. client-go's
+// informer does the watching. If the watch breaks or is too old (410), the informer
+// lists again. It waits between attempts.
 type podWatch struct {
 	mu   sync.Mutex
-	pods map[string]*podNews // by pod name, only those that somebody follows
+	pods map[string]*podNews // by pod name, only the pods that are followed
 }
 
 // podNews is the latest about one pod.
@@ -54,8 +54,8 @@ func (w *podWatch) run(ctx context.Context, o *Options) {
 			},
 		},
 	})
-	// The informer logs to stderr, which is the user's. What a broken watch
-	// means for a node shows there: it is asked for by name as well.
+	// The informer would log to the user's stderr. A broken watch is noticed anyway,
+	// because each pod is also requested by name.
 	controller.RunWithContext(klog.NewContext(ctx, klog.Logger{}))
 }
 
@@ -77,7 +77,7 @@ func (w *podWatch) put(obj any, gone bool) {
 	}
 }
 
-// follow begins to keep news of a pod, before it is created.
+// follow starts to keep news of a pod, before the pod is created.
 func (w *podWatch) follow(name string) *podNews {
 	w.mu.Lock()
 	defer w.mu.Unlock()
