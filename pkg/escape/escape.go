@@ -1,6 +1,5 @@
-// Package escape makes text of others (a node's, a server's, a file's) safe to
-// print. It imports nothing but the standard library, so that the probe can use it
-// too.
+// Package escape makes untrusted text (from a node, a server or a file) safe to print.
+// It imports only the standard library, so that the probe can use it too.
 package escape
 
 import (
@@ -9,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Line makes untrusted text safe for a terminal and for one line: valid UTF-8, ESC
-// as "^[", white space as one space each. Characters that are not seen, or that
-// make a line read as another (bidirectional and zero-width ones, line separators),
-// are shown as U+FFFD.
+// Line makes untrusted text safe for a terminal and for one line. The result is valid
+// UTF-8, with ESC as "^[" and each white space character as a space. Characters that are
+// invisible, or that make a line look like another one (bidirectional and zero-width
+// characters, line separators), become U+FFFD.
 func Line(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
 		return text
@@ -33,7 +32,7 @@ func Line(text string) string {
 	return b.String()
 }
 
-// Bounded is a Line of at most limit bytes, without white space around it.
+// Bounded returns a Line of at most limit bytes, without white space around it.
 func Bounded(text string, limit int) string {
 	text = strings.TrimSpace(Line(text))
 	if len(text) <= limit {
@@ -45,8 +44,8 @@ func Bounded(text string, limit int) string {
 	return text[:limit]
 }
 
-// Short is a Line of at most limit bytes, with single spaces between words and dots
-// where it was cut.
+// Short returns a Line of at most limit bytes, with single spaces between words. Dots
+// mark where it was cut.
 func Short(text string, limit int) string {
 	text = Line(strings.Join(strings.Fields(text), " "))
 	if cut := Bounded(text, limit); cut != text {

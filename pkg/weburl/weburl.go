@@ -1,16 +1,16 @@
-// Package weburl takes out of URLs what may be secret: the user information, a
-// password among it, and the query, which may hold a token. It reads text of any
-// kind, so that an error or a name with a URL in it can be shown.
+// Package weburl removes secrets from URLs: the user information, which may hold a
+// password, and the query, which may hold a token. It accepts any text, so that an
+// error or a name with a URL in it can be shown.
 package weburl
 
 import "strings"
 
 // Clean returns text without the user information, query and fragment of every
-// URL in it ("SCHEME://..."). A URL ends at white space or a quote. What follows
-// an "@" in an image's digest stays: docker-pullable://NAME@sha256:... is no user.
+// URL in it ("SCHEME://..."). A URL ends at white space or a quote. An image's digest
+// after "@" stays: docker-pullable://NAME@sha256:... has no user.
 //
-// URLs are read as net/url reads them. Of one that it would refuse because the
-// password is not escaped, all up to the last "@" counts as the password.
+// URLs are read as net/url reads them. If net/url would refuse a URL because its
+// password is not escaped, everything up to the last "@" counts as the password.
 func Clean(text string) string {
 	const mark = "://"
 	if !strings.Contains(text, mark) {
@@ -34,9 +34,9 @@ func Clean(text string) string {
 	return b.String()
 }
 
-// CleanList does the same for a list of URLs with separators between them, of a
-// flag for one. A separator counts only before an element that is a URL, too:
-// elsewhere it may be a part of a password.
+// CleanList does the same for a list of URLs with separators between them, for example
+// from a flag. A separator counts only before an element that is also a URL, because
+// elsewhere it may be part of a password.
 func CleanList(text, separators string) string {
 	var b strings.Builder
 	for text != "" {
@@ -68,7 +68,7 @@ func CleanList(text, separators string) string {
 	return b.String()
 }
 
-// cleanOne cleans what stands behind "://".
+// cleanOne cleans what follows "://".
 func cleanOne(url string) string {
 	host := len(url)
 	if i := strings.IndexAny(url, "/?#"); i >= 0 {
@@ -76,7 +76,7 @@ func cleanOne(url string) string {
 	}
 	at := strings.LastIndexByte(url[:host], '@')
 	if at < 0 && hasPassword(url[:host]) {
-		// A password with a slash or the like in it, which should have been
+		// The password holds a slash or a similar character, which should have been
 		// escaped.
 		at = strings.LastIndexByte(url, '@')
 	}
@@ -89,8 +89,7 @@ func cleanOne(url string) string {
 	return url
 }
 
-// hasPassword reports whether what stands before the path is more than a host
-// and a port.
+// hasPassword reports whether there is more before the path than a host and a port.
 func hasPassword(host string) bool {
 	if i := strings.LastIndexByte(host, ']'); strings.HasPrefix(host, "[") && i > 0 {
 		host = host[i+1:]

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// CapMask is a capability set as /proc/PID/status shows it (CapEff and its
-// siblings, capabilities(7)): bit n is capability number n. The zero CapMask
-// means "not read", never "none".
+// CapMask is a capability set as /proc/PID/status shows it (CapEff and similar
+// fields, capabilities(7)): bit n is capability number n. The zero CapMask means
+// "not read", never "none".
 type CapMask struct {
 	bits uint64
 	read bool
@@ -27,17 +27,16 @@ func ParseCapMask(text string) (CapMask, error) {
 	return NewCapMask(bits), nil
 }
 
-// Bits returns the mask and whether it was read at all.
+// Bits returns the mask and reports whether it was read.
 func (m CapMask) Bits() (bits uint64, read bool) { return m.bits, m.read }
 
-// IsZero tells encoding/json's omitzero, and everybody else, that the mask
-// was not read.
+// IsZero reports whether the mask was not read. encoding/json's omitzero uses it.
 func (m CapMask) IsZero() bool { return !m.read }
 
-// Has tells whether capability number n is in a mask that was read.
+// Has reports whether capability number n is in a mask that was read.
 func (m CapMask) Has(n uint) bool { return m.read && n < 64 && m.bits&(1<<n) != 0 }
 
-// String gives the 16 hex digits that /proc prints, or "not read".
+// String returns the 16 hex digits that /proc prints, or "not read".
 func (m CapMask) String() string {
 	if !m.read {
 		return "not read"

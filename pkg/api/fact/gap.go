@@ -16,7 +16,7 @@ const (
 	AdmissionDenied Reason = "AdmissionDenied" // Pod Security, a webhook or a quota refused the pod, or changed it
 	ImagePull       Reason = "ImagePull"       // the probe's image did not arrive
 	ProbeFailed     Reason = "ProbeFailed"     // the probe ended with an error or a broken answer
-	NotOurs         Reason = "NotOurs"         // an object of the run is not, or no longer, what the run created
+	NotOurs         Reason = "NotOurs"         // an object of the run is not, or is no longer, what the run created
 	Timeout         Reason = "Timeout"         // not finished before the deadline
 	Interrupted     Reason = "Interrupted"     // the run was stopped
 	Unsupported     Reason = "Unsupported"     // a format or platform that is not read
@@ -25,10 +25,10 @@ const (
 	Corrupt         Reason = "Corrupt"         // the bytes contradict their format
 	Unreadable      Reason = "Unreadable"      // the kernel or a security module refused
 	Changing        Reason = "Changing"        // it changed faster than it could be read
-	ProviderManaged Reason = "ProviderManaged" // the provider keeps it where nobody else can look
+	ProviderManaged Reason = "ProviderManaged" // the provider runs it where nobody else can look
 	NotRequested    Reason = "NotRequested"    // --no-probe, a lower --probe-level, or another command
 	Unavailable     Reason = "Unavailable"     // the API server failed to answer
-	Refused         Reason = "Refused"         // the node's answer is about something else than this node
+	Refused         Reason = "Refused"         // the node's answer is about something other than this node
 )
 
 // Reasons lists every reason.
@@ -39,8 +39,8 @@ func Reasons() []Reason {
 	}
 }
 
-// Gap is a fact that was not read, in the plugin's own words. Every gap turns
-// the checks that need it into unknown for its subject.
+// Gap is a fact that was not read, in the plugin's own words. It makes every check
+// that needs the fact unknown for its subject.
 type Gap struct {
 	What    Kind    `json:"what"`
 	Subject Subject `json:"subject"`
@@ -54,20 +54,20 @@ type Gap struct {
 	Affects []string `json:"affects,omitempty"`
 }
 
-// NodeGap is what a node says that it could not read, of itself or of one of
-// its containers. It can name nothing else: no other node, no pod, no cluster.
-// It has no hint, since users copy hints: the plugin makes them.
+// NodeGap is a node's report of what it could not read, about itself or one of its
+// containers. It can name nothing else: no other node, no pod, no cluster. It has no
+// hint, because users copy hints. The plugin makes the hints.
 type NodeGap struct {
 	What Kind `json:"what"`
-	// Container is the id of one of the node's containers, "" for the node.
+	// Container is the id of one of the node's containers, or "" for the node.
 	Container string `json:"container,omitempty"`
 	Reason    Reason `json:"reason"`
 	// Detail is one line for people. It is bounded when the answer is admitted.
 	Detail string `json:"detail,omitempty"`
 
-	// About is the subject that a gap of the first version names, nil in all
-	// others. It is saved as it was read, so that facts are judged again as they
-	// were; Elsewhere decides what becomes of it.
+	// About is the subject that a gap of the first version names. It is nil in all
+	// other gaps. It is saved as it was read, so that facts are judged again in the
+	// same way. Elsewhere decides whether it is refused.
 	About *Subject `json:"subject,omitempty"`
 }
 
@@ -107,7 +107,7 @@ func (g *NodeGap) Elsewhere(node string) bool {
 	case g.About == nil || g.About.Kind == "":
 		return false
 	case g.About.Cluster != "":
-		return true // no probe knows which cluster it is in
+		return true // a probe does not know its cluster
 	case g.About.Kind == SubjectNode:
 		return g.About.Name != node
 	case g.About.Kind == SubjectContainer:
@@ -116,21 +116,22 @@ func (g *NodeGap) Elsewhere(node string) bool {
 	return true
 }
 
-// Subject is what a finding or gap is about. Kind is a Kubernetes kind, or
-// Cluster, Container (one that the API does not know) or File. The fields up
-// to Cluster identify it; the others describe it and may differ between runs.
+// Subject is what a finding or gap is about. Kind is a Kubernetes kind, or Cluster,
+// Container (one that the API does not know) or File. The fields up to Cluster
+// identify the subject. The others describe it and may differ between runs.
 type Subject struct {
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name,omitempty"`
 	Container string `json:"container,omitempty"`
 	Node      string `json:"node,omitempty"`
-	// Cluster is the name of its cluster where facts or a report are of more than
-	// one; "" where there is one, which Set.Cluster and the report's cluster name.
+	// Cluster is the name of its cluster if the facts or the report hold several
+	// clusters. With one cluster it is "": Set.Cluster and the report's cluster have
+	// the name.
 	Cluster string `json:"cluster,omitempty"`
 
-	// Platform is true in a platform namespace (kube-system and the like). It is
-	// computed when facts are judged; in facts it is ignored.
+	// Platform is true in a platform namespace (kube-system and similar). It is
+	// computed when facts are judged, and ignored in facts.
 	Platform bool `json:"platform,omitempty"`
 	// PodCount and Pods say which pods of a controller are meant. Pods holds
 	// the first MaxPodNames names in order.
@@ -144,7 +145,7 @@ const MaxPodNames = 10
 // SubjectKey are the fields that identify a subject.
 type SubjectKey struct{ Kind, Namespace, Name, Container, Node, Cluster string }
 
-// Identity is the subject's key, for maps.
+// Identity returns the subject's key, for maps.
 func (s *Subject) Identity() SubjectKey {
 	return SubjectKey{s.Kind, s.Namespace, s.Name, s.Container, s.Node, s.Cluster}
 }
@@ -161,8 +162,8 @@ func (s *Subject) Compare(o *Subject) int {
 	)
 }
 
-// Key identifies the subject across runs: its identifying fields joined by a
-// slash, empty ones kept, but for an empty cluster.
+// Key identifies the subject across runs. It joins the identifying fields with a
+// slash. It keeps empty fields, except an empty cluster.
 func (s Subject) Key() string {
 	key := s.Kind + "/" + s.Namespace + "/" + s.Name + "/" + s.Container + "/" + s.Node
 	if s.Cluster != "" {

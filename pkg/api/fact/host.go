@@ -3,7 +3,7 @@ package fact
 // Host is what is installed on a node and what runs.
 type Host struct {
 	Hostname string    `json:"hostname,omitempty"`
-	Arch     string    `json:"arch,omitempty"` // GOARCH words
+	Arch     string    `json:"arch,omitempty"` // as in GOARCH
 	BootTime Time      `json:"bootTime,omitzero"`
 	OS       OSRelease `json:"os"`
 
@@ -23,13 +23,13 @@ type OSRelease struct {
 	VariantID  string `json:"variantId,omitempty"`
 }
 
-// RunningKernel is what /proc says of the kernel.
+// RunningKernel is what /proc says about the kernel.
 type RunningKernel struct {
 	Release string `json:"release"` // /proc/sys/kernel/osrelease
 	// Build is the text of /proc/version from '#' on: "#1 SMP PREEMPT_DYNAMIC
 	// Debian 6.1.192-2 (2026-11-16)".
 	Build string `json:"build,omitempty"`
-	// ModulesPresent tells whether /lib/modules/RELEASE exists; nil if unread.
+	// ModulesPresent reports whether /lib/modules/RELEASE exists; nil if unread.
 	ModulesPresent *bool    `json:"modulesPresent,omitempty"`
 	Livepatch      []string `json:"livepatch,omitempty"` // names of enabled live patches
 }
@@ -39,20 +39,20 @@ type InstalledKernel struct {
 	Release string `json:"release"`
 	Build   string `json:"build,omitempty"` // from '#' on, of the bzImage header
 	Path    string `json:"path"`            // /boot/vmlinuz-..., or the package database
-	// Package and PackageVersion are the distribution's, where its database tells.
+	// Package and PackageVersion are the distribution's, if its database has them.
 	Package        string `json:"package,omitempty"`
 	PackageVersion string `json:"packageVersion,omitempty"`
 }
 
-// PackageState is what the host's package database and index say together.
+// PackageState is what the host's package database and index say.
 type PackageState struct {
 	Manager   string `json:"manager"` // "apt"
 	Database  string `json:"database"`
 	Installed int    `json:"installed"`
 	// Pending are the installed packages with a newer candidate, sorted.
 	Pending []PendingUpdate `json:"pending,omitempty"`
-	// Checked is when the index was last asked for; Content the newest date
-	// that an index carries.
+	// Checked is when the index was last requested. Content is the newest date in
+	// an index.
 	Checked Time `json:"checked,omitzero"`
 	Content Time `json:"content,omitzero"`
 	// Indexes counts the package lists that were read.
@@ -66,14 +66,16 @@ type PendingUpdate struct {
 	Installed string `json:"installed"`
 	Candidate string `json:"candidate"`
 	// Security is the version from a security archive with installed < v <=
-	// candidate, "" if there is none; Archive names that archive.
+	// candidate, or "" if there is none. Archive names that archive.
 	Security string `json:"security,omitempty"`
 	Archive  string `json:"archive,omitempty"`
 	Source   string `json:"source,omitempty"` // source package
-	// Held: the package is on hold, or Candidate is a security update that
-	// preferences keep away (beside the update, if any, that they allow).
+	// Held means that the package is on hold, or that Candidate is a security
+	// update that preferences block (in addition to an update that they allow, if
+	// any).
 	Held   bool `json:"held,omitempty"`
-	Phased int  `json:"phased,omitempty"` // Phased-Update-Percentage where < 100
-	// Phasing tells a percentage of 0 (the archive stopped the update) from none.
+	Phased int  `json:"phased,omitempty"` // Phased-Update-Percentage if < 100
+	// Phasing distinguishes a percentage of 0 (the archive stopped the update) from
+	// no percentage.
 	Phasing bool `json:"phasing,omitempty"`
 }

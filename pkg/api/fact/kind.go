@@ -2,8 +2,8 @@ package fact
 
 import "slices"
 
-// Kind names a group of facts that is read, or is not, as a whole. A check
-// names the kinds that it needs; a Gap names the one that is missing.
+// Kind names a group of facts that is read as a whole, or not at all. A check names
+// the kinds that it needs. A Gap names the kind that is missing.
 type Kind string
 
 // The kinds.
@@ -22,28 +22,28 @@ const (
 	EncryptionConfig Kind = "encryption-config" // the API server's provider configuration
 )
 
-// Holder says what a kind of facts is about, and so who can give it.
+// Holder says what a kind of facts is about, and so who can provide it.
 type Holder string
 
 // The holders.
 const (
-	OfCluster   Holder = "cluster"   // the API gives it
-	OfContainer Holder = "container" // every node gives it, of each of its containers
-	OfHost      Holder = "host"      // every node gives it, of itself
-	OfStorage   Holder = "storage"   // nodes of the control plane give it, for the cluster
+	OfCluster   Holder = "cluster"   // the API provides it
+	OfContainer Holder = "container" // every node provides it, for each of its containers
+	OfHost      Holder = "host"      // every node provides it, for itself
+	OfStorage   Holder = "storage"   // nodes of the control plane provide it, for the cluster
 )
 
-// KindInfo is what there is to know of a kind.
+// KindInfo describes a kind.
 type KindInfo struct {
 	Kind   Kind
 	Holder Holder
-	// Level is the least probe level that reads it; LevelAPI needs no probe.
+	// Level is the least probe level that reads it. LevelAPI needs no probe.
 	Level Level
 }
 
-// Table is the one list of kinds, in the order in which they are printed. Every
-// other list of kinds is derived from it: a new kind is a line here. Nothing
-// changes it but a test.
+// Table is the only list of kinds, in the order in which they are printed. Every
+// other list of kinds is derived from it, so a new kind is one line here. Only a test
+// changes it.
 var Table = []KindInfo{
 	{Pods, OfCluster, LevelAPI},
 	{Nodes, OfCluster, LevelAPI},
@@ -67,15 +67,15 @@ func KindsOf(holders ...Holder) []Kind {
 	return kindsWhere(func(i KindInfo) bool { return slices.Contains(holders, i.Holder) })
 }
 
-// NodeKinds are those that only a node can give.
+// NodeKinds lists the kinds that only a node can provide.
 func NodeKinds() []Kind { return KindsOf(OfContainer, OfHost, OfStorage) }
 
-// KindsAt are those that a probe of this level reads.
+// KindsAt lists the kinds that a probe of this level reads.
 func KindsAt(level Level) []Kind {
 	return kindsWhere(func(i KindInfo) bool { return i.Level != LevelAPI && level.reads(i.Level) })
 }
 
-// LevelOf is the least probe level that reads all of these kinds.
+// LevelOf returns the least probe level that reads all of these kinds.
 func LevelOf(kinds []Kind) Level {
 	least := LevelAPI
 	for _, i := range Table {
@@ -86,7 +86,7 @@ func LevelOf(kinds []Kind) Level {
 	return least
 }
 
-// reads reports whether a probe of this level reads what needs another.
+// reads reports whether a probe of this level reads what needs another level.
 func (l Level) reads(needed Level) bool {
 	return slices.Index(Levels(), l) >= slices.Index(Levels(), needed)
 }
@@ -101,12 +101,12 @@ func kindsWhere(keep func(KindInfo) bool) []Kind {
 	return out
 }
 
-// Intersect are the kinds of a that b has too; Subtract those that it has not.
+// Intersect returns the kinds of a that b has too.
 func Intersect(a, b []Kind) []Kind {
 	return slices.DeleteFunc(slices.Clone(a), func(k Kind) bool { return !slices.Contains(b, k) })
 }
 
-// Subtract are the kinds of a that b does not have.
+// Subtract returns the kinds of a that b does not have.
 func Subtract(a, b []Kind) []Kind {
 	return slices.DeleteFunc(slices.Clone(a), func(k Kind) bool { return slices.Contains(b, k) })
 }

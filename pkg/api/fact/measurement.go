@@ -5,7 +5,7 @@ type Level string
 
 // The levels.
 const (
-	LevelAPI  Level = "api"  // no pod at all
+	LevelAPI  Level = "api"  // no pod
 	LevelProc Level = "proc" // hostPID, uid 65534, no capability
 	LevelFull Level = "full" // uid 0, SYS_PTRACE and DAC_READ_SEARCH
 )
@@ -30,23 +30,22 @@ type Measurement struct {
 	HostNetNS  uint64 `json:"hostNetNS,omitempty"`
 	HostIPCNS  uint64 `json:"hostIPCNS,omitempty"`
 
-	// Containers are sorted by id. Processes of the host itself are counted,
-	// not listed.
+	// Containers are sorted by id. Processes of the host itself are only counted.
 	Containers    []MeasuredContainer `json:"containers,omitempty"`
 	HostProcesses int                 `json:"hostProcesses,omitempty"`
 
-	// Etcd and APIServers are what serves the cluster's storage here.
+	// Etcd and APIServers are what serves the cluster's storage on this node.
 	Etcd       []EtcdDB    `json:"etcd,omitempty"`
 	APIServers []APIServer `json:"apiServers,omitempty"`
 
-	// Read lists the kinds that were read here, so that "none found" differs
-	// from "not looked". A kind may be read and have gaps for some subjects.
+	// Read lists the kinds that were read here, so that "none found" differs from
+	// "not looked". A kind may be read and still have gaps for some subjects.
 	Read []Kind    `json:"read,omitempty"`
 	Gaps []NodeGap `json:"gaps,omitempty"`
 	Cost Cost      `json:"cost"`
 }
 
-// HasRead tells whether facts of this kind were read.
+// HasRead reports whether facts of this kind were read.
 func (m *Measurement) HasRead(kind Kind) bool {
 	if m == nil {
 		return false
@@ -59,7 +58,7 @@ func (m *Measurement) HasRead(kind Kind) bool {
 	return false
 }
 
-// Cost is what the measurement itself took.
+// Cost is what the measurement itself used.
 type Cost struct {
 	WallMillis int64 `json:"wallMillis"`
 	CPUMillis  int64 `json:"cpuMillis"`
@@ -69,13 +68,13 @@ type Cost struct {
 
 // MeasuredContainer is one container as the kernel shows it.
 type MeasuredContainer struct {
-	// ID is the 64 hex digits in its cgroup path; PodUID the pod's (with
-	// dashes), or a static pod's config hash. Kubernetes is false for a
-	// container of anything else (docker run, podman, nerdctl).
+	// ID is the 64 hex digits in its cgroup path. PodUID is the pod's UID (with
+	// dashes), or a static pod's config hash. Kubernetes is false for a container of
+	// anything else (docker run, podman, nerdctl).
 	ID         string `json:"id"`
 	PodUID     string `json:"podUID,omitempty"`
 	Kubernetes bool   `json:"kubernetes,omitempty"`
-	Runtime    string `json:"runtime,omitempty"` // containerd, crio, docker, podman, "" if the path does not tell
+	Runtime    string `json:"runtime,omitempty"` // containerd, crio, docker, podman, "" if the path does not say
 	Cgroup     string `json:"cgroup,omitempty"`
 	// Sandbox is true for a pod's pause container.
 	Sandbox bool `json:"sandbox,omitempty"`
@@ -85,12 +84,12 @@ type MeasuredContainer struct {
 	Processes []Process `json:"processes,omitempty"`
 	Root      *Mount    `json:"root,omitempty"`   // what is mounted at /
 	Mounts    []Mount   `json:"mounts,omitempty"` // other writable ones, without proc, sysfs, cgroup, mqueue, devpts
-	// Devices are those that a runtime does not give by default; DeviceFS is
-	// the type of the mount at /dev ("tmpfs", "devtmpfs"); "" if unread.
+	// Devices are those that a runtime does not provide by default. DeviceFS is the
+	// type of the mount at /dev ("tmpfs", "devtmpfs"), or "" if unread.
 	Devices  []Device `json:"devices,omitempty"`
 	DeviceFS string   `json:"deviceFS,omitempty"`
 
-	// Upper is the walk of its writable layer; nil if there was none to walk.
+	// Upper is the walk of its writable layer; nil if nothing was walked.
 	Upper *UpperWalk `json:"upper,omitempty"`
 }
 
@@ -98,7 +97,7 @@ type MeasuredContainer struct {
 type Process struct {
 	PID      int      `json:"pid"`
 	InnerPID int      `json:"innerPid,omitempty"` // last number of NSpid
-	Comm     string   `json:"comm,omitempty"`     // the process's own word: evidence, never a key
+	Comm     string   `json:"comm,omitempty"`     // chosen by the process itself: evidence, never a key
 	Started  Time     `json:"started,omitzero"`
 	UID      [4]int64 `json:"uid"` // real, effective, saved, file system; the host's view
 	GID      [4]int64 `json:"gid"`
@@ -121,8 +120,9 @@ type Process struct {
 	RootUID *int64 `json:"rootUID,omitempty"`
 
 	Exe *Executable `json:"exe,omitempty"`
-	// Scripts are those from outside the image that it runs, where Exe is an
-	// interpreter: what its command line and descriptors tell, so never all.
+	// Scripts are scripts from outside the image that it runs, if Exe is an
+	// interpreter. They come from its command line and descriptors, so the list may
+	// be incomplete.
 	Scripts []Executable `json:"scripts,omitempty"`
 }
 
@@ -141,14 +141,14 @@ const (
 	OriginVolume       Origin = "volume"   // on another writable mount
 	OriginReadOnly     Origin = "readonly" // on another, read-only mount
 	OriginForeign      Origin = "foreign"  // on a mount that is not in the process's mount table
-	OriginUnknown      Origin = "unknown"  // no upperdir to compare with, or unreadable: Detail says
+	OriginUnknown      Origin = "unknown"  // no upperdir to compare with, or unreadable; see Detail
 )
 
 // Executable is what /proc/PID/exe names, or a script that its interpreter runs.
 type Executable struct {
 	Path   string `json:"path"` // inside the container
 	Origin Origin `json:"origin"`
-	// Script is true where Path is a script and the process its interpreter.
+	// Script is true if Path is a script and the process is its interpreter.
 	Script bool   `json:"script,omitempty"`
 	FSType string `json:"fsType,omitempty"`
 	Mount  string `json:"mount,omitempty"`  // mount point that holds it
@@ -158,8 +158,8 @@ type Executable struct {
 	SHA256   string `json:"sha256,omitempty"`
 	Size     int64  `json:"size,omitempty"`
 	Changed  Time   `json:"changed,omitzero"` // ctime of the file
-	// Stale is true where the file changed after the process started, so that
-	// the code in memory may be the older one.
+	// Stale is true if the file changed after the process started. Then the code in
+	// memory may be older.
 	Stale  bool   `json:"stale,omitempty"`
 	Detail string `json:"detail,omitempty"`
 }
@@ -190,14 +190,13 @@ type Device struct {
 type UpperWalk struct {
 	Path    string `json:"path"` // on the node
 	Entries int    `json:"entries"`
-	// Files are the executables found, sorted by path, at most MaxUpperFiles;
-	// where there are more, those whose content is the image's (OriginMetadata)
-	// are left out first. Total counts them all, Copies those of the image's
-	// content among them.
+	// Files are the executables found, sorted by path, at most MaxUpperFiles. If
+	// there are more, those with the image's content (OriginMetadata) are left out
+	// first. Total counts all of them, Copies only those with the image's content.
 	Files  []UpperFile `json:"files,omitempty"`
 	Total  int         `json:"total"`
 	Copies int         `json:"copies,omitempty"`
-	// Truncated says that a limit ended the walk, so that Total is a lower bound.
+	// Truncated means that a limit ended the walk. Then Total is a lower bound.
 	Truncated bool `json:"truncated,omitempty"`
 }
 

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// providerNamespaces are those that a provider runs its own parts in. Anybody
-// may create a namespace of such a name elsewhere, so they count with their
-// provider only. A name that ends in "-" stands for all that begin with it.
+// providerNamespaces are the namespaces in which a provider runs its own parts. On
+// another provider anybody may create a namespace with such a name, so a name counts
+// only with its provider. A name that ends in "-" is a prefix.
 var providerNamespaces = map[string][]string{
 	"gke":       {"gke-managed-", "gmp-system", "gmp-public"},
 	"eks":       {"amazon-guardduty", "amazon-cloudwatch"},
@@ -15,9 +15,9 @@ var providerNamespaces = map[string][]string{
 	"openshift": {"openshift", "openshift-"},
 }
 
-// PlatformNamespace tells whether a namespace belongs to Kubernetes itself, or
-// to the provider of this cluster, rather than to its users. Some pods there
-// are rightly privileged; reports show them apart, never hidden.
+// PlatformNamespace reports whether a namespace belongs to Kubernetes itself or to
+// the provider of this cluster, and not to its users. Some pods there have to be
+// privileged. Reports show them separately, but never hide them.
 func PlatformNamespace(provider, namespace string) bool {
 	switch namespace {
 	case "kube-system", "kube-public", "kube-node-lease":

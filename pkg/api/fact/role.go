@@ -1,9 +1,9 @@
 package fact
 
 // Roles that a node can have in the control plane, by its labels
-// node-role.kubernetes.io/ROLE. The admission plugin NodeRestriction, which
-// kubeadm and the managed offers switch on, refuses these labels to kubelets: a
-// node that the API lists with one did not give it to itself.
+// node-role.kubernetes.io/ROLE. The admission plugin NodeRestriction refuses these
+// labels to kubelets. kubeadm and the managed services switch it on. So a node that
+// the API lists with such a label did not set it itself.
 const (
 	rolePrefix       = "node-role.kubernetes.io/"
 	RoleControlPlane = "control-plane"

@@ -2,8 +2,8 @@ package fact
 
 // Set is everything that one run read.
 type Set struct {
-	// CollectedAt is when the run started, UTC. Checks that compare with "now"
-	// compare with this, so that a replay judges alike.
+	// CollectedAt is when the run started, UTC. Checks use it instead of the current
+	// time, so that a replay gives the same verdicts.
 	CollectedAt Time    `json:"collectedAt,omitzero"`
 	Cluster     Cluster `json:"cluster"`
 
@@ -14,14 +14,13 @@ type Set struct {
 	PodScope PodScope `json:"podScope,omitempty"`
 	// Nodes are the nodes in scope, sorted by name.
 	Nodes []Node `json:"nodes,omitempty"`
-	// ControlPlaneNodes are the nodes that the user named as those that hold the
-	// cluster's etcd and API servers (--control-plane-node, or --local for this
-	// machine).
+	// ControlPlaneNodes are the nodes that, according to the user, hold the cluster's
+	// etcd and API servers (--control-plane-node, or --local for this machine).
 	ControlPlaneNodes []string `json:"controlPlaneNodes,omitempty"`
-	// Secrets are what the API server lists, sorted by namespace and name; nil
-	// if it was not asked or refused (then a Gap says so).
+	// Secrets are what the API server lists, sorted by namespace and name. It is nil
+	// if the server was not asked, or if it refused (then a Gap says so).
 	Secrets []SecretName `json:"secrets,omitempty"`
-	// SecretsListed tells an empty list from one that was not read.
+	// SecretsListed distinguishes an empty list from a list that was not read.
 	SecretsListed bool `json:"secretsListed,omitempty"`
 	// Snapshot is an etcd database that was given as a file.
 	Snapshot *EtcdDB `json:"snapshot,omitempty"`
@@ -29,8 +28,8 @@ type Set struct {
 	Gaps []Gap `json:"gaps,omitempty"`
 }
 
-// PodScope says which pods were listed. A container that is measured on a node
-// and not listed is unknown to the API only where all pods were.
+// PodScope says which pods were listed. A container that is measured on a node and not
+// listed is unknown to the API only if all pods were listed.
 type PodScope string
 
 // The scopes.
@@ -40,49 +39,48 @@ const (
 	PodsAll       PodScope = "all"  // all that run on the nodes in Nodes
 )
 
-// Cluster says which cluster was read, as far as it answered.
+// Cluster says which cluster was read, as far as the cluster answered.
 type Cluster struct {
-	// Name is the kubeconfig's, "" where it has none (in a pod, --local, -f). It
-	// is no secret: a URL in it has no password.
+	// Name is the kubeconfig's name for it, or "" if it has none (in a pod, --local,
+	// -f). It is not secret: a URL in it has no password.
 	Name    string `json:"name,omitempty"`
 	Server  string `json:"server,omitempty"`
 	Version string `json:"version,omitempty"`
 	// Provider is kubeadm, k3s, rke2, eks, gke, aks, openshift, talos or unknown.
-	// It is computed when facts are judged; in facts it is ignored.
+	// It is computed when facts are judged, and ignored in facts.
 	Provider string `json:"provider,omitempty"`
 	// APIServers counts the API servers whose lease in kube-system has not
-	// expired (KEP-1965); nil where the leases were not read.
+	// expired (KEP-1965); nil if the leases were not read.
 	APIServers *int `json:"apiServers,omitempty"`
 }
 
-// SecretName names a Secret as the API server lists it. Of its content nothing
-// is ever fetched.
+// SecretName names a Secret as the API server lists it. Its content is never fetched.
 type SecretName struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
-	// ResourceVersion is the listed one: etcd's mod revision of the key, in
-	// decimal. "" in facts of the first version.
+	// ResourceVersion is from the list: etcd's mod revision of the key, in decimal. It
+	// is "" in facts of the first version.
 	ResourceVersion string `json:"resourceVersion,omitempty"`
 }
 
-// Node is one node: what the API says of it, and what was measured there.
+// Node is one node: what the API says about it, and what was measured there.
 type Node struct {
 	Name string `json:"name"`
-	// Listed tells that the API knows it: false with --local.
+	// Listed reports whether the API knows it; false with --local.
 	Listed           bool              `json:"listed,omitempty"`
 	UID              string            `json:"uid,omitempty"`
 	Ready            bool              `json:"ready,omitempty"`
 	Unschedulable    bool              `json:"unschedulable,omitempty"`
 	OS               string            `json:"os,omitempty"`   // status.nodeInfo.operatingSystem
-	Arch             string            `json:"arch,omitempty"` // GOARCH words
+	Arch             string            `json:"arch,omitempty"` // as in GOARCH
 	OSImage          string            `json:"osImage,omitempty"`
 	KernelVersion    string            `json:"kernelVersion,omitempty"`
 	KubeletVersion   string            `json:"kubeletVersion,omitempty"`
 	ContainerRuntime string            `json:"containerRuntime,omitempty"` // containerd://2.3.7
 	Labels           map[string]string `json:"labels,omitempty"`
-	// ControlPlane reports a control-plane role. It is computed from the labels
-	// when facts are judged; in facts it is ignored.
+	// ControlPlane reports whether it has a control-plane role. It is computed from
+	// the labels when facts are judged, and ignored in facts.
 	ControlPlane bool `json:"controlPlane,omitempty"`
-	// Measured is nil where no probe answered; a Gap says why.
+	// Measured is nil if no probe answered. Then a Gap says why.
 	Measured *Measurement `json:"measured,omitempty"`
 }

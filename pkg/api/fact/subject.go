@@ -14,8 +14,8 @@ const (
 	SubjectNode                  = "Node"
 	SubjectSecret                = "Secret"
 
-	// Of no API: the whole cluster; a container that the API does not know, by
-	// its id; a file that was given.
+	// These are no API objects: the whole cluster; a container that the API does not
+	// know, by its id; a file that the user named.
 	SubjectCluster   = "Cluster"
 	SubjectContainer = "Container"
 	SubjectFile      = "File"

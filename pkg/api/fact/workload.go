@@ -1,8 +1,7 @@
 package fact
 
-// Workload is a declared pod spec with the pods that carry it. Pods of one
-// controller whose specs differ (a rollout) are several workloads with one
-// Owner.
+// Workload is a declared pod spec with the pods that have it. If the specs of one
+// controller's pods differ (a rollout), they are several workloads with one Owner.
 type Workload struct {
 	// Owner is the top owner (Deployment, DaemonSet, CronJob, ...), or the pod
 	// itself, or the object in a manifest.
@@ -19,7 +18,7 @@ type Pod struct {
 	Node  string `json:"node,omitempty"`
 	Phase string `json:"phase,omitempty"`
 	// ConfigHash is the annotation kubernetes.io/config.hash of a static pod's
-	// mirror: its cgroup carries this instead of the UID.
+	// mirror. Its cgroup has this instead of the UID.
 	ConfigHash string            `json:"configHash,omitempty"`
 	Containers []ContainerStatus `json:"containers,omitempty"`
 }
@@ -29,24 +28,24 @@ type ContainerStatus struct {
 	Name string `json:"name"`
 	// ID is the runtime's id without its scheme: 64 hex digits.
 	ID      string `json:"id,omitempty"`
-	LastID  string `json:"lastId,omitempty"` // lastState's, while it may still run down
+	LastID  string `json:"lastId,omitempty"` // from lastState, while that container may still be ending
 	ImageID string `json:"imageId,omitempty"`
-	// Running, Waiting and Terminated are the three states (corev1
-	// ContainerState); all false means that the kubelet has not said, or facts of
-	// the first version, which keep Running alone.
+	// Running, Waiting and Terminated are the three states (corev1 ContainerState).
+	// If all are false, the kubelet has reported no state, or the facts are of the
+	// first version, which has only Running.
 	Running    bool `json:"running,omitempty"`
 	Waiting    bool `json:"waiting,omitempty"`
 	Terminated bool `json:"terminated,omitempty"`
-	// ExitCode is that of the state Terminated; nil otherwise.
+	// ExitCode is the exit code of the state Terminated; nil otherwise.
 	ExitCode *int32 `json:"exitCode,omitempty"`
-	// Restarted reports that it has run before (lastState, or a restart count).
+	// Restarted reports whether it has run before (lastState, or a restart count).
 	Restarted bool `json:"restarted,omitempty"`
 }
 
 // PodSpec holds the declared fields that checks read.
 type PodSpec struct {
 	// Origin is where it was read: "pod/ns/name", "deployment/ns/name" or
-	// "FILE deployment/ns/name"; Path is the spec's field there: "spec" or
+	// "FILE deployment/ns/name". Path is the spec's field there: "spec" or
 	// "spec.template.spec".
 	Origin string `json:"origin"`
 	Path   string `json:"path"`
@@ -62,15 +61,15 @@ type PodSpec struct {
 	RestartPolicy string `json:"restartPolicy,omitempty"` // Always, OnFailure, Never
 
 	RuntimeClass string `json:"runtimeClass,omitempty"`
-	// RuntimeHandler is the handler that the RuntimeClass object names, "" if
-	// it was not read.
+	// RuntimeHandler is the handler that the RuntimeClass object names, or "" if the
+	// object was not read.
 	RuntimeHandler string `json:"runtimeHandler,omitempty"`
-	// OS is os.name. Where that is not set and a node selector asks for Windows,
-	// OS says so, too, and OSField names the selector.
+	// OS is os.name. If that is not set and a node selector asks for Windows, OS is
+	// windows too, and OSField names the selector.
 	OS      string `json:"os,omitempty"`
 	OSField string `json:"osField,omitempty"`
-	// HostProcess is securityContext.windowsOptions.hostProcess. A container's
-	// own counts more.
+	// HostProcess is securityContext.windowsOptions.hostProcess. A container's own
+	// value overrides it.
 	HostProcess *bool `json:"hostProcess,omitempty"`
 
 	RunAsUser    *int64 `json:"runAsUser,omitempty"`
@@ -89,20 +88,20 @@ type Volume struct {
 	// Source is the name of the one source that is set: hostPath, emptyDir,
 	// configMap, secret, projected, persistentVolumeClaim, csi, image, ...
 	Source string `json:"source"`
-	// HostPath is the path on the node: of a hostPath volume, or of the
-	// hostPath or local volume behind a claim (then HostPathFrom names it).
+	// HostPath is the path on the node of a hostPath volume, or of the hostPath or
+	// local volume behind a claim (then HostPathFrom names that volume).
 	HostPath     string `json:"hostPath,omitempty"`
 	HostPathFrom string `json:"hostPathFrom,omitempty"`
-	// Unread is why it is not known what is behind a volume: it may be a path of
-	// the node. Forbidden: PersistentVolumes may not be listed. NotPresent: a
-	// manifest, or a template, does not say. Unsupported: a flexVolume, of which
-	// only its driver knows. "" where it is known.
+	// Unread is why it is unknown what is behind a volume. It may be a path of the
+	// node. Forbidden: PersistentVolumes may not be listed. NotPresent: a manifest or
+	// a template does not say it. Unsupported: a flexVolume, which only its driver
+	// knows. "" means that it is known.
 	Unread Reason `json:"unread,omitempty"`
 	// Image is the reference of an image volume.
 	Image string `json:"image,omitempty"`
 }
 
-// ContainerType tells the three lists of containers apart.
+// ContainerType says in which of the three lists a container is.
 type ContainerType string
 
 // The types.
@@ -120,13 +119,13 @@ type Container struct {
 	Image string        `json:"image,omitempty"`
 	// RestartPolicy is the container's own: Always for a sidecar.
 	RestartPolicy string `json:"restartPolicy,omitempty"`
-	// Program is command[0]; the other words may carry anything, a password
-	// too, and are not kept: they are evaluated while collecting.
+	// Program is command[0]. The other words may hold anything, even a password. They
+	// are evaluated while collecting, and not kept.
 	Program string `json:"program,omitempty"`
-	// Builder is what builds images, of all that the command lines run: command
-	// and arguments, a shell's script, hooks. Nil if nothing does.
+	// Builder is the image builder that the command lines run: command and arguments,
+	// a shell script, hooks. It is nil if they run none.
 	Builder *DeclaredBuilder `json:"builder,omitempty"`
-	// CommandUnread is why a command line was not evaluated as a whole.
+	// CommandUnread is why a command line was not evaluated completely.
 	CommandUnread Reason `json:"commandUnread,omitempty"`
 
 	Privileged               *bool    `json:"privileged,omitempty"`

@@ -22,11 +22,11 @@ func AddToScheme(scheme *runtime.Scheme) error {
 	return nil
 }
 
-// NewScheme returns a scheme that knows these kinds and nothing else.
+// NewScheme returns a scheme that knows only these kinds.
 func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	if err := AddToScheme(scheme); err != nil {
-		panic(err) // cannot happen: AddToScheme has no way to fail
+		panic(err) // cannot happen: AddToScheme never fails
 	}
 	return scheme
 }

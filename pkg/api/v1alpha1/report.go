@@ -6,8 +6,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// ChecklistReport is the result of one run: six answers, the findings behind
-// them, and the gaps that they do not cover.
+// ChecklistReport is the result of one run: the answers, the findings behind them, and
+// the gaps.
 //
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 type ChecklistReport struct {
@@ -47,20 +47,20 @@ type Scope struct {
 	Root          string   `json:"root,omitempty"`
 	Snapshot      string   `json:"snapshot,omitempty"`
 	ProbeLevel    string   `json:"probeLevel,omitempty"`
-	Checks        []string `json:"checks,omitempty"` // as selected; none means all of the command's
+	Checks        []string `json:"checks,omitempty"` // as selected; empty means all checks of the command
 	// LeftOutChecks are the checks of this version that did not run: those of
 	// other commands, and those that the user left out.
 	LeftOutChecks []string `json:"leftOutChecks,omitempty"`
-	// Narrowed says in words which part of the cluster was looked at ("only
-	// namespace shop"), so that everything else was left out; "" means all of it.
+	// Narrowed says in words which part of the cluster was looked at ("only namespace
+	// shop"). Everything else was left out. "" means the whole cluster.
 	Narrowed string `json:"narrowed,omitempty"`
 	// ControlPlaneNodes are the nodes that the user named.
 	ControlPlaneNodes []string `json:"controlPlaneNodes,omitempty"`
 }
 
-// ReportCluster says which cluster answered and how much of it.
+// ReportCluster says which cluster was looked at, and how much of it.
 type ReportCluster struct {
-	// Name is the kubeconfig's, "" where it has none.
+	// Name is the kubeconfig's name for it, or "" if it has none.
 	Name          string `json:"name,omitempty"`
 	Server        string `json:"server,omitempty"`
 	Version       string `json:"version,omitempty"`
@@ -68,26 +68,27 @@ type ReportCluster struct {
 	Nodes         int    `json:"nodes"`
 	MeasuredNodes int    `json:"measuredNodes"`
 	Pods          int    `json:"pods"`
-	// Secrets is nil where they were not listed.
+	// Secrets counts the listed Secrets; nil if they were not listed.
 	Secrets *int `json:"secrets,omitempty"`
 	// OtherStores names etcd databases on trusted nodes that are not this
 	// cluster's (an application's, a virtual cluster's). No finding is about them.
 	OtherStores []string `json:"otherStores,omitempty"`
 }
 
-// ReportNode is one node: what runs and is installed there, and the answers for
-// it alone.
+// ReportNode is one node: what runs and is installed there, and the answers for only
+// this node.
 type ReportNode struct {
 	Name string `json:"name"`
-	// Measured reports whether a probe answered; if not, OS and Kernel are what
-	// the kubelet says.
+	// Measured reports whether a probe answered. If not, OS and Kernel are what the
+	// kubelet says.
 	Measured bool   `json:"measured"`
 	OS       string `json:"os,omitempty"`     // "Debian GNU/Linux 12 (bookworm)"
 	Kernel   string `json:"kernel,omitempty"` // the running release, "6.1.0-18-amd64"
-	// Updates is nil where the node's package lists were not read.
+	// Updates is nil if the node's package lists were not read.
 	Updates *NodeUpdates `json:"updates,omitempty"`
-	// Answers are in the order of the questions, for what runs on this node. A
-	// question about which nothing is on it (stored Secrets, on a worker) is n/a.
+	// Answers are in the order of the questions, for what runs on this node. If the
+	// node has nothing that a question is about (stored Secrets, on a worker), the
+	// answer is n/a.
 	Answers []NodeAnswer `json:"answers,omitempty"`
 }
 
@@ -121,8 +122,8 @@ const (
 // AnswerWord answers a question. The questions are worded so that yes is good.
 type AnswerWord string
 
-// The answers. NotApplicable is only ever in Answer.Workloads, where a question
-// is not about workloads, and in NodeAnswer, where a node has nothing to judge.
+// The answers. NotApplicable is used only in Answer.Workloads, if a question is not
+// about workloads, and in NodeAnswer, if a node has nothing to judge.
 const (
 	Yes           AnswerWord = "yes"
 	No            AnswerWord = "no"
@@ -139,11 +140,12 @@ type Answer struct {
 	// Workloads is the same rule without platform subjects.
 	Workloads AnswerWord `json:"workloads"`
 	Coverage  `json:",inline"`
-	// Failing counts failing findings by severity; Unknowns those without a verdict.
+	// Failing counts failing findings by severity. Unknowns counts findings without a
+	// verdict.
 	Failing  map[Severity]int `json:"failing,omitempty"`
 	Unknowns int              `json:"unknowns,omitempty"`
-	// Reason says in a few words why the answer is unknown; WorkloadsReason the
-	// same of Workloads, where that is unknown and the answer is not.
+	// Reason says in a few words why the answer is unknown. WorkloadsReason says the
+	// same for Workloads, if that is unknown and the answer is not.
 	Reason          string       `json:"reason,omitempty"`
 	WorkloadsReason string       `json:"workloadsReason,omitempty"`
 	Parts           []PartAnswer `json:"parts,omitempty"`
@@ -155,27 +157,27 @@ type PartAnswer struct {
 	Title     string     `json:"title"`
 	Answer    AnswerWord `json:"answer"`
 	Workloads AnswerWord `json:"workloads"`
-	// Optional parts do not keep their question from yes while they are unknown.
+	// An optional part that is unknown does not prevent a yes to its question.
 	Optional bool `json:"optional,omitempty"`
 	Coverage `json:",inline"`
 	// Unknown counts the findings without a verdict.
 	Unknown int `json:"unknown"`
 	// Reason says why the answer is unknown. It begins with a word for machines:
-	// Unsupported (and the checks that this version lacks), NotRequested (and
-	// the checks that did not run), or the reason of a gap. WorkloadsReason says
-	// the same of Workloads, where that is unknown and the answer is not.
+	// Unsupported (and the checks that this version lacks), NotRequested (and the
+	// checks that did not run), or the reason of a gap. WorkloadsReason says the same
+	// for Workloads, if that is unknown and the answer is not.
 	Reason          string `json:"reason,omitempty"`
 	WorkloadsReason string `json:"workloadsReason,omitempty"`
 }
 
-// Coverage counts what was measured of what was in scope.
+// Coverage counts the subjects in scope and those that were measured.
 type Coverage struct {
-	// Measured of InScope subjects have a verdict that was measured. In scope is
-	// what has started and has not ended for good.
+	// Measured of the InScope subjects have a measured verdict. A subject is in scope
+	// if it has started and has not ended for good.
 	Measured int `json:"measured"`
 	InScope  int `json:"inScope"`
-	// NotRunning counts the pods that have not started, or have ended, and so
-	// could not be measured.
+	// NotRunning counts the pods that could not be measured because they have not
+	// started, or have ended.
 	NotRunning int `json:"notRunning,omitempty"`
 }
 
@@ -190,7 +192,7 @@ const (
 	Low      Severity = "low"
 )
 
-// Severities lists them, gravest first.
+// Severities lists them, the most severe first.
 func Severities() []Severity { return []Severity{Critical, High, Medium, Low} }
 
 // Rank orders severities: 4 for critical to 1 for low, 0 for anything else.
@@ -208,7 +210,7 @@ func (s Severity) Rank() int {
 	return 0
 }
 
-// Verdict is a check's word on one subject.
+// Verdict is a check's result for one subject.
 type Verdict string
 
 // The verdicts. Accepted is a fail that a waiver covers.
@@ -232,7 +234,7 @@ func (v Verdict) Rank() int {
 	return 0
 }
 
-// Basis tells a claim from a measurement.
+// Basis distinguishes a declaration from a measurement.
 type Basis string
 
 // The bases.
@@ -241,8 +243,8 @@ const (
 	Measured Basis = "measured" // read from a running system, or from stored bytes
 )
 
-// Finding is one check's verdict on one subject. Check and subject identify it
-// across runs; pids, times and the like stand in Evidence only.
+// Finding is one check's verdict on one subject. Check and subject identify it across
+// runs. Pids, times and similar values are only in Evidence.
 type Finding struct {
 	Check       string       `json:"check"`
 	Question    Question     `json:"question"`
@@ -253,10 +255,10 @@ type Finding struct {
 	Message     string       `json:"message"`
 	Evidence    []Evidence   `json:"evidence,omitempty"`
 	Remediation string       `json:"remediation,omitempty"`
-	// Reason is the gap's reason where the verdict is unknown. A fail of low
-	// severity has one where something else about its subject is unknown.
+	// Reason is the gap's reason if the verdict is unknown. A fail of low severity has
+	// a reason if something else about its subject is unknown.
 	Reason fact.Reason `json:"reason,omitempty"`
-	// FromGap reports that the finding says no more than a gap does.
+	// FromGap reports whether the finding says no more than a gap.
 	FromGap bool `json:"fromGap,omitempty"`
 }
 
@@ -273,8 +275,8 @@ type Evidence struct {
 	Basis  Basis  `json:"basis"`
 }
 
-// ChecklistFacts is a saved fact.Set, with what has to be known to judge it
-// again just as the run did that saved it.
+// ChecklistFacts is a saved fact.Set, with what is needed to judge it again in the same
+// way as the run that saved it.
 //
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 type ChecklistFacts struct {
