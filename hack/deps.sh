@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the Debian packages that the project's tests, cluster and demo need:
 # only those that are missing, so a second run takes no time and no network.
-# This is the project's one list; the first column is the package, the rest says
-# what needs it.
+# This is the project's only list. The first column is the package, the rest says what
+# needs it.
 #
 # usage: hack/deps.sh [--check|--list]
 #   --check  names what is missing and exits 1, installs nothing
@@ -79,7 +79,7 @@ install() {
 	# shellcheck disable=SC2086 # a list of words
 	apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends $missing >"$log" 2>&1
 }
-# Lists may be absent or name versions that the mirror has dropped: then update.
+# Package lists may be missing, or name versions that the mirror has dropped. Then update.
 if ! install; then
 	if ! apt-get -q -o DPkg::Lock::Timeout=120 update >"$log" 2>&1 || ! install; then
 		cat "$log" >&2

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs every fuzz target for the given time, one after another. Inputs that are
-# new are made smaller in a few steps only: by default that takes a minute for
-# each, in which nothing else is tried, and a database of 27 KB is never done.
+# Runs every fuzz target for the given time, one after another. New inputs are
+# minimized in only a few steps. By default that takes a minute for each input, in
+# which nothing else is tried, and a database of 27 KB never finishes.
 set -eu
 cd "$(dirname "$0")/.."
 time=${1:-10s}

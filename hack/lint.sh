@@ -1,19 +1,19 @@
 #!/bin/sh
-# gofumpt, go vet and staticcheck over the plugin's module, go vet over the
-# others; and generated code is fresh.
+# Runs gofumpt, go vet and staticcheck over the plugin's module, and go vet over the
+# other modules. Checks that generated code is up to date.
 set -eu
 cd "$(dirname "$0")/.."
 tool() { go tool -modfile=hack/tools/go.mod "$@"; }
 
 unformatted=$(tool gofumpt -l cmd pkg hack)
 if [ -n "$unformatted" ]; then
-	echo "not formatted (make generate mends it):" >&2
+	echo "not formatted (make generate fixes it):" >&2
 	echo "$unformatted" >&2
 	exit 1
 fi
 go vet -tags e2e ./...
 tool staticcheck -tags e2e ./...
-# Platforms that the plugin is built for and nobody here runs: types only.
+# The plugin is built for these platforms, but not tested on them: check only types.
 for os in darwin windows; do
 	GOOS=$os GOARCH=arm64 go vet ./pkg/api/... ./pkg/rootfs/... ./pkg/checks/... ./pkg/collect/node/... ./pkg/collect/stored/...
 done
@@ -25,6 +25,6 @@ before=$(cat pkg/api/*/zz_generated.deepcopy.go | sha256sum)
 tool deepcopy-gen --output-file zz_generated.deepcopy.go --go-header-file hack/boilerplate.go.txt ./pkg/api/fact ./pkg/api/v1alpha1
 after=$(cat pkg/api/*/zz_generated.deepcopy.go | sha256sum)
 if [ "$before" != "$after" ]; then
-	echo "deep copies were stale, and are fresh now: commit pkg/api/*/zz_generated.deepcopy.go" >&2
+	echo "deep copies were out of date and are updated now: commit pkg/api/*/zz_generated.deepcopy.go" >&2
 	exit 1
 fi

@@ -1,5 +1,5 @@
-// Command bench prints the project's figures: start-up, sizes, memory. Each
-// stands beside what it is compared to, measured in the same run.
+// Command bench prints the project's figures: start-up, sizes, memory. Next to each is
+// the figure that it is compared with, measured in the same run.
 package main
 
 import (
@@ -31,7 +31,7 @@ func run() error {
 	if err != nil {
 		kubectl = ""
 	}
-	fmt.Printf("%-44s %12s %12s  %s\n", "FIGURE", "MEASURED", "BESIDE", "WHAT IT IS COMPARED TO")
+	fmt.Printf("%-44s %12s %12s  %s\n", "FIGURE", "MEASURED", "BESIDE", "COMPARED WITH")
 
 	ours, err := startup(plugin, "--help")
 	if err != nil {
@@ -95,7 +95,7 @@ func startup(program string, args ...string) (time.Duration, error) {
 		}
 		took = append(took, time.Since(start))
 	}
-	took = took[1:] // the first one fills caches
+	took = took[1:] // the first run fills caches
 	slices.Sort(took)
 	return took[len(took)/2].Round(100 * time.Microsecond), nil
 }
@@ -110,11 +110,11 @@ func fileSize(path string) (int64, error) {
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// probeCost runs the embedded probe on this machine, locked, with the root file
-// system as it is, and prints what the kernel accounted.
+// probeCost runs the embedded probe on this machine, locked, on the real root file
+// system, and prints the cost that the kernel reports.
 func probeCost() error {
 	if os.Getuid() != 0 {
-		fmt.Println("probe: not root, so its cost on this machine was not measured")
+		fmt.Println("probe: its cost was not measured, because this user is not root")
 		return nil
 	}
 	dir, err := os.MkdirTemp("", "bench-")

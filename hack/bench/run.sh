@@ -1,6 +1,6 @@
 #!/bin/sh
-# Figures of the built programs, then the benchmarks of the readers, each
-# beside a second implementation in the same run.
+# Prints the figures of the built programs. Then runs the benchmarks of the readers, each
+# with a second implementation in the same run.
 set -eu
 cd "$(dirname "$0")/../.."
 go run ./hack/bench

@@ -1,6 +1,6 @@
-// Command buildprobe cross-compiles cmd/checklist-probe for each architecture
-// and puts it, compressed, where package embedded finds it. The same source and
-// Go version give the same bytes, wherever and whenever it runs.
+// Command buildprobe cross-compiles cmd/checklist-probe for each architecture,
+// compresses it, and writes it to where package embedded finds it. The same source and
+// Go version always give the same bytes.
 //
 //	go run ./hack/buildprobe                  both, into pkg/launch/embedded/bin
 //	go run ./hack/buildprobe -raw -out DIR    uncompressed executables, for an image
@@ -37,7 +37,7 @@ func run(args []string) error {
 	out := flags.String("out", "pkg/launch/embedded/bin", "directory for the result")
 	archs := flags.String("arch", strings.Join(embedded.Architectures(), ","), "architectures")
 	raw := flags.Bool("raw", false, "do not compress")
-	verify := flags.Bool("verify", false, "build twice without the build cache's answer and compare")
+	verify := flags.Bool("verify", false, "build twice without the build cache and compare")
 	_ = flags.Parse(args)
 	if flags.NArg() > 0 {
 		return fmt.Errorf("expected flags only, found %q", flags.Arg(0))
@@ -77,9 +77,9 @@ func envOr(name, otherwise string) string {
 	return otherwise
 }
 
-// build compiles for one architecture. Everything that could differ between two
-// machines is fixed or left out: paths, the build id, version control's state,
-// the processor's level, cgo.
+// build compiles for one architecture. It fixes or leaves out everything that could
+// differ between two machines: paths, the build id, the state of version control, the
+// processor's level, cgo.
 func build(arch, version string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "buildprobe-")
 	if err != nil {
@@ -154,8 +154,8 @@ func same(arch, version string, binary, compressed []byte) error {
 	return nil
 }
 
-// replace writes a file as a whole, and leaves it alone where it is the same:
-// what embeds it need not be built again.
+// replace writes a whole file. It does not touch a file that is the same, so that what
+// embeds it is not built again.
 func replace(path string, data []byte, mode os.FileMode) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return nil

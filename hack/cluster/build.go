@@ -27,8 +27,8 @@ type component struct {
 	Package string
 }
 
-// components in the order in which they are built: the small ones first, so
-// that a broken machine shows early.
+// components are listed in the order in which they are built: the small ones first, so
+// that a broken machine is noticed early.
 var components = []component{
 	{"etcd", "kubernetes", "go.etcd.io/etcd/server/v3"},
 	{"etcdctl", "kubernetes", "go.etcd.io/etcd/etcdctl/v3"},
@@ -43,8 +43,8 @@ var components = []component{
 	{"kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler"},
 }
 
-// flagsOf are the build flags of each module's components. Without a version,
-// Kubernetes' refuse each other and containerd reports an unknown one.
+// flagsOf are the build flags of each module's components. Without a version, the
+// components of Kubernetes refuse each other, and containerd reports an unknown one.
 var flagsOf = map[string][]string{
 	"kubernetes": {"-ldflags", "-s -w" +
 		" -X k8s.io/component-base/version.gitVersion=" + kubernetesVersion +
@@ -55,10 +55,9 @@ var flagsOf = map[string][]string{
 	"image": {"-ldflags", "-s -w"},
 }
 
-// build makes sure that every component and image of this checkout lies in the
-// cache and returns the entry's directory, with bin/ and images/ below it. Each
-// file appears under its name when it is whole, so an interrupted build goes on
-// where it stopped.
+// build makes sure that every component and image of this checkout is in the cache. It
+// returns the entry's directory, with bin/ and images/ below it. A file gets its name
+// only when it is complete, so an interrupted build continues where it stopped.
 func (c *Cluster) build(ctx context.Context) (string, error) {
 	key, err := c.key()
 	if err != nil {
@@ -201,8 +200,8 @@ func (c *Cluster) buildImage(ctx context.Context, dir string, img image, out str
 
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// lock takes an exclusive lock on file, waits if it must, and returns what
-// releases it. The kernel releases it when the process ends.
+// lock takes an exclusive lock on a file, and waits if necessary. It returns a function
+// that releases the lock. The kernel releases it when the process ends.
 func lock(file string, waiting func()) (func(), error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

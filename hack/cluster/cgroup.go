@@ -15,9 +15,9 @@ import (
 
 const cgroupMount = "/sys/fs/cgroup"
 
-// hierarchies lists the roots of the machine's cgroup trees: one for each v1
-// controller and, on a hybrid machine, the unified one; or v2's alone. Links
-// (cpu,cpuacct) are left out.
+// hierarchies lists the roots of the machine's cgroup trees. With v1 that is one for
+// each controller and, on a hybrid machine, the unified one. With v2 there is only one.
+// Links (cpu,cpuacct) are left out.
 func hierarchies() ([]string, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(cgroupMount, &st); err != nil {
@@ -64,7 +64,7 @@ func createCgroups(name string) error {
 			}
 			continue
 		}
-		// A new v1 cpuset is empty, and refuses processes until it is not.
+		// A new v1 cpuset is empty. It refuses processes until it has CPUs.
 		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 			value, err := os.ReadFile(filepath.Join(root, file))
 			if errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +83,7 @@ func createCgroups(name string) error {
 	return nil
 }
 
-// delegate switches on, on cgroup v2, every controller for the node's tree.
+// delegate enables every controller for the node's tree, on cgroup v2.
 func delegate(root, dir string) error {
 	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
 	if err != nil {
@@ -156,8 +156,8 @@ func processesIn(name string) ([]int, error) {
 	return pids, nil
 }
 
-// walkGone calls visit for dir and every directory below it, and bears with
-// directories that vanish meanwhile.
+// walkGone calls visit for dir and every directory below it. It ignores directories
+// that vanish meanwhile.
 func walkGone(dir string, visit func(dir string)) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -204,7 +204,7 @@ func killCgroups(name string) error {
 	}
 }
 
-// thaw wakes frozen v1 cgroups: SIGKILL waits for that.
+// thaw wakes frozen v1 cgroups, because SIGKILL has no effect before that.
 func thaw(name string) {
 	trees, _ := filepath.Glob(filepath.Join(cgroupMount, "freezer", name))
 	for _, tree := range trees {
@@ -214,8 +214,8 @@ func thaw(name string) {
 	}
 }
 
-// removeCgroups removes the directories /NAME of every hierarchy. The kernel
-// keeps one busy for a moment after its last process ended.
+// removeCgroups removes the directories /NAME of every hierarchy. A directory stays busy
+// for a moment after its last process ended.
 func removeCgroups(name string) error {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -253,8 +253,8 @@ func isZombie(pid int) bool {
 }
 
 // processStat reads the state and the start time (clock ticks after boot) of a
-// process: fields 3 and 22 of /proc/PID/stat, proc_pid_stat(5), counted after
-// the last parenthesis, for a name may hold others.
+// process: fields 3 and 22 of /proc/PID/stat, proc_pid_stat(5). They are counted after
+// the last parenthesis, because a name may hold parentheses.
 func processStat(pid int) (state byte, start string, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -268,8 +268,8 @@ func processStat(pid int) (state byte, start string, err error) {
 	return fields[0][0], fields[19], nil
 }
 
-// startTime is when a process started, to about a second: ticks of 1/100 s after
-// boot (USER_HZ), and the boot time in /proc/stat, seconds.
+// startTime returns when a process started, to about a second. It adds ticks of 1/100 s
+// after boot (USER_HZ) to the boot time in /proc/stat, in seconds.
 func startTime(pid int) (time.Time, error) {
 	_, ticks, err := processStat(pid)
 	if err != nil {

@@ -168,7 +168,7 @@ func TestPKIHasKubeadmsFilesAndModes(t *testing.T) {
 	}
 }
 
-// dpkg itself is the oracle for the second distribution's database.
+// dpkg itself reads the second distribution's database, for comparison.
 func TestUbuntuDatabaseIsWhatDpkgReads(t *testing.T) {
 	if _, err := exec.LookPath("dpkg-query"); err != nil {
 		t.Skip("dpkg-query is not on this machine")
@@ -198,7 +198,7 @@ func TestUbuntuDatabaseIsWhatDpkgReads(t *testing.T) {
 	}
 }
 
-// file(1) knows the same header: it is the oracle where it is installed.
+// file(1) knows the same header, and is used for comparison if it is installed.
 func TestKernelImageNamesItsVersion(t *testing.T) {
 	image := bzImageHeader("5.15.0-91-generic (builder) #101-Ubuntu SMP")
 	if got := image[0x202:0x206]; got != "HdrS" {
@@ -220,8 +220,8 @@ func TestKernelImageNamesItsVersion(t *testing.T) {
 	}
 }
 
-// Whatever is left of a cluster is found by the prefix, and a foreign directory
-// is never removed.
+// down finds what is left of a cluster by the prefix, and never removes a foreign
+// directory.
 func TestRemoveStateRefusesAForeignDirectory(t *testing.T) {
 	c := &Cluster{State: t.TempDir()}
 	file := filepath.Join(c.State, "mine")

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clientEnv is the environment of commands that talk to the cluster: the real
-// kubectl first in PATH, the admin's kubeconfig, and the client certificate for
+// clientEnv returns the environment of commands that talk to the cluster: the real
+// kubectl first in PATH, the administrator's kubeconfig, and the client certificate for
 // etcdctl.
 func (c *Cluster) clientEnv() ([]string, error) {
 	bin, err := c.binDir()
@@ -101,10 +101,10 @@ func (c *Cluster) processNamed(n Node, name string) (int, error) {
 	return 0, fmt.Errorf("node %s runs no %s", n.Name, name)
 }
 
-// encrypt replaces the API server's EncryptionConfiguration and restarts it the
-// quick way: SIGKILL, the kubelet starts it again. It returns when a new process
-// answers that it is ready. A configuration that the server refuses is an error
-// with what the server said; then the earlier one is put back.
+// encrypt replaces the API server's EncryptionConfiguration and restarts the server
+// quickly: after SIGKILL the kubelet starts it again. It returns when a new process
+// answers that it is ready. If the server refuses the configuration, the error has the
+// server's text, and the earlier configuration is restored.
 func (c *Cluster) encrypt(ctx context.Context, config []byte) error {
 	cp := controlPlane()
 	if !bytes.Contains(config, []byte("EncryptionConfiguration")) {
@@ -151,7 +151,7 @@ func (c *Cluster) restartWith(ctx context.Context, config []byte) error {
 		if err := c.ready(ctx); err != nil {
 			return err
 		}
-		// Ready, and still the process that was seen before it said so.
+		// It is ready, and still the process that was seen before that.
 		if again, err := c.processNamed(cp, "kube-apiserver"); err != nil || again != pid {
 			return errors.New("the API server ended again")
 		}
@@ -165,8 +165,8 @@ func (c *Cluster) restartWith(ctx context.Context, config []byte) error {
 	return nil
 }
 
-// settle schedules a pod onto every node, waits until all are Ready, and removes
-// them: then the scheduler and every kubelet watch the API server again.
+// settle schedules a pod onto every node, waits until all are Ready, and removes them.
+// After that, the scheduler and every kubelet watch the API server again.
 func (c *Cluster) settle(ctx context.Context) error {
 	var pods strings.Builder
 	for _, n := range nodes {

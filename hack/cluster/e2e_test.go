@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The end-to-end test of the harness runs a cluster of its own, with another
-// prefix and state directory, so that one in use stays as it is. It runs only
-// where CHECKLIST_E2E=1 says so, as root.
+// The end-to-end test of the harness runs its own cluster, with another prefix and state
+// directory, so that a cluster in use does not change. It runs only with CHECKLIST_E2E=1,
+// as root.
 //
 //	CHECKLIST_E2E=1 go test -C hack/cluster -run E2E -v -count=1 -timeout 20m .
 func TestClusterE2E(t *testing.T) {
@@ -57,11 +57,11 @@ func TestClusterE2E(t *testing.T) {
 		{"wrong arguments get an error that says what was expected", testErrors},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.test(t, h.in(t)) }) {
-			t.Logf("step %d failed, the rest runs all the same", name)
+			t.Logf("step %d failed; the other steps still run", name)
 		}
 	}
 
-	t.Run("up mends a cluster of which every process was killed", func(t *testing.T) {
+	t.Run("up repairs a cluster whose processes were all killed", func(t *testing.T) {
 		h := h.in(t)
 		h.run("kubectl", "create", "configmap", "kept", "-n", "default")
 		for _, n := range nodes {
@@ -424,7 +424,7 @@ func (h harness) eventually(want string, args ...string) string {
 	}
 }
 
-// machine is what down must leave as it was.
+// machine returns what down must leave unchanged.
 func machine(t *testing.T) map[string][]string {
 	t.Helper()
 	state := map[string][]string{}
@@ -489,8 +489,8 @@ type process struct {
 	start, name string
 }
 
-// clusterProcesses finds them in two ways: by cgroup and network namespace, and,
-// whatever they are in, by a root file system in the cluster's state.
+// clusterProcesses finds the cluster's processes in two ways: by cgroup and network
+// namespace, and by a root file system in the cluster's state.
 func clusterProcesses(t *testing.T) []process {
 	t.Helper()
 	pids := map[int]bool{}

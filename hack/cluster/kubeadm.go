@@ -39,8 +39,8 @@ const (
 	encryptionFile = encryptionDir + "/encryption.yaml"
 )
 
-// identityOnly stores Secrets as they come. The API server has the flag from
-// the first day, so that a change of the file is all that a restart needs.
+// identityOnly stores Secrets without encryption. The API server has the flag from the
+// start, so that a restart only needs another file.
 const identityOnly = `apiVersion: apiserver.config.k8s.io/v1
 kind: EncryptionConfiguration
 resources:
@@ -49,10 +49,10 @@ resources:
   - identity: {}
 `
 
-// staticPods are kubeadm's, but for the API server's --encryption-provider-config
-// with its volume, the controller manager's grace period, shorter for tests that
-// wait until a stopped node is NotReady, and probes without their first delay of
-// 10 s. TestManifestsAreKubeadms compares them with what kubeadm wrote.
+// staticPods returns kubeadm's static pods, with three differences. The API server has
+// --encryption-provider-config and its volume. The controller manager has a shorter grace
+// period, for tests that wait until a stopped node is NotReady. Probes have no first
+// delay of 10 s. TestManifestsAreKubeadms compares them with what kubeadm wrote.
 func staticPods(cp Node) []staticPod {
 	url := func(host, port string) string { return "https://" + host + ":" + port }
 	certs := []hostPath{
@@ -246,8 +246,8 @@ func layControlPlane(root string, cp Node) (kubelets map[string][]byte, err erro
 	return kubelets, nil
 }
 
-// kubeadmObjects are what kubeadm init leaves in the API beside the node's
-// labels: tools tell a kubeadm cluster by them.
+// kubeadmObjects returns the objects that kubeadm init leaves in the API. Tools recognize
+// a kubeadm cluster by them and by the node's labels.
 func kubeadmObjects(cp Node) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: ConfigMap

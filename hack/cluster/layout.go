@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// Everything that the harness makes on the machine carries this prefix: network
-// namespaces, interfaces and cgroups. down finds them by it, also when no state
-// is left. Another prefix (and state directory) is another cluster beside the
-// first: the harness's own test uses that.
+// prefix is in the name of everything that the harness makes on the machine: network
+// namespaces, interfaces and cgroups. down finds them by it, even if no state is left.
+// Another prefix (and state directory) makes a second cluster. The harness's own test
+// uses that.
 var prefix = func() string {
 	if p := os.Getenv(prefixVariable); p != "" {
 		return p
@@ -43,8 +43,7 @@ const (
 	busyboxImage = "docker.io/library/busybox:1.35"
 )
 
-// Node is one member of the cluster: a set of namespaces with a root file
-// system of its own.
+// Node is one member of the cluster: a set of namespaces with its own root file system.
 type Node struct {
 	Name         string
 	IP           string // in the bridge's network, 10.200.0.0/24
@@ -73,12 +72,12 @@ func nodeNamed(name string) (Node, error) {
 
 func controlPlane() Node { return nodes[0] }
 
-// netns is the name of the node's network namespace, of its cgroup and of its
-// port on the bridge alike.
+// netns returns the name of the node's network namespace, its cgroup and its port on the
+// bridge.
 func (n Node) netns() string { return prefix + n.Name }
 
-// Cluster knows where things lie. State holds what one cluster writes and goes
-// with down; Cache holds what is built and stays.
+// Cluster knows where files are. State holds what one cluster writes, and down removes
+// it. Cache holds what is built, and stays.
 type Cluster struct {
 	State  string
 	Cache  string
@@ -173,7 +172,7 @@ func (c *Cluster) nodeDir(n Node, parts ...string) string {
 	return c.path(append([]string{"nodes", n.Name}, parts...)...)
 }
 
-// upper is where a path of the node's root lies while the node is down.
+// upper returns where a path of the node's root is while the node is down.
 func (c *Cluster) upper(n Node, parts ...string) string {
 	return c.nodeDir(n, append([]string{"upper"}, parts...)...)
 }

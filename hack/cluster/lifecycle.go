@@ -19,18 +19,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockCluster keeps two harnesses from changing the cluster at once. The names
-// are the machine's, so the lock is too, wherever the state lies.
+// lockCluster prevents two harnesses from changing the cluster at once. The names are
+// unique on the machine, so the lock is too, wherever the state is.
 func (c *Cluster) lockCluster() (func(), error) {
 	return lock("/run/"+prefix+"cluster.lock", func() { c.progress("waiting for another up or down") })
 }
 
-// marker tells a state directory from any other: down removes no directory
-// without it.
+// marker marks a state directory. down removes no directory without it.
 const marker = "kubectl-checklist-cluster"
 
-// up brings the cluster up, whatever state it is in: built if the cache has not
-// got it, stopped nodes started, a half-made or outdated cluster made anew.
+// up brings the cluster up, whatever state it is in. It builds what the cache does not
+// have, starts stopped nodes, and makes a half-made or outdated cluster again.
 func (c *Cluster) up(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("expected root, found uid %d: the cluster is made of namespaces and mounts", os.Geteuid())
@@ -138,8 +137,8 @@ func (c *Cluster) startAll(ctx context.Context) error {
 	return c.waitReady(ctx)
 }
 
-// waitReady waits until the API server and every node are Ready, and sees to
-// what kubeadm adds to a control plane node.
+// waitReady waits until the API server and every node are Ready, and adds what kubeadm
+// adds to a control plane node.
 func (c *Cluster) waitReady(ctx context.Context) error {
 	cp := controlPlane()
 	if err := waitFor(ctx, 90*time.Second, "the API server", func() error { return c.ready(ctx) }); err != nil {
@@ -186,8 +185,8 @@ func (c *Cluster) waitReady(ctx context.Context) error {
 	})
 }
 
-// waitNode waits until the node is Ready and its kubelet's renewals are seen: a
-// node that was just lost still looks Ready for the grace period.
+// waitNode waits until the node is Ready and its kubelet has renewed its status. A node
+// that was just lost still looks Ready during the grace period.
 func (c *Cluster) waitNode(ctx context.Context, n Node) error {
 	begun := time.Now()
 	err := waitFor(ctx, 90*time.Second, "node "+n.Name+" to be Ready", func() error {
@@ -217,7 +216,7 @@ func (c *Cluster) waitNode(ctx context.Context, n Node) error {
 	return nil
 }
 
-// down removes the cluster, whatever is left of it. The cache stays.
+// down removes the cluster, or what is left of it. The cache stays.
 func (c *Cluster) down() error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("expected root, found uid %d", os.Geteuid())
@@ -230,7 +229,7 @@ func (c *Cluster) down() error {
 	return c.tearDown()
 }
 
-// tearDown finds everything by its name, for the state may be gone or wrong.
+// tearDown finds everything by its name, because the state may be gone or wrong.
 func (c *Cluster) tearDown() error {
 	var inits []int
 	for _, n := range nodes {
@@ -254,8 +253,8 @@ func (c *Cluster) tearDown() error {
 	if err := unmountBelow(c.State); err != nil {
 		return err
 	}
-	// They are dead; the machine's process 1 takes a moment to reap them. One that
-	// never does is not ours to mend.
+	// They are dead, and the machine's process 1 takes a moment to reap them. If it
+	// never does, we cannot fix that.
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if !slices.ContainsFunc(inits, func(pid int) bool { return unix.Kill(pid, 0) == nil }) {
 			break
@@ -298,7 +297,7 @@ func processesInNetns() ([]int, error) {
 	for _, file := range files {
 		var fsStat unix.Statfs_t
 		var st unix.Stat_t
-		// A file that is no namespace is a mount point whose mount is gone.
+		// A file that is not a namespace is a mount point whose mount is gone.
 		if unix.Statfs(file, &fsStat) == nil && fsStat.Type == unix.NSFS_MAGIC && unix.Stat(file, &st) == nil {
 			ours[inode{st.Dev, st.Ino}] = true
 		}
@@ -340,8 +339,8 @@ func removeNetwork() error {
 			return err
 		}
 	}
-	// Interfaces end with their namespaces; one in the machine's own would be
-	// left from an interrupted creation.
+	// Interfaces end with their namespaces. An interface in the machine's own
+	// namespace is left from an interrupted creation.
 	links, err := filepath.Glob("/sys/class/net/" + prefix + "*")
 	if err != nil {
 		return err
@@ -392,8 +391,8 @@ func unmountBelow(dir string) error {
 	return nil
 }
 
-// removeState removes the state directory. With a mount left below it, it would
-// remove the machine's own files, so it looks again.
+// removeState removes the state directory. If a mount were left below it, this would
+// remove the machine's own files, so it checks again.
 func (c *Cluster) removeState() error {
 	entries, err := os.ReadDir(c.State)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -403,7 +402,7 @@ func (c *Cluster) removeState() error {
 		return err
 	}
 	if _, err := os.Stat(c.path(marker)); err != nil && len(entries) > 0 {
-		return fmt.Errorf("state directory %s: expected the file %s in it or nothing at all, found other files; it stays", c.State, marker)
+		return fmt.Errorf("state directory %s: expected the file %s in it, or an empty directory, found other files; it stays", c.State, marker)
 	}
 	left, err := mountsBelow(c.State)
 	if err != nil {
@@ -412,7 +411,7 @@ func (c *Cluster) removeState() error {
 	if len(left) > 0 {
 		return fmt.Errorf("state directory %s: mounts are left below it, so it stays: %v", c.State, left)
 	}
-	// The marker goes last: an interrupted removal can be taken up again.
+	// The marker is removed last, so that an interrupted removal can continue.
 	for _, e := range entries {
 		if e.Name() != marker {
 			if err := os.RemoveAll(c.path(e.Name())); err != nil {

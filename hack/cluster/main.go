@@ -38,8 +38,8 @@ func main() {
 	}
 }
 
-// exitStatus is that of the command that failed, for verbs that run one, and 1
-// for status of a cluster that is not whole, else 2.
+// exitStatus returns the status of the failed command for verbs that run one. It returns
+// 1 for status if the cluster is not whole, and otherwise 2.
 func exitStatus(err error) int {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 0 {
@@ -58,9 +58,9 @@ func newCommand() *cobra.Command {
 		Use:   "cluster",
 		Short: "Runs the test cluster: a real control plane and three nodes in namespaces",
 		Long: "Runs the test cluster: a real control plane and three nodes in namespaces.\n\n" +
-			"  " + stateVariable + "  state, goes with down (default " + defaultState + ")\n" +
-			"  " + cacheVariable + "  binaries and images, stay (default: kubectl-checklist/cluster in the user's cache)\n" +
-			"  " + prefixVariable + " of names, for a second cluster with a state of its own (default klist-)\n" +
+			"  " + stateVariable + "  state, removed by down (default " + defaultState + ")\n" +
+			"  " + cacheVariable + "  binaries and images, kept (default: kubectl-checklist/cluster in the user's cache)\n" +
+			"  " + prefixVariable + " of names, for a second cluster with its own state (default klist-)\n" +
 			"  " + sourceVariable + " hack/cluster of the checkout (default: found from the current directory)",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -99,13 +99,13 @@ func newCommand() *cobra.Command {
 		}
 		return err
 	})
-	verb("up", "bring the cluster up; does nothing if it is", cobra.NoArgs, func(c *Cluster, cmd *cobra.Command, _ []string) error {
+	verb("up", "bring the cluster up; does nothing if it is up", cobra.NoArgs, func(c *Cluster, cmd *cobra.Command, _ []string) error {
 		return c.up(cmd.Context())
 	})
 	verb("down", "remove every process, mount, namespace, cgroup and interface of the cluster", cobra.NoArgs, func(c *Cluster, _ *cobra.Command, _ []string) error {
 		return c.down()
 	})
-	verb("status", "say what runs; exit status 1 unless all does", cobra.NoArgs, func(c *Cluster, cmd *cobra.Command, _ []string) error {
+	verb("status", "say what runs; exit status 1 unless everything runs", cobra.NoArgs, func(c *Cluster, cmd *cobra.Command, _ []string) error {
 		return c.status(cmd.Context(), cmd.OutOrStdout())
 	})
 	verb("kubeconfig", "print the path of the administrator's kubeconfig", cobra.NoArgs, func(c *Cluster, cmd *cobra.Command, _ []string) error {
@@ -179,7 +179,7 @@ func newCommand() *cobra.Command {
 		}
 		return err
 	})
-	verb("stop-node NODE", "kill a node as a power cut would", cobra.ExactArgs(1), func(c *Cluster, _ *cobra.Command, args []string) error {
+	verb("stop-node NODE", "kill a node, as if its power was cut", cobra.ExactArgs(1), func(c *Cluster, _ *cobra.Command, args []string) error {
 		n, err := nodeNamed(args[0])
 		if err != nil {
 			return err
@@ -252,7 +252,7 @@ func newCommand() *cobra.Command {
 		defer unlock()
 		return c.encrypt(cmd.Context(), config)
 	})
-	verb("settle", "wait until a pod starts on every node: clients of an API server that was gone back off for up to a minute", cobra.NoArgs, func(c *Cluster, cmd *cobra.Command, _ []string) error {
+	verb("settle", "wait until a pod starts on every node (after a restart of the API server its clients back off for up to a minute)", cobra.NoArgs, func(c *Cluster, cmd *cobra.Command, _ []string) error {
 		return c.settle(cmd.Context())
 	})
 	return root
@@ -313,7 +313,7 @@ func (c *Cluster) nodePut(ctx context.Context, stdin io.Reader, node, file, dest
 	if modeText != "" {
 		var bits uint32
 		if _, err := fmt.Sscanf(modeText, "%o", &bits); err != nil || bits > 0o777 {
-			return fmt.Errorf("--mode %q: expected octal permission bits, as 0755", modeText)
+			return fmt.Errorf("--mode %q: expected octal permission bits, such as 0755", modeText)
 		}
 		mode = os.FileMode(bits)
 	}

@@ -61,7 +61,7 @@ func createNetwork(ctx context.Context) error {
 	return nil
 }
 
-// networkExists says whether every namespace of the cluster is there.
+// networkExists reports whether every namespace of the cluster exists.
 func networkExists() bool {
 	for _, name := range append([]string{bridgeNetns}, netnsOfNodes()...) {
 		var st unix.Statfs_t
@@ -96,8 +96,8 @@ func ip(ctx context.Context, netns string, lines ...string) error {
 	return nil
 }
 
-// inNetns runs f on a thread that has joined the network namespace: processes
-// that f starts are in it. The thread is thrown away afterwards.
+// inNetns runs f on a thread that has joined the network namespace, so that processes
+// that f starts are in it. The thread ends afterwards.
 func inNetns(name string, f func() error) error {
 	result := make(chan error, 1)
 	go func() {

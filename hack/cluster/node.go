@@ -42,8 +42,8 @@ func (c *Cluster) nodePID(n Node) (int, error) {
 	return pid, nil
 }
 
-// startNode starts the node's process 1 and containerd, brings the images in
-// that are not there yet, and lets the kubelet start.
+// startNode starts the node's process 1 and containerd, imports the missing images, and
+// lets the kubelet start.
 func (c *Cluster) startNode(ctx context.Context, n Node) error {
 	if _, err := c.nodePID(n); err == nil {
 		return nil
@@ -119,8 +119,8 @@ func (c *Cluster) nodeLog(n Node) string {
 	return tail(string(data), 20)
 }
 
-// stopNode kills the node as a power cut would, and waits until all of it is
-// gone. Its disk stays.
+// stopNode kills the node, as if its power was cut, and waits until all of it is gone.
+// Its disk stays.
 func (c *Cluster) stopNode(n Node) error {
 	if pid, err := c.nodePID(n); err == nil {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -181,8 +181,8 @@ func (c *Cluster) importImage(ctx context.Context, n Node, file string) error {
 	return nil
 }
 
-// removeImage removes a name and, where it was the last one of its image, the
-// name by ID that the CRI plugin keeps: else the node would still report it.
+// removeImage removes a name. If it was the last name of its image, it also removes the
+// name by ID that the CRI plugin keeps. Otherwise the node would still report the image.
 func (c *Cluster) removeImage(ctx context.Context, n Node, ref string) error {
 	var out bytes.Buffer
 	if err := c.inNode(ctx, n, nil, &out, "/usr/bin/ctr", "-n", "k8s.io", "images", "list"); err != nil {
@@ -222,8 +222,8 @@ func namesOfImage(table, ref string) ([]string, error) {
 	return refs, nil
 }
 
-// enterArgs are the arguments of nsenter(1) by which a command runs in the
-// node's namespaces and below its root.
+// enterArgs returns the arguments of nsenter(1) that run a command in the node's
+// namespaces and below its root.
 func enterArgs(pid int, argv []string) []string {
 	return append([]string{
 		"--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--wdns=/", "--",
@@ -274,7 +274,7 @@ func writeAtomically(file string, data []byte, mode os.FileMode) error {
 	return os.Rename(tmp, file)
 }
 
-// permanent marks an error that waiting does not mend.
+// permanent marks an error that waiting does not fix.
 type permanent struct{ error }
 
 // waitFor calls check until it returns nil, at growing intervals up to 300 ms.

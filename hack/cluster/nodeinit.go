@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nodeSpec is what a node's first process is told, as JSON in its argument.
+// nodeSpec is what a node's first process gets, as JSON in its argument.
 type nodeSpec struct {
 	Name   string
 	IP     string
@@ -30,11 +30,10 @@ type nodeSpec struct {
 // images are imported in between.
 const imagesReady = "/run/node-init/images-ready"
 
-// enterNode is what the node's first process does before it is one: it builds
-// the node's root file system and mounts, makes it its own, and executes the
-// program that stays. It runs as process 1 of new pid, mount, UTS and IPC
-// namespaces, in the node's network namespace. A namespace dies with its
-// process 1, so SIGKILL to that takes the whole node down.
+// enterNode is the first step of the node's first process. It builds the node's root file
+// system and mounts, changes to that root, and executes the program that stays. It runs
+// as process 1 of new pid, mount, UTS and IPC namespaces, in the node's network namespace.
+// A namespace dies with its process 1, so SIGKILL to that stops the whole node.
 func enterNode(argument string) error {
 	var spec nodeSpec
 	if err := json.Unmarshal([]byte(argument), &spec); err != nil {
@@ -54,7 +53,7 @@ func enterNode(argument string) error {
 	upper := filepath.Join(spec.Dir, "upper")
 	options := "lowerdir=/,upperdir=" + upper + ",workdir=" + filepath.Join(spec.Dir, "work")
 	if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
-		return fmt.Errorf("mounting the overlay at %s (%s): %w; the state directory must not lie on an overlay itself, set %s", merged, options, err, stateVariable)
+		return fmt.Errorf("mounting the overlay at %s (%s): %w; the state directory must not be on an overlay itself: set %s", merged, options, err, stateVariable)
 	}
 	at := func(path string) string { return filepath.Join(merged, path) }
 	type mount struct {
@@ -85,7 +84,7 @@ func enterNode(argument string) error {
 			}
 		}
 	}
-	// Not chroot: kubectl exec would land in the machine's own root.
+	// chroot is not enough: kubectl exec would run in the machine's own root.
 	old := at("/run/old-root")
 	if err := os.Mkdir(old, 0o700); err != nil {
 		return err
@@ -121,9 +120,9 @@ func kubeletArgs(spec nodeSpec) []string {
 	}, spec.Args...)
 }
 
-// runNode is the node's process 1: it starts containerd, then, once the images
-// are there, the kubelet, starts either again when it ends, and reaps whatever
-// is left to it. It never returns.
+// runNode is the node's process 1. It starts containerd and, when the images are there,
+// the kubelet. It restarts either when it ends, and reaps orphaned processes. It never
+// returns.
 func runNode(kubeletArgs []string) {
 	children := make(chan os.Signal, 64)
 	signal.Notify(children, unix.SIGCHLD)

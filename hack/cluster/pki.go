@@ -105,9 +105,9 @@ func encodeKey(key crypto.Signer) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// writePKI lays the control plane's certificates below kubernetes (a node's
-// /etc/kubernetes), with the names and modes of kubeadm, and kubeconfigs beside
-// them. kubelets maps the name of each node to its kubelet.conf.
+// writePKI writes the control plane's certificates below kubernetes (a node's
+// /etc/kubernetes), with the names and modes of kubeadm, and also kubeconfigs. kubelets
+// maps the name of each node to its kubelet.conf.
 func writePKI(kubernetes string, cp Node) (kubelets map[string][]byte, err error) {
 	pki := filepath.Join(kubernetes, "pki")
 	ca, err := newAuthority("kubernetes")

@@ -29,8 +29,8 @@ var daemons = []string{"kubelet", "containerd", "containerd-shim-runc-v2", "ctr"
 
 const initPath = "/usr/sbin/node-init"
 
-// layRoot fills the upper directory of a node's overlay: everything in which
-// its root differs from this machine's.
+// layRoot fills the upper directory of a node's overlay: everything that differs between
+// its root and this machine's.
 func (c *Cluster) layRoot(n Node, kubeletConf []byte) error {
 	root := c.upper(n)
 	for _, dir := range []string{root, c.nodeDir(n, "work"), c.nodeDir(n, "merged"), c.nodeDir(n, "containerd"), c.nodeDir(n, "kubelet")} {
@@ -75,7 +75,7 @@ func (c *Cluster) layRoot(n Node, kubeletConf []byte) error {
 			return err
 		}
 	}
-	// Mount points of what is bound from the cache.
+	// Mount points for what is bound from the cache.
 	if err := layFile(root, initPath, "", 0o755); err != nil {
 		return err
 	}
@@ -131,8 +131,8 @@ func layFile(root, path, content string, mode os.FileMode) error {
 }
 
 // layParents makes the parents of path below root with the modes that they have
-// on this machine: in an overlay the upper directory's mode is what counts. A
-// parent that is a link here is an error, for a directory would replace it.
+// on this machine, because in an overlay the upper directory's mode counts. A
+// parent that is a link here is an error, because a directory would replace it.
 func layParents(root, path string) error {
 	dir := "/"
 	parts := strings.Split(strings.Trim(filepath.Dir(path), "/"), "/")
@@ -171,8 +171,8 @@ func copyMode(from, to string) error {
 	return unix.Chmod(to, st.Mode&0o7777)
 }
 
-// containerdConfig: restrict_oom_score_adj, for root may lack CAP_SYS_RESOURCE,
-// and every sandbox fails then.
+// containerdConfig sets restrict_oom_score_adj, because root may lack CAP_SYS_RESOURCE,
+// and then every sandbox would fail.
 const containerdConfig = `version = 3
 root = "/var/lib/containerd"
 state = "/run/containerd"
@@ -221,10 +221,10 @@ func cniConfig(n Node) string {
 `, n.PodCIDR)
 }
 
-// kubeletConfig: the lease and the status come more often than by default, so
-// that the controller manager's short grace period is safe; a restarted
-// container waits 1 s at most; and pods are looked at every 5 s, for a mirror pod
-// that could not be made before the API server ran waits for the next look.
+// kubeletConfig differs from the defaults in three ways. The kubelet renews the lease and
+// the status more often, so that the controller manager's short grace period is safe. A
+// restarted container waits at most 1 s. Pods are checked every 5 s, because a mirror pod
+// that could not be made before the API server ran waits for the next check.
 func kubeletConfig(n Node) string {
 	s := `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration

@@ -10,11 +10,10 @@ import (
 // What runs is this machine's kernel: namespaces share it.
 const ubuntuRelease = "5.15.0-91-generic"
 
-// ubuntuFiles are the files by which w2 looks like Ubuntu 22.04: its identity, a
-// kernel image, and a small package database with one archive, so that apt-get
-// -s works there. As installed, nothing
-// is pending: a test plants an update by writing a newer version into the
-// security archive's list.
+// ubuntuFiles returns the files that make w2 look like Ubuntu 22.04: its identity, a
+// kernel image, and a small package database with one archive, so that apt-get -s works
+// there. At first nothing is pending. A test plants an update by writing a newer version
+// into the security archive's list.
 func ubuntuFiles() map[string]string {
 	return map[string]string{
 		"/usr/lib/os-release": `PRETTY_NAME="Ubuntu 22.04.3 LTS"
@@ -99,9 +98,9 @@ func ubuntuReleaseFile(suite string) string {
 		"Date: Thu, 11 Jan 2024 12:00:00 UTC\nArchitectures: amd64\nComponents: main\nDescription: Ubuntu Jammy 22.04\n", suite)
 }
 
-// bzImageHeader is the start of an x86 kernel image with nothing but what names
-// its version: "HdrS" at 0x202 and, at 0x20e, the offset of the version string
-// less 0x200 (Documentation/arch/x86/boot.rst).
+// bzImageHeader returns the start of an x86 kernel image. It has only what names its
+// version: "HdrS" at 0x202 and, at 0x20e, the offset of the version string minus 0x200
+// (Documentation/arch/x86/boot.rst).
 func bzImageHeader(version string) string {
 	image := make([]byte, 0x1000)
 	copy(image[0x1fe:], "\x55\xaa")

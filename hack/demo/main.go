@@ -27,7 +27,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	say("A cluster with encryption switched on, and a pod with nothing to find")
+	say("A cluster with encryption on, and a pod without findings")
 	if err := faults.Encrypt(ctx, c, "aescbc"); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func run(ctx context.Context) error {
 	return compare(before, after)
 }
 
-// compare shows what the faults added, and fails where one was not found.
+// compare shows what the faults added, and fails if one was not found.
 func compare(before, after *api.ChecklistReport) error {
 	say("What the faults added")
 	found := harness.Failing(after, before)

@@ -18,8 +18,8 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// What manifests prints as grants is all that a user needs for a whole run: such
-// a run reads and measures what the administrator's own does.
+// The grants that manifests prints are all that a user needs for a whole run. Such a run
+// reads and measures the same as the administrator's own.
 func TestGrants(t *testing.T) {
 	ctx := testContext(t, 15*time.Minute)
 	gaps := func(report *api.ChecklistReport) []string {
@@ -46,7 +46,7 @@ func TestGrants(t *testing.T) {
 			if result.Code != 0 || before.Cluster.MeasuredNodes != 0 || read {
 				t.Fatalf("without grants: exit status %d, %d nodes measured, findings %+v", result.Code, before.Cluster.MeasuredNodes, before.Findings)
 			}
-			// No cluster is needed for them: the plugin runs outside of its network, too.
+			// Printing them needs no cluster: here the plugin runs outside its network.
 			printed, err := cluster.Exec(ctx, []string{"KUBECONFIG="}, append([]string{
 				"env", "-u", "KUBECONFIG", "HOME=/nonexistent", cluster.Plugin, "manifests", "--only", "grants", "--bind", "user:" + user,
 			}, tc.flags...)...)
@@ -60,7 +60,7 @@ func TestGrants(t *testing.T) {
 				must(t, err)
 				return out
 			}
-			noLeftovers(t, ctx) // the namespace of the run before is on its way out
+			noLeftovers(t, ctx) // the namespace of the run before is being deleted
 			kubectl(ctx, "apply", "--dry-run=client", "--validate=strict", "-f", "-")
 			t.Cleanup(func() {
 				_, _ = cluster.Verb(context.WithoutCancel(ctx), bytes.NewReader(printed.Stdout), "kubectl", "delete", "--ignore-not-found", "-f", "-")
@@ -96,7 +96,7 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// answersOf are the answers of a report, part by part.
+// answersOf returns the answers of a report, part by part.
 func answersOf(report *api.ChecklistReport) map[string]api.AnswerWord {
 	answers := map[string]api.AnswerWord{}
 	for _, a := range report.Answers {
@@ -107,7 +107,7 @@ func answersOf(report *api.ChecklistReport) map[string]api.AnswerWord {
 	return answers
 }
 
-// manifests with the cluster at hand names its nodes and the images that they hold.
+// If manifests can reach the cluster, it names the nodes and the images that they hold.
 func TestManifestsOfTheCluster(t *testing.T) {
 	ctx := testContext(t, time.Minute)
 	result, err := cluster.Checklist(ctx, "manifests", "--only", "run")

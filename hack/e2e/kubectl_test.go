@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Through a real kubectl: the plugin is found, its usage says how it was called,
-// and kubectl completes its commands and checks.
+// A real kubectl finds the plugin, and completes its commands and checks. The usage says
+// how the plugin was called.
 func TestThroughKubectl(t *testing.T) {
 	ctx := testContext(t, 2*time.Minute)
 	dir := t.TempDir()

@@ -21,8 +21,8 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// runUntilPods starts the plugin and returns when its first pod exists, with
-// the plugin's own process (the harness execs it).
+// runUntilPods starts the plugin and returns when its first pod exists. It returns the
+// plugin's own process (the harness execs it).
 func runUntilPods(t *testing.T, ctx context.Context, args ...string) (*exec.Cmd, *os.Process) {
 	t.Helper()
 	cmd, output, err := cluster.Start(ctx, args...)
@@ -87,7 +87,7 @@ func TestInterrupt(t *testing.T) {
 	must(t, process.Signal(syscall.SIGINT))
 	_ = cmd.Wait()
 	noLeftovers(t, ctx)
-	// What was known by then is reported, and the rest says Interrupted.
+	// The report has what was known by then, and Interrupted for the rest.
 	data, err := os.ReadFile(file)
 	must(t, err)
 	var report api.ChecklistReport
@@ -97,9 +97,8 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// SIGKILL leaves nothing, the namespace included: the second process of the
-// plugin cleans up. That the cluster does by itself, without it, is shown in
-// pkg/launch (TestE2EKilled).
+// SIGKILL leaves nothing, not even the namespace: the second process of the plugin cleans
+// up. TestE2EKilled in pkg/launch shows that the cluster also cleans up without it.
 func TestKill(t *testing.T) {
 	ctx := testContext(t, 10*time.Minute)
 	cmd, process := runUntilPods(t, ctx, "nodes", "--probe-timeout", "15s")
@@ -129,8 +128,8 @@ func TestExistingNamespaceStays(t *testing.T) {
 	noLeftovers(t, ctx)
 }
 
-// One node stopped hard during a run: the others' findings are complete, its
-// gap says why.
+// One node is killed during a run. The findings of the other nodes are complete, and its gap
+// says why.
 func TestNodeLost(t *testing.T) {
 	ctx := testContext(t, 8*time.Minute)
 	t.Cleanup(func() {

@@ -19,9 +19,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 )
 
-// In the probe's own pod on a real node, everything that the lock must refuse is
-// refused, through /proc/1/root too, and all reads work. The same pod without
-// the lock can write the node's files: so it is the lock that refuses.
+// In the probe's own pod on a real node, the lock refuses everything that it must refuse,
+// also through /proc/1/root, and all reads work. The same pod without the lock can write
+// the node's files. So it is the lock that refuses.
 func TestLockInAPod(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
 	const image = "docker.io/library/checklist-locktest:e2e"
@@ -116,7 +116,7 @@ type errorText string
 
 func (e errorText) Error() string { return string(e) }
 
-// probePod is the pod that a run would create at level full, with another image.
+// probePod returns the pod that a run would create at level full, with another image.
 func probePod(t *testing.T, image string) *corev1.Pod {
 	t.Helper()
 	docs, err := launch.Objects(

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// testContext bounds one test, so that a hang is one test's.
+// testContext bounds one test, so that a hang affects only that test.
 func testContext(t *testing.T, timeout time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -55,9 +55,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// reportOf runs the plugin, which has to succeed, and returns its report. Tests
-// restart the API server, whose clients (kubelets, the controller manager) come
-// back one by one: a node that could not be probed yet is tried again, and said.
+// reportOf runs the plugin, which must succeed, and returns its report. Tests restart the
+// API server, and its clients (kubelets, the controller manager) come back one by one. If
+// a node could not be probed yet, reportOf logs that and tries again.
 func reportOf(t *testing.T, ctx context.Context, args ...string) *api.ChecklistReport {
 	t.Helper()
 	for attempt := 1; ; attempt++ {
@@ -104,8 +104,8 @@ func ours(t *testing.T, ctx context.Context, kinds string) string {
 	return out
 }
 
-// noLeftovers fails if anything of ours is on the cluster. A namespace whose
-// deletion was asked for takes the cluster a moment.
+// noLeftovers fails if anything of ours is on the cluster. The cluster takes a moment to
+// delete a namespace.
 func noLeftovers(t *testing.T, ctx context.Context) {
 	t.Helper()
 	if out := ours(t, ctx, "pods,jobs,configmaps"); out != "" {
@@ -122,8 +122,8 @@ func noLeftovers(t *testing.T, ctx context.Context) {
 	}
 }
 
-// One fault for each question: exactly those are found, and after they are
-// removed the same run says so.
+// With one fault planted for each question, exactly those are found. After they are
+// removed, the same run no longer finds them.
 func TestFaults(t *testing.T) {
 	ctx := testContext(t, 10*time.Minute)
 	encrypted(t, ctx)
@@ -147,13 +147,13 @@ func TestFaults(t *testing.T) {
 	faulty := reportOf(t, ctx)
 	got := map[string]bool{}
 	for fingerprint, finding := range harness.Failing(faulty, baseline) {
-		// Every image of the tests has a tag and no digest, which is a finding of
-		// low severity for the clean pod as well.
+		// Every image of the tests has a tag and no digest. That is a finding of low
+		// severity, also for the clean pod.
 		if finding.Severity == api.Low && finding.Check == "immutable/mutable-image" {
 			continue
 		}
-		// Planting restarts the API server, and until its mirror pod's status
-		// follows, the new container is known by its pod alone.
+		// Planting restarts the API server. Until the status of its mirror pod is
+		// updated, only the pod of the new container is known.
 		if finding.Subject.Name == "kube-apiserver-"+harness.ControlPlane && finding.Subject.Container == "" {
 			continue
 		}
@@ -182,7 +182,7 @@ func TestFaults(t *testing.T) {
 	left := harness.Failing(after, baseline)
 	for fingerprint := range left {
 		if !want[fingerprint] {
-			delete(left, fingerprint) // no fault of ours
+			delete(left, fingerprint) // not one of our faults
 		}
 	}
 	if len(left) > 0 {
@@ -191,9 +191,9 @@ func TestFaults(t *testing.T) {
 	noLeftovers(t, ctx)
 }
 
-// The clean pod passes every check that was measured on it. A yes is given only
-// where every part of a question was covered, on the whole cluster: today that
-// is the first question.
+// The clean pod passes every check that was measured on it. The answer is yes only if
+// every part of a question was covered, on the whole cluster. Today only the first
+// question can get it.
 func TestCleanSubjects(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
 	encrypted(t, ctx)
@@ -225,7 +225,7 @@ func TestCleanSubjects(t *testing.T) {
 			t.Errorf("nothing builds here, all of it was measured: %s is %q (%s), want yes; findings %+v", a.Question, a.Answer, a.Reason, harness.Failing(whole, nil))
 		}
 		if a.Question != api.Builds && a.Answer == api.Yes {
-			t.Errorf("%s is yes, though this version has not all its checks", a.Question)
+			t.Errorf("%s is yes, although this version does not have all its checks", a.Question)
 		}
 		for _, p := range a.Parts {
 			if p.Answer == api.Unknown && p.Reason == "" {
@@ -248,13 +248,13 @@ func TestCleanSubjects(t *testing.T) {
 	}
 	for _, p := range secrets.Answers[0].Parts {
 		if !strings.HasPrefix(p.Reason, "Unsupported: this version has no ") {
-			t.Errorf("part %s: %q, want that a check is not built", p.Part, p.Reason)
+			t.Errorf("part %s: %q, want that a check does not exist yet", p.Part, p.Reason)
 		}
 	}
 }
 
-// Without a role label on the node that runs etcd, no node's word on it counts:
-// not even that of the one which holds it. Named by the user, it does.
+// If the node that runs etcd has no role label, no node may answer for etcd, not even that
+// one. If the user names the node, it may.
 func TestAnUnlabelledControlPlane(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
 	encrypted(t, ctx)

@@ -73,7 +73,7 @@ func TestCapabilitiesEqualGetpcaps(t *testing.T) {
 		}
 	}
 	if compared < 8 || gone > compared/4 {
-		t.Errorf("compared %d processes, %d were gone: too few to mean anything", compared, gone)
+		t.Errorf("compared %d processes, %d were gone: too few for a result", compared, gone)
 	}
 	t.Logf("compared %d processes, %d gone meanwhile", compared, gone)
 }
@@ -152,9 +152,9 @@ func TestDriftByPath(t *testing.T) {
 	}
 }
 
-// Embedded: on nodes that can pull nothing (the cluster has no way out), all
-// three are measured, from the pause image; no ConfigMap stays; the findings
-// equal those of a pulled image.
+// The embedded probe measures all three nodes from the pause image. They can pull nothing,
+// because the cluster has no way out. No ConfigMap stays, and the findings equal those of
+// a pulled image.
 func TestEmbeddedEqualsPulled(t *testing.T) {
 	ctx := testContext(t, 8*time.Minute)
 	inNamespace(t, ctx)
@@ -173,8 +173,8 @@ func TestEmbeddedEqualsPulled(t *testing.T) {
 	}
 }
 
-// verdicts are the stable part of findings. Containers that only one run saw
-// (its own sandbox) are not declared and so are not here.
+// verdicts returns the stable part of findings. Containers that only one run saw (its own
+// sandbox) are not declared, so they are left out.
 func verdicts(report *api.ChecklistReport) map[string]string {
 	out := map[string]string{}
 	for _, f := range report.Findings {
@@ -199,8 +199,8 @@ func probeImage(t *testing.T, ctx context.Context) string {
 	return "10.200.0.1:5000/checklist-probe:e2e"
 }
 
-// At level proc the pod is uid 65534 without a capability: masks and mounts are
-// measured, the rest is unknown with a reason.
+// At level proc the pod has uid 65534 and no capability. Masks and mounts are measured, and
+// the rest is unknown with a reason.
 func TestLevelProc(t *testing.T) {
 	report := reportOf(t, testContext(t, 3*time.Minute), "nodes", "--probe-level", "proc")
 	if report.Cluster.MeasuredNodes != 3 {
@@ -223,8 +223,8 @@ func TestLevelProc(t *testing.T) {
 	}
 }
 
-// --no-probe creates nothing: an API server's audit would say so, and so does
-// the absence of any event of ours.
+// --no-probe creates nothing. An API server's audit log would show that. The test shows it
+// by the absence of our events.
 func TestNoProbe(t *testing.T) {
 	ctx := testContext(t, 2*time.Minute)
 	report := reportOf(t, ctx, "--no-probe")

@@ -39,8 +39,8 @@ func offlineReport(t *testing.T, args ...string) *api.ChecklistReport {
 	return &report
 }
 
-// Facts saved on the cluster and judged again without it give the same report,
-// for every command and byte for byte.
+// Facts that were saved on the cluster and judged again without it give the same report,
+// byte for byte, for every command.
 func TestFactsReplay(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
 	inNamespace(t, ctx)
@@ -90,7 +90,7 @@ func TestLocalUpdatesEqualApt(t *testing.T) {
 		}
 	}
 	if len(want) == 0 {
-		t.Log("apt has nothing to upgrade here, so that this shows little")
+		t.Log("apt has nothing to upgrade here, so this test shows little")
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("updates (-apt +ours):\n%s", diff)

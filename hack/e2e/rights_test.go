@@ -54,7 +54,7 @@ subjects: [{kind: ServiceAccount, name: %[1]s, namespace: %[2]s}]
 		"cluster": config["clusters"].([]any)[0].(map[string]any)["name"], "user": "user",
 	}}}
 	config["current-context"] = "context"
-	// Relative files in it are relative to where it lay.
+	// Relative paths in it are relative to its own directory.
 	raw, err := json.Marshal(config)
 	must(t, err)
 	path := filepath.Join(filepath.Dir(strings.TrimSpace(admin)), "e2e-"+name+".kubeconfig")
@@ -63,8 +63,8 @@ subjects: [{kind: ServiceAccount, name: %[1]s, namespace: %[2]s}]
 	return path
 }
 
-// No rights for some reads: those checks are unknown with Forbidden and the
-// verb and resource that is missing; the rest is answered.
+// Without the rights for some reads, those checks are unknown with Forbidden and the
+// missing verb and resource. The rest is answered.
 func TestForbidden(t *testing.T) {
 	ctx := testContext(t, 3*time.Minute)
 	inNamespace(t, ctx)
@@ -93,8 +93,8 @@ func TestForbidden(t *testing.T) {
 	}
 }
 
-// A user who may read but not create pods: found before anything is created,
-// explained, --no-probe suggested.
+// A user may read but not create pods. The run finds this before it creates anything,
+// explains it, and suggests --no-probe.
 func TestProbeRefused(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
 	inNamespace(t, ctx)
@@ -131,8 +131,8 @@ func TestProbeRefused(t *testing.T) {
 	}
 }
 
-// 1,000 canary values in Secrets: none in any output, log, facts file,
-// termination message or error, in any format.
+// None of 1,000 canary values in Secrets is in any output, log, facts file, termination
+// message or error, in any format.
 func TestCanaries(t *testing.T) {
 	ctx := testContext(t, 8*time.Minute)
 	inNamespace(t, ctx)
@@ -143,8 +143,8 @@ func TestCanaries(t *testing.T) {
 		manifests.WriteString(faults.Secret(fmt.Sprintf("holder-%04d", i), canary(i)))
 	}
 	must(t, cluster.Apply(ctx, manifests.String()))
-	// What the probe itself says: its pods are kept from being read only by
-	// being deleted at once, so a watch collects messages and logs meanwhile.
+	// This collects what the probe itself says. Its pods are deleted at once, so a watch
+	// collects messages and logs meanwhile.
 	collected := filepath.Join(t.TempDir(), "pods.json")
 	script := `kubectl get pods -A -l app.kubernetes.io/managed-by=kubectl-checklist -o json --watch --output-watch-events > ` + collected + ` & watcher=$!
 	for i in $(seq 400); do for p in $(kubectl get pods -n kubectl-checklist -o name 2>/dev/null); do kubectl logs -n kubectl-checklist $p >> ` + collected + `.log 2>/dev/null; done; [ -e ` + collected + `.stop ] && break; sleep 0.3; done; kill $watcher`
@@ -213,8 +213,8 @@ func TestCanaries(t *testing.T) {
 	}
 }
 
-// forms are a value as it is, and the part of its base64 that does not depend
-// on where it stands.
+// forms returns a value as it is, and the part of its base64 that does not depend on its
+// position.
 func forms(value string) [][]byte {
 	out := [][]byte{[]byte(value)}
 	for shift := range 3 {

@@ -21,9 +21,9 @@ import (
 
 const encryptedAtRest = "secrets/encrypted-at-rest"
 
-// 40 Secrets in plaintext, encryption switched on, 40 more: exactly the first
-// 40 are reported; after all are rewritten, none. etcdctl agrees on every one,
-// and a snapshot gives the same findings without a cluster.
+// 40 Secrets are written in plaintext, encryption is switched on, and 40 more are written.
+// Exactly the first 40 are reported. After all are rewritten, none is. etcdctl agrees on
+// every Secret, and a snapshot gives the same findings without a cluster.
 func TestSecretsAtRest(t *testing.T) {
 	ctx := testContext(t, 10*time.Minute)
 	encrypted(t, ctx)
@@ -48,8 +48,8 @@ func TestSecretsAtRest(t *testing.T) {
 		t.Helper()
 		var report *api.ChecklistReport
 		verdicts := map[string]api.Verdict{}
-		// The API server was killed a moment ago; until its caches and clients
-		// are back, an answer may speak of no Secret at all.
+		// The API server was killed a moment ago. Until its caches and clients are
+		// back, a report may be about no Secret.
 		for attempt := 1; attempt <= 4 && len(verdicts) == 0; attempt++ {
 			if attempt > 1 {
 				t.Logf("no Secret of the namespace in the report: listed %v, gaps %+v, findings %+v", report.Cluster.Secrets, report.Gaps, report.Findings)
@@ -80,8 +80,8 @@ func TestSecretsAtRest(t *testing.T) {
 	}
 	check(first)
 
-	// A snapshot, judged without a cluster: the same findings, byte for byte,
-	// but for the place where the bytes were read.
+	// A snapshot, judged without a cluster, gives the same findings, byte for byte, except
+	// for the place where the bytes were read.
 	snapshot := filepath.Join(t.TempDir(), "snapshot.db")
 	_, err := cluster.Verb(ctx, nil, "etcd-snapshot", snapshot)
 	must(t, err)
@@ -120,8 +120,8 @@ func plaintextByEtcdctl(t *testing.T, name string) bool {
 	return false
 }
 
-// atRest is the findings as JSON, without remediations, and with the place of the
-// database taken out of each evidence; every evidence has to begin with it.
+// atRest returns the findings as JSON, without remediations, and with the place of the
+// database removed from each evidence. Every evidence must begin with that place.
 func atRest(report *api.ChecklistReport, place string) string {
 	for i := range report.Findings {
 		report.Findings[i].Remediation = "" // its commands have the caller's own flags

@@ -1,6 +1,6 @@
-// Package faults plants one fault for each of the six questions on the real
-// cluster, knows which findings each has to give, and removes it again. The
-// end-to-end test and the demo share it.
+// Package faults plants one fault for each of the six questions on the real cluster, knows
+// which findings each must give, and removes it again. The end-to-end test and the demo
+// share it.
 package faults
 
 import (
@@ -18,18 +18,18 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// Namespace holds everything that a fault plants and a namespace can hold.
+// Namespace holds all planted objects that are in a namespace.
 const Namespace = "faults"
 
-// Fault is something wrong that the tool has to find.
+// Fault is something wrong that the tool must find.
 type Fault struct {
 	Question api.Question
 	Title    string
-	// Expect are the fingerprints of the findings, check and subject, that it
-	// has to give; with more than one, they are sides of the same thing.
+	// Expect are the fingerprints (check and subject) of the findings that it must give.
+	// If there are several, they are about the same thing.
 	Expect []string
 	Plant  func(context.Context, *harness.Cluster) error
-	// Remove is nil where removing the namespace removes it.
+	// Remove is nil if removing the namespace removes the fault.
 	Remove func(context.Context, *harness.Cluster) error
 }
 
@@ -79,7 +79,7 @@ func All() []Fault {
 		},
 		{
 			Question: api.Secrets,
-			Title:    "a Secret lies in etcd as plaintext though encryption is switched on",
+			Title:    "a Secret is in etcd as plaintext although encryption is switched on",
 			Expect:   []string{"secrets/encrypted-at-rest Secret/faults/db-password//"},
 			Plant:    plantPlaintext,
 		},
@@ -102,7 +102,7 @@ const (
 	builderImage = "docker.io/moby/buildkit:v0.20.0"
 )
 
-// pod is a manifest of a pod that has nothing wrong but what is asked for.
+// pod returns a manifest of a pod with nothing wrong except what is asked for.
 func pod(name, container, image, node, securityContext string) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Pod
@@ -122,17 +122,16 @@ spec:
 }
 
 const (
-	// hardened is a container with nothing to find but its mutable tag.
+	// hardened is a container with nothing to find except its mutable tag.
 	hardened = `{readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, runAsUser: 1000, runAsNonRoot: true, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
 	// writable is the same with a writable root, and as root, so that somebody can add a file.
 	writable = `{allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
-	// asRoot is hardened but for its user.
+	// asRoot is hardened, but runs as root.
 	asRoot     = `{readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
 	privileged = `{privileged: true, readOnlyRootFilesystem: true}`
 )
 
-// CreateNamespace makes the namespace of the faults, and a pod in it with
-// nothing to find.
+// CreateNamespace creates the namespace of the faults, and a pod in it without findings.
 func CreateNamespace(ctx context.Context, c *harness.Cluster) error {
 	err := c.Apply(ctx, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+Namespace+"}\n")
 	if err != nil {
@@ -196,8 +195,8 @@ func kernelPath(ctx context.Context, c *harness.Cluster) string {
 	return "/boot/vmlinuz-" + newerRelease(ctx, c)
 }
 
-// newerRelease is the running release with its first number raised, so that it
-// is of the same flavour.
+// newerRelease returns the running release with a higher first number, so that it is of
+// the same flavour.
 func newerRelease(ctx context.Context, c *harness.Cluster) string {
 	out, err := c.Verb(ctx, nil, "node-exec", harness.OtherWorker, "--", "cat", "/proc/sys/kernel/osrelease")
 	release := strings.TrimSpace(out)
@@ -226,8 +225,8 @@ func plantKernel(ctx context.Context, c *harness.Cluster) error {
 	return err
 }
 
-// EncryptionConfiguration returns one whose first provider for Secrets is the
-// given one (aescbc or identity) and which can read both.
+// EncryptionConfiguration returns a configuration whose first provider for Secrets is the
+// given one (aescbc or identity), and which can read both.
 func EncryptionConfiguration(first string) string {
 	aescbc := "  - aescbc: {keys: [{name: key1, secret: " + key + "}]}\n"
 	identity := "  - identity: {}\n"
@@ -238,8 +237,8 @@ func EncryptionConfiguration(first string) string {
 	return "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  providers:\n" + providers
 }
 
-// key is public: nothing but tests is encrypted with it. It stays the same, so
-// that a cluster which outlives a run can still read what it holds.
+// key is public, and only tests encrypt with it. It never changes, so that a cluster that
+// outlives a run can still read what it holds.
 var key = base64.StdEncoding.EncodeToString([]byte("kubectl-checklist tests: public!"))
 
 // Encrypt makes the API server write Secrets with a provider from now on.
@@ -247,14 +246,14 @@ func Encrypt(ctx context.Context, c *harness.Cluster, provider string) error {
 	if _, err := c.Verb(ctx, strings.NewReader(EncryptionConfiguration(provider)), "encryption", "-"); err != nil {
 		return err
 	}
-	// The API server was killed for that: its clients back off, and until the
-	// controller manager and every kubelet are back nothing can be told.
+	// This killed the API server, and its clients back off. No result is valid until the
+	// controller manager and every kubelet are back.
 	_, err := c.Verb(ctx, nil, "settle")
 	return err
 }
 
-// RewriteSecrets stores every Secret anew, as the documentation of encryption
-// at rest says to do after a change.
+// RewriteSecrets stores every Secret again, as the documentation of encryption at rest
+// says to do after a change.
 func RewriteSecrets(ctx context.Context, c *harness.Cluster) error {
 	secrets, err := c.Kubectl(ctx, "get", "secrets", "-A", "-o", "json")
 	if err != nil {

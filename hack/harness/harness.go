@@ -58,7 +58,7 @@ func New() (*Cluster, error) {
 	return c, nil
 }
 
-// Verb runs a verb of hack/cluster. It fails where the verb does.
+// Verb runs a verb of hack/cluster. It fails if the verb does.
 func (c *Cluster) Verb(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
 	result, err := c.run(ctx, stdin, nil, append([]string{filepath.Join(c.Repository, "hack", "cluster", "run")}, args...)...)
 	if err != nil {
@@ -104,8 +104,8 @@ func (c *Cluster) Report(ctx context.Context, args ...string) (*api.ChecklistRep
 	return &report, result, nil
 }
 
-// Start starts the plugin against the cluster and returns the process of the
-// plugin itself, to be signalled, and a function that waits for its end.
+// Start starts the plugin against the cluster. It returns the plugin's command, to signal
+// it and to wait for its end, and its output.
 func (c *Cluster) Start(ctx context.Context, args ...string) (*exec.Cmd, *bytes.Buffer, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(c.Repository, "hack", "cluster", "run"), append([]string{"exec", "--", c.Plugin}, args...)...)
 	var output bytes.Buffer
@@ -133,7 +133,7 @@ func (c *Cluster) run(ctx context.Context, stdin io.Reader, env []string, args .
 	return result, err
 }
 
-// Wait polls until done says so, or fails with what it said last.
+// Wait polls until done returns nil, or fails with its last error.
 func Wait(ctx context.Context, what string, timeout time.Duration, done func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -186,8 +186,8 @@ func (c *Cluster) Image(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// BuildProbeImage writes the probe's image as an OCI layout, from the very
-// probes that the plugin carries.
+// BuildProbeImage writes the probe's image as an OCI layout, from the same probes that the
+// plugin carries.
 func (c *Cluster) BuildProbeImage(ctx context.Context, layout string) error {
 	args := []string{"probe", "-layout", layout, "-tag", "checklist-probe:e2e"}
 	for _, arch := range []string{"amd64", "arm64"} {
@@ -204,7 +204,7 @@ func (c *Cluster) BuildProbeImage(ctx context.Context, layout string) error {
 	return c.Image(ctx, args...)
 }
 
-// Registry is where the nodes can reach an image registry of the tests'.
+// Registry is the address at which the nodes can reach the tests' image registry.
 const Registry = "10.200.0.1:5000"
 
 // Serve serves images ("NAME:TAG=LAYOUT") at Registry until stop is called.

@@ -1,14 +1,14 @@
 //go:build linux && (amd64 || arm64)
 
-// Command locktest locks itself as the probe does and then tries what the lock
-// must refuse: one line an attempt. It runs in the probe's place inside a real
+// Command locktest locks itself as the probe does, and then tries what the lock must
+// refuse. It prints one line for each attempt. It runs in place of the probe inside a real
 // pod (-dir /proc/1/root/var/tmp -root /proc/1/root), or anywhere:
 //
 //	go run ./hack/locktest
 //	go run ./hack/locktest -unlocked   # the same without the lock: the writes work
 //
-// The release's probe has no way to be unlocked; this is not part of it. The
-// exit status is 1 if any result is not as it should be.
+// The release's probe cannot be unlocked. This command is not part of it. The exit status
+// is 1 if any result is wrong.
 package main
 
 import (

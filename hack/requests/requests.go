@@ -1,5 +1,5 @@
-// Package requests reads requests to an API server as its authorizer does, for
-// tests that compare what was asked with what roles grant.
+// Package requests reads requests to an API server as its authorizer does, for tests that
+// compare requests with what roles grant.
 package requests
 
 import (
@@ -10,19 +10,19 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// An Access is what RBAC decides about. Either Path is set, for a path that is no
-// resource ("/version"), or the rest.
+// An Access is what RBAC decides about. Either Path is set, for a path that is not a
+// resource ("/version"), or the other fields are.
 type Access struct {
 	Verb      string // get, list, watch, create, update, patch, delete, deletecollection
 	Group     string // "" for core
 	Resource  string // with its subresource: "pods/log"
-	Namespace string // "" for what is in none, and for all namespaces
+	Namespace string // "" for all namespaces, and for objects in no namespace
 	Name      string // "" for lists and creates
 	Path      string
 }
 
-// Of gives what a request asks for, by the rules of k8s.io/apiserver
-// (pkg/endpoints/request, RequestInfoFactory), as far as clients of ours go.
+// Of returns what a request asks for, by the rules of k8s.io/apiserver
+// (pkg/endpoints/request, RequestInfoFactory), as far as our clients need them.
 func Of(r *http.Request) Access {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	var a Access
@@ -75,8 +75,8 @@ type Grant struct {
 	Rule      rbacv1.PolicyRule
 }
 
-// Grants gives the rules of ClusterRoles and Roles, as if each were bound where
-// it is: a ClusterRole by a ClusterRoleBinding.
+// Grants returns the rules of ClusterRoles and Roles, as if each were bound in its own
+// scope: a ClusterRole by a ClusterRoleBinding.
 func Grants(objects ...any) []Grant {
 	var grants []Grant
 	for _, o := range objects {
@@ -94,7 +94,7 @@ func Grants(objects ...any) []Grant {
 	return grants
 }
 
-// Permits reports whether a grant permits an access. There are no wildcards:
+// Permits reports whether a grant permits an access. Wildcards are not supported, because
 // least rights have none.
 func (g *Grant) Permits(a Access) bool {
 	if !slices.Contains(g.Rule.Verbs, a.Verb) {
@@ -113,7 +113,7 @@ func Permits(grants []Grant, a Access) bool {
 	return slices.ContainsFunc(grants, func(g Grant) bool { return g.Permits(a) })
 }
 
-// Unused names verbs that grants permit and that nothing asked for.
+// Unused names verbs that grants permit and no request used.
 func Unused(grants []Grant, asked []Access) []string {
 	var unused []string
 	for _, g := range grants {

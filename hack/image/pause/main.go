@@ -1,7 +1,6 @@
-// Command pause holds a pod's namespaces open: it waits for SIGTERM or SIGINT
-// and reaps the children that it inherits where a pod shares its process
-// namespace. It stands in for registry.k8s.io/pause on the test cluster, which
-// cannot pull.
+// Command pause holds a pod's namespaces open. It waits for SIGTERM or SIGINT. If a pod
+// shares its process namespace, it reaps the children that it inherits. It replaces
+// registry.k8s.io/pause on the test cluster, which cannot pull.
 package main
 
 import (

@@ -49,8 +49,8 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // Push puts an image into the registry that listens on addr, under
-// repository:tag. source is a docker archive or the directory of an OCI layout,
-// of which the first entry of index.json is taken.
+// repository:tag. source is a docker archive or the directory of an OCI layout. Of a
+// layout it uses the first entry of index.json.
 func (r *Registry) Push(addr net.Addr, repository, source string) error {
 	ref, err := name.NewTag(addr.String()+"/"+repository, name.Insecure, name.WithDefaultTag("latest"))
 	if err != nil {

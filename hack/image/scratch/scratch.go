@@ -1,6 +1,6 @@
-// Package scratch builds container images from nothing but files, byte for byte
-// the same each time: entries are sorted, owners are root, times are the Unix
-// epoch, and no host name, user or clock reaches the result.
+// Package scratch builds container images only from files. The result is always the same,
+// byte for byte: entries are sorted, owners are root, times are the Unix epoch, and no host
+// name, user or clock is used.
 package scratch
 
 import (
@@ -138,7 +138,7 @@ func writeEntry(tw *tar.Writer, f File) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file", f.Source)
+		return fmt.Errorf("%s is not a regular file", f.Source)
 	}
 	h.Typeflag, h.Size = tar.TypeReg, info.Size()
 	if err := tw.WriteHeader(h); err != nil {
@@ -165,8 +165,8 @@ func Busybox(binary string, applets []string) []File {
 	return files
 }
 
-// Probe describes the probe's image: one static binary at /checklist-probe,
-// started as uid 0, for a runtime clears added capabilities of other users.
+// Probe describes the probe's image: one static binary at /checklist-probe. It starts as
+// uid 0, because a runtime clears added capabilities of other users.
 func Probe(architecture, binary string) Options {
 	return Options{
 		Architecture: architecture,
@@ -232,8 +232,8 @@ func WriteLayout(dir, tag string, images []v1.Image) (v1.ImageIndex, error) {
 	return index, os.Rename(tmp, dir)
 }
 
-// removeLayout removes dir if it is absent, empty or an OCI layout, and refuses
-// to remove anything else.
+// removeLayout removes dir if it is empty or an OCI layout. It is no error if dir does not
+// exist. It refuses to remove anything else.
 func removeLayout(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -250,8 +250,8 @@ func removeLayout(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// CompressedSize is the number of bytes that a node pulls for img: its layers,
-// config and manifest.
+// CompressedSize returns the number of bytes that a node pulls for img: its layers, config
+// and manifest.
 func CompressedSize(img v1.Image) (int64, error) {
 	m, err := img.Manifest()
 	if err != nil {

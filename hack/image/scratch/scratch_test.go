@@ -26,7 +26,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// binaryAt writes a stand-in for a binary, with a time of its own.
+// binaryAt writes a file in place of a binary, with the given time.
 func binaryAt(t *testing.T, dir string, mtime time.Time) string {
 	t.Helper()
 	file := filepath.Join(dir, "probe")
@@ -215,12 +215,12 @@ func TestRefusals(t *testing.T) {
 		"a path with dots":             {image(File{Path: "/a/../b", Source: src}), `image path "/a/../b": expected a clean absolute path`},
 		"the same path twice":          {image(File{Path: "/a", Source: src}, File{Path: "/a", Source: src}), `image path "/a": named twice`},
 		"a source that is absent":      {image(File{Path: "/a", Source: "/nonexistent"}), "open /nonexistent: no such file"},
-		"a source that is a directory": {image(File{Path: "/a", Source: occupied}), "is no regular file"},
+		"a source that is a directory": {image(File{Path: "/a", Source: occupied}), "is not a regular file"},
 		"a layout over other files": {func() error {
 			_, err := WriteLayout(occupied, "x:y", []v1.Image{mustImage(t, Probe("amd64", src))})
 			return err
 		}(), "expected no directory, an empty one or an OCI layout"},
-		"a tag that is none": {WriteDockerArchive(filepath.Join(t.TempDir(), "x"), "UPPER case", mustImage(t, Probe("amd64", src))), `image tag "UPPER case"`},
+		"an invalid tag": {WriteDockerArchive(filepath.Join(t.TempDir(), "x"), "UPPER case", mustImage(t, Probe("amd64", src))), `image tag "UPPER case"`},
 	} {
 		if tc.err == nil || !strings.Contains(tc.err.Error(), tc.want) {
 			t.Errorf("%s: expected an error with %q, found %v", rule, tc.want, tc.err)
