@@ -15,8 +15,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
-// judged runs the plugin on a facts file of testdata/cases, which an earlier
-// version judged wrongly: each stands for its kind.
+// judged runs the plugin on a facts file of testdata/cases. An earlier version judged
+// each of these wrongly, and each is an example of its kind.
 func judged(t *testing.T, name string, args ...string) (*api.ChecklistReport, int) {
 	t.Helper()
 	env, out, errOut := testEnv()
@@ -60,8 +60,8 @@ func TestCaseAWorkerDoesNotSpeakForTheCluster(t *testing.T) {
 	}
 }
 
-// Without a role label plaintext is shown and is unknown; the hint names the
-// flag, and with it the two Secrets fail.
+// Without a role label plaintext is shown, but is unknown. The hint names the flag, and
+// with the flag the two Secrets fail.
 func TestCaseUnlabelledNodes(t *testing.T) {
 	report, _ := judged(t, "A4-unlabelled")
 	if got := answerWords(report.Answers, answerOf)[api.Secrets]; got != api.Unknown {
@@ -92,8 +92,8 @@ func TestCaseUnlabelledNodes(t *testing.T) {
 	}
 }
 
-// What one node says of another, of a pod or of the cluster is refused, and is
-// the node's own gap.
+// What a node says about another node, a pod or the cluster is refused, and becomes the
+// node's own gap.
 func TestCaseGapsAboutOthers(t *testing.T) {
 	without, _ := judged(t, "P20")
 	with, _ := judged(t, "P2")
@@ -121,7 +121,7 @@ func TestCaseGapsAboutOthers(t *testing.T) {
 	}
 }
 
-// No part that nothing covers counts as fine.
+// A part that nothing covers never counts as yes.
 func TestCasePartsThatNothingCovers(t *testing.T) {
 	for name, question := range map[string]api.Question{"q5yes": api.Secrets, "root": api.Privileged, "C0": api.Privileged} {
 		report, _ := judged(t, name)
@@ -136,8 +136,8 @@ func TestCasePartsThatNothingCovers(t *testing.T) {
 	}
 }
 
-// A run that leaves checks out says no yes that the whole run does not say, and
-// its scope names what was left out.
+// A run that leaves out checks never says yes where the whole run does not. Its scope
+// names what was left out.
 func TestCaseNarrowedByChecks(t *testing.T) {
 	whole, _ := judged(t, "narrowed")
 	want := answerWords(whole.Answers, answerOf)
@@ -165,8 +165,8 @@ func TestCaseNarrowedByChecks(t *testing.T) {
 	}
 }
 
-// Exit status 3 is for what could not be read by checks that ran: not for parts
-// that this version has not, nor for checks that the user left out.
+// Exit status 3 is for what checks that ran could not read. It is not for parts that this
+// version does not have, or for checks that the user left out.
 func TestExitStatusOfWhatIsNotBuilt(t *testing.T) {
 	clean := []string{"--fail-on", "critical", "--question", "builds"}
 	for name, tc := range map[string]struct {
@@ -190,7 +190,7 @@ func TestExitStatusOfWhatIsNotBuilt(t *testing.T) {
 	}
 }
 
-// Fails of a low severity keep what is unknown beside them from being lost.
+// A fail of low severity does not hide what is unknown about the same subject.
 func TestExitStatusOfAnOpenFail(t *testing.T) {
 	r := evaluation{report: reportFlags{failOn: "high"}}
 	open := &api.ChecklistReport{Findings: []api.Finding{{Verdict: api.Fail, Severity: api.Low, Reason: "Timeout"}}}
@@ -211,9 +211,9 @@ func TestControlPlaneNodeFlag(t *testing.T) {
 		want string
 	}{
 		"a node that does not exist": {[]string{"--facts", "testdata/cases/C0.json", "--control-plane-node", "nosuch"}, `--control-plane-node: no node is named "nosuch"`},
-		"beside --local":             {[]string{"--local", "--control-plane-node", "x"}, "--local and --control-plane-node cannot be used together"},
-		"secrets beside --local":     {[]string{"secrets", "--local", "--control-plane-node", "x"}, "--local and --control-plane-node cannot be used together"},
-		"beside --snapshot":          {[]string{"secrets", "--snapshot", "x", "--control-plane-node", "x"}, "--snapshot and --control-plane-node cannot be used together"},
+		"with --local":               {[]string{"--local", "--control-plane-node", "x"}, "--local and --control-plane-node cannot be used together"},
+		"secrets with --local":       {[]string{"secrets", "--local", "--control-plane-node", "x"}, "--local and --control-plane-node cannot be used together"},
+		"with --snapshot":            {[]string{"secrets", "--snapshot", "x", "--control-plane-node", "x"}, "--snapshot and --control-plane-node cannot be used together"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env, out, errOut := testEnv()

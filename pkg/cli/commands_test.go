@@ -21,7 +21,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func TestCommandName(t *testing.T) {
 	for argv0, want := range map[string]string{
@@ -46,8 +46,8 @@ func each(cmd *cobra.Command, fn func(*cobra.Command)) {
 	}
 }
 
-// Every command tells what it is for, and every flag what it does, as a
-// sentence. Every flag that the help does not explain is one of kubectl's.
+// Every command says what it is for, and every flag says what it does, as a sentence.
+// Every flag that the help does not explain is one of kubectl's.
 func TestTree(t *testing.T) {
 	env, _, _ := testEnv()
 	root := NewCommand(env)
@@ -98,7 +98,7 @@ func TestExamples(t *testing.T) {
 				continue
 			}
 			if found.CommandPath() != cmd.CommandPath() {
-				t.Errorf("%q is an example of %s, and stands at %s", line, found.CommandPath(), cmd.CommandPath())
+				t.Errorf("%q is an example of %s, but is in the help of %s", line, found.CommandPath(), cmd.CommandPath())
 			}
 			if err := found.ParseFlags(args); err != nil {
 				t.Errorf("%q: %v", line, err)
@@ -113,8 +113,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// The help of every command, word for word: a user reads it, and a change of
-// it is a change of the command line.
+// The help of every command, word for word. Users read it, and a change of the help is a
+// change of the command line.
 func TestHelp(t *testing.T) {
 	env, _, _ := testEnv()
 	var paths [][]string
@@ -147,7 +147,7 @@ func TestHelp(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(string(want), out.String()); diff != "" {
-				t.Errorf("help (-want +got), go test ./pkg/cli -update writes it anew:\n%s", diff)
+				t.Errorf("help (-want +got), go test ./pkg/cli -update writes it again:\n%s", diff)
 			}
 			for _, line := range strings.Split(out.String(), "\n") {
 				if strings.HasSuffix(line, " ") {
@@ -239,7 +239,7 @@ func TestSelectChecks(t *testing.T) {
 		"an unknown question":                       {questions: []string{"7"}, err: `--question: expected one of builds, immutable, privileged, hosts, secrets, drift, or 1 to 6, found "7"`},
 		"an unknown check":                          {ids: []string{"privileged/x"}, err: `--check, --skip: no check is named "privileged/x"; did you mean privileged?`},
 		"an unknown check to skip":                  {skip: []string{"x"}, err: `--check, --skip: no check is named "x"; see: kubectl checklist explain`},
-		"a glob that is none":                       {ids: []string{"[a"}, err: `--check, --skip: "[a" is not a glob: syntax error in pattern`},
+		"an invalid glob":                           {ids: []string{"[a"}, err: `--check, --skip: "[a" is not a glob: syntax error in pattern`},
 		"nothing left by skip":                      {skip: []string{"*/*"}, err: "--question, --check and --skip leave no check that this command runs"},
 		"a check of another command":                {ids: []string{"secrets/a"}, err: "--question, --check and --skip leave no check that this command runs"},
 	} {
@@ -255,8 +255,8 @@ func TestSelectChecks(t *testing.T) {
 	}
 }
 
-// Every check belongs to a command beside the root, and the commands' lists
-// follow what a check needs.
+// Every check belongs to a command besides the root command, and the commands' lists
+// depend on what a check needs.
 func TestChecksOfCommands(t *testing.T) {
 	listed := slices.Concat(ids(podChecks(true)), ids(nodeChecks()), ids(secretChecks()))
 	for _, c := range catalogue.All() {
@@ -282,7 +282,7 @@ func TestChecksOfCommands(t *testing.T) {
 	}
 }
 
-// Facts from a pipe to which nobody writes do not hold the process.
+// Facts from a pipe to which nobody writes do not block the process.
 func TestLoadFactsStops(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// completed are the words that a shell would offer.
+// completed returns the words that a shell would offer.
 func completed(t *testing.T, server *memoryServer, args ...string) []string {
 	t.Helper()
 	env, out, errOut := testEnv()
@@ -121,7 +121,8 @@ func testCompletion(t *testing.T) {
 	}
 }
 
-// A server that does not answer holds nobody up for long, and nothing is printed.
+// A server that does not answer delays a completion only for a short time, and nothing is
+// printed.
 func TestCompletionIsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newMemoryServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// What is there and is no file (a pipe, /dev/stdout) is written to, never
-// replaced by a file.
+// A pipe or /dev/stdout is written to, and never replaced by a file.
 func TestWriteToPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

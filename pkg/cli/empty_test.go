@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// An unset variable is an error: nothing is read, the cluster least of all, and
-// nothing is printed.
+// An unset variable is an error. Nothing is read, especially not the cluster, and nothing
+// is printed.
 func TestEmptyValues(t *testing.T) {
 	for _, line := range []string{
 		"--facts=", "--facts|", "--local|--root|", "--kubeconfig|", "--kubeconfig=", "--context=", "--server=", "-s|", "--cluster=", "--save-facts=",
@@ -35,7 +35,7 @@ func TestEmptyValues(t *testing.T) {
 	}
 }
 
-// What is given and not empty passes, an empty selector, as in kubectl, too.
+// A value that is not empty is accepted. So is an empty selector, as in kubectl.
 func TestNotEmptyValues(t *testing.T) {
 	env, _, _ := testEnv()
 	root := NewCommand(env)

@@ -33,7 +33,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// testEnv is a world with nobody at its terminal.
+// testEnv returns an environment without a terminal.
 func testEnv() (env *Env, out, errOut *bytes.Buffer) {
 	streams, _, out, errOut := genericiooptions.NewTestIOStreams()
 	return &Env{
@@ -142,8 +142,8 @@ func expired(c *x509.Certificate) {
 	c.NotBefore, c.NotAfter = time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC)
 }
 
-// A connection that does not work is one line that says what to mend: exit
-// status 2, and nothing on stdout.
+// If a connection does not work, one line says what to fix. The exit status is 2, and
+// stdout is empty.
 func TestConnectionErrors(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
 	otherClient, otherKey := other.issue(t)
@@ -270,8 +270,8 @@ func TestExitStatus(t *testing.T) {
 		allow  bool
 		want   int
 	}{
-		"without --fail-on findings are no failure":         {finding(api.Fail, api.Critical), "", false, ExitOK},
-		"without --fail-on gaps are none":                   {gap, "", false, ExitOK},
+		"without --fail-on findings do not fail":            {finding(api.Fail, api.Critical), "", false, ExitOK},
+		"without --fail-on gaps do not fail":                {gap, "", false, ExitOK},
 		"a fail at the threshold":                           {finding(api.Fail, api.High), "high", false, ExitFindings},
 		"a fail above it":                                   {finding(api.Fail, api.Critical), "high", false, ExitFindings},
 		"a fail below it":                                   {finding(api.Fail, api.Medium), "high", false, ExitOK},
@@ -282,10 +282,10 @@ func TestExitStatus(t *testing.T) {
 		"an unknown finding, allowed":                       {finding(api.VerdictUnknown, api.Low), "critical", true, ExitOK},
 		"a gap":                                             {gap, "critical", false, ExitPartial},
 		"a gap, allowed":                                    {gap, "critical", true, ExitOK},
-		"a gap beside a fail below the threshold":           {both, "high", false, ExitPartial},
+		"a gap and a fail below the threshold":              {both, "high", false, ExitPartial},
 		"findings count more than gaps":                     {both, "low", false, ExitFindings},
 		"findings count more than gaps that are allowed":    {both, "low", true, ExitFindings},
-		"nothing in scope is no gap":                        {&api.ChecklistReport{}, "low", false, ExitOK},
+		"nothing in scope is not a gap":                     {&api.ChecklistReport{}, "low", false, ExitOK},
 		"what --severity hides counts: the report is whole": {finding(api.Fail, api.Medium), "medium", false, ExitFindings},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -334,7 +334,7 @@ func TestWriteFile(t *testing.T) {
 		}
 		only(t, dir, "a")
 	})
-	t.Run("an error leaves what was there, and nothing beside it", func(t *testing.T) {
+	t.Run("an error leaves the old file, and no other file", func(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "a")
 		if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The guard's command line holds nothing but its name; what it needs comes
-// through the pipe, and with it the guard looks for what the run left. TLS,
-// because client-go shows a token to no other server.
+// The guard's command line holds only its name. What it needs comes through the pipe, and
+// with that the guard looks for what the run left. The server has TLS, because client-go
+// sends a token to no other server.
 func TestGuardGetsItsConnectionThroughThePipe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, testGuardGetsItsConnectionThroughThePipe) // it looks again after a while

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// calledWith is a world in which the user has called the plugin so.
+// calledWith returns the environment of this command line.
 func calledWith(t *testing.T, args ...string) *Env {
 	t.Helper()
 	env, _, _ := testEnv()
@@ -77,7 +77,7 @@ func TestPrintedCommands(t *testing.T) {
 			"kubectl checklist --local on that node; kubectl checklist secrets --snapshot FILE; see: kubectl checklist pods --help",
 			"kubectl checklist --local on that node; kubectl checklist secrets --snapshot FILE; see: kubectl checklist pods --help",
 		},
-		"of saved facts, a word stands for the cluster": {
+		"of saved facts, a placeholder for the cluster": {
 			[]string{"--facts", "f.json"},
 			"kubectl describe node w1; kubectl checklist nodes; kubectl checklist explain x",
 			"kubectl --context CONTEXT describe node w1; kubectl checklist nodes --context CONTEXT; kubectl checklist explain x",

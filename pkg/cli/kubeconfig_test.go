@@ -31,8 +31,8 @@ contexts:
   context: {cluster: here, user: me}
 `
 
-// What is wrong with a kubeconfig is said with its path, and never in its own
-// words: it holds tokens and keys.
+// An error about a kubeconfig names its path, and never quotes it, because it holds tokens
+// and keys.
 func TestKubeconfigErrors(t *testing.T) {
 	replace := func(old, with string) func(string) string {
 		return func(s string) string {
@@ -56,8 +56,8 @@ func TestKubeconfigErrors(t *testing.T) {
 		"no such cluster":               {replace("{cluster: here, user: me}", "{cluster: there, user: me}"), `context "here": cluster "there" does not exist`},
 		"no such user":                  {replace("user: me}", "user: you}"), `context "here": user "you" does not exist`},
 		"no server":                     {replace("    server: https://127.0.0.1:1\n", ""), `cluster "here": no server is given`},
-		"a server that is no URL":       {replace("https://127.0.0.1:1", "https://me:CANARY@127.0.0.1:x"), `cluster "here": server: not a valid URL`},
-		"a proxy that is no URL":        {replace("http://127.0.0.1:1", "me:CANARY@proxy:1"), `cluster "here": proxy-url: not a valid URL`},
+		"a server that is not a URL":    {replace("https://127.0.0.1:1", "https://me:CANARY@127.0.0.1:x"), `cluster "here": server: not a valid URL`},
+		"a proxy that is not a URL":     {replace("http://127.0.0.1:1", "me:CANARY@proxy:1"), `cluster "here": proxy-url: not a valid URL`},
 		"an authority that is missing":  {replace("    proxy-url: http://127.0.0.1:1", "    certificate-authority: /none/ca.crt"), `cluster "here": certificate-authority: /none/ca.crt: no such file or directory`},
 		"a certificate without its key": {replace("token: ", "client-certificate: /dev/null\n    token: "), `user "me": the client certificate has no key`},
 		"a token and a password":        {replace("token: ", "username: a\n    token: "), `user "me": expected a token or a password, found both`},

@@ -13,9 +13,8 @@ import (
 )
 
 // The documents and kustomizations below hold canaries where values are: in
-// Secrets, ConfigMaps, environment, arguments, annotations, patches and
-// generators. Whatever is done to them, no part of a canary comes back: not on
-// stdout, not on stderr.
+// Secrets, ConfigMaps, environment, arguments, annotations, patches and generators.
+// However they are changed, no part of a canary is printed, to stdout or stderr.
 
 const (
 	leakDocuments      = 450
@@ -34,7 +33,7 @@ func canary(r *rand.Rand) string {
 	return string(b)
 }
 
-// leaked finds a piece of a canary in a text, "" if there is none.
+// leaked returns a piece of a canary in a text, or "" if there is none.
 func leaked(canaries []string, text []byte) string {
 	for _, c := range canaries {
 		for i := 0; i+leakWindow <= len(c); i++ {
@@ -79,7 +78,7 @@ func plant(r *rand.Rand, template string) (text string, canaries []string) {
 
 var holdsCanary = regexp.MustCompile(`[bcdfghjklmnpqrstvwxz0-9]{20}`)
 
-// mutate changes a text as people and broken tools do.
+// mutate changes a text in ways in which people and broken tools do.
 func mutate(r *rand.Rand, text string) string {
 	for range 1 + r.Intn(3) {
 		if text == "" {
@@ -291,8 +290,8 @@ func TestKustomizationsLeakNothing(t *testing.T) {
 	}
 }
 
-// Facts hold no values; what a hand or another program put there does not come
-// back either.
+// Facts hold no values. Values that a person or another program put there are not printed
+// either.
 func TestFactsLeakNothing(t *testing.T) {
 	dir := t.TempDir()
 	manifest, saved := filepath.Join(dir, "p.yaml"), filepath.Join(dir, "facts.json")

@@ -11,8 +11,8 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// --local looks at one node: every command says so, and its facts name it as one
-// of the control plane.
+// --local looks at one node. Every command says so, and its facts name that node as part of
+// the control plane.
 func TestLocalIsNarrowed(t *testing.T) {
 	root := t.TempDir()
 	if err := os.Mkdir(filepath.Join(root, "etc"), 0o700); err != nil {
@@ -30,8 +30,8 @@ func TestLocalIsNarrowed(t *testing.T) {
 	}
 }
 
-// One machine never says yes for the cluster, whatever it finds: facts by which
-// a whole run says yes say nothing of the kind when they are one machine's.
+// A run on one machine never says yes for the cluster. The same facts give a yes in a whole
+// run, and no yes if they are one machine's.
 func TestLocalNeverSaysYes(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("testdata", "cases", "C0.json"))
 	if err != nil {

@@ -32,8 +32,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
-// smallCluster is an API server with two nodes and nothing else to list, as far
-// as reading goes. It records what is asked.
+// smallCluster is an API server for reading. It lists two nodes and nothing else, and
+// records the requests.
 type smallCluster struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -155,7 +155,7 @@ func onlyComments(doc []byte) bool {
 	return true
 }
 
-// names are kind, namespace and name of objects.
+// names returns kind, namespace and name of objects.
 func kindsAndNames(t *testing.T, objects []runtime.Object) []string {
 	t.Helper()
 	var names []string
@@ -315,7 +315,7 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// The comments tell the two groups apart, and each stands before its objects.
+// The comments name the two groups, and each comment is before its objects.
 func TestManifestsGroups(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("KUBECONFIG", "")
@@ -425,8 +425,8 @@ func TestParseSubjects(t *testing.T) {
 	}
 }
 
-// Reading with exactly the rights that Grants gives is never refused, and each of
-// these rights is used. Those of the probe: pkg/launch.
+// With exactly the rights to read that Grants returns, no request is refused, and each of
+// these rights is used. pkg/launch tests the rights of the probe.
 func TestReadingUsesWhatGrantsGiveAndNoMore(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	docs, err := launch.Grants(launch.Options{Level: fact.LevelAPI}, nil, false)

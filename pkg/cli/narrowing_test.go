@@ -14,8 +14,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 )
 
-// complete takes the checks that are not built yet out of a plan's parts: with
-// them no answer could be yes, and silence would pass for caution.
+// complete removes the checks that do not exist yet from a plan's parts. With them no
+// answer could be yes, and the test would show nothing.
 func complete(plan checks.Plan) checks.Plan {
 	var parts []checks.Part
 	for _, p := range plan.Parts {
@@ -43,8 +43,8 @@ func saidYes(answers []api.Answer) map[string]bool {
 	return out
 }
 
-// narrow makes of a whole run's facts what a run reads that looks at less, with
-// what its scope says of it, and the checks that it judges by.
+// narrow turns a whole run's facts into those of a run that looks at less, with its scope
+// and its checks.
 func narrow(r *rand.Rand, set *fact.Set) (*fact.Set, api.ReportSpec, []checks.Check) {
 	set = set.DeepCopy()
 	spec := api.ReportSpec{Command: []string{"checklist", "pods", "nodes", "secrets"}[r.IntN(4)]}
@@ -79,9 +79,9 @@ func narrow(r *rand.Rand, set *fact.Set) (*fact.Set, api.ReportSpec, []checks.Ch
 	return set, spec, selected
 }
 
-// A run that looks at less, at some of the checks, namespaces, nodes, pods or at
-// what one command asks, never says yes where the whole run does not: to no
-// question, to no part, and not for the workloads.
+// A run that looks at less (some checks, namespaces, nodes or pods, or what one command
+// asks) never says yes where the whole run does not. This applies to every question and
+// every part, and to the workloads.
 func TestALessThanWholeRunSaysNoMoreThanTheWhole(t *testing.T) {
 	wholePlan := complete(catalogue.Whole())
 	yes, wholeYes, narrowYes := 0, 0, 0

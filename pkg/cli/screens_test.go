@@ -14,9 +14,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
-// clusterFacts is a file with the facts of a cluster of 6 nodes and 86 pods, made
-// by the first version: in it a miner runs that was added to a container, 40
-// Secrets are plaintext, and builders run beside the workloads.
+// clusterFacts is a file with the facts of a cluster of 6 nodes and 86 pods, made by the
+// first version. In it a miner runs that was added to a container, 40 Secrets are
+// plaintext, and builders run in the same cluster as the workloads.
 func clusterFacts(t *testing.T) string {
 	t.Helper()
 	return unpackedFacts(t, t.TempDir(), "cluster-86-pods", "facts.json")
@@ -45,7 +45,7 @@ func unpackedFacts(t *testing.T, dir, name, as string) string {
 	return path
 }
 
-// shownOn is what a command prints to a terminal of so many columns, 0 for none.
+// shownOn returns what a command prints to a terminal of this width. 0 means no terminal.
 func shownOn(t *testing.T, width int, args ...string) string {
 	t.Helper()
 	env, out, errOut := testEnv()
@@ -58,8 +58,8 @@ func shownOn(t *testing.T, width int, args ...string) string {
 	return out.String()
 }
 
-// Screens, word for word, at the widths that people have. Nothing is wider than
-// the terminal, so nothing wraps where the terminal likes.
+// Screens, word for word, at the widths that people use. No line is wider than the
+// terminal, so the terminal wraps nothing.
 func TestScreens(t *testing.T) {
 	screens, err := filepath.Abs(filepath.Join("testdata", "screens"))
 	if err != nil {
@@ -102,7 +102,7 @@ func TestScreens(t *testing.T) {
 					t.Fatal(err)
 				}
 				if diff := cmp.Diff(string(want), got); diff != "" {
-					t.Errorf("screen (-want +got), go test ./pkg/cli -update writes it anew:\n%s", diff)
+					t.Errorf("screen (-want +got), go test ./pkg/cli -update writes it again:\n%s", diff)
 				}
 				for _, line := range strings.Split(got, "\n") {
 					url := strings.HasPrefix(line, "  https://") || strings.HasPrefix(line, "error: ") // copied, so never cut
@@ -115,10 +115,10 @@ func TestScreens(t *testing.T) {
 	}
 }
 
-// What matters most is in the first ten lines of findings, at any width and in a
-// pipe: a miner that was added to a container and runs, Secrets in plaintext, the
-// builders, the hosts that are behind. What is the platform's comes after what is
-// the user's, and counts are of workloads, not of containers.
+// What matters most is in the first ten lines of findings, at any width and in a pipe: a
+// running miner that was added to a container, Secrets in plaintext, the builders, the
+// outdated hosts. The platform comes after the user's workloads, and counts are of
+// workloads, not of containers.
 func TestFirstTenLines(t *testing.T) {
 	facts := clusterFacts(t)
 	for _, width := range []int{80, 120, 200, 0} {

@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// Command lines with their exit status, stdout and stderr. None of them has a
-// cluster: what needs one is in hack/e2e.
+// Command lines with their exit status, stdout and stderr. None of them needs a cluster.
+// Tests that need one are in hack/e2e.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",

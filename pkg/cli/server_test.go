@@ -29,9 +29,9 @@ var commandsOfServers = map[string][]string{
 	"manifests": {"manifests", "--only", "run"},
 }
 
-// discoveries is how often a command asks a silent server before it gives up:
-// client-go's discovery, which resolves what a name on the command line means,
-// takes no error for an answer.
+// discoveries returns how often a command asks a silent server before it gives up.
+// client-go's discovery, which resolves a name on the command line, retries after an
+// error.
 func discoveries(command string) time.Duration {
 	if command == "pods NAME" {
 		return 4
@@ -39,8 +39,8 @@ func discoveries(command string) time.Duration {
 	return 1
 }
 
-// What is no API server is named with what it answered, by every command, at once
-// and in one line. Nothing of its answer is repeated.
+// If a server is not an API server, every command says at once, in one line, which server
+// it is and how it answered. Nothing of the answer is repeated.
 func TestOtherServers(t *testing.T) {
 	for name, tc := range map[string]struct {
 		handler http.HandlerFunc
@@ -147,7 +147,7 @@ func TestOtherServers(t *testing.T) {
 	}
 }
 
-// --request-timeout is the time for each request, and nobody waits longer.
+// --request-timeout is the time limit of each request.
 func TestRequestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newMemoryServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
@@ -168,7 +168,8 @@ func TestRequestTimeout(t *testing.T) {
 	})
 }
 
-// A list that breaks off is an error, one whose page expired is asked for again.
+// A list that breaks off is an error. If a page of a list expired, the list is requested
+// again.
 func TestBrokenLists(t *testing.T) {
 	for name, tc := range map[string]struct {
 		second func(http.ResponseWriter)
@@ -218,13 +219,13 @@ func TestBrokenLists(t *testing.T) {
 	}
 }
 
-// fakeTransport answers when it is told to.
+// fakeTransport answers when the test says so.
 type fakeTransport func(*http.Request) (*http.Response, error)
 
 func (f fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// The user is told once what is waited for, after the time for it, and not when
-// the answer was there before. What is meant to last has no deadline.
+// The user is told once, after a while, which server is silent, and not if the answer came
+// before. Requests that are meant to last have no deadline.
 func TestWaiting(t *testing.T) {
 	slow := func(after time.Duration) fakeTransport {
 		return func(r *http.Request) (*http.Response, error) {
@@ -244,13 +245,13 @@ func TestWaiting(t *testing.T) {
 		said        int
 		late        bool
 	}{
-		"an answer before the notice":        {origin + "/api/v1/pods", http.MethodGet, 2 * time.Second, 2 * time.Second, 0, false},
-		"an answer after it":                 {"https://me:CANARY@api.example:6443/api/v1/pods?token=CANARY", http.MethodGet, 5 * time.Second, 5 * time.Second, 1, false},
-		"a list that does not come":          {origin + "/api/v1/pods", http.MethodGet, time.Hour, 30 * time.Second, 1, true},
-		"a pod that is not created":          {origin + "/api/v1/namespaces/x/pods", http.MethodPost, time.Hour, time.Minute, 1, true},
-		"a watch is meant to last":           {origin + "/api/v1/pods?watch=true", http.MethodGet, time.Hour, time.Hour, 1, false},
-		"a log is meant to last":             {origin + "/api/v1/namespaces/x/pods/y/log", http.MethodGet, time.Hour, time.Hour, 1, false},
-		"a pod that is called log is no log": {origin + "/api/v1/namespaces/pods/secrets/log", http.MethodGet, time.Hour, time.Hour, 1, false},
+		"an answer before the notice":  {origin + "/api/v1/pods", http.MethodGet, 2 * time.Second, 2 * time.Second, 0, false},
+		"an answer after it":           {"https://me:CANARY@api.example:6443/api/v1/pods?token=CANARY", http.MethodGet, 5 * time.Second, 5 * time.Second, 1, false},
+		"a list that does not come":    {origin + "/api/v1/pods", http.MethodGet, time.Hour, 30 * time.Second, 1, true},
+		"a pod that is not created":    {origin + "/api/v1/namespaces/x/pods", http.MethodPost, time.Hour, time.Minute, 1, true},
+		"a watch is meant to last":     {origin + "/api/v1/pods?watch=true", http.MethodGet, time.Hour, time.Hour, 1, false},
+		"a log is meant to last":       {origin + "/api/v1/namespaces/x/pods/y/log", http.MethodGet, time.Hour, time.Hour, 1, false},
+		"a pod named log is not a log": {origin + "/api/v1/namespaces/pods/secrets/log", http.MethodGet, time.Hour, time.Hour, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -280,7 +281,7 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// Only a person at a terminal is told.
+// This is printed only to a terminal.
 func TestWaitingIsForTerminals(t *testing.T) {
 	for name, tc := range map[string]struct {
 		terminal bool
@@ -310,7 +311,7 @@ func TestWaitingIsForTerminals(t *testing.T) {
 	}
 }
 
-// client-go's log lines do not reach stderr, errors among them.
+// client-go's log lines do not reach stderr, not even errors.
 func TestQuietLibraries(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

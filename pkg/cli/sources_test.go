@@ -39,8 +39,8 @@ func savedBy(t *testing.T, args ...string) *api.ChecklistFacts {
 	return facts
 }
 
-// Each command lists what its checks need, in the namespace that was given, and
-// says what it looked at.
+// Each command lists what its checks need, in the given namespace, and says what it looked
+// at.
 func TestWhatCommandsAskFor(t *testing.T) {
 	for line, tc := range map[string]struct {
 		want     []string
@@ -88,8 +88,8 @@ func TestWhatCommandsAskFor(t *testing.T) {
 	}
 }
 
-// Every command that has --control-plane-node puts the node into the facts, live
-// and from a file; no other command has it.
+// Every command with --control-plane-node adds the node to the facts, live and from a
+// file. No other command has the flag.
 func TestControlPlaneNodeReachesTheFacts(t *testing.T) {
 	s := newSmallCluster(t)
 	kubeconfigFor(t, s.URL)
@@ -118,8 +118,8 @@ func TestControlPlaneNodeReachesTheFacts(t *testing.T) {
 	}
 }
 
-// A provider that keeps the control plane to itself makes the flag useless, and
-// the user is told so, once.
+// If the provider runs the control plane itself, the flag has no effect, and the user is
+// told this once.
 func TestControlPlaneNodeOfAProvider(t *testing.T) {
 	const want = "warning: --control-plane-node has no effect: the provider (eks) runs etcd and the API servers itself\n"
 	for _, command := range [][]string{nil, {"secrets"}} {
@@ -131,7 +131,7 @@ func TestControlPlaneNodeOfAProvider(t *testing.T) {
 	}
 }
 
-// A cluster has the name that the kubeconfig gives it, where that is the one asked.
+// A cluster has the name that the kubeconfig gives it, if that is the cluster that is asked.
 func TestClusterName(t *testing.T) {
 	kubeconfigFor(t, "https://api.example")
 	for name, tc := range map[string]struct {
@@ -152,7 +152,7 @@ func TestClusterName(t *testing.T) {
 	}
 }
 
-// What flags make of the sources of pods that cannot be seen in requests.
+// How flags change the sources of pods, for what requests do not show.
 func TestSourcesOfPods(t *testing.T) {
 	config := genericclioptions.NewConfigFlags(true)
 	*config.Namespace = "shop"
