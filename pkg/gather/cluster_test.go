@@ -146,7 +146,7 @@ func (s *demo) asks(path string) bool {
 	return slices.Contains(s.asked, path)
 }
 
-// launched is what a source asked the probe for.
+// launched is what a source requested from the probe.
 type launched struct {
 	level fact.Level
 	kinds []fact.Kind
@@ -204,7 +204,7 @@ func workloadNames(set *fact.Set) []string {
 	return names
 }
 
-// Only what the checks need is asked for, and what the report counts.
+// Only what the checks need, and what the report counts, is requested.
 func TestClusterAsksForWhatIsNeeded(t *testing.T) {
 	const pods, nodes, secrets, leases = "/api/v1/pods", "/api/v1/nodes", "/api/v1/secrets", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 	for name, tc := range map[string]struct {
@@ -230,8 +230,8 @@ func TestClusterAsksForWhatIsNeeded(t *testing.T) {
 	}
 }
 
-// What the API says arrives in the facts: revisions of Secrets too, by which a
-// stored file is known to be this cluster's.
+// What the API says is in the facts. That includes revisions of Secrets, which show that a
+// stored file is this cluster's.
 func TestClusterFacts(t *testing.T) {
 	s := newDemo(t)
 	got, probe, warned := gathered(t, s, Cluster{
@@ -279,8 +279,8 @@ func TestClusterFacts(t *testing.T) {
 	}
 }
 
-// Pods that are chosen by name are some of the pods, and those of their
-// controllers; nodes on which none of them runs are not measured.
+// If pods are chosen by name, the scope is "some pods". Nodes on which none of them runs
+// are not measured.
 func TestClusterNamed(t *testing.T) {
 	got, probe, _ := gathered(t, newDemo(t), Cluster{
 		Kinds: []fact.Kind{fact.Pods, fact.Processes}, Lists: []fact.Kind{fact.Nodes},
@@ -338,8 +338,8 @@ func TestClusterNamespace(t *testing.T) {
 	}
 }
 
-// Names and labels of nodes reach the API, and the report by the words that the
-// user gave, without their type.
+// Names and labels of nodes reach the API. The report has them as the user wrote them,
+// without their type.
 func TestClusterNodes(t *testing.T) {
 	s := newDemo(t)
 	got, probe, _ := gathered(t, s, Cluster{
@@ -361,8 +361,7 @@ func TestClusterNodes(t *testing.T) {
 	}
 }
 
-// What a level does not read is a gap for each kind, and no pod is created for
-// nothing.
+// Each kind that a level does not read is a gap, and no pod is created if none is needed.
 func TestClusterLevels(t *testing.T) {
 	gap := func(kind fact.Kind, detail, hint string) fact.Gap {
 		return fact.Gap{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.NotRequested, Detail: detail, Hint: hint}
@@ -420,8 +419,8 @@ func TestClusterLevels(t *testing.T) {
 	}
 }
 
-// A probe that could not remove everything gives its facts all the same; one
-// that gives nothing at all is an error.
+// If not everything could be removed, the facts are still used. If there are no facts, that
+// is an error.
 func TestClusterLeftover(t *testing.T) {
 	broken := errors.New("pods \"probe-1\" could not be deleted")
 	gap := fact.Gap{What: fact.Kernel, Subject: fact.Subject{Kind: "Node", Name: "w1"}, Reason: fact.Timeout}
@@ -455,8 +454,8 @@ func TestClusterLeftover(t *testing.T) {
 	}
 }
 
-// A named node that does not exist is an error; on a provider that keeps the
-// control plane to itself a name changes nothing, which is said once.
+// A named node that does not exist is an error. If the provider runs the control plane
+// itself, a name changes nothing, and that is said once.
 func TestControlPlaneNodes(t *testing.T) {
 	s := newDemo(t)
 	missing := Cluster{Config: &rest.Config{Host: s.URL, QPS: -1}, Lists: []fact.Kind{fact.Nodes}, ControlPlaneNodes: []string{"nosuch"}}

@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// fill gives every field below a value that is not zero, so that one which Join
-// forgets is seen.
+// fill sets every field to a value that is not zero, so that the test sees a field that Join
+// forgets.
 func fill(v reflect.Value, depth int) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -49,8 +49,8 @@ func fill(v reflect.Value, depth int) {
 
 var equalMasks = cmp.Comparer(func(a, b fact.CapMask) bool { return a == b })
 
-// Every field of a measurement is kept next to one that read nothing, and
-// neither is changed: a new field that Join does not know is found here.
+// Joined with a measurement that read nothing, every field is kept, and neither measurement
+// changes. This finds a new field that Join does not know.
 func TestJoinKeepsEveryField(t *testing.T) {
 	whole := new(fact.Measurement)
 	fill(reflect.ValueOf(whole).Elem(), 4)

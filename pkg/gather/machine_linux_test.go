@@ -13,8 +13,8 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// A machine counts as one of the control plane, since the user runs this there;
-// what only a cluster knows is a gap.
+// A machine counts as a control-plane node, because the user chose to run this there. What
+// only a cluster knows is a gap.
 func TestMachine(t *testing.T) {
 	root := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(root, "etc"), 0o700); err != nil {

@@ -33,8 +33,8 @@ func TestNarrowed(t *testing.T) {
 	}
 }
 
-// A namespace's Secrets are kept; those that were cut from a list stay counted,
-// so that a cut list never becomes a whole one.
+// A namespace's Secrets are kept. Secrets that were cut from a list are still counted, so
+// that a cut list never looks complete.
 func TestKeepNamespace(t *testing.T) {
 	db := func(total int) fact.EtcdDB {
 		return fact.EtcdDB{Total: total, Secrets: []fact.StoredSecret{{Namespace: "a", Name: "x"}, {Namespace: "b", Name: "y"}}}
@@ -83,7 +83,7 @@ func TestOnlyNamed(t *testing.T) {
 	}
 }
 
-// Where pods are named, a container without one may still be known to the API.
+// If pods are named, the API may still know a container without a listed pod.
 func TestKeepNamed(t *testing.T) {
 	set := &fact.Set{PodScope: fact.PodsAll, Workloads: []fact.Workload{
 		{Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "db"}}, {Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}},

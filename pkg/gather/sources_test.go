@@ -19,7 +19,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
 )
 
-// Manifests are some pods of a cluster that nobody asked.
+// Manifests are some pods, and no cluster was asked.
 func TestManifests(t *testing.T) {
 	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: app, image: registry.example/app:v1}]}\n"
 	for namespace, want := range map[string]string{"": "", "shop": "shop"} {
@@ -44,8 +44,8 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// A file that is no database is a gap or an error, and what no snapshot can hold
-// is a gap of its own; Secrets' names are not among them: a snapshot has them.
+// A file that is not a database is a gap or an error. What a snapshot cannot hold is a gap.
+// Names of Secrets are not a gap, because a snapshot has them.
 func TestSnapshot(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cut.db")
 	if err := os.WriteFile(path, make([]byte, 100), 0o600); err != nil {
@@ -77,7 +77,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// Of what is stored on a machine, a namespace's Secrets are kept.
+// A namespace narrows the Secrets that are stored on a machine.
 func TestMachineNamespace(t *testing.T) {
 	stored := func() *fact.Measurement {
 		return &fact.Measurement{Etcd: []fact.EtcdDB{{Total: 2, Secrets: []fact.StoredSecret{{Namespace: "other", Name: "a"}, {Namespace: "shop", Name: "b"}}}}}
@@ -92,8 +92,8 @@ func TestMachineNamespace(t *testing.T) {
 	}
 }
 
-// What was saved is read back as it was, with its scope and by whom it was
-// asked for; nodes that are named now join those that were.
+// Saved facts are read back unchanged, with their scope and the command that saved them.
+// Nodes that are named now are added to those that were named then.
 func TestSavedFacts(t *testing.T) {
 	set := &fact.Set{
 		CollectedAt: newSet().CollectedAt, Cluster: fact.Cluster{Name: "prod", Server: "https://api.example", Version: "v1.37.2"},

@@ -19,7 +19,7 @@ const unlimited = int64(1) << 60
 
 var factsType = reflect.TypeFor[api.ChecklistFacts]()
 
-// held is what decoded facts keep in memory.
+// held returns the memory that decoded facts use.
 func held(t *testing.T, text []byte) int64 {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -35,7 +35,7 @@ func held(t *testing.T, text []byte) int64 {
 	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
 }
 
-// Facts take no more than what was weighed, whatever their form.
+// Facts of any form never need more memory than weigh counted.
 func TestFactsAreWeighed(t *testing.T) {
 	n := raced.Fewer(100_000, 20_000)
 	many := func(entry string) string { return strings.TrimSuffix(strings.Repeat(entry+",", n), ",") }
@@ -71,8 +71,8 @@ func TestFactsAreWeighed(t *testing.T) {
 	}
 }
 
-// Honest facts weigh less than twice their text, so that every honest file of at
-// most maxFacts is below the limit.
+// Facts that the plugin saved weigh less than twice their text, so that every such file of
+// at most maxFacts is below the limit.
 func TestHonestFactsAreNotWeighedTooHeavy(t *testing.T) {
 	set := &fact.Set{}
 	for seed := range uint64(raced.Fewer(2000, 400)) {
@@ -92,7 +92,7 @@ func TestHonestFactsAreNotWeighedTooHeavy(t *testing.T) {
 	}
 }
 
-// Weighing is a small part of reading.
+// Weighing takes a small part of the time of reading.
 func BenchmarkWeigh(b *testing.B) {
 	var text bytes.Buffer
 	set := &fact.Set{}
