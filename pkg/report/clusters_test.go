@@ -12,8 +12,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// People see which cluster a subject is in where there is more than one, and
-// programs always do.
+// If there are several clusters, people see which cluster a subject is in. Programs always
+// see it.
 func TestClusterOfASubject(t *testing.T) {
 	of := func(name string, clusters ...string) *api.ChecklistReport {
 		result := checks.Result{}
@@ -74,7 +74,7 @@ func TestClusterOfASubject(t *testing.T) {
 	}
 }
 
-// A printer gets the catalogue that the command gave, and this package imports none.
+// A printer gets the catalogue from the command. This package does not import it.
 func TestOptionsReachThePrinter(t *testing.T) {
 	known := []checks.Check{{ID: "privileged/x", Title: "T"}}
 	for _, format := range Formats() {
@@ -88,7 +88,7 @@ func TestOptionsReachThePrinter(t *testing.T) {
 	}
 }
 
-// Every text of a scope may be from a file of somebody else's.
+// Every text of a scope may come from an untrusted file.
 func TestScopeIsSafe(t *testing.T) {
 	const hostile = "\x1b]0;owned\x07 https://me:CANARY@api.example"
 	var spec api.ReportSpec

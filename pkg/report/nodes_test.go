@@ -87,8 +87,8 @@ func nodeSet() *fact.Set {
 	}
 }
 
-// Each node is answered for by what is on it alone, and a worker is not asked
-// about the control plane's storage.
+// A node's answers depend only on what is on that node, and a worker has no answer about the
+// control plane's storage.
 func TestNodes(t *testing.T) {
 	set := nodeSet()
 	whole := checks.JudgeSet(nodePlan(), set)
@@ -119,8 +119,8 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// What is unknown of the whole cluster is unknown of each node; a narrowed run
-// says no yes.
+// What is unknown for the whole cluster is unknown for each node. A narrowed run never says
+// yes.
 func TestNodesOfGaps(t *testing.T) {
 	set := nodeSet()
 	set.Gaps = append(set.Gaps, fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.ProviderManaged})
@@ -138,8 +138,8 @@ func TestNodesOfGaps(t *testing.T) {
 	}
 }
 
-// The table of nodes has words where they fit and numbers where not; it comes
-// first, in the command that is about nodes.
+// The table of nodes names questions by word if that fits, and by number if not. In the
+// command about nodes it comes first.
 func TestNodeTable(t *testing.T) {
 	report := &api.ChecklistReport{
 		Spec: api.ReportSpec{Command: "nodes"},

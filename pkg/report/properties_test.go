@@ -26,7 +26,7 @@ func printed(t *testing.T, output string, opts Options, report *api.ChecklistRep
 	return out.String()
 }
 
-// The same report is printed alike each time, and printing does not change it:
+// The same report is printed in the same way each time. Printing does not change it, because
 // one run prints it in several formats.
 func TestSameTwice(t *testing.T) {
 	report := sample()
@@ -51,9 +51,9 @@ func TestSameTwice(t *testing.T) {
 	}
 }
 
-// Thousands of findings that say the same are one line of a table, which counts
-// them, and thousands of nodes that were not measured for one reason; where a
-// line for each is asked for, there is one.
+// Thousands of findings that say the same are one line of a table, with their count. So are
+// thousands of nodes that were not measured for one reason. Formats with a line for each
+// have a line for each.
 func TestThousandsAreGrouped(t *testing.T) {
 	const many = 5000
 	report := sample()
@@ -97,8 +97,8 @@ func TestThousandsAreGrouped(t *testing.T) {
 	}
 }
 
-// Every text that a cluster, node or facts file supplied is made safe when the
-// report is built; kinds, reasons and hints too.
+// Every text from a cluster, node or facts file is made safe when the report is built, also
+// kinds, reasons and hints.
 func TestBuildEscapesEverything(t *testing.T) {
 	const evil = "x\x1b[31m\u202e\ny"
 	subject := fact.Subject{Kind: evil, Namespace: evil, Name: evil, Container: evil, Node: evil, Pods: []string{evil}}
@@ -121,7 +121,7 @@ func TestBuildEscapesEverything(t *testing.T) {
 	}
 }
 
-// A set without anything makes a report whose lists are lists.
+// An empty set gives a report with empty lists, not null.
 func TestBuildEmpty(t *testing.T) {
 	built := Build(api.ReportSpec{Command: "pods"}, &fact.Set{}, checks.Result{})
 	if built.Findings == nil || built.Answers == nil || built.Cluster.Secrets != nil {

@@ -30,8 +30,8 @@ func text(r *rand.Rand, most int) string {
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
-// randomReport is a report of any size and of any texts, whose answers follow
-// from its findings.
+// randomReport returns a report of any size with any texts. Its answers follow from its
+// findings.
 func randomReport(r *rand.Rand) *api.ChecklistReport {
 	report := &api.ChecklistReport{
 		Spec: api.ReportSpec{Command: pick(r, "checklist", "pods", "nodes", "secrets")},
@@ -106,10 +106,10 @@ func randomReport(r *rand.Rand) *api.ChecklistReport {
 	return report
 }
 
-// On a screen of any width no line is wider than it, but for a word of a command
-// or of a remedy, which users copy: it stays whole. Nothing is lost without a word: every finding
-// that is shown is in a row, and the rows of a summary and the number of those
-// that were left out are all rows. Every no has a row.
+// No line is wider than the screen, at any width, except for a word of a command or of a
+// remedy: users copy these, so such a word is not cut. Nothing is lost silently. Every shown
+// finding is in a row. The rows of a summary and the count of left-out rows together are all
+// rows. Every NO has a row.
 func TestRandomReports(t *testing.T) {
 	seeds := 300
 	if testing.Short() {

@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // sampleParts are the parts of one answer: yes, no, and the kinds of unknown.
 var sampleParts = []api.PartAnswer{
@@ -133,7 +133,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(golden(t, name, out.String()), out.String()); diff != "" {
-				t.Errorf("output (-want +got), go test ./pkg/report -update writes it anew:\n%s", diff)
+				t.Errorf("output (-want +got), go test ./pkg/report -update writes it again:\n%s", diff)
 			}
 			if tc.opts.Width > 0 {
 				narrower(t, out.String(), tc.opts.Width)
@@ -142,7 +142,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// golden is what a file in testdata holds; with -update it is written first.
+// golden returns what a file in testdata holds. With -update it writes the file first.
 func golden(t *testing.T, name, got string) string {
 	t.Helper()
 	path := filepath.Join("testdata", name+".golden")
@@ -198,8 +198,8 @@ func TestTerminalSafety(t *testing.T) {
 	}
 }
 
-// Templates and jsonpath print strings as they are, so what a node supplied is
-// made safe when the report is built.
+// Templates and jsonpath print strings as they are, so text from a node is made safe when
+// the report is built.
 func TestBuildEscapes(t *testing.T) {
 	raw := sample()
 	built := Build(raw.Spec, &fact.Set{CollectedAt: fact.NewTime(raw.CreationTimestamp.Time)}, checks.Result{Findings: raw.Findings, Gaps: raw.Gaps})
@@ -239,7 +239,7 @@ func TestSayReason(t *testing.T) {
 	}
 }
 
-// A severity hides what is below it, and not what has it.
+// --severity hides what is below it, and not what is equal.
 func TestVisible(t *testing.T) {
 	report := &api.ChecklistReport{}
 	severities := []api.Severity{api.Critical, api.High, api.Medium, api.Low}
@@ -263,7 +263,7 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// How many pods do not run, and why an answer about workloads is another.
+// Shows how many pods do not run, and why the answer about workloads differs.
 func TestTableSaysWhatDoesNotRunAndWhy(t *testing.T) {
 	coverage := func(n int) api.Coverage { return api.Coverage{Measured: 1, InScope: 1, NotRunning: n} }
 	report := &api.ChecklistReport{

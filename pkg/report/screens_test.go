@@ -16,7 +16,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
-// screenWidths are those at which screens are kept as golden files.
+// screenWidths are the widths of the golden screens.
 var screenWidths = []int{80, 120, 200}
 
 func gapsOnNodes(nodes int, kinds []fact.Kind, reason fact.Reason, detail, hint string) []fact.Gap {
@@ -33,8 +33,8 @@ func gapsOnNodes(nodes int, kinds []fact.Kind, reason fact.Reason, detail, hint 
 	return gaps
 }
 
-// gapsOnly are runs that measured nothing: the reports that a user sees before
-// the first that tells something.
+// gapsOnly are runs that measured nothing. A user sees such reports before the first useful
+// one.
 func gapsOnly() map[string]*api.ChecklistReport {
 	cluster := func(kind fact.Kind, detail, hint string) fact.Gap {
 		return fact.Gap{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.Forbidden, Detail: detail, Hint: hint}
@@ -92,7 +92,7 @@ func TestScreensOfGaps(t *testing.T) {
 			t.Run(fmt.Sprintf("%s-%d", name, width), func(t *testing.T) {
 				got := printed(t, "table", Options{Summary: true, Width: width, Wide: "kubectl checklist -o wide"}, report)
 				if diff := cmp.Diff(golden(t, filepath.Join("screens", fmt.Sprintf("%s-%d", name, width)), got), got); diff != "" {
-					t.Errorf("screen (-want +got), go test ./pkg/report -update writes it anew:\n%s", diff)
+					t.Errorf("screen (-want +got), go test ./pkg/report -update writes it again:\n%s", diff)
 				}
 				narrower(t, got, width)
 			})

@@ -106,7 +106,7 @@ N  QUESTION  ANSWER
 	}
 }
 
-// Columns give way in their order, equal ones the widest first.
+// Columns are folded in their order. If several are equal, the widest is first.
 func TestTableGive(t *testing.T) {
 	row := func(texts ...string) *Table {
 		table := &Table{NoHeaders: true, Columns: []Column{
@@ -130,7 +130,7 @@ func TestTableGive(t *testing.T) {
 	}
 }
 
-// A cell that knows how to fit is asked, with the width that it got.
+// A cell with Fit gets the width that is left for it.
 func TestTableFit(t *testing.T) {
 	table := &Table{NoHeaders: true, Columns: []Column{{Fold: Cutting, Min: 4}}}
 	table.Add(Cell{Text: "40 Secrets (a, b, c)", Fit: func(width int) string { return strings.Repeat("x", width) }})
@@ -139,7 +139,7 @@ func TestTableFit(t *testing.T) {
 	}
 }
 
-// Paint changes no column: without its sequences a table is the plain one.
+// Paint does not move columns: without its sequences a table equals the plain one.
 func TestTablePaint(t *testing.T) {
 	for _, width := range []int{0, 52, 35, 20, 4096} {
 		painted := table()

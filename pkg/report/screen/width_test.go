@@ -25,17 +25,17 @@ func TestCut(t *testing.T) {
 		width int
 		want  string
 	}{
-		"what fits stays":                       {"stored in etcd", 14, "stored in etcd"},
-		"between words":                         {"stored in etcd as plaintext", 20, "stored in etcd as..."},
-		"a word that ends where it is cut":      {"stored in etcd as plaintext", 17, "stored in etcd..."},
-		"punctuation at the cut is left out":    {"privileged, as root; and more", 24, "privileged, as root..."},
-		"a long name is cut inside":             {"/var/lib/containerd/x", 12, "/var/lib/..."},
-		"a long name behind a short word, too":  {"at /var/lib/containerd/x", 15, "at /var/lib/..."},
-		"no half of an ideograph":               {"日本語日本語", 8, "日本..."},
-		"an accent stays with its letter":       {"e\u0301e\u0301e\u0301e\u0301e\u0301", 4, "e\u0301..."},
-		"no room for a character and the dots":  {"stored", 3, "..."},
-		"no room at all":                        {"stored", 0, ""},
-		"a negative width is none, not a crash": {"stored", -2, ""},
+		"what fits stays":                      {"stored in etcd", 14, "stored in etcd"},
+		"between words":                        {"stored in etcd as plaintext", 20, "stored in etcd as..."},
+		"a word that ends where it is cut":     {"stored in etcd as plaintext", 17, "stored in etcd..."},
+		"punctuation at the cut is left out":   {"privileged, as root; and more", 24, "privileged, as root..."},
+		"a long name is cut inside":            {"/var/lib/containerd/x", 12, "/var/lib/..."},
+		"a long name behind a short word, too": {"at /var/lib/containerd/x", 15, "at /var/lib/..."},
+		"no half of an ideograph":              {"日本語日本語", 8, "日本..."},
+		"an accent stays with its letter":      {"e\u0301e\u0301e\u0301e\u0301e\u0301", 4, "e\u0301..."},
+		"no room for a character and the dots": {"stored", 3, "..."},
+		"no room":                              {"stored", 0, ""},
+		"a negative width counts as 0":         {"stored", -2, ""},
 	} {
 		if got := Cut(tc.text, tc.width); got != tc.want {
 			t.Errorf("%s: want %q, got %q", name, tc.want, got)
@@ -89,8 +89,8 @@ func TestIndent(t *testing.T) {
 	}
 }
 
-// No line is wider than asked for, no character is cut in two, and what was not
-// cut is all there.
+// No line is wider than requested, no character is cut in two, and everything that was not
+// cut is there.
 func FuzzText(f *testing.F) {
 	f.Add("runs /tmp/.x/xmrig, which was added", 20)
 	f.Add("日本語 e\u0301 👩‍👩‍👧 \u202e", 5)
