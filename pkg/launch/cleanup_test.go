@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// leftovers puts onto the server what two interrupted runs left, and things of others.
+// leftovers creates on the server what two interrupted runs left, and objects of others.
 func leftovers(t *testing.T) *apiServer {
 	s := newAPIServer(t, "a")
 	meta := func(name, run string) metav1.ObjectMeta {

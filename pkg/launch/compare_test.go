@@ -22,7 +22,7 @@ import (
 
 const digestOf = "@sha256:"
 
-// probePod is the pod that a run sends, embedded or with a pulled image.
+// probePod returns the pod that a run sends, embedded or with a pulled image.
 func probePod(t *testing.T, image string) *corev1.Pod {
 	t.Helper()
 	opts, err := Options{RunID: "run1", Image: image, Kinds: []fact.Kind{fact.Processes}}.complete()
@@ -40,9 +40,8 @@ func probePod(t *testing.T, image string) *corev1.Pod {
 	return opts.pod(p, configs)
 }
 
-// asReturned is what an API server makes of a pod that it leaves as it is: its
-// defaults (pkg/apis/core/v1/defaults.go) and what admission plugins of every
-// cluster add.
+// asReturned returns a pod as an API server returns it if nothing else changes it: with its
+// defaults (pkg/apis/core/v1/defaults.go) and what admission plugins of every cluster add.
 func asReturned(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	pod.UID, pod.ResourceVersion, pod.Generation = "7", "8", 1
@@ -82,8 +81,8 @@ func differences(t *testing.T, s *shape, sent, returned any) []string {
 	return found
 }
 
-// One case a field: what a webhook, a policy or an admission plugin may do to
-// the probe's pod.
+// Each case changes one field, as a webhook, a policy or an admission plugin may change the
+// probe's pod.
 func TestComparePod(t *testing.T) {
 	type container = corev1.Container
 	pulled := "registry.example/checklist-probe:v1" + digestOf + strings.Repeat("a", 64)
@@ -165,12 +164,12 @@ func TestComparePod(t *testing.T) {
 			want: []string{`spec.containers[probe].image: sent "registry.example/probe:1", returned "registry.example/probe:1@sha256:` + strings.Repeat("a", 64) + `"`},
 		},
 		"a name written in full": {image: "probe", edit: first(func(c *container) { c.Image = "docker.io/library/probe:latest" })},
-		"a name that is none": {
+		"an invalid name": {
 			image: "probe:1", edit: first(func(c *container) { c.Image = "NOT\nan image" }),
 			want: []string{`spec.containers[probe].image: sent "probe:1", returned "NOT\nan image"`},
 		},
 
-		// Must be equal: where and beside whom.
+		// These must be equal: where the pod runs, and with which other containers.
 		"node name": {
 			edit: func(p *corev1.Pod) { p.Spec.NodeName = "w2" }, want: []string{`spec.nodeName: sent "w1", returned "w2"`},
 		},
@@ -472,8 +471,8 @@ func TestLimit(t *testing.T) {
 		"a device":              {"example.com/gpu", nil, "1", false},
 		"a device removed":      {"example.com/gpu", "1", nil, false},
 		"huge pages":            {"hugepages-2Mi", nil, "4Mi", false},
-		"what is no quantity":   {"memory", "64Mi", "lots", false},
-		"what is no text":       {"memory", "64Mi", tree{}, false},
+		"not a quantity":        {"memory", "64Mi", "lots", false},
+		"not a text":            {"memory", "64Mi", tree{}, false},
 		"a number for quantity": {"cpu", "500m", json.Number("1"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -484,7 +483,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// mayDiffer lists, apart from the code, what a full pod may come back with.
+// mayDiffer lists, separately from the code, in which fields a returned pod may differ.
 var mayDiffer = []string{
 	`status(\..*)?`,
 	`metadata\.(labels|annotations)(\.\*)?`,
@@ -495,9 +494,8 @@ var mayDiffer = []string{
 	`spec\.containers\[\]\.imagePullPolicy`,
 }
 
-// Every field of a pod, of those that this program has never heard of too
-// is changed by itself: it is on the list above, or
-// the pod is refused.
+// Every field of a pod is changed alone, also fields that this program does not use. It is
+// on the list above, or the pod is refused.
 func TestEveryFieldOfAPodIsComparedOrMayDiffer(t *testing.T) {
 	t.Parallel()
 	var full corev1.Pod
@@ -522,7 +520,7 @@ func TestEveryFieldOfAPodIsComparedOrMayDiffer(t *testing.T) {
 	}
 }
 
-// fill gives every field a value: one element a list, one key a map.
+// fill sets every field to a value. A list gets one element, a map one key.
 func fill(v reflect.Value) {
 	switch x := v.Addr().Interface().(type) {
 	case *resource.Quantity:
@@ -574,7 +572,7 @@ func fill(v reflect.Value) {
 }
 
 // mutate changes one value below v at a time, calls see, and changes it back.
-// The key of every map that is no struct is "x": see fill.
+// The key of every map that is not a struct is "x": see fill.
 func mutate(v any, pattern string, see func(pattern, change string)) {
 	switch v := v.(type) {
 	case tree:

@@ -117,7 +117,7 @@ func standin(mode string) func(string) ([]byte, error) {
 
 var serial atomic.Int32
 
-// real is the cluster as one test uses it, with a namespace name of its own.
+// real is the cluster as one test uses it, with its own namespace name.
 type real struct {
 	*testing.T
 	*kubernetes.Clientset
@@ -177,7 +177,7 @@ func (r *real) makeNamespace(podSecurity string) {
 	})
 }
 
-// left names what is in the test's namespace, itself included; "" if nothing.
+// left names what is in the test's namespace, including the namespace, or "" if nothing is.
 func (r *real) left() string {
 	r.Helper()
 	ctx := context.Background()
@@ -274,8 +274,8 @@ func (r *real) refusal(gaps []fact.Gap) fact.Gap {
 	return gaps[0]
 }
 
-// The real probe, by both levels, tells what it was given: its own container
-// is among those that it measures.
+// The real probe, at both levels, reports its own rights: its container is among those that
+// it measures.
 func TestE2ELevels(t *testing.T) {
 	for level, want := range map[fact.Level]struct {
 		uid    int64
@@ -317,7 +317,7 @@ func TestE2ELevels(t *testing.T) {
 	}
 }
 
-// An answer of many frames comes whole through the runtime's and kubelet's logs.
+// An answer of many frames arrives complete through the runtime's and kubelet's logs.
 func TestE2ELargeAnswer(t *testing.T) {
 	r := onCluster(t)
 	opts := r.options()
@@ -355,7 +355,7 @@ func TestE2EInterrupted(t *testing.T) {
 	r.goneSoon()
 }
 
-// child is a run in a process of its own, which is killed.
+// child is a run in its own process, which is killed.
 type child struct {
 	Namespace, Run string
 	Nodes          []fact.Node
@@ -412,8 +412,8 @@ func (r *real) kill(guarded bool) {
 	_ = cmd.Wait()
 }
 
-// The cluster alone removes what a killed run left in a namespace that existed,
-// and that stays.
+// The cluster alone removes what a killed run left in a namespace that existed before. The
+// namespace stays.
 func TestE2EKilled(t *testing.T) {
 	r := onCluster(t)
 	r.makeNamespace("privileged")
@@ -426,15 +426,15 @@ func TestE2EKilled(t *testing.T) {
 	})
 }
 
-// The guard removes what a killed run left, and the namespace that it made.
+// The guard removes what a killed run left, and the namespace that the run created.
 func TestE2EKilledWithGuard(t *testing.T) {
 	r := onCluster(t)
 	r.kill(true)
 	r.goneSoon()
 }
 
-// Without guard the namespace that a killed run made stays, empty; cleanup
-// removes it, and so does the next run there.
+// Without the guard, the namespace that a killed run created stays, empty. Cleanup removes
+// it, and so does the next run there.
 func TestE2EKilledWithoutGuard(t *testing.T) {
 	for name, remove := range map[string]func(r *real){
 		"cleanup": func(r *real) {
@@ -648,7 +648,7 @@ func (r *real) bind(user, namespace string, rules []rbacv1.PolicyRule) {
 	}
 }
 
-// A quota that admits one pod at a time makes the run slower, not poorer.
+// A quota that admits one pod at a time makes the run slower, but loses no facts.
 func TestE2EQuota(t *testing.T) {
 	r := onCluster(t)
 	r.makeNamespace("privileged")
@@ -688,7 +688,7 @@ func TestE2EFailures(t *testing.T) {
 			},
 			reason: fact.ImagePull, detail: `image "127.0.0.1:9/checklist-probe:none": `, hint: "--probe-image=embedded",
 		},
-		"a probe that is no executable": {
+		"a probe that is not executable": {
 			edit: func(o *Options) {
 				o.Embedded = func(string) ([]byte, error) { return []byte(strings.Repeat("not ELF\n", 200_000)), nil }
 			},
@@ -704,7 +704,7 @@ func TestE2EFailures(t *testing.T) {
 			edit:   func(o *Options) { o.Embedded = standin("hang"); o.Timeout = 15 * time.Second },
 			reason: fact.Timeout, detail: "15s", hint: "--probe-timeout",
 		},
-		"an image that is no probe": {
+		"an image that is not a probe": {
 			edit:   func(o *Options) { o.Image = "registry.k8s.io/pause:3.10"; o.Timeout = 15 * time.Second },
 			reason: fact.Timeout, detail: "15s", hint: "--probe-timeout",
 		},
@@ -729,7 +729,7 @@ func TestE2EFailures(t *testing.T) {
 	}
 }
 
-// A node that stops while its probe runs costs itself alone.
+// A node that stops while its probe runs affects only itself.
 func TestE2ENodeStops(t *testing.T) {
 	r := onCluster(t)
 	const victim = "w2"
@@ -826,9 +826,9 @@ func (r *real) brokenNetwork(node, plugin, program string) {
 	})
 }
 
-// A sandbox that never starts is explained by what its Events say; and where they
-// say that the SELinux type is refused, a second pod goes without it. The kernel
-// here has no SELinux, so a network plugin says what runc would say.
+// The Events explain why a sandbox never starts. If they say that the SELinux type is
+// refused, a second pod runs without it. The kernel here has no SELinux, so a network
+// plugin says what runc would say.
 func TestE2EPodsThatDoNotStart(t *testing.T) {
 	const node = "w2"
 	for name, tc := range map[string]struct {

@@ -64,13 +64,13 @@ func TestNewestWarning(t *testing.T) {
 		events []corev1.Event
 		want   string
 	}{
-		"no event":                     {nil, ""},
-		"an event that is no warning":  {[]corev1.Event{event("Pulled", func(e *corev1.Event) { e.Type = corev1.EventTypeNormal })}, ""},
-		"an event without any text":    {[]corev1.Event{event("", func(e *corev1.Event) { e.Message = "" })}, ""},
-		"the last by core/v1":          {[]corev1.Event{event("A", last(2)), event("B", last(3)), event("C", last(1))}, "B: why"},
-		"the last by events.k8s.io/v1": {[]corev1.Event{event("A", func(e *corev1.Event) { e.EventTime = metav1.MicroTime(at(9)) }), event("B", last(3))}, "A: why"},
-		"the last of a series":         {[]corev1.Event{event("A", last(5)), event("B", last(1), func(e *corev1.Event) { e.Series = &corev1.EventSeries{LastObservedTime: metav1.MicroTime(at(6))} })}, "B: why"},
-		"the last by its creation":     {[]corev1.Event{event("A", last(5)), event("B", func(e *corev1.Event) { e.CreationTimestamp = at(7) })}, "B: why"},
+		"no event":                       {nil, ""},
+		"an event that is not a warning": {[]corev1.Event{event("Pulled", func(e *corev1.Event) { e.Type = corev1.EventTypeNormal })}, ""},
+		"an event without any text":      {[]corev1.Event{event("", func(e *corev1.Event) { e.Message = "" })}, ""},
+		"the last by core/v1":            {[]corev1.Event{event("A", last(2)), event("B", last(3)), event("C", last(1))}, "B: why"},
+		"the last by events.k8s.io/v1":   {[]corev1.Event{event("A", func(e *corev1.Event) { e.EventTime = metav1.MicroTime(at(9)) }), event("B", last(3))}, "A: why"},
+		"the last of a series":           {[]corev1.Event{event("A", last(5)), event("B", last(1), func(e *corev1.Event) { e.Series = &corev1.EventSeries{LastObservedTime: metav1.MicroTime(at(6))} })}, "B: why"},
+		"the last by its creation":       {[]corev1.Event{event("A", last(5)), event("B", func(e *corev1.Event) { e.CreationTimestamp = at(7) })}, "B: why"},
 		"a text that is not fit to be shown": {
 			[]corev1.Event{event("\x1b[31mA\n", func(e *corev1.Event) { e.Message = "b\u202ec\n" + strings.Repeat("x", 5000) })},
 			"^[[31mA : b\ufffdc " + strings.Repeat("x", maxText-16) + " ...",
@@ -98,8 +98,8 @@ func FuzzNewestWarning(f *testing.F) {
 	})
 }
 
-// A pod whose container does not start is explained by its Events; where the SELinux
-// type is the reason, a second pod goes without it.
+// Events explain why a pod's container does not start. If the SELinux type is the reason, a
+// second pod runs without it.
 func TestPodsThatDoNotStart(t *testing.T) {
 	const timeout = "2s"
 	const more = "kubectl describe node b; use a longer --probe-timeout"

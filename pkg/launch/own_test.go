@@ -28,7 +28,7 @@ const (
 	ranForeign = `code that is not the probe's may have run on node "a"`
 )
 
-// A webhook changes what is sent, in dry runs, outside of them only, or both.
+// A webhook changes what is sent: in dry runs, only outside them, or in both.
 func TestChangedByAWebhook(t *testing.T) {
 	digest := "@sha256:" + strings.Repeat("a", 64)
 	pod := func(edit func(*corev1.Pod)) func(metav1.Object) {
@@ -143,7 +143,7 @@ func TestChangedByAWebhook(t *testing.T) {
 	}
 }
 
-// A pod that was changed and cannot be deleted is not said to be.
+// If a changed pod cannot be deleted, the gap does not say that it was deleted.
 func TestChangedAndNotDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a")
@@ -173,7 +173,7 @@ func TestChangedAndNotDeleted(t *testing.T) {
 	})
 }
 
-// A webhook that acts on one node costs that node alone.
+// A webhook that changes one node's pod affects only that node.
 func TestChangedOnOneNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a", "b", "c")
@@ -189,8 +189,8 @@ func TestChangedOnOneNode(t *testing.T) {
 	})
 }
 
-// What is added to every pod of a server newer than this version is its default
-// if templates of pods get it too, and then said; else somebody put it there.
+// A newer server may add a field to every pod. If pod templates get it too, it is the
+// server's default, and is announced. Otherwise somebody else added it.
 func TestFieldsOfALaterServer(t *testing.T) {
 	add := func(spec any) { spec.(tree)["wasm"] = "auto" }
 	template := func(t tree) any { return t["spec"].(tree)["template"].(tree)["spec"] }
@@ -299,8 +299,8 @@ func TestFieldsOfALaterServer(t *testing.T) {
 	}
 }
 
-// Somebody has put an object under a name that the run is about to use. It is
-// refused, however much it looks like ours, and left.
+// Somebody has created an object with a name that the run is about to use. It is refused,
+// even if it looks like ours, and is not changed.
 func TestPlanted(t *testing.T) {
 	opts, err := Options{RunID: "run1", Kinds: []fact.Kind{fact.Processes, fact.Etcd}, Timeout: 5 * time.Second}.complete()
 	if err != nil {
@@ -385,8 +385,8 @@ func sayOnce(do func()) func(string) {
 	return func(string) { once.Do(do) }
 }
 
-// A create whose answer was lost is found again by its word. What somebody put
-// in its place meanwhile is not.
+// If the answer to a create was lost, the object is found by its word. An object that
+// somebody put in its place meanwhile is not accepted.
 func TestLostAnswerAndSomethingElseThere(t *testing.T) {
 	for name, tc := range map[string]struct {
 		edit func(*corev1.ConfigMap)
@@ -449,8 +449,8 @@ func TestLostAnswerAndSomethingElseThere(t *testing.T) {
 	}
 }
 
-// A create whose answer never arrives leaves an object whose UID nobody knows:
-// at the end it is found by its word.
+// If the answer to a create never arrives, the object's UID is unknown. At the end the
+// object is found by its word.
 func TestAnswersThatNeverArrive(t *testing.T) {
 	for _, resource := range []string{"jobs", "configmaps", "pods"} {
 		t.Run(resource, faked(func(t *testing.T) {
@@ -473,8 +473,8 @@ func TestAnswersThatNeverArrive(t *testing.T) {
 	}
 }
 
-// Config maps are swapped, and pods replaced or changed, while the run lasts:
-// an answer that is whole and valid is refused.
+// Config maps are swapped, and pods are replaced or changed, during the run. Then even a
+// complete and valid answer is refused.
 func TestSwappedWhileTheRunLasts(t *testing.T) {
 	const (
 		mapHint = "find out who can write config maps there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to"
@@ -703,7 +703,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 	}
 }
 
-// After a swap was seen no more pods are created: they would run the same.
+// After a swap was seen, no more pods are created, because they would run the same code.
 func TestNoMorePodsAfterASwap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a", "b", "c")
@@ -733,7 +733,7 @@ func TestNoMorePodsAfterASwap(t *testing.T) {
 	})
 }
 
-// At its end a run deletes what it created, whatever has its label beside that.
+// At its end a run deletes only what it created, even if other objects have its label.
 func TestRunLeavesWhatOnlyCarriesItsLabel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a")
@@ -753,8 +753,8 @@ func TestRunLeavesWhatOnlyCarriesItsLabel(t *testing.T) {
 	})
 }
 
-// What cleanup takes for a probe's object after a kill: what nobody can make of
-// an object that exists.
+// After a kill, cleanup accepts as a probe's object only what an existing object cannot be
+// changed into.
 func TestLooksLikeOurs(t *testing.T) {
 	meta := func(name string, edits ...func(*metav1.ObjectMeta)) metav1.ObjectMeta {
 		m := metav1.ObjectMeta{Name: name, Labels: map[string]string{LabelManagedBy: ManagedBy, LabelRun: "one"}}
@@ -813,7 +813,7 @@ func TestLooksLikeOurs(t *testing.T) {
 	}
 }
 
-// A delete names the UID; what has another one by now is gone, for us.
+// A delete names the UID. If the name now has another UID, our object is gone.
 func TestRemoveIsByUID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a")

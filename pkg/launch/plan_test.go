@@ -19,7 +19,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func TestPlan(t *testing.T) {
 	node := func(edit func(*fact.Node)) fact.Node {
@@ -195,8 +195,8 @@ func TestImagesOfANode(t *testing.T) {
 	}
 }
 
-// Few nodes are asked one by one, many by a list, and one page of a list says how
-// others name their pause.
+// Few nodes are asked one by one, many with a list. One page of a list shows how other
+// nodes name their pause image.
 func TestSurvey(t *testing.T) {
 	const pause, mirror = "registry.k8s.io/pause:3.10", "mirror.example/pause:3.10"
 	names := func(n int) (names []string) {
@@ -277,8 +277,8 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
-// The golden files are what manifests prints as a run's, and what a reviewer
-// reads: every object, for both levels and both ways onto a node.
+// The golden files are what manifests prints for a run, and what a reviewer reads: every
+// object, for both levels, embedded and pulled.
 func TestObjects(t *testing.T) {
 	for _, level := range []fact.Level{fact.LevelFull, fact.LevelProc} {
 		for _, image := range []string{ImageEmbedded, "registry.example/checklist-probe@sha256:" + strings.Repeat("0", 64)} {
@@ -343,7 +343,7 @@ func TestObjectsWithoutProbe(t *testing.T) {
 	}
 }
 
-// What the probe's own checks would say of its pod, whatever the level.
+// What the checks would say about the probe's own pod, at every level.
 func TestPodKeepsTheChecklist(t *testing.T) {
 	for _, level := range []fact.Level{fact.LevelFull, fact.LevelProc} {
 		opts, err := Options{Level: level, RunID: "run1"}.complete()
@@ -406,8 +406,8 @@ func TestConfigMapsHoldTheProbe(t *testing.T) {
 	}
 }
 
-// Every pod that brings an embedded probe names its digest, that of the whole
-// probe of the pod's architecture: what Objects prints, and what a run creates.
+// Every pod with an embedded probe names the digest of the whole probe of the pod's
+// architecture, in what Objects prints and in what a run creates.
 func TestPodNamesTheProbe(t *testing.T) {
 	probes := map[string][]byte{"amd64": make([]byte, 1_500_000), "arm64": []byte("the other one")}
 	opts := Options{RunID: "run1", Embedded: func(arch string) ([]byte, error) { return probes[arch], nil }}

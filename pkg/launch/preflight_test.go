@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// Whatever refuses, nothing is announced and nothing is created.
+// If anything refuses, nothing is announced and nothing is created.
 func TestPreflight(t *testing.T) {
 	forbidden := func(resource, text string) *apierrors.StatusError {
 		return apierrors.NewForbidden(corev1.Resource(resource), "x", errors.New(text))
@@ -178,8 +178,8 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// In a namespace that the run makes, the refusal is known only there; it is
-// found with one pod, before the probe's parts are written.
+// In a namespace that the run creates, a refusal is known only after that. One pod finds
+// it, before the probe's parts are written.
 func TestRefusalInANewNamespace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a", "b")

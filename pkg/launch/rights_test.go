@@ -78,7 +78,7 @@ func wantGolden(t *testing.T, path, got string) {
 	}
 }
 
-// granted are the rules of some grants.
+// granted returns the rules of some grants.
 func granted(docs []Document) []requests.Grant {
 	var objects []any
 	for _, d := range docs {
@@ -87,9 +87,9 @@ func granted(docs []Document) []requests.Grant {
 	return requests.Grants(objects...)
 }
 
-// Runs with exactly the rights that Grants gives are never refused, and each of
-// these rights is used by one of them. Rights of reading that the probe does not
-// need are used by whole runs: pkg/cli.
+// Runs with exactly the rights that Grants returns are never refused, and one of them uses
+// each of these rights. Rights to read that the probe does not need are used by whole runs,
+// which pkg/cli tests.
 func TestRunsUseWhatGrantsGiveAndNoMore(t *testing.T) {
 	const namespace = "kubectl-checklist"
 	big := measurement("b")
@@ -230,7 +230,7 @@ func TestRunsUseWhatGrantsGiveAndNoMore(t *testing.T) {
 	}
 }
 
-// docs/rights.md says of each right what it is for.
+// docs/rights.md says what each right is for.
 func TestRightsDoc(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Rights that a run uses\n\n" +
@@ -273,7 +273,7 @@ func TestRightsDoc(t *testing.T) {
 	wantGolden(t, filepath.Join("..", "..", "docs", "rights.md"), b.String())
 }
 
-// The table is sound: what Preflight insists on is used, and every row differs.
+// The table is consistent: what Preflight requires is used, and every row differs.
 func TestRightsTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range rights() {

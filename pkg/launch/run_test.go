@@ -31,7 +31,7 @@ import (
 
 var cmpMask = cmp.Comparer(func(a, b fact.CapMask) bool { return a == b })
 
-// run runs and holds the results against what is wanted.
+// run runs and compares the results with what is wanted.
 func run(t *testing.T, opts Options, nodes []fact.Node, wantMeasured []string, wantGaps []fact.Gap) {
 	t.Helper()
 	measured, gaps, err := Measure(t.Context(), opts, nodes)
@@ -90,8 +90,8 @@ func TestRunMeasuresEveryNodeAndLeavesNothing(t *testing.T) {
 	})
 }
 
-// Each pod, that of the dry run too, names the probe that this run brought: the
-// loader on the node runs no other.
+// Each pod, also that of the dry run, names the probe of this run. The loader on the node
+// runs no other.
 func TestRunNamesTheProbeItBrought(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a", "b")
@@ -513,8 +513,8 @@ func TestRunRepeatsWhatTheServerPutsOff(t *testing.T) {
 	}
 }
 
-// A request whose answer was lost has created the object: the second one must
-// not fail for that.
+// A request whose answer was lost has created the object. The second request must not fail
+// because of that.
 func TestLostAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a")
@@ -624,7 +624,7 @@ func TestWhatCannotBeRemovedIsNamed(t *testing.T) {
 			t.Errorf("error %q, expected %q", err, want)
 		}
 		if len(measured) != 1 {
-			t.Errorf("%d measured, expected the facts beside the error", len(measured))
+			t.Errorf("%d measured, expected the facts as well as the error", len(measured))
 		}
 		s.wantLeft("job/checklist-run1", "namespace/kubectl-checklist")
 	})
@@ -696,7 +696,7 @@ func TestNamespaceIsDeletedOnlyByWhoMadeItAndWhenNobodyElseUsesIt(t *testing.T) 
 	}
 }
 
-// Two runs share a namespace; whoever leaves last removes it, whichever made it.
+// Two runs share a namespace. The last one to leave removes it, whichever created it.
 func TestLastRunRemovesTheNamespace(t *testing.T) {
 	for name, order := range map[string][]string{
 		"its maker leaves first": {"run1", "run2"},
@@ -736,7 +736,7 @@ func TestLastRunRemovesTheNamespace(t *testing.T) {
 	}
 }
 
-// A quota that admits one pod at a time makes a run slower, not poorer.
+// A quota that admits one pod at a time makes a run slower, but loses no facts.
 func TestQuotaIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a", "b", "c")
@@ -763,8 +763,8 @@ func TestQuotaIsWaitedFor(t *testing.T) {
 	})
 }
 
-// Another run claims the namespace between this run's look at it and its
-// deletion: the precondition refuses the deletion.
+// Another run claims the namespace after this run has checked it and before this run deletes
+// it. The precondition refuses the deletion.
 func TestNamespaceClaimedAtTheLastMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer(t, "a")
@@ -802,7 +802,7 @@ func TestNamespaceThatIsBeingDeleted(t *testing.T) {
 		run(t, opts, factNodes("a"), []string{"a"}, nil)
 		s.wantLeft()
 	}))
-	t.Run("but not for ever", faked(func(t *testing.T) {
+	t.Run("but not forever", faked(func(t *testing.T) {
 		s := newAPIServer(t, "a")
 		s.namespaces["kubectl-checklist"] = ending
 		run(t, s.options(), factNodes("a"), nil, gapsOf("a", fact.AdmissionDenied,

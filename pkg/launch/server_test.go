@@ -143,8 +143,8 @@ type pipeAddr struct{}
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
 
-// faked makes a test run in a bubble of its own time: it goes on when every
-// goroutine waits, so that no test depends on how busy the machine is.
+// faked runs a test in a bubble with its own clock. The clock advances when every goroutine
+// waits, so that no test depends on how busy the machine is.
 func faked(test func(t *testing.T)) func(t *testing.T) {
 	return func(t *testing.T) { synctest.Test(t, test) }
 }
@@ -523,7 +523,7 @@ func (s *apiServer) count(what string) int {
 	return n
 }
 
-// left names what is there besides nodes.
+// left names the objects on the server, except nodes.
 func (s *apiServer) left() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -544,12 +544,12 @@ func (s *apiServer) left() []string {
 	return left
 }
 
-// measurement is what the probe of a node reads in these tests.
+// measurement returns what the probe of a node reads in these tests.
 func measurement(node string) *fact.Measurement {
 	return &fact.Measurement{Level: fact.LevelFull, Host: fact.Host{Hostname: node}, Read: []fact.Kind{fact.Processes}}
 }
 
-// answer is the termination message of a small measurement.
+// answer returns the termination message of a small measurement.
 func answer(t *testing.T, node string) string {
 	m, err := wire.Encode(measurement(node), wire.Options{Version: "test"})
 	if err != nil {
@@ -558,7 +558,7 @@ func answer(t *testing.T, node string) string {
 	return string(m.Trailer)
 }
 
-// options are fit for tests: everything waits milliseconds.
+// options returns options for tests: every wait is milliseconds.
 func (s *apiServer) options() Options {
 	return Options{
 		Client: s.client(), RunID: "run1", Timeout: 5 * time.Second, MaxInFlight: 10,
@@ -580,7 +580,7 @@ func factNodes(names ...string) []fact.Node {
 	return nodes
 }
 
-// gapsOf is what a node's failure looks like with the kinds of options.
+// gapsOf returns the gaps of a node's failure, for the kinds of options.
 func gapsOf(node string, reason fact.Reason, detail, hint string) []fact.Gap {
 	var gaps []fact.Gap
 	for _, kind := range []fact.Kind{fact.Processes, fact.Etcd} {

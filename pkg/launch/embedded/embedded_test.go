@@ -54,8 +54,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What this build carries, if anything, is a static executable for the
-// architecture that it is named after.
+// If this build carries a probe, it is a static executable for the architecture in its
+// name.
 func TestProbe(t *testing.T) {
 	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 	for _, arch := range Architectures() {
