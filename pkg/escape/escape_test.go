@@ -25,8 +25,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// What makes a line read as another is shown as a mark, each such character of
-// Unicode; what people write is left alone.
+// Each Unicode character that makes a line look like another one is shown as a mark. Normal
+// text does not change.
 func TestEachCharacterThatIsNotSeen(t *testing.T) {
 	bad := []rune{0x7f, 0x85, 0x9b, 0xad, 0x61c, 0x180e, 0x2028, 0x2029, 0xfeff, 0xe0001, 0xe0041}
 	for r := rune(0x200b); r <= 0x200f; r++ { // zero-width ones and marks
@@ -84,7 +84,7 @@ func FuzzLine(f *testing.F) {
 	})
 }
 
-// Bounded keeps to its limit, in the middle of no character.
+// Bounded obeys its limit and never cuts inside a character.
 func TestBounded(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text  string

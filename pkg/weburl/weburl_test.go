@@ -57,8 +57,8 @@ func TestCleanList(t *testing.T) {
 	}
 }
 
-// FuzzClean: what is before a host's "@" and behind "?" is gone, and nothing is
-// added.
+// FuzzClean checks that what is before a host's "@" and after "?" is removed, and that
+// nothing is added.
 func FuzzClean(f *testing.F) {
 	f.Add("me", "pass", "host.example", "/a/b", "token=x")
 	f.Add("", "/?#@:", "h", "", "?")

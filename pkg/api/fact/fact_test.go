@@ -16,17 +16,17 @@ func TestParseCapMask(t *testing.T) {
 		want CapMask
 		err  string
 	}{
-		"none is read, and empty":      {in: "0000000000000000", want: NewCapMask(0)},
-		"a runtime's default":          {in: "00000000a80425fb", want: NewCapMask(0xa80425fb)},
-		"all bits":                     {in: "ffffffffffffffff", want: NewCapMask(math.MaxUint64)},
-		"as a status line has it":      {in: "\t000001ffffffffff\n", want: NewCapMask(0x1ffffffffff)},
-		"nothing is an error":          {in: "", err: `capability mask: expected up to 16 hex digits, found ""`},
-		"17 digits are an error":       {in: "10000000000000000", err: `capability mask: expected up to 16 hex digits, found "10000000000000000"`},
-		"a prefix is an error":         {in: "0x1", err: `capability mask: expected up to 16 hex digits, found "0x1"`},
-		"a sign is an error":           {in: "-1", err: `capability mask: expected up to 16 hex digits, found "-1"`},
-		"other letters are an error":   {in: "00g0", err: `capability mask: expected up to 16 hex digits, found "00g0"`},
-		"several words are an error":   {in: "0 0", err: `capability mask: expected up to 16 hex digits, found "0 0"`},
-		"underscores are no hex digit": {in: "1_0", err: `capability mask: expected up to 16 hex digits, found "1_0"`},
+		"none is read, and empty":          {in: "0000000000000000", want: NewCapMask(0)},
+		"a runtime's default":              {in: "00000000a80425fb", want: NewCapMask(0xa80425fb)},
+		"all bits":                         {in: "ffffffffffffffff", want: NewCapMask(math.MaxUint64)},
+		"as a status line has it":          {in: "\t000001ffffffffff\n", want: NewCapMask(0x1ffffffffff)},
+		"nothing is an error":              {in: "", err: `capability mask: expected up to 16 hex digits, found ""`},
+		"17 digits are an error":           {in: "10000000000000000", err: `capability mask: expected up to 16 hex digits, found "10000000000000000"`},
+		"a prefix is an error":             {in: "0x1", err: `capability mask: expected up to 16 hex digits, found "0x1"`},
+		"a sign is an error":               {in: "-1", err: `capability mask: expected up to 16 hex digits, found "-1"`},
+		"other letters are an error":       {in: "00g0", err: `capability mask: expected up to 16 hex digits, found "00g0"`},
+		"several words are an error":       {in: "0 0", err: `capability mask: expected up to 16 hex digits, found "0 0"`},
+		"an underscore is not a hex digit": {in: "1_0", err: `capability mask: expected up to 16 hex digits, found "1_0"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := ParseCapMask(tc.in)
@@ -40,8 +40,8 @@ func TestParseCapMask(t *testing.T) {
 	}
 }
 
-// The zero mask is "not read" and never "none": in text, in JSON, and in what
-// it says of a single capability.
+// The zero mask means "not read" and never "none": in text, in JSON, and for a single
+// capability.
 func TestCapMaskNotRead(t *testing.T) {
 	var unread CapMask
 	none := NewCapMask(0)
@@ -93,11 +93,11 @@ func TestCapMaskUnmarshal(t *testing.T) {
 		in, err string
 		want    CapMask
 	}{
-		"null is not read":         {in: `null`},
-		"digits":                   {in: `"1f"`, want: NewCapMask(0x1f)},
-		"an empty text is no mask": {in: `""`, err: `capability mask: expected up to 16 hex digits, found ""`},
-		"a number is no mask":      {in: `0`, err: `capability mask: expected a string of hex digits: `},
-		"a list is no mask":        {in: `[]`, err: `capability mask: expected a string of hex digits: `},
+		"null is not read":            {in: `null`},
+		"digits":                      {in: `"1f"`, want: NewCapMask(0x1f)},
+		"an empty text is not a mask": {in: `""`, err: `capability mask: expected up to 16 hex digits, found ""`},
+		"a number is not a mask":      {in: `0`, err: `capability mask: expected a string of hex digits: `},
+		"a list is not a mask":        {in: `[]`, err: `capability mask: expected a string of hex digits: `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := NewCapMask(7) // what was there before does not stay
@@ -115,8 +115,8 @@ func TestCapMaskUnmarshal(t *testing.T) {
 	}
 }
 
-// A file system of somebody else's making can give any time to a file. One that
-// RFC 3339 cannot write is not read, rather than the end of a whole report.
+// A foreign file system can give any time to a file. A time that RFC 3339 cannot express
+// becomes "not read". It does not break the whole report.
 func TestTime(t *testing.T) {
 	zone := time.FixedZone("x", 2*60*60)
 	for name, tc := range map[string]struct {
@@ -147,8 +147,8 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// Two subjects that differ have keys that differ, and what only describes one
-// is no part of its key.
+// Different subjects have different keys. Fields that only describe a subject are not
+// part of its key.
 func TestSubjectKey(t *testing.T) {
 	subjects := []Subject{
 		{Kind: "Pod", Name: "a"}, {Kind: "Pod", Namespace: "a"}, {Kind: "Pod", Container: "a"}, {Kind: "Pod", Node: "a"}, {Kind: "Pod"},

@@ -54,8 +54,8 @@ func join(kinds []fact.Kind) string {
 	return strings.Join(words, " ")
 }
 
-// A kind is one line of the table: then it is asked of the probe, and a node
-// that did not give it is a gap of every check that needs it.
+// A kind is one line of the table. With that line the probe is asked for it, and if a node
+// did not provide it, that is a gap of every check that needs it.
 func TestAKindIsOneLine(t *testing.T) {
 	table := fact.Table
 	t.Cleanup(func() { fact.Table = table })
@@ -96,8 +96,8 @@ func TestAKindIsOneLine(t *testing.T) {
 	}
 }
 
-// No other list of kinds is kept by hand: what has most kinds of a holder would
-// miss the next one.
+// No other list of kinds is written by hand. A list with most kinds of a holder would
+// miss the next kind.
 func TestNoOtherListOfKinds(t *testing.T) {
 	const most = 3
 	root := filepath.Join("..", "..", "..")

@@ -16,7 +16,7 @@ func TestPlatformNamespace(t *testing.T) {
 		"somebody's with a name that begins like OpenShift's": {"openshift", "openshiftapps", false},
 		"OpenShift's own without a dash":                      {"openshift", "openshift", true},
 		"a whole name of GKE's":                               {"gke", "gmp-system", true},
-		"a whole name is no beginning":                        {"gke", "gmp-system-2", false},
+		"a name without a final dash is not a prefix":         {"gke", "gmp-system-2", false},
 		"public, whoever provides":                            {"", "kube-public", true},
 		"leases, whoever provides":                            {"", "kube-node-lease", true},
 		"no namespace, as nodes have":                         {"openshift", "", false},

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A kind of subject is written as its constant: a misspelled literal would be
-// another kind, and no compiler would say so.
+// A kind of subject is written as its constant. A misspelled literal would be another
+// kind, and the compiler would not find it.
 func TestSubjectKindsAreConstants(t *testing.T) {
 	literal := regexp.MustCompile(`(Subject\{\s*Kind: |(Subject|Owner|About)\.Kind [!=]= )"[^"]`)
 	files := 0
