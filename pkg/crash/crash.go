@@ -1,5 +1,5 @@
-// Package crash says where a panic came from without saying what it was about:
-// the value of a panic may hold what was being read, a Secret's bytes too.
+// Package crash says where a panic came from, but not its value: the value of a
+// panic may hold what was being read, even a Secret's bytes.
 package crash
 
 import (

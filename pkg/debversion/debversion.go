@@ -1,15 +1,15 @@
 // Package debversion compares Debian version numbers, [epoch:]upstream[-revision],
 // as deb-version(7) and dpkg do: it is the order of package manager apt (see
-// packages.Manager). It does no I/O and allocates nothing, so that checks, which
-// import nothing that reads, share it with the collector. Kernel releases of one
-// flavour ("6.1.0-9", "6.1.0-10") compare rightly too, for they have the same
-// shape.
+// packages.Manager). It does no I/O and allocates nothing, so checks, which
+// import nothing that reads, can share it with the collector. It also orders
+// kernel releases of one flavour correctly ("6.1.0-9", "6.1.0-10"), because
+// they have the same shape.
 package debversion
 
 import "strings"
 
 // Compare returns -1, 0 or +1 as a is older than, equal to or newer than b.
-// Every text has a place in the order, also one that dpkg would refuse: an
+// Every text has a place in the order, even one that dpkg would refuse: an
 // epoch that is not a number is part of the upstream version.
 func Compare(a, b string) int {
 	epochA, upstreamA, revisionA := split(a)
@@ -23,7 +23,7 @@ func Compare(a, b string) int {
 	return compareParts(revisionA, revisionB)
 }
 
-// Less tells whether a is older than b.
+// Less reports whether a is older than b.
 func Less(a, b string) bool { return Compare(a, b) < 0 }
 
 // Upstream returns the version without its epoch and revision.
@@ -95,7 +95,7 @@ func compareParts(a, b string) int {
 	return 0
 }
 
-// cutRuns cuts a leading run of non-digits and the digits behind it.
+// cutRuns cuts a leading run of non-digits and the digits after it.
 func cutRuns(s string) (text, number, rest string) {
 	i := 0
 	for i < len(s) && !isDigit(s[i]) {

@@ -25,12 +25,13 @@ type Options struct {
 	// Kinds are the facts wanted; nil means all that a node has. Kinds that no
 	// node has are ignored.
 	Kinds []fact.Kind
-	// Proc is a procfs that shows the node's processes, "" for proc below Root.
+	// Proc is a procfs that shows the node's processes; "" means proc below
+	// Root.
 	Proc string
 	// Root is the node's root directory, "" for that of pid 1 in Proc.
 	Root string
-	// Live says that Proc is the kernel's. Otherwise it is a directory that
-	// looks like it, in which exe, root, cwd, fd/N and ns/* are plain links.
+	// Live says that Proc is the kernel's. Otherwise it is a directory of the
+	// same layout, in which exe, root, cwd, fd/N and ns/* are plain links.
 	Live bool
 	// SelfPID is the pid of the probe, whose own container is marked; 0 if the
 	// caller is no container of the node. SelfPodUID is its pod's UID: in a
@@ -48,8 +49,9 @@ type Reading struct {
 	cpuStart int64 // milliseconds
 }
 
-// New opens the directories that opts name; an error means that one of them is
-// not there. That pid 1's root is refused is a gap and no error.
+// New opens the directories that opts name; an error means that one of them
+// does not exist. If access to pid 1's root is refused, that is a gap and not
+// an error.
 func New(opts Options) (*Reading, error) {
 	switch opts.Level {
 	case fact.LevelProc, fact.LevelFull:
@@ -94,7 +96,7 @@ func New(opts Options) (*Reading, error) {
 }
 
 // Close releases the directories. A reading that hangs cannot be closed, and
-// need not be: its process ends.
+// does not need to be: its process ends.
 func (r *Reading) Close() {
 	for _, dir := range []*rootfs.Root{r.table.Root, r.table.Dir, r.table.Self} {
 		if dir != nil {
@@ -103,9 +105,9 @@ func (r *Reading) Close() {
 	}
 }
 
-// Local reads a node and returns what there is when it is done or ctx ends,
-// whichever comes first. After a hang its threads stay behind, so that it is
-// for programs that end soon.
+// Local reads a node. It returns what was read when it is done or ctx ends,
+// whichever comes first. After a hang its threads remain, so it is for programs
+// that end soon.
 func Local(ctx context.Context, opts Options) (*fact.Measurement, error) {
 	return local(ctx, opts, reader.Patience)
 }
@@ -147,7 +149,8 @@ func local(ctx context.Context, opts Options, patience time.Duration) (*fact.Mea
 	return m, nil
 }
 
-// grace is what whoever heeds a context needs to hand over what it has.
+// grace is the time that readers need after the context's end to hand over what
+// they have.
 const grace = 100 * time.Millisecond
 
 // after is done a while after the context is.
@@ -158,7 +161,7 @@ func after(ctx context.Context, wait time.Duration) <-chan struct{} {
 }
 
 // Run reads everything wanted, once. When ctx ends it returns soon, with the
-// rest unread; a dead file system can hold it for ever.
+// rest unread; a dead file system can block it forever.
 func (r *Reading) Run(ctx context.Context) {
 	r.readSafe(ctx)
 	r.readSlow(ctx)

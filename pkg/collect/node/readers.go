@@ -11,7 +11,7 @@ import (
 )
 
 // The readers, the safest first. A reader of another kind of facts is one more
-// line here: the more easily what it reads can hang, the later.
+// line here. The more easily it can hang, the later it comes.
 
 // safe are those of what the kernel answers without waiting: files and links of
 // /proc, of all processes. Each builds on those before it.
@@ -24,9 +24,9 @@ var safe = []reader.Reader{
 
 // slow are those of files and directories, any of which can lie on a file system
 // that never answers, and of what takes a process's lock. The two lists are read
-// at once, each in its order. What hangs costs a container, or the node's kinds of
-// one reader. Packages and etcd are in one list, so that they do not need their
-// memory at the same time.
+// at once, each in its order. A hang costs one container, or the node's kinds
+// of one reader. Packages and etcd are in one list, so that they do not need
+// their memory at the same time.
 var slow = [2][]reader.Reader{
 	{
 		devices.Reader{}, // names in a tmpfs

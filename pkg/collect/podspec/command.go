@@ -14,9 +14,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
 )
 
-// A command line may hold anything, a password too, so that facts hold none of
-// its words. It is evaluated here, where it is whole, and what was found of it is
-// a fact.
+// A command line may hold anything, even a password, so facts hold none of its
+// words. It is evaluated here, where it is complete, and only the results are
+// facts.
 
 // Bounds of what is evaluated of one command line: bytes of a script, characters
 // in it that can open something, and shells that start shells. The parser calls

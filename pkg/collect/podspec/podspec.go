@@ -1,6 +1,6 @@
-// Package podspec takes from a pod's spec the fields that checks read, and
-// nothing else: an argument or an environment variable may hold a password.
-// It serves the API collector and the manifest collector alike.
+// Package podspec takes from a pod's spec only the fields that checks read,
+// because an argument or an environment variable may hold a password. Both the
+// API collector and the manifest collector use it.
 package podspec
 
 import (
@@ -74,7 +74,7 @@ func volume(i int, v *corev1.Volume) fact.Volume {
 		out.Image = v.Image.Reference
 	}
 	if v.FlexVolume != nil {
-		out.Unread = fact.Unsupported // its driver mounts what it likes
+		out.Unread = fact.Unsupported // only its driver knows what it mounts
 	}
 	return out
 }
@@ -98,7 +98,8 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 		out.RestartPolicy = string(*c.RestartPolicy)
 	}
 	if len(c.Command) > 0 {
-		// Where somebody wrote a whole command line in one word, the rest is arguments.
+		// If somebody wrote a whole command line in one word, the rest is
+		// arguments.
 		out.Program, _, _ = strings.Cut(strings.TrimSpace(c.Command[0]), " ")
 		if i := strings.IndexAny(out.Program, "\t\n="); i >= 0 {
 			out.Program = out.Program[:i]

@@ -11,7 +11,7 @@ import (
 
 // KeyNames are the names of configured encryption keys by provider type as
 // EncryptionProvider.Type has it: aescbc, aesgcm, secretbox, kms. A name may
-// hold colons, so only a configuration can tell where it ends.
+// hold colons, so only a configuration shows where it ends.
 type KeyNames map[string][]string
 
 // NamesIn collects the key names of a configuration.
@@ -33,11 +33,11 @@ func NamesIn(entries []fact.EncryptionEntry) KeyNames {
 	return names
 }
 
-// Form is what a stored value says of itself.
+// Form is what a stored value says about itself.
 type Form struct {
 	Class    fact.StorageClass
 	Provider string // the envelope prefix
-	Guessed  bool   // the key's name ends at the first colon for want of a configuration
+	Guessed  bool   // without a configuration, the key's name ends at the first colon
 	// Problem is a contradiction between value and key.
 	Problem string
 }
@@ -58,10 +58,10 @@ var envelopes = []struct {
 
 const envelopeHead = "k8s:enc:"
 
-// Classify says how a Secret is stored from the start of its value, and holds the
-// name inside a plaintext value against the key's. It looks at no byte of the
-// Secret's data and returns none of the value's, except the envelope prefix that
-// the API server itself puts in front. Its errors are the Source's.
+// Classify says how a Secret is stored from the start of its value, and
+// compares the name inside a plaintext value with the key's. It looks at no
+// byte of the Secret's data and returns none of the value's, except the
+// envelope prefix that the API server itself adds. Its errors are the Source's.
 func Classify(value Span, namespace, name string, names KeyNames) (Form, error) {
 	if value.Size == 0 {
 		return Form{Class: fact.ClassEmpty}, nil
@@ -108,10 +108,10 @@ func classifyEnvelope(value Span, lead []byte, names KeyNames) (Form, error) {
 			return Form{Class: e.class, Provider: prefix + name + ":"}, nil
 		}
 
-		// Without a configured name: up to the first colon. Where that does
-		// not fit, the name itself may hold colons; then the shape behind one
-		// of the next tells the class, but the name stays cut at the first:
-		// what follows might be payload.
+		// Without a configured name: up to the first colon. If that does not
+		// fit, the name itself may hold colons. Then the shape after one of the
+		// next colons shows the class, but the name stays cut at the first
+		// colon, because what follows might be payload.
 		first := -1
 		for at := 0; at < min(len(after), maxGuessedName); at++ {
 			if first >= 0 && (after[at] < 0x20 || after[at] > 0x7e) {
@@ -144,10 +144,10 @@ func classifyEnvelope(value Span, lead []byte, names KeyNames) (Form, error) {
 	return unknown, nil
 }
 
-// maxGuessedName bounds a key name that no configuration has, bytes.
+// maxGuessedName bounds a key name that is in no configuration, bytes.
 const maxGuessedName = 256
 
-// plainName tells whether a guessed name is made of characters that people
+// plainName reports whether a guessed name is made of characters that people
 // use in names. Payload bytes hardly ever are.
 func plainName(b []byte) bool {
 	for _, c := range b {
@@ -177,7 +177,7 @@ func fitsKMSv1(s Span) (bool, error) {
 }
 
 // fitsKMSv2: EncryptedObject {encryptedData 1, keyID 2, encryptedDEKSource 3,
-// annotations 4 (repeated), encryptedDEKSourceType 5}. The key id stands behind
+// annotations 4 (repeated), encryptedDEKSourceType 5}. The key id comes after
 // the ciphertext.
 func fitsKMSv2(s Span) (bool, error) {
 	c := Scanner{Span: s}
@@ -216,8 +216,8 @@ var (
 	secretHead = []byte("k8s\x00\x0a\x0c\x0a\x02v1\x12\x06Secret")
 )
 
-// IsPlainSecret reports whether a value starts as a Secret in plaintext protobuf
-// does, whatever its key says.
+// IsPlainSecret reports whether a value starts like a Secret in plaintext
+// protobuf, whatever its key says.
 func IsPlainSecret(value Span) (bool, error) {
 	lead, err := value.Lead(len(secretHead))
 	return bytes.Equal(lead, secretHead), err
@@ -290,8 +290,8 @@ func classifyProtobuf(value Span, namespace, name string) (Form, error) {
 	return Form{Class: fact.ClassIdentityProtobuf}, nil
 }
 
-// classifyJSON wants the kind in the first bytes, where encoding/json puts it,
-// for a single brace is one flipped bit away from the k of "k8s:enc:".
+// classifyJSON requires the kind in the first bytes, where encoding/json puts
+// it, because a single brace is one flipped bit away from the k of "k8s:enc:".
 func classifyJSON(lead []byte, namespace, name string) Form {
 	text := string(lead)
 	if !strings.HasPrefix(text, `{"`) || !strings.Contains(text, `"kind":"Secret"`) {

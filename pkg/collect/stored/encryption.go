@@ -26,12 +26,12 @@ const MaxEncryptionConfiguration = 1 << 20
 // result has no field for them.
 //
 // What the API server would refuse is an error, because such a file cannot be
-// the one in force. Not judged are what depends on its flags: that KMS v1 needs
-// a feature gate, and that KMS v1 names must be unique where the file is
+// the one in use. What depends on its flags is not judged: that KMS v1 needs a
+// feature gate, and that KMS v1 names must be unique where the file is
 // reloaded.
 //
-// Errors name a field or a line and never quote the file: a key that was put
-// into the wrong place would be in the quote. A panic costs this file only.
+// Errors name a field or a line and never quote the file: the quote could hold
+// a key that was put in the wrong place. A panic costs only this file.
 func ParseEncryptionConfiguration(data []byte) (entries []fact.EncryptionEntry, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -60,8 +60,8 @@ func ParseEncryptionConfiguration(data []byte) (entries []fact.EncryptionEntry, 
 	return entries, nil
 }
 
-// yamlProblem keeps the line number of a YAML error and whether it is about a
-// repeated key, and nothing else of its text.
+// yamlProblem keeps only the line number of a YAML error and whether it is
+// about a repeated key, and nothing else of its text.
 func yamlProblem(err error) string {
 	text := err.Error()
 	problem := "not valid YAML"
@@ -295,8 +295,8 @@ func parseKMS(item node, names map[string]bool) (fact.EncryptionProvider, error)
 	if provider.Endpoint, err = fields["endpoint"].text(); err != nil {
 		return provider, err
 	}
-	// A URL of scheme unix is all that the API server takes. url.Parse itself
-	// would add 100 KB to the probe to refuse a few odd characters more.
+	// The API server takes only URLs of scheme unix. url.Parse would add 100 KB
+	// to the probe to refuse only a few more odd characters.
 	scheme, rest, found := strings.Cut(provider.Endpoint, ":")
 	if !found || !strings.EqualFold(scheme, "unix") || strings.ContainsFunc(rest, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
 		return provider, fields["endpoint"].errorf("expected a unix:// URL")
@@ -345,8 +345,8 @@ func overlapProblem(names []string) string {
 	return ""
 }
 
-// checkMasked refuses a name behind a wildcard that covers it, as the API
-// server does: it would never take effect.
+// checkMasked refuses a name after a wildcard that covers it, as the API server
+// does: it would never take effect.
 func checkMasked(entries []fact.EncryptionEntry) error {
 	seen := map[string]bool{} // groups of "*.GROUP"
 	for i, entry := range entries {
@@ -379,7 +379,7 @@ func (n node) errorf(format string, args ...any) error {
 }
 
 // object returns the known fields, each with its path. An unknown field is an
-// error, which does not name it: a key pasted there would be its name.
+// error that does not name it, because a pasted key could be its name.
 func (n node) object(known ...string) (map[string]node, error) {
 	fields, isMap := n.value.(map[string]any)
 	if !isMap && (n.value != nil || n.path == "") {

@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// Source holds values. Bytes gives n bytes at off, good until the next call. Its
-// errors are handed back as they are.
+// Source holds values. Bytes returns n bytes at off, valid until the next call.
+// Its errors are passed on unchanged.
 type Source interface {
 	Bytes(off, n int) ([]byte, error)
 }
 
 // Span is a part of what a Source holds, for example one value. The zero Span is
 // empty and can be read like any other: an empty value is often not written at
-// all, so it has no place in a Source. Off and Size are in bytes.
+// all, so it has no position in a Source. Off and Size are in bytes.
 type Span struct {
 	From      Source
 	Off, Size int
@@ -31,7 +31,7 @@ func (m memory) Bytes(off, n int) ([]byte, error) {
 	return m[off : off+n : off+n], nil
 }
 
-// Bytes gives n bytes at off, which has to lie inside the Span.
+// Bytes returns n bytes at off, which must lie inside the Span.
 func (s Span) Bytes(off, n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
@@ -39,13 +39,13 @@ func (s Span) Bytes(off, n int) ([]byte, error) {
 	return s.From.Bytes(s.Off+off, n)
 }
 
-// Lead gives the first n bytes, or all if there are fewer.
+// Lead returns the first n bytes, or all if there are fewer.
 func (s Span) Lead(n int) ([]byte, error) { return s.Bytes(0, min(n, s.Size)) }
 
-// Part is the Span of n bytes at off, which have to lie inside this one.
+// Part is the Span of n bytes at off, which must lie inside this one.
 func (s Span) Part(off, n int) Span { return Span{s.From, s.Off + off, n} }
 
-// after is the Span behind the first n bytes.
+// after is the Span after the first n bytes.
 func (s Span) after(n int) Span {
 	n = min(n, s.Size)
 	return s.Part(n, s.Size-n)
@@ -55,11 +55,11 @@ func (s Span) after(n int) Span {
 const leadSize = 512
 
 // Scanner reads protobuf fields from a Span in order without loading more than
-// the bytes that are asked for.
+// the requested bytes.
 type Scanner struct {
 	Span Span
 	Off  int   // from the start of the Span
-	Err  error // what the Source answered
+	Err  error // the Source's error
 
 	win   []byte
 	winAt int
@@ -68,8 +68,8 @@ type Scanner struct {
 // Left is how many bytes there are from Off on.
 func (c *Scanner) Left() int { return c.Span.Size - c.Off }
 
-// Take gives the next n bytes, good until the next call; nil if there are not
-// so many.
+// Take returns the next n bytes, valid until the next call; nil if there are
+// fewer.
 func (c *Scanner) Take(n int) []byte {
 	if n < 0 || n > c.Left() {
 		return nil
@@ -97,8 +97,8 @@ func (c *Scanner) Skip(n int) bool {
 	return true
 }
 
-// Varint reads a base-128 varint in its shortest form, which is the only one
-// that a marshaller writes.
+// Varint reads a base-128 varint in its shortest form, the only form that a
+// marshaller writes.
 func (c *Scanner) Varint() (uint64, bool) {
 	b := c.Take(min(binary.MaxVarintLen64, c.Left()))
 	if len(b) == 0 {
@@ -129,7 +129,7 @@ func (c *Scanner) Tag() (number, wire int, ok bool) {
 	return int(v >> 3), int(v & 7), true
 }
 
-// Length reads the length of a field of WireBytes, which has to fit.
+// Length reads the length of a field of WireBytes, which must fit.
 func (c *Scanner) Length() (int, bool) {
 	v, ok := c.Varint()
 	if !ok || v > uint64(c.Left()) {

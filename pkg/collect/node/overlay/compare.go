@@ -44,7 +44,7 @@ func (r *comparer) buffers() ([]byte, []byte) {
 	return r.a, r.b
 }
 
-// unchanged tells whether two looks at one file saw the same content.
+// unchanged reports whether two looks at one file saw the same content.
 func unchanged(a, b *rootfs.Info) bool {
 	return a.Ino == b.Ino && a.Size == b.Size && a.Mtime == b.Mtime && a.Ctime == b.Ctime
 }

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// interpreter says how a program is told which file to run: the part of
-// its command line that matters, from its manual page.
+// interpreter describes how a program gets the file to run: the relevant part
+// of its command line, from its manual page.
 type interpreter struct {
 	names []string // the executable's, without a version
-	// inline are the letters behind which the code itself, or a module's name,
-	// follows: no file then. value are letters that take a value which is no
-	// code, in the same word or the next; attached those that take it in the
-	// same word only; code those that take a file of code.
+	// inline are the letters that are followed by the code itself or by a
+	// module's name, so there is no file. value are letters with a value that
+	// is not code, in the same word or the next. attached are those with it
+	// only in the same word. code are those with a file of code.
 	inline, value, attached, code string
 	// The long options of the same kinds.
 	inlineWords, valueWords, codeWords []string
@@ -57,8 +57,8 @@ func interpreterOf(exe string) *interpreter {
 	return nil
 }
 
-// files returns the arguments that may be paths of code, in order. The
-// caller finds out which of them exist. Nothing else of argv is kept.
+// files returns the arguments that may be paths of code, in order. The caller
+// checks which of them exist. Nothing else of argv is kept.
 func (i *interpreter) files(argv [][]byte) []string {
 	if len(argv) == 0 {
 		return nil
@@ -123,7 +123,7 @@ func (i *interpreter) files(argv [][]byte) []string {
 	return found
 }
 
-// cluster reads a word of one-letter options, "-xeuc". done tells that code
+// cluster reads a word of one-letter options, "-xeuc". done reports that code
 // follows, not a file.
 func (i *interpreter) cluster(letters string, found []string, next func() string) (files []string, done bool) {
 	for n := range len(letters) {

@@ -109,8 +109,8 @@ func (c *Container) openLayers() (*layers, *problem) {
 	return l, nil
 }
 
-// overlayParameters tells whether directories may be redirected and files be
-// copies of metadata only. The options leave out what equals the module's
+// overlayParameters reports whether directories may be redirected and files may
+// be metadata-only copies. The options leave out what equals the module's
 // parameters.
 func (c *Container) overlayParameters(opts Options) (redirect, metacopy bool) {
 	ask := func(option *bool, name string) bool {
@@ -268,7 +268,7 @@ func (l *layers) lowersFrom(base string) ([]*rootfs.Root, *problem) {
 			return fail(&problem{rootfs.ReasonOf(err), "lowerdir: " + err.Error()})
 		}
 		roots = append(roots, root)
-		// docker's l/XXXX are links: ask where they led.
+		// docker's l/XXXX are links: find out where they lead.
 		if info, err := root.Stat("/"); err == nil && info.HasMountID {
 			if m := procfs.Find(l.view.Mounts, info.MountID); m != nil && !localFS[m.FSType] {
 				return fail(&problem{fact.Unsupported, fmt.Sprintf("lowerdir %q is on a %s mount, which was not read because it may hang", rootfs.Text(dir), m.FSType)})
@@ -302,8 +302,8 @@ func (e *entry) close() {
 	e.file = nil
 }
 
-// isWhiteout tells a character device 0:0, by which an overlay hides the
-// same name of the layers below.
+// isWhiteout reports a character device 0:0, with which an overlay hides the
+// same name in the layers below.
 func isWhiteout(st *rootfs.Info) bool {
 	return st.Mode.Type() == fs.ModeDevice|fs.ModeCharDevice && st.RdevMajor == 0 && st.RdevMinor == 0
 }
@@ -331,7 +331,7 @@ func lookAt(dir *rootfs.Dir, name string) (entry, error) {
 	return e, nil
 }
 
-// bare tells a copy of metadata only: the right size and no data at all. Its
+// bare reports a metadata-only copy: the right size and no data at all. Its
 // block count may be that of its attributes (ext4), so the hole is what counts.
 func (l *layers) bare(e *entry) bool {
 	const attributeBlocks = 128 // 64 KiB, the most that ext4 keeps in one block

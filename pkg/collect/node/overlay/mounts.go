@@ -16,7 +16,7 @@ type View struct {
 
 // localFS are the file systems that answer from this machine's memory and
 // disks. A lookup on any other (fuse, nfs, cifs, 9p, ceph, autofs, virtiofs, or
-// one that we do not know) can block for ever, and no context ends it.
+// one that we do not know) can block forever, and no context ends it.
 var localFS = map[string]bool{
 	"ext2": true, "ext3": true, "ext4": true, "xfs": true, "btrfs": true, "zfs": true, "f2fs": true, "bcachefs": true,
 	"jfs": true, "reiserfs": true, "nilfs2": true, "vfat": true, "exfat": true, "ntfs3": true, "iso9660": true, "udf": true,
@@ -61,7 +61,7 @@ func mountAt(table []procfs.MountInfo, path string) *procfs.MountInfo {
 // rootMount is the mount at "/".
 func rootMount(table []procfs.MountInfo) *procfs.MountInfo { return mountAt(table, "/") }
 
-// safe tells whether path may be looked up in the view.
+// safe reports whether path may be looked up in the view.
 func (v View) safe(path string) (fsType string, ok bool) {
 	if v.Mounts == nil {
 		return "", true
@@ -73,7 +73,7 @@ func (v View) safe(path string) (fsType string, ok bool) {
 	return m.FSType, localFS[m.FSType]
 }
 
-// within tells whether path is dir or lies below it. Both are absolute and
+// within reports whether path is dir or lies below it. Both are absolute and
 // clean.
 func within(dir, path string) bool {
 	return dir == "/" || path == dir || strings.HasPrefix(path, dir) && path[len(dir)] == '/'
@@ -99,8 +99,8 @@ func join(dir, rest string) string {
 // .../pods/UID/volumes/kubernetes.io~PLUGIN/NAME, which is the mount's root
 // where the volume is a directory of a larger file system. A volume with a
 // file system of its own (a secret's or memory emptyDir's tmpfs, a CSI disk)
-// has the root "/", and only nodeMounts, the host's table, tells where kubelet
-// mounted it. "" if it is none, or cannot be told.
+// has the root "/", and only nodeMounts, the host's table, shows where kubelet
+// mounted it. "" if it is not a volume, or if this is unknown.
 func VolumeOf(m procfs.MountInfo, nodeMounts []procfs.MountInfo) string {
 	if name := volumeName(m.Root); name != "" {
 		return name

@@ -105,11 +105,11 @@ type exeKey struct {
 	own   bool // judged by the process's own mount table
 }
 
-// Executable tells where the executable of a process comes from, and which
-// scripts from outside the image it runs. The gap, without a subject, says
-// what could not be compared; it may accompany an answer, and is the same for
-// every process with the same cause. Nothing at all is returned for a
-// runtime's own process on its way into the container.
+// Executable finds out where the executable of a process comes from, and which
+// scripts from outside the image it runs. The gap, without a subject, says what
+// could not be compared; it may accompany an answer, and is the same for every
+// process with the same cause. It returns nothing for a runtime's own process
+// on its way into the container.
 func (c *Container) Executable(ctx context.Context, p Process) (*fact.Executable, []fact.Executable, *fact.NodeGap) {
 	if c.entering(&p) {
 		return nil, nil, nil
@@ -130,7 +130,7 @@ func (c *Container) Executable(ctx context.Context, p Process) (*fact.Executable
 	return &exe, c.scripts(ctx, &p, exe.Path), j.problem.gap(fact.Executables)
 }
 
-// stale tells whether the file changed after the process started. Reading
+// stale reports whether the file changed after the process started. Reading
 // /proc/PID/exe then shows the new bytes, while memory may hold the old ones.
 func stale(origin fact.Origin, changed, started time.Time) bool {
 	if started.IsZero() || changed.IsZero() {
@@ -143,11 +143,11 @@ func stale(origin fact.Origin, changed, started time.Time) bool {
 	return false
 }
 
-// entering tells a container runtime that has already joined the container's
+// entering reports a container runtime that has already joined the container's
 // cgroup: runc and crun start from a copy of themselves in a memfd (against
-// CVE-2019-5736), or from an overlay that is mounted nowhere. Name and age are
-// the process's own choice; that a runtime started it is not, for what the
-// container starts has a parent in it.
+// CVE-2019-5736), or from an overlay that is mounted nowhere. A process chooses
+// its own name and age. It cannot choose that a runtime started it, because
+// what the container starts has a parent in the container.
 func (c *Container) entering(p *Process) bool {
 	if !p.ParentOutside || p.Started.IsZero() || c.now().Sub(p.Started) >= cloneAge || c.inTables(p) != nil {
 		return false
@@ -355,7 +355,7 @@ func (c *Container) judgeLayered(ctx context.Context, p *Process, j judgement, i
 	return c.judgeDeleted(ctx, l, p, &now, j, rel)
 }
 
-// named tells whether a file of this very name is the one that runs.
+// named reports whether the file with this name is the one that runs.
 func (c *Container) named(l *layers, rel string, info *rootfs.Info) (bool, error) {
 	same := func(e *entry) bool {
 		return e.kind == regular && e.st.Size == info.Size &&
@@ -457,7 +457,7 @@ func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now
 	return j
 }
 
-// classify compares a regular file in upper with the image. The problem tells
+// classify compares a regular file in upper with the image. The problem says
 // why it could not.
 func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel string) (fact.Origin, string, *problem) {
 	unknown := func(reason fact.Reason, detail string) (fact.Origin, string, *problem) {
@@ -521,7 +521,7 @@ const (
 	fromElsewhere            // copied up from another lower file
 )
 
-// provenance tells what a file in upper was copied up from, without reading
+// provenance finds out what a file in upper was copied up from, without reading
 // trusted.overlay.origin: where all layers share a file system, the merged view
 // shows the inode number of the lower file for a copy, and upper's own for a
 // file that was made there (Documentation/filesystems/overlayfs.rst, inode

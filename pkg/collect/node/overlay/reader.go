@@ -48,7 +48,7 @@ type shared struct {
 
 func newShared(c *Container) *shared { return &shared{free: make(chan struct{}, 1), c: c} }
 
-// with calls do with the container's layers, made once.
+// with calls do with the container's layers, which are made once.
 func (v *survey) with(ctx context.Context, ct *proctable.Container, do func(*Container)) {
 	s := v.layers[ct]
 	select {
@@ -133,10 +133,10 @@ func (v *survey) executables(ctx context.Context, ct *proctable.Container, buf [
 
 // executable reads one executable, then status again: if the process has
 // called exec between the two reads, masks and file would be of different
-// programs. It is read anew then, once.
+// programs. Then it is read again, once.
 func (v *survey) executable(ctx context.Context, ct *proctable.Container, layers *Container, p *proctable.Process, buf []byte) {
 	// A process that has ended since it was listed is dropped: there is nothing
-	// to say of it.
+	// to say about it.
 	ended := func() {
 		v.pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) {
 			for i := range mc.Processes {
@@ -214,7 +214,7 @@ func (v *survey) origin(ctx context.Context, ct *proctable.Container, layers *Co
 	return exe, scripts, gap, nil
 }
 
-// upperTime is what the walks of all upperdirs may take together.
+// upperTime is the time that the walks of all upperdirs share.
 const upperTime = time.Second
 
 func (v *survey) upper(ctx context.Context, ct *proctable.Container, _ []byte) {
@@ -235,7 +235,8 @@ func (v *survey) upper(ctx context.Context, ct *proctable.Container, _ []byte) {
 		defer cancel()
 		begun := time.Now()
 		upper, problem := layers.WalkUpper(walk, Limits{})
-		// One that hung took no time of the others': they went on without it.
+		// A walk that hung took no time from the others: they went on without
+		// it.
 		if took := time.Since(begun); took < v.pass.Patience {
 			v.spent.Add(int64(took))
 		}

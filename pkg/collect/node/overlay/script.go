@@ -36,7 +36,7 @@ func (c *Container) containerRoot() (*rootfs.Root, error) {
 }
 
 // see looks at a path as the container sees it. No component of it may be a
-// link, or the mount that it is on cannot be told before looking.
+// link, because then its mount is unknown before looking.
 func (c *Container) see(p string) (rootfs.Info, *procfs.MountInfo, error) {
 	m := mountAt(c.Mounts, p)
 	if m == nil || !c.touchable(m) {
@@ -53,8 +53,8 @@ func (c *Container) see(p string) (rootfs.Info, *procfs.MountInfo, error) {
 	return info, m, err
 }
 
-// touchable tells whether a lookup in a mount of the container answers from
-// this machine. An overlay does if its layers do.
+// touchable reports whether this machine itself answers a lookup in a mount of
+// the container. For an overlay this is true if it is true for its layers.
 func (c *Container) touchable(m *procfs.MountInfo) bool {
 	if m.FSType != "overlay" {
 		return localFS[m.FSType]
@@ -116,8 +116,8 @@ func (c *Container) resolve(cwd, name string) (string, rootfs.Info, *procfs.Moun
 }
 
 // scripts finds the scripts that an interpreter runs from outside the image:
-// files in upper or on a writable mount. What the process says of itself
-// (cmdline) can be forged, so that none found proves nothing.
+// files in upper or on a writable mount. A process can forge its cmdline, so
+// finding no script proves nothing.
 func (c *Container) scripts(ctx context.Context, p *Process, exe string) []fact.Executable {
 	lang := interpreterOf(exe)
 	if lang == nil || p.Mounts != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// Limits bound a walk, for a container can fill its writable layer with
+// Limits bound a walk, because a container can fill its writable layer with
 // anything. A zero field means the default.
 type Limits struct {
 	Entries int           // names looked at: 50,000
@@ -45,7 +45,7 @@ func (l Limits) withDefaults() Limits {
 //
 // The gap has no subject. With Truncated or Unreadable it accompanies a walk
 // that is complete as far as it goes. An overlay without an upperdir cannot be
-// written, so that its walk is empty and has no path.
+// written, so its walk is empty and has no path.
 func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWalk, *fact.NodeGap) {
 	l, problem := c.open()
 	if problem != nil {
@@ -67,9 +67,9 @@ func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWa
 	return w.finish()
 }
 
-// walker is one walk. Of the files it keeps a bounded number; those that
-// count as drift come before the copies of image files, or a chmod of /usr
-// could push a planted file off the list.
+// walker is one walk. It keeps a bounded number of files. Those that count as
+// drift come before the copies of image files; otherwise a chmod of /usr could
+// push a planted file off the list.
 type walker struct {
 	ctx    context.Context
 	c      *Container
@@ -129,7 +129,7 @@ func (w *walker) dir(dir *rootfs.Dir, rel string, depth int) {
 		next, err := dir.EnterToRead(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rootfs.ErrNotDir), errors.Is(err, rootfs.ErrLoop):
-			// Gone, or another thing by now.
+			// The file is gone, or is something else by now.
 		case err != nil:
 			w.failed(sub, err)
 		default:
@@ -242,7 +242,7 @@ func unixMode(mode fs.FileMode) uint32 {
 	return out
 }
 
-// isLibrary tells a name like libc.so or libc.so.6.
+// isLibrary reports a name like libc.so or libc.so.6.
 func isLibrary(name []byte) bool {
 	i := bytes.Index(name, []byte(".so"))
 	return i > 0 && (i+3 == len(name) || name[i+3] == '.')

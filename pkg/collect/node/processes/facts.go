@@ -18,8 +18,8 @@ import (
 // Facts publishes the containers of the table and settles Processes.
 type Facts struct{}
 
-// Kinds are those that are said of containers: without a place in the facts
-// there is nowhere to put them.
+// Kinds are those about containers: without a container in the facts they have
+// no place.
 func (Facts) Kinds() []fact.Kind { return fact.KindsOf(fact.OfContainer) }
 
 // Read reads nothing more.
@@ -31,7 +31,7 @@ func (Facts) Read(_ context.Context, pass *reader.Pass) {
 	pass.Ledger.Done(fact.Processes)
 }
 
-// maxProcesses bounds the processes that are listed of one node.
+// maxProcesses bounds the processes that are listed for one node.
 const maxProcesses = 20_000
 
 // publish makes the containers known, in place of what was known before.
@@ -49,8 +49,8 @@ func publish(pass *reader.Pass) {
 		}
 		for _, p := range ct.Processes {
 			if left == 0 {
-				// An executable is a process's fact; what else is read of a
-				// container has no place where none of its processes is listed.
+				// An executable is a fact of a process. Other facts of a
+				// container have no place if none of its processes is listed.
 				lost := []fact.Kind{fact.Processes, fact.Executables}
 				if len(mc.Processes) == 0 {
 					lost = kinds
@@ -101,8 +101,8 @@ func (Mounts) Read(_ context.Context, pass *reader.Pass) {
 	pass.Ledger.Done(fact.Mounts)
 }
 
-// mountsOf picks the mount at "/", and the others that can be written to. Of
-// several on one point the last is on top.
+// mountsOf picks the mount at "/", and the others that can be written to. If
+// several are on one point, the last one is on top.
 func mountsOf(node *proctable.Table, table []procfs.MountInfo) (root *fact.Mount, others []fact.Mount) {
 	top := make(map[string]int, len(table))
 	for i := range table {

@@ -1,4 +1,4 @@
-// Package processes reads what the kernel answers of every process without
+// Package processes reads what the kernel answers about every process without
 // waiting: status, stat, cgroup and uid_map first, then the links of its root
 // and namespaces, then mount tables; and sorts the processes into containers.
 package processes
@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	// A container that may mount chooses how long its table is. One such must
-	// not cost the others: it has its share, and all containers of a node have
-	// theirs (250 of 5 KiB are usual), since tables are kept while they are read.
+	// A container with the right to mount chooses how long its table is. This
+	// must not cost the others, so each container has a limit, and all
+	// containers of a node have one together (250 of 5 KiB are usual), because
+	// tables are kept while they are read.
 	maxContainerMountInfo = 512 << 10
 	maxAllMountInfo       = 6 << 20
 )
@@ -60,7 +61,7 @@ func (Table) Read(ctx context.Context, pass *reader.Pass) {
 	}
 	pass.Ledger.Update(func(m *fact.Measurement) { m.Cost.Processes = len(pass.Processes) })
 	group(pass)
-	publish(pass) // whatever comes next may be the last that happens
+	publish(pass) // whatever comes next may hang
 	if pass.Full() {
 		readLinks(ctx, pass)
 		group(pass)
@@ -120,8 +121,8 @@ func readInit(pass *reader.Pass) error {
 	host := d
 	if pass.RootErr == nil {
 		if pass.HostRoot, pass.RootErr = d.RootKey(); pass.RootErr != nil && pass.Local() {
-			// Some machines let nobody look at pid 1. A caller that is on the
-			// node itself has the node's root and namespaces too.
+			// On some machines nobody can look at pid 1. A caller on the node
+			// itself also has the node's root and namespaces.
 			host = pass.SelfPIDDir()
 			pass.HostRoot, pass.RootErr = proctable.KeyOf(pass.Root)
 		}
@@ -147,8 +148,8 @@ func readInit(pass *reader.Pass) error {
 			}
 		}
 	}
-	// With --local the caller's mount namespace need not be pid 1's; the mount
-	// table has to be the one that belongs to the root that is read.
+	// With --local the caller's mount namespace can differ from pid 1's. The
+	// mount table must belong to the root that is read.
 	if pass.Local() {
 		if info, err := pass.Root.Stat("/"); err == nil && info.HasMountID && procfs.Find(pass.NodeMounts(), info.MountID) == nil {
 			self, _ := pass.SelfPIDDir().Mounts(buf, proctable.MaxMountInfo)
@@ -196,9 +197,9 @@ func (t *tally) add(err error) {
 	}
 }
 
-// readAll reads of every process what takes no lock of the process: stat,
-// status, cgroup and uid_map. Zombies, kernel threads and what ended meanwhile
-// are left out.
+// readAll reads what takes no lock of the process, for every process: stat,
+// status, cgroup and uid_map. It leaves out zombies, kernel threads and
+// processes that ended meanwhile.
 func readAll(ctx context.Context, pass *reader.Pass) error {
 	pids, err := pass.PIDs()
 	if err != nil {
@@ -264,7 +265,7 @@ func group(pass *reader.Pass) {
 }
 
 // readLinks reads what needs SYS_PTRACE: namespaces and the identity of the
-// root directory. Of the host's own processes only the latter matters.
+// root directory. For the host's own processes only the latter matters.
 func readLinks(ctx context.Context, pass *reader.Pass) {
 	reader.Each(ctx, len(pass.Processes), func(i int, buf []byte) { readLink(pass, pass.Processes[i], buf) })
 }
@@ -295,8 +296,8 @@ func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) {
 }
 
 // readMounts gives every process of a container its mount table. Reading it is
-// the dearest of all, so processes with the same mount namespace and the same
-// root share one: a process sees only what lies below its root.
+// the most expensive step, so processes with the same mount namespace and the
+// same root share one: a process sees only what lies below its root.
 func readMounts(ctx context.Context, pass *reader.Pass) {
 	type key struct {
 		mnt  uint64

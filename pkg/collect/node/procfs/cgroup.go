@@ -11,7 +11,7 @@ import (
 //	hierarchy:controllers:path
 //
 // Version 2 has the one line "0::/path". The path is relative to the reader's
-// cgroup namespace: what lies outside begins with "/..".
+// cgroup namespace: a path outside it begins with "/..".
 type Cgroup struct {
 	Controllers string // "cpu,cpuacct", "name=systemd", "" for version 2
 	Path        string // without the " (deleted)" of a removed one
@@ -48,13 +48,14 @@ func ParseCgroup(data []byte) ([]Cgroup, error) {
 // Identity is the container that a cgroup path names.
 type Identity struct {
 	// ID is the container's: 64 hex digits, or the name that LXC and ctr use.
-	// Empty means that the path names none: a process of the host.
+	// Empty means that the path names no container: it is a process of the
+	// host.
 	ID string
 	// PodUID is the pod's UID with dashes, or a static pod's config hash (32
 	// hex digits, the mirror pod's annotation kubernetes.io/config.hash).
 	PodUID     string
 	Kubernetes bool
-	Runtime    string // containerd, crio, docker, podman, lxc; "" if the path does not tell
+	Runtime    string // containerd, crio, docker, podman, lxc; "" if the path does not show it
 	// SamePod is true where the path is relative to the reader's own cgroup
 	// namespace in a way that only containers of the reader's own pod have, so
 	// that the pod's segment is missing.
@@ -97,11 +98,11 @@ func Identify(lines []Cgroup) Identity {
 	return first
 }
 
-// IdentifyPath finds the container in one path. The first container id behind a
-// pod's segment is the container, for what is deeper was started inside, or made
-// there to look like something else; the last segment with a pod's UID before it
-// is the pod. An id before any pod is that of a node that is itself a container
-// (kind). Without a pod, the first id that there is.
+// IdentifyPath finds the container in one path. The first container id after a
+// pod's segment is the container. Deeper ids were started inside, or made there
+// to look like something else. The last segment with a pod's UID before it is
+// the pod. An id before any pod is that of a node that is itself a container
+// (kind). Without a pod, the first id counts.
 func IdentifyPath(path string) Identity {
 	id := Identity{Path: path}
 	// A driver mismatch leaves "SLICE:cri-containerd:ID" as one segment.
@@ -117,8 +118,8 @@ func IdentifyPath(path string) Identity {
 			inKubepods = true
 		}
 		if cid, _, _ := containerID(part); cid != "" && (pod >= 0 || above) {
-			// The container itself chooses what lies below: another pod, or a
-			// monitor, must not take its processes from it.
+			// The container itself chooses what lies below, so a name there of
+			// another pod or a monitor must not take its processes away.
 			parts = parts[:i+1]
 			break
 		}
@@ -150,7 +151,7 @@ func IdentifyPath(path string) Identity {
 	return id
 }
 
-// aboveOnly tells whether nothing but ".." comes before the container's id.
+// aboveOnly reports whether only ".." comes before the container's id.
 func aboveOnly(parts []string) bool {
 	for i, part := range parts {
 		if part == ".." {
@@ -232,7 +233,7 @@ func containerID(part string) (id, runtime string, host bool) {
 	}
 }
 
-// runtimeAbove tells the runtime by the segment above a bare id.
+// runtimeAbove finds the runtime from the segment above a bare id.
 func runtimeAbove(part string) string {
 	switch part {
 	case "cri-containerd", "k8s.io", "default", "moby":

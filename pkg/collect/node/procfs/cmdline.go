@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// SplitCmdline takes /proc/PID/cmdline apart at the NULs. A process can write
-// over its own, so it is a hint and no proof; and arguments can hold secrets,
-// so they go nowhere but into comparisons.
+// SplitCmdline splits /proc/PID/cmdline at the NULs. A process can overwrite
+// its own, so it is a hint and not a proof. Arguments can hold secrets, so they
+// are used only in comparisons.
 func SplitCmdline(data []byte) [][]byte {
 	if len(data) == 0 {
 		return nil
@@ -17,8 +17,8 @@ func SplitCmdline(data []byte) [][]byte {
 
 // Flags finds the flags of a pflag command line whose names are in wanted:
 // "--name=value" and "--name value"; the last wins; '_' is '-'. Flags named in
-// bools take no next word and mean "true" alone. Behind "--" nothing is a flag.
-// Whatever is not wanted is passed over unread.
+// bools take no next word; alone they mean "true". After "--" nothing is a
+// flag. Other flags are skipped unread.
 func Flags(args [][]byte, wanted, bools []string) map[string]string {
 	flags := map[string]string{}
 	for i := 0; i < len(args); i++ {

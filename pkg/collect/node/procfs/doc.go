@@ -3,8 +3,8 @@
 // line and quotes what it found.
 //
 // The bytes are hostile. A process chooses its name and arguments, a directory
-// given as --root holds anything, and a read may be cut short. So no parser
-// panics, none allocates more than a small multiple of its input, and a line
-// that is missing leaves nil, "" or an unread mask, never a zero that could
-// be taken for a measurement.
+// given as --root can hold anything, and a read can be cut short. So no parser
+// panics or allocates more than a small multiple of its input. A missing line
+// leaves nil, "" or an unread mask, never a zero that could be taken for a
+// measurement.
 package procfs

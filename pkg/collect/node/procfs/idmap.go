@@ -7,7 +7,7 @@ import (
 )
 
 // IDRange is one line of /proc/PID/uid_map (user_namespaces(7)): Count ids from
-// Inside are those from Outside, in the terms of the reader's namespace.
+// Inside are those from Outside in the reader's namespace.
 type IDRange struct{ Inside, Outside, Count int64 }
 
 // ParseIDMap parses a whole file. A namespace whose map is not yet written has
@@ -38,7 +38,8 @@ func ParseIDMap(data []byte) ([]IDRange, error) {
 	return ranges, nil
 }
 
-// RootOf is the host's uid of a namespace's uid 0; false if it has none.
+// RootOf is the host's uid of a namespace's uid 0; false if uid 0 is not
+// mapped.
 func RootOf(ranges []IDRange) (int64, bool) {
 	for _, r := range ranges {
 		if r.Inside == 0 && r.Count > 0 {

@@ -115,10 +115,10 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// Has tells whether the mount's own options hold this word.
+// Has reports whether the mount's own options hold this word.
 func (m *MountInfo) Has(option string) bool { return hasOption(m.Options, option) }
 
-// ReadOnly tells whether nothing can be written through this mount. runc sets
+// ReadOnly reports whether nothing can be written through this mount. runc sets
 // it on the mount only, others on the file system (the super block).
 func (m *MountInfo) ReadOnly() bool {
 	return hasOption(m.Options, "ro") || hasOption(m.SuperOptions, "ro")
@@ -135,9 +135,9 @@ func hasOption(options, word string) bool {
 	return false
 }
 
-// Hazardous tells whether a lookup inside a mount of this type may wait for a
-// server or a program for ever, or mount something: FUSE, network file
-// systems, automounts. Nothing is to be looked up there.
+// Hazardous reports whether a lookup inside a mount of this type may wait
+// forever for a server or a program, or mount something: FUSE, network file
+// systems, automounts. Nothing must be looked up there.
 func (m *MountInfo) Hazardous() bool {
 	switch m.FSType {
 	case "fuse", "fuseblk", "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "autofs", "afs", "ncpfs", "coda", "glusterfs", "lustre", "virtiofs", "gfs2", "ocfs2", "beegfs", "gpfs":
@@ -146,8 +146,8 @@ func (m *MountInfo) Hazardous() bool {
 	return strings.HasPrefix(m.FSType, "fuse.")
 }
 
-// Pseudo tells whether this type of file system holds the kernel's objects and
-// no files that anybody could add.
+// Pseudo reports whether this type of file system holds only the kernel's
+// objects and no files that anybody could add.
 func (m *MountInfo) Pseudo() bool {
 	switch m.FSType {
 	case "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", "securityfs", "debugfs", "tracefs", "bpf", "pstore",
@@ -190,8 +190,9 @@ func (v Volume) String() string {
 //	…/pods/UID/etc-hosts, …/pods/UID/containers/CONTAINER/HASH
 //
 // The path may be relative to the file system that holds it, as the fourth
-// field of mountinfo is. A subPath's volume has the kind "subPath", for its
-// path does not tell; a file that the kubelet makes has the kind "kubelet".
+// field of mountinfo is. A subPath's volume has the kind "subPath", because its
+// path does not show the kind; a file that the kubelet makes has the kind
+// "kubelet".
 func ParseVolumePath(path string) (Volume, bool) {
 	for rest := path; ; {
 		i := strings.Index(rest, "/pods/")
@@ -241,7 +242,7 @@ func volumeKind(plugin string) string {
 	return name
 }
 
-// isHex tells whether s is n lower case hex digits.
+// isHex reports whether s is n lower case hex digits.
 func isHex(s string, n int) bool {
 	if len(s) != n {
 		return false
@@ -254,7 +255,7 @@ func isHex(s string, n int) bool {
 	return true
 }
 
-// IsUID tells whether s is a UUID, 8-4-4-4-12 lower case hex digits.
+// IsUID reports whether s is a UUID, 8-4-4-4-12 lower case hex digits.
 func IsUID(s string) bool {
 	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
 		isHex(s[:8], 8) && isHex(s[9:13], 4) && isHex(s[14:18], 4) && isHex(s[19:23], 4) && isHex(s[24:], 12)

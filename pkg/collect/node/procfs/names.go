@@ -9,19 +9,19 @@ import (
 // Name is a path below /proc/PID.
 type Name string
 
-// What is read of a process: files that hold text of the kernel's making or
-// (comm, cmdline) of the process's own, and links. Nothing here is a process's
-// memory or environment (mem, environ, maps, map_files), which the probe's
-// capabilities would give it too: a seccomp filter cannot see names, so this
-// list is what keeps the probe off them. A test runs the collector under
-// strace and holds it to the list.
+// What is read of a process: files with text from the kernel or (comm, cmdline)
+// from the process itself, and links. Nothing here is a process's memory or
+// environment (mem, environ, maps, map_files), which the probe's capabilities
+// would give it too: a seccomp filter cannot see names, so only this list keeps
+// the probe away from them. A test runs the collector under strace and compares
+// it with the list.
 const (
 	NameStatus    Name = "status"
 	NameStat      Name = "stat"
 	NameCgroup    Name = "cgroup"
 	NameMountInfo Name = "mountinfo"
 	NameUIDMap    Name = "uid_map"
-	NameCmdline   Name = "cmdline" // API servers and interpreters only; arguments go nowhere but into comparisons
+	NameCmdline   Name = "cmdline" // API servers and interpreters only; arguments are used only in comparisons
 	NameExe       Name = "exe"
 	NameRoot      Name = "root" // and files below it, as package rootfs resolves them
 	NameCwd       Name = "cwd"  // the link's text only
@@ -42,7 +42,7 @@ func Names() []Name {
 	}
 }
 
-// ParseNamespace takes the inode out of a namespace link's text (namespaces(7)):
+// ParseNamespace reads the inode from a namespace link's text (namespaces(7)):
 // "user:[4026531837]".
 func ParseNamespace(text string) (uint64, error) {
 	_, rest, ok := strings.Cut(text, ":[")

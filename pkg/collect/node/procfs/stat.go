@@ -28,12 +28,12 @@ const TicksPerSecond = 100
 // kernelThread is PF_KTHREAD of linux/sched.h.
 const kernelThread = 0x200000
 
-// KernelThread tells whether the process is the kernel's own: no executable, no
-// user memory.
+// KernelThread reports whether the process is the kernel's own: no executable,
+// no user memory.
 func (s *Stat) KernelThread() bool { return s.Flags&kernelThread != 0 }
 
 // ParseStat parses a whole file. The name in field 2 may hold spaces and
-// parentheses, so fields are counted from behind the last ')'.
+// parentheses, so fields are counted after the last ')'.
 func ParseStat(data []byte) (Stat, error) {
 	bad := func(what string) (Stat, error) {
 		return Stat{}, fmt.Errorf("stat: expected %s in %.200q", what, data)

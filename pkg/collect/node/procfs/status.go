@@ -11,7 +11,7 @@ import (
 
 // Status is /proc/PID/status (proc_pid_status(5)), of the main thread where it
 // differs between threads, as capabilities do. IDs are in the reader's user
-// namespace, that is the host's.
+// namespace, which is the host's.
 type Status struct {
 	Name  string // comm, decoded; raw bytes
 	State byte   // 'Z' is a zombie

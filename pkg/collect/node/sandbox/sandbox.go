@@ -1,6 +1,6 @@
-// Package sandbox finds the containers that are not what they look like from the
-// node: the pods' pause containers, and those of which nothing but a sandboxed
-// runtime (gVisor, Kata) is seen.
+// Package sandbox finds the containers that are not what they look like from
+// the node: the pods' pause containers, and those of which only a sandboxed
+// runtime (gVisor, Kata) is visible.
 package sandbox
 
 import (
@@ -17,10 +17,10 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// Reader marks them in the table, and takes out of it what cannot be measured.
+// Reader marks them in the table, and removes from it what cannot be measured.
 type Reader struct{}
 
-// Kinds are those that are said of containers.
+// Kinds are those about containers.
 func (Reader) Kinds() []fact.Kind { return fact.KindsOf(fact.OfContainer) }
 
 // Read reads links of processes, and of the node's files only those that lie
@@ -31,14 +31,13 @@ func (Reader) Read(_ context.Context, pass *reader.Pass) {
 	drop(pass, buf)
 }
 
-// mark finds the pods' pause containers. A pause process alone proves
-// nothing, as any container may call its one process so. containerd mounts
-// files of the sandbox into all containers of a pod, from a directory that has
-// the sandbox's id for its name: where that shows, it decides. Elsewhere the
-// program has to be /pause, where that can be read, and whoever reads
-// executables asks whether it is the image's (IsPause). At level proc the name is
-// all there is, and checks take it only for a container that the API does not
-// know.
+// mark finds the pods' pause containers. A process named pause proves nothing,
+// because any container can name its only process so. containerd mounts files
+// of the sandbox into all containers of a pod, from a directory named after the
+// sandbox's id. Where that is visible, it decides. Elsewhere the program must
+// be /pause, if that can be read, and the reader of executables checks whether
+// it is the image's (IsPause). At level proc only the name is known, and checks
+// use it only for a container that the API does not know.
 func mark(t *proctable.Table, buf []byte) {
 	for _, ct := range t.Containers {
 		if ct.Identity.PodUID == "" || len(ct.Processes) != 1 {
@@ -78,13 +77,13 @@ func exeText(t *proctable.Table, p *proctable.Process, buf []byte) string {
 	return text
 }
 
-// IsPause reports whether an executable may be the pause image's. Where the root
-// is no overlay, nothing tells files of the image from others.
+// IsPause reports whether an executable may be the pause image's. If the root
+// is not an overlay, nothing distinguishes files of the image from others.
 func IsPause(exe *fact.Executable) bool {
 	return exe.Path == pausePath && (exe.Origin == fact.OriginImage || exe.Origin == fact.OriginUnknown && exe.FSType != "overlay")
 }
 
-// sandboxOf takes the sandbox's id out of the path of a file that containerd or
+// sandboxOf reads the sandbox's id from the path of a file that containerd or
 // CRI-O keeps for it: ".../sandboxes/ID/resolv.conf".
 func sandboxOf(root string) string {
 	_, rest, ok := strings.Cut(root, "/sandboxes/")
@@ -108,11 +107,11 @@ func sandboxed(comm string) bool {
 	return strings.HasPrefix(comm, "qemu-system-")
 }
 
-// drop leaves out containers of which nothing but such a runtime is seen: its
-// capabilities are not the container's, so to list them would be wrong. Names are
-// the processes' own choice: without proof that the programs are the node's a
-// container stays measured, so that a finding in it still counts, and the gaps
-// come beside it.
+// drop leaves out containers of which only such a runtime is visible: its
+// capabilities are not the container's, so it would be wrong to list them.
+// Processes choose their own names. Without proof that the programs are the
+// node's, a container stays measured, so that a finding in it still counts, and
+// the gaps are added.
 func drop(pass *reader.Pass, buf []byte) {
 	pass.Containers = slices.DeleteFunc(pass.Containers, func(ct *proctable.Container) bool {
 		for _, p := range ct.Processes {

@@ -21,8 +21,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
-// The flags of kube-apiserver that are kept: none can hold a secret, once the
-// user information of URLs is cut.
+// The flags of kube-apiserver that are kept. None can hold a secret once the
+// user information of URLs is removed.
 var (
 	serverFlags = []string{"encryption-provider-config", "etcd-prefix", "etcd-servers", "etcd-servers-overrides", "storage-media-type"}
 	serverBools = []string{"encryption-provider-config-automatic-reload"}
@@ -60,8 +60,8 @@ func (r Reader) Read(ctx context.Context, pass *reader.Pass) {
 func read(ctx context.Context, pass *reader.Pass, buf []byte) {
 	// A control plane in an ordinary pod is another cluster's (vcluster, Kamaji,
 	// HyperShift): this cluster's own runs on the host or as static pods, whose
-	// "UID" is a hash. Whoever hosts this one's API server in pods of its own
-	// gets no answer here rather than the wrong one.
+	// "UID" is a hash. A cluster whose own API server runs in ordinary pods
+	// gets no answer here rather than a wrong one.
 	candidates := slices.DeleteFunc(slices.Clone(pass.Processes), func(p *proctable.Process) bool {
 		return p.Identity.Kubernetes && procfs.IsUID(p.Identity.PodUID)
 	})
@@ -94,10 +94,10 @@ func readServers(ctx context.Context, pass *reader.Pass, candidates []*proctable
 	return servers
 }
 
-// readServer returns nil for a process that is no API server, or has ended. With
-// an error, what is known of it without its configuration. Only of one that
-// looks like an API server is the command line read: that can wait for a lock
-// of the process.
+// readServer returns nil for a process that is not an API server, or has ended.
+// With an error it returns what is known without its configuration. It reads
+// the command line only if the process looks like an API server, because this
+// can wait for a lock of the process.
 func readServer(pass *reader.Pass, p *proctable.Process, buf []byte) (*fact.APIServer, error) {
 	const program = "kube-apiserver"
 	d, err := pass.Reopen(p, buf)
@@ -131,9 +131,9 @@ func readServer(pass *reader.Pass, p *proctable.Process, buf []byte) (*fact.APIS
 	return server, err
 }
 
-// clean makes a flag's value fit for a fact: valid text without what a URL may
-// carry of a secret. --etcd-servers is a list with commas,
-// --etcd-servers-overrides one of RESOURCE#URL;URL.
+// clean prepares a flag's value for a fact: valid text without the secret parts
+// of URLs. --etcd-servers is a list with commas, --etcd-servers-overrides one
+// of RESOURCE#URL;URL.
 func clean(value string) string { return rootfs.Text(weburl.CleanList(value, ",;")) }
 
 // readEncryption reads the file below the server's own root. The bytes, which
@@ -165,7 +165,7 @@ func readEncryption(d *proctable.PID, flags map[string]string) (*fact.Encryption
 	return &fact.EncryptionConfiguration{Path: rootfs.Text(name), Changed: fact.NewTime(info.Ctime), AutoReload: reload, Entries: entries}, nil
 }
 
-// database is a file of etcd's that a process holds open.
+// database is an etcd file that a process holds open.
 type database struct {
 	fd   int
 	path string
@@ -209,7 +209,8 @@ func readEtcd(ctx context.Context, pass *reader.Pass, candidates []*proctable.Pr
 		if err == nil || ended {
 			continue
 		}
-		// Of most processes it is no matter that their descriptors are hidden.
+		// For most processes it does not matter that their descriptors are
+		// hidden.
 		if errors.Is(err, errNoFDs) && !strings.HasPrefix(p.Status.Name, "etcd") {
 			continue
 		}
@@ -265,7 +266,7 @@ func (s source) Size() (int64, error) {
 }
 
 // readDatabase reads one database by the descriptor that etcd has of it: the
-// kernel opens the same file anew, read-only, whatever its path means by now.
+// kernel opens the same file again, read-only, whatever its path means by now.
 func readDatabase(ctx context.Context, pass *reader.Pass, d *proctable.PID, db database, servers []fact.APIServer, seen map[[2]uint64]bool) error {
 	handle, err := d.File(proctable.FDName(db.fd))
 	if err != nil {
@@ -314,8 +315,8 @@ func readDatabase(ctx context.Context, pass *reader.Pass, d *proctable.PID, db d
 	return nil
 }
 
-// prefixOf is what the API servers of this node call their prefix. Without one,
-// or where they differ, it has to be learned from the database.
+// prefixOf is the prefix that the API servers of this node use. If there is
+// none, or if they differ, it must be learned from the database.
 func prefixOf(servers []fact.APIServer) (prefix, from string) {
 	for i, s := range servers {
 		p, f := defaultPrefix, "default of --"+prefixFlag
