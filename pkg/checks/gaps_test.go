@@ -38,11 +38,11 @@ func TestGapsMakeUnknown(t *testing.T) {
 			kernel,
 			fact.Set{
 				Nodes: []fact.Node{{Name: "n1"}},
-				Gaps:  []fact.Gap{{What: fact.Kernel, Subject: node("n1"), Reason: fact.NotReady, Detail: "NotReady for 3h", Hint: "mend the node"}},
+				Gaps:  []fact.Gap{{What: fact.Kernel, Subject: node("n1"), Reason: fact.NotReady, Detail: "NotReady for 3h", Hint: "repair the node"}},
 			},
-			[]api.Finding{unknown(node("n1"), fact.NotReady, "kernel not read: NotReady for 3h", "mend the node")},
+			[]api.Finding{unknown(node("n1"), fact.NotReady, "kernel not read: NotReady for 3h", "repair the node")},
 			[]fact.Gap{{
-				What: fact.Kernel, Subject: node("n1"), Reason: fact.NotReady, Detail: "NotReady for 3h", Hint: "mend the node",
+				What: fact.Kernel, Subject: node("n1"), Reason: fact.NotReady, Detail: "NotReady for 3h", Hint: "repair the node",
 				Affects: []string{"hosts/kernel"},
 			}},
 		},

@@ -102,7 +102,7 @@ func TestMerge(t *testing.T) {
 				Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend",
 			}},
 		},
-		"a fail below medium beside an unknown stays a fail, and says that something is unknown": {
+		"a fail below medium next to an unknown stays a fail, and says that something is unknown": {
 			[]api.Finding{
 				{Verdict: api.Pass, Severity: api.High, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
 				{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend"},
@@ -120,7 +120,7 @@ func TestMerge(t *testing.T) {
 			},
 			[]api.Finding{{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "not read", Evidence: evidence("a"), FromGap: true}},
 		},
-		"a gap beside an unknown of the check's own does not hide it": {
+		"a gap next to an unknown of the check's own does not hide it": {
 			[]api.Finding{
 				{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "a", Evidence: evidence("a"), FromGap: true},
 				{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Subject: subject(), Message: "b", Evidence: evidence("b")},
@@ -149,7 +149,7 @@ func TestMerge(t *testing.T) {
 				Evidence: append(evidence("a"), append(evidence("b"), evidence("c")...)...),
 			}},
 		},
-		"a medium fail beside an unknown has no reason": {
+		"a medium fail next to an unknown has no reason": {
 			[]api.Finding{
 				{Verdict: api.Fail, Severity: api.Medium, Subject: subject(), Message: "bad", Evidence: evidence("a")},
 				{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Subject: subject(), Message: "b", Evidence: evidence("b")},
@@ -165,7 +165,7 @@ func TestMerge(t *testing.T) {
 				Verdict: api.Fail, Subject: fact.Subject{Kind: "Pod", Name: "x", Pods: []string{"a", "b"}, PodCount: 50}, Message: "a; b", Evidence: evidence("a"),
 			}},
 		},
-		"a low fail beside a gap stays visible": {
+		"a low fail next to a gap stays visible": {
 			[]api.Finding{
 				{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "not read", Evidence: evidence("a"), FromGap: true},
 				{Verdict: api.Fail, Severity: api.Low, Subject: subject(), Message: "bad", Evidence: evidence("b")},

@@ -110,11 +110,11 @@ func TestStoresAreSorted(t *testing.T) {
 		"a list of which some is missing shows nothing by what it does not hold": {
 			listed("a@7", "b@8"), []fact.EtcdDB{cut("/a", "a@3")}, []string{"unclear /a 0/0"},
 		},
-		"no resource version: it is not compared":                {listed("a@", "b@8"), []fact.EtcdDB{whole("/a", "b@8")}, []string{"ours /a 1/1"}},
-		"a negative one, too":                                    {listed("a@-7", "b@8"), []fact.EtcdDB{whole("/a", "b@8")}, []string{"ours /a 1/1"}},
-		"listed at the newest revision of the file":              {listed("a@100"), []fact.EtcdDB{whole("/a", "a@100")}, []string{"ours /a 1/1"}},
-		"by names, what was not read shows nothing":              {listed("a", "b"), []fact.EtcdDB{partial("/a", "a@7")}, []string{"ours /a 1/1"}},
-		"one newer than the list beside one that does not match": {listed("a@7", "b@8"), []fact.EtcdDB{whole("/a", "a@3", "b@90")}, []string{"others /a 0/1"}},
+		"no resource version: it is not compared":                 {listed("a@", "b@8"), []fact.EtcdDB{whole("/a", "b@8")}, []string{"ours /a 1/1"}},
+		"a negative one, too":                                     {listed("a@-7", "b@8"), []fact.EtcdDB{whole("/a", "b@8")}, []string{"ours /a 1/1"}},
+		"listed at the newest revision of the file":               {listed("a@100"), []fact.EtcdDB{whole("/a", "a@100")}, []string{"ours /a 1/1"}},
+		"by names, what was not read shows nothing":               {listed("a", "b"), []fact.EtcdDB{partial("/a", "a@7")}, []string{"ours /a 1/1"}},
+		"one newer than the list next to one that does not match": {listed("a@7", "b@8"), []fact.EtcdDB{whole("/a", "a@3", "b@90")}, []string{"others /a 0/1"}},
 
 		// A member of the cluster shows that another file is something else's.
 		"passed by another without writing it": {

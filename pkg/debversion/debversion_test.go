@@ -31,7 +31,7 @@ func TestCompare(t *testing.T) {
 		"a longer run of letters is newer":          {"1.0ab", "1.0a", 1},
 		"a plus is newer than the end":              {"1.0+deb12u1", "1.0", 1},
 		"numbers beyond 64 bits":                    {"1.99999999999999999999999", "1.100000000000000000000000", -1},
-		"a security revision beside a point one":    {"3.0.19-1~deb12u2", "3.0.22-1~deb12u2", -1},
+		"a security revision next to a point one":   {"3.0.19-1~deb12u2", "3.0.22-1~deb12u2", -1},
 		"ABI numbers of kernel releases":            {"6.1.0-9", "6.1.0-10", -1},
 		"an Ubuntu backport":                        {"5.15.0-91.101~20.04.1", "5.15.0-91.101", -1},
 		"a word before the colon is not an epoch":   {"a:1", "a:2", -1},

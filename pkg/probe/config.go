@@ -14,7 +14,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// config is what the flags say.
+// config holds the parsed flags.
 type config struct {
 	level          fact.Level
 	node           string
@@ -32,7 +32,7 @@ const (
 	maxTimeout            = time.Hour
 )
 
-// parse reads the flags. The configuration is usable for the outputs even where
+// parse reads the flags. The outputs of the configuration are usable even if
 // there is an error.
 func parse(args []string) (config, error) {
 	c := config{level: fact.LevelFull}

@@ -21,12 +21,12 @@ func prepare() error {
 	return confine()
 }
 
-// dropEnvironment starts the probe again if it has an environment, for Go reads
-// some of it before main, and nothing in a program can overrule that: a
-// //go:debug directive changes defaults only, and debug.SetTraceback never says
-// less than GOTRACEBACK. The loader of an embedded probe gives it none; a pulled
-// image gets what the image, the pod and its runtime say. What Go 1.26 makes of
-// it, tried on this probe:
+// dropEnvironment starts the probe again if it has an environment, because Go
+// reads some of it before main, and a program cannot overrule that: a
+// //go:debug directive changes only defaults, and debug.SetTraceback never says
+// less than GOTRACEBACK. The loader starts an embedded probe without one; a
+// pulled image gets what the image, the pod and its runtime set. What Go 1.26
+// does with it, tried on this probe:
 //
 //   - GODEBUG=asyncpreemptoff=1: a goroutine that never yields stops the watchdog
 //     too, and the probe does not end.
@@ -37,9 +37,8 @@ func prepare() error {
 //   - GOMAXPROCS=512: 14 MiB for processors that run then gives up.
 //   - GOGC, GOMEMLIMIT: nothing; run sets both itself.
 //
-// None of it is read by the probe itself. The first of the two processes does
-// nothing but this; the plugin compares env and envFrom of the pod with what it
-// sent all the same.
+// The probe itself reads none of it. The first of the two processes does only
+// this. The plugin still compares env and envFrom of the pod with what it sent.
 func dropEnvironment() error {
 	if len(os.Environ()) == 0 {
 		return nil
@@ -48,25 +47,25 @@ func dropEnvironment() error {
 	return fmt.Errorf("starting again without an environment: %w", err)
 }
 
-// confine gives up two things that a filter of system calls cannot take: a core
-// dump, which would put what was read onto the node's disk, and a termination
-// log beyond what the kubelet reads of it.
+// confine gives up two things that a filter of system calls cannot take away: a
+// core dump, which would write what was read to the node's disk, and a
+// termination log longer than what the kubelet reads.
 //
 // Core dumps (core(5)): RLIMIT_CORE 0 forbids the file, but a core_pattern that
 // begins with a pipe ignores it; PR_SET_DUMPABLE 0 forbids both. As long as it is
 // set, only root may trace this process or look at its memory. The process's
-// own files in /proc then belong to root: those that it reads of itself (status,
-// task, fd) it may read as any user, for the kernel asks for more only where
-// somebody else's are read (fs/proc: proc_fd_permission, ptrace_may_access).
+// own files in /proc then belong to root: it can still read its own (status,
+// task, fd) as any user, because the kernel demands more only for another
+// process's files (fs/proc: proc_fd_permission, ptrace_may_access).
 //
-// Termination log: the file behind it is the node's, and its size is bounded by
-// nobody else. RLIMIT_FSIZE makes the kernel cut a write at wire.MaxTrailer
-// bytes and refuse the next with EFBIG, wherever the descriptor stands; standard
-// output is a pipe in a container, and not counted. (So by hand, not into a
-// file: checklist-probe | cat > log.) SIGXFSZ, which comes with EFBIG, is one
-// of those that Go takes no notice of (os/signal). Neither limit can be raised
-// again: the hard ones are set, no capability that may raise them is there
-// (CAP_SYS_RESOURCE), and the lock refuses prlimit64 and prctl.
+// Termination log: its file is on the node, and nobody else bounds its size.
+// RLIMIT_FSIZE makes the kernel cut a write at wire.MaxTrailer bytes and refuse
+// the next with EFBIG, wherever the descriptor stands; standard output is a
+// pipe in a container, and not counted. (So by hand, not into a file:
+// checklist-probe | cat > log.) Go ignores SIGXFSZ, which comes with EFBIG
+// (os/signal). Neither limit can be raised again: the hard ones are set, the
+// probe lacks the capability to raise them (CAP_SYS_RESOURCE), and the lock
+// refuses prlimit64 and prctl.
 func confine() error {
 	for _, limit := range []struct {
 		name     string

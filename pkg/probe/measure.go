@@ -12,16 +12,17 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
-// margin is what is left of the time for writing the answer, once collecting
-// has to end. Only tests change it, and grace.
+// margin is the time left for writing the answer once collecting must end. Only
+// tests change it, and grace.
 var margin = func(timeout time.Duration) time.Duration { return min(timeout/4, 5*time.Second) }
 
-// grace is what a collector that heeds its context needs to hand over.
+// grace is the time that a collector needs after the context's end to hand
+// over.
 var grace = 200 * time.Millisecond
 
 // measure collects until it is done or the time is over, and returns what there
-// is. A collector that panics is one that failed: its facts so far count, what
-// it had not finished becomes a gap, and the panic's text stays here, for it may
+// is. A collector that panics has failed: its facts so far count, what it had
+// not finished becomes a gap, and the panic's text is dropped, because it may
 // hold what was being read.
 func measure(c collector, limit time.Duration) (m *fact.Measurement, status int, text string) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -73,14 +74,15 @@ func snapshot(c collector) (m *fact.Measurement, text string) {
 	return c.Snapshot(), ""
 }
 
-// describe says where the code panicked and with what type of value, and
-// nothing of the value. Call it from the deferred function itself.
+// describe says where the code panicked and with what type of value, but never
+// the value. Call it from the deferred function itself.
 func describe(v any) string { return "the probe panicked: " + crash.Describe(v) }
 
 // watch ends the process when the time is over, whatever its threads are doing.
-// Where no answer is on its way yet, it answers itself: that nothing was handed
-// over is a gap of each kind. The timer is started before the lock: it makes the
-// runtime open what the lock has to allow. exit is unix.Exit, except in tests.
+// If no answer is on its way yet, it answers itself: each kind gets a gap that
+// says that nothing was handed over. The timer is started before the lock: it
+// makes the runtime open what the lock must allow. exit is unix.Exit, except in
+// tests.
 func watch(out *output, c config, exit func(status int)) (stop func() bool) {
 	timer := time.AfterFunc(c.timeout, func() {
 		status := make(chan int, 1)
@@ -105,8 +107,8 @@ func watch(out *output, c config, exit func(status int)) (stop func() bool) {
 	return timer.Stop
 }
 
-// nothing is the measurement of a collector that does not even hand over what it
-// has: it hangs where it should not.
+// nothing is the measurement of a collector that does not even hand over what
+// it has, because it hangs where it should not.
 func nothing(c config) *fact.Measurement {
 	kinds := fact.KindsAt(c.level)
 	if c.kinds != nil {

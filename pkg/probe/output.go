@@ -13,8 +13,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
-// output is where the answer goes: two descriptors, written by write(2) alone,
-// for the lock leaves no more.
+// output is where the answer goes: two descriptors, written only by write(2),
+// because the lock allows nothing else.
 type output struct {
 	log, trailer int
 	// writing says that an answer is on its way, claimed that its trailer is.
@@ -31,7 +31,7 @@ func openOutput(log int, terminationLog string) (*output, error) {
 	return &output{log: log, trailer: fd}, nil
 }
 
-// fail answers with an error alone.
+// fail answers with only an error.
 func (o *output) fail(status int, text string) int {
 	if err := o.writeTrailer(wire.FailureTrailer(version, text)); err != nil {
 		return wire.ExitOutput
@@ -68,9 +68,9 @@ func (o *output) send(m *fact.Measurement, status int, text string) int {
 var errClaimed = errors.New("the trailer is already being written")
 
 // writeTrailer writes the termination message, once: the watchdog's would
-// otherwise follow ours in the same file. One that is too long is not begun, for
-// its first part alone would be no trailer; confine holds the kernel to the same
-// limit.
+// otherwise follow ours in the same file. A message that is too long is not
+// started, because its first part would not be a trailer. confine sets the same
+// limit in the kernel.
 func (o *output) writeTrailer(message []byte) error {
 	if o.claimed.Swap(true) {
 		return errClaimed

@@ -19,9 +19,9 @@ import (
 // version is what the trailer names: Main's argument.
 var version = "dev"
 
-// The probe has 32 MiB. The collector's limit is below it, for the executable's
-// own pages do not count, and what lives for a moment may pass it; collecting
-// earlier than Go would costs a few ms.
+// The probe has 32 MiB. The collector's limit is below it, because the
+// executable's own pages do not count, and short-lived memory may exceed it;
+// collecting earlier than Go would costs a few ms.
 const (
 	memoryLimit = 18 << 20
 	gcPercent   = 50

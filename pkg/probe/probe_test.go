@@ -336,7 +336,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// A log that nobody reads blocks write(2) for ever. The time is real, for the
+// A log that nobody reads blocks write(2) forever. The time is real, for the
 // kernel's is: a machine too busy to come as far as writing is given more of it.
 func TestProbeEndsWhenTheLogHangs(t *testing.T) {
 	t.Parallel()

@@ -10,7 +10,7 @@ import (
 
 // Dir is a directory in which single names are looked up: for walks that enter
 // every directory themselves, such as those through the layers of an overlay.
-// Nothing is resolved: a name is no path, and no link is followed.
+// Nothing is resolved: a name is not a path, and no link is followed.
 //
 // Errors are the kernel's own, without a path: the caller knows where it is.
 type Dir struct {
@@ -18,7 +18,7 @@ type Dir struct {
 	readable bool // opened for reading its names, not only O_PATH
 }
 
-// Dir returns the root itself. It has to be closed.
+// Dir returns the root itself. The caller must close it.
 func (r *Root) Dir() (*Dir, error) {
 	fd, err := openat(r.fd, ".", flagsPath)
 	if err != nil {
@@ -28,7 +28,7 @@ func (r *Root) Dir() (*Dir, error) {
 }
 
 // Enter returns the directory of that name; ErrNotDir or ErrLoop if it is
-// something else, a link to one included.
+// something else, even a link to a directory.
 func (d *Dir) Enter(name string) (*Dir, error) {
 	fd, err := openat(d.fd, name, flagsEnter)
 	if err != nil {
@@ -37,8 +37,8 @@ func (d *Dir) Enter(name string) (*Dir, error) {
 	return &Dir{fd: fd}, nil
 }
 
-// EnterToRead is Enter for a directory whose names are wanted: Each, which can
-// be called once then, has not to open it again.
+// EnterToRead is Enter for a directory whose names are wanted: Each does not
+// have to open it again, but can be called only once.
 func (d *Dir) EnterToRead(name string) (*Dir, error) {
 	fd, err := openat(d.fd, name, flagsDir)
 	if err != nil {
@@ -47,7 +47,7 @@ func (d *Dir) EnterToRead(name string) (*Dir, error) {
 	return &Dir{fd: fd, readable: true}, nil
 }
 
-// Lstat tells about the file of that name.
+// Lstat describes the file of that name.
 func (d *Dir) Lstat(name string) (Info, error) {
 	info, _, err := lstat(d.fd, name)
 	return info, err
@@ -111,8 +111,8 @@ const dirBuffer = 32 << 10
 // namesPool is for Root.Each: /dev and /etc of a node have many directories.
 var namesPool = sync.Pool{New: func() any { return NewNames() }}
 
-// Each calls do with every name in the directory but "." and "..", in the file
-// system's order, until it returns false.
+// Each calls do with every name in the directory except "." and "..", in the
+// file system's order, until it returns false.
 func (d *Dir) Each(names *Names, do func(*RawEntry) bool) error {
 	if d.readable {
 		return names.each(d.fd, do)

@@ -1,5 +1,5 @@
-// Package rootfs reads files below a directory as a process sees them whose
-// root directory that is.
+// Package rootfs reads files below a directory as a process sees them that has
+// it as its root directory.
 //
 // The standard library has no such handle. os.DirFS follows an absolute link
 // out of the directory and opens the caller's own file, os.Root refuses
@@ -13,10 +13,10 @@
 //     the type is known before: no FIFO blocks, no device driver is woken;
 //   - nothing is opened for writing, ever.
 //
-// The one exception is named so: the Magic methods let the kernel follow a
-// link of procfs (/proc/PID/root, exe, fd/N), which is no path at all.
+// There is one exception: the Magic methods let the kernel follow a link of
+// procfs (/proc/PID/root, exe, fd/N), which is not a path at all.
 //
-// It is also the seam to the operating system: sys_linux.go holds every system
+// It is also the seam to the operating system. sys_linux.go holds every system
 // call, and whatever reads a node is built on it, so that it compiles on every
 // platform and works on Linux. ReasonOf sorts the errors into a gap's reason.
 //

@@ -56,7 +56,7 @@ func (f *File) Name() string { return f.name }
 // FD is the descriptor, valid until Close.
 func (f *File) FD() int { return f.fd }
 
-// Stat tells about the open file.
+// Stat describes the open file.
 func (f *File) Stat() (Info, error) {
 	info, _, err := stat(f.fd)
 	if err != nil {
@@ -65,7 +65,7 @@ func (f *File) Stat() (Info, error) {
 	return info, nil
 }
 
-// Read reads on from where the last Read ended.
+// Read continues where the last Read ended.
 func (f *File) Read(buf []byte) (int, error) {
 	if len(buf) == 0 {
 		return 0, nil

@@ -57,5 +57,5 @@ func NewError(reason fact.Reason, text string) error { return &reasonError{reaso
 // file is no longer there.
 func Gone(err error) bool { return errors.Is(err, ErrNoProcess) || errors.Is(err, fs.ErrNotExist) }
 
-// ErrorText makes an error fit for a gap: one line of valid UTF-8.
+// ErrorText prepares an error's text for a gap: one line of valid UTF-8.
 func ErrorText(err error) string { return strings.ReplaceAll(Text(err.Error()), "\n", " ") }

@@ -15,7 +15,7 @@ const (
 	maxLinks = 40
 	// maxSteps bounds the lookups of one resolution. Only a path that goes
 	// hundreds of directories down and comes up again by ".." needs as many,
-	// since each ".." walks down from the root anew.
+	// because each ".." walks down from the root again.
 	maxSteps = 1 << 16
 	// pathMax counts the NUL, as PATH_MAX does.
 	pathMax = 4096
@@ -85,8 +85,8 @@ func (r *Root) sub(name string, follow bool) (*Root, error) {
 	return &Root{fd: fd, name: r.join(name)}, nil
 }
 
-// Magic returns the directory that a link of procfs stands for (/proc/PID/root,
-// cwd) as a root of its own. The kernel follows the last component, whatever it
+// Magic returns the directory that a link of procfs refers to (/proc/PID/root,
+// cwd) as a separate root. The kernel follows the last component, whatever it
 // is, so the name must be one of procfs.
 func (r *Root) Magic(name string) (*Root, error) {
 	h, err := r.MagicHandle(name)
@@ -100,8 +100,8 @@ func (r *Root) Magic(name string) (*Root, error) {
 	return &Root{fd: h.fd, name: h.name}, nil
 }
 
-// MagicHandle returns what a link of procfs stands for: a file that may long
-// be deleted (exe, fd/N), a namespace (ns/user). See Magic.
+// MagicHandle returns what a link of procfs refers to: a file that may be
+// deleted (exe, fd/N), a namespace (ns/user). See Magic.
 func (r *Root) MagicHandle(name string) (*Handle, error) {
 	dir, base := path.Split(strings.TrimRight(name, "/"))
 	if base == "" || base == "." || base == ".." {
@@ -142,8 +142,8 @@ func (r *Root) Handle(name string, follow bool) (*Handle, error) {
 	return &Handle{fd: fd, name: r.join(name), info: at.info}, nil
 }
 
-// Open opens a regular file for reading, links followed. Of anything else it
-// says ErrNotRegular without having opened it.
+// Open opens a regular file for reading, links followed. For anything else it
+// returns ErrNotRegular without opening it.
 func (r *Root) Open(name string) (*File, error) { return r.open(name, true) }
 
 // OpenNoFollow is Open, but a link as last component is ErrNotRegular.
@@ -163,8 +163,8 @@ func (r *Root) open(name string, follow bool) (*File, error) {
 }
 
 // ReadFile returns the whole content of a regular file, or ErrTooLarge if it
-// holds more than limit bytes. The size that stat tells is not trusted: files
-// of procfs have 0.
+// holds more than limit bytes. The size from stat is not trusted: files of
+// procfs have size 0.
 func (r *Root) ReadFile(name string, limit int64) ([]byte, error) {
 	f, err := r.Open(name)
 	if err != nil {
@@ -211,7 +211,7 @@ func (r *Root) ReadKernelFile(name string, buf []byte) (int, error) {
 const maxDirEntries = 1 << 17
 
 // ReadDir returns the names in a directory, sorted, with their types and
-// without "." and "..". Beyond 131,072 names it says ErrTooLarge: use Each.
+// without "." and "..". Beyond 131,072 names it returns ErrTooLarge: use Each.
 func (r *Root) ReadDir(name string) ([]DirEntry, error) {
 	var entries []DirEntry
 	full := false
@@ -261,10 +261,10 @@ func (r *Root) Each(name string, do func(DirEntry) bool) error {
 	return nil
 }
 
-// Lstat tells about a file, not following a link as last component.
+// Lstat describes a file, without following a link as last component.
 func (r *Root) Lstat(name string) (Info, error) { return r.stat(name, false) }
 
-// Stat tells about a file, links followed.
+// Stat describes a file, links followed.
 func (r *Root) Stat(name string) (Info, error) { return r.stat(name, true) }
 
 func (r *Root) stat(name string, follow bool) (Info, error) {
@@ -323,8 +323,8 @@ func (r *Root) wrap(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: Text(r.join(name)), Err: err}
 }
 
-// position is where a resolution stands: a descriptor, what it is, and the
-// names that lead to it from the root.
+// position is where a resolution is: a descriptor, its type, and the names that
+// lead to it from the root.
 type position struct {
 	root  int
 	fd    int // == root at the root itself, and not ours then
@@ -346,7 +346,7 @@ func (p *position) move(fd int, info Info, auto bool) {
 	p.fd, p.info, p.auto = fd, info, auto
 }
 
-// take hands the descriptor over to the caller; the root's is opened anew.
+// take passes the descriptor to the caller; the root's is opened again.
 func (p *position) take() (int, error) {
 	if p.fd != p.root {
 		fd := p.fd
@@ -455,7 +455,7 @@ func (p *position) follow(name string, followLast bool, start position) error {
 	}
 }
 
-// lookup opens a name in the directory where the resolution stands.
+// lookup opens a name in the current directory of the resolution.
 func (p *position) lookup(name string) (fd int, info Info, auto bool, err error) {
 	if p.auto {
 		return -1, Info{}, false, ErrAutomount
@@ -472,7 +472,7 @@ func (p *position) lookup(name string) (fd int, info Info, auto bool, err error)
 
 // next splits off the first component. A slash at the end of a path demands a
 // directory, and follows a link to one, as "/." does; so it becomes that. last
-// tells that no component follows.
+// reports that no component follows.
 func next(rest string) (part, left string, last bool) {
 	trimmed := strings.TrimLeft(rest, "/")
 	if trimmed == "" {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Everything that this package asks of the kernel is in this file; sys_other.go
-// is what other platforms have in its place.
+// All system calls of this package are in this file; other platforms have
+// sys_other.go instead.
 
 const (
 	// flagsPath opens a handle that can neither read nor write; with
@@ -27,7 +27,7 @@ const (
 	// statFlags: neither mounts anything nor asks a server.
 	statFlags = unix.AT_NO_AUTOMOUNT | unix.AT_STATX_DONT_SYNC | unix.AT_SYMLINK_NOFOLLOW
 
-	// cwd stands for the caller's own working directory.
+	// cwd means the caller's own working directory.
 	cwd = unix.AT_FDCWD
 )
 
@@ -49,12 +49,12 @@ func isErrno(err error) bool {
 	return errors.As(err, &errno)
 }
 
-// Mkdev makes the number of a file system, as Info.Dev has it, of the two that
-// mountinfo shows.
+// Mkdev makes the number of a file system, as in Info.Dev, from the two numbers
+// that mountinfo shows.
 func Mkdev(major, minor uint32) uint64 { return unix.Mkdev(major, minor) }
 
-// Each system call is repeated after a signal, since the Go runtime sends
-// itself some.
+// Each system call is repeated after a signal, because the Go runtime sends
+// signals to itself.
 
 func openat(dir int, name string, flags int) (int, error) {
 	for {
@@ -124,8 +124,8 @@ func getdents(fd int, buf []byte) (int, error) {
 	}
 }
 
-// entryType turns the type of a record into type bits; known is false where the
-// file system does not tell.
+// entryType turns the type of a record into type bits; known is false if the
+// file system does not report it.
 func entryType(kind byte) (mode fs.FileMode, known bool) {
 	// DT_* are the type bits of st_mode, shifted.
 	return fileType(uint32(kind) << 12), kind != unix.DT_UNKNOWN

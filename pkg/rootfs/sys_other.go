@@ -7,8 +7,8 @@ import (
 	"io/fs"
 )
 
-// Where there is no Linux there is no node to read: every call says so. What is
-// built on this package compiles everywhere all the same.
+// Without Linux there is no node to read, and every call says so. What is built
+// on this package still compiles everywhere.
 
 const (
 	flagsPath = iota
@@ -38,8 +38,8 @@ var errUnsupported = errors.New("reading a node needs Linux")
 
 func isErrno(error) bool { return false }
 
-// Mkdev makes the number of a file system, as Info.Dev has it, of the two that
-// mountinfo shows.
+// Mkdev makes the number of a file system, as in Info.Dev, from the two numbers
+// that mountinfo shows.
 func Mkdev(major, minor uint32) uint64 { return uint64(major)<<32 | uint64(minor) }
 
 func openat(int, string, int) (int, error)   { return -1, errUnsupported }

@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// Text makes bytes of a node (a path, a comm, a link's text) fit for a fact:
+// Text prepares bytes of a node (a path, a comm, a link's text) for a fact:
 // valid UTF-8, with every other byte written as \xNN in lower case. Control
 // characters stay: they are valid, and escaped where they are printed. A
-// backslash stays too, for names with a literal \x2d are common (systemd).
+// backslash stays too, because names with a literal \x2d are common (systemd).
 func Text[T string | []byte](raw T) string {
 	text := string(raw)
 	if utf8.ValidString(text) {

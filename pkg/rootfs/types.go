@@ -9,14 +9,15 @@ import (
 
 var (
 	// ErrTooLarge is wrapped where a file or directory holds more than the
-	// caller's limit. Nothing is returned then: half a file is no file.
+	// caller's limit. Nothing is returned then, because half a file could be
+	// misread.
 	ErrTooLarge = NewError(fact.Truncated, "larger than the limit")
 	// ErrCut is wrapped where a file ends in the middle of something.
 	ErrCut = NewError(fact.Truncated, "ends too early")
-	// ErrNotRegular is wrapped where a file that is to be read is a directory,
-	// a FIFO, a socket or a device. It was not opened.
+	// ErrNotRegular is wrapped where a file to be read is a directory, a FIFO,
+	// a socket or a device. It was not opened.
 	ErrNotRegular = NewError(fact.Unreadable, "not a regular file")
-	// ErrAutomount is wrapped where going on would mount a file system.
+	// ErrAutomount is wrapped where continuing would mount a file system.
 	ErrAutomount = NewError(fact.Unreadable, "an automount point that is not mounted")
 )
 
@@ -38,8 +39,8 @@ type Info struct {
 	Mtime     time.Time
 	Ctime     time.Time
 	// MountID is the first field of the mount's line in mountinfo. Kernels
-	// before 5.8 do not tell; then HasMountID is false, for 0 is a mount too
-	// (that of memfd files).
+	// before 5.8 do not report it. Then HasMountID is false, because 0 is also
+	// a mount (that of memfd files).
 	MountID    uint64
 	HasMountID bool
 }
@@ -51,5 +52,5 @@ type DirEntry struct {
 	Ino  uint64
 }
 
-// IsDir tells whether the entry is a directory itself, not a link to one.
+// IsDir reports whether the entry is a directory itself, not a link to one.
 func (e DirEntry) IsDir() bool { return e.Type.IsDir() }

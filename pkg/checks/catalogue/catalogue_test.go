@@ -16,7 +16,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-var update = flag.Bool("update", false, "write docs/checks.md anew")
+var update = flag.Bool("update", false, "write the generated docs")
 
 func TestEachCheckIsWellFormed(t *testing.T) {
 	var questions []api.Question

@@ -94,7 +94,7 @@ func clusterKinds() []clusterKind {
 			s.Nodes[0].Measured.APIServers = []fact.APIServer{{PID: 9}} // --openshift-config names a file
 			return s
 		}, "m1", "yes", "unknown: Unsupported: node m1"},
-		{"etcd on nodes of its own (role etcd)", func() *fact.Set {
+		{"etcd on its own nodes (role etcd)", func() *fact.Set {
 			return storageSet("v1.37.2", serves(storageNode("cp1", cp)), holds(storageNode("e1", etcd)), worker("w1"))
 		}, "cp1, e1", "yes", "yes"},
 		{"etcd outside of the cluster", func() *fact.Set {
@@ -139,7 +139,7 @@ func clusterKinds() []clusterKind {
 			"EKS, a worker that claims to hold etcd", func() *fact.Set { return storageSet("v1.36.4-eks-1a2b3c4", worker("w1"), stacked("evil")) }, "none",
 			fmt.Sprintf(managed, "etcd"), fmt.Sprintf(managed, "encryption-config"),
 		},
-		{"EKS Anywhere (a control plane of its own)", func() *fact.Set {
+		{"EKS Anywhere (its own control plane)", func() *fact.Set {
 			return storageSet("v1.36.4-eks-1a2b3c4", stacked("cp1", cp), worker("w1"))
 		}, "cp1", "yes", "yes"},
 	}
@@ -208,40 +208,41 @@ func TestKindsOfClusters(t *testing.T) {
 	}
 }
 
-const clustersIntro = `# Whose word on storage counts
+const clustersIntro = `# Which nodes are trusted for storage
 
 <!-- Generated: go test ./pkg/checks/catalogue -run TestKindsOfClusters -update -->
 
-A node answers for itself and for its own containers. What it says of the
+A node answers for itself and for its own containers. What it says about the
 cluster's storage (etcd, API servers) counts only if one of these is true:
 
 - you named it: ` + "`--control-plane-node NAME`" + `, or ` + "`--local`" + ` on the node itself;
 - the API lists it with the label ` + "`node-role.kubernetes.io/control-plane`, `master` or `etcd`" + `
   (for API servers, with one of the first two).
 
-The second rests on the admission plugin NodeRestriction, which refuses these
-labels to kubelets. kubeadm and the managed offers switch it on
-(` + "`--enable-admission-plugins=NodeRestriction`" + `). Where it is off, a node can give
+The second rule relies on the admission plugin NodeRestriction, which refuses
+these labels to kubelets. kubeadm and managed providers turn it on
+(` + "`--enable-admission-plugins=NodeRestriction`" + `). If it is off, a node can give
 itself the label.
 
-On a managed provider no node's word counts: the provider runs etcd. A cluster is
+On a managed provider no node is trusted: the provider runs etcd. A cluster is
 managed if the server's version or most of its nodes say EKS, GKE or AKS, and no
 node has a role label.
 
-An etcd file counts only if it is the API server's: at least 9 of 10 of the listed
-Secrets that are not newer than the file are in it, at the revision that the API
-server lists. Another etcd on such a node (Calico's, an application's, a virtual
-cluster's) is named in ` + "`cluster.otherStores`" + ` of the report, and nothing is judged by
-it. Where Secrets cannot be listed, nothing shows which file is right: plaintext
-still fails, and the answer is never yes.
+An etcd file counts only if it is the API server's. This means: of the listed
+Secrets that are not newer than the file, at least 9 of 10 are in it, at the
+revision that the API server lists. The report names another etcd on such a node
+(of Calico, an application or a virtual cluster) in ` + "`cluster.otherStores`" + `, and
+judges nothing by it. If Secrets cannot be listed, it is unknown which file is
+right: plaintext still fails, and the answer is never yes.
 
-Every trusted node has to be measured for a yes. For ` + "`written`" + `, as many API servers
-have to be read as hold an unexpired lease in kube-system, where you may list the
-leases.
+A yes needs a measurement of every trusted node. For ` + "`written`" + `, a yes needs a
+measurement of as many API servers as hold an unexpired lease in kube-system, if
+you have the right to list the leases.
 
-What each kind of cluster says, where nothing else is written with every Secret
-encrypted and all else measured, by the checks that this version has. (The parts stay unknown as long as one of
-their checks is not built: see docs/checks.md.)
+The table shows the answer for each kind of cluster. Unless it says otherwise,
+every Secret is encrypted and everything else is measured. It covers the checks
+that this version has. (A part stays unknown as long as one of its checks is not
+built: see docs/checks.md.)
 
 | cluster | trusted for etcd | part stored | part written |
 | --- | --- | --- | --- |

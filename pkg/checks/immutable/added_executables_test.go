@@ -62,7 +62,7 @@ func TestAddedExecutables(t *testing.T) {
 			finding(api.VerdictUnknown, fact.Unsupported, "of unknown origin: /x",
 				upper, "30 entries, 1 executables", upper+"/x", value("elf", "unknown")),
 		},
-		"an added one beside an unknown one fails": {
+		"an added one next to an unknown one fails": {
 			walk(nil, file("/x", "elf", fact.OriginUnknown), file("/y", "elf", fact.OriginAdded)),
 			finding(api.Fail, "", "added to the container or changed in it: /y", upper+"/y", value("elf", "added"), upper, "30 entries, 2 executables"),
 		},

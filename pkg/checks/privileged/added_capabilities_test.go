@@ -52,7 +52,7 @@ func TestAddedCapabilities(t *testing.T) {
 		"a name that is none is unknown": {
 			ft.Declared(add("SYS_ADMINS")), finding(api.VerdictUnknown, "", "adds a capability that this version does not know: SYS_ADMINS", "SYS_ADMINS"),
 		},
-		"a name that is none beside one that fails": {
+		"a name that is none next to one that fails": {
 			ft.Declared(add("FUTURE", "BPF")), finding(api.Fail, api.High, "adds BPF", "FUTURE, BPF"),
 		},
 	})

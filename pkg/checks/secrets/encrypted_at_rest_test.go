@@ -191,7 +191,7 @@ func TestEncryptedAtRest(t *testing.T) {
 				"fail shop/a: " + fail + " [node/cp1 a rev 1" + clear,
 			},
 		},
-		"and beside another member that has it encrypted": {
+		"and next to another member that has it encrypted": {
 			live(list("a@1", "b@2", "c@3"), etcd(encrypted("a", 1), encrypted("b", 2), encrypted("c", 3)), etcd(plaintext("a", 1), encrypted("b", 2))),
 			[]string{
 				some + " [node/cp2 = 2 of 3 listed Secrets, compared by revision]",

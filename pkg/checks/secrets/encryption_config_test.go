@@ -91,7 +91,7 @@ func TestEncryptionConfig(t *testing.T) {
 				"the encryption configuration changed after the API server started, and the API server does not reload it",
 				path, resources("cp1"), "secrets: aescbc (key1, key0)", times, "changed 2026-11-24T13:00:00Z, started 2026-11-24T12:00:00Z")),
 		},
-		"so is one that the API server was to load anew: it keeps the old one while the new one is not valid": {
+		"so is one that the API server was to load again: it keeps the old one while the new one is not valid": {
 			servers(reload),
 			ft.One(finding("cp1", api.VerdictUnknown, fact.Changing,
 				"the encryption configuration changed after the API server started; it is unknown whether it was reloaded",

@@ -94,7 +94,7 @@ func TestExpiredPage(t *testing.T) {
 		want   []string // tokens asked for
 	}{
 		"the refusal's token goes on behind the same key": {gone("2"), []string{"", "2", "2", "4"}},
-		"without a token everything is listed anew":       {gone(""), []string{"", "2", ""}},
+		"without a token everything is listed again":      {gone(""), []string{"", "2", ""}},
 	} {
 		for _, path := range []string{nodesPath, podsPath, secretsPath} {
 			t.Run(name+" "+path, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestExpiredPage(t *testing.T) {
 			})
 		}
 	}
-	t.Run("a server that forgets for ever is an error", func(t *testing.T) {
+	t.Run("a server that forgets forever is an error", func(t *testing.T) {
 		s := newServer(t)
 		fill(s)
 		s.refuse = func(r *http.Request) *metav1.Status {
@@ -306,7 +306,7 @@ func TestFailures(t *testing.T) {
 				t.Errorf("want error %q, got %v", tc.want, err)
 			}
 			if result != nil {
-				t.Errorf("want no result beside the error, got %+v", result)
+				t.Errorf("want no result with the error, got %+v", result)
 			}
 		})
 	}

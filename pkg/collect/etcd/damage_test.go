@@ -157,7 +157,7 @@ func usedPages(t *testing.T, file []byte, pageSize int) []bool {
 	return used
 }
 
-// inName tells whether a position lies behind "/registry/secrets/" in the key of
+// inName reports whether a position lies behind "/registry/secrets/" in the key of
 // a row, where an encrypted value cannot contradict it.
 func inName(file []byte, pos int) bool {
 	const dir = "/registry/secrets/"

@@ -98,7 +98,7 @@ func FuzzFile(f *testing.F) {
 		}
 		if err != nil {
 			if db != nil || gaps != nil {
-				t.Fatal("a result beside an error")
+				t.Fatal("a result with an error")
 			}
 			return
 		}

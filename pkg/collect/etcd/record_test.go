@@ -143,7 +143,7 @@ func TestLockRow(t *testing.T) {
 }
 
 // Rows of other clients and other versions, at every page size and in both
-// ways of reading, beside Secrets that have to come out as bbolt and protobuf
+// ways of reading, next to Secrets that have to come out as bbolt and protobuf
 // read them.
 func TestOtherRows(t *testing.T) {
 	for seed := range int64(12) {

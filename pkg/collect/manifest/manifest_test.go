@@ -174,7 +174,7 @@ func TestRead(t *testing.T) {
 			files: Files{Filenames: []string{"l.yaml"}},
 			want:  []string{"Pod shop/a from l.yaml pod/shop/a spec"},
 		},
-		"standard input beside a file": {
+		"standard input next to a file": {
 			in:    map[string]string{"a.yaml": object("v1", "Pod", "a", "spec: "+spec)},
 			files: Files{Filenames: []string{"-", "a.yaml"}}, stdin: object("v1", "Pod", "b", "spec: "+spec),
 			want: []string{"Pod shop/a from a.yaml pod/shop/a spec", "Pod shop/b from stdin pod/shop/b spec"},

@@ -81,7 +81,7 @@ func TestContainers(t *testing.T) {
 				Root:      &fact.Mount{Path: "/", FSType: "overlay", Source: "overlay", ReadOnly: true, Upperdir: "/var/lib/containers/storage/overlay/d/diff"},
 			}},
 		},
-		"cgroup version 1, cgroupfs, a static pod; and docker beside it": {
+		"cgroup version 1, cgroupfs, a static pod; and docker next to it": {
 			processes: []fakeProcess{
 				{pid: 50, comm: "etcd", cgroup: "3:memory:/kubepods/burstable/pod" + configHash + "/" + idA + "\n1:name=systemd:/kubepods/burstable/pod" + configHash + "/" + idA + "\n0::/\n", mounts: overlayRoot, uid: "1\t2\t3\t4", extra: "NoNewPrivs:\t1\nSeccomp:\t0\n"},
 				{pid: 51, comm: "web", cgroup: "3:memory:/docker/" + idC + "\n0::/\n", mounts: overlayRoot, uidMap: "0 100000 65536\n"},
@@ -173,7 +173,7 @@ func TestSandboxByName(t *testing.T) {
 }
 
 // A name proves no sandboxed runtime: what is not shown to be the node's program
-// stays measured, with the gaps beside it.
+// stays measured, with the gaps next to it.
 func TestSandboxedRuntime(t *testing.T) {
 	const detached = "31 30 0:5 / /proc rw - proc proc rw\n"
 	const files = "-- c/usr/bin/runsc --\nx\n-- usr/bin/runsc --\nx\n-- usr/bin/runsc-sandbox --\nx\n-- usr/bin/runsc-gofer --\nx\n-- usr/bin/virtiofsd --\nx\n-- usr/bin/sleep --\nx\n"

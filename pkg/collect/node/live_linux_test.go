@@ -154,7 +154,7 @@ func TestMasksAgreeWithGetpcaps(t *testing.T) {
 	t.Logf("%d processes compared", compared)
 }
 
-// sameMasks tells whether two readings of a process agree, so that a difference
+// sameMasks reports whether two readings of a process agree, so that a difference
 // to what was read in between is none of its own doing.
 func sameMasks(a, b *proctable.Process) bool {
 	return a != nil && b != nil && a.Stat.StartTime == b.Stat.StartTime &&

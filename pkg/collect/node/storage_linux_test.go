@@ -62,7 +62,7 @@ func writeEtcd(t *testing.T, name, prefix string) {
 }
 
 // The database is found by the descriptor that etcd has of it, and read with
-// the prefix that the API server beside it was given.
+// the prefix that the API server next to it was given.
 func TestEtcd(t *testing.T) {
 	const path = "/var/lib/etcd/member/snap/db"
 	static, ordinary := "0::/kubepods/burstable/pod"+configHash+"/"+idA+"\n", "0::/kubepods/burstable/pod"+podUID+"/"+idB+"\n"

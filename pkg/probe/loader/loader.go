@@ -1,13 +1,13 @@
 // Package loader holds the program that starts the embedded probe on a node:
-// it joins the probe's parts, which ConfigMaps bring, and becomes the result.
-// What it does and why it is written in C stands in loader.c; the objects
-// beside it are built by build.sh and embedded here.
+// it joins the probe's parts, which come from ConfigMaps, and executes the
+// result in its place. loader.c says what it does and why it is written in C.
+// build.sh builds the objects next to it, which are embedded here.
 //
 // A pod that uses it mounts one volume, projected from the ConfigMaps, at Dir
 // with mode 0555, and a writable emptyDir at OutputDir, and has the command
 // Command. The volume holds the loader (Name), the size (Size) and the parts
-// (Parts). What is joined runs only if it has the digest that the command
-// names. It gets the pod's arguments, and an empty environment.
+// (Parts). The joined probe runs only if it has the digest that the command
+// names. It gets the pod's arguments and an empty environment.
 package loader
 
 import (
@@ -39,16 +39,16 @@ const (
 )
 
 // Exit statuses of the loader, one for each step. The probe itself, which
-// takes its place, must not use them.
+// replaces it, must not use them.
 const (
-	CodeSize     int32 = 90 // reading Dir/size, or it is no decimal number up to MaxProbe
-	CodeOpen     int32 = 91 // opening a part, for another reason than that it is not there
+	CodeSize     int32 = 90 // reading Dir/size, or it is not a decimal number up to MaxProbe
+	CodeOpen     int32 = 91 // opening a part, for another reason than that it does not exist
 	CodeRead     int32 = 92 // reading a part
 	CodeCreate   int32 = 93 // creating Output
 	CodeWrite    int32 = 94 // writing or closing Output
 	CodeSum      int32 = 95 // the parts do not add up to the size
 	CodeExec     int32 = 96 // executing Output
-	CodeArgument int32 = 97 // the first argument is no digest: see Command
+	CodeArgument int32 = 97 // the first argument is not a digest: see Command
 	CodeDigest   int32 = 98 // what was joined has another digest; it was not executed
 )
 
@@ -58,7 +58,7 @@ var amd64 []byte
 //go:embed loader_linux_arm64
 var arm64 []byte
 
-// For gives the loader's bytes, a static ELF executable for Linux of about
+// For returns the loader's bytes, a static ELF executable for Linux of about
 // 2.4 KB, for a node's architecture as in node.status.nodeInfo.architecture
 // (GOARCH). The caller must not change them.
 func For(arch string) ([]byte, error) {
@@ -79,7 +79,7 @@ type Part struct {
 }
 
 // PartName is the name of part i, from 0 to MaxParts-1: part.00, part.01, ...
-// The loader reads up to the first that is not there.
+// The loader stops at the first one that does not exist.
 func PartName(i int) string { return fmt.Sprintf("part.%02d", i) }
 
 // Parts cuts a probe into parts of partSize bytes, the last one shorter. A
@@ -101,8 +101,8 @@ func Parts(probe []byte, partSize int) []Part {
 	return parts
 }
 
-// Size is the file by which the loader notices a part that is missing: the
-// probe's length in bytes as a decimal number, nothing else.
+// Size is the file by which the loader notices a missing part: the probe's
+// length in bytes as a decimal number, nothing else.
 func Size(probe []byte) Part {
 	return Part{SizeName, strconv.AppendInt(nil, int64(len(probe)), 10)}
 }
@@ -145,10 +145,10 @@ func Explain(code int32) string {
 var line = regexp.MustCompile(`\Achecklist loader: errno ([0-9]{3}) (` +
 	regexp.QuoteMeta(Dir) + `/(?:` + SizeName + `|` + Name + `|part\.[0-9:][0-9])|` + regexp.QuoteMeta(Output) + `|/proc/self/fd/[0-9]{1,2})\n?\z`)
 
-// Diagnose is Explain with what the loader's own line adds: the file and the
-// error. message is the container's termination message, or its log. One that
-// is not the loader's line, whole and alone, adds nothing: it is never
-// repeated, for another program may have written it.
+// Diagnose is Explain with the file and the error from the loader's own line.
+// message is the container's termination message, or its log. If it is not
+// exactly the loader's line, it adds nothing. It is never repeated, because
+// another program may have written it.
 func Diagnose(code int32, message string) string {
 	text := Explain(code)
 	m := line.FindStringSubmatch(message)
@@ -165,9 +165,9 @@ func Diagnose(code int32, message string) string {
 	return fmt.Sprintf("%s (%s: %s)", text, m[2], errnoName(errno))
 }
 
-// errnoName names the errors that the loader's system calls are known to
-// give (asm-generic/errno.h; both architectures number them alike). The
-// plugin may run on another system, whose own numbers differ.
+// errnoName names the errors that the loader's system calls are known to return
+// (asm-generic/errno.h; both architectures number them alike). The plugin may
+// run on another system, whose own numbers differ.
 func errnoName(errno int) string {
 	switch errno {
 	case 1:

@@ -71,9 +71,9 @@ func writable(fd int) error {
 // the descriptors without FD_CLOEXEC did: execve closes the others, and Go
 // opens its own (the netpoller's, two cgroup files) with O_CLOEXEC.
 //
-// The numbers 0 to 2 are not freed but taken by an O_PATH descriptor of the own
-// root, which can be neither read nor written: the runtime prints a crash, and
-// with it perhaps what it was reading, to 2, whatever that is by then.
+// The numbers 0 to 2 are not freed but replaced by an O_PATH descriptor of the
+// own root, which can be neither read nor written. The runtime prints a crash,
+// perhaps with what it was reading, to descriptor 2, whatever that is.
 func closeInherited(outputs []int) error {
 	fds, err := descriptors()
 	if err != nil {
@@ -200,7 +200,7 @@ func load(filter []unix.SockFilter) error {
 	case errno != 0:
 		return fmt.Errorf("seccomp(SECCOMP_SET_MODE_FILTER): %w", errno)
 	case thread != 0:
-		// With TSYNC the kernel answers with the id of the thread in its way.
+		// With TSYNC the kernel returns the id of the thread that prevents it.
 		return fmt.Errorf("seccomp(SECCOMP_SET_MODE_FILTER): expected 0, found %d: that thread has a filter of its own; nothing was installed", thread)
 	}
 	return nil
@@ -211,7 +211,7 @@ func seccomp(flags uintptr, program *unix.SockFprog) (uintptr, unix.Errno) {
 	return r, errno
 }
 
-// verify reads what the kernel says of every thread: filter mode, one filter
+// verify reads what the kernel says about every thread: filter mode, one filter
 // more than before, no new privileges.
 func verify(before task) error {
 	tids, err := list("/proc/self/task")
@@ -238,7 +238,8 @@ func verify(before task) error {
 	return nil
 }
 
-// task is what /proc/PID/task/TID/status says of its lock (proc_pid_status(5)).
+// task is what /proc/PID/task/TID/status says about its lock
+// (proc_pid_status(5)).
 type task struct {
 	mode       int // Seccomp: 0 off, 1 strict, 2 filter
 	filters    int // Seccomp_filters: since 5.9, -1 before
@@ -302,7 +303,7 @@ func parseTask(status string) (task, error) {
 	return t, nil
 }
 
-// try attempts what would succeed, and change nothing, without the lock.
+// try attempts what would succeed without the lock, and would change nothing.
 func try() error {
 	// Opening the name of the own thread for writing; nothing is written.
 	fd, err := unix.Openat(unix.AT_FDCWD, "/proc/self/comm", unix.O_WRONLY|unix.O_CLOEXEC, 0)

@@ -17,7 +17,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/lock/attempt"
 )
 
-// scenarioEnv names what this binary does as a child: a lock is for ever, so
+// scenarioEnv names what this binary does as a child: a lock is forever, so
 // each test needs a process of its own.
 const scenarioEnv = "CHECKLIST_LOCK_SCENARIO"
 

@@ -23,10 +23,10 @@ const (
 	retRefuse = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 )
 
-// program compiles the list. Its shape is what makes it right: the number of
-// the call is loaded once and compared with each entry in turn, and the block
-// of an entry, once entered, ends in a return on every path. So nothing is ever
-// compared with a call's number while the accumulator holds something else.
+// program compiles the list. Its shape makes it right: the number of the call
+// is loaded once and compared with each entry in turn, and every path through
+// an entry's block ends in a return. So a call's number is never compared while
+// the accumulator holds something else.
 //
 //	ld arch; jne ARCH, refuse
 //	ld nr

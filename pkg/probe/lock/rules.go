@@ -31,28 +31,28 @@ type cond struct {
 
 const (
 	all64 = ^uint64(0)
-	// low32 is for arguments that the kernel takes as int or unsigned int: what
-	// stands in the upper half of the register never reaches it, and differs
-	// between sign- and zero-extending callers.
+	// low32 is for arguments that the kernel takes as int or unsigned int: the
+	// upper half of the register never reaches it, and differs between sign-
+	// and zero-extending callers.
 	low32 = uint64(0xffffffff)
 )
 
-// openFlags are the flags of openat(2) that only read. Everything else is
-// refused as a complement of 64 bits: access modes 1, 2 and 3, O_CREAT,
-// O_TRUNC, O_APPEND, O_TMPFILE, and whatever the future brings.
+// openFlags are the flags of openat(2) that only read. All other of the 64 bits
+// are refused: access modes 1, 2 and 3, O_CREAT, O_TRUNC, O_APPEND, O_TMPFILE,
+// and future flags.
 const openFlags = unix.O_CLOEXEC | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK |
 	unix.O_NOCTTY | unix.O_PATH | largeFile
 
 // threadFlags is what Go's runtime passes to clone(2) (runtime/os_linux.go,
 // cloneFlags): CLONE_VM, FS, FILES, SIGHAND, SYSVSEM and THREAD. Without
-// CLONE_THREAD nothing but a new process could come of it.
+// CLONE_THREAD it could only make a new process.
 const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND |
 	unix.CLONE_SYSVSEM | unix.CLONE_THREAD
 
 // rules returns the allow list for a process with this pid that writes to
 // outputs and whose runtime owns wake, the eventfd of its network poller (-1 if
-// there is none). The most frequent calls stand first: the kernel goes through
-// the list for each call.
+// there is none). The most frequent calls come first, because the kernel goes
+// through the list for each call.
 func rules(pid int, outputs []int, wake int) []allow {
 	writable := make([][]cond, 0, len(outputs)+1)
 	names := make([]string, 0, len(outputs)+1)

@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// MaxRun is what the measurements of one run may take together in memory, in
+// MaxRun is how much memory the measurements of one run may take together, in
 // bytes.
 const MaxRun int64 = 4 << 30
 
@@ -17,15 +17,16 @@ const MaxRun int64 = 4 << 30
 // records, up to MaxJSON, until it is done.
 const decoders = 4
 
-// ErrRunFull says that a measurement, whole and sound, does not fit in what is
-// left of its run's memory.
+// ErrRunFull means that a complete and valid measurement does not fit in what
+// is left of its run's memory.
 var ErrRunFull = errors.New("this run has no memory left for it")
 
-// Budget bounds what the measurements of one run take together, for a run holds
-// them all until it has judged them. Three quarters are the nodes' own, in equal
-// shares, so that no node can take what another needs; the rest is for those
-// that need more than their share, first come, first served. A share is never
-// more than MaxMemory, which is what each node of a run over up to 96 nodes has.
+// Budget bounds what the measurements of one run take together, because a run
+// holds them all until it has judged them. Three quarters are the nodes' own,
+// in equal shares, so that no node can take what another needs; the rest is for
+// those that need more than their share, first come, first served. A share is
+// never more than MaxMemory, which is what each node of a run over up to 96
+// nodes has.
 //
 // Measured (BenchmarkRun and TestHonestNodesFit; Go 1.26, linux/amd64):
 //
@@ -39,7 +40,7 @@ var ErrRunFull = errors.New("this run has no memory left for it")
 // Without MaxRun the worst run would be 156 GiB. What is live is bounded; Go's
 // collector lets garbage take as much again, so the process had 3.8 GB at most
 // after 5,000 honest nodes. While an answer is unpacked its records take up to
-// MaxJSON beside it, for at most 4 answers at a time.
+// MaxJSON more, for at most 4 answers at a time.
 //
 // A nil *Budget bounds each measurement by MaxMemory, and nothing else.
 type Budget struct {
@@ -57,9 +58,9 @@ func NewBudget(bytes int64, nodes int) *Budget {
 	return &Budget{share: share, pool: bytes - share*int64(nodes), slots: make(chan struct{}, decoders)}
 }
 
-// Decode is the function Decode within the budget: ErrRunFull is for a
-// measurement that does not fit in it. It waits where others are being unpacked,
-// but reads the log before.
+// Decode is the function Decode within the budget: It returns ErrRunFull for a
+// measurement that does not fit. It waits while others are being unpacked, but
+// reads the log before.
 func (b *Budget) Decode(log io.Reader, t Trailer) (*fact.Measurement, error) {
 	payload, err := receive(log, t)
 	if err != nil {
@@ -103,7 +104,7 @@ func (b *Budget) take(need int64) bool {
 	return true
 }
 
-// give takes back what was taken for nothing.
+// give returns what was taken but not used.
 func (b *Budget) give(need int64) {
 	if b == nil || need <= b.share {
 		return

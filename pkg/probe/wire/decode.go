@@ -20,15 +20,15 @@ import (
 )
 
 // Decode reads the measurement that t announces from the probe's log, or from t
-// itself, in which case log may be nil. It returns the measurement whole or an
-// error that says where it is and what was expected there, and that quotes
-// nothing of the log. It reads at most MaxLog bytes, holds at most MaxJSON of
-// records, and the measurement takes at most MaxMemory.
+// itself, in which case log may be nil. It returns the whole measurement, or an
+// error that says what was expected and where, and that quotes nothing of the
+// log. It reads at most MaxLog bytes and holds at most MaxJSON of records. The
+// measurement takes at most MaxMemory.
 func Decode(log io.Reader, t Trailer) (*fact.Measurement, error) {
 	return (*Budget)(nil).Decode(log, t)
 }
 
-// receive gives the compressed payload that t announces.
+// receive returns the compressed payload that t announces.
 func receive(log io.Reader, t Trailer) ([]byte, error) {
 	switch {
 	case t.Size == 0 && t.Error != "":
@@ -96,8 +96,8 @@ func readFrames(log io.Reader, t Trailer) ([]byte, error) {
 	}
 }
 
-// appendPiece reads one line. It quotes nothing of a line that is not a frame:
-// nobody knows what is in it.
+// appendPiece reads one line. It quotes nothing of a line that is not a frame,
+// because its content is unknown.
 func appendPiece(payload, line []byte, seq, total int) ([]byte, error) {
 	fields := bytes.SplitN(line, []byte(" "), 5)
 	if len(fields) != 4 || string(fields[0]) != magic {
@@ -152,8 +152,8 @@ func decompress(payload []byte, size int) ([]byte, error) {
 		return nil, fmt.Errorf("payload: expected gzip: %w", err)
 	}
 	zip.Multistream(false)
-	// One byte more than announced shows that there is more. What a trailer
-	// announces and the payload cannot hold is not allocated.
+	// One byte more than announced shows that there is more. Nothing is
+	// allocated for what a trailer announces but the payload cannot hold.
 	text := make([]byte, min(size, maxRatio*len(payload))+1)
 	n := 0
 	for err == nil && n < len(text) {

@@ -28,11 +28,11 @@ type Options struct {
 type Message struct {
 	Trailer []byte
 
-	payload []byte // nil where the trailer has it
+	payload []byte // nil if the trailer has it
 }
 
-// Frames gives what goes to the log, a line at a time, each with its newline.
-// Where the trailer holds everything, there is none.
+// Frames returns what goes to the log, a line at a time, each with its newline.
+// If the trailer holds everything, there are none.
 func (m Message) Frames() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		total := frames(len(m.payload))
@@ -48,13 +48,13 @@ func (m Message) Frames() iter.Seq[[]byte] {
 	}
 }
 
-// frames is how many carry so many bytes.
+// frames is how many frames carry so many bytes.
 func frames(size int) int { return (size + pieceSize - 1) / pieceSize }
 
 // Encode makes a message of a measurement, which it leaves as it is. Where the
 // measurement exceeds the limit, lists are cut, always in the same way, and each
-// cut adds a gap with reason Truncated, so that nothing which is missing can pass
-// for clean.
+// cut adds a gap with reason Truncated, so that nothing missing can pass as
+// clean.
 func Encode(m *fact.Measurement, o Options) (Message, error) {
 	limit := o.Limit
 	if limit <= 0 || limit > MaxLog {

@@ -14,7 +14,7 @@ import (
 )
 
 // shares are the sections' reserved parts of an answer, in sixteenths. What a
-// section leaves over is shared out among those that need more: see allot.
+// section does not need is shared among those that need more: see allot.
 var shares = [sections]int{
 	hostSection:      1,
 	serverSection:    1,
@@ -36,7 +36,8 @@ type weights [resources][sections]int
 
 // fit compresses the stream of a measurement into at most limit bytes. Where it
 // is too large, its records lose elements of their lists, in sections that need
-// more than their share. errTooLarge is for one that is too large without any.
+// more than their share. errTooLarge is for a measurement that is too large
+// even with empty lists.
 func fit(m *fact.Measurement, limit int) (payload []byte, size int, err error) {
 	c := newCutter(m)
 	whole := m
@@ -53,8 +54,8 @@ func fit(m *fact.Measurement, limit int) (payload []byte, size int, err error) {
 		return nil, 0, err
 	}
 	limits := [resources]int{inZip: limit, inText: MaxJSON, inMemory: MaxMemory}
-	// Fewer elements compress a little worse, and gaps are added: 95 of 100 leave
-	// room for that, most often.
+	// Fewer elements compress a little worse, and gaps are added: 95 of 100
+	// usually leaves room for that.
 	for _, percent := range []int{95, 85, 70, 50, 35, 20, 10, 5, 2, 0} {
 		var part [resources]int
 		for r := range resources {
@@ -91,8 +92,8 @@ func (w *weights) totals(limits [resources]int) [sections]int {
 	return out
 }
 
-// allot gives each section what it needs, or at least its share; together at most
-// total, where that is what the shares make.
+// allot gives each section what it needs, or at least its share; together at
+// most total, because the shares add up to all of it.
 func allot(total int, need [sections]int) (part [sections]int) {
 	satisfied := [sections]bool{}
 	for {
@@ -210,15 +211,15 @@ func (m *meter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// of counts a value with its newline or comma. What cannot be written has no
-// length: the attempt to write it reports the error.
+// of counts a value with its newline or comma. What cannot be encoded has no
+// length: encoding it later reports the error.
 func (m *meter) of(v any) int {
 	m.n = 0
 	_ = m.text.Encode(v)
 	return m.n
 }
 
-// errTooLarge says that a measurement exceeds a limit, and has to be cut.
+// errTooLarge means that a measurement exceeds a limit and must be cut.
 var errTooLarge = errors.New("too large")
 
 // compress gives the gzip stream of the measurement's records; errTooLarge beyond
@@ -351,8 +352,9 @@ func (w *weighing) Write(p []byte) (int, error) {
 // unlimited leaves only the limit of each record.
 var unlimited = [sections]int{math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4}
 
-// oversized reports whether a container's record may not even be made, for it
-// would take too much memory here. Other records are found too large once made.
+// oversized reports whether a container's record must not even be made, because
+// it would take too much memory here. Other records are found to be too large
+// once they are made.
 func (c *cutter) oversized() bool {
 	s := layout().container
 	for i := range c.m.Containers {
@@ -454,7 +456,8 @@ var containerList = [containerLists]struct {
 	deviceList:  {"devices", []fact.Kind{fact.Devices}},
 }
 
-// parts are the sizes of a container's record: without its lists, and of these.
+// parts are the sizes of a container's record: without its lists, and of each
+// list.
 type parts struct {
 	bare  int
 	lists [containerLists]list
@@ -504,7 +507,7 @@ const maxContainerGaps = 32
 func (c *cutter) containers(m *fact.Measurement, s *sizes, total int) {
 	all, chosen := s.containers, choose(total, s.bare)[0]
 	total -= s.bare.sum(chosen)
-	var lists []int // what the lists of those take that stay
+	var lists []int // what the lists of the remaining ones take
 	for i, keep := range chosen {
 		if keep {
 			lists = append(lists, all[i].size()-all[i].bare)
@@ -557,7 +560,7 @@ func (c *cutter) containers(m *fact.Measurement, s *sizes, total int) {
 	}
 }
 
-// gaps leaves out gaps only where another one says so, for the kind.
+// gaps leaves out a gap only if another gap of its kind says so.
 func (c *cutter) gaps(m *fact.Measurement, s *sizes, total int) {
 	keep := choose(total, s.gaps)[0]
 	var kinds []fact.Kind
@@ -582,8 +585,8 @@ func (c *cutter) gaps(m *fact.Measurement, s *sizes, total int) {
 	m.Gaps = picked(m.Gaps, keep)
 }
 
-// list is what is known of a list whose elements may be left out: their sizes as
-// text, and which are wanted more than others. None beyond most bytes is kept.
+// list describes a list whose elements may be left out: their sizes as text,
+// and which are wanted more than others. No element beyond most bytes is kept.
 type list struct {
 	sizes  []int32
 	wanted []bool
@@ -610,9 +613,9 @@ func (l *list) sum(keep []bool) int {
 	return n
 }
 
-// choose says of lists that share total bytes which of their elements are kept,
-// in their order: first those that are wanted, then the others. Each list has an
-// equal part, and more where others leave some over.
+// choose decides which elements of lists that share total bytes are kept, in
+// their order: first those that are wanted, then the others. Each list has an
+// equal part, and more if others need less.
 func choose(total int, lists ...list) [][]bool {
 	keep := make([][]bool, len(lists))
 	for i := range lists {
@@ -642,8 +645,8 @@ func choose(total int, lists ...list) [][]bool {
 	return keep
 }
 
-// levelOf gives the most that each may take where all share total, and nobody
-// takes more than it needs.
+// levelOf returns the most that each may take if all share total and none takes
+// more than it needs.
 func levelOf(needs []int, total int) int {
 	sorted := slices.Sorted(slices.Values(needs))
 	for i, need := range sorted {
@@ -666,7 +669,7 @@ func count(keep []bool) int {
 	return n
 }
 
-// picked are the elements that are kept: the same list where all are.
+// picked are the elements that are kept: the same list if all are.
 func picked[T any](items []T, keep []bool) []T {
 	n := count(keep)
 	if n == len(items) {

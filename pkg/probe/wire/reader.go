@@ -15,17 +15,17 @@ import (
 
 // reader reads a measurement from its records in two passes over the same text.
 // The first checks every byte and counts what the second will allocate; it
-// allocates nothing but the lengths of lists. The second runs only where the count
-// is within the limit, and makes each list once, with its length.
+// allocates only the lengths of lists. The second runs only if the count is
+// within the limit, and makes each list once, with its length.
 //
 // encoding/json has no such limit: an element of two bytes becomes a struct of
 // 300, and a list that grows leaves its smaller blocks as garbage.
 //
-// The reader accepts less than JSON permits, and all that Encode writes: names of
-// fields are exact and known and come once in an object; null is only where Go
-// has nil, or a mask that was not read; numbers are whole; text is valid UTF-8.
-// The types bound the depth. An unknown field may say that a list is incomplete,
-// so it is refused rather than left out.
+// The reader accepts less than JSON permits, but everything that Encode writes.
+// Names of fields are exact, known, and unique in an object. null is only where
+// Go has nil, or a mask that was not read. Numbers are whole. Text is valid
+// UTF-8. The types bound the depth. An unknown field may say that a list is
+// incomplete, so it is refused rather than left out.
 type reader struct {
 	stream []byte // all records
 	text   []byte // the record that is read
@@ -41,7 +41,7 @@ type reader struct {
 	lengths []int32
 	next    int
 
-	// last holds the string that each field had last: what is the same again (a
+	// last holds the string that each field had last: a repeated string (a
 	// namespace, a type of file system) is allocated once.
 	last []sample
 }
@@ -63,8 +63,9 @@ func (r *reader) rewind() {
 	clear(r.last)
 }
 
-// scan is the first pass. It returns a reader that is ready for the second, and
-// whose cost is what the measurement will take: at most limit bytes.
+// scan is the first pass. It returns a reader that is ready for the second
+// pass. The reader's cost is what the measurement will take: at most limit
+// bytes.
 func scan(stream []byte, limit int) (*reader, *fault) {
 	r := newReader(stream, limit)
 	if f := r.records(nil); f != nil {
@@ -73,8 +74,8 @@ func scan(stream []byte, limit int) (*reader, *fault) {
 	return r, nil
 }
 
-// measurement is the second pass. The one fault that is left for it to find is a
-// key that a map has twice.
+// measurement is the second pass. It can find only one more fault: a key that a
+// map has twice.
 func (r *reader) measurement() (*fact.Measurement, *fault) {
 	r.rewind()
 	m := &fact.Measurement{
@@ -89,7 +90,7 @@ func (r *reader) measurement() (*fact.Measurement, *fault) {
 	return m, nil
 }
 
-// made is a list of n elements, nil where there is none, as in JSON.
+// made is a list of n elements; nil if there is none, as in JSON.
 func made[T any](n int) []T {
 	if n == 0 {
 		return nil
@@ -142,7 +143,8 @@ func (r *reader) records(m *fact.Measurement) *fault {
 	}
 }
 
-// record reads one record, an object with one field, which says what it is.
+// record reads one record: an object with one field, whose name says what it
+// is.
 func (r *reader) record(p *progress) *fault {
 	if !r.token('{') {
 		return r.expected("an object")
@@ -406,7 +408,7 @@ func (r *reader) list(s *shape, v reflect.Value) *fault {
 	return r.take(block(n*s.elem.size) - n*s.elem.size)
 }
 
-// enter gives the place in lengths of the list or map that begins.
+// enter returns the place in lengths of the list or map that begins.
 func (r *reader) enter() int {
 	if r.next == len(r.lengths) {
 		r.lengths = append(r.lengths, 0)
@@ -482,7 +484,7 @@ func (r *reader) stringMap(v reflect.Value) *fault {
 	return nil
 }
 
-// string reads a string, and makes it where it is wanted.
+// string reads a string, and makes it if it is wanted.
 func (r *reader) string(wanted bool) (string, *fault) {
 	r.space()
 	raw, size, f := r.quoted("a string")
@@ -669,9 +671,9 @@ func (r *reader) quoted(what string) (raw []byte, size int, f *fault) {
 	return nil, 0, &fault{text: fmt.Sprintf("expected the end of the string that begins at byte %d, found the end of the text", begin-1)}
 }
 
-// unescapeOne gives the character that an escape at the start of text stands
-// for, and its length in the text: 0 for one that JSON does not have, and for
-// half of a surrogate pair, which is no character.
+// unescapeOne returns the character of an escape at the start of text, and the
+// escape's length: 0 for an escape that JSON does not have, and for half of a
+// surrogate pair, which is not a character.
 func unescapeOne(text []byte) (char rune, n int) {
 	if len(text) < 2 {
 		return 0, 0
@@ -704,7 +706,7 @@ func unescapeOne(text []byte) (char rune, n int) {
 	return char, 12
 }
 
-// hexEscape reads \uXXXX; -1 where there is no such escape.
+// hexEscape reads \uXXXX; -1 if there is no such escape.
 func hexEscape(text []byte) rune {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return -1
@@ -740,7 +742,7 @@ func unescape(raw []byte, size int) string {
 	return out.String()
 }
 
-// expected is the fault of finding something else at the place that was reached.
+// expected is the fault of finding something else at the current position.
 func (r *reader) expected(what string) *fault {
 	found := "something else"
 	if r.at == len(r.text) {

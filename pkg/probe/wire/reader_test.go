@@ -577,7 +577,7 @@ func checkError(t *testing.T, err error) {
 	}
 }
 
-// What encoding/json would let pass or mend is refused here, and the error says
+// What encoding/json would let pass or repair is refused here, and the error says
 // where it is and nothing of what was found there.
 func TestReadRefuses(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
@@ -660,7 +660,7 @@ func TestReadRefuses(t *testing.T) {
 				t.Fatalf("expected %q, found %v", tt.want, err)
 			}
 			if m != nil {
-				t.Error("expected no measurement beside an error")
+				t.Error("expected no measurement with an error")
 			}
 			checkError(t, err)
 		})

@@ -96,7 +96,7 @@ func records(m *fact.Measurement, write func(section, record) error) error {
 }
 
 // fault says what is wrong with a text, where, and what was expected there. It
-// quotes nothing of the text: its fields are named by the types.
+// quotes nothing of the text: names of fields come from the types.
 type fault struct {
 	record     int // from 1; 0 where it is the stream itself
 	path, text string
@@ -113,7 +113,7 @@ func (f *fault) Error() string {
 	return text
 }
 
-// in adds where the value lies in which the fault is.
+// in adds the place of the value that has the fault.
 func (f *fault) in(path string) *fault {
 	f.path = path + f.path
 	return f

@@ -53,8 +53,8 @@ type field struct {
 
 // streamForm says what records there are in a stream, by name.
 type streamForm struct {
-	// whole is a measurement as one value, and container one of its own, for
-	// their cost.
+	// whole is a measurement as one value, and container a single container,
+	// for their cost.
 	whole, container *shape
 	kinds            []recordKind
 	named            map[string]int // index in kinds
@@ -129,8 +129,8 @@ func (b *shapes) of(t reflect.Type) *shape {
 		s.form = aMap
 		return s
 	case reflect.TypeFor[fact.NodeGap]():
-		// It decodes itself for the sake of old files; on the wire there is
-		// only its newest form.
+		// It decodes itself because of old files; on the wire there is only its
+		// newest form.
 		return b.ofStruct(s)
 	}
 	if m := reflect.PointerTo(t); m.Implements(reflect.TypeFor[unmarshaler]()) || m.Implements(reflect.TypeFor[textUnmarshaler]()) {
@@ -204,8 +204,8 @@ func (b *shapes) ofStruct(s *shape) *shape {
 // sum bounds what reading allocates, garbage included: TestCosts compares them
 // with the runtime.
 const (
-	// perList is what a list takes beside its elements: the reader's note of its
-	// length.
+	// perList is what a list takes besides its elements: the reader's note of
+	// its length.
 	perList = 32
 	// A map holds its entries in groups of 8 and those in tables of up to 1024,
 	// with room for up to 16/7 of what it was made for. Tables that its hash,

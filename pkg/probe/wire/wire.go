@@ -1,5 +1,5 @@
-// Package wire carries a measurement from a probe to the plugin over what a pod
-// has without a network: its log and its termination message.
+// Package wire carries a measurement from a probe to the plugin through what a
+// pod has without a network: its log and its termination message.
 //
 // The measurement is a stream of records, each a line of JSON, an object with one
 // field:
@@ -13,12 +13,12 @@
 //	{"end":{...}}              once: how many of each there were
 //
 // They come in this order. The probe writes them one by one into a single gzip
-// stream, so that it never holds the text. Each section of the stream (host, API
-// servers, etcd, containers, gaps) has a reserved share of an answer, and what it
-// does not need is there for the others: many containers cannot push out etcd.
-// Where a section needs more than there is, and where a record is too large, lists
-// lose elements: Secrets in plaintext and executables that are not the image's
-// stay longest. What was left out is counted in a gap.
+// stream, so that it never holds the text. Each section of the stream (host,
+// API servers, etcd, containers, gaps) has a reserved share of an answer. What
+// it does not need is free for the others, so many containers cannot push out
+// etcd. If a section needs more than there is, or if a record is too large,
+// lists lose elements: Secrets in plaintext and executables that are not the
+// image's stay longest. What was left out is counted in a gap.
 //
 // The compressed stream is cut into frames, one a line of the log, with sequence
 // numbers from 1:
@@ -30,17 +30,17 @@
 // most MaxLog (kubelet rotates logs at 10 MiB and the log API reads only the
 // newest file). The termination message (at most 4096 bytes, delivered with the
 // pod's status) is the Trailer, one line of JSON: what the frames must add up to,
-// the probe's error, and small results whole, so that no log has to be read.
+// the probe's error, and complete small results, so that no log must be read.
 //
-// An answer is whole or refused. The first part of a log is no partial answer: a
-// kubelet that lost the rest, a node that left it out and a line that was changed
-// look the same, the digest cannot be compared, and the gaps, which come last,
-// are what is missing. A probe that runs out of time says so itself, in a stream
-// that is whole: with the records of what it has read, and a gap for the rest.
+// An answer is complete or refused. The first part of a log is not a partial
+// answer: a kubelet that lost the rest, a node that left it out and a changed
+// line look the same. The digest cannot be compared, and the gaps, which come
+// last, are missing. A probe that runs out of time says so itself in a complete
+// stream: with the records of what it has read, and a gap for the rest.
 //
-// The sender is a pod on a node that may be hostile. What it says of itself, its
-// digest too, guards against accidents only. Against intent there are limits on
-// whatever is allocated, counted before it is (see reader and Budget).
+// The sender is a pod on a node that may be hostile. What it says about itself,
+// even its digest, protects only against accidents. Against intent, everything
+// that is allocated has a limit and is counted first (see reader and Budget).
 package wire
 
 import (
@@ -73,8 +73,8 @@ const (
 	magic = "CKL2"
 )
 
-// Exit statuses of the probe. Whatever else a container ends with (137 for an
-// out-of-memory kill, 2 for a crash of Go's runtime) has no trailer.
+// Exit statuses of the probe. Any other exit status (137 for an out-of-memory
+// kill, 2 for a crash of Go's runtime) comes without a trailer.
 const (
 	ExitComplete = 0  // a measurement was written; it may have gaps
 	ExitPartial  = 3  // a deadline passed; what was read until then was written
@@ -107,14 +107,14 @@ type Trailer struct {
 	Payload []byte `json:"payload,omitempty"`
 }
 
-// HasMeasurement tells whether there is anything for Decode to read.
+// HasMeasurement reports whether there is anything for Decode to read.
 func (t Trailer) HasMeasurement() bool { return t.Size > 0 }
 
-// NeedsLog tells whether Decode needs the log.
+// NeedsLog reports whether Decode needs the log.
 func (t Trailer) NeedsLog() bool { return t.Frames > 0 }
 
-// FailureTrailer is the termination message of a probe that has nothing but an
-// error to tell. It always fits.
+// FailureTrailer is the termination message of a probe that has only an error
+// to report. It always fits.
 func FailureTrailer(version, text string) []byte {
 	out, err := marshalTrailer(Trailer{Version: version, Error: text})
 	if err != nil {
@@ -140,11 +140,11 @@ func marshalTrailer(t Trailer) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// ErrVersion says that a probe answered in another format.
+// ErrVersion means that a probe answered in another format.
 var ErrVersion = errors.New("the probe and this plugin are of different versions")
 
 // ParseTrailer reads a termination message. Numbers beyond the format's limits
-// are errors: nothing that they announce would be read anyway.
+// are errors, because what they announce would not be read anyway.
 func ParseTrailer(message []byte) (Trailer, error) {
 	if len(message) > MaxTrailer {
 		return Trailer{}, fmt.Errorf("termination message: expected at most %d bytes, found %d", MaxTrailer, len(message))

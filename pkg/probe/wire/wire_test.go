@@ -441,7 +441,7 @@ func TestDecodeErrors(t *testing.T) {
 				t.Errorf("expected an error that begins %q, found %v", tt.want, err)
 			}
 			if got != nil {
-				t.Error("expected no measurement beside an error")
+				t.Error("expected no measurement with an error")
 			}
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("expected nothing of a foreign line in the error, found %q", err)

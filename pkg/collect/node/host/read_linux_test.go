@@ -202,7 +202,7 @@ func TestKernels(t *testing.T) {
 			files: images.With(hosttest.Files{"boot/vmlinuz-6.1.0-50-cloud-amd64": strings.Repeat("ARM\x64", 300)}),
 			want:  []fact.InstalledKernel{packaged(kernel("6.1.0-50-cloud-amd64", "", "/boot/vmlinuz-6.1.0-50-cloud-amd64"))},
 		},
-		"an image beside the modules": {
+		"an image next to the modules": {
 			files: images.With(hosttest.Files{
 				"usr/lib/modules/6.8.5-301.fc40.x86_64/vmlinuz": "bzImage: 6.8.5-301.fc40.x86_64 (mockbuild@host) #1 SMP PREEMPT_DYNAMIC Thu Apr 11 20:00:10 UTC 2024\n",
 				"usr/lib/modules/6.8.4-300.fc40.x86_64/":        "",

@@ -387,7 +387,7 @@ func TestWalkUpperHundredThousandFiles(t *testing.T) {
 	}
 }
 
-// BenchmarkWalkUpper prints the cost of a name, beside that of find(1) on the
+// BenchmarkWalkUpper prints the cost of a name, next to that of find(1) on the
 // same tree in the same run: user and system time, both warm.
 func BenchmarkWalkUpper(b *testing.B) {
 	c := newContainer(b, layout{image: image()})

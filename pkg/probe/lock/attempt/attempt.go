@@ -1,12 +1,13 @@
 //go:build linux && (amd64 || arm64)
 
 // Package attempt tries, inside a process that locked itself, everything that
-// the lock must refuse and everything that it must leave. Tests of package lock
-// run it on the machine at hand, hack/locktest inside a real pod; the release's
-// probe does not link it.
+// the lock must refuse and everything that it must allow. Tests of package lock
+// run it on this machine, hack/locktest inside a real pod. The release's probe
+// does not link it.
 //
-// A test of a lock is worth what it would find without one, so each process
-// can also be run without: there, whatever is marked as working has to work.
+// A test of a lock is worth only what it would find without the lock. So each
+// process can also run without it: there, whatever is marked as working must
+// work.
 package attempt
 
 import (
@@ -27,11 +28,11 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/lock"
 )
 
-// childEnv tells a process that it is the one that tries.
+// childEnv marks the process that tries.
 const childEnv = "CHECKLIST_ATTEMPT_CHILD"
 
-// IsChild tells whether this process was started by Main to try: main (or
-// TestMain) then calls Child and nothing else.
+// IsChild reports whether Main started this process to try. main (or TestMain)
+// then calls Child and nothing else.
 func IsChild() bool { return os.Getenv(childEnv) != "" }
 
 // Options say what to try.
@@ -50,9 +51,9 @@ type Options struct {
 
 // Result is one attempt.
 type Result struct {
-	Kind  string // "try" has to be refused, "read" has to work
+	Kind  string // "try" must be refused, "read" must work
 	Name  string
-	Works bool   // it has to work without the lock
+	Works bool   // it must work without the lock
 	Errno string // "ok", or the error's name
 }
 
@@ -80,7 +81,7 @@ func (r Result) Wrong(unlocked bool) string {
 
 // Main prepares a directory, starts this executable again as the child that
 // tries, removes the directory and returns what the child printed. An error
-// means that the child did not come to its end.
+// means that the child did not finish.
 func Main(o Options) ([]Result, error) {
 	scratch, err := os.MkdirTemp(o.Dir, "checklist-locktest-")
 	if err != nil {
@@ -190,8 +191,7 @@ func Child() int {
 	return 0
 }
 
-// say writes one line by a single write(2): os.Stdout would do, but this is
-// what the probe does.
+// say writes one line by a single write(2), as the probe does.
 func say(line string) {
 	data := []byte(line + "\n")
 	for len(data) > 0 {

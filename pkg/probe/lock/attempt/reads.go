@@ -19,7 +19,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// reads are what the probe lives on.
+// reads are the reads that the probe needs.
 var reads = []try{
 	{name: "own-status", do: func(*env) error { return readAll("/proc/self/status") }},
 	{name: "parent-status", do: func(*env) error { return readAll("/proc/" + itoa(parent()) + "/status") }},

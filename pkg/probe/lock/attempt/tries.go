@@ -57,8 +57,8 @@ func call(nr uintptr, args ...uintptr) error {
 	return nil
 }
 
-// cstring returns the address of a NUL-terminated copy. Every copy is kept: as
-// a uintptr it would not be seen by the garbage collector.
+// cstring returns the address of a NUL-terminated copy. Every copy is kept: the
+// garbage collector does not see a uintptr.
 func cstring(s string) uintptr {
 	b := append([]byte(s), 0)
 	kept = append(kept, b)
@@ -77,7 +77,7 @@ func open(dirfd int, path string, flags uintptr) error {
 	return unix.Close(int(fd))
 }
 
-// made closes a descriptor that should not have come to be.
+// made closes a descriptor that should not exist.
 func made(fd int, err error) error {
 	if err != nil {
 		return err

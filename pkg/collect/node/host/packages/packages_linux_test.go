@@ -62,7 +62,7 @@ func TestPackageGaps(t *testing.T) {
 				"so security updates cannot be recognised"),
 			pending: 11, installed: 14, indexes: 2,
 		},
-		"a Release file without sizes cannot excuse a list": {
+		"a Release file without sizes does not make up for a list": {
 			files: debian.Without(secList).With(hosttest.Files{secRel: "Origin: Debian\nLabel: Debian-Security\nSuite: oldstable-security\n"}),
 			gaps: gap(fact.NotPresent, "/etc/apt/sources.list.d/debian.sources:8 is enabled, but "+
 				"/var/lib/apt/lists/mirror.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages was not found"),
@@ -189,7 +189,7 @@ func TestPackageGaps(t *testing.T) {
 }
 
 // TestSecurityUpdateKeptAway holds that preferences do not make a missing
-// security update invisible: it is reported as held, beside what apt does.
+// security update invisible: it is reported as held, next to what apt does.
 func TestSecurityUpdateKeptAway(t *testing.T) {
 	const archive = "Debian-Security/oldstable-security"
 	held := fact.PendingUpdate{

@@ -1,6 +1,6 @@
-// Payload stands in for the probe in the loader's tests: it tells how it was
-// started, as one JSON object on stdout, and leaves a file beside itself, by
-// which one sees that it ran.
+// Payload replaces the probe in the loader's tests. It reports how it was
+// started, as one JSON object on stdout, and leaves a file next to itself,
+// which shows that it ran.
 package main
 
 import (

@@ -143,7 +143,7 @@ func FuzzStanzas(f *testing.F) {
 	})
 }
 
-// repeated tells whether a stanza may hold the field Package twice: then which
+// repeated reports whether a stanza may hold the field Package twice: then which
 // one decides differs.
 func repeated(data []byte) bool {
 	for stanza := range strings.SplitSeq(strings.ReplaceAll(strings.ToLower(string(data)), "\r", ""), "\n\n") {
