@@ -200,7 +200,7 @@ func TestAnswers(t *testing.T) {
 				Parts: parts{oneYes, part(extra, api.Unknown, api.Unknown, cover(0, 0), 0, "NotPresent: nothing was in scope")},
 			},
 		},
-		"nor does one of which a check is not built": {
+		"an optional part with a check that is not built does not block": {
 			withExtra(plan(one, optional("e", "c"))),
 			[]api.Finding{passA, f("e", api.Pass, api.High, subject("a"))},
 			api.Answer{
@@ -208,7 +208,7 @@ func TestAnswers(t *testing.T) {
 				Parts: parts{oneYes, part(extra, api.Unknown, api.Unknown, cover(1, 1), 0, "Unsupported: this version has no c")},
 			},
 		},
-		"nor one of which a check did not run": {
+		"an optional part with a check that did not run does not block": {
 			func() Plan {
 				p := withExtra(plan(one, optional("e", "b")))
 				p.Checks = slices.DeleteFunc(p.Checks, func(c Check) bool { return c.ID == "privileged/b" })
@@ -220,7 +220,7 @@ func TestAnswers(t *testing.T) {
 				Parts: parts{oneYes, part(extra, api.Unknown, api.Unknown, cover(1, 1), 0, "NotRequested: did not run: b")},
 			},
 		},
-		"but one of which something was not read does": {
+		"an optional part of which something was not read blocks": {
 			withExtra(plan(one, extra)),
 			[]api.Finding{passA, f("e", api.VerdictUnknown, api.High, subject("a"))},
 			api.Answer{
@@ -504,7 +504,7 @@ func TestWhatDoesNotRunIsNotInScope(t *testing.T) {
 		reason, ofReasons string
 	}{
 		"one workload, which has not started": {[]fact.Workload{workload("shop", "Pending")}, api.Unknown, api.Unknown, nothing, ""},
-		"and the platform, which runs": {
+		"one workload that has not started, and the platform, which runs": {
 			[]fact.Workload{workload("shop", "Pending"), workload("kube-system", "Running")}, api.Yes, api.Unknown, "", nothing,
 		},
 		"it runs, and was not measured": {
@@ -596,17 +596,17 @@ func TestBecause(t *testing.T) {
 		findings []api.Finding
 		want     string
 	}{
-		"up to a comma":                   {[]api.Finding{open("Cluster", "a, b; c: d")}, "Timeout: a"},
-		"up to a colon":                   {[]api.Finding{open("Cluster", "a: b, c")}, "Timeout: a"},
-		"up to a semicolon":               {[]api.Finding{open("Cluster", "a; b, c")}, "Timeout: a"},
-		"no pause":                        {[]api.Finding{open("Cluster", "a b")}, "Timeout: a b"},
-		"a pause at the start":            {[]api.Finding{open("Cluster", ": a")}, "Timeout: : a"},
-		"about a file":                    {[]api.Finding{open("File", "a, b")}, "Timeout: a"},
-		"about a node":                    {[]api.Finding{open("Node", "a, b")}, "Timeout: node x"},
-		"about a container":               {[]api.Finding{container}, "Timeout: deployment shop/x app"},
-		"a gap before what is open":       {[]api.Finding{open("Node", "a"), gap("y"), gap("z")}, "Timeout: node y and 2 more"},
-		"one subject of two checks":       {[]api.Finding{open("Node", "a"), open("Node", "b")}, "Timeout: node x"},
-		"and others, each of them counts": {[]api.Finding{open("Node", "a"), open("Cluster", "b"), open("Node", "a")}, "Timeout: node x and 1 more"},
+		"up to a comma":             {[]api.Finding{open("Cluster", "a, b; c: d")}, "Timeout: a"},
+		"up to a colon":             {[]api.Finding{open("Cluster", "a: b, c")}, "Timeout: a"},
+		"up to a semicolon":         {[]api.Finding{open("Cluster", "a; b, c")}, "Timeout: a"},
+		"no pause":                  {[]api.Finding{open("Cluster", "a b")}, "Timeout: a b"},
+		"a pause at the start":      {[]api.Finding{open("Cluster", ": a")}, "Timeout: : a"},
+		"about a file":              {[]api.Finding{open("File", "a, b")}, "Timeout: a"},
+		"about a node":              {[]api.Finding{open("Node", "a, b")}, "Timeout: node x"},
+		"about a container":         {[]api.Finding{container}, "Timeout: deployment shop/x app"},
+		"a gap before what is open": {[]api.Finding{open("Node", "a"), gap("y"), gap("z")}, "Timeout: node y and 2 more"},
+		"one subject of two checks": {[]api.Finding{open("Node", "a"), open("Node", "b")}, "Timeout: node x"},
+		"several subjects of two checks: each counts once": {[]api.Finding{open("Node", "a"), open("Cluster", "b"), open("Node", "a")}, "Timeout: node x and 1 more"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list, subjects := judgedOf(tc.findings)

@@ -129,7 +129,7 @@ func TestMerge(t *testing.T) {
 				Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "a; b", Evidence: append(evidence("a"), evidence("b")...),
 			}},
 		},
-		"nor one that comes behind it": {
+		"a gap after an unknown of the check's own does not hide it": {
 			[]api.Finding{
 				{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Subject: subject(), Message: "a", Evidence: evidence("a")},
 				{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: subject(), Message: "b", Evidence: evidence("b"), FromGap: true},

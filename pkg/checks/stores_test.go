@@ -141,12 +141,12 @@ func TestStoresAreSorted(t *testing.T) {
 		},
 
 		// The best first.
-		"one that answers, first":              {listed("a@7"), []fact.EtcdDB{partial("/a", "a@7"), whole("/b", "a@7")}, []string{"ours /b 1/1", "ours /a 1/1"}},
-		"then one of which more match":         {listed(ten...), []fact.EtcdDB{whole("/a", ten[1:]...), whole("/b", ten...)}, []string{"ours /b 10/10", "ours /a 9/10"}},
-		"then one that holds Secrets":          {nil, []fact.EtcdDB{at(101, whole("/a")), whole("/b", "a@7")}, []string{"ours /b 0/0", "ours /a 0/0"}},
-		"then one at a newer revision":         {listed("a@7"), []fact.EtcdDB{whole("/a", "a@7"), at(101, whole("/b", "a@7"))}, []string{"ours /b 1/1", "ours /a 1/1"}},
-		"then by name, in each list alike":     {listed("a@7"), []fact.EtcdDB{whole("/b", "a@3"), whole("/a", "a@3")}, []string{"others /a 0/1", "others /b 0/1"}},
-		"and unclear ones, whatever was found": {listed("a@7"), []fact.EtcdDB{partial("/b"), partial("/a")}, []string{"unclear /a 0/0", "unclear /b 0/0"}},
+		"one that answers, first":                  {listed("a@7"), []fact.EtcdDB{partial("/a", "a@7"), whole("/b", "a@7")}, []string{"ours /b 1/1", "ours /a 1/1"}},
+		"then one of which more match":             {listed(ten...), []fact.EtcdDB{whole("/a", ten[1:]...), whole("/b", ten...)}, []string{"ours /b 10/10", "ours /a 9/10"}},
+		"then one that holds Secrets":              {nil, []fact.EtcdDB{at(101, whole("/a")), whole("/b", "a@7")}, []string{"ours /b 0/0", "ours /a 0/0"}},
+		"then one at a newer revision":             {listed("a@7"), []fact.EtcdDB{whole("/a", "a@7"), at(101, whole("/b", "a@7"))}, []string{"ours /b 1/1", "ours /a 1/1"}},
+		"then by name, in each list alike":         {listed("a@7"), []fact.EtcdDB{whole("/b", "a@3"), whole("/a", "a@3")}, []string{"others /a 0/1", "others /b 0/1"}},
+		"unclear ones by name, whatever was found": {listed("a@7"), []fact.EtcdDB{partial("/b"), partial("/a")}, []string{"unclear /a 0/0", "unclear /b 0/0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stores := storesOf(tc.list, tc.dbs...)

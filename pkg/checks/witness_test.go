@@ -44,7 +44,7 @@ func TestStorageGaps(t *testing.T) {
 		"another's do not count": {cluster(node("cp", role, idle), node("w", nil, serving)), []string{
 			"secrets//Cluster etcd NotPresent", "secrets//Cluster encryption-config NotPresent",
 		}},
-		"nor do another's gaps": {cluster(node("cp", role, serving), node("w", nil, broken)), nil},
+		"gaps of a node that is no witness do not count": {cluster(node("cp", role, serving), node("w", nil, broken)), nil},
 		"a witness's gaps are its node's, whatever container they name": {cluster(node("cp", role, broken)), []string{
 			"secrets//Node cp etcd Corrupt", "secrets//Node cp encryption-config Unreadable",
 		}},

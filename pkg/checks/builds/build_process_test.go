@@ -120,7 +120,7 @@ func TestBuildProcess(t *testing.T) {
 		"the node's runtime on its way into the container is left out": {
 			ft.Edit(set(), second(memfd("runc:[2:INIT]"), young)), passes("/web"),
 		},
-		"nor is it a nested one where it runs from a mount of its own": {
+		"the node's runtime from its own mount is not a nested one": {
 			ft.Edit(set(), second(young, func(p *fact.Process) {
 				p.Comm, p.Exe = "runc:[2:INIT]", &fact.Executable{Path: "/runc", Origin: fact.OriginForeign}
 			})), passes("/web"),
@@ -133,7 +133,7 @@ func TestBuildProcess(t *testing.T) {
 		"a runtime's name does not hide an old process": {
 			ft.Edit(set(), second(memfd("runc:[2:INIT]"), old)), unread("node/n1 /proc/101/status Name", "runc:[2:INIT]"),
 		},
-		"nor one whose age is not known": {
+		"a runtime's name does not hide a process of unknown age": {
 			ft.Edit(set(), second(memfd("runc:[2:INIT]"))), unread("node/n1 /proc/101/status Name", "runc:[2:INIT]"),
 		},
 		"nothing but the runtime on its way in is unknown": {

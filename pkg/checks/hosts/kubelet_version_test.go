@@ -90,7 +90,7 @@ func TestKubeletVersion(t *testing.T) {
 			at(set("v1.37.0", "v1.37.0"), "2027-09-20"),
 			ft.One(finding(api.VerdictUnknown, fact.Unsupported, "the table of end-of-life dates is more than a year old", field, "v1.37.0", table, "1.37: end of life 2027-10-28")),
 		},
-		"but what it calls past stays past": {
+		"what an old table calls past its end stays past": {
 			at(set("v1.30.0", "v1.30.0"), "2030-01-01"),
 			ft.One(finding(api.Fail, "", "its kubelet 1.30 is past its end of life (2025-07-15)", field, "v1.30.0", table, "1.30: end of life 2025-07-15")),
 		},

@@ -184,14 +184,14 @@ func TestEncryptedAtRest(t *testing.T) {
 				"fail shop/a: " + fail + " [node/cp1 a rev 1" + clear,
 			},
 		},
-		"so does what such a file saw last at a listed revision": {
+		"what an unclear file saw last at a listed revision fails as plaintext": {
 			live(list("a@1", "b@2", "c@3"), etcd(lastSeen(plaintext("a", 1)), encrypted("b", 2))),
 			[]string{
 				some + " [node/cp1 = 2 of 3 listed Secrets, compared by revision]",
 				"fail shop/a: " + fail + " [node/cp1 a rev 1" + clear,
 			},
 		},
-		"and next to another member that has it encrypted": {
+		"plaintext in an unclear file fails next to a member that has it encrypted": {
 			live(list("a@1", "b@2", "c@3"), etcd(encrypted("a", 1), encrypted("b", 2), encrypted("c", 3)), etcd(plaintext("a", 1), encrypted("b", 2))),
 			[]string{
 				some + " [node/cp2 = 2 of 3 listed Secrets, compared by revision]",
@@ -212,7 +212,7 @@ func TestEncryptedAtRest(t *testing.T) {
 			live(list("a@7"), etcd(encrypted("a", 7)), partly(encrypted("a", 3))),
 			[]string{notWhole + " [node/cp2 = no listed Secret to compare it with]", "pass shop/a: " + pass + " [node/cp1 a rev 7" + aes},
 		},
-		"so may one without a prefix": {
+		"a file without a prefix that was not read to its end may be the API server's": {
 			live(list("a@7"), etcd(encrypted("a", 7)), fact.EtcdDB{Path: dbPath}),
 			[]string{
 				notWhole + " [node/cp2 = no key PREFIX/namespaces/default, so it is unknown which keys are Secrets]",
@@ -289,7 +289,7 @@ func TestEncryptedAtRest(t *testing.T) {
 			live(list("a@7", "b@8"), etcd(encrypted("a", 7), encrypted("b", 12))),
 			[]string{"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes, "pass shop/b: " + pass + " [node/cp1 b rev 12" + aes},
 		},
-		"nor one that is newer than the file, which is unknown": {
+		"a Secret that is newer than the file shows nothing and is unknown": {
 			live(list("a@7", "b@1001"), etcd(encrypted("a", 7))),
 			[]string{
 				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
@@ -307,7 +307,7 @@ func TestEncryptedAtRest(t *testing.T) {
 				"it is not the API server's, or the key prefix is wrong " +
 				"[node/cp1 = no key PREFIX/namespaces/default, so it is unknown which keys are Secrets]"},
 		},
-		"nor is one of which the prefix is not known, where nothing was listed": {
+		"an unknown prefix is unknown where nothing was listed": {
 			live(nil, fact.EtcdDB{Path: dbPath, Complete: true}),
 			[]string{"unknown NotPresent Cluster: no etcd that was read holds the listed Secrets at their revisions: " +
 				"it is not the API server's, or the key prefix is wrong " +
@@ -417,16 +417,16 @@ func TestEncryptedAtRest(t *testing.T) {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 8)), etcd(encrypted("a", 7))), 0),
 			[]string{"pass shop/a: " + pass + " [node/cp2 a rev 7" + aes},
 		},
-		"and nothing is known where none has: plaintext is shown, and is the node's": {
+		"a worker's plaintext is shown as the node's where no witness has an etcd": {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 7))), 0),
 			[]string{"unknown NotPresent cp1: an etcd on this node holds 1 Secret of the cluster's names in plaintext, " +
 				"but nothing shows that the node belongs to the control plane [node/cp1 a rev 7" + clear},
 		},
-		"so it is at another revision": {
+		"a worker's plaintext at another revision is shown where no witness has an etcd": {
 			unlabelled(live(list("a@7"), etcd(plaintext("a", 8))), 0),
 			[]string{worker + "[node/cp1 a rev 8" + clear},
 		},
-		"and where no Secret was listed": {
+		"a worker's plaintext is shown where no Secret was listed": {
 			unlabelled(live(nil, etcd(plaintext("a", 7))), 0),
 			[]string{worker + "[node/cp1 a rev 7" + clear},
 		},
@@ -434,10 +434,10 @@ func TestEncryptedAtRest(t *testing.T) {
 			unlabelled(live(list("a@7"), partly(lastSeen(plaintext("a", 7)))), 0),
 			[]string{worker + "[node/cp1 a rev 7" + clear},
 		},
-		"what a worker claims encrypted is worth no word": {
+		"what a worker claims to be encrypted makes no finding": {
 			unlabelled(live(list("a@7"), etcd(encrypted("a", 7))), 0), nil,
 		},
-		"nor what it calls by other names": {
+		"a worker's Secrets of other names count for nothing": {
 			unlabelled(live(list("a@7"), etcd(plaintext("x", 7))), 0), nil,
 		},
 		"a node that the user named": {
@@ -522,19 +522,19 @@ func TestEncryptedAtRest(t *testing.T) {
 			live(nil, etcd(stored("a", 7, fact.ClassUnknown))),
 			[]string{"unknown Unsupported shop/a: stored in etcd in an unknown form [node/cp1 a rev 7 = unknown]"},
 		},
-		"json fails":            {live(nil, etcd(stored("a", 7, fact.ClassIdentityJSON))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (json)]"}},
-		"cbor fails":            {live(nil, etcd(stored("a", 7, fact.ClassIdentityCBOR))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (cbor)]"}},
-		"aesgcm is encrypted":   {live(nil, etcd(stored("a", 7, fact.ClassAESGCM))), []string{"pass shop/a: stored in etcd encrypted (aesgcm) [node/cp1 a rev 7 = aesgcm]"}},
-		"secretbox, too":        {live(nil, etcd(stored("a", 7, fact.ClassSecretbox))), []string{"pass shop/a: stored in etcd encrypted (secretbox) [node/cp1 a rev 7 = secretbox]"}},
-		"the first kms, too":    {live(nil, etcd(stored("a", 7, fact.ClassKMSv1))), []string{"pass shop/a: stored in etcd encrypted (kms v1) [node/cp1 a rev 7 = kms v1]"}},
-		"and the second":        {live(nil, etcd(stored("a", 7, fact.ClassKMSv2))), []string{"pass shop/a: stored in etcd encrypted (kms v2) [node/cp1 a rev 7 = kms v2]"}},
-		"no Secrets, no list":   {live(nil, etcd()), []string{"unknown NotPresent Cluster: this etcd holds no Secret, or the key prefix is wrong [node/cp1 = 0 Secrets below /registry/secrets/]"}},
-		"none, and none listed": {live(list(), etcd()), nil},
+		"json fails":                  {live(nil, etcd(stored("a", 7, fact.ClassIdentityJSON))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (json)]"}},
+		"cbor fails":                  {live(nil, etcd(stored("a", 7, fact.ClassIdentityCBOR))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (cbor)]"}},
+		"aesgcm is encrypted":         {live(nil, etcd(stored("a", 7, fact.ClassAESGCM))), []string{"pass shop/a: stored in etcd encrypted (aesgcm) [node/cp1 a rev 7 = aesgcm]"}},
+		"secretbox is encrypted":      {live(nil, etcd(stored("a", 7, fact.ClassSecretbox))), []string{"pass shop/a: stored in etcd encrypted (secretbox) [node/cp1 a rev 7 = secretbox]"}},
+		"the first kms is encrypted":  {live(nil, etcd(stored("a", 7, fact.ClassKMSv1))), []string{"pass shop/a: stored in etcd encrypted (kms v1) [node/cp1 a rev 7 = kms v1]"}},
+		"the second kms is encrypted": {live(nil, etcd(stored("a", 7, fact.ClassKMSv2))), []string{"pass shop/a: stored in etcd encrypted (kms v2) [node/cp1 a rev 7 = kms v2]"}},
+		"no Secrets, no list":         {live(nil, etcd()), []string{"unknown NotPresent Cluster: this etcd holds no Secret, or the key prefix is wrong [node/cp1 = 0 Secrets below /registry/secrets/]"}},
+		"none, and none listed":       {live(list(), etcd()), nil},
 		"a snapshot that was not read to its end does not say that there is none": {
 			&fact.Set{Snapshot: ft.Ptr(partly())},
 			[]string{"unknown Truncated " + dbPath[1:] + ": etcd's file was not read to the end [" + dbPath + " = 0 Secrets before the end]"},
 		},
-		"nor does one whose prefix is not known": {
+		"a snapshot of unknown prefix does not say that there is none": {
 			&fact.Set{Snapshot: &fact.EtcdDB{Path: dbPath, Complete: true}},
 			[]string{"unknown NotPresent " + dbPath[1:] + ": it is unknown which keys are Secrets because the API server's key prefix is unknown [" +
 				dbPath + " = no key PREFIX/namespaces/default]"},
@@ -608,9 +608,9 @@ func TestExcuseSnapshot(t *testing.T) {
 		gap  fact.Gap
 		want bool
 	}{
-		"the list of names is needed":         {live(nil, db), names, false},
-		"but not for a snapshot":              {&fact.Set{Snapshot: &db}, names, true},
-		"a snapshot's own gap is not excused": {&fact.Set{Snapshot: &db}, fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "File"}}, false},
+		"the list of names is needed":                    {live(nil, db), names, false},
+		"the list of names is not needed for a snapshot": {&fact.Set{Snapshot: &db}, names, true},
+		"a snapshot's own gap is not excused":            {&fact.Set{Snapshot: &db}, fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: "File"}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := excuseSnapshot(checks.NewView(tc.set), tc.gap); got != tc.want {

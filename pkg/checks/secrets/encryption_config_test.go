@@ -91,7 +91,7 @@ func TestEncryptionConfig(t *testing.T) {
 				"the encryption configuration changed after the API server started, and the API server does not reload it",
 				path, resources("cp1"), "secrets: aescbc (key1, key0)", times, "changed 2026-11-24T13:00:00Z, started 2026-11-24T12:00:00Z")),
 		},
-		"so is one that the API server was to load again: it keeps the old one while the new one is not valid": {
+		"a file that the API server should reload is unknown: it keeps the old one while the new one is not valid": {
 			servers(reload),
 			ft.One(finding("cp1", api.VerdictUnknown, fact.Changing,
 				"the encryption configuration changed after the API server started; it is unknown whether it was reloaded",
@@ -126,7 +126,7 @@ func TestEncryptionConfig(t *testing.T) {
 		"an API server on a worker counts for nothing": {
 			ft.Edit(servers(none, config(before, aes, identity)), func(s *fact.Set) { s.Nodes[0].Labels = nil }), ft.One(encrypted("cp2")),
 		},
-		"nor one on a node of etcd alone": {
+		"an API server on a node with only the etcd role counts for nothing": {
 			ft.Edit(servers(none, config(before, aes, identity)), func(s *fact.Set) { s.Nodes[0].Labels = role(fact.RoleEtcd) }), ft.One(encrypted("cp2")),
 		},
 		"one that the user named counts": {

@@ -385,7 +385,7 @@ func TestChoose(t *testing.T) {
 		"those that are wanted":           {30, []list{of("..!.!", 10, 10, 10, 10, 10)}, "+-+-+"},
 		"as many as fit of these":         {15, []list{of("..!.!", 10, 10, 10, 10, 10)}, "--+--"},
 		"each list has an equal part":     {40, []list{of("....", 10, 10, 10, 10), of("....", 10, 10, 10, 10)}, "++-- ++--"},
-		"and what others leave":           {40, []list{of("....", 10, 10, 10, 10), of(".", 10)}, "+++- +"},
+		"a list gets what others leave":   {40, []list{of("....", 10, 10, 10, 10), of(".", 10)}, "+++- +"},
 		"wanted before others everywhere": {30, []list{of("..", 10, 10), of("!!!", 10, 10, 10)}, "-- +++"},
 		"none that is too large":          {999, []list{of("!.", 101, 100)}, "-+"},
 		"nothing":                         {0, []list{of("!.", 1, 1), of("")}, "-- "},

@@ -330,9 +330,9 @@ func TestExecutableMemfd(t *testing.T) {
 	}{
 		"a memfd":                            {"x", 0, false, &fact.Executable{Path: "/memfd:x", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
 		"a memfd that a runtime has started": {"x", 0, true, &fact.Executable{Path: "/memfd:x", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
-		"runc's copy of itself on its way into the container":         {"runc_cloned:/proc/self/exe", -4 * time.Second, true, nil},
-		"something that calls itself runc's copy and stays is not":    {"runc_cloned:/proc/self/exe", -6 * time.Second, true, &fact.Executable{Path: "/memfd:runc_cloned:/proc/self/exe", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
-		"nor is one that no runtime has started, however young it is": {"runc_cloned:/proc/self/exe", 0, false, &fact.Executable{Path: "/memfd:runc_cloned:/proc/self/exe", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
+		"runc's copy of itself on its way into the container":      {"runc_cloned:/proc/self/exe", -4 * time.Second, true, nil},
+		"something that calls itself runc's copy and stays is not": {"runc_cloned:/proc/self/exe", -6 * time.Second, true, &fact.Executable{Path: "/memfd:runc_cloned:/proc/self/exe", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
+		"a young runc's copy that no runtime has started is not":   {"runc_cloned:/proc/self/exe", 0, false, &fact.Executable{Path: "/memfd:runc_cloned:/proc/self/exe", Origin: fact.OriginMemfd, Size: int64(len(evil)), SHA256: sha(evil)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := process(t, c.run(request{Op: "memfd", Exe: tc.memfd, Args: []string{"x"}, Data: evil}))

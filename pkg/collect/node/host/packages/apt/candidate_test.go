@@ -10,13 +10,13 @@ func TestPrioritiesThatDecide(t *testing.T) {
 		older, newer int // priorities; the installed version has 100
 		want         string
 	}{
-		"1000 goes back":                  {1000, 500, "1"},
-		"999 does not":                    {999, 500, "3"},
-		"the higher of two":               {1, 500, "3"},
-		"what is installed, before less":  {1, 99, "2"},
-		"of equal ones the newest":        {1000, 1000, "3"},
-		"0 never wins":                    {0, 0, "2"},
-		"nor does what goes back below 0": {-1, 0, "2"},
+		"1000 goes back":                 {1000, 500, "1"},
+		"999 does not":                   {999, 500, "3"},
+		"the higher of two":              {1, 500, "3"},
+		"what is installed, before less": {1, 99, "2"},
+		"of equal ones the newest":       {1000, 1000, "3"},
+		"0 never wins":                   {0, 0, "2"},
+		"a priority below 0 never wins":  {-1, 0, "2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			archive := func(priority int) []*index { return []*index{{priority: priority}} }
