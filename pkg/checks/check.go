@@ -30,6 +30,9 @@ type Check struct {
 	Excuse func(*View, fact.Gap) bool
 	// Scope says what the findings are about, for the commands that select by it.
 	Scope Scope
+	// Evidence is how much evidence a finding keeps, where that is more than
+	// MaxEvidence: a list that a report must not cut.
+	Evidence int
 	// Why, Remediation and References are the text of explain. Why and
 	// Remediation are full sentences.
 	Why         string

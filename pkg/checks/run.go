@@ -72,7 +72,7 @@ func JudgeSet(plan Plan, set *fact.Set) Result {
 			v.complete(f, check)
 			pointers[j] = f
 		}
-		all = append(all, merge(pointers, len(subjects.list))...)
+		all = append(all, merge(pointers, len(subjects.list), max(check.Evidence, MaxEvidence))...)
 	}
 	sortJudged(all, subjects)
 	findings := make([]api.Finding, len(all))
@@ -249,8 +249,9 @@ func (gap *openGap) finding(check *Check) api.Finding {
 // A pass that was measured for some running containers and only declared for
 // others is declared. Any other verdict has the basis of its gravest finding.
 //
-// Subjects is how many there are: their numbers are below it.
-func merge(findings []*judged, subjects int) []*judged {
+// Subjects is how many there are: their numbers are below it. Most bounds the
+// evidence of a finding.
+func merge(findings []*judged, subjects, most int) []*judged {
 	// Groups keep the order in which their subjects come first.
 	groupOf := make([]int32, subjects) // one more than the group's index; 0 means none
 	sizes := make([]int, 0, len(findings))
@@ -272,13 +273,13 @@ func merge(findings []*judged, subjects int) []*judged {
 	}
 	out := findings[:0]
 	for _, group := range groups {
-		out = append(out, mergeOne(group))
+		out = append(out, mergeOne(group, most))
 	}
 	return out
 }
 
 // mergeOne joins findings of one check and subject.
-func mergeOne(findings []*judged) *judged {
+func mergeOne(findings []*judged, most int) *judged {
 	if len(findings) == 1 && findings[0].alone() {
 		return findings[0]
 	}
@@ -333,7 +334,7 @@ func mergeOne(findings []*judged) *judged {
 		said = append(said, fmt.Sprintf("and %d more", extra))
 	}
 	merged.Message = strings.Join(said, "; ")
-	shown, extra := evidence.take(MaxEvidence)
+	shown, extra := evidence.take(most)
 	if extra > 0 {
 		shown = append(shown, api.Evidence{Source: "further evidence", Value: fmt.Sprintf("%d more", extra), Basis: merged.Basis})
 	}

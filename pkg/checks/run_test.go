@@ -36,7 +36,7 @@ func planOf(list ...Check) Plan {
 func mergeFindings(findings []api.Finding) []api.Finding {
 	var out []api.Finding
 	list, subjects := judgedOf(findings)
-	for _, j := range merge(list, len(subjects.list)) {
+	for _, j := range merge(list, len(subjects.list), MaxEvidence) {
 		out = append(out, *j.Finding)
 	}
 	return out
@@ -308,7 +308,7 @@ func TestMergeKeepsWhatWasNotMeasured(t *testing.T) {
 	subject := fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}
 	measured := &judged{Finding: &api.Finding{Verdict: api.Fail, Severity: api.Low, Basis: api.Measured, Subject: subject, Message: "a"}}
 	declared := &judged{Finding: &api.Finding{Verdict: api.Pass, Severity: api.Low, Basis: api.Declared, Subject: subject, Message: "b"}, unmeasured: true}
-	if got := merge([]*judged{declared, measured}, 1); len(got) != 1 || !got[0].unmeasured || got[0].Verdict != api.Fail {
+	if got := merge([]*judged{declared, measured}, 1, MaxEvidence); len(got) != 1 || !got[0].unmeasured || got[0].Verdict != api.Fail {
 		t.Errorf("got %+v", got[0])
 	}
 }

@@ -10,7 +10,24 @@ type Host struct {
 	Running   *RunningKernel    `json:"running,omitempty"`
 	Installed []InstalledKernel `json:"installed,omitempty"` // sorted by release
 	Packages  *PackageState     `json:"packages,omitempty"`
+	Reboot    *RebootState      `json:"reboot,omitempty"` // nil in facts of older versions
 }
+
+// RebootState is what the host says of a reboot that is due.
+type RebootState struct {
+	// Required is the file by which something on the host asks for a reboot, ""
+	// if there is none; Since is when it was written.
+	Required string `json:"required,omitempty"`
+	Since    Time   `json:"since,omitzero"`
+	// Packages are those that asked for it, at most MaxRebootPackages.
+	Packages []string `json:"packages,omitempty"`
+	// Announcer is what on this host writes such a file when a reboot is due, ""
+	// if nothing is known to: then the absence of the file says nothing.
+	Announcer string `json:"announcer,omitempty"`
+}
+
+// MaxRebootPackages bounds RebootState.Packages.
+const MaxRebootPackages = 32
 
 // OSRelease holds os-release(5)'s fields.
 type OSRelease struct {
@@ -51,13 +68,59 @@ type PackageState struct {
 	Installed int    `json:"installed"`
 	// Pending are the installed packages with a newer candidate, sorted.
 	Pending []PendingUpdate `json:"pending,omitempty"`
-	// Checked is when the index was last requested. Content is the newest date in
-	// an index.
+	// Checked is when somebody last tried to refresh the index. It proves nothing
+	// about the index's age. Content is the newest date in an index.
 	Checked Time `json:"checked,omitzero"`
 	Content Time `json:"content,omitzero"`
 	// Indexes counts the package lists that were read.
 	Indexes int `json:"indexes"`
+	// Archives are the archives in use, security archives first, at most
+	// MaxArchives. Facts of older versions have none.
+	Archives []PackageArchive `json:"archives,omitempty"`
+	// Uncovered are the installed packages for which no security archive in use
+	// gives updates, sorted, at most MaxUncovered of UncoveredCount.
+	Uncovered      []UncoveredPackage `json:"uncovered,omitempty"`
+	UncoveredCount int                `json:"uncoveredCount,omitempty"`
 }
+
+// Bounds of PackageState's lists.
+const (
+	MaxArchives  = 32
+	MaxUncovered = 64
+)
+
+// PackageArchive is an archive of packages, with the dates in its own signed
+// index.
+type PackageArchive struct {
+	Name     string `json:"name"` // "Debian-Security/stable-security"
+	Security bool   `json:"security,omitempty"`
+	// Date is when the archive made its index; after ValidUntil, zero for never,
+	// the index is no longer valid.
+	Date       Time `json:"date,omitzero"`
+	ValidUntil Time `json:"validUntil,omitzero"`
+}
+
+// UncoveredPackage is an installed package for which no security archive in use
+// gives updates.
+type UncoveredPackage struct {
+	Name    string  `json:"name"`
+	Arch    string  `json:"arch"`
+	Version string  `json:"version"`
+	Why     Outside `json:"why"`
+	Archive string  `json:"archive,omitempty"` // where it is listed, if anywhere
+}
+
+// Outside is why no security archive covers a package.
+type Outside string
+
+// Reasons why no security archive covers a package.
+const (
+	OutsideLists     Outside = "unlisted"       // no package list has its name
+	OutsideRelease   Outside = "other-archive"  // only archives without security updates for this release list it
+	OutsideVersions  Outside = "newer"          // it is newer than every version that the release has
+	OutsideComponent Outside = "no-security"    // no security archive of its release, component and architecture is in use
+	OutsideUpgrade   Outside = "no-metapackage" // its updates have other names, and nothing installed leads to them
+)
 
 // PendingUpdate is one package that could be upgraded from the host's own lists.
 type PendingUpdate struct {

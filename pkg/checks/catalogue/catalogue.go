@@ -14,7 +14,7 @@ import (
 
 // Version of the catalogue. It changes with every change of a verdict, a
 // severity or a check.
-const Version = "2026.11.3"
+const Version = "2026.11.4"
 
 // All returns the catalogue. The slice is the caller's.
 func All() []checks.Check {
@@ -35,7 +35,10 @@ func All() []checks.Check {
 		privileged.HostDevices,
 
 		hosts.KernelOutdated,
+		hosts.RebootRequired,
 		hosts.PendingSecurityUpdates,
+		hosts.PackageIndexStale,
+		hosts.UncoveredPackages,
 		hosts.KubeletVersion,
 
 		secrets.EncryptedAtRest,

@@ -31,8 +31,10 @@ func clean() *fact.Set {
 		Running:   &fact.RunningKernel{Release: "6.1.0-56-amd64", Build: build},
 		Installed: []fact.InstalledKernel{{Release: "6.1.0-56-amd64", Build: build, Path: "/boot/vmlinuz-6.1.0-56-amd64"}},
 		Packages: &fact.PackageState{
-			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Checked: set.CollectedAt, Content: set.CollectedAt,
+			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Content: set.CollectedAt,
+			Archives: []fact.PackageArchive{{Name: "Debian-Security/stable-security", Security: true, Date: set.CollectedAt}},
 		},
+		Reboot: &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
 	}
 	worker := &set.Nodes[0]
 	worker.KubeletVersion = "v1.37.2"
@@ -152,6 +154,25 @@ var faults = map[string]struct {
 			}}
 		},
 		[]string{"high hosts/pending-security-updates Node//n1//"},
+	},
+	"hosts/package-index-stale": {
+		func(s *fact.Set) {
+			// With nothing pending by an old index, it would be unknown whether something is.
+			hostOf(s).Packages.Archives[0].Date = fact.NewTime(ft.Time.AddDate(0, -2, 0))
+			hostOf(s).Packages.Pending = []fact.PendingUpdate{{Name: "openssl", Arch: "amd64", Installed: "1", Candidate: "2", Security: "2"}}
+		},
+		[]string{"medium hosts/package-index-stale Node//n1//", "high hosts/pending-security-updates Node//n1//"},
+	},
+	"hosts/uncovered-packages": {
+		func(s *fact.Set) {
+			hostOf(s).Packages.Uncovered = []fact.UncoveredPackage{{Name: "nginx", Arch: "amd64", Version: "1", Why: fact.OutsideComponent}}
+			hostOf(s).Packages.UncoveredCount = 1
+		},
+		[]string{"medium hosts/uncovered-packages Node//n1//"},
+	},
+	"hosts/reboot-required": {
+		func(s *fact.Set) { hostOf(s).Reboot.Required = "/run/reboot-required" },
+		[]string{"medium hosts/reboot-required Node//n1//"},
 	},
 	"hosts/kubelet-version": {
 		func(s *fact.Set) { s.Nodes[1].KubeletVersion = "v1.33.0" },

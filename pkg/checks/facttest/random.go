@@ -69,7 +69,20 @@ func (g *generator) measurement() *fact.Measurement {
 	m.Host = fact.Host{
 		Running:   &fact.RunningKernel{Release: "6.1.0-56-amd64", Build: "#1 SMP Debian 6.1.192-2"},
 		Installed: []fact.InstalledKernel{{Release: "6.1.0-56-amd64", Build: "#1 SMP Debian 6.1.192-2", Path: "/boot/vmlinuz-6.1.0-56-amd64"}},
-		Packages:  &fact.PackageState{Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Checked: Time, Content: Time},
+		Packages: &fact.PackageState{
+			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Content: Time,
+			Archives: []fact.PackageArchive{{Name: "Debian-Security/stable-security", Security: true, Date: Time}},
+		},
+		Reboot: &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
+	}
+	if g.fault() {
+		m.Host.Reboot.Required = "/run/reboot-required"
+	}
+	if g.fault() {
+		m.Host.Packages.Archives[0].Date = fact.NewTime(Time.AddDate(0, -2, 0))
+	}
+	if g.fault() {
+		m.Host.Packages.Uncovered, m.Host.Packages.UncoveredCount = []fact.UncoveredPackage{{Name: "kubelet", Why: fact.OutsideRelease}}, 1
 	}
 	if g.fault() {
 		m.Host.Running.Release = "6.1.0-55-amd64"

@@ -3,7 +3,6 @@ package hosts
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -21,6 +20,7 @@ var PendingSecurityUpdates = checks.Check{
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.Packages},
 	Scope:    checks.ScopeNode,
+	Evidence: maxPackages,
 	Why: "A fixed vulnerability is public: from the day of the update, anyone can read what it was. " +
 		"Containers share the node's kernel and runtime, so the node's holes are also theirs.",
 	Remediation: "Install the updates (apt-get update && apt-get dist-upgrade), enable unattended-upgrades, or replace the node " +
@@ -33,14 +33,11 @@ var PendingSecurityUpdates = checks.Check{
 	Judge: judgePendingSecurityUpdates,
 }
 
-// The ages of a package index at which "none pending" gets a note, and at which
-// it proves nothing any more. Clocks differ, but not by a day.
-const (
-	indexFuture  = -24 * time.Hour
-	indexOld     = 7 * 24 * time.Hour
-	indexTooOld  = 30 * 24 * time.Hour
-	namesMessage = 3
-)
+// maxPackages bounds the evidence about single packages in machine output.
+const maxPackages = 5000
+
+// namesMessage is how many names of packages a message holds.
+const namesMessage = 3
 
 func judgePendingSecurityUpdates(v *checks.View) []api.Finding {
 	var findings []api.Finding
@@ -87,9 +84,9 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 			pending, evidence = append(pending, p.Name), append(evidence, e)
 		}
 	}
-	age := indexAge(v, node, state)
-	state0 := fmt.Sprintf("%d packages installed, %d package lists, %d other updates pending, index %s",
-		state.Installed, state.Indexes, others, age.text)
+	index := securityIndexOf(v, node)
+	state0 := fmt.Sprintf("%d packages installed, %d package lists, %d other updates pending; %s %s",
+		state.Installed, state.Indexes, others, index.source, index.text)
 	f.Evidence = append(append([]api.Evidence{{Source: source, Value: state0}}, evidence...), heldEvidence...)
 
 	var parts []string
@@ -102,43 +99,13 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 	switch {
 	case len(parts) > 0:
 		f.Verdict, f.Message = api.Fail, strings.Join(parts, "; ")
-	case !age.known:
-		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
-		f.Message = "its package index shows no pending security update, but the age of the index is unknown"
-	case age.age < indexFuture:
-		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
-		f.Message = "its package index shows no pending security update, but the index is dated in the future: a clock is wrong"
-	case age.age > indexTooOld:
-		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
-		f.Message = "its package index shows no pending security update, but the index is more than 30 days old"
-	case age.age > indexOld:
-		f.Verdict = api.Pass
-		f.Message = "its package index shows no pending security update; the index is more than 7 days old"
-	default:
+	case index.state == indexFresh:
 		f.Verdict, f.Message = api.Pass, "no security update is pending"
+	case index.state == indexAging:
+		f.Verdict, f.Message = api.Pass, "no security update is pending, but "+index.message
+	default:
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+		f.Message = "no security update is pending in its lists, but " + index.message
 	}
 	return f
-}
-
-type age struct {
-	known bool
-	age   time.Duration
-	text  string
-}
-
-// indexAge is the time between the last successful check of the index and the
-// run. Where the check is unknown, the newest date in the index counts.
-func indexAge(v *checks.View, node *fact.Node, state *fact.PackageState) age {
-	now := v.CollectedAt
-	if now.IsZero() {
-		now = node.Measured.At
-	}
-	then, verb := state.Checked, "checked"
-	if then.IsZero() {
-		then, verb = state.Content, "dated"
-	}
-	if now.IsZero() || then.IsZero() {
-		return age{text: "of unknown age"}
-	}
-	return age{true, now.Sub(then.Time), verb + " " + then.UTC().Format(time.RFC3339)}
 }

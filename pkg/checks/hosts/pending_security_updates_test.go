@@ -13,10 +13,18 @@ import (
 func TestPendingSecurityUpdates(t *testing.T) {
 	const db = "node/n1 /var/lib/dpkg/status"
 	before := func(days int) fact.Time { return fact.NewTime(ft.Time.AddDate(0, 0, -days)) }
-	state := func(checked fact.Time, pending ...fact.PendingUpdate) *fact.Set {
+	state := func(dated fact.Time, pending ...fact.PendingUpdate) *fact.Set {
 		return host(fact.Host{Packages: &fact.PackageState{
-			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 734, Indexes: 6, Checked: checked, Pending: pending,
+			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 734, Indexes: 6, Pending: pending,
+			Checked: fact.NewTime(ft.Time.Time), Content: fact.NewTime(ft.Time.Time), // prove nothing
+			Archives: []fact.PackageArchive{
+				{Name: "Debian-Security/stable-security", Security: true, Date: dated},
+				{Name: "Debian/stable", Date: fact.NewTime(ft.Time.Time)},
+			},
 		}})
+	}
+	edited := func(set *fact.Set, edit func(*fact.PackageState)) *fact.Set {
+		return ft.Edit(set, func(s *fact.Set) { edit(s.Nodes[0].Measured.Host.Packages) })
 	}
 	security := func(name string) fact.PendingUpdate {
 		return fact.PendingUpdate{Name: name, Arch: "amd64", Installed: "1.0-1", Candidate: "1.0-2", Security: "1.0-2", Archive: "Debian-Security"}
@@ -25,7 +33,7 @@ func TestPendingSecurityUpdates(t *testing.T) {
 	held, phased := security("openssl"), security("snapd")
 	held.Held, phased.Phasing, phased.Phased = true, true, 20
 	summary := func(others, checked string) string {
-		return "734 packages installed, 6 package lists, " + others + " other updates pending, index " + checked
+		return "734 packages installed, 6 package lists, " + others + " other updates pending; archive Debian-Security/stable-security " + checked
 	}
 	finding := func(verdict api.Verdict, message string, evidence ...string) []api.Finding {
 		f := api.Finding{Verdict: verdict, Subject: ft.NodeSubject(), Message: message, Evidence: ft.Evidence(evidence...)}
@@ -34,7 +42,7 @@ func TestPendingSecurityUpdates(t *testing.T) {
 		}
 		return ft.One(f)
 	}
-	const today = "checked 2026-11-24T12:00:00Z"
+	const today = "dated 2026-11-24T12:00:00Z"
 	const value = "1.0-1 installed, 1.0-2 in Debian-Security"
 
 	ft.Judge(t, checks.OfSet(judgePendingSecurityUpdates), map[string]row{
@@ -64,37 +72,50 @@ func TestPendingSecurityUpdates(t *testing.T) {
 		},
 		"none pending by an index of a week ago passes with a note": {
 			state(before(8)),
-			finding(api.Pass, "its package index shows no pending security update; the index is more than 7 days old", db, summary("0", "checked 2026-11-16T12:00:00Z")),
+			finding(api.Pass, "no security update is pending, but its security index is 8 days old", db, summary("0", "dated 2026-11-16T12:00:00Z")),
 		},
 		"none pending by an index of a month ago is unknown": {
 			state(before(31)),
-			finding(api.VerdictUnknown, "its package index shows no pending security update, but the index is more than 30 days old",
-				db, summary("0", "checked 2026-10-24T12:00:00Z")),
+			finding(api.VerdictUnknown, "no security update is pending in its lists, but its security index is 31 days old",
+				db, summary("0", "dated 2026-10-24T12:00:00Z")),
+		},
+		"none pending by an index that is no longer valid is unknown": {
+			edited(state(before(8)), func(p *fact.PackageState) { p.Archives[0].ValidUntil = before(1) }),
+			finding(api.VerdictUnknown, "no security update is pending in its lists, but its security index is no longer valid: it is 8 days old",
+				db, summary("0", "dated 2026-11-16T12:00:00Z, valid until 2026-11-23T12:00:00Z")),
 		},
 		"none pending by an index from the future is unknown": {
 			state(before(-2)),
-			finding(api.VerdictUnknown, "its package index shows no pending security update, but the index is dated in the future: a clock is wrong",
-				db, summary("0", "checked 2026-11-26T12:00:00Z")),
+			finding(api.VerdictUnknown, "no security update is pending in its lists, but its security index is dated in the future: a clock is wrong",
+				db, summary("0", "dated 2026-11-26T12:00:00Z")),
 		},
 		"clocks may differ by hours": {
 			ft.Edit(state(before(-2)), func(s *fact.Set) { s.CollectedAt = fact.NewTime(ft.Time.Add(25 * time.Hour)) }),
-			finding(api.Pass, "no security update is pending", db, summary("0", "checked 2026-11-26T12:00:00Z")),
+			finding(api.Pass, "no security update is pending", db, summary("0", "dated 2026-11-26T12:00:00Z")),
 		},
-		"none pending by an index of unknown age is unknown": {
+		"none pending by an index without a date is unknown": {
 			state(fact.Time{}),
-			finding(api.VerdictUnknown, "its package index shows no pending security update, but the age of the index is unknown", db, summary("0", "of unknown age")),
+			finding(api.VerdictUnknown, "no security update is pending in its lists, but the age of its security index is unknown", db, summary("0", "no date")),
+		},
+		"of two security archives the older one counts": {
+			edited(state(before(0)), func(p *fact.PackageState) {
+				p.Archives = append(p.Archives, fact.PackageArchive{Name: "UbuntuESM/jammy", Security: true, Date: before(40)})
+			}),
+			finding(api.VerdictUnknown, "no security update is pending in its lists, but its security index is 40 days old",
+				db, "734 packages installed, 6 package lists, 0 other updates pending; archive UbuntuESM/jammy dated 2026-10-15T12:00:00Z"),
+		},
+		"facts of a version that did not read archives are unknown, whenever somebody tried": {
+			edited(state(before(0)), func(p *fact.PackageState) { p.Archives = nil }),
+			finding(api.VerdictUnknown, "no security update is pending in its lists, but no index of a security archive is in use, so its age is unknown",
+				db, "734 packages installed, 6 package lists, 0 other updates pending; /var/lib/dpkg/status no security archive"),
 		},
 		"a security update by an old index fails all the same": {
 			state(before(90), security("openssl")),
-			finding(api.Fail, "1 security update pending: openssl", db, summary("0", "checked 2026-08-26T12:00:00Z"), db+" openssl:amd64", value),
-		},
-		"without a time of checking, the index's own date counts": {
-			ft.Edit(state(fact.Time{}), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Content = before(1) }),
-			finding(api.Pass, "no security update is pending", db, summary("0", "dated 2026-11-23T12:00:00Z")),
+			finding(api.Fail, "1 security update pending: openssl", db, summary("0", "dated 2026-08-26T12:00:00Z"), db+" openssl:amd64", value),
 		},
 		"age is told against the run, not the clock": {
 			ft.Edit(state(before(0)), func(s *fact.Set) { s.CollectedAt = fact.NewTime(ft.Time.Add(31 * 24 * time.Hour)) }),
-			finding(api.VerdictUnknown, "its package index shows no pending security update, but the index is more than 30 days old", db, summary("0", today)),
+			finding(api.VerdictUnknown, "no security update is pending in its lists, but its security index is 31 days old", db, summary("0", today)),
 		},
 		"no index is unknown": {
 			ft.Edit(state(before(0)), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Indexes = 0 }),

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +20,7 @@ const maxKernels = 256
 // their images. If an image does not name its version (arm64), or no image
 // exists, dpkg's database is used. found is false if neither running nor
 // installed kernels were read.
-func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installed []fact.InstalledKernel, found bool, gaps []fact.NodeGap) {
+func readKernels(ctx context.Context, root, proc *rootfs.Root) (running *fact.RunningKernel, installed []fact.InstalledKernel, found bool, gaps []fact.NodeGap) {
 	if proc == nil {
 		gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Unreadable, Detail: "/proc was not opened"})
 	} else if k, err := runningKernel(proc); err != nil {
@@ -42,7 +43,7 @@ func readKernels(root, proc *rootfs.Root) (running *fact.RunningKernel, installe
 
 	installed, imageGaps := kernelImages(root)
 	gaps = append(gaps, imageGaps...)
-	packaged, err := packages.Kernels(root)
+	packaged, err := packages.Kernels(ctx, root)
 	if err != nil {
 		gaps = append(gaps, gapOf(fact.Kernel, err))
 	}

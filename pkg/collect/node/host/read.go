@@ -58,8 +58,12 @@ func read(ctx context.Context, pass *reader.Pass) {
 		}
 	}
 	if pass.Ledger.Wants(fact.Kernel) {
-		running, installed, found, gaps := readKernels(root, proc)
-		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Running, m.Host.Installed = running, installed })
+		running, installed, found, gaps := readKernels(ctx, root, proc)
+		reboot, rebootGaps := readReboot(root)
+		gaps = append(gaps, rebootGaps...)
+		pass.Ledger.Update(func(m *fact.Measurement) {
+			m.Host.Running, m.Host.Installed, m.Host.Reboot = running, installed, reboot
+		})
 		settle(fact.Kernel, found, gaps)
 	}
 	if pass.Ledger.Wants(fact.Packages) {

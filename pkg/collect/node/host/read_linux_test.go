@@ -59,9 +59,17 @@ func TestReadDebian(t *testing.T) {
 				Path: "/boot/vmlinuz-6.1.0-56-cloud-amd64",
 			},
 		},
+		Reboot: &fact.RebootState{},
 		Packages: &fact.PackageState{
 			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 14, Indexes: 3,
 			Content: date(2026, 11, 23, 11, 22, 37),
+			Archives: []fact.PackageArchive{
+				{Name: "Debian-Security/oldstable-security", Security: true, Date: date(2026, 11, 23, 11, 22, 37), ValidUntil: date(2026, 11, 30, 11, 22, 37)},
+				{Name: "Debian/oldstable", Date: date(2026, 7, 11, 10, 16, 37)},
+				{Name: "Debian/oldstable-updates", Date: date(2026, 11, 23, 8, 10, 14)},
+			},
+			Uncovered:      []fact.UncoveredPackage{{Name: "linux-image-6.1.0-50-cloud-amd64", Arch: "amd64", Version: "6.1.176-1", Why: fact.OutsideUpgrade}},
+			UncoveredCount: 1,
 			Pending: []fact.PendingUpdate{
 				{Name: "base-files", Arch: "amd64", Installed: "12.4+deb12u11", Candidate: "12.4+deb12u15", Source: "base-files"},
 				{Name: "bash", Arch: "amd64", Installed: "5.2.15-2+b8", Candidate: "5.2.15-2+b13", Source: "bash"},
@@ -107,9 +115,21 @@ func TestReadUbuntu(t *testing.T) {
 			Release: "5.15.0-91-generic", Build: "#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023",
 			Path: "/boot/vmlinuz-5.15.0-91-generic", Package: "linux-image-5.15.0-91-generic", PackageVersion: "5.15.0-91.101",
 		}},
+		Reboot: &fact.RebootState{},
 		Packages: &fact.PackageState{
 			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 13, Indexes: 6,
 			Content: date(2026, 11, 23, 10, 0, 0),
+			Archives: []fact.PackageArchive{
+				{Name: "Ubuntu/jammy-security", Security: true, Date: date(2026, 11, 23, 7, 51, 15)},
+				{Name: "UbuntuESM/jammy-infra-security", Security: true, Date: date(2026, 11, 23, 10, 0, 0)},
+				{Name: "Ubuntu/jammy", Date: date(2022, 4, 21, 17, 16, 8)},
+				{Name: "Ubuntu/jammy-updates", Date: date(2026, 11, 22, 12, 50, 35)},
+			},
+			Uncovered: []fact.UncoveredPackage{
+				{Name: "libxml2", Arch: "i386", Version: "2.9.13+dfsg-1build1", Why: fact.OutsideComponent, Archive: "Ubuntu/jammy"},
+				{Name: "linux-image-5.15.0-91-generic", Arch: "amd64", Version: "5.15.0-91.101", Why: fact.OutsideUpgrade},
+			},
+			UncoveredCount: 2,
 			Pending: []fact.PendingUpdate{
 				{Name: "apt", Arch: "amd64", Installed: "2.4.5", Candidate: "2.4.15ubuntu0.1", Security: "2.4.15ubuntu0.1", Archive: security, Source: "apt"},
 				{Name: "base-files", Arch: "amd64", Installed: "12ubuntu4", Candidate: "12ubuntu4.7", Source: "base-files", Phasing: true},
@@ -264,7 +284,7 @@ func TestKernels(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := tc.files.Write(t)
-			running, installed, found, gaps := readKernels(hosttest.OpenRoot(t, dir), hosttest.OpenRoot(t, dir+"/proc"))
+			running, installed, found, gaps := readKernels(t.Context(), hosttest.OpenRoot(t, dir), hosttest.OpenRoot(t, dir+"/proc"))
 			if diff := cmp.Diff(tc.want, installed); diff != "" {
 				t.Errorf("installed (-want +got):\n%s", diff)
 			}
@@ -310,7 +330,7 @@ func TestRunningKernel(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := tc.files.Write(t)
-			running, _, _, gaps := readKernels(hosttest.OpenRoot(t, dir), hosttest.OpenRoot(t, dir+"/proc"))
+			running, _, _, gaps := readKernels(t.Context(), hosttest.OpenRoot(t, dir), hosttest.OpenRoot(t, dir+"/proc"))
 			if diff := cmp.Diff(tc.want, running); diff != "" {
 				t.Errorf("running (-want +got):\n%s", diff)
 			}

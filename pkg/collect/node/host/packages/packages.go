@@ -33,7 +33,7 @@ type Manager interface {
 	// Kernels lists the installed packages that bring a kernel of a known
 	// release. With an error other than fs.ErrNotExist, it lists those that
 	// were read before.
-	Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error)
+	Kernels(ctx context.Context, root *rootfs.Root) ([]fact.InstalledKernel, error)
 	// Compare returns -1, 0 or +1 as version a is older than, equal to or newer
 	// than b. Only the manager's own order is right for its versions.
 	Compare(a, b string) int
@@ -109,9 +109,9 @@ func places() string {
 
 // Kernels lists the packages of the host's manager that bring a kernel. A host
 // without a supported database has none.
-func Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error) {
+func Kernels(ctx context.Context, root *rootfs.Root) ([]fact.InstalledKernel, error) {
 	for _, m := range Managers() {
-		if kernels, err := m.Kernels(root); !errors.Is(err, fs.ErrNotExist) {
+		if kernels, err := m.Kernels(ctx, root); !errors.Is(err, fs.ErrNotExist) {
 			return kernels, err
 		}
 	}
@@ -156,7 +156,7 @@ func (e *unreadError) Error() string { return e.path + " is not supported yet" }
 func (m notRead) Name() string          { return m.name }
 func (m notRead) Database() string      { return m.paths[0] }
 func (notRead) Compare(a, b string) int { return strings.Compare(a, b) } // its data is never read
-func (notRead) Kernels(*rootfs.Root) ([]fact.InstalledKernel, error) {
+func (notRead) Kernels(context.Context, *rootfs.Root) ([]fact.InstalledKernel, error) {
 	return nil, fs.ErrNotExist
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -57,6 +58,10 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 		return nil, nil, err
 	}
 	a := &aptReader{ctx: ctx, root: root, db: db, buf: buf}
+	a.coverage.secured = map[branch]bool{}
+	if os := osrelease.Read(root); os.ID == "debian" || os.ID == "ubuntu" { // a derivative has codenames of its own
+		a.coverage.codename = os.Codename
+	}
 	if err != nil {
 		a.fail(err)
 	}
@@ -71,6 +76,12 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 	pol := policy{pins: a.pins, nativeArch: db.nativeArch}
 	pol.setPriority(db.status) // it may be pinned too: "release a=now"
 	db.each(func(p *installedPackage) { state.Pending = append(state.Pending, pol.pending(p)...) })
+	if len(a.used) > 0 {
+		state.Archives = archivesOf(a.used)
+		state.Uncovered = a.coverage.uncovered(db)
+		state.UncoveredCount = len(state.Uncovered)
+		state.Uncovered = slices.Clip(state.Uncovered[:min(state.UncoveredCount, fact.MaxUncovered)])
+	}
 	return state, a.gaps, nil
 }
 
@@ -85,6 +96,9 @@ type aptReader struct {
 	sources []source
 	pins    []pin
 	gaps    []fact.NodeGap
+	// used are the lists that were read, and those that are empty.
+	used     []*index
+	coverage coverage
 	// broken is true once a source could not be parsed. Then no gap says that
 	// there are too few.
 	broken bool
@@ -160,6 +174,10 @@ func (a *aptReader) readConfig() {
 			a.fail(err)
 			a.broken = true
 		}
+		if room := maxTargets - len(a.sources); len(sources) > room {
+			a.gap(fact.Truncated, fmt.Sprintf("%s: more than %d sources", aptEtc, maxTargets))
+			sources = sources[:room]
+		}
 		a.sources = append(a.sources, sources...)
 	}
 
@@ -212,7 +230,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 
 	releases := map[string]*releaseFile{}
 	done := map[string]bool{}
-	missing, security, gapsBefore := 0, false, len(a.gaps)
+	missing, gapsBefore := 0, len(a.gaps)
 	pol := policy{pins: a.pins, nativeArch: a.db.nativeArch}
 	for _, src := range a.sources {
 		for _, t := range src.targets(a.db.archs) {
@@ -235,13 +253,16 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 					state.Content = fact.NewTime(rel.release.date)
 				}
 			}
+			in := &index{site: t.site, component: t.component, arch: t.arch, release: rel.release, security: rel.release.security()}
+			in.release.sizes = nil
+			pol.setPriority(in)
 			name := t.list
 			suffix := slices.IndexFunc(listSuffixes, func(suffix string) bool { return names[name+suffix] })
 			if suffix < 0 {
 				size, listed := rel.release.sizes[t.metaKey]
 				switch {
 				case listed && size == 0:
-					security = security || rel.release.security()
+					a.use(in)
 				case len(rel.release.sizes) > 0 && rel.err == nil && !listed:
 					// The archive has no such list: apt skips it.
 				case t.arch == "all" && (!rel.exists || !rel.release.supportsAll()):
@@ -257,9 +278,6 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 			if n, listed := rel.release.sizes[t.metaKey]; listed {
 				size = n
 			}
-			in := &index{site: t.site, component: t.component, arch: t.arch, release: rel.release, security: rel.release.security()}
-			in.release.sizes = nil
-			pol.setPriority(in)
 			if err := a.readList(aptLists+"/"+name, listSuffixes[suffix], packageList{in: in, size: size}); err != nil {
 				a.fail(err)
 				if a.ctx.Err() != nil {
@@ -268,9 +286,10 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 				continue
 			}
 			state.Indexes++
-			security = security || in.security && in.priority > 0
+			a.use(in)
 		}
 	}
+	security := slices.ContainsFunc(a.used, func(in *index) bool { return in.security && in.priority > 0 })
 	if !security && state.Indexes > 0 && len(a.gaps) == gapsBefore {
 		a.gap(fact.NotPresent, fmt.Sprintf("none of the %d package lists is from a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
 			"so security updates cannot be recognised", state.Indexes))
@@ -278,6 +297,12 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 	if missing > 10 {
 		a.gap(fact.NotPresent, fmt.Sprintf("%d more lists of enabled sources were not found", missing-10))
 	}
+}
+
+// use notes a list that was read, or that its archive says is empty.
+func (a *aptReader) use(in *index) {
+	a.used = append(a.used, in)
+	a.coverage.secure(in)
 }
 
 func (a *aptReader) readList(path, suffix string, list packageList) error {

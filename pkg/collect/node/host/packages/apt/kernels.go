@@ -1,15 +1,17 @@
 package apt
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 // Kernels finds linux-image-RELEASE in dpkg's status file.
-func (Manager) Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error) {
+func (Manager) Kernels(ctx context.Context, root *rootfs.Root) ([]fact.InstalledKernel, error) {
 	file, err := root.Open(dpkgStatus)
 	if err != nil {
 		return nil, err
@@ -17,7 +19,7 @@ func (Manager) Kernels(root *rootfs.Root) ([]fact.InstalledKernel, error) {
 	defer file.Close()
 	var kernels []fact.InstalledKernel
 	var st stanza
-	scanner := newStanzaScanner(file, nil)
+	scanner := newStanzaScanner(unpack.Limit(ctx, file), nil)
 	for {
 		ok, err := scanner.next(&st, func(name []byte) bool { return kernelRelease(string(name)) != "" })
 		if err != nil {

@@ -112,14 +112,20 @@ func parseDeb822Sources(data []byte, path, nativeArch string) ([]source, error) 
 		if n := len(uris) * len(suites); n > maxSources {
 			return sources, fmt.Errorf("%s: %d combinations of URI and suite, more than the limit of %d", from, n, maxSources)
 		}
+		if len(sources)+len(uris)*len(suites) > maxTargets {
+			return sources, fmt.Errorf("%s: more than %d sources", from, maxTargets)
+		}
+		// Shared by all of them: it is the product that costs.
+		entry := source{
+			components: p.words("Components"), from: from,
+			archs:       splitWordsAndCommas(p, "Architectures"),
+			archsAdd:    splitWordsAndCommas(p, "Architectures-Add"),
+			archsRemove: splitWordsAndCommas(p, "Architectures-Remove"),
+		}
 		for _, uri := range uris {
 			for _, suite := range suites {
-				src := source{
-					uri: uri, suite: suite, components: p.words("Components"), from: from,
-					archs:       splitWordsAndCommas(p, "Architectures"),
-					archsAdd:    splitWordsAndCommas(p, "Architectures-Add"),
-					archsRemove: splitWordsAndCommas(p, "Architectures-Remove"),
-				}
+				src := entry
+				src.uri, src.suite = uri, suite
 				if err := src.settle(nativeArch); err != nil {
 					return sources, err
 				}
@@ -156,7 +162,8 @@ func (s *source) settle(nativeArch string) error {
 func (s source) flat() bool { return strings.HasSuffix(s.suite, "/") }
 
 // targets names the lists of a source for a host of these architectures, the
-// native one first. binary-all comes last: not every archive has it.
+// native one first. binary-all comes last: not every archive has it. Of more than
+// maxTargets lists it names one more than that.
 func (s source) targets(hostArchs []string) []target {
 	site, path := splitURI(s.uri)
 	base := site + path + "dists/" + s.suite + "/"
@@ -183,6 +190,9 @@ func (s source) targets(hostArchs []string) []target {
 	var targets []target
 	for _, component := range s.components {
 		for _, arch := range archs {
+			if len(targets) > maxTargets {
+				return targets
+			}
 			key := component + "/binary-" + arch + "/Packages"
 			targets = append(targets, target{
 				release: listName(base), list: listName(base + key), metaKey: key,

@@ -1,0 +1,71 @@
+package hosts
+
+import (
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// RebootRequired fails a node on which something asks for a reboot. Source:
+// /run/reboot-required or /run/reboot-needed, which packages write. Where nothing
+// on the host writes such a file, its absence says nothing.
+var RebootRequired = checks.Check{
+	ID:       "hosts/reboot-required",
+	Title:    "Nothing on the node asks for a reboot",
+	Severity: api.Medium,
+	Basis:    api.Measured,
+	Needs:    []fact.Kind{fact.Kernel},
+	Scope:    checks.ScopeNode,
+	Why: "Some updates take effect only after a reboot: the kernel, the C library, the runtime's firmware. " +
+		"Until then the node runs the old code, although its packages are new.",
+	Remediation: "Drain the node and reboot it (kubectl drain, then reboot), or automate that, for example with kured.",
+	References: []string{
+		"https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/",
+		"https://kured.dev/docs/",
+	},
+	Judge: judgeRebootRequired,
+}
+
+func judgeRebootRequired(v *checks.View) []api.Finding {
+	var findings []api.Finding
+	for i := range v.Nodes {
+		if v.Nodes[i].Measured.HasRead(fact.Kernel) {
+			findings = append(findings, judgeReboot(&v.Nodes[i]))
+		}
+	}
+	return findings
+}
+
+func judgeReboot(node *fact.Node) api.Finding {
+	f := api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name}}
+	evidence := func(path, value string) {
+		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(node, "%s", path), Value: value})
+	}
+	switch state := node.Measured.Host.Reboot; {
+	case state == nil:
+		f.Message = "whether a reboot is due was not read"
+		evidence("/run/reboot-required", "not read")
+	case state.Required != "":
+		f.Verdict, f.Reason = api.Fail, ""
+		f.Message = "a reboot is due"
+		if len(state.Packages) > 0 {
+			f.Message += ", asked for by " + checks.JoinWords(state.Packages, namesMessage)
+		}
+		value := "present"
+		if !state.Since.IsZero() {
+			value = "since " + state.Since.UTC().Format(time.RFC3339)
+		}
+		evidence(state.Required, value)
+	case state.Announcer != "":
+		f.Verdict, f.Reason = api.Pass, ""
+		f.Message = "no package asks for a reboot"
+		evidence("/run/reboot-required", "not found")
+		evidence(state.Announcer, "present: it writes that file")
+	default:
+		f.Message = "nothing asks for a reboot, but nothing on this host is known to ask when one is due"
+		evidence("/run/reboot-required", "not found")
+	}
+	return f
+}

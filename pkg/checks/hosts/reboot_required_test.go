@@ -1,0 +1,44 @@
+package hosts
+
+import (
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestRebootRequired(t *testing.T) {
+	const file, announcer = "/run/reboot-required", "/usr/share/update-notifier/notify-reboot-required"
+	state := func(r *fact.RebootState) *fact.Set { return host(fact.Host{Reboot: r}) }
+	finding := func(verdict api.Verdict, message string, evidence ...string) []api.Finding {
+		f := api.Finding{Verdict: verdict, Subject: ft.NodeSubject(), Message: message, Evidence: ft.Evidence(evidence...)}
+		if verdict == api.VerdictUnknown {
+			f.Reason = fact.NotPresent
+		}
+		return ft.One(f)
+	}
+	ft.Judge(t, checks.OfSet(judgeRebootRequired), map[string]row{
+		"asked for, by packages": {
+			state(&fact.RebootState{Required: file, Since: fact.NewTime(ft.Time.Time), Packages: []string{"dbus", "libc6", "linux-base", "linux-image-x"}, Announcer: announcer}),
+			finding(api.Fail, "a reboot is due, asked for by dbus, libc6, linux-base and 1 more", "node/n1 "+file, "since 2026-11-24T12:00:00Z"),
+		},
+		"asked for, and nothing says by whom": {
+			state(&fact.RebootState{Required: "/run/reboot-needed"}),
+			finding(api.Fail, "a reboot is due", "node/n1 /run/reboot-needed", "present"),
+		},
+		"not asked for, where it would be": {
+			state(&fact.RebootState{Announcer: announcer}),
+			finding(api.Pass, "no package asks for a reboot", "node/n1 "+file, "not found", "node/n1 "+announcer, "present: it writes that file"),
+		},
+		"nothing would ask": {
+			state(&fact.RebootState{}),
+			finding(api.VerdictUnknown, "nothing asks for a reboot, but nothing on this host is known to ask when one is due", "node/n1 "+file, "not found"),
+		},
+		"facts of an older version": {
+			state(nil), finding(api.VerdictUnknown, "whether a reboot is due was not read", "node/n1 "+file, "not read"),
+		},
+		"a node that was not read": {ft.Edit(state(nil), func(s *fact.Set) { s.Nodes[0].Measured.Read = nil }), nil},
+	})
+}

@@ -1,0 +1,73 @@
+package host
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// Files by which something on a host asks for a reboot. Debian's and Ubuntu's
+// packages write the first, with the names of packages in a file beside it
+// (notify-reboot-required of update-notifier-common, unattended-upgrades); libzypp
+// writes the second.
+var rebootFiles = []string{"/run/reboot-required", "/run/reboot-needed"}
+
+// rebootPackages is the list of packages beside /run/reboot-required.
+const rebootPackages = "/run/reboot-required.pkgs"
+
+// maxRebootFile bounds that list, bytes.
+const maxRebootFile = 64 << 10
+
+// announcers write one of rebootFiles whenever a package needs a reboot.
+var announcers = []string{
+	"/usr/share/update-notifier/notify-reboot-required", // Ubuntu's packages call it from their scripts
+	"/usr/lib/zypp/plugins/commit/zypp-boot-plugin",     // SUSE
+}
+
+// readReboot reads what the host says of a reboot. Where a file cannot be looked
+// at, a gap says so and nothing is said about a reboot.
+func readReboot(root *rootfs.Root) (*fact.RebootState, []fact.NodeGap) {
+	if root == nil {
+		return nil, nil // the kernel's own gap says so
+	}
+	fail := func(err error) (*fact.RebootState, []fact.NodeGap) {
+		return nil, []fact.NodeGap{{What: fact.Kernel, Reason: rootfs.ReasonOf(err), Detail: rootfs.Text(err.Error())}}
+	}
+	state := &fact.RebootState{}
+	for _, path := range rebootFiles {
+		switch info, err := root.Stat(path); {
+		case err == nil:
+			state.Required, state.Since = path, fact.NewTime(info.Mtime)
+		case !errors.Is(err, fs.ErrNotExist):
+			return fail(err)
+		}
+		if state.Required != "" {
+			break
+		}
+	}
+	for _, path := range announcers {
+		if _, err := root.Stat(path); err == nil {
+			state.Announcer = path
+			break
+		}
+	}
+	if state.Required != rebootFiles[0] {
+		return state, nil
+	}
+	// The reason is good to know; the file above says that a reboot is due.
+	data, err := root.ReadFile(rebootPackages, maxRebootFile)
+	if err != nil {
+		return state, nil
+	}
+	for name := range strings.FieldsSeq(string(data)) {
+		if name = rootfs.Text(name); !slices.Contains(state.Packages, name) && len(state.Packages) < fact.MaxRebootPackages {
+			state.Packages = append(state.Packages, name)
+		}
+	}
+	slices.Sort(state.Packages)
+	return state, nil
+}
