@@ -57,6 +57,9 @@ func NewView(set *fact.Set) *View {
 	return v
 }
 
+// Node finds a node by its name, nil if there is none.
+func (v *View) Node(name string) *fact.Node { return v.nodes[name] }
+
 // OfSet makes a function of a set from a check's Judge, for tests of one check.
 func OfSet(judge func(*View) []api.Finding) func(*fact.Set) []api.Finding {
 	return func(set *fact.Set) []api.Finding { return judge(NewView(set)) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -54,12 +55,12 @@ func Nodes(plan checks.Plan, set *fact.Set, gaps []fact.Gap) []api.ReportNode {
 		alone := *set
 		alone.Nodes, alone.Workloads = set.Nodes[i:i+1:i+1], podsOn[node.Name]
 		alone.Gaps = slices.Concat(everywhere, gapsOf[node.Name])
-		nodes = append(nodes, reportNode(node, checks.JudgeSet(plan, &alone), gaps))
+		nodes = append(nodes, reportNode(node, set.CollectedAt, checks.JudgeSet(plan, &alone), gaps))
 	}
 	return nodes
 }
 
-func reportNode(node *fact.Node, result checks.Result, whole []fact.Gap) api.ReportNode {
+func reportNode(node *fact.Node, now fact.Time, result checks.Result, whole []fact.Gap) api.ReportNode {
 	out := api.ReportNode{
 		Name: escape.Line(node.Name), Measured: node.Measured != nil,
 		OS: escape.Line(node.OSImage), Kernel: escape.Line(node.KernelVersion),
@@ -72,7 +73,7 @@ func reportNode(node *fact.Node, result checks.Result, whole []fact.Gap) api.Rep
 			out.Kernel = escape.Line(m.Host.Running.Release)
 		}
 		if state := m.Host.Packages; state != nil && state.Indexes > 0 {
-			out.Updates = &api.NodeUpdates{}
+			out.Updates = &api.NodeUpdates{IndexDays: indexDays(state, now)}
 			for _, p := range state.Pending {
 				switch {
 				case p.Security == "":
@@ -93,6 +94,24 @@ func reportNode(node *fact.Node, result checks.Result, whole []fact.Gap) api.Rep
 		out.Answers = append(out.Answers, api.NodeAnswer{Question: a.Question, Answer: word})
 	}
 	return out
+}
+
+// indexDays is the age of the oldest security archive's index, nil if unknown.
+func indexDays(state *fact.PackageState, now fact.Time) *int {
+	var oldest *int
+	for _, a := range state.Archives {
+		if !a.Security {
+			continue
+		}
+		if a.Date.IsZero() || now.IsZero() {
+			return nil
+		}
+		days := int(now.Sub(a.Date.Time) / (24 * time.Hour))
+		if oldest == nil || days > *oldest {
+			oldest = &days
+		}
+	}
+	return oldest
 }
 
 // asked reports whether a question has anything to judge on a node: a finding about
@@ -184,11 +203,21 @@ func orUnknown(text string) string {
 
 // updatesCell counts the security updates that are pending.
 func updatesCell(u *api.NodeUpdates) screen.Cell {
-	switch {
-	case u == nil:
-		return screen.Cell{Text: "?", Paint: screen.Yellow}
-	case u.Held > 0:
-		return screen.Cell{Text: fmt.Sprintf("%d (%d held)", u.Security+u.Held, u.Held), Paint: screen.Red}
+	if u == nil || u.IndexDays == nil && u.Security+u.Held == 0 {
+		return screen.Cell{Text: "?", Paint: screen.Yellow} // nothing shows that none is pending
 	}
-	return countCell(u.Security, screen.Red)
+	cell := countCell(u.Security+u.Held, screen.Red)
+	if u.Held > 0 {
+		cell.Text = fmt.Sprintf("%d (%d held)", u.Security+u.Held, u.Held)
+	}
+	if u.IndexDays != nil && *u.IndexDays > oldIndex {
+		cell.Text += fmt.Sprintf(" (index %dd old)", *u.IndexDays)
+		if u.Security+u.Held == 0 {
+			cell.Paint = screen.Yellow
+		}
+	}
+	return cell
 }
+
+// oldIndex is the age in days from which the index of security updates is shown.
+const oldIndex = 7

@@ -3,12 +3,14 @@ package report
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
 // A plan of three checks: of nodes' kernels, of pods, and of the cluster's storage.
@@ -61,19 +63,24 @@ func nodeSet() *fact.Set {
 		}
 		return list
 	}
+	now := time.Date(2026, 11, 28, 6, 0, 0, 0, time.UTC)
 	measured := func(etcd ...fact.EtcdDB) *fact.Measurement {
 		return &fact.Measurement{
 			Level: fact.LevelFull, Etcd: etcd, Read: []fact.Kind{fact.Kernel, fact.Packages, fact.Etcd},
 			Host: fact.Host{
 				OS: fact.OSRelease{PrettyName: "Debian GNU/Linux 12 (bookworm)\x1b"}, Running: &fact.RunningKernel{Release: "6.1.0-28-amd64"},
-				Packages: &fact.PackageState{Indexes: 1, Pending: []fact.PendingUpdate{
+				Packages: &fact.PackageState{Indexes: 1, Archives: []fact.PackageArchive{
+					{Name: "a", Security: true, Date: fact.NewTime(now.AddDate(0, 0, -3))},
+					{Name: "b", Security: true, Date: fact.NewTime(now.AddDate(0, 0, -9))}, // the oldest counts
+					{Name: "c", Date: fact.NewTime(now.AddDate(0, 0, -90))},
+				}, Pending: []fact.PendingUpdate{
 					{Name: "bash", Security: "2"}, {Name: "tar", Security: "2", Held: true}, {Name: "vim"}, {Name: "curl", Security: "3"},
 				}},
 			},
 		}
 	}
 	return &fact.Set{
-		PodScope: fact.PodsAll,
+		CollectedAt: fact.NewTime(now), PodScope: fact.PodsAll,
 		Workloads: []fact.Workload{
 			{Owner: fact.Subject{Kind: "Deployment", Namespace: "ci", Name: "builder"}, Pods: pods("w1")},
 			{Owner: fact.Subject{Kind: "DaemonSet", Namespace: "shop", Name: "agent"}, Pods: pods("cp", "w1", "w2")},
@@ -96,7 +103,8 @@ func TestNodes(t *testing.T) {
 	answers := func(builds, hosts, secrets api.AnswerWord) []api.NodeAnswer {
 		return []api.NodeAnswer{{Question: api.Builds, Answer: builds}, {Question: api.Hosts, Answer: hosts}, {Question: api.Secrets, Answer: secrets}}
 	}
-	updates := &api.NodeUpdates{Security: 2, Held: 1, Other: 1}
+	days := 9
+	updates := &api.NodeUpdates{Security: 2, Held: 1, Other: 1, IndexDays: &days}
 	want := []api.ReportNode{
 		{Name: "cp", Measured: true, OS: "Debian GNU/Linux 12 (bookworm)^[", Kernel: "6.1.0-28-amd64", Updates: updates, Answers: answers(api.Yes, api.Yes, api.No)},
 		{Name: "w1", Measured: true, OS: "Debian GNU/Linux 12 (bookworm)^[", Kernel: "6.1.0-28-amd64", Updates: updates, Answers: answers(api.No, api.Yes, api.NotApplicable)},
@@ -172,5 +180,28 @@ w2               ?             ?                          ?  -   ?
 	report.Spec.Command = "checklist"
 	if got := printed(t, "table", Options{}, report); strings.Contains(got, "KERNEL") {
 		t.Errorf("another command prints nodes:\n%s", got)
+	}
+}
+
+// The age of the index stands beside the number of updates once it is old, and a
+// number of 0 is shown only where something shows it.
+func TestUpdatesCell(t *testing.T) {
+	days := func(n int) *int { return &n }
+	for name, tc := range map[string]struct {
+		updates *api.NodeUpdates
+		want    string
+		paint   screen.Paint
+	}{
+		"not read":                        {nil, "?", screen.Yellow},
+		"none, by an index of today":      {&api.NodeUpdates{IndexDays: days(0)}, "0", screen.Dim},
+		"none, by an index of a week ago": {&api.NodeUpdates{IndexDays: days(7)}, "0", screen.Dim},
+		"none, by an older index":         {&api.NodeUpdates{IndexDays: days(8)}, "0 (index 8d old)", screen.Yellow},
+		"none, by an index of any age":    {&api.NodeUpdates{}, "?", screen.Yellow},
+		"some, by an index of any age":    {&api.NodeUpdates{Security: 2}, "2", screen.Red},
+		"held back, by an old index":      {&api.NodeUpdates{Held: 1, IndexDays: days(90)}, "1 (1 held) (index 90d old)", screen.Red},
+	} {
+		if got := updatesCell(tc.updates); got.Text != tc.want || got.Paint != tc.paint {
+			t.Errorf("%s: want %q, got %q in %v", name, tc.want, got.Text, got.Paint)
+		}
 	}
 }

@@ -99,7 +99,7 @@ func randomReport(r *rand.Rand) *api.ChecklistReport {
 	for i := range r.IntN(4) * r.IntN(4) {
 		report.Nodes = append(report.Nodes, api.ReportNode{
 			Name: fmt.Sprint(pick(r, "w", strings.Repeat("ip-10-0-12-", 5)), i), OS: text(r, 4), Kernel: pick(r, "", "6.8.0-45-generic"),
-			Updates: pick(r, nil, &api.NodeUpdates{Security: r.IntN(200), Held: r.IntN(3)}),
+			Updates: pick(r, nil, &api.NodeUpdates{Security: r.IntN(200), Held: r.IntN(3), IndexDays: pick(r, nil, new(int))}),
 			Answers: []api.NodeAnswer{{Question: api.Builds, Answer: api.Unknown}, {Question: api.Drift, Answer: api.Yes}},
 		})
 	}

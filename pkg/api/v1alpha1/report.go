@@ -98,6 +98,9 @@ type NodeUpdates struct {
 	Security int `json:"security"`       // pending security updates
 	Held     int `json:"held,omitempty"` // security updates that are held back
 	Other    int `json:"other,omitempty"`
+	// IndexDays is the age of the node's index of security updates in days, by the
+	// oldest security archive's own date. Nil means unknown.
+	IndexDays *int `json:"indexDays,omitempty"`
 }
 
 // NodeAnswer is the answer to one question for one node.

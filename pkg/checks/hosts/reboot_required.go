@@ -17,6 +17,7 @@ var RebootRequired = checks.Check{
 	Severity: api.Medium,
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.Kernel},
+	Excuse:   excuseNoKernel,
 	Scope:    checks.ScopeNode,
 	Why: "Some updates take effect only after a reboot: the kernel, the C library, the runtime's firmware. " +
 		"Until then the node runs the old code, although its packages are new.",
@@ -26,6 +27,16 @@ var RebootRequired = checks.Check{
 		"https://kured.dev/docs/",
 	},
 	Judge: judgeRebootRequired,
+}
+
+// excuseNoKernel excuses kernels that were not found, on a node whose requests for
+// a reboot were read.
+func excuseNoKernel(v *checks.View, gap fact.Gap) bool {
+	if gap.What != fact.Kernel || gap.Reason != fact.NotPresent || gap.Subject.Kind != fact.SubjectNode {
+		return false
+	}
+	node := v.Node(gap.Subject.Name)
+	return node != nil && node.Measured.HasRead(fact.Kernel) && node.Measured.Host.Reboot != nil
 }
 
 func judgeRebootRequired(v *checks.View) []api.Finding {

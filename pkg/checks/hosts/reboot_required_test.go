@@ -42,3 +42,25 @@ func TestRebootRequired(t *testing.T) {
 		"a node that was not read": {ft.Edit(state(nil), func(s *fact.Set) { s.Nodes[0].Measured.Read = nil }), nil},
 	})
 }
+
+// A host without a kernel of its own can say that a reboot is due: only a gap about
+// the kernel's files is excused, and only where the request was read.
+func TestRebootWithoutAKernel(t *testing.T) {
+	gap := func(reason fact.Reason) fact.NodeGap { return fact.NodeGap{What: fact.Kernel, Reason: reason} }
+	for name, tc := range map[string]struct {
+		state *fact.RebootState
+		gap   fact.NodeGap
+		want  api.Verdict
+	}{
+		"no kernel found":                  {&fact.RebootState{Announcer: "/x"}, gap(fact.NotPresent), api.Pass},
+		"a kernel that could not be read":  {&fact.RebootState{Announcer: "/x"}, gap(fact.Unreadable), api.VerdictUnknown},
+		"no kernel, and no request either": {nil, gap(fact.NotPresent), api.VerdictUnknown},
+	} {
+		set := host(fact.Host{Reboot: tc.state})
+		set.Nodes[0].Measured.Gaps = []fact.NodeGap{tc.gap}
+		plan := checks.Plan{Checks: []checks.Check{RebootRequired}, Known: []string{RebootRequired.ID}}
+		if got := checks.JudgeSet(plan, set).Findings; len(got) != 1 || got[0].Verdict != tc.want {
+			t.Errorf("%s: want %s, got %+v", name, tc.want, got)
+		}
+	}
+}

@@ -124,6 +124,23 @@ func TestPackageGaps(t *testing.T) {
 			gaps:    gap(fact.Truncated, fmt.Sprintf("/var/lib/dpkg/status: ends too early: no empty line after the stanza at byte %d", strings.LastIndex(debian[status], "Package: "))),
 			pending: 12, installed: 14, indexes: 3,
 		},
+		"a status file cut between stanzas, of which files are left": {
+			files: debian.With(hosttest.Files{
+				status:                                  debian[status][:strings.Index(debian[status], "Package: zlib1g\n")],
+				"var/lib/dpkg/info/bash.list":           "/bin/bash\n",
+				"var/lib/dpkg/info/zlib1g:amd64.list":   "/lib/zlib\n",
+				"var/lib/dpkg/info/zlib1g:amd64.postrm": "",
+			}),
+			gaps:    gap(fact.Truncated, "/var/lib/dpkg/status: ends too early: 1 packages have a list of files in /var/lib/dpkg/info but no stanza, such as zlib1g"),
+			pending: 12, installed: 12, indexes: 3,
+		},
+		"a package that is removed has its stanza and its list of files": {
+			files: debian.With(hosttest.Files{
+				status:                        debian[status] + "Package: gone\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1\n\n",
+				"var/lib/dpkg/info/gone.list": "/etc/gone\n",
+			}),
+			pending: 12, installed: 14, indexes: 3,
+		},
 		"a status file cut inside a line": {
 			files:   debian.With(hosttest.Files{status: debian[status][:strings.LastIndex(debian[status], "Version: ")+5]}),
 			gaps:    gap(fact.Truncated, fmt.Sprintf("/var/lib/dpkg/status: ends too early: inside a line, at byte %d", strings.LastIndex(debian[status], "Version: ")+5)),

@@ -3,8 +3,10 @@ package apt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
@@ -15,8 +17,12 @@ const (
 	dpkgStatus  = "/var/lib/dpkg/status"
 	dpkgStatusD = "/var/lib/dpkg/status.d" // distroless images: a file a package
 	dpkgUpdates = "/var/lib/dpkg/updates"  // dpkg's journal, merged into status later
+	dpkgInfo    = "/var/lib/dpkg/info"     // each package's list of files and scripts
 	dpkgArchs   = "/var/lib/dpkg/arch"     // native and foreign architectures
 )
+
+// maxInfoNames bounds the names in dpkgInfo: each package has about five.
+const maxInfoNames = 1 << 20
 
 // maxArchs bounds the list of architectures, bytes.
 const maxArchs = 64 << 10
@@ -44,7 +50,9 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 			}
 		}
 	} else if err == nil {
-		err = readJournal(ctx, root, buf, records)
+		if err = readJournal(ctx, root, buf, records); err == nil {
+			err = checkWhole(root, records)
+		}
 	}
 
 	archs, archErr := readArchs(root)
@@ -78,6 +86,43 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 		db.count++
 	}
 	return db, err
+}
+
+// checkWhole looks for packages that have files on the host but no stanza: a status
+// file that was cut between two stanzas looks whole in itself. dpkg keeps
+// info/NAME.list or info/NAME:ARCH.list as long as the package has a stanza, also
+// after its removal while configuration files are left.
+func checkWhole(root *rootfs.Root, records *records) error {
+	known := make(map[string]bool, len(records.packages))
+	for key := range records.packages {
+		known[key.name] = true
+	}
+	var missing []string
+	count, seen := 0, 0
+	err := root.Each(dpkgInfo, func(e rootfs.DirEntry) bool {
+		seen++
+		name, found := strings.CutSuffix(e.Name, ".list")
+		name, _, _ = strings.Cut(name, ":")
+		if found && !known[name] {
+			if count++; len(missing) < 3 {
+				missing = append(missing, name)
+			}
+		}
+		return seen <= maxInfoNames
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case seen > maxInfoNames:
+		return fmt.Errorf("%s: %w of %d names", dpkgInfo, rootfs.ErrTooLarge, maxInfoNames)
+	case err != nil:
+		return err
+	case count > 0:
+		slices.Sort(missing)
+		return fmt.Errorf("%s: %w: %d packages have a list of files in %s but no stanza, such as %s",
+			dpkgStatus, rootfs.ErrCut, count, dpkgInfo, strings.Join(missing, ", "))
+	}
+	return nil
 }
 
 // readStatus adds the stanzas of one file (see parseStatus).

@@ -1,0 +1,182 @@
+package packages
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
+)
+
+// Each package needs the security archive of its own release, component and
+// architecture. Whatever is not covered is named with the reason.
+func TestCoverage(t *testing.T) {
+	const (
+		status  = "var/lib/dpkg/status"
+		lists   = "var/lib/apt/lists/mirror.example.org_debian"
+		sec     = lists + "-security_dists_bookworm-security_"
+		mainDir = lists + "_dists_bookworm_"
+		sources = "etc/apt/sources.list.d/debian.sources"
+	)
+	debian := hosttest.Fixture(t, "debian12")
+	installed := func(name, arch, version string) string {
+		return "Package: " + name + "\nStatus: install ok installed\nArchitecture: " + arch + "\nVersion: " + version + "\n\n"
+	}
+	adding := func(f hosttest.Files, stanzas ...string) hosttest.Files {
+		return f.With(hosttest.Files{status: f[status] + strings.Join(stanzas, "")})
+	}
+	led := adding(debian, installed("linux-image-cloud-amd64", "amd64", "6.1.176-1"))
+	listed := func(f hosttest.Files, list, stanza string) hosttest.Files {
+		// A Release file that says nothing of sizes binds no list.
+		release := strings.Split(list, "main_")[0] + "InRelease"
+		head, _, _ := strings.Cut(f[release], "SHA256:")
+		_, head, _ = strings.Cut(head, "\n\n")
+		return f.With(hosttest.Files{list: f[list] + stanza, release: ""}).Without(release).
+			With(hosttest.Files{strings.TrimSuffix(release, "InRelease") + "Release": head})
+	}
+	const meta = "linux-image-cloud-amd64"
+	metaListed := func(f hosttest.Files) hosttest.Files {
+		return listed(f, mainDir+"main_binary-amd64_Packages", "Package: "+meta+"\nVersion: 6.1.176-1\nArchitecture: amd64\n\n")
+	}
+	covered := metaListed(led)
+	for name, tc := range map[string]struct {
+		files hosttest.Files
+		want  []string // "name why archive"
+	}{
+		"all of the release": {covered, nil},
+		"a library left over from the last release": {
+			adding(covered, installed("libssl1.1", "amd64", "1.1.1w-0+deb11u1")), []string{"libssl1.1 unlisted "},
+		},
+		"built by somebody, newer than the release has it": {
+			adding(covered.Edit(t, status, "Version: 5.2.15-2+b8", "Version: 6.0-1")), []string{"bash newer Debian/oldstable"},
+		},
+		"from a vendor's archive": {
+			adding(covered, installed("docker-ce", "amd64", "5:27.0")).With(hosttest.Files{
+				"etc/apt/sources.list": "deb https://download.example.com/linux bookworm stable\n",
+				"var/lib/apt/lists/download.example.com_linux_dists_bookworm_InRelease":                    "Origin: Docker\nLabel: Docker CE\nSuite: bookworm\nCodename: bookworm\n",
+				"var/lib/apt/lists/download.example.com_linux_dists_bookworm_stable_binary-amd64_Packages": "Package: docker-ce\nVersion: 5:28.0\nArchitecture: amd64\n\n",
+			}),
+			[]string{"docker-ce other-archive Docker CE/bookworm"},
+		},
+		"a kernel without its metapackage": {debian, []string{"linux-image-6.1.0-50-cloud-amd64 no-metapackage "}},
+		"a metapackage of another flavour": {
+			adding(debian, installed("linux-image-rt-amd64", "amd64", "6.1.176-1")),
+			[]string{"linux-image-6.1.0-50-cloud-amd64 no-metapackage ", "linux-image-rt-amd64 unlisted "},
+		},
+		"the security archive of another release": {
+			covered.With(hosttest.Files{"etc/os-release": "ID=debian\nVERSION_CODENAME=trixie\n"}), []string{"*other-archive"},
+		},
+		"a distribution made from Debian, whose codenames are its own": {
+			covered.With(hosttest.Files{"etc/os-release": "ID=mydebian\nVERSION_CODENAME=bella\n"}), nil,
+		},
+		"no os-release": {covered.Without("etc/os-release"), nil},
+		"no security archive": {
+			covered.Edit(t, sources, "URIs: http://mirror.example.org/debian-security", "Enabled: no\nURIs: http://mirror.example.org/debian-security"), []string{"*no-security"},
+		},
+		"security for another component": {
+			covered.Edit(t, sources, "Suites: bookworm-security\nComponents: main", "Suites: bookworm-security\nComponents: contrib").With(hosttest.Files{
+				sec + "contrib_binary-amd64_Packages": "Package: other\nVersion: 1\nArchitecture: amd64\n\n",
+			}), []string{"*no-security"},
+		},
+		"security for another architecture": {
+			covered.Edit(t, sources, "Suites: bookworm-security", "Architectures: arm64\nSuites: bookworm-security").With(hosttest.Files{
+				sec + "main_binary-arm64_Packages": "Package: other\nVersion: 1\nArchitecture: arm64\n\n",
+			}), []string{"*no-security"},
+		},
+		"a security archive that a pin forbids": {
+			covered.With(hosttest.Files{"etc/apt/preferences": "Package: *\nPin: release l=Debian-Security\nPin-Priority: never\n"}), []string{"*no-security"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := hosttest.OpenRoot(t, tc.files.Write(t))
+			state, _ := Read(t.Context(), root, osrelease.Read(root))
+			if state == nil {
+				t.Fatal("no package database")
+			}
+			if state.UncoveredCount != len(state.Uncovered) {
+				t.Errorf("count %d of %d", state.UncoveredCount, len(state.Uncovered))
+			}
+			if len(tc.want) == 1 && strings.HasPrefix(tc.want[0], "*") {
+				// Most of them, and each for this reason.
+				for _, p := range state.Uncovered {
+					if string(p.Why) != tc.want[0][1:] {
+						t.Errorf("%s: %s", p.Name, p.Why)
+					}
+				}
+				if len(state.Uncovered) < state.Installed-1 {
+					t.Errorf("%d of %d packages are not covered", len(state.Uncovered), state.Installed)
+				}
+				return
+			}
+			var got []string
+			for _, p := range state.Uncovered {
+				got = append(got, p.Name+" "+string(p.Why)+" "+p.Archive)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("not covered (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// ESM alone covers nothing: it comes on top of the release's own security archive.
+func TestESMAloneCoversNothing(t *testing.T) {
+	ubuntu := hosttest.Fixture(t, "ubuntu2204")
+	for name, content := range ubuntu {
+		if strings.HasPrefix(name, "etc/apt/sources.list") && strings.Contains(content, "jammy-security") {
+			ubuntu = ubuntu.With(hosttest.Files{name: strings.ReplaceAll(content, "jammy-security", "jammy-proposed")})
+		}
+	}
+	root := hosttest.OpenRoot(t, ubuntu.Write(t))
+	state, _ := Read(t.Context(), root, osrelease.Read(root))
+	if state == nil || len(state.Uncovered) < state.Installed-2 {
+		t.Fatalf("state %+v", state)
+	}
+	for _, p := range state.Uncovered {
+		if p.Why != fact.OutsideComponent && p.Why != fact.OutsideLists {
+			t.Errorf("%s: %s", p.Name, p.Why)
+		}
+	}
+}
+
+// The product of components and architectures is bounded before it is made.
+func TestManyComponentsAndArchitectures(t *testing.T) {
+	words := func(prefix string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(" " + prefix + strings.Repeat("x", i%7) + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676)))
+		}
+		return b.String()
+	}
+	entry := "Types: deb\nURIs: http://mirror.example.org/debian\nSuites: bookworm\nComponents:" + words("c", 1000) + "\nArchitectures:" + words("a", 1000) + "\n"
+	suites := "Types: deb\nURIs:" + strings.ReplaceAll(words("http://h", 30), "http://h", "http://h/") + "\nSuites:" + words("s", 30) + "\nComponents: main\n\n"
+	for name, text := range map[string]string{"one entry": entry, "many entries": strings.Repeat(suites, 700)} {
+		t.Run(name, func(t *testing.T) {
+			f := hosttest.Fixture(t, "debian12").With(hosttest.Files{"etc/apt/sources.list.d/x.sources": text})
+			root := hosttest.OpenRoot(t, f.Write(t))
+			before := allocated()
+			_, gaps := Read(t.Context(), root, osrelease.Read(root))
+			if used := allocated() - before; used > 64<<20 {
+				t.Errorf("%d MiB were allocated", used>>20)
+			}
+			found := false
+			for _, g := range gaps {
+				found = found || strings.Contains(g.Detail, "more than")
+			}
+			if !found {
+				t.Errorf("no gap says that it was cut: %+v", gaps)
+			}
+		})
+	}
+}
+
+// allocated is how many bytes were allocated so far.
+func allocated() uint64 {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.TotalAlloc
+}
