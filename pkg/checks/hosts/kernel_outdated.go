@@ -8,11 +8,13 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rpmversion"
 )
 
 // KernelOutdated fails a node that does not run the newest installed kernel of
 // the same flavour, or runs another build of the same release. Debian and
-// Ubuntu rebuild a kernel without a new release as long as its ABI stays.
+// Ubuntu rebuild a kernel without a new release as long as its ABI stays. Which
+// release is newer is decided by the order of the node's own package manager.
 // Source: /proc/sys/kernel/osrelease and /proc/version against the boot images.
 var KernelOutdated = checks.Check{
 	ID:       "hosts/kernel-outdated",
@@ -55,19 +57,22 @@ func judgeKernel(node *fact.Node) api.Finding {
 		Source: checks.NodeSource(node, "/proc/version"), Value: strings.TrimSpace(running.Release + " " + running.Build),
 	}}
 	version, flavour := splitRelease(running.Release)
+	order, compare := kernelOrder(host)
 	var newest *fact.InstalledKernel
-	var same []*fact.InstalledKernel
+	var same, others []*fact.InstalledKernel
 	for i := range host.Installed {
 		k := &host.Installed[i]
 		v, fl := splitRelease(k.Release)
 		if fl != flavour {
 			continue
 		}
-		if newest == nil || debversion.Less(versionOf(newest), v) {
+		if newest == nil || compare != nil && compare(versionOf(newest), v) < 0 {
 			newest = k
 		}
 		if k.Release == running.Release {
 			same = append(same, k)
+		} else {
+			others = append(others, k)
 		}
 	}
 	if newest == nil {
@@ -77,6 +82,14 @@ func judgeKernel(node *fact.Node) api.Finding {
 			for i := range host.Installed {
 				f.Evidence = append(f.Evidence, installedEvidence(node, &host.Installed[i]))
 			}
+		}
+		return f
+	}
+	if compare == nil && len(others) > 0 {
+		f.Message = fmt.Sprintf("runs kernel %s, and %s is installed: it is unknown which is newer, because the node's package manager is not known",
+			running.Release, others[0].Release)
+		for _, k := range append(same, others...) {
+			f.Evidence = append(f.Evidence, installedEvidence(node, k))
 		}
 		return f
 	}
@@ -100,29 +113,73 @@ func judgeKernel(node *fact.Node) api.Finding {
 		}
 		return f
 	}
-	if debversion.Less(version, versionOf(newest)) {
+	if compare != nil && compare(version, versionOf(newest)) < 0 {
 		return fail(fmt.Sprintf("runs kernel %s, but %s is installed", running.Release, newest.Release))
+	}
+	if len(same) == 0 {
+		// In a container that is used as a node (kind, LXC), or with a kernel that
+		// somebody else provides, what is installed says nothing about it.
+		f.Message = fmt.Sprintf("runs kernel %s, which is not installed and not older than any that is: nothing here says whether a newer one exists",
+			running.Release)
+		return f
 	}
 	// The newest release, but perhaps another build of it. The same release can
 	// appear twice, as a boot image and in the package database.
 	told := false
 	for _, k := range same {
-		equal, known := sameBuild(version, running, k)
+		equal, known := sameBuild(order, version, running, k)
 		if known && !equal {
 			f.Evidence = append(f.Evidence[:1:1], append([]api.Evidence{installedEvidence(node, k)}, f.Evidence[2:]...)...)
 			return fail(fmt.Sprintf("runs another build of kernel %s than the installed one", running.Release))
 		}
 		told = told || known
 	}
-	if len(same) > 0 && !told {
+	if !told {
 		f.Message = "runs the newest installed release, but it is unknown whether it is the same build"
 		return f
 	}
 	f.Verdict, f.Reason, f.Message = api.Pass, "", "runs the newest installed kernel"
-	if len(same) == 0 {
-		f.Message = "runs a newer kernel than any installed one"
-	}
 	return f
+}
+
+// families are the package managers of distributions, by ID and ID_LIKE of
+// os-release(5). A derivative that names one of them in ID_LIKE needs no row.
+var families = map[string]string{
+	"debian": apt, "ubuntu": apt,
+	"fedora": rpm, "rhel": rpm, "centos": rpm, "rocky": rpm, "almalinux": rpm, "ol": rpm, "amzn": rpm,
+	"suse": rpm, "opensuse": rpm, "sles": rpm, "azurelinux": rpm, "mariner": rpm, "photon": rpm, "openEuler": rpm,
+}
+
+// Values of fact.PackageState.Manager.
+const (
+	apt = "apt"
+	rpm = "rpm"
+)
+
+// kernelOrder returns the package manager by whose order the node's kernels are
+// compared, with its order: 5.14.0-427.el9 is older than 5.14.0-427.13.1.el9_4
+// for rpm, and newer for dpkg. Both the package database and os-release say who
+// it is. Where neither does, or where they differ (a Fedora with files of dpkg),
+// compare is nil.
+func kernelOrder(host *fact.Host) (manager string, compare func(a, b string) int) {
+	for _, id := range append([]string{host.OS.ID}, strings.Fields(host.OS.IDLike)...) {
+		if manager = families[id]; manager != "" {
+			break
+		}
+	}
+	if p := host.Packages; p != nil && p.Manager != "" {
+		if manager != "" && manager != p.Manager {
+			return "", nil
+		}
+		manager = p.Manager
+	}
+	switch manager {
+	case apt:
+		return manager, debversion.Compare
+	case rpm:
+		return manager, rpmversion.Compare
+	}
+	return manager, nil
 }
 
 func versionOf(k *fact.InstalledKernel) string {
@@ -144,6 +201,8 @@ func installedEvidence(node *fact.Node, k *fact.InstalledKernel) api.Evidence {
 //	6.1.0-56-cloud-amd64            6.1.0-56            cloud-amd64   Debian
 //	6.8.0-31-generic                6.8.0-31            generic       Ubuntu
 //	5.14.0-427.13.1.el9_4.x86_64    5.14.0-427.13.1.el9_4   x86_64    rpm
+//	5.15.0-200.131.27.el9uek.x86_64 5.15.0-200.131.27.el9uek   x86_64 uek   Oracle
+//	4.18.0-553.rt7.342.el8_10.x86_64   4.18.0-553.rt7.342.el8_10   x86_64 rt   RHEL 8
 //	6.6.29-talos                    6.6.29              talos
 //	6.18.0                          6.18.0
 func splitRelease(release string) (version, flavour string) {
@@ -157,6 +216,15 @@ func splitRelease(release string) (version, flavour string) {
 		// Rpm writes the architecture after the last dot: "el9_4.x86_64+rt".
 		if dot := strings.LastIndexByte(version, '.'); dot >= 0 && !startsWithDigit(version[dot+1:]) {
 			version, flavour = version[:dot], version[dot+1:]
+			// Some flavours are named inside the version only.
+			for word := range strings.SplitSeq(version, ".") {
+				switch {
+				case strings.HasSuffix(word, "uek"):
+					flavour += " uek"
+				case len(word) > 2 && word[:2] == "rt" && startsWithDigit(word[2:]):
+					flavour += " rt"
+				}
+			}
 		}
 	}
 	return version, flavour
@@ -166,9 +234,10 @@ func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '
 
 // sameBuild reports whether an installed kernel of the running release is the
 // running build. It compares the text that both carry, else looks for the
-// package's version in the running kernel's text. Known is false where neither
+// package's version in the running kernel's text. Rpm's kernels have the
+// package's version and release as their own. Known is false where none of this
 // is possible.
-func sameBuild(version string, running *fact.RunningKernel, k *fact.InstalledKernel) (equal, known bool) {
+func sameBuild(manager, version string, running *fact.RunningKernel, k *fact.InstalledKernel) (equal, known bool) {
 	switch {
 	case running.Build == "":
 		return false, false
@@ -176,6 +245,9 @@ func sameBuild(version string, running *fact.RunningKernel, k *fact.InstalledKer
 		return k.Build == running.Build, true
 	case k.PackageVersion == "":
 		return false, false
+	case manager == rpm:
+		// SUSE leaves the last number, of the rebuild, out of the kernel's release.
+		return true, version == k.PackageVersion[strings.IndexByte(k.PackageVersion, ':')+1:]
 	}
 	words := strings.Fields(running.Build)
 	// "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"

@@ -29,7 +29,22 @@ func TestKernelOutdated(t *testing.T) {
 		return fact.InstalledKernel{Release: release, Path: "/var/lib/dpkg/status", Package: "linux-image-" + release, PackageVersion: version}
 	}
 	set := func(release, build string, installed ...fact.InstalledKernel) *fact.Set {
-		return host(fact.Host{Running: &fact.RunningKernel{Release: release, Build: build}, Installed: installed})
+		return host(fact.Host{
+			OS: fact.OSRelease{ID: "debian"}, Running: &fact.RunningKernel{Release: release, Build: build}, Installed: installed,
+		})
+	}
+	// on is the same on another system.
+	on := func(manager, id, like, release string, installed ...fact.InstalledKernel) *fact.Set {
+		return ft.Edit(set(release, debian1, installed...), func(s *fact.Set) {
+			h := &s.Nodes[0].Measured.Host
+			h.OS = fact.OSRelease{ID: id, IDLike: like}
+			if manager != "" {
+				h.Packages = &fact.PackageState{Manager: manager}
+			}
+		})
+	}
+	rpmPackaged := func(release, version string) fact.InstalledKernel {
+		return fact.InstalledKernel{Release: release, Path: "/var/lib/rpm/rpmdb.sqlite", Package: "kernel-core", PackageVersion: version}
 	}
 	finding := func(verdict api.Verdict, severity api.Severity, message string, evidence ...string) []api.Finding {
 		f := api.Finding{Verdict: verdict, Severity: severity, Subject: ft.NodeSubject(), Message: message, Evidence: ft.Evidence(evidence...)}
@@ -39,6 +54,12 @@ func TestKernelOutdated(t *testing.T) {
 		return ft.One(f)
 	}
 	const newest = "runs the newest installed kernel"
+	notInstalled := func(release string) string {
+		return "runs kernel " + release + ", which is not installed and not older than any that is: nothing here says whether a newer one exists"
+	}
+	unordered := func(release, other string) string {
+		return "runs kernel " + release + ", and " + other + " is installed: it is unknown which is newer, because the node's package manager is not known"
+	}
 	patched := set("6.1.0-55-amd64", debian1, boot("6.1.0-56-amd64", debian2))
 	patched.Nodes[0].Measured.Host.Running.Livepatch = []string{"livepatch_1"}
 	noModules := set("6.1.0-55-amd64", debian1, boot("6.1.0-56-amd64", debian2))
@@ -119,10 +140,69 @@ func TestKernelOutdated(t *testing.T) {
 			finding(api.VerdictUnknown, "", "runs the newest installed release, but it is unknown whether it is the same build",
 				version, "6.1.0-56-arm64", "node/n1 /var/lib/dpkg/status", "6.1.0-56-arm64 (linux-image-6.1.0-56-arm64 6.1.192-2)"),
 		},
-		"a newer kernel than any installed passes": {
+		"a newer kernel than any installed is unknown": {
 			set("6.1.0-57-amd64", debian2, boot("6.1.0-56-amd64", debian1)),
-			finding(api.Pass, "", "runs a newer kernel than any installed one",
+			finding(api.VerdictUnknown, "", notInstalled("6.1.0-57-amd64"),
 				version, "6.1.0-57-amd64 "+debian2, "node/n1 /boot/vmlinuz-6.1.0-56-amd64", "6.1.0-56-amd64 "+debian1),
+		},
+		"rpm: the first kernel of a release is older than its updates": {
+			on("", "rocky", "rhel centos fedora", "5.14.0-427.el9.x86_64", boot("5.14.0-427.el9.x86_64", debian1), boot("5.14.0-427.13.1.el9_4.x86_64", debian2)),
+			finding(api.Fail, "", "runs kernel 5.14.0-427.el9.x86_64, but 5.14.0-427.13.1.el9_4.x86_64 is installed", version, "5.14.0-427.el9.x86_64 "+debian1,
+				"node/n1 /boot/vmlinuz-5.14.0-427.13.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64 "+debian2),
+		},
+		"rpm: the reverse passes": {
+			on("", "rocky", "rhel centos fedora", "5.14.0-427.13.1.el9_4.x86_64", boot("5.14.0-427.13.1.el9_4.x86_64", debian1), boot("5.14.0-427.el9.x86_64", debian2)),
+			finding(api.Pass, "", newest, version, "5.14.0-427.13.1.el9_4.x86_64 "+debian1,
+				"node/n1 /boot/vmlinuz-5.14.0-427.13.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64 "+debian1),
+		},
+		"rpm by its database, where os-release is silent": {
+			on("rpm", "", "", "5.14.0-427.el9.x86_64", boot("5.14.0-427.el9.x86_64", debian1), boot("5.14.0-427.13.1.el9_4.x86_64", debian2)),
+			finding(api.Fail, "", "runs kernel 5.14.0-427.el9.x86_64, but 5.14.0-427.13.1.el9_4.x86_64 is installed", version, "5.14.0-427.el9.x86_64 "+debian1,
+				"node/n1 /boot/vmlinuz-5.14.0-427.13.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64 "+debian2),
+		},
+		"rpm: a derivative that only names its parent": {
+			on("", "miracle", "rhel fedora", "5.14.0-427.el9.x86_64", boot("5.14.0-427.13.1.el9_4.x86_64", debian2)),
+			finding(api.Fail, "", "runs kernel 5.14.0-427.el9.x86_64, but 5.14.0-427.13.1.el9_4.x86_64 is installed", version, "5.14.0-427.el9.x86_64 "+debian1,
+				"node/n1 /boot/vmlinuz-5.14.0-427.13.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64 "+debian2),
+		},
+		"rpm: a rebuilt kernel of SUSE": {
+			on("", "sles", "suse", "5.14.21-150500.55.7-default", boot("5.14.21-150500.55.7-default", debian1), boot("5.14.21-150500.55.68-default", debian2)),
+			finding(api.Fail, "", "runs kernel 5.14.21-150500.55.7-default, but 5.14.21-150500.55.68-default is installed", version, "5.14.21-150500.55.7-default "+debian1,
+				"node/n1 /boot/vmlinuz-5.14.21-150500.55.68-default", "5.14.21-150500.55.68-default "+debian2),
+		},
+		"rpm: Oracle's own kernel does not replace Red Hat's": {
+			on("", "ol", "fedora", "5.14.0-427.el9.x86_64", boot("5.14.0-427.el9.x86_64", debian1), boot("5.15.0-200.131.27.el9uek.x86_64", debian2)),
+			finding(api.Pass, "", newest, version, "5.14.0-427.el9.x86_64 "+debian1, "node/n1 /boot/vmlinuz-5.14.0-427.el9.x86_64", "5.14.0-427.el9.x86_64 "+debian1),
+		},
+		"rpm: the package's release is the kernel's build": {
+			on("rpm", "rocky", "", "5.14.0-427.13.1.el9_4.aarch64", rpmPackaged("5.14.0-427.13.1.el9_4.aarch64", "5.14.0-427.13.1.el9_4")),
+			finding(api.Pass, "", newest, version, "5.14.0-427.13.1.el9_4.aarch64 "+debian1,
+				"node/n1 /var/lib/rpm/rpmdb.sqlite", "5.14.0-427.13.1.el9_4.aarch64 (kernel-core 5.14.0-427.13.1.el9_4)"),
+		},
+		"rpm: but not SUSE's, which lacks the number of the rebuild": {
+			on("rpm", "sles", "", "5.14.21-150500.55.7-default", rpmPackaged("5.14.21-150500.55.7-default", "5.14.21-150500.55.7.1")),
+			finding(api.VerdictUnknown, "", "runs the newest installed release, but it is unknown whether it is the same build", version, "5.14.21-150500.55.7-default "+debian1,
+				"node/n1 /var/lib/rpm/rpmdb.sqlite", "5.14.21-150500.55.7-default (kernel-core 5.14.21-150500.55.7.1)"),
+		},
+		"a database and os-release that disagree give no order": {
+			on("apt", "fedora", "", "6.8.5-301.fc40.x86_64", boot("6.8.5-301.fc40.x86_64", debian1), boot("6.8.5-300.fc40.x86_64", debian2)),
+			finding(api.VerdictUnknown, "", unordered("6.8.5-301.fc40.x86_64", "6.8.5-300.fc40.x86_64"), version, "6.8.5-301.fc40.x86_64 "+debian1,
+				"node/n1 /boot/vmlinuz-6.8.5-301.fc40.x86_64", "6.8.5-301.fc40.x86_64 "+debian1,
+				"node/n1 /boot/vmlinuz-6.8.5-300.fc40.x86_64", "6.8.5-300.fc40.x86_64 "+debian2),
+		},
+		"an unknown system with another kernel is unknown": {
+			on("", "alpine", "", "6.6.31-0-lts", boot("6.6.31-0-lts", debian1), boot("6.6.32-0-lts", debian2)),
+			finding(api.VerdictUnknown, "", unordered("6.6.31-0-lts", "6.6.32-0-lts"), version, "6.6.31-0-lts "+debian1,
+				"node/n1 /boot/vmlinuz-6.6.31-0-lts", "6.6.31-0-lts "+debian1, "node/n1 /boot/vmlinuz-6.6.32-0-lts", "6.6.32-0-lts "+debian2),
+		},
+		"an unknown manager with another kernel is unknown": {
+			on("pacman", "arch", "", "6.9.1-arch1-1", boot("6.9.2-arch1-1", debian2)),
+			finding(api.VerdictUnknown, "", unordered("6.9.1-arch1-1", "6.9.2-arch1-1"), version, "6.9.1-arch1-1 "+debian1,
+				"node/n1 /boot/vmlinuz-6.9.2-arch1-1", "6.9.2-arch1-1 "+debian2),
+		},
+		"an unknown system with one kernel, which runs, passes": {
+			on("", "talos", "", "6.6.29-talos", boot("6.6.29-talos", debian1)),
+			finding(api.Pass, "", newest, version, "6.6.29-talos "+debian1, "node/n1 /boot/vmlinuz-6.6.29-talos", "6.6.29-talos "+debian1),
 		},
 		"a node whose kernel was not read gives nothing here: its gap does": {
 			ft.Edit(set("6.18.0", ""), func(s *fact.Set) { s.Nodes[0].Measured.Read = nil }), nil,
@@ -132,20 +212,23 @@ func TestKernelOutdated(t *testing.T) {
 
 func TestSplitRelease(t *testing.T) {
 	for release, want := range map[string][2]string{
-		"6.1.0-56-cloud-amd64":            {"6.1.0-56", "cloud-amd64"},
-		"6.1.0-56-rt-amd64":               {"6.1.0-56", "rt-amd64"},
-		"6.12.41+deb13-amd64":             {"6.12.41+deb13", "amd64"},
-		"6.8.0-31-generic":                {"6.8.0-31", "generic"},
-		"5.14.0-427.13.1.el9_4.x86_64":    {"5.14.0-427.13.1.el9_4", "x86_64"},
-		"5.14.0-427.13.1.el9_4.x86_64+rt": {"5.14.0-427.13.1.el9_4", "x86_64+rt"},
-		"6.1.91-99.172.amzn2023.x86_64":   {"6.1.91-99.172.amzn2023", "x86_64"},
-		"5.14.21-150500.55.7-default":     {"5.14.21-150500.55.7", "default"},
-		"6.6.29-talos":                    {"6.6.29", "talos"},
-		"6.6.31-0-lts":                    {"6.6.31-0", "lts"},
-		"6.18.0":                          {"6.18.0", ""},
-		"6.9.1-arch1-1":                   {"6.9.1-arch1-1", ""},
-		"":                                {"", ""},
-		"custom":                          {"custom", ""},
+		"6.1.0-56-cloud-amd64":             {"6.1.0-56", "cloud-amd64"},
+		"6.1.0-56-rt-amd64":                {"6.1.0-56", "rt-amd64"},
+		"6.12.41+deb13-amd64":              {"6.12.41+deb13", "amd64"},
+		"6.8.0-31-generic":                 {"6.8.0-31", "generic"},
+		"5.14.0-427.13.1.el9_4.x86_64":     {"5.14.0-427.13.1.el9_4", "x86_64"},
+		"5.14.0-427.13.1.el9_4.x86_64+rt":  {"5.14.0-427.13.1.el9_4", "x86_64+rt"},
+		"5.15.0-200.131.27.el9uek.x86_64":  {"5.15.0-200.131.27.el9uek", "x86_64 uek"},
+		"4.18.0-553.rt7.342.el8_10.x86_64": {"4.18.0-553.rt7.342.el8_10", "x86_64 rt"},
+		"6.6.57.1-2.azl3":                  {"6.6.57.1-2", "azl3"},
+		"6.1.91-99.172.amzn2023.x86_64":    {"6.1.91-99.172.amzn2023", "x86_64"},
+		"5.14.21-150500.55.7-default":      {"5.14.21-150500.55.7", "default"},
+		"6.6.29-talos":                     {"6.6.29", "talos"},
+		"6.6.31-0-lts":                     {"6.6.31-0", "lts"},
+		"6.18.0":                           {"6.18.0", ""},
+		"6.9.1-arch1-1":                    {"6.9.1-arch1-1", ""},
+		"":                                 {"", ""},
+		"custom":                           {"custom", ""},
 	} {
 		version, flavour := splitRelease(release)
 		if got := [2]string{version, flavour}; got != want {
