@@ -1,6 +1,8 @@
 package hosts
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,4 +130,18 @@ func TestPendingSecurityUpdates(t *testing.T) {
 			ft.Edit(state(before(0)), func(s *fact.Set) { s.Nodes[0].Measured.Read = nil }), nil,
 		},
 	})
+}
+
+// A report holds each pending package: no list of theirs is cut at a few.
+func TestAllPendingPackagesAreEvidence(t *testing.T) {
+	state := &fact.PackageState{Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 734, Indexes: 6}
+	for i := range 300 {
+		state.Pending = append(state.Pending, fact.PendingUpdate{Name: fmt.Sprintf("p%03d", i), Arch: "amd64", Security: "2"})
+	}
+	set := host(fact.Host{Packages: state})
+	plan := checks.Plan{Checks: []checks.Check{PendingSecurityUpdates}, Known: []string{PendingSecurityUpdates.ID}}
+	findings := checks.JudgeSet(plan, set).Findings
+	if len(findings) != 1 || len(findings[0].Evidence) != 301 || !strings.HasSuffix(findings[0].Evidence[300].Source, " p299:amd64") {
+		t.Errorf("%d findings, %d pieces of evidence", len(findings), len(findings[0].Evidence))
+	}
 }

@@ -90,9 +90,29 @@ func finish(m Manager, state *fact.PackageState) {
 			*text = rootfs.Text(*text)
 		}
 	}
+	for i := range state.Archives {
+		state.Archives[i].Name = shortText(state.Archives[i].Name)
+	}
+	for i := range state.Uncovered {
+		u := &state.Uncovered[i]
+		for _, text := range []*string{&u.Name, &u.Arch, &u.Version, &u.Archive} {
+			*text = shortText(*text)
+		}
+	}
 	slices.SortFunc(state.Pending, func(a, b fact.PendingUpdate) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), m.Compare(a.Candidate, b.Candidate))
 	})
+}
+
+// maxText is far above any name, version or architecture; the host's record holds
+// many of them.
+const maxText = 256
+
+func shortText(text string) string {
+	if len(text) > maxText {
+		text = rootfs.Excerpt(text)
+	}
+	return rootfs.Text(text)
 }
 
 // places says where a database was searched for: the first manager's place, and
