@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,5 +44,48 @@ func TestMachine(t *testing.T) {
 	}
 	if set.PodScope != fact.PodsNotListed || set.CollectedAt.IsZero() {
 		t.Errorf("scope of pods %q, collected at %v", set.PodScope, set.CollectedAt)
+	}
+}
+
+// A root is named by its own files, unless its proc is this kernel's.
+func TestMachineOfAnotherRoot(t *testing.T) {
+	self, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, unnamed := t.TempDir(), t.TempDir()
+	for name, content := range map[string]string{"etc/hostname": "worker-7\n", "proc/sys/kernel/osrelease": "1.2.3\n", "proc/version": "Linux version 1.2.3 (x) #1 SMP\n"} {
+		path := filepath.Join(files, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct{ root, name, release string }{
+		"files":                     {files, "worker-7", "1.2.3"},
+		"files without a host name": {unnamed, "localhost", ""},
+		"this machine, seen from another directory": {"/proc/self/root", self, strings.TrimSpace(string(release))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := Machine{Root: tc.root, Kinds: []fact.Kind{fact.Kernel}, Timeout: 10 * time.Minute}
+			got, err := source.Gather(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			node := got.Set.Nodes[0]
+			running := ""
+			if r := node.Measured.Host.Running; r != nil {
+				running = r.Release
+			}
+			if node.Name != tc.name || running != tc.release {
+				t.Errorf("node %q runs %q, want %q and %q", node.Name, running, tc.name, tc.release)
+			}
+		})
 	}
 }

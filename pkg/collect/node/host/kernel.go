@@ -17,8 +17,7 @@ import (
 const maxKernels = 256
 
 // readKernels reads the running kernel from /proc and the installed ones from
-// their images. If an image does not name its version (arm64), or no image
-// exists, dpkg's database is used. found is false if neither running nor
+// their images and the package database. found is false if neither running nor
 // installed kernels were read.
 func readKernels(ctx context.Context, root, proc *rootfs.Root) (running *fact.RunningKernel, installed []fact.InstalledKernel, found bool, gaps []fact.NodeGap) {
 	if proc == nil {
@@ -47,8 +46,11 @@ func readKernels(ctx context.Context, root, proc *rootfs.Root) (running *fact.Ru
 	if err != nil {
 		gaps = append(gaps, gapOf(fact.Kernel, err))
 	}
-	if len(installed) == 0 && len(imageGaps) == 0 {
-		for _, p := range packaged {
+	// /boot may be unmounted, or hold the image of one kernel among several: what
+	// the package database has counts too.
+	for _, p := range packaged {
+		known := func(k fact.InstalledKernel) bool { return k.Release == p.Release }
+		if len(installed) < maxKernels && !slices.ContainsFunc(installed, known) {
 			installed = append(installed, fact.InstalledKernel{Release: p.Release, Path: p.Path})
 		}
 	}
@@ -166,8 +168,9 @@ func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.NodeGap) {
 		}
 	}
 	list("/boot", func(e rootfs.DirEntry) string {
-		// vmlinuz-0-rescue-ID is dracut's copy of some kernel, for emergencies.
-		if !strings.HasPrefix(e.Name, "vmlinuz-") || strings.HasPrefix(e.Name, "vmlinuz-0-rescue-") {
+		// vmlinuz-0-rescue-ID is dracut's copy of some kernel, for emergencies, and
+		// vmlinuz-RELEASE.old what "make install" of a kernel has replaced.
+		if !strings.HasPrefix(e.Name, "vmlinuz-") || strings.HasPrefix(e.Name, "vmlinuz-0-rescue-") || strings.HasSuffix(e.Name, ".old") {
 			return ""
 		}
 		return "/boot/" + e.Name

@@ -200,6 +200,8 @@ func TestKernels(t *testing.T) {
 		k.Package, k.PackageVersion = "linux-image-6.1.0-50-cloud-amd64", "6.1.176-1"
 		return k
 	}
+	// What dpkg's database has, where no image shows it.
+	database := packaged(kernel("6.1.0-50-cloud-amd64", "", "/var/lib/dpkg/status"))
 	nothing := fact.NodeGap{
 		What: fact.Kernel, Reason: fact.NotPresent,
 		Detail: "no installed kernel was found in /boot, in /usr/lib/modules or in a supported package database",
@@ -216,7 +218,7 @@ func TestKernels(t *testing.T) {
 		},
 		"no image: dpkg's database": {
 			files: images,
-			want:  []fact.InstalledKernel{packaged(kernel("6.1.0-50-cloud-amd64", "", "/var/lib/dpkg/status"))},
+			want:  []fact.InstalledKernel{database},
 		},
 		"an image of another architecture: the name tells": {
 			files: images.With(hosttest.Files{"boot/vmlinuz-6.1.0-50-cloud-amd64": strings.Repeat("ARM\x64", 300)}),
@@ -227,7 +229,7 @@ func TestKernels(t *testing.T) {
 				"usr/lib/modules/6.8.5-301.fc40.x86_64/vmlinuz": "bzImage: 6.8.5-301.fc40.x86_64 (mockbuild@host) #1 SMP PREEMPT_DYNAMIC Thu Apr 11 20:00:10 UTC 2024\n",
 				"usr/lib/modules/6.8.4-300.fc40.x86_64/":        "",
 			}),
-			want: []fact.InstalledKernel{kernel("6.8.5-301.fc40.x86_64",
+			want: []fact.InstalledKernel{database, kernel("6.8.5-301.fc40.x86_64",
 				"#1 SMP PREEMPT_DYNAMIC Thu Apr 11 20:00:10 UTC 2024", "/usr/lib/modules/6.8.5-301.fc40.x86_64/vmlinuz")},
 		},
 		"one image in both places is one kernel": {
@@ -235,21 +237,30 @@ func TestKernels(t *testing.T) {
 				"usr/lib/modules/6.9.1-arch1-1/vmlinuz": "bzImage: 6.9.1-arch1-1 (linux@archlinux) #1 SMP PREEMPT_DYNAMIC Fri, 17 May 2024\n",
 				"boot/vmlinuz-linux":                    "bzImage: 6.9.1-arch1-1 (linux@archlinux) #1 SMP PREEMPT_DYNAMIC Fri, 17 May 2024\n",
 			}),
-			want: []fact.InstalledKernel{kernel("6.9.1-arch1-1", "#1 SMP PREEMPT_DYNAMIC Fri, 17 May 2024", "/boot/vmlinuz-linux")},
+			want: []fact.InstalledKernel{database, kernel("6.9.1-arch1-1", "#1 SMP PREEMPT_DYNAMIC Fri, 17 May 2024", "/boot/vmlinuz-linux")},
 		},
 		"a rescue image is no kernel to update to": {
 			files: images.With(hosttest.Files{
 				"boot/vmlinuz-0-rescue-0123456789abcdef": "bzImage: 6.9.9 (x@y) #1 SMP\n",
 				image:                                    "bzImage: 6.1.0-56-cloud-amd64 (x@y) #1 SMP\n",
 			}),
-			want: []fact.InstalledKernel{kernel("6.1.0-56-cloud-amd64", "#1 SMP", "/"+image)},
+			want: []fact.InstalledKernel{database, kernel("6.1.0-56-cloud-amd64", "#1 SMP", "/"+image)},
+		},
+		"an image that make install has replaced is none to update to": {
+			files: images.With(hosttest.Files{"boot/vmlinuz-6.9.9.old": "bzImage: 6.9.9 (x@y) #1 SMP\n"}),
+			want:  []fact.InstalledKernel{database},
+		},
+		"an older image hides no newer package: /boot may be unmounted": {
+			files: debian.Without("boot/vmlinuz-6.1.0-50-cloud-amd64", image).With(hosttest.Files{"boot/vmlinuz-6.1.0-40-cloud-amd64": "bzImage: 6.1.0-40-cloud-amd64 (x@y) #1 SMP\n"}),
+			want:  []fact.InstalledKernel{kernel("6.1.0-40-cloud-amd64", "#1 SMP", "/boot/vmlinuz-6.1.0-40-cloud-amd64"), database},
 		},
 		"a link to an image is followed inside the root": {
 			files: images.With(hosttest.Files{image: "link: /opt/kernel\n", "opt/kernel": "bzImage: 6.1.0-56-cloud-amd64 (x@y) #1 SMP\n"}),
-			want:  []fact.InstalledKernel{kernel("6.1.0-56-cloud-amd64", "#1 SMP", "/"+image)},
+			want:  []fact.InstalledKernel{database, kernel("6.1.0-56-cloud-amd64", "#1 SMP", "/"+image)},
 		},
-		"a cut image is a gap, and dpkg is not asked instead": {
+		"a cut image is a gap, whatever dpkg has": {
 			files: images.With(hosttest.Files{image: "MZ"}),
+			want:  []fact.InstalledKernel{database},
 			gaps: []fact.NodeGap{{
 				What: fact.Kernel, Reason: fact.Truncated,
 				Detail: "/boot/vmlinuz-6.1.0-56-cloud-amd64: ends too early: expected a boot header of 528 bytes, found 2",
@@ -257,6 +268,7 @@ func TestKernels(t *testing.T) {
 		},
 		"an image cut in its version": {
 			files: images.With(hosttest.Files{image: string(hosttest.BzImage("6.1.0-56-cloud-amd64 (x@y) #1 SMP"))[:bzBase+0x42c0+10]}),
+			want:  []fact.InstalledKernel{database},
 			gaps: []fact.NodeGap{{
 				What: fact.Kernel, Reason: fact.Truncated,
 				Detail: "/boot/vmlinuz-6.1.0-56-cloud-amd64: ends too early: inside the kernel version at byte 17600",
@@ -264,6 +276,7 @@ func TestKernels(t *testing.T) {
 		},
 		"an image that names no version": {
 			files: images.With(hosttest.Files{image: "bzImage: hello\n"}),
+			want:  []fact.InstalledKernel{database},
 			gaps: []fact.NodeGap{{
 				What: fact.Kernel, Reason: fact.Corrupt,
 				Detail: `/boot/vmlinuz-6.1.0-56-cloud-amd64: expected a kernel release, found "hello"`,
