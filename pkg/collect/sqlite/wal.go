@@ -1,0 +1,229 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// The write-ahead log: a header of 32 bytes (magic, version, page size,
+// checkpoint sequence, two salts, two checksums; big endian), then frames of 24
+// bytes (page number, pages of the database after a commit or 0, the two salts,
+// two checksums) and a page.
+const (
+	logHeaderSize   = 32
+	frameHeaderSize = 24
+	logMagic        = 0x377f0682 // with the lowest bit set: checksums over big-endian words
+	logVersion      = 3007000
+
+	// maxIndex bounds the pages that a log may have, committed or not: 8 MiB of
+	// memory, up to 15 while it grows. With pages of 4 KiB that is 4 GiB of
+	// different pages; how often each was written does not count.
+	maxIndex = 1 << 20
+)
+
+// LogState says how much of a write-ahead log was read.
+type LogState struct {
+	Frames      uint32 // up to the last commit: these are read
+	Uncommitted uint32 // valid ones after it
+	End         string // why the log ends there; "" where the file ends too
+}
+
+// wal is a write-ahead log. The zero value is a log without frames.
+type wal struct {
+	src      io.ReaderAt
+	size     int64
+	pageSize int
+	header   [logHeaderSize]byte
+	order    binary.ByteOrder // of the words in a checksum
+
+	valid     uint32 // frames with the right salts and checksums
+	committed uint32 // frames up to the last commit
+	pages     uint32 // of the database after it
+	end       string
+
+	// index has an element for each page: page<<32 | last committed frame, in
+	// order.
+	index []uint64
+
+	// What is found where a writer would write next: after the last commit,
+	// and after the last valid frame.
+	next, after [frameHeaderSize]byte
+}
+
+// open reads the log and notes what changed compares.
+func (w *wal) open(src io.ReaderAt, size int64, pageSize int) error {
+	w.src, w.size, w.pageSize = src, size, pageSize
+	if size <= logHeaderSize {
+		return nil
+	}
+	if err := w.load(); err != nil {
+		return err
+	}
+	w.compact(true)
+	w.next = w.frameHeader(w.committed + 1)
+	w.after = w.frameHeader(w.valid + 1)
+	return nil
+}
+
+// load reads the log. As in SQLite, a log with a damaged header has no frames,
+// and a damaged frame ends it.
+func (w *wal) load() error {
+	if err := fill(w.src, w.header[:], 0); errors.Is(err, io.ErrUnexpectedEOF) {
+		w.end = "the file ends in the log's header"
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("reading the write-ahead log: %w", err)
+	}
+	word := func(i int) uint32 { return binary.BigEndian.Uint32(w.header[4*i:]) }
+	if word(0)&^1 != logMagic {
+		w.end = "the log's header has no magic number"
+		return nil
+	}
+	w.order = binary.LittleEndian
+	if word(0)&1 != 0 {
+		w.order = binary.BigEndian
+	}
+	sum := checksum(w.order, [2]uint32{}, w.header[:24])
+	switch {
+	case sum != [2]uint32{word(6), word(7)}:
+		w.end = "the checksum of the log's header does not match"
+		return nil
+	case word(1) != logVersion:
+		return fmt.Errorf("reading the write-ahead log: expected version %d, found %d", logVersion, word(1))
+	case word(2) != uint32(w.pageSize):
+		return fmt.Errorf("reading the write-ahead log: expected the database's page size %d, found %d", w.pageSize, word(2))
+	}
+	return w.frames(sum)
+}
+
+// frames reads frame after frame to the last valid one.
+func (w *wal) frames(sum [2]uint32) error {
+	b := make([]byte, frameHeaderSize+w.pageSize)
+	limit := 1024 // of the index, before it is made smaller
+	for frame := uint32(1); ; frame++ {
+		at := w.offset(frame)
+		if at == w.size {
+			return nil
+		}
+		if at+int64(len(b)) > w.size || frame == 1<<32-1 {
+			w.end = fmt.Sprintf("frame %d is cut short", frame)
+			return nil
+		}
+		if err := fill(w.src, b, at); errors.Is(err, io.ErrUnexpectedEOF) {
+			w.end = fmt.Sprintf("frame %d is cut short", frame)
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("reading the write-ahead log at byte %d: %w", at, err)
+		}
+		page, commit := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+		if string(b[8:16]) != string(w.header[16:24]) {
+			w.end = fmt.Sprintf("frame %d is from before the log began anew", frame)
+			return nil
+		}
+		sum = checksum(w.order, sum, b[:8])
+		sum = checksum(w.order, sum, b[frameHeaderSize:])
+		if page == 0 || sum != [2]uint32{binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint32(b[20:])} {
+			w.end = fmt.Sprintf("the checksum of frame %d does not match", frame)
+			return nil
+		}
+		w.valid = frame
+		if commit != 0 {
+			w.committed, w.pages = frame, commit
+		}
+		w.index = append(w.index, uint64(page)<<32|uint64(frame))
+		if len(w.index) >= limit {
+			w.compact(false)
+			if len(w.index) >= maxIndex {
+				return fmt.Errorf("reading the write-ahead log: expected fewer than %d pages, found more up to frame %d", maxIndex, frame)
+			}
+			limit = min(max(1024, 2*len(w.index)), maxIndex)
+		}
+	}
+}
+
+// compact sorts the index and keeps the last committed frame of each page, and
+// the last uncommitted one unless the log is at its end.
+func (w *wal) compact(end bool) {
+	slices.Sort(w.index)
+	kept := w.index[:0]
+	for i, e := range w.index {
+		pending := uint32(e) > w.committed
+		if pending && end {
+			continue
+		}
+		if i+1 < len(w.index) {
+			next := w.index[i+1]
+			if next>>32 == e>>32 && pending == (uint32(next) > w.committed) {
+				continue
+			}
+		}
+		kept = append(kept, e)
+	}
+	w.index = kept
+}
+
+// offset is where a frame begins in the file.
+func (w *wal) offset(frame uint32) int64 {
+	return logHeaderSize + int64(frame-1)*int64(frameHeaderSize+w.pageSize)
+}
+
+// frame returns the last committed frame with a page, 0 if there is none.
+func (w *wal) frame(page uint32) uint32 {
+	i, _ := slices.BinarySearch(w.index, uint64(page)<<32)
+	if i < len(w.index) && uint32(w.index[i]>>32) == page {
+		return uint32(w.index[i])
+	}
+	return 0
+}
+
+// frameHeader reads a frame's header, as far as the file has one.
+func (w *wal) frameHeader(frame uint32) (h [frameHeaderSize]byte) {
+	_, _ = w.src.ReadAt(h[:], w.offset(frame))
+	return h
+}
+
+// changed compares the log with what it was.
+func (w *wal) changed(size int64) (Change, error) {
+	switch {
+	case w.src == nil:
+		if size != 0 {
+			return Changed, nil
+		}
+		return Same, nil
+	case size < w.size || w.size <= logHeaderSize && size != w.size:
+		return Changed, nil
+	case size <= logHeaderSize:
+		return Same, nil
+	}
+	var header [logHeaderSize]byte
+	if err := fill(w.src, header[:], 0); err != nil {
+		return Changed, fmt.Errorf("reading the write-ahead log again: %w", err)
+	}
+	switch {
+	case header != w.header:
+		return Changed, nil
+	case size != w.size, w.frameHeader(w.committed+1) != w.next, w.frameHeader(w.valid+1) != w.after:
+		return Appended, nil
+	}
+	return Same, nil
+}
+
+// checksum continues a checksum over a multiple of 8 bytes.
+func checksum(order binary.ByteOrder, sum [2]uint32, b []byte) [2]uint32 {
+	s0, s1 := sum[0], sum[1]
+	if order == binary.LittleEndian {
+		for ; len(b) >= 8; b = b[8:] {
+			s0 += binary.LittleEndian.Uint32(b) + s1
+			s1 += binary.LittleEndian.Uint32(b[4:]) + s0
+		}
+	} else {
+		for ; len(b) >= 8; b = b[8:] {
+			s0 += binary.BigEndian.Uint32(b) + s1
+			s1 += binary.BigEndian.Uint32(b[4:]) + s0
+		}
+	}
+	return [2]uint32{s0, s1}
+}
