@@ -189,8 +189,11 @@ func (p *parser) column() bool {
 			return
 		case p.is("PRIMARY"):
 			// By an old mistake of SQLite, DESC makes it an ordinary column.
-			rest := *p
-			c.RowID = strings.EqualFold(full, "INTEGER") && !(rest.next() && rest.next() && rest.is("DESC"))
+			after := *p
+			for range 2 { // KEY and the word after it
+				after.next()
+			}
+			c.RowID = strings.EqualFold(full, "INTEGER") && !after.is("DESC")
 		case p.is("GENERATED") || p.is("AS"):
 			p.problem = "expected stored columns, found a generated column, which is not supported"
 		}

@@ -27,7 +27,7 @@ const (
 // LogState says how much of a write-ahead log was read.
 type LogState struct {
 	Frames      uint32 // up to the last commit: these are read
-	Uncommitted uint32 // valid ones after it
+	Uncommitted uint32 // valid ones after it; more may follow, for an open transaction's checksums are not right until it commits
 	End         string // why the log ends there; "" where the file ends too
 }
 
