@@ -263,6 +263,9 @@ func (r *Row) read(b []byte, off int64) *Fault {
 			return f
 		}
 		r.after = binary.BigEndian.Uint32(page)
+		if r.after != 0 && r.now == (r.cell.size-int64(len(r.cell.local))-1)/capacity {
+			return corrupt(r.at, "expected the last overflow page of a row, found that page %d follows", r.after)
+		}
 		copy(b, page[4+from:])
 		b, off = b[n:], off+int64(n)
 	}
@@ -303,8 +306,9 @@ func (r *Row) seek(index int64) *Fault {
 }
 
 // deeper checks a page of the chain that is reached for the first time. A page
-// that comes twice is noticed before the chain is three times as long; chains
-// that share pages are noticed when they are longer than the database.
+// that comes twice is noticed before the chain is three times as long, or at
+// the row's end, because no page of a cycle is the last one. Chains that share
+// pages are noticed when they are longer than the database.
 func (r *Row) deeper(from uint32) *Fault {
 	if text := r.scan.db.outside(r.at); text != "" {
 		return corrupt(from, "its overflow begins at %s", text)
