@@ -186,12 +186,13 @@ func (db *DB) Log() LogState {
 type Change int
 
 const (
-	// Same means that nothing was seen to change.
+	// Same means that there was no commit: what was read is one state.
 	Same Change = iota
-	// Appended means that the write-ahead log has new frames after those that
-	// were read, and no other change was seen. What was read is one committed
-	// state unless a checkpoint copied new frames to the main file meanwhile.
-	// No byte of the file says so; its modification time does.
+	// Appended means that the write-ahead log has a commit after those that were
+	// read, and no other change was seen. What was read is one committed state
+	// unless a checkpoint copied that commit's pages to the main file meanwhile.
+	// No byte of the file says so; its modification time does, as far as the
+	// file system's clock is fine enough.
 	Appended
 	// Changed means that the file was written or the log began anew. What was
 	// read may mix two states.

@@ -15,19 +15,22 @@ import (
 // memory by the size of the file.
 func FuzzScan(f *testing.F) {
 	small := build(f, "PRAGMA page_size=512; CREATE TABLE t(a, b);\nINSERT INTO t VALUES(1, 'x'), (2, zeroblob(2000)), (1.5, NULL);")
-	f.Add(small.main, []byte(nil), 600, []byte{9})
+	f.Add(small.main, []byte(nil), 600, []byte{9}, false)
 	log := build(f, "PRAGMA page_size=512; PRAGMA journal_mode=wal; CREATE TABLE t(a, b);\nINSERT INTO t VALUES(1, 'x'), (2, zeroblob(2000)), (1.5, NULL);")
-	f.Add(log.main, log.log, 0, []byte{})
+	f.Add(log.main, log.log, 0, []byte{}, true)
 	deep := build(f, "PRAGMA page_size=512; CREATE TABLE t(a);\nINSERT INTO t WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<200) SELECT i FROM n;\nINSERT INTO t VALUES(hex(zeroblob(900)));")
-	f.Add(deep.main, []byte(nil), 1024, []byte{5})
-	f.Add(handmade(3), []byte(nil), 512, []byte{leafTable, 0, 0, 0, 1})
+	f.Add(deep.main, []byte(nil), 1024, []byte{5}, false)
+	f.Add(handmade(3), []byte(nil), 512, []byte{leafTable, 0, 0, 0, 1}, false)
 	w := newLog(binary.BigEndian, 512, "saltsalt")
 	w.frame(1, 3, handmade(3)[:512])
-	f.Add(handmade(1), w.Bytes(), 0, []byte{})
-	f.Fuzz(func(t *testing.T, main, log []byte, at int, with []byte) {
+	f.Add(handmade(1), w.Bytes(), 0, []byte{}, false)
+	f.Fuzz(func(t *testing.T, main, log []byte, at int, with []byte, sign bool) {
 		main = append([]byte(nil), main...)
 		if at >= 0 && at < len(main) {
 			copy(main[at:], with)
+		}
+		if sign {
+			log = signed(log)
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -98,6 +101,18 @@ func FuzzScan(f *testing.F) {
 			t.Fatalf("%d reads of a file of %d bytes", src.calls, len(main))
 		}
 	})
+}
+
+// signed is a log with the salts and checksums that make its frames valid.
+func signed(log []byte) []byte {
+	if len(log) < logHeaderSize {
+		return log
+	}
+	w := newLog(binary.LittleEndian, 512, "saltsalt")
+	for log = log[logHeaderSize:]; len(log) >= frameHeaderSize+512; log = log[frameHeaderSize+512:] {
+		w.frame(binary.BigEndian.Uint32(log), binary.BigEndian.Uint32(log[4:]), log[frameHeaderSize:][:512])
+	}
+	return w.Bytes()
 }
 
 func swapped(b []byte) io.ReaderAt { return &swap{b} }

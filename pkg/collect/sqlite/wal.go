@@ -39,38 +39,24 @@ type wal struct {
 	header   [logHeaderSize]byte
 	order    binary.ByteOrder // of the words in a checksum
 
-	valid     uint32 // frames with the right salts and checksums
-	committed uint32 // frames up to the last commit
-	pages     uint32 // of the database after it
+	valid     uint32    // frames with the right salts and checksums
+	committed uint32    // frames up to the last commit
+	pages     uint32    // of the database after it
+	sum       [2]uint32 // the checksum up to it
 	end       string
 
 	// index has an element for each page: page<<32 | last committed frame, in
 	// order.
 	index []uint64
-
-	// What is found where a writer would write next: after the last commit,
-	// and after the last valid frame.
-	next, after [frameHeaderSize]byte
 }
 
-// open reads the log and notes what changed compares.
+// open reads the log. As in SQLite, a log with a damaged header has no frames,
+// and a damaged frame ends it.
 func (w *wal) open(src io.ReaderAt, size int64, pageSize int) error {
 	w.src, w.size, w.pageSize = src, size, pageSize
-	if size <= logHeaderSize {
+	if size < logHeaderSize {
 		return nil
 	}
-	if err := w.load(); err != nil {
-		return err
-	}
-	w.compact(true)
-	w.next = w.frameHeader(w.committed + 1)
-	w.after = w.frameHeader(w.valid + 1)
-	return nil
-}
-
-// load reads the log. As in SQLite, a log with a damaged header has no frames,
-// and a damaged frame ends it.
-func (w *wal) load() error {
 	if err := fill(w.src, w.header[:], 0); errors.Is(err, io.ErrUnexpectedEOF) {
 		w.end = "the file ends in the log's header"
 		return nil
@@ -96,50 +82,57 @@ func (w *wal) load() error {
 	case word(2) != uint32(w.pageSize):
 		return fmt.Errorf("reading the write-ahead log: expected the database's page size %d, found %d", w.pageSize, word(2))
 	}
-	return w.frames(sum)
+	w.sum = sum
+	limit := 1024 // of the index, before it is made smaller
+	var err error
+	w.end, err = w.frames(1, sum, size, func(frame, page, commit uint32, sum [2]uint32) error {
+		w.valid = frame
+		if commit != 0 {
+			w.committed, w.pages, w.sum = frame, commit, sum
+		}
+		w.index = append(w.index, uint64(page)<<32|uint64(frame))
+		if len(w.index) < limit {
+			return nil
+		}
+		w.compact(false)
+		if len(w.index) >= maxIndex {
+			return fmt.Errorf("reading the write-ahead log: expected fewer than %d pages, found more up to frame %d", maxIndex, frame)
+		}
+		limit = min(max(1024, 2*len(w.index)), maxIndex)
+		return nil
+	})
+	w.compact(true)
+	return err
 }
 
-// frames reads frame after frame to the last valid one.
-func (w *wal) frames(sum [2]uint32) error {
+// frames visits the frames from one on, up to the last valid one, with the
+// checksum so far. It says why it ends there, "" where the file ends too.
+func (w *wal) frames(frame uint32, sum [2]uint32, size int64, visit func(frame, page, commit uint32, sum [2]uint32) error) (end string, err error) {
 	b := make([]byte, frameHeaderSize+w.pageSize)
-	limit := 1024 // of the index, before it is made smaller
-	for frame := uint32(1); ; frame++ {
+	for ; ; frame++ {
 		at := w.offset(frame)
-		if at == w.size {
-			return nil
+		if at == size {
+			return "", nil
 		}
-		if at+int64(len(b)) > w.size || frame == 1<<32-1 {
-			w.end = fmt.Sprintf("frame %d is cut short", frame)
-			return nil
+		if at+int64(len(b)) > size || frame == 1<<32-1 {
+			return fmt.Sprintf("frame %d is cut short", frame), nil
 		}
 		if err := fill(w.src, b, at); errors.Is(err, io.ErrUnexpectedEOF) {
-			w.end = fmt.Sprintf("frame %d is cut short", frame)
-			return nil
+			return fmt.Sprintf("frame %d is cut short", frame), nil
 		} else if err != nil {
-			return fmt.Errorf("reading the write-ahead log at byte %d: %w", at, err)
+			return "", fmt.Errorf("reading the write-ahead log at byte %d: %w", at, err)
 		}
 		page, commit := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
 		if string(b[8:16]) != string(w.header[16:24]) {
-			w.end = fmt.Sprintf("frame %d is from before the log began anew", frame)
-			return nil
+			return fmt.Sprintf("frame %d is from before the log began anew", frame), nil
 		}
 		sum = checksum(w.order, sum, b[:8])
 		sum = checksum(w.order, sum, b[frameHeaderSize:])
 		if page == 0 || sum != [2]uint32{binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint32(b[20:])} {
-			w.end = fmt.Sprintf("the checksum of frame %d does not match", frame)
-			return nil
+			return fmt.Sprintf("the checksum of frame %d does not match", frame), nil
 		}
-		w.valid = frame
-		if commit != 0 {
-			w.committed, w.pages = frame, commit
-		}
-		w.index = append(w.index, uint64(page)<<32|uint64(frame))
-		if len(w.index) >= limit {
-			w.compact(false)
-			if len(w.index) >= maxIndex {
-				return fmt.Errorf("reading the write-ahead log: expected fewer than %d pages, found more up to frame %d", maxIndex, frame)
-			}
-			limit = min(max(1024, 2*len(w.index)), maxIndex)
+		if err := visit(frame, page, commit, sum); err != nil {
+			return "", err
 		}
 	}
 }
@@ -179,36 +172,40 @@ func (w *wal) frame(page uint32) uint32 {
 	return 0
 }
 
-// frameHeader reads a frame's header, as far as the file has one.
-func (w *wal) frameHeader(frame uint32) (h [frameHeaderSize]byte) {
-	_, _ = w.src.ReadAt(h[:], w.offset(frame))
-	return h
-}
+var errCommit = errors.New("a commit")
 
-// changed compares the log with what it was.
+// changed compares the log with what it was. The frames up to the last commit
+// do not change before the log begins anew.
 func (w *wal) changed(size int64) (Change, error) {
-	switch {
-	case w.src == nil:
-		if size != 0 {
-			return Changed, nil
-		}
-		return Same, nil
-	case size < w.size || w.size <= logHeaderSize && size != w.size:
+	if size < w.size || w.src == nil && size > 0 {
 		return Changed, nil
-	case size <= logHeaderSize:
+	}
+	if size < logHeaderSize {
 		return Same, nil
+	}
+	// A commit first: it would not be found in a log that began anew since.
+	change := Same
+	if w.order != nil {
+		_, err := w.frames(w.committed+1, w.sum, size, func(_, _, commit uint32, _ [2]uint32) error {
+			if commit != 0 {
+				return errCommit
+			}
+			return nil
+		})
+		if errors.Is(err, errCommit) {
+			change = Appended
+		} else if err != nil {
+			return Changed, err
+		}
 	}
 	var header [logHeaderSize]byte
 	if err := fill(w.src, header[:], 0); err != nil {
 		return Changed, fmt.Errorf("reading the write-ahead log again: %w", err)
 	}
-	switch {
-	case header != w.header:
+	if header != w.header {
 		return Changed, nil
-	case size != w.size, w.frameHeader(w.committed+1) != w.next, w.frameHeader(w.valid+1) != w.after:
-		return Appended, nil
 	}
-	return Same, nil
+	return change, nil
 }
 
 // checksum continues a checksum over a multiple of 8 bytes.
