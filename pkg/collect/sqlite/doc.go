@@ -35,8 +35,8 @@
 //
 // A scan holds one page for each level of the tree (four, with a million rows of
 // kine) and one overflow page; a record's header of at most 18 kB where it
-// reaches into overflow pages; and 8 bytes for each page of the write-ahead log,
-// of at most 1,048,576 pages. It allocates nothing by the size of the database
+// reaches into overflow pages; and 8 to 16 bytes for each page of the write-ahead
+// log, of at most 786,432. It allocates nothing by the size of the database
 // or of a value, but for what the caller asks of Value.First and Value.Text.
 //
 // A file can be sparse, and then its size and that of a value say little about

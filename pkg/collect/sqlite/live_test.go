@@ -21,7 +21,7 @@ func TestLive(t *testing.T) {
 			cli(t, path, begin+"CREATE TABLE t(g, x);\nINSERT INTO t WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<300) SELECT 0, hex(zeroblob(i)) FROM n;\n")
 			var script strings.Builder
 			script.WriteString(begin)
-			const transactions = 1500
+			const transactions = 700
 			for i := range transactions {
 				script.WriteString("UPDATE t SET g=g+1, x=hex(zeroblob((g*7+rowid)%400));\n")
 				if i%100 == 50 {

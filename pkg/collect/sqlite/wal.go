@@ -18,10 +18,12 @@ const (
 	logMagic        = 0x377f0682 // with the lowest bit set: checksums over big-endian words
 	logVersion      = 3007000
 
-	// maxIndex bounds the pages that a log may have, committed or not: 8 MiB of
-	// memory, up to 15 while it grows. With pages of 4 KiB that is 4 GiB of
-	// different pages; how often each was written does not count.
-	maxIndex = 1 << 20
+	// maxIndex bounds the index of a log, in elements of 8 bytes: 8 MiB, and 12
+	// while it grows. A quarter of it is left for pages that are written again.
+	// So a log may have 786,432 different pages, 3 GiB with pages of 4 KiB; a page
+	// counts twice while a transaction that writes it again is not committed.
+	maxIndex   = 1 << 20
+	maxIndexed = maxIndex / 4 * 3
 )
 
 // LogState says how much of a write-ahead log was read.
@@ -95,10 +97,13 @@ func (w *wal) open(src io.ReaderAt, size int64, pageSize int) error {
 			return nil
 		}
 		w.compact(false)
-		if len(w.index) >= maxIndex {
-			return fmt.Errorf("reading the write-ahead log: expected fewer than %d pages, found more up to frame %d", maxIndex, frame)
+		if len(w.index) > maxIndexed {
+			return fmt.Errorf("reading the write-ahead log: expected at most %d pages, found more up to frame %d", maxIndexed, frame)
 		}
 		limit = min(max(1024, 2*len(w.index)), maxIndex)
+		if limit > cap(w.index) {
+			w.index = append(make([]uint64, 0, limit), w.index...)
+		}
 		return nil
 	})
 	w.compact(true)

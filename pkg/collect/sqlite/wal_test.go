@@ -334,6 +334,44 @@ func TestIndex(t *testing.T) {
 	}
 }
 
+// endless is a log of frames that are made when they are read, in order.
+type endless struct {
+	w     *logWriter
+	page  func(frame uint32) uint32
+	frame uint32
+}
+
+func (e *endless) ReadAt(p []byte, off int64) (int, error) {
+	if off == 0 {
+		return copy(p, e.w.Bytes()[:logHeaderSize]), nil
+	}
+	e.w.Reset()
+	e.frame++
+	e.w.frame(e.page(e.frame), 1<<20, make([]byte, 512))
+	return copy(p, e.w.Bytes()), nil
+}
+
+// TestIndexLimit: the index has room for so many pages, and more is an error.
+// What a log takes in memory does not grow with its length.
+func TestIndexLimit(t *testing.T) {
+	open := func(pages, frames uint32) (*wal, error) {
+		src := &endless{w: newLog(binary.LittleEndian, 512, "saltsalt"), page: func(frame uint32) uint32 { return 1 + uint32(uint64(frame)*7919%uint64(pages)) }}
+		w := &wal{}
+		return w, w.open(src, int64(logHeaderSize+536*int(frames)), 512)
+	}
+	if _, err := open(1<<21, 1<<21); err == nil || err.Error() != "reading the write-ahead log: expected at most 786432 pages, found more up to frame 1048576" {
+		t.Errorf("2,097,152 pages: %v", err)
+	}
+	w, err := open(maxIndexed, 3<<20/2)
+	if err != nil || len(w.index) != maxIndexed || cap(w.index) > maxIndex {
+		t.Errorf("%d pages, room for %d, %v", len(w.index), cap(w.index), err)
+	}
+	w, err = open(1000, 1<<20)
+	if err != nil || len(w.index) != 1000 || cap(w.index) > 4096 {
+		t.Errorf("%d pages, room for %d, %v", len(w.index), cap(w.index), err)
+	}
+}
+
 // TestChanged has what a writer does and what we say of it.
 func TestChanged(t *testing.T) {
 	files, _ := states(t)
