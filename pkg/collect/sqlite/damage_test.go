@@ -169,6 +169,7 @@ func TestDamage(t *testing.T) {
 		{name: "a record header of no byte", page: leaf, change: func(p []byte) { cellAt(p, 1)[3] = 0 }, fault: "a row: its header does not fit into its", lost: nth(leaf, 1)},
 		{name: "a serial type that does not exist", page: leaf, change: func(p []byte) { cellAt(p, 1)[5] = 10 }, fault: "a row: column 1 of serial type 10", lost: nth(leaf, 1)},
 		{name: "a column larger than the row", page: leaf, change: func(p []byte) { cellAt(p, 1)[4] = 0x7f }, fault: "a row: column 0 of serial type 127 at byte", lost: nth(leaf, 1)},
+		{name: "a column one byte too long", page: leaf, change: func(p []byte) { cellAt(p, 1)[5] += 2 }, fault: "a row: column 1 of serial type", lost: nth(leaf, 1)},
 		{name: "a type that ends outside the header", page: leaf, change: func(p []byte) { cellAt(p, 1)[3] = 2; cellAt(p, 1)[4] = 0x80 }, fault: "a row: its header ends inside the type of column 0", lost: nth(leaf, 1)},
 
 		{name: "a chain that ends early", page: chain[1], change: func(p []byte) { put32(p, 0) }, fault: "overflow page 1 of a row leads to page 0, outside the database's", lost: longOf},
@@ -217,6 +218,18 @@ func TestDamage(t *testing.T) {
 		})
 	}
 
+	t.Run("a scan from a rowid", func(t *testing.T) {
+		damaged := fixture{main: bytes.Clone(f.main)}
+		p := body(damaged.main, interior)
+		first := l.page(t, "/001/001/")
+		key, _ := varint(cellAt(p, 1)[4:])
+		put32(cellAt(p, 2), first) // before all that is asked for
+		tab := table(t, damaged.open(t), "t")
+		_, faults := dump(t, tab, int64(key)+1)
+		if len(faults) != 1 || faults[0].Page != first || !strings.HasSuffix(faults[0].Text, "its rowid is out of order") {
+			t.Error(faults)
+		}
+	})
 	t.Run("a file cut short", func(t *testing.T) {
 		db, err := open(f.main[:len(f.main)*2/3+100], nil)
 		if err != nil {
@@ -417,6 +430,72 @@ func TestWork(t *testing.T) {
 	})
 }
 
+// TestLastRowid: there is one row with the highest rowid, and none above.
+func TestLastRowid(t *testing.T) {
+	last := append([]byte{0xbf}, bytes.Repeat([]byte{0xff}, 8)...) // 1<<63 - 1
+	leaf := handmade(3)
+	p := leaf[512:1024]
+	p[0], p[4] = leafTable, 2
+	for i := range 2 {
+		off := 512 - 20*(i+1)
+		copy(p[off:], append(append([]byte{3}, last...), 2, 1, 5))
+		binary.BigEndian.PutUint16(p[8+2*i:], uint16(off))
+	}
+	interior := handmade(3)
+	p = interior[512:1024]
+	interiorPage(p, []uint32{3, 3}, []int64{1})
+	copy(p[490:], append([]byte{0, 0, 0, 3}, last...))
+	binary.BigEndian.PutUint16(p[12:], 490)
+	for what, b := range map[string][]byte{"two rows": leaf, "a child above": interior} {
+		db, err := open(b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, faults := dump(t, table(t, db, "t"), math.MinInt64)
+		if len(rows) > 0 || len(faults) != 1 || faults[0].Page != 2 || !strings.HasSuffix(faults[0].Text, "its rowid is out of order") {
+			t.Errorf("%s: %v, %v", what, rows, faults)
+		}
+	}
+}
+
+// TestCellEnd: cells whose payload does not fit, by a little.
+func TestCellEnd(t *testing.T) {
+	for _, tc := range []struct {
+		size int64
+		end  int // bytes of the page after the local payload
+		want string
+	}{
+		{1000, 4, ""},
+		{1000, 3, "it ends outside the page"}, // without the overflow's page number
+		{1000, 0, "it ends outside the page"},
+		{2*508 + 50, 4, ""},
+		{3*508 + 500, 4, "its payload is larger than the database"},
+		{40, 0, ""},
+		{40, -1, "it ends outside the page"},
+	} {
+		b := handmade(3)
+		p := b[512:1024]
+		p[0], p[4] = leafTable, 1
+		cell := append(appendVarint(nil, uint64(tc.size)), 1)
+		off := 512 - len(cell) - int(localSize(tc.size, 512)) - tc.end
+		copy(p[off:], append(cell, 2, 0))
+		binary.BigEndian.PutUint16(p[8:], uint16(off))
+		db, err := open(b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		var fault error
+		for _, err := range table(t, db, "t").Rows(0) {
+			n++
+			fault = err
+		}
+		if n != 1 || (fault == nil) != (tc.want == "") || fault != nil && !strings.HasSuffix(fault.Error(), tc.want) {
+			t.Errorf("%+v: %v", tc, fault)
+		}
+	}
+}
+
 func TestHeader(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -464,6 +543,14 @@ func TestHeader(t *testing.T) {
 		if err != nil || db.Pages() != tc.want {
 			t.Errorf("%+v: %d pages, %v", tc, db.Pages(), err)
 		}
+	}
+	// A commit in the log counts, whatever page 1 says.
+	w := newLog(binary.LittleEndian, 512, "saltsalt")
+	page := handmade(1)
+	page[31] = 9
+	w.frame(1, 3, page)
+	if db, err := open(handmade(5), w.Bytes()); err != nil || db.Pages() != 3 {
+		t.Errorf("%d pages, %v", db.Pages(), err)
 	}
 	db := &DB{pageSize: 4096, pages: 1 << 20}
 	if db.outside(1<<18+1) != "page 262145, which is never used" || db.outside(1<<18) != "" || db.outside(1<<18+2) != "" {

@@ -131,9 +131,12 @@ func (w *wal) frames(frame uint32, sum [2]uint32, size int64, visit func(frame, 
 		if string(b[8:16]) != string(w.header[16:24]) {
 			return fmt.Sprintf("frame %d is from before the log began anew", frame), nil
 		}
+		if page == 0 {
+			return fmt.Sprintf("frame %d is of page 0", frame), nil
+		}
 		sum = checksum(w.order, sum, b[:8])
 		sum = checksum(w.order, sum, b[frameHeaderSize:])
-		if page == 0 || sum != [2]uint32{binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint32(b[20:])} {
+		if sum != [2]uint32{binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint32(b[20:])} {
 			return fmt.Sprintf("the checksum of frame %d does not match", frame), nil
 		}
 		if err := visit(frame, page, commit, sum); err != nil {

@@ -258,6 +258,11 @@ func TestLogErrors(t *testing.T) {
 		{name: "no magic", log: header(func(h []byte) { h[0]++ }), end: "the log's header has no magic number"},
 		{name: "cut in the header", log: header(func([]byte) {})[:31]},
 		{name: "empty", log: []byte{}},
+		{name: "page 0", end: "frame 1 is of page 0", log: func() []byte {
+			w := newLog(binary.LittleEndian, 512, "saltsalt")
+			w.frame(0, 9, files[0][:512])
+			return w.Bytes()
+		}()},
 		{name: "another page size on page 1", want: "expected the page size of the write-ahead log's first page to be 512, found 1024", log: func() []byte {
 			w := newLog(binary.LittleEndian, 512, "saltsalt")
 			page := bytes.Clone(files[0][:512])
@@ -361,6 +366,9 @@ func TestIndexLimit(t *testing.T) {
 	}
 	if _, err := open(1<<21, 1<<21); err == nil || err.Error() != "reading the write-ahead log: expected at most 786432 pages, found more up to frame 1048576" {
 		t.Errorf("2,097,152 pages: %v", err)
+	}
+	if _, err := open(maxIndexed+1, 3<<20/2); err == nil {
+		t.Error("one page more than there is room for")
 	}
 	w, err := open(maxIndexed, 3<<20/2)
 	if err != nil || len(w.index) != maxIndexed || cap(w.index) > maxIndex {
