@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,4 +85,37 @@ func BenchmarkRows(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkOpen compares opening a log, which checks each frame, with reading
+// its bytes.
+func BenchmarkOpen(b *testing.B) {
+	f := build(b, "PRAGMA synchronous=OFF; PRAGMA journal_mode=wal; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(a);\nINSERT INTO t WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<8000) SELECT randomblob(4000) FROM n;\n")
+	log, err := os.Open(f.path + "-wal")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer log.Close()
+	size := int64(len(f.log))
+	var ours, plain time.Duration
+	frame := make([]byte, 4096+frameHeaderSize)
+	for b.Loop() {
+		began := time.Now()
+		for off := int64(logHeaderSize); off < size; off += int64(len(frame)) {
+			if _, err := log.ReadAt(frame, off); err != nil {
+				b.Fatal(err)
+			}
+		}
+		plain += time.Since(began)
+		began = time.Now()
+		db, err := Open(bytes.NewReader(f.main), int64(len(f.main)), log, size)
+		if err != nil || db.Log().Frames < 8000 {
+			b.Fatal(db, err)
+		}
+		ours += time.Since(began)
+	}
+	b.ReportMetric(float64(ours)/float64(plain), "x-read")
+	b.ReportMetric(float64(ours.Microseconds())/float64(b.N)/1000, "ms-ours")
+	b.ReportMetric(float64(size)/(1<<20), "MB-log")
+	b.ReportMetric(0, "ns/op")
 }

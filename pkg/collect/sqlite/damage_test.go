@@ -65,21 +65,17 @@ func TestDamage(t *testing.T) {
 	const leafPath, interiorPath = "/001/002/", "/001/"
 	leaf, interior := l.page(t, leafPath), l.page(t, interiorPath)
 	leaf2, interior2 := l.page(t, "/000/001/"), l.page(t, "/000/")
-	var owner uint32 // a leaf with a row in overflow pages, and the chain
+	var starts []uint32
+	for p, path := range l.paths {
+		if strings.HasSuffix(path, "+000000") {
+			starts = append(starts, p)
+		}
+	}
+	base, _, _ := strings.Cut(l.paths[slices.Min(starts)], "+")
+	owner := l.page(t, base[:len(base)-3]) // a leaf with a row in overflow pages
 	var chain []uint32
-	for _, p := range slices.Sorted(func(yield func(uint32) bool) {
-		for p, path := range l.paths {
-			if strings.HasSuffix(path, "+000000") && !yield(p) {
-				return
-			}
-		}
-	}) {
-		base, _, _ := strings.Cut(l.paths[p], "+")
-		owner = l.page(t, base[:len(base)-3])
-		for i := range 4 {
-			chain = append(chain, l.page(t, fmt.Sprintf("%s+%06x", base, i)))
-		}
-		break
+	for i := range 4 {
+		chain = append(chain, l.page(t, fmt.Sprintf("%s+%06x", base, i)))
 	}
 
 	// The rows of each leaf, and their lines.
