@@ -17,11 +17,11 @@
 //
 // Open fixes one committed state: the pages of the main file, and over them
 // those of the write-ahead log up to its last valid commit. A writer does not
-// wait for us, so a checkpoint can change the main file below that state. DB's
-// Changed says so afterwards, and the caller reads again. A rollback journal
-// (FILE-journal, mode DELETE) is not read. Where one exists that is not empty
-// and does not begin with zeros, its writer is in the middle of a transaction
-// or has crashed in one, and the main file mixes two states.
+// wait for us, so a checkpoint can change the main file below that state. After
+// a scan, the caller asks Changed, and reads again unless the answer is Same.
+// A rollback journal (FILE-journal, mode DELETE) is not read. Where one exists
+// that is not empty and does not begin with zeros, its writer is in the middle
+// of a transaction or has crashed in one, and the main file mixes two states.
 //
 // A value is a Text or Blob as it is stored. What SQL would add is not added: a
 // row that is older than a column has no default for it (Value.Absent says so).
@@ -30,8 +30,9 @@
 //
 // Nothing in the file is trusted. Every offset is checked. Cycles and shared
 // pages in a tree contradict the order of rowids, and cycles in an overflow
-// chain are noticed. Trees are at most 20 pages deep. What costs work without
-// being new is a fault, and a scan ends after 1,000 of them.
+// chain are noticed. Trees are at most 20 pages deep. A good page of a tree is
+// visited once, each visit of a bad one is a fault, and a scan ends after 1,000
+// faults.
 //
 // A scan holds one page for each level of the tree (four, with a million rows of
 // kine) and one overflow page; a record's header of at most 18 kB where it

@@ -194,7 +194,7 @@ const (
 	// No byte of the file says so; its modification time does, as far as the
 	// file system's clock is fine enough.
 	Appended
-	// Changed means that the file was written or the log began anew. What was
+	// Changed means that the file was written or the log was restarted. What was
 	// read may mix two states.
 	Changed
 )

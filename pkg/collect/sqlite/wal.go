@@ -129,7 +129,7 @@ func (w *wal) frames(frame uint32, sum [2]uint32, size int64, visit func(frame, 
 		}
 		page, commit := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
 		if string(b[8:16]) != string(w.header[16:24]) {
-			return fmt.Sprintf("frame %d is from before the log began anew", frame), nil
+			return fmt.Sprintf("frame %d is from before the log was restarted", frame), nil
 		}
 		if page == 0 {
 			return fmt.Sprintf("frame %d is of page 0", frame), nil
@@ -183,7 +183,7 @@ func (w *wal) frame(page uint32) uint32 {
 var errCommit = errors.New("a commit")
 
 // changed compares the log with what it was. The frames up to the last commit
-// do not change before the log begins anew.
+// do not change before the log is restarted.
 func (w *wal) changed(size int64) (Change, error) {
 	if size < w.size || w.src == nil && size > 0 {
 		return Changed, nil
@@ -191,7 +191,7 @@ func (w *wal) changed(size int64) (Change, error) {
 	if size < logHeaderSize {
 		return Same, nil
 	}
-	// A commit first: it would not be found in a log that began anew since.
+	// A commit first: it would not be found in a log that was restarted since.
 	change := Same
 	if w.order != nil {
 		_, err := w.frames(w.committed+1, w.sum, size, func(_, _, commit uint32, _ [2]uint32) error {

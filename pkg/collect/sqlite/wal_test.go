@@ -22,10 +22,10 @@ func TestLog(t *testing.T) {
 		n := min(200, 4096*200/size)
 		begin := fmt.Sprintf("PRAGMA page_size=%d; PRAGMA synchronous=OFF; PRAGMA journal_mode=wal; PRAGMA wal_autocheckpoint=0;\nCREATE TABLE t(id INTEGER PRIMARY KEY, a, b);\n", size)
 		for name, script := range map[string]string{
-			"all in the log":     rows(r, "t", 0, n, 3, 2, size) + rows(r, "t", 5000, n, 3, 2, size) + "UPDATE t SET a = id;",
-			"part of it copied":  rows(r, "t", 0, n, 3, 2, size) + "PRAGMA wal_checkpoint(PASSIVE);\n" + rows(r, "t", 5000, n, 3, 2, size),
-			"the log begun anew": rows(r, "t", 0, n, 3, 2, size) + "PRAGMA wal_checkpoint(RESTART);\nDELETE FROM t WHERE id%5=1;",
-			"vacuum in the log":  rows(r, "t", 0, n, 3, 2, size) + "PRAGMA wal_checkpoint(TRUNCATE);\nDELETE FROM t WHERE id%5>1; VACUUM;",
+			"all in the log":    rows(r, "t", 0, n, 3, 2, size) + rows(r, "t", 5000, n, 3, 2, size) + "UPDATE t SET a = id;",
+			"part of it copied": rows(r, "t", 0, n, 3, 2, size) + "PRAGMA wal_checkpoint(PASSIVE);\n" + rows(r, "t", 5000, n, 3, 2, size),
+			"the log restarted": rows(r, "t", 0, n, 3, 2, size) + "PRAGMA wal_checkpoint(RESTART);\nDELETE FROM t WHERE id%5=1;",
+			"vacuum in the log": rows(r, "t", 0, n, 3, 2, size) + "PRAGMA wal_checkpoint(TRUNCATE);\nDELETE FROM t WHERE id%5>1; VACUUM;",
 			"an open transaction": rows(r, "t", 0, n, 3, 2, size) + "PRAGMA cache_size=1; PRAGMA cache_spill=1; BEGIN;\n" +
 				"UPDATE t SET b = randomblob(900); INSERT INTO t SELECT id+100000, a, randomblob(900) FROM t;",
 			"a log without frames": rows(r, "t", 0, n, 3, 2, size) + "PRAGMA wal_checkpoint(TRUNCATE);",
@@ -36,7 +36,7 @@ func TestLog(t *testing.T) {
 				if (state.Frames == 0) != (name == "a log without frames") {
 					t.Fatalf("%+v", state)
 				}
-				// SQLite overwrites frames of an open transaction, and mends
+				// SQLite overwrites frames of an open transaction, and corrects
 				// the checksums when it commits: not all are valid now.
 				if name == "an open transaction" && len(f.log) <= logHeaderSize+int(state.Frames)*(frameHeaderSize+size) {
 					t.Fatalf("no frame was spilled: %+v", state)
@@ -85,7 +85,7 @@ func (w *logWriter) frame(page, commit uint32, data []byte) {
 }
 
 // transaction writes the pages in which two states of a database differ. Each
-// is written twice, first with rubbish, as a spilled cache does.
+// is written twice, first with other bytes, as a spilled cache does.
 func (w *logWriter) transaction(old, new []byte, commit bool) {
 	var pages []int
 	for p := 0; p*w.pageSize < len(new); p++ {
@@ -207,7 +207,7 @@ func TestLogGenerations(t *testing.T) {
 		check(name+" only the earlier generation", stale.Bytes(), 2, true)
 		if db, err := open(files[0], over); err != nil {
 			t.Fatal(err)
-		} else if l := db.Log(); l.Frames != uint32((commits[1]-32)/536) || l.Uncommitted != uint32((tail-commits[1])/536) || !strings.HasSuffix(l.End, "is from before the log began anew") {
+		} else if l := db.Log(); l.Frames != uint32((commits[1]-32)/536) || l.Uncommitted != uint32((tail-commits[1])/536) || !strings.HasSuffix(l.End, "is from before the log was restarted") {
 			t.Errorf("%+v", l)
 		}
 		for n := 0; n <= len(committed); n += 61 {
@@ -388,8 +388,8 @@ func TestChanged(t *testing.T) {
 	one := bytes.Clone(w.Bytes())
 	w.transaction(files[1], files[2], true)
 	two := bytes.Clone(w.Bytes())
-	anew := newLog(binary.LittleEndian, 512, "new salt")
-	anew.transaction(files[0], files[1], true)
+	restarted := newLog(binary.LittleEndian, 512, "new salt")
+	restarted.transaction(files[0], files[1], true)
 	// A log whose end is overwritten in place.
 	room := append(bytes.Clone(one), make([]byte, 536*40)...)
 	room2 := append(bytes.Clone(two), room[len(two):]...)
@@ -412,7 +412,7 @@ func TestChanged(t *testing.T) {
 		{"a log overwritten at its end", files[0], room, files[0], room2, Appended},
 		{"a shorter log", files[0], two, files[0], one, Changed},
 		{"an emptied log", files[0], two, files[0], []byte{}, Changed},
-		{"a log begun anew", files[0], one, files[0], anew.Bytes(), Changed},
+		{"a restarted log", files[0], one, files[0], restarted.Bytes(), Changed},
 		{"a log without a header", files[0], room[:40], files[0], room[:40], Same},
 	} {
 		main, log := &swap{tc.main}, &swap{tc.log}
