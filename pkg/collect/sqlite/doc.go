@@ -21,7 +21,8 @@
 // a scan, the caller asks Changed, and reads again unless the answer is Same.
 // A rollback journal (FILE-journal, mode DELETE) is not read. Where one exists
 // that is not empty and does not begin with zeros, its writer is in the middle
-// of a transaction or has crashed in one, and the main file mixes two states.
+// of a transaction or has crashed in one, and the main file mixes two states. A
+// caller looks for it before Open and again before Changed.
 //
 // A value is a Text or Blob as it is stored. What SQL would add is not added: a
 // row that is older than a column has no default for it (Value.Absent says so).
