@@ -770,7 +770,7 @@ func TestE2ETamperedPod(t *testing.T) {
 				_, err := pods.Create(r.Context(), theirs, metav1.CreateOptions{})
 				return err
 			},
-			detail: "created another one under its name, whose answer was refused; code that is not the probe's may have run",
+			detail: "created another pod with its name; the answer of that pod was refused; code that is not the probe's may have run",
 		},
 		"with a debugging container": {
 			mode: "slow",

@@ -39,6 +39,7 @@ func All() []checks.Check {
 		hosts.PendingSecurityUpdates,
 		hosts.PackageIndexStale,
 		hosts.UncoveredPackages,
+		hosts.OSEndOfLife,
 		hosts.KubeletVersion,
 
 		secrets.EncryptedAtRest,

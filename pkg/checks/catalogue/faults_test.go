@@ -28,6 +28,7 @@ func clean() *fact.Set {
 
 	const build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
 	host := fact.Host{
+		OS:        fact.OSRelease{ID: "debian", VersionID: "13"},
 		Running:   &fact.RunningKernel{Release: "6.1.0-56-amd64", Build: build},
 		Installed: []fact.InstalledKernel{{Release: "6.1.0-56-amd64", Build: build, Path: "/boot/vmlinuz-6.1.0-56-amd64"}},
 		Packages: &fact.PackageState{
@@ -169,6 +170,10 @@ var faults = map[string]struct {
 			hostOf(s).Packages.UncoveredCount = 1
 		},
 		[]string{"medium hosts/uncovered-packages Node//n1//"},
+	},
+	"hosts/os-end-of-life": {
+		func(s *fact.Set) { hostOf(s).OS.VersionID = "11" },
+		[]string{"high hosts/os-end-of-life Node//n1//"},
 	},
 	"hosts/reboot-required": {
 		func(s *fact.Set) { hostOf(s).Reboot.Required = "/run/reboot-required" },

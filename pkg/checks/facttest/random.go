@@ -67,6 +67,7 @@ func hex(r *rand.Rand, n int) string {
 func (g *generator) measurement() *fact.Measurement {
 	m := Measurement()
 	m.Host = fact.Host{
+		OS:        fact.OSRelease{ID: "debian", VersionID: "13"},
 		Running:   &fact.RunningKernel{Release: "6.1.0-56-amd64", Build: "#1 SMP Debian 6.1.192-2"},
 		Installed: []fact.InstalledKernel{{Release: "6.1.0-56-amd64", Build: "#1 SMP Debian 6.1.192-2", Path: "/boot/vmlinuz-6.1.0-56-amd64"}},
 		Packages: &fact.PackageState{
@@ -74,6 +75,9 @@ func (g *generator) measurement() *fact.Measurement {
 			Archives: []fact.PackageArchive{{Name: "Debian-Security/stable-security", Security: true, Date: Time}},
 		},
 		Reboot: &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
+	}
+	if g.fault() {
+		m.Host.OS.VersionID = "12"
 	}
 	if g.fault() {
 		m.Host.Reboot.Required = "/run/reboot-required"

@@ -1,0 +1,81 @@
+// Package endoflife knows until when distributions give security updates for a
+// release. The data are dated: nothing is known of a day long after they were made.
+//
+// Source: Debian's package distro-info-data, by hack/endoflife.
+package endoflife
+
+import "time"
+
+// Release is a release of a distribution.
+type Release struct {
+	ID       string // as in os-release(5)
+	Version  string // VERSION_ID of os-release
+	Codename string
+	// Standard is the last day of the distribution's own security updates, and
+	// Extended that of Debian's LTS or Ubuntu's ESM, zero if there is none.
+	Standard, Extended time.Time
+}
+
+// MaxAge is how long the data are used after they were made: releases are
+// announced more than a year before they end, but dates are moved.
+const MaxAge = 366 * 24 * time.Hour
+
+// Of finds a release by ID and VERSION_ID of os-release.
+func Of(id, version string) (Release, bool) {
+	for _, r := range releases {
+		if r.ID == id && r.Version == version && version != "" {
+			return r, true
+		}
+	}
+	return Release{}, false
+}
+
+// Phase is where a release is in its life.
+type Phase int
+
+const (
+	// Unknown: the data are too old to tell.
+	Unknown Phase = iota
+	// Supported: the distribution gives security updates.
+	Supported
+	// ExtendedOnly: only LTS (Debian) or ESM (Ubuntu) does.
+	ExtendedOnly
+	// Ended: neither does.
+	Ended
+)
+
+// At tells the phase of a release on a day. What has ended stays so, however old
+// the data are.
+func (r Release) At(now time.Time) Phase {
+	last := r.Standard
+	if r.Extended.After(last) {
+		last = r.Extended
+	}
+	switch {
+	case now.IsZero():
+		return Unknown
+	case !now.Before(endOf(last)):
+		return Ended
+	case now.Sub(Made) > MaxAge:
+		return Unknown
+	case !now.Before(endOf(r.Standard)):
+		return ExtendedOnly
+	}
+	return Supported
+}
+
+// endOf is the end of a day in UTC.
+func endOf(day time.Time) time.Time { return day.Add(24 * time.Hour) }
+
+// day reads a date of the table, zero if it is empty.
+func day(text string) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
+	// In UTC, because time.Parse would read /etc/localtime.
+	t, err := time.ParseInLocation(time.DateOnly, text, time.UTC)
+	if err != nil {
+		panic("a date of the table: " + text)
+	}
+	return t
+}
