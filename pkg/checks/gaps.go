@@ -10,8 +10,12 @@ import (
 
 // gaps collects the gaps of a set: its own, those of every node's answer, and
 // those that nobody reported (see silent).
-func (v *View) gaps(plan *Plan) []fact.Gap {
-	gaps := slices.Clone(v.Gaps)
+func (v *View) gaps(plan *Plan) []*fact.Gap {
+	// Pointers: a gap is large, and a cluster of 10,000 silent nodes has 200,000.
+	gaps := make([]*fact.Gap, len(v.Gaps))
+	for i := range v.Gaps {
+		gaps[i] = &v.Gaps[i]
+	}
 	for i := range v.Nodes {
 		node := &v.Nodes[i]
 		if node.Measured == nil {
@@ -19,11 +23,15 @@ func (v *View) gaps(plan *Plan) []fact.Gap {
 		}
 		for j := range node.Measured.Gaps {
 			if gap, asked := v.gapOf(node, &node.Measured.Gaps[j]); asked {
-				gaps = append(gaps, gap)
+				gaps = append(gaps, &gap)
 			}
 		}
 	}
-	return append(gaps, v.silent(plan, gaps)...)
+	unreported := v.silent(plan, gaps)
+	for i := range unreported {
+		gaps = append(gaps, &unreported[i])
+	}
+	return gaps
 }
 
 // gapOf makes the plugin's gap of a node's: about the node, or about what the
@@ -105,7 +113,7 @@ func (x *index) measured(node *fact.Node, id string) *fact.MeasuredContainer {
 // silent finds what was needed and not read although no gap says so. The
 // collector should say why. If it does not, this prevents "not read" from
 // passing as "not found".
-func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
+func (v *View) silent(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 	// What is reported: a set of kinds for each node. "" is the cluster or a
 	// file, which concern every node.
 	bit := map[fact.Kind]uint64{} // there are fewer than 64
@@ -113,8 +121,7 @@ func (v *View) silent(plan *Plan, gaps []fact.Gap) []fact.Gap {
 		bit[kind] = 1 << i
 	}
 	reported := make(map[string]uint64, len(v.Nodes))
-	for i := range gaps {
-		g := &gaps[i]
+	for _, g := range gaps {
 		if g.Subject.Namespace != "" {
 			continue // a workload's, whose owner may be of any kind: a Cluster, too
 		}
@@ -250,7 +257,7 @@ func (v *View) runWithoutNode() []fact.Subject {
 
 // affecting keeps the gaps of kinds that some check needs and does not excuse:
 // with Affects filled in, sorted, each once.
-func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
+func (v *View) affecting(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 	needing := map[fact.Kind][]*Check{}
 	allOf := map[fact.Kind][]string{} // their IDs: nearly every gap affects them all
 	for i := range plan.Checks {
@@ -259,26 +266,28 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 			allOf[kind] = append(allOf[kind], plan.Checks[i].ID)
 		}
 	}
-	// By kind, and sorted as pointers: a gap is large.
-	byKind := map[fact.Kind][]*fact.Gap{}
+	type open struct {
+		gap     *fact.Gap // not changed: it is the set's
+		affects []string
+	}
+	byKind := map[fact.Kind][]open{}
 	count := 0
-	for i := range gaps {
-		gap := &gaps[i]
+	for _, gap := range gaps {
 		if v.excused(gap) {
 			continue
 		}
 		excused := func(c *Check) bool { return c.Excuse != nil && c.Excuse(v, *gap) }
-		gap.Affects = allOf[gap.What]
+		affects := allOf[gap.What]
 		if slices.ContainsFunc(needing[gap.What], excused) {
-			gap.Affects = nil
+			affects = nil
 			for _, check := range needing[gap.What] {
 				if !excused(check) {
-					gap.Affects = append(gap.Affects, check.ID)
+					affects = append(affects, check.ID)
 				}
 			}
 		}
-		if len(gap.Affects) > 0 {
-			byKind[gap.What] = append(byKind[gap.What], gap)
+		if len(affects) > 0 {
+			byKind[gap.What] = append(byKind[gap.What], open{gap, affects})
 			count++
 		}
 	}
@@ -288,19 +297,23 @@ func (v *View) affecting(plan *Plan, gaps []fact.Gap) []fact.Gap {
 	kept := make([]fact.Gap, 0, count)
 	for _, kind := range fact.Kinds() {
 		of := byKind[kind]
-		slices.SortFunc(of, func(a, b *fact.Gap) int {
+		slices.SortFunc(of, func(a, b open) int {
 			return cmp.Or(
-				a.Subject.Compare(&b.Subject),
-				cmp.Compare(a.Reason, b.Reason),
-				cmp.Compare(a.Detail, b.Detail),
-				cmp.Compare(a.Hint, b.Hint),
+				a.gap.Subject.Compare(&b.gap.Subject),
+				cmp.Compare(a.gap.Reason, b.gap.Reason),
+				cmp.Compare(a.gap.Detail, b.gap.Detail),
+				cmp.Compare(a.gap.Hint, b.gap.Hint),
 			)
 		})
-		for i, gap := range of {
-			if i > 0 && gap.Subject.Compare(&of[i-1].Subject) == 0 && gap.Reason == of[i-1].Reason && gap.Detail == of[i-1].Detail {
-				continue
+		for i, o := range of {
+			if i > 0 {
+				last := of[i-1].gap
+				if o.gap.Subject.Compare(&last.Subject) == 0 && o.gap.Reason == last.Reason && o.gap.Detail == last.Detail {
+					continue
+				}
 			}
-			kept = append(kept, *gap)
+			kept = append(kept, *o.gap)
+			kept[len(kept)-1].Affects = o.affects
 		}
 	}
 	return kept

@@ -44,8 +44,14 @@ func JudgeSet(plan Plan, set *fact.Set) Result {
 	subjects := newRoster(v)
 	open := make([]openGap, len(gaps))
 	affected := map[string][]*openGap{}
+	sources := map[fact.Kind]string{}
+	for _, kind := range fact.Kinds() {
+		sources[kind] = "gap " + string(kind)
+	}
 	for i := range gaps {
-		open[i] = openGap{Gap: &gaps[i], message: gapMessage(&gaps[i]), subject: subjects.number(&gaps[i].Subject)}
+		open[i] = openGap{
+			Gap: &gaps[i], message: gapMessage(&gaps[i]), source: sources[gaps[i].What], subject: subjects.number(&gaps[i].Subject),
+		}
 		for _, id := range gaps[i].Affects {
 			affected[id] = append(affected[id], &open[i])
 		}
@@ -57,13 +63,14 @@ func JudgeSet(plan Plan, set *fact.Set) Result {
 		gaps := affected[check.ID]
 		// Findings are large and there are many: a few allocations for all of a
 		// check's, and from here on pointers.
-		open := make([]api.Finding, len(gaps))
+		open, evidence := make([]api.Finding, len(gaps)), make([]api.Evidence, len(gaps))
 		of := make([]judged, len(raw)+len(gaps))
 		pointers := make([]*judged, len(of))
 		for j := range of {
 			f := &of[j]
 			if k := j - len(raw); k >= 0 {
-				open[k] = gaps[k].finding(check)
+				evidence[k] = api.Evidence{Source: gaps[k].source, Value: string(gaps[k].Reason), Basis: check.Basis}
+				open[k] = gaps[k].finding(evidence[k : k+1 : k+1])
 				f.Finding, f.subject = &open[k], gaps[k].subject
 			} else {
 				f.Finding, f.subject = &raw[j], subjects.number(&raw[j].Subject)
@@ -214,7 +221,8 @@ func (j *judged) setMeasured(v *View, check *Check) {
 type openGap struct {
 	*fact.Gap
 	message string
-	subject int // the number of its subject
+	source  string // of its evidence
+	subject int    // the number of its subject
 }
 
 func gapMessage(gap *fact.Gap) string {
@@ -222,7 +230,7 @@ func gapMessage(gap *fact.Gap) string {
 }
 
 // finding is the finding of a check that needs the missing facts.
-func (gap *openGap) finding(check *Check) api.Finding {
+func (gap *openGap) finding(evidence []api.Evidence) api.Finding {
 	return api.Finding{
 		Verdict:     api.VerdictUnknown,
 		Subject:     gap.Subject,
@@ -230,7 +238,7 @@ func (gap *openGap) finding(check *Check) api.Finding {
 		Reason:      gap.Reason,
 		Remediation: gap.Hint,
 		FromGap:     true,
-		Evidence:    []api.Evidence{{Source: "gap " + string(gap.What), Value: string(gap.Reason), Basis: check.Basis}},
+		Evidence:    evidence,
 	}
 }
 
@@ -261,6 +269,12 @@ func merge(findings []*judged, subjects, most int) []*judged {
 			groupOf[f.subject] = int32(len(sizes))
 		}
 		sizes[groupOf[f.subject]-1]++
+	}
+	if len(sizes) == len(findings) { // each subject once, as nearly always
+		for i := range findings {
+			findings[i] = mergeOne(findings[i:i+1], most)
+		}
+		return findings
 	}
 	groups := make([][]*judged, len(sizes))
 	rest := make([]*judged, len(findings))
