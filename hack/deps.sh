@@ -15,6 +15,7 @@ binutils                  readelf and objdump: compares the loader with a rebuil
 busybox-static            busybox image of the test cluster
 ca-certificates           module downloads over TLS
 containernetworking-plugins  pod networks of the test cluster
+db5.3-util                db_load: writes RPM databases of Berkeley DB
 gcc                       race detector, the loader
 gcc-aarch64-linux-gnu     the loader for arm64
 iproute2                  network namespaces of the test cluster
