@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/apt"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -44,7 +45,7 @@ type Manager interface {
 func Managers() []Manager {
 	return []Manager{
 		apt.Manager{},
-		notRead{"rpm", []string{"/usr/lib/sysimage/rpm", "/var/lib/rpm"}},
+		rpm.Manager{},
 		notRead{"apk", []string{"/lib/apk/db/installed"}},
 		notRead{"pacman", []string{"/var/lib/pacman/local"}},
 	}

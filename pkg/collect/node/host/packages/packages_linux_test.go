@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest/rpmtest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
 )
 
@@ -163,8 +164,16 @@ func TestPackageGaps(t *testing.T) {
 			gaps:  gap(fact.Unsupported, "apt.conf moves apt's files: dir::state::lists /srv/lists"), pending: 12, installed: 14, indexes: 3,
 		},
 		"rpm": {
-			files: hosttest.Files{"var/lib/rpm/rpmdb.sqlite": "", "etc/os-release": "PRETTY_NAME=\"Rocky Linux 9.4\"\nID=rocky\n"},
-			gaps:  gap(fact.Unsupported, "Rocky Linux 9.4 has its packages in the rpm database /var/lib/rpm, which is not supported yet"),
+			files: hosttest.Files{"var/lib/rpm/Packages.db": string(rpmtest.NDB(rpmtest.Generated(3, 1))), "etc/os-release": "ID=sles\n"},
+			gaps:  gap(fact.Unsupported, "advisories and package lists of rpm's repositories are not read yet, so security updates are unknown"), installed: 3,
+		},
+		"rpm, with an empty file for a database": {
+			files: hosttest.Files{"var/lib/rpm/Packages.db": "", "etc/os-release": "ID=sles\n"},
+			gaps:  gap(fact.Truncated, "/var/lib/rpm/Packages.db: ends too early: expected 32 bytes at byte 0, found 0"),
+		},
+		"rpm, with a directory and no database": {
+			files: hosttest.Files{"var/lib/rpm/": "", "etc/os-release": "ID=x\nPRETTY_NAME=X\n"},
+			gaps:  gap(fact.NotPresent, "X has no package database in a known place: neither /var/lib/dpkg/status nor one of rpm, apk or pacman"),
 		},
 		"apk": {
 			files: hosttest.Files{"lib/apk/db/installed": "", "etc/os-release": "PRETTY_NAME='Alpine Linux v3.20'\n"},

@@ -1,0 +1,190 @@
+// Package rpm reads what a host with rpm has installed.
+//
+// The repositories' metadata of dnf, yum and zypper is not read yet: what could be
+// upgraded is unknown, and a gap says so.
+package rpm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm/rpmdb"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/sqlite"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rpmversion"
+)
+
+// Manager is rpm. It is packages.Manager.
+type Manager struct{}
+
+// Name is "rpm".
+func (Manager) Name() string { return "rpm" }
+
+// Database is where the database usually is.
+func (Manager) Database() string { return "/var/lib/rpm" }
+
+// Compare is the order of rpm-version(7).
+func (Manager) Compare(a, b string) int { return rpmversion.Compare(a, b) }
+
+// Read counts what is installed.
+func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error) {
+	result, err := rpmdb.Read(ctx, root, nil, func() {}, func(*rpmdb.Package) {})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	if err != nil && result.Packages == 0 {
+		return nil, nil, rootfs.NewError(reasonOf(err), err.Error())
+	}
+	var gaps []fact.NodeGap
+	gap := func(reason fact.Reason, detail string) {
+		gaps = append(gaps, fact.NodeGap{What: fact.Packages, Reason: reason, Detail: rootfs.Text(detail)})
+	}
+	for _, err := range incomplete(result, err) {
+		gap(reasonOf(err), err.Error())
+	}
+	if result.Packages == 0 && len(gaps) == 0 {
+		gap(fact.Truncated, result.Path+": no installed package in it")
+	}
+	gap(fact.Unsupported, "advisories and package lists of rpm's repositories are not read yet, so security updates are unknown")
+	return &fact.PackageState{Database: result.Path, Installed: result.Packages}, gaps, nil
+}
+
+// incomplete says in what a database was not read whole.
+func incomplete(result rpmdb.Result, err error) []error {
+	var errs []error
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if result.Damaged > 0 {
+		text := make([]string, len(result.Faults))
+		for i, fault := range result.Faults {
+			text[i] = fault.Error()
+		}
+		more := ""
+		if result.Damaged > len(text) {
+			more = fmt.Sprintf("; and %d more", result.Damaged-len(text))
+		}
+		errs = append(errs, rootfs.NewError(reasonOf(result.Faults[0]),
+			fmt.Sprintf("%s: %d of its records could not be read: %s%s", result.Path, result.Damaged, strings.Join(text, "; "), more)))
+	}
+	if result.Changed {
+		errs = append(errs, rootfs.NewError(fact.Changing, result.Path+": it was written each time it was read, or a transaction was interrupted"))
+	}
+	for _, other := range result.Others {
+		errs = append(errs, rootfs.NewError(fact.Unsupported, other+": a second database of rpm, which was not read"))
+	}
+	return errs
+}
+
+// reasonOf is rootfs.ReasonOf with the reasons of damaged pages of SQLite.
+func reasonOf(err error) fact.Reason {
+	if fault := (*sqlite.Fault)(nil); errors.As(err, &fault) {
+		return fault.Reason
+	}
+	return rootfs.ReasonOf(err)
+}
+
+// provideRelease is what a kernel's package provides, with the release that
+// uname(2) gives. SUSE's and those of RHEL's family have it.
+const provideRelease = "kernel-uname-r"
+
+// Kernels finds the packages that bring a kernel.
+func (Manager) Kernels(ctx context.Context, root *rootfs.Root) ([]fact.InstalledKernel, error) {
+	var kernels []fact.InstalledKernel
+	var guessed map[string]bool // by release: nothing but the package's name says that it is a kernel
+	result, err := rpmdb.Read(ctx, root, []string{provideRelease}, func() { kernels, guessed = nil, map[string]bool{} }, func(p *rpmdb.Package) {
+		add := func(release string, guess bool) {
+			kernel := fact.InstalledKernel{Release: release, Package: p.Name, PackageVersion: p.EVR()}
+			i := slices.IndexFunc(kernels, func(k fact.InstalledKernel) bool { return k.Release == release })
+			switch {
+			case release == "":
+			case i < 0 && len(kernels) < maxKernels:
+				kernels, guessed[release] = append(kernels, kernel), guess
+			case i >= 0 && guessed[release] && !guess: // kernel, a metapackage, and kernel-core
+				kernels[i], guessed[release] = kernel, false
+			}
+		}
+		for _, provide := range p.Provides {
+			add(provide.Version, false)
+		}
+		if len(p.Provides) == 0 {
+			add(releaseByName(root, p), true)
+		}
+	})
+	for i := range kernels {
+		kernels[i].Path = result.Path
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	errs := incomplete(result, err)
+	if len(kernels) == maxKernels {
+		errs = append(errs, fmt.Errorf("%s: %w of %d kernels", result.Path, rootfs.ErrTooLarge, maxKernels))
+	}
+	if len(errs) > 0 {
+		return kernels, joined(errs)
+	}
+	return kernels, nil
+}
+
+// maxKernels bounds what Kernels returns.
+const maxKernels = 256
+
+// joined is one error of several, with the reason of the first.
+func joined(errs []error) error {
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return rootfs.NewError(reasonOf(errs[0]), strings.Join(texts, "; "))
+}
+
+// releaseByName returns the release of a kernel whose package does not provide
+// it, "" if the package is not a kernel by its name. It is one that has modules
+// on the host, else that of RHEL's family.
+//
+//	kernel, kernel-core, kernel-uek, kernel6.12   VERSION-RELEASE.ARCH
+//	kernel-rt-core, kernel-64k                    VERSION-RELEASE.ARCH+rt
+//	the same, built from a source of their own    VERSION-RELEASE.ARCH, with rtN in RELEASE (RHEL 8)
+//	kernel-default, kernel-azure (SUSE)           VERSION-RELEASE-default, without the rebuild's number
+//	kernel (Azure Linux)                          VERSION-RELEASE
+func releaseByName(root *rootfs.Root, p *rpmdb.Package) string {
+	rest, found := strings.CutPrefix(p.Name, "kernel")
+	if !found {
+		return ""
+	}
+	rest = strings.TrimSuffix(rest, "-core")
+	full := p.VersionRelease() + "." + p.Arch
+	var candidates []string
+	switch {
+	case rest == "", rest == "-uek", rest != "" && strings.Trim(rest, "0123456789.") == "":
+		candidates = []string{full, p.VersionRelease()}
+	case rest == "-rt" || rest == "-64k":
+		candidates = []string{full + "+" + rest[1:], full}
+		if strings.Contains(p.Release, ".rt") {
+			candidates[0], candidates[1] = candidates[1], candidates[0]
+		}
+	case rest == "-default" || rest == "-azure" || rest == "-longterm":
+		release := p.Release
+		if i := strings.LastIndexByte(release, '.'); i > 0 {
+			release = release[:i]
+		}
+		return p.Version + "-" + release + rest
+	default:
+		return ""
+	}
+	for _, release := range candidates {
+		if strings.Contains(release, "/") {
+			return ""
+		}
+		if info, err := root.Stat("/lib/modules/" + release); err == nil && info.Mode.IsDir() {
+			return release
+		}
+	}
+	return candidates[0]
+}
