@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/apt"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -51,6 +52,34 @@ func Managers() []Manager {
 	}
 }
 
+// rpmSystems are words of ID and ID_LIKE (os-release(5)) of systems that are made of
+// RPM packages.
+var rpmSystems = []string{
+	"fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn", "suse", "opensuse", "sles", "mariner", "azurelinux", "photon", "openEuler",
+}
+
+// managersOf is Managers, with the system's own first: the database of another one
+// may be there too, from a package that is named dpkg or rpm.
+func managersOf(os fact.OSRelease) []Manager {
+	all := Managers()
+	for _, word := range append([]string{os.ID}, strings.Fields(os.IDLike)...) {
+		if slices.Contains(rpmSystems, word) {
+			slices.SortStableFunc(all, func(a, b Manager) int {
+				return cmp.Compare(first(b.Name() == "rpm"), first(a.Name() == "rpm"))
+			})
+			break
+		}
+	}
+	return all
+}
+
+func first(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
 // Read reads the package database of a host's manager. The state is nil if no
 // supported database was found; then a gap says why. Other gaps leave it
 // incomplete.
@@ -65,7 +94,7 @@ func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.Pack
 		return nil, gap(fact.Unsupported, name+" is updated as a whole image, which is not supported yet")
 	}
 	system := cmp.Or(os.PrettyName, "a system without os-release")
-	for _, m := range Managers() {
+	for _, m := range managersOf(os) {
 		state, gaps, err := m.Read(ctx, root)
 		var unread *unreadError
 		switch {
@@ -131,7 +160,7 @@ func places() string {
 // Kernels lists the packages of the host's manager that bring a kernel. A host
 // without a supported database has none.
 func Kernels(ctx context.Context, root *rootfs.Root) ([]fact.InstalledKernel, error) {
-	for _, m := range Managers() {
+	for _, m := range managersOf(osrelease.Read(root)) {
 		if kernels, err := m.Kernels(ctx, root); !errors.Is(err, fs.ErrNotExist) {
 			return kernels, err
 		}

@@ -313,3 +313,28 @@ func TestDeadline(t *testing.T) {
 		t.Error("the test's own deadline did not pass")
 	}
 }
+
+// Fedora's package dpkg brings a database of its own, which says nothing about what
+// the system is made of; on Debian it is the other way round.
+func TestTheSystemsOwnManagerComesFirst(t *testing.T) {
+	both := hosttest.Fixture(t, "debian12").With(hosttest.Files{"var/lib/rpm/Packages.db": "not a database"})
+	for name, tc := range map[string]struct {
+		release string
+		apt     bool
+	}{
+		"Fedora":      {"ID=fedora\n", false},
+		"Rocky Linux": {"ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", false},
+		"SLES":        {"ID=sles\nID_LIKE=suse\n", false},
+		"Debian":      {"ID=debian\n", true},
+		"nobody":      {"", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := hosttest.OpenRoot(t, both.With(hosttest.Files{"etc/os-release": tc.release}).Write(t))
+			state, _ := Read(t.Context(), root, osrelease.Read(root))
+			kernels, err := Kernels(t.Context(), root)
+			if isAPT := state != nil && state.Manager == "apt"; isAPT != tc.apt || tc.apt != (err == nil && len(kernels) > 0) {
+				t.Errorf("state %+v, kernels %v, error %v", state, kernels, err)
+			}
+		})
+	}
+}
