@@ -67,7 +67,7 @@ var buildLabels = []struct {
 }
 
 func judgeBuilderWorkload(v *checks.View) []api.Finding {
-	var findings []api.Finding
+	findings := make([]api.Finding, 0, len(v.Workloads))
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
 		if f, ok := judgeBuildLabels(w); ok {

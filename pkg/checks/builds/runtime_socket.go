@@ -29,8 +29,9 @@ var RuntimeSocket = checks.Check{
 }
 
 func judgeRuntimeSocket(v *checks.View) []api.Finding {
-	var findings []api.Finding
-	for _, d := range checks.DeclaredContainers(v) {
+	declared := checks.DeclaredContainers(v)
+	findings := make([]api.Finding, 0, len(declared))
+	for _, d := range declared {
 		before := len(findings)
 		if hostProcess, process := d.HostProcess(); hostProcess {
 			findings = append(findings, api.Finding{

@@ -36,8 +36,9 @@ func judgeMutableImage(v *checks.View) []api.Finding {
 	for i := range v.Nodes {
 		arch[v.Nodes[i].Name] = v.Nodes[i].Arch
 	}
-	var findings []api.Finding
-	for _, d := range checks.DeclaredContainers(v) {
+	declared := checks.DeclaredContainers(v)
+	findings := make([]api.Finding, 0, len(declared))
+	for _, d := range declared {
 		f := judgeReference(d.Container.Image)
 		f.Subject = d.Subject()
 		f.Evidence = []api.Evidence{{Source: d.Field("image"), Value: d.Container.Image}}

@@ -29,8 +29,9 @@ var AddedCapabilities = checks.Check{
 }
 
 func judgeAddedCapabilities(v *checks.View) []api.Finding {
-	var findings []api.Finding
-	for _, d := range checks.DeclaredContainers(v) {
+	declared := checks.DeclaredContainers(v)
+	findings := make([]api.Finding, 0, len(declared))
+	for _, d := range declared {
 		findings = append(findings, judgeAdded(d))
 	}
 	return findings

@@ -35,7 +35,7 @@ var sensitive = []string{
 }
 
 func judgeHostPath(v *checks.View) []api.Finding {
-	var findings []api.Finding
+	findings := make([]api.Finding, 0, len(v.Workloads))
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
 		mounted := map[string]bool{}

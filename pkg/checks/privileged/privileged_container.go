@@ -28,8 +28,9 @@ var PrivilegedContainer = checks.Check{
 }
 
 func judgePrivilegedContainer(v *checks.View) []api.Finding {
-	var findings []api.Finding
-	for _, d := range checks.DeclaredContainers(v) {
+	declared := checks.DeclaredContainers(v)
+	findings := make([]api.Finding, 0, len(declared))
+	for _, d := range declared {
 		spec := &d.Workload.Spec
 		f := api.Finding{
 			Subject:  d.Subject(),
