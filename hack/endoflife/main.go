@@ -126,6 +126,6 @@ func table(b *bytes.Buffer, path, id, extended string) error {
 			continue
 		}
 		number, _, _ := strings.Cut(get("version"), " ")
-		fmt.Fprintf(b, "\t{%q, %q, %q, day(%q), day(%q)},\n", id, number, get("series"), get("eol"), get(extended))
+		fmt.Fprintf(b, "\t{%q, %q, %q, day(%q), day(%q), day(%q)},\n", id, number, get("series"), get("release"), get("eol"), get(extended))
 	}
 }

@@ -11,6 +11,8 @@ type Release struct {
 	ID       string // as in os-release(5)
 	Version  string // VERSION_ID of os-release
 	Codename string
+	// Released is the day of the release. Before it nothing is known.
+	Released time.Time
 	// Standard is the last day of the distribution's own security updates, and
 	// Extended that of Debian's LTS or Ubuntu's ESM, zero if there is none.
 	Standard, Extended time.Time
@@ -52,7 +54,7 @@ func (r Release) At(now time.Time) Phase {
 		last = r.Extended
 	}
 	switch {
-	case now.IsZero():
+	case now.Before(r.Released): // a clock is wrong
 		return Unknown
 	case !now.Before(endOf(last)):
 		return Ended

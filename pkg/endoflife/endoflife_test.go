@@ -21,6 +21,7 @@ func TestPhases(t *testing.T) {
 		"Ubuntu 25.04, which has no ESM":   {"ubuntu", "25.04", "2026-11-28", Ended},
 		"a year after the data were made":  {"debian", "13", "2027-06-01", Unknown},
 		"what has ended, long after that":  {"debian", "9", "2040-01-01", Ended},
+		"before it was released":           {"debian", "13", "2001-01-01", Unknown},
 		"on a day that nobody knows":       {"debian", "9", "", Unknown},
 	} {
 		r, ok := Of(tc.id, tc.version)
@@ -45,7 +46,7 @@ func TestData(t *testing.T) {
 	seen := map[[2]string]bool{}
 	for _, r := range releases {
 		key := [2]string{r.ID, r.Version}
-		if seen[key] || r.Standard.IsZero() || !r.Extended.IsZero() && r.Extended.Before(r.Standard) || r.Codename == "" {
+		if seen[key] || r.Released.IsZero() || !r.Released.Before(r.Standard) || !r.Extended.IsZero() && r.Extended.Before(r.Standard) || r.Codename == "" {
 			t.Errorf("%+v", r)
 		}
 		seen[key] = true

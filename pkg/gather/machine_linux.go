@@ -12,9 +12,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node"
 )
 
-// measure reads this machine, or the root directory of a host. A root whose proc
-// is the kernel's is that of this machine, seen from elsewhere: what runs is read
-// there. Any other one is files alone, with a host name of their own.
+// measure reads this machine, or the root directory of a host. Where the
+// root is that of this machine, seen from elsewhere, what runs is read there. Any other one is files alone, with a host name of their own.
 func (s *Machine) measure(ctx context.Context) (name string, m *fact.Measurement, err error) {
 	if name, err = os.Hostname(); err != nil {
 		name = "localhost"
@@ -26,7 +25,7 @@ func (s *Machine) measure(ctx context.Context) (name string, m *fact.Measurement
 	files := false
 	if s.Root != "" {
 		opts.Root, opts.Proc = s.Root, filepath.Join(s.Root, "proc")
-		if files = !isProc(opts.Proc); files {
+		if files = !isLive(s.Root, opts.Proc); files {
 			opts.Proc, opts.Live = "", false
 		}
 	}
@@ -39,8 +38,22 @@ func (s *Machine) measure(ctx context.Context) (name string, m *fact.Measurement
 	return name, m, err
 }
 
-// isProc reports whether a directory is a mounted proc(5).
-func isProc(path string) bool {
+// isLive reports whether a directory is the root of this program or of this machine's
+// first process, seen from elsewhere, with a proc(5) mounted in it. A proc alone is no
+// proof: any files can have one.
+func isLive(root, proc string) bool {
 	var fs unix.Statfs_t
-	return unix.Statfs(path, &fs) == nil && fs.Type == unix.PROC_SUPER_MAGIC
+	if unix.Statfs(proc, &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
+		return false
+	}
+	given, err := os.Stat(root)
+	if err != nil {
+		return false
+	}
+	for _, process := range []string{"1", "self"} {
+		if own, err := os.Stat(filepath.Join(proc, process, "root")); err == nil && os.SameFile(given, own) {
+			return true
+		}
+	}
+	return false
 }

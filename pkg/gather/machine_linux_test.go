@@ -89,3 +89,17 @@ func TestMachineOfAnotherRoot(t *testing.T) {
 		})
 	}
 }
+
+// Files with a proc in them are still files: only the root of the first process is
+// this machine's.
+func TestIsLive(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("/proc", filepath.Join(dir, "proc")); err != nil {
+		t.Fatal(err)
+	}
+	for root, want := range map[string]bool{"/": true, "/proc/self/root": true, dir: false, t.TempDir(): false} {
+		if got := isLive(root, filepath.Join(root, "proc")); got != want {
+			t.Errorf("%s: want %v", root, want)
+		}
+	}
+}

@@ -111,7 +111,7 @@ func usesESM(node *fact.Node) bool {
 		return false
 	}
 	for _, a := range state.Archives {
-		if a.Security && strings.HasPrefix(a.Name, "UbuntuESM") {
+		if strings.HasPrefix(a.Name, "UbuntuESM") {
 			return true
 		}
 	}

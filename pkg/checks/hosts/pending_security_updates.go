@@ -58,7 +58,7 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 		return f
 	}
 	source := checks.NodeSource(node, "%s", state.Database)
-	if state.Indexes == 0 {
+	if state.Indexes == 0 || state.Installed <= 0 {
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "it has no package index to compare with"
 		f.Evidence = []api.Evidence{{Source: source, Value: fmt.Sprintf("%d packages installed, 0 package lists", state.Installed)}}
 		return f

@@ -56,15 +56,19 @@ func judgeUncovered(node *fact.Node) api.Finding {
 	f := api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name}}
 	state := node.Measured.Host.Packages
 	source := checks.NodeSource(node, "%s", state.Database)
-	if len(state.Archives) == 0 {
+	secured := false
+	for _, a := range state.Archives {
+		secured = secured || a.Security
+	}
+	count := max(state.UncoveredCount, len(state.Uncovered))
+	if state.Installed <= 0 || len(state.Archives) == 0 || count == 0 && !secured {
 		f.Message = "it has no package lists that show which packages get security updates"
 		f.Evidence = []api.Evidence{{Source: source, Value: fmt.Sprintf("%d packages installed, %d package lists", state.Installed, state.Indexes)}}
 		return f
 	}
-	count := max(state.UncoveredCount, len(state.Uncovered))
 	f.Evidence = []api.Evidence{{Source: source, Value: fmt.Sprintf("%d packages installed, %d without a security archive", state.Installed, count)}}
 	if count == 0 {
-		f.Verdict, f.Reason, f.Message = api.Pass, "", "a security archive of its release covers each installed package"
+		f.Verdict, f.Reason, f.Message = api.Pass, "", "the security archive of its release and component is in use for each installed package"
 		return f
 	}
 	names := make([]string, 0, len(state.Uncovered))

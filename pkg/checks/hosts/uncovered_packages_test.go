@@ -30,7 +30,7 @@ func TestUncoveredPackages(t *testing.T) {
 	ft.Judge(t, checks.OfSet(judgeUncoveredPackages), map[string]row{
 		"none": {
 			state(0),
-			finding(api.Pass, "a security archive of its release covers each installed package", db, "734 packages installed, 0 without a security archive"),
+			finding(api.Pass, "the security archive of its release and component is in use for each installed package", db, "734 packages installed, 0 without a security archive"),
 		},
 		"one of each kind": {
 			state(5, pkg("a", fact.OutsideLists, ""), pkg("b", fact.OutsideRelease, "Docker/trixie"), pkg("c", fact.OutsideVersions, "Debian/stable"),
@@ -67,6 +67,14 @@ func TestUncoveredPackages(t *testing.T) {
 		"facts that do not tell": {
 			ft.Edit(state(0), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Archives = nil }),
 			finding(api.VerdictUnknown, "it has no package lists that show which packages get security updates", db, "734 packages installed, 6 package lists"),
+		},
+		"no security archive among those in use": {
+			ft.Edit(state(0), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Archives[0].Security = false }),
+			finding(api.VerdictUnknown, "it has no package lists that show which packages get security updates", db, "734 packages installed, 6 package lists"),
+		},
+		"nothing installed": {
+			ft.Edit(state(0), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Installed = 0 }),
+			finding(api.VerdictUnknown, "it has no package lists that show which packages get security updates", db, "0 packages installed, 6 package lists"),
 		},
 		"no database":                 {host(fact.Host{}), nil},
 		"packages that were not read": {ft.Edit(state(0), func(s *fact.Set) { s.Nodes[0].Measured.Read = nil }), nil},

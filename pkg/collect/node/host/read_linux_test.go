@@ -121,9 +121,9 @@ func TestReadUbuntu(t *testing.T) {
 			Content: date(2026, 11, 23, 10, 0, 0),
 			Archives: []fact.PackageArchive{
 				{Name: "Ubuntu/jammy-security", Security: true, Date: date(2026, 11, 23, 7, 51, 15)},
-				{Name: "UbuntuESM/jammy-infra-security", Security: true, Date: date(2026, 11, 23, 10, 0, 0)},
 				{Name: "Ubuntu/jammy", Date: date(2022, 4, 21, 17, 16, 8)},
 				{Name: "Ubuntu/jammy-updates", Date: date(2026, 11, 22, 12, 50, 35)},
+				{Name: "UbuntuESM/jammy-infra-security", Date: date(2026, 11, 23, 10, 0, 0)},
 			},
 			Uncovered: []fact.UncoveredPackage{
 				{Name: "libxml2", Arch: "i386", Version: "2.9.13+dfsg-1build1", Why: fact.OutsideComponent, Archive: "Ubuntu/jammy"},

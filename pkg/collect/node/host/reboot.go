@@ -50,6 +50,9 @@ func readReboot(root *rootfs.Root) (*fact.RebootState, []fact.NodeGap) {
 		}
 	}
 	for _, path := range announcers {
+		if !mounted(root, "/run") {
+			break // files alone: nobody writes there while the host runs
+		}
 		if _, err := root.Stat(path); err == nil {
 			state.Announcer = path
 			break
@@ -70,4 +73,14 @@ func readReboot(root *rootfs.Root) (*fact.RebootState, []fact.NodeGap) {
 	}
 	slices.Sort(state.Packages)
 	return state, nil
+}
+
+// mounted reports whether a directory is on another device than the root.
+func mounted(root *rootfs.Root, path string) bool {
+	top, err := root.Stat("/")
+	if err != nil {
+		return false
+	}
+	dir, err := root.Stat(path)
+	return err == nil && dir.Mode.IsDir() && dir.Dev != top.Dev
 }

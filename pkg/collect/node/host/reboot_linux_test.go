@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +25,8 @@ func TestReadReboot(t *testing.T) {
 		want  fact.RebootState
 	}{
 		"nothing asks, and nothing would": {hosttest.Files{"run/": ""}, fact.RebootState{}},
-		"nothing asks on Ubuntu": {
-			hosttest.Files{"usr/share/update-notifier/notify-reboot-required": "#!/bin/sh\n"},
-			fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
+		"files alone, where nobody would write while the host runs": {
+			hosttest.Files{"usr/share/update-notifier/notify-reboot-required": "#!/bin/sh\n", "run/": ""}, fact.RebootState{},
 		},
 		"packages ask, one of them twice": {
 			hosttest.Files{"run/reboot-required": "*** System restart required ***\n", pkgs: "linux-image-x\nlibc6\nlibc6\n"},
@@ -72,5 +72,29 @@ func TestReadRebootUnreadable(t *testing.T) {
 	state, gaps := readReboot(hosttest.OpenRoot(t, dir))
 	if state != nil || len(gaps) != 1 || gaps[0].What != fact.Kernel || gaps[0].Reason == "" {
 		t.Errorf("state %+v, gaps %+v", state, gaps)
+	}
+}
+
+// Where the host runs, /run is a file system of its own. Then its packages would say
+// that a reboot is due.
+func TestReadRebootOfARunningHost(t *testing.T) {
+	dir := hosttest.Files{"usr/share/update-notifier/notify-reboot-required": "#!/bin/sh\n", "run/": ""}.Write(t)
+	runtime.LockOSThread() // never unlocked: the thread ends with the test, and its mounts with it
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		t.Skip("no mount namespace may be made here: ", err)
+	}
+	for _, err := range []error{
+		unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("run", dir+"/run", "tmpfs", 0, "size=64k"),
+	} {
+		if err != nil {
+			t.Skip("nothing may be mounted here: ", err)
+		}
+	}
+	defer func() { _ = unix.Unmount(dir+"/run", unix.MNT_DETACH) }()
+	state, gaps := readReboot(hosttest.OpenRoot(t, dir))
+	want := &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"}
+	if diff := cmp.Diff(want, state); diff != "" || len(gaps) > 0 {
+		t.Errorf("gaps %+v, state (-want +got):\n%s", gaps, diff)
 	}
 }

@@ -1,6 +1,7 @@
 package packages
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -89,6 +90,19 @@ func TestCoverage(t *testing.T) {
 		},
 		"a security archive that a pin forbids": {
 			covered.With(hosttest.Files{"etc/apt/preferences": "Package: *\nPin: release l=Debian-Security\nPin-Priority: never\n"}), []string{"*no-security"},
+		},
+		"an older kernel that nothing lists any more, with its headers": {
+			adding(covered, installed("linux-image-6.1.0-40-cloud-amd64", "amd64", "6.1.150-1"), installed("linux-headers-6.1.0-40-cloud-amd64", "amd64", "6.1.150-1"),
+				installed("linux-headers-6.1.0-40-common", "all", "6.1.150-1"), installed("linux-kbuild-6.1.0-40", "amd64", "6.1.150-1")),
+			nil,
+		},
+		"headers of the kernel that is the newest": {
+			adding(covered, installed("linux-headers-6.1.0-50-cloud-amd64", "amd64", "6.1.176-1")), []string{"linux-headers-6.1.0-50-cloud-amd64 unlisted "},
+		},
+		"a kernel of a newer series than any metapackage leads to": {
+			listed(adding(led, installed("linux-image-6.12.9-1-cloud-amd64", "amd64", "6.12.9-1")), mainDir+"main_binary-amd64_Packages",
+				"Package: "+meta+"\nVersion: 6.1.176-1\nArchitecture: amd64\n\nPackage: linux-image-6.12.9-1-cloud-amd64\nVersion: 6.12.9-1\nArchitecture: amd64\n\n"),
+			[]string{"linux-image-6.12.9-1-cloud-amd64 no-metapackage "},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,4 +193,55 @@ func allocated() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.TotalAlloc
+}
+
+// Lists are cut, and what decides stays: packages of the release without their
+// security archive, and the security archive that shows least.
+func TestWhatDecidesIsNotCut(t *testing.T) {
+	debian := hosttest.Fixture(t, "debian12")
+	var stanzas, sources strings.Builder
+	files := hosttest.Files{}
+	for i := range 2 * fact.MaxUncovered {
+		fmt.Fprintf(&stanzas, "Package: a%03d\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n", i)
+	}
+	for i := range 2 * fact.MaxArchives {
+		fmt.Fprintf(&sources, "deb http://x.example.org/%02d bookworm-security main\n", i)
+		prefix := fmt.Sprintf("var/lib/apt/lists/x.example.org_%02d_dists_bookworm-security_", i)
+		files[prefix+"Release"] = fmt.Sprintf("Origin: Debian\nLabel: Debian-Security\nSuite: a%02d\nCodename: bookworm-security\nDate: Mon, 23 Nov 2026 12:00:00 UTC\n", i)
+		files[prefix+"main_binary-amd64_Packages"] = "Package: other\nVersion: 1\nArchitecture: amd64\n\n"
+	}
+	files["etc/apt/sources.list"] = sources.String()
+	root := hosttest.OpenRoot(t, debian.With(files).Write(t))
+	state, _ := Read(t.Context(), root, osrelease.Read(root))
+	if len(state.Archives) != fact.MaxArchives || state.Archives[0].Name != "Debian-Security/oldstable-security" {
+		t.Errorf("%d archives, the first %+v", len(state.Archives), state.Archives[0])
+	}
+
+	const status, sourcesFile = "var/lib/dpkg/status", "etc/apt/sources.list.d/debian.sources"
+	without := debian.With(hosttest.Files{status: debian[status] + stanzas.String()}).
+		Edit(t, sourcesFile, "URIs: http://mirror.example.org/debian-security", "Enabled: no\nURIs: http://mirror.example.org/debian-security")
+	root = hosttest.OpenRoot(t, without.Write(t))
+	state, _ = Read(t.Context(), root, osrelease.Read(root))
+	if len(state.Uncovered) != fact.MaxUncovered || state.UncoveredCount <= 2*fact.MaxUncovered || state.Uncovered[0].Why != fact.OutsideComponent {
+		t.Errorf("%d of %d packages, the first %+v", len(state.Uncovered), state.UncoveredCount, state.Uncovered[0])
+	}
+}
+
+// Many versions of one package in a list cost that list, not the time of the run.
+func TestManyVersionsOfOnePackage(t *testing.T) {
+	debian := hosttest.Fixture(t, "debian12")
+	const prefix = "var/lib/apt/lists/mirror.example.org_debian_dists_bookworm-updates_"
+	var list strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&list, "Package: bash\nVersion: 9.%d\nArchitecture: amd64\n\n", i)
+	}
+	files := debian.Without(prefix + "InRelease").With(hosttest.Files{
+		prefix + "Release":                    "Origin: Debian\nSuite: oldstable-updates\nCodename: bookworm-updates\n",
+		prefix + "main_binary-amd64_Packages": list.String(),
+	})
+	root := hosttest.OpenRoot(t, files.Write(t))
+	_, gaps := Read(t.Context(), root, osrelease.Read(root))
+	if len(gaps) != 1 || !strings.Contains(gaps[0].Detail, "1000 versions of one package") {
+		t.Errorf("gaps %+v", gaps)
+	}
 }

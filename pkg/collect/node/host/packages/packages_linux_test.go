@@ -59,7 +59,7 @@ func TestPackageGaps(t *testing.T) {
 			files: debian.With(hosttest.Files{"etc/apt/sources.list": "deb http://mirror.example.org/debian bookworm games\n"}), pending: 12, installed: 14, indexes: 3,
 		},
 		"a list without its source is not read": {
-			files: debian.Edit(t, sources, "URIs: http://mirror.example.org/debian-security", "Enabled: no\nURIs: http://mirror.example.org/debian-security"), gaps: gap(fact.NotPresent, "none of the 2 package lists is from a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
+			files: debian.Edit(t, sources, "URIs: http://mirror.example.org/debian-security", "Enabled: no\nURIs: http://mirror.example.org/debian-security"), gaps: gap(fact.NotPresent, "none of the 2 package lists is from a security archive in use of this release (Debian-Security, Ubuntu's -security), "+
 				"so security updates cannot be recognised"),
 			pending: 11, installed: 14, indexes: 2,
 		},
@@ -70,7 +70,13 @@ func TestPackageGaps(t *testing.T) {
 			pending: 11, installed: 14, indexes: 2,
 		},
 		"a security archive that is empty": {
-			files: debian.Without(secList).With(hosttest.Files{secRel: "Label: Debian-Security\nSuite: oldstable-security\nSHA256:\n e3b0c442 0 main/binary-amd64/Packages\n"}), pending: 11, installed: 14, indexes: 2,
+			files: debian.Without(secList).With(hosttest.Files{secRel: "Origin: Debian\nLabel: Debian-Security\nSuite: oldstable-security\nCodename: bookworm-security\nSHA256:\n e3b0c442 0 main/binary-amd64/Packages\n"}), pending: 11, installed: 14, indexes: 2,
+		},
+		"the security archive of another release": {
+			files: debian.With(hosttest.Files{"etc/os-release": "ID=debian\nVERSION_CODENAME=trixie\n"}),
+			gaps: gap(fact.NotPresent, "none of the 3 package lists is from a security archive in use of this release (Debian-Security, Ubuntu's -security), "+
+				"so security updates cannot be recognised"),
+			pending: 12, installed: 14, indexes: 3,
 		},
 		"no source at all": {
 			files:     debian.Without(sources),

@@ -77,7 +77,7 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 	pol.setPriority(db.status) // it may be pinned too: "release a=now"
 	db.each(func(p *installedPackage) { state.Pending = append(state.Pending, pol.pending(p)...) })
 	if len(a.used) > 0 {
-		state.Archives = archivesOf(a.used)
+		state.Archives = a.coverage.archivesOf(db, a.used)
 		state.Uncovered = a.coverage.uncovered(db)
 		state.UncoveredCount = len(state.Uncovered)
 		state.Uncovered = slices.Clip(state.Uncovered[:min(state.UncoveredCount, fact.MaxUncovered)])
@@ -289,9 +289,13 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 			a.use(in)
 		}
 	}
-	security := slices.ContainsFunc(a.used, func(in *index) bool { return in.security && in.priority > 0 })
+	codename := a.coverage.release(a.db)
+	security := false
+	for b := range a.coverage.secured {
+		security = security || b.codename == codename
+	}
 	if !security && state.Indexes > 0 && len(a.gaps) == gapsBefore {
-		a.gap(fact.NotPresent, fmt.Sprintf("none of the %d package lists is from a security archive in use (Debian-Security, Ubuntu's -security or ESM), "+
+		a.gap(fact.NotPresent, fmt.Sprintf("none of the %d package lists is from a security archive in use of this release (Debian-Security, Ubuntu's -security), "+
 			"so security updates cannot be recognised", state.Indexes))
 	}
 	if missing > 10 {

@@ -36,20 +36,31 @@ type version struct {
 }
 
 // offer records that a list has a version of the package.
-func (p *installedPackage) offer(in *index, text, arch []byte, phased int) {
+// At most maxVersions of them are kept: full is then true.
+func (p *installedPackage) offer(in *index, text, arch []byte, phased int) (full bool) {
 	for i := range p.versions {
 		if p.versions[i].text == string(text) {
 			v := &p.versions[i]
-			v.indexes = append(v.indexes, in)
+			if v.indexes[len(v.indexes)-1] != in { // a list can say a thing twice
+				v.indexes = append(v.indexes, in)
+			}
 			v.phased = min(v.phased, phased)
 			if !in.status {
 				v.arch = string(arch)
 			}
-			return
+			return false
 		}
 	}
+	if len(p.versions) == maxVersions {
+		return true
+	}
 	p.versions = append(p.versions, version{text: string(text), arch: string(arch), indexes: []*index{in}, phased: phased})
+	return false
 }
+
+// maxVersions bounds the versions of one package in all lists: an archive has one
+// to ten.
+const maxVersions = 1000
 
 // policy decides as apt does (apt_preferences(5)).
 type policy struct {

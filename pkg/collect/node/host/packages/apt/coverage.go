@@ -85,17 +85,27 @@ func (c *coverage) release(db *database) string {
 // uncovered lists the installed packages that get no security updates, sorted.
 func (c *coverage) uncovered(db *database) []fact.UncoveredPackage {
 	codename := c.release(db)
-	led := ledFlavours(db)
+	kernels := kernelsOf(db)
 	var out []fact.UncoveredPackage
 	db.each(func(p *installedPackage) {
+		if kernels.superseded(p.name) {
+			return // hosts/kernel-outdated judges what runs
+		}
 		if why, archive := c.outside(p, codename, db.nativeArch); why != "" {
 			out = append(out, fact.UncoveredPackage{Name: p.name, Arch: p.arch, Version: p.version, Why: why, Archive: archive})
-		} else if flavour := kernelFlavour(p.name); flavour != "" && !led[flavour] {
+		} else if kernels.stuck(p.name) {
 			out = append(out, fact.UncoveredPackage{Name: p.name, Arch: p.arch, Version: p.version, Why: fact.OutsideUpgrade})
 		}
 	})
+	// Those that decide come first: the list is cut.
+	worst := func(p fact.UncoveredPackage) int {
+		if p.Why == fact.OutsideComponent {
+			return 0
+		}
+		return 1
+	}
 	slices.SortFunc(out, func(a, b fact.UncoveredPackage) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), debversion.Compare(a.Version, b.Version))
+		return cmp.Or(cmp.Compare(worst(a), worst(b)), strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), debversion.Compare(a.Version, b.Version))
 	})
 	return out
 }
@@ -112,6 +122,11 @@ func (c *coverage) outside(p *installedPackage, codename, nativeArch string) (wh
 				listed = in.release.name()
 			}
 			b, ok := branchOf(in)
+			if isESM(in) && in.priority > 0 && in.release.codename == codename {
+				// ESM lists only what it has updated, so that it covers this package.
+				secured, ok = true, true
+				b.codename = codename
+			}
 			if !ok || b.codename != codename {
 				continue
 			}
@@ -143,10 +158,11 @@ func (c *coverage) outside(p *installedPackage, codename, nativeArch string) (wh
 // "cloud-amd64" of linux-image-6.1.0-56-cloud-amd64. A newer kernel has another
 // name, so that apt offers it only through a metapackage.
 func kernelFlavour(name string) string {
-	release := kernelRelease(name)
-	if release == "" {
-		return ""
-	}
+	return flavourOf(kernelRelease(name))
+}
+
+// flavourOf is the flavour in a kernel's release, "" if it has none.
+func flavourOf(release string) string {
 	// VERSION-ABI-FLAVOUR; a kernel that somebody built has no ABI number.
 	_, rest, _ := strings.Cut(release, "-")
 	abi, flavour, _ := strings.Cut(rest, "-")
@@ -156,37 +172,122 @@ func kernelFlavour(name string) string {
 	return flavour
 }
 
-// ledFlavours are the kernel flavours for which a metapackage is installed:
-// linux-image-FLAVOUR, on Ubuntu also with -hwe-RELEASE and the like behind it,
-// and linux-image-virtual for generic.
-func ledFlavours(db *database) map[string]bool {
-	led := map[string]bool{}
-	db.each(func(p *installedPackage) {
-		rest, found := strings.CutPrefix(p.name, "linux-image-")
-		if !found || kernelRelease(p.name) != "" {
-			return
-		}
-		if base, _, isHWE := strings.Cut(rest, "-hwe-"); isHWE {
-			rest = base
-		}
-		if rest == "virtual" {
-			rest = "generic"
-		}
-		led[rest] = true
-		// Ubuntu's clouds pin a release behind the flavour: aws-lts-22.04.
-		if base, _, isLTS := strings.Cut(rest, "-lts-"); isLTS {
-			led[base] = true
-		}
-	})
-	return led
+// abiOf is a release without its flavour: "6.1.0-56", which the names of headers
+// and modules hold too.
+func abiOf(release string) string {
+	if flavour := flavourOf(release); flavour != "" {
+		return strings.TrimSuffix(release, "-"+flavour)
+	}
+	return release
 }
 
-// archivesOf are the archives of the lists that were read, each once, those with
-// security updates first.
-func archivesOf(used []*index) []fact.PackageArchive {
+// kernels are the installed kernel packages, and what leads to newer ones.
+type kernels struct {
+	newest map[string]string // by flavour: the newest release
+	led    map[string]string // by flavour: the newest version of a metapackage
+	old    map[string]bool   // releases without their flavour that a newer one has replaced
+}
+
+func kernelsOf(db *database) kernels {
+	k := kernels{newest: map[string]string{}, led: map[string]string{}, old: map[string]bool{}}
+	newer := func(in map[string]string, flavour, version string) {
+		if old, known := in[flavour]; !known || debversion.Less(old, version) {
+			in[flavour] = version
+		}
+	}
+	var releases []string
+	db.each(func(p *installedPackage) {
+		rest, found := strings.CutPrefix(p.name, "linux-image-")
+		if !found {
+			return
+		}
+		if release := kernelRelease(p.name); release != "" {
+			releases = append(releases, release)
+			newer(k.newest, kernelFlavour(p.name), release)
+		} else {
+			newer(k.led, metaFlavour(rest), debversion.Upstream(p.version))
+		}
+	})
+	for _, release := range releases {
+		if flavour := flavourOf(release); k.newest[flavour] != release {
+			k.old[abiOf(release)] = true
+		}
+	}
+	for _, release := range k.newest {
+		delete(k.old, abiOf(release)) // one that another flavour still has is not old
+	}
+	return k
+}
+
+// superseded reports whether a package belongs to a kernel of which a newer one of
+// the same flavour is installed: its image, modules, headers and tools stay until
+// somebody removes them, when no list has them any more.
+func (k kernels) superseded(name string) bool {
+	if release := kernelRelease(name); release != "" {
+		return k.newest[flavourOf(release)] != release
+	}
+	if !strings.HasPrefix(name, "linux-") {
+		return false
+	}
+	for abi := range k.old {
+		if _, rest, found := strings.Cut(name, "-"+abi); found && (rest == "" || rest[0] == '-') {
+			return true
+		}
+	}
+	return false
+}
+
+// stuck reports whether a package is the newest kernel of its flavour and no
+// metapackage leads to newer ones of its series: another series of the same flavour
+// (generic and generic-hwe) has updates of its own.
+func (k kernels) stuck(name string) bool {
+	release := kernelRelease(name)
+	if release == "" {
+		return false
+	}
+	led, known := k.led[flavourOf(release)]
+	return !known || debversion.Less(seriesOf(led), seriesOf(release))
+}
+
+// seriesOf are the first two numbers of a kernel's version: "6.8".
+func seriesOf(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	return strings.Join(parts[:min(len(parts), 2)], ".")
+}
+
+// metaFlavour is the flavour that a metapackage leads to, of what follows
+// linux-image-: Ubuntu's have a release or a series behind it (generic-hwe-24.04,
+// oem-24.04b, aws-6.14, aws-lts-22.04), and virtual means generic.
+func metaFlavour(rest string) string {
+	if base, _, found := strings.Cut(rest, "-hwe-"); found {
+		rest = base
+	}
+	for i := 1; i+1 < len(rest); i++ {
+		if rest[i] == '-' && '0' <= rest[i+1] && rest[i+1] <= '9' && strings.Contains(rest[i:], ".") {
+			rest = rest[:i]
+			break
+		}
+	}
+	rest = strings.TrimSuffix(rest, "-lts")
+	if rest == "virtual" {
+		return "generic"
+	}
+	return rest
+}
+
+// archivesOf are the archives in use of the lists that were read, each once. The
+// security archives of the host's own release come first, and of these what shows
+// least: those without a date, then the oldest. ESM is no security archive here: it
+// comes on top of one, and is made anew only when it has an update.
+func (c *coverage) archivesOf(db *database, used []*index) []fact.PackageArchive {
+	codename := c.release(db)
 	var out []fact.PackageArchive
 	for _, in := range used {
-		a := fact.PackageArchive{Name: in.release.name(), Security: in.security && in.priority > 0}
+		if in.priority <= 0 {
+			continue
+		}
+		b, ok := branchOf(in)
+		a := fact.PackageArchive{Name: in.release.name(), Security: ok && in.security && b.codename == codename}
 		if !in.release.date.IsZero() {
 			a.Date = fact.NewTime(in.release.date)
 		}
@@ -204,7 +305,15 @@ func archivesOf(used []*index) []fact.PackageArchive {
 			}
 			return 1
 		}
+		if a.Security {
+			return cmp.Or(a.Date.Compare(b.Date.Time), a.ValidUntil.Compare(b.ValidUntil.Time), strings.Compare(a.Name, b.Name))
+		}
 		return strings.Compare(a.Name, b.Name)
 	})
 	return out[:min(len(out), fact.MaxArchives)]
+}
+
+// isESM reports whether a list is of Ubuntu's Expanded Security Maintenance.
+func isESM(in *index) bool {
+	return in.release.origin == "UbuntuESM" || in.release.origin == "UbuntuESMApps"
 }

@@ -41,7 +41,9 @@ func offerList(r *unpack.Limited, list packageList, db *database, buf []byte) er
 		for _, p := range db.packages[string(st.Package.value)] {
 			arch := st.Architecture.value
 			if string(arch) == p.arch || bytes.Equal(arch, []byte("all")) && p.arch == db.nativeArch {
-				p.offer(list.in, st.Version.value, arch, phased)
+				if p.offer(list.in, st.Version.value, arch, phased) {
+					return fmt.Errorf("%w of %d versions of one package, in the stanza at byte %d", unpack.ErrTooMany, maxVersions, st.Offset)
+				}
 			}
 		}
 	}
