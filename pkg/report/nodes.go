@@ -78,6 +78,9 @@ func reportNode(node *fact.Node, now fact.Time, result checks.Result, whole []fa
 				switch {
 				case p.Security == "":
 					out.Updates.Other++
+					if p.Unclassified {
+						out.Updates.Unclassified++
+					}
 				case p.Held:
 					out.Updates.Held++
 				default:
@@ -103,10 +106,11 @@ func indexDays(state *fact.PackageState, now fact.Time) *int {
 		if !a.Security {
 			continue
 		}
-		if a.Date.IsZero() || now.IsZero() {
+		proved := a.Proved()
+		if proved.IsZero() || now.IsZero() {
 			return nil
 		}
-		days := int(now.Sub(a.Date.Time) / (24 * time.Hour))
+		days := int(now.Sub(proved.Time) / (24 * time.Hour))
 		if oldest == nil || days > *oldest {
 			oldest = &days
 		}
@@ -203,7 +207,7 @@ func orUnknown(text string) string {
 
 // updatesCell counts the security updates that are pending.
 func updatesCell(u *api.NodeUpdates) screen.Cell {
-	if u == nil || u.IndexDays == nil && u.Security+u.Held == 0 {
+	if u == nil || u.Security+u.Held == 0 && (u.IndexDays == nil || u.Unclassified > 0) {
 		return screen.Cell{Text: "?", Paint: screen.Yellow} // nothing shows that none is pending
 	}
 	cell := countCell(u.Security+u.Held, screen.Red)

@@ -81,6 +81,15 @@ type PackageState struct {
 	// gives updates, sorted, at most MaxUncovered of UncoveredCount.
 	Uncovered      []UncoveredPackage `json:"uncovered,omitempty"`
 	UncoveredCount int                `json:"uncoveredCount,omitempty"`
+	// Pin is set if the host stays on one release of its archives on purpose, so
+	// that no newer update can ever be pending (/etc/dnf/vars/releasever).
+	Pin *ReleasePin `json:"pin,omitempty"`
+}
+
+// ReleasePin is a release of the archives that a host does not leave.
+type ReleasePin struct {
+	Release string `json:"release"`
+	Source  string `json:"source"` // the file, or the package, that says so
 }
 
 // Bounds of PackageState's lists.
@@ -94,10 +103,26 @@ const (
 type PackageArchive struct {
 	Name     string `json:"name"` // "Debian-Security/stable-security"
 	Security bool   `json:"security,omitempty"`
+	// Unclassified means that the archive does not say which of its updates are
+	// about security: it publishes no advisories.
+	Unclassified bool `json:"unclassified,omitempty"`
 	// Date is when the archive made its index; after ValidUntil, zero for never,
 	// the index is no longer valid.
 	Date       Time `json:"date,omitzero"`
 	ValidUntil Time `json:"validUntil,omitzero"`
+	// Checked is the last time at which the host's tool has proved that the index is
+	// still the archive's current one, at the latest. It is zero where only Date
+	// counts (apt).
+	Checked Time `json:"checked,omitzero"`
+}
+
+// Proved is the last time at which the index is known to have been the archive's
+// current one, zero if unknown.
+func (a *PackageArchive) Proved() Time {
+	if !a.Checked.IsZero() {
+		return a.Checked
+	}
+	return a.Date
 }
 
 // UncoveredPackage is an installed package for which no security archive in use
@@ -120,6 +145,7 @@ const (
 	OutsideVersions  Outside = "newer"          // it is newer than every version that the release has
 	OutsideComponent Outside = "no-security"    // no security archive of its release, component and architecture is in use
 	OutsideUpgrade   Outside = "no-metapackage" // its updates have other names, and nothing installed leads to them
+	OutsideAdvisory  Outside = "no-advisories"  // the only archives that list it publish no advisories
 )
 
 // PendingUpdate is one package that could be upgraded from the host's own lists.
@@ -128,9 +154,14 @@ type PendingUpdate struct {
 	Arch      string `json:"arch"`
 	Installed string `json:"installed"`
 	Candidate string `json:"candidate"`
-	// Security is the version from a security archive with installed < v <=
-	// candidate, or "" if there is none. Archive names that archive.
+	// Security is the version from a security archive, or of a security advisory,
+	// with installed < v <= candidate, or "" if there is none. Archive names that
+	// archive, or the candidate's if there is none.
 	Security string `json:"security,omitempty"`
+	Advisory string `json:"advisory,omitempty"` // "RHSA-2024:1234", if archives have them
+	// Unclassified means that no archive with this update publishes advisories, so
+	// that Security is not known.
+	Unclassified bool `json:"unclassified,omitempty"`
 	Archive  string `json:"archive,omitempty"`
 	Source   string `json:"source,omitempty"` // source package
 	// Held means that the package is on hold, or that Candidate is a security

@@ -98,8 +98,11 @@ type NodeUpdates struct {
 	Security int `json:"security"`       // pending security updates
 	Held     int `json:"held,omitempty"` // security updates that are held back
 	Other    int `json:"other,omitempty"`
-	// IndexDays is the age of the node's index of security updates in days, by the
-	// oldest security archive's own date. Nil means unknown.
+	// Unclassified are those of Other from archives without advisories: they may be
+	// security updates.
+	Unclassified int `json:"unclassified,omitempty"`
+	// IndexDays is the age of the node's index of security updates in days, of the
+	// oldest security archive. Nil means unknown.
 	IndexDays *int `json:"indexDays,omitempty"`
 }
 

@@ -11,8 +11,10 @@ import (
 
 // PackageIndexStale fails a node whose index of security updates is old. Source:
 // the dates that the security archive itself signed (Date and Valid-Until of its
-// Release file). When somebody last tried to refresh the index proves nothing: the
-// mirror may have been unreachable, or frozen.
+// Release file). Archives without signed dates (rpm, pacman, apk) are as old as the
+// last time at which the host's tool has proved that its copy is current, and a copy
+// without new content for two months counts as old. When somebody last tried to
+// refresh the index proves nothing: the mirror may have been unreachable, or frozen.
 var PackageIndexStale = checks.Check{
 	ID:       "hosts/package-index-stale",
 	Title:    "The node's index of security updates is fresh",
@@ -22,7 +24,7 @@ var PackageIndexStale = checks.Check{
 	Scope:    checks.ScopeNode,
 	Why: "A node installs only the updates that its own index lists. With an old index nothing is pending, " +
 		"whatever has been fixed since.",
-	Remediation: "Refresh the index (apt-get update) and read its output: it exits with 0 although a mirror was not reached. " +
+	Remediation: "Refresh the index (apt-get update, dnf makecache, zypper refresh) and read its output: apt-get exits with 0 although a mirror was not reached. " +
 		"If the date does not change, the mirror itself is behind: use another one.",
 	References: []string{
 		"man:sources.list(5)",
@@ -37,6 +39,9 @@ const (
 	indexFuture = -24 * time.Hour
 	indexOld    = 7 * 24 * time.Hour
 	indexTooOld = 30 * 24 * time.Hour
+	// contentOld is for archives that do not sign when their index was made anew:
+	// the mirror may be frozen, though each refresh succeeds.
+	contentOld = 60 * 24 * time.Hour
 )
 
 func judgePackageIndexStale(v *checks.View) []api.Finding {
@@ -98,8 +103,10 @@ func securityIndexOf(v *checks.View, node *fact.Node) securityIndex {
 	}
 	worst := securityIndex{source: state.Database, text: "no security archive", message: "no index of a security archive is in use, so its age is unknown"}
 	first := true
+	// Where no archive knows what is about security, each holds security updates.
+	all := publishNoAdvisories(state)
 	for _, a := range state.Archives {
-		if !a.Security {
+		if !a.Security && !(all && a.Unclassified) {
 			continue
 		}
 		index := indexOf(&a, now)
@@ -119,12 +126,21 @@ func (i securityIndex) worse(than securityIndex) bool {
 
 func indexOf(a *fact.PackageArchive, now fact.Time) securityIndex {
 	out := securityIndex{source: "archive " + a.Name, text: "no date"}
-	if a.Date.IsZero() || now.IsZero() {
+	proved := a.Proved()
+	if proved.IsZero() || now.IsZero() {
 		out.message = "the age of its security index is unknown"
 		return out
 	}
-	age := now.Sub(a.Date.Time)
-	out.text = "dated " + a.Date.UTC().Format(time.RFC3339)
+	age := now.Sub(proved.Time)
+	out.text = ""
+	if !a.Checked.IsZero() {
+		out.text = "checked " + a.Checked.UTC().Format(time.RFC3339) + ", "
+	}
+	if a.Date.IsZero() {
+		out.text += "no date"
+	} else {
+		out.text += "dated " + a.Date.UTC().Format(time.RFC3339)
+	}
 	if !a.ValidUntil.IsZero() {
 		out.text += ", valid until " + a.ValidUntil.UTC().Format(time.RFC3339)
 	}
@@ -138,6 +154,9 @@ func indexOf(a *fact.PackageArchive, now fact.Time) securityIndex {
 		out.state, out.message = indexStale, fmt.Sprintf("its security index is %s old", checks.Count(days, "day"))
 	case age > indexOld:
 		out.state, out.message = indexAging, fmt.Sprintf("its security index is %s old", checks.Count(days, "day"))
+	case !a.Checked.IsZero() && !a.Date.IsZero() && now.Sub(a.Date.Time) > contentOld:
+		out.state = indexAging
+		out.message = fmt.Sprintf("the newest content of its security index is %s old", checks.Count(int(now.Sub(a.Date.Time)/(24*time.Hour)), "day"))
 	default:
 		out.state, out.message = indexFresh, "its security index is at most 7 days old"
 	}

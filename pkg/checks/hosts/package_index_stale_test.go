@@ -66,6 +66,26 @@ func TestPackageIndexStale(t *testing.T) {
 			state(security(before(0), fact.Time{}), fact.PackageArchive{Name: "UbuntuESM/jammy", Security: true}),
 			finding(api.VerdictUnknown, "", "the age of its security index is unknown", "node/n1 archive UbuntuESM/jammy", "no date"),
 		},
+		"of an archive that signs no date, checked today": {
+			state(fact.PackageArchive{Name: "baseos", Security: true, Checked: before(0), Date: before(59)}),
+			finding(api.Pass, "", "its security index is at most 7 days old", "node/n1 archive baseos", "checked 2026-11-24T12:00:00Z, dated 2026-09-26T12:00:00Z"),
+		},
+		"checked today, but without new content for two months": {
+			state(fact.PackageArchive{Name: "baseos", Security: true, Checked: before(0), Date: before(61)}),
+			finding(api.Fail, api.Low, "the newest content of its security index is 61 days old", "node/n1 archive baseos", "checked 2026-11-24T12:00:00Z, dated 2026-09-24T12:00:00Z"),
+		},
+		"of an archive that signs no date, not checked for a month": {
+			state(fact.PackageArchive{Name: "baseos", Security: true, Checked: before(31), Date: before(31)}),
+			finding(api.Fail, "", "its security index is 31 days old", "node/n1 archive baseos", "checked 2026-10-24T12:00:00Z, dated 2026-10-24T12:00:00Z"),
+		},
+		"of archives that all publish no advisories": {
+			state(fact.PackageArchive{Name: "core", Unclassified: true, Checked: before(1)}, fact.PackageArchive{Name: "extra", Unclassified: true, Checked: before(9)}),
+			finding(api.Fail, api.Low, "its security index is 9 days old", "node/n1 archive extra", "checked 2026-11-15T12:00:00Z, no date"),
+		},
+		"an archive without advisories beside one with them does not count": {
+			state(security(before(0), fact.Time{}), fact.PackageArchive{Name: "vendor", Unclassified: true, Checked: before(90)}),
+			finding(api.Pass, "", "its security index is at most 7 days old", source, "dated 2026-11-24T12:00:00Z"),
+		},
 		"no database":                  {host(fact.Host{}), nil},
 		"packages that were not read":  {ft.Edit(state(main), func(s *fact.Set) { s.Nodes[0].Measured.Read = nil }), nil},
 		"a node that was not measured": {ft.Edit(state(main), func(s *fact.Set) { s.Nodes[0].Measured = nil }), nil},

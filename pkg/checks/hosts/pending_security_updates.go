@@ -11,8 +11,9 @@ import (
 
 // PendingSecurityUpdates fails a node with packages for which its own index
 // knows a security update. Source: the package database and the package lists
-// on the node; nothing is downloaded. A version from a security archive counts
-// if it is newer than the installed one and not newer than the candidate.
+// on the node; nothing is downloaded. A version from a security archive, or of a
+// security advisory, counts if it is newer than the installed one and not newer than
+// the candidate. Where no archive publishes advisories, it is unknown.
 var PendingSecurityUpdates = checks.Check{
 	ID:       "hosts/pending-security-updates",
 	Title:    "No security update is pending on the node",
@@ -23,7 +24,7 @@ var PendingSecurityUpdates = checks.Check{
 	Evidence: maxPackages,
 	Why: "A fixed vulnerability is public: from the day of the update, anyone can read what it was. " +
 		"Containers share the node's kernel and runtime, so the node's holes are also theirs.",
-	Remediation: "Install the updates (apt-get update && apt-get dist-upgrade), enable unattended-upgrades, or replace the node " +
+	Remediation: "Install the updates (apt-get update && apt-get dist-upgrade; dnf upgrade --security; zypper patch), enable automatic ones, or replace the node " +
 		"with one from a newer image. Remove package holds and preferences (pins) that block an update.",
 	References: []string{
 		"man:apt_preferences(5)",
@@ -66,13 +67,19 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 
 	var pending, held []string
 	var evidence, heldEvidence []api.Evidence
-	others := 0
+	others, unclassified := 0, 0
 	for _, p := range state.Pending {
 		if p.Security == "" {
 			others++
+			if p.Unclassified {
+				unclassified++
+			}
 			continue
 		}
 		value := fmt.Sprintf("%s installed, %s in %s", p.Installed, p.Security, p.Archive)
+		if p.Advisory != "" {
+			value += " (" + p.Advisory + ")"
+		}
 		if p.Phasing {
 			value += fmt.Sprintf(", phased to %d%%", p.Phased)
 		}
@@ -88,6 +95,9 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 	state0 := fmt.Sprintf("%d packages installed, %d package lists, %d other updates pending; %s %s",
 		state.Installed, state.Indexes, others, index.source, index.text)
 	f.Evidence = append(append([]api.Evidence{{Source: source, Value: state0}}, evidence...), heldEvidence...)
+	if state.Pin != nil {
+		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(node, "%s", state.Pin.Source), Value: "release " + state.Pin.Release})
+	}
 
 	var parts []string
 	if len(pending) > 0 {
@@ -99,6 +109,12 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 	switch {
 	case len(parts) > 0:
 		f.Verdict, f.Message = api.Fail, strings.Join(parts, "; ")
+	case unclassified > 0 || publishNoAdvisories(state):
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+		f.Message = fmt.Sprintf("%s pending, security unknown: no advisories are published for them", checks.Count(unclassified, "update"))
+	case state.Pin != nil:
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+		f.Message = fmt.Sprintf("no security update is pending, but the node stays on release %s: later updates are not visible", state.Pin.Release)
 	case index.state == indexFresh:
 		f.Verdict, f.Message = api.Pass, "no security update is pending"
 	case index.state == indexAging:
@@ -108,4 +124,17 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 		f.Message = "no security update is pending in its lists, but " + index.message
 	}
 	return f
+}
+
+// publishNoAdvisories reports whether no archive in use says which of its updates
+// are about security.
+func publishNoAdvisories(state *fact.PackageState) bool {
+	unclassified := false
+	for _, a := range state.Archives {
+		if a.Security {
+			return false
+		}
+		unclassified = unclassified || a.Unclassified
+	}
+	return unclassified
 }

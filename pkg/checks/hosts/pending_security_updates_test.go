@@ -32,6 +32,7 @@ func TestPendingSecurityUpdates(t *testing.T) {
 		return fact.PendingUpdate{Name: name, Arch: "amd64", Installed: "1.0-1", Candidate: "1.0-2", Security: "1.0-2", Archive: "Debian-Security"}
 	}
 	plain := fact.PendingUpdate{Name: "vim", Arch: "amd64", Installed: "1.0-1", Candidate: "1.0-2"}
+	unclassified := fact.PendingUpdate{Name: "docker-ce", Arch: "x86_64", Installed: "1.0-1", Candidate: "1.0-2", Unclassified: true}
 	held, phased := security("openssl"), security("snapd")
 	held.Held, phased.Phasing, phased.Phased = true, true, 20
 	summary := func(others, checked string) string {
@@ -118,6 +119,38 @@ func TestPendingSecurityUpdates(t *testing.T) {
 		"age is told against the run, not the clock": {
 			ft.Edit(state(before(0)), func(s *fact.Set) { s.CollectedAt = fact.NewTime(ft.Time.Add(31 * 24 * time.Hour)) }),
 			finding(api.VerdictUnknown, "no security update is pending in its lists, but its security index is 31 days old", db, summary("0", today)),
+		},
+		"an update of an advisory names it": {
+			state(before(0), func() fact.PendingUpdate { p := security("openssl"); p.Advisory = "RHSA-2026:1"; return p }()),
+			finding(api.Fail, "1 security update pending: openssl", db, summary("0", today), db+" openssl:amd64", value+" (RHSA-2026:1)"),
+		},
+		"an update from an archive without advisories, beside one with them, is unknown": {
+			state(before(0), plain, unclassified),
+			finding(api.VerdictUnknown, "1 update pending, security unknown: no advisories are published for them", db, summary("2", today)),
+		},
+		"an archive without advisories, without updates, beside one with them, passes": {
+			edited(state(before(0)), func(p *fact.PackageState) {
+				p.Archives = append(p.Archives, fact.PackageArchive{Name: "vendor", Unclassified: true})
+			}),
+			finding(api.Pass, "no security update is pending", db, summary("0", today)),
+		},
+		"no update pending, where no archive has advisories, is unknown": {
+			edited(state(before(0)), func(p *fact.PackageState) {
+				p.Archives = []fact.PackageArchive{{Name: "core", Unclassified: true, Checked: before(0)}}
+			}),
+			finding(api.VerdictUnknown, "0 updates pending, security unknown: no advisories are published for them",
+				db, "734 packages installed, 6 package lists, 0 other updates pending; archive core checked 2026-11-24T12:00:00Z, no date"),
+		},
+		"a security update fails beside one without advisories": {
+			state(before(0), security("openssl"), unclassified),
+			finding(api.Fail, "1 security update pending: openssl", db, summary("1", today), db+" openssl:amd64", value),
+		},
+		"none pending on a pinned release is unknown": {
+			edited(state(before(0)), func(p *fact.PackageState) {
+				p.Pin = &fact.ReleasePin{Release: "2023.5.20240708", Source: "/etc/dnf/vars/releasever"}
+			}),
+			finding(api.VerdictUnknown, "no security update is pending, but the node stays on release 2023.5.20240708: later updates are not visible",
+				db, summary("0", today), "node/n1 /etc/dnf/vars/releasever", "release 2023.5.20240708"),
 		},
 		"no index is unknown": {
 			ft.Edit(state(before(0)), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Indexes = 0 }),

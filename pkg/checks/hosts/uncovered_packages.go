@@ -39,6 +39,7 @@ var outsideWords = map[fact.Outside]string{
 	fact.OutsideVersions:  "newer than every version of the release",
 	fact.OutsideComponent: "no security archive of its release, component and architecture is in use",
 	fact.OutsideUpgrade:   "no metapackage leads to its updates",
+	fact.OutsideAdvisory:  "its archives publish no advisories",
 }
 
 func judgeUncoveredPackages(v *checks.View) []api.Finding {
