@@ -111,6 +111,7 @@ func (j *joining) host() fact.Host {
 	h := fact.Host{
 		Running:   j.by[fact.Kernel].Host.Running,
 		Installed: j.by[fact.Kernel].Host.Installed,
+		NextBoot:  j.by[fact.Kernel].Host.NextBoot,
 		Reboot:    j.by[fact.Kernel].Host.Reboot,
 		Packages:  j.by[fact.Packages].Host.Packages,
 	}

@@ -9,6 +9,7 @@ type Host struct {
 
 	Running   *RunningKernel    `json:"running,omitempty"`
 	Installed []InstalledKernel `json:"installed,omitempty"` // sorted by release
+	NextBoot  *NextBoot         `json:"nextBoot,omitempty"`  // nil if unknown
 	Packages  *PackageState     `json:"packages,omitempty"`
 	Reboot    *RebootState      `json:"reboot,omitempty"` // nil in facts of older versions
 }
@@ -59,6 +60,15 @@ type InstalledKernel struct {
 	// Package and PackageVersion are the distribution's, if its database has them.
 	Package        string `json:"package,omitempty"`
 	PackageVersion string `json:"packageVersion,omitempty"`
+	Since          Time   `json:"since,omitzero"` // when this version of the package was installed
+	// NoEntry means that the boot loader has entries, and none for this kernel.
+	NoEntry bool `json:"noEntry,omitempty"`
+}
+
+// NextBoot is the kernel that the boot loader is set to.
+type NextBoot struct {
+	Release string `json:"release"`
+	Source  string `json:"source"` // the entry of the boot loader
 }
 
 // PackageState is what the host's package database and index say.

@@ -3,6 +3,7 @@ package hosts
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -58,12 +59,13 @@ func judgeKernel(node *fact.Node) api.Finding {
 	}}
 	version, flavour := splitRelease(running.Release)
 	order, compare := kernelOrder(host)
+	line := lineOf(host, order)
 	var newest *fact.InstalledKernel
 	var same, others []*fact.InstalledKernel
 	for i := range host.Installed {
 		k := &host.Installed[i]
 		v, fl := splitRelease(k.Release)
-		if fl != flavour {
+		if fl != flavour || line != "" && k.Package != "" && k.Package != line {
 			continue
 		}
 		if newest == nil || compare != nil && compare(versionOf(newest), v) < 0 {
@@ -113,8 +115,26 @@ func judgeKernel(node *fact.Node) api.Finding {
 		}
 		return f
 	}
-	if compare != nil && compare(version, versionOf(newest)) < 0 {
-		return fail(fmt.Sprintf("runs kernel %s, but %s is installed", running.Release, newest.Release))
+	older := func(k *fact.InstalledKernel) bool { return compare != nil && compare(version, versionOf(k)) < 0 }
+	boot := nextBoot(host, flavour, compare)
+	if host.NextBoot != nil {
+		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(node, "%s", host.NextBoot.Source), Value: "the next boot takes " + host.NextBoot.Release})
+	}
+	if older(newest) {
+		message := fmt.Sprintf("runs kernel %s, but %s is installed", running.Release, newest.Release)
+		if since := dueSince(host, older, others); !since.IsZero() {
+			message += fmt.Sprintf("; a reboot is due since %s", since.UTC().Format(time.DateOnly))
+		}
+		switch {
+		case boot != "" && compare(boot, versionOf(newest)) < 0:
+			message += fmt.Sprintf("; the boot loader is set to %s, so a reboot alone does not change that", host.NextBoot.Release)
+		case newest.NoEntry:
+			message += "; the boot loader has no entry for it"
+		}
+		return fail(message)
+	}
+	if boot != "" && compare(version, boot) < 0 {
+		return fail(fmt.Sprintf("runs kernel %s, but the next boot takes %s", running.Release, host.NextBoot.Release))
 	}
 	if len(same) == 0 {
 		// In a container that is used as a node (kind, LXC), or with a kernel that
@@ -139,7 +159,58 @@ func judgeKernel(node *fact.Node) api.Finding {
 		return f
 	}
 	f.Verdict, f.Reason, f.Message = api.Pass, "", "runs the newest installed kernel"
+	if boot != "" && compare(boot, version) < 0 {
+		f.Message += fmt.Sprintf(", but the next boot takes the older %s", host.NextBoot.Release)
+	}
 	return f
+}
+
+// lineOf is the name of the package of the running kernel, "" if unknown. Amazon
+// Linux has several lines of kernels side by side (kernel, kernel6.12), told apart by
+// their packages alone: a new line does not replace an old one. Other package
+// managers have the release in the name of the package.
+func lineOf(host *fact.Host, manager string) string {
+	if manager != rpm {
+		return ""
+	}
+	for i := range host.Installed {
+		if k := &host.Installed[i]; k.Release == host.Running.Release {
+			return k.Package
+		}
+	}
+	return ""
+}
+
+// nextBoot is the version of the kernel that the boot loader is set to, "" if it is
+// unknown or cannot be compared.
+func nextBoot(host *fact.Host, flavour string, compare func(a, b string) int) string {
+	if host.NextBoot == nil || compare == nil {
+		return ""
+	}
+	version, fl := splitRelease(host.NextBoot.Release)
+	if fl != flavour {
+		return ""
+	}
+	return version
+}
+
+// dueSince is when the first kernel that is newer than the running one was
+// installed, zero if that is not known of each.
+func dueSince(host *fact.Host, older func(*fact.InstalledKernel) bool, others []*fact.InstalledKernel) fact.Time {
+	var since fact.Time
+	for _, k := range others {
+		switch {
+		case !older(k):
+		case k.Since.IsZero():
+			return fact.Time{}
+		case since.IsZero() || k.Since.Before(since.Time):
+			since = k.Since
+		}
+	}
+	if !since.IsZero() && since.Before(host.BootTime.Time) {
+		return host.BootTime // it was not booted, although it was there
+	}
+	return since
 }
 
 // families are the package managers of distributions, by ID and ID_LIKE of
@@ -195,54 +266,26 @@ func installedEvidence(node *fact.Node, k *fact.InstalledKernel) api.Evidence {
 	return api.Evidence{Source: checks.NodeSource(node, "%s", k.Path), Value: value}
 }
 
-// splitRelease cuts a kernel release into its version and its flavour; only
-// kernels of one flavour replace each other.
-//
-//	6.1.0-56-cloud-amd64            6.1.0-56            cloud-amd64   Debian
-//	6.8.0-31-generic                6.8.0-31            generic       Ubuntu
-//	5.14.0-427.13.1.el9_4.x86_64    5.14.0-427.13.1.el9_4   x86_64    rpm
-//	5.15.0-200.131.27.el9uek.x86_64 5.15.0-200.131.27.el9uek   x86_64 uek   Oracle
-//	4.18.0-553.rt7.342.el8_10.x86_64   4.18.0-553.rt7.342.el8_10   x86_64 rt   RHEL 8
-//	6.6.29-talos                    6.6.29              talos
-//	6.18.0                          6.18.0
-func splitRelease(release string) (version, flavour string) {
-	words := strings.Split(release, "-")
-	i := len(words)
-	for i > 1 && !startsWithDigit(words[i-1]) {
-		i--
-	}
-	version, flavour = strings.Join(words[:i], "-"), strings.Join(words[i:], "-")
-	if flavour == "" && i > 1 {
-		// Rpm writes the architecture after the last dot: "el9_4.x86_64+rt".
-		if dot := strings.LastIndexByte(version, '.'); dot >= 0 && !startsWithDigit(version[dot+1:]) {
-			version, flavour = version[:dot], version[dot+1:]
-			// Some flavours are named inside the version only.
-			for word := range strings.SplitSeq(version, ".") {
-				switch {
-				case strings.HasSuffix(word, "uek"):
-					flavour += " uek"
-				case len(word) > 2 && word[:2] == "rt" && startsWithDigit(word[2:]):
-					flavour += " rt"
-				}
-			}
-		}
-	}
-	return version, flavour
-}
-
-func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '9' }
-
 // sameBuild reports whether an installed kernel of the running release is the
 // running build. It compares the text that both carry, else looks for the
 // package's version in the running kernel's text. Rpm's kernels have the
 // package's version and release as their own. Known is false where none of this
 // is possible.
 func sameBuild(manager, version string, running *fact.RunningKernel, k *fact.InstalledKernel) (equal, known bool) {
-	switch {
-	case running.Build == "":
+	if running.Build == "" {
 		return false, false
-	case k.Build != "":
-		return k.Build == running.Build, true
+	}
+	// Both count: an image under an unmounted /boot is not the package's.
+	equal, known = samePackage(manager, version, running, k)
+	if k.Build != "" {
+		equal, known = k.Build == running.Build && (equal || !known), true
+	}
+	return equal, known
+}
+
+// samePackage is sameBuild by the package's version alone.
+func samePackage(manager, version string, running *fact.RunningKernel, k *fact.InstalledKernel) (equal, known bool) {
+	switch {
 	case k.PackageVersion == "":
 		return false, false
 	case manager == rpm:
@@ -250,9 +293,10 @@ func sameBuild(manager, version string, running *fact.RunningKernel, k *fact.Ins
 		return true, version == k.PackageVersion[strings.IndexByte(k.PackageVersion, ':')+1:]
 	}
 	words := strings.Fields(running.Build)
-	// "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
+	// "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)", and Proxmox's
+	// "#1 SMP PREEMPT_DYNAMIC PMX 6.8.12-4 (2024-11-06T15:04Z)".
 	for i, word := range words {
-		if word == "Debian" && i+1 < len(words) {
+		if (word == "Debian" || word == "PMX" || word == "PVE") && i+1 < len(words) {
 			return words[i+1] == k.PackageVersion, true
 		}
 	}

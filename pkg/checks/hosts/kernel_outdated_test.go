@@ -46,6 +46,19 @@ func TestKernelOutdated(t *testing.T) {
 	rpmPackaged := func(release, version string) fact.InstalledKernel {
 		return fact.InstalledKernel{Release: release, Path: "/var/lib/rpm/rpmdb.sqlite", Package: "kernel-core", PackageVersion: version}
 	}
+	line := func(name, version string) fact.InstalledKernel {
+		return fact.InstalledKernel{Release: version + ".x86_64", Path: "/var/lib/rpm/rpmdb.sqlite", Package: name, PackageVersion: version}
+	}
+	const entry = "node/n1 /boot/loader/entries/x.conf"
+	next := func(s *fact.Set, release string) *fact.Set {
+		return ft.Edit(s, func(s *fact.Set) {
+			s.Nodes[0].Measured.Host.NextBoot = &fact.NextBoot{Release: release, Source: "/boot/loader/entries/x.conf"}
+		})
+	}
+	since := func(k fact.InstalledKernel, days int) fact.InstalledKernel {
+		k.Since = fact.NewTime(ft.Time.AddDate(0, 0, -days))
+		return k
+	}
 	finding := func(verdict api.Verdict, severity api.Severity, message string, evidence ...string) []api.Finding {
 		f := api.Finding{Verdict: verdict, Severity: severity, Subject: ft.NodeSubject(), Message: message, Evidence: ft.Evidence(evidence...)}
 		if verdict == api.VerdictUnknown {
@@ -204,6 +217,73 @@ func TestKernelOutdated(t *testing.T) {
 			on("", "talos", "", "6.6.29-talos", boot("6.6.29-talos", debian1)),
 			finding(api.Pass, "", newest, version, "6.6.29-talos "+debian1, "node/n1 /boot/vmlinuz-6.6.29-talos", "6.6.29-talos "+debian1),
 		},
+		"a release candidate is older than its release": {
+			set("6.9.0-060900rc3-generic", debian1, boot("6.9.0-060900rc3-generic", debian1), boot("6.9.0-060900-generic", debian2)),
+			finding(api.Fail, "", "runs kernel 6.9.0-060900rc3-generic, but 6.9.0-060900-generic is installed", version, "6.9.0-060900rc3-generic "+debian1,
+				"node/n1 /boot/vmlinuz-6.9.0-060900-generic", "6.9.0-060900-generic "+debian2),
+		},
+		"a counter in the middle of the flavour counts": {
+			set("6.1.0-rpi4-rpi-v8", debian1, boot("6.1.0-rpi4-rpi-v8", debian1), boot("6.1.0-rpi10-rpi-v8", debian2)),
+			finding(api.Fail, "", "runs kernel 6.1.0-rpi4-rpi-v8, but 6.1.0-rpi10-rpi-v8 is installed", version, "6.1.0-rpi4-rpi-v8 "+debian1,
+				"node/n1 /boot/vmlinuz-6.1.0-rpi10-rpi-v8", "6.1.0-rpi10-rpi-v8 "+debian2),
+		},
+		"an image that runs, but whose package was replaced, fails: it is from under an unmounted /boot": {
+			set("6.1.0-56-amd64", debian1, func() fact.InstalledKernel {
+				k := boot("6.1.0-56-amd64", debian1)
+				k.Package, k.PackageVersion = "linux-image-6.1.0-56-amd64", "6.1.192-2"
+				return k
+			}()),
+			finding(api.Fail, "", "runs another build of kernel 6.1.0-56-amd64 than the installed one", version, "6.1.0-56-amd64 "+debian1,
+				"node/n1 /boot/vmlinuz-6.1.0-56-amd64", "6.1.0-56-amd64 "+debian1+" (linux-image-6.1.0-56-amd64 6.1.192-2)"),
+		},
+		"Proxmox: the package's version is in the running text": {
+			set("6.8.12-4-pve", "#1 SMP PREEMPT_DYNAMIC PMX 6.8.12-4 (2024-11-06T15:04Z)", packaged("6.8.12-4-pve", "6.8.12-4")),
+			finding(api.Pass, "", newest, version, "6.8.12-4-pve #1 SMP PREEMPT_DYNAMIC PMX 6.8.12-4 (2024-11-06T15:04Z)",
+				"node/n1 /var/lib/dpkg/status", "6.8.12-4-pve (linux-image-6.8.12-4-pve 6.8.12-4)"),
+		},
+		"rpm: a package of another line does not replace the running one": {
+			on("rpm", "amzn", "fedora", "6.1.91-99.172.amzn2023.x86_64", line("kernel", "6.1.91-99.172.amzn2023"), line("kernel6.12", "6.12.22-27.96.amzn2023")),
+			finding(api.Pass, "", newest, version, "6.1.91-99.172.amzn2023.x86_64 "+debian1,
+				"node/n1 /var/lib/rpm/rpmdb.sqlite", "6.1.91-99.172.amzn2023.x86_64 (kernel 6.1.91-99.172.amzn2023)"),
+		},
+		"rpm: unless the boot loader is set to it": {
+			next(on("rpm", "amzn", "fedora", "6.1.91-99.172.amzn2023.x86_64", line("kernel", "6.1.91-99.172.amzn2023"), line("kernel6.12", "6.12.22-27.96.amzn2023")),
+				"6.12.22-27.96.amzn2023.x86_64"),
+			finding(api.Fail, "", "runs kernel 6.1.91-99.172.amzn2023.x86_64, but the next boot takes 6.12.22-27.96.amzn2023.x86_64", version, "6.1.91-99.172.amzn2023.x86_64 "+debian1,
+				"node/n1 /var/lib/rpm/rpmdb.sqlite", "6.1.91-99.172.amzn2023.x86_64 (kernel 6.1.91-99.172.amzn2023)",
+				entry, "the next boot takes 6.12.22-27.96.amzn2023.x86_64"),
+		},
+		"a boot loader that is set to an old kernel: the reboot does not help": {
+			next(on("", "rocky", "rhel", "5.14.0-427.el9.x86_64", boot("5.14.0-427.el9.x86_64", debian1), boot("5.14.0-427.13.1.el9_4.x86_64", debian2)), "5.14.0-427.el9.x86_64"),
+			finding(api.Fail, "", "runs kernel 5.14.0-427.el9.x86_64, but 5.14.0-427.13.1.el9_4.x86_64 is installed; the boot loader is set to 5.14.0-427.el9.x86_64, so a reboot alone does not change that",
+				version, "5.14.0-427.el9.x86_64 "+debian1, "node/n1 /boot/vmlinuz-5.14.0-427.13.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64 "+debian2,
+				entry, "the next boot takes 5.14.0-427.el9.x86_64"),
+		},
+		"the newest runs, but the boot loader is set to an older one": {
+			next(on("", "rocky", "rhel", "5.14.0-427.13.1.el9_4.x86_64", boot("5.14.0-427.el9.x86_64", debian2), boot("5.14.0-427.13.1.el9_4.x86_64", debian1)), "5.14.0-427.el9.x86_64"),
+			finding(api.Pass, "", newest+", but the next boot takes the older 5.14.0-427.el9.x86_64",
+				version, "5.14.0-427.13.1.el9_4.x86_64 "+debian1, "node/n1 /boot/vmlinuz-5.14.0-427.13.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64 "+debian1,
+				entry, "the next boot takes 5.14.0-427.el9.x86_64"),
+		},
+		"a newer kernel without an entry of the boot loader is said to have none": {
+			on("", "rocky", "rhel", "5.14.0-427.el9.x86_64", boot("5.14.0-427.el9.x86_64", debian1), func() fact.InstalledKernel {
+				k := boot("5.14.0-427.13.1.el9_4.x86_64", debian2)
+				k.NoEntry = true
+				return k
+			}()),
+			finding(api.Fail, "", "runs kernel 5.14.0-427.el9.x86_64, but 5.14.0-427.13.1.el9_4.x86_64 is installed; the boot loader has no entry for it",
+				version, "5.14.0-427.el9.x86_64 "+debian1, "node/n1 /boot/vmlinuz-5.14.0-427.13.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64 "+debian2),
+		},
+		"a reboot is due since the first newer kernel was installed": {
+			set("6.1.0-54-amd64", debian1, since(boot("6.1.0-54-amd64", debian1), 90), since(boot("6.1.0-55-amd64", debian2), 30), since(boot("6.1.0-56-amd64", debian2), 3)),
+			finding(api.Fail, "", "runs kernel 6.1.0-54-amd64, but 6.1.0-56-amd64 is installed; a reboot is due since 2026-10-25",
+				version, "6.1.0-54-amd64 "+debian1, "node/n1 /boot/vmlinuz-6.1.0-56-amd64", "6.1.0-56-amd64 "+debian2),
+		},
+		"it is not known since when, if one of them has no date": {
+			set("6.1.0-54-amd64", debian1, since(boot("6.1.0-54-amd64", debian1), 90), boot("6.1.0-55-amd64", debian2), since(boot("6.1.0-56-amd64", debian2), 3)),
+			finding(api.Fail, "", "runs kernel 6.1.0-54-amd64, but 6.1.0-56-amd64 is installed",
+				version, "6.1.0-54-amd64 "+debian1, "node/n1 /boot/vmlinuz-6.1.0-56-amd64", "6.1.0-56-amd64 "+debian2),
+		},
 		"a node whose kernel was not read gives nothing here: its gap does": {
 			ft.Edit(set("6.18.0", ""), func(s *fact.Set) { s.Nodes[0].Measured.Read = nil }), nil,
 		},
@@ -227,6 +307,25 @@ func TestSplitRelease(t *testing.T) {
 		"6.6.31-0-lts":                     {"6.6.31-0", "lts"},
 		"6.18.0":                           {"6.18.0", ""},
 		"6.9.1-arch1-1":                    {"6.9.1-arch1-1", ""},
+		"6.9.0-060900rc3-generic":          {"6.9.0-060900~rc3", "generic"},
+		"6.9.0-060900-generic":             {"6.9.0-060900", "generic"},
+		"6.9-rc3-amd64":                    {"6.9~rc3", "amd64"},
+		"6.9.0-rc3":                        {"6.9.0~rc3", ""},
+		"6.9.0-rc3-1-mainline":             {"6.9.0~rc3-1", "mainline"},
+		"6.9.0-0.rc3.31.fc41.x86_64":       {"6.9.0-0.rc3.31.fc41", "x86_64"},
+		"6.1.0-rpi7-rpi-v8":                {"6.1.0-7", "rpi-rpi-v8"},
+		"6.6.31+rpt-rpi-v8":                {"6.6.31+rpt", "rpi-v8"},
+		"6.6.31+rpt-rpi-2712":              {"6.6.31+rpt", "rpi-2712"},
+		"6.8.11-kali2-amd64":               {"6.8.11-2", "kali-amd64"},
+		"6.6.13-gentoo":                    {"6.6.13", "gentoo"},
+		"6.6.13-gentoo-r1":                 {"6.6.13-1", "gentoo"},
+		"6.6.13-gentoo-r1-x86_64":          {"6.6.13-1", "gentoo-x86_64"},
+		"6.7.3-x64v3-xanmod1":              {"6.7.3-1", "x64v3-xanmod"},
+		"6.8.12-4-pve":                     {"6.8.12-4", "pve"},
+		"5.15.0-1034-azure-fde":            {"5.15.0-1034", "azure-fde"},
+		"6.8.0-31-lowlatency-64k":          {"6.8.0-31", "lowlatency-64k"},
+		"6.7.4-zen1-1-zen":                 {"6.7.4-zen1-1", "zen"},
+		"6.1.21-v8+":                       {"6.1.21", "v8+"},
 		"":                                 {"", ""},
 		"custom":                           {"custom", ""},
 	} {
