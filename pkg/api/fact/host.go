@@ -25,6 +25,10 @@ type RebootState struct {
 	// Announcer is what on this host writes such a file when a reboot is due, ""
 	// if nothing is known to: then the absence of the file says nothing.
 	Announcer string `json:"announcer,omitempty"`
+	// Database is the package database, where the times at which core packages were
+	// installed tell whether a reboot is due. Then Required is Database if one was
+	// installed after the boot.
+	Database string `json:"database,omitempty"`
 }
 
 // MaxRebootPackages bounds RebootState.Packages.
@@ -171,9 +175,9 @@ type PendingUpdate struct {
 	Advisory string `json:"advisory,omitempty"` // "RHSA-2024:1234", if archives have them
 	// Unclassified means that no archive with this update publishes advisories, so
 	// that Security is not known.
-	Unclassified bool `json:"unclassified,omitempty"`
-	Archive  string `json:"archive,omitempty"`
-	Source   string `json:"source,omitempty"` // source package
+	Unclassified bool   `json:"unclassified,omitempty"`
+	Archive      string `json:"archive,omitempty"`
+	Source       string `json:"source,omitempty"` // source package
 	// Held means that the package is on hold, or that Candidate is a security
 	// update that preferences block (in addition to an update that they allow, if
 	// any).

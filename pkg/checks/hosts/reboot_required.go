@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"strings"
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -58,6 +59,11 @@ func judgeReboot(node *fact.Node) api.Finding {
 	case state == nil:
 		f.Message = "whether a reboot is due was not read"
 		evidence("/run/reboot-required", "not read")
+	case state.Required != "" && state.Required == state.Database:
+		f.Verdict, f.Reason = api.Fail, ""
+		f.Message = "a reboot is due: installed since the boot: " + checks.JoinWords(state.Packages, namesMessage)
+		evidence(state.Database, strings.Join(state.Packages, ", ")+" installed, the first at "+state.Since.UTC().Format(time.RFC3339)+
+			", after the boot at "+node.Measured.Host.BootTime.UTC().Format(time.RFC3339))
 	case state.Required != "":
 		f.Verdict, f.Reason = api.Fail, ""
 		f.Message = "a reboot is due"
@@ -74,6 +80,10 @@ func judgeReboot(node *fact.Node) api.Finding {
 		f.Message = "no package asks for a reboot"
 		evidence("/run/reboot-required", "not found")
 		evidence(state.Announcer, "present: it writes that file")
+	case state.Database != "":
+		f.Verdict, f.Reason = api.Pass, ""
+		f.Message = "no package that needs a reboot was installed since the boot"
+		evidence(state.Database, "none installed after the boot at "+node.Measured.Host.BootTime.UTC().Format(time.RFC3339))
 	default:
 		f.Message = "nothing asks for a reboot, but nothing on this host is known to ask when one is due"
 		evidence("/run/reboot-required", "not found")

@@ -12,6 +12,10 @@ import (
 func TestRebootRequired(t *testing.T) {
 	const file, announcer = "/run/reboot-required", "/usr/share/update-notifier/notify-reboot-required"
 	state := func(r *fact.RebootState) *fact.Set { return host(fact.Host{Reboot: r}) }
+	const db = "/var/lib/rpm/rpmdb.sqlite"
+	booted := func(r *fact.RebootState) *fact.Set {
+		return host(fact.Host{Reboot: r, BootTime: fact.NewTime(ft.Time.AddDate(0, 0, -10))})
+	}
 	finding := func(verdict api.Verdict, message string, evidence ...string) []api.Finding {
 		f := api.Finding{Verdict: verdict, Subject: ft.NodeSubject(), Message: message, Evidence: ft.Evidence(evidence...)}
 		if verdict == api.VerdictUnknown {
@@ -35,6 +39,15 @@ func TestRebootRequired(t *testing.T) {
 		"nothing would ask": {
 			state(&fact.RebootState{}),
 			finding(api.VerdictUnknown, "nothing asks for a reboot, but nothing on this host is known to ask when one is due", "node/n1 "+file, "not found"),
+		},
+		"a core package was installed after the boot": {
+			booted(&fact.RebootState{Required: db, Database: db, Since: fact.NewTime(ft.Time.Time), Packages: []string{"glibc", "systemd"}}),
+			finding(api.Fail, "a reboot is due: installed since the boot: glibc, systemd", "node/n1 "+db,
+				"glibc, systemd installed, the first at 2026-11-24T12:00:00Z, after the boot at 2026-11-14T12:00:00Z"),
+		},
+		"no core package was installed after the boot": {
+			booted(&fact.RebootState{Database: db}),
+			finding(api.Pass, "no package that needs a reboot was installed since the boot", "node/n1 "+db, "none installed after the boot at 2026-11-14T12:00:00Z"),
 		},
 		"facts of an older version": {
 			state(nil), finding(api.VerdictUnknown, "whether a reboot is due was not read", "node/n1 "+file, "not read"),

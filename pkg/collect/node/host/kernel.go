@@ -58,6 +58,7 @@ func readKernels(ctx context.Context, root, proc *rootfs.Root) (running *fact.Ru
 		for _, p := range packaged {
 			if p.Release == installed[i].Release {
 				installed[i].Package, installed[i].PackageVersion = rootfs.Text(p.Package), rootfs.Text(p.PackageVersion)
+				installed[i].Since = p.Since
 			}
 		}
 		k := &installed[i]
@@ -134,8 +135,12 @@ func livepatches(root *rootfs.Root) []string {
 	}
 	var names []string
 	for _, e := range entries {
-		data, err := root.ReadFile(dir+"/"+e.Name+"/enabled", maxSmallFile)
-		if err == nil && strings.TrimSpace(string(data)) == "1" {
+		is := func(file, want string) bool {
+			data, err := root.ReadFile(dir+"/"+e.Name+"/"+file, maxSmallFile)
+			return err == nil && strings.TrimSpace(string(data)) == want
+		}
+		// While a patch is in transition, some tasks still run the old code.
+		if is("enabled", "1") && !is("transition", "1") && len(names) < maxKernels {
 			names = append(names, rootfs.Text(e.Name))
 		}
 	}
@@ -143,7 +148,7 @@ func livepatches(root *rootfs.Root) []string {
 }
 
 // kernelImages reads the images in /boot and, as Fedora and Arch have them, in
-// /usr/lib/modules. An image that is found in both places is listed once.
+// /usr/lib/modules, and unified kernel images of the EFI partition. An image that is found in both places is listed once.
 func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.NodeGap) {
 	var paths []string
 	var gaps []fact.NodeGap
@@ -176,6 +181,20 @@ func kernelImages(root *rootfs.Root) ([]fact.InstalledKernel, []fact.NodeGap) {
 		return "/boot/" + e.Name
 	})
 	list("/usr/lib/modules", func(e rootfs.DirEntry) string { return "/usr/lib/modules/" + e.Name + "/vmlinuz" })
+	bootGaps := gaps
+	for _, dir := range ukiDirs {
+		list(dir, func(e rootfs.DirEntry) string {
+			if !strings.HasSuffix(strings.ToLower(e.Name), ".efi") {
+				return ""
+			}
+			return dir + "/" + e.Name
+		})
+	}
+	if len(paths) > 0 {
+		// The EFI partition is mounted on demand on many hosts, and has a kernel only
+		// where /boot has none.
+		gaps = bootGaps
+	}
 
 	var kernels []fact.InstalledKernel
 	for _, path := range paths {
@@ -205,6 +224,10 @@ func kernelImage(root *rootfs.Root, path string) (fact.InstalledKernel, error) {
 	}
 	defer file.Close()
 	kernel := fact.InstalledKernel{Path: path}
+	if slices.Contains(ukiDirs, path[:strings.LastIndexByte(path, '/')]) {
+		kernel.Release, err = parseUKI(file)
+		return kernel, err
+	}
 	kernel.Release, kernel.Build, err = parseBzImage(file)
 	if errors.Is(err, errNotBzImage) {
 		name, inBoot := strings.CutPrefix(path, "/boot/vmlinuz-")

@@ -59,10 +59,15 @@ func read(ctx context.Context, pass *reader.Pass) {
 	}
 	if pass.Ledger.Wants(fact.Kernel) {
 		running, installed, found, gaps := readKernels(ctx, root, proc)
-		reboot, rebootGaps := readReboot(root)
+		var next *fact.NextBoot
+		if root != nil {
+			next = readNextBoot(root, installed)
+		}
+		reboot, rebootGaps := readReboot(ctx, root, head.OS, head.BootTime)
 		gaps = append(gaps, rebootGaps...)
 		pass.Ledger.Update(func(m *fact.Measurement) {
 			m.Host.Running, m.Host.Installed, m.Host.Reboot = running, installed, reboot
+			m.Host.NextBoot = next
 		})
 		settle(fact.Kernel, found, gaps)
 	}

@@ -1,12 +1,14 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -30,7 +32,7 @@ var announcers = []string{
 
 // readReboot reads what the host says of a reboot. Where a file cannot be looked
 // at, a gap says so and nothing is said about a reboot.
-func readReboot(root *rootfs.Root) (*fact.RebootState, []fact.NodeGap) {
+func readReboot(ctx context.Context, root *rootfs.Root, os fact.OSRelease, boot fact.Time) (*fact.RebootState, []fact.NodeGap) {
 	if root == nil {
 		return nil, nil // the kernel's own gap says so
 	}
@@ -58,6 +60,11 @@ func readReboot(root *rootfs.Root) (*fact.RebootState, []fact.NodeGap) {
 			break
 		}
 	}
+	if state.Required == "" && state.Announcer == "" {
+		if err := rebootByPackages(ctx, root, os, boot, state); err != nil {
+			return fail(err)
+		}
+	}
 	if state.Required != rebootFiles[0] {
 		return state, nil
 	}
@@ -73,6 +80,39 @@ func readReboot(root *rootfs.Root) (*fact.RebootState, []fact.NodeGap) {
 	}
 	slices.Sort(state.Packages)
 	return state, nil
+}
+
+// rebootByPackages tells a reboot by the rule of needs-restarting(1) of RHEL's family:
+// it is due if a core package was installed after the boot. Without the time of the
+// boot nothing is told.
+func rebootByPackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease, boot fact.Time, state *fact.RebootState) error {
+	if boot.IsZero() {
+		return nil
+	}
+	core, path, err := packages.CorePackages(ctx, root, os)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(core) == 0:
+		return nil // a system without any of them has a rule of its own
+	}
+	state.Database = rootfs.Text(path)
+	for _, p := range core {
+		if !p.Since.After(boot.Time) {
+			continue
+		}
+		state.Required = state.Database
+		if state.Since.IsZero() || p.Since.Before(state.Since.Time) {
+			state.Since = fact.NewTime(p.Since)
+		}
+		if name := rootfs.Text(p.Name); !slices.Contains(state.Packages, name) && len(state.Packages) < fact.MaxRebootPackages {
+			state.Packages = append(state.Packages, name)
+		}
+	}
+	slices.Sort(state.Packages)
+	return nil
 }
 
 // mounted reports whether a directory is on another device than the root.

@@ -168,6 +168,18 @@ func Kernels(ctx context.Context, root *rootfs.Root) ([]fact.InstalledKernel, er
 	return nil, nil
 }
 
+// CorePackages lists the installed packages of which an update needs a reboot, with
+// the path of the database. The error is fs.ErrNotExist if the host's distribution
+// has no rule for that; with another one the list is not whole.
+func CorePackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) ([]rpm.CorePackage, string, error) {
+	// SUSE has another rule: a file (host.readReboot).
+	suse := slices.ContainsFunc(append(strings.Fields(os.IDLike), os.ID), func(word string) bool { return strings.Contains(word, "suse") || word == "sles" })
+	if suse || managersOf(os)[0].Name() != "rpm" || imageBased(root, os) != "" {
+		return nil, "", fs.ErrNotExist
+	}
+	return rpm.CorePackages(ctx, root)
+}
+
 // otherSystems are systems, by ID of os-release, whose updates are not
 // packages: the whole image is replaced.
 var otherSystems = map[string]string{

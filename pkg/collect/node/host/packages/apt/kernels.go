@@ -10,7 +10,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// Kernels finds linux-image-RELEASE in dpkg's status file.
+// Kernels finds the packages that bring one kernel in dpkg's status file, by their
+// names. Since when each is there is the time of its list of files, which dpkg writes
+// whenever it unpacks the package.
 func (Manager) Kernels(ctx context.Context, root *rootfs.Root) ([]fact.InstalledKernel, error) {
 	file, err := root.Open(dpkgStatus)
 	if err != nil {
@@ -26,6 +28,9 @@ func (Manager) Kernels(ctx context.Context, root *rootfs.Root) ([]fact.Installed
 			return kernels, fmt.Errorf("%s: %w", dpkgStatus, err)
 		}
 		if !ok {
+			for i := range kernels {
+				kernels[i].Since = unpackedAt(root, kernels[i].Package)
+			}
 			return kernels, nil
 		}
 		name := string(st.Package.value)
@@ -35,20 +40,43 @@ func (Manager) Kernels(ctx context.Context, root *rootfs.Root) ([]fact.Installed
 	}
 }
 
+// unpackedAt is when a package was unpacked last, zero if unknown. A package that can
+// be installed for several architectures at once has one in the name of the file.
+func unpackedAt(root *rootfs.Root, name string) fact.Time {
+	if strings.Contains(name, "/") {
+		return fact.Time{}
+	}
+	info, err := root.Lstat("/var/lib/dpkg/info/" + name + ".list")
+	if err != nil || !info.Mode.IsRegular() {
+		return fact.Time{}
+	}
+	return fact.NewTime(info.Mtime)
+}
+
+// kernelPackages are what the names of packages start with that bring one kernel:
+// Debian's and Ubuntu's, and Proxmox's (of before version 8.1, and of today).
+var kernelPackages = []string{"linux-image-unsigned-", "linux-image-", "proxmox-kernel-", "pve-kernel-"}
+
 // kernelRelease returns what a kernel package installs, by its name:
-// "linux-image-6.1.0-56-amd64" and "linux-image-unsigned-5.15.0-91-generic"
-// give the release. Metapackages (linux-image-amd64) give "".
+// "linux-image-6.1.0-56-amd64", "linux-image-unsigned-5.15.0-91-generic" and
+// "proxmox-kernel-6.8.12-4-pve-signed" give the release. Metapackages
+// (linux-image-amd64, proxmox-kernel-6.8) give "".
 func kernelRelease(name string) string {
-	rest, found := strings.CutPrefix(name, "linux-image-")
-	if !found {
-		return ""
+	for _, prefix := range kernelPackages {
+		rest, found := strings.CutPrefix(name, prefix)
+		if !found {
+			continue
+		}
+		if rest == "" || rest[0] < '0' || rest[0] > '9' || !strings.Contains(rest, ".") {
+			return ""
+		}
+		if !strings.HasPrefix(prefix, "linux-") && !strings.Contains(rest, "-") {
+			return "" // the metapackage of a series
+		}
+		if strings.HasSuffix(rest, "-dbg") || strings.HasSuffix(rest, "-dbgsym") {
+			return ""
+		}
+		return strings.TrimSuffix(strings.TrimSuffix(rest, "-unsigned"), "-signed")
 	}
-	rest = strings.TrimPrefix(rest, "unsigned-")
-	if rest == "" || rest[0] < '0' || rest[0] > '9' || !strings.Contains(rest, ".") {
-		return ""
-	}
-	if strings.HasSuffix(rest, "-dbg") || strings.HasSuffix(rest, "-dbgsym") {
-		return ""
-	}
-	return strings.TrimSuffix(rest, "-unsigned")
+	return ""
 }

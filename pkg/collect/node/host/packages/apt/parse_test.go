@@ -539,6 +539,12 @@ func TestKernelRelease(t *testing.T) {
 		"linux-image-6.1.0-56-amd64-unsigned":    "6.1.0-56-amd64",
 		"linux-image-6.12.48+deb13-arm64":        "6.12.48+deb13-arm64",
 		"linux-image-amd64":                      "",
+		"linux-image-6.18.0":                     "6.18.0", // make bindeb-pkg
+		"proxmox-kernel-6.8.12-4-pve-signed":     "6.8.12-4-pve",
+		"proxmox-kernel-6.8.12-4-pve":            "6.8.12-4-pve",
+		"pve-kernel-5.15.143-1-pve":              "5.15.143-1-pve",
+		"proxmox-kernel-6.8":                     "",
+		"pve-kernel-helper":                      "",
 		"linux-image-generic-hwe-22.04":          "",
 		"linux-image-6.1.0-56-amd64-dbg":         "",
 		"linux-headers-6.1.0-56-amd64":           "",

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm/rpmdb"
@@ -100,6 +101,9 @@ func (Manager) Kernels(ctx context.Context, root *rootfs.Root) ([]fact.Installed
 	result, err := rpmdb.Read(ctx, root, []string{provideRelease}, func() { kernels, guessed = nil, map[string]bool{} }, func(p *rpmdb.Package) {
 		add := func(release string, guess bool) {
 			kernel := fact.InstalledKernel{Release: release, Package: p.Name, PackageVersion: p.EVR()}
+			if p.InstallTime > 0 {
+				kernel.Since = fact.NewTime(time.Unix(int64(p.InstallTime), 0))
+			}
 			i := slices.IndexFunc(kernels, func(k fact.InstalledKernel) bool { return k.Release == release })
 			switch {
 			case release == "":
@@ -187,4 +191,81 @@ func releaseByName(root *rootfs.Root, p *rpmdb.Package) string {
 		}
 	}
 	return candidates[0]
+}
+
+// CorePackage is an installed package of which an update needs a reboot.
+type CorePackage struct {
+	Name  string
+	Since time.Time // when this version was installed
+}
+
+// coreNames are the packages after whose update needs-restarting(1) of dnf asks for a
+// reboot. Files with more names are in coreDir, one a line (*.conf, '#' comments).
+var coreNames = []string{
+	"kernel", "kernel-core", "kernel-rt", "glibc", "linux-firmware", "systemd", "dbus", "dbus-broker", "dbus-daemon",
+}
+
+// Where a host adds names, and limits on them.
+const (
+	coreDir      = "/etc/dnf/plugins/needs-restarting.d"
+	maxCoreFile  = 64 << 10
+	maxCoreNames = 1000
+	maxCore      = 1000 // packages: kernels are installed beside each other
+)
+
+// CorePackages lists the installed core packages, and the path of the database. The
+// error is fs.ErrNotExist if there is no database; with another one the list is not
+// whole.
+func CorePackages(ctx context.Context, root *rootfs.Root) ([]CorePackage, string, error) {
+	names, err := coreNamesOf(root)
+	if err != nil {
+		return nil, "", err
+	}
+	var core []CorePackage
+	result, err := rpmdb.Read(ctx, root, nil, func() { core = nil }, func(p *rpmdb.Package) {
+		if names[p.Name] && len(core) < maxCore {
+			core = append(core, CorePackage{Name: p.Name, Since: time.Unix(int64(p.InstallTime), 0)})
+		}
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", err
+	}
+	if len(core) == maxCore {
+		err = errors.Join(err, fmt.Errorf("%s: %w of %d core packages", result.Path, rootfs.ErrTooLarge, maxCore))
+	}
+	if errs := incomplete(result, err); len(errs) > 0 {
+		return core, result.Path, joined(errs)
+	}
+	return core, result.Path, nil
+}
+
+// coreNamesOf is coreNames with what the host adds.
+func coreNamesOf(root *rootfs.Root) (map[string]bool, error) {
+	names := map[string]bool{}
+	for _, name := range coreNames {
+		names[name] = true
+	}
+	var failed error
+	err := root.Each(coreDir, func(e rootfs.DirEntry) bool {
+		if !strings.HasSuffix(e.Name, ".conf") {
+			return true
+		}
+		var data []byte
+		if data, failed = root.ReadFile(coreDir+"/"+e.Name, maxCoreFile); failed != nil {
+			return false
+		}
+		for line := range strings.Lines(string(data)) {
+			if name := strings.TrimSpace(line); name != "" && name[0] != '#' {
+				names[name] = true
+			}
+		}
+		if len(names) > maxCoreNames {
+			failed = fmt.Errorf("%s: %w of %d names", coreDir, rootfs.ErrTooLarge, maxCoreNames)
+		}
+		return failed == nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		failed = err
+	}
+	return names, failed
 }

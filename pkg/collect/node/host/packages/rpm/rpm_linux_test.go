@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -215,6 +216,12 @@ func TestKernelsOfRPM(t *testing.T) {
 		opened := hosttest.OpenRoot(t, dir)
 		kernels, err := Manager{}.Kernels(t.Context(), opened)
 		slices.SortFunc(kernels, func(a, b fact.InstalledKernel) int { return strings.Compare(a.Release, b.Release) })
+		for i := range kernels {
+			if age := time.Since(kernels[i].Since.Time); age < -time.Minute || age > time.Hour {
+				t.Errorf("%s was installed at %v", kernels[i].Release, kernels[i].Since)
+			}
+			kernels[i].Since = fact.Time{}
+		}
 		path := "/var/lib/rpm/rpmdb.sqlite"
 		if _, err := os.Stat(dir + path); err != nil {
 			path = "/var/lib/rpm/Packages"
