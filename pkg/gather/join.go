@@ -113,6 +113,7 @@ func (j *joining) host() fact.Host {
 		Installed: j.by[fact.Kernel].Host.Installed,
 		NextBoot:  j.by[fact.Kernel].Host.NextBoot,
 		Reboot:    j.by[fact.Kernel].Host.Reboot,
+		CPU:       j.by[fact.CPU].Host.CPU,
 		Packages:  j.by[fact.Packages].Host.Packages,
 	}
 	for _, m := range j.all {

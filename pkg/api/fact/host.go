@@ -12,7 +12,25 @@ type Host struct {
 	NextBoot  *NextBoot         `json:"nextBoot,omitempty"`  // nil if unknown
 	Packages  *PackageState     `json:"packages,omitempty"`
 	Reboot    *RebootState      `json:"reboot,omitempty"` // nil in facts of older versions
+	CPU       *CPUState         `json:"cpu,omitempty"`
 }
+
+// CPUState is what the kernel says of the vulnerabilities of its processor
+// (Documentation/ABI/testing/sysfs-devices-system-cpu).
+type CPUState struct {
+	Path string `json:"path"` // the directory that was read
+	// Vulnerabilities are sorted by name, at most MaxCPUVulnerabilities.
+	Vulnerabilities []CPUVulnerability `json:"vulnerabilities,omitempty"`
+}
+
+// CPUVulnerability is one file of the directory.
+type CPUVulnerability struct {
+	Name  string `json:"name"`  // "spectre_v2"
+	State string `json:"state"` // the kernel's words: "Mitigation: Retpolines; STIBP: disabled"
+}
+
+// MaxCPUVulnerabilities bounds CPUState.Vulnerabilities; kernel 6.18 has 20.
+const MaxCPUVulnerabilities = 64
 
 // RebootState is what the host says of a reboot that is due.
 type RebootState struct {

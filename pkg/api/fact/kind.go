@@ -17,6 +17,7 @@ const (
 	Upperdir         Kind = "upperdir"          // the writable layer of every container
 	Devices          Kind = "devices"           // /dev of every container
 	Kernel           Kind = "kernel"            // running and installed kernels
+	CPU              Kind = "cpu"               // what the kernel says of the processor's vulnerabilities
 	Packages         Kind = "packages"          // package database and index
 	Etcd             Kind = "etcd"              // the stored bytes of Secrets
 	EncryptionConfig Kind = "encryption-config" // the API server's provider configuration
@@ -54,6 +55,7 @@ var Table = []KindInfo{
 	{Upperdir, OfContainer, LevelFull},
 	{Devices, OfContainer, LevelFull},
 	{Kernel, OfHost, LevelFull},
+	{CPU, OfHost, LevelProc},
 	{Packages, OfHost, LevelFull},
 	{Etcd, OfStorage, LevelFull},
 	{EncryptionConfig, OfStorage, LevelFull},

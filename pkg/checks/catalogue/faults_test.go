@@ -36,6 +36,10 @@ func clean() *fact.Set {
 			Archives: []fact.PackageArchive{{Name: "Debian-Security/stable-security", Security: true, Date: set.CollectedAt}},
 		},
 		Reboot: &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
+		CPU: &fact.CPUState{
+			Path:            "/sys/devices/system/cpu/vulnerabilities",
+			Vulnerabilities: []fact.CPUVulnerability{{Name: "mds", State: "Not affected"}, {Name: "spectre_v2", State: "Mitigation: Retpolines"}},
+		},
 	}
 	worker := &set.Nodes[0]
 	worker.KubeletVersion = "v1.37.2"
@@ -178,6 +182,10 @@ var faults = map[string]struct {
 	"hosts/reboot-required": {
 		func(s *fact.Set) { hostOf(s).Reboot.Required = "/run/reboot-required" },
 		[]string{"medium hosts/reboot-required Node//n1//"},
+	},
+	"hosts/cpu-vulnerabilities": {
+		func(s *fact.Set) { hostOf(s).CPU.Vulnerabilities[0].State = "Vulnerable: No microcode" },
+		[]string{"medium hosts/cpu-vulnerabilities Node//n1//"},
 	},
 	"hosts/kubelet-version": {
 		func(s *fact.Set) { s.Nodes[1].KubeletVersion = "v1.33.0" },

@@ -55,6 +55,11 @@ func Parts() []checks.Part {
 		{Question: api.Hosts, Name: "running", Title: "The node runs what is installed", Checks: []string{
 			"hosts/kernel-outdated", "hosts/reboot-required", "hosts/deleted-libraries",
 		}},
+		// Microcode, kernel and boot parameters together: an own part, because neither
+		// packages nor a reboot alone can mend it.
+		{Question: api.Hosts, Name: "processor", Title: "The processor's known vulnerabilities are mitigated", Checks: []string{
+			"hosts/cpu-vulnerabilities",
+		}},
 		{Question: api.Hosts, Name: "support", Title: "The operating system still gets security releases", Checks: []string{
 			"hosts/os-end-of-life",
 		}},

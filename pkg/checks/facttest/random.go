@@ -75,12 +75,19 @@ func (g *generator) measurement() *fact.Measurement {
 			Archives: []fact.PackageArchive{{Name: "Debian-Security/stable-security", Security: true, Date: Time}},
 		},
 		Reboot: &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
+		CPU: &fact.CPUState{
+			Path:            "/sys/devices/system/cpu/vulnerabilities",
+			Vulnerabilities: []fact.CPUVulnerability{{Name: "mds", State: "Not affected"}, {Name: "spectre_v2", State: "Mitigation: Retpolines"}},
+		},
 	}
 	if g.fault() {
 		m.Host.OS.VersionID = "12"
 	}
 	if g.fault() {
 		m.Host.Reboot.Required = "/run/reboot-required"
+	}
+	if g.fault() {
+		m.Host.CPU.Vulnerabilities[0].State = pick(g.r, []string{"Vulnerable", "Mitigation: Clear CPU buffers; SMT vulnerable", "Unknown: No mitigations"})
 	}
 	if g.fault() {
 		m.Host.Packages.Archives[0].Date = fact.NewTime(Time.AddDate(0, -2, 0))

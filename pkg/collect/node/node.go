@@ -88,6 +88,9 @@ func New(opts Options) (*Reading, error) {
 		}
 		t.RootErr = err
 	}
+	if opts.Live {
+		t.Sys, _ = rootfs.Open("/sys")
+	}
 	if self, err := rootfs.Open("/proc/self"); err == nil {
 		t.Self = self
 		r.cpuStart, _ = r.usage()
@@ -98,7 +101,7 @@ func New(opts Options) (*Reading, error) {
 // Close releases the directories. A reading that hangs cannot be closed, and
 // does not need to be: its process ends.
 func (r *Reading) Close() {
-	for _, dir := range []*rootfs.Root{r.table.Root, r.table.Dir, r.table.Self} {
+	for _, dir := range []*rootfs.Root{r.table.Root, r.table.Dir, r.table.Self, r.table.Sys} {
 		if dir != nil {
 			_ = dir.Close()
 		}

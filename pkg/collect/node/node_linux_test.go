@@ -200,7 +200,8 @@ func nodeTable() []fact.KindInfo {
 
 // What level proc does not read is one gap a kind, which names the way to it.
 func TestLevelProc(t *testing.T) {
-	m := read(t, nodeFixture(t, []fakeProcess{initProcess}, ""), fact.LevelProc)
+	const cpu = "-- sys/devices/system/cpu/vulnerabilities/mds --\nNot affected\n"
+	m := read(t, nodeFixture(t, []fakeProcess{initProcess}, cpu), fact.LevelProc)
 	var want []fact.NodeGap
 	for _, kind := range []fact.Kind{fact.Executables, fact.Upperdir, fact.Devices, fact.Kernel, fact.Packages, fact.Etcd, fact.EncryptionConfig} {
 		want = append(want, fact.NodeGap{What: kind, Reason: fact.NotRequested, Detail: "not read at probe level proc"})
@@ -208,7 +209,7 @@ func TestLevelProc(t *testing.T) {
 	if diff := cmp.Diff(want, m.Gaps); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]fact.Kind{fact.Processes, fact.Mounts}, m.Read); diff != "" {
+	if diff := cmp.Diff([]fact.Kind{fact.Processes, fact.Mounts, fact.CPU}, m.Read); diff != "" {
 		t.Errorf("read (-want +got):\n%s", diff)
 	}
 	if m.HostUserNS != 0 {

@@ -23,7 +23,7 @@ const (
 	maxStat      = 1 << 20  // /proc/stat
 )
 
-// Reader reads Kernel and Packages, and what is always read because it is
+// Reader reads Kernel, CPU and Packages, and what is always read because it is
 // small: os-release, host name, architecture, boot time.
 type Reader struct{}
 
@@ -70,6 +70,11 @@ func read(ctx context.Context, pass *reader.Pass) {
 			m.Host.NextBoot = next
 		})
 		settle(fact.Kernel, found, gaps)
+	}
+	if pass.Ledger.Wants(fact.CPU) {
+		state, gaps := readCPU(root, pass.Sys)
+		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.CPU = state })
+		settle(fact.CPU, state != nil, gaps)
 	}
 	if pass.Ledger.Wants(fact.Packages) {
 		state, gaps := packages.Read(ctx, root, head.OS)

@@ -167,6 +167,7 @@ func TestReadNothing(t *testing.T) {
 	want := []fact.NodeGap{
 		{What: fact.Kernel, Reason: fact.Unreadable, Detail: "/proc was not opened"},
 		{What: fact.Kernel, Reason: fact.Unreadable, Detail: "the node's root was not opened: no installed kernels"},
+		{What: fact.CPU, Reason: fact.Unreadable, Detail: "neither the node's root nor /sys was opened"},
 		{What: fact.Packages, Reason: fact.Unreadable, Detail: "the node's root was not opened"},
 	}
 	if diff := cmp.Diff(want, gaps); diff != "" {
@@ -358,10 +359,11 @@ func TestRunningKernel(t *testing.T) {
 	}
 }
 
-// measure runs the reader; kinds are those that are asked for, nil means both.
+// measure runs the reader; kinds are those that are asked for, nil means all of its
+// own.
 func measure(root, proc *rootfs.Root, kinds []fact.Kind) (fact.Host, []fact.Kind, []fact.NodeGap) {
 	if kinds == nil {
-		kinds = fact.KindsOf(fact.OfHost)
+		kinds = []fact.Kind{fact.Kernel, fact.CPU, fact.Packages}
 	}
 	l := ledger.New(fact.LevelFull, kinds)
 	pass := reader.NewPass(&proctable.Table{FS: proctable.FS{Dir: proc}, Root: root}, l)
@@ -370,9 +372,9 @@ func measure(root, proc *rootfs.Root, kinds []fact.Kind) (fact.Host, []fact.Kind
 	return m.Host, m.Read, m.Gaps
 }
 
-// readAll measures a fixture's root with its proc.
+// readAll measures the kernels and packages of a fixture's root with its proc.
 func readAll(t testing.TB, f hosttest.Files) (fact.Host, []fact.Kind, []fact.NodeGap) {
 	t.Helper()
 	dir := f.Write(t)
-	return measure(hosttest.OpenRoot(t, dir), hosttest.OpenRoot(t, dir+"/proc"), nil)
+	return measure(hosttest.OpenRoot(t, dir), hosttest.OpenRoot(t, dir+"/proc"), []fact.Kind{fact.Kernel, fact.Packages})
 }

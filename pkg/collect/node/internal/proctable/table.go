@@ -22,6 +22,9 @@ type Table struct {
 	// Root is its root directory, nil if it could not be opened.
 	Root    *rootfs.Root
 	RootErr error
+	// Sys is the caller's own /sys, nil where Dir is not the kernel's: sysfs shows
+	// every process the same processor.
+	Sys *rootfs.Root
 	// OwnRoot says that Root was named by the caller, not found at pid 1.
 	OwnRoot bool
 	// Self is the caller's /proc/self, nil if not mounted.
