@@ -114,6 +114,7 @@ func (j *joining) host() fact.Host {
 		NextBoot:  j.by[fact.Kernel].Host.NextBoot,
 		Reboot:    j.by[fact.Kernel].Host.Reboot,
 		CPU:       j.by[fact.CPU].Host.CPU,
+		Libraries: j.by[fact.Libraries].Host.Libraries,
 		Packages:  j.by[fact.Packages].Host.Packages,
 	}
 	for _, m := range j.all {

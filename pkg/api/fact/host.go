@@ -13,7 +13,40 @@ type Host struct {
 	Packages  *PackageState     `json:"packages,omitempty"`
 	Reboot    *RebootState      `json:"reboot,omitempty"` // nil in facts of older versions
 	CPU       *CPUState         `json:"cpu,omitempty"`
+	Libraries *LibraryState     `json:"libraries,omitempty"`
 }
+
+// LibraryState is what the host's own processes run that is no longer what is
+// installed. A process is the host's if its cgroup names no container and its root
+// directory is that of the host's pid 1.
+type LibraryState struct {
+	// Processes counts those that were read. Elsewhere counts processes that are in
+	// no known container, and have a root directory of their own.
+	Processes int `json:"processes"`
+	Elsewhere int `json:"elsewhere,omitempty"`
+	// Outdated are the files that are mapped and executable, and are no longer at
+	// their path; sorted by path, at most MaxOutdatedFiles of OutdatedCount.
+	Outdated      []OutdatedFile `json:"outdated,omitempty"`
+	OutdatedCount int            `json:"outdatedCount,omitempty"`
+}
+
+// OutdatedFile is a file that processes of one unit run.
+type OutdatedFile struct {
+	Path string `json:"path"`
+	// Unit is the systemd unit of the processes, by their cgroup; "" if it names none.
+	Unit string `json:"unit,omitempty"`
+	// Program is true if the file is the processes' own executable, false for a
+	// library.
+	Program bool `json:"program,omitempty"`
+	// Replaced is true if another file has the path although the kernel does not call
+	// the mapped one deleted: another file system is mounted there.
+	Replaced  bool   `json:"replaced,omitempty"`
+	Processes int    `json:"processes"`
+	Comm      string `json:"comm,omitempty"` // of the first one: evidence, never a key
+}
+
+// MaxOutdatedFiles bounds LibraryState.Outdated.
+const MaxOutdatedFiles = 128
 
 // CPUState is what the kernel says of the vulnerabilities of its processor
 // (Documentation/ABI/testing/sysfs-devices-system-cpu).

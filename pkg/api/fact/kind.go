@@ -18,6 +18,7 @@ const (
 	Devices          Kind = "devices"           // /dev of every container
 	Kernel           Kind = "kernel"            // running and installed kernels
 	CPU              Kind = "cpu"               // what the kernel says of the processor's vulnerabilities
+	Libraries        Kind = "libraries"         // what the host's own processes run
 	Packages         Kind = "packages"          // package database and index
 	Etcd             Kind = "etcd"              // the stored bytes of Secrets
 	EncryptionConfig Kind = "encryption-config" // the API server's provider configuration
@@ -56,6 +57,7 @@ var Table = []KindInfo{
 	{Devices, OfContainer, LevelFull},
 	{Kernel, OfHost, LevelFull},
 	{CPU, OfHost, LevelProc},
+	{Libraries, OfHost, LevelFull},
 	{Packages, OfHost, LevelFull},
 	{Etcd, OfStorage, LevelFull},
 	{EncryptionConfig, OfStorage, LevelFull},

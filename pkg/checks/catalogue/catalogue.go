@@ -36,6 +36,7 @@ func All() []checks.Check {
 
 		hosts.KernelOutdated,
 		hosts.RebootRequired,
+		hosts.DeletedLibraries,
 		hosts.CPUVulnerabilities,
 		hosts.PendingSecurityUpdates,
 		hosts.PackageIndexStale,

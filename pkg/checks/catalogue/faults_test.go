@@ -35,7 +35,8 @@ func clean() *fact.Set {
 			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Content: set.CollectedAt,
 			Archives: []fact.PackageArchive{{Name: "Debian-Security/stable-security", Security: true, Date: set.CollectedAt}},
 		},
-		Reboot: &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
+		Reboot:    &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
+		Libraries: &fact.LibraryState{Processes: 40},
 		CPU: &fact.CPUState{
 			Path:            "/sys/devices/system/cpu/vulnerabilities",
 			Vulnerabilities: []fact.CPUVulnerability{{Name: "mds", State: "Not affected"}, {Name: "spectre_v2", State: "Mitigation: Retpolines"}},
@@ -182,6 +183,13 @@ var faults = map[string]struct {
 	"hosts/reboot-required": {
 		func(s *fact.Set) { hostOf(s).Reboot.Required = "/run/reboot-required" },
 		[]string{"medium hosts/reboot-required Node//n1//"},
+	},
+	"hosts/deleted-libraries": {
+		func(s *fact.Set) {
+			hostOf(s).Libraries.Outdated = []fact.OutdatedFile{{Path: "/usr/lib/libssl.so.3", Unit: "ssh.service", Processes: 1}}
+			hostOf(s).Libraries.OutdatedCount = 1
+		},
+		[]string{"medium hosts/deleted-libraries Node//n1//"},
 	},
 	"hosts/cpu-vulnerabilities": {
 		func(s *fact.Set) { hostOf(s).CPU.Vulnerabilities[0].State = "Vulnerable: No microcode" },

@@ -74,7 +74,8 @@ func (g *generator) measurement() *fact.Measurement {
 			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Content: Time,
 			Archives: []fact.PackageArchive{{Name: "Debian-Security/stable-security", Security: true, Date: Time}},
 		},
-		Reboot: &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
+		Reboot:    &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},
+		Libraries: &fact.LibraryState{Processes: 40},
 		CPU: &fact.CPUState{
 			Path:            "/sys/devices/system/cpu/vulnerabilities",
 			Vulnerabilities: []fact.CPUVulnerability{{Name: "mds", State: "Not affected"}, {Name: "spectre_v2", State: "Mitigation: Retpolines"}},
@@ -88,6 +89,10 @@ func (g *generator) measurement() *fact.Measurement {
 	}
 	if g.fault() {
 		m.Host.CPU.Vulnerabilities[0].State = pick(g.r, []string{"Vulnerable", "Mitigation: Clear CPU buffers; SMT vulnerable", "Unknown: No mitigations"})
+	}
+	if g.fault() {
+		m.Host.Libraries.Outdated = []fact.OutdatedFile{{Path: "/usr/lib/libssl.so.3", Unit: "ssh.service", Processes: 1}}
+		m.Host.Libraries.OutdatedCount = 1
 	}
 	if g.fault() {
 		m.Host.Packages.Archives[0].Date = fact.NewTime(Time.AddDate(0, -2, 0))

@@ -59,6 +59,7 @@ type fakeProcess struct {
 	ns        string // number that all its namespaces end in
 	uidMap    string
 	fds       []string // paths below root
+	maps      string
 	noLinks   bool
 }
 
@@ -81,6 +82,9 @@ func (p fakeProcess) archive() string {
 	file("mountinfo", or(p.mounts, hostMounts))
 	file("uid_map", or(p.uidMap, "0 0 4294967295\n"))
 	file("cmdline", strings.ReplaceAll(p.cmdline, " ", "\x00")+"\x00\n")
+	if p.maps != "" {
+		file("maps", p.maps)
+	}
 	if p.noLinks {
 		return b.String()
 	}

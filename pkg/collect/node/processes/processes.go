@@ -31,9 +31,11 @@ const (
 // Table fills the process table.
 type Table struct{}
 
-// Dependent are the kinds that need processes: of containers, and of those that
-// serve the cluster's storage.
-func Dependent() []fact.Kind { return fact.KindsOf(fact.OfContainer, fact.OfStorage) }
+// Dependent are the kinds that need processes: of containers, of those that serve
+// the cluster's storage, and of the host.
+func Dependent() []fact.Kind {
+	return append(fact.KindsOf(fact.OfContainer, fact.OfStorage), fact.Libraries)
+}
 
 // Kinds is nil: what belongs to the node as a whole is always read.
 func (Table) Kinds() []fact.Kind { return nil }

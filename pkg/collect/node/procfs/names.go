@@ -11,7 +11,7 @@ type Name string
 
 // What is read of a process: files with text from the kernel or (comm, cmdline)
 // from the process itself, and links. Nothing here is a process's memory or
-// environment (mem, environ, maps, map_files), which the probe's capabilities
+// environment (mem, environ, map_files), which the probe's capabilities
 // would give it too: a seccomp filter cannot see names, so only this list keeps
 // the probe away from them. A test runs the collector under strace and compares
 // it with the list.
@@ -22,6 +22,7 @@ const (
 	NameMountInfo Name = "mountinfo"
 	NameUIDMap    Name = "uid_map"
 	NameCmdline   Name = "cmdline" // API servers and interpreters only; arguments are used only in comparisons
+	NameMaps      Name = "maps"    // of the host's processes: the names of the files that they run
 	NameExe       Name = "exe"
 	NameRoot      Name = "root" // and files below it, as package rootfs resolves them
 	NameCwd       Name = "cwd"  // the link's text only
@@ -37,7 +38,7 @@ const (
 // Names lists every Name.
 func Names() []Name {
 	return []Name{
-		NameStatus, NameStat, NameCgroup, NameMountInfo, NameUIDMap, NameCmdline, NameExe, NameRoot, NameCwd,
+		NameStatus, NameStat, NameCgroup, NameMountInfo, NameUIDMap, NameCmdline, NameMaps, NameExe, NameRoot, NameCwd,
 		NameNSUser, NameNSPID, NameNSNet, NameNSIPC, NameNSMnt, NameFD, NameFDInfo,
 	}
 }

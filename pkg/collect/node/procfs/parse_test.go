@@ -350,6 +350,7 @@ func FuzzParsers(f *testing.F) {
 	f.Add([]byte("0 131072 65536\n"))
 	f.Add([]byte("kube-apiserver\x00--etcd-prefix=/a\x00"))
 	f.Add([]byte("btime 12\n"))
+	f.Add([]byte("7f3a4c000000-7f3a4c021000 r-xp 00001000 08:01 2360                       /usr/lib/libm.so.6 (deleted)"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, err := ParseStatus(data); err == nil && (s.State == 0 || s.PID < 0) {
 			t.Errorf("an incomplete status without an error: %+v", s)
@@ -381,5 +382,8 @@ func FuzzParsers(f *testing.F) {
 		Flags(SplitCmdline(data), []string{"etcd-prefix"}, []string{"x"})
 		_, _ = ParseVolumePath(string(data))
 		_, _ = ParseBootTime(data)
+		if m, err := ParseMapping(data); err == nil && (len(m.Path) >= len(data) || len(m.Path) > 0 && m.Path[0] == ' ') {
+			t.Errorf("a path that is no part of the line: %+v", m)
+		}
 	})
 }

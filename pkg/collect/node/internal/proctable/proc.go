@@ -1,8 +1,10 @@
 package proctable
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strconv"
 	"strings"
@@ -18,6 +20,7 @@ const (
 	maxCgroup    = 64 << 10
 	maxUIDMap    = 64 << 10
 	maxCmdline   = 256 << 10
+	maxMaps      = 64 << 20 // 65,530 mappings are the kernel's own limit, which can be raised
 )
 
 // FS is /proc: the kernel's (Live), or a directory that looks like it, in which
@@ -135,6 +138,44 @@ func (d *PID) RootUID(buf []byte) (*int64, error) {
 		return &uid, nil
 	}
 	return nil, nil
+}
+
+// EachMapping calls do with every line of /proc/PID/maps, without holding the file.
+// It can wait for a lock of the process. The mapping is valid during the call.
+func (d *PID) EachMapping(buf []byte, do func(procfs.Mapping)) error {
+	file, err := d.dir.OpenNoFollow(string(procfs.NameMaps))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	kept, total := 0, 0
+	for {
+		n, err := file.Read(buf[kept:])
+		total += n
+		data := buf[:kept+n]
+		for {
+			line, rest, whole := bytes.Cut(data, []byte{'\n'})
+			if !whole {
+				break
+			}
+			m, err := procfs.ParseMapping(line)
+			if err != nil {
+				return fmt.Errorf("pid %d: %w", d.pid, err)
+			}
+			do(m)
+			data = rest
+		}
+		switch kept = copy(buf, data); {
+		case errors.Is(err, io.EOF) && kept > 0:
+			return fmt.Errorf("pid %d: maps: expected a newline at the end: %w", d.pid, rootfs.ErrCut)
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case kept == len(buf), total > maxMaps:
+			return fmt.Errorf("pid %d: maps, or a line of it: %w", d.pid, rootfs.ErrTooLarge)
+		}
+	}
 }
 
 // Cmdline reads the words of the command line. It can wait for a lock of the

@@ -98,6 +98,13 @@ func (r *Pass) Task(ctx context.Context, read func(ctx context.Context, buf []by
 	r.pieces(ctx, taskPatience*r.Patience, 1, func(_ int, buf []byte) { read(ctx, buf) })
 }
 
+// Pieces reads n things that have nothing to do with each other, one after another.
+// One that takes longer than Patience is left behind: read may then still run when
+// Pieces returns.
+func (r *Pass) Pieces(ctx context.Context, n int, read func(i int, buf []byte)) {
+	r.pieces(ctx, r.Patience, n, read)
+}
+
 // Wait returns when everything that was left behind has come back. A dead file
 // system can block it forever.
 func (r *Pass) Wait() {
