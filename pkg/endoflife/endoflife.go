@@ -49,18 +49,26 @@ const (
 // At tells the phase of a release on a day. What has ended stays so, however old
 // the data are.
 func (r Release) At(now time.Time) Phase {
-	last := r.Standard
-	if r.Extended.After(last) {
-		last = r.Extended
+	if now.Before(r.Released) { // a clock is wrong
+		return Unknown
+	}
+	return phase(r.Standard, r.Extended, Made, now)
+}
+
+// phase is that of a day, by data that were made on another.
+func phase(standard, extended, made, now time.Time) Phase {
+	last := standard
+	if extended.After(last) {
+		last = extended
 	}
 	switch {
-	case now.Before(r.Released): // a clock is wrong
+	case now.IsZero():
 		return Unknown
 	case !now.Before(endOf(last)):
 		return Ended
-	case now.Sub(Made) > MaxAge:
+	case now.Sub(made) > MaxAge:
 		return Unknown
-	case !now.Before(endOf(r.Standard)):
+	case !now.Before(endOf(standard)):
 		return ExtendedOnly
 	}
 	return Supported

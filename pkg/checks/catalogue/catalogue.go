@@ -43,6 +43,7 @@ func All() []checks.Check {
 		hosts.UncoveredPackages,
 		hosts.OSEndOfLife,
 		hosts.KubeletVersion,
+		hosts.RuntimeVersion,
 
 		secrets.EncryptedAtRest,
 		secrets.EncryptionConfig,

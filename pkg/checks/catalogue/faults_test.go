@@ -43,10 +43,10 @@ func clean() *fact.Set {
 		},
 	}
 	worker := &set.Nodes[0]
-	worker.KubeletVersion = "v1.37.2"
+	worker.KubeletVersion, worker.ContainerRuntime = "v1.37.2", "containerd://2.3.7"
 	worker.Measured.Host = host
 
-	control := fact.Node{Name: "cp1", Listed: true, Ready: true, OS: "linux", Arch: "amd64", Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""}, KubeletVersion: "v1.37.2", Measured: ft.Measurement()}
+	control := fact.Node{Name: "cp1", Listed: true, Ready: true, OS: "linux", Arch: "amd64", Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""}, KubeletVersion: "v1.37.2", ContainerRuntime: "containerd://2.3.7", Measured: ft.Measurement()}
 	control.Measured.Host = *host.DeepCopy()
 	control.Measured.Etcd = []fact.EtcdDB{{
 		Path: "/var/lib/etcd/member/snap/db", Prefix: "/registry", PrefixFrom: "--etcd-prefix", Revision: 1000, Complete: true, Total: 2,
@@ -198,6 +198,10 @@ var faults = map[string]struct {
 	"hosts/kubelet-version": {
 		func(s *fact.Set) { s.Nodes[1].KubeletVersion = "v1.33.0" },
 		[]string{"high hosts/kubelet-version Node//n1//"},
+	},
+	"hosts/runtime-version": {
+		func(s *fact.Set) { s.Nodes[1].ContainerRuntime = "containerd://1.6.39" },
+		[]string{"high hosts/runtime-version Node//n1//"},
 	},
 	"secrets/encrypted-at-rest": {
 		func(s *fact.Set) {

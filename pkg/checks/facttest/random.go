@@ -24,8 +24,11 @@ func Random(r *rand.Rand) *fact.Set {
 	secrets := g.secrets(set)
 	for i := range control + workers {
 		node := fact.Node{
-			Name: fmt.Sprintf("n%d", i), Listed: true, Ready: true, OS: "linux", Arch: "amd64", KubeletVersion: "v1.37.2",
+			Name: fmt.Sprintf("n%d", i), Listed: true, Ready: true, OS: "linux", Arch: "amd64", KubeletVersion: "v1.37.2", ContainerRuntime: "containerd://2.3.7",
 			Labels: map[string]string{"kubernetes.io/hostname": fmt.Sprintf("n%d", i)},
+		}
+		if g.fault() {
+			node.ContainerRuntime = "containerd://1.6.39"
 		}
 		node.Measured = g.measurement()
 		if i < control {
