@@ -131,6 +131,10 @@ type PackageState struct {
 	Manager   string `json:"manager"` // "apt"
 	Database  string `json:"database"`
 	Installed int    `json:"installed"`
+	// Set is a sum of the names, architectures and versions of all installed packages
+	// (package pkgset), "" if they were not all read. Hosts with equal sums have equal
+	// packages.
+	Set string `json:"set,omitempty"`
 	// Pending are the installed packages with a newer candidate, sorted.
 	Pending []PendingUpdate `json:"pending,omitempty"`
 	// Checked is when somebody last tried to refresh the index. It proves nothing

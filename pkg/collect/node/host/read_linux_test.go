@@ -61,7 +61,7 @@ func TestReadDebian(t *testing.T) {
 		},
 		Reboot: &fact.RebootState{},
 		Packages: &fact.PackageState{
-			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 14, Indexes: 3,
+			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 14, Set: "3c42b00c937a6ca4f65c97ce61309ca2f64e5e32e8eded91dbd3ec514c2af8a9", Indexes: 3,
 			Content: date(2026, 11, 23, 11, 22, 37),
 			Archives: []fact.PackageArchive{
 				{Name: "Debian-Security/oldstable-security", Security: true, Date: date(2026, 11, 23, 11, 22, 37), ValidUntil: date(2026, 11, 30, 11, 22, 37)},
@@ -117,7 +117,7 @@ func TestReadUbuntu(t *testing.T) {
 		}},
 		Reboot: &fact.RebootState{},
 		Packages: &fact.PackageState{
-			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 13, Indexes: 6,
+			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 13, Set: "c8a6d7c8f60e5f9fa86797f2bf118d702f3af086318396d3bea0ebbd4ff27197", Indexes: 6,
 			Content: date(2026, 11, 23, 10, 0, 0),
 			Archives: []fact.PackageArchive{
 				{Name: "Ubuntu/jammy-security", Security: true, Date: date(2026, 11, 23, 7, 51, 15)},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/pkgset"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -66,6 +67,9 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 		a.fail(err)
 	}
 	state := &fact.PackageState{Database: db.path, Installed: db.count}
+	if err == nil {
+		state.Set = setOf(db)
+	}
 	if db.count == 0 && err == nil {
 		a.gap(fact.Truncated, db.path+": no installed package in it")
 	}
@@ -363,4 +367,11 @@ func (a *aptReader) checked() fact.Time {
 		return fact.Time{}
 	}
 	return fact.NewTime(latest)
+}
+
+// setOf is the sum of all installed packages.
+func setOf(db *database) string {
+	var set pkgset.Set
+	db.each(func(p *installedPackage) { set.Add(p.name, p.arch, p.version) })
+	return set.Sum()
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/pkgset"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm/rpmdb"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/sqlite"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -34,7 +35,8 @@ func (Manager) Compare(a, b string) int { return rpmversion.Compare(a, b) }
 
 // Read counts what is installed.
 func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error) {
-	result, err := rpmdb.Read(ctx, root, nil, func() {}, func(*rpmdb.Package) {})
+	var set pkgset.Set
+	result, err := rpmdb.Read(ctx, root, nil, set.Reset, func(p *rpmdb.Package) { set.Add(p.Name, p.Arch, p.EVR()) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
@@ -45,14 +47,20 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 	gap := func(reason fact.Reason, detail string) {
 		gaps = append(gaps, fact.NodeGap{What: fact.Packages, Reason: reason, Detail: rootfs.Text(detail)})
 	}
+	whole := true
 	for _, err := range incomplete(result, err) {
+		whole = false
 		gap(reasonOf(err), err.Error())
 	}
 	if result.Packages == 0 && len(gaps) == 0 {
 		gap(fact.Truncated, result.Path+": no installed package in it")
 	}
 	gap(fact.Unsupported, "advisories and package lists of rpm's repositories are not read yet, so security updates are unknown")
-	return &fact.PackageState{Database: result.Path, Installed: result.Packages}, gaps, nil
+	state := &fact.PackageState{Database: result.Path, Installed: result.Packages}
+	if whole {
+		state.Set = set.Sum()
+	}
+	return state, gaps, nil
 }
 
 // incomplete says in what a database was not read whole.
