@@ -41,6 +41,7 @@ func All() []checks.Check {
 		hosts.PendingSecurityUpdates,
 		hosts.PackageIndexStale,
 		hosts.UncoveredPackages,
+		hosts.BehindPeers,
 		hosts.OSEndOfLife,
 		hosts.KubeletVersion,
 		hosts.RuntimeVersion,

@@ -25,10 +25,14 @@ func Random(r *rand.Rand) *fact.Set {
 	for i := range control + workers {
 		node := fact.Node{
 			Name: fmt.Sprintf("n%d", i), Listed: true, Ready: true, OS: "linux", Arch: "amd64", KubeletVersion: "v1.37.2", ContainerRuntime: "containerd://2.3.7",
+			OSImage: "Debian GNU/Linux 13 (trixie)", KernelVersion: "6.1.0-56-amd64",
 			Labels: map[string]string{"kubernetes.io/hostname": fmt.Sprintf("n%d", i)},
 		}
 		if g.fault() {
 			node.ContainerRuntime = "containerd://1.6.39"
+		}
+		if g.fault() {
+			node.KernelVersion = "6.1.0-55-amd64"
 		}
 		node.Measured = g.measurement()
 		if i < control {
@@ -74,7 +78,7 @@ func (g *generator) measurement() *fact.Measurement {
 		Running:   &fact.RunningKernel{Release: "6.1.0-56-amd64", Build: "#1 SMP Debian 6.1.192-2"},
 		Installed: []fact.InstalledKernel{{Release: "6.1.0-56-amd64", Build: "#1 SMP Debian 6.1.192-2", Path: "/boot/vmlinuz-6.1.0-56-amd64"}},
 		Packages: &fact.PackageState{
-			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Content: Time,
+			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 400, Indexes: 4, Content: Time, Set: strings.Repeat("5e", 32),
 			Archives: []fact.PackageArchive{{Name: "Debian-Security/stable-security", Security: true, Date: Time}},
 		},
 		Reboot:    &fact.RebootState{Announcer: "/usr/share/update-notifier/notify-reboot-required"},

@@ -1,0 +1,221 @@
+package hosts
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestBehindPeers(t *testing.T) {
+	const (
+		pool    = "nodes of pool without a pool's label, Debian GNU/Linux amd64"
+		kernel  = "6.1.0-56-cloud-amd64"
+		kubelet = "v1.37.2"
+		runtime = "containerd://2.3.7"
+		image   = "Debian GNU/Linux 12 (bookworm)"
+		not     = "is not behind its peers"
+		differs = "differs from its peers, and which is newer is unknown: "
+	)
+	set := func(edits ...func(*fact.Node)) *fact.Set {
+		s := &fact.Set{CollectedAt: ft.Time}
+		for i, edit := range edits {
+			n := fact.Node{
+				Name: fmt.Sprintf("n%d", i+1), Listed: true, Arch: "amd64",
+				OSImage: image, KernelVersion: kernel, KubeletVersion: kubelet, ContainerRuntime: runtime,
+			}
+			if edit != nil {
+				edit(&n)
+			}
+			s.Nodes = append(s.Nodes, n)
+		}
+		return s
+	}
+	measured := func(sum string) func(*fact.Node) {
+		return func(n *fact.Node) {
+			n.Measured = ft.Measurement()
+			n.Measured.Host.Packages = &fact.PackageState{Database: "/var/lib/dpkg/status", Installed: 400, Set: sum}
+		}
+	}
+	field := func(node int, name string) string { return fmt.Sprintf("node/n%d status.nodeInfo.%s", node, name) }
+	finding := func(node int, verdict api.Verdict, reason fact.Reason, message string, evidence ...string) api.Finding {
+		return api.Finding{
+			Verdict: verdict, Reason: reason, Message: message, Evidence: ft.Evidence(evidence...),
+			Subject: fact.Subject{Kind: fact.SubjectNode, Name: fmt.Sprintf("n%d", node)},
+		}
+	}
+	own := func(node int) []string {
+		return []string{
+			field(node, "kernelVersion"), kernel, field(node, "kubeletVersion"), kubelet,
+			field(node, "containerRuntimeVersion"), runtime, field(node, "osImage"), image,
+		}
+	}
+	pass := func(node int, summary string, more ...string) api.Finding {
+		return finding(node, api.Pass, "", not, append(append([]string{pool, summary}, own(node)...), more...)...)
+	}
+	withSet := func(f api.Finding, source, value string) api.Finding {
+		f.Evidence = append(f.Evidence, api.Evidence{Source: source, Value: value, Basis: api.Measured})
+		return f
+	}
+	older := func(value string) func(*fact.Node) { return func(n *fact.Node) { n.KernelVersion = value } }
+	const db = "node/n%d /var/lib/dpkg/status"
+	a, b := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	ft.Judge(t, checks.OfSet(judgeBehindPeers), map[string]row{
+		"all alike pass": {set(nil, nil), []api.Finding{pass(1, "2 nodes, 0 behind"), pass(2, "2 nodes, 0 behind")}},
+		"an older kernel fails, by Debian's order": {
+			set(nil, older("6.1.0-9-cloud-amd64"), nil),
+			[]api.Finding{
+				pass(1, "3 nodes, 1 behind"),
+				finding(2, api.Fail, "", "is behind its peers: kernel 6.1.0-9-cloud-amd64, newest "+kernel, pool, "3 nodes, 1 behind",
+					field(2, "kernelVersion"), "6.1.0-9-cloud-amd64", field(1, "kernelVersion"), kernel),
+				pass(3, "3 nodes, 1 behind"),
+			},
+		},
+		"several aspects are one finding": {
+			set(nil, func(n *fact.Node) { n.KubeletVersion, n.ContainerRuntime = "v1.36.9", "containerd://2.3.10" }),
+			[]api.Finding{
+				finding(1, api.Fail, "", "is behind its peers: container runtime containerd://2.3.7, newest containerd://2.3.10", pool, "2 nodes, 2 behind",
+					field(1, "containerRuntimeVersion"), runtime, field(2, "containerRuntimeVersion"), "containerd://2.3.10"),
+				finding(2, api.Fail, "", "is behind its peers: kubelet v1.36.9, newest v1.37.2", pool, "2 nodes, 2 behind",
+					field(2, "kubeletVersion"), "v1.36.9", field(1, "kubeletVersion"), kubelet),
+			},
+		},
+		"one without peers is unknown": {
+			set(nil),
+			ft.One(finding(1, api.VerdictUnknown, fact.NotPresent, "it is the only node of its pool, so it has no peers to compare it with", append([]string{pool, "1 node, 0 behind"}, own(1)...)...)),
+		},
+		"another pool is no peer": {
+			set(nil, func(n *fact.Node) {
+				n.Labels, n.KernelVersion = map[string]string{"cloud.google.com/gke-nodepool": "p"}, "6.1.0-60-cloud-amd64"
+			}),
+			[]api.Finding{
+				finding(1, api.VerdictUnknown, fact.NotPresent, "it is the only node of its pool, so it has no peers to compare it with", append([]string{pool, "1 node, 0 behind"}, own(1)...)...),
+				finding(2, api.VerdictUnknown, fact.NotPresent, "it is the only node of its pool, so it has no peers to compare it with",
+					"nodes of pool cloud.google.com/gke-nodepool=p, Debian GNU/Linux amd64", "1 node, 0 behind", field(2, "kernelVersion"), "6.1.0-60-cloud-amd64",
+					field(2, "kubeletVersion"), kubelet, field(2, "containerRuntimeVersion"), runtime, field(2, "osImage"), image),
+			},
+		},
+		"another flavour of kernel cannot be ordered": {
+			set(nil, nil, older("6.1.0-50-rt-amd64")),
+			[]api.Finding{
+				pass(1, "3 nodes, 0 behind"), pass(2, "3 nodes, 0 behind"),
+				finding(3, api.VerdictUnknown, fact.Unsupported, differs+"kernel 6.1.0-50-rt-amd64", pool, "3 nodes, 0 behind", field(3, "kernelVersion"), "6.1.0-50-rt-amd64"),
+			},
+		},
+		"builds without an order differ, both of them": {
+			set(func(n *fact.Node) { n.KubeletVersion = "v1.37.2-eks-94953ac" }, func(n *fact.Node) { n.KubeletVersion = "v1.37.2-eks-7f9249a" }),
+			[]api.Finding{
+				finding(1, api.VerdictUnknown, fact.Unsupported, differs+"kubelet v1.37.2-eks-94953ac", pool, "2 nodes, 0 behind", field(1, "kubeletVersion"), "v1.37.2-eks-94953ac"),
+				finding(2, api.VerdictUnknown, fact.Unsupported, differs+"kubelet v1.37.2-eks-7f9249a", pool, "2 nodes, 0 behind", field(2, "kubeletVersion"), "v1.37.2-eks-7f9249a"),
+			},
+		},
+		"what a node does not report is unknown": {
+			set(nil, nil, func(n *fact.Node) { n.KernelVersion = "" }),
+			[]api.Finding{
+				pass(1, "3 nodes, 0 behind"), pass(2, "3 nodes, 0 behind"),
+				finding(3, api.VerdictUnknown, fact.Unsupported, differs+"kernel not reported", pool, "3 nodes, 0 behind", field(3, "kernelVersion"), "not set"),
+			},
+		},
+		"without an operating system nothing is a peer": {
+			set(func(n *fact.Node) { n.OSImage = "" }),
+			ft.One(finding(1, api.VerdictUnknown, fact.NotPresent, "its operating system is not reported, so it has no peers to compare it with",
+				"nodes of pool without a pool's label, unknown system amd64", "1 node, 0 behind", field(1, "kernelVersion"), kernel, field(1, "kubeletVersion"), kubelet,
+				field(1, "containerRuntimeVersion"), runtime, field(1, "osImage"), "not set")),
+		},
+		"equal packages are said": {
+			set(measured(a), measured(a), nil),
+			[]api.Finding{
+				withSet(pass(1, "3 nodes, 0 behind"), fmt.Sprintf(db, 1), "400 packages, set aaaaaaaaaaaa"),
+				withSet(pass(2, "3 nodes, 0 behind"), fmt.Sprintf(db, 2), "400 packages, set aaaaaaaaaaaa"),
+				pass(3, "3 nodes, 0 behind"),
+			},
+		},
+		"other packages than most differ": {
+			set(measured(a), measured(a), measured(b)),
+			[]api.Finding{
+				withSet(pass(1, "3 nodes, 0 behind"), fmt.Sprintf(db, 1), "400 packages, set aaaaaaaaaaaa"),
+				withSet(pass(2, "3 nodes, 0 behind"), fmt.Sprintf(db, 2), "400 packages, set aaaaaaaaaaaa"),
+				withSet(finding(3, api.VerdictUnknown, fact.Unsupported, differs+"packages", pool, "3 nodes, 0 behind"), fmt.Sprintf(db, 3), "400 packages, set bbbbbbbbbbbb"),
+			},
+		},
+		"one of two nodes is no majority": {
+			set(measured(a), measured(b)),
+			[]api.Finding{
+				withSet(finding(1, api.VerdictUnknown, fact.Unsupported, differs+"packages", pool, "2 nodes, 0 behind"), fmt.Sprintf(db, 1), "400 packages, set aaaaaaaaaaaa"),
+				withSet(finding(2, api.VerdictUnknown, fact.Unsupported, differs+"packages", pool, "2 nodes, 0 behind"), fmt.Sprintf(db, 2), "400 packages, set bbbbbbbbbbbb"),
+			},
+		},
+		"the packages of one node say nothing": {set(measured(a), nil), []api.Finding{pass(1, "2 nodes, 0 behind"), pass(2, "2 nodes, 0 behind")}},
+		"a machine that no API lists":          {&fact.Set{Nodes: []fact.Node{{Name: "n1"}}}, nil},
+	})
+}
+
+func TestPoolOf(t *testing.T) {
+	for image, want := range map[string]string{
+		"Ubuntu 22.04.5 LTS": "Ubuntu", "Debian GNU/Linux 12 (bookworm)": "Debian GNU/Linux", "Debian GNU/Linux trixie/sid": "Debian GNU/Linux trixie/sid",
+		"Talos (v1.8.0)": "Talos", "Bottlerocket OS 1.26.1 (aws-k8s-1.31)": "Bottlerocket OS", "Alpine Linux v3.20": "Alpine Linux",
+		"Container-Optimized OS from Google":                    "Container-Optimized OS from Google",
+		"Red Hat Enterprise Linux CoreOS 417.94.202410251940-0": "Red Hat Enterprise Linux CoreOS",
+		"Flatcar Container Linux by Kinvolk 3975.2.1 (Oklo)":    "Flatcar Container Linux by Kinvolk",
+		"Amazon Linux 2023.6.20241031":                          "Amazon Linux",
+		"":                                                      "",
+	} {
+		if got := systemOf(image); got != want {
+			t.Errorf("%q: %q, want %q", image, got, want)
+		}
+	}
+	both := &fact.Node{Labels: map[string]string{"eks.amazonaws.com/nodegroup": "g", "karpenter.sh/nodepool": "k", "other": "x"}, Arch: "arm64", OSImage: "Talos (v1)"}
+	if got := poolOf(both).String(); got != "karpenter.sh/nodepool=k, Talos arm64" {
+		t.Errorf("pool %q", got)
+	}
+}
+
+// Each order, from the oldest. "?" between two means that they have none.
+func TestPeerOrders(t *testing.T) {
+	kernels := func(system string) order { return aspects[0].order(pool{system: system}) }
+	for name, tc := range map[string]struct {
+		order order
+		rows  []string
+	}{
+		"kubelet": {semantic, []string{
+			"v1.36.9 v1.37.0 v1.37.2 v1.37.10", "v1.37.2-rc.1 v1.37.2-rc.2 v1.37.2", "v1.37.2-alpha.1 v1.37.2-beta.0 v1.37.2-rc.0", "v1.31.2+k3s1 v1.31.2+k3s2 v1.31.10+k3s1",
+			"v1.31.2+rke2r1 v1.31.2+rke2r10", "v1.31.2-gke.1100000 v1.31.2-gke.1200000", "v1.31.2-eks-a ? v1.31.2-eks-b", "v1.31.2 ? v1.31.2+k3s1", "v1.31.2-eks-a v1.31.3-eks-0",
+			"v1.31.2 ? one", "1.6.20~ds1 ? 1.6.20", "v1.31.2+k3s1 ? v1.31.2+k3s01",
+		}},
+		"Debian's kernels": {kernels("Debian GNU/Linux"), []string{"6.1.0-9-amd64 6.1.0-10-amd64", "6.9-rc3-amd64 6.9-amd64"}},
+		"rpm's kernels":    {kernels("Rocky Linux"), []string{"5.14.0-427.el9.x86_64 5.14.0-427.13.1.el9_4.x86_64"}},
+		"Talos's kernels":  {kernels("Talos"), []string{"6.6.9-talos 6.6.29-talos"}},
+		"unknown kernels":  {kernels("Arch Linux"), []string{"6.6.9-arch1-1 ? 6.6.29-arch1-1"}},
+		"images": {byNumbers, []string{
+			"Talos_(v1.8.0) Talos_(v1.10.0)", "Bottlerocket_OS_1.26.1_(aws-k8s-1.31) Bottlerocket_OS_1.27.0_(aws-k8s-1.31)",
+			"Bottlerocket_OS_1.26.1_(aws-k8s-1.31) Bottlerocket_OS_1.26.1_(aws-k8s-1.32)", "Debian_GNU/Linux_11_(bullseye) Debian_GNU/Linux_12_(bookworm)",
+			"SUSE_15_SP5 SUSE_15_SP6", "Ubuntu_22.04_LTS Ubuntu_22.04.5_LTS", "Ubuntu_22.04_LTS ? Ubuntu_22.04", "Bottlerocket_OS_1.26.1_(aws-k8s-1.31) ? Bottlerocket_OS_1.26.1_(metal-k8s-1.31)",
+			"Flatcar_3975.2.1_(Oklo) Flatcar_3975.2.2_(Oklo)",
+		}},
+	} {
+		for _, row := range tc.rows {
+			words := strings.Fields(row)
+			for i := range words {
+				words[i] = strings.ReplaceAll(words[i], "_", " ")
+			}
+			if len(words) == 3 && words[1] == "?" {
+				if c, ok := tc.order(words[0], words[2]); ok {
+					t.Errorf("%s: %s and %s have an order: %d", name, words[0], words[2], c)
+				}
+				continue
+			}
+			for i, x := range words {
+				for j, y := range words {
+					c, ok := tc.order(x, y)
+					if !ok || c < 0 != (i < j) || c > 0 != (i > j) {
+						t.Errorf("%s: %q against %q: %d, %t", name, x, y, c, ok)
+					}
+				}
+			}
+		}
+	}
+}
