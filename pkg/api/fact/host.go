@@ -13,7 +13,14 @@ type Host struct {
 	Packages  *PackageState     `json:"packages,omitempty"`
 	Reboot    *RebootState      `json:"reboot,omitempty"` // nil in facts of older versions
 	CPU       *CPUState         `json:"cpu,omitempty"`
-	Libraries *LibraryState     `json:"libraries,omitempty"`
+
+	// CgroupVersion is the version of cgroups that the kubelet finds, 1 or 2; 0 if
+	// unread.
+	CgroupVersion int `json:"cgroupVersion,omitempty"`
+	// AutomaticUpdates is nil if unread. It belongs to no kind: it is a note.
+	AutomaticUpdates *AutomaticUpdates `json:"automaticUpdates,omitempty"`
+
+	Libraries *LibraryState `json:"libraries,omitempty"`
 }
 
 // LibraryState is what the host's own processes run that is no longer what is
@@ -47,6 +54,14 @@ type OutdatedFile struct {
 
 // MaxOutdatedFiles bounds LibraryState.Outdated.
 const MaxOutdatedFiles = 128
+
+// AutomaticUpdates is what installs updates by itself.
+type AutomaticUpdates struct {
+	// Tool is its name, "" if none of those that are known is installed.
+	Tool    string `json:"tool,omitempty"`
+	Enabled bool   `json:"enabled,omitempty"`
+	Source  string `json:"source,omitempty"` // the file that says so
+}
 
 // CPUState is what the kernel says of the vulnerabilities of its processor
 // (Documentation/ABI/testing/sysfs-devices-system-cpu).

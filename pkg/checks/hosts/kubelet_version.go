@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/util/version"
 
@@ -47,6 +48,7 @@ func judgeKubeletVersion(v *checks.View) []api.Finding {
 
 func judgeKubelet(v *checks.View, node *fact.Node) []api.Finding {
 	subject := fact.Subject{Kind: fact.SubjectNode, Name: node.Name}
+	notes := cgroupNote(node)
 	kubeletEvidence := api.Evidence{Source: "node/" + node.Name + " status.nodeInfo.kubeletVersion", Value: orNotSet(node.KubeletVersion)}
 	// With several API servers it is the one that answered. Others may differ during an
 	// upgrade.
@@ -62,7 +64,7 @@ func judgeKubelet(v *checks.View, node *fact.Node) []api.Finding {
 	add := func(verdict api.Verdict, reason fact.Reason, message string, evidence ...api.Evidence) {
 		findings = append(findings, api.Finding{
 			Verdict: verdict, Reason: reason, Subject: subject, Message: message,
-			Evidence: append([]api.Evidence{kubeletEvidence}, evidence...),
+			Evidence: slices.Concat([]api.Evidence{kubeletEvidence}, evidence, notes),
 		})
 	}
 

@@ -44,7 +44,11 @@ func judgeOSEndOfLife(v *checks.View) []api.Finding {
 	for i := range v.Nodes {
 		node := &v.Nodes[i]
 		if node.Measured != nil && (node.Measured.HasRead(fact.Packages) || node.Measured.Host.OS.ID != "") {
-			findings = append(findings, judgeOS(v, node))
+			f := judgeOS(v, node)
+			if !node.Measured.HasRead(fact.Packages) {
+				f.Evidence = append(f.Evidence, automaticUpdates(node)...) // else it is with the packages
+			}
+			findings = append(findings, f)
 		}
 	}
 	return findings

@@ -44,7 +44,9 @@ func judgePendingSecurityUpdates(v *checks.View) []api.Finding {
 	var findings []api.Finding
 	for i := range v.Nodes {
 		if v.Nodes[i].Measured.HasRead(fact.Packages) {
-			findings = append(findings, judgePackages(v, &v.Nodes[i]))
+			f := judgePackages(v, &v.Nodes[i])
+			f.Evidence = append(f.Evidence, automaticUpdates(&v.Nodes[i])...)
+			findings = append(findings, f)
 		}
 	}
 	return findings

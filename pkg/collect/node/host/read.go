@@ -40,6 +40,7 @@ func read(ctx context.Context, pass *reader.Pass) {
 	head := header(root, proc)
 	pass.Ledger.Update(func(m *fact.Measurement) {
 		m.Host.Arch, m.Host.OS, m.Host.Hostname = head.Arch, head.OS, head.Hostname
+		m.Host.CgroupVersion = cgroupVersion(pass.NodeMounts())
 		if !head.BootTime.IsZero() {
 			m.Host.BootTime = head.BootTime
 		}
@@ -78,7 +79,8 @@ func read(ctx context.Context, pass *reader.Pass) {
 	}
 	if pass.Ledger.Wants(fact.Packages) {
 		state, gaps := packages.Read(ctx, root, head.OS)
-		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Packages = state })
+		automatic := readAutomaticUpdates(root, head.OS)
+		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Packages, m.Host.AutomaticUpdates = state, automatic })
 		settle(fact.Packages, state != nil, gaps)
 	}
 }

@@ -59,7 +59,8 @@ func TestReadDebian(t *testing.T) {
 				Path: "/boot/vmlinuz-6.1.0-56-cloud-amd64",
 			},
 		},
-		Reboot: &fact.RebootState{},
+		Reboot:           &fact.RebootState{},
+		AutomaticUpdates: &fact.AutomaticUpdates{},
 		Packages: &fact.PackageState{
 			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 14, Set: "3c42b00c937a6ca4f65c97ce61309ca2f64e5e32e8eded91dbd3ec514c2af8a9", Indexes: 3,
 			Content: date(2026, 11, 23, 11, 22, 37),
@@ -115,7 +116,8 @@ func TestReadUbuntu(t *testing.T) {
 			Release: "5.15.0-91-generic", Build: "#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023",
 			Path: "/boot/vmlinuz-5.15.0-91-generic", Package: "linux-image-5.15.0-91-generic", PackageVersion: "5.15.0-91.101",
 		}},
-		Reboot: &fact.RebootState{},
+		Reboot:           &fact.RebootState{},
+		AutomaticUpdates: &fact.AutomaticUpdates{},
 		Packages: &fact.PackageState{
 			Manager: "apt", Database: "/var/lib/dpkg/status", Installed: 13, Set: "c8a6d7c8f60e5f9fa86797f2bf118d702f3af086318396d3bea0ebbd4ff27197", Indexes: 6,
 			Content: date(2026, 11, 23, 10, 0, 0),

@@ -137,13 +137,18 @@ func (a *aptReader) files(file, dir string, extensions ...string) []string {
 	return paths
 }
 
-// readConfig reads apt.conf, sources and preferences.
-func (a *aptReader) readConfig() {
+// confFiles names the files of apt.conf, the last of which wins.
+func (a *aptReader) confFiles() []string {
 	confs := a.files(aptEtc+"/apt.conf", aptEtc+"/apt.conf.d", "", ".conf")
-	if len(confs) > 0 && confs[0] == aptEtc+"/apt.conf" { // read last, so that it wins
+	if len(confs) > 0 && confs[0] == aptEtc+"/apt.conf" {
 		confs = append(confs[1:], confs[0])
 	}
-	for _, path := range confs {
+	return confs
+}
+
+// readConfig reads apt.conf, sources and preferences.
+func (a *aptReader) readConfig() {
+	for _, path := range a.confFiles() {
 		data, err := a.root.ReadFile(path, maxConfig)
 		if err != nil {
 			a.fail(err)
