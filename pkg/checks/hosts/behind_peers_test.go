@@ -64,6 +64,9 @@ func TestBehindPeers(t *testing.T) {
 	older := func(value string) func(*fact.Node) { return func(n *fact.Node) { n.KernelVersion = value } }
 	const db = "node/n%d /var/lib/dpkg/status"
 	a, b := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	other := func(node int, sum string) api.Finding {
+		return withSet(finding(node, api.VerdictUnknown, fact.Unsupported, differs+"packages", pool, "4 nodes, 0 behind"), fmt.Sprintf(db, node), "400 packages, set "+sum)
+	}
 	ft.Judge(t, checks.OfSet(judgeBehindPeers), map[string]row{
 		"all alike pass": {set(nil, nil), []api.Finding{pass(1, "2 nodes, 0 behind"), pass(2, "2 nodes, 0 behind")}},
 		"an older kernel fails, by Debian's order": {
@@ -148,6 +151,10 @@ func TestBehindPeers(t *testing.T) {
 				withSet(finding(1, api.VerdictUnknown, fact.Unsupported, differs+"packages", pool, "2 nodes, 0 behind"), fmt.Sprintf(db, 1), "400 packages, set aaaaaaaaaaaa"),
 				withSet(finding(2, api.VerdictUnknown, fact.Unsupported, differs+"packages", pool, "2 nodes, 0 behind"), fmt.Sprintf(db, 2), "400 packages, set bbbbbbbbbbbb"),
 			},
+		},
+		"half of the nodes are no majority": {
+			set(measured(a), measured(b), measured(b), measured(a)),
+			[]api.Finding{other(1, "aaaaaaaaaaaa"), other(2, "bbbbbbbbbbbb"), other(3, "bbbbbbbbbbbb"), other(4, "aaaaaaaaaaaa")},
 		},
 		"the packages of one node say nothing": {set(measured(a), nil), []api.Finding{pass(1, "2 nodes, 0 behind"), pass(2, "2 nodes, 0 behind")}},
 		"a machine that no API lists":          {&fact.Set{Nodes: []fact.Node{{Name: "n1"}}}, nil},

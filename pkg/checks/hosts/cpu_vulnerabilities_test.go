@@ -46,7 +46,10 @@ func TestCPUVulnerabilities(t *testing.T) {
 			ft.One(finding(api.Fail, api.Medium, open+"retbleed, srbds, mds",
 				dir+"retbleed", "Vulnerable", dir+"srbds", "Vulnerable: No microcode", dir+"mds", "Vulnerable; SMT vulnerable")),
 		},
-		"Meltdown is worse":               {set("meltdown", "Vulnerable"), ft.One(finding(api.Fail, api.High, open+"meltdown", dir+"meltdown", "Vulnerable"))},
+		"Meltdown is worse": {set("meltdown", "Vulnerable"), ft.One(finding(api.Fail, api.High, open+"meltdown", dir+"meltdown", "Vulnerable"))},
+		"Meltdown is not worse where it is mitigated": {
+			set("meltdown", "Mitigation: PTI", "retbleed", "Vulnerable"), ft.One(finding(api.Fail, api.Medium, open+"retbleed", dir+"retbleed", "Vulnerable")),
+		},
 		"powerpc's vulnerable":            {set("l1tf", "Vulnerable, L1D private per thread"), ft.One(finding(api.Fail, api.Medium, open+"l1tf", dir+"l1tf", "Vulnerable, L1D private per thread"))},
 		"a processor without KVM's help":  {set("itlb_multihit", "Processor vulnerable"), ft.One(finding(api.Fail, api.Medium, open+"itlb_multihit", dir+"itlb_multihit", "Processor vulnerable"))},
 		"KVM is mitigated":                {set("itlb_multihit", "KVM: Mitigation: VMX disabled"), ft.One(finding(api.Pass, "", pass, dir+"itlb_multihit", "KVM: Mitigation: VMX disabled"))},

@@ -48,7 +48,7 @@ func judgeLibraries(node *fact.Node) api.Finding {
 	f := api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name}}
 	state := node.Measured.Host.Libraries
 	source := checks.NodeSource(node, "/proc/PID/maps")
-	if state == nil || state.Processes == 0 {
+	if state == nil || state.Processes <= 0 {
 		f.Message = "no process of the host was read"
 		f.Evidence = []api.Evidence{{Source: source, Value: "not read"}}
 		return f

@@ -172,10 +172,10 @@ func TestPlantedLibrary(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	start := func(library string) {
+	start := func(program string) {
 		t.Helper()
-		cmd := exec.Command(dir+"/program", "300")
-		cmd.Env = append(os.Environ(), "LD_PRELOAD="+filepath.Join(dir, library))
+		cmd := exec.Command(filepath.Join(dir, program), "300")
+		cmd.Env = append(os.Environ(), "LD_PRELOAD="+dir+"/libm.so.6")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -209,18 +209,22 @@ func TestPlantedLibrary(t *testing.T) {
 	}
 	place(sleep, "program")
 	place(libraries[0], "libm.so.6")
-	place(libraries[0], "libm (deleted)")
-	start("libm.so.6")
-	start("libm (deleted)")
+	place(sleep, "named (deleted)")
+	start("program")
+	start("named (deleted)")
 	if got := found(); got != nil {
 		t.Errorf("as installed: %q", got)
 	}
 	place(libraries[0], "libm.so.6")
-	if diff := cmp.Diff([]string{"libm.so.6 program=false replaced=false processes=1"}, found()); diff != "" {
+	if diff := cmp.Diff([]string{"libm.so.6 program=false replaced=false processes=2"}, found()); diff != "" {
 		t.Errorf("with the library replaced (-want +got):\n%s", diff)
 	}
 	place(sleep, "program")
-	if diff := cmp.Diff([]string{"libm.so.6 program=false replaced=false processes=1", "program program=true replaced=false processes=2"}, found()); diff != "" {
+	place(sleep, "named (deleted)")
+	want := []string{
+		"libm.so.6 program=false replaced=false processes=2", "named (deleted) program=true replaced=false processes=1", "program program=true replaced=false processes=1",
+	}
+	if diff := cmp.Diff(want, found()); diff != "" {
 		t.Errorf("with both replaced (-want +got):\n%s", diff)
 	}
 }
