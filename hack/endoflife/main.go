@@ -53,7 +53,7 @@ package endoflife
 // Made is the day of the data's own last change.
 var Made = day(%q)
 
-var releases = []Release{
+var releases = []row{
 `, version, made)
 	for _, of := range []struct{ id, extended string }{{"debian", "eol-lts"}, {"ubuntu", "eol-esm"}} {
 		if err := table(&b, filepath.Join(root, data, of.id+".csv"), of.id, of.extended); err != nil {

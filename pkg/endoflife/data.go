@@ -5,7 +5,7 @@ package endoflife
 // Made is the day of the data's own last change.
 var Made = day("2026-04-25")
 
-var releases = []Release{
+var releases = []row{
 	{"debian", "1.1", "buzz", day("1996-06-17"), day("1997-06-05"), day("")},
 	{"debian", "1.2", "rex", day("1996-12-12"), day("1998-06-05"), day("")},
 	{"debian", "1.3", "bo", day("1997-06-05"), day("1999-03-09"), day("")},

@@ -1,7 +1,8 @@
 // Package endoflife knows until when distributions give security updates for a
 // release. The data are dated: nothing is known of a day long after they were made.
 //
-// Source: Debian's package distro-info-data, by hack/endoflife.
+// Sources: Debian's package distro-info-data, by hack/endoflife, for Debian and Ubuntu;
+// for others the vendors' pages (others.go, minors.go), compared by hand.
 package endoflife
 
 import "time"
@@ -14,8 +15,12 @@ type Release struct {
 	// Released is the day of the release. Before it nothing is known.
 	Released time.Time
 	// Standard is the last day of the distribution's own security updates, and
-	// Extended that of Debian's LTS or Ubuntu's ESM, zero if there is none.
+	// Extended that of Debian's LTS, Ubuntu's ESM, or the vendor's, zero if there is
+	// none.
 	Standard, Extended time.Time
+	Paid               bool   // extended updates have to be bought
+	Source             string // where the dates are from
+	Made               time.Time
 }
 
 // MaxAge is how long the data are used after they were made: releases are
@@ -25,11 +30,20 @@ const MaxAge = 366 * 24 * time.Hour
 // Of finds a release by ID and VERSION_ID of os-release.
 func Of(id, version string) (Release, bool) {
 	for _, r := range releases {
-		if r.ID == id && r.Version == version && version != "" {
-			return r, true
+		if r.id == id && r.version == version && version != "" {
+			return Release{
+				ID: id, Version: version, Codename: r.codename, Released: r.released, Standard: r.standard, Extended: r.extended,
+				Source: "distro-info-data", Made: Made,
+			}, true
 		}
 	}
-	return Release{}, false
+	return other(id, version)
+}
+
+// row is a release in distro-info-data.
+type row struct {
+	id, version, codename        string
+	released, standard, extended time.Time
 }
 
 // Phase is where a release is in its life.
@@ -40,7 +54,7 @@ const (
 	Unknown Phase = iota
 	// Supported: the distribution gives security updates.
 	Supported
-	// ExtendedOnly: only LTS (Debian) or ESM (Ubuntu) does.
+	// ExtendedOnly: only extended support does (Debian's LTS, Ubuntu's ESM).
 	ExtendedOnly
 	// Ended: neither does.
 	Ended
@@ -52,7 +66,7 @@ func (r Release) At(now time.Time) Phase {
 	if now.Before(r.Released) { // a clock is wrong
 		return Unknown
 	}
-	return phase(r.Standard, r.Extended, Made, now)
+	return phase(r.Standard, r.Extended, r.Made, now)
 }
 
 // phase is that of a day, by data that were made on another.

@@ -83,7 +83,7 @@ func judgeOS(v *checks.View, node *fact.Node) api.Finding {
 	if now.IsZero() {
 		now = node.Measured.At
 	}
-	data := "end-of-life data of " + endoflife.Made.Format(time.DateOnly)
+	data := "end-of-life data of " + release.Made.Format(time.DateOnly) + " (" + release.Source + ")"
 	ends := "security updates until " + release.Standard.Format(time.DateOnly)
 	if !release.Extended.IsZero() {
 		ends += ", extended until " + release.Extended.Format(time.DateOnly)
@@ -99,11 +99,15 @@ func judgeOS(v *checks.View, node *fact.Node) api.Finding {
 	case phase == endoflife.ExtendedOnly && os.ID == "ubuntu" && !usesESM(node):
 		f.Verdict, f.Reason = api.Fail, ""
 		f.Message = fmt.Sprintf("%s gets security updates only from ESM since %s, and no ESM archive is in use", name, release.Standard.Format(time.DateOnly))
+	case phase == endoflife.ExtendedOnly && release.Paid:
+		// Whether somebody has bought it is not known.
+		f.Verdict, f.Reason = api.Fail, ""
+		f.Message = fmt.Sprintf("%s gets security updates only with paid extended support since %s", name, release.Standard.Format(time.DateOnly))
 	case phase == endoflife.ExtendedOnly:
 		f.Verdict, f.Reason, f.Severity = api.Fail, "", api.Medium
 		f.Message = fmt.Sprintf("%s gets only extended security updates since %s", name, release.Standard.Format(time.DateOnly))
 	default:
-		f.Message = "the end-of-life data of this version are too old to tell"
+		f.Message = fmt.Sprintf("the end-of-life data about %s, of %s, are too old to tell", name, release.Made.Format(time.DateOnly))
 	}
 	return f
 }

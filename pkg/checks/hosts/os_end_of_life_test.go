@@ -21,7 +21,7 @@ func TestOSEndOfLife(t *testing.T) {
 	esm := func(h *fact.Host) {
 		h.Packages = &fact.PackageState{Archives: []fact.PackageArchive{{Name: "UbuntuESM/focal-infra-security", Security: true}}}
 	}
-	const data = "end-of-life data of 2026-04-25"
+	data := "end-of-life data of 2026-04-25 (distro-info-data)"
 	finding := func(verdict api.Verdict, severity api.Severity, message, os string, ends ...string) []api.Finding {
 		f := api.Finding{Verdict: verdict, Severity: severity, Subject: ft.NodeSubject(), Message: message}
 		evidence := []string{"node/n1 /usr/lib/os-release", os}
@@ -36,6 +36,10 @@ func TestOSEndOfLife(t *testing.T) {
 	}
 	unsupported := func(f []api.Finding) []api.Finding {
 		f[0].Reason = fact.Unsupported
+		return f
+	}
+	from := func(data string, f []api.Finding) []api.Finding {
+		f[0].Evidence[1].Source = "end-of-life data of " + data
 		return f
 	}
 	const bookworm = "Debian GNU/Linux 12 (bookworm)"
@@ -67,12 +71,23 @@ func TestOSEndOfLife(t *testing.T) {
 		},
 		"a run long after the data were made": {
 			ft.Edit(state("debian", "13", "x"), func(s *fact.Set) { s.CollectedAt = fact.NewTime(ft.Time.AddDate(1, 0, 0)) }),
-			finding(api.VerdictUnknown, "", "the end-of-life data of this version are too old to tell", "ID=debian VERSION_ID=13",
+			finding(api.VerdictUnknown, "", "the end-of-life data about x, of 2026-04-25, are too old to tell", "ID=debian VERSION_ID=13",
 				"security updates until 2028-08-09, extended until 2030-06-30"),
 		},
-		"another distribution": {
+		"another distribution, by its major number": {
 			state("rocky", "9.4", "Rocky Linux 9.4"),
-			unsupported(finding(api.VerdictUnknown, "", "this version has no end-of-life date of Rocky Linux 9.4", "ID=rocky VERSION_ID=9.4")),
+			from("2025-12-01 (https://wiki.rockylinux.org/rocky/version/)", finding(api.Pass, "", "Rocky Linux 9.4 gets security updates until 2032-05-31",
+				"ID=rocky VERSION_ID=9.4", "security updates until 2032-05-31")),
+		},
+		"extended support that is sold": {
+			state("sles", "15.6", "SUSE Linux Enterprise Server 15 SP6"),
+			from("2026-01-01 (https://www.suse.com/lifecycle)", finding(api.Fail, "",
+				"SUSE Linux Enterprise Server 15 SP6 gets security updates only with paid extended support since 2025-12-31",
+				"ID=sles VERSION_ID=15.6", "security updates until 2025-12-31, extended until 2028-12-31")),
+		},
+		"a distribution that is not in the data": {
+			state("arch", "", "Arch Linux"),
+			unsupported(finding(api.VerdictUnknown, "", "this version has no end-of-life date of Arch Linux", "ID=arch VERSION_ID=")),
 		},
 		"a release without a number": {
 			state("debian", "", "Debian GNU/Linux forky/sid"),
