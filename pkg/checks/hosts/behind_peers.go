@@ -427,7 +427,7 @@ func judgePool(p pool, nodes []*fact.Node, judged map[*fact.Node][]api.Finding) 
 			add(api.VerdictUnknown, fact.NotPresent, "its operating system is not reported, so it has no peers to compare it with", r.own)
 			continue
 		case len(nodes) == 1:
-			add(api.VerdictUnknown, fact.NotPresent, "it is the only node of its pool, so it has no peers to compare it with", r.own)
+			add(api.VerdictUnknown, fact.NotPresent, "no other node of its pool was listed, so it has no peers to compare it with", r.own)
 			continue
 		}
 		if len(r.behind) > 0 {

@@ -89,15 +89,15 @@ func TestBehindPeers(t *testing.T) {
 		},
 		"one without peers is unknown": {
 			set(nil),
-			ft.One(finding(1, api.VerdictUnknown, fact.NotPresent, "it is the only node of its pool, so it has no peers to compare it with", append([]string{pool, "1 node, 0 behind"}, own(1)...)...)),
+			ft.One(finding(1, api.VerdictUnknown, fact.NotPresent, "no other node of its pool was listed, so it has no peers to compare it with", append([]string{pool, "1 node, 0 behind"}, own(1)...)...)),
 		},
 		"another pool is no peer": {
 			set(nil, func(n *fact.Node) {
 				n.Labels, n.KernelVersion = map[string]string{"cloud.google.com/gke-nodepool": "p"}, "6.1.0-60-cloud-amd64"
 			}),
 			[]api.Finding{
-				finding(1, api.VerdictUnknown, fact.NotPresent, "it is the only node of its pool, so it has no peers to compare it with", append([]string{pool, "1 node, 0 behind"}, own(1)...)...),
-				finding(2, api.VerdictUnknown, fact.NotPresent, "it is the only node of its pool, so it has no peers to compare it with",
+				finding(1, api.VerdictUnknown, fact.NotPresent, "no other node of its pool was listed, so it has no peers to compare it with", append([]string{pool, "1 node, 0 behind"}, own(1)...)...),
+				finding(2, api.VerdictUnknown, fact.NotPresent, "no other node of its pool was listed, so it has no peers to compare it with",
 					"nodes of pool cloud.google.com/gke-nodepool=p, Debian GNU/Linux amd64", "1 node, 0 behind", field(2, "kernelVersion"), "6.1.0-60-cloud-amd64",
 					field(2, "kubeletVersion"), kubelet, field(2, "containerRuntimeVersion"), runtime, field(2, "osImage"), image),
 			},
@@ -159,6 +159,36 @@ func TestBehindPeers(t *testing.T) {
 		"the packages of one node say nothing": {set(measured(a), nil), []api.Finding{pass(1, "2 nodes, 0 behind"), pass(2, "2 nodes, 0 behind")}},
 		"a machine that no API lists":          {&fact.Set{Nodes: []fact.Node{{Name: "n1"}}}, nil},
 	})
+}
+
+// Three of forty: each of them fails, and the evidence of all has the count.
+func TestThreeOfForty(t *testing.T) {
+	set := &fact.Set{CollectedAt: ft.Time}
+	for i := range 40 {
+		n := fact.Node{
+			Name: fmt.Sprintf("n%02d", i), Listed: true, Arch: "amd64", OSImage: "Bottlerocket OS 1.27.0 (aws-k8s-1.37)", KernelVersion: "6.12.40",
+			KubeletVersion: "v1.37.2-eks-1", ContainerRuntime: "containerd://2.3.7+bottlerocket", Labels: map[string]string{"karpenter.sh/nodepool": "default"},
+		}
+		if i%13 == 12 {
+			n.OSImage, n.KernelVersion = "Bottlerocket OS 1.26.9 (aws-k8s-1.37)", "6.12.9"
+		}
+		set.Nodes = append(set.Nodes, n)
+	}
+	const want = "is behind its peers: kernel 6.12.9, newest 6.12.40; operating system Bottlerocket OS 1.26.9 (aws-k8s-1.37), newest Bottlerocket OS 1.27.0 (aws-k8s-1.37)"
+	failed := 0
+	for _, f := range checks.OfSet(judgeBehindPeers)(set) {
+		if f.Evidence[0] != (api.Evidence{Source: "nodes of pool karpenter.sh/nodepool=default, Bottlerocket OS amd64", Value: "40 nodes, 3 behind"}) {
+			t.Errorf("%s: %+v", f.Subject.Name, f.Evidence[0])
+		}
+		if f.Verdict == api.Fail && f.Message == want {
+			failed++
+		} else if f.Verdict != api.Pass {
+			t.Errorf("%s: %s %s", f.Subject.Name, f.Verdict, f.Message)
+		}
+	}
+	if failed != 3 {
+		t.Errorf("%d nodes fail", failed)
+	}
 }
 
 func TestPoolOf(t *testing.T) {

@@ -109,6 +109,11 @@ func TestLibrariesUnread(t *testing.T) {
 			}
 		})
 	}
+	// A process of which nothing is known may be the host's.
+	broken := read(t, nodeFixture(t, []fakeProcess{first, {pid: 30, ppid: 1, comm: "x", cgroup: "nonsense\n", maps: mapsOfMine}}, ""), fact.LevelFull, fact.Libraries)
+	if len(broken.Gaps) != 1 || broken.Gaps[0].What != fact.Libraries || broken.Gaps[0].Reason != fact.Corrupt || broken.Host.Libraries.Processes != 1 {
+		t.Errorf("with a cgroup that cannot be parsed: %+v, gaps %+v", broken.Host.Libraries, broken.Gaps)
+	}
 	m := read(t, nodeFixture(t, []fakeProcess{{pid: 1, comm: "init"}}, ""), fact.LevelFull, fact.Libraries)
 	if m.HasRead(fact.Libraries) || len(m.Gaps) != 0 && m.Gaps[0].What != fact.Libraries || m.Host.Libraries != nil && m.Host.Libraries.Processes > 0 {
 		t.Errorf("without any maps: %+v, gaps %+v", m.Host.Libraries, m.Gaps)

@@ -1,6 +1,12 @@
 package libraries
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
 
 func TestIgnored(t *testing.T) {
 	for name, want := range map[string]bool{
@@ -44,4 +50,18 @@ func TestUnitOf(t *testing.T) {
 			t.Errorf("%s: %q, want %q", cgroup, got, want)
 		}
 	}
+}
+
+// A process that has not come back is a gap, and what it brings later does not count.
+func TestAProcessThatHangs(t *testing.T) {
+	s := &search{open: []bool{false, true}, processes: 1, files: map[key]*fact.OutdatedFile{}}
+	state, gaps := s.finish(2)
+	if diff := cmp.Diff(&fact.LibraryState{Processes: 1}, state); diff != "" {
+		t.Errorf("state (-want +got):\n%s", diff)
+	}
+	want := []fact.NodeGap{{What: fact.Libraries, Reason: fact.Timeout, Detail: "1 of 2 processes that are in no container do not answer: a file system may hang"}}
+	if diff := cmp.Diff(want, gaps); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+	s.do(func() { t.Error("it was counted after the end") })
 }

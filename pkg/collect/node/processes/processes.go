@@ -219,11 +219,14 @@ func readAll(ctx context.Context, pass *reader.Pass) error {
 			failed.add(err)
 		}
 	})
-	if failed.count > 0 {
-		pass.Ledger.Gap(fact.NodeGap{
-			What: fact.Processes, Reason: rootfs.ReasonOf(failed.first),
-			Detail: fmt.Sprintf("%d of %d processes could not be read: %s", failed.count, len(pids), rootfs.ErrorText(failed.first)),
-		})
+	// Whether such a process is a container's or the host's is unknown.
+	for _, kind := range []fact.Kind{fact.Processes, fact.Libraries} {
+		if failed.count > 0 && pass.Ledger.Wants(kind) {
+			pass.Ledger.Gap(fact.NodeGap{
+				What: kind, Reason: rootfs.ReasonOf(failed.first),
+				Detail: fmt.Sprintf("%d of %d processes could not be read: %s", failed.count, len(pids), rootfs.ErrorText(failed.first)),
+			})
+		}
 	}
 	pass.Processes = slices.DeleteFunc(found, func(p *proctable.Process) bool { return p == nil })
 	return ctx.Err()
