@@ -128,17 +128,20 @@ type order func(a, b string) (c int, ok bool)
 type aspect struct {
 	name, field string
 	value       func(*fact.Node) string
-	// class is what two values must have in common to be compared at all.
-	class func(value string) string
-	order func(pool) order
+	// classes are what two values must have in common to be compared. In the first one
+	// whatever has no order is unknown. The others are narrower, so that a value without
+	// an order, which a node can make up, hides no newer one from those that have an
+	// order among themselves.
+	classes func(value string) []string
+	order   func(pool) order
 }
 
 var aspects = []aspect{
 	{
 		"kernel", "kernelVersion", func(n *fact.Node) string { return n.KernelVersion },
-		func(value string) string {
+		func(value string) []string {
 			_, flavour := splitRelease(value)
-			return flavour
+			return []string{flavour}
 		},
 		func(p pool) order {
 			i := slices.IndexFunc(systems, func(s systemOrder) bool { return strings.HasPrefix(p.system, s.prefix) })
@@ -153,12 +156,20 @@ var aspects = []aspect{
 			}
 		},
 	},
-	{"kubelet", "kubeletVersion", func(n *fact.Node) string { return n.KubeletVersion }, oneClass, func(pool) order { return semantic }},
+	{
+		"kubelet", "kubeletVersion", func(n *fact.Node) string { return n.KubeletVersion },
+		func(value string) []string {
+			word, _ := build(value)
+			return []string{"", word}
+		},
+		func(pool) order { return semantic },
+	},
 	{
 		"container runtime", "containerRuntimeVersion", func(n *fact.Node) string { return n.ContainerRuntime },
-		func(value string) string {
-			scheme, _, _ := strings.Cut(value, "://")
-			return scheme
+		func(value string) []string {
+			scheme, version, _ := strings.Cut(value, "://")
+			word, _ := build(version)
+			return []string{scheme, scheme + " " + word}
 		},
 		func(pool) order {
 			return func(a, b string) (int, bool) {
@@ -168,10 +179,15 @@ var aspects = []aspect{
 			}
 		},
 	},
-	{"operating system", "osImage", func(n *fact.Node) string { return n.OSImage }, oneClass, func(pool) order { return byNumbers }},
+	{
+		"operating system", "osImage", func(n *fact.Node) string { return n.OSImage },
+		func(value string) []string {
+			text, _ := numbersOf(value)
+			return []string{"", text}
+		},
+		func(pool) order { return byNumbers },
+	},
 }
-
-func oneClass(string) string { return "" }
 
 // semantic is the order of versions as Kubernetes and container runtimes write them.
 // Of two with equal numbers it knows pre-releases, and the builds of k3s, RKE2 and
@@ -302,6 +318,7 @@ type peers struct {
 
 type class struct {
 	aspect int
+	level  int // in the list of classes
 	class  string
 }
 
@@ -326,20 +343,25 @@ func peersOf(p pool, nodes []*fact.Node) peers {
 		for again := range 2 { // the second time all are compared with the newest
 			for _, node := range sorted {
 				value := a.value(node)
-				key := class{i, a.class(value)}
-				best, known := all.newest[key]
-				c, ok := compare(best.value, value)
-				switch {
-				case again == 1:
-					best.unclear = best.unclear || !ok
-				case !known:
-					best = newest{value: value, node: node.Name, nodes: 1}
-				case ok && c < 0:
-					best = newest{value: value, node: node.Name, nodes: best.nodes + 1}
-				default:
-					best.nodes++
+				if value == "" {
+					continue
 				}
-				all.newest[key] = best
+				for level, name := range a.classes(value) {
+					key := class{i, level, name}
+					best, known := all.newest[key]
+					c, ok := compare(best.value, value)
+					switch {
+					case again == 1:
+						best.unclear = best.unclear || !ok
+					case !known:
+						best = newest{value: value, node: node.Name, nodes: 1}
+					case ok && c < 0:
+						best = newest{value: value, node: node.Name, nodes: best.nodes + 1}
+					default:
+						best.nodes++
+					}
+					all.newest[key] = best
+				}
 			}
 		}
 	}
@@ -384,17 +406,25 @@ func judgePool(p pool, nodes []*fact.Node, judged map[*fact.Node][]api.Finding) 
 		r := &results[i]
 		for j, a := range aspects {
 			value := a.value(node)
-			best := all.newest[class{j, a.class(value)}]
+			var newer *newest
+			classes := a.classes(value)
+			for level, name := range classes {
+				best := all.newest[class{j, level, name}]
+				if c, ok := orders[j](value, best.value); ok && c < 0 {
+					newer = &best
+					break
+				}
+			}
+			best := all.newest[class{j, 0, classes[0]}]
 			own := api.Evidence{Source: "node/" + node.Name + " status.nodeInfo." + a.field, Value: orNotSet(value)}
 			r.own = append(r.own, own)
-			c, ok := orders[j](value, best.value)
 			switch {
 			case value == "":
 				r.differs, r.other = append(r.differs, a.name+" not reported"), append(r.other, own)
-			case ok && c < 0:
-				r.behind = append(r.behind, fmt.Sprintf("%s %s, newest %s", a.name, value, best.value))
-				r.older = append(r.older, own, api.Evidence{Source: "node/" + best.node + " status.nodeInfo." + a.field, Value: best.value})
-			case !ok || best.unclear, best.nodes == 1:
+			case newer != nil:
+				r.behind = append(r.behind, fmt.Sprintf("%s %s, newest %s", a.name, value, newer.value))
+				r.older = append(r.older, own, api.Evidence{Source: "node/" + newer.node + " status.nodeInfo." + a.field, Value: newer.value})
+			case best.unclear, best.nodes == 1:
 				r.differs, r.other = append(r.differs, a.name+" "+value), append(r.other, own)
 			}
 		}

@@ -191,6 +191,45 @@ func TestThreeOfForty(t *testing.T) {
 	}
 }
 
+// Whatever a third node reports of itself, the one that is behind another still fails,
+// and its peer does not, unless the lie is a newer version.
+func TestALiarHidesNoPeerThatIsBehind(t *testing.T) {
+	base := fact.Node{
+		Listed: true, Arch: "amd64", OSImage: "Ubuntu 24.04.2 LTS", KernelVersion: "6.8.0-50-generic", KubeletVersion: "v1.37.2+k3s2", ContainerRuntime: "containerd://2.3.7-k3s2",
+	}
+	for field, tc := range map[string]struct {
+		of   func(*fact.Node) *string
+		old  string
+		lies []string
+	}{
+		"kernel": {func(n *fact.Node) *string { return &n.KernelVersion }, "6.8.0-49-generic", []string{"", "6.8.0-1-generic", "6.8.0-50-aws", "x"}},
+		"kubelet": {func(n *fact.Node) *string { return &n.KubeletVersion }, "v1.37.2+k3s1", []string{
+			"", "v1.0.0", "v1.37.2", "v1.37.2-evil", "0", "one", "v1.37.2+k3s", "v1.37.2+k3s02", "v1.37.2+k3s1",
+		}},
+		"runtime": {func(n *fact.Node) *string { return &n.ContainerRuntime }, "containerd://2.3.7-k3s1", []string{
+			"", "containerd://", "containerd://2.3.7", "cri-o://9.9.9", "containerd://2.3.7-evil", "x",
+		}},
+		"image": {func(n *fact.Node) *string { return &n.OSImage }, "Ubuntu 24.04.1 LTS", []string{"", "Ubuntu", "Ubuntu 24.04.2", "Ubuntu 1 LTS", "Ubuntu 24.04.2 LTS evil", "Talos (v1)"}},
+	} {
+		for _, lie := range tc.lies {
+			set := &fact.Set{CollectedAt: ft.Time}
+			for i, value := range []string{*tc.of(&base), tc.old, lie} {
+				n := base
+				n.Name = fmt.Sprintf("n%d", i+1)
+				*tc.of(&n) = value
+				set.Nodes = append(set.Nodes, n)
+			}
+			fails := map[string]bool{}
+			for _, f := range checks.OfSet(judgeBehindPeers)(set) {
+				fails[f.Subject.Name] = fails[f.Subject.Name] || f.Verdict == api.Fail
+			}
+			if !fails["n2"] || fails["n1"] {
+				t.Errorf("%s %q: fails %v", field, lie, fails)
+			}
+		}
+	}
+}
+
 func TestPoolOf(t *testing.T) {
 	for image, want := range map[string]string{
 		"Ubuntu 22.04.5 LTS": "Ubuntu", "Debian GNU/Linux 12 (bookworm)": "Debian GNU/Linux", "Debian GNU/Linux trixie/sid": "Debian GNU/Linux trixie/sid",
