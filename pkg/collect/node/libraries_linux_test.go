@@ -149,21 +149,19 @@ func TestPlantedLibrary(t *testing.T) {
 	if err != nil || len(libraries) == 0 {
 		t.Skip("neither sleep nor libm.so.6 to copy: ", err)
 	}
-	dir, err := os.MkdirTemp(".", "planted") // what lies below /tmp is ignored
+	// What lies below /tmp is ignored, where a checkout may be.
+	base, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.HasPrefix(base, "/tmp/") {
+		base = "/var/lib"
+	}
+	dir, err := os.MkdirTemp(base, "planted")
+	if err != nil {
+		t.Skip("no directory outside of /tmp: ", err)
+	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if dir, err = filepath.Abs(dir); err != nil {
-		t.Fatal(err)
-	}
-	if strings.HasPrefix(dir, "/tmp/") {
-		// A checkout there: the same rules, in a directory that no rule ignores.
-		if dir, err = os.MkdirTemp("/var/lib", "planted"); err != nil {
-			t.Skip("no directory outside of /tmp: ", err)
-		}
-		t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	}
 	place := func(from, name string) {
 		t.Helper()
 		data, err := os.ReadFile(from)
