@@ -21,6 +21,47 @@ type Host struct {
 	AutomaticUpdates *AutomaticUpdates `json:"automaticUpdates,omitempty"`
 
 	Libraries *LibraryState `json:"libraries,omitempty"`
+
+	// Inventory are the installed packages, sorted by name, architecture and version,
+	// at most MaxInventory (kind Inventory).
+	Inventory []InstalledPackage `json:"inventory,omitempty"`
+}
+
+// MaxInventory bounds Host.Inventory. A full desktop has some 5,000 packages.
+const MaxInventory = 20_000
+
+// InstalledPackage is an installed package, with the source package that it was
+// built from: databases of vulnerabilities go by source packages.
+type InstalledPackage struct {
+	Name    string `json:"name"`
+	Arch    string `json:"arch,omitempty"`
+	Version string `json:"version"` // of an RPM, [EPOCH:]VERSION-RELEASE
+	// Source and SourceVersion are those of the source package, if they differ from
+	// the package's own. SourceVersion is UnknownVersion if only the name is known.
+	Source        string `json:"source,omitempty"`
+	SourceVersion string `json:"sourceVersion,omitempty"`
+	// Vendor is who built it, if that is not the one who built most of the packages
+	// (RPMTAG_VENDOR). It is "" if the package manager does not say.
+	Vendor string `json:"vendor,omitempty"`
+}
+
+// UnknownVersion is InstalledPackage.SourceVersion if a package does not say it.
+const UnknownVersion = "?"
+
+// SourcePackage returns the name and the version of the source package. The
+// version is "" if it is unknown.
+func (p *InstalledPackage) SourcePackage() (name, version string) {
+	name, version = p.Source, p.SourceVersion
+	if name == "" {
+		name = p.Name
+	}
+	switch version {
+	case "":
+		version = p.Version
+	case UnknownVersion:
+		version = ""
+	}
+	return name, version
 }
 
 // LibraryState is what the host's own processes run that is no longer what is

@@ -20,6 +20,7 @@ const (
 	CPU              Kind = "cpu"               // what the kernel says of the processor's vulnerabilities
 	Libraries        Kind = "libraries"         // what the host's own processes run
 	Packages         Kind = "packages"          // package database and index
+	Inventory        Kind = "inventory"         // the list of installed packages
 	Etcd             Kind = "etcd"              // the stored bytes of Secrets
 	EncryptionConfig Kind = "encryption-config" // the API server's provider configuration
 )
@@ -59,6 +60,7 @@ var Table = []KindInfo{
 	{CPU, OfHost, LevelProc},
 	{Libraries, OfHost, LevelFull},
 	{Packages, OfHost, LevelFull},
+	{Inventory, OfHost, LevelFull},
 	{Etcd, OfStorage, LevelFull},
 	{EncryptionConfig, OfStorage, LevelFull},
 }

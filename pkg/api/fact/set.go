@@ -24,6 +24,9 @@ type Set struct {
 	SecretsListed bool `json:"secretsListed,omitempty"`
 	// Snapshot is an etcd database that was given as a file.
 	Snapshot *EtcdDB `json:"snapshot,omitempty"`
+	// Vulnerabilities says which database the nodes' packages were compared with
+	// (--vulnerabilities). It is nil if there was none.
+	Vulnerabilities *VulnerabilityData `json:"vulnerabilities,omitempty"`
 	// Gaps are what was not read anywhere, sorted.
 	Gaps []Gap `json:"gaps,omitempty"`
 }
@@ -83,4 +86,8 @@ type Node struct {
 	ControlPlane bool `json:"controlPlane,omitempty"`
 	// Measured is nil if no probe answered. Then a Gap says why.
 	Measured *Measurement `json:"measured,omitempty"`
+	// Vulnerable is what Set.Vulnerabilities says of the measured Inventory. It is
+	// not part of Measured, because no node says it: the plugin compares. It is nil
+	// without a database or an inventory.
+	Vulnerable *HostVulnerabilities `json:"vulnerable,omitempty"`
 }
