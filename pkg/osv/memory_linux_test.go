@@ -33,7 +33,14 @@ func published(t testing.TB, path string, records int) {
 	}
 	buffered := bufio.NewWriter(out)
 	w := zip.NewWriter(buffered)
-	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestSpeed) })
+	packer, err := flate.NewWriter(nil, flate.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) {
+		packer.Reset(out)
+		return packer, nil
+	})
 	for i := range records {
 		name := fmt.Sprintf("package-%d", i%5000)
 		if i%20 == 0 {

@@ -13,22 +13,28 @@ import (
 // everyday is a record of the size and form of a published one: a CVE of an upstream,
 // in three releases, with the versions that osv.dev fills in.
 func everyday(i int, name string) string {
-	var versions strings.Builder
-	for v := range 40 {
-		fmt.Fprintf(&versions, `"1.%d.%d-1",`, i%7, v)
-	}
+	versions := everydayVersions[i%7]
 	var affected []string
 	for _, release := range []string{"11", "12", "13"} {
 		affected = append(affected, fmt.Sprintf(
 			`{"package":{"name":%q,"ecosystem":"Debian:%s","purl":"pkg:deb/debian/%s?arch=source"},"ranges":[{"type":"ECOSYSTEM",`+
 				`"events":[{"introduced":"0"},{"fixed":"1.%d.%d-1"}]}],"versions":[%s"0"],"ecosystem_specific":{"urgency":"not yet assigned"}}`,
-			name, release, name, i%7, i%40, versions.String()))
+			name, release, name, i%7, i%40, versions))
 	}
 	return fmt.Sprintf(`{"schema_version":"1.7.3","id":"DEBIAN-CVE-2026-%d","published":"2026-10-01T10:15:10.327Z","modified":"2026-11-20T11:00:05.986201214Z",`+
 		`"upstream":["CVE-2026-%d"],"details":%q,"affected":[%s],"references":[{"type":"ADVISORY","url":"https://tracker.example/CVE-2026-%d"}],`+
 		`"severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}]}`,
 		i, i, strings.Repeat("A flaw in the handling of \"quoted\" names. ", 8), strings.Join(affected, ","), i)
 }
+
+var everydayVersions = func() (texts [7]string) {
+	for i := range texts {
+		for v := range 40 {
+			texts[i] += fmt.Sprintf(`"1.%d.%d-1",`, i, v)
+		}
+	}
+	return texts
+}()
 
 func asked(names ...string) *Query {
 	host := &fact.Host{OS: debian}
