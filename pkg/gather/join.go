@@ -116,6 +116,7 @@ func (j *joining) host() fact.Host {
 		CPU:       j.by[fact.CPU].Host.CPU,
 		Libraries: j.by[fact.Libraries].Host.Libraries,
 		Packages:  j.by[fact.Packages].Host.Packages,
+		Inventory: j.by[fact.Inventory].Host.Inventory,
 	}
 	for _, m := range j.all {
 		h.Hostname, h.Arch, h.OS = cmp.Or(h.Hostname, m.Host.Hostname), cmp.Or(h.Arch, m.Host.Arch), cmp.Or(h.OS, m.Host.OS)

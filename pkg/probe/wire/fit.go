@@ -143,6 +143,7 @@ func newCutter(m *fact.Measurement) *cutter {
 type sizes struct {
 	host             int // without its lists
 	pending, kernels list
+	inventory        list
 	servers          list
 	heads            list   // databases without their Secrets
 	secrets          []list // of each database
@@ -161,6 +162,7 @@ func (c *cutter) measure() *sizes {
 	bare := bareHost(m)
 	s.host = c.meter.of(record{Host: &bare}) + 64 // and the names of the lists
 	s.kernels = listOf(c, m.Host.Installed, nil, MaxRecord)
+	s.inventory = listOf(c, m.Host.Inventory, nil, MaxRecord)
 	if m.Host.Packages != nil {
 		s.pending = listOf(c, m.Host.Packages.Pending, func(u *fact.PendingUpdate) bool { return u.Security != "" }, MaxRecord)
 	}
@@ -186,7 +188,7 @@ func (c *cutter) measure() *sizes {
 // bareHost is the host's record without the lists that can be cut.
 func bareHost(m *fact.Measurement) fact.Measurement {
 	bare := *m
-	bare.APIServers, bare.Etcd, bare.Containers, bare.Gaps, bare.Host.Installed = nil, nil, nil, nil, nil
+	bare.APIServers, bare.Etcd, bare.Containers, bare.Gaps, bare.Host.Installed, bare.Host.Inventory = nil, nil, nil, nil, nil, nil
 	if m.Host.Packages != nil {
 		packages := *m.Host.Packages
 		packages.Pending = nil
@@ -397,7 +399,10 @@ func (c *cutter) lost(kinds []fact.Kind, container string, kept, of int, name st
 }
 
 func (c *cutter) host(m *fact.Measurement, s *sizes, total int) {
-	keep := choose(min(total, MaxRecord)-s.host, s.pending, s.kernels)
+	keep := choose(min(total, MaxRecord)-s.host, s.pending, s.kernels, s.inventory)
+	inventory := picked(m.Host.Inventory, keep[2])
+	c.lost([]fact.Kind{fact.Inventory}, "", len(inventory), len(m.Host.Inventory), "installed packages")
+	m.Host.Inventory = inventory
 	kernels := picked(m.Host.Installed, keep[1])
 	c.lost([]fact.Kind{fact.Kernel}, "", len(kernels), len(m.Host.Installed), "installed kernels")
 	m.Host.Installed = kernels

@@ -444,3 +444,53 @@ func FuzzStream(f *testing.F) {
 		}
 	})
 }
+
+// A list of packages arrives whole from an ordinary host, also beside everything else
+// that a node has. Of more than fits, what is cut is a gap, and of nothing else.
+func TestInventory(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 9))
+	list := func(n int) (out []fact.InstalledPackage) {
+		for i := range n {
+			out = append(out, fact.InstalledPackage{
+				Name: fmt.Sprintf("package%05d-%x", i, r.Uint32()), Arch: "amd64", Version: fmt.Sprintf("%d.%d.%d-%d", r.IntN(9), r.IntN(99), r.IntN(99), r.IntN(9)),
+				Source: fmt.Sprintf("source-%x", r.Uint32()),
+			})
+		}
+		return out
+	}
+	for name, tc := range map[string]struct {
+		packages, limit int
+		whole           bool
+	}{
+		"a desktop":             {5000, MaxLog, true},
+		"as many as are listed": {fact.MaxInventory, MaxLog, true},
+		"more than fits":        {fact.MaxInventory, 300 << 10, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := honest{containers: 100, processes: 5, secrets: 1000, pending: 300}.node(1)
+			m.Gaps = nil
+			m.Host.Inventory = list(tc.packages)
+			msg, trailer := encode(t, m, Options{Limit: tc.limit})
+			got, err := Decode(bytes.NewReader(msg.log()), trailer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d of %d packages in an answer of %d bytes", len(got.Host.Inventory), tc.packages, trailer.Size)
+			var want []fact.NodeGap
+			if !tc.whole {
+				want = []fact.NodeGap{{What: fact.Inventory, Reason: fact.Truncated, Detail: fmt.Sprintf(
+					"%d of %d installed packages sent: there was no room for more in the node's answer", len(got.Host.Inventory), tc.packages)}}
+			}
+			if diff := cmp.Diff(want, got.Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+			if n := len(got.Host.Inventory); tc.whole != (n == tc.packages) || n < 5000 {
+				t.Errorf("%d of %d packages", n, tc.packages)
+			}
+			m.Host.Inventory, got.Host.Inventory, got.Gaps = nil, nil, nil
+			if diff := cmp.Diff(m, got, masks); diff != "" {
+				t.Errorf("the rest (-sent +received):\n%s", diff)
+			}
+		})
+	}
+}

@@ -23,7 +23,7 @@ const (
 	maxStat      = 1 << 20  // /proc/stat
 )
 
-// Reader reads Kernel, CPU and Packages, and what is always read because it is
+// Reader reads Kernel, CPU, Packages and Inventory, and what is always read because it is
 // small: os-release, host name, architecture, boot time.
 type Reader struct{}
 
@@ -82,6 +82,11 @@ func read(ctx context.Context, pass *reader.Pass) {
 		automatic := readAutomaticUpdates(root, head.OS)
 		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Packages, m.Host.AutomaticUpdates = state, automatic })
 		settle(fact.Packages, state != nil, gaps)
+	}
+	if pass.Ledger.Wants(fact.Inventory) {
+		list, gaps := packages.Inventory(ctx, root, head.OS)
+		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Inventory = list })
+		settle(fact.Inventory, list != nil, gaps)
 	}
 }
 

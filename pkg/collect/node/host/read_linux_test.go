@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -358,6 +359,25 @@ func TestRunningKernel(t *testing.T) {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The list of packages is read only where it is asked for.
+func TestReadInventory(t *testing.T) {
+	files := hosttest.Fixture(t, "debian12")
+	dir := files.Write(t)
+	root, proc := hosttest.OpenRoot(t, dir), hosttest.OpenRoot(t, dir+"/proc")
+	host, read, gaps := measure(root, proc, []fact.Kind{fact.Inventory})
+	if len(host.Inventory) != 14 || host.Packages != nil || !slices.Equal(read, []fact.Kind{fact.Inventory}) || gaps != nil {
+		t.Errorf("%d packages, read %v, gaps %v", len(host.Inventory), read, gaps)
+	}
+	if host, _, _ := measure(root, proc, nil); host.Inventory != nil {
+		t.Error("it was listed without being asked for")
+	}
+	_, read, gaps = measure(nil, proc, []fact.Kind{fact.Inventory})
+	want := []fact.NodeGap{{What: fact.Inventory, Reason: fact.Unreadable, Detail: "the node's root was not opened"}}
+	if diff := cmp.Diff(want, gaps); diff != "" || read != nil {
+		t.Errorf("without a root: read %v, gaps (-want +got):\n%s", read, diff)
 	}
 }
 

@@ -41,6 +41,14 @@ type Manager interface {
 	Compare(a, b string) int
 }
 
+// Lister is a Manager that lists what is installed, for fact.Host.Inventory.
+type Lister interface {
+	// Inventory lists the installed packages in any order, at most fact.MaxInventory
+	// of total. The errors are as those of Read; gaps are of kind fact.Inventory. The
+	// caller sorts the list and makes its texts valid UTF-8.
+	Inventory(ctx context.Context, root *rootfs.Root) (list []fact.InstalledPackage, total int, gaps []fact.NodeGap, err error)
+}
+
 // Managers is the list of all. They are tried in this order. The first one
 // whose database exists is the host's.
 func Managers() []Manager {
@@ -109,6 +117,49 @@ func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.Pack
 		return state, gaps
 	}
 	return nil, gap(fact.NotPresent, fmt.Sprintf("%s has no package database in a known place: %s", system, places()))
+}
+
+// Inventory lists the packages of a host's manager. The list is nil if there is none;
+// then a gap says why. Other gaps leave it incomplete.
+func Inventory(ctx context.Context, root *rootfs.Root, os fact.OSRelease) ([]fact.InstalledPackage, []fact.NodeGap) {
+	gap := func(reason fact.Reason, detail string) fact.NodeGap {
+		return fact.NodeGap{What: fact.Inventory, Reason: reason, Detail: rootfs.Text(detail)}
+	}
+	if root == nil {
+		return nil, []fact.NodeGap{gap(fact.Unreadable, "the node's root was not opened")}
+	}
+	if name := imageBased(root, os); name != "" {
+		return nil, []fact.NodeGap{gap(fact.Unsupported, name+" is updated as a whole image, whose packages are not listed yet")}
+	}
+	for _, m := range managersOf(os) {
+		lister, ok := m.(Lister)
+		if !ok {
+			continue
+		}
+		list, total, gaps, err := lister.Inventory(ctx, root)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, []fact.NodeGap{gap(rootfs.ReasonOf(err), err.Error())}
+		case len(list) == 0:
+			return nil, append(gaps, gap(fact.NotPresent, m.Database()+": no installed package in it"))
+		}
+		for i := range list {
+			p := &list[i]
+			for _, text := range []*string{&p.Name, &p.Arch, &p.Version, &p.Source, &p.SourceVersion, &p.Vendor} {
+				*text = shortText(*text)
+			}
+		}
+		slices.SortFunc(list, func(a, b fact.InstalledPackage) int {
+			return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), m.Compare(a.Version, b.Version), strings.Compare(a.Version, b.Version))
+		})
+		if len(list) < total {
+			gaps = append(gaps, gap(fact.Truncated, fmt.Sprintf("%s: %d of %d installed packages are listed", m.Database(), len(list), total)))
+		}
+		return list, gaps
+	}
+	return nil, []fact.NodeGap{gap(fact.Unsupported, cmp.Or(os.PrettyName, "a system without os-release")+" has no package database that can be listed yet")}
 }
 
 // finish makes a manager's state fit for facts.

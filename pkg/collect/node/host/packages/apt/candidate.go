@@ -20,11 +20,13 @@ type index struct {
 type installedPackage struct {
 	name string
 	// arch is dpkg's word, the native one for "all": those two are one package.
-	arch     string
-	version  string
-	source   string // source package
-	held     bool
-	versions []version
+	arch    string
+	version string
+	source  string // source package
+	// sourceVersion is "" if it is the package's own.
+	sourceVersion string
+	held          bool
+	versions      []version
 }
 
 // version is a version of a package, in dpkg's database or in lists.

@@ -77,7 +77,7 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 		if !r.installed {
 			continue
 		}
-		p := &installedPackage{name: r.name, arch: r.arch, version: r.version, source: r.source, held: r.held}
+		p := &installedPackage{name: r.name, arch: r.arch, version: r.version, source: r.source, sourceVersion: r.sourceVersion, held: r.held}
 		if p.arch == "all" {
 			p.arch = db.nativeArch
 		}

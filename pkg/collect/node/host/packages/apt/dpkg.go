@@ -34,7 +34,9 @@ func (db *database) each(do func(*installedPackage)) {
 // statusRecord is a stanza of the status file.
 type statusRecord struct {
 	name, version, arch, source string
-	installed, held             bool
+	// sourceVersion is "" if it is the package's own.
+	sourceVersion   string
+	installed, held bool
 }
 
 // recordKey tells records apart. arch is "" for the package dpkg itself, whose
@@ -115,7 +117,7 @@ func parseStatus(r io.Reader, path string, whole bool, buf []byte, to *records) 
 		}
 		record := statusRecord{
 			name: string(st.Package.value), version: string(st.Version.value), arch: string(st.Architecture.value),
-			source:    sourceName(st.Source.value, st.Package.value),
+			source: sourceName(st.Source.value, st.Package.value), sourceVersion: sourceVersion(st.Source.value),
 			installed: !whole && !st.Status.set || isInstalled(st.Status.value),
 			held:      bytes.HasPrefix(st.Status.value, []byte("hold ")),
 		}
@@ -150,4 +152,14 @@ func sourceName(source, name []byte) string {
 		return string(word)
 	}
 	return string(name)
+}
+
+// sourceVersion is the version in "Source: name (version)", "" without one.
+func sourceVersion(source []byte) string {
+	_, version, found := bytes.Cut(source, []byte("("))
+	if !found {
+		return ""
+	}
+	version, _, _ = bytes.Cut(version, []byte(")"))
+	return string(bytes.TrimSpace(version))
 }
