@@ -30,7 +30,7 @@ func (v *View) answers(plan *Plan, findings []*judged, subjects *roster) []api.A
 	}
 	var out []api.Answer
 	for _, info := range Questions() {
-		if slices.ContainsFunc(plan.Checks, func(c Check) bool { return c.Question() == info.Question }) {
+		if plan.asks(info.Question) {
 			out = append(out, v.answer(plan, info, byCheck, subjects))
 		}
 	}
@@ -143,12 +143,14 @@ func newTally(v *View, subjects *roster) *tally {
 // addPart adds the findings of a part's checks. Missing names those that this
 // version does not have, idle those that did not run.
 func (t *tally) addPart(plan *Plan, part Part, byCheck map[string][]*judged) (missing, idle string) {
-	var lacks, left []string
+	var lacks, left, waits []string
 	for _, id := range part.Checks {
 		i := slices.IndexFunc(plan.Checks, func(c Check) bool { return c.ID == id })
 		switch {
 		case i >= 0:
 			t.addCheck(&plan.Checks[i], byCheck[id])
+		case plan.waits(id):
+			waits = append(waits, slug(id))
 		case plan.knows(id):
 			left = append(left, slug(id))
 		default:
@@ -157,6 +159,9 @@ func (t *tally) addPart(plan *Plan, part Part, byCheck map[string][]*judged) (mi
 	}
 	if len(lacks) > 0 {
 		missing = "Unsupported: this version has no " + strings.Join(lacks, ", ")
+	}
+	if len(waits) > 0 {
+		idle = "NotRequested: no database was given for " + strings.Join(waits, ", ") + ": see --vulnerabilities"
 	}
 	if len(left) > 0 {
 		idle = "NotRequested: did not run: " + strings.Join(left, ", ")

@@ -25,6 +25,10 @@ type Check struct {
 	// Uses are facts that Judge uses if they were read and does not need
 	// otherwise: measured evidence next to a declaration.
 	Uses []fact.Kind
+	// Database reports whether facts have the database that the check compares with,
+	// which only the user can give. Without it the check does not run. Nil if it needs
+	// none.
+	Database func(*fact.Set) bool
 	// Excuse reports whether a gap of a needed kind leaves nothing open for
 	// this check, because other facts answer instead. Nil excuses no gap.
 	Excuse func(*View, fact.Gap) bool
@@ -100,6 +104,10 @@ func (c Check) NeedsKind(kind fact.Kind) bool {
 	}
 	return false
 }
+
+// Ready reports whether the check can run: whether it needs no database, or the facts
+// have it.
+func (c Check) Ready(set *fact.Set) bool { return c.Database == nil || c.Database(set) }
 
 // QuestionInfo is a question as it is printed.
 type QuestionInfo struct {

@@ -3,6 +3,7 @@ package checks
 import (
 	"slices"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
@@ -32,6 +33,32 @@ type Plan struct {
 	// Narrowed says in a few words which part of the cluster the run looked at:
 	// "only namespace shop". "" means all of it. A narrowed run never says yes.
 	Narrowed string
+
+	// waiting are checks that would run if the facts had their database.
+	waiting []Check
+}
+
+// withhold takes out of the plan the checks whose database the facts do not have.
+func (p *Plan) withhold(set *fact.Set) {
+	ready := make([]Check, 0, len(p.Checks))
+	for _, c := range p.Checks {
+		if c.Ready(set) {
+			ready = append(ready, c)
+		} else {
+			p.waiting = append(p.waiting, c)
+		}
+	}
+	p.Checks = ready
+}
+
+func (p *Plan) waits(id string) bool {
+	return slices.ContainsFunc(p.waiting, func(c Check) bool { return c.ID == id })
+}
+
+// asks reports whether the plan has a check of a question.
+func (p *Plan) asks(q api.Question) bool {
+	of := func(c Check) bool { return c.Question() == q }
+	return slices.ContainsFunc(p.Checks, of) || slices.ContainsFunc(p.waiting, of)
 }
 
 func (p *Plan) knows(id string) bool { return slices.Contains(p.Known, id) }

@@ -32,6 +32,7 @@ type Result struct {
 // in the same order. Gaps that affect none of the checks are left out.
 func JudgeSet(plan Plan, set *fact.Set) Result {
 	v := NewView(set)
+	plan.withhold(v.Set)
 	switch {
 	case plan.Narrowed != "":
 	case v.Snapshot != nil:

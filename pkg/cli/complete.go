@@ -94,7 +94,7 @@ func (c completer) flag(name string) completion {
 		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		}
-	case "filename", "facts", "save-facts", "snapshot", "kubeconfig", "certificate-authority", "client-certificate", "client-key":
+	case "filename", "facts", "save-facts", "snapshot", "vulnerabilities", "kubeconfig", "certificate-authority", "client-certificate", "client-key":
 		return nil
 	}
 	return fixed() // a number, a time, or a name that cannot be known

@@ -15,7 +15,7 @@ import (
 // a variable was probably not set. Without the flag the run would look somewhere
 // else, for example at the live cluster.
 var neverEmpty = []string{
-	"filename", "kustomize", "snapshot", "facts", "root", "save-facts",
+	"filename", "kustomize", "snapshot", "facts", "root", "save-facts", "vulnerabilities",
 	"kubeconfig", "context", "cluster", "server", "control-plane-node", "for-node",
 }
 

@@ -9,8 +9,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -37,13 +39,21 @@ type evaluation struct {
 }
 
 // newEvaluation decides what is judged, before anything is read.
-func newEvaluation(env *Env, flags reportFlags, command string, ofCommand []checks.Check) (*evaluation, error) {
+func newEvaluation(ctx context.Context, env *Env, flags reportFlags, command string, ofCommand []checks.Check) (*evaluation, error) {
 	if err := flags.validate(); err != nil {
 		return nil, err
 	}
 	selected, err := selectChecks(catalogue.All(), ofCommand, flags.questions, flags.checks, flags.skip)
 	if err != nil {
 		return nil, err
+	}
+	if flags.vulnerabilities != "" {
+		if !slices.ContainsFunc(selected, func(c checks.Check) bool { return c.Database != nil }) {
+			return nil, errors.New("--vulnerabilities has no effect: no selected check compares with it")
+		}
+		if err := gather.CheckVulnerabilities(ctx, flags.vulnerabilities); err != nil {
+			return nil, fmt.Errorf("--vulnerabilities: %w", err)
+		}
 	}
 	r := &evaluation{env: env, report: flags, checks: selected}
 	r.spec = api.ReportSpec{Command: command, Version: env.Version, CatalogueVersion: catalogue.Version}
@@ -55,11 +65,16 @@ func newEvaluation(env *Env, flags reportFlags, command string, ofCommand []chec
 	return r, nil
 }
 
-// kinds returns the kinds of facts that the selected checks need.
+// kinds returns the kinds of facts that the selected checks need. What is only
+// compared with a database is not read without one, unless the check was named: then
+// saved facts can be compared elsewhere.
 func (r *evaluation) kinds() []fact.Kind {
 	var kinds []fact.Kind
 	for _, kind := range fact.Kinds() {
 		for _, c := range r.checks {
+			if c.Database != nil && r.report.vulnerabilities == "" && !r.named(c) {
+				continue
+			}
 			if c.NeedsKind(kind) || c.UsesKind(kind) {
 				kinds = append(kinds, kind)
 				break
@@ -69,13 +84,18 @@ func (r *evaluation) kinds() []fact.Kind {
 	return kinds
 }
 
+// named reports whether --check names a check, not only by a glob or a question.
+func (r *evaluation) named(c checks.Check) bool {
+	return slices.ContainsFunc(r.report.checks, func(word string) bool { return slices.Contains(meantChecks(word), c.ID) })
+}
+
 // gather reads the facts of a source and calls finish with them.
 func (r *evaluation) gather(ctx context.Context, source gather.Source) error {
 	got, err := source.Gather(ctx)
 	if err != nil {
 		return err
 	}
-	return r.finish(got)
+	return r.finish(ctx, got)
 }
 
 // gatherCluster adds the connection and the probe's settings to a cluster's
@@ -94,18 +114,35 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 	if err != nil {
 		return err
 	}
-	return r.finish(got)
+	return r.finish(ctx, got)
 }
 
-// finish judges and prints what was gathered. It warns about objects that could not
+// finish compares what was gathered with a database if one was given, judges and
+// prints it. It warns about objects that could not
 // be removed from the cluster. They do not change the exit status, which is about
 // the report.
-func (r *evaluation) finish(got *gather.Gathered) error {
-	err := r.judge(got)
+func (r *evaluation) finish(ctx context.Context, got *gather.Gathered) error {
+	err := r.compare(ctx, got)
+	if err == nil {
+		err = r.judge(got)
+	}
 	if got.Leftover != nil {
 		r.env.warn("warning: %v", got.Leftover)
 	}
 	return err
+}
+
+// compare adds to the facts what the database of --vulnerabilities says. Saved facts
+// can be older than it.
+func (r *evaluation) compare(ctx context.Context, got *gather.Gathered) error {
+	if r.report.vulnerabilities == "" {
+		return nil
+	}
+	now := got.Set.CollectedAt.Time
+	if got.Saved != nil {
+		now = time.Now()
+	}
+	return gather.AddVulnerabilities(ctx, got.Set, r.report.vulnerabilities, now)
 }
 
 // judge saves facts, judges them, prints the report to every output that was asked
@@ -119,7 +156,7 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 	r.spec.Scope = got.Scope
 	r.spec.Scope.Checks = selected
 	r.spec.Scope.Narrowed = gather.Narrowed(command, &r.spec.Scope, set)
-	r.spec.Scope.LeftOutChecks = leftOut(r.checks)
+	r.spec.Scope.LeftOutChecks = leftOut(slices.DeleteFunc(slices.Clone(r.checks), func(c checks.Check) bool { return !c.Ready(set) }))
 	r.spec.Scope.ControlPlaneNodes = set.ControlPlaneNodes
 	if r.report.saveFacts != "" {
 		err := writeFile(r.report.saveFacts, func(out io.Writer) error {

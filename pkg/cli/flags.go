@@ -34,6 +34,9 @@ type reportFlags struct {
 	progress     string
 	color        string
 	saveFacts    string
+
+	// vulnerabilities is a flag only of commands that look at hosts.
+	vulnerabilities string
 }
 
 func (f *reportFlags) add(flags *pflag.FlagSet) {
@@ -50,6 +53,12 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.progress, "progress", "auto", "Show progress on stderr: auto, always, never.")
 	flags.StringVar(&f.color, "color", "auto", "Colour the table: auto, always, never.")
 	flags.StringVar(&f.saveFacts, "save-facts", "", "Save what was read to this file; --facts judges it again.")
+}
+
+// addVulnerabilities adds the flag of a database to compare with.
+func (f *reportFlags) addVulnerabilities(flags *pflag.FlagSet) {
+	flags.StringVar(&f.vulnerabilities, "vulnerabilities", "",
+		"Compare the packages of hosts with this OSV database: a directory, or a zip file as osv.dev publishes it. Nothing is downloaded.")
 }
 
 func (f *reportFlags) validate() error {

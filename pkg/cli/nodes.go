@@ -45,6 +45,7 @@ func newNodesCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 	cmd.ValidArgsFunction = completer{env, config}.names("nodes")
 	cmd.Flags().StringVarP(&f.selector, "selector", "l", "", "Label selector of nodes.")
 	f.reportFlags.add(cmd.Flags())
+	f.reportFlags.addVulnerabilities(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
 	return cmd
@@ -63,7 +64,7 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 		}
 		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "nodes", nodeChecks())
 	}
-	r, err := newEvaluation(env, f.reportFlags, "nodes", nodeChecks())
+	r, err := newEvaluation(ctx, env, f.reportFlags, "nodes", nodeChecks())
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		}
 		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "pods", podChecks(f.measure))
 	}
-	r, err := newEvaluation(env, f.reportFlags, "pods", podChecks(f.measure))
+	r, err := newEvaluation(ctx, env, f.reportFlags, "pods", podChecks(f.measure))
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,10 @@ func replay(ctx context.Context, env *Env, flags reportFlags, named controlPlane
 	if command == saved.Command && len(saved.Scope.Checks) > 0 && len(flags.checks) == 0 && len(flags.questions) == 0 && len(flags.skip) == 0 {
 		flags.checks = saved.Scope.Checks
 	}
-	r, err := newEvaluation(env, flags, command, ofCommand)
+	r, err := newEvaluation(ctx, env, flags, command, ofCommand)
 	if err != nil {
 		return err
 	}
 	r.summary = command == "checklist"
-	return r.finish(got)
+	return r.finish(ctx, got)
 }

@@ -187,6 +187,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	}
 	f.scopeFlags.add(cmd.Flags(), "all of them unless -n is given")
 	f.reportFlags.add(cmd.Flags())
+	f.reportFlags.addVulnerabilities(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
 	f.controlPlaneFlags.add(cmd.Flags())
@@ -204,7 +205,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 		}
 		return replay(ctx, env, f.reportFlags, f.controlPlaneFlags, f.facts, "checklist", ofCommand)
 	}
-	r, err := newEvaluation(env, f.reportFlags, "checklist", ofCommand)
+	r, err := newEvaluation(ctx, env, f.reportFlags, "checklist", ofCommand)
 	if err != nil {
 		return err
 	}

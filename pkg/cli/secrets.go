@@ -76,7 +76,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 		}
 		return replay(ctx, env, f.reportFlags, f.controlPlaneFlags, f.facts, "secrets", secretChecks())
 	}
-	r, err := newEvaluation(env, f.reportFlags, "secrets", secretChecks())
+	r, err := newEvaluation(ctx, env, f.reportFlags, "secrets", secretChecks())
 	if err != nil {
 		return err
 	}

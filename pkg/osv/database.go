@@ -61,6 +61,7 @@ func Read(ctx context.Context, path string, q *Query, now time.Time) (*fact.Vuln
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	r.data.Compared = fact.NewTime(now.UTC().Truncate(time.Second))
 	r.data.Name = escape.Short(filepath.Base(path), maxName)
 	return &r.data, nil
 }

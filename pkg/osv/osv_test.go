@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,18 @@ func TestRecords(t *testing.T) {
 		"versions with something else":      {debian, libssl, []string{`{"id":"A-1","modified":"2026-11-20T00:00:00Z","affected":[{"package":{"ecosystem":"Debian:12","name":"openssl"},"versions":["9",1]}]}`}, []string{"? A-1 openssl: " + whyForm}},
 		"names are written with escapes":    {debian, libssl, []string{strings.NewReplacer(`"affected"`, `"aff\u0065cted"`, `"openssl"`, `"op\u0065nssl"`, `"fixed"`, `"fix\u0065d"`).Replace(one(fixedIn2))}, []string{"DSA-1-1 openssl 1.0-1 -> 2.0-1 DSA-1-1"}},
 		"two entries of one package: worst": {debian, libssl, []string{`{"id":"A-1","modified":"2026-11-20T00:00:00Z","affected":[` + item("Debian:12", "openssl", `{"introduced":"3"}`) + "," + item("Debian:12", "openssl", fixedIn2) + `]}`}, []string{"A-1 openssl 1.0-1 -> 2.0-1 A-1"}},
+		"Debian: a signed kernel is the kernel": {
+			debian,
+			[]fact.InstalledPackage{pkg("linux-image-6.1.0-56-amd64", "6.1.192-2+b1", "linux-signed-amd64", "6.1.192+2")},
+			[]string{record("DSA-1-1", "Debian:12", "linux", `{"introduced":"0"},{"fixed":"6.1.200-1"}`), record("DSA-2-1", "Debian:12", "linux", `{"introduced":"0"},{"fixed":"6.1.192-2"}`)},
+			[]string{"DSA-1-1 linux 6.1.192-2 -> 6.1.200-1 DSA-1-1"},
+		},
+		"Ubuntu: a signed kernel of a flavour": {
+			jammy,
+			[]fact.InstalledPackage{pkg("linux-image-5.15.0-1050-aws", "5.15.0-1050.55", "linux-signed-aws"), pkg("linux-modules-5.15.0-1050-aws", "5.15.0-1050.55", "linux-aws")},
+			[]string{record("USN-1-1", "Ubuntu:22.04:LTS", "linux-aws", `{"introduced":"0"},{"fixed":"5.15.0-1051.56"}`), record("USN-2-1", "Ubuntu:22.04:LTS", "linux", unfixedEvents)},
+			[]string{"USN-1-1 linux-aws 5.15.0-1050.55 -> 5.15.0-1051.56 USN-1-1"},
+		},
 
 		"a record of an upstream vulnerability has its name": {
 			debian, libssl,
@@ -461,6 +474,15 @@ func TestHost(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	// By apt's lists, these are not the release's own.
+	host := &fact.Host{OS: debian, Inventory: []fact.InstalledPackage{pkg("a", "1")}, Packages: &fact.PackageState{UncoveredCount: 5, Uncovered: []fact.UncoveredPackage{
+		{Name: "docker-ce", Why: fact.OutsideRelease}, {Name: "linux-image-1", Why: fact.OutsideUpgrade}, {Name: "nginx", Why: fact.OutsideComponent}, {Name: "mine", Why: fact.OutsideLists},
+	}}}
+	q := NewQuery()
+	q.Add(host)
+	if got := q.Of(host); got.NotCoveredCount != 3 || !slices.Equal(got.NotCovered, []string{"docker-ce", "mine"}) {
+		t.Errorf("not covered: %d %q", got.NotCoveredCount, got.NotCovered)
+	}
 	// Records of other systems, and withdrawn ones, are no coverage.
 	got = compared(t, rocky, []fact.InstalledPackage{pkg("zlib", "1.0-1")}, record("A-1", "Rocky Linux:8", "zlib", unfixedEvents),
 		record("A-2", "Rocky Linux:9", "zlib", unfixedEvents, `,"withdrawn":"2026-11-21T00:00:00Z"`))
@@ -595,6 +617,7 @@ func TestDatabases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tc.data.Compared = fact.NewTime(now)
 			if diff := cmp.Diff(&tc.data, data); diff != "" {
 				t.Errorf("data (-want +got):\n%s", diff)
 			}

@@ -103,13 +103,41 @@ func (q *Query) Add(host *fact.Host) {
 // system has such records, by its own name.
 func (t *target) named(p *fact.InstalledPackage) []installed {
 	var out []installed
-	if name, version := p.SourcePackage(); version != "" {
+	name, version := p.SourcePackage()
+	if version != "" {
 		out = append(out, installed{name, version})
+	}
+	if unsigned := unsigned(name); unsigned != name {
+		out = append(out, installed{unsigned, withoutRebuild(p.Version)})
 	}
 	if own := (installed{p.Name, p.Version}); t.binaries && (len(out) == 0 || out[0] != own) {
 		out = append(out, own)
 	}
 	return out
+}
+
+// unsigned is the source package of which Debian's and Ubuntu's kernels are signed
+// copies. These are built from a source of their own (linux-signed-amd64, linux-signed,
+// linux-signed-aws), which no record names, with the version of the unsigned package.
+func unsigned(source string) string {
+	rest, found := strings.CutPrefix(source, "linux-signed")
+	switch rest {
+	case "", "-amd64", "-arm64", "-i386":
+		rest = ""
+	}
+	if !found || rest != "" && rest[0] != '-' {
+		return source
+	}
+	return "linux" + rest
+}
+
+// withoutRebuild is a version without the number that Debian adds when it builds a
+// package again from the same source: 6.1.192-2+b1.
+func withoutRebuild(version string) string {
+	if i := strings.LastIndex(version, "+b"); i > 0 && i+2 < len(version) && strings.Trim(version[i+2:], "0123456789") == "" {
+		return version[:i]
+	}
+	return version
 }
 
 // usesOf returns the targets for which an ecosystem of a record counts.
@@ -144,6 +172,9 @@ func (q *Query) Of(host *fact.Host) *fact.HostVulnerabilities {
 	for i := range host.Inventory {
 		h.add(&host.Inventory[i])
 	}
+	if host.Packages != nil {
+		h.uncovered(host.Packages)
+	}
 	h.finish()
 	return out
 }
@@ -174,6 +205,9 @@ func (h *hostReport) add(p *fact.InstalledPackage) {
 		}
 	}
 	name, version := p.SourcePackage()
+	if u := unsigned(name); u != name {
+		name, version = u, withoutRebuild(p.Version)
+	}
 	key := installed{name, cmp.Or(version, p.Version)}
 	if h.sources == nil {
 		h.sources = map[installed]*sourceReport{}
@@ -192,6 +226,21 @@ func (h *hostReport) add(p *fact.InstalledPackage) {
 					source.hits = append(source.hits, hit)
 					h.names.add(hit.record)
 				}
+			}
+		}
+	}
+}
+
+// uncovered counts the packages that by apt's lists are not the release's own.
+func (h *hostReport) uncovered(state *fact.PackageState) {
+	unlisted := max(0, state.UncoveredCount-len(state.Uncovered))
+	h.out.NotCoveredCount += unlisted
+	for i := range state.Uncovered {
+		switch p := &state.Uncovered[i]; p.Why {
+		case fact.OutsideLists, fact.OutsideRelease, fact.OutsideVersions, fact.OutsideAdvisory:
+			h.out.NotCoveredCount++
+			if len(h.out.NotCovered) < fact.MaxNotCovered {
+				h.out.NotCovered = append(h.out.NotCovered, p.Name)
 			}
 		}
 	}

@@ -1310,6 +1310,7 @@ func (in *Vulnerability) DeepCopy() *Vulnerability {
 func (in *VulnerabilityData) DeepCopyInto(out *VulnerabilityData) {
 	*out = *in
 	in.Modified.DeepCopyInto(&out.Modified)
+	in.Compared.DeepCopyInto(&out.Compared)
 	if in.Faults != nil {
 		in, out := &in.Faults, &out.Faults
 		*out = make([]string, len(*in))

@@ -49,7 +49,8 @@ type Scope struct {
 	ProbeLevel    string   `json:"probeLevel,omitempty"`
 	Checks        []string `json:"checks,omitempty"` // as selected; empty means all checks of the command
 	// LeftOutChecks are the checks of this version that did not run: those of
-	// other commands, and those that the user left out.
+	// other commands, those that the user left out, and those whose database the
+	// user did not give.
 	LeftOutChecks []string `json:"leftOutChecks,omitempty"`
 	// Narrowed says in words which part of the cluster was looked at ("only namespace
 	// shop"). Everything else was left out. "" means the whole cluster.

@@ -45,6 +45,7 @@ func All() []checks.Check {
 		hosts.OSEndOfLife,
 		hosts.KubeletVersion,
 		hosts.RuntimeVersion,
+		hosts.KnownVulnerabilities,
 
 		secrets.EncryptedAtRest,
 		secrets.EncryptionConfig,

@@ -72,6 +72,11 @@ func clean() *fact.Set {
 		{Namespace: "shop", Name: "db", ResourceVersion: "812"}, {Namespace: "shop", Name: "tls", ResourceVersion: "813"},
 	}
 	set.SecretsListed = true
+	set.Vulnerabilities = &fact.VulnerabilityData{Name: "all.zip", Modified: set.CollectedAt, Compared: set.CollectedAt, Records: 70_000}
+	for i := range set.Nodes {
+		set.Nodes[i].Measured.Host.Inventory = []fact.InstalledPackage{{Name: "openssl", Arch: "amd64", Version: "3.0.1-1"}}
+		set.Nodes[i].Vulnerable = &fact.HostVulnerabilities{Ecosystem: "Debian:13", Covered: true, Packages: 1}
+	}
 	return set
 }
 
@@ -176,6 +181,14 @@ var faults = map[string]struct {
 			hostOf(s).Packages.UncoveredCount = 1
 		},
 		[]string{"medium hosts/uncovered-packages Node//n1//"},
+	},
+	"hosts/known-vulnerabilities": {
+		func(s *fact.Set) {
+			v := s.Nodes[1].Vulnerable
+			v.Total, v.Fixable = 1, 1
+			v.Found = []fact.Vulnerability{{ID: "CVE-2026-1", Package: "openssl", Installed: "3.0.1-1", Fixed: "3.0.1-2", Severity: "critical"}}
+		},
+		[]string{"critical hosts/known-vulnerabilities Node//n1//"},
 	},
 	"hosts/os-end-of-life": {
 		func(s *fact.Set) { hostOf(s).OS.VersionID = "11" },

@@ -66,7 +66,7 @@ func Parts() []checks.Part {
 		{Question: api.Hosts, Name: "kubernetes", Title: "Kubelet and container runtime are supported", Checks: []string{
 			"hosts/kubelet-version", "hosts/runtime-version",
 		}},
-		{Question: api.Hosts, Name: "vulnerabilities", Title: "Hosts have no known vulnerability", Optional: true, Checks: []string{
+		{Question: api.Hosts, Name: "vulnerabilities", Title: "Hosts have no known vulnerability that a release fixes", Optional: true, Checks: []string{
 			"hosts/known-vulnerabilities",
 		}},
 

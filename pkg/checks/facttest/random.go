@@ -22,6 +22,9 @@ func Random(r *rand.Rand) *fact.Set {
 	set := &fact.Set{CollectedAt: Time, PodScope: fact.PodsAll, SecretsListed: !g.unread(), Cluster: fact.Cluster{Version: "v1.37.2"}}
 	control, workers := 1+r.IntN(3), r.IntN(4)
 	secrets := g.secrets(set)
+	if r.IntN(2) == 0 {
+		set.Vulnerabilities = &fact.VulnerabilityData{Name: "all.zip", Modified: Time, Compared: Time, Records: 70_000}
+	}
 	for i := range control + workers {
 		node := fact.Node{
 			Name: fmt.Sprintf("n%d", i), Listed: true, Ready: true, OS: "linux", Arch: "amd64", KubeletVersion: "v1.37.2", ContainerRuntime: "containerd://2.3.7",
@@ -41,6 +44,9 @@ func Random(r *rand.Rand) *fact.Set {
 		}
 		if g.unread() {
 			node.Measured = nil
+		}
+		if set.Vulnerabilities != nil && node.Measured.HasRead(fact.Inventory) {
+			node.Vulnerable = g.vulnerable()
 		}
 		set.Nodes = append(set.Nodes, node)
 	}
@@ -88,6 +94,7 @@ func (g *generator) measurement() *fact.Measurement {
 			Vulnerabilities: []fact.CPUVulnerability{{Name: "mds", State: "Not affected"}, {Name: "spectre_v2", State: "Mitigation: Retpolines"}},
 		},
 	}
+	m.Host.Inventory = []fact.InstalledPackage{{Name: "openssl", Arch: "amd64", Version: "1"}}
 	if g.fault() {
 		m.Host.OS.VersionID = "12"
 	}
@@ -122,6 +129,19 @@ func (g *generator) measurement() *fact.Measurement {
 		}
 	}
 	return m
+}
+
+// vulnerable is what a database says of a node's packages.
+func (g *generator) vulnerable() *fact.HostVulnerabilities {
+	h := &fact.HostVulnerabilities{Ecosystem: "Debian:13", Covered: !g.unread(), Packages: 1}
+	if g.unread() {
+		h.Undecided, h.UndecidedCount = []string{"DSA-1-1 openssl: why"}, 1
+	}
+	if g.fault() {
+		h.Total, h.Fixable = 1, 1
+		h.Found = []fact.Vulnerability{{ID: "CVE-2026-1", Package: "openssl", Installed: "1", Fixed: "2", Severity: "high"}}
+	}
+	return h
 }
 
 // secrets lists Secrets and returns how they are stored.
