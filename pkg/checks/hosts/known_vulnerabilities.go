@@ -60,10 +60,15 @@ func judgeVulnerabilities(data *fact.VulnerabilityData, node *fact.Node) api.Fin
 		}}
 		return f
 	}
-	f.Evidence = []api.Evidence{
-		{Source: "database " + data.Name, Value: databaseWords(data)},
-		{Source: checks.NodeSource(node, "installed packages"), Value: hostWords(h)},
+	// A screen shows the first piece of evidence.
+	for i := range h.Found {
+		f.Evidence = append(f.Evidence, vulnerabilityEvidence(node, &h.Found[i]))
 	}
+	f.Evidence = append(
+		f.Evidence,
+		api.Evidence{Source: checks.NodeSource(node, "installed packages"), Value: hostWords(h)},
+		api.Evidence{Source: "database " + data.Name, Value: databaseWords(data)},
+	)
 	for _, text := range h.Undecided {
 		f.Evidence = append(f.Evidence, api.Evidence{Source: "database " + data.Name, Value: "not comparable: " + text})
 	}
@@ -72,9 +77,6 @@ func judgeVulnerabilities(data *fact.VulnerabilityData, node *fact.Node) api.Fin
 		f.Verdict, f.Reason = api.Fail, ""
 		f.Severity = vulnerabilitySeverity(h)
 		f.Message = vulnerabilityWords(h)
-		for i := range h.Found {
-			f.Evidence = append(f.Evidence, vulnerabilityEvidence(node, &h.Found[i]))
-		}
 	case h.Unsupported != "":
 		f.Reason, f.Message = fact.Unsupported, h.Unsupported
 	case data.Incomplete != "":

@@ -45,7 +45,7 @@ func TestKnownVulnerabilities(t *testing.T) {
 		installs = "400 packages compared with records of Debian:12"
 		source   = "node/n1 source package openssl"
 	)
-	evidence := func(lines ...string) []string { return append([]string{database, data, packages, installs}, lines...) }
+	evidence := func(lines ...string) []string { return append(lines, packages, installs, database, data) }
 	finding := func(verdict api.Verdict, severity api.Severity, reason fact.Reason, message string, lines ...string) []api.Finding {
 		return ft.One(api.Finding{Verdict: verdict, Severity: severity, Reason: reason, Subject: ft.NodeSubject(), Message: message, Evidence: ft.Evidence(lines...)})
 	}
@@ -58,7 +58,7 @@ func TestKnownVulnerabilities(t *testing.T) {
 				return h
 			}()),
 			finding(api.Pass, "", "", "no known vulnerability in its packages, without the 2 that are not the distribution's own",
-				database, data, packages, installs+"; 2 of them not the distribution's own: docker-ce, kubelet"),
+				packages, installs+"; 2 of them not the distribution's own: docker-ce, kubelet", database, data),
 		},
 		"one with a fix fails by its severity": {
 			compared(found(1, one(1, "2.0-1", "high"), one(2, "", "critical"))),
@@ -86,18 +86,18 @@ func TestKnownVulnerabilities(t *testing.T) {
 				d.Modified, d.Unreadable, d.Faults, d.Incomplete = before(90), 1, []string{"x.json: why"}, "it was cut"
 			}),
 			finding(api.Fail, api.Low, "", "1 known vulnerability, 1 with a fix: openssl CVE-2026-1",
-				database, "70000 records, the newest of 2026-08-26; 1 could not be read: x.json: why; not read whole: it was cut", packages, installs,
-				source, "CVE-2026-1: 1.0-1 installed, fixed in 2, severity low (DSA-1-1)"),
+				source, "CVE-2026-1: 1.0-1 installed, fixed in 2, severity low (DSA-1-1)", packages, installs,
+				database, "70000 records, the newest of 2026-08-26; 1 could not be read: x.json: why; not read whole: it was cut"),
 		},
 		"none by a database that was not read whole is unknown": {
 			compared(clean(), func(d *fact.VulnerabilityData) { d.Incomplete = "it was cut" }),
 			finding(api.VerdictUnknown, "", fact.Truncated, "no known vulnerability was found, but the database was not read whole: it was cut",
-				database, data+"; not read whole: it was cut", packages, installs),
+				packages, installs, database, data+"; not read whole: it was cut"),
 		},
 		"none by a database with damaged records is unknown": {
 			compared(clean(), func(d *fact.VulnerabilityData) { d.Unreadable, d.Faults = 2, []string{"x.json: why"} }),
 			finding(api.VerdictUnknown, "", fact.Corrupt, "no known vulnerability was found, but 2 records of the database could not be read",
-				database, data+"; 2 could not be read: x.json: why", packages, installs),
+				packages, installs, database, data+"; 2 could not be read: x.json: why"),
 		},
 		"none by a database of other systems is unknown": {
 			compared(func() *fact.HostVulnerabilities { h := clean(); h.Covered = false; return h }()),
@@ -105,7 +105,7 @@ func TestKnownVulnerabilities(t *testing.T) {
 		},
 		"a system that no database has is unknown": {
 			compared(&fact.HostVulnerabilities{Packages: 400, Unsupported: "databases of this format have no data for Amazon Linux 2023"}),
-			finding(api.VerdictUnknown, "", fact.Unsupported, "databases of this format have no data for Amazon Linux 2023", database, data, packages, "400 packages"),
+			finding(api.VerdictUnknown, "", fact.Unsupported, "databases of this format have no data for Amazon Linux 2023", packages, "400 packages", database, data),
 		},
 		"none beside a record that decides nothing is unknown": {
 			compared(func() *fact.HostVulnerabilities {
@@ -114,24 +114,24 @@ func TestKnownVulnerabilities(t *testing.T) {
 				return h
 			}()),
 			finding(api.VerdictUnknown, "", fact.Unsupported, "no known vulnerability was found, but 1 record about its packages cannot be compared",
-				evidence(database, "not comparable: DSA-1-1 openssl: why")...),
+				append(evidence(), database, "not comparable: DSA-1-1 openssl: why")...),
 		},
 		"none by a database of 30 days ago passes": {
 			compared(clean(), func(d *fact.VulnerabilityData) { d.Modified = before(30) }),
-			finding(api.Pass, "", "", "no known vulnerability in its packages", database, "70000 records, the newest of 2026-10-25", packages, installs),
+			finding(api.Pass, "", "", "no known vulnerability in its packages", packages, installs, database, "70000 records, the newest of 2026-10-25"),
 		},
 		"none by a database of 31 days ago is unknown": {
 			compared(clean(), func(d *fact.VulnerabilityData) { d.Modified = before(31) }),
 			finding(api.VerdictUnknown, "", fact.NotPresent, "no known vulnerability was found, but the newest record of the database is 31 days old",
-				database, "70000 records, the newest of 2026-10-24", packages, installs),
+				packages, installs, database, "70000 records, the newest of 2026-10-24"),
 		},
 		"none by a database without dates is unknown": {
 			compared(clean(), func(d *fact.VulnerabilityData) { d.Modified = fact.Time{} }),
-			finding(api.VerdictUnknown, "", fact.NotPresent, "no known vulnerability was found, but the age of the database is unknown", database, "70000 records", packages, installs),
+			finding(api.VerdictUnknown, "", fact.NotPresent, "no known vulnerability was found, but the age of the database is unknown", packages, installs, database, "70000 records"),
 		},
 		"no package that was compared is unknown": {
 			compared(&fact.HostVulnerabilities{Ecosystem: "Debian:12", Covered: true}),
-			finding(api.VerdictUnknown, "", fact.NotPresent, "no installed package was compared", database, data, packages, "0 packages compared with records of Debian:12"),
+			finding(api.VerdictUnknown, "", fact.NotPresent, "no installed package was compared", packages, "0 packages compared with records of Debian:12", database, data),
 		},
 		"a node that was not compared is unknown": {
 			compared(nil), finding(api.VerdictUnknown, "", fact.NotPresent, "its packages were not compared with a database of vulnerabilities: give one with --vulnerabilities", packages, "1 package"),
