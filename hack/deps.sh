@@ -16,6 +16,7 @@ busybox-static            busybox image of the test cluster
 ca-certificates           module downloads over TLS
 containernetworking-plugins  pod networks of the test cluster
 db5.3-util                db_load: writes RPM databases of Berkeley DB
+debsecan                  oracle for known vulnerabilities
 gcc                       race detector, the loader
 gcc-aarch64-linux-gnu     the loader for arm64
 iproute2                  network namespaces of the test cluster
