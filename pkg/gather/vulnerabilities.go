@@ -2,6 +2,8 @@ package gather
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -31,10 +33,32 @@ func AddVulnerabilities(ctx context.Context, set *fact.Set, path string, now tim
 		return fmt.Errorf("--vulnerabilities: %w", err)
 	}
 	set.Vulnerabilities = data
+	// Nodes of one image have the same packages: they share one result.
+	results := map[[sha256.Size]byte]*fact.HostVulnerabilities{}
 	for i := range set.Nodes {
-		if node := &set.Nodes[i]; node.Measured.HasRead(fact.Inventory) {
-			node.Vulnerable = query.Of(&node.Measured.Host)
+		node := &set.Nodes[i]
+		if !node.Measured.HasRead(fact.Inventory) {
+			continue
 		}
+		same, err := sameHost(&node.Measured.Host)
+		if err != nil {
+			return err
+		}
+		if results[same] == nil {
+			results[same] = query.Of(&node.Measured.Host)
+		}
+		node.Vulnerable = results[same]
 	}
 	return nil
+}
+
+// sameHost is equal for hosts about which a database says the same.
+func sameHost(host *fact.Host) (sum [sha256.Size]byte, err error) {
+	hash := sha256.New()
+	relevant := fact.Host{OS: host.OS, Inventory: host.Inventory}
+	if host.Packages != nil {
+		relevant.Packages = &fact.PackageState{Uncovered: host.Packages.Uncovered, UncoveredCount: host.Packages.UncoveredCount}
+	}
+	err = json.NewEncoder(hash).Encode(relevant)
+	return [sha256.Size]byte(hash.Sum(nil)), err
 }

@@ -54,11 +54,16 @@ func TestAgainstDebsecan(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	database := t.TempDir()
 	var names, lines strings.Builder
+	unfixed := 0
 	for i := range 3000 {
 		s := sources[r.IntN(len(sources))]
 		fix := ""
 		switch r.IntN(6) {
-		case 0: // none
+		case 0:
+			// Without a fix. Only so many of these are listed.
+			if unfixed++; unfixed > fact.MaxUnfixed/2 {
+				fix = s.version + "+b1"
+			}
 		case 1:
 			fix = s.version
 		case 2:
@@ -125,9 +130,10 @@ func TestAgainstDebsecan(t *testing.T) {
 	}
 	if !slices.Equal(ours, theirs) {
 		only := func(a, b []string) []string {
-			return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+			a = slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+			return a[:min(len(a), 10)]
 		}
-		t.Errorf("only debsecan: %v\nonly ours: %v", only(theirs, ours), only(ours, theirs))
+		t.Errorf("only debsecan: %q\nonly ours: %q", only(theirs, ours), only(ours, theirs))
 	}
 	t.Logf("%d installed packages, 3000 vulnerabilities: %d pairs by both", len(list), len(theirs))
 }

@@ -474,6 +474,15 @@ func TestHost(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	// Of those without a fix only the first are listed, of those with one all.
+	var records []string
+	for i := range fact.MaxUnfixed + 50 {
+		records = append(records, record(fmt.Sprintf("A-%03d", i), "Rocky Linux:9", "zlib", unfixedEvents), record(fmt.Sprintf("B-%03d", i), "Rocky Linux:9", "zlib", fixedIn2))
+	}
+	got = compared(t, rocky, []fact.InstalledPackage{pkg("zlib", "1.0-1")}, records...)
+	if len(got.Found) != 2*fact.MaxUnfixed+50 || got.Unlisted != 50 || got.Total != len(records) || got.Fixable != len(records)/2 || got.Found[len(records)/2-1].Fixed == "" {
+		t.Errorf("%d listed, %d not, %d in all, %d with a fix", len(got.Found), got.Unlisted, got.Total, got.Fixable)
+	}
 	// By apt's lists, these are not the release's own.
 	host := &fact.Host{OS: debian, Inventory: []fact.InstalledPackage{pkg("a", "1")}, Packages: &fact.PackageState{UncoveredCount: 5, Uncovered: []fact.UncoveredPackage{
 		{Name: "docker-ce", Why: fact.OutsideRelease}, {Name: "linux-image-1", Why: fact.OutsideUpgrade}, {Name: "nginx", Why: fact.OutsideComponent}, {Name: "mine", Why: fact.OutsideLists},

@@ -299,10 +299,7 @@ func (h *hostReport) finish() {
 			strings.Compare(a.Package, b.Package), strings.Compare(a.ID, b.ID), strings.Compare(a.Installed, b.Installed),
 		)
 	})
-	h.out.Found = slices.Clip(h.out.Found[:min(len(h.out.Found), fact.MaxVulnerabilities)])
-	if len(h.out.Found) == 0 {
-		h.out.Found = nil
-	}
+	h.limit()
 	h.out.Total, h.out.Fixable = len(ids), len(fixable)
 	h.out.UndecidedCount = len(open)
 	for text := range open {
@@ -311,6 +308,18 @@ func (h *hostReport) finish() {
 	slices.Sort(h.out.Undecided)
 	h.out.Undecided = slices.Clip(h.out.Undecided[:min(len(h.out.Undecided), fact.MaxUndecided)])
 	slices.Sort(h.out.NotCovered)
+}
+
+// limit leaves out what is too much: see fact.HostVulnerabilities.Found, which is
+// sorted.
+func (h *hostReport) limit() {
+	all := h.out.Found
+	fixable := slices.IndexFunc(all, func(v fact.Vulnerability) bool { return v.Fixed == "" })
+	if fixable < 0 {
+		fixable = len(all)
+	}
+	h.out.Found = slices.Concat(all[:min(fixable, fact.MaxVulnerabilities)], all[fixable:min(len(all), fixable+fact.MaxUnfixed)])
+	h.out.Unlisted = len(all) - len(h.out.Found)
 }
 
 func unfixed(v *fact.Vulnerability) int {

@@ -23,7 +23,7 @@ var KnownVulnerabilities = checks.Check{
 	Needs:    []fact.Kind{fact.Inventory},
 	Uses:     []fact.Kind{fact.Packages},
 	Scope:    checks.ScopeNode,
-	Evidence: maxPackages + 64,
+	Evidence: fact.MaxVulnerabilities + fact.MaxUnfixed + fact.MaxUndecided + 2,
 	Database: func(set *fact.Set) bool { return set.Vulnerabilities != nil },
 	Why: "A host's own package lists know only the updates that its archives offer. A database of vulnerabilities also knows " +
 		"those that have no fix yet, those whose fix never reached the host, and how severe each is.",
@@ -132,8 +132,8 @@ func hostWords(h *fact.HostVulnerabilities) string {
 			text += ": " + strings.Join(h.NotCovered, ", ")
 		}
 	}
-	if more := max(h.Total, len(h.Found)) - len(h.Found); more > 0 {
-		text += fmt.Sprintf("; %d vulnerabilities more than are listed here", more)
+	if h.Unlisted > 0 {
+		text += fmt.Sprintf("; %d vulnerabilities more than are listed here", h.Unlisted)
 	}
 	return text
 }
@@ -159,7 +159,7 @@ func vulnerabilityWords(h *fact.HostVulnerabilities) string {
 		}
 	}
 	text += ": " + strings.Join(names, ", ")
-	if more := len(h.Found) - len(names); more > 0 {
+	if more := len(h.Found) + h.Unlisted - len(names); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

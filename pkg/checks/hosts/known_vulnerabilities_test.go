@@ -81,6 +81,15 @@ func TestKnownVulnerabilities(t *testing.T) {
 				evidence(source, "CVE-2026-1: 1.0-1 installed, fixed in 2, severity low (DSA-1-1)", source, "CVE-2026-2: 1.0-1 installed, fixed in 2, severity low (DSA-2-1)",
 					source, "CVE-2026-3: 1.0-1 installed, fixed in 2, severity low (DSA-3-1)", source, "CVE-2026-4: 1.0-1 installed, fixed in 2, severity low (DSA-4-1)")...),
 		},
+		"what is not listed is counted": {
+			compared(func() *fact.HostVulnerabilities {
+				h := found(1, one(1, "2", "low"))
+				h.Total, h.Unlisted = 900, 899
+				return h
+			}()),
+			finding(api.Fail, api.Low, "", "900 known vulnerabilities, 1 with a fix: openssl CVE-2026-1 and 899 more",
+				source, "CVE-2026-1: 1.0-1 installed, fixed in 2, severity low (DSA-1-1)", packages, installs+"; 899 vulnerabilities more than are listed here", database, data),
+		},
 		"one fails by an old database that was read in part all the same": {
 			compared(found(1, one(1, "2", "low")), func(d *fact.VulnerabilityData) {
 				d.Modified, d.Unreadable, d.Faults, d.Incomplete = before(90), 1, []string{"x.json: why"}, "it was cut"
