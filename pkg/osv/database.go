@@ -153,6 +153,7 @@ func (r *reading) item(path, name string, depth int) {
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		// A link to a file is followed, one to a directory not: it could be a loop.
 		if info, err = os.Stat(path); err == nil && info.IsDir() {
+			r.fault(name, errors.New("a link to a directory, which is not followed"))
 			return
 		}
 	}

@@ -108,10 +108,19 @@ func TestRecords(t *testing.T) {
 		"the package's own name is not the source's": {
 			debian, []fact.InstalledPackage{pkg("openssl", "1.0-1", "other")}, []string{one(fixedIn2)}, nil,
 		},
-		"fixed":                    {debian, []fact.InstalledPackage{pkg("openssl", "2.0-1")}, []string{one(fixedIn2)}, nil},
-		"no fix":                   {debian, libssl, []string{one(unfixedEvents)}, []string{"DSA-1-1 openssl 1.0-1 -> none DSA-1-1"}},
-		"another release":          {debian, libssl, []string{record("DSA-1-1", "Debian:11", "openssl", fixedIn2)}, nil},
-		"a record of no release":   {debian, libssl, []string{record("DSA-1-1", "Debian", "openssl", fixedIn2)}, nil},
+		"fixed":                  {debian, []fact.InstalledPackage{pkg("openssl", "2.0-1")}, []string{one(fixedIn2)}, nil},
+		"no fix":                 {debian, libssl, []string{one(unfixedEvents)}, []string{"DSA-1-1 openssl 1.0-1 -> none DSA-1-1"}},
+		"another release":        {debian, libssl, []string{record("DSA-1-1", "Debian:11", "openssl", fixedIn2)}, nil},
+		"a record of no release": {debian, libssl, []string{record("DSA-1-1", "Debian", "openssl", fixedIn2)}, []string{"? DSA-1-1 openssl: " + whyRelease}},
+		"a record of no release and of this one": {
+			debian, libssl, []string{`{"id":"A-1","modified":"2026-11-20T00:00:00Z","affected":[` + item("Debian:12", "openssl", `{"introduced":"3"}`) + "," + item("Debian", "openssl", fixedIn2) + `]}`}, nil,
+		},
+		"a listed version is equal by the system's order": {
+			rocky,
+			[]fact.InstalledPackage{pkg("bash", "5.1-1.el9")},
+			[]string{`{"id":"A-1","modified":"2026-11-20T00:00:00Z","affected":[{"package":{"ecosystem":"Rocky Linux:9","name":"bash"},"versions":["0:5.1-1.el9"]}]}`},
+			[]string{"A-1 bash 5.1-1.el9 -> none A-1"},
+		},
 		"another distribution":     {debian, libssl, []string{record("USN-1-1", "Ubuntu:22.04:LTS", "openssl", fixedIn2)}, nil},
 		"withdrawn":                {debian, libssl, []string{one(fixedIn2, `,"withdrawn":"2026-11-21T00:00:00Z"`)}, nil},
 		"withdrawn by null is not": {debian, libssl, []string{one(fixedIn2, `,"withdrawn":null`)}, []string{"DSA-1-1 openssl 1.0-1 -> 2.0-1 DSA-1-1"}},
@@ -408,7 +417,7 @@ func TestSystems(t *testing.T) {
 					t.Errorf("%q is not its own", e)
 				}
 			}
-			for _, e := range []string{"", "npm", "Debian", "Debian:11", "Debian:120", "Ubuntu:22.10", "Red Hat:enterprise_linux:90::baseos", "Red Hat:rhel_eus:9.4::baseos", "SUSE:Linux Enterprise Module for Basesystem 15 SP6"} {
+			for _, e := range []string{"", "npm", "Debian:11", "Debian:120", "Ubuntu:22.10", "Red Hat:enterprise_linux:90::baseos", "Red Hat:rhel_eus:9.4::baseos", "SUSE:Linux Enterprise Module for Basesystem 15 SP6"} {
 				if s.role(e) != foreign {
 					t.Errorf("%q is its own", e)
 				}
@@ -492,8 +501,8 @@ func TestHost(t *testing.T) {
 	if got := q.Of(host); got.NotCoveredCount != 3 || !slices.Equal(got.NotCovered, []string{"docker-ce", "mine"}) {
 		t.Errorf("not covered: %d %q", got.NotCoveredCount, got.NotCovered)
 	}
-	// Records of other systems, and withdrawn ones, are no coverage.
-	got = compared(t, rocky, []fact.InstalledPackage{pkg("zlib", "1.0-1")}, record("A-1", "Rocky Linux:8", "zlib", unfixedEvents),
+	// Records of other systems or of no release, and withdrawn ones, are no coverage.
+	got = compared(t, rocky, []fact.InstalledPackage{pkg("zlib", "1.0-1")}, record("A-1", "Rocky Linux:8", "zlib", unfixedEvents), record("A-3", "Rocky Linux", "other", unfixedEvents),
 		record("A-2", "Rocky Linux:9", "zlib", unfixedEvents, `,"withdrawn":"2026-11-21T00:00:00Z"`))
 	if got.Covered || got.Found != nil {
 		t.Errorf("want no coverage, got %+v", got)
@@ -569,8 +578,12 @@ func TestDatabases(t *testing.T) {
 				write(t, dir+"/db/B-1.json", []byte(b))
 				link(t, dir+"/a", dir+"/db/A-1.json")
 				link(t, dir+"/db", dir+"/db/loop")
+				link(t, dir+"/nothing", dir+"/db/X.json")
 				return dir + "/db"
-			}, fact.VulnerabilityData{Name: "db", Modified: modified, Records: 2}, foundBoth,
+			}, fact.VulnerabilityData{
+				Name: "db", Modified: modified, Records: 2, Unreadable: 2,
+				Faults: []string{"X.json: no such file or directory", "loop: a link to a directory, which is not followed"},
+			}, foundBoth,
 		},
 		"damaged records cost only themselves": {
 			func(t *testing.T, dir string) string {

@@ -33,8 +33,6 @@ type Query struct {
 	decoder decoder
 }
 
-func (q *Query) empty() bool { return len(q.targets) == 0 }
-
 // target is a system that hosts of the query have.
 type target struct {
 	system

@@ -43,6 +43,7 @@ const (
 	whyNoStart = "a range in it has no introduced event"
 	whyEvent   = "an event in it is of an unknown form"
 	whyType    = "a range in it is of a type that has no order here"
+	whyRelease = "it does not say for which release it is"
 	whyNothing = "it has neither ranges nor versions"
 	whyModule  = "it does not say for which stream of the module it is"
 	whyLong    = "it has too many events or texts that are too long"

@@ -104,7 +104,7 @@ func bruteForce(version int, events []event) bool {
 func TestEvaluateAgainstCounting(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	decided := map[verdict]int{}
-	for range 20_000 {
+	for range 5000 {
 		places := r.Perm(30)
 		events := []event{{introduced, "0"}}
 		if r.IntN(3) == 0 {
@@ -132,7 +132,7 @@ func TestEvaluateAgainstCounting(t *testing.T) {
 			decided[got]++
 		}
 	}
-	if decided[isAffected] < 10_000 || decided[notAffected] < 10_000 {
+	if decided[isAffected] < 2000 || decided[notAffected] < 2000 {
 		t.Errorf("a poor mix: %v", decided)
 	}
 }

@@ -213,7 +213,7 @@ func (q *Query) affected(c *cursor, h *head) bool {
 	relevant, read := false, false
 	why, rated := "", unrated
 	for _, use := range q.usesOf(ecosystem) {
-		use.target.covered = use.target.covered || !h.withdrawn
+		use.target.covered = use.target.covered || use.role != unscoped && !h.withdrawn
 		wanted := use.target.packages[string(name)]
 		if len(wanted) == 0 {
 			continue
@@ -231,7 +231,9 @@ func (q *Query) affected(c *cursor, h *head) bool {
 		for _, version := range wanted {
 			f := found{target: use.target, of: installed{string(name), version}, role: use.role}
 			f.rating = rated
-			f.verdict, f.fix, f.why = d.judge(version, versions, why, use.target.order)
+			if f.verdict, f.why = undecided, whyRelease; use.role != unscoped {
+				f.verdict, f.fix, f.why = d.judge(version, versions, why, use.target.order)
+			}
 			d.add(f)
 		}
 	}
@@ -336,7 +338,8 @@ func (d *decoder) judge(version string, versions int, why string, order Order) (
 			if v == isAffected || len(text) == 0 {
 				return
 			}
-			if string(text) == version {
+			listed := string(text)
+			if result, ok := order(listed, version); listed == version || ok && result == 0 {
 				v = isAffected
 			}
 		})

@@ -14,6 +14,8 @@ type role uint8
 
 const (
 	foreign role = iota
+	// unscoped is the distribution's, of no release: such an entry decides nothing.
+	unscoped
 	// base is the system's own.
 	base
 	// extended is its extended support, which has all of base and more: where a record
@@ -130,7 +132,16 @@ func plain(prefix string, release func(fact.OSRelease) string) func(fact.OSRelea
 		if r == "" {
 			return "", nil
 		}
-		return only(prefix + r)
+		name, all := prefix+r, strings.TrimSuffix(prefix, ":")
+		return name, func(ecosystem string) role {
+			switch ecosystem {
+			case name:
+				return base
+			case all:
+				return unscoped
+			}
+			return foreign
+		}
 	}
 }
 

@@ -79,7 +79,11 @@ func theirs(t testing.TB, data []byte) (out []string) {
 func TestZipAgainstTheStandardLibrary(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, method := range []uint16{zip.Store, zip.Deflate} {
-		for _, count := range []int{0, 1, 7, 66_000} { // the last needs fields of 64 bits
+		counts := []int{0, 1, 7}
+		if method == zip.Store {
+			counts = append(counts, 66_000) // needs fields of 64 bits
+		}
+		for _, count := range counts {
 			files := map[string]string{}
 			var names []string
 			for i := range count {
