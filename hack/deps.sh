@@ -24,6 +24,8 @@ iptables                  CNI plugins call it
 libc6-dev                 race detector
 libcap2-bin               getpcaps, capsh: oracles for capability masks
 libcap-ng-utils           pscap: oracle for capability masks
+makepkg                   vercmp: oracle for versions of pacman
+pacman-package-manager  pacman: oracle for updates on Arch
 procps                    ps, sysctl
 qemu-user-static          runs the arm64 loader
 rpm                       oracle for RPM databases
