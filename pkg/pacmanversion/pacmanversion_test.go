@@ -38,7 +38,13 @@ func TestRisingVersions(t *testing.T) {
 
 func TestEqualVersions(t *testing.T) {
 	for _, pair := range [][2]string{
-		{"1.5-1", "1.5"}, {"1.05", "1.5"}, {"0:1-1", "1-1"}, {"1_0", "1.0"}, {"", ""}, {"00", "0"}, {":1-1", "1-1"},
+		{"1.5-1", "1.5"},
+		{"1.05", "1.5"},
+		{"0:1-1", "1-1"},
+		{"1_0", "1.0"},
+		{"", ""},
+		{"00", "0"},
+		{":1-1", "1-1"},
 		{"6.11.5-arch1-1", "6.11.5.arch1-1"}, // a kernel's release and its package's version
 	} {
 		if got := Compare(pair[0], pair[1]); got != 0 {
