@@ -14,7 +14,9 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/apk"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/apt"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/pacman"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -55,26 +57,27 @@ func Managers() []Manager {
 	return []Manager{
 		apt.Manager{},
 		rpm.Manager{},
-		notRead{"apk", []string{"/lib/apk/db/installed"}},
-		notRead{"pacman", []string{"/var/lib/pacman/local"}},
+		apk.Manager{},
+		pacman.Manager{},
 	}
 }
 
-// rpmSystems are words of ID and ID_LIKE (os-release(5)) of systems that are made of
-// RPM packages.
-var rpmSystems = []string{
-	"fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn", "suse", "opensuse", "sles", "mariner", "azurelinux", "photon", "openEuler",
+// systems are the managers of systems, by words of ID and ID_LIKE (os-release(5)).
+// Where no word is here, the order of Managers counts.
+var systems = map[string]string{
+	"fedora": "rpm", "rhel": "rpm", "centos": "rpm", "rocky": "rpm", "almalinux": "rpm", "ol": "rpm", "amzn": "rpm", "suse": "rpm",
+	"opensuse": "rpm", "sles": "rpm", "mariner": "rpm", "azurelinux": "rpm", "photon": "rpm", "openEuler": "rpm",
+	"alpine": "apk", "postmarketos": "apk", "wolfi": "apk", "chainguard": "apk",
+	"arch": "pacman", "archarm": "pacman", "manjaro": "pacman",
 }
 
 // managersOf is Managers, with the system's own first: the database of another one
-// may be there too, from a package that is named dpkg or rpm.
+// may be there too, from a package that is named dpkg, rpm or pacman.
 func managersOf(os fact.OSRelease) []Manager {
 	all := Managers()
 	for _, word := range append([]string{os.ID}, strings.Fields(os.IDLike)...) {
-		if slices.Contains(rpmSystems, word) {
-			slices.SortStableFunc(all, func(a, b Manager) int {
-				return cmp.Compare(first(b.Name() == "rpm"), first(a.Name() == "rpm"))
-			})
+		if own := systems[word]; own != "" {
+			slices.SortStableFunc(all, func(a, b Manager) int { return cmp.Compare(first(b.Name() == own), first(a.Name() == own)) })
 			break
 		}
 	}
@@ -104,12 +107,9 @@ func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.Pack
 	system := cmp.Or(os.PrettyName, "a system without os-release")
 	for _, m := range managersOf(os) {
 		state, gaps, err := m.Read(ctx, root)
-		var unread *unreadError
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
-		case errors.As(err, &unread):
-			return nil, gap(fact.Unsupported, fmt.Sprintf("%s has its packages in the %s database %s, which is not supported yet", system, m.Name(), unread.path))
 		case err != nil:
 			return nil, gap(rootfs.ReasonOf(err), err.Error())
 		}
@@ -253,31 +253,4 @@ func imageBased(root *rootfs.Root, os fact.OSRelease) string {
 		return os.PrettyName + " (booted from ostree)"
 	}
 	return ""
-}
-
-// notRead is a manager whose database is recognised, but not supported yet.
-type notRead struct {
-	name  string
-	paths []string
-}
-
-// unreadError means that a database exists that is not supported.
-type unreadError struct{ path string }
-
-func (e *unreadError) Error() string { return e.path + " is not supported yet" }
-
-func (m notRead) Name() string          { return m.name }
-func (m notRead) Database() string      { return m.paths[0] }
-func (notRead) Compare(a, b string) int { return strings.Compare(a, b) } // its data is never read
-func (notRead) Kernels(context.Context, *rootfs.Root) ([]fact.InstalledKernel, error) {
-	return nil, fs.ErrNotExist
-}
-
-func (m notRead) Read(_ context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error) {
-	for _, path := range m.paths {
-		if _, err := root.Stat(path); err == nil {
-			return nil, nil, &unreadError{path}
-		}
-	}
-	return nil, nil, fs.ErrNotExist
 }

@@ -182,12 +182,15 @@ func TestPackageGaps(t *testing.T) {
 			gaps:  gap(fact.NotPresent, "X has no package database in a known place: neither /var/lib/dpkg/status nor one of rpm, apk or pacman"),
 		},
 		"apk": {
-			files: hosttest.Files{"lib/apk/db/installed": "", "etc/os-release": "PRETTY_NAME='Alpine Linux v3.20'\n"},
-			gaps:  gap(fact.Unsupported, "Alpine Linux v3.20 has its packages in the apk database /lib/apk/db/installed, which is not supported yet"),
+			files: hosttest.Files{"lib/apk/db/installed": "P:musl\nV:1.2.5-r0\nA:x86_64\n\n", "etc/os-release": "ID=alpine\nPRETTY_NAME='Alpine Linux v3.20'\n"},
+			gaps:  gap(fact.NotPresent, "/etc/apk/repositories: no repository is enabled, so updates are unknown"), installed: 1,
 		},
-		"pacman": {
-			files: hosttest.Files{"var/lib/pacman/local/": ""},
-			gaps:  gap(fact.Unsupported, "a system without os-release has its packages in the pacman database /var/lib/pacman/local, which is not supported yet"),
+		"pacman, beside a database of dpkg": {
+			files: debian.With(hosttest.Files{"etc/os-release": "ID=arch\n", "var/lib/pacman/local/bash-5-1/desc": "", "etc/pacman.conf": "[options]\n"}),
+			gaps:  gap(fact.NotPresent, "/etc/pacman.conf: no repository is enabled, so updates are unknown"), installed: 1,
+		},
+		"Debian, with an empty database of pacman": {
+			files: debian.With(hosttest.Files{"var/lib/pacman/local/": ""}), pending: 12, installed: 14, indexes: 3,
 		},
 		"Talos": {
 			files: hosttest.Files{"etc/os-release": "ID=talos\n"},

@@ -7,6 +7,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/apt"
 )
 
 // Whatever is in the list can be told apart, and has an order.
@@ -30,7 +31,9 @@ func TestManagers(t *testing.T) {
 }
 
 // backwards is a manager whose order no other has.
-type backwards struct{ notRead }
+type backwards struct{ apt.Manager }
+
+func (backwards) Name() string { return "back" }
 
 func (backwards) Compare(a, b string) int { return cmp.Compare(b, a) }
 
@@ -40,7 +43,7 @@ func TestFinish(t *testing.T) {
 	state := &fact.PackageState{Pending: []fact.PendingUpdate{
 		{Name: "b", Candidate: "1"}, {Name: "a\xff", Arch: "z", Candidate: "1"}, {Name: "a\xff", Arch: "y", Candidate: "1"}, {Name: "a\xff", Arch: "y", Candidate: "2\xfe"},
 	}}
-	finish(backwards{notRead{"back", nil}}, state)
+	finish(backwards{}, state)
 	want := &fact.PackageState{Manager: "back", Pending: []fact.PendingUpdate{
 		{Name: `a\xff`, Arch: "y", Candidate: `2\xfe`}, {Name: `a\xff`, Arch: "y", Candidate: "1"}, {Name: `a\xff`, Arch: "z", Candidate: "1"}, {Name: "b", Candidate: "1"},
 	}}
