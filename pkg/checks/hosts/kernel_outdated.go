@@ -219,12 +219,15 @@ var families = map[string]string{
 	"debian": apt, "ubuntu": apt,
 	"fedora": rpm, "rhel": rpm, "centos": rpm, "rocky": rpm, "almalinux": rpm, "ol": rpm, "amzn": rpm,
 	"suse": rpm, "opensuse": rpm, "sles": rpm, "azurelinux": rpm, "mariner": rpm, "photon": rpm, "openEuler": rpm,
+	"alpine": apk, "postmarketos": apk, "arch": pacman, "archarm": pacman, "manjaro": pacman,
 }
 
 // Values of fact.PackageState.Manager.
 const (
-	apt = "apt"
-	rpm = "rpm"
+	apt    = "apt"
+	rpm    = "rpm"
+	apk    = "apk"
+	pacman = "pacman"
 )
 
 // kernelOrder returns the package manager by whose order the node's kernels are
@@ -249,6 +252,10 @@ func kernelOrder(host *fact.Host) (manager string, compare func(a, b string) int
 		return manager, debversion.Compare
 	case rpm:
 		return manager, rpmversion.Compare
+	case pacman:
+		return manager, comparePacmanKernels
+	case apk:
+		return manager, apkKernelOrder(host)
 	}
 	return manager, nil
 }
@@ -291,6 +298,9 @@ func samePackage(manager, version string, running *fact.RunningKernel, k *fact.I
 	case manager == rpm:
 		// SUSE leaves the last number, of the rebuild, out of the kernel's release.
 		return true, version == k.PackageVersion[strings.IndexByte(k.PackageVersion, ':')+1:]
+	case manager == pacman || manager == apk:
+		equal = packageOfKernel(manager, version, k.PackageVersion)
+		return equal, equal
 	}
 	words := strings.Fields(running.Build)
 	// "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)", and Proxmox's

@@ -204,12 +204,12 @@ func TestKernelOutdated(t *testing.T) {
 				"node/n1 /boot/vmlinuz-6.8.5-300.fc40.x86_64", "6.8.5-300.fc40.x86_64 "+debian2),
 		},
 		"an unknown system with another kernel is unknown": {
-			on("", "alpine", "", "6.6.31-0-lts", boot("6.6.31-0-lts", debian1), boot("6.6.32-0-lts", debian2)),
+			on("", "void", "", "6.6.31-0-lts", boot("6.6.31-0-lts", debian1), boot("6.6.32-0-lts", debian2)),
 			finding(api.VerdictUnknown, "", unordered("6.6.31-0-lts", "6.6.32-0-lts"), version, "6.6.31-0-lts "+debian1,
 				"node/n1 /boot/vmlinuz-6.6.31-0-lts", "6.6.31-0-lts "+debian1, "node/n1 /boot/vmlinuz-6.6.32-0-lts", "6.6.32-0-lts "+debian2),
 		},
 		"an unknown manager with another kernel is unknown": {
-			on("pacman", "arch", "", "6.9.1-arch1-1", boot("6.9.2-arch1-1", debian2)),
+			on("xbps", "void", "", "6.9.1-arch1-1", boot("6.9.2-arch1-1", debian2)),
 			finding(api.VerdictUnknown, "", unordered("6.9.1-arch1-1", "6.9.2-arch1-1"), version, "6.9.1-arch1-1 "+debian1,
 				"node/n1 /boot/vmlinuz-6.9.2-arch1-1", "6.9.2-arch1-1 "+debian2),
 		},

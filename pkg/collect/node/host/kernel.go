@@ -46,6 +46,8 @@ func readKernels(ctx context.Context, root, proc *rootfs.Root) (running *fact.Ru
 	if err != nil {
 		gaps = append(gaps, gapOf(fact.Kernel, err))
 	}
+	installed, nameless := withRelease(installed, packaged)
+	gaps = append(gaps, nameless...)
 	// /boot may be unmounted, or hold the image of one kernel among several: what
 	// the package database has counts too.
 	for _, p := range packaged {
@@ -74,6 +76,27 @@ func readKernels(ctx context.Context, root, proc *rootfs.Root) (running *fact.Ru
 		})
 	}
 	return running, installed, running != nil || len(installed) > 0, gaps
+}
+
+// withRelease takes out the images whose release nobody knows: they have no x86 header
+// and a name such as vmlinuz-lts (Alpine) or vmlinuz-linux (Arch). The packages know
+// their release; where no package is of that name, a gap says that there is a kernel of
+// an unknown release.
+func withRelease(images, packaged []fact.InstalledKernel) (kept []fact.InstalledKernel, gaps []fact.NodeGap) {
+	for _, k := range images {
+		if k.Release != "" && '0' <= k.Release[0] && k.Release[0] <= '9' {
+			kept = append(kept, k)
+			continue
+		}
+		name := k.Release
+		is := func(p fact.InstalledKernel) bool {
+			return p.Package == name || strings.TrimPrefix(p.Package, "linux-") == name
+		}
+		if !slices.ContainsFunc(packaged, is) {
+			gaps = append(gaps, fact.NodeGap{What: fact.Kernel, Reason: fact.Unsupported, Detail: rootfs.Text(k.Path + ": neither its name nor a boot header of x86 has a kernel release")})
+		}
+	}
+	return kept, gaps
 }
 
 // runningKernel reads /proc/sys/kernel/osrelease and /proc/version, "Linux

@@ -21,6 +21,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/apkversion"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/pkgset"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -90,6 +91,13 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 		a.fail(err)
 	}
 	state := &fact.PackageState{Database: a.path, Installed: len(a.packages)}
+	if err == nil {
+		var set pkgset.Set
+		for i := range a.packages {
+			set.Add(a.packages[i].name, a.packages[i].arch, a.packages[i].version)
+		}
+		state.Set = set.Sum()
+	}
 	if len(a.packages) == 0 {
 		a.gap(fact.Truncated, a.path+": no installed package in it")
 	}

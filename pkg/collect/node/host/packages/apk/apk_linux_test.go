@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,6 +218,10 @@ func TestRead(t *testing.T) {
 			}
 			if state.Indexes != tc.indexes || len(state.Archives) != tc.indexes || state.Installed != tc.installed {
 				t.Errorf("%+v", state)
+			}
+			damaged := slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "/installed: ends") || strings.Contains(text, "/local: ") })
+			if (state.Set == "") != (damaged || state.Installed == 0) {
+				t.Errorf("the sum of all packages is %q", state.Set)
 			}
 			for _, a := range state.Archives {
 				if !a.Unclassified || a.Security || a.Checked.IsZero() != strings.HasPrefix(a.Name, "/") || !a.Date.Equal(built) {

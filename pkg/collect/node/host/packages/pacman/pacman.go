@@ -17,6 +17,7 @@ import (
 	"slices"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/pkgset"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/pacmanversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -49,6 +50,13 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 		c.fail(err)
 	}
 	state := &fact.PackageState{Database: db.path, Installed: len(db.packages)}
+	if err == nil {
+		var set pkgset.Set
+		for i := range db.packages {
+			set.Add(db.packages[i].name(), "", db.packages[i].version()) // the architecture is in another file
+		}
+		state.Set = set.Sum()
+	}
 	if len(db.packages) == 0 {
 		c.gap(fact.Truncated, db.path+": no installed package in it")
 	}
