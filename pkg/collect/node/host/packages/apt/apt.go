@@ -26,7 +26,7 @@ import (
 )
 
 // listSuffixes are the compressions that apt keeps lists in, in the order in
-// which it prefers them. The last two are not unpacked.
+// which it prefers them. The last one is not unpacked.
 var listSuffixes = []string{"", ".lz4", ".zst", ".gz", ".xz", ".bz2", ".lzma"}
 
 // maxConfig bounds one file of sources, preferences or apt.conf, bytes. Lists

@@ -53,6 +53,7 @@ func packedTexts(t testing.TB, text []byte) map[string][]byte {
 	for name, command := range map[string][]string{
 		"dependent blocks.lz4": {"lz4", "-1", "-BD", "-B4", "-c"},
 		"list.xz":              {"xz", "-6", "-c"},
+		"list.bz2":             {"bzip2", "-c"},
 	} {
 		program, err := exec.LookPath(command[0])
 		if err != nil {

@@ -3,8 +3,12 @@
 package unpack
 
 import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -28,7 +32,7 @@ var (
 	errUnsupported = rootfs.NewError(fact.Unsupported, "not supported")
 )
 
-// Reader unpacks a file by the suffix of its name: "", .lz4, .gz, .xz or .zst.
+// Reader unpacks a file by the suffix of its name: "", .lz4, .gz, .bz2, .xz or .zst.
 // close frees what it holds; it is never nil.
 func Reader(r io.Reader, suffix string) (unpacked io.Reader, close func(), err error) {
 	nothing := func() {}
@@ -40,6 +44,8 @@ func Reader(r io.Reader, suffix string) (unpacked io.Reader, close func(), err e
 	case ".gz":
 		unpacked, err = gzip.NewReader(r)
 		return unpacked, nothing, err
+	case ".bz2":
+		return bzip2.NewReader(r), nothing, nil
 	case ".xz":
 		unpacked, err = xz.NewReader(r, maxWindow)
 		return unpacked, nothing, err
@@ -52,6 +58,31 @@ func Reader(r io.Reader, suffix string) (unpacked io.Reader, close func(), err e
 		return d, d.Close, nil
 	}
 	return nil, nothing, fmt.Errorf("compression %q is %w", suffix, errUnsupported)
+}
+
+// magics are the first bytes of the compressions, and the suffixes that Reader knows
+// them by. zchunk (Fedora's) is known, and not unpacked.
+var magics = []struct{ magic, suffix string }{
+	{"\x1f\x8b", ".gz"},
+	{"\xfd7zXZ\x00", ".xz"},
+	{"\x28\xb5\x2f\xfd", ".zst"},
+	{"BZh", ".bz2"},
+	{"\x00ZCK1", ".zck"},
+}
+
+// ByMagic unpacks a file by its first bytes. What begins with none that is known is
+// plain. close frees what it holds; it is never nil.
+func ByMagic(r *bufio.Reader) (unpacked io.Reader, close func(), err error) {
+	head, err := r.Peek(6)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, func() {}, err
+	}
+	for _, m := range magics {
+		if bytes.HasPrefix(head, []byte(m.magic)) {
+			return Reader(r, m.suffix)
+		}
+	}
+	return r, func() {}, nil
 }
 
 // Limited ends with an error after MaxBytes, or when its context does.

@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -24,6 +25,15 @@ func TestLists(t *testing.T) {
 			if err != nil || !bytes.Equal(got, text) {
 				t.Fatalf("%d bytes of %d, error %v", len(got), len(text), err)
 			}
+			if r, done, err := ByMagic(bufio.NewReader(bytes.NewReader(packed))); suffix != ".lz4" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, text) {
+					t.Errorf("by its first bytes: %d bytes of %d, error %v", len(got), len(text), err)
+				}
+				done()
+			}
 			for _, n := range []int{len(packed) / 2, len(packed) - 1, 3, 0} {
 				if n == 0 && suffix == ".zst" {
 					continue // no frame at all is an empty text there
@@ -43,6 +53,14 @@ func TestLists(t *testing.T) {
 				_, _ = unpack(broken, suffix) // no panic
 			}
 		})
+	}
+	if _, _, err := ByMagic(bufio.NewReader(bytes.NewReader([]byte("\x00ZCK1...")))); !errors.Is(err, errUnsupported) {
+		t.Errorf("zchunk: %v", err)
+	}
+	if r, _, err := ByMagic(bufio.NewReader(bytes.NewReader([]byte("x")))); err != nil {
+		t.Errorf("plain: %v", err)
+	} else if got, _ := io.ReadAll(r); string(got) != "x" {
+		t.Errorf("plain: %q", got)
 	}
 	if _, err := unpack([]byte("x"), ".lzma"); !errors.Is(err, errUnsupported) {
 		t.Errorf(".lzma: %v", err)
