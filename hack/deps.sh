@@ -15,8 +15,10 @@ binutils                  readelf and objdump: compares the loader with a rebuil
 busybox-static            busybox image of the test cluster
 ca-certificates           module downloads over TLS
 containernetworking-plugins  pod networks of the test cluster
+createrepo-c              repositories of RPM packages: fixtures
 db5.3-util                db_load: writes RPM databases of Berkeley DB
 debsecan                  oracle for known vulnerabilities
+dnf                       oracle for updates of RPM packages
 gcc                       race detector, the loader
 gcc-aarch64-linux-gnu     the loader for arm64
 iproute2                  network namespaces of the test cluster
@@ -34,6 +36,7 @@ sqlite3                   writes kine and RPM fixtures
 strace                    lists the probe's system calls
 tmux                      records terminal output for the demo
 util-linux                nsenter, unshare, setpriv
+zypper                    oracle for updates of RPM packages: patches
 EOF
 }
 

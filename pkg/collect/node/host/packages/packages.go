@@ -167,9 +167,12 @@ func finish(m Manager, state *fact.PackageState) {
 	state.Manager = m.Name()
 	for i := range state.Pending {
 		u := &state.Pending[i]
-		for _, text := range []*string{&u.Name, &u.Arch, &u.Installed, &u.Candidate, &u.Security, &u.Archive, &u.Source} {
+		for _, text := range []*string{&u.Name, &u.Arch, &u.Installed, &u.Candidate, &u.Security, &u.Advisory, &u.Archive, &u.Source} {
 			*text = rootfs.Text(*text)
 		}
+	}
+	if pin := state.Pin; pin != nil {
+		pin.Release, pin.Source = shortText(pin.Release), shortText(pin.Source)
 	}
 	for i := range state.Archives {
 		state.Archives[i].Name = shortText(state.Archives[i].Name)

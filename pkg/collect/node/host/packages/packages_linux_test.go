@@ -171,7 +171,7 @@ func TestPackageGaps(t *testing.T) {
 		},
 		"rpm": {
 			files: hosttest.Files{"var/lib/rpm/Packages.db": string(rpmtest.NDB(rpmtest.Generated(3, 1))), "etc/os-release": "ID=sles\n"},
-			gaps:  gap(fact.Unsupported, "advisories and package lists of rpm's repositories are not read yet, so security updates are unknown"), installed: 3,
+			gaps:  gap(fact.NotPresent, "neither dnf, yum nor zypper is configured on the host, so security updates are unknown"), installed: 3,
 		},
 		"rpm, with an empty file for a database": {
 			files: hosttest.Files{"var/lib/rpm/Packages.db": "", "etc/os-release": "ID=sles\n"},

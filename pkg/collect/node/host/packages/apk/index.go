@@ -91,7 +91,7 @@ func (a *reader) readIndex(path string, number int, archive *fact.PackageArchive
 	if err != nil {
 		return err
 	}
-	r, done, err := unpack.ByMagic(a.ctx, file)
+	r, done, err := unpack.Open(a.ctx, file)
 	defer done()
 	if err != nil {
 		return err

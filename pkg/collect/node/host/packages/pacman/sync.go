@@ -31,7 +31,7 @@ func (db *local) readSync(ctx context.Context, root *rootfs.Root, path string, i
 		return archive, err
 	}
 	archive.Date, archive.Checked = fact.NewTime(info.Mtime), fact.NewTime(info.Ctime)
-	r, done, err := unpack.ByMagic(ctx, file)
+	r, done, err := unpack.Open(ctx, file)
 	defer done()
 	if err != nil {
 		return archive, err

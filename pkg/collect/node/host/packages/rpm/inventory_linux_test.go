@@ -89,7 +89,7 @@ func TestInventory(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := database(tc.blobs...).Write(t)
+			dir := rootWith(tc.blobs...).Write(t)
 			list, total, gaps, err := Manager{}.Inventory(t.Context(), hosttest.OpenRoot(t, dir))
 			if err != nil || total != len(tc.want) {
 				t.Fatalf("%d packages, %v", total, err)

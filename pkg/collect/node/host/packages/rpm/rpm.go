@@ -1,7 +1,14 @@
-// Package rpm reads what a host with rpm has installed.
+// Package rpm reads what a host with rpm has installed, and what dnf or zypper
+// could upgrade by the metadata of repositories that they have cached.
 //
-// The repositories' metadata of dnf, yum and zypper is not read yet: what could be
-// upgraded is unknown, and a gap says so.
+// The rules are the tools' own, and tests compare with them: with dnf's "updateinfo
+// list" and "check-update", with zypper's "list-patches".
+//
+//	database.go   what is installed
+//	tool.go       which tool owns the host; repositories and their files
+//	dnf.go, zypper.go   configuration and caches of a tool
+//	config.go     parsers of configuration, and patterns
+//	offers.go     which packages and advisories are an update
 package rpm
 
 import (
@@ -14,7 +21,6 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/pkgset"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm/rpmdb"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/sqlite"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -33,10 +39,9 @@ func (Manager) Database() string { return "/var/lib/rpm" }
 // Compare is the order of rpm-version(7).
 func (Manager) Compare(a, b string) int { return rpmversion.Compare(a, b) }
 
-// Read counts what is installed.
+// Read reads what is installed, and the caches of the enabled repositories.
 func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error) {
-	var set pkgset.Set
-	result, err := rpmdb.Read(ctx, root, nil, set.Reset, func(p *rpmdb.Package) { set.Add(p.Name, p.Arch, p.EVR()) })
+	db, result, err := readDatabase(ctx, root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
@@ -55,10 +60,12 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 	if result.Packages == 0 && len(gaps) == 0 {
 		gap(fact.Truncated, result.Path+": no installed package in it")
 	}
-	gap(fact.Unsupported, "advisories and package lists of rpm's repositories are not read yet, so security updates are unknown")
 	state := &fact.PackageState{Database: result.Path, Installed: result.Packages}
-	if whole {
-		state.Set = set.Sum()
+	if whole && db != nil {
+		state.Set = db.set.Sum()
+	}
+	if db != nil && len(db.packages) > 0 {
+		gaps = append(gaps, readUpdates(ctx, root, db, state)...)
 	}
 	return state, gaps, nil
 }

@@ -66,6 +66,7 @@ var magics = []struct{ magic, suffix string }{
 	{"\x1f\x8b", ".gz"},
 	{"\xfd7zXZ\x00", ".xz"},
 	{"\x28\xb5\x2f\xfd", ".zst"},
+	{"\x04\x22\x4d\x18", ".lz4"},
 	{"BZh", ".bz2"},
 	{"\x00ZCK1", ".zck"},
 }
