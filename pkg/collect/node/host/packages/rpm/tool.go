@@ -230,9 +230,13 @@ func (r *reader) readAll(caches []*cache, touched bool) {
 	r.state.Archives = slices.Clip(r.state.Archives[:min(len(r.state.Archives), fact.MaxArchives)])
 }
 
+func newReader(ctx context.Context, root *rootfs.Root, db *database, state *fact.PackageState) *reader {
+	return &reader{ctx: ctx, root: root, db: db, os: osrelease.Read(root), offers: newOffers(db), state: state, buf: make([]byte, 128<<10)}
+}
+
 // readUpdates fills a state with what the host's repositories have.
 func readUpdates(ctx context.Context, root *rootfs.Root, db *database, state *fact.PackageState) []fact.NodeGap {
-	r := &reader{ctx: ctx, root: root, db: db, os: osrelease.Read(root), offers: newOffers(db), state: state, buf: make([]byte, 128<<10)}
+	r := newReader(ctx, root, db, state)
 	r.read()
 	return r.gaps
 }

@@ -78,7 +78,9 @@ func (r *reader) readLocks() {
 			return ok && err == nil
 		})
 	}
-	r.offers.hides = func(_ *repository, n nevra, _ *installed) (hidden, ignored bool) { return matches(packages, n.name), false }
+	r.offers.hides = func(_ *repository, n nevra, _ *installed) (hidden, ignored bool) {
+		return matches(packages, n.name), false
+	}
 	r.offers.unwanted = func(id string) bool { return matches(patches, id) }
 }
 

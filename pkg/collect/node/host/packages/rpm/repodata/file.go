@@ -13,6 +13,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -43,8 +44,8 @@ func Open(ctx context.Context, root *rootfs.Root, dir string) (*Index, rootfs.In
 }
 
 // Read gives parse the unpacked content of a file of the repository that lies at
-// path. It fails unless the file has the size and the checksum that repomd.xml
-// says: then what was parsed must not be used.
+// path. The file must have the size and the checksum that repomd.xml says; they are
+// checked first, so that parse sees nothing of another file.
 func (f *File) Read(ctx context.Context, root *rootfs.Root, path string, parse func(io.Reader) error) (rootfs.Info, error) {
 	file, err := root.Open(path)
 	if err != nil {
@@ -58,27 +59,36 @@ func (f *File) Read(ctx context.Context, root *rootfs.Root, path string, parse f
 	if f.Size >= 0 && info.Size != f.Size {
 		return info, fmt.Errorf("%s: it has %d bytes, repomd.xml says %d", path, info.Size, f.Size)
 	}
-	sum, err := newSum(f.SumType)
-	if err != nil {
+	if err := f.check(unpack.Limit(ctx, io.NewSectionReader(file, 0, info.Size))); err != nil {
 		return info, fmt.Errorf("%s: %w", path, err)
 	}
-	packed := bufio.NewReaderSize(io.TeeReader(unpack.Limit(ctx, file), sum), 32<<10)
-	unpacked, done, err := unpack.ByMagic(packed)
+	unpacked, done, err := unpack.ByMagic(bufio.NewReaderSize(io.NewSectionReader(file, 0, info.Size), 32<<10))
 	if err != nil {
 		return info, fmt.Errorf("%s: %w", path, err)
 	}
 	defer done()
-	err = parse(unpack.Limit(ctx, unpacked))
-	if err == nil {
-		_, err = io.Copy(io.Discard, packed) // what follows the packed data
-	}
-	if err != nil {
+	if err := parse(unpack.Limit(ctx, unpacked)); err != nil {
 		return info, fmt.Errorf("%s: %w", path, err)
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); !strings.EqualFold(got, f.Sum) {
-		return info, fmt.Errorf("%s: expected the %s sum of repomd.xml, found another", path, f.SumType)
+	if now, err := file.Stat(); err != nil || now.Size != info.Size || !now.Mtime.Equal(info.Mtime) {
+		return info, rootfs.NewError(fact.Changing, path+": it was written while it was read")
 	}
 	return info, nil
+}
+
+// check compares the checksum.
+func (f *File) check(packed io.Reader) error {
+	sum, err := newSum(f.SumType)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(sum, packed); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); !strings.EqualFold(got, f.Sum) {
+		return fmt.Errorf("expected the %s sum of repomd.xml, found another", f.SumType)
+	}
+	return nil
 }
 
 // newSum makes the hash of a checksum's type.
