@@ -97,10 +97,7 @@ type securityIndex struct {
 // dates, at the time of the run.
 func securityIndexOf(v *checks.View, node *fact.Node) securityIndex {
 	state := node.Measured.Host.Packages
-	now := v.CollectedAt
-	if now.IsZero() {
-		now = node.Measured.At
-	}
+	now := nowOf(v, node)
 	worst := securityIndex{source: state.Database, text: "no security archive", message: "no index of a security archive is in use, so its age is unknown"}
 	first := true
 	// Where no archive knows what is about security, each holds security updates.
@@ -115,6 +112,14 @@ func securityIndexOf(v *checks.View, node *fact.Node) securityIndex {
 		}
 	}
 	return worst
+}
+
+// nowOf is when the evidence was collected.
+func nowOf(v *checks.View, node *fact.Node) fact.Time {
+	if v.CollectedAt.IsZero() {
+		return node.Measured.At
+	}
+	return v.CollectedAt
 }
 
 // worse reports whether an index proves less than another one: what is stale is

@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -69,16 +70,16 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 
 	var pending, held []string
 	var evidence, heldEvidence []api.Evidence
-	others, unclassified := 0, 0
+	others, unclassifiedCount := 0, 0
 	for _, p := range state.Pending {
 		if p.Security == "" {
 			others++
 			if p.Unclassified {
-				unclassified++
+				unclassifiedCount++
 			}
 			continue
 		}
-		value := fmt.Sprintf("%s installed, %s in %s", p.Installed, p.Security, p.Archive)
+		value := fmt.Sprintf("%s installed, %s in %s", p.Installed, p.Security, cmp.Or(p.Archive, "no list of packages"))
 		if p.Advisory != "" {
 			value += " (" + p.Advisory + ")"
 		}
@@ -93,7 +94,7 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 			pending, evidence = append(pending, p.Name), append(evidence, e)
 		}
 	}
-	index := securityIndexOf(v, node)
+	index, unclassified := securityIndexOf(v, node), unclassifiedIndexOf(v, node)
 	state0 := fmt.Sprintf("%d packages installed, %d package lists, %d other updates pending; %s %s",
 		state.Installed, state.Indexes, others, index.source, index.text)
 	f.Evidence = append(append([]api.Evidence{{Source: source, Value: state0}}, evidence...), heldEvidence...)
@@ -111,12 +112,16 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 	switch {
 	case len(parts) > 0:
 		f.Verdict, f.Message = api.Fail, strings.Join(parts, "; ")
-	case unclassified > 0 || publishNoAdvisories(state):
+	case unclassifiedCount > 0 || publishNoAdvisories(state):
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
-		f.Message = fmt.Sprintf("%s pending, security unknown: no advisories are published for them", checks.Count(unclassified, "update"))
+		f.Message = fmt.Sprintf("%s pending, security unknown: no advisories are published for them", checks.Count(unclassifiedCount, "update"))
 	case state.Pin != nil:
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
 		f.Message = fmt.Sprintf("no security update is pending, but the node stays on release %s: later updates are not visible", state.Pin.Release)
+	case index.state != indexUnknown && index.state != indexStale && unclassified.state == indexStale:
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+		f.Message = "no security update is pending in its lists, but " + unclassified.message
+		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(node, "%s", unclassified.source), Value: unclassified.text})
 	case index.state == indexFresh:
 		f.Verdict, f.Message = api.Pass, "no security update is pending"
 	case index.state == indexAging:
@@ -126,6 +131,34 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 		f.Message = "no security update is pending in its lists, but " + index.message
 	}
 	return f
+}
+
+// unclassifiedIndexOf is the oldest list of an archive without advisories, fresh if no
+// installed package depends on one. With an old list its updates are not seen, and
+// they are not known to be about other things than security: dnf skips a repository
+// that it cannot reach. The date of the content says nothing: such an archive may stay
+// as it was released.
+func unclassifiedIndexOf(v *checks.View, node *fact.Node) securityIndex {
+	state := node.Measured.Host.Packages
+	oldest := securityIndex{state: indexFresh}
+	depends := state.UncoveredCount > len(state.Uncovered) // the list is cut
+	for _, p := range state.Uncovered {
+		depends = depends || p.Why == fact.OutsideAdvisory
+	}
+	if !depends {
+		return oldest
+	}
+	for _, a := range state.Archives {
+		if !a.Unclassified || a.Security {
+			continue
+		}
+		a.Date = fact.Time{}
+		if index := indexOf(&a, nowOf(v, node)); index.state == indexStale {
+			oldest = index
+			oldest.message = "the list of " + a.Name + " is old, and it says nothing about security: " + strings.TrimPrefix(index.message, "its security index is ")
+		}
+	}
+	return oldest
 }
 
 // publishNoAdvisories reports whether no archive in use says which of its updates

@@ -134,6 +134,32 @@ func TestPendingSecurityUpdates(t *testing.T) {
 			}),
 			finding(api.Pass, "no security update is pending", db, summary("0", today)),
 		},
+		"an old list without advisories, on which a package depends, is unknown": {
+			edited(state(before(0)), func(p *fact.PackageState) {
+				p.Archives = append(p.Archives, fact.PackageArchive{Name: "vendor", Unclassified: true, Checked: before(31), Date: before(900)})
+				p.Uncovered, p.UncoveredCount = []fact.UncoveredPackage{{Name: "docker-ce", Why: fact.OutsideAdvisory}}, 1
+			}),
+			finding(api.VerdictUnknown, "no security update is pending in its lists, but the list of vendor is old, and it says nothing about security: 31 days old",
+				db, summary("0", today), "node/n1 archive vendor", "checked 2026-10-24T12:00:00Z, no date"),
+		},
+		"a frozen list without advisories that is checked passes": {
+			edited(state(before(0)), func(p *fact.PackageState) {
+				p.Archives = append(p.Archives, fact.PackageArchive{Name: "vendor", Unclassified: true, Checked: before(1), Date: before(900)})
+				p.Uncovered, p.UncoveredCount = []fact.UncoveredPackage{{Name: "docker-ce", Why: fact.OutsideAdvisory}}, 1
+			}),
+			finding(api.Pass, "no security update is pending", db, summary("0", today)),
+		},
+		"an old list without advisories, on which no package depends, passes": {
+			edited(state(before(0)), func(p *fact.PackageState) {
+				p.Archives = append(p.Archives, fact.PackageArchive{Name: "frozen", Unclassified: true, Checked: before(900)})
+			}),
+			finding(api.Pass, "no security update is pending", db, summary("0", today)),
+		},
+		"a fix that no list of packages has fails": {
+			state(before(0), func() fact.PendingUpdate { p := held; p.Archive, p.Advisory = "", "SA-1"; return p }()),
+			finding(api.Fail, "1 security update held back: openssl", db, summary("0", today), db+" openssl:amd64",
+				"1.0-1 installed, 1.0-2 in no list of packages (SA-1), held back"),
+		},
 		"no update pending, where no archive has advisories, is unknown": {
 			edited(state(before(0)), func(p *fact.PackageState) {
 				p.Archives = []fact.PackageArchive{{Name: "core", Unclassified: true, Checked: before(0)}}
