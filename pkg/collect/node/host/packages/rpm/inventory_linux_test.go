@@ -14,7 +14,7 @@ import (
 )
 
 // built is a package with its source and vendor; epoch 0 means none.
-func built(name string, epoch uint32, version, release, sourceRPM, vendor string) []byte {
+func fromSource(name string, epoch uint32, version, release, sourceRPM, vendor string) []byte {
 	entries := []rpmtest.Entry{{Tag: 1000, Data: name}, {Tag: 1001, Data: version}, {Tag: 1002, Data: release}}
 	if epoch > 0 {
 		entries = append(entries, rpmtest.Entry{Tag: 1003, Data: epoch})
@@ -40,50 +40,50 @@ func TestInventory(t *testing.T) {
 		gaps  []string
 	}{
 		"the package that the source is named after": {
-			[][]byte{built("bash", 0, "5.1.8", "9.el9", "bash-5.1.8-9.el9.src.rpm", rocky)},
+			[][]byte{fromSource("bash", 0, "5.1.8", "9.el9", "bash-5.1.8-9.el9.src.rpm", rocky)},
 			[]fact.InstalledPackage{one("bash", "5.1.8-9.el9", "", "", "")},
 			nil,
 		},
 		"another one of the same version, with an epoch": {
-			[][]byte{built("openssl-libs", 1, "3.0.7", "27.el9", "openssl-3.0.7-27.el9.src.rpm", rocky)},
+			[][]byte{fromSource("openssl-libs", 1, "3.0.7", "27.el9", "openssl-3.0.7-27.el9.src.rpm", rocky)},
 			[]fact.InstalledPackage{one("openssl-libs", "1:3.0.7-27.el9", "openssl", "", "")},
 			nil,
 		},
 		"one of another version takes the epoch of one with the source's": {
 			[][]byte{
-				built("perl-Errno", 0, "1.30", "480.el9", "perl-5.32.1-480.el9.src.rpm", rocky),
-				built("perl-libs", 4, "5.32.1", "480.el9", "perl-5.32.1-480.el9.src.rpm", rocky),
+				fromSource("perl-Errno", 0, "1.30", "480.el9", "perl-5.32.1-480.el9.src.rpm", rocky),
+				fromSource("perl-libs", 4, "5.32.1", "480.el9", "perl-5.32.1-480.el9.src.rpm", rocky),
 			},
 			[]fact.InstalledPackage{one("perl-Errno", "1.30-480.el9", "perl", "4:5.32.1-480.el9", ""), one("perl-libs", "4:5.32.1-480.el9", "perl", "", "")},
 			nil,
 		},
 		"without one the source's version is unknown": {
-			[][]byte{built("perl-Errno", 0, "1.30", "480.el9", "perl-5.32.1-480.el9.src.rpm", rocky)},
+			[][]byte{fromSource("perl-Errno", 0, "1.30", "480.el9", "perl-5.32.1-480.el9.src.rpm", rocky)},
 			[]fact.InstalledPackage{one("perl-Errno", "1.30-480.el9", "perl", fact.UnknownVersion, "")},
 			nil,
 		},
 		"no source": {
-			[][]byte{built("mine", 0, "1", "1", "", rocky)},
+			[][]byte{fromSource("mine", 0, "1", "1", "", rocky)},
 			[]fact.InstalledPackage{one("mine", "1-1", "", fact.UnknownVersion, "")},
 			nil,
 		},
 		"vendors other than most packages' are named": {
 			[][]byte{
-				built("a", 0, "1", "1", "a-1-1.src.rpm", rocky), built("b", 0, "1", "1", "b-1-1.src.rpm", rocky),
-				built("htop", 0, "1", "1", "htop-1-1.src.rpm", epel), built("mine", 0, "1", "1", "mine-1-1.nosrc.rpm", ""),
+				fromSource("a", 0, "1", "1", "a-1-1.src.rpm", rocky), fromSource("b", 0, "1", "1", "b-1-1.src.rpm", rocky),
+				fromSource("htop", 0, "1", "1", "htop-1-1.src.rpm", epel), fromSource("mine", 0, "1", "1", "mine-1-1.nosrc.rpm", ""),
 			},
 			[]fact.InstalledPackage{one("a", "1-1", "", "", ""), one("b", "1-1", "", "", ""), one("htop", "1-1", "", "", epel), one("mine", "1-1", "", "", "(none)")},
 			nil,
 		},
 		"SUSE's names are one vendor": {
 			[][]byte{
-				built("a", 0, "1", "1", "a-1-1.src.rpm", "openSUSE"), built("b", 0, "1", "1", "b-1-1.src.rpm", "SUSE LLC <https://www.suse.com/>"),
+				fromSource("a", 0, "1", "1", "a-1-1.src.rpm", "openSUSE"), fromSource("b", 0, "1", "1", "b-1-1.src.rpm", "SUSE LLC <https://www.suse.com/>"),
 			},
 			[]fact.InstalledPackage{one("a", "1-1", "", "", ""), one("b", "1-1", "", "", "")},
 			nil,
 		},
 		"a damaged record": {
-			[][]byte{rpmtest.Header(rpmtest.Entry{Tag: 1001, Data: "1"}), built("a", 0, "1", "1", "a-1-1.src.rpm", rocky)},
+			[][]byte{rpmtest.Header(rpmtest.Entry{Tag: 1001, Data: "1"}), fromSource("a", 0, "1", "1", "a-1-1.src.rpm", rocky)},
 			[]fact.InstalledPackage{one("a", "1-1", "", "", "")},
 			[]string{"inventory Corrupt"},
 		},
