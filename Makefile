@@ -65,6 +65,9 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	@sh hack/fuzz.sh $(or $(FUZZTIME),10s)
 
 .PHONY: bench
+roots: build ## compare with apt on real roots of each release that the archive serves (network)
+	$(GO) test -tags roots -timeout 40m -count 1 -v ./hack/roots
+
 bench: build ## figures: start-up, sizes, memory, readers against their peers
 	@sh hack/bench/run.sh
 

@@ -203,7 +203,8 @@ type PackageState struct {
 	// MaxArchives. Facts of older versions have none.
 	Archives []PackageArchive `json:"archives,omitempty"`
 	// Uncovered are the installed packages for which no security archive in use
-	// gives updates, sorted, at most MaxUncovered of UncoveredCount.
+	// gives updates, those of OutsideComponent first, then by name, at most
+	// MaxUncovered of UncoveredCount.
 	Uncovered      []UncoveredPackage `json:"uncovered,omitempty"`
 	UncoveredCount int                `json:"uncoveredCount,omitempty"`
 	// Pin is set if the host stays on one release of its archives on purpose, so

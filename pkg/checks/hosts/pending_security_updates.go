@@ -122,6 +122,13 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
 		f.Message = "no security update is pending in its lists, but " + unclassified.message
 		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(node, "%s", unclassified.source), Value: unclassified.text})
+	case withoutArchive(state) > 0:
+		count := checks.Count(withoutArchive(state), "package")
+		if n := len(state.Uncovered); withoutArchive(state) == n && state.UncoveredCount > n {
+			count = "at least " + count // the list was cut
+		}
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+		f.Message = fmt.Sprintf("no security update is pending in its lists, but for %s of the release no security archive is in use", count)
 	case index.state == indexFresh:
 		f.Verdict, f.Message = api.Pass, "no security update is pending"
 	case index.state == indexAging:
@@ -131,6 +138,18 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 		f.Message = "no security update is pending in its lists, but " + index.message
 	}
 	return f
+}
+
+// withoutArchive counts the listed packages of the node's own release whose security
+// archive is not in use.
+func withoutArchive(state *fact.PackageState) int {
+	n := 0
+	for _, p := range state.Uncovered {
+		if p.Why == fact.OutsideComponent {
+			n++
+		}
+	}
+	return n
 }
 
 // unclassifiedIndexOf is the oldest list of an archive without advisories, fresh if no

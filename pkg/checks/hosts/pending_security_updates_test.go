@@ -178,6 +178,21 @@ func TestPendingSecurityUpdates(t *testing.T) {
 			finding(api.VerdictUnknown, "no security update is pending, but the node stays on release 2023.5.20240708: later updates are not visible",
 				db, summary("0", today), "node/n1 /etc/dnf/vars/releasever", "release 2023.5.20240708"),
 		},
+		"none pending, but the security archive of a component is not in use": {
+			edited(state(before(0)), func(p *fact.PackageState) {
+				p.UncoveredCount = 2
+				p.Uncovered = []fact.UncoveredPackage{{Name: "bash", Why: fact.OutsideComponent}, {Name: "kubelet", Why: fact.OutsideLists}}
+			}),
+			finding(api.VerdictUnknown, "no security update is pending in its lists, but for 1 package of the release no security archive is in use",
+				db, summary("0", today)),
+		},
+		"none pending beside packages of no archive: hosts/uncovered-packages names them": {
+			edited(state(before(0)), func(p *fact.PackageState) {
+				p.UncoveredCount = 1
+				p.Uncovered = []fact.UncoveredPackage{{Name: "kubelet", Why: fact.OutsideLists}}
+			}),
+			finding(api.Pass, "no security update is pending", db, summary("0", today)),
+		},
 		"no index is unknown": {
 			ft.Edit(state(before(0)), func(s *fact.Set) { s.Nodes[0].Measured.Host.Packages.Indexes = 0 }),
 			finding(api.VerdictUnknown, "it has no package index to compare with", db, "734 packages installed, 0 package lists"),

@@ -87,7 +87,7 @@ func TestRocky(t *testing.T) {
 			if diff := cmp.Diff([]fact.Kind{fact.Kernel, fact.Packages}, read); diff != "" {
 				t.Errorf("read (-want +got):\n%s", diff)
 			}
-			if len(gaps) != 1 || gaps[0].What != fact.Packages || gaps[0].Reason != fact.Unsupported {
+			if len(gaps) != 1 || gaps[0].What != fact.Packages || gaps[0].Reason != fact.NotPresent {
 				t.Errorf("gaps: %+v", gaps)
 			}
 			view := checks.NewView(&fact.Set{Nodes: []fact.Node{{Name: "n1", Measured: &fact.Measurement{Level: fact.LevelFull, Read: read, Gaps: gaps, Host: host}}}})

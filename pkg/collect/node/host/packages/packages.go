@@ -67,28 +67,22 @@ func Managers() []Manager {
 var systems = map[string]string{
 	"fedora": "rpm", "rhel": "rpm", "centos": "rpm", "rocky": "rpm", "almalinux": "rpm", "ol": "rpm", "amzn": "rpm", "suse": "rpm",
 	"opensuse": "rpm", "sles": "rpm", "mariner": "rpm", "azurelinux": "rpm", "photon": "rpm", "openEuler": "rpm",
+	"debian": "apt", "ubuntu": "apt",
 	"alpine": "apk", "postmarketos": "apk", "wolfi": "apk", "chainguard": "apk",
 	"arch": "pacman", "archarm": "pacman", "manjaro": "pacman",
 }
 
-// managersOf is Managers, with the system's own first: the database of another one
-// may be there too, from a package that is named dpkg, rpm or pacman.
+// managersOf is the system's own manager, or Managers if it is unknown: the database
+// of another one may be there too, from a package that is named dpkg, rpm or pacman,
+// and says nothing of the system.
 func managersOf(os fact.OSRelease) []Manager {
 	all := Managers()
 	for _, word := range append([]string{os.ID}, strings.Fields(os.IDLike)...) {
 		if own := systems[word]; own != "" {
-			slices.SortStableFunc(all, func(a, b Manager) int { return cmp.Compare(first(b.Name() == own), first(a.Name() == own)) })
-			break
+			return slices.DeleteFunc(all, func(m Manager) bool { return m.Name() != own })
 		}
 	}
 	return all
-}
-
-func first(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
 }
 
 // Read reads the package database of a host's manager. The state is nil if no
@@ -116,7 +110,7 @@ func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.Pack
 		finish(m, state)
 		return state, gaps
 	}
-	return nil, gap(fact.NotPresent, fmt.Sprintf("%s has no package database in a known place: %s", system, places()))
+	return nil, gap(fact.NotPresent, fmt.Sprintf("%s has no package database in a known place: %s", system, places(os)))
 }
 
 // Inventory lists the packages of a host's manager. The list is nil if there is none;
@@ -201,8 +195,11 @@ func shortText(text string) string {
 
 // places says where a database was searched for: the first manager's place, and
 // the others' names.
-func places() string {
-	all := Managers()
+func places(os fact.OSRelease) string {
+	all := managersOf(os)
+	if len(all) == 1 {
+		return "expected " + all[0].Name() + "'s " + all[0].Database()
+	}
 	names := make([]string, 0, len(all)-1)
 	for _, m := range all[1:] {
 		names = append(names, m.Name())

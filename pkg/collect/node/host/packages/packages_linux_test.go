@@ -241,8 +241,11 @@ func TestSecurityUpdateKeptAway(t *testing.T) {
 	}{
 		"by a pin of the installed version": {"Package: libssl3\nPin: version 3.0.19*\nPin-Priority: 1001\n", []fact.PendingUpdate{held}, 0},
 		"by an archive of higher priority":  {"Package: *\nPin: release l=Debian-Security\nPin-Priority: 50\n", []fact.PendingUpdate{instead, held}, 0},
-		"an archive that is never used has nothing to keep away, which is a gap": {
-			"Package: *\nPin: release l=Debian-Security\nPin-Priority: never\n", []fact.PendingUpdate{instead}, 1,
+		"by an archive that is never used, which is a gap, too": {
+			"Package: *\nPin: release l=Debian-Security\nPin-Priority: never\n", []fact.PendingUpdate{instead, held}, 1,
+		},
+		"by an archive of negative priority": {
+			"Package: *\nPin: release l=Debian-Security\nPin-Priority: -10\n", []fact.PendingUpdate{instead, held}, 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@
 package apt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,11 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 	a.readLists(state)
 	state.Checked = a.checked()
 
+	codename := a.coverage.release(db)
+	for _, in := range a.used {
+		b, ok := branchOf(in)
+		in.own = ok && b.codename == codename
+	}
 	pol := policy{pins: a.pins, nativeArch: db.nativeArch}
 	pol.setPriority(db.status) // it may be pinned too: "release a=now"
 	db.each(func(p *installedPackage) { state.Pending = append(state.Pending, pol.pending(p)...) })
@@ -84,6 +90,10 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 		state.Archives = a.coverage.archivesOf(db, a.used)
 		state.Uncovered = a.coverage.uncovered(db)
 		state.UncoveredCount = len(state.Uncovered)
+		// The list is cut, and those that are sure to lack updates count most.
+		slices.SortStableFunc(state.Uncovered, func(a, b fact.UncoveredPackage) int {
+			return cmp.Compare(rankOf(a.Why), rankOf(b.Why))
+		})
 		state.Uncovered = slices.Clip(state.Uncovered[:min(state.UncoveredCount, fact.MaxUncovered)])
 	}
 	return state, a.gaps, nil
@@ -379,4 +389,12 @@ func setOf(db *database) string {
 	var set pkgset.Set
 	db.each(func(p *installedPackage) { set.Add(p.name, p.arch, p.version) })
 	return set.Sum()
+}
+
+// rankOf orders the reasons why a package is uncovered.
+func rankOf(why fact.Outside) int {
+	if why == fact.OutsideComponent {
+		return 0
+	}
+	return 1
 }

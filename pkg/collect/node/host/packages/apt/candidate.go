@@ -13,6 +13,7 @@ type index struct {
 	release               release
 	priority              int
 	security              bool
+	own                   bool // of the host's own release
 	status                bool
 }
 
@@ -172,10 +173,11 @@ func (p *installedPackage) update(to *version) fact.PendingUpdate {
 	}
 }
 
-// securityIndex is a security archive in use that has the version.
+// securityIndex is a security archive that has the version: one in use, or the
+// release's own, which preferences put out of use: what they hide is held back.
 func securityIndex(v *version) *index {
 	for _, in := range v.indexes {
-		if in.security && in.priority > 0 {
+		if in.security && (in.priority > 0 || in.own) {
 			return in
 		}
 	}

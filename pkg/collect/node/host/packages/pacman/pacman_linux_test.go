@@ -157,7 +157,9 @@ func TestRead(t *testing.T) {
 			if state.Indexes != tc.indexes || len(state.Archives) != tc.indexes || state.Installed != len(all) || state.Database != "/var/lib/pacman/local" {
 				t.Errorf("%+v", state)
 			}
-			damaged := slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "/installed: ends") || strings.Contains(text, "/local: ") })
+			damaged := slices.ContainsFunc(texts, func(text string) bool {
+				return strings.Contains(text, "/installed: ends") || strings.Contains(text, "/local: ")
+			})
 			if (state.Set == "") != (damaged || state.Installed == 0) {
 				t.Errorf("the sum of all packages is %q", state.Set)
 			}
