@@ -80,6 +80,14 @@ func (w *words) number(text string) uint16 {
 	return n
 }
 
+// text is the text of some bytes, without a copy of one that is known.
+func (w *words) text(raw []byte) string {
+	if n, ok := w.index[string(raw)]; ok {
+		return w.list[n]
+	}
+	return string(raw)
+}
+
 // releaseProvides are the provides that tell dnf the release of the distribution, in
 // the order in which it looks for them (dnf/const.py, DISTROVERPKG).
 var releaseProvides = []string{

@@ -37,6 +37,9 @@ type offers struct {
 	// It hides those with a worse priority. Repositories are read in the order of
 	// their priorities.
 	priority map[string]*repository
+	// flat is true if no priority differs.
+	flat bool
+	text []byte
 	// obsoleters are the packages that would replace an installed one of another
 	// name, by their name.
 	obsoleters map[string][]int32
@@ -108,39 +111,54 @@ func (o *offers) index(p *installed) int32 {
 // add takes a package of a repository.
 func (o *offers) add(r *repository, q *repodata.Package) error {
 	if r.advisories && len(o.vendors) < maxVendors && len(q.Vendor) > 0 {
-		key := branch(string(q.Vendor), string(q.Release))
-		if !o.vendors[key] {
-			o.vendors[strings.Clone(key)] = true
+		o.text = appendBranch(o.text[:0], q.Vendor, q.Release)
+		if !o.vendors[string(o.text)] {
+			o.vendors[string(o.text)] = true
 		}
 	}
 	_, known := o.db.byName[string(q.Name)]
 	if !known && len(q.Obsoletes) == 0 {
 		return nil
 	}
-	n := nevra{string(q.Name), string(q.Epoch), string(q.Version), string(q.Release), string(q.Arch)}
-	evr := string(repodata.AppendEVR(nil, q.Epoch, q.Version, q.Release))
+	o.text = repodata.AppendEVR(o.text[:0], q.Epoch, q.Version, q.Release)
+	evr, arch := string(o.text), o.db.words.text(q.Arch)
+	var n nevra
+	if !known || !o.flat || len(q.Obsoletes) > 0 {
+		n = nevraOf(q)
+	}
 	if known {
 		mark := listedPlain
 		if r.advisories {
 			mark = listedAdvisory
 		}
-		o.db.match(q.Name, func(p *installed) {
-			if fits(o.db.words.list[p.arch], n.arch) {
-				p.listed |= mark
-				if rpmversion.Compare(p.evr(), evr) <= 0 {
-					p.listed |= listedReached
-				}
+		var latest *installed
+		newer := true
+		for at := o.db.byName[string(q.Name)]; at >= 0; at = o.db.packages[at].next {
+			p := &o.db.packages[at]
+			if !fits(o.db.words.list[p.arch], arch) {
+				continue
 			}
-		})
-		p := o.db.latest(q.Name, n.arch)
-		if p != nil {
-			hidden, ignored := o.hides(r, n, p)
+			p.listed |= mark
+			order := rpmversion.Compare(p.evr(), evr)
+			if order <= 0 {
+				p.listed |= listedReached
+			}
+			newer = newer && order < 0
+			if latest == nil || rpmversion.Compare(latest.evr(), p.evr()) < 0 {
+				latest = p
+			}
+		}
+		if latest != nil && (newer || !o.flat) {
+			if o.flat {
+				n = nevraOf(q)
+			}
+			hidden, ignored := o.hides(r, n, latest)
 			// A package that is no update has a priority too.
 			if !hidden && !ignored {
 				hidden = o.worse(r, n.name)
 			}
-			if !ignored && rpmversion.Compare(p.evr(), evr) < 0 {
-				if err := o.offer(p, version{evr: evr, arch: n.arch, repo: r}, hidden); err != nil {
+			if !ignored && newer {
+				if err := o.offer(latest, version{evr: evr, arch: arch, repo: r}, hidden); err != nil {
 					return err
 				}
 			}
@@ -152,6 +170,10 @@ func (o *offers) add(r *repository, q *repodata.Package) error {
 		}
 	}
 	return nil
+}
+
+func nevraOf(q *repodata.Package) nevra {
+	return nevra{string(q.Name), string(q.Epoch), string(q.Version), string(q.Release), string(q.Arch)}
 }
 
 // worse reports whether a repository of a better priority has visible packages of a
@@ -393,22 +415,33 @@ func (o *offers) why(p *installed) fact.Outside {
 		return fact.OutsideLists
 	case p.listed&listedReached == 0:
 		return fact.OutsideVersions
-	case p.listed&listedAdvisory == 0 && (p.vendor == 0 || !o.vendors[branch(o.db.words.list[p.vendor], release)]):
+	case p.listed&listedAdvisory == 0 && (p.vendor == 0 || !o.vendors[string(appendBranch(nil, o.db.words.list[p.vendor], release))]):
 		return fact.OutsideAdvisory
 	}
 	return ""
 }
 
-// branch is a vendor with the release of the distribution that a package was
+// appendBranch appends a vendor with the release of the distribution that a package was
 // built for, as far as its own release says: ".fc40", ".el9", ".amzn2023".
-func branch(vendor, release string) string {
-	for _, part := range strings.Split(release, ".") {
+func appendBranch[T string | []byte](dst []byte, vendor, release T) []byte {
+	dst = append(append(dst, vendor...), 0)
+	for i := range len(release) {
+		if i > 0 && release[i-1] != '.' {
+			continue
+		}
 		for _, prefix := range []string{"fc", "el", "amzn"} {
-			if rest, found := strings.CutPrefix(part, prefix); found && rest != "" && '0' <= rest[0] && rest[0] <= '9' {
-				digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
-				return vendor + "\x00" + prefix + rest[:digits]
+			end := i + len(prefix)
+			if end >= len(release) || string(release[i:end]) != prefix {
+				continue
+			}
+			start := end
+			for end < len(release) && '0' <= release[end] && release[end] <= '9' {
+				end++
+			}
+			if end > start {
+				return append(dst, release[i:end]...)
 			}
 		}
 	}
-	return vendor + "\x00"
+	return dst
 }

@@ -50,6 +50,7 @@ const maxRepositories = 256
 // cache would be old or absent. dnf replaced yum 3 under its name: /etc/dnf exists
 // only where dnf is, and yum.conf is then a link to its configuration.
 func (r *reader) read() {
+	r.os = osrelease.Read(r.root)
 	has := func(path string) bool { _, err := r.root.Stat(path); return err == nil }
 	suse := slices.ContainsFunc(strings.Fields(r.os.ID+" "+r.os.IDLike), func(word string) bool {
 		return word == "suse" || word == "sles" || strings.HasPrefix(word, "opensuse")
@@ -161,6 +162,7 @@ func (r *reader) part(c *cache, file *repodata.File, parse func(io.Reader) error
 
 // readAll reads the packages of all repositories, then their advisories.
 func (r *reader) readAll(caches []*cache, touched bool) {
+	r.offers.flat = !slices.ContainsFunc(caches, func(c *cache) bool { return c.priority != caches[0].priority })
 	// An updateinfo without advisories classifies nothing. So they are counted first.
 	for _, c := range caches {
 		if file := c.index.File(repodata.TypeUpdateInfo); file != nil {
@@ -231,7 +233,7 @@ func (r *reader) readAll(caches []*cache, touched bool) {
 }
 
 func newReader(ctx context.Context, root *rootfs.Root, db *database, state *fact.PackageState) *reader {
-	return &reader{ctx: ctx, root: root, db: db, os: osrelease.Read(root), offers: newOffers(db), state: state, buf: make([]byte, 128<<10)}
+	return &reader{ctx: ctx, root: root, db: db, offers: newOffers(db), state: state, buf: make([]byte, 128<<10)}
 }
 
 // readUpdates fills a state with what the host's repositories have.
