@@ -13,6 +13,7 @@ list() {
 	cat <<'EOF'
 binutils                  readelf and objdump: compares the loader with a rebuild
 busybox-static            busybox image of the test cluster
+bzip2                     unpacks fixtures: lists of RPM packages
 ca-certificates           module downloads over TLS
 containernetworking-plugins  pod networks of the test cluster
 createrepo-c              repositories of RPM packages: fixtures

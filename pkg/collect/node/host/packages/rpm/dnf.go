@@ -242,23 +242,30 @@ func minorIn(url, major string) string {
 
 // versionlock reads the locks of dnf's plugin, or of dnf 5.
 func (r *reader) versionlock(five bool) locks {
-	file, parse := "/etc/dnf/plugins/versionlock.list", parseVersionlock
 	if five {
-		file, parse = "/etc/dnf/versionlock.toml", parseVersionlockTOML
-	} else {
-		conf := r.config("/etc/dnf/plugins/versionlock.conf")
-		if len(conf) == 0 { // the plugin is not installed
+		return r.lockFile("/etc/dnf/versionlock.toml", parseVersionlockTOML)
+	}
+	return r.locksOf("/etc/dnf/plugins/versionlock.conf", "/etc/dnf/plugins/versionlock.list")
+}
+
+// locksOf reads the list of the plugin versionlock, if it is installed and enabled.
+func (r *reader) locksOf(conf, file string) locks {
+	sections := r.config(conf)
+	if len(sections) == 0 { // the plugin is not installed
+		return nil
+	}
+	for _, s := range sections {
+		if s.name == "main" && !isTrue(s.values["enabled"], true) {
 			return nil
 		}
-		for _, s := range conf {
-			if s.name == "main" && !isTrue(s.values["enabled"], true) {
-				return nil
-			}
-			if own := s.values["locklist"]; s.name == "main" && own != "" {
-				file = clean(own)
-			}
+		if own := s.values["locklist"]; s.name == "main" && own != "" {
+			file = clean(own)
 		}
 	}
+	return r.lockFile(file, parseVersionlock)
+}
+
+func (r *reader) lockFile(file string, parse func([]byte) (locks, error)) locks {
 	data, err := r.root.ReadFile(file, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

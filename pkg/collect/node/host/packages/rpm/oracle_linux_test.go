@@ -432,3 +432,88 @@ func (w *world) suse(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+// TestYum holds that the caches of yum 3, as its source lays them out, give what
+// dnf's give of the same repositories. yum 3 itself is not to be had.
+func TestYum(t *testing.T) {
+	installed, repos := random(rand.New(rand.NewPCG(7, 3)), 100)
+	obsoleter := built{name: "newname", version: "1", release: "1.el9", arch: "x86_64", obsoletes: installed[0][0].name + " < 9:1"}
+	for i := range repos {
+		repos[i].options = strings.ReplaceAll(repos[i].options, "priority", "cost") // of a plugin there
+	}
+	repos[0].generations[0] = append(repos[0].generations[0], obsoleter)
+	w := newWorld(t, "", installed, repos)
+	w.dnf(t, "makecache")
+	want, gaps := w.read(t)
+	if len(gaps) > 0 || len(want.Pending) == 0 {
+		t.Fatalf("%+v, %+v", want, gaps)
+	}
+	for _, r := range repos {
+		text, err := os.ReadFile(w.dir + "/etc/yum.repos.d/" + r.id + ".repo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, source, _ := strings.Cut(string(text), "file://")
+		source, _, _ = strings.Cut(source, "\n")
+		cache := w.dir + "/var/cache/yum/x86_64/9/" + r.id
+		if err := os.MkdirAll(cache+"/gen", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		files, err := filepath.Glob(source + "/repodata/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(cache+"/"+filepath.Base(file), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(file, "-primary.sqlite.bz2") {
+				if err := os.WriteFile(cache+"/gen/primary_db.sqlite", []byte(run(t, nil, nil, "bzip2", "-dc", file)), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := os.WriteFile(cache+"/cachecookie", nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(w.dir + "/etc/dnf"); err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "/etc/yum.conf", "[main]\ncachedir=/var/cache/yum/$basearch/$releasever\n")
+	w.write(t, "/etc/yum/vars/releasever", "9\n")
+	got, gaps := w.read(t)
+	if len(gaps) > 0 {
+		t.Fatalf("gaps: %+v", gaps)
+	}
+	if diff := cmp.Diff(want.Pending, got.Pending); diff != "" {
+		t.Errorf("updates (-dnf's cache +yum's):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.Uncovered, got.Uncovered); diff != "" || got.Indexes != 3 || len(got.Archives) != 3 || got.Archives[0].Checked.IsZero() {
+		t.Errorf("%+v (-dnf's cache +yum's):\n%s", got.Archives, diff)
+	}
+	// A list that does not belong to repomd.xml, and advisories that were not fetched.
+	if err := os.WriteFile(w.dir+"/var/cache/yum/x86_64/9/third/gen/primary_db.sqlite", []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"/*-updateinfo.xml.gz"} {
+		files, _ := filepath.Glob(w.dir + "/var/cache/yum/x86_64/9/baseos" + pattern)
+		if len(files) != 1 {
+			t.Fatalf("%v", files)
+		}
+		_ = os.Remove(files[0])
+	}
+	_, gaps = w.read(t)
+	var reasons []fact.Reason
+	for _, gap := range gaps {
+		reasons = append(reasons, gap.Reason)
+	}
+	slices.Sort(reasons)
+	if diff := cmp.Diff([]fact.Reason{fact.Corrupt, fact.NotPresent}, reasons); diff != "" {
+		t.Errorf("%+v", gaps)
+	}
+}

@@ -1,4 +1,4 @@
-// Package rpm reads what a host with rpm has installed, and what dnf or zypper
+// Package rpm reads what a host with rpm has installed, and what dnf, yum or zypper
 // could upgrade by the metadata of repositories that they have cached.
 //
 // The rules are the tools' own, and tests compare with them: with dnf's "updateinfo
@@ -6,7 +6,7 @@
 //
 //	database.go   what is installed
 //	tool.go       which tool owns the host; repositories and their files
-//	dnf.go, zypper.go   configuration and caches of a tool
+//	dnf.go, yum.go, zypper.go   configuration and caches of a tool
 //	config.go     parsers of configuration, and patterns
 //	offers.go     which packages and advisories are an update
 package rpm

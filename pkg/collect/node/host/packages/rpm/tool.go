@@ -27,6 +27,8 @@ type reader struct {
 	state  *fact.PackageState
 	gaps   []fact.NodeGap
 	buf    []byte
+	// yumThree means that lists of packages are kept as yum 3 does.
+	yumThree bool
 }
 
 func (r *reader) gap(reason fact.Reason, format string, args ...any) {
@@ -64,7 +66,8 @@ func (r *reader) read() {
 	case dnf:
 		r.dnf()
 	case yum:
-		r.gap(fact.Unsupported, "/etc/yum.conf: the caches of yum 3 are not read, so security updates are unknown")
+		r.yumThree = true
+		r.yum()
 	default:
 		r.gap(fact.NotPresent, "neither dnf, yum nor zypper is configured on the host, so security updates are unknown")
 	}
@@ -160,7 +163,8 @@ func (r *reader) part(c *cache, file *repodata.File, parse func(io.Reader) error
 	return info, err == nil
 }
 
-// readAll reads the packages of all repositories, then their advisories.
+// readAll reads the packages of all repositories, then their advisories. With touched,
+// it is known already when each was last checked.
 func (r *reader) readAll(caches []*cache, touched bool) {
 	r.offers.flat = !slices.ContainsFunc(caches, func(c *cache) bool { return c.priority != caches[0].priority })
 	// An updateinfo without advisories classifies nothing. So they are counted first.
@@ -176,25 +180,31 @@ func (r *reader) readAll(caches []*cache, touched bool) {
 		}
 	}
 	for _, c := range caches {
-		file := c.index.File(repodata.TypePrimary)
-		if file == nil {
-			r.gap(fact.Unsupported, "repository %s: %s/repomd.xml names no list of packages of type primary", rootfs.Excerpt(c.id), c.dir)
-			continue
-		}
 		if r.ctx.Err() != nil {
 			break
 		}
-		info, ok := r.part(c, file, func(in io.Reader) error {
-			_, err := repodata.ReadPrimary(in, r.buf, func(p *repodata.Package) error { return r.offers.add(c.repository, p) })
-			return err
-		})
-		if !ok {
+		file, db := c.index.File(repodata.TypePrimary), c.index.File(repodata.TypePrimaryDB)
+		switch {
+		case r.yumThree && db != nil:
+			if !r.primaryDB(c, db) {
+				continue
+			}
+		case file != nil:
+			info, ok := r.part(c, file, func(in io.Reader) error {
+				_, err := repodata.ReadPrimary(in, r.buf, func(p *repodata.Package) error { return r.offers.add(c.repository, p) })
+				return err
+			})
+			if !ok {
+				continue
+			}
+			if !touched { // an unchanged refresh of dnf touches this file only
+				c.archive.Checked = fact.NewTime(info.Mtime)
+			}
+		default:
+			r.gap(fact.Unsupported, "repository %s: %s/repomd.xml names no list of packages of type primary", rootfs.Excerpt(c.id), c.dir)
 			continue
 		}
 		r.state.Indexes++
-		if !touched { // an unchanged refresh of dnf touches this file only
-			c.archive.Checked = fact.NewTime(info.Mtime)
-		}
 		c.archive.Security, c.archive.Unclassified = c.advisories, !c.advisories
 		r.state.Archives = append(r.state.Archives, c.archive)
 	}
