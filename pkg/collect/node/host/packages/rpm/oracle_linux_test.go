@@ -18,10 +18,10 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest"
 )
 
-// built is a package to build.
-type built struct{ name, epoch, version, release, arch, obsoletes, provides, module string }
+// toBuild is a package to build.
+type toBuild struct{ name, epoch, version, release, arch, obsoletes, provides, module string }
 
-func (b built) evr() string {
+func (b toBuild) evr() string {
 	if b.epoch != "" {
 		return b.epoch + ":" + b.version + "-" + b.release
 	}
@@ -31,7 +31,7 @@ func (b built) evr() string {
 // advisory is an advisory of updateinfo.xml about packages.
 type advisory struct {
 	id, kind, status, module, stream string
-	packages                         []built
+	packages                         []toBuild
 }
 
 func updateInfo(advisories []advisory) string {
@@ -76,10 +76,10 @@ func run(t testing.TB, env []string, status []int, name string, args ...string) 
 
 // build builds packages, each name and architecture in one version: one spec file
 // with a subpackage for each, for each architecture of the build.
-func build(t testing.TB, to, vendor string, packages []built) {
+func build(t testing.TB, to, vendor string, packages []toBuild) {
 	t.Helper()
 	dir := t.TempDir()
-	targets := map[string][]built{}
+	targets := map[string][]toBuild{}
 	for _, p := range packages {
 		target := p.arch
 		if target == "noarch" {
@@ -119,7 +119,7 @@ func build(t testing.TB, to, vendor string, packages []built) {
 type repo struct {
 	id, options string
 	vendor      string
-	generations [][]built // each name once in each
+	generations [][]toBuild // each name once in each
 	advisories  []advisory
 	noInfo      bool
 	modules     string
@@ -146,7 +146,7 @@ func plainDir(t testing.TB) string {
 }
 
 // newWorld installs packages into a root by rpm and makes repositories beside it.
-func newWorld(t testing.TB, vendor string, installed [][]built, repos []repo) *world {
+func newWorld(t testing.TB, vendor string, installed [][]toBuild, repos []repo) *world {
 	t.Helper()
 	w := &world{dir: plainDir(t), home: "HOME=" + worldHome}
 	write := func(path, text string) {
@@ -256,16 +256,16 @@ func theirs(text string) []string {
 }
 
 // random makes installed packages and repositories with every kind of version.
-func random(rng *rand.Rand, names int) (installed [][]built, repos []repo) {
+func random(rng *rand.Rand, names int) (installed [][]toBuild, repos []repo) {
 	pick := func(words ...string) string { return words[rng.IntN(len(words))] }
 	arch := make([]string, names)
 	for i := range arch {
 		arch[i] = pick("x86_64", "x86_64", "noarch")
 	}
-	generation := func(share int) (out []built) {
+	generation := func(share int) (out []toBuild) {
 		for i := range names {
 			if rng.IntN(100) < share {
-				out = append(out, built{
+				out = append(out, toBuild{
 					name: "pkg" + strconv.Itoa(i), epoch: pick("", "", "", "1"), version: pick("1.0", "1.1", "1.1~rc1", "1.2", "1.10", "2.0^git1"),
 					release: pick("1.el9", "2.el9", "2.el9_1", "10.el9"), arch: arch[i],
 				})
@@ -274,7 +274,7 @@ func random(rng *rand.Rand, names int) (installed [][]built, repos []repo) {
 		return out
 	}
 	serial := 0
-	advisoriesOf := func(generations [][]built) (out []advisory) {
+	advisoriesOf := func(generations [][]toBuild) (out []advisory) {
 		for _, generation := range generations {
 			for len(generation) > 0 {
 				n := min(len(generation), 1+rng.IntN(3))
@@ -287,9 +287,9 @@ func random(rng *rand.Rand, names int) (installed [][]built, repos []repo) {
 		}
 		return out
 	}
-	installed = [][]built{generation(80)}
+	installed = [][]toBuild{generation(80)}
 	for i, id := range []string{"baseos", "updates", "third"} {
-		r := repo{id: id, generations: [][]built{generation(60), generation(40)}, noInfo: id == "third"}
+		r := repo{id: id, generations: [][]toBuild{generation(60), generation(40)}, noInfo: id == "third"}
 		r.advisories = advisoriesOf(r.generations)
 		if i == 1 && rng.IntN(2) == 0 {
 			r.options = "priority=50\n"
@@ -437,7 +437,7 @@ func (w *world) suse(t testing.TB) {
 // dnf's give of the same repositories. yum 3 itself is not to be had.
 func TestYum(t *testing.T) {
 	installed, repos := random(rand.New(rand.NewPCG(7, 3)), 100)
-	obsoleter := built{name: "newname", version: "1", release: "1.el9", arch: "x86_64", obsoletes: installed[0][0].name + " < 9:1"}
+	obsoleter := toBuild{name: "newname", version: "1", release: "1.el9", arch: "x86_64", obsoletes: installed[0][0].name + " < 9:1"}
 	for i := range repos {
 		repos[i].options = strings.ReplaceAll(repos[i].options, "priority", "cost") // of a plugin there
 	}

@@ -53,8 +53,8 @@ func (w *world) write(t testing.TB, path, text string) {
 	}
 }
 
-func pkg(name, version, release, arch string) built {
-	return built{name: name, version: version, release: release, arch: arch}
+func pkg(name, version, release, arch string) toBuild {
+	return toBuild{name: name, version: version, release: release, arch: arch}
 }
 
 // TestTraps holds what is said where dnf and zypper say nothing, or something else.
@@ -62,16 +62,16 @@ func pkg(name, version, release, arch string) built {
 // needed security patches.
 func TestTraps(t *testing.T) {
 	old, fixed, later := pkg("a", "1", "1.el9", "x86_64"), pkg("a", "1", "2.el9", "x86_64"), pkg("a", "1", "3.el9", "x86_64")
-	sa := func(packages ...built) []advisory {
+	sa := func(packages ...toBuild) []advisory {
 		return []advisory{{id: "SA-1", kind: "security", packages: packages}}
 	}
-	base := repo{id: "base", vendor: "V", generations: [][]built{{fixed}}, advisories: sa(fixed)}
+	base := repo{id: "base", vendor: "V", generations: [][]toBuild{{fixed}}, advisories: sa(fixed)}
 	with := func(change func(*repo)) []repo {
 		r := base
 		change(&r)
 		return []repo{r}
 	}
-	inModule := func(b built, module string) built {
+	inModule := func(b toBuild, module string) toBuild {
 		b.module = module
 		return b
 	}
@@ -80,7 +80,7 @@ func TestTraps(t *testing.T) {
 	moduleA := fmt.Sprintf(stream, "1", "a-0:1-2.el9.x86_64")
 
 	for name, tc := range map[string]struct {
-		installed []built
+		installed []toBuild
 		vendor    string // of what is installed; V if empty
 		repos     []repo
 		suse      bool
@@ -90,47 +90,47 @@ func TestTraps(t *testing.T) {
 		oracle    []string // of dnf or zypper, not asked if nil
 	}{
 		"an update that fixes something": {
-			installed: []built{old}, repos: []repo{base}, oracle: []string{"a.x86_64 1-2.el9"},
+			installed: []toBuild{old}, repos: []repo{base}, oracle: []string{"a.x86_64 1-2.el9"},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1"},
 		},
 		"a later update than the fix": {
-			installed: []built{old}, repos: with(func(r *repo) { r.generations = [][]built{{fixed}, {later}} }), oracle: []string{"a.x86_64 1-3.el9"},
+			installed: []toBuild{old}, repos: with(func(r *repo) { r.generations = [][]toBuild{{fixed}, {later}} }), oracle: []string{"a.x86_64 1-3.el9"},
 			want: []string{"a.x86_64 1-1.el9 > 1-3.el9, security 1-2.el9 SA-1"},
 		},
 		"the fix is installed": {
-			installed: []built{fixed}, repos: with(func(r *repo) { r.generations = [][]built{{fixed}, {later}} }), oracle: []string{},
+			installed: []toBuild{fixed}, repos: with(func(r *repo) { r.generations = [][]toBuild{{fixed}, {later}} }), oracle: []string{},
 			want: []string{"a.x86_64 1-2.el9 > 1-3.el9"},
 		},
 		"no advisories at all": {
-			installed: []built{old}, repos: with(func(r *repo) { r.noInfo = true }), oracle: []string{},
+			installed: []toBuild{old}, repos: with(func(r *repo) { r.noInfo = true }), oracle: []string{},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, unclassified", "uncovered a: no-advisories"},
 		},
 		"a list of advisories without any": {
-			installed: []built{old}, repos: with(func(r *repo) { r.advisories = nil }), oracle: []string{},
+			installed: []toBuild{old}, repos: with(func(r *repo) { r.advisories = nil }), oracle: []string{},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, unclassified", "uncovered a: no-advisories"},
 		},
 		"no repository enabled": {
-			installed: []built{old}, repos: with(func(r *repo) { r.options = "enabled=0\n" }),
+			installed: []toBuild{old}, repos: with(func(r *repo) { r.options = "enabled=0\n" }),
 			want: []string{"gap NotPresent no repository is enabled on the host, so updates are unknown"},
 		},
 		"no cache, and skip_if_unavailable": {
-			installed: []built{old}, repos: with(func(r *repo) { r.options = "baseurl=file:///nowhere\nskip_if_unavailable=1\n" }), oracle: []string{},
+			installed: []toBuild{old}, repos: with(func(r *repo) { r.options = "baseurl=file:///nowhere\nskip_if_unavailable=1\n" }), oracle: []string{},
 			want: []string{"gap NotPresent repository base of /etc/yum.repos.d/base.repo is enabled, but it has no cache in /var/cache/dnf/base-aa93e6cbbca85f3c/repodata"},
 		},
 		"the cache of an earlier URL": {
-			installed: []built{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
+			installed: []toBuild{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
 				w.write(t, "/etc/yum.repos.d/base.repo", "[base]\nname=base\nbaseurl=file:///elsewhere\n")
 			},
 			want: []string{"gap NotPresent repository base of /etc/yum.repos.d/base.repo is enabled, but it has no cache in /var/cache/dnf/base-e5682f2af48d67f0/repodata"},
 		},
 		"an unknown variable": {
-			installed: []built{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
+			installed: []toBuild{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
 				w.write(t, "/etc/yum.repos.d/base.repo", "[base]\nname=base\nbaseurl=file:///$nothing/x\n")
 			},
 			want: []string{"gap NotPresent /etc/yum.repos.d/base.repo: repository base: variable $nothing of its URL is unknown, so its cache is too"},
 		},
 		"a damaged list of packages": {
-			installed: []built{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
+			installed: []toBuild{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
 				files, _ := filepath.Glob(w.dir + "/var/cache/dnf/base-*/repodata/*-primary.xml.gz")
 				data, err := os.ReadFile(files[0])
 				if err != nil {
@@ -142,50 +142,50 @@ func TestTraps(t *testing.T) {
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held, in no repository", "gap Corrupt repository base: /PRIMARY: expected the sha256 sum of repomd.xml, found another"},
 		},
 		"excluded": {
-			installed: []built{old}, repos: with(func(r *repo) { r.options = "excludepkgs=a\n" }), oracle: []string{},
+			installed: []toBuild{old}, repos: with(func(r *repo) { r.options = "excludepkgs=a\n" }), oracle: []string{},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held"},
 		},
 		"excluded everywhere": {
-			installed: []built{old}, repos: []repo{base}, oracle: []string{}, before: func(t *testing.T, w *world) { w.write(t, "/etc/dnf/dnf.conf", "[main]\nexclude=x,\n  a*\n") },
+			installed: []toBuild{old}, repos: []repo{base}, oracle: []string{}, before: func(t *testing.T, w *world) { w.write(t, "/etc/dnf/dnf.conf", "[main]\nexclude=x,\n  a*\n") },
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held"},
 		},
 		"not included": {
-			installed: []built{old}, repos: with(func(r *repo) { r.options = "includepkgs=b\n" }), oracle: []string{},
+			installed: []toBuild{old}, repos: with(func(r *repo) { r.options = "includepkgs=b\n" }), oracle: []string{},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held"},
 		},
 		"locked to the installed version": {
-			installed: []built{old}, repos: []repo{base}, before: func(t *testing.T, w *world) {
+			installed: []toBuild{old}, repos: []repo{base}, before: func(t *testing.T, w *world) {
 				w.write(t, "/etc/dnf/plugins/versionlock.conf", "[main]\nenabled = 1\n")
 				w.write(t, "/etc/dnf/plugins/versionlock.list", "# by somebody\na-0:1-1.el9.*\n")
 			},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held"},
 		},
 		"a repository of better priority has only the old version": {
-			installed: []built{old}, repos: []repo{base, {id: "first", vendor: "V", options: "priority=10\n", generations: [][]built{{old}}, noInfo: true}}, oracle: []string{},
+			installed: []toBuild{old}, repos: []repo{base, {id: "first", vendor: "V", options: "priority=10\n", generations: [][]toBuild{{old}}, noInfo: true}}, oracle: []string{},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held"},
 		},
 		"an advisory about a package that no repository has": {
-			installed: []built{old}, repos: with(func(r *repo) { r.generations = [][]built{{old}} }), oracle: []string{},
+			installed: []toBuild{old}, repos: with(func(r *repo) { r.generations = [][]toBuild{{old}} }), oracle: []string{},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held, in no repository"},
 		},
 		"from noarch to an architecture": {
-			installed: []built{pkg("a", "1", "1.el9", "noarch")}, repos: []repo{base}, oracle: []string{},
+			installed: []toBuild{pkg("a", "1", "1.el9", "noarch")}, repos: []repo{base}, oracle: []string{},
 			want: []string{"a.noarch 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1"},
 		},
 		"another package obsoletes it": {
-			installed: []built{old}, repos: with(func(r *repo) {
+			installed: []toBuild{old}, repos: with(func(r *repo) {
 				b := pkg("b", "5", "1.el9", "x86_64")
 				b.obsoletes = "a < 2"
-				r.generations, r.advisories = [][]built{{old, b}}, sa(b)
+				r.generations, r.advisories = [][]toBuild{{old, b}}, sa(b)
 			}),
 			want: []string{"a.x86_64 1-1.el9 > b-5-1.el9, security 5-1.el9 SA-1"},
 		},
 		"of an active module": {
-			installed: []built{inModule(old, "m:1:1:c")}, oracle: []string{"a.x86_64 1-2.el9"},
+			installed: []toBuild{inModule(old, "m:1:1:c")}, oracle: []string{"a.x86_64 1-2.el9"},
 			repos: with(func(r *repo) {
 				r.modules = moduleA
-				r.advisories = []advisory{{id: "SA-1", kind: "security", module: "m", stream: "1", packages: []built{fixed}}}
-				r.generations = [][]built{{inModule(fixed, "m:1:1:c")}}
+				r.advisories = []advisory{{id: "SA-1", kind: "security", module: "m", stream: "1", packages: []toBuild{fixed}}}
+				r.generations = [][]toBuild{{inModule(fixed, "m:1:1:c")}}
 			}),
 			before: func(t *testing.T, w *world) {
 				w.write(t, "/etc/dnf/modules.d/m.module", "[m]\nname=m\nstream=1\nprofiles=\nstate=enabled\n")
@@ -193,11 +193,11 @@ func TestTraps(t *testing.T) {
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1"},
 		},
 		"of a module that is disabled": {
-			installed: []built{inModule(old, "m:1:1:c")}, oracle: []string{},
+			installed: []toBuild{inModule(old, "m:1:1:c")}, oracle: []string{},
 			repos: with(func(r *repo) {
 				r.modules = moduleA
-				r.advisories = []advisory{{id: "SA-1", kind: "security", module: "m", stream: "1", packages: []built{fixed}}}
-				r.generations = [][]built{{inModule(fixed, "m:1:1:c")}}
+				r.advisories = []advisory{{id: "SA-1", kind: "security", module: "m", stream: "1", packages: []toBuild{fixed}}}
+				r.generations = [][]toBuild{{inModule(fixed, "m:1:1:c")}}
 			}),
 			before: func(t *testing.T, w *world) {
 				w.write(t, "/etc/dnf/modules.d/m.module", "[m]\nname=m\nstream=\nprofiles=\nstate=disabled\n")
@@ -205,17 +205,17 @@ func TestTraps(t *testing.T) {
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held"},
 		},
 		"of another stream of a module": {
-			installed: []built{old}, oracle: []string{},
+			installed: []toBuild{old}, oracle: []string{},
 			repos: with(func(r *repo) {
 				r.modules = moduleA
-				r.advisories = []advisory{{id: "SA-1", kind: "security", module: "m", stream: "1", packages: []built{fixed}}}
-				r.generations = [][]built{{inModule(fixed, "m:1:1:c")}, {old}}
+				r.advisories = []advisory{{id: "SA-1", kind: "security", module: "m", stream: "1", packages: []toBuild{fixed}}}
+				r.generations = [][]toBuild{{inModule(fixed, "m:1:1:c")}, {old}}
 			}),
 		},
 		"a release of Amazon Linux that stays": {
-			installed: []built{{name: "system-release", version: "2023.4.20240401", release: "0.amzn2023", arch: "noarch", provides: "system-release = 2023.4.20240401"}},
+			installed: []toBuild{{name: "system-release", version: "2023.4.20240401", release: "0.amzn2023", arch: "noarch", provides: "system-release = 2023.4.20240401"}},
 			repos: with(func(r *repo) {
-				r.generations = [][]built{{{name: "system-release", version: "2023.4.20240401", release: "0.amzn2023", arch: "noarch"}}}
+				r.generations = [][]toBuild{{{name: "system-release", version: "2023.4.20240401", release: "0.amzn2023", arch: "noarch"}}}
 			}),
 			after: func(t *testing.T, w *world) {
 				w.write(t, "/etc/os-release", "ID=amzn\nVERSION_ID=2023\n")
@@ -231,7 +231,7 @@ func TestTraps(t *testing.T) {
 			},
 		},
 		"a minor release that stays": {
-			installed: []built{fixed}, repos: []repo{base}, after: func(t *testing.T, w *world) {
+			installed: []toBuild{fixed}, repos: []repo{base}, after: func(t *testing.T, w *world) {
 				w.write(t, "/etc/os-release", "ID=rhel\nVERSION_ID=9.2\n")
 				w.write(t, "/etc/dnf/vars/releasever", "9.2\n")
 				w.write(t, "/etc/yum.repos.d/base.repo", "[base]\nbaseurl=https://cdn.example/dist/rhel9/$releasever/x86_64/os\n")
@@ -242,62 +242,62 @@ func TestTraps(t *testing.T) {
 			},
 		},
 		"in no repository": {
-			installed: []built{fixed, pkg("mine", "1", "1", "x86_64")}, repos: []repo{base},
+			installed: []toBuild{fixed, pkg("mine", "1", "1", "x86_64")}, repos: []repo{base},
 			want: []string{"uncovered mine: unlisted"},
 		},
 		"newer than any repository has": {
-			installed: []built{later}, repos: []repo{base},
+			installed: []toBuild{later}, repos: []repo{base},
 			want: []string{"uncovered a: newer"},
 		},
 		"in a repository without advisories, of the vendor of one with them": {
-			installed: []built{fixed, pkg("b", "1", "1.el9", "x86_64")},
-			repos:     []repo{base, {id: "frozen", vendor: "V", noInfo: true, generations: [][]built{{pkg("b", "1", "1.el9", "x86_64")}}}},
+			installed: []toBuild{fixed, pkg("b", "1", "1.el9", "x86_64")},
+			repos:     []repo{base, {id: "frozen", vendor: "V", noInfo: true, generations: [][]toBuild{{pkg("b", "1", "1.el9", "x86_64")}}}},
 		},
 		"in a repository without advisories, of another vendor": {
-			installed: []built{fixed, pkg("b", "1", "1.el9", "x86_64")}, vendor: "W",
-			repos: []repo{base, {id: "third", vendor: "W", noInfo: true, generations: [][]built{{pkg("b", "1", "1.el9", "x86_64")}}}},
+			installed: []toBuild{fixed, pkg("b", "1", "1.el9", "x86_64")}, vendor: "W",
+			repos: []repo{base, {id: "third", vendor: "W", noInfo: true, generations: [][]toBuild{{pkg("b", "1", "1.el9", "x86_64")}}}},
 			want:  []string{"uncovered b: no-advisories"},
 		},
 		"in a repository without advisories, of another release of the vendor": {
-			installed: []built{fixed, pkg("b", "1", "1.el8", "x86_64")},
-			repos:     []repo{base, {id: "left", vendor: "V", noInfo: true, generations: [][]built{{pkg("b", "1", "1.el8", "x86_64")}}}},
+			installed: []toBuild{fixed, pkg("b", "1", "1.el8", "x86_64")},
+			repos:     []repo{base, {id: "left", vendor: "V", noInfo: true, generations: [][]toBuild{{pkg("b", "1", "1.el8", "x86_64")}}}},
 			want:      []string{"uncovered b: no-advisories"},
 		},
 
 		"zypper: a patch that is needed": {
-			suse: true, installed: []built{old}, repos: []repo{base}, oracle: []string{"SA-1"},
+			suse: true, installed: []toBuild{old}, repos: []repo{base}, oracle: []string{"SA-1"},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1"},
 		},
 		"zypper: of another vendor": {
-			suse: true, installed: []built{old}, vendor: "W", repos: []repo{base}, oracle: []string{},
+			suse: true, installed: []toBuild{old}, vendor: "W", repos: []repo{base}, oracle: []string{},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1"},
 		},
 		"zypper: retracted": {
-			suse: true, installed: []built{old}, repos: with(func(r *repo) {
-				r.advisories = []advisory{{id: "SA-1", kind: "security", status: "retracted", packages: []built{fixed}}}
+			suse: true, installed: []toBuild{old}, repos: with(func(r *repo) {
+				r.advisories = []advisory{{id: "SA-1", kind: "security", status: "retracted", packages: []toBuild{fixed}}}
 			}), oracle: []string{},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9"},
 		},
 		"dnf: retracted": {
-			installed: []built{old}, repos: with(func(r *repo) {
-				r.advisories = []advisory{{id: "SA-1", kind: "security", status: "retracted", packages: []built{fixed}}}
+			installed: []toBuild{old}, repos: with(func(r *repo) {
+				r.advisories = []advisory{{id: "SA-1", kind: "security", status: "retracted", packages: []toBuild{fixed}}}
 			}), oracle: []string{"a.x86_64 1-2.el9"},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1"},
 		},
 		"zypper: a locked patch": {
-			suse: true, installed: []built{old}, repos: []repo{base}, oracle: []string{}, after: func(t *testing.T, w *world) {
+			suse: true, installed: []toBuild{old}, repos: []repo{base}, oracle: []string{}, after: func(t *testing.T, w *world) {
 				w.write(t, "/etc/zypp/locks", "\ntype: patch\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: SA-1\n\n")
 			},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held"},
 		},
 		"zypper: a locked package": {
-			suse: true, installed: []built{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
+			suse: true, installed: []toBuild{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
 				w.write(t, "/etc/zypp/locks", "\ntype: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: a\n\n")
 			},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held"},
 		},
 		"zypper: no repository": {
-			suse: true, installed: []built{old}, repos: with(func(r *repo) { r.options = "enabled=0\n" }), oracle: []string{},
+			suse: true, installed: []toBuild{old}, repos: with(func(r *repo) { r.options = "enabled=0\n" }), oracle: []string{},
 			want: []string{"gap NotPresent no repository is enabled on the host, so updates are unknown"},
 		},
 	} {
@@ -306,7 +306,7 @@ func TestTraps(t *testing.T) {
 			if vendor == "" {
 				vendor = "V"
 			}
-			w := newWorld(t, vendor, [][]built{tc.installed}, tc.repos)
+			w := newWorld(t, vendor, [][]toBuild{tc.installed}, tc.repos)
 			if tc.suse {
 				w.suse(t)
 			}
