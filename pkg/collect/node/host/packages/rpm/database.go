@@ -13,10 +13,13 @@ import (
 
 // database is what is installed, in little memory: 100,000 packages take 12 MB.
 type database struct {
-	packages []installed
-	byName   map[string]int32 // the first package of a name, in packages; the others follow by next
-	words    words            // architectures, vendors and module streams
-	set      pkgset.Set
+	// chunks hold the packages, chunkSize each: a slice that grows would need room
+	// for a second copy.
+	chunks [][]installed
+	count  int
+	byName map[string]int32 // the first package of a name; the others follow by next
+	words  words            // architectures, vendors and module streams
+	set    pkgset.Set
 	// release is the releasever that the package of the distribution provides, from
 	// is that package.
 	release, from string
@@ -45,6 +48,20 @@ const (
 	listedAdvisory                    // in one with advisories
 	listedReached                     // of the installed version or newer
 )
+
+const chunkSize = 4096
+
+// at is a package by its number, from 0 to count.
+func (db *database) at(i int32) *installed { return &db.chunks[i/chunkSize][i%chunkSize] }
+
+// each calls do with every package.
+func (db *database) each(do func(*installed)) {
+	for _, chunk := range db.chunks {
+		for i := range chunk {
+			do(&chunk[i])
+		}
+	}
+}
 
 func (p *installed) name() string { return p.text[:p.nameLen] }
 func (p *installed) evr() string  { return p.text[p.nameLen:] }
@@ -116,8 +133,13 @@ func (db *database) add(p *rpmdb.Package) {
 	if first, ok := db.byName[name]; ok {
 		in.next = first
 	}
-	db.byName[name] = int32(len(db.packages))
-	db.packages = append(db.packages, in)
+	db.byName[name] = int32(db.count)
+	if db.count%chunkSize == 0 {
+		db.chunks = append(db.chunks, make([]installed, 0, chunkSize))
+	}
+	last := &db.chunks[len(db.chunks)-1]
+	*last = append(*last, in)
+	db.count++
 	for _, provide := range p.Provides {
 		rank := slices.Index(releaseProvides, provide.Name)
 		if rank < 0 || rank >= db.rank {
@@ -145,13 +167,13 @@ func (db *database) arch() string {
 	counts := make([]int, len(db.words.list))
 	best := 0
 	noarch := int(db.words.number("noarch"))
-	for _, p := range db.packages {
+	db.each(func(p *installed) {
 		if n := int(p.arch); n < len(counts) && n != noarch && n != 0 {
 			if counts[n]++; counts[n] > counts[best] {
 				best = n
 			}
 		}
-	}
+	})
 	if len(db.words.list) == 0 {
 		return ""
 	}
@@ -162,7 +184,7 @@ func (db *database) arch() string {
 func (db *database) match(name []byte, do func(*installed)) {
 	i, ok := db.byName[string(name)]
 	for ok && i >= 0 {
-		p := &db.packages[i]
+		p := db.at(i)
 		i = p.next
 		do(p)
 	}

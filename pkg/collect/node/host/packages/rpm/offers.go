@@ -102,8 +102,8 @@ func (o *offers) of(p *installed) (*offer, error) {
 // index is the place of an installed package in its database.
 func (o *offers) index(p *installed) int32 {
 	at, _ := o.db.byName[p.name()]
-	for at >= 0 && &o.db.packages[at] != p {
-		at = o.db.packages[at].next
+	for at >= 0 && o.db.at(at) != p {
+		at = o.db.at(at).next
 	}
 	return at
 }
@@ -133,8 +133,8 @@ func (o *offers) add(r *repository, q *repodata.Package) error {
 		}
 		var latest *installed
 		newer := true
-		for at := o.db.byName[string(q.Name)]; at >= 0; at = o.db.packages[at].next {
-			p := &o.db.packages[at]
+		for at := o.db.byName[string(q.Name)]; at >= 0; at = o.db.at(at).next {
+			p := o.db.at(at)
 			if !fits(o.db.words.list[p.arch], arch) {
 				continue
 			}
@@ -183,7 +183,7 @@ func (o *offers) worse(r *repository, name string) bool {
 		return false
 	}
 	if at, installed := o.db.byName[name]; installed {
-		p := &o.db.packages[at]
+		p := o.db.at(at)
 		if p.repo == nil {
 			p.repo = r
 		}
@@ -281,7 +281,7 @@ func (o *offers) fix(a *repodata.Advisory, f *repodata.Fix) error {
 	}
 	arch := string(f.Arch)
 	for _, at := range o.obsoleters[string(f.Name)] {
-		p := &o.db.packages[at]
+		p := o.db.at(at)
 		have := &o.all[p.offers]
 		evr := string(repodata.AppendEVR(nil, f.Epoch, f.Version, f.Release))
 		for _, v := range []struct {
@@ -346,7 +346,7 @@ func (o *offers) pending() []fact.PendingUpdate {
 	out := make([]fact.PendingUpdate, 0, len(o.all))
 	for i := range o.all {
 		have := &o.all[i]
-		p := &o.db.packages[have.pkg]
+		p := o.db.at(have.pkg)
 		update := func(v version, f fix, held bool) {
 			u := fact.PendingUpdate{
 				Name: p.name(), Arch: o.db.words.list[p.arch], Installed: p.evr(), Candidate: v.evr,
@@ -384,11 +384,10 @@ func (o *offers) uncovered() ([]fact.UncoveredPackage, int) {
 	less := func(a, b fact.UncoveredPackage) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), rpmversion.Compare(a.Version, b.Version))
 	}
-	for i := range o.db.packages {
-		p := &o.db.packages[i]
+	o.db.each(func(p *installed) {
 		why := o.why(p)
 		if why == "" {
-			continue
+			return
 		}
 		count++
 		out = append(out, fact.UncoveredPackage{Name: p.name(), Arch: o.db.words.list[p.arch], Version: p.evr(), Why: why})
@@ -396,7 +395,7 @@ func (o *offers) uncovered() ([]fact.UncoveredPackage, int) {
 			slices.SortFunc(out, less)
 			out = out[:fact.MaxUncovered]
 		}
-	}
+	})
 	slices.SortFunc(out, less)
 	return slices.Clip(out[:min(len(out), fact.MaxUncovered)]), count
 }

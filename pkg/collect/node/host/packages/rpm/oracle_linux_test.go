@@ -74,6 +74,35 @@ func run(t testing.TB, env []string, status []int, name string, args ...string) 
 	return stdout.String()
 }
 
+// kept are packages that were built before, by what they are: a directory of each.
+// Nothing is kept unless a test with many small worlds makes the map.
+var kept map[string]string
+
+// buildKept is build, of what was built before at once.
+func buildKept(t testing.TB, to, vendor string, packages []toBuild) {
+	t.Helper()
+	key := fmt.Sprintf("%s %+v", vendor, packages)
+	dir, known := kept[key]
+	if kept == nil || !known {
+		build(t, to, vendor, packages)
+		if kept == nil {
+			return
+		}
+		var err error
+		if dir, err = os.MkdirTemp(kept[""], "kept"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(dir, os.DirFS(to)); err != nil {
+			t.Fatal(err)
+		}
+		kept[key] = dir
+		return
+	}
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // build builds packages, each name and architecture in one version: one spec file
 // with a subpackage for each, for each architecture of the build.
 func build(t testing.TB, to, vendor string, packages []toBuild) {
@@ -168,7 +197,7 @@ func newWorld(t testing.TB, vendor string, installed [][]toBuild, repos []repo) 
 	}
 	for _, generation := range installed {
 		dir := t.TempDir()
-		build(t, dir, vendor, generation)
+		buildKept(t, dir, vendor, generation)
 		files, err := filepath.Glob(dir + "/*/*.rpm")
 		if err != nil || len(files) != len(generation) {
 			t.Fatalf("%d packages built of %d, %v", len(files), len(generation), err)
@@ -180,7 +209,7 @@ func newWorld(t testing.TB, vendor string, installed [][]toBuild, repos []repo) 
 	for _, r := range repos {
 		dir := filepath.Join(plainDir(t), r.id)
 		for i, generation := range r.generations {
-			build(t, fmt.Sprintf("%s/%d", dir, i), r.vendor, generation)
+			buildKept(t, fmt.Sprintf("%s/%d", dir, i), r.vendor, generation)
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)

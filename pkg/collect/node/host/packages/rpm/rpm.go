@@ -64,7 +64,7 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 	if whole && db != nil {
 		state.Set = db.set.Sum()
 	}
-	if db != nil && len(db.packages) > 0 {
+	if db != nil && db.count > 0 {
 		gaps = append(gaps, readUpdates(ctx, root, db, state)...)
 	}
 	return state, gaps, nil

@@ -61,6 +61,8 @@ func pkg(name, version, release, arch string) toBuild {
 // "dnf" and "zypper" of a row are what those print there: updates about security and
 // needed security patches.
 func TestTraps(t *testing.T) {
+	kept = map[string]string{"": t.TempDir()}
+	defer func() { kept = nil }()
 	old, fixed, later := pkg("a", "1", "1.el9", "x86_64"), pkg("a", "1", "2.el9", "x86_64"), pkg("a", "1", "3.el9", "x86_64")
 	sa := func(packages ...toBuild) []advisory {
 		return []advisory{{id: "SA-1", kind: "security", packages: packages}}
