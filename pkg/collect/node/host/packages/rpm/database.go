@@ -205,5 +205,8 @@ func (db *database) latest(name []byte, arch string) *installed {
 	return best
 }
 
-// fits reports whether packages of two architectures can follow one another.
-func fits(a, b string) bool { return a == b || a == "noarch" || b == "noarch" }
+// fits reports whether packages of two architectures can follow one another. Source
+// packages, which advisories list too, follow nothing.
+func fits(a, b string) bool {
+	return a == b || a == "noarch" && b != "src" && b != "nosrc" || b == "noarch"
+}

@@ -308,10 +308,8 @@ func (m *modules) isActive(stream string) bool {
 func (m *modules) hides(repo *repository, n nevra, own string) (hidden, ignored bool) {
 	streams := m.of[n.String()]
 	if len(streams) == 0 {
-		if own != "" && !repo.hotfixes {
-			return true, true
-		}
-		return m.names[n.name] && !repo.hotfixes, false
+		hidden := m.names[n.name] && !repo.hotfixes
+		return hidden, hidden && own != ""
 	}
 	for _, stream := range streams {
 		if m.isActive(stream) {

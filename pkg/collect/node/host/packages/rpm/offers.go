@@ -1,6 +1,7 @@
 package rpm
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -305,7 +306,7 @@ func (o *offers) fix(a *repodata.Advisory, f *repodata.Fix) error {
 		stream = string(f.Module) + ":" + string(f.Stream)
 	}
 	own := o.db.words.list[p.module]
-	if stream != "" && stream != own && !o.active(stream) || stream == "" && own != "" {
+	if stream != "" && stream != own && !o.active(stream) {
 		return nil // of a stream that the host does not have
 	}
 	evr := string(repodata.AppendEVR(nil, f.Epoch, f.Version, f.Release))
@@ -322,6 +323,10 @@ func (o *offers) fix(a *repodata.Advisory, f *repodata.Fix) error {
 		have.fixVisible.take(evr, a, o.unwanted)
 	case upTo(have.hidden):
 		have.fixHidden.take(evr, a, o.unwanted)
+	case stream == "" && own != "" && !bytes.Contains(f.Release, []byte(".module")):
+		// Not every distribution names the module in its advisories. This may be a
+		// package outside of modules, which is no update of one of a module.
+		return nil
 	default:
 		have.fixMissing.take(evr, a, o.unwanted)
 	}

@@ -206,6 +206,36 @@ func TestTraps(t *testing.T) {
 			},
 			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1, held"},
 		},
+		"of an active module, by an advisory that does not name it": {
+			installed: []toBuild{inModule(old, "m:1:1:c")}, oracle: []string{"a.x86_64 1-2.el9"},
+			repos: with(func(r *repo) {
+				r.modules = moduleA
+				r.generations = [][]toBuild{{inModule(fixed, "m:1:1:c")}}
+			}),
+			before: func(t *testing.T, w *world) {
+				w.write(t, "/etc/dnf/modules.d/m.module", "[m]\nname=m\nstream=1\nprofiles=\nstate=enabled\n")
+			},
+			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1"},
+		},
+		"of a module, where only a package outside of modules is newer": {
+			installed: []toBuild{inModule(old, "m:1:1:c")}, oracle: []string{},
+			repos: with(func(r *repo) {
+				r.modules = fmt.Sprintf(stream, "1", "a-0:1-1.el9.x86_64")
+				r.generations = [][]toBuild{{inModule(old, "m:1:1:c")}, {fixed}}
+			}),
+			before: func(t *testing.T, w *world) {
+				w.write(t, "/etc/dnf/modules.d/m.module", "[m]\nname=m\nstream=1\nprofiles=\nstate=enabled\n")
+			},
+		},
+		"of a module that no repository has any more": {
+			installed: []toBuild{inModule(old, "m:1:1:c")}, repos: []repo{base}, oracle: []string{"a.x86_64 1-2.el9"},
+			want: []string{"a.x86_64 1-1.el9 > 1-2.el9, security 1-2.el9 SA-1"},
+		},
+		"an advisory that lists the source package": {
+			installed: []toBuild{pkg("a", "1", "1.el9", "noarch")}, repos: with(func(r *repo) {
+				r.generations, r.advisories = [][]toBuild{{pkg("a", "1", "1.el9", "noarch")}}, sa(pkg("a", "1", "2.el9", "src"))
+			}), oracle: []string{},
+		},
 		"of another stream of a module": {
 			installed: []toBuild{old}, oracle: []string{},
 			repos: with(func(r *repo) {
