@@ -120,6 +120,7 @@ func (j *joining) host() fact.Host {
 	}
 	for _, m := range j.all {
 		h.Hostname, h.Arch, h.OS = cmp.Or(h.Hostname, m.Host.Hostname), cmp.Or(h.Arch, m.Host.Arch), cmp.Or(h.OS, m.Host.OS)
+		h.Image = cmp.Or(h.Image, m.Host.Image)
 		h.CgroupVersion, h.AutomaticUpdates = cmp.Or(h.CgroupVersion, m.Host.CgroupVersion), cmp.Or(h.AutomaticUpdates, m.Host.AutomaticUpdates)
 		if h.BootTime.IsZero() {
 			h.BootTime = m.Host.BootTime

@@ -13,6 +13,8 @@ type Host struct {
 	Packages  *PackageState     `json:"packages,omitempty"`
 	Reboot    *RebootState      `json:"reboot,omitempty"` // nil in facts of older versions
 	CPU       *CPUState         `json:"cpu,omitempty"`
+	// Image is nil on a system that has packages, and in facts of older versions.
+	Image *ImageState `json:"image,omitempty"`
 
 	// CgroupVersion is the version of cgroups that the kubelet finds, 1 or 2; 0 if
 	// unread.
@@ -62,6 +64,19 @@ func (p *InstalledPackage) SourcePackage() (name, version string) {
 		version = ""
 	}
 	return name, version
+}
+
+// ImageState is what a system says that is updated as a whole image.
+type ImageState struct {
+	System  string `json:"system"`            // "Flatcar Container Linux"
+	Version string `json:"version,omitempty"` // of the image that runs
+	Source  string `json:"source,omitempty"`  // the file that names it
+	// Staged is an image that is in place and waits for a reboot: its version, or what
+	// is known of it; "" if none was found. StagedSource is the file that says so, and
+	// Since when it was written.
+	Staged       string `json:"staged,omitempty"`
+	StagedSource string `json:"stagedSource,omitempty"`
+	Since        Time   `json:"since,omitzero"`
 }
 
 // LibraryState is what the host's own processes run that is no longer what is
@@ -150,6 +165,11 @@ type OSRelease struct {
 	Codename   string `json:"codename,omitempty"`
 	PrettyName string `json:"prettyName,omitempty"`
 	VariantID  string `json:"variantId,omitempty"`
+	// Of systems that are updated as a whole; facts of older versions have none.
+	ImageVersion  string `json:"imageVersion,omitempty"`
+	BuildID       string `json:"buildId,omitempty"`
+	OSTreeVersion string `json:"ostreeVersion,omitempty"`
+	KairosVersion string `json:"kairosVersion,omitempty"`
 }
 
 // RunningKernel is what /proc says about the kernel.

@@ -102,23 +102,30 @@ func (g *generator) measurement() *fact.Measurement {
 		m.Host.Reboot.Required = "/run/reboot-required"
 	}
 	if g.fault() {
+		m.Host.OS, m.Host.Packages = fact.OSRelease{ID: "flatcar", VersionID: "3227.2.4"}, nil
+		m.Host.Image = &fact.ImageState{System: "Flatcar Container Linux", Version: "3227.2.4", Source: "/etc/os-release"}
+		if g.fault() {
+			m.Host.Image.Staged, m.Host.Image.StagedSource = "an update on the other partition", "/run/update_engine_autoupdate_completed"
+		}
+	}
+	if g.fault() {
 		m.Host.CPU.Vulnerabilities[0].State = pick(g.r, []string{"Vulnerable", "Mitigation: Clear CPU buffers; SMT vulnerable", "Unknown: No mitigations"})
 	}
 	if g.fault() {
 		m.Host.Libraries.Outdated = []fact.OutdatedFile{{Path: "/usr/lib/libssl.so.3", Unit: "ssh.service", Processes: 1}}
 		m.Host.Libraries.OutdatedCount = 1
 	}
-	if g.fault() {
-		m.Host.Packages.Archives[0].Date = fact.NewTime(Time.AddDate(0, -2, 0))
+	if p := m.Host.Packages; p != nil && g.fault() {
+		p.Archives[0].Date = fact.NewTime(Time.AddDate(0, -2, 0))
 	}
-	if g.fault() {
-		m.Host.Packages.Uncovered, m.Host.Packages.UncoveredCount = []fact.UncoveredPackage{{Name: "kubelet", Why: fact.OutsideRelease}}, 1
+	if p := m.Host.Packages; p != nil && g.fault() {
+		p.Uncovered, p.UncoveredCount = []fact.UncoveredPackage{{Name: "kubelet", Why: fact.OutsideRelease}}, 1
 	}
 	if g.fault() {
 		m.Host.Running.Release = "6.1.0-55-amd64"
 	}
-	if g.fault() {
-		m.Host.Packages.Pending = []fact.PendingUpdate{{Name: "openssl", Arch: "amd64", Installed: "1", Candidate: "2", Security: "2", Archive: "Debian-Security"}}
+	if p := m.Host.Packages; p != nil && g.fault() {
+		p.Pending = []fact.PendingUpdate{{Name: "openssl", Arch: "amd64", Installed: "1", Candidate: "2", Security: "2", Archive: "Debian-Security"}}
 	}
 	for _, kind := range slices.Clone(m.Read) {
 		if g.unread() {

@@ -117,6 +117,8 @@ var systems = []systemOrder{
 	{"Flatcar", rpmversion.Compare},
 	{"Bottlerocket", rpmversion.Compare},
 	{"Container-Optimized OS", rpmversion.Compare},
+	{"Arch Linux", comparePacmanKernels},
+	{"Alpine", compareApkKernels},
 	{"Windows", rpmversion.Compare},
 }
 

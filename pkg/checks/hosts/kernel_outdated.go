@@ -158,6 +158,11 @@ func judgeKernel(node *fact.Node) api.Finding {
 		f.Message = "runs the newest installed release, but it is unknown whether it is the same build"
 		return f
 	}
+	if image := host.Image; image != nil && image.Staged != "" {
+		f.Message = "runs the kernel of its image, but another image waits for a reboot, and its kernel is unknown"
+		f.Evidence = append(f.Evidence, stagedEvidence(node))
+		return f
+	}
 	f.Verdict, f.Reason, f.Message = api.Pass, "", "runs the newest installed kernel"
 	if boot != "" && compare(boot, version) < 0 {
 		f.Message += fmt.Sprintf(", but the next boot takes the older %s", host.NextBoot.Release)

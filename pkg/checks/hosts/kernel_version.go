@@ -29,10 +29,14 @@ func apkKernelOrder(host *fact.Host) func(a, b string) int {
 	if host.Running == nil || !valid(host.Running.Release) {
 		return nil
 	}
-	return func(a, b string) int {
-		order, _ := apkversion.Compare(apkKernel(a), apkKernel(b))
-		return order
-	}
+	return compareApkKernels
+}
+
+// compareApkKernels orders versions of splitRelease; 0 may mean that the order is
+// unknown.
+func compareApkKernels(a, b string) int {
+	order, _ := apkversion.Compare(apkKernel(a), apkKernel(b))
+	return order
 }
 
 // apkKernel writes a version of splitRelease as Alpine's packages do: 6.6.58-0 is

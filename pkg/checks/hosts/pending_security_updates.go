@@ -14,7 +14,8 @@ import (
 // knows a security update. Source: the package database and the package lists
 // on the node; nothing is downloaded. A version from a security archive, or of a
 // security advisory, counts if it is newer than the installed one and not newer than
-// the candidate. Where no archive publishes advisories, it is unknown.
+// the candidate. Where no archive publishes advisories, it is unknown, and so it is on
+// a system that is updated as a whole image.
 var PendingSecurityUpdates = checks.Check{
 	ID:       "hosts/pending-security-updates",
 	Title:    "No security update is pending on the node",
@@ -56,6 +57,9 @@ func judgePendingSecurityUpdates(v *checks.View) []api.Finding {
 func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 	f := api.Finding{Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name}}
 	state := node.Measured.Host.Packages
+	if state == nil && node.Measured.Host.Image != nil {
+		return judgeImage(node)
+	}
 	if state == nil {
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "no package database was found"
 		f.Evidence = []api.Evidence{{Source: checks.NodeSource(node, "package database"), Value: "none"}}

@@ -11,7 +11,9 @@ import (
 
 // RebootRequired fails a node on which something asks for a reboot. Source:
 // /run/reboot-required or /run/reboot-needed, which packages write. Where nothing
-// on the host writes such a file, its absence says nothing.
+// on the host writes such a file, its absence says nothing. On a system that is updated
+// as a whole image, the image that waits for a reboot counts (ostree, update_engine,
+// snapd).
 var RebootRequired = checks.Check{
 	ID:       "hosts/reboot-required",
 	Title:    "Nothing on the node asks for a reboot",
@@ -55,7 +57,11 @@ func judgeReboot(node *fact.Node) api.Finding {
 	evidence := func(path, value string) {
 		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(node, "%s", path), Value: value})
 	}
-	switch state := node.Measured.Host.Reboot; {
+	switch state, image := node.Measured.Host.Reboot, node.Measured.Host.Image; {
+	case image != nil && image.Staged != "":
+		f.Verdict, f.Reason = api.Fail, ""
+		f.Message = "an update of the whole system waits for a reboot: " + image.Staged
+		f.Evidence = []api.Evidence{stagedEvidence(node), imageEvidence(node)}
 	case state == nil:
 		f.Message = "whether a reboot is due was not read"
 		evidence("/run/reboot-required", "not read")
@@ -75,6 +81,11 @@ func judgeReboot(node *fact.Node) api.Finding {
 			value = "since " + state.Since.UTC().Format(time.RFC3339)
 		}
 		evidence(state.Required, value)
+	case image != nil:
+		// What asks after an update of packages says nothing of an image.
+		f.Message = "nothing asks for a reboot, but an image that waits for one would not be noticed in every case"
+		evidence("/run/reboot-required", "not found")
+		f.Evidence = append(f.Evidence, imageEvidence(node))
 	case state.Announcer != "":
 		f.Verdict, f.Reason = api.Pass, ""
 		f.Message = "no package asks for a reboot"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/image"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
@@ -58,6 +59,21 @@ func read(ctx context.Context, pass *reader.Pass) {
 			pass.Ledger.Missed(kind)
 		}
 	}
+	var whole *fact.ImageState
+	var wholeGaps []fact.NodeGap
+	if root != nil {
+		whole, wholeGaps = image.Read(root, head.OS)
+		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Image = whole })
+	}
+	// gapsOf are those of the image that are about a kind.
+	gapsOf := func(kind fact.Kind) (gaps []fact.NodeGap) {
+		for _, gap := range wholeGaps {
+			if gap.What == kind {
+				gaps = append(gaps, gap)
+			}
+		}
+		return gaps
+	}
 	if pass.Ledger.Wants(fact.Kernel) {
 		running, installed, found, gaps := readKernels(ctx, root, proc)
 		var next *fact.NextBoot
@@ -65,7 +81,7 @@ func read(ctx context.Context, pass *reader.Pass) {
 			next = readNextBoot(root, installed)
 		}
 		reboot, rebootGaps := readReboot(ctx, root, head.OS, head.BootTime)
-		gaps = append(gaps, rebootGaps...)
+		gaps = append(append(gaps, rebootGaps...), gapsOf(fact.Kernel)...)
 		pass.Ledger.Update(func(m *fact.Measurement) {
 			m.Host.Running, m.Host.Installed, m.Host.Reboot = running, installed, reboot
 			m.Host.NextBoot = next
@@ -81,7 +97,7 @@ func read(ctx context.Context, pass *reader.Pass) {
 		state, gaps := packages.Read(ctx, root, head.OS)
 		automatic := readAutomaticUpdates(root, head.OS)
 		pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Packages, m.Host.AutomaticUpdates = state, automatic })
-		settle(fact.Packages, state != nil, gaps)
+		settle(fact.Packages, state != nil || whole != nil, append(gaps, gapsOf(fact.Packages)...))
 	}
 	if pass.Ledger.Wants(fact.Inventory) {
 		list, gaps := packages.Inventory(ctx, root, head.OS)

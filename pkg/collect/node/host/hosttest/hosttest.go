@@ -2,9 +2,14 @@
 package hosttest
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"embed"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -12,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -66,7 +72,8 @@ func (f Files) Edit(t testing.TB, name, old, replacement string) Files {
 	return f.With(Files{name: strings.ReplaceAll(f[name], old, replacement)})
 }
 
-// Write makes a directory of the files. "bzImage: TEXT" becomes an image.
+// Write makes a directory of the files. "bzImage: TEXT" becomes an image, and
+// "tar.gz:", followed by "@@ NAME" and a file's lines for each file, an archive.
 func (f Files) Write(t testing.TB) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -82,6 +89,9 @@ func (f Files) Write(t testing.TB) (dir string) {
 		if text, found := strings.CutPrefix(content, "bzImage: "); found {
 			content = string(BzImage(strings.TrimSuffix(text, "\n")))
 		}
+		if files, found := strings.CutPrefix(content, "tar.gz:\n"); found {
+			content = string(tarGz(t, files))
+		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -96,6 +106,31 @@ func (f Files) Write(t testing.TB) (dir string) {
 		}
 	}
 	return dir
+}
+
+// tarGz packs "@@ NAME" and a file's lines, for each file.
+func tarGz(t testing.TB, text string) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	w := tar.NewWriter(z)
+	for file := range strings.SplitSeq("\n"+text, "\n@@ ") {
+		name, content, _ := strings.Cut(file, "\n")
+		if name == "" {
+			continue
+		}
+		header := &tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content)) + 1, ModTime: time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)}
+		if err := w.WriteHeader(header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, content+"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
 }
 
 // OpenRoot opens a directory until the test ends.

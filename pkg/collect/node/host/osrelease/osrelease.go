@@ -21,7 +21,7 @@ func Read(root *rootfs.Root) fact.OSRelease {
 		}
 		os := parse(data)
 		os.Path = path
-		for _, text := range []*string{&os.ID, &os.IDLike, &os.VersionID, &os.Codename, &os.PrettyName, &os.VariantID} {
+		for _, text := range []*string{&os.ID, &os.IDLike, &os.VersionID, &os.Codename, &os.PrettyName, &os.VariantID, &os.ImageVersion, &os.BuildID, &os.OSTreeVersion, &os.KairosVersion} {
 			*text = rootfs.Text(*text)
 		}
 		return os
@@ -53,9 +53,29 @@ func parse(data []byte) fact.OSRelease {
 			os.PrettyName = value
 		case "VARIANT_ID":
 			os.VariantID = value
+		case "IMAGE_VERSION":
+			os.ImageVersion = value
+		case "BUILD_ID":
+			os.BuildID = value
+		case "OSTREE_VERSION":
+			os.OSTreeVersion = value
+		case "KAIROS_VERSION":
+			os.KairosVersion = value
 		}
 	}
 	return os
+}
+
+// Value returns what a file of the same format assigns to a name, "" for nothing: the
+// last assignment counts.
+func Value(data []byte, wanted string) (value string) {
+	for line := range strings.SplitSeq(string(data), "\n") {
+		name, text, found := strings.Cut(strings.TrimSpace(line), "=")
+		if found && name == wanted {
+			value = unquoteShell(text)
+		}
+	}
+	return value
 }
 
 // unquoteShell removes the quotes from one shell word: '...' as it is, "..."

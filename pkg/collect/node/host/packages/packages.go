@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/image"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/apk"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/apt"
@@ -86,8 +87,8 @@ func managersOf(os fact.OSRelease) []Manager {
 }
 
 // Read reads the package database of a host's manager. The state is nil if no
-// supported database was found; then a gap says why. Other gaps leave it
-// incomplete.
+// supported database was found; then a gap says why, except on a system that is
+// updated as a whole (package image). Other gaps leave it incomplete.
 func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.PackageState, []fact.NodeGap) {
 	gap := func(reason fact.Reason, detail string) []fact.NodeGap {
 		return []fact.NodeGap{{What: fact.Packages, Reason: reason, Detail: rootfs.Text(detail)}}
@@ -95,8 +96,8 @@ func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.Pack
 	if root == nil {
 		return nil, gap(fact.Unreadable, "the node's root was not opened")
 	}
-	if name := imageBased(root, os); name != "" {
-		return nil, gap(fact.Unsupported, name+" is updated as a whole image, which is not supported yet")
+	if image.System(root, os) != "" {
+		return nil, nil // its packages are not what is updated: see package image
 	}
 	system := cmp.Or(os.PrettyName, "a system without os-release")
 	for _, m := range managersOf(os) {
@@ -122,7 +123,7 @@ func Inventory(ctx context.Context, root *rootfs.Root, os fact.OSRelease) ([]fac
 	if root == nil {
 		return nil, []fact.NodeGap{gap(fact.Unreadable, "the node's root was not opened")}
 	}
-	if name := imageBased(root, os); name != "" {
+	if name := image.System(root, os); name != "" {
 		return nil, []fact.NodeGap{gap(fact.Unsupported, name+" is updated as a whole image, whose packages are not listed yet")}
 	}
 	for _, m := range managersOf(os) {
@@ -225,32 +226,8 @@ func Kernels(ctx context.Context, root *rootfs.Root) ([]fact.InstalledKernel, er
 func CorePackages(ctx context.Context, root *rootfs.Root, os fact.OSRelease) ([]rpm.CorePackage, string, error) {
 	// SUSE has another rule: a file (host.readReboot).
 	suse := slices.ContainsFunc(append(strings.Fields(os.IDLike), os.ID), func(word string) bool { return strings.Contains(word, "suse") || word == "sles" })
-	if suse || managersOf(os)[0].Name() != "rpm" || imageBased(root, os) != "" {
+	if suse || managersOf(os)[0].Name() != "rpm" || image.System(root, os) != "" {
 		return nil, "", fs.ErrNotExist
 	}
 	return rpm.CorePackages(ctx, root)
-}
-
-// otherSystems are systems, by ID of os-release, whose updates are not
-// packages: the whole image is replaced.
-var otherSystems = map[string]string{
-	"bottlerocket": "Bottlerocket", "cos": "Container-Optimized OS", "flatcar": "Flatcar Container Linux",
-	"talos": "Talos Linux", "ubuntu-core": "Ubuntu Core", "rhcos": "Red Hat CoreOS", "kairos": "Kairos",
-}
-
-// imageBased names a system that is updated as a whole, "" if it is not.
-func imageBased(root *rootfs.Root, os fact.OSRelease) string {
-	if name := otherSystems[os.ID]; name != "" {
-		return name
-	}
-	switch os.VariantID {
-	case "coreos", "iot", "kinoite", "silverblue":
-		if os.PrettyName != "" {
-			return os.PrettyName
-		}
-	}
-	if _, err := root.Stat("/run/ostree-booted"); err == nil {
-		return os.PrettyName + " (booted from ostree)"
-	}
-	return ""
 }

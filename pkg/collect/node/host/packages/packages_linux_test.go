@@ -192,14 +192,8 @@ func TestPackageGaps(t *testing.T) {
 		"Debian, with an empty database of pacman": {
 			files: debian.With(hosttest.Files{"var/lib/pacman/local/": ""}), pending: 12, installed: 14, indexes: 3,
 		},
-		"Talos": {
-			files: hosttest.Files{"etc/os-release": "ID=talos\n"},
-			gaps:  gap(fact.Unsupported, "Talos Linux is updated as a whole image, which is not supported yet"),
-		},
-		"Fedora CoreOS": {
-			files: hosttest.Files{"etc/os-release": "ID=fedora\nPRETTY_NAME=\"Fedora Linux 40\"\nVARIANT_ID=iot-x\n", "run/ostree-booted": "", "var/lib/rpm/": ""},
-			gaps:  gap(fact.Unsupported, "Fedora Linux 40 (booted from ostree) is updated as a whole image, which is not supported yet"),
-		},
+		"Talos":                           {files: hosttest.Files{"etc/os-release": "ID=talos\n"}},
+		"a system of ostree, with a list": {files: debian.With(hosttest.Files{"etc/os-release": "ID=fedora\nVARIANT_ID=iot-x\n", "run/ostree-booted": ""})},
 		"no database at all": {
 			files: hosttest.Files{"etc/os-release": "ID=x\nPRETTY_NAME=X\n"},
 			gaps:  gap(fact.NotPresent, "X has no package database in a known place: neither /var/lib/dpkg/status nor one of rpm, apk or pacman"),

@@ -152,7 +152,7 @@ func TestRead(t *testing.T) {
 		},
 		"an index that is none": {
 			files: whole.With(hosttest.Files{edgeCache: "<html>"}), pending: withoutEdge, uncovered: alone, indexes: 1,
-			gaps: []string{"Truncated /" + edgeCache + ": ends too early: inside its compressed archive"},
+			gaps: []string{"Truncated /" + edgeCache + ": ends too early: inside a tar archive"},
 		},
 		"an index of apk 3": {
 			files: whole.With(hosttest.Files{edgeCache: "ADB.xxxx"}), pending: withoutEdge, uncovered: alone, indexes: 1,

@@ -1,7 +1,6 @@
 package apk
 
 import (
-	"archive/tar"
 	"errors"
 	"fmt"
 	"io"
@@ -119,7 +118,7 @@ func parseIndex(r io.Reader, do func(*record) error) (made time.Time, err error)
 	if err != nil {
 		return made, cut(err)
 	}
-	archive := tar.NewReader(io.MultiReader(strings.NewReader(string(head)), r))
+	archive := unpack.NewTar(io.MultiReader(strings.NewReader(string(head)), r))
 	for {
 		header, err := archive.Next()
 		switch {
@@ -127,7 +126,7 @@ func parseIndex(r io.Reader, do func(*record) error) (made time.Time, err error)
 			return made, fmt.Errorf("%w: expected a file APKINDEX, found none", rootfs.ErrCut)
 		case err != nil:
 			return made, cut(err)
-		case header.Name != "APKINDEX" || header.Typeflag != tar.TypeReg:
+		case header.Name != "APKINDEX" || !header.Regular:
 			continue
 		}
 		records := 0

@@ -1,8 +1,6 @@
 package pacman
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,8 +40,7 @@ func (db *local) readSync(ctx context.Context, root *rootfs.Root, path string, i
 // parseSync reads a tar archive of records: NAME-VERSION-RELEASE/desc, in older
 // archives with a second file, depends. The files of one record may lie apart.
 func parseSync(r io.Reader, index int, offer func(candidate, []dependency)) error {
-	tail := &zeroTail{r: r}
-	archive := tar.NewReader(tail)
+	archive := unpack.NewTar(r)
 	var d desc
 	current, records := "", 0
 	var parser descParser
@@ -62,7 +59,7 @@ func parseSync(r io.Reader, index int, offer func(candidate, []dependency)) erro
 			return cut(err, records)
 		}
 		entry, file, found := strings.Cut(strings.TrimPrefix(header.Name, "./"), "/")
-		if !found || header.Typeflag != tar.TypeReg || file != "desc" && file != "depends" {
+		if !found || !header.Regular || file != "desc" && file != "depends" {
 			continue
 		}
 		if entry != current {
@@ -80,33 +77,13 @@ func parseSync(r io.Reader, index int, offer func(candidate, []dependency)) erro
 		}
 	}
 	flush()
-	if tail.zeros < tarBlock {
+	if !archive.Ended() {
 		return fmt.Errorf("%w: expected the end of an archive after %d records", rootfs.ErrCut, records)
 	}
 	if records == 0 {
 		return errors.New("expected an archive of records, found none")
 	}
 	return nil
-}
-
-// tarBlock is the unit of a tar archive, bytes. Blocks of zeros end it: without them
-// it was cut, perhaps between two records.
-const tarBlock = 512
-
-// zeroTail counts the zeros at the end of what was read.
-type zeroTail struct {
-	r     io.Reader
-	zeros int
-}
-
-func (t *zeroTail) Read(buf []byte) (int, error) {
-	n, err := t.r.Read(buf)
-	if end := len(bytes.TrimRight(buf[:n], "\x00")); end > 0 {
-		t.zeros = n - end
-	} else {
-		t.zeros += n
-	}
-	return n, err
 }
 
 // maxRecords bounds a repository; Arch's largest has 15,000.
