@@ -55,7 +55,10 @@ func libraryTar(data []byte) (list []tarEntry, err error) {
 		if err != nil {
 			return list, err
 		}
-		content, err := io.ReadAll(io.LimitReader(r, 1<<20))
+		if h.Size > 1<<20 { // it reads the holes of a sparse file to their end
+			return list, errors.New("too large for a test")
+		}
+		content, err := io.ReadAll(r)
 		if err != nil {
 			return list, err
 		}
