@@ -194,8 +194,10 @@ func (a *archive) read(e *entry, buf *bytes.Buffer, limit int) error {
 	if le.Uint32(header[:]) != signFile || start > a.size-e.packed {
 		return errEntry
 	}
-	var src io.Reader = bufio.NewReaderSize(io.NewSectionReader(a.file, start, e.packed), 64<<10)
-	if e.packed <= smallEntry {
+	var src io.Reader = &a.data
+	if e.packed > smallEntry {
+		src = bufio.NewReaderSize(io.NewSectionReader(a.file, start, e.packed), 64<<10)
+	} else {
 		if int64(cap(a.packed)) < e.packed {
 			a.packed = make([]byte, smallEntry)
 		}
@@ -204,7 +206,6 @@ func (a *archive) read(e *entry, buf *bytes.Buffer, limit int) error {
 			return err
 		}
 		a.data.Reset(a.packed)
-		src = &a.data
 	}
 	if e.method == 8 {
 		if a.inflate == nil {
