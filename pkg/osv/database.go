@@ -203,7 +203,9 @@ func (r *reading) file(path, name, extension string) {
 	case n > maxRecord:
 		r.fault(name, errLarge)
 	default:
-		r.record(name)
+		if err := r.record(); err != nil {
+			r.fault(name, err)
+		}
 	}
 }
 
@@ -219,14 +221,15 @@ func (r *reading) archive(a *archive, name string) {
 			r.data.Incomplete = fmt.Sprintf("%sit unpacks to more than %d times its size", prefix(name), maxRatio)
 			return false
 		}
-		item := string(e.name)
-		if name != "" {
-			item = name + "/" + item
+		if err == nil {
+			err = r.record()
 		}
 		if err != nil {
+			item := string(e.name)
+			if name != "" {
+				item = name + "/" + item
+			}
 			r.fault(item, err)
-		} else {
-			r.record(item)
 		}
 		return !r.done()
 	})
@@ -243,11 +246,10 @@ func prefix(name string) string {
 }
 
 // record reads the record in r.text.
-func (r *reading) record(name string) {
+func (r *reading) record() error {
 	modified, err := r.query.record(r.text.Bytes())
 	if err != nil {
-		r.fault(name, err)
-		return
+		return err
 	}
 	r.data.Records++
 	// A wrong date in the future would make the database look new forever.
@@ -263,6 +265,7 @@ func (r *reading) record(name string) {
 	if cap(r.text.Bytes()) > smallEntry*8 { // a large record does not stay in memory
 		r.text = bytes.Buffer{}
 	}
+	return nil
 }
 
 // clockSkew is how much later than now a record may be dated.

@@ -52,7 +52,7 @@ type found struct {
 // head is what a record says about itself. The numbers are places of values in the
 // text, -1 without one.
 type head struct {
-	id        string
+	id        []byte // in the text, or a copy
 	modified  time.Time
 	withdrawn bool
 	aliases, upstream, severity, affected,
@@ -83,7 +83,7 @@ func (q *Query) record(text []byte) (modified time.Time, err error) {
 		return h.modified, nil
 	}
 	// Of two records with one id, the one that was changed later counts.
-	before, known := q.seen[h.id]
+	before, known := q.seen[string(h.id)]
 	switch {
 	case known && !h.modified.After(before.modified):
 		return h.modified, nil
@@ -106,7 +106,7 @@ func (q *Query) record(text []byte) (modified time.Time, err error) {
 			f.target.found[f.of] = append(f.target.found[f.of], f.hit)
 		}
 	}
-	q.seen[h.id] = now
+	q.seen[string(h.id)] = now
 	return h.modified, nil
 }
 
@@ -117,7 +117,7 @@ func readHead(text []byte) (head, error) {
 		return h, errJSON
 	}
 	c := cursor{text: text}
-	schema := ""
+	var schema []byte
 	isObject := c.object(func(name []byte) {
 		at := c.at
 		switch string(name) {
@@ -125,7 +125,9 @@ func readHead(text []byte) (head, error) {
 			h.id = idOf(c.string())
 			return
 		case "modified":
-			h.modified, _ = time.Parse(time.RFC3339, string(c.string()))
+			if h.modified.UnmarshalText(c.string()) != nil {
+				h.modified = time.Time{}
+			}
 			return
 		case "withdrawn":
 			h.withdrawn = c.peek() == '"' && len(c.string()) > 0
@@ -133,7 +135,7 @@ func readHead(text []byte) (head, error) {
 				c.at = at
 			}
 		case "schema_version":
-			schema = string(c.string())
+			schema = c.string()
 			return
 		case "aliases":
 			h.aliases = at
@@ -153,25 +155,25 @@ func readHead(text []byte) (head, error) {
 		}
 	})
 	switch {
-	case !isObject || h.id == "" || h.modified.IsZero():
+	case !isObject || len(h.id) == 0 || h.modified.IsZero():
 		return h, errObject
-	case schema != "" && schema != "1" && !strings.HasPrefix(schema, "1."):
+	case len(schema) > 0 && schema[0] != '1' || len(schema) > 1 && schema[1] != '.':
 		return h, errSchema
 	}
 	return h, nil
 }
 
-// idOf returns an identifier, "" if it is not one.
-func idOf(text []byte) string {
+// idOf returns an identifier, nil if it is not one.
+func idOf(text []byte) []byte {
 	if len(text) > maxID {
-		return ""
+		return nil
 	}
 	for _, b := range text {
 		if b <= ' ' || b > '~' {
-			return ""
+			return nil
 		}
 	}
-	return string(text)
+	return text
 }
 
 // affected reads one item of affected[]. It reports whether it is about a package of
@@ -441,20 +443,20 @@ func (d *decoder) rating(h *head, ecosystemSpecific, severity, databaseSpecific 
 
 // keep makes what is kept of the current record.
 func (d *decoder) keep(h *head) keptRecord {
-	r := keptRecord{id: h.id}
+	r := keptRecord{id: string(h.id)}
 	list := func(at int, keep func(string) bool) (out []string) {
 		if at < 0 {
 			return nil
 		}
 		c := cursor{d.text, at}
 		c.strings(func(text []byte) {
-			if id := idOf(text); id != "" && keep(id) && len(out) < maxIDs && !slices.Contains(out, id) {
+			if id := string(idOf(text)); id != "" && keep(id) && len(out) < maxIDs && !slices.Contains(out, id) {
 				out = append(out, id)
 			}
 		})
 		return slices.Clip(out)
 	}
-	r.aliases = list(h.aliases, func(id string) bool { return id != h.id })
+	r.aliases = list(h.aliases, func(id string) bool { return id != r.id })
 	r.cves = list(h.upstream, isCVE)
 	return r
 }
