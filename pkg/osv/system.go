@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/apkversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rpmversion"
 )
@@ -40,6 +41,7 @@ type system struct {
 var orders = map[string]Order{
 	"dpkg": texts(debversion.Compare),
 	"rpm":  texts(rpmversion.Compare),
+	"apk":  apkversion.Compare,
 }
 
 // texts is an order in which every text has a place. Texts that no package manager

@@ -64,6 +64,28 @@ func TestInventory(t *testing.T) {
 		"rpm on its own system": {
 			debianRoot.With(hosttest.Files{"etc/os-release": "ID=rocky\n", "var/lib/rpm/Packages.db": string(rpmtest.NDB(rpmtest.Generated(2, 1)))}), nil, 2, nil,
 		},
+		"apk": {
+			hosttest.Files{
+				"etc/os-release":       "ID=alpine\nVERSION_ID=3.19.1\n",
+				"lib/apk/db/installed": "P:musl\nV:1.2.4-r2\nA:x86_64\no:musl\n\nP:libssl3\nV:3.1.4-r0\nA:x86_64\no:openssl\nF:lib\nR:libssl.so.3\n\n",
+			},
+			[]fact.InstalledPackage{{Name: "libssl3", Arch: "x86_64", Version: "3.1.4-r0", Source: "openssl"}, {Name: "musl", Arch: "x86_64", Version: "1.2.4-r2"}},
+			0, nil,
+		},
+		"apk, cut": {
+			hosttest.Files{"etc/os-release": "ID=alpine\n", "lib/apk/db/installed": "P:musl\nV:1.2.4-r2\nA:x86_64\n\nP:zlib\nV:1"},
+			[]fact.InstalledPackage{{Name: "musl", Arch: "x86_64", Version: "1.2.4-r2"}},
+			0,
+			[]string{"Truncated /lib/apk/db/installed: ends too early: inside a line, at byte 38"},
+		},
+		"pacman": {
+			hosttest.Files{
+				"etc/os-release": "ID=arch\n", "etc/pacman.conf": "[options]\n", "var/lib/pacman/local/ALPM_DB_VERSION": "9\n",
+				"var/lib/pacman/local/zlib-1:1.3.1-2/desc": "%NAME%\nzlib\n\n%VERSION%\n1:1.3.1-2\n\n",
+			},
+			[]fact.InstalledPackage{{Name: "zlib", Version: "1:1.3.1-2"}},
+			0, nil,
+		},
 		"an image": {
 			debianRoot.With(hosttest.Files{"etc/os-release": "ID=talos\n"}), nil, 0,
 			[]string{"Unsupported Talos Linux is updated as a whole image, whose packages are not listed yet"},

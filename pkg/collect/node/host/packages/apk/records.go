@@ -74,9 +74,7 @@ func parseRecords(r io.Reader, installed bool, do func(*record) error) error {
 		case 'A':
 			now.arch = intern(value)
 		case 'o':
-			if !installed {
-				now.origin = string(value)
-			}
+			now.origin = string(value)
 		case 's':
 			now.tag = string(value)
 		case 'F':
