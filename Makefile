@@ -64,10 +64,11 @@ e2e: deps build ## tests on the real cluster, which is started and taken down
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@sh hack/fuzz.sh $(or $(FUZZTIME),10s)
 
-.PHONY: bench
+.PHONY: roots
 roots: build ## compare with apt on real roots of each release that the archive serves (network)
 	$(GO) test -tags roots -timeout 40m -count 1 -v ./hack/roots
 
+.PHONY: bench
 bench: build ## figures: start-up, sizes, memory, readers against their peers
 	@sh hack/bench/run.sh
 

@@ -320,6 +320,10 @@ func TestWhatIsNotBuiltIsNoYes(t *testing.T) {
 	}
 }
 
+// leavesOpen are the faults with which another check cannot know its answer: where the
+// security archive of a package is not in use, whether an update is pending is unknown.
+var leavesOpen = map[string]string{"hosts/uncovered-packages": "hosts/pending-security-updates"}
+
 func TestEachFaultIsFoundAndNothingElse(t *testing.T) {
 	for _, c := range All() {
 		t.Run(c.ID, func(t *testing.T) {
@@ -334,7 +338,7 @@ func TestEachFaultIsFoundAndNothingElse(t *testing.T) {
 				t.Errorf("failing findings (-want +got):\n%s", diff)
 			}
 			for _, f := range result.Findings {
-				if f.Verdict == api.VerdictUnknown {
+				if f.Verdict == api.VerdictUnknown && f.Check != leavesOpen[c.ID] {
 					t.Errorf("unknown %s %s: %s", f.Check, f.Subject.Key(), f.Message)
 				}
 				if f.Check == c.ID && f.Severity.Rank() > c.Severity.Rank() {
