@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -477,6 +478,7 @@ func TestYum(t *testing.T) {
 	if len(gaps) > 0 || len(want.Pending) == 0 {
 		t.Fatalf("%+v, %+v", want, gaps)
 	}
+	checked := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, r := range repos {
 		text, err := os.ReadFile(w.dir + "/etc/yum.repos.d/" + r.id + ".repo")
 		if err != nil {
@@ -509,6 +511,9 @@ func TestYum(t *testing.T) {
 		if err := os.WriteFile(cache+"/cachecookie", nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
+		if err := os.Chtimes(cache+"/cachecookie", checked, checked); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.RemoveAll(w.dir + "/etc/dnf"); err != nil {
 		t.Fatal(err)
@@ -522,7 +527,7 @@ func TestYum(t *testing.T) {
 	if diff := cmp.Diff(want.Pending, got.Pending); diff != "" {
 		t.Errorf("updates (-dnf's cache +yum's):\n%s", diff)
 	}
-	if diff := cmp.Diff(want.Uncovered, got.Uncovered); diff != "" || got.Indexes != 3 || len(got.Archives) != 3 || got.Archives[0].Checked.IsZero() {
+	if diff := cmp.Diff(want.Uncovered, got.Uncovered); diff != "" || got.Indexes != 3 || len(got.Archives) != 3 || !got.Archives[0].Checked.Equal(checked) {
 		t.Errorf("%+v (-dnf's cache +yum's):\n%s", got.Archives, diff)
 	}
 	// A list that does not belong to repomd.xml, and advisories that were not fetched.
