@@ -22,13 +22,6 @@ import (
 // toBuild is a package to build.
 type toBuild struct{ name, epoch, version, release, arch, obsoletes, provides, module string }
 
-func (b toBuild) evr() string {
-	if b.epoch != "" {
-		return b.epoch + ":" + b.version + "-" + b.release
-	}
-	return b.version + "-" + b.release
-}
-
 // advisory is an advisory of updateinfo.xml about packages.
 type advisory struct {
 	id, kind, status, module, stream string
