@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-checklist/kubectl-checklist/hack/raced"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest/rpmtest"
@@ -94,6 +95,9 @@ func large(t testing.TB, n int) (dir string) {
 // within the probe's limit: the Go runtime's memory, collected as the probe does
 // (probe.go: 18 MiB, 50 %), is below 32 MiB.
 func TestMemory(t *testing.T) {
+	if raced.Enabled {
+		t.Skip("the race detector has memory of its own")
+	}
 	const packages, limit = 100_000, 32 << 20
 	dir := large(t, packages)
 	root := hosttest.OpenRoot(t, dir)
