@@ -7,11 +7,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-checklist/kubectl-checklist/hack/raced"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hosts"
 )
 
 // told is what a state says, a line for each update, uncovered package, pin and gap.
@@ -42,6 +46,16 @@ func told(w *world, state *fact.PackageState, gaps []fact.NodeGap) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// verdictOf is what the check of pending updates makes of a state, today.
+func verdictOf(state *fact.PackageState) api.Verdict {
+	now := fact.NewTime(time.Now())
+	state.Manager = "rpm"
+	set := &fact.Set{CollectedAt: now, Nodes: []fact.Node{{
+		Name: "n1", Measured: &fact.Measurement{At: now, Read: []fact.Kind{fact.Packages}, Host: fact.Host{Packages: state}},
+	}}}
+	return hosts.PendingSecurityUpdates.Judge(checks.NewView(set))[0].Verdict
 }
 
 func (w *world) write(t testing.TB, path, text string) {
@@ -384,6 +398,19 @@ func TestTraps(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+			all := strings.Join(got, "\n")
+			want := api.Pass
+			switch {
+			case len(gaps) > 0: // no pass, whatever the check says
+				return
+			case strings.Contains(all, ", security "):
+				want = api.Fail
+			case strings.Contains(all, "unclassified") || strings.Contains(all, "pin "):
+				want = api.VerdictUnknown
+			}
+			if verdict := verdictOf(state); verdict != want {
+				t.Errorf("hosts/pending-security-updates: %s, expected %s:\n%s", verdict, want, all)
 			}
 		})
 	}
