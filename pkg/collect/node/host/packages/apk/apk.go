@@ -47,10 +47,12 @@ func (Manager) Compare(a, b string) int {
 
 // installed is a package on the host, with what the repositories have.
 type installed struct {
-	name, version, arch, tag string
-	listed                   bool      // a repository in use has its name
-	best                     candidate // the highest version that world allows
-	held                     candidate // the highest of all, if world does not allow it
+	name, version, arch string
+	listed              bool       // a repository in use has its name
+	current             bool       // and one has a version that is not older
+	repo                int32      // one that has an older version
+	best                *candidate // the highest version that world allows, if it is newer
+	held                *candidate // the highest one that world does not allow, if it is newer
 }
 
 // candidate is a package of a repository.
@@ -66,6 +68,7 @@ type reader struct {
 	path     string // of the database
 	packages []installed
 	byName   map[string]int32
+	tags     map[string]string // of the repository that a package is from, by name
 	arch     string
 	repos    repositories
 	world    map[string]*wish
@@ -82,7 +85,7 @@ func (a *reader) fail(err error) { a.gap(rootfs.ReasonOf(err), err.Error()) }
 // Read reads the installed database and the cached indexes of the repositories in
 // use.
 func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error) {
-	a := &reader{ctx: ctx, root: root, byName: map[string]int32{}, unclear: map[string]bool{}}
+	a := &reader{ctx: ctx, root: root, byName: map[string]int32{}, tags: map[string]string{}, unclear: map[string]bool{}}
 	err := a.readInstalled()
 	if err != nil && len(a.packages) == 0 {
 		return nil, nil, err
@@ -119,7 +122,10 @@ func (a *reader) readInstalled() error {
 			return fmt.Errorf("two records of %q", rootfs.Excerpt(r.name))
 		}
 		a.byName[r.name] = int32(len(a.packages))
-		a.packages = append(a.packages, installed{name: r.name, version: r.version, arch: r.arch, tag: r.tag})
+		a.packages = append(a.packages, installed{name: r.name, version: r.version, arch: r.arch})
+		if r.tag != "" {
+			a.tags[r.name] = r.tag
+		}
 		return nil
 	})
 }
@@ -222,30 +228,41 @@ func (a *reader) judge(state *fact.PackageState) {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(i, j int) int { return strings.Compare(a.packages[i].name, a.packages[j].name) })
+	count := 0
+	for i := range a.packages {
+		for _, c := range []*candidate{a.packages[i].best, a.packages[i].held} {
+			if c != nil {
+				count++
+			}
+		}
+	}
+	state.Pending = make([]fact.PendingUpdate, 0, count)
 	for _, i := range order {
 		p := &a.packages[i]
-		outside := fact.Outside("")
-		for _, c := range []*candidate{&p.best, &p.held} {
-			if c.version == "" || !newer(c.version, p.version) || c == &p.held && p.best.version != "" && !newer(c.version, p.best.version) {
+		for _, c := range []*candidate{p.best, p.held} {
+			if c == nil || c == p.held && p.best != nil && !newer(c.version, p.best.version) {
 				continue
 			}
 			state.Pending = append(state.Pending, fact.PendingUpdate{
 				Name: p.name, Arch: p.arch, Installed: p.version, Candidate: c.version, Archive: a.repos.list[c.repo].name(),
-				Source: cmp.Or(c.origin, p.name), Unclassified: true, Held: c == &p.held,
+				Source: cmp.Or(c.origin, p.name), Unclassified: true, Held: c == p.held,
 			})
 		}
-		archive := ""
+		outside, archive := fact.Outside(""), ""
 		switch {
 		case !p.listed:
 			outside = fact.OutsideLists
-		case p.best.version != "" && newer(p.version, p.best.version) && (p.held.version == "" || newer(p.version, p.held.version)):
-			outside, archive = fact.OutsideVersions, a.repos.list[p.best.repo].name()
+		case !p.current && !a.unclear[p.name]:
+			outside, archive = fact.OutsideVersions, a.repos.list[p.repo].name()
 		}
 		if outside != "" {
 			if state.UncoveredCount++; state.UncoveredCount <= fact.MaxUncovered {
 				state.Uncovered = append(state.Uncovered, fact.UncoveredPackage{Name: p.name, Arch: p.arch, Version: p.version, Why: outside, Archive: archive})
 			}
 		}
+	}
+	if len(state.Pending) == 0 {
+		state.Pending = nil
 	}
 	if len(a.unclear) > 0 {
 		names := make([]string, 0, len(a.unclear))

@@ -164,21 +164,26 @@ func (a *reader) offer(number int, r *record) {
 	}
 	p := &a.packages[i]
 	wish := a.world[r.name]
-	if tag := a.repos.list[number].tag; tag != "" && tag != p.tag && (wish == nil || tag != wish.tag) {
+	if tag := a.repos.list[number].tag; tag != "" && tag != a.tags[p.name] && (wish == nil || tag != wish.tag) {
 		return
 	}
 	p.listed = true
-	if !apkversion.Valid(r.version) || !apkversion.Valid(p.version) {
-		if r.version != p.version {
-			a.unclear[p.name] = true
+	order, known := apkversion.Compare(r.version, p.version)
+	switch {
+	case !known && r.version != p.version:
+		a.unclear[p.name] = true
+	case !known || order == 0:
+		p.current = true
+	case order < 0:
+		p.repo = int32(number)
+	default:
+		p.current = true
+		place := &p.best
+		if !wish.allows(r.version) {
+			place = &p.held
 		}
-		return
-	}
-	place := &p.best
-	if !wish.allows(r.version) {
-		place = &p.held
-	}
-	if place.version == "" || newer(r.version, place.version) {
-		*place = candidate{number, r.version, r.origin}
+		if *place == nil || newer(r.version, (*place).version) {
+			*place = &candidate{number, r.version, r.origin}
+		}
 	}
 }

@@ -46,6 +46,18 @@ type candidate struct {
 type local struct {
 	path     string
 	packages []installed
+	equals   map[int]*candidate // one for all packages of a repository that are current
+}
+
+// current is a candidate that is neither newer nor older.
+func (db *local) current(repo int) *candidate {
+	if db.equals[repo] == nil {
+		if db.equals == nil {
+			db.equals = map[int]*candidate{}
+		}
+		db.equals[repo] = &candidate{repo: repo}
+	}
+	return db.equals[repo]
 }
 
 // readLocal lists the local database. With an error it holds what was read before.
@@ -127,10 +139,14 @@ func (db *local) offer(c candidate, replaces []dependency, ignored bool) {
 			place = &p.hidden
 		}
 		if *place == nil {
-			kept := c
-			order := pacmanversion.Compare(c.version, p.version())
-			kept.newer, kept.older = order > 0, order < 0
-			*place = &kept
+			switch order := pacmanversion.Compare(c.version, p.version()); {
+			case order == 0:
+				*place = db.current(c.repo) // most are, and nothing but the repository counts
+			default:
+				kept := c
+				kept.newer, kept.older = order > 0, order < 0
+				*place = &kept
+			}
 		}
 	}
 	if ignored {
