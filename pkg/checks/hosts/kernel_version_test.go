@@ -49,7 +49,10 @@ func TestKernelsOfPacmanAndApk(t *testing.T) {
 		"Alpine, upgraded": {
 			"alpine", "6.6.9-0-lts", []kernel{{"6.6.58-0-lts", "linux-lts", "6.6.58-r0"}}, api.Fail, "runs kernel 6.6.9-0-lts, but 6.6.58-0-lts is installed",
 		},
-		"Alpine, rebuilt":  {"alpine", "6.6.58-9-virt", []kernel{{"6.6.58-10-virt", "linux-virt", "6.6.58-r10"}}, api.Fail, "runs kernel 6.6.58-9-virt, but 6.6.58-10-virt is installed"},
+		"Alpine, rebuilt": {"alpine", "6.6.58-9-virt", []kernel{{"6.6.58-10-virt", "linux-virt", "6.6.58-r10"}}, api.Fail, "runs kernel 6.6.58-9-virt, but 6.6.58-10-virt is installed"},
+		"Alpine, a release candidate": {
+			"alpine", "6.12.0-rc3-0-edge", []kernel{{"6.12.0-0-edge", "linux-edge", "6.12.0-r0"}}, api.Fail, "runs kernel 6.12.0-rc3-0-edge, but 6.12.0-0-edge is installed",
+		},
 		"Alpine, rebooted": {"alpine", "6.6.58-0-lts", []kernel{{"6.6.58-0-lts", "linux-lts", "6.6.58-r0"}}, api.Pass, "runs the newest installed kernel"},
 		"Alpine, a container on another host": {
 			"alpine", "6.12.4-1-lts",

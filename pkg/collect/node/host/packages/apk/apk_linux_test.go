@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,12 @@ func TestRead(t *testing.T) {
 		"apk 3 names the cache otherwise": {
 			files: whole.Without(mainCache).With(hosttest.Files{three: whole[mainCache]}), pending: all, uncovered: outside, indexes: 2,
 		},
+		"a tag that only the database has": {
+			files: whole.Edit(t, "etc/apk/world", "curl@edge", "curl"), pending: all, uncovered: outside, indexes: 2,
+		},
+		"a tag that only world has": {
+			files: whole.Edit(t, database, "s:edge\n", ""), pending: all, uncovered: outside, indexes: 2,
+		},
 		"a cache of its own": {
 			files: whole.Without(mainCache, edgeCache).With(hosttest.Files{
 				"etc/apk/cache": "link: /media/disk/cache", "media/disk/cache/" + cacheName(mainURL): whole[mainCache], "media/disk/cache/" + cacheName(edgeURL): whole[edgeCache],
@@ -237,6 +244,27 @@ func TestRead(t *testing.T) {
 	}
 	if _, _, err := (Manager{}).Read(t.Context(), hosttest.OpenRoot(t, t.TempDir())); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no database: %v", err)
+	}
+}
+
+// TestNewestCache takes the index that was checked last: after an upgrade of apk the
+// one of its older version stays.
+func TestNewestCache(t *testing.T) {
+	names := (&repository{url: mainURL}).cached("x86_64")
+	for i, want := range []string{"1.36.1-r30", "1.36.1-r31"} {
+		files := alpine(t).Without("var/cache/apk/" + names[1]).With(hosttest.Files{
+			"etc/apk/repositories":      mainURL + "\n",
+			"var/cache/apk/" + names[0]: index(t, "busybox-1.36.1-r30"), "var/cache/apk/" + names[1]: index(t, "busybox-1.36.1-r31"),
+		})
+		dir := files.Write(t)
+		old := built.AddDate(-1, 0, 0)
+		if err := os.Chtimes(dir+"/var/cache/apk/"+names[1-i], old, old); err != nil {
+			t.Fatal(err)
+		}
+		state, gaps, err := Manager{}.Read(t.Context(), hosttest.OpenRoot(t, dir))
+		if err != nil || len(gaps) > 0 || len(state.Pending) != 1 || state.Pending[0].Candidate != want {
+			t.Errorf("want %s, got %+v, %+v, %v", want, state, gaps, err)
+		}
 	}
 }
 
