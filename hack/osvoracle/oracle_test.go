@@ -18,6 +18,7 @@ import (
 	"github.com/google/osv-scalibr/semantic"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/apkversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/osv"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rpmversion"
@@ -58,9 +59,42 @@ func version(r *rand.Rand) string {
 	return b.String()
 }
 
+// apkVersion makes a version of apk-package(5). No number but the first begins with
+// 0: there osv-scalibr follows apk 2, and we apk 3. It also has _cvs before a version
+// without a suffix, where apk has it after that.
+func apkVersion(r *rand.Rand) string {
+	var b strings.Builder
+	fmt.Fprint(&b, r.IntN(4))
+	for range r.IntN(4) {
+		fmt.Fprintf(&b, ".%d", 1+r.IntN(12))
+	}
+	if r.IntN(4) == 0 {
+		b.WriteByte("abz"[r.IntN(3)])
+	}
+	if r.IntN(2) == 0 { // of several, without numbers, it also has another order
+		b.WriteString([]string{"_alpha", "_beta", "_pre", "_rc", "_svn", "_git", "_hg", "_p"}[r.IntN(8)])
+		if r.IntN(2) == 0 {
+			fmt.Fprint(&b, 1+r.IntN(12))
+		}
+	}
+	fmt.Fprintf(&b, "-r%d", r.IntN(4))
+	return b.String()
+}
+
 // 10,000 pairs of versions have the same order here and there.
 func TestOrders(t *testing.T) {
-	for ecosystem, ours := range map[string]func(a, b string) int{"Debian": debversion.Compare, "Rocky Linux": rpmversion.Compare} {
+	apk := func(a, b string) int {
+		result, known := apkversion.Compare(a, b)
+		if !known {
+			t.Errorf("%s and %s have no order", a, b)
+		}
+		return result
+	}
+	for ecosystem, ours := range map[string]func(a, b string) int{"Debian": debversion.Compare, "Rocky Linux": rpmversion.Compare, "Alpine": apk} {
+		version := version
+		if ecosystem == "Alpine" {
+			version = apkVersion
+		}
 		t.Run(ecosystem, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			differ, equal := 0, 0
@@ -181,7 +215,7 @@ func beforeLimits(t testing.TB, ecosystem, v string, r versions) bool {
 
 // randomRecord has every form of the schema: several packages, entries of one package,
 // ranges, versions, and events in any order.
-func randomRecord(r *rand.Rand, id, ecosystem string) record {
+func randomRecord(r *rand.Rand, version func(*rand.Rand) string, id, ecosystem string) record {
 	out := record{SchemaVersion: "1.7.4", ID: id, Modified: "2026-11-20T00:00:00Z"}
 	if r.IntN(15) == 0 {
 		out.Withdrawn = "2026-11-21T00:00:00Z"
@@ -228,7 +262,12 @@ func TestMatching(t *testing.T) {
 	for ecosystem, system := range map[string]fact.OSRelease{
 		"Debian:12":     {ID: "debian", VersionID: "12"},
 		"Rocky Linux:9": {ID: "rocky", VersionID: "9.3"},
+		"Alpine:v3.19":  {ID: "alpine", VersionID: "3.19.1"},
 	} {
+		version := version
+		if system.ID == "alpine" {
+			version = apkVersion
+		}
 		t.Run(ecosystem, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 4))
 			pairs, found := 0, 0
@@ -239,7 +278,7 @@ func TestMatching(t *testing.T) {
 				}
 				var records []record
 				for i := range 250 { // few enough that all without a fix are listed
-					records = append(records, randomRecord(r, fmt.Sprintf("X-%d", i), ecosystem))
+					records = append(records, randomRecord(r, version, fmt.Sprintf("X-%d", i), ecosystem))
 				}
 				var want []string
 				for _, one := range records {
