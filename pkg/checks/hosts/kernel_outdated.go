@@ -65,7 +65,7 @@ func judgeKernel(node *fact.Node) api.Finding {
 	for i := range host.Installed {
 		k := &host.Installed[i]
 		v, fl := splitRelease(k.Release)
-		if fl != flavour || line != "" && k.Package != "" && k.Package != line {
+		if fl != flavour || line != "" && k.Package != "" && lineName(k.Package) != line {
 			continue
 		}
 		if newest == nil || compare != nil && compare(versionOf(newest), v) < 0 {
@@ -136,6 +136,13 @@ func judgeKernel(node *fact.Node) api.Finding {
 	if boot != "" && compare(version, boot) < 0 {
 		return fail(fmt.Sprintf("runs kernel %s, but the next boot takes %s", running.Release, host.NextBoot.Release))
 	}
+	for _, k := range others {
+		if compare != nil && compare(version, versionOf(k)) == 0 {
+			f.Evidence = append(f.Evidence[:1:1], installedEvidence(node, k))
+			f.Message = fmt.Sprintf("runs kernel %s, and %s is installed: their names do not say which is newer", running.Release, k.Release)
+			return f
+		}
+	}
 	if len(same) == 0 {
 		// In a container that is used as a node (kind, LXC), or with a kernel that
 		// somebody else provides, what is installed says nothing about it.
@@ -180,10 +187,22 @@ func lineOf(host *fact.Host, manager string) string {
 	}
 	for i := range host.Installed {
 		if k := &host.Installed[i]; k.Release == host.Running.Release {
-			return k.Package
+			return lineName(k.Package)
 		}
 	}
 	return ""
+}
+
+// lineName is the name of a line of kernels, by one of its packages: the package with
+// the image was split off (kernel-uek, then kernel-uek-core), or there are several
+// (SUSE's kernel-default-base, RHEL's kernel-uki-virt).
+func lineName(name string) string {
+	for _, suffix := range []string{"-core", "-base", "-uki-virt"} {
+		if line, found := strings.CutSuffix(name, suffix); found {
+			return line
+		}
+	}
+	return name
 }
 
 // nextBoot is the version of the kernel that the boot loader is set to, "" if it is
@@ -301,8 +320,10 @@ func samePackage(manager, version string, running *fact.RunningKernel, k *fact.I
 	case k.PackageVersion == "":
 		return false, false
 	case manager == rpm:
-		// SUSE leaves the last number, of the rebuild, out of the kernel's release.
-		return true, version == k.PackageVersion[strings.IndexByte(k.PackageVersion, ':')+1:]
+		// SUSE leaves the last number, of the rebuild, out of the kernel's release, and
+		// Azure Linux the architecture.
+		full := k.PackageVersion[strings.IndexByte(k.PackageVersion, ':')+1:]
+		return true, full == version || full == k.Release
 	case manager == pacman || manager == apk:
 		equal = packageOfKernel(manager, version, k.PackageVersion)
 		return equal, equal

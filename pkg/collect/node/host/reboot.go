@@ -15,13 +15,10 @@ import (
 // Files by which something on a host asks for a reboot. Debian's and Ubuntu's
 // packages write the first, with the names of packages in a file beside it
 // (notify-reboot-required of update-notifier-common, unattended-upgrades); libzypp
-// writes the second.
-var rebootFiles = []string{"/run/reboot-required", "/run/reboot-needed"}
+// writes the second. The third is the first where /var/run is a directory of its own.
+var rebootFiles = []string{"/run/reboot-required", "/run/reboot-needed", "/var/run/reboot-required"}
 
-// rebootPackages is the list of packages beside /run/reboot-required.
-const rebootPackages = "/run/reboot-required.pkgs"
-
-// maxRebootFile bounds that list, bytes.
+// maxRebootFile bounds the list of packages beside reboot-required, bytes.
 const maxRebootFile = 64 << 10
 
 // announcers write one of rebootFiles whenever a package needs a reboot.
@@ -65,11 +62,11 @@ func readReboot(ctx context.Context, root *rootfs.Root, os fact.OSRelease, boot 
 			return fail(err)
 		}
 	}
-	if state.Required != rebootFiles[0] {
+	if !strings.HasSuffix(state.Required, "/reboot-required") {
 		return state, nil
 	}
 	// The reason is good to know; the file above says that a reboot is due.
-	data, err := root.ReadFile(rebootPackages, maxRebootFile)
+	data, err := root.ReadFile(state.Required+".pkgs", maxRebootFile)
 	if err != nil {
 		return state, nil
 	}

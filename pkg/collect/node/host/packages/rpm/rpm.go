@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -171,7 +172,7 @@ func joined(errs []error) error {
 //	kernel-rt-core, kernel-64k                    VERSION-RELEASE.ARCH+rt
 //	the same, built from a source of their own    VERSION-RELEASE.ARCH, with rtN in RELEASE (RHEL 8)
 //	kernel-default, kernel-azure (SUSE)           VERSION-RELEASE-default, without the rebuild's number
-//	kernel (Azure Linux)                          VERSION-RELEASE
+//	kernel, kernel-hwe, kernel-mshv (Azure Linux) VERSION-RELEASE
 func releaseByName(root *rootfs.Root, p *rpmdb.Package) string {
 	rest, found := strings.CutPrefix(p.Name, "kernel")
 	if !found {
@@ -183,6 +184,8 @@ func releaseByName(root *rootfs.Root, p *rpmdb.Package) string {
 	switch {
 	case rest == "", rest == "-uek", rest != "" && strings.Trim(rest, "0123456789.") == "":
 		candidates = []string{full, p.VersionRelease()}
+	case rest == "-hwe" || rest == "-mshv":
+		candidates = []string{p.VersionRelease(), full}
 	case rest == "-rt" || rest == "-64k":
 		candidates = []string{full + "+" + rest[1:], full}
 		if strings.Contains(p.Release, ".rt") {
@@ -215,9 +218,17 @@ type CorePackage struct {
 }
 
 // coreNames are the packages after whose update needs-restarting(1) of dnf asks for a
-// reboot. Files with more names are in coreDir, one a line (*.conf, '#' comments).
+// reboot. Files with more names are in coreDir, one a line (*.conf, '#' comments). A
+// package that provides one of the names counts too, as in dnf-plugins-core since 4.8:
+// kernel6.12, kernel-uek-core and kernel-ml are kernels by what they provide only.
 var coreNames = []string{
-	"kernel", "kernel-core", "kernel-rt", "glibc", "linux-firmware", "systemd", "dbus", "dbus-broker", "dbus-daemon",
+	"kernel", "kernel-core", "kernel-rt", "glibc", "linux-firmware", "systemd", "dbus", "dbus-broker", "dbus-daemon", "microcode_ctl",
+}
+
+// coreKernels are kernels that provide none of these names: those of Azure Linux and
+// of Photon OS.
+var coreKernels = []string{
+	"kernel-64k", "kernel-hwe", "kernel-mshv", "kernel-uvm", "linux", "linux-aws", "linux-esx", "linux-rt", "linux-secure",
 }
 
 // Where a host adds names, and limits on them.
@@ -237,8 +248,9 @@ func CorePackages(ctx context.Context, root *rootfs.Root) ([]CorePackage, string
 		return nil, "", err
 	}
 	var core []CorePackage
-	result, err := rpmdb.Read(ctx, root, nil, func() { core = nil }, func(p *rpmdb.Package) {
-		if names[p.Name] && len(core) < maxCore {
+	provides := append([]string{provideRelease}, slices.Collect(maps.Keys(names))...)
+	result, err := rpmdb.Read(ctx, root, provides, func() { core = nil }, func(p *rpmdb.Package) {
+		if (names[p.Name] || len(p.Provides) > 0) && len(core) < maxCore {
 			core = append(core, CorePackage{Name: p.Name, Since: time.Unix(int64(p.InstallTime), 0)})
 		}
 	})
@@ -257,7 +269,7 @@ func CorePackages(ctx context.Context, root *rootfs.Root) ([]CorePackage, string
 // coreNamesOf is coreNames with what the host adds.
 func coreNamesOf(root *rootfs.Root) (map[string]bool, error) {
 	names := map[string]bool{}
-	for _, name := range coreNames {
+	for _, name := range slices.Concat(coreNames, coreKernels) {
 		names[name] = true
 	}
 	var failed error
