@@ -99,6 +99,30 @@ func withRelease(images, packaged []fact.InstalledKernel) (kept []fact.Installed
 	return kept, gaps
 }
 
+// snapshotGap says that updates are where nobody can see them: transactional-update
+// (MicroOS, SLE Micro) installs them into a snapshot of the root file system, with
+// its own /boot and database, which the next boot mounts.
+func snapshotGap(root *rootfs.Root, os fact.OSRelease) []fact.NodeGap {
+	if root == nil {
+		return nil
+	}
+	found := false
+	for _, word := range append(strings.Fields(os.IDLike), os.ID) {
+		found = found || word == "sle-micro" || word == "sl-micro" || strings.HasSuffix(word, "microos") || strings.HasSuffix(word, "leap-micro")
+	}
+	if !found {
+		_, err := root.Stat("/usr/sbin/transactional-update")
+		found = err == nil
+	}
+	if !found {
+		return nil
+	}
+	return []fact.NodeGap{{
+		What: fact.Kernel, Reason: fact.Unsupported,
+		Detail: "transactional-update installs kernels into a snapshot that is mounted by the next boot only: newer ones cannot be seen",
+	}}
+}
+
 // runningKernel reads /proc/sys/kernel/osrelease and /proc/version, "Linux
 // version RELEASE (who@where) (compiler) #BUILD".
 func runningKernel(proc *rootfs.Root) (fact.RunningKernel, error) {

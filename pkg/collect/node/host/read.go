@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,7 +82,7 @@ func read(ctx context.Context, pass *reader.Pass) {
 			next = readNextBoot(root, installed)
 		}
 		reboot, rebootGaps := readReboot(ctx, root, head.OS, head.BootTime)
-		gaps = append(append(gaps, rebootGaps...), gapsOf(fact.Kernel)...)
+		gaps = slices.Concat(gaps, rebootGaps, gapsOf(fact.Kernel), snapshotGap(root, head.OS))
 		pass.Ledger.Update(func(m *fact.Measurement) {
 			m.Host.Running, m.Host.Installed, m.Host.Reboot = running, installed, reboot
 			m.Host.NextBoot = next

@@ -46,6 +46,7 @@ var (
 	rocky9   = system("rocky", "rhel centos fedora", "9.4", "Rocky Linux 9.4 (Blue Onyx)")
 	oracle9  = system("ol", "fedora", "9.5", "Oracle Linux Server 9.5")
 	amazon23 = system("amzn", "fedora", "2023", "Amazon Linux 2023.7.20250428")
+	microOS  = system("opensuse-microos", "suse opensuse opensuse-tumbleweed microos sl-micro", "20231221", "openSUSE MicroOS")
 	raspbian = system("raspbian", "debian", "12", "Raspbian GNU/Linux 12 (bookworm)")
 )
 
@@ -62,8 +63,8 @@ func runs(release, build string) hosttest.Files {
 	}
 }
 
-// image is the image of a kernel in /boot.
-func image(release, build string) hosttest.Files {
+// bootImage is the image of a kernel in /boot.
+func bootImage(release, build string) hosttest.Files {
 	return hosttest.Files{"boot/vmlinuz-" + release: "bzImage: " + release + " (who@where) " + build + "\n"}
 }
 
@@ -74,7 +75,7 @@ func of(release string) string { return "#1 SMP PREEMPT_DYNAMIC of " + release }
 func boots(running string, installed ...string) hosttest.Files {
 	f := runs(running, of(running))
 	for _, release := range installed {
-		maps.Copy(f, image(release, of(release)))
+		maps.Copy(f, bootImage(release, of(release)))
 	}
 	return f
 }
@@ -218,11 +219,11 @@ func TestReports(t *testing.T) {
 	// The running kernel against the installed ones.
 	add("CISOfy/lynis#999", "the rescue image was taken for a newer kernel",
 		node(system("centos", "rhel fedora", "8", "CentOS Linux 8 (Core)"), boots("4.18.0-193.19.1.el8_2.x86_64", "4.18.0-193.19.1.el8_2.x86_64"),
-			image("0-rescue-5bdc759c116846e1b76e7e5dd4d472c4", of("4.18.0-193.el8.x86_64"))),
+			bootImage("0-rescue-5bdc759c116846e1b76e7e5dd4d472c4", of("4.18.0-193.el8.x86_64"))),
 		kernel, api.Pass, newest)
 	add("CISOfy/lynis#1019", "the rescue image again, on CentOS 7 with an older kernel beside it",
 		node(system("centos", "rhel fedora", "7", "CentOS Linux 7 (Core)"), boots("3.10.0-1127.18.2.el7.x86_64", "3.10.0-1127.el7.x86_64", "3.10.0-1127.18.2.el7.x86_64"),
-			image("0-rescue-c1301f4b43894de3b590f3810f83fe1f", of("3.10.0-1127.el7.x86_64")), rpms(glibc, kernelRPM("kernel", "3.10.0-1127.18.2.el7.x86_64", -10))),
+			bootImage("0-rescue-c1301f4b43894de3b590f3810f83fe1f", of("3.10.0-1127.el7.x86_64")), rpms(glibc, kernelRPM("kernel", "3.10.0-1127.18.2.el7.x86_64", -10))),
 		kernel, api.Pass, newest)
 	add("CISOfy/lynis#1180", "the image that ls lists first by date was taken for the newest",
 		node(system("ubuntu", "debian", "18.04", "Ubuntu 18.04.5 LTS"), boots("5.4.0-77-generic", "4.15.0-147-generic", "5.4.0-77-generic")), kernel, api.Pass, newest)
@@ -244,7 +245,7 @@ func TestReports(t *testing.T) {
 	add("liske/needrestart#57", "bytes after the version in the image were compared too",
 		node(system("debian", "", "8", "Debian GNU/Linux 8 (jessie)"),
 			runs("4.8.0-2-grsec-amd64", "#1 SMP Debian 4.8.15-2+grsec201701031913+1~bpo8+1 (2017-01-28)"),
-			image("4.8.0-2-grsec-amd64", "#1 SMP Debian 4.8.15-2+grsec201701031913+1~bpo8+1 (2017-01-28)"),
+			bootImage("4.8.0-2-grsec-amd64", "#1 SMP Debian 4.8.15-2+grsec201701031913+1~bpo8+1 (2017-01-28)"),
 			dpkg("linux-image-4.8.0-2-grsec-amd64 4.8.15-2+grsec201701031913+1~bpo8+1")), kernel, api.Pass, newest)
 	add("liske/needrestart#111", "a kernel of another flavour was expected",
 		node(system("ubuntu", "debian", "16.04", "Ubuntu 16.04.4 LTS"), boots("4.13.0-38-generic", "4.13.0-38-generic", "4.15.0-15.1-liquorix-amd64")), kernel, api.Pass, newest)
@@ -277,8 +278,8 @@ func TestReports(t *testing.T) {
 			kernelRPM("kernel-core", "5.14.0-362.24.1.el9_3.x86_64", -30), kernelRPM("kernel-core", "5.14.0-427.13.1.el9_4.x86_64", -20), kernelRPM("kernel-core", "5.14.0-427.16.1.el9_4.x86_64", 10))),
 		kernel, api.Fail, "but 5.14.0-427.16.1.el9_4.x86_64 is installed")
 	add("future-architect/vuls#1933", "kernels that do not run were judged too",
-		node(ubuntu22, runs("6.5.0-1020-aws", "#20~22.04.1-Ubuntu SMP Wed May  1 16:10:50 UTC 2024"), image("6.5.0-1017-aws", "#17~22.04.2-Ubuntu SMP Thu Mar 28 2024"),
-			image("6.5.0-1020-aws", "#20~22.04.1-Ubuntu SMP Wed May  1 16:10:50 UTC 2024"),
+		node(ubuntu22, runs("6.5.0-1020-aws", "#20~22.04.1-Ubuntu SMP Wed May  1 16:10:50 UTC 2024"), bootImage("6.5.0-1017-aws", "#17~22.04.2-Ubuntu SMP Thu Mar 28 2024"),
+			bootImage("6.5.0-1020-aws", "#20~22.04.1-Ubuntu SMP Wed May  1 16:10:50 UTC 2024"),
 			dpkg("linux-image-6.5.0-1017-aws 6.5.0-1017.17~22.04.2", "linux-image-6.5.0-1020-aws 6.5.0-1020.20~22.04.1", "linux-image-aws 6.5.0.1020.20~22.04.1")),
 		kernel, api.Pass, newest)
 	add("aquasecurity/trivy#3764", "the old kernel that is kept beside the running one was reported",
@@ -322,7 +323,12 @@ func TestReports(t *testing.T) {
 			rpms(glibc, kernelRPM("kernel-ml", "5.12.2-1.el7.elrepo.x86_64", -10), kernelRPM("kernel-ml", "5.13.6-1.el7.elrepo.x86_64", 10))),
 		reboot, api.Fail, "installed since the boot: kernel-ml")
 
+	add("mysticaltech/terraform-hcloud-kube-hetzner#644", "an old kernel of MicroOS ran on: what updates install is in a snapshot that only the next boot mounts",
+		node(microOS, boots("6.5.9-1-default", "6.5.9-1-default")), kernel, api.VerdictUnknown, "transactional-update installs kernels into a snapshot")
+
 	// A reboot that is asked for.
+	add("mysticaltech/terraform-hcloud-kube-hetzner#1204", "transactional-update's file has another name",
+		node(microOS, boots("6.6.6-1-default", "6.6.6-1-default"), hosttest.Files{"run/reboot-needed": "", "var/run": "link: /run\n"}), reboot, api.Fail, "a reboot is due")
 	add("kubereboot/kured#787", "the file was there, and no reboot came",
 		node(ubuntu22, boots("5.15.0-1041-azure", "5.15.0-1041-azure"), ask("")), reboot, api.Fail, "a reboot is due")
 	add("kubereboot/kured#952", "the file was there, with the packages beside it",
@@ -373,6 +379,9 @@ func TestReports(t *testing.T) {
 		unsecured, pending, api.VerdictUnknown, "no index of a security archive is in use")
 	add("puppetlabs/puppetlabs-apt#716", "updates of stable-updates were taken for security updates",
 		status("debian12", "base-files 12.4+deb12u11"), pending, api.Pass, "no security update is pending")
+	stale := hosttest.Fixture(t, "debian12").With(dpkg("base-files 12.4+deb12u15"))
+	on("2027-01-20", "pivpn/pivpn#1204", "the time of the lists' directory was taken for the index's age", stale, pending, api.VerdictUnknown, "its security index is no longer valid: it is 57 days old")
+	on("2027-01-20", "dsx-ai-factory/infra-controller#5556", "apt update succeeded and left the index as it was", stale, hosts.PackageIndexStale, api.Fail, "its security index is no longer valid")
 	add("prometheus-community/node-exporter-textfile-collector-scripts#207", "an update on hold was not counted",
 		status("debian12", "libssl3 3.0.19-1~deb12u2 hold ok installed"), pending, api.Fail, "1 security update held back: libssl3")
 	add("ansible-lockdown/UBUNTU24-CIS-Audit#16", "an update that is not offered to everybody yet was a failure",
