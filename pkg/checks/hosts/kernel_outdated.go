@@ -329,10 +329,10 @@ func samePackage(manager, version string, running *fact.RunningKernel, k *fact.I
 		return equal, equal
 	}
 	words := strings.Fields(running.Build)
-	// "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)", and Proxmox's
+	// "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)", Kali's, and Proxmox's
 	// "#1 SMP PREEMPT_DYNAMIC PMX 6.8.12-4 (2024-11-06T15:04Z)".
 	for i, word := range words {
-		if (word == "Debian" || word == "PMX" || word == "PVE") && i+1 < len(words) {
+		if (word == "Debian" || word == "Kali" || word == "PMX" || word == "PVE") && i+1 < len(words) {
 			return words[i+1] == k.PackageVersion, true
 		}
 	}

@@ -17,7 +17,7 @@ import (
 //	6.9-rc3-amd64                   6.9~rc3             amd64
 //	6.1.0-rpi7-rpi-v8               6.1.0-7             rpi-v8        Raspberry Pi OS until 2024
 //	6.6.20+rpt-rpi-v8               6.6.20+rpt          rpi-v8        and since
-//	6.8.11-kali2-amd64              6.8.11-2            amd64         Kali until 2024
+//	6.5.0-kali3-amd64               6.5.0-3             amd64         Kali until 2023
 //	6.16.8+kali-amd64               6.16.8+kali         amd64         and since
 //	4.8.5-un-def-alt1               4.8.5-1             un-def-alt    ALT
 //	6.1.55-00123-gabcdef1-rt        6.1.55-00123        rt            by git describe
