@@ -293,7 +293,7 @@ func TestDistributions(t *testing.T) {
 				for _, k := range [][2]string{d.before, d.after} {
 					f["lib/modules/"+k[0]+"/modules.dep"] = ""
 					if !d.unmounted {
-						maps.Copy(f, image(k[0], k[1]))
+						maps.Copy(f, bootImage(k[0], k[1]))
 					}
 				}
 				return f

@@ -128,6 +128,10 @@ func TestRebootByPackages(t *testing.T) {
 			database(header("glibc", 900), header("openssl-libs", 2000)).With(hosttest.Files{"etc/dnf/plugins/needs-restarting.d/x.conf": "# mine\n\nopenssl-libs\n"}), rocky, at(1000),
 			fact.RebootState{Required: path, Database: path, Since: at(2000), Packages: []string{"openssl-libs"}},
 		},
+		"more names of yum 3": {
+			database(header("glibc", 900), header("openssl-libs", 2000)).With(hosttest.Files{"usr/share/yum-cli/utils.py": ""}), rocky, at(1000),
+			fact.RebootState{Required: path, Database: path, Since: at(2000), Packages: []string{"openssl-libs"}},
+		},
 		"a file of another name adds nothing": {
 			database(header("glibc", 900), header("openssl-libs", 2000)).With(hosttest.Files{"etc/dnf/plugins/needs-restarting.d/x.conf.rpmnew": "openssl-libs\n"}), rocky, at(1000), none,
 		},

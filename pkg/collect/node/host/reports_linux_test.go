@@ -376,7 +376,7 @@ func TestReports(t *testing.T) {
 
 	// Pending updates.
 	add("mikesir87/aws-cli-docker#19", "the security archive has another name since bullseye: its index could not be had, and nothing was pending",
-		unsecured, pending, api.VerdictUnknown, "no index of a security archive is in use")
+		unsecured, pending, api.VerdictUnknown, "no security archive is in use")
 	add("puppetlabs/puppetlabs-apt#716", "updates of stable-updates were taken for security updates",
 		status("debian12", "base-files 12.4+deb12u11"), pending, api.Pass, "no security update is pending")
 	stale := hosttest.Fixture(t, "debian12").With(dpkg("base-files 12.4+deb12u15"))

@@ -225,6 +225,12 @@ var coreNames = []string{
 	"kernel", "kernel-core", "kernel-rt", "glibc", "linux-firmware", "systemd", "dbus", "dbus-broker", "dbus-daemon", "microcode_ctl",
 }
 
+// yumNames are more of them, by needs-restarting(1) of yum 3, which yumDir belongs to
+// (CentOS 7, Amazon Linux 2).
+var yumNames = []string{"udev", "openssl-libs", "gnutls"}
+
+const yumDir = "/usr/share/yum-cli"
+
 // coreKernels are kernels that provide none of these names: those of Azure Linux and
 // of Photon OS.
 var coreKernels = []string{
@@ -271,6 +277,13 @@ func coreNamesOf(root *rootfs.Root) (map[string]bool, error) {
 	names := map[string]bool{}
 	for _, name := range slices.Concat(coreNames, coreKernels) {
 		names[name] = true
+	}
+	if _, err := root.Stat(yumDir); err == nil {
+		for _, name := range yumNames {
+			names[name] = true
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	var failed error
 	err := root.Each(coreDir, func(e rootfs.DirEntry) bool {
