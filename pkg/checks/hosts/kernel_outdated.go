@@ -62,10 +62,14 @@ func judgeKernel(node *fact.Node) api.Finding {
 	line := lineOf(host, order)
 	var newest *fact.InstalledKernel
 	var same, others []*fact.InstalledKernel
+	var apart *fact.InstalledKernel // the newest of other flavours and lines
 	for i := range host.Installed {
 		k := &host.Installed[i]
 		v, fl := splitRelease(k.Release)
 		if fl != flavour || line != "" && k.Package != "" && lineName(k.Package) != line {
+			if compare != nil && compare(version, v) < 0 && (apart == nil || compare(versionOf(apart), v) < 0) {
+				apart = k
+			}
 			continue
 		}
 		if newest == nil || compare != nil && compare(versionOf(newest), v) < 0 {
@@ -171,6 +175,10 @@ func judgeKernel(node *fact.Node) api.Finding {
 		return f
 	}
 	f.Verdict, f.Reason, f.Message = api.Pass, "", "runs the newest installed kernel"
+	if apart != nil {
+		f.Message += " of its flavour"
+		f.Evidence = append(f.Evidence, installedEvidence(node, apart))
+	}
 	if boot != "" && compare(boot, version) < 0 {
 		f.Message += fmt.Sprintf(", but the next boot takes the older %s", host.NextBoot.Release)
 	}

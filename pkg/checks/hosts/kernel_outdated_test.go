@@ -66,7 +66,7 @@ func TestKernelOutdated(t *testing.T) {
 		}
 		return ft.One(f)
 	}
-	const newest = "runs the newest installed kernel"
+	const newest, ofFlavour = "runs the newest installed kernel", " of its flavour"
 	notInstalled := func(release string) string {
 		return "runs kernel " + release + ", which is not installed and not older than any that is: nothing here says whether a newer one exists"
 	}
@@ -96,7 +96,8 @@ func TestKernelOutdated(t *testing.T) {
 		},
 		"a newer kernel of another flavour does not count": {
 			set("6.1.0-55-amd64", debian1, boot("6.1.0-55-amd64", debian1), boot("6.1.0-56-cloud-amd64", debian2), boot("6.1.0-56-rt-amd64", debian2)),
-			finding(api.Pass, "", newest, version, "6.1.0-55-amd64 "+debian1, "node/n1 /boot/vmlinuz-6.1.0-55-amd64", "6.1.0-55-amd64 "+debian1),
+			finding(api.Pass, "", newest+ofFlavour, version, "6.1.0-55-amd64 "+debian1, "node/n1 /boot/vmlinuz-6.1.0-55-amd64", "6.1.0-55-amd64 "+debian1,
+				"node/n1 /boot/vmlinuz-6.1.0-56-cloud-amd64", "6.1.0-56-cloud-amd64 "+debian2),
 		},
 		"nothing of its flavour installed is unknown": {
 			set("6.18.0", "#1 SMP", boot("6.1.0-56-amd64", debian2)),
@@ -185,7 +186,8 @@ func TestKernelOutdated(t *testing.T) {
 		},
 		"rpm: Oracle's own kernel does not replace Red Hat's": {
 			on("", "ol", "fedora", "5.14.0-427.el9.x86_64", boot("5.14.0-427.el9.x86_64", debian1), boot("5.15.0-200.131.27.el9uek.x86_64", debian2)),
-			finding(api.Pass, "", newest, version, "5.14.0-427.el9.x86_64 "+debian1, "node/n1 /boot/vmlinuz-5.14.0-427.el9.x86_64", "5.14.0-427.el9.x86_64 "+debian1),
+			finding(api.Pass, "", newest+ofFlavour, version, "5.14.0-427.el9.x86_64 "+debian1, "node/n1 /boot/vmlinuz-5.14.0-427.el9.x86_64", "5.14.0-427.el9.x86_64 "+debian1,
+				"node/n1 /boot/vmlinuz-5.15.0-200.131.27.el9uek.x86_64", "5.15.0-200.131.27.el9uek.x86_64 "+debian2),
 		},
 		"rpm: the package's release is the kernel's build": {
 			on("rpm", "rocky", "", "5.14.0-427.13.1.el9_4.aarch64", rpmPackaged("5.14.0-427.13.1.el9_4.aarch64", "5.14.0-427.13.1.el9_4")),
@@ -222,6 +224,11 @@ func TestKernelOutdated(t *testing.T) {
 			finding(api.Fail, "", "runs kernel 6.9.0-060900rc3-generic, but 6.9.0-060900-generic is installed", version, "6.9.0-060900rc3-generic "+debian1,
 				"node/n1 /boot/vmlinuz-6.9.0-060900-generic", "6.9.0-060900-generic "+debian2),
 		},
+		"kernels of one version by git's names have no order": {
+			set("6.1.55-g1234567", debian1, boot("6.1.55-g1234567", debian1), boot("6.1.55-gfedcba9", debian2)),
+			finding(api.VerdictUnknown, "", "runs kernel 6.1.55-g1234567, and 6.1.55-gfedcba9 is installed: their names do not say which is newer", version, "6.1.55-g1234567 "+debian1,
+				"node/n1 /boot/vmlinuz-6.1.55-gfedcba9", "6.1.55-gfedcba9 "+debian2),
+		},
 		"a counter in the middle of the flavour counts": {
 			set("6.1.0-rpi4-rpi-v8", debian1, boot("6.1.0-rpi4-rpi-v8", debian1), boot("6.1.0-rpi10-rpi-v8", debian2)),
 			finding(api.Fail, "", "runs kernel 6.1.0-rpi4-rpi-v8, but 6.1.0-rpi10-rpi-v8 is installed", version, "6.1.0-rpi4-rpi-v8 "+debian1,
@@ -243,8 +250,9 @@ func TestKernelOutdated(t *testing.T) {
 		},
 		"rpm: a package of another line does not replace the running one": {
 			on("rpm", "amzn", "fedora", "6.1.91-99.172.amzn2023.x86_64", line("kernel", "6.1.91-99.172.amzn2023"), line("kernel6.12", "6.12.22-27.96.amzn2023")),
-			finding(api.Pass, "", newest, version, "6.1.91-99.172.amzn2023.x86_64 "+debian1,
-				"node/n1 /var/lib/rpm/rpmdb.sqlite", "6.1.91-99.172.amzn2023.x86_64 (kernel 6.1.91-99.172.amzn2023)"),
+			finding(api.Pass, "", newest+ofFlavour, version, "6.1.91-99.172.amzn2023.x86_64 "+debian1,
+				"node/n1 /var/lib/rpm/rpmdb.sqlite", "6.1.91-99.172.amzn2023.x86_64 (kernel 6.1.91-99.172.amzn2023)",
+				"node/n1 /var/lib/rpm/rpmdb.sqlite", "6.12.22-27.96.amzn2023.x86_64 (kernel6.12 6.12.22-27.96.amzn2023)"),
 		},
 		"rpm: unless the boot loader is set to it": {
 			next(on("rpm", "amzn", "fedora", "6.1.91-99.172.amzn2023.x86_64", line("kernel", "6.1.91-99.172.amzn2023"), line("kernel6.12", "6.12.22-27.96.amzn2023")),
@@ -300,7 +308,10 @@ func TestSplitRelease(t *testing.T) {
 		"5.14.0-427.13.1.el9_4.x86_64+rt":  {"5.14.0-427.13.1.el9_4", "x86_64 rt"},
 		"5.15.0-200.131.27.el9uek.x86_64":  {"5.15.0-200.131.27.el9uek", "x86_64 uek"},
 		"4.18.0-553.rt7.342.el8_10.x86_64": {"4.18.0-553.rt7.342.el8_10", "x86_64 rt"},
-		"6.6.57.1-2.azl3":                  {"6.6.57.1-2", "azl3"},
+		"6.6.57.1-2.azl3":                  {"6.6.57.1-2", ""},
+		"5.15.138.1-4.cm2":                 {"5.15.138.1-4", ""},
+		"6.1.83-2.ph5":                     {"6.1.83-2", ""},
+		"6.1.83-2.ph5-esx":                 {"6.1.83-2.ph5", "esx"},
 		"6.1.91-99.172.amzn2023.x86_64":    {"6.1.91-99.172.amzn2023", "x86_64"},
 		"5.14.21-150500.55.7-default":      {"5.14.21-150500.55.7", "default"},
 		"6.6.29-talos":                     {"6.6.29", "talos"},

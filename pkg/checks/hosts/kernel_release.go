@@ -28,6 +28,7 @@ import (
 //	5.14.0-284.11.1.rt14.296.el9_2.x86_64   5.14.0-284.11.1.rt14.296.el9_2   x86_64 rt   RHEL until 9.2
 //	5.14.0-427.13.1.el9_4.x86_64+rt    5.14.0-427.13.1.el9_4       x86_64 rt   and since
 //	6.6.29-talos                    6.6.29              talos
+//	6.6.57.1-2.azl3                 6.6.57.1-2                        Azure Linux
 //	6.18.0                          6.18.0
 func splitRelease(release string) (version, flavour string) {
 	words := strings.Split(release, "-")
@@ -61,6 +62,9 @@ func splitRelease(release string) (version, flavour string) {
 		// Rpm writes the architecture after the last dot: "el9_4.x86_64+rt".
 		if dot := strings.LastIndexByte(version, '.'); dot >= 0 && !startsWithDigit(version[dot+1:]) {
 			version, flavour = version[:dot], version[dot+1:]
+			if name, number := cutNumber(flavour); number != "" && releases[name] {
+				flavour = ""
+			}
 			if arch, rt := strings.CutSuffix(flavour, "+rt"); rt {
 				flavour = arch + " rt"
 			}
@@ -95,6 +99,10 @@ func isCommit(word string) bool {
 	hash, found := strings.CutPrefix(word, "g")
 	return found && len(hash) >= 7 && strings.Trim(hash, "0123456789abcdef") == ""
 }
+
+// releases are names of distributions that have their own number, and no
+// architecture, at the end: azl3 replaces cm2, and ph5 ph4.
+var releases = map[string]bool{"al": true, "azl": true, "cm": true, "ph": true}
 
 // cutNumber cuts the digits at the end of a word off; number is "" if there are
 // none, or nothing else.

@@ -30,7 +30,7 @@ func TestKernelsOfPacmanAndApk(t *testing.T) {
 			"arch", "6.11.10-arch1-1", []kernel{{"6.12-arch1-1", "linux", "6.12.arch1-1"}}, api.Fail, "runs kernel 6.11.10-arch1-1, but 6.12-arch1-1 is installed",
 		},
 		"Arch, two flavours": {
-			"arch", "6.6.58-1-lts", []kernel{{"6.11.10-arch1-1", "linux", "6.11.10.arch1-1"}, {"6.6.58-1-lts", "linux-lts", "6.6.58-1"}}, api.Pass, "runs the newest installed kernel",
+			"arch", "6.6.58-1-lts", []kernel{{"6.11.10-arch1-1", "linux", "6.11.10.arch1-1"}, {"6.6.58-1-lts", "linux-lts", "6.6.58-1"}}, api.Pass, "runs the newest installed kernel of its flavour",
 		},
 		"Arch, zen": {
 			"arch", "6.11.9-zen1-1-zen", []kernel{{"6.11.10-zen1-1-zen", "linux-zen", "6.11.10.zen1-1"}}, api.Fail, "runs kernel 6.11.9-zen1-1-zen, but 6.11.10-zen1-1-zen is installed",

@@ -207,6 +207,15 @@ func distributions() map[string]distribution {
 			},
 			due: fail, done: pass, life: unknown, until: "no end-of-life date",
 		},
+		"Photon OS, from 4 to 5": {
+			source: "SPECS/linux/linux.spec of vmware/photon: uname is VERSION-RELEASE, with the number of Photon OS at the end",
+			system: system("photon", "", "5.0", "VMware Photon OS/Linux"),
+			before: [2]string{"5.10.200-1.ph4", of("a")}, after: [2]string{"6.1.90-1.ph5", of("b")},
+			packages: func(update int) hosttest.Files {
+				return rpms(glibc, systemd, installed("linux", "6.1.90-1.ph5.x86_64", update))
+			},
+			due: fail, done: pass, life: unknown, until: "no end-of-life date",
+		},
 		"Proxmox VE 8": {
 			source: "os-release is Debian's; packages in jordanhillis/pvekclean#6; nothing announces a reboot (TAPPaaS/TAPPaaS#275)",
 			system: debian12,
@@ -345,5 +354,38 @@ func unearned(t *testing.T, findings []api.Finding, check checks.Check) {
 	}
 	if len(findings) == 0 {
 		t.Errorf("%s says nothing", check.ID)
+	}
+}
+
+// TestArchivesWithoutSecurity holds distributions whose only archive is fresh and has
+// nothing newer, and says nothing about security: nothing is known, and nothing passes.
+func TestArchivesWithoutSecurity(t *testing.T) {
+	archive := func(host, path, origin, suite, codename string) hosttest.Files {
+		list := "var/lib/apt/lists/" + strings.ReplaceAll(host+path+"/dists/"+codename, "/", "_")
+		return hosttest.Files{
+			"etc/apt/sources.list": "deb http://" + host + path + " " + codename + " main\n",
+			list + "_InRelease": "Origin: " + origin + "\nLabel: " + origin + "\nSuite: " + suite + "\nCodename: " + codename +
+				"\nDate: Mon, 23 Nov 2026 08:10:14 UTC\nArchitectures: amd64\nComponents: main\n",
+			list + "_main_binary-amd64_Packages": "Package: base-files\nVersion: 1\nArchitecture: amd64\n\n",
+			"var/lib/apt/lists/partial/":         "", "var/cache/apt/archives/partial/": "", "etc/apt/apt.conf.d/": "", "etc/apt/preferences.d/": "",
+		}
+	}
+	for name, files := range map[string]hosttest.Files{
+		"Kali":                                 node(system("kali", "debian", "2025.4", "Kali GNU/Linux Rolling"), archive("http.kali.org", "/kali", "Kali", "kali-rolling", "kali-rolling")),
+		"Raspberry Pi OS, 32 bit":              node(raspbian, archive("raspbian.raspberrypi.org", "/raspbian", "Raspbian", "oldstable", "bookworm")),
+		"Debian sid":                           node(system("debian", "", "", "Debian GNU/Linux forky/sid"), archive("deb.debian.org", "/debian", "Debian", "unstable", "sid")),
+		"Debian 12, without its security line": node(debian12, archive("deb.debian.org", "/debian", "Debian", "oldstable", "bookworm")),
+		"Proxmox VE 8, its own archive alone":  node(debian12, archive("download.proxmox.com", "/debian/pve", "Proxmox", "bookworm", "bookworm")),
+		"Ubuntu 24.04, a mirror of -updates":   node(ubuntu24, archive("mirror.example.org", "/ubuntu", "Ubuntu", "noble-updates", "noble-updates")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			files = node(files, runs("6.12.0-amd64", of("x")), dpkg("base-files 1"))
+			if host, _, _ := readAll(t, files); host.Packages == nil || host.Packages.Indexes != 1 || len(host.Packages.Archives) != 1 {
+				t.Fatalf("the archive was not read: %+v", host.Packages)
+			}
+			for _, check := range []checks.Check{hosts.PendingSecurityUpdates, hosts.PackageIndexStale, hosts.UncoveredPackages} {
+				unearned(t, answers(t, files, check, today), check)
+			}
+		})
 	}
 }

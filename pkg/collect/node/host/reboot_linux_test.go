@@ -36,6 +36,10 @@ func TestReadReboot(t *testing.T) {
 		"nothing says which": {
 			hosttest.Files{"run/reboot-required": ""}, fact.RebootState{Required: "/run/reboot-required"},
 		},
+		"/var/run is a directory of its own": {
+			hosttest.Files{"run/": "", "var/run/reboot-required": "", "var/run/reboot-required.pkgs": "libc6\n"},
+			fact.RebootState{Required: "/var/run/reboot-required", Packages: []string{"libc6"}},
+		},
 		"libzypp asks": {
 			hosttest.Files{"run/reboot-needed": ""}, fact.RebootState{Required: "/run/reboot-needed"},
 		},
