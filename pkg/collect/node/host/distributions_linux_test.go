@@ -307,7 +307,7 @@ func TestDistributions(t *testing.T) {
 				}
 				return f
 			}
-			old, fresh := state(d.before, 60, d.asked), state(d.after, -60, nil)
+			old, fresh := seen(t, state(d.before, 60, d.asked)), seen(t, state(d.after, -60, nil))
 			verdict := func(v, otherwise api.Verdict) api.Verdict {
 				if v == "" {
 					return otherwise
@@ -335,7 +335,7 @@ func TestDistributions(t *testing.T) {
 			}
 			unearned(t, answers(t, fresh, hosts.OSEndOfLife, "2040-01-01"), hosts.OSEndOfLife)
 			// Without anything that says what is installed, no kernel is the newest.
-			bare := node(d.system, runs(d.after[0], d.after[1]))
+			bare := seen(t, node(d.system, runs(d.after[0], d.after[1])))
 			unearned(t, answers(t, bare, hosts.KernelOutdated, today), hosts.KernelOutdated)
 			unearned(t, answers(t, bare, hosts.RebootRequired, today), hosts.RebootRequired)
 		})
@@ -380,11 +380,12 @@ func TestArchivesWithoutSecurity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			files = node(files, runs("6.12.0-amd64", of("x")), dpkg("base-files 1"))
-			if host, _, _ := readAll(t, files); host.Packages == nil || host.Packages.Indexes != 1 || len(host.Packages.Archives) != 1 {
-				t.Fatalf("the archive was not read: %+v", host.Packages)
+			m := seen(t, files)
+			if state := m.Host.Packages; state == nil || state.Indexes != 1 || len(state.Archives) != 1 {
+				t.Fatalf("the archive was not read: %+v", state)
 			}
 			for _, check := range []checks.Check{hosts.PendingSecurityUpdates, hosts.PackageIndexStale, hosts.UncoveredPackages} {
-				unearned(t, answers(t, files, check, today), check)
+				unearned(t, answers(t, m, check, today), check)
 			}
 		})
 	}

@@ -129,19 +129,22 @@ var (
 // today is the day on which the nodes are judged, unless a row has its own.
 const today = "2026-11-24"
 
-// answers are the findings of a check about a node's files, by the collector and the
-// check, with what gaps add.
-func answers(t *testing.T, files hosttest.Files, check checks.Check, date string) []api.Finding {
+// seen is what the collector reads of a node's files.
+func seen(t *testing.T, files hosttest.Files) fact.Measurement {
+	t.Helper()
+	host, read, gaps := readAll(t, files)
+	return fact.Measurement{Level: fact.LevelFull, Read: read, Gaps: gaps, Host: host}
+}
+
+// answers are the findings of a check about a node, with what gaps add.
+func answers(t *testing.T, m fact.Measurement, check checks.Check, date string) []api.Finding {
 	t.Helper()
 	day, err := time.Parse(time.DateOnly, date)
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, read, gaps := readAll(t, files)
-	set := &fact.Set{CollectedAt: fact.NewTime(day), Nodes: []fact.Node{{
-		Name: "n1", Listed: true,
-		Measured: &fact.Measurement{Level: fact.LevelFull, At: fact.NewTime(day), Read: read, Gaps: gaps, Host: host},
-	}}}
+	m.At = fact.NewTime(day)
+	set := &fact.Set{CollectedAt: m.At, Nodes: []fact.Node{{Name: "n1", Listed: true, Measured: &m}}}
 	return checks.JudgeSet(checks.Plan{Checks: []checks.Check{check}, Known: []string{check.ID}}, set).Findings
 }
 
@@ -393,7 +396,7 @@ func TestReports(t *testing.T) {
 
 	for id, row := range rows {
 		t.Run(strings.ReplaceAll(id, "/", "_"), func(t *testing.T) {
-			want(t, answers(t, row.node, row.check, row.date), row.verdict, row.message)
+			want(t, answers(t, seen(t, row.node), row.check, row.date), row.verdict, row.message)
 			if t.Failed() {
 				t.Logf("the report: %s", row.wrong)
 			}
