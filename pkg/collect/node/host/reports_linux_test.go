@@ -1,6 +1,9 @@
 package host
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -125,6 +128,44 @@ var (
 	glibc   = installed("glibc", "2.34-100.el9.x86_64", -1000)
 	systemd = installed("systemd", "252-32.el9.x86_64", -1000)
 )
+
+// repository is a repository that dnf has cached just now: each of its packages is
+// "NAME VERSION-RELEASE.ARCH", and so are those of its one advisory, if any. URL may
+// hold $releasever.
+func repository(url, release string, packages []string, advised ...string) hosttest.Files {
+	id := sha256.Sum256([]byte(strings.ReplaceAll(url, "$releasever", release)))
+	dir := "var/cache/dnf/base-" + hex.EncodeToString(id[:])[:16] + "/repodata/"
+	split := func(p string) []any {
+		name, rest, _ := strings.Cut(p, " ")
+		rest, arch, _ := cutLast(rest, ".")
+		version, release, _ := strings.Cut(rest, "-")
+		return []any{name, arch, version, release}
+	}
+	primary := fmt.Sprintf("<metadata xmlns=\"http://linux.duke.edu/metadata/common\" packages=\"%d\">", len(packages))
+	for _, p := range packages {
+		primary += fmt.Sprintf("<package type=\"rpm\"><name>%s</name><arch>%s</arch><version epoch=\"0\" ver=\"%s\" rel=\"%s\"/><format></format></package>", split(p)...)
+	}
+	f := hosttest.Files{
+		"etc/dnf/dnf.conf":          "[main]\ngpgcheck=1\n",
+		"etc/yum.repos.d/base.repo": "[base]\nname=base\nbaseurl=" + url + "\nenabled=1\n",
+		dir + "primary.xml":         primary + "</metadata>\n",
+	}
+	data := []string{"primary"}
+	if len(advised) > 0 {
+		text := "<updates><update from=\"x\" status=\"final\" type=\"security\" version=\"1\"><id>SA-2026:1</id><pkglist><collection>"
+		for _, p := range advised {
+			text += fmt.Sprintf("<package name=\"%s\" arch=\"%s\" version=\"%s\" release=\"%s\" epoch=\"0\"/>", split(p)...)
+		}
+		f[dir+"updateinfo.xml"], data = text+"</collection></pkglist></update></updates>\n", append(data, "updateinfo")
+	}
+	repomd := "<repomd xmlns=\"http://linux.duke.edu/metadata/repo\">"
+	for _, kind := range data {
+		sum := sha256.Sum256([]byte(f[dir+kind+".xml"]))
+		repomd += fmt.Sprintf("<data type=\"%s\"><checksum type=\"sha256\">%x</checksum><location href=\"repodata/%s.xml\"/><timestamp>%d</timestamp></data>", kind, sum, kind, begun.Unix())
+	}
+	f[dir+"repomd.xml"] = repomd + "</repomd>\n"
+	return f
+}
 
 // today is the day on which the nodes are judged, unless a row has its own.
 const today = "2026-11-24"
@@ -393,6 +434,28 @@ func TestReports(t *testing.T) {
 		status("debian12", "libssl3 3.0.19-1~deb12u2 deinstall ok config-files", "base-files 12.4+deb12u15"), pending, api.Pass, "no security update is pending")
 	add("wazuh/wazuh#36983", "a kernel of backports was judged by the release's data",
 		status("debian12", "linux-image-6.12.90+deb12-amd64 6.12.90-2~bpo12+1"), hosts.UncoveredPackages, api.VerdictUnknown, "1 package gets no security updates from the archives in use")
+
+	// The index of dnf is as old as its file, so these are judged on the day after the test.
+	now := begun.UTC().AddDate(0, 0, 1).Format(time.DateOnly)
+	openssl := installed("openssl", "3.0.7-24.el9.x86_64", -1000)
+	stream := system("centos", "rhel fedora", "9", "CentOS Stream 9")
+	amazon := installed("system-release", "2023.6.20250203-0.amzn2023.noarch", -1000, "system-release(releasever)", "2023.6.20250203")
+	on(now, "future-architect/vuls#477", "CentOS publishes no advisories: no security update was ever pending",
+		node(stream, rpms(glibc, openssl), repository("http://mirror.example.org/9-stream", "", []string{"glibc 2.34-100.el9.x86_64", "openssl 3.0.7-27.el9.x86_64"})),
+		pending, api.VerdictUnknown, "1 update pending, security unknown")
+	on(now, "digitalocean/marketplace-partners#127", "no security updates needed, but 29 updates available: that was up to date",
+		node(stream, rpms(glibc, openssl), repository("http://mirror.example.org/9-stream", "", []string{"glibc 2.34-100.el9.x86_64", "openssl 3.0.7-24.el9.x86_64"})),
+		pending, api.VerdictUnknown, "security unknown")
+	on(now, "calestyo/check_yum#17", "a security update that a later update surpasses was not counted",
+		node(rocky9, rpms(glibc, openssl), repository("http://mirror.example.org/rocky", "", []string{"glibc 2.34-100.el9.x86_64", "openssl 3.0.7-25.el9.x86_64", "openssl 3.0.7-27.el9.x86_64"}, "openssl 3.0.7-25.el9.x86_64")),
+		pending, api.Fail, "1 security update pending: openssl")
+	on(now, "wied03/centos-package-cron#27", "an advisory about an older version than the installed one was reported",
+		node(rocky9, rpms(glibc, openssl), repository("http://mirror.example.org/rocky", "", []string{"glibc 2.34-100.el9.x86_64", "openssl 3.0.7-24.el9.x86_64"}, "openssl 3.0.7-6.el9.x86_64")),
+		pending, api.Pass, "no security update is pending")
+	on(now, "amazonlinux/amazon-linux-2023#745", "automatic updates never installed anything: the host stays on one release of its repositories",
+		node(amazon23, rpms(glibc, openssl, amazon), repository("http://mirror.example.org/al2023/$releasever", "2023.6.20250203",
+			[]string{"glibc 2.34-100.el9.x86_64", "openssl 3.0.7-24.el9.x86_64", "system-release 2023.6.20250203-0.amzn2023.noarch"}, "openssl 3.0.7-6.el9.x86_64")),
+		pending, api.VerdictUnknown, "the node stays on release 2023.6.20250203")
 
 	for id, row := range rows {
 		t.Run(strings.ReplaceAll(id, "/", "_"), func(t *testing.T) {
