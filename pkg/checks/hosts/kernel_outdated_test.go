@@ -254,6 +254,11 @@ func TestKernelOutdated(t *testing.T) {
 				"node/n1 /var/lib/rpm/rpmdb.sqlite", "6.1.91-99.172.amzn2023.x86_64 (kernel 6.1.91-99.172.amzn2023)",
 				"node/n1 /var/lib/rpm/rpmdb.sqlite", "6.12.22-27.96.amzn2023.x86_64 (kernel6.12 6.12.22-27.96.amzn2023)"),
 		},
+		"rpm: a unified image is of the same line": {
+			on("rpm", "rhel", "fedora", "5.14.0-427.el9.x86_64", line("kernel-uki-virt", "5.14.0-427.el9"), line("kernel-core", "5.14.0-503.el9")),
+			finding(api.Fail, "", "runs kernel 5.14.0-427.el9.x86_64, but 5.14.0-503.el9.x86_64 is installed", version, "5.14.0-427.el9.x86_64 "+debian1,
+				"node/n1 /var/lib/rpm/rpmdb.sqlite", "5.14.0-503.el9.x86_64 (kernel-core 5.14.0-503.el9)"),
+		},
 		"rpm: unless the boot loader is set to it": {
 			next(on("rpm", "amzn", "fedora", "6.1.91-99.172.amzn2023.x86_64", line("kernel", "6.1.91-99.172.amzn2023"), line("kernel6.12", "6.12.22-27.96.amzn2023")),
 				"6.12.22-27.96.amzn2023.x86_64"),
