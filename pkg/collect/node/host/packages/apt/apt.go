@@ -387,6 +387,7 @@ func (a *aptReader) checked() fact.Time {
 // setOf is the sum of all installed packages.
 func setOf(db *database) string {
 	var set pkgset.Set
+	set.Grow(db.count)
 	db.each(func(p *installedPackage) { set.Add(p.name, p.arch, p.version) })
 	return set.Sum()
 }

@@ -27,6 +27,8 @@ type installedPackage struct {
 	// sourceVersion is "" if it is the package's own.
 	sourceVersion string
 	held          bool
+	installed     bool
+	next          *installedPackage // of the same name
 	versions      []version
 }
 
@@ -40,16 +42,16 @@ type version struct {
 
 // offer records that a list has a version of the package.
 // At most maxVersions of them are kept: full is then true.
-func (p *installedPackage) offer(in *index, text, arch []byte, phased int) (full bool) {
+func (p *installedPackage) offer(db *database, in *index, text string, arch []byte, phased int) (full bool) {
 	for i := range p.versions {
-		if p.versions[i].text == string(text) {
+		if p.versions[i].text == text {
 			v := &p.versions[i]
 			if v.indexes[len(v.indexes)-1] != in { // a list can say a thing twice
-				v.indexes = append(v.indexes, in)
+				v.indexes = db.with(v.indexes, in)
 			}
 			v.phased = min(v.phased, phased)
 			if !in.status {
-				v.arch = string(arch)
+				v.arch = db.archWord(arch)
 			}
 			return false
 		}
@@ -57,8 +59,38 @@ func (p *installedPackage) offer(in *index, text, arch []byte, phased int) (full
 	if len(p.versions) == maxVersions {
 		return true
 	}
-	p.versions = append(p.versions, version{text: string(text), arch: string(arch), indexes: []*index{in}, phased: phased})
+	p.versions = append(p.versions, version{text: text, arch: db.archWord(arch), indexes: db.with(nil, in), phased: phased})
 	return false
+}
+
+// maxSets bounds the lists of indexes that versions share.
+const maxSets = 64
+
+// with is a list of indexes and one more. Most versions are in the same few: they
+// share a list.
+func (db *database) with(list []*index, in *index) []*index {
+	n := len(list)
+	for _, known := range db.sets {
+		if len(known) == n+1 && known[n] == in && slices.Equal(known[:n], list) {
+			return known
+		}
+	}
+	added := append(list[:n:n], in)
+	if len(db.sets) < maxSets {
+		db.sets = append(db.sets, added)
+	}
+	return added
+}
+
+// archWord is an architecture, which is one of few.
+func (db *database) archWord(arch []byte) string {
+	switch {
+	case string(arch) == "all":
+		return "all"
+	case string(arch) == db.nativeArch:
+		return db.nativeArch
+	}
+	return string(arch)
 }
 
 // maxVersions bounds the versions of one package in all lists: an archive has one

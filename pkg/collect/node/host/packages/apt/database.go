@@ -30,7 +30,7 @@ const maxArchs = 64 << 10
 // readDatabase reads dpkg's database. Its error is fs.ErrNotExist if there is
 // none; with any other error, db holds the packages up to there.
 func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *database, err error) {
-	db = &database{packages: map[string][]*installedPackage{}}
+	db = &database{}
 	records := newRecords()
 	err = readStatus(ctx, root, dpkgStatus, true, buf, records)
 	db.path = dpkgStatus
@@ -59,7 +59,7 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 	if archErr != nil && err == nil {
 		err = archErr
 	}
-	if r := records.packages[recordKey{"dpkg", ""}]; r != nil {
+	if r := records.packages["dpkg"]; r != nil {
 		db.nativeArch = r.arch
 	} else if len(archs) > 0 {
 		db.nativeArch = archs[0]
@@ -73,17 +73,27 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 		}
 	}
 	db.status = &index{status: true, release: release{suite: "now"}}
-	for _, r := range records.packages {
-		if !r.installed {
-			continue
+	db.packages = records.packages
+	for name, p := range db.packages {
+		var installed *installedPackage
+		for p != nil {
+			next := p.next
+			if p.installed {
+				arch := p.arch
+				if arch == "all" {
+					p.arch = db.nativeArch
+				}
+				p.offer(db, db.status, p.version, []byte(arch), 100)
+				p.next, installed = installed, p
+				db.count++
+			}
+			p = next
 		}
-		p := &installedPackage{name: r.name, arch: r.arch, version: r.version, source: r.source, sourceVersion: r.sourceVersion, held: r.held}
-		if p.arch == "all" {
-			p.arch = db.nativeArch
+		if installed == nil {
+			delete(db.packages, name)
+		} else {
+			db.packages[name] = installed
 		}
-		p.offer(db.status, []byte(r.version), []byte(r.arch), 100)
-		db.packages[p.name] = append(db.packages[p.name], p)
-		db.count++
 	}
 	return db, err
 }
@@ -93,17 +103,13 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 // info/NAME.list or info/NAME:ARCH.list as long as the package has a stanza, also
 // after its removal while configuration files are left.
 func checkWhole(root *rootfs.Root, records *records) error {
-	known := make(map[string]bool, len(records.packages))
-	for key := range records.packages {
-		known[key.name] = true
-	}
 	var missing []string
 	count, seen := 0, 0
 	err := root.Each(dpkgInfo, func(e rootfs.DirEntry) bool {
 		seen++
 		name, found := strings.CutSuffix(e.Name, ".list")
 		name, _, _ = strings.Cut(name, ":")
-		if found && !known[name] {
+		if found && records.packages[name] == nil {
 			if count++; len(missing) < 3 {
 				missing = append(missing, name)
 			}

@@ -9,45 +9,57 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-const maxInstalled = 100_000 // packages
+// maxInstalled bounds the packages of a host, so that the probe's memory does; all of
+// Debian's archive has about 65,000, and a large host 5,000.
+const maxInstalled = 50_000
 
 // database is dpkg's: what is installed, by name, then one for each
 // architecture.
 type database struct {
-	path       string // of the file that it was read from
-	packages   map[string][]*installedPackage
+	path       string                       // of the file that it was read from
+	packages   map[string]*installedPackage // the others of a name follow by next
 	count      int
 	nativeArch string
 	archs      []string // native first, then foreign ones
 	status     *index   // dpkg's own database, as a list among the others
+	sets       [][]*index
 }
 
 // each calls do with every package, in no order.
 func (db *database) each(do func(*installedPackage)) {
-	for _, packages := range db.packages {
-		for _, p := range packages {
+	for _, p := range db.packages {
+		for ; p != nil; p = p.next {
 			do(p)
 		}
 	}
 }
 
-// statusRecord is a stanza of the status file.
-type statusRecord struct {
-	name, version, arch, source string
-	// sourceVersion is "" if it is the package's own.
-	sourceVersion   string
-	installed, held bool
-}
-
-// recordKey tells records apart. arch is "" for the package dpkg itself, whose
-// architecture is looked up.
-type recordKey struct{ name, arch string }
-
+// records are the stanzas of the status file, also those of packages that are not
+// installed: the last one of each name and architecture.
 type records struct {
-	packages map[recordKey]*statusRecord
+	packages map[string]*installedPackage // the others of a name follow by next
+	count    int
+	words    map[string]string // texts that many packages share
 }
 
-func newRecords() *records { return &records{packages: map[recordKey]*statusRecord{}} }
+func newRecords() *records {
+	return &records{packages: map[string]*installedPackage{}, words: map[string]string{}}
+}
+
+// maxWords bounds the texts that are kept once.
+const maxWords = 1000
+
+// word is a text of which few different ones are expected, kept once.
+func (r *records) word(text []byte) string {
+	if w, ok := r.words[string(text)]; ok {
+		return w
+	}
+	w := string(text)
+	if len(r.words) < maxWords {
+		r.words[w] = w
+	}
+	return w
+}
 
 // commonArch is the architecture that most packages have, for databases without
 // the package dpkg.
@@ -55,26 +67,36 @@ func (r *records) commonArch() string {
 	counts := map[string]int{}
 	best := ""
 	for _, p := range r.packages {
-		if p.arch == "all" || p.arch == "" {
-			continue
-		}
-		counts[p.arch]++
-		if n := counts[p.arch]; best == "" || n > counts[best] || n == counts[best] && p.arch < best {
-			best = p.arch
+		for ; p != nil; p = p.next {
+			if p.arch == "all" || p.arch == "" {
+				continue
+			}
+			counts[p.arch]++
+			if n := counts[p.arch]; best == "" || n > counts[best] || n == counts[best] && p.arch < best {
+				best = p.arch
+			}
 		}
 	}
 	return best
 }
 
-func (r *records) put(record statusRecord) error {
-	key := recordKey{record.name, record.arch}
-	if record.name == "dpkg" {
-		key.arch = ""
+// put keeps a record in place of an earlier one of its name and architecture. The
+// package dpkg itself tells the native architecture, so there is one of it.
+func (r *records) put(record installedPackage) error {
+	head := r.packages[record.name]
+	for p := head; p != nil; p = p.next {
+		if p.arch == record.arch || p.name == "dpkg" {
+			record.name, record.next = p.name, p.next
+			*p = record
+			return nil
+		}
 	}
-	if r.packages[key] == nil && len(r.packages) == maxInstalled {
+	if r.count == maxInstalled {
 		return fmt.Errorf("%w of %d packages", unpack.ErrTooMany, maxInstalled)
 	}
-	r.packages[key] = &record
+	r.count++
+	record.next = head
+	r.packages[record.name] = &record
 	return nil
 }
 
@@ -115,11 +137,14 @@ func parseStatus(r io.Reader, path string, whole bool, buf []byte, to *records) 
 			return fmt.Errorf("%s: expected a Status of three words in the stanza of %q at byte %d, found %q",
 				path, rootfs.Excerpt(st.Package.value), st.Offset, rootfs.Excerpt(st.Status.value))
 		}
-		record := statusRecord{
-			name: string(st.Package.value), version: string(st.Version.value), arch: string(st.Architecture.value),
-			source: sourceName(st.Source.value, st.Package.value), sourceVersion: sourceVersion(st.Source.value),
-			installed: !whole && !st.Status.set || isInstalled(st.Status.value),
-			held:      bytes.HasPrefix(st.Status.value, []byte("hold ")),
+		record := installedPackage{
+			name: string(st.Package.value), version: string(st.Version.value), arch: to.word(st.Architecture.value),
+			sourceVersion: sourceVersion(st.Source.value),
+			installed:     !whole && !st.Status.set || isInstalled(st.Status.value),
+			held:          bytes.HasPrefix(st.Status.value, []byte("hold ")),
+		}
+		if record.source = record.name; len(st.Source.value) > 0 {
+			record.source = to.word([]byte(sourceName(st.Source.value, st.Package.value)))
 		}
 		if record.installed && record.version == "" {
 			return fmt.Errorf("%s: expected a field Version in the stanza of %q at byte %d, found none", path, rootfs.Excerpt(record.name), st.Offset)

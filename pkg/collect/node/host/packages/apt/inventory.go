@@ -20,7 +20,7 @@ func (Manager) Inventory(ctx context.Context, root *rootfs.Root) (list []fact.In
 	}
 	list = make([]fact.InstalledPackage, 0, min(db.count, fact.MaxInventory))
 	for _, name := range slices.Sorted(maps.Keys(db.packages)) {
-		for _, p := range db.packages[name] {
+		for p := db.packages[name]; p != nil; p = p.next {
 			if len(list) == fact.MaxInventory {
 				return list, db.count, gaps, nil
 			}

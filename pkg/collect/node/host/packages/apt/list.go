@@ -38,10 +38,10 @@ func offerList(r *unpack.Limited, list packageList, db *database, buf []byte) er
 				return fmt.Errorf("stanza at byte %d: %w", st.Offset, err)
 			}
 		}
-		for _, p := range db.packages[string(st.Package.value)] {
+		for p := db.packages[string(st.Package.value)]; p != nil; p = p.next {
 			arch := st.Architecture.value
 			if string(arch) == p.arch || bytes.Equal(arch, []byte("all")) && p.arch == db.nativeArch {
-				if p.offer(list.in, st.Version.value, arch, phased) {
+				if p.offer(db, list.in, textOf(st.Version.value, p), arch, phased) {
 					return fmt.Errorf("%w of %d versions of one package, in the stanza at byte %d", unpack.ErrTooMany, maxVersions, st.Offset)
 				}
 			}
@@ -69,4 +69,12 @@ func percentage(text []byte) (int, error) {
 		return 0, fmt.Errorf("expected a Phased-Update-Percentage of 0 to 100, found %q", rootfs.Excerpt(text))
 	}
 	return n, nil
+}
+
+// textOf is a version, as the text of the installed one where they are equal: most are.
+func textOf(version []byte, p *installedPackage) string {
+	if string(version) == p.version {
+		return p.version
+	}
+	return string(version)
 }

@@ -16,6 +16,9 @@ type Set struct{ sums [][sha256.Size]byte }
 // Reset empties the set.
 func (s *Set) Reset() { s.sums = s.sums[:0] }
 
+// Grow makes room for n packages.
+func (s *Set) Grow(n int) { s.sums = slices.Grow(s.sums, n) }
+
 // Add adds a package, in any order.
 func (s *Set) Add(name, arch, version string) {
 	line := make([]byte, 0, 256) // stays on the stack

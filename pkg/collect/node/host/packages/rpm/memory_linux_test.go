@@ -9,12 +9,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"testing"
 	"time"
 
-	"github.com/kubectl-checklist/kubectl-checklist/hack/raced"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest/rpmtest"
@@ -95,40 +92,19 @@ func large(t testing.TB, n int) (dir string) {
 // within the probe's limit: the Go runtime's memory, collected as the probe does
 // (probe.go: 18 MiB, 50 %), is below 32 MiB.
 func TestMemory(t *testing.T) {
-	if raced.Enabled {
-		t.Skip("the race detector has memory of its own")
-	}
-	const packages, limit = 100_000, 32 << 20
+	const packages = 100_000
 	dir := large(t, packages)
 	root := hosttest.OpenRoot(t, dir)
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(18 << 20))
-	defer debug.SetGCPercent(debug.SetGCPercent(50))
-	debug.FreeOSMemory()
-	peak := make(chan uint64)
-	stop := make(chan struct{})
-	go func() {
-		var now runtime.MemStats
-		most := uint64(0)
-		for {
-			select {
-			case <-stop:
-				peak <- most
-				return
-			case <-time.After(5 * time.Millisecond):
-				runtime.ReadMemStats(&now)
-				most = max(most, now.Sys-now.HeapReleased)
-			}
-		}
-	}()
-	state, gaps, err := Manager{}.Read(t.Context(), root)
-	close(stop)
-	most := <-peak
+	var state *fact.PackageState
+	var gaps []fact.NodeGap
+	var err error
+	most := hosttest.PeakMemory(t, func() { state, gaps, err = Manager{}.Read(t.Context(), root) })
 	if err != nil || len(gaps) > 0 || state.Installed != packages || len(state.Pending) != packages/100 || state.Pending[0].Security == "" || state.UncoveredCount != 0 {
 		t.Fatalf("%v, %+v, %d installed, %d pending, %d uncovered", err, gaps, state.Installed, len(state.Pending), state.UncoveredCount)
 	}
 	t.Logf("%d packages: %d kB at most", packages, most>>10)
-	if most > limit {
-		t.Errorf("%d bytes, at most %d are expected", most, limit)
+	if most > hosttest.ProbeMemory {
+		t.Errorf("%d bytes, at most %d are expected", most, hosttest.ProbeMemory)
 	}
 }
 
