@@ -29,6 +29,8 @@ var OSEndOfLife = checks.Check{
 		"https://wiki.debian.org/LTS",
 		"https://ubuntu.com/about/release-cycle",
 		"https://packages.debian.org/sid/distro-info-data",
+		"https://access.redhat.com/support/policy/updates/errata",
+		"https://www.suse.com/lifecycle",
 	},
 	Judge: judgeOSEndOfLife,
 }
