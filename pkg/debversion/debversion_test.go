@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,7 +71,6 @@ func TestCompareAgreesWithDpkg(t *testing.T) {
 	slices.SortFunc(versions, Compare)
 
 	const wanted = 3000
-	type pair struct{ a, b string }
 	var pairs []pair
 	step := max(1, len(versions)/(wanted/2)) // spread over the whole order
 	for i := 0; i+2 < len(versions) && len(pairs) < wanted; i += step {
@@ -84,6 +84,15 @@ func TestCompareAgreesWithDpkg(t *testing.T) {
 		t.Skipf(message, len(pairs), wanted)
 	}
 
+	askDpkg(t, dpkg, pairs)
+	t.Logf("%d pairs of %d versions", len(pairs), len(versions))
+}
+
+type pair struct{ a, b string }
+
+// askDpkg compares each pair with dpkg's answer.
+func askDpkg(t *testing.T, dpkg string, pairs []pair) {
+	t.Helper()
 	operators := map[int]string{-1: "lt", 0: "eq", 1: "gt"}
 	work := make(chan pair)
 	var group sync.WaitGroup
@@ -106,7 +115,66 @@ func TestCompareAgreesWithDpkg(t *testing.T) {
 	}
 	close(work)
 	group.Wait()
-	t.Logf("%d pairs of %d versions", len(pairs), len(versions))
+}
+
+// TestGeneratedVersionsAgreeWithDpkg asks dpkg about versions of every form that
+// deb-version(7) permits: 500 pairs, or 10,000 with CHECKLIST_ALL_PAIRS=1.
+func TestGeneratedVersionsAgreeWithDpkg(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts dpkg hundreds of times")
+	}
+	dpkg := requireTool(t, "dpkg")
+	count := 500
+	if os.Getenv("CHECKLIST_ALL_PAIRS") == "1" {
+		count = 10_000
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	pick := func(words ...string) string { return words[r.IntN(len(words))] }
+	part := func(extra ...string) string {
+		out := ""
+		for range 1 + r.IntN(6) {
+			out += pick(append([]string{"0", "00", "1", "01", "9", "10", "99999999999999999999", ".", "+", "~", "~~", "a", "Z", "rc", "deb12u", "+b"}, extra...)...)
+		}
+		return out
+	}
+	version := func() string {
+		epoch, revision := pick("", "", "", "0:", "1:", "10:"), ""
+		if r.IntN(3) > 0 {
+			revision = "-" + part()
+		}
+		upstream := pick("0", "1", "10") + part()
+		if epoch != "" && r.IntN(4) == 0 {
+			upstream += ":" + part() // with an epoch, colons are allowed
+		}
+		if revision != "" && r.IntN(4) == 0 {
+			upstream += "-" + part()
+		}
+		return epoch + upstream + revision
+	}
+	pairs := make([]pair, count)
+	for i := range pairs {
+		a := version()
+		b := version()
+		if r.IntN(3) > 0 { // a neighbour
+			b = a
+			for range 1 + r.IntN(2) {
+				at := r.IntN(len(b) + 1)
+				b = b[:at] + pick("0", "1", "~", ".", "a", "+") + b[at:]
+			}
+			if b[0] < '0' || b[0] > '9' {
+				b = "0" + b
+			}
+			if epoch, _, found := strings.Cut(b, ":"); found && strings.Trim(epoch, "0123456789") != "" {
+				b = strings.ReplaceAll(b, ":", ".")
+			}
+		}
+		if r.IntN(2) == 0 {
+			a, b = b, a
+		}
+		pairs[i] = pair{a, b}
+	}
+	askDpkg(t, dpkg, pairs)
+	t.Logf("%d pairs", len(pairs))
 }
 
 // requireTool finds a program, or ends the test: skipped on a machine without
