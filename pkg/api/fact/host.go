@@ -292,6 +292,9 @@ const (
 	OutsideComponent Outside = "no-security"    // no security archive of its release, component and architecture is in use
 	OutsideUpgrade   Outside = "no-metapackage" // its updates have other names, and nothing installed leads to them
 	OutsideAdvisory  Outside = "no-advisories"  // the only archives that list it publish no advisories
+	// OutsideBestEffort: its component gets updates from volunteers only (Ubuntu's
+	// universe without ESM, Debian's non-free).
+	OutsideBestEffort Outside = "best-effort"
 )
 
 // PendingUpdate is one package that could be upgraded from the host's own lists.

@@ -34,12 +34,13 @@ var UncoveredPackages = checks.Check{
 
 // outsideWords say why no security archive covers a package.
 var outsideWords = map[fact.Outside]string{
-	fact.OutsideLists:     "in no package list",
-	fact.OutsideRelease:   "only in archives without security updates for this release",
-	fact.OutsideVersions:  "newer than every version of the release",
-	fact.OutsideComponent: "no security archive of its release, component and architecture is in use",
-	fact.OutsideUpgrade:   "no metapackage leads to its updates",
-	fact.OutsideAdvisory:  "its archives publish no advisories",
+	fact.OutsideLists:      "in no package list",
+	fact.OutsideRelease:    "only in archives without security updates for this release",
+	fact.OutsideVersions:   "newer than every version of the release",
+	fact.OutsideComponent:  "no security archive of its release, component and architecture is in use",
+	fact.OutsideUpgrade:    "no metapackage leads to its updates",
+	fact.OutsideAdvisory:   "its archives publish no advisories",
+	fact.OutsideBestEffort: "its component gets security updates on best effort only",
 }
 
 func judgeUncoveredPackages(v *checks.View) []api.Finding {

@@ -9,7 +9,6 @@
 package apt
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,10 +89,6 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 		state.Archives = a.coverage.archivesOf(db, a.used)
 		state.Uncovered = a.coverage.uncovered(db)
 		state.UncoveredCount = len(state.Uncovered)
-		// The list is cut, and those that are sure to lack updates count most.
-		slices.SortStableFunc(state.Uncovered, func(a, b fact.UncoveredPackage) int {
-			return cmp.Compare(rankOf(a.Why), rankOf(b.Why))
-		})
 		state.Uncovered = slices.Clip(state.Uncovered[:min(state.UncoveredCount, fact.MaxUncovered)])
 	}
 	return state, a.gaps, nil
@@ -390,12 +385,4 @@ func setOf(db *database) string {
 	set.Grow(db.count)
 	db.each(func(p *installedPackage) { set.Add(p.name, p.arch, p.version) })
 	return set.Sum()
-}
-
-// rankOf orders the reasons why a package is uncovered.
-func rankOf(why fact.Outside) int {
-	if why == fact.OutsideComponent {
-		return 0
-	}
-	return 1
 }

@@ -40,6 +40,20 @@ func branchOf(in *index) (b branch, ok bool) {
 type coverage struct {
 	codename string // of the host's release, "" if os-release has none
 	secured  map[branch]bool
+	esmApps  bool // the archive of Ubuntu's ESM for universe and multiverse is in use
+}
+
+// bestEffort are the components whose packages the distribution's own security team
+// does not promise to update: Debian's contrib and non-free (Debian security FAQ),
+// Ubuntu's universe and multiverse, for which only ESM does (ubuntu.com/security/esm).
+func (c *coverage) bestEffort(b branch) bool {
+	switch b.component {
+	case "universe", "multiverse":
+		return b.origin == "Ubuntu" && !c.esmApps
+	case "contrib", "non-free", "non-free-firmware":
+		return b.origin == "Debian"
+	}
+	return false
 }
 
 // secure notes that a security archive's list is in use. Archives of ESM alone do
@@ -47,6 +61,9 @@ type coverage struct {
 func (c *coverage) secure(in *index) {
 	if b, ok := branchOf(in); ok && in.security && in.priority > 0 {
 		c.secured[b] = true
+	}
+	if in.release.origin == "UbuntuESMApps" && in.priority > 0 {
+		c.esmApps = true
 	}
 }
 
@@ -112,7 +129,7 @@ func (c *coverage) uncovered(db *database) []fact.UncoveredPackage {
 
 // outside says why no security archive covers a package, "" if one does.
 func (c *coverage) outside(p *installedPackage, codename, nativeArch string) (why fact.Outside, archive string) {
-	listed, ours, secured, newest := "", false, false, ""
+	listed, ours, secured, promised, newest := "", false, false, false, ""
 	for _, v := range p.versions {
 		for _, in := range v.indexes {
 			if in.status {
@@ -124,13 +141,13 @@ func (c *coverage) outside(p *installedPackage, codename, nativeArch string) (wh
 			b, ok := branchOf(in)
 			if isESM(in) && in.priority > 0 && in.release.codename == codename {
 				// ESM lists only what it has updated, so that it covers this package.
-				secured, ok = true, true
+				secured, promised, ok = true, true, true
 				b.codename = codename
 			}
 			if !ok || b.codename != codename {
 				continue
 			}
-			ours = true
+			ours, promised = true, promised || !c.bestEffort(b)
 			if newest == "" || debversion.Less(newest, v.text) {
 				newest = v.text
 			}
@@ -150,6 +167,8 @@ func (c *coverage) outside(p *installedPackage, codename, nativeArch string) (wh
 		return fact.OutsideVersions, listed
 	case !secured:
 		return fact.OutsideComponent, listed
+	case !promised:
+		return fact.OutsideBestEffort, listed
 	}
 	return "", ""
 }
