@@ -10,7 +10,10 @@
 // zero: 1.010 is older than 1.09.
 package apkversion
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // kind is the kind of one piece of a version. Where two versions differ in the kind
 // of their pieces, the lower kind is newer.
@@ -99,7 +102,7 @@ func Matches(version, prefix string) bool {
 func compare(a, b piece) int {
 	switch a.kind {
 	case suffix:
-		return sign(suffixes[a.text] - suffixes[b.text])
+		return cmp.Compare(suffixes[a.text], suffixes[b.text])
 	case letter, hash:
 		return strings.Compare(a.text, b.text)
 	case number:
@@ -109,7 +112,7 @@ func compare(a, b piece) int {
 	}
 	na, nb := strings.TrimLeft(a.text, "0"), strings.TrimLeft(b.text, "0")
 	if len(na) != len(nb) {
-		return sign(len(na) - len(nb))
+		return cmp.Compare(len(na), len(nb))
 	}
 	return strings.Compare(na, nb)
 }
@@ -164,16 +167,6 @@ func run(s string, is func(byte) bool) (text, rest string) {
 		i++
 	}
 	return s[:i], s[i:]
-}
-
-func sign(n int) int {
-	switch {
-	case n < 0:
-		return -1
-	case n > 0:
-		return 1
-	}
-	return 0
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

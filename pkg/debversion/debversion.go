@@ -6,7 +6,10 @@
 // they have the same shape.
 package debversion
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Compare returns -1, 0 or +1 as a is older than, equal to or newer than b.
 // Every text has a place in the order, even one that dpkg would refuse: an
@@ -85,7 +88,7 @@ func compareParts(a, b string) int {
 				weightB = weight(textB[i])
 			}
 			if weightA != weightB {
-				return sign(weightA - weightB)
+				return cmp.Compare(weightA, weightB)
 			}
 		}
 		if c := compareNumbers(numberA, numberB); c != 0 {
@@ -112,17 +115,7 @@ func cutRuns(s string) (text, number, rest string) {
 func compareNumbers(a, b string) int {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	if len(a) != len(b) {
-		return sign(len(a) - len(b))
+		return cmp.Compare(len(a), len(b))
 	}
 	return strings.Compare(a, b)
-}
-
-func sign(n int) int {
-	switch {
-	case n < 0:
-		return -1
-	case n > 0:
-		return 1
-	}
-	return 0
 }

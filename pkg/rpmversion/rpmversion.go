@@ -4,7 +4,10 @@
 // which import nothing that reads, share it with the collector.
 package rpmversion
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Compare returns -1, 0 or +1 as a is older than, equal to or newer than b.
 // Every text has a place in the order. A missing epoch is 0.
@@ -94,7 +97,7 @@ func Part(a, b string) int {
 		if isDigit(runA[0]) {
 			runA, runB = strings.TrimLeft(runA, "0"), strings.TrimLeft(runB, "0")
 			if len(runA) != len(runB) {
-				return sign(len(runA) - len(runB))
+				return cmp.Compare(len(runA), len(runB))
 			}
 		}
 		if c := strings.Compare(runA, runB); c != 0 {
@@ -118,16 +121,6 @@ func cutRun(s string, kind func(byte) bool) (run, rest string) {
 		i++
 	}
 	return s[:i], s[i:]
-}
-
-func sign(n int) int {
-	switch {
-	case n < 0:
-		return -1
-	case n > 0:
-		return 1
-	}
-	return 0
 }
 
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
