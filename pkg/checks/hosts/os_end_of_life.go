@@ -31,6 +31,7 @@ var OSEndOfLife = checks.Check{
 		"https://packages.debian.org/sid/distro-info-data",
 		"https://access.redhat.com/support/policy/updates/errata",
 		"https://www.suse.com/lifecycle",
+		"https://kernel.org/releases.html",
 	},
 	Judge: judgeOSEndOfLife,
 }
@@ -47,6 +48,7 @@ func judgeOSEndOfLife(v *checks.View) []api.Finding {
 		node := &v.Nodes[i]
 		if node.Measured != nil && (node.Measured.HasRead(fact.Packages) || node.Measured.Host.OS.ID != "") {
 			f := judgeOS(v, node)
+			addKernelLine(v, node, &f)
 			if !node.Measured.HasRead(fact.Packages) {
 				f.Evidence = append(f.Evidence, automaticUpdates(node)...) // else it is with the packages
 			}
@@ -112,6 +114,42 @@ func judgeOS(v *checks.View, node *fact.Node) api.Finding {
 		f.Message = fmt.Sprintf("the end-of-life data about %s, of %s, are too old to tell", name, release.Made.Format(time.DateOnly))
 	}
 	return f
+}
+
+// addKernelLine judges the line of a kernel that follows kernel.org, beside the system:
+// one that gets no fixes any more fails, whoever built it. A line that gets fixes is no
+// pass by itself.
+func addKernelLine(v *checks.View, node *fact.Node, f *api.Finding) {
+	running := node.Measured.Host.Running
+	if running == nil || !node.Measured.HasRead(fact.Kernel) {
+		return
+	}
+	line, ok := endoflife.KernelLineOf(running.Release)
+	if !ok {
+		return
+	}
+	end := "no fixes any more"
+	if !line.End.IsZero() {
+		end = "fixes until " + line.End.Format(time.DateOnly)
+	}
+	f.Evidence = append(f.Evidence,
+		api.Evidence{Source: checks.NodeSource(node, "/proc/sys/kernel/osrelease"), Value: running.Release},
+		api.Evidence{Source: "kernel lines of " + endoflife.KernelMade.Format(time.DateOnly) + " (" + endoflife.KernelSource + ")", Value: line.Name + ": " + end})
+	now := v.CollectedAt
+	if now.IsZero() {
+		now = node.Measured.At
+	}
+	if line.At(now.Time) != endoflife.Ended {
+		return
+	}
+	message := "its kernel line " + line.Name + " gets no fixes any more"
+	switch f.Verdict {
+	case api.Fail:
+		f.Message += "; " + message
+	default:
+		f.Message = message + " (" + f.Message + ")"
+	}
+	f.Verdict, f.Reason, f.Severity = api.Fail, "", ""
 }
 
 // usesESM reports whether an archive of Ubuntu's ESM is in use.

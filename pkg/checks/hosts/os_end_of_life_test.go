@@ -42,6 +42,14 @@ func TestOSEndOfLife(t *testing.T) {
 		f[0].Evidence[1].Source = "end-of-life data of " + data
 		return f
 	}
+	runs := func(release string) func(*fact.Host) {
+		return func(h *fact.Host) { h.Running = &fact.RunningKernel{Release: release} }
+	}
+	line := func(f []api.Finding, release, end string) []api.Finding {
+		f[0].Evidence = append(f[0].Evidence, ft.Evidence("node/n1 /proc/sys/kernel/osrelease", release,
+			"kernel lines of 2026-03-01 (https://kernel.org/releases.html)", end)...)
+		return f
+	}
 	const bookworm = "Debian GNU/Linux 12 (bookworm)"
 	ft.Judge(t, checks.OfSet(judgeOSEndOfLife), map[string]row{
 		"supported": {
@@ -88,6 +96,25 @@ func TestOSEndOfLife(t *testing.T) {
 		"a distribution that is not in the data": {
 			state("arch", "", "Arch Linux"),
 			unsupported(finding(api.VerdictUnknown, "", "this version has no end-of-life date of Arch Linux", "ID=arch VERSION_ID=")),
+		},
+		"a kernel whose line has ended, on a supported system": {
+			state("debian", "13", "Debian GNU/Linux 13 (trixie)", runs("5.4.200")),
+			line(finding(api.Fail, "", "its kernel line 5.4 gets no fixes any more (Debian GNU/Linux 13 (trixie) gets security updates until 2028-08-09)", "ID=debian VERSION_ID=13",
+				"security updates until 2028-08-09, extended until 2030-06-30"), "5.4.200", "5.4: fixes until 2025-12-03"),
+		},
+		"a kernel whose line has ended, on a system in LTS: the graver one counts": {
+			state("debian", "12", bookworm, runs("6.13.7")),
+			line(finding(api.Fail, "", bookworm+" gets only extended security updates since 2026-07-11; its kernel line 6.13 gets no fixes any more", "ID=debian VERSION_ID=12",
+				"security updates until 2026-07-11, extended until 2028-06-30"), "6.13.7", "6.13: no fixes any more"),
+		},
+		"a kernel whose line gets fixes": {
+			state("debian", "13", "x", runs("6.12.40-talos")),
+			line(finding(api.Pass, "", "x gets security updates until 2028-08-09", "ID=debian VERSION_ID=13",
+				"security updates until 2028-08-09, extended until 2030-06-30"), "6.12.40-talos", "6.12: fixes until 2028-12-31"),
+		},
+		"a kernel that the distribution maintains": {
+			state("debian", "13", "x", runs("5.4.0-200-generic")),
+			finding(api.Pass, "", "x gets security updates until 2028-08-09", "ID=debian VERSION_ID=13", "security updates until 2028-08-09, extended until 2030-06-30"),
 		},
 		"a release without a number": {
 			state("debian", "", "Debian GNU/Linux forky/sid"),
