@@ -36,6 +36,7 @@ type installed struct {
 	next    int32  // of the same name, -1 for none
 	offers  int32  // in offers.all, -1 for none
 	listed  listed
+	plain   uint16 // in offers.plain: the first repository without advisories that lists it, 0 for none
 	// repo is the first repository that offers the name, of the first package of it.
 	repo *repository
 }

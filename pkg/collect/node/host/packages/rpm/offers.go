@@ -47,12 +47,20 @@ type offers struct {
 	// vendors have packages in repositories with advisories: VENDOR, and the release
 	// of the distribution.
 	vendors map[string]bool
+	// plain are the repositories without advisories, from 1, with whether one with
+	// advisories lists an installed package of theirs too.
+	plain []plainRepository
 	// needed, if set, gets each advisory that is needed, for tests.
 	needed func(advisory, name string)
 }
 
 // maxOffers bounds the packages with an update.
 const maxOffers = 200_000
+
+type plainRepository struct {
+	repo   *repository
+	paired bool
+}
 
 // maxVendors bounds offers.vendors.
 const maxVendors = 1024
@@ -81,7 +89,7 @@ type fix struct {
 
 func newOffers(db *database) *offers {
 	return &offers{
-		db: db, priority: map[string]*repository{}, obsoleters: map[string][]int32{}, vendors: map[string]bool{},
+		db: db, priority: map[string]*repository{}, obsoleters: map[string][]int32{}, vendors: map[string]bool{}, plain: make([]plainRepository, 1),
 		hides:    func(*repository, nevra, *installed) (bool, bool) { return false, false },
 		unwanted: func(string) bool { return false },
 		active:   func(string) bool { return true },
@@ -140,6 +148,9 @@ func (o *offers) add(r *repository, q *repodata.Package) error {
 				continue
 			}
 			p.listed |= mark
+			if !r.advisories && p.plain == 0 {
+				p.plain = o.plainNumber(r)
+			}
 			order := rpmversion.Compare(p.evr(), evr)
 			if order <= 0 {
 				p.listed |= listedReached
@@ -171,6 +182,15 @@ func (o *offers) add(r *repository, q *repodata.Package) error {
 		}
 	}
 	return nil
+}
+
+// plainNumber is the place of a repository in plain; packages come repository after
+// repository.
+func (o *offers) plainNumber(r *repository) uint16 {
+	if last := len(o.plain) - 1; o.plain[last].repo != r {
+		o.plain = append(o.plain, plainRepository{repo: r})
+	}
+	return uint16(len(o.plain) - 1)
 }
 
 func nevraOf(q *repodata.Package) nevra {
@@ -390,6 +410,11 @@ func (o *offers) uncovered() ([]fact.UncoveredPackage, int) {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), rpmversion.Compare(a.Version, b.Version))
 	}
 	o.db.each(func(p *installed) {
+		if p.listed&listedAdvisory != 0 {
+			o.plain[p.plain].paired = true
+		}
+	})
+	o.db.each(func(p *installed) {
 		why := o.why(p)
 		if why == "" {
 			return
@@ -411,7 +436,8 @@ func (o *offers) uncovered() ([]fact.UncoveredPackage, int) {
 // released, without advisories, and one of updates, which lists a package only
 // once it has an update. So a package that only the first lists is covered by a
 // repository with advisories that has packages of the same vendor for the same
-// release.
+// release, if such a repository has updates for the first one: SUSE has two for each
+// module, and a mirror may have left out the advisories of one repository alone.
 func (o *offers) why(p *installed) fact.Outside {
 	_, _, release := rpmversion.Split(p.evr())
 	switch {
@@ -419,7 +445,7 @@ func (o *offers) why(p *installed) fact.Outside {
 		return fact.OutsideLists
 	case p.listed&listedReached == 0:
 		return fact.OutsideVersions
-	case p.listed&listedAdvisory == 0 && (p.vendor == 0 || !o.vendors[string(appendBranch(nil, o.db.words.list[p.vendor], release))]):
+	case p.listed&listedAdvisory == 0 && (p.vendor == 0 || !o.plain[p.plain].paired || !o.vendors[string(appendBranch(nil, o.db.words.list[p.vendor], release))]):
 		return fact.OutsideAdvisory
 	}
 	return ""

@@ -301,7 +301,12 @@ func TestTraps(t *testing.T) {
 		},
 		"in a repository without advisories, of the vendor of one with them": {
 			installed: []toBuild{fixed, pkg("b", "1", "1.el9", "x86_64")},
-			repos:     []repo{base, {id: "frozen", vendor: "V", noInfo: true, generations: [][]toBuild{{pkg("b", "1", "1.el9", "x86_64")}}}},
+			repos:     []repo{base, {id: "frozen", vendor: "V", noInfo: true, generations: [][]toBuild{{old, pkg("b", "1", "1.el9", "x86_64")}}}},
+		},
+		"in a repository without advisories, for which none has updates: its own updates are disabled": {
+			installed: []toBuild{fixed, pkg("b", "1", "1.el9", "x86_64")},
+			repos:     []repo{base, {id: "module-pool", vendor: "V", noInfo: true, generations: [][]toBuild{{pkg("b", "1", "1.el9", "x86_64")}}}},
+			want:      []string{"uncovered b: no-advisories"},
 		},
 		"in a repository without advisories, of another vendor": {
 			installed: []toBuild{fixed, pkg("b", "1", "1.el9", "x86_64")}, vendor: "W",
