@@ -30,25 +30,31 @@ type section struct {
 	values map[string]string
 }
 
-// parseINI reads the sections of a configuration file of dnf, yum or zypper.
+// parseINI reads the sections of a configuration file of dnf, yum or zypper. A section
+// that is there twice is one.
 func parseINI(data []byte, file string) ([]section, error) {
 	var out []section
-	key := ""
+	places := map[string]int{}
+	at, key := 0, ""
 	for number, line := range bytes.Split(data, []byte("\n")) {
 		text := string(bytes.TrimSpace(line))
 		switch {
 		case text == "" || text[0] == '#' || text[0] == ';':
 			continue
 		case (line[0] == ' ' || line[0] == '\t') && key != "":
-			s := out[len(out)-1]
-			s.values[key] += "\n" + text
+			out[at].values[key] += "\n" + text
 			continue
 		case text[0] == '[' && text[len(text)-1] == ']':
+			name, known := text[1:len(text)-1], false
+			key = ""
+			if at, known = places[name]; known {
+				continue
+			}
 			if len(out) == maxSections {
 				return out, fmt.Errorf("%w of %d sections", rootfs.ErrTooLarge, maxSections)
 			}
-			out = append(out, section{name: text[1 : len(text)-1], file: file, values: map[string]string{}})
-			key = ""
+			at, places[name] = len(out), len(out)
+			out = append(out, section{name: name, file: file, values: map[string]string{}})
 			continue
 		}
 		name, value, found := strings.Cut(text, "=")
@@ -56,7 +62,7 @@ func parseINI(data []byte, file string) ([]section, error) {
 			return out, fmt.Errorf("line %d: expected [SECTION] or KEY=VALUE, found %q", number+1, rootfs.Excerpt(text))
 		}
 		key = strings.TrimSpace(name)
-		out[len(out)-1].values[key] = strings.TrimSpace(value)
+		out[at].values[key] = strings.TrimSpace(value)
 	}
 	return out, nil
 }

@@ -152,15 +152,23 @@ func (r *reader) variables(dirs []string, five bool) (variables, string) {
 func (r *reader) repositories(sections []section, vars variables, place func(*repository)) []*repository {
 	var out []*repository
 	enabled := 0
+	seen := map[string]bool{}
 	for _, s := range sections {
-		if s.name == "main" || !isTrue(s.values["enabled"], true) {
+		if s.name == "main" {
+			continue
+		}
+		id, missing := vars.expand(s.name)
+		if missing == "" && seen[id] {
+			continue // the first one counts, also if it is disabled
+		}
+		seen[id] = true
+		if !isTrue(s.values["enabled"], true) {
 			continue
 		}
 		if enabled++; enabled > maxRepositories {
 			r.gap(fact.Truncated, "more than %d repositories are enabled", maxRepositories)
 			break
 		}
-		id, missing := vars.expand(s.name)
 		url := id
 		for _, key := range []string{"metalink", "mirrorlist", "baseurl"} {
 			if urls := list(s.values[key]); len(urls) > 0 && missing == "" {
@@ -187,9 +195,6 @@ func (r *reader) repositories(sections []section, vars variables, place func(*re
 		}
 		repo.excludes = append(list(s.values["excludepkgs"]), list(s.values["exclude"])...)
 		repo.includes = list(s.values["includepkgs"])
-		if slices.ContainsFunc(out, func(o *repository) bool { return o.id == id }) {
-			continue // dnf takes the first
-		}
 		place(repo)
 		out = append(out, repo)
 	}

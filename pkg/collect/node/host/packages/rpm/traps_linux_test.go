@@ -133,6 +133,26 @@ func TestTraps(t *testing.T) {
 			installed: []toBuild{old}, repos: with(func(r *repo) { r.options = "enabled=0\n" }),
 			want: []string{"gap NotPresent no repository is enabled on the host, so updates are unknown"},
 		},
+		"a repository that is there twice, first disabled": { // dnf: "There are no enabled repositories"
+			installed: []toBuild{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
+				data, err := os.ReadFile(w.dir + "/etc/yum.repos.d/base.repo")
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.write(t, "/etc/yum.repos.d/again.repo", strings.Replace(string(data), "enabled=1", "enabled=0", 1))
+			},
+			want: []string{"gap NotPresent no repository is enabled on the host, so updates are unknown"},
+		},
+		"a repository that is disabled by a second section of the same file": { // dnf: "There are no enabled repositories"
+			installed: []toBuild{old}, repos: []repo{base}, after: func(t *testing.T, w *world) {
+				data, err := os.ReadFile(w.dir + "/etc/yum.repos.d/base.repo")
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.write(t, "/etc/yum.repos.d/base.repo", string(data)+"[other]\nenabled=0\n[base]\nenabled=0\n")
+			},
+			want: []string{"gap NotPresent no repository is enabled on the host, so updates are unknown"},
+		},
 		"no cache, and skip_if_unavailable": {
 			installed: []toBuild{old}, repos: with(func(r *repo) { r.options = "baseurl=file:///nowhere\nskip_if_unavailable=1\n" }), oracle: []string{},
 			want: []string{"gap NotPresent repository base of /etc/yum.repos.d/base.repo is enabled, but it has no cache in /var/cache/dnf/base-aa93e6cbbca85f3c/repodata"},
