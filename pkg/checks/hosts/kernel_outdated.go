@@ -62,13 +62,18 @@ func judgeKernel(node *fact.Node) api.Finding {
 	line := lineOf(host, order)
 	var newest *fact.InstalledKernel
 	var same, others []*fact.InstalledKernel
-	var apart *fact.InstalledKernel // the newest of other flavours and lines
+	var apart *fact.InstalledKernel   // the newest of other flavours and lines
+	var counted *fact.InstalledKernel // the newest of a flavour that has another number
 	for i := range host.Installed {
 		k := &host.Installed[i]
 		v, fl := splitRelease(k.Release)
 		if fl != flavour || line != "" && k.Package != "" && lineName(k.Package) != line {
 			if compare != nil && compare(version, v) < 0 && (apart == nil || compare(versionOf(apart), v) < 0) {
 				apart = k
+			}
+			if fl != flavour && withoutCounters(fl) == withoutCounters(flavour) && compare != nil && compare(version, v) < 0 &&
+				(counted == nil || compare(versionOf(counted), v) < 0) {
+				counted = k
 			}
 			continue
 		}
@@ -172,6 +177,12 @@ func judgeKernel(node *fact.Node) api.Finding {
 	if image := host.Image; image != nil && image.Staged != "" {
 		f.Message = "runs the kernel of its image, but another image waits for a reboot, and its kernel is unknown"
 		f.Evidence = append(f.Evidence, stagedEvidence(node))
+		return f
+	}
+	if counted != nil {
+		f.Message = fmt.Sprintf("runs kernel %s, and %s is installed: it is unknown whether their numbers make them two flavours, or one that was rebuilt",
+			running.Release, counted.Release)
+		f.Evidence = append(f.Evidence, installedEvidence(node, counted))
 		return f
 	}
 	f.Verdict, f.Reason, f.Message = api.Pass, "", "runs the newest installed kernel"

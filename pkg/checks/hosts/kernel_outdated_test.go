@@ -229,6 +229,21 @@ func TestKernelOutdated(t *testing.T) {
 			finding(api.VerdictUnknown, "", "runs kernel 6.1.55-g1234567, and 6.1.55-gfedcba9 is installed: their names do not say which is newer", version, "6.1.55-g1234567 "+debian1,
 				"node/n1 /boot/vmlinuz-6.1.55-gfedcba9", "6.1.55-gfedcba9 "+debian2),
 		},
+		"a newer kernel whose flavour has another number is perhaps a rebuild": {
+			set("6.6.1-corp9", debian1, boot("6.6.1-corp9", debian1), boot("6.6.5-corp10", debian2), boot("6.6.2-rt17", debian2)),
+			finding(api.VerdictUnknown, "", "runs kernel 6.6.1-corp9, and 6.6.5-corp10 is installed: it is unknown whether their numbers make them two flavours, or one that was rebuilt",
+				version, "6.6.1-corp9 "+debian1, "node/n1 /boot/vmlinuz-6.6.1-corp9", "6.6.1-corp9 "+debian1, "node/n1 /boot/vmlinuz-6.6.5-corp10", "6.6.5-corp10 "+debian2),
+		},
+		"versions of processors are flavours, not counters": {
+			set("6.6.20+rpt-rpi-v7", debian1, boot("6.6.20+rpt-rpi-v7", debian1), boot("6.6.51+rpt-rpi-v8", debian2)),
+			finding(api.Pass, "", newest+ofFlavour, version, "6.6.20+rpt-rpi-v7 "+debian1, "node/n1 /boot/vmlinuz-6.6.20+rpt-rpi-v7", "6.6.20+rpt-rpi-v7 "+debian1,
+				"node/n1 /boot/vmlinuz-6.6.51+rpt-rpi-v8", "6.6.51+rpt-rpi-v8 "+debian2),
+		},
+		"sizes of pages too": {
+			set("6.12.1-arm64-16k", debian1, boot("6.12.1-arm64-16k", debian1), boot("6.12.2-arm64-64k", debian2)),
+			finding(api.Pass, "", newest+ofFlavour, version, "6.12.1-arm64-16k "+debian1, "node/n1 /boot/vmlinuz-6.12.1-arm64-16k", "6.12.1-arm64-16k "+debian1,
+				"node/n1 /boot/vmlinuz-6.12.2-arm64-64k", "6.12.2-arm64-64k "+debian2),
+		},
 		"a counter in the middle of the flavour counts": {
 			set("6.1.0-rpi4-rpi-v8", debian1, boot("6.1.0-rpi4-rpi-v8", debian1), boot("6.1.0-rpi10-rpi-v8", debian2)),
 			finding(api.Fail, "", "runs kernel 6.1.0-rpi4-rpi-v8, but 6.1.0-rpi10-rpi-v8 is installed", version, "6.1.0-rpi4-rpi-v8 "+debian1,

@@ -93,6 +93,27 @@ var (
 	respelt  = map[string]bool{"rpi": true, "kali": true}
 )
 
+// withoutCounters is a flavour without the numbers that somebody may count builds with:
+// "corp1" and "corp2", "rt17" and "rt25". Sizes of pages and versions of processors
+// ("v8") are no such numbers.
+func withoutCounters(flavour string) string {
+	words := strings.Split(flavour, "-")
+	for i, word := range words {
+		if numbered[word] {
+			continue
+		}
+		out := make([]byte, 0, len(word))
+		for j := range len(word) {
+			if startsWithDigit(word[j:]) && (j == 0 || word[j-1] != 'v') {
+				continue
+			}
+			out = append(out, word[j])
+		}
+		words[i] = string(out)
+	}
+	return strings.Join(words, "-")
+}
+
 // isCommit reports whether a word is a commit as git describe writes it: 'g' and at
 // least 7 hex digits.
 func isCommit(word string) bool {
