@@ -52,8 +52,7 @@ type Lister interface {
 	Inventory(ctx context.Context, root *rootfs.Root) (list []fact.InstalledPackage, total int, gaps []fact.NodeGap, err error)
 }
 
-// Managers is the list of all. They are tried in this order. The first one
-// whose database exists is the host's.
+// Managers is the list of all. They are tried in this order.
 func Managers() []Manager {
 	return []Manager{
 		apt.Manager{},
@@ -64,7 +63,7 @@ func Managers() []Manager {
 }
 
 // systems are the managers of systems, by words of ID and ID_LIKE (os-release(5)).
-// Where no word is here, the order of Managers counts.
+// Where no word is here, it is the one whose database exists, if there is no second one.
 var systems = map[string]string{
 	"fedora": "rpm", "rhel": "rpm", "centos": "rpm", "rocky": "rpm", "almalinux": "rpm", "ol": "rpm", "amzn": "rpm", "suse": "rpm",
 	"opensuse": "rpm", "sles": "rpm", "mariner": "rpm", "azurelinux": "rpm", "photon": "rpm", "openEuler": "rpm",
@@ -73,7 +72,7 @@ var systems = map[string]string{
 	"arch": "pacman", "archarm": "pacman", "manjaro": "pacman",
 }
 
-// managersOf is the system's own manager, or Managers if it is unknown: the database
+// managersOf is the system's own manager, or Managers if it is unknown. The database
 // of another one may be there too, from a package that is named dpkg, rpm or pacman,
 // and says nothing of the system.
 func managersOf(os fact.OSRelease) []Manager {
@@ -108,10 +107,27 @@ func Read(ctx context.Context, root *rootfs.Root, os fact.OSRelease) (*fact.Pack
 		case err != nil:
 			return nil, gap(rootfs.ReasonOf(err), err.Error())
 		}
+		if other := second(ctx, root, os, m); other != "" {
+			return nil, gap(fact.Unsupported, fmt.Sprintf("%s has the databases of both %s and %s, and os-release does not say which one is the system's", system, m.Name(), other))
+		}
 		finish(m, state)
 		return state, gaps
 	}
 	return nil, gap(fact.NotPresent, fmt.Sprintf("%s has no package database in a known place: %s", system, places(os)))
+}
+
+// second is another manager whose database exists, "" if there is none: dpkg on a
+// Fedora. Its order of versions would be wrong for the system's.
+func second(ctx context.Context, root *rootfs.Root, os fact.OSRelease, first Manager) string {
+	for _, m := range managersOf(os) {
+		if m.Name() == first.Name() {
+			continue
+		}
+		if _, err := m.Kernels(ctx, root); !errors.Is(err, fs.ErrNotExist) {
+			return m.Name()
+		}
+	}
+	return ""
 }
 
 // Inventory lists the packages of a host's manager. The list is nil if there is none;

@@ -332,7 +332,6 @@ func TestTheSystemsOwnManagerComesFirst(t *testing.T) {
 		"Rocky Linux": {"ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", false},
 		"SLES":        {"ID=sles\nID_LIKE=suse\n", false},
 		"Debian":      {"ID=debian\n", true},
-		"nobody":      {"", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := hosttest.OpenRoot(t, both.With(hosttest.Files{"etc/os-release": tc.release}).Write(t))
@@ -342,5 +341,22 @@ func TestTheSystemsOwnManagerComesFirst(t *testing.T) {
 				t.Errorf("state %+v, kernels %v, error %v", state, kernels, err)
 			}
 		})
+	}
+}
+
+// TestTwoManagersOfAnUnknownSystem holds that the database of one is not taken for the
+// system's own, with its order of versions, where os-release names neither.
+func TestTwoManagersOfAnUnknownSystem(t *testing.T) {
+	both := hosttest.Fixture(t, "debian12").With(hosttest.Files{
+		"var/lib/rpm/rpmdb.sqlite": string(rpmtest.SQLite(t, rpmtest.Generated(1, 0))), "etc/os-release": "NAME=Own\n",
+	})
+	root := hosttest.OpenRoot(t, both.Write(t))
+	state, gaps := Read(t.Context(), root, osrelease.Read(root))
+	want := []fact.NodeGap{{
+		What: fact.Packages, Reason: fact.Unsupported,
+		Detail: "a system without os-release has the databases of both apt and rpm, and os-release does not say which one is the system's",
+	}}
+	if diff := cmp.Diff(want, gaps); state != nil || diff != "" {
+		t.Errorf("%+v\n(-want +got):\n%s", state, diff)
 	}
 }
