@@ -207,16 +207,21 @@ func (r *Root) ReadKernelFile(name string, buf []byte) (int, error) {
 	}
 }
 
-// maxDirEntries bounds ReadDir, which sorts and so has to hold all names.
-const maxDirEntries = 1 << 17
+// ReadDir sorts, and so has to hold all names: so many, with so many bytes. 131,072
+// names of 255 bytes alone would take more memory than the probe has.
+const (
+	maxDirEntries = 1 << 17
+	maxDirNames   = 4 << 20
+)
 
 // ReadDir returns the names in a directory, sorted, with their types and
-// without "." and "..". Beyond 131,072 names it returns ErrTooLarge: use Each.
+// without "." and "..". Beyond 131,072 names, or 4 MiB of them, it returns
+// ErrTooLarge: use Each.
 func (r *Root) ReadDir(name string) ([]DirEntry, error) {
 	var entries []DirEntry
-	full := false
+	full, size := false, 0
 	err := r.Each(name, func(e DirEntry) bool {
-		if len(entries) == maxDirEntries {
+		if size += len(e.Name); len(entries) == maxDirEntries || size > maxDirNames {
 			full = true
 			return false
 		}
@@ -227,7 +232,7 @@ func (r *Root) ReadDir(name string) ([]DirEntry, error) {
 		return nil, err
 	}
 	if full {
-		return nil, r.wrap("readdir", name, fmt.Errorf("%w of %d names", ErrTooLarge, maxDirEntries))
+		return nil, r.wrap("readdir", name, fmt.Errorf("%w of %d names, or %d bytes of them", ErrTooLarge, maxDirEntries, maxDirNames))
 	}
 	sort.Slice(entries, func(i, j int) bool { return entries[i].Name < entries[j].Name })
 	return entries, nil

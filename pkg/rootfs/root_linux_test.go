@@ -207,6 +207,19 @@ func TestReadDir(t *testing.T) {
 	if err := r.Each("many", func(DirEntry) bool { n++; return n < 5 }); err != nil || n != 5 {
 		t.Errorf("Each went on after false: %d, %v", n, err)
 	}
+	// Long names are bounded by their bytes, not only by their number.
+	long := filepath.Join(dir, "long")
+	if err := os.Mkdir(long, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxDirNames/250 + 1 {
+		if err := unix.Mknod(fmt.Sprintf("%s/%0250d", long, i), unix.S_IFREG|0o644, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := r.ReadDir("long"); !errors.Is(err, ErrTooLarge) || got != nil {
+		t.Errorf("%d bytes of names: %d entries, %v; want ErrTooLarge", maxDirNames+250, len(got), err)
+	}
 }
 
 func TestStat(t *testing.T) {
