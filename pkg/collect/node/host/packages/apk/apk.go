@@ -73,6 +73,7 @@ type reader struct {
 	repos    repositories
 	world    map[string]*wish
 	unclear  map[string]bool // packages with versions that have no order
+	offers   int             // candidates of all packages
 	gaps     []fact.NodeGap
 }
 

@@ -247,6 +247,50 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestBounds holds that neither long texts nor many updates take the probe's memory:
+// each costs the file that has them.
+func TestBounds(t *testing.T) {
+	var many, offered strings.Builder
+	for i := range maxOffers + 1 {
+		fmt.Fprintf(&many, "P:p%d\nV:1-r0\nA:x86_64\n\n", i)
+		fmt.Fprintf(&offered, "P:p%d\nV:2-r0\nA:x86_64\n\n", i)
+	}
+	long := strings.Repeat("9", maxText+1)
+	cache := "var/cache/apk/" + cacheName(mainURL)
+	for name, tc := range map[string]struct {
+		installed, index string
+		pending          int
+		gap              string
+	}{
+		"as many updates as are kept": {many.String(), strings.Replace(offered.String(), "V:2", "V:1", 1), maxOffers, ""},
+		"one update more":             {many.String(), offered.String(), 0, "/" + cache + ": more than the limit of 10000 updates"},
+		"a long version in an index":  {"P:a\nV:1-r0\nA:x86_64\n\n", "P:a\nV:" + long + "\n\n", 0, "/" + cache + ": larger than the limit of 1024 bytes in the field V at byte 4"},
+		"a long name in the database": {
+			"P:a\nV:1-r0\nA:x86_64\n\nP:" + long + "\nV:1-r0\n\n", "P:a\nV:2-r0\n\n", 1, "/lib/apk/db/installed: larger than the limit of 1024 bytes in the field P at byte 21",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := hosttest.OpenRoot(t, hosttest.Files{
+				"etc/apk/repositories": mainURL + "\n", database: tc.installed, cache: string(member(t, true, "APKINDEX", tc.index)),
+			}.Write(t))
+			state, gaps, err := Manager{}.Read(t.Context(), root)
+			if err != nil || len(state.Pending) != tc.pending {
+				t.Fatalf("%v, %d pending, want %d", err, len(state.Pending), tc.pending)
+			}
+			var got []string
+			for _, gap := range gaps {
+				if gap.Reason != fact.Truncated {
+					t.Errorf("reason %s", gap.Reason)
+				}
+				got = append(got, gap.Detail)
+			}
+			if text := strings.Join(got, "\n"); text != tc.gap {
+				t.Errorf("gaps %q, want %q", text, tc.gap)
+			}
+		})
+	}
+}
+
 // TestNewestCache takes the index that was checked last: after an upgrade of apk the
 // one of its older version stays.
 func TestNewestCache(t *testing.T) {

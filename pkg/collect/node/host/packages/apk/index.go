@@ -95,7 +95,7 @@ func (a *reader) readIndex(path string, number int, archive *fact.PackageArchive
 	if err != nil {
 		return err
 	}
-	made, err := parseIndex(r, func(r *record) error { a.offer(number, r); return nil })
+	made, err := parseIndex(r, func(r *record) error { return a.offer(number, r) })
 	if err != nil {
 		return err
 	}
@@ -156,16 +156,17 @@ func cut(err error) error {
 }
 
 // offer notes a package of repository number, if it is installed and the repository
-// may give it.
-func (a *reader) offer(number int, r *record) {
+// may give it. At most maxOffers newer versions are kept; with one more the rest of
+// the repository is not read.
+func (a *reader) offer(number int, r *record) error {
 	i, found := a.byName[r.name]
 	if !found {
-		return
+		return nil
 	}
 	p := &a.packages[i]
 	wish := a.world[r.name]
 	if tag := a.repos.list[number].tag; tag != "" && tag != a.tags[p.name] && (wish == nil || tag != wish.tag) {
-		return
+		return nil
 	}
 	p.listed = true
 	order, known := apkversion.Compare(r.version, p.version)
@@ -182,8 +183,15 @@ func (a *reader) offer(number int, r *record) {
 		if !wish.allows(r.version) {
 			place = &p.held
 		}
+		if *place == nil {
+			if a.offers == maxOffers {
+				return fmt.Errorf("%w of %d updates", unpack.ErrTooMany, maxOffers)
+			}
+			a.offers++
+		}
 		if *place == nil || newer(r.version, (*place).version) {
 			*place = &candidate{number, r.version, r.origin}
 		}
 	}
+	return nil
 }

@@ -14,7 +14,9 @@ import (
 // Bounds of the installed database and of an index.
 const (
 	maxLine      = 256 << 10 // dependencies of one package, bytes
+	maxText      = 1 << 10   // a name, a version or what else is kept, bytes
 	maxInstalled = 100_000
+	maxOffers    = 10_000 // versions that are newer than those of installed packages
 	maxRecords   = 1_000_000
 )
 
@@ -66,6 +68,9 @@ func parseRecords(r io.Reader, installed bool, do func(*record) error) error {
 		}
 		ended = false
 		value := line[2:]
+		if kept := strings.IndexByte("PVAos", line[0]) >= 0; kept && len(value) > maxText {
+			return fmt.Errorf("%w of %d bytes in the field %c at byte %d", rootfs.ErrTooLarge, maxText, line[0], start)
+		}
 		switch line[0] {
 		case 'P':
 			now.name = string(value)
