@@ -15,6 +15,7 @@ import (
 const (
 	maxDesc  = 1 << 20 // bytes
 	maxWords = 1024    // groups, or replaced packages
+	maxText  = 1 << 10 // one text that is kept, bytes
 )
 
 // desc is what is wanted of a package's record.
@@ -92,6 +93,9 @@ func (p *descParser) parse(r io.Reader, d *desc) error {
 var wantedKeys = map[string]byte{"%BASE%": 'b', "%ARCH%": 'a', "%GROUPS%": 'g', "%REPLACES%": 'r'}
 
 func (d *desc) set(key byte, value string) error {
+	if len(value) > maxText {
+		return fmt.Errorf("%w of %d bytes in a value", rootfs.ErrTooLarge, maxText)
+	}
 	switch key {
 	case 'b':
 		d.base = value

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/pacmanversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -16,8 +17,13 @@ import (
 // maxReplacers bounds the packages that replace a single one.
 const maxReplacers = 8
 
-// maxPackages bounds what is kept of a local database.
-const maxPackages = 100_000
+// Bounds of what is kept: packages of the local database, the bytes of their names, and
+// what repositories have that is not current, counted as kept says, bytes.
+const (
+	maxPackages = 100_000
+	maxNames    = 6 << 20
+	maxKept     = 4 << 20
+)
 
 // installed is one record of the local database. pacman takes name and version from
 // the name of its directory, and so do we.
@@ -47,7 +53,24 @@ type local struct {
 	path     string
 	packages []installed
 	equals   map[int]*candidate // one for all packages of a repository that are current
+	kept     int                // what the other candidates take, bytes
 }
+
+// keep copies a candidate. It returns nil once there is no room for more.
+func (db *local) keep(c candidate) *candidate {
+	const size, text = 256, 16 // of a candidate and its fact.PendingUpdate; of a string
+	db.kept += size + len(c.name) + len(c.version) + len(c.base)
+	for _, group := range c.groups {
+		db.kept += text + len(group)
+	}
+	if db.kept > maxKept {
+		return nil
+	}
+	return &c
+}
+
+// errFull is the error of a repository that has more than is kept.
+var errFull = fmt.Errorf("%w of %d bytes of updates", unpack.ErrTooMany, maxKept)
 
 // current is a candidate that is neither newer nor older.
 func (db *local) current(repo int) *candidate {
@@ -64,7 +87,7 @@ func (db *local) current(repo int) *candidate {
 func readLocal(ctx context.Context, root *rootfs.Root, path string) (*local, error) {
 	db := &local{path: path}
 	var broken, first error
-	count := 0
+	count, size := 0, 0
 	err := root.Each(path, func(e rootfs.DirEntry) bool {
 		if e.Name == "ALPM_DB_VERSION" {
 			return true
@@ -76,7 +99,8 @@ func readLocal(ctx context.Context, root *rootfs.Root, path string) (*local, err
 			}
 			return true
 		}
-		if count++; count > maxPackages || ctx.Err() != nil {
+		count++
+		if size += len(e.Name); count > maxPackages || size > maxNames || ctx.Err() != nil {
 			return false
 		}
 		db.packages = append(db.packages, installed{entry: e.Name, cut: len(e.Name) - len(version)})
@@ -89,6 +113,8 @@ func readLocal(ctx context.Context, root *rootfs.Root, path string) (*local, err
 		first = ctx.Err()
 	case count > maxPackages:
 		first = fmt.Errorf("%s: %w of %d packages", path, rootfs.ErrTooLarge, maxPackages)
+	case size > maxNames:
+		first = fmt.Errorf("%s: %w of %d bytes of names", path, rootfs.ErrTooLarge, maxNames)
 	default:
 		first = broken
 	}
@@ -131,8 +157,8 @@ func (db *local) describe(root *rootfs.Root, p *installed) (d desc) {
 }
 
 // offer notes what a repository has, if it is about an installed package and no
-// earlier repository has the same.
-func (db *local) offer(c candidate, replaces []dependency, ignored bool) {
+// earlier repository has the same. Its error is errFull.
+func (db *local) offer(c candidate, replaces []dependency, ignored bool) error {
 	if p := db.find(c.name); p != nil {
 		place := &p.same
 		if ignored {
@@ -143,21 +169,28 @@ func (db *local) offer(c candidate, replaces []dependency, ignored bool) {
 			case order == 0:
 				*place = db.current(c.repo) // most are, and nothing but the repository counts
 			default:
-				kept := c
+				kept := db.keep(c)
+				if kept == nil {
+					return errFull
+				}
 				kept.newer, kept.older = order > 0, order < 0
-				*place = &kept
+				*place = kept
 			}
 		}
 	}
 	if ignored {
-		return
+		return nil
 	}
 	for _, d := range replaces {
 		if p := db.find(d.name); p != nil && d.meets(p.version()) && len(p.others) < maxReplacers {
-			kept := c
-			p.others = append(p.others, &kept)
+			kept := db.keep(c)
+			if kept == nil {
+				return errFull
+			}
+			p.others = append(p.others, kept)
 		}
 	}
+	return nil
 }
 
 // maxKernels bounds what Kernels returns.

@@ -1,8 +1,10 @@
 package pacman
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -177,6 +179,58 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestBounds holds that neither long texts nor many updates take the probe's memory:
+// each costs the repository that has them.
+func TestBounds(t *testing.T) {
+	long := strings.Repeat("9", maxText)
+	var replaced []string
+	db := &local{}
+	for i := range 1000 {
+		name := fmt.Sprintf("p%04d", i)
+		db.packages = append(db.packages, installed{entry: name + "-1-1", cut: len(name) + 1})
+		replaced = append(replaced, name)
+	}
+	var many []record
+	for i := range 20 {
+		many = append(many, record{name: fmt.Sprintf("r%d", i), version: "1-1", replaces: replaced})
+	}
+	for name, tc := range map[string]struct {
+		records []record
+		want    string
+	}{
+		"as many as one repository has":    {many[:8], ""},
+		"each package is replaced often":   {append(slices.Clone(many[:8]), record{name: "p0001", version: "2-1"}), ""},
+		"a long name of a package's group": {[]record{{name: "p0001", version: "2-1", groups: []string{long + "9"}}}, "after 1 records: larger than the limit of 1024 bytes in a value"},
+	} {
+		text := ""
+		if err := parseSync(bytes.NewReader(plainTar(t, tc.records...)), 0, func(c candidate, replaces []dependency) error {
+			return db.offer(c, replaces, false)
+		}); err != nil {
+			text = err.Error()
+		}
+		if text != tc.want {
+			t.Errorf("%s: %q, want %q", name, text, tc.want)
+		}
+	}
+	db.kept = maxKept - 1000
+	for i := range db.packages {
+		db.packages[i].same, db.packages[i].others = nil, nil
+	}
+	err := parseSync(bytes.NewReader(plainTar(t, many...)), 0, func(c candidate, replaces []dependency) error { return db.offer(c, replaces, false) })
+	if !errors.Is(err, errFull) {
+		t.Errorf("no room: %v, want %v", err, errFull)
+	}
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	if err := errors.Join(w.WriteHeader(&tar.Header{Name: "p0001-" + long + "-1/desc", Mode: 0o644}), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	err = parseSync(&archive, 0, func(candidate, []dependency) error { return nil })
+	if want := "after 0 records: larger than the limit of 1024 bytes in a name"; err == nil || err.Error() != want {
+		t.Errorf("a long version: %v, want %s", err, want)
+	}
+}
+
 func TestDBPath(t *testing.T) {
 	files := hosttest.Files{}
 	for path, content := range arch(t, "bash-5-1") {
@@ -223,11 +277,12 @@ func FuzzSync(f *testing.F) {
 	f.Add(plainTar(f, record{name: "vim", version: "9.1.0-1", groups: []string{"a"}, replaces: []string{"vi<2", "b"}}, record{name: "x", version: "1:2-3"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		replaced := 0
-		err := parseSync(bytes.NewReader(data), 0, func(c candidate, replaces []dependency) {
+		err := parseSync(bytes.NewReader(data), 0, func(c candidate, replaces []dependency) error {
 			if c.name == "" || strings.Contains(c.version, "/") {
 				t.Errorf("%+v", c)
 			}
 			replaced += len(replaces)
+			return nil
 		})
 		if replaced > len(data) && err == nil {
 			t.Errorf("%d replaced packages of %d bytes", replaced, len(data))

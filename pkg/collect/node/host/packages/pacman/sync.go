@@ -34,21 +34,22 @@ func (db *local) readSync(ctx context.Context, root *rootfs.Root, path string, i
 	if err != nil {
 		return archive, err
 	}
-	return archive, parseSync(r, index, func(c candidate, replaces []dependency) { db.offer(c, replaces, repo.ignored) })
+	return archive, parseSync(r, index, func(c candidate, replaces []dependency) error { return db.offer(c, replaces, repo.ignored) })
 }
 
 // parseSync reads a tar archive of records: NAME-VERSION-RELEASE/desc, in older
 // archives with a second file, depends. The files of one record may lie apart.
-func parseSync(r io.Reader, index int, offer func(candidate, []dependency)) error {
+func parseSync(r io.Reader, index int, offer func(candidate, []dependency) error) error {
 	archive := unpack.NewTar(r)
 	var d desc
 	current, records := "", 0
 	var parser descParser
-	flush := func() {
+	flush := func() (err error) {
 		if name, version, ok := splitName(current); ok {
-			offer(candidate{repo: index, name: name, version: version, base: d.base, groups: d.groups}, d.replaces)
+			err = offer(candidate{repo: index, name: name, version: version, base: d.base, groups: d.groups}, d.replaces)
 		}
 		current, d = "", desc{}
+		return err
 	}
 	for {
 		header, err := archive.Next()
@@ -63,7 +64,12 @@ func parseSync(r io.Reader, index int, offer func(candidate, []dependency)) erro
 			continue
 		}
 		if entry != current {
-			flush()
+			if err := flush(); err != nil {
+				return cut(err, records)
+			}
+			if len(entry) > maxText {
+				return fmt.Errorf("after %d records: %w of %d bytes in a name", records, rootfs.ErrTooLarge, maxText)
+			}
 			if _, _, ok := splitName(entry); !ok {
 				return errRecord(fmt.Sprintf("after %d records", records), entry)
 			}
@@ -76,7 +82,9 @@ func parseSync(r io.Reader, index int, offer func(candidate, []dependency)) erro
 			return cut(err, records)
 		}
 	}
-	flush()
+	if err := flush(); err != nil {
+		return cut(err, records)
+	}
 	if !archive.Ended() {
 		return fmt.Errorf("%w: expected the end of an archive after %d records", rootfs.ErrCut, records)
 	}
