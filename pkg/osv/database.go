@@ -55,6 +55,7 @@ func Check(ctx context.Context, path string) error {
 // at the path, or that ctx ended. Records are dated against now.
 func Read(ctx context.Context, path string, q *Query, now time.Time) (*fact.VulnerabilityData, error) {
 	r := &reading{ctx: ctx, query: q, now: now}
+	q.latest = now.Add(clockSkew)
 	if err := r.open(path); err != nil {
 		return nil, err
 	}

@@ -46,6 +46,9 @@ func record(id, ecosystem, name, events string, more ...string) string {
 		id, ecosystem, name, events, strings.Join(more, ""))
 }
 
+// recorded is when the records of record were changed, as facts have it.
+var recorded = fact.NewTime(time.Date(2026, 11, 20, 1, 2, 3, 0, time.UTC))
+
 const (
 	unfixedEvents = `{"introduced":"0"}`
 	fixedIn2      = `{"introduced":"0"},{"fixed":"2.0-1"}`
@@ -488,7 +491,7 @@ func TestHost(t *testing.T) {
 		record("RLSA-2", "Rocky Linux:9", "zlib", unfixedEvents, `,"upstream":["CVE-2026-1","CVE-2026-2"]`),
 	)
 	want := &fact.HostVulnerabilities{
-		Ecosystem: "Rocky Linux:9", Covered: true, Packages: 4, Total: 2, Fixable: 1,
+		Ecosystem: "Rocky Linux:9", Covered: true, Modified: recorded, Packages: 4, Total: 2, Fixable: 1,
 		Found: []fact.Vulnerability{
 			{ID: "CVE-2026-1", Records: []string{"RLSA-1"}, Package: "openssl", Installed: "1.0-1", Binaries: 2, Fixed: "2.0-1"},
 			{ID: "CVE-2026-1", Records: []string{"RLSA-2"}, Package: "zlib", Installed: "1.0-1", Binaries: 1},
@@ -498,6 +501,23 @@ func TestHost(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// Neither a later record of another system says how old these are, nor one of the future.
+	later := func(record string) string { return strings.Replace(record, "2026-11-20T", "2026-11-27T", 1) }
+	host := &fact.Host{OS: rocky, Inventory: []fact.InstalledPackage{pkg("zlib", "1.0-1")}}
+	q := NewQuery()
+	q.latest = recorded.AddDate(0, 0, 2)
+	q.Add(host)
+	for _, text := range []string{
+		record("A-1", "Rocky Linux:9", "other", unfixedEvents), later(record("A-2", "Rocky Linux:8", "zlib", unfixedEvents)),
+		later(record("A-3", "Rocky Linux:9", "other", unfixedEvents)), record("A-4", "npm", "zlib", unfixedEvents),
+	} {
+		if _, err := q.record([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := q.Of(host); !got.Modified.Equal(recorded.Time) {
+		t.Errorf("the newest record is of %s, want %s", got.Modified, recorded)
 	}
 	// Of those without a fix only the first are listed, of those with one all.
 	var records []string
@@ -509,10 +529,10 @@ func TestHost(t *testing.T) {
 		t.Errorf("%d listed, %d not, %d in all, %d with a fix", len(got.Found), got.Unlisted, got.Total, got.Fixable)
 	}
 	// By apt's lists, these are not the release's own.
-	host := &fact.Host{OS: debian, Inventory: []fact.InstalledPackage{pkg("a", "1")}, Packages: &fact.PackageState{UncoveredCount: 5, Uncovered: []fact.UncoveredPackage{
+	host = &fact.Host{OS: debian, Inventory: []fact.InstalledPackage{pkg("a", "1")}, Packages: &fact.PackageState{UncoveredCount: 5, Uncovered: []fact.UncoveredPackage{
 		{Name: "docker-ce", Why: fact.OutsideRelease}, {Name: "linux-image-1", Why: fact.OutsideUpgrade}, {Name: "nginx", Why: fact.OutsideComponent}, {Name: "mine", Why: fact.OutsideLists},
 	}}}
-	q := NewQuery()
+	q = NewQuery()
 	q.Add(host)
 	if got := q.Of(host); got.NotCoveredCount != 3 || !slices.Equal(got.NotCovered, []string{"docker-ce", "mine"}) {
 		t.Errorf("not covered: %d %q", got.NotCoveredCount, got.NotCovered)

@@ -29,6 +29,8 @@ type Query struct {
 	kept []keptRecord
 	hits int
 	full bool // more was found than is kept
+	// latest is the last time at which a record can have been changed, 0 for any.
+	latest time.Time
 
 	decoder decoder
 }
@@ -37,6 +39,7 @@ type Query struct {
 type target struct {
 	system
 	covered  bool                // some record is for it
+	modified time.Time           // of the newest of them
 	packages map[string][]string // the installed versions, by name as in records
 	found    map[installed][]hit
 }
@@ -138,6 +141,14 @@ func withoutRebuild(version string) string {
 	return version
 }
 
+// cover notes that a record is for the target.
+func (t *target) cover(modified, latest time.Time) {
+	t.covered = true
+	if modified.After(t.modified) && (latest.IsZero() || !modified.After(latest)) {
+		t.modified = modified
+	}
+}
+
 // usesOf returns the targets for which an ecosystem of a record counts.
 func (q *Query) usesOf(ecosystem []byte) []use {
 	if uses, known := q.uses[string(ecosystem)]; known {
@@ -166,6 +177,9 @@ func (q *Query) Of(host *fact.Host) *fact.HostVulnerabilities {
 		return out
 	}
 	out.Ecosystem, out.Covered = s.name, t.covered
+	if t.covered && !t.modified.IsZero() {
+		out.Modified = fact.NewTime(t.modified.Truncate(time.Second))
+	}
 	h := &hostReport{query: q, target: t, out: out, names: newNames(q)}
 	for i := range host.Inventory {
 		h.add(&host.Inventory[i])

@@ -215,7 +215,9 @@ func (q *Query) affected(c *cursor, h *head) bool {
 	relevant, read := false, false
 	why, rated := "", unrated
 	for _, use := range q.usesOf(ecosystem) {
-		use.target.covered = use.target.covered || use.role != unscoped && !h.withdrawn
+		if use.role != unscoped && !h.withdrawn {
+			use.target.cover(h.modified, q.latest)
+		}
 		wanted := use.target.packages[string(name)]
 		if len(wanted) == 0 {
 			continue

@@ -75,7 +75,7 @@ func clean() *fact.Set {
 	set.Vulnerabilities = &fact.VulnerabilityData{Name: "all.zip", Modified: set.CollectedAt, Compared: set.CollectedAt, Records: 70_000}
 	for i := range set.Nodes {
 		set.Nodes[i].Measured.Host.Inventory = []fact.InstalledPackage{{Name: "openssl", Arch: "amd64", Version: "3.0.1-1"}}
-		set.Nodes[i].Vulnerable = &fact.HostVulnerabilities{Ecosystem: "Debian:13", Covered: true, Packages: 1}
+		set.Nodes[i].Vulnerable = &fact.HostVulnerabilities{Ecosystem: "Debian:13", Covered: true, Packages: 1, Modified: set.CollectedAt}
 	}
 	return set
 }

@@ -140,7 +140,7 @@ func (g *generator) measurement() *fact.Measurement {
 
 // vulnerable is what a database says of a node's packages.
 func (g *generator) vulnerable() *fact.HostVulnerabilities {
-	h := &fact.HostVulnerabilities{Ecosystem: "Debian:13", Covered: !g.unread(), Packages: 1}
+	h := &fact.HostVulnerabilities{Ecosystem: "Debian:13", Covered: !g.unread(), Packages: 1, Modified: Time}
 	if g.unread() {
 		h.Undecided, h.UndecidedCount = []string{"DSA-1-1 openssl: why"}, 1
 	}

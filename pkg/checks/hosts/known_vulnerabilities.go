@@ -89,11 +89,11 @@ func judgeVulnerabilities(data *fact.VulnerabilityData, node *fact.Node) api.Fin
 	case h.UndecidedCount > 0:
 		f.Reason = fact.Unsupported
 		f.Message = fmt.Sprintf("no known vulnerability was found, but %s about its packages cannot be compared", checks.Count(h.UndecidedCount, "record"))
-	case data.Modified.IsZero() || data.Compared.IsZero():
+	case h.Modified.IsZero() || data.Compared.IsZero():
 		f.Message = "no known vulnerability was found, but the age of the database is unknown"
-	case data.Compared.Sub(data.Modified.Time) > databaseOld:
-		f.Message = fmt.Sprintf("no known vulnerability was found, but the newest record of the database is %s old",
-			checks.Count(int(data.Compared.Sub(data.Modified.Time)/(24*time.Hour)), "day"))
+	case data.Compared.Sub(h.Modified.Time) > databaseOld:
+		f.Message = fmt.Sprintf("no known vulnerability was found, but the database's newest record of %s is %s old",
+			h.Ecosystem, checks.Count(int(data.Compared.Sub(h.Modified.Time)/(24*time.Hour)), "day"))
 	case h.Packages == 0:
 		f.Message = "no installed package was compared"
 	default:

@@ -19,6 +19,9 @@ func TestKnownVulnerabilities(t *testing.T) {
 			for _, edit := range edits {
 				edit(s.Vulnerabilities)
 			}
+			if h != nil && h.Modified.IsZero() {
+				h.Modified = s.Vulnerabilities.Modified
+			}
 			s.Nodes[0].Vulnerable = h
 		})
 	}
@@ -131,8 +134,13 @@ func TestKnownVulnerabilities(t *testing.T) {
 		},
 		"none by a database of 31 days ago is unknown": {
 			compared(clean(), func(d *fact.VulnerabilityData) { d.Modified = before(31) }),
-			finding(api.VerdictUnknown, "", fact.NotPresent, "no known vulnerability was found, but the newest record of the database is 31 days old",
+			finding(api.VerdictUnknown, "", fact.NotPresent, "no known vulnerability was found, but the database's newest record of Debian:12 is 31 days old",
 				packages, installs, database, "70000 records, the newest of 2026-10-24"),
+		},
+		"none by old records of its system is unknown, however new others are": {
+			compared(func() *fact.HostVulnerabilities { h := clean(); h.Modified = before(400); return h }()),
+			finding(api.VerdictUnknown, "", fact.NotPresent, "no known vulnerability was found, but the database's newest record of Debian:12 is 400 days old",
+				packages, installs, database, data),
 		},
 		"none by a database without dates is unknown": {
 			compared(clean(), func(d *fact.VulnerabilityData) { d.Modified = fact.Time{} }),
