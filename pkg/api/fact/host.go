@@ -287,6 +287,7 @@ type Outside string
 // Reasons why no security archive covers a package.
 const (
 	OutsideLists     Outside = "unlisted"       // no package list has its name
+	OutsideOwn       Outside = "own-unlisted"   // the same, of a package that the distribution itself has built for this release
 	OutsideRelease   Outside = "other-archive"  // only archives without security updates for this release list it
 	OutsideVersions  Outside = "newer"          // it is newer than every version that the release has
 	OutsideComponent Outside = "no-security"    // no security archive of its release, component and architecture is in use

@@ -149,7 +149,7 @@ func judgePackages(v *checks.View, node *fact.Node) api.Finding {
 func withoutArchive(state *fact.PackageState) int {
 	n := 0
 	for _, p := range state.Uncovered {
-		if p.Why == fact.OutsideComponent {
+		if p.Why == fact.OutsideComponent || p.Why == fact.OutsideOwn {
 			n++
 		}
 	}

@@ -35,6 +35,7 @@ var UncoveredPackages = checks.Check{
 // outsideWords say why no security archive covers a package.
 var outsideWords = map[fact.Outside]string{
 	fact.OutsideLists:      "in no package list",
+	fact.OutsideOwn:        "of the distribution, but in no package list: its repository is disabled, or no longer has it",
 	fact.OutsideRelease:    "only in archives without security updates for this release",
 	fact.OutsideVersions:   "newer than every version of the release",
 	fact.OutsideComponent:  "no security archive of its release, component and architecture is in use",

@@ -401,13 +401,20 @@ func (o *offers) pending() []fact.PendingUpdate {
 	return slices.Clip(out)
 }
 
-// uncovered are the installed packages without security updates, sorted: at most
-// fact.MaxUncovered, and how many there are.
+// uncovered are the installed packages without security updates: at most
+// fact.MaxUncovered, and how many there are. The distribution's own come first, because
+// they decide.
 func (o *offers) uncovered() ([]fact.UncoveredPackage, int) {
 	var out []fact.UncoveredPackage
 	count := 0
+	others := func(p fact.UncoveredPackage) int {
+		if p.Why == fact.OutsideOwn {
+			return 0
+		}
+		return 1
+	}
 	less := func(a, b fact.UncoveredPackage) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), rpmversion.Compare(a.Version, b.Version))
+		return cmp.Or(others(a)-others(b), strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), rpmversion.Compare(a.Version, b.Version))
 	}
 	o.db.each(func(p *installed) {
 		if p.listed&listedAdvisory != 0 {
@@ -440,15 +447,25 @@ func (o *offers) uncovered() ([]fact.UncoveredPackage, int) {
 // module, and a mirror may have left out the advisories of one repository alone.
 func (o *offers) why(p *installed) fact.Outside {
 	_, _, release := rpmversion.Split(p.evr())
+	o.text = appendBranch(o.text[:0], o.db.words.list[p.vendor], release)
+	own := p.vendor != 0 && o.vendors[string(o.text)]
 	switch {
+	case p.listed&(listedPlain|listedAdvisory) == 0 && own && !isDebug(p.name()):
+		return fact.OutsideOwn
 	case p.listed&(listedPlain|listedAdvisory) == 0:
 		return fact.OutsideLists
 	case p.listed&listedReached == 0:
 		return fact.OutsideVersions
-	case p.listed&listedAdvisory == 0 && (p.vendor == 0 || !o.plain[p.plain].paired || !o.vendors[string(appendBranch(nil, o.db.words.list[p.vendor], release))]):
+	case p.listed&listedAdvisory == 0 && (!own || !o.plain[p.plain].paired):
 		return fact.OutsideAdvisory
 	}
 	return ""
+}
+
+// isDebug reports whether a package has nothing but symbols and sources for debuggers,
+// whose repositories are enabled for the one command that installs them.
+func isDebug(name string) bool {
+	return strings.HasSuffix(name, "-debuginfo") || strings.HasSuffix(name, "-debugsource")
 }
 
 // appendBranch appends a vendor with the release of the distribution that a package was

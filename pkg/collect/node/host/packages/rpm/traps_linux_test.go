@@ -315,6 +315,13 @@ func TestTraps(t *testing.T) {
 			installed: []toBuild{fixed, pkg("mine", "1", "1", "x86_64")}, repos: []repo{base},
 			want: []string{"uncovered mine: unlisted"},
 		},
+		"in a repository that is disabled: an update of the distribution's own package is not seen": {
+			installed: []toBuild{fixed, pkg("b", "1", "1.el9", "x86_64"), pkg("b-debuginfo", "1", "1.el9", "x86_64")}, oracle: []string{},
+			repos: []repo{base, {
+				id: "appstream", vendor: "V", options: "enabled=0\n", generations: [][]toBuild{{pkg("b", "1", "2.el9", "x86_64")}}, advisories: sa(pkg("b", "1", "2.el9", "x86_64")),
+			}},
+			want: []string{"uncovered b-debuginfo: unlisted", "uncovered b: own-unlisted"},
+		},
 		"newer than any repository has": {
 			installed: []toBuild{later}, repos: []repo{base},
 			want: []string{"uncovered a: newer"},
@@ -431,7 +438,7 @@ func TestTraps(t *testing.T) {
 				return
 			case strings.Contains(all, ", security "):
 				want = api.Fail
-			case strings.Contains(all, "unclassified") || strings.Contains(all, "pin "):
+			case strings.Contains(all, "unclassified") || strings.Contains(all, "pin ") || strings.Contains(all, "own-unlisted"):
 				want = api.VerdictUnknown
 			}
 			if verdict := verdictOf(state); verdict != want {
