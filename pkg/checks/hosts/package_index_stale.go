@@ -13,7 +13,7 @@ import (
 // the dates that the security archive itself signed (Date and Valid-Until of its
 // Release file). Archives without signed dates (rpm, pacman, apk) are as old as the
 // last time at which the host's tool has proved that its copy is current, and a copy
-// without new content for two months counts as old. When somebody last tried to
+// without new content for two months counts as old, and for a year as too old. When somebody last tried to
 // refresh the index proves nothing: the mirror may have been unreachable, or frozen.
 var PackageIndexStale = checks.Check{
 	ID:       "hosts/package-index-stale",
@@ -40,8 +40,10 @@ const (
 	indexOld    = 7 * 24 * time.Hour
 	indexTooOld = 30 * 24 * time.Hour
 	// contentOld is for archives that do not sign when their index was made anew:
-	// the mirror may be frozen, though each refresh succeeds.
-	contentOld = 60 * 24 * time.Hour
+	// the mirror may be frozen, though each refresh succeeds. After a year without any
+	// news nothing is shown any more.
+	contentOld    = 60 * 24 * time.Hour
+	contentTooOld = 365 * 24 * time.Hour
 )
 
 func judgePackageIndexStale(v *checks.View) []api.Finding {
@@ -150,6 +152,10 @@ func indexOf(a *fact.PackageArchive, now fact.Time) securityIndex {
 		out.text += ", valid until " + a.ValidUntil.UTC().Format(time.RFC3339)
 	}
 	days := int(age / (24 * time.Hour))
+	content := time.Duration(0)
+	if !a.Checked.IsZero() && !a.Date.IsZero() {
+		content = now.Sub(a.Date.Time)
+	}
 	switch {
 	case age < indexFuture:
 		out.message = "its security index is dated in the future: a clock is wrong"
@@ -157,11 +163,12 @@ func indexOf(a *fact.PackageArchive, now fact.Time) securityIndex {
 		out.state, out.message = indexStale, fmt.Sprintf("its security index is no longer valid: it is %s old", checks.Count(days, "day"))
 	case age > indexTooOld:
 		out.state, out.message = indexStale, fmt.Sprintf("its security index is %s old", checks.Count(days, "day"))
+	case content > contentTooOld:
+		out.state, out.message = indexStale, fmt.Sprintf("the newest content of its security index is %s old", checks.Count(int(content/(24*time.Hour)), "day"))
 	case age > indexOld:
 		out.state, out.message = indexAging, fmt.Sprintf("its security index is %s old", checks.Count(days, "day"))
-	case !a.Checked.IsZero() && !a.Date.IsZero() && now.Sub(a.Date.Time) > contentOld:
-		out.state = indexAging
-		out.message = fmt.Sprintf("the newest content of its security index is %s old", checks.Count(int(now.Sub(a.Date.Time)/(24*time.Hour)), "day"))
+	case content > contentOld:
+		out.state, out.message = indexAging, fmt.Sprintf("the newest content of its security index is %s old", checks.Count(int(content/(24*time.Hour)), "day"))
 	default:
 		out.state, out.message = indexFresh, "its security index is at most 7 days old"
 	}

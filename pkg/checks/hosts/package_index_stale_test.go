@@ -74,6 +74,14 @@ func TestPackageIndexStale(t *testing.T) {
 			state(fact.PackageArchive{Name: "baseos", Security: true, Checked: before(0), Date: before(61)}),
 			finding(api.Fail, api.Low, "the newest content of its security index is 61 days old", "node/n1 archive baseos", "checked 2026-11-24T12:00:00Z, dated 2026-09-24T12:00:00Z"),
 		},
+		"checked today, but frozen for more than a year": {
+			state(fact.PackageArchive{Name: "baseos", Security: true, Checked: before(0), Date: before(366)}),
+			finding(api.Fail, "", "the newest content of its security index is 366 days old", "node/n1 archive baseos", "checked 2026-11-24T12:00:00Z, dated 2025-11-23T12:00:00Z"),
+		},
+		"checked last week, and frozen for more than a year": {
+			state(fact.PackageArchive{Name: "baseos", Security: true, Checked: before(8), Date: before(366)}),
+			finding(api.Fail, "", "the newest content of its security index is 366 days old", "node/n1 archive baseos", "checked 2026-11-16T12:00:00Z, dated 2025-11-23T12:00:00Z"),
+		},
 		"of an archive that signs no date, not checked for a month": {
 			state(fact.PackageArchive{Name: "baseos", Security: true, Checked: before(31), Date: before(31)}),
 			finding(api.Fail, "", "its security index is 31 days old", "node/n1 archive baseos", "checked 2026-10-24T12:00:00Z, dated 2026-10-24T12:00:00Z"),
