@@ -216,6 +216,10 @@ func (r *reader) pin(repos []*repository, vars variables, source string) {
 				r.state.Pin = &fact.ReleasePin{Release: release, Source: source}
 				return
 			}
+			if dated := datedIn(repo.url); !repo.release && dated != "" {
+				r.state.Pin = &fact.ReleasePin{Release: dated, Source: repo.file}
+				return
+			}
 			continue
 		case strings.Contains(repo.url, "//vault."):
 			r.state.Pin = &fact.ReleasePin{Release: r.os.VersionID, Source: repo.file}
@@ -232,6 +236,16 @@ func (r *reader) pin(repos []*repository, vars variables, source string) {
 			return
 		}
 	}
+}
+
+// datedIn finds a release of Amazon Linux 2023, such as 2023.4.20240401, in a URL.
+func datedIn(url string) string {
+	for part := range strings.SplitSeq(url, "/") {
+		if strings.HasPrefix(part, "2023.") && strings.Count(part, ".") == 2 && strings.Trim(part, "0123456789.") == "" {
+			return part
+		}
+	}
+	return ""
 }
 
 // minorIn finds MAJOR.N between other characters than those of a version in a URL.

@@ -300,6 +300,16 @@ func TestTraps(t *testing.T) {
 				"pin 2023.4.20240401 by package system-release",
 			},
 		},
+		"a release of Amazon Linux that stays, by the URL alone": {
+			installed: []toBuild{fixed}, repos: []repo{base}, after: func(t *testing.T, w *world) {
+				w.write(t, "/etc/os-release", "ID=amzn\nVERSION_ID=2023\n")
+				w.write(t, "/etc/yum.repos.d/base.repo", "[base]\nmirrorlist=https://cdn.example/al2023/core/mirrors/2023.4.20240401/$basearch/mirror.list\n")
+			},
+			want: []string{
+				"gap NotPresent repository base of /etc/yum.repos.d/base.repo is enabled, but it has no cache in CACHE",
+				"pin 2023.4.20240401 by /etc/yum.repos.d/base.repo",
+			},
+		},
 		"a minor release that stays": {
 			installed: []toBuild{fixed}, repos: []repo{base}, after: func(t *testing.T, w *world) {
 				w.write(t, "/etc/os-release", "ID=rhel\nVERSION_ID=9.2\n")
