@@ -78,6 +78,9 @@ func TestCoverage(t *testing.T) {
 		"no security archive": {
 			covered.Edit(t, sources, "URIs: http://mirror.example.org/debian-security", "Enabled: no\nURIs: http://mirror.example.org/debian-security"), []string{"*no-security"},
 		},
+		"a security list that could not be read: the gap says so": {
+			covered.With(hosttest.Files{sec + "main_binary-amd64_Packages": "Package: bash\n"}), nil,
+		},
 		"security for another component": {
 			covered.Edit(t, sources, "Suites: bookworm-security\nComponents: main", "Suites: bookworm-security\nComponents: contrib").With(hosttest.Files{
 				sec + "contrib_binary-amd64_Packages": "Package: other\nVersion: 1\nArchitecture: amd64\n\n",

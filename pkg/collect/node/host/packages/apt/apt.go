@@ -59,7 +59,7 @@ func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState,
 		return nil, nil, err
 	}
 	a := &aptReader{ctx: ctx, root: root, db: db, buf: buf}
-	a.coverage.secured = map[branch]bool{}
+	a.coverage.secured, a.coverage.lost = map[branch]bool{}, map[branch]bool{}
 	if os := osrelease.Read(root); os.ID == "debian" || os.ID == "ubuntu" { // a derivative has codenames of its own
 		a.coverage.codename = os.Codename
 	}
@@ -281,6 +281,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 					// The archive has no such list: apt skips it.
 				case t.arch == "all" && (!rel.exists || !rel.release.supportsAll()):
 				default:
+					a.coverage.lose(in)
 					missing++
 					if missing <= 10 {
 						a.gap(fact.NotPresent, fmt.Sprintf("%s is enabled, but %s/%s was not found", t.from, aptLists, t.list))
@@ -294,6 +295,7 @@ func (a *aptReader) readLists(state *fact.PackageState) {
 			}
 			if err := a.readList(aptLists+"/"+name, listSuffixes[suffix], packageList{in: in, size: size}); err != nil {
 				a.fail(err)
+				a.coverage.lose(in)
 				if a.ctx.Err() != nil {
 					return
 				}

@@ -40,7 +40,10 @@ func branchOf(in *index) (b branch, ok bool) {
 type coverage struct {
 	codename string // of the host's release, "" if os-release has none
 	secured  map[branch]bool
-	esmApps  bool // the archive of Ubuntu's ESM for universe and multiverse is in use
+	// lost are branches whose security archive is enabled, and could not be read: a gap
+	// says so, and nothing is known of their packages.
+	lost    map[branch]bool
+	esmApps bool // the archive of Ubuntu's ESM for universe and multiverse is in use
 }
 
 // bestEffort are the components whose packages the distribution's own security team
@@ -64,6 +67,13 @@ func (c *coverage) secure(in *index) {
 	}
 	if in.release.origin == "UbuntuESMApps" && in.priority > 0 {
 		c.esmApps = true
+	}
+}
+
+// lose notes that a list of an enabled security archive could not be read.
+func (c *coverage) lose(in *index) {
+	if b, ok := branchOf(in); ok && in.security && in.priority > 0 {
+		c.lost[b] = true
 	}
 }
 
@@ -129,7 +139,7 @@ func (c *coverage) uncovered(db *database) []fact.UncoveredPackage {
 
 // outside says why no security archive covers a package, "" if one does.
 func (c *coverage) outside(p *installedPackage, codename, nativeArch string) (why fact.Outside, archive string) {
-	listed, ours, secured, promised, newest := "", false, false, false, ""
+	listed, ours, secured, lost, promised, newest := "", false, false, false, false, ""
 	for _, v := range p.versions {
 		for _, in := range v.indexes {
 			if in.status {
@@ -151,7 +161,7 @@ func (c *coverage) outside(p *installedPackage, codename, nativeArch string) (wh
 			if newest == "" || debversion.Less(newest, v.text) {
 				newest = v.text
 			}
-			secured = secured || c.secured[b]
+			secured, lost = secured || c.secured[b], lost || c.lost[b]
 			// A package of every architecture is in the native list too.
 			if b.arch = nativeArch; in.arch == "all" {
 				secured = secured || c.secured[b]
@@ -165,6 +175,8 @@ func (c *coverage) outside(p *installedPackage, codename, nativeArch string) (wh
 		return fact.OutsideRelease, listed
 	case debversion.Less(newest, p.version):
 		return fact.OutsideVersions, listed
+	case !secured && lost:
+		return "", ""
 	case !secured:
 		return fact.OutsideComponent, listed
 	case !promised:
