@@ -40,8 +40,8 @@ type version struct {
 	phased  int // Phased-Update-Percentage, 100 if there is none
 }
 
-// offer records that a list has a version of the package.
-// At most maxVersions of them are kept: full is then true.
+// offer records that a list has a version of the package, and counts in db.kept what
+// that takes. At most maxVersions of them are kept: full is then true.
 func (p *installedPackage) offer(db *database, in *index, text string, arch []byte, phased int) (full bool) {
 	for i := range p.versions {
 		if p.versions[i].text == text {
@@ -58,6 +58,10 @@ func (p *installedPackage) offer(db *database, in *index, text string, arch []by
 	}
 	if len(p.versions) == maxVersions {
 		return true
+	}
+	const record = 300 // bytes of a version and its fact.PendingUpdate
+	if !in.status {
+		db.kept += record + len(text)
 	}
 	p.versions = append(p.versions, version{text: text, arch: db.archWord(arch), indexes: db.with(nil, in), phased: phased})
 	return false
@@ -93,9 +97,13 @@ func (db *database) archWord(arch []byte) string {
 	return string(arch)
 }
 
-// maxVersions bounds the versions of one package in all lists: an archive has one
-// to ten.
-const maxVersions = 1000
+// Bounds of what is kept of lists: the versions of one package (an archive has one to
+// ten), the bytes of all versions that are not installed, and those of one text.
+const (
+	maxVersions = 1000
+	maxKept     = 4 << 20
+	maxText     = 1 << 10
+)
 
 // policy decides as apt does (apt_preferences(5)).
 type policy struct {

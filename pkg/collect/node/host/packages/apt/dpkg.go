@@ -13,6 +13,13 @@ import (
 // Debian's archive has about 65,000, and a large host 5,000.
 const maxInstalled = 50_000
 
+// Bounds of what these packages hold: the bytes of all names and versions, and the
+// records of one name, each of another architecture.
+const (
+	maxTexts = 4 << 20
+	maxSame  = 100
+)
+
 // database is dpkg's: what is installed, by name, then one for each
 // architecture.
 type database struct {
@@ -23,6 +30,7 @@ type database struct {
 	archs      []string // native first, then foreign ones
 	status     *index   // dpkg's own database, as a list among the others
 	sets       [][]*index
+	kept       int // what the versions of lists take, bytes
 }
 
 // each calls do with every package, in no order.
@@ -39,6 +47,7 @@ func (db *database) each(do func(*installedPackage)) {
 type records struct {
 	packages map[string]*installedPackage // the others of a name follow by next
 	count    int
+	texts    int               // bytes
 	words    map[string]string // texts that many packages share
 }
 
@@ -83,8 +92,15 @@ func (r *records) commonArch() string {
 // put keeps a record in place of an earlier one of its name and architecture. The
 // package dpkg itself tells the native architecture, so there is one of it.
 func (r *records) put(record installedPackage) error {
+	if r.texts += len(record.name) + len(record.version) + len(record.source) + len(record.sourceVersion); r.texts > maxTexts {
+		return fmt.Errorf("%w of %d bytes of names and versions", unpack.ErrTooMany, maxTexts)
+	}
 	head := r.packages[record.name]
+	same := 0
 	for p := head; p != nil; p = p.next {
+		if same++; same > maxSame {
+			return fmt.Errorf("%w of %d records of one name", unpack.ErrTooMany, maxSame)
+		}
 		if p.arch == record.arch || p.name == "dpkg" {
 			record.name, record.next = p.name, p.next
 			*p = record
@@ -136,6 +152,9 @@ func parseStatus(r io.Reader, path string, whole bool, buf []byte, to *records) 
 		if (whole || st.Status.set) && len(bytes.Fields(st.Status.value)) != 3 {
 			return fmt.Errorf("%s: expected a Status of three words in the stanza of %q at byte %d, found %q",
 				path, rootfs.Excerpt(st.Package.value), st.Offset, rootfs.Excerpt(st.Status.value))
+		}
+		if max(len(st.Package.value), len(st.Version.value), len(st.Architecture.value), len(st.Source.value)) > maxText {
+			return fmt.Errorf("%s: %w of %d bytes in a field of the stanza at byte %d", path, rootfs.ErrTooLarge, maxText, st.Offset)
 		}
 		record := installedPackage{
 			name: string(st.Package.value), version: string(st.Version.value), arch: to.word(st.Architecture.value),

@@ -32,6 +32,9 @@ func offerList(r *unpack.Limited, list packageList, db *database, buf []byte) er
 			return fmt.Errorf("expected Package, Version and Architecture in the stanza at byte %d, found %q, %q and %q",
 				st.Offset, rootfs.Excerpt(st.Package.value), rootfs.Excerpt(st.Version.value), rootfs.Excerpt(st.Architecture.value))
 		}
+		if max(len(st.Version.value), len(st.Architecture.value)) > maxText {
+			return fmt.Errorf("%w of %d bytes in a field of the stanza at byte %d", rootfs.ErrTooLarge, maxText, st.Offset)
+		}
 		phased := 100
 		if st.Phased.set {
 			if phased, err = percentage(st.Phased.value); err != nil {
@@ -43,6 +46,9 @@ func offerList(r *unpack.Limited, list packageList, db *database, buf []byte) er
 			if string(arch) == p.arch || bytes.Equal(arch, []byte("all")) && p.arch == db.nativeArch {
 				if p.offer(db, list.in, textOf(st.Version.value, p), arch, phased) {
 					return fmt.Errorf("%w of %d versions of one package, in the stanza at byte %d", unpack.ErrTooMany, maxVersions, st.Offset)
+				}
+				if db.kept > maxKept {
+					return fmt.Errorf("%w of %d bytes of updates, in the stanza at byte %d", unpack.ErrTooMany, maxKept, st.Offset)
 				}
 			}
 		}
