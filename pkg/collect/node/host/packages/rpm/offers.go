@@ -50,12 +50,17 @@ type offers struct {
 	// plain are the repositories without advisories, from 1, with whether one with
 	// advisories lists an installed package of theirs too.
 	plain []plainRepository
+	texts int // bytes of versions and names of updates
 	// needed, if set, gets each advisory that is needed, for tests.
 	needed func(advisory, name string)
 }
 
-// maxOffers bounds the packages with an update.
-const maxOffers = 200_000
+// Bounds of the packages with an update, and of the bytes of their texts: a large host
+// has 5,000 packages, and 100,000 updates would take more memory than the probe has.
+const (
+	maxOffers     = 15_000
+	maxOfferTexts = 4 << 20
+)
 
 type plainRepository struct {
 	repo   *repository
@@ -237,6 +242,9 @@ func (o *offers) offer(p *installed, v version, hidden bool) error {
 	}
 	if order > 0 || order == 0 && v.repo.advisories && !to.repo.advisories {
 		*to = v
+		if o.texts += len(v.evr) + len(v.name); o.texts > maxOfferTexts {
+			return fmt.Errorf("%w of %d bytes of updates", rootfs.ErrTooLarge, maxOfferTexts)
+		}
 	}
 	return nil
 }
