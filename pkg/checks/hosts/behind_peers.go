@@ -63,7 +63,34 @@ func poolOf(node *fact.Node) pool {
 			break
 		}
 	}
+	if p.label == "" {
+		p.system = strings.TrimSpace(p.system + " " + releaseOf(node.OSImage))
+	}
 	return p
+}
+
+// releaseOf is the release of an operating system that is kept for years beside newer
+// ones: nodes of two releases are made for different things, unless one label names them
+// a pool. It is "" for image-based systems, whose newest release is the one to run.
+func releaseOf(image string) string {
+	numbers := 0
+	for name, n := range map[string]int{
+		"Ubuntu": 2, "Alpine": 2, "openSUSE": 2, "Debian": 1, "Red Hat": 1, "Rocky": 1, "AlmaLinux": 1, "Oracle": 1, "CentOS": 1, "Amazon Linux": 1,
+		"Fedora Linux": 1, "SUSE": 3, "Azure Linux": 1,
+	} {
+		if strings.HasPrefix(image, name) {
+			numbers = n
+		}
+	}
+	rest := strings.Fields(strings.TrimPrefix(image, systemOf(image)))
+	switch {
+	case numbers == 0 || len(rest) == 0:
+		return ""
+	case numbers == 3: // "15 SP6"
+		return strings.Join(rest[:min(2, len(rest))], " ")
+	}
+	parts := strings.Split(strings.TrimPrefix(rest[0], "v"), ".")
+	return strings.Join(parts[:min(numbers, len(parts))], ".")
 }
 
 func (p pool) String() string {

@@ -13,7 +13,7 @@ import (
 
 func TestBehindPeers(t *testing.T) {
 	const (
-		pool    = "nodes of pool without a pool's label, Debian GNU/Linux amd64"
+		pool    = "nodes of pool without a pool's label, Debian GNU/Linux 12 amd64"
 		kernel  = "6.1.0-56-cloud-amd64"
 		kubelet = "v1.37.2"
 		runtime = "containerd://2.3.7"
@@ -295,5 +295,30 @@ func TestPeerOrders(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Without a pool's label, nodes of two releases of a system are no peers; image-based
+// systems have one line.
+func TestReleaseOf(t *testing.T) {
+	for image, want := range map[string]string{
+		"Ubuntu 22.04.5 LTS": "22.04", "Ubuntu 24.04 LTS": "24.04", "Debian GNU/Linux 12 (bookworm)": "12", "Debian GNU/Linux trixie/sid": "",
+		"Rocky Linux 9.6 (Blue Onyx)": "9", "Red Hat Enterprise Linux 8.10 (Ootpa)": "8", "Amazon Linux 2023.9.20251014": "2023", "Amazon Linux 2": "2",
+		"SUSE Linux Enterprise Server 15 SP6": "15 SP6", "openSUSE Leap 15.6": "15.6", "Alpine Linux v3.22": "3.22", "Fedora Linux 43": "43",
+		"Talos (v1.11.2)": "", "Flatcar Container Linux by Kinvolk 4230.2.3 (Oklo)": "", "Bottlerocket OS 1.26.1 (aws-k8s-1.31)": "", "": "", "Ubuntu": "",
+	} {
+		if got := releaseOf(image); got != want {
+			t.Errorf("%q: want %q, got %q", image, want, got)
+		}
+	}
+	old := fact.Node{OSImage: "Ubuntu 22.04.5 LTS", Arch: "amd64"}
+	newer := fact.Node{OSImage: "Ubuntu 24.04.2 LTS", Arch: "amd64"}
+	if poolOf(&old) == poolOf(&newer) {
+		t.Error("two releases are one pool without a label")
+	}
+	old.Labels = map[string]string{"eks.amazonaws.com/nodegroup": "a"}
+	newer.Labels = old.Labels
+	if poolOf(&old) != poolOf(&newer) {
+		t.Error("two releases are two pools, although a label names one")
 	}
 }

@@ -3,6 +3,8 @@ package hosts
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/version"
 
@@ -84,10 +86,13 @@ func judgeKubelet(v *checks.View, node *fact.Node) []api.Finding {
 	}
 
 	support := supportOf(&endoflife.Kubernetes, major, kubelet, v.CollectedAt)
-	switch name := fmt.Sprintf("1.%d", kubelet); support.phase {
-	case endoflife.Ended:
+	switch name := fmt.Sprintf("1.%d", kubelet); {
+	case support.phase == endoflife.Ended && ofProvider(node) && v.CollectedAt.Before(support.minor.Standard.Add(providerSupport)):
+		add(api.VerdictUnknown, fact.NotPresent,
+			fmt.Sprintf("its kubelet %s is past its end of life%s, and it is the build of a provider, which may add fixes of its own", name, support.when), support.evidence)
+	case support.phase == endoflife.Ended:
 		add(api.Fail, "", fmt.Sprintf("its kubelet %s is past its end of life%s", name, support.when), support.evidence)
-	case endoflife.Unknown:
+	case support.phase == endoflife.Unknown:
 		add(api.VerdictUnknown, support.reason, support.why("Kubernetes "+name), support.evidence)
 	default:
 		if len(findings) == 0 {
@@ -95,6 +100,18 @@ func judgeKubelet(v *checks.View, node *fact.Node) []api.Finding {
 		}
 	}
 	return findings
+}
+
+// providerSupport is the longest time after Kubernetes' own end of life for which a
+// provider gives extended support: a year (EKS extended support; GKE's extended channel
+// and AKS's LTS are shorter counted from there), and a month for its later start.
+const providerSupport = 400 * 24 * time.Hour
+
+// ofProvider reports whether a node's kubelet is a provider's build: EKS and GKE say so in
+// its version, AKS by a label that each of its nodes has.
+func ofProvider(node *fact.Node) bool {
+	_, aks := node.Labels["kubernetes.azure.com/cluster"]
+	return aks || strings.Contains(node.KubeletVersion, "-eks-") || strings.Contains(node.KubeletVersion, "-gke.")
 }
 
 func orNotSet(version string) string {

@@ -55,6 +55,20 @@ func TestKubeletVersion(t *testing.T) {
 			set("v1.34.0", "v1.37.0"),
 			ft.One(finding(api.Fail, "", "its kubelet 1.34 is past its end of life (2026-10-27)", field, "v1.34.0", table, "1.34: end of life 2026-10-27")),
 		},
+		"past it, as EKS builds it: its extended support is not known from the node": {
+			set("v1.34.0-eks-61c0bbb", "v1.37.0"),
+			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "its kubelet 1.34 is past its end of life (2026-10-27), and it is the build of a provider, which may add fixes of its own",
+				field, "v1.34.0-eks-61c0bbb", table, "1.34: end of life 2026-10-27")),
+		},
+		"past it on AKS, whose nodes have a label": {
+			ft.Edit(set("v1.34.0", "v1.37.0"), func(s *fact.Set) { s.Nodes[0].Labels = map[string]string{"kubernetes.azure.com/cluster": "x"} }),
+			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "its kubelet 1.34 is past its end of life (2026-10-27), and it is the build of a provider, which may add fixes of its own",
+				field, "v1.34.0", table, "1.34: end of life 2026-10-27")),
+		},
+		"past every extended support fails, too": {
+			at(set("v1.34.0-gke.100", "v1.37.0"), "2027-12-02"),
+			ft.One(finding(api.Fail, "", "its kubelet 1.34 is past its end of life (2026-10-27)", field, "v1.34.0-gke.100", table, "1.34: end of life 2026-10-27")),
+		},
 		"four minor versions older fails twice": {
 			set("v1.33.0", "v1.37.0"),
 			[]api.Finding{

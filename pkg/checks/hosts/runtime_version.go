@@ -81,6 +81,8 @@ func judgeRuntime(v *checks.View, node *fact.Node) api.Finding {
 		f.Verdict, f.Reason, f.Message = api.Pass, "", "its "+name+" gets fixes from its project"
 	case s.phase == endoflife.Unknown:
 		f.Reason, f.Message = s.reason, s.why(name)
+	case scheme == "containerd" && !strings.Contains(version, "-k3s") && maintainsContainerd(node.OSImage):
+		f.Message = fmt.Sprintf("its %s gets no more fixes from its project%s, and %s may have built it and add its own", name, s.when, systemOf(node.OSImage))
 	case ofDistribution(version):
 		f.Message = fmt.Sprintf("its %s gets no more fixes from its project%s, and its version is a distribution's, which may add its own", name, s.when)
 	case s.phase == endoflife.ExtendedOnly:
@@ -91,6 +93,17 @@ func judgeRuntime(v *checks.View, node *fact.Node) api.Finding {
 		f.Message = fmt.Sprintf("its %s gets no more fixes from its project%s", name, s.when)
 	}
 	return f
+}
+
+// maintainsContainerd reports whether an operating system has a package of containerd
+// that says only the project's version of itself.
+func maintainsContainerd(osImage string) bool {
+	for _, name := range []string{"Ubuntu", "Amazon Linux", "SUSE", "SLES", "openSUSE", "Azure Linux", "CBL-Mariner"} {
+		if strings.HasPrefix(osImage, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // ofDistribution reports whether a version says that a distribution has built it:

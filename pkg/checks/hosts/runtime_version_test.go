@@ -39,6 +39,18 @@ func TestRuntimeVersion(t *testing.T) {
 			ft.Edit(set("containerd://2.0.7"), func(s *fact.Set) { s.Nodes[0].KubeletVersion = "v1.33.5-gke.1080000" }),
 			finding(api.Pass, "", "", "its containerd 2.0 gets fixes from its project", field, "containerd://2.0.7", containerd, on20),
 		},
+		"a system whose package says only the project's version": {
+			ft.Edit(set("containerd://1.7.28"), func(s *fact.Set) { s.Nodes[0].OSImage = "Amazon Linux 2023.9.20251014" }),
+			finding(api.VerdictUnknown, "", fact.Unsupported, "its containerd 1.7 gets no more fixes from its project (2026-03-10), and Amazon Linux may have built it and add its own",
+				field, "containerd://1.7.28", containerd, "1.7: end of life 2026-03-10, extended support in part until 2026-09-30"),
+		},
+		"k3s on such a system": {
+			ft.Edit(set("containerd://1.7.11-k3s2"), func(s *fact.Set) { s.Nodes[0].OSImage = "Ubuntu 24.04.3 LTS" }),
+			finding(
+				api.Fail, "", "", "its containerd 1.7 gets no more fixes from its project (2026-03-10)",
+				field, "containerd://1.7.11-k3s2", containerd, "1.7: end of life 2026-03-10, extended support in part until 2026-09-30",
+			),
+		},
 		"k3s follows containerd": {
 			set("containerd://1.7.11-k3s2"),
 			finding(
