@@ -52,7 +52,8 @@ func Nodes(plan checks.Plan, set *fact.Set, gaps []fact.Gap) []api.ReportNode {
 	nodes := make([]api.ReportNode, 0, len(set.Nodes))
 	for i := range set.Nodes {
 		node := &set.Nodes[i]
-		alone := *set
+		alone, one := *set, 1
+		alone.Cluster.Nodes = &one // it is judged as if it had no peers
 		alone.Nodes, alone.Workloads = set.Nodes[i:i+1:i+1], podsOn[node.Name]
 		alone.Gaps = slices.Concat(everywhere, gapsOf[node.Name])
 		nodes = append(nodes, reportNode(node, set.CollectedAt, checks.JudgeSet(plan, &alone), gaps))

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hosts"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -202,6 +203,27 @@ func TestUpdatesCell(t *testing.T) {
 	} {
 		if got := updatesCell(tc.updates); got.Text != tc.want || got.Paint != tc.paint {
 			t.Errorf("%s: want %q, got %q in %v", name, tc.want, got.Text, got.Paint)
+		}
+	}
+}
+
+// A healthy node is a yes in its own row: that it is judged alone, without its peers,
+// leaves nothing open.
+func TestNodesAreJudgedWithoutPeers(t *testing.T) {
+	node := func(name string) fact.Node {
+		return fact.Node{Name: name, Listed: true, Arch: "amd64", OSImage: "Debian GNU/Linux 12 (bookworm)", KernelVersion: "6.1.0-28-amd64", KubeletVersion: "v1.37.2", ContainerRuntime: "containerd://2.3.7"}
+	}
+	set := &fact.Set{Nodes: []fact.Node{node("a"), node("b")}}
+	plan := checks.Plan{
+		Checks: []checks.Check{hosts.BehindPeers}, Known: []string{hosts.BehindPeers.ID},
+		Parts: []checks.Part{{Question: api.Hosts, Name: "updates", Title: "x", Checks: []string{hosts.BehindPeers.ID}}},
+	}
+	whole := checks.JudgeSet(plan, set)
+	for _, n := range Nodes(plan, set, whole.Gaps) {
+		for _, a := range n.Answers {
+			if a.Question == api.Hosts && a.Answer == api.Unknown {
+				t.Errorf("%s: %s", n.Name, a.Answer)
+			}
 		}
 	}
 }

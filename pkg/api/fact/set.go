@@ -52,6 +52,9 @@ type Cluster struct {
 	// Provider is kubeadm, k3s, rke2, eks, gke, aks, openshift, talos or unknown.
 	// It is computed when facts are judged, and ignored in facts.
 	Provider string `json:"provider,omitempty"`
+	// Nodes counts all nodes that the API lists; nil if only some were asked for, or
+	// the list was not read.
+	Nodes *int `json:"nodes,omitempty"`
 	// APIServers counts the API servers whose lease in kube-system has not
 	// expired (KEP-1965); nil if the leases were not read.
 	APIServers *int `json:"apiServers,omitempty"`

@@ -328,7 +328,11 @@ func judgeBehindPeers(v *checks.View) []api.Finding {
 		}
 	}
 	judged := make(map[*fact.Node][]api.Finding, len(listed))
+	whole := v.Cluster.Nodes != nil && *v.Cluster.Nodes == len(listed)
 	for p, nodes := range pools {
+		if len(nodes) == 1 && whole && p.system != "" {
+			continue // it has no peers anywhere: nothing to judge
+		}
 		judgePool(p, nodes, judged)
 	}
 	var findings []api.Finding

@@ -91,6 +91,13 @@ func TestBehindPeers(t *testing.T) {
 			set(nil),
 			ft.One(finding(1, api.VerdictUnknown, fact.NotPresent, "no other node of its pool was listed, so it has no peers to compare it with", append([]string{pool, "1 node, 0 behind"}, own(1)...)...)),
 		},
+		"one without peers in the whole cluster has nothing to judge": {
+			ft.Edit(set(nil), func(s *fact.Set) { s.Cluster.Nodes = ft.Ptr(1) }), nil,
+		},
+		"one of whose cluster more nodes exist": {
+			ft.Edit(set(nil), func(s *fact.Set) { s.Cluster.Nodes = ft.Ptr(2) }),
+			ft.One(finding(1, api.VerdictUnknown, fact.NotPresent, "no other node of its pool was listed, so it has no peers to compare it with", append([]string{pool, "1 node, 0 behind"}, own(1)...)...)),
+		},
 		"another pool is no peer": {
 			set(nil, func(n *fact.Node) {
 				n.Labels, n.KernelVersion = map[string]string{"cloud.google.com/gke-nodepool": "p"}, "6.1.0-60-cloud-amd64"

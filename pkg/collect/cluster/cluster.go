@@ -175,6 +175,10 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	for i := range result.NodeObjects {
 		result.Nodes = append(result.Nodes, nodeFacts(&result.NodeObjects[i]))
 	}
+	if lists[0].read && len(opts.NodeNames) == 0 && opts.NodeSelector == "" {
+		count := len(result.Nodes)
+		result.Cluster.Nodes = &count
+	}
 	if opts.Pods {
 		result.PodScope = pods.scope()
 		switch {

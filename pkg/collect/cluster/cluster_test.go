@@ -471,7 +471,8 @@ func TestNodes(t *testing.T) {
 		if diff := cmp.Diff(want, result.Nodes); diff != "" {
 			t.Errorf("nodes (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(fact.Cluster{Server: s.URL, Version: "v1.37.2+k3s1"}, result.Cluster); diff != "" {
+		all := 3
+		if diff := cmp.Diff(fact.Cluster{Server: s.URL, Version: "v1.37.2+k3s1", Nodes: &all}, result.Cluster); diff != "" {
 			t.Errorf("cluster (-want +got):\n%s", diff)
 		}
 	})
@@ -491,6 +492,9 @@ func TestNodes(t *testing.T) {
 		}
 		if result.PodScope != fact.PodsAll {
 			t.Errorf("want all pods of the nodes found, got %q", result.PodScope)
+		}
+		if result.Cluster.Nodes != nil {
+			t.Errorf("%d nodes, though one was asked for", *result.Cluster.Nodes)
 		}
 	})
 	t.Run("a name that does not exist is an error", func(t *testing.T) {
@@ -514,6 +518,9 @@ func TestNodes(t *testing.T) {
 		}
 		if result.PodScope != fact.PodsSome {
 			t.Errorf("want some pods, got %q", result.PodScope)
+		}
+		if result.Cluster.Nodes != nil {
+			t.Errorf("%d nodes, though those of one pool were asked for", *result.Cluster.Nodes)
 		}
 	})
 }
