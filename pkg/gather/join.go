@@ -117,6 +117,8 @@ func (j *joining) host() fact.Host {
 		Libraries: j.by[fact.Libraries].Host.Libraries,
 		Packages:  j.by[fact.Packages].Host.Packages,
 		Inventory: j.by[fact.Inventory].Host.Inventory,
+		Builders:  j.by[fact.Processes].Host.Builders,
+		Apart:     j.by[fact.Processes].Host.Apart,
 	}
 	for _, m := range j.all {
 		h.Hostname, h.Arch, h.OS = cmp.Or(h.Hostname, m.Host.Hostname), cmp.Or(h.Arch, m.Host.Arch), cmp.Or(h.OS, m.Host.OS)
@@ -192,7 +194,8 @@ func (j *joining) container(id string, of map[*fact.Measurement]map[string]*fact
 		}
 	}
 	out.Self = self
-	out.Processes, out.Root, out.Mounts, out.Devices, out.DeviceFS, out.Upper = nil, nil, nil, nil, "", nil
+	out.Processes, out.Root, out.Mounts, out.Sockets = nil, nil, nil, nil
+	out.Devices, out.DeviceFS, out.DeviceRules, out.Upper, out.Packages = nil, "", nil, nil, nil
 
 	processes, executables := j.answering(fact.Processes, id, of), j.answering(fact.Executables, id, of)
 	if processes != nil {
@@ -202,13 +205,13 @@ func (j *joining) container(id string, of map[*fact.Measurement]map[string]*fact
 		out.Processes = j.executables(id, out.Processes, executables)
 	}
 	if c := j.answering(fact.Mounts, id, of); c != nil {
-		out.Root, out.Mounts = c.Root, c.Mounts
+		out.Root, out.Mounts, out.Sockets = c.Root, c.Mounts, c.Sockets
 	}
 	if c := j.answering(fact.Devices, id, of); c != nil {
-		out.Devices, out.DeviceFS = c.Devices, c.DeviceFS
+		out.Devices, out.DeviceFS, out.DeviceRules = c.Devices, c.DeviceFS, c.DeviceRules
 	}
 	if c := j.answering(fact.Upperdir, id, of); c != nil {
-		out.Upper = c.Upper
+		out.Upper, out.Packages = c.Upper, c.Packages
 	}
 	return out
 }
@@ -258,9 +261,9 @@ func (j *joining) executables(id string, processes []fact.Process, from *fact.Me
 	found := 0
 	for i := range processes {
 		p := &processes[i]
-		p.Exe, p.Scripts = nil, nil
+		p.Exe, p.Scripts, p.Mapped = nil, nil, nil
 		if other := others[keyOf(p)]; other != nil {
-			p.Exe, p.Scripts = other.Exe, other.Scripts
+			p.Exe, p.Scripts, p.Mapped = other.Exe, other.Scripts, other.Mapped
 			found++
 		}
 	}

@@ -24,9 +24,34 @@ type Host struct {
 
 	Libraries *LibraryState `json:"libraries,omitempty"`
 
+	// Builders are processes of the host itself that are build daemons or image
+	// builders, Apart those with a root directory or mounts of their own that are
+	// nevertheless the host's (a daemon in a chroot, a confined service). Both are
+	// sorted by pid, at most MaxHostProcesses each (kind Processes).
+	Builders []HostProcess `json:"builders,omitempty"`
+	Apart    []HostProcess `json:"apart,omitempty"`
+
 	// Inventory are the installed packages, sorted by name, architecture and version,
 	// at most MaxInventory (kind Inventory).
 	Inventory []InstalledPackage `json:"inventory,omitempty"`
+}
+
+// MaxHostProcesses bounds Host.Builders and Host.Apart.
+const MaxHostProcesses = 64
+
+// HostProcess is a process of the host itself, in no container.
+type HostProcess struct {
+	PID     int     `json:"pid"`
+	Comm    string  `json:"comm,omitempty"` // chosen by the process itself
+	Exe     string  `json:"exe,omitempty"`  // the text of /proc/PID/exe, "" if unread
+	Unit    string  `json:"unit,omitempty"` // the last part of its cgroup path
+	UID     int64   `json:"uid"`            // effective
+	CapEff  CapMask `json:"capEff,omitzero"`
+	Started Time    `json:"started,omitzero"`
+	// Why is what shows that it is the host's: "chroot", "service", "same-root".
+	Why string `json:"why,omitempty"`
+	// Root is the text of /proc/PID/root, if that is not "/".
+	Root string `json:"root,omitempty"`
 }
 
 // MaxInventory bounds Host.Inventory. A full desktop has some 5,000 packages.

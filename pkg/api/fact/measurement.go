@@ -76,6 +76,9 @@ type MeasuredContainer struct {
 	Kubernetes bool   `json:"kubernetes,omitempty"`
 	Runtime    string `json:"runtime,omitempty"` // containerd, crio, docker, podman, "" if the path does not say
 	Cgroup     string `json:"cgroup,omitempty"`
+	// FoundBy says what shows that this is a container, where no id in a cgroup
+	// path does. Its ID is then made of its root directory.
+	FoundBy FoundBy `json:"foundBy,omitempty"`
 	// Sandbox is true for a pod's pause container.
 	Sandbox bool `json:"sandbox,omitempty"`
 	// Self is true for the probe's own container.
@@ -84,14 +87,50 @@ type MeasuredContainer struct {
 	Processes []Process `json:"processes,omitempty"`
 	Root      *Mount    `json:"root,omitempty"`   // what is mounted at /
 	Mounts    []Mount   `json:"mounts,omitempty"` // other writable ones, without proc, sysfs, cgroup, mqueue, devpts
+	// Sockets are the sockets of container runtimes and build daemons that its mounts
+	// show, as paths on the node, sorted (kind Mounts).
+	Sockets []string `json:"sockets,omitempty"`
 	// Devices are those that a runtime does not provide by default. DeviceFS is the
 	// type of the mount at /dev ("tmpfs", "devtmpfs"), or "" if unread.
 	Devices  []Device `json:"devices,omitempty"`
 	DeviceFS string   `json:"deviceFS,omitempty"`
+	// DeviceRules are the lines of devices.list of its cgroup ("c 1:3 rwm"); nil if
+	// unread: cgroup v2 keeps them in a BPF program.
+	DeviceRules []string `json:"deviceRules,omitempty"`
 
 	// Upper is the walk of its writable layer; nil if nothing was walked.
 	Upper *UpperWalk `json:"upper,omitempty"`
+	// Packages is how the package database in its writable layer differs from the
+	// image's; nil if the writable layer has none (kind Upperdir).
+	Packages *PackageChange `json:"packages,omitempty"`
 }
+
+// FoundBy is what shows that processes are in a container.
+type FoundBy string
+
+// What shows it.
+const (
+	FoundByCgroup   FoundBy = ""          // an id in the cgroup path
+	FoundByRoot     FoundBy = "root"      // a root directory, mounts and process ids of their own
+	FoundByHostPIDs FoundBy = "host-pids" // a root directory and mounts of their own, in the host's pid namespace
+)
+
+// PackageChange compares two states of a package database by package names.
+type PackageChange struct {
+	Manager string   `json:"manager"` // dpkg, apk, rpm
+	Path    string   `json:"path"`    // inside the container
+	Added   []string `json:"added,omitempty"`
+	Removed []string `json:"removed,omitempty"`
+	Changed []string `json:"changed,omitempty"` // of another version
+	// Total counts all differences; the lists have at most MaxPackageChanges names
+	// together.
+	Total int `json:"total"`
+	// At is the ctime of the database in the writable layer.
+	At Time `json:"at,omitzero"`
+}
+
+// MaxPackageChanges bounds the names of a PackageChange.
+const MaxPackageChanges = 60
 
 // Process is one process of a container, from /proc/PID. PIDs are the host's.
 type Process struct {
@@ -110,6 +149,19 @@ type Process struct {
 
 	NoNewPrivs *bool `json:"noNewPrivs,omitempty"`
 	Seccomp    *int  `json:"seccomp,omitempty"` // 0 off, 1 strict, 2 filter
+	// Label is attr/current: an AppArmor profile with its mode ("name (enforce)",
+	// "unconfined") or a SELinux context ("user:role:type:level"); "" if there is
+	// none or it is unread.
+	Label string `json:"label,omitempty"`
+	// Groups are the supplementary groups, at most MaxGroups.
+	Groups []int64 `json:"groups,omitempty"`
+
+	// Threads is nil if they were not read, and if it has only one.
+	Threads *Threads `json:"threads,omitempty"`
+
+	// Moved is the container id in its cgroup path, where its root directory shows
+	// that it belongs to another container than that.
+	Moved string `json:"moved,omitempty"`
 
 	// Namespace inodes, 0 if unread (level proc cannot read them).
 	UserNS uint64 `json:"userNS,omitempty"`
@@ -124,6 +176,54 @@ type Process struct {
 	// interpreter. They come from its command line and descriptors, so the list may
 	// be incomplete.
 	Scripts []Executable `json:"scripts,omitempty"`
+	// Mapped are the other files that it has mapped executable: libraries, and
+	// programs that ld.so runs (kind Executables); nil if unread.
+	Mapped *Mapped `json:"mapped,omitempty"`
+}
+
+// Threads are the threads of a process.
+type Threads struct {
+	Count int `json:"count"`
+	// Differing are those whose masks, user, NoNewPrivs or seccomp mode are not the
+	// leader's, at most MaxThreads; DifferingCount counts all of them.
+	Differing      []Thread `json:"differing,omitempty"`
+	DifferingCount int      `json:"differingCount,omitempty"`
+}
+
+// Mapped are files that are mapped executable, without the process's own executable.
+type Mapped struct {
+	Count int `json:"count"`
+	// Files are those that the image does not hold, at most MaxMapped; FileCount
+	// counts all of them.
+	Files     []Executable `json:"files,omitempty"`
+	FileCount int          `json:"fileCount,omitempty"`
+}
+
+// Bounds of what is listed of one process.
+const (
+	MaxGroups  = 64
+	MaxThreads = 16
+	MaxMapped  = 32
+)
+
+// Thread is one thread of a process, from /proc/PID/task/TID/status.
+type Thread struct {
+	TID        int      `json:"tid"`
+	Comm       string   `json:"comm,omitempty"`
+	UID        [4]int64 `json:"uid"`
+	CapPrm     CapMask  `json:"capPrm,omitzero"`
+	CapEff     CapMask  `json:"capEff,omitzero"`
+	CapBnd     CapMask  `json:"capBnd,omitzero"`
+	NoNewPrivs *bool    `json:"noNewPrivs,omitempty"`
+	Seccomp    *int     `json:"seccomp,omitempty"`
+}
+
+// FileOwner is who owns a file or directory, and its mode: permission, set-user-ID,
+// set-group-ID and sticky bit as chmod(2) has them. Uids are the node's.
+type FileOwner struct {
+	UID  uint32 `json:"uid"`
+	GID  uint32 `json:"gid"`
+	Mode uint32 `json:"mode"`
 }
 
 // Origin is where the file of an executable comes from.
@@ -141,6 +241,7 @@ const (
 	OriginVolume       Origin = "volume"   // on another writable mount
 	OriginReadOnly     Origin = "readonly" // on another, read-only mount
 	OriginForeign      Origin = "foreign"  // on a mount that is not in the process's mount table
+	OriginRemoved      Origin = "removed"  // a lower layer has it, and upper hides it
 	OriginUnknown      Origin = "unknown"  // no upperdir to compare with, or unreadable; see Detail
 )
 
@@ -162,6 +263,13 @@ type Executable struct {
 	// memory may be older.
 	Stale  bool   `json:"stale,omitempty"`
 	Detail string `json:"detail,omitempty"`
+	// Gained is what the file can give to its caller and the image's cannot: a
+	// set-user-ID or set-group-ID bit, file capabilities.
+	Gained string `json:"gained,omitempty"`
+	// Owner is the file's, Dir that of the directory that holds its name; nil if
+	// unread.
+	Owner *FileOwner `json:"owner,omitempty"`
+	Dir   *FileOwner `json:"dir,omitempty"`
 }
 
 // Mount is one line of mountinfo (proc_pid_mountinfo(5)), decoded.
@@ -176,6 +284,10 @@ type Mount struct {
 	Volume   string `json:"volume,omitempty"` // kind/name of a Kubernetes volume
 	// Upperdir of an overlay, decoded, as the runtime mounted it.
 	Upperdir string `json:"upperdir,omitempty"`
+	// File is true if a file is mounted there, not a directory. Owner is that of
+	// what is mounted. Nil if unread (level proc).
+	File  *bool      `json:"file,omitempty"`
+	Owner *FileOwner `json:"owner,omitempty"`
 }
 
 // Device is a device node in a container's /dev.
@@ -196,9 +308,29 @@ type UpperWalk struct {
 	Files  []UpperFile `json:"files,omitempty"`
 	Total  int         `json:"total"`
 	Copies int         `json:"copies,omitempty"`
-	// Truncated means that a limit ended the walk. Then Total is a lower bound.
+	// Truncated means that a limit ended the walk. Then all counts are lower bounds.
 	Truncated bool `json:"truncated,omitempty"`
+
+	// Data are files without code that were added, changed (in content) or removed,
+	// sorted by path, at most MaxUpperData; nil DataCounts means that the walk did
+	// not look at them. Volatile counts those at paths where programs keep logs,
+	// caches and state; they are not listed.
+	Data       []UpperFile `json:"data,omitempty"`
+	DataCounts *DataCounts `json:"dataCounts,omitempty"`
 }
+
+// DataCounts counts the files of a writable layer that hold no code.
+type DataCounts struct {
+	Added    int `json:"added"`
+	Changed  int `json:"changed"`
+	Removed  int `json:"removed"`
+	Volatile int `json:"volatile"`
+	// Unknown are those that could not be compared.
+	Unknown int `json:"unknown"`
+}
+
+// MaxUpperData bounds UpperWalk.Data.
+const MaxUpperData = 50
 
 // MaxUpperFiles bounds UpperWalk.Files.
 const MaxUpperFiles = 200
@@ -206,7 +338,7 @@ const MaxUpperFiles = 200
 // UpperFile is an executable in an upperdir.
 type UpperFile struct {
 	Path    string `json:"path"` // inside the container
-	Kind    string `json:"kind"` // "elf", "script", "library"
+	Kind    string `json:"kind"` // "elf", "script", "library", "code" (an archive or byte code), "loader" (ld.so's configuration), "data"
 	Origin  Origin `json:"origin"`
 	Size    int64  `json:"size"`
 	Mode    uint32 `json:"mode"`
@@ -214,4 +346,6 @@ type UpperFile struct {
 	Changed Time   `json:"changed,omitzero"` // ctime
 	SHA256  string `json:"sha256,omitempty"`
 	Detail  string `json:"detail,omitempty"`
+	// Gained is as in Executable.
+	Gained string `json:"gained,omitempty"`
 }

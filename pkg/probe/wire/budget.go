@@ -11,7 +11,7 @@ import (
 
 // MaxRun is how much memory the measurements of one run may take together, in
 // bytes.
-const MaxRun int64 = 4 << 30
+const MaxRun int64 = 5 << 30
 
 // decoders is how many answers of a run are unpacked at a time: each holds its
 // records, up to MaxJSON, until it is done.
@@ -35,7 +35,7 @@ var ErrRunFull = errors.New("this run has no memory left for it")
 //	                            400 processes); 5.7 MB is the
 //	                            most found (8,000 processes)
 //	50 nodes, decoded at once   27 MB                         1.6 GiB
-//	a run over 5,000 nodes      2.7 GB                        4 GiB (MaxRun)
+//	a run over 5,000 nodes      2.7 GB                        5 GiB (MaxRun)
 //
 // Without MaxRun the worst run would be 156 GiB. What is live is bounded; Go's
 // collector lets garbage take as much again, so the process had 3.8 GB at most

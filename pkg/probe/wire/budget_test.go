@@ -32,7 +32,7 @@ func TestBudgetShares(t *testing.T) {
 		"what is too much takes nothing":          {4000, 10, []step{{1301, false}, {1300, true}}},
 		"a run without nodes has no shares":       {4000, 0, []step{{4001 + 3000, false}}},
 		"shares hold however many need more":      {4000, 10, []step{{1300, true}, {1300, false}, {1300, false}, {300, true}, {300, true}, {1, true}}},
-		"the default of a large run":              {MaxRun, 5000, []step{{644_245, true}, {MaxMemory, true}}},
+		"the default of a large run":              {MaxRun, 5000, []step{{805_306, true}, {MaxMemory, true}}},
 		"more nodes than bytes":                   {100, 1000, []step{{100, true}, {1, false}}},
 	}
 	for name, tt := range tests {

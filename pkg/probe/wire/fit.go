@@ -444,6 +444,7 @@ func (c *cutter) etcd(m *fact.Measurement, s *sizes, total int) {
 // The lists of a container.
 const (
 	upperFiles = iota
+	upperData
 	processList
 	mountList
 	deviceList
@@ -456,6 +457,7 @@ var containerList = [containerLists]struct {
 	kinds []fact.Kind
 }{
 	upperFiles:  {"executables in writable layers", []fact.Kind{fact.Upperdir}},
+	upperData:   {"files in writable layers", []fact.Kind{fact.Upperdir}},
 	processList: {"processes", []fact.Kind{fact.Processes, fact.Executables}},
 	mountList:   {"mounts", []fact.Kind{fact.Mounts}},
 	deviceList:  {"devices", []fact.Kind{fact.Devices}},
@@ -489,16 +491,18 @@ func (c *cutter) containerParts(ct *fact.MeasuredContainer) *parts {
 	p := new(parts)
 	bare := *ct
 	bare.Processes, bare.Mounts, bare.Devices = nil, nil, nil
-	var found []fact.UpperFile
+	var found, data []fact.UpperFile
 	if ct.Upper != nil {
 		upper := *ct.Upper
-		found, upper.Files = upper.Files, nil
+		found, data, upper.Files, upper.Data = upper.Files, upper.Data, nil, nil
 		bare.Upper = &upper
 	}
 	p.bare = c.meter.of(record{Container: &bare}) + 64 // and the names of the lists
-	p.lists[upperFiles] = listOf(c, found, func(f *fact.UpperFile) bool { return drifted(f.Origin) }, MaxRecord)
+	p.lists[upperFiles] = listOf(c, found, func(f *fact.UpperFile) bool { return drifted(f.Origin) || f.Gained != "" }, MaxRecord)
+	p.lists[upperData] = listOf(c, data, nil, MaxRecord)
 	p.lists[processList] = listOf(c, ct.Processes, func(p *fact.Process) bool {
-		return p.Exe != nil && drifted(p.Exe.Origin) || len(p.Scripts) > 0
+		return p.Exe != nil && (drifted(p.Exe.Origin) || p.Exe.Gained != "") || len(p.Scripts) > 0 || p.Mapped != nil && len(p.Mapped.Files) > 0 ||
+			p.Threads != nil && len(p.Threads.Differing) > 0 || p.Moved != ""
 	}, MaxRecord)
 	p.lists[mountList] = listOf(c, ct.Mounts, nil, MaxRecord)
 	p.lists[deviceList] = listOf(c, ct.Devices, nil, MaxRecord)
@@ -541,6 +545,11 @@ func (c *cutter) containers(m *fact.Measurement, s *sizes, total int) {
 			upper := *ct.Upper
 			upper.Total = max(upper.Total, len(upper.Files))
 			upper.Files = picked(upper.Files, keep[upperFiles])
+			ct.Upper = &upper
+		}
+		if count(keep[upperData]) < len(keep[upperData]) {
+			upper := *ct.Upper
+			upper.Data = picked(upper.Data, keep[upperData])
 			ct.Upper = &upper
 		}
 		ct.Processes = picked(ct.Processes, keep[processList])

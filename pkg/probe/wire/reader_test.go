@@ -394,7 +394,7 @@ func TestHonestNodesFit(t *testing.T) {
 		most int // bytes
 		cut  bool
 	}{
-		"a typical node":                    {typical, 640 << 10, false},
+		"a typical node":                    {typical, 768 << 10, false},
 		"a control plane, 3,000 Secrets":    {honest{containers: 60, processes: 2, mounts: 4, files: 1, secrets: 3000, pending: 30}, 640 << 10, false},
 		"20,000 Secrets":                    {honest{containers: 60, processes: 2, mounts: 4, files: 1, secrets: 20_000}, 4 << 20, false},
 		"20,000 processes":                  {honest{containers: 250, processes: 80, mounts: 4}, 8 << 20, true},
@@ -880,7 +880,7 @@ func TestEncodeCutsToTheMemoryOfTheReceiver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(got.Containers); n >= len(m.Containers) || n < MaxMemory/1000 {
+	if n := len(got.Containers); n >= len(m.Containers) || n < MaxMemory/1200 {
 		t.Errorf("expected a part of %d containers, found %d", len(m.Containers), n)
 	}
 	if len(got.Gaps) == 0 {
