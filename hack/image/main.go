@@ -27,7 +27,8 @@ import (
 const usage = `usage: image COMMAND [flags]
 
   pause   -binary FILE -out FILE.tar                   a static program that waits, as registry.k8s.io/pause
-  busybox -out FILE.tar [-tag T] [-binary FILE]        a static busybox with a link for each applet
+  busybox -out FILE.tar [-tag T] [-binary FILE] [-file P=FILE ...]
+                                                       a static busybox with a link for each applet, and further files
   binary  -tag T -binary FILE -path P -out FILE.tar    any one static binary at P, as a control plane image
   probe   -binary ARCH=FILE ... -layout DIR [-tar DIR] [-tag T]
                                                        the probe: multi-architecture OCI layout, a docker archive each
@@ -115,6 +116,19 @@ func busybox(ctx context.Context, args []string, _, stderr io.Writer) error {
 	file := flags.String("binary", "/bin/busybox", "static busybox for amd64 (Debian: busybox-static)")
 	out := flags.String("out", "", "docker archive to write")
 	tag := flags.String("tag", "docker.io/library/busybox:1.35", "name and tag")
+	var more []scratch.File
+	flags.Func("file", "PATH=FILE: a file that the image has at PATH, with the mode that it has here", func(value string) error {
+		at, source, ok := strings.Cut(value, "=")
+		if !ok || !strings.HasPrefix(at, "/") {
+			return fmt.Errorf("expected /PATH=FILE")
+		}
+		info, err := os.Stat(source)
+		if err != nil {
+			return err
+		}
+		more = append(more, scratch.File{Path: at, Source: source, Mode: int64(info.Mode().Perm())})
+		return nil
+	})
 	if err := parse(flags, args, "out"); err != nil {
 		return err
 	}
@@ -124,7 +138,7 @@ func busybox(ctx context.Context, args []string, _, stderr io.Writer) error {
 	}
 	img, err := scratch.Image(scratch.Options{
 		Architecture: "amd64",
-		Files:        scratch.Busybox(*file, strings.Fields(string(applets))),
+		Files:        append(scratch.Busybox(*file, strings.Fields(string(applets))), more...),
 		Config:       v1.Config{Cmd: []string{"sh"}, Env: []string{"PATH=/bin"}, WorkingDir: "/"},
 		Compression:  gzip.BestSpeed,
 	})

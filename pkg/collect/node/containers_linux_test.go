@@ -332,9 +332,12 @@ func TestMountTableTooLong(t *testing.T) {
 }
 
 func TestDevices(t *testing.T) {
-	const mounts = "20 1 0:9 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u\n22 20 0:8 / /dev rw - tmpfs tmpfs rw\n23 22 0:7 / /dev/pts rw - devpts devpts rw\n"
+	const mounts = "20 1 0:9 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u\n22 20 0:8 / /dev rw - tmpfs tmpfs rw\n23 22 0:7 / /dev/pts rw - devpts devpts rw\n" +
+		"24 20 0:6 /kmsg /vol/kmsg ro - devtmpfs devtmpfs rw\n25 20 0:6 / /host/dev rw - devtmpfs devtmpfs rw\n26 20 8:1 /d/disk /vol/disk rw - ext4 /dev/sda1 rw\n" +
+		"27 20 8:1 /d/off /vol/off rw,nodev - ext4 /dev/sda1 rw\n28 20 0:40 / /nfs rw - nfs s:/ rw\n29 28 0:6 /x /nfs/x rw - devtmpfs devtmpfs rw\n" +
+		"30 20 8:1 /etc-hosts /etc/hosts rw - ext4 /dev/sda1 rw\n31 20 0:41 / /run/data rw - tmpfs tmpfs rw\n"
 	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n", root: "/c", mounts: mounts}},
-		"-- c/dev/dir/sub/x --\n-- c/dev/pts/0 --\n-- c/dev/link --\n-> /dev/mem\n")
+		"-- c/dev/dir/sub/x --\n-- c/dev/pts/0 --\n-- c/dev/link --\n-> /dev/mem\n-- c/vol/x --\n-- c/host/dev/x --\n-- c/nfs/y --\n-- c/etc/hosts --\n-- c/run/data/x --\n")
 	for _, d := range []struct {
 		path         string
 		mode         uint32
@@ -348,6 +351,16 @@ func TestDevices(t *testing.T) {
 		{"sda", unix.S_IFBLK, 8, 0},
 		{"pts/9", unix.S_IFBLK, 8, 9},
 		{"zero", unix.S_IFBLK, 1, 5},
+		// Mounted elsewhere: one device, even read-only, and the node's whole /dev. Not
+		// one that nodev closes, one below a file system that may hang, or what is in a
+		// directory that is no devtmpfs.
+		{"../vol/kmsg", unix.S_IFCHR, 1, 11},
+		{"../vol/disk", unix.S_IFBLK, 8, 16},
+		{"../vol/off", unix.S_IFBLK, 8, 32},
+		{"../host/dev/sdb", unix.S_IFBLK, 8, 48},
+		{"../host/dev/null", unix.S_IFCHR, 1, 3},
+		{"../nfs/x", unix.S_IFBLK, 8, 64},
+		{"../run/data/sdc", unix.S_IFBLK, 8, 80},
 	} {
 		err := unix.Mknod(dir+"/c/dev/"+d.path, d.mode|0o600, int(unix.Mkdev(d.major, d.minor)))
 		if errors.Is(err, unix.EPERM) {
@@ -363,6 +376,9 @@ func TestDevices(t *testing.T) {
 		{Path: "/dev/mem", Type: "c", Major: 1, Minor: 1},
 		{Path: "/dev/sda", Type: "b", Major: 8},
 		{Path: "/dev/zero", Type: "b", Major: 1, Minor: 5}, // a block device of that number is no zero
+		{Path: "/host/dev/sdb", Type: "b", Major: 8, Minor: 48},
+		{Path: "/vol/disk", Type: "b", Major: 8, Minor: 16},
+		{Path: "/vol/kmsg", Type: "c", Major: 1, Minor: 11},
 	}
 	if diff := cmp.Diff(want, m.Containers[0].Devices); diff != "" || m.Containers[0].DeviceFS != "tmpfs" || len(m.Gaps) > 0 {
 		t.Errorf("devices (-want +got):\n%s on %q, gaps %v", diff, m.Containers[0].DeviceFS, m.Gaps)

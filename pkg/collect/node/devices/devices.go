@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -82,6 +83,9 @@ func readContainer(pass *reader.Pass, ct *proctable.Container, buf []byte) {
 	defer func() { _ = root.Close() }()
 	found := &list{inside: inside, names: maxNames}
 	err = found.read(root, "/dev", 0)
+	if err == nil {
+		err = found.mounted(root, p.Mounts.Mounts)
+	}
 	slices.SortFunc(found.devices, func(a, b fact.Device) int { return cmp.Compare(a.Path, b.Path) })
 	if len(found.devices) > maxDevices {
 		found.devices, found.truncated = found.devices[:maxDevices], true
@@ -127,8 +131,8 @@ func (l *list) read(root *rootfs.Root, dir string, depth int) error {
 		full := path.Join(dir, e.Name)
 		switch {
 		case l.inside[full]:
-			// A bind mount of one device (a volumeDevice) is a mount too, so
-			// files are checked; directories are other file systems.
+			// A bind mount of one device (a volumeDevice) is a mount too. Its entry
+			// has the type of the file below it. Directories are other file systems.
 			if e.IsDir() {
 				continue
 			}
@@ -137,30 +141,76 @@ func (l *list) read(root *rootfs.Root, dir string, depth int) error {
 				return err
 			}
 			continue
-		}
-		if e.Type&iofs.ModeDevice == 0 {
+		case e.Type&iofs.ModeDevice == 0:
 			continue
 		}
-		info, err := root.Lstat(full)
-		if err != nil {
-			if rootfs.Gone(err) {
-				continue
-			}
+		if _, err := l.look(root, full); err != nil {
 			return err
-		}
-		device := fact.Device{Path: rootfs.Text(full), Type: "b", Major: info.RdevMajor, Minor: info.RdevMinor}
-		switch info.Mode.Type() {
-		case iofs.ModeDevice:
-		case iofs.ModeDevice | iofs.ModeCharDevice:
-			device.Type = "c"
-		default:
-			continue
-		}
-		if !byDefault(device) {
-			l.devices = append(l.devices, device)
 		}
 	}
 	return nil
+}
+
+// look adds a path if it is a device, and reports whether it is a directory.
+func (l *list) look(root *rootfs.Root, name string) (dir bool, err error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		if rootfs.Gone(err) {
+			err = nil
+		}
+		return false, err
+	}
+	device := fact.Device{Path: rootfs.Text(name), Type: "b", Major: info.RdevMajor, Minor: info.RdevMinor}
+	switch info.Mode.Type() {
+	case iofs.ModeDevice:
+	case iofs.ModeDevice | iofs.ModeCharDevice:
+		device.Type = "c"
+	default:
+		return info.Mode.IsDir(), nil
+	}
+	if !byDefault(device) {
+		l.devices = append(l.devices, device)
+	}
+	return false, nil
+}
+
+// mounted adds devices that are mounted elsewhere than below /dev: a single one, or
+// the node's whole /dev.
+func (l *list) mounted(root *rootfs.Root, mounts []procfs.MountInfo) error {
+	var foreign []string // file systems that may hang
+	for i := range mounts {
+		if m := &mounts[i]; !local(m.FSType) {
+			foreign = append(foreign, m.Point)
+		}
+	}
+	below := func(point, dir string) bool { return point == dir || strings.HasPrefix(point, dir+"/") }
+	for i := range mounts {
+		m := &mounts[i]
+		// The root of a file system is a directory. Only that of a devtmpfs is full of
+		// devices.
+		if m.Has("nodev") || m.Point == "/" || below(m.Point, "/dev") || !local(m.FSType) || m.Root == "/" && m.FSType != "devtmpfs" ||
+			slices.ContainsFunc(foreign, func(dir string) bool { return dir != "/" && below(m.Point, dir) }) {
+			continue
+		}
+		if l.names--; l.names < 0 {
+			l.truncated = true
+			return nil
+		}
+		dir, err := l.look(root, m.Point)
+		if err == nil && dir && m.FSType == "devtmpfs" {
+			err = l.read(root, m.Point, 0)
+		}
+		if err != nil && !rootfs.Gone(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// local reports the file systems on which a node's devices are, and on which no look
+// hangs.
+func local(fsType string) bool {
+	return slices.Contains([]string{"tmpfs", "devtmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"}, fsType)
 }
 
 // byDefault reports the devices that the runtime specification gives to every
