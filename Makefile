@@ -64,6 +64,10 @@ e2e: deps build ## tests on the real cluster, which is started and taken down
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@sh hack/fuzz.sh $(or $(FUZZTIME),10s)
 
+.PHONY: builders
+builders: deps build ## real image builders in pods are seen: buildah, podman, BuildKit (network)
+	@sh hack/builders/run.sh
+
 .PHONY: roots
 roots: build ## compare with apt on real roots of each release that the archive serves (network)
 	$(GO) test -tags roots -timeout 40m -count 1 -v ./hack/roots
