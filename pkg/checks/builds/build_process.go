@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/capability"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
@@ -36,32 +37,8 @@ var BuildProcess = checks.Check{
 	Judge: judgeBuildProcess,
 }
 
-// builderProcesses are executables by path or, without a slash, by name. Names
-// are also compared with comm, which the kernel cuts at 15 bytes.
-var builderProcesses = map[string]string{
-	"dockerd":                 "dockerd",
-	"buildkitd":               "buildkitd",
-	"buildkit-runc":           "buildkit-runc",
-	"buildah":                 "buildah",
-	"/kaniko/executor":        "the kaniko executor",
-	"/cnb/lifecycle/creator":  "the buildpacks lifecycle",
-	"/cnb/lifecycle/builder":  "the buildpacks lifecycle",
-	"/cnb/lifecycle/exporter": "the buildpacks lifecycle",
-	"containerd":              "a nested containerd",
-	"containerd-shim":         "a nested containerd",
-	"containerd-shim-runc-v2": "a nested containerd",
-	"crio":                    "a nested CRI-O",
-	"conmon":                  "a nested runtime (conmon)",
-	"podman":                  "a nested runtime (podman)",
-	"runc":                    "a nested runtime (runc)",
-	"crun":                    "a nested runtime (crun)",
-}
-
 // mostNames bounds the names of one piece of evidence.
 const mostNames = 8
-
-// commLength is how many bytes of a name the kernel keeps (TASK_COMM_LEN - 1).
-const commLength = 15
 
 func judgeBuildProcess(v *checks.View) []api.Finding {
 	seen, unseen := checks.RunningContainers(v, fact.Processes)
@@ -80,7 +57,7 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 		var unread *fact.Process // the first whose executable is unknown
 		for i := range r.Measured.Processes {
 			p := &r.Measured.Processes[i]
-			builder, file, name := builderOf(p)
+			what, file, name := builderOf(p)
 			switch {
 			case entering(r, p):
 				continue
@@ -92,13 +69,13 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 					unread = p
 				}
 			}
-			if builder == "" {
+			if what == "" {
 				continue
 			}
 			g := measuredGrade(r, p)
 			builders = append(builders, api.Finding{
 				Verdict: api.Fail, Severity: g.severity, Subject: r.Subject(),
-				Message: "runs " + builder + ", " + g.how,
+				Message: "runs " + what + ", " + g.how,
 				Evidence: []api.Evidence{
 					{Source: checks.NodeSource(r.Node, "/proc/%d/%s", p.PID, file), Value: name},
 					{Source: checks.NodeSource(r.Node, "/proc/%d/status Uid, CapEff", p.PID), Value: fmt.Sprintf("%d, %s", p.UID[1], p.CapEff)},
@@ -134,20 +111,14 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 // builderOf returns what a process is, and the file of /proc that shows it. The
 // executable decides where it is known. A memfd's path means nothing: runc
 // itself runs from one.
-func builderOf(p *fact.Process) (builder, file, name string) {
+func builderOf(p *fact.Process) (what, file, name string) {
 	if p.Exe != nil && p.Exe.Path != "" && p.Exe.Origin != fact.OriginMemfd && !p.Exe.Script {
 		exe := path.Clean(p.Exe.Path)
-		if builder := builderProcesses[exe]; builder != "" {
-			return builder, "exe", exe
-		}
-		return builderProcesses[path.Base(exe)], "exe", exe
+		what, _ := builder.Running(exe)
+		return what, "exe", exe
 	}
-	for known, builder := range builderProcesses {
-		if !strings.Contains(known, "/") && p.Comm == known[:min(len(known), commLength)] {
-			return builder, "status Name", p.Comm
-		}
-	}
-	return "", "status Name", p.Comm
+	what, _ = builder.Named(p.Comm)
+	return what, "status Name", p.Comm
 }
 
 // entering reports whether this is the node's own runtime on its way into the
