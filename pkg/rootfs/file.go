@@ -105,6 +105,19 @@ func (f *File) ReadAt(buf []byte, off int64) (int, error) {
 // A file system that knows no holes says that all of it is data.
 func (f *File) NoData() bool { return noData(f.fd) }
 
+// Capabilities returns the raw file capabilities, the attribute
+// security.capability (capabilities(7), struct vfs_cap_data and vfs_ns_cap_data of
+// linux/capability.h). It is nil if the file has none, and on a file system
+// without such attributes. The kernel shows those of a user namespace that the
+// reader does not own as EOVERFLOW, and version 1 as EINVAL: errors, as is EPERM.
+func (f *File) Capabilities() ([]byte, error) {
+	value, err := capabilities(f.fd)
+	if err != nil {
+		return nil, f.wrap("getxattr", err)
+	}
+	return value, nil
+}
+
 // Close releases the descriptor.
 func (f *File) Close() error { return closeOnce(&f.fd, f.name) }
 

@@ -371,6 +371,47 @@ func TestReadAt(t *testing.T) {
 }
 
 // No descriptor is left behind, whatever a path did.
+// File capabilities come as setcap(8) writes them; a file without any, a file
+// system without attributes (proc) and a value that is none differ.
+func TestCapabilities(t *testing.T) {
+	dir := t.TempDir()
+	grow(t, dir, "plain=x", "raw=x", "own=x")
+	// struct vfs_cap_data: CAP_NET_RAW permitted, effective; version 2, and 3 with a
+	// root of its own.
+	v2 := []byte{1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	v3 := append(append([]byte{}, v2...), 0xe8, 3, 0, 0)
+	v3[3] = 3
+	for name, value := range map[string][]byte{"raw": v2, "own": v3} {
+		if err := unix.Setxattr(filepath.Join(dir, name), "security.capability", value, 0); err != nil {
+			t.Skipf("setting security.capability: %v; CI does it as root", err)
+		}
+	}
+	for name, want := range map[string][]byte{"plain": nil, "raw": v2, "own": v3} {
+		f, err := openRoot(t, dir).Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.Capabilities()
+		if !bytes.Equal(got, want) || (got == nil) != (want == nil) || err != nil {
+			t.Errorf("%s: %x, %v, want %x", name, got, err, want)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := f.Capabilities(); !errors.Is(err, unix.EBADF) {
+			t.Errorf("%s: closed: %v, want EBADF", name, err)
+		}
+	}
+	proc, err := openRoot(t, "/proc").Open("version")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = proc.Close() }()
+	if got, err := proc.Capabilities(); got != nil || err != nil {
+		t.Errorf("/proc/version: %x, %v, want none", got, err)
+	}
+}
+
 func TestNoDescriptorLeaks(t *testing.T) {
 	count := func() int {
 		entries, err := os.ReadDir("/proc/self/fd")
@@ -572,7 +613,7 @@ func TestResolveLikeTheKernel(t *testing.T) {
 func TestOnlyReadingSystemCalls(t *testing.T) {
 	allowed := map[string]bool{
 		"Openat": true, "Read": true, "Pread": true, "Close": true, "Readlinkat": true, "Statx": true, "Fstatat": true, "Getdents": true,
-		"Seek": true, "SEEK_DATA": true, "Syscall6": true, "SYS_STATX": true,
+		"Fgetxattr": true, "Seek": true, "SEEK_DATA": true, "Syscall6": true, "SYS_STATX": true,
 		"Mkdev": true, "Statx_t": true, "Errno": true, // arithmetic and types
 	}
 	flags := map[string]bool{"O_PATH": true, "O_CLOEXEC": true, "O_NOFOLLOW": true, "O_RDONLY": true, "O_NONBLOCK": true, "O_NOCTTY": true, "O_DIRECTORY": true}

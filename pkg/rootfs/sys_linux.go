@@ -113,6 +113,30 @@ func noData(fd int) bool {
 	return err == unix.ENXIO
 }
 
+// maxCapabilities is more than the 24 bytes of struct vfs_ns_cap_data
+// (linux/capability.h), and less than what the probe's lock refuses.
+const maxCapabilities = 32
+
+// capabilities returns security.capability of an open file, nil if it has none or
+// its file system knows no such attribute.
+func capabilities(fd int) ([]byte, error) {
+	var buf [maxCapabilities]byte
+	for {
+		n, err := unix.Fgetxattr(fd, "security.capability", buf[:])
+		switch err {
+		case nil:
+			return append(make([]byte, 0, n), buf[:n]...), nil
+		case unix.ENODATA, unix.ENOTSUP:
+			return nil, nil
+		case unix.ERANGE:
+			return nil, ErrTooLarge
+		case unix.EINTR:
+		default:
+			return nil, err
+		}
+	}
+}
+
 // getdents fills buf with records: u64 inode, i64 offset, u16 record length, u8
 // type, name, NUL; in the byte order of the machine.
 func getdents(fd int, buf []byte) (int, error) {

@@ -65,8 +65,8 @@ func check(t *testing.T, results []attempt.Result, unlocked bool) {
 	if tries := attempt.Names(results, "try"); len(tries) < 140 {
 		t.Errorf("expected at least 140 attempts, found %d", len(tries))
 	}
-	if reads := attempt.Names(results, "read"); len(reads) < 21 {
-		t.Errorf("expected at least 21 reads, found %d", len(reads))
+	if reads := attempt.Names(results, "read"); len(reads) < 22 {
+		t.Errorf("expected at least 22 reads, found %d", len(reads))
 	}
 	for _, r := range results {
 		if wrong := r.Wrong(unlocked); wrong != "" {

@@ -111,6 +111,15 @@ func TestProgramVerdicts(t *testing.T) {
 		"open with O_TRUNC":                     {at(unix.SYS_OPENAT, 0, 0, unix.O_TRUNC), false},
 		"open with O_DIRECT":                    {at(unix.SYS_OPENAT, 0, 0, unix.O_DIRECT), false},
 		"open with a flag in the upper half":    {at(unix.SYS_OPENAT, 0, 0, 1<<40), false},
+		"an attribute of an open file":          {at(unix.SYS_FGETXATTR, 7, 0, 0, attributeSize-1), true},
+		"the size of an attribute":              {at(unix.SYS_FGETXATTR, 7, 0, 0, 0), true},
+		"a large attribute":                     {at(unix.SYS_FGETXATTR, 7, 0, 0, attributeSize), false},
+		"an attribute's size, upper half":       {at(unix.SYS_FGETXATTR, 7, 0, 0, 1<<32), false},
+		"an attribute by path":                  {at(unix.SYS_GETXATTR, 0, 0, 0, 24), false},
+		"an attribute by path, no link":         {at(unix.SYS_LGETXATTR, 0, 0, 0, 24), false},
+		"the names of attributes":               {at(unix.SYS_FLISTXATTR, 7, 0, 24), false},
+		"setting an attribute":                  {at(unix.SYS_FSETXATTR, 7, 0, 0, 24), false},
+		"removing an attribute":                 {at(unix.SYS_FREMOVEXATTR, 7, 0), false},
 		"write to an output":                    {at(unix.SYS_WRITE, 3), true},
 		"write to the runtime's eventfd":        {at(unix.SYS_WRITE, testWake), true},
 		"write to stderr":                       {at(unix.SYS_WRITE, 2), false},
@@ -264,7 +273,7 @@ func TestAllowedNames(t *testing.T) {
 		got = append(got, name)
 	}
 	want := []string{
-		"clock_gettime", "clone", "close", "epoll_pwait", "exit", "exit_group", "fstat", "futex",
+		"clock_gettime", "clone", "close", "epoll_pwait", "exit", "exit_group", "fgetxattr", "fstat", "futex",
 		"getdents64", "getpid", "getrandom", "gettid", "lseek", "madvise", "mmap", "mprotect", "munmap",
 		"nanosleep", "newfstatat", "openat", "prctl", "pread64", "read", "readlinkat", "restart_syscall",
 		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sched_getaffinity", "sched_yield",

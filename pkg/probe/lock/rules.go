@@ -43,6 +43,10 @@ const (
 const openFlags = unix.O_CLOEXEC | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK |
 	unix.O_NOCTTY | unix.O_PATH | largeFile
 
+// attributeSize bounds the buffer of fgetxattr(2), a power of two: struct
+// vfs_ns_cap_data, the largest security.capability, has 24 bytes.
+const attributeSize = 64
+
 // threadFlags is what Go's runtime passes to clone(2) (runtime/os_linux.go,
 // cloneFlags): CLONE_VM, FS, FILES, SIGHAND, SYSVSEM and THREAD. Without
 // CLONE_THREAD it could only make a new process.
@@ -79,6 +83,17 @@ func rules(pid int, outputs []int, wake int) []allow {
 		{name: "readlinkat", nr: unix.SYS_READLINKAT},
 		{name: "getdents64", nr: unix.SYS_GETDENTS64},
 		{name: "lseek", nr: unix.SYS_LSEEK},
+		// File capabilities, which nothing else shows: a file of the writable layer can
+		// have gained some without a change of content or mode. Only on a file that
+		// openat has opened for reading, so it adds no file to those in reach. getxattr
+		// and lgetxattr stay refused, since they take paths, and so do all calls that
+		// list or change attributes. The filter cannot see the attribute's name; the
+		// bound on the size keeps larger ones (an ACL's, an LSM's) out.
+		{
+			name: "fgetxattr", nr: unix.SYS_FGETXATTR,
+			any:  [][]cond{{{3, ^uint64(attributeSize - 1), 0}}},
+			says: "one attribute of an open file, of less than 64 bytes",
+		},
 
 		// What Go's runtime needs to schedule, collect garbage and sleep.
 		{name: "futex", nr: unix.SYS_FUTEX},

@@ -60,6 +60,14 @@ var reads = []try{
 		return unix.Fstatat(e.dirFD, "victim", &st, unix.AT_SYMLINK_NOFOLLOW)
 	}},
 	{name: "fstat", do: func(e *env) error { return unix.Fstat(e.readable, new(unix.Stat_t)) }},
+	{name: "file-capabilities", do: func(e *env) error {
+		// The victim has none: that answer comes from the file system, not the lock.
+		_, err := unix.Fgetxattr(e.readable, capability, make([]byte, 24))
+		if errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP) {
+			return nil
+		}
+		return err
+	}},
 	{name: "file", do: func(e *env) error { return readAll(e.victim) }},
 	{name: "fifo-does-not-block", do: func(e *env) error {
 		return made(unix.Openat(e.dirFD, "fifo", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0))

@@ -85,6 +85,9 @@ func made(fd int, err error) error {
 	return unix.Close(fd)
 }
 
+// capability is the attribute that holds a file's capabilities.
+const capability = "security.capability"
+
 const (
 	minusOne = ^uintptr(0)
 	noFD     = ^uintptr(0)
@@ -151,6 +154,14 @@ var tries = []try{
 	{"fallocate", false, func(e *env) error { return unix.Fallocate(e.elsewhere, 0, 0, 16) }},
 	{"setxattr", false, func(e *env) error { return unix.Setxattr(e.victim, "user.checklist", []byte("x"), 0) }},
 	{"removexattr", false, func(e *env) error { return unix.Removexattr(e.victim, "user.checklist") }},
+	{"fsetxattr", false, func(e *env) error { return unix.Fsetxattr(e.readable, "user.checklist", []byte("x"), 0) }},
+	{"fremovexattr", false, func(e *env) error { return unix.Fremovexattr(e.readable, "user.checklist") }},
+	// Only fgetxattr is allowed, and only for a small attribute.
+	{"getxattr", false, func(e *env) error { _, err := unix.Getxattr(e.victim, capability, make([]byte, 24)); return err }},
+	{"lgetxattr", false, func(e *env) error { _, err := unix.Lgetxattr(e.victim, capability, make([]byte, 24)); return err }},
+	{"fgetxattr-large", false, func(e *env) error { _, err := unix.Fgetxattr(e.readable, capability, make([]byte, 4096)); return err }},
+	{"listxattr", false, func(e *env) error { _, err := unix.Listxattr(e.victim, make([]byte, 64)); return err }},
+	{"flistxattr", false, func(e *env) error { _, err := unix.Flistxattr(e.readable, make([]byte, 64)); return err }},
 	{"flock", true, func(e *env) error { return unix.Flock(e.readable, unix.LOCK_SH|unix.LOCK_NB) }},
 	{"fsync", true, func(e *env) error { return unix.Fsync(e.readable) }},
 
