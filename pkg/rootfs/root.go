@@ -179,32 +179,65 @@ func (r *Root) ReadFile(name string, limit int64) ([]byte, error) {
 // saves four of seven system calls where every process is read. It returns
 // ErrTooLarge, with buf filled, if there is more.
 func (r *Root) ReadKernelFile(name string, buf []byte) (int, error) {
-	fd, err := openat(r.fd, name, flagsFile)
+	var path [64]byte
+	return r.ReadKernelPath(append(path[:0], name...), buf)
+}
+
+// ReadKernelPath is ReadKernelFile for a path of procfs without links, such as
+// task/TID/status. It allocates nothing unless there is an error.
+func (r *Root) ReadKernelPath(path, buf []byte) (int, error) {
+	fd, err := openKernel(r.fd, path)
 	if err != nil {
-		return 0, r.wrap("open", name, err)
+		return 0, r.wrap("open", string(path), err)
 	}
-	defer func() { _ = closeFD(fd) }()
+	n, err := readKernel(fd, buf)
+	_ = closeFD(fd)
+	if err != nil {
+		return n, r.wrap("read", string(path), err)
+	}
+	return n, nil
+}
+
+// readKernel reads a whole file into buf.
+func readKernel(fd int, buf []byte) (int, error) {
 	n := 0
 	for {
 		if n == len(buf) {
 			var one [1]byte
 			switch m, err := read(fd, one[:]); {
 			case err != nil:
-				return n, r.wrap("read", name, err)
+				return n, err
 			case m > 0:
-				return n, r.wrap("read", name, ErrTooLarge)
+				return n, ErrTooLarge
 			}
 			return n, nil
 		}
 		m, err := read(fd, buf[n:])
 		if err != nil {
-			return n, r.wrap("read", name, err)
+			return n, err
 		}
 		if m == 0 {
 			return n, nil
 		}
 		n += m
 	}
+}
+
+// EachKernelName calls do with every name in a directory of procfs that lies in
+// this directory, and is no link, until it returns false. A name is valid during
+// the call.
+func (r *Root) EachKernelName(dir string, do func(name []byte) bool) error {
+	fd, err := openat(r.fd, dir, flagsDir)
+	if err != nil {
+		return r.wrap("open", dir, err)
+	}
+	defer func() { _ = closeFD(fd) }()
+	names := namesPool.Get().(*Names)
+	defer namesPool.Put(names)
+	if err := names.each(fd, func(e *RawEntry) bool { return do(e.Name) }); err != nil {
+		return r.wrap("readdir", dir, err)
+	}
+	return nil
 }
 
 // ReadDir sorts, and so has to hold all names: so many, with so many bytes. 131,072

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"time"
@@ -38,6 +39,7 @@ var (
 	ErrLoop      error = unix.ELOOP   // a link where none may be, or too many
 	ErrNotLink   error = unix.EINVAL  // Readlink of something else
 	ErrIO        error = unix.EIO     // the file system contradicts itself
+	ErrInvalid   error = unix.EINVAL  // of a file of procfs: the kernel has no such thing
 	errNotExist  error = unix.ENOENT
 	errTooLong   error = unix.ENAMETOOLONG
 	errBadName   error = unix.EINVAL
@@ -61,6 +63,26 @@ func openat(dir int, name string, flags int) (int, error) {
 		fd, err := unix.Openat(dir, name, flags, 0)
 		if err != unix.EINTR {
 			return fd, err
+		}
+	}
+}
+
+// openKernel is openat of a file to read, by a path of procfs: without the
+// allocations that unix.Openat makes for a path.
+func openKernel(dir int, path []byte) (int, error) {
+	var nul [128]byte
+	if len(path) >= len(nul) || bytes.IndexByte(path, 0) >= 0 {
+		return -1, unix.EINVAL
+	}
+	copy(nul[:], path)
+	for {
+		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(&nul[0])), flagsFile, 0, 0, 0)
+		switch errno {
+		case 0:
+			return int(fd), nil
+		case unix.EINTR:
+		default:
+			return -1, errno
 		}
 	}
 }

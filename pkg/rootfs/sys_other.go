@@ -29,6 +29,7 @@ var (
 	ErrLoop      = errors.New("too many levels of symbolic links")
 	ErrNotLink   = errors.New("not a link")
 	ErrIO        = errors.New("input/output error")
+	ErrInvalid   = errors.New("invalid argument")
 	errNotExist  = fs.ErrNotExist
 	errTooLong   = errors.New("file name too long")
 	errBadName   = errors.New("invalid argument")
@@ -43,6 +44,7 @@ func isErrno(error) bool { return false }
 func Mkdev(major, minor uint32) uint64 { return uint64(major)<<32 | uint64(minor) }
 
 func openat(int, string, int) (int, error)   { return -1, errUnsupported }
+func openKernel(int, []byte) (int, error)    { return -1, errUnsupported }
 func read(int, []byte) (int, error)          { return 0, errUnsupported }
 func pread(int, []byte, int64) (int, error)  { return 0, errUnsupported }
 func readlinkat(int, string) (string, error) { return "", errUnsupported }

@@ -28,6 +28,7 @@ func (Facts) Read(_ context.Context, pass *reader.Pass) {
 		return
 	}
 	publish(pass)
+	missedThreads(pass)
 	pass.Ledger.Done(fact.Processes)
 }
 

@@ -55,7 +55,8 @@ func (Table) Read(ctx context.Context, pass *reader.Pass) {
 		pass.Ledger.Refuse(Dependent(), rootfs.ReasonOf(err), detail)
 		return
 	}
-	if err := readAll(ctx, pass); err != nil {
+	details := newDetails()
+	if err := readAll(ctx, pass, details); err != nil {
 		if ctx.Err() == nil {
 			pass.Ledger.Refuse(Dependent(), rootfs.ReasonOf(err), rootfs.ErrorText(err))
 		}
@@ -68,6 +69,7 @@ func (Table) Read(ctx context.Context, pass *reader.Pass) {
 		readLinks(ctx, pass)
 		group(pass)
 	}
+	details.readRest(ctx, pass)
 	pass.FindParents()
 	readMounts(ctx, pass)
 }
@@ -116,6 +118,9 @@ func readInit(pass *reader.Pass) error {
 		return err
 	}
 	pass.Mounts, _ = d.Mounts(buf, proctable.MaxMountInfo)
+	if _, err := d.Label(buf); err != nil {
+		pass.NoLabels = errors.Is(err, rootfs.ErrInvalid) || errors.Is(err, fs.ErrNotExist)
+	}
 	pass.Ledger.Update(func(m *fact.Measurement) { m.HostCapBnd = status.CapBnd })
 	if pass.Level != fact.LevelFull {
 		return nil
@@ -202,7 +207,7 @@ func (t *tally) add(err error) {
 // readAll reads what takes no lock of the process, for every process: stat,
 // status, cgroup and uid_map. It leaves out zombies, kernel threads and
 // processes that ended meanwhile.
-func readAll(ctx context.Context, pass *reader.Pass) error {
+func readAll(ctx context.Context, pass *reader.Pass, details *details) error {
 	pids, err := pass.PIDs()
 	if err != nil {
 		return fmt.Errorf("listing processes: %w", err)
@@ -211,7 +216,7 @@ func readAll(ctx context.Context, pass *reader.Pass) error {
 	found := make([]*proctable.Process, len(pids))
 	var failed tally
 	reader.Each(ctx, len(pids), func(i int, buf []byte) {
-		p, err := readProcess(pass, pids[i], buf)
+		p, err := readProcess(pass, details, pids[i], buf)
 		switch {
 		case err == nil:
 			found[i] = p
@@ -233,15 +238,27 @@ func readAll(ctx context.Context, pass *reader.Pass) error {
 }
 
 // readProcess returns nil without an error for a zombie or kernel thread.
-func readProcess(pass *reader.Pass, pid int, buf []byte) (*proctable.Process, error) {
+func readProcess(pass *reader.Pass, details *details, pid int, buf []byte) (*proctable.Process, error) {
 	d, err := pass.Open(pid)
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
+	defer func() { d.Close() }()
 	p := &proctable.Process{PID: pid}
 	if p.Stat, err = d.Stat(buf); err != nil {
 		return nil, err
+	}
+	if p.Stat.State == 'Z' && p.Stat.Threads > 1 {
+		if tid := liveThread(d, pid, buf); tid != 0 {
+			thread, err := d.OpenThread(tid)
+			if err != nil {
+				return nil, err
+			}
+			d, p.Thread = thread, tid
+			if p.Stat, err = d.Stat(buf); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if p.Stat.KernelThread() || p.Stat.State == 'Z' || p.Stat.State == 'X' {
 		return nil, nil
@@ -258,7 +275,25 @@ func readProcess(pass *reader.Pass, pid int, buf []byte) (*proctable.Process, er
 	if p.RootUID, err = d.RootUID(buf); err != nil {
 		return nil, err
 	}
+	if p.Identity.ID != "" {
+		details.read(pass, d, p, buf) // while the directory is open
+	}
 	return p, nil
+}
+
+// liveThread finds a thread that runs while the first one has ended, 0 if there is
+// none.
+func liveThread(d *proctable.PID, pid int, buf []byte) (live int) {
+	_ = d.EachThread(func(tid int) bool {
+		if tid == pid {
+			return true
+		}
+		if t, err := d.Thread(tid, buf); err == nil && t.State != 'Z' && t.State != 'X' {
+			live = tid
+		}
+		return live == 0
+	})
+	return live
 }
 
 // group sorts the processes into containers.

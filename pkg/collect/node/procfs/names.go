@@ -33,6 +33,8 @@ const (
 	NameNSMnt     Name = "ns/mnt"
 	NameFD        Name = "fd"     // the links' texts; of etcd's database the file too
 	NameFDInfo    Name = "fdinfo" // of the probe itself, where the kernel is older than 5.8
+	NameTask      Name = "task"   // the thread ids; below task/TID the same names as here
+	NameLabel     Name = "attr/current"
 )
 
 // Names lists every Name.
@@ -40,6 +42,7 @@ func Names() []Name {
 	return []Name{
 		NameStatus, NameStat, NameCgroup, NameMountInfo, NameUIDMap, NameCmdline, NameMaps, NameExe, NameRoot, NameCwd,
 		NameNSUser, NameNSPID, NameNSNet, NameNSIPC, NameNSMnt, NameFD, NameFDInfo,
+		NameTask, NameLabel,
 	}
 }
 

@@ -45,7 +45,7 @@ func TestParseStatus(t *testing.T) {
 	full := Status{
 		Name: "sleep", State: 'S', TGID: 2143, PID: 2143, PPID: 2101, UID: [4]int64{1000, 1001, 1002, 1003}, GID: [4]int64{10, 11, 12, 13},
 		InnerPID: 1, Levels: 2, CapInh: fact.NewCapMask(0), CapPrm: fact.NewCapMask(0xa80425fb), CapEff: fact.NewCapMask(0xa80425fb),
-		CapBnd: fact.NewCapMask(0xa80425fb), CapAmb: fact.NewCapMask(0), NoNewPrivs: ptr(true), Seccomp: ptr(2), Threads: 1, PeakRSS: 512,
+		CapBnd: fact.NewCapMask(0xa80425fb), CapAmb: fact.NewCapMask(0), NoNewPrivs: ptr(true), Seccomp: ptr(2), Threads: 1, Groups: []int64{0, 10}, PeakRSS: 512,
 	}
 	without := func(key string) string {
 		var kept []string
@@ -110,7 +110,7 @@ func errText(err error) string {
 
 func TestParseStat(t *testing.T) {
 	const tail = " S 2101 2143 2143 0 -1 4194560 71 0 0 0 7 9 0 0 20 0 1 0 123456 2502656 128 18446744073709551615 1 1\n"
-	want := Stat{PID: 2143, Comm: "sleep", State: 'S', PPID: 2101, Flags: 4194560, UTime: 7, STime: 9, StartTime: 123456}
+	want := Stat{PID: 2143, Comm: "sleep", State: 'S', PPID: 2101, Flags: 4194560, UTime: 7, STime: 9, Threads: 1, StartTime: 123456}
 	named := func(comm string) Stat { s := want; s.Comm = comm; return s }
 	for name, tc := range map[string]struct {
 		text string
@@ -121,7 +121,7 @@ func TestParseStat(t *testing.T) {
 		"a name that closes and goes on":   {text: "2143 (a) R 1 (b)" + tail, want: named("a) R 1 (b")},
 		"a name with a newline":            {text: "2143 (a\nb)" + tail, want: named("a\nb")},
 		"an empty name":                    {text: "2143 ()" + tail, want: named("")},
-		"a kernel thread's flags":          {text: strings.Replace("2143 (sleep)"+tail, "4194560", "2129984", 1), want: Stat{PID: 2143, Comm: "sleep", State: 'S', PPID: 2101, Flags: 2129984, UTime: 7, STime: 9, StartTime: 123456}},
+		"a kernel thread's flags":          {text: strings.Replace("2143 (sleep)"+tail, "4194560", "2129984", 1), want: Stat{PID: 2143, Comm: "sleep", State: 'S', PPID: 2101, Flags: 2129984, UTime: 7, STime: 9, Threads: 1, StartTime: 123456}},
 		"cut inside the start time":        {text: "2143 (sleep)" + tail[:51], err: `stat: expected more than 22 fields in "2143 (sleep) S 2101 2143 2143 0 -1 4194560 71 0 0 0 7 9 0 0 20"`},
 		"no parentheses":                   {text: "2143 sleep S", err: `stat: expected a pid and a name in parentheses in "2143 sleep S"`},
 		"parentheses the wrong way round":  {text: ")2(", err: `stat: expected a pid and a name in parentheses in ")2("`},
@@ -363,6 +363,17 @@ func FuzzParsers(f *testing.F) {
 			if id.Kubernetes && id.PodUID == "" && id.ID == "" {
 				t.Errorf("a pod without a name: %+v", id)
 			}
+		}
+		if th, err := ParseThread(data); err == nil {
+			if th.State == 0 || len(th.Name()) > len(data) {
+				t.Errorf("an incomplete thread without an error: %+v", th)
+			}
+			if s, err := ParseStatus(data); err == nil && (s.UID != th.UID || s.CapPrm != th.CapPrm || s.CapEff != th.CapEff || s.CapBnd != th.CapBnd || s.State != th.State) {
+				t.Errorf("as a thread %+v, as a process %+v", th, s)
+			}
+		}
+		if label := ParseLabel(data); len(label) > MaxLabel+len("…") {
+			t.Errorf("a label of %d bytes", len(label))
 		}
 		id := IdentifyPath(string(data))
 		if len(id.ID) > len(data) || len(id.PodUID) > len(data) {

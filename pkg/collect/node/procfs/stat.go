@@ -17,6 +17,9 @@ type Stat struct {
 	Flags uint32 // PF_* of the kernel
 	UTime uint64 // clock ticks in user mode; TicksPerSecond a second
 	STime uint64 // clock ticks in kernel mode
+	// Threads counts those that have not been waited for: a leader that has ended
+	// stays a zombie as long as others run.
+	Threads int
 	// StartTime counts clock ticks from boot to start. exec does not change it.
 	StartTime uint64
 }
@@ -79,6 +82,8 @@ func ParseStat(data []byte) (Stat, error) {
 			s.UTime = number(64)
 		case 15:
 			s.STime = number(64)
+		case 20:
+			s.Threads = int(number(31))
 		case 22:
 			s.StartTime = number(64)
 		}

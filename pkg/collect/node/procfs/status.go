@@ -3,6 +3,7 @@ package procfs
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,8 @@ type Status struct {
 
 	NoNewPrivs *bool // nil before Linux 4.10
 	Seccomp    *int  // nil without CONFIG_SECCOMP
+	// Groups are supplementary ones, at most fact.MaxGroups.
+	Groups []int64
 	// Threads is 0 if unread.
 	Threads int
 	// PeakRSS is VmHWM in KiB: 0 for kernel threads and zombies.
@@ -79,6 +82,8 @@ func ParseStatus(data []byte) (Status, error) {
 		case "Gid":
 			s.GID, err = fourIDs(value)
 			seen.gid = true
+		case "Groups":
+			s.Groups, err = groups(value)
 		case "NSpid":
 			s.InnerPID, s.Levels, err = lastNumber(value)
 		case "CapInh":
@@ -146,27 +151,67 @@ func number32(value []byte) (int, error) {
 }
 
 func fourIDs(value []byte) (ids [4]int64, err error) {
-	fields := bytes.Fields(value)
-	if len(fields) != len(ids) {
-		return ids, fmt.Errorf("expected four ids")
-	}
-	for i, f := range fields {
-		id, err := strconv.ParseUint(string(f), 10, 32)
-		if err != nil {
+	n := 0
+	for word := range words(value) {
+		id, err := strconv.ParseUint(string(word), 10, 32)
+		if err != nil || n == len(ids) {
 			return [4]int64{}, fmt.Errorf("expected four ids")
 		}
-		ids[i] = int64(id)
+		ids[n] = int64(id)
+		n++
+	}
+	if n < len(ids) {
+		return [4]int64{}, fmt.Errorf("expected four ids")
+	}
+	return ids, nil
+}
+
+func groups(value []byte) ([]int64, error) {
+	var ids []int64
+	for word := range words(value) {
+		id, err := strconv.ParseUint(string(word), 10, 32)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("expected ids")
+		case len(ids) == fact.MaxGroups:
+			return ids, nil
+		}
+		ids = append(ids, int64(id))
 	}
 	return ids, nil
 }
 
 func lastNumber(value []byte) (last, count int, err error) {
-	fields := bytes.Fields(value)
-	if len(fields) == 0 {
+	var word []byte
+	for word = range words(value) {
+		count++
+	}
+	if count == 0 {
 		return 0, 0, fmt.Errorf("expected pids")
 	}
-	last, err = number32(fields[len(fields)-1])
-	return last, len(fields), err
+	last, err = number32(word)
+	return last, count, err
+}
+
+// words are what lies between blanks and tabs. Unlike bytes.Fields it allocates
+// nothing: these lines are read of every thread.
+func words(value []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for {
+			value = bytes.TrimLeft(value, " \t")
+			if len(value) == 0 {
+				return
+			}
+			end := bytes.IndexAny(value, " \t")
+			if end < 0 {
+				end = len(value)
+			}
+			if !yield(value[:end]) {
+				return
+			}
+			value = value[end:]
+		}
+	}
 }
 
 // unescapeComm undoes what status does to a comm: \n and \\ only.

@@ -19,6 +19,7 @@ const (
 	MaxMountInfo = 8 << 20 // of the node's own tables
 	maxCgroup    = 64 << 10
 	maxUIDMap    = 64 << 10
+	maxLabel     = 64 << 10
 	maxCmdline   = 256 << 10
 	maxMaps      = 64 << 20 // 65,530 mappings are the kernel's own limit, which can be raised
 )
@@ -50,6 +51,8 @@ type PID struct {
 	fs  *FS
 	pid int
 	dir *rootfs.Root
+	// process is /proc/PID where dir is that of a single thread; otherwise nil.
+	process *rootfs.Root
 }
 
 // Open opens /proc/PID.
@@ -61,11 +64,29 @@ func (f *FS) Open(pid int) (*PID, error) {
 	return &PID{fs: f, pid: pid, dir: dir}, nil
 }
 
+// OpenThread goes from a process to one of its threads: /proc/PID/task/TID has
+// the same files, but for the list of threads. Closing it closes d, too.
+func (d *PID) OpenThread(tid int) (*PID, error) {
+	dir, err := d.dir.SubNoFollow(string(procfs.NameTask) + "/" + strconv.Itoa(tid))
+	if err != nil {
+		return nil, err
+	}
+	return &PID{fs: d.fs, pid: d.pid, dir: dir, process: d.dir}, nil
+}
+
 // Reopen opens a process that was read before, if it is still the same.
 func (f *FS) Reopen(p *Process, buf []byte) (*PID, error) {
 	d, err := f.Open(p.PID)
 	if err != nil {
 		return nil, err
+	}
+	if p.Thread != 0 {
+		thread, err := d.OpenThread(p.Thread)
+		if err != nil {
+			d.Close()
+			return nil, err
+		}
+		d = thread
 	}
 	stat, err := d.Stat(buf)
 	if err == nil && stat.StartTime != p.Stat.StartTime {
@@ -79,7 +100,20 @@ func (f *FS) Reopen(p *Process, buf []byte) (*PID, error) {
 }
 
 // Close releases the handle.
-func (d *PID) Close() { _ = d.dir.Close() }
+func (d *PID) Close() {
+	_ = d.dir.Close()
+	if d.process != nil {
+		_ = d.process.Close()
+	}
+}
+
+// ofProcess is the directory of the whole process.
+func (d *PID) ofProcess() *rootfs.Root {
+	if d.process != nil {
+		return d.process
+	}
+	return d.dir
+}
 
 // read returns a file's content, in buf if it fits.
 func (d *PID) read(name procfs.Name, buf []byte, limit int64) ([]byte, error) {
@@ -115,6 +149,53 @@ func (d *PID) Stat(buf []byte) (procfs.Stat, error) {
 // Status reads /proc/PID/status.
 func (d *PID) Status(buf []byte) (procfs.Status, error) {
 	return parse(d, procfs.NameStatus, buf, MaxStatus, procfs.ParseStatus)
+}
+
+// Label reads /proc/PID/attr/current. The error EINVAL or ENOENT means that no
+// security module labels processes.
+func (d *PID) Label(buf []byte) (string, error) {
+	data, err := d.read(procfs.NameLabel, buf, maxLabel)
+	if err != nil {
+		return "", err
+	}
+	return procfs.ParseLabel(data), nil
+}
+
+// EachThread calls do with the id of every thread until it returns false.
+func (d *PID) EachThread(do func(tid int) bool) error {
+	each := func(name []byte) bool {
+		tid, err := strconv.Atoi(string(name))
+		return err != nil || do(tid)
+	}
+	if d.fs.Live {
+		return d.ofProcess().EachKernelName(string(procfs.NameTask), each)
+	}
+	return d.ofProcess().Each(string(procfs.NameTask), func(e rootfs.DirEntry) bool { return each([]byte(e.Name)) })
+}
+
+// Thread reads /proc/PID/task/TID/status into buf, to which the thread refers.
+func (d *PID) Thread(tid int, buf []byte) (procfs.Thread, error) {
+	var path [48]byte
+	name := append(path[:0], procfs.NameTask+"/"...)
+	name = append(strconv.AppendInt(name, int64(tid), 10), "/"+procfs.NameStatus...)
+	data := buf
+	if d.fs.Live {
+		n, err := d.ofProcess().ReadKernelPath(name, buf)
+		if err != nil {
+			return procfs.Thread{}, err
+		}
+		data = buf[:n]
+	} else {
+		var err error
+		if data, err = d.ofProcess().ReadFile(string(name), MaxStatus); err != nil {
+			return procfs.Thread{}, err
+		}
+	}
+	t, err := procfs.ParseThread(data)
+	if err != nil {
+		return t, fmt.Errorf("pid %d, thread %d: %w", d.pid, tid, err)
+	}
+	return t, nil
 }
 
 // Identity reads /proc/PID/cgroup.

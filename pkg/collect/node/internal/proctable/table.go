@@ -36,6 +36,9 @@ type Table struct {
 	SelfPID    int
 	SelfPodUID string
 
+	// NoLabels: there is no security module that labels processes.
+	NoLabels bool
+
 	Boot       time.Time
 	HostRoot   RootKey
 	HostUserNS uint64
@@ -64,11 +67,20 @@ func (t *Table) NodeMounts() []procfs.MountInfo {
 
 // Process is what was read of one process.
 type Process struct {
-	PID      int
+	PID int
+	// Thread is the thread that all of this was read of, because the process's first
+	// one has ended and shows nothing but its end; 0 for the process itself.
+	Thread   int
 	Stat     procfs.Stat
 	Status   procfs.Status
 	Identity procfs.Identity
 	RootUID  *int64
+	// Of processes in containers: the security label, and the threads. ThreadsErr is
+	// why some threads were not read.
+	Detailed   bool // read, or tried
+	Label      string
+	Threads    *fact.Threads
+	ThreadsErr error
 	// Below here only level full reads.
 	NS   struct{ User, PID, Net, IPC, Mnt uint64 }
 	Root RootKey // zero: unread
@@ -204,6 +216,7 @@ func (t *Table) Facts(p *Process) fact.Process {
 		PID: p.PID, InnerPID: s.InnerPID, Comm: rootfs.Text(s.Name), Started: t.Started(p), UID: s.UID, GID: s.GID,
 		CapInh: s.CapInh, CapPrm: s.CapPrm, CapEff: s.CapEff, CapBnd: s.CapBnd, CapAmb: s.CapAmb,
 		NoNewPrivs: s.NoNewPrivs, Seccomp: s.Seccomp, RootUID: p.RootUID,
+		Label: rootfs.Text(p.Label), Groups: s.Groups, Threads: p.Threads,
 		UserNS: p.NS.User, PIDNS: p.NS.PID, NetNS: p.NS.Net, IPCNS: p.NS.IPC,
 	}
 }
