@@ -75,11 +75,11 @@ func TestBeyond(t *testing.T) {
 
 func TestParseLabel(t *testing.T) {
 	for text, want := range map[string]string{
-		"cri-containerd.apparmor.d (enforce)\n":            "cri-containerd.apparmor.d (enforce)",
-		"unconfined\n":                                     "unconfined",
-		"system_u:system_r:container_t:s0:c1,c2\x00":       "system_u:system_r:container_t:s0:c1,c2",
-		"":                                                 "",
-		"a name (with) brackets (complain)\n":              "a name (with) brackets (complain)",
+		"cri-containerd.apparmor.d (enforce)\n":      "cri-containerd.apparmor.d (enforce)",
+		"unconfined\n":                               "unconfined",
+		"system_u:system_r:container_t:s0:c1,c2\x00": "system_u:system_r:container_t:s0:c1,c2",
+		"":                                    "",
+		"a name (with) brackets (complain)\n": "a name (with) brackets (complain)",
 		"unconfined" + strings.Repeat("x", 1200) + " (x)\n": "unconfined" + strings.Repeat("x", MaxLabel-10) + "…",
 	} {
 		if got := ParseLabel([]byte(text)); got != want {
