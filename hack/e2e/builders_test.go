@@ -94,7 +94,7 @@ spec:
 		must(t, err)
 	}
 	running := func(b struct{ name, do, seen string }) error {
-		out, err := cluster.Kubectl(ctx, "-n", faults.Namespace, "exec", b.name, "--", "sh", "-c", "pgrep -x "+b.seen+" >/dev/null && echo runs; cat /tmp/out")
+		out, err := cluster.Kubectl(ctx, "-n", faults.Namespace, "exec", b.name, "--", "sh", "-c", "ps | grep -v grep | grep -q "+b.seen+" && echo runs; cat /tmp/out")
 		if err == nil && !strings.HasPrefix(out, "runs") {
 			err = fmt.Errorf("%s does not run: %s", b.seen, out)
 		}
