@@ -1,6 +1,9 @@
 package builder
 
-import "path"
+import (
+	"path"
+	"strings"
+)
 
 // processes are programs as processes show them: by path or, without a slash, by
 // name. Those that build make images; the others run containers.
@@ -41,14 +44,14 @@ var byComm = func() map[string]string {
 	return out
 }()
 
-// Running returns what a process with this executable is inside a container, in
-// words: an image builder or a container runtime; "" if neither. Builds is true if it
+// Running returns what a process with this executable (the text of /proc/PID/exe) is
+// inside a container, in words: an image builder or a container runtime; "" if neither. Builds is true if it
 // makes images, which a process of the host must not do either.
 func Running(exe string) (what string, builds bool) {
 	if exe == "" {
 		return "", false
 	}
-	exe = path.Clean(exe)
+	exe = path.Clean(strings.TrimSuffix(exe, " (deleted)"))
 	p, ok := processes[exe]
 	if !ok {
 		p = processes[path.Base(exe)]

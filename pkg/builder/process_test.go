@@ -9,6 +9,7 @@ func TestProcesses(t *testing.T) {
 	}
 	for exe, w := range map[string]want{
 		"/usr/bin/dockerd":         {"dockerd", true},
+		"/usr/bin/img (deleted)":   {"img", true},
 		"/kaniko//executor":        {"the kaniko executor", true},
 		"/usr/bin/executor":        {},
 		"/usr/local/bin/img":       {"img", true},

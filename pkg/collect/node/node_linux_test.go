@@ -202,7 +202,7 @@ func nodeTable() []fact.KindInfo {
 func TestLevelProc(t *testing.T) {
 	const cpu = "-- sys/devices/system/cpu/vulnerabilities/mds --\nNot affected\n"
 	m := read(t, nodeFixture(t, []fakeProcess{initProcess}, cpu), fact.LevelProc)
-	var want []fact.NodeGap
+	want := levelProcGaps(fact.Processes, fact.Mounts)
 	for _, kind := range []fact.Kind{fact.Executables, fact.Upperdir, fact.Devices, fact.Kernel, fact.Libraries, fact.Packages, fact.Inventory, fact.Etcd, fact.EncryptionConfig} {
 		want = append(want, fact.NodeGap{What: kind, Reason: fact.NotRequested, Detail: "not read at probe level proc"})
 	}

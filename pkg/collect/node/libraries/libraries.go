@@ -31,17 +31,20 @@ func (Reader) Kinds() []fact.Kind { return []fact.Kind{fact.Libraries} }
 // maxFiles bounds the files that are remembered while processes are read.
 const maxFiles = 1 << 14
 
-// Read reads every process that no cgroup gives to a container.
+// Read reads every process of the host, but for those with a root directory of their
+// own.
 func (Reader) Read(ctx context.Context, pass *reader.Pass) {
 	if !pass.Ledger.Wants(fact.Libraries) || pass.Processes == nil {
 		return
 	}
-	candidates := slices.DeleteFunc(slices.Clone(pass.Processes), func(p *proctable.Process) bool {
-		return p.Identity.ID != "" || p.PID == pass.SelfPID
-	})
+	apart := make(map[int]bool, len(pass.Apart))
+	for _, a := range pass.Apart {
+		apart[a.PID] = true
+	}
+	candidates := slices.DeleteFunc(slices.Clone(pass.Host), func(p *proctable.Process) bool { return apart[p.PID] })
 	s := &search{
-		pass: pass, mountNS: hostMountNS(pass), files: map[key]*fact.OutdatedFile{}, compared: map[mapped]bool{},
-		open: make([]bool, len(candidates)),
+		pass: pass, files: map[key]*fact.OutdatedFile{}, compared: map[mapped]bool{},
+		open: make([]bool, len(candidates)), elsewhere: len(apart),
 	}
 	pass.Pieces(ctx, len(candidates), func(i int, buf []byte) { s.process(i, candidates[i], buf) })
 	if ctx.Err() != nil {
@@ -57,21 +60,6 @@ func (Reader) Read(ctx context.Context, pass *reader.Pass) {
 	}
 	pass.Ledger.Update(func(m *fact.Measurement) { m.Host.Libraries = state })
 	pass.Ledger.Done(fact.Libraries)
-}
-
-// hostMountNS is the mount namespace of the node's own mount table, 0 if unknown.
-func hostMountNS(pass *reader.Pass) uint64 {
-	for _, p := range pass.Processes {
-		if p.PID == 1 && p.NS.Mnt != 0 {
-			return p.NS.Mnt
-		}
-	}
-	if pass.Local() {
-		if ns, err := pass.SelfPIDDir().Namespace(procfs.NameNSMnt); err == nil {
-			return ns
-		}
-	}
-	return 0
 }
 
 // key is by what files are counted together.
@@ -91,14 +79,13 @@ type mapped struct {
 // search is what was found so far. A process that hangs is left behind, so that
 // its piece may come back after finish.
 type search struct {
-	pass    *reader.Pass
-	mountNS uint64
+	pass      *reader.Pass
+	elsewhere int
 
 	mu        sync.Mutex
 	closed    bool
 	open      []bool // begun, and not back
 	processes int
-	elsewhere int
 	unread    int
 	first     error // of unread
 	files     map[key]*fact.OutdatedFile
@@ -119,10 +106,8 @@ func (s *search) process(i int, p *proctable.Process, buf []byte) {
 			if s.unread++; s.unread == 1 {
 				s.first = err
 			}
-		case judged == ofHost:
+		case judged:
 			s.processes++
-		case judged == elsewhere:
-			s.elsewhere++
 		}
 		for _, k := range files {
 			file := s.files[k]
@@ -149,22 +134,11 @@ func (s *search) do(change func()) {
 	}
 }
 
-// Where a process belongs.
-type place int
-
-const (
-	gone place = iota
-	ofHost
-	elsewhere
-)
-
-// read reads the mappings of a process, if it is the host's: its cgroup names no
-// container, and its root directory is the host's. A process of an unknown
-// container engine has another one.
-func (s *search) read(p *proctable.Process, buf []byte) ([]key, place, error) {
+// read reads the mappings of a process. Judged is false for one that has ended.
+func (s *search) read(p *proctable.Process, buf []byte) (keys []key, judged bool, err error) {
 	d, err := s.pass.Reopen(p, buf)
 	if err != nil {
-		return nil, gone, unlessGone(err)
+		return nil, false, unlessGone(err)
 	}
 	defer d.Close()
 	ended := func(err error) error {
@@ -172,15 +146,6 @@ func (s *search) read(p *proctable.Process, buf []byte) ([]key, place, error) {
 			return nil
 		}
 		return err
-	}
-	root := p.Root
-	if !root.Known() {
-		if root, err = d.RootKey(); err != nil {
-			return nil, gone, ended(err)
-		}
-	}
-	if !root.SameDir(s.pass.HostRoot) {
-		return nil, elsewhere, nil
 	}
 	var outdated []mapped
 	var candidates []mapped
@@ -210,10 +175,9 @@ func (s *search) read(p *proctable.Process, buf []byte) ([]key, place, error) {
 		}
 	})
 	if err != nil {
-		return nil, gone, ended(err)
+		return nil, false, ended(err)
 	}
-	var keys []key
-	if p.NS.Mnt != 0 && p.NS.Mnt == s.mountNS && s.pass.Live {
+	if p.NS.Mnt != 0 && p.NS.Mnt == s.pass.HostMntNS && s.pass.Live {
 		for _, file := range candidates {
 			if s.replaced(file) {
 				keys = append(keys, key{path: file.path, replaced: true})
@@ -228,11 +192,11 @@ func (s *search) read(p *proctable.Process, buf []byte) ([]key, place, error) {
 		keys = append(keys, key{path: name})
 	}
 	if len(keys) == 0 {
-		return nil, ofHost, nil
+		return nil, true, nil
 	}
 	exe, err := d.Link(procfs.NameExe)
 	if err != nil {
-		return nil, gone, ended(err)
+		return nil, false, ended(err)
 	}
 	exe = strings.TrimSuffix(exe, deletedSuffix)
 	for i := range keys {
@@ -243,7 +207,7 @@ func (s *search) read(p *proctable.Process, buf []byte) ([]key, place, error) {
 	slices.SortFunc(keys, func(a, b key) int {
 		return cmp.Or(strings.Compare(a.path, b.path), compareBool(a.replaced, b.replaced))
 	})
-	return slices.Compact(keys), ofHost, nil
+	return slices.Compact(keys), true, nil
 }
 
 func compareBool(a, b bool) int {

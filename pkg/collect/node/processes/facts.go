@@ -46,7 +46,7 @@ func publish(pass *reader.Pass) {
 	for _, ct := range pass.Containers {
 		mc := fact.MeasuredContainer{
 			ID: ct.Identity.ID, PodUID: rootfs.Text(ct.Identity.PodUID), Kubernetes: ct.Identity.Kubernetes, Runtime: ct.Identity.Runtime,
-			Cgroup: rootfs.Text(ct.Identity.Path), Sandbox: ct.Sandbox, Self: ct.Self,
+			Cgroup: rootfs.Text(ct.Identity.Path), FoundBy: ct.FoundBy, Sandbox: ct.Sandbox, Self: ct.Self,
 		}
 		for _, p := range ct.Processes {
 			if left == 0 {

@@ -4,6 +4,7 @@
 package processes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
@@ -66,10 +68,14 @@ func (Table) Read(ctx context.Context, pass *reader.Pass) {
 	group(pass)
 	publish(pass) // whatever comes next may hang
 	if pass.Full() {
-		readLinks(ctx, pass)
+		if readLinks(ctx, pass); ctx.Err() != nil {
+			return
+		}
+		pass.Linked = true
 		group(pass)
 	}
 	details.readRest(ctx, pass)
+	unplaced(pass)
 	pass.FindParents()
 	readMounts(ctx, pass)
 }
@@ -150,11 +156,15 @@ func readInit(pass *reader.Pass) error {
 	} {
 		if inode, err := host.Namespace(ns.name); err == nil {
 			pass.Ledger.Update(func(m *fact.Measurement) { *ns.to(m) = inode })
-			if ns.name == procfs.NameNSUser {
+			switch ns.name {
+			case procfs.NameNSUser:
 				pass.HostUserNS = inode
+			case procfs.NameNSPID:
+				pass.HostPIDNS = inode
 			}
 		}
 	}
+	pass.HostMntNS, _ = host.Namespace(procfs.NameNSMnt) // zero is unread
 	// With --local the caller's mount namespace can differ from pid 1's. The
 	// mount table must belong to the root that is read.
 	if pass.Local() {
@@ -295,29 +305,90 @@ func liveThread(d *proctable.PID, pid int, buf []byte) (live int) {
 	})
 	return live
 }
+// maxContainers bounds the containers of one node: every process can have a root of
+// its own.
+const maxContainers = 5000
 
 // group sorts the processes into containers.
 func group(pass *reader.Pass) {
-	host := pass.Group()
+	pass.Group()
+	if beyond := len(pass.Containers) - maxContainers; beyond > 0 {
+		// Those that an engine knows come first.
+		slices.SortStableFunc(pass.Containers, func(a, b *proctable.Container) int { return cmp.Compare(rank(a), rank(b)) })
+		pass.Containers = pass.Containers[:maxContainers]
+		for _, kind := range fact.KindsOf(fact.OfContainer) {
+			pass.Ledger.Gap(fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: fmt.Sprintf("%d containers beyond %d", beyond, maxContainers)})
+		}
+	}
 	if pass.Ledger.Wants(fact.Processes) {
-		pass.Ledger.Update(func(m *fact.Measurement) { m.HostProcesses = host })
+		builders, apart := hostProcesses(pass)
+		pass.Ledger.Update(func(m *fact.Measurement) {
+			m.HostProcesses, m.Host.Builders, m.Host.Apart = len(pass.Host), builders, apart
+		})
 	}
 }
 
-// readLinks reads what needs SYS_PTRACE: namespaces and the identity of the
-// root directory. For the host's own processes only the latter matters.
-func readLinks(ctx context.Context, pass *reader.Pass) {
-	reader.Each(ctx, len(pass.Processes), func(i int, buf []byte) { readLink(pass, pass.Processes[i], buf) })
+// rank orders containers where there are too many.
+func rank(ct *proctable.Container) int {
+	switch {
+	case ct.Self:
+		return 0
+	case ct.Identity.Kubernetes:
+		return 1
+	case ct.FoundBy == fact.FoundByCgroup:
+		return 2
+	}
+	return 3
 }
 
-func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) {
+// unplaced adds gaps for what cannot be assigned to a container or the host: it may
+// be a container that is not seen.
+func unplaced(pass *reader.Pass) {
+	gap := func(kinds []fact.Kind, reason fact.Reason, detail string) {
+		for _, kind := range kinds {
+			if pass.Ledger.Wants(kind) {
+				pass.Ledger.Gap(fact.NodeGap{What: kind, Reason: reason, Detail: detail})
+			}
+		}
+	}
+	of := fact.KindsOf(fact.OfContainer)
+	switch {
+	case pass.Level != fact.LevelFull:
+		gap(of, fact.NotRequested, "probe level "+string(pass.Level)+" sees a container only by an id in its cgroup path: one of an unknown engine looks like a process of the host")
+	case !pass.Linked:
+		gap(of, rootfs.ReasonOf(pass.RootErr), "containers of unknown engines cannot be told from processes of the host: /proc/1/root: "+rootfs.ErrorText(pass.RootErr))
+	case len(pass.Undecided) > 0:
+		detail := fmt.Sprintf("%d of %d processes could not be assigned to a container or to the host", len(pass.Undecided), len(pass.Processes))
+		reason := fact.Unreadable
+		for _, p := range pass.Undecided {
+			if p.LinkErr != nil {
+				reason = rootfs.ReasonOf(p.LinkErr)
+				detail += ": " + rootfs.ErrorText(p.LinkErr)
+				break
+			}
+		}
+		gap(append(of, fact.Libraries), reason, detail)
+	}
+}
+
+// readLinks reads what needs SYS_PTRACE: namespaces and the identity of the root
+// directory, by which processes are sorted, and what processes of the host run.
+func readLinks(ctx context.Context, pass *reader.Pass) {
+	reader.Each(ctx, len(pass.Processes), func(i int, buf []byte) {
+		p := pass.Processes[i]
+		err := readLink(pass, p, buf)
+		p.Ended, p.LinkErr = errors.Is(err, rootfs.ErrNoProcess), err
+	})
+}
+
+func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) error {
 	d, err := pass.Reopen(p, buf)
 	if err != nil {
-		return
+		return endedOr(err, rootfs.Gone(err))
 	}
 	defer d.Close()
 	if p.Root, err = d.RootKey(); err != nil {
-		return
+		return endedOr(err, d.Ended(buf))
 	}
 	for _, ns := range []struct {
 		name procfs.Name
@@ -333,6 +404,47 @@ func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) {
 			*ns.to = inode
 		}
 	}
+	if p.Identity.ID != "" {
+		return nil
+	}
+	if exe, err := d.Link(procfs.NameExe); err == nil {
+		if _, builds := builder.Running(exe); builds {
+			p.Builder = exe
+		}
+	}
+	// Only for what looks like a confined service does the type of its root matter.
+	if !p.Root.SameDir(pass.HostRoot) && p.NS.Mnt != pass.HostMntNS && p.NS.PID == pass.HostPIDNS && proctable.ServiceUnit(p.Identity.Path) {
+		if table, _ := d.Mounts(buf, maxContainerMountInfo); table.Err == nil {
+			p.RootFS = rootFS(pass, p, table.Mounts)
+		}
+	}
+	return nil
+}
+
+// endedOr is ErrNoProcess for an error that only means that the process has ended.
+func endedOr(err error, ended bool) error {
+	if ended {
+		return rootfs.ErrNoProcess
+	}
+	return err
+}
+
+// rootFS is the type of the file system that a process has at its root, "" if its
+// mount table does not show it.
+func rootFS(pass *reader.Pass, p *proctable.Process, mounts []procfs.MountInfo) string {
+	if pass.Live && p.Root.Mount != 0 {
+		if m := procfs.Find(mounts, p.Root.Mount); m != nil {
+			return m.FSType
+		}
+		return ""
+	}
+	fsType := ""
+	for i := range mounts {
+		if mounts[i].Point == "/" {
+			fsType = mounts[i].FSType // the last one is on top
+		}
+	}
+	return fsType
 }
 
 // readMounts gives every process of a container its mount table. Reading it is

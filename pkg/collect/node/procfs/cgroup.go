@@ -56,6 +56,9 @@ type Identity struct {
 	PodUID     string
 	Kubernetes bool
 	Runtime    string // containerd, crio, docker, podman, lxc; "" if the path does not show it
+	// Named is true where ID is no id but a name, which a cgroup of the host could
+	// have, too.
+	Named bool
 	// SamePod is true where the path is relative to the reader's own cgroup
 	// namespace in a way that only containers of the reader's own pod have, so
 	// that the pod's segment is missing.
@@ -147,6 +150,7 @@ func IdentifyPath(path string) Identity {
 		id.Kubernetes = strings.Contains(path, "cri-containerd-") || strings.Contains(path, "cri-containerd:") || inKubepods
 	case id.ID == "" && pod < 0:
 		id.ID, id.Runtime = namedContainer(path)
+		id.Named = id.ID != ""
 	}
 	return id
 }
@@ -265,4 +269,26 @@ func namedContainer(path string) (id, runtime string) {
 		return parts[1], "containerd"
 	}
 	return "", ""
+}
+
+// IsContainerID reports whether a text has the form of an engine's id: 64 hex digits.
+func IsContainerID(text string) bool { return isHex(text, 64) }
+
+// EngineOf finds the engine of a container whose cgroup path has no id, by how engines
+// name such cgroups; "" if none is recognized. It is a label: a path proves nothing.
+func EngineOf(path string) string {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		switch {
+		case part == "nomad" || part == "nomad.slice":
+			return "nomad"
+		case part == "garden":
+			return "garden"
+		case part == "buildkit" || strings.HasPrefix(part, "buildkit-") || strings.Contains(part, ":buildkit:"):
+			return "buildkit"
+		case strings.HasPrefix(part, "systemd-nspawn@"), part == "machine.slice" && i+1 < len(parts) && strings.HasPrefix(parts[i+1], "machine-"):
+			return "systemd-nspawn"
+		}
+	}
+	return ""
 }

@@ -42,12 +42,23 @@ type Table struct {
 	Boot       time.Time
 	HostRoot   RootKey
 	HostUserNS uint64
+	HostPIDNS  uint64
+	HostMntNS  uint64
 	// Mounts is the node's own mount table: of pid 1, or the caller's with
 	// --local.
 	Mounts *MountTable
 
-	Processes  []*Process
+	Processes []*Process
+	// Linked says that roots and namespaces of processes were read. What follows is
+	// what Group made of the processes.
+	Linked     bool
 	Containers []*Container // by id
+	// Host are the processes of the host, in the order of Processes. Apart are those
+	// of them with a root directory of their own.
+	Host  []*Process
+	Apart []Apart
+	// Undecided are those of which not enough could be read.
+	Undecided []*Process
 }
 
 // Full reports whether files of the node can be read.
@@ -84,6 +95,18 @@ type Process struct {
 	// Below here only level full reads.
 	NS   struct{ User, PID, Net, IPC, Mnt uint64 }
 	Root RootKey // zero: unread
+	// RootFS is the type of the file system of its root, read only where it decides.
+	RootFS string
+	// Ended: it has ended before its links were read. LinkErr is why they could not
+	// be read.
+	Ended   bool
+	LinkErr error
+	// Builder is the text of the link exe of a process in no container that makes
+	// images.
+	Builder string
+	// Moved is the id in its cgroup path where Group found that it is of another
+	// container.
+	Moved string
 	// Mounts is its mount table; shared with other processes, nil if unread.
 	Mounts *MountTable
 	// ParentOutside: its parent was read, and is not a process of its own pod.
@@ -118,6 +141,7 @@ func (t *MountTable) Read() bool { return t != nil && t.Err == nil && t.HasRoot(
 // Container is the processes of one.
 type Container struct {
 	Identity procfs.Identity
+	FoundBy  fact.FoundBy
 	// Self is the caller's own.
 	Self bool
 	// Sandbox is a pod's pause container. ByName: only names show this.
@@ -137,53 +161,6 @@ func (ct *Container) Main() *Process {
 		}
 	}
 	return ct.Processes[0]
-}
-
-// Group sorts processes into containers, by cgroup. A process that left its
-// cgroup (this takes SYS_ADMIN) and kept the container's root still belongs to
-// the container. The rest belongs to the host.
-func (t *Table) Group() (hostProcesses int) {
-	byID := map[string]*Container{}
-	byRoot := map[RootKey]*Container{}
-	var rest []*Process
-	for _, p := range t.Processes {
-		id := p.Identity
-		self := p.PID == t.SelfPID
-		if id.ID == "" && !self {
-			rest = append(rest, p)
-			continue
-		}
-		if t.SelfPodUID != "" && (id.SamePod || self && id.PodUID == "") {
-			id.PodUID, id.Kubernetes = t.SelfPodUID, true
-		}
-		key := ledger.KeyOf(id.ID)
-		ct := byID[key]
-		if ct == nil {
-			ct = &Container{Identity: id}
-			byID[key] = ct
-		}
-		ct.Self = ct.Self || self
-		ct.Processes = append(ct.Processes, p)
-		if p.Root.Known() && !p.Root.SameDir(t.HostRoot) {
-			byRoot[RootKey{Dev: p.Root.Dev, Ino: p.Root.Ino}] = ct
-		}
-	}
-	for _, p := range rest {
-		if ct := byRoot[RootKey{Dev: p.Root.Dev, Ino: p.Root.Ino}]; ct != nil && p.Root.Known() {
-			ct.Processes = append(ct.Processes, p)
-			continue
-		}
-		hostProcesses++
-	}
-	t.Containers = make([]*Container, 0, len(byID))
-	for _, ct := range byID {
-		slices.SortFunc(ct.Processes, func(a, b *Process) int {
-			return cmp.Or(cmp.Compare(a.Stat.StartTime, b.Stat.StartTime), cmp.Compare(a.PID, b.PID))
-		})
-		t.Containers = append(t.Containers, ct)
-	}
-	slices.SortFunc(t.Containers, func(a, b *Container) int { return cmp.Compare(a.Identity.ID, b.Identity.ID) })
-	return hostProcesses
 }
 
 // FindParents finds out whether each process in a container was started from
@@ -215,7 +192,7 @@ func (t *Table) Facts(p *Process) fact.Process {
 	return fact.Process{
 		PID: p.PID, InnerPID: s.InnerPID, Comm: rootfs.Text(s.Name), Started: t.Started(p), UID: s.UID, GID: s.GID,
 		CapInh: s.CapInh, CapPrm: s.CapPrm, CapEff: s.CapEff, CapBnd: s.CapBnd, CapAmb: s.CapAmb,
-		NoNewPrivs: s.NoNewPrivs, Seccomp: s.Seccomp, RootUID: p.RootUID,
+		NoNewPrivs: s.NoNewPrivs, Seccomp: s.Seccomp, RootUID: p.RootUID, Moved: p.Moved,
 		Label: rootfs.Text(p.Label), Groups: s.Groups, Threads: p.Threads,
 		UserNS: p.NS.User, PIDNS: p.NS.PID, NetNS: p.NS.Net, IPCNS: p.NS.IPC,
 	}
