@@ -55,6 +55,10 @@ func isErrno(err error) bool {
 // that mountinfo shows.
 func Mkdev(major, minor uint32) uint64 { return unix.Mkdev(major, minor) }
 
+// Anonymous reports whether a device number is that of a file system without a device,
+// as overlay is.
+func Anonymous(dev uint64) bool { return unix.Major(dev) == 0 }
+
 // Each system call is repeated after a signal, because the Go runtime sends
 // signals to itself.
 

@@ -43,6 +43,10 @@ func isErrno(error) bool { return false }
 // that mountinfo shows.
 func Mkdev(major, minor uint32) uint64 { return uint64(major)<<32 | uint64(minor) }
 
+// Anonymous reports whether a device number is that of a file system without a device,
+// as overlay is.
+func Anonymous(dev uint64) bool { return dev>>32 == 0 }
+
 func openat(int, string, int) (int, error)   { return -1, errUnsupported }
 func openKernel(int, []byte) (int, error)    { return -1, errUnsupported }
 func read(int, []byte) (int, error)          { return 0, errUnsupported }

@@ -305,6 +305,7 @@ func liveThread(d *proctable.PID, pid int, buf []byte) (live int) {
 	})
 	return live
 }
+
 // maxContainers bounds the containers of one node: every process can have a root of
 // its own.
 const maxContainers = 5000
@@ -415,7 +416,7 @@ func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) error {
 	// Only for what looks like a confined service does the type of its root matter.
 	if !p.Root.SameDir(pass.HostRoot) && p.NS.Mnt != pass.HostMntNS && p.NS.PID == pass.HostPIDNS && proctable.ServiceUnit(p.Identity.Path) {
 		if table, _ := d.Mounts(buf, maxContainerMountInfo); table.Err == nil {
-			p.RootFS = rootFS(pass, p, table.Mounts)
+			p.RootFS = rootFS(pass, p, table)
 		}
 	}
 	return nil
@@ -430,18 +431,22 @@ func endedOr(err error, ended bool) error {
 }
 
 // rootFS is the type of the file system that a process has at its root, "" if its
-// mount table does not show it.
-func rootFS(pass *reader.Pass, p *proctable.Process, mounts []procfs.MountInfo) string {
+// mount table does not show it. After a chroot into a directory that is no mount point
+// there is no mount at "/".
+func rootFS(pass *reader.Pass, p *proctable.Process, table *proctable.MountTable) string {
+	if m := procfs.Find(table.Mounts, p.Root.Mount); m != nil && pass.Live && p.Root.Mount != 0 {
+		return m.FSType
+	}
+	if !table.HasRoot() {
+		return "chroot"
+	}
 	if pass.Live && p.Root.Mount != 0 {
-		if m := procfs.Find(mounts, p.Root.Mount); m != nil {
-			return m.FSType
-		}
-		return ""
+		return "" // something else is mounted over it
 	}
 	fsType := ""
-	for i := range mounts {
-		if mounts[i].Point == "/" {
-			fsType = mounts[i].FSType // the last one is on top
+	for i := range table.Mounts {
+		if table.Mounts[i].Point == "/" {
+			fsType = table.Mounts[i].FSType // the last one is on top
 		}
 	}
 	return fsType

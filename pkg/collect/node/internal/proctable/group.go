@@ -28,8 +28,10 @@ type Apart struct {
 //     that of another container, it is of that one (see settleRoots).
 //  2. The root directory of pid 1: the host's, whatever its namespaces are. Services
 //     with private mounts, and sandboxes around the whole file system, have that.
-//  3. The root directory, mount namespace or process ids of a container: that
-//     container's. It left its cgroup, which takes SYS_ADMIN.
+//  3. The mount namespace, process ids or root directory of a container of the first
+//     kind: that container's. It left its cgroup, which takes SYS_ADMIN. Where the
+//     root is a directory on a disk, which several containers can have, the process
+//     must be started by the container, too.
 //  4. Another root directory in pid 1's mount namespace: a daemon that called
 //     chroot. It is the host's, and is listed in Apart.
 //  5. A root directory, mounts and process ids of its own: a container of an unknown
@@ -309,6 +311,9 @@ func (g *grouping) mainOf(ct *Container) *Process {
 // descends reports whether a process of a container was started by one that has the
 // container's own root, mounts or process ids.
 func (g *grouping) descends(p *Process, ct *Container, main *Process) bool {
+	if main == nil {
+		return false
+	}
 	for range maxAncestors {
 		if p = g.at[p.Stat.PPID]; p == nil {
 			return false
@@ -400,11 +405,14 @@ func (g *grouping) place(p *Process) (place, *Container) {
 	case g.hostRoot(p):
 		return ofHost, nil
 	}
-	if r := g.roots[p.Root.dir()]; r != nil {
-		return inKnown, r.owner(p)
-	}
 	if ct := cmp.Or(g.byMnt[p.NS.Mnt], g.byPID[p.NS.PID]); ct != nil {
 		return inKnown, ct
+	}
+	if r := g.roots[p.Root.dir()]; r != nil {
+		// An overlay is one container's. A plain directory can be the root of more.
+		if ct := r.owner(p); rootfs.Anonymous(p.Root.Dev) || g.descends(p, ct, g.mainOf(ct)) {
+			return inKnown, ct
+		}
 	}
 	switch {
 	case p.NS.Mnt == 0 || p.NS.PID == 0 || g.t.HostMntNS == 0 || g.t.HostPIDNS == 0:

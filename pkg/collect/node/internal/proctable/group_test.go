@@ -25,9 +25,12 @@ type proc struct {
 	ended, links bool // links: they could not be read
 }
 
+// disk is the device of the host's root.
+var disk = rootfs.Mkdev(8, 1)
+
 func tableOf(procs []proc, mounts ...procfs.MountInfo) *Table {
 	t := &Table{
-		Level: fact.LevelFull, Linked: true, HostRoot: RootKey{Mount: 1, Dev: 1, Ino: 1}, HostMntNS: 1, HostPIDNS: 1,
+		Level: fact.LevelFull, Linked: true, HostRoot: RootKey{Mount: 1, Dev: disk, Ino: 1}, HostMntNS: 1, HostPIDNS: 1,
 		Mounts: &MountTable{Mounts: mounts},
 	}
 	for _, c := range procs {
@@ -36,7 +39,10 @@ func tableOf(procs []proc, mounts ...procfs.MountInfo) *Table {
 		if c.links {
 			p.LinkErr = rootfs.ErrNotDir
 		} else if !c.ended {
-			p.Root = RootKey{Mount: 100, Dev: max(c.dev, 1), Ino: c.root}
+			p.Root = RootKey{Mount: 100, Dev: disk, Ino: c.root}
+			if c.dev > 1 {
+				p.Root.Dev = rootfs.Mkdev(0, uint32(c.dev))
+			}
 		}
 		p.NS.Mnt, p.NS.PID = c.mnt, c.pidNS
 		t.Processes = append(t.Processes, p)
@@ -197,6 +203,17 @@ func TestGroup(t *testing.T) {
 			},
 			want: map[int]string{10: "A", 11: "A", 12: "A", 13: "A"},
 		},
+		"and its root is a directory on a disk": {
+			procs: []proc{
+				{pid: 10, cgroup: a, root: 9, mnt: 5, pidNS: 5},
+				{pid: 11, cgroup: "/x", root: 9, mnt: 5, pidNS: 1},
+				{pid: 12, cgroup: "/x", root: 9, mnt: 7, pidNS: 5},
+				{pid: 13, ppid: 10, cgroup: "/x", root: 9, mnt: 8, pidNS: 8},
+				{pid: 14, cgroup: "/x", root: 9, mnt: 9, pidNS: 9}, // nothing but the directory is the same
+				{pid: 15, cgroup: "/x", root: 9, mnt: 1, pidNS: 1},
+			},
+			want: map[int]string{10: "A", 11: "A", 12: "A", 13: "A", 14: "root 14", 15: "host chroot"},
+		},
 		"the host's root in a container's cgroup stays there": {
 			procs: []proc{{pid: 10, cgroup: a, dev: 5, root: 1, mnt: 5, pidNS: 5}, {pid: 11, cgroup: a, root: 1, mnt: 1, pidNS: 1}},
 			want:  map[int]string{10: "A", 11: "A"},
@@ -265,11 +282,11 @@ func TestGroup(t *testing.T) {
 				{pid: 10, cgroup: a, root: 9, mnt: 5, pidNS: 5},
 				{pid: 11, cgroup: b, root: 9, mnt: 6, pidNS: 6},
 				{pid: 12, cgroup: "/x", root: 9, mnt: 6, pidNS: 1},                   // entered the second
-				{pid: 13, cgroup: "/x", root: 9, mnt: 7, pidNS: 1},                   // entered one of them
-				{pid: 14, cgroup: c, dev: 8, root: 1, mnt: 8, pidNS: 8},              // a third
+				{pid: 13, cgroup: "/x", root: 9, mnt: 7, pidNS: 1},                   // a third container, or one that entered either
+				{pid: 14, cgroup: c, dev: 8, root: 1, mnt: 8, pidNS: 8},              // a fourth
 				{pid: 15, ppid: 11, cgroup: c, root: 9, mnt: 6, pidNS: 6, levels: 2}, // the second's, moved there
 			},
-			want: map[int]string{10: "A", 11: "B", 12: "B", 13: "A", 14: "C", 15: "B from " + idC},
+			want: map[int]string{10: "A", 11: "B", 12: "B", 13: "host-pids 13", 14: "C", 15: "B from " + idC},
 		},
 		"mounts that contradict each other prove nothing": {
 			procs: []proc{
@@ -282,11 +299,6 @@ func TestGroup(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for i := range tc.procs { // on the devices of the mounts
-				if tc.procs[i].dev >= 50 {
-					tc.procs[i].dev = rootfs.Mkdev(0, uint32(tc.procs[i].dev))
-				}
-			}
 			table := tableOf(tc.procs, tc.mounts...)
 			table.Group()
 			got := placed(table)

@@ -95,7 +95,8 @@ type Process struct {
 	// Below here only level full reads.
 	NS   struct{ User, PID, Net, IPC, Mnt uint64 }
 	Root RootKey // zero: unread
-	// RootFS is the type of the file system of its root, read only where it decides.
+	// RootFS is the type of the file system of its root, read only where it decides;
+	// "chroot" where no mount is there.
 	RootFS string
 	// Ended: it has ended before its links were read. LinkErr is why they could not
 	// be read.
