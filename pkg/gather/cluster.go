@@ -94,6 +94,7 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	if err != nil {
 		return nil, err
 	}
+	relist(ctx, set, result.Relist, c.Warn)
 	KeepNamespace(set, c.Namespace)
 	return &Gathered{Set: set, Scope: c.scope(), Leftover: leftover}, nil
 }

@@ -31,7 +31,17 @@ type demo struct {
 	*httptest.Server
 	version string
 	mu      sync.Mutex
-	asked   []string // paths, with the selectors of pods and nodes
+	pods    []map[string]any
+	refuse  func(path string) int // a status for a request, 0 to answer it
+	asked   []string              // paths, with the selectors of pods and nodes
+}
+
+func demoPod(namespace, name, on string) map[string]any {
+	return map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"namespace": namespace, "name": name},
+		"spec":   map[string]any{"nodeName": on, "containers": []any{map[string]any{"name": "app", "image": "registry.example/app:v1"}}},
+		"status": map[string]any{"phase": "Running"},
+	}
 }
 
 func newDemo(t *testing.T) *demo {
@@ -44,14 +54,7 @@ func newDemo(t *testing.T) *demo {
 		}
 	}
 	nodes := map[string]any{"cp1": node("cp1", map[string]string{"node-role.kubernetes.io/control-plane": ""}), "w1": node("w1", nil), "w2": node("w2", nil), "w3": node("w3", nil)}
-	pod := func(namespace, name, on string) map[string]any {
-		return map[string]any{
-			"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"namespace": namespace, "name": name},
-			"spec":   map[string]any{"nodeName": on, "containers": []any{map[string]string{"name": "app", "image": "registry.example/app:v1"}}},
-			"status": map[string]string{"phase": "Running"},
-		}
-	}
-	pods := []map[string]any{pod("other", "db-1", "w2"), pod("shop", "web-1", "w1"), pod("shop", "web-2", "w1")}
+	s.pods = []map[string]any{demoPod("other", "db-1", "w2"), demoPod("shop", "web-1", "w1"), demoPod("shop", "web-2", "w1")}
 	secret := func(namespace, name, version string) map[string]any {
 		return map[string]any{"metadata": map[string]string{"namespace": namespace, "name": name, "resourceVersion": version}}
 	}
@@ -75,7 +78,17 @@ func newDemo(t *testing.T) *demo {
 			}
 		}
 		s.asked = append(s.asked, asked)
+		pods, refuse := s.pods, s.refuse
 		s.mu.Unlock()
+		if refuse != nil {
+			if code := refuse(r.URL.Path); code != 0 {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(code)
+				reason := map[int]string{403: "Forbidden", 500: "InternalError"}[code]
+				_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": reason, "message": "no", "code": code})
+				return
+			}
+		}
 		of := func(all []map[string]any) []any {
 			items := []any{}
 			for _, o := range all {

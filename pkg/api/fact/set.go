@@ -12,6 +12,9 @@ type Set struct {
 	Workloads []Workload `json:"workloads,omitempty"`
 	// PodScope says how much of the cluster Workloads covers.
 	PodScope PodScope `json:"podScope,omitempty"`
+	// Relisted is the second list of the pods, after the nodes were measured. It is
+	// nil if no node has a container that the first list did not have.
+	Relisted *Relist `json:"relisted,omitempty"`
 	// Nodes are the nodes in scope, sorted by name.
 	Nodes []Node `json:"nodes,omitempty"`
 	// ControlPlaneNodes are the nodes that, according to the user, hold the cluster's
@@ -29,6 +32,21 @@ type Set struct {
 	Vulnerabilities *VulnerabilityData `json:"vulnerabilities,omitempty"`
 	// Gaps are what was not read anywhere, sorted.
 	Gaps []Gap `json:"gaps,omitempty"`
+}
+
+// Relist is a second list of the pods. A container that started after the first one is
+// in it, so that one that is in neither is unknown to the API, unless it started
+// moments before. What the second list names is in Workloads.
+type Relist struct {
+	At Time `json:"at,omitzero"`
+	// Unknown counts the measured containers that the first list did not have, Named
+	// those of them that the second has.
+	Unknown int `json:"unknown"`
+	Named   int `json:"named"`
+	// Reason is why the list failed, "" if it did not. Then nothing is known about
+	// containers that the first list did not have.
+	Reason Reason `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
 }
 
 // PodScope says which pods were listed. A container that is measured on a node and not

@@ -64,6 +64,10 @@ type Result struct {
 	Secrets       []fact.SecretName
 	SecretsListed bool
 	Gaps          []fact.Gap
+
+	// Relist lists the same pods once more, and nothing else, for a caller that has
+	// met a container of none of them; nil if no pods were listed.
+	Relist func(ctx context.Context) ([]fact.Workload, error)
 }
 
 // clients are the API groups that are read, over one connection pool.
@@ -181,9 +185,11 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	}
 	if opts.Pods {
 		result.PodScope = pods.scope()
+		result.Relist = pods.relist
 		switch {
 		case len(podGap) > 0 && len(result.Workloads) == 0:
 			result.PodScope = fact.PodsNotListed
+			result.Relist = nil
 		case len(podGap) > 0:
 			result.PodScope = fact.PodsSome // it ended between two pages
 		}

@@ -28,6 +28,12 @@ type podLister struct {
 	// owners maps a controller that is itself owned (a ReplicaSet, a Job) to
 	// its owner: "ReplicaSet/NS/NAME".
 	owners map[string]owner
+	// handlers maps RuntimeClasses to handlers.
+	handlers map[string]string
+	claims   claims
+	// again: the pods are listed again, with what was read besides them the first
+	// time.
+	again bool
 }
 
 type owner struct{ kind, name string }
@@ -53,15 +59,26 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 			return nil, fmt.Errorf("%s: %w", of.resource.Resource, err)
 		}
 	}
-	handlers, err := l.runtimeHandlers(ctx)
-	if err != nil {
+	var err error
+	if l.handlers, err = l.runtimeHandlers(ctx); err != nil {
 		return nil, fmt.Errorf("runtimeclasses: %w", err)
 	}
-	paths, err := l.claimPaths(ctx)
-	if err != nil {
+	if l.claims, err = l.claimPaths(ctx); err != nil {
 		return nil, fmt.Errorf("persistentvolumes: %w", err)
 	}
-	err = eachPage(ctx, l.opts.PageSize,
+	if err := l.list(ctx); err != nil {
+		gap, err := refused(err, fact.Pods, "list", "pods", l.opts.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		return []fact.Gap{gap}, nil
+	}
+	return nil, nil
+}
+
+// list lists the pods themselves.
+func (l *podLister) list(ctx context.Context) error {
+	return eachPage(ctx, l.opts.PageSize,
 		metav1.ListOptions{LabelSelector: l.opts.Selector, FieldSelector: l.opts.FieldSelector},
 		func(ctx context.Context, o metav1.ListOptions) ([]corev1.Pod, string, error) {
 			list, err := l.core.Pods(l.opts.Namespace).List(ctx, o)
@@ -73,22 +90,25 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 		func() { l.groups = map[string]*fact.Workload{} },
 		func(pod *corev1.Pod) {
 			spec := podspec.From("pod/"+pod.Namespace+"/"+pod.Name, "spec", pod.Labels, pod.Annotations, &pod.Spec)
-			spec.RuntimeHandler = handlers[spec.RuntimeClass]
+			spec.RuntimeHandler = l.handlers[spec.RuntimeClass]
 			for i := range pod.Spec.Volumes {
 				if claim := claimName(pod, &pod.Spec.Volumes[i]); claim != "" {
-					paths.fill(&spec.Volumes[i], pod.Namespace+"/"+claim)
+					l.claims.fill(&spec.Volumes[i], pod.Namespace+"/"+claim, l.again)
 				}
 			}
 			l.add(l.topOwner(pod), spec, podFacts(pod))
 		})
-	if err != nil {
-		gap, err := refused(err, fact.Pods, "list", "pods", l.opts.Namespace)
-		if err != nil {
-			return nil, err
-		}
-		return []fact.Gap{gap}, nil
+}
+
+// relist lists the pods once more, and nothing else: what is new since then about
+// controllers is taken from the pods' labels, and a new claim is unknown.
+func (l *podLister) relist(ctx context.Context) ([]fact.Workload, error) {
+	again := *l
+	again.again = true
+	if err := again.list(ctx); err != nil {
+		return nil, err
 	}
-	return nil, nil
+	return again.workloads(), nil
 }
 
 // claimName is the claim that a volume uses, "" if it uses none. A generic
@@ -151,9 +171,13 @@ type backing struct {
 	unread     fact.Reason
 }
 
-// fill writes what is behind a claim into its volume, or that it is unknown.
-func (c claims) fill(v *fact.Volume, claim string) {
-	found := c.paths[claim]
+// fill writes what is behind a claim into its volume, or that it is unknown. Later
+// says that the pod was listed after the volumes were.
+func (c claims) fill(v *fact.Volume, claim string, later bool) {
+	found, listed := c.paths[claim]
+	if later && !listed {
+		found.unread = fact.Changing
+	}
 	v.HostPath, v.HostPathFrom, v.Unread = found.path, found.from, cmp.Or(c.unread, found.unread)
 }
 
@@ -183,6 +207,8 @@ func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
 				out.paths[key] = backing{path: pv.Spec.Local.Path, from: "persistentvolume/" + pv.Name + " spec.local.path"}
 			case pv.Spec.FlexVolume != nil:
 				out.paths[key] = backing{unread: fact.Unsupported} // only its driver knows what it mounts
+			default:
+				out.paths[key] = backing{} // nothing of the node
 			}
 		})
 	switch {
@@ -268,10 +294,10 @@ func withoutScheme(id string) string {
 	return id
 }
 
-// add puts a pod into the group with its owner and an equal spec. The
-// comparison leaves out the origin and what differs between pods of one
-// template: the service account's volume and the labels that a controller adds.
-func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) {
+// groupKey is equal for pods with the same owner and an equal spec. The comparison
+// leaves out the origin and what differs between pods of one template: the service
+// account's volume and the labels that a controller adds.
+func groupKey(top fact.Subject, spec fact.PodSpec) string {
 	canonical := spec
 	canonical.Origin = ""
 	canonical.Labels = maps.Clone(spec.Labels)
@@ -302,7 +328,17 @@ func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) {
 	if err != nil {
 		panic(fmt.Sprintf("a pod spec of plain strings does not marshal: %v", err))
 	}
-	key := top.Key() + " " + string(body)
+	return top.Key() + " " + string(body)
+}
+
+// SameGroup reports whether pods of both workloads belong to one.
+func SameGroup(a, b *fact.Workload) bool {
+	return a.Owner.Key() == b.Owner.Key() && groupKey(a.Owner, a.Spec) == groupKey(b.Owner, b.Spec)
+}
+
+// add puts a pod into the group with its owner and an equal spec.
+func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) {
+	key := groupKey(top, spec)
 	group, ok := l.groups[key]
 	if !ok {
 		group = &fact.Workload{Owner: top, Spec: spec}
@@ -324,13 +360,24 @@ func (l *podLister) workloads() []fact.Workload {
 		slices.SortFunc(group.Pods, func(a, b fact.Pod) int { return strings.Compare(a.Name, b.Name) })
 		out = append(out, *group)
 	}
-	slices.SortFunc(out, func(a, b fact.Workload) int {
+	Sort(out)
+	return out
+}
+
+// Sort sorts workloads as fact.Set has them.
+func Sort(workloads []fact.Workload) {
+	first := func(w *fact.Workload) string {
+		if len(w.Pods) == 0 {
+			return ""
+		}
+		return w.Pods[0].Name
+	}
+	slices.SortFunc(workloads, func(a, b fact.Workload) int {
 		return cmp.Or(
 			strings.Compare(a.Owner.Namespace, b.Owner.Namespace),
 			strings.Compare(a.Owner.Kind, b.Owner.Kind),
 			strings.Compare(a.Owner.Name, b.Owner.Name),
-			strings.Compare(a.Pods[0].Name, b.Pods[0].Name),
+			strings.Compare(first(&a), first(&b)),
 		)
 	})
-	return out
 }
