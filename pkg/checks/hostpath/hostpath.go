@@ -4,11 +4,13 @@ package hostpath
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/runtimesocket"
 )
 
 // Mount is a path of the node in a container.
@@ -164,27 +166,14 @@ func (m Mount) Value() string {
 	return value
 }
 
-// sockets are where container runtimes and image builders listen, by their own
-// defaults and those of the common distributions. A star is one element.
-var sockets = []string{
-	"/run/docker.sock",
-	"/run/containerd/containerd.sock",
-	"/run/k3s/containerd/containerd.sock", // k3s, RKE2
-	"/run/k0s/containerd.sock",
-	"/run/crio/crio.sock",
-	"/run/cri-dockerd.sock",
-	"/run/dockershim.sock",
-	"/run/buildkit/buildkitd.sock",
-	"/run/podman/podman.sock",
-	"/run/user/*/docker.sock",
-	"/run/user/*/buildkit/buildkitd.sock",
-	"/run/user/*/podman/podman.sock",
-	pipes + "docker_engine",
-	pipes + "containerd-containerd",
-	pipes + "cri-dockerd",
-	pipes + "dockershim",
-	pipes + "buildkitd",
-}
+// sockets are those of package runtimesocket, and Windows' named pipes.
+var sockets = append(slices.Clone(runtimesocket.Paths()),
+	pipes+"docker_engine",
+	pipes+"containerd-containerd",
+	pipes+"cri-dockerd",
+	pipes+"dockershim",
+	pipes+"buildkitd",
+)
 
 // Socket reports whether a mount of p gives a runtime's socket, and which.
 // Direct is true for the socket itself and for the runtime's own directory that
@@ -198,7 +187,7 @@ func Socket(p string) (socket string, direct, ok bool) {
 		return strings.TrimSuffix(p, "/task") + "/root" + sockets[0], false, true
 	}
 	for _, s := range sockets {
-		if match(s, p) || path.Dir(s) != "/run" && !strings.HasPrefix(s, pipes) && match(path.Dir(s), p) {
+		if runtimesocket.Match(s, p) || !strings.HasPrefix(s, pipes) && runtimesocket.Match(runtimesocket.Own(s), p) {
 			return s, true, true
 		}
 	}
@@ -209,8 +198,11 @@ func Socket(p string) (socket string, direct, ok bool) {
 			}
 			continue
 		}
+		if !runtimesocket.Usual(s) {
+			continue
+		}
 		for dir := path.Dir(s); ; dir = path.Dir(dir) {
-			if match(dir, p) {
+			if runtimesocket.Match(dir, p) {
 				return s, false, true
 			}
 			if dir == "/" {
@@ -219,9 +211,4 @@ func Socket(p string) (socket string, direct, ok bool) {
 		}
 	}
 	return "", false, false
-}
-
-func match(pattern, p string) bool {
-	ok, err := path.Match(pattern, p)
-	return err == nil && ok
 }

@@ -440,7 +440,7 @@ func TestOpensNothingBelowProcButTheNames(t *testing.T) {
 	// openat(5</proc/12>, "status", ...) and openat(AT_FDCWD, "/proc/self/stat", ...)
 	call := regexp.MustCompile(`^\d+ +(\w+)\((?:(?:AT_FDCWD|\d+)(?:<([^>]*)>)?, )?"([^"]*)"`)
 	perProcess := regexp.MustCompile(`^/proc/(?:self|thread-self|\d+)(?:/task/\d+)?(?:/(.*))?$`)
-	allowed := map[string]bool{"": true, ".": true, "ns": true}
+	allowed := map[string]bool{"": true, ".": true, "ns": true, "net": true, "attr": true}
 	for _, name := range procfs.Names() {
 		allowed[string(name)] = true
 	}

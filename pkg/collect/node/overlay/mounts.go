@@ -58,6 +58,31 @@ func mountAt(table []procfs.MountInfo, path string) *procfs.MountInfo {
 	return current
 }
 
+// InFileSystem is where a path lies by a mount table: the mount, and the path in its
+// file system, as the fourth field of mountinfo has it. The mount is nil if the table
+// has no root.
+func InFileSystem(table []procfs.MountInfo, path string) (m *procfs.MountInfo, inFS string) {
+	if m = mountAt(table, path); m == nil {
+		return nil, ""
+	}
+	return m, join(m.Root, below(m.Point, path))
+}
+
+// Shows reports whether a mount shows a path of a file system that another mount is
+// of, too.
+func Shows(m, other *procfs.MountInfo, inFS string) bool {
+	return sameDevice(m, other) && within(m.Root, inFS)
+}
+
+// NodePath is where the root of a mount lies on the node, "" if nowhere.
+func NodePath(m *procfs.MountInfo, nodeMounts []procfs.MountInfo) string {
+	return nodePath(m, m.Point, nodeMounts)
+}
+
+// Local reports whether the type of a file system is one that answers from this
+// machine's memory and disks.
+func Local(fsType string) bool { return localFS[fsType] }
+
 // rootMount is the mount at "/".
 func rootMount(table []procfs.MountInfo) *procfs.MountInfo { return mountAt(table, "/") }
 

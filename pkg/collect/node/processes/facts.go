@@ -81,6 +81,7 @@ func (Mounts) Read(_ context.Context, pass *reader.Pass) {
 	if !pass.Ledger.Wants(fact.Mounts) {
 		return
 	}
+	sockets := findSockets(pass)
 	for _, ct := range pass.Containers {
 		gap := func(reason fact.Reason, detail string) {
 			pass.Ledger.Gap(fact.NodeGap{What: fact.Mounts, Container: ct.Key(), Reason: reason, Detail: detail})
@@ -97,7 +98,9 @@ func (Mounts) Read(_ context.Context, pass *reader.Pass) {
 			gap(fact.NotPresent, "none of its processes sees a mount at /: each has changed its root")
 		}
 		root, others := mountsOf(pass.Table, table.Mounts)
-		pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.Root, mc.Mounts = root, others })
+		pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) {
+			mc.Root, mc.Mounts, mc.Sockets = root, others, sockets.shownBy(table.Mounts)
+		})
 	}
 	pass.Ledger.Done(fact.Mounts)
 }

@@ -35,6 +35,7 @@ const (
 	NameFDInfo    Name = "fdinfo" // of the probe itself, where the kernel is older than 5.8
 	NameTask      Name = "task"   // the thread ids; below task/TID the same names as here
 	NameLabel     Name = "attr/current"
+	NameNetUnix   Name = "net/unix" // of pid 1: which known sockets somebody listens on
 )
 
 // Names lists every Name.
@@ -42,7 +43,7 @@ func Names() []Name {
 	return []Name{
 		NameStatus, NameStat, NameCgroup, NameMountInfo, NameUIDMap, NameCmdline, NameMaps, NameExe, NameRoot, NameCwd,
 		NameNSUser, NameNSPID, NameNSNet, NameNSIPC, NameNSMnt, NameFD, NameFDInfo,
-		NameTask, NameLabel,
+		NameTask, NameLabel, NameNetUnix,
 	}
 }
 

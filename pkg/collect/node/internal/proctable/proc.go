@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/runtimesocket"
 )
 
 // Limits of what is read of one process, bytes.
@@ -19,6 +21,7 @@ const (
 	MaxMountInfo = 8 << 20 // of the node's own tables
 	maxCgroup    = 64 << 10
 	maxUIDMap    = 64 << 10
+	maxNetUnix   = 2 << 20
 	maxLabel     = 64 << 10
 	maxCmdline   = 256 << 10
 	maxMaps      = 64 << 20 // 65,530 mappings are the kernel's own limit, which can be raised
@@ -196,6 +199,30 @@ func (d *PID) Thread(tid int, buf []byte) (procfs.Thread, error) {
 		return t, fmt.Errorf("pid %d, thread %d: %w", d.pid, tid, err)
 	}
 	return t, nil
+}
+
+// RuntimeSockets returns the sockets of container runtimes in its network namespace,
+// sorted; nil if the list cannot be read.
+func (d *PID) RuntimeSockets() []string {
+	data, err := d.read(procfs.NameNetUnix, make([]byte, 32<<10), maxNetUnix)
+	if err != nil {
+		return nil
+	}
+	var found []string
+	err = procfs.EachUnixSocket(data, func(name []byte) {
+		p := path.Clean(string(name))
+		if strings.HasPrefix(p, "/var/run/") {
+			p = strings.TrimPrefix(p, "/var")
+		}
+		if _, ok := runtimesocket.Find(p); ok {
+			found = append(found, p)
+		}
+	})
+	if err != nil {
+		return nil
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 // Identity reads /proc/PID/cgroup.
