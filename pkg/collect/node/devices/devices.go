@@ -62,6 +62,11 @@ func readContainer(pass *reader.Pass, ct *proctable.Container, buf []byte) {
 		}
 	}
 	pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.DeviceFS = rootfs.Text(fsType) })
+	if rules, err := readRules(pass, ct, buf); err != nil {
+		gap(rootfs.ReasonOf(err), "device rules: "+rootfs.ErrorText(err))
+	} else {
+		pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.DeviceRules = rules })
+	}
 	if fsType != "tmpfs" && fsType != "devtmpfs" {
 		// The runtime did not make this /dev: it is a directory of the image,
 		// or a mount that may hang. Without a device cgroup entry its nodes

@@ -18,6 +18,9 @@ type Cgroup struct {
 	V2          bool
 }
 
+// Has reports whether it is the hierarchy of a controller.
+func (c *Cgroup) Has(controller string) bool { return hasOption(c.Controllers, controller) }
+
 // ParseCgroup parses a whole file.
 func ParseCgroup(data []byte) ([]Cgroup, error) {
 	var lines []Cgroup

@@ -118,6 +118,9 @@ func unescape(s string) string {
 // Has reports whether the mount's own options hold this word.
 func (m *MountInfo) Has(option string) bool { return hasOption(m.Options, option) }
 
+// HasSuper reports whether the file system's options hold this word.
+func (m *MountInfo) HasSuper(option string) bool { return hasOption(m.SuperOptions, option) }
+
 // ReadOnly reports whether nothing can be written through this mount. runc sets
 // it on the mount only, others on the file system (the super block).
 func (m *MountInfo) ReadOnly() bool {

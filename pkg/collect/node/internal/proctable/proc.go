@@ -227,8 +227,13 @@ func (d *PID) RuntimeSockets() []string {
 
 // Identity reads /proc/PID/cgroup.
 func (d *PID) Identity(buf []byte) (procfs.Identity, error) {
-	lines, err := parse(d, procfs.NameCgroup, buf, maxCgroup, procfs.ParseCgroup)
+	lines, err := d.Cgroups(buf)
 	return procfs.Identify(lines), err
+}
+
+// Cgroups reads the lines of /proc/PID/cgroup.
+func (d *PID) Cgroups(buf []byte) ([]procfs.Cgroup, error) {
+	return parse(d, procfs.NameCgroup, buf, maxCgroup, procfs.ParseCgroup)
 }
 
 // RootUID reads from /proc/PID/uid_map which of the node's uids root is; nil if
