@@ -45,6 +45,20 @@ type Info struct {
 	HasMountID bool
 }
 
+// Owner is what a fact says of it.
+func (i *Info) Owner() *fact.FileOwner {
+	mode := uint32(i.Mode.Perm())
+	for _, bit := range []struct {
+		of   fs.FileMode
+		unix uint32
+	}{{fs.ModeSetuid, 0o4000}, {fs.ModeSetgid, 0o2000}, {fs.ModeSticky, 0o1000}} {
+		if i.Mode&bit.of != 0 {
+			mode |= bit.unix
+		}
+	}
+	return &fact.FileOwner{UID: i.UID, GID: i.GID, Mode: mode}
+}
+
 // DirEntry is a name in a directory. Type holds type bits only.
 type DirEntry struct {
 	Name string

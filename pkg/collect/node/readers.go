@@ -5,6 +5,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/libraries"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/mountpoints"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/overlay"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/processes"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/sandbox"
@@ -30,9 +31,10 @@ var safe = []reader.Reader{
 // their memory at the same time.
 var slow = [2][]reader.Reader{
 	{
-		devices.Reader{},   // names in a tmpfs
-		overlay.Reader{},   // links to executables, the layers of containers, cmdline of interpreters
-		libraries.Reader{}, // maps of the host's processes
+		devices.Reader{},     // names in a tmpfs
+		mountpoints.Reader{}, // what is mounted in a container, without what can wait for a server
+		overlay.Reader{},     // links to executables, the layers of containers, cmdline of interpreters
+		libraries.Reader{},   // maps of the host's processes
 	},
 	{
 		host.Reader{},    // the node's own files
