@@ -111,7 +111,7 @@ func lookable(table []procfs.MountInfo) []*procfs.MountInfo {
 	var out []*procfs.MountInfo
 	for i := range table {
 		m := &table[i]
-		if top[m.Point] != m || m.Point != "/" && (m.ReadOnly() || m.Pseudo()) || hazard["/"] || hazard[m.Point] {
+		if top[m.Point] != m || m.Point != "/" && (m.ReadOnly() || m.Pseudo() || m.Masks()) || hazard["/"] || hazard[m.Point] {
 			continue
 		}
 		if below(hazard, m.Point) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
@@ -122,20 +121,13 @@ func mountsOf(node *proctable.Table, table []procfs.MountInfo) (root *fact.Mount
 			root = &mount
 			continue
 		}
-		if m.ReadOnly() || m.Pseudo() || masked(m) {
+		if m.ReadOnly() || m.Pseudo() || m.Masks() {
 			continue
 		}
 		others = append(others, mountFact(node, m))
 	}
 	slices.SortFunc(others, func(a, b fact.Mount) int { return cmp.Compare(a.Path, b.Path) })
 	return root, others
-}
-
-// masked reports the binds of /dev/null with which runtimes hide files of /proc
-// and /sys: they show as a writable mount of a device node.
-func masked(m *procfs.MountInfo) bool {
-	return m.Root == "/null" && (m.FSType == "tmpfs" || m.FSType == "devtmpfs") &&
-		(strings.HasPrefix(m.Point, "/proc/") || strings.HasPrefix(m.Point, "/sys/"))
 }
 
 func mountFact(node *proctable.Table, m *procfs.MountInfo) fact.Mount {

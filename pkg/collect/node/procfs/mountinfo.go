@@ -160,6 +160,13 @@ func (m *MountInfo) Pseudo() bool {
 	return false
 }
 
+// Masks reports the binds of /dev/null with which runtimes hide files of /proc and
+// /sys: they show as a writable mount of a device node.
+func (m *MountInfo) Masks() bool {
+	return m.Root == "/null" && (m.FSType == "tmpfs" || m.FSType == "devtmpfs") &&
+		(strings.HasPrefix(m.Point, "/proc/") || strings.HasPrefix(m.Point, "/sys/"))
+}
+
 // Find returns the mount with this id, nil if it is not in the list.
 func Find(mounts []MountInfo, id uint64) *MountInfo {
 	for i := range mounts {
