@@ -53,6 +53,9 @@ func (d *Dir) Lstat(name string) (Info, error) {
 	return info, err
 }
 
+// Readlink returns the text of the link of that name: raw bytes.
+func (d *Dir) Readlink(name string) (string, error) { return readlinkat(d.fd, name) }
+
 // Handle returns the file of that name, whatever it is, found and not opened.
 func (d *Dir) Handle(name string) (*Handle, error) {
 	fd, err := openat(d.fd, name, flagsPath)

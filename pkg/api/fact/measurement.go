@@ -298,23 +298,25 @@ type Device struct {
 	Minor uint32 `json:"minor"`
 }
 
-// UpperWalk is the result of walking an upperdir for executables.
+// UpperWalk is the result of walking an upperdir.
 type UpperWalk struct {
 	Path    string `json:"path"` // on the node
 	Entries int    `json:"entries"`
-	// Files are the executables found, sorted by path, at most MaxUpperFiles. If
-	// there are more, those with the image's content (OriginMetadata) are left out
-	// first. Total counts all of them, Copies only those with the image's content.
+	// Files are those with code, whatever their mode, and those that have gained
+	// something, sorted by path, at most MaxUpperFiles. If there are more, those with the
+	// image's content (OriginMetadata) that have gained nothing are left out first. Total
+	// counts all of them, Copies only those with the image's content.
 	Files  []UpperFile `json:"files,omitempty"`
 	Total  int         `json:"total"`
 	Copies int         `json:"copies,omitempty"`
 	// Truncated means that a limit ended the walk. Then all counts are lower bounds.
 	Truncated bool `json:"truncated,omitempty"`
 
-	// Data are files without code that were added, changed (in content) or removed,
-	// sorted by path, at most MaxUpperData; nil DataCounts means that the walk did
-	// not look at them. Volatile counts those at paths where programs keep logs,
-	// caches and state; they are not listed.
+	// Data are files without code that were added or changed (in content), and all
+	// that were removed, sorted by path, at most MaxUpperData: changed and removed ones
+	// before added ones. DataCounts counts all of them; nil means that the walk did not
+	// look at them. Files at paths where programs keep logs, caches and state
+	// (pkg/volatile) are only counted.
 	Data       []UpperFile `json:"data,omitempty"`
 	DataCounts *DataCounts `json:"dataCounts,omitempty"`
 }
@@ -327,6 +329,10 @@ type DataCounts struct {
 	Volatile int `json:"volatile"`
 	// Unknown are those that could not be compared.
 	Unknown int `json:"unknown"`
+	// Copies have the image's content: only their owner, mode or times changed.
+	Copies int `json:"copies,omitempty"`
+	// Special are FIFOs, sockets and device nodes, which are not compared.
+	Special int `json:"special,omitempty"`
 }
 
 // MaxUpperData bounds UpperWalk.Data.
@@ -335,10 +341,16 @@ const MaxUpperData = 50
 // MaxUpperFiles bounds UpperWalk.Files.
 const MaxUpperFiles = 200
 
-// UpperFile is an executable in an upperdir.
+// UpperFile is a file in an upperdir, or one that upperdir hides.
+//
+// Kinds of Files: "elf", "script", "library", "code" (what an interpreter or a virtual
+// machine runs: an archive, byte code, source), "loader" (ld.so's configuration), "link"
+// (a symbolic link where programs or libraries are looked up), "data" (no code, but a
+// Gained bit). Kinds of Data: "data", "link", "directory", and, where Origin is
+// OriginRemoved, any kind that the image's file has.
 type UpperFile struct {
 	Path    string `json:"path"` // inside the container
-	Kind    string `json:"kind"` // "elf", "script", "library", "code" (an archive or byte code), "loader" (ld.so's configuration), "data"
+	Kind    string `json:"kind"`
 	Origin  Origin `json:"origin"`
 	Size    int64  `json:"size"`
 	Mode    uint32 `json:"mode"`

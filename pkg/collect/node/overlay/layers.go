@@ -44,10 +44,17 @@ type layers struct {
 	lowerErr    *problem
 	sameDev     bool // every layer lies on one file system
 
-	// The lowers' directories of one name, kept for the next file in it.
-	dirName string
-	dirs    []*rootfs.Dir
-	dirOpen bool
+	// The lowers' directories of two names, kept for the next file in one of them: a
+	// directory, and one beside it that its files are compared with.
+	kept [2]lowerDirs
+}
+
+// lowerDirs are the directories of one name in the lowers that contribute to it, the
+// topmost first.
+type lowerDirs struct {
+	name string
+	dirs []*rootfs.Dir
+	open bool
 }
 
 func (l *layers) close() {
@@ -419,33 +426,108 @@ func (l *layers) inLower(rel string) (entry, error) {
 }
 
 // lowerDirs opens the directory of that name in each lower that contributes to
-// it, the topmost first.
+// it, the topmost first. They stay open until two others were asked for.
 func (l *layers) lowerDirs(name string) ([]*rootfs.Dir, error) {
-	if l.dirOpen && l.dirName == name {
-		return l.dirs, nil
+	if l.kept[0].open && l.kept[0].name == name {
+		return l.kept[0].dirs, nil
 	}
-	l.forgetDirs()
+	l.kept[0], l.kept[1] = l.kept[1], l.kept[0]
+	kept := &l.kept[0]
+	if kept.open && kept.name == name {
+		return kept.dirs, nil
+	}
+	kept.forget()
 	for _, r := range l.lowers {
 		dir, found, err := descend(r, name)
 		if err != nil {
-			l.forgetDirs()
+			kept.forget()
 			return nil, err
 		}
 		if dir != nil {
-			l.dirs = append(l.dirs, dir)
+			kept.dirs = append(kept.dirs, dir)
 		} else if found != absent {
 			break
 		}
 	}
-	l.dirName, l.dirOpen = name, true
-	return l.dirs, nil
+	kept.name, kept.open = name, true
+	return kept.dirs, nil
 }
 
 func (l *layers) forgetDirs() {
-	for _, dir := range l.dirs {
+	for i := range l.kept {
+		l.kept[i].forget()
+	}
+}
+
+func (d *lowerDirs) forget() {
+	for _, dir := range d.dirs {
 		dir.Close()
 	}
-	l.dirs, l.dirOpen = l.dirs[:0], false
+	d.dirs, d.open = d.dirs[:0], false
+}
+
+// lowerLink is the text of a link in the first lowerdir that has the name.
+func (l *layers) lowerLink(rel string) (string, error) {
+	parent, name := splitRel(rel)
+	dirs, err := l.lowerDirs(parent)
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range dirs {
+		text, err := dir.Readlink(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return text, err
+		}
+	}
+	return "", fs.ErrNotExist
+}
+
+// topmost is the number of the first lower that has a name. between reports that one
+// above it has a directory on the way there, other than its root.
+func (l *layers) topmost(rel string) (n int, between bool, err error) {
+	way, _, _ := strings.Cut(rel, "/")
+	parent, name := splitRel(rel)
+	for i, r := range l.lowers {
+		dir, _, err := descend(r, parent)
+		if err != nil {
+			return 0, false, err
+		}
+		if dir != nil {
+			_, err = dir.Lstat(name)
+			dir.Close()
+			if err == nil {
+				return i, between, nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return 0, false, err
+			}
+		}
+		if way != rel && !between {
+			dir, _, err := descend(r, way)
+			if err != nil {
+				return 0, false, err
+			}
+			if dir != nil {
+				dir.Close()
+				between = true
+			}
+		}
+	}
+	return 0, false, fs.ErrNotExist
+}
+
+// upperInfo describes a name of upper.
+func (l *layers) upperInfo(rel string) (rootfs.Info, error) {
+	parent, name := splitRel(rel)
+	dir, _, err := descend(l.upper, parent)
+	if err != nil {
+		return rootfs.Info{}, err
+	}
+	if dir == nil {
+		return rootfs.Info{}, fs.ErrNotExist
+	}
+	defer dir.Close()
+	return dir.Lstat(name)
 }
 
 // splitRel splits "a/b/c" into "a/b" and "c".

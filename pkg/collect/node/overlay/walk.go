@@ -1,7 +1,6 @@
 package overlay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +18,8 @@ import (
 type Limits struct {
 	Entries int           // names looked at: 50,000
 	Depth   int           // directories below upperdir: 40
-	Files   int           // executables listed: fact.MaxUpperFiles
+	Files   int           // files with code listed: fact.MaxUpperFiles
+	Data    int           // files without code listed: fact.MaxUpperData
 	Time    time.Duration // of this walk; the context's deadline holds as well: 1 s
 }
 
@@ -33,26 +33,29 @@ func (l Limits) withDefaults() Limits {
 	if l.Files <= 0 {
 		l.Files = fact.MaxUpperFiles
 	}
+	if l.Data <= 0 {
+		l.Data = fact.MaxUpperData
+	}
 	if l.Time <= 0 {
 		l.Time = time.Second
 	}
 	return l
 }
 
-// WalkUpper looks for executables in the container's writable layer: regular
-// files that are executable and begin like an ELF file or a script, and shared
-// libraries. Each is compared with the image.
+// WalkUpper lists what the container's writable layer has that the image does not:
+// files with code, whatever their mode, files that have gained a set-user-ID bit
+// or the like, and files without code that were added, changed or removed.
 //
-// The gap has no subject. With Truncated or Unreadable it accompanies a walk
-// that is complete as far as it goes. An overlay without an upperdir cannot be
-// written, so its walk is empty and has no path.
+// The gap has no subject. With a reason other than NotPresent and Corrupt it
+// accompanies a walk that is complete as far as it goes. An overlay without an
+// upperdir cannot be written, so its walk is empty and has no path.
 func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWalk, *fact.NodeGap) {
 	l, problem := c.open()
 	if problem != nil {
 		return nil, problem.gap(fact.Upperdir)
 	}
 	if l.upper == nil {
-		return &fact.UpperWalk{}, nil
+		return &fact.UpperWalk{DataCounts: &fact.DataCounts{}}, nil
 	}
 	limits = limits.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, limits.Time)
@@ -61,9 +64,11 @@ func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWa
 	if err != nil {
 		return nil, &fact.NodeGap{What: fact.Upperdir, Reason: rootfs.ReasonOf(err), Detail: fmt.Sprintf("opening upperdir %.200q: %v", rootfs.Text(l.upperPath), err)}
 	}
-	w := walker{ctx: ctx, c: c, l: l, limits: limits, names: rootfs.NewNames()}
+	w := walker{ctx: ctx, c: c, l: l, limits: limits, names: rootfs.NewNames(), mounts: mountedFiles(c.Mounts)}
 	w.out.Path = rootfs.Text(l.upperPath)
-	w.dir(dir, "", 0)
+	w.out.DataCounts = &w.counts
+	w.lowerErr = l.openLowers(c.UserNS)
+	w.dir(dir, "", 0, w.lowerErr == nil, false)
 	return w.finish()
 }
 
@@ -71,33 +76,52 @@ func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWa
 // drift come before the copies of image files; otherwise a chmod of /usr could
 // push a planted file off the list.
 type walker struct {
-	ctx    context.Context
-	c      *Container
-	l      *layers
-	limits Limits
-	names  *rootfs.Names
-	out    fact.UpperWalk
+	ctx      context.Context
+	c        *Container
+	l        *layers
+	limits   Limits
+	names    *rootfs.Names
+	mounts   mounted
+	lowerErr *problem // why nothing can be compared
+	out      fact.UpperWalk
 
 	drift, copies []found
-	stopped       string // which limit ended it
-	unreadable    int
-	firstError    string
-	fileProblem   *problem // why a file could not be compared
+	data          dataLists
+	counts        fact.DataCounts
+	later         later
+
+	stopped     string // which limit ended it
+	unreadable  int
+	firstError  string
+	fileProblem *problem // why a file could not be compared
+	capsUnread  int      // files whose capabilities were not read
+	capsError   *problem
 }
 
-// found is an executable, with what it takes to open it again.
+// found is a file, with what it takes to open it again.
 type found struct {
 	fact.UpperFile
 	rel string
 	st  rootfs.Info
 }
 
+// directory is a name below a directory of upper. over reports that the image has
+// a directory of this name.
+type directory struct {
+	name string
+	over bool
+}
+
 // dir reads one directory and those below it. It closes dir. All files are
 // done before the first directory below, so that one buffer and one set of
-// lower directories serve the whole walk.
-func (w *walker) dir(dir *rootfs.Dir, rel string, depth int) {
+// lower directories serve the whole walk. over reports that the image has this
+// directory, hidden that upper shows nothing of what the image has there.
+func (w *walker) dir(dir *rootfs.Dir, rel string, depth int, over, hidden bool) {
 	defer dir.Close()
-	var below []string
+	if over && rel != "" {
+		hidden = w.replaced(dir, rel, hidden)
+	}
+	var below []directory
 	err := dir.Each(w.names, func(e *rootfs.RawEntry) bool {
 		if w.out.Entries == w.limits.Entries {
 			w.stop(fmt.Sprintf("%d entries", w.limits.Entries))
@@ -108,9 +132,13 @@ func (w *walker) dir(dir *rootfs.Dir, rel string, depth int) {
 		}
 		switch e.Type {
 		case fs.ModeDir:
-			below = append(below, string(e.Name))
+			below = append(below, directory{name: string(e.Name)})
 		case 0:
-			w.file(dir, rel, e)
+			w.file(dir, rel, e, over)
+		case fs.ModeSymlink:
+			w.link(dir, rel, string(e.Name), over)
+		default:
+			w.special(dir, rel, string(e.Name), over)
 		}
 		return w.stopped == ""
 	})
@@ -120,34 +148,31 @@ func (w *walker) dir(dir *rootfs.Dir, rel string, depth int) {
 	if len(below) > 0 && depth == w.limits.Depth {
 		w.stop(fmt.Sprintf("a depth of %d directories", w.limits.Depth))
 	}
-	sort.Strings(below)
-	for _, name := range below {
-		if w.stopped != "" {
+	sort.Slice(below, func(i, j int) bool { return below[i].name < below[j].name })
+	for i := range below {
+		if over && w.stopped == "" {
+			below[i].over = w.overDirectory(rel + below[i].name)
+		}
+	}
+	for _, b := range below {
+		if w.late() {
 			return
 		}
-		sub := rel + name
-		next, err := dir.EnterToRead(name)
+		sub := rel + b.name
+		next, err := dir.EnterToRead(b.name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rootfs.ErrNotDir), errors.Is(err, rootfs.ErrLoop):
 			// The file is gone, or is something else by now.
 		case err != nil:
 			w.failed(sub, err)
 		default:
-			w.dir(next, sub+"/", depth+1)
+			w.dir(next, sub+"/", depth+1, b.over, hidden)
 		}
 	}
 }
 
-// file looks at a regular file.
-func (w *walker) file(dir *rootfs.Dir, rel string, name *rootfs.RawEntry) {
-	mode, size, err := name.Lstat()
-	if err != nil || !mode.IsRegular() || size < 4 {
-		return
-	}
-	library := isLibrary(name.Name)
-	if mode&0o111 == 0 && !library {
-		return
-	}
+// file looks at a regular file. over reports that the image has its directory.
+func (w *walker) file(dir *rootfs.Dir, rel string, name *rootfs.RawEntry, over bool) {
 	if w.late() {
 		return
 	}
@@ -159,72 +184,157 @@ func (w *walker) file(dir *rootfs.Dir, rel string, name *rootfs.RawEntry) {
 		return
 	}
 	defer e.close()
-	if e.kind != regular || e.st.Size < 4 {
-		return
+	if e.kind != regular {
+		return // it is something else by now
 	}
 	f.st = e.st
-	what, err := w.magic(&e, f.rel)
-	if err != nil {
-		w.failed(f.rel, err)
+	f.Path = "/" + rootfs.Text(f.rel)
+	f.Size, f.Mode, f.UID, f.Changed = e.st.Size, unixMode(e.st.Mode), e.st.UID, fact.NewTime(e.st.Ctime)
+	var h head
+	var caps fileCaps
+	if e.st.Size > 0 {
+		if caps, err = w.look(&e, f.rel, &h); err != nil {
+			w.failed(f.rel, err)
+			return
+		}
+	}
+	switch f.Kind = kindOf(base, &h, e.st.Size); {
+	case e.st.Size > 0 && isLoader(f.rel):
+		f.Kind = kindLoader
+		if w.mounts.runtimeCache(f.rel) {
+			w.counts.Volatile++
+			return
+		}
+	case f.Kind == kindData && shellRuns(f.rel, &h, e.st.Mode&0o111 != 0):
+		f.Kind = kindScript
+	case f.Kind == kindCode && w.pythonCache(&f, &h):
+		w.counts.Volatile++
 		return
 	}
-	switch {
-	case what == elf && library:
-		f.Kind = "library"
-	case what == elf:
-		f.Kind = "elf"
-	case what == script && e.st.Mode&0o111 != 0:
-		f.Kind = "script"
-	default:
+	if f.Kind == kindData && e.st.Mode&(fs.ModeSetuid|fs.ModeSetgid) == 0 && !caps.any() {
+		w.plain(&e, &f, over)
 		return
 	}
 	var p *problem
 	f.Origin, f.Detail, p = w.c.classify(w.ctx, w.l, &e, f.rel)
 	if p != nil {
-		w.late()
-		if w.fileProblem == nil {
-			w.fileProblem = p
+		w.problem(p)
+	}
+	w.gain(&f, caps)
+	if f.Kind == kindData && f.Gained == "" {
+		w.judged(&f)
+		return
+	}
+	w.code(f)
+}
+
+// look reads what the file begins with, and its capabilities. A copy of metadata
+// only reads as zeros; its content is the lower file's, or the one that the
+// container sees.
+func (w *walker) look(e *entry, rel string, h *head) (fileCaps, error) {
+	file, err := e.file.Open()
+	if err != nil {
+		return fileCaps{}, err
+	}
+	defer func() { _ = file.Close() }()
+	if err := h.read(file); err != nil {
+		return fileCaps{}, err
+	}
+	caps, err := capsOf(file)
+	if err != nil {
+		if w.capsUnread++; w.capsError == nil {
+			w.capsError = &problem{rootfs.ReasonOf(err), fmt.Sprintf("%.300q: %s", "/"+rootfs.Text(rel), plain(err))}
 		}
 	}
-	f.Path = "/" + rootfs.Text(f.rel)
-	f.Size, f.Mode, f.UID, f.Changed = e.st.Size, unixMode(e.st.Mode), e.st.UID, fact.NewTime(e.st.Ctime)
-	w.out.Total++
-	if f.Origin == fact.OriginMetadata {
-		w.out.Copies++
-		w.copies = w.keep(w.copies, f)
-	} else {
-		w.drift = w.keep(w.drift, f)
+	if h.zeros() && w.l.bare(e) {
+		w.lowerHead(rel, h)
+	}
+	return caps, nil
+}
+
+// lowerHead reads the beginning that a copy of metadata only does not have.
+func (w *walker) lowerHead(rel string, h *head) {
+	if w.lowerErr == nil {
+		low, err := w.l.inLower(rel)
+		defer low.close()
+		if err == nil && low.kind == regular {
+			if file, err := low.file.Open(); err == nil {
+				_ = h.read(file)
+				_ = file.Close()
+			}
+			return
+		}
+	}
+	if _, _, err := w.c.see("/" + rel); err != nil {
+		return
+	}
+	if file, err := w.c.root.OpenNoFollow("/" + rel); err == nil {
+		_ = h.read(file)
+		_ = file.Close()
 	}
 }
 
-// magic reads what the file is. A copy of metadata only reads as zeros here;
-// its content is the lower file's, or the one that the container sees.
-func (w *walker) magic(e *entry, rel string) (magic, error) {
-	what, err := magicOf(e.file)
-	if err != nil || what != zeros || !w.l.bare(e) {
-		return what, err
+// gain compares what the file gives to who executes it with what the image's file
+// of that name gives. Where the image's is unknown, so is what was gained.
+func (w *walker) gain(f *found, caps fileCaps) {
+	now := privilegeOf(&f.st, caps)
+	if now.mode&(fs.ModeSetuid|fs.ModeSetgid) == 0 && !caps.any() {
+		return
 	}
-	if w.l.openLowers(w.c.UserNS) == nil {
-		low, err := w.l.inLower(rel)
-		if err == nil && low.kind == regular {
-			defer low.close()
-			return magicOf(low.file)
-		}
-		low.close()
+	switch f.Origin {
+	case fact.OriginAdded:
+		f.Gained = gained(now, nil, true)
+		return
+	case fact.OriginChanged, fact.OriginMetadata:
+	default:
+		return
 	}
-	if _, _, err := w.c.see("/" + rel); err != nil {
-		return data, nil
-	}
-	file, err := w.c.root.OpenNoFollow("/" + rel)
+	low, err := w.l.inLower(f.rel)
+	defer low.close()
 	if err != nil {
-		return data, nil
+		w.problem(&problem{rootfs.ReasonOf(err), "/" + rootfs.Text(f.rel) + ": " + plain(err)})
+		return
 	}
-	defer func() { _ = file.Close() }()
-	var four [4]byte
-	if _, err := file.ReadAt(four[:], 0); err != nil {
-		return data, nil
+	if low.kind != regular {
+		f.Gained = gained(now, nil, true)
+		return
 	}
-	return magicBytes(four), nil
+	var lowCaps fileCaps
+	if caps.any() {
+		file, err := low.file.Open()
+		if err == nil {
+			lowCaps, err = capsOf(file)
+			_ = file.Close()
+		}
+		if err != nil {
+			if w.capsUnread++; w.capsError == nil {
+				w.capsError = &problem{rootfs.ReasonOf(err), fmt.Sprintf("%.300q in the image: %s", "/"+rootfs.Text(f.rel), plain(err))}
+			}
+			return
+		}
+	}
+	was := privilegeOf(&low.st, lowCaps)
+	f.Gained = gained(now, &was, !w.c.UserNS)
+}
+
+// code counts and keeps a file with code, or with a gain.
+func (w *walker) code(f found) {
+	w.out.Total++
+	if f.Origin == fact.OriginMetadata {
+		w.out.Copies++
+		if f.Gained == "" {
+			w.copies = keep(w.copies, f, w.limits.Files)
+			return
+		}
+	}
+	w.drift = keep(w.drift, f, w.limits.Files)
+}
+
+func (w *walker) problem(p *problem) {
+	w.late()
+	if w.fileProblem == nil {
+		w.fileProblem = p
+	}
 }
 
 // unixMode is permission, setuid, setgid and sticky bit as chmod(2) has them.
@@ -242,18 +352,12 @@ func unixMode(mode fs.FileMode) uint32 {
 	return out
 }
 
-// isLibrary reports a name like libc.so or libc.so.6.
-func isLibrary(name []byte) bool {
-	i := bytes.Index(name, []byte(".so"))
-	return i > 0 && (i+3 == len(name) || name[i+3] == '.')
-}
-
-// keep adds a file to a list that holds the first limits.Files by path, and
-// at most twice as many for a while.
-func (w *walker) keep(list []found, f found) []found {
+// keep adds a file to a list that holds the first n by path, and at most twice as
+// many for a while.
+func keep(list []found, f found, n int) []found {
 	list = append(list, f)
-	if len(list) >= 2*w.limits.Files {
-		list = first(list, w.limits.Files)
+	if len(list) >= 2*n {
+		list = first(list, n)
 	}
 	return list
 }
@@ -285,7 +389,6 @@ func (w *walker) failed(rel string, err error) {
 }
 
 func (w *walker) finish() (*fact.UpperWalk, *fact.NodeGap) {
-	w.l.forgetDirs()
 	files := first(w.drift, w.limits.Files)
 	for i := range files {
 		w.hash(&files[i])
@@ -295,10 +398,21 @@ func (w *walker) finish() (*fact.UpperWalk, *fact.NodeGap) {
 	for _, f := range files {
 		w.out.Files = append(w.out.Files, f.UpperFile)
 	}
+	w.compareLater(true)
+	w.out.Data = w.data.listed(w.limits.Data)
 	w.out.Truncated = w.stopped != ""
+	w.l.forgetDirs()
 
 	var reason fact.Reason
 	var details []string
+	if w.later.dropped > 0 {
+		reason = fact.Timeout
+		details = append(details, fmt.Sprintf("%d files without code were not compared with the image in the time for the walk", w.later.dropped))
+	}
+	if w.capsUnread > 0 {
+		reason = w.capsError.reason
+		details = append(details, fmt.Sprintf("the capabilities of %d files were not read, the first: %s", w.capsUnread, w.capsError.detail))
+	}
 	if w.fileProblem != nil {
 		reason = w.fileProblem.reason
 		details = append(details, w.fileProblem.detail)

@@ -50,11 +50,11 @@ func TestWalkUpper(t *testing.T) {
 	write("/a:b,c/d e/f", string(evil), 0o755)
 	write("/tmp/mod.so", "\x7fELFmod", 0o644)
 	write("/tmp/prog.so.2", "\x7fELFmod", 0o755)
+	write("/tmp/elf-without-x", string(evil), 0o644)
 	// Not one.
 	write("/tmp/data", "no code", 0o644)
 	write("/tmp/data.so", "no code", 0o644)
 	write("/tmp/text", "no magic", 0o755)
-	write("/tmp/elf-without-x", string(evil), 0o644)
 	write("/tmp/short", "#!/", 0o755)
 	write("/tmp/empty", "", 0o755)
 	must(t, os.Symlink("/tmp/x", c.path("/tmp/link")))
@@ -79,17 +79,23 @@ func TestWalkUpper(t *testing.T) {
 	owner := added("/tmp/only owner", "elf", string(evil))
 	owner.Mode, owner.UID = 0o100, 1000
 	setuid := added("/tmp/setuid", "elf", string(evil))
-	setuid.Mode = 0o4755
+	setuid.Mode, setuid.Gained = 0o4755, "set-user-ID (mode 4755)"
+	without := added("/tmp/elf-without-x", "elf", string(evil))
+	without.Mode = 0o644
 	module := added("/tmp/mod.so", "library", "\x7fELFmod")
 	module.Mode = 0o644
 	changed := added("/bin/prog2", "elf", string(evil))
 	changed.Origin = fact.OriginChanged
 	want := &fact.UpperWalk{
-		Path: c.upper, Entries: 34, Total: 14, Copies: 2,
+		Path: c.upper, Copies: 2,
+		// In /tmp, what holds no code is not listed: data, data.so, text, short, empty, two
+		// links. The rest are a FIFO, a device and a socket.
+		Data:       []fact.UpperFile{{Path: "/bin/odd (deleted)", Kind: "elf", Origin: fact.OriginRemoved, Size: int64(len(pauseELF("odd"))), Mode: 0o755}},
+		DataCounts: &fact.DataCounts{Removed: 1, Volatile: 7, Special: 3},
 		Files: []fact.UpperFile{
 			added("/a:b,c/d e/f", "elf", string(evil)),
 			{Path: "/bin/prog", Kind: "elf", Origin: fact.OriginMetadata, Size: int64(len(pauseELF("prog"))), Mode: 0o711},
-			changed,
+			changed, without,
 			{Path: "/lib/libx.so.1", Kind: "library", Origin: fact.OriginMetadata, Size: 7, Mode: 0o755},
 			added("/tmp/new\nline \x1b[31m\\xff", "elf", string(evil)),
 			module, owner,
@@ -158,14 +164,14 @@ func TestWalkUpperClean(t *testing.T) {
 	got, gap := c.seen().WalkUpper(t.Context(), Limits{})
 	names, err := exec.Command("find", c.upper, "-mindepth", "1", "-printf", ".").Output()
 	must(t, err)
-	if diff := cmp.Diff(&fact.UpperWalk{Path: c.upper, Entries: len(names)}, got); diff != "" || gap != nil {
+	if diff := cmp.Diff(&fact.UpperWalk{Path: c.upper, Entries: len(names), DataCounts: &fact.DataCounts{}}, got); diff != "" || gap != nil {
 		t.Errorf("gap %+v, walk (-want +got):\n%s", gap, diff)
 	}
 	t.Run("an overlay without an upperdir has nothing to walk", func(t *testing.T) {
 		s := c.seen()
 		rootMount(s.Mounts).SuperOptions = "ro,lowerdir=/a:/b"
 		got, gap := s.WalkUpper(t.Context(), Limits{})
-		if diff := cmp.Diff(&fact.UpperWalk{}, got); diff != "" || gap != nil {
+		if diff := cmp.Diff(&fact.UpperWalk{DataCounts: &fact.DataCounts{}}, got); diff != "" || gap != nil {
 			t.Errorf("gap %+v, walk (-want +got):\n%s", gap, diff)
 		}
 	})
@@ -202,7 +208,8 @@ func TestWalkUpperMetacopy(t *testing.T) {
 	must(t, os.WriteFile(c.path("/tmp/x"), pauseELF("evil"), 0o755))
 	got, gap := c.seen().WalkUpper(t.Context(), Limits{})
 	const why = "copied up from an image file of another name (redirect_dir)"
-	want := &fact.UpperWalk{Path: c.upper, Total: 4, Copies: 1, Files: []fact.UpperFile{
+	removed := fact.UpperFile{Path: "/bin/prog2", Kind: "elf", Origin: fact.OriginRemoved, Size: int64(len(pauseELF("prog2 of the upper image layer"))), Mode: 0o755}
+	want := &fact.UpperWalk{Path: c.upper, Total: 4, Copies: 1, Data: []fact.UpperFile{removed}, DataCounts: &fact.DataCounts{Removed: 1}, Files: []fact.UpperFile{
 		{Path: "/bin/odd (deleted)", Kind: "elf", Origin: fact.OriginChanged, Size: int64(len(pauseELF("odd"))), Mode: 0o755},
 		{Path: "/bin/prog", Kind: "elf", Origin: fact.OriginMetadata, Size: int64(len(pauseELF("prog"))), Mode: 0o700, Detail: "copied up without its content (metacopy)"},
 		{Path: "/bin/prog3", Kind: "elf", Origin: fact.OriginUnknown, Size: int64(len(pauseELF("prog2 of the upper image layer"))), Mode: 0o755, Detail: why},
@@ -346,7 +353,7 @@ func TestWalkUpperRace(t *testing.T) {
 }
 
 // hundredThousand fills an upperdir: 1,000 directories of 100 files, one of
-// which is executable.
+// which is a script.
 func hundredThousand(t testing.TB, c *container) {
 	for d := range 1000 {
 		dir := filepath.Join(c.upper, "srv", fmt.Sprintf("%03d", d))
@@ -360,7 +367,11 @@ func hundredThousand(t testing.TB, c *container) {
 			}
 			f, err := unix.Openat(fd, fmt.Sprintf("file%02d", i), unix.O_CREAT|unix.O_WRONLY, mode)
 			must(t, err)
-			_, err = unix.Write(f, []byte("#!/bin/sh\n"))
+			content := "not a script\n"
+			if i == 50 {
+				content = "#!/bin/sh\n"
+			}
+			_, err = unix.Write(f, []byte(content))
 			must(t, err)
 			must(t, unix.Close(f))
 		}
@@ -382,6 +393,7 @@ func TestWalkUpperHundredThousandFiles(t *testing.T) {
 	names, err := exec.Command("find", c.upper, "-mindepth", "1", "-printf", ".").Output()
 	must(t, err)
 	if got.Total != 1000 || got.Entries != len(names) || got.Truncated || gap != nil || len(got.Files) != fact.MaxUpperFiles ||
+		*got.DataCounts != (fact.DataCounts{Added: 99_000}) || len(got.Data) != fact.MaxUpperData || got.Data[49].Path != "/srv/000/file49" ||
 		got.Files[199].Path != "/srv/199/file50" {
 		t.Errorf("no limit: total %d, entries %d of %d, truncated %t, files %d, gap %+v", got.Total, got.Entries, len(names), got.Truncated, len(got.Files), gap)
 	}
