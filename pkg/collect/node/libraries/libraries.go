@@ -150,7 +150,7 @@ func (s *search) read(p *proctable.Process, buf []byte) (keys []key, judged bool
 	var outdated []mapped
 	var candidates []mapped
 	seen := map[mapped]bool{}
-	err = d.EachMapping(buf, func(m procfs.Mapping) {
+	_, err = d.EachMapping(buf, func(m procfs.Mapping) {
 		if !m.Exec || m.Inode == 0 || len(m.Path) == 0 || m.Path[0] != '/' {
 			return
 		}

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -33,6 +34,12 @@ func TestMain(m *testing.M) {
 	case "init":
 		if err := containerInit(os.Args[1]); err != nil {
 			fmt.Fprintln(os.Stderr, "container:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	case "mapper":
+		if err := mapper(); err != nil {
+			_, _ = fmt.Fprint(os.NewFile(3, "answer"), err)
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -74,11 +81,122 @@ func needMounts(t testing.TB) {
 
 // request asks the first process of a test's container for something.
 type request struct {
-	Op   string // start, memfd, unshare
+	Op   string // start, memfd, unshare, mapper, mapper-unshare
 	Exe  string
 	Args []string
 	Dir  string
 	Data []byte
+	// Open are opened as descriptors 0, 3, 4, ... of the process that is started. Then
+	// those of Unlink are removed.
+	Stdin  string
+	Open   []string
+	Unlink []string
+	Steps  []step
+}
+
+// step is what a mapper does: a process of the test binary that prepares what it
+// sees, and maps files.
+type step struct {
+	Op       string // map, bind, tmpfs, chroot, unlink, rename, write
+	Path, To string
+	Shared   bool
+}
+
+// mapper does the steps of its environment, writes to descriptor 3 that it is ready,
+// and waits.
+func mapper() error {
+	var steps []step
+	if err := json.Unmarshal([]byte(os.Getenv("OVERLAY_TEST_STEPS")), &steps); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if err := s.do(); err != nil {
+			return fmt.Errorf("%s %q: %w", s.Op, s.Path, err)
+		}
+	}
+	if _, err := os.NewFile(3, "answer").WriteString("ready"); err != nil {
+		return err
+	}
+	for {
+		_ = unix.Pause()
+	}
+}
+
+func (s step) do() error {
+	switch s.Op {
+	case "bind":
+		return unix.Mount(s.Path, s.To, "", unix.MS_BIND, "")
+	case "tmpfs":
+		return unix.Mount("tmpfs", s.Path, "tmpfs", 0, "")
+	case "chroot":
+		if err := unix.Chroot(s.Path); err != nil {
+			return err
+		}
+		return os.Chdir("/")
+	case "unlink":
+		return os.Remove(s.Path)
+	case "rename":
+		return os.Rename(s.Path, s.To)
+	case "write":
+		return os.WriteFile(s.Path, pauseELF(s.To), 0o644)
+	case "map":
+		return s.mapFile()
+	}
+	return fmt.Errorf("no such step")
+}
+
+func (s step) mapFile() error {
+	flags, prot := unix.MAP_PRIVATE, unix.PROT_READ|unix.PROT_EXEC
+	if s.Shared {
+		flags = unix.MAP_SHARED
+	}
+	name, memfd := strings.CutPrefix(s.Path, "memfd:")
+	if s.Path == "" {
+		flags |= unix.MAP_ANONYMOUS
+		_, err := unix.Mmap(-1, 0, 4096, prot|unix.PROT_WRITE, flags)
+		return err
+	}
+	var fd int
+	var err error
+	if memfd {
+		if fd, err = unix.MemfdCreate(name, 0); err == nil {
+			_, err = unix.Write(fd, pauseELF("memfd"))
+		}
+	} else {
+		fd, err = unix.Open(s.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = unix.Mmap(fd, 0, 4096, prot, flags)
+	return err
+}
+
+// startMapper starts a mapper and waits until it is ready.
+func startMapper(steps []step, attr *syscall.ProcAttr) (int, error) {
+	text, err := json.Marshal(steps)
+	if err != nil {
+		return 0, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close() //nolint:errcheck // of a test
+	attr.Env = []string{roleEnv + "=mapper", "OVERLAY_TEST_STEPS=" + string(text)}
+	attr.Files = []uintptr{0, 1, 2, w.Fd()}
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"mapper"}, attr)
+	w.Close() //nolint:errcheck // of a test
+	if err != nil {
+		return 0, err
+	}
+	answer := make([]byte, 512)
+	n, _ := r.Read(answer)
+	if string(answer[:n]) != "ready" {
+		return 0, fmt.Errorf("mapper: %s", answer[:n])
+	}
+	return pid, nil
 }
 
 type response struct {
@@ -156,7 +274,33 @@ func mountDeadFUSE(dir string) (int, error) {
 func (r request) run() (int, error) {
 	attr := &syscall.ProcAttr{Dir: r.Dir, Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
 	runtime.LockOSThread()
+	attr.Files = []uintptr{0, 1, 2}
+	for i, name := range append([]string{r.Stdin}, r.Open...) {
+		if name == "" {
+			continue
+		}
+		fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return 0, err
+		}
+		defer unix.Close(fd)
+		if i == 0 {
+			attr.Files[0] = uintptr(fd)
+		} else {
+			attr.Files = append(attr.Files, uintptr(fd))
+		}
+	}
+	for _, name := range r.Unlink {
+		if err := os.Remove(name); err != nil {
+			return 0, err
+		}
+	}
 	switch r.Op {
+	case "mapper":
+		return startMapper(r.Steps, attr)
+	case "mapper-unshare":
+		attr.Sys.Unshareflags = syscall.CLONE_NEWNS
+		return startMapper(r.Steps, attr)
 	case "unshare":
 		attr.Sys.Unshareflags = syscall.CLONE_NEWNS
 	case "memfd":
@@ -362,13 +506,83 @@ func process(t testing.TB, pid int) Process {
 	must(t, err)
 	return Process{
 		Comm: strings.TrimSuffix(string(comm), "\n"), Started: time.Now(), Exe: link, Handle: h, Info: h.Info(),
+		Root:     func() (*rootfs.Root, error) { return proc.Magic("root") },
+		RootText: func() (string, error) { return proc.ReadlinkAt("root") },
+	}
+}
+
+// links reads the command line and descriptors of a process as the orchestrator does.
+func links(t testing.TB, pid int) Links {
+	t.Helper()
+	proc, err := rootfs.Open(fmt.Sprintf("/proc/%d", pid))
+	must(t, err)
+	t.Cleanup(func() { _ = proc.Close() })
+	return Links{
 		Cmdline: func() ([][]byte, error) {
 			raw, err := proc.ReadFile("cmdline", 1<<20)
 			return bytes.Split(bytes.TrimSuffix(raw, []byte{0}), []byte{0}), err
 		},
-		Cwd:    func() (string, error) { return proc.ReadlinkAt("cwd") },
-		FDLink: func(n int) (string, error) { return proc.Readlink("fd/" + strconv.Itoa(n)) },
+		Cwd: func() (string, error) { return proc.ReadlinkAt("cwd") },
+		Open: func(n int) (OpenFile, error) {
+			name := "fd/" + strconv.Itoa(n)
+			text, err := proc.Readlink(name)
+			if err != nil {
+				return OpenFile{}, err
+			}
+			h, err := proc.MagicHandle(name)
+			if err != nil {
+				return OpenFile{}, err
+			}
+			return OpenFile{text, h, h.Info()}, nil
+		},
+		EachFD: func(do func(n int, text string) bool) error {
+			return proc.Each("fd", func(e rootfs.DirEntry) bool {
+				n, err := strconv.Atoi(e.Name)
+				must(t, err)
+				text, err := proc.Readlink("fd/" + e.Name)
+				return err != nil || do(n, text)
+			})
+		},
 	}
+}
+
+// scripts are those of a process that the package finds.
+func (s *Container) scriptsOf(t testing.TB, pid int, p Process) ([]fact.Executable, *fact.NodeGap) {
+	t.Helper()
+	found, err := FindScripts(p.Exe, links(t, pid))
+	must(t, err)
+	if found != nil {
+		defer found.Close()
+	}
+	return s.Scripts(t.Context(), p, found)
+}
+
+// mappingsOf reads /proc/PID/maps.
+func mappingsOf(t testing.TB, pid int, files *MappedFiles) []Mapping {
+	t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	must(t, err)
+	list, _, _, err := files.Read(func(do func(procfs.Mapping)) (int, error) {
+		lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+		for _, line := range lines {
+			m, err := procfs.ParseMapping([]byte(line))
+			if err != nil {
+				return 0, err
+			}
+			if m.Exec {
+				do(m)
+			}
+		}
+		return len(lines), nil
+	})
+	must(t, err)
+	return list
+}
+
+// mapped is what the package says of a process's mappings.
+func (s *Container) mapped(t testing.TB, pid int) (*fact.Mapped, []fact.NodeGap) {
+	t.Helper()
+	return s.Mapped(t.Context(), process(t, pid), mappingsOf(t, pid, &MappedFiles{}))
 }
 
 // pauseELF is a program that does nothing but wait for a signal, with a tag

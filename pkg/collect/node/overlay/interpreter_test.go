@@ -23,12 +23,12 @@ func TestInterpreterFiles(t *testing.T) {
 		"busybox called as a shell":                   {"/bin/busybox", []string{"/bin/sh", "/x.sh"}, []string{"/x.sh"}},
 		"busybox and its applet":                      {"/bin/busybox", []string{"busybox", "ash", "/x.sh"}, []string{"/x.sh"}},
 		"busybox called as something else":            {"/bin/busybox", []string{"tail", "/tmp/log"}, nil},
-		"python with a version":                       {"/usr/bin/python3.11", []string{"python3", "-u", "-W", "error", "app.py", "in.csv"}, []string{"app.py"}},
-		"a module of python":                          {"/usr/bin/python3.11", []string{"python3", "-m", "http.server"}, nil},
+		"python with a version":                       {"/usr/bin/python3.11", []string{"python3", "-u", "-W", "error", "app.py", "in.csv"}, []string{"app.py", "app.py/__main__.py"}},
+		"a module of python":                          {"/usr/bin/python3.11", []string{"python3", "-m", "http.server"}, []string{"http/server.py", "http/server/__main__.py"}},
 		"inline code of python":                       {"/usr/bin/python3", []string{"python3", "-Ic", "print(1)"}, nil},
 		"perl's attached values":                      {"/usr/bin/perl", []string{"perl", "-w", "-Mstrict", "-x", "x.pl"}, []string{"x.pl"}},
 		"perl's inline code":                          {"/usr/bin/perl", []string{"perl", "-ne", "print", "/tmp/in"}, nil},
-		"node's required module":                      {"/usr/local/bin/node", []string{"node", "-r", "./hook.js", "--import=./b.mjs", "--max-old-space-size=1", "app.js"}, []string{"./hook.js", "./b.mjs", "app.js"}},
+		"node's required module":                      {"/usr/local/bin/node", []string{"node", "-r", "./hook.js", "--import=./b.mjs", "--max-old-space-size=1", "app.js"}, []string{"./hook.js", "./b.mjs", "app.js", "app.js/index.js"}},
 		"node's evaluated code":                       {"/usr/local/bin/node", []string{"node", "--eval", "1", "x"}, nil},
 		"php's file":                                  {"/usr/bin/php8.2", []string{"php", "-d", "a=b", "-f", "x.php"}, []string{"x.php"}},
 		"a jar":                                       {"/opt/jdk/bin/java", []string{"java", "-Xmx1g", "-javaagent:/a.jar=k=v", "-jar", "/app.jar", "/in"}, []string{"/a.jar", "/app.jar"}},
@@ -45,7 +45,7 @@ func TestInterpreterFiles(t *testing.T) {
 			}
 			var got []string
 			if i := interpreterOf(tc.exe); i != nil {
-				got = i.files(argv)
+				got = i.command(argv).files
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("files (-want +got):\n%s", diff)

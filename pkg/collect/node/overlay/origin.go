@@ -35,8 +35,7 @@ type Container struct {
 	opened   bool
 	layers   *layers
 	layerErr *problem
-	root     *rootfs.Root
-	rootErr  error
+	own      *space
 	cache    map[exeKey]judgement
 	comparer comparer
 }
@@ -45,11 +44,8 @@ type Container struct {
 func (c *Container) Close() {
 	c.layers.close()
 	c.layers, c.layerErr, c.opened = nil, nil, false
-	if c.root != nil {
-		_ = c.root.Close()
-	}
-	c.root, c.rootErr = nil, nil
-	c.cache = nil
+	c.own.close()
+	c.own, c.cache = nil, nil
 }
 
 // Process is one process of the container, from /proc/PID.
@@ -67,15 +63,24 @@ type Process struct {
 	// Info is Handle.Info(), with the mount id from /proc/self/fdinfo where the
 	// kernel is older than 5.8.
 	Info rootfs.Info
-	// Mounts is its own mountinfo where its mount namespace is not the
-	// container's, nil else: a copied mount has a new id.
+	// Mounts is its own mountinfo where its mount namespace or its root is not the
+	// container's, nil else: a copied mount has a new id. Apart says that it is the
+	// mount namespace; nil then means that the table was not read.
 	Mounts []procfs.MountInfo
-	// Cmdline reads /proc/PID/cmdline, split at NUL; Cwd and FDLink read the
-	// text of /proc/PID/cwd and fd/N. They are called for interpreters only,
-	// since cmdline can hang behind the process's memory lock. Each may be nil.
-	Cmdline func() ([][]byte, error)
-	Cwd     func() (string, error)
-	FDLink  func(n int) (string, error)
+	Apart  bool
+	// Root opens its own root directory, and RootText reads the text of the link:
+	// where it lies in its mount namespace. They are called only where Mounts is not
+	// nil. Each may be nil.
+	Root     func() (*rootfs.Root, error)
+	RootText func() (string, error)
+
+	space *space // its files as it sees them, where they are not as the container's
+}
+
+// close releases what was opened to see files as the process does.
+func (p *Process) close() {
+	p.space.close()
+	p.space = nil
 }
 
 const (
@@ -92,6 +97,7 @@ type judgement struct {
 	exe     fact.Executable
 	problem *problem
 	ctime   time.Time
+	whole   bool // the problem is one of the whole container
 }
 
 type exeKey struct {
@@ -105,19 +111,31 @@ type exeKey struct {
 	own   bool // judged by the process's own mount table
 }
 
-// Executable finds out where the executable of a process comes from, and which
-// scripts from outside the image it runs. The gap, without a subject, says what
-// could not be compared; it may accompany an answer, and is the same for every
-// process with the same cause. It returns nothing for a runtime's own process
-// on its way into the container.
-func (c *Container) Executable(ctx context.Context, p Process) (*fact.Executable, []fact.Executable, *fact.NodeGap) {
+// Executable finds out where the executable of a process comes from. The gap,
+// without a subject, says what could not be compared; it may accompany an answer,
+// and is the same for every process with the same cause. It returns nothing for a
+// runtime's own process on its way into the container.
+func (c *Container) Executable(ctx context.Context, p Process) (*fact.Executable, *fact.NodeGap) {
 	if c.entering(&p) {
-		return nil, nil, nil
+		return nil, nil
 	}
+	defer p.close()
+	j := c.cached(ctx, &p)
+	exe := j.exe
+	exe.Stale = exe.Stale || stale(exe.Origin, j.ctime, p.Started)
+	return &exe, j.problem.gap(fact.Executables)
+}
+
+// cached judges a file that a link of procfs refers to, once for all processes.
+func (c *Container) cached(ctx context.Context, p *Process) judgement {
 	key := exeKey{p.Exe, p.Info.MountID, p.Info.Dev, p.Info.Ino, p.Info.Size, p.Info.Nlink, p.Info.Ctime, p.Mounts != nil}
 	j, ok := c.cache[key]
 	if !ok {
-		j = c.judge(ctx, &p)
+		j = c.judge(ctx, p)
+		j.exe.Owner = ownerOf(&p.Info)
+		if p.Info.Nlink > 0 && path.IsAbs(p.Exe) && !strings.HasSuffix(p.Exe, deletedSuffix) {
+			j.exe.Dir = c.dirOf(p, p.Exe)
+		}
 		if ctx.Err() == nil && (j.problem == nil || j.problem.reason != fact.Changing) {
 			if c.cache == nil {
 				c.cache = map[exeKey]judgement{}
@@ -125,9 +143,24 @@ func (c *Container) Executable(ctx context.Context, p Process) (*fact.Executable
 			c.cache[key] = j
 		}
 	}
-	exe := j.exe
-	exe.Stale = exe.Stale || stale(exe.Origin, j.ctime, p.Started)
-	return &exe, c.scripts(ctx, &p, exe.Path), j.problem.gap(fact.Executables)
+	return j
+}
+
+// dirOf is who owns the directory that holds a name; nil if it is not seen.
+func (c *Container) dirOf(p *Process, text string) *fact.FileOwner {
+	s := c.ownSpace()
+	if p.Apart {
+		var ok bool
+		if text, ok = p.inside(text); !ok {
+			return nil
+		}
+		s = c.spaceOf(p)
+	}
+	info, _, err := c.seeIn(s, path.Dir(text))
+	if err != nil || !info.Mode.IsDir() {
+		return nil
+	}
+	return ownerOf(&info)
 }
 
 // stale reports whether the file changed after the process started. Reading
@@ -193,6 +226,9 @@ func (c *Container) judge(ctx context.Context, p *Process) judgement {
 	case !p.Info.HasMountID:
 		return j.unknown(fact.Unsupported, "the kernel does not report the mount of the executable")
 	case m == nil:
+		if p.Apart && p.Mounts == nil {
+			return j.unknown(fact.Unreadable, "the process has its own mount table, which was not read")
+		}
 		j.exe.Origin = fact.OriginForeign
 		j.exe.Detail = fmt.Sprintf("mount %d is not in the container's mount table", p.Info.MountID)
 		return j
@@ -255,6 +291,12 @@ func (c *Container) judgeMounted(ctx context.Context, p *Process, j judgement, m
 		return j.is(fact.OriginReadOnly, "")
 	}
 	j.exe.Origin = fact.OriginVolume
+	var caps *rootfs.Handle
+	if localFS[m.FSType] {
+		caps = p.Handle
+	}
+	// Without capabilities the answer is what it is: a volume is no image.
+	j.exe.Gained, _ = gainedBy(&p.Info, caps, nil, true)
 	if within(m.Point, text) {
 		j.exe.HostPath = rootfs.Text(nodePath(m, text, c.Node.Mounts))
 	}
@@ -345,6 +387,7 @@ func (c *Container) judgeLayered(ctx context.Context, p *Process, j judgement, i
 		j.exe.HostPath = rootfs.Text(join(l.upperPath, rel))
 		origin, detail, problem := c.classify(ctx, l, &up, rel)
 		j.exe.Origin, j.exe.Detail, j.problem = origin, detail, problem
+		j = c.withGained(l, j, &up, rel)
 		if origin != fact.OriginMetadata && !l.bare(&up) {
 			j.exe.SHA256, _ = c.comparer.sum(ctx, up.file, &up.st)
 		}
@@ -420,6 +463,7 @@ func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now
 	}
 	defer low.close()
 	if low.kind != regular {
+		j.exe.Gained, _ = gainedBy(&p.Info, p.Handle, nil, true)
 		if l.redirect && p.Info.Nlink > 0 {
 			return j.unknown(fact.Unsupported, "deleted after it was started; its directory may have been renamed (redirect_dir)")
 		}
@@ -434,6 +478,7 @@ func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now
 	case err != nil:
 		return j.unread(err)
 	case like == different:
+		j.exe.Gained, _ = gainedBy(&p.Info, p.Handle, &low, !c.UserNS)
 		c.addSum(ctx, &j.exe, p)
 		return j.is(fact.OriginDeletedAdded, "the image has another file of this name")
 	case like == edgesAlike && (p.Info.Nlink == 0 || low.st.Ino != p.Info.Ino || low.st.Mtime != p.Info.Mtime):
@@ -450,6 +495,7 @@ func (c *Container) judgeDeleted(ctx context.Context, l *layers, p *Process, now
 	if detail != "" {
 		j.exe.Detail += "; " + detail
 	}
+	j = c.withGained(l, j, &up, rel)
 	if origin != fact.OriginMetadata {
 		j.exe.Stale = true
 		j.exe.SHA256, _ = c.comparer.sum(ctx, up.file, &up.st)
@@ -506,6 +552,30 @@ func (c *Container) classify(ctx context.Context, l *layers, up *entry, rel stri
 		return unknown(fact.Truncated, edgesDetail(up.st.Size))
 	}
 	return fact.OriginChanged, "", nil
+}
+
+// withGained adds what a file in upper gives to its caller and the image's does not.
+func (c *Container) withGained(l *layers, j judgement, up *entry, rel string) judgement {
+	if l.openLowers(c.UserNS) != nil {
+		return j // the classification says so
+	}
+	low, err := l.inLower(rel)
+	if err != nil {
+		return j.lacking(err)
+	}
+	defer low.close()
+	if j.exe.Gained, err = gainedBy(&up.st, up.file, &low, !c.UserNS); err != nil {
+		return j.lacking(err)
+	}
+	return j
+}
+
+// lacking adds a problem to an answer that is right as far as it goes.
+func (j judgement) lacking(err error) judgement {
+	if j.problem == nil {
+		j.problem = &problem{rootfs.ReasonOf(err), j.exe.Path + ": its file capabilities could not be compared with the image's: " + plain(err)}
+	}
+	return j
 }
 
 func edgesDetail(size int64) string {

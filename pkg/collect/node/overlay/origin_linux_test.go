@@ -274,7 +274,7 @@ func TestExecutableOrigin(t *testing.T) {
 			if tc.old {
 				p.Started = p.Started.Add(-time.Hour)
 			}
-			got, scripts, gap := c.seen().Executable(t.Context(), p)
+			got, gap := c.seen().Executable(t.Context(), p)
 			if tc.want.FSType == "" {
 				tc.want.FSType, tc.want.Mount = "overlay", "/"
 			}
@@ -284,9 +284,6 @@ func TestExecutableOrigin(t *testing.T) {
 			check(t, &tc.want, got)
 			if diff := cmp.Diff(tc.gap, gap); diff != "" {
 				t.Errorf("gap (-want +got):\n%s", diff)
-			}
-			if len(scripts) != 0 {
-				t.Errorf("scripts of a program: %v", scripts)
 			}
 		})
 	}
@@ -313,7 +310,7 @@ func check(t *testing.T, want, got *fact.Executable) {
 	}
 	checkChanged(t, got.Path, got.Changed)
 	clean := *got
-	clean.Changed = fact.Time{}
+	clean.Changed, clean.Owner, clean.Dir = fact.Time{}, nil, nil
 	if diff := cmp.Diff(want, &clean); diff != "" {
 		t.Errorf("executable (-want +got):\n%s", diff)
 	}
@@ -337,7 +334,7 @@ func TestExecutableMemfd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := process(t, c.run(request{Op: "memfd", Exe: tc.memfd, Args: []string{"x"}, Data: evil}))
 			p.Started, p.ParentOutside = p.Started.Add(tc.started), tc.outside
-			got, _, gap := c.seen().Executable(t.Context(), p)
+			got, gap := c.seen().Executable(t.Context(), p)
 			if gap != nil {
 				t.Errorf("gap %+v", gap)
 			}
@@ -352,7 +349,7 @@ func TestExecutableMemfd(t *testing.T) {
 	}
 	t.Run("a file of the image that is named like a memfd", func(t *testing.T) {
 		must(t, os.WriteFile(c.path("/memfd:x"), evil, 0o755))
-		got, _, _ := c.seen().Executable(t.Context(), process(t, c.start("/memfd:x")))
+		got, _ := c.seen().Executable(t.Context(), process(t, c.start("/memfd:x")))
 		check(t, &fact.Executable{
 			Path: "/memfd:x", Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, "memfd:x"),
 			Size: int64(len(evil)), SHA256: sha(evil),
@@ -370,13 +367,13 @@ func TestExecutableOtherNamespace(t *testing.T) {
 		Size: int64(len(evil)), SHA256: sha(evil),
 	}
 	t.Run("a program of the host is foreign", func(t *testing.T) {
-		got, _, gap := c.seen().Executable(t.Context(), process(t, os.Getpid()))
+		got, gap := c.seen().Executable(t.Context(), process(t, os.Getpid()))
 		if got.Origin != fact.OriginForeign || !strings.Contains(got.Detail, "is not in the container's mount table") || gap != nil {
 			t.Errorf("got %+v, gap %+v", got, gap)
 		}
 	})
 	t.Run("unshared mounts are foreign without their own table", func(t *testing.T) {
-		got, _, _ := c.seen().Executable(t.Context(), process(t, c.run(request{Op: "unshare", Exe: "/tmp/x", Args: []string{"x"}})))
+		got, _ := c.seen().Executable(t.Context(), process(t, c.run(request{Op: "unshare", Exe: "/tmp/x", Args: []string{"x"}})))
 		if got.Origin != fact.OriginForeign {
 			t.Errorf("got %+v", got)
 		}
@@ -385,7 +382,7 @@ func TestExecutableOtherNamespace(t *testing.T) {
 		pid := c.run(request{Op: "unshare", Exe: "/tmp/x", Args: []string{"x"}})
 		p := process(t, pid)
 		p.Mounts = mountsOf(t, pid)
-		got, _, gap := c.seen().Executable(t.Context(), p)
+		got, gap := c.seen().Executable(t.Context(), p)
 		check(t, added, got)
 		if gap != nil {
 			t.Errorf("gap %+v", gap)
@@ -395,7 +392,7 @@ func TestExecutableOtherNamespace(t *testing.T) {
 		pid := c.run(request{Op: "unshare", Exe: "/vol/x", Args: []string{"x"}})
 		p := process(t, pid)
 		p.Mounts = mountsOf(t, pid)
-		got, _, _ := c.seen().Executable(t.Context(), p)
+		got, _ := c.seen().Executable(t.Context(), p)
 		check(t, &fact.Executable{Path: "/vol/x", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(evil)), SHA256: sha(evil)}, got)
 	})
 	t.Run("what a process mounted read-only for itself is no image", func(t *testing.T) {
@@ -408,7 +405,7 @@ func TestExecutableOtherNamespace(t *testing.T) {
 				p.Mounts[i].Options = "ro"
 			}
 		}
-		got, _, _ := c.seen().Executable(t.Context(), p)
+		got, _ := c.seen().Executable(t.Context(), p)
 		if got.Origin != fact.OriginForeign || got.Detail != `on a tmpfs that the process mounted itself, at "/vol"` {
 			t.Errorf("got %+v", got)
 		}
@@ -429,7 +426,7 @@ func TestLayersFound(t *testing.T) {
 			l.image = image()
 			c := newContainer(t, l)
 			must(t, os.WriteFile(c.path("/bin/prog2"), evil, 0o755))
-			got, _, gap := c.seen().Executable(t.Context(), process(t, c.start("/bin/prog2")))
+			got, gap := c.seen().Executable(t.Context(), process(t, c.start("/bin/prog2")))
 			check(t, &fact.Executable{
 				Path: "/bin/prog2", Origin: fact.OriginChanged, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, "bin/prog2"),
 				Size: int64(len(evil)), SHA256: sha(evil),
@@ -448,7 +445,7 @@ func TestLayersFound(t *testing.T) {
 		if strings.Contains(m.SuperOptions, "lowerdir=/") {
 			t.Fatalf("options %q", m.SuperOptions)
 		}
-		got, _, gap := s.Executable(t.Context(), process(t, c.start("/bin/prog2")))
+		got, gap := s.Executable(t.Context(), process(t, c.start("/bin/prog2")))
 		if got.Origin != fact.OriginChanged || gap != nil {
 			t.Errorf("got %+v, gap %+v", got, gap)
 		}
@@ -464,14 +461,14 @@ func TestLayersFound(t *testing.T) {
 		defer root.Close()
 		s.Node.Root = root
 		p := process(t, c.start("/tmp/x"))
-		got, _, gap := s.Executable(t.Context(), p)
+		got, gap := s.Executable(t.Context(), p)
 		wantGap := &fact.NodeGap{What: fact.Executables, Reason: fact.NotPresent, Detail: "upperdir: open " + empty + c.upper + ": no such file or directory"}
 		if diff := cmp.Diff(wantGap, gap); diff != "" || got.Origin != fact.OriginUnknown {
 			t.Errorf("got %+v, gap (-want +got):\n%s", got, diff)
 		}
 		s.Close()
 		s.Parent = func() (View, error) { return parent, nil }
-		got, _, gap = s.Executable(t.Context(), p)
+		got, gap = s.Executable(t.Context(), p)
 		if got.Origin != fact.OriginAdded || gap != nil {
 			t.Errorf("through the parent: got %+v, gap %+v", got, gap)
 		}
@@ -490,7 +487,7 @@ func TestExecutableNotComparable(t *testing.T) {
 		s.UserNS = true
 		m := rootMount(s.Mounts)
 		m.SuperOptions = strings.ReplaceAll(m.SuperOptions, c.dir+"/1/fs", "/run/gone")
-		got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
+		got, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
 		const why = "in a user namespace the runtime mounts the image's layers id-mapped, only for a moment: lowerdir: open /run/gone: no such file or directory"
 		if diff := cmp.Diff(&fact.NodeGap{What: fact.Executables, Reason: fact.NotPresent, Detail: why}, gap); diff != "" {
 			t.Errorf("gap (-want +got):\n%s", diff)
@@ -499,7 +496,7 @@ func TestExecutableNotComparable(t *testing.T) {
 			Path: "/tmp/x", Origin: fact.OriginUnknown, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, "tmp/x"),
 			Size: int64(len(evil)), SHA256: sha(evil), Detail: "in upperdir; could not be compared: " + why,
 		}, got)
-		got, _, gap = s.Executable(t.Context(), process(t, c.start("/bin/prog")))
+		got, gap = s.Executable(t.Context(), process(t, c.start("/bin/prog")))
 		check(t, &fact.Executable{
 			Path: "/bin/prog", Origin: fact.OriginImage, FSType: "overlay", Mount: "/", Size: int64(len(pauseELF("prog"))),
 			Detail: "not in upperdir; the lower layers were not looked at",
@@ -509,7 +506,7 @@ func TestExecutableNotComparable(t *testing.T) {
 		}
 		pid := c.start("/tmp/x")
 		must(t, os.Remove(c.path("/tmp/x")))
-		got, _, gap = s.Executable(t.Context(), process(t, pid))
+		got, gap = s.Executable(t.Context(), process(t, pid))
 		if got.Origin != fact.OriginDeletedAdded || gap != nil {
 			t.Errorf("deleted: got %+v, gap %+v", got, gap)
 		}
@@ -519,7 +516,7 @@ func TestExecutableNotComparable(t *testing.T) {
 		s.UserNS = true
 		m := rootMount(s.Mounts)
 		m.SuperOptions = strings.ReplaceAll(m.SuperOptions, c.dir+"/2/fs:"+c.dir+"/1/fs", t.TempDir())
-		got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
+		got, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
 		if got.Origin != fact.OriginUnknown || gap == nil || gap.Reason != fact.NotPresent {
 			t.Errorf("got %+v, gap %+v", got, gap)
 		}
@@ -536,7 +533,7 @@ func TestExecutableNotComparable(t *testing.T) {
 		s.Node.Mounts = mountsOf(t, os.Getpid())
 		var got *fact.Executable
 		var gap *fact.NodeGap
-		inTime(t, func() { got, _, gap = s.Executable(t.Context(), p) })
+		inTime(t, func() { got, gap = s.Executable(t.Context(), p) })
 		why := fmt.Sprintf("lowerdir %q is on a fuse.dead mount, which was not read because it may hang", c.lowers[1])
 		want := &fact.NodeGap{What: fact.Executables, Reason: fact.Unsupported, Detail: why}
 		if diff := cmp.Diff(want, gap); diff != "" || got.Origin != fact.OriginUnknown {
@@ -554,7 +551,7 @@ func TestExecutableNotComparable(t *testing.T) {
 			c, s := setup(t)
 			rootMount(s.Mounts).FSType = fsType
 			why := fmt.Sprintf("root file system is %q, which has no upperdir to compare with an image; expected an overlay", fsType)
-			got, _, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
+			got, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
 			check(t, &fact.Executable{
 				Path: "/tmp/x", Origin: fact.OriginUnknown, FSType: fsType, Mount: "/", Size: int64(len(evil)), Detail: why,
 			}, got)
@@ -572,11 +569,11 @@ func TestExecutableNotComparable(t *testing.T) {
 		must(t, os.Chmod(c.path("/bin/prog"), 0o700))
 		ctx, cancel := context.WithDeadline(t.Context(), time.Now())
 		cancel()
-		got, _, gap := s.Executable(ctx, process(t, c.start("/bin/prog")))
+		got, gap := s.Executable(ctx, process(t, c.start("/bin/prog")))
 		if got.Origin != fact.OriginUnknown || gap == nil || gap.Reason != fact.Timeout {
 			t.Errorf("got %+v, gap %+v", got, gap)
 		}
-		got, _, gap = s.Executable(t.Context(), process(t, c.start("/bin/prog")))
+		got, gap = s.Executable(t.Context(), process(t, c.start("/bin/prog")))
 		if got.Origin != fact.OriginMetadata || gap != nil {
 			t.Errorf("asked again with time: got %+v, gap %+v", got, gap)
 		}
@@ -614,7 +611,7 @@ func TestLowerWhiteouts(t *testing.T) {
 	}})
 	must(t, os.Remove(c.path("/bin/null")))
 	must(t, os.WriteFile(c.path("/bin/null"), evil, 0o755))
-	got, _, gap := c.seen().Executable(t.Context(), process(t, c.start("/bin/null")))
+	got, gap := c.seen().Executable(t.Context(), process(t, c.start("/bin/null")))
 	if got.Origin != fact.OriginChanged || got.Detail != "the image has this name, but not as a regular file" || gap != nil {
 		t.Errorf("in place of a device: got %+v, gap %+v", got, gap)
 	}
@@ -625,7 +622,7 @@ func TestLowerWhiteouts(t *testing.T) {
 	for _, path := range []string{"/bin/prog", "/opt/dir/prog", "/srv/prog"} {
 		// Equal to, or of the name of, a file that the image does not show.
 		must(t, os.WriteFile(c.path(path), evil, 0o755))
-		got, _, gap := c.seen().Executable(t.Context(), process(t, c.start(path)))
+		got, gap := c.seen().Executable(t.Context(), process(t, c.start(path)))
 		if got.Origin != fact.OriginAdded || gap != nil {
 			t.Errorf("%s: got %+v, gap %+v", path, got, gap)
 		}
@@ -677,7 +674,7 @@ func TestScripts(t *testing.T) {
 		"a name that does not exist":                   {"/usr/bin/python3", []string{"/nope"}, "", nil},
 		"argument of a program that is no interpreter": {"/bin/prog", []string{"/tmp/x.py"}, "", nil},
 		"on a writable mount": {"/usr/bin/python3", []string{"/vol/y.py"}, "", []fact.Executable{{
-			Path: "/vol/y.py", Script: true, Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(body)),
+			Path: "/vol/y.py", Script: true, Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(body)), SHA256: sha([]byte(body)),
 		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -685,12 +682,15 @@ func TestScripts(t *testing.T) {
 			s, p := c.seen(), process(t, pid)
 			var got []fact.Executable
 			var gap *fact.NodeGap
-			inTime(t, func() { _, got, gap = s.Executable(t.Context(), p) })
+			inTime(t, func() { got, gap = s.scriptsOf(t, pid, p) })
 			for i := range got {
 				if got[i].Changed.IsZero() {
 					t.Errorf("%s: no time of change", got[i].Path)
 				}
-				got[i].Changed = fact.Time{}
+				if got[i].Owner == nil || got[i].Dir == nil {
+					t.Errorf("%s: owner %v, of its directory %v", got[i].Path, got[i].Owner, got[i].Dir)
+				}
+				got[i].Changed, got[i].Owner, got[i].Dir = fact.Time{}, nil, nil
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("scripts (-want +got):\n%s", diff)
@@ -703,17 +703,10 @@ func TestScripts(t *testing.T) {
 	t.Run("a mount that is newer than the table", func(t *testing.T) {
 		s := c.seen()
 		s.Mounts = slices.DeleteFunc(s.Mounts, func(m procfs.MountInfo) bool { return m.Point == "/vol" })
-		_, got, _ := s.Executable(t.Context(), process(t, c.start("/usr/bin/python3", "/vol/y.py")))
+		pid := c.start("/usr/bin/python3", "/vol/y.py")
+		got, _ := s.scriptsOf(t, pid, process(t, pid))
 		if got != nil {
 			t.Errorf("judged by the mount below: %+v", got)
-		}
-	})
-	t.Run("bash's descriptor 255, whatever its command line says", func(t *testing.T) {
-		p := process(t, c.start("/usr/bin/bash", "nothing"))
-		p.FDLink = func(n int) (string, error) { return map[int]string{255: "/tmp/x.py"}[n], nil }
-		_, got, _ := c.seen().Executable(t.Context(), p)
-		if len(got) != 1 || got[0].Path != "/tmp/x.py" {
-			t.Errorf("scripts %+v", got)
 		}
 	})
 }

@@ -20,14 +20,14 @@ type Reader struct{}
 // Kinds are both: they look into the same layers.
 func (Reader) Kinds() []fact.Kind { return []fact.Kind{fact.Executables, fact.Upperdir} }
 
-// Read finds the origin of every executable first, then walks the writable
-// layers.
+// Read finds the origin of every executable first; then what else each process runs,
+// for which it waits for the process's memory lock; then it walks the writable layers.
 func (Reader) Read(ctx context.Context, pass *reader.Pass) {
 	v := &survey{pass: pass, layers: make(map[*proctable.Container]*shared, len(pass.Containers))}
 	for _, ct := range pass.Containers {
 		v.layers[ct] = newShared(nil)
 	}
-	pass.EachContainer(ctx, fact.Executables, v.executables)
+	pass.EachContainer(ctx, fact.Executables, v.executables, v.code)
 	pass.EachContainer(ctx, fact.Upperdir, v.upper)
 	v.close()
 }
@@ -131,45 +131,56 @@ func (v *survey) executables(ctx context.Context, ct *proctable.Container, buf [
 	})
 }
 
+// ended drops a process that has ended since it was listed: there is nothing to say
+// about it.
+func (v *survey) ended(ct *proctable.Container, pid int) {
+	v.pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) {
+		for i := range mc.Processes {
+			if mc.Processes[i].PID == pid {
+				mc.Processes = append(mc.Processes[:i], mc.Processes[i+1:]...)
+				return
+			}
+		}
+	})
+}
+
+// gap records what was not read of a container.
+func (v *survey) gap(ct *proctable.Container, gap fact.NodeGap) {
+	gap.Container = ct.Key()
+	v.pass.Ledger.Gap(gap)
+}
+
+// unread is the gap of a process of which something could not be read.
+func unread(pid int, err error) fact.NodeGap {
+	return fact.NodeGap{What: fact.Executables, Reason: rootfs.ReasonOf(err), Detail: fmt.Sprintf("pid %d: %s", pid, rootfs.ErrorText(err))}
+}
+
 // executable reads one executable, then status again: if the process has
 // called exec between the two reads, masks and file would be of different
 // programs. Then it is read again, once.
 func (v *survey) executable(ctx context.Context, ct *proctable.Container, layers *Container, p *proctable.Process, buf []byte) {
-	// A process that has ended since it was listed is dropped: there is nothing
-	// to say about it.
-	ended := func() {
-		v.pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) {
-			for i := range mc.Processes {
-				if mc.Processes[i].PID == p.PID {
-					mc.Processes = append(mc.Processes[:i], mc.Processes[i+1:]...)
-					return
-				}
-			}
-		})
-	}
 	d, err := v.pass.Reopen(p, buf)
 	if err != nil {
-		ended()
+		v.ended(ct, p.PID)
 		return
 	}
 	defer d.Close()
 	again := *p // other readers have p
 	p = &again
 	for range 2 {
-		exe, scripts, gap, err := v.origin(ctx, ct, layers, p, d)
-		switch {
-		case err != nil && d.Ended(buf):
-			ended()
-			return
-		case err != nil:
-			gap = &fact.NodeGap{What: fact.Executables, Reason: rootfs.ReasonOf(err), Detail: fmt.Sprintf("pid %d: %s", p.PID, rootfs.ErrorText(err))}
-		}
-		if gap != nil {
-			gap.Container = ct.Key()
-			v.pass.Ledger.Gap(*gap)
-		}
+		text, file, info, err := v.pass.Exe(d, p)
 		if err != nil {
+			if d.Ended(buf) {
+				v.ended(ct, p.PID)
+				return
+			}
+			v.refused(ct, p, text, err)
 			return
+		}
+		exe, gap := layers.Executable(ctx, v.process(ct, p, d, text, file, info))
+		_ = file.Close()
+		if gap != nil {
+			v.gap(ct, *gap)
 		}
 		before := p.Status
 		// If it has ended, what was read of it is what ran.
@@ -181,9 +192,13 @@ func (v *survey) executable(ctx context.Context, ct *proctable.Container, layers
 				mc.Sandbox = false
 			}
 			for i := range mc.Processes {
-				if mc.Processes[i].PID == p.PID {
-					mc.Processes[i] = v.pass.Facts(p)
-					mc.Processes[i].Exe, mc.Processes[i].Scripts = exe, scripts
+				if old := &mc.Processes[i]; old.PID == p.PID {
+					facts := v.pass.Facts(p)
+					facts.Exe, facts.Threads, facts.Moved = exe, old.Threads, old.Moved
+					if facts.Label == "" {
+						facts.Label = old.Label
+					}
+					*old = facts
 				}
 			}
 		})
@@ -193,25 +208,152 @@ func (v *survey) executable(ctx context.Context, ct *proctable.Container, layers
 	}
 }
 
-// origin asks the layers about one process. Its error is one of reading the
-// process.
-func (v *survey) origin(ctx context.Context, ct *proctable.Container, layers *Container, p *proctable.Process, d *proctable.PID) (*fact.Executable, []fact.Executable, *fact.NodeGap, error) {
-	text, file, info, err := v.pass.Exe(d, p)
-	if err != nil {
-		return nil, nil, nil, err
+// refused records an executable that could not be looked at. A server in user space
+// (FUSE) refuses everybody but its owner.
+func (v *survey) refused(ct *proctable.Container, p *proctable.Process, text string, err error) {
+	gap := unread(p.PID, err)
+	mounts := ct.Main().Mounts
+	if p.Mounts != nil {
+		mounts = p.Mounts
 	}
-	defer func() { _ = file.Close() }()
+	if mounts != nil && text != "" {
+		if m := mountAt(mounts.Mounts, text); m != nil && m.Hazardous() {
+			gap.Reason = fact.Unsupported
+			gap.Detail = fmt.Sprintf("pid %d: its executable is on the %s mount at %.200q, whose server does not show it: %s", p.PID, m.FSType, rootfs.Text(m.Point), plain(err))
+		}
+	}
+	v.gap(ct, gap)
+}
+
+// process is what the layers are asked about.
+func (v *survey) process(ct *proctable.Container, p *proctable.Process, d *proctable.PID, text string, file *rootfs.Handle, info rootfs.Info) Process {
 	process := Process{
 		Comm: p.Status.Name, Started: v.pass.Started(p).Time, ParentOutside: p.ParentOutside, Exe: text, Handle: file, Info: info,
+		Root: d.Root, RootText: func() (string, error) { return d.Link(procfs.NameRoot) },
+	}
+	if main := ct.Main(); p.Mounts != nil && p.Mounts != main.Mounts {
+		process.Mounts = p.Mounts.Mounts
+		process.Apart = p.NS.Mnt != main.NS.Mnt
+	}
+	return process
+}
+
+// code reads what takes the memory lock of a process: its command line, if it is an
+// interpreter, and what it has mapped. The layers are not held meanwhile, so that a
+// process that hangs does not keep the walk of its container's upperdir waiting.
+func (v *survey) code(ctx context.Context, ct *proctable.Container, buf []byte) {
+	var files MappedFiles
+	for _, p := range ct.Processes {
+		if ctx.Err() != nil {
+			return
+		}
+		v.codeOf(ctx, ct, p, &files, buf)
+	}
+}
+
+// codeOf reads one process. If it calls exec meanwhile, it is read again, once.
+func (v *survey) codeOf(ctx context.Context, ct *proctable.Container, p *proctable.Process, files *MappedFiles, buf []byte) {
+	d, err := v.pass.Reopen(p, buf)
+	if err != nil {
+		v.ended(ct, p.PID)
+		return
+	}
+	defer d.Close()
+	for range 2 {
+		same, err := v.readCode(ctx, ct, p, d, files, buf)
+		switch {
+		case err != nil && d.Ended(buf):
+			v.ended(ct, p.PID)
+			return
+		case err != nil:
+			v.gap(ct, unread(p.PID, err))
+			return
+		case same:
+			return
+		}
+		v.with(ctx, ct, func(layers *Container) { v.executable(ctx, ct, layers, p, buf) })
+	}
+	v.gap(ct, fact.NodeGap{What: fact.Executables, Reason: fact.Changing, Detail: fmt.Sprintf("pid %d: it ran another program each time it was read", p.PID)})
+}
+
+// errNoMemory says that maps is empty, as it is of a process that is ending.
+var errNoMemory = rootfs.NewError(fact.Changing, "maps is empty")
+
+// readCode reads command line and mappings, and asks the layers about them. same is
+// false if the process runs another executable afterwards, or not the one of which
+// the ledger knows.
+func (v *survey) readCode(ctx context.Context, ct *proctable.Container, p *proctable.Process, d *proctable.PID, files *MappedFiles, buf []byte) (same bool, err error) {
+	text, file, info, err := v.pass.Exe(d, p)
+	if err != nil {
+		if d.Ended(buf) {
+			return false, err
+		}
+		// The executable has its gap already. Mappings have their own.
+		file, info = nil, rootfs.Info{}
+	}
+	if file != nil {
+		defer func() { _ = file.Close() }()
+	}
+	scripts, err := FindScripts(text, v.links(p, d))
+	if err != nil {
+		return false, err
+	}
+	if scripts != nil {
+		defer scripts.Close()
+	}
+	mappings, lines, truncated, err := files.Read(func(do func(procfs.Mapping)) (int, error) { return d.EachMapping(buf, do) })
+	switch {
+	case err != nil:
+		return false, err
+	case lines == 0 && !truncated:
+		return false, errNoMemory
+	}
+	if file != nil {
+		if now, e := d.Link(procfs.NameExe); e != nil || now != text && now != text+deletedSuffix {
+			return false, e
+		}
+	}
+	process := v.process(ct, p, d, text, file, info)
+	same = true
+	v.with(ctx, ct, func(layers *Container) {
+		found, gap := layers.Scripts(ctx, process, scripts)
+		mapped, gaps := layers.Mapped(ctx, process, mappings)
+		if gap != nil {
+			gaps = append(gaps, *gap)
+		}
+		if truncated {
+			gaps = append(gaps, fact.NodeGap{What: fact.Executables, Reason: fact.Truncated, Detail: "the container has more executable mappings than are looked at"})
+		}
+		for _, gap := range gaps {
+			v.gap(ct, gap)
+		}
+		v.pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) {
+			for i := range mc.Processes {
+				if q := &mc.Processes[i]; q.PID == p.PID {
+					q.Scripts, q.Mapped = found, mapped
+				}
+			}
+		})
+	})
+	return same, nil
+}
+
+// links reads what an interpreter is asked for.
+func (v *survey) links(p *proctable.Process, d *proctable.PID) Links {
+	return Links{
 		Cmdline: func() ([][]byte, error) { return d.Cmdline(nil) },
 		Cwd:     func() (string, error) { return d.Link(procfs.NameCwd) },
-		FDLink:  func(n int) (string, error) { return d.Link(proctable.FDName(n)) },
+		Open: func(n int) (OpenFile, error) {
+			text, file, info, err := v.pass.LinkedFile(d, p, proctable.FDName(n))
+			return OpenFile{text, file, info}, err
+		},
+		EachFD: func(do func(n int, text string) bool) error {
+			return d.EachFD(func(n int) bool {
+				text, err := d.Link(proctable.FDName(n))
+				return err != nil || do(n, text)
+			})
+		},
 	}
-	if p.Mounts != nil && p.Mounts != ct.Main().Mounts {
-		process.Mounts = p.Mounts.Mounts
-	}
-	exe, scripts, gap := layers.Executable(ctx, process)
-	return exe, scripts, gap, nil
 }
 
 // upperTime is the time that the walks of all upperdirs share.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -12,8 +13,14 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// maxScripts bounds the files that are looked up for one process.
-const maxScripts = 8
+// Limits of one process: the files that are listed, the names of its command line
+// and the open files that are looked at, the descriptors whose names are read.
+const (
+	maxScripts     = 8
+	maxScriptNames = 64
+	maxOpenScripts = 256
+	maxDescriptors = 4096
+)
 
 // pathMax is the kernel's PATH_MAX.
 const pathMax = 4096
@@ -23,26 +30,84 @@ var (
 	errNoRoot      = errors.New("the container's root is not open")
 )
 
-// containerRoot opens the merged view.
-func (c *Container) containerRoot() (*rootfs.Root, error) {
-	if c.root == nil && c.rootErr == nil {
-		if c.Root == nil {
-			c.rootErr = errNoRoot
-		} else {
-			c.root, c.rootErr = c.Root()
-		}
-	}
-	return c.root, c.rootErr
+// space is the files that a process sees: a mount table and the root that it starts
+// at, which is opened when it is first needed.
+type space struct {
+	mounts []procfs.MountInfo
+	open   func() (*rootfs.Root, error)
+	root   *rootfs.Root
+	err    error
 }
 
-// see looks at a path as the container sees it. No component of it may be a
-// link, because then its mount is unknown before looking.
+func (s *space) opened() (*rootfs.Root, error) {
+	if s.root == nil && s.err == nil {
+		if s.open == nil {
+			s.err = errNoRoot
+		} else {
+			s.root, s.err = s.open()
+		}
+	}
+	return s.root, s.err
+}
+
+func (s *space) close() {
+	if s != nil && s.root != nil {
+		_ = s.root.Close()
+		s.root = nil
+	}
+}
+
+// ownSpace is the merged view of the container.
+func (c *Container) ownSpace() *space {
+	if c.own == nil {
+		c.own = &space{mounts: c.Mounts, open: c.Root}
+	}
+	return c.own
+}
+
+// spaceOf is what a process with its own mount namespace sees.
+func (c *Container) spaceOf(p *Process) *space {
+	if !p.Apart {
+		return c.ownSpace()
+	}
+	if p.space == nil {
+		p.space = &space{mounts: p.Mounts, open: p.Root}
+	}
+	return p.space
+}
+
+// rootDir is where the root of a process lies in its mount namespace.
+func (p *Process) rootDir() (string, bool) {
+	if p.Mounts == nil || p.RootText == nil {
+		return "/", true
+	}
+	text, err := p.RootText()
+	return text, err == nil && path.IsAbs(text) && !strings.HasSuffix(text, deletedSuffix)
+}
+
+// inside makes a path of a mount namespace, as links and maps show it, one below the
+// root of a process, where its own mount table starts.
+func (p *Process) inside(text string) (string, bool) {
+	dir, ok := p.rootDir()
+	if !ok || !within(dir, text) {
+		return "", false
+	}
+	return "/" + below(dir, text), true
+}
+
+// see looks at a path of the container.
 func (c *Container) see(p string) (rootfs.Info, *procfs.MountInfo, error) {
-	m := mountAt(c.Mounts, p)
+	return c.seeIn(c.ownSpace(), p)
+}
+
+// seeIn looks at a path of a space. No component of it may be a link, because then
+// its mount is unknown before looking.
+func (c *Container) seeIn(s *space, p string) (rootfs.Info, *procfs.MountInfo, error) {
+	m := mountAt(s.mounts, p)
 	if m == nil || !c.touchable(m) {
 		return rootfs.Info{}, m, errUntouchable
 	}
-	root, err := c.containerRoot()
+	root, err := s.opened()
 	if err != nil {
 		return rootfs.Info{}, m, err
 	}
@@ -67,20 +132,22 @@ func (c *Container) touchable(m *procfs.MountInfo) bool {
 	return problem == nil || problem.reason != fact.Unsupported
 }
 
-// resolve follows a path as the container's kernel would, and asks before each
-// step whether the mount it leads to may be touched.
-func (c *Container) resolve(cwd, name string) (string, rootfs.Info, *procfs.MountInfo, error) {
+// resolve follows a path as the kernel would for a process whose root is base, a
+// path of the space, and asks before each step whether the mount it leads to may be
+// touched. cwd is a path of the space too.
+func (c *Container) resolve(s *space, base, cwd, name string) (string, rootfs.Info, *procfs.MountInfo, error) {
+	at := base
 	if !path.IsAbs(name) {
 		if !path.IsAbs(cwd) {
 			return "", rootfs.Info{}, nil, fs.ErrNotExist
 		}
-		name = join(cwd, name)
+		at = path.Clean(cwd)
 	}
-	at, links := "/", 0
-	info, m, err := c.see(at)
+	info, m, err := c.seeIn(s, at)
 	if err != nil {
 		return "", info, m, err
 	}
+	links := 0
 	for rest := name; rest != ""; {
 		var part string
 		part, rest, _ = strings.Cut(rest, "/")
@@ -88,11 +155,13 @@ func (c *Container) resolve(cwd, name string) (string, rootfs.Info, *procfs.Moun
 		case "", ".":
 			continue
 		case "..":
-			at = path.Dir(at)
+			if at != base {
+				at = path.Dir(at)
+			}
 			continue
 		}
 		next := join(at, part)
-		if info, m, err = c.see(next); err != nil {
+		if info, m, err = c.seeIn(s, next); err != nil {
 			return "", info, m, err
 		}
 		if info.Mode.Type() != fs.ModeSymlink {
@@ -102,95 +171,257 @@ func (c *Container) resolve(cwd, name string) (string, rootfs.Info, *procfs.Moun
 		if links++; links > 40 || len(rest) > pathMax {
 			return "", info, m, rootfs.ErrLoop
 		}
-		text, err := c.root.Readlink(next)
+		text, err := s.root.Readlink(next)
 		if err != nil {
 			return "", info, m, err
 		}
 		if path.IsAbs(text) {
-			at = "/"
+			at = base
 		}
 		rest = text + "/" + rest
 	}
-	info, m, err = c.see(at)
+	info, m, err = c.seeIn(s, at)
 	return at, info, m, err
 }
 
-// scripts finds the scripts that an interpreter runs from outside the image:
-// files in upper or on a writable mount. A process can forge its cmdline, so
-// finding no script proves nothing.
-func (c *Container) scripts(ctx context.Context, p *Process, exe string) []fact.Executable {
-	lang := interpreterOf(exe)
-	if lang == nil || p.Mounts != nil {
-		return nil
-	}
-	var names []string
-	if p.Cmdline != nil {
-		if argv, err := p.Cmdline(); err == nil {
-			names = lang.files(argv)
-		}
-	}
-	if lang.scriptFD > 0 && p.FDLink != nil {
-		if text, err := p.FDLink(lang.scriptFD); err == nil && path.IsAbs(text) {
-			names = append(names, text)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	cwd := ""
-	if p.Cwd != nil {
-		cwd, _ = p.Cwd()
-	}
-	var found []fact.Executable
-	seen := map[string]bool{}
-	for i, name := range names {
-		if i == maxScripts || ctx.Err() != nil {
-			break
-		}
-		at, info, m, err := c.resolve(cwd, name)
-		if err != nil || !info.Mode.IsRegular() || seen[at] {
-			continue
-		}
-		seen[at] = true
-		if s := c.judgeScript(ctx, p, at, info, m); s != nil {
-			found = append(found, *s)
-		}
-	}
-	return found
+// Links read the command line and the links of an interpreter. Its command line can
+// hang behind the process's memory lock.
+type Links struct {
+	Cmdline func() ([][]byte, error) // /proc/PID/cmdline, split at NUL
+	Cwd     func() (string, error)
+	// Open opens what descriptor n refers to, but not for reading.
+	Open func(n int) (OpenFile, error)
+	// EachFD calls its function with the text of each descriptor's link, until it
+	// returns false.
+	EachFD func(do func(n int, text string) bool) error
 }
 
-// judgeScript answers for one file; nil if it is the image's, or on a mount
-// that nobody in the container can write.
-func (c *Container) judgeScript(ctx context.Context, p *Process, at string, info rootfs.Info, m *procfs.MountInfo) *fact.Executable {
-	s := &fact.Executable{
-		Path: rootfs.Text(at), Script: true, FSType: m.FSType, Mount: rootfs.Text(m.Point),
-		Size: info.Size, Changed: fact.NewTime(info.Ctime),
+// OpenFile is a file behind a link of procfs.
+type OpenFile struct {
+	Text   string
+	Handle *rootfs.Handle
+	Info   rootfs.Info // with the mount id, as Process.Info
+}
+
+// Scripts are the files that may hold the code which an interpreter runs. Only files
+// that exist outside the image come out of it; a process can forge its command line,
+// so finding none proves nothing.
+type Scripts struct {
+	Cwd       string
+	names     []string // of the command line
+	open      []OpenFile
+	truncated bool
+}
+
+// Close releases the files.
+func (s *Scripts) Close() {
+	for _, f := range s.open {
+		_ = f.Handle.Close()
+	}
+	s.open = nil
+}
+
+// FindScripts finds them for a process with this executable; nil if that is no
+// interpreter. The error is one of reading the command line.
+func FindScripts(exe string, l Links) (*Scripts, error) {
+	lang := interpreterOf(exe)
+	if lang == nil {
+		return nil, nil
+	}
+	argv, err := l.Cmdline()
+	if err != nil {
+		return nil, err
+	}
+	s := &Scripts{}
+	descriptors := map[int]bool{}
+	descriptor := func(n int) {
+		if descriptors[n] {
+			return
+		}
+		descriptors[n] = true
+		if f, err := l.Open(n); err == nil {
+			if !path.IsAbs(f.Text) || !f.Info.Mode.IsRegular() {
+				_ = f.Handle.Close()
+				return
+			}
+			s.open = append(s.open, f)
+		}
+	}
+	c := lang.command(argv)
+	for _, name := range c.files {
+		switch n, is := descriptorOf(name); {
+		case len(s.names)+len(s.open) >= maxScriptNames:
+			s.truncated = true
+		case is:
+			descriptor(n)
+		default:
+			s.names = append(s.names, name)
+		}
+	}
+	if c.stdin {
+		descriptor(0)
+	}
+	if lang.scriptFD > 0 {
+		descriptor(lang.scriptFD)
+	}
+	if len(lang.opens) > 0 {
+		s.codeFDs(lang, l, descriptor)
+	}
+	for _, name := range s.names {
+		if !path.IsAbs(name) {
+			s.Cwd, _ = l.Cwd()
+			break
+		}
+	}
+	return s, nil
+}
+
+// codeFDs opens the descriptors of files of code, by their names.
+func (s *Scripts) codeFDs(lang *interpreter, l Links, descriptor func(int)) {
+	looked := 0
+	_ = l.EachFD(func(n int, text string) bool {
+		name := strings.TrimSuffix(text, deletedSuffix)
+		if looked++; looked > maxDescriptors || len(s.open) >= maxOpenScripts {
+			s.truncated = true
+			return false
+		}
+		if contains(lang.opens, path.Ext(name)) {
+			descriptor(n)
+		}
+		return true
+	})
+}
+
+// Scripts finds those that an interpreter runs from outside the image: files in upper
+// or on a writable mount. The gap is as that of Executable.
+func (c *Container) Scripts(ctx context.Context, p Process, s *Scripts) ([]fact.Executable, *fact.NodeGap) {
+	if s == nil || c.entering(&p) {
+		return nil, nil
+	}
+	defer p.close()
+	var found []fact.Executable
+	var trouble *problem
+	if s.truncated {
+		trouble = &problem{fact.Truncated, "more files of code than are looked at in one process"}
+	}
+	seen := map[string]bool{}
+	add := func(j judgement, at string) {
+		if trouble == nil {
+			trouble = j.problem
+		}
+		if seen[at] || !c.outside(&j) {
+			return
+		}
+		seen[at] = true
+		j.exe.Script, j.exe.Gained = true, "" // the kernel ignores the bits of a script
+		j.exe.Stale = j.exe.Stale || stale(j.exe.Origin, j.ctime, p.Started)
+		found = append(found, j.exe)
+	}
+	for _, f := range s.open {
+		if ctx.Err() != nil {
+			break
+		}
+		as := p
+		as.Exe, as.Handle, as.Info = f.Text, f.Handle, f.Info
+		j := c.cached(ctx, &as)
+		add(j, strings.TrimSuffix(f.Text, deletedSuffix))
+		p.space = as.space
+	}
+	space, base, cwd, problem := c.standpoint(&p, s.Cwd)
+	if problem != nil && len(s.names) > 0 {
+		trouble = problem
+	}
+	for _, name := range s.names {
+		if problem != nil || ctx.Err() != nil {
+			break
+		}
+		at, info, m, err := c.resolve(space, base, cwd, name)
+		if err == nil && info.Mode.IsRegular() {
+			add(c.judgeScript(ctx, space, at, info, m), at)
+		}
+	}
+	// What is certain comes first, so that it is not what is left out.
+	slices.SortStableFunc(found, func(a, b fact.Executable) int { return vague(a.Origin) - vague(b.Origin) })
+	if len(found) > maxScripts {
+		found = found[:maxScripts:maxScripts]
+	}
+	return found, trouble.gap(fact.Executables)
+}
+
+func vague(o fact.Origin) int {
+	switch o {
+	case fact.OriginMetadata:
+		return 2
+	case fact.OriginUnknown:
+		return 1
+	}
+	return 0
+}
+
+// outside reports whether a file of code is one that somebody in the container could
+// have made or changed. A copy of the image's content is told too.
+func (c *Container) outside(j *judgement) bool {
+	return j.exe.Origin == fact.OriginMetadata || listed(j)
+}
+
+// standpoint is where the names of a process's command line start: the files that it
+// sees, its root there, and its working directory.
+func (c *Container) standpoint(p *Process, cwd string) (s *space, base, dir string, why *problem) {
+	if p.Apart && p.Mounts == nil {
+		return nil, "", "", &problem{fact.Unreadable, "a process has its own mount table, which was not read, so that its scripts are unknown"}
+	}
+	s = c.spaceOf(p)
+	if p.Apart {
+		if inside, ok := p.inside(cwd); ok {
+			dir = inside
+		}
+		return s, "/", dir, nil
+	}
+	base, ok := p.rootDir()
+	if !ok {
+		return nil, "", "", &problem{fact.Unreadable, "a process has its own root directory, which was not found, so that its scripts are unknown"}
+	}
+	return s, base, cwd, nil
+}
+
+// judgeScript answers for one file.
+func (c *Container) judgeScript(ctx context.Context, space *space, at string, info rootfs.Info, m *procfs.MountInfo) judgement {
+	j := judgement{ctime: info.Ctime, exe: fact.Executable{
+		Path: rootfs.Text(at), FSType: m.FSType, Mount: rootfs.Text(m.Point),
+		Size: info.Size, Changed: fact.NewTime(info.Ctime), Owner: ownerOf(&info),
+	}}
+	switch dir, _, err := c.seeIn(space, path.Dir(at)); {
+	case err == nil && dir.Mode.IsDir():
+		j.exe.Dir = ownerOf(&dir)
 	}
 	if m.FSType == "overlay" { // the root: see touches no other
 		l, problem := c.open()
 		if problem != nil {
-			return nil
+			return j.unknown(problem.reason, problem.detail)
 		}
 		rel := strings.TrimPrefix(join(m.Root, below(m.Point, at)), "/")
 		up, err := l.inUpper(rel)
-		if err != nil || up.kind != regular {
-			return nil
+		switch {
+		case err != nil:
+			return j.unread(err)
+		case up.kind != regular:
+			return j.is(fact.OriginImage, "")
 		}
 		defer up.close()
-		s.HostPath = rootfs.Text(join(l.upperPath, rel))
-		s.Origin, s.Detail, _ = c.classify(ctx, l, &up, rel)
-		if s.Origin != fact.OriginMetadata {
-			s.SHA256, _ = c.comparer.sum(ctx, up.file, &up.st)
+		j.exe.HostPath = rootfs.Text(join(l.upperPath, rel))
+		j.exe.Origin, j.exe.Detail, j.problem = c.classify(ctx, l, &up, rel)
+		if j.exe.Origin != fact.OriginMetadata && !l.bare(&up) {
+			j.exe.SHA256, _ = c.comparer.sum(ctx, up.file, &up.st)
 		}
-		s.Stale = stale(s.Origin, info.Ctime, p.Started)
-		return s
+		return j
 	}
-	if m.ReadOnly() || m.Pseudo() {
-		return nil
+	if m.Pseudo() {
+		return j.is(fact.OriginReadOnly, "")
 	}
-	s.Origin = fact.OriginVolume
-	s.Volume = VolumeOf(*m, c.Node.Mounts)
-	s.HostPath = rootfs.Text(nodePath(m, at, c.Node.Mounts))
-	s.Stale = stale(s.Origin, info.Ctime, p.Started)
-	return s
+	as := Process{Info: info}
+	if file, st, err := space.find(c, at); err == nil {
+		defer func() { _ = file.Close() }()
+		as.Handle, as.Info = file, st
+	}
+	return c.judgeMounted(ctx, &as, j, m, at)
 }

@@ -268,7 +268,7 @@ func (w *walker) lowerHead(rel string, h *head) {
 	if _, _, err := w.c.see("/" + rel); err != nil {
 		return
 	}
-	if file, err := w.c.root.OpenNoFollow("/" + rel); err == nil {
+	if file, err := w.c.own.root.OpenNoFollow("/" + rel); err == nil {
 		_ = h.read(file)
 		_ = file.Close()
 	}

@@ -21,8 +21,8 @@ const (
 	NameCgroup    Name = "cgroup"
 	NameMountInfo Name = "mountinfo"
 	NameUIDMap    Name = "uid_map"
-	NameCmdline   Name = "cmdline" // API servers and interpreters only; arguments are used only in comparisons
-	NameMaps      Name = "maps"    // of the host's processes: the names of the files that they run
+	NameCmdline   Name = "cmdline" // API servers and interpreters only; of arguments only names of files are kept
+	NameMaps      Name = "maps"    // the names of the files that are mapped executable
 	NameExe       Name = "exe"
 	NameRoot      Name = "root" // and files below it, as package rootfs resolves them
 	NameCwd       Name = "cwd"  // the link's text only
@@ -31,7 +31,7 @@ const (
 	NameNSNet     Name = "ns/net"
 	NameNSIPC     Name = "ns/ipc"
 	NameNSMnt     Name = "ns/mnt"
-	NameFD        Name = "fd"     // the links' texts; of etcd's database the file too
+	NameFD        Name = "fd"     // the links' texts; the files of etcd's database and of scripts too
 	NameFDInfo    Name = "fdinfo" // of the probe itself, where the kernel is older than 5.8
 	NameTask      Name = "task"   // the thread ids; below task/TID the same names as here
 	NameLabel     Name = "attr/current"

@@ -48,13 +48,13 @@ func TestEachMapping(t *testing.T) {
 			}
 			defer d.Close()
 			got := 0
-			err = d.EachMapping(make([]byte, tc.buffer), func(m procfs.Mapping) {
+			lines, err := d.EachMapping(make([]byte, tc.buffer), func(m procfs.Mapping) {
 				if m.Inode != uint64(got) || string(m.Path) != fmt.Sprintf("/usr/lib/lib%d.so", got) || !m.Exec || m.Major != 8 || m.Minor != 1 {
 					t.Fatalf("mapping %d: %+v", got, m)
 				}
 				got++
 			})
-			if got != tc.want || !errors.Is(err, tc.err) || (err == nil) != (tc.err == nil) {
+			if got != tc.want || lines != tc.want || !errors.Is(err, tc.err) || (err == nil) != (tc.err == nil) {
 				t.Errorf("%d mappings, %v", got, err)
 			}
 		})

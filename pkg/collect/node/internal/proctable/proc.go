@@ -253,12 +253,14 @@ func (d *PID) RootUID(buf []byte) (*int64, error) {
 	return nil, nil
 }
 
-// EachMapping calls do with every line of /proc/PID/maps, without holding the file.
-// It can wait for a lock of the process. The mapping is valid during the call.
-func (d *PID) EachMapping(buf []byte, do func(procfs.Mapping)) error {
+// EachMapping calls do with every executable mapping of /proc/PID/maps, without
+// holding the file. It can wait for a lock of the process. The mapping is valid
+// during the call. It returns how many lines there are; a process that is ending has
+// none.
+func (d *PID) EachMapping(buf []byte, do func(procfs.Mapping)) (lines int, err error) {
 	file, err := d.dir.OpenNoFollow(string(procfs.NameMaps))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = file.Close() }()
 	kept, total := 0, 0
@@ -271,22 +273,28 @@ func (d *PID) EachMapping(buf []byte, do func(procfs.Mapping)) error {
 			if !whole {
 				break
 			}
+			lines++
+			data = rest
+			if !procfs.MayExecute(line) {
+				continue
+			}
 			m, err := procfs.ParseMapping(line)
 			if err != nil {
-				return fmt.Errorf("pid %d: %w", d.pid, err)
+				return lines, fmt.Errorf("pid %d: %w", d.pid, err)
 			}
-			do(m)
-			data = rest
+			if m.Exec {
+				do(m)
+			}
 		}
 		switch kept = copy(buf, data); {
 		case errors.Is(err, io.EOF) && kept > 0:
-			return fmt.Errorf("pid %d: maps: expected a newline at the end: %w", d.pid, rootfs.ErrCut)
+			return lines, fmt.Errorf("pid %d: maps: expected a newline at the end: %w", d.pid, rootfs.ErrCut)
 		case errors.Is(err, io.EOF):
-			return nil
+			return lines, nil
 		case err != nil:
-			return err
+			return lines, err
 		case kept == len(buf), total > maxMaps:
-			return fmt.Errorf("pid %d: maps, or a line of it: %w", d.pid, rootfs.ErrTooLarge)
+			return lines, fmt.Errorf("pid %d: maps, or a line of it: %w", d.pid, rootfs.ErrTooLarge)
 		}
 	}
 }

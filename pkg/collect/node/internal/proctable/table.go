@@ -211,11 +211,16 @@ func (t *Table) Started(p *Process) fact.Time {
 // Exe opens what a process runs: it returns the text of the link, and the file
 // with the id of its mount. The caller closes the file.
 func (t *Table) Exe(d *PID, p *Process) (text string, file *rootfs.Handle, info rootfs.Info, err error) {
-	if text, err = d.Link(procfs.NameExe); err != nil {
+	return t.LinkedFile(d, p, procfs.NameExe)
+}
+
+// LinkedFile is Exe for any link to a file: exe, fd/N.
+func (t *Table) LinkedFile(d *PID, p *Process, name procfs.Name) (text string, file *rootfs.Handle, info rootfs.Info, err error) {
+	if text, err = d.Link(name); err != nil {
 		return "", nil, rootfs.Info{}, err
 	}
-	if file, err = d.File(procfs.NameExe); err != nil {
-		return "", nil, rootfs.Info{}, err
+	if file, err = d.File(name); err != nil {
+		return text, nil, rootfs.Info{}, err
 	}
 	info = file.Info()
 	switch {

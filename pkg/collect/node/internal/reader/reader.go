@@ -64,32 +64,80 @@ func NewPass(table *proctable.Table, l *ledger.Ledger) *Pass {
 // the ledger. A container that takes longer than Patience is left behind and
 // costs only itself; so does one at which the program panics. If no kind is
 // wanted, it does nothing. buf has BufferSize.
-func (r *Pass) EachContainer(ctx context.Context, kind fact.Kind, read func(ctx context.Context, ct *proctable.Container, buf []byte)) {
+//
+// Of several steps the first is done for all containers, then the next: what can
+// hang more easily comes later. A container that hangs in one step has its next
+// ones when it comes back, and its kind is settled after the last.
+func (r *Pass) EachContainer(ctx context.Context, kind fact.Kind, steps ...Step) {
 	if !r.Ledger.Wants(kind) {
 		return
 	}
-	containers := r.Containers
+	containers := make([]*steppedContainer, len(r.Containers))
 	keys := make([]string, len(containers))
-	for i, ct := range containers {
+	for i, ct := range r.Containers {
 		keys[i] = ct.Key()
+		containers[i] = &steppedContainer{pass: r, kind: kind, ct: ct, steps: steps}
 	}
 	r.Ledger.Divide(kind, keys)
-	r.pieces(ctx, r.Patience, len(containers), func(i int, buf []byte) {
-		r.Ledger.Begin(kind, keys[i])
-		defer func() {
-			if v := recover(); v != nil {
-				r.Ledger.Gap(fact.NodeGap{
-					What: kind, Container: keys[i], Reason: fact.Unsupported,
-					Detail: "a bug in this program, not in the container: " + crash.Describe(v),
-				})
-				r.Ledger.Settle(kind, keys[i])
-			}
-		}()
-		read(ctx, containers[i], buf)
-		if ctx.Err() == nil { // otherwise it is unknown how far it came
-			r.Ledger.Settle(kind, keys[i])
+	for range steps {
+		r.pieces(ctx, r.Patience, len(containers), func(i int, buf []byte) { containers[i].advance(ctx, buf) })
+	}
+}
+
+// Step reads something of one container.
+type Step func(ctx context.Context, ct *proctable.Container, buf []byte)
+
+// steppedContainer is how far one container is.
+type steppedContainer struct {
+	pass  *Pass
+	kind  fact.Kind
+	ct    *proctable.Container
+	steps []Step
+
+	mu   sync.Mutex
+	due  int // so many steps may be done by now
+	done int
+	busy bool
+}
+
+// advance does the next step. If an earlier one is not back, that one goes on.
+func (c *steppedContainer) advance(ctx context.Context, buf []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.due++; c.busy {
+		return
+	}
+	c.busy = true
+	defer func() { c.busy = false }()
+	for c.done < c.due && c.done < len(c.steps) {
+		step := c.steps[c.done]
+		c.mu.Unlock()
+		bug := c.try(ctx, step, buf)
+		c.mu.Lock()
+		if c.done++; bug {
+			c.done = len(c.steps)
 		}
-	})
+		// Otherwise it is unknown how far it came.
+		if c.done == len(c.steps) && (bug || ctx.Err() == nil) {
+			c.pass.Ledger.Settle(c.kind, c.ct.Key())
+		}
+	}
+}
+
+// try does one step. A panic is a gap.
+func (c *steppedContainer) try(ctx context.Context, step Step, buf []byte) (bug bool) {
+	c.pass.Ledger.Begin(c.kind, c.ct.Key())
+	defer func() {
+		if v := recover(); v != nil {
+			bug = true
+			c.pass.Ledger.Gap(fact.NodeGap{
+				What: c.kind, Container: c.ct.Key(), Reason: fact.Unsupported,
+				Detail: "a bug in this program, not in the container: " + crash.Describe(v),
+			})
+		}
+	}()
+	step(ctx, c.ct, buf)
+	return false
 }
 
 // Task reads what belongs to no container. It returns when that is done or has

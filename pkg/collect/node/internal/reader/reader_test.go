@@ -95,6 +95,74 @@ func TestOneHangs(t *testing.T) {
 	})
 }
 
+// A container that hangs in its first step costs the others neither step, and has its
+// second when it comes back.
+func TestSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pass := passOf("a", "b", "c")
+		pass.Ledger.Publish([]fact.MeasuredContainer{{ID: "a"}, {ID: "b"}, {ID: "c"}})
+		answer := make(chan struct{})
+		var order []string
+		step := func(name string) Step {
+			return func(_ context.Context, ct *proctable.Container, _ []byte) {
+				order = append(order, name+ct.Key())
+				if name == "1" && ct.Key() == "b" {
+					<-answer
+				}
+			}
+		}
+		pass.EachContainer(t.Context(), fact.Devices, step("1"), step("2"))
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"1a", "1b", "1c", "2a", "2c"}, order); diff != "" {
+			t.Errorf("while one hangs (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"b"}, missing(pass.Ledger.Snapshot(), fact.Devices)); diff != "" {
+			t.Errorf("missing while one hangs (-want +got):\n%s", diff)
+		}
+		close(answer)
+		pass.Wait()
+		if diff := cmp.Diff([]string{"1a", "1b", "1c", "2a", "2c", "2b"}, order); diff != "" {
+			t.Errorf("after it is back (-want +got):\n%s", diff)
+		}
+		if m := pass.Ledger.Snapshot(); len(missing(m, fact.Devices)) > 0 || !m.HasRead(fact.Devices) {
+			t.Errorf("after it is back: read %v, gaps %v", m.Read, m.Gaps)
+		}
+	})
+}
+
+// A container is settled only after its last step.
+func TestOneStepIsNotAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pass := passOf("a", "b")
+		answer := make(chan struct{})
+		pass.EachContainer(t.Context(), fact.Devices, func(context.Context, *proctable.Container, []byte) {},
+			func(_ context.Context, ct *proctable.Container, _ []byte) {
+				if ct.Key() == "a" {
+					<-answer
+				}
+			})
+		if diff := cmp.Diff([]string{"a"}, missing(pass.Ledger.Snapshot(), fact.Devices)); diff != "" {
+			t.Errorf("missing (-want +got):\n%s", diff)
+		}
+		close(answer)
+		pass.Wait()
+	})
+}
+
+// A panic in the first step ends a container: what comes after would build on it.
+func TestPanicInAStep(t *testing.T) {
+	pass := passOf("a", "b")
+	var second []string
+	pass.EachContainer(t.Context(), fact.Devices, func(_ context.Context, ct *proctable.Container, _ []byte) {
+		if ct.Key() == "a" {
+			panic("x")
+		}
+	}, func(_ context.Context, ct *proctable.Container, _ []byte) { second = append(second, ct.Key()) })
+	if diff := cmp.Diff([]string{"b"}, second); diff != "" || !pass.Ledger.Snapshot().HasRead(fact.Devices) {
+		t.Errorf("second steps (-want +got):\n%s", diff)
+	}
+}
+
 // What comes back only when the time is over does not count: how far it came is
 // unknown.
 func TestTooLate(t *testing.T) {

@@ -1,0 +1,323 @@
+package overlay
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// library is what ldd prints of one: "libc.so.6 => /lib/libc.so.6 (0x...)", or the
+// path of ld.so alone.
+var library = regexp.MustCompile(`(?m)^\s*(?:\S+ => )?(/\S+) \(0x`)
+
+// realImage is a layer of programs of this machine, with what they link.
+func realImage(t testing.TB, programs ...string) map[string]string {
+	t.Helper()
+	layer := map[string]string{"tmp/": "", "etc/": "", "jail/lib/": "", "hidden/": ""}
+	for _, name := range programs {
+		real, err := filepath.EvalSymlinks(name)
+		must(t, err)
+		data, err := os.ReadFile(real)
+		must(t, err)
+		layer[strings.TrimPrefix(name, "/")] = string(data)
+		out, err := exec.Command("ldd", real).Output()
+		if err != nil {
+			continue // static
+		}
+		for _, m := range library.FindAllSubmatch(out, -1) {
+			data, err := os.ReadFile(string(m[1]))
+			must(t, err)
+			layer[strings.TrimPrefix(string(m[1]), "/")] = string(data)
+		}
+	}
+	return layer
+}
+
+// ldso and libc are the paths of a layer's own.
+func ldso(t testing.TB, layer map[string]string) (loader, libc string) {
+	t.Helper()
+	for name := range layer {
+		switch base := filepath.Base(name); {
+		case strings.HasPrefix(base, "ld-"):
+			loader = "/" + name
+		case strings.HasPrefix(base, "libc.so"):
+			libc = "/" + name
+		}
+	}
+	if loader == "" || libc == "" {
+		t.Skip("sleep of this machine is static")
+	}
+	return loader, libc
+}
+
+// clean takes out what is checked elsewhere, or is different each time.
+func clean(files []fact.Executable) []fact.Executable {
+	out := slices.Clone(files)
+	for i := range out {
+		out[i].Changed, out[i].Owner = fact.Time{}, nil
+	}
+	return out
+}
+
+func TestMappedFiles(t *testing.T) {
+	needMounts(t)
+	layer := realImage(t, "/bin/sleep")
+	loader, libc := ldso(t, layer)
+	prog, evil, lib := []byte(layer["bin/sleep"]), pauseELF("evil"), []byte(layer[libc[1:]])
+	layer["opt/a.so"], layer["opt/b.so"], layer["opt/new\nline.so"] = string(pauseELF("a")), string(pauseELF("b")), string(pauseELF("newline"))
+	layer[`opt/four\012.so`], layer["opt/odd (deleted)"] = string(pauseELF("four")), string(pauseELF("odd"))
+	added := func(path string, data []byte) fact.Executable {
+		return fact.Executable{Path: path, Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", Size: int64(len(data)), SHA256: sha(data), HostPath: path[1:]}
+	}
+	changed := func(path string, data []byte) fact.Executable {
+		e := added(path, data)
+		e.Origin = fact.OriginChanged
+		return e
+	}
+	write := func(path string, data []byte) func(*testing.T, *container) {
+		return func(t *testing.T, c *container) { must(t, os.WriteFile(c.path(path), data, 0o644)) }
+	}
+	maps := func(paths ...string) []step {
+		var steps []step
+		for _, path := range paths {
+			steps = append(steps, step{Op: "map", Path: path})
+		}
+		return steps
+	}
+	const gone = "deleted after it was mapped, so that its content cannot be read: it is the image's, unless it was written before"
+	for name, tc := range map[string]struct {
+		options string
+		before  func(*testing.T, *container)
+		start   []string
+		steps   []step
+		apart   bool
+		after   func(*testing.T, *container)
+		old     bool
+		count   int
+		want    []fact.Executable
+		gaps    []fact.NodeGap
+	}{
+		"a program of the image with its libraries": {start: []string{"/bin/sleep", "99"}, count: 2},
+		"a program of mode 0644 that ld.so runs":    {before: write("/tmp/prog", prog), start: []string{loader, "/tmp/prog", "99"}, count: 2, want: []fact.Executable{added("/tmp/prog", prog)}},
+		// The library is a copy of libc, so that libc itself is not loaded any more.
+		"an added library that ld.so preloads": {before: write("/tmp/x.so", lib), start: []string{loader, "--preload", "/tmp/x.so", "/bin/sleep", "99"}, count: 2, want: []fact.Executable{added("/tmp/x.so", lib)}},
+		"an added library on a volume":         {before: write("/vol/x.so", lib), start: []string{loader, "--preload", "/vol/x.so", "/bin/sleep", "99"}, count: 2, want: []fact.Executable{{Path: "/vol/x.so", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(lib)), SHA256: sha(lib)}}},
+		"a read-only volume":                   {steps: maps("/rovol/prog"), count: 1},
+		"an added library in ld.so.preload": {
+			before: func(t *testing.T, c *container) {
+				write("/lib/x.so", lib)(t, c)
+				write("/etc/ld.so.preload", []byte("/lib/x.so\n"))(t, c)
+			},
+			start: []string{"/bin/sleep", "99"}, count: 2, want: []fact.Executable{added("/lib/x.so", lib)},
+		},
+		"a library of the image, only touched": {
+			before: func(t *testing.T, c *container) { must(t, os.Chmod(c.path(libc), 0o700)) },
+			start:  []string{"/bin/sleep", "99"}, count: 2,
+		},
+		"a library of the image, touched while it is mapped": {
+			start: []string{"/bin/sleep", "99"}, count: 2, old: true,
+			after: func(t *testing.T, c *container) { must(t, os.Chmod(c.path(libc), 0o700)) },
+		},
+		"a library of the image, changed": {
+			before: write(libc, append(slices.Clone(lib), 'x')),
+			start:  []string{"/bin/sleep", "99"}, count: 2, want: []fact.Executable{changed(libc, append(slices.Clone(lib), 'x'))},
+		},
+		"a library of the image, replaced while it is mapped": {
+			steps: append(maps("/opt/a.so"), step{Op: "write", Path: "/tmp/new", To: "evil"}, step{Op: "rename", Path: "/tmp/new", To: "/opt/a.so"}), count: 1,
+			want: []fact.Executable{{
+				Path: "/opt/a.so", Origin: fact.OriginChanged, FSType: "overlay", Mount: "/", Size: int64(len(evil)), SHA256: sha(evil), HostPath: "opt/a.so",
+				Stale: true, Detail: "replaced after it was mapped",
+			}},
+		},
+		"a library of the image, deleted while it is mapped": {
+			steps: append(maps("/opt/a.so"), step{Op: "unlink", Path: "/opt/a.so"}), count: 1,
+			want: []fact.Executable{{Path: "/opt/a.so", Origin: fact.OriginUnknown, FSType: "overlay", Mount: "/", Detail: gone}},
+			gaps: []fact.NodeGap{{What: fact.Executables, Reason: fact.Unsupported, Detail: "/opt/a.so: " + gone}},
+		},
+		"an added library, deleted while it is mapped": {
+			before: write("/tmp/x", evil), steps: append(maps("/tmp/x"), step{Op: "unlink", Path: "/tmp/x"}), count: 1,
+			want: []fact.Executable{{Path: "/tmp/x", Origin: fact.OriginDeletedAdded, FSType: "overlay", Mount: "/"}},
+		},
+		"in place of the image's, deleted while it is mapped": {
+			steps: []step{{Op: "unlink", Path: "/opt/a.so"}, {Op: "write", Path: "/opt/a.so", To: "evil"}, {Op: "map", Path: "/opt/a.so"}, {Op: "unlink", Path: "/opt/a.so"}},
+			count: 1,
+			want:  []fact.Executable{{Path: "/opt/a.so", Origin: fact.OriginDeletedAdded, FSType: "overlay", Mount: "/", Detail: "the image has another file of this name"}},
+		},
+		"a name with a newline":                       {steps: maps("/opt/new\nline.so"), count: 1},
+		"a name with the characters of a newline":     {steps: maps(`/opt/four\012.so`), count: 1},
+		"a name that ends in (deleted)":               {steps: maps("/opt/odd (deleted)"), count: 1},
+		"an added name with a newline":                {before: write("/tmp/new\nline", evil), steps: maps("/tmp/new\nline"), count: 1, want: []fact.Executable{added("/tmp/new\nline", evil)}},
+		"an added name that ends in (deleted)":        {before: write("/tmp/x (deleted)", evil), steps: maps("/tmp/x (deleted)"), count: 1, want: []fact.Executable{added("/tmp/x (deleted)", evil)}},
+		"code that a loader took from a memfd":        {steps: maps("memfd:x"), count: 1, want: []fact.Executable{{Path: "/memfd:x", Origin: fact.OriginMemfd}}},
+		"memory of a compiler in a memfd":             {steps: []step{{Op: "map", Path: "memfd:doublemapper", Shared: true}}},
+		"shared memory (PHP)":                         {steps: []step{{Op: "map", Shared: true}}},
+		"anonymous memory":                            {steps: []step{{Op: "map"}}},
+		"memory of a compiler in a file (libffi)":     {before: write("/tmp/ffi", evil), steps: []step{{Op: "map", Path: "/tmp/ffi", Shared: true}, {Op: "unlink", Path: "/tmp/ffi"}}},
+		"memory of a compiler on a volume (asmjit)":   {before: write("/vol/shm", evil), steps: []step{{Op: "map", Path: "/vol/shm", Shared: true}, {Op: "unlink", Path: "/vol/shm"}}},
+		"a file that has a name and is mapped shared": {before: write("/tmp/x", evil), steps: []step{{Op: "map", Path: "/tmp/x", Shared: true}}, count: 1, want: []fact.Executable{added("/tmp/x", evil)}},
+		"deleted on a volume": {
+			before: write("/vol/x", evil), steps: append(maps("/vol/x"), step{Op: "unlink", Path: "/vol/x"}), count: 1,
+			want: []fact.Executable{{Path: "/vol/x", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Detail: "deleted after it was mapped"}},
+		},
+		"twice the same file is one": {before: write("/tmp/x", evil), steps: maps("/tmp/x", "/tmp/x", "/opt/a.so"), count: 2, want: []fact.Executable{added("/tmp/x", evil)}},
+		"redirect_dir: the image's below a renamed directory": {
+			options: ",redirect_dir=on", steps: append([]step{{Op: "rename", Path: "/opt", To: "/opt2"}}, maps("/opt2/a.so")...), count: 1,
+		},
+		"metacopy: only metadata copied up": {
+			options: ",metacopy=on", before: func(t *testing.T, c *container) { must(t, os.Chmod(c.path("/opt/a.so"), 0o700)) },
+			steps: maps("/opt/a.so"), count: 1,
+		},
+		"in the container's mount namespace, below another root": {
+			before: write("/jail/lib/x.so", evil), steps: append([]step{{Op: "chroot", Path: "/jail"}}, maps("/lib/x.so")...), count: 1,
+			want: []fact.Executable{added("/jail/lib/x.so", evil)},
+		},
+		"a name of the image, with another file mounted over it for this process only": {
+			before: write("/tmp/x", evil), apart: true, steps: append([]step{{Op: "bind", Path: "/tmp/x", To: "/opt/a.so"}}, maps("/opt/a.so")...), count: 1,
+			want: []fact.Executable{{Path: "/opt/a.so", Origin: fact.OriginAdded, FSType: "overlay", Mount: "/opt/a.so", Size: int64(len(evil)), SHA256: sha(evil), HostPath: "tmp/x"}},
+		},
+		"the image's, below its own mount table": {apart: true, steps: maps("/opt/a.so"), count: 1},
+		"on a file system that the process mounted itself": {
+			apart: true, steps: append([]step{{Op: "tmpfs", Path: "/hidden"}, {Op: "write", Path: "/hidden/x", To: "evil"}}, maps("/hidden/x")...), count: 1,
+			want: []fact.Executable{{
+				Path: "/hidden/x", Origin: fact.OriginForeign, FSType: "tmpfs", Mount: "/hidden", Size: int64(len(evil)),
+				Detail: `on a tmpfs that the process mounted itself, at "/hidden"`,
+			}},
+		},
+		"below its own root and mount table": {
+			before: write("/jail/lib/x.so", evil), apart: true, steps: append([]step{{Op: "bind", Path: "/jail", To: "/hidden"}, {Op: "chroot", Path: "/hidden"}}, maps("/lib/x.so")...), count: 1,
+			want: []fact.Executable{{Path: "/lib/x.so", Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", Size: int64(len(evil)), SHA256: sha(evil), HostPath: "jail/lib/x.so"}},
+		},
+		"mapped, then another mount over it": {
+			before: write("/hidden/x", evil), apart: true, steps: append(maps("/hidden/x"), step{Op: "tmpfs", Path: "/hidden"}), count: 1,
+			want: []fact.Executable{added("/hidden/x", evil)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newContainer(t, layout{image: []map[string]string{layer}, options: tc.options})
+			if tc.before != nil {
+				tc.before(t, c)
+			}
+			var pid int
+			switch {
+			case tc.apart:
+				pid = c.run(request{Op: "mapper-unshare", Steps: tc.steps})
+			case tc.steps != nil:
+				pid = c.run(request{Op: "mapper", Steps: tc.steps})
+			default:
+				pid = c.run(request{Op: "start", Exe: tc.start[0], Args: tc.start})
+				waitForMaps(t, pid)
+			}
+			if tc.after != nil {
+				tc.after(t, c)
+			}
+			p := process(t, pid)
+			if tc.old {
+				p.Started = p.Started.Add(-time.Hour)
+			}
+			if root, err := os.Readlink(procName(pid, "root")); err != nil || tc.apart || root != "/" {
+				must(t, err)
+				p.Mounts, p.Apart = mountsOf(t, pid), tc.apart
+			}
+			for i := range tc.want {
+				if in := tc.want[i].HostPath; in != "" {
+					tc.want[i].HostPath = filepath.Join(c.upper, in)
+				}
+			}
+			got, gaps := c.seen().Mapped(t.Context(), p, mappingsOf(t, pid, &MappedFiles{}))
+			want := &fact.Mapped{Count: tc.count, Files: tc.want, FileCount: len(tc.want)}
+			got.Files = clean(got.Files)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("mapped (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.gaps, gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func procName(pid int, name string) string { return "/proc/" + strconv.Itoa(pid) + "/" + name }
+
+// waitForMaps waits until ld.so is done: a program that runs waits in the kernel.
+func waitForMaps(t testing.TB, pid int) {
+	t.Helper()
+	for range 2000 {
+		data, err := os.ReadFile(procName(pid, "syscall"))
+		must(t, err)
+		// clock_nanosleep, by its number on amd64 and on arm64.
+		if strings.HasPrefix(string(data), "230 ") || strings.HasPrefix(string(data), "115 ") {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("the program did not start to sleep")
+}
+
+// Before Linux 6.8 maps shows device and inode of the layer's own file.
+func TestMappedOnOldKernels(t *testing.T) {
+	needMounts(t)
+	evil := pauseELF("evil")
+	c := newContainer(t, layout{image: []map[string]string{{"opt/a.so": string(pauseELF("a")), "opt/b.so": string(pauseELF("b"))}, {"tmp/": ""}}})
+	must(t, os.WriteFile(c.path("/tmp/x"), evil, 0o644))
+	layerFile := func(name, path string) *MappedFile {
+		root, err := rootfs.Open("/")
+		must(t, err)
+		defer root.Close() //nolint:errcheck // of a test
+		st, err := root.Lstat(path)
+		must(t, err)
+		return &MappedFile{Path: name, Major: uint32(st.Dev >> 8 & 0xfff), Minor: uint32(st.Dev&0xff | st.Dev>>12&0xffffff00), Inode: st.Ino}
+	}
+	p := process(t, c.pid)
+	deleted := layerFile("/opt/b.so (deleted)", c.lowers[0]+"/opt/b.so")
+	must(t, os.Remove(c.path("/opt/b.so")))
+	got, gaps := c.seen().Mapped(t.Context(), p, []Mapping{
+		{File: layerFile("/opt/a.so", c.lowers[0]+"/opt/a.so"), Private: true},
+		{File: deleted, Private: true},
+		{File: layerFile("/tmp/x", c.upper+"/tmp/x"), Private: true},
+		{File: &MappedFile{Path: "/opt/a.so", Major: 250, Minor: 250, Inode: 1}, Private: true},
+		{File: &MappedFile{Path: "/anon_hugepage (deleted)", Minor: 15, Inode: 1}, Private: true},
+	})
+	want := &fact.Mapped{Count: 4, FileCount: 2, Files: []fact.Executable{
+		{Path: "/tmp/x", Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", Size: int64(len(evil)), SHA256: sha(evil), HostPath: c.upper + "/tmp/x"},
+		{Path: "/opt/a.so", Origin: fact.OriginForeign, Detail: "mapped from a file system that the container's mount table does not have there"},
+	}}
+	got.Files = clean(got.Files)
+	if diff := cmp.Diff(want, got); diff != "" || gaps != nil {
+		t.Errorf("gaps %v, mapped (-want +got):\n%s", gaps, diff)
+	}
+}
+
+// Where the root is no overlay, one gap says so; what is mapped from elsewhere is
+// still found.
+func TestMappedNotComparable(t *testing.T) {
+	needMounts(t)
+	evil := pauseELF("evil")
+	c := newContainer(t, layout{image: []map[string]string{{"opt/a.so": string(pauseELF("a")), "opt/b.so": string(pauseELF("b"))}}})
+	must(t, os.WriteFile(c.path("/vol/x"), evil, 0o644))
+	pid := c.run(request{Op: "mapper", Steps: []step{{Op: "map", Path: "/opt/a.so"}, {Op: "map", Path: "/opt/b.so"}, {Op: "map", Path: "/vol/x"}}})
+	s := c.seen()
+	rootMount(s.Mounts).FSType = "btrfs"
+	got, gaps := s.mapped(t, pid)
+	want := &fact.Mapped{Count: 3, FileCount: 1, Files: []fact.Executable{{
+		Path: "/vol/x", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(evil)), SHA256: sha(evil),
+	}}}
+	got.Files = clean(got.Files)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mapped (-want +got):\n%s", diff)
+	}
+	why := `root file system is "btrfs", which has no upperdir to compare with an image; expected an overlay`
+	if diff := cmp.Diff([]fact.NodeGap{{What: fact.Executables, Reason: fact.Unsupported, Detail: why}}, gaps); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
