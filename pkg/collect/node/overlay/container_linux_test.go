@@ -88,6 +88,7 @@ type request struct {
 	Data []byte
 	// Open are opened as descriptors 0, 3, 4, ... of the process that is started. Then
 	// those of Unlink are removed.
+	Chroot string
 	Stdin  string
 	Open   []string
 	Unlink []string
@@ -271,10 +272,26 @@ func mountDeadFUSE(dir string) (int, error) {
 	return fd, nil
 }
 
+// keptOpen are the other ends of the pipes that processes have.
+var keptOpen []*os.File
+
 func (r request) run() (int, error) {
-	attr := &syscall.ProcAttr{Dir: r.Dir, Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
+	attr := &syscall.ProcAttr{Dir: r.Dir, Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Chroot: r.Chroot}}
 	runtime.LockOSThread()
-	attr.Files = []uintptr{0, 1, 2}
+	// Standard input stays open and empty, as that of a program that waits for it.
+	read, write, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer read.Close() //nolint:errcheck // of a test
+	// What it writes is read by nobody: it may live longer than the test's output.
+	output, into, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer into.Close() //nolint:errcheck // of a test
+	keptOpen = append(keptOpen, write, output)
+	attr.Files = []uintptr{read.Fd(), into.Fd(), into.Fd()}
 	for i, name := range append([]string{r.Stdin}, r.Open...) {
 		if name == "" {
 			continue
@@ -336,6 +353,8 @@ type layout struct {
 	prepare func(*container)
 	// onDisk puts the layers where TMPDIR is, not on a tmpfs.
 	onDisk bool
+	// host adds this machine's root as the lowest layer.
+	host bool
 }
 
 type container struct {
@@ -386,6 +405,9 @@ func newContainer(t testing.TB, l layout) *container {
 			name = dir
 		}
 		lowerOptions = append(lowerOptions, escapeLayer.Replace(name))
+	}
+	if l.host {
+		lowerOptions = append(lowerOptions, "/")
 	}
 	for _, mountPoint := range []string{"proc", "vol", "rovol", "dead"} {
 		must(t, os.MkdirAll(filepath.Join(c.lowers[len(c.lowers)-1], mountPoint), 0o755))
@@ -447,6 +469,11 @@ func (c *container) run(r request) int {
 	if answer.Err != "" {
 		c.t.Fatalf("%s %q in the container: %s", r.Op, r.Exe, answer.Err)
 	}
+	// exec is seen before it has laid out the arguments.
+	waitFor(c.t, func() bool {
+		data, err := os.ReadFile(procName(answer.PID, "cmdline"))
+		return len(data) > 0 || err != nil
+	})
 	return answer.PID
 }
 

@@ -252,16 +252,24 @@ func procName(pid int, name string) string { return "/proc/" + strconv.Itoa(pid)
 // waitForMaps waits until ld.so is done: a program that runs waits in the kernel.
 func waitForMaps(t testing.TB, pid int) {
 	t.Helper()
-	for range 2000 {
+	waitFor(t, func() bool {
 		data, err := os.ReadFile(procName(pid, "syscall"))
 		must(t, err)
 		// clock_nanosleep, by its number on amd64 and on arm64.
-		if strings.HasPrefix(string(data), "230 ") || strings.HasPrefix(string(data), "115 ") {
+		return strings.HasPrefix(string(data), "230 ") || strings.HasPrefix(string(data), "115 ")
+	})
+}
+
+// waitFor waits for another process, which knows no fake clock.
+func waitFor(t testing.TB, ready func() bool) {
+	t.Helper()
+	for range 5000 {
+		if ready() {
 			return
 		}
 		time.Sleep(time.Millisecond)
 	}
-	t.Fatal("the program did not start to sleep")
+	t.Fatal("the process did not come so far")
 }
 
 // Before Linux 6.8 maps shows device and inode of the layer's own file.

@@ -28,6 +28,8 @@ const pathMax = 4096
 var (
 	errUntouchable = errors.New("on a mount that is not read")
 	errNoRoot      = errors.New("the container's root is not open")
+	// A command line is empty for a moment in exec, and for good if the process wants it.
+	errNoCommand = rootfs.NewError(fact.Changing, "it is an interpreter, and its command line is empty, so that its script is unknown")
 )
 
 // space is the files that a process sees: a mount table and the root that it starts
@@ -229,8 +231,11 @@ func FindScripts(exe string, l Links) (*Scripts, error) {
 		return nil, nil
 	}
 	argv, err := l.Cmdline()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case len(argv) == 0 || len(argv) == 1 && len(argv[0]) == 0:
+		return nil, errNoCommand
 	}
 	s := &Scripts{}
 	descriptors := map[int]bool{}
