@@ -240,6 +240,15 @@ func (r *Root) EachKernelName(dir string, do func(name []byte) bool) error {
 	return nil
 }
 
+// OpenKernelFile opens a file of procfs or sysfs as ReadKernelFile does.
+func (r *Root) OpenKernelFile(name string) (*File, error) {
+	fd, err := openat(r.fd, name, flagsFile)
+	if err != nil {
+		return nil, r.wrap("open", name, err)
+	}
+	return &File{fd: fd, name: r.join(name)}, nil
+}
+
 // ReadDir sorts, and so has to hold all names: so many, with so many bytes. 131,072
 // names of 255 bytes alone would take more memory than the probe has.
 const (

@@ -2,6 +2,7 @@ package overlay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -44,9 +45,17 @@ type survey struct {
 type shared struct {
 	free chan struct{} // full while they are used
 	c    *Container
+	exes map[int]program // what the ledger says of each process
 }
 
-func newShared(c *Container) *shared { return &shared{free: make(chan struct{}, 1), c: c} }
+// program is the executable of a process, so that another one is noticed.
+type program struct {
+	mount, ino uint64
+}
+
+func newShared(c *Container) *shared {
+	return &shared{free: make(chan struct{}, 1), c: c, exes: map[int]program{}}
+}
 
 // with calls do with the container's layers, which are made once.
 func (v *survey) with(ctx context.Context, ct *proctable.Container, do func(*Container)) {
@@ -179,6 +188,7 @@ func (v *survey) executable(ctx context.Context, ct *proctable.Container, layers
 		}
 		exe, gap := layers.Executable(ctx, v.process(ct, p, d, text, file, info))
 		_ = file.Close()
+		v.layers[ct].exes[p.PID] = program{info.MountID, info.Ino}
 		if gap != nil {
 			v.gap(ct, *gap)
 		}
@@ -259,9 +269,11 @@ func (v *survey) codeOf(ctx context.Context, ct *proctable.Container, p *proctab
 		return
 	}
 	defer d.Close()
-	for range 2 {
+	for again := range 2 {
 		same, err := v.readCode(ctx, ct, p, d, files, buf)
 		switch {
+		case again == 0 && (errors.Is(err, errNoCommand) || errors.Is(err, errNoMemory)):
+			continue // in the middle of exec
 		case err != nil && d.Ended(buf):
 			v.ended(ct, p.PID)
 			return
@@ -316,6 +328,10 @@ func (v *survey) readCode(ctx context.Context, ct *proctable.Container, p *proct
 	process := v.process(ct, p, d, text, file, info)
 	same = true
 	v.with(ctx, ct, func(layers *Container) {
+		if before, known := v.layers[ct].exes[p.PID]; known && file != nil && !before.is(program{info.MountID, info.Ino}) {
+			same = false
+			return
+		}
 		found, gap := layers.Scripts(ctx, process, scripts)
 		mapped, gaps := layers.Mapped(ctx, process, mappings)
 		if gap != nil {
@@ -337,6 +353,9 @@ func (v *survey) readCode(ctx context.Context, ct *proctable.Container, p *proct
 	})
 	return same, nil
 }
+
+// is reports whether a process still runs the same file. Its name may have changed.
+func (a program) is(b program) bool { return a.mount == b.mount && a.ino == b.ino }
 
 // links reads what an interpreter is asked for.
 func (v *survey) links(p *proctable.Process, d *proctable.PID) Links {

@@ -258,7 +258,11 @@ func (d *PID) RootUID(buf []byte) (*int64, error) {
 // during the call. It returns how many lines there are; a process that is ending has
 // none.
 func (d *PID) EachMapping(buf []byte, do func(procfs.Mapping)) (lines int, err error) {
-	file, err := d.dir.OpenNoFollow(string(procfs.NameMaps))
+	open := d.dir.OpenNoFollow
+	if d.fs.Live {
+		open = d.dir.OpenKernelFile
+	}
+	file, err := open(string(procfs.NameMaps))
 	if err != nil {
 		return 0, err
 	}
