@@ -56,6 +56,7 @@ func Join(all ...*fact.Measurement) *fact.Measurement {
 	out.HostUserNS, out.HostPIDNS = processes.HostUserNS, processes.HostPIDNS
 	out.HostNetNS, out.HostIPCNS = processes.HostNetNS, processes.HostIPCNS
 	out.HostProcesses = processes.HostProcesses
+	out.Images = j.by[fact.Images].Images
 	out.Etcd, out.APIServers = j.by[fact.Etcd].Etcd, j.by[fact.EncryptionConfig].APIServers
 	for _, kind := range fact.NodeKinds() {
 		if j.by[kind].HasRead(kind) {
@@ -195,7 +196,7 @@ func (j *joining) container(id string, of map[*fact.Measurement]map[string]*fact
 	}
 	out.Self = self
 	out.Processes, out.Root, out.Mounts, out.Sockets = nil, nil, nil, nil
-	out.Devices, out.DeviceFS, out.DeviceRules, out.Upper, out.Packages = nil, "", nil, nil, nil
+	out.Devices, out.DeviceFS, out.DeviceRules, out.Upper, out.Packages, out.Image = nil, "", nil, nil, nil, ""
 
 	processes, executables := j.answering(fact.Processes, id, of), j.answering(fact.Executables, id, of)
 	if processes != nil {
@@ -212,6 +213,12 @@ func (j *joining) container(id string, of map[*fact.Measurement]map[string]*fact
 	}
 	if c := j.answering(fact.Upperdir, id, of); c != nil {
 		out.Upper, out.Packages = c.Upper, c.Packages
+	}
+	// A key means something only in its own measurement.
+	if c := of[j.by[fact.Images]][id]; c != nil {
+		out.Image = c.Image
+	} else if j.by[fact.Images].HasRead(fact.Images) {
+		j.gap(fact.NodeGap{What: fact.Images, Container: id, Reason: fact.Changing, Detail: "only one of two probes saw the container"})
 	}
 	return out
 }

@@ -31,7 +31,16 @@ const (
 type Root struct {
 	fd   int
 	name string
+	may  func(Info) bool // nil: everything; see Guard
 }
+
+// Guard keeps the caller out of directories and files that may refuses: nothing is
+// looked up in such a directory, its names are not read, and such a file is not
+// opened; the error wraps ErrGuarded. What is only found is not asked about. It must
+// be called before anything else, and holds for what Sub returns too.
+func (r *Root) Guard(may func(Info) bool) { r.may = may }
+
+func (r *Root) refuses(info Info) bool { return r.may != nil && !r.may(info) }
 
 // Open returns a Root for a directory of the caller's own view, links in its
 // path followed.
@@ -82,7 +91,7 @@ func (r *Root) sub(name string, follow bool) (*Root, error) {
 	if err != nil {
 		return nil, r.wrap("open", name, err)
 	}
-	return &Root{fd: fd, name: r.join(name)}, nil
+	return &Root{fd: fd, name: r.join(name), may: r.may}, nil
 }
 
 // Magic returns the directory that a link of procfs refers to (/proc/PID/root,
@@ -155,6 +164,9 @@ func (r *Root) open(name string, follow bool) (*File, error) {
 		return nil, r.wrap("open", name, err)
 	}
 	defer at.close()
+	if r.refuses(at.info) {
+		return nil, r.wrap("open", name, ErrGuarded)
+	}
 	fd, err := reopen(at.fd, at.info)
 	if err != nil {
 		return nil, r.wrap("open", name, err)
@@ -291,6 +303,9 @@ func (r *Root) Each(name string, do func(DirEntry) bool) error {
 	if !at.info.Mode.IsDir() {
 		return r.wrap("readdir", name, ErrNotDir)
 	}
+	if r.refuses(at.info) {
+		return r.wrap("readdir", name, ErrGuarded)
+	}
 	// "." of a descriptor is that very directory, whatever its name means now.
 	fd, err := openat(at.fd, ".", flagsDir)
 	if err != nil {
@@ -373,6 +388,7 @@ func (r *Root) wrap(op, name string, err error) error {
 // position is where a resolution is: a descriptor, its type, and the names that
 // lead to it from the root.
 type position struct {
+	of    *Root
 	root  int
 	fd    int // == root at the root itself, and not ours then
 	info  Info
@@ -412,7 +428,7 @@ func (r *Root) walk(name string, follow bool) (*position, error) {
 	if len(name) >= pathMax {
 		return nil, errTooLong
 	}
-	start := position{root: r.fd, fd: r.fd}
+	start := position{of: r, root: r.fd, fd: r.fd}
 	var err error
 	if start.info, start.auto, err = stat(r.fd); err != nil {
 		return nil, err
@@ -506,6 +522,9 @@ func (p *position) follow(name string, followLast bool, start position) error {
 func (p *position) lookup(name string) (fd int, info Info, auto bool, err error) {
 	if p.auto {
 		return -1, Info{}, false, ErrAutomount
+	}
+	if p.of.refuses(p.info) {
+		return -1, Info{}, false, ErrGuarded
 	}
 	if fd, err = openat(p.fd, name, flagsPath); err != nil {
 		return -1, Info{}, false, err

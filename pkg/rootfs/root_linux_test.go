@@ -732,3 +732,53 @@ func TestNoEscapeByRename(t *testing.T) {
 		}
 	}
 }
+
+// A guard keeps every way out of a directory that it refuses, links too, and lets
+// everything else through. What is only found is not asked about.
+func TestGuard(t *testing.T) {
+	dir := t.TempDir()
+	grow(t, dir, "good/file=x", "bad/file=x", "bad/sub/file=x", "good/link -> /bad/file", "dir -> bad", "bad/back -> /good/file")
+	r := openRoot(t, dir)
+	bad, err := r.Stat("bad")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Guard(func(info Info) bool { return info.Ino != bad.Ino })
+	if _, err := r.ReadFile("good/file", 10); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Stat("bad"); err != nil {
+		t.Errorf("finding it: %v", err)
+	}
+	if root, err := r.Sub("good"); err != nil {
+		t.Error(err)
+	} else if _, err := root.ReadFile("file", 10); err != nil {
+		t.Error(err)
+	}
+	each := func(name string) error { return r.Each(name, func(DirEntry) bool { return true }) }
+	open := func(name string) error { _, err := r.Open(name); return err }
+	sub := func(name string) error {
+		root, err := r.Sub(name)
+		if err != nil {
+			return err
+		}
+		_, err = root.ReadFile("file", 10)
+		return err
+	}
+	for name, err := range map[string]error{
+		"a file in it": open("bad/file"), "a link to it": open("good/link"), "a link to the directory": open("dir/file"), "below it": open("bad/sub/file"),
+		"a link in it": open("bad/back"), "its names": each("bad"), "its names by a link": each("dir"), "as a root": sub("bad"),
+	} {
+		if !errors.Is(err, ErrGuarded) || ReasonOf(err) != fact.Unsupported {
+			t.Errorf("%s: %v, want %v", name, err, ErrGuarded)
+		}
+	}
+	file, err := r.Stat("good/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Guard(func(info Info) bool { return info.Ino != file.Ino })
+	if err := open("good/file"); !errors.Is(err, ErrGuarded) {
+		t.Errorf("a file that is refused itself: %v", err)
+	}
+}

@@ -19,6 +19,8 @@ var (
 	ErrNotRegular = NewError(fact.Unreadable, "not a regular file")
 	// ErrAutomount is wrapped where continuing would mount a file system.
 	ErrAutomount = NewError(fact.Unreadable, "an automount point that is not mounted")
+	// ErrGuarded is wrapped where the Root's guard refuses (Root.Guard).
+	ErrGuarded = NewError(fact.Unsupported, "on a mount that is not read, because it may hang")
 )
 
 // Info is what statx(2) reports of a file.

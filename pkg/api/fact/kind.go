@@ -16,6 +16,7 @@ const (
 	Executables      Kind = "executables"       // exe links, and where each file comes from
 	Upperdir         Kind = "upperdir"          // the writable layer of every container
 	Devices          Kind = "devices"           // /dev of every container
+	Images           Kind = "images"            // what is installed in every container
 	Kernel           Kind = "kernel"            // running and installed kernels
 	CPU              Kind = "cpu"               // what the kernel says of the processor's vulnerabilities
 	Libraries        Kind = "libraries"         // what the host's own processes run
@@ -56,6 +57,7 @@ var Table = []KindInfo{
 	{Executables, OfContainer, LevelFull},
 	{Upperdir, OfContainer, LevelFull},
 	{Devices, OfContainer, LevelFull},
+	{Images, OfContainer, LevelFull},
 	{Kernel, OfHost, LevelFull},
 	{CPU, OfHost, LevelProc},
 	{Libraries, OfHost, LevelFull},

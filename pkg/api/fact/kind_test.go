@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 	}
 	for level, want := range map[fact.Level]string{
 		fact.LevelAPI: "", fact.LevelProc: "processes mounts cpu",
-		fact.LevelFull: "processes mounts executables upperdir devices kernel cpu libraries packages inventory etcd encryption-config",
+		fact.LevelFull: "processes mounts executables upperdir devices images kernel cpu libraries packages inventory etcd encryption-config",
 	} {
 		if got := join(fact.KindsAt(level)); got != want {
 			t.Errorf("level %s reads %q, want %q", level, got, want)

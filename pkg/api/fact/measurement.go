@@ -34,6 +34,10 @@ type Measurement struct {
 	Containers    []MeasuredContainer `json:"containers,omitempty"`
 	HostProcesses int                 `json:"hostProcesses,omitempty"`
 
+	// Images are what is installed in the containers, sorted by key: one for all
+	// containers in which the same is installed (kind Images).
+	Images []ImageInventory `json:"images,omitempty"`
+
 	// Etcd and APIServers are what serves the cluster's storage on this node.
 	Etcd       []EtcdDB    `json:"etcd,omitempty"`
 	APIServers []APIServer `json:"apiServers,omitempty"`
@@ -103,6 +107,9 @@ type MeasuredContainer struct {
 	// Packages is how the package database in its writable layer differs from the
 	// image's; nil if the writable layer has none (kind Upperdir).
 	Packages *PackageChange `json:"packages,omitempty"`
+	// Image is the Key of what is installed in it, "" if that was not read (kind
+	// Images).
+	Image string `json:"image,omitempty"`
 }
 
 // FoundBy is what shows that processes are in a container.

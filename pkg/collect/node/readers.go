@@ -3,6 +3,7 @@ package node
 import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/devices"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/images"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/libraries"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/mountpoints"
@@ -39,5 +40,6 @@ var slow = [2][]reader.Reader{
 	{
 		host.Reader{},    // the node's own files
 		storage.Reader{}, // cmdline and descriptors of servers, their configuration, etcd's database
+		images.Reader{},  // package databases in containers
 	},
 }

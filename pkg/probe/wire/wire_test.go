@@ -276,7 +276,7 @@ func TestEncodeCutsToTheLimit(t *testing.T) {
 		"many Secrets":                 {large(4000, 2, 2), 64 << 10, []fact.Kind{fact.Etcd}},
 		"many processes":               {large(10, 10, 300), 64 << 10, []fact.Kind{fact.Processes, fact.Executables}},
 		"many of both":                 {large(2000, 20, 100), 64 << 10, []fact.Kind{fact.Processes, fact.Executables, fact.Etcd}},
-		"hardly anything fits":         {large(50, 50, 5), 4 << 10, []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices, fact.Etcd}},
+		"hardly anything fits":         {large(50, 50, 5), 4 << 10, []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices, fact.Images, fact.Etcd}},
 		"nothing to cut at the limits": {large(10, 1, 2), 64 << 10, nil},
 	}
 	for name, tt := range tests {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -259,7 +260,7 @@ func TestConcurrent(t *testing.T) {
 	})
 	wait.Wait()
 	m := l.Snapshot()
-	if len(m.Read) != len(fact.NodeKinds()) || len(m.Gaps) != n*len(fact.KindsOf(fact.OfContainer)) || m.Containers[7].Runtime != "xxxxx" || m.HostProcesses != len(fact.KindsOf(fact.OfHost, fact.OfStorage)) {
+	if len(m.Read) != len(fact.NodeKinds()) || len(m.Gaps) != n*len(fact.KindsOf(fact.OfContainer)) || m.Containers[7].Runtime != strings.Repeat("x", len(fact.KindsOf(fact.OfContainer))) || m.HostProcesses != len(fact.KindsOf(fact.OfHost, fact.OfStorage)) {
 		t.Errorf("read %v, %d gaps, %q, %d", m.Read, len(m.Gaps), m.Containers[7].Runtime, m.HostProcesses)
 	}
 }

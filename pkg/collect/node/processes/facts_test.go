@@ -46,7 +46,7 @@ func TestTooManyProcesses(t *testing.T) {
 	}
 	want := map[string][]fact.Kind{
 		idB: {fact.Processes, fact.Executables},
-		idC: {fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices},
+		idC: {fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices, fact.Images},
 	}
 	if diff := cmp.Diff(want, missing); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)

@@ -142,19 +142,48 @@ func Inventory(ctx context.Context, root *rootfs.Root, os fact.OSRelease) ([]fac
 	if name := image.System(root, os); name != "" {
 		return nil, []fact.NodeGap{gap(fact.Unsupported, name+" is updated as a whole image, whose packages are not listed yet")}
 	}
+	found := Installed(ctx, root, os, fact.Inventory)
+	switch {
+	case found.Manager != "":
+	case len(found.Gaps) == 0:
+		found.Gaps = []fact.NodeGap{gap(fact.Unsupported, cmp.Or(os.PrettyName, "a system without os-release")+" has no package database that can be listed yet")}
+	}
+	return found.Packages, found.Gaps
+}
+
+// List is what Installed found.
+type List struct {
+	// Manager is the one whose database was found and read, "" if there is none.
+	Manager  string
+	Packages []fact.InstalledPackage
+	// Gaps say why there is no list, or leave it incomplete.
+	Gaps []fact.NodeGap
+}
+
+// Installed lists the packages of a root directory, of a host or a container, by the
+// database of its system's manager. Its gaps are of the given kind.
+func Installed(ctx context.Context, root *rootfs.Root, os fact.OSRelease, kind fact.Kind) List {
+	gap := func(reason fact.Reason, detail string) fact.NodeGap {
+		return fact.NodeGap{What: kind, Reason: reason, Detail: rootfs.Text(detail)}
+	}
 	for _, m := range managersOf(os) {
 		lister, ok := m.(Lister)
 		if !ok {
 			continue
 		}
 		list, total, gaps, err := lister.Inventory(ctx, root)
+		for i := range gaps {
+			gaps[i].What = kind
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
-			return nil, []fact.NodeGap{gap(rootfs.ReasonOf(err), err.Error())}
+			return List{Gaps: []fact.NodeGap{gap(rootfs.ReasonOf(err), err.Error())}}
+		case len(list) == 0 && len(gaps) > 0:
+			return List{Gaps: gaps}
 		case len(list) == 0:
-			return nil, append(gaps, gap(fact.NotPresent, m.Database()+": no installed package in it"))
+			return List{Gaps: []fact.NodeGap{gap(fact.NotPresent, m.Database()+": no installed package in it")}}
 		}
 		for i := range list {
 			p := &list[i]
@@ -168,9 +197,9 @@ func Inventory(ctx context.Context, root *rootfs.Root, os fact.OSRelease) ([]fac
 		if len(list) < total {
 			gaps = append(gaps, gap(fact.Truncated, fmt.Sprintf("%s: %d of %d installed packages are listed", m.Database(), len(list), total)))
 		}
-		return list, gaps
+		return List{m.Name(), list, gaps}
 	}
-	return nil, []fact.NodeGap{gap(fact.Unsupported, cmp.Or(os.PrettyName, "a system without os-release")+" has no package database that can be listed yet")}
+	return List{}
 }
 
 // finish makes a manager's state fit for facts.

@@ -1,0 +1,92 @@
+package images
+
+import (
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+func TestGuard(t *testing.T) {
+	mounts := []procfs.MountInfo{
+		{ID: 10, Major: 0, Minor: 50, Point: "/", FSType: "overlay"},
+		{ID: 11, Major: 0, Minor: 60, Point: "/data", FSType: "nfs4"},
+		{ID: 12, Major: 0, Minor: 61, Point: "/proc", FSType: "proc"},
+		{ID: 13, Major: 8, Minor: 1, Point: "/etc/hosts", FSType: "ext4"},
+	}
+	on := func(id uint64, minor uint32) rootfs.Info {
+		return rootfs.Info{MountID: id, HasMountID: id != 0, Dev: rootfs.Mkdev(0, minor)}
+	}
+	for name, tc := range map[string]struct {
+		live bool
+		info rootfs.Info
+		want bool
+	}{
+		"the image":                     {true, on(10, 50), true},
+		"a file of the kubelet":         {true, on(13, 1), true},
+		"a network file system":         {true, on(11, 60), false},
+		"procfs":                        {true, on(12, 61), false},
+		"a mount that is newer":         {true, on(14, 70), false},
+		"an old kernel, the image":      {true, on(0, 50), true},
+		"an old kernel, a network's":    {true, on(0, 60), false},
+		"a directory that is no kernel": {false, on(11, 60), true},
+	} {
+		if got := newGuard(mounts, tc.live).may(tc.info); got != tc.want {
+			t.Errorf("%s: %t, want %t", name, got, tc.want)
+		}
+	}
+}
+
+// Containers share a database only if their lower layers are the same.
+func TestLayersOf(t *testing.T) {
+	root := func(options string) []procfs.MountInfo {
+		return []procfs.MountInfo{{ID: 10, Point: "/", FSType: "overlay", Major: 0, Minor: 50, Root: "/", SuperOptions: options}}
+	}
+	first := layersOf(root("rw,lowerdir=/l/2:/l/1,upperdir=/u/1,workdir=/w/1"))
+	for name, tc := range map[string]struct {
+		mounts []procfs.MountInfo
+		same   bool
+	}{
+		"another writable layer":    {root("rw,lowerdir=/l/2:/l/1,upperdir=/u/2,workdir=/w/2"), true},
+		"the layers in other order": {root("rw,lowerdir=/l/1:/l/2,upperdir=/u/1,workdir=/w/1"), false},
+		"one layer less":            {root("rw,lowerdir=/l/2,upperdir=/u/1,workdir=/w/1"), false},
+		"no overlay":                {[]procfs.MountInfo{{Point: "/", FSType: "ext4", Major: 8, Minor: 1, Root: "/"}}, false},
+		"no root":                   {nil, false},
+	} {
+		if got := layersOf(tc.mounts) == first; got != tc.same {
+			t.Errorf("%s: same %t, want %t", name, got, tc.same)
+		}
+	}
+	disk := func(dir string) []procfs.MountInfo {
+		return []procfs.MountInfo{{Point: "/", FSType: "btrfs", Major: 0, Minor: 40, Root: dir}}
+	}
+	if layersOf(disk("/a")) == layersOf(disk("/b")) || layersOf(disk("/a")) != layersOf(disk("/a")) {
+		t.Error("directories of one file system are not told apart")
+	}
+}
+
+// The key is the content's: whatever differs gives another one, and the key itself
+// does not count.
+func TestKeyOf(t *testing.T) {
+	one := fact.ImageInventory{OS: fact.OSRelease{ID: "debian"}, Manager: "dpkg", Packages: []fact.InstalledPackage{{Name: "a", Version: "1"}}}
+	key := keyOf(&one)
+	again := *one.DeepCopy()
+	again.Key = key
+	if keyOf(&again) != key || len(key) != 32 {
+		t.Errorf("%q and %q of the same content", key, keyOf(&again))
+	}
+	for name, edit := range map[string]func(*fact.ImageInventory){
+		"os":      func(i *fact.ImageInventory) { i.OS.VersionID = "12" },
+		"manager": func(i *fact.ImageInventory) { i.Manager = "" },
+		"version": func(i *fact.ImageInventory) { i.Packages[0].Version = "2" },
+		"modules": func(i *fact.ImageInventory) { i.Modules = []fact.Module{{Ecosystem: "Go"}} },
+		"opaque":  func(i *fact.ImageInventory) { i.OpaqueCount = 1 },
+	} {
+		other := one.DeepCopy()
+		edit(other)
+		if keyOf(other) == key {
+			t.Errorf("%s: the key is the same", name)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest/rpmtest"
+)
+
+// ofImage is a process whose container's root is a directory of the node, with a
+// lower layer of that name.
+func ofImage(pid int, id, root, layers string) fakeProcess {
+	return fakeProcess{
+		pid: pid, comm: "app", cgroup: "0::/kubepods/pod" + podUID + "/" + id + "\n", root: root, exe: "/app", ns: fmt.Sprint(2000 + pid),
+		mounts: fmt.Sprintf("100 1 0:50 / / rw,relatime - overlay overlay rw,lowerdir=%s,upperdir=/u/%d,workdir=/w/%d\n", layers, pid, pid),
+	}
+}
+
+const (
+	debianRelease = "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n"
+	debianStatus  = "Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.11-1~deb12u2\n\n" +
+		"Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.11-1~deb12u2\nSource: openssl\n\n"
+	alpineStatus = "P:musl\nV:1.2.4-r2\nA:x86_64\no:musl\n\n"
+)
+
+// Each container has the inventory of its own root: containers of one image share
+// one, and what cannot be read is a gap of that container.
+func TestImages(t *testing.T) {
+	ids := []string{idA, idB, idC}
+	for name, tc := range map[string]struct {
+		files string // below the node's root
+		roots []string
+		edit  func(dir string) error
+		want  []string // by container: manager, packages, OS
+		count int      // of inventories
+		gaps  []string
+	}{
+		"Debian twice and Alpine": {
+			files: "-- c1/etc/os-release --\n" + debianRelease + "-- c1/var/lib/dpkg/status --\n" + debianStatus +
+				"-- c2/etc/os-release --\n" + debianRelease + "-- c2/var/lib/dpkg/status --\n" + debianStatus +
+				"-- c3/etc/os-release --\nID=alpine\nVERSION_ID=3.19.1\n-- c3/lib/apk/db/installed --\n" + alpineStatus,
+			roots: []string{"/c1", "/c2", "/c3"},
+			want:  []string{"dpkg 2 debian", "dpkg 2 debian", "apk 1 alpine"}, count: 2,
+		},
+		"distroless": {
+			files: "-- c1/etc/os-release --\n" + debianRelease + "-- c1/var/lib/dpkg/status.d/libssl3 --\nPackage: libssl3\nArchitecture: amd64\nVersion: 3.0.11-1\nSource: openssl\n",
+			roots: []string{"/c1"}, want: []string{"dpkg 1 debian"}, count: 1,
+		},
+		"rpm": {
+			files: "-- c1/etc/os-release --\nID=rocky\nVERSION_ID=9.3\n-- c1/usr/lib/sysimage/rpm/ --\n",
+			roots: []string{"/c1"},
+			edit: func(dir string) error {
+				return os.WriteFile(dir+"/c1/usr/lib/sysimage/rpm/Packages.db", rpmtest.NDB(rpmtest.Generated(3, 1)), 0o644)
+			},
+			want: []string{"rpm 3 rocky"}, count: 1,
+		},
+		"nothing at all": {files: "-- c1/x --\n", roots: []string{"/c1"}, want: []string{" 0 "}, count: 1},
+		"links that lead out stay inside": {
+			files: "-- etc/os-release --\nID=node\n-- var/lib/dpkg/status --\n" + debianStatus + "-- c1/etc/os-release --\n-> /../../etc/os-release\n-- c1/var/lib/dpkg/status --\n-> ../../../../../../var/lib/dpkg/status\n",
+			roots: []string{"/c1"}, want: []string{" 0 "}, count: 1,
+			gaps: []string{idA + " Unreadable open /var/lib/dpkg/status: too many levels of symbolic links"},
+		},
+		"a FIFO, a cut and a damaged database cost only their own containers": {
+			files: "-- c1/etc/os-release --\n" + debianRelease + "-- c1/var/lib/dpkg/ --\n" +
+				"-- c2/etc/os-release --\nID=alpine\n-- c2/lib/apk/db/installed --\nP:musl\nV:1.2.4-r2\nA:x86_64\n\nP:zl\n" +
+				"-- c3/etc/os-release --\nID=rocky\n-- c3/var/lib/rpm/rpmdb.sqlite --\nno database\n",
+			roots: []string{"/c1", "/c2", "/c3"},
+			edit:  func(dir string) error { return unix.Mkfifo(dir+"/c1/var/lib/dpkg/status", 0o644) },
+			want:  []string{" 0 debian", "apk 1 alpine", " 0 rocky"}, count: 3,
+			gaps: []string{
+				idA + " Unreadable open /var/lib/dpkg/status: not a regular file but a FIFO",
+				idB + " Truncated /lib/apk/db/installed: ends too early: no empty line after the record of \"zl\"",
+				idC + " Corrupt ",
+			},
+		},
+		"a sparse file of a terabyte": {
+			files: "-- c1/etc/os-release --\n" + debianRelease + "-- c1/var/lib/dpkg/status --\n" + debianStatus,
+			roots: []string{"/c1"},
+			edit:  func(dir string) error { return os.Truncate(dir+"/c1/var/lib/dpkg/status", 1<<40) },
+			want:  []string{" 0 debian"}, count: 1,
+			gaps: []string{idA + " Truncated /var/lib/dpkg/status has 1099511627776 bytes, expected at most 67108864"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			processes := []fakeProcess{initProcess}
+			for i, root := range tc.roots {
+				processes = append(processes, ofImage(20+i, ids[i], root, "/l/"+fmt.Sprint(i)))
+			}
+			dir := nodeFixture(t, processes, tc.files)
+			if tc.edit != nil {
+				if err := tc.edit(dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := read(t, dir, fact.LevelFull, fact.Processes, fact.Images)
+			var got []string
+			for i := range m.Containers {
+				c := &m.Containers[i]
+				at := slices.IndexFunc(m.Images, func(one fact.ImageInventory) bool { return one.Key == c.Image })
+				if c.Image == "" || at < 0 {
+					t.Fatalf("container %s has the inventory %q, which is not there", c.ID, c.Image)
+				}
+				one := &m.Images[at]
+				got = append(got, fmt.Sprintf("%s %d %s", one.Manager, len(one.Packages), one.OS.ID))
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("inventories (-want +got):\n%s", diff)
+			}
+			if len(m.Images) != tc.count || !slices.IsSortedFunc(m.Images, func(a, b fact.ImageInventory) int { return strings.Compare(a.Key, b.Key) }) {
+				t.Errorf("%d inventories, want %d in order: %+v", len(m.Images), tc.count, m.Images)
+			}
+			if !m.HasRead(fact.Images) || len(m.Gaps) != len(tc.gaps) {
+				t.Fatalf("read %v, gaps %v", m.Read, m.Gaps)
+			}
+			for i, want := range tc.gaps {
+				g := m.Gaps[i]
+				if text := g.Container + " " + string(g.Reason) + " " + g.Detail; g.What != fact.Images || !strings.HasPrefix(text, want) {
+					t.Errorf("gap %q, want %q", text, want)
+				}
+			}
+		})
+	}
+}
+
+// Roots and mounts that may hang are not looked into.
+func TestImagesOfUnsafeRoots(t *testing.T) {
+	fuse := ofImage(20, idA, "/c1", "/l")
+	fuse.mounts = "100 1 0:50 / / rw,relatime - fuse.fuse-overlayfs fuse-overlayfs rw\n"
+	none := ofImage(21, idB, "/c1", "/l")
+	none.mounts = "100 1 0:50 / /x rw,relatime - ext4 /dev/sda1 rw\n"
+	m := read(t, nodeFixture(t, []fakeProcess{initProcess, fuse, none}, "-- c1/etc/os-release --\n"+debianRelease), fact.LevelFull, fact.Processes, fact.Images)
+	want := []fact.NodeGap{
+		{What: fact.Images, Container: idA, Reason: fact.Unsupported, Detail: `its root is on a "fuse.fuse-overlayfs" mount, which was not read because it may hang`},
+		{What: fact.Images, Container: idB, Reason: fact.NotPresent, Detail: "its mount table was not read, so what is installed in it was not read"},
+	}
+	if diff := cmp.Diff(want, m.Gaps); diff != "" || len(m.Images) > 0 {
+		t.Errorf("gaps (-want +got):\n%s, inventories %v", diff, m.Images)
+	}
+}
+
+// 250 containers of 50 images with 400 packages each: their inventories stay within the
+// probe's memory, and each is there once.
+func TestImagesMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 50 databases")
+	}
+	const images, each, installed = 50, 5, 400
+	var processes []fakeProcess
+	processes = append(processes, initProcess)
+	for i := range images * each {
+		processes = append(processes, ofImage(1000+i, fmt.Sprintf("%064x", i), fmt.Sprintf("/c%d", i%images), fmt.Sprintf("/l/%d", i%images)))
+	}
+	dir := nodeFixture(t, processes, "")
+	for i := range images {
+		var b strings.Builder
+		for j := range installed {
+			fmt.Fprintf(&b, "Package: package-%d-of-%d\nStatus: install ok installed\nArchitecture: amd64\nVersion: %d.%d.%d-1~deb12u%d\nSource: source-%d\nDescription: %s\n\n",
+				j, installed, i, j, i*j, j%7, j/2, strings.Repeat("what it is for ", 40))
+		}
+		for name, content := range map[string]string{"etc/os-release": debianRelease, "var/lib/dpkg/status": b.String()} {
+			full := filepath.Join(dir, fmt.Sprintf("c%d", i), name)
+			if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(full, []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var m *fact.Measurement
+	peak := hosttest.PeakMemory(t, func() { m = read(t, dir, fact.LevelFull, fact.Processes, fact.Images) })
+	if len(m.Images) != images || len(m.Gaps) > 0 {
+		t.Errorf("%d inventories, gaps %v", len(m.Images), m.Gaps)
+	}
+	for i := range m.Containers {
+		if m.Containers[i].Image == "" {
+			t.Errorf("container %s has no inventory", m.Containers[i].ID)
+		}
+	}
+	t.Logf("%.1f MiB", float64(peak)/(1<<20))
+	if peak > hosttest.ProbeMemory {
+		t.Errorf("%d bytes at most, want %d", peak, hosttest.ProbeMemory)
+	}
+}
