@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -237,5 +238,61 @@ func TestDerivedFieldsAreNoInput(t *testing.T) {
 		if f.Subject.Platform != (f.Subject.Namespace == "kube-system") || f.Question != "builds" {
 			t.Errorf("%s: platform %v, question %q", f.Subject.Key(), f.Subject.Platform, f.Question)
 		}
+	}
+}
+
+// Of a node's inventories, those with a key of their own are admitted; a container refers
+// to one of them, or to none.
+func TestAdmitImages(t *testing.T) {
+	inventory := func(key string, packages, modules int) fact.ImageInventory {
+		return fact.ImageInventory{Key: key, Packages: make([]fact.InstalledPackage, packages), Modules: make([]fact.Module, modules)}
+	}
+	many := make([]fact.ImageInventory, MaxNodeImages+1)
+	for i := range many {
+		many[i].Key = fmt.Sprint(i)
+	}
+	refused := func(n string) []fact.NodeGap {
+		return []fact.NodeGap{{What: fact.Images, Reason: fact.Refused, Detail: n + " of its answer: not about this node or its containers"}}
+	}
+	for name, tc := range map[string]struct {
+		images []fact.ImageInventory
+		ref    string
+		keys   int
+		ok     bool // the reference is kept
+		gaps   []fact.NodeGap
+	}{
+		"its own":                        {[]fact.ImageInventory{inventory("a", 3, 1), inventory("b", 2, 0)}, "b", 2, true, []fact.NodeGap{}},
+		"none":                           {nil, "", 0, true, []fact.NodeGap{}},
+		"a reference to none":            {nil, "a", 0, false, refused("1 statement")},
+		"a reference to another":         {[]fact.ImageInventory{inventory("a", 1, 0)}, "b", 1, false, refused("1 statement")},
+		"without a key, and a key twice": {[]fact.ImageInventory{inventory("", 1, 0), inventory("a", 1, 0), inventory("a", 2, 0)}, "a", 1, true, refused("2 statements")},
+		"too many": {many, fmt.Sprint(MaxNodeImages), MaxNodeImages, false, append([]fact.NodeGap{
+			{What: fact.Images, Reason: fact.Truncated, Detail: "more than 4096 inventories"},
+		}, refused("1 statement")...)},
+		"too large": {[]fact.ImageInventory{inventory("a", fact.MaxInventory+1, fact.MaxModules+1)}, "a", 1, true, []fact.NodeGap{
+			{What: fact.Images, Reason: fact.Truncated, Detail: "more than 20000 packages or 5000 modules of an image"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := facttest.Measured(facttest.With(), fact.Container{})
+			set.Nodes[0].Measured.Images = tc.images
+			set.Nodes[0].Measured.Containers[0].Image = tc.ref
+			before := set.DeepCopy()
+			m := NewView(set).Nodes[0].Measured
+			if diff := cmp.Diff(tc.gaps, m.Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+			if len(m.Images) != tc.keys || (m.Containers[0].Image == tc.ref) != tc.ok || !tc.ok && m.Containers[0].Image != "" {
+				t.Errorf("%d inventories, the container has %q", len(m.Images), m.Containers[0].Image)
+			}
+			for i := range m.Images {
+				if len(m.Images[i].Packages) > fact.MaxInventory || len(m.Images[i].Modules) > fact.MaxModules {
+					t.Errorf("%d packages, %d modules", len(m.Images[i].Packages), len(m.Images[i].Modules))
+				}
+			}
+			if !reflect.DeepEqual(before, set) {
+				t.Error("the set was changed")
+			}
+		})
 	}
 }

@@ -78,6 +78,9 @@ const (
 	// MaxNodeStores bounds the etcd databases of a node. Each is compared with
 	// all listed Secrets.
 	MaxNodeStores = 64
+	// MaxNodeImages bounds the inventories of a node's containers, each of which can
+	// have one of its own.
+	MaxNodeImages = 4096
 )
 
 // admit takes from a node's answer what is about the node itself and its own
@@ -121,6 +124,7 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 		m.Containers = own
 	}
 
+	x.admitImages(&m, refused, &gaps)
 	if len(m.Etcd) > MaxNodeStores {
 		m.Etcd = m.Etcd[:MaxNodeStores]
 		gaps = append(gaps, fact.NodeGap{What: fact.Etcd, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d etcd databases", MaxNodeStores)})
@@ -157,6 +161,48 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 	}
 	m.Gaps = gaps
 	return &m
+}
+
+// admitImages takes from an answer the inventories that have a key of their own, and
+// refuses references to others.
+func (x *index) admitImages(m *fact.Measurement, refused map[fact.Kind]int, gaps *[]fact.NodeGap) {
+	if len(m.Images) > MaxNodeImages {
+		m.Images = m.Images[:MaxNodeImages]
+		*gaps = append(*gaps, fact.NodeGap{What: fact.Images, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d inventories", MaxNodeImages)})
+	}
+	known := make(map[string]bool, len(m.Images))
+	images, cut := make([]fact.ImageInventory, 0, len(m.Images)), false
+	for i := range m.Images {
+		one := m.Images[i]
+		if one.Key == "" || known[one.Key] {
+			refused[fact.Images]++
+			continue
+		}
+		known[one.Key] = true
+		cut = cut || len(one.Packages) > fact.MaxInventory || len(one.Modules) > fact.MaxModules
+		one.Packages = one.Packages[:min(len(one.Packages), fact.MaxInventory)]
+		one.Modules = one.Modules[:min(len(one.Modules), fact.MaxModules)]
+		images = append(images, one)
+	}
+	if cut {
+		*gaps = append(*gaps, fact.NodeGap{
+			What: fact.Images, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d packages or %d modules of an image", fact.MaxInventory, fact.MaxModules),
+		})
+	}
+	if len(m.Images) > 0 {
+		m.Images = images
+	}
+	unknown := func(c *fact.MeasuredContainer) bool { return c.Image != "" && !known[c.Image] }
+	if !slices.ContainsFunc(m.Containers, func(c fact.MeasuredContainer) bool { return unknown(&c) }) {
+		return
+	}
+	m.Containers = slices.Clone(m.Containers)
+	for i := range m.Containers {
+		if c := &m.Containers[i]; unknown(c) {
+			c.Image = ""
+			refused[fact.Images]++
+		}
+	}
 }
 
 // ofNode reports whether a node can have facts of this kind.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -18,8 +19,9 @@ import (
 var shares = [sections]int{
 	hostSection:      1,
 	serverSection:    1,
-	etcdSection:      6,
-	containerSection: 6,
+	etcdSection:      5,
+	containerSection: 5,
+	imageSection:     2,
 	gapSection:       2,
 }
 
@@ -149,6 +151,7 @@ type sizes struct {
 	secrets          []list // of each database
 	containers       []*parts
 	bare             list // containers without their lists
+	images           []int
 	gaps             list
 }
 
@@ -181,6 +184,9 @@ func (c *cutter) measure() *sizes {
 		s.bare.sizes = append(s.bare.sizes, int32(min(p.bare, math.MaxInt32))) //nolint:gosec // at most that
 		s.bare.wanted = append(s.bare.wanted, slices.Contains(p.lists[upperFiles].wanted, true) || slices.Contains(p.lists[processList].wanted, true))
 	}
+	for i := range m.Images {
+		s.images = append(s.images, c.imageSize(&m.Images[i]))
+	}
 	s.gaps = listOf(c, m.Gaps, func(g *fact.NodeGap) bool { return g.Container == "" }, MaxRecord-wrapping)
 	return s
 }
@@ -188,7 +194,7 @@ func (c *cutter) measure() *sizes {
 // bareHost is the host's record without the lists that can be cut.
 func bareHost(m *fact.Measurement) fact.Measurement {
 	bare := *m
-	bare.APIServers, bare.Etcd, bare.Containers, bare.Gaps, bare.Host.Installed, bare.Host.Inventory = nil, nil, nil, nil, nil, nil
+	bare.APIServers, bare.Etcd, bare.Containers, bare.Images, bare.Gaps, bare.Host.Installed, bare.Host.Inventory = nil, nil, nil, nil, nil, nil, nil
 	if m.Host.Packages != nil {
 		packages := *m.Host.Packages
 		packages.Pending = nil
@@ -333,6 +339,8 @@ func sectionOf(field string) section {
 		return etcdSection
 	case "containers":
 		return containerSection
+	case "images":
+		return imageSection
 	case "gaps":
 		return gapSection
 	}
@@ -352,9 +360,9 @@ func (w *weighing) Write(p []byte) (int, error) {
 }
 
 // unlimited leaves only the limit of each record.
-var unlimited = [sections]int{math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4}
+var unlimited = [sections]int{math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4}
 
-// oversized reports whether a container's record must not even be made, because
+// oversized reports whether a container's or an image's record must not even be made, because
 // it would take too much memory here. Other records are found to be too large
 // once they are made.
 func (c *cutter) oversized() bool {
@@ -365,7 +373,27 @@ func (c *cutter) oversized() bool {
 			return true
 		}
 	}
+	for i := range c.m.Images {
+		image := &c.m.Images[i]
+		if layout().image.cost(reflect.ValueOf(image).Elem()) > MaxRecord/4 && c.imageSize(image) > MaxRecord {
+			return true
+		}
+	}
 	return false
+}
+
+// imageSize is the size of an inventory's record, measured in pieces.
+func (c *cutter) imageSize(image *fact.ImageInventory) int {
+	bare := *image
+	bare.Packages, bare.Modules = nil, nil
+	n := c.meter.of(record{Image: &bare}) + 64 // and the names of the lists
+	for i := range image.Packages {
+		n += c.meter.of(&image.Packages[i])
+	}
+	for i := range image.Modules {
+		n += c.meter.of(&image.Modules[i])
+	}
+	return n
 }
 
 // shorten returns a copy of the measurement whose records have at most MaxRecord
@@ -378,6 +406,7 @@ func (c *cutter) shorten(totals [sections]int) *fact.Measurement {
 	c.servers(&short, s, totals[serverSection])
 	c.etcd(&short, s, totals[etcdSection])
 	c.containers(&short, s, totals[containerSection])
+	c.images(&short, s, totals[imageSection])
 	c.gaps(&short, s, totals[gapSection])
 	if len(c.added) > 0 {
 		short.Gaps = slices.Concat(short.Gaps, c.added)
@@ -571,6 +600,51 @@ func (c *cutter) containers(m *fact.Measurement, s *sizes, total int) {
 			n, of = n+one.kept, of+one.from
 		}
 		c.lost(l.kinds, "", n, of, fmt.Sprintf("%s of %d containers", l.name, len(losses[j])))
+	}
+}
+
+// images leaves out whole inventories, the largest first: half of one is good for
+// nothing. Containers whose inventory is gone refer to none.
+func (c *cutter) images(m *fact.Measurement, s *sizes, total int) {
+	order := make([]int, len(s.images))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.images[a], s.images[b]) })
+	keep := make([]bool, len(s.images))
+	for _, i := range order {
+		if n := s.images[i]; n <= min(total, MaxRecord) {
+			keep[i] = true
+			total -= n
+		}
+	}
+	if count(keep) == len(keep) {
+		return
+	}
+	lost := map[string]bool{}
+	for i := range m.Images {
+		if !keep[i] {
+			lost[m.Images[i].Key] = true
+		}
+	}
+	m.Images = picked(m.Images, keep)
+	of := slices.Clone(m.Containers)
+	var without []string
+	for i := range of {
+		if lost[of[i].Image] {
+			without, of[i].Image = append(without, of[i].ID), ""
+		}
+	}
+	m.Containers = of
+	gap := fact.NodeGap{What: fact.Images, Reason: fact.Truncated}
+	if len(without) > maxContainerGaps {
+		gap.Detail = fmt.Sprintf("what is installed in %d containers was not sent: there was no room for it in the node's answer", len(without))
+		c.added = append(c.added, gap)
+		return
+	}
+	for _, id := range without {
+		gap.Container, gap.Detail = id, "what is installed in it was not sent: there was no room for it in the node's answer"
+		c.added = append(c.added, gap)
 	}
 }
 

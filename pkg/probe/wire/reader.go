@@ -82,6 +82,7 @@ func (r *reader) measurement() (*fact.Measurement, *fault) {
 		APIServers: made[fact.APIServer](r.counts.APIServers),
 		Etcd:       made[fact.EtcdDB](r.counts.Etcd),
 		Containers: made[fact.MeasuredContainer](r.counts.Containers),
+		Images:     made[fact.ImageInventory](r.counts.Images),
 		Gaps:       made[fact.NodeGap](r.counts.Gaps),
 	}
 	if f := r.records(m); f != nil {
@@ -223,6 +224,11 @@ func (r *reader) single(s *shape, p *progress) *fault {
 		f = r.more(s, &p.found.Containers)
 		if p.m != nil {
 			into = reflect.ValueOf(&p.m.Containers[p.found.Containers-1]).Elem()
+		}
+	case imageSection:
+		f = r.more(s, &p.found.Images)
+		if p.m != nil {
+			into = reflect.ValueOf(&p.m.Images[p.found.Images-1]).Elem()
 		}
 	case gapSection:
 		f = r.more(s, &p.found.Gaps)

@@ -18,6 +18,7 @@ type record struct {
 	Etcd      *fact.EtcdDB            `json:"etcd,omitempty"`
 	Secrets   []fact.StoredSecret     `json:"secrets,omitempty"`
 	Container *fact.MeasuredContainer `json:"container,omitempty"`
+	Image     *fact.ImageInventory    `json:"image,omitempty"`
 	Gap       *fact.NodeGap           `json:"gap,omitempty"`
 	// End is the last.
 	End *ending `json:"end,omitempty"`
@@ -29,12 +30,13 @@ type ending struct {
 	Etcd       int `json:"etcd"`
 	Secrets    int `json:"secrets"`
 	Containers int `json:"containers"`
+	Images     int `json:"images"`
 	Gaps       int `json:"gaps"`
 }
 
 // String is for errors.
 func (e ending) String() string {
-	return fmt.Sprintf("%d API servers, %d databases, %d Secrets, %d containers and %d gaps", e.APIServers, e.Etcd, e.Secrets, e.Containers, e.Gaps)
+	return fmt.Sprintf("%d API servers, %d databases, %d Secrets, %d containers, %d images and %d gaps", e.APIServers, e.Etcd, e.Secrets, e.Containers, e.Images, e.Gaps)
 }
 
 // section is a group of records that shares the answer with the others: each has
@@ -47,6 +49,7 @@ const (
 	serverSection
 	etcdSection
 	containerSection
+	imageSection
 	gapSection
 	endSection
 	sections = int(endSection) // those that can be cut
@@ -56,11 +59,11 @@ const (
 // with its section. It stops at the first error.
 func records(m *fact.Measurement, write func(section, record) error) error {
 	head := *m
-	head.APIServers, head.Etcd, head.Containers, head.Gaps = nil, nil, nil, nil
+	head.APIServers, head.Etcd, head.Containers, head.Images, head.Gaps = nil, nil, nil, nil, nil
 	if err := write(hostSection, record{Host: &head}); err != nil {
 		return err
 	}
-	end := ending{APIServers: len(m.APIServers), Etcd: len(m.Etcd), Containers: len(m.Containers), Gaps: len(m.Gaps)}
+	end := ending{APIServers: len(m.APIServers), Etcd: len(m.Etcd), Containers: len(m.Containers), Images: len(m.Images), Gaps: len(m.Gaps)}
 	for i := range m.APIServers {
 		if err := write(serverSection, record{APIServer: &m.APIServers[i]}); err != nil {
 			return err
@@ -84,6 +87,11 @@ func records(m *fact.Measurement, write func(section, record) error) error {
 	}
 	for i := range m.Containers {
 		if err := write(containerSection, record{Container: &m.Containers[i]}); err != nil {
+			return err
+		}
+	}
+	for i := range m.Images {
+		if err := write(imageSection, record{Image: &m.Images[i]}); err != nil {
 			return err
 		}
 	}

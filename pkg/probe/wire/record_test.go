@@ -22,6 +22,7 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		etcd      = `{"etcd":{}}`
 		page      = `{"secrets":[{},{}]}`
 		container = `{"container":{}}`
+		image     = `{"image":{}}`
 		gap       = `{"gap":{}}`
 	)
 	end := func(servers, etcd, secrets, containers, gaps int) string {
@@ -36,6 +37,11 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		want    string // "" for a stream that is read
 	}{
 		"all of them":                   {[]string{host, server, server, etcd, page, page, etcd, etcd, page, container, gap, end(2, 3, 6, 1, 1)}, ""},
+		"images":                        {[]string{host, container, image, image, gap, `{"end":{"containers":1,"images":2,"gaps":1}}`}, ""},
+		"an image behind a gap":         {[]string{host, gap, image, none}, "record 3: image: expected it before others"},
+		"a container behind an image":   {[]string{host, image, container, none}, "record 3: container: expected it before others"},
+		"an image too few":              {[]string{host, image, none}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers, 1 images and 0 gaps, as were found, found other numbers"},
+		"a host that has images":        {[]string{`{"host":{"images":null}}`, none}, "record 1: host: expected a known field at byte 9, found another: use a probe of this plugin's version"},
 		"as few as may be":              {[]string{host, `{"end":{}}`}, ""},
 		"a full page":                   {[]string{host, etcd, pageOf(MaxPage), end(0, 1, MaxPage, 0, 0)}, ""},
 		"no record":                     {nil, "expected an end after 0 records, found none"},
@@ -54,9 +60,9 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		"no end":                        {[]string{host, container}, "expected an end after 2 records, found none"},
 		"a second end":                  {[]string{host, none, none}, "record 2: expected nothing after the end, found 70 bytes"},
 		"a record behind the end":       {[]string{host, none, container}, "record 2: expected nothing after the end, found 17 bytes"},
-		"a container too few":           {[]string{host, container, end(0, 0, 0, 2, 0)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 1 containers and 0 gaps, as were found, found other numbers"},
-		"a gap too few":                 {[]string{host, gap, end(0, 0, 0, 0, 2)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers and 1 gaps, as were found, found other numbers"},
-		"a Secret too many":             {[]string{host, etcd, page, end(0, 1, 1, 0, 0)}, "record 4: end: expected 0 API servers, 1 databases, 2 Secrets, 0 containers and 0 gaps, as were found, found other numbers"},
+		"a container too few":           {[]string{host, container, end(0, 0, 0, 2, 0)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 1 containers, 0 images and 0 gaps, as were found, found other numbers"},
+		"a gap too few":                 {[]string{host, gap, end(0, 0, 0, 0, 2)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers, 0 images and 1 gaps, as were found, found other numbers"},
+		"a Secret too many":             {[]string{host, etcd, page, end(0, 1, 1, 0, 0)}, "record 4: end: expected 0 API servers, 1 databases, 2 Secrets, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
 		"two records in a line":         {[]string{host + container, none}, "record 1: expected the end at byte 11, found an object"},
 		"two kinds in a record":         {[]string{`{"host":{},"end":{}}`}, "record 1: expected the record's end at byte 10, found something else"},
 		"a record of no kind":           {[]string{host, `{}`, none}, "record 2: expected a record's name at byte 1, found an end of an object or a list"},
@@ -68,7 +74,7 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		"a database that has Secrets":   {[]string{host, `{"etcd":{"secrets":[]}}`, none}, "record 2: etcd: expected a known field at byte 9, found another: use a probe of this plugin's version"},
 		"an empty line":                 {[]string{host, "", none}, "record 2: expected an object at byte 0, found the end"},
 		"a line of white space":         {[]string{host, " ", none}, "record 2: expected an object at byte 1, found the end"},
-		"an end with a negative number": {[]string{host, end(0, 0, 0, -1, 0)}, "record 2: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers and 0 gaps, as were found, found other numbers"},
+		"an end with a negative number": {[]string{host, end(0, 0, 0, -1, 0)}, "record 2: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -350,12 +356,12 @@ func TestAllot(t *testing.T) {
 		total      int
 		need, want [sections]int
 	}{
-		"enough for all":          {160, [sections]int{1, 2, 100, 40, 3}, [sections]int{1, 2, 100, 40, 3}},
-		"shares where all want":   {160, [sections]int{99, 99, 999, 999, 99}, [sections]int{10, 10, 60, 60, 20}},
-		"what is left is shared":  {160, [sections]int{0, 0, 30, 999, 999}, [sections]int{0, 0, 30, 96, 32}},
-		"one takes all that is":   {160, [sections]int{0, 0, 0, 999, 0}, [sections]int{0, 0, 0, 156, 0}},
-		"nothing":                 {0, [sections]int{1, 1, 1, 1, 1}, [sections]int{}},
-		"what is left over again": {1600, [sections]int{0, 150, 700, 9999, 0}, [sections]int{0, 128, 700, 768, 0}},
+		"enough for all":          {160, [sections]int{1, 2, 100, 40, 9, 3}, [sections]int{1, 2, 100, 40, 9, 3}},
+		"shares where all want":   {160, [sections]int{99, 99, 999, 999, 999, 99}, [sections]int{10, 10, 50, 50, 20, 20}},
+		"what is left is shared":  {160, [sections]int{0, 0, 30, 999, 0, 999}, [sections]int{0, 0, 30, 90, 0, 36}},
+		"one takes all that is":   {160, [sections]int{0, 0, 0, 999, 0, 0}, [sections]int{0, 0, 0, 160, 0, 0}},
+		"nothing":                 {0, [sections]int{1, 1, 1, 1, 1, 1}, [sections]int{}},
+		"what is left over again": {1600, [sections]int{0, 150, 700, 9999, 0, 0}, [sections]int{0, 150, 700, 750, 0, 0}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -490,6 +496,83 @@ func TestInventory(t *testing.T) {
 			m.Host.Inventory, got.Host.Inventory, got.Gaps = nil, nil, nil
 			if diff := cmp.Diff(m, got, masks); diff != "" {
 				t.Errorf("the rest (-sent +received):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Inventories of images arrive whole from an ordinary node. Where they do not fit, the
+// largest go, each with a gap of the containers that it is of, which then refer to none.
+func TestImages(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 10))
+	image := func(i, packages int) fact.ImageInventory {
+		one := fact.ImageInventory{Key: fmt.Sprintf("%032x", i), OS: fact.OSRelease{ID: "debian", VersionID: "12"}, Manager: "dpkg"}
+		for j := range packages {
+			one.Packages = append(one.Packages, fact.InstalledPackage{
+				Name: fmt.Sprintf("package%05d", j), Arch: "amd64", Version: fmt.Sprintf("%d.%d.%d-%d", r.IntN(9), r.IntN(99), r.IntN(99), r.IntN(9)),
+				Source: fmt.Sprintf("source-%d", j/3),
+			})
+		}
+		one.Modules = []fact.Module{{Ecosystem: "Go", Name: "stdlib", Version: "1.26.8", Path: "/app"}}
+		return one
+	}
+	for name, tc := range map[string]struct {
+		images int
+		sizes  func(i int) int // packages
+		each   int             // containers of an image
+		limit  int
+		lost   []int // images
+		gaps   int
+	}{
+		"50 images of 250 containers":          {50, func(int) int { return 400 }, 5, MaxLog, nil, 0},
+		"one that is larger than a record":     {5, func(i int) int { return 100 + i/4*fact.MaxInventory*2 }, 2, MaxLog, []int{4}, 2},
+		"one that takes the room of others":    {30, func(i int) int { return 200 + i/29*fact.MaxInventory }, 1, 100 << 10, []int{29}, 1},
+		"so many containers that it is a node": {2, func(i int) int { return 10 + i*fact.MaxInventory }, 40, 40 << 10, []int{1}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := honest{containers: 0, secrets: 10, pending: 3}.node(1)
+			m.Gaps = nil
+			for i := range tc.images {
+				m.Images = append(m.Images, image(i, tc.sizes(i)))
+				for range tc.each {
+					m.Containers = append(m.Containers, fact.MeasuredContainer{ID: fmt.Sprintf("%064x", len(m.Containers)), Image: m.Images[i].Key})
+				}
+			}
+			whole := m.DeepCopy()
+			msg, trailer := encode(t, m, Options{Limit: tc.limit})
+			if diff := cmp.Diff(whole, m, masks); diff != "" {
+				t.Fatalf("Encode has changed the measurement:\n%s", diff)
+			}
+			got, err := Decode(bytes.NewReader(msg.log()), trailer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d of %d images in an answer of %d bytes", len(got.Images), tc.images, trailer.Size)
+			var want []fact.ImageInventory
+			for i := range whole.Images {
+				if !slices.Contains(tc.lost, i) {
+					want = append(want, whole.Images[i])
+				}
+			}
+			if diff := cmp.Diff(want, got.Images); diff != "" {
+				t.Fatalf("images (-want +got):\n%.2000s", diff)
+			}
+			for i := range got.Containers {
+				key := whole.Images[i/tc.each].Key
+				if slices.Contains(tc.lost, i/tc.each) {
+					key = ""
+				}
+				if got.Containers[i].Image != key {
+					t.Errorf("container %d has the image %q, want %q", i, got.Containers[i].Image, key)
+				}
+			}
+			if len(got.Gaps) != tc.gaps {
+				t.Errorf("gaps %v", got.Gaps)
+			}
+			for _, gap := range got.Gaps {
+				if gap.What != fact.Images || gap.Reason != fact.Truncated || (gap.Container == "") != (tc.each > maxContainerGaps) {
+					t.Errorf("gap %+v", gap)
+				}
 			}
 		})
 	}

@@ -53,11 +53,11 @@ type field struct {
 
 // streamForm says what records there are in a stream, by name.
 type streamForm struct {
-	// whole is a measurement as one value, and container a single container,
-	// for their cost.
-	whole, container *shape
-	kinds            []recordKind
-	named            map[string]int // index in kinds
+	// whole is a measurement as one value, container a single container, and image a
+	// single inventory, for their cost.
+	whole, container, image *shape
+	kinds                   []recordKind
+	named                   map[string]int // index in kinds
 	// strings is the number of strings' shapes.
 	strings int
 }
@@ -76,18 +76,20 @@ var layout = sync.OnceValue(func() *streamForm {
 	whole := b.of(reflect.TypeFor[fact.Measurement]())
 	s := &streamForm{whole: whole, named: make(map[string]int)}
 	for _, kind := range []recordKind{
-		{"host", hostSection, whole.without("apiServers", "etcd", "containers", "gaps"), false},
+		{"host", hostSection, whole.without("apiServers", "etcd", "containers", "images", "gaps"), false},
 		{"apiServer", serverSection, b.of(reflect.TypeFor[fact.APIServer]()), false},
 		{"etcd", etcdSection, b.of(reflect.TypeFor[fact.EtcdDB]()).without("secrets"), false},
 		{"secrets", etcdSection, b.of(reflect.TypeFor[fact.StoredSecret]()), true},
 		{"container", containerSection, b.of(reflect.TypeFor[fact.MeasuredContainer]()), false},
+		{"image", imageSection, b.of(reflect.TypeFor[fact.ImageInventory]()), false},
 		{"gap", gapSection, b.of(reflect.TypeFor[fact.NodeGap]()), false},
 		{"end", endSection, b.of(reflect.TypeFor[ending]()), false},
 	} {
 		s.named[kind.name] = len(s.kinds)
 		s.kinds = append(s.kinds, kind)
 	}
-	s.container, s.strings = b.of(reflect.TypeFor[fact.MeasuredContainer]()), b.strings
+	s.container, s.image = b.of(reflect.TypeFor[fact.MeasuredContainer]()), b.of(reflect.TypeFor[fact.ImageInventory]())
+	s.strings = b.strings
 	return s
 })
 

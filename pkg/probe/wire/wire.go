@@ -9,12 +9,13 @@
 //	{"etcd":{...}}             a database, followed by
 //	{"secrets":[{...},...]}    its Secrets in pages of at most MaxPage
 //	{"container":{...}}
+//	{"image":{...}}            what is installed in containers
 //	{"gap":{...}}
 //	{"end":{...}}              once: how many of each there were
 //
 // They come in this order. The probe writes them one by one into a single gzip
 // stream, so that it never holds the text. Each section of the stream (host,
-// API servers, etcd, containers, gaps) has a reserved share of an answer. What
+// API servers, etcd, containers, images, gaps) has a reserved share of an answer. What
 // it does not need is free for the others, so many containers cannot push out
 // etcd. If a section needs more than there is, or if a record is too large,
 // lists lose elements: Secrets in plaintext and executables that are not the

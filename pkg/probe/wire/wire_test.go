@@ -111,6 +111,8 @@ func joined(t *testing.T, text []byte) *fact.Measurement {
 			}
 		case r.Container != nil:
 			m.Containers = append(m.Containers, *r.Container)
+		case r.Image != nil:
+			m.Images = append(m.Images, *r.Image)
 		case r.Gap != nil:
 			m.Gaps = append(m.Gaps, *r.Gap)
 		default:
@@ -121,7 +123,7 @@ func joined(t *testing.T, text []byte) *fact.Measurement {
 	for _, db := range m.Etcd {
 		secrets += len(db.Secrets)
 	}
-	want := ending{len(m.APIServers), len(m.Etcd), secrets, len(m.Containers), len(m.Gaps)}
+	want := ending{len(m.APIServers), len(m.Etcd), secrets, len(m.Containers), len(m.Images), len(m.Gaps)}
 	if end == nil || *end != want {
 		t.Fatalf("end: expected %s, found %v", want, end)
 	}
