@@ -3,10 +3,14 @@ package osvoracle
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/modversion"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/osv"
 )
 
 // semverVersion and pep440Version make versions of their ecosystems.
@@ -84,6 +88,68 @@ func TestModuleOrders(t *testing.T) {
 				}
 			}
 			t.Logf("10,000 pairs, %d equal, %d differences", equal, differ)
+		})
+	}
+}
+
+// Random databases say the same about random modules.
+func TestModuleMatching(t *testing.T) {
+	now := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	for ecosystem, version := range map[string]func(*rand.Rand) string{"Go": semverVersion, "npm": semverVersion, "PyPI": pep440Version, "RubyGems": gemVersion} {
+		t.Run(ecosystem, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(7, 8))
+			pairs, found := 0, 0
+			for round := range 40 {
+				image := &fact.ImageInventory{}
+				for i := range 10 {
+					v := version(r)
+					if ecosystem == "Go" {
+						v = "v" + v
+					}
+					image.Modules = append(image.Modules, fact.Module{Ecosystem: ecosystem, Name: fmt.Sprintf("package-%d", i), Version: v})
+				}
+				var records []record
+				var want []string
+				for i := range 15 { // few enough that all are listed
+					one := randomRecord(r, version, fmt.Sprintf("X-%d", i), ecosystem)
+					for _, m := range image.Modules {
+						pairs++
+						if isVulnerable(t, one, ecosystem, m.Name, strings.TrimPrefix(m.Version, "v")) {
+							want = append(want, one.ID+" "+m.Name)
+						}
+					}
+					if ecosystem == "Go" || ecosystem == "npm" {
+						for j := range one.Affected {
+							for k := range one.Affected[j].Ranges {
+								one.Affected[j].Ranges[k].Type = "SEMVER"
+							}
+						}
+					}
+					records = append(records, one)
+				}
+				query := osv.NewQuery()
+				query.AddImage(image)
+				data, err := osv.Read(t.Context(), published(t, records), query, now)
+				if err != nil || data.Unreadable > 0 || data.Records != len(records) {
+					t.Fatalf("%v %+v", err, data)
+				}
+				part := query.OfImage(image).Parts[0]
+				var got []string
+				for _, v := range part.Found {
+					got = append(got, v.ID+" "+v.Package)
+				}
+				slices.Sort(want)
+				slices.Sort(got)
+				found += len(got)
+				if !slices.Equal(want, got) || part.UndecidedCount > 0 {
+					t.Fatalf("round %d: %d are vulnerable by the pseudocode, %d by us, %d undecided\nonly theirs: %v\nonly ours: %v",
+						round, len(want), len(got), part.UndecidedCount, minus(want, got), minus(got, want))
+				}
+			}
+			if found < 40 {
+				t.Errorf("only %d found", found)
+			}
+			t.Logf("%d pairs of a record and a module, %d vulnerable, 0 differences", pairs, found)
 		})
 	}
 }

@@ -17,7 +17,7 @@ const (
 	maxEcosystems = 10_000  // whose systems are remembered
 )
 
-// Query is what hosts have installed, and what a database says about it.
+// Query is what hosts and images have installed, and what a database says about it.
 type Query struct {
 	targets map[string]*target
 	// uses remembers, by ecosystem of a record, the targets that it is for.
@@ -82,17 +82,19 @@ func NewQuery() *Query {
 
 // Add adds what a host has installed. It must not be called after Read.
 func (q *Query) Add(host *fact.Host) {
-	s, unsupported := systemOf(host.OS)
-	if unsupported != "" {
-		return
+	if s, unsupported := systemOf(host.OS); unsupported == "" {
+		q.add(s, host.Inventory)
 	}
+}
+
+func (q *Query) add(s system, packages []fact.InstalledPackage) {
 	t := q.targets[s.name]
 	if t == nil {
 		t = &target{system: s, packages: map[string][]string{}, found: map[installed][]hit{}}
 		q.targets[s.name] = t
 	}
-	for i := range host.Inventory {
-		for _, p := range t.named(&host.Inventory[i]) {
+	for i := range packages {
+		for _, p := range t.named(&packages[i]) {
 			if !slices.Contains(t.packages[p.name], p.version) {
 				t.packages[p.name] = append(t.packages[p.name], p.version)
 			}
@@ -176,11 +178,8 @@ func (q *Query) Of(host *fact.Host) *fact.HostVulnerabilities {
 		out.Unsupported = unsupported
 		return out
 	}
-	out.Ecosystem, out.Covered = s.name, t.covered
-	if t.covered && !t.modified.IsZero() {
-		out.Modified = fact.NewTime(t.modified.Truncate(time.Second))
-	}
-	h := &hostReport{query: q, target: t, out: out, names: newNames(q)}
+	t.describe(out)
+	h := &hostReport{query: q, target: t, out: out, names: newNames(q), most: ofHost}
 	for i := range host.Inventory {
 		h.add(&host.Inventory[i])
 	}
@@ -191,8 +190,22 @@ func (q *Query) Of(host *fact.Host) *fact.HostVulnerabilities {
 	return out
 }
 
-// hostReport collects the vulnerabilities of one host.
+// describe says what records there are for the target.
+func (t *target) describe(out *fact.HostVulnerabilities) {
+	out.Ecosystem, out.Covered = t.name, t.covered
+	if t.covered && !t.modified.IsZero() {
+		out.Modified = fact.NewTime(t.modified.Truncate(time.Second))
+	}
+}
+
+// bounds are how much of a report is listed.
+type bounds struct{ fixable, unfixed, undecided, notCovered int }
+
+var ofHost = bounds{fact.MaxVulnerabilities, fact.MaxUnfixed, fact.MaxUndecided, fact.MaxNotCovered}
+
+// hostReport collects the vulnerabilities of one host, or of one part of an image.
 type hostReport struct {
+	most   bounds
 	query  *Query
 	target *target
 	out    *fact.HostVulnerabilities
@@ -212,7 +225,7 @@ func (h *hostReport) add(p *fact.InstalledPackage) {
 	h.out.Packages++
 	if p.Vendor != "" {
 		h.out.NotCoveredCount++
-		if len(h.out.NotCovered) < fact.MaxNotCovered {
+		if len(h.out.NotCovered) < h.most.notCovered {
 			h.out.NotCovered = append(h.out.NotCovered, p.Name)
 		}
 	}
@@ -318,7 +331,7 @@ func (h *hostReport) finish() {
 		h.out.Undecided = append(h.out.Undecided, text)
 	}
 	slices.Sort(h.out.Undecided)
-	h.out.Undecided = slices.Clip(h.out.Undecided[:min(len(h.out.Undecided), fact.MaxUndecided)])
+	h.out.Undecided = slices.Clip(h.out.Undecided[:min(len(h.out.Undecided), h.most.undecided)])
 	slices.Sort(h.out.NotCovered)
 }
 
@@ -330,7 +343,7 @@ func (h *hostReport) limit() {
 	if fixable < 0 {
 		fixable = len(all)
 	}
-	h.out.Found = slices.Concat(all[:min(fixable, fact.MaxVulnerabilities)], all[fixable:min(len(all), fixable+fact.MaxUnfixed)])
+	h.out.Found = slices.Concat(all[:min(fixable, h.most.fixable)], all[fixable:min(len(all), fixable+h.most.unfixed)])
 	h.out.Unlisted = len(all) - len(h.out.Found)
 }
 

@@ -219,6 +219,10 @@ func (q *Query) affected(c *cursor, h *head) bool {
 			use.target.cover(h.modified, q.latest)
 		}
 		wanted := use.target.packages[string(name)]
+		if use.target.normal != nil {
+			name = []byte(use.target.normal(string(name)))
+			wanted = use.target.packages[string(name)]
+		}
 		if len(wanted) == 0 {
 			continue
 		}
@@ -229,7 +233,7 @@ func (q *Query) affected(c *cursor, h *head) bool {
 		d := &q.decoder
 		if !read {
 			read = true
-			why = d.readRanges(ranges)
+			why = d.readRanges(ranges, use.target.language)
 			rated = d.rating(h, ecosystemSpecific, severity, databaseSpecific)
 		}
 		for _, version := range wanted {
@@ -245,8 +249,8 @@ func (q *Query) affected(c *cursor, h *head) bool {
 }
 
 // readRanges reads ranges[] into events. It returns why the ranges do not decide
-// everything, "" if they do.
-func (d *decoder) readRanges(at int) (why string) {
+// everything, "" if they do. Those of languages can be of type SEMVER.
+func (d *decoder) readRanges(at int, language bool) (why string) {
 	d.events, d.ranges = d.events[:0], d.ranges[:0]
 	if at < 0 {
 		return ""
@@ -266,7 +270,7 @@ func (d *decoder) readRanges(at int) (why string) {
 		})
 		switch {
 		case kind == "GIT":
-		case kind != "ECOSYSTEM":
+		case kind != "ECOSYSTEM" && (kind != "SEMVER" || !language):
 			why = whyType
 		case events < 0:
 			why = whyNoStart

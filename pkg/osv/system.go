@@ -28,12 +28,17 @@ const (
 // it.
 type system struct {
 	// name is for people, and tells systems apart: "Debian:12".
-	name  string
-	role  func(ecosystem string) role
-	order Order
+	name    string
+	manager string // "" for a language
+	role    func(ecosystem string) role
+	order   Order
 	// binaries says that records can have names of binary packages too, not only
 	// those of source packages.
 	binaries bool
+	// language is true for the packages of a programming language, and normal makes one
+	// name of all ways to write it; nil where there is one way.
+	language bool
+	normal   func(name string) string
 }
 
 // orders are the version orders by package manager. A system whose manager has none
@@ -124,7 +129,7 @@ func systemOf(os fact.OSRelease) (s system, unsupported string) {
 	if order == nil {
 		return system{}, "versions of package manager " + d.manager + " cannot be compared yet"
 	}
-	return system{name: name, role: of, order: order, binaries: d.binaries}, ""
+	return system{name: name, manager: d.manager, role: of, order: order, binaries: d.binaries}, ""
 }
 
 // plain is an ecosystem PREFIX + RELEASE.

@@ -30,6 +30,9 @@ type Set struct {
 	// Vulnerabilities says which database the nodes' packages were compared with
 	// (--vulnerabilities). It is nil if there was none.
 	Vulnerabilities *VulnerabilityData `json:"vulnerabilities,omitempty"`
+	// VulnerableImages is what the database says of the different inventories of images,
+	// whatever node they are on.
+	VulnerableImages []ImageVulnerabilities `json:"vulnerableImages,omitempty"`
 	// Gaps are what was not read anywhere, sorted.
 	Gaps []Gap `json:"gaps,omitempty"`
 }
@@ -111,4 +114,7 @@ type Node struct {
 	// not part of Measured, because no node says it: the plugin compares. It is nil
 	// without a database or an inventory.
 	Vulnerable *HostVulnerabilities `json:"vulnerable,omitempty"`
+	// VulnerableImages is the place in Set.VulnerableImages of each of Measured.Images,
+	// by its key. An inventory that was not compared is not in it.
+	VulnerableImages map[string]int `json:"vulnerableImages,omitempty"`
 }
