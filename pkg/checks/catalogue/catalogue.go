@@ -26,6 +26,7 @@ func All() []checks.Check {
 		immutable.MutableImage,
 		immutable.WritableRoot,
 		immutable.AddedExecutables,
+		immutable.VulnerablePackages,
 
 		privileged.PrivilegedContainer,
 		privileged.AddedCapabilities,

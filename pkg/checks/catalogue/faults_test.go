@@ -73,6 +73,12 @@ func clean() *fact.Set {
 	}
 	set.SecretsListed = true
 	set.Vulnerabilities = &fact.VulnerabilityData{Name: "all.zip", Modified: set.CollectedAt, Compared: set.CollectedAt, Records: 70_000}
+	set.VulnerableImages = []fact.ImageVulnerabilities{{Parts: []fact.HostVulnerabilities{{Ecosystem: "Debian:13", Covered: true, Packages: 1, Modified: set.CollectedAt}}}}
+	worker.Measured.Images = []fact.ImageInventory{{
+		Key: "web", OS: fact.OSRelease{ID: "debian", VersionID: "13"}, Manager: "dpkg", Packages: []fact.InstalledPackage{{Name: "openssl", Arch: "amd64", Version: "3.0.1-1"}},
+	}}
+	worker.Measured.Containers[0].Image = "web"
+	set.Nodes[1].VulnerableImages = map[string]int{"web": 0}
 	for i := range set.Nodes {
 		set.Nodes[i].Measured.Host.Inventory = []fact.InstalledPackage{{Name: "openssl", Arch: "amd64", Version: "3.0.1-1"}}
 		set.Nodes[i].Vulnerable = &fact.HostVulnerabilities{Ecosystem: "Debian:13", Covered: true, Packages: 1, Modified: set.CollectedAt}
@@ -189,6 +195,14 @@ var faults = map[string]struct {
 			v.Found = []fact.Vulnerability{{ID: "CVE-2026-1", Package: "openssl", Installed: "3.0.1-1", Fixed: "3.0.1-2", Severity: "critical"}}
 		},
 		[]string{"critical hosts/known-vulnerabilities Node//n1//"},
+	},
+	"immutable/vulnerable-packages": {
+		func(s *fact.Set) {
+			p := &s.VulnerableImages[0].Parts[0]
+			p.Total, p.Fixable = 1, 1
+			p.Found = []fact.Vulnerability{{ID: "CVE-2026-1", Package: "openssl", Installed: "3.0.1-1", Fixed: "3.0.1-2", Severity: "critical"}}
+		},
+		[]string{"critical immutable/vulnerable-packages Deployment/shop/web/app/"},
 	},
 	"hosts/os-end-of-life": {
 		func(s *fact.Set) { hostOf(s).OS.VersionID = "11" },

@@ -24,6 +24,9 @@ func Random(r *rand.Rand) *fact.Set {
 	secrets := g.secrets(set)
 	if r.IntN(2) == 0 {
 		set.Vulnerabilities = &fact.VulnerabilityData{Name: "all.zip", Modified: Time, Compared: Time, Records: 70_000}
+		for range 2 {
+			set.VulnerableImages = append(set.VulnerableImages, fact.ImageVulnerabilities{Parts: []fact.HostVulnerabilities{*g.vulnerable()}})
+		}
 	}
 	for i := range control + workers {
 		node := fact.Node{
@@ -48,6 +51,9 @@ func Random(r *rand.Rand) *fact.Set {
 		if set.Vulnerabilities != nil && node.Measured.HasRead(fact.Inventory) {
 			node.Vulnerable = g.vulnerable()
 		}
+		if set.Vulnerabilities != nil && node.Measured.HasRead(fact.Images) && !g.unread() {
+			node.VulnerableImages = map[string]int{image: r.IntN(2)}
+		}
 		set.Nodes = append(set.Nodes, node)
 	}
 	for i := range 1 + r.IntN(5) {
@@ -55,6 +61,9 @@ func Random(r *rand.Rand) *fact.Set {
 	}
 	return set
 }
+
+// image is the key of what is installed in every container.
+const image = "web"
 
 type generator struct {
 	r *rand.Rand
@@ -94,6 +103,9 @@ func (g *generator) measurement() *fact.Measurement {
 			Vulnerabilities: []fact.CPUVulnerability{{Name: "mds", State: "Not affected"}, {Name: "spectre_v2", State: "Mitigation: Retpolines"}},
 		},
 	}
+	m.Images = []fact.ImageInventory{{
+		Key: image, OS: m.Host.OS, Manager: "dpkg", Packages: []fact.InstalledPackage{{Name: "openssl", Arch: "amd64", Version: "1"}},
+	}}
 	m.Host.Inventory = []fact.InstalledPackage{{Name: "openssl", Arch: "amd64", Version: "1"}}
 	if g.fault() {
 		m.Host.OS.VersionID = "12"
@@ -253,6 +265,9 @@ func (g *generator) container(id, uid string) fact.MeasuredContainer {
 	m.ID, m.PodUID, m.Kubernetes = id, uid, true
 	m.Root = &fact.Mount{Path: "/", FSType: "overlay", ReadOnly: !g.fault()}
 	m.DeviceFS = "tmpfs"
+	if !g.unread() {
+		m.Image = image
+	}
 	m.Upper = &fact.UpperWalk{Path: "/var/lib/containerd/u", Entries: 3}
 	return m
 }

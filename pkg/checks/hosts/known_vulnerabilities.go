@@ -3,11 +3,11 @@ package hosts
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/vulnerabilities"
 )
 
 // KnownVulnerabilities fails a node with packages that have known vulnerabilities.
@@ -36,10 +36,6 @@ var KnownVulnerabilities = checks.Check{
 	Judge: judgeKnownVulnerabilities,
 }
 
-// databaseOld is the age above which a database says too little about what is known
-// today. The large ones change every day.
-const databaseOld = 30 * 24 * time.Hour
-
 func judgeKnownVulnerabilities(v *checks.View) []api.Finding {
 	var findings []api.Finding
 	for i := range v.Nodes {
@@ -62,62 +58,25 @@ func judgeVulnerabilities(data *fact.VulnerabilityData, node *fact.Node) api.Fin
 	}
 	// A screen shows the first piece of evidence.
 	for i := range h.Found {
-		f.Evidence = append(f.Evidence, vulnerabilityEvidence(node, &h.Found[i]))
+		v := &h.Found[i]
+		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(node, "source package %s", v.Package), Value: vulnerabilities.Describe(v)})
 	}
 	f.Evidence = append(
 		f.Evidence,
 		api.Evidence{Source: checks.NodeSource(node, "installed packages"), Value: hostWords(h)},
-		api.Evidence{Source: "database " + data.Name, Value: databaseWords(data)},
+		api.Evidence{Source: "database " + data.Name, Value: vulnerabilities.Database(data)},
 	)
 	for _, text := range h.Undecided {
 		f.Evidence = append(f.Evidence, api.Evidence{Source: "database " + data.Name, Value: "not comparable: " + text})
 	}
+	f.Verdict, f.Reason, f.Message = vulnerabilities.Judge(data, h)
 	switch {
-	case len(h.Found) > 0:
-		f.Verdict, f.Reason = api.Fail, ""
-		f.Severity = vulnerabilitySeverity(h)
-		f.Message = vulnerabilityWords(h)
-	case h.Unsupported != "":
-		f.Reason, f.Message = fact.Unsupported, h.Unsupported
-	case data.Incomplete != "":
-		f.Reason, f.Message = fact.Truncated, "no known vulnerability was found, but the database was not read whole: "+data.Incomplete
-	case data.Unreadable > 0:
-		f.Reason = fact.Corrupt
-		f.Message = fmt.Sprintf("no known vulnerability was found, but %s of the database could not be read", checks.Count(data.Unreadable, "record"))
-	case !h.Covered:
-		f.Message = "the database has no record of " + h.Ecosystem
-	case h.UndecidedCount > 0:
-		f.Reason = fact.Unsupported
-		f.Message = fmt.Sprintf("no known vulnerability was found, but %s about its packages cannot be compared", checks.Count(h.UndecidedCount, "record"))
-	case h.Modified.IsZero() || data.Compared.IsZero():
-		f.Message = "no known vulnerability was found, but the age of the database is unknown"
-	case data.Compared.Sub(h.Modified.Time) > databaseOld:
-		f.Message = fmt.Sprintf("no known vulnerability was found, but the database's newest record of %s is %s old",
-			h.Ecosystem, checks.Count(int(data.Compared.Sub(h.Modified.Time)/(24*time.Hour)), "day"))
-	case h.Packages == 0:
-		f.Message = "no installed package was compared"
-	default:
-		f.Verdict, f.Reason, f.Message = api.Pass, "", "no known vulnerability in its packages"
-		if h.NotCoveredCount > 0 {
-			f.Message += fmt.Sprintf(", without the %d that are not the distribution's own", h.NotCoveredCount)
-		}
+	case f.Verdict == api.Fail:
+		f.Severity, f.Message = vulnerabilities.Severity(h), vulnerabilityWords(h)
+	case f.Verdict == api.Pass && h.NotCoveredCount > 0:
+		f.Message += fmt.Sprintf(", without the %d that are not the distribution's own", h.NotCoveredCount)
 	}
 	return f
-}
-
-// databaseWords say what was read of a database.
-func databaseWords(data *fact.VulnerabilityData) string {
-	text := checks.Count(data.Records, "record")
-	if !data.Modified.IsZero() {
-		text += ", the newest of " + data.Modified.UTC().Format(time.DateOnly)
-	}
-	if data.Unreadable > 0 {
-		text += fmt.Sprintf("; %d could not be read: %s", data.Unreadable, strings.Join(data.Faults, "; "))
-	}
-	if data.Incomplete != "" {
-		text += "; not read whole: " + data.Incomplete
-	}
-	return text
 }
 
 // hostWords say what was compared of a host.
@@ -141,20 +100,10 @@ func hostWords(h *fact.HostVulnerabilities) string {
 // vulnerabilityWords name the first vulnerabilities: "12 known vulnerabilities, 9 with
 // a fix: openssl CVE-2024-1, ...".
 func vulnerabilityWords(h *fact.HostVulnerabilities) string {
-	total := h.Total
-	text := fmt.Sprintf("%d known vulnerabilities", total)
-	if total == 1 {
-		text = "1 known vulnerability"
-	}
-	switch h.Fixable {
-	case 0:
-		text += ", none with a fix"
-	default:
-		text += fmt.Sprintf(", %d with a fix", h.Fixable)
-	}
+	text := vulnerabilities.Count(h.Total, h.Fixable)
 	var names []string
 	for i := range h.Found {
-		if name := h.Found[i].Package + " " + h.Found[i].ID; len(names) < namesMessage {
+		if name := h.Found[i].Package + " " + h.Found[i].ID; len(names) < vulnerabilities.Names {
 			names = append(names, name)
 		}
 	}
@@ -163,36 +112,4 @@ func vulnerabilityWords(h *fact.HostVulnerabilities) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
-}
-
-// vulnerabilitySeverity is the worst of those with a fix.
-func vulnerabilitySeverity(h *fact.HostVulnerabilities) api.Severity {
-	worst := api.Low
-	for i := range h.Found {
-		v := &h.Found[i]
-		severity := api.Severity(v.Severity)
-		if severity.Rank() == 0 {
-			severity = api.Medium
-		}
-		if v.Fixed != "" && severity.Rank() > worst.Rank() {
-			worst = severity
-		}
-	}
-	return worst
-}
-
-func vulnerabilityEvidence(node *fact.Node, v *fact.Vulnerability) api.Evidence {
-	text := v.Installed + " installed, no fix"
-	if v.Fixed != "" {
-		text = v.Installed + " installed, fixed in " + v.Fixed
-	}
-	severity := v.Severity
-	if severity == "" {
-		severity = "unknown"
-	}
-	text = v.ID + ": " + text + ", severity " + severity
-	if len(v.Records) > 0 && (len(v.Records) > 1 || v.Records[0] != v.ID) {
-		text += " (" + strings.Join(v.Records, ", ") + ")"
-	}
-	return api.Evidence{Source: checks.NodeSource(node, "source package %s", v.Package), Value: text}
 }
