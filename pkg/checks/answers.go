@@ -20,7 +20,8 @@ import (
 //   - else yes.
 //
 // A question gets the worst answer of its parts. Optional parts that could not
-// be answered do not count. A yes needs a measured finding: a declaration alone
+// be answered do not count, unless their database is there and the user left out one of
+// their checks. A yes needs a measured finding: a declaration alone
 // is never enough. Workloads is the same rule without platform subjects. Gaps
 // are among the findings, as unknown ones (see JudgeSet).
 func (v *View) answers(plan *Plan, findings []*judged, subjects *roster) []api.Answer {
@@ -49,7 +50,7 @@ func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judge
 			Part: part.Name, Title: part.Title, Optional: part.Optional,
 			Coverage: t.coverage(), Unknown: t.unknowns, Workloads: api.NotApplicable,
 		}
-		given := !part.Optional || t.findings > 0 && missing == "" && idle == ""
+		given := !part.Optional || t.findings > 0 && missing == "" && idle == "" || v.leftOut(plan, part)
 		var why string
 		a.Answer, why = t.all.word(plan, missing, idle)
 		a.Reason = why
@@ -80,6 +81,14 @@ func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judge
 	}
 	answer.Unknowns = whole.unknowns
 	return answer
+}
+
+// leftOut reports whether a check of a part was left out although the facts have the
+// database that it compares with.
+func (v *View) leftOut(plan *Plan, part Part) bool {
+	return v.Vulnerabilities != nil && slices.ContainsFunc(part.Checks, func(id string) bool {
+		return plan.knows(id) && !plan.waits(id) && !slices.ContainsFunc(plan.Checks, func(c Check) bool { return c.ID == id })
+	})
 }
 
 // tally counts the findings of a part, or of a question.

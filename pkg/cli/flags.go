@@ -35,7 +35,7 @@ type reportFlags struct {
 	color        string
 	saveFacts    string
 
-	// vulnerabilities is a flag only of commands that look at hosts.
+	// vulnerabilities is a flag only of commands that look at hosts or containers.
 	vulnerabilities string
 }
 
@@ -58,7 +58,7 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 // addVulnerabilities adds the flag of a database to compare with.
 func (f *reportFlags) addVulnerabilities(flags *pflag.FlagSet) {
 	flags.StringVar(&f.vulnerabilities, "vulnerabilities", "",
-		"Compare the packages of hosts with this OSV database: a directory, or a zip file as osv.dev publishes it. Nothing is downloaded.")
+		"Compare the packages of hosts and containers with this OSV database: a directory, or a zip file as osv.dev publishes it. Nothing is downloaded.")
 }
 
 func (f *reportFlags) validate() error {

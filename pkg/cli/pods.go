@@ -56,6 +56,7 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 	flags.BoolVar(&f.measure, "measure", false, "Also measure on the nodes, with probe pods.")
 	flags.StringVar(&f.facts, "facts", "", "Judge facts that --save-facts wrote; no cluster is contacted.")
 	f.reportFlags.add(flags)
+	f.reportFlags.addVulnerabilities(flags)
 	f.probeFlags.add(flags)
 	return cmd
 }
