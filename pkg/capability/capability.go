@@ -13,7 +13,12 @@ type Number uint
 
 // The capabilities that checks name. Numbers are those of linux/capability.h.
 const (
+	Chown         Number = 0
+	DACOverride   Number = 1
 	DACReadSearch Number = 2
+	FOwner        Number = 3
+	SetGID        Number = 6
+	SetUID        Number = 7
 	NetAdmin      Number = 12
 	SysModule     Number = 16
 	SysRawIO      Number = 17

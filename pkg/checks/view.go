@@ -26,6 +26,8 @@ type View struct {
 	stores     *Stores // filled when first asked for
 	// idle holds the owners all of whose pods are such.
 	idle map[fact.SubjectKey]bool
+	// unread is filled when first asked for.
+	unread *unread
 	// runs holds what runs of each pod; filled when first asked for.
 	runs map[podContainer]bool
 }

@@ -172,7 +172,7 @@ func TestVolume(t *testing.T) {
 		"pods, 80 columns": {80, 80, []string{"pods", "--facts", facts}},
 		"pods, a pipe":     {0, 50, []string{"pods", "--facts", facts}},
 		"pods -o wide":     {0, 70, []string{"pods", "--facts", facts, "-o", "wide"}},
-		"nodes":            {80, 88, []string{"nodes", "--facts", facts}},
+		"nodes":            {80, 96, []string{"nodes", "--facts", facts}},
 		"secrets":          {80, 20, []string{"secrets", "--facts", facts}},
 	} {
 		got := shownOn(t, tc.width, tc.args...)

@@ -14,19 +14,22 @@ import (
 )
 
 // BuildProcess fails a container in which a build daemon, an image builder or
-// a nested container runtime runs. Source: /proc/PID/exe of its processes.
+// a nested container runtime runs, and a node that runs a builder outside of any
+// container. Source: /proc/PID/exe of all processes.
 // Where that was not read (level proc), the name in /proc/PID/status can fail a
 // container but never pass one: a process chooses its own name.
 var BuildProcess = checks.Check{
 	ID:       "builds/build-process",
-	Title:    "No container runs an image builder or a container runtime",
+	Title:    "No container or node runs an image builder or a nested runtime",
 	Severity: api.Critical,
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.Processes},
 	Uses:     []fact.Kind{fact.Pods, fact.Executables},
 	Scope:    checks.ScopeWorkload,
 	Why: "A declaration can hide what a container does, because any image can contain a builder. A builder or a nested runtime next to " +
-		"production runs code that nobody has reviewed yet, most often with rights over the node.",
+		"production runs code that nobody has reviewed yet, most often with rights over the node. How far it reaches is graded: privileged, with " +
+		"a runtime's socket, as root, without root, sandboxed. The last two are low, because the checklist makes an exception: \"unless you are " +
+		"very sure you know what you're doing\".",
 	Remediation: "Move the build to its own cluster or machines. If it must stay, run it rootless and in a sandbox " +
 		"(gVisor, Kata, hostUsers: false).",
 	References: []string{
@@ -42,8 +45,11 @@ const mostNames = 8
 
 func judgeBuildProcess(v *checks.View) []api.Finding {
 	seen, unseen := checks.RunningContainers(v, fact.Processes)
-	findings := checks.Unseen(unseen)
+	findings := append(checks.Unseen(unseen), judgeHosts(v)...)
 	for _, r := range seen {
+		if f, ok := nested(r); ok {
+			findings = append(findings, f)
+		}
 		if len(r.Measured.Processes) == 0 {
 			findings = append(findings, api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: r.Subject(),
@@ -134,26 +140,116 @@ func distinct(words []string) []string {
 	return slices.Compact(words)
 }
 
-// measuredGrade grades a builder by what its process holds and by what its
-// container declares as mounts.
+// measuredGrade grades a builder by what its process holds, and by what its
+// container declares and has as mounts.
 func measuredGrade(r checks.Running, p *fact.Process) grade {
+	socket := len(r.Measured.Sockets) > 0
 	if r.Workload != nil && r.Declared != nil {
-		if g := declaredGrade(r.Workload, r.Declared); g == withSocket || g == asPrivileged && !sandboxed(&r.Workload.Spec) {
+		switch g := declaredGrade(r.Workload, r.Declared); {
+		case g == asPrivileged && !sandboxed(&r.Workload.Spec):
 			return g
+		case g == asPrivileged, g == withSocket: // in a sandbox a socket counts
+			socket = true
 		}
 	}
 	m := r.Node.Measured
 	mask, read := p.CapEff.Bits()
 	all, allRead := m.HostCapBnd.Bits()
+	ownUsers := p.UserNS != 0 && m.HostUserNS != 0 && p.UserNS != m.HostUserNS || p.RootUID != nil && *p.RootUID != 0
 	switch {
-	case p.UserNS != 0 && m.HostUserNS != 0 && p.UserNS != m.HostUserNS,
-		p.RootUID != nil && *p.RootUID != 0:
-		return asSandboxed
-	case read && allRead && all != 0 && mask&all == all,
-		read && mask&capability.SysAdmin.Mask() != 0:
+	case !ownUsers && read && (allRead && all != 0 && mask&all == all || mask&capability.SysAdmin.Mask() != 0):
 		return asPrivileged
+	case socket:
+		return withSocket
+	case ownUsers:
+		return asSandboxed
 	case p.UID[1] != 0:
 		return asRootless
 	}
 	return asRoot
+}
+
+// nested is the finding about a container that something in a pod has started:
+// it lies below the pod's cgroup, and no engine of the node has made it.
+func nested(r checks.Running) (api.Finding, bool) {
+	if r.Measured.FoundBy == fact.FoundByCgroup || r.Workload == nil || len(r.Measured.Processes) == 0 {
+		return api.Finding{}, false
+	}
+	p := &r.Measured.Processes[0]
+	g := measuredGrade(r, p)
+	return api.Finding{
+		Verdict: api.Fail, Severity: g.severity, Subject: r.Subject(),
+		Message: "runs a container of its own, which neither Kubernetes nor an engine of the node has started: a nested runtime, " + g.how,
+		Evidence: []api.Evidence{
+			{Source: checks.NodeSource(r.Node, "/proc/%d/root", p.PID), Value: "a root directory and mounts of its own, in cgroup " + r.Measured.Cgroup},
+			{Source: checks.NodeSource(r.Node, "/proc/%d/status Uid, CapEff", p.PID), Value: fmt.Sprintf("%d, %s", p.UID[1], p.CapEff)},
+		},
+	}, true
+}
+
+// judgeHosts judges the processes of nodes that are in no container. A run that asks
+// about some pods only does not ask about nodes.
+func judgeHosts(v *checks.View) []api.Finding {
+	if v.PodScope == fact.PodsSome {
+		return nil
+	}
+	var findings []api.Finding
+	for i := range v.Nodes {
+		if node := &v.Nodes[i]; node.Measured.HasRead(fact.Processes) {
+			findings = append(findings, judgeHost(node)...)
+		}
+	}
+	return findings
+}
+
+func judgeHost(node *fact.Node) []api.Finding {
+	m := node.Measured
+	subject := fact.Subject{Kind: fact.SubjectNode, Name: node.Name}
+	var findings []api.Finding
+	done := map[string]bool{}
+	for i := range m.Host.Builders {
+		p := &m.Host.Builders[i]
+		name, file, value := path.Base(strings.TrimSuffix(p.Exe, " (deleted)")), "exe", p.Exe
+		if p.Exe == "" {
+			name, file, value = p.Comm, "status Name", p.Comm
+		}
+		if done[name] { // a process of each is enough
+			continue
+		}
+		done[name] = true
+		if p.Unit != "" {
+			value += ", unit " + p.Unit
+		}
+		f := api.Finding{
+			Verdict: api.Fail, Severity: api.Medium, Subject: subject,
+			Message: "runs " + name + " on the node itself, in no container: images are built next to production",
+			Evidence: []api.Evidence{
+				{Source: checks.NodeSource(node, "/proc/%d/%s", p.PID, file), Value: value},
+				{Source: checks.NodeSource(node, "/proc/%d/status Uid, CapEff", p.PID), Value: fmt.Sprintf("%d, %s", p.UID, p.CapEff)},
+			},
+			Remediation: "Stop the daemon on the node and build images on separate machines.",
+		}
+		if name == "dockerd" && strings.HasPrefix(node.ContainerRuntime, "docker://") {
+			f.Severity = api.Low
+			f.Message = "runs dockerd, which is its container runtime and can build images too"
+			f.Evidence = append(f.Evidence, api.Evidence{
+				Source: checks.NodeSource(node, "status.nodeInfo.containerRuntimeVersion"), Value: node.ContainerRuntime, Basis: api.Declared,
+			})
+			f.Remediation = "Use a container runtime that builds no images (containerd, CRI-O). Give nobody else dockerd's socket."
+		}
+		findings = append(findings, f)
+	}
+	if len(findings) > 0 {
+		return findings
+	}
+	f := api.Finding{
+		Verdict: api.Pass, Subject: subject, Message: "none of its own processes is an image builder",
+		Evidence: []api.Evidence{{Source: checks.NodeSource(node, "/proc/*/exe"), Value: fmt.Sprintf("processes of the node itself: %d", m.HostProcesses)}},
+	}
+	if m.Level == fact.LevelProc {
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.Unreadable
+		f.Message = "the executables of its own processes were not read; the names that they give themselves show no builder"
+		f.Evidence[0].Source, f.Remediation = checks.NodeSource(node, "/proc/*/status Name"), "--probe-level full reads executables"
+	}
+	return []api.Finding{f}
 }

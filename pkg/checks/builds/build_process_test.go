@@ -1,6 +1,7 @@
 package builds
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -66,7 +67,50 @@ func TestBuildProcess(t *testing.T) {
 		}
 	}
 
-	ft.Judge(t, checks.OfSet(judgeBuildProcess), map[string]row{
+	sockets := func(edits ...func(*fact.Process)) *fact.Set {
+		m := ft.With(edits...)
+		m.Sockets = []string{"/run/docker.sock"}
+		return ft.Measured(m, fact.Container{})
+	}
+	below := func(foundBy fact.FoundBy, edits ...func(*fact.Set)) *fact.Set {
+		s := set()
+		m := &s.Nodes[0].Measured.Containers[0]
+		m.ID, m.FoundBy, m.Cgroup = "root-abc", foundBy, "/kubepods/pod1/x"
+		s.Workloads[0].Pods[0].Containers = nil
+		return ft.Edit(s, edits...)
+	}
+	pod := ft.PodSubject()
+	ofPod := func(f api.Finding) api.Finding {
+		f.Subject = pod
+		return f
+	}
+
+	ft.Judge(t, func(s *fact.Set) []api.Finding { // those of nodes have a test of their own
+		return slices.DeleteFunc(checks.OfSet(judgeBuildProcess)(s), func(f api.Finding) bool { return f.Subject.Kind == fact.SubjectNode })
+	}, map[string]row{
+		"a socket that its mounts show is high, declared or not": {
+			sockets(runs("/usr/bin/buildah")), fails(api.High, "runs buildah, with a runtime's socket", exe, "/usr/bin/buildah", status, "0, "+mask),
+		},
+		"a user namespace does not contain a socket": {
+			sockets(runs("/usr/bin/buildah"), ownUsers), fails(api.High, "runs buildah, with a runtime's socket", exe, "/usr/bin/buildah", status, "0, "+mask),
+		},
+		"every capability is graver than a socket": {
+			sockets(runs("/usr/bin/buildah"), caps(ft.AllCaps)),
+			fails(api.Critical, "runs buildah, privileged", exe, "/usr/bin/buildah", status, "0, 000001ffffffffff"),
+		},
+		"a container of no engine below a pod is a nested one": {
+			below(fact.FoundByRoot), []api.Finding{ofPod(api.Finding{
+				Verdict: api.Fail, Severity: api.Medium,
+				Message:  "runs a container of its own, which neither Kubernetes nor an engine of the node has started: a nested runtime, as root",
+				Evidence: ft.Evidence("node/n1 /proc/100/root", "a root directory and mounts of its own, in cgroup /kubepods/pod1/x", status, "0, "+mask),
+			}), ofPod(passes("/web")[0])},
+		},
+		"a container of no engine below no pod is not this check's": {
+			below(fact.FoundByRoot, func(s *fact.Set) { s.Nodes[0].Measured.Containers[0].PodUID = ""; s.Workloads = nil }),
+			ft.One(api.Finding{
+				Verdict: api.Pass, Subject: fact.Subject{Kind: fact.SubjectContainer, Name: "root-abc", Node: "n1"}, Message: none, Evidence: ft.Evidence(exe, "/web"),
+			}),
+		},
 		"none passes":                     {set(), passes("/web")},
 		"none by name alone is unknown":   {set(comm("web")), unread(name, "web")},
 		"a memfd's name alone is unknown": {set(memfd("web")), unread(name, "web")},
@@ -89,11 +133,11 @@ func TestBuildProcess(t *testing.T) {
 		},
 		"as another user it is low": {
 			set(runs("/usr/bin/buildkitd"), uid(1000), caps(0)),
-			fails(api.Low, "runs buildkitd, without root", exe, "/usr/bin/buildkitd", status, "1000, 0000000000000000"),
+			fails(api.Low, "runs buildkitd, without root"+exception, exe, "/usr/bin/buildkitd", status, "1000, 0000000000000000"),
 		},
 		"in a user namespace it is low": {
 			set(runs("/usr/bin/buildkitd"), ownUsers, caps(ft.AllCaps)),
-			fails(api.Low, "runs buildkitd, sandboxed", exe, "/usr/bin/buildkitd", status, "0, 000001ffffffffff"),
+			fails(api.Low, "runs buildkitd, sandboxed"+exception, exe, "/usr/bin/buildkitd", status, "0, 000001ffffffffff"),
 		},
 		"the kaniko executor": {
 			set(runs("/kaniko/executor")), fails(api.Medium, "runs the kaniko executor, as root", exe, "/kaniko/executor", status, "0, "+mask),
@@ -151,5 +195,80 @@ func TestBuildProcess(t *testing.T) {
 			}),
 		},
 		"declared running but not seen is unknown": {ft.Edit(set(), ft.NoContainers), ft.One(ft.NotSeen())},
+	})
+}
+
+func TestBuildProcessOfNodes(t *testing.T) {
+	set := func(builders ...fact.HostProcess) *fact.Set {
+		s := ft.Measured(ft.With(), fact.Container{})
+		s.Nodes[0].Measured.HostProcesses = 40
+		s.Nodes[0].Measured.Host.Builders = builders
+		return s
+	}
+	daemon := func(exe string) fact.HostProcess {
+		return fact.HostProcess{PID: 7, Comm: "x", Exe: exe, Unit: "x.service", CapEff: fact.NewCapMask(ft.AllCaps), Why: "same-root"}
+	}
+	const (
+		exe    = "node/n1 /proc/7/exe"
+		status = "node/n1 /proc/7/status Uid, CapEff"
+		stop   = "Stop the daemon on the node and build images on separate machines."
+		root   = "0, 000001ffffffffff"
+	)
+	fails := func(name string, evidence ...string) api.Finding {
+		return api.Finding{
+			Verdict: api.Fail, Severity: api.Medium, Subject: ft.NodeSubject(), Remediation: stop,
+			Message: "runs " + name + " on the node itself, in no container: images are built next to production", Evidence: ft.Evidence(evidence...),
+		}
+	}
+	docker := func(s *fact.Set) { s.Nodes[0].ContainerRuntime = "docker://24.0.9" }
+	proc := func(s *fact.Set) { s.Nodes[0].Measured.Level = fact.LevelProc }
+	ft.Judge(t, func(s *fact.Set) []api.Finding {
+		return slices.DeleteFunc(checks.OfSet(judgeBuildProcess)(s), func(f api.Finding) bool { return f.Subject.Kind != fact.SubjectNode })
+	}, map[string]row{
+		"no builder passes": {set(), ft.One(api.Finding{
+			Verdict: api.Pass, Subject: ft.NodeSubject(), Message: "none of its own processes is an image builder",
+			Evidence: ft.Evidence("node/n1 /proc/*/exe", "processes of the node itself: 40"),
+		})},
+		"buildkitd is medium": {
+			set(daemon("/usr/bin/buildkitd")), ft.One(fails("buildkitd", exe, "/usr/bin/buildkitd, unit x.service", status, root)),
+		},
+		"dockerd that is not the kubelet's runtime is medium": {
+			set(daemon("/usr/bin/dockerd")), ft.One(fails("dockerd", exe, "/usr/bin/dockerd, unit x.service", status, root)),
+		},
+		"dockerd that is the kubelet's runtime is low": {
+			ft.Edit(set(daemon("/usr/bin/dockerd")), docker), ft.One(api.Finding{
+				Verdict: api.Fail, Severity: api.Low, Subject: ft.NodeSubject(),
+				Message:     "runs dockerd, which is its container runtime and can build images too",
+				Remediation: "Use a container runtime that builds no images (containerd, CRI-O). Give nobody else dockerd's socket.",
+				Evidence: ft.Claimed(2, ft.Evidence(exe, "/usr/bin/dockerd, unit x.service", status, root,
+					"node/n1 status.nodeInfo.containerRuntimeVersion", "docker://24.0.9")),
+			}),
+		},
+		"buildkitd next to the kubelet's dockerd is medium": {
+			ft.Edit(set(daemon("/usr/bin/buildkitd")), docker), ft.One(fails("buildkitd", exe, "/usr/bin/buildkitd, unit x.service", status, root)),
+		},
+		"processes of one builder are one finding": {
+			set(daemon("/usr/bin/buildah"), daemon("/usr/bin/buildah")), ft.One(fails("buildah", exe, "/usr/bin/buildah, unit x.service", status, root)),
+		},
+		"two builders are two findings": {
+			set(daemon("/usr/bin/buildah"), daemon("/usr/bin/buildkitd (deleted)")), []api.Finding{
+				fails("buildah", exe, "/usr/bin/buildah, unit x.service", status, root),
+				fails("buildkitd", exe, "/usr/bin/buildkitd (deleted), unit x.service", status, root),
+			},
+		},
+		"by name at level proc": {
+			ft.Edit(set(fact.HostProcess{PID: 7, Comm: "buildkitd"}), proc),
+			ft.One(fails("buildkitd", "node/n1 /proc/7/status Name", "buildkitd", status, "0, not read")),
+		},
+		"no name at level proc is unknown": {
+			ft.Edit(set(), proc), ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: ft.NodeSubject(),
+				Message:     "the executables of its own processes were not read; the names that they give themselves show no builder",
+				Evidence:    ft.Evidence("node/n1 /proc/*/status Name", "processes of the node itself: 40"),
+				Remediation: "--probe-level full reads executables",
+			}),
+		},
+		"a node that was not measured has no finding": {ft.Declared(fact.Container{}), nil},
+		"a run about some pods asks about no node":    {ft.Edit(set(daemon("/usr/bin/buildah")), func(s *fact.Set) { s.PodScope = fact.PodsSome }), nil},
 	})
 }

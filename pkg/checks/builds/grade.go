@@ -11,8 +11,7 @@ import (
 
 // grade is how far a build in the cluster reaches, worst first: privileged, a
 // runtime's socket, root, rootless, sandboxed. The last two are the checklist's
-// own exception ("unless you are very sure you know what you're doing"): low,
-// so that they do not decide the answer.
+// own exception, which their text quotes: low, so that they do not decide the answer.
 type grade struct {
 	severity api.Severity
 	how      string
@@ -22,9 +21,12 @@ var (
 	asPrivileged = grade{api.Critical, "privileged"}
 	withSocket   = grade{api.High, "with a runtime's socket"}
 	asRoot       = grade{api.Medium, "as root"}
-	asRootless   = grade{api.Low, "without root"}
-	asSandboxed  = grade{api.Low, "sandboxed"}
+	asRootless   = grade{api.Low, "without root" + exception}
+	asSandboxed  = grade{api.Low, "sandboxed" + exception}
 )
+
+// exception is what the checklist allows.
+const exception = " (the checklist's exception: \"unless you are very sure you know what you're doing\")"
 
 // declaredGrade grades what a container declares.
 func declaredGrade(w *fact.Workload, c *fact.Container) grade {

@@ -22,16 +22,103 @@ func TestRuntimeSocket(t *testing.T) {
 	const field = ft.Field + "volumes[0].hostPath.path"
 	fails := func(severity api.Severity, message, value string) []api.Finding {
 		return ft.One(api.Finding{
-			Verdict: api.Fail, Severity: severity, Subject: ft.Subject(), Message: message, Evidence: ft.Evidence(field, value),
+			Verdict: api.Fail, Severity: severity, Basis: api.Declared, Subject: ft.Subject(), Message: message, Evidence: ft.Evidence(field, value),
 		})
 	}
 	passes := func(evidence ...string) []api.Finding {
 		return ft.One(api.Finding{
-			Verdict: api.Pass, Subject: ft.Subject(), Message: "mounts nothing of the node that holds a runtime's socket",
+			Verdict: api.Pass, Basis: api.Declared, Subject: ft.Subject(), Message: "mounts nothing of the node that holds a runtime's socket",
 			Evidence: ft.Evidence(evidence...),
 		})
 	}
+	const table = "node/n1 /proc/100/mountinfo"
+	measured := func(c fact.Container, sockets []string, edits ...func(*fact.PodSpec)) *fact.Set {
+		m := ft.With()
+		m.Root, m.Sockets = &fact.Mount{Path: "/", FSType: "overlay"}, sockets
+		return ft.Measured(m, c, edits...)
+	}
+	docker := []string{"/run/docker.sock"}
+	found := func(verdict api.Verdict, severity api.Severity, message string, evidence []api.Evidence) []api.Finding {
+		return ft.One(api.Finding{Verdict: verdict, Severity: severity, Basis: api.Measured, Subject: ft.Subject(), Message: message, Evidence: evidence})
+	}
+	// both is a declared finding with what was measured.
+	both := func(severity api.Severity, message, value, shown string) []api.Finding {
+		f := fails(severity, message, value)
+		f[0].Evidence[0].Basis = api.Declared
+		f[0].Evidence = append(f[0].Evidence, api.Evidence{Source: table, Value: shown, Basis: api.Measured})
+		return f
+	}
+	shows := func(value string, declared ...string) []api.Evidence {
+		return append([]api.Evidence{{Source: table, Value: value, Basis: api.Measured}}, ft.Claimed(0, ft.Evidence(declared...))...)
+	}
+	const (
+		none       = "mounts nothing of the node that holds a runtime's socket"
+		showsNone  = "shows no socket of a container runtime"
+		undeclared = "has /run/docker.sock of the node in its mount table, which it does not declare"
+	)
+	claim := func(s *fact.PodSpec) {
+		s.Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "persistentVolumeClaim", Unread: fact.Forbidden}}
+	}
+	gap := func(what fact.Kind) func(*fact.Set) {
+		return func(s *fact.Set) {
+			s.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: what, Reason: fact.Unreadable, Detail: "the node's own mount table was not read"}}
+		}
+	}
+	unknownEngine := func(s *fact.Set) {
+		s.Workloads = nil
+		s.Nodes[0].Measured.Containers[0].PodUID = ""
+	}
+	ofEngine := func(verdict api.Verdict, severity api.Severity, message, value string) []api.Finding {
+		f := found(verdict, severity, message, shows(value))
+		f[0].Subject = fact.Subject{Kind: fact.SubjectContainer, Name: ft.ID[:12], Node: "n1"}
+		return f
+	}
 	ft.Judge(t, checks.OfSet(judgeRuntimeSocket), map[string]row{
+		"none declared and none mounted passes": {
+			measured(fact.Container{}, nil), found(api.Pass, "", none, shows(showsNone, ft.App+"volumeMounts", "no hostPath")),
+		},
+		"declared and mounted is both": {
+			measured(mounts, docker, hostPath("/var/run/docker.sock")),
+			both(api.High, "mounts /run/docker.sock of the node", "/var/run/docker.sock at /host", "shows /run/docker.sock"),
+		},
+		"declared and not mounted fails": {
+			measured(mounts, nil, hostPath("/run/docker.sock")),
+			both(api.High, "mounts /run/docker.sock of the node", "/run/docker.sock at /host", showsNone),
+		},
+		"a directory above that shows a socket is declared": {
+			measured(mounts, docker, hostPath("/")),
+			both(api.Medium, "mounts / of the node, a directory that can hold /run/docker.sock", "/ at /host", "shows /run/docker.sock"),
+		},
+		"mounted and not declared fails": {
+			measured(fact.Container{}, docker), found(api.Fail, api.High, undeclared, shows("shows /run/docker.sock", ft.App+"volumeMounts", "no hostPath")),
+		},
+		"another directory is declared than what is mounted": {
+			measured(mounts, docker, hostPath("/data")), found(api.Fail, api.High, undeclared, shows("shows /run/docker.sock", field, "/data at /host")),
+		},
+		"a claim that was not followed is what the mount table shows": {
+			measured(mounts, nil, claim), found(api.Pass, "", none, shows(showsNone, ft.App+"volumeMounts", "no hostPath")),
+		},
+		"a socket behind a claim that was not followed": {
+			measured(mounts, docker, claim), found(api.Fail, api.High, undeclared, shows("shows /run/docker.sock", ft.App+"volumeMounts", "no hostPath")),
+		},
+		"where the node's mounts were not read the declaration counts": {
+			ft.Edit(measured(fact.Container{}, nil), gap(fact.Mounts)), passes(ft.App+"volumeMounts", "no hostPath"),
+		},
+		"a gap of another kind changes nothing": {
+			ft.Edit(measured(fact.Container{}, nil), gap(fact.Devices)), found(api.Pass, "", none, shows(showsNone, ft.App+"volumeMounts", "no hostPath")),
+		},
+		"a container of another engine passes": {ft.Edit(measured(fact.Container{}, nil), unknownEngine), ofEngine(api.Pass, "", none, showsNone)},
+		"a container of another engine with a socket fails": {
+			ft.Edit(measured(fact.Container{}, docker), unknownEngine), ofEngine(api.Fail, api.High, undeclared, "shows /run/docker.sock"),
+		},
+		"a container of another engine whose mounts were not read is unknown": {
+			ft.Edit(measured(fact.Container{}, nil), unknownEngine, gap(fact.Mounts)), ft.One(api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Basis: api.Measured,
+				Subject:  fact.Subject{Kind: fact.SubjectContainer, Name: ft.ID[:12], Node: "n1"},
+				Message:  "its mounts, or those of its node, were not read",
+				Evidence: ft.Evidence(table, "not read"),
+			}),
+		},
 		"no hostPath passes":                  {ft.Declared(fact.Container{}), passes(ft.App+"volumeMounts", "no hostPath")},
 		"another hostPath passes":             {ft.Declared(mounts, hostPath("/data")), passes(field, "/data at /host")},
 		"a socket that nothing mounts passes": {ft.Declared(fact.Container{}, hostPath("/run/docker.sock")), passes(ft.App+"volumeMounts", "no hostPath")},
@@ -40,7 +127,7 @@ func TestRuntimeSocket(t *testing.T) {
 				s.Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "persistentVolumeClaim", Unread: fact.Forbidden}}
 			}),
 			ft.One(api.Finding{
-				Verdict: api.VerdictUnknown, Reason: fact.Forbidden, Subject: ft.Subject(),
+				Verdict: api.VerdictUnknown, Reason: fact.Forbidden, Basis: api.Declared, Subject: ft.Subject(),
 				Message:     "the volumes behind its claims are unknown: a volume can be a directory of the node",
 				Remediation: "grant list on persistentvolumes",
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: Forbidden"),
@@ -49,7 +136,7 @@ func TestRuntimeSocket(t *testing.T) {
 		"a process of a Windows node reaches every pipe": {
 			ft.Declared(fact.Container{HostProcess: ft.Ptr(true)}),
 			ft.One(api.Finding{
-				Verdict: api.Fail, Severity: api.High, Subject: ft.Subject(), Message: "reaches every pipe of its Windows node, including a runtime's (hostProcess)",
+				Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: ft.Subject(), Message: "reaches every pipe of its Windows node, including a runtime's (hostProcess)",
 				Evidence: ft.Evidence(ft.App+"securityContext.windowsOptions.hostProcess", "true"),
 			}),
 		},
@@ -80,7 +167,7 @@ func TestRuntimeSocket(t *testing.T) {
 				}}
 			}),
 			ft.One(api.Finding{
-				Verdict: api.Fail, Severity: api.High, Subject: ft.Subject(), Message: "mounts /run/docker.sock of the node",
+				Verdict: api.Fail, Severity: api.High, Basis: api.Declared, Subject: ft.Subject(), Message: "mounts /run/docker.sock of the node",
 				Evidence: ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "/run/docker.sock of persistentvolume/docker at /host"),
 			}),
 		},

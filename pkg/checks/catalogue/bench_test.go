@@ -154,8 +154,8 @@ func TestALargeCluster(t *testing.T) {
 			t.Errorf("%s: want yes, got %s (%s)", a.Question, a.Answer, a.Reason)
 		}
 	}
-	// 15 checks of workloads, twelve of nodes, two of secrets.
-	if want := 15*25 + 12*101 + 1002 + 1; len(result.Findings) != want {
+	// 19 checks of workloads, one of them of nodes too, twelve of nodes, two of secrets.
+	if want := 19*25 + 13*101 + 1002 + 1; len(result.Findings) != want {
 		t.Errorf("want %d findings, one for each check and subject, got %d", want, len(result.Findings))
 	}
 }

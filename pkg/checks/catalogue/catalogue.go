@@ -26,6 +26,7 @@ func All() []checks.Check {
 		immutable.MutableImage,
 		immutable.WritableRoot,
 		immutable.AddedExecutables,
+		immutable.PackageDatabaseChanged,
 		immutable.VulnerablePackages,
 
 		privileged.PrivilegedContainer,
@@ -52,6 +53,9 @@ func All() []checks.Check {
 		secrets.EncryptionConfig,
 
 		drift.RunningDriftedExecutable,
+		drift.DriftedFiles,
 		drift.WritableRoot,
+		drift.WritableExecutableMounts,
+		drift.CanWriteOwnCode,
 	}
 }

@@ -22,7 +22,7 @@ func clean() *fact.Set {
 	container := ft.With()
 	container.Root = &fact.Mount{Path: "/", FSType: "overlay", ReadOnly: true}
 	container.DeviceFS = "tmpfs"
-	container.Upper = &fact.UpperWalk{Path: "/var/lib/containerd/u", Entries: 3}
+	container.Upper = &fact.UpperWalk{Path: "/var/lib/containerd/u", Entries: 3, DataCounts: &fact.DataCounts{}}
 	set := ft.Measured(container, fact.Container{ReadOnlyRootFilesystem: ft.Ptr(true), CapDrop: []string{"ALL"}})
 	set.Cluster = fact.Cluster{Server: "https://10.0.0.1:6443", Version: "v1.37.2", Provider: "kubeadm"}
 
@@ -121,11 +121,11 @@ var faults = map[string]struct {
 		[]string{"medium immutable/mutable-image Deployment/shop/web/app/"},
 	},
 	"immutable/writable-root": {
-		func(s *fact.Set) { running(s).Root.ReadOnly = false },
+		unprotected,
 		[]string{"medium drift/writable-root Deployment/shop/web/app/", "medium immutable/writable-root Deployment/shop/web/app/"},
 	},
 	"drift/writable-root": {
-		func(s *fact.Set) { running(s).Root.ReadOnly = false },
+		unprotected,
 		[]string{"medium drift/writable-root Deployment/shop/web/app/", "medium immutable/writable-root Deployment/shop/web/app/"},
 	},
 	"immutable/added-executables": {
@@ -133,7 +133,14 @@ var faults = map[string]struct {
 			running(s).Upper.Total = 1
 			running(s).Upper.Files = []fact.UpperFile{{Path: "/usr/bin/tool", Kind: "elf", Origin: fact.OriginAdded, Mode: 0o755}}
 		},
-		[]string{"high immutable/added-executables Deployment/shop/web/app/"},
+		// The same layer is judged for both questions.
+		[]string{"medium drift/drifted-files Deployment/shop/web/app/", "high immutable/added-executables Deployment/shop/web/app/"},
+	},
+	"immutable/package-database-changed": {
+		func(s *fact.Set) {
+			running(s).Packages = &fact.PackageChange{Manager: "dpkg", Path: "/var/lib/dpkg/status", Added: []string{"curl"}, Total: 1}
+		},
+		[]string{"high immutable/package-database-changed Deployment/shop/web/app/"},
 	},
 	"privileged/privileged-container": {
 		func(s *fact.Set) { container(s).Privileged = ft.Ptr(true) },
@@ -155,7 +162,8 @@ var faults = map[string]struct {
 		func(s *fact.Set) {
 			process(s).CapEff, process(s).CapPrm, process(s).CapBnd = fact.NewCapMask(ft.AllCaps), fact.NewCapMask(ft.AllCaps), fact.NewCapMask(ft.AllCaps)
 		},
-		[]string{"critical privileged/effective-capabilities Deployment/shop/web/app/"},
+		// With SYS_ADMIN it can also mount a place to execute from.
+		[]string{"medium drift/writable-executable-mounts Deployment/shop/web/app/", "critical privileged/effective-capabilities Deployment/shop/web/app/"},
 	},
 	"privileged/host-devices": {
 		func(s *fact.Set) { running(s).Devices = []fact.Device{{Path: "/dev/sda", Type: "b", Major: 8}} },
@@ -249,9 +257,44 @@ var faults = map[string]struct {
 		[]string{"high secrets/encryption-config Node//cp1//"},
 	},
 	"drift/running-drifted-executable": {
-		func(s *fact.Set) { process(s).Exe = &fact.Executable{Path: "/tmp/x", Origin: fact.OriginAdded} },
+		func(s *fact.Set) {
+			process(s).Exe = &fact.Executable{Path: "/tmp/x", Origin: fact.OriginAdded, Mount: "/"}
+		},
 		[]string{"high drift/running-drifted-executable Deployment/shop/web/app/"},
 	},
+	"drift/drifted-files": {
+		func(s *fact.Set) {
+			running(s).Upper.DataCounts.Changed = 1
+			running(s).Upper.Data = []fact.UpperFile{{Path: "/etc/passwd", Kind: "data", Origin: fact.OriginChanged, Mode: 0o644}}
+		},
+		[]string{"high drift/drifted-files Deployment/shop/web/app/"},
+	},
+	"drift/writable-executable-mounts": {
+		func(s *fact.Set) {
+			running(s).Mounts = []fact.Mount{{Path: "/dev", FSType: "tmpfs", File: ft.Ptr(false), Owner: &fact.FileOwner{Mode: 0o755}}}
+		},
+		[]string{"medium drift/writable-executable-mounts Deployment/shop/web/app/"},
+	},
+	"drift/can-write-own-code": {
+		func(s *fact.Set) {
+			running(s).Mounts = []fact.Mount{{Path: "/app", FSType: "ext4", NoExec: true, File: ft.Ptr(false), Owner: &fact.FileOwner{Mode: 0o755}}}
+			process(s).Scripts = []fact.Executable{{
+				Path: "/app/run.sh", Origin: fact.OriginVolume, Mount: "/app", FSType: "ext4", Script: true,
+				Owner: &fact.FileOwner{Mode: 0o755}, Dir: &fact.FileOwner{Mode: 0o755},
+			}}
+		},
+		// What can be written there is run from there.
+		[]string{"medium drift/can-write-own-code Deployment/shop/web/app/", "medium drift/running-drifted-executable Deployment/shop/web/app/"},
+	},
+}
+
+// unprotected makes the root writable, of a program that can do nothing with it.
+func unprotected(s *fact.Set) {
+	running(s).Root.ReadOnly = false
+	p := process(s)
+	p.UID, p.GID = [4]int64{1000, 1000, 1000, 1000}, [4]int64{1000, 1000, 1000, 1000}
+	p.CapEff, p.CapPrm = fact.NewCapMask(0), fact.NewCapMask(0)
+	p.Exe.Owner, p.Exe.Dir = &fact.FileOwner{Mode: 0o755}, &fact.FileOwner{Mode: 0o755}
 }
 
 // failing lists what fails: "severity check subject", sorted by check.

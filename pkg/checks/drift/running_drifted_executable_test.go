@@ -51,6 +51,27 @@ func TestRunningDriftedExecutable(t *testing.T) {
 	}
 	script := fact.Executable{Path: "/tmp/x.sh", Origin: fact.OriginAdded, Script: true}
 
+	const mapsFile = "node/n1 /proc/100/maps"
+	maps := func(program string, files ...fact.Executable) *fact.Set {
+		return ft.Measured(ft.With(func(p *fact.Process) {
+			p.Exe = &fact.Executable{Path: program, Origin: fact.OriginImage}
+			p.Mapped = &fact.Mapped{Count: 9, FileCount: len(files), Files: files}
+		}), fact.Container{})
+	}
+	withPass := func(program string, f api.Finding) []api.Finding {
+		return append(passes(program+", origin image"), f)
+	}
+	const find = "/bin/find, origin metadata, mount / (overlay), gained set-user-ID"
+	gained := func(edit func(*fact.MeasuredContainer)) *fact.Set {
+		m := ft.With(func(p *fact.Process) {
+			p.Exe = &fact.Executable{Path: "/bin/find", Origin: fact.OriginMetadata, Mount: "/", FSType: "overlay", Gained: "set-user-ID"}
+		})
+		if edit != nil {
+			edit(&m)
+		}
+		return ft.Measured(m, fact.Container{})
+	}
+
 	ft.Judge(t, checks.OfSet(judgeRunningDriftedExecutable), map[string]row{
 		"of the image passes":             {runs(of("/web", fact.OriginImage)), passes("/web, origin image")},
 		"only touched passes":             {runs(of("/web", fact.OriginMetadata)), passes("/web, origin metadata")},
@@ -132,6 +153,76 @@ func TestRunningDriftedExecutable(t *testing.T) {
 					"node/n1 /proc/100/cmdline", "/tmp/x.sh, origin added, script"),
 			},
 		},
+		"a library that was added is medium": {
+			maps("/web", of("/tmp/x.so", fact.OriginAdded)), withPass("/web",
+				finding(api.Fail, api.Medium, "has /tmp/x.so mapped as code, which was added to the container", mapsFile, "/tmp/x.so, origin added")),
+		},
+		"a library in memory is medium": {
+			maps("/web", of("/memfd:x", fact.OriginMemfd)), withPass("/web",
+				finding(api.Fail, api.Medium, "has /memfd:x mapped as code, which exists only in memory (memfd)", mapsFile, "/memfd:x, origin memfd")),
+		},
+		"a library on a ConfigMap passes": {
+			maps("/web", readOnly("configMap/cm", "ext4")), withPass("/web",
+				finding(api.Pass, "", fine, mapsFile, "/scratch/x, origin readonly, volume configMap/cm, mount /scratch (ext4)")),
+		},
+		"a program that ld.so runs is high, whatever its mode": {
+			maps("/lib64/ld-linux-x86-64.so.2", of("/tmp/x", fact.OriginAdded)), withPass("/lib64/ld-linux-x86-64.so.2",
+				finding(api.Fail, api.High, "runs /tmp/x through a loader or an interpreter, which was added to the container", mapsFile, "/tmp/x, origin added")),
+		},
+		"a program that ld.so runs is high, whatever its name": {
+			maps("/lib/ld-musl-x86_64.so.1", of("/tmp/x.so", fact.OriginAdded)), withPass("/lib/ld-musl-x86_64.so.1",
+				finding(api.Fail, api.High, "runs /tmp/x.so through a loader or an interpreter, which was added to the container", mapsFile, "/tmp/x.so, origin added")),
+		},
+		"a file that an interpreter maps is high": {
+			maps("/usr/bin/python3.11", of("/tmp/x", fact.OriginAdded)), withPass("/usr/bin/python3.11",
+				finding(api.Fail, api.High, "runs /tmp/x through a loader or an interpreter, which was added to the container", mapsFile, "/tmp/x, origin added")),
+		},
+		"a module that an interpreter maps is medium": {
+			maps("/usr/bin/python3.11", of("/tmp/x.cpython-311.so", fact.OriginAdded)), withPass("/usr/bin/python3.11",
+				finding(api.Fail, api.Medium, "has /tmp/x.cpython-311.so mapped as code, which was added to the container", mapsFile, "/tmp/x.cpython-311.so, origin added")),
+		},
+		"a mapped file of unknown origin is unknown": {
+			maps("/web", of("/x.so", fact.OriginUnknown)), withPass("/web",
+				finding(api.VerdictUnknown, "", "has /x.so mapped as code, whose origin is unknown", mapsFile, "/x.so, origin unknown")),
+		},
+		"mappings that were not read are unknown": {
+			ft.Measured(ft.With(func(p *fact.Process) { p.Mapped = nil }), fact.Container{}), []api.Finding{
+				finding(api.Pass, "", fine, exe, "/web, origin image, mount / (overlay)"),
+				{
+					Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(),
+					Message: "the other files that a process has mapped as code were not read", Evidence: ft.Evidence(mapsFile, "not read"),
+				},
+			},
+		},
+		"mappings beyond the list are unknown": {
+			ft.Measured(ft.With(func(p *fact.Process) { p.Mapped = &fact.Mapped{Count: 99, FileCount: 40} }), fact.Container{}), []api.Finding{
+				finding(api.Pass, "", fine, exe, "/web, origin image, mount / (overlay)"),
+				{
+					Verdict: api.VerdictUnknown, Reason: fact.Truncated, Subject: ft.Subject(),
+					Message: "not all files that a process has mapped as code are in the facts", Evidence: ft.Evidence(mapsFile, "not read"),
+				},
+			},
+		},
+		"a program of the image that became set-user-ID is high": {
+			gained(nil), fails(api.High, "runs /bin/find, which is of the image and got more rights in the container (set-user-ID)", find),
+		},
+		"with no_new_privs it is medium": {
+			gained(func(m *fact.MeasuredContainer) { m.Processes[0].NoNewPrivs = ft.Ptr(true) }),
+			fails(api.Medium, "runs /bin/find, which is of the image and got more rights in the container (set-user-ID)", find),
+		},
+		"on a root with nosuid it is medium": {
+			gained(func(m *fact.MeasuredContainer) { m.Root = &fact.Mount{Path: "/", NoSuid: true} }),
+			fails(api.Medium, "runs /bin/find, which is of the image and got more rights in the container (set-user-ID)", find),
+		},
+		"one process that can gain rights is enough for high": {
+			gained(func(m *fact.MeasuredContainer) {
+				m.Processes[0].NoNewPrivs = ft.Ptr(true)
+				other := m.Processes[0]
+				other.PID, other.NoNewPrivs = 101, ft.Ptr(false)
+				m.Processes = append(m.Processes, other)
+			}),
+			fails(api.High, "runs /bin/find, which is of the image and got more rights in the container (set-user-ID)", find),
+		},
 		"a process without an executable is the runtime's, on its way in": {
 			ft.Edit(runs(of("/web", fact.OriginImage)), func(s *fact.Set) {
 				c := &s.Nodes[0].Measured.Containers[0]
@@ -153,7 +244,7 @@ func TestRunningDriftedExecutable(t *testing.T) {
 			ft.Edit(runs(of("/web", fact.OriginImage)), func(s *fact.Set) {
 				c := &s.Nodes[0].Measured.Containers[0]
 				worker := c.Processes[0]
-				worker.PID, worker.Exe = 101, &fact.Executable{Path: "/web", Origin: fact.OriginImage}
+				worker.PID, worker.Exe = 101, &fact.Executable{Path: "/web", Origin: fact.OriginImage, Owner: &fact.FileOwner{}}
 				c.Processes = append(c.Processes, worker)
 			}),
 			passes("/web, origin image"),

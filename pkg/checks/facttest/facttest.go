@@ -103,7 +103,8 @@ func Process() fact.Process {
 		CapInh: fact.NewCapMask(0), CapPrm: mask, CapEff: mask, CapBnd: mask, CapAmb: fact.NewCapMask(0),
 		NoNewPrivs: Ptr(false), Seccomp: Ptr(2),
 		UserNS: UserNS, PIDNS: OwnPIDNS, NetNS: OwnNetNS, IPCNS: OwnIPCNS, RootUID: Ptr(int64(0)),
-		Exe: &fact.Executable{Path: "/web", Origin: fact.OriginImage, FSType: "overlay", Mount: "/"},
+		Exe:    &fact.Executable{Path: "/web", Origin: fact.OriginImage, FSType: "overlay", Mount: "/"},
+		Mapped: &fact.Mapped{Count: 3},
 	}
 }
 

@@ -111,6 +111,9 @@ func (g *generator) measurement() *fact.Measurement {
 		m.Host.OS.VersionID = "12"
 	}
 	if g.fault() {
+		m.Host.Builders = []fact.HostProcess{{PID: 7, Comm: "buildkitd", Exe: "/usr/bin/buildkitd", Why: "same-root"}}
+	}
+	if g.fault() {
 		m.Host.Reboot.Required = "/run/reboot-required"
 	}
 	if g.fault() {
@@ -268,7 +271,19 @@ func (g *generator) container(id, uid string) fact.MeasuredContainer {
 	if !g.unread() {
 		m.Image = image
 	}
-	m.Upper = &fact.UpperWalk{Path: "/var/lib/containerd/u", Entries: 3}
+	m.Upper = &fact.UpperWalk{Path: "/var/lib/containerd/u", Entries: 3, DataCounts: &fact.DataCounts{}}
+	if g.fault() {
+		m.Mounts = []fact.Mount{{Path: "/dev", FSType: "tmpfs", File: Ptr(false), Owner: &fact.FileOwner{Mode: 0o755}}}
+	}
+	if g.fault() {
+		m.Upper.Data, m.Upper.DataCounts.Changed = []fact.UpperFile{{Path: "/etc/passwd", Kind: "data", Origin: fact.OriginChanged, Mode: 0o644}}, 1
+	}
+	if g.fault() {
+		m.Sockets = []string{"/run/docker.sock"}
+	}
+	if g.fault() {
+		m.Packages = &fact.PackageChange{Manager: "dpkg", Path: "/var/lib/dpkg/status", Added: []string{"curl"}, Total: 1}
+	}
 	return m
 }
 

@@ -1,17 +1,17 @@
 package immutable
 
 import (
-	"fmt"
-
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/layer"
 )
 
-// AddedExecutables fails a container whose writable layer has an executable
-// that its image does not hold. Source: a walk of the overlay's upperdir on the
-// node. A file that was only touched (chmod, chown) has the image's content and
-// passes.
+// AddedExecutables fails a container whose writable layer has code that its image
+// does not hold: by content, whatever the mode, because ld.so and interpreters run
+// files without the x bit. Source: a walk of the overlay's upperdir on the node. A
+// file that was only touched (chmod, chown) has the image's content and passes,
+// unless it became set-user-ID or got file capabilities.
 var AddedExecutables = checks.Check{
 	ID:       "immutable/added-executables",
 	Title:    "No executable was added to a running container",
@@ -21,11 +21,15 @@ var AddedExecutables = checks.Check{
 	Uses:     []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
 	Why: "Code added after the build is in no scan, review or signature. Other pods of the same image do not have it. " +
-		"Install-at-start scripts, self-updates and intruders leave it behind.",
-	Remediation: "Put the program into the image and rebuild it. Make the root file system read-only, so that code cannot be added.",
+		"Install-at-start scripts, self-updates and intruders leave it behind. A program of the image that was made set-user-ID " +
+		"gives root to anyone who can start it, and a line in /etc/ld.so.preload puts code into every program.",
+	Remediation: "Put the program into the image and rebuild it. Make the root file system read-only, so that code cannot be added. " +
+		"Set allowPrivilegeEscalation to false, so that set-user-ID programs give nothing.",
 	References: []string{
 		"https://docs.kernel.org/filesystems/overlayfs.html",
 		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",
+		"man:ld.so(8)",
+		"man:execve(2)",
 	},
 	Judge: judgeAddedExecutables,
 }
@@ -37,74 +41,71 @@ func judgeAddedExecutables(v *checks.View) []api.Finding {
 	seen, unseen := checks.RunningContainers(v, fact.Upperdir)
 	findings := checks.Unseen(unseen)
 	for _, r := range seen {
-		findings = append(findings, judgeUpper(r))
+		findings = append(findings, judgeUpper(r)...)
 	}
 	return findings
 }
 
-func judgeUpper(r checks.Running) api.Finding {
-	f := api.Finding{Subject: r.Subject(), Basis: api.Measured}
+func judgeUpper(r checks.Running) []api.Finding {
 	walk := r.Measured.Upper
 	if walk == nil {
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "it has no writable layer that could be walked"
-		f.Evidence = []api.Evidence{{Source: r.Source("mountinfo /"), Value: rootType(r.Measured.Root)}}
-		return f
+		return []api.Finding{layer.NotWalked(r)}
 	}
-	var added, unknown []string
-	var evidence, notes []api.Evidence
-	for i := range walk.Files {
-		file := &walk.Files[i]
-		e := api.Evidence{Source: checks.NodeSource(r.Node, "%s", walk.Path+file.Path), Value: describe(file)}
-		switch file.Origin {
-		case fact.OriginAdded, fact.OriginChanged:
-			added, evidence = append(added, file.Path), append(evidence, e)
-		case fact.OriginMetadata, fact.OriginImage:
-			notes = append(notes, e)
-		default:
-			unknown, notes = append(unknown, file.Path), append(notes, e)
+	evidence := func(file *fact.UpperFile) api.Evidence {
+		return api.Evidence{Source: layer.Source(r, file.Path), Value: layer.Describe(file)}
+	}
+	drifted, unknown := layer.Code(r)
+	var findings []api.Finding
+	low := true // no finding that decides an answer
+	// Files of one grade give one finding.
+	for _, gains := range []bool{false, true} {
+		for _, severity := range []api.Severity{api.High, api.Medium, api.Low} {
+			f := api.Finding{Verdict: api.Fail, Severity: severity, Basis: api.Measured, Subject: r.Subject()}
+			var paths []string
+			for _, d := range drifted {
+				if d.Gains == gains && d.Severity == severity {
+					paths, f.Evidence = append(paths, d.File.Path), append(f.Evidence, evidence(d.File))
+				}
+			}
+			if len(paths) == 0 {
+				continue
+			}
+			low = low && severity == api.Low
+			f.Message = "added to the container or changed in it: "
+			if gains {
+				f.Message = "programs of the image that got more rights in the container (set-user-ID, set-group-ID or file capabilities): "
+			}
+			f.Message += checks.JoinWords(paths, pathsMessage)
+			f.Evidence = append(f.Evidence, layer.Summary(r))
+			findings = append(findings, f)
 		}
 	}
-	summary := api.Evidence{
-		Source: checks.NodeSource(r.Node, "%s", walk.Path),
-		Value:  fmt.Sprintf("%d entries, %d executables", walk.Entries, walk.Total),
+	if !low {
+		return findings
 	}
-	if walk.Truncated {
-		summary.Value += ", not walked to the end"
+	f := api.Finding{Subject: r.Subject(), Basis: api.Measured}
+	var unknownPaths []string
+	for _, file := range unknown {
+		unknownPaths = append(unknownPaths, file.Path)
 	}
-	switch {
-	case len(added) > 0:
-		f.Verdict, f.Message = api.Fail, "added to the container or changed in it: "+checks.JoinWords(added, pathsMessage)
-		f.Evidence = append(evidence, summary)
-		return f
+	switch incomplete := layer.Incomplete(walk); {
 	case len(unknown) > 0:
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "of unknown origin: "+checks.JoinWords(unknown, pathsMessage)
-	case walk.Truncated:
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Truncated, "its writable layer was not walked to the end"
-	case len(walk.Files) < walk.Total:
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Truncated, "not every executable in its writable layer is in the facts"
-	case len(notes) > 0:
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "of unknown origin: "+checks.JoinWords(unknownPaths, pathsMessage)
+	case incomplete != "":
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Truncated, incomplete
+	case len(findings) > 0:
+		return findings
+	case len(walk.Files) > 0:
 		f.Verdict, f.Message = api.Pass, "executables in its writable layer have the image's content"
 	default:
 		f.Verdict, f.Message = api.Pass, "no executable in its writable layer"
 	}
-	f.Evidence = append([]api.Evidence{summary}, notes...)
-	return f
-}
-
-func describe(file *fact.UpperFile) string {
-	value := fmt.Sprintf("%s, origin %s, mode %04o, uid %d, %d bytes", file.Kind, file.Origin, file.Mode&0o7777, file.UID, file.Size)
-	if file.SHA256 != "" {
-		value += ", sha256:" + file.SHA256
+	f.Evidence = []api.Evidence{layer.Summary(r)}
+	for i := range walk.Files {
+		file := &walk.Files[i]
+		if file.Origin != fact.OriginAdded && file.Origin != fact.OriginChanged {
+			f.Evidence = append(f.Evidence, evidence(file))
+		}
 	}
-	if file.Detail != "" {
-		value += ", " + file.Detail
-	}
-	return value
-}
-
-func rootType(root *fact.Mount) string {
-	if root == nil {
-		return "not read"
-	}
-	return root.FSType
+	return append(findings, f)
 }
