@@ -20,10 +20,12 @@ const (
 	SetGID        Number = 6
 	SetUID        Number = 7
 	NetAdmin      Number = 12
+	NetRaw        Number = 13
 	SysModule     Number = 16
 	SysRawIO      Number = 17
 	SysPtrace     Number = 19
 	SysAdmin      Number = 21
+	Mknod         Number = 27
 	BPF           Number = 39
 )
 

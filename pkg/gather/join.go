@@ -54,7 +54,7 @@ func Join(all ...*fact.Measurement) *fact.Measurement {
 	processes := j.by[fact.Processes]
 	out.CapLastCap, out.HostCapBnd = processes.CapLastCap, processes.HostCapBnd
 	out.HostUserNS, out.HostPIDNS = processes.HostUserNS, processes.HostPIDNS
-	out.HostNetNS, out.HostIPCNS = processes.HostNetNS, processes.HostIPCNS
+	out.HostNetNS, out.HostIPCNS, out.Labels = processes.HostNetNS, processes.HostIPCNS, processes.Labels
 	out.HostProcesses = processes.HostProcesses
 	out.Images = j.by[fact.Images].Images
 	out.Etcd, out.APIServers = j.by[fact.Etcd].Etcd, j.by[fact.EncryptionConfig].APIServers

@@ -29,6 +29,9 @@ type Measurement struct {
 	HostPIDNS  uint64 `json:"hostPIDNS,omitempty"`
 	HostNetNS  uint64 `json:"hostNetNS,omitempty"`
 	HostIPCNS  uint64 `json:"hostIPCNS,omitempty"`
+	// Labels reports whether a security module labels processes: whether the kernel
+	// has attr/current for pid 1 (Process.Label). Nil if unread.
+	Labels *bool `json:"labels,omitempty"`
 
 	// Containers are sorted by id. Processes of the host itself are only counted.
 	Containers    []MeasuredContainer `json:"containers,omitempty"`

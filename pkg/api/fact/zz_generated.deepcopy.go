@@ -818,6 +818,11 @@ func (in *Measurement) DeepCopyInto(out *Measurement) {
 		**out = **in
 	}
 	out.HostCapBnd = in.HostCapBnd
+	if in.Labels != nil {
+		in, out := &in.Labels, &out.Labels
+		*out = new(bool)
+		**out = **in
+	}
 	if in.Containers != nil {
 		in, out := &in.Containers, &out.Containers
 		*out = make([]MeasuredContainer, len(*in))
