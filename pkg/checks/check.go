@@ -42,6 +42,8 @@ type Check struct {
 	Why         string
 	Remediation string
 	References  []string
+	// Terms explain words that findings use, each with a text that continues it.
+	Terms []Term
 	// Judge is a pure function of facts, in time linear in them. It returns findings with Verdict,
 	// Subject, Message and Evidence, and with Severity or Basis where they
 	// differ from the check's; JudgeSet fills in the rest. Several findings for one
@@ -50,6 +52,9 @@ type Check struct {
 	// JudgeSet then owns the list and changes its findings in place.
 	Judge func(*View) []api.Finding
 }
+
+// Term is a word of findings and what it means.
+type Term struct{ Name, Text string }
 
 // Scope is the kind of subject that a check is about.
 type Scope string

@@ -140,10 +140,21 @@ func (r Running) Entering(p *fact.Process) bool {
 	return !p.Started.IsZero() && !at.IsZero() && at.Sub(p.Started.Time) <= entryAge
 }
 
+// MayBeRuntime reports whether a process may be the container runtime's own, on its
+// way into the container (runc init): it is young, and what it runs is not a file of
+// the container, or was not read. Such a process still holds the node's rights.
+func (r Running) MayBeRuntime(p *fact.Process) bool {
+	own := p.Exe != nil && p.Exe.Origin != fact.OriginForeign && p.Exe.Origin != fact.OriginMemfd
+	return !own && r.Entering(p)
+}
+
 // shortID is how many digits of a container's id are shown, as crictl does.
 const shortID = 12
 
 func short(id string) string { return id[:min(len(id), shortID)] }
+
+// ShortID is the beginning of a container's id, as it is shown: twelve digits.
+func ShortID(id string) string { return short(id) }
 
 // NodeSource names a file of the node for evidence: "node/NAME /proc/1/status CapEff".
 func NodeSource(node *fact.Node, format string, args ...any) string {
@@ -244,6 +255,29 @@ func (x *index) join(node *fact.Node, m *fact.MeasuredContainer) (r Running, ask
 	}
 	r = Running{Node: node, Measured: m, Workload: found.workload, Pod: found.pod, Declared: found.container}
 	return r, !sandbox && !(m.Self && !known) && (known || x.scope != fact.PodsSome)
+}
+
+// KnownBy is by what the API knows a measured container.
+type KnownBy int
+
+// The ways, the best last.
+const (
+	Unknown   KnownBy = iota
+	KnownPod          // only its pod: by UID, or by a static pod's config hash
+	KnownByID         // a container status has its id
+)
+
+// Known joins a measured container with what the API knows of it, whether or not this
+// run judges it (RunningContainers).
+func (v *View) Known(node *fact.Node, m *fact.MeasuredContainer) (Running, KnownBy) {
+	r, _ := v.index.join(node, m)
+	if _, byID := v.index.byID[placed{node.Name, m.ID}]; byID {
+		return r, KnownByID
+	}
+	if r.Pod != nil {
+		return r, KnownPod
+	}
+	return r, Unknown
 }
 
 // declared finds a container by its name; nil if the spec does not have it.

@@ -13,6 +13,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -53,10 +54,10 @@ func gapsOnly() map[string]*api.ChecklistReport {
 		Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"},
 		Spec: fact.PodSpec{
 			Origin: "pod/shop/web-1", Path: "spec",
-			Containers: []fact.Container{{
+			Containers: []fact.Container{ft.Restricted(fact.Container{
 				Name: "app", Type: fact.RegularContainer, Field: "spec.containers[0]", ReadOnlyRootFilesystem: &yes,
 				Image: "registry.example/web@sha256:" + strings.Repeat("a", 64),
-			}},
+			})},
 		},
 		Pods: []fact.Pod{{Name: "web-1", UID: "u1", Node: "worker-1", Phase: "Running", Containers: []fact.ContainerStatus{{Name: "app", ID: strings.Repeat("b", 64), Running: true}}}},
 	}}

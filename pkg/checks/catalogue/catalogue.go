@@ -31,10 +31,15 @@ func All() []checks.Check {
 
 		privileged.PrivilegedContainer,
 		privileged.AddedCapabilities,
+		privileged.RunsAsRoot,
 		privileged.HostNamespaces,
 		privileged.HostPath,
+		privileged.PrivilegeEscalation,
+		privileged.Seccomp,
+		privileged.MandatoryAccessControl,
 		privileged.EffectiveCapabilities,
 		privileged.HostDevices,
+		privileged.UndeclaredContainer,
 
 		hosts.KernelOutdated,
 		hosts.RebootRequired,

@@ -62,7 +62,15 @@ func writeCheck(b *strings.Builder, c checks.Check) {
 	if len(c.Uses) > 0 {
 		fmt.Fprintf(b, "; uses %s where read", kinds(c.Uses))
 	}
-	fmt.Fprintf(b, ".\n\n**Why.** %s\n\n**Remediation.** %s\n\n**References.**\n\n", c.Why, c.Remediation)
+	fmt.Fprintf(b, ".\n\n**Why.** %s\n\n**Remediation.** %s\n\n", c.Why, c.Remediation)
+	if len(c.Terms) > 0 {
+		b.WriteString("| word | what it means |\n| --- | --- |\n")
+		for _, term := range c.Terms {
+			fmt.Fprintf(b, "| %s | %s |\n", term.Name, term.Text)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("**References.**\n\n")
 	for _, reference := range c.References {
 		if strings.HasPrefix(reference, "https://") {
 			fmt.Fprintf(b, "- <%s>\n", reference)

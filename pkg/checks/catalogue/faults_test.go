@@ -19,11 +19,12 @@ import (
 // clean is a cluster of a control-plane node and a worker, all of it measured,
 // with one Deployment on the worker and nothing to find.
 func clean() *fact.Set {
-	container := ft.With()
+	container := ft.With(ft.Bare)
 	container.Root = &fact.Mount{Path: "/", FSType: "overlay", ReadOnly: true}
 	container.DeviceFS = "tmpfs"
 	container.Upper = &fact.UpperWalk{Path: "/var/lib/containerd/u", Entries: 3, DataCounts: &fact.DataCounts{}}
-	set := ft.Measured(container, fact.Container{ReadOnlyRootFilesystem: ft.Ptr(true), CapDrop: []string{"ALL"}})
+	set := ft.Measured(container, ft.Restricted(fact.Container{ReadOnlyRootFilesystem: ft.Ptr(true)}))
+	set.PodsListedAgain = true
 	set.Cluster = fact.Cluster{Server: "https://10.0.0.1:6443", Version: "v1.37.2", Provider: "kubeadm"}
 
 	const build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
@@ -109,12 +110,14 @@ var faults = map[string]struct {
 		[]string{"high builds/runtime-socket Deployment/shop/web/app/", "high privileged/host-path Deployment/shop/web/app/"},
 	},
 	"builds/builder-workload": {
-		func(s *fact.Set) { container(s).Image = "moby/buildkit@sha256:" + strings.Repeat("1", 64) },
+		func(s *fact.Set) {
+			container(s).Image, container(s).RunAsNonRoot = "moby/buildkit@sha256:"+strings.Repeat("1", 64), nil
+		},
 		[]string{"medium builds/builder-workload Deployment/shop/web/app/"},
 	},
 	"builds/build-process": {
-		func(s *fact.Set) { process(s).Exe.Path = "/usr/bin/buildkitd" },
-		[]string{"medium builds/build-process Deployment/shop/web/app/"},
+		func(s *fact.Set) { process(s).Exe.Path, process(s).UID = "/usr/bin/buildkitd", [4]int64{} },
+		[]string{"medium builds/build-process Deployment/shop/web/app/", "medium privileged/runs-as-root Deployment/shop/web/app/"},
 	},
 	"immutable/mutable-image": {
 		func(s *fact.Set) { container(s).Image = "registry.example/shop/web:latest" },
@@ -144,11 +147,37 @@ var faults = map[string]struct {
 	},
 	"privileged/privileged-container": {
 		func(s *fact.Set) { container(s).Privileged = ft.Ptr(true) },
-		[]string{"critical privileged/privileged-container Deployment/shop/web/app/"},
+		[]string{"critical privileged/privileged-container Deployment/shop/web/app/", "medium privileged/seccomp Deployment/shop/web/app/"},
 	},
 	"privileged/added-capabilities": {
 		func(s *fact.Set) { container(s).CapAdd = []string{"SYS_ADMIN"} },
 		[]string{"critical privileged/added-capabilities Deployment/shop/web/app/"},
+	},
+	"privileged/runs-as-root": {
+		func(s *fact.Set) { process(s).UID = [4]int64{} },
+		[]string{"medium privileged/runs-as-root Deployment/shop/web/app/"},
+	},
+	"privileged/privilege-escalation": {
+		func(s *fact.Set) { process(s).NoNewPrivs = ft.Ptr(false) },
+		[]string{"medium privileged/privilege-escalation Deployment/shop/web/app/"},
+	},
+	"privileged/seccomp": {
+		func(s *fact.Set) { process(s).Seccomp = ft.Ptr(0) },
+		[]string{"medium privileged/seccomp Deployment/shop/web/app/"},
+	},
+	"privileged/mandatory-access-control": {
+		func(s *fact.Set) { process(s).Label = "unconfined" },
+		[]string{"medium privileged/mandatory-access-control Deployment/shop/web/app/"},
+	},
+	"privileged/undeclared-container": {
+		func(s *fact.Set) {
+			// In every other way it is as restricted as the known one.
+			other := *running(s).DeepCopy()
+			other.ID, other.PodUID, other.Kubernetes, other.Runtime = strings.Repeat("b", 64), "", false, "docker"
+			other.Processes[0].Started = fact.NewTime(ft.Time.Add(-time.Hour))
+			s.Nodes[1].Measured.Containers = append(s.Nodes[1].Measured.Containers, other)
+		},
+		[]string{"high privileged/undeclared-container Container//bbbbbbbbbbbb//n1"},
 	},
 	"privileged/host-namespaces": {
 		func(s *fact.Set) { process(s).PIDNS = ft.PIDNS },
@@ -437,6 +466,8 @@ func TestOneFaultForEachQuestion(t *testing.T) {
 		faults[id].plant(set)
 	}
 	builder := ft.Process()
+	ft.Bare(&builder)
+	builder.UID = [4]int64{}
 	builder.PID, builder.Exe = 101, &fact.Executable{Path: "/usr/bin/runc", Origin: fact.OriginImage}
 	running(set).Processes = append(running(set).Processes, builder)
 

@@ -43,7 +43,8 @@ func Parts() []checks.Part {
 			"privileged/host-namespaces", "privileged/host-path", "privileged/host-devices",
 		}},
 		{Question: api.Privileged, Name: "confinement", Title: "Every process is confined", Checks: []string{
-			"privileged/privilege-escalation", "privileged/seccomp", "privileged/pod-security-level",
+			"privileged/privilege-escalation", "privileged/seccomp", "privileged/mandatory-access-control",
+			"privileged/pod-security-level",
 		}},
 		{Question: api.Privileged, Name: "undeclared", Title: "The API knows every container that runs", Checks: []string{
 			"privileged/undeclared-container",

@@ -32,6 +32,9 @@ const (
 	DefaultCaps                  uint64 = 0xa80425fb
 )
 
+// Profile is the AppArmor profile that containerd gives to containers.
+const Profile = "cri-containerd.apparmor.d (enforce)"
+
 // Ptr is a pointer to a value.
 func Ptr[T any](v T) *T { return &v }
 
@@ -115,4 +118,19 @@ func With(edits ...func(*fact.Process)) fact.MeasuredContainer {
 		edit(&p)
 	}
 	return fact.MeasuredContainer{Processes: []fact.Process{p}}
+}
+
+// Bare is an edit after which a process is an ordinary user's, holds nothing and can gain
+// nothing, under AppArmor.
+func Bare(p *fact.Process) {
+	none := fact.NewCapMask(0)
+	p.UID, p.GID = [4]int64{1000, 1000, 1000, 1000}, [4]int64{1000, 1000, 1000, 1000}
+	p.CapPrm, p.CapEff, p.CapBnd, p.NoNewPrivs, p.Label = none, none, none, Ptr(true), Profile
+}
+
+// Restricted adds what the restricted Pod Security Standard asks of a container.
+func Restricted(c fact.Container) fact.Container {
+	c.CapDrop, c.Seccomp = []string{"ALL"}, "RuntimeDefault"
+	c.RunAsNonRoot, c.AllowPrivilegeEscalation = Ptr(true), Ptr(false)
+	return c
 }

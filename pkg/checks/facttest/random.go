@@ -19,7 +19,7 @@ var Namespaces = []string{"shop", "ci", "kube-system"}
 // unread. Many have neither, so that properties about yes are tested too.
 func Random(r *rand.Rand) *fact.Set {
 	g := generator{r: r, faulty: r.IntN(3) == 0, torn: r.IntN(3) == 0}
-	set := &fact.Set{CollectedAt: Time, PodScope: fact.PodsAll, SecretsListed: !g.unread(), Cluster: fact.Cluster{Version: "v1.37.2"}}
+	set := &fact.Set{CollectedAt: Time, PodScope: fact.PodsAll, PodsListedAgain: !g.unread(), SecretsListed: !g.unread(), Cluster: fact.Cluster{Version: "v1.37.2"}}
 	control, workers := 1+r.IntN(3), r.IntN(4)
 	secrets := g.secrets(set)
 	if r.IntN(2) == 0 {
@@ -208,10 +208,10 @@ func (g *generator) storage(m *fact.Measurement, secrets []fact.StoredSecret) {
 // workload adds a Deployment, whose pods run where the set has nodes.
 func (g *generator) workload(set *fact.Set, i int) {
 	namespace, name := pick(g.r, Namespaces), fmt.Sprintf("w%d", i)
-	c := fact.Container{
-		Name: "app", Type: fact.RegularContainer, Field: "spec.containers[0]", ReadOnlyRootFilesystem: Ptr(true), CapDrop: []string{"ALL"},
+	c := Restricted(fact.Container{
+		Name: "app", Type: fact.RegularContainer, Field: "spec.containers[0]", ReadOnlyRootFilesystem: Ptr(true),
 		Image: "registry.example/app@sha256:" + strings.Repeat("1", 64),
-	}
+	})
 	if g.fault() {
 		c.Privileged = Ptr(true)
 	}
@@ -223,6 +223,10 @@ func (g *generator) workload(set *fact.Set, i int) {
 		Spec: fact.PodSpec{
 			Origin: fmt.Sprintf("pod/%s/%s-0", namespace, name), Path: "spec", RestartPolicy: "Always", Containers: []fact.Container{c},
 		},
+	}
+	if g.fault() {
+		c := &w.Spec.Containers[0]
+		c.RunAsNonRoot, c.AllowPrivilegeEscalation, c.Seccomp = nil, nil, ""
 	}
 	w.Spec.HostPID = g.fault()
 	for j := range 1 + g.r.IntN(3) {
@@ -252,11 +256,23 @@ func (g *generator) workload(set *fact.Set, i int) {
 }
 
 func (g *generator) container(id, uid string) fact.MeasuredContainer {
-	m := With(func(p *fact.Process) {
+	m := With(Bare, func(p *fact.Process) {
 		g.pid++
 		p.PID = 1000 + g.pid
 		if g.fault() {
 			p.CapEff, p.CapPrm = fact.NewCapMask(AllCaps), fact.NewCapMask(AllCaps)
+		}
+		if g.fault() {
+			p.UID = [4]int64{}
+		}
+		if g.fault() {
+			p.NoNewPrivs = Ptr(false)
+		}
+		if g.fault() {
+			p.Seccomp = Ptr(0)
+		}
+		if g.fault() {
+			p.Label = "unconfined"
 		}
 		if g.fault() {
 			p.Exe = &fact.Executable{Path: "/tmp/miner", Origin: fact.OriginAdded}

@@ -10,7 +10,9 @@ import (
 )
 
 // AddedCapabilities fails a container that asks for more than the runtime's
-// default set. Adding a default capability back after drop ALL is fine.
+// default set. Adding a default capability back after drop ALL is fine, except for
+// NET_RAW: the baseline of the Pod Security Standards refuses it (policy
+// capabilities_baseline).
 var AddedCapabilities = checks.Check{
 	ID:       "privileged/added-capabilities",
 	Title:    "No container adds capabilities beyond the runtime's default",
@@ -19,7 +21,7 @@ var AddedCapabilities = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
 	Why: "Capabilities split root's power into pieces, but some pieces give all of it: SYS_ADMIN mounts file systems, SYS_MODULE " +
-		"loads code into the kernel, DAC_READ_SEARCH reads every file of the node.",
+		"loads code into the kernel, DAC_READ_SEARCH reads every file of the node. With NET_RAW a pod answers for the addresses of others.",
 	Remediation: "Drop ALL, and add back only capabilities that the program was observed to use. Most services need none, or only NET_BIND_SERVICE.",
 	References: []string{
 		"man:capabilities(7)",
@@ -70,6 +72,11 @@ func judgeAdded(d checks.Declared) api.Finding {
 		f.Verdict, f.Severity, f.Message = api.Fail, api.Critical, "adds every capability"
 	case len(extra) > 0:
 		f.Verdict, f.Severity, f.Message = api.Fail, severity, "adds "+strings.Join(extra, ", ")
+	case mask&capability.NetRaw.Mask() != 0:
+		// It is in the default of containerd and Docker, but a spec that asks for it
+		// gets it from CRI-O too, and the baseline of Pod Security refuses that.
+		f.Verdict, f.Severity = api.Fail, api.Medium
+		f.Message = "adds NET_RAW, which the Pod Security baseline refuses"
 	case len(unknown) > 0:
 		// Either the runtime refuses the name, or the name is newer than this
 		// list.
@@ -85,6 +92,10 @@ func judgeAdded(d checks.Declared) api.Finding {
 		f.Severity = api.Low
 		f.Message += ", in its own user namespace"
 		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.PodField(d.Workload, "hostUsers"), Value: "false"})
+		return f
+	}
+	if !everything {
+		f.Message += sayDanger(mask &^ (capability.RuntimeDefault &^ capability.NetRaw.Mask()))
 	}
 	return f
 }

@@ -28,22 +28,32 @@ func TestAddedCapabilities(t *testing.T) {
 		"on Windows there are none": {
 			ft.Declared(fact.Container{}, windows), finding(api.Pass, "", "Windows has no capabilities", "not set", ft.Field+"os.name", "windows"),
 		},
-		"nothing added passes":             {ft.Declared(fact.Container{}), finding(api.Pass, "", fine, "not set")},
-		"one of the default's passes":      {ft.Declared(add("NET_BIND_SERVICE")), finding(api.Pass, "", fine, "NET_BIND_SERVICE")},
-		"ALL fails":                        {ft.Declared(add("all")), finding(api.Fail, api.Critical, "adds every capability", "all")},
-		"SYS_ADMIN fails, however spelled": {ft.Declared(add("cap_sys_admin")), finding(api.Fail, api.Critical, "adds SYS_ADMIN", "cap_sys_admin")},
-		"SYS_MODULE fails as SYS_ADMIN":    {ft.Declared(add("SYS_MODULE")), finding(api.Fail, api.Critical, "adds SYS_MODULE", "SYS_MODULE")},
-		"SYS_RAWIO fails":                  {ft.Declared(add("SYS_RAWIO")), finding(api.Fail, api.High, "adds SYS_RAWIO", "SYS_RAWIO")},
-		"DAC_READ_SEARCH fails":            {ft.Declared(add("DAC_READ_SEARCH")), finding(api.Fail, api.High, "adds DAC_READ_SEARCH", "DAC_READ_SEARCH")},
-		"SYS_TIME is medium":               {ft.Declared(add("SYS_TIME")), finding(api.Fail, api.Medium, "adds SYS_TIME", "SYS_TIME")},
-		"BPF fails":                        {ft.Declared(add("BPF")), finding(api.Fail, api.High, "adds BPF", "BPF")},
-		"NET_ADMIN alone is medium":        {ft.Declared(add("NET_ADMIN", "CHOWN")), finding(api.Fail, api.Medium, "adds NET_ADMIN", "NET_ADMIN, CHOWN")},
-		"NET_ADMIN in the node's network is high": {
-			ft.Declared(add("NET_ADMIN"), hostNetwork), finding(api.Fail, api.High, "adds NET_ADMIN", "NET_ADMIN"),
+		"nothing added passes":        {ft.Declared(fact.Container{}), finding(api.Pass, "", fine, "not set")},
+		"one of the default's passes": {ft.Declared(add("NET_BIND_SERVICE")), finding(api.Pass, "", fine, "NET_BIND_SERVICE")},
+		"NET_RAW is medium, as Pod Security's baseline refuses it": {
+			ft.Declared(add("NET_RAW")), finding(api.Fail, api.Medium, "adds NET_RAW, which the Pod Security baseline refuses"+then("NET_RAW"), "NET_RAW"),
 		},
-		"SYS_PTRACE alone is medium": {ft.Declared(add("SYS_PTRACE")), finding(api.Fail, api.Medium, "adds SYS_PTRACE", "SYS_PTRACE")},
+		"NET_RAW next to another is that one's": {
+			ft.Declared(add("NET_RAW", "BPF")), finding(api.Fail, api.High, "adds BPF"+then("BPF"), "NET_RAW, BPF"),
+		},
+		"NET_RAW in a user namespace of its own is low": {
+			ft.Declared(add("NET_RAW"), hostUsers(false)), finding(api.Fail, api.Low,
+				"adds NET_RAW, which the Pod Security baseline refuses, in its own user namespace", "NET_RAW", ft.Field+"hostUsers", "false"),
+		},
+		"ALL fails":                        {ft.Declared(add("all")), finding(api.Fail, api.Critical, "adds every capability", "all")},
+		"SYS_ADMIN fails, however spelled": {ft.Declared(add("cap_sys_admin")), finding(api.Fail, api.Critical, "adds SYS_ADMIN"+then("SYS_ADMIN"), "cap_sys_admin")},
+		"SYS_MODULE fails as SYS_ADMIN":    {ft.Declared(add("SYS_MODULE")), finding(api.Fail, api.Critical, "adds SYS_MODULE"+then("SYS_MODULE"), "SYS_MODULE")},
+		"SYS_RAWIO fails":                  {ft.Declared(add("SYS_RAWIO")), finding(api.Fail, api.High, "adds SYS_RAWIO"+then("SYS_RAWIO"), "SYS_RAWIO")},
+		"DAC_READ_SEARCH fails":            {ft.Declared(add("DAC_READ_SEARCH")), finding(api.Fail, api.High, "adds DAC_READ_SEARCH"+then("DAC_READ_SEARCH"), "DAC_READ_SEARCH")},
+		"SYS_TIME is medium":               {ft.Declared(add("SYS_TIME")), finding(api.Fail, api.Medium, "adds SYS_TIME"+then("SYS_TIME"), "SYS_TIME")},
+		"BPF fails":                        {ft.Declared(add("BPF")), finding(api.Fail, api.High, "adds BPF"+then("BPF"), "BPF")},
+		"NET_ADMIN alone is medium":        {ft.Declared(add("NET_ADMIN", "CHOWN")), finding(api.Fail, api.Medium, "adds NET_ADMIN"+then("NET_ADMIN"), "NET_ADMIN, CHOWN")},
+		"NET_ADMIN in the node's network is high": {
+			ft.Declared(add("NET_ADMIN"), hostNetwork), finding(api.Fail, api.High, "adds NET_ADMIN"+then("NET_ADMIN"), "NET_ADMIN"),
+		},
+		"SYS_PTRACE alone is medium": {ft.Declared(add("SYS_PTRACE")), finding(api.Fail, api.Medium, "adds SYS_PTRACE"+then("SYS_PTRACE"), "SYS_PTRACE")},
 		"SYS_PTRACE over the node's processes is high": {
-			ft.Declared(add("SYS_PTRACE"), hostPID), finding(api.Fail, api.High, "adds SYS_PTRACE", "SYS_PTRACE"),
+			ft.Declared(add("SYS_PTRACE"), hostPID), finding(api.Fail, api.High, "adds SYS_PTRACE"+then("SYS_PTRACE"), "SYS_PTRACE"),
 		},
 		"in a user namespace of its own it is low": {
 			ft.Declared(add("SYS_ADMIN"), hostUsers(false)),
@@ -53,7 +63,7 @@ func TestAddedCapabilities(t *testing.T) {
 			ft.Declared(add("SYS_ADMINS")), finding(api.VerdictUnknown, "", "adds a capability that this version does not know: SYS_ADMINS", "SYS_ADMINS"),
 		},
 		"a name that is none next to one that fails": {
-			ft.Declared(add("FUTURE", "BPF")), finding(api.Fail, api.High, "adds BPF", "FUTURE, BPF"),
+			ft.Declared(add("FUTURE", "BPF")), finding(api.Fail, api.High, "adds BPF"+then("BPF"), "FUTURE, BPF"),
 		},
 	})
 }

@@ -3,6 +3,8 @@ package privileged
 import (
 	"fmt"
 	"math/bits"
+	"slices"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -11,10 +13,13 @@ import (
 )
 
 // EffectiveCapabilities fails a container whose processes hold, or could gain,
-// more than the runtime's default. Source: CapEff, CapPrm and CapBnd in
-// /proc/PID/status, 64-bit hex masks of each thread (capabilities(7)); the
-// thread group leader is judged. A mask counts fully only in the user namespace
-// of the host's pid 1.
+// more than the runtime's default, or more than its spec grants. Source: CapEff,
+// CapPrm and CapBnd in /proc/PID/status and /proc/PID/task/TID/status, 64-bit hex
+// masks of each thread (capabilities(7)). A mask counts fully only in the user
+// namespace of the host's pid 1.
+//
+// NET_RAW is in the default of containerd and Docker and not in CRI-O's. Where it is
+// inherited, that is a finding of low severity.
 var EffectiveCapabilities = checks.Check{
 	ID:       "privileged/effective-capabilities",
 	Title:    "Processes hold no capability beyond the runtime's default",
@@ -33,7 +38,17 @@ var EffectiveCapabilities = checks.Check{
 		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#set-capabilities-for-a-container",
 		"https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/",
 	},
+	Terms: capabilityTerms(),
 	Judge: judgeEffectiveCapabilities,
+}
+
+// capabilityTerms say what an attacker does with each capability.
+func capabilityTerms() []checks.Term {
+	terms := make([]checks.Term, 0, capability.Last+1)
+	for n := capability.Number(0); n <= capability.Last; n++ {
+		terms = append(terms, checks.Term{Name: n.String(), Text: "an attacker who has it " + n.Danger()})
+	}
+	return terms
 }
 
 func judgeEffectiveCapabilities(v *checks.View) []api.Finding {
@@ -41,48 +56,57 @@ func judgeEffectiveCapabilities(v *checks.View) []api.Finding {
 	findings := checks.Unseen(unseen)
 	for _, r := range seen {
 		if len(r.Measured.Processes) == 0 {
-			findings = append(findings, api.Finding{
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: r.Subject(),
-				Message:  "none of its processes was read",
-				Evidence: []api.Evidence{{Source: r.Source("status"), Value: "no process"}},
-			})
+			findings = append(findings, noProcess(r))
 			continue
 		}
-		// Most processes of a container hold the same masks. The first process
-		// of each state is the evidence, so that each state is named once.
+		if f, some := unlisted(r); some {
+			findings = append(findings, f)
+		}
+		// Most processes of a container hold the same masks. The first task of each
+		// state is the evidence, so that each state is named once.
 		type state struct {
 			eff, prm, bnd fact.CapMask
 			noNewPrivs    string
-			userNS        nsRelation
+			around        surroundings
 			rootUID       int64
-			hostPID       bool
-			hostNet       bool
+			runtime       bool
 		}
-		done := map[state]bool{}
-		for i := range r.Measured.Processes {
-			p := &r.Measured.Processes[i]
+		for _, t := range distinct(r.Measured, func(t task) state {
 			s := state{
-				eff: p.CapEff, prm: p.CapPrm, bnd: p.CapBnd, noNewPrivs: setOrNot(p.NoNewPrivs),
-				userNS: userNamespace(r.Node.Measured, p), rootUID: -1,
-				hostPID: inHostNamespace(p.PIDNS, r.Node.Measured.HostPIDNS, r, func(s *fact.PodSpec) bool { return s.HostPID }),
-				hostNet: inHostNamespace(p.NetNS, r.Node.Measured.HostNetNS, r, func(s *fact.PodSpec) bool { return s.HostNetwork }),
+				eff: t.CapEff, prm: t.CapPrm, bnd: t.CapBnd, noNewPrivs: setOrNot(t.NoNewPrivs), rootUID: -1,
+				around: around(r, t.Process), runtime: r.MayBeRuntime(t.Process),
 			}
-			if p.RootUID != nil {
-				s.rootUID = *p.RootUID
+			if t.RootUID != nil {
+				s.rootUID = *t.RootUID
 			}
-			if !done[s] {
-				done[s] = true
-				findings = append(findings, judgeMasks(r, p, s.userNS, s.hostPID, s.hostNet))
-			}
+			return s
+		}) {
+			findings = append(findings, ofRuntime(r, t.Process, judgeMasks(r, t, around(r, t.Process))))
 		}
 	}
 	return findings
 }
 
-// judgeMasks judges one process.
-func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, hostNet bool) api.Finding {
+// surroundings are the namespaces of a process, as far as they decide what its
+// capabilities reach.
+type surroundings struct {
+	userNS           nsRelation
+	hostPID, hostNet bool
+}
+
+func around(r checks.Running, p *fact.Process) surroundings {
+	return surroundings{
+		userNS:  userNamespace(r.Node.Measured, p),
+		hostPID: inHostNamespace(p.PIDNS, r.Node.Measured.HostPIDNS, r, func(s *fact.PodSpec) bool { return s.HostPID }),
+		hostNet: inHostNamespace(p.NetNS, r.Node.Measured.HostNetNS, r, func(s *fact.PodSpec) bool { return s.HostNetwork }),
+	}
+}
+
+// judgeMasks judges a process or thread.
+func judgeMasks(r checks.Running, t task, around surroundings) api.Finding {
+	p, userNS, hostPID, hostNet := t.Process, around.userNS, around.hostPID, around.hostNet
 	f := api.Finding{Subject: r.Subject(), Basis: api.Measured}
-	status := func(field string) string { return checks.NodeSource(r.Node, "/proc/%d/status %s", p.PID, field) }
+	status := func(field string) string { return t.source(r.Node, field) }
 	eff, effRead := p.CapEff.Bits()
 	prm, prmRead := p.CapPrm.Bits()
 	bnd, bndRead := p.CapBnd.Bits()
@@ -154,13 +178,24 @@ func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, h
 		return f
 	case extra != 0:
 		f.Verdict, f.Severity = api.Fail, severity
-		f.Message = "holds " + capability.Format(extra, all) + " beyond the runtime's default; " + compareDeclared(r.Declared, mask, all)
+		f.Message = "holds " + capability.Format(extra, all) + " beyond the runtime's default" + sayDanger(extra) + "; " + compareDeclared(r.Declared, mask, all)
+		return f
+	}
+	// The masks may be ordinary, and still not what the spec says.
+	beyond := beyondDeclared(r.Declared, mask, all)
+	if beyond != 0 {
+		f.Verdict, f.Severity = api.Fail, api.Medium
+		f.Message = "holds more than its spec grants: " + capability.Format(beyond, all) + sayDanger(beyond) + "; " + sayDeclared(r.Declared)
+		if userNS == nsOther {
+			f.Severity = api.Low
+			f.Message += "; only in its own user namespace"
+		}
 		return f
 	}
 
 	// What it holds is fine. What it could gain, by executing a program that
 	// is set-user-ID root or has file capabilities, is bounded by CapBnd.
-	gain := bnd &^ capability.RuntimeDefault
+	gain := bnd&^capability.RuntimeDefault | beyondDeclared(r.Declared, bnd, all)
 	noNewPrivs := p.NoNewPrivs != nil && *p.NoNewPrivs
 	if !noNewPrivs && userNS != nsOther {
 		bndEvidence := api.Evidence{Source: status("CapBnd"), Value: p.CapBnd.String()}
@@ -185,12 +220,70 @@ func judgeMasks(r checks.Running, p *fact.Process, userNS nsRelation, hostPID, h
 			return f
 		}
 	}
+	if mask&capability.NetRaw.Mask() != 0 {
+		f.Verdict, f.Severity = api.Fail, api.Low
+		f.Message = "holds NET_RAW, " + sayWhoGave(r) + sayDanger(capability.NetRaw.Mask())
+		f.Remediation = dropNetRaw
+		return f
+	}
 	f.Verdict = api.Pass
 	f.Message = "holds nothing beyond the runtime's default"
 	if mask == 0 {
 		f.Message = "holds no capability"
 	}
 	return f
+}
+
+// dropNetRaw is what to do about NET_RAW alone.
+const dropNetRaw = "Drop ALL or NET_RAW: few programs need it, and ping works without it where net.ipv4.ping_group_range allows it."
+
+// sayDanger says what an attacker does with the gravest of some capabilities.
+func sayDanger(mask uint64) string {
+	n, ok := capability.Gravest(mask)
+	if !ok {
+		return ""
+	}
+	return "; with " + n.String() + " an attacker " + n.Danger()
+}
+
+// sayWhoGave says from where a container has NET_RAW.
+func sayWhoGave(r checks.Running) string {
+	if r.Declared != nil && slices.ContainsFunc(r.Declared.CapAdd, func(name string) bool {
+		n, ok := capability.Parse(name)
+		return ok && n == capability.NetRaw
+	}) {
+		return "as its spec asks"
+	}
+	runtime := r.Measured.Runtime
+	if name, _, ok := strings.Cut(r.Node.ContainerRuntime, "://"); ok && (runtime == "" || r.Measured.Kubernetes) {
+		runtime = name // the kubelet's, where the cgroup's words may be any runtime's
+	}
+	switch runtime {
+	case "containerd":
+		return "which containerd gives by default and CRI-O does not"
+	case "docker":
+		return "which Docker gives by default and CRI-O does not"
+	case "crio", "cri-o":
+		return "which this node's CRI-O must be configured to give: its default has none"
+	}
+	return "which is in the default of containerd and Docker and not in CRI-O's"
+}
+
+// beyondDeclared is what of a mask a container's spec does not grant; 0 if the spec is
+// unknown. A declared name that is no known capability can be any of those without a
+// name.
+func beyondDeclared(c *fact.Container, mask, all uint64) uint64 {
+	if c == nil {
+		return 0
+	}
+	asked, unknown := declaredMask(c, all)
+	if c.Privileged != nil && *c.Privileged {
+		return 0
+	}
+	if len(unknown) > 0 {
+		mask &= capability.UpTo(int(capability.Last))
+	}
+	return mask &^ asked
 }
 
 // compareDeclared says what is declared, and which part of the mask goes beyond
@@ -200,8 +293,7 @@ func compareDeclared(c *fact.Container, mask, all uint64) string {
 	if c == nil {
 		return say
 	}
-	asked, _ := declaredMask(c, all)
-	if beyond := mask &^ asked; beyond != 0 && (c.Privileged == nil || !*c.Privileged) {
+	if beyond := beyondDeclared(c, mask, all); beyond != 0 {
 		say += "; not declared: " + capability.Format(beyond, all)
 	}
 	return say

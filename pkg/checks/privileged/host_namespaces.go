@@ -70,15 +70,27 @@ func judgeMeasuredNamespaces(r checks.Running) (findings []api.Finding, complete
 	var evidence []api.Evidence
 	for _, ns := range hostNamespaces {
 		host := ns.host(r.Node.Measured)
-		var shared *fact.Process
+		var shared, runtimes *fact.Process
 		read := host != 0
 		for i := range r.Measured.Processes {
 			p := &r.Measured.Processes[i]
 			inode := ns.process(p)
 			read = read && inode != 0
-			if inode != 0 && inode == host && shared == nil {
+			switch {
+			case inode == 0 || inode != host:
+			case r.MayBeRuntime(p): // it joins the container's namespaces one by one
+				runtimes = p
+			case shared == nil:
 				shared = p
 			}
+		}
+		if shared == nil && runtimes != nil {
+			findings = append(findings, ofRuntime(r, runtimes, api.Finding{
+				Verdict: api.Fail, Basis: api.Measured, Subject: r.PodSubject(), Message: "shares the node's " + ns.name + " namespace",
+				Evidence: []api.Evidence{{Source: checks.NodeSource(r.Node, "/proc/%d/ns/%s", runtimes.PID, ns.file), Value: fmt.Sprintf("%d, as pid 1", host)}},
+			}))
+			complete = false
+			continue
 		}
 		declared := r.Workload != nil && ns.declared(&r.Workload.Spec)
 		if shared == nil {
