@@ -42,8 +42,8 @@ type Check struct {
 	Why         string
 	Remediation string
 	References  []string
-	// Terms explain words that findings use, each with a text that continues it.
-	Terms []Term
+	// Glossary explains words that findings use; nil if there is nothing to explain.
+	Glossary *Glossary
 	// Judge is a pure function of facts, in time linear in them. It returns findings with Verdict,
 	// Subject, Message and Evidence, and with Severity or Basis where they
 	// differ from the check's; JudgeSet fills in the rest. Several findings for one
@@ -53,7 +53,13 @@ type Check struct {
 	Judge func(*View) []api.Finding
 }
 
-// Term is a word of findings and what it means.
+// Glossary is a list of words under a title.
+type Glossary struct {
+	Title string
+	Terms []Term
+}
+
+// Term is a word and what it means.
 type Term struct{ Name, Text string }
 
 // Scope is the kind of subject that a check is about.

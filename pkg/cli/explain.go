@@ -218,11 +218,11 @@ func (e explanation) check(c checks.Check) error {
 	}
 	field("PROBE LEVEL", string(levelOf(c)))
 	fmt.Fprintf(&b, "\nWHY\n%s\n\nWHAT TO DO\n%s\n", screen.Indent(c.Why, "  ", e.prose()), screen.Indent(e.expand(c.Remediation), "  ", e.prose()))
-	if len(c.Terms) > 0 {
-		b.WriteString("\nWORDS\n")
-		for _, term := range c.Terms {
+	if c.Glossary != nil {
+		fmt.Fprintf(&b, "\n%s\n", strings.ToUpper(c.Glossary.Title))
+		for _, term := range c.Glossary.Terms {
 			// Only the first line of a term is at the margin.
-			head, rest, _ := strings.Cut(screen.Indent(term.Name+": "+term.Text+".", "    ", e.prose()), "\n")
+			head, rest, _ := strings.Cut(screen.Indent(term.Name+": "+term.Text, "    ", e.prose()), "\n")
 			b.WriteString(head[2:] + "\n")
 			if rest != "" {
 				b.WriteString(rest + "\n")

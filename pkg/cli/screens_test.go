@@ -169,10 +169,10 @@ func TestVolume(t *testing.T) {
 		args        []string
 	}{
 		"root, 80 columns": {80, 60, []string{"--facts", facts}},
-		"pods, 80 columns": {80, 80, []string{"pods", "--facts", facts}},
-		"pods, a pipe":     {0, 50, []string{"pods", "--facts", facts}},
-		"pods -o wide":     {0, 70, []string{"pods", "--facts", facts, "-o", "wide"}},
-		"nodes":            {80, 96, []string{"nodes", "--facts", facts}},
+		"pods, 80 columns": {80, 110, []string{"pods", "--facts", facts}},
+		"pods, a pipe":     {0, 60, []string{"pods", "--facts", facts}},
+		"pods -o wide":     {0, 76, []string{"pods", "--facts", facts, "-o", "wide"}},
+		"nodes":            {80, 124, []string{"nodes", "--facts", facts}},
 		"secrets":          {80, 20, []string{"secrets", "--facts", facts}},
 	} {
 		got := shownOn(t, tc.width, tc.args...)

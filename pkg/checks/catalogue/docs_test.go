@@ -63,9 +63,9 @@ func writeCheck(b *strings.Builder, c checks.Check) {
 		fmt.Fprintf(b, "; uses %s where read", kinds(c.Uses))
 	}
 	fmt.Fprintf(b, ".\n\n**Why.** %s\n\n**Remediation.** %s\n\n", c.Why, c.Remediation)
-	if len(c.Terms) > 0 {
-		b.WriteString("| word | what it means |\n| --- | --- |\n")
-		for _, term := range c.Terms {
+	if c.Glossary != nil {
+		fmt.Fprintf(b, "**%s.**\n\n| | |\n| --- | --- |\n", c.Glossary.Title)
+		for _, term := range c.Glossary.Terms {
 			fmt.Fprintf(b, "| %s | %s |\n", term.Name, term.Text)
 		}
 		b.WriteString("\n")

@@ -38,17 +38,17 @@ var EffectiveCapabilities = checks.Check{
 		"https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#set-capabilities-for-a-container",
 		"https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/",
 	},
-	Terms: capabilityTerms(),
-	Judge: judgeEffectiveCapabilities,
+	Glossary: capabilityGlossary(),
+	Judge:    judgeEffectiveCapabilities,
 }
 
-// capabilityTerms say what an attacker does with each capability.
-func capabilityTerms() []checks.Term {
+// capabilityGlossary says what an attacker does with each capability.
+func capabilityGlossary() *checks.Glossary {
 	terms := make([]checks.Term, 0, capability.Last+1)
 	for n := capability.Number(0); n <= capability.Last; n++ {
-		terms = append(terms, checks.Term{Name: n.String(), Text: "an attacker who has it " + n.Danger()})
+		terms = append(terms, checks.Term{Name: n.String(), Text: n.Danger()})
 	}
-	return terms
+	return &checks.Glossary{Title: "What an attacker does with a capability", Terms: terms}
 }
 
 func judgeEffectiveCapabilities(v *checks.View) []api.Finding {

@@ -78,7 +78,8 @@ func judgeNoNewPrivs(r checks.Running) []api.Finding {
 				f.Evidence = append(f.Evidence, uidMap(r.Node, t.Process, root))
 			}
 			if hasSysAdmin(t.Process) {
-				f.Message += "; it already holds SYS_ADMIN"
+				// With it, a process needs no set-user-ID program to gain rights.
+				f.Evidence = append(f.Evidence, api.Evidence{Source: t.source(r.Node, "CapEff"), Value: "holds SYS_ADMIN already", Basis: api.Measured})
 			}
 		}
 		set = false
@@ -95,7 +96,7 @@ func judgeNoNewPrivs(r checks.Running) []api.Finding {
 		f.Evidence = append(f.Evidence, declaredEscalation(d))
 		if allowed := d.Container.AllowPrivilegeEscalation; allowed == nil || *allowed {
 			f.Verdict, f.Severity, f.Basis = api.Fail, api.Medium, api.Declared
-			f.Message = "its processes can gain no rights now, but a new one can: allowPrivilegeEscalation is not declared false"
+			f.Message = "can gain no rights now, but a new process of it can: allowPrivilegeEscalation is not declared false"
 		}
 	}
 	return []api.Finding{f}

@@ -39,10 +39,12 @@ func TestPrivilegeEscalation(t *testing.T) {
 	}
 	unread := finding(api.VerdictUnknown, "", "its NoNewPrivs was not read", "not read", unset)
 	unread.Reason = fact.Unreadable
-	newOnes := all(finding(api.Fail, api.Medium, "its processes can gain no rights now, but a new one can: allowPrivilegeEscalation is not declared false", "1, of 1 process", unset))
+	newOnes := all(finding(api.Fail, api.Medium, "can gain no rights now, but a new process of it can: allowPrivilegeEscalation is not declared false", "1, of 1 process", unset))
 	newOnes.Basis = api.Declared
 	inside := finding(api.Fail, api.Low, can+", but only in its own user namespace", "0", unset)
 	inside.Evidence = append(inside.Evidence, api.Evidence{Source: "node/n1 /proc/100/uid_map", Value: "its root is uid 65536 of the node", Basis: api.Measured})
+	powerful := finding(api.Fail, api.Medium, can, "0", unset)
+	powerful.Evidence = append(powerful.Evidence, api.Evidence{Source: "node/n1 /proc/100/status CapEff", Value: "holds SYS_ADMIN already", Basis: api.Measured})
 	thread := finding(api.Fail, api.Medium, can+", though allowPrivilegeEscalation is declared false", "0", "false")
 	thread.Evidence[0].Source = "node/n1 /proc/100/task/103/status NoNewPrivs"
 	changing := finding(api.VerdictUnknown, "", "a process that had just been started, maybe by the container runtime on its way in, "+can+", though allowPrivilegeEscalation is declared false", "0", "false")
@@ -70,9 +72,9 @@ func TestPrivilegeEscalation(t *testing.T) {
 		"in its own user namespace it is low": {
 			measured(fact.Container{}, is(off), func(p *fact.Process) { p.UserNS, p.RootUID = 4026532999, ft.Ptr(int64(65536)) }), ft.One(inside),
 		},
-		"SYS_ADMIN makes it moot": {
+		"SYS_ADMIN already gives more": {
 			measured(fact.Container{}, is(off), func(p *fact.Process) { p.CapEff = fact.NewCapMask(1 << 21) }),
-			ft.One(finding(api.Fail, api.Medium, can+"; it already holds SYS_ADMIN", "0", unset)),
+			ft.One(powerful),
 		},
 		"the runtime on its way in is unknown": {
 			measured(fact.Container{AllowPrivilegeEscalation: off}, is(off), func(p *fact.Process) {

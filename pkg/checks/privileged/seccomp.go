@@ -65,7 +65,6 @@ func judgeSeccompModes(r checks.Running) []api.Finding {
 			f.Evidence = append(f.Evidence, profile.evidence())
 			switch {
 			case privileged:
-				f.Message += ": it is privileged"
 				f.Evidence = append(f.Evidence, declaredPrivileged(d))
 			case profile.value != "" && profile.value != seccompUnconfined:
 				f.Message += ", though the profile " + profile.value + " is declared"
@@ -102,11 +101,11 @@ func judgeSeccompModes(r checks.Running) []api.Finding {
 	switch {
 	case privileged:
 		f.Verdict, f.Severity, f.Basis = api.Fail, api.Medium, api.Declared
-		f.Message = "its processes have a seccomp filter now, but a new one has none: it is declared privileged"
+		f.Message = "has a seccomp filter now, but a new process of it has none: it is declared privileged"
 		f.Evidence = append(f.Evidence, declaredPrivileged(d))
 	case profile.value == seccompUnconfined:
 		f.Verdict, f.Severity, f.Basis = api.Fail, api.Medium, api.Declared
-		f.Message = "its processes have a seccomp filter now, but a new one has none: the profile Unconfined is declared"
+		f.Message = "has a seccomp filter now, but a new process of it has none: the profile Unconfined is declared"
 	}
 	return []api.Finding{f}
 }
@@ -147,7 +146,7 @@ func judgeDeclaredSeccomp(d checks.Declared) api.Finding {
 		f.Reason, f.Message, f.Remediation = fact.Unsupported, "Windows has no seccomp", ""
 	case privileged:
 		f.Verdict, f.Severity, f.Reason, f.Remediation = api.Fail, api.Medium, "", ""
-		f.Message = "no seccomp filter limits it: it is declared privileged"
+		f.Message = "no seccomp filter limits it"
 		f.Evidence = append(f.Evidence, declaredPrivileged(d))
 	case profile.value == seccompUnconfined:
 		f.Verdict, f.Severity, f.Reason, f.Remediation = api.Fail, api.Medium, "", ""

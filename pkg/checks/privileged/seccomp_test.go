@@ -54,17 +54,17 @@ func TestSeccomp(t *testing.T) {
 		"off as declared": {measured(fact.Container{Seccomp: "Unconfined"}, is(0)), ft.One(finding(api.Fail, api.Medium, none, "0 (off)", "Unconfined"))},
 		"privileged has none, whatever is declared": {
 			measured(fact.Container{Seccomp: "RuntimeDefault", Privileged: ft.Ptr(true)}, is(0)),
-			ft.One(finding(api.Fail, api.Medium, none+": it is privileged", "0 (off)", "RuntimeDefault", flag, "true")),
+			ft.One(finding(api.Fail, api.Medium, none, "0 (off)", "RuntimeDefault", flag, "true")),
 		},
 		"a filter that the processes have set themselves: Unconfined": {
 			measured(fact.Container{Seccomp: "Unconfined"}, is(2)),
 			ft.One(asDeclared(all(finding(api.Fail, api.Medium,
-				"its processes have a seccomp filter now, but a new one has none: the profile Unconfined is declared", "2 (filter), of 1 process", "Unconfined")))),
+				"has a seccomp filter now, but a new process of it has none: the profile Unconfined is declared", "2 (filter), of 1 process", "Unconfined")))),
 		},
 		"a filter that the processes have set themselves: privileged": {
 			measured(fact.Container{Privileged: ft.Ptr(true)}, is(2)),
 			ft.One(asDeclared(all(finding(api.Fail, api.Medium,
-				"its processes have a seccomp filter now, but a new one has none: it is declared privileged", "2 (filter), of 1 process", unset, flag, "true")))),
+				"has a seccomp filter now, but a new process of it has none: it is declared privileged", "2 (filter), of 1 process", unset, flag, "true")))),
 		},
 		"unread is unknown, and so is a kernel without it": {
 			measured(fact.Container{}, func(p *fact.Process) { p.Seccomp = nil }),
@@ -94,7 +94,7 @@ func TestSeccomp(t *testing.T) {
 		},
 		"declared privileged fails": {
 			ft.Declared(fact.Container{Seccomp: "RuntimeDefault", Privileged: ft.Ptr(true)}),
-			ft.One(declared(api.Fail, api.Medium, none+": it is declared privileged", "RuntimeDefault", flag, "true")),
+			ft.One(declared(api.Fail, api.Medium, none, "RuntimeDefault", flag, "true")),
 		},
 		"Windows is unknown": {
 			ft.Declared(fact.Container{}, windows),
