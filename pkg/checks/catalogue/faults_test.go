@@ -24,7 +24,6 @@ func clean() *fact.Set {
 	container.DeviceFS = "tmpfs"
 	container.Upper = &fact.UpperWalk{Path: "/var/lib/containerd/u", Entries: 3, DataCounts: &fact.DataCounts{}}
 	set := ft.Measured(container, ft.Restricted(fact.Container{ReadOnlyRootFilesystem: ft.Ptr(true)}))
-	set.PodsListedAgain = true
 	set.Cluster = fact.Cluster{Server: "https://10.0.0.1:6443", Version: "v1.37.2", Provider: "kubeadm"}
 
 	const build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
@@ -174,6 +173,7 @@ var faults = map[string]struct {
 			// In every other way it is as restricted as the known one.
 			other := *running(s).DeepCopy()
 			other.ID, other.PodUID, other.Kubernetes, other.Runtime = strings.Repeat("b", 64), "", false, "docker"
+			s.Relisted = &fact.Relist{At: ft.Time, Unknown: 1}
 			other.Processes[0].Started = fact.NewTime(ft.Time.Add(-time.Hour))
 			s.Nodes[1].Measured.Containers = append(s.Nodes[1].Measured.Containers, other)
 		},

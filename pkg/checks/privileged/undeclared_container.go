@@ -165,9 +165,17 @@ func judgeUnknownContainer(v *checks.View, r checks.Running, by checks.KnownBy) 
 		f.Verdict, f.Severity, f.Reason = api.VerdictUnknown, "", fact.Changing
 		f.Message = fmt.Sprintf("the API does not know it, but it had been started less than %d s before", int(undeclaredAge.Seconds()))
 		return f
-	case !v.PodsListedAgain:
+	case c.FoundBy != fact.FoundByCgroup: // no pod's status can have such an id
+	case v.Relisted == nil:
 		f.Verdict, f.Severity, f.Reason = api.VerdictUnknown, "", fact.Changing
 		f.Message = "the API did not know it before the measurement, and was not asked again after it"
+		return f
+	case v.Relisted.Reason != "":
+		f.Verdict, f.Severity, f.Reason = api.VerdictUnknown, "", v.Relisted.Reason
+		f.Message = "the API did not know it before the measurement, and did not answer when it was asked again after it"
+		if v.Relisted.Detail != "" {
+			f.Evidence = append(f.Evidence, api.Evidence{Source: "second list of pods", Value: v.Relisted.Detail})
+		}
 		return f
 	}
 	all, allKnown := hostMask(r.Node.Measured)

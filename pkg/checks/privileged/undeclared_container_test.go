@@ -21,7 +21,7 @@ func TestUndeclaredContainer(t *testing.T) {
 	// set has the known container, and another of one old process.
 	set := func(c fact.MeasuredContainer, edits ...func(*fact.Process)) *fact.Set {
 		s := ft.Measured(fact.MeasuredContainer{Processes: known}, fact.Container{})
-		s.PodsListedAgain = true
+		s.Relisted = &fact.Relist{At: ft.Time}
 		p := ft.Process()
 		p.PID, p.Started = 200, fact.NewTime(ft.Time.Add(-time.Hour))
 		for _, edit := range edits {
@@ -143,8 +143,19 @@ func TestUndeclaredContainer(t *testing.T) {
 			set(fact.MeasuredContainer{}, started(31*time.Second)), finding(api.Fail, api.High, unnamed, nobody, file, cgroup, stat, "started 31s before it was measured"),
 		},
 		"without a second list of pods it is unknown": {
-			ft.Edit(set(fact.MeasuredContainer{}), func(s *fact.Set) { s.PodsListedAgain = false }),
+			ft.Edit(set(fact.MeasuredContainer{}), func(s *fact.Set) { s.Relisted = nil }),
 			unknown(fact.Changing, unnamed, "the API did not know it before the measurement, and was not asked again after it", file, cgroup, stat, old),
+		},
+		"a second list that failed is unknown, with its reason": {
+			ft.Edit(set(fact.MeasuredContainer{}), func(s *fact.Set) {
+				s.Relisted = &fact.Relist{At: ft.Time, Reason: fact.Forbidden, Detail: "listing pods again: no"}
+			}),
+			unknown(fact.Forbidden, unnamed, "the API did not know it before the measurement, and did not answer when it was asked again after it",
+				file, cgroup, stat, old, "second list of pods", "listing pods again: no"),
+		},
+		"what no pod's status can name needs no second list": {
+			ft.Edit(set(fact.MeasuredContainer{FoundBy: fact.FoundByRoot}), func(s *fact.Set) { s.Relisted = nil }),
+			finding(api.Fail, api.High, unnamed, apart, file, cgroup, root, "a root directory, mounts and process ids of its own", stat, old),
 		},
 		"without a start it is unknown": {
 			set(fact.MeasuredContainer{}, func(p *fact.Process) { p.Started = fact.Time{} }),
