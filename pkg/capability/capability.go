@@ -99,6 +99,30 @@ func Format(mask, all uint64) string {
 	return strings.Join(Names(mask), ",")
 }
 
+// Short writes a mask in few words, apart by spaces: "none", "all", or what differs from
+// the runtime's default ("default", "default +NET_ADMIN", "default -NET_RAW"); the names
+// where that is shorter.
+func Short(mask, all uint64) string {
+	switch {
+	case mask == 0:
+		return "none"
+	case all != 0 && mask&all == all:
+		return "all"
+	}
+	more, less := Names(mask&^RuntimeDefault), Names(RuntimeDefault&^mask)
+	if bits.OnesCount64(mask) <= len(more)+len(less) {
+		return strings.Join(Names(mask), " ")
+	}
+	words := []string{"default"}
+	for _, name := range more {
+		words = append(words, "+"+name)
+	}
+	for _, name := range less {
+		words = append(words, "-"+name)
+	}
+	return strings.Join(words, " ")
+}
+
 // UpTo is the mask of the capabilities 0 to last: those of a kernel whose
 // cap_last_cap is last.
 func UpTo(last int) uint64 {

@@ -170,6 +170,10 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 	built := report.Build(r.spec, set, checks.JudgeSet(plan, set))
 	if r.spec.Command == "nodes" {
 		built.Nodes = report.Nodes(plan, set, built.Gaps)
+		if n := len(built.Nodes); n == 1 && (len(r.spec.Scope.Names) == 1 || r.spec.Scope.Local) {
+			// One node was asked for by its name, or is this machine: in full.
+			built.Nodes[0].Containers, built.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name, nil)
+		}
 	}
 	if err := r.print(built); err != nil {
 		return err

@@ -27,10 +27,14 @@ func newNodesCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 		Long: describe(`
 			Starts a short-lived, locked-down probe pod on each node and reports what it
 			measured: the kernel and packages of the node, and the capability masks, devices,
-			writable layer and running executables of each container.`),
+			writable layer and running executables of each container. If one node is named,
+			a table of its containers follows.`),
 		Example: env.examples(`
 			# All nodes
 			kubectl checklist nodes
+
+			# One node in full, with a table of its containers
+			kubectl checklist nodes worker-1
 
 			# Two nodes, with the evidence of every finding
 			kubectl checklist nodes worker-1 worker-2 -o wide

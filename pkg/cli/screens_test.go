@@ -2,15 +2,20 @@ package cli
 
 import (
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -45,6 +50,59 @@ func unpackedFacts(t *testing.T, dir, name, as string) string {
 	return path
 }
 
+// oneNodeFacts writes the facts of "nodes cp0": those of clusterFacts about that node,
+// with a container that the API does not know, one of a hostile name and one in its own
+// user namespace.
+func oneNodeFacts(t *testing.T, dir string) string {
+	t.Helper()
+	path := unpackedFacts(t, dir, "cluster-86-pods", "node.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var facts api.ChecklistFacts
+	if err := json.Unmarshal(data, &facts); err != nil {
+		t.Fatal(err)
+	}
+	facts.Spec.Command, facts.Spec.Scope = "nodes", api.Scope{Names: []string{"cp0"}, ProbeLevel: "full"}
+	set := &facts.Facts
+	set.Nodes = slices.DeleteFunc(set.Nodes, func(n fact.Node) bool { return n.Name != "cp0" })
+	for i := range set.Workloads {
+		w := &set.Workloads[i]
+		w.Pods = slices.DeleteFunc(w.Pods, func(p fact.Pod) bool { return p.Node != "cp0" })
+	}
+	set.Workloads = slices.DeleteFunc(set.Workloads, func(w fact.Workload) bool { return len(w.Pods) == 0 })
+	set.Gaps, set.Relisted = nil, &fact.Relist{At: set.CollectedAt, Unknown: 3}
+	m := set.Nodes[0].Measured
+	add := func(id string, edit func(*fact.MeasuredContainer, *fact.Process)) {
+		c := *m.Containers[0].DeepCopy()
+		c.ID, c.PodUID, c.Kubernetes, c.Cgroup = strings.Repeat(id, 64), "", false, "/system.slice/x.scope"
+		c.Processes[0].Started = fact.NewTime(m.At.Add(-time.Hour))
+		edit(&c, &c.Processes[0])
+		m.Containers = append(m.Containers, c)
+	}
+	all := m.HostCapBnd
+	add("d", func(c *fact.MeasuredContainer, p *fact.Process) {
+		c.Runtime, p.CapEff, p.CapPrm, p.CapBnd, p.Seccomp = "docker", all, all, all, new(int)
+		c.DeviceRules = []string{"a *:* rwm"}
+	})
+	add("e", func(c *fact.MeasuredContainer, p *fact.Process) {
+		root := int64(100000)
+		c.Runtime, p.CapEff, p.CapPrm, p.CapBnd, p.UserNS, p.RootUID = "podman", all, all, all, 4026539999, &root
+		p.UID = [4]int64{root, root, root, root}
+	})
+	add("\x1b[2J\n日本", func(c *fact.MeasuredContainer, p *fact.Process) {
+		c.FoundBy, p.CapEff, p.Seccomp, p.NoNewPrivs = fact.FoundByRoot, fact.CapMask{}, nil, nil
+	})
+	if data, err = json.Marshal(facts); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // shownOn returns what a command prints to a terminal of this width. 0 means no terminal.
 func shownOn(t *testing.T, width int, args ...string) string {
 	t.Helper()
@@ -71,12 +129,14 @@ func TestScreens(t *testing.T) {
 	// any right, and with the probe in a namespace that enforces Pod Security.
 	noRights := filepath.Base(unpackedFacts(t, dir, "no-rights", "no-rights.json"))
 	refused := filepath.Base(unpackedFacts(t, dir, "pod-security-refused", "refused.json"))
+	node := filepath.Base(oneNodeFacts(t, dir))
 	t.Chdir(dir) // commands on the screen name the file
 	for name, args := range map[string][]string{
 		"root":          {"--facts", facts},
 		"pods":          {"pods", "--facts", facts},
 		"pods-wide":     {"pods", "--facts", facts, "-o", "wide"},
 		"nodes":         {"nodes", "--facts", facts},
+		"node":          {"nodes", "--facts", node, "--question", "privileged"},
 		"secrets":       {"secrets", "--facts", facts},
 		"no-rights":     {"--facts", noRights},
 		"refused":       {"--facts", refused},

@@ -31,7 +31,7 @@ const (
 
 func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
 	report = unnamedCluster(report)
-	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.nodes, p.scorecard, p.parts, p.findings, p.gaps, p.next}
+	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.nodes, p.scorecard, p.parts, p.findings, p.gaps, p.containers, p.next}
 	for _, part := range parts {
 		if err := part(out, report); err != nil {
 			return err

@@ -91,6 +91,42 @@ type ReportNode struct {
 	// node has nothing that a question is about (stored Secrets, on a worker), the
 	// answer is n/a.
 	Answers []NodeAnswer `json:"answers,omitempty"`
+	// Containers are those that run on the node, if the command names only this node:
+	// at most MaxNodeContainers, sorted by namespace, pod and name; those that the API
+	// does not know come last. ContainerCount counts all of them.
+	Containers     []NodeContainer `json:"containers,omitempty"`
+	ContainerCount int             `json:"containerCount,omitempty"`
+}
+
+// MaxNodeContainers bounds ReportNode.Containers. A kubelet runs 110 pods by default.
+const MaxNodeContainers = 1000
+
+// NodeContainer is one container as it was measured, in short words. A word is "" if
+// what it says was not read.
+type NodeContainer struct {
+	// Namespace, Pod and Container are "" if the API does not know the container.
+	Namespace string `json:"namespace,omitempty"`
+	Pod       string `json:"pod,omitempty"`
+	Container string `json:"container,omitempty"`
+	ID        string `json:"id,omitempty"`     // its first twelve digits
+	Engine    string `json:"engine,omitempty"` // containerd, crio, docker, ...
+	Processes int    `json:"processes"`
+	// User has the effective uids of all processes, as the node sees them, sorted:
+	// "0", "101 1000". Root of a user namespace whose root is another uid of the node is
+	// "0 (userns)".
+	User string `json:"user,omitempty"`
+	// Capabilities has what any of its processes holds: "none", "all", "default",
+	// "default +NET_ADMIN", "default -NET_RAW", or the names; then "(userns)" if all of
+	// them count only in a user namespace of its own.
+	Capabilities string `json:"capabilities,omitempty"`
+	Seccomp      string `json:"seccomp,omitempty"`    // filter, strict, or off if it is off in any process
+	NoNewPrivs   string `json:"noNewPrivs,omitempty"` // yes, or no if any process lacks it
+	Root         string `json:"root,omitempty"`       // ro, rw: how its root file system is mounted
+	// Devices has the devices beyond the runtime's default: "none", "all", or names in
+	// /dev.
+	Devices string `json:"devices,omitempty"`
+	// Drift is PREVENTED, DETECTED, OPEN or unknown.
+	Drift string `json:"drift,omitempty"`
 }
 
 // NodeUpdates counts the installed packages with a newer version in the node's
