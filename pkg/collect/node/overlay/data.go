@@ -372,6 +372,9 @@ const maxHidden = 64
 // image. Its mark, trusted.overlay.opaque, needs CAP_SYS_ADMIN, so the container's
 // own view decides: a name of the image that upper does not have is there, or not.
 // hidden reports that this is known of the directory above.
+//
+// Only the names of the topmost layer are listed. It may have such a mark too, and
+// then those of the layers below are not the image's.
 func (w *walker) replaced(dir *rootfs.Dir, rel string, hidden bool) bool {
 	name := strings.TrimSuffix(rel, "/")
 	dirs, err := w.l.lowerDirs(name)
@@ -382,60 +385,57 @@ func (w *walker) replaced(dir *rootfs.Dir, rel string, hidden bool) bool {
 	if len(dirs) == 0 {
 		return false
 	}
-	listed := !hidden
-	if !hidden {
-		opaque, known := w.opaque(dir, dirs[0], name)
+	if hidden {
+		if _, between, err := w.l.topmost(name); err != nil || between {
+			return true
+		}
+	} else {
+		opaque, known := w.opaque(dir, dirs, name)
 		if known && !opaque {
 			return false
 		}
-		sure := false
 		if known {
-			if sure, err = w.ofImage(name); err != nil {
+			if known, err = w.ofImage(name); err != nil {
 				w.failed(name, err)
 				return false
 			}
 		}
-		if !sure {
+		if !known {
 			w.directory(rel, name, fact.OriginUnknown, "whether it hides files of the image is unknown")
 			return false
 		}
-	}
-	n := 0 // nothing here looks up other directories of the lowers, so dirs stay open
-	for i, low := range dirs {
-		err := low.Each(w.names, func(e *rootfs.RawEntry) bool {
-			if n++; n > w.limits.Entries {
-				w.stop(fmt.Sprintf("%d entries of the image below %.200q", w.limits.Entries, "/"+rootfs.Text(name)))
-				return false
-			}
-			if n%256 == 0 && w.late() {
-				return false
-			}
-			base := string(e.Name)
-			if _, err := dir.Lstat(base); !errors.Is(err, fs.ErrNotExist) {
-				return true // compared as what upper has
-			}
-			for _, above := range dirs[:i] {
-				if _, err := above.Lstat(base); !errors.Is(err, fs.ErrNotExist) {
-					return true
-				}
-			}
-			entry, err := lookAt(low, base)
-			defer entry.close()
-			if err != nil {
-				w.failed(rel+base, err)
-				return true
-			}
-			if entry.kind != absent && entry.kind != whiteout {
-				w.gone(rel+base, &entry, "")
-			}
-			return true
-		})
-		if err != nil {
-			w.failed(name, err)
+		detail := "removed and made again: it hides the image's"
+		if len(dirs) > 1 {
+			detail += fmt.Sprintf(", of which %d layers have one; the files of the first are listed", len(dirs))
 		}
+		w.directory(rel, name, fact.OriginChanged, detail)
 	}
-	if listed {
-		w.directory(rel, name, fact.OriginChanged, "removed and made again: it hides the image's")
+	n := 0
+	err = dirs[0].Each(w.names, func(e *rootfs.RawEntry) bool {
+		if n++; n > w.limits.Entries {
+			w.stop(fmt.Sprintf("%d entries of the image below %.200q", w.limits.Entries, "/"+rootfs.Text(name)))
+			return false
+		}
+		if n%256 == 0 && w.late() {
+			return false
+		}
+		base := string(e.Name)
+		if _, err := dir.Lstat(base); !errors.Is(err, fs.ErrNotExist) {
+			return true // compared as what upper has
+		}
+		entry, err := lookAt(dirs[0], base)
+		defer entry.close()
+		if err != nil {
+			w.failed(rel+base, err)
+			return true
+		}
+		if entry.kind != absent && entry.kind != whiteout {
+			w.gone(rel+base, &entry, "")
+		}
+		return true
+	})
+	if err != nil {
+		w.failed(name, err)
 	}
 	return true
 }
@@ -456,17 +456,51 @@ func (w *walker) directory(rel, name string, origin fact.Origin, detail string) 
 	}})
 }
 
-// opaque reports whether the container sees nothing of what a lower has in a
+// opaque reports whether the container sees nothing of what the lowers have in a
 // directory of upper. known is false where that cannot be seen.
-func (w *walker) opaque(dir, low *rootfs.Dir, name string) (opaque, known bool) {
+func (w *walker) opaque(dir *rootfs.Dir, lowers []*rootfs.Dir, name string) (opaque, known bool) {
+	if w.l.sameDev {
+		// A merged directory has the inode number of the lower's.
+		info, m, err := w.c.see("/" + name)
+		if err == nil && sameDevice(m, w.l.mount) {
+			if st, err := w.l.upperInfo(name); err == nil && st.Ino != info.Ino {
+				return false, true
+			}
+		}
+	}
+	for i, low := range lowers {
+		missing, visible, known := w.visible(dir, lowers[:i], low, name)
+		switch {
+		case !known:
+			return false, false
+		case visible:
+			return false, true
+		case missing && i == 0:
+			return true, true
+		case missing:
+			// The layer above may hide it as well.
+			return false, false
+		}
+	}
+	return false, true // upper has all names
+}
+
+// visible looks for a name in a lower's directory that neither upper nor the lowers
+// above have, and reports whether the container sees it.
+func (w *walker) visible(dir *rootfs.Dir, above []*rootfs.Dir, low *rootfs.Dir, name string) (missing, visible, known bool) {
 	tried := 0
-	known = true // nothing that is missing: upper has all names
+	known = true
 	err := low.Each(w.names, func(e *rootfs.RawEntry) bool {
 		if w.late() {
 			known = false
 			return false
 		}
 		base := string(e.Name)
+		for _, d := range above {
+			if _, err := d.Lstat(base); !errors.Is(err, fs.ErrNotExist) {
+				return true
+			}
+		}
 		if _, err := dir.Lstat(base); !errors.Is(err, fs.ErrNotExist) {
 			return true
 		}
@@ -478,22 +512,20 @@ func (w *walker) opaque(dir, low *rootfs.Dir, name string) (opaque, known bool) 
 		_, _, err := w.c.see("/" + name + "/" + base)
 		switch {
 		case err == nil:
-			opaque, known = false, true
-			return false
+			visible = true
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rootfs.ErrNotDir):
-			opaque, known = true, true
-			return false
+			missing = true
 		case errors.Is(err, errUntouchable):
 			// Below a mount of the container, which hides what the overlay has there.
+			tried++
+			return tried < maxHidden
 		default:
 			known = false
 			w.problem(&problem{rootfs.ReasonOf(err), fmt.Sprintf("what the container sees of %.200q: %s", "/"+rootfs.Text(name), plain(err))})
-			return false
 		}
-		tried++
-		return tried < maxHidden
+		return false
 	})
-	return opaque, known && err == nil
+	return missing, visible, known && err == nil
 }
 
 // ofImage reports whether what the lowers have in a directory is part of the image.

@@ -24,7 +24,7 @@ func (Reader) Kinds() []fact.Kind { return []fact.Kind{fact.Executables, fact.Up
 // Read finds the origin of every executable first; then what else each process runs,
 // for which it waits for the process's memory lock; then it walks the writable layers.
 func (Reader) Read(ctx context.Context, pass *reader.Pass) {
-	v := &survey{pass: pass, layers: make(map[*proctable.Container]*shared, len(pass.Containers))}
+	v := &survey{pass: pass, layers: make(map[*proctable.Container]*shared, len(pass.Containers)), databases: make(chan struct{}, 1)}
 	for _, ct := range pass.Containers {
 		v.layers[ct] = newShared(nil)
 	}
@@ -38,6 +38,9 @@ type survey struct {
 	pass   *reader.Pass
 	layers map[*proctable.Container]*shared
 	spent  atomic.Int64 // nanoseconds of the walks of upperdirs
+	// databases is full while package databases are compared, one container's at a
+	// time, which bounds their memory.
+	databases chan struct{}
 }
 
 // shared is a container's layers, which both kinds use, one at a time: where the
@@ -396,6 +399,7 @@ func (v *survey) upper(ctx context.Context, ct *proctable.Container, _ []byte) {
 		defer cancel()
 		begun := time.Now()
 		upper, problem := layers.WalkUpper(walk, Limits{})
+		packages, packagesProblem := v.packages(walk, layers)
 		// A walk that hung took no time from the others: they went on without
 		// it.
 		if took := time.Since(begun); took < v.pass.Patience {
@@ -404,8 +408,20 @@ func (v *survey) upper(ctx context.Context, ct *proctable.Container, _ []byte) {
 		if problem != nil {
 			gap(problem.Reason, problem.Detail)
 		}
+		if packagesProblem != nil {
+			gap(packagesProblem.Reason, packagesProblem.Detail)
+		}
 		if upper != nil {
-			v.pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.Upper = upper })
+			v.pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.Upper, mc.Packages = upper, packages })
 		}
 	})
+}
+
+func (v *survey) packages(ctx context.Context, layers *Container) (*fact.PackageChange, *fact.NodeGap) {
+	select {
+	case v.databases <- struct{}{}:
+		defer func() { <-v.databases }()
+	case <-ctx.Done():
+	}
+	return layers.PackageChange(ctx)
 }

@@ -191,12 +191,10 @@ func (w *walker) file(dir *rootfs.Dir, rel string, name *rootfs.RawEntry, over b
 	f.Path = "/" + rootfs.Text(f.rel)
 	f.Size, f.Mode, f.UID, f.Changed = e.st.Size, unixMode(e.st.Mode), e.st.UID, fact.NewTime(e.st.Ctime)
 	var h head
-	var caps fileCaps
-	if e.st.Size > 0 {
-		if caps, err = w.look(&e, f.rel, &h); err != nil {
-			w.failed(f.rel, err)
-			return
-		}
+	caps, err := w.look(&e, f.rel, &h)
+	if err != nil {
+		w.failed(f.rel, err)
+		return
 	}
 	switch f.Kind = kindOf(base, &h, e.st.Size); {
 	case e.st.Size > 0 && isLoader(f.rel):

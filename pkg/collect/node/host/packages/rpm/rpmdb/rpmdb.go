@@ -78,6 +78,17 @@ func Read(ctx context.Context, root *rootfs.Root, provides []string, begin func(
 	return result, err
 }
 
+// Files are where a database can be, in the order in which Read looks for it.
+func Files() []string {
+	var list []string
+	for _, dir := range Dirs {
+		for _, name := range []string{fileSQLite, fileNDB, fileBDB} {
+			list = append(list, dir+"/"+name)
+		}
+	}
+	return list
+}
+
 // find returns the first file of a database, and others in its directory.
 func find(root *rootfs.Root) (path string, others []string, err error) {
 	for _, dir := range Dirs {
