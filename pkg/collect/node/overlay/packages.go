@@ -182,6 +182,9 @@ func (c *Container) packageChange(ctx context.Context, l *layers, m *manager) (*
 		if err != nil {
 			return nil, err
 		}
+		if up.kind == other && !l.below(file[1:]) {
+			return nil, rootfs.NewError(fact.Unreadable, file+": expected a regular file in upperdir, found a directory, a link or another kind of file")
+		}
 		if up.kind == regular || up.kind == whiteout && found.kind == absent {
 			path, found = file, up
 		}
@@ -305,6 +308,17 @@ func (c *Container) dpkgParts(ctx context.Context, l *layers) (*fact.PackageChan
 	*out = *set.changes()
 	out.Manager, out.Path, out.At = "dpkg", apt.StatusDir, at
 	return out, nil
+}
+
+// below reports that upper has no directory for a name, but something else on the way: in
+// an image whose /lib is a link, lib/apk is no place for a database.
+func (l *layers) below(rel string) bool {
+	parent, _ := splitRel(rel)
+	dir, _, err := descend(l.upper, parent)
+	if dir != nil {
+		dir.Close()
+	}
+	return err == nil && dir == nil
 }
 
 // upperNames lists the names in a directory of upper, none if it has no such directory.

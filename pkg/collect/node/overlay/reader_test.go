@@ -21,7 +21,7 @@ import (
 // runtime's mount namespace, which answers as scripted.
 func scripted(parents ...func()) *survey {
 	table := &proctable.Table{}
-	c := &survey{layers: map[*proctable.Container]*shared{}}
+	c := &survey{layers: map[*proctable.Container]*shared{}, databases: make(chan struct{}, 1)}
 	for i, answer := range parents {
 		ct := &proctable.Container{Processes: []*proctable.Process{{}}}
 		ct.Identity.ID = fmt.Sprint(i)
