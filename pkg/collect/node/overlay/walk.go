@@ -438,8 +438,8 @@ func (w *walker) hash(f *found) {
 		}
 		f.Detail = text
 	}
-	if f.st.Size > maxCompare {
-		return
+	if f.st.Size > maxCompare || !f.st.Mode.IsRegular() || f.Kind == kindData {
+		return // of data see judged
 	}
 	e, err := w.l.inUpper(f.rel)
 	defer e.close()
