@@ -43,13 +43,19 @@ type command struct {
 	// files are words that may be paths of code. Which of them exist is for the
 	// caller to find out. Nothing else of the command line is kept.
 	files []string
+	// more says that there are more of them than maxScriptNames.
+	more bool
 	// stdin says that the code comes from standard input.
 	stdin bool
 }
 
 func (c *command) add(names ...string) {
 	for _, name := range names {
-		if name != "" && len(name) < pathMax {
+		switch {
+		case name == "" || len(name) >= pathMax:
+		case len(c.files) == maxScriptNames:
+			c.more = true
+		default:
 			c.files = append(c.files, name)
 		}
 	}
@@ -362,7 +368,7 @@ func makeFiles(args []string) command {
 		} else if name, ok := value("-C", "--directory", ""); ok && name != "" {
 			if path.IsAbs(name) {
 				dir = name
-			} else {
+			} else if len(dir)+len(name) < pathMax {
 				dir = path.Join(dir, name)
 			}
 		}
@@ -372,14 +378,14 @@ func makeFiles(args []string) command {
 	}
 	var c command
 	for _, name := range files {
-		if !path.IsAbs(name) && dir != "" && name != "" && name != "-" {
-			name = dir + "/" + name
-		}
-		if name == "-" {
+		switch {
+		case name == "-":
 			c.stdin = true
-			continue
+		case path.IsAbs(name) || dir == "" || name == "":
+			c.add(name)
+		case !c.more:
+			c.add(dir + "/" + name)
 		}
-		c.add(name)
 	}
 	return c
 }
@@ -421,7 +427,7 @@ func beamFiles(args []string) command {
 	var c command
 	for n := 0; n+1 < len(args); n++ {
 		switch args[n] {
-		case "-extra", "--":
+		case "-extra":
 			for _, arg := range args[n+1:] {
 				if !strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "+") {
 					c.add(arg)

@@ -253,13 +253,11 @@ func FindScripts(exe string, l Links) (*Scripts, error) {
 		}
 	}
 	c := lang.command(argv)
+	s.truncated = c.more
 	for _, name := range c.files {
-		switch n, is := descriptorOf(name); {
-		case len(s.names)+len(s.open) >= maxScriptNames:
-			s.truncated = true
-		case is:
+		if n, is := descriptorOf(name); is {
 			descriptor(n)
-		default:
+		} else {
 			s.names = append(s.names, name)
 		}
 	}
