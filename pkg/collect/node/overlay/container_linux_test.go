@@ -81,7 +81,7 @@ func needMounts(t testing.TB) {
 
 // request asks the first process of a test's container for something.
 type request struct {
-	Op   string // start, memfd, unshare, mapper, mapper-unshare
+	Op   string // start, memfd, unshare, mapper, mapper-unshare, fuse, fuse-stop
 	Exe  string
 	Args []string
 	Dir  string
@@ -89,6 +89,7 @@ type request struct {
 	// Open are opened as descriptors 0, 3, 4, ... of the process that is started. Then
 	// those of Unlink are removed.
 	Chroot string
+	UID    uint32
 	Stdin  string
 	Open   []string
 	Unlink []string
@@ -220,6 +221,10 @@ func containerInit(merged string) error {
 	if _, err := mountDeadFUSE(filepath.Join(merged, "dead")); err != nil {
 		return err
 	}
+	var err error
+	if spareFUSE, err = unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("opening /dev/fuse: %w", err)
+	}
 	if err := os.WriteFile(filepath.Join(merged, "rovol/prog"), pauseELF("rovol"), 0o755); err != nil {
 		return err
 	}
@@ -272,6 +277,12 @@ func mountDeadFUSE(dir string) (int, error) {
 	return fd, nil
 }
 
+// spareFUSE is opened before the container's root hides /dev.
+var (
+	spareFUSE int
+	served    *fuseServer
+)
+
 // keptOpen are the other ends of the pipes that processes have.
 var keptOpen []*os.File
 
@@ -312,7 +323,16 @@ func (r request) run() (int, error) {
 			return 0, err
 		}
 	}
+	if r.UID != 0 {
+		attr.Sys.Credential = &syscall.Credential{Uid: r.UID}
+	}
 	switch r.Op {
+	case "fuse":
+		served, err = mountFUSE(r.Dir, r.UID, r.Data)
+		return os.Getpid(), err
+	case "fuse-stop":
+		close(served.stopped)
+		return os.Getpid(), nil
 	case "mapper":
 		return startMapper(r.Steps, attr)
 	case "mapper-unshare":

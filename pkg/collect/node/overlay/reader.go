@@ -51,7 +51,8 @@ type shared struct {
 	exes map[int]program // what the ledger says of each process
 }
 
-// program is the executable of a process, so that another one is noticed.
+// program is the executable of a process, so that another one is noticed. Its name
+// may change.
 type program struct {
 	mount, ino uint64
 }
@@ -316,12 +317,9 @@ func (v *survey) readCode(ctx context.Context, ct *proctable.Container, p *proct
 	if scripts != nil {
 		defer scripts.Close()
 	}
-	mappings, lines, truncated, err := files.Read(func(do func(procfs.Mapping)) (int, error) { return d.EachMapping(buf, do) })
-	switch {
-	case err != nil:
-		return false, err
-	case lines == 0 && !truncated:
-		return false, errNoMemory
+	mappings, lines, truncated, mapsErr := files.Read(func(do func(procfs.Mapping)) (int, error) { return d.EachMapping(buf, do) })
+	if mapsErr == nil && lines == 0 && !truncated {
+		mapsErr = errNoMemory
 	}
 	if file != nil {
 		if now, e := d.Link(procfs.NameExe); e != nil || now != text && now != text+deletedSuffix {
@@ -331,12 +329,16 @@ func (v *survey) readCode(ctx context.Context, ct *proctable.Container, p *proct
 	process := v.process(ct, p, d, text, file, info)
 	same = true
 	v.with(ctx, ct, func(layers *Container) {
-		if before, known := v.layers[ct].exes[p.PID]; known && file != nil && !before.is(program{info.MountID, info.Ino}) {
+		if before, known := v.layers[ct].exes[p.PID]; known && file != nil && before != (program{info.MountID, info.Ino}) {
 			same = false
 			return
 		}
+		var mapped *fact.Mapped
+		var gaps []fact.NodeGap
+		if mapsErr == nil {
+			mapped, gaps = layers.Mapped(ctx, process, mappings)
+		}
 		found, gap := layers.Scripts(ctx, process, scripts)
-		mapped, gaps := layers.Mapped(ctx, process, mappings)
 		if gap != nil {
 			gaps = append(gaps, *gap)
 		}
@@ -354,11 +356,8 @@ func (v *survey) readCode(ctx context.Context, ct *proctable.Container, p *proct
 			}
 		})
 	})
-	return same, nil
+	return same, mapsErr
 }
-
-// is reports whether a process still runs the same file. Its name may have changed.
-func (a program) is(b program) bool { return a.mount == b.mount && a.ino == b.ino }
 
 // links reads what an interpreter is asked for.
 func (v *survey) links(p *proctable.Process, d *proctable.PID) Links {

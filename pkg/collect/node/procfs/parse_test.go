@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
@@ -342,6 +344,43 @@ func TestLive(t *testing.T) {
 	}
 }
 
+func TestParseMapping(t *testing.T) {
+	const path = "/usr/lib/with space (deleted)"
+	for name, tc := range map[string]struct {
+		line string
+		want Mapping
+		bad  string
+	}{
+		"code of a library": {
+			line: "7f3a4c000000-7f3a4c021000 r-xp 00001000 08:1f 2360                       " + path,
+			want: Mapping{Exec: true, Private: true, Major: 8, Minor: 31, Inode: 2360, Path: []byte(path), File: []byte("08:1f 2360                       " + path)},
+		},
+		"shared memory":        {line: "1-2 rwxs 0 00:01 9 /dev/zero (deleted)", want: Mapping{Exec: true, Minor: 1, Inode: 9, Path: []byte("/dev/zero (deleted)"), File: []byte("00:01 9 /dev/zero (deleted)")}},
+		"no file":              {line: "1-2 r--p 0 00:00 0 ", want: Mapping{Private: true, Path: []byte{}, File: []byte("00:00 0 ")}},
+		"the largest numbers":  {line: "1-2 r--p 0 ffffffff:ffffffff 18446744073709551615", want: Mapping{Private: true, Major: 1<<32 - 1, Minor: 1<<32 - 1, Inode: 1<<64 - 1, File: []byte("ffffffff:ffffffff 18446744073709551615")}},
+		"too large an inode":   {line: "1-2 r--p 0 0:0 18446744073709551616", bad: "inode"},
+		"too large a device":   {line: "1-2 r--p 0 100000000:0 1", bad: "major:minor"},
+		"a device without one": {line: "1-2 r--p 0 00 1", bad: "major:minor"},
+		"an upper case device": {line: "1-2 r--p 0 0A:00 1", bad: "major:minor"},
+		"five letters":         {line: "1-2 r--pp 0 0:0 1", bad: "four letters"},
+		"one address":          {line: "1- r--p 0 0:0 1", bad: "two addresses"},
+		"nothing":              {bad: "two addresses"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseMapping([]byte(tc.line))
+			if (err == nil) != (tc.bad == "") || err != nil && !strings.Contains(err.Error(), tc.bad) {
+				t.Fatalf("error %v, want one about %q", err, tc.bad)
+			}
+			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("mapping (-want +got):\n%s", diff)
+			}
+			if err == nil && got.Exec != MayExecute([]byte(tc.line)) {
+				t.Errorf("may execute %t", !got.Exec)
+			}
+		})
+	}
+}
+
 func FuzzParsers(f *testing.F) {
 	f.Add([]byte(statusText))
 	f.Add([]byte("2143 (sleep) S 2101 2143 2143 0 -1 4194560 71 0 0 0 7 9 0 0 20 0 1 0 123456 2502656 128\n"))
@@ -395,6 +434,8 @@ func FuzzParsers(f *testing.F) {
 		_, _ = ParseBootTime(data)
 		if m, err := ParseMapping(data); err == nil && (len(m.Path) >= len(data) || len(m.Path) > 0 && m.Path[0] == ' ') {
 			t.Errorf("a path that is no part of the line: %+v", m)
+		} else if err == nil && m.Exec && (!MayExecute(data) || !bytes.HasSuffix(m.File, m.Path)) {
+			t.Errorf("an executable mapping that is passed by, or whose file has not its path: %+v", m)
 		}
 	})
 }
