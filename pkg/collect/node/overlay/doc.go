@@ -9,6 +9,17 @@
 // nothing, so "added" may read "changed"; both are drift), and redirected
 // directories, where the answer is unknown instead of added (see bornInUpper).
 //
+// A process runs more than its executable. Files that it has mapped executable are
+// judged whatever their mode: libraries, those of /etc/ld.so.preload too, and a
+// program that ld.so runs. Of an interpreter, the files that its command line and its
+// descriptors name are judged. It cannot see the following:
+//   - what an interpreter reads and closes, such as the modules of a script; the walk
+//     of upperdir finds those that were added or changed there.
+//   - LD_PRELOAD and the like: /proc/PID/environ holds secrets, and is not read. What
+//     they load is mapped, and so it is judged.
+//   - executable memory that is no file's (see mapped.go), and the content of a mapped
+//     file without a name.
+//
 // It runs inside the locked probe: only the system calls that its filter
 // allows, O_PATH before every open, nothing of package os.
 package overlay

@@ -197,6 +197,13 @@ type place struct {
 // has its name decides.
 func (c *Container) judgeMapping(ctx context.Context, p *Process, f *MappedFile) *mappedJudgement {
 	var second *mappedJudgement
+	hidden := p.hidden()
+	if hidden != nil && p.Mounts == nil {
+		// What lies at the path in the container proves nothing.
+		j := &mappedJudgement{judgement: judgement{}.unknown(hidden.reason, hidden.detail)}
+		j.whole = true
+		return j
+	}
 	for _, text := range f.texts() {
 		for _, at := range c.places(p, f, text) {
 			j, sure := c.judgeMappedAt(ctx, p, f, at)
@@ -218,8 +225,8 @@ func (c *Container) judgeMapping(ctx context.Context, p *Process, f *MappedFile)
 		return j
 	case unnamed && strings.HasPrefix(f.Path, "/memfd:"):
 		j.judgement = j.is(fact.OriginMemfd, "")
-	case p.Apart && p.Mounts == nil:
-		j.judgement = j.unknown(fact.Unreadable, "its process has its own mount table, which was not read")
+	case hidden != nil:
+		j.judgement = j.unknown(hidden.reason, hidden.detail)
 	default:
 		j.judgement = j.is(fact.OriginForeign, "mapped from a file system that the container's mount table does not have there")
 	}

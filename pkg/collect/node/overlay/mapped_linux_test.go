@@ -198,6 +198,10 @@ func TestMappedFiles(t *testing.T) {
 			before: write("/jail/lib/x.so", evil), apart: true, steps: append([]step{{Op: "bind", Path: "/jail", To: "/hidden"}, {Op: "chroot", Path: "/hidden"}}, maps("/lib/x.so")...), count: 1,
 			want: []fact.Executable{{Path: "/lib/x.so", Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", Size: int64(len(evil)), SHA256: sha(evil), HostPath: "jail/lib/x.so"}},
 		},
+		"below its own root that is no mount point": {
+			before: write("/jail/lib/x.so", evil), apart: true, steps: append([]step{{Op: "chroot", Path: "/jail"}}, maps("/lib/x.so")...), count: 1,
+			want: []fact.Executable{added("/jail/lib/x.so", evil)},
+		},
 		"mapped, then another mount over it": {
 			before: write("/hidden/x", evil), apart: true, steps: append(maps("/hidden/x"), step{Op: "tmpfs", Path: "/hidden"}), count: 1,
 			want: []fact.Executable{added("/hidden/x", evil)},

@@ -77,6 +77,19 @@ type Process struct {
 	space *space // its files as it sees them, where they are not as the container's
 }
 
+// hidden is why a mount of a process may be missing in its table.
+func (p *Process) hidden() *problem {
+	switch {
+	case !p.Apart:
+		return nil
+	case p.Mounts == nil:
+		return &problem{fact.Unreadable, "the process has its own mount table, which was not read"}
+	case rootMount(p.Mounts) == nil:
+		return &problem{fact.Unsupported, "the process has its own mount table and a root that is no mount point, so that the table does not show it"}
+	}
+	return nil
+}
+
 // close releases what was opened to see files as the process does.
 func (p *Process) close() {
 	p.space.close()
@@ -226,14 +239,19 @@ func (c *Container) judge(ctx context.Context, p *Process) judgement {
 	case !p.Info.HasMountID:
 		return j.unknown(fact.Unsupported, "the kernel does not report the mount of the executable")
 	case m == nil:
-		if p.Apart && p.Mounts == nil {
-			return j.unknown(fact.Unreadable, "the process has its own mount table, which was not read")
+		if problem := p.hidden(); problem != nil {
+			return j.unknown(problem.reason, problem.detail)
 		}
 		j.exe.Origin = fact.OriginForeign
 		j.exe.Detail = fmt.Sprintf("mount %d is not in the container's mount table", p.Info.MountID)
 		return j
 	}
 	j.exe.FSType, j.exe.Mount = m.FSType, rootfs.Text(m.Point)
+	if procfs.Find(c.Mounts, m.ID) == nil {
+		if inside, ok := p.inside(text); ok { // its own table starts at its own root
+			text = inside
+		}
+	}
 	root := rootMount(c.Mounts)
 	switch {
 	case root == nil:

@@ -395,6 +395,39 @@ func TestExecutableOtherNamespace(t *testing.T) {
 		got, _ := c.seen().Executable(t.Context(), p)
 		check(t, &fact.Executable{Path: "/vol/x", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Size: int64(len(evil)), SHA256: sha(evil)}, got)
 	})
+	t.Run("a mount table that was not read is not the container's", func(t *testing.T) {
+		p := process(t, c.run(request{Op: "unshare", Exe: "/tmp/x", Args: []string{"x"}}))
+		p.Apart = true
+		got, gap := c.seen().Executable(t.Context(), p)
+		if got.Origin != fact.OriginUnknown || gap == nil || gap.Reason != fact.Unreadable {
+			t.Errorf("got %+v, gap %+v", got, gap)
+		}
+		mapped, gaps := c.seen().Mapped(t.Context(), p, []Mapping{{File: &MappedFile{Path: "/bin/prog", Inode: 1}, Private: true}})
+		if len(mapped.Files) != 0 || len(gaps) != 1 || gaps[0] != *gap {
+			t.Errorf("mapped %+v, gaps %+v", mapped, gaps)
+		}
+	})
+	t.Run("below its own root", func(t *testing.T) {
+		must(t, os.MkdirAll(c.path("/vol/bin"), 0o755))
+		must(t, os.WriteFile(c.path("/vol/bin/y"), evil, 0o755))
+		pid := c.run(request{Op: "unshare", Exe: "/bin/y", Args: []string{"y"}, Chroot: "/vol"})
+		p := process(t, pid)
+		p.Apart, p.Mounts = true, mountsOf(t, pid)
+		got, gap := c.seen().Executable(t.Context(), p)
+		if got.Dir == nil || gap != nil {
+			t.Errorf("directory %+v, gap %+v", got.Dir, gap)
+		}
+		check(t, &fact.Executable{Path: "/vol/bin/y", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/", Size: int64(len(evil)), SHA256: sha(evil)}, got)
+	})
+	t.Run("below its own root that is no mount point", func(t *testing.T) {
+		pid := c.run(request{Op: "unshare", Exe: "/bin/y", Args: []string{"y"}, Chroot: "/vol"})
+		p := process(t, pid)
+		p.Apart, p.Mounts = true, slices.DeleteFunc(mountsOf(t, pid), func(m procfs.MountInfo) bool { return m.Point == "/" })
+		got, gap := c.seen().Executable(t.Context(), p)
+		if got.Origin != fact.OriginUnknown || gap == nil || gap.Reason != fact.Unsupported {
+			t.Errorf("got %+v, gap %+v", got, gap)
+		}
+	})
 	t.Run("what a process mounted read-only for itself is no image", func(t *testing.T) {
 		pid := c.run(request{Op: "unshare", Exe: "/vol/x", Args: []string{"x"}})
 		p := process(t, pid)
