@@ -2,6 +2,7 @@ package gather
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,16 +91,57 @@ func TestMachineOfAnotherRoot(t *testing.T) {
 	}
 }
 
-// Files with a proc in them are still files: only the root of the first process is
-// this machine's.
-func TestIsLive(t *testing.T) {
+// Files with a proc in them are still files: only the root of the first process, or of
+// this program, is this machine's.
+func TestLiveRoot(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink("/proc", filepath.Join(dir, "proc")); err != nil {
 		t.Fatal(err)
 	}
-	for root, want := range map[string]bool{"/": true, "/proc/self/root": true, dir: false, t.TempDir(): false} {
-		if got := isLive(root, filepath.Join(root, "proc")); got != want {
-			t.Errorf("%s: want %v", root, want)
+	for given, want := range map[string]bool{"/": true, "/proc/self/root": true, dir: false, t.TempDir(): false, dir + "/none": false} {
+		root, proc, live := liveRoot(given)
+		if live != want || live && (root != "/" || proc != "/proc") {
+			t.Errorf("%s: want %t, got %q, %q, %t", given, want, root, proc, live)
 		}
+	}
+}
+
+// boundEnv makes the test binary measure a directory to which it binds the root first.
+const boundEnv = "CHECKLIST_BOUND_ROOT"
+
+// A bind of the root, with or without what is mounted below, is this machine: what runs
+// is read, this very program included.
+func TestMachineOfABoundRoot(t *testing.T) {
+	if root := os.Getenv(boundEnv); root != "" {
+		source := Machine{Root: root, Kinds: []fact.Kind{fact.Processes}, Timeout: 10 * time.Minute}
+		got, err := source.Gather(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := got.Set.Nodes[0].Measured
+		if !m.HasRead(fact.Processes) || m.HostProcesses == 0 {
+			t.Errorf("read %v, %d processes of the host, gaps %+v", m.Read, m.HostProcesses, m.Gaps)
+		}
+		if self, err := os.Hostname(); err != nil || got.Set.Nodes[0].Name != self {
+			t.Errorf("node %q, want %q", got.Set.Nodes[0].Name, self)
+		}
+		return
+	}
+	unshare, err := exec.LookPath("unshare")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("needs root and unshare (Debian package util-linux)")
+	}
+	for _, how := range []string{"--bind", "--rbind"} {
+		t.Run(how, func(t *testing.T) {
+			// The mount is in a namespace that ends with the command.
+			cmd := exec.CommandContext(t.Context(), unshare, "--mount", "--propagation=private", "/bin/sh", "-c",
+				`mount "$1" / "$2" && exec "$3" -test.run '^TestMachineOfABoundRoot$'`, "sh", how, t.TempDir(), os.Args[0])
+			cmd.Env = append(os.Environ(), boundEnv+"="+cmd.Args[len(cmd.Args)-2])
+			if out, err := cmd.CombinedOutput(); strings.Contains(string(out), "permission denied") {
+				t.Skip("mounting is not permitted here")
+			} else if err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
 	}
 }
