@@ -274,6 +274,51 @@ func TestEndedMeanwhile(t *testing.T) {
 	}
 }
 
+// A pid that another process has by now is not read as the first one's: not the
+// process itself, and not a container's parent, in whose mounts layers are looked up.
+func TestReusedPID(t *testing.T) {
+	const mounts = "20 1 0:9 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w\n"
+	before := []fakeProcess{
+		initProcess,
+		{pid: 5, ppid: 1, comm: "a", start: 3, cgroup: "0::/docker/" + idA + "\n", mounts: mounts, root: "/c"},
+		{pid: 6, ppid: 8, comm: "b", start: 3, cgroup: "0::/docker/" + idB + "\n", mounts: mounts, root: "/c2", ns: "1002"},
+		{pid: 8, ppid: 1, comm: "shim", start: 2, root: "/shim", ns: "1003", cgroup: "0::/x.slice/x.service\n"},
+	}
+	files := "-- c/usr/bin/a --\nx\n-- c2/usr/bin/b --\nx\n-- shim/u/usr/bin/evil --\nx\n-- shim/l/usr/bin/b --\nx\n"
+	for name, reused := range map[string]int{"the process": 5, "its parent": 8} {
+		t.Run(name, func(t *testing.T) {
+			dir := nodeFixture(t, before, files)
+			r, err := New(Options{Level: fact.LevelFull, Root: dir, Kinds: []fact.Kind{fact.Processes, fact.Executables, fact.Upperdir}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			r.readSafe(t.Context())
+			stat := fmt.Sprintf("%s/proc/%d/stat", dir, reused)
+			data, err := os.ReadFile(stat)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed := strings.Replace(strings.Replace(string(data), " 3 1000 10 ", " 9 1000 10 ", 1), " 2 1000 10 ", " 9 1000 10 ", 1)
+			if err := os.WriteFile(stat, []byte(changed), 0o644); err != nil || changed == string(data) {
+				t.Fatalf("%v: %q", err, changed)
+			}
+			r.readSlow(t.Context())
+			m := r.Snapshot()
+			walked := map[string]bool{}
+			for _, ct := range m.Containers {
+				if ct.FoundBy == fact.FoundByCgroup {
+					walked[ct.ID] = ct.Upper != nil
+				}
+			}
+			want := map[string]map[string]bool{"the process": {idB: true}, "its parent": {idA: false, idB: false}}[name]
+			if diff := cmp.Diff(want, walked); diff != "" {
+				t.Errorf("containers whose writable layer was walked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Where no kind that is asked for can be read from processes, none is looked at.
 func TestNoProcessesNeeded(t *testing.T) {
 	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n"}}, "-- usr/bin/a --\nx\n")

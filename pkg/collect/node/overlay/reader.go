@@ -117,7 +117,10 @@ func (v *survey) open(ct *proctable.Container) *Container {
 // the runtime's: with a containerd that has a namespace of its own, upperdir
 // exists only there.
 func (v *survey) parentView(first *proctable.Process) (View, error) {
-	d, err := v.pass.Open(first.Stat.PPID)
+	if first.Parent == nil {
+		return View{}, rootfs.ErrNoProcess
+	}
+	d, err := v.pass.Reopen(first.Parent, make([]byte, 4096))
 	if err != nil {
 		return View{}, err
 	}

@@ -315,8 +315,9 @@ func (g *grouping) descends(p *Process, ct *Container, main *Process) bool {
 		return false
 	}
 	for range maxAncestors {
-		if p = g.at[p.Stat.PPID]; p == nil {
-			return false
+		child := p
+		if p = g.at[p.Stat.PPID]; p == nil || p.Stat.StartTime > child.Stat.StartTime {
+			return false // not read, or the pid is another process's by now
 		}
 		if g.in[p] == ct && (p.Root.dir() == main.Root.dir() || p.NS.Mnt == main.NS.Mnt || p.NS.PID == main.NS.PID && p.NS.PID != g.t.HostPIDNS) {
 			return true
@@ -504,7 +505,7 @@ func (g *grouping) together(unknown []*Process) [][]*Process {
 		}
 	}
 	for i, p := range unknown {
-		if j, ok := place[p.Stat.PPID]; ok && unknown[j].Root.dir() == p.Root.dir() {
+		if j, ok := place[p.Stat.PPID]; ok && unknown[j].Root.dir() == p.Root.dir() && unknown[j].Stat.StartTime <= p.Stat.StartTime {
 			parent[find(i)] = find(j)
 		}
 	}

@@ -110,6 +110,8 @@ type Process struct {
 	Moved string
 	// Mounts is its mount table; shared with other processes, nil if unread.
 	Mounts *MountTable
+	// Parent is its parent, if it is in a container and the parent was read.
+	Parent *Process
 	// ParentOutside: its parent was read, and is not a process of its own pod.
 	ParentOutside bool
 }
@@ -164,15 +166,16 @@ func (ct *Container) Main() *Process {
 	return ct.Processes[0]
 }
 
-// FindParents finds out whether each process in a container was started from
-// outside. In a pod that shares its processes, orphans become children of
-// another of its containers, so the pod is what counts. A parent that was not
-// read proves nothing: it may have ended, and have been the container's own.
+// FindParents finds the parent of each process in a container, and whether it was
+// started from outside. In a pod that shares its processes, orphans become children of
+// another of its containers, so the pod is what counts. A parent that was not read
+// proves nothing: it may have ended, and have been the container's own. What has its
+// pid and is younger is another process.
 func (t *Table) FindParents() {
 	pod := func(ct *Container) string { return cmp.Or(ct.Identity.PodUID, ct.Key()) }
-	read := make(map[int]bool, len(t.Processes))
+	read := make(map[int]*Process, len(t.Processes))
 	for _, p := range t.Processes {
-		read[p.PID] = true
+		read[p.PID] = p
 	}
 	in := map[int]string{}
 	for _, ct := range t.Containers {
@@ -182,7 +185,10 @@ func (t *Table) FindParents() {
 	}
 	for _, ct := range t.Containers {
 		for _, p := range ct.Processes {
-			p.ParentOutside = read[p.Stat.PPID] && in[p.Stat.PPID] != pod(ct)
+			if p.Parent = read[p.Stat.PPID]; p.Parent != nil && p.Parent.Stat.StartTime > p.Stat.StartTime {
+				p.Parent = nil
+			}
+			p.ParentOutside = p.Parent != nil && in[p.Stat.PPID] != pod(ct)
 		}
 	}
 }

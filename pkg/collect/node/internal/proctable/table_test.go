@@ -33,15 +33,20 @@ func TestFindParents(t *testing.T) {
 		add(a, 20, 10), add(a, 21, 20), add(a, 22, 99), add(a, 23, 0), // the shim's child, a child's, an unread process's, none
 		add(b, 30, 20),                     // an orphan in a pod that shares its processes
 		add(one, 40, 10), add(one, 41, 40), // a container without a pod
+		add(one, 50, 60), add(nil, 60, 1), // its parent has ended, and another process has that pid now
 	}
+	all[len(all)-1].Stat.StartTime = 5
 	(&Table{Processes: all, Containers: []*Container{a, b, one}}).FindParents()
 	got := map[int]bool{}
 	for _, p := range all {
 		got[p.PID] = p.ParentOutside
 	}
-	want := map[int]bool{1: false, 10: false, 20: true, 21: false, 22: false, 23: false, 30: false, 40: true, 41: false}
+	want := map[int]bool{1: false, 10: false, 20: true, 21: false, 22: false, 23: false, 30: false, 40: true, 41: false, 50: false, 60: false}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("parent outside, by pid (-want +got):\n%s", diff)
+	}
+	if a.Processes[0].Parent != all[1] || one.Processes[2].Parent != nil {
+		t.Errorf("parents %v and %v", a.Processes[0].Parent, one.Processes[2].Parent)
 	}
 }
 
