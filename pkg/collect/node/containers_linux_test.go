@@ -136,6 +136,11 @@ func levelProcGaps(kinds ...fact.Kind) []fact.NodeGap {
 	return gaps
 }
 
+// ownGaps are a measurement's without levelProcGaps.
+func ownGaps(m *fact.Measurement) []fact.NodeGap {
+	return slices.DeleteFunc(slices.Clone(m.Gaps), func(g fact.NodeGap) bool { return g == levelProcGaps(g.What)[0] })
+}
+
 // A mask that status does not show is unread, and stays so all the way.
 func TestUnreadIsNotZero(t *testing.T) {
 	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 5, comm: "a", cgroup: "0::/docker/" + idA + "\n", extra: "X:\t1\n"}}, "")

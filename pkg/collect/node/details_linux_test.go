@@ -86,7 +86,7 @@ func TestThreads(t *testing.T) {
 			}}, tc.tasks)
 			m := read(t, dir, fact.LevelProc, fact.Processes)
 			gap := ""
-			for _, g := range m.Gaps {
+			for _, g := range ownGaps(m) {
 				gap += g.Detail
 				if g.Container != idA || g.What != fact.Processes {
 					t.Errorf("gap %+v", g)
