@@ -57,6 +57,7 @@ type fakeProcess struct {
 	exe       string // below root
 	cmdline   string // words separated by blanks
 	ns        string // number that all its namespaces end in
+	mnt       string // that of its mount namespace, if it is another
 	uidMap    string
 	fds       []string // paths below root
 	maps      string
@@ -92,7 +93,11 @@ func (p fakeProcess) archive() string {
 	file("exe", "-> "+or(p.exe, "/usr/bin/"+p.comm)+"\n")
 	file("cwd", "-> /\n")
 	for _, kind := range []string{"user", "pid", "net", "ipc", "mnt"} {
-		file("ns/"+kind, fmt.Sprintf("-> %s:[402653%s]\n", kind, or(p.ns, "1837")))
+		number := or(p.ns, "1837")
+		if kind == "mnt" {
+			number = or(p.mnt, number)
+		}
+		file("ns/"+kind, fmt.Sprintf("-> %s:[402653%s]\n", kind, number))
 	}
 	file("fd/", "")
 	for i, text := range p.fds {

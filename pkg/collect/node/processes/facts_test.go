@@ -1,6 +1,8 @@
 package processes
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/ledger"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 )
 
 // A process beyond the limit is missing in all kinds that are read by process,
@@ -62,5 +65,30 @@ func TestParseSmall(t *testing.T) {
 		if got != want {
 			t.Errorf("parseSmall(%q) = %d, want %d", text, got, want)
 		}
+	}
+}
+
+// Of too many containers those stay that an engine knows, and the rest is a gap for each
+// kind.
+func TestTooManyContainers(t *testing.T) {
+	table := &proctable.Table{}
+	for i := range maxContainers + 100 {
+		table.Processes = append(table.Processes, &proctable.Process{PID: i + 2, Identity: procfs.IdentifyPath(fmt.Sprintf("/docker/%064x", i))})
+	}
+	pod := strings.Repeat("ff", 32)
+	table.Processes = append(table.Processes, &proctable.Process{PID: 9999, Identity: procfs.IdentifyPath("/kubepods/pod12345678-9abc-def0-1234-56789abcdef0/" + pod)})
+	l := ledger.New(fact.LevelProc, []fact.Kind{fact.Processes, fact.Mounts})
+	pass := reader.NewPass(table, l)
+	group(pass)
+	if n := len(pass.Containers); n != maxContainers || pass.Containers[0].Identity.ID != pod {
+		t.Errorf("%d containers, the first is %s", n, pass.Containers[0].Identity.ID)
+	}
+	var want []fact.NodeGap
+	for _, kind := range []fact.Kind{fact.Processes, fact.Mounts} {
+		want = append(want, fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: "101 containers beyond 5000"})
+	}
+	got := slices.DeleteFunc(l.Snapshot().Gaps, func(g fact.NodeGap) bool { return g.Reason == fact.Timeout })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
 	}
 }

@@ -389,7 +389,9 @@ func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) error {
 	}
 	defer d.Close()
 	if p.Root, err = d.RootKey(); err != nil {
-		return endedOr(err, d.Ended(buf))
+		stat, statErr := d.Stat(buf)
+		// Where only the first thread has ended since, others run on.
+		return endedOr(err, statErr != nil || (stat.State == 'Z' || stat.State == 'X') && stat.Threads <= 1)
 	}
 	for _, ns := range []struct {
 		name procfs.Name

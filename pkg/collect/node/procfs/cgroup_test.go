@@ -170,12 +170,19 @@ func TestIdentifyPath(t *testing.T) {
 		"ctr with a name":                     {"/default/redis", Identity{ID: "redis", Runtime: "containerd", Named: true}},
 		"lxc 4":                               {"/lxc.payload.web/system.slice/x.service", Identity{ID: "web", Runtime: "lxc", Named: true}},
 		"lxc 3":                               {"/lxc/web/init.scope", Identity{ID: "web", Runtime: "lxc", Named: true}},
-		"a service":                           {"/system.slice/containerd.service", Identity{}},
-		"a user's shell":                      {"/user.slice/user-0.slice/session-1.scope", Identity{}},
-		"63 digits are no id":                 {"/docker/" + idA[1:], Identity{}},
-		"65 digits are no id":                 {"/docker/" + idA + "0", Identity{}},
-		"capitals are no id":                  {"/docker/" + strings.ToUpper(idA), Identity{}},
-		"pods, the word, is no pod":           {"/kubepods/pods/x", Identity{}},
+		"Docker's name for a build, which is no id": {"/docker/buildkit/y2k0v9xq3m5n7p1r8s6t4u2w0", Identity{}},
+		"a monitor of LXC":                          {"/lxc.monitor.web", Identity{}},
+		"a task of nomad":                           {"/nomad.slice/share.slice/5f1f0b5e.web.scope", Identity{}},
+		"minikube in Docker: CRI-O below the id of the node": {
+			"/docker/" + idB + "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" + uidSystemd + ".slice/crio-" + idA + ".scope",
+			Identity{ID: idA, PodUID: uid, Kubernetes: true, Runtime: "crio"},
+		},
+		"a service":                 {"/system.slice/containerd.service", Identity{}},
+		"a user's shell":            {"/user.slice/user-0.slice/session-1.scope", Identity{}},
+		"63 digits are no id":       {"/docker/" + idA[1:], Identity{}},
+		"65 digits are no id":       {"/docker/" + idA + "0", Identity{}},
+		"capitals are no id":        {"/docker/" + strings.ToUpper(idA), Identity{}},
+		"pods, the word, is no pod": {"/kubepods/pods/x", Identity{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.want.Path = tc.path
@@ -183,6 +190,28 @@ func TestIdentifyPath(t *testing.T) {
 				t.Errorf("IdentifyPath(%q) (-want +got):\n%s", tc.path, diff)
 			}
 		})
+	}
+}
+
+func TestEngineOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"/nomad.slice/share.slice/5f1f0b5e.web.scope":       "nomad",
+		"/nomad/5f1f0b5e-7d7c":                              "nomad",
+		"/system.slice/garden.service/garden/0d2e4f5a":      "garden",
+		"/buildkit/y2k0v9xq3m5n7p":                          "buildkit",
+		"/system.slice:buildkit:y2k0v9xq3m5n7p":             "buildkit",
+		"/system.slice/buildkit-y2k0v9xq3m5n7p.scope":       "buildkit",
+		"/machine.slice/systemd-nspawn@web.service/payload": "systemd-nspawn",
+		"/machine.slice/machine-web.scope":                  "systemd-nspawn",
+		"/machine.slice":                                    "",
+		"/system.slice/nomad.service":                       "",
+		"/system.slice/buildkit.service":                    "",
+		"/mine":                                             "",
+		"":                                                  "",
+	} {
+		if got := EngineOf(path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
 	}
 }
 
