@@ -12,7 +12,8 @@ set -eu
 list() {
 	cat <<'EOF'
 binutils                  readelf and objdump: compares the loader with a rebuild
-busybox-static            busybox image of the test cluster
+bubblewrap                containers without Kubernetes
+busybox-static            busybox image of the test cluster, containers without Kubernetes
 bzip2                     unpacks fixtures: lists of RPM packages
 ca-certificates           module downloads over TLS
 containernetworking-plugins  pod networks of the test cluster
@@ -32,9 +33,10 @@ pacman-package-manager  pacman: oracle for updates on Arch
 procps                    ps, sysctl
 qemu-user-static          runs the arm64 loader
 rpm                       oracle for RPM databases
-runc                      runs the containers of the test cluster
+runc                      runs the containers of the test cluster, and those without Kubernetes
 sqlite3                   writes kine and RPM fixtures
 strace                    lists the probe's system calls
+systemd-container         systemd-nspawn: containers without Kubernetes
 tmux                      records terminal output for the demo
 util-linux                nsenter, unshare, setpriv
 zypper                    oracle for updates of RPM packages: patches
