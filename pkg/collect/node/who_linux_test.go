@@ -224,3 +224,15 @@ func TestUndecidedProcesses(t *testing.T) {
 		})
 	}
 }
+
+// In a pod's cgroup without an id of its own, a program that calls itself pause is no
+// sandbox, which nobody would judge.
+func TestNoSandboxWithoutID(t *testing.T) {
+	dir := nodeFixture(t, []fakeProcess{
+		initProcess, {pid: 5, comm: "pause", cgroup: "0::/kubepods/pod" + podUID + "/x\n", root: "/c", ns: "1001", exe: "/pause"},
+	}, "-- c/pause --\nx\n")
+	m := read(t, dir, fact.LevelFull, fact.Processes, fact.Executables)
+	if len(m.Containers) != 1 || m.Containers[0].Sandbox || m.Containers[0].PodUID != podUID || m.Containers[0].FoundBy != fact.FoundByRoot {
+		t.Errorf("containers %+v", m.Containers)
+	}
+}

@@ -378,6 +378,13 @@ func readLinks(ctx context.Context, pass *reader.Pass) {
 	reader.Each(ctx, len(pass.Processes), func(i int, buf []byte) {
 		p := pass.Processes[i]
 		err := readLink(pass, p, buf)
+		if err != nil {
+			if tid := running(pass, p, buf); tid == 0 {
+				err = rootfs.ErrNoProcess
+			} else if tid != cmp.Or(p.Thread, p.PID) && follow(pass, p, tid, buf) {
+				err = readLink(pass, p, buf)
+			}
+		}
 		p.Ended, p.LinkErr = errors.Is(err, rootfs.ErrNoProcess), err
 	})
 }
@@ -385,13 +392,11 @@ func readLinks(ctx context.Context, pass *reader.Pass) {
 func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) error {
 	d, err := pass.Reopen(p, buf)
 	if err != nil {
-		return endedOr(err, rootfs.Gone(err))
+		return err
 	}
 	defer d.Close()
 	if p.Root, err = d.RootKey(); err != nil {
-		stat, statErr := d.Stat(buf)
-		// Where only the first thread has ended since, others run on.
-		return endedOr(err, statErr != nil || (stat.State == 'Z' || stat.State == 'X') && stat.Threads <= 1)
+		return err
 	}
 	for _, ns := range []struct {
 		name procfs.Name
@@ -424,12 +429,43 @@ func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) error {
 	return nil
 }
 
-// endedOr is ErrNoProcess for an error that only means that the process has ended.
-func endedOr(err error, ended bool) error {
-	if ended {
-		return rootfs.ErrNoProcess
+// running returns a thread of a process that has not ended, 0 if there is none or
+// another process has its pid.
+func running(pass *reader.Pass, p *proctable.Process, buf []byte) (tid int) {
+	d, err := pass.Open(p.PID)
+	if err != nil {
+		return 0
 	}
-	return err
+	defer d.Close()
+	stat, err := d.Stat(buf)
+	switch {
+	case err != nil, p.Thread == 0 && stat.StartTime != p.Stat.StartTime, stat.StartTime > p.Stat.StartTime:
+		return 0
+	case stat.State != 'Z' && stat.State != 'X':
+		return p.PID
+	}
+	return liveThread(d, p.PID, buf)
+}
+
+// follow reads the process by another of its threads from now on, because the one by
+// which it was read has ended.
+func follow(pass *reader.Pass, p *proctable.Process, tid int, buf []byte) bool {
+	d, err := pass.Open(p.PID)
+	if err != nil {
+		return false
+	}
+	defer func() { d.Close() }()
+	thread, err := d.OpenThread(tid)
+	if err != nil {
+		return false
+	}
+	d = thread
+	stat, err := d.Stat(buf)
+	if err != nil {
+		return false
+	}
+	p.Stat, p.Thread = stat, tid
+	return true
 }
 
 // rootFS is the type of the file system that a process has at its root, "" if its

@@ -40,8 +40,8 @@ func (Reader) Read(_ context.Context, pass *reader.Pass) {
 // use it only for a container that the API does not know.
 func mark(t *proctable.Table, buf []byte) {
 	for _, ct := range t.Containers {
-		if ct.Identity.PodUID == "" || len(ct.Processes) != 1 {
-			continue
+		if ct.Identity.PodUID == "" || len(ct.Processes) != 1 || ct.FoundBy != fact.FoundByCgroup {
+			continue // a kubelet's runtime gives every sandbox an id
 		}
 		p := ct.Processes[0]
 		ct.Sandbox = p.Status.Name == "pause"

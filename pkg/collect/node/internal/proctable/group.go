@@ -38,7 +38,8 @@ type Apart struct {
 //     engine.
 //  6. A root directory and mounts of its own, and pid 1's process ids: a confined
 //     service of the host where the cgroup is a service's or a snap's and the root is
-//     no overlay (listed in Apart), else a container of an unknown engine.
+//     no overlay (listed in Apart, with all that is among its mounts), else a
+//     container of an unknown engine.
 //
 // Before links are read (Linked is false) only the first is known, and the rest
 // counts as the host's. Where a process's links could not be read, it is Undecided.
@@ -79,7 +80,31 @@ func (t *Table) Group() {
 			t.Undecided = append(t.Undecided, p)
 		}
 	}
-	g.collect(unknown)
+	g.collect(g.withoutServices(unknown))
+}
+
+// withoutServices gives processes among the mounts of a confined service to the host:
+// they are the service's own, in a further sandbox, as of a browser in a snap.
+func (g *grouping) withoutServices(unknown []*Process) []*Process {
+	mounts := map[uint64]bool{}
+	for _, a := range g.t.Apart {
+		if a.Why == "service" {
+			mounts[a.NS.Mnt] = true
+		}
+	}
+	if len(mounts) == 0 {
+		return unknown
+	}
+	rest := slices.DeleteFunc(slices.Clone(unknown), func(p *Process) bool {
+		if p.Moved != "" || !mounts[p.NS.Mnt] {
+			return false
+		}
+		g.t.Host, g.t.Apart = append(g.t.Host, p), append(g.t.Apart, Apart{p, "service"})
+		return true
+	})
+	slices.SortFunc(g.t.Host, func(a, b *Process) int { return cmp.Compare(a.PID, b.PID) })
+	slices.SortFunc(g.t.Apart, func(a, b Apart) int { return cmp.Compare(a.PID, b.PID) })
+	return rest
 }
 
 // dirKey identifies a directory, whatever mount it is reached by.
@@ -265,6 +290,12 @@ func (g *grouping) strays() (unknown []*Process) {
 			continue
 		}
 		main := g.mainOf(ct)
+		if self := g.at[g.t.SelfPID]; ct.Self && self != nil && p.Root.dir() != self.Root.dir() && p.NS.Mnt != self.NS.Mnt {
+			// The caller starts nothing: this one hides in a container that is not judged.
+			g.move(p, nil)
+			unknown = append(unknown, p)
+			continue
+		}
 		if p.Root.dir() == main.Root.dir() || p.NS.Mnt == 0 || p.NS.PID == 0 || p.NS.Mnt == main.NS.Mnt || p.NS.PID == main.NS.PID ||
 			p.NS.PID == g.t.HostPIDNS || main.NS.Mnt == 0 || g.descends(p, ct, main) {
 			continue

@@ -69,7 +69,7 @@ func placed(t *Table) map[int]string {
 	}
 	unknown := 0
 	for _, ct := range t.Containers {
-		name := ct.Identity.ID
+		name := ct.Key()
 		switch name {
 		case idA:
 			name = "A"
@@ -150,6 +150,14 @@ func TestGroup(t *testing.T) {
 				{pid: 7, cgroup: "/system.slice/unread.service", dev: 11, root: 2, mnt: 7, pidNS: 1},
 			},
 			want: map[int]string{2: "host service", 3: "host service", 4: "host service", 5: "host-pids 5", 6: "host-pids 6", 7: "undecided"},
+		},
+		"and what sandboxes itself among its mounts": {
+			procs: []proc{
+				{pid: 2, cgroup: "/x/snap.firefox.x-1.scope", dev: 8, root: 2, mnt: 4, pidNS: 1, fs: "squashfs"},
+				{pid: 3, ppid: 2, cgroup: "/x/snap.firefox.x-1.scope", dev: 9, root: 7, mnt: 4, pidNS: 9, levels: 2},
+				{pid: 4, ppid: 2, cgroup: "/x/snap.firefox.x-1.scope", dev: 9, root: 7, mnt: 5, pidNS: 9, levels: 2},
+			},
+			want: map[int]string{2: "host service", 3: "host service", 4: "root 4"},
 		},
 		"what could not be read is undecided": {
 			procs: []proc{
@@ -327,6 +335,24 @@ func idsOf(t *Table) []string {
 	return ids
 }
 
+// A process cannot hide in the caller's own container, which is not judged.
+func TestGroupSelf(t *testing.T) {
+	a := "/kubepods/pod" + podUID + "/" + idA
+	table := tableOf([]proc{
+		{pid: 10, cgroup: a, dev: 5, root: 1, mnt: 5, pidNS: 1},
+		{pid: 11, cgroup: a, dev: 6, root: 1, mnt: 6, pidNS: 1}, // with the host's process ids
+		{pid: 12, cgroup: a, dev: 7, root: 1, mnt: 7, pidNS: 7},
+		{pid: 20, cgroup: "/docker/" + idB, dev: 8, root: 1, mnt: 8, pidNS: 8},
+		{pid: 21, cgroup: a, dev: 8, root: 1, mnt: 8, pidNS: 8},
+	})
+	table.SelfPID = 10
+	table.Group()
+	want := map[int]string{10: "A", 11: "host-pids 11 from A", 12: "root 12 from A", 20: "B", 21: "B from A"}
+	if diff := cmp.Diff(want, placed(table)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Without links nothing but the cgroup decides.
 func TestGroupWithoutLinks(t *testing.T) {
 	table := tableOf([]proc{{pid: 10, cgroup: "/docker/" + idA, root: 9}, {pid: 11, cgroup: "/mine", dev: 5, root: 9, mnt: 5, pidNS: 5}, {pid: 12, cgroup: "/lxc/web", root: 1}})
@@ -397,4 +423,47 @@ func TestGroupManyProcesses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever processes look like, each is in one place, no two containers have one id,
+// and the order in which they were read changes nothing.
+func FuzzGroup(f *testing.F) {
+	f.Add([]byte{1, 0, 5, 1, 5, 5, 0, 2, 6, 5, 1, 6, 6, 1, 1, 1, 0, 9, 1, 1, 2})
+	f.Add([]byte("\x07\x01\x05\x02\x05\x05\x02\x03\x02\x05\x02\x05\x06\x00\x09\x00\x00\x00\x00\x00\x00"))
+	cgroups := []string{
+		"/mine", "/docker/" + idA, "/docker/" + idB, "/kubepods/pod" + podUID + "/" + idC, "/x.service", "/default/redis", "/lxc/redis",
+		"/kubepods/pod" + podUID, "/docker/" + idA + "/docker/" + idB, "/../" + idA, "/",
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var procs []proc
+		for i := 2; len(data) >= 7 && i < 60; i++ {
+			procs = append(procs, proc{
+				pid: i, ppid: int(data[0] % 64), cgroup: cgroups[int(data[1])%len(cgroups)], dev: uint64(data[2] % 4), root: uint64(data[3] % 4),
+				mnt: uint64(data[4] % 8), pidNS: uint64(data[5] % 8), fs: []string{"", "ext4", "overlay"}[data[6]%3], links: data[6]&0x40 != 0, ended: data[6]&0x80 != 0,
+			})
+			data = data[7:]
+		}
+		mounts := []procfs.MountInfo{{FSType: "overlay", Root: "/", Minor: 2, Point: "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + idB + "/rootfs"}}
+		table := tableOf(procs, mounts...)
+		table.SelfPID = 7
+		table.Group()
+		first, where := idsOf(table), placed(table)
+		for _, p := range table.Processes {
+			if strings.Contains(where[p.PID], " and ") || strings.HasPrefix(where[p.PID], " ") || where[p.PID] == "gone" && !p.Ended {
+				t.Errorf("process %d is in %q", p.PID, where[p.PID])
+			}
+		}
+		seen := map[string]bool{}
+		for _, ct := range table.Containers {
+			if seen[ct.Key()] || len(ct.Processes) == 0 {
+				t.Errorf("container %s: a second one, or without a process", ct.Key())
+			}
+			seen[ct.Key()] = true
+		}
+		slices.Reverse(table.Processes)
+		table.Group()
+		if diff := cmp.Diff(first, idsOf(table)); diff != "" {
+			t.Errorf("in another order (-want +got):\n%s", diff)
+		}
+	})
 }

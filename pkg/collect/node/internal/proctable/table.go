@@ -53,8 +53,8 @@ type Table struct {
 	// what Group made of the processes.
 	Linked     bool
 	Containers []*Container // by id
-	// Host are the processes of the host, in the order of Processes. Apart are those
-	// of them with a root directory of their own.
+	// Host are the processes of the host, by pid. Apart are those of them with a root
+	// directory of their own.
 	Host  []*Process
 	Apart []Apart
 	// Undecided are those of which not enough could be read.
