@@ -80,8 +80,8 @@ func TestTooManyContainers(t *testing.T) {
 	l := ledger.New(fact.LevelProc, []fact.Kind{fact.Processes, fact.Mounts})
 	pass := reader.NewPass(table, l)
 	group(pass)
-	if n := len(pass.Containers); n != maxContainers || pass.Containers[0].Identity.ID != pod {
-		t.Errorf("%d containers, the first is %s", n, pass.Containers[0].Identity.ID)
+	if n := len(pass.Containers); n != maxContainers || pass.Containers[n-1].Identity.ID != pod {
+		t.Errorf("%d containers, the last is %s", n, pass.Containers[n-1].Identity.ID)
 	}
 	var want []fact.NodeGap
 	for _, kind := range []fact.Kind{fact.Processes, fact.Mounts} {

@@ -317,6 +317,7 @@ func group(pass *reader.Pass) {
 		// Those that an engine knows come first.
 		slices.SortStableFunc(pass.Containers, func(a, b *proctable.Container) int { return cmp.Compare(rank(a), rank(b)) })
 		pass.Containers = pass.Containers[:maxContainers]
+		slices.SortFunc(pass.Containers, func(a, b *proctable.Container) int { return cmp.Compare(a.Identity.ID, b.Identity.ID) })
 		for _, kind := range fact.KindsOf(fact.OfContainer) {
 			pass.Ledger.Gap(fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: fmt.Sprintf("%d containers beyond %d", beyond, maxContainers)})
 		}
