@@ -94,6 +94,21 @@ func (r *Root) sub(name string, follow bool) (*Root, error) {
 	return &Root{fd: fd, name: r.join(name), may: r.may}, nil
 }
 
+// KernelDir opens a directory of procfs that lies in this directory, and is no link,
+// with its inode: a process has a new one if the kernel has forgotten the old.
+func (r *Root) KernelDir(name string) (dir *Root, ino uint64, err error) {
+	fd, err := openat(r.fd, name, flagsEnter)
+	if err != nil {
+		return nil, 0, r.wrap("open", name, err)
+	}
+	info, _, err := stat(fd)
+	if err != nil {
+		_ = closeFD(fd)
+		return nil, 0, r.wrap("stat", name, err)
+	}
+	return &Root{fd: fd, name: r.join(name)}, info.Ino, nil
+}
+
 // Magic returns the directory that a link of procfs refers to (/proc/PID/root,
 // cwd) as a separate root. The kernel follows the last component, whatever it
 // is, so the name must be one of procfs.

@@ -17,20 +17,26 @@ import (
 // benchmarkNode is a node with 500 processes in 100 containers.
 func benchmarkNode(b *testing.B) string {
 	processes := []fakeProcess{initProcess}
+	mounts := benchmarkMounts()
+	for i := range 500 {
+		p := fakeProcess{pid: 100 + i, ppid: 1, comm: "p", start: i}
+		if i >= 100 {
+			p.cgroup = fmt.Sprintf("0::/kubepods/burstable/pod%s/%064x\n", podUID, i/4)
+			p.mounts = mounts
+		}
+		processes = append(processes, p)
+	}
+	return nodeFixture(b, processes, "-- usr/bin/p --\nx\n")
+}
+
+// benchmarkMounts is a container's mountinfo.
+func benchmarkMounts() string {
 	mounts := strings.Builder{}
 	mounts.WriteString("100 1 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/l/2:/l/1,upperdir=/u/3/fs,workdir=/u/3/work\n")
 	for i := range 41 {
 		fmt.Fprintf(&mounts, "%d 100 8:1 /var/lib/x%d /mnt/%d rw,relatime - ext4 /dev/sda1 rw,errors=remount-ro\n", 101+i, i, i)
 	}
-	for i := range 500 {
-		p := fakeProcess{pid: 100 + i, ppid: 1, comm: "p", start: i}
-		if i >= 100 {
-			p.cgroup = fmt.Sprintf("0::/kubepods/burstable/pod%s/%064x\n", podUID, i/4)
-			p.mounts = mounts.String()
-		}
-		processes = append(processes, p)
-	}
-	return nodeFixture(b, processes, "-- usr/bin/p --\nx\n")
+	return mounts.String()
 }
 
 // BenchmarkProcesses is level proc on a directory that looks like 500 processes:

@@ -254,7 +254,7 @@ func readProcess(pass *reader.Pass, details *details, pid int, buf []byte) (*pro
 		return nil, err
 	}
 	defer func() { d.Close() }()
-	p := &proctable.Process{PID: pid}
+	p := &proctable.Process{PID: pid, Ino: d.Ino}
 	if p.Stat, err = d.Stat(buf); err != nil {
 		return nil, err
 	}

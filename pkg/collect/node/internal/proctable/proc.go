@@ -56,10 +56,20 @@ type PID struct {
 	dir *rootfs.Root
 	// process is /proc/PID where dir is that of a single thread; otherwise nil.
 	process *rootfs.Root
+	// Ino is the inode of /proc/PID, 0 if unread. It is new for a new process, and
+	// for an old one that the kernel's cache has dropped.
+	Ino uint64
 }
 
 // Open opens /proc/PID.
 func (f *FS) Open(pid int) (*PID, error) {
+	if f.Live {
+		dir, ino, err := f.Dir.KernelDir(strconv.Itoa(pid))
+		if err != nil {
+			return nil, err
+		}
+		return &PID{fs: f, pid: pid, dir: dir, Ino: ino}, nil
+	}
 	dir, err := f.Dir.SubNoFollow(strconv.Itoa(pid))
 	if err != nil {
 		return nil, err
@@ -82,6 +92,9 @@ func (f *FS) Reopen(p *Process, buf []byte) (*PID, error) {
 	d, err := f.Open(p.PID)
 	if err != nil {
 		return nil, err
+	}
+	if d.Ino != 0 && d.Ino == p.Ino && p.Thread == 0 {
+		return d, nil // without the cost of reading stat
 	}
 	if p.Thread != 0 {
 		thread, err := d.OpenThread(p.Thread)
@@ -122,6 +135,9 @@ func (d *PID) ofProcess() *rootfs.Root {
 func (d *PID) read(name procfs.Name, buf []byte, limit int64) ([]byte, error) {
 	if !d.fs.Live {
 		return d.dir.ReadFile(string(name), limit)
+	}
+	if len(buf) == 0 {
+		buf = make([]byte, 4096)
 	}
 	n, err := d.dir.ReadKernelFile(string(name), buf)
 	if errors.Is(err, rootfs.ErrTooLarge) {
@@ -355,6 +371,15 @@ func (d *PID) Root() (*rootfs.Root, error) {
 
 // RootKey looks at the root directory, not into it.
 func (d *PID) RootKey() (RootKey, error) {
+	if d.fs.Live {
+		h, err := d.dir.MagicHandle(string(procfs.NameRoot))
+		if err != nil {
+			return RootKey{}, err
+		}
+		defer func() { _ = h.Close() }()
+		info := h.Info()
+		return RootKey{Mount: info.MountID, Dev: info.Dev, Ino: info.Ino}, nil
+	}
 	root, err := d.Root()
 	if err != nil {
 		return RootKey{}, err

@@ -82,6 +82,7 @@ type Process struct {
 	// Thread is the thread that all of this was read of, because the process's first
 	// one has ended and shows nothing but its end; 0 for the process itself.
 	Thread   int
+	Ino      uint64 // see PID
 	Stat     procfs.Stat
 	Status   procfs.Status
 	Identity procfs.Identity
