@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/overlay"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -31,7 +32,17 @@ func (Reader) Read(ctx context.Context, pass *reader.Pass) {
 		return
 	}
 	containers := pass.Containers
-	pass.Pieces(ctx, len(containers), func(i int, buf []byte) { readContainer(ctx, pass, containers[i], buf) })
+	pass.Pieces(ctx, len(containers), func(i int, buf []byte) {
+		defer func() {
+			if v := recover(); v != nil {
+				pass.Ledger.Gap(fact.NodeGap{
+					What: fact.Mounts, Container: containers[i].Key(), Reason: fact.Unsupported,
+					Detail: "a bug in this program, not in the container: " + crash.Describe(v),
+				})
+			}
+		}()
+		readContainer(ctx, pass, containers[i], buf)
+	})
 }
 
 // found is what is mounted somewhere.

@@ -19,7 +19,7 @@ import (
 )
 
 // capability is security.capability with CAP_NET_RAW, permitted and effective.
-var netRaw = []byte{1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+var rawCaps = []byte{1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 // What a running program gives to its caller, beyond the image's.
 func TestExecutableGained(t *testing.T) {
@@ -45,11 +45,11 @@ func TestExecutableGained(t *testing.T) {
 		"set-user-ID of the image, not copied up": {image: suid, origin: fact.OriginImage},
 		"file capabilities": {
 			before: func(t *testing.T, c *container) {
-				must(t, unix.Setxattr(c.path("/bin/prog"), "security.capability", netRaw, 0))
+				must(t, unix.Setxattr(c.path("/bin/prog"), "security.capability", rawCaps, 0))
 			},
 			origin: fact.OriginMetadata, want: "file capabilities cap_net_raw=ep",
 		},
-		"file capabilities that the image has too": {caps: netRaw, before: set(0o711), origin: fact.OriginMetadata},
+		"file capabilities that the image has too": {caps: rawCaps, before: set(0o711), origin: fact.OriginMetadata},
 		"an added program": {
 			path: "/tmp/x", origin: fact.OriginAdded, want: "set-user-ID (mode 4755)",
 			before: func(t *testing.T, c *container) {

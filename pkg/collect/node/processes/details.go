@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
+	"sync"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
@@ -15,25 +15,46 @@ import (
 )
 
 const (
-	// maxThreads bounds the threads that are read of one process, maxAllThreads
-	// those of one node: 10 us each. maxListed bounds those that differ.
-	maxThreads    = 10_000
+	// maxThreads bounds the threads that are read of one container, maxAllThreads
+	// those of one node: 10 us each.
+	maxThreads    = 20_000
 	maxAllThreads = 100_000
-	maxListed     = 5_000
+	// maxListed bounds those of a container that are listed because they differ,
+	// maxAllListed those of a node.
+	maxListed    = 1_000
+	maxAllListed = 5_000
 )
 
 // details are what is read only of processes in containers: security labels and
 // threads.
 type details struct {
-	threads atomic.Int64 // that may still be read
-	listed  atomic.Int64 // that may still be listed
+	mu              sync.Mutex
+	threads, listed count
+}
+
+// count counts threads, by containers and in all.
+type count struct {
+	of  map[string]int
+	all int
 }
 
 func newDetails() *details {
-	d := &details{}
-	d.threads.Store(maxAllThreads)
-	d.listed.Store(maxListed)
-	return d
+	return &details{threads: count{of: map[string]int{}}, listed: count{of: map[string]int{}}}
+}
+
+// take adds n threads of a container, unless there are too many then.
+func (s *details) take(c *count, id string, n, most, mostOfAll int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case c.of[id]+n > most:
+		return fmt.Errorf("more than %d of one container: %w", most, rootfs.ErrTooLarge)
+	case c.all+n > mostOfAll:
+		return fmt.Errorf("more than %d in containers: %w", mostOfAll, rootfs.ErrTooLarge)
+	}
+	c.of[id] += n
+	c.all += n
+	return nil
 }
 
 // readRest reads them of the processes of containers that no cgroup showed.
@@ -64,8 +85,8 @@ func (s *details) read(pass *reader.Pass, d *proctable.PID, p *proctable.Process
 	if p.Status.Threads < 2 {
 		return
 	}
-	if s.threads.Load() <= 0 {
-		p.ThreadsErr = fmt.Errorf("more than %d threads in containers: %w", maxAllThreads, rootfs.ErrTooLarge)
+	if err := s.take(&s.threads, p.Identity.ID, p.Status.Threads, maxThreads, maxAllThreads); err != nil {
+		p.ThreadsErr = fmt.Errorf("pid %d: %d threads, %w", p.PID, p.Status.Threads, err)
 		return
 	}
 	p.Threads, p.ThreadsErr = s.readThreads(pass, d, p, buf)
@@ -81,13 +102,14 @@ func (s *details) readThreads(pass *reader.Pass, d *proctable.PID, p *proctable.
 	var found differing
 	var failed error
 	count := 0
+	most := 2*p.Status.Threads + 64 // some may be new
 	err := d.EachThread(func(tid int) bool {
 		if tid == p.Status.PID {
 			count++
 			return true
 		}
-		if count == maxThreads || s.threads.Add(-1) < 0 {
-			failed = fmt.Errorf("pid %d: more than %d threads, or %d in containers: %w", p.PID, maxThreads, maxAllThreads, rootfs.ErrTooLarge)
+		if count == most {
+			failed = fmt.Errorf("pid %d: more than %d threads, where status counted %d: %w", p.PID, most, p.Status.Threads, rootfs.ErrTooLarge)
 			return false
 		}
 		t, err := d.Thread(tid, buf)
@@ -127,10 +149,11 @@ func (s *details) readThreads(pass *reader.Pass, d *proctable.PID, p *proctable.
 	threads := &fact.Threads{Count: count, DifferingCount: found.count}
 	var lost bool
 	threads.Differing, lost = found.list()
-	switch n := int64(len(threads.Differing)); {
-	case n > 0 && s.listed.Add(-n) < 0:
+	tooMany := s.take(&s.listed, p.Identity.ID, len(threads.Differing), maxListed, maxAllListed)
+	switch {
+	case tooMany != nil:
 		threads.Differing = nil
-		failed = cmp.Or(failed, fmt.Errorf("pid %d: more than %d threads that differ from their processes: %w", p.PID, maxListed, rootfs.ErrTooLarge))
+		failed = cmp.Or(failed, fmt.Errorf("pid %d: threads that differ from their processes: %w", p.PID, tooMany))
 	case lost:
 		failed = cmp.Or(failed, fmt.Errorf("pid %d: threads with more than %d different rights: %w", p.PID, fact.MaxThreads, rootfs.ErrTooLarge))
 	}
@@ -202,7 +225,7 @@ func (f *differing) add(t oneThread, beyond bool) {
 func (f *differing) list() (list []fact.Thread, lost bool) {
 	all := append(f.more, f.fewer...)
 	for _, t := range all[:min(len(all), fact.MaxThreads)] {
-		one := fact.Thread{TID: t.tid, Comm: rootfs.Text(t.name), UID: t.UID, CapPrm: t.CapPrm, CapEff: t.CapEff, CapBnd: t.CapBnd}
+		one := fact.Thread{TID: t.tid, Comm: proctable.Comm(t.name), UID: t.UID, CapPrm: t.CapPrm, CapEff: t.CapEff, CapBnd: t.CapBnd}
 		if t.NoNewPrivs >= 0 {
 			on := t.NoNewPrivs != 0
 			one.NoNewPrivs = &on

@@ -92,3 +92,23 @@ func TestTooManyContainers(t *testing.T) {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}
 }
+
+// One container with very many threads does not cost the others theirs.
+func TestThreadBudget(t *testing.T) {
+	d := newDetails()
+	var errs []string
+	for _, id := range []string{"a", "a", "b", "c", "d", "e", "f", "g"} {
+		text := ""
+		if err := d.take(&d.threads, id, maxThreads-1, maxThreads, maxAllThreads); err != nil {
+			text = err.Error()
+		}
+		errs = append(errs, text)
+	}
+	want := []string{
+		"", "more than 20000 of one container: larger than the limit", "", "", "", "",
+		"more than 100000 in containers: larger than the limit", "more than 100000 in containers: larger than the limit",
+	}
+	if diff := cmp.Diff(want, errs); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -194,11 +194,15 @@ func (t *Table) FindParents() {
 	}
 }
 
+// Comm prepares a process's or thread's name for a fact. The kernel's have 15 bytes,
+// those of its own threads 63; a directory that looks like /proc can hold any.
+func Comm(name string) string { return rootfs.Text(name[:min(len(name), 64)]) }
+
 // Facts turns a process into what is saved.
 func (t *Table) Facts(p *Process) fact.Process {
 	s := &p.Status
 	return fact.Process{
-		PID: p.PID, InnerPID: s.InnerPID, Comm: rootfs.Text(s.Name), Started: t.Started(p), UID: s.UID, GID: s.GID,
+		PID: p.PID, InnerPID: s.InnerPID, Comm: Comm(s.Name), Started: t.Started(p), UID: s.UID, GID: s.GID,
 		CapInh: s.CapInh, CapPrm: s.CapPrm, CapEff: s.CapEff, CapBnd: s.CapBnd, CapAmb: s.CapAmb,
 		NoNewPrivs: s.NoNewPrivs, Seccomp: s.Seccomp, RootUID: p.RootUID, Moved: p.Moved,
 		Label: rootfs.Text(p.Label), Groups: s.Groups, Threads: p.Threads,
