@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -189,5 +190,135 @@ func TestImagesMemory(t *testing.T) {
 	t.Logf("%.1f MiB", float64(peak)/(1<<20))
 	if peak > hosttest.ProbeMemory {
 		t.Errorf("%d bytes at most, want %d", peak, hosttest.ProbeMemory)
+	}
+}
+
+// goProgram makes a program with Go's build information: an ELF file of one segment.
+func goProgram(version string, modules ...string) string {
+	text := ""
+	for _, m := range modules {
+		text += strings.ReplaceAll(m, " ", "\t") + "\n"
+	}
+	if text != "" {
+		text = strings.Repeat("m", 16) + text + strings.Repeat("m", 16)
+	}
+	info := append([]byte("\xff Go buildinf:\x08\x02"), make([]byte, 16)...)
+	for _, s := range []string{version, text} {
+		info = append(binary.AppendUvarint(info, uint64(len(s))), s...)
+	}
+	data := make([]byte, 128)
+	copy(data, "\x7fELF\x02\x01\x01")
+	le := binary.LittleEndian
+	le.PutUint64(data[32:], 64)
+	le.PutUint16(data[54:], 56)
+	le.PutUint16(data[56:], 1)
+	le.PutUint32(data[64:], 1)
+	le.PutUint32(data[68:], 6)
+	le.PutUint64(data[72:], 128)
+	le.PutUint64(data[96:], uint64(len(info)))
+	return string(append(data, info...))
+}
+
+// What running programs say about themselves is in the inventory: Go's build
+// information, and what pip, npm and gem have installed for an interpreter. What the
+// distribution has installed for it is not.
+func TestModules(t *testing.T) {
+	process := func(exe, cmdline string) fakeProcess {
+		p := ofImage(20, idA, "/c1", "/l")
+		p.exe, p.cmdline = exe, cmdline
+		return p
+	}
+	second := func(p fakeProcess) fakeProcess { p.pid = 21; return p }
+	module := func(ecosystem, name, version, path string) fact.Module {
+		return fact.Module{Ecosystem: ecosystem, Name: name, Version: version, Path: path}
+	}
+	const debian = "-- c1/etc/os-release --\n" + debianRelease + "-- c1/var/lib/dpkg/status --\n" + debianStatus
+	for name, tc := range map[string]struct {
+		processes []fakeProcess
+		files     string
+		programs  map[string]string // below the container's root
+		want      []fact.Module
+		opaque    []string
+		gaps      []string
+	}{
+		"a program in Go, twice, on nothing": {
+			processes: []fakeProcess{process("/app", "/app"), second(process("/app", "/app"))},
+			programs:  map[string]string{"app": goProgram("go1.21.3", "dep example.com/a v1.2.3 h1:x", "dep example.com/b v1", "=> ../b")},
+			want:      []fact.Module{module("Go", "example.com/a", "v1.2.3", "/app"), module("Go", "example.com/b", "?", "/app"), module("Go", "stdlib", "go1.21.3", "/app")},
+		},
+		"a program that says nothing, on nothing": {
+			processes: []fakeProcess{process("/app", "/app"), second(process("/tool", "/tool"))},
+			programs:  map[string]string{"app": goProgram("go1.21.3"), "tool": "\x7fELF"},
+			want:      []fact.Module{module("Go", "stdlib", "go1.21.3", "/app")}, opaque: []string{"/tool"},
+		},
+		"a program that says nothing, on Debian": {processes: []fakeProcess{process("/app", "/app")}, files: debian, programs: map[string]string{"app": "x"}},
+		"a damaged program": {
+			processes: []fakeProcess{process("/app", "/app")}, files: debian, programs: map[string]string{"app": goProgram("go1.21.3")[:165]},
+			gaps: []string{"Truncated its program /app: ends too early: expected 8 bytes at byte 161, found 4"},
+		},
+		"Python of an image": {
+			processes: []fakeProcess{process("/usr/local/bin/python3.11", "/srv/venv/bin/python /srv/venv/bin/app --password hunter2")},
+			files: debian + "-- c1/srv/venv/bin/app --\n#!/srv/venv/bin/python\n-- c1/srv/venv/bin/python --\n-> /usr/local/bin/python3.11\n" +
+				"-- c1/srv/venv/lib/python3.11/site-packages/Flask-2.0.1.dist-info/METADATA --\n" +
+				"-- c1/usr/local/lib/python3.11/site-packages/pip-23.0.dist-info/METADATA --\n" +
+				"-- c1/usr/lib/python3/dist-packages/requests-2.28.1.dist-info/METADATA --\n",
+			programs: map[string]string{"usr/local/bin/python3.11": "x"},
+			want: []fact.Module{
+				module("PyPI", "Flask", "2.0.1", "/srv/venv/lib/python3.11/site-packages/Flask-2.0.1.dist-info"),
+				module("PyPI", "pip", "23.0", "/usr/local/lib/python3.11/site-packages/pip-23.0.dist-info"),
+			},
+		},
+		"Node of an image, the script relative": {
+			processes: []fakeProcess{process("/usr/local/bin/node", "node srv/app/server.js")},
+			files: "-- c1/srv/app/server.js --\nx\n" +
+				"-- c1/srv/node_modules/.package-lock.json --\n{\"packages\":{\"node_modules/lodash\":{\"version\":\"4.17.10\"}}}\n-- c1/srv/package-lock.json --\nnot read\n",
+			programs: map[string]string{"usr/local/bin/node": "x"},
+			want:     []fact.Module{module("npm", "lodash", "4.17.10", "/srv/node_modules/.package-lock.json")},
+		},
+		"a lock file of another form": {
+			processes: []fakeProcess{process("/usr/bin/node", "node /srv/server.js")},
+			files:     debian + "-- c1/srv/server.js --\nx\n-- c1/srv/package-lock.json --\n{}\n", programs: map[string]string{"usr/bin/node": "x"},
+			gaps: []string{"Corrupt /srv/package-lock.json: expected a lock file of npm (version 2 or 3), found something else"},
+		},
+		"Ruby of an image": {
+			processes: []fakeProcess{process("/usr/local/bin/ruby", "ruby /app.rb")},
+			files: debian + "-- c1/usr/local/bundle/specifications/rack-2.0.0.gemspec --\n-- c1/usr/local/lib/ruby/gems/3.2.0/specifications/default/json-2.6.3.gemspec --\n" +
+				"-- c1/usr/lib/ruby/gems/3.1.0/specifications/rake-13.0.gemspec --\n",
+			programs: map[string]string{"usr/local/bin/ruby": "x"},
+			want: []fact.Module{
+				module("RubyGems", "json", "2.6.3", "/usr/local/lib/ruby/gems/3.2.0/specifications/default/json-2.6.3.gemspec"),
+				module("RubyGems", "rack", "2.0.0", "/usr/local/bundle/specifications/rack-2.0.0.gemspec"),
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := nodeFixture(t, append([]fakeProcess{initProcess}, tc.processes...), "-- c1/x --\n"+tc.files)
+			for path, content := range tc.programs {
+				full := filepath.Join(dir, "c1", path)
+				if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(full, []byte(content), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := read(t, dir, fact.LevelFull, fact.Processes, fact.Images)
+			if len(m.Images) != 1 || m.Containers[0].Image != m.Images[0].Key {
+				t.Fatalf("inventories %+v, gaps %v", m.Images, m.Gaps)
+			}
+			if diff := cmp.Diff(tc.want, m.Images[0].Modules); diff != "" {
+				t.Errorf("modules (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.opaque, m.Images[0].Opaque); diff != "" || m.Images[0].OpaqueCount != len(tc.opaque) {
+				t.Errorf("opaque programs: %d (-want +got):\n%s", m.Images[0].OpaqueCount, diff)
+			}
+			var gaps []string
+			for _, g := range m.Gaps {
+				gaps = append(gaps, string(g.Reason)+" "+g.Detail)
+			}
+			if diff := cmp.Diff(tc.gaps, gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

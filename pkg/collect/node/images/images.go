@@ -2,8 +2,9 @@
 // directories: no image is pulled. Containers of one image have the same packages, so
 // a database is read once for all of them, and equal inventories are kept once.
 //
-// images.go reads containers, identity.go tells which of them share a database, and
-// guard.go keeps the reading out of mounts that may hang.
+// images.go reads containers, programs.go what their running programs say about
+// themselves, languages.go what interpreters have installed. identity.go tells which
+// containers share a database, and guard.go keeps the reading out of mounts that may hang.
 package images
 
 import (
@@ -21,6 +22,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/images/gobuild"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -40,7 +42,7 @@ const maxRoom = 8 << 20
 func (Reader) Read(ctx context.Context, pass *reader.Pass) {
 	s := &survey{
 		pass: pass, turn: make(chan struct{}, 1), room: maxRoom,
-		databases: map[identity]*database{}, published: map[string]bool{},
+		databases: map[identity]*database{}, built: map[program]gobuild.Info{}, published: map[string]bool{},
 	}
 	pass.EachContainer(ctx, fact.Images, s.container)
 }
@@ -54,6 +56,8 @@ type survey struct {
 	room      int // bytes that more inventories may take
 	databases map[identity]*database
 	published map[string]bool // keys
+	built     map[program]gobuild.Info
+	cached    int // modules in built
 }
 
 // database is what was read of one package database.
@@ -94,7 +98,8 @@ func (s *survey) container(ctx context.Context, ct *proctable.Container, buf []b
 	guard := newGuard(p.Mounts.Mounts, s.pass.Live)
 	root.Guard(guard.may)
 
-	db, ok := s.database(ctx, root, identify(root, p.Mounts.Mounts))
+	id := identify(root, p.Mounts.Mounts)
+	db, ok := s.database(ctx, root, id)
 	if !ok {
 		return // ctx has ended
 	}
@@ -102,7 +107,12 @@ func (s *survey) container(ctx context.Context, ct *proctable.Container, buf []b
 	for _, g := range db.list.Gaps {
 		gap(g.Reason, g.Detail)
 	}
-	if ctx.Err() != nil || d.Ended(buf) {
+	programs := &programs{survey: s, root: root, guard: guard, layers: id.layers, inventory: &inventory, gap: gap}
+	programs.read(ctx, ct, buf)
+	if ctx.Err() != nil {
+		return
+	}
+	if d.Ended(buf) {
 		gap(fact.Changing, fmt.Sprintf("pid %d, through which it is read, has ended", p.PID))
 		return
 	}
