@@ -95,7 +95,7 @@ func TestImagesOfALiveContainer(t *testing.T) {
 		t.Fatalf("no inventory; gaps %v", m.Gaps)
 	}
 	got := &m.Images[image]
-	if got.OS.ID != "debian" || got.OS.VersionID != "12" || got.Manager != "dpkg" || len(got.Packages) != 2 || len(got.Modules) == 0 || got.Modules[0].Name != "stdlib" {
+	if got.OS.ID != "debian" || got.OS.VersionID != "12" || got.Manager != "dpkg" || len(got.Packages) != 2 || len(got.Modules) == 0 || got.Modules[0].Name != "stdlib" || got.Modules[0].Path != "/app" {
 		t.Errorf("%+v", got)
 	}
 	for _, g := range m.Gaps {

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/images/gobuild"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -68,7 +69,13 @@ func (r *programs) read(ctx context.Context, ct *proctable.Container, buf []byte
 			d.Close()
 			continue
 		}
-		name := short(strings.TrimSuffix(text, " (deleted)"))
+		text = strings.TrimSuffix(text, " (deleted)")
+		// After a chroot that is no mount of its own, the kernel shows the path from
+		// outside.
+		if above, err := d.Link(procfs.NameRoot); err == nil && above != "/" && strings.HasPrefix(text, above+"/") {
+			text = text[len(above):]
+		}
+		name := short(text)
 		of := file{info.MountID, info.Dev, info.Ino}
 		known := seen[of]
 		seen[of] = true
