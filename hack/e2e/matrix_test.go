@@ -150,7 +150,7 @@ func matrix() []cell {
 		{do: "rm /usr/share/doc/readme", fail: []string{files}},
 		{do: "rm /bin/odd2", fail: []string{files}},
 		{do: "echo evil:x:0:0::/:/bin/sh >> /etc/passwd", fail: []string{files}},
-		{do: "printf '\\nPackage: curl\\nStatus: install ok installed\\nArchitecture: amd64\\nVersion: 1\\n' >> /var/lib/dpkg/status", fail: []string{pkgs}},
+		{do: "printf 'Package: curl\\nStatus: install ok installed\\nArchitecture: amd64\\nVersion: 1\\n\\n' >> /var/lib/dpkg/status", fail: []string{pkgs}},
 		{do: "mkdir -p /opt; printf 'PK\\003\\004jar' > /opt/x.jar", fail: []string{added}},
 		{do: "cp /bin/odd /opt-odd; ln -s /opt-odd /bin/newlink", fail: []string{added}},
 		{do: "cp /bin/odd /opt-buildkitd; mkdir -p /opt; mv /opt-buildkitd /opt/buildkitd; /opt/buildkitd wait &", fail: []string{added, running, "builds/build-process"}},
@@ -177,7 +177,11 @@ func matrix() []cell {
 		{"cp /bin/odd /dev/odd; /dev/odd wait &", ""},
 		{"cp /lib/x86_64-linux-gnu/libc.so.6 /work/l.so; odd map=/work/l.so wait &", "work"},
 	} {
-		c := cell{do: d.do, security: readOnly, also: map[string]api.Verdict{running: api.Fail, "drift/writable-executable-mounts": api.Fail}}
+		c := cell{do: d.do, security: readOnly, also: map[string]api.Verdict{
+			running: api.Fail, "drift/writable-executable-mounts": api.Fail,
+			// As the owner of what it has just written.
+			"drift/can-write-own-code": pass(strings.Contains(d.do, "map=")),
+		}}
 		if d.mount != "" {
 			c.mounts = []corev1.VolumeMount{{Name: d.mount, MountPath: "/work"}}
 		}
@@ -188,7 +192,11 @@ func matrix() []cell {
 			RunAsUser: ptr(int64(1000)), ReadOnlyRootFilesystem: ptr(true),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined},
 		},
-		also: map[string]api.Verdict{"privileged/effective-capabilities": api.Fail},
+		also: map[string]api.Verdict{
+			"privileged/effective-capabilities": api.Fail,
+			"privileged/runs-as-root":           api.Fail, // low: in its own namespace
+			"drift/writable-executable-mounts":  api.Fail, // as root there it can mount
+		},
 	})
 	return cells
 }
@@ -235,16 +243,17 @@ func (c *cell) bounding() (held map[string]bool, all bool) {
 	return held, false
 }
 
+func pass(ok bool) api.Verdict {
+	if ok {
+		return api.Pass
+	}
+	return api.Fail
+}
+
 func (c *cell) root() bool { return c.security.RunAsUser == nil || *c.security.RunAsUser == 0 }
 
 // want computes what must be found.
 func (c *cell) want() map[string]api.Verdict {
-	pass := func(ok bool) api.Verdict {
-		if ok {
-			return api.Pass
-		}
-		return api.Fail
-	}
 	held, all := c.bounding()
 	extra := all
 	for name := range held {
@@ -273,9 +282,15 @@ func (c *cell) want() map[string]api.Verdict {
 		"drift/can-write-own-code":           pass(!c.root() || readOnly),
 	}
 	// A process that holds nothing can gain what its bounding set has, unless
-	// NoNewPrivs is set.
-	out["privileged/effective-capabilities"] = pass(!extra || !c.root() && noNewPrivs)
+	// NoNewPrivs is set. NET_RAW is low even where the runtime gives it.
+	out["privileged/effective-capabilities"] = pass(!(extra && !(!c.root() && noNewPrivs)) && !(c.root() && (all || held["NET_RAW"])))
+	if c.host.ipc {
+		out["drift/writable-executable-mounts"] = api.Fail // the node's /dev/shm is not noexec
+	}
 	maps.Copy(out, c.also)
+	if out["immutable/added-executables"] == api.Fail {
+		out["drift/drifted-files"] = api.Fail
+	}
 	return out
 }
 
@@ -332,7 +347,7 @@ func matrixImageOnNodes(t *testing.T, ctx context.Context) {
 		"/lib64/ld-linux-x86-64.so.2": "/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6": "/lib/x86_64-linux-gnu/libc.so.6",
 		"/etc/app.conf": write("conf", "a = b\n"), "/etc/passwd": write("passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n"),
 		"/usr/share/doc/readme": write("readme", "read\n"),
-		"/var/lib/dpkg/status":  write("status", "Package: base-files\nStatus: install ok installed\nArchitecture: amd64\nVersion: 12.4\n"),
+		"/var/lib/dpkg/status":  write("status", "Package: base-files\nStatus: install ok installed\nArchitecture: amd64\nVersion: 12.4\n\n"),
 	} {
 		args = append(args, "-file", at+"="+source)
 	}
