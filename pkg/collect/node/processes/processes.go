@@ -399,16 +399,20 @@ func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) error {
 	if p.Root, err = d.RootKey(); err != nil {
 		return err
 	}
-	for _, ns := range []struct {
+	namespaces := []struct {
 		name procfs.Name
 		to   *uint64
 	}{
 		{procfs.NameNSMnt, &p.NS.Mnt},
-		{procfs.NameNSUser, &p.NS.User},
 		{procfs.NameNSPID, &p.NS.PID},
+		{procfs.NameNSUser, &p.NS.User},
 		{procfs.NameNSNet, &p.NS.Net},
 		{procfs.NameNSIPC, &p.NS.IPC},
-	} {
+	}
+	if p.Identity.ID == "" && p.PID != pass.SelfPID && p.Root.SameDir(pass.HostRoot) {
+		namespaces = namespaces[:1] // the host's, whatever the others are
+	}
+	for _, ns := range namespaces {
 		if inode, err := d.Namespace(ns.name); err == nil {
 			*ns.to = inode
 		}
