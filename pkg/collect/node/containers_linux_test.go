@@ -130,7 +130,7 @@ func levelProcGaps(kinds ...fact.Kind) []fact.NodeGap {
 	for _, kind := range kinds {
 		gaps = append(gaps, fact.NodeGap{
 			What: kind, Reason: fact.NotRequested,
-			Detail: "probe level proc sees a container only by an id in its cgroup path: one of an unknown engine looks like a process of the host",
+			Detail: "probe level proc sees a container only by the id in its cgroup path: one of an unknown engine looks like the host, and a process that was moved like another container",
 		})
 	}
 	return gaps

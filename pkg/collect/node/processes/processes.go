@@ -356,7 +356,7 @@ func unplaced(pass *reader.Pass) {
 	of := fact.KindsOf(fact.OfContainer)
 	switch {
 	case pass.Level != fact.LevelFull:
-		gap(of, fact.NotRequested, "probe level "+string(pass.Level)+" sees a container only by an id in its cgroup path: one of an unknown engine looks like a process of the host")
+		gap(of, fact.NotRequested, "probe level "+string(pass.Level)+" sees a container only by the id in its cgroup path: one of an unknown engine looks like the host, and a process that was moved like another container")
 	case !pass.Linked:
 		gap(of, rootfs.ReasonOf(pass.RootErr), "containers of unknown engines cannot be told from processes of the host: /proc/1/root: "+rootfs.ErrorText(pass.RootErr))
 	case len(pass.Undecided) > 0:
