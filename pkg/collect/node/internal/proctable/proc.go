@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -20,11 +21,14 @@ const (
 	MaxStatus    = 1 << 20 // Groups can name 65,536 groups
 	MaxMountInfo = 8 << 20 // of the node's own tables
 	maxCgroup    = 64 << 10
-	maxUIDMap    = 64 << 10
-	maxNetUnix   = 2 << 20
-	maxLabel     = 64 << 10
-	maxCmdline   = 256 << 10
-	maxMaps      = 64 << 20 // 65,530 mappings are the kernel's own limit, which can be raised
+	// Of the cgroups that processes share, at most 1 MiB is kept.
+	maxSharedCgroup = 2 << 10
+	maxShared       = 512
+	maxUIDMap       = 64 << 10
+	maxNetUnix      = 2 << 20
+	maxLabel        = 64 << 10
+	maxCmdline      = 256 << 10
+	maxMaps         = 64 << 20 // 65,530 mappings are the kernel's own limit, which can be raised
 )
 
 // FS is /proc: the kernel's (Live), or a directory that looks like it, in which
@@ -34,6 +38,11 @@ type FS struct {
 	Dir  *rootfs.Root
 	Node *rootfs.Root // only used where not live
 	Live bool
+
+	identities struct {
+		sync.Mutex
+		byText map[string]procfs.Identity
+	}
 }
 
 // PIDs lists the processes.
@@ -241,10 +250,36 @@ func (d *PID) RuntimeSockets() []string {
 	return slices.Compact(found)
 }
 
-// Identity reads /proc/PID/cgroup.
+// Identity reads /proc/PID/cgroup. Processes of one container share what it says: with
+// thousands of them its text would take more memory than all else.
 func (d *PID) Identity(buf []byte) (procfs.Identity, error) {
-	lines, err := d.Cgroups(buf)
-	return procfs.Identify(lines), err
+	data, err := d.read(procfs.NameCgroup, buf, maxCgroup)
+	if err != nil {
+		return procfs.Identity{}, err
+	}
+	known := &d.fs.identities
+	known.Lock()
+	id, ok := known.byText[string(data)]
+	known.Unlock()
+	if ok {
+		return id, nil
+	}
+	lines, err := procfs.ParseCgroup(data)
+	if err != nil {
+		return procfs.Identity{}, fmt.Errorf("pid %d: %w", d.pid, err)
+	}
+	id = procfs.Identify(lines)
+	if len(data) <= maxSharedCgroup {
+		known.Lock()
+		defer known.Unlock()
+		if known.byText == nil {
+			known.byText = map[string]procfs.Identity{}
+		}
+		if len(known.byText) < maxShared {
+			known.byText[string(data)] = id
+		}
+	}
+	return id, nil
 }
 
 // Cgroups reads the lines of /proc/PID/cgroup.

@@ -1,12 +1,17 @@
 package proctable
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 var idA, idB, idC = strings.Repeat("a1", 32), strings.Repeat("b2", 32), strings.Repeat("c3", 32)
@@ -75,5 +80,50 @@ func TestMainProcess(t *testing.T) {
 	ct.Processes = ct.Processes[:2]
 	if got := ct.Main().PID; got != 1 {
 		t.Errorf("main process %d where none sees a root, want 1", got)
+	}
+}
+
+// Processes with the same cgroup share what it says, without a limit on how many
+// different ones there are, and one that is broken stays broken.
+func TestSharedIdentities(t *testing.T) {
+	dir := t.TempDir()
+	root, err := rootfs.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close() //nolint:errcheck // a directory of the test
+	fs := &FS{Dir: root}
+	read := func(pid int, content string) (procfs.Identity, error) {
+		t.Helper()
+		name := filepath.Join(dir, strconv.Itoa(pid), "cgroup")
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		d, err := fs.Open(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		return d.Identity(nil)
+	}
+	for range 2 {
+		if id, err := read(7, "0::/docker/"+idA+"\n"); err != nil || id.ID != idA {
+			t.Errorf("%+v, %v", id, err)
+		}
+		if id, err := read(8, "nonsense\n"); err == nil || !strings.HasPrefix(err.Error(), "pid 8: ") {
+			t.Errorf("%+v, %v", id, err)
+		}
+	}
+	for i := range maxShared + 10 {
+		want := fmt.Sprintf("%064x", i)
+		if id, err := read(9, "0::/docker/"+want+"\n"); err != nil || id.ID != want {
+			t.Fatalf("%+v, %v", id, err)
+		}
+	}
+	if n := len(fs.identities.byText); n != maxShared {
+		t.Errorf("%d are kept, want %d", n, maxShared)
 	}
 }
