@@ -4,10 +4,7 @@
 // never volatile, wherever it lies: the caller has to know that a file holds none.
 package volatile
 
-import (
-	"path"
-	"strings"
-)
+import "strings"
 
 // Rule is one line of the policy.
 type Rule struct {
@@ -68,7 +65,7 @@ var rules = []Rule{
 
 // Reason returns why a file at an absolute, clean path is volatile, "" if it is not.
 func Reason(file string) string {
-	base := path.Base(file)
+	base := file[strings.LastIndexByte(file, '/')+1:]
 	for i := range rules {
 		if rules[i].matches(file, base) {
 			return rules[i].Reason
@@ -86,10 +83,23 @@ func (r *Rule) matches(file, base string) bool {
 	case p[0] == '/':
 		return file == p
 	case dir:
-		// A directory of that name above the file.
-		return strings.Contains(file, "/"+p)
+		return below(file, p)
 	case p[0] == '*':
 		return strings.HasSuffix(base, p[1:])
 	}
 	return base == p
+}
+
+// below reports a directory of that name, which ends in a slash, above the file.
+func below(file, name string) bool {
+	for at := 0; ; {
+		i := strings.Index(file[at:], name)
+		if i < 0 {
+			return false
+		}
+		if at += i; at > 0 && file[at-1] == '/' {
+			return true
+		}
+		at++
+	}
 }

@@ -39,9 +39,9 @@ func (h *head) bytes() []byte { return h.data[:h.n] }
 // zeros reports a beginning that a copy of metadata only has.
 func (h *head) zeros() bool { return h.n > 0 && len(bytes.Trim(h.bytes(), "\x00")) == 0 }
 
-// read fills it from a file.
-func (h *head) read(f *rootfs.File) error {
-	n, err := f.ReadAt(h.data[:], 0)
+// read fills it from a file of a size, so that one call reaches the end of a short one.
+func (h *head) read(f *rootfs.File, size int64) error {
+	n, err := f.ReadAt(h.data[:min(size, headSize)], 0)
 	h.n = n
 	if errors.Is(err, io.EOF) {
 		return nil

@@ -17,6 +17,14 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/volatile"
 )
 
+// full is the path inside the container, raw.
+func (f *found) full() string {
+	if strings.HasSuffix(f.Path, f.rel) {
+		return f.Path // valid UTF-8
+	}
+	return "/" + f.rel
+}
+
 // dataLists are the files without code that are listed.
 type dataLists struct{ changed, removed, added, unknown []found }
 
@@ -63,7 +71,7 @@ func (w *walker) judged(f *found) {
 // comparison of contents waits, so that code is looked at first.
 func (w *walker) plain(e *entry, f *found, over bool) {
 	switch {
-	case volatile.Reason("/"+f.rel) != "", e.st.Size == 0 && w.mounts.points["/"+f.rel]:
+	case volatile.Reason(f.full()) != "", e.st.Size == 0 && w.mounts.points[f.full()]:
 		w.counts.Volatile++
 		return
 	case w.lowerErr != nil:
@@ -326,7 +334,7 @@ func (w *walker) lowerKind(low *entry, base string) string {
 	}
 	defer func() { _ = file.Close() }()
 	var h head
-	if h.read(file) != nil {
+	if h.read(file, low.st.Size) != nil {
 		return kindData
 	}
 	return kindOf(base, &h, low.st.Size)
@@ -622,7 +630,7 @@ func (w *walker) pythonCache(f *found, h *head) bool {
 	defer func() { _ = file.Close() }()
 	var was head
 	// A valid one of the image's is compared like any code.
-	return was.read(file) == nil && !(was.n >= 4 && [4]byte(was.data[:4]) == [4]byte(h.data[:4]) && compiledFrom(&was, &source.st))
+	return was.read(file, low.st.Size) == nil && !(was.n >= 4 && [4]byte(was.data[:4]) == [4]byte(h.data[:4]) && compiledFrom(&was, &source.st))
 }
 
 // compiledFrom reports whether the header of byte code names a source: magic number,

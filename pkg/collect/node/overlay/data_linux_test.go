@@ -83,7 +83,8 @@ func (b *bench) check(files, data []string, counts fact.DataCounts) {
 	}
 }
 
-const netRaw = 1 << 13
+// rawBit is CAP_NET_RAW in a mask.
+const rawBit = 1 << 13
 
 func TestWalkUpperGained(t *testing.T) {
 	image := map[string]string{}
@@ -98,7 +99,7 @@ func TestWalkUpperGained(t *testing.T) {
 	must(t, unix.Chmod(layer+"/bin/keeps", 0o4755))
 	must(t, unix.Chmod(layer+"/bin/loses", 0o6755))
 	for _, name := range []string{"wider", "same"} {
-		must(t, unix.Setxattr(layer+"/bin/"+name, "security.capability", vfsCaps(0x02000001, netRaw, 0, 0, 0), 0))
+		must(t, unix.Setxattr(layer+"/bin/"+name, "security.capability", vfsCaps(0x02000001, rawBit, 0, 0, 0), 0))
 	}
 	stack(t, []string{layer}, b.upper, filepath.Join(filepath.Dir(b.merged), "work"), b.merged, "")
 
@@ -109,9 +110,9 @@ func TestWalkUpperGained(t *testing.T) {
 	must(t, unix.Chmod(b.path("/bin/sgid"), 0o2755))
 	must(t, unix.Chmod(b.path("/bin/both"), 0o6755))
 	must(t, unix.Chmod(b.path("/bin/noexec"), 0o4644))
-	b.setcap("/bin/caps", 0x02000001, netRaw, 0, 0, 0)
+	b.setcap("/bin/caps", 0x02000001, rawBit, 0, 0, 0)
 	must(t, unix.Chmod(b.path("/bin/keeps"), 0o4711))
-	b.setcap("/bin/wider", 0x02000001, netRaw|1<<21, 0, 0, 0)
+	b.setcap("/bin/wider", 0x02000001, rawBit|1<<21, 0, 0, 0)
 	must(t, os.Chtimes(b.path("/bin/same"), time.Now(), time.Now()))
 	must(t, unix.Chmod(b.path("/bin/loses"), 0o755))
 	must(t, os.WriteFile(b.path("/bin/changed"), pauseELF("evil"), 0o755))
@@ -120,7 +121,7 @@ func TestWalkUpperGained(t *testing.T) {
 	must(t, unix.Chmod(b.path("/etc/file"), 0o600))
 	b.write("/bin/new", string(pauseELF("new")), 0o4755)
 	b.write("/bin/newcaps", string(pauseELF("newcaps")), 0o755)
-	b.setcap("/bin/newcaps", 0x03000001, netRaw, 0, 0, 0, 1000)
+	b.setcap("/bin/newcaps", 0x03000001, rawBit, 0, 0, 0, 1000)
 	b.write("/tmp/text", "text", 0o2755)
 
 	b.check([]string{
@@ -188,7 +189,7 @@ func TestWalkUpperGained(t *testing.T) {
 func TestWalkUpperGainedMetacopy(t *testing.T) {
 	c := newContainer(t, layout{image: image(), options: ",metacopy=on"})
 	must(t, unix.Chmod(c.path("/bin/prog"), 0o4755))
-	must(t, unix.Setxattr(c.path("/bin/prog2"), "security.capability", vfsCaps(0x02000001, netRaw, 0, 0, 0), 0))
+	must(t, unix.Setxattr(c.path("/bin/prog2"), "security.capability", vfsCaps(0x02000001, rawBit, 0, 0, 0), 0))
 	got, gap := c.seen().WalkUpper(t.Context(), Limits{})
 	want := []string{
 		"/bin/prog elf metadata [set-user-ID (mode 4755, in the image 0755)] (copied up without its content (metacopy))",

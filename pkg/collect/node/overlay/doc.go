@@ -5,9 +5,19 @@
 // reads a mount that could hang or that belongs to something else.
 //
 // It cannot see the following, because trusted.overlay.* attributes need
-// CAP_SYS_ADMIN: opaque directories (a lower file below one counts as hidden by
-// nothing, so "added" may read "changed"; both are drift), and redirected
-// directories, where the answer is unknown instead of added (see bornInUpper).
+// CAP_SYS_ADMIN:
+//   - opaque directories of the image's layers. A file of a layer below one counts as
+//     hidden by nothing, so "added" may read "changed"; both are drift.
+//   - opaque directories of upper. The container's own view shows whether files of the
+//     image are hidden there (see walker.replaced). The files that one layer of the image
+//     has there are listed as removed. Those of layers below it are not: whether they
+//     were the image's is unknown, so the directory is listed as changed.
+//   - redirected directories, where the answer is unknown instead of added (see
+//     provenance).
+//
+// Of files without code it lists what was added, changed or removed, except for what
+// programs write in an untouched container (package volatile). Python's byte code of
+// __pycache__ counts as that if it names the time and size of its source.
 //
 // A process runs more than its executable. Files that it has mapped executable are
 // judged whatever their mode: libraries, those of /etc/ld.so.preload too, and a

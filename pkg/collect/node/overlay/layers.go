@@ -86,7 +86,7 @@ func (c *Container) openLayers() (*layers, *problem) {
 		return nil, &problem{fact.NotPresent, "no mount at / in its mountinfo"}
 	}
 	if m.FSType != "overlay" {
-		return nil, &problem{fact.Unsupported, fmt.Sprintf("root file system is %q, which has no upperdir to compare with an image; expected an overlay", m.FSType)}
+		return nil, &problem{fact.Unsupported, noUpperdir(m)}
 	}
 	opts, err := ParseOptions(m.SuperOptions)
 	if err != nil {
@@ -150,7 +150,7 @@ func (l *layers) openUpper(view View) *problem {
 		dir := path.Join(base, upper)
 		fsType, ok := view.safe(dir)
 		if !ok {
-			found = &problem{fact.Unsupported, fmt.Sprintf("upperdir %q is on a %s mount, which was not read because it may hang", dir, fsType)}
+			found = &problem{fact.Unsupported, unsafeLayer("upperdir", rootfs.Text(dir), fsType)}
 			continue
 		}
 		root, err := view.Root.Sub(dir)
@@ -268,7 +268,7 @@ func (l *layers) lowersFrom(base string) ([]*rootfs.Root, *problem) {
 			dir = path.Join(base, dir)
 		}
 		if fsType, ok := l.view.safe(dir); !ok {
-			return fail(&problem{fact.Unsupported, fmt.Sprintf("lowerdir %q is on a %s mount, which was not read because it may hang", rootfs.Text(dir), fsType)})
+			return fail(&problem{fact.Unsupported, unsafeLayer("lowerdir", rootfs.Text(dir), fsType)})
 		}
 		root, err := l.view.Root.Sub(dir)
 		if err != nil {
@@ -278,7 +278,7 @@ func (l *layers) lowersFrom(base string) ([]*rootfs.Root, *problem) {
 		// docker's l/XXXX are links: find out where they lead.
 		if info, err := root.Stat("/"); err == nil && info.HasMountID {
 			if m := procfs.Find(l.view.Mounts, info.MountID); m != nil && !localFS[m.FSType] {
-				return fail(&problem{fact.Unsupported, fmt.Sprintf("lowerdir %q is on a %s mount, which was not read because it may hang", rootfs.Text(dir), m.FSType)})
+				return fail(&problem{fact.Unsupported, unsafeLayer("lowerdir", rootfs.Text(dir), m.FSType)})
 			}
 		}
 	}

@@ -328,7 +328,7 @@ func TestMappedNotComparable(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("mapped (-want +got):\n%s", diff)
 	}
-	why := `root file system is "btrfs", which has no upperdir to compare with an image; expected an overlay`
+	why := `root file system is "btrfs", which has no upperdir to compare with an image; expected an overlay; it was made by a snapshotter with snapshots of btrfs`
 	if diff := cmp.Diff([]fact.NodeGap{{What: fact.Executables, Reason: fact.Unsupported, Detail: why}}, gaps); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}

@@ -18,8 +18,9 @@ import (
 type Container struct {
 	// Mounts is the mountinfo of a process whose root is the container's.
 	Mounts []procfs.MountInfo
-	// Root opens /proc/PID/root of one of its processes. It is called once, and
-	// only for scripts and redirected directories; nil: those are not looked up.
+	// Root opens /proc/PID/root of one of its processes. It is called once, and only
+	// for scripts, redirected directories, and directories of upper that may hide the
+	// image's; nil: those are not looked up.
 	Root func() (*rootfs.Root, error)
 	// Node is the host: pid 1's root and mountinfo.
 	Node View

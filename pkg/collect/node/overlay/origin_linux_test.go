@@ -579,11 +579,15 @@ func TestExecutableNotComparable(t *testing.T) {
 			t.Errorf("walk %+v, gap (-want +got):\n%s", walk, diff)
 		}
 	})
-	for _, fsType := range []string{"btrfs", "zfs", "ext4", "fuse.fuse-overlayfs", "virtiofs", "9p"} {
+	for fsType, maker := range map[string]string{
+		"btrfs": "; it was made by a snapshotter with snapshots of btrfs", "zfs": "; it was made by a snapshotter with snapshots of zfs", "ext4": "",
+		"fuse.fuse-overlayfs": "; it was made by fuse-overlayfs", "virtiofs": "; it was made by a virtual machine, to which the host shares it",
+		"9p": "; it was made by a virtual machine, to which the host shares it",
+	} {
 		t.Run("a root of "+fsType, func(t *testing.T) {
 			c, s := setup(t)
 			rootMount(s.Mounts).FSType = fsType
-			why := fmt.Sprintf("root file system is %q, which has no upperdir to compare with an image; expected an overlay", fsType)
+			why := fmt.Sprintf("root file system is %q, which has no upperdir to compare with an image; expected an overlay", fsType) + maker
 			got, gap := s.Executable(t.Context(), process(t, c.start("/tmp/x")))
 			check(t, &fact.Executable{
 				Path: "/tmp/x", Origin: fact.OriginUnknown, FSType: fsType, Mount: "/", Size: int64(len(evil)), Detail: why,

@@ -90,6 +90,10 @@ type walker struct {
 	counts        fact.DataCounts
 	later         later
 
+	// now and head are the file that the walk is at, kept to save allocations.
+	now  found
+	head head
+
 	stopped     string // which limit ended it
 	unreadable  int
 	firstError  string
@@ -177,7 +181,9 @@ func (w *walker) file(dir *rootfs.Dir, rel string, name *rootfs.RawEntry, over b
 		return
 	}
 	base := string(name.Name)
-	f := found{rel: rel + base}
+	full := "/" + rel + base
+	f, h := &w.now, &w.head
+	*f = found{rel: full[1:]}
 	e, err := lookAt(dir, base)
 	if err != nil {
 		w.failed(f.rel, err)
@@ -188,29 +194,28 @@ func (w *walker) file(dir *rootfs.Dir, rel string, name *rootfs.RawEntry, over b
 		return // it is something else by now
 	}
 	f.st = e.st
-	f.Path = "/" + rootfs.Text(f.rel)
+	f.Path = rootfs.Text(full)
 	f.Size, f.Mode, f.UID, f.Changed = e.st.Size, unixMode(e.st.Mode), e.st.UID, fact.NewTime(e.st.Ctime)
-	var h head
-	caps, err := w.look(&e, f.rel, &h)
+	caps, err := w.look(&e, f.rel, h)
 	if err != nil {
 		w.failed(f.rel, err)
 		return
 	}
-	switch f.Kind = kindOf(base, &h, e.st.Size); {
+	switch f.Kind = kindOf(base, h, e.st.Size); {
 	case e.st.Size > 0 && isLoader(f.rel):
 		f.Kind = kindLoader
 		if w.mounts.runtimeCache(f.rel) {
 			w.counts.Volatile++
 			return
 		}
-	case f.Kind == kindData && shellRuns(f.rel, &h, e.st.Mode&0o111 != 0):
+	case f.Kind == kindData && shellRuns(f.rel, h, e.st.Mode&0o111 != 0):
 		f.Kind = kindScript
-	case f.Kind == kindCode && w.pythonCache(&f, &h):
+	case f.Kind == kindCode && w.pythonCache(f, h):
 		w.counts.Volatile++
 		return
 	}
 	if f.Kind == kindData && e.st.Mode&(fs.ModeSetuid|fs.ModeSetgid) == 0 && !caps.any() {
-		w.plain(&e, &f, over)
+		w.plain(&e, f, over)
 		return
 	}
 	var p *problem
@@ -218,12 +223,12 @@ func (w *walker) file(dir *rootfs.Dir, rel string, name *rootfs.RawEntry, over b
 	if p != nil {
 		w.problem(p)
 	}
-	w.gain(&f, caps)
+	w.gain(f, caps)
 	if f.Kind == kindData && f.Gained == "" {
-		w.judged(&f)
+		w.judged(f)
 		return
 	}
-	w.code(f)
+	w.code(*f)
 }
 
 // look reads what the file begins with, and its capabilities. A copy of metadata
@@ -235,7 +240,7 @@ func (w *walker) look(e *entry, rel string, h *head) (fileCaps, error) {
 		return fileCaps{}, err
 	}
 	defer func() { _ = file.Close() }()
-	if err := h.read(file); err != nil {
+	if err := h.read(file, e.st.Size); err != nil {
 		return fileCaps{}, err
 	}
 	caps, err := capsOf(file)
@@ -257,17 +262,18 @@ func (w *walker) lowerHead(rel string, h *head) {
 		defer low.close()
 		if err == nil && low.kind == regular {
 			if file, err := low.file.Open(); err == nil {
-				_ = h.read(file)
+				_ = h.read(file, low.st.Size)
 				_ = file.Close()
 			}
 			return
 		}
 	}
-	if _, _, err := w.c.see("/" + rel); err != nil {
+	info, _, err := w.c.see("/" + rel)
+	if err != nil {
 		return
 	}
 	if file, err := w.c.own.root.OpenNoFollow("/" + rel); err == nil {
-		_ = h.read(file)
+		_ = h.read(file, info.Size)
 		_ = file.Close()
 	}
 }

@@ -342,7 +342,7 @@ func TestWalkUpperRace(t *testing.T) {
 	}()
 	for range 200 {
 		got, _ := c.seen().WalkUpper(t.Context(), Limits{})
-		for _, f := range got.Files {
+		for _, f := range append(got.Files, got.Data...) {
 			if strings.Contains(f.Path, "outside") {
 				t.Fatalf("left upperdir: %+v", f)
 			}
