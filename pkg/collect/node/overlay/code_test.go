@@ -96,3 +96,29 @@ func TestPlacesOfCode(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a file begins with, it has one of the kinds, and what the kernel or ld.so
+// would load is never data.
+func FuzzKindOf(f *testing.F) {
+	f.Add("x.py", []byte("import os"))
+	f.Add("libx.so.1", []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00"))
+	f.Add("core", []byte("\x7fELF\x02\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04"))
+	f.Add("x.jar", []byte("PK\x03\x04"))
+	f.Add("x.pyc", []byte("\xa7\x0d\r\n"))
+	f.Fuzz(func(t *testing.T, name string, content []byte) {
+		got := kindOf(name, headOf(string(content)), int64(len(content)))
+		switch got {
+		case kindELF, kindLibrary, kindScript, kindCode, kindData:
+		default:
+			t.Fatalf("%q: kind %q", name, got)
+		}
+		elf := len(content) >= 18 && string(content[:4]) == "\x7fELF"
+		// ET_EXEC and ET_DYN in either byte order.
+		if kind := string(content[min(16, len(content)):min(18, len(content))]); elf && got == kindData && (kind == "\x02\x00" || kind == "\x03\x00") && content[5] != 2 {
+			t.Fatalf("%q: a program is %s", name, got)
+		}
+		if len(content) >= 4 && string(content[:2]) == "#!" && got != kindScript {
+			t.Fatalf("%q: a script is %s", name, got)
+		}
+	})
+}

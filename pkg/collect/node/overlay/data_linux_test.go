@@ -477,3 +477,48 @@ func TestWalkUpperWithoutLowers(t *testing.T) {
 		t.Errorf("gap (-want +got):\n%s", diff)
 	}
 }
+
+// Names longer than a path may be, loops, and a crowd in one directory: the walk ends, and
+// says where.
+func TestWalkUpperHostile(t *testing.T) {
+	b := newBench(t, map[string]string{"etc/a": "a"})
+	must(t, os.Symlink("loop", b.path("/etc/loop")))
+	must(t, os.Symlink("/etc/./../etc/ping", b.path("/etc/pong")))
+	must(t, os.Symlink(strings.Repeat("/x", 2000), b.path("/etc/far")))
+	must(t, unix.Mkfifo(b.path("/etc/fifo"), 0o6777))
+	fd, err := unix.Open(b.path("/etc"), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	must(t, err)
+	name := strings.Repeat("\n", 250)
+	for range 20 {
+		must(t, unix.Mkdirat(fd, name, 0o755))
+		next, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		must(t, err)
+		must(t, unix.Close(fd))
+		fd = next
+	}
+	file, err := unix.Openat(fd, "prog", unix.O_CREAT|unix.O_WRONLY, 0o644)
+	must(t, err)
+	_, err = unix.Write(file, []byte("\x7fELFdeep"))
+	must(t, err)
+	must(t, unix.Close(file))
+	must(t, unix.Close(fd))
+	b.check([]string{"/etc/" + strings.Repeat(name+"/", 20) + "prog elf added"}, []string{
+		fmt.Sprintf("/etc/far link added (to %.200q)", strings.Repeat("/x", 2000)),
+		`/etc/loop link added (to "loop")`,
+		`/etc/pong link added (to "/etc/./../etc/ping")`,
+	}, fact.DataCounts{Added: 3, Special: 1})
+
+	// 200,000 names that nobody expects.
+	crowd := filepath.Join(b.upper, "crowd")
+	must(t, os.Mkdir(crowd, 0o755))
+	dir, err := unix.Open(crowd, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	must(t, err)
+	for i := range 200_000 {
+		must(t, unix.Mknodat(dir, fmt.Sprintf("%08d", i), unix.S_IFREG|0o755, 0))
+	}
+	must(t, unix.Close(dir))
+	walk, gap := b.walk(Limits{Time: time.Minute})
+	if !walk.Truncated || walk.Entries != 50_000 || len(walk.Data) > fact.MaxUpperData || gap == nil || gap.Reason != fact.Truncated {
+		t.Errorf("entries %d, truncated %t, %d listed, gap %+v", walk.Entries, walk.Truncated, len(walk.Data), gap)
+	}
+}
