@@ -28,22 +28,15 @@ func (f *found) full() string {
 // dataLists are the files without code that are listed.
 type dataLists struct{ changed, removed, added, unknown []found }
 
-// listed is the first n of them: changed and removed ones, which the image had,
+// first is the first n of them by path: changed and removed ones, which the image had,
 // before added ones.
-func (d *dataLists) listed(n int) []fact.UpperFile {
+func (d *dataLists) first(n int) []found {
 	var all []found
 	for _, list := range [][]found{d.changed, d.removed, d.added, d.unknown} {
 		all = append(all, first(list, n-len(all))...)
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].rel < all[j].rel })
-	out := make([]fact.UpperFile, 0, len(all))
-	for i := range all {
-		out = append(out, all[i].UpperFile)
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out
+	return all
 }
 
 // judged counts a file without code, or one that is gone, by its origin. Its hash

@@ -502,12 +502,28 @@ func TestWalkUpperHostile(t *testing.T) {
 	must(t, err)
 	must(t, unix.Close(file))
 	must(t, unix.Close(fd))
-	b.check([]string{"/etc/" + strings.Repeat(name+"/", 20) + "prog elf added"}, []string{
+	// Of its path, 4 KiB are kept.
+	deep := ("/etc/" + strings.Repeat(name+"/", 20))[:4096] + "…"
+	b.check([]string{deep + " elf added (not hashed: its path is too long)"}, []string{
 		fmt.Sprintf("/etc/far link added (to %.200q)", strings.Repeat("/x", 2000)),
 		`/etc/loop link added (to "loop")`,
 		`/etc/pong link added (to "/etc/./../etc/ping")`,
 	}, fact.DataCounts{Added: 3, Special: 1})
 
+	t.Run("names of which each byte becomes four", func(t *testing.T) {
+		b := newBench(t, map[string]string{"x": ""})
+		for i := range 300 {
+			b.write(fmt.Sprintf("/srv/%03d%s", i, strings.Repeat("\xff", 250)), "\x7fELF", 0o644)
+		}
+		walk, gap := b.walk(Limits{Time: time.Minute})
+		size := 0
+		for _, f := range walk.Files {
+			size += len(f.Path)
+		}
+		if walk.Total != 300 || len(walk.Files) != fact.MaxUpperFiles || size > maxListed || gap != nil {
+			t.Errorf("%d of %d files, %d bytes, gap %+v", len(walk.Files), walk.Total, size, gap)
+		}
+	})
 	// 200,000 names that nobody expects.
 	crowd := filepath.Join(b.upper, "crowd")
 	must(t, os.Mkdir(crowd, 0o755))

@@ -89,6 +89,7 @@ type walker struct {
 	data          dataLists
 	counts        fact.DataCounts
 	later         later
+	listed        int // bytes of what is listed
 
 	// now and head are the file that the walk is at, kept to save allocations.
 	now  found
@@ -107,6 +108,33 @@ type found struct {
 	fact.UpperFile
 	rel string
 	st  rootfs.Info
+	cut bool // rel is only its beginning
+}
+
+// trim bounds what a list keeps of the file: forty directories of 255 bytes are more than
+// a path may have, and each byte can become four.
+func (f *found) trim() {
+	if len(f.rel) > pathMax {
+		f.rel, f.cut = strings.Clone(f.rel[:pathMax]), true
+	}
+	if len(f.Path) > pathMax {
+		f.Path = strings.ToValidUTF8(f.Path[:pathMax], "") + "…"
+	}
+}
+
+// maxListed bounds the bytes of the paths and details that are listed of one walk.
+const maxListed = 256 << 10
+
+// take moves files to a list as long as there is room.
+func (w *walker) take(list []found) []fact.UpperFile {
+	var out []fact.UpperFile
+	for i := range list {
+		if w.listed += len(list[i].Path) + len(list[i].Detail) + len(list[i].Gained); w.listed > maxListed {
+			break
+		}
+		out = append(out, list[i].UpperFile)
+	}
+	return out
 }
 
 // directory is a name below a directory of upper. over reports that the image has
@@ -359,6 +387,7 @@ func unixMode(mode fs.FileMode) uint32 {
 // keep adds a file to a list that holds the first n by path, and at most twice as
 // many for a while.
 func keep(list []found, f found, n int) []found {
+	f.trim()
 	list = append(list, f)
 	if len(list) >= 2*n {
 		list = first(list, n)
@@ -397,13 +426,10 @@ func (w *walker) finish() (*fact.UpperWalk, *fact.NodeGap) {
 	for i := range files {
 		w.hash(&files[i])
 	}
-	files = append(files, first(w.copies, w.limits.Files-len(files))...)
-	sort.Slice(files, func(i, j int) bool { return files[i].rel < files[j].rel })
-	for _, f := range files {
-		w.out.Files = append(w.out.Files, f.UpperFile)
-	}
+	w.out.Files = append(w.take(files), w.take(first(w.copies, w.limits.Files-len(files)))...)
+	sort.SliceStable(w.out.Files, func(i, j int) bool { return w.out.Files[i].Path < w.out.Files[j].Path })
 	w.compareLater(true)
-	w.out.Data = w.data.listed(w.limits.Data)
+	w.out.Data = w.take(w.data.first(w.limits.Data))
 	w.out.Truncated = w.stopped != ""
 	w.l.forgetDirs()
 
@@ -446,6 +472,10 @@ func (w *walker) hash(f *found) {
 	}
 	if f.st.Size > maxCompare || !f.st.Mode.IsRegular() || f.Kind == kindData {
 		return // of data see judged
+	}
+	if f.cut {
+		note("not hashed: its path is too long")
+		return
 	}
 	e, err := w.l.inUpper(f.rel)
 	defer e.close()
