@@ -145,6 +145,7 @@ func TestScriptsElsewhere(t *testing.T) {
 		must(t, os.WriteFile(c.path(path), []byte(body), 0o644))
 	}
 	must(t, os.Symlink("/tmp/x.py", c.path("/jail/link.py")))
+	must(t, unix.Mknod(c.path("/tmp/zero"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))))
 	added := func(path string) fact.Executable {
 		return fact.Executable{
 			Path: path, Script: true, Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, path),
@@ -170,6 +171,7 @@ func TestScriptsElsewhere(t *testing.T) {
 		"standard input, whatever follows":        {request: request{Exe: "/usr/bin/dash", Args: []string{"-s", "a", "b"}, Stdin: "/tmp/x.sh"}, want: []fact.Executable{added("/tmp/x.sh")}},
 		"standard input of inline code":           {request: request{Exe: "/usr/bin/dash", Args: []string{"-c", "cat"}, Stdin: "/tmp/x.sh"}},
 		"standard input of a script":              {request: request{Exe: "/usr/bin/python3", Args: []string{"/app/main.py"}, Stdin: "/tmp/x.sh"}},
+		"standard input that is no file":          {request: request{Exe: "/usr/bin/dash", Stdin: "/tmp/zero"}},
 		"a descriptor":                            {request: request{Exe: "/usr/bin/python3", Args: []string{"/dev/fd/3"}, Open: []string{"/tmp/x.sh"}}, want: []fact.Executable{added("/tmp/x.sh")}},
 		"a descriptor by another name":            {request: request{Exe: "/usr/bin/python3", Args: []string{"/proc/self/fd/4"}, Open: []string{"/app/main.py", "/tmp/x.sh"}}, want: []fact.Executable{added("/tmp/x.sh")}},
 		"bash keeps its script":                   {request: request{Exe: "/bin/bash", Args: []string{"/tmp/x.sh"}}, real: true, want: []fact.Executable{added("/tmp/x.sh")}},

@@ -99,7 +99,7 @@ type request struct {
 // step is what a mapper does: a process of the test binary that prepares what it
 // sees, and maps files.
 type step struct {
-	Op       string // map, bind, tmpfs, chroot, unlink, rename, write
+	Op       string // map, bind, tmpfs, chroot, unlink, rename, write, exec
 	Path, To string
 	Shared   bool
 }
@@ -141,6 +141,12 @@ func (s step) do() error {
 		return os.Rename(s.Path, s.To)
 	case "write":
 		return os.WriteFile(s.Path, pauseELF(s.To), 0o644)
+	case "exec": // the last step
+		if _, err := os.NewFile(3, "answer").WriteString("ready"); err != nil {
+			return err
+		}
+		unix.CloseOnExec(3)
+		return unix.Exec(s.Path, []string{s.Path}, nil)
 	case "map":
 		return s.mapFile()
 	}

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -202,6 +204,26 @@ func TestMappedFiles(t *testing.T) {
 			before: write("/jail/lib/x.so", evil), apart: true, steps: append([]step{{Op: "chroot", Path: "/jail"}}, maps("/lib/x.so")...), count: 1,
 			want: []fact.Executable{added("/jail/lib/x.so", evil)},
 		},
+		"mapped both ways, and deleted": {
+			before: write("/tmp/x", evil), steps: append(maps("/tmp/x"), step{Op: "map", Path: "/tmp/x", Shared: true}, step{Op: "unlink", Path: "/tmp/x"}), count: 1,
+			want: []fact.Executable{{Path: "/tmp/x", Origin: fact.OriginDeletedAdded, FSType: "overlay", Mount: "/"}},
+		},
+		"mapped the other way first, and deleted": {
+			before: write("/tmp/x", evil), steps: append([]step{{Op: "map", Path: "/tmp/x", Shared: true}}, append(maps("/tmp/x"), step{Op: "unlink", Path: "/tmp/x"})...), count: 1,
+			want: []fact.Executable{{Path: "/tmp/x", Origin: fact.OriginDeletedAdded, FSType: "overlay", Mount: "/"}},
+		},
+		"devices are no files of code": {
+			before: func(t *testing.T, c *container) {
+				for _, path := range []string{"/vol/zero", "/tmp/zero"} {
+					must(t, unix.Mknod(c.path(path), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))))
+				}
+			},
+			steps: maps("/vol/zero", "/tmp/zero"),
+		},
+		"mapped, then another mount over it for the whole container": {
+			before: write("/hidden/x", evil), steps: append(maps("/hidden/x"), step{Op: "tmpfs", Path: "/hidden"}), count: 1,
+			want: []fact.Executable{added("/hidden/x", evil)},
+		},
 		"mapped, then another mount over it": {
 			before: write("/hidden/x", evil), apart: true, steps: append(maps("/hidden/x"), step{Op: "tmpfs", Path: "/hidden"}), count: 1,
 			want: []fact.Executable{added("/hidden/x", evil)},
@@ -307,6 +329,73 @@ func TestMappedOnOldKernels(t *testing.T) {
 	got.Files = clean(got.Files)
 	if diff := cmp.Diff(want, got); diff != "" || gaps != nil {
 		t.Errorf("gaps %v, mapped (-want +got):\n%s", gaps, diff)
+	}
+}
+
+// A name of the image proves nothing: the file that is mapped must have its inode. A
+// process can rename its file while it is looked up.
+func TestMappedNameOnly(t *testing.T) {
+	c := newContainer(t, layout{image: image()})
+	must(t, os.WriteFile(c.path("/tmp/x"), pauseELF("evil"), 0o644))
+	p := process(t, c.start("/bin/prog"))
+	s := c.seen()
+	root := rootMount(s.Mounts)
+	for _, path := range []string{"/bin/prog2", "/tmp/x", "/nothing", p.Exe} {
+		got, gaps := s.Mapped(t.Context(), p, []Mapping{{File: &MappedFile{Path: path, Major: root.Major, Minor: root.Minor, Inode: 1 << 40}, Private: true}})
+		want := &fact.Mapped{Count: 1, FileCount: 1, Files: []fact.Executable{{
+			Path: path, Origin: fact.OriginUnknown, FSType: "overlay", Mount: "/", Detail: path + " is not the file that is mapped",
+		}}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("mapped (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]fact.NodeGap{{What: fact.Executables, Reason: fact.Changing, Detail: want.Files[0].Detail}}, gaps); diff != "" {
+			t.Errorf("gaps (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// What is listed is bounded, and what is certain comes first.
+func TestMappedBounds(t *testing.T) {
+	c := newContainer(t, layout{image: image()})
+	p := process(t, c.start("/bin/prog"))
+	s := c.seen()
+	root := rootMount(s.Mounts)
+	var list []Mapping
+	for i := range fact.MaxMapped + 5 {
+		list = append(list, Mapping{File: &MappedFile{Path: "/x" + strconv.Itoa(i), Major: root.Major, Minor: root.Minor, Inode: 1 << 40}, Private: true})
+	}
+	list = append(list, Mapping{File: &MappedFile{Path: "/memfd:x (deleted)", Minor: 1, Inode: 5}, Private: true})
+	got, gaps := s.Mapped(t.Context(), p, list)
+	if got.Count != len(list) || got.FileCount != len(list) || len(got.Files) != fact.MaxMapped || got.Files[0].Origin != fact.OriginMemfd || len(gaps) != len(list)-1 {
+		t.Errorf("%d of %d files, listed %d, first %+v, %d gaps", got.FileCount, got.Count, len(got.Files), got.Files[0], len(gaps))
+	}
+	var files MappedFiles
+	each := func(n int, name string) func(func(procfs.Mapping)) (int, error) {
+		return func(do func(procfs.Mapping)) (int, error) {
+			for i := range n {
+				file := []byte(strconv.Itoa(i) + name)
+				do(procfs.Mapping{Exec: true, Inode: 1, Path: []byte("/x"), File: file})
+			}
+			return n, nil
+		}
+	}
+	if list, lines, truncated, err := files.Read(each(maxMappedFiles, "a")); len(list) != maxMappedFiles || lines != maxMappedFiles || truncated || err != nil {
+		t.Errorf("%d files of %d lines, truncated %t, %v", len(list), lines, truncated, err)
+	}
+	if list, _, truncated, _ := files.Read(each(maxMappedFiles, "b")); len(list) != 0 || !truncated {
+		t.Errorf("beyond: %d files, truncated %t", len(list), truncated)
+	}
+	if list, _, truncated, _ := files.Read(each(9, "a")); len(list) != 9 || truncated {
+		t.Errorf("known ones: %d files, truncated %t", len(list), truncated)
+	}
+	files = MappedFiles{}
+	if list, _, truncated, _ := files.Read(each(2000, strings.Repeat("n", 1000))); len(list) == 0 || len(list)*1000 > maxMappedNames || !truncated {
+		t.Errorf("long names: %d files, truncated %t", len(list), truncated)
+	}
+	files = MappedFiles{}
+	_, _, _, _ = files.Read(func(func(procfs.Mapping)) (int, error) { return maxMappedLines + 1, nil })
+	if _, _, truncated, _ := files.Read(each(1, "a")); !truncated {
+		t.Error("lines are not bounded")
 	}
 }
 

@@ -419,6 +419,27 @@ func TestExecutableOtherNamespace(t *testing.T) {
 		}
 		check(t, &fact.Executable{Path: "/vol/bin/y", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/", Size: int64(len(evil)), SHA256: sha(evil)}, got)
 	})
+	t.Run("below its own root that is a part of the container's", func(t *testing.T) {
+		for _, dir := range []string{"/jail/bin", "/there"} {
+			must(t, os.MkdirAll(c.path(dir), 0o755))
+		}
+		must(t, os.WriteFile(c.path("/jail/bin/y"), evil, 0o755))
+		pid := c.run(request{Op: "mapper-unshare", Steps: []step{{Op: "bind", Path: "/jail", To: "/there"}, {Op: "chroot", Path: "/there"}, {Op: "exec", Path: "/bin/y"}}})
+		waitFor(t, func() bool {
+			text, err := os.Readlink(procName(pid, "exe"))
+			return err == nil && text == "/there/bin/y"
+		})
+		p := process(t, pid)
+		p.Apart, p.Mounts = true, mountsOf(t, pid)
+		got, gap := c.seen().Executable(t.Context(), p)
+		if got.Dir == nil || gap != nil {
+			t.Errorf("directory %+v, gap %+v", got.Dir, gap)
+		}
+		check(t, &fact.Executable{
+			Path: "/there/bin/y", Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", HostPath: filepath.Join(c.upper, "jail/bin/y"),
+			Size: int64(len(evil)), SHA256: sha(evil),
+		}, got)
+	})
 	t.Run("below its own root that is no mount point", func(t *testing.T) {
 		pid := c.run(request{Op: "unshare", Exe: "/bin/y", Args: []string{"y"}, Chroot: "/vol"})
 		p := process(t, pid)
