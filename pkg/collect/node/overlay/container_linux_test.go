@@ -99,7 +99,7 @@ type request struct {
 // step is what a mapper does: a process of the test binary that prepares what it
 // sees, and maps files.
 type step struct {
-	Op       string // map, bind, tmpfs, chroot, unlink, rename, write, exec
+	Op       string // map, bind, tmpfs, overlay, chroot, unlink, rename, write, exec
 	Path, To string
 	Shared   bool
 }
@@ -128,6 +128,13 @@ func (s step) do() error {
 	switch s.Op {
 	case "bind":
 		return unix.Mount(s.Path, s.To, "", unix.MS_BIND, "")
+	case "overlay":
+		for _, dir := range []string{"/vol/u", "/vol/w"} {
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				return err
+			}
+		}
+		return unix.Mount("overlay", s.Path, "overlay", 0, "lowerdir=/opt,upperdir=/vol/u,workdir=/vol/w")
 	case "tmpfs":
 		return unix.Mount("tmpfs", s.Path, "tmpfs", 0, "")
 	case "chroot":
@@ -604,9 +611,6 @@ func (s *Container) scriptsOf(t testing.TB, pid int, p Process) ([]fact.Executab
 	t.Helper()
 	found, err := FindScripts(p.Exe, links(t, pid))
 	must(t, err)
-	if found != nil {
-		defer found.Close()
-	}
 	return s.Scripts(t.Context(), p, found)
 }
 

@@ -224,6 +224,16 @@ func TestMappedFiles(t *testing.T) {
 			before: write("/hidden/x", evil), steps: append(maps("/hidden/x"), step{Op: "tmpfs", Path: "/hidden"}), count: 1,
 			want: []fact.Executable{added("/hidden/x", evil)},
 		},
+		"on another overlay, whose layers are not the image's": {
+			steps: append([]step{{Op: "overlay", Path: "/hidden"}, {Op: "write", Path: "/hidden/a.so", To: "evil"}}, maps("/hidden/a.so")...), count: 1,
+			want: []fact.Executable{{Path: "/hidden/a.so", Origin: fact.OriginVolume, FSType: "overlay", Mount: "/hidden"}},
+		},
+		// The kernel shows the path below the layer, and the container's own device.
+		"from a layer of another overlay, which is a part of the container's": {
+			steps: append([]step{{Op: "overlay", Path: "/hidden"}}, maps("/hidden/b.so")...), count: 1,
+			want: []fact.Executable{{Path: "/b.so", Origin: fact.OriginUnknown, FSType: "overlay", Mount: "/", Detail: "/b.so is not the file that is mapped"}},
+			gaps: []fact.NodeGap{{What: fact.Executables, Reason: fact.Changing, Detail: "/b.so is not the file that is mapped"}},
+		},
 		"mapped, then another mount over it": {
 			before: write("/hidden/x", evil), apart: true, steps: append(maps("/hidden/x"), step{Op: "tmpfs", Path: "/hidden"}), count: 1,
 			want: []fact.Executable{added("/hidden/x", evil)},

@@ -317,9 +317,6 @@ func (v *survey) readCode(ctx context.Context, ct *proctable.Container, p *proct
 	if err != nil {
 		return false, err
 	}
-	if scripts != nil {
-		defer scripts.Close()
-	}
 	mappings, lines, truncated, mapsErr := files.Read(func(do func(procfs.Mapping)) (int, error) { return d.EachMapping(buf, do) })
 	if mapsErr == nil && lines == 0 && !truncated {
 		mapsErr = errNoMemory

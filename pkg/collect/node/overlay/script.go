@@ -14,12 +14,13 @@ import (
 )
 
 // Limits of one process: the files that are listed, the names of its command line
-// and the open files that are looked at, the descriptors whose names are read.
+// and the open files that are looked at (Java programs have hundreds of archives), the
+// descriptors whose names are read.
 const (
 	maxScripts     = 8
-	maxScriptNames = 64
-	maxOpenScripts = 256
-	maxDescriptors = 4096
+	maxScriptNames = 1024
+	maxOpenScripts = 1024
+	maxDescriptors = 1 << 14
 )
 
 // pathMax is the kernel's PATH_MAX.
@@ -209,18 +210,11 @@ type OpenFile struct {
 // that exist outside the image come out of it; a process can forge its command line,
 // so finding none proves nothing.
 type Scripts struct {
-	Cwd       string
+	cwd       string
 	names     []string // of the command line
-	open      []OpenFile
+	fds       []int
+	open      func(n int) (OpenFile, error)
 	truncated bool
-}
-
-// Close releases the files.
-func (s *Scripts) Close() {
-	for _, f := range s.open {
-		_ = f.Handle.Close()
-	}
-	s.open = nil
 }
 
 // FindScripts finds them for a process with this executable; nil if that is no
@@ -237,59 +231,44 @@ func FindScripts(exe string, l Links) (*Scripts, error) {
 	case len(argv) == 0 || len(argv) == 1 && len(argv[0]) == 0:
 		return nil, errNoCommand
 	}
-	s := &Scripts{}
-	descriptors := map[int]bool{}
-	descriptor := func(n int) {
-		if descriptors[n] {
-			return
-		}
-		descriptors[n] = true
-		if f, err := l.Open(n); err == nil {
-			if !path.IsAbs(f.Text) || !f.Info.Mode.IsRegular() {
-				_ = f.Handle.Close()
-				return
-			}
-			s.open = append(s.open, f)
-		}
-	}
+	s := &Scripts{open: l.Open}
 	c := lang.command(argv)
 	s.truncated = c.more
 	for _, name := range c.files {
 		if n, is := descriptorOf(name); is {
-			descriptor(n)
+			s.fds = append(s.fds, n)
 		} else {
 			s.names = append(s.names, name)
 		}
 	}
 	if c.stdin {
-		descriptor(0)
+		s.fds = append(s.fds, 0)
 	}
 	if lang.scriptFD > 0 {
-		descriptor(lang.scriptFD)
+		s.fds = append(s.fds, lang.scriptFD)
 	}
 	if len(lang.opens) > 0 {
-		s.codeFDs(lang, l, descriptor)
+		s.codeFDs(lang, l)
 	}
 	for _, name := range s.names {
 		if !path.IsAbs(name) {
-			s.Cwd, _ = l.Cwd()
+			s.cwd, _ = l.Cwd()
 			break
 		}
 	}
 	return s, nil
 }
 
-// codeFDs opens the descriptors of files of code, by their names.
-func (s *Scripts) codeFDs(lang *interpreter, l Links, descriptor func(int)) {
+// codeFDs finds the descriptors of files of code, by their names.
+func (s *Scripts) codeFDs(lang *interpreter, l Links) {
 	looked := 0
 	_ = l.EachFD(func(n int, text string) bool {
-		name := strings.TrimSuffix(text, deletedSuffix)
-		if looked++; looked > maxDescriptors || len(s.open) >= maxOpenScripts {
+		if looked++; looked > maxDescriptors || len(s.fds) >= maxOpenScripts {
 			s.truncated = true
 			return false
 		}
-		if contains(lang.opens, path.Ext(name)) {
-			descriptor(n)
+		if contains(lang.opens, path.Ext(strings.TrimSuffix(text, deletedSuffix))) {
+			s.fds = append(s.fds, n)
 		}
 		return true
 	})
@@ -320,17 +299,24 @@ func (c *Container) Scripts(ctx context.Context, p Process, s *Scripts) ([]fact.
 		j.exe.Stale = j.exe.Stale || stale(j.exe.Origin, j.ctime, p.Started)
 		found = append(found, j.exe)
 	}
-	for _, f := range s.open {
+	for _, n := range s.fds {
 		if ctx.Err() != nil {
 			break
 		}
-		as := p
-		as.Exe, as.Handle, as.Info = f.Text, f.Handle, f.Info
-		j := c.cached(ctx, &as)
-		add(j, strings.TrimSuffix(f.Text, deletedSuffix))
-		p.space = as.space
+		f, err := s.open(n)
+		if err != nil {
+			continue
+		}
+		if path.IsAbs(f.Text) && f.Info.Mode.IsRegular() {
+			as := p
+			as.Exe, as.Handle, as.Info = f.Text, f.Handle, f.Info
+			j := c.cached(ctx, &as)
+			p.space = as.space
+			add(j, strings.TrimSuffix(f.Text, deletedSuffix))
+		}
+		_ = f.Handle.Close()
 	}
-	space, base, cwd, problem := c.standpoint(&p, s.Cwd)
+	space, base, cwd, problem := c.standpoint(&p, s.cwd)
 	if problem != nil && len(s.names) > 0 {
 		trouble = problem
 	}

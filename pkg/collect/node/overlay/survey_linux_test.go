@@ -122,6 +122,33 @@ func TestReadContainer(t *testing.T) {
 	}
 }
 
+// An added line in /etc/ld.so.preload: the file is found in upper, and the library
+// where it is mapped.
+func TestPreload(t *testing.T) {
+	needMounts(t)
+	layer := realImage(t, "/bin/sleep")
+	_, libc := ldso(t, layer)
+	c := newContainer(t, layout{image: []map[string]string{layer}})
+	must(t, os.WriteFile(c.path("/etc/x.so"), []byte(layer[libc[1:]]), 0o644))
+	must(t, os.WriteFile(c.path("/etc/ld.so.preload"), []byte("/etc/x.so\n"), 0o644))
+	pid := c.start("/bin/sleep", "99")
+	waitForMaps(t, pid)
+	pass := passOfPIDs(t, pid)
+	Reader{}.Read(t.Context(), pass)
+	m := pass.Ledger.Snapshot()
+	mapped := m.Containers[0].Processes[0].Mapped
+	if len(m.Gaps) > 0 || mapped.FileCount != 1 || mapped.Files[0].Path != "/etc/x.so" || mapped.Files[0].Origin != fact.OriginAdded {
+		t.Errorf("gaps %+v, mapped %+v", m.Gaps, mapped)
+	}
+	var upper []string
+	for _, f := range m.Containers[0].Upper.Files {
+		upper = append(upper, fmt.Sprintf("%s %s %s", f.Kind, f.Origin, f.Path))
+	}
+	if diff := cmp.Diff([]string{"loader added /etc/ld.so.preload", "library added /etc/x.so"}, upper); diff != "" {
+		t.Errorf("upper (-want +got):\n%s", diff)
+	}
+}
+
 // A process that calls exec between the two steps is read again.
 func TestExecBetweenSteps(t *testing.T) {
 	needMounts(t)
