@@ -172,6 +172,18 @@ func TestMappedFiles(t *testing.T) {
 			before: write("/vol/x", evil), steps: append(maps("/vol/x"), step{Op: "unlink", Path: "/vol/x"}), count: 1,
 			want: []fact.Executable{{Path: "/vol/x", Origin: fact.OriginVolume, FSType: "tmpfs", Mount: "/vol", Detail: "deleted after it was mapped"}},
 		},
+		"a sparse file of a terabyte is not hashed": {
+			before: func(t *testing.T, c *container) {
+				write("/tmp/x", evil)(t, c)
+				must(t, os.Truncate(c.path("/tmp/x"), 1<<40))
+				must(t, os.Truncate(c.path("/opt/a.so"), 1<<40))
+			},
+			steps: maps("/opt/a.so", "/tmp/x"), count: 2,
+			want: []fact.Executable{
+				{Path: "/tmp/x", Origin: fact.OriginAdded, FSType: "overlay", Mount: "/", Size: 1 << 40, HostPath: "tmp/x"},
+				{Path: "/opt/a.so", Origin: fact.OriginChanged, FSType: "overlay", Mount: "/", Size: 1 << 40, HostPath: "opt/a.so"},
+			},
+		},
 		"twice the same file is one": {before: write("/tmp/x", evil), steps: maps("/tmp/x", "/tmp/x", "/opt/a.so"), count: 2, want: []fact.Executable{added("/tmp/x", evil)}},
 		"redirect_dir: the image's below a renamed directory": {
 			options: ",redirect_dir=on", steps: append([]step{{Op: "rename", Path: "/opt", To: "/opt2"}}, maps("/opt2/a.so")...), count: 1,
