@@ -1,9 +1,13 @@
 package wire
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -42,6 +46,8 @@ var ErrRunFull = errors.New("this run has no memory left for it")
 // after 5,000 honest nodes. While an answer is unpacked its records take up to
 // MaxJSON more, for at most 4 answers at a time.
 //
+// Lists of the packages of images are held once for all nodes that have them.
+//
 // A nil *Budget bounds each measurement by MaxMemory, and nothing else.
 type Budget struct {
 	share int64
@@ -49,6 +55,9 @@ type Budget struct {
 
 	mu   sync.Mutex
 	pool int64 // what is left beyond the shares
+	// lists are the packages of images, by their sum: nodes that run one image hold its
+	// packages once.
+	lists map[[sha256.Size]byte][]fact.InstalledPackage
 }
 
 // NewBudget makes the budget of a run over this many nodes, which may take this
@@ -87,7 +96,58 @@ func (b *Budget) Decode(log io.Reader, t Trailer) (*fact.Measurement, error) {
 		b.give(need)
 		return nil, fmt.Errorf("payload: %w", f)
 	}
+	b.giveBack(need, need-b.shareImages(m))
 	return m, nil
+}
+
+// maxLists bounds the lists that are shared.
+const maxLists = 20_000
+
+// shareImages replaces the packages of images that another node of the run has too by
+// that node's, and returns what that saves, bytes.
+func (b *Budget) shareImages(m *fact.Measurement) (saved int64) {
+	if b == nil || len(m.Images) == 0 {
+		return 0
+	}
+	shape := layout().image
+	shape = shape.fields[shape.named["packages"]].shape
+	for i := range m.Images {
+		image := &m.Images[i]
+		if len(image.Packages) == 0 {
+			continue
+		}
+		sum := sumOf(image.Packages)
+		b.mu.Lock()
+		known := b.lists[sum]
+		if known == nil && len(b.lists) < maxLists {
+			if b.lists == nil {
+				b.lists = map[[sha256.Size]byte][]fact.InstalledPackage{}
+			}
+			b.lists[sum] = image.Packages
+		}
+		b.mu.Unlock()
+		if known != nil && slices.Equal(known, image.Packages) {
+			saved += int64(shape.cost(reflect.ValueOf(image.Packages)))
+			image.Packages = known
+		}
+	}
+	return saved
+}
+
+// sumOf is equal for equal lists.
+func sumOf(packages []fact.InstalledPackage) [sha256.Size]byte {
+	hash := sha256.New()
+	line := make([]byte, 0, 512)
+	for i := range packages {
+		p := &packages[i]
+		line = line[:0]
+		for _, text := range []string{p.Name, p.Arch, p.Version, p.Source, p.SourceVersion, p.Vendor} {
+			line = binary.AppendUvarint(line, uint64(len(text)))
+			line = append(line, text...)
+		}
+		_, _ = hash.Write(line)
+	}
+	return [sha256.Size]byte(hash.Sum(nil))
 }
 
 // take reports whether a node may take this much.
@@ -105,11 +165,14 @@ func (b *Budget) take(need int64) bool {
 }
 
 // give returns what was taken but not used.
-func (b *Budget) give(need int64) {
-	if b == nil || need <= b.share {
+func (b *Budget) give(need int64) { b.giveBack(need, 0) }
+
+// giveBack returns what was taken for a measurement that takes less.
+func (b *Budget) giveBack(taken, used int64) {
+	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pool += need - b.share
+	b.pool += max(taken-b.share, 0) - max(used-b.share, 0)
 }

@@ -337,3 +337,46 @@ func BenchmarkRun(b *testing.B) {
 		})
 	}
 }
+
+// Nodes that run the same images hold their packages once: a run that could not hold a
+// tenth of them holds all, as they were sent, and a list that differs in one text stays.
+func TestBudgetSharesImages(t *testing.T) {
+	const nodes, images, packages = 60, 10, 400
+	of := func(node int) *fact.Measurement {
+		m := &fact.Measurement{Level: fact.LevelFull, Host: fact.Host{Hostname: fmt.Sprint(node)}, Read: []fact.Kind{fact.Images}}
+		for i := range images {
+			image := fact.ImageInventory{Key: fmt.Sprintf("%d-%d", node, i), Manager: "dpkg"}
+			for j := range packages {
+				image.Packages = append(image.Packages, fact.InstalledPackage{Name: fmt.Sprintf("package-%d", j), Version: fmt.Sprintf("1.%d-%d", i, j), Arch: "amd64"})
+			}
+			m.Images = append(m.Images, image)
+		}
+		m.Images[0].Packages[7].Vendor = fmt.Sprint(node)
+		return m
+	}
+	one := cost(of(0))
+	b := NewBudget(int64(8*one), nodes)
+	run := make([]*fact.Measurement, nodes)
+	before := held()
+	for i := range run {
+		msg, trailer := encode(t, of(i), Options{})
+		var err error
+		if run[i], err = b.Decode(bytes.NewReader(msg.log()), trailer); err != nil {
+			t.Fatalf("node %d of %d, each of %d bytes: %v", i, nodes, one, err)
+		}
+	}
+	used := held() - before
+	for i, m := range run {
+		if !reflect.DeepEqual(m, of(i)) {
+			t.Fatalf("node %d: expected what was sent", i)
+		}
+	}
+	if &run[0].Images[1].Packages[0] != &run[9].Images[1].Packages[0] || &run[0].Images[0].Packages[0] == &run[9].Images[0].Packages[0] {
+		t.Error("expected equal lists held once, and others not")
+	}
+	if used > 16*one {
+		t.Errorf("%d nodes hold %d bytes, one takes %d", nodes, used, one)
+	}
+	t.Logf("%d nodes hold %d bytes, one alone takes %d", nodes, used, one)
+	runtime.KeepAlive(run)
+}
