@@ -84,7 +84,9 @@ func placesOf(r checks.Running) places {
 		switch {
 		case c == cannot:
 		case m.NoExec:
-			out.scripts = append(out.scripts, p)
+			if c == yes || m.Owner == nil {
+				out.scripts = append(out.scripts, p)
+			}
 		case c == yes && known:
 			out.code = append(out.code, p)
 		default:

@@ -76,6 +76,7 @@ func TestWritableExecutableMounts(t *testing.T) {
 			hardened(data(func(m *fact.Mount) { m.NoExec, m.Owner.Mode = true, 0o777 })),
 			passes("PREVENTED", "single files: /dev/termination-log; scripts that an interpreter reads in /dev/shm (tmpfs), /data (csi); code in memory only"),
 		},
+		"a noexec volume that refuses its users is not named": {hardened(data(func(m *fact.Mount) { m.NoExec = true })), passes("PREVENTED", usual)},
 		"a volume whose top refuses the user is unknown": {
 			hardened(data(refused)), []api.Finding{{
 				Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Basis: api.Measured, Subject: ft.Subject(),
