@@ -17,17 +17,19 @@ func ParseIDMap(data []byte) ([]IDRange, error) {
 	for number := 1; len(data) > 0; number++ {
 		var line []byte
 		line, data, _ = bytes.Cut(data, []byte{'\n'})
-		fields := bytes.Fields(line)
-		if len(fields) != 3 {
-			return nil, fmt.Errorf("uid_map line %d: expected three numbers, found %.80q", number, line)
-		}
 		var n [3]int64
-		for i, f := range fields {
-			v, err := strconv.ParseUint(string(f), 10, 32)
-			if err != nil {
-				return nil, fmt.Errorf("uid_map line %d: expected three numbers, found %.80q", number, line)
+		count := 0
+		for word := range words(line) {
+			v, err := strconv.ParseUint(string(word), 10, 32)
+			if err != nil || count == len(n) {
+				count = 0
+				break
 			}
-			n[i] = int64(v)
+			n[count] = int64(v)
+			count++
+		}
+		if count != len(n) {
+			return nil, fmt.Errorf("uid_map line %d: expected three numbers, found %.80q", number, line)
 		}
 		ranges = append(ranges, IDRange{n[0], n[1], n[2]})
 		// The kernel's limit is 340 lines.

@@ -99,13 +99,12 @@ func ParseStatus(data []byte) (Status, error) {
 		case "NoNewPrivs":
 			var n int
 			if n, err = number32(value); err == nil {
-				on := n != 0
-				s.NoNewPrivs = &on
+				s.NoNewPrivs = &noNewPrivs[min(n, 1)]
 			}
 		case "Seccomp":
 			var n int
 			if n, err = number32(value); err == nil {
-				s.Seccomp = &n
+				s.Seccomp = seccompMode(n)
 			}
 		case "Threads":
 			s.Threads, err = number32(value)
@@ -128,6 +127,20 @@ func ParseStatus(data []byte) (Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// Values that are the same for all processes, which would otherwise be two
+// allocations for each. Nothing changes them.
+var (
+	noNewPrivs   = [2]bool{false, true}
+	seccompModes = [3]int{0, 1, 2}
+)
+
+func seccompMode(n int) *int {
+	if n < len(seccompModes) {
+		return &seccompModes[n]
+	}
+	return &n
 }
 
 // capMask parses 16 hex digits: fewer would be a line that was cut.

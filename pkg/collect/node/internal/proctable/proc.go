@@ -22,8 +22,6 @@ const (
 	MaxMountInfo = 8 << 20 // of the node's own tables
 	maxCgroup    = 64 << 10
 	// Of the cgroups that processes share, at most 1 MiB is kept.
-	maxSharedCgroup = 2 << 10
-	maxShared       = 512
 	maxUIDMap       = 64 << 10
 	maxNetUnix      = 2 << 20
 	maxLabel        = 64 << 10
@@ -39,10 +37,41 @@ type FS struct {
 	Node *rootfs.Root // only used where not live
 	Live bool
 
-	identities struct {
-		sync.Mutex
-		byText map[string]procfs.Identity
+	identities identities
+}
+
+// identities remembers what the text of a cgroup file means, because all processes of
+// a container, or of a service, have the same.
+type identities struct {
+	mu    sync.Mutex
+	known map[string]procfs.Identity
+	size  int
+}
+
+// maxIdentities bounds the texts that are remembered, in bytes.
+const maxIdentities = 512 << 10
+
+func (c *identities) identify(data []byte) (procfs.Identity, error) {
+	c.mu.Lock()
+	id, ok := c.known[string(data)]
+	c.mu.Unlock()
+	if ok {
+		return id, nil
 	}
+	lines, err := procfs.ParseCgroup(data)
+	if err != nil {
+		return procfs.Identity{}, err
+	}
+	id = procfs.Identify(lines)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.size += len(data); c.size <= maxIdentities {
+		if c.known == nil {
+			c.known = map[string]procfs.Identity{}
+		}
+		c.known[string(data)] = id
+	}
+	return id, nil
 }
 
 // PIDs lists the processes.
@@ -253,33 +282,7 @@ func (d *PID) RuntimeSockets() []string {
 // Identity reads /proc/PID/cgroup. Processes of one container share what it says: with
 // thousands of them its text would take more memory than all else.
 func (d *PID) Identity(buf []byte) (procfs.Identity, error) {
-	data, err := d.read(procfs.NameCgroup, buf, maxCgroup)
-	if err != nil {
-		return procfs.Identity{}, err
-	}
-	known := &d.fs.identities
-	known.Lock()
-	id, ok := known.byText[string(data)]
-	known.Unlock()
-	if ok {
-		return id, nil
-	}
-	lines, err := procfs.ParseCgroup(data)
-	if err != nil {
-		return procfs.Identity{}, fmt.Errorf("pid %d: %w", d.pid, err)
-	}
-	id = procfs.Identify(lines)
-	if len(data) <= maxSharedCgroup {
-		known.Lock()
-		defer known.Unlock()
-		if known.byText == nil {
-			known.byText = map[string]procfs.Identity{}
-		}
-		if len(known.byText) < maxShared {
-			known.byText[string(data)] = id
-		}
-	}
-	return id, nil
+	return parse(d, procfs.NameCgroup, buf, maxCgroup, d.fs.identities.identify)
 }
 
 // Cgroups reads the lines of /proc/PID/cgroup.
@@ -298,11 +301,19 @@ func (d *PID) RootUID(buf []byte) (*int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pid %d: %w", d.pid, err)
 	}
-	if uid, ok := procfs.RootOf(ranges); ok {
-		return &uid, nil
+	uid, ok := procfs.RootOf(ranges)
+	switch {
+	case !ok:
+		return nil, nil
+	case uid == 0:
+		return &sameRoot, nil
 	}
-	return nil, nil
+	return &uid, nil
 }
+
+// sameRoot is the uid 0 of all processes of the node's own user namespace. Nothing
+// changes it.
+var sameRoot int64
 
 // EachMapping calls do with every executable mapping of /proc/PID/maps, without
 // holding the file. It can wait for a lock of the process. The mapping is valid
