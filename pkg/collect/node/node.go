@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -47,6 +48,7 @@ type Reading struct {
 	ledger   *ledger.Ledger
 	pass     *reader.Pass
 	cpuStart int64 // milliseconds
+	over     atomic.Bool
 }
 
 // New opens the directories that opts name; an error means that one of them
@@ -168,6 +170,9 @@ func after(ctx context.Context, wait time.Duration) <-chan struct{} {
 func (r *Reading) Run(ctx context.Context) {
 	r.readSafe(ctx)
 	r.readSlow(ctx)
+	// Nobody reads or writes any more. What follows needs memory, too.
+	r.table.Processes, r.table.Containers, r.table.Host, r.table.Apart, r.table.Undecided = nil, nil, nil, nil, nil
+	r.over.Store(true)
 }
 
 // readSafe reads what cannot hang.
@@ -204,7 +209,11 @@ func (r *Reading) read(ctx context.Context, readers []reader.Reader) {
 // has a gap Timeout (see ledger.Ledger.Snapshot).
 func (r *Reading) Snapshot() *fact.Measurement {
 	cpu, rss := r.usage()
-	m := r.ledger.Snapshot()
+	take := r.ledger.Snapshot
+	if r.over.Load() {
+		take = r.ledger.Final
+	}
+	m := take()
 	m.Cost.WallMillis, m.Cost.CPUMillis, m.Cost.MaxRSSKiB = time.Since(r.ledger.Begun()).Milliseconds(), cpu-r.cpuStart, rss
 	return m
 }

@@ -245,7 +245,21 @@ func (l *Ledger) Gap(gap fact.NodeGap) {
 func (l *Ledger) Snapshot() *fact.Measurement {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := l.m.DeepCopy()
+	return l.complete(l.m.DeepCopy())
+}
+
+// Final is Snapshot for when nothing writes any more: the facts are not copied, which
+// saves half of the memory that a large node takes.
+func (l *Ledger) Final() *fact.Measurement {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.m
+	m.Read, m.Gaps = slices.Clone(m.Read), slices.Clone(m.Gaps)
+	return l.complete(&m)
+}
+
+// complete adds the gaps for what is not settled.
+func (l *Ledger) complete(m *fact.Measurement) *fact.Measurement {
 	after := func(since time.Time) time.Duration { return time.Since(since).Round(time.Millisecond) }
 	for _, kind := range fact.NodeKinds() {
 		a := l.kinds[kind]

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -26,7 +27,7 @@ func (Facts) Read(_ context.Context, pass *reader.Pass) {
 	if pass.Containers == nil { // there was no table to fill
 		return
 	}
-	publish(pass)
+	publish(pass, true)
 	missedThreads(pass)
 	pass.Ledger.Done(fact.Processes)
 }
@@ -34,33 +35,56 @@ func (Facts) Read(_ context.Context, pass *reader.Pass) {
 // maxProcesses bounds the processes that are listed for one node.
 const maxProcesses = 20_000
 
-// publish makes the containers known, in place of what was known before.
-func publish(pass *reader.Pass) {
+// shareOf returns how many processes of each container can be listed, so that all
+// together are at most total: a container with very many costs only itself.
+func shareOf(total int, containers []*proctable.Container) int {
+	sizes := make([]int, 0, len(containers))
+	for _, ct := range containers {
+		sizes = append(sizes, len(ct.Processes))
+	}
+	slices.Sort(sizes)
+	for i, size := range sizes {
+		if rest := len(sizes) - i; size > total/rest {
+			return total / rest
+		}
+		total -= size
+	}
+	return math.MaxInt
+}
+
+// publish makes the containers known, in place of what was known before. Only the
+// final call adds gaps: before it no kind is settled.
+func publish(pass *reader.Pass, final bool) {
 	kinds := fact.KindsOf(fact.OfContainer)
 	if !slices.ContainsFunc(kinds, pass.Ledger.Asks) {
 		return
 	}
 	out := make([]fact.MeasuredContainer, 0, len(pass.Containers))
-	left := maxProcesses
+	most := shareOf(maxProcesses, pass.Containers)
 	for _, ct := range pass.Containers {
 		mc := fact.MeasuredContainer{
 			ID: ct.Identity.ID, PodUID: rootfs.Text(ct.Identity.PodUID), Kubernetes: ct.Identity.Kubernetes, Runtime: ct.Identity.Runtime,
 			Cgroup: rootfs.Text(ct.Identity.Path), FoundBy: ct.FoundBy, Sandbox: ct.Sandbox, Self: ct.Self,
 		}
-		for _, p := range ct.Processes {
-			if left == 0 {
-				// An executable is a fact of a process. Other facts of a
-				// container have no place if none of its processes is listed.
-				lost := []fact.Kind{fact.Processes, fact.Executables}
-				if len(mc.Processes) == 0 {
-					lost = kinds
-				}
-				for _, kind := range lost {
-					pass.Ledger.Gap(fact.NodeGap{What: kind, Container: ct.Key(), Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d processes in containers", maxProcesses)})
-				}
-				break
+		if len(ct.Processes) > most && final {
+			// An executable is a fact of a process. Other facts of a container have
+			// no place if none of its processes is listed.
+			lost := []fact.Kind{fact.Processes, fact.Executables}
+			if most == 0 {
+				lost = kinds
 			}
-			left--
+			for _, kind := range lost {
+				pass.Ledger.Gap(fact.NodeGap{
+					What: kind, Container: ct.Key(), Reason: fact.Truncated,
+					Detail: fmt.Sprintf("more than %d processes in containers: of the %d of this one, %d are listed", maxProcesses, len(ct.Processes), most),
+				})
+			}
+		}
+		listed := ct.Processes[:min(len(ct.Processes), most)]
+		if len(listed) > 0 {
+			mc.Processes = make([]fact.Process, 0, len(listed))
+		}
+		for _, p := range listed {
 			mc.Processes = append(mc.Processes, pass.Facts(p))
 		}
 		out = append(out, mc)

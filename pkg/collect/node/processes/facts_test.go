@@ -2,6 +2,7 @@ package processes
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -15,8 +16,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 )
 
-// A process beyond the limit is missing in all kinds that are read by process,
-// and a container without a listed process in all kinds.
+// A process beyond the limit is missing in all kinds that are read by process, and
+// only in the container that has too many.
 func TestTooManyProcesses(t *testing.T) {
 	idA, idB, idC := strings.Repeat("a1", 32), strings.Repeat("b2", 32), strings.Repeat("c3", 32)
 	running := func(id string, n int) *proctable.Container {
@@ -28,13 +29,18 @@ func TestTooManyProcesses(t *testing.T) {
 		return ct
 	}
 	l := ledger.New(fact.LevelFull, nil)
-	publish(reader.NewPass(&proctable.Table{Containers: []*proctable.Container{running(idA, maxProcesses-1), running(idB, 2), running(idC, 1)}}, l))
+	pass := reader.NewPass(&proctable.Table{Containers: []*proctable.Container{running(idA, maxProcesses), running(idB, 2), running(idC, 1)}}, l)
+	publish(pass, false)
+	if gaps := l.Snapshot().Gaps; slices.ContainsFunc(gaps, func(g fact.NodeGap) bool { return g.Container != "" }) {
+		t.Errorf("a gap before the end: %+v", gaps)
+	}
+	publish(pass, true)
 	var listed []int
 	m := l.Snapshot()
 	for _, ct := range m.Containers {
 		listed = append(listed, len(ct.Processes))
 	}
-	if diff := cmp.Diff([]int{maxProcesses - 1, 1, 0}, listed); diff != "" {
+	if diff := cmp.Diff([]int{maxProcesses - 3, 2, 1}, listed); diff != "" {
 		t.Errorf("processes listed (-want +got):\n%s", diff)
 	}
 	missing := map[string][]fact.Kind{}
@@ -42,17 +48,36 @@ func TestTooManyProcesses(t *testing.T) {
 		if gap.Container == "" { // nothing is settled yet
 			continue
 		}
-		if gap.Reason != fact.Truncated || gap.Detail != "more than 20000 processes in containers" {
+		if gap.Reason != fact.Truncated || gap.Detail != "more than 20000 processes in containers: of the 20000 of this one, 19997 are listed" {
 			t.Errorf("gap %+v", gap)
 		}
 		missing[gap.Container] = append(missing[gap.Container], gap.What)
 	}
-	want := map[string][]fact.Kind{
-		idB: {fact.Processes, fact.Executables},
-		idC: {fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices, fact.Images},
-	}
-	if diff := cmp.Diff(want, missing); diff != "" {
+	if diff := cmp.Diff(map[string][]fact.Kind{idA: {fact.Processes, fact.Executables}}, missing); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
+
+func TestShareOf(t *testing.T) {
+	for name, tc := range map[string]struct {
+		total int
+		sizes []int
+		want  int
+	}{
+		"enough":            {10, []int{3, 3, 4}, math.MaxInt},
+		"one too many":      {10, []int{3, 3, 5}, 4},
+		"all have too many": {10, []int{100, 200, 300}, 3},
+		"none":              {10, nil, math.MaxInt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var all []*proctable.Container
+			for _, n := range tc.sizes {
+				all = append(all, &proctable.Container{Processes: make([]*proctable.Process, n)})
+			}
+			if got := shareOf(tc.total, all); got != tc.want {
+				t.Errorf("got %d, want %d", got, tc.want)
+			}
+		})
 	}
 }
 

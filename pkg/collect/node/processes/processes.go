@@ -66,7 +66,7 @@ func (Table) Read(ctx context.Context, pass *reader.Pass) {
 	}
 	pass.Ledger.Update(func(m *fact.Measurement) { m.Cost.Processes = len(pass.Processes) })
 	group(pass)
-	publish(pass) // whatever comes next may hang
+	publish(pass, false) // whatever comes next may hang
 	if pass.Full() {
 		if readLinks(ctx, pass); ctx.Err() != nil {
 			return
