@@ -24,7 +24,7 @@ var ordinary = []string{
 	":",
 	"mkdir -p /var/log/app /run/app; while :; do date >> /var/log/app/app.log; echo $$ > /run/app.pid; mkfifo /run/app/fifo 2>/dev/null; sleep 2; done",
 	"mkdir -p /var/cache/app /root/.cache/x; echo a > /var/cache/app/index; echo b > /root/.cache/x/y; echo c > /tmp/session.1",
-	"touch /etc/passwd /bin/busybox; chmod 0755 /bin/busybox; chown 0:0 /etc/group",
+	"touch /bin/busybox /etc /tmp; chmod 0755 /bin/busybox; chmod 0700 /bin/busybox; chown 0:0 /bin/busybox; chmod 0755 /bin/busybox",
 	"mkdir -p /var/tmp /var/lock; echo 1 > /var/lock/app.lock; echo t > /var/tmp/t; ln -s /tmp/session.1 /tmp/latest; rm -f /tmp/latest",
 	"echo 'history' >> /root/.ash_history; echo x > /root/.viminfo",
 }

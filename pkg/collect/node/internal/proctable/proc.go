@@ -22,11 +22,11 @@ const (
 	MaxMountInfo = 8 << 20 // of the node's own tables
 	maxCgroup    = 64 << 10
 	// Of the cgroups that processes share, at most 1 MiB is kept.
-	maxUIDMap       = 64 << 10
-	maxNetUnix      = 2 << 20
-	maxLabel        = 64 << 10
-	maxCmdline      = 256 << 10
-	maxMaps         = 64 << 20 // 65,530 mappings are the kernel's own limit, which can be raised
+	maxUIDMap  = 64 << 10
+	maxNetUnix = 2 << 20
+	maxLabel   = 64 << 10
+	maxCmdline = 256 << 10
+	maxMaps    = 64 << 20 // 65,530 mappings are the kernel's own limit, which can be raised
 )
 
 // FS is /proc: the kernel's (Live), or a directory that looks like it, in which
