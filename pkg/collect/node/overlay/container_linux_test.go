@@ -508,10 +508,17 @@ var static = sync.OnceValue(func() bool {
 	return !slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 })
 
+func needStatic(t testing.TB) {
+	t.Helper()
+	if !static() {
+		t.Skip("the test binary is linked dynamically; CGO_ENABLED=0 links it statically")
+	}
+}
+
 func (c *container) run(r request) int {
 	c.t.Helper()
-	if strings.HasPrefix(r.Op, "mapper") && !static() {
-		c.t.Skip("the test binary is linked dynamically; CGO_ENABLED=0 links it statically")
+	if strings.HasPrefix(r.Op, "mapper") {
+		needStatic(c.t)
 	}
 	must(c.t, c.in.Encode(r))
 	var answer response

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -102,10 +103,13 @@ func TestSteps(t *testing.T) {
 		pass := passOf("a", "b", "c")
 		pass.Ledger.Publish([]fact.MeasuredContainer{{ID: "a"}, {ID: "b"}, {ID: "c"}})
 		answer := make(chan struct{})
+		var mu sync.Mutex
 		var order []string
 		step := func(name string) Step {
 			return func(_ context.Context, ct *proctable.Container, _ []byte) {
+				mu.Lock()
 				order = append(order, name+ct.Key())
+				mu.Unlock()
 				if name == "1" && ct.Key() == "b" {
 					<-answer
 				}
