@@ -22,8 +22,12 @@ type interpreter struct {
 	applets                            bool // it is what argv[0] calls it, or the word that follows
 	// skip are commands that a file follows, stop those that run no file.
 	skip, stop []string
-	// noFile says that words which are no options are data or code, not files of code.
-	noFile bool
+	// noFile says that words which are no options are data or code, not files of code;
+	// permutes, that options may follow them.
+	noFile, permutes bool
+	// whole says that a file of code is all that it runs, so that it reads none from
+	// standard input.
+	whole bool
 	// stdin says that it reads the code from standard input if no file is named;
 	// stdinLetters make it do so whatever follows.
 	stdin        bool
@@ -96,16 +100,16 @@ var interpreters = []*interpreter{
 		inside: "index.ts",
 	},
 	{names: []string{"qjs", "gjs"}, inline: "ec", value: "I", stdin: true},
-	{names: []string{"php", "php-cgi"}, inline: "rRBE", value: "cdzbSt", code: "fF", stdin: true},
+	{names: []string{"php", "php-cgi"}, inline: "rRBE", value: "cdzbSt", code: "fF", stdin: true, whole: true},
 	{names: []string{"lua", "luajit"}, value: "el", attached: "jO", stdin: true},
 	{names: []string{"tclsh", "wish"}, stdin: true},
-	{names: []string{"expect"}, value: "cD", code: "fb", stdin: true},
-	{names: []string{"guile"}, inline: "c", value: "eLCx", code: "sl", stdin: true},
-	{names: []string{"awk", "gawk", "mawk", "nawk", "original-awk", "bwk"}, value: "Fv" + "W", code: "fEi", codeWords: []string{"--file", "--exec", "--include"}, valueWords: []string{"--field-separator", "--assign", "--source"}, noFile: true},
-	{names: []string{"sed", "ssed"}, value: "el", attached: "i", code: "f", codeWords: []string{"--file"}, valueWords: []string{"--expression", "--line-length"}, noFile: true},
+	{names: []string{"expect"}, value: "cD", code: "fb", stdin: true, whole: true},
+	{names: []string{"guile"}, inline: "c", value: "eLCx", code: "sl", stdin: true, whole: true},
+	{names: []string{"awk", "gawk", "mawk", "nawk", "original-awk", "bwk"}, value: "FvWe", code: "fEi", codeWords: []string{"--file", "--exec", "--include"}, valueWords: []string{"--field-separator", "--assign", "--source"}, noFile: true},
+	{names: []string{"sed", "ssed"}, value: "el", attached: "i", code: "f", codeWords: []string{"--file"}, valueWords: []string{"--expression", "--line-length"}, noFile: true, permutes: true},
 	{names: []string{"make", "gmake"}, parse: makeFiles},
 	{names: []string{"Rscript"}, inline: "e", stdin: true},
-	{names: []string{"R"}, inline: "e", code: "f", codeWords: []string{"--file"}, noFile: true, stdin: true},
+	{names: []string{"R"}, inline: "e", code: "f", codeWords: []string{"--file"}, noFile: true, stdin: true, whole: true},
 	{
 		names: []string{"julia"}, inline: "eE", value: "pCtHm", attached: "Og", code: "LJ", stdin: true,
 		inlineWords: []string{"--eval", "--print"}, codeWords: []string{"--load", "--sysimage"}, valueWords: []string{"--machine-file"},
@@ -201,7 +205,7 @@ func (i *interpreter) options(args []string) command {
 				i.file(&c, name)
 				return c
 			}
-			c.stdin = i.stdin && len(c.files) == 0 || fromStdin
+			c.stdin = i.fromStdin(&c) || fromStdin
 			return c
 		case arg == "-":
 			c.stdin = i.stdin
@@ -234,6 +238,7 @@ func (i *interpreter) options(args []string) command {
 			return c
 		case !skipped && contains(i.skip, arg):
 			skipped = true
+		case i.permutes:
 		case !skipped && contains(i.stop, arg) || i.noFile:
 			return c
 		default:
@@ -241,9 +246,13 @@ func (i *interpreter) options(args []string) command {
 			return c
 		}
 	}
-	c.stdin = fromStdin || i.stdin && len(c.files) == 0
+	c.stdin = fromStdin || i.fromStdin(&c)
 	return c
 }
+
+// fromStdin reports whether code comes from standard input where no word names the
+// file to run.
+func (i *interpreter) fromStdin(c *command) bool { return i.stdin && (!i.whole || len(c.files) == 0) }
 
 // file adds the word that names the file to run.
 func (i *interpreter) file(c *command, name string) {
