@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/hosttest/rpmtest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
 // ofImage is a process whose container's root is a directory of the node, with a
@@ -148,48 +149,69 @@ func TestImagesOfUnsafeRoots(t *testing.T) {
 	}
 }
 
-// 250 containers of 50 images with 400 packages each: their inventories stay within the
-// probe's memory, and each is there once.
+// Inventories stay within the probe's memory, as read and as sent: those of 250
+// containers of 50 images with 400 packages each, whole and each once; and those of
+// containers that want to fill it, of which some are left out with a gap.
 func TestImagesMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("writes 50 databases")
+		t.Skip("writes large databases")
 	}
-	const images, each, installed = 50, 5, 400
-	var processes []fakeProcess
-	processes = append(processes, initProcess)
-	for i := range images * each {
-		processes = append(processes, ofImage(1000+i, fmt.Sprintf("%064x", i), fmt.Sprintf("/c%d", i%images), fmt.Sprintf("/l/%d", i%images)))
-	}
-	dir := nodeFixture(t, processes, "")
-	for i := range images {
-		var b strings.Builder
-		for j := range installed {
-			fmt.Fprintf(&b, "Package: package-%d-of-%d\nStatus: install ok installed\nArchitecture: amd64\nVersion: %d.%d.%d-1~deb12u%d\nSource: source-%d\nDescription: %s\n\n",
-				j, installed, i, j, i*j, j%7, j/2, strings.Repeat("what it is for ", 40))
-		}
-		for name, content := range map[string]string{"etc/os-release": debianRelease, "var/lib/dpkg/status": b.String()} {
-			full := filepath.Join(dir, fmt.Sprintf("c%d", i), name)
-			if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+	for name, tc := range map[string]struct {
+		images, each, installed int
+		name                    string // what is in each name
+		whole                   bool
+	}{
+		"a large node":    {50, 5, 400, "package", true},
+		"large databases": {5, 1, 50_000, "p", false},
+		"long names":      {20, 1, 8_000, strings.Repeat("long", 60), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			processes := []fakeProcess{initProcess}
+			for i := range tc.images * tc.each {
+				processes = append(processes, ofImage(1000+i, fmt.Sprintf("%064x", i), fmt.Sprintf("/c%d", i%tc.images), fmt.Sprintf("/l/%d", i%tc.images)))
+			}
+			dir := nodeFixture(t, processes, "")
+			for i := range tc.images {
+				var b strings.Builder
+				for j := range tc.installed {
+					fmt.Fprintf(&b, "Package: %s-%d-of-%d\nStatus: install ok installed\nArchitecture: amd64\nVersion: %d.%d.%d-1~deb12u%d\nSource: source-%d\nDescription: x\n\n",
+						tc.name, j, tc.installed, i, j, i*j, j%7, j/2)
+				}
+				for name, content := range map[string]string{"etc/os-release": debianRelease, "var/lib/dpkg/status": b.String()} {
+					full := filepath.Join(dir, fmt.Sprintf("c%d", i), name)
+					if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+						t.Fatal(err)
+					}
+					if err := os.WriteFile(full, []byte(content), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			var m *fact.Measurement
+			var sent wire.Message
+			var err error
+			peak := hosttest.PeakMemory(t, func() {
+				m = read(t, dir, fact.LevelFull, fact.Processes, fact.Images)
+				sent, err = wire.Encode(m, wire.Options{})
+			})
+			if err != nil || len(sent.Trailer) == 0 {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(full, []byte(content), 0o644); err != nil {
-				t.Fatal(err)
+			if whole := len(m.Images) == tc.images && len(m.Gaps) == 0; whole != tc.whole {
+				t.Errorf("%d inventories of %d, gaps %v", len(m.Images), tc.images, m.Gaps)
 			}
-		}
-	}
-	var m *fact.Measurement
-	peak := hosttest.PeakMemory(t, func() { m = read(t, dir, fact.LevelFull, fact.Processes, fact.Images) })
-	if len(m.Images) != images || len(m.Gaps) > 0 {
-		t.Errorf("%d inventories, gaps %v", len(m.Images), m.Gaps)
-	}
-	for i := range m.Containers {
-		if m.Containers[i].Image == "" {
-			t.Errorf("container %s has no inventory", m.Containers[i].ID)
-		}
-	}
-	t.Logf("%.1f MiB", float64(peak)/(1<<20))
-	if peak > hosttest.ProbeMemory {
-		t.Errorf("%d bytes at most, want %d", peak, hosttest.ProbeMemory)
+			for i := range m.Containers {
+				c := &m.Containers[i]
+				gap := slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool { return g.Container == c.ID && g.What == fact.Images && g.Reason == fact.Truncated })
+				if c.Image == "" && !gap || tc.whole && gap {
+					t.Errorf("container %s has the inventory %q, gap %t", c.ID, c.Image, gap)
+				}
+			}
+			t.Logf("%.1f MiB", float64(peak)/(1<<20))
+			if peak > hosttest.ProbeMemory {
+				t.Errorf("%d bytes at most, want %d", peak, hosttest.ProbeMemory)
+			}
+		})
 	}
 }
 

@@ -36,7 +36,7 @@ func (Reader) Kinds() []fact.Kind { return []fact.Kind{fact.Images} }
 
 // maxRoom bounds what all inventories of a node take in memory, bytes: the probe has
 // 32 MiB for everything. 50 images with 400 packages each take 3 MB.
-const maxRoom = 8 << 20
+const maxRoom = 6 << 20
 
 // Read reads one container after another.
 func (Reader) Read(ctx context.Context, pass *reader.Pass) {
@@ -64,6 +64,8 @@ type survey struct {
 type database struct {
 	os   fact.OSRelease
 	list packages.List
+	// full is true if there was no room for its packages.
+	full bool
 }
 
 // maxDatabases bounds those that are remembered. They share their lists with
@@ -107,6 +109,13 @@ func (s *survey) container(ctx context.Context, ct *proctable.Container, buf []b
 	for _, g := range db.list.Gaps {
 		gap(g.Reason, g.Detail)
 	}
+	noRoom := func() {
+		gap(fact.Truncated, fmt.Sprintf("what is installed in the containers before it takes %d MiB already", maxRoom>>20))
+	}
+	if db.full {
+		noRoom()
+		return
+	}
 	programs := &programs{survey: s, root: root, guard: guard, layers: id.layers, inventory: &inventory, gap: gap}
 	programs.read(ctx, ct, buf)
 	if ctx.Err() != nil {
@@ -117,7 +126,7 @@ func (s *survey) container(ctx context.Context, ct *proctable.Container, buf []b
 		return
 	}
 	if !s.publish(ct, &inventory) {
-		gap(fact.Truncated, fmt.Sprintf("what is installed in the containers before it takes %d MiB already", maxRoom>>20))
+		noRoom()
 	}
 }
 
@@ -162,7 +171,7 @@ func (s *survey) database(ctx context.Context, root *rootfs.Root, id identity) (
 	if ctx.Err() != nil {
 		return nil, false
 	}
-	db.list.Packages = slices.Clip(db.list.Packages)
+	s.keep(db)
 	for i := range db.list.Gaps {
 		// The root's own name has a pid in it.
 		db.list.Gaps[i].Detail = strings.ReplaceAll(db.list.Gaps[i].Detail, rootfs.Text(root.Name())+"/", "/")
@@ -177,6 +186,23 @@ func (s *survey) database(ctx context.Context, root *rootfs.Root, id identity) (
 		s.databases[id] = db
 	}
 	return db, true
+}
+
+// keep takes room for a database's packages, and gives them up if there is none.
+func (s *survey) keep(db *database) {
+	size := packageSize * len(db.list.Packages)
+	for i := range db.list.Packages {
+		p := &db.list.Packages[i]
+		size += len(p.Name) + len(p.Arch) + len(p.Version) + len(p.Source) + len(p.SourceVersion) + len(p.Vendor)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if db.full = size > s.room; db.full {
+		db.list.Packages = nil
+		return
+	}
+	s.room -= size
+	db.list.Packages = slices.Clip(db.list.Packages)
 }
 
 func (s *survey) known(id identity) *database {
@@ -227,13 +253,9 @@ const (
 	inventorySize = 512
 )
 
-// sizeOf is what an inventory takes in memory, bytes.
+// sizeOf is what an inventory takes in memory, bytes, without its packages.
 func sizeOf(inventory *fact.ImageInventory) int {
-	n := inventorySize + packageSize*len(inventory.Packages) + moduleSize*len(inventory.Modules)
-	for i := range inventory.Packages {
-		p := &inventory.Packages[i]
-		n += len(p.Name) + len(p.Arch) + len(p.Version) + len(p.Source) + len(p.SourceVersion) + len(p.Vendor)
-	}
+	n := inventorySize + moduleSize*len(inventory.Modules)
 	for i := range inventory.Modules {
 		m := &inventory.Modules[i]
 		n += len(m.Name) + len(m.Version) + len(m.Path)

@@ -54,7 +54,7 @@ func (Manager) Compare(a, b string) int { return debversion.Compare(a, b) }
 // Read reads dpkg's database and the lists of the enabled sources.
 func (Manager) Read(ctx context.Context, root *rootfs.Root) (*fact.PackageState, []fact.NodeGap, error) {
 	buf := make([]byte, scanBuffer)
-	db, err := readDatabase(ctx, root, buf)
+	db, err := readDatabase(ctx, root, buf, true)
 	if db == nil {
 		return nil, nil, err
 	}

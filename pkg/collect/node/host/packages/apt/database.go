@@ -24,14 +24,22 @@ const (
 // maxInfoNames bounds the names in dpkgInfo: each package has about five.
 const maxInfoNames = 1 << 20
 
+// maxListed bounds the packages of an inventory, which lists fewer: a container's
+// database must not take the memory that a host's may.
+const maxListed = 30_000
+
 // maxArchs bounds the list of architectures, bytes.
 const maxArchs = 64 << 10
 
 // readDatabase reads dpkg's database. Its error is fs.ErrNotExist if there is
-// none; with any other error, db holds the packages up to there.
-func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *database, err error) {
+// none; with any other error, db holds the packages up to there. Without offers the
+// versions of packages are not prepared for a comparison with lists, which takes memory.
+func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte, offers bool) (db *database, err error) {
 	db = &database{}
 	records := newRecords()
+	if !offers {
+		records.most = maxListed
+	}
 	err = readStatus(ctx, root, dpkgStatus, true, buf, records)
 	db.path = dpkgStatus
 	if errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +91,9 @@ func readDatabase(ctx context.Context, root *rootfs.Root, buf []byte) (db *datab
 				if arch == "all" {
 					p.arch = db.nativeArch
 				}
-				p.offer(db, db.status, p.version, []byte(arch), 100)
+				if offers {
+					p.offer(db, db.status, p.version, []byte(arch), 100)
+				}
 				p.next, installed = installed, p
 				db.count++
 			}

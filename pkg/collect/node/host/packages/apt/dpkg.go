@@ -49,10 +49,11 @@ type records struct {
 	count    int
 	texts    int               // bytes
 	words    map[string]string // texts that many packages share
+	most     int               // packages
 }
 
 func newRecords() *records {
-	return &records{packages: map[string]*installedPackage{}, words: map[string]string{}}
+	return &records{packages: map[string]*installedPackage{}, words: map[string]string{}, most: maxInstalled}
 }
 
 // maxWords bounds the texts that are kept once.
@@ -107,8 +108,8 @@ func (r *records) put(record installedPackage) error {
 			return nil
 		}
 	}
-	if r.count == maxInstalled {
-		return fmt.Errorf("%w of %d packages", unpack.ErrTooMany, maxInstalled)
+	if r.count == r.most {
+		return fmt.Errorf("%w of %d packages", unpack.ErrTooMany, r.most)
 	}
 	r.count++
 	record.next = head

@@ -11,7 +11,7 @@ import (
 
 // Inventory lists what dpkg's database has. It is packages.Lister.
 func (Manager) Inventory(ctx context.Context, root *rootfs.Root) (list []fact.InstalledPackage, total int, gaps []fact.NodeGap, err error) {
-	db, err := readDatabase(ctx, root, make([]byte, scanBuffer))
+	db, err := readDatabase(ctx, root, make([]byte, scanBuffer), false)
 	if db == nil {
 		return nil, 0, nil, err
 	}
