@@ -202,7 +202,9 @@ func TestImagesMemory(t *testing.T) {
 			}
 			for i := range m.Containers {
 				c := &m.Containers[i]
-				gap := slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool { return g.Container == c.ID && g.What == fact.Images && g.Reason == fact.Truncated })
+				gap := slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool {
+					return g.Container == c.ID && g.What == fact.Images && g.Reason == fact.Truncated
+				})
 				if c.Image == "" && !gap || tc.whole && gap {
 					t.Errorf("container %s has the inventory %q, gap %t", c.ID, c.Image, gap)
 				}

@@ -61,7 +61,8 @@ func TestLayersOf(t *testing.T) {
 	disk := func(dir string) []procfs.MountInfo {
 		return []procfs.MountInfo{{Point: "/", FSType: "btrfs", Major: 0, Minor: 40, Root: dir}}
 	}
-	if layersOf(disk("/a")) == layersOf(disk("/b")) || layersOf(disk("/a")) != layersOf(disk("/a")) {
+	one, other, again := layersOf(disk("/a")), layersOf(disk("/b")), layersOf(disk("/a"))
+	if one == other || one != again {
 		t.Error("directories of one file system are not told apart")
 	}
 }

@@ -2,7 +2,6 @@ package images
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -78,7 +77,7 @@ func FuzzEachLocked(f *testing.F) {
 		total := 0
 		_ = eachLocked(strings.NewReader(text), func(name, version string) {
 			if total += len(name) + len(version); version == "" {
-				t.Error(fmt.Sprintf("%q has no version", name))
+				t.Errorf("%q has no version", name)
 			}
 		})
 		if total > 3*len(text) { // an invalid byte becomes three
