@@ -137,6 +137,10 @@ type PackageChange struct {
 	Total int `json:"total"`
 	// At is the ctime of the database in the writable layer.
 	At Time `json:"at,omitzero"`
+	// Reason and Detail say why a database could not be compared, with no harm to
+	// other facts of the layer; Manager and Path may then be "".
+	Reason Reason `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
 }
 
 // MaxPackageChanges bounds the names of a PackageChange.

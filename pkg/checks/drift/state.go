@@ -58,7 +58,8 @@ func StateOf(v *checks.View, r checks.Running) State {
 	}
 	missing := func(kind fact.Kind) bool { _, unread := v.Unread(r, kind); return unread }
 	unknown := func(f api.Finding) bool { return f.Verdict == api.VerdictUnknown }
-	if slices.ContainsFunc(stateKinds, missing) || slices.ContainsFunc(findings, unknown) || r.Measured.Root == nil {
+	if slices.ContainsFunc(stateKinds, missing) || slices.ContainsFunc(findings, unknown) || r.Measured.Root == nil ||
+		r.Measured.Packages != nil && r.Measured.Packages.Reason != "" {
 		return Unknown
 	}
 	at := placesOf(r)

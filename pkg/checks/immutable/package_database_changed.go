@@ -46,7 +46,9 @@ func judgePackageDatabaseChanged(v *checks.View) []api.Finding {
 func judgePackages(r checks.Running) api.Finding {
 	walk, change := r.Measured.Upper, r.Measured.Packages
 	f := api.Finding{Verdict: api.Pass, Subject: r.Subject(), Basis: api.Measured}
-	if change != nil {
+	if change != nil && change.Path == "" {
+		f.Evidence = []api.Evidence{{Source: r.Source("root"), Value: "package database not compared"}}
+	} else if change != nil {
 		f.Evidence = []api.Evidence{packagesEvidence(r, change)}
 	}
 	switch {
@@ -57,6 +59,8 @@ func judgePackages(r checks.Running) api.Finding {
 		}
 	case walk == nil:
 		return layer.NotWalked(r)
+	case change != nil && change.Reason != "":
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, change.Reason, change.Detail
 	case change != nil:
 		f.Message = "its package database was written and lists the packages of the image"
 	case walk.Truncated:

@@ -43,6 +43,14 @@ func TestPackageDatabaseChanged(t *testing.T) {
 			set(&fact.PackageChange{}), finding(api.Pass, "", "", "its package database was written and lists the packages of the image",
 				db, "dpkg: 0 added, 0 removed, 0 changed"),
 		},
+		"a database that could not be compared is unknown": {
+			set(&fact.PackageChange{Reason: fact.Corrupt, Detail: "expected a stanza"}),
+			finding(api.VerdictUnknown, "", fact.Corrupt, "expected a stanza", db, "dpkg: 0 added, 0 removed, 0 changed"),
+		},
+		"no database could be compared": {
+			set(nil, func(m *fact.MeasuredContainer) { m.Packages = &fact.PackageChange{Reason: fact.Timeout, Detail: "late"} }),
+			finding(api.VerdictUnknown, "", fact.Timeout, "late", "node/n1 /proc/100/root", "package database not compared"),
+		},
 		"one package fails": {
 			set(&fact.PackageChange{Added: []string{"curl"}, At: ft.Time}),
 			fails("curl was installed after the container started", "dpkg: 1 added, 0 removed, 0 changed, written 2026-11-24T12:00:00Z"),

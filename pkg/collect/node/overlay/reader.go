@@ -408,7 +408,11 @@ func (v *survey) upper(ctx context.Context, ct *proctable.Container, _ []byte) {
 			gap(problem.Reason, problem.Detail)
 		}
 		if packagesProblem != nil {
-			gap(packagesProblem.Reason, packagesProblem.Detail)
+			// It leaves open what was installed, and nothing else of the layer.
+			if packages == nil {
+				packages = new(fact.PackageChange)
+			}
+			packages.Reason, packages.Detail = packagesProblem.Reason, packagesProblem.Detail
 		}
 		if upper != nil {
 			v.pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.Upper, mc.Packages = upper, packages })
