@@ -248,7 +248,7 @@ func TestWalkUpperData(t *testing.T) {
 	b := newBench(t, map[string]string{
 		"etc/conf": "old", "etc/longer": "old", "etc/touched": "same", "etc/gone": "gone", "opt/tree/a": "a", "opt/tree/b/c": "c", "opt/again/a": "a", "opt/again/b": "b",
 		"opt/again/sub/c": "c", "opt/again/sub/d": "d", "etc/file": "f", "etc/dir/a": "a", "usr/bin/tool": "\x7fELFtool", "etc/big": big, "etc/moved": "moved", "etc/fifo": "x",
-		"var/log/old.log": "log", "var/cache/x/y": "y", "tmp/a": "a", "run/x/y": "y",
+		"var/log/old.log": "log", "var/cache/x/y": "y", "tmp/a": "a", "run/x/y": "y", "tmp/tool": "\x7fELFtool",
 	}, map[string]string{"etc/below": "below", "opt/again/deep": "deep"})
 	must(t, os.Symlink("a", filepath.Dir(b.merged)+"/layer0/etc/same"))
 	must(t, os.Symlink("a", filepath.Dir(b.merged)+"/layer0/etc/other"))
@@ -282,6 +282,7 @@ func TestWalkUpperData(t *testing.T) {
 	b.write("/srv/.cache/x", "1", 0o644)
 	must(t, os.Remove(b.path("/var/log/old.log")))
 	must(t, os.RemoveAll(b.path("/var/cache/x")))
+	must(t, os.Remove(b.path("/tmp/tool"))) // code is not
 	must(t, os.RemoveAll(b.path("/run/x")))
 	must(t, os.Mkdir(b.path("/run/x"), 0o755))
 
@@ -302,8 +303,35 @@ func TestWalkUpperData(t *testing.T) {
 		"/opt/again/sub/d data removed",
 		"/opt/tree directory removed",
 		"/srv/" + strings.Repeat("n\n", 120) + " data added",
+		"/tmp/tool elf removed",
 		"/usr/bin/tool elf removed",
-	}, fact.DataCounts{Added: 2, Changed: 6, Removed: 8, Unknown: 1, Volatile: 8, Copies: 4, Special: 1})
+	}, fact.DataCounts{Added: 2, Changed: 6, Removed: 9, Unknown: 1, Volatile: 8, Copies: 4, Special: 1})
+}
+
+// A layer of the image hides a file of a layer below it by a mark that cannot be read. Where
+// inode numbers do not show that upper's directory is merged with the image's, and upper
+// has all names of the topmost layer, what hides the file is unknown.
+func TestWalkUpperHiddenInImage(t *testing.T) {
+	b := newBench(t, map[string]string{"d/y": "y"}, map[string]string{"d/x": "x"})
+	dir := filepath.Dir(b.merged)
+	must(t, unix.Unmount(b.merged, 0))
+	must(t, unix.Setxattr(dir+"/layer0/d", "trusted.overlay.opaque", []byte("y"), 0))
+	stack(t, []string{dir + "/layer1", dir + "/layer0"}, b.upper, dir+"/work", b.merged, "")
+	must(t, os.Chmod(b.path("/d/y"), 0o600))
+	b.check(nil, nil, fact.DataCounts{Copies: 1})
+	c := mountedAt(t, b.merged)
+	l, problem := c.open()
+	if problem == nil {
+		problem = l.openLowers(false)
+	}
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	l.sameDev = false
+	walk, gap := c.WalkUpper(t.Context(), Limits{})
+	if diff := cmp.Diff([]string{"/d directory unknown (whether it hides files of the image is unknown)"}, brief(walk.Data)); diff != "" || gap != nil {
+		t.Errorf("gap %+v, data (-want +got):\n%s", gap, diff)
+	}
 }
 
 // What a runtime makes is no change of the container: mount points, and links beside
@@ -312,6 +340,7 @@ func TestWalkUpperMountPoints(t *testing.T) {
 	b := newBench(t, map[string]string{"etc/passwd": "x", "usr/lib/libold.so.1": "\x7fELF"})
 	b.write("/etc/config/app.yaml", "", 0o644) // a volume's subPath
 	b.write("/etc/empty", "", 0o644)
+	b.write("/etc/covered", "what a mount hides", 0o644)
 	b.write("/usr/lib/libcuda.so.550.54", "", 0o644)
 	must(t, os.Symlink("libcuda.so.550.54", b.path("/usr/lib/libcuda.so.1")))
 	must(t, os.Symlink("/tmp/evil.so", b.path("/usr/lib/libc.so.6")))
@@ -320,17 +349,17 @@ func TestWalkUpperMountPoints(t *testing.T) {
 	b.write("/.dockerenv", "", 0o755)
 	c := mountedAt(t, b.merged)
 	root := c.Mounts[0]
-	for i, point := range []string{"/etc/config/app.yaml", "/usr/lib/libcuda.so.550.54"} {
+	for i, point := range []string{"/etc/config/app.yaml", "/usr/lib/libcuda.so.550.54", "/etc/covered"} {
 		c.Mounts = append(c.Mounts, procfs.MountInfo{ID: uint64(1_000_000 + i), Parent: root.ID, Point: point, Root: "/x", FSType: "tmpfs"})
 	}
 	walk, gap := c.WalkUpper(t.Context(), Limits{})
 	if diff := cmp.Diff([]string{`/usr/lib/libc.so.6 link added (to "/tmp/evil.so")`}, brief(walk.Files)); diff != "" || gap != nil {
 		t.Errorf("gap %+v, files (-want +got):\n%s", gap, diff)
 	}
-	if diff := cmp.Diff([]string{"/etc/empty data added"}, brief(walk.Data)); diff != "" {
+	if diff := cmp.Diff([]string{"/etc/covered data added", "/etc/empty data added"}, brief(walk.Data)); diff != "" {
 		t.Errorf("data (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(&fact.DataCounts{Added: 1, Volatile: 6}, walk.DataCounts); diff != "" {
+	if diff := cmp.Diff(&fact.DataCounts{Added: 2, Volatile: 6}, walk.DataCounts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }

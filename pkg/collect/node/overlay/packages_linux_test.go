@@ -180,6 +180,11 @@ func TestPackageChange(t *testing.T) {
 			write("var/lib/rpm/Packages.db", "x"), nil,
 			fact.Truncated, "",
 		},
+		"a rpm database with a damaged record": {
+			[]map[string]string{{"x": ""}},
+			write("var/lib/rpm/Packages.db", string(rpmtest.NDB(append(rpmtest.Generated(2, 1), rpmtest.Header(rpmtest.Entry{Tag: 1001, Data: "1"}))))), nil,
+			fact.Corrupt, "changes of the package database of rpm: /var/lib/rpm/Packages.db: 1 damaged records",
+		},
 		"more packages than are compared": {
 			[]map[string]string{{status: base}},
 			write(status, huge.String()), nil,
