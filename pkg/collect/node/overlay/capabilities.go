@@ -111,9 +111,9 @@ func privilegeOf(st *rootfs.Info, caps fileCaps) privilege {
 }
 
 // gained says what a file gives beyond the image's (nil: the image has no such
-// file), "" for nothing. The execute bits do not count: chmod(2) sets them
-// without a trace once the rest is there. sameIDs says that owners of the two
-// are comparable; in a user namespace the image's may be mapped.
+// file), "" for nothing. Execute bits do not matter: whoever set the others can set
+// them later. sameIDs says that owners of the two are comparable; in a user
+// namespace the image's may be mapped.
 func gained(now privilege, image *privilege, sameIDs bool) string {
 	var was privilege
 	if image != nil {
