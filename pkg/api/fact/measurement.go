@@ -208,7 +208,8 @@ type Threads struct {
 type Mapped struct {
 	Count int `json:"count"`
 	// Files are those that the image does not hold, at most MaxMapped; FileCount
-	// counts all of them.
+	// counts all of them. What lies on a read-only mount is left out, unless that is a
+	// volume which another container may write.
 	Files     []Executable `json:"files,omitempty"`
 	FileCount int          `json:"fileCount,omitempty"`
 }

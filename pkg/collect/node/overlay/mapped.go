@@ -169,10 +169,23 @@ func order(last bool) int {
 // of a container can be compared, one gap says so.
 func listed(j *judgement) bool {
 	switch j.exe.Origin {
-	case fact.OriginImage, fact.OriginMetadata, fact.OriginReadOnly, fact.OriginDeletedImage:
+	case fact.OriginImage, fact.OriginMetadata, fact.OriginDeletedImage:
 		return false
+	case fact.OriginReadOnly:
+		return writableElsewhere(j.exe.Volume)
 	case fact.OriginUnknown:
 		return !j.whole
+	}
+	return true
+}
+
+// writableElsewhere reports whether another container may write a volume (kind/name)
+// that is mounted read-only here, as a sidecar does that fetches code into an emptyDir.
+// What the runtime mounts itself, such as drivers, is no volume.
+func writableElsewhere(volume string) bool {
+	switch kind, _, _ := strings.Cut(volume, "/"); kind {
+	case "", "configMap", "secret", "projected", "downwardAPI", "image", "kubelet":
+		return false
 	}
 	return true
 }

@@ -354,6 +354,35 @@ func TestMappedOnOldKernels(t *testing.T) {
 	}
 }
 
+// Code on a volume that is read-only here is listed if another container may write it.
+func TestReadOnlyVolumes(t *testing.T) {
+	layer := map[string]string{"usr/bin/python3": string(pauseELF("python"))}
+	c := newContainer(t, layout{image: []map[string]string{layer}})
+	mapper := c.run(request{Op: "mapper", Steps: []step{{Op: "map", Path: "/rovol/prog"}}})
+	script := c.start("/usr/bin/python3", "/rovol/prog")
+	const uid = "12345678-9abc-def0-1234-56789abcdef0"
+	for plugin, want := range map[string]string{
+		"": "", "empty-dir": "emptyDir/v", "csi": "csi/v", "configmap": "", "secret": "", "projected": "", "downward-api": "",
+	} {
+		s := c.seen()
+		for i := range s.Mounts {
+			if s.Mounts[i].Point == "/rovol" && plugin != "" {
+				s.Mounts[i].Root = "/pods/" + uid + "/volumes/kubernetes.io~" + plugin + "/v"
+			}
+		}
+		mapped, _ := s.mapped(t, mapper)
+		scripts, _ := s.scriptsOf(t, script, process(t, script))
+		for role, files := range map[string][]fact.Executable{"mapped": mapped.Files, "scripts": scripts} {
+			switch {
+			case want == "" && len(files) > 0, want != "" && len(files) != 1:
+				t.Errorf("%q, %s: %+v", plugin, role, files)
+			case want != "" && (files[0].Origin != fact.OriginReadOnly || files[0].Volume != want):
+				t.Errorf("%q, %s: %s on %q", plugin, role, files[0].Origin, files[0].Volume)
+			}
+		}
+	}
+}
+
 // A name of the image proves nothing: the file that is mapped must have its inode. A
 // process can rename its file while it is looked up.
 func TestMappedNameOnly(t *testing.T) {
