@@ -158,6 +158,20 @@ func IdentifyPath(path string) Identity {
 	return id
 }
 
+// IdentifyBelow finds the container in the part of a path that comes after an id: that
+// of a node which is itself a container.
+func IdentifyBelow(path, id string) Identity {
+	_, below, _ := strings.Cut(path, id)
+	if i := strings.IndexByte(below, '/'); i >= 0 {
+		below = below[i:]
+	} else {
+		below = "/"
+	}
+	found := IdentifyPath(below)
+	found.Path = path
+	return found
+}
+
 // aboveOnly reports whether only ".." comes before the container's id.
 func aboveOnly(parts []string) bool {
 	for i, part := range parts {

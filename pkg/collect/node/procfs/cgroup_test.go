@@ -193,6 +193,22 @@ func TestIdentifyPath(t *testing.T) {
 	}
 }
 
+func TestIdentifyBelow(t *testing.T) {
+	for path, want := range map[string]Identity{
+		"/docker/" + idB: {},
+		"/docker/" + idB + "/system.slice/kubelet.service":                            {},
+		"/system.slice/docker-" + idB + ".scope/init.scope":                           {},
+		"/docker/" + idB + "/docker/" + idA:                                           {ID: idA, Runtime: "docker"},
+		"/docker/" + idB + "/kubelet/kubepods/burstable/pod" + uid + "/" + idA:        {ID: idA, PodUID: uid, Kubernetes: true},
+		"/kubepods/pod" + hash + "/" + idB + "/kubepods/pod" + uid + "/" + idA + "/x": {ID: idA, PodUID: uid, Kubernetes: true},
+	} {
+		want.Path = path
+		if diff := cmp.Diff(want, IdentifyBelow(path, idB)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
 func TestEngineOf(t *testing.T) {
 	for path, want := range map[string]string{
 		"/nomad.slice/share.slice/5f1f0b5e.web.scope":       "nomad",

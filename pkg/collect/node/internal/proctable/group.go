@@ -54,6 +54,11 @@ func (t *Table) Group() {
 	for _, p := range t.Processes {
 		p.Moved = ""
 		g.at[p.PID] = p
+	}
+	if first := g.at[1]; first != nil && !first.Identity.Named {
+		g.nodeID = first.Identity.ID
+	}
+	for _, p := range t.Processes {
 		if !g.byCgroup(p) {
 			rest = append(rest, p)
 		}
@@ -119,8 +124,11 @@ type grouping struct {
 	at    map[int]*Process // by pid
 	in    map[*Process]*Container
 	roots map[dirKey]*root
-	dirs  map[*Container]int // how many roots a container's processes have
-	mains map[*Container]*Process
+	// nodeID is the id in pid 1's cgroup path, where the node is itself a container
+	// (kind, minikube): all of its processes have it.
+	nodeID string
+	dirs   map[*Container]int // how many roots a container's processes have
+	mains  map[*Container]*Process
 	// byMnt and byPID are the containers that have a namespace for themselves; nil
 	// where several do.
 	byMnt, byPID map[uint64]*Container
@@ -149,9 +157,17 @@ func (g *grouping) hostRoot(p *Process) bool { return p.PID == 1 || p.Root.SameD
 // ownRoot reports whether a process has a root directory that is not pid 1's.
 func (g *grouping) ownRoot(p *Process) bool { return p.Root.Known() && !g.hostRoot(p) }
 
+// identity is what the cgroup path of a process says below that of the node.
+func (g *grouping) identity(p *Process) procfs.Identity {
+	if g.nodeID != "" && p.Identity.ID == g.nodeID {
+		return procfs.IdentifyBelow(p.Identity.Path, g.nodeID)
+	}
+	return p.Identity
+}
+
 // byCgroup puts a process into the container that its cgroup path names.
 func (g *grouping) byCgroup(p *Process) bool {
-	id := p.Identity
+	id := g.identity(p)
 	self := p.PID == g.t.SelfPID
 	if id.Named && g.t.Linked && g.hostRoot(p) && !self {
 		id.ID = "" // a plain name is no proof: cgroups of the host have such names, too
@@ -557,7 +573,7 @@ func (g *grouping) together(unknown []*Process) [][]*Process {
 // the others of a pid namespace do not outlive it.
 func (g *grouping) unknown(processes []*Process) *Container {
 	main := slices.MinFunc(processes, earlier)
-	ct := &Container{Identity: main.Identity, FoundBy: fact.FoundByRoot, Processes: processes}
+	ct := &Container{Identity: g.identity(main), FoundBy: fact.FoundByRoot, Processes: processes}
 	ns := main.NS.PID
 	if ns == g.t.HostPIDNS {
 		ct.FoundBy, ns = fact.FoundByHostPIDs, main.NS.Mnt

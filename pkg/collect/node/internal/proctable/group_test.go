@@ -296,6 +296,51 @@ func TestGroup(t *testing.T) {
 			},
 			want: map[int]string{10: "A", 11: "B", 12: "B", 13: "host-pids 13", 14: "C", 15: "B from " + idC},
 		},
+		"an older process of it in another's cgroup, where the node's mounts say whose the root is": {
+			procs: []proc{
+				{pid: 9, cgroup: b, dev: 50, root: 1, mnt: 5, pidNS: 5},
+				{pid: 10, cgroup: a, dev: 50, root: 1, mnt: 5, pidNS: 5},
+				{pid: 11, cgroup: a, dev: 50, root: 2, mnt: 5, pidNS: 5},
+				{pid: 12, cgroup: b, dev: 60, root: 1, mnt: 6, pidNS: 6},
+			},
+			mounts: []procfs.MountInfo{overlayAt(50, task+idA+"/rootfs")},
+			want:   map[int]string{9: "A from B", 10: "A", 11: "A", 12: "B"},
+		},
+		"where they do not, the older one counts": {
+			procs: []proc{
+				{pid: 9, cgroup: b, dev: 50, root: 1, mnt: 5, pidNS: 5},
+				{pid: 10, cgroup: a, dev: 50, root: 1, mnt: 5, pidNS: 5},
+				{pid: 11, cgroup: a, dev: 50, root: 2, mnt: 5, pidNS: 5},
+				{pid: 12, cgroup: b, dev: 60, root: 1, mnt: 6, pidNS: 6},
+			},
+			mounts: []procfs.MountInfo{overlayAt(50, "/mine/io.containerd.runtime.v2.task/k8s.io/"+idB+"/rootfs"), overlayAt(50, task+idA+"/rootfs")},
+			want:   map[int]string{9: "B", 10: "B from A", 11: "A", 12: "root 12 from B"},
+		},
+		"process ids that two containers share are neither's": {
+			procs: []proc{
+				{pid: 10, cgroup: a, dev: 5, root: 1, mnt: 5, pidNS: 5},
+				{pid: 11, cgroup: b, dev: 6, root: 1, mnt: 6, pidNS: 5},
+				{pid: 12, cgroup: "/x", dev: 7, root: 1, mnt: 7, pidNS: 5},
+			},
+			want: map[int]string{10: "A", 11: "B", 12: "root 12"},
+		},
+		"a parent's pid that is another process's by now": {
+			procs: []proc{
+				{pid: 10, ppid: 30, cgroup: "/x", dev: 5, root: 1, mnt: 5, pidNS: 5},
+				{pid: 30, ppid: 1, cgroup: "/x", dev: 5, root: 1, mnt: 6, pidNS: 6},
+			},
+			want: map[int]string{10: "root 10", 30: "root 30"},
+		},
+		"a node that is itself a container": {
+			procs: []proc{
+				{pid: 1, cgroup: "/docker/" + idB + "/init.scope", root: 1, mnt: 1, pidNS: 1},
+				{pid: 2, cgroup: "/docker/" + idB + "/system.slice/kubelet.service", root: 1, mnt: 1, pidNS: 1},
+				{pid: 3, cgroup: "/docker/" + idB + "/kubelet" + pod + "/" + idA, dev: 5, root: 1, mnt: 5, pidNS: 5},
+				{pid: 4, cgroup: "/docker/" + idB + "/docker/" + idC, dev: 6, root: 1, mnt: 6, pidNS: 6},
+				{pid: 5, cgroup: "/docker/" + idB + "/mine", dev: 7, root: 1, mnt: 7, pidNS: 7},
+			},
+			want: map[int]string{1: "host", 2: "host", 3: "A", 4: "C", 5: "root 5"},
+		},
 		"mounts that contradict each other prove nothing": {
 			procs: []proc{
 				{pid: 10, cgroup: a, dev: 50, root: 1, mnt: 5, pidNS: 5},
@@ -353,6 +398,18 @@ func TestGroupSelf(t *testing.T) {
 	}
 }
 
+// Where the host's own namespaces were not read, another root decides nothing.
+func TestGroupWithoutHostNamespaces(t *testing.T) {
+	for _, unread := range []func(*Table){func(t *Table) { t.HostMntNS = 0 }, func(t *Table) { t.HostPIDNS = 0 }} {
+		table := tableOf([]proc{{pid: 10, cgroup: "/x", dev: 5, root: 1, mnt: 5, pidNS: 5}, {pid: 11, cgroup: "/x", root: 1, mnt: 5, pidNS: 5}})
+		unread(table)
+		table.Group()
+		if diff := cmp.Diff(map[int]string{10: "undecided", 11: "host"}, placed(table)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
 // Without links nothing but the cgroup decides.
 func TestGroupWithoutLinks(t *testing.T) {
 	table := tableOf([]proc{{pid: 10, cgroup: "/docker/" + idA, root: 9}, {pid: 11, cgroup: "/mine", dev: 5, root: 9, mnt: 5, pidNS: 5}, {pid: 12, cgroup: "/lxc/web", root: 1}})
@@ -378,8 +435,21 @@ func TestRootID(t *testing.T) {
 	if len(after.Containers) != 2 || !slices.Contains(idsOf(after), id+" 10 11 12") {
 		t.Errorf("containers %v, want one %s", idsOf(after), id)
 	}
-	if id := after.Containers[0].Identity; id.Path == "" || id.PodUID != "" {
-		t.Errorf("identity %+v", id)
+	// With the host's process ids too, and in the cgroup of a pod that it is not of.
+	two := tableOf([]proc{
+		{pid: 10, cgroup: "/a", root: 9, mnt: 5, pidNS: 1},
+		{pid: 11, cgroup: "/a", root: 9, mnt: 6, pidNS: 1},
+		{pid: 20, cgroup: "/kubepods/pod" + podUID + "/" + idA, dev: 5, root: 1, mnt: 7, pidNS: 7},
+		{pid: 21, cgroup: "/kubepods/pod" + podUID + "/" + idA, dev: 6, root: 1, mnt: 8, pidNS: 8},
+	})
+	two.Group()
+	for _, ct := range two.Containers {
+		if id := ct.Identity; ct.FoundBy != fact.FoundByCgroup && (len(id.ID) != 12 || id.PodUID != "" || id.Kubernetes || id.Path == "") {
+			t.Errorf("identity %+v", id)
+		}
+	}
+	if len(two.Containers) != 4 {
+		t.Errorf("containers %v", idsOf(two))
 	}
 }
 
