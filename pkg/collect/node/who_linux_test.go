@@ -240,3 +240,17 @@ func TestNoSandboxWithoutID(t *testing.T) {
 		t.Errorf("containers %+v", m.Containers)
 	}
 }
+
+// A builder of a node that is itself a container is the node's.
+func TestBuilderOfAContainedNode(t *testing.T) {
+	const node = "0::/docker/d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4"
+	first := initProcess
+	first.cgroup = node + "/init.scope\n"
+	dir := nodeFixture(t, []fakeProcess{first, {pid: 5, comm: "dockerd", cgroup: node + "/system.slice/docker.service\n"}}, "-- usr/bin/dockerd --\nx\n")
+	for _, level := range []fact.Level{fact.LevelProc, fact.LevelFull} {
+		m := read(t, dir, level, fact.Processes)
+		if len(m.Host.Builders) != 1 || m.Host.Builders[0].PID != 5 || len(m.Containers) > 0 || m.HostProcesses != 2 {
+			t.Errorf("%s: builders %+v, containers %+v, %d processes of the host", level, m.Host.Builders, m.Containers, m.HostProcesses)
+		}
+	}
+}

@@ -409,7 +409,8 @@ func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) error {
 		{procfs.NameNSNet, &p.NS.Net},
 		{procfs.NameNSIPC, &p.NS.IPC},
 	}
-	if p.Identity.ID == "" && p.PID != pass.SelfPID && p.Root.SameDir(pass.HostRoot) {
+	named := pass.Named(p)
+	if !named && p.Root.SameDir(pass.HostRoot) {
 		namespaces = namespaces[:1] // the host's, whatever the others are
 	}
 	for _, ns := range namespaces {
@@ -417,7 +418,7 @@ func readLink(pass *reader.Pass, p *proctable.Process, buf []byte) error {
 			*ns.to = inode
 		}
 	}
-	if p.Identity.ID != "" {
+	if named {
 		return nil
 	}
 	if exe, err := d.Link(procfs.NameExe); err == nil {

@@ -56,7 +56,7 @@ func (t *Table) Group() {
 		g.at[p.PID] = p
 	}
 	if first := g.at[1]; first != nil && !first.Identity.Named {
-		g.nodeID = first.Identity.ID
+		t.NodeID = first.Identity.ID
 	}
 	for _, p := range t.Processes {
 		if !g.byCgroup(p) {
@@ -124,11 +124,8 @@ type grouping struct {
 	at    map[int]*Process // by pid
 	in    map[*Process]*Container
 	roots map[dirKey]*root
-	// nodeID is the id in pid 1's cgroup path, where the node is itself a container
-	// (kind, minikube): all of its processes have it.
-	nodeID string
-	dirs   map[*Container]int // how many roots a container's processes have
-	mains  map[*Container]*Process
+	dirs  map[*Container]int // how many roots a container's processes have
+	mains map[*Container]*Process
 	// byMnt and byPID are the containers that have a namespace for themselves; nil
 	// where several do.
 	byMnt, byPID map[uint64]*Container
@@ -157,17 +154,9 @@ func (g *grouping) hostRoot(p *Process) bool { return p.PID == 1 || p.Root.SameD
 // ownRoot reports whether a process has a root directory that is not pid 1's.
 func (g *grouping) ownRoot(p *Process) bool { return p.Root.Known() && !g.hostRoot(p) }
 
-// identity is what the cgroup path of a process says below that of the node.
-func (g *grouping) identity(p *Process) procfs.Identity {
-	if g.nodeID != "" && p.Identity.ID == g.nodeID {
-		return procfs.IdentifyBelow(p.Identity.Path, g.nodeID)
-	}
-	return p.Identity
-}
-
 // byCgroup puts a process into the container that its cgroup path names.
 func (g *grouping) byCgroup(p *Process) bool {
-	id := g.identity(p)
+	id := g.t.identity(p)
 	self := p.PID == g.t.SelfPID
 	if id.Named && g.t.Linked && g.hostRoot(p) && !self {
 		id.ID = "" // a plain name is no proof: cgroups of the host have such names, too
@@ -573,7 +562,7 @@ func (g *grouping) together(unknown []*Process) [][]*Process {
 // the others of a pid namespace do not outlive it.
 func (g *grouping) unknown(processes []*Process) *Container {
 	main := slices.MinFunc(processes, earlier)
-	ct := &Container{Identity: g.identity(main), FoundBy: fact.FoundByRoot, Processes: processes}
+	ct := &Container{Identity: g.t.identity(main), FoundBy: fact.FoundByRoot, Processes: processes}
 	ns := main.NS.PID
 	if ns == g.t.HostPIDNS {
 		ct.FoundBy, ns = fact.FoundByHostPIDs, main.NS.Mnt
@@ -594,3 +583,15 @@ func rootID(root RootKey, ns uint64) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%d:%d", root.Dev, root.Ino, ns))
 	return "root-" + strings.ToLower(base32.HexEncoding.EncodeToString(sum[:])[:7])
 }
+
+// identity is what the cgroup path of a process says below that of the node.
+func (t *Table) identity(p *Process) procfs.Identity {
+	if t.NodeID != "" && p.Identity.ID == t.NodeID {
+		return procfs.IdentifyBelow(p.Identity.Path, t.NodeID)
+	}
+	return p.Identity
+}
+
+// Named reports whether the cgroup path of a process names a container. It needs one
+// call of Group.
+func (t *Table) Named(p *Process) bool { return p.PID == t.SelfPID || t.identity(p).ID != "" }

@@ -51,7 +51,10 @@ type Table struct {
 	Processes []*Process
 	// Linked says that roots and namespaces of processes were read. What follows is
 	// what Group made of the processes.
-	Linked     bool
+	Linked bool
+	// NodeID is the id in pid 1's cgroup path, where the node is itself a container
+	// (kind, minikube): all of its processes have it.
+	NodeID     string
 	Containers []*Container // by id
 	// Host are the processes of the host, by pid. Apart are those of them with a root
 	// directory of their own.
