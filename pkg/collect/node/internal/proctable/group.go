@@ -489,7 +489,7 @@ func (g *grouping) collect(unknown []*Process) {
 		slices.SortFunc(ct.Processes, earlier)
 	}
 	slices.SortFunc(containers, func(a, b *Container) int {
-		return cmp.Or(cmp.Compare(a.Identity.ID, b.Identity.ID), cmp.Compare(a.Identity.Path, b.Identity.Path))
+		return cmp.Or(cmp.Compare(a.Identity.ID, b.Identity.ID), earlier(a.Processes[0], b.Processes[0]))
 	})
 	// No two may have one id: names of different engines can be equal, and short ids
 	// too, if somebody looks for such.
