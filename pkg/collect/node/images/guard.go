@@ -1,6 +1,10 @@
 package images
 
 import (
+	"path"
+	"slices"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/overlay"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -41,6 +45,40 @@ func (g *guard) may(info rootfs.Info) bool {
 		return g.local[info.MountID]
 	}
 	return !g.slow[info.Dev]
+}
+
+// lazyLayer finds a lower layer of the root that the node itself has from a file system
+// that may hang: a snapshotter that pulls files of an image when they are first read.
+// Layers with relative paths are not looked for.
+func lazyLayer(root, node []procfs.MountInfo) (dir, fsType string) {
+	opts, err := overlay.ParseOptions(superOptions(root))
+	if err != nil || len(node) == 0 {
+		return "", ""
+	}
+	for _, layer := range slices.Concat(opts.Lowerdirs, opts.Datadirs) {
+		if !path.IsAbs(layer) {
+			continue
+		}
+		if id, ok := proctable.MountByName(node, path.Clean(layer)); ok {
+			if m := procfs.Find(node, id); m != nil && !overlay.Local(m.FSType) {
+				return layer, m.FSType
+			}
+		}
+	}
+	return "", ""
+}
+
+// superOptions are those of the overlay at "/", "" if there is none.
+func superOptions(mounts []procfs.MountInfo) (text string) {
+	for i := range mounts {
+		if m := &mounts[i]; m.Point == "/" {
+			text = ""
+			if m.FSType == "overlay" {
+				text = m.SuperOptions
+			}
+		}
+	}
+	return text
 }
 
 // safeRoot reports whether the mount at "/" may be looked into. If there are several,

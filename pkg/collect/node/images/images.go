@@ -85,6 +85,10 @@ func (s *survey) container(ctx context.Context, ct *proctable.Container, buf []b
 		gap(fact.Unsupported, fmt.Sprintf("its root is on a %q mount, which was not read because it may hang", rootfs.Text(fsType)))
 		return
 	}
+	if dir, fsType := lazyLayer(p.Mounts.Mounts, s.pass.NodeMounts()); dir != "" {
+		gap(fact.Unsupported, fmt.Sprintf("the layer %q of its image is on a %q mount, which was not read because it may hang", rootfs.Text(rootfs.Excerpt(dir)), rootfs.Text(fsType)))
+		return
+	}
 	d, err := s.pass.Reopen(p, buf)
 	if err != nil {
 		gap(fact.Changing, fmt.Sprintf("pid %d, through which it is read, has ended", p.PID))

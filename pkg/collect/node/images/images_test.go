@@ -38,6 +38,30 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// A layer that a snapshotter pulls when it is read is found by the node's own mounts.
+func TestLazyLayer(t *testing.T) {
+	node := []procfs.MountInfo{
+		{ID: 1, Point: "/", FSType: "ext4"}, {ID: 2, Point: "/snapshots/7/fs", FSType: "fuse.rawBridge"}, {ID: 3, Point: "/snapshots/8/fs", FSType: "erofs"},
+	}
+	root := func(fsType, options string) []procfs.MountInfo {
+		return []procfs.MountInfo{{ID: 9, Point: "/proc", FSType: "proc", SuperOptions: "lowerdir=/snapshots/7/fs"}, {ID: 10, Point: "/", FSType: fsType, SuperOptions: options}}
+	}
+	for name, tc := range map[string]struct {
+		root, node []procfs.MountInfo
+		want       string
+	}{
+		"plain":          {root("overlay", "rw,lowerdir=/snapshots/6/fs:/snapshots/8/fs,upperdir=/u,workdir=/w"), node, ""},
+		"lazy":           {root("overlay", "rw,lowerdir=/snapshots/6/fs:/snapshots/7/fs,upperdir=/u,workdir=/w"), node, "/snapshots/7/fs"},
+		"relative":       {root("overlay", "rw,lowerdir=l/A:l/B,upperdir=u,workdir=w"), node, ""},
+		"no overlay":     {root("ext4", "rw"), node, ""},
+		"unknown mounts": {root("overlay", "rw,lowerdir=/snapshots/7/fs,upperdir=/u,workdir=/w"), nil, ""},
+	} {
+		if got, _ := lazyLayer(tc.root, tc.node); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
 // Containers share a database only if their lower layers are the same.
 func TestLayersOf(t *testing.T) {
 	root := func(options string) []procfs.MountInfo {
