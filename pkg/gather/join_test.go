@@ -2,6 +2,7 @@ package gather
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -173,5 +174,25 @@ func TestJoin(t *testing.T) {
 				t.Errorf("joined (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Inventories and the keys that containers have come from one measurement: a key means
+// nothing beside the inventories of another. A container that it did not see is a gap.
+func TestJoinImages(t *testing.T) {
+	of := func(image string, ids ...string) *fact.Measurement {
+		m := &fact.Measurement{Level: fact.LevelFull, Read: []fact.Kind{fact.Processes, fact.Images}, Images: []fact.ImageInventory{{Key: image, Manager: "dpkg"}}}
+		for _, id := range ids {
+			m.Containers = append(m.Containers, fact.MeasuredContainer{ID: id, Image: image})
+		}
+		return m
+	}
+	got := Join(of("a", "c1"), of("b", "c1", "c2"))
+	if len(got.Images) != 1 || got.Images[0].Key != "a" || len(got.Containers) != 2 || got.Containers[0].Image != "a" || got.Containers[1].Image != "" {
+		t.Errorf("images %+v, containers %+v", got.Images, got.Containers)
+	}
+	gap := fact.NodeGap{What: fact.Images, Container: "c2", Reason: fact.Changing, Detail: "only one of two probes saw the container"}
+	if !slices.Contains(got.Gaps, gap) {
+		t.Errorf("gaps %+v", got.Gaps)
 	}
 }
