@@ -21,6 +21,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/drift"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
@@ -172,7 +173,8 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 		built.Nodes = report.Nodes(plan, set, built.Gaps)
 		if n := len(built.Nodes); n == 1 && (len(r.spec.Scope.Names) == 1 || r.spec.Scope.Local) {
 			// One node was asked for by its name, or is this machine: in full.
-			built.Nodes[0].Containers, built.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name, nil)
+			built.Nodes[0].Containers, built.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name,
+				func(v *checks.View, c checks.Running) string { return drift.StateOf(v, c).String() })
 		}
 	}
 	if err := r.print(built); err != nil {

@@ -232,7 +232,7 @@ func TestVolume(t *testing.T) {
 		"pods, 80 columns": {80, 110, []string{"pods", "--facts", facts}},
 		"pods, a pipe":     {0, 60, []string{"pods", "--facts", facts}},
 		"pods -o wide":     {0, 76, []string{"pods", "--facts", facts, "-o", "wide"}},
-		"nodes":            {80, 124, []string{"nodes", "--facts", facts}},
+		"nodes":            {80, 136, []string{"nodes", "--facts", facts}},
 		"secrets":          {80, 20, []string{"secrets", "--facts", facts}},
 	} {
 		got := shownOn(t, tc.width, tc.args...)

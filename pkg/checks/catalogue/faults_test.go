@@ -300,7 +300,7 @@ var faults = map[string]struct {
 	},
 	"drift/writable-executable-mounts": {
 		func(s *fact.Set) {
-			running(s).Mounts = []fact.Mount{{Path: "/dev", FSType: "tmpfs", File: ft.Ptr(false), Owner: &fact.FileOwner{Mode: 0o755}}}
+			running(s).Mounts = []fact.Mount{{Path: "/cache", FSType: "ext4", Volume: "emptyDir/cache", File: ft.Ptr(false), Owner: &fact.FileOwner{Mode: 0o777}}}
 		},
 		[]string{"medium drift/writable-executable-mounts Deployment/shop/web/app/"},
 	},
@@ -309,7 +309,7 @@ var faults = map[string]struct {
 			running(s).Mounts = []fact.Mount{{Path: "/app", FSType: "ext4", NoExec: true, File: ft.Ptr(false), Owner: &fact.FileOwner{Mode: 0o755}}}
 			process(s).Scripts = []fact.Executable{{
 				Path: "/app/run.sh", Origin: fact.OriginVolume, Mount: "/app", FSType: "ext4", Script: true,
-				Owner: &fact.FileOwner{Mode: 0o755}, Dir: &fact.FileOwner{Mode: 0o755},
+				Owner: &fact.FileOwner{Mode: 0o775}, Dir: &fact.FileOwner{Mode: 0o777},
 			}}
 		},
 		// What can be written there is run from there.

@@ -60,7 +60,8 @@ func placesOf(r checks.Running) places {
 		}
 	}
 	for i := range r.Measured.Processes {
-		if mode := r.Measured.Processes[i].Seccomp; mode == nil || *mode == 0 {
+		p := &r.Measured.Processes[i]
+		if !r.MayBeRuntime(p) && (p.Seccomp == nil || *p.Seccomp == 0) {
 			out.userNS = true
 		}
 	}

@@ -70,7 +70,7 @@ func StateOf(v *checks.View, r checks.Running) State {
 		return Unknown
 	case r.Declared.ReadOnlyRootFilesystem == nil || !*r.Declared.ReadOnlyRootFilesystem:
 		return Open
-	case len(at.open) > 0, at.unread:
+	case len(at.open) > 0, at.unread, len(r.Measured.Mounts) == 0: // each has a /dev
 		return Unknown
 	}
 	return Prevented

@@ -3,6 +3,7 @@ package drift
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/capability"
@@ -111,6 +112,20 @@ func TestStateOf(t *testing.T) {
 		"a volume that refuses them is unknown":  {hardened(mounts(volume(0o755))), Unknown},
 		"a volume of unknown owner is unknown":   {hardened(mounts(func() fact.Mount { m := volume(0); m.Owner = nil; return m }())), Unknown},
 		"a second process that may write counts": {hardened(mounts(volume(0o755)), func(m *fact.MeasuredContainer) { m.Processes = append(m.Processes, second(0)) }), Open},
+		"the runtime on its way in is not a process of the container": {
+			hardened(func(m *fact.MeasuredContainer) {
+				p := second(0)
+				p.Exe, p.Mapped, p.Started = nil, nil, ft.Time
+				m.Processes = append(m.Processes, p)
+			}), Prevented,
+		},
+		"an old process whose executable was not read is unknown": {
+			hardened(func(m *fact.MeasuredContainer) {
+				p := second(1000)
+				p.Exe, p.Mapped, p.Started = nil, nil, fact.NewTime(ft.Time.Add(-time.Minute))
+				m.Processes = append(m.Processes, p)
+			}), Unknown,
+		},
 		"a thread that may write counts": {
 			hardened(process(func(p *fact.Process) {
 				p.Threads = &fact.Threads{Count: 2, DifferingCount: 1, Differing: []fact.Thread{{
@@ -168,6 +183,7 @@ func TestStateOf(t *testing.T) {
 		"a walk that did not compare data is unknown":          {hardened(func(m *fact.MeasuredContainer) { m.Upper.DataCounts = nil }), Unknown},
 		"a walk that was cut short is unknown":                 {hardened(func(m *fact.MeasuredContainer) { m.Upper.Truncated = true }), Unknown},
 		"no root mount is unknown":                             {hardened(func(m *fact.MeasuredContainer) { m.Root = nil }), Unknown},
+		"no mount, not even a /dev, is unknown":                {hardened(func(m *fact.MeasuredContainer) { m.Mounts = nil }), Unknown},
 		"no process is unknown":                                {hardened(func(m *fact.MeasuredContainer) { m.Processes = nil }), Unknown},
 		"masks that were not read are unknown":                 {hardened(process(func(p *fact.Process) { p.CapEff = fact.CapMask{} })), Unknown},
 		"a gap of its mounts is unknown":                       {gap(fact.Mounts, ft.ID), Unknown},

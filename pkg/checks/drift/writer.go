@@ -58,6 +58,9 @@ func writersOf(r checks.Running) (writers []writer, complete bool) {
 	}
 	for i := range r.Measured.Processes {
 		p := &r.Measured.Processes[i]
+		if r.MayBeRuntime(p) && len(r.Measured.Processes) > 1 {
+			continue // gone in a moment
+		}
 		add(writerOf(p))
 		if p.Threads == nil {
 			continue
