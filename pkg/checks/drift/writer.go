@@ -50,7 +50,10 @@ func writersOf(r checks.Running) (writers []writer, complete bool) {
 	done := map[key]bool{}
 	complete = len(r.Measured.Processes) > 0
 	add := func(w writer) {
-		k := key{w.uids, w.gids, w.caps, w.known, fmt.Sprint(w.groups)}
+		k := key{w.uids, w.gids, w.caps, w.known, ""}
+		if len(w.groups) > 0 {
+			k.groups = fmt.Sprint(w.groups)
+		}
 		if !done[k] {
 			done[k] = true
 			writers = append(writers, w)
