@@ -128,6 +128,9 @@ func TestDriftedFiles(t *testing.T) {
 				s.Workloads[0].Spec.Containers[0].Mounts = []fact.VolumeMount{{Volume: "c", Path: "/app/config.yaml"}}
 			}), unchanged,
 		},
+		"a file with content where a runtime mounts hosts is low": {
+			added("/etc/hosts"), fails(api.Low, "files were added: /etc/hosts", "/etc/hosts", "data", "added", oneAdded),
+		},
 		"any other empty file is low": {
 			empty("/srv/x"), ft.One(finding(api.Fail, api.Low, "", "files were added: /srv/x",
 				upper+"/srv/x", "data, origin added, mode 0644, uid 0, 0 bytes", upper, layerOf("0", oneAdded))),

@@ -78,7 +78,7 @@ func placesOf(r checks.Running) places {
 			}
 			continue
 		}
-		c, who := onMount(writers, complete, m)
+		c, who := onMount(writers, m)
 		if c == yes {
 			p.who = who
 		}

@@ -142,8 +142,8 @@ func judgeMounts(r checks.Running) []api.Finding {
 		add(f, at.open)
 	case at.unread:
 		add(api.Finding{
-			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Message: "not all of its processes were read",
-			Evidence: []api.Evidence{{Source: r.Source("status"), Value: fmt.Sprintf("%d processes", len(r.Measured.Processes))}},
+			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Message: "not all of its processes and threads were read",
+			Evidence: []api.Evidence{{Source: r.Source("status"), Value: fmt.Sprintf("processes: %d", len(r.Measured.Processes))}},
 		}, nil)
 	case len(findings) == 0:
 		add(api.Finding{

@@ -128,10 +128,14 @@ func TestWritableExecutableMounts(t *testing.T) {
 			hardened(func(m *fact.MeasuredContainer) { m.Root, m.Mounts = nil, nil }),
 			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "its mounts were not read", "unknown", table, "no mount at /")),
 		},
+		"threads beyond the list are unknown": {
+			hardened(process(func(p *fact.Process) { p.Threads = &fact.Threads{Count: 99, DifferingCount: 40} })),
+			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "not all of its processes and threads were read", "unknown", "node/n1 /proc/100/status", "processes: 1")),
+		},
 		"no process that was read is unknown": {
 			hardened(func(m *fact.MeasuredContainer) { m.Processes, m.Mounts = nil, nil }),
-			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "not all of its processes were read", "unknown",
-				"node/n1 container aaaaaaaaaaaa status", "0 processes")),
+			ft.One(finding(api.VerdictUnknown, fact.NotPresent, "not all of its processes and threads were read", "unknown",
+				"node/n1 container aaaaaaaaaaaa status", "processes: 0")),
 		},
 		"declared running but not seen is unknown": {ft.Edit(hardened(), ft.NoContainers), ft.One(ft.NotSeen())},
 	})

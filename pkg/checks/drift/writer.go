@@ -153,7 +153,7 @@ func (w *writer) String() string {
 // mount, and which. Only the directory at the mount point was looked at. If that
 // refuses, directories below it may not: only of the /dev that a runtime makes it
 // is known that they do.
-func onMount(writers []writer, complete bool, m *fact.Mount) (can, *writer) {
+func onMount(writers []writer, m *fact.Mount) (can, *writer) {
 	made := m.Path == "/dev" && m.FSType == "tmpfs" && m.Volume == ""
 	best, who := cannot, (*writer)(nil)
 	for i := range writers {
@@ -166,7 +166,7 @@ func onMount(writers []writer, complete bool, m *fact.Mount) (can, *writer) {
 			best, who = c, w
 		}
 	}
-	if best == cannot && (!made || !complete) {
+	if best == cannot && !made {
 		return maybe, nil
 	}
 	return best, who
