@@ -55,7 +55,7 @@ func readContainer(t *testing.T, id string, kinds ...fact.Kind) (fact.MeasuredCo
 		t.Fatalf("the container is not among %d", len(m.Containers))
 	}
 	// Other tests of this machine start containers, too.
-	return m.Containers[i], slices.DeleteFunc(m.Gaps, func(g fact.NodeGap) bool { return g.Container != "" && g.Container != id })
+	return m.Containers[i], slices.DeleteFunc(m.Gaps, func(g fact.NodeGap) bool { return g.Container != id })
 }
 
 // A process of this machine in a device cgroup of our own.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
@@ -376,15 +377,26 @@ func unplaced(pass *reader.Pass) {
 // readLinks reads what needs SYS_PTRACE: namespaces and the identity of the root
 // directory, by which processes are sorted, and what processes of the host run.
 func readLinks(ctx context.Context, pass *reader.Pass) {
+	var waits atomic.Int64
+	waits.Store(100) // all together
 	reader.Each(ctx, len(pass.Processes), func(i int, buf []byte) {
 		p := pass.Processes[i]
 		err := readLink(pass, p, buf)
-		if err != nil {
-			if tid := running(pass, p, buf); tid == 0 {
+		for err != nil {
+			tid := running(pass, p, buf)
+			if tid == 0 {
 				err = rootfs.ErrNoProcess
-			} else if tid != cmp.Or(p.Thread, p.PID) && follow(pass, p, tid, buf) {
+				break
+			}
+			if tid != cmp.Or(p.Thread, p.PID) && follow(pass, p, tid, buf) {
 				err = readLink(pass, p, buf)
 			}
+			// While a thread exits it has no root any more, and does not look ended
+			// yet.
+			if err == nil || !rootfs.Gone(err) || waits.Add(-1) < 0 {
+				break
+			}
+			time.Sleep(time.Millisecond)
 		}
 		p.Ended, p.LinkErr = errors.Is(err, rootfs.ErrNoProcess), err
 	})
