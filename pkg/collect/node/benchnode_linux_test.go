@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,7 +114,7 @@ exec /bin/busybox sleep 3600`
 
 // plainReads reads what the collector reads, with the standard library, and looks at
 // none of it: what to compare with. It returns the number of processes.
-func plainReads(b *testing.B, level fact.Level, dirs map[string]string) (processes int) {
+func plainReads(b *testing.B, level fact.Level, layers bool, dirs map[string]string) (processes int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		b.Fatal(err)
@@ -161,7 +162,9 @@ func plainReads(b *testing.B, level fact.Level, dirs map[string]string) (process
 		if full {
 			_ = filepath.WalkDir(dir+"root/dev", func(string, fs.DirEntry, error) error { return nil })
 			_, _ = os.ReadFile("/sys/fs/cgroup/devices" + path + "/devices.list")
-			_ = filepath.WalkDir(on+"/upper", func(string, fs.DirEntry, error) error { return nil })
+			if layers {
+				_ = filepath.WalkDir(on+"/upper", func(string, fs.DirEntry, error) error { return nil })
+			}
 			for i := range 18 {
 				_, _ = os.Lstat(dir + "root/mnt/" + fmt.Sprint(i+1))
 			}
@@ -181,6 +184,7 @@ func BenchmarkNode(b *testing.B) {
 		kinds []fact.Kind
 	}{
 		{"proc", fact.LevelProc, []fact.Kind{fact.Processes, fact.Mounts}},
+		{"without layers", fact.LevelFull, []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Devices}},
 		{"full", fact.LevelFull, fact.Subtract(fact.KindsOf(fact.OfContainer), []fact.Kind{fact.Images})},
 	} {
 		b.Run(tc.name, func(b *testing.B) {
@@ -189,7 +193,7 @@ func BenchmarkNode(b *testing.B) {
 			var m *fact.Measurement
 			for b.Loop() {
 				at := cpuTime(b)
-				processes = plainReads(b, tc.level, dirs)
+				processes = plainReads(b, tc.level, slices.Contains(tc.kinds, fact.Upperdir), dirs)
 				between := cpuTime(b)
 				var err error
 				if m, err = Local(context.Background(), Options{Level: tc.level, Proc: "/proc", Root: "/", Live: true, Kinds: tc.kinds}); err != nil {
