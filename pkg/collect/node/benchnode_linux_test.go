@@ -152,7 +152,7 @@ func plainReads(b *testing.B, level fact.Level, layers bool, dirs map[string]str
 			_, _ = os.Lstat(on + "/../image/bin/busybox")
 			_, _ = os.ReadFile(dir + "cmdline") // busybox can run scripts
 			_, _ = os.ReadFile(dir + "maps")
-			_, _ = os.ReadFile(dir + "status")  // again, against exec
+			_, _ = os.ReadFile(dir + "status") // again, against exec
 		}
 		if done[path] {
 			continue
