@@ -76,8 +76,8 @@ func TestThreads(t *testing.T) {
 		"a status that is broken":    {threads: 2, tasks: task(20, 21, "x", "00", rest), gap: `threads not read: pid 20, thread 21: status line 7: expected 16 hex digits, found "CapPrm:\t00"`},
 		"no list":                    {threads: 2, gap: "threads not read: open"},
 		"the process has dropped its rights meanwhile": {
-			threads: 3, tasks: task(20, 20, "app", "0000000000000000", rest) + task(20, 21, "w", "0000000000000000", rest) + task(20, 22, "w", plain, rest),
-			want: &fact.Threads{Count: 3},
+			threads: 3, tasks: task(20, 20, "app", "0000000000000000", rest) + task(20, 21, "w", "0000000000000000", rest) + task(20, 22, "w", plain, rest) + task(20, 23, "w", "0000000000000000", rest),
+			want: &fact.Threads{Count: 4},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
