@@ -194,7 +194,7 @@ func matrix() []cell {
 		},
 		also: map[string]api.Verdict{
 			"privileged/effective-capabilities": api.Fail,
-			"privileged/runs-as-root":           api.Fail, // low: in its own namespace
+			"privileged/runs-as-root":           api.Pass, // still the declared user of the node
 			"drift/writable-executable-mounts":  api.Fail, // as root there it can mount
 		},
 	})
@@ -286,6 +286,12 @@ func (c *cell) want() map[string]api.Verdict {
 	out["privileged/effective-capabilities"] = pass(!(extra && !(!c.root() && noNewPrivs)) && !(c.root() && (all || held["NET_RAW"])))
 	if c.host.ipc {
 		out["drift/writable-executable-mounts"] = api.Fail // the node's /dev/shm is not noexec
+	}
+	if caps := c.security.Capabilities; caps != nil {
+		added := slices.ContainsFunc(caps.Add, func(name corev1.Capability) bool {
+			return name == "NET_RAW" || !slices.Contains(containerdDefault, string(name))
+		})
+		out["privileged/added-capabilities"] = pass(!added)
 	}
 	maps.Copy(out, c.also)
 	if out["immutable/added-executables"] == api.Fail {

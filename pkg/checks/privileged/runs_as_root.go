@@ -120,22 +120,31 @@ func rootFinding(r checks.Running, t task) api.Finding {
 		f.Message = "runs as root only in its own user namespace, which is another user of the node"
 	case notRoot:
 	}
+	other := user.value != "" && user.value != "0"
 	switch {
 	case is == notRoot && user.value == "0":
 		f.Verdict, f.Severity, f.Basis = api.Fail, api.Low, api.Declared
 		f.Evidence[0].Basis = api.Measured
 		f.Message = "does not run as root now, but is declared to start as root"
-	case is == notRoot:
+	case is == notRoot, !known:
+		return f
+	case is == insideRoot && !ownUsers(&r.Workload.Spec):
+		// A process that made itself a user namespace is root there and still the
+		// declared user of the node.
+		return f
 	case nonRoot.value == "true":
 		f.Message += ", though runAsNonRoot is declared"
-	case user.value != "" && user.value != "0":
+	case other:
 		f.Message += ", though user " + user.value + " is declared"
 	}
-	if is == insideRoot && (nonRoot.value == "true" || user.value != "" && user.value != "0") {
-		f.Verdict, f.Severity = api.Fail, api.Low // the spec does not hold
+	if is == insideRoot && (nonRoot.value == "true" || other) {
+		f.Verdict, f.Severity = api.Fail, api.Low // it is not who the spec says
 	}
 	return f
 }
+
+// ownUsers reports whether the pod is declared to have a user namespace of its own.
+func ownUsers(spec *fact.PodSpec) bool { return spec.HostUsers != nil && !*spec.HostUsers }
 
 // setting is a field of a container that a pod's field stands in for.
 type setting struct {
@@ -188,7 +197,7 @@ func judgeDeclaredRoot(d checks.Declared) api.Finding {
 		system.Basis = api.Declared
 		f.Evidence = append(f.Evidence, system)
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "Windows has no root, and whether its user is an administrator is not judged"
-	case spec.HostUsers != nil && !*spec.HostUsers:
+	case ownUsers(spec):
 		f.Message = "can be root only in its own user namespace"
 		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.PodField(d.Workload, "hostUsers"), Value: "false"})
 	case user.value == "0":

@@ -116,8 +116,14 @@ func TestRunsAsRoot(t *testing.T) {
 			measured(fact.Container{}, as(65536, 65536, 65536), inside(65536)),
 			ft.One(mapped(finding(api.Pass, "", "runs as root only in its own user namespace, which is another user of the node", "65536 65536 65536, of 1 process", unset, unset))),
 		},
-		"but not if runAsNonRoot is declared": {
-			measured(fact.Container{RunAsNonRoot: ft.Ptr(true)}, as(65536, 65536, 65536), inside(65536)),
+		"a process that made itself a user namespace is still the declared user": {
+			measured(fact.Container{RunAsUser: ft.Ptr(int64(65536))}, as(65536, 65536, 65536), inside(65536)),
+			ft.One(mapped(finding(api.Pass, "", "runs as root only in its own user namespace, which is another user of the node", "65536 65536 65536, of 1 process", unset, "65536"))),
+		},
+		"root of the pod's user namespace though runAsNonRoot is declared": {
+			ft.Edit(measured(fact.Container{RunAsNonRoot: ft.Ptr(true)}, as(65536, 65536, 65536), inside(65536)), func(s *fact.Set) {
+				hostUsers(false)(&s.Workloads[0].Spec)
+			}),
 			ft.One(mapped(finding(api.Fail, api.Low,
 				"runs as root only in its own user namespace, which is another user of the node, though runAsNonRoot is declared", "65536 65536 65536, of 1 process", "true", unset))),
 		},
