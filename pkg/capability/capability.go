@@ -25,6 +25,7 @@ const (
 	SysRawIO      Number = 17
 	SysPtrace     Number = 19
 	SysAdmin      Number = 21
+	SysTime       Number = 25
 	Mknod         Number = 27
 	BPF           Number = 39
 )

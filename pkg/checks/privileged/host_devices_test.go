@@ -105,6 +105,12 @@ func TestHostDevices(t *testing.T) {
 			ft.One(finding(api.Fail, api.Low, "holds block devices: /dev/sda, which its device rules refuse",
 				"node/n1 /proc/100/root/dev/sda", "b 8:0, block devices", rules, ordinary)),
 		},
+		"the node's /dev with open rules is high": {
+			ruled(set("devtmpfs"), 0, "a *:* rwm"), []api.Finding{
+				finding(api.Fail, api.Medium, "every device of the node is open to it", rules, ordinary+", a *:* rwm"),
+				finding(api.Fail, api.High, "its /dev is the node's", "node/n1 /proc/100/root/dev", "devtmpfs, the node's own", rules, ordinary+", a *:* rwm"),
+			},
+		},
 		"the node's /dev behind rules is medium": {
 			ruled(set("devtmpfs"), 0), ft.One(finding(api.Fail, api.Medium, "its /dev is the node's, but its device rules refuse most devices",
 				"node/n1 /proc/100/root/dev", "devtmpfs, the node's own", rules, ordinary)),

@@ -2,6 +2,7 @@ package privileged
 
 import (
 	"testing"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -95,6 +96,20 @@ func TestHostNamespaces(t *testing.T) {
 				Message:  "its namespaces were not read, and its declaration is unknown",
 				Evidence: ft.Evidence("node/n1 /proc/100/ns", "not read"),
 			}),
+		},
+		"the runtime on its way in is unknown, and what is declared counts too": {
+			ft.Edit(measured(ft.With()), func(s *fact.Set) {
+				p := ft.Process()
+				inHostPID(&p)
+				p.PID, p.Started, p.Exe = 101, fact.NewTime(ft.Time.Add(-time.Second)), &fact.Executable{Path: "/memfd:runc", Origin: fact.OriginMemfd}
+				c := &s.Nodes[0].Measured.Containers[0]
+				c.Processes = append(c.Processes, p)
+			}),
+			[]api.Finding{{
+				Verdict: api.VerdictUnknown, Reason: fact.Changing, Basis: api.Measured, Subject: ft.PodSubject(),
+				Message:  "a process that had just been started, maybe by the container runtime on its way in, shares the node's process namespace",
+				Evidence: ft.Evidence("node/n1 /proc/101/ns/pid", "4026531836, as pid 1"),
+			}, declaredNone},
 		},
 		"the node's own inodes unread: never a measured pass": {
 			ft.Edit(measured(ft.With()), func(s *fact.Set) { s.Nodes[0].Measured.HostIPCNS = 0 }), ft.One(declaredNone),

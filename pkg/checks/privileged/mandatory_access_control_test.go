@@ -55,6 +55,9 @@ func TestMandatoryAccessControl(t *testing.T) {
 		"spc_t fails": {
 			set("system_u:system_r:spc_t:s0"), finding(api.Fail, api.Medium, "its SELinux type is spc_t, which confines nothing", "system_u:system_r:spc_t:s0"),
 		},
+		"a SELinux context without a level": {
+			set("system_u:system_r:spc_t"), finding(api.Fail, api.Medium, "its SELinux type is spc_t, which confines nothing", "system_u:system_r:spc_t"),
+		},
 		"another module's label is unknown": {
 			set("_"), unknown(fact.Unsupported, "its security label is of a kind that this version does not know", "_"),
 		},
