@@ -150,6 +150,10 @@ func TestLabelAndGroups(t *testing.T) {
 			if p.Label != tc.want {
 				t.Errorf("label %q, want %q", p.Label, tc.want)
 			}
+			// In a tree that is not the live /proc a missing file shows nothing.
+			if has := m.Labels != nil; has != (tc.init != "") || has && !*m.Labels {
+				t.Errorf("labels %v", m.Labels)
+			}
 			if diff := cmp.Diff(tc.wantGroups, p.Groups); diff != "" {
 				t.Errorf("groups (-want +got):\n%s", diff)
 			}

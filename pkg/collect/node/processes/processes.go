@@ -125,10 +125,15 @@ func readInit(pass *reader.Pass) error {
 		return err
 	}
 	pass.Mounts, _ = d.Mounts(buf, proctable.MaxMountInfo)
-	if _, err := d.Label(buf); err != nil {
-		pass.NoLabels = errors.Is(err, rootfs.ErrInvalid) || errors.Is(err, fs.ErrNotExist)
-	}
-	pass.Ledger.Update(func(m *fact.Measurement) { m.HostCapBnd = status.CapBnd })
+	_, err = d.Label(buf)
+	pass.NoLabels = errors.Is(err, rootfs.ErrInvalid) || errors.Is(err, fs.ErrNotExist)
+	pass.Ledger.Update(func(m *fact.Measurement) {
+		m.HostCapBnd = status.CapBnd
+		// A copy of a tree may lack the file though its node had such a module.
+		if has := err == nil; has || pass.NoLabels && pass.Live {
+			m.Labels = &has
+		}
+	})
 	if pass.Level != fact.LevelFull {
 		return nil
 	}
