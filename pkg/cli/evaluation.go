@@ -173,8 +173,7 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 		built.Nodes = report.Nodes(plan, set, built.Gaps)
 		if n := len(built.Nodes); n == 1 && (len(r.spec.Scope.Names) == 1 || r.spec.Scope.Local) {
 			// One node was asked for by its name, or is this machine: in full.
-			built.Nodes[0].Containers, built.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name,
-				func(v *checks.View, c checks.Running) string { return drift.StateOf(v, c).String() })
+			built.Nodes[0].Containers, built.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name, driftState)
 		}
 	}
 	if err := r.print(built); err != nil {
@@ -182,6 +181,9 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 	}
 	return r.exit(built)
 }
+
+// driftState is the state of a container for question 6.
+func driftState(v *checks.View, r checks.Running) string { return drift.StateOf(v, r).String() }
 
 func (r *evaluation) print(built *api.ChecklistReport) error {
 	opts := report.Options{

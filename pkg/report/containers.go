@@ -227,31 +227,9 @@ func (p *tablePrinter) containersOf(out io.Writer, node *api.ReportNode) error {
 	if len(node.Containers) == 0 {
 		return nil
 	}
-	t := screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, Columns: []screen.Column{
-		{Header: "CONTAINER", Fold: screen.Wrapping, Min: 16, Give: 1},
-		{Header: "USER", Fold: screen.Wrapping, Min: 8, Give: 2},
-		{Header: "CAPABILITIES", Fold: screen.Wrapping, Min: 12, Give: 1},
-		{Header: "SECCOMP", Drop: 2},
-		{Header: "NNP", Drop: 3},
-		{Header: "ROOT"},
-		{Header: "DEVICES", Fold: screen.Wrapping, Min: 7, Give: 2, Drop: 1},
-	}}
-	drift := slices.ContainsFunc(node.Containers, func(c api.NodeContainer) bool { return c.Drift != "" })
-	if drift {
-		t.Columns = append(t.Columns, screen.Column{Header: "DRIFT"})
-	}
-	for i := range node.Containers {
-		c := &node.Containers[i]
-		cells := []screen.Cell{
-			{Text: containerName(c)},
-			unread(c.User, screen.Plain), capabilitiesCell(c.Capabilities),
-			unread(c.Seccomp, paintOf(c.Seccomp, "off", screen.Yellow)), unread(c.NoNewPrivs, paintOf(c.NoNewPrivs, "no", screen.Yellow)),
-			unread(c.Root, paintOf(c.Root, "rw", screen.Yellow)), unread(c.Devices, paintOf(c.Devices, "all", screen.Red)),
-		}
-		if drift {
-			cells = append(cells, driftCell(c.Drift))
-		}
-		t.Add(cells...)
+	t := p.containerTable(node, false)
+	if width := p.width(); width > 0 && t.Width() > width {
+		t = p.containerTable(node, true)
 	}
 	if !p.opts.NoHeaders {
 		text := fmt.Sprintf("CONTAINERS of node %s: %s.", escape.Line(node.Name), count(node.ContainerCount, "container"))
@@ -274,20 +252,57 @@ func (p *tablePrinter) containersOf(out io.Writer, node *api.ReportNode) error {
 	return err
 }
 
-// containerName is "NAMESPACE/POD CONTAINER", or engine and id if the API does not know
-// the container.
-func containerName(c *api.NodeContainer) string {
-	var words []string
+// containerTable makes a row for each container. If narrow, the pod's name has a line
+// of its own below it, so that it need not be cut.
+func (p *tablePrinter) containerTable(node *api.ReportNode, narrow bool) *screen.Table {
+	t := &screen.Table{Color: p.opts.Color, NoHeaders: p.opts.NoHeaders, NoteIndent: 2, Columns: []screen.Column{
+		{Header: "CONTAINER", Fold: screen.CutInside, Min: 16, Give: 1},
+		{Header: "USER", Fold: screen.Wrapping, Min: 8, Give: 2},
+		{Header: "CAPABILITIES", Fold: screen.Wrapping, Min: 12, Give: 1},
+		{Header: "SECCOMP", Drop: 2},
+		{Header: "NNP", Drop: 3},
+		{Header: "ROOT"},
+		{Header: "DEVICES", Fold: screen.Wrapping, Min: 7, Give: 2, Drop: 1},
+	}}
+	drift := slices.ContainsFunc(node.Containers, func(c api.NodeContainer) bool { return c.Drift != "" })
+	if drift {
+		t.Columns = append(t.Columns, screen.Column{Header: "DRIFT"})
+	}
+	for i := range node.Containers {
+		c := &node.Containers[i]
+		pod, name := containerName(c)
+		row := screen.Row{}
+		switch {
+		case narrow:
+			row.Note = pod
+		case pod != "":
+			name = pod + " " + name
+		}
+		row.Cells = []screen.Cell{
+			{Text: name},
+			unread(c.User, screen.Plain), capabilitiesCell(c.Capabilities),
+			unread(c.Seccomp, paintOf(c.Seccomp, "off", screen.Yellow)), unread(c.NoNewPrivs, paintOf(c.NoNewPrivs, "no", screen.Yellow)),
+			unread(c.Root, paintOf(c.Root, "rw", screen.Yellow)), unread(c.Devices, paintOf(c.Devices, "all", screen.Red)),
+		}
+		if drift {
+			row.Cells = append(row.Cells, driftCell(c.Drift))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// containerName is the pod as NAMESPACE/POD and the container's name; engine and id
+// stand for a name that the API does not know.
+func containerName(c *api.NodeContainer) (pod, name string) {
 	if c.Pod != "" {
-		words = append(words, c.Namespace+"/"+c.Pod)
+		pod = c.Namespace + "/" + c.Pod
 	}
-	switch {
-	case c.Container != "":
-		words = append(words, c.Container)
-	default:
-		words = append(words, strings.TrimSpace(c.Engine+" "+c.ID))
+	name = c.Container
+	if name == "" {
+		name = strings.TrimSpace(c.Engine + " " + c.ID)
 	}
-	return escape.Line(strings.TrimSpace(strings.Join(words, " ")))
+	return escape.Line(pod), escape.Line(name)
 }
 
 func unread(text string, paint screen.Paint) screen.Cell {

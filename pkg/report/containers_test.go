@@ -141,9 +141,10 @@ func TestContainersOfANode(t *testing.T) {
 	list, count := Containers(set, ft.Node, nil)
 	var got []string
 	for i := range list {
-		got = append(got, containerName(&list[i])+" "+list[i].User)
+		pod, name := containerName(&list[i])
+		got = append(got, strings.TrimSpace(pod+" "+name+" "+list[i].User))
 	}
-	want := []string{"shop/web-1 containerd ffffffffffff 0", "shop/web-1 app ", "shop/web-1 app 0", "docker cccccccccccc 0", "podman bbbbbbbbbbbb 0"}
+	want := []string{"shop/web-1 containerd ffffffffffff 0", "shop/web-1 app", "shop/web-1 app 0", "docker cccccccccccc 0", "podman bbbbbbbbbbbb 0"}
 	if diff := cmp.Diff(want, got); diff != "" || count != len(want) {
 		t.Errorf("%d containers (-want +got):\n%s", count, diff)
 	}
