@@ -41,8 +41,9 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// stateKinds are the kinds that decide a state.
-var stateKinds = []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir}
+// stateKinds are the kinds that decide a state: all of a container but what it may
+// reach and what is installed in it.
+var stateKinds = fact.Subtract(fact.KindsOf(fact.OfContainer), []fact.Kind{fact.Devices, fact.Images})
 
 // StateOf returns the state of a running container. What drifted decides by the
 // findings of at least medium severity of question 6, and by packages that were
