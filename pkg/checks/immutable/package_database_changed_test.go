@@ -48,7 +48,9 @@ func TestPackageDatabaseChanged(t *testing.T) {
 			finding(api.VerdictUnknown, "", fact.Corrupt, "expected a stanza", db, "dpkg: 0 added, 0 removed, 0 changed"),
 		},
 		"no database could be compared": {
-			set(nil, func(m *fact.MeasuredContainer) { m.Packages = &fact.PackageChange{Reason: fact.Timeout, Detail: "late"} }),
+			set(nil, func(m *fact.MeasuredContainer) {
+				m.Packages = &fact.PackageChange{Reason: fact.Timeout, Detail: "late"}
+			}),
 			finding(api.VerdictUnknown, "", fact.Timeout, "late", "node/n1 /proc/100/root", "package database not compared"),
 		},
 		"one package fails": {
