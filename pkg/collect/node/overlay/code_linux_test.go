@@ -167,14 +167,17 @@ func TestScriptsElsewhere(t *testing.T) {
 		want    []fact.Executable
 		gap     *fact.NodeGap
 	}{
-		"standard input":                          {request: request{Exe: "/usr/bin/dash", Stdin: "/tmp/x.sh"}, want: []fact.Executable{added("/tmp/x.sh")}},
-		"standard input, whatever follows":        {request: request{Exe: "/usr/bin/dash", Args: []string{"-s", "a", "b"}, Stdin: "/tmp/x.sh"}, want: []fact.Executable{added("/tmp/x.sh")}},
-		"standard input of inline code":           {request: request{Exe: "/usr/bin/dash", Args: []string{"-c", "cat"}, Stdin: "/tmp/x.sh"}},
-		"standard input of a script":              {request: request{Exe: "/usr/bin/python3", Args: []string{"/app/main.py"}, Stdin: "/tmp/x.sh"}},
-		"standard input that is no file":          {request: request{Exe: "/usr/bin/dash", Stdin: "/tmp/zero"}},
-		"a descriptor":                            {request: request{Exe: "/usr/bin/python3", Args: []string{"/dev/fd/3"}, Open: []string{"/tmp/x.sh"}}, want: []fact.Executable{added("/tmp/x.sh")}},
-		"a descriptor by another name":            {request: request{Exe: "/usr/bin/python3", Args: []string{"/proc/self/fd/4"}, Open: []string{"/app/main.py", "/tmp/x.sh"}}, want: []fact.Executable{added("/tmp/x.sh")}},
-		"bash keeps its script":                   {request: request{Exe: "/bin/bash", Args: []string{"/tmp/x.sh"}}, real: true, want: []fact.Executable{added("/tmp/x.sh")}},
+		"standard input":                   {request: request{Exe: "/usr/bin/dash", Stdin: "/tmp/x.sh"}, want: []fact.Executable{added("/tmp/x.sh")}},
+		"standard input, whatever follows": {request: request{Exe: "/usr/bin/dash", Args: []string{"-s", "a", "b"}, Stdin: "/tmp/x.sh"}, want: []fact.Executable{added("/tmp/x.sh")}},
+		"standard input of inline code":    {request: request{Exe: "/usr/bin/dash", Args: []string{"-c", "cat"}, Stdin: "/tmp/x.sh"}},
+		"standard input of a script":       {request: request{Exe: "/usr/bin/python3", Args: []string{"/app/main.py"}, Stdin: "/tmp/x.sh"}},
+		"standard input that is no file":   {request: request{Exe: "/usr/bin/dash", Stdin: "/tmp/zero"}},
+		"a descriptor":                     {request: request{Exe: "/usr/bin/python3", Args: []string{"/dev/fd/3"}, Open: []string{"/tmp/x.sh"}}, want: []fact.Executable{added("/tmp/x.sh")}},
+		"a descriptor by another name":     {request: request{Exe: "/usr/bin/python3", Args: []string{"/proc/self/fd/4"}, Open: []string{"/app/main.py", "/tmp/x.sh"}}, want: []fact.Executable{added("/tmp/x.sh")}},
+		"bash keeps its script":            {request: request{Exe: "/bin/bash", Args: []string{"/tmp/x.sh"}}, real: true, want: []fact.Executable{added("/tmp/x.sh")}},
+		// Its working directory was another one when the script was named.
+		"dash keeps its script":                   {request: request{Exe: "/usr/bin/dash", Args: []string{"x.sh"}, Open: keeps(10, "/tmp/x.sh")}, want: []fact.Executable{added("/tmp/x.sh")}},
+		"what inline code has open is no script":  {request: request{Exe: "/usr/bin/dash", Args: []string{"-c", "x"}, Open: keeps(10, "/tmp/x.sh")}},
 		"a script that was deleted":               {request: request{Exe: "/usr/bin/dash", Args: []string{"/dev/stdin"}, Stdin: "/tmp/gone.sh", Unlink: []string{"/tmp/gone.sh"}}, want: []fact.Executable{gone("/tmp/gone.sh")}},
 		"a module of the working directory":       {request: request{Exe: "/usr/bin/python3", Args: []string{"-m", "mod", "--password=hunter2"}, Dir: "/app"}, want: []fact.Executable{added("/app/mod.py")}},
 		"a directory":                             {request: request{Exe: "/usr/bin/python3", Args: []string{"/tmp/dir/"}}, want: []fact.Executable{added("/tmp/dir/__main__.py")}},
@@ -226,6 +229,13 @@ func TestScriptsElsewhere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keeps opens a file as descriptor n, and others below it: the first is 3.
+func keeps(n int, file string) []string {
+	list := slices.Repeat([]string{"/app/main.py"}, n-2)
+	list[n-3] = file
+	return list
 }
 
 func waitForFD(t *testing.T, pid int, fd string) {

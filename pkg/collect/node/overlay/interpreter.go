@@ -38,8 +38,10 @@ type interpreter struct {
 	parse func(args []string) command
 	// scriptFD is the descriptor that holds the script, 0 if none is fixed. opens are
 	// the endings of files of code that it keeps open.
-	scriptFD int
-	opens    []string
+	// namedFD is the same for one that uses the descriptor for other things where no
+	// word names the file.
+	scriptFD, namedFD int
+	opens             []string
 }
 
 // command is what a command line says of the code to run.
@@ -51,6 +53,9 @@ type command struct {
 	more bool
 	// stdin says that the code comes from standard input.
 	stdin bool
+	// of is the interpreter that runs: what a program of many applets is called, or
+	// what ld.so runs.
+	of *interpreter
 }
 
 func (c *command) add(names ...string) {
@@ -71,20 +76,20 @@ var interpreters = []*interpreter{
 		plus: true, stdin: true, stdinLetters: "s", scriptFD: 255,
 	},
 	{
-		names:  []string{"sh", "dash", "ash", "hush", "ksh", "mksh", "zsh", "yash", "posh"},
-		inline: "c", value: "o", plus: true, stdin: true, stdinLetters: "s",
+		names:  []string{"sh", "dash", "ash", "hush", "ksh", "mksh", "lksh", "oksh", "zsh", "yash", "posh"},
+		inline: "c", value: "o", plus: true, stdin: true, stdinLetters: "s", namedFD: 10,
 	},
 	{names: []string{"busybox", "toybox"}, applets: true},
 	{names: []string{"fish"}, inline: "c", value: "Cdop", inlineWords: []string{"--command"}, stdin: true},
 	{names: []string{"csh", "tcsh"}, inline: "c", stdin: true, stdinLetters: "s"},
 	{names: []string{"nu"}, inline: "c", inlineWords: []string{"--commands"}, codeWords: []string{"--config", "--env-config"}},
 	{
-		names: []string{"python", "pypy", "micropython"}, inline: "c", module: "m", value: "WX", valueWords: []string{"--check-hash-based-pycs"},
+		names: []string{"python", "pypy", "pypy3-c", "micropython"}, inline: "c", module: "m", value: "WX", valueWords: []string{"--check-hash-based-pycs"},
 		stdin: true, inside: "__main__.py",
 	},
 	{names: []string{"perl"}, inline: "eE", value: "I", attached: "MmxCFi0dDlV", stdin: true},
 	{names: []string{"raku", "perl6", "moar"}, inline: "e", value: "I", stdin: true},
-	{names: []string{"ruby"}, inline: "e", value: "ICE", attached: "FKWxi0T", code: "r", stdin: true},
+	{names: []string{"ruby", "ruby-mri"}, inline: "e", value: "ICE", attached: "FKWxi0T", code: "r", stdin: true},
 	{
 		names: []string{"node", "nodejs"}, inline: "ep", value: "C", code: "r", stdin: true,
 		inlineWords: []string{"--eval", "--print"}, codeWords: []string{"--require", "--import", "--loader", "--experimental-loader"},
@@ -99,7 +104,7 @@ var interpreters = []*interpreter{
 		inlineWords: []string{"--eval", "--print"}, valueWords: []string{"--cwd", "--config", "--env-file"}, codeWords: []string{"--preload", "--require"},
 		inside: "index.ts",
 	},
-	{names: []string{"qjs", "gjs"}, inline: "ec", value: "I", stdin: true},
+	{names: []string{"qjs", "gjs", "gjs-console"}, inline: "ec", value: "I", stdin: true},
 	{names: []string{"php", "php-cgi"}, inline: "rRBE", value: "cdzbSt", code: "fF", stdin: true, whole: true},
 	{names: []string{"lua", "luajit"}, value: "el", attached: "jO", stdin: true},
 	{names: []string{"tclsh", "wish"}, stdin: true},
@@ -139,11 +144,18 @@ func init() { loader.parse = loaderFiles } // it calls interpreterOf
 // interpreterOf finds an interpreter by the path of an executable: "python3.11"
 // is python. Nil if it is none.
 func interpreterOf(exe string) *interpreter {
-	base := strings.TrimSuffix(strings.TrimSuffix(path.Base(exe), deletedSuffix), "-static")
+	base := strings.TrimSuffix(path.Base(exe), deletedSuffix)
+	base = strings.TrimSuffix(strings.TrimSuffix(base, "-static"), ".static")
 	bare := strings.TrimRight(base, "0123456789.-")
+	// What follows a version is how it was built: perl5.36-x86_64-linux-gnu,
+	// python3.7m, luajit-2.1.0-beta3. A version has a dot: python3-config is none.
+	stem := base
+	if digit := strings.IndexAny(base, "0123456789"); digit > 0 && strings.HasPrefix(strings.TrimLeft(base[digit:], "0123456789"), ".") {
+		stem = strings.TrimRight(base[:digit], "-")
+	}
 	for _, i := range interpreters {
 		for _, name := range i.names {
-			if bare == name || base == name {
+			if bare == name || base == name || stem == name {
 				return i
 			}
 		}
@@ -168,7 +180,7 @@ func (i *interpreter) command(argv [][]byte) command {
 	}
 	if i.applets {
 		applet := strings.TrimPrefix(path.Base(string(argv[0])), "-")
-		if contains(i.names, applet) {
+		if of := interpreterOf(applet); of != nil && of.applets {
 			if len(args) == 0 {
 				return command{}
 			}
@@ -180,10 +192,16 @@ func (i *interpreter) command(argv [][]byte) command {
 		}
 		i = of
 	}
+	c := command{}
 	if i.parse != nil {
-		return i.parse(args)
+		c = i.parse(args)
+	} else {
+		c = i.options(args)
 	}
-	return i.options(args)
+	if c.of == nil {
+		c.of = i
+	}
+	return c
 }
 
 // options reads a command line of the usual kind.

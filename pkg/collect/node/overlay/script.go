@@ -3,6 +3,7 @@ package overlay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -244,8 +245,11 @@ func FindScripts(exe string, l Links) (*Scripts, error) {
 	if c.stdin {
 		s.fds = append(s.fds, 0)
 	}
-	if lang.scriptFD > 0 {
-		s.fds = append(s.fds, lang.scriptFD)
+	if c.of != nil && c.of.scriptFD > 0 {
+		s.fds = append(s.fds, c.of.scriptFD)
+	}
+	if c.of != nil && c.of.namedFD > 0 && len(c.files) > 0 {
+		s.fds = append(s.fds, c.of.namedFD)
 	}
 	if len(lang.opens) > 0 {
 		s.codeFDs(lang, l)
@@ -325,8 +329,11 @@ func (c *Container) Scripts(ctx context.Context, p Process, s *Scripts) ([]fact.
 			break
 		}
 		at, info, m, err := c.resolve(space, base, cwd, name)
-		if err == nil && info.Mode.IsRegular() {
+		switch {
+		case err == nil && info.Mode.IsRegular():
 			add(c.judgeScript(ctx, space, at, info, m), at)
+		case errors.Is(err, errUntouchable) && m != nil && !m.ReadOnly() && !m.Pseudo() && trouble == nil:
+			trouble = unreadScript(m)
 		}
 	}
 	// What is certain comes first, so that it is not what is left out.
@@ -335,6 +342,12 @@ func (c *Container) Scripts(ctx context.Context, p Process, s *Scripts) ([]fact.
 		found = found[:maxScripts:maxScripts]
 	}
 	return found, trouble.gap(fact.Executables)
+}
+
+// unreadScript is why a word that may name a script was not looked up. The word stays
+// out of it: it need not be a path.
+func unreadScript(m *procfs.MountInfo) *problem {
+	return &problem{fact.Unsupported, fmt.Sprintf("an interpreter may run a script from the %s mount at %.200q, which is not read", m.FSType, rootfs.Text(m.Point))}
 }
 
 func vague(o fact.Origin) int {
