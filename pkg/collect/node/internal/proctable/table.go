@@ -116,7 +116,8 @@ type Process struct {
 	Mounts *MountTable
 	// Parent is its parent, if it is in a container and the parent was read.
 	Parent *Process
-	// ParentOutside: its parent was read, and is not a process of its own pod.
+	// ParentOutside: its parent was read, is not a process of its own pod, and has not
+	// adopted it as an orphan.
 	ParentOutside bool
 }
 
@@ -188,11 +189,19 @@ func (t *Table) FindParents() {
 		}
 	}
 	for _, ct := range t.Containers {
+		if len(ct.Processes) == 0 {
+			continue
+		}
+		main := slices.MinFunc(ct.Processes, earlier)
 		for _, p := range ct.Processes {
 			if p.Parent = read[p.Stat.PPID]; p.Parent != nil && p.Parent.Stat.StartTime > p.Stat.StartTime {
 				p.Parent = nil
 			}
-			p.ParentOutside = p.Parent != nil && in[p.Stat.PPID] != pod(ct)
+			// In a container with the host's process ids the orphans go to the shim or
+			// to pid 1, as the first process does. A runtime that enters later is the
+			// parent of what it starts.
+			adopted := p != main && (p.Stat.PPID == 1 || p.Stat.PPID == main.Stat.PPID)
+			p.ParentOutside = p.Parent != nil && in[p.Stat.PPID] != pod(ct) && !adopted
 		}
 	}
 }

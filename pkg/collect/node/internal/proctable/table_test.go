@@ -38,6 +38,7 @@ func TestFindParents(t *testing.T) {
 		add(a, 20, 10), add(a, 21, 20), add(a, 22, 99), add(a, 23, 0), // the shim's child, a child's, an unread process's, none
 		add(b, 30, 20),                     // an orphan in a pod that shares its processes
 		add(one, 40, 10), add(one, 41, 40), // a container without a pod
+		add(a, 24, 10), add(a, 25, 1), add(nil, 11, 10), add(a, 26, 11), // orphans of the shim and of init, a runtime and what it starts
 		add(one, 50, 60), add(nil, 60, 1), // its parent has ended, and another process has that pid now
 	}
 	all[len(all)-1].Stat.StartTime = 5
@@ -46,7 +47,7 @@ func TestFindParents(t *testing.T) {
 	for _, p := range all {
 		got[p.PID] = p.ParentOutside
 	}
-	want := map[int]bool{1: false, 10: false, 20: true, 21: false, 22: false, 23: false, 30: false, 40: true, 41: false, 50: false, 60: false}
+	want := map[int]bool{1: false, 10: false, 20: true, 21: false, 22: false, 23: false, 24: false, 25: false, 11: false, 26: true, 30: false, 40: true, 41: false, 50: false, 60: false}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("parent outside, by pid (-want +got):\n%s", diff)
 	}
