@@ -44,11 +44,14 @@ func judgeCanWriteOwnCode(v *checks.View) []api.Finding {
 
 // judgeOwnCode judges the processes of one container.
 func judgeOwnCode(r checks.Running) []api.Finding {
+	// Processes of one user and program give one finding: all that decides is in the key.
 	type key struct {
-		uids  [4]int64
-		caps  uint64
-		known bool
-		path  string
+		writer     writerKey
+		path       string
+		origin     fact.Origin
+		mount      string
+		owner, dir fact.FileOwner
+		read       [2]bool // owner and dir
 	}
 	done := map[key]bool{}
 	var findings []api.Finding
@@ -64,7 +67,13 @@ func judgeOwnCode(r checks.Running) []api.Finding {
 		}
 		for i := range writers {
 			w := &writers[i]
-			k := key{w.uids, w.caps, w.known, exe.Path}
+			k := key{writer: w.key(), path: exe.Path, origin: exe.Origin, mount: exe.Mount, read: [2]bool{exe.Owner != nil, exe.Dir != nil}}
+			if exe.Owner != nil {
+				k.owner = *exe.Owner
+			}
+			if exe.Dir != nil {
+				k.dir = *exe.Dir
+			}
 			if done[k] {
 				continue
 			}

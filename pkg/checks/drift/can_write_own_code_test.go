@@ -116,6 +116,29 @@ func TestCanWriteOwnCode(t *testing.T) {
 			hardened(func(m *fact.MeasuredContainer) { m.Processes = append(m.Processes, m.Processes[0]) }),
 			one(api.Pass, "", passes, roots+", mount / ro", nobody),
 		},
+		"a process of the same user with a group that may write it counts": {
+			hardened(writableRoot, fileOf(owner(0, 50, 0o775), owner(0, 0, 0o755)), func(m *fact.MeasuredContainer) {
+				p := m.Processes[0]
+				p.PID, p.Groups = 200, []int64{50}
+				m.Processes = append(m.Processes, p)
+			}), []api.Finding{
+				finding(api.Pass, "", passes, exe, "/web, file 0:50 0775, / 0:0 0755, mount / rw", status, nobody),
+				finding(api.Fail, "", "can change the program that it runs", "node/n1 /proc/200/exe", "/web, file 0:50 0775, / 0:0 0755, mount / rw",
+					"node/n1 /proc/200/status Uid, Gid, CapEff", nobody),
+			},
+		},
+		"another file at the same path counts": {
+			hardened(writableRoot, func(m *fact.MeasuredContainer) {
+				p, exe := m.Processes[0], *m.Processes[0].Exe
+				exe.Owner = owner(1000, 1000, 0o755)
+				p.PID, p.Exe = 200, &exe
+				m.Processes = append(m.Processes, p)
+			}), []api.Finding{
+				finding(api.Pass, "", passes, exe, roots+", mount / rw", status, nobody),
+				finding(api.Fail, "", "can change the program that it runs", "node/n1 /proc/200/exe", "/web, file 1000:1000 0755, / 0:0 0755, mount / rw",
+					"node/n1 /proc/200/status Uid, Gid, CapEff", nobody),
+			},
+		},
 		"a thread with more rights counts": {
 			hardened(writableRoot, process(func(p *fact.Process) {
 				p.Threads = &fact.Threads{Count: 2, DifferingCount: 1, Differing: []fact.Thread{{TID: 101, CapEff: fact.NewCapMask(0), CapPrm: fact.NewCapMask(2)}}}

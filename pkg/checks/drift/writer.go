@@ -34,6 +34,22 @@ type writer struct {
 	root bool
 }
 
+// writerKey is the same for writers to whom the same is allowed.
+type writerKey struct {
+	uids, gids [4]int64
+	caps       uint64
+	known      bool
+	groups     string
+}
+
+func (w *writer) key() writerKey {
+	k := writerKey{w.uids, w.gids, w.caps, w.known, ""}
+	if len(w.groups) > 0 {
+		k.groups = fmt.Sprint(w.groups)
+	}
+	return k
+}
+
 // unbounded are the capabilities with which the owner and mode of a file do not
 // matter: they ignore them, change them, or make the process the owner.
 const unbounded = 1<<capability.DACOverride | 1<<capability.FOwner | 1<<capability.Chown | 1<<capability.SetUID | 1<<capability.SysAdmin
@@ -41,20 +57,10 @@ const unbounded = 1<<capability.DACOverride | 1<<capability.FOwner | 1<<capabili
 // writersOf returns who the processes of a container are, each once. Complete is
 // false if there may be others.
 func writersOf(r checks.Running) (writers []writer, complete bool) {
-	type key struct {
-		uids, gids [4]int64
-		caps       uint64
-		known      bool
-		groups     string
-	}
-	done := map[key]bool{}
+	done := map[writerKey]bool{}
 	complete = len(r.Measured.Processes) > 0
 	add := func(w writer) {
-		k := key{w.uids, w.gids, w.caps, w.known, ""}
-		if len(w.groups) > 0 {
-			k.groups = fmt.Sprint(w.groups)
-		}
-		if !done[k] {
+		if k := w.key(); !done[k] {
 			done[k] = true
 			writers = append(writers, w)
 		}
