@@ -78,9 +78,10 @@ func nodeContainer(r checks.Running) api.NodeContainer {
 // rights are what the processes and threads of a container hold together.
 type rights struct {
 	uids      map[string]bool
-	mask      uint64
-	unread    bool // some mask
-	outside   bool // some process is not in a user namespace of its own
+	mask      uint64 // of those that are not in a user namespace of their own
+	inside    uint64 // of the others: it counts only for what their namespace owns
+	unread    bool   // some mask
+	outside   bool   // some process is not in a user namespace of its own
 	off, open bool // seccomp is off, or was not read, in some process
 	strict    bool // strict mode in all of them
 	gains     bool // some process without NoNewPrivs
@@ -97,20 +98,22 @@ func sumOf(r checks.Running) rights {
 			continue // gone in a moment
 		}
 		own := p.RootUID != nil && *p.RootUID != 0 && (p.UserNS == 0 || host == 0 || p.UserNS != host)
-		s.outside = s.outside || !own
-		s.add(p.UID[1], own, p.RootUID, p.CapEff, p.CapPrm, p.Seccomp, p.NoNewPrivs)
+		// A namespace whose root is the node's root owns nothing of the node either.
+		apart := own || p.UserNS != 0 && host != 0 && p.UserNS != host
+		s.outside = s.outside || !apart
+		s.add(p.UID[1], own, apart, p.RootUID, p.CapEff, p.CapPrm, p.Seccomp, p.NoNewPrivs)
 		if p.Threads == nil {
 			continue
 		}
 		for j := range p.Threads.Differing {
 			t := &p.Threads.Differing[j]
-			s.add(t.UID[1], own, p.RootUID, t.CapEff, t.CapPrm, t.Seccomp, t.NoNewPrivs)
+			s.add(t.UID[1], own, apart, p.RootUID, t.CapEff, t.CapPrm, t.Seccomp, t.NoNewPrivs)
 		}
 	}
 	return s
 }
 
-func (s *rights) add(uid int64, own bool, root *int64, effective, permitted fact.CapMask, seccomp *int, noNewPrivs *bool) {
+func (s *rights) add(uid int64, own, apart bool, root *int64, effective, permitted fact.CapMask, seccomp *int, noNewPrivs *bool) {
 	s.any = true
 	name := strconv.FormatInt(uid, 10)
 	if own && uid == *root {
@@ -119,7 +122,12 @@ func (s *rights) add(uid int64, own bool, root *int64, effective, permitted fact
 	s.uids[name] = true
 	eff, effRead := effective.Bits()
 	prm, prmRead := permitted.Bits()
-	s.mask, s.unread = s.mask|eff|prm, s.unread || !effRead || !prmRead
+	if apart {
+		s.inside |= eff | prm
+	} else {
+		s.mask |= eff | prm
+	}
+	s.unread = s.unread || !effRead || !prmRead
 	switch {
 	case seccomp == nil:
 		s.open = true
@@ -158,13 +166,17 @@ func (s *rights) capabilities(m *fact.Measurement) string {
 	} else if m.CapLastCap != nil {
 		all = capability.UpTo(*m.CapLastCap)
 	}
-	// What one process holds is a lower bound for the container.
+	// What one process holds is a lower bound for the container, unless it counts only
+	// in its own user namespace.
 	if !s.any || s.unread && (all == 0 || s.mask&all != all) {
 		return ""
 	}
-	words := capability.Short(s.mask, all)
-	if !s.outside && s.mask != 0 {
-		words += " (userns)"
+	words, inside := capability.Short(s.mask, all), capability.Short(s.inside, all)+" (userns)"
+	switch {
+	case s.inside != 0 && !s.outside:
+		return inside
+	case s.inside&^s.mask != 0:
+		return words + "; " + inside
 	}
 	return words
 }
@@ -320,10 +332,11 @@ func paintOf(text, bad string, paint screen.Paint) screen.Paint {
 }
 
 func capabilitiesCell(text string) screen.Cell {
+	outside, _, _ := strings.Cut(text, ";")
 	switch {
-	case strings.HasPrefix(text, "all") && !strings.HasSuffix(text, "(userns)"):
+	case strings.HasPrefix(outside, "all") && !strings.HasSuffix(outside, "(userns)"):
 		return unread(text, screen.Red)
-	case strings.Contains(text, "+"):
+	case strings.Contains(outside, "+"):
 		return unread(text, screen.Yellow)
 	}
 	return unread(text, screen.Plain)

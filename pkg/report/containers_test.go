@@ -71,7 +71,11 @@ func TestContainers(t *testing.T) {
 		"one process outside the user namespace": {func(c *fact.MeasuredContainer) {
 			edit(inside, caps(1<<21))(c)
 			second()(c)
-		}, func(c *api.NodeContainer) { c.Processes, c.Capabilities = 2, "SYS_ADMIN" }},
+		}, func(c *api.NodeContainer) { c.Processes, c.Capabilities = 2, "none; SYS_ADMIN (userns)" }},
+		"a sandbox that it makes itself in user namespaces is not its own rights": {func(c *fact.MeasuredContainer) {
+			edit(caps(ft.DefaultCaps))(c)
+			second(caps(ft.AllCaps), func(p *fact.Process) { p.UserNS = 4026532999 })(c) // unshare -r as root: its root is the node's
+		}, func(c *api.NodeContainer) { c.Processes, c.Capabilities = 2, "default; all (userns)" }},
 		"strict":          {edit(func(p *fact.Process) { p.Seccomp = ft.Ptr(1) }), func(c *api.NodeContainer) { c.Seccomp = "strict" }},
 		"a writable root": {func(c *fact.MeasuredContainer) { c.Root.ReadOnly = false }, func(c *api.NodeContainer) { c.Root = "rw" }},
 		"devices": {func(c *fact.MeasuredContainer) {

@@ -116,8 +116,8 @@ type NodeContainer struct {
 	// "0 (userns)".
 	User string `json:"user,omitempty"`
 	// Capabilities has what any of its processes holds: "none", "all", "default",
-	// "default +NET_ADMIN", "default -NET_RAW", or the names; then "(userns)" if all of
-	// them count only in a user namespace of its own.
+	// "default +NET_ADMIN", "default -NET_RAW", or the names; with "(userns)" what
+	// counts only in a user namespace of its own: "all (userns)", "default; all (userns)".
 	Capabilities string `json:"capabilities,omitempty"`
 	Seccomp      string `json:"seccomp,omitempty"`    // filter, strict, or off if it is off in any process
 	NoNewPrivs   string `json:"noNewPrivs,omitempty"` // yes, or no if any process lacks it
