@@ -277,8 +277,11 @@ func beyondDeclared(c *fact.Container, mask, all uint64) uint64 {
 		return 0
 	}
 	asked, unknown := declaredMask(c, all)
-	if c.Privileged != nil && *c.Privileged {
+	switch {
+	case c.Privileged != nil && *c.Privileged:
 		return 0
+	case slices.ContainsFunc(c.CapAdd, func(name string) bool { return strings.EqualFold(name, "ALL") }):
+		return 0 // whatever a runtime takes ALL for: more than pid 1 may gain, or than was read
 	}
 	if len(unknown) > 0 {
 		mask &= capability.UpTo(int(capability.Last))

@@ -87,6 +87,14 @@ func TestEffectiveCapabilities(t *testing.T) {
 				"00000000a80405fb CHOWN,DAC_OVERRIDE,FOWNER,FSETID,KILL,SETGID,SETUID,SETPCAP,NET_BIND_SERVICE,SYS_CHROOT,MKNOD,AUDIT_WRITE,SETFCAP",
 				"declared: drop NET_RAW")),
 		},
+		"ALL is more than any mask, also where the node's was not read": {
+			ft.Edit(measured(fact.Container{CapAdd: []string{"all"}}, holds(ft.DefaultCaps&^netRaw)), func(s *fact.Set) {
+				s.Nodes[0].Measured.HostCapBnd, s.Nodes[0].Measured.CapLastCap = fact.CapMask{}, nil
+			}),
+			ft.One(finding(api.Pass, "", "holds nothing beyond the runtime's default",
+				"00000000a80405fb CHOWN,DAC_OVERRIDE,FOWNER,FSETID,KILL,SETGID,SETUID,SETPCAP,NET_BIND_SERVICE,SYS_CHROOT,MKNOD,AUDIT_WRITE,SETFCAP",
+				"declared: add all")),
+		},
 		"ordinary ones that the spec has dropped are more than declared": {
 			measured(fact.Container{CapDrop: []string{"ALL"}}, holds(netRaw|1)),
 			ft.One(finding(api.Fail, api.Medium, "holds more than its spec grants: CHOWN,NET_RAW"+then("CHOWN")+"; declared: drop ALL",
