@@ -169,14 +169,14 @@ var defaultRules = []string{
 // deviceRules are what a container's device cgroup allows.
 type deviceRules struct {
 	read     bool
-	open     bool // every device
+	open     bool // every device, or every one of a kind
 	list     []deviceRule
 	evidence api.Evidence
 	mknod    bool // whether a process of it can make device nodes
 }
 
 func rulesOf(r checks.Running) deviceRules {
-	out := deviceRules{evidence: api.Evidence{Source: r.Source("cgroup devices.list"), Value: "not read: device rules of cgroup v2 are a BPF program"}}
+	out := deviceRules{evidence: api.Evidence{Source: r.Source("cgroup devices.list"), Value: "not read: on cgroup v2 device rules are a BPF program"}}
 	for i := range r.Measured.Processes {
 		p := &r.Measured.Processes[i]
 		eff, _ := p.CapEff.Bits()
@@ -194,7 +194,7 @@ func rulesOf(r checks.Running) deviceRules {
 			continue
 		}
 		out.list = append(out.list, rule)
-		out.open = out.open || rule.kind == "a"
+		out.open = out.open || rule.all()
 	}
 	out.evidence.Value = checks.JoinWords(r.Measured.DeviceRules, 6)
 	return out
@@ -210,14 +210,17 @@ func (d deviceRules) refuse(device fact.Device) bool {
 // process makes itself the device node that it lacks.
 func judgeRules(r checks.Running, rules deviceRules) []api.Finding {
 	var beyond []string
-	worst, all := api.Severity(""), false
+	worst, all := api.Severity(""), map[string]bool{}
 	for _, rule := range rules.list {
 		what := rule.kind + " " + rule.major + ":" + rule.minor
 		shown := slices.ContainsFunc(r.Measured.Devices, func(d fact.Device) bool { return rule.matches(d) && !rule.all() })
 		if slices.Contains(defaultRules, what) || shown { // a device in /dev has a finding of its own
 			continue
 		}
-		beyond, all = append(beyond, what+" "+rule.access), all || rule.all()
+		beyond = append(beyond, what+" "+rule.access)
+		if rule.all() {
+			all[rule.kind] = true
+		}
 		severity := api.Medium
 		switch {
 		case rule.all(), rule.kind == "b":
@@ -233,8 +236,13 @@ func judgeRules(r checks.Running, rules deviceRules) []api.Finding {
 	f := api.Finding{
 		Verdict: api.Fail, Severity: worst, Subject: r.Subject(), Message: "its device rules allow " + checks.JoinWords(beyond, 3), Evidence: []api.Evidence{rules.evidence},
 	}
-	if all {
+	switch {
+	case all["a"], all["b"] && all["c"]:
 		f.Message = "every device of the node is open to it"
+	case all["b"]:
+		f.Message = "every block device of the node is open to it"
+	case all["c"]:
+		f.Message = "every character device of the node is open to it"
 	}
 	if rules.mknod {
 		f.Message += ", and it can make the nodes itself (MKNOD)"
@@ -242,7 +250,7 @@ func judgeRules(r checks.Running, rules deviceRules) []api.Finding {
 	}
 	// Without the capability it needs a node that somebody puts there.
 	f.Severity = api.Low
-	if all {
+	if len(all) > 0 {
 		f.Severity = api.Medium
 	}
 	return []api.Finding{f}

@@ -15,7 +15,7 @@ func TestHostDevices(t *testing.T) {
 		m.DeviceFS, m.Devices = fs, devices
 		return ft.Measured(m, fact.Container{})
 	}
-	const unread = "not read: device rules of cgroup v2 are a BPF program"
+	const unread = "not read: on cgroup v2 device rules are a BPF program"
 	rules := "node/n1 /proc/100/cgroup devices.list"
 	// ruled has device rules, and a process that holds a mask.
 	ruled := func(set *fact.Set, mask uint64, lines ...string) *fact.Set {
@@ -110,6 +110,20 @@ func TestHostDevices(t *testing.T) {
 				finding(api.Fail, api.Medium, "every device of the node is open to it", rules, ordinary+", a *:* rwm"),
 				finding(api.Fail, api.High, "its /dev is the node's", "node/n1 /proc/100/root/dev", "devtmpfs, the node's own", rules, ordinary+", a *:* rwm"),
 			},
+		},
+		"the node's /dev with every block device open is high": {
+			ruled(set("devtmpfs"), 0, "b *:* rwm"), []api.Finding{
+				finding(api.Fail, api.Medium, "every block device of the node is open to it", rules, ordinary+", b *:* rwm"),
+				finding(api.Fail, api.High, "its /dev is the node's", "node/n1 /proc/100/root/dev", "devtmpfs, the node's own", rules, ordinary+", b *:* rwm"),
+			},
+		},
+		"every character device, or both kinds apart": {
+			ruled(set("tmpfs"), mknod, "c *:* rw"),
+			ft.One(finding(api.Fail, api.High, "every character device of the node is open to it, and it can make the nodes itself (MKNOD)", rules, ordinary+", c *:* rw")),
+		},
+		"both kinds apart are everything": {
+			ruled(set("tmpfs"), 0, "b *:* rwm", "c *:* rwm"),
+			ft.One(finding(api.Fail, api.Medium, "every device of the node is open to it", rules, ordinary+", b *:* rwm and 1 more")),
 		},
 		"the node's /dev behind rules is medium": {
 			ruled(set("devtmpfs"), 0), ft.One(finding(api.Fail, api.Medium, "its /dev is the node's, but its device rules refuse most devices",
