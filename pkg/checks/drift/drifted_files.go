@@ -63,7 +63,7 @@ var (
 	accountsOrStart = change{api.High, "accounts, keys or start-up files were added or changed: "}
 	rest            = change{api.Medium, "files of the image were changed: "}
 	removedCode     = change{api.Medium, "programs of the image were removed: "}
-	removedTrust    = change{api.Medium, "certificates or security settings of the image were removed: "}
+	removedTrust    = change{api.Medium, "certificates, security settings, accounts or start-up files of the image were removed: "}
 	removedFile     = change{api.Low, "files of the image were removed: "}
 	added           = change{api.Low, "files were added: "}
 )

@@ -120,7 +120,7 @@ func TestDriftedFiles(t *testing.T) {
 		},
 		"a removed CA is medium": {
 			removed("/etc/ssl/certs/ca.crt", "data"),
-			fails(api.Medium, "certificates or security settings of the image were removed: /etc/ssl/certs/ca.crt", "/etc/ssl/certs/ca.crt", "data", "removed", oneGone),
+			fails(api.Medium, "certificates, security settings, accounts or start-up files of the image were removed: /etc/ssl/certs/ca.crt", "/etc/ssl/certs/ca.crt", "data", "removed", oneGone),
 		},
 		"the empty file where a runtime mounts hosts passes": {empty("/etc/hosts"), unchanged},
 		"the empty file where a volume is mounted passes": {
