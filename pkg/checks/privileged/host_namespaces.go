@@ -60,7 +60,17 @@ var hostNamespaces = []struct {
 }
 
 func judgeHostNamespaces(v *checks.View) []api.Finding {
-	return checks.PodsMeasuredElseDeclared(v, fact.Processes, judgeMeasuredNamespaces, judgeDeclaredNamespaces)
+	gaps := incomplete{}
+	return checks.PodsMeasuredElseDeclared(v, fact.Processes, func(r checks.Running) ([]api.Finding, bool) {
+		findings, complete := judgeMeasuredNamespaces(r)
+		reason, some := gaps.of(r)
+		if some && r.Pod == nil && complete {
+			f := partly(r, reason)
+			f.Subject = r.PodSubject()
+			findings = append(findings, f)
+		}
+		return findings, complete && !some
+	}, judgeDeclaredNamespaces)
 }
 
 // judgeMeasuredNamespaces judges a container by its processes. Complete is

@@ -111,6 +111,20 @@ func TestHostNamespaces(t *testing.T) {
 				Evidence: ft.Evidence("node/n1 /proc/101/ns/pid", "4026531836, as pid 1"),
 			}, declaredNone},
 		},
+		"where a process was not read what is declared counts too": {
+			ft.Edit(measured(ft.With()), func(s *fact.Set) {
+				s.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: fact.Processes, Container: ft.ID, Reason: fact.Changing}}
+			}), []api.Finding{pass(ft.PodSubject()), declaredNone},
+		},
+		"unknown to the API, where a process of the node was not read": {
+			ft.Edit(measured(ft.With()), noAPI, func(s *fact.Set) {
+				s.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: fact.Processes, Reason: fact.Timeout}}
+			}), []api.Finding{pass(container), {
+				Verdict: api.VerdictUnknown, Reason: fact.Timeout, Basis: api.Measured, Subject: container,
+				Message:  "not all of its processes may have been read, and its declaration is unknown",
+				Evidence: ft.Evidence("node/n1 /proc/100/status", "1 process"),
+			}},
+		},
 		"the node's own inodes unread: never a measured pass": {
 			ft.Edit(measured(ft.With()), func(s *fact.Set) { s.Nodes[0].Measured.HostIPCNS = 0 }), ft.One(declaredNone),
 		},

@@ -10,7 +10,7 @@ import (
 )
 
 // RunsAsRoot fails a container with a process that is uid 0 of the node, or can become
-// it again. Source: Uid in /proc/PID/status (real, effective, saved; proc(5)), which
+// it again. Source: Uid in /proc/PID/status (real, effective, saved, file system; proc(5)), which
 // shows the node's uids, for every process and every thread that differs.
 //
 // Root of a user namespace whose root is another uid of the node passes, with a note:
@@ -52,14 +52,14 @@ const (
 )
 
 func rootnessOf(node *fact.Node, t task) rootness {
-	real, effective, saved := t.UID[0], t.UID[1], t.UID[2]
+	real, effective, saved, files := t.UID[0], t.UID[1], t.UID[2], t.UID[3]
 	switch {
-	case effective == 0:
+	case effective == 0, files == 0: // setfsuid(2) sets as whom it opens files
 		return isRoot
 	case real == 0 || saved == 0: // setresuid(2) lets it set any of the three
 		return canReturn
 	}
-	if root, own := inOwnUserNamespace(node, t.Process); own && (real == root || effective == root || saved == root) {
+	if root, own := inOwnUserNamespace(node, t.Process); own && (real == root || effective == root || saved == root || files == root) {
 		return insideRoot
 	}
 	return notRoot
@@ -97,7 +97,7 @@ func rootFinding(r checks.Running, t task) api.Finding {
 	f := api.Finding{
 		Verdict: api.Pass, Basis: api.Measured, Subject: r.Subject(), Message: "does not run as root",
 		Evidence: []api.Evidence{{
-			Source: t.source(r.Node, "Uid"), Value: fmt.Sprintf("%d %d %d, of %s", t.UID[0], t.UID[1], t.UID[2], countProcesses(len(r.Measured.Processes))),
+			Source: t.source(r.Node, "Uid"), Value: uids(t) + ", of " + countProcesses(len(r.Measured.Processes)),
 		}},
 	}
 	if root, own := inOwnUserNamespace(r.Node, t.Process); own {
@@ -114,6 +114,9 @@ func rootFinding(r checks.Running, t task) api.Finding {
 	switch is {
 	case isRoot:
 		f.Verdict, f.Severity, f.Message = api.Fail, api.Medium, "runs as root"
+		if t.UID[1] != 0 {
+			f.Message = "opens files as root (its file system uid is 0)"
+		}
 	case canReturn:
 		f.Verdict, f.Severity, f.Message = api.Fail, api.Medium, "can become root again (its real or saved uid is 0)"
 	case insideRoot:
@@ -141,6 +144,16 @@ func rootFinding(r checks.Running, t task) api.Finding {
 		f.Verdict, f.Severity = api.Fail, api.Low // it is not who the spec says
 	}
 	return f
+}
+
+// uids are the real, effective and saved uid, and that for files where it is another
+// than the effective one, which it follows (setfsuid(2)).
+func uids(t task) string {
+	text := fmt.Sprintf("%d %d %d", t.UID[0], t.UID[1], t.UID[2])
+	if t.UID[3] != t.UID[1] {
+		text += fmt.Sprintf(" %d", t.UID[3])
+	}
+	return text
 }
 
 // ownUsers reports whether the pod is declared to have a user namespace of its own.

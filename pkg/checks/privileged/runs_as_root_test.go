@@ -23,6 +23,7 @@ func TestRunsAsRoot(t *testing.T) {
 	inside := func(root int64) func(*fact.Process) {
 		return func(p *fact.Process) { p.UserNS, p.RootUID = 4026532999, &root }
 	}
+	loose := fact.Subject{Kind: fact.SubjectContainer, Name: ft.ID[:12], Node: ft.Node}
 	procLevel := func(p *fact.Process) { p.UserNS = 0 }
 	runtimes := func(p *fact.Process) {
 		p.Started, p.Exe = fact.NewTime(ft.Time.Add(-time.Second)), &fact.Executable{Path: "/memfd:runc", Origin: fact.OriginMemfd}
@@ -101,6 +102,10 @@ func TestRunsAsRoot(t *testing.T) {
 			measured(fact.Container{}, as(0, 1000, 1000)),
 			ft.One(finding(api.Fail, api.Medium, "can become root again (its real or saved uid is 0)", "0 1000 1000, of 1 process", unset, unset)),
 		},
+		"a process that opens files as root": {
+			measured(fact.Container{}, func(p *fact.Process) { p.UID = [4]int64{1000, 1000, 1000, 0} }),
+			ft.One(finding(api.Fail, api.Medium, "opens files as root (its file system uid is 0)", "1000 1000 1000 0, of 1 process", unset, unset)),
+		},
 		"root though runAsNonRoot is declared": {
 			measured(fact.Container{RunAsNonRoot: ft.Ptr(true)}, as(1000, 0, 0)),
 			ft.One(finding(api.Fail, api.Medium, "runs as root, though runAsNonRoot is declared", "1000 0 0, of 1 process", "true", unset)),
@@ -168,6 +173,32 @@ func TestRunsAsRoot(t *testing.T) {
 			}),
 			append(ft.One(finding(api.Pass, "", "does not run as root", "1000 1000 1000, of 1 process", "true", unset)),
 				declared(api.Pass, "", "is declared not to run as root", "true", unset)...),
+		},
+		"where a process of the node was not read it may be this container's": {
+			ft.Edit(measured(fact.Container{}), func(s *fact.Set) {
+				s.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: fact.Processes, Reason: fact.Timeout, Detail: "1 of 30000 processes could not be read"}}
+			}),
+			append(ft.One(finding(api.Pass, "", "does not run as root", "1000 1000 1000, of 1 process", unset, unset)), open(unset)...),
+		},
+		"a container without a declaration, where a process of the node was not read": {
+			ft.Edit(measured(fact.Container{}), func(s *fact.Set) {
+				s.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: fact.Processes, Reason: fact.Timeout}}
+				s.Workloads = nil
+			}),
+			[]api.Finding{
+				{Verdict: api.Pass, Basis: api.Measured, Subject: loose, Message: "does not run as root", Evidence: ft.Evidence(uid, "1000 1000 1000, of 1 process")},
+				{
+					Verdict: api.VerdictUnknown, Reason: fact.Timeout, Basis: api.Measured, Subject: loose,
+					Message:  "not all of its processes may have been read, and its declaration is unknown",
+					Evidence: ft.Evidence("node/n1 /proc/100/status", "1 process"),
+				},
+			},
+		},
+		"what the level does not read leaves the processes that were found": {
+			ft.Edit(measured(fact.Container{}), func(s *fact.Set) {
+				s.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: fact.Processes, Reason: fact.NotRequested}}
+			}),
+			ft.One(finding(api.Pass, "", "does not run as root", "1000 1000 1000, of 1 process", unset, unset)),
 		},
 		"in a declared user namespace": {
 			ft.Declared(fact.Container{}, hostUsers(false)),

@@ -103,22 +103,39 @@ func ofRuntime(r checks.Running, p *fact.Process, f api.Finding) api.Finding {
 }
 
 // incomplete finds the containers of which a node says that it could not read all
-// processes.
-type incomplete map[*fact.Node]map[string]bool
+// processes, and why; the id "" stands for all of its containers.
+type incomplete map[*fact.Node]map[string]fact.Reason
 
-// of reports whether not all of a container's processes were read.
-func (x incomplete) of(r checks.Running) bool {
+// of reports whether not all of a container's processes were read. A process that could
+// not be read at all may be any container's. What a level does not read is no such gap:
+// it leaves the processes that were found.
+func (x incomplete) of(r checks.Running) (fact.Reason, bool) {
 	gapped, known := x[r.Node]
 	if !known {
-		gapped = map[string]bool{}
+		gapped = map[string]fact.Reason{}
 		for i := range r.Node.Measured.Gaps {
-			if g := &r.Node.Measured.Gaps[i]; g.What == fact.Processes && g.Container != "" {
-				gapped[checks.ShortID(g.Container)] = true
+			if g := &r.Node.Measured.Gaps[i]; g.What == fact.Processes && (g.Container != "" || g.Reason != fact.NotRequested) {
+				gapped[checks.ShortID(g.Container)] = g.Reason
 			}
 		}
 		x[r.Node] = gapped
 	}
-	return gapped[checks.ShortID(r.Measured.ID)]
+	for _, id := range []string{checks.ShortID(r.Measured.ID), ""} {
+		if reason, some := gapped[id]; some {
+			return reason, true
+		}
+	}
+	return "", false
+}
+
+// partly is the finding for a container without a declaration, of which not all
+// processes were read.
+func partly(r checks.Running, reason fact.Reason) api.Finding {
+	return api.Finding{
+		Verdict: api.VerdictUnknown, Reason: reason, Basis: api.Measured, Subject: r.Subject(),
+		Message:  "not all of its processes may have been read, and its declaration is unknown",
+		Evidence: []api.Evidence{{Source: r.Source("status"), Value: countProcesses(len(r.Measured.Processes))}},
+	}
 }
 
 // measuredElseDeclared judges the processes of each container that was measured, and
@@ -138,7 +155,11 @@ func measuredElseDeclared(v *checks.View, judge func(checks.Running) []api.Findi
 			if f, some := unlisted(r); some {
 				findings = append(findings, f)
 			}
-			return findings, r.Declared != nil && !gaps.of(r)
+			reason, some := gaps.of(r)
+			if some && r.Declared == nil {
+				findings = append(findings, partly(r, reason))
+			}
+			return findings, r.Declared != nil && !some
 		},
 		func(d checks.Declared, pods []*fact.Pod) []api.Finding {
 			f := declared(d)
