@@ -116,7 +116,7 @@ func addListed(set *fact.Set, unknown map[onNode]*fact.MeasuredContainer, again 
 			live[again[i].Pods[j].UID] = true
 		}
 	}
-	a := adding{set: set, live: live}
+	a := newAdding(set, live)
 	for i := range again {
 		w := &again[i]
 		for j := range w.Pods {
@@ -135,20 +135,67 @@ func addListed(set *fact.Set, unknown map[onNode]*fact.MeasuredContainer, again 
 			}
 		}
 	}
-	cluster.Sort(set.Workloads)
+	a.finish()
 	return named
 }
 
-// adding adds pods to a set.
+// adding adds pods to a set. It finds workloads by maps of their places in the set: in
+// a large cluster thousands of pods start between two lists.
 type adding struct {
 	set  *fact.Set
 	live map[string]bool // the UIDs in the second list
+
+	byUID   map[string]int
+	byName  map[podName]int
+	byOwner map[string][]int
+	emptied map[int]bool // workloads whose last pod was removed: they go at the end
+}
+
+// podName is a pod's namespace and name.
+type podName struct{ namespace, name string }
+
+func newAdding(set *fact.Set, live map[string]bool) *adding {
+	a := &adding{set: set, live: live, byUID: map[string]int{}, byName: map[podName]int{}, byOwner: map[string][]int{}, emptied: map[int]bool{}}
+	for i := range set.Workloads {
+		w := &set.Workloads[i]
+		a.byOwner[w.Owner.Key()] = append(a.byOwner[w.Owner.Key()], i)
+		for j := range w.Pods {
+			a.index(i, &w.Pods[j])
+		}
+	}
+	return a
+}
+
+// index notes where a pod is. The first of a UID or name stays.
+func (a *adding) index(i int, p *fact.Pod) {
+	name := podName{a.set.Workloads[i].Owner.Namespace, p.Name}
+	if _, taken := a.byUID[p.UID]; !taken {
+		a.byUID[p.UID] = i
+	}
+	if _, taken := a.byName[name]; !taken {
+		a.byName[name] = i
+	}
+}
+
+// finish removes what has no pods any more, and sorts.
+func (a *adding) finish() {
+	if len(a.emptied) > 0 {
+		kept := make([]fact.Workload, 0, len(a.set.Workloads)-len(a.emptied))
+		for i := range a.set.Workloads {
+			if !a.emptied[i] {
+				kept = append(kept, a.set.Workloads[i])
+			}
+		}
+		a.set.Workloads = kept
+	}
+	cluster.Sort(a.set.Workloads)
 }
 
 // add adds a pod of the second list, or to the pod that the first list has of it: the
 // containers with these ids, which a node has.
 func (a *adding) add(w *fact.Workload, p *fact.Pod, ids map[string]bool) {
-	workload, pod := a.find(func(other *fact.Workload, q *fact.Pod) bool { return q.UID == p.UID })
+	at, some := a.byUID[p.UID]
+	workload, pod := a.find(at, some, func(q *fact.Pod) bool { return q.UID == p.UID })
 	if pod == nil {
 		if a.set.PodScope != fact.PodsAll {
 			return
@@ -189,18 +236,19 @@ func (a *adding) add(w *fact.Workload, p *fact.Pod, ids map[string]bool) {
 		return
 	}
 	// Its spec has changed, say by an ephemeral container.
-	a.remove(workload, pod)
+	a.remove(at, pod)
 	a.insert(w, merged)
 }
 
-// find finds a pod in the set, in workloads of any owner.
-func (a *adding) find(is func(*fact.Workload, *fact.Pod) bool) (*fact.Workload, *fact.Pod) {
-	for i := range a.set.Workloads {
-		w := &a.set.Workloads[i]
-		for j := range w.Pods {
-			if is(w, &w.Pods[j]) {
-				return w, &w.Pods[j]
-			}
+// find finds a pod of a workload of the set.
+func (a *adding) find(at int, some bool, is func(*fact.Pod) bool) (*fact.Workload, *fact.Pod) {
+	if !some {
+		return nil, nil
+	}
+	w := &a.set.Workloads[at]
+	for j := range w.Pods {
+		if is(&w.Pods[j]) {
+			return w, &w.Pods[j]
 		}
 	}
 	return nil, nil
@@ -209,11 +257,10 @@ func (a *adding) find(is func(*fact.Workload, *fact.Pod) bool) (*fact.Workload, 
 // replace removes the pod of the same name that this one has followed, unless a node
 // still had a container of it.
 func (a *adding) replace(w *fact.Workload, p *fact.Pod) {
-	workload, old := a.find(func(other *fact.Workload, q *fact.Pod) bool {
-		return q.Name == p.Name && other.Owner.Namespace == w.Owner.Namespace
-	})
+	at, some := a.byName[podName{w.Owner.Namespace, p.Name}]
+	_, old := a.find(at, some, func(q *fact.Pod) bool { return q.Name == p.Name })
 	if old != nil && !a.live[old.UID] && !a.measured(old) {
-		a.remove(workload, old)
+		a.remove(at, old)
 	}
 }
 
@@ -234,33 +281,39 @@ func (a *adding) measured(p *fact.Pod) bool {
 	return false
 }
 
-func (a *adding) remove(w *fact.Workload, p *fact.Pod) {
+func (a *adding) remove(at int, p *fact.Pod) {
+	w := &a.set.Workloads[at]
 	uid := p.UID // p is one of them
+	delete(a.byUID, uid)
+	delete(a.byName, podName{w.Owner.Namespace, p.Name})
 	w.Pods = slices.DeleteFunc(slices.Clone(w.Pods), func(q fact.Pod) bool { return q.UID == uid })
 	if len(w.Pods) > 0 {
 		w.Spec.Origin = "pod/" + w.Owner.Namespace + "/" + w.Pods[0].Name // of those that are left
 	} else {
-		for i := range a.set.Workloads {
-			if &a.set.Workloads[i] == w {
-				a.set.Workloads = slices.Delete(a.set.Workloads, i, i+1)
-				break
-			}
-		}
+		a.emptied[at] = true
 	}
 }
 
 // insert adds a pod to the workload in the set that its own belongs to, or that one.
 func (a *adding) insert(w *fact.Workload, p fact.Pod) {
 	origin := "pod/" + w.Owner.Namespace + "/" + p.Name
-	i := slices.IndexFunc(a.set.Workloads, func(other fact.Workload) bool {
-		return len(other.Pods) > 0 && cluster.SameGroup(&other, w)
-	})
+	i := -1
+	for _, other := range a.byOwner[w.Owner.Key()] {
+		if of := &a.set.Workloads[other]; len(of.Pods) > 0 && cluster.SameGroup(of, w) {
+			i = other
+			break
+		}
+	}
 	if i < 0 {
 		added := fact.Workload{Owner: w.Owner, Spec: *w.Spec.DeepCopy(), Pods: []fact.Pod{p}}
 		added.Spec.Origin = origin
+		i = len(a.set.Workloads)
 		a.set.Workloads = append(a.set.Workloads, added)
+		a.byOwner[w.Owner.Key()] = append(a.byOwner[w.Owner.Key()], i)
+		a.index(i, &p)
 		return
 	}
+	a.index(i, &p)
 	to := &a.set.Workloads[i]
 	at, _ := slices.BinarySearchFunc(to.Pods, p.Name, func(q fact.Pod, name string) int { return strings.Compare(q.Name, name) })
 	to.Pods = slices.Insert(slices.Clone(to.Pods), at, p) // its pods may be part of a longer list

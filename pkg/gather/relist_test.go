@@ -2,6 +2,7 @@ package gather
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 )
 
@@ -222,5 +224,50 @@ func TestRelist(t *testing.T) {
 				t.Errorf("warned %q, want %q", text, tc.warned)
 			}
 		})
+	}
+}
+
+// Where many pods start between the lists, each is added, to its own workload.
+func TestRelistManyPods(t *testing.T) {
+	const nodes, pods = 1000, 10
+	set := &fact.Set{PodScope: fact.PodsAll}
+	var again []fact.Workload
+	for n := range nodes {
+		m := &fact.Measurement{}
+		node := fmt.Sprintf("n%d", n)
+		for p := range pods {
+			id, uid := fmt.Sprintf("%064d", n*pods+p), fmt.Sprintf("uid-%d-%d", n, p)
+			w := fact.Workload{
+				Owner: fact.Subject{Kind: fact.SubjectDeployment, Namespace: "shop", Name: fmt.Sprintf("web-%d-%d", n, p)},
+				Spec:  fact.PodSpec{Origin: fmt.Sprintf("pod/shop/web-%d-%d-x", n, p), Containers: []fact.Container{{Name: "app"}}},
+				Pods: []fact.Pod{{
+					Name: fmt.Sprintf("web-%d-%d-x", n, p), UID: uid, Node: node, Phase: "Running",
+					Containers: []fact.ContainerStatus{{Name: "app", ID: id, Running: true}},
+				}},
+			}
+			m.Containers = append(m.Containers, fact.MeasuredContainer{ID: id, PodUID: uid, Kubernetes: true})
+			again = append(again, *w.DeepCopy())
+			switch p {
+			case 0: // it starts after the first list
+				continue
+			case 1: // its container was not there yet
+				w.Pods[0].Phase, w.Pods[0].Containers = "Pending", nil
+			case 2: // a pod of its name was there before, and is gone
+				w.Pods[0].UID, w.Pods[0].Containers = "old-"+uid, nil
+			case 3: // its spec has changed
+				w.Spec.Containers = append(w.Spec.Containers, fact.Container{Name: "gone"})
+				w.Pods[0].Containers = nil
+			}
+			set.Workloads = append(set.Workloads, w)
+		}
+		set.Nodes = append(set.Nodes, fact.Node{Name: node, Measured: m})
+	}
+	relist(t.Context(), set, func(context.Context) ([]fact.Workload, error) { return again, nil }, nil)
+	cluster.Sort(again)
+	if diff := cmp.Diff(again, set.Workloads); diff != "" {
+		t.Errorf("workloads (-want +got):\n%.2000s", diff)
+	}
+	if got := set.Relisted; got.Unknown != 4*nodes || got.Named != 4*nodes {
+		t.Errorf("%+v", got)
 	}
 }
