@@ -82,9 +82,9 @@ type rights struct {
 	inside    uint64 // of the others: it counts only for what their namespace owns
 	unread    bool   // some mask
 	outside   bool   // some process is not in a user namespace of its own
-	off, open bool // seccomp is off, or was not read, in some process
-	strict    bool // strict mode in all of them
-	gains     bool // some process without NoNewPrivs
+	off, open bool   // seccomp is off, or was not read, in some process
+	strict    bool   // strict mode in all of them
+	gains     bool   // some process without NoNewPrivs
 	nnpUnread bool
 	any       bool
 }
