@@ -11,18 +11,23 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
 // startNode starts containers on this machine, as a runtime would: each with a mount
-// namespace, an overlay with a writable layer, 20 more mounts, a cgroup with its id,
+// namespace, an overlay with a writable layer with six files, 20 more mounts, a cgroup with its id,
 // and ten processes.
 //
-// It returns the directories of the containers, by the ends of their cgroups' paths.
-func startNode(b *testing.B, containers, each int) map[string]string {
+// It returns a /proc that shows these containers and nothing else that runs here, and
+// their directories, by the ends of their cgroups' paths. Other containers of this
+// machine would be looked into as well, and what plainReads reads would not be the same.
+func startNode(b *testing.B, containers, each int) (proc string, dirs map[string]string) {
 	b.Helper()
 	if os.Geteuid() != 0 {
 		b.Skip("starting containers needs root")
@@ -43,6 +48,12 @@ func startNode(b *testing.B, containers, each int) map[string]string {
 	for _, dir := range []string{"proc", "dev", "sys", "mnt/d"} {
 		_ = os.MkdirAll(filepath.Join(top, "image", dir), 0o755)
 	}
+	for _, dir := range []string{"etc", "tmp", "var/log", "var/lib/app"} {
+		_ = os.MkdirAll(filepath.Join(top, "image", dir), 0o755)
+		for i := range 20 {
+			_ = os.WriteFile(filepath.Join(top, "image", dir, fmt.Sprintf("f%d", i)), []byte("x\n"), 0o644)
+		}
+	}
 	program, err := os.ReadFile(busybox)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(top, "image", "bin", "busybox"), program, 0o755)
@@ -52,10 +63,14 @@ func startNode(b *testing.B, containers, each int) map[string]string {
 	}
 	var started []*exec.Cmd
 	var groups []string
-	dirs := map[string]string{}
+	proc, dirs = filepath.Join(top, "proc"), map[string]string{}
+	if err := os.Mkdir(proc, 0o755); err != nil {
+		b.Fatal(err)
+	}
 	b.Cleanup(func() {
+		_ = unix.Unmount(proc, unix.MNT_DETACH)
 		for _, cmd := range started {
-			_ = cmd.Process.Kill() // pid 1 of its namespace: the others end with it
+			_ = cmd.Process.Kill() // the first is pid 1 of its namespace: the others end with it
 			_ = cmd.Wait()
 		}
 		for _, dir := range append(groups, pod) {
@@ -67,6 +82,23 @@ func startNode(b *testing.B, containers, each int) map[string]string {
 			}
 		}
 	})
+	start := func(cmd *exec.Cmd) {
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			b.Skip("making a pid namespace needs root: ", err)
+		}
+		started = append(started, cmd)
+		if line, _ := bufio.NewReader(stdout).ReadString('\n'); line != "ready\n" {
+			b.Skip("mounting an overlay needs root")
+		}
+	}
+	first := exec.Command("sh", "-ec", `mount -t proc proc "$0"; echo ready; exec sleep 3600`, proc)
+	first.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	start(first)
 	for i := range containers {
 		dir := filepath.Join(top, fmt.Sprint(i))
 		group := fmt.Sprintf("%s/%064x", pod, i+1)
@@ -91,31 +123,21 @@ pivot_root . old
 cd /
 /bin/busybox umount -l /old
 /bin/busybox rmdir /old
+/bin/busybox mkdir -p /run/app
+for f in etc/app.conf etc/f1 tmp/x var/log/app.log var/lib/app/state run/app/pid; do echo y >/$f; done
 i=1
 while [ $i -lt "$2" ]; do /bin/busybox sleep 3600 >/dev/null & i=$((i+1)); done
 echo ready
 exec /bin/busybox sleep 3600`
-		cmd := exec.Command("unshare", "-m", "-p", "-f", "--kill-child", "sh", "-ec", script, dir, group, fmt.Sprint(each), filepath.Join(top, "image"))
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			b.Fatal(err)
-		}
-		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
-			b.Fatal(err)
-		}
-		started = append(started, cmd)
-		if line, _ := bufio.NewReader(stdout).ReadString('\n'); line != "ready\n" {
-			b.Skip("mounting an overlay needs root")
-		}
+		start(exec.Command("nsenter", "-t", fmt.Sprint(first.Process.Pid), "-p", "unshare", "-m", "-p", "-f", "sh", "-ec", script, dir, group, fmt.Sprint(each), filepath.Join(top, "image")))
 	}
-	return dirs
+	return proc, dirs
 }
 
 // plainReads reads what the collector reads, with the standard library, and looks at
 // none of it: what to compare with. It returns the number of processes.
-func plainReads(b *testing.B, level fact.Level, layers bool, dirs map[string]string) (processes int) {
-	entries, err := os.ReadDir("/proc")
+func plainReads(b *testing.B, proc string, level fact.Level, layers bool, dirs map[string]string) (processes int) {
+	entries, err := os.ReadDir(proc)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -125,7 +147,7 @@ func plainReads(b *testing.B, level fact.Level, layers bool, dirs map[string]str
 		if e.Name()[0] < '0' || e.Name()[0] > '9' {
 			continue
 		}
-		dir := "/proc/" + e.Name() + "/"
+		dir := proc + "/" + e.Name() + "/"
 		var group []byte
 		for _, name := range []string{"stat", "status", "cgroup", "uid_map"} {
 			data, _ := os.ReadFile(dir + name)
@@ -163,7 +185,16 @@ func plainReads(b *testing.B, level fact.Level, layers bool, dirs map[string]str
 			_ = filepath.WalkDir(dir+"root/dev", func(string, fs.DirEntry, error) error { return nil })
 			_, _ = os.ReadFile("/sys/fs/cgroup/devices" + path + "/devices.list")
 			if layers {
-				_ = filepath.WalkDir(on+"/upper", func(string, fs.DirEntry, error) error { return nil })
+				_ = filepath.WalkDir(on+"/upper", func(name string, e fs.DirEntry, err error) error {
+					below := strings.TrimPrefix(name, on+"/upper")
+					_, _ = os.Lstat(on + "/../image" + below)
+					if err == nil && e.IsDir() {
+						_, _ = os.Lstat(dir + "root" + below)
+					} else {
+						_, _ = os.ReadFile(name)
+					}
+					return nil
+				})
 			}
 			for i := range 18 {
 				_, _ = os.Lstat(dir + "root/mnt/" + fmt.Sprint(i+1))
@@ -177,7 +208,7 @@ func plainReads(b *testing.B, level fact.Level, layers bool, dirs map[string]str
 // else, on a node with 500 processes in 50 containers. Turn by turn, because other
 // programs share this machine's caches and processors.
 func BenchmarkNode(b *testing.B) {
-	dirs := startNode(b, 50, 10)
+	proc, dirs := startNode(b, 50, 10)
 	for _, tc := range []struct {
 		name  string
 		level fact.Level
@@ -193,20 +224,23 @@ func BenchmarkNode(b *testing.B) {
 			var m *fact.Measurement
 			for b.Loop() {
 				at := cpuTime(b)
-				processes = plainReads(b, tc.level, slices.Contains(tc.kinds, fact.Upperdir), dirs)
+				processes = plainReads(b, proc, tc.level, slices.Contains(tc.kinds, fact.Upperdir), dirs)
 				between := cpuTime(b)
 				var err error
-				if m, err = Local(context.Background(), Options{Level: tc.level, Proc: "/proc", Root: "/", Live: true, Kinds: tc.kinds}); err != nil {
+				if m, err = Local(context.Background(), Options{Level: tc.level, Proc: proc, Root: "/", Live: true, Kinds: tc.kinds}); err != nil {
 					b.Fatal(err)
 				}
 				plain, ours = plain+between-at, ours+cpuTime(b)-between
 			}
-			if n := len(m.Containers); n < 50 || processes < 500 {
+			if n := len(m.Containers); n != 50 || processes < 500 {
 				b.Fatalf("%d processes in %d containers", processes, n)
 			}
 			if tc.level == fact.LevelFull {
 				inImage := 0
 				for _, ct := range m.Containers {
+					if slices.Contains(tc.kinds, fact.Upperdir) && (ct.Upper == nil || ct.Upper.Entries < 6) {
+						b.Errorf("the writable layer of %s: found %+v, want at least six files", ct.ID, ct.Upper)
+					}
 					for _, p := range ct.Processes {
 						if p.Exe != nil && p.Exe.Path == "/bin/busybox" && p.Exe.Origin == fact.OriginImage {
 							inImage++
