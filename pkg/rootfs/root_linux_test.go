@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -132,25 +133,60 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
-func TestReadKernelFile(t *testing.T) {
+func TestReadKernelPath(t *testing.T) {
 	r := openRoot(t, "/proc/self")
 	want, err := os.ReadFile("/proc/self/cmdline")
 	if err != nil {
 		t.Fatal(err)
 	}
 	buf := make([]byte, len(want))
-	n, err := r.ReadKernelFile("cmdline", buf)
+	n, err := r.ReadKernelPath([]byte("cmdline"), buf)
 	if err != nil || !bytes.Equal(buf[:n], want) {
 		t.Errorf("a buffer that fits: %q, %v; want %q", buf[:n], err, want)
 	}
-	if n, err := r.ReadKernelFile("cmdline", buf[:4]); n != 4 || !errors.Is(err, ErrTooLarge) {
+	if n, err := r.ReadKernelPath([]byte("cmdline"), buf[:4]); n != 4 || !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a buffer too small: %d, %v; want 4 and ErrTooLarge", n, err)
 	}
 	if got, err := r.ReadFile("cmdline", 1<<20); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("ReadFile of a file of size 0: %q, %v", got, err)
 	}
-	if _, err := r.ReadKernelFile("exe", buf); !errors.Is(err, unix.ELOOP) {
+	if _, err := r.ReadKernelPath([]byte("exe"), buf); !errors.Is(err, unix.ELOOP) {
 		t.Errorf("a link: %v; want ELOOP", err)
+	}
+}
+
+// One read of a record is what reading it to its end is, in a buffer that is larger; one
+// that it fills is read on.
+func TestReadKernelRecord(t *testing.T) {
+	cmd := exec.Command("sleep", "60") // it waits, so that its files do not change
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	r := openRoot(t, fmt.Sprintf("/proc/%d", cmd.Process.Pid))
+	for _, name := range []string{"cgroup", "limits"} { // both single_open, and neither has counters
+		want, err := os.ReadFile(r.join(name))
+		if err != nil || len(want) < 2 {
+			t.Fatalf("%s: %q, %v", name, want, err)
+		}
+		for _, more := range []int{0, 1, 4096} {
+			buf := make([]byte, len(want)+more)
+			if n, err := r.ReadKernelRecord([]byte(name), buf); err != nil || !bytes.Equal(buf[:n], want) {
+				t.Errorf("%s, a buffer of %d bytes more: %q, %v; want %q", name, more, buf[:n], err, want)
+			}
+		}
+		line := bytes.IndexByte(want, '\n') + 1
+		for _, size := range []int{line, len(want) - 1} {
+			if n, err := r.ReadKernelRecord([]byte(name), make([]byte, size)); size < len(want) && (n != size || !errors.Is(err, ErrTooLarge)) {
+				t.Errorf("%s, a buffer too small: %d, %v; want %d and ErrTooLarge", name, n, err, size)
+			}
+		}
+	}
+	// What does not end in a newline is read on.
+	want, _ := os.ReadFile(r.join("cmdline"))
+	buf := make([]byte, 4096)
+	if n, err := r.ReadKernelRecord([]byte("cmdline"), buf); err != nil || !bytes.Equal(buf[:n], want) {
+		t.Errorf("no newline at its end: %q, %v; want %q", buf[:n], err, want)
 	}
 }
 

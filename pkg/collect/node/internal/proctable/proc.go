@@ -177,7 +177,14 @@ func (d *PID) read(name procfs.Name, buf []byte, limit int64) ([]byte, error) {
 	if len(buf) == 0 {
 		buf = make([]byte, 4096)
 	}
-	n, err := d.dir.ReadKernelFile(string(name), buf)
+	var space [64]byte
+	path, n, err := append(space[:0], name...), 0, error(nil)
+	switch name {
+	case procfs.NameStat, procfs.NameStatus, procfs.NameCgroup:
+		n, err = d.dir.ReadKernelRecord(path, buf)
+	default:
+		n, err = d.dir.ReadKernelPath(path, buf)
+	}
 	if errors.Is(err, rootfs.ErrTooLarge) {
 		return d.dir.ReadFile(string(name), limit)
 	}
@@ -237,7 +244,7 @@ func (d *PID) Thread(tid int, buf []byte) (procfs.Thread, error) {
 	name = append(strconv.AppendInt(name, int64(tid), 10), "/"+procfs.NameStatus...)
 	data := buf
 	if d.fs.Live {
-		n, err := d.ofProcess().ReadKernelPath(name, buf)
+		n, err := d.ofProcess().ReadKernelRecord(name, buf)
 		if err != nil {
 			return procfs.Thread{}, err
 		}
