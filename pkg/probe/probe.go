@@ -25,7 +25,10 @@ var version = "dev"
 const (
 	memoryLimit = 18 << 20
 	gcPercent   = 50
-	threads     = 2
+	// Level proc reads no databases and ends soon: collecting at 2 MiB, as 50 % does, is
+	// a tenth of its time. With 10,000 processes it takes the same memory, 26 to 28 MiB.
+	procGCPercent = 200
+	threads       = 2
 )
 
 // Main is the whole of the probe: it reads the arguments, measures and answers.
@@ -71,6 +74,9 @@ func respond(args []string, prepare func() error, open func(config) (collector, 
 	}
 	if usageErr != nil {
 		return out.fail(wire.ExitUsage, usageErr.Error())
+	}
+	if c.level == fact.LevelProc {
+		debug.SetGCPercent(procGCPercent)
 	}
 	stop := watch(out, c, unix.Exit)
 	defer stop()
