@@ -39,7 +39,12 @@ func All() []Fault {
 		{
 			Question: api.Builds,
 			Title:    "BuildKit builds images in the cluster, as root",
-			Expect:   []string{"builds/builder-workload Pod/faults/image-builder/buildkit/"},
+			Expect: []string{
+				"builds/builder-workload Pod/faults/image-builder/buildkit/",
+				// It is root, whom /dev does not refuse.
+				"privileged/runs-as-root Pod/faults/image-builder/buildkit/",
+				"drift/writable-executable-mounts Pod/faults/image-builder/buildkit/",
+			},
 			Plant:    plantBuilder,
 			Remove: func(ctx context.Context, c *harness.Cluster) error {
 				_, err := c.Verb(ctx, nil, "rm-image", builderImage)
@@ -51,9 +56,13 @@ func All() []Fault {
 			Title:    "a program was added to a running container",
 			Expect: []string{
 				"immutable/added-executables Pod/faults/patched/app/",
+				"drift/drifted-files Pod/faults/patched/app/",
 				// What let it happen.
 				"immutable/writable-root Pod/faults/patched/app/",
 				"drift/writable-root Pod/faults/patched/app/",
+				"drift/writable-executable-mounts Pod/faults/patched/app/",
+				"drift/can-write-own-code Pod/faults/patched/app/",
+				"privileged/runs-as-root Pod/faults/patched/app/",
 			},
 			Plant: plantAdded,
 		},
@@ -64,6 +73,10 @@ func All() []Fault {
 				"privileged/privileged-container Pod/faults/privileged/app/",
 				"privileged/effective-capabilities Pod/faults/privileged/app/",
 				"privileged/host-devices Pod/faults/privileged/app/",
+				"privileged/privilege-escalation Pod/faults/privileged/app/",
+				"privileged/runs-as-root Pod/faults/privileged/app/",
+				"privileged/seccomp Pod/faults/privileged/app/",
+				"drift/writable-executable-mounts Pod/faults/privileged/app/",
 			},
 			Plant: plantPrivileged,
 		},
@@ -89,8 +102,12 @@ func All() []Fault {
 			Expect: []string{
 				"drift/running-drifted-executable Pod/faults/drifted/app/",
 				"immutable/added-executables Pod/faults/drifted/app/",
+				"drift/drifted-files Pod/faults/drifted/app/",
 				"immutable/writable-root Pod/faults/drifted/app/",
 				"drift/writable-root Pod/faults/drifted/app/",
+				"drift/writable-executable-mounts Pod/faults/drifted/app/",
+				"drift/can-write-own-code Pod/faults/drifted/app/",
+				"privileged/runs-as-root Pod/faults/drifted/app/",
 			},
 			Plant: plantDrift,
 		},
