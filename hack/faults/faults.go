@@ -45,7 +45,7 @@ func All() []Fault {
 				"privileged/runs-as-root Pod/faults/image-builder/buildkit/",
 				"drift/writable-executable-mounts Pod/faults/image-builder/buildkit/",
 			},
-			Plant:    plantBuilder,
+			Plant: plantBuilder,
 			Remove: func(ctx context.Context, c *harness.Cluster) error {
 				_, err := c.Verb(ctx, nil, "rm-image", builderImage)
 				return err
