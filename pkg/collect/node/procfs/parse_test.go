@@ -389,6 +389,7 @@ func FuzzParsers(f *testing.F) {
 	f.Add([]byte("0 131072 65536\n"))
 	f.Add([]byte("kube-apiserver\x00--etcd-prefix=/a\x00"))
 	f.Add([]byte("btime 12\n"))
+	f.Add([]byte("0()\x00 0 0 0 0 0 0 0 0 0 0 0 0 0 \n 4 0 0 \xff 0 ")) // found by fuzzing: a state that is no letter
 	f.Add([]byte("7f3a4c000000-7f3a4c021000 r-xp 00001000 08:01 2360                       /usr/lib/libm.so.6 (deleted)"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, err := ParseStatus(data); err == nil && (s.State == 0 || s.PID < 0) {

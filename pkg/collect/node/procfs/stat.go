@@ -70,7 +70,7 @@ func ParseStat(data []byte) (Stat, error) {
 		}
 		switch field {
 		case 3:
-			if len(f) != 1 {
+			if len(f) != 1 || f[0] < 'A' || f[0] > 'z' {
 				return bad("a letter as field 3")
 			}
 			s.State = f[0]
