@@ -125,7 +125,7 @@ func noLeftovers(t *testing.T, ctx context.Context) {
 // With one fault planted for each question, exactly those are found. After they are
 // removed, the same run no longer finds them.
 func TestFaults(t *testing.T) {
-	ctx := testContext(t, 10*time.Minute)
+	ctx := testContext(t, 20*time.Minute)
 	encrypted(t, ctx)
 	inNamespace(t, ctx)
 	baseline := reportOf(t, ctx)
