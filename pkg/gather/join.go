@@ -41,6 +41,13 @@ func Join(all ...*fact.Measurement) *fact.Measurement {
 	if processes := j.by[fact.Processes]; processes.HasRead(fact.Executables) {
 		j.by[fact.Executables] = processes
 	}
+	// What lies beside a store's rows, and who can read its files, are fields of the
+	// store. Such a field of another measurement would belong to no store.
+	for _, kind := range []fact.Kind{fact.Residue, fact.StorageFiles} {
+		if etcd := j.by[fact.Etcd]; etcd.HasRead(kind) {
+			j.by[kind] = etcd
+		}
+	}
 	out := &fact.Measurement{Level: all[0].Level, Host: j.host()}
 	for _, m := range all {
 		if out.At.IsZero() || !m.At.IsZero() && m.At.Before(out.At.Time) {
@@ -58,6 +65,7 @@ func Join(all ...*fact.Measurement) *fact.Measurement {
 	out.HostProcesses = processes.HostProcesses
 	out.Images = j.by[fact.Images].Images
 	out.Etcd, out.APIServers = j.by[fact.Etcd].Etcd, j.by[fact.EncryptionConfig].APIServers
+	out.Backups = j.by[fact.Backups].Backups
 	for _, kind := range fact.NodeKinds() {
 		if j.by[kind].HasRead(kind) {
 			out.Read = append(out.Read, kind)
@@ -118,6 +126,7 @@ func (j *joining) host() fact.Host {
 		Libraries: j.by[fact.Libraries].Host.Libraries,
 		Packages:  j.by[fact.Packages].Host.Packages,
 		Inventory: j.by[fact.Inventory].Host.Inventory,
+		Swap:      j.by[fact.Swap].Host.Swap,
 		Builders:  j.by[fact.Processes].Host.Builders,
 		Apart:     j.by[fact.Processes].Host.Apart,
 	}

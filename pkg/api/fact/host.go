@@ -31,6 +31,9 @@ type Host struct {
 	Builders []HostProcess `json:"builders,omitempty"`
 	Apart    []HostProcess `json:"apart,omitempty"`
 
+	// Swap is nil if unread (kind Swap).
+	Swap *SwapState `json:"swap,omitempty"`
+
 	// Inventory are the installed packages, sorted by name, architecture and version,
 	// at most MaxInventory (kind Inventory).
 	Inventory []InstalledPackage `json:"inventory,omitempty"`

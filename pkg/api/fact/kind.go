@@ -24,6 +24,11 @@ const (
 	Inventory        Kind = "inventory"         // the list of installed packages
 	Etcd             Kind = "etcd"              // the stored bytes of Secrets
 	EncryptionConfig Kind = "encryption-config" // the API server's provider configuration
+	Residue          Kind = "residue"           // what lies in the store's files beside its rows
+	Backups          Kind = "backups"           // copies of stores in other places
+	StorageFiles     Kind = "storage-files"     // who can read the store's files and its keys
+	AuditPolicies    Kind = "audit-policies"    // what the API server logs of Secrets
+	Swap             Kind = "swap"              // whether Secret volumes can be swapped out
 )
 
 // Holder says what a kind of facts is about, and so who can provide it.
@@ -65,6 +70,11 @@ var Table = []KindInfo{
 	{Inventory, OfHost, LevelFull},
 	{Etcd, OfStorage, LevelFull},
 	{EncryptionConfig, OfStorage, LevelFull},
+	{Residue, OfStorage, LevelFull},
+	{Backups, OfStorage, LevelFull},
+	{StorageFiles, OfStorage, LevelFull},
+	{AuditPolicies, OfStorage, LevelFull},
+	{Swap, OfStorage, LevelFull},
 }
 
 // Kinds lists every kind in the order of the table.

@@ -45,6 +45,10 @@ type Measurement struct {
 	Etcd       []EtcdDB    `json:"etcd,omitempty"`
 	APIServers []APIServer `json:"apiServers,omitempty"`
 
+	// Backups are files that look like copies of a store, sorted by path, at most
+	// MaxBackups (kind Backups).
+	Backups []Backup `json:"backups,omitempty"`
+
 	// Read lists the kinds that were read here, so that "none found" differs from
 	// "not looked". A kind may be read and still have gaps for some subjects.
 	Read []Kind    `json:"read,omitempty"`

@@ -79,6 +79,20 @@ type Cluster struct {
 	// APIServers counts the API servers whose lease in kube-system has not
 	// expired (KEP-1965); nil if the leases were not read.
 	APIServers *int `json:"apiServers,omitempty"`
+	// LoadedEncryption is what API servers say about the encryption configuration that
+	// they have loaded, one entry for each that answered. Empty if none did, or if all
+	// are older than 1.34.
+	LoadedEncryption []LoadedEncryption `json:"loadedEncryption,omitempty"`
+}
+
+// LoadedEncryption is from an API server's metric
+// apiserver_encryption_config_controller_last_config_info.
+type LoadedEncryption struct {
+	// Node is the host name in the API server's lease, "" if that is not known.
+	Node string `json:"node,omitempty"`
+	// Server is the metric's label apiserver_id_hash.
+	Server string `json:"server"`
+	Hash   string `json:"hash"` // "sha256:" and the SHA-256 of the file as loaded
 }
 
 // SecretName names a Secret as the API server lists it. Its content is never fetched.
