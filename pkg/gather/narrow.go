@@ -102,30 +102,62 @@ func keepNodesOfPods(set *fact.Set) {
 }
 
 // KeepNamespace keeps only the stored Secrets of one namespace, or all of them for
-// "". The number of Secrets that were cut from a list stays, because any of them may
-// be in this namespace.
+// "". What is only counted stays counted, because any of it may be in this namespace:
+// Secrets that were cut from a list, and values without a name.
 func KeepNamespace(set *fact.Set, namespace string) {
 	if namespace == "" {
 		return
 	}
 	narrow := func(db *fact.EtcdDB) {
-		unlisted := db.Total - len(db.Secrets)
-		var kept []fact.StoredSecret
-		for _, s := range db.Secrets {
-			if s.Namespace == namespace {
-				kept = append(kept, s)
-			}
+		db.Secrets, db.Total = keptSecrets(db.Secrets, db.Total, func(s *fact.StoredSecret) bool { return s.Namespace == namespace })
+		if db.History != nil {
+			history := *db.History
+			history.Deleted, history.DeletedTotal = keptSecrets(history.Deleted, history.DeletedTotal, func(s *fact.DeletedSecret) bool { return s.Namespace == namespace })
+			db.History = &history
 		}
-		db.Secrets, db.Total = kept, len(kept)+unlisted
+		db.Remains = slices.Clone(db.Remains)
+		for i := range db.Remains {
+			r := &db.Remains[i]
+			keepValues(namespace, &r.Values, &r.Secrets, &r.SecretsTotal)
+		}
 	}
 	if set.Snapshot != nil {
 		narrow(set.Snapshot)
 	}
 	for i := range set.Nodes {
-		if m := set.Nodes[i].Measured; m != nil {
-			for j := range m.Etcd {
-				narrow(&m.Etcd[j])
-			}
+		m := set.Nodes[i].Measured
+		if m == nil {
+			continue
+		}
+		for j := range m.Etcd {
+			narrow(&m.Etcd[j])
+		}
+		for j := range m.Backups {
+			b := &m.Backups[j]
+			keepValues(namespace, &b.Values, &b.Secrets, &b.SecretsTotal)
 		}
 	}
+}
+
+// keptSecrets keeps what is wanted of a list. The number of those that the list does
+// not have stays.
+func keptSecrets[T any](list []T, total int, wanted func(*T) bool) (kept []T, left int) {
+	for i := range list {
+		if wanted(&list[i]) {
+			kept = append(kept, list[i])
+		}
+	}
+	return kept, total - len(list) + len(kept)
+}
+
+// keepValues keeps the values of one namespace's Secrets, and those without a name.
+func keepValues(namespace string, values *int, list *[]fact.RemainingSecret, total *int) {
+	kept, left := keptSecrets(*list, *total, func(s *fact.RemainingSecret) bool { return s.Namespace == namespace })
+	for i := range *list {
+		if s := &(*list)[i]; s.Namespace != namespace {
+			*values -= s.Values
+		}
+	}
+	*values = max(*values, 0)
+	*list, *total = kept, left
 }

@@ -1,6 +1,7 @@
 package gather
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,30 @@ func TestKeepNamespace(t *testing.T) {
 	}
 	if diff := cmp.Diff(fact.EtcdDB{Total: 8, Secrets: one}, set.Nodes[1].Measured.Etcd[0]); diff != "" {
 		t.Errorf("a cut list (-want +got):\n%s", diff)
+	}
+}
+
+// Of what remains of older values, the names of other namespaces go with their values.
+// Values without a name stay, because they may be of this namespace.
+func TestKeepNamespaceOfRemains(t *testing.T) {
+	names := []fact.RemainingSecret{{Namespace: "a", Name: "x", Values: 2}, {Namespace: "b", Name: "y", Values: 3}}
+	set := &fact.Set{Nodes: []fact.Node{{Measured: &fact.Measurement{
+		Etcd: []fact.EtcdDB{{
+			History: &fact.StoredHistory{Plaintext: 4, DeletedTotal: 5, Deleted: []fact.DeletedSecret{{Namespace: "a", Name: "old"}, {Namespace: "b", Name: "old"}}},
+			Remains: []fact.Remains{{Values: 7, Unnamed: 1, SecretsTotal: 3, Secrets: slices.Clone(names)}},
+		}},
+		Backups: []fact.Backup{{Values: 6, Unnamed: 1, SecretsTotal: 2, Secrets: slices.Clone(names)}},
+	}}}}
+	KeepNamespace(set, "a")
+	want := &fact.Measurement{
+		Etcd: []fact.EtcdDB{{
+			History: &fact.StoredHistory{Plaintext: 4, DeletedTotal: 4, Deleted: []fact.DeletedSecret{{Namespace: "a", Name: "old"}}},
+			Remains: []fact.Remains{{Values: 4, Unnamed: 1, SecretsTotal: 2, Secrets: names[:1]}},
+		}},
+		Backups: []fact.Backup{{Values: 3, Unnamed: 1, SecretsTotal: 1, Secrets: names[:1]}},
+	}
+	if diff := cmp.Diff(want, set.Nodes[0].Measured); diff != "" {
+		t.Errorf("what is kept (-want +got):\n%s", diff)
 	}
 }
 

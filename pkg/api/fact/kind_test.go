@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 	}
 	for level, want := range map[fact.Level]string{
 		fact.LevelAPI: "", fact.LevelProc: "processes mounts cpu",
-		fact.LevelFull: "processes mounts executables upperdir devices images kernel cpu libraries packages inventory etcd encryption-config",
+		fact.LevelFull: "processes mounts executables upperdir devices images kernel cpu libraries packages inventory etcd encryption-config residue backups storage-files audit-policies swap",
 	} {
 		if got := join(fact.KindsAt(level)); got != want {
 			t.Errorf("level %s reads %q, want %q", level, got, want)
@@ -75,7 +75,7 @@ func TestAKindIsOneLine(t *testing.T) {
 	}
 	if !slices.ContainsFunc(objects, func(d launch.Document) bool {
 		text, err := yaml.Marshal(d.Object)
-		return err == nil && strings.Contains(string(text), "encryption-config,novel")
+		return err == nil && strings.Contains(string(text), "swap,novel")
 	}) {
 		t.Error("no pod is asked for the kind")
 	}

@@ -175,10 +175,16 @@ func (g *generator) secrets(set *fact.Set) []fact.StoredSecret {
 	for i := range 1 + g.r.IntN(12) {
 		s := fact.StoredSecret{
 			Namespace: pick(g.r, Namespaces), Name: fmt.Sprintf("s%02d", i), Revision: int64(100 + i),
-			Class: fact.ClassAESCBC, Provider: "k8s:enc:aescbc:v1:key1:", Size: 300,
+			Class: fact.ClassSecretbox, Provider: "k8s:enc:secretbox:v1:key1:", Size: 300,
 		}
 		if g.fault() {
 			s.Class, s.Provider = fact.ClassIdentityProtobuf, ""
+		}
+		if g.fault() {
+			s.Provider = "k8s:enc:secretbox:v1:key0:"
+		}
+		if g.fault() {
+			s.Older, s.OlderRevision = 1+g.r.IntN(3), s.Revision-int64(1+g.r.IntN(50))
 		}
 		stored = append(stored, s)
 		if set.SecretsListed && !g.unread() {
@@ -193,16 +199,60 @@ func (g *generator) storage(m *fact.Measurement, secrets []fact.StoredSecret) {
 		Path: "/var/lib/etcd/member/snap/db", Prefix: "/registry", PrefixFrom: "--etcd-prefix", Revision: 1000,
 		Complete: !g.unread(), Secrets: slices.Clone(secrets), Total: len(secrets),
 	}
+	history := fact.StoredHistory{Complete: db.Complete && !g.unread(), Compacted: 90, Revisions: len(secrets)}
+	for _, s := range secrets {
+		history.Plaintext += s.Older
+	}
+	if g.fault() {
+		history.Plaintext++
+		history.Deleted, history.DeletedTotal = []fact.DeletedSecret{{Namespace: pick(g.r, Namespaces), Name: "gone", Plaintext: 1, Revision: 95}}, 1
+	}
+	db.History = &history
+	for _, place := range []fact.RemainsPlace{fact.InFreePages, fact.InLog} {
+		remains := fact.Remains{Place: place, Path: db.Path, Scanned: 1 << 20, Complete: true}
+		if g.unread() {
+			remains.Complete, remains.Reason = false, fact.Timeout
+		}
+		if g.fault() {
+			remains.Values, remains.Unnamed, remains.SecretsTotal = 3, 1, 1
+			remains.Secrets = []fact.RemainingSecret{{Namespace: pick(g.r, Namespaces), Name: "s00", Values: 2, Revision: 40}}
+		}
+		db.Remains = append(db.Remains, remains)
+	}
+	db.Files = &fact.StoreFiles{Dir: fact.FileAccess{Path: "/var/lib/etcd", Dir: true, Mode: 0o700}, Files: 9}
+	if g.fault() {
+		db.Files.Dir.Mode, db.Files.OpenTotal = 0o755, 1
+		db.Files.Open = []fact.FileAccess{{Path: db.Path, Mode: 0o644, OthersReach: true, GroupReaches: true}}
+	}
 	m.Etcd = []fact.EtcdDB{db}
+	if g.fault() {
+		m.Backups = []fact.Backup{{
+			Path: "/var/backups/etcd.db", Format: "etcd snapshot", Size: 1 << 20, Complete: true, Values: 2, SecretsTotal: 1,
+			Access:  fact.FileAccess{Path: "/var/backups/etcd.db", Mode: 0o600},
+			Secrets: []fact.RemainingSecret{{Namespace: pick(g.r, Namespaces), Name: "s00", Values: 2, Revision: 40}},
+		}}
+	}
+	m.Host.Swap = &fact.SwapState{SecretVolumes: 4}
+	if g.fault() {
+		m.Host.Swap.Areas, m.Host.Swap.Swappable = 1, 4
+	}
 	started := fact.NewTime(Time.Add(-time.Hour))
-	provider := fact.EncryptionProvider{Type: "aescbc", Keys: []string{"key1"}}
+	provider := fact.EncryptionProvider{Type: "secretbox", Keys: []string{"key1"}}
 	if g.fault() {
 		provider = fact.EncryptionProvider{Type: "identity"}
 	}
+	key := &fact.FileAccess{Path: "/etc/kubernetes/enc.yaml", Mode: 0o600}
+	if g.fault() {
+		key.Mode, key.OthersReach = 0o644, true
+	}
+	audit := &fact.AuditPolicy{Path: "/etc/kubernetes/audit.yaml", Level: "Metadata", Rule: 1, LogPath: "/var/log/audit.log", Log: &fact.FileAccess{Path: "/var/log/audit.log", Mode: 0o600}}
+	if g.fault() {
+		audit.Level = "RequestResponse"
+	}
 	m.APIServers = []fact.APIServer{{
-		PID: 50, Started: started, EncryptionFlag: true,
+		PID: 50, Started: started, EncryptionFlag: true, Audit: audit,
 		Encryption: &fact.EncryptionConfiguration{
-			Path: "/etc/kubernetes/enc.yaml", Changed: fact.NewTime(started.Add(-time.Hour)),
+			Path: "/etc/kubernetes/enc.yaml", Changed: fact.NewTime(started.Add(-time.Hour)), File: key,
 			Entries: []fact.EncryptionEntry{{Resources: []string{"secrets"}, Providers: []fact.EncryptionProvider{provider}}},
 		},
 	}}

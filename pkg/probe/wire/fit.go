@@ -20,7 +20,8 @@ var shares = [sections]int{
 	hostSection:      1,
 	serverSection:    1,
 	etcdSection:      5,
-	containerSection: 5,
+	backupSection:    1,
+	containerSection: 4,
 	imageSection:     2,
 	gapSection:       2,
 }
@@ -113,7 +114,7 @@ func allot(total int, need [sections]int) (part [sections]int) {
 			if satisfied[s] {
 				continue
 			}
-			if share := rest / max(sum, 1) * shares[s]; need[s] > share {
+			if share := rest * shares[s] / max(sum, 1); need[s] > share {
 				part[s] = share
 			} else {
 				satisfied[s], again = true, true
@@ -149,6 +150,7 @@ type sizes struct {
 	servers          list
 	heads            list   // databases without their Secrets
 	secrets          []list // of each database
+	backups          list
 	containers       []*parts
 	bare             list // containers without their lists
 	images           []int
@@ -172,11 +174,12 @@ func (c *cutter) measure() *sizes {
 	s.servers = listOf(c, m.APIServers, nil, MaxRecord-wrapping)
 	heads := slices.Clone(m.Etcd)
 	for i := range heads {
-		heads[i].Secrets = nil
+		heads[i] = slim(&heads[i])
 		// A page of any such Secrets is no record that is too large.
 		s.secrets = append(s.secrets, listOf(c, m.Etcd[i].Secrets, func(s *fact.StoredSecret) bool { return s.Class.Plaintext() }, MaxRecord/MaxPage-1))
 	}
 	s.heads = listOf(c, heads, nil, MaxRecord-wrapping)
+	s.backups = listOf(c, m.Backups, func(b *fact.Backup) bool { return b.Values > 0 }, MaxRecord-wrapping)
 	s.bare.most = MaxRecord
 	for i := range m.Containers {
 		p := c.containerParts(&m.Containers[i])
@@ -194,7 +197,7 @@ func (c *cutter) measure() *sizes {
 // bareHost is the host's record without the lists that can be cut.
 func bareHost(m *fact.Measurement) fact.Measurement {
 	bare := *m
-	bare.APIServers, bare.Etcd, bare.Containers, bare.Images, bare.Gaps, bare.Host.Installed, bare.Host.Inventory = nil, nil, nil, nil, nil, nil, nil
+	bare.APIServers, bare.Etcd, bare.Backups, bare.Containers, bare.Images, bare.Gaps, bare.Host.Installed, bare.Host.Inventory = nil, nil, nil, nil, nil, nil, nil, nil
 	if m.Host.Packages != nil {
 		packages := *m.Host.Packages
 		packages.Pending = nil
@@ -337,6 +340,8 @@ func sectionOf(field string) section {
 		return serverSection
 	case "etcd":
 		return etcdSection
+	case "backups":
+		return backupSection
 	case "containers":
 		return containerSection
 	case "images":
@@ -360,7 +365,12 @@ func (w *weighing) Write(p []byte) (int, error) {
 }
 
 // unlimited leaves only the limit of each record.
-var unlimited = [sections]int{math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4, math.MaxInt / 4}
+var unlimited = func() (all [sections]int) {
+	for s := range all {
+		all[s] = math.MaxInt / 8 // so that their sum is no overflow
+	}
+	return all
+}()
 
 // oversized reports whether a container's or an image's record must not even be made, because
 // it would take too much memory here. Other records are found to be too large
@@ -405,6 +415,7 @@ func (c *cutter) shorten(totals [sections]int) *fact.Measurement {
 	c.host(&short, s, totals[hostSection])
 	c.servers(&short, s, totals[serverSection])
 	c.etcd(&short, s, totals[etcdSection])
+	c.backups(&short, s, totals[backupSection])
 	c.containers(&short, s, totals[containerSection])
 	c.images(&short, s, totals[imageSection])
 	c.gaps(&short, s, totals[gapSection])
@@ -460,7 +471,10 @@ func (c *cutter) etcd(m *fact.Measurement, s *sizes, total int) {
 	before, after := 0, 0
 	for i, keep := range choose(total-s.heads.sum(chosen), picked(s.secrets, chosen)...) {
 		db := &kept[i]
-		secrets := picked(db.Secrets, keep)
+		secrets := db.Secrets
+		*db = slim(db)
+		db.Secrets = secrets
+		secrets = picked(db.Secrets, keep)
 		before, after = before+len(db.Secrets), after+len(secrets)
 		if len(secrets) < len(db.Secrets) {
 			db.Total, db.Complete = max(db.Total, len(db.Secrets)), false
@@ -468,6 +482,36 @@ func (c *cutter) etcd(m *fact.Measurement, s *sizes, total int) {
 		db.Secrets = secrets
 	}
 	c.lost([]fact.Kind{fact.Etcd}, "", after, before, "Secrets in etcd")
+}
+
+// slim is a database without its Secrets and, if they are many, without the names of
+// other lists whose numbers stay.
+func slim(db *fact.EtcdDB) fact.EtcdDB {
+	const many = 200
+	out := *db
+	out.Secrets = nil
+	names := 0
+	for i := range out.Remains {
+		names += len(out.Remains[i].Secrets)
+	}
+	if names > many {
+		out.Remains = slices.Clone(out.Remains)
+		for i := range out.Remains {
+			out.Remains[i].Secrets = nil
+		}
+	}
+	if out.History != nil && len(out.History.Deleted) > many {
+		history := *out.History
+		history.Deleted = nil
+		out.History = &history
+	}
+	return out
+}
+
+func (c *cutter) backups(m *fact.Measurement, s *sizes, total int) {
+	kept := picked(m.Backups, choose(total, s.backups)[0])
+	c.lost([]fact.Kind{fact.Backups}, "", len(kept), len(m.Backups), "backups")
+	m.Backups = kept
 }
 
 // The lists of a container.

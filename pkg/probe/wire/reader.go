@@ -81,6 +81,7 @@ func (r *reader) measurement() (*fact.Measurement, *fault) {
 	m := &fact.Measurement{
 		APIServers: made[fact.APIServer](r.counts.APIServers),
 		Etcd:       made[fact.EtcdDB](r.counts.Etcd),
+		Backups:    made[fact.Backup](r.counts.Backups),
 		Containers: made[fact.MeasuredContainer](r.counts.Containers),
 		Images:     made[fact.ImageInventory](r.counts.Images),
 		Gaps:       made[fact.NodeGap](r.counts.Gaps),
@@ -219,6 +220,11 @@ func (r *reader) single(s *shape, p *progress) *fault {
 			db := &p.m.Etcd[p.found.Etcd-1]
 			db.Secrets = made[fact.StoredSecret](int(r.lengths[p.slot]))
 			into = reflect.ValueOf(db).Elem()
+		}
+	case backupSection:
+		f = r.more(s, &p.found.Backups)
+		if p.m != nil {
+			into = reflect.ValueOf(&p.m.Backups[p.found.Backups-1]).Elem()
 		}
 	case containerSection:
 		f = r.more(s, &p.found.Containers)

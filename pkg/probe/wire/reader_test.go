@@ -395,7 +395,7 @@ func TestHonestNodesFit(t *testing.T) {
 		cut  bool
 	}{
 		"a typical node":                    {typical, 768 << 10, false},
-		"a control plane, 3,000 Secrets":    {honest{containers: 60, processes: 2, mounts: 4, files: 1, secrets: 3000, pending: 30}, 640 << 10, false},
+		"a control plane, 3,000 Secrets":    {honest{containers: 60, processes: 2, mounts: 4, files: 1, secrets: 3000, pending: 30}, 768 << 10, false},
 		"20,000 Secrets":                    {honest{containers: 60, processes: 2, mounts: 4, files: 1, secrets: 20_000}, 4 << 20, false},
 		"20,000 processes":                  {honest{containers: 250, processes: 80, mounts: 4}, 8 << 20, true},
 		"200 files in every container":      {honest{containers: 100, files: 200, processes: 1}, 4 << 20, true},

@@ -17,6 +17,7 @@ type record struct {
 	// database before it: 1 to MaxPage.
 	Etcd      *fact.EtcdDB            `json:"etcd,omitempty"`
 	Secrets   []fact.StoredSecret     `json:"secrets,omitempty"`
+	Backup    *fact.Backup            `json:"backup,omitempty"`
 	Container *fact.MeasuredContainer `json:"container,omitempty"`
 	Image     *fact.ImageInventory    `json:"image,omitempty"`
 	Gap       *fact.NodeGap           `json:"gap,omitempty"`
@@ -29,6 +30,7 @@ type ending struct {
 	APIServers int `json:"apiServers"`
 	Etcd       int `json:"etcd"`
 	Secrets    int `json:"secrets"`
+	Backups    int `json:"backups"`
 	Containers int `json:"containers"`
 	Images     int `json:"images"`
 	Gaps       int `json:"gaps"`
@@ -36,7 +38,7 @@ type ending struct {
 
 // String is for errors.
 func (e ending) String() string {
-	return fmt.Sprintf("%d API servers, %d databases, %d Secrets, %d containers, %d images and %d gaps", e.APIServers, e.Etcd, e.Secrets, e.Containers, e.Images, e.Gaps)
+	return fmt.Sprintf("%d API servers, %d databases, %d Secrets, %d backups, %d containers, %d images and %d gaps", e.APIServers, e.Etcd, e.Secrets, e.Backups, e.Containers, e.Images, e.Gaps)
 }
 
 // section is a group of records that shares the answer with the others: each has
@@ -48,6 +50,7 @@ const (
 	hostSection section = iota
 	serverSection
 	etcdSection
+	backupSection
 	containerSection
 	imageSection
 	gapSection
@@ -59,11 +62,11 @@ const (
 // with its section. It stops at the first error.
 func records(m *fact.Measurement, write func(section, record) error) error {
 	head := *m
-	head.APIServers, head.Etcd, head.Containers, head.Images, head.Gaps = nil, nil, nil, nil, nil
+	head.APIServers, head.Etcd, head.Backups, head.Containers, head.Images, head.Gaps = nil, nil, nil, nil, nil, nil
 	if err := write(hostSection, record{Host: &head}); err != nil {
 		return err
 	}
-	end := ending{APIServers: len(m.APIServers), Etcd: len(m.Etcd), Containers: len(m.Containers), Images: len(m.Images), Gaps: len(m.Gaps)}
+	end := ending{APIServers: len(m.APIServers), Etcd: len(m.Etcd), Backups: len(m.Backups), Containers: len(m.Containers), Images: len(m.Images), Gaps: len(m.Gaps)}
 	for i := range m.APIServers {
 		if err := write(serverSection, record{APIServer: &m.APIServers[i]}); err != nil {
 			return err
@@ -83,6 +86,11 @@ func records(m *fact.Measurement, write func(section, record) error) error {
 			if err := write(etcdSection, record{Secrets: page}); err != nil {
 				return err
 			}
+		}
+	}
+	for i := range m.Backups {
+		if err := write(backupSection, record{Backup: &m.Backups[i]}); err != nil {
+			return err
 		}
 	}
 	for i := range m.Containers {

@@ -40,7 +40,7 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		"images":                        {[]string{host, container, image, image, gap, `{"end":{"containers":1,"images":2,"gaps":1}}`}, ""},
 		"an image behind a gap":         {[]string{host, gap, image, none}, "record 3: image: expected it before others"},
 		"a container behind an image":   {[]string{host, image, container, none}, "record 3: container: expected it before others"},
-		"an image too few":              {[]string{host, image, none}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers, 1 images and 0 gaps, as were found, found other numbers"},
+		"an image too few":              {[]string{host, image, none}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 containers, 1 images and 0 gaps, as were found, found other numbers"},
 		"a host that has images":        {[]string{`{"host":{"images":null}}`, none}, "record 1: host: expected a known field at byte 9, found another: use a probe of this plugin's version"},
 		"as few as may be":              {[]string{host, `{"end":{}}`}, ""},
 		"a full page":                   {[]string{host, etcd, pageOf(MaxPage), end(0, 1, MaxPage, 0, 0)}, ""},
@@ -60,9 +60,9 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		"no end":                        {[]string{host, container}, "expected an end after 2 records, found none"},
 		"a second end":                  {[]string{host, none, none}, "record 2: expected nothing after the end, found 70 bytes"},
 		"a record behind the end":       {[]string{host, none, container}, "record 2: expected nothing after the end, found 17 bytes"},
-		"a container too few":           {[]string{host, container, end(0, 0, 0, 2, 0)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 1 containers, 0 images and 0 gaps, as were found, found other numbers"},
-		"a gap too few":                 {[]string{host, gap, end(0, 0, 0, 0, 2)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers, 0 images and 1 gaps, as were found, found other numbers"},
-		"a Secret too many":             {[]string{host, etcd, page, end(0, 1, 1, 0, 0)}, "record 4: end: expected 0 API servers, 1 databases, 2 Secrets, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
+		"a container too few":           {[]string{host, container, end(0, 0, 0, 2, 0)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 1 containers, 0 images and 0 gaps, as were found, found other numbers"},
+		"a gap too few":                 {[]string{host, gap, end(0, 0, 0, 0, 2)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 containers, 0 images and 1 gaps, as were found, found other numbers"},
+		"a Secret too many":             {[]string{host, etcd, page, end(0, 1, 1, 0, 0)}, "record 4: end: expected 0 API servers, 1 databases, 2 Secrets, 0 backups, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
 		"two records in a line":         {[]string{host + container, none}, "record 1: expected the end at byte 11, found an object"},
 		"two kinds in a record":         {[]string{`{"host":{},"end":{}}`}, "record 1: expected the record's end at byte 10, found something else"},
 		"a record of no kind":           {[]string{host, `{}`, none}, "record 2: expected a record's name at byte 1, found an end of an object or a list"},
@@ -74,7 +74,7 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		"a database that has Secrets":   {[]string{host, `{"etcd":{"secrets":[]}}`, none}, "record 2: etcd: expected a known field at byte 9, found another: use a probe of this plugin's version"},
 		"an empty line":                 {[]string{host, "", none}, "record 2: expected an object at byte 0, found the end"},
 		"a line of white space":         {[]string{host, " ", none}, "record 2: expected an object at byte 1, found the end"},
-		"an end with a negative number": {[]string{host, end(0, 0, 0, -1, 0)}, "record 2: end: expected 0 API servers, 0 databases, 0 Secrets, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
+		"an end with a negative number": {[]string{host, end(0, 0, 0, -1, 0)}, "record 2: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -282,6 +282,14 @@ func TestOtherRecordsAreBounded(t *testing.T) {
 	m.APIServers = []fact.APIServer{{PID: 1, Flags: map[string]string{"a": long}}, {PID: 2}}
 	gaps := []fact.NodeGap{{What: fact.Kernel, Reason: fact.Unreadable, Detail: "short"}, {What: fact.Devices, Reason: fact.Unreadable, Detail: long}}
 	m.Gaps = gaps
+	m.Backups = []fact.Backup{{Path: long}, {Path: "/var/backups/etcd.db", Values: 3}}
+	// The numbers of a store stay, whatever becomes of its names.
+	history := &fact.StoredHistory{Complete: true, DeletedTotal: 400}
+	for range history.DeletedTotal {
+		history.Deleted = append(history.Deleted, fact.DeletedSecret{Namespace: "shop", Name: long[:6000], Plaintext: 1})
+	}
+	m.Etcd[0].History = history
+	m.Etcd[0].Remains = []fact.Remains{{Place: fact.InLog, Path: "/wal", Values: 201, SecretsTotal: 201, Secrets: make([]fact.RemainingSecret, 201)}}
 	msg, trailer := encode(t, m, Options{})
 	got, err := Decode(bytes.NewReader(msg.log()), trailer)
 	if err != nil {
@@ -292,10 +300,16 @@ func TestOtherRecordsAreBounded(t *testing.T) {
 	}
 	want := []fact.NodeGap{
 		gaps[0], lost(fact.Packages, "2 of 3 pending updates"), lost(fact.EncryptionConfig, "1 of 2 API servers"),
-		lost(fact.Etcd, "700 of 1200 Secrets in etcd"), lost(fact.Devices, "0 of 1 gaps"),
+		lost(fact.Etcd, "700 of 1200 Secrets in etcd"), lost(fact.Backups, "1 of 2 backups"), lost(fact.Devices, "0 of 1 gaps"),
 	}
 	if diff := cmp.Diff(want, got.Gaps); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+	if h, rest := got.Etcd[0].History, got.Etcd[0].Remains; h == nil || h.DeletedTotal != 400 || len(h.Deleted) != 0 || len(rest) != 1 || rest[0].Values != 201 || len(rest[0].Secrets) != 0 {
+		t.Errorf("expected the numbers of history and remains without names, found %+v and %+v", h, rest)
+	}
+	if !reflect.DeepEqual(got.Backups, m.Backups[1:]) {
+		t.Errorf("expected the second backup, found %+v", got.Backups)
 	}
 	if !reflect.DeepEqual(got.Etcd[0].Secrets, secrets[MaxPage:]) || !reflect.DeepEqual(got.APIServers, m.APIServers[1:]) ||
 		!reflect.DeepEqual(got.Containers, m.Containers) || !slices.Equal(got.Host.Packages.Pending, []fact.PendingUpdate{pending[0], pending[2]}) {
@@ -356,12 +370,12 @@ func TestAllot(t *testing.T) {
 		total      int
 		need, want [sections]int
 	}{
-		"enough for all":          {160, [sections]int{1, 2, 100, 40, 9, 3}, [sections]int{1, 2, 100, 40, 9, 3}},
-		"shares where all want":   {160, [sections]int{99, 99, 999, 999, 999, 99}, [sections]int{10, 10, 50, 50, 20, 20}},
-		"what is left is shared":  {160, [sections]int{0, 0, 30, 999, 0, 999}, [sections]int{0, 0, 30, 90, 0, 36}},
-		"one takes all that is":   {160, [sections]int{0, 0, 0, 999, 0, 0}, [sections]int{0, 0, 0, 160, 0, 0}},
-		"nothing":                 {0, [sections]int{1, 1, 1, 1, 1, 1}, [sections]int{}},
-		"what is left over again": {1600, [sections]int{0, 150, 700, 9999, 0, 0}, [sections]int{0, 150, 700, 750, 0, 0}},
+		"enough for all":          {160, [sections]int{1, 2, 100, 5, 40, 9, 3}, [sections]int{1, 2, 100, 5, 40, 9, 3}},
+		"shares where all want":   {160, [sections]int{99, 99, 999, 99, 999, 999, 99}, [sections]int{10, 10, 50, 10, 40, 20, 20}},
+		"what is left is shared":  {160, [sections]int{0, 0, 30, 0, 999, 0, 999}, [sections]int{0, 0, 30, 0, 86, 0, 43}},
+		"one takes all that is":   {160, [sections]int{0, 0, 0, 0, 999, 0, 0}, [sections]int{0, 0, 0, 0, 160, 0, 0}},
+		"nothing":                 {0, [sections]int{1, 1, 1, 1, 1, 1, 1}, [sections]int{}},
+		"what is left over again": {1600, [sections]int{0, 150, 700, 0, 9999, 0, 0}, [sections]int{0, 150, 700, 0, 750, 0, 0}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -113,6 +113,8 @@ func joined(t *testing.T, text []byte) *fact.Measurement {
 			m.Containers = append(m.Containers, *r.Container)
 		case r.Image != nil:
 			m.Images = append(m.Images, *r.Image)
+		case r.Backup != nil:
+			m.Backups = append(m.Backups, *r.Backup)
 		case r.Gap != nil:
 			m.Gaps = append(m.Gaps, *r.Gap)
 		default:
@@ -123,7 +125,7 @@ func joined(t *testing.T, text []byte) *fact.Measurement {
 	for _, db := range m.Etcd {
 		secrets += len(db.Secrets)
 	}
-	want := ending{len(m.APIServers), len(m.Etcd), secrets, len(m.Containers), len(m.Images), len(m.Gaps)}
+	want := ending{len(m.APIServers), len(m.Etcd), secrets, len(m.Backups), len(m.Containers), len(m.Images), len(m.Gaps)}
 	if end == nil || *end != want {
 		t.Fatalf("end: expected %s, found %v", want, end)
 	}
