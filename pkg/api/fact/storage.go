@@ -132,6 +132,12 @@ type StoredSecret struct {
 	// KeyGuessed is true if no configuration named the key. Then the name in Provider is
 	// what it looks like, or is left out.
 	KeyGuessed bool `json:"keyGuessed,omitempty"`
+	// OldValue is true if the old_value that kine keeps in the current row is plaintext.
+	// Older counts its older revisions in plaintext (see StoredHistory), that one too, and
+	// OlderRevision is the newest of them. (The fields lie so that 200,000 take less.)
+	OldValue      bool  `json:"oldValue,omitempty"`
+	Older         int32 `json:"older,omitempty"`
+	OlderRevision int64 `json:"olderRevision,omitempty"`
 	// KeyID is the start of the SHA-256, in hex, of the id of the key in the KMS (kms v2),
 	// so that values under two keys can be told apart.
 	KeyID string `json:"keyID,omitempty"`
@@ -139,12 +145,6 @@ type StoredSecret struct {
 	// may be in a part of the file that could not be read.
 	LastSeen StorageClass `json:"lastSeen,omitempty"`
 	Size     int          `json:"size"` // bytes stored
-	// Older counts its older revisions in plaintext (see StoredHistory), and OlderRevision
-	// is the newest of them. OldValue is true if one of them is the old_value that kine
-	// keeps in the current row.
-	Older         int   `json:"older,omitempty"`
-	OlderRevision int64 `json:"olderRevision,omitempty"`
-	OldValue      bool  `json:"oldValue,omitempty"`
 }
 
 // APIServer is a kube-apiserver process, or k3s with an API server inside, and its

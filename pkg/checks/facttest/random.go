@@ -184,7 +184,7 @@ func (g *generator) secrets(set *fact.Set) []fact.StoredSecret {
 			s.Provider = "k8s:enc:secretbox:v1:key0:"
 		}
 		if g.fault() {
-			s.Older, s.OlderRevision = 1+g.r.IntN(3), s.Revision-int64(1+g.r.IntN(50))
+			s.Older, s.OlderRevision = 1+g.r.Int32N(3), s.Revision-int64(1+g.r.IntN(50))
 		}
 		stored = append(stored, s)
 		if set.SecretsListed && !g.unread() {
@@ -201,7 +201,7 @@ func (g *generator) storage(m *fact.Measurement, secrets []fact.StoredSecret) {
 	}
 	history := fact.StoredHistory{Complete: db.Complete && !g.unread(), Compacted: 90, Revisions: len(secrets)}
 	for _, s := range secrets {
-		history.Plaintext += s.Older
+		history.Plaintext += int(s.Older)
 	}
 	if g.fault() {
 		history.Plaintext++
