@@ -69,6 +69,10 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 builders: deps build ## real image builders in pods are seen: buildah, podman, BuildKit (network)
 	@sh hack/builders/run.sh
 
+.PHONY: live
+live: ## a real etcd's database is read 1,000 times while it is written to, and its latency measured
+	$(GO) test -tags live -timeout 40m -count 1 -v ./hack/live
+
 .PHONY: roots
 roots: build ## compare with apt on real roots of each release that the archive serves (network)
 	$(GO) test -tags roots -timeout 40m -count 1 -v ./hack/roots
