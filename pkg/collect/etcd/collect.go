@@ -52,6 +52,7 @@ type secretRow struct {
 	class           fact.StorageClass
 	provider        string
 	guessed         bool
+	sub             int64
 	compacted       int64 // where compaction was in the tree that it was read from
 	settled         bool  // and no compaction was under way
 	still           bool  // all rows are of one tree
@@ -71,6 +72,7 @@ type revisions struct {
 	prefixes map[string]bool // learned: PREFIX as it is in the keys
 	found    string          // PREFIX/namespaces/default: PREFIX as it is in the keys
 	faults   faultList
+	plain    plainRows
 	strays   int // plaintext Secrets outside of PREFIX/secrets/
 	strayAt  string
 	// holes is true if rows are missing, but no page is. Then the tree itself
@@ -312,7 +314,7 @@ func (c *revisions) takeSecret(r *run, i int, rev revision, kv keyValue, rest []
 		return corrupt(r.page, "element %d: a Secret's key without the names of a namespace and a Secret", i)
 	}
 	ev := event{kind: eventDelete, page: r.page, elem: i, row: secretRow{
-		namespace: ns, name: name, main: rev.main, compacted: c.compacted, settled: c.settled, still: c.still,
+		namespace: ns, name: name, main: rev.main, sub: rev.sub, compacted: c.compacted, settled: c.settled, still: c.still,
 	}}
 	if rev.tombstone {
 		c.events = append(c.events, ev)
@@ -357,6 +359,9 @@ func (c *revisions) apply(ev *event) {
 	case eventDelete:
 		c.secrets.remove(ev.row)
 	case eventPut:
+		if ev.row.class.Plaintext() {
+			c.plain.add(ev.row.main, ev.row.sub)
+		}
 		if problem := c.secrets.put(ev.row); problem != "" {
 			c.faults.add(corrupt(ev.page, "element %d: %s", ev.elem, problem))
 			c.secrets.lost()

@@ -34,6 +34,9 @@ const (
 	maxDepth = 20 // of a tree; bbolt's own tests reach 5
 )
 
+// noFreelist stands in a meta whose freelist is not in the file, as etcd writes it.
+const noFreelist = ^uint64(0)
+
 // fault is a contradiction in one page, or a page that could not be read.
 type fault struct {
 	page   uint64
@@ -69,6 +72,7 @@ func parsePageHeader(b []byte) pageHeader {
 type meta struct {
 	pageSize  int
 	root      uint64 // page of the root bucket
+	freelist  uint64 // first page of the freelist; noFreelist if it is not in the file
 	highWater uint64 // first page number that was never used
 	txid      uint64
 }
@@ -109,6 +113,7 @@ func parseMeta(page []byte) (meta, error) {
 	return meta{
 		pageSize:  int(size),
 		root:      binary.LittleEndian.Uint64(b[16:]),
+		freelist:  binary.LittleEndian.Uint64(b[32:]),
 		highWater: binary.LittleEndian.Uint64(b[40:]),
 		txid:      binary.LittleEndian.Uint64(b[48:]),
 	}, nil

@@ -306,6 +306,23 @@ type walked struct {
 	meta    meta
 	txid    uint64
 	expired bool
+
+	// still is the tree of a file that did not change, nil for a live one. See
+	// pagesInUse.
+	still *tree
+	done  []uint64 // the roots of the buckets that were walked
+}
+
+// pagesInUse returns the pages that the tree of a still file uses; all others below the
+// high-water mark are free. It reads the buckets that the walk did not. Whole is false
+// if a part of the tree could not be read: then a page that looks free may be in use.
+// For a live file see reachable.
+func (w *walked) pagesInUse(c *revisions) (pages inUse, whole bool) {
+	if w.still == nil || w.still.seen == nil {
+		return nil, false
+	}
+	err := w.still.markAll(w.done...)
+	return w.still.seen, err == nil && !w.expired && len(c.faults.list) == 0
 }
 
 func (r *reader) walk(c *revisions) (walked, error) {
@@ -338,6 +355,7 @@ func (r *reader) walkStill(c *revisions) (walked, error) {
 	w := walked{meta: t.meta, txid: t.meta.txid}
 	c.begin()
 	_, err = r.chunk(t, c, math.MaxInt)
+	w.still, w.done = t, t.done
 	switch {
 	case !m.unchanged(r.src):
 		return w, errChanged
@@ -429,6 +447,7 @@ func (r *reader) chunk(t *tree, c *revisions, leaves int) (done bool, err error)
 		}
 		return false, err
 	}
+	t.done = []uint64{keys.root, found["meta"].root}
 	if c.compacted, c.settled, err = compaction(t, c, found["meta"]); err != nil {
 		return false, err
 	}

@@ -133,6 +133,7 @@ type tree struct {
 	lost    func(*fault)
 
 	levels []*run
+	done   []uint64 // roots of the buckets that chunk walks
 }
 
 // fault reports f, or ends the walk with it.
