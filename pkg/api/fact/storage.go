@@ -130,7 +130,8 @@ type StoredSecret struct {
 	// Provider is the envelope prefix without the payload: "k8s:enc:aescbc:v1:key1:".
 	Provider string `json:"provider,omitempty"`
 	// KeyGuessed is true if no configuration named the key. Then the name in Provider is
-	// what it looks like, or is left out.
+	// what it looks like. "…" at the end of Provider stands for what is not shown of it:
+	// bytes that might be the payload.
 	KeyGuessed bool `json:"keyGuessed,omitempty"`
 	// OldValue is true if the old_value that kine keeps in the current row is plaintext.
 	// Older counts its older revisions in plaintext (see StoredHistory), that one too, and

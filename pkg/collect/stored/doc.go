@@ -7,7 +7,8 @@
 // same bytes. No byte of a value leaves this package, only the class and the
 // envelope prefix that the API server writes before the ciphertext.
 //
-//	class.go       the classes of a stored value
+//	class.go       the classes of a stored value, and the names of keys
+//	object.go      plaintext: protobuf, JSON, CBOR, YAML
 //	encryption.go  EncryptionConfiguration
 //	scan.go        a value read in pieces, and protobuf in it
 package stored

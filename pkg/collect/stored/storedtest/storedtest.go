@@ -45,6 +45,37 @@ func JSONSecret(namespace, name, data string) []byte {
 	return fmt.Appendf(nil, `{"kind":"Secret","apiVersion":"v1","metadata":{"name":%q,"namespace":%q,"uid":"9a0f"},"data":{"password":%q},"type":"Opaque"}`+"\n", name, namespace, data)
 }
 
+// CBORSecret is a Secret in CBOR (--storage-media-type=application/cbor) with
+// its fields in the order that the deterministic encoder gives them.
+func CBORSecret(namespace, name, data string) []byte {
+	text := func(b []byte, s string) []byte {
+		switch {
+		case len(s) < 24:
+			b = append(b, 0x40|byte(len(s)))
+		case len(s) < 256:
+			b = append(b, 0x58, byte(len(s)))
+		default:
+			b = binary.BigEndian.AppendUint32(append(b, 0x5a), uint32(len(s)))
+		}
+		return append(b, s...)
+	}
+	b := []byte{0xd9, 0xd9, 0xf7, 0xa5}
+	b = text(append(text(b, "data"), 0xa1), "password")
+	b = text(append(b, 0xd6), data) // a byte string, for base64
+	b = text(text(b, "kind"), "Secret")
+	b = text(text(b, "type"), "Opaque")
+	b = append(text(b, "metadata"), 0xa3)
+	b = text(text(b, "uid"), "9a0f3c4e-uid")
+	b = text(text(b, "name"), name)
+	b = text(text(b, "namespace"), namespace)
+	return text(text(b, "apiVersion"), "v1")
+}
+
+// YAMLSecret is a Secret in YAML (--storage-media-type=application/yaml).
+func YAMLSecret(namespace, name, data string) []byte {
+	return fmt.Appendf(nil, "apiVersion: v1\ndata:\n  password: %s\nkind: Secret\nmetadata:\n  annotations:\n    name: |\n      x\n\n      y\n  name: %s\n  namespace: %s\n  uid: 9a0f3c4e\ntype: Opaque\n", data, name, namespace)
+}
+
 // payload is ciphertext of n bytes, with colons in it.
 func Payload(r *rand.Rand, n int) []byte {
 	b := make([]byte, n)
@@ -101,4 +132,15 @@ func AnySecret(r *rand.Rand, ns, name string) []byte {
 	default:
 		return ProtobufSecret(ns, name, fmt.Appendf(nil, "CANARY%d", r.Int63()))
 	}
+}
+
+// AnyForm is AnySecret with the forms that are seldom configured, too.
+func AnyForm(r *rand.Rand, ns, name string) []byte {
+	switch r.Intn(5) {
+	case 0:
+		return YAMLSecret(ns, name, fmt.Sprintf("CANARY%d", r.Int63()))
+	case 1:
+		return CBORSecret(ns, name, fmt.Sprintf("CANARY%d", r.Int63()))
+	}
+	return AnySecret(r, ns, name)
 }
