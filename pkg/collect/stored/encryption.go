@@ -1,6 +1,7 @@
 package stored
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"sigs.k8s.io/yaml"
 
@@ -41,16 +43,9 @@ func ParseEncryptionConfiguration(data []byte) (entries []fact.EncryptionEntry, 
 	if len(data) > MaxEncryptionConfiguration {
 		return nil, fmt.Errorf("encryption configuration: expected at most %d bytes, found %d", MaxEncryptionConfiguration, len(data))
 	}
-	text, err := yaml.YAMLToJSONStrict(data)
+	root, err := decodeConfiguration(data)
 	if err != nil {
-		return nil, fmt.Errorf("encryption configuration: %s", yamlProblem(err))
-	}
-	// Numbers stay text, so that 1.0 is no integer here either.
-	decoder := json.NewDecoder(strings.NewReader(string(text)))
-	decoder.UseNumber()
-	var root any
-	if err := decoder.Decode(&root); err != nil {
-		return nil, errors.New("encryption configuration: not valid YAML or JSON")
+		return nil, fmt.Errorf("encryption configuration: %w", err)
 	}
 	document := node{value: root}
 	entries, err = parseConfiguration(document)
@@ -58,6 +53,70 @@ func ParseEncryptionConfiguration(data []byte) (entries []fact.EncryptionEntry, 
 		return nil, fmt.Errorf("encryption configuration: %w", err)
 	}
 	return entries, nil
+}
+
+// decodeConfiguration decodes what starts with a brace as JSON and everything
+// else as YAML, as the API server does: a flow mapping that is no JSON is
+// refused. Numbers stay text, so that 1.0 is no integer here either.
+func decodeConfiguration(data []byte) (any, error) {
+	if bytes.HasPrefix(bytes.TrimLeftFunc(data, unicode.IsSpace), []byte("{")) {
+		return decodeJSON(data)
+	}
+	text, err := yaml.YAMLToJSONStrict(data)
+	if err != nil {
+		return nil, errors.New(yamlProblem(err))
+	}
+	return decodeJSON(text)
+}
+
+var errNotJSON = errors.New("not valid JSON")
+
+// decodeJSON decodes one value and refuses a field that appears twice.
+func decodeJSON(data []byte) (any, error) {
+	if !json.Valid(data) { // this also bounds the depth
+		return nil, errNotJSON
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return decodeValue(decoder)
+}
+
+func decodeValue(decoder *json.Decoder) (any, error) {
+	token, err := decoder.Token()
+	if err != nil {
+		return nil, errNotJSON
+	}
+	switch token {
+	case json.Delim('{'):
+		fields := map[string]any{}
+		for decoder.More() {
+			key, err := decoder.Token()
+			name, isText := key.(string)
+			if err != nil || !isText {
+				return nil, errNotJSON
+			}
+			if _, twice := fields[name]; twice {
+				return nil, errors.New("a field appears twice")
+			}
+			if fields[name], err = decodeValue(decoder); err != nil {
+				return nil, err
+			}
+		}
+		_, err = decoder.Token()
+		return fields, err
+	case json.Delim('['):
+		items := []any{}
+		for decoder.More() {
+			item, err := decodeValue(decoder)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, item)
+		}
+		_, err = decoder.Token()
+		return items, err
+	}
+	return token, nil
 }
 
 // yamlProblem keeps only the line number of a YAML error and whether it is
@@ -295,13 +354,43 @@ func parseKMS(item node, names map[string]bool) (fact.EncryptionProvider, error)
 	if provider.Endpoint, err = fields["endpoint"].text(); err != nil {
 		return provider, err
 	}
-	// The API server takes only URLs of scheme unix. url.Parse would add 100 KB
-	// to the probe to refuse only a few more odd characters.
-	scheme, rest, found := strings.Cut(provider.Endpoint, ":")
-	if !found || !strings.EqualFold(scheme, "unix") || strings.ContainsFunc(rest, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+	if !unixURL(provider.Endpoint) {
 		return provider, fields["endpoint"].errorf("expected a unix:// URL")
 	}
 	return provider, nil
+}
+
+// unixURL reports whether the API server takes an endpoint: a URL of scheme
+// unix. url.Parse would add 100 KB to the probe. This refuses what it refuses,
+// and odd characters between // and the next slash, where a socket's path has
+// nothing.
+func unixURL(s string) bool {
+	scheme, rest, found := strings.Cut(s, ":")
+	if !found || !strings.EqualFold(scheme, "unix") || strings.ContainsFunc(rest, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+		return false
+	}
+	for i := range len(rest) {
+		if rest[i] == '%' && (i+2 >= len(rest) || !hexDigit(rest[i+1]) || !hexDigit(rest[i+2])) {
+			return false
+		}
+	}
+	authority, found := strings.CutPrefix(rest, "//")
+	if !found {
+		return true
+	}
+	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
+		authority = authority[:end]
+	}
+	for i := range len(authority) {
+		if c := authority[i]; c != '@' && c != '~' && (c == '/' || !plainNameByte(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+func hexDigit(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
 // resourceNameProblem says why the API server refuses a name under resources.
