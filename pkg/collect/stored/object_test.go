@@ -88,7 +88,7 @@ func randomSecret(r *rand.Rand, namespace, name string) *corev1.Secret {
 	if r.Intn(3) == 0 {
 		s.ManagedFields = []metav1.ManagedFieldsEntry{{
 			Manager: text(), Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", FieldsType: "FieldsV1",
-			FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:data":{".":{},"f:name":{}}}`)},
+			FieldsV1: metav1.NewFieldsV1(`{"f:data":{".":{},"f:name":{}}}`),
 		}}
 		s.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "other", UID: "1"}}
 		s.Finalizers = []string{"name: x", "a/b"}
