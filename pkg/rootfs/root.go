@@ -392,6 +392,73 @@ func (r *Root) ReadlinkAt(name string) (string, error) {
 	return text, nil
 }
 
+// Step is a place that a path leads through: a directory in which a name was looked up,
+// a link that was followed, or the file at the end.
+type Step struct {
+	Path string // inside the root, absolute, without links, "." and ".."
+	Info Info   // of the link itself where it is a link
+}
+
+// maxTrace bounds the steps of Trace. A path of 4,095 bytes with 40 links of the same
+// length has more, and no path that somebody means to use.
+const maxTrace = 1000
+
+// Trace returns every place that name leads through, links followed, each once for each
+// time that it was looked up: first the root, last the file that name means. That file
+// may be a directory.
+func (r *Root) Trace(name string) ([]Step, error) {
+	var steps []Step
+	at, err := r.walkSeen(name, true, func(names []string, part string, info Info) bool {
+		full := "/" + strings.Join(names, "/")
+		if part != "" {
+			full = path.Join(full, part)
+		}
+		steps = append(steps, Step{Path: full, Info: info})
+		return len(steps) < maxTrace
+	})
+	if err != nil {
+		return nil, r.wrap("resolve", name, err)
+	}
+	defer at.close()
+	// "dir/.." and "." end at a directory that is not the last one that was looked up.
+	if end := "/" + strings.Join(at.names, "/"); steps[len(steps)-1].Path != end {
+		steps = append(steps, Step{Path: end, Info: at.info})
+	}
+	return steps, nil
+}
+
+// HasACL reports whether a regular file or a directory has a POSIX ACL beyond its mode
+// (acl(5)), links followed. Of the ACL itself nothing is read. Other kinds of files are
+// not opened, and have none as far as this reports.
+func (r *Root) HasACL(name string) (bool, error) {
+	at, err := r.walk(name, true)
+	if err != nil {
+		return false, r.wrap("open", name, err)
+	}
+	defer at.close()
+	if r.refuses(at.info) {
+		return false, r.wrap("open", name, ErrGuarded)
+	}
+	var fd int
+	switch {
+	case at.info.Mode.IsDir():
+		fd, err = openat(at.fd, ".", flagsDir)
+	case at.info.Mode.IsRegular():
+		fd, err = reopen(at.fd, at.info)
+	default:
+		return false, nil
+	}
+	if err != nil {
+		return false, r.wrap("open", name, err)
+	}
+	defer func() { _ = closeFD(fd) }()
+	has, err := hasACL(fd)
+	if err != nil {
+		return false, r.wrap("getxattr", name, err)
+	}
+	return has, nil
+}
+
 // Resolve returns the absolute path inside r that name leads to, without any
 // link, "." or "..". The file exists.
 func (r *Root) Resolve(name string) (string, error) {
@@ -420,6 +487,7 @@ type position struct {
 	info  Info
 	auto  bool // an automount point that nothing is mounted on
 	names []string
+	seen  func(names []string, part string, info Info) bool // nil, or see walkSeen
 }
 
 func (p *position) close() {
@@ -448,18 +516,28 @@ func (p *position) take() (int, error) {
 // walk resolves name by path_resolution(7). The caller closes the position,
 // also after take.
 func (r *Root) walk(name string, follow bool) (*position, error) {
+	return r.walkSeen(name, follow, nil)
+}
+
+// walkSeen is walk that calls seen, if it is not nil, with the root and with everything
+// that is looked up: part in the directory that names lead to. It ends with errTooLong
+// where seen returns false.
+func (r *Root) walkSeen(name string, follow bool, seen func(names []string, part string, info Info) bool) (*position, error) {
 	if name == "" {
 		return nil, errNotExist
 	}
 	if len(name) >= pathMax {
 		return nil, errTooLong
 	}
-	start := position{of: r, root: r.fd, fd: r.fd}
+	start := position{of: r, root: r.fd, fd: r.fd, seen: seen}
 	var err error
 	if start.info, start.auto, err = stat(r.fd); err != nil {
 		return nil, err
 	}
 	p := start
+	if seen != nil {
+		seen(nil, "", start.info)
+	}
 	if err := p.follow(name, follow, start); err != nil {
 		p.close()
 		return nil, err
@@ -513,6 +591,10 @@ func (p *position) follow(name string, followLast bool, start position) error {
 		fd, info, auto, err := p.lookup(part)
 		if err != nil {
 			return err
+		}
+		if p.seen != nil && !p.seen(p.names, part, info) {
+			_ = closeFD(fd)
+			return errTooLong
 		}
 		if info.Mode.Type() != fs.ModeSymlink || (last && !followLast) {
 			p.move(fd, info, auto)

@@ -163,6 +163,23 @@ func capabilities(fd int) ([]byte, error) {
 	}
 }
 
+// hasACL reports whether an open file has the attribute of a POSIX ACL. The size 0 asks
+// only for its length, so nothing of it is read.
+func hasACL(fd int) (bool, error) {
+	for {
+		n, err := unix.Fgetxattr(fd, "system.posix_acl_access", nil)
+		switch err {
+		case nil:
+			return n > 0, nil
+		case unix.ENODATA, unix.ENOTSUP:
+			return false, nil
+		case unix.EINTR:
+		default:
+			return false, err
+		}
+	}
+}
+
 // getdents fills buf with records: u64 inode, i64 offset, u16 record length, u8
 // type, name, NUL; in the byte order of the machine.
 func getdents(fd int, buf []byte) (int, error) {

@@ -55,6 +55,7 @@ func readlinkat(int, string) (string, error) { return "", errUnsupported }
 func closeFD(int) error                      { return nil }
 func noData(int) bool                        { return false }
 func capabilities(int) ([]byte, error)       { return nil, errUnsupported }
+func hasACL(int) (bool, error)               { return false, errUnsupported }
 func getdents(int, []byte) (int, error)      { return 0, errUnsupported }
 func entryType(byte) (fs.FileMode, bool)     { return fs.ModeIrregular, true }
 func stat(int) (Info, bool, error)           { return Info{}, false, errUnsupported }

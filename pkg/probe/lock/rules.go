@@ -88,7 +88,8 @@ func rules(pid int, outputs []int, wake int) []allow {
 		// openat has opened for reading, so it adds no file to those in reach. getxattr
 		// and lgetxattr stay refused, since they take paths, and so do all calls that
 		// list or change attributes. The filter cannot see the attribute's name; the
-		// bound on the size keeps larger ones (an ACL's, an LSM's) out.
+		// bound on the size keeps larger ones (an ACL's, an LSM's) out. With size 0 only
+		// the length comes back: that is how the probe knows that there is an ACL.
 		{
 			name: "fgetxattr", nr: unix.SYS_FGETXATTR,
 			any:  [][]cond{{{3, ^uint64(attributeSize - 1), 0}}},
