@@ -63,8 +63,7 @@ var (
 	secretWord = []byte("Secret")
 	secretDir  = []byte("/secrets/")
 	jsonHead   = []byte(`{"kind":"Secret","apiVersion":"v1"`)
-	yamlHead   = []byte("apiVersion: v1\n")
-	cborHead   = []byte{0xD9, 0xD9, 0xF7}
+	yamlV1Head = []byte("apiVersion: v1\n")
 )
 
 // NewFinder makes a Finder for keys below a prefix ("/registry"); "" if it is not
@@ -234,7 +233,7 @@ func (f *Finder) key(at int) {
 				continue
 			}
 		case yamlHead[0]:
-			if !bytes.HasPrefix(rest, yamlHead) {
+			if !bytes.HasPrefix(rest, yamlV1Head) {
 				continue
 			}
 		case cborHead[0]:
