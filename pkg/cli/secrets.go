@@ -42,11 +42,14 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 			kubectl checklist secrets -o yaml --fail-on high
 
 			# From an etcd snapshot, without a cluster
-			kubectl checklist secrets --snapshot backup.db`),
+			kubectl checklist secrets --snapshot backup.db
+
+			# From a compressed backup that is encrypted with age
+			age --decrypt backup.db.gz.age | kubectl checklist secrets --snapshot -`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), env, config) },
 	}
-	cmd.Flags().StringVar(&f.snapshot, "snapshot", "", "Read this etcd snapshot, database file or member directory; no cluster is contacted.")
+	cmd.Flags().StringVar(&f.snapshot, "snapshot", "", "Read this etcd snapshot, database file of etcd or k3s (kine), or data directory; - is standard input. Files can be compressed with gzip or zstd; what is compressed or piped is kept in memory, up to 2 GiB or half of what is free. No cluster is contacted.")
 	cmd.Flags().BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Look at all namespaces (the default unless -n is given).")
 	f.reportFlags.add(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
@@ -82,7 +85,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	}
 	switch {
 	case f.snapshot != "":
-		return r.gather(ctx, &gather.Snapshot{Path: f.snapshot, Kinds: r.kinds(), Namespace: f.namespaceOnly(config)})
+		return r.gather(ctx, &gather.Snapshot{Path: f.snapshot, Stdin: env.Streams.In, Kinds: r.kinds(), Namespace: f.namespaceOnly(config)})
 	case f.local:
 		return r.gather(ctx, f.machine(r, f.timeout, f.namespaceOnly(config)))
 	}

@@ -15,7 +15,9 @@
 //	record.go    etcd's rows: revision keys and mvccpb.KeyValue (pure)
 //	collect.go   what the rows say together: the current revision of each Secret
 //	read.go      Read: whole walks, and chunks of a file that changes
-//	snapshot.go  files that a user names; only the plugin uses it
+//	recognise.go whether a file is a bbolt file at all
+//
+// Files that a user names are the matter of package storefile.
 //
 // # What a flipped bit can do
 //

@@ -45,8 +45,12 @@ type Options struct {
 	// deadline counts.
 	Deadline time.Time
 
-	limit  int       // Secrets; 0 means MaxSecrets
-	damage *fact.Gap // what is wrong with the file as a whole
+	// Verify says what is wrong with the file as a whole, nil if nothing is. It is
+	// called after the rest was read, and can wait for a checksum that is computed
+	// meanwhile. The gap needs Reason and Detail.
+	Verify func() *fact.Gap
+
+	limit int // Secrets; 0 means MaxSecrets
 }
 
 // Read classifies the current revision of every Secret in a bbolt file of etcd.
@@ -220,10 +224,14 @@ func (r *reader) readLive() (*fact.EtcdDB, []fact.Gap, error) {
 
 // damaged reports what is wrong with the file as a whole.
 func (r *reader) damaged() bool {
-	if r.opts.damage == nil {
+	if r.opts.Verify == nil {
 		return false
 	}
-	g := *r.opts.damage
+	damage := r.opts.Verify()
+	if damage == nil {
+		return false
+	}
+	g := *damage
 	g.What, g.Subject = fact.Etcd, r.opts.Subject
 	g.Detail = r.opts.Path + ": " + g.Detail
 	r.gaps = append(r.gaps, g)

@@ -137,9 +137,6 @@ func TestLockRow(t *testing.T) {
 	if diff := cmp.Diff(want, *db); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, gaps, err := ReadSnapshot(ctx, "testdata/lock-row.db", Options{}); err != nil || len(gaps) > 0 {
-		t.Errorf("as a snapshot: %v, %+v", err, gaps)
-	}
 }
 
 // Rows of other clients and other versions, at every page size and in both
