@@ -15,12 +15,19 @@ func SplitCmdline(data []byte) [][]byte {
 	return bytes.Split(bytes.TrimSuffix(data, []byte{0}), []byte{0})
 }
 
-// Flags finds the flags of a pflag command line whose names are in wanted:
-// "--name=value" and "--name value"; the last wins; '_' is '-'. Flags named in
-// bools take no next word; alone they mean "true". After "--" nothing is a
-// flag. Other flags are skipped unread.
+// Flags finds the flags of a pflag command line whose names are in wanted, as EachFlag
+// does; the last wins.
 func Flags(args [][]byte, wanted, bools []string) map[string]string {
 	flags := map[string]string{}
+	EachFlag(args, wanted, bools, func(name, value string) { flags[name] = value })
+	return flags
+}
+
+// EachFlag calls do with the flags of a pflag command line whose names are in wanted, in
+// their order: "--name=value" and "--name value"; '_' is '-'. Flags named in bools take
+// no next word; alone they mean "true". After "--" nothing is a flag. Other flags are
+// skipped unread.
+func EachFlag(args [][]byte, wanted, bools []string, do func(name, value string)) {
 	for i := 0; i < len(args); i++ {
 		if string(args[i]) == "--" {
 			break
@@ -36,18 +43,17 @@ func Flags(args [][]byte, wanted, bools []string) map[string]string {
 			if !hasValue {
 				value = []byte("true")
 			}
-			flags[name] = string(value)
+			do(name, string(value))
 		case hasValue:
 			if contains(wanted, name) {
-				flags[name] = string(value)
+				do(name, string(value))
 			}
 		case contains(wanted, name) && i+1 < len(args):
 			// Only for a flag that is known to take a value is the next word one.
 			i++
-			flags[name] = string(args[i])
+			do(name, string(args[i]))
 		}
 	}
-	return flags
 }
 
 func contains(list []string, word string) bool {

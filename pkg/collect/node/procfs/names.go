@@ -62,7 +62,7 @@ func ParseNamespace(text string) (uint64, error) {
 // NodeNames lists the paths below /proc that are read of the node as a whole.
 func NodeNames() []string {
 	return []string{
-		"stat", "version", "version_signature",
+		"stat", "swaps", "version", "version_signature",
 		"sys/kernel/arch", "sys/kernel/cap_last_cap", "sys/kernel/osrelease",
 	}
 }

@@ -192,7 +192,8 @@ func TestOnHost(t *testing.T) {
 		want []string
 	}{
 		"a volume of a container": {
-			procfs.MountInfo{Major: 8, Minor: 1, Root: "/var/lib/etcd", Point: "/data", FSType: "ext4"}, "/data/member/snap/db",
+			procfs.MountInfo{Major: 8, Minor: 1, Root: "/var/lib/etcd", Point: "/data", FSType: "ext4"},
+			"/data/member/snap/db",
 			[]string{"/var/lib/etcd/member/snap/db"},
 		},
 		"the node's own root":     {host[0], "/var/lib/etcd/member/snap/db", []string{"/var/lib/etcd/member/snap/db"}},

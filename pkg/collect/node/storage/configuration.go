@@ -1,0 +1,246 @@
+package storage
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// errConfigChanging says that no two looks at the file agreed.
+var errConfigChanging = rootfs.NewError(fact.Changing, "it changed while it was read")
+
+// readEncryption reads the file below the server's own root. The bytes, which
+// hold keys, are wiped as soon as they are parsed.
+func readEncryption(proc *process, s *server) error {
+	name, label := s.Flags[encryptionFlag], "--"+encryptionFlag
+	if name == "" {
+		name, label = path.Join(s.dataDir, k3sEncryption), string(k3sServer)
+	}
+	reload, _ := strconv.ParseBool(s.Flags[reloadFlag])
+	name, err := proc.d.Inside(name)
+	if err != nil {
+		return err
+	}
+	config, at, err := readConfiguration(proc, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !s.EncryptionFlag:
+		return nil // k3s without encryption has no such file
+	case err != nil:
+		return fmt.Errorf("%s: %w", label, err)
+	}
+	config.AutoReload = reload
+	if !s.EncryptionFlag {
+		// The file is there, and nothing shows that this process was told to use it:
+		// its time proves nothing. A hash from the API server itself still does.
+		config.Changed, config.ChangedAt = fact.Time{}, ""
+	}
+	if proc.pass.Ledger.Wants(fact.StorageFiles) {
+		if config.File, err = proc.access(at); err != nil {
+			proc.gap(fact.StorageFiles, fmt.Errorf("%s: %w", label, err))
+		}
+	}
+	s.Encryption = config
+	return nil
+}
+
+// readConfiguration reads and parses the file; at is its path without links. Path and file
+// must be the same before and after, so that the time is that of the bytes.
+func readConfiguration(proc *process, name string) (config *fact.EncryptionConfiguration, at string, err error) {
+	root, err := proc.open()
+	if err != nil {
+		return nil, "", err
+	}
+	const tries = 3
+	for range tries {
+		before, err := root.Trace(name)
+		if err != nil {
+			return nil, "", err
+		}
+		data, err := root.ReadFile(name, stored.MaxEncryptionConfiguration)
+		if err != nil {
+			return nil, "", err
+		}
+		sum := sha256.Sum256(data)
+		entries, parseErr := stored.ParseEncryptionConfiguration(data)
+		clear(data)
+		after, err := root.Trace(name)
+		if err != nil {
+			return nil, "", err
+		}
+		if !samePath(before, after) {
+			continue
+		}
+		if parseErr != nil {
+			return nil, "", fmt.Errorf("%s: %w", rootfs.Text(name), parseErr)
+		}
+		config = &fact.EncryptionConfiguration{Path: rootfs.Text(name), Hash: "sha256:" + hex.EncodeToString(sum[:]), Entries: entries}
+		at := after[len(after)-1].Path
+		config.Changed, config.ChangedAt = proc.changed(after)
+		return config, at, nil
+	}
+	return nil, "", errConfigChanging
+}
+
+// samePath reports whether two resolutions of a name went the same way, with nothing
+// changed on it.
+func samePath(a, b []rootfs.Step) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := &a[i], &b[i]
+		same := x.Path == y.Path && x.Info.Dev == y.Info.Dev && x.Info.Ino == y.Info.Ino
+		// A directory's time changes with every name in it, and none of those that
+		// matter can change without its own.
+		if !same || !x.Info.Mode.IsDir() && !x.Info.Ctime.Equal(y.Info.Ctime) {
+			return false
+		}
+	}
+	return true
+}
+
+// changed returns the latest time at which the path can have begun to lead to these bytes,
+// and the place that shows it, "" for the file itself. A zero time means that it is
+// unknown. No time of the past can be set with a system call: ctime is always the
+// kernel's. It excludes, place by place:
+//
+//   - the file: its ctime is new after a write, after a rename to this name (every file
+//     system that a node has sets it on the file that is renamed), and after a link(2) to it.
+//     So neither the content nor the file that has this name is newer.
+//   - a link: its text never changes, so another text is another link, with a ctime of
+//     its own from symlink(2) or rename(2). Its ctime also changes by chown, or by a
+//     hard link; but a name cannot come to mean another link without a change of its
+//     directory, so the older of the two times is the limit.
+//   - a directory: its ctime is new after it was renamed. It is new too whenever a name
+//     is made or removed in it, and directories such as /etc have that every day. But a
+//     directory comes to a name only with a change of the directory that holds that name.
+//     So it is the older of the two times again: /etc changes, / does not. Only where both
+//     changed may it have been swapped. That is a false alarm where names were
+//     made in both, and the check then asks for another proof.
+//   - a mount: it leads to another directory than the one below it, with no change of any
+//     ctime. What is mounted cannot be renamed away, so its own directory has no limit;
+//     instead the mount must be one of those with which the container was set up.
+//
+// Directories of a container's own root file system are made by the runtime moments before
+// the process starts, which is too close to the start to tell apart, and nobody but that
+// container can rename them. They do not count where the file itself is on a volume.
+func (s *process) changed(steps []rootfs.Step) (fact.Time, string) {
+	file := steps[len(steps)-1]
+	dirs := map[string]rootfs.Info{}
+	newest, place := file.Info.Ctime, ""
+	rootID, ok := s.mountID("/", steps[0].Info)
+	fileID, fileOK := s.mountID(file.Path, file.Info)
+	if !ok || !fileOK {
+		return fact.Time{}, ""
+	}
+	ownRoot := s.ownRoot(rootID) && fileID != rootID
+	crossed := map[uint64]string{}
+	for i, step := range steps {
+		if step.Info.Mode.IsDir() {
+			dirs[step.Path] = step.Info
+		}
+		id, ok := s.mountID(step.Path, step.Info)
+		if !ok {
+			return fact.Time{}, rootfs.Text(step.Path)
+		}
+		if id != rootID {
+			crossed[id] = step.Path
+		}
+		if i == 0 || i == len(steps)-1 || step.Path == "/" {
+			continue
+		}
+		above := dirs[path.Dir(step.Path)]
+		if step.Info.Mode.IsDir() {
+			aboveID, ok := s.mountID(path.Dir(step.Path), above)
+			if ok && aboveID != id || ownRoot && id == rootID {
+				continue
+			}
+		}
+		limit := step.Info.Ctime
+		if above.Ctime.Before(limit) {
+			limit = above.Ctime
+		}
+		if limit.After(newest) {
+			newest, place = limit, rootfs.Text(step.Path)
+		}
+	}
+	if late, is := s.lateMount(crossed); is {
+		return fact.Time{}, rootfs.Text(late)
+	}
+	return newTime(newest), place
+}
+
+func newTime(t time.Time) fact.Time {
+	if t.IsZero() {
+		return fact.Time{}
+	}
+	return fact.NewTime(t)
+}
+
+// ownRoot reports whether the mount at the process's root is a container's own file
+// system.
+func (s *process) ownRoot(id uint64) bool {
+	m := procfs.Find(s.table().Mounts, id)
+	return m != nil && m.Point == "/" && m.FSType == "overlay" && s.contained()
+}
+
+func (s *process) contained() bool { return s.of.Identity.ID != "" }
+
+// lateMount returns where something is mounted on the path that may be younger than the
+// process. crossed are the mounts that the path leads through, but for the root's, with a
+// place in each.
+//
+// mountinfo has mounts in the order in which they were made. A runtime hides files of
+// /proc and /sys after it has mounted all volumes, so what comes later was not there when
+// the container was set up. On the node itself, binding one directory over another is
+// what could lead the path elsewhere; a bind of a directory over itself, as systemd makes
+// it for a service, is none. A file system of its own that is mounted later, with an older
+// configuration in it, is not noticed.
+func (s *process) lateMount(crossed map[uint64]string) (string, bool) {
+	all := s.table().Mounts
+	last := -1
+	var root *procfs.MountInfo
+	for i := range all {
+		if all[i].Point == "/" {
+			root = &all[i]
+		}
+		if s.contained() && (all[i].Masks() || hidden(all[i].Point)) {
+			last = i
+		}
+	}
+	known := 0
+	for i := range all {
+		m := &all[i]
+		if _, is := crossed[m.ID]; !is {
+			continue
+		}
+		known++
+		bound := root != nil && m.Major == root.Major && m.Minor == root.Minor && m.FSType != "btrfs" && m.Root != path.Join(root.Root, m.Point)
+		if last >= 0 && i > last || last < 0 && bound {
+			return m.Point, true
+		}
+	}
+	if known < len(crossed) {
+		for _, place := range crossed {
+			return place, true
+		}
+	}
+	return "", false
+}
+
+// hidden reports whether runtimes mount over this path to hide it or to make it read-only
+// (maskedPaths and readonlyPaths in the runtimes' usual configurations).
+func hidden(point string) bool {
+	return strings.HasPrefix(point, "/proc/") || strings.HasPrefix(point, "/sys/firmware") || strings.HasPrefix(point, "/sys/devices/")
+}

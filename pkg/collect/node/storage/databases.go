@@ -1,0 +1,336 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+const (
+	// dbSuffix ends the path of etcd's database, kineSuffix that of kine: k3s' in
+	// server/db, k0s' in db.
+	dbSuffix   = "/member/snap/db"
+	kineSuffix = "/db/state.db"
+
+	// maxFDs bounds the descriptors of one process that are looked at.
+	maxFDs = 20_000
+)
+
+// Programs that keep the cluster's objects in another kind of store.
+const (
+	dqliteComm = "k8s-dqlite" // MicroK8s
+	kineComm   = "kine"       // k0s, RKE2 with an SQL database
+)
+
+// database is a store's file that a process holds open.
+type database struct {
+	fd   int
+	path string
+	kine bool
+}
+
+// dataDir is the directory that holds all files of the store.
+func (db *database) dataDir() string {
+	if db.kine {
+		return path.Dir(db.path)
+	}
+	return strings.TrimSuffix(db.path, dbSuffix)
+}
+
+var (
+	// errSwapped says that another file has taken the database's place meanwhile:
+	// a defragmentation does that.
+	errSwapped = rootfs.NewError(fact.Changing, "the database was replaced while it was read")
+	// errNoFDs wraps an error of listing descriptors.
+	errNoFDs = errors.New("listing its descriptors")
+	// errKine is the gap of an SQLite database.
+	errKine = rootfs.NewError(fact.Unsupported, "the cluster's objects are in SQLite (kine), which is not supported")
+)
+
+// databases reads the stores of a node.
+type databases struct {
+	pass    *reader.Pass
+	servers []*server
+	buf     []byte
+
+	seen map[[2]uint64]bool // files, by device and inode
+	// How many stores were read, and not read, for each kind.
+	read, unread map[fact.Kind]int
+}
+
+// storeKinds are the kinds that are read of a database.
+var storeKinds = []fact.Kind{fact.Etcd, fact.Residue, fact.StorageFiles}
+
+// readDatabases reads the database of every member that runs here.
+func readDatabases(ctx context.Context, pass *reader.Pass, candidates []*proctable.Process, servers []*server, buf []byte) {
+	if !slices.ContainsFunc(storeKinds, pass.Ledger.Wants) {
+		return
+	}
+	r := &databases{pass: pass, servers: servers, buf: buf, seen: map[[2]uint64]bool{}, read: map[fact.Kind]int{}, unread: map[fact.Kind]int{}}
+	for _, p := range candidates {
+		if ctx.Err() != nil {
+			return
+		}
+		proc := openProcess(pass, p, buf)
+		if proc == nil {
+			continue
+		}
+		found, err := r.process(ctx, proc)
+		if err == nil && found == 0 {
+			err = r.elsewhere(proc)
+		}
+		if err != nil && !proc.d.Ended(buf) {
+			r.missed(proc, storeKinds, err)
+		}
+		proc.close()
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	for _, kind := range storeKinds {
+		if r.unread[kind] > 0 && r.read[kind] == 0 {
+			pass.Ledger.Missed(kind)
+		} else {
+			pass.Ledger.Done(kind)
+		}
+	}
+}
+
+// missed notes that some kinds of a store, or of all stores of a process, were not read.
+func (r *databases) missed(proc *process, kinds []fact.Kind, err error) {
+	for _, kind := range kinds {
+		r.unread[kind]++
+		proc.gap(kind, err)
+	}
+}
+
+// process reads the databases of one process. found counts them.
+func (r *databases) process(ctx context.Context, proc *process) (found int, err error) {
+	const tries = 3
+	for try := 1; ; try++ {
+		list, err := databasesOf(proc.d)
+		list = slices.DeleteFunc(list, func(db database) bool { return db.kine && !keepsKine(proc, db.path) })
+		if err != nil {
+			// For most processes it does not matter that their descriptors are hidden.
+			if name := proc.of.Status.Name; strings.HasPrefix(name, "etcd") || name == k3sComm || name == kineComm {
+				return 0, err
+			}
+			return 0, nil
+		}
+		again := false
+		for _, db := range list {
+			if ctx.Err() != nil {
+				return found, nil
+			}
+			err := r.database(ctx, proc, db)
+			if again = again || errors.Is(err, errSwapped); errors.Is(err, errSwapped) && try < tries {
+				continue // its successor is in the next list
+			}
+			found++
+			if err != nil && !proc.d.Ended(r.buf) {
+				r.missed(proc, storeKinds, err)
+			}
+		}
+		if !again || try == tries {
+			return found, nil
+		}
+	}
+}
+
+// keepsKine reports whether a file named state.db can be the cluster's: of k3s, or of a
+// program named kine. Other programs have files of that name too.
+func keepsKine(proc *process, name string) bool {
+	comm := proc.of.Status.Name
+	return comm == k3sComm || comm == kineComm || strings.HasSuffix(name, "/server"+kineSuffix)
+}
+
+// databasesOf finds the databases among the descriptors of a process.
+func databasesOf(d *proctable.PID) ([]database, error) {
+	var found []database
+	err := eachFD(d, func(n int, text string) {
+		switch {
+		case strings.HasSuffix(text, dbSuffix):
+			found = append(found, database{fd: n, path: text})
+		case strings.HasSuffix(text, kineSuffix):
+			found = append(found, database{fd: n, path: text, kine: true})
+		}
+	})
+	if len(found) > 0 {
+		return found, nil
+	}
+	return nil, err
+}
+
+// elsewhere is an error for a process that keeps the cluster's objects where they are not
+// read. Of an address only the scheme is told: it holds a password.
+func (r *databases) elsewhere(proc *process) error {
+	switch proc.of.Status.Name {
+	case dqliteComm:
+		return rootfs.NewError(fact.Unsupported, "the cluster's objects are in dqlite (MicroK8s), which is not supported")
+	case kineComm:
+		words, err := proc.d.Cmdline(proc.buf)
+		if err != nil {
+			return err
+		}
+		const endpoint = "endpoint"
+		return unsupportedStore(schemeOf(procfs.Flags(words, []string{endpoint}, nil)[endpoint]))
+	}
+	i := slices.IndexFunc(r.servers, func(s *server) bool { return s.PID == proc.of.PID && s.Program == string(k3sServer) })
+	if i < 0 {
+		return nil
+	}
+	scheme, given := r.servers[i].Flags[datastoreFlag]
+	switch {
+	case given && (scheme == "http" || scheme == "https"):
+		return nil // external etcd, as with any API server: its flags say where
+	case given:
+		return unsupportedStore(scheme)
+	}
+	return rootfs.NewError(fact.Unsupported, "k3s holds no database here, and its configuration does not say where the cluster's objects are")
+}
+
+func unsupportedStore(scheme string) error {
+	return rootfs.NewError(fact.Unsupported, fmt.Sprintf("the cluster's objects are in a datastore of scheme %s, which is not supported", scheme))
+}
+
+// source is the file as package etcd reads it.
+type source struct{ *rootfs.File }
+
+func (s source) Size() (int64, error) {
+	info, err := s.Stat()
+	return info.Size, err
+}
+
+// database reads one database by the descriptor that its process has of it: the kernel
+// opens the same file again, read-only, whatever its path means by now.
+func (r *databases) database(ctx context.Context, proc *process, db database) error {
+	handle, err := proc.d.File(proctable.FDName(db.fd))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = handle.Close() }()
+	key := [2]uint64{handle.Info().Dev, handle.Info().Ino}
+	if r.seen[key] {
+		return nil
+	}
+	facts := &fact.EtcdDB{Path: rootfs.Text(db.path)}
+	if db.kine {
+		facts.Format = fact.FormatKine
+	}
+	var gaps []fact.Gap
+	if r.pass.Ledger.Wants(fact.Etcd) || r.pass.Ledger.Wants(fact.Residue) {
+		read := r.etcd
+		if db.kine {
+			read = r.kine
+		}
+		var got *fact.EtcdDB
+		got, gaps, err = read(ctx, proc, db, handle)
+		if text, linkErr := proc.d.Link(proctable.FDName(db.fd)); linkErr == nil && text != db.path {
+			return errSwapped
+		}
+		if got != nil {
+			facts = got
+		}
+	}
+	r.seen[key] = true
+	r.count(proc, contentKinds, err)
+	if r.pass.Ledger.Wants(fact.StorageFiles) {
+		files, err := storeFiles(ctx, proc, db, handle.Info())
+		r.count(proc, []fact.Kind{fact.StorageFiles}, err)
+		facts.Files = files
+	}
+	if err != nil && facts.Files == nil {
+		return nil
+	}
+	for _, gap := range gaps {
+		r.pass.Ledger.Gap(fact.NodeGap{What: gap.What, Reason: gap.Reason, Detail: gap.Detail})
+	}
+	r.pass.Ledger.Update(func(m *fact.Measurement) { m.Etcd = append(m.Etcd, *facts) })
+	return nil
+}
+
+// contentKinds are those of storeKinds that come of a store's content.
+var contentKinds = []fact.Kind{fact.Etcd, fact.Residue}
+
+// count notes whether some kinds of a store were read.
+func (r *databases) count(proc *process, kinds []fact.Kind, err error) {
+	if err != nil {
+		r.missed(proc, kinds, err)
+		return
+	}
+	for _, kind := range kinds {
+		r.read[kind]++
+	}
+}
+
+// etcd reads a member's database.
+func (r *databases) etcd(ctx context.Context, _ *process, db database, handle *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
+	file, err := handle.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = file.Close() }()
+	opts := etcd.Options{Path: rootfs.Text(db.path), Live: r.pass.Live, KeyNames: r.keyNames()}
+	opts.Prefix, opts.PrefixFrom = prefixOf(r.servers)
+	return etcd.Read(ctx, source{file}, opts)
+}
+
+// kine reads an SQLite database.
+func (r *databases) kine(context.Context, *process, database, *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
+	return nil, nil, errKine
+}
+
+// keyNames are the names of the keys in the node's encryption configurations.
+func (r *databases) keyNames() stored.KeyNames {
+	var names stored.KeyNames
+	for _, s := range r.servers {
+		if s.Encryption != nil {
+			names = mergeNames(names, stored.NamesIn(s.Encryption.Entries))
+		}
+	}
+	return names
+}
+
+// prefixOf is the prefix that the API servers of this node use. If there is
+// none, or if they differ, it must be learned from the database.
+func prefixOf(servers []*server) (prefix, from string) {
+	for i, s := range servers {
+		p, f := defaultPrefix, "default of --"+prefixFlag
+		switch given := s.Flags[prefixFlag]; {
+		case given != "":
+			p, f = given, "--"+prefixFlag
+		case s.Unfollowed != "":
+			return "", "" // it may be another
+		}
+		if i > 0 && p != prefix {
+			return "", ""
+		}
+		prefix, from = p, f
+	}
+	return prefix, from
+}
+
+func mergeNames(a, b stored.KeyNames) stored.KeyNames {
+	if a == nil {
+		return b
+	}
+	for kind, names := range b {
+		for _, name := range names {
+			if !slices.Contains(a[kind], name) {
+				a[kind] = append(a[kind], name)
+			}
+		}
+	}
+	return a
+}

@@ -1,0 +1,147 @@
+package storage
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// maxConfigFile bounds a file that holds flags, bytes. OpenShift's has about 8 KiB.
+const maxConfigFile = 1 << 20
+
+// followOpenShift adds the flags in a KubeAPIServerConfig. OpenShift's API server parses
+// them after those of its command line, so that they win.
+func followOpenShift(proc *process, name string, flags flagSet) error {
+	data, err := proc.readFile(name, maxConfigFile)
+	if err != nil {
+		return err
+	}
+	settings, err := parseOpenShift(data, path.Dir(name))
+	clear(data)
+	if err != nil {
+		return err
+	}
+	for _, s := range settings {
+		flags.set(s.name, s.value)
+	}
+	return nil
+}
+
+// setting is one flag with one value.
+type setting struct{ name, value string }
+
+// errNotYAML stands for a parser's own words, which quote the file.
+var errNotYAML = rootfs.NewError(fact.Corrupt, "expected YAML or JSON")
+
+// parseOpenShift reads a file of kind KubeAPIServerConfig
+// (kubecontrolplane.config.openshift.io/v1), YAML or JSON: the flags in
+// apiServerArguments, each with a list of values, and auditConfig where it is enabled.
+// Only flags on the list are kept. dir is where the file's own relative paths start.
+// Errors never quote the file.
+func parseOpenShift(data []byte, dir string) (settings []setting, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			settings, err = nil, fmt.Errorf("a bug in this program, not in the file: %s", crash.Describe(v))
+		}
+	}()
+	var config struct {
+		APIVersion         string                     `json:"apiVersion"`
+		Kind               string                     `json:"kind"`
+		APIServerArguments map[string]json.RawMessage `json:"apiServerArguments"`
+		AuditConfig        struct {
+			Enabled       bool            `json:"enabled"`
+			AuditFilePath string          `json:"auditFilePath"`
+			PolicyFile    string          `json:"policyFile"`
+			Policy        json.RawMessage `json:"policyConfiguration"`
+			WebHook       string          `json:"webHookKubeConfig"`
+		} `json:"auditConfig"`
+	}
+	text, err := yaml.YAMLToJSON(data)
+	if err != nil {
+		return nil, errNotYAML
+	}
+	defer clear(text)
+	if err := json.Unmarshal(text, &config); err != nil {
+		return nil, rootfs.NewError(fact.Corrupt, "expected a KubeAPIServerConfig: a field of another type")
+	}
+	if config.Kind != "KubeAPIServerConfig" || !strings.HasPrefix(config.APIVersion, "kubecontrolplane.config.openshift.io/") {
+		return nil, rootfs.NewError(fact.Unsupported, "expected apiVersion kubecontrolplane.config.openshift.io/v1 and kind KubeAPIServerConfig, found another kind of file")
+	}
+	names := make([]string, 0, len(config.APIServerArguments))
+	for name := range config.APIServerArguments {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	given := map[string]bool{}
+	for _, raw := range names {
+		name := strings.ReplaceAll(raw, "_", "-")
+		if !slices.Contains(serverFlags, name) && !slices.Contains(serverBools, name) || name == openShiftFlag || name == configFlag {
+			continue
+		}
+		values, err := wordsOf(config.APIServerArguments[raw])
+		if err != nil {
+			return nil, fmt.Errorf("apiServerArguments: %s: %w", name, err)
+		}
+		for _, value := range values {
+			settings = append(settings, setting{name, value})
+			given[name] = true
+		}
+	}
+	audit := &config.AuditConfig
+	if !audit.Enabled {
+		return settings, nil
+	}
+	if len(audit.Policy) > 0 && string(audit.Policy) != "null" && !given[auditPolicyFlag] && audit.PolicyFile == "" {
+		return nil, rootfs.NewError(fact.Unsupported, "auditConfig.policyConfiguration: a policy inside the file is not read")
+	}
+	for _, s := range []setting{{auditPolicyFlag, audit.PolicyFile}, {auditLogFlag, audit.AuditFilePath}, {auditWebhookFlag, audit.WebHook}} {
+		if s.value == "" || given[s.name] {
+			continue
+		}
+		if s.value != "-" && !path.IsAbs(s.value) {
+			s.value = path.Join(dir, s.value)
+		}
+		settings = append(settings, s)
+	}
+	return settings, nil
+}
+
+// wordsOf reads the values of one flag: a list of text, or a single value.
+func wordsOf(raw json.RawMessage) ([]string, error) {
+	var value any
+	decoder := json.NewDecoder(strings.NewReader(string(raw)))
+	decoder.UseNumber()
+	if err := decoder.Decode(&value); err != nil {
+		return nil, errNotYAML
+	}
+	list, isList := value.([]any)
+	if !isList {
+		list = []any{value}
+	}
+	var words []string
+	for _, v := range list {
+		switch v := v.(type) {
+		case nil:
+		case string:
+			words = append(words, v)
+		case bool:
+			words = append(words, strconv.FormatBool(v))
+		case json.Number:
+			words = append(words, v.String())
+		default:
+			return nil, errors.New("expected text, or a list of text")
+		}
+	}
+	return words, nil
+}
