@@ -3,8 +3,6 @@ package etcd
 import (
 	"bytes"
 	"fmt"
-	"math"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -41,30 +39,41 @@ const (
 	eventPrefix                      // PREFIX/namespaces/default
 	eventPrefixGone                  // its tombstone
 	eventElsewhere                   // a plaintext Secret outside of PREFIX/secrets/
+	eventOther                       // an object of another resource
 )
 
-// secretRow is one revision of a Secret.
+// secretRow is one revision of a Secret. Its names are valid until the event is
+// applied.
 type secretRow struct {
-	namespace, name string
-	main            int64
+	namespace, name []byte
+	main, sub       int64
 	create, version int64
 	size            int
-	class           fact.StorageClass
-	provider        string
-	guessed         bool
-	sub             int64
+	kind            storedKind
 	compacted       int64 // where compaction was in the tree that it was read from
 	settled         bool  // and no compaction was under way
 	still           bool  // all rows are of one tree
 }
 
+// storedKind is how a value is stored.
+type storedKind struct {
+	class    fact.StorageClass
+	provider string
+	guessed  bool
+	keyID    string
+}
+
+func kindOf(f stored.Form) storedKind {
+	return storedKind{class: f.Class, provider: f.Provider, guessed: f.Guessed, keyID: f.KeyID}
+}
+
 // revisions follows the rows of a walk. Rows of a chunk are pending until
 // commit; drop forgets them.
 type revisions struct {
-	prefix string // without slashes at its ends; "" means that it is learned
+	prefix string // without slashes at its ends
+	learn  bool   // prefix is a guess, and the prefixes in the file are collected
 	names  stored.KeyNames
 	still  bool
-	limit  int // Secrets
 
 	// committed
 	at       position
@@ -73,7 +82,8 @@ type revisions struct {
 	found    string          // PREFIX/namespaces/default: PREFIX as it is in the keys
 	faults   faultList
 	plain    plainRows
-	strays   int // plaintext Secrets outside of PREFIX/secrets/
+	others   *resourceTable // nil if other resources are not counted
+	strays   int            // plaintext Secrets outside of PREFIX/secrets/
 	strayAt  string
 	// holes is true if rows are missing, but no page is. Then the tree itself
 	// may lead to the wrong pages, and the end may be missing too.
@@ -87,11 +97,12 @@ type revisions struct {
 	settled   bool
 
 	keyBuf []byte
+	text   []byte // the names of the pending rows
 }
 
 func newRevisions(prefix string, names stored.KeyNames, still bool, limit int) *revisions {
 	return &revisions{
-		prefix: prefix, names: names, still: still, limit: limit,
+		prefix: prefix, names: names, still: still,
 		at:      position{main: 1, synced: true}, // the first write of a cluster has revision 2
 		secrets: newSecretTable(limit), prefixes: map[string]bool{},
 	}
@@ -99,7 +110,7 @@ func newRevisions(prefix string, names stored.KeyNames, still bool, limit int) *
 
 // begin starts a chunk.
 func (c *revisions) begin() {
-	c.events = c.events[:0]
+	c.events, c.text = c.events[:0], c.text[:0]
 	c.newFaults = c.newFaults[:0]
 	c.now.key = append(c.now.key[:0], c.at.key...)
 	c.now.main, c.now.sub, c.now.synced = c.at.main, c.at.sub, c.at.synced
@@ -133,10 +144,17 @@ func (c *revisions) commit() {
 	c.at.key = append(c.at.key[:0], c.now.key...)
 	c.at.main, c.at.sub, c.at.synced = c.now.main, c.now.sub, c.now.synced
 	if len(c.events) > 8192 {
-		c.events = nil
+		c.events, c.text = nil, nil
 	}
-	c.events = c.events[:0]
+	c.events, c.text = c.events[:0], c.text[:0]
 	c.newFaults = c.newFaults[:0]
+}
+
+// keep copies a name of a pending row.
+func (c *revisions) keep(b []byte) []byte {
+	from := len(c.text)
+	c.text = append(c.text, b...)
+	return c.text[from:len(c.text):len(c.text)]
 }
 
 // row takes element i of a leaf. If the fault is in that row, at most the
@@ -221,34 +239,27 @@ func (c *revisions) missing(rev revision) int64 {
 
 // take looks at what a consistent row is about.
 func (c *revisions) take(r *run, i int, rev revision, kv keyValue) *fault {
-	if c.prefix == "" {
-		if kv.long() {
-			return nil
-		}
-		if prefix, ok := bytes.CutSuffix(kv.key, []byte(defaultNamespace)); ok && plainPrefix(prefix) {
+	key := kv.key
+	if key[0] == '/' {
+		key = key[1:]
+	}
+	rest, ok := cutPrefix(key, c.prefix)
+	if (ok || c.learn) && len(kv.key) > len(defaultNamespace) && !kv.long() && string(kv.key[len(kv.key)-len(defaultNamespace):]) == defaultNamespace {
+		prefix := kv.key[:len(kv.key)-len(defaultNamespace)]
+		mine := ok && len(rest) == len(defaultNamespace)
+		if mine || c.learn && plainPrefix(prefix) {
 			kind := eventPrefix
 			if rev.tombstone {
 				kind = eventPrefixGone
 			}
 			c.events = append(c.events, event{kind: kind, text: string(prefix)})
 		}
-		return nil
-	}
-	key := kv.key
-	if key[0] == '/' {
-		key = key[1:]
-	}
-	rest, ok := cutPrefix(key, c.prefix)
-	if ok && !kv.long() && string(rest) == defaultNamespace {
-		kind := eventPrefix
-		if rev.tombstone {
-			kind = eventPrefixGone
+		if mine {
+			return c.takeOther(rev, kv, rest)
 		}
-		c.events = append(c.events, event{kind: kind, text: string(kv.key[:len(kv.key)-len(defaultNamespace)])})
-		return nil
 	}
 	if ok {
-		if rest, ok = cutPrefix(rest, secretsDir); ok {
+		if rest, found := cutPrefix(rest, secretsDir); found {
 			return c.takeSecret(r, i, rev, kv, rest)
 		}
 	}
@@ -262,7 +273,11 @@ func (c *revisions) take(r *run, i int, rev revision, kv keyValue) *fault {
 		}
 		if plain {
 			c.events = append(c.events, event{kind: eventElsewhere, page: r.page, elem: i})
+			return nil
 		}
+	}
+	if ok {
+		return c.takeOther(rev, kv, rest)
 	}
 	return nil
 }
@@ -304,17 +319,17 @@ func nearSecret(key []byte, slash, prefix string) bool {
 	if off == 0 {
 		return false
 	}
-	ns, name, ok := strings.Cut(string(key[at:]), "/")
+	ns, name, ok := bytes.Cut(key[at:], []byte("/"))
 	return ok && label(ns) && subdomain(name)
 }
 
 func (c *revisions) takeSecret(r *run, i int, rev revision, kv keyValue, rest []byte) *fault {
-	ns, name, ok := strings.Cut(string(rest), "/")
+	ns, name, ok := bytes.Cut(rest, []byte("/"))
 	if !ok || !label(ns) || !subdomain(name) || kv.long() {
 		return corrupt(r.page, "element %d: a Secret's key without the names of a namespace and a Secret", i)
 	}
 	ev := event{kind: eventDelete, page: r.page, elem: i, row: secretRow{
-		namespace: ns, name: name, main: rev.main, sub: rev.sub, compacted: c.compacted, settled: c.settled, still: c.still,
+		namespace: c.keep(ns), name: c.keep(name), main: rev.main, sub: rev.sub, compacted: c.compacted, settled: c.settled, still: c.still,
 	}}
 	if rev.tombstone {
 		c.events = append(c.events, ev)
@@ -324,13 +339,13 @@ func (c *revisions) takeSecret(r *run, i int, rev revision, kv keyValue, rest []
 		// One flipped bit turns the value into an unknown field.
 		return corrupt(r.page, "element %d: an unknown field where the Secret's value should be", i)
 	}
-	form, err := stored.Classify(kv.value, ns, name, c.names)
+	form, err := stored.Classify(kv.value, string(ns), string(name), c.names)
 	if err != nil {
 		return faultOf(err)
 	}
 	ev.kind = eventPut
 	ev.row.create, ev.row.version, ev.row.size = kv.create, kv.version, kv.value.Size
-	ev.row.class, ev.row.provider, ev.row.guessed = form.Class, form.Provider, form.Guessed
+	ev.row.kind = kindOf(form)
 	c.events = append(c.events, ev)
 	if form.Problem != "" {
 		return corrupt(r.page, "element %d: %s", i, form.Problem)
@@ -344,29 +359,46 @@ func (c *revisions) apply(ev *event) {
 	case eventLost:
 		c.secrets.lost()
 	case eventPrefix:
-		if c.prefix == "" {
+		if c.learn {
 			c.prefixes[ev.text] = true
-		} else {
+		}
+		if strings.Trim(ev.text, "/") == c.prefix {
 			c.found = ev.text
 		}
 	case eventPrefixGone:
 		delete(c.prefixes, ev.text)
-		c.found = ""
+		if ev.text == c.found {
+			c.found = ""
+		}
 	case eventElsewhere:
 		if c.strays++; c.strays == 1 {
 			c.strayAt = fmt.Sprintf("page %d, element %d", ev.page, ev.elem)
 		}
 	case eventDelete:
-		c.secrets.remove(ev.row)
+		c.secrets.remove(&ev.row)
 	case eventPut:
-		if ev.row.class.Plaintext() {
+		if ev.row.kind.class.Plaintext() {
 			c.plain.add(ev.row.main, ev.row.sub)
 		}
-		if problem := c.secrets.put(ev.row); problem != "" {
+		if problem := c.secrets.put(&ev.row); problem != "" {
 			c.faults.add(corrupt(ev.page, "element %d: %s", ev.elem, problem))
 			c.secrets.lost()
 		}
+	case eventOther:
+		c.others.put(ev.row.name, ev.row.kind)
 	}
+}
+
+// elsewhere returns the prefix of Kubernetes' keys if the rows so far show that it is
+// not the guessed one, "" otherwise.
+func (c *revisions) elsewhere() string {
+	if !c.learn || c.found != "" || len(c.prefixes) == 0 {
+		return ""
+	}
+	if all := outermost(c.prefixes); len(all) == 1 {
+		return strings.Trim(all[0], "/")
+	}
+	return ""
 }
 
 // plainPrefix reports whether an etcd prefix is text that can be shown.
@@ -383,12 +415,22 @@ func plainPrefix(b []byte) bool {
 }
 
 // label reports whether s is a DNS label (RFC 1123), as a namespace must be.
-func label(s string) bool { return len(s) <= 63 && !strings.Contains(s, ".") && subdomain(s) }
+func label[T ~string | ~[]byte](s T) bool {
+	if len(s) > 63 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] == '.' {
+			return false
+		}
+	}
+	return subdomain(s)
+}
 
 // subdomain reports whether s is a DNS subdomain (RFC 1123), as a Secret's name
 // must be.
-func subdomain(s string) bool {
-	if s == "" || len(s) > 253 {
+func subdomain[T ~string | ~[]byte](s T) bool {
+	if len(s) == 0 || len(s) > 253 {
 		return false
 	}
 	alnum := func(b byte) bool { return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' }
@@ -408,229 +450,26 @@ func subdomain(s string) bool {
 	return true
 }
 
-// secretTable holds the current revision of each Secret in about 150 bytes.
-type secretTable struct {
-	limit      int
-	index      map[secretID]uint32
-	chunks     [][]secretEntry // of entryChunk each: nothing is copied as it grows
-	free       []uint32
-	namespaces map[string]uint32
-	nsNames    []string
-	kinds      map[secretKind]uint16 // class and provider
-	kindList   []secretKind
-	generation uint32 // counts losses
-
-	// beyond are hashes of the Secrets over the limit, to count them.
-	beyond map[uint64]struct{}
-}
-
-// maxKinds bounds how many key names are kept apart.
-const maxKinds = 60_000
-
-type secretID struct {
-	ns   uint32
-	name string
-}
-
-type secretKind struct {
-	class    fact.StorageClass
-	provider string
-	guessed  bool
-}
-
-type secretEntry struct {
-	id         secretID
-	main       int64
-	create     int64
-	version    int64
-	compacted  int64 // -1 where compaction was under way
-	size       uint32
-	generation uint32
-	kind       uint16
-}
-
-func newSecretTable(limit int) *secretTable {
-	return &secretTable{
-		limit: limit, index: map[secretID]uint32{}, namespaces: map[string]uint32{},
-		kinds: map[secretKind]uint16{}, beyond: map[uint64]struct{}{},
-	}
-}
-
-const entryChunk = 1024
-
-// entry is the place at in the chunks.
-func (t *secretTable) entry(at uint32) *secretEntry {
-	return &t.chunks[at/entryChunk][at%entryChunk]
-}
-
-// place makes room for one more entry.
-func (t *secretTable) place() uint32 {
-	if n := len(t.free); n > 0 {
-		at := t.free[n-1]
-		t.free = t.free[:n-1]
-		return at
-	}
-	last := len(t.chunks) - 1
-	if last < 0 || len(t.chunks[last]) == entryChunk {
-		t.chunks = append(t.chunks, make([]secretEntry, 0, entryChunk))
-		last++
-	}
-	t.chunks[last] = append(t.chunks[last], secretEntry{})
-	return uint32(last*entryChunk + len(t.chunks[last]) - 1)
-}
-
-// lost makes every Secret so far uncertain: a lost row may be a newer revision
-// of it.
-func (t *secretTable) lost() { t.generation++ }
-
-func (t *secretTable) id(row secretRow) secretID {
-	ns, ok := t.namespaces[row.namespace]
-	if !ok {
-		ns = uint32(len(t.nsNames))
-		t.namespaces[row.namespace] = ns
-		t.nsNames = append(t.nsNames, row.namespace)
-	}
-	return secretID{ns, row.name}
-}
-
-func hash(row secretRow) uint64 {
-	sum := uint64(14695981039346656037)
-	for _, part := range []string{row.namespace, "/", row.name} {
-		for i := range len(part) {
-			sum = (sum ^ uint64(part[i])) * 1099511628211
-		}
-	}
-	return sum
-}
-
-// put takes a newer revision. problem says what contradicts the revisions
-// before.
-func (t *secretTable) put(row secretRow) (problem string) {
-	id := t.id(row)
-	at, known := t.index[id]
-	kind := secretKind{row.class, row.provider, row.guessed}
-	if _, ok := t.kinds[kind]; !ok && len(t.kinds) >= maxKinds {
-		kind.provider, kind.guessed = "", true // with so many key names, none is worth keeping
-	}
-	k, ok := t.kinds[kind]
-	if !ok {
-		k = uint16(len(t.kindList))
-		t.kinds[kind] = k
-		t.kindList = append(t.kindList, kind)
-	}
-	if !known {
-		if len(t.index) >= t.limit {
-			if len(t.beyond) < t.limit {
-				t.beyond[hash(row)] = struct{}{}
-			}
-			return ""
-		}
-		if row.version > 1 && row.main > row.compacted && t.generation == 0 {
-			problem = "earlier versions of the Secret are missing, and compaction has not reached them"
-		}
-		at = t.place()
-		t.index[id] = at
-	} else {
-		problem = t.entry(at).contradicts(row, t.generation)
-		id.name = t.entry(at).id.name // share the string
-	}
-	compacted := int64(-1)
-	if row.settled {
-		compacted = row.compacted
-	}
-	*t.entry(at) = secretEntry{
-		id: id, main: row.main, create: row.create, version: row.version, compacted: compacted,
-		size: uint32(min(row.size, math.MaxUint32)), generation: t.generation, kind: k,
-	}
-	return problem
-}
-
-// contradicts says why row cannot be the next remaining revision of a Secret.
-// If no compaction took place between the two rows, all rows after the first
-// are there: compaction keeps a row only if it has not passed the next one.
-// Otherwise the first row may have been compacted after it was read, and with
-// it all rows up to the compaction of the new row.
-func (e *secretEntry) contradicts(row secretRow, generation uint32) string {
-	const missing = "versions of the Secret are missing, and compaction has not reached them"
-	all := row.still || e.compacted == row.compacted
-	switch {
-	case row.main <= e.main:
-		return "a Secret's later row has an earlier revision"
-	case e.generation != generation: // what is missing was lost
-	case row.create == e.create && row.version == e.version+1:
-	case row.create == row.main && (all || e.main >= row.compacted):
-		return "the Secret was created again without having been deleted"
-	case row.create == row.main:
-	case all || row.main > row.compacted:
-		return missing
-	case row.create == e.create && row.version <= e.version, row.create != e.create && row.create <= e.main:
-		return "its create_revision or version does not follow from the row before"
-	}
-	return ""
-}
-
-// remove takes a tombstone.
-func (t *secretTable) remove(row secretRow) {
-	id := t.id(row)
-	at, known := t.index[id]
-	if !known {
-		delete(t.beyond, hash(row))
-		return
-	}
-	delete(t.index, id)
-	*t.entry(at) = secretEntry{}
-	t.free = append(t.free, at)
-}
-
-// list returns the Secrets, sorted, and how many there are. The table cannot be
-// used afterwards.
-func (t *secretTable) list() ([]fact.StoredSecret, int) {
-	used := make([]uint32, 0, len(t.index))
-	for _, at := range t.index {
-		used = append(used, at)
-	}
-	t.index = nil
-	slices.SortFunc(used, func(a, b uint32) int {
-		x, y := &t.entry(a).id, &t.entry(b).id
-		if c := strings.Compare(t.nsNames[x.ns], t.nsNames[y.ns]); c != 0 {
-			return c
-		}
-		return strings.Compare(x.name, y.name)
-	})
-	var out []fact.StoredSecret
-	if len(used) > 0 {
-		out = make([]fact.StoredSecret, len(used))
-	}
-	for i, at := range used {
-		e := t.entry(at)
-		kind := t.kindList[e.kind]
-		s := fact.StoredSecret{
-			Namespace: t.nsNames[e.id.ns], Name: e.id.name, Revision: e.main, Size: int(e.size),
-			Class: kind.class, Provider: kind.provider, KeyGuessed: kind.guessed,
-		}
-		if e.generation != t.generation {
-			s = fact.StoredSecret{
-				Namespace: s.Namespace, Name: s.Name, Revision: s.Revision, Size: s.Size,
-				Class: fact.ClassUnknown, LastSeen: kind.class,
-			}
-		}
-		out[i] = s
-	}
-	total := len(used) + len(t.beyond)
-	t.chunks, t.beyond = nil, nil
-	return out, total
-}
-
 // faultList keeps the first faults and counts the rest.
 type faultList struct {
 	list []*fault
 	more int
+	torn bool // one of them is
+}
+
+// hint says what faults in the root of a tree mean.
+func (l *faultList) hint() (fact.Reason, string) {
+	if l.torn {
+		return fact.Changing, tornCopy
+	}
+	return fact.Corrupt, perhapsTorn
 }
 
 // maxFaults is how many faults become gaps of their own.
 const maxFaults = 16
 
 func (l *faultList) add(f *fault) {
+	l.torn = l.torn || f.torn
 	for _, g := range l.list {
 		if *g == *f {
 			return

@@ -318,19 +318,46 @@ func (s *store) cluster(r *rand.Rand, secrets int) {
 // by the whole value, split at colons.
 func oracle(t testing.TB, path string) []fact.StoredSecret {
 	t.Helper()
+	secrets, _ := oracleAll(t, path)
+	return secrets
+}
+
+// oracleAll also counts the older revisions that are still in the file.
+func oracleAll(t testing.TB, path string) ([]fact.StoredSecret, *fact.StoredHistory) {
+	t.Helper()
 	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	current := map[string]fact.StoredSecret{}
-	if err := db.View(func(tx *bolt.Tx) error { return view(tx, current, unmarshal) }); err != nil {
+	v := newViewed()
+	if err := db.View(func(tx *bolt.Tx) error {
+		for _, name := range []string{"finishedCompactRev", "scheduledCompactRev"} {
+			if rev := tx.Bucket([]byte("meta")).Get([]byte(name)); rev != nil {
+				v.history.Compacted = max(v.history.Compacted, int64(binary.BigEndian.Uint64(rev)))
+			}
+		}
+		return view(tx, v, unmarshal)
+	}); err != nil {
 		t.Fatal(err)
 	}
-	out := make([]fact.StoredSecret, 0, len(current))
-	for _, s := range current {
+	v.history.Complete = true
+	out := make([]fact.StoredSecret, 0, len(v.current))
+	for full, s := range v.current {
+		if old := v.old[full]; old != nil {
+			s.Older, s.OlderRevision = old.Plaintext, old.Revision
+		}
 		out = append(out, s)
 	}
+	for full, old := range v.old {
+		if _, ok := v.current[full]; !ok {
+			v.history.Deleted = append(v.history.Deleted, *old)
+		}
+	}
+	slices.SortFunc(v.history.Deleted, func(a, b fact.DeletedSecret) int {
+		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	v.history.DeletedTotal = len(v.history.Deleted)
 	slices.SortFunc(out, func(a, b fact.StoredSecret) int {
 		if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
 			return c
@@ -338,15 +365,26 @@ func oracle(t testing.TB, path string) []fact.StoredSecret {
 		return strings.Compare(a.Name, b.Name)
 	})
 	if len(out) == 0 {
-		return nil
+		out = nil
 	}
-	return out
+	return out, &v.history
+}
+
+// viewed is what the oracle's walk finds.
+type viewed struct {
+	current map[string]fact.StoredSecret
+	old     map[string]*fact.DeletedSecret // those with older revisions in plaintext
+	history fact.StoredHistory
+}
+
+func newViewed() *viewed {
+	return &viewed{current: map[string]fact.StoredSecret{}, old: map[string]*fact.DeletedSecret{}}
 }
 
 // view is the oracle's walk in one transaction.
-func view(tx *bolt.Tx, current map[string]fact.StoredSecret, unmarshal func([]byte) (row, error)) error {
-	return tx.Bucket([]byte("key")).ForEach(func(k, v []byte) error {
-		kv, err := unmarshal(v)
+func view(tx *bolt.Tx, v *viewed, unmarshal func([]byte) (row, error)) error {
+	return tx.Bucket([]byte("key")).ForEach(func(k, b []byte) error {
+		kv, err := unmarshal(b)
 		if err != nil {
 			return err
 		}
@@ -355,11 +393,22 @@ func view(tx *bolt.Tx, current map[string]fact.StoredSecret, unmarshal func([]by
 		if !found {
 			return nil
 		}
+		ns, name, _ := strings.Cut(full, "/")
+		if old, ok := v.current[full]; ok {
+			v.history.Revisions++
+			if old.Class.Plaintext() {
+				v.history.Plaintext++
+				if v.old[full] == nil {
+					v.old[full] = &fact.DeletedSecret{Namespace: ns, Name: name}
+				}
+				v.old[full].Plaintext++
+				v.old[full].Revision = old.Revision
+			}
+		}
 		if len(k) == 18 {
-			delete(current, full)
+			delete(v.current, full)
 			return nil
 		}
-		ns, name, _ := strings.Cut(full, "/")
 		s := fact.StoredSecret{Namespace: ns, Name: name, Revision: int64(binary.BigEndian.Uint64(k)), Size: len(value)}
 		if bytes.HasPrefix(value, []byte("k8s:enc:")) {
 			words := strings.SplitN(string(value), ":", 6)
@@ -376,7 +425,7 @@ func view(tx *bolt.Tx, current map[string]fact.StoredSecret, unmarshal func([]by
 		} else {
 			s.Class = fact.ClassIdentityProtobuf
 		}
-		current[full] = s
+		v.current[full] = s
 		return nil
 	})
 }

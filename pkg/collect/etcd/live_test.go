@@ -33,6 +33,11 @@ func TestLiveWriter(t *testing.T) {
 			written := map[string]map[int64]fact.StoredSecret{}
 			current := map[string]int64{} // revision, of what exists
 			gone := map[string]int64{}    // revision of the last tombstone
+			type logged struct {
+				rev   int64
+				plain bool
+			}
+			log := map[string][]logged{} // all revisions, also tombstones
 
 			name := func(i int) (string, string) {
 				n := fmt.Sprintf("s%04d", i)
@@ -42,6 +47,7 @@ func TestLiveWriter(t *testing.T) {
 				n, key := name(i)
 				if remove {
 					gone[n] = s.txn(tx, op{key: key})
+					log[n] = append(log[n], logged{gone[n], false})
 					delete(current, n)
 					return
 				}
@@ -59,6 +65,17 @@ func TestLiveWriter(t *testing.T) {
 				}
 				written[n][rev] = fact.StoredSecret{Namespace: "shop", Name: n, Revision: rev, Class: st.Class, Provider: st.Provider, KeyGuessed: st.Guessed, Size: len(value)}
 				current[n] = rev
+				log[n] = append(log[n], logged{rev, st.Class.Plaintext()})
+			}
+			// older counts the plaintext revisions before one that are in the file after
+			// a compaction.
+			older := func(name string, before, compacted int64) (n int) {
+				for i, l := range log[name] {
+					if l.plain && l.rev < before && i+1 < len(log[name]) && log[name][i+1].rev > compacted {
+						n++
+					}
+				}
+				return n
 			}
 			const secrets, steady = 600, 300 // the first 300 are never deleted
 			s.update(func(tx *bolt.Tx) {
@@ -104,13 +121,14 @@ func TestLiveWriter(t *testing.T) {
 			// keep up with the writer ends at a real deadline, for both are as fast as
 			// the machine; that is no error, unless all of them do.
 			const enough = 60
-			reads, timeouts := 0, 0
+			reads, timeouts, olders := 0, 0, 0
 			for deadline := time.Second; reads < enough || commits.Load() < enough || timeouts == reads && deadline < time.Minute; {
 				mu.Lock()
 				before := make(map[string]int64, len(current))
 				for n, rev := range current {
 					before[n] = rev
 				}
+				compactedBefore := s.compacted
 				mu.Unlock()
 				db, gaps, err := Read(ctx, fileSource{f}, Options{Live: true, Prefix: "/registry", Deadline: time.Now().Add(deadline)})
 				if err != nil {
@@ -126,9 +144,18 @@ func TestLiveWriter(t *testing.T) {
 					t.Fatalf("gaps %+v", gaps)
 				}
 				mu.Lock()
+				if !db.History.Complete {
+					t.Error("the history is not complete")
+				}
 				seen := map[string]bool{}
 				for _, got := range db.Secrets {
 					seen[got.Name] = true
+					least, most := older(got.Name, got.Revision, s.compacted), older(got.Name, got.Revision, compactedBefore)
+					if got.Older < least || got.Older > most {
+						t.Errorf("%+v: from %d to %d older revisions are in plaintext", got, least, most)
+					}
+					olders += got.Older
+					got.Older, got.OlderRevision = 0, 0
 					if want := written[got.Name][got.Revision]; got != want {
 						t.Errorf("want %+v\n got %+v", want, got)
 					}
@@ -150,6 +177,9 @@ func TestLiveWriter(t *testing.T) {
 				}
 			}
 			t.Logf("%d reads (%d ran out of time) during %d commits", reads, timeouts, commits.Load())
+			if olders == 0 {
+				t.Error("no older revision was seen")
+			}
 			if timeouts == reads {
 				t.Error("no read came to its end")
 			}
@@ -163,7 +193,7 @@ func TestChangeDuringWalk(t *testing.T) {
 	base := newStore(t, 1024)
 	r := rand.New(rand.NewSource(4))
 	base.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
-	for i := range 60 {
+	for i := range 400 {
 		n := fmt.Sprintf("s%02d", i)
 		base.put("/registry/secrets/shop/"+n, storedtest.ProtobufSecret("shop", n, make([]byte, 20)))
 	}

@@ -43,6 +43,7 @@ type fault struct {
 	reason fact.Reason // Corrupt, Truncated or Unreadable
 	text   string      // what was expected and found; never bytes of a value
 	before bool        // it is about rows missing before a row
+	torn   bool        // the page is sound, but belongs to another tree
 }
 
 func (f *fault) Error() string { return fmt.Sprintf("page %d: %s", f.page, f.text) }
@@ -119,10 +120,6 @@ func parseMeta(page []byte) (meta, error) {
 	}, nil
 }
 
-// wholeRun is the size in bytes up to which a run of pages is read in one
-// piece. A longer run holds a long value, and only its start is read.
-const wholeRun = 64 << 10
-
 // maxBranchRun bounds a branch's run, which is always read whole, in bytes.
 // bbolt splits a branch at its page size.
 const maxBranchRun = 4 << 20
@@ -137,6 +134,7 @@ type run struct {
 	size   int // bytes, with overflow
 
 	buf   []byte // from offset 0; as long as size, or at least one page
+	own   []byte // the memory of buf, unless that is a part of tree.batch
 	start int64  // file offset
 	table []byte // the elements
 

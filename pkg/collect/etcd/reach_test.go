@@ -55,9 +55,8 @@ func TestPagesInUse(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				rd := &reader{ctx: ctx, src: memory(file), opts: Options{}}
-				c := newRevisions("registry", nil, true, MaxSecrets)
-				w, err := rd.walk(c)
+				rd := &reader{ctx: ctx, src: memory(file), opts: Options{limit: MaxSecrets}}
+				c, w, err := rd.walk("registry", false, false)
 				if err != nil {
 					t.Fatal(err)
 				}

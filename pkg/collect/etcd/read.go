@@ -45,20 +45,31 @@ type Options struct {
 	// deadline counts.
 	Deadline time.Time
 
+	// Resources asks for the number of current objects of every other resource by how
+	// they are stored.
+	Resources bool
+
 	// Verify says what is wrong with the file as a whole, nil if nothing is. It is
 	// called after the rest was read, and can wait for a checksum that is computed
 	// meanwhile. The gap needs Reason and Detail.
 	Verify func() *fact.Gap
 
-	limit int // Secrets; 0 means MaxSecrets
+	limit, resourceLimit int // Secrets, and keys of other resources; 0 means the constants
 }
 
-// Read classifies the current revision of every Secret in a bbolt file of etcd.
+// Read classifies the current revision of every Secret in a bbolt file of etcd, and
+// counts the older ones.
 //
 // It returns an error if nothing of the file could be read: it has no valid
-// meta page, or is not etcd's. Everything else is a gap, and then Complete is
-// false. A Secret has class unknown if the unread part may hold a newer
-// revision of it.
+// meta page, or is not etcd's. Everything else that was not read is a gap, and then
+// Complete is false. A Secret has class unknown if the unread part may hold a newer
+// revision of it, or if its value has a form that is not known; that is no gap.
+//
+// In a live file rows come at the end and compaction removes old ones. So every row that
+// is there when Read returns was either read or came after the last that was: nothing
+// of the history is missed. What compaction can hide is a deletion, if the tombstone went
+// before it was reached: then a Secret that no longer exists is listed as it was. And an
+// older revision can have been compacted after it was counted.
 //
 // A panic would be a bug in this package. It costs only this file: its place
 // becomes a gap, and nothing of the file counts.
@@ -66,6 +77,9 @@ func Read(ctx context.Context, src Source, opts Options) (db *fact.EtcdDB, gaps 
 	r := &reader{ctx: ctx, src: src, opts: opts}
 	if r.opts.limit == 0 {
 		r.opts.limit = MaxSecrets
+	}
+	if r.opts.resourceLimit == 0 {
+		r.opts.resourceLimit = maxResourceKeys
 	}
 	if opts.Snapshot && opts.Subject.Kind == "" {
 		r.opts.Subject = fact.Subject{Kind: fact.SubjectFile, Name: opts.Path}
@@ -123,38 +137,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	}
 	db.TxID = m.newest().txid
 
-	prefix := strings.Trim(path.Clean("/"+r.opts.Prefix), "/")
-	db.Prefix, db.PrefixFrom = r.opts.Prefix, r.opts.PrefixFrom
-	if prefix == "" {
-		learner := newRevisions("", nil, !r.opts.Live, 0)
-		w, err := r.walk(learner)
-		switch {
-		case errors.Is(err, errChanged):
-			return r.readLive()
-		case err != nil && !errors.Is(err, errDeadline):
-			return nil, nil, err
-		}
-		candidates := outermost(learner.prefixes)
-		if w.expired || len(candidates) != 1 {
-			r.reportWalk(w, learner)
-			r.reportMetas(m)
-			switch {
-			case w.expired:
-			case len(candidates) == 0:
-				r.gap(fact.NotPresent, "no key PREFIX/namespaces/default, so the prefix of Kubernetes' keys is unknown: another program uses this etcd, or the member has not caught up")
-			default:
-				r.gap(fact.Unsupported, "keys of more than one cluster, with the prefixes %s", strings.Join(candidates, ", "))
-			}
-			r.damaged()
-			db.TxID, db.Revision = w.txid, learner.at.main
-			return db, r.gaps, nil
-		}
-		prefix = strings.Trim(candidates[0], "/")
-		db.Prefix, db.PrefixFrom = candidates[0], "the key of the default namespace"
-	}
-
-	c := newRevisions(prefix, r.opts.KeyNames, !r.opts.Live, r.opts.limit)
-	w, err := r.walk(c)
+	c, w, err := r.walkAll(db)
 	switch {
 	case errors.Is(err, errChanged):
 		return r.readLive()
@@ -162,15 +145,24 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		return nil, nil, err
 	}
 	db.TxID, db.Revision = w.txid, c.at.main
-	r.reportWalk(w, c)
-	if !w.expired && len(c.faults.list) == 0 && c.at.main < c.compacted && c.compacted < math.MaxInt64 {
-		// The row at which compaction stops remains, unless it is a tombstone
-		// and etcd is older than 3.5.18. And Kubernetes writes all the time.
-		r.gap(fact.Corrupt, "the last row has revision %d, but compaction has reached %d: rows are missing", c.at.main, c.compacted)
-		c.holes = true
+	if c.learn && !r.learned(db, w, c) {
+		r.reportWalk(w, c)
+		r.reportMetas(m)
+		if !w.expired && (len(c.at.key) > 0 || w.note == nil) {
+			r.reportPrefixes(c)
+		}
+		r.damaged()
+		return db, r.gaps, nil
 	}
-	if w.expired || c.holes {
-		c.secrets.lost()
+	r.reportWalk(w, c)
+	sound := r.opts.Verify != nil && !r.damaged()
+	uncertain := w.expired || c.holes || w.older || r.opts.Verify != nil && !sound
+	if !w.expired && len(c.faults.list) == 0 && c.at.main < c.compacted && c.compacted < math.MaxInt64 && !sound && !r.endsAt(w, c.at.main) {
+		// The row at which compaction stops remains, unless it is a tombstone
+		// and etcd is older than 3.5.18. So the changes behind the last row were
+		// deletions, unless the tree lost its end.
+		r.gap(fact.Corrupt, "compaction has reached revision %d, but the last row has %d: either the changes in between were deletions, whose rows compaction removes, or their rows are lost", c.compacted, c.at.main)
+		uncertain, c.holes = true, true
 	}
 	if r.opts.Live {
 		// A writer may have repaired a meta page meanwhile.
@@ -182,10 +174,16 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		}
 	}
 	if r.reportMetas(m) {
+		uncertain = true
+	}
+	if !r.opts.Live && !sound && c.faults.torn && w.note == nil {
+		r.gap(fact.Changing, "%s", tornCopy)
+	}
+	if uncertain {
 		c.secrets.lost()
 	}
-	if r.damaged() {
-		c.secrets.lost()
+	if r.opts.Live && c.settled {
+		c.secrets.forgetAll(c.compacted)
 	}
 	if c.found != "" {
 		db.Prefix = c.found
@@ -195,13 +193,122 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	if c.strays > 0 {
 		r.gap(fact.Unsupported, "%d plaintext rows of Secrets under a prefix other than %s (first: %s) are not judged", c.strays, db.Prefix, c.strayAt)
 	}
-	db.Secrets, db.Total = c.secrets.list()
+	rowsLost := uncertain || c.secrets.generation > 0
+	var history fact.StoredHistory
+	historyCut := c.secrets.historyCut
+	db.Secrets, db.Total, history = c.secrets.list()
 	if db.Total > len(db.Secrets) {
 		r.gap(fact.Truncated, "at least %d Secrets, of which %d are listed", db.Total, len(db.Secrets))
 	}
-	r.reportForms(db)
 	db.Complete = len(r.gaps) == 0
+	history.Complete = db.Complete && !rowsLost && !historyCut
+	if c.compacted < math.MaxInt64 {
+		history.Compacted = c.compacted
+	}
+	db.History = &history
+	if c.others != nil {
+		var cut string
+		if db.Resources, cut = c.others.list(); cut != "" {
+			// The Secrets are complete without these.
+			r.gap(fact.Truncated, "%s", cut)
+		}
+	}
 	return db, r.gaps, nil
+}
+
+// tornCopy is about a file whose pages do not belong together, though each is sound.
+// perhapsTorn is about one in which a page is not sound.
+const (
+	tornCopy    = "its pages are from different moments, so it looks like a copy that was taken while etcd was writing; take a consistent one with etcdctl snapshot save"
+	perhapsTorn = "it is damaged, or was copied while etcd was writing; take a consistent copy with etcdctl snapshot save"
+)
+
+// firstGuess is the prefix that is tried if it is not known: kube-apiserver's default.
+const firstGuess = "registry"
+
+// walkAll walks the rows once. If the prefix is not known and turns out not to be the
+// guessed one, it starts again as soon as it sees that.
+func (r *reader) walkAll(db *fact.EtcdDB) (*revisions, walked, error) {
+	prefix := strings.Trim(path.Clean("/"+r.opts.Prefix), "/")
+	db.Prefix, db.PrefixFrom = r.opts.Prefix, r.opts.PrefixFrom
+	learn := prefix == ""
+	if learn {
+		prefix = firstGuess
+	}
+	const tries = 3
+	for try := 1; ; try++ {
+		c, w, err := r.walk(prefix, learn, try < tries)
+		other := c.elsewhere()
+		if other == "" || other == prefix || try == tries || err != nil && !errors.Is(err, errPrefix) || w.expired {
+			if errors.Is(err, errPrefix) {
+				err = nil
+			}
+			return c, w, err
+		}
+		prefix = other
+	}
+}
+
+// errPrefix ends a walk as soon as the guessed prefix turns out to be wrong.
+var errPrefix = errors.New("another prefix")
+
+// learned reports whether the guess of the prefix was right, and sets it.
+func (r *reader) learned(db *fact.EtcdDB, w walked, c *revisions) bool {
+	found := outermost(c.prefixes)
+	if len(found) != 1 || strings.Trim(found[0], "/") != c.prefix {
+		return false
+	}
+	db.Prefix, db.PrefixFrom = found[0], "the key of the default namespace"
+	return true
+}
+
+// reportPrefixes says why the prefix is not known.
+func (r *reader) reportPrefixes(c *revisions) {
+	switch found := outermost(c.prefixes); len(found) {
+	case 0:
+		r.gap(fact.NotPresent, "no key PREFIX/namespaces/default, so the prefix of Kubernetes' keys is unknown: another program uses this etcd, or the member has not caught up")
+	case 1:
+		r.gap(fact.Changing, "the prefix of Kubernetes' keys changes")
+	default:
+		r.gap(fact.Unsupported, "keys of more than one cluster, with the prefixes %s", strings.Join(found, ", "))
+	}
+}
+
+// endsAt reports whether the tree of the transaction before the last shows that the rows
+// of a still file end with a revision. Both trees have pages of their own where they
+// differ, so a wrong link in one is not in the other.
+func (r *reader) endsAt(w walked, revision int64) bool {
+	if w.still == nil {
+		return false
+	}
+	m, err := readMetas(r.src)
+	if err != nil || m[0].err != nil || m[1].err != nil || m[0].meta.root == m[1].meta.root {
+		return false
+	}
+	t := &tree{src: r.src, meta: m.oldest(), expired: r.expired}
+	found, _, err := t.buckets("key")
+	keys, ok := found["key"]
+	if err != nil || !ok || keys.inline == nil && slices.Contains(w.done, keys.root) {
+		return false
+	}
+	edge := keys.inline
+	if edge == nil {
+		// No key is behind this one, so that only the right edge is walked.
+		if err := t.walk(keys, []byte{0x7f}, nil); err != nil {
+			return false
+		}
+		edge = t.levels[t.leaves]
+	}
+	if edge.header.count == 0 {
+		return false
+	}
+	e := edge.element(edge.header.count - 1)
+	key, f := edge.bytes(e.key, e.value-e.key)
+	if f != nil {
+		return false
+	}
+	last, problem := parseRevision(key)
+	return problem == "" && last.main > 0 && last.main <= revision
 }
 
 // metas reads both meta pages; of a live file it reads again if one is just
@@ -251,9 +358,11 @@ func (r *reader) reportMetas(m metas) (older bool) {
 }
 
 func (r *reader) reportWalk(w walked, c *revisions) {
+	truncated := false
 	if !r.opts.Live {
 		if size, err := r.src.Size(); err == nil {
 			if want := w.meta.highWater; uint64(size)/uint64(w.meta.pageSize) < want {
+				truncated = true
 				r.gap(fact.Truncated, "expected %d pages of %d bytes, found %d bytes: the file ends in page %d", want, w.meta.pageSize, size, uint64(size)/uint64(w.meta.pageSize))
 			}
 		}
@@ -264,31 +373,15 @@ func (r *reader) reportWalk(w walked, c *revisions) {
 	if c.faults.more > 0 {
 		r.gap(fact.Corrupt, "%d more faults", c.faults.more)
 	}
+	if w.note != nil && !truncated {
+		r.gap(w.note.Reason, "%s", w.note.Detail)
+	}
 	if w.expired {
 		reason := fact.Timeout
 		if errors.Is(r.ctx.Err(), context.Canceled) {
 			reason = fact.Interrupted
 		}
 		r.gap(reason, "read up to revision %d", c.at.main)
-	}
-}
-
-// reportForms reports values whose form is unknown.
-func (r *reader) reportForms(db *fact.EtcdDB) {
-	n, first := 0, ""
-	for _, s := range db.Secrets {
-		switch s.Class {
-		case fact.ClassUnknown, fact.ClassUnknownEncrypted, fact.ClassEmpty:
-			if s.LastSeen != "" {
-				continue
-			}
-			if n++; n == 1 {
-				first = s.Namespace + "/" + s.Name
-			}
-		}
-	}
-	if n > 0 {
-		r.gap(fact.Unsupported, "%d Secrets are stored in an unknown form (first: %s)", n, first)
 	}
 }
 
@@ -314,6 +407,8 @@ type walked struct {
 	meta    meta
 	txid    uint64
 	expired bool
+	older   bool      // the tree is that of the transaction before the last
+	note    *fact.Gap // why, or why there is none
 
 	// still is the tree of a file that did not change, nil for a live one. See
 	// pagesInUse.
@@ -333,42 +428,77 @@ func (w *walked) pagesInUse(c *revisions) (pages inUse, whole bool) {
 	return w.still.seen, err == nil && !w.expired && len(c.faults.list) == 0
 }
 
-func (r *reader) walk(c *revisions) (walked, error) {
+// walk reads the rows below a prefix. Stop makes it end with errPrefix as soon as the
+// prefix turns out to be another.
+func (r *reader) walk(prefix string, learn, stop bool) (*revisions, walked, error) {
+	c := r.revisions(prefix, learn)
 	if r.opts.Live {
-		return r.walkLive(c)
+		w, err := r.walkLive(c, stop)
+		return c, w, err
 	}
-	return r.walkStill(c)
+	m, err := readMetas(r.src)
+	if err != nil {
+		return c, walked{}, errChanged
+	}
+	w, err := r.walkStill(c, m, m.newest(), stop)
+	if err != nil || w.expired || len(c.at.key) > 0 || len(c.faults.list) == 0 {
+		return c, w, err
+	}
+	// The newest tree cannot be entered. That of the transaction before has a root of
+	// its own, whose pages are not free yet.
+	reason, hint := c.faults.hint()
+	w.note = &fact.Gap{Reason: reason, Detail: hint}
+	if m[0].err == nil && m[1].err == nil && m[0].meta.root != m[1].meta.root {
+		older := r.revisions(prefix, learn)
+		wo, err := r.walkStill(older, m, m.oldest(), stop)
+		switch {
+		case errors.Is(err, errChanged):
+			return c, w, err
+		case len(older.at.key) > 0:
+			wo.older = true
+			wo.note = &fact.Gap{Reason: reason, Detail: fmt.Sprintf("the newest tree, of transaction %d, cannot be read (%v), and that of transaction %d was read instead: %s", m.newest().txid, c.faults.list[0], m.oldest().txid, hint)}
+			return older, wo, err
+		}
+	}
+	return c, w, nil
+}
+
+func (r *reader) revisions(prefix string, learn bool) *revisions {
+	c := newRevisions(prefix, r.opts.KeyNames, !r.opts.Live, r.opts.limit)
+	c.learn = learn
+	if r.opts.Resources {
+		c.others = newResourceTable(r.opts.resourceLimit)
+	}
+	return c
 }
 
 // maxSeen bounds, in pages, the files in which a page that is used twice is
 // noticed by its number and not only by its keys: 16 MiB of bits.
 const maxSeen = 1 << 27
 
-// walkStill takes the whole tree at once and continues after every fault.
-func (r *reader) walkStill(c *revisions) (walked, error) {
-	m, err := readMetas(r.src)
-	if err != nil {
-		return walked{}, errChanged
-	}
+// walkStill takes the whole tree of a meta page at once and continues after every fault.
+func (r *reader) walkStill(c *revisions, m metas, of meta, stop bool) (walked, error) {
 	size, err := r.src.Size()
 	if err != nil {
 		return walked{}, fmt.Errorf("reading %s: %w", r.opts.Path, err)
 	}
 	t := &tree{
-		src: r.src, meta: m.newest(), expired: r.expired, salvage: true, lost: c.lost,
+		src: r.src, meta: of, expired: r.expired, salvage: true, lost: c.lost,
+		ahead: batchLeaves,
 	}
 	if pages := min(uint64(size)/uint64(t.meta.pageSize), t.meta.highWater); pages < maxSeen {
 		t.seen = make([]uint64, pages/64+1)
 	}
 	w := walked{meta: t.meta, txid: t.meta.txid}
 	c.begin()
-	_, err = r.chunk(t, c, math.MaxInt)
+	_, err = r.chunk(t, c, math.MaxInt, stop)
 	w.still, w.done = t, t.done
 	switch {
 	case !m.unchanged(r.src):
 		return w, errChanged
 	case errors.Is(err, errDeadline):
 		w.expired = true
+		return w, nil
 	case err != nil:
 		return w, err
 	}
@@ -384,11 +514,11 @@ const maxLeaves = 64
 // as it can read before the next commit. What was read under a meta page that
 // was replaced meanwhile is dropped. A contradiction that comes twice under
 // unchanged meta pages is in the file and not a torn read.
-func (r *reader) walkLive(c *revisions) (walked, error) {
+func (r *reader) walkLive(c *revisions, stop bool) (walked, error) {
 	var w walked
 	leaves := maxLeaves / 4
 	failures := 0
-	levels := []*run(nil)
+	levels, ahead := []*run(nil), batch{}
 	for {
 		if r.expired() {
 			w.expired = true
@@ -402,12 +532,12 @@ func (r *reader) walkLive(c *revisions) (walked, error) {
 			continue
 		}
 		t := &tree{
-			src: r.src, meta: m.newest(), expired: r.expired, lost: c.lost, levels: levels,
-			salvage: failures >= 2,
+			src: r.src, meta: m.newest(), expired: r.expired, lost: c.lost, levels: levels, batch: ahead,
+			salvage: failures >= 2, ahead: leaves + 1,
 		}
 		c.begin()
-		done, err := r.chunk(t, c, leaves)
-		levels = t.levels
+		done, err := r.chunk(t, c, leaves, false)
+		levels, ahead = t.levels, batch{buf: t.batch.buf}
 		switch {
 		case errors.Is(err, errDeadline):
 			w.expired = true
@@ -427,6 +557,9 @@ func (r *reader) walkLive(c *revisions) (walked, error) {
 		if done {
 			return w, nil
 		}
+		if stop && c.elsewhere() != "" {
+			return w, errPrefix
+		}
 		failures = 0
 		leaves = min(maxLeaves, 2*leaves)
 	}
@@ -438,7 +571,7 @@ const maxChunkRows = 20_000
 
 // chunk takes up to so many leaves after the position that was reached. Done
 // reports that there are no more. A fault is an error only without salvage.
-func (r *reader) chunk(t *tree, c *revisions, leaves int) (done bool, err error) {
+func (r *reader) chunk(t *tree, c *revisions, leaves int, stop bool) (done bool, err error) {
 	found, others, err := t.buckets("key", "meta")
 	if err != nil {
 		return false, err
@@ -485,6 +618,9 @@ func (r *reader) chunk(t *tree, c *revisions, leaves int) (done bool, err error)
 		}
 		if leaves == math.MaxInt {
 			c.commit() // a still file's rows need not wait
+			if stop && c.elsewhere() != "" {
+				return errPrefix
+			}
 		}
 		return nil
 	})

@@ -44,7 +44,7 @@ func TestReadEqualsBbolt(t *testing.T) {
 				}
 				snapshot := s.snapshot()
 				bare := s.bytes()
-				want := oracle(t, s.path)
+				want, history := oracleAll(t, s.path)
 				for name, file := range map[string][]byte{"bare": bare, "snapshot": snapshot} {
 					for _, live := range []bool{false, true} {
 						db := mustRead(t, file, Options{Path: "db", Snapshot: true, Live: live})
@@ -55,7 +55,7 @@ func TestReadEqualsBbolt(t *testing.T) {
 						rest.Secrets, rest.TxID = nil, 0
 						if diff := cmp.Diff(fact.EtcdDB{
 							Path: "db", Snapshot: true, Prefix: "/registry", PrefixFrom: "the key of the default namespace",
-							Revision: s.rev, Size: int64(len(file)), Complete: true, Total: len(want),
+							Revision: s.rev, Size: int64(len(file)), Complete: true, Total: len(want), History: history,
 						}, rest); diff != "" {
 							t.Errorf("%s, live %v (-want +got):\n%s", name, live, diff)
 						}
@@ -99,10 +99,14 @@ func TestRandomHistory(t *testing.T) {
 			})
 		}
 		file := s.bytes()
-		want := oracle(t, s.path)
+		want, history := oracleAll(t, s.path)
 		for _, live := range []bool{false, true} {
-			if diff := cmp.Diff(want, mustRead(t, file, Options{Live: live}).Secrets); diff != "" {
+			got := mustRead(t, file, Options{Live: live})
+			if diff := cmp.Diff(want, got.Secrets); diff != "" {
 				t.Errorf("seed %d, live %v (-bbolt +ours):\n%s", seed, live, diff)
+			}
+			if diff := cmp.Diff(history, got.History); diff != "" {
+				t.Errorf("seed %d, live %v: history (-bbolt +ours):\n%s", seed, live, diff)
 			}
 		}
 	}
@@ -120,7 +124,7 @@ func TestReadRules(t *testing.T) {
 		"the last revision counts": {
 			func(s *store) { s.put(key, plain); s.put(key, storedtest.AESCBC(r, "k", 2)) },
 			Options{},
-			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 4, Class: fact.ClassAESCBC, Provider: "k8s:enc:aescbc:v1:k:", KeyGuessed: true, Size: 68}},
+			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 4, Class: fact.ClassAESCBC, Provider: "k8s:enc:aescbc:v1:k:", KeyGuessed: true, Size: 68, Older: 1, OlderRevision: 3}},
 		},
 		"a tombstone removes": {
 			func(s *store) { s.put(key, plain); s.delete(key) }, Options{}, nil,
@@ -128,7 +132,7 @@ func TestReadRules(t *testing.T) {
 		"created again after a tombstone": {
 			func(s *store) { s.put(key, plain); s.delete(key); s.put(key, plain) },
 			Options{},
-			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 5, Class: fact.ClassIdentityProtobuf, Size: len(plain)}},
+			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 5, Class: fact.ClassIdentityProtobuf, Size: len(plain), Older: 1, OlderRevision: 3}},
 		},
 		"created again after a tombstone that was compacted": {
 			func(s *store) { s.put(key, plain); s.delete(key); s.compact(4); s.put(key, plain) },
@@ -147,6 +151,24 @@ func TestReadRules(t *testing.T) {
 			func(s *store) { s.put(key, storedtest.KMSv2(r, "vault", 1_500_000)) },
 			Options{},
 			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassKMSv2, Provider: "k8s:enc:kms:v2:vault:", KeyGuessed: true, Size: len(storedtest.KMSv2(r, "vault", 1_500_000))}},
+		},
+		"a form that is not known leaves the others known": {
+			func(s *store) {
+				s.put(key, storedtest.Secretbox(r, "k", 9))
+				s.put("/registry/secrets/shop/b", []byte("k8s:enc:rot13:v1:k:CANARY"))
+				s.put("/registry/secrets/shop/c", []byte("CANARY"))
+			},
+			Options{},
+			[]fact.StoredSecret{
+				{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassSecretbox, Provider: "k8s:enc:secretbox:v1:k:", KeyGuessed: true, Size: 72},
+				{Namespace: "shop", Name: "b", Revision: 4, Class: fact.ClassUnknownEncrypted, Size: 25},
+				{Namespace: "shop", Name: "c", Revision: 5, Class: fact.ClassUnknown, Size: 6},
+			},
+		},
+		"a Secret without a value": {
+			func(s *store) { s.put(key, []byte{}) },
+			Options{},
+			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassEmpty}},
 		},
 		"a custom resource called secrets is not one": {
 			func(s *store) {
@@ -185,7 +207,7 @@ func TestReadRules(t *testing.T) {
 				s.put(key, plain)
 			},
 			Options{},
-			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 1004, Class: fact.ClassIdentityProtobuf, Size: len(plain)}},
+			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 1004, Class: fact.ClassIdentityProtobuf, Size: len(plain), Older: 1, OlderRevision: 3}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -243,20 +265,6 @@ func TestReadGaps(t *testing.T) {
 			want:   classified,
 			reason: fact.Unsupported, detail: "db: 1 plaintext rows of Secrets under a prefix other than /registry (first: page 2, element 2) are not judged",
 		},
-		"a form that is not known": {
-			build: func(s *store) { put(s); s.put("/registry/secrets/shop/b", []byte("k8s:enc:rot13:v1:k:CANARY")) },
-			want: append(classified[:1:1], fact.StoredSecret{
-				Namespace: "shop", Name: "b", Revision: 4, Class: fact.ClassUnknownEncrypted, Size: 25,
-			}),
-			reason: fact.Unsupported, detail: "db: 1 Secrets are stored in an unknown form (first: shop/b)",
-		},
-		"a Secret without a value": {
-			build: func(s *store) { put(s); s.put("/registry/secrets/shop/b", []byte{}) },
-			want: append(classified[:1:1], fact.StoredSecret{
-				Namespace: "shop", Name: "b", Revision: 4, Class: fact.ClassEmpty,
-			}),
-			reason: fact.Unsupported, detail: "db: 1 Secrets are stored in an unknown form (first: shop/b)",
-		},
 		"an unknown field where a Secret's value should be": {
 			build: func(s *store) {
 				put(s)
@@ -285,12 +293,12 @@ func TestReadGaps(t *testing.T) {
 		},
 		"a version that is missing without a compaction": {
 			build:  func(s *store) { put(s); s.ver[key]++; s.put(key, plain) },
-			want:   []fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 4, Class: fact.ClassUnknown, LastSeen: fact.ClassIdentityProtobuf, Size: len(plain)}},
+			want:   []fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 4, Class: fact.ClassUnknown, LastSeen: fact.ClassIdentityProtobuf, Size: len(plain), Older: 1, OlderRevision: 3}},
 			reason: fact.Corrupt, detail: "db: page 2: element 2: versions of the Secret are missing, and compaction has not reached them",
 		},
 		"created again without a tombstone": {
 			build:  func(s *store) { put(s); delete(s.ver, key); delete(s.create, key); s.put(key, plain) },
-			want:   []fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 4, Class: fact.ClassUnknown, LastSeen: fact.ClassIdentityProtobuf, Size: len(plain)}},
+			want:   []fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 4, Class: fact.ClassUnknown, LastSeen: fact.ClassIdentityProtobuf, Size: len(plain), Older: 1, OlderRevision: 3}},
 			reason: fact.Corrupt, detail: "db: page 2: element 2: the Secret was created again without having been deleted",
 		},
 		"a name in the value that is not the key's": {

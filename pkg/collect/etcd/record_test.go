@@ -132,7 +132,7 @@ func TestLockRow(t *testing.T) {
 	db := mustRead(t, file[:len(file)-32], Options{Path: "db"})
 	want := fact.EtcdDB{
 		Path: "db", Prefix: "/registry", PrefixFrom: "the key of the default namespace",
-		Revision: 4, TxID: db.TxID, Size: int64(len(file) - 32), Complete: true,
+		Revision: 4, TxID: db.TxID, Size: int64(len(file) - 32), Complete: true, History: &fact.StoredHistory{Complete: true},
 	}
 	if diff := cmp.Diff(want, *db); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

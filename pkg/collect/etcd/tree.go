@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -96,6 +98,14 @@ func (m *metas) newest() meta {
 	return m[0].meta
 }
 
+// oldest is the other meta: the tree of the transaction before. Both must be valid.
+func (m *metas) oldest() meta {
+	if m[1].meta.txid > m[0].meta.txid {
+		return m[0].meta
+	}
+	return m[1].meta
+}
+
 // unchanged reports whether both meta pages still hold the same bytes. Then
 // every page of the newest tree was exact during that time. bbolt may overwrite
 // pages of tree T only in transaction T+2, which starts after the meta page of
@@ -134,6 +144,113 @@ type tree struct {
 
 	levels []*run
 	done   []uint64 // roots of the buckets that chunk walks
+
+	// ahead is how many leaves are read ahead at most; 0 means that each page is
+	// read by itself. leaves is the depth of the leaves of this tree, 0 until the
+	// first was read: all are at one depth.
+	ahead  int
+	leaves int
+	batch  batch
+}
+
+// batch is a number of leaves that were read ahead, in as few reads as they allow. Most
+// leaves that follow each other in key order lie close to each other in the file.
+type batch struct {
+	buf    []byte
+	pages  []uint64 // of the leaves that are wanted, sorted
+	extent []extent // of what was read, sorted
+}
+
+// extent is a part of the file in memory: pages first to end-1, from at in batch.buf.
+type extent struct {
+	first, end uint64
+	at         int
+}
+
+// batchSize is how much is read ahead at most, bytes.
+const batchSize = 256 << 10
+
+// batchLeaves is for how many leaves.
+const batchLeaves = 128
+
+// maxHole is how many bytes between two pages that are wanted are read and not used:
+// copying them takes no longer than another call.
+const maxHole = 8 << 10
+
+// readAhead reads the leaves whose page numbers are in pages. A page that cannot be read
+// is left out: it will be read by itself, and that says what is wrong.
+func (t *tree) readAhead(r *run, from int) {
+	b := &t.batch
+	b.extent, b.pages = b.extent[:0], b.pages[:0]
+	size := uint64(t.meta.pageSize)
+	for i := from; i < r.header.count && len(b.pages) < min(t.ahead, batchLeaves, int(batchSize/size)); i++ {
+		if id := r.element(i).child; id >= 2 && id < t.meta.highWater {
+			b.pages = append(b.pages, id)
+		}
+	}
+	for len(b.pages) > 1 {
+		wanted := len(b.pages)
+		slices.Sort(b.pages)
+		b.extent = b.extent[:0]
+		bytes := uint64(0)
+		for _, id := range b.pages {
+			if n := len(b.extent); n > 0 && id <= b.extent[n-1].end+maxHole/size {
+				if last := &b.extent[n-1]; id >= last.end {
+					bytes += (id + 1 - last.end) * size
+					last.end = id + 1
+				}
+				continue
+			}
+			b.extent = append(b.extent, extent{first: id, end: id + 1, at: int(bytes)})
+			bytes += size
+		}
+		if bytes <= batchSize {
+			if cap(b.buf) < int(bytes) {
+				b.buf = make([]byte, batchSize)
+			}
+			break
+		}
+		// Fewer, in key order.
+		b.pages = b.pages[:0]
+		for i := from; len(b.pages) < wanted/2; i++ {
+			if id := r.element(i).child; id >= 2 && id < t.meta.highWater {
+				b.pages = append(b.pages, id)
+			}
+		}
+	}
+	if len(b.pages) <= 1 {
+		b.extent = b.extent[:0]
+		return
+	}
+	kept := b.extent[:0]
+	for _, e := range b.extent {
+		n := int((e.end - e.first) * size)
+		got, _ := t.src.ReadAt(b.buf[:cap(b.buf)][e.at:e.at+n], int64(e.first*size))
+		if whole := uint64(max(got, 0)) / size; whole > 0 {
+			e.end = e.first + whole
+			kept = append(kept, e)
+		}
+	}
+	b.extent = kept
+}
+
+// page returns what was read ahead from the start of a page, as much as is there; nil if
+// nothing is.
+func (b *batch) page(id uint64, size int) []byte {
+	lo, hi := 0, len(b.extent)
+	for lo < hi {
+		if mid := (lo + hi) / 2; b.extent[mid].end <= id {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == len(b.extent) || id < b.extent[lo].first {
+		return nil
+	}
+	e := b.extent[lo]
+	from, to := e.at+int(id-e.first)*size, e.at+int(e.end-e.first)*size
+	return b.buf[:cap(b.buf)][from:to:to]
 }
 
 // fault reports f, or ends the walk with it.
@@ -157,12 +274,17 @@ func (t *tree) load(r *run, id uint64) *fault {
 	if id > uint64(1<<62)/uint64(size) {
 		return corrupt(id, "a page number beyond any file")
 	}
-	if cap(r.buf) < size {
-		r.buf = make([]byte, size)
-	}
-	r.buf = r.buf[:size]
-	if f := readAt(t.src, r.buf, r.start, id); f != nil {
-		return f
+	ready := t.batch.page(id, size)
+	if ready != nil && parsePageHeader(ready).flags == flagLeaf {
+		r.buf = ready[:size]
+	} else { // a branch outlives the leaves that were read with it
+		if cap(r.own) < size {
+			r.own = make([]byte, size)
+		}
+		r.buf, ready = r.own[:size], nil
+		if f := readAt(t.src, r.buf, r.start, id); f != nil {
+			return f
+		}
 	}
 	h := parsePageHeader(r.buf)
 	r.header = h
@@ -192,18 +314,18 @@ func (t *tree) load(r *run, id uint64) *fault {
 		return corrupt(id, "%d overflow pages make a run of more than 2 GiB", h.overflow)
 	}
 	r.size = int(total)
-	whole := wholeRun
-	if h.flags == flagBranch {
-		if total > maxBranchRun {
-			return corrupt(id, "a branch of %d bytes", total)
+	switch {
+	case h.flags == flagBranch && total > maxBranchRun:
+		return corrupt(id, "a branch of %d bytes", total)
+	case ready != nil:
+		r.buf = ready[:min(len(ready), r.size)]
+	case h.flags == flagBranch && h.overflow > 0:
+		// A branch is read whole. Of a leaf most overflow pages hold nothing but
+		// values, and r.bytes reads what is needed.
+		if cap(r.own) < r.size {
+			r.own = append(make([]byte, 0, r.size), r.own...)
 		}
-		whole = maxBranchRun
-	}
-	if h.overflow > 0 && r.size <= whole {
-		if cap(r.buf) < r.size {
-			r.buf = append(make([]byte, 0, r.size), r.buf...)
-		}
-		r.buf = r.buf[:r.size]
+		r.buf = r.own[:r.size]
 		if f := readAt(t.src, r.buf[size:], r.start+int64(size), id); f != nil {
 			return f
 		}
@@ -261,6 +383,7 @@ type leafFunc func(r *run, first int) error
 // walk visits the leaves of a bucket that have keys greater than after, in key
 // order.
 func (t *tree) walk(b bucket, after []byte, visit leafFunc) error {
+	t.leaves, t.batch.extent = 0, t.batch.extent[:0]
 	if b.inline != nil {
 		return t.visitLeaf(b.inline, nil, nil, after, visit)
 	}
@@ -285,6 +408,7 @@ func (t *tree) walkPage(id uint64, depth int, low, high, after []byte, visit lea
 		return t.fault(f)
 	}
 	if r.leaf() {
+		t.leaves = depth
 		return t.visitLeaf(r, low, high, after, visit)
 	}
 	if r.header.count == 0 {
@@ -302,6 +426,9 @@ func (t *tree) walkPage(id uint64, depth int, low, high, after []byte, visit lea
 			if after != nil && bytes.Compare(childHigh, after) <= 0 {
 				continue
 			}
+		}
+		if t.ahead > 0 && depth+1 == t.leaves && t.batch.page(e.child, t.meta.pageSize) == nil {
+			t.readAhead(r, i)
 		}
 		if err := t.walkPage(e.child, depth+1, childLow, childHigh, after, visit); err != nil {
 			return err
@@ -364,7 +491,9 @@ func checkKeys(r *run, low, high []byte) *fault {
 		}
 		switch {
 		case i == 0 && low != nil && !bytes.Equal(key, low):
-			return corrupt(r.page, "its first key is not the one that its parent names")
+			f := corrupt(r.page, "its first key is not the one that its parent names")
+			f.torn = !oneBit(key, low)
+			return f
 		case i > 0 && bytes.Compare(previous, key) >= 0:
 			return corrupt(r.page, "element %d: its key does not come after the one before", i)
 		}
@@ -380,6 +509,18 @@ func checkKeys(r *run, low, high []byte) *fault {
 	return nil
 }
 
+// oneBit reports whether two keys differ in at most one bit, as after damage.
+func oneBit(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	n := 0
+	for i := range a {
+		n += bits.OnesCount8(a[i] ^ b[i])
+	}
+	return n <= 1
+}
+
 // buckets finds the buckets of the root tree by name. Names of others are
 // counted.
 func (t *tree) buckets(names ...string) (found map[string]bucket, others int, err error) {
@@ -393,6 +534,14 @@ func (t *tree) buckets(names ...string) (found map[string]bucket, others int, er
 					return err
 				}
 				continue
+			}
+			if e.flags != leafIsBucket && len(key) >= revisionSize {
+				f := corrupt(r.page, "element %d: expected a bucket, found a row", i)
+				f.torn = true
+				if err := t.fault(f); err != nil {
+					return err
+				}
+				return nil
 			}
 			name := ""
 			for _, n := range names {
