@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -137,6 +138,7 @@ type run struct {
 	own   []byte // the memory of buf, unless that is a part of tree.batch
 	start int64  // file offset
 	table []byte // the elements
+	used  int    // bytes up to the end of the last element
 
 	window    []byte // bytes that are not in buf
 	windowOff int
@@ -268,6 +270,7 @@ func (r *run) check(pageSize int) *fault {
 			return corrupt(r.page, "element %d: its data ends at %d, beyond the page's %d bytes", i, end, r.size)
 		}
 	}
+	r.used = int(end)
 	if r.inline {
 		if end != uint64(r.size) {
 			return corrupt(r.page, "an inline bucket of %d bytes, of which %d are used", r.size, end)
@@ -281,4 +284,31 @@ func (r *run) check(pageSize int) *fault {
 		return corrupt(r.page, "%d bytes in use take other than %d pages", end, pages)
 	}
 	return nil
+}
+
+// remainder reports whether bytes that look like a row lie behind the last element of a
+// leaf: then the page may have lost that element. bbolt clears its buffers, so nothing
+// should be there. Of a leaf with overflow pages only what was loaded is looked at.
+func (r *run) remainder() bool {
+	if r.inline || r.used >= len(r.buf) {
+		return false
+	}
+	rest := r.buf[r.used:min(r.size, len(r.buf))]
+	for {
+		at := bytes.IndexByte(rest, '_')
+		if at < 0 || at+11 > len(rest) {
+			return false
+		}
+		if at >= 8 {
+			main, sub := binary.BigEndian.Uint64(rest[at-8:]), binary.BigEndian.Uint64(rest[at+1:])
+			after := rest[at+9]
+			if after == 't' {
+				after = rest[at+10]
+			}
+			if main > 0 && main < 1<<48 && sub < 1<<24 && after == 1<<3|2 { // field 1 of a KeyValue
+				return true
+			}
+		}
+		rest = rest[at+1:]
+	}
 }

@@ -68,6 +68,11 @@ func (kv *keyValue) long() bool { return kv.keySize > len(kv.key) }
 // marshaller never writes these, but a flipped bit can turn one field into
 // another, and the last one would count.
 func parseKeyValue(s stored.Span, keyBuf []byte) (kv keyValue, problem string, f *fault) {
+	if lead, err := s.Lead(commonLead); err != nil {
+		return kv, "", faultOf(err)
+	} else if kv, ok := commonKeyValue(s, lead, keyBuf); ok {
+		return kv, "", nil
+	}
 	const broken = "the row is not a KeyValue"
 	c := stored.Scanner{Span: s}
 	seen := 0
@@ -129,6 +134,44 @@ func parseKeyValue(s stored.Span, keyBuf []byte) (kv keyValue, problem string, f
 		return kv, "the row has no key", nil
 	}
 	return kv, "", nil
+}
+
+// commonLead holds the fields before the value of most rows, bytes.
+const commonLead = 256
+
+// commonKeyValue reads a row as etcd's marshaller writes most: key, create_revision,
+// mod_revision, version, value, each once and in this order, and nothing after them. It
+// is several times as fast as the general way, which takes every other row.
+func commonKeyValue(s stored.Span, lead, keyBuf []byte) (kv keyValue, ok bool) {
+	if len(lead) < 2 || lead[0] != 1<<3|stored.WireBytes || lead[1] == 0 || lead[1] > 0x7f {
+		return kv, false
+	}
+	at := 2 + int(lead[1])
+	if at >= len(lead) {
+		return kv, false
+	}
+	key := lead[2:at]
+	for field, into := range [...]*int64{&kv.create, &kv.mod, &kv.version} {
+		if at >= len(lead) || lead[at] != byte(field+2)<<3|stored.WireVarint {
+			return kv, false
+		}
+		v, n := binary.Uvarint(lead[at+1:])
+		if n <= 0 || n > 1 && lead[at+n] == 0 {
+			return kv, false
+		}
+		*into = int64(v)
+		at += 1 + n
+	}
+	if at >= len(lead) || lead[at] != 5<<3|stored.WireBytes {
+		return kv, false
+	}
+	size, n := binary.Uvarint(lead[at+1:])
+	if at += 1 + n; n <= 0 || n > 1 && lead[at-1] == 0 || size == 0 || size != uint64(s.Size-at) {
+		return kv, false
+	}
+	kv.key, kv.keySize = append(keyBuf, key...), len(key)
+	kv.value = s.Part(at, s.Size-at)
+	return kv, true
 }
 
 // consistent compares a row that is not a tombstone with its revision.

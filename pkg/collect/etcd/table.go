@@ -47,6 +47,7 @@ type secretEntry struct {
 	ns         uint32
 	size       uint32
 	generation uint32
+	sum        uint32 // of the hash of its names
 	kind       uint16
 	state      entryState
 }
@@ -109,14 +110,14 @@ func (t *secretTable) hash(namespace, name []byte) uint64 {
 // find returns the slot of the index that leads to a Secret's entry, or the free slot
 // in which it belongs.
 func (t *secretTable) find(sum uint64, namespace, name []byte) (slot uint32, e *secretEntry) {
-	mask := uint64(len(t.index) - 1)
-	for s := sum & mask; ; s = (s + 1) & mask {
+	mask := uint32(len(t.index) - 1)
+	for s := uint32(sum) & mask; ; s = (s + 1) & mask {
 		at := t.index[s]
 		if at == 0 {
-			return uint32(s), nil
+			return s, nil
 		}
-		if e := t.entry(at - 1); e.name == string(name) && t.nsNames[e.ns] == string(namespace) {
-			return uint32(s), e
+		if e := t.entry(at - 1); e.sum == uint32(sum) && e.name == string(name) && t.nsNames[e.ns] == string(namespace) {
+			return s, e
 		}
 	}
 }
@@ -128,12 +129,15 @@ func (t *secretTable) grow() {
 	}
 	old := t.index
 	t.index = make([]uint32, 2*len(old))
+	mask := uint32(len(t.index) - 1)
 	for _, at := range old {
 		if at == 0 {
 			continue
 		}
-		e := t.entry(at - 1)
-		slot, _ := t.find(t.hash([]byte(t.nsNames[e.ns]), []byte(e.name)), []byte(t.nsNames[e.ns]), []byte(e.name))
+		slot := t.entry(at-1).sum & mask
+		for t.index[slot] != 0 {
+			slot = (slot + 1) & mask
+		}
 		t.index[slot] = at
 	}
 }
@@ -144,11 +148,10 @@ func (t *secretTable) drop(slot uint32) {
 	at := t.index[slot] - 1
 	*t.entry(at) = secretEntry{}
 	t.free = append(t.free, at)
-	mask := uint64(len(t.index) - 1)
-	hole := uint64(slot)
+	mask := uint32(len(t.index) - 1)
+	hole := slot
 	for s := (hole + 1) & mask; t.index[s] != 0; s = (s + 1) & mask {
-		e := t.entry(t.index[s] - 1)
-		home := t.hash([]byte(t.nsNames[e.ns]), []byte(e.name)) & mask
+		home := t.entry(t.index[s]-1).sum & mask
 		if (s-home)&mask >= (s-hole)&mask {
 			t.index[hole], hole = t.index[s], s
 		}
@@ -211,7 +214,7 @@ func (t *secretTable) put(row *secretRow) (problem string) {
 			at := t.place()
 			t.index[slot] = at + 1
 			e = t.entry(at)
-			e.ns, e.name = t.namespace(row.namespace), string(row.name)
+			e.ns, e.name, e.sum = t.namespace(row.namespace), string(row.name), uint32(sum)
 		} else {
 			t.deleted--
 			if row.gone(e.main) {

@@ -442,6 +442,9 @@ func (t *tree) visitLeaf(r *run, low, high, after []byte, visit leafFunc) error 
 		if low != nil {
 			return t.fault(corrupt(r.page, "an empty leaf below a branch"))
 		}
+		if r.remainder() {
+			return t.fault(corrupt(r.page, "an empty leaf with bytes that look like a row"))
+		}
 		return nil
 	}
 	if f := checkKeys(r, low, high); f != nil {
@@ -469,7 +472,14 @@ func (t *tree) visitLeaf(r *run, low, high, after []byte, visit leafFunc) error 
 	if first == r.header.count {
 		return nil
 	}
-	return visit(r, first)
+	if err := visit(r, first); err != nil {
+		return err
+	}
+	if r.remainder() {
+		// After its rows: what is lost may be newer than they are.
+		return t.fault(corrupt(r.page, "bytes that look like a row behind its last element: it may have lost that element"))
+	}
+	return nil
 }
 
 // maxKey is bbolt's own limit, bytes.
@@ -485,9 +495,14 @@ func checkKeys(r *run, low, high []byte) *fault {
 		if e.value-e.key > maxKey {
 			return corrupt(r.page, "element %d: a key of %d bytes", i, e.value-e.key)
 		}
-		key, f := r.bytes(e.key, e.value-e.key)
-		if f != nil {
-			return f
+		var key []byte
+		if e.value <= len(r.buf) {
+			key = r.buf[e.key:e.value]
+		} else {
+			var f *fault
+			if key, f = r.bytes(e.key, e.value-e.key); f != nil {
+				return f
+			}
 		}
 		switch {
 		case i == 0 && low != nil && !bytes.Equal(key, low):
