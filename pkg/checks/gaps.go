@@ -57,6 +57,8 @@ func hint(level fact.Level, g *fact.NodeGap) string {
 		return "--probe-level full reads it"
 	case g.Reason == fact.Timeout:
 		return "give the probe more time with --probe-timeout"
+	case g.Reason == fact.Truncated && g.What == fact.Backups:
+		return "look for copies of etcd in the other directories of that node"
 	case g.Reason == fact.Truncated:
 		return "run kubectl checklist --local on that node: the size limit of a probe's answer does not apply there"
 	case g.What == fact.Kernel && g.Reason == fact.NotPresent:

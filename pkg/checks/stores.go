@@ -38,6 +38,43 @@ type Store struct {
 	doubled                  bool   // some Secret is there twice
 }
 
+// Kine reports whether it is kine's SQLite and not etcd's bbolt.
+func (s *Store) Kine() bool { return s.DB.Format == fact.FormatKine }
+
+// In names the store as in "stored in etcd", A as in "an etcd of the control
+// plane", File as in "etcd's file".
+func (s *Store) In() string {
+	if s.Kine() {
+		return "SQLite (kine)"
+	}
+	return "etcd"
+}
+
+// A is In with an article.
+func (s *Store) A() string {
+	if s.Kine() {
+		return "an SQLite database (kine)"
+	}
+	return "an etcd"
+}
+
+// File is the store's file in words.
+func (s *Store) File() string {
+	if s.Kine() {
+		return "kine's database"
+	}
+	return "etcd's file"
+}
+
+// Subject is what findings about the whole store are about: its node, or the file
+// that the user named.
+func (s *Store) Subject() fact.Subject {
+	if s.Node == nil {
+		return fact.Subject{Kind: fact.SubjectFile, Name: s.DB.Path}
+	}
+	return fact.Subject{Kind: fact.SubjectNode, Name: s.Node.Name}
+}
+
 // Answers reports whether the file answers for all Secrets that it holds.
 func (s *Store) Answers() bool { return s.Whole() && s.DB.Prefix != "" }
 

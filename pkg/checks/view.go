@@ -38,6 +38,12 @@ func NewView(set *fact.Set) *View {
 	own := *set
 	v := &View{Set: &own, nodes: map[string]*fact.Node{}, running: map[fact.Kind]*running{}, idle: map[fact.SubjectKey]bool{}}
 	own.Nodes = slices.Clone(set.Nodes)
+	if own.Snapshot != nil {
+		db, bounds := *own.Snapshot, bounds{}
+		bounds.store(&db)
+		own.Snapshot = &db
+		own.Gaps = append(slices.Clip(own.Gaps), bounds.ofFile(db.Path)...)
+	}
 	own.Cluster.Provider = Provider(&own)
 	v.Managed = Managed(&own)
 	v.named = make(map[string]bool, len(own.ControlPlaneNodes))
@@ -80,6 +86,14 @@ const (
 	// MaxNodeStores bounds the etcd databases of a node. Each is compared with
 	// all listed Secrets.
 	MaxNodeStores = 64
+	// MaxNodeServers bounds the API servers of a node, which has one, or two while one
+	// replaces the other.
+	MaxNodeServers = 64
+	// MaxRemains bounds the places of a store: a file each, of which etcd keeps 5 logs
+	// and as many snapshots.
+	MaxRemains = 256
+	// MaxNodePath is in bytes: PATH_MAX.
+	MaxNodePath = 4096
 	// MaxNodeImages bounds the inventories of a node's containers, each of which can
 	// have one of its own.
 	MaxNodeImages = 4096
@@ -127,10 +141,7 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 	}
 
 	x.admitImages(&m, refused, &gaps)
-	if len(m.Etcd) > MaxNodeStores {
-		m.Etcd = m.Etcd[:MaxNodeStores]
-		gaps = append(gaps, fact.NodeGap{What: fact.Etcd, Reason: fact.Truncated, Detail: fmt.Sprintf("more than %d etcd databases", MaxNodeStores)})
-	}
+	admitStorage(&m, &gaps)
 	cut := map[fact.Kind]bool{}
 	for _, gap := range m.Gaps {
 		switch {

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
@@ -30,7 +31,7 @@ func (v *View) witness(node *fact.Node, roles ...string) bool {
 
 // witnessOf is StorageWitness or ServerWitness, by the kind of facts.
 func (v *View) witnessOf(kind fact.Kind, node *fact.Node) bool {
-	if kind == fact.EncryptionConfig {
+	if kind == fact.EncryptionConfig || kind == fact.AuditPolicies {
 		return v.ServerWitness(node)
 	}
 	return v.StorageWitness(node)
@@ -52,7 +53,9 @@ func (v *View) Witnesses(kind fact.Kind) []*fact.Node {
 func ofStorage(kind fact.Kind) bool { return slices.Contains(fact.KindsOf(fact.OfStorage), kind) }
 
 // serverOf names the process that facts of a storage kind come from.
-var serverOf = map[fact.Kind]string{fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver"}
+var serverOf = map[fact.Kind]string{
+	fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver", fact.AuditPolicies: "kube-apiserver", fact.Backups: "etcd", fact.Swap: "kubelet",
+}
 
 // providerStatements are what a provider documents. They are details, never a
 // pass.
@@ -65,33 +68,47 @@ var providerStatements = map[string]string{
 // snapshotHint is for a store that no probe can read. It contacts no cluster.
 const snapshotHint = "give an etcd snapshot: kubectl checklist secrets --snapshot FILE"
 
+// SnapshotElsewhere is for an etcd that runs on no node of the cluster.
+const SnapshotElsewhere = "run etcdctl snapshot save FILE on one of its members, then kubectl checklist secrets --snapshot FILE"
+
 // storageGaps says why the cluster's storage was not read, if no witness has
 // read it and no gap of a witness or of the cluster says why. What a node says
-// that is not a witness does not matter here.
+// that is not a witness does not matter here, except about its own swap.
 func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string) bool) []fact.Gap {
-	if v.Snapshot != nil && kind == fact.Etcd || said(kind, "") {
+	switch {
+	case said(kind, ""), v.Snapshot != nil && (kind == fact.Etcd || kind == fact.Residue):
+		return nil
+	case kind == fact.Residue, kind == fact.StorageFiles:
+		// These are about a store, or about an API server's configuration. Where none
+		// was found, the gap of that kind says so, and each check that needs these
+		// needs that (TestWhatBelongsToAStoreNeedsIt).
+		return nil
+	case kind == fact.Swap && slices.ContainsFunc(v.Nodes, func(n fact.Node) bool { return n.Measured.HasRead(kind) }):
 		return nil
 	}
 	witnesses := v.Witnesses(kind)
 	measured := 0
-	var gaps []fact.Gap
 	for _, node := range witnesses {
-		switch m := node.Measured; {
-		case m != nil && (len(m.Etcd) > 0 && kind == fact.Etcd || len(m.APIServers) > 0 && kind == fact.EncryptionConfig):
+		m := node.Measured
+		if said(kind, node.Name) || m != nil && len(m.Etcd) > 0 && kind == fact.Etcd ||
+			m != nil && len(m.APIServers) > 0 && serverOf[kind] == "kube-apiserver" {
 			return nil
-		case said(kind, node.Name):
-			return nil
-		case m.HasRead(kind):
+		}
+		if m.HasRead(kind) {
 			measured++
 		}
 	}
 	gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotPresent}
 	snapshot := snapshotHint
-	if kind == fact.EncryptionConfig {
+	if serverOf[kind] == "kube-apiserver" {
 		snapshot = "check its configuration there"
 	}
+	elsewhere := ""
+	if kind == fact.Etcd {
+		elsewhere = v.etcdElsewhere()
+	}
 	switch {
-	case v.Managed:
+	case v.Managed && kind != fact.Swap:
 		gap.Reason, gap.Detail = fact.ProviderManaged, providerStatements[v.Cluster.Provider]
 		gap.Hint = "ask the provider's own API or console; it cannot be measured from the cluster"
 	case len(witnesses) == 0 && len(v.Nodes) > 0:
@@ -102,9 +119,39 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 		if kind == fact.Etcd {
 			gap.Hint = snapshot
 		}
+	case kind == fact.Backups, kind == fact.Swap:
+		return nil // these were looked for, whether or not anything runs there
+	case elsewhere != "":
+		gap.Detail = "the API server's etcd runs on no node that was measured: --etcd-servers=" + elsewhere
+		gap.Hint = SnapshotElsewhere
 	default:
 		gap.Detail = "no process of " + serverOf[kind] + " was found on the nodes of the control plane that were measured"
 		gap.Hint = "if it runs elsewhere, " + snapshot
 	}
-	return append(gaps, gap)
+	return []fact.Gap{gap}
+}
+
+// etcdElsewhere is an API server's --etcd-servers, if all of them are on other
+// machines than its own. It is "" if one of them is on the same machine or is not an
+// address.
+func (v *View) etcdElsewhere() string {
+	for _, node := range v.Witnesses(fact.EncryptionConfig) {
+		if node.Measured == nil {
+			continue
+		}
+		for i := range node.Measured.APIServers {
+			servers := node.Measured.APIServers[i].Flags["etcd-servers"]
+			if servers == "" {
+				continue
+			}
+			local := slices.ContainsFunc(strings.Split(servers, ","), func(server string) bool {
+				_, host, ok := strings.Cut(server, "://")
+				return !ok || strings.HasPrefix(server, "unix") || strings.HasPrefix(host, "localhost") || strings.HasPrefix(host, "127.") || strings.HasPrefix(host, "[::1]")
+			})
+			if !local {
+				return bounded(servers, MaxGapDetail/2)
+			}
+		}
+	}
+	return ""
 }

@@ -52,7 +52,7 @@ func large(deployments, secrets int) *fact.Set {
 	for i := range secrets {
 		name := fmt.Sprintf("s%06d", i)
 		set.Secrets = append(set.Secrets, fact.SecretName{Namespace: "shop", Name: name, ResourceVersion: fmt.Sprint(i + 1)})
-		db.Secrets = append(db.Secrets, fact.StoredSecret{Namespace: "shop", Name: name, Revision: int64(i + 1), Class: fact.ClassAESCBC})
+		db.Secrets = append(db.Secrets, fact.StoredSecret{Namespace: "shop", Name: name, Revision: int64(i + 1), Class: fact.ClassSecretbox, Provider: "k8s:enc:secretbox:v1:key1:"})
 	}
 	db.Total, db.Revision = len(db.Secrets), int64(len(db.Secrets))+1000
 	return set
@@ -155,8 +155,9 @@ func TestALargeCluster(t *testing.T) {
 			t.Errorf("%s: want yes, got %s (%s)", a.Question, a.Answer, a.Reason)
 		}
 	}
-	// 23 checks of workloads, one of them of nodes too, 13 of nodes, two of secrets.
-	if want := 23*25 + 14*101 + 1002 + 1; len(result.Findings) != want {
+	// 23 checks of workloads, one of them of nodes too, 15 of nodes, one of Secrets, and
+	// 8 of the one node with an API server and its etcd.
+	if want := 23*25 + 16*101 + 1002 + 8; len(result.Findings) != want {
 		t.Errorf("want %d findings, one for each check and subject, got %d", want, len(result.Findings))
 	}
 }

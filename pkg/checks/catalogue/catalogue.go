@@ -55,7 +55,16 @@ func All() []checks.Check {
 		hosts.KnownVulnerabilities,
 
 		secrets.EncryptedAtRest,
+		secrets.StaleKey,
+		secrets.EtcdFilePermissions,
+		secrets.PlaintextHistory,
+		secrets.PlaintextResidue,
+		secrets.PlaintextBackup,
+		secrets.AuditLog,
+		secrets.SecretVolumeSwap,
 		secrets.EncryptionConfig,
+		secrets.WeakProvider,
+		secrets.KeyFilePermissions,
 
 		drift.RunningDriftedExecutable,
 		drift.DriftedFiles,

@@ -47,6 +47,13 @@ func serves(n fact.Node) fact.Node {
 	return n
 }
 
+// k3s gives a node an API server inside k3s that encrypts.
+func k3s(n fact.Node) fact.Node {
+	n.Measured.APIServers = clean().DeepCopy().Nodes[0].Measured.APIServers
+	n.Measured.APIServers[0].Program = "k3s"
+	return n
+}
+
 func storageSet(version string, nodes ...fact.Node) *fact.Set {
 	c := clean()
 	return &fact.Set{
@@ -80,7 +87,7 @@ func clusterKinds() []clusterKind {
 			s := storageSet("v1.37.2", stacked("cp1", cp), worker("w1"))
 			s.Cluster.APIServers = ft.Ptr(2)
 			return s
-		}, "cp1", "yes", "unknown: NotPresent: not every API server was read"},
+		}, "cp1", "unknown: NotPresent: it is unknown which key is the write key", "unknown: NotPresent: not every API server was read"},
 		{"kind, one node", func() *fact.Set { return storageSet("v1.37.2", stacked("kind-control-plane", cp)) }, "kind-control-plane", "yes", "yes"},
 		{"Talos", func() *fact.Set {
 			s := storageSet("v1.37.2", stacked("cp1", cp), worker("w1"))
@@ -91,9 +98,15 @@ func clusterKinds() []clusterKind {
 		}, "cp1", "yes", "yes"},
 		{"OpenShift", func() *fact.Set {
 			s := storageSet("v1.36.1", provided("node.openshift.io/os_id", stacked("m1", fact.RoleMaster, cp)), provided("node.openshift.io/os_id", worker("w1")))
-			s.Nodes[0].Measured.APIServers = []fact.APIServer{{PID: 9}} // --openshift-config names a file
+			s.Nodes[0].Measured.APIServers = []fact.APIServer{{PID: 9, Unfollowed: "--openshift-config=FILE was not read"}}
 			return s
-		}, "m1", "yes", "unknown: Unsupported: node m1"},
+		}, "m1", "unknown: Unsupported: it is unknown which key is the write key", "unknown: Unsupported: node m1"},
+		{"OpenShift, its configuration read", func() *fact.Set {
+			s := storageSet("v1.36.1", provided("node.openshift.io/os_id", stacked("m1", fact.RoleMaster, cp)), provided("node.openshift.io/os_id", worker("w1")))
+			s.Nodes[0].Measured.APIServers = clean().DeepCopy().Nodes[0].Measured.APIServers
+			s.Nodes[0].Measured.APIServers[0].ConfigFile = "/etc/kubernetes/static-pod-resources/configmaps/config/config.yaml"
+			return s
+		}, "m1", "yes", "yes"},
 		{"etcd on its own nodes (role etcd)", func() *fact.Set {
 			return storageSet("v1.37.2", serves(storageNode("cp1", cp)), holds(storageNode("e1", etcd)), worker("w1"))
 		}, "cp1, e1", "yes", "yes"},
@@ -101,13 +114,24 @@ func clusterKinds() []clusterKind {
 			return storageSet("v1.37.2", serves(storageNode("cp1", cp)), worker("w1"))
 		}, "cp1", "unknown: NotPresent: etcd not read; hint secrets --snapshot FILE", "yes"},
 		{"k3s or RKE2 with etcd", func() *fact.Set {
-			return storageSet("v1.37.2+k3s1", holds(storageNode("s1", cp, etcd)), worker("w1"))
-		}, "s1", "yes", "unknown: NotPresent: encryption-config not read"},
+			return storageSet("v1.37.2+k3s1", k3s(holds(storageNode("s1", cp, etcd))), worker("w1"))
+		}, "s1", "yes", "yes"},
 		{"k3s with SQLite", func() *fact.Set {
-			s := storageSet("v1.37.2+k3s1", storageNode("s1", cp), worker("w1"))
-			s.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: fact.Etcd, Reason: fact.Unsupported, Detail: "SQLite (kine), which is not read"}}
+			s := storageSet("v1.37.2+k3s1", k3s(holds(storageNode("s1", cp))), worker("w1"))
+			s.Nodes[0].Measured.Etcd = clean().DeepCopy().Nodes[0].Measured.Etcd
+			s.Nodes[0].Measured.Etcd[0].Format, s.Nodes[0].Measured.Etcd[0].Path = fact.FormatKine, "/var/lib/rancher/k3s/server/db/state.db"
 			return s
-		}, "s1", "unknown: Unsupported: node s1; hint secrets --snapshot FILE", "unknown: NotPresent: encryption-config not read"},
+		}, "s1", "yes", "yes"},
+		{"k3s without --secrets-encryption", func() *fact.Set {
+			s := storageSet("v1.37.2+k3s1", holds(storageNode("s1", cp, etcd)), worker("w1"))
+			s.Nodes[0].Measured.APIServers = []fact.APIServer{{PID: 9, Program: "k3s"}}
+			return s
+		}, "s1", "yes", "no"},
+		{"k3s with MySQL, PostgreSQL or NATS", func() *fact.Set {
+			s := storageSet("v1.37.2+k3s1", k3s(storageNode("s1", cp)), worker("w1"))
+			s.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: fact.Etcd, Reason: fact.Unsupported, Detail: "a database of another kind"}}
+			return s
+		}, "s1", "unknown: Unsupported: node s1; hint secrets --snapshot FILE", "yes"},
 		{"MicroK8s (no role label)", func() *fact.Set {
 			return storageSet("v1.37.2", provided("node.kubernetes.io/microk8s-controlplane", serves(storageNode("m1"))))
 		}, "none", fmt.Sprintf(noWitness, "etcd"), fmt.Sprintf(noWitness, "encryption-config")},

@@ -74,8 +74,8 @@ func Parts() []checks.Part {
 		{Question: api.Secrets, Name: "stored", Title: "What is stored now is encrypted", Checks: []string{
 			"secrets/encrypted-at-rest", "secrets/stale-key", "secrets/etcd-file-permissions",
 		}},
-		{Question: api.Secrets, Name: "remains", Title: "No older copy is plaintext", Checks: []string{
-			"secrets/plaintext-history", "secrets/plaintext-residue", "secrets/plaintext-backup",
+		{Question: api.Secrets, Name: "remains", Title: "No other copy of a Secret is plaintext", Checks: []string{
+			"secrets/plaintext-history", "secrets/plaintext-residue", "secrets/plaintext-backup", "secrets/audit-log", "secrets/secret-volume-swap",
 		}},
 		{Question: api.Secrets, Name: "written", Title: "What will be written is encrypted", Checks: []string{
 			"secrets/encryption-config", "secrets/weak-provider", "secrets/key-file-permissions",

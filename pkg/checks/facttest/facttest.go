@@ -97,6 +97,23 @@ func Measurement() *fact.Measurement {
 	}
 }
 
+// Remains are the places of an etcd beside its rows, without anything in them.
+func Remains() []fact.Remains {
+	return []fact.Remains{
+		{Place: fact.InFreePages, Path: "/var/lib/etcd/member/snap/db", Scanned: 4096, Complete: true},
+		{Place: fact.InPageSlack, Path: "/var/lib/etcd/member/snap/db", Scanned: 4096, Complete: true},
+		{Place: fact.InLog, Path: "/var/lib/etcd/member/wal", Scanned: 64_000_000, Complete: true},
+	}
+}
+
+// StoreFiles are the files of an etcd that only root can get at.
+func StoreFiles() *fact.StoreFiles {
+	return &fact.StoreFiles{Dir: fact.FileAccess{Path: "/var/lib/etcd", Dir: true, Mode: 0o700}, Files: 7}
+}
+
+// RootFile is a file that only root can get at.
+func RootFile(path string) *fact.FileAccess { return &fact.FileAccess{Path: path, Mode: 0o600} }
+
 // Process is a process that holds the runtime's default capabilities and cannot
 // gain more.
 func Process() fact.Process {

@@ -145,6 +145,7 @@ func (g *generator) measurement() *fact.Measurement {
 	if p := m.Host.Packages; p != nil && g.fault() {
 		p.Pending = []fact.PendingUpdate{{Name: "openssl", Arch: "amd64", Installed: "1", Candidate: "2", Security: "2", Archive: "Debian-Security"}}
 	}
+	g.copies(m)
 	for _, kind := range slices.Clone(m.Read) {
 		if g.unread() {
 			m.Read = slices.DeleteFunc(m.Read, func(k fact.Kind) bool { return k == kind })
@@ -181,10 +182,7 @@ func (g *generator) secrets(set *fact.Set) []fact.StoredSecret {
 			s.Class, s.Provider = fact.ClassIdentityProtobuf, ""
 		}
 		if g.fault() {
-			s.Provider = "k8s:enc:secretbox:v1:key0:"
-		}
-		if g.fault() {
-			s.Older, s.OlderRevision = 1+g.r.Int32N(3), s.Revision-int64(1+g.r.IntN(50))
+			s.Older, s.OlderRevision = 1, s.Revision-50
 		}
 		stored = append(stored, s)
 		if set.SecretsListed && !g.unread() {
@@ -198,64 +196,72 @@ func (g *generator) storage(m *fact.Measurement, secrets []fact.StoredSecret) {
 	db := fact.EtcdDB{
 		Path: "/var/lib/etcd/member/snap/db", Prefix: "/registry", PrefixFrom: "--etcd-prefix", Revision: 1000,
 		Complete: !g.unread(), Secrets: slices.Clone(secrets), Total: len(secrets),
+		History: &fact.StoredHistory{Complete: !g.unread(), Compacted: 900}, Remains: Remains(), Files: StoreFiles(),
 	}
-	history := fact.StoredHistory{Complete: db.Complete && !g.unread(), Compacted: 90, Revisions: len(secrets)}
-	for _, s := range secrets {
-		history.Plaintext += int(s.Older)
+	for i := range db.Secrets {
+		db.History.Revisions += int(db.Secrets[i].Older)
+		db.History.Plaintext += int(db.Secrets[i].Older)
 	}
 	if g.fault() {
-		history.Plaintext++
-		history.Deleted, history.DeletedTotal = []fact.DeletedSecret{{Namespace: pick(g.r, Namespaces), Name: "gone", Plaintext: 1, Revision: 95}}, 1
+		db.History.Deleted = []fact.DeletedSecret{{Namespace: "shop", Name: "gone", Plaintext: 1, Revision: 90}}
+		db.History.Revisions, db.History.Plaintext, db.History.DeletedTotal = db.History.Revisions+1, db.History.Plaintext+1, 1
 	}
-	db.History = &history
-	for _, place := range []fact.RemainsPlace{fact.InFreePages, fact.InLog} {
-		remains := fact.Remains{Place: place, Path: db.Path, Scanned: 1 << 20, Complete: true}
-		if g.unread() {
-			remains.Complete, remains.Reason = false, fact.Timeout
-		}
-		if g.fault() {
-			remains.Values, remains.Unnamed, remains.SecretsTotal = 3, 1, 1
-			remains.Secrets = []fact.RemainingSecret{{Namespace: pick(g.r, Namespaces), Name: "s00", Values: 2, Revision: 40}}
-		}
-		db.Remains = append(db.Remains, remains)
-	}
-	db.Files = &fact.StoreFiles{Dir: fact.FileAccess{Path: "/var/lib/etcd", Dir: true, Mode: 0o700}, Files: 9}
 	if g.fault() {
-		db.Files.Dir.Mode, db.Files.OpenTotal = 0o755, 1
-		db.Files.Open = []fact.FileAccess{{Path: db.Path, Mode: 0o644, OthersReach: true, GroupReaches: true}}
+		r := &db.Remains[g.r.IntN(len(db.Remains))]
+		r.Values, r.Unnamed, r.Secrets, r.SecretsTotal = 3, 1, []fact.RemainingSecret{{Namespace: "shop", Name: "s00", Values: 2}}, 1
+	}
+	for i := range db.Remains {
+		db.Remains[i].Complete = !g.unread()
+	}
+	if g.fault() {
+		db.Files.Dir.Mode, db.Files.Dir.OthersReach = 0o755, true
+	}
+	if g.unread() {
+		db.History, db.Remains, db.Files = nil, nil, nil
 	}
 	m.Etcd = []fact.EtcdDB{db}
-	if g.fault() {
-		m.Backups = []fact.Backup{{
-			Path: "/var/backups/etcd.db", Format: "etcd snapshot", Size: 1 << 20, Complete: true, Values: 2, SecretsTotal: 1,
-			Access:  fact.FileAccess{Path: "/var/backups/etcd.db", Mode: 0o600},
-			Secrets: []fact.RemainingSecret{{Namespace: pick(g.r, Namespaces), Name: "s00", Values: 2, Revision: 40}},
-		}}
-	}
-	m.Host.Swap = &fact.SwapState{SecretVolumes: 4}
-	if g.fault() {
-		m.Host.Swap.Areas, m.Host.Swap.Swappable = 1, 4
-	}
 	started := fact.NewTime(Time.Add(-time.Hour))
 	provider := fact.EncryptionProvider{Type: "secretbox", Keys: []string{"key1"}}
 	if g.fault() {
-		provider = fact.EncryptionProvider{Type: "identity"}
-	}
-	key := &fact.FileAccess{Path: "/etc/kubernetes/enc.yaml", Mode: 0o600}
-	if g.fault() {
-		key.Mode, key.OthersReach = 0o644, true
-	}
-	audit := &fact.AuditPolicy{Path: "/etc/kubernetes/audit.yaml", Level: "Metadata", Rule: 1, LogPath: "/var/log/audit.log", Log: &fact.FileAccess{Path: "/var/log/audit.log", Mode: 0o600}}
-	if g.fault() {
-		audit.Level = "RequestResponse"
+		provider = pick(g.r, []fact.EncryptionProvider{{Type: "identity"}, {Type: "aescbc", Keys: []string{"key1"}}, {Type: "secretbox", Keys: []string{"key2"}}})
 	}
 	m.APIServers = []fact.APIServer{{
-		PID: 50, Started: started, EncryptionFlag: true, Audit: audit,
+		PID: 50, Started: started, EncryptionFlag: true,
 		Encryption: &fact.EncryptionConfiguration{
-			Path: "/etc/kubernetes/enc.yaml", Changed: fact.NewTime(started.Add(-time.Hour)), File: key,
+			Path: "/etc/kubernetes/enc.yaml", Changed: fact.NewTime(started.Add(-time.Hour)), File: RootFile("/etc/kubernetes/enc.yaml"),
 			Entries: []fact.EncryptionEntry{{Resources: []string{"secrets"}, Providers: []fact.EncryptionProvider{provider}}},
 		},
 	}}
+	s := &m.APIServers[0]
+	if g.fault() {
+		s.Encryption.File.Mode, s.Encryption.File.OthersReach = 0o644, true
+	}
+	if g.fault() {
+		s.Audit = &fact.AuditPolicy{Path: "/etc/kubernetes/audit.yaml", Level: "RequestResponse", Rule: 2, Log: RootFile("/var/log/audit.log"), LogPath: "/var/log/audit.log"}
+	}
+	if g.unread() {
+		s.Encryption.Changed = fact.Time{}
+	}
+	if g.unread() {
+		s.Unfollowed, s.EncryptionFlag, s.Encryption = "--config=FILE was not read", false, nil
+	}
+}
+
+// copies are what may lie on any node.
+func (g *generator) copies(m *fact.Measurement) {
+	m.Host.Swap = &fact.SwapState{SecretVolumes: 2}
+	if g.fault() {
+		m.Host.Swap.Areas, m.Host.Swap.Swappable = 1, 2
+	}
+	if g.fault() {
+		m.Backups = []fact.Backup{{
+			Path: "/var/backups/etcd.db", Format: "etcd snapshot", Size: 100_000, Complete: true, Values: 1,
+			Secrets: []fact.RemainingSecret{{Namespace: "shop", Name: "s00", Values: 1}}, SecretsTotal: 1,
+		}}
+	}
+	if g.unread() {
+		m.Backups = append(m.Backups, fact.Backup{Path: "/root/x.gz", Format: "unknown", Compression: "gzip", Reason: fact.Truncated})
+	}
 }
 
 // workload adds a Deployment, whose pods run where the set has nodes.

@@ -3,14 +3,15 @@ package secrets
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 )
 
-// EncryptedAtRest fails a Secret whose current revision is plaintext in etcd.
-// Source: the first bytes of the value in etcd's own file, on a storage witness
+// EncryptedAtRest fails a Secret whose current revision is plaintext in etcd or
+// kine. Source: the first bytes of the value in the store's own file, on a storage witness
 // (checks.View.StorageWitness) or in a snapshot. The API server's list of names
 // and revisions shows whether that file is the right one.
 var EncryptedAtRest = checks.Check{
@@ -45,7 +46,7 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 	}
 	findings := append(unclearStores(v, stores), untrustedStores(v, stores)...)
 	if len(stores.Ours) == 0 {
-		return append(findings, noStore(stores)...)
+		return append(findings, noStore(v, stores)...)
 	}
 	unknown := func(reason fact.Reason, message, source, value string) api.Finding {
 		return api.Finding{
@@ -60,10 +61,10 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 				"it is unknown which keys are Secrets because the API server's key prefix is unknown", s.Source, "no key PREFIX/namespaces/default"))
 		case len(s.DB.Secrets) != s.DB.Total:
 			findings = append(findings, unknown(fact.Truncated,
-				"not every Secret of this etcd is in the facts", s.Source, fmt.Sprintf("%d of %d Secrets", len(s.DB.Secrets), s.DB.Total)))
+				"not every Secret of "+s.In()+" is in the facts", s.Source, fmt.Sprintf("%d of %d Secrets", len(s.DB.Secrets), s.DB.Total)))
 		case !s.DB.Complete:
 			findings = append(findings, unknown(fact.Truncated,
-				"etcd's file was not read to the end", s.Source, fmt.Sprintf("%d Secrets before the end", len(s.DB.Secrets))))
+				s.File()+" was not read to the end", s.Source, fmt.Sprintf("%d Secrets before the end", len(s.DB.Secrets))))
 		}
 	}
 
@@ -72,12 +73,12 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 	if len(secrets) == 0 && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
 		// No list of names contradicts this, but a wrong prefix would look the
 		// same.
-		findings = append(findings, unknown(fact.NotPresent, "this etcd holds no Secret, or the key prefix is wrong",
+		findings = append(findings, unknown(fact.NotPresent, "no Secret was found: "+best.In()+" holds none, or the namespace or the key prefix is wrong",
 			best.Source, fmt.Sprintf("0 Secrets below %s/secrets/", best.DB.Prefix)))
 	}
 	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && len(secrets) > 0 {
 		findings = append(findings, unknown(fact.NotPresent,
-			"it is unknown whether this etcd is the API server's because the facts hold no resource versions of the listed Secrets",
+			"it is unknown whether "+best.A()+" is the API server's because the facts hold no resource versions of the listed Secrets",
 			best.Source, best.Describe()))
 	}
 	return append(findings, secrets...)
@@ -155,13 +156,13 @@ func judgeSecret(v *checks.View, stores *checks.Stores, key checks.SecretKey, li
 		at := fmt.Sprintf("%s key %s/secrets/%s/%s", best.Source, best.DB.Prefix, key.Namespace, key.Name)
 		switch {
 		case revision > newestStore:
-			f.Reason, f.Message = fact.Changing, "its listed revision is newer than what was read from etcd: it was written later, or the file lags behind"
+			f.Reason, f.Message = fact.Changing, "its listed revision is newer than what was read from "+best.In()+": it was written later, or the file lags behind"
 			f.Evidence = []api.Evidence{{Source: at, Value: fmt.Sprintf("listed at revision %d, the newest in the file is %d", revision, newestStore)}}
 		case len(all) > 0:
-			f.Reason, f.Message = fact.Changing, "etcd holds only an older revision than the one that the API server lists"
+			f.Reason, f.Message = fact.Changing, best.In()+" holds only an older revision than the one that the API server lists"
 			f.Evidence = []api.Evidence{{Source: at, Value: fmt.Sprintf("listed at revision %d, found %d", revision, newest)}}
 		default:
-			f.Reason, f.Message = fact.NotPresent, "listed by the API server, but not found in etcd"
+			f.Reason, f.Message = fact.NotPresent, "listed by the API server, but not found in "+best.In()
 			f.Evidence = []api.Evidence{{Source: at, Value: "no such key"}}
 		}
 		return f
@@ -251,38 +252,66 @@ func evidenceOf(h held) api.Evidence {
 // are in the file), and what is stored at the very revision that the API server
 // lists.
 func verdictOf(f *api.Finding, h held, revision int64) {
-	secret := h.secret
+	secret, in := h.secret, "stored in "+h.store.In()
 	sure := h.store.Answers() || certain(secret, revision)
 	switch {
 	case secret.Class.Plaintext():
-		f.Verdict, f.Message = api.Fail, "stored in etcd as plaintext"
+		f.Verdict, f.Message = api.Fail, in+" as plaintext"
 	case secret.Class.Encrypted() && sure:
-		f.Verdict, f.Message = api.Pass, "stored in etcd encrypted ("+string(secret.Class)+")"
+		f.Verdict, f.Message = api.Pass, in+" encrypted ("+string(secret.Class)+")"
 	case secret.Class.Encrypted():
-		f.Reason, f.Message = fact.Truncated, "one of its revisions is encrypted, but etcd's file was not read to the end"
+		f.Reason, f.Message = fact.Truncated, "one of its revisions is encrypted, but "+h.store.File()+" was not read to the end"
 	case secret.Class == fact.ClassUnknownEncrypted:
-		f.Reason, f.Message = fact.Unsupported, "stored in etcd with a prefix that is not known to encrypt"
+		f.Reason, f.Message = fact.Unsupported, in+" with a prefix that is not known to encrypt"
 	case secret.Class == fact.ClassEmpty:
-		f.Reason, f.Message = fact.Unsupported, "stored in etcd as an empty value"
+		f.Reason, f.Message = fact.Unsupported, in+" as an empty value"
 	default:
-		f.Reason, f.Message = fact.Unsupported, "stored in etcd in an unknown form"
+		f.Reason, f.Message = fact.Unsupported, in+" in an unknown form"
 	}
 }
 
-// noStore is for facts without an etcd of this cluster. It names files of
-// witnesses that are not the API server's.
-func noStore(stores *checks.Stores) []api.Finding {
-	if len(stores.Others) == 0 {
-		return nil
-	}
+// noStore is for facts without a store of this cluster. It names files of
+// witnesses that are not the API server's, and settings that lead elsewhere.
+func noStore(v *checks.View, stores *checks.Stores) []api.Finding {
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
-		Message: "no etcd that was read holds the listed Secrets at their revisions: it is not the API server's, or the key prefix is wrong",
+		Message:     "no etcd that was read holds the listed Secrets at their revisions: it is not the API server's, or the key prefix is wrong",
+		Remediation: "If the API server's etcd runs elsewhere: " + checks.SnapshotElsewhere + ".",
+	}
+	if own := ownEtcdOfSecrets(v); len(own) > 0 {
+		f.Message = "the API server keeps Secrets in an etcd of their own (--etcd-servers-overrides), and no etcd that was read holds them"
+		f.Evidence = own
 	}
 	for i := range stores.Others {
 		f.Evidence = append(f.Evidence, api.Evidence{Source: stores.Others[i].Source, Value: stores.Others[i].Describe()})
 	}
+	if len(f.Evidence) == 0 {
+		return nil
+	}
 	return []api.Finding{f}
+}
+
+// ownEtcdOfSecrets are the flags by which API servers keep Secrets apart from
+// everything else: GROUP/RESOURCE#SERVER;SERVER,... A store that holds the listed
+// Secrets at their revisions is the right one, whatever its address, so this matters
+// only where none does.
+func ownEtcdOfSecrets(v *checks.View) []api.Evidence {
+	const flag = "etcd-servers-overrides"
+	var out []api.Evidence
+	for _, node := range v.Witnesses(fact.EncryptionConfig) {
+		if node.Measured == nil {
+			continue
+		}
+		for i := range node.Measured.APIServers {
+			s := &node.Measured.APIServers[i]
+			for _, override := range strings.Split(s.Flags[flag], ",") {
+				if what, _, _ := strings.Cut(override, "#"); strings.TrimSpace(what) == "/secrets" {
+					out = append(out, api.Evidence{Source: checks.NodeSource(node, "/proc/%d/cmdline --%s", s.PID, flag), Value: override})
+				}
+			}
+		}
+	}
+	return out
 }
 
 // unclearStores are findings about files that may or may not be the API
@@ -295,15 +324,15 @@ func unclearStores(v *checks.View, stores *checks.Stores) []api.Finding {
 		s := &stores.Unclear[i]
 		f := api.Finding{
 			Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: fact.Subject{Kind: fact.SubjectCluster},
-			Message:  "an etcd of the control plane holds only some of the listed Secrets at their revisions: it may be the API server's",
+			Message:  s.A() + " of the control plane holds only some of the listed Secrets at their revisions: it may be the API server's",
 			Evidence: []api.Evidence{{Source: s.Source, Value: s.Describe()}},
 		}
 		switch {
 		case !s.Whole():
 			f.Reason = fact.Truncated
-			f.Message = "an etcd of the control plane was not fully read, and what was read does not show whether it is the API server's"
+			f.Message = s.A() + " of the control plane was not fully read, and what was read does not show whether it is the API server's"
 		case s.Compared() == 0:
-			f.Message = "it is unknown whether an etcd of the control plane is the API server's: what it holds is newer than the list of Secrets"
+			f.Message = "it is unknown whether " + s.A() + " of the control plane is the API server's: what it holds is newer than the list of Secrets"
 		}
 		findings = append(findings, f)
 		for j := range s.DB.Secrets {
@@ -378,9 +407,9 @@ func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) 
 			f.Evidence = append(f.Evidence, evidenceOf(h))
 		}
 	}
-	f.Message = fmt.Sprintf("an etcd on this node holds %s of the cluster's names in plaintext, but nothing shows that the node belongs to the control plane", checks.Count(plain, "Secret"))
+	f.Message = fmt.Sprintf("%s on this node holds %s of the cluster's names in plaintext, but nothing shows that the node belongs to the control plane", s.A(), checks.Count(plain, "Secret"))
 	if !v.Managed {
-		f.Remediation = "If this node runs the cluster's etcd, add --control-plane-node " + s.Node.Name + "."
+		f.Remediation = "If this node holds the cluster's storage, add --control-plane-node " + s.Node.Name + "."
 	}
 	return f, plain > 0
 }

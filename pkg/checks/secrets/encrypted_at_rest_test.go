@@ -494,7 +494,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"a list that was cut is unknown": {
 			live(nil, func() fact.EtcdDB { db := etcd(plaintext("a", 7)); db.Total = 9; return db }()),
 			[]string{
-				"unknown Truncated Cluster: not every Secret of this etcd is in the facts [node/cp1 = 1 of 9 Secrets]",
+				"unknown Truncated Cluster: not every Secret of etcd is in the facts [node/cp1 = 1 of 9 Secrets]",
 				"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear,
 			},
 		},
@@ -503,7 +503,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"names match: that can fail a Secret and never gives a yes": {
 			live(list("a", "b"), etcd(plaintext("a", 7), encrypted("b", 8))),
 			[]string{
-				"unknown NotPresent Cluster: it is unknown whether this etcd is the API server's because the facts hold no resource versions of the listed Secrets " +
+				"unknown NotPresent Cluster: it is unknown whether an etcd is the API server's because the facts hold no resource versions of the listed Secrets " +
 					"[node/cp1 = 2 of 2 listed Secrets, compared by name]",
 				"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear, "pass shop/b: " + pass + " [node/cp1 b rev 8" + aes,
 			},
@@ -528,7 +528,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"secretbox is encrypted":      {live(nil, etcd(stored("a", 7, fact.ClassSecretbox))), []string{"pass shop/a: stored in etcd encrypted (secretbox) [node/cp1 a rev 7 = secretbox]"}},
 		"the first kms is encrypted":  {live(nil, etcd(stored("a", 7, fact.ClassKMSv1))), []string{"pass shop/a: stored in etcd encrypted (kms v1) [node/cp1 a rev 7 = kms v1]"}},
 		"the second kms is encrypted": {live(nil, etcd(stored("a", 7, fact.ClassKMSv2))), []string{"pass shop/a: stored in etcd encrypted (kms v2) [node/cp1 a rev 7 = kms v2]"}},
-		"no Secrets, no list":         {live(nil, etcd()), []string{"unknown NotPresent Cluster: this etcd holds no Secret, or the key prefix is wrong [node/cp1 = 0 Secrets below /registry/secrets/]"}},
+		"no Secrets, no list":         {live(nil, etcd()), []string{"unknown NotPresent Cluster: no Secret was found: etcd holds none, or the namespace or the key prefix is wrong [node/cp1 = 0 Secrets below /registry/secrets/]"}},
 		"none, and none listed":       {live(list(), etcd()), nil},
 		"a snapshot that was not read to its end does not say that there is none": {
 			&fact.Set{Snapshot: ft.Ptr(partly())},
@@ -545,7 +545,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 		"none in a snapshot": {
 			&fact.Set{Snapshot: func() *fact.EtcdDB { db := etcd(); return &db }()},
-			[]string{"unknown NotPresent " + dbPath[1:] + ": this etcd holds no Secret, or the key prefix is wrong [" + dbPath + " = 0 Secrets below /registry/secrets/]"},
+			[]string{"unknown NotPresent " + dbPath[1:] + ": no Secret was found: etcd holds none, or the namespace or the key prefix is wrong [" + dbPath + " = 0 Secrets below /registry/secrets/]"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -564,7 +564,7 @@ func TestUntrustedPlaintext(t *testing.T) {
 		secrets = append(secrets, plaintext(fmt.Sprint(i), 7))
 	}
 	for name, tc := range map[string]struct{ version, want string }{
-		"its own control plane": {"v1.36.2", "If this node runs the cluster's etcd, add --control-plane-node cp1."},
+		"its own control plane": {"v1.36.2", "If this node holds the cluster's storage, add --control-plane-node cp1."},
 		"a provider's":          {"v1.36.2-gke.1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,26 +34,14 @@ var EncryptionConfig = checks.Check{
 func judgeEncryptionConfig(v *checks.View) []api.Finding {
 	var findings []api.Finding
 	writers := map[string][]api.Evidence{} // what writes, and its evidence
-	servers, measured := 0, 0
-	for _, node := range v.Witnesses(fact.EncryptionConfig) {
-		if node.Measured == nil {
-			continue // a gap says so
+	eachServer(v, func(node *fact.Node, s *fact.APIServer) {
+		f, writer := judgeServer(v, node, s)
+		findings = append(findings, f)
+		if writer != "" {
+			writers[writer] = append(writers[writer], f.Evidence[0])
 		}
-		measured++
-		if len(node.Measured.APIServers) > 0 {
-			servers++ // a node has one; a second process is its successor
-		}
-		for j := range node.Measured.APIServers {
-			f, writer := judgeServer(v, node, &node.Measured.APIServers[j])
-			findings = append(findings, f)
-			if writer != "" {
-				writers[writer] = append(writers[writer], f.Evidence[0])
-			}
-		}
-	}
-	if servers > 0 {
-		findings = append(findings, unreadServers(v, servers, measured)...)
-	}
+	})
+	findings = append(findings, unreadServers(v)...)
 	if len(writers) > 1 {
 		names := make([]string, 0, len(writers))
 		for name := range writers {
@@ -74,11 +62,36 @@ func judgeEncryptionConfig(v *checks.View) []api.Finding {
 	return findings
 }
 
-// unreadServers is a finding if there must be more API servers than were read.
+// eachServer calls do for each API server whose node is trusted for it.
+func eachServer(v *checks.View, do func(*fact.Node, *fact.APIServer)) {
+	for _, node := range v.Witnesses(fact.EncryptionConfig) {
+		if node.Measured == nil {
+			continue // a gap says so
+		}
+		for i := range node.Measured.APIServers {
+			do(node, &node.Measured.APIServers[i])
+		}
+	}
+}
+
+// unreadServers is a finding if some API server was read, and there must be more.
 // Their leases count them. If the leases could not be read, each node that can
 // run an API server is assumed to run one. Zero leases count as unread, because
 // an API server that answers holds one.
-func unreadServers(v *checks.View, servers, measured int) []api.Finding {
+func unreadServers(v *checks.View) []api.Finding {
+	servers, measured := 0, 0
+	for _, node := range v.Witnesses(fact.EncryptionConfig) {
+		if node.Measured == nil {
+			continue
+		}
+		measured++
+		if len(node.Measured.APIServers) > 0 {
+			servers++ // a node has one; a second process is its successor
+		}
+	}
+	if servers == 0 {
+		return nil // a gap says so
+	}
 	var evidence api.Evidence
 	switch leases := v.Cluster.APIServers; {
 	case leases != nil && servers < *leases:
@@ -99,62 +112,31 @@ func unreadServers(v *checks.View, servers, measured int) []api.Finding {
 // judgeServer judges one API server. Writer names how it writes Secrets, "" if
 // this is uncertain.
 func judgeServer(v *checks.View, node *fact.Node, s *fact.APIServer) (f api.Finding, writer string) {
+	config := inForceOn(v, node, s)
 	f = api.Finding{
 		Verdict: api.VerdictUnknown, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name},
-		Evidence: []api.Evidence{{
-			Source: checks.NodeSource(node, "/proc/%d/cmdline --encryption-provider-config", s.PID), Value: "not set",
-		}},
+		Reason: config.reason, Message: config.message, Evidence: config.evidence,
 	}
-	config := s.Encryption
-	switch {
-	case !s.EncryptionFlag && config == nil && v.Cluster.Provider == "openshift":
-		// An absent flag means nothing on OpenShift: --openshift-config names a
-		// file.
-		f.Reason, f.Message = fact.Unsupported, "OpenShift configures its API server's encryption in a file that is not read"
+	if !config.known() {
 		return f, ""
-	case !s.EncryptionFlag && config == nil:
+	}
+	if config.config == nil {
 		f.Verdict = api.Fail
 		f.Message = "the API server has no encryption configuration: it writes Secrets as plaintext"
-		return f, "identity"
-	case config == nil:
-		f.Evidence[0].Value = "set"
-		f.Reason, f.Message = fact.NotPresent, "the API server's encryption configuration was not read"
-		return f, ""
+		return f, identity
 	}
-	f.Evidence[0].Value = config.Path
-	providers, entry := ProvidersFor(config.Entries, "", "secrets")
-	f.Evidence = append(f.Evidence, api.Evidence{
-		Source: checks.NodeSource(node, "%s resources", config.Path), Value: describeProviders(providers, entry),
-	})
-	if s.Started.IsZero() || config.Changed.IsZero() || config.Changed.After(s.Started.Time) {
-		f.Reason = fact.Changing
-		f.Message = "the encryption configuration changed after the API server started, and the API server does not reload it"
-		if config.AutoReload {
-			// It keeps the old one while the new one is not valid or a KMS is
-			// not ready.
-			f.Message = "the encryption configuration changed after the API server started; it is unknown whether it was reloaded"
-		}
-		if s.Started.IsZero() || config.Changed.IsZero() {
-			f.Reason, f.Message = fact.NotPresent, "it is unknown whether the encryption configuration changed after the API server started"
-		}
-		f.Evidence = append(f.Evidence, api.Evidence{
-			Source: checks.NodeSource(node, "%s ctime, /proc/%d/stat starttime", config.Path, s.PID),
-			Value:  fmt.Sprintf("changed %s, started %s", stamp(config.Changed), stamp(s.Started)),
-		})
-		return f, ""
-	}
-	if len(providers) == 0 {
+	if len(config.providers) == 0 {
 		f.Reason, f.Message = fact.Corrupt, "the encryption configuration names no provider for secrets"
 		return f, ""
 	}
-	first := providers[0]
+	first := config.providers[0]
 	switch first.Type {
-	case "identity":
+	case identity:
 		f.Verdict, f.Message = api.Fail, "identity is the first provider for secrets: the API server writes them as plaintext"
-		if entry == "" {
+		if config.entry == "" {
 			f.Message = "no entry of the encryption configuration covers secrets: the API server writes them as plaintext"
 		}
-		return f, "identity"
+		return f, identity
 	case "aescbc", "aesgcm", "secretbox", "kms":
 		f.Verdict, f.Message = api.Pass, "the API server writes Secrets encrypted by "+first.Type
 		return f, writerOf(first)

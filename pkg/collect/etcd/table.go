@@ -364,7 +364,7 @@ func (t *secretTable) list() (secrets []fact.StoredSecret, total int, history fa
 		kind := t.kindList[e.kind]
 		s := fact.StoredSecret{
 			Namespace: t.nsNames[e.ns], Name: e.name, Revision: e.main, Size: int(e.size),
-			Older: int(e.older), OlderRevision: e.olderMain,
+			Older: int32(min(e.older, math.MaxInt32)), OlderRevision: e.olderMain,
 		}
 		if e.generation == t.generation {
 			kind.into(&s)

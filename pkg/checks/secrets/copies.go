@@ -1,0 +1,59 @@
+package secrets
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// unclearCopies are findings about stores that may or may not be the API server's:
+// what else they hold counts neither way, and none of them leaves a yes.
+func unclearCopies(stores *checks.Stores, what string) []api.Finding {
+	var findings []api.Finding
+	for i := range stores.Unclear {
+		s := &stores.Unclear[i]
+		findings = append(findings, api.Finding{
+			Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: s.Subject(),
+			Message:  "it is unknown whether " + s.A() + " on this node is the API server's, so " + what + " counts for nothing",
+			Evidence: []api.Evidence{{Source: s.Source, Value: s.Describe()}},
+		})
+	}
+	return findings
+}
+
+// namedSecrets lists Secrets of which values were found: "shop/db, shop/tls and 3
+// more". Total counts them all.
+func namedSecrets(list []fact.RemainingSecret, total int) string {
+	const most = 10
+	var names []string
+	for _, s := range list[:min(len(list), most)] {
+		names = append(names, s.Namespace+"/"+s.Name)
+	}
+	text := strings.Join(names, ", ")
+	if more := total - len(names); more > 0 && len(names) > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// describeValues is evidence of values that were found: "at least 12 values in
+// plaintext, of shop/db and 2 more; 3 of unknown Secrets".
+func describeValues(values, unnamed int, list []fact.RemainingSecret, total int, complete bool) string {
+	text := checks.Count(values, "value") + " in plaintext"
+	if !complete {
+		text = "at least " + text
+	}
+	if names := namedSecrets(list, total); names != "" {
+		text += ", of " + names
+	}
+	if unnamed > 0 {
+		text += fmt.Sprintf("; %d of Secrets that the bytes do not name", unnamed)
+	}
+	return text
+}
+
+// rotate ends every remedy: a copy that is gone may have been read before.
+const rotate = "Then change the passwords and keys themselves: whoever could read a copy may have done so."
