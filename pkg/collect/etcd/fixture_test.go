@@ -2,7 +2,9 @@ package etcd
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand"
@@ -345,7 +347,7 @@ func oracleAll(t testing.TB, path string) ([]fact.StoredSecret, *fact.StoredHist
 	out := make([]fact.StoredSecret, 0, len(v.current))
 	for full, s := range v.current {
 		if old := v.old[full]; old != nil {
-			s.Older, s.OlderRevision = old.Plaintext, old.Revision
+			s.Older, s.OlderRevision = int32(old.Plaintext), old.Revision
 		}
 		out = append(out, s)
 	}
@@ -418,6 +420,10 @@ func view(tx *bolt.Tx, v *viewed, unmarshal func([]byte) (row, error)) error {
 			}[words[2]+":"+words[3]]
 			s.Provider = strings.Join(words[:5], ":") + ":"
 			s.KeyGuessed = true
+			if s.Class == fact.ClassKMSv2 { // storedtest.KMSv2's key
+				sum := sha256.Sum256([]byte("key-id-1"))
+				s.KeyID = hex.EncodeToString(sum[:])[:16]
+			}
 		} else if len(value) == 0 {
 			s.Class = fact.ClassEmpty
 		} else if value[0] == '{' {

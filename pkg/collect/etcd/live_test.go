@@ -63,13 +63,13 @@ func TestLiveWriter(t *testing.T) {
 				if written[n] == nil {
 					written[n] = map[int64]fact.StoredSecret{}
 				}
-				written[n][rev] = fact.StoredSecret{Namespace: "shop", Name: n, Revision: rev, Class: st.Class, Provider: st.Provider, KeyGuessed: st.Guessed, Size: len(value)}
+				written[n][rev] = fact.StoredSecret{Namespace: "shop", Name: n, Revision: rev, Class: st.Class, Provider: st.Provider, KeyGuessed: st.Guessed, KeyID: st.KeyID, Size: len(value)}
 				current[n] = rev
 				log[n] = append(log[n], logged{rev, st.Class.Plaintext()})
 			}
 			// older counts the plaintext revisions before one that are in the file after
 			// a compaction.
-			older := func(name string, before, compacted int64) (n int) {
+			older := func(name string, before, compacted int64) (n int32) {
 				for i, l := range log[name] {
 					if l.plain && l.rev < before && i+1 < len(log[name]) && log[name][i+1].rev > compacted {
 						n++
@@ -121,7 +121,7 @@ func TestLiveWriter(t *testing.T) {
 			// keep up with the writer ends at a real deadline, for both are as fast as
 			// the machine; that is no error, unless all of them do.
 			const enough = 60
-			reads, timeouts, olders := 0, 0, 0
+			reads, timeouts, olders := 0, 0, int32(0)
 			for deadline := time.Second; reads < enough || commits.Load() < enough || timeouts == reads && deadline < time.Minute; {
 				mu.Lock()
 				before := make(map[string]int64, len(current))

@@ -51,8 +51,10 @@ type Options struct {
 
 	// Verify says what is wrong with the file as a whole, nil if nothing is. It is
 	// called after the rest was read, and can wait for a checksum that is computed
-	// meanwhile. The gap needs Reason and Detail.
+	// meanwhile. The gap needs Reason and Detail. Summed says that Verify compares a
+	// checksum of the whole file: if nothing is wrong, the file is as it was written.
 	Verify func() *fact.Gap
+	Summed bool
 
 	limit, resourceLimit int // Secrets, and keys of other resources; 0 means the constants
 }
@@ -155,8 +157,9 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		return db, r.gaps, nil
 	}
 	r.reportWalk(w, c)
-	sound := r.opts.Verify != nil && !r.damaged()
-	uncertain := w.expired || c.holes || w.older || r.opts.Verify != nil && !sound
+	damaged := r.damaged()
+	sound := r.opts.Summed && !damaged
+	uncertain := w.expired || c.holes || w.older || damaged
 	if !w.expired && len(c.faults.list) == 0 && c.at.main < c.compacted && c.compacted < math.MaxInt64 && !sound && !r.endsAt(w, c.at.main) {
 		// The row at which compaction stops remains, unless it is a tombstone
 		// and etcd is older than 3.5.18. So the changes behind the last row were

@@ -150,7 +150,7 @@ func TestReadRules(t *testing.T) {
 		"a KMS v2 value of 1.5 MB, with the key id behind it": {
 			func(s *store) { s.put(key, storedtest.KMSv2(r, "vault", 1_500_000)) },
 			Options{},
-			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassKMSv2, Provider: "k8s:enc:kms:v2:vault:", KeyGuessed: true, Size: len(storedtest.KMSv2(r, "vault", 1_500_000))}},
+			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassKMSv2, Provider: "k8s:enc:kms:v2:vault:", KeyGuessed: true, KeyID: "c13063f79c8e5b7c", Size: len(storedtest.KMSv2(r, "vault", 1_500_000))}},
 		},
 		"a form that is not known leaves the others known": {
 			func(s *store) {

@@ -236,6 +236,7 @@ func (s *store) etcd(src etcd.Source) (*fact.EtcdDB, []fact.Gap, error) {
 		// Hashing takes as long as reading, so both are done at once.
 		verify, stop := verifying(s.ctx, src, size, sum)
 		defer stop()
+		opts.Summed = true
 		opts.Verify = func() *fact.Gap {
 			if err := verify(); err != nil {
 				s.harm(rootfs.ReasonOf(err), "%s", rootfs.ErrorText(cause(err)))
