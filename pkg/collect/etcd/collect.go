@@ -455,6 +455,7 @@ type faultList struct {
 	list []*fault
 	more int
 	torn bool // one of them is
+	link bool
 }
 
 // hint says what faults in the root of a tree mean.
@@ -469,7 +470,7 @@ func (l *faultList) hint() (fact.Reason, string) {
 const maxFaults = 16
 
 func (l *faultList) add(f *fault) {
-	l.torn = l.torn || f.torn
+	l.torn, l.link = l.torn || f.torn, l.link || f.link || f.before
 	for _, g := range l.list {
 		if *g == *f {
 			return

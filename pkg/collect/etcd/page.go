@@ -45,12 +45,20 @@ type fault struct {
 	text   string      // what was expected and found; never bytes of a value
 	before bool        // it is about rows missing before a row
 	torn   bool        // the page is sound, but belongs to another tree
+	link   bool        // the page may belong to another tree
 }
 
 func (f *fault) Error() string { return fmt.Sprintf("page %d: %s", f.page, f.text) }
 
 func corrupt(page uint64, format string, args ...any) *fault {
 	return &fault{page: page, reason: fact.Corrupt, text: fmt.Sprintf(format, args...)}
+}
+
+// strange is a contradiction between a page and the link that leads to it.
+func strange(page uint64, format string, args ...any) *fault {
+	f := corrupt(page, format, args...)
+	f.link = true
+	return f
 }
 
 type pageHeader struct {

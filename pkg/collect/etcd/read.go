@@ -147,18 +147,16 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		return nil, nil, err
 	}
 	db.TxID, db.Revision = w.txid, c.at.main
-	if c.learn && !r.learned(db, w, c) {
-		r.reportWalk(w, c)
-		r.reportMetas(m)
-		if !w.expired && (len(c.at.key) > 0 || w.note == nil) {
-			r.reportPrefixes(c)
-		}
-		r.damaged()
-		return db, r.gaps, nil
-	}
-	r.reportWalk(w, c)
 	damaged := r.damaged()
 	sound := r.opts.Summed && !damaged
+	r.reportWalk(w, c, sound)
+	if c.learn && !r.learned(db, c) {
+		r.reportMetas(m)
+		if !w.expired && (len(c.at.key) > 0 || w.note == nil) {
+			r.reportPrefixes(c, sound)
+		}
+		return db, r.gaps, nil
+	}
 	uncertain := w.expired || c.holes || w.older || damaged
 	if !w.expired && len(c.faults.list) == 0 && c.at.main < c.compacted && c.compacted < math.MaxInt64 && !sound && !r.endsAt(w, c.at.main) {
 		// The row at which compaction stops remains, unless it is a tombstone
@@ -178,9 +176,6 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 	}
 	if r.reportMetas(m) {
 		uncertain = true
-	}
-	if !r.opts.Live && !sound && c.faults.torn && w.note == nil {
-		r.gap(fact.Changing, "%s", tornCopy)
 	}
 	if uncertain {
 		c.secrets.lost()
@@ -256,7 +251,7 @@ func (r *reader) walkAll(db *fact.EtcdDB) (*revisions, walked, error) {
 var errPrefix = errors.New("another prefix")
 
 // learned reports whether the guess of the prefix was right, and sets it.
-func (r *reader) learned(db *fact.EtcdDB, w walked, c *revisions) bool {
+func (r *reader) learned(db *fact.EtcdDB, c *revisions) bool {
 	found := outermost(c.prefixes)
 	if len(found) != 1 || strings.Trim(found[0], "/") != c.prefix {
 		return false
@@ -266,10 +261,14 @@ func (r *reader) learned(db *fact.EtcdDB, w walked, c *revisions) bool {
 }
 
 // reportPrefixes says why the prefix is not known.
-func (r *reader) reportPrefixes(c *revisions) {
+func (r *reader) reportPrefixes(c *revisions, sound bool) {
 	switch found := outermost(c.prefixes); len(found) {
 	case 0:
-		r.gap(fact.NotPresent, "no key PREFIX/namespaces/default, so the prefix of Kubernetes' keys is unknown: another program uses this etcd, or the member has not caught up")
+		copied := ""
+		if !r.opts.Live && !sound {
+			copied = ", or the file was copied while etcd was writing (take a consistent copy with etcdctl snapshot save)"
+		}
+		r.gap(fact.NotPresent, "no key PREFIX/namespaces/default, so the prefix of Kubernetes' keys is unknown: another program uses this etcd, or the member has not caught up%s", copied)
 	case 1:
 		r.gap(fact.Changing, "the prefix of Kubernetes' keys changes")
 	default:
@@ -291,8 +290,11 @@ func (r *reader) endsAt(w walked, revision int64) bool {
 	t := &tree{src: r.src, meta: m.oldest(), expired: r.expired}
 	found, _, err := t.buckets("key")
 	keys, ok := found["key"]
-	if err != nil || !ok || keys.inline == nil && slices.Contains(w.done, keys.root) {
+	if err != nil || !ok {
 		return false
+	}
+	if keys.inline == nil && slices.Contains(w.done, keys.root) {
+		return true // the link to the rows, in two pages
 	}
 	edge := keys.inline
 	if edge == nil {
@@ -360,7 +362,7 @@ func (r *reader) reportMetas(m metas) (older bool) {
 	return older
 }
 
-func (r *reader) reportWalk(w walked, c *revisions) {
+func (r *reader) reportWalk(w walked, c *revisions, sound bool) {
 	truncated := false
 	if !r.opts.Live {
 		if size, err := r.src.Size(); err == nil {
@@ -376,8 +378,14 @@ func (r *reader) reportWalk(w walked, c *revisions) {
 	if c.faults.more > 0 {
 		r.gap(fact.Corrupt, "%d more faults", c.faults.more)
 	}
-	if w.note != nil && !truncated {
+	switch {
+	case truncated:
+	case w.note != nil:
 		r.gap(w.note.Reason, "%s", w.note.Detail)
+	case sound || r.opts.Live:
+	case c.faults.torn || c.faults.link:
+		reason, hint := c.faults.hint()
+		r.gap(reason, "%s", hint)
 	}
 	if w.expired {
 		reason := fact.Timeout

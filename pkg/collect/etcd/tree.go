@@ -269,7 +269,7 @@ func (t *tree) load(r *run, id uint64) *fault {
 	r.window = r.window[:0]
 	r.table = nil
 	if id < 2 || id >= t.meta.highWater {
-		return corrupt(id, "a link to it, but pages in use have numbers from 2 to %d", int64(t.meta.highWater)-1)
+		return strange(id, "a link to it, but pages in use have numbers from 2 to %d", int64(t.meta.highWater)-1)
 	}
 	if id > uint64(1<<62)/uint64(size) {
 		return corrupt(id, "a page number beyond any file")
@@ -289,10 +289,10 @@ func (t *tree) load(r *run, id uint64) *fault {
 	h := parsePageHeader(r.buf)
 	r.header = h
 	if h.id != id {
-		return corrupt(id, "expected its own number in its header, found %d", h.id)
+		return strange(id, "expected its own number in its header, found %d", h.id)
 	}
 	if h.flags != flagBranch && h.flags != flagLeaf {
-		return corrupt(id, "expected a branch (0x1) or leaf (0x2), found flags %#x", h.flags)
+		return strange(id, "expected a branch (0x1) or leaf (0x2), found flags %#x", h.flags)
 	}
 	if uint64(h.overflow) >= t.meta.highWater-id {
 		return corrupt(id, "%d overflow pages reach beyond page %d, the last in use", h.overflow, int64(t.meta.highWater)-1)
@@ -304,7 +304,7 @@ func (t *tree) load(r *run, id uint64) *fault {
 				break // beyond the end of the file; reading it will show
 			}
 			if t.seen[word]&bit != 0 {
-				return corrupt(id, "page %d is in use twice", p)
+				return strange(id, "page %d is in use twice", p)
 			}
 			t.seen[word] |= bit
 		}
@@ -506,7 +506,7 @@ func checkKeys(r *run, low, high []byte) *fault {
 		}
 		switch {
 		case i == 0 && low != nil && !bytes.Equal(key, low):
-			f := corrupt(r.page, "its first key is not the one that its parent names")
+			f := strange(r.page, "its first key is not the one that its parent names")
 			f.torn = !oneBit(key, low)
 			return f
 		case i > 0 && bytes.Compare(previous, key) >= 0:
@@ -519,7 +519,7 @@ func checkKeys(r *run, low, high []byte) *fault {
 		}
 	}
 	if high != nil && bytes.Compare(previous, high) >= 0 {
-		return corrupt(r.page, "its last key is not before its neighbour's first")
+		return strange(r.page, "its last key is not before its neighbour's first")
 	}
 	return nil
 }
