@@ -82,6 +82,7 @@ type revisions struct {
 	found    string          // PREFIX/namespaces/default: PREFIX as it is in the keys
 	faults   faultList
 	plain    plainRows
+	slack    *slackScan     // nil: page slack is not looked at
 	others   *resourceTable // nil if other resources are not counted
 	strays   int            // plaintext Secrets outside of PREFIX/secrets/
 	strayAt  string
@@ -115,6 +116,9 @@ func (c *revisions) begin() {
 	c.now.key = append(c.now.key[:0], c.at.key...)
 	c.now.main, c.now.sub, c.now.synced = c.at.main, c.at.sub, c.at.synced
 	c.compacted, c.settled = 0, false
+	if c.slack != nil {
+		c.slack.begin()
+	}
 }
 
 // cursor is the key after which the chunk starts.
@@ -143,6 +147,9 @@ func (c *revisions) commit() {
 	}
 	c.at.key = append(c.at.key[:0], c.now.key...)
 	c.at.main, c.at.sub, c.at.synced = c.now.main, c.now.sub, c.now.synced
+	if c.slack != nil {
+		c.slack.commit()
+	}
 	if len(c.events) > 8192 {
 		c.events, c.text = nil, nil
 	}

@@ -43,6 +43,12 @@ func (p *plainRows) has(main, sub int64) bool {
 	return false
 }
 
+// hasMain reports whether any row of a revision is one of them.
+func (p *plainRows) hasMain(main int64) bool {
+	_, ok := slices.BinarySearch(p.mains, main)
+	return ok
+}
+
 // inUse is a set of pages: bit p%64 of word p/64.
 type inUse []uint64
 
@@ -69,7 +75,7 @@ const maxNested = 10_000
 //
 // The list of free pages in the file is not trusted, and etcd writes none.
 func (t *tree) markAll(done ...uint64) error {
-	rest := &tree{src: t.src, meta: t.meta, seen: t.seen, expired: t.expired}
+	rest := &tree{src: t.src, meta: t.meta, seen: t.seen, expired: t.expired, slack: t.slack}
 	inUse(t.seen).add(0, 1)
 	if t.meta.freelist != noFreelist {
 		if err := rest.markFreelist(); err != nil {

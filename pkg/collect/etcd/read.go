@@ -45,6 +45,12 @@ type Options struct {
 	// deadline counts.
 	Deadline time.Time
 
+	// Residue asks for what lies beside the rows: EtcdDB.Remains with free pages, page
+	// slack and what is behind the last page. For the files next to the database see
+	// ReadMemberRemains, to which Known, if it is not nil, carries what the rows hold.
+	Residue bool
+	Known   *Known
+
 	// Resources asks for the number of current objects of every other resource by how
 	// they are stored.
 	Resources bool
@@ -211,6 +217,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 			r.gap(fact.Truncated, "%s", cut)
 		}
 	}
+	r.beside(db, w, c)
 	return db, r.gaps, nil
 }
 
@@ -477,6 +484,7 @@ func (r *reader) walk(prefix string, learn, stop bool) (*revisions, walked, erro
 func (r *reader) revisions(prefix string, learn bool) *revisions {
 	c := newRevisions(prefix, r.opts.KeyNames, !r.opts.Live, r.opts.limit)
 	c.learn = learn
+	c.slack = r.slack(prefix)
 	if r.opts.Resources {
 		c.others = newResourceTable(r.opts.resourceLimit)
 	}
@@ -495,7 +503,7 @@ func (r *reader) walkStill(c *revisions, m metas, of meta, stop bool) (walked, e
 	}
 	t := &tree{
 		src: r.src, meta: of, expired: r.expired, salvage: true, lost: c.lost,
-		ahead: batchLeaves,
+		ahead: batchLeaves, slack: c.slack,
 	}
 	if pages := min(uint64(size)/uint64(t.meta.pageSize), t.meta.highWater); pages < maxSeen {
 		t.seen = make([]uint64, pages/64+1)
@@ -544,7 +552,7 @@ func (r *reader) walkLive(c *revisions, stop bool) (walked, error) {
 		}
 		t := &tree{
 			src: r.src, meta: m.newest(), expired: r.expired, lost: c.lost, levels: levels, batch: ahead,
-			salvage: failures >= 2, ahead: leaves + 1,
+			salvage: failures >= 2, ahead: leaves + 1, slack: c.slack,
 		}
 		c.begin()
 		done, err := r.chunk(t, c, leaves, false)

@@ -142,6 +142,7 @@ type tree struct {
 	salvage bool
 	lost    func(*fault)
 
+	slack  *slackScan // nil: slack is not looked at
 	levels []*run
 	done   []uint64 // roots of the buckets that chunk walks
 
@@ -330,7 +331,10 @@ func (t *tree) load(r *run, id uint64) *fault {
 			return f
 		}
 	}
-	return r.check(size)
+	if f := r.check(size); f != nil || t.slack == nil {
+		return f
+	}
+	return t.slack.run(r)
 }
 
 // inlineRun is the page inside the value of a bucket whose root is 0.
