@@ -178,12 +178,18 @@ func (m *member) names(dir string, skip func(string) bool, entry *fact.Remains) 
 	if err != nil {
 		incomplete(entry, reasonOf(err), "the directory cannot be read")
 	}
+	if m.expired() {
+		incomplete(entry, m.expiry(), "not all files were found")
+	}
 	if odd != "" {
-		incomplete(entry, fact.Unsupported, rootfs.Text(odd)+": not a regular file")
+		incomplete(entry, fact.Unsupported, oneLine(odd)+": not a regular file")
 	}
 	slices.Sort(names)
 	return names, true
 }
+
+// oneLine makes a file's name part of a line.
+func oneLine(name string) string { return strings.ReplaceAll(rootfs.Text(name), "\n", " ") }
 
 // reasonOf is the reason of an error of a Dir.
 func reasonOf(err error) fact.Reason {
@@ -275,7 +281,7 @@ func (m *member) snap() []fact.Remains {
 		rest.Merge(found)
 		all.Scanned += entry.Scanned
 		if !entry.Complete {
-			incomplete(&all, entry.Reason, rootfs.Text(name)+": "+entry.Detail)
+			incomplete(&all, entry.Reason, oneLine(name)+": "+entry.Detail)
 		}
 	}
 	fill(&all, rest, all.Scanned)

@@ -316,11 +316,11 @@ func (s *pageScan) row(r *run, flags uint32, key int, value, stop uint64) *fault
 	case kv.value.Size == 0 || kv.value.Off >= r.size:
 		return nil
 	}
-	bytes := kv.key
-	if bytes[0] == '/' {
-		bytes = bytes[1:]
+	full := kv.key
+	if full[0] == '/' {
+		full = full[1:]
 	}
-	rest, ok := cutPrefix(bytes, s.prefix)
+	rest, ok := cutPrefix(full, s.prefix)
 	if ok {
 		rest, ok = cutPrefix(rest, secretsDir)
 	}

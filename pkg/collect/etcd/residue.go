@@ -303,11 +303,14 @@ func fill(into *fact.Remains, found stored.Found, scanned int64) {
 	into.Secrets, into.SecretsTotal = found.Secrets, found.SecretsTotal
 }
 
-// scanRaw gives bytes from up to to to a Finder. It returns how many there were.
-func scanRaw(ctx context.Context, src io.ReaderAt, from, to int64, into *stored.Finder, expired func() bool) (int64, error) {
+// scanRaw gives bytes from up to to to a Finder, which it leaves between two Breaks. It
+// returns how many there were.
+func scanRaw(ctx context.Context, src io.ReaderAt, from, to int64, into io.Writer, expired func() bool) (int64, error) {
+	if f, ok := into.(*stored.Finder); ok {
+		f.Break()
+		defer f.Break()
+	}
 	buf := make([]byte, min(to-from, scanBuffer))
-	into.Break()
-	defer into.Break()
 	for at := from; at < to; {
 		if expired() || ctx.Err() != nil {
 			return at - from, errDeadline

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
 // The format of etcd's write-ahead log (server/storage/wal, api/raftpb,
@@ -68,7 +68,7 @@ func (m *member) wal() []fact.Remains {
 			oldFound.Merge(found)
 			old.Scanned += entry.Scanned
 			if !entry.Complete {
-				incomplete(&old, entry.Reason, rootfs.Text(name)+": "+entry.Detail)
+				incomplete(&old, entry.Reason, oneLine(name)+": "+entry.Detail)
 			}
 			continue
 		}
@@ -77,7 +77,7 @@ func (m *member) wal() []fact.Remains {
 		})
 		all.Scanned += entry.Scanned
 		if !entry.Complete {
-			incomplete(&all, entry.Reason, rootfs.Text(name)+": "+entry.Detail)
+			incomplete(&all, entry.Reason, oneLine(name)+": "+entry.Detail)
 		}
 	}
 	fill(&all, log.finder.Found(), all.Scanned)
@@ -97,48 +97,64 @@ type walReader struct {
 	// the last puts are the ones in the rows.
 	seen map[string]uint32
 
-	buf    []byte // a window of the file
-	at     int64
-	record []byte
+	buf []byte // a window of the file
+	at  int64
 }
 
-// file reads one file to its end. Anything that is not a record is where the log
-// ends, and the rest goes through the Finder. In the newest file the end may be torn;
-// in others this is a fault.
-func (w *walReader) file(src io.ReaderAt, size int64, entry *fact.Remains, mayBeTorn bool) {
+// file reads one file to its end. What is no record goes through the Finder, and so
+// does everything behind it. In the newest file this is no fault if the record is one
+// that was being written: then there are only zeros behind it.
+func (w *walReader) file(src io.ReaderAt, size int64, entry *fact.Remains, newest bool) {
 	w.buf = w.buf[:0]
-	end, problem, err := w.records(src, size)
+	end, length, problem, err := w.records(src, size)
 	if err != nil {
-		w.ended(entry, err, end)
 		entry.Scanned = end
+		w.ended(entry, err, end)
 		return
 	}
-	n, err := scanRaw(w.ctx, src, end, size, w.finder, w.expired)
+	last := lastByte{Writer: w.finder, at: end}
+	w.finder.Break()
+	n, err := scanRaw(w.ctx, src, end, size, &last, w.expired)
+	w.finder.Break()
 	entry.Scanned = end + n
 	switch {
 	case errors.Is(err, errEnd): // etcd cuts a file where it goes on in the next
 	case err != nil:
 		w.ended(entry, err, end+n)
-	case problem != "" && !mayBeTorn:
-		incomplete(entry, fact.Corrupt, fmt.Sprintf("%s at %d; the rest was searched without its structure", problem, end))
+	case problem != "" && !(newest && last.used <= end+length):
+		incomplete(entry, fact.Corrupt, fmt.Sprintf("%s at %d: from there the file was searched without its structure", problem, end))
 	}
 }
 
-// records reads records up to the end or the first fault, where it returns the
-// record's offset.
-func (w *walReader) records(src io.ReaderAt, size int64) (end int64, problem string, err error) {
+// lastByte notes where the last byte ends that is not zero.
+type lastByte struct {
+	io.Writer
+	at, used int64
+}
+
+func (l *lastByte) Write(b []byte) (int, error) {
+	if !zero(b) {
+		l.used = l.at + int64(len(bytes.TrimRight(b, "\x00")))
+	}
+	l.at += int64(len(b))
+	return l.Writer.Write(b)
+}
+
+// records reads records up to the end or the first fault. It returns where this is,
+// and of a record with a fault how long it says it is.
+func (w *walReader) records(src io.ReaderAt, size int64) (end, long int64, problem string, err error) {
 	crc := uint32(0)
 	for first := true; ; first = false {
 		if w.expired() {
-			return end, "", errDeadline
+			return end, 0, "", errDeadline
 		}
 		head, err := w.bytes(src, end, walFrame, size)
 		if err != nil || head == nil {
-			return end, "", err // the end of a file without zeros
+			return end, 0, "", err // the end of a file without zeros
 		}
 		frame := binary.LittleEndian.Uint64(head)
 		if frame == 0 {
-			return end, "", nil
+			return end, 0, "", nil
 		}
 		length := frame & walSizeMask
 		padding := uint64(0)
@@ -146,35 +162,36 @@ func (w *walReader) records(src io.ReaderAt, size int64) (end int64, problem str
 			padding = frame >> 56 & 7
 		}
 		if length > maxWALRecord || frame>>63 == 0 && frame>>56 != 0 {
-			return end, fmt.Sprintf("a record of %d bytes", length), nil
+			return end, 0, fmt.Sprintf("a record of %d bytes", length), nil
 		}
+		long := walFrame + int64(length+padding)
 		record, err := w.bytes(src, end+walFrame, int64(length+padding), size)
 		if err != nil {
-			return end, "", err
+			return end, 0, "", err
 		}
 		if record == nil && length+padding > 0 {
-			return end, "a record that goes on behind the end of the file", nil
+			return end, long, "a record that goes on behind the end of the file", nil
 		}
 		kind, sum, data, ok := parseWALRecord(record[:length])
 		if !ok {
-			return end, "bytes that are no record", nil
+			return end, long, "bytes that are no record", nil
 		}
 		switch {
 		case kind == walCRC:
 			// The first record carries on the sum of the file before.
-			if !first && sum != crc {
-				return end, "a checksum that does not match", nil
+			if !first && crc != 0 && sum != crc {
+				return end, long, "a checksum that does not match", nil
 			}
 			crc = sum
 		default:
 			if crc = crc32.Update(crc, castagnoli, data); crc != sum {
-				return end, "a checksum that does not match", nil
+				return end, long, "a checksum that does not match", nil
 			}
 			if kind == walEntry {
 				w.entry(data)
 			}
 		}
-		end += walFrame + int64(length+padding)
+		end += long
 	}
 }
 
