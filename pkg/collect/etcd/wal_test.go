@@ -158,8 +158,10 @@ func TestWAL(t *testing.T) {
 	next.txn(key("a"), plain("a"))
 
 	found := []fact.RemainingSecret{
-		{Namespace: "shop", Name: "a", Values: 2}, {Namespace: "shop", Name: "b", Values: 1},
-		{Namespace: "shop", Name: "nested", Values: 1}, {Namespace: "shop", Name: "put", Values: 1},
+		{Namespace: "shop", Name: "a", Values: 2},
+		{Namespace: "shop", Name: "b", Values: 1},
+		{Namespace: "shop", Name: "nested", Values: 1},
+		{Namespace: "shop", Name: "put", Values: 1},
 		{Namespace: "shop", Name: "stray", Values: 1},
 	}
 	files := map[string][]byte{firstWAL: whole, secondWAL: next.padded(8 << 10), "0.tmp": make([]byte, 4096)}
