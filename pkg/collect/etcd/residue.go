@@ -26,10 +26,12 @@ type slackScan struct {
 	// pending
 	pages  []uint64
 	bytes  int64
+	unread int            // pages whose slack could not be read
 	finder *stored.Finder // nil while there are only zeros
 	hits   []slackHit
 
 	scanned int64 // bytes
+	lost    int   // pages
 	found   []slackHit
 }
 
@@ -44,7 +46,7 @@ const maxSlackHits = 10_000
 
 // begin forgets what is pending.
 func (s *slackScan) begin() {
-	s.pages, s.bytes, s.hits = s.pages[:0], 0, s.hits[:0]
+	s.pages, s.bytes, s.unread, s.hits = s.pages[:0], 0, 0, s.hits[:0]
 }
 
 // commit makes what is pending count.
@@ -53,29 +55,26 @@ func (s *slackScan) commit() {
 		s.seen.add(p, p)
 	}
 	s.scanned += s.bytes
+	s.lost += s.unread
 	s.found = append(s.found, s.hits[:min(len(s.hits), maxSlackHits-len(s.found))]...)
 	s.begin()
 }
 
 // run looks at a run that has been checked.
-func (s *slackScan) run(r *run) *fault {
+func (s *slackScan) run(r *run) {
 	if r.inline || s.seen.has(r.page) {
-		return nil
-	}
-	end := pageHeaderSize + r.header.count*elementSize
-	if n := r.header.count; n > 0 {
-		end = r.element(n - 1).end
+		return
 	}
 	s.pages = append(s.pages, r.page)
-	s.bytes += int64(r.size - end)
-	for end < r.size {
+	for end := r.used; end < r.size; {
 		n := min(r.size-end, wholeRun)
 		if end < len(r.buf) {
-			n = len(r.buf) - end
+			n = min(r.size, len(r.buf)) - end
 		}
 		b, f := r.bytes(end, n)
 		if f != nil {
-			return f
+			s.unread++
+			break
 		}
 		if !zero(b) {
 			if s.finder == nil {
@@ -87,12 +86,12 @@ func (s *slackScan) run(r *run) *fault {
 			}
 			_, _ = s.finder.Write(b)
 		}
+		s.bytes += int64(n)
 		end += n
 	}
 	if s.finder != nil {
 		s.finder.Break()
 	}
-	return nil
 }
 
 var zeros [4096]byte
@@ -157,7 +156,10 @@ func (r *reader) residue(db *fact.EtcdDB, w walked, c *revisions) []fact.Remains
 	if err = errors.Join(err, sizeErr); err != nil {
 		return all(fact.Changing, "not searched: the file has changed")
 	}
-	tree := m.newest()
+	tree := w.meta
+	if r.opts.Live {
+		tree = m.newest()
+	}
 	pages := min(uint64(size)/uint64(tree.pageSize), math.MaxInt64)
 	last := min(pages, tree.highWater)
 
@@ -168,7 +170,7 @@ func (r *reader) residue(db *fact.EtcdDB, w walked, c *revisions) []fact.Remains
 		last = min(pages, tree.highWater)
 	} else if used, whole := w.pagesInUse(c); used != nil {
 		scan.used = used
-		if !whole {
+		if !whole || w.older {
 			incomplete(free, fact.Corrupt, "parts of the tree could not be read, so pages in use may count as free")
 		}
 	}
@@ -214,7 +216,7 @@ func (r *reader) residue(db *fact.EtcdDB, w walked, c *revisions) []fact.Remains
 		found := s.Found()
 		fill(slack, found, slack.Scanned)
 	}
-	if len(c.faults.list) > 0 {
+	if len(c.faults.list) > 0 || w.older || c.slack != nil && c.slack.lost > 0 {
 		incomplete(slack, fact.Corrupt, "parts of the tree could not be read")
 	}
 
