@@ -98,7 +98,17 @@ func (d userDir) Open(name string) (DirFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openFile{f}, nil
+	return userFile{f}, nil
+}
+
+type userFile struct{ *os.File }
+
+func (f userFile) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // RemainsOptions say how ReadMemberRemains reads.

@@ -67,7 +67,7 @@ func (s *slackScan) run(r *run) {
 	}
 	s.pages = append(s.pages, r.page)
 	for end := r.used; end < r.size; {
-		n := min(r.size-end, wholeRun)
+		n := min(r.size-end, 64<<10)
 		if end < len(r.buf) {
 			n = min(r.size, len(r.buf)) - end
 		}
