@@ -78,6 +78,80 @@ func TestStorageGaps(t *testing.T) {
 	}
 }
 
+// What belongs to a store or an API server has no gap of its own; the rest has one if
+// no witness was read, and swap if no node at all was.
+func TestStorageGapsOfOtherKinds(t *testing.T) {
+	role := map[string]string{"node-role.kubernetes.io/control-plane": ""}
+	node := func(name string, labels map[string]string, m *fact.Measurement) fact.Node {
+		return fact.Node{Name: name, Listed: true, Labels: labels, Measured: m}
+	}
+	full := &fact.Measurement{Level: fact.LevelFull, Read: fact.NodeKinds(), APIServers: []fact.APIServer{{}}, Etcd: []fact.EtcdDB{{Path: "/db"}}}
+	idle := &fact.Measurement{Level: fact.LevelFull, Read: fact.NodeKinds()}
+	kinds := []fact.Kind{fact.Residue, fact.Backups, fact.StorageFiles, fact.AuditPolicies, fact.Swap}
+	plan := planOf(Check{ID: "secrets/a", Needs: kinds, Judge: func(*View) []api.Finding { return nil }})
+	for name, tc := range map[string]struct {
+		set  fact.Set
+		want []string
+	}{
+		"a witness":                   {fact.Set{Nodes: []fact.Node{node("cp", role, full)}}, nil},
+		"a witness that runs nothing": {fact.Set{Nodes: []fact.Node{node("cp", role, idle)}}, []string{"Cluster audit-policies NotPresent"}},
+		"a worker answers for its swap": {
+			fact.Set{Nodes: []fact.Node{node("w", nil, full)}}, []string{"Cluster backups NotPresent", "Cluster audit-policies NotPresent"},
+		},
+		"an etcd node's API server counts for nothing": {
+			fact.Set{Nodes: []fact.Node{node("e", map[string]string{"node-role.kubernetes.io/etcd": ""}, full)}}, []string{"Cluster audit-policies NotPresent"},
+		},
+		"a provider's": {
+			fact.Set{Cluster: fact.Cluster{Version: "v1.36-gke.1"}, Nodes: []fact.Node{node("w", nil, full)}},
+			[]string{"Cluster backups ProviderManaged", "Cluster audit-policies ProviderManaged"},
+		},
+		"no node": {fact.Set{}, []string{"Cluster backups NotPresent", "Cluster audit-policies NotPresent", "Cluster swap NotPresent"}},
+		"an etcd file holds residue alone": {
+			fact.Set{Snapshot: &fact.EtcdDB{}}, []string{"Cluster backups NotPresent", "Cluster audit-policies NotPresent", "Cluster swap NotPresent"},
+		},
+		"a witness that did not read them": {
+			fact.Set{Nodes: []fact.Node{node("cp", role, &fact.Measurement{Level: fact.LevelFull})}},
+			[]string{"Node cp residue NotRequested", "Node cp backups NotRequested", "Node cp storage-files NotRequested", "Node cp audit-policies NotRequested", "Node cp swap NotRequested"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, g := range JudgeSet(plan, &tc.set).Gaps {
+				got = append(got, strings.Join(strings.Fields(g.Subject.Kind+" "+g.Subject.Name+" "+string(g.What)+" "+string(g.Reason)), " "))
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Where the API server's etcd is not on its own machine, the gap names it, and the
+// command to run there.
+func TestEtcdElsewhere(t *testing.T) {
+	role := map[string]string{"node-role.kubernetes.io/control-plane": ""}
+	none := "no process of etcd was found on the nodes of the control plane that were measured"
+	for servers, want := range map[string]string{
+		"":                       none,
+		"https://127.0.0.1:2379": none,
+		"https://[::1]:2379":     none,
+		"http://localhost:2379":  none,
+		"unix://kine.sock":       none,
+		"nonsense":               none,
+		"https://10.0.0.9:2379,https://127.0.0.1:2379": none,
+		"https://10.0.0.9:2379,https://10.0.0.8:2379":  "the API server's etcd runs on no node that was measured: --etcd-servers=https://10.0.0.9:2379,https://10.0.0.8:2379",
+	} {
+		set := &fact.Set{Nodes: []fact.Node{{Name: "cp", Listed: true, Labels: role, Measured: &fact.Measurement{
+			Level: fact.LevelFull, Read: fact.NodeKinds(), APIServers: []fact.APIServer{{Flags: map[string]string{"etcd-servers": servers}}},
+		}}}}
+		check := Check{ID: "secrets/a", Needs: []fact.Kind{fact.Etcd}, Judge: func(*View) []api.Finding { return nil }}
+		got := JudgeSet(planOf(check), set).Gaps
+		if len(got) != 1 || got[0].Detail != want || (got[0].Hint == SnapshotElsewhere) != (want != none) {
+			t.Errorf("%q: want %q, got %+v", servers, want, got)
+		}
+	}
+}
+
 // A node is a witness by its role, if the API lists it, or by the user's word;
 // on a managed provider none is.
 func TestWitnesses(t *testing.T) {
@@ -101,7 +175,10 @@ func TestWitnesses(t *testing.T) {
 				tc.edit(set)
 			}
 			v := NewView(set)
-			for kind, want := range map[fact.Kind]bool{fact.Etcd: tc.storage, fact.EncryptionConfig: tc.server} {
+			for kind, want := range map[fact.Kind]bool{
+				fact.Etcd: tc.storage, fact.EncryptionConfig: tc.server, fact.AuditPolicies: tc.server,
+				fact.Residue: tc.storage, fact.Backups: tc.storage, fact.StorageFiles: tc.storage, fact.Swap: tc.storage,
+			} {
 				if got := len(v.Witnesses(kind)) == 1; got != want {
 					t.Errorf("%s: want %v, got %v", kind, want, got)
 				}

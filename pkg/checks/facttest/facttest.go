@@ -102,6 +102,7 @@ func Remains() []fact.Remains {
 	return []fact.Remains{
 		{Place: fact.InFreePages, Path: "/var/lib/etcd/member/snap/db", Scanned: 4096, Complete: true},
 		{Place: fact.InPageSlack, Path: "/var/lib/etcd/member/snap/db", Scanned: 4096, Complete: true},
+		{Place: fact.BehindEnd, Path: "/var/lib/etcd/member/snap/db", Complete: true},
 		{Place: fact.InLog, Path: "/var/lib/etcd/member/wal", Scanned: 64_000_000, Complete: true},
 	}
 }

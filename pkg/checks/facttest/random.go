@@ -404,6 +404,17 @@ func Hostile(r *rand.Rand, set *fact.Set, name string) *fact.Set {
 		m.Etcd[0].Path = pick(r, []string{m.Etcd[0].Path, "/calico/db"})
 		m.Etcd[0].Revision += int64(r.IntN(2000))
 	}
+	if r.IntN(2) == 0 { // copies of the others' Secrets, as many as it likes
+		b := fact.Backup{Path: "/" + strings.Repeat("x", r.IntN(5000)), Values: r.IntN(9) - 4, Unnamed: r.IntN(9) - 4, Complete: r.IntN(2) == 0}
+		for i := range secrets {
+			b.Secrets = append(b.Secrets, fact.RemainingSecret{Namespace: secrets[i].Namespace, Name: secrets[i].Name, Values: r.IntN(3) - 1})
+		}
+		m.Backups = append(m.Backups, b)
+		for i := range m.Etcd {
+			m.Etcd[i].Remains = append(m.Etcd[i].Remains, fact.Remains{Place: "x", Values: b.Values, Secrets: b.Secrets})
+			m.Etcd[i].Resources = []fact.StoredResource{{Dir: "configmaps", Class: fact.ClassAESCBC, Count: r.IntN(9) - 4}}
+		}
+	}
 	kinds := append(fact.Kinds(), "nonsense", "")
 	for range r.IntN(8) {
 		gap := fact.NodeGap{What: pick(r, kinds), Container: pick(r, ids), Reason: pick(r, append(fact.Reasons(), "Nonsense")), Detail: strings.Repeat("x", r.IntN(3000))}

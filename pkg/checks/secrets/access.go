@@ -34,8 +34,11 @@ func readers(a *fact.FileAccess) string { return openTo(a, groupRead, othersRead
 func writers(a *fact.FileAccess) string { return openTo(a, groupWrite, othersWrite) }
 
 // hiddenEntries reports whether a file has an ACL whose entries may give somebody
-// else something. Without a bit of the mask they give nothing.
-func hiddenEntries(a *fact.FileAccess) bool { return a.ACL && a.Mode&groupAny != 0 }
+// else something. Without a bit of the mask they give nothing, and neither do they
+// where nobody else reaches the file.
+func hiddenEntries(a *fact.FileAccess) bool {
+	return a.ACL && a.Mode&groupAny != 0 && (a.GroupReaches || a.OthersReach)
+}
 
 // describeAccess is evidence: "mode 0644, owner 0, group 0, everyone reaches it".
 func describeAccess(a *fact.FileAccess) string {

@@ -55,7 +55,7 @@ func judgeAudit(node *fact.Node, s *fact.APIServer) api.Finding {
 	a := s.Audit
 	switch {
 	case a == nil && s.Unfollowed != "":
-		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.NodeSource(node, "/proc/%d/cmdline", s.PID), Value: s.Unfollowed})
+		f.Evidence = append(f.Evidence, unfollowed(node, s))
 		return unknown(fact.Unsupported, "it is unknown whether the API server has an audit policy, because some of its settings are in a place that was not read")
 	case a == nil:
 		// If the policy could not be read, a gap says so.

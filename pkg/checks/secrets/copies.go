@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -53,6 +54,13 @@ func describeValues(values, unnamed int, list []fact.RemainingSecret, total int,
 		text += fmt.Sprintf("; %d of Secrets that the bytes do not name", unnamed)
 	}
 	return text
+}
+
+// hasGap reports whether a node says that it could not read all of a kind. A gap of a
+// node that is no witness affects no check, so what such a node says of itself is no
+// pass either.
+func hasGap(node *fact.Node, kind fact.Kind) bool {
+	return slices.ContainsFunc(node.Measured.Gaps, func(g fact.NodeGap) bool { return g.What == kind })
 }
 
 // rotate ends every remedy: a copy that is gone may have been read before.

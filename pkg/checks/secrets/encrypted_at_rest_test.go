@@ -86,6 +86,11 @@ func live(listed []fact.SecretName, dbs ...fact.EtcdDB) *fact.Set {
 	return set
 }
 
+// overriding gives the first node an API server with --etcd-servers-overrides.
+func overriding(set *fact.Set, value string) *fact.Set {
+	return serving(set, fact.APIServer{PID: 10, Flags: map[string]string{"etcd-servers-overrides": value}})
+}
+
 func role(name string) map[string]string {
 	return map[string]string{"node-role.kubernetes.io/" + name: ""}
 }
@@ -522,6 +527,58 @@ func TestEncryptedAtRest(t *testing.T) {
 			live(nil, etcd(stored("a", 7, fact.ClassUnknown))),
 			[]string{"unknown Unsupported shop/a: stored in etcd in an unknown form [node/cp1 a rev 7 = unknown]"},
 		},
+		"one odd Secret costs no other": {
+			live(list("a@7", "b@8", "c@9"), etcd(encrypted("a", 7), stored("b", 8, fact.ClassUnknown), plaintext("c", 9))),
+			[]string{
+				"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes,
+				"unknown Unsupported shop/b: stored in etcd in an unknown form [node/cp1 b rev 8 = unknown]",
+				"fail shop/c: " + fail + " [node/cp1 c rev 9" + clear,
+			},
+		},
+
+		// kine.
+		"kine is named": {
+			live(list("a@7", "b@8", "c@9"), kine(plaintext("a", 7), encrypted("b", 8), stored("d", 3, fact.ClassEmpty), encrypted("c", 9))),
+			[]string{
+				"fail shop/a: stored in SQLite (kine) as plaintext [node/cp1 a rev 7" + clear,
+				"pass shop/b: stored in SQLite (kine) encrypted (aescbc) [node/cp1 b rev 8" + aes,
+				"pass shop/c: stored in SQLite (kine) encrypted (aescbc) [node/cp1 c rev 9" + aes,
+				"unknown Unsupported shop/d: stored in SQLite (kine) as an empty value; the API server does not list it [node/cp1 d rev 3 = empty]",
+			},
+		},
+		"a kine that may be the API server's": {
+			live(list("a@1", "b@2", "c@3"), kine(encrypted("a", 1), encrypted("b", 2))),
+			[]string{"unknown Changing Cluster: an SQLite database (kine) of the control plane holds only some of the listed Secrets at their revisions: " +
+				"it may be the API server's [node/cp1 = 2 of 3 listed Secrets, compared by revision]"},
+		},
+		"a kine that was not read to its end": {
+			live(list("a@7"), edited(kine(encrypted("a", 7)), func(db *fact.EtcdDB) { db.Complete = false })),
+			[]string{
+				"unknown Truncated Cluster: kine's database was not read to the end [node/cp1 = 1 Secrets before the end]",
+				"pass shop/a: stored in SQLite (kine) encrypted (aescbc) [node/cp1 a rev 7" + aes,
+			},
+		},
+
+		// Secrets in an etcd of their own.
+		"an etcd for Secrets alone that was not read": {
+			overriding(live(list("a@7"), etcd(plaintext("a", 3))), "/events#https://e:2379,/secrets#https://s:2379;https://t:2379"),
+			[]string{"unknown NotPresent Cluster: the API server keeps Secrets in an etcd of their own (--etcd-servers-overrides), and no etcd that was read holds them " +
+				"[node/cp1 /proc/10/cmdline --etcd-servers-overrides = /secrets#https://s:2379;https://t:2379; node/cp1 = 0 of 1 listed Secrets, compared by revision]"},
+		},
+		"no etcd was read at all": {
+			overriding(nodeWith(func(*fact.Measurement) {}), "/secrets#https://s:2379"),
+			[]string{"unknown NotPresent Cluster: the API server keeps Secrets in an etcd of their own (--etcd-servers-overrides), and no etcd that was read holds them " +
+				"[node/cp1 /proc/10/cmdline --etcd-servers-overrides = /secrets#https://s:2379]"},
+		},
+		"a store that holds them is the right one, whatever its address": {
+			overriding(live(list("a@7"), etcd(encrypted("a", 7))), "/secrets#https://s:2379"), []string{"pass shop/a: " + pass + " [node/cp1 a rev 7" + aes},
+		},
+		"an etcd for something else": {
+			overriding(live(list("a@7"), etcd(plaintext("a", 3))), "/events#https://e:2379,apps/secrets#https://x"),
+			[]string{"unknown NotPresent Cluster: no etcd that was read holds the listed Secrets at their revisions: " +
+				"it is not the API server's, or the key prefix is wrong [node/cp1 = 0 of 1 listed Secrets, compared by revision]"},
+		},
+		"yaml fails":                  {live(nil, etcd(stored("a", 7, fact.ClassIdentityYAML))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (yaml)]"}},
 		"json fails":                  {live(nil, etcd(stored("a", 7, fact.ClassIdentityJSON))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (json)]"}},
 		"cbor fails":                  {live(nil, etcd(stored("a", 7, fact.ClassIdentityCBOR))), []string{"fail shop/a: " + fail + " [node/cp1 a rev 7 = identity (cbor)]"}},
 		"aesgcm is encrypted":         {live(nil, etcd(stored("a", 7, fact.ClassAESGCM))), []string{"pass shop/a: stored in etcd encrypted (aesgcm) [node/cp1 a rev 7 = aesgcm]"}},

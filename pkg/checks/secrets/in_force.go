@@ -28,8 +28,8 @@ func (f *inForce) known() bool { return f.message == "" }
 // inForceOn says what an API server writes Secrets with. A file on the node is what
 // the process has loaded if
 //
-//   - nothing on its path has changed since the process started, and the API server
-//     does not publish another hash;
+//   - nothing on its path has changed since the process started, every place of its
+//     settings was read, and the API server does not publish another hash;
 //   - or it publishes the hash of this file (1.34 and later);
 //   - or it is the only API server, and the newest Secret is stored under exactly the
 //     file's first provider and key.
@@ -45,7 +45,7 @@ func inForceOn(v *checks.View, node *fact.Node, s *fact.APIServer) inForce {
 	config := s.Encryption
 	switch {
 	case config == nil && !s.EncryptionFlag && s.Unfollowed != "":
-		f.evidence = append(f.evidence, api.Evidence{Source: checks.NodeSource(node, "/proc/%d/cmdline", s.PID), Value: s.Unfollowed})
+		f.evidence = append(f.evidence, unfollowed(node, s))
 		return unknown(fact.Unsupported, "it is unknown whether the API server has an encryption configuration, because some of its settings are in a place that was not read")
 	case config == nil && !s.EncryptionFlag && v.Cluster.Provider == "openshift" && s.ConfigFile == "":
 		// Facts of an earlier version: nobody has looked where --openshift-config
@@ -73,12 +73,16 @@ func inForceOn(v *checks.View, node *fact.Node, s *fact.APIServer) inForce {
 		f.evidence = append(f.evidence, evidence)
 		return f
 	}
-	if !s.Started.IsZero() && !config.Changed.IsZero() && !config.Changed.After(s.Started.Time) {
+	if s.Unfollowed == "" && !s.Started.IsZero() && !config.Changed.IsZero() && !config.Changed.After(s.Started.Time) {
 		return f
 	}
 	if evidence, ok := newestIsStoredSo(v, f.providers); ok {
 		f.evidence = append(f.evidence, evidence)
 		return f
+	}
+	if s.Unfollowed != "" { // there it may be turned off, or lead to another file
+		f.evidence = append(f.evidence, unfollowed(node, s))
+		return unknown(fact.Unsupported, "it is unknown whether the API server uses this encryption configuration, because some of its settings are in a place that was not read")
 	}
 	f.evidence = append(f.evidence, api.Evidence{
 		Source: checks.NodeSource(node, "%s ctime, /proc/%d/stat starttime", cmp.Or(config.ChangedAt, config.Path), s.PID),
@@ -95,6 +99,11 @@ func inForceOn(v *checks.View, node *fact.Node, s *fact.APIServer) inForce {
 			"so it may have loaded another file")
 	}
 	return unknown(fact.Changing, "the encryption configuration changed after the API server started, and the API server does not reload it")
+}
+
+// unfollowed is evidence that some settings were not read.
+func unfollowed(node *fact.Node, s *fact.APIServer) api.Evidence {
+	return api.Evidence{Source: checks.NodeSource(node, "/proc/%d/cmdline", s.PID), Value: s.Unfollowed}
 }
 
 // flagSource names where the flag for the configuration was looked for.

@@ -70,7 +70,10 @@ func TestPlaintextBackup(t *testing.T) {
 			onWorker(with(backup("/root/a.db", plain))),
 			[]string{"high fail root/a.db: " + holds + " [node/cp1 /root/a.db" + size + ": 3 values in plaintext; 3 of Secrets that the bytes do not name; " + shut},
 		},
-		"negative counts are none, and a gap": {with(backup("/a", func(b *fact.Backup) { b.Values = -1 })), []string{pass + "1 copy of a store; node/cp1 /a" + size + ": no value in plaintext]"}},
+		"negative counts are none, and a gap": {with(backup("/a", func(b *fact.Backup) { b.Values = -1 })), nil},
+		"a gap is no pass, also of a worker": {
+			onWorker(nodeWith(func(m *fact.Measurement) { m.Gaps = []fact.NodeGap{{What: fact.Backups, Reason: fact.Truncated}} })), nil,
+		},
 		"facts of an earlier version: a gap says so": {
 			nodeWith(func(m *fact.Measurement) { m.Read = []fact.Kind{fact.Etcd} }), nil,
 		},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -98,9 +99,9 @@ func judgeResidue(s *checks.Store) []api.Finding {
 			clean = append(clean, e)
 		}
 	}
-	for _, place := range missingPlaces(s) {
-		findings = append(findings, finding(api.VerdictUnknown, fact.NotPresent, "values were not searched for in "+placeOf(s, place),
-			api.Evidence{Source: s.Source, Value: "the facts say nothing of " + string(place)}))
+	if missing := missingPlaces(s); len(missing) > 0 {
+		findings = append(findings, finding(api.VerdictUnknown, fact.NotPresent, "values were not searched for in every place of "+s.File(),
+			api.Evidence{Source: s.Source, Value: "the facts say nothing of " + strings.Join(missing, ", ")}))
 	}
 	if len(findings) == 0 {
 		findings = append(findings, finding(api.Pass, "", "no value of a Secret was found in plaintext beside the rows of "+s.In(), clean...))
@@ -111,14 +112,21 @@ func judgeResidue(s *checks.Store) []api.Finding {
 // missingPlaces are the places that every such store has and the facts do not name.
 // etcd always has a log; a snapshot is a database alone, and a clean SQLite file has no
 // log.
-func missingPlaces(s *checks.Store) []fact.RemainsPlace {
-	needed := []fact.RemainsPlace{fact.InFreePages}
-	if !s.Kine() && s.Node != nil {
+func missingPlaces(s *checks.Store) []string {
+	needed := []fact.RemainsPlace{fact.InFreePages, fact.InPageSlack, fact.BehindEnd}
+	switch {
+	case s.Kine():
+		needed = append(needed, fact.InShadowed)
+	case s.Node != nil:
 		needed = append(needed, fact.InLog)
 	}
-	return slices.DeleteFunc(needed, func(place fact.RemainsPlace) bool {
-		return slices.ContainsFunc(s.DB.Remains, func(r fact.Remains) bool { return r.Place == place })
-	})
+	var out []string
+	for _, place := range needed {
+		if !slices.ContainsFunc(s.DB.Remains, func(r fact.Remains) bool { return r.Place == place }) {
+			out = append(out, string(place))
+		}
+	}
+	return out
 }
 
 // placeOf is a place in words: "the free pages of etcd's file".

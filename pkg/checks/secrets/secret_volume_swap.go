@@ -50,6 +50,8 @@ func judgeSecretVolumeSwap(v *checks.View) []api.Finding {
 		switch {
 		case s.Areas > 0 && s.Swappable > 0:
 			f.Verdict, f.Message = api.Fail, "this node swaps, and its Secret volumes can be swapped out"
+		case hasGap(node, fact.Swap):
+			continue
 		case s.Areas > 0:
 			f.Verdict, f.Message = api.Pass, "this node swaps, but no Secret volume can be swapped out"
 		default:

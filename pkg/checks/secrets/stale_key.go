@@ -50,21 +50,28 @@ type way struct {
 	class   fact.StorageClass
 	name    string // of the key, or of the KMS
 	guessed bool   // no configuration named it
+	cut     bool   // the name goes on, or is not shown
 	keyID   string // of kms v2
 }
 
 func wayOf(class fact.StorageClass, provider string, guessed bool) way {
 	w := way{class: class, guessed: guessed}
 	if name, ok := strings.CutPrefix(provider, envelopeOf[class]); ok {
+		name, w.cut = strings.CutSuffix(name, nameGoesOn)
 		w.name = strings.TrimSuffix(name, ":")
 	}
 	return w
 }
 
+// nameGoesOn ends fact.StoredSecret.Provider where not all of a guessed name is shown.
+const nameGoesOn = "…"
+
 // String is the way in words: "aescbc key1", "kms v2 vault", "identity (json)".
 func (w way) String() string {
 	text := string(w.class)
 	switch {
+	case w.name != "" && w.cut:
+		text += " " + w.name + nameGoesOn + " (a guess)"
 	case w.name != "" && w.guessed:
 		text += " " + w.name + " (a guess)"
 	case w.name != "":
@@ -100,11 +107,11 @@ func (w way) under(key writeKey, configured []string) fit {
 		return mayFit // secrets/encrypted-at-rest says so of each
 	case w.class != key.class:
 		return stale
-	case !w.guessed && w.name == key.name:
+	case !w.guessed && !w.cut && w.name == key.name:
 		return fits
-	case !w.guessed && w.name != "":
+	case !w.guessed && !w.cut && w.name != "":
 		return stale
-	case w.name == key.name && !slices.ContainsFunc(configured, func(name string) bool { return strings.HasPrefix(name, key.name+":") }):
+	case w.name == key.name && !w.cut && !slices.ContainsFunc(configured, func(name string) bool { return strings.HasPrefix(name, key.name+":") }):
 		return fits
 	case w.name == "", w.name == key.name, strings.HasPrefix(key.name, w.name+":"), strings.HasPrefix(w.name, key.name+":"):
 		return mayFit

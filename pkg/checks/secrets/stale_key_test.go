@@ -113,6 +113,22 @@ func TestStaleKey(t *testing.T) {
 			set(box("k1"), etcd(guessed(under("a", 7, "secretbox:v1:k1:x")))),
 			[]string{maybe + "1 Secret is under the write key [node/cp1 a rev 7 = secretbox k1:x (a guess): 1 Secret]"},
 		},
+		"a guess that goes on may be a write key that goes on": {
+			set(box("k1:x"), etcd(guessed(with(under("a", 7, "secretbox:v1:k1"), func(s *fact.StoredSecret) { s.Provider += "…" })))),
+			[]string{maybe + "1 Secret is under the write key [node/cp1 a rev 7 = secretbox k1… (a guess): 1 Secret]"},
+		},
+		"and may end, whatever it looks like": {
+			set(box("k1"), etcd(guessed(with(k1, func(s *fact.StoredSecret) { s.Provider += "…" })))),
+			[]string{maybe + "1 Secret is under the write key [node/cp1 a rev 7 = secretbox k1… (a guess): 1 Secret]"},
+		},
+		"another one that goes on fails": {
+			set(box("k1"), etcd(guessed(with(under("a", 7, "secretbox:v1:k0"), func(s *fact.StoredSecret) { s.Provider += "…" })))),
+			[]string{other + "1 [node/cp1 a rev 7 = secretbox k0… (a guess): 1 Secret]"},
+		},
+		"nothing shown of it is unknown": {
+			set(box("k1"), etcd(guessed(with(k1, func(s *fact.StoredSecret) { s.Provider = "k8s:enc:secretbox:v1:…" })))),
+			[]string{maybe + "1 Secret is under the write key [node/cp1 a rev 7 = secretbox, key unknown: 1 Secret]"},
+		},
 		"no guess at all is unknown": {
 			set(box("k1"), etcd(with(guessed(k1), func(s *fact.StoredSecret) { s.Provider = "" }))),
 			[]string{maybe + "1 Secret is under the write key [node/cp1 a rev 7 = secretbox, key unknown: 1 Secret]"},
