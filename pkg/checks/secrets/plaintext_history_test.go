@@ -63,6 +63,11 @@ func TestPlaintextHistory(t *testing.T) {
 			[]string{"fail shop/a: the row of its current revision still holds its former value in plaintext (old_value) " +
 				"[node/cp1 a = 1 older revision in plaintext, the newest is 3; old_value of the current row is one]"},
 		},
+		"an old value without a count is one": {
+			live(list("a@7"), remembering(edited(kine(a), func(db *fact.EtcdDB) { db.Secrets[0].OldValue = true }), func(h *fact.StoredHistory) { h.Plaintext = 1 })),
+			[]string{"fail shop/a: the row of its current revision still holds its former value in plaintext (old_value) " +
+				"[node/cp1 a = 1 older revision in plaintext, the newest is 0; old_value of the current row is one]"},
+		},
 		"a deleted Secret fails": {
 			live(list("a@7"), remembering(etcd(a), deleted(1, "x"))),
 			[]string{"fail shop/x: " + gone + "etcd in plaintext [node/cp1 x = 1 revision in plaintext, the newest is 4]"},

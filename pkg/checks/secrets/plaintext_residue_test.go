@@ -132,5 +132,10 @@ func TestRemedyOfResidue(t *testing.T) {
 		if got := remedyOf(&checks.Store{DB: &tc.db}, tc.place); got != tc.want {
 			t.Errorf("%q %s: want %q, got %q", tc.db.Format, tc.place, tc.want, got)
 		}
+		tc.db.Remains = []fact.Remains{{Place: tc.place, Values: 1}}
+		found := judgeResidue(&checks.Store{DB: &tc.db})
+		if len(found) == 0 || found[0].Remediation != tc.want {
+			t.Errorf("%q %s: want %q, got %+v", tc.db.Format, tc.place, tc.want, found)
+		}
 	}
 }
