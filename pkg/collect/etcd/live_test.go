@@ -151,10 +151,10 @@ func TestLiveWriter(t *testing.T) {
 				for _, got := range db.Secrets {
 					seen[got.Name] = true
 					least, most := older(got.Name, got.Revision, s.compacted), older(got.Name, got.Revision, compactedBefore)
-					if int(got.Older) < least || int(got.Older) > most {
+					if got.Older < least || got.Older > most {
 						t.Errorf("%+v: from %d to %d older revisions are in plaintext", got, least, most)
 					}
-					olders += int(got.Older)
+					olders += got.Older
 					got.Older, got.OlderRevision = 0, 0
 					if want := written[got.Name][got.Revision]; got != want {
 						t.Errorf("want %+v\n got %+v", want, got)
