@@ -1,6 +1,7 @@
 package node
 
 import (
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/backups"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/devices"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/images"
@@ -41,5 +42,6 @@ var slow = [2][]reader.Reader{
 		host.Reader{},    // the node's own files
 		storage.Reader{}, // cmdline and descriptors of servers, their configuration, etcd's database
 		images.Reader{},  // package databases in containers
+		backups.Reader{}, // files in the usual places of backups: the slowest
 	},
 }

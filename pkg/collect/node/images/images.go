@@ -4,7 +4,7 @@
 //
 // images.go reads containers, programs.go what their running programs say about
 // themselves, languages.go what interpreters have installed. identity.go tells which
-// containers share a database, and guard.go keeps the reading out of mounts that may hang.
+// containers share a database, and guard.go and package overlay keep the reading out of mounts that may hang.
 package images
 
 import (
@@ -25,6 +25,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/images/gobuild"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/overlay"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -101,8 +102,8 @@ func (s *survey) container(ctx context.Context, ct *proctable.Container, buf []b
 		return
 	}
 	defer func() { _ = root.Close() }()
-	guard := newGuard(p.Mounts.Mounts, s.pass.Live)
-	root.Guard(guard.may)
+	may := overlay.Guard(p.Mounts.Mounts, s.pass.Live)
+	root.Guard(may)
 
 	id := identify(root, p.Mounts.Mounts)
 	db, ok := s.database(ctx, root, id)
@@ -120,7 +121,7 @@ func (s *survey) container(ctx context.Context, ct *proctable.Container, buf []b
 		noRoom()
 		return
 	}
-	programs := &programs{survey: s, root: root, guard: guard, layers: id.layers, inventory: &inventory, gap: gap}
+	programs := &programs{survey: s, root: root, may: may, layers: id.layers, inventory: &inventory, gap: gap}
 	programs.read(ctx, ct, buf)
 	if ctx.Err() != nil {
 		return

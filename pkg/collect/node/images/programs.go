@@ -36,7 +36,7 @@ type program struct {
 type programs struct {
 	survey    *survey
 	root      *rootfs.Root
-	guard     *guard
+	may       func(rootfs.Info) bool // see overlay.Guard
 	layers    [32]byte
 	inventory *fact.ImageInventory
 	gap       func(fact.Reason, string)
@@ -100,7 +100,7 @@ func (r *programs) program(name string, handle *rootfs.Handle, info rootfs.Info)
 	if !info.Mode.IsRegular() {
 		return false
 	}
-	if !r.guard.may(info) {
+	if !r.may(info) {
 		r.gap(fact.Unsupported, fmt.Sprintf("its program %s is on a mount that is not read, or only in memory, so its modules are unknown", name))
 		return false
 	}

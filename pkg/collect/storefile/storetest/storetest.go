@@ -35,6 +35,9 @@ func Encrypted(namespace, name string) Row {
 // Default is the key by which the prefix is known.
 var Default = Row{"/registry/namespaces/default", []byte("{}")}
 
+// Filler makes a store as large as one that is in use.
+var Filler = Row{"/registry/configmaps/shop/filler", make([]byte, 40<<10)}
+
 // WriteEtcd writes a bbolt file of etcd's with these rows, one revision each from 2 on.
 // They are written one after another, so that bbolt leaves free pages behind.
 func WriteEtcd(t testing.TB, path string, rows ...Row) {
@@ -47,10 +50,14 @@ func WriteEtcd(t testing.TB, path string, rows ...Row) {
 		t.Fatal(err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		if _, err := tx.CreateBucket([]byte("meta")); err != nil {
+		meta, err := tx.CreateBucket([]byte("meta"))
+		if err == nil {
+			err = meta.Put([]byte("consistent_index"), make([]byte, 8))
+		}
+		if err != nil {
 			return err
 		}
-		_, err := tx.CreateBucket([]byte("key"))
+		_, err = tx.CreateBucket([]byte("key"))
 		return err
 	})
 	created, versions := map[string]int64{}, map[string]int64{}
