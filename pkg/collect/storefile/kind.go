@@ -166,21 +166,36 @@ func isOpenPGP(lead []byte) bool {
 	if !ok || len(body) < 2 {
 		return false
 	}
-	version, first := body[0], body[1]
-	switch {
-	case tag == 1 && version == 3 && len(body) >= 10: // public key: 8 bytes of its id, then the algorithm
+	switch version := body[0]; {
+	case tag == 1 && version == 3: // a public key: 8 bytes of its id, then the algorithm
+		if len(body) < 12 {
+			return false
+		}
+		// The first number of the encrypted key, with its length in bits before it.
+		number := 2 + (int(body[10])<<8|int(body[11])+7)/8
 		switch body[9] {
-		case 1, 2, 16, 18, 25, 26:
+		case 1, 2: // RSA has nothing else
+			ok = len(body) == 10+number
+		case 16, 18: // Elgamal, ECDH
+			ok = len(body) > 10+number
+		case 25, 26: // X25519, X448
+			ok = len(body) > 10+32
 		default:
-			return false
+			ok = false
 		}
-	case tag == 1 && version == 6:
-	case tag == 3 && version == 4: // passphrase: cipher, then how the key is made of it
-		if first == 0 || first > 13 || len(body) < 4 || body[2] > 4 || body[2] == 2 {
-			return false
-		}
-	case tag == 3 && (version == 5 || version == 6):
+	case tag == 1 && version == 6: // the length of the fingerprint, the key's version
+		ok = body[1] == 0 || len(body) > 33 && (body[1] == 21 && body[2] == 4 || body[1] == 33 && body[2] == 6)
+	case tag == 3 && version == 4: // a passphrase: the cipher, how the key is made, the hash
+		ok = len(body) >= 4 && cipher(body[1]) && (body[2] == 0 || body[2] == 1 && len(body) >= 12 || body[2] == 3 && len(body) >= 13) && hash(body[3]) ||
+			len(body) >= 22 && cipher(body[1]) && body[2] == 4
+	case tag == 3 && version == 5:
+		ok = len(body) >= 13 && cipher(body[1]) && body[2] >= 1 && body[2] <= 3
+	case tag == 3 && version == 6:
+		ok = len(body) >= 13 && cipher(body[2]) && body[3] >= 1 && body[3] <= 3
 	default:
+		ok = false
+	}
+	if !ok {
 		return false
 	}
 	if len(rest) == 0 {
@@ -200,6 +215,12 @@ func isOpenPGP(lead []byte) bool {
 	}
 	return false
 }
+
+// cipher and hash report whether a number is that of a cipher or a hash (RFC 9580, 9.3
+// and 9.5).
+func cipher(n byte) bool { return n >= 1 && n <= 13 }
+
+func hash(n byte) bool { return n >= 1 && n <= 3 || n >= 8 && n <= 14 }
 
 // packet splits an OpenPGP packet of a known length, which must lie in what there is.
 func packet(b []byte) (tag byte, body, rest []byte, ok bool) {
