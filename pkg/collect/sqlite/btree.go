@@ -28,11 +28,13 @@ const (
 // rows below that page: with one fault, the rows are not complete. It ends
 // after 1,000 faults; the last one says so.
 func (t *Table) Rows(from int64) iter.Seq2[*Row, error] {
-	return func(yield func(*Row, error) bool) {
-		s := &scan{db: t.db, from: from, yield: yield, chainLeft: int64(t.db.pages)}
-		s.row = Row{table: t, scan: s, columns: make([]stored, len(t.Columns))}
-		s.walk(t.root, 0, math.MinInt64, math.MaxInt64)
-	}
+	return func(yield func(*Row, error) bool) { t.scan(from, nil, yield) }
+}
+
+func (t *Table) scan(from int64, audit *Audit, yield func(*Row, error) bool) {
+	s := &scan{db: t.db, from: from, audit: audit, yield: yield, chainLeft: int64(t.db.pages)}
+	s.row = Row{table: t, scan: s, columns: make([]stored, len(t.Columns))}
+	s.walk(t.root, 0, math.MinInt64, math.MaxInt64)
 }
 
 // scan is one pass over a table. It holds one page for each level of the tree
@@ -40,6 +42,7 @@ func (t *Table) Rows(from int64) iter.Seq2[*Row, error] {
 type scan struct {
 	db     *DB
 	from   int64
+	audit  *Audit // or nil
 	yield  func(*Row, error) bool
 	levels [][]byte
 	row    Row
@@ -64,6 +67,7 @@ type node struct {
 	b      []byte // without what is reserved at its end
 	header int    // offset: 100 on page 1
 	leaf   bool
+	index  bool
 	cells  int
 }
 
@@ -209,8 +213,14 @@ func (s *scan) walk(page uint32, depth int, low, high int64) bool {
 	if f := s.load(&n, page, depth, low, high); f != nil {
 		return s.fault(f)
 	}
+	// The fault of an audit comes after the rows below the page: any of them may be
+	// missing, also the last one.
+	var audit *Fault
+	if s.audit != nil {
+		audit = s.audit.page(&n)
+	}
 	if n.leaf {
-		return s.leaf(&n)
+		return s.leaf(&n) && s.overflow(&n) && (audit == nil || s.fault(audit))
 	}
 	for i := range n.cells + 1 {
 		child, key := n.child(i)
@@ -231,6 +241,21 @@ func (s *scan) walk(page uint32, depth int, low, high int64) bool {
 			return false
 		}
 		low = key + 1 // after the rightmost child nobody asks
+	}
+	return audit == nil || s.fault(audit)
+}
+
+// overflow audits the overflow pages of a leaf's rows.
+func (s *scan) overflow(n *node) bool {
+	if s.audit == nil {
+		return true
+	}
+	for i := range n.cells {
+		if c, _ := n.row(i, s.db.pages); c.overflow != 0 {
+			if f := s.audit.overflow(n.page, c.overflow, c.size-int64(len(c.local))); f != nil && !s.fault(f) {
+				return false
+			}
+		}
 	}
 	return true
 }

@@ -77,6 +77,9 @@ type DB struct {
 	usable   int    // bytes of a page that SQLite uses
 	pages    uint32 // of the database; more than the file can have, if it was cut short
 	encoding Encoding
+
+	freeTrunk, freeCount uint32 // of the freelist
+	vacuums              bool   // it has pointer map pages
 }
 
 // Open reads the header of a database of size bytes and its write-ahead log, if
@@ -129,8 +132,8 @@ func (db *DB) parsePageSize(h []byte) error {
 	return nil
 }
 
-// parseHeader checks the header. The numbers of the freelist are not looked at:
-// no table is read through it.
+// parseHeader checks the header. The numbers of the freelist are not checked: no table is
+// read through it.
 func (db *DB) parseHeader(h []byte) error {
 	pageSize := db.pageSize
 	if err := db.parsePageSize(h); err != nil {
@@ -157,6 +160,8 @@ func (db *DB) parseHeader(h []byte) error {
 	case db.encoding > UTF16BE:
 		return fault("text encoding", "1 to 3", uint32(db.encoding))
 	}
+	db.freeTrunk, db.freeCount = binary.BigEndian.Uint32(h[32:]), binary.BigEndian.Uint32(h[36:])
+	db.vacuums = binary.BigEndian.Uint32(h[52:]) != 0
 	// The count in the header is right only if the last writer knew of it.
 	db.pages = binary.BigEndian.Uint32(h[28:])
 	if db.pages == 0 || binary.BigEndian.Uint32(h[24:]) != binary.BigEndian.Uint32(h[92:]) {
@@ -222,7 +227,7 @@ func (db *DB) outside(page uint32) string {
 	switch {
 	case page == 0 || page > db.pages:
 		return fmt.Sprintf("page %d, outside the database's %d pages", page, db.pages)
-	case int64(page-1) == lockByte/int64(db.pageSize):
+	case page == db.lockPage():
 		return fmt.Sprintf("page %d, which is never used", page)
 	}
 	return ""

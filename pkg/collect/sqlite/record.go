@@ -41,6 +41,7 @@ type Row struct {
 	page    uint32 // the leaf
 	cell    cell
 	columns []stored
+	exact   bool
 
 	head []byte // the record's header, where the leaf does not have all of it
 
@@ -92,8 +93,13 @@ func (r *Row) parse(page uint32, c cell) *Fault {
 		r.columns[i] = stored{serial, off}
 		off += length
 	}
+	r.exact = len(head) == 0 && off == c.size
 	return nil
 }
+
+// Exact reports whether the row has as many values as the table has columns, and no byte
+// more. It is so for every row of a table whose columns never changed.
+func (r *Row) Exact() bool { return r.exact && r.columns[len(r.columns)-1].serial != absent }
 
 // serialSize is the size of a value in bytes, -1 for a type that does not exist.
 func serialSize(serial uint64) int64 {
