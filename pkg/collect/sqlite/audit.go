@@ -516,4 +516,3 @@ func (a *Audit) Unused() (pages iter.Seq[uint32], proven bool) {
 		}
 	}, a.proven
 }
-

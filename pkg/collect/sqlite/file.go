@@ -184,7 +184,9 @@ func (db *DB) Encoding() Encoding { return db.encoding }
 
 // Log says how much of the write-ahead log was read.
 func (db *DB) Log() LogState {
-	return LogState{Frames: db.log.committed, Uncommitted: db.log.valid - db.log.committed, End: db.log.end}
+	return LogState{
+		Frames: db.log.committed, Uncommitted: db.log.valid - db.log.committed, End: db.log.end, Unread: db.log.unread(),
+	}
 }
 
 // Change says what happened to a database since it was opened.

@@ -31,6 +31,9 @@ type LogState struct {
 	Frames      uint32 // up to the last commit: these are read
 	Uncommitted uint32 // valid ones after it; more may follow, for an open transaction's checksums are not right until it commits
 	End         string // why the log ends there; "" where the file ends too
+	// Unread is true if commits were not read: the header is damaged and frames follow, or
+	// a commit with the salts of the header follows a frame that is not valid.
+	Unread bool
 }
 
 // wal is a write-ahead log. The zero value is a log without frames.
@@ -46,6 +49,7 @@ type wal struct {
 	pages     uint32    // of the database after it
 	sum       [2]uint32 // the checksum up to it
 	end       string
+	bad       bool // the header is damaged
 
 	// index has an element for each page: page<<32 | last committed frame, in
 	// order.
@@ -67,7 +71,7 @@ func (w *wal) open(src io.ReaderAt, size int64, pageSize int) error {
 	}
 	word := func(i int) uint32 { return binary.BigEndian.Uint32(w.header[4*i:]) }
 	if word(0)&^1 != logMagic {
-		w.end = "the log's header has no magic number"
+		w.end, w.bad = "the log's header has no magic number", true
 		return nil
 	}
 	w.order = binary.LittleEndian
@@ -77,7 +81,7 @@ func (w *wal) open(src io.ReaderAt, size int64, pageSize int) error {
 	sum := checksum(w.order, [2]uint32{}, w.header[:24])
 	switch {
 	case sum != [2]uint32{word(6), word(7)}:
-		w.end = "the checksum of the log's header does not match"
+		w.end, w.bad = "the checksum of the log's header does not match", true
 		return nil
 	case word(1) != logVersion:
 		return fmt.Errorf("reading the write-ahead log: expected version %d, found %d", logVersion, word(1))
@@ -231,4 +235,29 @@ func checksum(order binary.ByteOrder, sum [2]uint32, b []byte) [2]uint32 {
 		}
 	}
 	return [2]uint32{s0, s1}
+}
+
+// unread reports whether commits follow the last valid frame. A transaction that was
+// rolled back can leave frames with the right salts, but no commit.
+func (w *wal) unread() bool {
+	if w.src == nil || w.end == "" {
+		return false
+	}
+	if w.bad {
+		return w.size > logHeaderSize+frameHeaderSize
+	}
+	if w.order == nil {
+		return false
+	}
+	var head [frameHeaderSize]byte
+	for frame := w.valid + 1; frame-w.valid < maxIndex; frame++ {
+		at := w.offset(frame)
+		if at+frameHeaderSize > w.size || fill(w.src, head[:], at) != nil {
+			return false
+		}
+		if string(head[8:16]) == string(w.header[16:24]) && binary.BigEndian.Uint32(head[4:]) != 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,95 @@
+package kine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
+)
+
+// ReadOld reads a database that no server uses any more, such as state.db.migrated, which
+// k3s leaves when it moves to etcd. Values counts every place in it where a Secret's value
+// lies in plaintext: in rows, in old_value, and outside of the rows. The error is as of
+// Read.
+func ReadOld(ctx context.Context, files Files, opts Options) (old fact.Remains, err error) {
+	opts.Residue = true
+	r := newReader(ctx, files, opts)
+	old = fact.Remains{Place: fact.InOldStore, Path: r.opts.Path}
+	defer func() {
+		if v := recover(); v != nil {
+			old, err = fact.Remains{
+				Place: fact.InOldStore, Path: r.opts.Path, Reason: fact.Unsupported, Detail: panicked + crash.Describe(v),
+			}, nil
+		}
+	}()
+	r.copies = &stored.Found{}
+	db, gaps, err := r.read()
+	if err != nil {
+		return old, err
+	}
+	found := *r.copies
+	old.Scanned, old.Complete = db.Size, db.Complete
+	for _, g := range gaps {
+		if !db.Complete && old.Reason == "" {
+			old.Reason, old.Detail = g.Reason, strings.TrimPrefix(g.Detail, r.opts.Path+": ")
+		}
+	}
+	if r.residue != nil {
+		for i, p := range r.residue.place {
+			found.Merge(p.found)
+			if p.reason != "" {
+				old.Complete = false
+				if old.Reason == "" {
+					old.Reason, old.Detail = p.reason, p.detail
+				}
+			}
+			if i == placeLog && r.residue.s.log != nil {
+				old.Scanned += r.residue.s.logSize
+			}
+		}
+	} else {
+		old.Complete = false
+	}
+	old.Values, old.Unnamed, old.Secrets, old.SecretsTotal = found.Values, found.Unnamed, found.Secrets, found.SecretsTotal
+	return old, nil
+}
+
+// DQLite reports whether a directory is that of a store of dqlite, which MicroK8s uses
+// (/var/snap/microk8s/current/var/kubernetes/backend), from the names of the files in it:
+// segments of its log (open-1, 0000000000000001-0000000000000012), snapshots of its
+// database, and two files of metadata.
+func DQLite(names []string) bool {
+	metadata, segments := 0, 0
+	for _, name := range names {
+		switch {
+		case name == "metadata1" || name == "metadata2":
+			metadata++
+		case isNumbers(strings.TrimPrefix(name, "open-"), 1), isNumbers(strings.TrimPrefix(name, "snapshot-"), 3), isNumbers(name, 2):
+			segments++
+		}
+	}
+	return metadata > 0 && segments > 0
+}
+
+// isNumbers reports whether s is so many decimal numbers with dashes between. Dqlite adds
+// ".meta" to the name of a snapshot's description.
+func isNumbers(s string, n int) bool {
+	parts := strings.Split(strings.TrimSuffix(s, ".meta"), "-")
+	if len(parts) != n {
+		return false
+	}
+	for _, p := range parts {
+		if p == "" || strings.Trim(p, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// DQLiteGap says why a store of dqlite is not read.
+func DQLiteGap(dir string) (fact.Reason, string) {
+	return fact.Unsupported, fmt.Sprintf("%s: the cluster's objects are in dqlite (MicroK8s), which is not supported: its log and its snapshots are not SQLite files", dir)
+}
