@@ -109,6 +109,19 @@ func (s *server) remove(key string) {
 	}
 }
 
+// compact asks kine to compact up to its newest revision.
+func (s *server) compact() {
+	s.t.Helper()
+	ctx := context.Background()
+	got, err := s.Get(ctx, "/registry/namespaces/default")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.Compact(ctx, got.Header.Revision); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // copies are the files of a database as they are at this moment.
 func copies(t testing.TB, path string) (main, log []byte) {
 	t.Helper()
