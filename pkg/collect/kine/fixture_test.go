@@ -142,8 +142,12 @@ func expected(m *kinetest.Model) (secrets []fact.StoredSecret, history fact.Stor
 		})
 	}
 	history.DeletedTotal = len(history.Deleted)
-	slices.SortFunc(secrets, func(a, b fact.StoredSecret) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
-	slices.SortFunc(history.Deleted, func(a, b fact.DeletedSecret) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
+	slices.SortFunc(secrets, func(a, b fact.StoredSecret) int {
+		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	slices.SortFunc(history.Deleted, func(a, b fact.DeletedSecret) int {
+		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
 	return secrets, history
 }
 

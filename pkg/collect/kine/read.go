@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"math/bits"
 	"path"
 	"slices"
 	"strings"
@@ -306,6 +308,8 @@ type follower struct {
 	last      int64 // id of the last row
 	hole      int64 // an id that must have a row and has none; the highest
 	rows      int64
+	names     uint64 // sum over the rows, see nameSum
+	indexed   int    // length of the names that it has
 	faults    faultList
 	strays    int
 	strayAt   int64
@@ -391,6 +395,9 @@ func (f *follower) look(l *layout, row *sqlite.Row, err error, e *event) {
 	if err == nil {
 		rec, e.text, err = l.parse(row)
 		e.id = max(rec.id, 0)
+		if f.still && !rec.long && len(rec.name) <= f.indexed {
+			f.names += nameSum(rec.name, rec.id)
+		}
 	}
 	if err == nil && e.text == "" {
 		e.text, err = f.take(&rec, e)
@@ -615,6 +622,7 @@ func (r *reader) whole(prefix string) (*follower, *residue, error) {
 	}
 	defer s.close()
 	f := r.follow(prefix, true)
+	f.indexed = s.maxIndexed()
 	f.compacted, _ = s.compaction(1, r.expired)
 	var res *residue
 	if r.opts.Residue {
@@ -660,6 +668,13 @@ func (r *reader) whole(prefix string) (*follower, *residue, error) {
 
 // audited compares the table with the rest of the file.
 func (r *reader) audited(s *state, audit *sqlite.Audit, f *follower, whole bool) {
+	var names uint64
+	limit := s.maxIndexed()
+	audit.Entry = func(index string, name []byte, id int64) {
+		if index == nameIndex && len(name) <= limit {
+			names += nameSum(name, id)
+		}
+	}
 	objects, faults, more := audit.Rest(whole)
 	for _, fault := range faults {
 		f.faults.add(fault.Reason, fault.Error())
@@ -672,12 +687,29 @@ func (r *reader) audited(s *state, audit *sqlite.Audit, f *follower, whole bool)
 		return
 	}
 	for _, o := range objects {
+		if o.Name == nameIndex && o.Entries == f.rows && names != f.names {
+			f.faults.add(fact.Corrupt, "names in the table differ from those in its index: a name is wrong")
+		}
 		if o.Index && !o.Partial && strings.EqualFold(o.Table, tableName) && o.Entries != f.rows {
 			f.faults.add(fact.Corrupt, fmt.Sprintf("the table has %d rows, but an index of it %d entries", f.rows, o.Entries))
 			f.table.doubt = 1<<63 - 1
 		}
 	}
 }
+
+// nameIndex is the index of the names: with it a changed letter in a name is noticed.
+const nameIndex = "kine_name_index"
+
+var nameSeed = maphash.MakeSeed()
+
+// nameSum is a number for a row's name and id. The sum over all rows does not depend on
+// their order.
+func nameSum(name []byte, id int64) uint64 {
+	return bits.RotateLeft64((maphash.Bytes(nameSeed, name)^uint64(id))*0x9e3779b97f4a7c15, 31) * 0xbf58476d1ce4e5b9
+}
+
+// maxIndexed is the length up to which every name is whole in a page of the index.
+func (s *state) maxIndexed() int { return s.PageSize()/5 - 60 }
 
 // logEnd reports a log that ends in a way that may hide commits.
 func (r *reader) logEnd(s *state, f *follower) {

@@ -27,6 +27,11 @@ const (
 //
 // The order is: Rows of each table that the caller reads, Rest, and then Unused.
 type Audit struct {
+	// Entry, if set before Rest, gets every entry of an index whose first value is a text,
+	// as far as the page has all of the entry: the text, valid during the call, and the
+	// rowid.
+	Entry func(index string, first []byte, rowid int64)
+
 	db    *DB
 	slack func(page uint32, b []byte)
 	stop  func() bool
@@ -36,7 +41,8 @@ type Audit struct {
 	levels     [][]byte
 	chain      []byte
 	stopped    bool
-	proven     bool // all trees were followed
+	index      string // the one that is followed
+	proven     bool   // all trees were followed
 
 	faults []*Fault
 	more   int
@@ -278,6 +284,10 @@ func (a *Audit) Rest(whole bool) (objects []Object, faults []*Fault, more int) {
 		if !o.Index && a.has(a.used, o.root) {
 			continue // Rows read it
 		}
+		a.index = ""
+		if o.Index {
+			a.index = o.Name
+		}
 		if f := a.tree(o.root, o.root, &o.Entries); f != nil {
 			a.fault(f)
 		}
@@ -404,9 +414,14 @@ func (a *Audit) subtree(from, page uint32, depth, kind int, entries *int64) *Fau
 		*entries += int64(n.cells)
 	}
 	for i := range n.cells {
-		if local, total, next := n.payload(i); local < total {
-			if f := a.overflow(page, next, total-local); f != nil {
+		b, total, next := n.payload(i)
+		if rest := total - int64(len(b)); rest > 0 {
+			if f := a.overflow(page, next, rest); f != nil {
 				return f
+			}
+		} else if a.Entry != nil && a.index != "" {
+			if first, rowid, ok := indexEntry(b); ok {
+				a.Entry(a.index, first, rowid)
 			}
 		}
 	}
@@ -433,11 +448,11 @@ func (a *Audit) subtree(from, page uint32, depth, kind int, entries *int64) *Fau
 	return first
 }
 
-// payload is how many bytes of a cell's payload are in the page and in all, and the page
+// payload is what a page has of a cell's payload, how many bytes it has in all, and the page
 // of the rest.
-func (n *node) payload(i int) (local, total int64, next uint32) {
+func (n *node) payload(i int) (local []byte, total int64, next uint32) {
 	if !n.leaf && !n.index {
-		return 0, 0, 0
+		return nil, 0, 0
 	}
 	b := n.b[n.offset(i):]
 	if !n.leaf {
@@ -446,17 +461,58 @@ func (n *node) payload(i int) (local, total int64, next uint32) {
 	size, k := varint(b)
 	b = b[k:]
 	total = int64(min(size, maxPayload))
+	var here int64
 	if n.index {
-		local = localIndexSize(total, int64(len(n.b)))
+		here = localIndexSize(total, int64(len(n.b)))
 	} else {
 		_, k = varint(b)
 		b = b[k:]
-		local = localSize(total, int64(len(n.b)))
+		here = localSize(total, int64(len(n.b)))
 	}
-	if local < total && local+4 <= int64(len(b)) {
-		next = binary.BigEndian.Uint32(b[local:])
+	if here > int64(len(b)) {
+		return nil, total, 0
 	}
-	return local, total, next
+	if here < total && here+4 <= int64(len(b)) {
+		next = binary.BigEndian.Uint32(b[here:])
+	}
+	return b[:here], total, next
+}
+
+// indexEntry reads the first value of an index entry, a text, and its last, the rowid.
+func indexEntry(b []byte) (first []byte, rowid int64, ok bool) {
+	size, k := varint(b)
+	if k == 0 || size < uint64(k) || size > uint64(len(b)) {
+		return nil, 0, false
+	}
+	head, off := b[k:size], int(size)
+	var serial uint64
+	from := off
+	for n := 0; len(head) > 0; n++ {
+		serial, k = varint(head)
+		length := serialSize(serial)
+		if k == 0 || length < 0 || length > int64(len(b)-off) {
+			return nil, 0, false
+		}
+		if n == 0 {
+			if serial < 13 || serial%2 == 0 {
+				return nil, 0, false
+			}
+			first = b[off : off+int(length)]
+		}
+		from = off
+		head, off = head[k:], off+int(length)
+	}
+	switch {
+	case serial == 8 || serial == 9:
+		return first, int64(serial - 8), first != nil
+	case serial == 0 || serial > 6:
+		return nil, 0, false
+	}
+	for _, c := range b[from:off] {
+		rowid = rowid<<8 | int64(c)
+	}
+	shift := 64 - 8*(off-from)
+	return first, rowid << shift >> shift, first != nil
 }
 
 // freelist notes the free pages: trunk pages with the next trunk, a number, and so many
