@@ -148,11 +148,11 @@ func (r *reader) open() (s *state, err error) {
 		return nil, err
 	}
 	s = &state{}
-	defer func() {
+	defer func(opened *state) { // a return sets s to nil
 		if err != nil {
-			s.close()
+			opened.close()
 		}
-	}()
+	}(s)
 	if r.files.Log != nil {
 		if s.log, err = r.files.Log(); err != nil {
 			return nil, fmt.Errorf("reading FILE-wal: %w", plainError(err))

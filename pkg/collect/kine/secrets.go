@@ -288,7 +288,7 @@ func (t *secretTable) list() (secrets []fact.StoredSecret, total int, doubtful i
 		s := fact.StoredSecret{
 			Namespace: t.nsNames[e.ns], Name: e.name, Revision: e.id, Size: int(e.size),
 			Class: kind.class, Provider: kind.provider, KeyGuessed: kind.guessed, KeyID: kind.keyID,
-			Older: int(e.older), OlderRevision: e.olderID, OldValue: e.oldValue,
+			Older: int32(min(int64(e.older), 1<<31-1)), OlderRevision: e.olderID, OldValue: e.oldValue,
 		}
 		if e.id < t.doubt {
 			s.LastSeen, s.Class, s.Provider, s.KeyGuessed, s.KeyID = s.Class, fact.ClassUnknown, "", false, ""
