@@ -70,6 +70,8 @@ func TestBackups(t *testing.T) {
 	rows := []storetest.Row{storetest.Default, storetest.Filler, storetest.Secret("shop", "a"), storetest.Secret("shop", "b"), storetest.Encrypted("shop", "b")}
 	bare, snapshot := storetest.Etcd(t, rows...), storetest.Snapshot(t, rows...)
 	encrypted := storetest.Snapshot(t, storetest.Default, storetest.Filler, storetest.Encrypted("shop", "a"))
+	encryptedDB := storetest.Etcd(t, storetest.Default, storetest.Filler, storetest.Encrypted("shop", "a"))
+	kine := append(storetest.Kine(storetest.Default, storetest.Secret("shop", "a"), storetest.Encrypted("shop", "a")), make([]byte, 32<<10)...)
 	large := packed(t, append(incompressible(64<<10), snapshot...))
 	age := append([]byte("age-encryption.org/v1\n"), incompressible(40<<10)...)
 
@@ -80,6 +82,11 @@ func TestBackups(t *testing.T) {
 	put(t, dir, "/var/backups/encrypted.db", encrypted, 3)
 	put(t, dir, "/var/backups/mail.age", age, 4)
 	put(t, dir, "/etc/kubernetes/tmp/kubeadm-backup-etcd-2026/etcd/member/snap/db", bare, 5)
+	put(t, dir, "/etc/kubernetes/tmp/kubeadm-backup-etcd-2027/etcd/member/snap/db", encryptedDB, 5)
+	put(t, dir, "/etc/kubernetes/tmp/kubeadm-backup-etcd-2027/etcd/member/wal/0000000000000000-0000000000000000.wal", append(make([]byte, 100), storetest.Secret("shop", "wal").Value...), 5)
+	put(t, dir, "/root/state.db", kine, 6)
+	put(t, dir, "/root/state.db.gz", packed(t, append(kine, incompressible(64<<10)...)), 6)
+	put(t, dir, "/root/other.sqlite", bytes.Replace(kine, []byte("CREATE TABLE kine"), []byte("CREATE TABLE mine"), 1), 6)
 	put(t, dir, "/var/lib/rancher/rke2/server/db/snapshots/on-demand", snapshot, 6)
 	put(t, dir, "/backup.db", snapshot, 7)
 	put(t, dir, "/root/archive", large, 8)
@@ -128,16 +135,19 @@ func TestBackups(t *testing.T) {
 		}
 	}
 	want := []string{
-		"/backup.db: etcd snapshot , complete false, plaintext true shop/a",
-		"/data/under a link: etcd snapshot , complete false, plaintext true shop/a",
-		"/etc/kubernetes/tmp/kubeadm-backup-etcd-2026/etcd/member/snap/db: etcd database , complete false, plaintext true shop/a",
-		"/opt/a/b/c/d/e/found: etcd snapshot , complete false, plaintext true shop/a",
+		"/backup.db: etcd snapshot , complete true, plaintext true shop/a shop/b",
+		"/data/under a link: etcd snapshot , complete true, plaintext true shop/a shop/b",
+		"/etc/kubernetes/tmp/kubeadm-backup-etcd-2026/etcd/member/snap/db: etcd database , complete true, plaintext true shop/a shop/b",
+		"/etc/kubernetes/tmp/kubeadm-backup-etcd-2027/etcd/member/snap/db: etcd database , complete true, plaintext true shop/wal",
+		"/opt/a/b/c/d/e/found: etcd snapshot , complete true, plaintext true shop/a shop/b",
 		"/root/archive: unknown gzip, complete false, plaintext true shop/a shop/b",
-		"/var/backups/encrypted.db: etcd snapshot , complete false, plaintext false ",
+		"/root/state.db: kine database , complete true, plaintext true shop/a",
+		"/root/state.db.gz: kine database gzip, complete false, plaintext true shop/a",
+		"/var/backups/encrypted.db: etcd snapshot , complete true, plaintext false ",
 		"/var/backups/mail.age: unknown age, complete false, plaintext false ",
-		"/var/backups/no name: etcd snapshot , complete false, plaintext true shop/a",
-		"/var/lib/etcd-old/member/snap/db: etcd database , complete false, plaintext true shop/a",
-		"/var/lib/rancher/rke2/server/db/snapshots/on-demand: etcd snapshot , complete false, plaintext true shop/a",
+		"/var/backups/no name: etcd snapshot , complete true, plaintext true shop/a shop/b",
+		"/var/lib/etcd-old/member/snap/db: etcd database , complete true, plaintext true shop/a shop/b",
+		"/var/lib/rancher/rke2/server/db/snapshots/on-demand: etcd snapshot , complete true, plaintext true shop/a shop/b",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("backups (-want +got):\n%s", diff)

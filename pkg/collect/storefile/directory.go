@@ -13,9 +13,9 @@ import (
 // found is what a path leads to.
 type found struct {
 	file string // the database
-	// snap is the directory member/snap in which file lies, "" for a file that was named
-	// itself. Then the files beside it are read too.
-	snap string
+	// member is etcd's member directory, in which file is snap/db. It is "" for a file
+	// that was named itself: then nothing beside it is read.
+	member string
 	// old is state.db.migrated of the same k3s server, "" if there is none.
 	old string
 }
@@ -60,7 +60,9 @@ func find(path string) (found, error) {
 		return found{}, fmt.Errorf("reading %s: expected etcd's data directory with member/snap/db, or k3s's with server/db, found no such file", path)
 	}
 	f := found{file: filepath.Join(path, etcd)}
-	f.snap = filepath.Dir(f.file)
+	if snap, err := filepath.Abs(filepath.Dir(f.file)); err == nil && filepath.Base(snap) == "snap" {
+		f.member = filepath.Join(filepath.Dir(f.file), "..")
+	}
 	if below, ok := strings.CutSuffix(filepath.ToSlash(etcd), "etcd/member/snap/db"); ok {
 		old := filepath.Join(path, filepath.FromSlash(below), migrated)
 		if info, err := os.Lstat(old); err == nil && info.Mode().IsRegular() {

@@ -8,12 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"strconv"
 
 	"golang.org/x/term"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/kine"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -220,7 +223,9 @@ func (s *store) etcd(src etcd.Source) (*fact.EtcdDB, []fact.Gap, error) {
 	if err != nil {
 		return nil, nil, s.fail("%w", cause(err))
 	}
-	opts := etcd.Options{Path: s.path, Snapshot: true, Verify: func() *fact.Gap { return s.damage }}
+	known := &etcd.Known{}
+	opts := etcd.Options{Path: s.path, Snapshot: true, Residue: true, Known: known}
+	var verified func() *fact.Gap // nil where no checksum is there: then no damage is no proof
 	switch whole % 512 {
 	case 0: // whole pages: a bare file
 	case sha256.Size:
@@ -237,14 +242,20 @@ func (s *store) etcd(src etcd.Source) (*fact.EtcdDB, []fact.Gap, error) {
 		verify, stop := verifying(s.ctx, src, size, sum)
 		defer stop()
 		opts.Summed = true
-		opts.Verify = func() *fact.Gap {
-			if err := verify(); err != nil {
-				s.harm(rootfs.ReasonOf(err), "%s", rootfs.ErrorText(cause(err)))
+		verified = func() *fact.Gap {
+			switch err := verify(); {
+			case errors.Is(err, errSum):
+				s.harm(fact.Corrupt, "%v", err)
+			case err != nil:
+				s.harm(rootfs.ReasonOf(err), "its SHA-256 was not checked: %s", rootfs.ErrorText(cause(err)))
 			}
 			return s.damage
 		}
 	default:
 		s.harm(fact.Truncated, "expected whole pages, or a snapshot with 32 bytes of SHA-256 after them, found %d bytes: cut short", whole)
+	}
+	if opts.Verify = verified; verified == nil && s.damage != nil {
+		opts.Verify = func() *fact.Gap { return s.damage }
 	}
 	db, gaps, err := etcd.Read(s.ctx, src, opts)
 	if err != nil && s.packed != Unknown {
@@ -253,11 +264,41 @@ func (s *store) etcd(src etcd.Source) (*fact.EtcdDB, []fact.Gap, error) {
 	if db != nil && whole%512 == sha256.Size {
 		db.Size = whole
 	}
+	if db != nil {
+		db.Remains = append(db.Remains, s.beside(db.Prefix, known)...)
+	}
 	return db, gaps, err
 }
 
+// beside searches what lies beside the database of a directory that was named: etcd's log
+// and its files of snapshots, and the database that k3s had before it moved to etcd.
+func (s *store) beside(prefix string, known *etcd.Known) []fact.Remains {
+	var all []fact.Remains
+	if s.at.member != "" {
+		if root, err := os.OpenRoot(s.at.member); err != nil {
+			all = append(all, fact.Remains{Place: fact.InLog, Path: s.at.member, Reason: rootfs.ReasonOf(err), Detail: rootfs.ErrorText(cause(err))})
+		} else {
+			all = etcd.ReadMemberRemains(s.ctx, etcd.UserDir(root), etcd.RemainsOptions{Path: s.at.member, Prefix: prefix, Known: known})
+			root.Close() //nolint:errcheck // only read
+		}
+	}
+	if s.at.old != "" {
+		old := fact.Remains{Place: fact.InOldStore, Path: s.at.old}
+		f, err := open(s.at.old)
+		if err == nil {
+			old, err = kine.ReadOld(s.ctx, kineFiles(openFile{f}, s.at.old), kine.Options{Path: s.at.old, Snapshot: true, Prefix: prefix})
+			f.Close() //nolint:errcheck // only read
+		}
+		if err != nil {
+			old.Complete, old.Reason, old.Detail = false, rootfs.ReasonOf(err), rootfs.ErrorText(cause(err))
+		}
+		all = append(all, old)
+	}
+	return all
+}
+
 // errSum is what a changed snapshot is.
-var errSum = rootfs.NewError(fact.Corrupt, "the SHA-256 at its end does not match: the snapshot was changed or cut short")
+var errSum = errors.New("the SHA-256 at its end does not match: the snapshot was changed or cut short")
 
 // verifying begins to compare the SHA-256 of the first bytes of a file with the one that
 // follows them. verify waits for the result; stop ends it.
@@ -286,10 +327,88 @@ type (
 	onlyWriter struct{ io.Writer }
 )
 
-// kine reads an SQLite file.
-func (s *store) kine(etcd.Source) (*fact.EtcdDB, []fact.Gap, error) {
-	return nil, nil, s.fail("%s, found an SQLite database (k3s, kine), which is not supported yet", expected)
+// kine reads an SQLite file, with the log beside it if it is a file on disk.
+func (s *store) kine(src etcd.Source) (*fact.EtcdDB, []fact.Gap, error) {
+	files := kine.Given(src, nil)
+	if s.file != nil && s.packed == Unknown {
+		files = kineFiles(src, s.path)
+	}
+	db, gaps, err := kine.Read(s.ctx, files, kine.Options{Path: s.path, Snapshot: true, Residue: true})
+	if err != nil && s.packed != Unknown {
+		err = fmt.Errorf("%w, inside %s", err, s.packed)
+	}
+	if db != nil && s.damage != nil {
+		// SQLite has no checksum that would show what the damage has changed.
+		db.Complete = false
+		for i := range db.Secrets {
+			lost(&db.Secrets[i])
+		}
+		gaps = append(gaps, fact.Gap{
+			What: fact.Etcd, Subject: fact.Subject{Kind: fact.SubjectFile, Name: s.path},
+			Reason: s.damage.Reason, Detail: s.path + ": " + s.damage.Detail,
+		})
+	}
+	return db, gaps, err
 }
+
+// lost says that a newer revision of a Secret may not have been read.
+func lost(s *fact.StoredSecret) {
+	if s.LastSeen == "" {
+		s.LastSeen = s.Class
+	}
+	s.Class, s.Provider, s.KeyGuessed = fact.ClassUnknown, "", false
+}
+
+// kineFiles are a database's file and those beside it.
+func kineFiles(main kine.Source, path string) kine.Files {
+	var seen []os.FileInfo
+	id := func(info os.FileInfo) string {
+		for i, s := range seen {
+			if os.SameFile(s, info) {
+				return strconv.Itoa(i)
+			}
+		}
+		seen = append(seen, info)
+		return strconv.Itoa(len(seen) - 1)
+	}
+	return kine.Files{
+		Main: main,
+		Log: func() (kine.Log, error) {
+			f, err := open(path + "-wal")
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			info, err := f.Stat()
+			if err != nil {
+				f.Close() //nolint:errcheck // only read
+				return nil, cause(err)
+			}
+			return logFile{openFile{f}, id(info)}, nil
+		},
+		Journal: func() (bool, error) {
+			f, err := open(path + "-journal")
+			if errors.Is(err, fs.ErrNotExist) {
+				return false, nil
+			}
+			if err != nil {
+				return true, err
+			}
+			defer f.Close() //nolint:errcheck // only read
+			return kine.Journal(f)
+		},
+	}
+}
+
+// logFile is the log beside a database.
+type logFile struct {
+	openFile
+	id string
+}
+
+func (l logFile) ID() string { return l.id }
 
 // openFile is a file that can grow.
 type openFile struct{ *os.File }

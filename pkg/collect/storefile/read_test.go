@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -437,4 +438,123 @@ func TestReadTruncated(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What kine has of the same rows.
+func TestReadKine(t *testing.T) {
+	want := slices.Clone(wantSecrets)
+	want[1].OldValue = true
+	ignore := cmpopts.IgnoreFields(fact.StoredSecret{}, "Size", "Provider", "KeyGuessed", "Older", "OlderRevision")
+	main := storetest.Kine(rows...)
+	check := func(t *testing.T, path string, opts Options, want []fact.StoredSecret) *fact.EtcdDB {
+		t.Helper()
+		db, gaps, err := Read(t.Context(), path, opts)
+		if err != nil || len(gaps) > 0 {
+			t.Fatal(err, gaps)
+		}
+		if diff := cmp.Diff(want, db.Secrets, ignore); diff != "" || !db.Complete || db.Format != fact.FormatKine {
+			t.Errorf("complete %v, Secrets (-want +got):\n%s", db.Complete, diff)
+		}
+		return db
+	}
+	for packed, content := range map[string][]byte{"plain": main, "gzip": gzipped(t, main), "zstd": zstded(t, main)} {
+		t.Run(packed, func(t *testing.T) {
+			check(t, write(t, filepath.Join(t.TempDir(), "x.txt"), content), Options{}, want)
+			check(t, Stdin, Options{Stdin: iotest(content)}, want)
+		})
+	}
+	for name, tc := range map[string]struct{ file, open string }{
+		"k3s's data directory": {"k3s/server/db/state.db", "k3s"},
+		"k3s's server":         {"k3s/server/db/state.db", "k3s/server"},
+		"k3s's server/db":      {"k3s/server/db/state.db", "k3s/server/db"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, filepath.FromSlash(tc.file)), main)
+			check(t, filepath.Join(dir, filepath.FromSlash(tc.open)), Options{}, want)
+			// The log beside it is newer.
+			write(t, filepath.Join(dir, filepath.FromSlash(tc.file)+"-wal"), storetest.KineLog(append(rows[:len(rows):len(rows)], storetest.Secret("shop", "c"))...))
+			newer := []fact.StoredSecret{want[0], want[1], {Namespace: "shop", Name: "c", Revision: 7, Class: fact.ClassIdentityProtobuf}}
+			check(t, filepath.Join(dir, filepath.FromSlash(tc.open)), Options{}, newer)
+		})
+	}
+	t.Run("a journal beside it", func(t *testing.T) {
+		path := write(t, filepath.Join(t.TempDir(), "state.db"), main)
+		write(t, path+"-journal", []byte("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"))
+		if db, gaps, err := Read(t.Context(), path, Options{}); err != nil || db.Complete || len(gaps) == 0 {
+			t.Errorf("%+v, %v, %v", db, gaps, err)
+		}
+	})
+	t.Run("gzip without its end", func(t *testing.T) {
+		packed := gzipped(t, main)
+		db, gaps, err := Read(t.Context(), Stdin, Options{Stdin: bytes.NewReader(packed[:len(packed)-8])})
+		if err != nil || db.Complete || len(gaps) == 0 || db.Secrets[0].Class != fact.ClassUnknown || db.Secrets[0].LastSeen != fact.ClassIdentityProtobuf {
+			t.Errorf("%+v, %v, %v", db, gaps, err)
+		}
+	})
+	t.Run("two stores", func(t *testing.T) {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "db/state.db"), main)
+		write(t, filepath.Join(dir, "db/etcd/member/snap/db"), storetest.Etcd(t, rows...))
+		_, _, err := Read(t.Context(), dir, Options{})
+		if want := fmt.Sprintf("reading %s: expected one database, found two, db/etcd/member/snap/db and db/state.db: name one of them", dir); err == nil || err.Error() != want {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("another program's", func(t *testing.T) {
+		other := bytes.Replace(main, []byte("CREATE TABLE kine"), []byte("CREATE TABLE mine"), 1)
+		other = bytes.ReplaceAll(other, []byte("kinekine"), []byte("minemine"))
+		db, gaps, err := Read(t.Context(), write(t, filepath.Join(t.TempDir(), "x"), other), Options{})
+		if err == nil || !strings.Contains(err.Error(), "kine") || strings.Contains(err.Error(), "CANARY") {
+			t.Errorf("%+v, %v, %v", db, gaps, err)
+		}
+	})
+}
+
+// remains says where values were found, without paths.
+func remains(db *fact.EtcdDB) map[fact.RemainsPlace]int {
+	found := map[fact.RemainsPlace]int{}
+	for _, r := range db.Remains {
+		found[r.Place] += r.Values
+	}
+	return found
+}
+
+// What lies beside the database of a directory is searched, and beside a file that was
+// named it is not. Of k3s that is also the database before it moved to etcd.
+func TestReadBeside(t *testing.T) {
+	dir := t.TempDir()
+	encrypted := storetest.Etcd(t, storetest.Default, storetest.Encrypted("shop", "a"))
+	file := write(t, filepath.Join(dir, "k3s/server/db/etcd/member/snap/db"), encrypted)
+	write(t, filepath.Join(dir, "k3s/server/db/etcd/member/wal/0000000000000000-0000000000000000.wal"), append(make([]byte, 100), storetest.Secret("shop", "a").Value...))
+	write(t, filepath.Join(dir, "k3s/server/db/etcd/member/snap/0000000000000001.snap.db"), storetest.Etcd(t, rows...))
+	write(t, filepath.Join(dir, "k3s/server/db/state.db.migrated"), storetest.Kine(rows...))
+	for open, want := range map[string][3]bool{ // log, snapshot file, old database
+		"k3s": {true, true, true}, "k3s/server": {true, true, true}, "k3s/server/db": {true, true, true},
+		"k3s/server/db/etcd": {true, true, false}, "k3s/server/db/etcd/member": {true, true, false}, "k3s/server/db/etcd/member/snap": {true, true, false},
+		"k3s/server/db/etcd/member/snap/db": {},
+	} {
+		t.Run(open, func(t *testing.T) {
+			db, gaps, err := Read(t.Context(), filepath.Join(dir, filepath.FromSlash(open)), Options{})
+			if err != nil || len(gaps) > 0 || db.Path != file {
+				t.Fatal(db, gaps, err)
+			}
+			found := remains(db)
+			if got := [3]bool{found[fact.InLog] > 0, found[fact.InSnapFile] > 0, found[fact.InOldStore] > 0}; got != want {
+				t.Errorf("found in log, snapshot file, old database: %v, want %v: %+v", got, want, db.Remains)
+			}
+			for _, r := range db.Remains {
+				if strings.Contains(r.Path, "..") {
+					t.Errorf("path %s", r.Path)
+				}
+			}
+		})
+	}
+	t.Run("from inside", func(t *testing.T) {
+		t.Chdir(filepath.Join(dir, "k3s/server/db/etcd/member/snap"))
+		db, _, err := Read(t.Context(), ".", Options{})
+		if err != nil || remains(db)[fact.InLog] == 0 {
+			t.Errorf("%+v, %v", db, err)
+		}
+	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/kine"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/storefile"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -85,7 +86,7 @@ func (r *readings) one(c candidate) *fact.Backup {
 	b := &fact.Backup{Path: rootfs.Text(c.path), Size: info.Size, Modified: fact.NewTime(info.Mtime)}
 	switch c.kind {
 	case storefile.BBolt:
-		b = r.etcd(b, f)
+		b = r.etcd(b, f, c.path)
 	case storefile.SQLite:
 		b = r.kine(b, f, c.path)
 	case storefile.Age:
@@ -129,8 +130,9 @@ type part struct{ *io.SectionReader }
 
 func (p part) Size() (int64, error) { return p.SectionReader.Size(), nil }
 
-// etcd reads a bbolt file. It returns nil for one of another program.
-func (r *readings) etcd(b *fact.Backup, f *rootfs.File) *fact.Backup {
+// etcd reads a bbolt file, with the files beside it if it is that of a member directory.
+// It returns nil for one of another program.
+func (r *readings) etcd(b *fact.Backup, f *rootfs.File, name string) *fact.Backup {
 	b.Format = "etcd database"
 	src := etcd.Source(file{f})
 	size := b.Size
@@ -140,25 +142,42 @@ func (r *readings) etcd(b *fact.Backup, f *rootfs.File) *fact.Backup {
 		src = part{io.NewSectionReader(f, 0, size)}
 	}
 	// A sparse file can be larger than what is in it.
-	if extent := etcd.Extent(src); extent > 0 {
-		size = min(size, extent+maxTail)
+	beyond := false
+	if extent := etcd.Extent(src); extent > 0 && size > extent+maxTail {
+		size, beyond = extent+maxTail, true
+		src = part{io.NewSectionReader(f, 0, size)}
 	}
 	if !r.take(b, size) {
 		return b
 	}
-	db, gaps, err := etcd.Read(r.ctx, src, etcd.Options{Path: b.Path, Snapshot: true})
+	known := &etcd.Known{}
+	db, gaps, err := etcd.Read(r.ctx, src, etcd.Options{Path: b.Path, Snapshot: true, Residue: true, Known: known})
 	if err != nil {
 		return r.raw(b, f, size)
 	}
+	if member, ok := strings.CutSuffix(name, "/snap/db"); ok && r.left > 0 {
+		if root, err := r.root.Sub(member); err == nil {
+			remains := etcd.ReadMemberRemains(r.ctx, etcd.NodeDir(root), etcd.RemainsOptions{Path: rootfs.Text(member), Prefix: db.Prefix, Known: known})
+			for _, at := range remains {
+				r.left -= at.Scanned
+			}
+			db.Remains = append(db.Remains, remains...)
+			_ = root.Close()
+		}
+	}
 	result(b, db, gaps)
+	if beyond {
+		incomplete(b, fact.Truncated, fmt.Sprintf("only the first %d bytes were read", size))
+	}
 	return b
 }
 
-// maxTail is how much lies behind the last page of a bbolt file: it grows by 16 MiB.
-const maxTail = 16 << 20
+// maxTail is how much is read behind the last page of a bbolt file, which grows by 16 MiB.
+const maxTail = 64 << 20
 
-// kine reads an SQLite file. It returns nil for one of another program.
-func (r *readings) kine(b *fact.Backup, f *rootfs.File, _ string) *fact.Backup {
+// kine reads an SQLite file, with the log and the journal beside it. It returns nil for
+// one of another program.
+func (r *readings) kine(b *fact.Backup, f *rootfs.File, path string) *fact.Backup {
 	b.Format = "kine database"
 	lead := make([]byte, peekSize)
 	if n, _ := f.ReadAt(lead, 0); !isKine(lead[:n]) {
@@ -167,25 +186,27 @@ func (r *readings) kine(b *fact.Backup, f *rootfs.File, _ string) *fact.Backup {
 	if !r.take(b, b.Size) {
 		return b
 	}
-	return r.raw(b, f, b.Size)
+	old, err := kine.ReadOld(r.ctx, kine.InRoot(r.root, path, f), kine.Options{Path: b.Path, Snapshot: true})
+	if err != nil {
+		return r.raw(b, f, b.Size)
+	}
+	b.Complete, b.Reason, b.Detail = old.Complete, old.Reason, old.Detail
+	b.Values, b.Unnamed, b.Secrets, b.SecretsTotal = old.Values, old.Unnamed, old.Secrets, old.SecretsTotal
+	return b
 }
 
-// raw searches a file without reading it as a database, because it could not be read as
-// one. It returns nil if nothing is in it.
+// raw searches a file that could not be read as a database. It returns nil if nothing is
+// in it: most such files are another program's.
 func (r *readings) raw(b *fact.Backup, f *rootfs.File, size int64) *fact.Backup {
-	left := size
-	s := &stream{ctx: r.ctx, finder: stored.NewFinder(""), left: &left}
-	err := s.raw(counted{s, io.NewSectionReader(f, 0, size)})
-	if err != nil && !errors.Is(err, errBudget) {
-		b.Reason, b.Detail = rootfs.ReasonOf(err), rootfs.ErrorText(err)
-	} else {
-		b.Reason, b.Detail = fact.Corrupt, "it could not be read as a database, and was only searched"
-	}
-	found := s.finder.Found()
-	b.Values, b.Unnamed, b.Secrets, b.SecretsTotal = found.Values, found.Unnamed, found.Secrets, found.SecretsTotal
+	found, _, err := etcd.SearchCopy(r.ctx, part{io.NewSectionReader(f, 0, size)}, "")
 	if found.Values == 0 {
 		return nil
 	}
+	b.Values, b.Unnamed, b.Secrets, b.SecretsTotal = found.Values, found.Unnamed, found.Secrets, found.SecretsTotal
+	if err != nil {
+		incomplete(b, rootfs.ReasonOf(err), rootfs.ErrorText(err))
+	}
+	incomplete(b, fact.Corrupt, "it could not be read as a database, and was only searched")
 	return b
 }
 
@@ -224,13 +245,8 @@ func (r *readings) stream(b *fact.Backup, f *rootfs.File) *fact.Backup {
 // those of older revisions, and those that lie beside the rows.
 func result(b *fact.Backup, db *fact.EtcdDB, gaps []fact.Gap) {
 	b.Complete = db.Complete
-	incomplete := func(reason fact.Reason, detail string) {
-		if b.Complete = false; b.Reason == "" {
-			b.Reason, b.Detail = reason, detail
-		}
-	}
 	for _, g := range gaps {
-		incomplete(g.Reason, strings.TrimPrefix(g.Detail, b.Path+": "))
+		incomplete(b, g.Reason, strings.TrimPrefix(g.Detail, b.Path+": "))
 	}
 	m := merged{}
 	for _, s := range db.Secrets {
@@ -248,11 +264,11 @@ func result(b *fact.Backup, db *fact.EtcdDB, gaps []fact.Gap) {
 			m.add(s.Namespace, s.Name, s.Plaintext, s.Revision)
 		}
 		if !h.Complete {
-			incomplete(fact.Truncated, "not every older revision was read")
+			incomplete(b, fact.Truncated, "not every older revision was read")
 		}
 	}
 	if db.History == nil || len(db.Remains) == 0 {
-		incomplete(fact.NotRequested, "only current rows were read")
+		incomplete(b, fact.NotRequested, "only current rows were read")
 	}
 	b.Values += older
 	total := 0
@@ -264,11 +280,18 @@ func result(b *fact.Backup, db *fact.EtcdDB, gaps []fact.Gap) {
 		b.Unnamed += remains.Unnamed
 		total = max(total, remains.SecretsTotal)
 		if !remains.Complete {
-			incomplete(remains.Reason, remains.Detail)
+			incomplete(b, remains.Reason, remains.Detail)
 		}
 	}
 	b.Secrets, b.SecretsTotal = m.list()
 	b.SecretsTotal = max(b.SecretsTotal, total)
+}
+
+// incomplete says that there can be more values. The first reason counts.
+func incomplete(b *fact.Backup, reason fact.Reason, detail string) {
+	if b.Complete = false; b.Reason == "" {
+		b.Reason, b.Detail = reason, detail
+	}
 }
 
 // merged are Secrets by name.
