@@ -69,6 +69,10 @@ func newSmallCluster(t *testing.T) *smallCluster {
 			answer = metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure", Reason: metav1.StatusReasonForbidden, Code: 403}
 		case a.Path == "/version":
 			answer = map[string]string{"gitVersion": "v1.37.2"}
+		case a.Path == "/metrics":
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+			_, _ = fmt.Fprintf(w, "apiserver_encryption_config_controller_last_config_info{apiserver_id_hash=\"sha256:%[1]s\",hash=\"sha256:%[1]s\"} 1\n", strings.Repeat("ab", 32))
+			return
 		case a.Verb == "get" && a.Resource == "nodes" && nodes[a.Name] != nil:
 			answer = nodes[a.Name]
 		case a.Verb != "list":

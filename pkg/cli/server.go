@@ -151,6 +151,13 @@ func isLog(path string) bool {
 	return strings.Contains(path, "/pods/") && strings.HasSuffix(path, "/log")
 }
 
+// isMetrics reports a request for the API server's metrics, which are text. Their reader
+// keeps two hashes of it and quotes nothing.
+func isMetrics(request *http.Request) bool {
+	path := request.URL.Path
+	return strings.HasSuffix(path, "/metrics") && !strings.Contains(path, "/api/") && !strings.Contains(path, "/apis/")
+}
+
 // listen tells the user once which server is silent. The function that it returns
 // stops this: nothing is printed after it.
 func (s *serverWatch) listen(where string) func() {
@@ -244,7 +251,7 @@ func understood(request *http.Request, response *http.Response) (*http.Response,
 		return refuse("a redirect to " + origin(to))
 	case code >= 400:
 		return refusal(request, media, response)
-	case isLog(request.URL.Path), isWatch(request):
+	case isLog(request.URL.Path), isWatch(request), isMetrics(request) && media == "text/plain":
 		return response, nil
 	case media != "" && !slices.Contains(apiMedia, media):
 		return refuse(describeMedia(media))

@@ -78,6 +78,10 @@ func TestWhatCommandsAskFor(t *testing.T) {
 			if diff := cmp.Diff(tc.want, slices.Compact(got)); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
+			// The API server's metrics are text, and get through.
+			if loaded := facts.Facts.Cluster.LoadedEncryption; (len(loaded) == 1) != slices.Contains(tc.want, "leases") {
+				t.Errorf("loaded encryption configurations: %v", loaded)
+			}
 			if facts.Facts.Cluster.Name != "c" {
 				t.Errorf("the cluster is called %q, in the kubeconfig c", facts.Facts.Cluster.Name)
 			}

@@ -71,6 +71,7 @@ func rights() []right {
 	stops := "the probe is not run"
 	return []right{
 		{where: everywhere, resource: "/version", verb: "get", when: reads, without: "the version of the API server is unknown"},
+		{where: everywhere, resource: "/metrics", verb: "get", when: reads, without: "an encryption configuration that changed after the API server's start stays unknown"},
 		{where: everywhere, resource: "nodes", verb: "get", when: reads, must: embeds, without: "nodes cannot be named; the embedded probe is not run"},
 		{where: everywhere, resource: "nodes", verb: "list", when: reads, without: "nodes are unknown, and only named nodes are measured"},
 		{where: everywhere, resource: "pods", verb: "list", when: reads, without: "pods are unknown, unless the run looks at one namespace only"},

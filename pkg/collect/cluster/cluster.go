@@ -36,7 +36,8 @@ type Options struct {
 	Config *rest.Config
 
 	// Pods, Nodes and Secrets say which of them to read; APIServers, whether to
-	// count the API servers by their leases.
+	// count the API servers by their leases, and to ask the one that answers which
+	// encryption configuration it has loaded.
 	Pods, Nodes, Secrets, APIServers bool
 
 	// Namespace narrows pods and secrets; "" is all of them. Selector and
@@ -141,7 +142,11 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		wg.Go(func() { podGap, failed[1] = pods.collect(ctx) })
 	}
 	if opts.APIServers {
-		wg.Go(func() { result.Cluster.APIServers = c.apiServers(ctx) })
+		wg.Go(func() {
+			leases := c.serverLeases(ctx)
+			result.Cluster.APIServers = countServers(leases)
+			result.Cluster.LoadedEncryption = c.loadedEncryption(ctx, leases)
+		})
 	}
 	if opts.Secrets {
 		wg.Go(func() { result.Secrets, result.SecretsListed, secGap, failed[2] = c.secrets(ctx, opts) })

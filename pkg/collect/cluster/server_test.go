@@ -46,6 +46,7 @@ type server struct {
 	volumes    []corev1.PersistentVolume
 	handlers   []nodev1.RuntimeClass
 	leases     []coordinationv1.Lease
+	metrics    string
 	// metadata are the lists that are only ever served as metadata.
 	metadata map[string][]metav1.PartialObjectMetadata
 
@@ -98,6 +99,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == versionPath:
 		fmt.Fprintf(w, `{"major":"1","minor":"37","gitVersion":%q}`, s.gitVersion)
+	case path == "/metrics" && s.metrics != "":
+		_, _ = w.Write([]byte(s.metrics))
 	case path == nodesPath:
 		items, meta := page(s.nodes, options.Get("limit"), options.Get("continue"))
 		s.write(w, r, &corev1.NodeList{TypeMeta: kind("v1", "NodeList"), ListMeta: meta, Items: items})
