@@ -40,9 +40,9 @@ func readEncryption(proc *process, s *server) error {
 		return fmt.Errorf("%s: %w", label, err)
 	}
 	config.AutoReload = reload
-	if !s.EncryptionFlag {
-		// The file is there, and nothing shows that this process was told to use it:
-		// its time proves nothing. A hash from the API server itself still does.
+	if !s.EncryptionFlag || s.Unfollowed != "" {
+		// The file is there, and it is not certain that this process was told to use it
+		// and no other: its time proves nothing. A hash from the API server still does.
 		config.Changed, config.ChangedAt = fact.Time{}, ""
 	}
 	if proc.pass.Ledger.Wants(fact.StorageFiles) {
