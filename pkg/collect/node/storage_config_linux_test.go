@@ -23,6 +23,10 @@ resources:
   - identity: {}
 `
 
+// later is when a process of a fixture starts, in ticks, if the fixture's files are to be
+// older.
+const later = 1 << 31
+
 var staticCgroup = "0::/kubepods/burstable/pod" + configHash + "/" + idA + "\n"
 
 // OpenShift's API server takes its flags from a file, below its own root.
@@ -40,6 +44,13 @@ func TestOpenShift(t *testing.T) {
 			config + "-- api/etc/enc --\n" + encryptionFile, " --encryption-provider-config=/other", "--openshift-config",
 			fact.APIServer{ConfigFile: "/etc/c.yaml", EncryptionFlag: true, Flags: map[string]string{"encryption-provider-config": "/etc/enc", "etcd-prefix": "kubernetes.io", "etcd-servers": "https://localhost:2379"}},
 		},
+		"a file that changed later": {
+			config + "-- api/etc/enc --\n" + encryptionFile, "", "--openshift-config",
+			fact.APIServer{
+				ConfigFile: "/etc/c.yaml", EncryptionFlag: true, Flags: map[string]string{"encryption-provider-config": "/etc/enc", "etcd-prefix": "kubernetes.io", "etcd-servers": "https://localhost:2379"},
+				Unfollowed: "--openshift-config=/etc/c.yaml changed after the process started, which reads it only then",
+			},
+		},
 		"no file": {
 			"", "", "--openshift-config",
 			fact.APIServer{ConfigFile: "/etc/c.yaml", Flags: map[string]string{}, Unfollowed: "--openshift-config=/etc/c.yaml was not read: resolve: no such file"},
@@ -54,8 +65,12 @@ func TestOpenShift(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			start := later
+			if strings.HasSuffix(name, "changed later") {
+				start = 100
+			}
 			dir := nodeFixture(t, []fakeProcess{initProcess, {
-				pid: 9, comm: "kube-apiserver", start: 100, cgroup: staticCgroup, root: "/api", cmdline: "kube-apiserver " + tc.flag + "=/etc/c.yaml" + tc.cmdline,
+				pid: 9, comm: "kube-apiserver", start: start, cgroup: staticCgroup, root: "/api", cmdline: "kube-apiserver " + tc.flag + "=/etc/c.yaml" + tc.cmdline,
 			}}, "-- api/usr/bin/kube-apiserver --\n"+tc.files)
 			m := read(t, dir, fact.LevelFull, fact.EncryptionConfig, fact.AuditPolicies)
 			if len(m.APIServers) != 1 {
@@ -69,12 +84,12 @@ func TestOpenShift(t *testing.T) {
 			if e := got.Encryption; e != nil && (e.Changed.IsZero() != (got.Unfollowed != "") || e.Hash == "") {
 				t.Errorf("changed %v, hash %q", e.Changed, e.Hash)
 			}
-			start, _, _ := strings.Cut(tc.want.Unfollowed, ": resolve")
-			if !strings.HasPrefix(got.Unfollowed, start) || (start == "") != (got.Unfollowed == "") {
-				t.Errorf("unfollowed %q, want %q", got.Unfollowed, start)
+			reason, _, _ := strings.Cut(tc.want.Unfollowed, ": resolve")
+			if !strings.HasPrefix(got.Unfollowed, reason) || (reason == "") != (got.Unfollowed == "") {
+				t.Errorf("unfollowed %q, want %q", got.Unfollowed, reason)
 			}
 			// Then a missing audit policy shows nothing either.
-			if gap := slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool { return g.What == fact.AuditPolicies }); gap != (start != "") {
+			if gap := slices.ContainsFunc(m.Gaps, func(g fact.NodeGap) bool { return g.What == fact.AuditPolicies }); gap != (reason != "") {
 				t.Errorf("gaps %v", m.Gaps)
 			}
 			got.PID, got.Started, got.Encryption, got.Unfollowed, tc.want.Unfollowed = 0, fact.Time{}, nil, "", ""
@@ -124,6 +139,13 @@ func TestK3s(t *testing.T) {
 			files: strings.ReplaceAll(enc, "var/lib/rancher/k3s", "data"), cmdline: "/usr/local/bin/k3s server -d /data --secrets-encryption", config: true, dated: true,
 			want: &fact.APIServer{EncryptionFlag: true, Flags: map[string]string{"secrets-encryption": "true", "data-dir": "/data", "encryption-provider-config": "/data/server/cred/encryption-config.json"}},
 		},
+		"a configuration file that changed later": {
+			files: enc + "-- etc/rancher/k3s/config.yaml --\nsecrets-encryption: true\n", cmdline: "/usr/local/bin/k3s server", config: true,
+			want: &fact.APIServer{
+				EncryptionFlag: true, ConfigFile: "/etc/rancher/k3s/config.yaml", Flags: map[string]string{"secrets-encryption": "true", "encryption-provider-config": path},
+				Unfollowed: "/etc/rancher/k3s/config.yaml changed after the process started, which reads it only then",
+			},
+		},
 		"drop-ins": {
 			files:   "-- etc/rancher/k3s/config.yaml --\nkube-apiserver-arg: [etcd-prefix=/a]\n-- etc/rancher/k3s/config.yaml.d/b.yaml --\nkube-apiserver-arg+: [audit-log-path=/log]\n-- etc/rancher/k3s/config.yaml.d/c.txt --\nx\n",
 			cmdline: "/usr/local/bin/k3s server",
@@ -136,7 +158,11 @@ func TestK3s(t *testing.T) {
 		"no API server inside": {cmdline: "/usr/local/bin/k3s server --disable-apiserver"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "k3s-server", start: 100, cmdline: tc.cmdline, fds: tc.fds}}, "-- usr/bin/k3s-server --\n"+tc.files)
+			start := later
+			if strings.HasSuffix(name, "changed later") {
+				start = 100
+			}
+			dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "k3s-server", start: start, cmdline: tc.cmdline, fds: tc.fds}}, "-- usr/bin/k3s-server --\n"+tc.files)
 			if tc.cmdline == "HIDDEN" {
 				if err := os.WriteFile(filepath.Join(dir, "proc/9/cmdline"), []byte("/usr/local/bin/k3s server\x00\x00\x00\x00\x00"), 0o644); err != nil {
 					t.Fatal(err)
@@ -157,7 +183,7 @@ func TestK3s(t *testing.T) {
 				t.Errorf("encryption configuration %+v", e)
 			}
 			got.Encryption = nil
-			tc.want.PID, tc.want.Started, tc.want.Program = 9, at(100), "k3s"
+			tc.want.PID, tc.want.Started, tc.want.Program = 9, at(start), "k3s"
 			tc.want.Flags["encryption-provider-config-automatic-reload"] = "true"
 			if diff := cmp.Diff(*tc.want, got); diff != "" {
 				t.Errorf("API server (-want +got):\n%s", diff)
@@ -218,6 +244,9 @@ func TestAuditPolicies(t *testing.T) {
 			"--audit-policy-file=/etc/policy.yaml --audit-log-path=- --audit-webhook-config-file=/etc/hook.yaml",
 			&fact.AuditPolicy{Path: "/etc/policy.yaml", Level: "Request", Rule: 2, Stdout: true, Webhook: true}, "",
 		},
+		"a policy that changed later": {
+			"--audit-policy-file=/etc/policy.yaml", &fact.AuditPolicy{Path: "/etc/policy.yaml", Level: "Request", Rule: 2}, "it changed after the process started",
+		},
 		"nowhere to log":           {"--audit-policy-file=/etc/policy.yaml", &fact.AuditPolicy{Path: "/etc/policy.yaml", Level: "Request", Rule: 2}, ""},
 		"no policy":                {"--audit-log-path=/var/log/audit.log", nil, ""},
 		"a policy that is missing": {"--audit-policy-file=/etc/none.yaml", nil, "--audit-policy-file: open"},
@@ -228,7 +257,11 @@ func TestAuditPolicies(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "kube-apiserver", cgroup: "0::/system.slice/k.service\n", cmdline: "kube-apiserver " + tc.cmdline}}, files)
+			start := later
+			if strings.HasSuffix(name, "changed later") {
+				start = 100
+			}
+			dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "kube-apiserver", start: start, cgroup: "0::/system.slice/k.service\n", cmdline: "kube-apiserver " + tc.cmdline}}, files)
 			owned(t, filepath.Join(dir, "var/log/audit.log"), 0o640, 4)
 			m := read(t, dir, fact.LevelFull, fact.AuditPolicies)
 			if len(m.APIServers) != 1 || !m.HasRead(fact.AuditPolicies) {

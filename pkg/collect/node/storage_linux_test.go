@@ -73,15 +73,15 @@ func TestEtcd(t *testing.T) {
 	}{
 		"the default prefix": {
 			cgroup: static, flags: "kube-apiserver", prefix: "/registry",
-			want: []fact.EtcdDB{{Path: path, Prefix: "/registry", PrefixFrom: "default of --etcd-prefix", Revision: 3, Complete: true, Secrets: []fact.StoredSecret{secret}, Total: 1}},
+			want: []fact.EtcdDB{{Path: path, Prefix: "/registry", PrefixFrom: "default of --etcd-prefix", Revision: 3, Complete: true, Secrets: []fact.StoredSecret{secret}, Total: 1, History: &fact.StoredHistory{Complete: true}}},
 		},
 		"a prefix of the flag": {
 			cgroup: static, flags: "kube-apiserver --etcd-prefix=kubernetes.io", prefix: "/kubernetes.io",
-			want: []fact.EtcdDB{{Path: path, Prefix: "/kubernetes.io", PrefixFrom: "--etcd-prefix", Revision: 3, Complete: true, Secrets: []fact.StoredSecret{secret}, Total: 1}},
+			want: []fact.EtcdDB{{Path: path, Prefix: "/kubernetes.io", PrefixFrom: "--etcd-prefix", Revision: 3, Complete: true, Secrets: []fact.StoredSecret{secret}, Total: 1, History: &fact.StoredHistory{Complete: true}}},
 		},
 		"etcd on the host itself": {
 			cgroup: "0::/system.slice/etcd.service\n", flags: "kube-apiserver", prefix: "/registry",
-			want: []fact.EtcdDB{{Path: path, Prefix: "/registry", PrefixFrom: "default of --etcd-prefix", Revision: 3, Complete: true, Secrets: []fact.StoredSecret{secret}, Total: 1}},
+			want: []fact.EtcdDB{{Path: path, Prefix: "/registry", PrefixFrom: "default of --etcd-prefix", Revision: 3, Complete: true, Secrets: []fact.StoredSecret{secret}, Total: 1, History: &fact.StoredHistory{Complete: true}}},
 		},
 		"etcd in an ordinary pod is not this cluster's": {cgroup: ordinary, flags: "kube-apiserver", prefix: "/registry"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/storage/auditpolicy"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -25,6 +26,9 @@ func readAudit(proc *process, s *server) {
 		}
 		return
 	}
+	if err := proc.unchanged(policy); err != nil && !proc.d.Ended(proc.buf) {
+		proc.gap(fact.AuditPolicies, fmt.Errorf("--%s: %w", auditPolicyFlag, err))
+	}
 	audit.Webhook = s.Flags[auditWebhookFlag] != ""
 	switch log := s.Flags[auditLogFlag]; log {
 	case "":
@@ -44,11 +48,11 @@ func readAudit(proc *process, s *server) {
 }
 
 func readPolicy(proc *process, name string) (*fact.AuditPolicy, error) {
-	data, err := proc.readFile(name, maxAuditPolicy)
+	data, err := proc.readFile(name, auditpolicy.MaxSize)
 	if err != nil {
 		return nil, err
 	}
-	level, rule, err := parseAuditPolicy(data)
+	level, rule, err := auditpolicy.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", rootfs.Text(name), err)
 	}

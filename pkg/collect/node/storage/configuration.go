@@ -181,6 +181,30 @@ func (s *process) changed(steps []rootfs.Step) (fact.Time, string) {
 	return newTime(newest), place
 }
 
+// errChangedLater says that a file may not be the one that the process has read.
+var errChangedLater = rootfs.NewError(fact.Changing, "it changed after the process started, which reads it only then")
+
+// unchanged is an error if a file that the process reads at its start may have been
+// another one then.
+func (s *process) unchanged(name string) error {
+	root, err := s.open()
+	if err != nil {
+		return err
+	}
+	if name, err = s.d.Inside(name); err != nil {
+		return err
+	}
+	steps, err := root.Trace(name)
+	if err != nil {
+		return err
+	}
+	at, _ := s.changed(steps)
+	if started := s.pass.Started(s.of); at.IsZero() || started.IsZero() || at.After(started.Time) {
+		return fmt.Errorf("%s: %w", rootfs.Text(name), errChangedLater)
+	}
+	return nil
+}
+
 func newTime(t time.Time) fact.Time {
 	if t.IsZero() {
 		return fact.Time{}

@@ -281,7 +281,7 @@ func (r *databases) etcd(ctx context.Context, _ *process, db database, handle *r
 		return nil, nil, err
 	}
 	defer func() { _ = file.Close() }()
-	opts := etcd.Options{Path: rootfs.Text(db.path), Live: r.pass.Live, KeyNames: r.keyNames()}
+	opts := etcd.Options{Path: rootfs.Text(db.path), Live: r.pass.Live, KeyNames: r.keyNames(), Resources: r.beyondSecrets()}
 	opts.Prefix, opts.PrefixFrom = prefixOf(r.servers)
 	return etcd.Read(ctx, source{file}, opts)
 }
@@ -300,6 +300,20 @@ func (r *databases) keyNames() stored.KeyNames {
 		}
 	}
 	return names
+}
+
+// beyondSecrets reports whether a configuration names other resources than Secrets, so
+// that it matters how those are stored. Of an API server whose configuration was not read
+// that is unknown, and counts as yes.
+func (r *databases) beyondSecrets() bool {
+	return slices.ContainsFunc(r.servers, func(s *server) bool {
+		if s.Encryption == nil {
+			return s.EncryptionFlag || s.Unfollowed != ""
+		}
+		return slices.ContainsFunc(s.Encryption.Entries, func(e fact.EncryptionEntry) bool {
+			return slices.ContainsFunc(e.Resources, func(name string) bool { return name != "secrets" && name != "secrets." })
+		})
+	})
 }
 
 // prefixOf is the prefix that the API servers of this node use. If there is

@@ -182,7 +182,7 @@ func dataDirOf(proc *process, flag string) string {
 }
 
 // readK3sConfig reads config.yaml and the files in config.yaml.d. read is false if there
-// are none.
+// are none. What it returns with an error may not be what the process has read.
 func readK3sConfig(proc *process, name string) (settings []setting, read bool, err error) {
 	root, err := proc.open()
 	if err != nil {
@@ -202,6 +202,7 @@ func readK3sConfig(proc *process, name string) (settings []setting, read bool, e
 		}
 	}
 	merged := map[string][]string{}
+	var late error // a file is not what it was at the start
 	for _, file := range files {
 		data, err := root.ReadFile(file, maxConfigFile)
 		if errors.Is(err, fs.ErrNotExist) && file == name {
@@ -215,6 +216,9 @@ func readK3sConfig(proc *process, name string) (settings []setting, read bool, e
 		if err != nil {
 			return nil, false, fmt.Errorf("%s: %w", rootfs.Text(file), err)
 		}
+		if err := proc.unchanged(file); err != nil && late == nil {
+			late = err
+		}
 		read = true
 	}
 	names := make([]string, 0, len(merged))
@@ -227,7 +231,7 @@ func readK3sConfig(proc *process, name string) (settings []setting, read bool, e
 			settings = append(settings, setting{key, value})
 		}
 	}
-	return settings, read, nil
+	return settings, read, late
 }
 
 // parseK3sConfig reads one file of k3s' configuration into settings: flags without dashes,

@@ -35,7 +35,7 @@ func followOpenShift(proc *process, name string, flags flagSet) error {
 	for _, s := range settings {
 		flags.set(s.name, s.value)
 	}
-	return nil
+	return proc.unchanged(name)
 }
 
 // setting is one flag with one value.

@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -200,6 +201,9 @@ func readFlags(proc *process, s *server, words [][]byte) {
 
 // unfollowed says why a file's flags are unknown.
 func unfollowed(what string, err error) string {
+	if errors.Is(err, errChangedLater) {
+		return what + " changed after the process started, which reads it only then"
+	}
 	return fmt.Sprintf("%s was not read: %s", what, rootfs.ErrorText(err))
 }
 

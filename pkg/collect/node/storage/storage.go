@@ -6,8 +6,7 @@
 //	openshift.go      flags in a file of OpenShift's
 //	k3s.go            the API server inside k3s
 //	configuration.go  the encryption configuration, and when its path changed
-//	audit.go          the audit policy
-//	policy.go         what an audit policy does with Secrets
+//	audit.go          the audit policy (package auditpolicy reads it), and the log's file
 //	databases.go      etcd's and kine's databases
 //	files.go          who can read them
 //	swap.go           whether Secret volumes can be swapped out

@@ -1,4 +1,4 @@
-package storage
+package auditpolicy
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestParseAuditPolicy(t *testing.T) {
+func TestParse(t *testing.T) {
 	policy := func(rules ...string) string {
 		return "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n" + strings.Join(rules, "\n") + "\n"
 	}
@@ -58,7 +58,7 @@ func TestParseAuditPolicy(t *testing.T) {
 		"the first of two rules":                   {policy(`- {level: Request, verbs: [create]}`, `- {level: Request, verbs: [patch]}`), "Request", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			level, rule, err := parseAuditPolicy([]byte(tc.text))
+			level, rule, err := Parse([]byte(tc.text))
 			if err != nil || level != tc.level || rule != tc.rule {
 				t.Errorf("level %s by rule %d (%v), want %s by rule %d", level, rule, err, tc.level, tc.rule)
 			}
@@ -78,7 +78,7 @@ func TestParseAuditPolicy(t *testing.T) {
 		"a list":                      "- " + canary,
 		"nothing":                     "",
 	} {
-		level, _, err := parseAuditPolicy([]byte(text))
+		level, _, err := Parse([]byte(text))
 		if err == nil || level != "" {
 			t.Errorf("%s: level %q, error %v; want an error", name, level, err)
 		} else if strings.Contains(err.Error(), canary) {
@@ -89,7 +89,7 @@ func TestParseAuditPolicy(t *testing.T) {
 
 // A random policy means what its rules say when they are applied to one request after
 // another, of every user, verb, namespace and name that a rule can tell apart.
-func TestAuditPolicyByRequests(t *testing.T) {
+func TestByRequests(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	counts := map[string]int{}
 	for range 4000 {
@@ -98,7 +98,7 @@ func TestAuditPolicyByRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		level, _, err := parseAuditPolicy(text)
+		level, _, err := Parse(text)
 		if err != nil {
 			t.Fatal(err, string(text))
 		}
@@ -106,7 +106,7 @@ func TestAuditPolicyByRequests(t *testing.T) {
 		exact := levelByRequests(policy)
 		// Rules that together take all requests of a later one do not shield it: two
 		// groups of users, say. Then the answer may be too high, never too low.
-		if slices.Index(auditLevels, level) < slices.Index(auditLevels, exact) {
+		if slices.Index(Levels, level) < slices.Index(Levels, exact) {
 			t.Fatalf("level %s, by requests %s: %s", level, exact, text)
 		}
 		if level != exact {
@@ -158,7 +158,7 @@ func randomPolicy(r *rand.Rand) testPolicy {
 	p := testPolicy{APIVersion: "audit.k8s.io/v1", Kind: "Policy", OmitStages: some("ResponseComplete", "RequestReceived")}
 	for range 1 + r.IntN(6) {
 		rule := testRule{
-			Level: auditLevels[r.IntN(4)], Users: some("alice", "bob"), UserGroups: some("system:authenticated", "system:unauthenticated", "devs"),
+			Level: Levels[r.IntN(4)], Users: some("alice", "bob"), UserGroups: some("system:authenticated", "system:unauthenticated", "devs"),
 			Verbs: some("create", "update", "patch", "get", "list", "watch", "delete", "deletecollection", "*"), OmitStages: some("ResponseComplete", "Panic"),
 		}
 		if r.IntN(8) == 0 {
@@ -192,7 +192,7 @@ func levelByRequests(p testPolicy) string {
 						if i < 0 {
 							continue
 						}
-						level := slices.Index(auditLevels, p.Rules[i].Level)
+						level := slices.Index(Levels, p.Rules[i].Level)
 						omitted := slices.Concat(p.OmitStages, p.Rules[i].OmitStages)
 						values := level == 2 && v.request || level == 3 && (v.request || v.response)
 						if values && slices.Contains(omitted, "ResponseComplete") && slices.Contains(omitted, "Panic") {
@@ -207,7 +207,7 @@ func levelByRequests(p testPolicy) string {
 			}
 		}
 	}
-	return auditLevels[highest]
+	return Levels[highest]
 }
 
 func (r *testRule) matches(user string, groups []string, verb, namespace, name string) bool {
@@ -228,7 +228,7 @@ func (r *testRule) matches(user string, groups []string, verb, namespace, name s
 	})
 }
 
-func FuzzParseAuditPolicy(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 20 {
 		text, err := json.Marshal(randomPolicy(r))
@@ -239,11 +239,11 @@ func FuzzParseAuditPolicy(f *testing.F) {
 	}
 	f.Add([]byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  resources:\n  - group: \"\"\n    resources: [secrets]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		level, rule, err := parseAuditPolicy(data)
+		level, rule, err := Parse(data)
 		if err != nil && (level != "" || rule != 0) {
 			t.Errorf("a level and an error: %s, %d", level, rule)
 		}
-		if err == nil && (!slices.Contains(auditLevels, level) || (rule == 0) != (level == "None")) {
+		if err == nil && (!slices.Contains(Levels, level) || (rule == 0) != (level == "None")) {
 			t.Errorf("level %q by rule %d", level, rule)
 		}
 		if err != nil && strings.Contains(err.Error(), "bug in this program") {

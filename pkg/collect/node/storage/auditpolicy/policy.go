@@ -1,4 +1,6 @@
-package storage
+// Package auditpolicy says what an API server's audit policy (audit.k8s.io/v1) does with
+// Secrets.
+package auditpolicy
 
 import (
 	"encoding/json"
@@ -13,12 +15,12 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// The levels of an audit policy, least first (audit.k8s.io/v1, Level).
-var auditLevels = []string{"None", "Metadata", "Request", "RequestResponse"}
+// Levels are those of a policy, least first.
+var Levels = []string{"None", "Metadata", "Request", "RequestResponse"}
 
-// auditRule is one rule of an audit policy, as far as it is about Secrets.
-type auditRule struct {
-	level                             int // place in auditLevels
+// policyRule is one rule of a policy, as far as it is about Secrets.
+type policyRule struct {
+	level                             int // place in Levels
 	users, groups, verbs, namespaces  []string
 	nonResourceURLs                   []string
 	resources                         []groupResources
@@ -49,10 +51,13 @@ var secretVerbs = []struct {
 	{"deletecollection", false, true},
 }
 
-// maxAuditPolicy bounds the file, bytes. The largest in use have about 20 KiB.
-const maxAuditPolicy = 1 << 20
+// MaxSize bounds the file, bytes. The largest in use have about 20 KiB.
+const MaxSize = 1 << 20
 
-// parseAuditPolicy returns the highest level at which any request for Secrets is logged,
+// errNotYAML stands for a parser's own words, which quote the file.
+var errNotYAML = rootfs.NewError(fact.Corrupt, "expected YAML or JSON")
+
+// Parse returns the highest level at which any request for Secrets is logged,
 // and the number of the first rule that gives it, from 1; 0 if no rule does. A level counts
 // for what it logs of a value: a get at level Request has no body, and counts as Metadata.
 //
@@ -63,7 +68,7 @@ const maxAuditPolicy = 1 << 20
 //
 // The API server reads the file as leniently (k8s.io/apiserver, pkg/audit/policy):
 // fields that it does not know are ignored. Errors never quote the file.
-func parseAuditPolicy(data []byte) (level string, rule int, err error) {
+func Parse(data []byte) (level string, rule int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			level, rule, err = "", 0, fmt.Errorf("a bug in this program, not in the file: %s", crash.Describe(v))
@@ -77,7 +82,7 @@ func parseAuditPolicy(data []byte) (level string, rule int, err error) {
 	if err := json.Unmarshal(text, &root); err != nil {
 		return "", 0, errNotYAML
 	}
-	rules, err := auditRules(root)
+	rules, err := rulesOf(root)
 	if err != nil {
 		return "", 0, err
 	}
@@ -90,7 +95,7 @@ func parseAuditPolicy(data []byte) (level string, rule int, err error) {
 			if len(rules[j].verbs) > 0 && !slices.Contains(rules[j].verbs, v.verb) {
 				continue
 			}
-			taken := func(i auditRule) bool { return i.takes(&rules[j], v.verb) }
+			taken := func(i policyRule) bool { return i.takes(&rules[j], v.verb) }
 			if slices.ContainsFunc(rules[:j], taken) {
 				continue
 			}
@@ -99,11 +104,11 @@ func parseAuditPolicy(data []byte) (level string, rule int, err error) {
 			}
 		}
 	}
-	return auditLevels[highest], rule, nil
+	return Levels[highest], rule, nil
 }
 
 // logs is the level that counts for a request whose bodies hold a value or not.
-func (r *auditRule) logs(request, response bool) int {
+func (r *policyRule) logs(request, response bool) int {
 	const metadata, atRequest, atResponse = 1, 2, 3
 	switch {
 	case r.level <= metadata:
@@ -118,7 +123,7 @@ func (r *auditRule) logs(request, response bool) int {
 
 // takes reports whether every request for a Secret with this verb that later could match
 // is matched by r.
-func (r *auditRule) takes(later *auditRule, verb string) bool {
+func (r *policyRule) takes(later *policyRule, verb string) bool {
 	within := func(inner, outer []string) bool {
 		return len(outer) == 0 || len(inner) > 0 && !slices.ContainsFunc(inner, func(s string) bool { return !slices.Contains(outer, s) })
 	}
@@ -130,8 +135,8 @@ func (r *auditRule) takes(later *auditRule, verb string) bool {
 		(r.everySecret || !later.everySecret && within(later.names, r.names))
 }
 
-// auditRules reads the rules of a policy.
-func auditRules(root any) ([]auditRule, error) {
+// rulesOf reads the rules of a policy.
+func rulesOf(root any) ([]policyRule, error) {
 	document, isObject := root.(map[string]any)
 	apiVersion, _ := document["apiVersion"].(string)
 	if !isObject || document["kind"] != "Policy" || !strings.HasPrefix(apiVersion, "audit.k8s.io/") {
@@ -148,7 +153,7 @@ func auditRules(root any) ([]auditRule, error) {
 	if len(list) == 0 {
 		return nil, rootfs.NewError(fact.Corrupt, "expected at least one rule")
 	}
-	rules := make([]auditRule, len(list))
+	rules := make([]policyRule, len(list))
 	for i, item := range list {
 		if err := rules[i].read(item, omitted); err != nil {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
@@ -157,14 +162,14 @@ func auditRules(root any) ([]auditRule, error) {
 	return rules, nil
 }
 
-func (r *auditRule) read(item any, omitted []string) error {
+func (r *policyRule) read(item any, omitted []string) error {
 	fields, isObject := item.(map[string]any)
 	if !isObject {
 		return rootfs.NewError(fact.Corrupt, "expected an object")
 	}
 	level, _ := fields["level"].(string)
-	if r.level = slices.Index(auditLevels, level); r.level < 0 {
-		return rootfs.NewError(fact.Corrupt, "level: expected one of "+strings.Join(auditLevels, ", "))
+	if r.level = slices.Index(Levels, level); r.level < 0 {
+		return rootfs.NewError(fact.Corrupt, "level: expected one of "+strings.Join(Levels, ", "))
 	}
 	var stages []string
 	for _, f := range []struct {
@@ -213,7 +218,7 @@ func (r *auditRule) read(item any, omitted []string) error {
 }
 
 // understand works out what the rule means for Secrets.
-func (r *auditRule) understand(omitted []string) {
+func (r *policyRule) understand(omitted []string) {
 	// A request's body is in the events of these stages; the others come before it is
 	// read, or with a watch.
 	r.omitsValues = slices.Contains(omitted, "ResponseComplete") && slices.Contains(omitted, "Panic")
