@@ -209,8 +209,9 @@ type EncryptionProvider struct {
 type AuditPolicy struct {
 	Path string `json:"path"` // below the process's root
 	// Level is the highest level at which any request for Secrets can be logged: None,
-	// Metadata, Request or RequestResponse. From Request on, the log holds values. Rule is
-	// the number of that rule in the policy, from 1.
+	// Metadata, Request or RequestResponse. A level counts for what it logs of a value (a
+	// get at Request has no body, and counts as Metadata), so from Request on, the log
+	// holds values. Rule is the number of that rule in the policy, from 1.
 	Level string `json:"level"`
 	Rule  int    `json:"rule,omitempty"`
 	// Log is the log's file; nil if there is none (--audit-log-path is not set), or if it

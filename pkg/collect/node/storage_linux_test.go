@@ -3,7 +3,9 @@ package node
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +15,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/kine/kinetest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored/storedtest"
 )
 
 // field is one length-delimited field of a protobuf message, under 128 bytes.
@@ -199,14 +203,116 @@ secret: ` + secret + `
 	}
 }
 
-// k3s keeps its objects in SQLite: that is known, and not read.
+// writeKine makes a database as kine does: a Secret in plaintext, then encrypted, so that
+// its row holds both values.
+func writeKine(t *testing.T, name string) {
+	t.Helper()
+	sqlite := needTool(t, "sqlite3", "sqlite3")
+	m := kinetest.New()
+	m.Put("/registry/namespaces/default", []byte("{}"))
+	m.Put("/registry/secrets/shop/db", storedtest.ProtobufSecret("shop", "db", []byte("CANARYVALUE")))
+	m.Put("/registry/secrets/shop/db", storedtest.AESCBC(rand.New(rand.NewSource(1)), "key1", 2))
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(sqlite, "-batch", "-bail", name)
+	cmd.Stdin = strings.NewReader(m.SQL())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("sqlite3: %v: %s", err, out)
+	}
+}
+
+// k3s keeps its objects in SQLite, and leaves that file where it moves to etcd.
 func TestKine(t *testing.T) {
-	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "k3s-server", fds: []string{"/etc/x", "/var/lib/rancher/k3s/server/db/state.db"}}},
-		"-- etc/x --\n-- var/lib/rancher/k3s/server/db/state.db --\nSQLite format 3\n-- usr/bin/k3s-server --\n")
-	m := read(t, dir, fact.LevelFull, fact.Etcd)
-	want := []fact.NodeGap{{What: fact.Etcd, Reason: fact.Unsupported, Detail: "k3s-server, pid 9: the cluster's objects are in SQLite (kine), which is not supported"}}
-	if diff := cmp.Diff(want, m.Gaps); diff != "" || m.HasRead(fact.Etcd) {
-		t.Errorf("gaps (-want +got):\n%s, read %v", diff, m.Read)
+	const db = "/var/lib/rancher/k3s/server/db/"
+	k3s := func(fd string) fakeProcess {
+		return fakeProcess{pid: 9, comm: "k3s-server", cmdline: "/usr/local/bin/k3s server", fds: []string{"/etc/x", fd}}
+	}
+	all := []fact.Kind{fact.Etcd, fact.Residue}
+	places := func(m *fact.Measurement) map[string]int {
+		found := map[string]int{}
+		for _, r := range m.Etcd[0].Remains {
+			found[string(r.Place)+" "+strings.TrimPrefix(r.Path, db)] += r.Values
+		}
+		return found
+	}
+	t.Run("a database, and an old one", func(t *testing.T) {
+		dir := nodeFixture(t, []fakeProcess{initProcess, k3s(db + "state.db")}, "-- etc/x --\n-- usr/bin/k3s-server --\n")
+		writeKine(t, filepath.Join(dir, db, "state.db"))
+		writeKine(t, filepath.Join(dir, db, "state.db.migrated"))
+		m := read(t, dir, fact.LevelFull, all...)
+		if len(m.Etcd) != 1 || len(m.Gaps) > 0 || !m.HasRead(fact.Etcd) || !m.HasRead(fact.Residue) {
+			t.Fatalf("databases %v, gaps %v, read %v", m.Etcd, m.Gaps, m.Read)
+		}
+		e := m.Etcd[0]
+		if e.Path != db+"state.db" || e.Format != fact.FormatKine || !e.Complete || len(e.Secrets) != 1 || e.Secrets[0].Class != fact.ClassAESCBC || !e.Secrets[0].OldValue {
+			t.Errorf("database %+v", e)
+		}
+		// The row in plaintext, and its copy in the next one.
+		if got := places(m); got["old database state.db.migrated"] != 2 {
+			t.Errorf("remains %v", got)
+		}
+		if strings.Contains(fmt.Sprintf("%+v", m), "CANARYVALUE") {
+			t.Error("a value got out")
+		}
+	})
+	t.Run("no database of SQLite", func(t *testing.T) {
+		dir := nodeFixture(t, []fakeProcess{initProcess, k3s(db + "state.db")}, "-- etc/x --\n-- usr/bin/k3s-server --\n-- var/lib/rancher/k3s/server/db/state.db --\nCANARYVALUE\n")
+		m := read(t, dir, fact.LevelFull, all...)
+		if len(m.Etcd) != 0 || len(m.Gaps) != 2 || m.Gaps[0].Reason != fact.Corrupt || m.HasRead(fact.Etcd) || m.HasRead(fact.Residue) {
+			t.Errorf("databases %v, gaps %v, read %v", m.Etcd, m.Gaps, m.Read)
+		}
+		if strings.Contains(fmt.Sprintf("%+v", m), "CANARYVALUE") {
+			t.Error("a gap quotes the file")
+		}
+	})
+	t.Run("etcd with what was there before", func(t *testing.T) {
+		dir := nodeFixture(t, []fakeProcess{initProcess, k3s(db + "etcd/member/snap/db")}, "-- etc/x --\n-- usr/bin/k3s-server --\n")
+		writeEtcd(t, filepath.Join(dir, db, "etcd/member/snap/db"), "/registry")
+		writeEtcd(t, filepath.Join(dir, db, "etcd-old-1700000000/member/snap/db"), "/registry")
+		writeKine(t, filepath.Join(dir, db, "state.db.migrated"))
+		m := read(t, dir, fact.LevelFull, all...)
+		if len(m.Etcd) != 1 || len(m.Gaps) > 0 || !m.HasRead(fact.Residue) {
+			t.Fatalf("databases %v, gaps %v, read %v", m.Etcd, m.Gaps, m.Read)
+		}
+		got := places(m)
+		if got["old database state.db.migrated"] != 2 || got["old database etcd-old-1700000000/member/snap/db"] != 1 {
+			t.Errorf("remains %v", got)
+		}
+		for _, r := range m.Etcd[0].Remains {
+			if !r.Complete {
+				t.Errorf("not complete: %+v", r)
+			}
+		}
+	})
+}
+
+// Values in the log next to a member's database are found, and only where that is wanted.
+func TestMemberRemains(t *testing.T) {
+	const db = "/var/lib/etcd/member/snap/db"
+	dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "etcd", cgroup: staticCgroup, fds: []string{db}}}, "-- usr/bin/etcd --\n")
+	writeEtcd(t, filepath.Join(dir, db), "/registry")
+	wal := filepath.Join(dir, "var/lib/etcd/member/wal/0000000000000000-0000000000000000.wal")
+	if err := os.MkdirAll(filepath.Dir(wal), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// A log without its frames: what it holds is found all the same, and it is not complete.
+	if err := os.WriteFile(wal, append([]byte("noise"), storedtest.ProtobufSecret("shop", "gone", []byte("CANARYVALUE"))...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := read(t, dir, fact.LevelFull, fact.Etcd, fact.Residue)
+	if len(m.Etcd) != 1 || !m.HasRead(fact.Residue) {
+		t.Fatalf("databases %v, gaps %v", m.Etcd, m.Gaps)
+	}
+	found := map[fact.RemainsPlace]int{}
+	for _, r := range m.Etcd[0].Remains {
+		found[r.Place] += r.Values
+	}
+	if _, free := found[fact.InFreePages]; !free || found[fact.InLog] != 1 {
+		t.Errorf("remains %+v", m.Etcd[0].Remains)
+	}
+	if m = read(t, dir, fact.LevelFull, fact.Etcd); m.HasRead(fact.Residue) || len(m.Etcd[0].Remains) > 0 {
+		t.Errorf("nobody asked for remains: %+v", m.Etcd[0].Remains)
 	}
 }
 

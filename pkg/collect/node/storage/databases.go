@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/kine"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
@@ -54,8 +55,6 @@ var (
 	errSwapped = rootfs.NewError(fact.Changing, "the database was replaced while it was read")
 	// errNoFDs wraps an error of listing descriptors.
 	errNoFDs = errors.New("listing its descriptors")
-	// errKine is the gap of an SQLite database.
-	errKine = rootfs.NewError(fact.Unsupported, "the cluster's objects are in SQLite (kine), which is not supported")
 )
 
 // databases reads the stores of a node.
@@ -244,7 +243,10 @@ func (r *databases) database(ctx context.Context, proc *process, db database) er
 		}
 	}
 	r.seen[key] = true
-	r.count(proc, contentKinds, err)
+	r.count(proc, []fact.Kind{fact.Etcd}, err)
+	if err != nil { // otherwise the reader has counted what lies beside the rows
+		r.count(proc, []fact.Kind{fact.Residue}, err)
+	}
 	if r.pass.Ledger.Wants(fact.StorageFiles) {
 		files, err := storeFiles(ctx, proc, db, handle.Info())
 		r.count(proc, []fact.Kind{fact.StorageFiles}, err)
@@ -260,9 +262,6 @@ func (r *databases) database(ctx context.Context, proc *process, db database) er
 	return nil
 }
 
-// contentKinds are those of storeKinds that come of a store's content.
-var contentKinds = []fact.Kind{fact.Etcd, fact.Residue}
-
 // count notes whether some kinds of a store were read.
 func (r *databases) count(proc *process, kinds []fact.Kind, err error) {
 	if err != nil {
@@ -274,21 +273,58 @@ func (r *databases) count(proc *process, kinds []fact.Kind, err error) {
 	}
 }
 
-// etcd reads a member's database.
-func (r *databases) etcd(ctx context.Context, _ *process, db database, handle *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
+// etcd reads a member's database, and the files next to it.
+func (r *databases) etcd(ctx context.Context, proc *process, db database, handle *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
 	file, err := handle.Open()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = file.Close() }()
-	opts := etcd.Options{Path: rootfs.Text(db.path), Live: r.pass.Live, KeyNames: r.keyNames(), Resources: r.beyondSecrets()}
+	known := &etcd.Known{}
+	opts := etcd.Options{
+		Path: rootfs.Text(db.path), Live: r.pass.Live, KeyNames: r.keyNames(), Resources: r.beyondSecrets(),
+		Residue: r.pass.Ledger.Wants(fact.Residue), Known: known,
+	}
 	opts.Prefix, opts.PrefixFrom = prefixOf(r.servers)
-	return etcd.Read(ctx, source{file}, opts)
+	facts, gaps, err := etcd.Read(ctx, source{file}, opts)
+	if facts != nil && opts.Residue {
+		err := r.member(ctx, proc, db, handle.Info(), facts, known)
+		r.count(proc, []fact.Kind{fact.Residue}, err)
+	}
+	return facts, gaps, err
 }
 
-// kine reads an SQLite database.
-func (r *databases) kine(context.Context, *process, database, *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
-	return nil, nil, errKine
+// kine reads an SQLite database with its log, and the files next to it.
+func (r *databases) kine(ctx context.Context, proc *process, db database, handle *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
+	root, err := proc.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	// The log is found by its name, so that name must be the database's.
+	if err := leadsTo(root, db.path, handle.Info()); err != nil {
+		return nil, nil, err
+	}
+	file, err := handle.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = file.Close() }()
+	opts := r.kineOptions(db.path)
+	facts, gaps, err := kine.Read(ctx, kine.InRoot(root, db.path, file), opts)
+	if facts != nil && opts.Residue {
+		err := r.oldStores(ctx, root, db.dataDir(), facts)
+		r.count(proc, []fact.Kind{fact.Residue}, err)
+	}
+	return facts, gaps, err
+}
+
+func (r *databases) kineOptions(name string) kine.Options {
+	opts := kine.Options{Path: rootfs.Text(name), Live: r.pass.Live, KeyNames: r.keyNames(), Residue: r.pass.Ledger.Wants(fact.Residue)}
+	opts.Prefix, opts.PrefixFrom = prefixOf(r.servers)
+	if r.beyondSecrets() {
+		opts.Resources = func(string) bool { return true }
+	}
+	return opts
 }
 
 // keyNames are the names of the keys in the node's encryption configurations.

@@ -12,6 +12,18 @@ import (
 // errMoved says that the path of a descriptor leads to another file.
 var errMoved = rootfs.NewError(fact.Changing, "its path no longer leads to the file that is open")
 
+// leadsTo is an error if a path does not lead to the file that is open.
+func leadsTo(root *rootfs.Root, name string, open rootfs.Info) error {
+	file, err := root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if file.Dev != open.Dev || file.Ino != open.Ino {
+		return fmt.Errorf("%s: %w", rootfs.Text(name), errMoved)
+	}
+	return nil
+}
+
 // storeFiles says who on the node can get at the files of a store. With an error what it
 // returns is incomplete, or nil.
 func storeFiles(ctx context.Context, proc *process, db database, open rootfs.Info) (*fact.StoreFiles, error) {
@@ -19,12 +31,8 @@ func storeFiles(ctx context.Context, proc *process, db database, open rootfs.Inf
 	if err != nil {
 		return nil, err
 	}
-	file, err := root.Lstat(db.path)
-	if err != nil {
+	if err := leadsTo(root, db.path, open); err != nil {
 		return nil, err
-	}
-	if file.Dev != open.Dev || file.Ino != open.Ino {
-		return nil, fmt.Errorf("%s: %w", rootfs.Text(db.path), errMoved)
 	}
 	dir, err := root.Lstat(db.dataDir())
 	if err != nil {

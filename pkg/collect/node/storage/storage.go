@@ -8,6 +8,7 @@
 //	configuration.go  the encryption configuration, and when its path changed
 //	audit.go          the audit policy (package auditpolicy reads it), and the log's file
 //	databases.go      etcd's and kine's databases
+//	beside.go         files next to a database that hold older values
 //	files.go          who can read them
 //	swap.go           whether Secret volumes can be swapped out
 //	process.go        files of a process
