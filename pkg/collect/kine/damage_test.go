@@ -68,17 +68,17 @@ func silent(t testing.TB, f fixture, truth *fact.EtcdDB) (plaintext, name string
 	return plaintext, name
 }
 
-// TestFlippedBit flips one bit of each byte, or every bit with KINE_FLIP_ALL=1.
+// TestFlippedBit flips one bit of each tenth byte, or every bit with KINE_FLIP_ALL=1.
 func TestFlippedBit(t *testing.T) {
-	bits := 1
+	bits, step := 1, 10
 	if os.Getenv("KINE_FLIP_ALL") == "1" {
-		bits = 8
+		bits, step = 8, 1
 	}
 	for _, size := range []int{512, 4096} {
 		f, truth := small(t, size, "")
 		names := map[string]int{}
 		tried := 0
-		for at := range f.main {
+		for at := 0; at < len(f.main); at += step {
 			for bit := range bits {
 				mask := byte(1) << ((at*7 + bit) % 8)
 				f.main[at] ^= mask

@@ -183,6 +183,34 @@ func (r *reader) open() (s *state, err error) {
 	return s, nil
 }
 
+// refresh goes on to the newest state. It reports false if the files must be opened again.
+func (r *reader) refresh(s *state) bool {
+	if s.log == nil || r.calm() != nil {
+		return false
+	}
+	now, err := r.files.Log()
+	if err != nil || now == nil {
+		return false
+	}
+	defer func() { _ = now.Close() }()
+	if now.ID() != s.log.ID() {
+		return false
+	}
+	logSize, err := now.Size()
+	if err != nil {
+		return false
+	}
+	size, err := r.files.Main.Size()
+	if err != nil {
+		return false
+	}
+	if ok, err := s.Refresh(size, logSize); err != nil || !ok {
+		return false
+	}
+	s.size, s.logSize = size, logSize
+	return true
+}
+
 // plainError is an error of the operating system in words that are the same everywhere.
 func plainError(err error) error { return errors.New(rootfs.ErrorText(err)) }
 
@@ -314,6 +342,7 @@ type follower struct {
 	strays    int
 	strayAt   int64
 	expired   bool
+	changing  bool // it ended because the file changed too fast
 	column    column
 }
 
@@ -728,6 +757,10 @@ func (r *reader) logEnd(s *state, f *follower) {
 const (
 	firstChunk = 2_000 // rows
 	maxChunk   = 20_000
+
+	// maxDrops is how often in a row a single row can be dropped before the file counts as
+	// one that cannot be read.
+	maxDrops = 20_000
 )
 
 // chunks reads a changing file: from the newest state as many rows as it can read before
@@ -737,14 +770,29 @@ func (r *reader) chunks(prefix string) (*follower, error) {
 	size := int64(firstChunk)
 	compactRow := int64(1)
 	failures := 0
+	drops := 0
 	var events []event
+	var s *state
+	defer func() {
+		if s != nil {
+			s.close()
+		}
+	}()
 	for {
-		if r.expired() {
-			f.expired = true
+		if r.expired() || drops > maxDrops {
+			f.expired, f.changing = true, drops > maxDrops
 			return f, nil
 		}
-		s, err := r.open()
+		var err error
+		if s != nil && !r.refresh(s) {
+			s.close()
+			s = nil
+		}
+		if s == nil {
+			s, err = r.open()
+		}
 		if err != nil {
+			s = nil
 			// The header is just being written, or the file is no database of kine.
 			if failures++; failures > 200 {
 				return nil, fmt.Errorf("reading %s: %w", r.opts.Path, err)
@@ -767,13 +815,14 @@ func (r *reader) chunks(prefix string) (*follower, error) {
 		if done {
 			seq = s.sequence()
 		}
-		changed := r.changed(s)
-		s.close()
-		if changed {
+		if r.changed(s) {
+			if size == 1 {
+				drops++
+			}
 			size = max(1, size/2)
 			continue
 		}
-		failures = 0
+		failures, drops = 0, 0
 		if found > 0 {
 			compactRow = found
 		}
@@ -844,7 +893,11 @@ func (r *reader) facts(f *follower, res *residue) *fact.EtcdDB {
 		r.miss(fact.Corrupt, "%d more faults", f.faults.more)
 	}
 	if f.expired {
-		r.miss(r.expiredReason(), "read up to revision %d", f.last)
+		reason := r.expiredReason()
+		if f.changing {
+			reason = fact.Changing
+		}
+		r.miss(reason, "read up to revision %d", f.last)
 		f.table.doubt = 1<<63 - 1
 	} else if !f.defaultNS && !r.broken {
 		r.miss(fact.NotPresent, "no key %s%s: the prefix is another", db.Prefix, defaultNamespace)

@@ -173,6 +173,31 @@ func (db *DB) parseHeader(h []byte) error {
 	return nil
 }
 
+// Refresh goes on to the newest commit, as Open does, but reads only what was appended to
+// the log. It reports false, and changes nothing, if the database must be opened again:
+// there is no log, or it was restarted. Rows and values of before are no longer valid.
+func (db *DB) Refresh(size, logSize int64) (bool, error) {
+	var head [headerSize]byte
+	if db.log.order == nil || logSize < db.log.size {
+		return false, nil
+	}
+	if err := db.log.extend(logSize); err != nil {
+		return false, err
+	}
+	if same, err := db.log.sameHeader(); err != nil || !same {
+		return false, err
+	}
+	if err := fill(db.main, head[:], 0); err != nil {
+		return false, fmt.Errorf("reading the header again: %w", err)
+	}
+	// A checkpoint writes only pages that the log has.
+	db.head, db.size = head, size
+	if f := db.read(head[:], 1, 0); f != nil {
+		return false, fmt.Errorf("reading the header again: %w", f)
+	}
+	return true, db.parseHeader(head[:])
+}
+
 // PageSize returns the size of a page in bytes.
 func (db *DB) PageSize() int { return db.pageSize }
 

@@ -89,9 +89,19 @@ func (w *wal) open(src io.ReaderAt, size int64, pageSize int) error {
 		return fmt.Errorf("reading the write-ahead log: expected the database's page size %d, found %d", w.pageSize, word(2))
 	}
 	w.sum = sum
-	limit := 1024 // of the index, before it is made smaller
-	var err error
-	w.end, err = w.frames(1, sum, size, func(frame, page, commit uint32, sum [2]uint32) error {
+	return w.add(1, sum, size)
+}
+
+// extend reads what was appended since.
+func (w *wal) extend(size int64) error {
+	w.size, w.valid = size, w.committed
+	return w.add(w.committed+1, w.sum, size)
+}
+
+// add reads the frames from one on, with the checksum so far.
+func (w *wal) add(frame uint32, sum [2]uint32, size int64) (err error) {
+	limit := max(1024, 2*len(w.index)) // of the index, before it is made smaller
+	w.end, err = w.frames(frame, sum, size, func(frame, page, commit uint32, sum [2]uint32) error {
 		w.valid = frame
 		if commit != 0 {
 			w.committed, w.pages, w.sum = frame, commit, sum
@@ -210,14 +220,19 @@ func (w *wal) changed(size int64) (Change, error) {
 			return Changed, err
 		}
 	}
-	var header [logHeaderSize]byte
-	if err := fill(w.src, header[:], 0); err != nil {
-		return Changed, fmt.Errorf("reading the write-ahead log again: %w", err)
-	}
-	if header != w.header {
-		return Changed, nil
+	if same, err := w.sameHeader(); err != nil || !same {
+		return Changed, err
 	}
 	return change, nil
+}
+
+// sameHeader reports whether the log was not restarted.
+func (w *wal) sameHeader() (bool, error) {
+	var header [logHeaderSize]byte
+	if err := fill(w.src, header[:], 0); err != nil {
+		return false, fmt.Errorf("reading the write-ahead log again: %w", err)
+	}
+	return header == w.header, nil
 }
 
 // checksum continues a checksum over a multiple of 8 bytes.
