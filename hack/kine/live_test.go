@@ -29,7 +29,6 @@ func (d disk) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-
 // running opens the files of a database by their names.
 func running(t testing.TB, path string) kine.Files {
 	t.Helper()

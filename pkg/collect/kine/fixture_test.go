@@ -138,7 +138,7 @@ func expected(m *kinetest.Model) (secrets []fact.StoredSecret, history fact.Stor
 		}
 		secrets = append(secrets, fact.StoredSecret{
 			Namespace: ns, Name: name, Revision: last.ID, Size: len(last.Value),
-			Older: count, OlderRevision: newest, OldValue: plain(last.Old),
+			Older: int32(count), OlderRevision: newest, OldValue: plain(last.Old),
 		})
 	}
 	history.DeletedTotal = len(history.Deleted)

@@ -37,9 +37,9 @@ type Options struct {
 	Prefix, PrefixFrom string
 	// KeyNames are the configured names of encryption keys; nil if unknown.
 	KeyNames stored.KeyNames
-	// Resources are the other resources whose current objects are counted, as directories
-	// below the prefix. Nil counts none.
-	Resources func(dir string) bool
+	// Resources asks for the number of current objects of every other resource by how they
+	// are stored.
+	Resources bool
 	// Residue asks for a search outside of the rows, too.
 	Residue bool
 	// Deadline ends the reading with a gap. Zero means that only the context's deadline
@@ -338,6 +338,7 @@ type follower struct {
 	rows      int64
 	names     uint64 // sum over the rows, see nameSum
 	indexed   int    // length of the names that it has
+	unnamed   bool   // it lacks a row that could not be read
 	faults    faultList
 	strays    int
 	strayAt   int64
@@ -375,10 +376,14 @@ func (r *reader) follow(prefix string, still bool) *follower {
 	if r.copies != nil {
 		*r.copies = stored.Found{}
 	}
-	return &follower{
+	f := &follower{
 		opts: &r.opts, copies: r.copies, prefix: prefix, still: still, stop: r.expired,
-		table: newSecretTable(r.opts.limit + maxDeletedKept), resources: newResourceTable(r.opts.Resources), prefixes: map[string]bool{},
+		table: newSecretTable(r.opts.limit + maxDeletedKept), prefixes: map[string]bool{},
 	}
+	if r.opts.Resources {
+		f.resources = newResourceTable()
+	}
+	return f
 }
 
 // lost notes that rows behind the last one may be missing.
@@ -396,8 +401,9 @@ type event struct {
 	text   string
 	values []oneFault // values that could not be read
 	secret secretRow
-	about  string // a prefix, or a resource's directory
+	about  string // a prefix
 	gone   bool   // of a prefix
+	dir    string // of an object of another resource, "" if it is none
 	other  otherRow
 }
 
@@ -408,7 +414,6 @@ const (
 	eventSecret           // a row of a Secret
 	eventPrefix           // PREFIX/namespaces/default
 	eventStray            // a Secret in plaintext at another key
-	eventResource
 )
 
 // row takes a row, or a fault of the file.
@@ -424,7 +429,10 @@ func (f *follower) look(l *layout, row *sqlite.Row, err error, e *event) {
 	if err == nil {
 		rec, e.text, err = l.parse(row)
 		e.id = max(rec.id, 0)
-		if f.still && !rec.long && len(rec.name) <= f.indexed {
+		switch {
+		case err != nil || e.text != "":
+			f.unnamed = true
+		case f.still && !rec.long && len(rec.name) <= f.indexed:
 			f.names += nameSum(rec.name, rec.id)
 		}
 	}
@@ -488,8 +496,9 @@ func (f *follower) apply(e *event) {
 		if f.strays++; f.strays == 1 {
 			f.strayAt = e.id
 		}
-	case eventResource:
-		f.resources.row(e.about, e.id, e.other, f.compacted)
+	}
+	if e.dir != "" {
+		f.resources.row(e.dir, e.id, e.other, f.compacted)
 	}
 	if e.text != "" {
 		f.lost(e.reason, e.text)
@@ -517,7 +526,7 @@ func (f *follower) take(rec *record, e *event) (problem string, err error) {
 	if !rec.long && bytes.HasSuffix(name, []byte(defaultNamespace)) {
 		if prefix := name[:len(name)-len(defaultNamespace)]; plainPrefix(prefix) {
 			e.kind, e.about, e.gone = eventPrefix, string(prefix), rec.deleted
-			return "", nil
+			return "", f.resource(rec, rest, e)
 		}
 	}
 	if !rec.long && nearSecret(name, f.prefix) {
@@ -536,10 +545,10 @@ func (f *follower) take(rec *record, e *event) (problem string, err error) {
 			return "", nil
 		}
 	}
-	if below && !rec.long && f.resources.want != nil && len(rest) > 1 && rest[0] == '/' {
-		return "", f.resource(rec, rest[1:], e)
+	if !below {
+		return "", nil
 	}
-	return "", nil
+	return "", f.resource(rec, rest, e)
 }
 
 // secret takes a row of a Secret; key is its NAMESPACE/NAME.
@@ -716,7 +725,7 @@ func (r *reader) audited(s *state, audit *sqlite.Audit, f *follower, whole bool)
 		return
 	}
 	for _, o := range objects {
-		if o.Name == nameIndex && o.Entries == f.rows && names != f.names {
+		if o.Name == nameIndex && o.Entries == f.rows && names != f.names && !f.unnamed {
 			f.faults.add(fact.Corrupt, "names in the table differ from those in its index: a name is wrong")
 		}
 		if o.Index && !o.Partial && strings.EqualFold(o.Table, tableName) && o.Entries != f.rows {
@@ -831,7 +840,9 @@ func (r *reader) chunks(prefix string) (*follower, error) {
 			f.apply(&events[i])
 		}
 		clear(events)
-		f.resources.seen(f.last, compacted)
+		if f.resources != nil {
+			f.resources.seen(f.last, compacted)
+		}
 		if done {
 			if compacted < 0 {
 				f.lost(fact.Corrupt, "no row "+compactKey+", which kine always has")
@@ -915,9 +926,11 @@ func (r *reader) facts(f *follower, res *residue) *fact.EtcdDB {
 	history.Compacted = max(f.compacted, 0)
 	history.Deleted, history.DeletedTotal = f.table.deleted()
 	db.History = &history
-	var more bool
-	if db.Resources, more = f.resources.list(); more {
-		r.gap(fact.Truncated, "more than %d forms of other resources", fact.MaxStoredResources)
+	if f.resources != nil {
+		var more bool
+		if db.Resources, more = f.resources.list(); more {
+			r.gap(fact.Truncated, "more than %d ways in which other resources are stored, or more than fit: the rest was not counted", fact.MaxStoredResources)
+		}
 	}
 	if r.residue = res; res != nil {
 		db.Remains = res.remains()

@@ -21,7 +21,6 @@ type otherRow struct {
 // counted only if it was there, and it was there if compaction had not reached the row
 // that replaces it.
 type resourceTable struct {
-	want   func(dir string) bool
 	counts map[resourceKind]int
 	more   bool
 	chunks []chunkEnd
@@ -36,15 +35,10 @@ type resourceKind struct {
 	guessed       bool
 }
 
-func newResourceTable(want func(dir string) bool) *resourceTable {
-	return &resourceTable{want: want, counts: map[resourceKind]int{}}
-}
+func newResourceTable() *resourceTable { return &resourceTable{counts: map[resourceKind]int{}} }
 
 // seen notes that a chunk of rows counts.
 func (t *resourceTable) seen(last, compacted int64) {
-	if t.want == nil {
-		return
-	}
 	if n := len(t.chunks); n > 0 && t.chunks[n-1].compacted == compacted {
 		t.chunks[n-1].last = last
 		return
@@ -97,10 +91,13 @@ func (t *resourceTable) list() (out []fact.StoredResource, more bool) {
 	return out, t.more
 }
 
-// resource takes a row of another resource; key is what follows the prefix and a slash.
+// resource takes a row of another resource; key is what follows the prefix.
 func (f *follower) resource(rec *record, key []byte, e *event) error {
-	dir := directory(key)
-	if dir == nil || !f.resources.want(string(dir)) {
+	if f.resources == nil || rec.long || len(key) < 2 || key[0] != '/' {
+		return nil
+	}
+	dir := directory(key[1:])
+	if dir == nil {
 		return nil
 	}
 	classify := func(v sqlite.Value) (*stored.Form, error) {
@@ -119,7 +116,7 @@ func (f *follower) resource(rec *record, key []byte, e *event) error {
 	if e.other.old, err = classify(rec.old); err != nil {
 		return err
 	}
-	e.kind, e.about, e.other.prev = eventResource, string(dir), rec.prev
+	e.dir, e.other.prev = string(dir), rec.prev
 	return nil
 }
 

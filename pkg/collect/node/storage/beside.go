@@ -97,7 +97,7 @@ func (r *databases) migrated(ctx context.Context, root *rootfs.Root, name string
 	}
 	defer func() { _ = file.Close() }()
 	opts := r.kineOptions(name)
-	opts.Live, opts.Resources = false, nil
+	opts.Live, opts.Resources = false, false
 	old, err := kine.ReadOld(ctx, kine.InRoot(root, name, file), opts)
 	if err != nil {
 		return incomplete(name, err)

@@ -321,9 +321,7 @@ func (r *databases) kine(ctx context.Context, proc *process, db database, handle
 func (r *databases) kineOptions(name string) kine.Options {
 	opts := kine.Options{Path: rootfs.Text(name), Live: r.pass.Live, KeyNames: r.keyNames(), Residue: r.pass.Ledger.Wants(fact.Residue)}
 	opts.Prefix, opts.PrefixFrom = prefixOf(r.servers)
-	if r.beyondSecrets() {
-		opts.Resources = func(string) bool { return true }
-	}
+	opts.Resources = r.beyondSecrets()
 	return opts
 }
 
