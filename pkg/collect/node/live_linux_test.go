@@ -386,7 +386,7 @@ func TestDeadFileSystemOfAContainer(t *testing.T) {
 		return "20 1 0:9 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/" + upper + ",workdir=/w\n22 20 0:8 / /dev rw - tmpfs tmpfs rw\n"
 	}
 	processes := []fakeProcess{initProcess}
-	files := "-- l/usr/bin/p --\nx\n"
+	files := "-- l/usr/bin/p --\nx\n-- proc/swaps --\nFilename\tType\tSize\tUsed\tPriority\n"
 	for i, id := range []string{idA, idB, idC} { // the first hangs, so that the others come behind it
 		root := fmt.Sprintf("c%d", i)
 		processes = append(processes, fakeProcess{pid: 5 + i, comm: "p", cgroup: "0::/docker/" + id + "\n", root: "/" + root, mounts: mounts(root + "/u"), ns: fmt.Sprint(1000 + i)})

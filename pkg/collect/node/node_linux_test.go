@@ -203,7 +203,7 @@ func TestLevelProc(t *testing.T) {
 	const cpu = "-- sys/devices/system/cpu/vulnerabilities/mds --\nNot affected\n"
 	m := read(t, nodeFixture(t, []fakeProcess{initProcess}, cpu), fact.LevelProc)
 	want := levelProcGaps(fact.Processes, fact.Mounts)
-	for _, kind := range []fact.Kind{fact.Executables, fact.Upperdir, fact.Devices, fact.Images, fact.Kernel, fact.Libraries, fact.Packages, fact.Inventory, fact.Etcd, fact.EncryptionConfig} {
+	for _, kind := range fact.Subtract(fact.NodeKinds(), fact.KindsAt(fact.LevelProc)) {
 		want = append(want, fact.NodeGap{What: kind, Reason: fact.NotRequested, Detail: "not read at probe level proc"})
 	}
 	if diff := cmp.Diff(want, m.Gaps); diff != "" {
