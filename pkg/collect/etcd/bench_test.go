@@ -1,14 +1,9 @@
 package etcd
 
 import (
-	"bufio"
 	"fmt"
 	"math/rand"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -86,88 +81,4 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
-}
-
-// BenchmarkMemory reads a file of 2 GB with 100,000 Secrets in a process of its
-// own and reports the most memory that it had resident.
-func BenchmarkMemory(b *testing.B) {
-	if path := os.Getenv("ETCD_BENCH_FILE"); path != "" {
-		return
-	}
-	if runtime.GOOS != "linux" {
-		b.Skip("reads /proc/self/status")
-	}
-	s := openStore(b, filepath.Join(b.TempDir(), "db"), 4096)
-	r := rand.New(rand.NewSource(1))
-	large := storedtest.Payload(r, 1_500_000)
-	s.put("/registry/namespaces/default", storedtest.Protobuf("v1", "Namespace", nil))
-	for i := 0; i < 100_000; {
-		s.update(func(tx *bolt.Tx) {
-			for range 2000 {
-				i++
-				n := fmt.Sprintf("db-password-of-team-%06d", i)
-				s.txn(tx, op{key: "/registry/secrets/shop/" + n, value: storedtest.AnySecret(r, "shop", n)})
-			}
-			for j := range 26 {
-				s.txn(tx, op{key: fmt.Sprintf("/registry/configmaps/shop/c-%d-%d", i, j), value: large})
-			}
-		})
-		s.rows = nil
-	}
-	s.check(s.db.Close())
-	info, err := os.Stat(s.path)
-	s.check(err)
-	for b.Loop() {
-		cmd := exec.Command(os.Args[0], "-test.run", "^TestReadInOwnProcess$", "-test.v")
-		cmd.Env = append(os.Environ(), "ETCD_BENCH_FILE="+s.path)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			b.Fatalf("%v\n%s", err, out)
-		}
-		var secrets, kib, millis int
-		line := out[strings.Index(string(out), "secrets="):]
-		if _, err := fmt.Sscanf(string(line), "secrets=%d peak=%dKiB took=%dms", &secrets, &kib, &millis); err != nil || secrets != 100_000 {
-			b.Fatalf("%v\n%s", err, out)
-		}
-		b.ReportMetric(float64(kib)/1024, "MiB-peak")
-		b.ReportMetric(float64(millis), "ms")
-		b.ReportMetric(float64(info.Size())/(1<<20), "MiB-file")
-		if kib > 64<<10 {
-			b.Errorf("%d KiB resident, expected at most 64 MiB", kib)
-		}
-	}
-	b.ReportMetric(0, "ns/op")
-}
-
-// TestReadInOwnProcess is BenchmarkMemory's process.
-func TestReadInOwnProcess(t *testing.T) {
-	path := os.Getenv("ETCD_BENCH_FILE")
-	if path == "" {
-		t.Skip("run by BenchmarkMemory")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	began := time.Now()
-	db, gaps, err := Read(ctx, fileSource{f}, Options{Live: os.Getenv("ETCD_BENCH_STILL") == ""})
-	took := time.Since(began)
-	if err != nil || len(gaps) > 0 {
-		t.Fatal(err, gaps)
-	}
-	status, err := os.Open("/proc/self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer status.Close()
-	kib := 0
-	for lines := bufio.NewScanner(status); lines.Scan(); {
-		if rest, found := strings.CutPrefix(lines.Text(), "VmHWM:"); found {
-			if _, err := fmt.Sscan(rest, &kib); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	t.Logf("secrets=%d peak=%dKiB took=%dms", len(db.Secrets), kib, took.Milliseconds())
 }

@@ -277,6 +277,7 @@ func TestChangeDuringWalk(t *testing.T) {
 // hookSource calls hook before its at-th read.
 type hookSource struct {
 	*os.File
+	mu   sync.Mutex
 	at   int
 	hook func()
 }
@@ -284,9 +285,11 @@ type hookSource struct {
 func (h *hookSource) Size() (int64, error) { return fileSource{h.File}.Size() }
 
 func (h *hookSource) ReadAt(b []byte, off int64) (int, error) {
+	h.mu.Lock()
 	if h.at--; h.at == 0 {
 		h.hook()
 	}
+	h.mu.Unlock()
 	return h.File.ReadAt(b, off)
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -447,11 +448,14 @@ func TestReadEndsAtItsDeadline(t *testing.T) {
 // countdown calls then after some reads.
 type countdown struct {
 	memory
+	mu   sync.Mutex
 	left int
 	then func()
 }
 
 func (c *countdown) ReadAt(b []byte, off int64) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.left--; c.left == 0 {
 		c.then()
 	}

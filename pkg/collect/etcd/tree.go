@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/bits"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -149,7 +150,9 @@ type tree struct {
 	// ahead is how many leaves are read ahead at most; 0 means that each page is
 	// read by itself. leaves is the depth of the leaves of this tree, 0 until the
 	// first was read: all are at one depth.
+	// Twice says that two parts of the file may be read at once.
 	ahead  int
+	twice  bool
 	leaves int
 	batch  batch
 }
@@ -223,16 +226,44 @@ func (t *tree) readAhead(r *run, from int) {
 		b.extent = b.extent[:0]
 		return
 	}
-	kept := b.extent[:0]
-	for _, e := range b.extent {
-		n := int((e.end - e.first) * size)
-		got, _ := t.src.ReadAt(b.buf[:cap(b.buf)][e.at:e.at+n], int64(e.first*size))
-		if whole := uint64(max(got, 0)) / size; whole > 0 {
-			e.end = e.first + whole
-			kept = append(kept, e)
-		}
+	// One half beside the other: io.ReaderAt allows that, and most of the time goes into
+	// the calls where the leaves are scattered.
+	if half := len(b.extent) / 2; t.twice && half >= 8 {
+		t.readTwo(b.extent[:half], b.extent[half:])
+	} else {
+		t.readExtents(b.extent)
 	}
-	b.extent = kept
+	b.extent = slices.DeleteFunc(b.extent, func(e extent) bool { return e.end == e.first })
+}
+
+// readTwo reads two lists at once.
+func (t *tree) readTwo(one, other []extent) {
+	var wait sync.WaitGroup
+	defer wait.Wait() // also if the source panics, which only a bug can be
+	wait.Go(func() {
+		defer func() {
+			if recover() != nil {
+				// It comes again when the pages are read by themselves.
+				for i := range other {
+					other[i].end = other[i].first
+				}
+			}
+		}()
+		t.readExtents(other)
+	})
+	t.readExtents(one)
+}
+
+// readExtents reads parts of the file into the batch, and shortens those that cannot be
+// read.
+func (t *tree) readExtents(list []extent) {
+	size := int64(t.meta.pageSize)
+	for i := range list {
+		e := &list[i]
+		n := int(e.end-e.first) * int(size)
+		got, _ := t.src.ReadAt(t.batch.buf[:cap(t.batch.buf)][e.at:e.at+n], int64(e.first)*size)
+		e.end = e.first + uint64(max(got, 0))/uint64(size)
+	}
 }
 
 // page returns what was read ahead from the start of a page, as much as is there; nil if
