@@ -4,8 +4,8 @@
 #
 # Tests of one package share a cluster and run one at a time: some stop a node or
 # restart the API server. Without RUN or KEEP a second cluster beside the first
-# one, in a network namespace of its own, runs pkg/launch's tests meanwhile:
-# nearly all of the time is waiting.
+# one, in a network namespace of its own, runs pkg/launch's tests meanwhile, and then
+# hack/atrest starts etcd and API servers alone: nearly all of the time is waiting.
 set -eu
 cd "$(dirname "$0")/../.."
 log=$(mktemp)
@@ -25,7 +25,12 @@ if [ -n "${RUN-}" ] || [ "${KEEP-}" = 1 ]; then
 	go test ${GOTESTFLAGS-} -tags e2e -count=1 -p 1 -timeout 40m ${RUN:+-run "$RUN"} ./hack/e2e ./pkg/launch
 	exit
 fi
-(on_second hack/cluster/run up && on_second go test ${GOTESTFLAGS-} -tags e2e -count=1 -timeout 40m -run E2E ./pkg/launch) >"$log" 2>&1 &
+(
+	status=0
+	on_second hack/cluster/run up && on_second go test ${GOTESTFLAGS-} -tags e2e -count=1 -timeout 40m -run E2E ./pkg/launch || status=$?
+	go -C hack/atrest test ${GOTESTFLAGS-} -tags e2e -count=1 -timeout 20m -run 'TestAPIServer|TestRemains' . || status=$?
+	exit "$status"
+) >"$log" 2>&1 &
 second=$!
 status=0
 go test ${GOTESTFLAGS-} -tags e2e -count=1 -timeout 40m ./hack/e2e || status=$?
