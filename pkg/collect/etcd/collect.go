@@ -279,7 +279,7 @@ func (c *revisions) take(r *run, i int, rev revision, kv keyValue) *fault {
 			return faultOf(err)
 		}
 		if plain {
-			c.events = append(c.events, event{kind: eventElsewhere, page: r.page, elem: i})
+			c.events = append(c.events, event{kind: eventElsewhere, page: r.page, elem: i, row: secretRow{main: rev.main, sub: rev.sub}})
 			return nil
 		}
 	}
@@ -378,6 +378,7 @@ func (c *revisions) apply(ev *event) {
 			c.found = ""
 		}
 	case eventElsewhere:
+		c.plain.add(ev.row.main, ev.row.sub)
 		if c.strays++; c.strays == 1 {
 			c.strayAt = fmt.Sprintf("page %d, element %d", ev.page, ev.elem)
 		}

@@ -20,8 +20,8 @@ import (
 // Dir is etcd's member directory, which holds the directories wal and snap.
 type Dir interface {
 	// Names calls do with the name of each file in a directory below ("wal",
-	// "snap"), in any order, until it returns false. Regular is false for
-	// directories, links, FIFOs and the like.
+	// "snap"; "." is the member directory itself), in any order, until it returns
+	// false. Regular is false for directories, links, FIFOs and the like.
 	Names(dir string, do func(name string, regular bool) bool) error
 	// Open opens a regular file ("wal/NAME") for reading, and nothing else.
 	Open(name string) (DirFile, error)
@@ -150,8 +150,45 @@ const (
 // A panic would be a bug in this package. It costs only that file.
 func ReadMemberRemains(ctx context.Context, dir Dir, opts RemainsOptions) []fact.Remains {
 	m := &member{ctx: ctx, dir: dir, opts: opts}
-	return append(m.wal(), m.snap()...)
+	return slices.Concat(m.wal(), m.snap(), m.renamed())
 }
+
+// renamed reads directories called wal.broken.TIME and the like.
+func (m *member) renamed() []fact.Remains {
+	var dirs []string
+	_ = m.dir.Names(".", func(name string, regular bool) bool {
+		if !regular && (strings.HasPrefix(name, "wal.") || strings.HasPrefix(name, "snap.")) {
+			dirs = append(dirs, name)
+		}
+		return len(dirs) < maxMemberFiles && !m.expired()
+	})
+	slices.Sort(dirs)
+	var out []fact.Remains
+	for _, dir := range dirs[:min(len(dirs), maxRenamed)] {
+		all := fact.Remains{Place: fact.InOldStore, Path: m.opts.Path + "/" + rootfs.Text(dir), Complete: true}
+		names, exists := m.names(dir, func(string) bool { return false }, &all)
+		if !exists {
+			continue
+		}
+		var found stored.Found
+		for _, name := range names {
+			entry, exists := m.copied(dir+"/"+name, &found)
+			if !exists {
+				continue
+			}
+			all.Scanned += entry.Scanned
+			if !entry.Complete {
+				incomplete(&all, entry.Reason, oneLine(name)+": "+entry.Detail)
+			}
+		}
+		fill(&all, found, all.Scanned)
+		out = append(out, all)
+	}
+	return out
+}
+
+// maxRenamed bounds the directories that are read beside wal and snap.
+const maxRenamed = 20
 
 // member reads the files of a member directory.
 type member struct {
@@ -268,15 +305,7 @@ func (m *member) snap() []fact.Remains {
 	var rest stored.Found
 	for _, name := range names {
 		var found stored.Found
-		entry, exists := m.file("snap/"+name, func(src DirFile, size int64, entry *fact.Remains) {
-			var scanned int64
-			var err error
-			found, scanned, err = searchCopy(m.ctx, src, size, m.opts.Prefix, m.opts.Known, m.expired)
-			fill(entry, found, scanned)
-			if err != nil {
-				m.ended(entry, err, scanned)
-			}
-		})
+		entry, exists := m.copied("snap/"+name, &found)
 		if !exists {
 			continue
 		}
@@ -296,6 +325,18 @@ func (m *member) snap() []fact.Remains {
 	}
 	fill(&all, rest, all.Scanned)
 	return append([]fact.Remains{all}, own...)
+}
+
+// copied searches a file wherever a value may lie in it, and adds to into.
+func (m *member) copied(name string, into *stored.Found) (entry fact.Remains, exists bool) {
+	return m.file(name, func(src DirFile, size int64, entry *fact.Remains) {
+		found, scanned, err := searchCopy(m.ctx, src, size, m.opts.Prefix, m.opts.Known, m.expired)
+		fill(entry, found, scanned)
+		if err != nil {
+			m.ended(entry, err, scanned)
+		}
+		into.Merge(found)
+	})
 }
 
 // SearchCopy searches a whole file for Secrets in plaintext, wherever in it they lie:

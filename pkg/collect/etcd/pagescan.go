@@ -327,9 +327,24 @@ func (s *pageScan) row(r *run, flags uint32, key int, value, stop uint64) *fault
 	if !ok || kv.long() {
 		// A Secret of another cluster?
 		if plain, err := stored.IsPlainSecret(kv.value); err == nil && plain {
-			return faultOf(s.raw(r, kv.value.Off, min(kv.value.Off+1024, left)))
+			before := s.finder.Found().Values
+			if f := faultOf(s.raw(r, kv.value.Off, min(kv.value.Off+1024, left))); f != nil {
+				return f
+			}
+			if s.finder.Found().Values == before {
+				s.finder.Add("", "", rev.main)
+			}
 		}
 		return nil
+	}
+	if cut {
+		b, f := r.bytes(kv.value.Off, min(left-kv.value.Off, 64<<10))
+		if f != nil {
+			return f
+		}
+		if !stored.HoldsData(b) {
+			return nil
+		}
 	}
 	ns, name, ok := strings.Cut(string(rest), "/")
 	if !ok || !label(ns) || !subdomain(name) || cut {

@@ -161,6 +161,7 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		if !w.expired && (len(c.at.key) > 0 || w.note == nil) {
 			r.reportPrefixes(c, sound)
 		}
+		r.beside(db, w, nil)
 		return db, r.gaps, nil
 	}
 	uncertain := w.expired || c.holes || w.older || damaged

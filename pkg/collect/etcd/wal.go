@@ -56,16 +56,7 @@ func (m *member) wal() []fact.Remains {
 	var oldFound stored.Found
 	for _, name := range names {
 		if strings.HasSuffix(name, ".broken") {
-			var found stored.Found
-			entry, _ := m.file("wal/"+name, func(src DirFile, size int64, entry *fact.Remains) {
-				f := m.opts.Known.finder(m.opts.Prefix)
-				n, err := scanRaw(m.ctx, src, 0, size, f, m.expired)
-				found, entry.Scanned = f.Found(), n
-				if err != nil {
-					m.ended(entry, err, n)
-				}
-			})
-			oldFound.Merge(found)
+			entry, _ := m.copied("wal/"+name, &oldFound)
 			old.Scanned += entry.Scanned
 			if !entry.Complete {
 				incomplete(&old, entry.Reason, oneLine(name)+": "+entry.Detail)

@@ -89,7 +89,12 @@ type memDir map[string][]byte
 func (d memDir) Names(dir string, do func(string, bool) bool) error {
 	found := false
 	for name, data := range d {
-		if rest, ok := strings.CutPrefix(name, dir+"/"); ok {
+		rest, ok := strings.CutPrefix(name, dir+"/")
+		if dir == "." {
+			rest, ok = strings.Split(name, "/")[0], true
+			data = nil
+		}
+		if ok {
 			found = true
 			if rest != "" && !do(rest, data != nil) {
 				break
@@ -312,7 +317,7 @@ func TestSnapDirectory(t *testing.T) {
 	w.txn("/registry/secrets/shop/raw", storedtest.ProtobufSecret("shop", "raw", []byte("CANARY")))
 	dir := memDir{
 		"snap/db": copied, "snap/0000000000000002-0000000000000064.snap": []byte("clean"), "snap/0000000000000064.snap.db": copied,
-		"snap/tmp1": w.b, "snap/x.snap.broken": w.b, "snap/db.tmp.1": copied[:len(copied)-100], "snap/sub": nil,
+		"wal.broken.20260309.094654.5/" + firstWAL: w.b, "snap/tmp1": w.b, "snap/x.snap.broken": w.b, "snap/db.tmp.1": copied[:len(copied)-100], "snap/sub": nil,
 	}
 	entry := func(place fact.RemainsPlace, name string, scanned int, found fact.RemainingSecret) fact.Remains {
 		return fact.Remains{Place: place, Path: "/m/snap/" + name, Scanned: int64(scanned), Complete: true, Values: found.Values, Secrets: []fact.RemainingSecret{found}, SecretsTotal: 1}
@@ -325,7 +330,9 @@ func TestSnapDirectory(t *testing.T) {
 		entry(fact.InSnapFile, "db.tmp.1", len(copied)-100, a),
 		entry(fact.InSnapFile, "tmp1", len(w.b), raw),
 		entry(fact.InOldStore, "x.snap.broken", len(w.b), raw),
+		entry(fact.InOldStore, "../wal.broken.20260309.094654.5", len(w.b), raw),
 	}
+	want[len(want)-1].Path = "/m/wal.broken.20260309.094654.5"
 	got := ReadMemberRemains(ctx, dir, RemainsOptions{Path: "/m", Prefix: "/registry", Known: &known})
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -342,6 +349,9 @@ func TestDirs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := errors.Join(os.Mkdir(filepath.Join(at, "wal.broken"), 0o700), os.WriteFile(filepath.Join(at, "wal.broken", "x"), w.b, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Symlink("/etc/passwd", filepath.Join(at, "snap", "link")); err != nil {
 		t.Fatal(err)
 	}
@@ -350,6 +360,7 @@ func TestDirs(t *testing.T) {
 		{Place: fact.InLog, Path: "/m/wal", Scanned: 4096, Complete: true, Values: 1, Secrets: one, SecretsTotal: 1},
 		{Place: fact.InSnapFile, Path: "/m/snap", Reason: fact.Unsupported, Detail: "link: not a regular file"},
 		{Place: fact.InSnapFile, Path: "/m/snap/tmp1", Scanned: int64(len(w.b)), Complete: true, Values: 1, Secrets: one, SecretsTotal: 1},
+		{Place: fact.InOldStore, Path: "/m/wal.broken", Scanned: int64(len(w.b)), Complete: true, Values: 1, Secrets: one, SecretsTotal: 1},
 	}
 	user, err := os.OpenRoot(at)
 	if err != nil {

@@ -357,6 +357,32 @@ func jsonName(b []byte) (ns, name string) {
 	return ns, name
 }
 
+// HoldsData reports whether the start of a value whose end is gone can hold any data of
+// its Secret: in its own place, or repeated in the annotation of kubectl apply. Of a value
+// that does not start like protobuf it assumes so.
+func HoldsData(value []byte) bool {
+	rest, ok := bytes.CutPrefix(value, secretHead)
+	if !ok {
+		return true
+	}
+	for _, number := range []byte{2, 1} { // raw, and ObjectMeta in it
+		if len(rest) < 2 {
+			return false
+		}
+		size, n := binary.Uvarint(rest[1:])
+		if rest[0] != number<<3|WireBytes || n < 0 {
+			return true
+		}
+		if n == 0 {
+			return false
+		}
+		if rest = rest[1+n:]; number == 1 && size < uint64(len(rest)) {
+			return true
+		}
+	}
+	return bytes.Contains(rest, []byte("last-applied-configuration"))
+}
+
 // nameBytes counts the bytes at the start that a name can have.
 func nameBytes(b []byte, limit int) int {
 	n := 0

@@ -177,6 +177,24 @@ func TestFinderSkip(t *testing.T) {
 	}
 }
 
+// A value that is cut holds data as soon as its map of data begins.
+func TestHoldsData(t *testing.T) {
+	value := storedtest.ProtobufSecret("shop", "a", []byte("CANARY"))
+	from := bytes.Index(value, []byte("password")) - 4 // the tags and lengths of data, its entry, and the key
+	for at := range len(value) + 1 {
+		want := at > from || at < len(secretHead)
+		if got := HoldsData(value[:at]); got != want {
+			t.Errorf("%d of %d bytes: %v", at, len(value), got)
+		}
+	}
+	if long := storedtest.ProtobufSecret("shop", "last-applied-configuration", nil); !HoldsData(long[:60]) {
+		t.Error("with kubectl apply's annotation")
+	}
+	if !HoldsData([]byte(`{"kind":"Secret"`)) {
+		t.Error("JSON")
+	}
+}
+
 // The first names are kept with exact counts, whatever their order.
 func TestFoundNames(t *testing.T) {
 	r := rand.New(rand.NewSource(1))
