@@ -184,6 +184,9 @@ func (m *member) renamed() []fact.Remains {
 		fill(&all, found, all.Scanned)
 		out = append(out, all)
 	}
+	if n := len(dirs) - maxRenamed; n > 0 {
+		out = append(out, fact.Remains{Place: fact.InOldStore, Path: m.opts.Path, Reason: fact.Truncated, Detail: fmt.Sprintf("%d more directories wal.* and snap.*", n)})
+	}
 	return out
 }
 

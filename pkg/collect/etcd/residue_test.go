@@ -210,6 +210,70 @@ func TestResidue(t *testing.T) {
 	}
 }
 
+// TestResidueChurn writes and deletes values of many sizes at random, with readers that
+// keep pages from being used again, so that free pages hold many copies of a row and runs
+// that were overwritten in part.
+func TestResidueChurn(t *testing.T) {
+	seeds := 24
+	if testing.Short() {
+		seeds = 8
+	}
+	most := 0
+	for seed := range int64(seeds) {
+		r := rand.New(rand.NewSource(seed))
+		pageSize := 1 << (10 + r.Intn(4))
+		s := newStore(t, pageSize)
+		s.check(s.db.Close())
+		var err error
+		// Readers would block a larger map.
+		s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{PageSize: pageSize, NoFreelistSync: r.Intn(2) == 0, NoSync: true, InitialMmapSize: 64 << 20})
+		s.check(err)
+		s.put("/registry/namespaces/default", []byte("x"))
+		var readers []*bolt.Tx
+		for step := range 120 {
+			if r.Intn(8) == 0 {
+				tx, err := s.db.Begin(false)
+				s.check(err)
+				readers = append(readers, tx)
+			}
+			name := fmt.Sprintf("s%02d", r.Intn(20))
+			size := r.Intn(200)
+			if r.Intn(4) == 0 {
+				size = r.Intn(6 * pageSize)
+			}
+			switch r.Intn(6) {
+			case 0:
+				s.put("/registry/secrets/shop/"+name, storedtest.AESGCM(r, "key1", size))
+			case 1:
+				if s.ver["/registry/secrets/shop/"+name] > 0 {
+					s.delete("/registry/secrets/shop/" + name)
+				}
+			case 2:
+				s.put("/registry/pods/shop/"+name, storedtest.Protobuf("v1", "Pod", storedtest.Payload(r, size)))
+			case 3:
+				if len(readers) > 0 && r.Intn(3) == 0 {
+					s.check(readers[0].Rollback())
+					readers = readers[1:]
+				}
+			default:
+				s.plainPut(r, "shop", name, size)
+			}
+			if step%30 == 29 {
+				s.put("/registry/pods/shop/last", []byte("x"))
+				s.compact(s.rev - int64(r.Intn(10)))
+				most = max(most, agree(t, s.db, false), agree(t, s.db, true))
+			}
+			if t.Failed() {
+				t.Fatalf("seed %d, pages of %d bytes, step %d", seed, pageSize, step)
+			}
+		}
+		for _, tx := range readers {
+			s.check(tx.Rollback())
+		}
+	}
+	t.Logf("up to %d values", most)
+}
+
 // defrag does what etcd's defragmentation does: all rows go into a new file.
 func defrag(t testing.TB, path string) {
 	t.Helper()
