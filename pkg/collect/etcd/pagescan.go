@@ -75,6 +75,7 @@ type pageScan struct {
 	finder   *stored.Finder
 	expired  func() bool
 
+	size    int    // of the buffer
 	buf     []byte // the bytes of the file from at on
 	at      int64
 	run     run
@@ -90,7 +91,7 @@ const scanBuffer = 1 << 20
 func newPageScan(src io.ReaderAt, pageSize int, prefix string, known *Known, expired func() bool) *pageScan {
 	return &pageScan{
 		src: src, pageSize: pageSize, prefix: strings.Trim(prefix, "/"), known: known,
-		finder: known.finder(prefix), expired: expired,
+		finder: known.finder(prefix), expired: expired, size: scanBuffer,
 	}
 }
 
@@ -185,9 +186,9 @@ func (s *pageScan) window(p, end uint64) ([]byte, error) {
 // fill reads up to so many bytes.
 func (s *pageScan) fill(off, size int64) ([]byte, error) {
 	if s.buf == nil {
-		s.buf = make([]byte, scanBuffer)
+		s.buf = make([]byte, s.size)
 	}
-	s.at, s.buf = off, s.buf[:min(size, scanBuffer)]
+	s.at, s.buf = off, s.buf[:min(size, int64(s.size))]
 	n, err := s.src.ReadAt(s.buf, off)
 	s.buf = s.buf[:max(n, 0)]
 	if n < pageHeaderSize {
@@ -228,7 +229,7 @@ func (s *pageScan) leaf(p uint64, h pageHeader, pages, end uint64) error {
 	r := &s.run
 	total := int64(pages) * int64(s.pageSize)
 	off := int64(p) * int64(s.pageSize)
-	if off < s.at || off+min(total, scanBuffer) > s.at+int64(len(s.buf)) {
+	if off < s.at || off+min(total, int64(s.size)) > s.at+int64(len(s.buf)) {
 		if _, err := s.fill(off, int64(end-p)*int64(s.pageSize)); err != nil {
 			return err
 		}
@@ -301,19 +302,24 @@ func (s *pageScan) row(r *run, flags uint32, key int, value, stop uint64) *fault
 	if rev.tombstone || stop == value || s.known.row(rev.main, rev.sub) {
 		return nil
 	}
-	span := stored.Span{From: r, Off: int(value), Size: int(min(stop-value, 1<<31-1))}
-	kv, problem, f := parseKeyValue(span, s.keyBuf[:0])
-	s.keyBuf = kv.key[:0]
-	cut := uint64(left) < stop
-	if cut && kv.value.Size > 0 {
-		problem, f = "", nil // what follows the value is gone
-	}
-	switch {
-	case f != nil && !cut:
-		return f
-	case f != nil || problem != "":
+	if uint64(left) < stop {
+		b, f := r.bytes(int(value), min(left-int(value), 64<<10))
+		if f != nil {
+			return f
+		}
+		if v := cutValue(b); v != nil && !stored.HoldsData(v) {
+			return nil
+		}
 		return raw()
-	case kv.value.Size == 0 || kv.value.Off >= r.size:
+	}
+	kv, problem, f := parseKeyValue(stored.Span{From: r, Off: int(value), Size: int(stop - value)}, s.keyBuf[:0])
+	s.keyBuf = kv.key[:0]
+	switch {
+	case f != nil:
+		return f
+	case problem != "":
+		return raw()
+	case kv.value.Size == 0:
 		return nil
 	}
 	full := kv.key
@@ -337,17 +343,8 @@ func (s *pageScan) row(r *run, flags uint32, key int, value, stop uint64) *fault
 		}
 		return nil
 	}
-	if cut {
-		b, f := r.bytes(kv.value.Off, min(left-kv.value.Off, 64<<10))
-		if f != nil {
-			return f
-		}
-		if !stored.HoldsData(b) {
-			return nil
-		}
-	}
 	ns, name, ok := strings.Cut(string(rest), "/")
-	if !ok || !label(ns) || !subdomain(name) || cut {
+	if !ok || !label(ns) || !subdomain(name) {
 		return raw()
 	}
 	form, err := stored.Classify(kv.value, ns, name, nil)
@@ -358,6 +355,27 @@ func (s *pageScan) row(r *run, flags uint32, key int, value, stop uint64) *fault
 		s.finder.Add(ns, name, rev.main)
 	case form.Problem != "":
 		return raw()
+	}
+	return nil
+}
+
+// cutValue returns what is there of field 5 of a KeyValue of which the end is gone; nil if
+// the field does not begin there.
+func cutValue(b []byte) []byte {
+	for len(b) > 0 {
+		number, _, _, rest, ok := protoField(b)
+		if ok {
+			b = rest
+			continue
+		}
+		_, n := binary.Uvarint(b)
+		if number != 5 || n <= 0 {
+			return nil
+		}
+		if _, m := binary.Uvarint(b[n:]); m > 0 {
+			return b[n+m:]
+		}
+		return nil
 	}
 	return nil
 }

@@ -211,7 +211,8 @@ func (w *walReader) bytes(src io.ReaderAt, off, n, size int64) ([]byte, error) {
 }
 
 // protoField reads the next field of a message: its number, and either its bytes or
-// its value. Ok is false if this is not a message.
+// its value. Ok is false if this is not a message; then the number is that of a field that
+// goes on behind the end, or 0.
 func protoField(b []byte) (number int, value uint64, body, rest []byte, ok bool) {
 	tag, n := binary.Uvarint(b)
 	if n <= 0 || tag>>3 == 0 || tag>>3 > 1<<29-1 {
@@ -225,7 +226,7 @@ func protoField(b []byte) (number int, value uint64, body, rest []byte, ok bool)
 	case stored.WireBytes:
 		size, n := binary.Uvarint(b)
 		if n <= 0 || size > uint64(len(b)-n) {
-			return 0, 0, nil, nil, false
+			return int(tag >> 3), 0, nil, nil, false
 		}
 		return int(tag >> 3), 0, b[n : n+int(size) : n+int(size)], b[n+int(size):], true
 	case 1: // 64 bits

@@ -363,7 +363,7 @@ func jsonName(b []byte) (ns, name string) {
 func HoldsData(value []byte) bool {
 	rest, ok := bytes.CutPrefix(value, secretHead)
 	if !ok {
-		return true
+		return len(value) > 0 && !bytes.HasPrefix(secretHead, value)
 	}
 	for _, number := range []byte{2, 1} { // raw, and ObjectMeta in it
 		if len(rest) < 2 {
