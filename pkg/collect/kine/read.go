@@ -526,6 +526,9 @@ func (f *follower) take(rec *record, e *event) (problem string, err error) {
 	if !rec.long && bytes.HasSuffix(name, []byte(defaultNamespace)) {
 		if prefix := name[:len(name)-len(defaultNamespace)]; plainPrefix(prefix) {
 			e.kind, e.about, e.gone = eventPrefix, string(prefix), rec.deleted
+			if !below {
+				return "", nil
+			}
 			return "", f.resource(rec, rest, e)
 		}
 	}
