@@ -66,6 +66,7 @@ func TestBackups(t *testing.T) {
 	dir := nodeFixture(t, []fakeProcess{
 		initProcess,
 		{pid: 9, comm: "etcd", cgroup: "0::/system.slice/etcd.service\n", root: "/", fds: []string{live}},
+		{pid: 10, comm: "k3s-server", cgroup: "0::/system.slice/k3s.service\n", root: "/", fds: []string{"/var/lib/rancher/k3s/server/db/etcd/member/snap/db"}},
 	}, "")
 	rows := []storetest.Row{storetest.Default, storetest.Filler, storetest.Secret("shop", "a"), storetest.Secret("shop", "b"), storetest.Encrypted("shop", "b")}
 	bare, snapshot := storetest.Etcd(t, rows...), storetest.Snapshot(t, rows...)
@@ -77,6 +78,9 @@ func TestBackups(t *testing.T) {
 
 	put(t, dir, live, bare, 0)
 	put(t, dir, "/var/lib/etcd/member/snap/0000000000000002-0000000000000001.snap.db", bare, 0) // beside the running one
+	put(t, dir, "/var/lib/rancher/k3s/server/db/etcd/member/snap/db", bare, 0)
+	put(t, dir, "/var/lib/rancher/k3s/server/db/etcd-old-1/member/snap/db", bare, 1)  // what is left of a running store
+	put(t, dir, "/var/lib/rancher/rke2/server/db/etcd-old-1/member/snap/db", bare, 1) // of one that does not run
 	put(t, dir, "/var/lib/etcd-old/member/snap/db", bare, 1)
 	put(t, dir, "/var/backups/no name", snapshot, 2)
 	put(t, dir, "/var/backups/encrypted.db", encrypted, 3)
@@ -147,6 +151,7 @@ func TestBackups(t *testing.T) {
 		"/var/backups/mail.age: unknown age, complete false, plaintext false ",
 		"/var/backups/no name: etcd snapshot , complete true, plaintext true shop/a shop/b",
 		"/var/lib/etcd-old/member/snap/db: etcd database , complete true, plaintext true shop/a shop/b",
+		"/var/lib/rancher/rke2/server/db/etcd-old-1/member/snap/db: etcd database , complete true, plaintext true shop/a shop/b",
 		"/var/lib/rancher/rke2/server/db/snapshots/on-demand: etcd snapshot , complete true, plaintext true shop/a shop/b",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

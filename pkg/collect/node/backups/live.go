@@ -23,13 +23,29 @@ type live struct {
 // maxFDs bounds the descriptors of one process that are looked at.
 const maxFDs = 20_000
 
+// oldEtcd begins the name of the data directory that k3s puts aside when it restores a
+// snapshot.
+const oldEtcd = "/etcd-old-"
+
 // of reports whether a running store has this file, or has its own in the same
-// directory. The processes are asked only once there is a file to ask about.
-func (l *live) of(c candidate) bool {
+// directory, or in the one from which k3s has put this one aside. The processes are
+// asked only once there is a file to ask about.
+func (l *live) of(root *rootfs.Root, c candidate) bool {
 	if !l.looked {
 		l.look()
 	}
-	return l.files[c.id] || l.dirs[c.dir]
+	if l.files[c.id] || l.dirs[c.dir] {
+		return true
+	}
+	i := strings.LastIndex(c.path, oldEtcd)
+	if i < 0 {
+		return false
+	}
+	if info, err := root.Stat(c.path[:i] + "/etcd/member/snap"); err == nil && l.dirs[idOf(info)] {
+		return true
+	}
+	info, err := root.Stat(c.path[:i] + "/state.db")
+	return err == nil && l.files[idOf(info)]
 }
 
 // look goes through the descriptors of all processes.

@@ -68,7 +68,7 @@ func database(kind storefile.Kind) bool { return kind == storefile.BBolt || kind
 
 // one reads a candidate. It returns nil for one that is not a copy of a store.
 func (r *readings) one(c candidate) *fact.Backup {
-	if database(c.kind) && r.live.of(c) {
+	if database(c.kind) && r.live.of(r.root, c) {
 		return nil
 	}
 	f, err := r.root.OpenNoFollow(c.path)
