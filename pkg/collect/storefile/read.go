@@ -12,8 +12,6 @@ import (
 	"os"
 	"strconv"
 
-	"golang.org/x/term"
-
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/kine"
@@ -121,8 +119,8 @@ func (s *store) stream(r io.Reader) (*fact.EtcdDB, []fact.Gap, error) {
 	case nil:
 		r = bytes.NewReader(nil)
 	case *os.File:
-		if term.IsTerminal(int(f.Fd())) {
-			return nil, nil, s.fail("%s, found a terminal: use a pipe or <FILE", expected)
+		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 {
+			return nil, nil, s.fail("%s, found a terminal or another device: use a pipe or < FILE", expected)
 		}
 	}
 	in := bufio.NewReaderSize(withContext{s.ctx, r}, max(64<<10, LeadSize))

@@ -558,3 +558,57 @@ func TestReadBeside(t *testing.T) {
 		}
 	})
 }
+
+// changing is a file that another program writes to: after so many reads it has another
+// content.
+type changing struct {
+	before, after []byte
+	reads         int
+}
+
+func (c *changing) now() []byte {
+	if c.reads > 0 {
+		return c.before
+	}
+	return c.after
+}
+
+func (c *changing) ReadAt(buf []byte, off int64) (int, error) {
+	c.reads--
+	return bytes.NewReader(c.now()).ReadAt(buf, off)
+}
+
+func (c *changing) Size() (int64, error) { return int64(len(c.now())), nil }
+
+// A file that shrinks or grows while it is read is never half of it and complete.
+func TestReadChanging(t *testing.T) {
+	bare, snapshot, kine := storetest.Etcd(t, rows...), storetest.Snapshot(t, rows...), storetest.Kine(rows...)
+	more := storetest.Etcd(t, append(rows[:len(rows):len(rows)], storetest.Secret("shop", "d"))...)
+	for name, tc := range map[string]struct{ before, after []byte }{
+		"a file that shrinks":      {bare, bare[:8192]},
+		"a file that is emptied":   {bare, nil},
+		"a snapshot that shrinks":  {snapshot, snapshot[:8192]},
+		"a snapshot that grows":    {snapshot[:12288], snapshot},
+		"a file that is written":   {bare, more},
+		"SQLite that shrinks":      {kine, kine[:4096]},
+		"SQLite that is emptied":   {kine, nil},
+		"a file that is exchanged": {bare, kine},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for reads := range 40 {
+				s := &store{ctx: t.Context(), path: "x", limit: 1 << 20}
+				db, gaps, err := s.judge(&changing{tc.before, tc.after, reads})
+				if err != nil || !db.Complete {
+					if err == nil && len(gaps) == 0 {
+						t.Fatalf("after %d reads: incomplete without a gap", reads)
+					}
+					continue
+				}
+				// A complete reading is one of the two.
+				if n := len(db.Secrets); n != 3 && (n != 4 || name != "a file that is written") {
+					t.Errorf("after %d reads: %d Secrets, %+v", reads, n, db)
+				}
+			}
+		})
+	}
+}

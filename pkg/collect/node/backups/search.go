@@ -62,15 +62,16 @@ type search struct {
 	gap    func(reason fact.Reason, format string, args ...any)
 
 	found   []candidate
-	dirs    map[id]bool // those that were searched
-	files   map[id]bool // those that were found
+	dirs    map[id]bool     // those that were searched
+	files   map[id]bool     // those that were found
+	refused map[string]bool // mounts that are a gap
 	dropped int
 	lead    [storefile.LeadSize]byte
 }
 
 // find searches every place. What is not searched is a gap.
 func (s *search) find() {
-	s.dirs, s.files = map[id]bool{}, map[id]bool{}
+	s.dirs, s.files, s.refused = map[id]bool{}, map[id]bool{}, map[string]bool{}
 	for _, place := range places {
 		for _, at := range s.expand(place) {
 			if s.ctx.Err() != nil {
@@ -130,8 +131,9 @@ func (s *search) failed(name string, err error) {
 		return
 	case errors.Is(err, rootfs.ErrGuarded):
 		if m, _ := overlay.InFileSystem(s.mounts, name); m != nil {
-			if !m.Pseudo() {
-				s.gap(fact.Unsupported, "%s was not searched: it is on a %q mount, which may hang", rootfs.Text(name), rootfs.Text(m.FSType))
+			if !m.Pseudo() && !s.refused[m.Point] {
+				s.refused[m.Point] = true
+				s.gap(fact.Unsupported, "%s was not searched: it is a %q mount, which may hang", rootfs.Text(m.Point), rootfs.Text(m.FSType))
 			}
 			return
 		}

@@ -1,0 +1,125 @@
+package backups
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/storefile/storetest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+)
+
+// put writes a file below a directory, so many hours old.
+func put(t *testing.T, dir, name string, content []byte, age int) {
+	t.Helper()
+	full := filepath.Join(dir, filepath.FromSlash(name))
+	must(0, os.MkdirAll(filepath.Dir(full), 0o755))
+	must(0, os.WriteFile(full, content, 0o600))
+	at := time.Date(2026, 3, 1, 12-age, 0, 0, 0, time.UTC)
+	must(0, os.Chtimes(full, at, at))
+}
+
+// gaps collects what was not read.
+type gaps []string
+
+func (g *gaps) add(reason fact.Reason, format string, args ...any) {
+	*g = append(*g, string(reason)+": "+fmt.Sprintf(format, args...))
+}
+
+func opened(t *testing.T, dir string) *rootfs.Root {
+	t.Helper()
+	root := must(rootfs.Open(dir))
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+// A mount that may hang is not entered, and is a gap unless it holds no files.
+func TestSearchStaysOutOfMounts(t *testing.T) {
+	dir := t.TempDir()
+	snapshot := storetest.Snapshot(t, storetest.Default, storetest.Filler, storetest.Secret("shop", "a"))
+	for _, name := range []string{"/srv/disk/a", "/srv/nfs/a", "/mnt/proc/a", "/home/a"} {
+		put(t, dir, name, snapshot, 0)
+	}
+	root := opened(t, dir)
+	refused := map[uint64]bool{}
+	for _, name := range []string{"/srv/nfs", "/mnt/proc", "/home"} {
+		refused[must(root.Stat(name)).Ino] = true
+	}
+	root.Guard(func(info rootfs.Info) bool { return !refused[info.Ino] })
+	var not gaps
+	s := &search{ctx: t.Context(), root: root, gap: not.add, mounts: []procfs.MountInfo{
+		{ID: 1, Point: "/", FSType: "ext4"}, {ID: 2, Parent: 1, Point: "/srv/nfs", FSType: "nfs4"},
+		{ID: 3, Parent: 1, Point: "/mnt/proc", FSType: "proc"}, {ID: 4, Parent: 1, Point: "/home", FSType: "fuse.sshfs"},
+	}}
+	s.find()
+	if len(s.found) != 1 || s.found[0].path != "/srv/disk/a" {
+		t.Errorf("found %+v", s.found)
+	}
+	want := gaps{`Unsupported: /home was not searched: it is a "fuse.sshfs" mount, which may hang`, `Unsupported: /srv/nfs was not searched: it is a "nfs4" mount, which may hang`}
+	if diff := cmp.Diff(want, not); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
+
+// The newest are read until the bytes are used up. What was not read is a fact if it is
+// a database, and a gap if it can only hold one.
+func TestReadBudget(t *testing.T) {
+	dir := t.TempDir()
+	snapshot := storetest.Snapshot(t, storetest.Default, storetest.Filler, storetest.Secret("shop", "a"))
+	put(t, dir, "/srv/old.db", snapshot, 3)
+	put(t, dir, "/srv/new.db", snapshot, 1)
+	put(t, dir, "/srv/newest.tar", tarred(entry{"x", append(snapshot[:512:512], make([]byte, 100<<10)...)}), 0)
+	root := opened(t, dir)
+	var not gaps
+	s := &search{ctx: t.Context(), root: root, gap: not.add}
+	s.find()
+	read := func(ctx context.Context, left int64) (got []string) {
+		r := &readings{ctx: ctx, root: root, gap: not.add, left: left, live: live{pass: &reader.Pass{Table: &proctable.Table{}}}}
+		r.read(s.found, func(b fact.Backup) {
+			got = append(got, fmt.Sprintf("%s %v %v %s %s", b.Path, b.Values > 0, b.Complete, b.Reason, b.Detail))
+		})
+		return got
+	}
+	const used = "not read: the newer ones have used up the 2048 MiB that are read on a node"
+	want := []string{"/srv/new.db true true  ", "/srv/old.db false false Truncated " + used}
+	if diff := cmp.Diff(want, read(t.Context(), int64(len(snapshot)*3/2))); diff != "" {
+		t.Errorf("read (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(gaps{"Truncated: 1 archives and compressed files were not read to their end, so that a copy of a store can be in them (first: /srv/newest.tar: more than the limit of what is read)"}, not); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, text := range read(ctx, 1<<30) {
+		if !strings.HasSuffix(text, "false false Interrupted not read: there was no time left") {
+			t.Errorf("interrupted: %s", text)
+		}
+	}
+}
+
+// A database in a file that is as large as a disk costs no more than the database.
+func TestReadSparse(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "/srv/db", storetest.Etcd(t, storetest.Default, storetest.Filler, storetest.Encrypted("shop", "a")), 0)
+	must(0, os.Truncate(filepath.Join(dir, "srv/db"), 64<<30))
+	root := opened(t, dir)
+	var not gaps
+	s := &search{ctx: t.Context(), root: root, gap: not.add}
+	s.find()
+	r := &readings{ctx: t.Context(), root: root, gap: not.add, left: maxBytes, live: live{pass: &reader.Pass{Table: &proctable.Table{}}}}
+	var got []fact.Backup
+	r.read(s.found, func(b fact.Backup) { got = append(got, b) })
+	if len(got) != 1 || got[0].Complete || got[0].Reason != fact.Truncated || !strings.HasPrefix(got[0].Detail, "only the first ") || got[0].Size != 64<<30 || maxBytes-r.left > 100<<20 {
+		t.Errorf("%+v, %d bytes left, gaps %v", got, r.left, not)
+	}
+}
