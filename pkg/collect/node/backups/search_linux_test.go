@@ -58,8 +58,10 @@ func TestSearchStaysOutOfMounts(t *testing.T) {
 	root.Guard(func(info rootfs.Info) bool { return !refused[info.Ino] })
 	var not gaps
 	s := &search{ctx: t.Context(), root: root, gap: not.add, mounts: []procfs.MountInfo{
-		{ID: 1, Point: "/", FSType: "ext4"}, {ID: 2, Parent: 1, Point: "/srv/nfs", FSType: "nfs4"},
-		{ID: 3, Parent: 1, Point: "/mnt/proc", FSType: "proc"}, {ID: 4, Parent: 1, Point: "/home", FSType: "fuse.sshfs"},
+		{ID: 1, Point: "/", FSType: "ext4"},
+		{ID: 2, Parent: 1, Point: "/srv/nfs", FSType: "nfs4"},
+		{ID: 3, Parent: 1, Point: "/mnt/proc", FSType: "proc"},
+		{ID: 4, Parent: 1, Point: "/home", FSType: "fuse.sshfs"},
 	}}
 	s.find()
 	if len(s.found) != 1 || s.found[0].path != "/srv/disk/a" {

@@ -46,12 +46,34 @@ type stream struct {
 	out    int64  // bytes that came out of this one
 
 	// What was found to be in it.
-	format   string // of the outermost layer that is not a compression
-	packed   string // the outermost compression
-	etcd     int    // databases of etcd
-	kine     int
-	snapshot bool  // the last database of etcd had a checksum behind it
-	inexact  error // the first reason why the finder can have missed something
+	format  string // of the outermost layer that is not a compression
+	packed  string // the outermost compression
+	etcd    int    // databases of etcd
+	kine    int
+	inexact error // the first reason why the finder can have missed something
+
+	// An archive can have many files, so that their buffers are used again.
+	in   [maxLayers + 1]*bufio.Reader
+	copy []byte
+}
+
+// reader returns the buffer of a layer, of which one file is read at a time.
+func (s *stream) reader(r io.Reader, layer int) *bufio.Reader {
+	if s.in[layer] == nil {
+		s.in[layer] = bufio.NewReaderSize(r, peekSize)
+	} else {
+		s.in[layer].Reset(r)
+	}
+	return s.in[layer]
+}
+
+// into copies a stream.
+func (s *stream) into(w io.Writer, r io.Reader) error {
+	if s.copy == nil {
+		s.copy = make([]byte, 32<<10)
+	}
+	_, err := io.CopyBuffer(onlyWriter{w}, onlyReader{r}, s.copy)
+	return err
 }
 
 // counted counts what a layer gives.
@@ -88,12 +110,12 @@ func (s *stream) doubt(err error) {
 // read looks through a file. An error says where it ended early. The caller counts what
 // it has not counted yet.
 func (s *stream) read(r io.Reader, layer int) error {
-	in := bufio.NewReaderSize(r, peekSize)
+	in := s.reader(r, layer)
 	lead, err := in.Peek(peekSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		// What came before the error counts. A bufio.Reader forgets an error that Peek
 		// has returned.
-		in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(lead)), failed{err}), peekSize)
+		in = s.reader(io.MultiReader(bytes.NewReader(bytes.Clone(lead)), failed{err}), layer)
 		if lead, _ = in.Peek(len(lead)); len(lead) == 0 {
 			return err
 		}
@@ -169,8 +191,7 @@ func (s *stream) read(r io.Reader, layer int) error {
 // raw searches a whole file.
 func (s *stream) raw(in io.Reader) error {
 	defer s.finder.Break()
-	_, err := io.CopyBuffer(onlyWriter{s.finder}, onlyReader{in}, make([]byte, 32<<10))
-	return err
+	return s.into(s.finder, in)
 }
 
 // onlyReader and onlyWriter hide what would make io.CopyBuffer ignore its buffer.
@@ -399,7 +420,7 @@ func (s *stream) bbolt(in *bufio.Reader) (found bool, size int64, err error) {
 	extent := etcd.Extent(bytes.NewReader(lead))
 	w := &watcher{next: s.finder, word: []byte("consistent_index")}
 	defer s.finder.Break()
-	_, err = io.CopyBuffer(w, onlyReader{in}, make([]byte, 32<<10))
+	err = s.into(w, in)
 	if err == nil && w.size < extent {
 		err = rootfs.ErrCut
 	}
