@@ -275,6 +275,10 @@ func TestMain(m *testing.M) {
 	if where := os.Getenv(hangEnv); where != "" {
 		os.Exit(readHanging(where))
 	}
+	if os.Getenv(serverEnv) != "" {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
