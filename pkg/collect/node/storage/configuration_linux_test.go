@@ -230,6 +230,7 @@ func TestChangedMounts(t *testing.T) {
 		"a directory over itself on the node":           {[]procfs.MountInfo{ext4, itself}, false, "/etc"},
 		"a file system of its own on the node":          {[]procfs.MountInfo{ext4, own}, false, "/etc"},
 		"hidden files on the node are no container's":   {[]procfs.MountInfo{ext4, masked, own}, false, "/etc"},
+		"a file system of a server":                     {[]procfs.MountInfo{ext4, {ID: 3, Minor: 40, Point: "/etc/k", Root: "/", FSType: "nfs4"}}, false, "unknown"},
 		"no mount table":                                {nil, false, "unknown"},
 		"a table without the mount that the file is on": {[]procfs.MountInfo{{ID: 9, Point: "/srv", Root: "/"}}, false, "unknown"},
 	} {

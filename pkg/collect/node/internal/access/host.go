@@ -13,7 +13,7 @@ import (
 // ErrNoHostPath is wrapped where a file of a container has no path on the node.
 var ErrNoHostPath = rootfs.NewError(fact.NotPresent, "its path on the node was not found, so it is unknown who can reach it")
 
-// maxHostPaths bounds the mounts that are tried.
+// maxHostPaths bounds the mounts that are tried. With more, nothing is known.
 const maxHostPaths = 16
 
 // OnHost returns the paths by which the node's own users reach a file that a process
@@ -44,7 +44,7 @@ func OnHost(root *rootfs.Root, host []procfs.MountInfo, own *procfs.MountInfo, a
 			continue
 		}
 		if tried++; tried > maxHostPaths {
-			break
+			return nil // one of the others may be open to more users
 		}
 		if seen, err := root.Lstat(name); err == nil && seen.Dev == info.Dev && seen.Ino == info.Ino {
 			found = append(found, name)
