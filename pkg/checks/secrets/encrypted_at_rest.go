@@ -78,7 +78,7 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 	}
 	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && len(secrets) > 0 {
 		findings = append(findings, unknown(fact.NotPresent,
-			"it is unknown whether "+best.A()+" is the API server's because the facts hold no resource versions of the listed Secrets",
+			"it is unknown whether the "+strings.TrimPrefix(best.A(), "an ")+" that was read is the API server's because the facts hold no resource versions of the listed Secrets",
 			best.Source, best.Describe()))
 	}
 	return append(findings, secrets...)

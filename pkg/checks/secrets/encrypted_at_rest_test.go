@@ -508,7 +508,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		"names match: that can fail a Secret and never gives a yes": {
 			live(list("a", "b"), etcd(plaintext("a", 7), encrypted("b", 8))),
 			[]string{
-				"unknown NotPresent Cluster: it is unknown whether an etcd is the API server's because the facts hold no resource versions of the listed Secrets " +
+				"unknown NotPresent Cluster: it is unknown whether the etcd that was read is the API server's because the facts hold no resource versions of the listed Secrets " +
 					"[node/cp1 = 2 of 2 listed Secrets, compared by name]",
 				"fail shop/a: " + fail + " [node/cp1 a rev 7" + clear, "pass shop/b: " + pass + " [node/cp1 b rev 8" + aes,
 			},

@@ -66,6 +66,14 @@ func TestEtcdFilePermissions(t *testing.T) {
 			[]string{"unknown Unsupported cp1: files of etcd have an ACL, whose entries were not read " +
 				"[node/cp1 /var/lib/etcd = mode 0750, owner 0, group 0, with an ACL, its group reaches it; 7 files below it, 0 with a mode that lets others in]"},
 		},
+		"an ACL of a file, too": {
+			with(open(fact.FileAccess{Path: "/a", Mode: 0o660, ACL: true, GroupReaches: true})),
+			[]string{"unknown Unsupported cp1: files of etcd have an ACL, whose entries were not read " + dir + "1 with a mode that lets others in]"},
+		},
+		"a file that others can replace": {
+			with(open(fact.FileAccess{Path: "/a", Mode: 0o600, WritableParent: "/x"})),
+			[]string{"high fail cp1: a user other than root and the store's own can replace files of etcd [node/cp1 /a = mode 0600, owner 0, group 0, others can write to /x]"},
+		},
 		"no file is no proof": {
 			with(func(f *fact.StoreFiles) { f.Files = -2 }),
 			[]string{"unknown NotPresent cp1: no file was found in the data directory of etcd [node/cp1 /var/lib/etcd = mode 0700, owner 0, group 0; 0 files below it, 0 with a mode that lets others in]"},
@@ -73,6 +81,9 @@ func TestEtcdFilePermissions(t *testing.T) {
 		"facts of an earlier version are unknown": {
 			live(list("a@7"), etcd(encrypted("a", 7))),
 			[]string{"unknown NotPresent cp1: it was not read who can get at the files of etcd [node/cp1 = no owners and modes in the facts]"},
+		},
+		"and where the kind was not read, a gap says so": {
+			ft.Edit(live(list("a@7"), etcd(encrypted("a", 7))), func(s *fact.Set) { s.Nodes[0].Measured.Read = []fact.Kind{fact.Etcd, fact.EncryptionConfig} }), nil,
 		},
 		"of kine": {
 			live(list("a@7"), edited(kine(encrypted("a", 7)), func(db *fact.EtcdDB) {

@@ -93,7 +93,7 @@ func TestInForce(t *testing.T) {
 		"their number was not read":                                    {ft.Edit(set(k1), func(s *fact.Set) { s.Cluster.APIServers = nil }), file, fact.Changing},
 		"two processes: the other may have written it":                 {ft.Edit(set(k1), second), file, fact.Changing},
 		"Secrets were not listed":                                      {ft.Edit(set(k1), func(s *fact.Set) { s.Secrets, s.SecretsListed = nil, false }), file, fact.Changing},
-		"nor is a list that does not count as one": {ft.Edit(set(k1), func(s *fact.Set) { s.SecretsListed = false }), file, fact.Changing},
+		"nor is a list that does not count as one":                     {ft.Edit(set(k1), func(s *fact.Set) { s.SecretsListed = false }), file, fact.Changing},
 		"a newer one is listed": {
 			ft.Edit(set(k1, k0), func(s *fact.Set) { s.Secrets = append(s.Secrets, list("z@1001")...) }), file, fact.Changing,
 		},

@@ -34,6 +34,9 @@ func judgeKeyFilePermissions(v *checks.View) []api.Finding {
 		if s.Encryption == nil && !s.EncryptionFlag {
 			return // there is no such file; secrets/encryption-config judges that
 		}
+		if (s.Encryption == nil || s.Encryption.File == nil) && !node.Measured.HasRead(fact.StorageFiles) {
+			return // a gap says so
+		}
 		findings = append(findings, judgeKeyFile(node, s))
 	})
 	return findings

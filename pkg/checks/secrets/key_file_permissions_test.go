@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
 
 func TestKeyFilePermissions(t *testing.T) {
@@ -59,6 +60,9 @@ func TestKeyFilePermissions(t *testing.T) {
 		"facts of an earlier version are unknown": {
 			server(changed(apiServer(box), func(s *fact.APIServer) { s.Encryption.File = nil })),
 			[]string{"unknown NotPresent cp1: it was not read who can get at the file of the encryption configuration [node/cp1 /proc/10/cmdline --encryption-provider-config = set]"},
+		},
+		"and where the kind was not read, a gap says so": {
+			ft.Edit(server(changed(apiServer(box), func(s *fact.APIServer) { s.Encryption.File = nil })), func(s *fact.Set) { s.Nodes[0].Measured.Read = []fact.Kind{fact.Etcd, fact.EncryptionConfig} }), nil,
 		},
 		"a configuration that was not read is unknown": {
 			server(fact.APIServer{PID: 10, EncryptionFlag: true}),

@@ -73,6 +73,9 @@ func TestPlaintextResidue(t *testing.T) {
 		"facts of an earlier version are unknown": {
 			of(db), []string{missing + "etcd's file [node/cp1 = the facts say nothing of free pages, page slack, behind the end, write-ahead log]"},
 		},
+		"and where the kind was not read, a gap says so": {
+			ft.Edit(of(db), func(s *fact.Set) { s.Nodes[0].Measured.Read = []fact.Kind{fact.Etcd, fact.EncryptionConfig} }), nil,
+		},
 		"a live etcd has a log": {
 			of(db, free, slack, end), []string{missing + "etcd's file [node/cp1 = the facts say nothing of write-ahead log]"},
 		},

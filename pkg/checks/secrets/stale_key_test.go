@@ -193,6 +193,16 @@ func TestStaleKey(t *testing.T) {
 				apiServer(box("k1")), apiServer(box("k1"))),
 			[]string{"pass Cluster: every Secret is stored under the write key, secretbox k1 [node/cp1 a rev 9 = secretbox k1: 2 Secrets]"},
 		},
+		"also in a member that matches less": {
+			serving(live(list("a@9", "b@10"), etcd(under("a", 9, "secretbox:v1:k1"), under("b", 10, "secretbox:v1:k1")), etcd(under("a", 12, "secretbox:v1:k0"), under("b", 10, "secretbox:v1:k1"))),
+				apiServer(box("k1")), apiServer(box("k1"))),
+			[]string{other + "1 [node/cp2 a rev 12 = secretbox k0: 1 Secret]"},
+		},
+		"API servers that differ in what else they encrypt": {
+			wider(serving(live(list("a@7"), etcd(k1), etcd(k1)), apiServer(box("k1")), apiServer(box("k1"))), "configmaps"),
+			[]string{"unknown Changing Cluster: " + which + "the configurations of the API servers differ " +
+				"[node/cp2 /proc/10/cmdline --encryption-provider-config = " + encPath + "; node/cp2 " + encPath + " resources = secrets: secretbox (k1)]"},
+		},
 
 		// Other resources.
 		"under the write key": {
