@@ -24,26 +24,23 @@ import (
 // their checks. A yes needs a measured finding: a declaration alone
 // is never enough. Workloads is the same rule without platform subjects. Gaps
 // are among the findings, as unknown ones (see JudgeSet).
-func (v *View) answers(plan *Plan, findings []*judged, subjects *roster) []api.Answer {
-	byCheck := make(map[string][]*judged, len(plan.Checks))
-	for _, f := range findings {
-		byCheck[f.Check] = append(byCheck[f.Check], f)
-	}
+func (v *View) answers(plan *Plan, findings *ledger) []api.Answer {
+	byCheck := findings.byCheck()
 	var out []api.Answer
 	for _, info := range Questions() {
 		if plan.asks(info.Question) {
-			out = append(out, v.answer(plan, info, byCheck, subjects))
+			out = append(out, v.answer(plan, info, findings, byCheck))
 		}
 	}
 	return out
 }
 
-func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judged, subjects *roster) api.Answer {
+func (v *View) answer(plan *Plan, info QuestionInfo, findings *ledger, byCheck [][]span) api.Answer {
 	answer := api.Answer{Question: info.Question, Number: info.Number, Text: info.Text}
-	whole := newTally(v, subjects)
+	whole := newTally(v, findings)
 	var all, workloads worst
 	for _, part := range PartsOf(plan.Parts, info.Question) {
-		t := newTally(v, subjects)
+		t := newTally(v, findings)
 		missing, idle := t.addPart(plan, part, byCheck)
 		whole.addAll(t)
 		a := api.PartAnswer{
@@ -52,11 +49,11 @@ func (v *View) answer(plan *Plan, info QuestionInfo, byCheck map[string][]*judge
 		}
 		given := !part.Optional || t.findings > 0 && missing == "" && idle == "" || v.leftOut(plan, part)
 		var why string
-		a.Answer, why = t.all.word(plan, missing, idle)
+		a.Answer, why = t.all.word(findings, plan, missing, idle)
 		a.Reason = why
 		all.add(part, a.Answer, why, given)
 		if info.Workloads {
-			a.Workloads, why = t.workloads.word(plan, missing, idle)
+			a.Workloads, why = t.workloads.word(findings, plan, missing, idle)
 			if a.Answer != api.Unknown {
 				a.WorkloadsReason = why
 			}
@@ -100,7 +97,7 @@ type tally struct {
 	// measures is true once a check that measures has run. Then only what it
 	// could measure is in scope.
 	measures       bool
-	subjects       *roster
+	ledger         *ledger
 	seen           []seen // by the number of the subject
 	notRunning     bool   // whether pods that do not run matter here
 	all, workloads verdicts
@@ -130,34 +127,35 @@ type verdicts struct {
 // firstOf is the most telling of several findings, and how many subjects they
 // have.
 type firstOf struct {
-	finding  *judged
+	finding  *entry
+	fromGap  bool
 	subjects int
 }
 
 // add counts a finding, and its subject if it is a new one. A gap says more
 // than its consequences.
-func (o *firstOf) add(f *judged, isNew bool) {
-	if o.finding == nil || f.FromGap && !o.finding.FromGap {
-		o.finding = f
+func (o *firstOf) add(f *entry, c *class, isNew bool) {
+	if o.finding == nil || c.fromGap && !o.fromGap {
+		o.finding, o.fromGap = f, c.fromGap
 	}
 	if isNew {
 		o.subjects++
 	}
 }
 
-func newTally(v *View, subjects *roster) *tally {
-	return &tally{view: v, failing: map[api.Severity]int{}, subjects: subjects, seen: make([]seen, len(subjects.list))}
+func newTally(v *View, findings *ledger) *tally {
+	return &tally{view: v, failing: map[api.Severity]int{}, ledger: findings, seen: make([]seen, findings.subjects.size())}
 }
 
 // addPart adds the findings of a part's checks. Missing names those that this
 // version does not have, idle those that did not run.
-func (t *tally) addPart(plan *Plan, part Part, byCheck map[string][]*judged) (missing, idle string) {
+func (t *tally) addPart(plan *Plan, part Part, byCheck [][]span) (missing, idle string) {
 	var lacks, left, waits []string
 	for _, id := range part.Checks {
 		i := slices.IndexFunc(plan.Checks, func(c Check) bool { return c.ID == id })
 		switch {
 		case i >= 0:
-			t.addCheck(&plan.Checks[i], byCheck[id])
+			t.addCheck(&plan.Checks[i], byCheck[i])
 		case plan.waits(id):
 			waits = append(waits, slug(id))
 		case plan.knows(id):
@@ -180,41 +178,45 @@ func (t *tally) addPart(plan *Plan, part Part, byCheck map[string][]*judged) (mi
 
 func slug(id string) string { return Check{ID: id}.Slug() }
 
-func (t *tally) addCheck(c *Check, findings []*judged) {
+func (t *tally) addCheck(c *Check, findings []span) {
 	t.measures = t.measures || c.Measures()
 	t.notRunning = t.notRunning || c.Measures() && c.Scope == ScopeWorkload
 	inAll, inWorkloads := 0, 0
-	for _, f := range findings {
-		t.findings++
-		measured := f.Basis == api.Measured && f.Verdict != api.VerdictUnknown
-		s := &t.seen[f.subject]
-		before := *s
-		*s |= judgedOnce
-		if c.Measures() && !(c.Scope == ScopeWorkload && t.subjects.list[f.subject].idle) {
-			*s |= inScope
-			if measured {
-				*s |= measuredOnce
+	for _, of := range findings {
+		for i := of.from; i < of.to; i++ {
+			f := &t.ledger.entries[i]
+			is := &t.ledger.classes[f.class]
+			t.findings++
+			measured := is.basis == api.Measured && is.verdict != api.VerdictUnknown
+			s := &t.seen[f.subject]
+			before := *s
+			*s |= judgedOnce
+			if c.Measures() && !(c.Scope == ScopeWorkload && t.ledger.subjects.idle(int(f.subject))) {
+				*s |= inScope
+				if measured {
+					*s |= measuredOnce
+				}
 			}
-		}
-		if f.Verdict == api.Fail {
-			t.failing[f.Severity]++
-		}
-		if f.Open() {
-			t.unknowns++
-			*s |= openOnce
-		}
-		if f.unmeasured {
-			*s |= unmeasuredOnce
-		}
-		if !f.idle {
-			inAll++
-		}
-		t.all.add(f, measured, before)
-		if !f.Subject.Platform {
-			if !f.idle {
-				inWorkloads++
+			if is.verdict == api.Fail {
+				t.failing[is.severity]++
 			}
-			t.workloads.add(f, measured, before)
+			if is.open {
+				t.unknowns++
+				*s |= openOnce
+			}
+			if is.unmeasured {
+				*s |= unmeasuredOnce
+			}
+			if !is.idle {
+				inAll++
+			}
+			t.all.add(f, is, measured, before)
+			if !is.platform {
+				if !is.idle {
+					inWorkloads++
+				}
+				t.workloads.add(f, is, measured, before)
+			}
 		}
 	}
 	if c.Measures() {
@@ -259,15 +261,15 @@ func (t *tally) coverage() api.Coverage {
 }
 
 // add counts a finding. Before is what was seen of its subject so far.
-func (v *verdicts) add(f *judged, measured bool, before seen) {
+func (v *verdicts) add(f *entry, is *class, measured bool, before seen) {
 	v.any = true
-	v.failed = v.failed || f.Verdict == api.Fail && f.Severity.Rank() >= api.Medium.Rank()
+	v.failed = v.failed || is.verdict == api.Fail && is.severity.Rank() >= api.Medium.Rank()
 	v.measured = v.measured || measured
-	if f.Open() {
-		v.open.add(f, before&openOnce == 0)
+	if is.open {
+		v.open.add(f, is, before&openOnce == 0)
 	}
-	if f.unmeasured {
-		v.unmeasured.add(f, before&unmeasuredOnce == 0)
+	if is.unmeasured {
+		v.unmeasured.add(f, is, before&unmeasuredOnce == 0)
 	}
 }
 
@@ -279,14 +281,14 @@ func (v *verdicts) expect(findings int, check string) {
 }
 
 // word answers a part, and says why it is unknown.
-func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, string) {
+func (v *verdicts) word(findings *ledger, plan *Plan, missing, idle string) (api.AnswerWord, string) {
 	switch {
 	case v.failed:
 		return api.No, ""
 	case v.open.finding != nil:
-		return api.Unknown, v.open.because()
+		return api.Unknown, v.open.because(findings)
 	case v.unmeasured.finding != nil:
-		return api.Unknown, string(fact.NotPresent) + ": declared but not measured: " + subjectWords(v.unmeasured.finding.Subject) + v.unmeasured.more()
+		return api.Unknown, string(fact.NotPresent) + ": declared but not measured: " + subjectWords(findings.finding(v.unmeasured.finding).Subject) + v.unmeasured.more()
 	case missing != "":
 		return api.Unknown, missing
 	case idle != "":
@@ -304,8 +306,8 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 }
 
 // because says in a few words what is unknown: the first, and how many more.
-func (o *firstOf) because() string {
-	first := o.finding
+func (o *firstOf) because(findings *ledger) string {
+	first := findings.finding(o.finding)
 	text := fmt.Sprintf("%s: %s", first.Reason, subjectWords(first.Subject))
 	if k := first.Subject.Kind; first.Subject.Namespace == "" && (k == fact.SubjectCluster || k == fact.SubjectFile) {
 		// A finding about everything is named by its message, up to the first

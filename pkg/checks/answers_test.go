@@ -383,7 +383,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tc.want.Question, tc.want.Number, tc.want.Text = api.Privileged, number, text
 			findings, subjects := judgedOf(tc.findings)
-			if diff := cmp.Diff([]api.Answer{tc.want}, NewView(&fact.Set{}).answers(&tc.plan, findings, subjects)); diff != "" {
+			if diff := cmp.Diff([]api.Answer{tc.want}, NewView(&fact.Set{}).answers(&tc.plan, ledgerOf(&tc.plan, findings, subjects))); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 		})
@@ -393,7 +393,7 @@ func TestAnswers(t *testing.T) {
 func TestAnswersCoverTheQuestionsAsked(t *testing.T) {
 	plan := planOf(Check{ID: "drift/a"}, Check{ID: "hosts/a"})
 	var got []api.Question
-	for _, a := range NewView(&fact.Set{}).answers(&plan, nil, newRoster(nil)) {
+	for _, a := range NewView(&fact.Set{}).answers(&plan, ledgerOf(&plan, nil, newRoster(nil))) {
 		got = append(got, a.Question)
 		if a.Question == api.Hosts && (a.Workloads != api.NotApplicable || a.Parts[0].Workloads != api.NotApplicable) {
 			t.Errorf("hosts is not about workloads: want %q, got %q", api.NotApplicable, a.Workloads)
@@ -522,11 +522,16 @@ func TestWhatDoesNotRunIsNotInScope(t *testing.T) {
 
 // What decides a part, in order: each step takes away what decided before it.
 func TestWhatDecidesAPart(t *testing.T) {
-	list, _ := judgedOf([]api.Finding{
+	list, subjects := judgedOf([]api.Finding{
 		{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: fact.Subject{Kind: "Node", Name: "n1"}},
 		{Verdict: api.Pass, Subject: fact.Subject{Kind: "Pod", Name: "p"}},
 	})
-	v := verdicts{failed: true, open: firstOf{list[0], 1}, unmeasured: firstOf{list[1], 1}, silent: "privileged/a"}
+	findings := unsorted(list, subjects)
+	v := verdicts{
+		failed: true, silent: "privileged/a",
+		open:       firstOf{finding: &findings.entries[0], subjects: 1},
+		unmeasured: firstOf{finding: &findings.entries[1], subjects: 1},
+	}
 	plan, missing, idle := Plan{Narrowed: "only some"}, "missing", "idle"
 	for _, step := range []struct {
 		name   string
@@ -544,7 +549,7 @@ func TestWhatDecidesAPart(t *testing.T) {
 		{"a check with nothing to judge", api.Unknown, "NotPresent: nothing was in scope of a", func() { v.silent = "" }},
 		{"nothing is against it", api.Yes, "", func() {}},
 	} {
-		if word, reason := v.word(&plan, missing, idle); word != step.word || reason != step.reason {
+		if word, reason := v.word(findings, &plan, missing, idle); word != step.word || reason != step.reason {
 			t.Errorf("%s: want %s %q, got %s %q", step.name, step.word, step.reason, word, reason)
 		}
 		step.remove()
@@ -611,12 +616,14 @@ func TestBecause(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			list, subjects := judgedOf(tc.findings)
 			var first firstOf
-			seen := make([]bool, len(subjects.list))
-			for _, f := range list {
-				first.add(f, !seen[f.subject])
+			findings := unsorted(list, subjects)
+			seen := make([]bool, subjects.size())
+			for i := range findings.entries {
+				f := &findings.entries[i]
+				first.add(f, &findings.classes[f.class], !seen[f.subject])
 				seen[f.subject] = true
 			}
-			if got := first.because(); got != tc.want {
+			if got := first.because(findings); got != tc.want {
 				t.Errorf("want %q, got %q", tc.want, got)
 			}
 		})

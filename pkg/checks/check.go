@@ -5,6 +5,8 @@
 package checks
 
 import (
+	"iter"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
@@ -51,6 +53,12 @@ type Check struct {
 	// first. A pass without evidence is not a pass: JudgeSet makes it unknown.
 	// JudgeSet then owns the list and changes its findings in place.
 	Judge func(*View) []api.Finding
+	// Each takes the place of Judge in a check that has a finding for each Secret, of
+	// which there can be hundreds of thousands. It gives the same findings, one by one,
+	// and the same ones each time that it is called: only what answers and the order
+	// need is kept of them, and the others are made again when they are printed. That
+	// costs least memory if the findings are in the order of their subjects.
+	Each func(*View) iter.Seq[api.Finding]
 }
 
 // Glossary is a list of words under a title.

@@ -3,7 +3,7 @@ package checks
 import (
 	"cmp"
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
 	"strings"
 
@@ -28,9 +28,33 @@ type Result struct {
 	Provider string
 }
 
+// Judgement is a judged set of facts whose findings are not all in memory: those of
+// a check with Each are made when they are read.
+type Judgement struct {
+	// Result is without its Findings.
+	Result
+
+	ledger *ledger
+}
+
+// All gives the findings in the order of a report, each time the same. It makes
+// those of a check with Each again.
+func (j *Judgement) All() iter.Seq[api.Finding] { return j.ledger.all }
+
 // JudgeSet judges facts by a plan. It is pure: the same input gives the same result,
 // in the same order. Gaps that affect none of the checks are left out.
 func JudgeSet(plan Plan, set *fact.Set) Result {
+	judgement := Judge(plan, set)
+	result := judgement.Result
+	if n := len(judgement.ledger.entries); n > 0 {
+		result.Findings = slices.AppendSeq(make([]api.Finding, 0, n), judgement.All())
+	}
+	return result
+}
+
+// Judge is JudgeSet for facts that have very many findings. The facts must not
+// change while the findings are read.
+func Judge(plan Plan, set *fact.Set) *Judgement {
 	v := NewView(set)
 	plan.withhold(v.Set)
 	switch {
@@ -57,45 +81,23 @@ func JudgeSet(plan Plan, set *fact.Set) Result {
 			affected[id] = append(affected[id], &open[i])
 		}
 	}
-	var all []*judged
+	ledger := newLedger(v, plan.Checks, subjects)
 	for i := range plan.Checks {
-		check := &plan.Checks[i]
-		raw := check.Judge(v)
-		gaps := affected[check.ID]
-		// Findings are large and there are many: a few allocations for all of a
-		// check's, and from here on pointers.
-		open, evidence := make([]api.Finding, len(gaps)), make([]api.Evidence, len(gaps))
-		of := make([]judged, len(raw)+len(gaps))
-		pointers := make([]*judged, len(of))
-		for j := range of {
-			f := &of[j]
-			if k := j - len(raw); k >= 0 {
-				evidence[k] = api.Evidence{Source: gaps[k].source, Value: string(gaps[k].Reason), Basis: check.Basis}
-				open[k] = gaps[k].finding(evidence[k : k+1 : k+1])
-				f.Finding, f.subject = &open[k], gaps[k].subject
-			} else {
-				f.Finding, f.subject = &raw[j], subjects.number(&raw[j].Subject)
-			}
-			f.Subject.Platform = subjects.list[f.subject].platform
-			v.complete(f, check)
-			pointers[j] = f
+		if check := &plan.Checks[i]; check.Each != nil {
+			ledger.addEach(i, affected[check.ID])
+		} else {
+			ledger.add(i, check.Judge(v), affected[check.ID])
 		}
-		all = append(all, merge(pointers, len(subjects.list), max(check.Evidence, MaxEvidence))...)
 	}
-	sortJudged(all, subjects)
-	findings := make([]api.Finding, len(all))
-	for i, j := range all {
-		findings[i] = *j.Finding
-	}
-	if len(all) == 0 {
-		findings = nil
-	}
-	return Result{
-		Answers:     v.answers(&plan, all, subjects),
-		Findings:    findings,
-		Gaps:        gaps,
-		OtherStores: v.Stores().names(),
-		Provider:    v.Cluster.Provider,
+	ledger.sort()
+	return &Judgement{
+		Result: Result{
+			Answers:     v.answers(&plan, ledger),
+			Gaps:        gaps,
+			OtherStores: v.Stores().names(),
+			Provider:    v.Cluster.Provider,
+		},
+		ledger: ledger,
 	}
 }
 
@@ -109,73 +111,6 @@ type judged struct {
 	// unmeasured is true if a check that measures has read only the declaration
 	// of a running container.
 	unmeasured bool
-}
-
-// roster numbers the subjects of a run, from 0, and keeps what is computed of each
-// once: a subject is a costly key, and each has findings of many checks.
-type roster struct {
-	view    *View // nil where no run is judged: then nothing is platform or idle
-	numbers map[fact.SubjectKey]int
-	list    []about
-	last    int // the number that was given last
-}
-
-// about is what a run knows about a subject.
-type about struct {
-	subject  *fact.Subject
-	platform bool // in a namespace of the platform
-	idle     bool // a workload none of whose pods runs
-}
-
-func newRoster(v *View) *roster {
-	size := 0
-	if v != nil {
-		size = len(v.Secrets) + len(v.Nodes) + 2*len(v.Workloads)
-	}
-	return &roster{view: v, numbers: make(map[fact.SubjectKey]int, size), list: make([]about, 0, size)}
-}
-
-// number gives a subject its number. The roster keeps the pointer.
-func (r *roster) number(s *fact.Subject) int {
-	key := s.Identity()
-	// Checks go through subjects in the same order, so that most are the last one
-	// or the one after it: to look there is much cheaper than the map.
-	for i := r.last; i <= r.last+1 && i < len(r.list); i++ {
-		if r.list[i].subject.Identity() == key {
-			r.last = i
-			return i
-		}
-	}
-	number, ok := r.numbers[key]
-	if !ok {
-		number = len(r.list)
-		r.numbers[key] = number
-		a := about{subject: s}
-		if r.view != nil {
-			// Nodes and the cluster have no namespace: they never belong to the
-			// platform.
-			a.platform = fact.PlatformNamespace(r.view.Cluster.Provider, s.Namespace)
-			a.idle = r.view.Idle(*s)
-		}
-		r.list = append(r.list, a)
-	}
-	r.last = number
-	return number
-}
-
-// ranks gives the place of each subject, by its number, in the order of
-// fact.Subject.Compare.
-func (r *roster) ranks() []int {
-	order := make([]int, len(r.list))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return r.list[a].subject.Compare(r.list[b].subject) })
-	ranks := make([]int, len(order))
-	for rank, number := range order {
-		ranks[number] = rank
-	}
-	return ranks
 }
 
 // complete fills in what Judge leaves to the check's metadata and to the run,
@@ -441,73 +376,4 @@ func nodeOf(source string) string {
 
 func compareEvidence(a, b api.Evidence) int {
 	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Basis, b.Basis))
-}
-
-// SortFindings orders findings as a report prints them.
-func SortFindings(findings []api.Finding) {
-	pointers := make([]*judged, len(findings))
-	subjects := newRoster(nil)
-	for i := range findings {
-		pointers[i] = &judged{Finding: &findings[i], subject: subjects.number(&findings[i].Subject)}
-	}
-	sortJudged(pointers, subjects)
-	sorted := make([]api.Finding, len(findings))
-	for i := range pointers {
-		sorted[i] = *pointers[i].Finding
-	}
-	copy(findings, sorted)
-}
-
-// sortJudged orders by verdict and severity, the worst first, then by question,
-// check and subject. Subjects are compared once for all of their findings.
-func sortJudged(findings []*judged, subjects *roster) {
-	type group struct {
-		verdict  api.Verdict
-		severity api.Severity
-		question api.Question
-		check    string
-	}
-	type place struct {
-		rank    int // of the subject
-		finding *judged
-	}
-	type bucket struct {
-		group
-		places []place
-	}
-	buckets := map[group]*bucket{}
-	ranks := subjects.ranks()
-	var in *bucket // of the last finding; neighbours are mostly of one group
-	for _, f := range findings {
-		g := group{f.Verdict, f.Severity, f.Question, f.Check}
-		if in == nil || in.group != g {
-			if in = buckets[g]; in == nil {
-				in = &bucket{group: g}
-				buckets[g] = in
-			}
-		}
-		in.places = append(in.places, place{ranks[f.subject], f})
-	}
-	question := map[api.Question]int{}
-	for i, info := range Questions() {
-		question[info.Question] = i
-	}
-	sorted := slices.SortedFunc(maps.Values(buckets), func(a, b *bucket) int {
-		return cmp.Or(
-			cmp.Compare(b.verdict.Rank(), a.verdict.Rank()),
-			cmp.Compare(b.severity.Rank(), a.severity.Rank()),
-			cmp.Compare(question[a.question], question[b.question]),
-			cmp.Compare(a.check, b.check),
-			cmp.Compare(a.verdict, b.verdict), // of those that have no rank
-			cmp.Compare(a.severity, b.severity),
-			cmp.Compare(a.question, b.question),
-		)
-	})
-	findings = findings[:0]
-	for _, b := range sorted {
-		slices.SortStableFunc(b.places, func(a, b place) int { return cmp.Compare(a.rank, b.rank) })
-		for _, p := range b.places {
-			findings = append(findings, p.finding)
-		}
-	}
 }

@@ -36,7 +36,7 @@ func planOf(list ...Check) Plan {
 func mergeFindings(findings []api.Finding) []api.Finding {
 	var out []api.Finding
 	list, subjects := judgedOf(findings)
-	for _, j := range merge(list, len(subjects.list), MaxEvidence) {
+	for _, j := range merge(list, subjects.size(), MaxEvidence) {
 		out = append(out, *j.Finding)
 	}
 	return out
@@ -51,6 +51,27 @@ func judgedOf(findings []api.Finding) (list []*judged, subjects *roster) {
 		})
 	}
 	return list, subjects
+}
+
+// ledgerOf holds judged findings of a plan's checks.
+func ledgerOf(plan *Plan, list []*judged, subjects *roster) *ledger {
+	l := newLedger(nil, plan.Checks, subjects)
+	for _, j := range list {
+		if i := slices.IndexFunc(plan.Checks, func(c Check) bool { return c.ID == j.Check }); i >= 0 {
+			l.keep(i, j)
+		}
+	}
+	l.sort()
+	return l
+}
+
+// unsorted holds judged findings in the order in which they are given.
+func unsorted(list []*judged, subjects *roster) *ledger {
+	l := newLedger(nil, []Check{{ID: "privileged/a"}}, subjects)
+	for _, j := range list {
+		l.keep(0, j)
+	}
+	return l
 }
 
 func evidence(source string) []api.Evidence { return []api.Evidence{{Source: source, Value: "v"}} }

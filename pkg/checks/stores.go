@@ -118,6 +118,14 @@ func (o *Stores) Revision(key SecretKey) (revision int64, isListed bool) {
 // sorted by name: with what the list says, nil if it does not have it, and with
 // what each file holds, nil likewise. Held is overwritten by the next call.
 func EachSecret(listed []ListedSecret, files []*Store, do func(key SecretKey, listed *ListedSecret, held []*fact.StoredSecret)) {
+	EachSecretUntil(listed, files, func(key SecretKey, listed *ListedSecret, held []*fact.StoredSecret) bool {
+		do(key, listed, held)
+		return true
+	})
+}
+
+// EachSecretUntil is EachSecret, and ends when do returns false.
+func EachSecretUntil(listed []ListedSecret, files []*Store, do func(key SecretKey, listed *ListedSecret, held []*fact.StoredSecret) bool) {
 	// All lists are sorted, so that one pass over them together finds what belongs
 	// together; maps of 100,000 names would cost several times as much.
 	at, next := 0, make([]int, len(files))
@@ -153,7 +161,9 @@ func EachSecret(listed []ListedSecret, files []*Store, do func(key SecretKey, li
 				next[i]++
 			}
 		}
-		do(key, l, held)
+		if !do(key, l, held) {
+			return
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"unicode/utf8"
 
@@ -67,6 +68,11 @@ func NewView(set *fact.Set) *View {
 
 // Node finds a node by its name, nil if there is none.
 func (v *View) Node(name string) *fact.Node { return v.nodes[name] }
+
+// OfSetEach is OfSet for a check with Each.
+func OfSetEach(each func(*View) iter.Seq[api.Finding]) func(*fact.Set) []api.Finding {
+	return OfSet(func(v *View) []api.Finding { return slices.Collect(each(v)) })
+}
 
 // OfSet makes a function of a set from a check's Judge, for tests of one check.
 func OfSet(judge func(*View) []api.Finding) func(*fact.Set) []api.Finding {

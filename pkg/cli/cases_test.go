@@ -13,6 +13,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
 // judged runs the plugin on a facts file of testdata/cases. An earlier version judged
@@ -194,7 +195,7 @@ func TestExitStatusOfWhatIsNotBuilt(t *testing.T) {
 func TestExitStatusOfAnOpenFail(t *testing.T) {
 	r := evaluation{report: reportFlags{failOn: "high"}}
 	open := &api.ChecklistReport{Findings: []api.Finding{{Verdict: api.Fail, Severity: api.Low, Reason: "Timeout"}}}
-	if code := Code(r.exit(open)); code != ExitPartial {
+	if code := Code(r.exit(report.Of(open))); code != ExitPartial {
 		t.Errorf("exit status %d, want %d", code, ExitPartial)
 	}
 }

@@ -168,12 +168,13 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 		}
 	}
 	plan := catalogue.Plan(r.checks, r.spec.Scope.Narrowed)
-	built := report.Build(r.spec, set, checks.JudgeSet(plan, set))
+	built := report.Stream(r.spec, set, checks.Judge(plan, set))
 	if r.spec.Command == "nodes" {
-		built.Nodes = report.Nodes(plan, set, built.Gaps)
-		if n := len(built.Nodes); n == 1 && (len(r.spec.Scope.Names) == 1 || r.spec.Scope.Local) {
+		head := built.Head
+		head.Nodes = report.Nodes(plan, set, head.Gaps)
+		if n := len(head.Nodes); n == 1 && (len(r.spec.Scope.Names) == 1 || r.spec.Scope.Local) {
 			// One node was asked for by its name, or is this machine: in full.
-			built.Nodes[0].Containers, built.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name, driftState)
+			head.Nodes[0].Containers, head.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name, driftState)
 		}
 	}
 	if err := r.print(built); err != nil {
@@ -185,7 +186,7 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 // driftState is the state of a container for question 6.
 func driftState(v *checks.View, r checks.Running) string { return drift.StateOf(v, r).String() }
 
-func (r *evaluation) print(built *api.ChecklistReport) error {
+func (r *evaluation) print(built *report.Report) error {
 	opts := report.Options{
 		NoHeaders:   r.report.noHeaders,
 		MinSeverity: api.Severity(r.report.severity),
@@ -201,7 +202,7 @@ func (r *evaluation) print(built *api.ChecklistReport) error {
 		if err != nil {
 			return err
 		}
-		if err := writeFile(path, func(out io.Writer) error { return printer.Print(out, built) }); err != nil {
+		if err := writeFile(path, func(out io.Writer) error { return report.Print(out, printer, built) }); err != nil {
 			return err
 		}
 	}
@@ -211,10 +212,16 @@ func (r *evaluation) print(built *api.ChecklistReport) error {
 	if err != nil {
 		return err
 	}
-	// The report is printed whole or not at all. A full disk or a closed pipe is an
-	// error.
+	// A full disk or a closed pipe is an error. A template can fail in its middle: what
+	// it makes is printed whole or not at all. Other formats can be too large for that.
+	if _, ok := printer.(report.Streamer); ok {
+		if err := report.Print(r.env.Streams.Out, printer, built); err != nil {
+			return fmt.Errorf("writing the report: %w", err)
+		}
+		return nil
+	}
 	var buffer bytes.Buffer
-	if err := printer.Print(&buffer, built); err != nil {
+	if err := report.Print(&buffer, printer, built); err != nil {
 		return err
 	}
 	if _, err := r.env.Streams.Out.Write(buffer.Bytes()); err != nil {
@@ -285,13 +292,13 @@ func writeTo(path string, write func(io.Writer) error) error {
 }
 
 // exit applies the contract's exit statuses to a report.
-func (r *evaluation) exit(built *api.ChecklistReport) error {
+func (r *evaluation) exit(built *report.Report) error {
 	if r.report.failOn == "" {
 		return nil
 	}
 	threshold := api.Severity(r.report.failOn).Rank()
-	partial := len(built.Gaps) > 0
-	for _, f := range built.Findings {
+	partial := len(built.Head.Gaps) > 0
+	for f := range built.Each {
 		if f.Verdict == api.Fail && f.Severity.Rank() >= threshold {
 			return &ExitError{Code: ExitFindings}
 		}

@@ -31,6 +31,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
 // testEnv returns an environment without a terminal.
@@ -290,7 +291,7 @@ func TestExitStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &evaluation{report: reportFlags{failOn: tc.failOn, allowUnknown: tc.allow, severity: "critical"}}
-			if got := Code(r.exit(tc.report)); got != tc.want {
+			if got := Code(r.exit(report.Of(tc.report))); got != tc.want {
 				t.Errorf("want %d, got %d", tc.want, got)
 			}
 		})
@@ -382,11 +383,11 @@ func TestPrintFails(t *testing.T) {
 	env, _, _ := testEnv()
 	env.Streams.Out = brokenPipe{}
 	r := &evaluation{env: env, report: reportFlags{color: "never"}}
-	if err := r.print(&api.ChecklistReport{}); err != nil && !strings.HasPrefix(err.Error(), "writing the report: ") {
+	if err := r.print(report.Of(&api.ChecklistReport{})); err != nil && !strings.HasPrefix(err.Error(), "writing the report: ") {
 		t.Errorf("got %v", err)
 	} else if err == nil {
 		r.report.output = "json"
-		if err := r.print(&api.ChecklistReport{}); err == nil {
+		if err := r.print(report.Of(&api.ChecklistReport{})); err == nil {
 			t.Error("want an error")
 		}
 	}

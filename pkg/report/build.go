@@ -3,6 +3,7 @@
 package report
 
 import (
+	"iter"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,9 +15,42 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
+// Report is a ChecklistReport whose findings are read one by one, because a cluster can
+// have hundreds of thousands of Secrets with several findings each.
+type Report struct {
+	// Head is the report without its findings: Head.Findings is empty.
+	Head *api.ChecklistReport
+	// Each gives the findings in their order, each time the same.
+	Each iter.Seq[api.Finding]
+}
+
+// Whole returns the report with all findings in memory.
+func (r *Report) Whole() *api.ChecklistReport {
+	whole := *r.Head
+	whole.Findings = slices.AppendSeq([]api.Finding{}, r.Each)
+	return &whole
+}
+
+// Of returns a report that is in memory as one whose findings are read one by one.
+func Of(report *api.ChecklistReport) *Report {
+	head := *report
+	head.Findings = []api.Finding{}
+	return &Report{Head: &head, Each: slices.Values(report.Findings)}
+}
+
 // Build joins facts and the result of judging them. It is pure: saved facts
 // give the same report.
 func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.ChecklistReport {
+	return (&Report{Head: head(spec, set, &result), Each: sanitized(slices.Values(result.Findings))}).Whole()
+}
+
+// Stream is Build for facts that can have very many findings.
+func Stream(spec api.ReportSpec, set *fact.Set, judgement *checks.Judgement) *Report {
+	return &Report{Head: head(spec, set, &judgement.Result), Each: sanitized(judgement.All())}
+}
+
+// head is a report without its findings.
+func head(spec api.ReportSpec, set *fact.Set, result *checks.Result) *api.ChecklistReport {
 	report := &api.ChecklistReport{
 		TypeMeta: metav1.TypeMeta{APIVersion: api.GroupVersion.String(), Kind: api.ReportKind},
 		ObjectMeta: metav1.ObjectMeta{
@@ -25,7 +59,7 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 		},
 		Spec:     spec,
 		Answers:  result.Answers,
-		Findings: result.Findings,
+		Findings: []api.Finding{},
 		Gaps:     result.Gaps,
 		Cluster: api.ReportCluster{
 			Name:     set.Cluster.Name,
@@ -37,7 +71,7 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 			Nodes:       len(set.Nodes),
 		},
 	}
-	sanitize(report) // also makes Findings and Answers lists if they are nil
+	sanitize(report) // also makes Answers a list if it is nil
 	for i := range set.Nodes {
 		if set.Nodes[i].Measured != nil {
 			report.Cluster.MeasuredNodes++
@@ -53,38 +87,49 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 	return report
 }
 
+// safe makes a text from a node or cluster safe to print. A URL in a client's or a
+// server's text may hold a password.
+func safe(text string) string { return escape.Line(weburl.Clean(text)) }
+
+func sanitizeSubject(s *fact.Subject) {
+	// The author of an owner chooses its kind too.
+	s.Kind, s.Namespace, s.Name = escape.Line(s.Kind), escape.Line(s.Namespace), escape.Line(s.Name)
+	s.Container, s.Node, s.Cluster = escape.Line(s.Container), escape.Line(s.Node), safe(s.Cluster)
+	s.Pods = slices.Clone(s.Pods)
+	for i := range s.Pods {
+		s.Pods[i] = escape.Line(s.Pods[i])
+	}
+}
+
+// sanitized makes every text of findings safe to print, as sanitize does.
+func sanitized(findings iter.Seq[api.Finding]) iter.Seq[api.Finding] {
+	return func(yield func(api.Finding) bool) {
+		for f := range findings {
+			sanitizeSubject(&f.Subject)
+			f.Message, f.Remediation, f.Reason = safe(f.Message), escape.Line(f.Remediation), fact.Reason(escape.Line(string(f.Reason)))
+			f.Evidence = slices.Clone(f.Evidence)
+			for j := range f.Evidence {
+				f.Evidence[j].Source, f.Evidence[j].Value = safe(f.Evidence[j].Source), safe(f.Evidence[j].Value)
+			}
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
+
 // sanitize makes every text from a node or cluster safe to print. It does so once, for
 // every format, because templates and jsonpath print strings as they are.
 func sanitize(report *api.ChecklistReport) {
-	// A URL in a client's or a server's text may hold a password.
-	safe := func(text string) string { return escape.Line(weburl.Clean(text)) }
-	subject := func(s *fact.Subject) {
-		// The author of an owner chooses its kind too.
-		s.Kind, s.Namespace, s.Name = escape.Line(s.Kind), escape.Line(s.Namespace), escape.Line(s.Name)
-		s.Container, s.Node, s.Cluster = escape.Line(s.Container), escape.Line(s.Node), safe(s.Cluster)
-		for i := range s.Pods {
-			s.Pods[i] = escape.Line(s.Pods[i])
-		}
-	}
-	findings := make([]api.Finding, len(report.Findings))
-	for i := range report.Findings {
-		f := report.Findings[i].DeepCopy()
-		subject(&f.Subject)
-		f.Message, f.Remediation, f.Reason = safe(f.Message), escape.Line(f.Remediation), fact.Reason(escape.Line(string(f.Reason)))
-		for j := range f.Evidence {
-			f.Evidence[j].Source, f.Evidence[j].Value = safe(f.Evidence[j].Source), safe(f.Evidence[j].Value)
-		}
-		findings[i] = *f
-	}
 	var gaps []fact.Gap
 	for i := range report.Gaps {
 		g := report.Gaps[i].DeepCopy()
-		subject(&g.Subject)
+		sanitizeSubject(&g.Subject)
 		g.What, g.Reason = fact.Kind(escape.Line(string(g.What))), fact.Reason(escape.Line(string(g.Reason)))
 		g.Detail, g.Hint = safe(g.Detail), escape.Line(g.Hint)
 		gaps = append(gaps, *g)
 	}
-	report.Findings, report.Gaps = findings, gaps
+	report.Gaps = gaps
 	c := &report.Cluster
 	c.Name, c.Server, c.Version, c.Provider = safe(c.Name), safe(c.Server), escape.Line(c.Version), escape.Line(c.Provider)
 	c.OtherStores = slices.Clone(c.OtherStores)

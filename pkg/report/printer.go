@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/printers"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
@@ -45,6 +46,18 @@ func (o *Options) expand(text string) string {
 	return o.Expand(text)
 }
 
+// expander is expand for the many findings of a check in a row, which have the same
+// text.
+func (o *Options) expander() func(text string) string {
+	var last, expanded string
+	return func(text string) string {
+		if text != last {
+			last, expanded = text, o.expand(text)
+		}
+		return expanded
+	}
+}
+
 // expanded returns the report with the user's own flags in the commands of hints and
 // remediations.
 func (o *Options) expanded(report *api.ChecklistReport) *api.ChecklistReport {
@@ -67,6 +80,19 @@ type Printer interface {
 	Print(out io.Writer, report *api.ChecklistReport) error
 }
 
+// Streamer is a Printer that does not need all findings in memory.
+type Streamer interface {
+	Stream(out io.Writer, report *Report) error
+}
+
+// Print prints a report. Only printers that are a Streamer read the findings one by one.
+func Print(out io.Writer, printer Printer, report *Report) error {
+	if s, ok := printer.(Streamer); ok {
+		return s.Stream(out, report)
+	}
+	return printer.Print(out, report.Whole())
+}
+
 // PrinterFunc is a Printer made of a function.
 type PrinterFunc func(out io.Writer, report *api.ChecklistReport) error
 
@@ -86,8 +112,8 @@ func Formats() []Format {
 	return []Format{
 		{"table", "", func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o}, nil }},
 		{"wide", "", func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o, wide: true}, nil }},
-		{"json", "", machine("json")},
-		{"yaml", "", machine("yaml")},
+		{"json", "", func(_ string, o Options) (Printer, error) { return newDocument("json", o) }},
+		{"yaml", "", func(_ string, o Options) (Printer, error) { return newDocument("yaml", o) }},
 		{"name", "", func(_ string, o Options) (Printer, error) { return namePrinter{o}, nil }},
 		{"jsonpath", "TEMPLATE", machine("jsonpath")},
 		{"jsonpath-file", "FILE", machine("jsonpath-file")},
@@ -128,8 +154,10 @@ func NewPrinter(output string, opts Options) (Printer, error) {
 		return nil, fmt.Errorf("output format %q needs an argument: %s=%s", name, name, format.Argument)
 	}
 	printer, err := format.New(argument, opts)
-	if _, table := printer.(*tablePrinter); table || err != nil {
-		return printer, err // the table expands later: it joins gaps by their hints
+	_, table := printer.(*tablePrinter) // it expands later: it joins gaps by their hints
+	_, streamer := printer.(Streamer)   // it expands finding by finding
+	if table || streamer || err != nil {
+		return printer, err
 	}
 	return PrinterFunc(func(out io.Writer, report *api.ChecklistReport) error {
 		return printer.Print(out, opts.expanded(report))
@@ -143,9 +171,7 @@ func machine(name string) func(string, Options) (Printer, error) {
 		if argument != "" {
 			output += "=" + argument
 		}
-		flags := genericclioptions.NewPrintFlags("").WithTypeSetter(api.NewScheme())
-		flags.OutputFormat = &output
-		printer, err := flags.ToPrinter()
+		printer, err := ofRuntime(output)
 		if err != nil {
 			return nil, fmt.Errorf("output format %q: %w", name, err)
 		}
@@ -153,6 +179,13 @@ func machine(name string) func(string, Options) (Printer, error) {
 			return printer.PrintObj(Visible(report, opts.MinSeverity), out)
 		}), nil
 	}
+}
+
+// ofRuntime returns the printer that cli-runtime has for a format.
+func ofRuntime(output string) (printers.ResourcePrinter, error) {
+	flags := genericclioptions.NewPrintFlags("").WithTypeSetter(api.NewScheme())
+	flags.OutputFormat = &output
+	return flags.ToPrinter()
 }
 
 // Visible returns the report without the failing findings below a severity.

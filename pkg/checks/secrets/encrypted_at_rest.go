@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ var EncryptedAtRest = checks.Check{
 		"https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/",
 		"https://kubernetes.io/docs/tasks/administer-cluster/kms-provider/",
 	},
-	Judge: judgeEncryptedAtRest,
+	Each: eachEncryptedAtRest,
 }
 
 // excuseSnapshot: the names of Secrets are not needed for a snapshot.
@@ -38,7 +39,25 @@ func excuseSnapshot(v *checks.View, gap fact.Gap) bool {
 	return gap.What == fact.Secrets && v.Snapshot != nil
 }
 
-func judgeEncryptedAtRest(v *checks.View) []api.Finding {
+// eachEncryptedAtRest gives what is about the stores, and then each Secret's finding.
+func eachEncryptedAtRest(v *checks.View) iter.Seq[api.Finding] {
+	return func(yield func(api.Finding) bool) {
+		for _, f := range ofStores(v) {
+			if !yield(f) {
+				return
+			}
+		}
+		for f := range eachSecret(v) {
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
+
+// ofStores are the findings about stores, and about Secrets in stores that may be the
+// cluster's.
+func ofStores(v *checks.View) []api.Finding {
 	stores := v.Stores()
 	whole := fact.Subject{Kind: fact.SubjectCluster}
 	if v.Snapshot != nil {
@@ -68,52 +87,58 @@ func judgeEncryptedAtRest(v *checks.View) []api.Finding {
 		}
 	}
 
-	secrets := judgeSecrets(v, stores)
+	any := false
+	for range eachSecret(v) {
+		any = true
+		break
+	}
 	best := &stores.Ours[0]
-	if len(secrets) == 0 && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
+	if !any && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
 		// No list of names contradicts this, but a wrong prefix would look the
 		// same.
 		findings = append(findings, unknown(fact.NotPresent, "no Secret was found: "+best.In()+" holds none, or the namespace or the key prefix is wrong",
 			best.Source, fmt.Sprintf("0 Secrets below %s/secrets/", best.DB.Prefix)))
 	}
-	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && len(secrets) > 0 {
+	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && any {
 		findings = append(findings, unknown(fact.NotPresent,
 			"it is unknown whether the "+strings.TrimPrefix(best.A(), "an ")+" that was read is the API server's because the facts hold no resource versions of the listed Secrets",
 			best.Source, best.Describe()))
 	}
-	return append(findings, secrets...)
+	return findings
 }
 
-// judgeSecrets judges what the API server lists, and what is stored besides, in
-// the order of their names.
-func judgeSecrets(v *checks.View, stores *checks.Stores) []api.Finding {
-	var files []*checks.Store
-	most := 0
-	for i := range stores.Ours {
-		if s := &stores.Ours[i]; s.DB.Prefix != "" {
-			files = append(files, s)
-			most = max(most, len(s.Held))
+// eachSecret judges what the API server lists, and what is stored besides, in the
+// order of their names. Without a store of this cluster it gives nothing.
+func eachSecret(v *checks.View) iter.Seq[api.Finding] {
+	return func(yield func(api.Finding) bool) {
+		stores := v.Stores()
+		if len(stores.Ours) == 0 {
+			return
 		}
-	}
-	listed := stores.Listed
-	if v.Snapshot != nil {
-		listed = nil
-	}
-	findings := make([]api.Finding, 0, max(most, len(listed)))
-	checks.EachSecret(listed, files, func(key checks.SecretKey, listed *checks.ListedSecret, of []*fact.StoredSecret) {
-		var revision int64
-		if listed != nil {
-			revision = listed.Revision
-		}
-		var all []held
-		for i, secret := range of {
-			if secret != nil {
-				all = append(all, held{atListed(secret, revision), files[i]})
+		var files []*checks.Store
+		for i := range stores.Ours {
+			if s := &stores.Ours[i]; s.DB.Prefix != "" {
+				files = append(files, s)
 			}
 		}
-		findings = append(findings, judgeSecret(v, stores, key, listed, all))
-	})
-	return findings
+		listed := stores.Listed
+		if v.Snapshot != nil {
+			listed = nil
+		}
+		checks.EachSecretUntil(listed, files, func(key checks.SecretKey, listed *checks.ListedSecret, of []*fact.StoredSecret) bool {
+			var revision int64
+			if listed != nil {
+				revision = listed.Revision
+			}
+			var all []held
+			for i, secret := range of {
+				if secret != nil {
+					all = append(all, held{atListed(secret, revision), files[i]})
+				}
+			}
+			return yield(judgeSecret(v, stores, key, listed, all))
+		})
+	}
 }
 
 // held is a stored Secret with the file that holds it.

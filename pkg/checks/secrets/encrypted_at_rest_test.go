@@ -606,7 +606,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, brief(checks.OfSet(judgeEncryptedAtRest)(tc.set))); diff != "" {
+			if diff := cmp.Diff(tc.want, brief(checks.OfSetEach(eachEncryptedAtRest)(tc.set))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
@@ -627,7 +627,7 @@ func TestUntrustedPlaintext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := unlabelled(live(nil, etcd(secrets...)), 0)
 			set.Cluster.Version = tc.version
-			got := checks.OfSet(judgeEncryptedAtRest)(set)
+			got := checks.OfSetEach(eachEncryptedAtRest)(set)
 			if len(got) != 1 || got[0].Remediation != tc.want {
 				t.Fatalf("want one finding with remediation %q, got %+v", tc.want, got)
 			}
@@ -642,10 +642,10 @@ func TestUntrustedPlaintext(t *testing.T) {
 // were read, and in nothing else.
 func TestSnapshotGivesTheFindingsOfTheLiveMember(t *testing.T) {
 	db := etcd(plaintext("a", 7), encrypted("b", 8), stored("c", 9, fact.ClassUnknown))
-	want := checks.OfSet(judgeEncryptedAtRest)(live(list("a@7", "b@8", "c@9"), db))
+	want := checks.OfSetEach(eachEncryptedAtRest)(live(list("a@7", "b@8", "c@9"), db))
 	snapshot := db
 	snapshot.Path, snapshot.Snapshot = "backup.db", true
-	got := checks.OfSet(judgeEncryptedAtRest)(&fact.Set{Snapshot: &snapshot})
+	got := checks.OfSetEach(eachEncryptedAtRest)(&fact.Set{Snapshot: &snapshot})
 	for i := range want {
 		if !strings.Contains(want[i].Evidence[0].Source, "node/cp1") || strings.Contains(want[i].Message, "cp1") {
 			t.Errorf("where it was read is in the evidence alone: %+v", want[i])

@@ -1,0 +1,128 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"k8s.io/cli-runtime/pkg/printers"
+	"sigs.k8s.io/yaml"
+
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// documentPrinter prints a report as one JSON or YAML document, byte for byte as
+// cli-runtime's printer does. That printer needs the whole document in memory, several
+// times over. This one writes finding by finding.
+type documentPrinter struct {
+	opts Options
+	head printers.ResourcePrinter
+	// empty is how the head's printer prints the field without findings, and before and
+	// after what surrounds them if there are any.
+	empty, before, after string
+	// batch is how many findings are encoded at once.
+	batch  int
+	encode func(out *bytes.Buffer, findings []api.Finding, first bool) error
+}
+
+func newDocument(format string, opts Options) (*documentPrinter, error) {
+	head, err := ofRuntime(format)
+	if err != nil {
+		return nil, fmt.Errorf("output format %q: %w", format, err)
+	}
+	p := &documentPrinter{opts: opts, head: head}
+	if format == "json" {
+		// No string of a JSON document holds a line feed, so that this is the field of
+		// the report itself.
+		p.empty, p.before, p.after = "\n    \"findings\": []", "\n    \"findings\": [\n", "\n    ]"
+		p.batch, p.encode = 1, encodeJSON
+	} else {
+		p.empty, p.before, p.after = "\nfindings: []\n", "\nfindings:\n", ""
+		p.batch, p.encode = 16, encodeYAML
+	}
+	return p, nil
+}
+
+func encodeJSON(out *bytes.Buffer, findings []api.Finding, first bool) error {
+	for i := range findings {
+		if !first || i > 0 {
+			out.WriteString(",\n")
+		}
+		const indent = "        "
+		out.WriteString(indent)
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent(indent, "    ")
+		if err := encoder.Encode(&findings[i]); err != nil {
+			return err
+		}
+		out.Truncate(out.Len() - 1) // the line feed that an Encoder adds
+	}
+	return nil
+}
+
+func encodeYAML(out *bytes.Buffer, findings []api.Finding, _ bool) error {
+	text, err := yaml.Marshal(findings)
+	out.Write(text)
+	return err
+}
+
+func (p *documentPrinter) Print(out io.Writer, report *api.ChecklistReport) error {
+	return p.Stream(out, Of(report))
+}
+
+func (p *documentPrinter) Stream(to io.Writer, report *Report) error {
+	var head bytes.Buffer
+	if err := p.head.PrintObj(p.opts.expanded(report.Head), &head); err != nil {
+		return err
+	}
+	start, rest, found := bytes.Cut(head.Bytes(), []byte(p.empty))
+	if !found {
+		return fmt.Errorf("the report has no field for findings")
+	}
+	out := bufio.NewWriterSize(to, 1<<16)
+	out.Write(start) //nolint:errcheck // Flush returns the first error
+	var (
+		text    bytes.Buffer
+		pending = make([]api.Finding, 0, p.batch)
+		first   = true
+		expand  = p.opts.expander()
+	)
+	flush := func() error {
+		if len(pending) == 0 {
+			return nil
+		}
+		text.Reset()
+		if first {
+			text.WriteString(p.before)
+		}
+		if err := p.encode(&text, pending, first); err != nil {
+			return err
+		}
+		pending, first = pending[:0], false
+		_, err := out.Write(text.Bytes())
+		return err
+	}
+	for f := range report.Each {
+		if f.Severity.Rank() < p.opts.MinSeverity.Rank() {
+			continue
+		}
+		f.Remediation = expand(f.Remediation)
+		if pending = append(pending, f); len(pending) == p.batch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	if first {
+		out.WriteString(p.empty) //nolint:errcheck // Flush returns the first error
+	} else {
+		out.WriteString(p.after) //nolint:errcheck // as above
+	}
+	out.Write(rest) //nolint:errcheck // as above
+	return out.Flush()
+}
