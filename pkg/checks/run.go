@@ -41,6 +41,15 @@ type Judgement struct {
 // those of a check with Each again.
 func (j *Judgement) All() iter.Seq[api.Finding] { return j.ledger.all }
 
+// Store is the store that answers for the cluster's Secrets, nil if none was read.
+func (j *Judgement) Store() *Store {
+	stores := j.ledger.view.Stores()
+	if len(stores.Ours) == 0 {
+		return nil
+	}
+	return &stores.Ours[0]
+}
+
 // JudgeSet judges facts by a plan. It is pure: the same input gives the same result,
 // in the same order. Gaps that affect none of the checks are left out.
 func JudgeSet(plan Plan, set *fact.Set) Result {

@@ -22,6 +22,9 @@ type Report struct {
 	Head *api.ChecklistReport
 	// Each gives the findings in their order, each time the same.
 	Each iter.Seq[api.Finding]
+	// Stored is the store of the cluster's Secrets, for people who asked about Secrets.
+	// It is nil if none was read.
+	Stored *checks.Store
 }
 
 // Whole returns the report with all findings in memory.
@@ -46,7 +49,11 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 
 // Stream is Build for facts that can have very many findings.
 func Stream(spec api.ReportSpec, set *fact.Set, judgement *checks.Judgement) *Report {
-	return &Report{Head: head(spec, set, &judgement.Result), Each: sanitized(judgement.All())}
+	report := &Report{Head: head(spec, set, &judgement.Result), Each: sanitized(judgement.All())}
+	if spec.Command == "secrets" {
+		report.Stored = judgement.Store()
+	}
+	return report
 }
 
 // head is a report without its findings.

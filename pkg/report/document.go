@@ -1,9 +1,9 @@
 package report
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -72,17 +72,18 @@ func (p *documentPrinter) Print(out io.Writer, report *api.ChecklistReport) erro
 	return p.Stream(out, Of(report))
 }
 
-func (p *documentPrinter) Stream(to io.Writer, report *Report) error {
+func (p *documentPrinter) Stream(out io.Writer, report *Report) error {
 	var head bytes.Buffer
 	if err := p.head.PrintObj(p.opts.expanded(report.Head), &head); err != nil {
 		return err
 	}
 	start, rest, found := bytes.Cut(head.Bytes(), []byte(p.empty))
 	if !found {
-		return fmt.Errorf("the report has no field for findings")
+		return errors.New("the report has no field for findings")
 	}
-	out := bufio.NewWriterSize(to, 1<<16)
-	out.Write(start) //nolint:errcheck // Flush returns the first error
+	if _, err := out.Write(start); err != nil {
+		return err
+	}
 	var (
 		text    bytes.Buffer
 		pending = make([]api.Finding, 0, p.batch)
@@ -118,11 +119,13 @@ func (p *documentPrinter) Stream(to io.Writer, report *Report) error {
 	if err := flush(); err != nil {
 		return err
 	}
+	end := p.after
 	if first {
-		out.WriteString(p.empty) //nolint:errcheck // Flush returns the first error
-	} else {
-		out.WriteString(p.after) //nolint:errcheck // as above
+		end = p.empty
 	}
-	out.Write(rest) //nolint:errcheck // as above
-	return out.Flush()
+	if _, err := io.WriteString(out, end); err != nil {
+		return err
+	}
+	_, err := out.Write(rest)
+	return err
 }

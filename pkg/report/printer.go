@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"slices"
@@ -88,7 +89,11 @@ type Streamer interface {
 // Print prints a report. Only printers that are a Streamer read the findings one by one.
 func Print(out io.Writer, printer Printer, report *Report) error {
 	if s, ok := printer.(Streamer); ok {
-		return s.Stream(out, report)
+		buffered := bufio.NewWriterSize(out, 1<<16)
+		if err := s.Stream(buffered, report); err != nil {
+			return err
+		}
+		return buffered.Flush()
 	}
 	return printer.Print(out, report.Whole())
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
@@ -30,8 +31,28 @@ const (
 )
 
 func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
+	return p.print(out, report, nil)
+}
+
+// Stream is Print for a report that can have very many passes, which the table does not
+// show unless it was asked to.
+func (p *tablePrinter) Stream(out io.Writer, report *Report) error {
+	whole := *report.Head
+	clusters := map[string]bool{}
+	for f := range report.Each {
+		// One of each cluster stays: see unnamedCluster.
+		if f.Verdict != api.Pass || p.shows(&f) || !clusters[f.Subject.Cluster] {
+			whole.Findings = append(whole.Findings, f)
+		}
+		clusters[f.Subject.Cluster] = true
+	}
+	return p.print(out, &whole, report.Stored)
+}
+
+func (p *tablePrinter) print(out io.Writer, report *api.ChecklistReport, store *checks.Store) error {
 	report = unnamedCluster(report)
-	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.nodes, p.scorecard, p.parts, p.findings, p.gaps, p.containers, p.next}
+	stored := func(out io.Writer, _ *api.ChecklistReport) error { return p.stored(out, store) }
+	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.nodes, p.scorecard, p.parts, stored, p.findings, p.gaps, p.containers, p.next}
 	for _, part := range parts {
 		if err := part(out, report); err != nil {
 			return err

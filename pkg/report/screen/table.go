@@ -1,8 +1,10 @@
 package screen
 
 import (
+	"bufio"
 	"cmp"
 	"io"
+	"iter"
 	"strings"
 )
 
@@ -75,8 +77,11 @@ type Row struct {
 // Table aligns rows of cells, two spaces apart. Cells are painted after padding,
 // because the sequences have no width.
 type Table struct {
-	Columns   []Column
-	Rows      []Row
+	Columns []Column
+	Rows    []Row
+	// Each gives further rows, each time the same, which need not all be in memory.
+	Each iter.Seq[Row]
+
 	NoHeaders bool
 	Color     bool
 	// NoteIndent is the indent of a note that does not fit below its cell.
@@ -99,19 +104,35 @@ func (t *Table) Add(cells ...Cell) { t.Rows = append(t.Rows, Row{Cells: cells}) 
 // natural width: every row is one line, for scripts, and a note is another.
 func (t *Table) Write(out io.Writer, width int) error {
 	kept, widths := t.layout(width)
-	var b strings.Builder
+	b := bufio.NewWriter(out)
 	if !t.NoHeaders {
 		header := Row{Cells: make([]Cell, len(t.Columns))}
 		for i := range t.Columns {
 			header.Cells[i] = Cell{Text: t.Columns[i].Header, Paint: Bold}
 		}
-		t.write(&b, &header, kept, widths, width)
+		if err := t.write(b, &header, kept, widths, width); err != nil {
+			return err
+		}
 	}
-	for i := range t.Rows {
-		t.write(&b, &t.Rows[i], kept, widths, width)
+	for row := range t.rows() {
+		if err := t.write(b, &row, kept, widths, width); err != nil {
+			return err
+		}
 	}
-	_, err := io.WriteString(out, b.String())
-	return err
+	return b.Flush()
+}
+
+func (t *Table) rows() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for _, row := range t.Rows {
+			if !yield(row) {
+				return
+			}
+		}
+		if t.Each != nil {
+			t.Each(yield)
+		}
+	}
 }
 
 // Fits reports whether the table fits in this width with all of its columns.
@@ -148,7 +169,9 @@ func (t *Table) natural() []int {
 		if !t.NoHeaders {
 			widths[i] = Width(t.Columns[i].Header)
 		}
-		for _, row := range t.Rows {
+	}
+	for row := range t.rows() {
+		for i := range t.Columns {
 			widths[i] = max(widths[i], Width(row.Cells[i].Text))
 		}
 	}
@@ -210,7 +233,8 @@ func (t *Table) layout(width int) (kept, widths []int) {
 }
 
 // write prints one row.
-func (t *Table) write(b *strings.Builder, row *Row, kept, widths []int, width int) {
+func (t *Table) write(out io.Writer, row *Row, kept, widths []int, width int) error {
+	var b strings.Builder
 	cells := make([][]string, len(t.Columns))
 	height := 1
 	for _, i := range kept {
@@ -258,6 +282,8 @@ func (t *Table) write(b *strings.Builder, row *Row, kept, widths []int, width in
 			b.WriteString(strings.Repeat(" ", offset) + Painted(line, Dim, t.Color) + "\n")
 		}
 	}
+	_, err := io.WriteString(out, b.String())
+	return err
 }
 
 // fold returns the lines of a cell.
