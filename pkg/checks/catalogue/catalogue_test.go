@@ -57,7 +57,7 @@ func TestEachCheckIsWellFormed(t *testing.T) {
 			for _, kind := range c.Uses {
 				want(!c.NeedsKind(kind), "it needs and uses "+string(kind))
 			}
-			want(c.Judge != nil, "it judges nothing")
+			want((c.Judge != nil) != (c.Each != nil), "it judges nothing, or in two ways")
 
 			file := filepath.Join("..", string(c.Question()), strings.ReplaceAll(c.Slug(), "-", "_"))
 			for _, name := range []string{file + ".go", file + "_test.go"} {

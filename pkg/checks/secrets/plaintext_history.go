@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -30,7 +31,7 @@ var PlaintextHistory = checks.Check{
 		"https://etcd.io/docs/v3.6/op-guide/maintenance/",
 		"https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/",
 	},
-	Judge: judgePlaintextHistory,
+	Each: eachPlaintextHistory,
 }
 
 const (
@@ -41,43 +42,65 @@ const (
 		"1,000), and restart k3s, which rewrites the file. " + rotate
 )
 
-func judgePlaintextHistory(v *checks.View) []api.Finding {
-	stores := v.Stores()
-	findings := unclearCopies(stores, "its history")
-	var files []*checks.Store
-	deleted := map[checks.SecretKey]*api.Finding{}
-	for i := range stores.Ours {
-		s := &stores.Ours[i]
-		files = append(files, s)
-		findings = append(findings, judgeHistory(s, deleted)...)
-	}
-	checks.EachSecret(nil, files, func(key checks.SecretKey, _ *checks.ListedSecret, of []*fact.StoredSecret) {
-		var f *api.Finding
-		for i, secret := range of {
-			if secret == nil || secret.Older <= 0 && !secret.OldValue {
-				continue
-			}
-			if f == nil {
-				findings = append(findings, olderFinding(key, files[i]))
-				f = &findings[len(findings)-1]
-			}
-			value := fmt.Sprintf("%s in plaintext, the newest is %d", checks.Count(max(int(secret.Older), 1), "older revision"), secret.OlderRevision)
-			if secret.OldValue {
-				f.Message = "the row of its current revision still holds its former value in plaintext (old_value)"
-				value += "; old_value of the current row is one"
-			}
-			f.Evidence = append(f.Evidence, api.Evidence{Source: keyIn(files[i], key), Value: value})
+// eachPlaintextHistory gives what is about the stores, then a finding for each current
+// Secret that has such revisions, then those of Secrets that no longer exist.
+func eachPlaintextHistory(v *checks.View) iter.Seq[api.Finding] {
+	return func(yield func(api.Finding) bool) {
+		stores := v.Stores()
+		findings := unclearCopies(stores, "its history")
+		var files []*checks.Store
+		deleted := map[checks.SecretKey]*api.Finding{}
+		for i := range stores.Ours {
+			s := &stores.Ours[i]
+			files = append(files, s)
+			findings = append(findings, judgeHistory(s, deleted)...)
 		}
-	})
-	keys := make([]checks.SecretKey, 0, len(deleted))
-	for key := range deleted {
-		keys = append(keys, key)
+		for _, f := range findings {
+			if !yield(f) {
+				return
+			}
+		}
+		stopped := false
+		checks.EachSecretUntil(nil, files, func(key checks.SecretKey, _ *checks.ListedSecret, of []*fact.StoredSecret) bool {
+			if f, found := olderOf(files, key, of); found {
+				stopped = !yield(f)
+			}
+			return !stopped
+		})
+		if stopped {
+			return
+		}
+		keys := make([]checks.SecretKey, 0, len(deleted))
+		for key := range deleted {
+			keys = append(keys, key)
+		}
+		slices.SortFunc(keys, checks.CompareSecretKeys)
+		for _, key := range keys {
+			if !yield(*deleted[key]) {
+				return
+			}
+		}
 	}
-	slices.SortFunc(keys, checks.CompareSecretKeys)
-	for _, key := range keys {
-		findings = append(findings, *deleted[key])
+}
+
+// olderOf is the finding about a Secret's older revisions in plaintext, if some store has
+// any.
+func olderOf(files []*checks.Store, key checks.SecretKey, of []*fact.StoredSecret) (f api.Finding, found bool) {
+	for i, secret := range of {
+		if secret == nil || secret.Older <= 0 && !secret.OldValue {
+			continue
+		}
+		if !found {
+			f, found = olderFinding(key, files[i]), true
+		}
+		value := fmt.Sprintf("%s in plaintext, the newest is %d", checks.Count(max(int(secret.Older), 1), "older revision"), secret.OlderRevision)
+		if secret.OldValue {
+			f.Message = "the row of its current revision still holds its former value in plaintext (old_value)"
+			value += "; old_value of the current row is one"
+		}
+		f.Evidence = append(f.Evidence, api.Evidence{Source: keyIn(files[i], key), Value: value})
 	}
-	return findings
+	return f, found
 }
 
 func keyIn(s *checks.Store, key checks.SecretKey) string {

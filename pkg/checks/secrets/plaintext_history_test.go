@@ -1,10 +1,12 @@
 package secrets
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
@@ -45,7 +47,7 @@ func TestPlaintextHistory(t *testing.T) {
 		}
 	}
 	a := encrypted("a", 7)
-	judge(t, judgePlaintextHistory, cases{
+	judge(t, func(v *checks.View) []api.Finding { return slices.Collect(eachPlaintextHistory(v)) }, cases{
 		"none passes, once for a store": {
 			live(list("a@7", "b@8"), remembering(etcd(a, encrypted("b", 8)), func(h *fact.StoredHistory) { h.Revisions = 4 })),
 			[]string{"pass cp1: " + none + " [node/cp1 = 4 older revisions, compacted up to 5]"},
@@ -156,7 +158,7 @@ func TestRemedyOfHistory(t *testing.T) {
 		"kine": {kine(older(encrypted("a", 7), 1)), historyOfKine},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := checks.OfSet(judgePlaintextHistory)(live(list("a@7"), remembering(tc.db, nil)))
+			got := checks.OfSetEach(eachPlaintextHistory)(live(list("a@7"), remembering(tc.db, nil)))
 			if len(got) != 1 || got[0].Remediation != tc.want {
 				t.Errorf("want remediation %q, got %+v", tc.want, got)
 			}
