@@ -232,8 +232,8 @@ func TestVolume(t *testing.T) {
 		"pods, 80 columns": {80, 110, []string{"pods", "--facts", facts}},
 		"pods, a pipe":     {0, 60, []string{"pods", "--facts", facts}},
 		"pods -o wide":     {0, 76, []string{"pods", "--facts", facts, "-o", "wide"}},
-		"nodes":            {80, 136, []string{"nodes", "--facts", facts}},
-		"secrets":          {80, 36, []string{"secrets", "--facts", facts}},
+		"nodes":            {80, 140, []string{"nodes", "--facts", facts}},
+		"secrets":          {80, 62, []string{"secrets", "--facts", facts}},
 	} {
 		got := shownOn(t, tc.width, tc.args...)
 		if lines := strings.Count(got, "\n"); lines > tc.most {
