@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -179,6 +180,24 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+// The files next to a database are found by its path, which must be its own.
+func TestLeadsTo(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "a"), nil, 0o600), os.WriteFile(filepath.Join(dir, "b"), nil, 0o600))
+	root, err := rootfs.Open(dir)
+	must(t, err)
+	defer func() { _ = root.Close() }()
+	info, err := root.Lstat("a")
+	must(t, err)
+	must(t, leadsTo(root, "/a", info))
+	if err := leadsTo(root, "/b", info); !errors.Is(err, errMoved) {
+		t.Errorf("another file: error %v, want errMoved", err)
+	}
+	if err := leadsTo(root, "/c", info); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: error %v", err)
+	}
+}
+
 // changedOf is process.changed in a directory, with a mount table.
 func changedOf(t *testing.T, dir, name string, mounts []procfs.MountInfo, contained bool) (time.Time, string) {
 	t.Helper()
@@ -202,6 +221,9 @@ func TestChangedMounts(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(dir, "etc/k"), 0o755), os.WriteFile(filepath.Join(dir, "etc/k/enc.yaml"), nil, 0o600))
 	start := moment(t)
+	// Another file in the volume means nothing: what is mounted is not renamed.
+	must(t, os.WriteFile(filepath.Join(dir, "etc/k/other"), nil, 0o600))
+	moment(t)
 	// As a runtime does it: directories to mount on are made at the last moment.
 	must(t, os.MkdirAll(filepath.Join(dir, "etc/x"), 0o755), os.MkdirAll(filepath.Join(dir, "proc"), 0o755), os.Chmod(filepath.Join(dir, "etc"), 0o755))
 

@@ -112,6 +112,10 @@ func TestBelowADirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("a file with an ACL", fact.StoreFiles{Dir: at, Files: 2}, "/db/in/deep/wal", "/db/state.db")
+	got, err := Below(t.Context(), root, "/db")
+	if err != nil || !got.Open[0].ACL || got.Open[1].ACL {
+		t.Errorf("open files %+v, error %v; want an ACL of the first", got.Open, err)
+	}
 	f, err := Of(root, "/db/in/deep/wal")
 	if err != nil || !f.ACL || f.Mode != 0o640 {
 		t.Errorf("access %+v, error %v; want an ACL and its mask in the mode", f, err)
