@@ -278,6 +278,18 @@ func (c *revisions) take(r *run, i int, rev revision, kv keyValue) *fault {
 		if err != nil {
 			return faultOf(err)
 		}
+		if plain && (ok || !plausible(kv.key)) {
+			return corrupt(r.page, "element %d: a plaintext Secret under a key that is not a Secret's", i)
+		}
+		if !plain && !plausible(kv.key) {
+			lead, err := kv.value.Lead(len(envelopeHead))
+			if err != nil {
+				return faultOf(err)
+			}
+			if string(lead) == envelopeHead {
+				return corrupt(r.page, "element %d: an encrypted object under a key that the API server would not write", i)
+			}
+		}
 		if plain {
 			c.events = append(c.events, event{kind: eventElsewhere, page: r.page, elem: i, row: secretRow{main: rev.main, sub: rev.sub}})
 			return nil
@@ -299,6 +311,22 @@ func cutPrefix(b []byte, prefix string) ([]byte, bool) {
 		return b, false
 	}
 	return b[len(prefix):], true
+}
+
+// envelopeHead begins an encrypted value of the API server.
+const envelopeHead = "k8s:enc:"
+
+// plausible reports whether a key has only characters that keys of the API server have.
+// After damage of more than a byte or two it has others.
+func plausible(key []byte) bool {
+	for _, ch := range key {
+		switch {
+		case ch >= 'a' && ch <= 'z', ch >= '-' && ch <= ':', ch >= 'A' && ch <= 'Z', ch == '_', ch == '%', ch == '@', ch == '~', ch == '=':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // near reports whether key is a Secret's except for one byte before the

@@ -97,6 +97,9 @@ func TestLiveWriter(t *testing.T) {
 							n, _ := name(i)
 							change(tx, i, i >= steady && r.Intn(3) == 0 && current[n] != 0)
 						}
+						if r.Intn(10) == 0 { // locks, leases, empty values
+							s.others(tx, r, 200)
+						}
 						if r.Intn(100) == 0 {
 							s.compactTx(tx, s.rev-int64(r.Intn(200)))
 						}

@@ -165,7 +165,16 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		return db, r.gaps, nil
 	}
 	uncertain := w.expired || c.holes || w.older || damaged
-	if !w.expired && len(c.faults.list) == 0 && c.at.main < c.compacted && c.compacted < math.MaxInt64 && !sound && !r.endsAt(w, c.at.main) {
+	before, same := int64(0), false
+	if !w.expired && !sound && len(c.faults.list) == 0 {
+		before, same = r.lastBefore(w)
+	}
+	switch {
+	case w.expired || sound || len(c.faults.list) > 0 || c.compacted == math.MaxInt64:
+	case before > max(c.at.main, c.compacted):
+		r.gap(fact.Corrupt, "the tree before the last has rows up to revision %d, the last one only up to %d: %s", before, c.at.main, perhapsTorn)
+		uncertain, c.holes = true, true
+	case c.at.main < c.compacted && !same && (before == 0 || before > c.at.main):
 		// The row at which compaction stops remains, unless it is a tombstone
 		// and etcd is older than 3.5.18. So the changes behind the last row were
 		// deletions, unless the tree lost its end.
@@ -284,44 +293,48 @@ func (r *reader) reportPrefixes(c *revisions, sound bool) {
 	}
 }
 
-// endsAt reports whether the tree of the transaction before the last shows that the rows
-// of a still file end with a revision. Both trees have pages of their own where they
-// differ, so a wrong link in one is not in the other.
-func (r *reader) endsAt(w walked, revision int64) bool {
-	if w.still == nil {
-		return false
+// lastBefore returns the last revision in the tree of the transaction before the last of
+// a still file, 0 if that cannot be read. Both trees have pages of their own where they
+// differ, so a wrong link in one is not in the other. Same is true if both have the same
+// link to the rows, in pages of their own.
+func (r *reader) lastBefore(w walked) (last int64, same bool) {
+	if w.still == nil || w.older {
+		return 0, false
 	}
 	m, err := readMetas(r.src)
 	if err != nil || m[0].err != nil || m[1].err != nil || m[0].meta.root == m[1].meta.root {
-		return false
+		return 0, false
 	}
 	t := &tree{src: r.src, meta: m.oldest(), expired: r.expired}
 	found, _, err := t.buckets("key")
 	keys, ok := found["key"]
 	if err != nil || !ok {
-		return false
+		return 0, false
 	}
 	if keys.inline == nil && slices.Contains(w.done, keys.root) {
-		return true // the link to the rows, in two pages
+		return 0, true
 	}
 	edge := keys.inline
 	if edge == nil {
 		// No key is behind this one, so that only the right edge is walked.
-		if err := t.walk(keys, []byte{0x7f}, nil); err != nil {
-			return false
+		if err := t.walk(keys, []byte{0x7f}, func(*run, int) error { return errStop }); err != nil {
+			return 0, false
 		}
 		edge = t.levels[t.leaves]
 	}
 	if edge.header.count == 0 {
-		return false
+		return 0, false
 	}
 	e := edge.element(edge.header.count - 1)
 	key, f := edge.bytes(e.key, e.value-e.key)
 	if f != nil {
-		return false
+		return 0, false
 	}
-	last, problem := parseRevision(key)
-	return problem == "" && last.main > 0 && last.main <= revision
+	rev, problem := parseRevision(key)
+	if problem != "" {
+		return 0, false
+	}
+	return rev.main, false
 }
 
 // metas reads both meta pages; of a live file it reads again if one is just

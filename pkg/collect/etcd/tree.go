@@ -53,8 +53,13 @@ func readMetas(src io.ReaderAt) (metas, error) {
 	m[0] = readMetaSlot(src, 0, 0)
 	if m[0].err == nil {
 		m[1] = readMetaSlot(src, int64(m[0].meta.pageSize), 1)
-		if m[1].err == nil && m[1].meta.pageSize != m[0].meta.pageSize {
+		switch {
+		case m[1].err != nil:
+		case m[1].meta.pageSize != m[0].meta.pageSize:
 			m[1].err = fmt.Errorf("expected a page size of %d, found %d", m[0].meta.pageSize, m[1].meta.pageSize)
+		case m[1].meta.txid == m[0].meta.txid:
+			// bbolt writes them in turn, and a snapshot has T and T-1.
+			m[1].err = fmt.Errorf("expected another transaction than that of page 0, found %d in both", m[0].meta.txid)
 		}
 		return m, nil
 	}
