@@ -190,13 +190,19 @@ func (s *server) truth(o *oracle) truth {
 // deleted adds the revisions of Secrets that no longer exist.
 func (s *server) deleted(o *oracle, out *truth) {
 	s.t.Helper()
+	if s.compacted >= out.revision {
+		return
+	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()
 	gone := map[string]*fact.DeletedSecret{}
 	watch := s.etcd.Watch(ctx, registry, clientv3.WithPrefix(), clientv3.WithRev(s.compacted+1), clientv3.WithProgressNotify())
-	if err := s.etcd.RequestProgress(ctx); err != nil {
-		s.t.Fatal(err)
-	}
+	go func() { // one that comes before the watch is there has no answer
+		for ctx.Err() == nil {
+			_ = s.etcd.RequestProgress(ctx)
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
 	counted := map[string][]fact.StoredSecret{}
 	for answer := range watch {
 		if err := answer.Err(); err != nil {
@@ -216,6 +222,9 @@ func (s *server) deleted(o *oracle, out *truth) {
 		if answer.Header.Revision >= out.revision {
 			break
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		s.t.Fatal("no progress of a watch: ", err)
 	}
 	for id, revisions := range counted {
 		for _, secret := range revisions {
@@ -404,13 +413,12 @@ func TestAPIServer(t *testing.T) {
 		{"reorder", secretsBy(box, again, kms), nil, func() { s.create("reorder", each); s.change("secretbox", 0, 20, 1) }},
 		{"wildcards", []entry{{"deployments.apps", []key{cbc2}}, {"'*.'", behind(kms)}, {"'*.*'", []key{gcm2, identity}}}, nil, func() {
 			s.create("wildcard", each)
-			s.configMaps(each)
+			s.configMaps("other", each)
 		}},
 		{"all by one wildcard", []entry{{"'*.*'", behind(gcm2)}}, nil, func() { s.create("star", each) }},
 		{"decrypt only", onlyReads, nil, func() { s.create("decrypt", each); s.change("aesgcm", 0, 100, 1) }},
 		{"decrypt only, YAML", onlyReads, []string{"--storage-media-type", "application/yaml"}, func() { s.create("yaml", each); s.change("secretbox", 100, 120, 1) }},
-		{"decrypt only, JSON", onlyReads, []string{"--storage-media-type", "application/json"}, func() { s.create("json", each); s.change("yaml", 0, 20, 1) }},
-		{"decrypt only, CBOR", onlyReads, []string{"--feature-gates", "CBORServingAndStorage=true", "--storage-media-type", "application/cbor"}, func() { s.create("cbor", each); s.change("json", 0, 20, 1) }},
+		{"decrypt only, JSON", onlyReads, []string{"--storage-media-type", "application/json"}, func() { s.create("json", each); s.change("yaml", 0, 20, 1); s.change("decrypt", 0, 100, 1) }},
 	} {
 		begun := time.Now()
 		text := ""
@@ -487,10 +495,10 @@ func (s *server) compare(t *testing.T, o *oracle, text string) {
 }
 
 // configMaps writes objects of another resource.
-func (s *server) configMaps(n int) {
+func (s *server) configMaps(ns string, n int) {
 	s.t.Helper()
 	s.each(n, func(i int) (string, string, any) {
-		return http.MethodPost, "/api/v1/namespaces/other/configmaps", map[string]any{
+		return http.MethodPost, "/api/v1/namespaces/" + ns + "/configmaps", map[string]any{
 			"metadata": map[string]any{"name": secretName(i)}, "data": map[string]any{"a": "b"},
 		}
 	})
