@@ -31,6 +31,7 @@ func TestClassify(t *testing.T) {
 	const other = "the name in its value differs from the one in its key"
 	const broken = "its value starts like protobuf, but does not continue like it"
 	names := KeyNames{"aescbc": {"k", "k:2", "k:2:3"}, "kms": {"vault"}}
+	const brokenCBOR = "its value starts like CBOR, but does not continue like it"
 	const brokenYAML = "its value starts like YAML, but does not continue like it"
 	misfit := Form{Class: fact.ClassUnknownEncrypted}
 	for name, tc := range map[string]struct {
@@ -56,6 +57,8 @@ func TestClassify(t *testing.T) {
 		"CBOR of another Secret":                          {storedtest.CBORSecret("shop", "ab", "CANARY"), nil, Form{Class: fact.ClassUnknown, Problem: other}},
 		"CBOR of another namespace":                       {storedtest.CBORSecret("shed", "a", "CANARY"), nil, Form{Class: fact.ClassUnknown, Problem: other}},
 		"CBOR cut":                                        {storedtest.CBORSecret("shop", "a", "CANARY")[:40], nil, Form{Class: fact.ClassUnknown, Problem: "its value starts like CBOR, but does not continue like it"}},
+		"CBOR with bytes behind it":                       {append(storedtest.CBORSecret("shop", "a", "CANARY"), 0), nil, Form{Class: fact.ClassUnknown, Problem: brokenCBOR}},
+		"CBOR with a kind twice":                          {bytes.Replace(storedtest.CBORSecret("shop", "a", "CANARY"), []byte("\x44type"), []byte("\x44kind"), 1), nil, Form{Class: fact.ClassUnknown, Problem: brokenCBOR}},
 		"CBOR of another kind":                            {bytes.Replace(storedtest.CBORSecret("shop", "a", "CANARY"), []byte("\x46Secret"), []byte("\x46Sacred"), 1), nil, Form{Class: fact.ClassUnknown, Problem: "its value is CBOR, but not a Secret of v1"}},
 		"YAML":                                            {storedtest.YAMLSecret("shop", "a", "CANARY"), nil, Form{Class: fact.ClassIdentityYAML}},
 		"YAML, a name in quotes":                          {bytes.Replace(storedtest.YAMLSecret("shop", "a", "CANARY"), []byte("name: a"), []byte(`name: "a"`), 1), nil, Form{Class: fact.ClassIdentityYAML}},
