@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -154,28 +153,28 @@ func (r *reader) residue(db *fact.EtcdDB, w walked, c *revisions) []fact.Remains
 	}
 	known := r.known(c)
 	m, err := readMetas(r.src)
-	size, sizeErr := r.src.Size()
-	if err = errors.Join(err, sizeErr); err != nil {
-		return all(fact.Changing, "not searched: the file has changed")
-	}
 	tree := w.meta
 	if r.opts.Live {
 		tree = m.newest()
 	}
-	pages := min(uint64(size)/uint64(tree.pageSize), math.MaxInt64)
-	last := min(pages, tree.highWater)
-
-	scan := newPageScan(r.src, tree.pageSize, db.Prefix, known, r.expired)
 	free.Complete = true
+	var used inUse
 	if r.opts.Live {
-		scan.used = r.reachableLive(&tree)
-		last = min(pages, tree.highWater)
-	} else if used, whole := w.pagesInUse(c); used != nil {
-		scan.used = used
-		if !whole || w.older {
+		used = r.reachableLive(&tree)
+	} else if pages, whole := w.pagesInUse(c); pages != nil {
+		if used = pages; !whole || w.older {
 			incomplete(free, fact.Corrupt, "parts of the tree could not be read, so pages in use may count as free")
 		}
 	}
+	size, sizeErr := r.src.Size() // asked last: a live file grows
+	if err = errors.Join(err, sizeErr); err != nil || tree.pageSize == 0 {
+		free.Complete = false
+		return all(fact.Changing, "not searched: the file has changed")
+	}
+	pages := uint64(size) / uint64(tree.pageSize)
+	last := min(pages, tree.highWater)
+	scan := newPageScan(r.src, tree.pageSize, db.Prefix, known, r.expired)
+	scan.used = used
 	sampled := scan.used == nil
 	if sampled {
 		scan.used = make(inUse, 1)
