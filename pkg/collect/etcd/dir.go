@@ -135,6 +135,8 @@ const (
 	// maxMemberFile bounds one file, bytes. etcd's quota for a database is 8 GiB at
 	// most, as it recommends.
 	maxMemberFile = 16 << 30
+	// maxMemberBytes bounds all files of a member together, bytes.
+	maxMemberBytes = 64 << 30
 )
 
 // ReadMemberRemains searches the files next to a member's database for Secrets in
@@ -149,7 +151,7 @@ const (
 //
 // A panic would be a bug in this package. It costs only that file.
 func ReadMemberRemains(ctx context.Context, dir Dir, opts RemainsOptions) []fact.Remains {
-	m := &member{ctx: ctx, dir: dir, opts: opts}
+	m := &member{ctx: ctx, dir: dir, opts: opts, left: maxMemberBytes}
 	return slices.Concat(m.wal(), m.snap(), m.renamed())
 }
 
@@ -198,6 +200,7 @@ type member struct {
 	ctx  context.Context
 	dir  Dir
 	opts RemainsOptions
+	left int64 // bytes
 }
 
 func (m *member) expired() bool { return passed(m.opts.Deadline) || m.ctx.Err() != nil }
@@ -275,12 +278,13 @@ func (m *member) file(name string, read func(src DirFile, size int64, entry *fac
 		incomplete(&entry, reasonOf(err), "the file cannot be opened")
 		return entry, true
 	}
-	if size > maxMemberFile {
-		size = maxMemberFile
+	if most := min(maxMemberFile, m.left); size > most {
+		size = most
 		defer func() {
 			incomplete(&entry, fact.Truncated, fmt.Sprintf("only the first %d bytes were searched", size))
 		}()
 	}
+	m.left -= size
 	read(f, size, &entry)
 	return entry, true
 }

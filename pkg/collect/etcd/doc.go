@@ -20,6 +20,11 @@
 //	read.go      Read: whole walks, and chunks of a file that changes
 //	reach.go     which pages are in use, and which rows are plaintext
 //	recognise.go whether a file is a bbolt file at all
+//	reach.go     which pages a tree uses, and which rows hold plaintext
+//	pagescan.go  Secrets in plaintext in pages that no tree uses
+//	residue.go   Read: free pages, page slack, what is behind the last page
+//	wal.go       the write-ahead log
+//	dir.go       ReadMemberRemains: the log and the directory snap
 //
 // Files that a user names are the matter of package storefile.
 //
@@ -28,6 +33,15 @@
 // The prefix of Kubernetes' keys is guessed, and the walk itself shows whether the guess
 // was right. Leaves are read ahead, those that lie close to each other in one call. Of a
 // leaf's overflow pages only the parts with keys and the first bytes of values are read.
+//
+// # What is residue
+//
+// A value in plaintext, wherever it lies, whose row the tree does not hold in plaintext.
+// bbolt copies pages all the time, so free pages are full of copies of rows that are still
+// there: these are told by their revision. Two things are not found. Of a value longer than
+// a page the first page may have been used again: what is left has no beginning, and so
+// looks like nothing (see stored.Finder). And a put in the log does not say its revision:
+// of each Secret as many puts are left out, from the newest back, as there are rows.
 //
 // # What damage can do
 //

@@ -51,7 +51,7 @@ func (m *member) wal() []fact.Remains {
 			newest = name // names start with the sequence number in hex
 		}
 	}
-	log := &walReader{member: m, finder: stored.NewFinder(m.opts.Prefix), seen: map[string]uint32{}}
+	log := &walReader{member: m, finder: stored.NewFinder(m.opts.Prefix), seen: map[uint64]uint32{}}
 	old := fact.Remains{Place: fact.InOldStore, Path: all.Path, Complete: true}
 	var oldFound stored.Found
 	for _, name := range names {
@@ -86,7 +86,7 @@ type walReader struct {
 	// seen counts the puts in plaintext of Secrets whose rows hold plaintext too. A
 	// put does not say its revision. But compaction keeps the newest rows of a key, so
 	// the last puts are the ones in the rows.
-	seen map[string]uint32
+	seen map[uint64]uint32
 
 	buf []byte // a window of the file
 	at  int64
@@ -372,7 +372,7 @@ func (w *walReader) put(b []byte) {
 // plain counts a put, unless the rows have it.
 func (w *walReader) plain(ns, name string) {
 	if k := w.opts.Known; k != nil && len(k.puts) > 0 {
-		full := ns + "/" + name
+		full := nameHash(ns, name)
 		if in := k.puts[full]; in > 0 {
 			w.seen[full]++
 			if w.seen[full] <= in {

@@ -177,7 +177,7 @@ func TestWAL(t *testing.T) {
 
 	// a is in the rows once in plaintext: its last put is no residue. b has two
 	// revisions there, of which the log has one.
-	known := &Known{puts: map[string]uint32{"shop/a": 1, "shop/b": 2, "shop/none": 1}}
+	known := &Known{puts: map[uint64]uint32{nameHash("shop", "a"): 1, nameHash("shop", "b"): 2, nameHash("shop", "none"): 1}}
 	want.Values, want.SecretsTotal = 4, 4
 	want.Secrets = slices.Concat(secrets(1, "a"), found[2:])
 	if diff := gocmp.Diff(want, walOf(t, files, known)); diff != "" {

@@ -40,7 +40,9 @@ type Finder struct {
 	buf    []byte
 	keys   int // up to where in buf keys were looked for
 	words  int // and the word Secret
-	found  Found
+
+	searched, start int // for the start of CBOR, and the last one; see cbor
+	found           Found
 }
 
 const (
@@ -69,7 +71,7 @@ var (
 // NewFinder makes a Finder for keys below a prefix ("/registry"); "" if it is not
 // known.
 func NewFinder(prefix string) *Finder {
-	f := &Finder{prefix: string(secretDir)}
+	f := &Finder{prefix: string(secretDir), start: -1}
 	if p := strings.TrimRight(prefix, "/"); p != "" {
 		f.prefix, f.known = strings.TrimLeft(p, "/")+f.prefix, true
 	}
@@ -94,6 +96,7 @@ func (f *Finder) Write(p []byte) (int, error) {
 		f.buf = f.buf[:copy(f.buf, f.buf[from:])]
 		f.keys -= from
 		f.words -= from
+		f.searched, f.start = max(0, f.searched-from), max(-1, f.start-from)
 	}
 	return size, nil
 }
@@ -102,6 +105,7 @@ func (f *Finder) Write(p []byte) (int, error) {
 func (f *Finder) Break() {
 	f.scan(len(f.buf))
 	f.buf, f.keys, f.words = f.buf[:0], 0, 0
+	f.searched, f.start = 0, -1
 }
 
 // Add counts a value that the caller has found itself. Skip is not asked.
@@ -148,16 +152,25 @@ func (f *Finder) word(at int) {
 			f.value(start, ns, name)
 		}
 	case bytes.HasSuffix(before, []byte("\x44kind\x46")), bytes.HasSuffix(before, []byte("\x64kind\x66")):
-		start := bytes.LastIndex(before[max(0, at-finderBack+keyLength+keyDistance):], cborHead)
-		if start < 0 {
-			return
-		}
-		start += max(0, at-finderBack+keyLength+keyDistance)
-		if isCBOR(f.buf[start:]) {
-			if _, _, _, ok := f.keyBefore(start); !ok { // else the key has counted it
-				f.count("", "", 0)
-			}
-		}
+		f.cbor(at)
+	}
+}
+
+// cbor looks for the start of the CBOR that has the word at a position. Each byte is
+// searched once, and each start counts once.
+func (f *Finder) cbor(at int) {
+	if i := bytes.LastIndex(f.buf[f.searched:at], cborHead); i >= 0 {
+		f.start = f.searched + i
+	}
+	f.searched = max(f.searched, at-len(cborHead)+1)
+	start := f.start
+	f.start = -1
+	// There must be room for a key before it, which would have counted it.
+	if start < 0 || at-start > finderBack-keyLength-keyDistance || !isCBOR(f.buf[start:]) {
+		return
+	}
+	if _, _, _, ok := f.keyBefore(start); !ok {
+		f.count("", "", 0)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -93,6 +94,7 @@ func finderCases() map[string]struct {
 		"YAML in the WAL":                 {put(shopA, yaml), "", one("shop", "a", 0)},
 		"CBOR":                            {cbor, "", unnamed},
 		"CBOR, key":                       {keyRow(shopA, 12, cbor), "", one("shop", "a", 12)},
+		"CBOR with the word twice":        {append(bytes.Clone(cbor), "\x44kind\x46Secret"...), "", unnamed},
 		"CBOR, kind far away":             {append([]byte("\xd9\xd9\xf7\xa3\x44data"), bytes.Repeat([]byte("x"), 70000)...), "", Found{}},
 		"CBOR of a custom resource":       {keyRow("/registry/a.io/secrets/shop/a", 3, []byte("\xd9\xd9\xf7\xa3\x44data")), "", Found{}},
 		"two keys and one value":          {append([]byte("\x1a\x18"+shopA+"\x12"), put("/registry/secrets/shop/b", yaml)...), "", one("shop", "b", 0)},
@@ -134,7 +136,7 @@ func TestFinderSplits(t *testing.T) {
 				t.Fatalf("%s, split at %d (-want +got):\n%s", name, at, diff)
 			}
 		}
-		step := 1
+		step := 5
 		if testing.Short() {
 			step = 17
 		}
@@ -249,6 +251,22 @@ func FuzzFinder(f *testing.F) {
 			t.Errorf("%d named and %d unnamed of %d", named, got.Unnamed, got.Values)
 		}
 	})
+}
+
+// TestFinderHostile: bytes that are made to take long do not.
+func TestFinderHostile(t *testing.T) {
+	for _, pattern := range []string{"\x44kind\x46Secret", "\xd9\xd9\xf7\xa1\x44kind\x46Secret", string(secretHead), "/secrets/", "/secrets/a/a", "Secret", string(jsonHead), "/secrets/" + strings.Repeat("a", 62) + "/"} {
+		data := bytes.Repeat([]byte(pattern), 4<<20/len(pattern))
+		at := time.Now()
+		f := NewFinder("")
+		_, _ = f.Write(data)
+		f.Found()
+		if took := time.Since(at); took > 10*time.Second {
+			t.Errorf("%q: %v for %d bytes", pattern, took, len(data))
+		} else {
+			t.Logf("%q: %.0f MB/s", pattern, float64(len(data))/1e6/took.Seconds())
+		}
+	}
 }
 
 func BenchmarkFinder(b *testing.B) {
