@@ -177,7 +177,7 @@ func agree(t testing.TB, main, log []byte, db *fact.EtcdDB) {
 	live := 0
 	for _, s := range db.Secrets {
 		key := s.Namespace + "/" + s.Name
-		if r := last[key]; r.deleted || r.id != s.Revision || r.size != s.Size || r.plain != s.Class.Plaintext() || s.Older != len(older[key]) || s.OldValue != oldValue[key] {
+		if r := last[key]; r.deleted || r.id != s.Revision || r.size != s.Size || r.plain != s.Class.Plaintext() || int(s.Older) != len(older[key]) || s.OldValue != oldValue[key] {
 			t.Errorf("%+v, in SQLite: %+v, older %d", s, r, len(older[key]))
 		}
 	}

@@ -2,6 +2,7 @@ package kine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,8 @@ type Options struct {
 	// counts.
 	Deadline time.Time
 
-	limit int // Secrets; 0 means MaxSecrets
+	limit int   // Secrets; 0 means MaxSecrets
+	chunk int64 // rows of the first chunk; 0 means firstChunk
 }
 
 const defaultPrefix = "/registry"
@@ -554,6 +556,10 @@ func (f *follower) take(rec *record, e *event) (problem string, err error) {
 	return "", f.resource(rec, rest, e)
 }
 
+// maxCompared bounds the values that are compared, bytes. The API server writes none of more
+// than 2 MiB.
+const maxCompared = 4 << 20
+
 // secret takes a row of a Secret; key is its NAMESPACE/NAME.
 func (f *follower) secret(rec *record, key []byte, e *event) (problem string, err error) {
 	ns, name, ok := strings.Cut(string(key), "/")
@@ -590,9 +596,11 @@ func (f *follower) secret(rec *record, key []byte, e *event) (problem string, er
 	case rec.deleted && rec.value.Len > 0:
 		// Older versions of kine write the last value of a deleted key twice. A live row
 		// that a flipped bit makes a tombstone differs.
-		equal, err := same(rec.value, rec.old)
-		if err != nil {
-			return "", err
+		equal := false
+		if rec.value.Len <= maxCompared {
+			if equal, err = same(rec.value, rec.old); err != nil {
+				return "", err
+			}
 		}
 		if !equal {
 			problem = "a deletion with a value that was not there before"
@@ -779,7 +787,7 @@ const (
 // the next commit. What was read from a state that is no longer the newest is dropped.
 func (r *reader) chunks(prefix string) (*follower, error) {
 	f := r.follow(prefix, false)
-	size := int64(firstChunk)
+	size := cmp.Or(r.opts.chunk, firstChunk)
 	compactRow := int64(1)
 	failures := 0
 	drops := 0
@@ -859,7 +867,9 @@ func (r *reader) chunks(prefix string) (*follower, error) {
 			}
 			return f, nil
 		}
-		size = min(maxChunk, 2*size)
+		if r.opts.chunk == 0 {
+			size = min(maxChunk, 2*size)
+		}
 	}
 }
 
