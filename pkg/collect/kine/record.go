@@ -151,7 +151,6 @@ func (l *layout) parse(r *sqlite.Row) (rec record, problem string, err error) {
 type column struct {
 	value sqlite.Value
 	buf   []byte
-	err   error
 }
 
 // span is the value as a Span. Only one column of a row can be in use at a time.

@@ -36,7 +36,6 @@ type residue struct {
 	pending []hit
 	ready   bool // all rows are known
 	page    []byte
-	slackIn uint32
 	after   int64 // rows that were written later do not count; 0 means no such limit
 }
 
