@@ -692,6 +692,9 @@ func (r *reader) whole(prefix string) (*follower, *residue, error) {
 			f.expired = true
 			break
 		}
+		if n%8192 == 0 && r.opts.Live && r.changed(s) {
+			return nil, nil, errChanged // the rest would be read in vain
+		}
 		if err != nil {
 			faults++
 		}
@@ -701,6 +704,9 @@ func (r *reader) whole(prefix string) (*follower, *residue, error) {
 	if !f.expired {
 		r.audited(s, audit, f, faults == 0)
 		f.expired = r.expired()
+	}
+	if r.opts.Live && r.changed(s) {
+		return nil, nil, errChanged
 	}
 	if res != nil {
 		res.outside(audit)
