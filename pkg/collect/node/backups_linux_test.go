@@ -97,7 +97,7 @@ func TestBackups(t *testing.T) {
 	put(t, dir, "/opt/a/b/c/d/e/found", snapshot, 9)
 	put(t, dir, "/opt/a/b/c/d/e/f/too deep", snapshot, 9)
 	put(t, dir, "/usr/lib/elsewhere.db", snapshot, 9)
-	put(t, dir, "/home/x/small", []byte("bbolt"), 9)
+	put(t, dir, "/home/x/small", storetest.Snapshot(t, storetest.Default, storetest.Secret("shop", "a")), 9)
 	put(t, dir, "/home/x/noise", incompressible(64<<10), 9)
 	put(t, dir, "/home/x/noise.gz", packed(t, incompressible(64<<10)), 9)
 	put(t, dir, "/home/x/text", []byte(strings.Repeat("text\n", 10_000)), 9)

@@ -318,7 +318,9 @@ func (f failing) Read(buf []byte) (int, error) {
 
 // A pipe that fails is no cut file, and names no library.
 func TestReadFails(t *testing.T) {
-	good := storetest.Snapshot(t, rows...)
+	noise := make([]byte, 200<<10) // so that it stays large
+	rand.New(rand.NewSource(1)).Read(noise)
+	good := storetest.Snapshot(t, append(rows[:len(rows):len(rows)], storetest.Row{Key: "/registry/x/y", Value: noise})...)
 	for name, content := range map[string][]byte{"plain": good, "gzip": gzipped(t, good), "zstd": zstded(t, good)} {
 		for _, cut := range []int{0, 1, 100, len(content) / 2, len(content)} {
 			_, _, err := Read(t.Context(), Stdin, Options{Stdin: failing{bytes.NewReader(content[:cut]), &os.PathError{Op: "read", Path: "CANARY", Err: errors.New("input/output error")}}})

@@ -125,3 +125,65 @@ func TestReadSparse(t *testing.T) {
 		t.Errorf("%+v, %d bytes left, gaps %v", got, r.left, not)
 	}
 }
+
+// A file that is another one by now is not read under the old name.
+func TestReadExchanged(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "/srv/db", storetest.Etcd(t, storetest.Default, storetest.Filler, storetest.Secret("shop", "a")), 0)
+	root := opened(t, dir)
+	var not gaps
+	s := &search{ctx: t.Context(), root: root, gap: not.add}
+	s.find()
+	if len(s.found) != 1 {
+		t.Fatalf("found %+v", s.found)
+	}
+	s.found[0].id.ino++
+	r := &readings{ctx: t.Context(), root: root, gap: not.add, left: maxBytes, live: live{pass: &reader.Pass{Table: &proctable.Table{}}}}
+	r.read(s.found, func(b fact.Backup) { t.Errorf("%+v", b) })
+}
+
+// A backup has every value, and is complete only if every part of the database is.
+func TestResult(t *testing.T) {
+	whole := func() *fact.EtcdDB {
+		return &fact.EtcdDB{
+			Complete: true,
+			Secrets: []fact.StoredSecret{
+				{Namespace: "shop", Name: "a", Revision: 9, Class: fact.ClassIdentityProtobuf, Older: 2, OlderRevision: 8},
+				{Namespace: "shop", Name: "b", Revision: 7, Class: fact.ClassUnknown, LastSeen: fact.ClassIdentityJSON},
+				{Namespace: "shop", Name: "c", Revision: 6, Class: fact.ClassAESCBC},
+			},
+			History: &fact.StoredHistory{Complete: true, Plaintext: 5, Deleted: []fact.DeletedSecret{{Namespace: "shop", Name: "gone", Plaintext: 3, Revision: 5}}},
+			Remains: []fact.Remains{
+				{Complete: true, Values: 3, Unnamed: 1, Secrets: []fact.RemainingSecret{{Namespace: "shop", Name: "a", Values: 2, Revision: 10}}, SecretsTotal: 1},
+				{Complete: true},
+			},
+		}
+	}
+	want := fact.Backup{
+		Complete: true, Values: 2 + 5 + 3, Unnamed: 1, SecretsTotal: 3,
+		Secrets: []fact.RemainingSecret{{Namespace: "shop", Name: "a", Values: 5, Revision: 10}, {Namespace: "shop", Name: "b", Values: 1, Revision: 7}, {Namespace: "shop", Name: "gone", Values: 3, Revision: 5}},
+	}
+	for name, tc := range map[string]struct {
+		change func(*fact.EtcdDB)
+		gaps   []fact.Gap
+		reason fact.Reason
+		detail string
+	}{
+		"whole":               {func(*fact.EtcdDB) {}, nil, "", ""},
+		"a gap":               {func(db *fact.EtcdDB) { db.Complete = false }, []fact.Gap{{Reason: fact.Corrupt, Detail: "/x: page 7"}}, fact.Corrupt, "page 7"},
+		"history cut":         {func(db *fact.EtcdDB) { db.History.Complete = false }, nil, fact.Truncated, "not every older revision was read"},
+		"a log not read":      {func(db *fact.EtcdDB) { db.Remains[1] = fact.Remains{Reason: fact.Unreadable, Detail: "wal"} }, nil, fact.Unreadable, "wal"},
+		"free pages not read": {func(db *fact.EtcdDB) { db.Remains[0].Complete = false; db.Remains[0].Reason = fact.Timeout }, nil, fact.Timeout, ""},
+	} {
+		db, got, want := whole(), fact.Backup{Path: "/x"}, want
+		tc.change(db)
+		result(&got, db, tc.gaps)
+		want.Path, want.Complete, want.Reason, want.Detail = "/x", tc.reason == "", tc.reason, tc.detail
+		if tc.reason == fact.Unreadable {
+			want.Values, want.Unnamed = 10, 1
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
