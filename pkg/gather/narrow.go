@@ -109,12 +109,24 @@ func KeepNamespace(set *fact.Set, namespace string) {
 		return
 	}
 	narrow := func(db *fact.EtcdDB) {
-		db.Secrets, db.Total = keptSecrets(db.Secrets, db.Total, func(s *fact.StoredSecret) bool { return s.Namespace == namespace })
 		if db.History != nil {
 			history := *db.History
+			// It counts the plaintext of all namespaces, each entry its own.
+			for i := range db.Secrets {
+				if s := &db.Secrets[i]; s.Namespace != namespace {
+					history.Plaintext -= int(s.Older)
+				}
+			}
+			for _, d := range history.Deleted {
+				if d.Namespace != namespace {
+					history.Plaintext -= d.Plaintext
+				}
+			}
+			history.Plaintext = max(history.Plaintext, 0)
 			history.Deleted, history.DeletedTotal = keptSecrets(history.Deleted, history.DeletedTotal, func(s *fact.DeletedSecret) bool { return s.Namespace == namespace })
 			db.History = &history
 		}
+		db.Secrets, db.Total = keptSecrets(db.Secrets, db.Total, func(s *fact.StoredSecret) bool { return s.Namespace == namespace })
 		db.Remains = slices.Clone(db.Remains)
 		for i := range db.Remains {
 			r := &db.Remains[i]

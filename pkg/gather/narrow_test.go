@@ -62,7 +62,11 @@ func TestKeepNamespaceOfRemains(t *testing.T) {
 	names := []fact.RemainingSecret{{Namespace: "a", Name: "x", Values: 2}, {Namespace: "b", Name: "y", Values: 3}}
 	set := &fact.Set{Nodes: []fact.Node{{Measured: &fact.Measurement{
 		Etcd: []fact.EtcdDB{{
-			History: &fact.StoredHistory{Plaintext: 4, DeletedTotal: 5, Deleted: []fact.DeletedSecret{{Namespace: "a", Name: "old"}, {Namespace: "b", Name: "old"}}},
+			Secrets: []fact.StoredSecret{{Namespace: "a", Name: "x", Older: 2}, {Namespace: "b", Name: "y", Older: 4}}, Total: 2,
+			History: &fact.StoredHistory{
+				Plaintext: 16, DeletedTotal: 5,
+				Deleted: []fact.DeletedSecret{{Namespace: "a", Name: "old", Plaintext: 1}, {Namespace: "b", Name: "old", Plaintext: 8}},
+			},
 			Remains: []fact.Remains{{Values: 7, Unnamed: 1, SecretsTotal: 3, Secrets: slices.Clone(names)}},
 		}},
 		Backups: []fact.Backup{{Values: 6, Unnamed: 1, SecretsTotal: 2, Secrets: slices.Clone(names)}},
@@ -70,7 +74,9 @@ func TestKeepNamespaceOfRemains(t *testing.T) {
 	KeepNamespace(set, "a")
 	want := &fact.Measurement{
 		Etcd: []fact.EtcdDB{{
-			History: &fact.StoredHistory{Plaintext: 4, DeletedTotal: 4, Deleted: []fact.DeletedSecret{{Namespace: "a", Name: "old"}}},
+			Secrets: []fact.StoredSecret{{Namespace: "a", Name: "x", Older: 2}}, Total: 1,
+			// One more is of a Secret that no list has.
+			History: &fact.StoredHistory{Plaintext: 4, DeletedTotal: 4, Deleted: []fact.DeletedSecret{{Namespace: "a", Name: "old", Plaintext: 1}}},
 			Remains: []fact.Remains{{Values: 4, Unnamed: 1, SecretsTotal: 2, Secrets: names[:1]}},
 		}},
 		Backups: []fact.Backup{{Values: 3, Unnamed: 1, SecretsTotal: 1, Secrets: names[:1]}},

@@ -257,15 +257,15 @@ func evidenceOfWays(ways []count) []api.Evidence {
 func compareWithin(whole fact.Subject, stores *checks.Stores, ways []count) api.Finding {
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: whole,
-		Message:  "which key is the write key is not in the file; all Secrets in it are stored in one way",
+		Message:  "the file does not say which key is the write key; all Secrets in it are stored in one way",
 		Evidence: evidenceOfWays(ways),
 	}
 	switch {
 	case len(ways) == 0:
-		f.Message = "which key is the write key is not in the file"
+		f.Message = "the file does not say which key is the write key"
 		f.Evidence = []api.Evidence{{Source: stores.Ours[0].Source, Value: "no Secret"}}
 	case len(ways) > 1:
-		f.Message = fmt.Sprintf("which key is the write key is not in the file; the Secrets in it are stored in %d ways", len(ways))
+		f.Message = fmt.Sprintf("the file does not say which key is the write key; the Secrets in it are stored in %d ways", len(ways))
 	}
 	return f
 }

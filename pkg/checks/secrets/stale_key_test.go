@@ -243,15 +243,15 @@ func TestStaleKey(t *testing.T) {
 		// A file alone.
 		"one way in a snapshot": {
 			&fact.Set{Snapshot: ft.Ptr(etcd(k1))},
-			[]string{"unknown NotPresent " + dbPath[1:] + ": which key is the write key is not in the file; all Secrets in it are stored in one way [" + dbPath + " a rev 7 = secretbox k1: 1 Secret]"},
+			[]string{"unknown NotPresent " + dbPath[1:] + ": the file does not say which key is the write key; all Secrets in it are stored in one way [" + dbPath + " a rev 7 = secretbox k1: 1 Secret]"},
 		},
 		"two ways in a snapshot are only information": {
 			&fact.Set{Snapshot: ft.Ptr(etcd(k1, plaintext("b", 8)))},
-			[]string{"unknown NotPresent " + dbPath[1:] + ": which key is the write key is not in the file; the Secrets in it are stored in 2 ways [" +
+			[]string{"unknown NotPresent " + dbPath[1:] + ": the file does not say which key is the write key; the Secrets in it are stored in 2 ways [" +
 				dbPath + " b rev 8 = identity (protobuf): 1 Secret; " + dbPath + " a rev 7 = secretbox k1: 1 Secret]"},
 		},
 		"none in a snapshot": {
-			&fact.Set{Snapshot: ft.Ptr(etcd())}, []string{"unknown NotPresent " + dbPath[1:] + ": which key is the write key is not in the file [" + dbPath + " = no Secret]"},
+			&fact.Set{Snapshot: ft.Ptr(etcd())}, []string{"unknown NotPresent " + dbPath[1:] + ": the file does not say which key is the write key [" + dbPath + " = no Secret]"},
 		},
 	})
 }
