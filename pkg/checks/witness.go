@@ -54,7 +54,7 @@ func ofStorage(kind fact.Kind) bool { return slices.Contains(fact.KindsOf(fact.O
 
 // serverOf names the process that facts of a storage kind come from.
 var serverOf = map[fact.Kind]string{
-	fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver", fact.AuditPolicies: "kube-apiserver", fact.Backups: "etcd", fact.Swap: "kubelet",
+	fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver", fact.AuditPolicies: "kube-apiserver", fact.Backups: "etcd",
 }
 
 // providerStatements are what a provider documents. They are details, never a
@@ -85,6 +85,8 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 		return nil
 	case kind == fact.Swap && slices.ContainsFunc(v.Nodes, func(n fact.Node) bool { return n.Measured.HasRead(kind) }):
 		return nil
+	case kind == fact.Swap && !slices.ContainsFunc(v.Witnesses(kind), func(n *fact.Node) bool { return said(kind, n.Name) }):
+		return []fact.Gap{{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotPresent, Detail: "no node was measured"}}
 	}
 	witnesses := v.Witnesses(kind)
 	measured := 0
@@ -108,7 +110,7 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 		elsewhere = v.etcdElsewhere()
 	}
 	switch {
-	case v.Managed && kind != fact.Swap:
+	case v.Managed:
 		gap.Reason, gap.Detail = fact.ProviderManaged, providerStatements[v.Cluster.Provider]
 		gap.Hint = "ask the provider's own API or console; it cannot be measured from the cluster"
 	case len(witnesses) == 0 && len(v.Nodes) > 0:
@@ -119,8 +121,8 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 		if kind == fact.Etcd {
 			gap.Hint = snapshot
 		}
-	case kind == fact.Backups, kind == fact.Swap:
-		return nil // these were looked for, whether or not anything runs there
+	case kind == fact.Backups:
+		return nil // they were looked for, whether or not anything runs there
 	case elsewhere != "":
 		gap.Detail = "the API server's etcd runs on no node that was measured: --etcd-servers=" + elsewhere
 		gap.Hint = SnapshotElsewhere

@@ -45,6 +45,10 @@ func TestKeyFilePermissions(t *testing.T) {
 			[]string{"unknown Unsupported cp1: the file of the encryption configuration has an ACL, whose entries were not read" + at + "0640" + root + ", with an ACL, its group reaches it]"},
 		},
 		"an ACL whose mask is empty gives nothing": {file(func(a *fact.FileAccess) { a.ACL = true }), []string{pass + at + "0600" + root + ", with an ACL]"}},
+		"an ACL of a file that nobody else reaches gives nothing": {
+			file(func(a *fact.FileAccess) { a.ACL, a.Mode = true, 0o640 }),
+			[]string{pass + at + "0640" + root + ", with an ACL, the directories above it let nobody else through]"},
+		},
 		"an ACL does not hide what everyone has": {
 			file(func(a *fact.FileAccess) { a.ACL, a.Mode, a.OthersReach = true, 0o644, true }),
 			[]string{"high fail cp1: everyone can read the encryption keys" + at + "0644" + root + ", with an ACL, everyone reaches it]"},
