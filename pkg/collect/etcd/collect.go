@@ -281,7 +281,8 @@ func (c *revisions) take(r *run, i int, rev revision, kv keyValue) *fault {
 		if plain && (ok || !plausible(kv.key)) {
 			return corrupt(r.page, "element %d: a plaintext Secret under a key that is not a Secret's", i)
 		}
-		if !plain && !plausible(kv.key) {
+		// The names of some resources (RBAC) may have any characters.
+		if !plain && !plausible(kv.key) && !(ok && dirOf(rest) != nil) {
 			lead, err := kv.value.Lead(len(envelopeHead))
 			if err != nil {
 				return faultOf(err)

@@ -171,6 +171,9 @@ func TestReadRules(t *testing.T) {
 			Options{},
 			[]fact.StoredSecret{{Namespace: "shop", Name: "a", Revision: 3, Class: fact.ClassEmpty}},
 		},
+		"an encrypted role may have any name": {
+			func(s *store) { s.put("/registry/clusterroles/My Röle (1)", storedtest.AESCBC(r, "k", 3)) }, Options{}, nil,
+		},
 		"a custom resource called secrets is not one": {
 			func(s *store) {
 				s.put("/registry/example.com/secrets/shop/a", []byte(`{"kind":"Secret"}`))
@@ -307,6 +310,20 @@ func TestReadGaps(t *testing.T) {
 			build:  func(s *store) { put(s); s.put("/registry/secrets/shop/b", plain) },
 			want:   append(uncertain[:1:1], fact.StoredSecret{Namespace: "shop", Name: "b", Revision: 4, Class: fact.ClassUnknown, LastSeen: fact.ClassUnknown, Size: len(plain)}),
 			reason: fact.Corrupt, detail: "db: page 2: element 2: the name in its value differs from the one in its key",
+		},
+		"an encrypted object under a key of nobody": {
+			build: func(s *store) {
+				put(s)
+				s.put("/registry/s\x00\x00\x00ets/shop/b", storedtest.AESCBC(rand.New(rand.NewSource(1)), "k", 3))
+			}, want: uncertain,
+			reason: fact.Corrupt, detail: "db: page 2: element 2: an encrypted object under a key that the API server would not write",
+		},
+		"a plaintext Secret under the key of another resource": {
+			build: func(s *store) {
+				put(s)
+				s.put("/registry/pods/shop/b", storedtest.ProtobufSecret("shop", "b", []byte("CANARY")))
+			}, want: uncertain,
+			reason: fact.Corrupt, detail: "db: page 2: element 2: a plaintext Secret under a key that is not a Secret's",
 		},
 		"a key without a name": {
 			build: func(s *store) { put(s); s.put("/registry/secrets/CANARY", plain) }, want: uncertain,
