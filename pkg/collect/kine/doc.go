@@ -16,10 +16,12 @@
 //
 //	files.go    the files of a database
 //	record.go   a row
-//	secrets.go  what the rows say together
+//	names.go    the names of Secrets in keys
+//	secrets.go  what the rows of Secrets say together
+//	resources.go  the same for other resources
 //	read.go     Read: one pass over a file, or chunks of one that changes
 //	residue.go  what lies outside of the rows
-//	stores.go   other stores, which are recognised and not read
+//	stores.go   old databases; other stores, which are recognised and not read
 //
 // # A file that changes
 //
@@ -34,10 +36,13 @@
 //
 // Pages of the main file have no checksum. Damage is found as by SQLite's integrity
 // check, with which sqlite.Audit compares every byte of a page, every page of the file and
-// the number of entries of each index; and by rows that contradict each other: a row whose
+// the number of entries of each index; by names that differ from those in their index, up
+// to a fifth of a page long; and by rows that contradict each other: a row whose
 // predecessor is missing although no compaction reached it, a name that differs in one
-// byte from a Secret's, a name in a plaintext value that is not the key's. Some damage
-// causes no contradiction: a changed letter in the name of an encrypted Secret, or in its
-// ciphertext, leaves the class right. A file that changes too fast to be read as a whole
-// is not audited; then only rows and their numbers are compared.
+// byte from a Secret's, a name in a plaintext value that is not the key's. A changed byte
+// in a ciphertext causes no contradiction, and leaves the class right.
+//
+// A file that changes too fast to be read as a whole is not audited; then only rows and
+// their numbers are compared. And of a database that is copied without its log, the
+// commits that only the log had are missing: no byte of the main file says so.
 package kine

@@ -3,8 +3,8 @@
 //
 // The reader is our own and small. It only calls ReadAt: it takes no lock,
 // creates no -shm file and recovers nothing, so it can read a file on a
-// read-only mount, or one of a running server. It knows tables with rowids,
-// not indexes, and no SQL but the column names of CREATE TABLE. The format is
+// read-only mount, or one of a running server. It reads tables with rowids,
+// and no SQL but the column names of CREATE TABLE; of indexes it only checks the pages. The format is
 // https://www.sqlite.org/fileformat2.html; each layer knows only the one below:
 //
 //	file.go    the header, pages in the state of the last commit, what changed
@@ -12,6 +12,8 @@
 //	btree.go   a table's tree in rowid order
 //	record.go  a row, its values, the overflow pages
 //	schema.go  a table by its name, its columns
+//	audit.go   what every page is used for, as far as that shows damage
+//	remains.go what the newest state does not use
 //
 // # What it reads
 //
