@@ -87,19 +87,19 @@ func ofStores(v *checks.View) []api.Finding {
 		}
 	}
 
-	any := false
+	holds := false
 	for range eachSecret(v) {
-		any = true
+		holds = true
 		break
 	}
 	best := &stores.Ours[0]
-	if !any && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
+	if !holds && best.Answers() && (v.Snapshot != nil || !v.SecretsListed) {
 		// No list of names contradicts this, but a wrong prefix would look the
 		// same.
 		findings = append(findings, unknown(fact.NotPresent, "no Secret was found: "+best.In()+" holds none, or the namespace or the key prefix is wrong",
 			best.Source, fmt.Sprintf("0 Secrets below %s/secrets/", best.DB.Prefix)))
 	}
-	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && any {
+	if v.Snapshot == nil && v.SecretsListed && stores.Newest == 0 && holds {
 		findings = append(findings, unknown(fact.NotPresent,
 			"it is unknown whether the "+strings.TrimPrefix(best.A(), "an ")+" that was read is the API server's because the facts hold no resource versions of the listed Secrets",
 			best.Source, best.Describe()))
