@@ -76,8 +76,9 @@ type Options struct {
 // In a live file rows come at the end and compaction removes old ones. So every row that
 // is there when Read returns was either read or came after the last that was: nothing
 // of the history is missed. What compaction can hide is a deletion, if the tombstone went
-// before it was reached: then a Secret that no longer exists is listed as it was. And an
-// older revision can have been compacted after it was counted.
+// before it was reached: so the file is read again, up to five times. If a compaction
+// went on each time, a Secret that no longer exists can be listed as it was. And an older
+// revision can have been compacted after it was counted.
 //
 // A panic would be a bug in this package. It costs only this file: its place
 // becomes a gap, and nothing of the file counts.
@@ -439,6 +440,7 @@ type walked struct {
 	meta    meta
 	txid    uint64
 	expired bool
+	settled bool      // no compaction went on during a live walk
 	older   bool      // the tree is that of the transaction before the last
 	note    *fact.Gap // why, or why there is none
 
@@ -463,11 +465,10 @@ func (w *walked) pagesInUse(c *revisions) (pages inUse, whole bool) {
 // walk reads the rows below a prefix. Stop makes it end with errPrefix as soon as the
 // prefix turns out to be another.
 func (r *reader) walk(prefix string, learn, stop bool) (*revisions, walked, error) {
-	c := r.revisions(prefix, learn)
 	if r.opts.Live {
-		w, err := r.walkLive(c, stop)
-		return c, w, err
+		return r.walkSettled(prefix, learn, stop)
 	}
+	c := r.revisions(prefix, learn)
 	m, err := readMetas(r.src)
 	if err != nil {
 		return c, walked{}, errChanged
@@ -546,6 +547,23 @@ const (
 	firstLeaves = 16
 )
 
+// maxCompactions is how often a live file is read again because of a compaction. The API
+// server compacts every five minutes, and a walk takes about a second.
+const maxCompactions = 5
+
+// walkSettled is walkLive, again if a compaction went on meanwhile. It removes the rows of
+// a deleted Secret together with the tombstone: a walk that has read the rows before, and
+// comes to the tombstone's place after it, would show a Secret that is no longer there.
+func (r *reader) walkSettled(prefix string, learn, stop bool) (*revisions, walked, error) {
+	for try := 1; ; try++ {
+		c := r.revisions(prefix, learn)
+		w, err := r.walkLive(c, stop)
+		if err != nil || w.expired || w.settled || try == maxCompactions {
+			return c, w, err
+		}
+	}
+}
+
 // walkLive takes a changing file in chunks: from the newest tree as many leaves
 // as it can read before the next commit. What was read under a meta page that
 // was replaced meanwhile is dropped. A contradiction that comes twice under
@@ -553,7 +571,7 @@ const (
 func (r *reader) walkLive(c *revisions, stop bool) (walked, error) {
 	var w walked
 	leaves := firstLeaves
-	failures := 0
+	failures, compacted := 0, int64(0)
 	levels, ahead := []*run(nil), batch{}
 	for {
 		if r.expired() {
@@ -589,6 +607,10 @@ func (r *reader) walkLive(c *revisions, stop bool) (walked, error) {
 			return w, err
 		}
 		c.commit()
+		if w.txid == 0 {
+			compacted, w.settled = c.compacted, true
+		}
+		w.settled = w.settled && c.settled && c.compacted == compacted
 		w.meta, w.txid = t.meta, t.meta.txid
 		if done {
 			return w, nil
