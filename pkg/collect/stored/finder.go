@@ -17,8 +17,10 @@ import (
 //
 // What counts as a Secret's value is what the API server stores for one, known
 // by its start:
-//   - protobuf: "k8s\0" and the TypeMeta {v1, Secret} (see secretHead);
-//   - JSON as encoding/json writes it: {"kind":"Secret","apiVersion":"v1",
+//   - protobuf: "k8s\0", the TypeMeta {v1, Secret} (see secretHead), and an ObjectMeta
+//     with a name;
+//   - JSON as encoding/json writes it: {"kind":"Secret","apiVersion":"v1","metadata":{
+//   - either of them, cut short, right behind such a key as below;
 //   - right behind a key PREFIX/secrets/NAMESPACE/NAME of etcd or kine: JSON in
 //     another order, YAML that starts with "apiVersion: v1", and CBOR;
 //   - CBOR without a key, if its kind lies at most 8 KiB behind its start.
@@ -144,12 +146,13 @@ func (f *Finder) word(at int) {
 	before, after := f.buf[:at], f.buf[at:]
 	switch {
 	case bytes.HasSuffix(before, secretHead[:len(secretHead)-len(secretWord)]):
-		ns, name := protobufName(after[len(secretWord):])
-		f.value(at+len(secretWord)-len(secretHead), ns, name)
+		ns, name, ok := protobufName(after[len(secretWord):])
+		f.value(at+len(secretWord)-len(secretHead), ns, name, ok)
 	case bytes.HasSuffix(before, []byte(`{"kind":"`)):
 		if start := at - len(`{"kind":"`); bytes.HasPrefix(f.buf[start:], jsonHead) {
-			ns, name := jsonName(f.buf[start+len(jsonHead):])
-			f.value(start, ns, name)
+			rest := f.buf[start+len(jsonHead):]
+			ns, name := jsonName(rest)
+			f.value(start, ns, name, bytes.HasPrefix(rest, []byte(`,"metadata":{`)))
 		}
 	case bytes.HasSuffix(before, []byte("\x44kind\x46")), bytes.HasSuffix(before, []byte("\x64kind\x66")):
 		f.cbor(at)
@@ -174,12 +177,17 @@ func (f *Finder) cbor(at int) {
 	}
 }
 
-// value counts one that starts at a position.
-func (f *Finder) value(start int, ns, name string) {
-	keyNS, keyName, revision, _ := f.keyBefore(start)
-	if name == "" {
+// value counts one that starts at a position. A start that goes on like no Secret, and
+// has no key before it, is none: programs that handle Secrets have such words among their
+// constants, this one's probe too, and ConfigMaps carry programs.
+func (f *Finder) value(start int, ns, name string, goesOn bool) {
+	keyNS, keyName, revision, ok := f.keyBefore(start)
+	switch {
+	case !goesOn && !ok:
+		return
+	case name == "":
 		ns, name = keyNS, keyName
-	} else if ns != keyNS || name != keyName {
+	case ns != keyNS || name != keyName:
 		revision = 0
 	}
 	f.count(ns, name, revision)
@@ -306,8 +314,9 @@ func modRevision(b []byte) (revision int64) {
 
 // protobufName reads what follows a Secret's TypeMeta: the length of raw, and of
 // ObjectMeta in it, and there name 1, generateName 2 and namespace 3. They are
-// empty where the bytes do not go on like this.
-func protobufName(b []byte) (ns, name string) {
+// empty where these are no names. ok reports whether the bytes go on like this up to
+// the end of the name.
+func protobufName(b []byte) (ns, name string, ok bool) {
 	enter := func(number byte) (size uint64, ok bool) {
 		if len(b) == 0 || b[0] != number<<3|WireBytes {
 			return 0, false
@@ -329,20 +338,19 @@ func protobufName(b []byte) (ns, name string) {
 		return s, true
 	}
 	if _, ok := enter(2); !ok {
-		return "", ""
+		return "", "", false
 	}
 	if _, ok := enter(1); !ok {
-		return "", ""
+		return "", "", false
 	}
-	name, ok := text(1)
-	if !ok || !validName(name, 253) {
-		return "", ""
+	if name, ok = text(1); !ok {
+		return "", "", false
 	}
 	text(2)
-	if ns, ok = text(3); !ok || !validName(ns, 63) {
-		return "", ""
+	if ns, ok = text(3); !ok || !validName(name, 253) || !validName(ns, 63) {
+		return "", "", true
 	}
-	return ns, name
+	return ns, name, true
 }
 
 // jsonName reads the same from JSON as encoding/json writes it.
