@@ -361,8 +361,8 @@ func (s *pageScan) row(r *run, flags uint32, key int, value, stop uint64) *fault
 		return faultOf(err)
 	case form.Class.Plaintext():
 		s.finder.Add(ns, name, rev.main)
-	case form.Problem != "":
-		return raw()
+	case form.Problem != "" || form.Class == fact.ClassUnknown:
+		return raw() // the Finder knows forms that the API server does not write
 	}
 	return nil
 }

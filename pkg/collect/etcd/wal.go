@@ -355,15 +355,19 @@ func (w *walReader) put(b []byte) {
 	}
 	ns, name, ok := secretKey(key, w.opts.Prefix)
 	if !ok {
-		if plain, err := stored.IsPlainSecret(stored.Of(value)); err != nil || plain || w.opts.Prefix == "" {
-			w.raw(whole)
+		plain, err := stored.IsPlainSecret(stored.Of(value))
+		if err != nil || plain || w.opts.Prefix == "" {
+			before := w.finder.Found().Values
+			if w.raw(whole); plain && w.finder.Found().Values == before {
+				w.finder.Add("", "", 0) // only its key would show the Finder what it is
+			}
 		}
 		return
 	}
 	form, err := stored.Classify(stored.Of(value), ns, name, nil)
 	switch {
-	case err != nil || form.Problem != "":
-		w.raw(whole)
+	case err != nil || form.Problem != "" || form.Class == fact.ClassUnknown:
+		w.raw(whole) // the Finder knows forms that the API server does not write
 	case form.Class.Plaintext():
 		w.plain(ns, name)
 	}
