@@ -94,7 +94,8 @@ type walReader struct {
 
 // file reads one file to its end. What is no record goes through the Finder, and so
 // does everything behind it. In the newest file this is no fault if the record is one
-// that was being written: then there are only zeros behind it.
+// that was being written: then there are only zeros behind it. Nor are records there that
+// were written after the end was found.
 func (w *walReader) file(src io.ReaderAt, size int64, entry *fact.Remains, newest bool) {
 	w.buf = w.buf[:0]
 	end, length, problem, err := w.records(src, size)
@@ -114,7 +115,16 @@ func (w *walReader) file(src io.ReaderAt, size int64, entry *fact.Remains, newes
 		w.ended(entry, err, end+n)
 	case problem != "" && !(newest && last.used <= end+length):
 		incomplete(entry, fact.Corrupt, fmt.Sprintf("%s at %d: from there the file was searched without its structure", problem, end))
+	case problem == "" && last.used > end && !(newest && w.written(src, end, size)):
+		incomplete(entry, fact.Corrupt, fmt.Sprintf("zeros at %d and other bytes behind them: from there the file was searched without its structure", end))
 	}
+}
+
+// written reports whether there is a record now where there were zeros.
+func (w *walReader) written(src io.ReaderAt, at, size int64) bool {
+	w.buf = w.buf[:0]
+	head, err := w.bytes(src, at, walFrame, size)
+	return err == nil && !zero(head)
 }
 
 // lastByte notes where the last byte ends that is not zero.

@@ -235,6 +235,68 @@ func TestWALDamaged(t *testing.T) {
 	}
 }
 
+// Zeros in the middle of a log may have been the start of a value. In the newest file
+// etcd may have written there after the end was found.
+func TestWALZeros(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	w := newWAL(0)
+	for range 8 {
+		w.txn("/registry/secrets/shop/a", storedtest.AESCBC(r, "k", 40))
+	}
+	from, to := w.ends[4], w.ends[6]
+	hole := w.padded(16 << 10)
+	clear(hole[from:to])
+	next := newWAL(w.crc).padded(4096)
+	for name, tc := range map[string]struct {
+		dir      Dir
+		complete bool
+	}{
+		"none":                {memDir{"wal/" + firstWAL: w.padded(16 << 10), "wal/" + secondWAL: next}, true},
+		"in an old file":      {memDir{"wal/" + firstWAL: hole, "wal/" + secondWAL: next}, false},
+		"in the newest":       {memDir{"wal/" + firstWAL: hole}, false},
+		"in one being made":   {memDir{"wal/" + firstWAL: next, "wal/1.tmp": hole}, false},
+		"written meanwhile":   {growingDir{memDir{"wal/" + firstWAL: hole}, w.padded(16 << 10)}, true},
+		"an old file is late": {growingDir{memDir{"wal/" + firstWAL: hole, "wal/" + secondWAL: next}, w.padded(16 << 10)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ReadMemberRemains(ctx, tc.dir, RemainsOptions{Path: "/m", Prefix: "/registry"})
+			if len(got) != 1 || got[0].Values != 0 || got[0].Complete != tc.complete {
+				t.Fatalf("%+v", got)
+			}
+			if want := fmt.Sprintf("zeros at %d and other bytes behind them", from); !tc.complete && (got[0].Reason != fact.Corrupt || !strings.Contains(got[0].Detail, want)) {
+				t.Errorf("%+v", got[0])
+			}
+		})
+	}
+}
+
+// growingDir gives the first file as it was at first, and then as it is later.
+type growingDir struct {
+	memDir
+	later []byte
+}
+
+func (d growingDir) Open(name string) (DirFile, error) {
+	f, err := d.memDir.Open(name)
+	if err != nil || !strings.HasSuffix(name, firstWAL) {
+		return f, err
+	}
+	return &growingFile{memFile: f.(memFile), later: d.later}, nil
+}
+
+type growingFile struct {
+	memFile
+	later []byte
+	reads int
+}
+
+func (f *growingFile) ReadAt(b []byte, off int64) (int, error) {
+	if f.reads++; f.reads > 1 {
+		return memory(f.later).ReadAt(b, off)
+	}
+	return f.memFile.ReadAt(b, off)
+}
+
 func lastEnd(ends []int, at int) int {
 	last := 0
 	for _, e := range ends {
