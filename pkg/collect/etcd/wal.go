@@ -71,6 +71,9 @@ func (m *member) wal() []fact.Remains {
 			incomplete(&all, entry.Reason, oneLine(name)+": "+entry.Detail)
 		}
 	}
+	if newest == "" {
+		incomplete(&all, fact.NotPresent, "it holds no file of a log, so that is elsewhere (--wal-dir)")
+	}
 	fill(&all, log.finder.Found(), all.Scanned)
 	if old.Scanned == 0 && old.Complete {
 		return []fact.Remains{all}

@@ -330,6 +330,12 @@ func TestMemberFaults(t *testing.T) {
 			}
 		})
 	}
+	for _, dir := range []memDir{{"wal/": nil}, {"wal/0.tmp": make([]byte, 64)}} {
+		got := ReadMemberRemains(ctx, dir, RemainsOptions{Path: "/m", Prefix: "/registry"})
+		if len(got) != 1 || got[0].Complete || got[0].Reason != fact.NotPresent {
+			t.Errorf("a directory without a log: %+v", got)
+		}
+	}
 	if got := ReadMemberRemains(ctx, memDir{}, RemainsOptions{}); got != nil {
 		t.Errorf("an empty directory: %+v", got)
 	}
