@@ -318,6 +318,28 @@ func TestMemberRemains(t *testing.T) {
 	}
 }
 
+// A log that etcd has open elsewhere is not read, and what is left in the usual place is
+// not taken for it.
+func TestLogElsewhere(t *testing.T) {
+	const db, name = "/var/lib/etcd/member/snap/db", "0000000000000000-0000000000000000.wal"
+	for at, elsewhere := range map[string]bool{"/var/lib/etcd/member/wal": false, "/fast/wal": true} {
+		dir := nodeFixture(t, []fakeProcess{initProcess, {pid: 9, comm: "etcd", cgroup: staticCgroup, fds: []string{db, at + "/" + name}}},
+			"-- usr/bin/etcd --\n-- var/lib/etcd/member/wal/"+name+" --\n-- fast/wal/"+name+" --\n")
+		writeEtcd(t, filepath.Join(dir, db), "/registry")
+		m := read(t, dir, fact.LevelFull, fact.Etcd, fact.Residue)
+		if len(m.Etcd) != 1 {
+			t.Fatalf("%v, gaps %v", m.Etcd, m.Gaps)
+		}
+		found := false
+		for _, r := range m.Etcd[0].Remains {
+			found = found || r.Place == fact.InLog && r.Path == at && !r.Complete && r.Reason == fact.Unsupported
+		}
+		if found != elsewhere {
+			t.Errorf("%s: %+v", at, m.Etcd[0].Remains)
+		}
+	}
+}
+
 // A descriptor that ends like etcd's database and is none is a gap, not "no
 // plaintext here".
 func TestNotADatabase(t *testing.T) {

@@ -44,6 +44,11 @@ func (r *databases) member(ctx context.Context, proc *process, db database, open
 	defer func() { _ = dir.Close() }()
 	opts := etcd.RemainsOptions{Path: rootfs.Text(name), Prefix: facts.Prefix, Known: known}
 	facts.Remains = append(facts.Remains, etcd.ReadMemberRemains(ctx, etcd.NodeDir(dir), opts)...)
+	if at := logElsewhere(proc, name+"/wal"); at != "" {
+		facts.Remains = append(facts.Remains, fact.Remains{
+			Place: fact.InLog, Path: rootfs.Text(at), Reason: fact.Unsupported, Detail: "a log outside of the member's directory (--wal-dir) is not read",
+		})
+	}
 	if !strings.HasSuffix(db.dataDir(), "/server/db/etcd") {
 		return nil
 	}
@@ -56,6 +61,18 @@ func (r *databases) member(ctx context.Context, proc *process, db database, open
 		}
 	}
 	return r.oldStores(ctx, root, path.Dir(at), facts)
+}
+
+// logElsewhere is the directory in which etcd has files of its log open, if it is not the
+// usual one; what is left there then is no log in use.
+func logElsewhere(proc *process, usual string) (dir string) {
+	const ending = "0000000000000000-0000000000000000.wal" // etcd's names, in hex
+	_ = eachFD(proc.d, func(_ int, text string) {
+		if at, name := path.Split(text); len(name) == len(ending) && strings.HasSuffix(name, ".wal") && path.Clean(at) != usual {
+			dir = path.Clean(at)
+		}
+	})
+	return dir
 }
 
 // oldStores adds what k3s has left of former stores in its database directory.
