@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
@@ -72,7 +73,7 @@ func (m *member) wal() []fact.Remains {
 		}
 	}
 	if newest == "" {
-		incomplete(&all, fact.NotPresent, "it holds no file of a log, so that is elsewhere (--wal-dir)")
+		incomplete(&all, fact.NotPresent, "it holds no file of the log")
 	}
 	fill(&all, log.finder.Found(), all.Scanned)
 	if old.Scanned == 0 && old.Complete {
@@ -101,7 +102,7 @@ type walReader struct {
 // were written after the end was found.
 func (w *walReader) file(src io.ReaderAt, size int64, entry *fact.Remains, newest bool) {
 	w.buf = w.buf[:0]
-	end, length, problem, err := w.records(src, size)
+	end, length, problem, err := w.records(src, size, newest)
 	if err != nil {
 		entry.Scanned = end
 		w.ended(entry, err, end)
@@ -146,57 +147,80 @@ func (l *lastByte) Write(b []byte) (int, error) {
 
 // records reads records up to the end or the first fault. It returns where this is,
 // and of a record with a fault how long it says it is.
-func (w *walReader) records(src io.ReaderAt, size int64) (end, long int64, problem string, err error) {
+//
+// In the newest file, etcd may be writing a record while it is read, and it writes more
+// while those before are read. So what ends the records there is read a second time.
+func (w *walReader) records(src io.ReaderAt, size int64, newest bool) (end, long int64, problem string, err error) {
 	crc := uint32(0)
-	for first := true; ; first = false {
+	again := int64(-1) // what was read a second time
+	for {
 		if w.expired() {
 			return end, 0, "", errDeadline
 		}
-		head, err := w.bytes(src, end, walFrame, size)
-		if err != nil || head == nil {
-			return end, 0, "", err // the end of a file without zeros
+		next, sum, problem, err := w.record(src, end, size, crc)
+		if problem == "" && err == nil && next > end {
+			end, crc = next, sum
+			continue
 		}
-		frame := binary.LittleEndian.Uint64(head)
-		if frame == 0 {
-			return end, 0, "", nil
+		if err != nil || !newest || again == end {
+			return end, next - end, problem, err
 		}
-		length := frame & walSizeMask
-		padding := uint64(0)
-		if frame>>63 != 0 {
-			padding = frame >> 56 & 7
+		again = end
+		w.buf = w.buf[:0]
+		if problem != "" {
+			time.Sleep(tornWait)
 		}
-		if length > maxWALRecord || frame>>63 == 0 && frame>>56 != 0 {
-			return end, 0, fmt.Sprintf("a record of %d bytes", length), nil
-		}
-		long := walFrame + int64(length+padding)
-		record, err := w.bytes(src, end+walFrame, int64(length+padding), size)
-		if err != nil {
-			return end, 0, "", err
-		}
-		if record == nil && length+padding > 0 {
-			return end, long, "a record that goes on behind the end of the file", nil
-		}
-		kind, sum, data, ok := parseWALRecord(record[:length])
-		if !ok {
-			return end, long, "bytes that are no record", nil
-		}
-		switch {
-		case kind == walCRC:
-			// The first record carries on the sum of the file before.
-			if !first && crc != 0 && sum != crc {
-				return end, long, "a checksum that does not match", nil
-			}
-			crc = sum
-		default:
-			if crc = crc32.Update(crc, castagnoli, data); crc != sum {
-				return end, long, "a checksum that does not match", nil
-			}
-			if kind == walEntry {
-				w.entry(data)
-			}
-		}
-		end += long
 	}
+}
+
+// tornWait is how long a record may take to be written. It is a variable for tests.
+var tornWait = 10 * time.Millisecond
+
+// record reads the record at an offset. It returns where the next one is, or the offset at
+// the end of the log, and the checksum so far.
+func (w *walReader) record(src io.ReaderAt, at, size int64, crc uint32) (next int64, sum uint32, problem string, err error) {
+	head, err := w.bytes(src, at, walFrame, size)
+	if err != nil || head == nil {
+		return at, crc, "", err // the end of a file without zeros
+	}
+	frame := binary.LittleEndian.Uint64(head)
+	if frame == 0 {
+		return at, crc, "", nil
+	}
+	length := frame & walSizeMask
+	padding := uint64(0)
+	if frame>>63 != 0 {
+		padding = frame >> 56 & 7
+	}
+	if length > maxWALRecord || frame>>63 == 0 && frame>>56 != 0 {
+		return at, crc, fmt.Sprintf("a record of %d bytes", length), nil
+	}
+	next = at + walFrame + int64(length+padding)
+	record, err := w.bytes(src, at+walFrame, int64(length+padding), size)
+	if err != nil {
+		return at, crc, "", err
+	}
+	if record == nil && length+padding > 0 {
+		return next, crc, "a record that goes on behind the end of the file", nil
+	}
+	kind, sum, data, ok := parseWALRecord(record[:length])
+	if !ok {
+		return next, crc, "bytes that are no record", nil
+	}
+	if kind == walCRC {
+		// The first record carries on the sum of the file before.
+		if at > 0 && crc != 0 && sum != crc {
+			return next, crc, "a checksum that does not match", nil
+		}
+		return next, sum, "", nil
+	}
+	if crc32.Update(crc, castagnoli, data) != sum {
+		return next, crc, "a checksum that does not match", nil
+	}
+	if kind == walEntry {
+		w.entry(data)
+	}
+	return next, sum, "", nil
 }
 
 // bytes returns n bytes of the file at an offset, valid until the next call; nil if the
