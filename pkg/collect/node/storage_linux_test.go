@@ -271,6 +271,13 @@ func TestKine(t *testing.T) {
 		writeEtcd(t, filepath.Join(dir, db, "etcd/member/snap/db"), "/registry")
 		writeEtcd(t, filepath.Join(dir, db, "etcd-old-1700000000/member/snap/db"), "/registry")
 		writeKine(t, filepath.Join(dir, db, "state.db.migrated"))
+		log := filepath.Join(dir, db, "etcd-old-1700000000/member/wal/0000000000000000-0000000000000000.wal")
+		if err := os.MkdirAll(filepath.Dir(log), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(log, make([]byte, 4096), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		m := read(t, dir, fact.LevelFull, all...)
 		if len(m.Etcd) != 1 || len(m.Gaps) > 0 || !m.HasRead(fact.Residue) {
 			t.Fatalf("databases %v, gaps %v, read %v", m.Etcd, m.Gaps, m.Read)
@@ -280,6 +287,9 @@ func TestKine(t *testing.T) {
 			t.Errorf("remains %v", got)
 		}
 		for _, r := range m.Etcd[0].Remains {
+			if strings.Contains(r.Path, "etcd-old-") && r.Place != fact.InOldStore {
+				t.Errorf("of an old store: %+v", r)
+			}
 			if !r.Complete {
 				t.Errorf("not complete: %+v", r)
 			}

@@ -134,7 +134,11 @@ func (r *databases) oldMember(ctx context.Context, root *rootfs.Root, name, pref
 	}
 	defer func() { _ = dir.Close() }()
 	all := []fact.Remains{rawScan(ctx, dir, "snap/db", path.Join(member, "snap/db"), prefix)}
-	return append(all, etcd.ReadMemberRemains(ctx, etcd.NodeDir(dir), etcd.RemainsOptions{Path: rootfs.Text(member), Prefix: prefix})...)
+	all = append(all, etcd.ReadMemberRemains(ctx, etcd.NodeDir(dir), etcd.RemainsOptions{Path: rootfs.Text(member), Prefix: prefix})...)
+	for i := range all {
+		all[i].Place = fact.InOldStore // nor is its log the one in use, which etcd clears in time
+	}
+	return all
 }
 
 // rawScan looks for Secrets in the bytes of a whole file. Rows of bbolt lie in one piece.
