@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -278,6 +279,9 @@ func (s *store) beside(prefix string, known *etcd.Known) []fact.Remains {
 		} else {
 			all = etcd.ReadMemberRemains(s.ctx, etcd.UserDir(root), etcd.RemainsOptions{Path: s.at.member, Prefix: prefix, Known: known})
 			root.Close() //nolint:errcheck // only read
+			if !slices.ContainsFunc(all, func(r fact.Remains) bool { return r.Place == fact.InLog }) {
+				all = append(all, fact.Remains{Place: fact.InLog, Path: s.at.member, Reason: fact.NotPresent, Detail: "the directory holds no log (wal)"})
+			}
 		}
 	}
 	if s.at.old != "" {

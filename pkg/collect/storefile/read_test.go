@@ -561,6 +561,25 @@ func TestReadBeside(t *testing.T) {
 	})
 }
 
+// A member's directory without its log was not searched wholly.
+func TestReadWithoutLog(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "member/snap/db"), storetest.Etcd(t, storetest.Default, storetest.Encrypted("shop", "a")))
+	for open, want := range map[string]bool{"member": true, "member/snap/db": false} {
+		db, gaps, err := Read(t.Context(), filepath.Join(dir, filepath.FromSlash(open)), Options{})
+		if err != nil || len(gaps) > 0 {
+			t.Fatal(db, gaps, err)
+		}
+		missing := false
+		for _, r := range db.Remains {
+			missing = missing || r.Place == fact.InLog && !r.Complete && r.Reason == fact.NotPresent
+		}
+		if missing != want {
+			t.Errorf("%s: %+v", open, db.Remains)
+		}
+	}
+}
+
 // changing is a file that another program writes to: after so many reads it has another
 // content.
 type changing struct {
