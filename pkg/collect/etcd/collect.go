@@ -169,7 +169,11 @@ func (c *revisions) keep(b []byte) []byte {
 // fault.before), the row can be taken again after lost.
 func (c *revisions) row(r *run, i int) *fault {
 	e := r.element(i)
-	wrong := func(problem string) *fault { return corrupt(r.page, "element %d: %s", i, problem) }
+	wrong := func(problem string) *fault {
+		f := corrupt(r.page, "element %d: %s", i, problem)
+		f.link = r.header.overflow > 0 // the pages of a run can be from different moments
+		return f
+	}
 	if e.flags != 0 {
 		return wrong("a bucket among the rows")
 	}
