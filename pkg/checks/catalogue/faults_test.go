@@ -62,7 +62,7 @@ func clean() *fact.Set {
 	control.Measured.APIServers = []fact.APIServer{{
 		PID: 50, Started: started, EncryptionFlag: true,
 		Encryption: &fact.EncryptionConfiguration{
-			Path: "/etc/kubernetes/enc.yaml", Changed: fact.NewTime(started.Add(-time.Hour)), File: ft.RootFile("/etc/kubernetes/enc.yaml"),
+			Path: "/etc/kubernetes/enc.yaml", Hash: "sha256:00", Changed: fact.NewTime(started.Add(-time.Hour)), File: ft.RootFile("/etc/kubernetes/enc.yaml"),
 			Entries: []fact.EncryptionEntry{{
 				Resources: []string{"secrets"},
 				Providers: []fact.EncryptionProvider{{Type: "secretbox", Keys: []string{"key1"}}, {Type: "identity"}},

@@ -228,7 +228,7 @@ func (g *generator) storage(m *fact.Measurement, secrets []fact.StoredSecret) {
 	m.APIServers = []fact.APIServer{{
 		PID: 50, Started: started, EncryptionFlag: true,
 		Encryption: &fact.EncryptionConfiguration{
-			Path: "/etc/kubernetes/enc.yaml", Changed: fact.NewTime(started.Add(-time.Hour)), File: RootFile("/etc/kubernetes/enc.yaml"),
+			Path: "/etc/kubernetes/enc.yaml", Hash: "sha256:00", Changed: fact.NewTime(started.Add(-time.Hour)), File: RootFile("/etc/kubernetes/enc.yaml"),
 			Entries: []fact.EncryptionEntry{{Resources: []string{"secrets"}, Providers: []fact.EncryptionProvider{provider}}},
 		},
 	}}

@@ -21,7 +21,7 @@ func TestEncryptionConfig(t *testing.T) {
 		return fact.APIServer{
 			PID: 10, Started: started, EncryptionFlag: true,
 			Encryption: &fact.EncryptionConfiguration{
-				Path: path, Changed: changed, Entries: []fact.EncryptionEntry{{Resources: []string{"secrets"}, Providers: providers}},
+				Path: path, Hash: "sha256:00", Changed: changed, Entries: []fact.EncryptionEntry{{Resources: []string{"secrets"}, Providers: providers}},
 			},
 		}
 	}

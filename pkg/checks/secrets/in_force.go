@@ -30,12 +30,14 @@ func (f *inForce) known() bool { return f.message == "" }
 //
 //   - nothing on its path has changed since the process started, every place of its
 //     settings was read, and the API server does not publish another hash;
-//   - or it publishes the hash of this file (1.34 and later);
-//   - or it is the only API server, and the newest Secret is stored under exactly the
-//     file's first provider and key.
+//   - or it publishes the hash of this file (1.34 and later).
 //
 // With automatic reload a newer file is no proof: on any problem with it, the old
 // configuration stays in force (kubernetes#111919).
+//
+// How Secrets are stored is no proof either: nothing says when the newest one was
+// written. A process before this one may have done it, or this one by another
+// configuration, and the file may have been set back since.
 func inForceOn(v *checks.View, node *fact.Node, s *fact.APIServer) inForce {
 	f := inForce{evidence: []api.Evidence{{Source: flagSource(node, s), Value: "not set"}}}
 	unknown := func(reason fact.Reason, message string) inForce {
@@ -73,11 +75,8 @@ func inForceOn(v *checks.View, node *fact.Node, s *fact.APIServer) inForce {
 		f.evidence = append(f.evidence, evidence)
 		return f
 	}
-	if s.Unfollowed == "" && !s.Started.IsZero() && !config.Changed.IsZero() && !config.Changed.After(s.Started.Time) {
-		return f
-	}
-	if evidence, ok := newestIsStoredSo(v, f.providers); ok {
-		f.evidence = append(f.evidence, evidence)
+	unchanged := !s.Started.IsZero() && !config.Changed.IsZero() && !config.Changed.After(s.Started.Time)
+	if unchanged && s.Unfollowed == "" && config.Hash != "" {
 		return f
 	}
 	if s.Unfollowed != "" { // there it may be turned off, or lead to another file
@@ -91,6 +90,10 @@ func inForceOn(v *checks.View, node *fact.Node, s *fact.APIServer) inForce {
 	switch {
 	case s.Started.IsZero() || config.Changed.IsZero():
 		return unknown(fact.NotPresent, "it is unknown whether the encryption configuration changed after the API server started")
+	case unchanged:
+		// Facts of an earlier version have no hash, and the file's own time only: a link
+		// or a directory on its path may have changed.
+		return unknown(fact.NotPresent, "it is unknown whether the path of the encryption configuration changed after the API server started: the facts have the time of the file only")
 	case config.AutoReload:
 		// It keeps the old one while the new one is not valid or a KMS is not ready.
 		return unknown(fact.Changing, "the encryption configuration changed after the API server started; it is unknown whether it was reloaded")
@@ -160,60 +163,6 @@ func loadedHash(v *checks.View, node *fact.Node, config *fact.EncryptionConfigur
 	return found, evidence
 }
 
-// newestIsStoredSo reports whether there is exactly one API server, and the newest
-// Secret of this cluster's store is stored under exactly the first provider and key.
-// With several API servers, another one may have written it.
-func newestIsStoredSo(v *checks.View, providers []fact.EncryptionProvider) (api.Evidence, bool) {
-	if len(providers) == 0 || v.Cluster.APIServers == nil || *v.Cluster.APIServers != 1 || !v.SecretsListed {
-		return api.Evidence{}, false
-	}
-	servers := 0
-	for _, node := range v.Witnesses(fact.EncryptionConfig) {
-		if node.Measured == nil {
-			return api.Evidence{}, false
-		}
-		servers += len(node.Measured.APIServers)
-	}
-	stores := v.Stores()
-	if servers != 1 || len(stores.Ours) == 0 || len(stores.Unclear) > 0 || stores.Newest == 0 {
-		return api.Evidence{}, false
-	}
-	var newest []held
-	for i := range stores.Ours {
-		s := &stores.Ours[i]
-		if !s.Answers() {
-			return api.Evidence{}, false // a newer one may follow
-		}
-		for _, secret := range s.Held {
-			switch {
-			case len(newest) == 0 || secret.Revision > newest[0].secret.Revision:
-				newest = append(newest[:0], held{secret, s})
-			case secret.Revision == newest[0].secret.Revision:
-				newest = append(newest, held{secret, s})
-			}
-		}
-	}
-	if len(newest) == 0 || newest[0].secret.Revision < stores.Newest {
-		return api.Evidence{}, false
-	}
-	for _, h := range newest {
-		if !storedUnder(h.secret, providers[0]) {
-			return api.Evidence{}, false
-		}
-	}
-	return evidenceOf(newest[0]), true
-}
-
-// storedUnder reports whether a Secret is certainly stored by this provider and its
-// first key.
-func storedUnder(secret *fact.StoredSecret, p fact.EncryptionProvider) bool {
-	if p.Type == identity {
-		return secret.Class.Plaintext()
-	}
-	key, ok := writeKeyOf(p)
-	return ok && !secret.KeyGuessed && secret.Class == key.class && secret.Provider == key.envelope()
-}
-
 const identity = "identity"
 
 // writeKey is what a provider writes under: the class, and the name of its first key
@@ -241,9 +190,6 @@ func writeKeyOf(p fact.EncryptionProvider) (writeKey, bool) {
 	}
 	return writeKey{}, false
 }
-
-// envelope is what the API server writes before each value.
-func (k writeKey) envelope() string { return envelopeOf[k.class] + k.name + ":" }
 
 func (k writeKey) String() string { return string(k.class) + " " + k.name }
 

@@ -15,6 +15,7 @@ func TestInForce(t *testing.T) {
 		file       = "the encryption configuration changed after the API server started, and the API server does not reload it"
 		path       = "a link or directory on the path of the encryption configuration changed after the API server started, so it may have loaded another file"
 		reload     = "the encryption configuration changed after the API server started; it is unknown whether it was reloaded"
+		old        = "it is unknown whether the path of the encryption configuration changed after the API server started: the facts have the time of the file only"
 		other      = "the API server has loaded another encryption configuration than the file holds now"
 		unread     = "it is unknown whether the API server uses this encryption configuration, because some of its settings are in a place that was not read"
 		noSettings = "it is unknown whether the API server has an encryption configuration, because some of its settings are in a place that was not read"
@@ -72,54 +73,24 @@ func TestInForce(t *testing.T) {
 		"another node's hash shows nothing":                           {ft.Edit(set(k0), loaded("cp2", "sha256:aa")), file, fact.Changing},
 		"a hash of no known node shows nothing":                       {ft.Edit(set(k0), loaded("", "sha256:aa"), func(s *fact.Set) { s.Nodes[0].Name = "" }), file, fact.Changing},
 		"an empty one shows nothing":                                  {ft.Edit(set(k0), loaded("cp1", ""), encryption(func(e *fact.EncryptionConfiguration) { e.Hash = "" })), file, fact.Changing},
-		"a file without a hash is compared with none":                 {ft.Edit(set(k0), unchanged, loaded("cp1", "sha256:bb"), encryption(func(e *fact.EncryptionConfiguration) { e.Hash = "" })), "", ""},
+		"facts of an earlier version, with the file's own time only":  {ft.Edit(set(k0), unchanged, loaded("cp1", "sha256:bb"), encryption(func(e *fact.EncryptionConfiguration) { e.Hash = "" })), old, fact.NotPresent},
 		"two processes on the node: it may be the other's":            {ft.Edit(set(k0), loaded("cp1", "sha256:aa"), second), file, fact.Changing},
 
-		// What it has stored.
-		"its newest Secret is under the first key": {set(k0, k1), "", ""},
-		"an older one is":                          {set(under("a", 5, "secretbox:v1:k1"), k0), file, fact.Changing},
-		"the newest is under another class":        {set(under("a", 9, "aescbc:v1:k1")), file, fact.Changing},
-		"the newest is a guess":                    {set(guessed(k1)), file, fact.Changing},
-		"none is stored":                           {set(), file, fact.Changing},
+		// What it has stored is no proof: the newest Secret may have been written before
+		// this process started. Sequence: k1, another configuration with a restart and no
+		// write, then the file set back.
+		"its newest Secret is under the first key": {set(k0, k1), file, fact.Changing},
+		"and only a link has changed":              {ft.Edit(set(k1), encryption(func(e *fact.EncryptionConfiguration) { e.ChangedAt = "/etc/enc.yaml" })), path, fact.Changing},
 		"the newest is plaintext, as identity writes it": {ft.Edit(set(plaintext("a", 9)), encryption(func(e *fact.EncryptionConfiguration) {
 			e.Entries[0].Providers = []fact.EncryptionProvider{{Type: identity}}
-		})), "", ""},
-		"the newest is encrypted, and identity is first": {ft.Edit(set(k1), encryption(func(e *fact.EncryptionConfiguration) {
-			e.Entries[0].Providers = []fact.EncryptionProvider{{Type: identity}}
 		})), file, fact.Changing},
-		"the first provider has no key": {ft.Edit(set(k1), encryption(func(e *fact.EncryptionConfiguration) { e.Entries[0].Providers[0].Keys = nil })), file, fact.Changing},
-		"no provider":                   {ft.Edit(set(k1), encryption(func(e *fact.EncryptionConfiguration) { e.Entries[0].Providers = nil })), file, fact.Changing},
-		"two API servers by their leases: another may have written it": {ft.Edit(set(k1), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(2) }), file, fact.Changing},
-		"their number was not read":                                    {ft.Edit(set(k1), func(s *fact.Set) { s.Cluster.APIServers = nil }), file, fact.Changing},
-		"two processes: the other may have written it":                 {ft.Edit(set(k1), second), file, fact.Changing},
-		"Secrets were not listed":                                      {ft.Edit(set(k1), func(s *fact.Set) { s.Secrets, s.SecretsListed = nil, false }), file, fact.Changing},
-		"nor is a list that does not count as one":                     {ft.Edit(set(k1), func(s *fact.Set) { s.SecretsListed = false }), file, fact.Changing},
-		"a newer one is listed": {
-			ft.Edit(set(k1, k0), func(s *fact.Set) { s.Secrets = append(s.Secrets, list("z@1001")...) }), file, fact.Changing,
-		},
-		"the store was not read to its end": {ft.Edit(set(k1), func(s *fact.Set) { s.Nodes[0].Measured.Etcd[0].Complete = false }), file, fact.Changing},
-		"another store may be the API server's": {
-			ft.Edit(set(k1), func(s *fact.Set) {
-				s.Nodes[0].Measured.Etcd = append(s.Nodes[0].Measured.Etcd, fact.EtcdDB{Path: "/x"})
-			}), file, fact.Changing,
-		},
-		"two members have it in two ways": {
-			ft.Edit(set(k1), func(s *fact.Set) {
-				s.Nodes[0].Measured.Etcd = append(s.Nodes[0].Measured.Etcd, etcd(under("a", 9, "secretbox:v1:k0")))
-			}), file, fact.Changing,
-		},
-		"a node that may run another was not measured": {
-			ft.Edit(set(k1), func(s *fact.Set) {
-				s.Nodes = append(s.Nodes, fact.Node{Name: "cp2", Listed: true, Labels: role(fact.RoleControlPlane)})
-			}), file, fact.Changing,
-		},
 
 		// Settings in another place.
 		"settings that were not read: unchanged is no proof": {
 			ft.Edit(set(k0), unchanged, process(func(s *fact.APIServer) { s.Unfollowed = "x" })), unread, fact.Unsupported,
 		},
-		"the hash is":          {ft.Edit(set(k0), loaded("cp1", "sha256:aa"), process(func(s *fact.APIServer) { s.Unfollowed = "x" })), "", ""},
-		"the newest Secret is": {ft.Edit(set(k1), process(func(s *fact.APIServer) { s.Unfollowed = "x" })), "", ""},
+		"the hash is":              {ft.Edit(set(k0), loaded("cp1", "sha256:aa"), process(func(s *fact.APIServer) { s.Unfollowed = "x" })), "", ""},
+		"the newest Secret is not": {ft.Edit(set(k1), process(func(s *fact.APIServer) { s.Unfollowed = "x" })), unread, fact.Unsupported},
 		"no flag, and settings that were not read": {
 			ft.Edit(set(k1), process(func(s *fact.APIServer) { s.Unfollowed, s.Encryption, s.EncryptionFlag = "x", nil, false })), noSettings, fact.Unsupported,
 		},
@@ -158,7 +129,6 @@ func TestEvidenceOfWhatIsInForce(t *testing.T) {
 	const at = "pass cp1: the API server writes Secrets encrypted by secretbox [node/cp1 /proc/10/cmdline --encryption-provider-config = " + encPath +
 		"; node/cp1 " + encPath + " resources = secrets: secretbox (k1); "
 	judge(t, judgeEncryptionConfig, cases{
-		"by the newest Secret": {s, []string{at + "node/cp1 a rev 9 = secretbox k8s:enc:secretbox:v1:k1:]"}},
 		"by the hash": {
 			ft.Edit(s.DeepCopy(), func(s *fact.Set) {
 				s.Cluster.LoadedEncryption = []fact.LoadedEncryption{{Node: "cp1", Hash: "sha256:aa"}}
@@ -174,8 +144,7 @@ func TestEvidenceOfWhatIsInForce(t *testing.T) {
 				"metric apiserver_encryption_config_controller_last_config_info of cp1 = loaded sha256:bb, the file has sha256:aa]"},
 		},
 		"by nothing: the place that changed": {
-			ft.Edit(s.DeepCopy(), func(s *fact.Set) { s.Cluster.APIServers = nil }),
-			[]string{"unknown Changing cp1: a link or directory on the path of the encryption configuration changed after the API server started, so it may have loaded another file" +
+			s, []string{"unknown Changing cp1: a link or directory on the path of the encryption configuration changed after the API server started, so it may have loaded another file" +
 				at[len("pass cp1: the API server writes Secrets encrypted by secretbox"):] +
 				"node/cp1 /etc/kubernetes ctime, /proc/10/stat starttime = changed 2026-11-24T13:00:00Z, started 2026-11-24T12:00:00Z]"},
 		},

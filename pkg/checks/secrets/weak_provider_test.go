@@ -15,7 +15,7 @@ func apiServer(providers ...fact.EncryptionProvider) fact.APIServer {
 	return fact.APIServer{
 		PID: 10, Started: ft.Time, EncryptionFlag: true,
 		Encryption: &fact.EncryptionConfiguration{
-			Path: encPath, Changed: fact.NewTime(ft.Time.Add(-time.Hour)), File: ft.RootFile(encPath),
+			Path: encPath, Hash: "sha256:00", Changed: fact.NewTime(ft.Time.Add(-time.Hour)), File: ft.RootFile(encPath),
 			Entries: []fact.EncryptionEntry{{Resources: []string{"secrets"}, Providers: providers}},
 		},
 	}
