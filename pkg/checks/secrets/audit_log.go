@@ -40,7 +40,7 @@ func judgeAuditLog(v *checks.View) []api.Finding {
 			findings = append(findings, judgeAudit(node, &node.Measured.APIServers[i]))
 		}
 	}
-	return findings
+	return append(findings, unreadServers(v, fact.AuditPolicies, "not every API server was read, and each has an audit policy of its own")...)
 }
 
 func judgeAudit(node *fact.Node, s *fact.APIServer) api.Finding {
@@ -53,12 +53,15 @@ func judgeAudit(node *fact.Node, s *fact.APIServer) api.Finding {
 		return f
 	}
 	a := s.Audit
+	if file := s.Flags["audit-policy-file"]; a == nil && file != "" {
+		f.Evidence[0].Value = file
+		return unknown(fact.NotPresent, "the API server's audit policy was not read")
+	}
 	switch {
 	case a == nil && s.Unfollowed != "":
 		f.Evidence = append(f.Evidence, unfollowed(node, s))
 		return unknown(fact.Unsupported, "it is unknown whether the API server has an audit policy, because some of its settings are in a place that was not read")
 	case a == nil:
-		// If the policy could not be read, a gap says so.
 		f.Message = "the API server has no audit policy, so it logs no request"
 		return f
 	}
@@ -68,12 +71,16 @@ func judgeAudit(node *fact.Node, s *fact.APIServer) api.Finding {
 	}
 	f.Evidence = []api.Evidence{{Source: checks.NodeSource(node, "%s", a.Path), Value: rule + ": at most " + a.Level + " for Secrets"}}
 	sinks := sinksOf(a)
-	switch a.Level {
-	case "None", "Metadata":
+	values := a.Level == "Request" || a.Level == "RequestResponse"
+	switch {
+	case s.Unfollowed != "" && (!values || len(sinks) == 0):
+		// There may be another policy, or a place to log to.
+		f.Evidence = append(f.Evidence, unfollowed(node, s))
+		return unknown(fact.Unsupported, "it is unknown whether the API server logs the values of Secrets, because some of its settings are in a place that was not read")
+	case a.Level == "None", a.Level == "Metadata":
 		f.Message = "the audit policy logs no value of a Secret"
 		return f
-	case "Request", "RequestResponse":
-	default:
+	case !values:
 		return unknown(fact.Unsupported, fmt.Sprintf("the audit policy has an unknown level: %q", a.Level))
 	}
 	if len(sinks) == 0 {

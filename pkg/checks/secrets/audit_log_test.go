@@ -18,6 +18,7 @@ func TestAuditLog(t *testing.T) {
 	at := func(level string) string {
 		return " [node/cp1 /etc/audit.yaml = rule 3: at most " + level + " for Secrets"
 	}
+	const unread = "it is unknown whether the API server logs the values of Secrets, because some of its settings are in a place that was not read"
 	judge(t, judgeAuditLog, cases{
 		"no policy passes":      {server(fact.APIServer{PID: 10}), []string{"high pass cp1: the API server has no audit policy, so it logs no request [node/cp1 /proc/10/cmdline --audit-policy-file = not set]"}},
 		"None passes":           {policy("None", file), []string{"high pass cp1: the audit policy logs no value of a Secret" + at("None") + "]"}},
@@ -50,6 +51,26 @@ func TestAuditLog(t *testing.T) {
 			server(fact.APIServer{PID: 10, Unfollowed: "--config=FILE was not read"}),
 			[]string{"high unknown Unsupported cp1: it is unknown whether the API server has an audit policy, because some of its settings are in a place that was not read " +
 				"[node/cp1 /proc/10/cmdline --audit-policy-file = not set; node/cp1 /proc/10/cmdline = --config=FILE was not read]"},
+		},
+		"flags that were not followed may lead to another policy": {
+			ft.Edit(policy("None", file), func(s *fact.Set) { s.Nodes[0].Measured.APIServers[0].Unfollowed = "x" }),
+			[]string{"high unknown Unsupported cp1: " + unread + at("None") + "; node/cp1 /proc/10/cmdline = x]"},
+		},
+		"or to a place to log to": {
+			ft.Edit(policy("Request", nowhere), func(s *fact.Set) { s.Nodes[0].Measured.APIServers[0].Unfollowed = "x" }),
+			[]string{"high unknown Unsupported cp1: " + unread + at("Request") + "; node/cp1 /proc/10/cmdline = x]"},
+		},
+		"a policy that was not read": {
+			server(fact.APIServer{PID: 10, Flags: map[string]string{"audit-policy-file": "/etc/audit.yaml"}}),
+			[]string{"high unknown NotPresent cp1: the API server's audit policy was not read [node/cp1 /proc/10/cmdline --audit-policy-file = /etc/audit.yaml]"},
+		},
+		"another API server that was not read": {
+			ft.Edit(policy("None", file), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(2) }),
+			[]string{
+				"high pass cp1: the audit policy logs no value of a Secret" + at("None") + "]",
+				"unknown NotPresent Cluster: not every API server was read, and each has an audit policy of its own " +
+					"[leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver = 2 API servers, 1 of them read]",
+			},
 		},
 		"facts of an earlier version: a gap says so": {
 			nodeWith(func(m *fact.Measurement) {

@@ -41,7 +41,7 @@ func judgeEncryptionConfig(v *checks.View) []api.Finding {
 			writers[writer] = append(writers[writer], f.Evidence[0])
 		}
 	})
-	findings = append(findings, unreadServers(v)...)
+	findings = append(findings, unreadServers(v, fact.EncryptionConfig, writesItsOwnWay)...)
 	if len(writers) > 1 {
 		names := make([]string, 0, len(writers))
 		for name := range writers {
@@ -74,14 +74,17 @@ func eachServer(v *checks.View, do func(*fact.Node, *fact.APIServer)) {
 	}
 }
 
-// unreadServers is a finding if some API server was read, and there must be more.
+const writesItsOwnWay = "not every API server was read, and each writes in its own way"
+
+// unreadServers is a finding if this kind was read of some API server, and there must be
+// more.
 // Their leases count them. If the leases could not be read, each node that can
 // run an API server is assumed to run one. Zero leases count as unread, because
 // an API server that answers holds one.
-func unreadServers(v *checks.View) []api.Finding {
+func unreadServers(v *checks.View, kind fact.Kind, message string) []api.Finding {
 	servers, measured := 0, 0
-	for _, node := range v.Witnesses(fact.EncryptionConfig) {
-		if node.Measured == nil {
+	for _, node := range v.Witnesses(kind) {
+		if !node.Measured.HasRead(kind) {
 			continue
 		}
 		measured++
@@ -105,7 +108,7 @@ func unreadServers(v *checks.View) []api.Finding {
 	}
 	return []api.Finding{{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
-		Message: "not every API server was read, and each writes in its own way", Evidence: []api.Evidence{evidence},
+		Message: message, Evidence: []api.Evidence{evidence},
 	}}
 }
 

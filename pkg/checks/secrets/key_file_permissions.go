@@ -31,7 +31,7 @@ var KeyFilePermissions = checks.Check{
 func judgeKeyFilePermissions(v *checks.View) []api.Finding {
 	var findings []api.Finding
 	eachServer(v, func(node *fact.Node, s *fact.APIServer) {
-		if s.Encryption == nil && !s.EncryptionFlag {
+		if s.Encryption == nil && !s.EncryptionFlag && s.Unfollowed == "" {
 			return // there is no such file; secrets/encryption-config judges that
 		}
 		if (s.Encryption == nil || s.Encryption.File == nil) && !node.Measured.HasRead(fact.StorageFiles) {
@@ -39,11 +39,19 @@ func judgeKeyFilePermissions(v *checks.View) []api.Finding {
 		}
 		findings = append(findings, judgeKeyFile(node, s))
 	})
-	return findings
+	if len(findings) == 0 {
+		return nil
+	}
+	return append(findings, unreadServers(v, fact.EncryptionConfig, "not every API server was read, and each has a configuration file of its own")...)
 }
 
 func judgeKeyFile(node *fact.Node, s *fact.APIServer) api.Finding {
 	f := api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name}}
+	if s.Encryption == nil && !s.EncryptionFlag {
+		f.Reason, f.Message = fact.Unsupported, "it is unknown whether the API server has an encryption configuration, because some of its settings are in a place that was not read"
+		f.Evidence = []api.Evidence{unfollowed(node, s)}
+		return f
+	}
 	if s.Encryption == nil || s.Encryption.File == nil {
 		f.Message = "it was not read who can get at the file of the encryption configuration"
 		f.Evidence = []api.Evidence{{Source: flagSource(node, s), Value: "set"}}

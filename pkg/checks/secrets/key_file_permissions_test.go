@@ -72,6 +72,15 @@ func TestKeyFilePermissions(t *testing.T) {
 			server(fact.APIServer{PID: 10, EncryptionFlag: true}),
 			[]string{"unknown NotPresent cp1: it was not read who can get at the file of the encryption configuration [node/cp1 /proc/10/cmdline --encryption-provider-config = set]"},
 		},
+		"settings that were not read may name a file": {
+			server(fact.APIServer{PID: 10, Unfollowed: "x"}),
+			[]string{"unknown Unsupported cp1: it is unknown whether the API server has an encryption configuration, because some of its settings are in a place that was not read [node/cp1 /proc/10/cmdline = x]"},
+		},
+		"another API server that was not read": {
+			ft.Edit(file(mode(0o600, true, true)), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(2) }),
+			[]string{pass + at + "0600" + root + "]", "unknown NotPresent Cluster: not every API server was read, and each has a configuration file of its own " +
+				"[leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver = 2 API servers, 1 of them read]"},
+		},
 		"without a configuration there is no file": {server(fact.APIServer{PID: 10}), nil},
 		"of a worker it counts for nothing":        {onWorker(file(mode(0o644, true, true))), nil},
 	})

@@ -175,7 +175,7 @@ func writtenWith(v *checks.View, whole fact.Subject) (*inForce, []api.Finding) {
 			unknown(fact.Changing, "it is unknown which key is the write key: the configurations of the API servers differ", config.evidence)
 		}
 	})
-	for _, f := range unreadServers(v) {
+	for _, f := range unreadServers(v, fact.EncryptionConfig, writesItsOwnWay) {
 		unknown(f.Reason, "it is unknown which key is the write key: "+f.Message, f.Evidence)
 	}
 	if len(findings) > 0 {

@@ -43,7 +43,7 @@ func judgeWeakProvider(v *checks.View) []api.Finding {
 		}
 		findings = append(findings, f)
 	})
-	return findings
+	return append(findings, unreadServers(v, fact.EncryptionConfig, writesItsOwnWay)...)
 }
 
 // weigh gives a finding the verdict on the first provider.

@@ -69,6 +69,11 @@ func TestWeakProvider(t *testing.T) {
 			[]string{"unknown Changing cp1: the encryption configuration changed after the API server started, and the API server does not reload it" + at +
 				"secretbox (k); node/cp1 " + encPath + " ctime, /proc/10/stat starttime = changed 2026-11-24T13:00:00Z, started 2026-11-24T12:00:00Z]"},
 		},
+		"another API server that was not read": {
+			ft.Edit(server(apiServer(key("secretbox"))), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(2) }),
+			[]string{"pass cp1: Secrets are encrypted by secretbox" + at + "secretbox (k)]", "unknown NotPresent Cluster: not every API server was read, and each writes in its own way " +
+				"[leases in kube-system labelled apiserver.kubernetes.io/identity=kube-apiserver = 2 API servers, 1 of them read]"},
+		},
 		"of a worker it counts for nothing": {onWorker(server(apiServer(key("aescbc")))), nil},
 	})
 }
