@@ -648,7 +648,7 @@ func TestFactsOfSomeOfAClusterGiveNoYes(t *testing.T) {
 			fact.Set{Workloads: []fact.Workload{{}}}, api.Unknown, "NotRequested: only some pods; nothing found there",
 		},
 		"some pods":         {fact.Set{PodScope: fact.PodsSome}, api.Unknown, "NotRequested: only some pods; nothing found there"},
-		"an etcd file":      {fact.Set{Snapshot: &fact.EtcdDB{}}, api.Unknown, "NotRequested: only an etcd file; nothing found there"},
+		"a store's file":    {fact.Set{Snapshot: &fact.EtcdDB{}}, api.Unknown, "NotRequested: only a store's file; nothing found there"},
 		"no pods were read": {fact.Set{}, api.Yes, ""}, // no check of the plan needs them
 	} {
 		t.Run(name, func(t *testing.T) {

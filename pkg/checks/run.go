@@ -69,7 +69,7 @@ func Judge(plan Plan, set *fact.Set) *Judgement {
 	switch {
 	case plan.Narrowed != "":
 	case v.Snapshot != nil:
-		plan.Narrowed = "only an etcd file"
+		plan.Narrowed = "only a store's file"
 	case v.PodScope != fact.PodsAll && (v.PodScope != fact.PodsNotListed || len(v.Workloads) > 0):
 		// Some pods, or pods that the facts do not call complete.
 		plan.Narrowed = "only some pods"

@@ -23,7 +23,7 @@ func Narrowed(command string, scope *api.Scope, set *fact.Set) string {
 	case len(scope.Files) > 0:
 		return "only what files declare"
 	case scope.Snapshot != "":
-		return "only an etcd file"
+		return "only a store's file"
 	case scope.Local && len(set.Nodes) == 1:
 		words = append(words, "node "+set.Nodes[0].Name)
 	case scope.Local:

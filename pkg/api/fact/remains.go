@@ -52,7 +52,7 @@ type Backup struct {
 	Path string `json:"path"`
 	// Format is what the content is: "etcd snapshot", "etcd database", "kine database",
 	// "tar", "zip", or "unknown" for compressed bytes of another kind. Compression is
-	// "gzip" or "zstd". Encrypted is "age" or "OpenPGP": then nothing was read of it.
+	// "gzip", "zstd", "xz", "bzip2" or "lz4". Encrypted is "age" or "OpenPGP": then nothing was read of it.
 	Format      string     `json:"format"`
 	Compression string     `json:"compression,omitempty"`
 	Encrypted   string     `json:"encrypted,omitempty"`
