@@ -16,6 +16,11 @@ const (
 	maxPending = 50_000
 	// maxScanned bounds the bytes of one place: a sparse file can claim any size.
 	maxScanned = 64 << 30
+	// maxBehind bounds those behind the last page, of which nothing in the file says how
+	// many there are. A file is that much longer only if it is sparse.
+	maxBehind = 8 << 30
+	// bulk is how much of them is read at once.
+	bulk = 1 << 20
 	// minSecret is fewer bytes than any plaintext Secret has up to its kind.
 	minSecret = 16
 )
@@ -199,12 +204,7 @@ func (res *residue) files() {
 
 	behind := res.place[placeBehind]
 	finder = res.newFinder(behind)
-	for at := end; at < s.size; at += pageSize {
-		if res.stop(behind) {
-			break
-		}
-		res.readAt(behind, finder, res.r.files.Main, at, min(pageSize, s.size-at))
-	}
+	res.behind(behind, finder, end)
 	behind.found.Merge(finder.Found())
 
 	log := res.place[placeLog]
@@ -223,6 +223,45 @@ func (res *residue) files() {
 		res.readAt(log, finder, s.log, at, int64(n))
 	}
 	log.found.Merge(finder.Found())
+}
+
+// behind scans what lies behind the last page. Zeros, of which a sparse file has many, are
+// passed over at once.
+func (res *residue) behind(p *scanned, finder *stored.Finder, end int64) {
+	pageSize := int64(res.s.PageSize())
+	var buf []byte
+	for at := end; at < res.s.size; at += bulk {
+		if p.bytes >= maxBehind {
+			p.incomplete(fact.Truncated, "of %d bytes behind the last page, only the first %d were looked at", res.s.size-end, p.bytes)
+			return
+		}
+		if res.r.expired() {
+			p.incomplete(res.r.expiredReason(), "%d bytes were looked at", p.bytes)
+			return
+		}
+		n := min(bulk, res.s.size-at)
+		if int64(len(buf)) < n {
+			buf = make([]byte, n)
+		}
+		b := buf[:n]
+		if got, err := res.r.files.Main.ReadAt(b, at); got < len(b) {
+			reason := fact.Unreadable
+			if err == nil || err == io.EOF {
+				reason = fact.Truncated
+			}
+			p.incomplete(reason, "reading at byte %d", at+int64(got))
+			b = b[:got]
+		}
+		if len(trimZero(b)) < minSecret {
+			p.bytes += int64(len(b))
+			continue
+		}
+		for len(b) > 0 {
+			page := b[:min(pageSize, int64(len(b)))]
+			res.scan(p, finder, page)
+			b = b[len(page):]
+		}
+	}
 }
 
 // stop reports whether the scan of a place ends here.

@@ -306,6 +306,43 @@ func TestSparse(t *testing.T) {
 	}
 }
 
+// TestBehind finds values behind the last page, whatever lies between, and says where it
+// stopped in a file that is longer than any database.
+func TestBehind(t *testing.T) {
+	f := buildModel(t, encrypted())
+	at := func(size, off int64) sparse {
+		main := make([]byte, off, off+4096)
+		copy(main, f.main)
+		return sparse{memory{bytes.NewReader(append(main, plainSecret("d")...))}, size}
+	}
+	end := int64(len(f.main))
+	for name, tc := range map[string]struct {
+		size, off int64
+		complete  bool
+	}{
+		"at once":      {end + 4096, end, true},
+		"behind zeros": {end + 5*bulk, end + 3*bulk + 8192, true},
+		"in the last page of what is read at once": {end + 5*bulk, end + bulk - 4096, true},
+		"in a part of a page":                      {end + bulk + int64(len(plainSecret("d"))), end + bulk, true},
+		"a sparse file":                            {64 << 30, end + bulk, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, _, err := Read(context.Background(), Given(at(tc.size, tc.off), nil), Options{Path: "state.db", Residue: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range db.Remains {
+				if r.Place != fact.BehindEnd {
+					continue
+				}
+				if r.Values != 1 || r.Complete != tc.complete || tc.complete && r.Scanned != tc.size-end || !tc.complete && (r.Reason != fact.Truncated || r.Scanned != maxBehind) {
+					t.Errorf("%+v", r)
+				}
+			}
+		})
+	}
+}
+
 // TestJournal reads nothing while a transaction changes the main file.
 func TestJournal(t *testing.T) {
 	files := buildModel(t, encrypted()).files()
