@@ -39,7 +39,8 @@ const (
 		"then defragment every member (etcdctl defrag --cluster). " + rotate
 	historyOfKine = "Change each Secret twice (kubectl annotate secrets -A --all rewritten=yes, then kubectl annotate secrets -A --all rewritten-), " +
 		"so that neither its row nor the old value in it is plaintext. Then wait until older revisions are compacted (kine keeps the newest " +
-		"1,000), and restart k3s, which rewrites the file. " + rotate
+		"1,000). Then restart k3s, which rewrites the database, and once it runs, stop or restart it once more, which removes the old pages " +
+		"from the file. " + rotate
 )
 
 // eachPlaintextHistory gives what is about the stores, then a finding for each current

@@ -39,7 +39,8 @@ const (
 	residueOfLog  = "etcd deletes old log files by itself: it keeps 5 (--max-wals), and needs a new one after each snapshot of its log " +
 		"(--snapshot-count writes). To be rid of them now, remove one member after the other (etcdctl member remove), delete its data " +
 		"directory, and add it again. " + rotate
-	residueOfKine = "Restart k3s: kine rewrites its database when it starts, and a clean stop removes its log. " + rotate
+	residueOfKine = "Restart k3s, and once it runs, stop or restart it once more: kine rewrites its database in its log when it starts, and " +
+		"only the next clean stop puts that into the file, whose old pages have the values until then. " + rotate
 	residueOfFile = "Delete the file (shred -u FILE), once you know that nothing needs it. " + rotate
 )
 
