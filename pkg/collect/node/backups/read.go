@@ -233,7 +233,11 @@ func (r *readings) stream(b *fact.Backup, f *rootfs.File) *fact.Backup {
 	if s.etcd+s.kine+b.Values > 0 {
 		return b
 	}
-	if err != nil {
+	if err != nil || s.hidden != nil {
+		if why = err; why == nil {
+			why = s.hidden
+		}
+		b.Reason, b.Detail = rootfs.ReasonOf(why), rootfs.ErrorText(why)
 		if r.unread++; r.unread == 1 {
 			r.first, r.reason, r.because = b.Path, b.Reason, b.Detail
 		}

@@ -1,8 +1,10 @@
 package backups
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"math/rand"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
@@ -106,6 +109,56 @@ func TestReadBudget(t *testing.T) {
 		if !strings.HasSuffix(text, "false false Interrupted not read: there was no time left") {
 			t.Errorf("interrupted: %s", text)
 		}
+	}
+}
+
+// An archive with a part that was not read is never one without a store.
+func TestReadHidden(t *testing.T) {
+	random := make([]byte, 64<<10)
+	rand.New(rand.NewSource(1)).Read(random)
+	damaged := gzipped(random)
+	damaged[len(damaged)/2] ^= 0xff
+	small := gzipped(random[:1000])
+	small[500] ^= 0xff
+	wide := must(zstd.NewWriter(nil, zstd.WithWindowSize(32<<20))).EncodeAll(make([]byte, 48<<20), nil)
+	secret := storetest.Etcd(t, storetest.Default, storetest.Filler, storetest.Encrypted("shop", "a"))
+	method := zipped(0, true, entry{"db", random})
+	for _, at := range []int{8, bytes.Index(method, []byte("PK\x01\x02")) + 10} {
+		method[at] = 12 // bzip2
+	}
+	for name, tc := range map[string]struct {
+		content []byte
+		want    string // "" is no gap
+	}{
+		"damaged gzip in tar":           {tarred(entry{"db.gz", damaged}), "Corrupt: the compressed data is damaged"},
+		"too small for a store":         {tarred(entry{"db.gz", small}, entry{"x", random}), ""},
+		"another program's file":        {tarred(entry{"x", random}), ""},
+		"a window that is too large":    {zipped(0, true, entry{"db.zst", append(wide, make([]byte, 64<<10)...)}), "Unsupported: zstd with a window larger than the limit"},
+		"packed in an unknown way":      {method, "Unsupported: " + errSecret.Error()},
+		"packed five times":             {gzipped(gzipped(gzipped(gzipped(gzipped(random))))), "Truncated: " + errLayers.Error()},
+		"a sparse database in tar":      {sparse(entry{"db", secret}, 1), "Unsupported: " + errHoles.Error()},
+		"a sparse file of another kind": {sparse(entry{"lastlog", random}, 1), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			put(t, dir, "/srv/x", tc.content, 0)
+			root := opened(t, dir)
+			var not gaps
+			s := &search{ctx: t.Context(), root: root, gap: not.add}
+			s.find()
+			if len(s.found) != 1 {
+				t.Fatalf("%d candidates of %d bytes", len(s.found), len(tc.content))
+			}
+			r := &readings{ctx: t.Context(), root: root, gap: not.add, left: maxBytes, live: live{pass: &reader.Pass{Table: &proctable.Table{}}}}
+			r.read(s.found, func(b fact.Backup) { t.Errorf("%+v", b) })
+			var want gaps
+			if reason, text, found := strings.Cut(tc.want, ": "); found {
+				want.add(fact.Reason(reason), "1 archives and compressed files were not read to their end, so that a copy of a store can be in them (first: /srv/x: %s)", text)
+			}
+			if diff := cmp.Diff(want, not); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -33,6 +33,7 @@ var (
 	errBudget = rootfs.NewError(fact.Truncated, "more than the limit of what is read")
 	errLayers = rootfs.NewError(fact.Truncated, fmt.Sprintf("packed more than %d times", maxLayers))
 	errZip    = rootfs.NewError(fact.Corrupt, "the zip file is damaged")
+	errHoles  = rootfs.NewError(fact.Unsupported, "a sparse file in it was searched, and not read")
 	errSecret = rootfs.NewError(fact.Unsupported, "a part of it is encrypted or packed in an unknown way")
 )
 
@@ -51,6 +52,7 @@ type stream struct {
 	etcd    int    // databases of etcd
 	kine    int
 	inexact error // the first reason why the finder can have missed something
+	hidden  error // the first reason why a store can be in it that was not seen
 
 	// An archive can have many files, so that their buffers are used again.
 	in   [maxLayers + 1]*bufio.Reader
@@ -107,6 +109,14 @@ func (s *stream) doubt(err error) {
 	}
 }
 
+// hide notes why a store can be in it that was not seen.
+func (s *stream) hide(err error) {
+	s.doubt(err)
+	if s.hidden == nil {
+		s.hidden = err
+	}
+}
+
 // read looks through a file. An error says where it ended early. The caller counts what
 // it has not counted yet.
 func (s *stream) read(r io.Reader, layer int) error {
@@ -129,7 +139,7 @@ func (s *stream) read(r io.Reader, layer int) error {
 			s.packed = name
 		}
 		if layer == maxLayers {
-			s.doubt(errLayers)
+			s.hide(errLayers)
 			return s.raw(in)
 		}
 		return s.unpack(kind, suffix, in, layer)
@@ -151,7 +161,7 @@ func (s *stream) read(r io.Reader, layer int) error {
 			s.format = format
 		}
 		if layer == maxLayers {
-			s.doubt(errLayers)
+			s.hide(errLayers)
 			return s.raw(in)
 		}
 		if kind == storefile.Zip {
@@ -253,22 +263,45 @@ func (s *stream) tar(in io.Reader, layer int) error {
 		if err != nil {
 			return err
 		}
-		if !f.Regular || f.Size == 0 {
+		switch {
+		case f.Sparse:
+			if err := s.sparse(t, layer+1); err != nil {
+				return err
+			}
+			continue
+		case !f.Regular || f.Size == 0:
 			continue
 		}
-		if err := s.read(t, layer+1); err != nil && !s.inside(err) {
+		if err := s.read(t, layer+1); err != nil && !s.inside(err, f.Size) {
 			return err
 		}
 	}
 }
 
+// sparse searches a file without its holes. It cannot be read as what it is, but its
+// values are there.
+func (s *stream) sparse(r io.Reader, layer int) error {
+	in := s.reader(r, layer)
+	lead, _ := in.Peek(storefile.LeadSize)
+	switch kind := storefile.Recognise(lead); {
+	case kind == storefile.BBolt, kind == storefile.SQLite, kind.Compressed(), kind.Archive():
+		s.hide(errHoles)
+	default:
+		s.doubt(errHoles)
+	}
+	return s.raw(in)
+}
+
 // inside reports whether an error is about one file of an archive, so that the others
-// can still be read.
-func (s *stream) inside(err error) bool {
+// can still be read. Size is that of the file in the archive, bytes, or -1. What is too
+// small to be a store outside of an archive is too small in one.
+func (s *stream) inside(err error, size int64) bool {
 	if s.ctx.Err() != nil || errors.Is(err, errBudget) || errors.Is(err, rootfs.ErrCut) {
 		return false
 	}
-	s.doubt(err)
+	if s.doubt(err); size < 0 || size >= minSize {
+		s.hide(err)
+	}
 	return true
 }
 
@@ -327,7 +360,11 @@ func (s *stream) zip(in *bufio.Reader, layer int) error {
 		known := flags&8 == 0
 		switch {
 		case flags&1 != 0, method != 0 && method != 8, method == 0 && !known:
-			s.doubt(errSecret)
+			// What is encrypted is no plaintext. What follows it is not read either where
+			// its end is not known.
+			if s.doubt(errSecret); !known || flags&1 == 0 && size >= minSize {
+				s.hide(errSecret)
+			}
 			if !known {
 				return s.raw(in) // where it ends is not known
 			}
@@ -336,7 +373,7 @@ func (s *stream) zip(in *bufio.Reader, layer int) error {
 			}
 		case method == 0:
 			part := io.LimitReader(in, size)
-			if err := s.file(part, layer); err != nil {
+			if err := s.file(part, layer, size); err != nil {
 				return err
 			}
 			if _, err := io.Copy(io.Discard, part); err != nil {
@@ -345,7 +382,10 @@ func (s *stream) zip(in *bufio.Reader, layer int) error {
 		default:
 			// Deflate ends by itself, and does not read beyond its end.
 			z := counted{s, flate.NewReader(in)}
-			err := s.file(z, layer)
+			if !known {
+				size = -1
+			}
+			err := s.file(z, layer, size)
 			if err == nil {
 				_, err = io.Copy(io.Discard, z)
 			}
@@ -362,8 +402,8 @@ func (s *stream) zip(in *bufio.Reader, layer int) error {
 }
 
 // file reads one file of an archive. An error ends the archive.
-func (s *stream) file(r io.Reader, layer int) error {
-	if err := s.read(r, layer+1); err != nil && !s.inside(s.zipError(err)) {
+func (s *stream) file(r io.Reader, layer int, size int64) error {
+	if err := s.read(r, layer+1); err != nil && !s.inside(s.zipError(err), size) {
 		return s.zipError(err)
 	}
 	return nil

@@ -63,6 +63,28 @@ func tarred(entries ...entry) []byte {
 	return buf.Bytes()
 }
 
+// sparse makes the last file of an archive, of one entry and a directory, one in GNU's
+// format without its holes: the list of its parts goes on in so many blocks.
+func sparse(e entry, blocks int) []byte {
+	b := tarred(e)
+	head := b[512:1024:1024]
+	head[156] = 'S'
+	if blocks > 0 {
+		head[482] = 1
+	}
+	copy(head[148:156], "        ")
+	sum := 0
+	for _, c := range head {
+		sum += int(c)
+	}
+	copy(head[148:156], fmt.Sprintf("%06o\x00 ", sum))
+	list := make([]byte, blocks*512)
+	for i := range blocks - 1 {
+		list[i*512+504] = 1
+	}
+	return append(append(bytes.Clone(b[:1024]), list...), b[1024:]...)
+}
+
 // zipped packs with sizes behind each file, as k3s does, or with sizes before it; method
 // 8 is deflate, 0 is none.
 func zipped(method uint16, before bool, entries ...entry) []byte {
@@ -149,6 +171,8 @@ func TestStream(t *testing.T) {
 		"gzip that is damaged beside it":      {tarred(entry{"x", gzipped(text)[:200]}, entry{"db", bare}), searched{"tar", "", 1, base.values, "shop/a ", "", "the compressed data ends early"}},
 		"gzip without its end":                {gzipped(snapshot)[:len(gzipped(snapshot))-4], searched{"etcd snapshot", "gzip", 1, whole, "shop/a ", "the compressed data ends early", ""}},
 		"tar without its end":                 {cuttar[:len(cuttar)-2048], searched{"tar", "", 1, base.values, "shop/a ", "ends too early: 1024 bytes of a file are missing", ""}},
+		"a sparse file in tar":                {gzipped(sparse(entry{"db", bare}, 0)), searched{"tar", "gzip", 0, base.values, "shop/a ", "", errHoles.Error()}},
+		"one of many parts":                   {sparse(entry{"db", bare}, 3), searched{"tar", "", 0, base.values, "shop/a ", "", errHoles.Error()}},
 		"packed five times":                   {gzipped(gzipped(gzipped(gzipped(gzipped(snapshot))))), searched{"", "gzip", 0, 0, "", "", errLayers.Error()}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,6 +36,9 @@ type Tar struct {
 type TarFile struct {
 	Name    string
 	Regular bool
+	// Sparse is true for a file in GNU's format without its holes (typeflag S): what is read
+	// is the rest of it.
+	Sparse  bool
 	Size    int64
 	ModTime time.Time
 }
@@ -120,6 +123,14 @@ func (t *Tar) Next() (TarFile, error) {
 			f.Size = 0
 		}
 		f.Regular = kind == '0' || kind == 0
+		if f.Sparse = kind == 'S'; f.Sparse {
+			// More of the list of its parts, which its size does not count.
+			for more := t.block[482] != 0; more; more = t.block[504] != 0 {
+				if _, err := io.ReadFull(t.r, t.block[:]); err != nil {
+					return TarFile{}, cutTar(err)
+				}
+			}
+		}
 		if f.Size > maxTarSize {
 			return TarFile{}, fmt.Errorf("%w of %d bytes in a file of a tar archive", ErrTooMany, int64(maxTarSize))
 		}
