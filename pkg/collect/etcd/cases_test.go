@@ -322,7 +322,7 @@ func TestCompactionBehindTheLastRow(t *testing.T) {
 					return
 				}
 				// Both meta pages have one root: nothing shows that the end is not lost.
-				want := "db: compaction has reached revision 44, but the last row has 40: either the changes in between were deletions, whose rows compaction removes, or their rows are lost"
+				want := "db: compaction has reached revision 44, but the last row has 40: either the changes in between were deletions, whose rows compaction removes, or their rows are lost; then the file is damaged, or was copied while etcd was writing: take a consistent copy with etcdctl snapshot save"
 				if len(gaps) != 1 || gaps[0].Detail != want || gaps[0].Reason != fact.Corrupt || db.Complete || db.Secrets[0].LastSeen != fact.ClassAESCBC {
 					t.Errorf("complete %v, gaps %+v", db.Complete, gaps)
 				}

@@ -179,7 +179,11 @@ func (r *reader) read() (*fact.EtcdDB, []fact.Gap, error) {
 		// The row at which compaction stops remains, unless it is a tombstone
 		// and etcd is older than 3.5.18. So the changes behind the last row were
 		// deletions, unless the tree lost its end.
-		r.gap(fact.Corrupt, "compaction has reached revision %d, but the last row has %d: either the changes in between were deletions, whose rows compaction removes, or their rows are lost", c.compacted, c.at.main)
+		lost := ""
+		if !r.opts.Live {
+			lost = "; then the file is damaged, or was copied while etcd was writing: take a consistent copy with etcdctl snapshot save"
+		}
+		r.gap(fact.Corrupt, "compaction has reached revision %d, but the last row has %d: either the changes in between were deletions, whose rows compaction removes, or their rows are lost%s", c.compacted, c.at.main, lost)
 		uncertain, c.holes = true, true
 	}
 	if r.opts.Live {
