@@ -2,6 +2,8 @@ package secrets
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -22,6 +24,45 @@ func unclearCopies(stores *checks.Stores, what string) []api.Finding {
 			Evidence: []api.Evidence{{Source: s.Source, Value: s.Describe()}},
 		})
 	}
+	return findings
+}
+
+// unreadMembers is a finding if an API server names more machines of etcd than there are
+// nodes whose etcd was read. Each member has files of its own, and a member on a machine
+// that is no node of the cluster is read by nobody. Addresses of the API server's own
+// machine say nothing of others: there may be a proxy.
+func unreadMembers(v *checks.View, stores *checks.Stores) []api.Finding {
+	read := map[string]bool{}
+	for i := range stores.Ours {
+		if s := &stores.Ours[i]; s.Node != nil && !s.Kine() {
+			read[s.Node.Name] = true
+		}
+	}
+	var findings []api.Finding
+	eachServer(v, func(node *fact.Node, s *fact.APIServer) {
+		hosts := map[string]bool{}
+		for _, server := range strings.Split(s.Flags["etcd-servers"], ",") {
+			u, err := url.Parse(strings.TrimSpace(server))
+			if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+				continue
+			}
+			host := u.Hostname()
+			if ip := net.ParseIP(host); host != "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+				hosts[host] = true
+			}
+		}
+		if len(read) == 0 || len(hosts) <= len(read) || len(findings) > 0 {
+			return
+		}
+		findings = append(findings, api.Finding{
+			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
+			Message: "not every member of etcd was read, and each has files of its own",
+			Evidence: []api.Evidence{{
+				Source: checks.NodeSource(node, "/proc/%d/cmdline --etcd-servers", s.PID),
+				Value:  fmt.Sprintf("%s, %d of them read", checks.Count(len(hosts), "machine"), len(read)),
+			}},
+		})
+	})
 	return findings
 }
 

@@ -35,7 +35,7 @@ func judgeEtcdFilePermissions(v *checks.View) []api.Finding {
 		return nil // a copy's mode says nothing of the store
 	}
 	stores := v.Stores()
-	var findings []api.Finding
+	findings := unreadMembers(v, stores)
 	for _, list := range [][]checks.Store{stores.Ours, stores.Unclear} {
 		for i := range list {
 			findings = append(findings, judgeStoreFiles(&list[i])...)

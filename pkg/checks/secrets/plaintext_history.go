@@ -48,7 +48,7 @@ const (
 func eachPlaintextHistory(v *checks.View) iter.Seq[api.Finding] {
 	return func(yield func(api.Finding) bool) {
 		stores := v.Stores()
-		findings := unclearCopies(stores, "its history")
+		findings := append(unclearCopies(stores, "its history"), unreadMembers(v, stores)...)
 		var files []*checks.Store
 		deleted := map[checks.SecretKey]*api.Finding{}
 		for i := range stores.Ours {

@@ -59,7 +59,7 @@ func remedyOf(s *checks.Store, place fact.RemainsPlace) string {
 
 func judgePlaintextResidue(v *checks.View) []api.Finding {
 	stores := v.Stores()
-	findings := unclearCopies(stores, "what lies in its files")
+	findings := append(unclearCopies(stores, "what lies in its files"), unreadMembers(v, stores)...)
 	for i := range stores.Ours {
 		findings = append(findings, judgeResidue(&stores.Ours[i])...)
 	}
