@@ -339,6 +339,12 @@ func judgeWays(whole fact.Subject, stores *checks.Stores, ways []count, key writ
 			})
 		}
 	}
+	if n, e := notStored(stores); n > 0 {
+		findings = append(findings, api.Finding{
+			Verdict: api.VerdictUnknown, Reason: fact.Changing, Subject: whole, Evidence: []api.Evidence{e},
+			Message: fmt.Sprintf("it is unknown under which key %s stored: no store that was read holds what the API server lists", are(n, "Secret")),
+		})
+	}
 	if len(findings) == 0 {
 		f := api.Finding{Verdict: api.Pass, Subject: whole, Message: "every Secret is stored under the write key, " + key.String(), Evidence: evidenceOfWays(current)}
 		if len(current) == 0 {
@@ -347,6 +353,24 @@ func judgeWays(whole fact.Subject, stores *checks.Stores, ways []count, key writ
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// notStored counts the listed Secrets that no store holds at their revision or a later
+// one, and names the first.
+func notStored(stores *checks.Stores) (n int, first api.Evidence) {
+	var files []*checks.Store
+	for i := range stores.Ours {
+		files = append(files, &stores.Ours[i])
+	}
+	checks.EachSecret(stores.Listed, files, func(key checks.SecretKey, listed *checks.ListedSecret, of []*fact.StoredSecret) {
+		if listed == nil || slices.ContainsFunc(of, func(s *fact.StoredSecret) bool { return s != nil && s.Revision >= listed.Revision }) {
+			return
+		}
+		if n++; n == 1 {
+			first = api.Evidence{Source: keyIn(files[0], key), Value: fmt.Sprintf("not at revision %d or later", listed.Revision)}
+		}
+	})
+	return n, first
 }
 
 func sum(ways []count) int {

@@ -2,10 +2,12 @@ package secrets
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
@@ -297,6 +299,36 @@ func TestResourceOf(t *testing.T) {
 		}
 		if known && bookkeeping(dir) {
 			t.Errorf("%s is the API server's own", dir)
+		}
+	}
+}
+
+// A listed Secret that no store holds at its revision may be under any key.
+func TestStaleKeyOfWhatWasNotRead(t *testing.T) {
+	const want = "it is unknown under which key 1 Secret is stored: no store that was read holds what the API server lists"
+	p := fact.EncryptionProvider{Type: "secretbox", Keys: []string{"k1"}}
+	var stored []fact.StoredSecret
+	var names []string
+	for i := range 20 {
+		name := fmt.Sprintf("s%02d", i)
+		stored = append(stored, under(name, 7, "secretbox:v1:k1"))
+		names = append(names, name+"@7")
+	}
+	for name, tc := range map[string]struct {
+		names []string
+		want  bool
+	}{
+		"all are held":                    {names, false},
+		"one is held at a later one":      {append(slices.Clone(names[:19]), "s19@6"), false},
+		"one is held at an earlier one":   {append(slices.Clone(names[:19]), "s19@8"), true},
+		"one is not held":                 {append(slices.Clone(names), "z@5"), true},
+		"its revision is not in the list": {append(slices.Clone(names), "z@0"), true},
+	} {
+		v := checks.NewView(serving(live(list(tc.names...), etcd(stored...)), apiServer(p)))
+		got := slices.ContainsFunc(judgeStaleKey(v), func(f api.Finding) bool { return f.Message == want && f.Verdict == api.VerdictUnknown })
+		pass := slices.ContainsFunc(judgeStaleKey(v), func(f api.Finding) bool { return f.Verdict == api.Pass })
+		if got != tc.want || pass == tc.want {
+			t.Errorf("%s: %v", name, messages(judgeStaleKey(v)))
 		}
 	}
 }
