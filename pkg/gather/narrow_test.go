@@ -24,7 +24,7 @@ func TestNarrowed(t *testing.T) {
 		"only w1, w2":                      {"nodes", api.Scope{Names: []string{"w1", "w2"}}},
 		"only pods with fields spec.x=y":   {"pods", api.Scope{FieldSelector: "spec.x=y"}},
 		"only what files declare":          {"pods", api.Scope{Files: []string{"a.yaml"}}},
-		"only a store's file":                {"secrets", api.Scope{Snapshot: "a.db"}},
+		"only a store's file":              {"secrets", api.Scope{Snapshot: "a.db"}},
 		"only node cp1":                    {"checklist", api.Scope{Local: true}},
 		"only node cp1, namespace shop":    {"secrets", api.Scope{Local: true, Root: "/mnt", Namespaces: []string{"shop"}}},
 	} {
