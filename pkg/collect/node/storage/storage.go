@@ -30,7 +30,7 @@ type Reader struct{}
 
 // Kinds are those that it reads.
 func (Reader) Kinds() []fact.Kind {
-	return []fact.Kind{fact.Etcd, fact.EncryptionConfig, fact.Residue, fact.StorageFiles, fact.AuditPolicies, fact.Swap}
+	return fact.Subtract(fact.KindsOf(fact.OfStorage), []fact.Kind{fact.Backups})
 }
 
 // Read looks for servers among the processes.
