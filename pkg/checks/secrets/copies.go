@@ -2,8 +2,6 @@ package secrets
 
 import (
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -27,6 +25,22 @@ func unclearCopies(stores *checks.Stores, what string) []api.Finding {
 	return findings
 }
 
+// hostOf is the host of an address of etcd (http://HOST:PORT or https://HOST:PORT), "" for
+// another kind of address, such as a unix socket.
+func hostOf(address string) string {
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found || scheme != "http" && scheme != "https" {
+		return ""
+	}
+	rest, _, _ = strings.Cut(rest, "/")
+	if inner, is := strings.CutPrefix(rest, "["); is { // an IPv6 address
+		host, _, _ := strings.Cut(inner, "]")
+		return host
+	}
+	host, _, _ := strings.Cut(rest, ":")
+	return host
+}
+
 // unreadMembers is a finding if an API server names more machines of etcd than there are
 // nodes whose etcd was read. Each member has files of its own, and a member on a machine
 // that is no node of the cluster is read by nobody. Addresses of the API server's own
@@ -42,12 +56,7 @@ func unreadMembers(v *checks.View, stores *checks.Stores) []api.Finding {
 	eachServer(v, func(node *fact.Node, s *fact.APIServer) {
 		hosts := map[string]bool{}
 		for _, server := range strings.Split(s.Flags["etcd-servers"], ",") {
-			u, err := url.Parse(strings.TrimSpace(server))
-			if err != nil || u.Scheme != "http" && u.Scheme != "https" {
-				continue
-			}
-			host := u.Hostname()
-			if ip := net.ParseIP(host); host != "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			if host := hostOf(strings.TrimSpace(server)); host != "" && host != "localhost" && host != "::1" && !strings.HasPrefix(host, "127.") {
 				hosts[host] = true
 			}
 		}

@@ -63,3 +63,20 @@ func TestUnreadMembers(t *testing.T) {
 		}
 	}
 }
+
+func TestHostOf(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://10.0.0.1:2379":      "10.0.0.1",
+		"http://etcd-0.example:2379": "etcd-0.example",
+		"https://etcd.example":       "etcd.example",
+		"https://[fd00::1]:2379":     "fd00::1",
+		"https://[::1]:2379/":        "::1",
+		"unix:///run/etcd.sock":      "",
+		"10.0.0.1:2379":              "",
+		"":                           "",
+	} {
+		if got := hostOf(address); got != want {
+			t.Errorf("%q: expected %q, found %q", address, want, got)
+		}
+	}
+}
