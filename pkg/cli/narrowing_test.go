@@ -85,7 +85,7 @@ func narrow(r *rand.Rand, set *fact.Set) (*fact.Set, api.ReportSpec, []checks.Ch
 func TestALessThanWholeRunSaysNoMoreThanTheWhole(t *testing.T) {
 	wholePlan := complete(catalogue.Whole())
 	yes, wholeYes, narrowYes := 0, 0, 0
-	seeds := raced.Fewer(10_000, 500)
+	seeds := raced.Fewer(4_000, 500)
 	if testing.Short() {
 		seeds = min(seeds, 1000)
 	}

@@ -20,7 +20,7 @@ func seeds() int {
 	if testing.Short() {
 		return 1000
 	}
-	return 10_000
+	return 5_000
 }
 
 // throwsAway lets a test that makes much and keeps nothing collect garbage less
