@@ -288,6 +288,9 @@ func TestAnUnlabelledControlPlane(t *testing.T) {
 	})
 	report := reportOf(t, ctx, "secrets")
 	for _, f := range report.Findings {
+		if f.Check == "secrets/plaintext-backup" || f.Check == "secrets/secret-volume-swap" {
+			continue // any node says what lies on itself
+		}
 		if f.Verdict == api.Pass || f.Subject.Kind == "Secret" {
 			t.Errorf("without a witness: %s %s is %s: %s", f.Check, f.Subject.Name, f.Verdict, f.Message)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,10 @@ func TestFactsReplay(t *testing.T) {
 		if live.Code != 0 {
 			t.Fatalf("%v: exit status %d: %s", command, live.Code, live.Stderr)
 		}
-		if diff := cmp.Diff(string(live.Stdout), string(offline(t, "--facts", facts, "-o", "json"))); diff != "" {
+		// The commands of a remediation have the flags of the run that prints them.
+		remediation := regexp.MustCompile(`"remediation": ".*"`)
+		said := func(report []byte) string { return string(remediation.ReplaceAll(report, nil)) }
+		if diff := cmp.Diff(said(live.Stdout), said(offline(t, "--facts", facts, "-o", "json"))); diff != "" {
 			t.Errorf("%v: report and replay differ (-live +replay):\n%s", command, diff)
 		}
 	}

@@ -93,7 +93,7 @@ func All() []Fault {
 		{
 			Question: api.Secrets,
 			Title:    "a Secret is in etcd as plaintext although encryption is switched on",
-			Expect:   []string{"secrets/encrypted-at-rest Secret/faults/db-password//"},
+			Expect:   []string{"secrets/encrypted-at-rest Secret/faults/db-password//", "secrets/stale-key Cluster////"},
 			Plant:    plantPlaintext,
 		},
 		{
