@@ -201,9 +201,6 @@ func (r *policyRule) read(item any, omitted []string) error {
 		switch group := element["group"].(type) {
 		case nil:
 		case string:
-			if group == "*" { // the API server refuses it: it is no group's name, and would match none
-				return rootfs.NewError(fact.Corrupt, "resources: group: expected the name of an API group, found *")
-			}
 			gr.group = group
 		default:
 			return rootfs.NewError(fact.Corrupt, "resources: group: expected text")
@@ -233,7 +230,7 @@ func (r *policyRule) understand(omitted []string) {
 		r.anySecret, r.everySecret = true, true
 	}
 	for _, gr := range r.resources {
-		if gr.group != "" {
+		if gr.group != "" && gr.group != "*" {
 			continue
 		}
 		covers := len(gr.resources) == 0 || slices.ContainsFunc(gr.resources, func(s string) bool { return s == "secrets" || s == "*" || s == "secrets/*" })

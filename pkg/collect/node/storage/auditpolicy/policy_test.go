@@ -44,6 +44,7 @@ func TestParse(t *testing.T) {
 		"a stage for the whole policy":             {"omitStages: [ResponseComplete]\n" + policy(`- {level: RequestResponse, omitStages: [Panic]}`), "Metadata", 1},
 		"without the first stage bodies are there": {"omitStages: [RequestReceived]\n" + policy(allAtResponse), "RequestResponse", 1},
 		"the group is part of the resource":        {policy(`- {level: RequestResponse, resources: [{group: example.com, resources: [secrets]}]}`), "None", 0},
+		"all groups":                               {policy(`- {level: RequestResponse, resources: [{group: "*"}]}`), "RequestResponse", 1},
 		"all of the core group":                    {policy(`- {level: Request, resources: [{group: ""}]}`), "Request", 1},
 		"every resource by a star":                 {policy(`- {level: Request, resources: [{resources: ["*"]}]}`), "Request", 1},
 		"a slash and a star mean the resource too": {policy(`- {level: Request, resources: [{resources: ["secrets/*"]}]}`), "Request", 1},
@@ -73,7 +74,6 @@ func TestParse(t *testing.T) {
 		"numbers as names":            policy(`- {level: Request, users: [1]}`),
 		"a rule that is text":         policy(`- ` + canary),
 		"a group of another type":     policy(`- {level: Request, resources: [{group: [` + canary + `]}]}`),
-		"a star as a group":           policy(`- {level: None, resources: [{group: "*"}]}`, `- {level: Request, users: [`+canary+`]}`),
 		"not YAML":                    "a: b: " + canary + "\n\t",
 		"a list":                      "- " + canary,
 		"nothing":                     "",
@@ -167,7 +167,7 @@ func randomPolicy(r *rand.Rand) testPolicy {
 			rule.Namespaces = some("shop", "kube-system", "")
 			for range r.IntN(3) {
 				rule.Resources = append(rule.Resources, testResource{
-					Group:     []string{"", "", "apps"}[r.IntN(3)],
+					Group:     []string{"", "", "*", "apps"}[r.IntN(4)],
 					Resources: []string{"secrets", "*", "secrets/*", "pods", "*/status"}[r.IntN(5):][:1],
 				})
 				if r.IntN(3) == 0 {
@@ -222,7 +222,7 @@ func (r *testRule) matches(user string, groups []string, verb, namespace, name s
 		return len(r.Namespaces) > 0 || len(r.NonResourceURLs) == 0
 	}
 	return slices.ContainsFunc(r.Resources, func(gr testResource) bool {
-		return gr.Group == "" && slices.ContainsFunc(gr.Resources, func(s string) bool {
+		return (gr.Group == "" || gr.Group == "*") && slices.ContainsFunc(gr.Resources, func(s string) bool {
 			return (s == "secrets" || s == "*" || s == "secrets/*") && in(gr.ResourceNames, name)
 		})
 	})
