@@ -216,7 +216,7 @@ func (e explanation) check(c checks.Check) error {
 	if len(c.Uses) > 0 {
 		field("USES", words(c.Uses)+" (if they were read)")
 	}
-	field("PROBE LEVEL", string(levelOf(c)))
+	field("PROBE LEVEL", levelsOf(c))
 	fmt.Fprintf(&b, "\nWHY\n%s\n\nWHAT TO DO\n%s\n", screen.Indent(c.Why, "  ", e.prose()), screen.Indent(e.expand(c.Remediation), "  ", e.prose()))
 	if c.Glossary != nil {
 		fmt.Fprintf(&b, "\n%s\n", strings.ToUpper(c.Glossary.Title))
@@ -244,7 +244,11 @@ func words(kinds []fact.Kind) string {
 	return strings.Join(list, ", ")
 }
 
-// levelOf returns the least probe level that answers the check.
-func levelOf(c checks.Check) fact.Level {
-	return fact.LevelOf(c.Needs)
+// levelsOf names the least probe levels that answer the check: "full", "full,net".
+func levelsOf(c checks.Check) string {
+	var names []string
+	for _, level := range fact.LevelsOf(c.Needs) {
+		names = append(names, string(level))
+	}
+	return strings.Join(names, ",")
 }

@@ -11,12 +11,16 @@ const (
 	Pods             Kind = "pods"              // pods, their owners and specs
 	Nodes            Kind = "nodes"             // Node objects
 	Secrets          Kind = "secrets"           // names of Secrets
+	LegacyTokens     Kind = "legacy-tokens"     // Secrets of type service-account-token
+	ConfigMaps       Kind = "configmaps"        // credentials in the data of ConfigMaps
+	SecretStores     Kind = "secret-stores"     // external stores and injectors of Secrets
 	Processes        Kind = "processes"         // status and cgroup of every process
 	Mounts           Kind = "mounts"            // mountinfo of every container
 	Executables      Kind = "executables"       // exe links, and where each file comes from
 	Upperdir         Kind = "upperdir"          // the writable layer of every container
 	Devices          Kind = "devices"           // /dev of every container
 	Images           Kind = "images"            // what is installed in every container
+	Environment      Kind = "environment"       // credentials in the environment of processes
 	Kernel           Kind = "kernel"            // running and installed kernels
 	CPU              Kind = "cpu"               // what the kernel says of the processor's vulnerabilities
 	Libraries        Kind = "libraries"         // what the host's own processes run
@@ -29,6 +33,11 @@ const (
 	StorageFiles     Kind = "storage-files"     // who can read the store's files and its keys
 	AuditPolicies    Kind = "audit-policies"    // what the API server logs of Secrets
 	Swap             Kind = "swap"              // whether Secret volumes can be swapped out
+	NodeTLS          Kind = "node-tls"          // handshakes with the kubelet and other components
+	NodeSettings     Kind = "node-settings"     // how kubelet and components are configured
+	Certificates     Kind = "certificates"      // certificates on disk, and who can read their keys
+	ServerTLS        Kind = "server-tls"        // handshakes with etcd and the API server
+	ServerSettings   Kind = "server-settings"   // how etcd and the API server are configured
 )
 
 // Holder says what a kind of facts is about, and so who can provide it.
@@ -57,17 +66,24 @@ var Table = []KindInfo{
 	{Pods, OfCluster, LevelAPI},
 	{Nodes, OfCluster, LevelAPI},
 	{Secrets, OfCluster, LevelAPI},
+	{LegacyTokens, OfCluster, LevelAPI},
+	{ConfigMaps, OfCluster, LevelAPI},
+	{SecretStores, OfCluster, LevelAPI},
 	{Processes, OfContainer, LevelProc},
 	{Mounts, OfContainer, LevelProc},
 	{Executables, OfContainer, LevelFull},
 	{Upperdir, OfContainer, LevelFull},
 	{Devices, OfContainer, LevelFull},
 	{Images, OfContainer, LevelFull},
+	{Environment, OfContainer, LevelFull},
 	{Kernel, OfHost, LevelFull},
 	{CPU, OfHost, LevelProc},
 	{Libraries, OfHost, LevelFull},
 	{Packages, OfHost, LevelFull},
 	{Inventory, OfHost, LevelFull},
+	{NodeTLS, OfHost, LevelNet},
+	{NodeSettings, OfHost, LevelFull},
+	{Certificates, OfHost, LevelFull},
 	{Etcd, OfStorage, LevelFull},
 	{EncryptionConfig, OfStorage, LevelFull},
 	{Residue, OfStorage, LevelFull},
@@ -75,6 +91,8 @@ var Table = []KindInfo{
 	{StorageFiles, OfStorage, LevelFull},
 	{AuditPolicies, OfStorage, LevelFull},
 	{Swap, OfStorage, LevelFull},
+	{ServerTLS, OfStorage, LevelNet},
+	{ServerSettings, OfStorage, LevelFull},
 }
 
 // Kinds lists every kind in the order of the table.
@@ -93,19 +111,37 @@ func KindsAt(level Level) []Kind {
 	return kindsWhere(func(i KindInfo) bool { return i.Level != LevelAPI && level.reads(i.Level) })
 }
 
-// LevelOf returns the least probe level that reads all of these kinds.
-func LevelOf(kinds []Kind) Level {
-	least := LevelAPI
+// LevelsOf returns the least probe levels that together read all of these kinds: one, or
+// one and LevelNet.
+func LevelsOf(kinds []Kind) []Level {
+	least, net := LevelAPI, false
 	for _, i := range Table {
-		if slices.Contains(kinds, i.Kind) && !least.reads(i.Level) {
+		switch {
+		case !slices.Contains(kinds, i.Kind):
+		case i.Level == LevelNet:
+			net = true
+		case !least.reads(i.Level):
 			least = i.Level
 		}
 	}
-	return least
+	switch {
+	case net && least == LevelAPI:
+		return []Level{LevelNet}
+	case net:
+		return []Level{least, LevelNet}
+	}
+	return []Level{least}
 }
 
-// reads reports whether a probe of this level reads what needs another level.
+// reads reports whether a probe of this level reads what needs another level. LevelNet is
+// a probe of its own: it reads nothing that the others read, and they nothing of it.
 func (l Level) reads(needed Level) bool {
+	switch {
+	case needed == LevelAPI:
+		return true
+	case l == LevelNet || needed == LevelNet:
+		return l == needed
+	}
 	return slices.Index(Levels(), l) >= slices.Index(Levels(), needed)
 }
 

@@ -6,12 +6,14 @@ type Level string
 // The levels.
 const (
 	LevelAPI  Level = "api"  // no pod
+	LevelNet  Level = "net"  // host network, uid 65534, no capability: a second pod, beside any other level
 	LevelProc Level = "proc" // hostPID, uid 65534, no capability
 	LevelFull Level = "full" // uid 0, SYS_PTRACE and DAC_READ_SEARCH
 )
 
-// Levels lists them, least first.
-func Levels() []Level { return []Level{LevelAPI, LevelProc, LevelFull} }
+// Levels lists them, least first. A joined measurement has the highest of those that it
+// is made of.
+func Levels() []Level { return []Level{LevelAPI, LevelNet, LevelProc, LevelFull} }
 
 // Measurement is what one probe, or --local, read on one node.
 type Measurement struct {
@@ -48,6 +50,16 @@ type Measurement struct {
 	// Backups are files that look like copies of a store, sorted by path, at most
 	// MaxBackups (kind Backups).
 	Backups []Backup `json:"backups,omitempty"`
+
+	// Listeners are the listening sockets that were dialed, sorted by port and address, at
+	// most MaxListeners (kinds ServerTLS and NodeTLS, by Purpose).
+	Listeners []Listener `json:"listeners,omitempty"`
+	// Components are the programs of the cluster that run here (kinds ServerSettings and
+	// NodeSettings, by Program), sorted by program and pid.
+	Components []Component `json:"components,omitempty"`
+	// Certificates are files that hold certificates, sorted by path, at most
+	// MaxCertificates (kind Certificates).
+	Certificates []CertificateFile `json:"certificates,omitempty"`
 
 	// Read lists the kinds that were read here, so that "none found" differs from
 	// "not looked". A kind may be read and still have gaps for some subjects.
@@ -117,6 +129,10 @@ type MeasuredContainer struct {
 	// Image is the Key of what is installed in it, "" if that was not read (kind
 	// Images).
 	Image string `json:"image,omitempty"`
+	// Environment are the variables that hold credentials, sorted by name and rule, at most
+	// MaxEnvironment (kind Environment). EnvironmentTotal counts them.
+	Environment      []EnvironmentCredential `json:"environment,omitempty"`
+	EnvironmentTotal int                     `json:"environmentTotal,omitempty"`
 }
 
 // FoundBy is what shows that processes are in a container.

@@ -25,6 +25,20 @@ type Set struct {
 	Secrets []SecretName `json:"secrets,omitempty"`
 	// SecretsListed distinguishes an empty list from a list that was not read.
 	SecretsListed bool `json:"secretsListed,omitempty"`
+	// LegacyTokens are the Secrets of type service-account-token, sorted by namespace and
+	// name (kind LegacyTokens). TokensListed distinguishes an empty list from a list that
+	// was not read.
+	LegacyTokens []ServiceAccountToken `json:"legacyTokens,omitempty"`
+	TokensListed bool                  `json:"tokensListed,omitempty"`
+	// ConfigMaps is what was found in ConfigMaps; nil if they were not read (kind
+	// ConfigMaps).
+	ConfigMaps *ConfigMapScan `json:"configMaps,omitempty"`
+	// SecretStores are the external stores and injectors of which the cluster shows
+	// something, sorted by name (kind SecretStores). StoresRead distinguishes "none" from
+	// "not looked". Meshes are service meshes seen beside.
+	SecretStores []SecretStore `json:"secretStores,omitempty"`
+	StoresRead   bool          `json:"storesRead,omitempty"`
+	Meshes       []MeshState   `json:"meshes,omitempty"`
 	// Snapshot is an etcd database that was given as a file.
 	Snapshot *EtcdDB `json:"snapshot,omitempty"`
 	// Vulnerabilities says which database the nodes' packages were compared with
@@ -102,7 +116,17 @@ type SecretName struct {
 	// ResourceVersion is from the list: etcd's mod revision of the key, in decimal. It
 	// is "" in facts of the first version.
 	ResourceVersion string `json:"resourceVersion,omitempty"`
+	// Applied are the keys of data and stringData that the annotation
+	// kubectl.kubernetes.io/last-applied-configuration holds, sorted, at most
+	// MaxAppliedKeys, "…" for more. The annotation itself is dropped as it is read. Nil if
+	// there is none with values.
+	Applied []string `json:"applied,omitempty"`
+	// AppliedUnread is true if there is such an annotation and it is not understood.
+	AppliedUnread bool `json:"appliedUnread,omitempty"`
 }
+
+// MaxAppliedKeys bounds SecretName.Applied.
+const MaxAppliedKeys = 20
 
 // Node is one node: what the API says about it, and what was measured there.
 type Node struct {
@@ -119,6 +143,9 @@ type Node struct {
 	KubeletVersion   string            `json:"kubeletVersion,omitempty"`
 	ContainerRuntime string            `json:"containerRuntime,omitempty"` // containerd://2.3.7
 	Labels           map[string]string `json:"labels,omitempty"`
+	// Addresses are those of status.addresses with the types InternalIP, ExternalIP,
+	// Hostname, InternalDNS and ExternalDNS, sorted.
+	Addresses []string `json:"addresses,omitempty"`
 	// ControlPlane reports whether it has a control-plane role. It is computed from
 	// the labels when facts are judged, and ignored in facts.
 	ControlPlane bool `json:"controlPlane,omitempty"`

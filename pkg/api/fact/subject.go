@@ -13,6 +13,7 @@ const (
 	SubjectReplicationController = "ReplicationController"
 	SubjectNode                  = "Node"
 	SubjectSecret                = "Secret"
+	SubjectConfigMap             = "ConfigMap"
 
 	// These are no API objects: the whole cluster; a container that the API does not
 	// know, by its id; a file that the user named.

@@ -78,6 +78,13 @@ type PodSpec struct {
 
 	Volumes    []Volume    `json:"volumes,omitempty"`
 	Containers []Container `json:"containers,omitempty"`
+
+	// PullSecrets are the names in imagePullSecrets, in order.
+	PullSecrets []string `json:"pullSecrets,omitempty"`
+	// Injectors are the stores (package secretstore) whose annotations ask for Secrets in
+	// this pod, with the annotation's key: "vault-agent vault.hashicorp.com/agent-inject".
+	// Sorted.
+	Injectors []string `json:"injectors,omitempty"`
 }
 
 // Volume is one entry of spec.volumes.
@@ -99,6 +106,9 @@ type Volume struct {
 	Unread Reason `json:"unread,omitempty"`
 	// Image is the reference of an image volume.
 	Image string `json:"image,omitempty"`
+	// Driver is the driver of a CSI volume, Class its attribute secretProviderClass.
+	Driver string `json:"driver,omitempty"`
+	Class  string `json:"class,omitempty"`
 }
 
 // ContainerType says in which of the three lists a container is.
@@ -140,6 +150,10 @@ type Container struct {
 	HostPorts                []int32  `json:"hostPorts,omitempty"`
 
 	Mounts []VolumeMount `json:"mounts,omitempty"`
+	// Variables are those of env and envFrom that come from a Secret, or hold or name a
+	// credential, at most MaxVariables, in order; VariableTotal counts them.
+	Variables     []Variable `json:"variables,omitempty"`
+	VariableTotal int        `json:"variableTotal,omitempty"`
 }
 
 // DeclaredBuilder is an image builder that a command line runs.
