@@ -76,6 +76,10 @@ builders: deps build ## real image builders in pods are seen: buildah, podman, B
 live: ## a real etcd's database is read 1,000 times while it is written to, and its latency measured
 	$(GO) test -tags live -timeout 40m -count 1 -v ./hack/live
 
+.PHONY: transit
+transit: deps build ## every component of the real cluster made weak, one by one: each is found (20 minutes)
+	hack/cluster/run up && $(GO) test -tags 'e2e transit' -timeout 70m -count 1 -v -run 'TestTransit' ./hack/e2e
+
 .PHONY: roots
 roots: build ## compare with apt on real roots of each release that the archive serves (network)
 	$(GO) test -tags roots -timeout 40m -count 1 -v ./hack/roots

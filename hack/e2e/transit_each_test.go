@@ -1,0 +1,128 @@
+//go:build e2e && transit
+
+package e2e
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/hack/harness"
+)
+
+// Every weakness that a component of the real cluster can be given, one by one: each is
+// found, and nothing else. After the last one everything is as before. make transit runs
+// it: each takes a restart or two.
+func TestTransitOneByOne(t *testing.T) {
+	ctx := testContext(t, 60*time.Minute)
+	const pki = "/etc/kubernetes/pki"
+	ip := controlPlaneIP(t, ctx)
+	past, now, far := time.Now().Add(-48*time.Hour), time.Now().Add(-time.Hour), time.Now().Add(365*24*time.Hour)
+	set := func(key, value string) func(string) string {
+		return func(config string) string { return config + "\n" + key + ": " + value + "\n" }
+	}
+	static := func(program string, flags ...string) func(*testing.T, context.Context) {
+		return func(t *testing.T, ctx context.Context) { staticPod(t, ctx, program, argument(flags...)) }
+	}
+	node := func(edit func(string) string) func(*testing.T, context.Context) {
+		return func(t *testing.T, ctx context.Context) { kubelet(t, ctx, harness.Worker, edit) }
+	}
+	flips := []flip{
+		{"the API server takes TLS 1.0", static("kube-apiserver", "--tls-min-version=VersionTLS10"), []string{"secrets/apiserver-tls cp1 medium"}},
+		{"the kubelet takes TLS 1.0", node(set("tlsMinVersion", "VersionTLS10")), []string{"secrets/kubelet-tls w1 medium"}},
+		{"the scheduler takes TLS 1.0", static("kube-scheduler", "--tls-min-version=VersionTLS10"), []string{"secrets/component-tls cp1 low"}},
+		{"the controller manager takes TLS 1.0", static("kube-controller-manager", "--tls-min-version=VersionTLS10"), []string{"secrets/component-tls cp1 low"}},
+		{"etcd demands no client certificate", static("etcd", "--client-cert-auth=false"), []string{"secrets/etcd-client-tls cp1 critical"}},
+		{"etcd demands no peer certificate", static("etcd", "--peer-client-cert-auth=false"), []string{"secrets/etcd-peer-tls cp1 critical"}},
+		{"etcd takes the cluster's client certificates", func(t *testing.T, ctx context.Context) {
+			staticPod(t, ctx, "etcd", func(manifest string) string {
+				// Both authorities, so that the API server's own certificate still fits.
+				both, err := onNode(ctx, harness.ControlPlane, "cat", pki+"/ca.crt", pki+"/etcd/ca.crt")
+				must(t, err)
+				_, err = cluster.Verb(ctx, strings.NewReader(both), "node-put", harness.ControlPlane, "-", pki+"/etcd/both.crt")
+				must(t, err)
+				t.Cleanup(func() {
+					_, _ = cluster.Verb(context.WithoutCancel(ctx), nil, "node-rm", harness.ControlPlane, pki+"/etcd/both.crt")
+				})
+				return argument("--trusted-ca-file="+pki+"/etcd/both.crt")(manifest)
+			})
+		}, []string{"secrets/etcd-client-tls cp1 medium"}},
+		{"etcd's peer certificate has expired", func(t *testing.T, ctx context.Context) {
+			certificate(t, ctx, harness.ControlPlane, pki+"/etcd/ca", pki+"/etcd/e2e-peer", past, now, ip, "127.0.0.1", harness.ControlPlane)
+			staticPod(t, ctx, "etcd", argument("--peer-cert-file="+pki+"/etcd/e2e-peer.crt", "--peer-key-file="+pki+"/etcd/e2e-peer.key"))
+		}, []string{"secrets/certificate-expiry cp1 high", "secrets/etcd-peer-tls cp1 high"}},
+		{"etcd's peer certificate names another machine", func(t *testing.T, ctx context.Context) {
+			certificate(t, ctx, harness.ControlPlane, pki+"/etcd/ca", pki+"/etcd/e2e-peer", now, far, "10.9.9.9", "elsewhere")
+			staticPod(t, ctx, "etcd", argument("--peer-cert-file="+pki+"/etcd/e2e-peer.crt", "--peer-key-file="+pki+"/etcd/e2e-peer.key"))
+		}, []string{"secrets/etcd-peer-tls cp1 medium"}},
+		{"etcd's certificate names loopback alone", func(t *testing.T, ctx context.Context) {
+			certificate(t, ctx, harness.ControlPlane, pki+"/etcd/ca", pki+"/etcd/e2e-server", now, far, "127.0.0.1", "localhost")
+			staticPod(t, ctx, "etcd", argument("--cert-file="+pki+"/etcd/e2e-server.crt", "--key-file="+pki+"/etcd/e2e-server.key"))
+		}, []string{"secrets/etcd-client-tls cp1 medium"}},
+		{"the kubelet's certificate has expired", func(t *testing.T, ctx context.Context) {
+			certificate(t, ctx, harness.Worker, pki+"/ca", "/var/lib/kubelet/pki/e2e", past, now, harness.Worker)
+			kubelet(t, ctx, harness.Worker, func(config string) string {
+				return config + "\ntlsCertFile: /var/lib/kubelet/pki/e2e.crt\ntlsPrivateKeyFile: /var/lib/kubelet/pki/e2e.key\n"
+			})
+		}, []string{"secrets/certificate-expiry w1 high", "secrets/kubelet-tls w1 high"}},
+		{"the scheduler's certificate has expired", func(t *testing.T, ctx context.Context) {
+			certificate(t, ctx, harness.ControlPlane, pki+"/ca", pki+"/e2e-scheduler", past, now, "127.0.0.1", "localhost")
+			staticPod(t, ctx, "kube-scheduler", func(manifest string) string {
+				manifest = argument("--tls-cert-file="+pki+"/e2e-scheduler.crt", "--tls-private-key-file="+pki+"/e2e-scheduler.key")(manifest)
+				manifest = strings.Replace(manifest, "    volumeMounts:\n", "    volumeMounts:\n    - {mountPath: "+pki+", name: e2e-pki, readOnly: true}\n", 1)
+				return strings.Replace(manifest, "  volumes:\n", "  volumes:\n  - {name: e2e-pki, hostPath: {path: "+pki+"}}\n", 1)
+			})
+		}, []string{"secrets/certificate-expiry cp1 high", "secrets/component-tls cp1 low"}},
+		{"the kubelet serves anonymous users", node(func(config string) string {
+			return strings.Replace(config, "anonymous: {enabled: false}", "anonymous: {enabled: true}", 1)
+		}), []string{"secrets/kubelet-tls w1 medium"}},
+		{"the kubelet allows everything", node(func(config string) string {
+			config = strings.Replace(config, "anonymous: {enabled: false}", "anonymous: {enabled: true}", 1)
+			return strings.Replace(config, "mode: Webhook", "mode: AlwaysAllow", 1)
+		}), []string{"secrets/kubelet-tls w1 critical"}},
+		{"the kubelet has a read-only port", node(set("readOnlyPort", "10255")), []string{"secrets/kubelet-tls w1 high"}},
+		{"etcd listens without TLS", func(t *testing.T, ctx context.Context) {
+			// The API server first loses its etcd, and comes back with the second change.
+			plain := func(t *testing.T) {
+				staticPodWithoutWaiting(t, ctx, "etcd", argument("--listen-client-urls=http://127.0.0.1:2379,http://"+ip+":2379", "--advertise-client-urls=http://"+ip+":2379"))
+			}
+			plain(t)
+			staticPod(t, ctx, "kube-apiserver", argument("--etcd-servers=http://127.0.0.1:2379"))
+		}, []string{"secrets/apiserver-tls cp1 critical", "secrets/etcd-client-tls cp1 critical"}},
+	}
+	before := failing(transit(t, ctx))
+	t.Logf("as kubeadm makes it: %q", before)
+	for _, f := range flips {
+		t.Run(f.name, func(t *testing.T) {
+			f.do(t, ctx)
+			if diff := cmp.Diff(f.want, added(failing(transit(t, ctx)), before)); diff != "" {
+				t.Errorf("findings that the change added (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if diff := cmp.Diff(before, failing(transit(t, ctx))); diff != "" {
+		t.Errorf("after everything was put back (-before +after):\n%s", diff)
+	}
+}
+
+// controlPlaneIP is the address of the control plane's node.
+func controlPlaneIP(t *testing.T, ctx context.Context) string {
+	t.Helper()
+	out, err := cluster.Kubectl(ctx, "get", "node", harness.ControlPlane, "-o", `jsonpath={.status.addresses[?(@.type=="InternalIP")].address}`)
+	must(t, err)
+	return strings.TrimSpace(out)
+}
+
+// staticPodWithoutWaiting changes a static pod without which the API server does not
+// answer.
+func staticPodWithoutWaiting(t *testing.T, ctx context.Context, program string, edit func(string) string) {
+	t.Helper()
+	path := "/etc/kubernetes/manifests/" + program + ".yaml"
+	manifest, err := onNode(ctx, harness.ControlPlane, "cat", path)
+	must(t, err)
+	edited := strings.Replace(edit(manifest), "\nspec:\n", "\nspec:\n  terminationGracePeriodSeconds: 1\n", 1)
+	put(t, ctx, harness.ControlPlane, path, edited, func(context.Context) error { return nil })
+}
