@@ -31,18 +31,52 @@ func TestTable(t *testing.T) {
 	}
 	for level, want := range map[fact.Level]string{
 		fact.LevelAPI: "", fact.LevelProc: "processes mounts cpu",
-		fact.LevelFull: "processes mounts executables upperdir devices images kernel cpu libraries packages inventory etcd encryption-config residue backups storage-files audit-policies swap",
+		fact.LevelNet:  "node-tls server-tls",
+		fact.LevelFull: "processes mounts executables upperdir devices images environment kernel cpu libraries packages inventory node-settings certificates etcd encryption-config residue backups storage-files audit-policies swap server-settings",
 	} {
 		if got := join(fact.KindsAt(level)); got != want {
 			t.Errorf("level %s reads %q, want %q", level, got, want)
 		}
 	}
-	for want, kinds := range map[fact.Level][]fact.Kind{
-		fact.LevelAPI: {fact.Pods}, fact.LevelProc: {fact.Pods, fact.Mounts}, fact.LevelFull: {fact.Mounts, fact.Kernel},
+	for want, kinds := range map[string][]fact.Kind{
+		"api": {fact.Pods}, "proc": {fact.Pods, fact.Mounts}, "full": {fact.Mounts, fact.Kernel},
+		"net": {fact.Pods, fact.NodeTLS}, "proc net": {fact.ServerTLS, fact.Mounts}, "full net": {fact.ServerSettings, fact.ServerTLS},
 	} {
-		if got := fact.LevelOf(kinds); got != want {
-			t.Errorf("%v need level %q, want %q", kinds, got, want)
+		var got []string
+		for _, level := range fact.LevelsOf(kinds) {
+			got = append(got, string(level))
 		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%v need levels %q, want %q", kinds, got, want)
+		}
+	}
+}
+
+// Every listener and every program belongs to a kind, and those of the storage come first.
+func TestKindOfAListener(t *testing.T) {
+	for i, p := range fact.Purposes() {
+		want := fact.ServerTLS
+		if i >= slices.Index(fact.Purposes(), fact.KubeletAPI) {
+			want = fact.NodeTLS
+		}
+		if got := p.Kind(); got != want {
+			t.Errorf("%s is of kind %q, want %q", p, got, want)
+		}
+	}
+	for i, p := range fact.Programs() {
+		want := fact.ServerSettings
+		if i >= slices.Index(fact.Programs(), fact.ProgramKubelet) {
+			want = fact.NodeSettings
+		}
+		if got := p.Kind(); got != want {
+			t.Errorf("%s is of kind %q, want %q", p, got, want)
+		}
+	}
+	if got := fact.ListenerPurpose("other").Kind() + fact.ComponentProgram("other").Kind(); got != "" {
+		t.Errorf("what is in no list has the kind %q", got)
+	}
+	if kinds := fact.KindsOf(fact.OfStorage); !slices.Contains(kinds, fact.EtcdClient.Kind()) || !slices.Contains(kinds, fact.ProgramEtcd.Kind()) {
+		t.Error("etcd's listeners and settings are not of the storage")
 	}
 }
 

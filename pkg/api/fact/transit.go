@@ -70,6 +70,26 @@ const (
 	RuntimeStreaming  ListenerPurpose = "runtime-streaming"  // exec streams of containerd and CRI-O
 )
 
+// Purposes lists them in order.
+func Purposes() []ListenerPurpose {
+	return []ListenerPurpose{
+		EtcdClient, EtcdPeer, KubeAPI, KubeAPIProxy, RKE2Supervisor, Konnectivity, KineTCP,
+		KubeletAPI, KubeletReadOnly, ControllerManager, Scheduler, CloudController, RuntimeStreaming,
+	}
+}
+
+// Kind returns the kind that a listener of this purpose belongs to: ServerTLS or NodeTLS,
+// "" for a purpose that is not one of Purposes.
+func (p ListenerPurpose) Kind() Kind {
+	switch p {
+	case EtcdClient, EtcdPeer, KubeAPI, KubeAPIProxy, RKE2Supervisor, Konnectivity, KineTCP:
+		return ServerTLS
+	case KubeletAPI, KubeletReadOnly, ControllerManager, Scheduler, CloudController, RuntimeStreaming:
+		return NodeTLS
+	}
+	return ""
+}
+
 // ListenerProtocol is what a listener speaks.
 type ListenerProtocol string
 
@@ -211,6 +231,26 @@ const (
 	ProgramContainerd        ComponentProgram = "containerd"
 	ProgramCRIO              ComponentProgram = "crio"
 )
+
+// Programs lists them in order.
+func Programs() []ComponentProgram {
+	return []ComponentProgram{
+		ProgramEtcd, ProgramAPIServer, ProgramK3s, ProgramRKE2, ProgramKine, ProgramKonnectivity, ProgramProxy,
+		ProgramKubelet, ProgramControllerManager, ProgramScheduler, ProgramCloudController, ProgramContainerd, ProgramCRIO,
+	}
+}
+
+// Kind returns the kind that a program belongs to: ServerSettings or NodeSettings, "" for
+// a program that is not one of Programs.
+func (p ComponentProgram) Kind() Kind {
+	switch p {
+	case ProgramEtcd, ProgramAPIServer, ProgramK3s, ProgramRKE2, ProgramKine, ProgramKonnectivity, ProgramProxy:
+		return ServerSettings
+	case ProgramKubelet, ProgramControllerManager, ProgramScheduler, ProgramCloudController, ProgramContainerd, ProgramCRIO:
+		return NodeSettings
+	}
+	return ""
+}
 
 // Socket is a listening TCP socket of a process.
 type Socket struct {
