@@ -47,7 +47,7 @@ func TestTransitOneByOne(t *testing.T) {
 				t.Cleanup(func() {
 					_, _ = cluster.Verb(context.WithoutCancel(ctx), nil, "node-rm", harness.ControlPlane, pki+"/etcd/both.crt")
 				})
-				return argument("--trusted-ca-file="+pki+"/etcd/both.crt")(manifest)
+				return argument("--trusted-ca-file=" + pki + "/etcd/both.crt")(manifest)
 			})
 		}, []string{"secrets/etcd-client-tls cp1 medium"}},
 		{"etcd's peer certificate has expired", func(t *testing.T, ctx context.Context) {

@@ -150,7 +150,9 @@ func argument(flags ...string) func(string) string {
 		for _, flag := range flags {
 			name, _, _ := strings.Cut(flag, "=")
 			lines := strings.Split(manifest, "\n")
-			lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(strings.Trim(l, " -\""), strings.TrimPrefix(name, "--")+"=") })
+			lines = slices.DeleteFunc(lines, func(l string) bool {
+				return strings.HasPrefix(strings.Trim(l, " -\""), strings.TrimPrefix(name, "--")+"=")
+			})
 			at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "    - ") })
 			lines = slices.Insert(lines, at+1, fmt.Sprintf("    - %q", flag))
 			manifest = strings.Join(lines, "\n")
