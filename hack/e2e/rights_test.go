@@ -131,8 +131,9 @@ func TestProbeRefused(t *testing.T) {
 	}
 }
 
-// None of 1,000 canary values in Secrets is in any output, log, facts file, termination
-// message or error, in any format.
+// None of 1,000 canary values in Secrets (and, as kubectl apply wrote them, in their
+// annotations), and none of those in ConfigMaps, in variables and in the environment of a
+// process, is in any output, log, facts file, termination message or error, in any format.
 func TestCanaries(t *testing.T) {
 	ctx := testContext(t, 8*time.Minute)
 	inNamespace(t, ctx)
@@ -142,7 +143,34 @@ func TestCanaries(t *testing.T) {
 	for i := range 1000 {
 		manifests.WriteString(faults.Secret(fmt.Sprintf("holder-%04d", i), canary(i)))
 	}
+	// Credentials in other places, each in a form that is looked for.
+	fmt.Fprintf(&manifests, `apiVersion: v1
+kind: ConfigMap
+metadata: {name: holder-config, namespace: %[1]s}
+data:
+  app.properties: |
+    db.password=%[2]s
+    url=postgres://app:%[3]s@db/shop
+  token: %[4]s
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: holder-pod, namespace: %[1]s}
+spec:
+  containers:
+  - name: app
+    image: %[5]s
+    imagePullPolicy: Never
+    command: [sleep, "86400"]
+    env:
+    - {name: DB_PASSWORD, value: %[6]s}
+    - {name: DATABASE_URL, value: "postgres://app:%[7]s@db/shop"}
+    - {name: FROM_SECRET_TOKEN, valueFrom: {secretKeyRef: {name: holder-0001, key: password}}}
+---
+`, faults.Namespace, canary(1000), canary(1001), canary(1002), "docker.io/library/busybox:1.35", canary(1003), canary(1004))
 	must(t, cluster.Apply(ctx, manifests.String()))
+	_, err := cluster.Kubectl(ctx, "-n", faults.Namespace, "wait", "--for=condition=Ready", "pod/holder-pod", "--timeout=120s")
+	must(t, err)
 	// This collects what the probe itself says. Its pods are deleted at once, so a watch
 	// collects messages and logs meanwhile.
 	collected := filepath.Join(t.TempDir(), "pods.json")
@@ -168,7 +196,7 @@ func TestCanaries(t *testing.T) {
 		outputs = slices.Concat(outputs, result.Stdout, result.Stderr, saved)
 	}
 	snapshot := filepath.Join(dir, "snapshot.db")
-	_, err := cluster.Verb(ctx, nil, "etcd-snapshot", snapshot)
+	_, err = cluster.Verb(ctx, nil, "etcd-snapshot", snapshot)
 	must(t, err)
 	data, err := os.ReadFile(snapshot)
 	must(t, err)
@@ -198,8 +226,13 @@ func TestCanaries(t *testing.T) {
 	if n := bytes.Count(outputs, []byte("holder-0500")); n == 0 {
 		t.Error("the outputs do not name the Secrets, so they prove nothing")
 	}
+	for _, want := range []string{"holder-config", "DB_PASSWORD", "DATABASE_URL", "FROM_SECRET_TOKEN", "secrets/in-last-applied"} {
+		if !bytes.Contains(outputs, []byte(want)) {
+			t.Errorf("the outputs do not name %s, so they prove nothing about it", want)
+		}
+	}
 	leaked := 0
-	for i := range 1000 {
+	for i := range 1005 {
 		for _, form := range forms(canary(i)) {
 			if bytes.Contains(outputs, form) {
 				leaked++
