@@ -1,8 +1,9 @@
-// Command buildprobe cross-compiles cmd/checklist-probe for each architecture,
-// compresses it, and writes it to where package embedded finds it. The same source and
+// Command buildprobe cross-compiles cmd/checklist-probe and cmd/checklist-probe-net for
+// each architecture, compresses them, and writes them to where package embedded finds
+// them. The same source and
 // Go version always give the same bytes.
 //
-//	go run ./hack/buildprobe                  both, into pkg/launch/embedded/bin
+//	go run ./hack/buildprobe                  all, into pkg/launch/embedded/bin
 //	go run ./hack/buildprobe -raw -out DIR    uncompressed executables, for an image
 //	go run ./hack/buildprobe -verify          builds twice and compares, changes nothing
 package main
@@ -33,7 +34,7 @@ func main() {
 
 func run(args []string) error {
 	flags := flag.NewFlagSet("buildprobe", flag.ExitOnError)
-	version := flags.String("version", envOr("VERSION", "dev"), "version that the probe reports")
+	version := flags.String("version", envOr("VERSION", "dev"), "version that the probes report")
 	out := flags.String("out", "pkg/launch/embedded/bin", "directory for the result")
 	archs := flags.String("arch", strings.Join(embedded.Architectures(), ","), "architectures")
 	raw := flags.Bool("raw", false, "do not compress")
@@ -42,32 +43,42 @@ func run(args []string) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("expected flags only, found %q", flags.Arg(0))
 	}
-	for arch := range strings.SplitSeq(*archs, ",") {
-		binary, err := build(arch, *version)
-		if err != nil {
-			return err
-		}
-		compressed, err := compress(binary)
-		if err != nil {
-			return err
-		}
-		fmt.Printf("checklist-probe_linux_%s %d bytes, %d compressed, sha256 %x\n", arch, len(binary), len(compressed), sha256.Sum256(binary))
-		if *verify {
-			if err := same(arch, *version, binary, compressed); err != nil {
+	for _, program := range embedded.Programs() {
+		for arch := range strings.SplitSeq(*archs, ",") {
+			t := target{program, arch, *version}
+			binary, compressed, err := t.make()
+			if err != nil {
 				return err
 			}
-			fmt.Println("  the same from another directory")
-			continue
-		}
-		name, data, mode := embedded.File(arch), compressed, os.FileMode(0o644)
-		if *raw {
-			name, data, mode = strings.TrimSuffix(name, ".gz"), binary, 0o755
-		}
-		if err := replace(filepath.Join(*out, name), data, mode); err != nil {
-			return err
+			fmt.Printf("%s_linux_%s %d bytes, %d compressed, sha256 %x\n", program, arch, len(binary), len(compressed), sha256.Sum256(binary))
+			if *verify {
+				if err := t.same(binary, compressed); err != nil {
+					return err
+				}
+				fmt.Println("  the same from another directory")
+				continue
+			}
+			name, data, mode := embedded.File(program, arch), compressed, os.FileMode(0o644)
+			if *raw {
+				name, data, mode = strings.TrimSuffix(name, ".gz"), binary, 0o755
+			}
+			if err := replace(filepath.Join(*out, name), data, mode); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// target is one executable.
+type target struct{ program, arch, version string }
+
+func (t target) make() (binary, compressed []byte, err error) {
+	if binary, err = t.build(); err != nil {
+		return nil, nil, err
+	}
+	compressed, err = compress(binary)
+	return binary, compressed, err
 }
 
 func envOr(name, otherwise string) string {
@@ -80,20 +91,20 @@ func envOr(name, otherwise string) string {
 // build compiles for one architecture. It fixes or leaves out everything that could
 // differ between two machines: paths, the build id, the state of version control, the
 // processor's level, cgo.
-func build(arch, version string) ([]byte, error) {
+func (t target) build() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "buildprobe-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "checklist-probe")
+	file := filepath.Join(dir, t.program)
 	cmd := exec.Command("go", "build", "-p", "2", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -buildid= -X main.version="+version,
-		"-o", file, module+"/cmd/checklist-probe")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-mod=readonly", "GOEXPERIMENT=")
+		"-ldflags", "-s -w -buildid= -X main.version="+t.version,
+		"-o", file, module+"/cmd/"+t.program)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+t.arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-mod=readonly", "GOEXPERIMENT=")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("building for %s: %w", arch, err)
+		return nil, fmt.Errorf("building %s for %s: %w", t.program, t.arch, err)
 	}
 	return os.ReadFile(file)
 }
@@ -115,13 +126,13 @@ func compress(data []byte) ([]byte, error) {
 }
 
 // same builds again from a copy of the source in another directory and compares.
-func same(arch, version string, binary, compressed []byte) error {
+func (t target) same(binary, compressed []byte) error {
 	dir, err := os.MkdirTemp("", "buildprobe-copy-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	for _, name := range []string{"cmd/checklist-probe", "pkg", "go.mod", "go.sum"} {
+	for _, name := range []string{"cmd/" + t.program, "pkg", "go.mod", "go.sum"} {
 		if info, err := os.Stat(name); err == nil && info.IsDir() {
 			err = os.CopyFS(filepath.Join(dir, name), os.DirFS(name))
 			if err != nil {
@@ -140,16 +151,12 @@ func same(arch, version string, binary, compressed []byte) error {
 	if err := os.Chdir(dir); err != nil {
 		return err
 	}
-	again, err := build(arch, version)
+	again, zipped, err := t.make()
 	if err := errors.Join(err, os.Chdir(before)); err != nil {
 		return err
 	}
-	zipped, err := compress(again)
-	if err != nil {
-		return err
-	}
 	if !bytes.Equal(binary, again) || !bytes.Equal(compressed, zipped) {
-		return fmt.Errorf("%s: expected the same bytes from another directory, found sha256 %x and %x", arch, sha256.Sum256(binary), sha256.Sum256(again))
+		return fmt.Errorf("%s for %s: expected the same bytes from another directory, found sha256 %x and %x", t.program, t.arch, sha256.Sum256(binary), sha256.Sum256(again))
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/lock"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/answer"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
@@ -37,18 +37,23 @@ func TestMain(m *testing.M) {
 	if name == "crashes-unconfined" {
 		panic(secretText)
 	}
-	install := lock.Install
-	if name == "lock-fails" {
-		install = func(...int) error { return errors.New("lock: expected Seccomp 2, found 0") }
-	}
-	open := func(c config) (collector, error) { return fakes[name](c), nil }
+	open := func(c config) (answer.Collector, error) { return fakes[name](c), nil }
 	switch name {
 	case "real":
 		open = newCollector
 	case "hangs-when-opened":
-		open = func(c config) (collector, error) { _, err := unix.Open(c.node, unix.O_RDONLY, 0); return nil, err }
+		open = func(c config) (answer.Collector, error) {
+			_, err := unix.Open(c.node, unix.O_RDONLY, 0)
+			return nil, err
+		}
 	case "open-fails", "lock-fails", "confine-fails":
-		open = func(config) (collector, error) { return nil, errors.New("opening the node's /proc: no such directory") }
+		open = func(config) (answer.Collector, error) {
+			return nil, errors.New("opening the node's /proc: no such directory")
+		}
+	}
+	p := program("dev", open)
+	if name == "lock-fails" {
+		p.Lock = func(...int) error { return errors.New("lock: expected Seccomp 2, found 0") }
 	}
 	// A real thread hangs in a real kernel here, so that the time is real. On a busy
 	// machine each step may take long: a collector that hangs is given up soon, and
@@ -56,15 +61,15 @@ func TestMain(m *testing.M) {
 	// clock of its own (TestMeasureKeepsTheTime, TestWatchKeepsTheTime).
 	switch name {
 	case "heeds-its-context", "hangs-in-the-kernel", "spins":
-		margin = func(timeout time.Duration) time.Duration { return timeout - minTimeout }
+		p.Margin = func(timeout time.Duration) time.Duration { return timeout - answer.MinTimeout }
 	default:
-		grace = time.Minute
+		p.Grace = time.Minute
 	}
-	prepare := confine // a scenario's name is in the environment
+	p.Prepare = answer.Confine // a scenario's name is in the environment
 	if name == "confine-fails" {
-		prepare = func() error { return errors.New("setrlimit(RLIMIT_CORE): operation not permitted") }
+		p.Prepare = func() error { return errors.New("setrlimit(RLIMIT_CORE): operation not permitted") }
 	}
-	os.Exit(respond(os.Args[1:], prepare, open, install))
+	os.Exit(answer.Main(p, os.Args[1:]))
 }
 
 // fake is a collector made of two functions.
@@ -88,44 +93,44 @@ func unfinished() *fact.Measurement {
 
 func block() { select {} }
 
-var fakes = map[string]func(c config) collector{
-	"done": func(config) collector {
+var fakes = map[string]func(c config) answer.Collector{
+	"done": func(config) answer.Collector {
 		return fake{func(context.Context) {}, func() *fact.Measurement { return &fact.Measurement{HostProcesses: 3} }}
 	},
-	"heeds-its-context": func(config) collector {
+	"heeds-its-context": func(config) answer.Collector {
 		return fake{func(ctx context.Context) { <-ctx.Done() }, unfinished}
 	},
 	// A thread in a system call that does not return: nobody writes to the FIFO.
-	"hangs-in-the-kernel": func(c config) collector {
+	"hangs-in-the-kernel": func(c config) answer.Collector {
 		return fake{func(context.Context) { _, _ = unix.Open(c.node, unix.O_RDONLY, 0) }, unfinished}
 	},
-	"spins": func(config) collector {
+	"spins": func(config) answer.Collector {
 		return fake{func(context.Context) {
 			for i := 0; ; i++ {
 				_ = i
 			}
 		}, unfinished}
 	},
-	"hangs-in-snapshot": func(c config) collector {
+	"hangs-in-snapshot": func(c config) answer.Collector {
 		return fake{
 			func(context.Context) { block() },
 			func() *fact.Measurement { _, _ = unix.Open(c.node, unix.O_RDONLY, 0); return nil },
 		}
 	},
-	"panics": func(config) collector {
+	"panics": func(config) answer.Collector {
 		return fake{func(context.Context) { panic(secretText) }, unfinished}
 	},
-	"panics-out-of-range": func(config) collector {
+	"panics-out-of-range": func(config) answer.Collector {
 		return fake{func(context.Context) { _ = []int{}[len(os.Args)] }, unfinished}
 	},
-	"panics-in-snapshot": func(config) collector {
+	"panics-in-snapshot": func(config) answer.Collector {
 		return fake{func(context.Context) {}, func() *fact.Measurement { panic(errors.New(secretText)) }}
 	},
 	// Not the collector's own goroutine: nobody recovers.
-	"crashes": func(config) collector {
+	"crashes": func(config) answer.Collector {
 		return fake{func(context.Context) { go func() { panic(secretText) }(); block() }, unfinished}
 	},
-	"waits-for-a-writer": func(c config) collector {
+	"waits-for-a-writer": func(c config) answer.Collector {
 		return fake{func(context.Context) {
 			if fd, err := unix.Open(c.node, unix.O_RDONLY, 0); err == nil {
 				_, _ = unix.Read(fd, make([]byte, 1))
@@ -134,12 +139,12 @@ var fakes = map[string]func(c config) collector{
 	},
 	// What a collector could do that was taken over by what it reads: write to
 	// the descriptors that the lock leaves.
-	"floods-the-termination-log": func(c config) collector {
+	"floods-the-termination-log": func(c config) answer.Collector {
 		return fake{func(context.Context) {
 			fd, link := -1, make([]byte, 256)
 			for i := range 64 {
 				n, err := unix.Readlinkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", i), link)
-				if err == nil && string(link[:n]) == c.terminationLog {
+				if err == nil && string(link[:n]) == c.TerminationLog {
 					fd = i
 				}
 			}
@@ -154,16 +159,16 @@ var fakes = map[string]func(c config) collector{
 			say(unix.Write(fd, make([]byte, 4000)))
 		}, func() *fact.Measurement { return &fact.Measurement{HostProcesses: 3} }}
 	},
-	"large": func(config) collector {
+	"large": func(config) answer.Collector {
 		return fake{func(context.Context) {}, large}
 	},
 	// More than one answer can hold: an etcd of 60,000 Secrets.
-	"huge": func(config) collector {
+	"huge": func(config) answer.Collector {
 		var m *fact.Measurement
 		return fake{func(context.Context) { m = huge() }, func() *fact.Measurement { return m.DeepCopy() }}
 	},
 	// What the collector can do: it looks for itself.
-	"looks-at-the-lock": func(c config) collector {
+	"looks-at-the-lock": func(c config) answer.Collector {
 		m := &fact.Measurement{}
 		return fake{func(context.Context) {
 			_, err := unix.Open(c.node, unix.O_WRONLY, 0)
@@ -203,15 +208,15 @@ func huge() *fact.Measurement {
 	return &fact.Measurement{Etcd: []fact.EtcdDB{db}}
 }
 
-// answer is what a probe left.
-type answer struct {
+// left is what a probe left.
+type left struct {
 	status  int
 	log     []byte
 	message []byte
 }
 
 // probe runs one and checks what holds for all: nothing on standard error.
-func probe(t *testing.T, scenario string, stdout io.Writer, args ...string) answer {
+func probe(t *testing.T, scenario string, stdout io.Writer, args ...string) left {
 	t.Helper()
 	dir := t.TempDir()
 	message := filepath.Join(dir, "termination-log")
@@ -237,7 +242,7 @@ func probe(t *testing.T, scenario string, stdout io.Writer, args ...string) answ
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{cmd.ProcessState.ExitCode(), log.Bytes(), text}
+	return left{cmd.ProcessState.ExitCode(), log.Bytes(), text}
 }
 
 func fifo(t *testing.T) string {
@@ -357,7 +362,7 @@ func TestProbeEndsWhenTheLogHangs(t *testing.T) {
 	}
 }
 
-func probeWithHangingLog(t *testing.T, timeout time.Duration) answer {
+func probeWithHangingLog(t *testing.T, timeout time.Duration) left {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -480,7 +485,7 @@ func missing(t *testing.T, what string) {
 
 // real runs the whole probe in a pid namespace of its own, so that pid 1's root
 // may be read wherever the tests run; prefix is put before it.
-func real(t *testing.T, prefix ...string) answer {
+func real(t *testing.T, prefix ...string) left {
 	t.Helper()
 	message := filepath.Join(t.TempDir(), "termination-log")
 	if err := os.WriteFile(message, nil, 0o600); err != nil {
@@ -494,7 +499,7 @@ func real(t *testing.T, prefix ...string) answer {
 }
 
 // realBy is real with a command that starts the probe.
-func realBy(t *testing.T, prefix []string, message string, command ...string) answer {
+func realBy(t *testing.T, prefix []string, message string, command ...string) left {
 	t.Helper()
 	if os.Getuid() != 0 {
 		missing(t, "root, to make a pid namespace")
@@ -514,7 +519,7 @@ func realBy(t *testing.T, prefix []string, message string, command ...string) an
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{cmd.ProcessState.ExitCode(), log.Bytes(), text}
+	return left{cmd.ProcessState.ExitCode(), log.Bytes(), text}
 }
 
 // The whole probe on this machine: it reads what level full reads and stays far

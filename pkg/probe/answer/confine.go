@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package probe
+package answer
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ func prepare() error {
 	if err := dropEnvironment(); err != nil {
 		return err
 	}
-	return confine()
+	return Confine()
 }
 
 // dropEnvironment starts the probe again if it has an environment, because Go
@@ -33,7 +33,7 @@ func prepare() error {
 //   - GODEBUG=gctrace=1, inittrace=1, schedtrace=1: lines on standard error, and
 //     so among the frames in the container's log, until the lock closes it.
 //   - GOTRACEBACK=crash: a longer traceback, which the lock gives no way out, and
-//     SIGABRT for a core dump, which confine takes away.
+//     SIGABRT for a core dump, which Confine takes away.
 //   - GOMAXPROCS=512: 14 MiB for processors that run then gives up.
 //   - GOGC, GOMEMLIMIT: nothing; run sets both itself.
 //
@@ -47,7 +47,7 @@ func dropEnvironment() error {
 	return fmt.Errorf("starting again without an environment: %w", err)
 }
 
-// confine gives up two things that a filter of system calls cannot take away: a
+// Confine gives up two things that a filter of system calls cannot take away: a
 // core dump, which would write what was read to the node's disk, and a
 // termination log longer than what the kubelet reads.
 //
@@ -66,7 +66,7 @@ func dropEnvironment() error {
 // (os/signal). Neither limit can be raised again: the hard ones are set, the
 // probe lacks the capability to raise them (CAP_SYS_RESOURCE), and the lock
 // refuses prlimit64 and prctl.
-func confine() error {
+func Confine() error {
 	for _, limit := range []struct {
 		name     string
 		resource int
@@ -92,12 +92,14 @@ func confine() error {
 	return nil
 }
 
-// name is what ps and the kernel's log call the process: 15 bytes are the most.
-var name = []byte("checklist-probe\x00")
-
-// The loader executes the probe through a descriptor, and the kernel would name
-// it after that, "3" (or "exe": dropEnvironment). Functions of this name run on the process's first thread
-// (runtime.LockOSThread), whose name is the process's.
-func init() {
-	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
+// Name sets what ps and the kernel's log call the process: 15 bytes are the most
+// (prctl(2), PR_SET_NAME).
+//
+// The loader executes a probe through a descriptor, and the kernel would name it
+// after that, "3" (or "exe": dropEnvironment). Call it from an init function: those
+// run on the process's first thread (runtime.LockOSThread), whose name is the
+// process's.
+func Name(name string) {
+	text := append([]byte(name), 0)
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&text[0])), 0, 0, 0)
 }

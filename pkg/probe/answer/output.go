@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package probe
+package answer
 
 import (
 	"errors"
@@ -16,6 +16,7 @@ import (
 // output is where the answer goes: two descriptors, written only by write(2),
 // because the lock allows nothing else.
 type output struct {
+	version      string // the probe's
 	log, trailer int
 	// writing says that an answer is on its way, claimed that its trailer is.
 	writing, claimed atomic.Bool
@@ -23,17 +24,17 @@ type output struct {
 
 // openOutput opens the file for the termination message, which the kubelet has
 // made.
-func openOutput(log int, terminationLog string) (*output, error) {
+func openOutput(version string, log int, terminationLog string) (*output, error) {
 	fd, err := unix.Open(terminationLog, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s for writing: %w", terminationLog, err)
 	}
-	return &output{log: log, trailer: fd}, nil
+	return &output{version: version, log: log, trailer: fd}, nil
 }
 
 // fail answers with only an error.
 func (o *output) fail(status int, text string) int {
-	if err := o.writeTrailer(wire.FailureTrailer(version, text)); err != nil {
+	if err := o.writeTrailer(wire.FailureTrailer(o.version, text)); err != nil {
 		return wire.ExitOutput
 	}
 	return status
@@ -46,7 +47,7 @@ func (o *output) send(m *fact.Measurement, status int, text string) int {
 		return o.fail(status, text)
 	}
 	message, err := wire.Encode(m, wire.Options{
-		Version: version,
+		Version: o.version,
 		Partial: status == wire.ExitPartial,
 		Error:   text,
 	})
@@ -69,7 +70,7 @@ var errClaimed = errors.New("the trailer is already being written")
 
 // writeTrailer writes the termination message, once: the watchdog's would
 // otherwise follow ours in the same file. A message that is too long is not
-// started, because its first part would not be a trailer. confine sets the same
+// started, because its first part would not be a trailer. Confine sets the same
 // limit in the kernel.
 func (o *output) writeTrailer(message []byte) error {
 	if o.claimed.Swap(true) {

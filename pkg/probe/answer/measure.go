@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package probe
+package answer
 
 import (
 	"context"
@@ -12,19 +12,17 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
-// margin is the time left for writing the answer once collecting must end. Only
-// tests change it, and grace.
-var margin = func(timeout time.Duration) time.Duration { return min(timeout/4, 5*time.Second) }
+// Margin is the time left for writing the answer once collecting must end.
+func Margin(timeout time.Duration) time.Duration { return min(timeout/4, 5*time.Second) }
 
-// grace is the time that a collector needs after the context's end to hand
-// over.
-var grace = 200 * time.Millisecond
+// Grace is the time that a collector needs after the context's end to hand over.
+const Grace = 200 * time.Millisecond
 
 // measure collects until it is done or the time is over, and returns what there
 // is. A collector that panics has failed: its facts so far count, what it had
 // not finished becomes a gap, and the panic's text is dropped, because it may
 // hold what was being read.
-func measure(c collector, limit time.Duration) (m *fact.Measurement, status int, text string) {
+func measure(c Collector, limit, grace time.Duration) (m *fact.Measurement, status int, text string) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	done := make(chan string, 1)
@@ -65,7 +63,7 @@ func measure(c collector, limit time.Duration) (m *fact.Measurement, status int,
 	return m, status, text
 }
 
-func snapshot(c collector) (m *fact.Measurement, text string) {
+func snapshot(c Collector) (m *fact.Measurement, text string) {
 	defer func() {
 		if v := recover(); v != nil {
 			text = describe(v)
@@ -83,15 +81,15 @@ func describe(v any) string { return "the probe panicked: " + crash.Describe(v) 
 // says that nothing was handed over. The timer is started before the lock: it
 // makes the runtime open what the lock must allow. exit is unix.Exit, except in
 // tests.
-func watch(out *output, c config, exit func(status int)) (stop func() bool) {
-	timer := time.AfterFunc(c.timeout, func() {
+func watch(out *output, c Request, silent string, grace time.Duration, exit func(status int)) (stop func() bool) {
+	timer := time.AfterFunc(c.Timeout, func() {
 		status := make(chan int, 1)
 		go func() {
 			if out.writing.Load() {
-				text := fmt.Sprintf("nothing could be written within %s: a file system or the log does not answer", c.timeout)
+				text := fmt.Sprintf("nothing could be written within %s: a file system or the log does not answer", c.Timeout)
 				status <- out.fail(wire.ExitFailed, text)
 			} else {
-				status <- out.send(nothing(c), wire.ExitPartial, "")
+				status <- out.send(nothing(c, silent), wire.ExitPartial, "")
 			}
 		}()
 		select {
@@ -109,16 +107,16 @@ func watch(out *output, c config, exit func(status int)) (stop func() bool) {
 
 // nothing is the measurement of a collector that does not even hand over what
 // it has, because it hangs where it should not.
-func nothing(c config) *fact.Measurement {
-	kinds := fact.KindsAt(c.level)
-	if c.kinds != nil {
-		kinds = fact.Intersect(kinds, c.kinds)
+func nothing(c Request, silent string) *fact.Measurement {
+	kinds := fact.KindsAt(c.Level)
+	if c.Kinds != nil {
+		kinds = fact.Intersect(kinds, c.Kinds)
 	}
-	m := &fact.Measurement{Level: c.level}
+	m := &fact.Measurement{Level: c.Level}
 	for _, kind := range kinds {
 		m.Gaps = append(m.Gaps, fact.NodeGap{
 			What: kind, Reason: fact.Timeout,
-			Detail: fmt.Sprintf("nothing was handed over within %s: a file system does not answer", c.timeout),
+			Detail: fmt.Sprintf("nothing was handed over within %s: %s", c.Timeout, silent),
 		})
 	}
 	return m

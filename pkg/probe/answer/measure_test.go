@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package probe
+package answer
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
 )
 
-// Collecting ends when it is done, and otherwise at its limit: with one grace
+// Collecting ends when it is done, and otherwise at its limit: with one Grace
 // for what heeds its context and none for what never comes.
 func TestMeasureKeepsTheTime(t *testing.T) {
 	const limit = 45 * time.Second
@@ -36,12 +36,12 @@ func TestMeasureKeepsTheTime(t *testing.T) {
 			took: limit - 1, status: wire.ExitComplete,
 		},
 		"heeds its context": {
-			run:  func(ctx context.Context, _ <-chan struct{}) { <-ctx.Done(); time.Sleep(grace / 2) },
-			took: limit + grace/2, status: wire.ExitPartial,
+			run:  func(ctx context.Context, _ <-chan struct{}) { <-ctx.Done(); time.Sleep(Grace / 2) },
+			took: limit + Grace/2, status: wire.ExitPartial,
 		},
 		"never comes": {
 			run:  func(_ context.Context, released <-chan struct{}) { <-released },
-			took: limit + grace, status: wire.ExitPartial,
+			took: limit + Grace, status: wire.ExitPartial,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestMeasureKeepsTheTime(t *testing.T) {
 				released := make(chan struct{})
 				defer close(released)
 				begun := time.Now()
-				m, status, text := measure(fake{func(ctx context.Context) { tc.run(ctx, released) }, unfinished}, limit)
+				m, status, text := measure(fake{func(ctx context.Context) { tc.run(ctx, released) }, unfinished}, limit, Grace)
 				if took := time.Since(begun); took != tc.took || status != tc.status || text != "" {
 					t.Errorf("expected status %d after %s, found %d after %s, %q", tc.status, tc.took, status, took, text)
 				}
@@ -63,16 +63,16 @@ func TestMeasureKeepsTheTime(t *testing.T) {
 
 func TestMargin(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{time.Second: time.Second / 4, 20 * time.Second: 5 * time.Second, time.Hour: 5 * time.Second} {
-		if got := margin(timeout); got != want {
+		if got := Margin(timeout); got != want {
 			t.Errorf("of %s: expected %s, found %s", timeout, want, got)
 		}
 	}
 }
 
 // The watchdog ends the process once, at the time that the flags give, or one
-// grace later where somebody else is writing the trailer.
+// Grace later where somebody else is writing the trailer.
 func TestWatchKeepsTheTime(t *testing.T) {
-	c := config{level: fact.LevelProc, timeout: time.Second}
+	c := Request{Level: fact.LevelProc, Timeout: time.Second}
 	for name, tc := range map[string]struct {
 		begin     func(out *output, stop func() bool)
 		after     time.Duration // 0: it never ends the process
@@ -82,19 +82,19 @@ func TestWatchKeepsTheTime(t *testing.T) {
 	}{
 		"nothing was handed over": {
 			begin: func(*output, func() bool) {},
-			after: c.timeout, status: wire.ExitPartial, want: handedOver(fact.LevelProc, fact.KindsAt(fact.LevelProc)...),
+			after: c.Timeout, status: wire.ExitPartial, want: handedOver(fact.LevelProc, fact.KindsAt(fact.LevelProc)...),
 		},
 		"an answer is on its way": {
 			begin: func(out *output, _ func() bool) { out.writing.Store(true) },
-			after: c.timeout, status: wire.ExitFailed,
+			after: c.Timeout, status: wire.ExitFailed,
 			wantError: "nothing could be written within 1s: a file system or the log does not answer",
 		},
 		"its trailer is on its way": {
 			begin: func(out *output, _ func() bool) { out.writing.Store(true); out.claimed.Store(true) },
-			after: c.timeout + grace, status: wire.ExitFailed,
+			after: c.Timeout + Grace, status: wire.ExitFailed,
 		},
 		"done before": {
-			begin: func(_ *output, stop func() bool) { time.Sleep(c.timeout - 1); stop() },
+			begin: func(_ *output, stop func() bool) { time.Sleep(c.Timeout - 1); stop() },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestWatchKeepsTheTime(t *testing.T) {
 				var ends []end
 				out, read := outputOfFiles(t)
 				begun := time.Now()
-				stop := watch(out, c, func(status int) {
+				stop := watch(out, c, "a file system does not answer", Grace, func(status int) {
 					ends = append(ends, end{time.Since(begun), status})
 					runtime.Goexit() // as far as this goroutine can see, the process is over
 				})
@@ -168,4 +168,30 @@ func outputOfFiles(t *testing.T) (*output, func(log, message *bytes.Buffer)) {
 			to.Write(text)
 		}
 	}
+}
+
+// fake is a collector made of two functions.
+type fake struct {
+	run      func(ctx context.Context)
+	snapshot func() *fact.Measurement
+}
+
+func (f fake) Run(ctx context.Context)     { f.run(ctx) }
+func (f fake) Snapshot() *fact.Measurement { return f.snapshot() }
+
+// unfinished is what a collector returns for a kind that it had not finished.
+func unfinished() *fact.Measurement {
+	return &fact.Measurement{
+		Level: fact.LevelFull, Read: []fact.Kind{fact.Processes},
+		Gaps: []fact.NodeGap{{What: fact.Etcd, Reason: fact.Timeout, Detail: "not finished"}},
+	}
+}
+
+// handedOver is the answer of a watchdog after 1 s.
+func handedOver(level fact.Level, kinds ...fact.Kind) *fact.Measurement {
+	m := &fact.Measurement{Level: level}
+	for _, kind := range kinds {
+		m.Gaps = append(m.Gaps, fact.NodeGap{What: kind, Reason: fact.Timeout, Detail: "nothing was handed over within 1s: a file system does not answer"})
+	}
+	return m
 }
