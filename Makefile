@@ -23,7 +23,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
-build: probe ## build bin/kubectl-checklist with both embedded probes
+build: probe ## build bin/kubectl-checklist with the embedded probes
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/kubectl-checklist ./cmd/kubectl-checklist
 
 .PHONY: probe
@@ -105,11 +105,14 @@ cluster-status: ## what runs of it
 	@$(CLUSTER) status
 
 .PHONY: image
-image: probe ## build the probe's image, reproducibly, into dist/
+image: probe ## build the image of both probes, reproducibly, into dist/
 	@mkdir -p dist
-	@for arch in amd64 arm64; do gunzip -c pkg/launch/embedded/bin/checklist-probe_linux_$$arch.gz > dist/checklist-probe_linux_$$arch; done
-	@rm -rf dist/probe && $(GO) -C hack/image run . probe -binary amd64=$(CURDIR)/dist/checklist-probe_linux_amd64 \
-		-binary arm64=$(CURDIR)/dist/checklist-probe_linux_arm64 -layout $(CURDIR)/dist/probe -tag checklist-probe:$(VERSION)
+	@for file in checklist-probe_linux_amd64 checklist-probe_linux_arm64 checklist-probe-net_linux_amd64 checklist-probe-net_linux_arm64; do \
+		gunzip -c pkg/launch/embedded/bin/$$file.gz > dist/$$file; done
+	@rm -rf dist/probe && $(GO) -C hack/image run . probe \
+		-binary amd64=$(CURDIR)/dist/checklist-probe_linux_amd64 -net-binary amd64=$(CURDIR)/dist/checklist-probe-net_linux_amd64 \
+		-binary arm64=$(CURDIR)/dist/checklist-probe_linux_arm64 -net-binary arm64=$(CURDIR)/dist/checklist-probe-net_linux_arm64 \
+		-layout $(CURDIR)/dist/probe -tag checklist-probe:$(VERSION)
 
 .PHONY: generate
 generate: ## write generated code and docs anew

@@ -186,20 +186,22 @@ func (c *Cluster) Image(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// BuildProbeImage writes the probe's image as an OCI layout, from the same probes that the
+// BuildProbeImage writes the image of both probes as an OCI layout, from the same programs that the
 // plugin carries.
 func (c *Cluster) BuildProbeImage(ctx context.Context, layout string) error {
 	args := []string{"probe", "-layout", layout, "-tag", "checklist-probe:e2e"}
 	for _, arch := range []string{"amd64", "arm64"} {
-		binary, err := embedded.Probe(arch)
-		if err != nil {
-			return err
+		for name, read := range map[string]func(string) ([]byte, error){"binary": embedded.Probe, "net-binary": embedded.NetProbe} {
+			binary, err := read(arch)
+			if err != nil {
+				return err
+			}
+			file := layout + "-" + name + "-" + arch
+			if err := os.WriteFile(file, binary, 0o755); err != nil {
+				return err
+			}
+			args = append(args, "-"+name, arch+"="+file)
 		}
-		file := layout + "-" + arch
-		if err := os.WriteFile(file, binary, 0o755); err != nil {
-			return err
-		}
-		args = append(args, "-binary", arch+"="+file)
 	}
 	return c.Image(ctx, args...)
 }

@@ -30,8 +30,8 @@ const usage = `usage: image COMMAND [flags]
   busybox -out FILE.tar [-tag T] [-binary FILE] [-file P=FILE ...]
                                                        a static busybox with a link for each applet, and further files
   binary  -tag T -binary FILE -path P -out FILE.tar    any one static binary at P, as a control plane image
-  probe   -binary ARCH=FILE ... -layout DIR [-tar DIR] [-tag T]
-                                                       the probe: multi-architecture OCI layout, a docker archive each
+  probe   -binary ARCH=FILE ... -net-binary ARCH=FILE ... -layout DIR [-tar DIR] [-tag T]
+                                                       both probes: multi-architecture OCI layout, a docker archive each
   serve   -addr HOST:PORT [-user U -password P] NAME[:TAG]=FILE.tar|LAYOUT ...
                                                        a registry in memory, until SIGINT or SIGTERM
 
@@ -175,18 +175,8 @@ func binary(_ context.Context, args []string, _, stderr io.Writer) error {
 
 func probe(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := newFlags("probe", stderr)
-	binaries := map[string]string{}
-	flags.Func("binary", "`ARCH=FILE`, static build of cmd/checklist-probe; repeatable", func(v string) error {
-		arch, file, ok := strings.Cut(v, "=")
-		if !ok || arch == "" || file == "" {
-			return errors.New("expected ARCH=FILE")
-		}
-		if _, twice := binaries[arch]; twice {
-			return fmt.Errorf("architecture %q: named twice", arch)
-		}
-		binaries[arch] = file
-		return nil
-	})
+	binaries := perArchitecture(flags, "binary", "checklist-probe")
+	netBinaries := perArchitecture(flags, "net-binary", "checklist-probe-net")
 	layoutDir := flags.String("layout", "", "directory of the OCI layout to write")
 	tarDir := flags.String("tar", "", "directory for docker archives, checklist-probe-ARCH.tar each (optional)")
 	tag := flags.String("tag", "checklist-probe:dev", "name and tag")
@@ -196,9 +186,12 @@ func probe(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(binaries) == 0 {
 		return errors.New("-binary ARCH=FILE is required at least once")
 	}
+	if !slices.Equal(sortedKeys(binaries), sortedKeys(netBinaries)) {
+		return fmt.Errorf("-binary and -net-binary: expected the same architectures, found %v and %v", sortedKeys(binaries), sortedKeys(netBinaries))
+	}
 	var images []v1.Image
 	for _, arch := range sortedKeys(binaries) {
-		img, err := scratch.Image(scratch.Probe(arch, binaries[arch]))
+		img, err := scratch.Image(scratch.Probe(arch, binaries[arch], netBinaries[arch]))
 		if err != nil {
 			return err
 		}
@@ -232,6 +225,24 @@ func probe(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "index %s\n", digest)
 	return nil
+}
+
+// perArchitecture adds a flag that names a static build of a program for each
+// architecture.
+func perArchitecture(flags *flag.FlagSet, name, program string) map[string]string {
+	binaries := map[string]string{}
+	flags.Func(name, "`ARCH=FILE`, static build of cmd/"+program+"; repeatable", func(v string) error {
+		arch, file, ok := strings.Cut(v, "=")
+		if !ok || arch == "" || file == "" {
+			return errors.New("expected ARCH=FILE")
+		}
+		if _, twice := binaries[arch]; twice {
+			return fmt.Errorf("architecture %q: named twice", arch)
+		}
+		binaries[arch] = file
+		return nil
+	})
+	return binaries
 }
 
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {

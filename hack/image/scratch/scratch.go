@@ -165,14 +165,18 @@ func Busybox(binary string, applets []string) []File {
 	return files
 }
 
-// Probe describes the probe's image: one static binary at /checklist-probe. It starts as
-// uid 0, because a runtime clears added capabilities of other users.
-func Probe(architecture, binary string) Options {
+// Probe describes the image of both probes: the static binaries /checklist-probe, which
+// it starts as uid 0, because a runtime clears added capabilities of other users, and
+// /checklist-probe-net, whose pod names its command and its user.
+func Probe(architecture, binary, netBinary string) Options {
 	return Options{
 		Architecture: architecture,
-		Files:        []File{{Path: "/checklist-probe", Source: binary, Mode: 0o555}},
-		Config:       v1.Config{Entrypoint: []string{"/checklist-probe"}, User: "0:0", WorkingDir: "/"},
-		Compression:  gzip.BestCompression,
+		Files: []File{
+			{Path: "/checklist-probe", Source: binary, Mode: 0o555},
+			{Path: "/checklist-probe-net", Source: netBinary, Mode: 0o555},
+		},
+		Config:      v1.Config{Entrypoint: []string{"/checklist-probe"}, User: "0:0", WorkingDir: "/"},
+		Compression: gzip.BestCompression,
 	}
 }
 

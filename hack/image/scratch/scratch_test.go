@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -22,6 +23,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
@@ -70,8 +72,8 @@ func sums(t *testing.T, dir string) map[string]string {
 func TestTwoBuildsAreTheSameBytes(t *testing.T) {
 	build := func(mtime time.Time) map[string]string {
 		out, src := t.TempDir(), binaryAt(t, t.TempDir(), mtime)
-		amd64 := mustImage(t, Probe("amd64", src))
-		arm64 := mustImage(t, Probe("arm64", src))
+		amd64 := mustImage(t, Probe("amd64", src, src))
+		arm64 := mustImage(t, Probe("arm64", src, src))
 		if _, err := WriteLayout(filepath.Join(out, "layout"), "checklist-probe:dev", []v1.Image{amd64, arm64}); err != nil {
 			t.Fatal(err)
 		}
@@ -143,12 +145,12 @@ func TestProbeImage(t *testing.T) {
 	dir := t.TempDir()
 	src := binaryAt(t, t.TempDir(), time.Unix(1, 0))
 	index, err := WriteLayout(filepath.Join(dir, "layout"), "checklist-probe:dev",
-		[]v1.Image{mustImage(t, Probe("amd64", src)), mustImage(t, Probe("arm64", src))})
+		[]v1.Image{mustImage(t, Probe("amd64", src, src)), mustImage(t, Probe("arm64", src, src))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Written over an earlier one, and read back as another tool would.
-	if _, err := WriteLayout(filepath.Join(dir, "layout"), "checklist-probe:dev", []v1.Image{mustImage(t, Probe("amd64", src)), mustImage(t, Probe("arm64", src))}); err != nil {
+	if _, err := WriteLayout(filepath.Join(dir, "layout"), "checklist-probe:dev", []v1.Image{mustImage(t, Probe("amd64", src, src)), mustImage(t, Probe("arm64", src, src))}); err != nil {
 		t.Fatal(err)
 	}
 	root, err := layout.ImageIndexFromPath(filepath.Join(dir, "layout"))
@@ -188,12 +190,35 @@ func TestProbeImage(t *testing.T) {
 		if diff := cmp.Diff(v1.Config{Entrypoint: []string{"/checklist-probe"}, User: "0:0", WorkingDir: "/"}, config.Config); diff != "" {
 			t.Errorf("config (-want +got):\n%s", diff)
 		}
+		if diff := cmp.Diff([]string{"-r-xr-xr-x checklist-probe", "-r-xr-xr-x checklist-probe-net"}, programs(t, img)); diff != "" {
+			t.Errorf("files (-want +got):\n%s", diff)
+		}
 		if config.OS+"/"+config.Architecture != m.Platform.String() {
 			t.Errorf("config says %s/%s, the index %s", config.OS, config.Architecture, m.Platform)
 		}
 	}
 	if diff := cmp.Diff([]string{"linux/amd64", "linux/arm64"}, platforms); diff != "" {
 		t.Errorf("platforms (-want +got):\n%s", diff)
+	}
+}
+
+// programs lists the regular files of an image, each with its mode.
+func programs(t *testing.T, img v1.Image) []string {
+	t.Helper()
+	content := mutate.Extract(img)
+	defer content.Close()
+	var found []string
+	for files := tar.NewReader(content); ; {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Typeflag == tar.TypeReg {
+			found = append(found, fmt.Sprintf("%s %s", header.FileInfo().Mode(), strings.TrimPrefix(header.Name, "/")))
+		}
 	}
 }
 
@@ -217,10 +242,10 @@ func TestRefusals(t *testing.T) {
 		"a source that is absent":      {image(File{Path: "/a", Source: "/nonexistent"}), "open /nonexistent: no such file"},
 		"a source that is a directory": {image(File{Path: "/a", Source: occupied}), "is not a regular file"},
 		"a layout over other files": {func() error {
-			_, err := WriteLayout(occupied, "x:y", []v1.Image{mustImage(t, Probe("amd64", src))})
+			_, err := WriteLayout(occupied, "x:y", []v1.Image{mustImage(t, Probe("amd64", src, src))})
 			return err
 		}(), "expected no directory, an empty one or an OCI layout"},
-		"an invalid tag": {WriteDockerArchive(filepath.Join(t.TempDir(), "x"), "UPPER case", mustImage(t, Probe("amd64", src))), `image tag "UPPER case"`},
+		"an invalid tag": {WriteDockerArchive(filepath.Join(t.TempDir(), "x"), "UPPER case", mustImage(t, Probe("amd64", src, src))), `image tag "UPPER case"`},
 	} {
 		if tc.err == nil || !strings.Contains(tc.err.Error(), tc.want) {
 			t.Errorf("%s: expected an error with %q, found %v", rule, tc.want, tc.err)
@@ -235,7 +260,7 @@ func TestRegistry(t *testing.T) {
 	dir := t.TempDir()
 	src := binaryAt(t, t.TempDir(), time.Unix(1, 0))
 	archive, tree := filepath.Join(dir, "probe.tar"), filepath.Join(dir, "layout")
-	img := mustImage(t, Probe("amd64", src))
+	img := mustImage(t, Probe("amd64", src, src))
 	if err := WriteDockerArchive(archive, "checklist-probe:dev", img); err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +326,7 @@ func TestRegistry(t *testing.T) {
 
 func TestCompressedSizeIsWhatAPullReads(t *testing.T) {
 	src := binaryAt(t, t.TempDir(), time.Unix(1, 0))
-	img := mustImage(t, Probe("amd64", src))
+	img := mustImage(t, Probe("amd64", src, src))
 	got, err := CompressedSize(img)
 	if err != nil {
 		t.Fatal(err)
