@@ -358,6 +358,11 @@ func readFile(path string) (string, error) {
 		return "", fmt.Errorf("opening %s: %w", path, err)
 	}
 	defer unix.Close(fd)
+	return readAll(fd, path)
+}
+
+// readAll reads an open file from where it stands.
+func readAll(fd int, path string) (string, error) {
 	buf := make([]byte, 0, 4096)
 	for {
 		if len(buf) == cap(buf) {

@@ -53,7 +53,7 @@ const attributeSize = 64
 const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND |
 	unix.CLONE_SYSVSEM | unix.CLONE_THREAD
 
-// rules returns the allow list for a process with this pid that writes to
+// rules returns the allow list of Install for a process with this pid that writes to
 // outputs and whose runtime owns wake, the eventfd of its network poller (-1 if
 // there is none). The most frequent calls come first, because the kernel goes
 // through the list for each call.
@@ -68,7 +68,7 @@ func rules(pid int, outputs []int, wake int) []allow {
 		writable = append(writable, []cond{{0, low32, uint64(wake)}})
 		names = append(names, fmt.Sprintf("%d (the runtime's own eventfd)", wake))
 	}
-	list := []allow{
+	list := append([]allow{
 		{name: "read", nr: unix.SYS_READ},
 		{name: "pread64", nr: unix.SYS_PREAD64},
 		{
@@ -95,8 +95,21 @@ func rules(pid int, outputs []int, wake int) []allow {
 			any:  [][]cond{{{3, ^uint64(attributeSize - 1), 0}}},
 			says: "one attribute of an open file, of less than 64 bytes",
 		},
+	}, runtimeRules(pid)...)
+	if len(writable) > 0 {
+		list = append(list, allow{
+			name: "write", nr: unix.SYS_WRITE,
+			any:  writable,
+			says: "to descriptors " + strings.Join(names, ", ") + " only",
+		})
+	}
+	return list
+}
 
-		// What Go's runtime needs to schedule, collect garbage and sleep.
+// runtimeRules returns what Go's runtime needs in a process with this pid, to schedule,
+// collect garbage, sleep and end.
+func runtimeRules(pid int) []allow {
+	return []allow{
 		{name: "futex", nr: unix.SYS_FUTEX},
 		{name: "nanosleep", nr: unix.SYS_NANOSLEEP},
 		{name: "sched_yield", nr: unix.SYS_SCHED_YIELD},
@@ -146,21 +159,16 @@ func rules(pid int, outputs []int, wake int) []allow {
 		{name: "exit", nr: unix.SYS_EXIT},
 		{name: "exit_group", nr: unix.SYS_EXIT_GROUP},
 	}
-	if len(writable) > 0 {
-		list = append(list, allow{
-			name: "write", nr: unix.SYS_WRITE,
-			any:  writable,
-			says: "to descriptors " + strings.Join(names, ", ") + " only",
-		})
-	}
-	return list
 }
 
-// Allowed describes the allow list, sorted: the name of each system call and,
+// Allowed describes the allow list of Install, sorted: the name of each system call and,
 // where its arguments are restricted, how.
 func Allowed() []string {
-	list := rules(0, nil, -1)
-	out := make([]string, 0, len(list)+1)
+	return describe(append(rules(0, nil, -1), allow{name: "write", says: "to the outputs and the runtime's own eventfd only"}))
+}
+
+func describe(list []allow) []string {
+	out := make([]string, 0, len(list))
 	for _, r := range list {
 		if r.says != "" {
 			out = append(out, r.name+": "+r.says)
@@ -168,7 +176,6 @@ func Allowed() []string {
 		}
 		out = append(out, r.name)
 	}
-	out = append(out, "write: to the outputs and the runtime's own eventfd only")
 	sort.Strings(out)
 	return out
 }
