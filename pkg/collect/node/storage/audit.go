@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/storage/auditpolicy"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -11,23 +12,23 @@ import (
 // readAudit reads the audit policy, and who can read the log. The log is not opened.
 // Without a policy nothing is logged, whatever else is set (k8s.io/apiserver,
 // pkg/server/options/audit.go).
-func readAudit(proc *process, s *server) {
+func readAudit(proc *program.Program, s *server) {
 	policy := s.Flags[auditPolicyFlag]
 	if policy == "" {
 		if s.Unfollowed != "" {
-			proc.gap(fact.AuditPolicies, rootfs.NewError(fact.Unsupported, s.Unfollowed))
+			proc.Gap(fact.AuditPolicies, rootfs.NewError(fact.Unsupported, s.Unfollowed))
 		}
 		return
 	}
 	audit, err := readPolicy(proc, policy)
 	if err != nil {
-		if !proc.d.Ended(proc.buf) {
-			proc.gap(fact.AuditPolicies, fmt.Errorf("--%s: %w", auditPolicyFlag, err))
+		if !proc.PID.Ended(proc.Buf) {
+			proc.Gap(fact.AuditPolicies, fmt.Errorf("--%s: %w", auditPolicyFlag, err))
 		}
 		return
 	}
-	if err := proc.unchanged(policy); err != nil && !proc.d.Ended(proc.buf) {
-		proc.gap(fact.AuditPolicies, fmt.Errorf("--%s: %w", auditPolicyFlag, err))
+	if err := proc.Unchanged(policy); err != nil && !proc.PID.Ended(proc.Buf) {
+		proc.Gap(fact.AuditPolicies, fmt.Errorf("--%s: %w", auditPolicyFlag, err))
 	}
 	audit.Webhook = s.Flags[auditWebhookFlag] != ""
 	switch log := s.Flags[auditLogFlag]; log {
@@ -36,19 +37,19 @@ func readAudit(proc *process, s *server) {
 		audit.Stdout = true
 	default:
 		audit.LogPath = log
-		inside, err := proc.d.Inside(log)
+		inside, err := proc.PID.Inside(log)
 		if err == nil {
-			audit.Log, err = proc.access(inside)
+			audit.Log, err = proc.Access(inside)
 		}
-		if err != nil && !proc.d.Ended(proc.buf) {
-			proc.gap(fact.AuditPolicies, fmt.Errorf("--%s: %w", auditLogFlag, err))
+		if err != nil && !proc.PID.Ended(proc.Buf) {
+			proc.Gap(fact.AuditPolicies, fmt.Errorf("--%s: %w", auditLogFlag, err))
 		}
 	}
 	s.Audit = audit
 }
 
-func readPolicy(proc *process, name string) (*fact.AuditPolicy, error) {
-	data, err := proc.readFile(name, auditpolicy.MaxSize)
+func readPolicy(proc *program.Program, name string) (*fact.AuditPolicy, error) {
+	data, err := proc.ReadFile(name, auditpolicy.MaxSize)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/kine"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -28,8 +29,8 @@ const (
 
 // member adds what lies in the files next to a member's database, and next to its data
 // directory if that is k3s'.
-func (r *databases) member(ctx context.Context, proc *process, db database, open rootfs.Info, facts *fact.EtcdDB, known *etcd.Known) error {
-	root, err := proc.open()
+func (r *databases) member(ctx context.Context, proc *program.Program, db database, open rootfs.Info, facts *fact.EtcdDB, known *etcd.Known) error {
+	root, err := proc.Root()
 	if err != nil {
 		return err
 	}
@@ -56,8 +57,8 @@ func (r *databases) member(ctx context.Context, proc *process, db database, open
 	// old ones lie next to it.
 	at := db.dataDir()
 	if info, err := root.Lstat(at); err == nil {
-		if paths, err := proc.hostPaths(at, info); err == nil {
-			root, at = proc.pass.Root, paths[0]
+		if paths, err := proc.HostPaths(at, info); err == nil {
+			root, at = proc.Pass.Root, paths[0]
 		}
 	}
 	return r.oldStores(ctx, root, path.Dir(at), facts)
@@ -65,9 +66,9 @@ func (r *databases) member(ctx context.Context, proc *process, db database, open
 
 // logElsewhere is the directory in which etcd has files of its log open, if it is not the
 // usual one; what is left there then is no log in use.
-func logElsewhere(proc *process, usual string) (dir string) {
+func logElsewhere(proc *program.Program, usual string) (dir string) {
 	const ending = "0000000000000000-0000000000000000.wal" // etcd's names, in hex
-	_ = eachFD(proc.d, func(_ int, text string) {
+	_ = proc.EachFD(func(_ int, text string) {
 		if at, name := path.Split(text); len(name) == len(ending) && strings.HasSuffix(name, ".wal") && path.Clean(at) != usual {
 			dir = path.Clean(at)
 		}

@@ -8,11 +8,9 @@ import (
 	"io/fs"
 	"path"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -22,13 +20,13 @@ var errConfigChanging = rootfs.NewError(fact.Changing, "it changed while it was 
 
 // readEncryption reads the file below the server's own root. The bytes, which
 // hold keys, are wiped as soon as they are parsed.
-func readEncryption(proc *process, s *server) error {
+func readEncryption(proc *program.Program, s *server) error {
 	name, label := s.Flags[encryptionFlag], "--"+encryptionFlag
 	if name == "" {
 		name, label = path.Join(s.dataDir, k3sEncryption), string(k3sServer)
 	}
 	reload, _ := strconv.ParseBool(s.Flags[reloadFlag])
-	name, err := proc.d.Inside(name)
+	name, err := proc.PID.Inside(name)
 	if err != nil {
 		return err
 	}
@@ -45,9 +43,9 @@ func readEncryption(proc *process, s *server) error {
 		// and no other: its time proves nothing. A hash from the API server still does.
 		config.Changed, config.ChangedAt = fact.Time{}, ""
 	}
-	if proc.pass.Ledger.Wants(fact.StorageFiles) {
-		if config.File, err = proc.access(at); err != nil {
-			proc.gap(fact.StorageFiles, fmt.Errorf("%s: %w", label, err))
+	if proc.Pass.Ledger.Wants(fact.StorageFiles) {
+		if config.File, err = proc.Access(at); err != nil {
+			proc.Gap(fact.StorageFiles, fmt.Errorf("%s: %w", label, err))
 		}
 	}
 	s.Encryption = config
@@ -56,8 +54,8 @@ func readEncryption(proc *process, s *server) error {
 
 // readConfiguration reads and parses the file; at is its path without links. Path and file
 // must be the same before and after, so that the time is that of the bytes.
-func readConfiguration(proc *process, name string) (config *fact.EncryptionConfiguration, at string, err error) {
-	root, err := proc.open()
+func readConfiguration(proc *program.Program, name string) (config *fact.EncryptionConfiguration, at string, err error) {
+	root, err := proc.Root()
 	if err != nil {
 		return nil, "", err
 	}
@@ -86,7 +84,7 @@ func readConfiguration(proc *process, name string) (config *fact.EncryptionConfi
 		}
 		config = &fact.EncryptionConfiguration{Path: rootfs.Text(name), Hash: "sha256:" + hex.EncodeToString(sum[:]), Entries: entries}
 		at := after[len(after)-1].Path
-		config.Changed, config.ChangedAt = proc.changed(after)
+		config.Changed, config.ChangedAt = proc.Changed(after)
 		return config, at, nil
 	}
 	return nil, "", errConfigChanging
@@ -108,171 +106,4 @@ func samePath(a, b []rootfs.Step) bool {
 		}
 	}
 	return true
-}
-
-// changed returns the latest time at which the path can have begun to lead to these bytes,
-// and the place that shows it, "" for the file itself. A zero time means that it is
-// unknown. No time of the past can be set with a system call: ctime is always the
-// kernel's. It excludes, place by place:
-//
-//   - the file: its ctime is new after a write, after a rename to this name (every file
-//     system that a node has sets it on the file that is renamed), and after a link(2) to it.
-//     So neither the content nor the file that has this name is newer.
-//   - a link: its text never changes, so another text is another link, with a ctime of
-//     its own from symlink(2) or rename(2). Its ctime also changes by chown, or by a
-//     hard link; but a name cannot come to mean another link without a change of its
-//     directory, so the older of the two times is the limit.
-//   - a directory: its ctime is new after it was renamed. It is new too whenever a name
-//     is made or removed in it, and directories such as /etc have that every day. But a
-//     directory comes to a name only with a change of the directory that holds that name.
-//     So it is the older of the two times again: /etc changes, / does not. Only where both
-//     changed may it have been swapped. That is a false alarm where names were
-//     made in both, and the check then asks for another proof.
-//   - a mount: it leads to another directory than the one below it, with no change of any
-//     ctime. What is mounted cannot be renamed away, so its own directory has no limit;
-//     instead the mount must be one of those with which the container was set up.
-//
-// Directories of a container's own root file system are made by the runtime moments before
-// the process starts, which is too close to the start to tell apart, and nobody but that
-// container can rename them. They do not count where the file itself is on a volume.
-func (s *process) changed(steps []rootfs.Step) (fact.Time, string) {
-	file := steps[len(steps)-1]
-	dirs := map[string]rootfs.Info{}
-	newest, place := file.Info.Ctime, ""
-	rootID, ok := s.mountID("/", steps[0].Info)
-	fileID, fileOK := s.mountID(file.Path, file.Info)
-	if !ok || !fileOK {
-		return fact.Time{}, ""
-	}
-	mounts := s.table().Mounts
-	ownRoot := s.ownRoot(rootID) && fileID != rootID
-	crossed := map[uint64]string{}
-	for i, step := range steps {
-		if step.Info.Mode.IsDir() {
-			dirs[step.Path] = step.Info
-		}
-		id, ok := s.mountID(step.Path, step.Info)
-		if !ok {
-			return fact.Time{}, rootfs.Text(step.Path)
-		}
-		if m := procfs.Find(mounts, id); m == nil || !setsTimes(m.FSType) {
-			return fact.Time{}, rootfs.Text(step.Path)
-		}
-		if id != rootID {
-			crossed[id] = step.Path
-		}
-		if i == 0 || i == len(steps)-1 || step.Path == "/" {
-			continue
-		}
-		above := dirs[path.Dir(step.Path)]
-		if step.Info.Mode.IsDir() {
-			aboveID, ok := s.mountID(path.Dir(step.Path), above)
-			if ok && aboveID != id || ownRoot && id == rootID {
-				continue
-			}
-		}
-		limit := step.Info.Ctime
-		if above.Ctime.Before(limit) {
-			limit = above.Ctime
-		}
-		if limit.After(newest) {
-			newest, place = limit, rootfs.Text(step.Path)
-		}
-	}
-	if late, is := s.lateMount(crossed); is {
-		return fact.Time{}, rootfs.Text(late)
-	}
-	return newTime(newest), place
-}
-
-// errChangedLater says that a file may not be the one that the process has read.
-var errChangedLater = rootfs.NewError(fact.Changing, "it changed after the process started, which reads it only then")
-
-// unchanged is an error if a file that the process reads at its start may have been
-// another one then.
-func (s *process) unchanged(name string) error {
-	root, err := s.open()
-	if err != nil {
-		return err
-	}
-	if name, err = s.d.Inside(name); err != nil {
-		return err
-	}
-	steps, err := root.Trace(name)
-	if err != nil {
-		return err
-	}
-	at, _ := s.changed(steps)
-	if started := s.pass.Started(s.of); at.IsZero() || started.IsZero() || at.After(started.Time) {
-		return fmt.Errorf("%s: %w", rootfs.Text(name), errChangedLater)
-	}
-	return nil
-}
-
-func newTime(t time.Time) fact.Time {
-	if t.IsZero() {
-		return fact.Time{}
-	}
-	return fact.NewTime(t)
-}
-
-// setsTimes reports whether a file system is known to set the ctime of what is renamed, and
-// of the directories between which it is. A server's may do otherwise, and FAT has no such
-// time. Tests show it for ext4, tmpfs and overlay; of the others it is their source.
-func setsTimes(fsType string) bool {
-	switch fsType {
-	case "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "tmpfs", "overlay", "squashfs", "erofs":
-		return true
-	}
-	return false
-}
-
-// ownRoot reports whether the mount at the process's root is a container's own file
-// system.
-func (s *process) ownRoot(id uint64) bool {
-	m := procfs.Find(s.table().Mounts, id)
-	return m != nil && m.Point == "/" && m.FSType == "overlay" && s.contained()
-}
-
-func (s *process) contained() bool { return s.of.Identity.ID != "" }
-
-// lateMount returns where something is mounted on the path that may be younger than the
-// process. crossed are the mounts that the path leads through, but for the root's, with a
-// place in each.
-//
-// mountinfo has mounts in the order in which they were made. A runtime hides files of
-// /proc and /sys after it has mounted all volumes, so what comes later was not there when
-// the container was set up. On the node itself, binding one directory over another is
-// what could lead the path elsewhere; a bind of a directory over itself, as systemd makes
-// it for a service, is none. A file system of its own that is mounted later, with an older
-// configuration in it, is not noticed.
-func (s *process) lateMount(crossed map[uint64]string) (string, bool) {
-	all := s.table().Mounts
-	last := -1
-	var root *procfs.MountInfo
-	for i := range all {
-		if all[i].Point == "/" {
-			root = &all[i]
-		}
-		if s.contained() && (all[i].Masks() || hidden(all[i].Point)) {
-			last = i
-		}
-	}
-	for i := range all {
-		m := &all[i]
-		if _, is := crossed[m.ID]; !is {
-			continue
-		}
-		bound := root != nil && m.Major == root.Major && m.Minor == root.Minor && m.FSType != "btrfs" && m.Root != path.Join(root.Root, m.Point)
-		if last >= 0 && i > last || last < 0 && bound {
-			return m.Point, true
-		}
-	}
-	return "", false
-}
-
-// hidden reports whether runtimes mount over this path to hide it or to make it read-only
-// (maskedPaths and readonlyPaths in the runtimes' usual configurations).
-func hidden(point string) bool {
-	return strings.HasPrefix(point, "/proc/") || strings.HasPrefix(point, "/sys/firmware") || strings.HasPrefix(point, "/sys/devices/")
 }

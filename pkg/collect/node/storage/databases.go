@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/etcd"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/kine"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
@@ -23,9 +24,6 @@ const (
 	// server/db, k0s' in db.
 	dbSuffix   = "/member/snap/db"
 	kineSuffix = "/db/state.db"
-
-	// maxFDs bounds the descriptors of one process that are looked at.
-	maxFDs = 20_000
 )
 
 // Programs that keep the cluster's objects in another kind of store.
@@ -49,13 +47,9 @@ func (db *database) dataDir() string {
 	return strings.TrimSuffix(db.path, dbSuffix)
 }
 
-var (
-	// errSwapped says that another file has taken the database's place meanwhile:
-	// a defragmentation does that.
-	errSwapped = rootfs.NewError(fact.Changing, "the database was replaced while it was read")
-	// errNoFDs wraps an error of listing descriptors.
-	errNoFDs = errors.New("listing its descriptors")
-)
+// errSwapped says that another file has taken the database's place meanwhile: a
+// defragmentation does that.
+var errSwapped = rootfs.NewError(fact.Changing, "the database was replaced while it was read")
 
 // databases reads the stores of a node.
 type databases struct {
@@ -81,7 +75,7 @@ func readDatabases(ctx context.Context, pass *reader.Pass, candidates []*proctab
 		if ctx.Err() != nil {
 			return
 		}
-		proc := openProcess(pass, p, buf)
+		proc := program.Open(pass, p, buf)
 		if proc == nil {
 			continue
 		}
@@ -89,10 +83,10 @@ func readDatabases(ctx context.Context, pass *reader.Pass, candidates []*proctab
 		if err == nil && found == 0 {
 			err = r.elsewhere(proc)
 		}
-		if err != nil && !proc.d.Ended(buf) {
+		if err != nil && !proc.PID.Ended(buf) {
 			r.missed(proc, storeKinds, err)
 		}
-		proc.close()
+		proc.Close()
 	}
 	if ctx.Err() != nil {
 		return
@@ -107,22 +101,22 @@ func readDatabases(ctx context.Context, pass *reader.Pass, candidates []*proctab
 }
 
 // missed notes that some kinds of a store, or of all stores of a process, were not read.
-func (r *databases) missed(proc *process, kinds []fact.Kind, err error) {
+func (r *databases) missed(proc *program.Program, kinds []fact.Kind, err error) {
 	for _, kind := range kinds {
 		r.unread[kind]++
-		proc.gap(kind, err)
+		proc.Gap(kind, err)
 	}
 }
 
 // process reads the databases of one process. found counts them.
-func (r *databases) process(ctx context.Context, proc *process) (found int, err error) {
+func (r *databases) process(ctx context.Context, proc *program.Program) (found int, err error) {
 	const tries = 3
 	for try := 1; ; try++ {
-		list, err := databasesOf(proc.d)
+		list, err := databasesOf(proc)
 		list = slices.DeleteFunc(list, func(db database) bool { return db.kine && !keepsKine(proc, db.path) })
 		if err != nil {
 			// For most processes it does not matter that their descriptors are hidden.
-			if name := proc.of.Status.Name; strings.HasPrefix(name, "etcd") || name == k3sComm || name == kineComm {
+			if name := proc.Of.Status.Name; strings.HasPrefix(name, "etcd") || name == k3sComm || name == kineComm {
 				return 0, err
 			}
 			return 0, nil
@@ -137,7 +131,7 @@ func (r *databases) process(ctx context.Context, proc *process) (found int, err 
 				continue // its successor is in the next list
 			}
 			found++
-			if err != nil && !proc.d.Ended(r.buf) {
+			if err != nil && !proc.PID.Ended(r.buf) {
 				r.missed(proc, storeKinds, err)
 			}
 		}
@@ -149,15 +143,15 @@ func (r *databases) process(ctx context.Context, proc *process) (found int, err 
 
 // keepsKine reports whether a file named state.db can be the cluster's: of k3s, or of a
 // program named kine. Other programs have files of that name too.
-func keepsKine(proc *process, name string) bool {
-	comm := proc.of.Status.Name
+func keepsKine(proc *program.Program, name string) bool {
+	comm := proc.Of.Status.Name
 	return comm == k3sComm || comm == kineComm || strings.HasSuffix(name, "/server"+kineSuffix)
 }
 
 // databasesOf finds the databases among the descriptors of a process.
-func databasesOf(d *proctable.PID) ([]database, error) {
+func databasesOf(proc *program.Program) ([]database, error) {
 	var found []database
-	err := eachFD(d, func(n int, text string) {
+	err := proc.EachFD(func(n int, text string) {
 		switch {
 		case strings.HasSuffix(text, dbSuffix):
 			found = append(found, database{fd: n, path: text})
@@ -173,19 +167,19 @@ func databasesOf(d *proctable.PID) ([]database, error) {
 
 // elsewhere is an error for a process that keeps the cluster's objects where they are not
 // read. Of an address only the scheme is told: it holds a password.
-func (r *databases) elsewhere(proc *process) error {
-	switch proc.of.Status.Name {
+func (r *databases) elsewhere(proc *program.Program) error {
+	switch proc.Of.Status.Name {
 	case dqliteComm:
 		return rootfs.NewError(fact.Unsupported, "the cluster's objects are in dqlite (MicroK8s), which is not supported")
 	case kineComm:
-		words, err := proc.d.Cmdline(proc.buf)
+		words, err := proc.PID.Cmdline(proc.Buf)
 		if err != nil {
 			return err
 		}
 		const endpoint = "endpoint"
 		return unsupportedStore(schemeOf(procfs.Flags(words, []string{endpoint}, nil)[endpoint]))
 	}
-	i := slices.IndexFunc(r.servers, func(s *server) bool { return s.PID == proc.of.PID && s.Program == string(k3sServer) })
+	i := slices.IndexFunc(r.servers, func(s *server) bool { return s.PID == proc.Of.PID && s.Program == string(k3sServer) })
 	if i < 0 {
 		return nil
 	}
@@ -213,8 +207,8 @@ func (s source) Size() (int64, error) {
 
 // database reads one database by the descriptor that its process has of it: the kernel
 // opens the same file again, read-only, whatever its path means by now.
-func (r *databases) database(ctx context.Context, proc *process, db database) error {
-	handle, err := proc.d.File(proctable.FDName(db.fd))
+func (r *databases) database(ctx context.Context, proc *program.Program, db database) error {
+	handle, err := proc.PID.File(proctable.FDName(db.fd))
 	if err != nil {
 		return err
 	}
@@ -235,7 +229,7 @@ func (r *databases) database(ctx context.Context, proc *process, db database) er
 		}
 		var got *fact.EtcdDB
 		got, gaps, err = read(ctx, proc, db, handle)
-		if text, linkErr := proc.d.Link(proctable.FDName(db.fd)); linkErr == nil && text != db.path {
+		if text, linkErr := proc.PID.Link(proctable.FDName(db.fd)); linkErr == nil && text != db.path {
 			return errSwapped
 		}
 		if got != nil {
@@ -263,7 +257,7 @@ func (r *databases) database(ctx context.Context, proc *process, db database) er
 }
 
 // count notes whether some kinds of a store were read.
-func (r *databases) count(proc *process, kinds []fact.Kind, err error) {
+func (r *databases) count(proc *program.Program, kinds []fact.Kind, err error) {
 	if err != nil {
 		r.missed(proc, kinds, err)
 		return
@@ -274,7 +268,7 @@ func (r *databases) count(proc *process, kinds []fact.Kind, err error) {
 }
 
 // etcd reads a member's database, and the files next to it.
-func (r *databases) etcd(ctx context.Context, proc *process, db database, handle *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
+func (r *databases) etcd(ctx context.Context, proc *program.Program, db database, handle *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
 	file, err := handle.Open()
 	if err != nil {
 		return nil, nil, err
@@ -295,8 +289,8 @@ func (r *databases) etcd(ctx context.Context, proc *process, db database, handle
 }
 
 // kine reads an SQLite database with its log, and the files next to it.
-func (r *databases) kine(ctx context.Context, proc *process, db database, handle *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
-	root, err := proc.open()
+func (r *databases) kine(ctx context.Context, proc *program.Program, db database, handle *rootfs.Handle) (*fact.EtcdDB, []fact.Gap, error) {
+	root, err := proc.Root()
 	if err != nil {
 		return nil, nil, err
 	}

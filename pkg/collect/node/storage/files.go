@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/access"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
@@ -26,8 +27,8 @@ func leadsTo(root *rootfs.Root, name string, open rootfs.Info) error {
 
 // storeFiles says who on the node can get at the files of a store. With an error what it
 // returns is incomplete, or nil.
-func storeFiles(ctx context.Context, proc *process, db database, open rootfs.Info) (*fact.StoreFiles, error) {
-	root, err := proc.open()
+func storeFiles(ctx context.Context, proc *program.Program, db database, open rootfs.Info) (*fact.StoreFiles, error) {
+	root, err := proc.Root()
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func storeFiles(ctx context.Context, proc *process, db database, open rootfs.Inf
 	if err != nil {
 		return nil, err
 	}
-	paths, err := proc.hostPaths(db.dataDir(), dir)
+	paths, err := proc.HostPaths(db.dataDir(), dir)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func storeFiles(ctx context.Context, proc *process, db database, open rootfs.Inf
 	var files *fact.StoreFiles
 	var dirs []fact.FileAccess
 	for _, p := range paths {
-		found, belowErr := access.Below(ctx, proc.pass.Root, p)
+		found, belowErr := access.Below(ctx, proc.Pass.Root, p)
 		if belowErr != nil {
 			err = belowErr
 		}
@@ -57,7 +58,7 @@ func storeFiles(ctx context.Context, proc *process, db database, open rootfs.Inf
 		}
 	}
 	files.Dir = access.Merge(dirs)
-	if uid := proc.of.Status.UID[1]; uid >= 0 {
+	if uid := proc.Of.Status.UID[1]; uid >= 0 {
 		files.UID = uint32(uid)
 	}
 	return files, err

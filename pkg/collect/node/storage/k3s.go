@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -54,7 +54,7 @@ func isK3sServer(words [][]byte) bool {
 
 // readK3s reads the settings of the API server inside k3s. It returns false if there is
 // none inside.
-func readK3s(proc *process, s *server, words [][]byte) bool {
+func readK3s(proc *program.Program, s *server, words [][]byte) bool {
 	var settings []setting
 	config := k3sConfig
 	if len(words) > 0 && strings.HasSuffix(string(words[0]), " server") {
@@ -161,9 +161,9 @@ func schemeOf(endpoint string) string {
 
 // dataDirOf finds k3s' data directory by the databases that it holds open; without one it
 // is the flag's, or the default.
-func dataDirOf(proc *process, flag string) string {
+func dataDirOf(proc *program.Program, flag string) string {
 	dir := ""
-	_ = eachFD(proc.d, func(_ int, text string) {
+	_ = proc.EachFD(func(_ int, text string) {
 		for _, suffix := range []string{"/server" + kineSuffix, "/server/db/etcd" + dbSuffix} {
 			if before, ok := strings.CutSuffix(text, suffix); ok {
 				dir = before
@@ -174,7 +174,7 @@ func dataDirOf(proc *process, flag string) string {
 	case dir != "":
 		return dir
 	case flag != "":
-		if inside, err := proc.d.Inside(flag); err == nil {
+		if inside, err := proc.PID.Inside(flag); err == nil {
 			return inside
 		}
 	}
@@ -183,12 +183,12 @@ func dataDirOf(proc *process, flag string) string {
 
 // readK3sConfig reads config.yaml and the files in config.yaml.d. read is false if there
 // are none. What it returns with an error may not be what the process has read.
-func readK3sConfig(proc *process, name string) (settings []setting, read bool, err error) {
-	root, err := proc.open()
+func readK3sConfig(proc *program.Program, name string) (settings []setting, read bool, err error) {
+	root, err := proc.Root()
 	if err != nil {
 		return nil, false, err
 	}
-	if name, err = proc.d.Inside(name); err != nil {
+	if name, err = proc.PID.Inside(name); err != nil {
 		return nil, false, err
 	}
 	files := []string{name}
@@ -216,7 +216,7 @@ func readK3sConfig(proc *process, name string) (settings []setting, read bool, e
 		if err != nil {
 			return nil, false, fmt.Errorf("%s: %w", rootfs.Text(file), err)
 		}
-		if err := proc.unchanged(file); err != nil && late == nil {
+		if err := proc.Unchanged(file); err != nil && late == nil {
 			late = err
 		}
 		read = true
@@ -272,27 +272,6 @@ func parseK3sConfig(data []byte, settings map[string][]string) (err error) {
 		} else {
 			settings[name] = values
 		}
-	}
-	return nil
-}
-
-// eachFD calls do with the text of every descriptor's link.
-func eachFD(d *proctable.PID, do func(n int, text string)) error {
-	count := 0
-	err := d.EachFD(func(n int) bool {
-		if count++; count > maxFDs {
-			return false
-		}
-		if text, err := d.Link(proctable.FDName(n)); err == nil {
-			do(n, text)
-		}
-		return true
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNoFDs, err)
-	}
-	if count > maxFDs {
-		return fmt.Errorf("%w: %w of %d", errNoFDs, rootfs.ErrTooLarge, maxFDs)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
@@ -22,8 +23,8 @@ const maxConfigFile = 1 << 20
 
 // followOpenShift adds the flags in a KubeAPIServerConfig. OpenShift's API server parses
 // them after those of its command line, so that they win.
-func followOpenShift(proc *process, name string, flags flagSet) error {
-	data, err := proc.readFile(name, maxConfigFile)
+func followOpenShift(proc *program.Program, name string, flags flagSet) error {
+	data, err := proc.ReadFile(name, maxConfigFile)
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func followOpenShift(proc *process, name string, flags flagSet) error {
 	for _, s := range settings {
 		flags.set(s.name, s.value)
 	}
-	return proc.unchanged(name)
+	return proc.Unchanged(name)
 }
 
 // setting is one flag with one value.

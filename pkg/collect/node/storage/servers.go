@@ -1,16 +1,14 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
@@ -44,8 +42,6 @@ const (
 
 	// defaultPrefix is what kube-apiserver uses without --etcd-prefix.
 	defaultPrefix = "/registry"
-
-	deletedSuffix = " (deleted)"
 )
 
 // server is an API server.
@@ -55,13 +51,13 @@ type server struct {
 	dataDir string
 }
 
-// program is what kind of API server a process is.
-type program string
+// serverKind is what kind of API server a process is.
+type serverKind string
 
 const (
-	noServer      program = ""
-	kubeAPIServer program = "kube-apiserver"
-	k3sServer     program = "k3s"
+	noServer      serverKind = ""
+	kubeAPIServer serverKind = "kube-apiserver"
+	k3sServer     serverKind = "k3s"
 )
 
 // readServers reads flags, encryption configuration and audit policy of every API server.
@@ -83,16 +79,16 @@ func readServers(ctx context.Context, pass *reader.Pass, candidates []*proctable
 // the command line only if the process looks like an API server, because this can wait
 // for a lock of the process.
 func readServer(pass *reader.Pass, p *proctable.Process, buf []byte) *server {
-	proc := openProcess(pass, p, buf)
+	proc := program.Open(pass, p, buf)
 	if proc == nil {
 		return nil
 	}
-	defer proc.close()
+	defer proc.Close()
 	kind, words, err := programOf(proc)
 	if err != nil {
-		if !proc.d.Ended(buf) {
-			proc.gap(fact.EncryptionConfig, err)
-			proc.gap(fact.AuditPolicies, err)
+		if !proc.PID.Ended(buf) {
+			proc.Gap(fact.EncryptionConfig, err)
+			proc.Gap(fact.AuditPolicies, err)
 		}
 		return nil
 	}
@@ -109,11 +105,11 @@ func readServer(pass *reader.Pass, p *proctable.Process, buf []byte) *server {
 	}
 	if s.EncryptionFlag || s.dataDir != "" {
 		err := readEncryption(proc, s)
-		if err != nil && proc.d.Ended(buf) {
+		if err != nil && proc.PID.Ended(buf) {
 			return nil
 		}
 		if err != nil {
-			proc.gap(fact.EncryptionConfig, err)
+			proc.Gap(fact.EncryptionConfig, err)
 		}
 	}
 	if pass.Ledger.Wants(fact.AuditPolicies) {
@@ -123,15 +119,14 @@ func readServer(pass *reader.Pass, p *proctable.Process, buf []byte) *server {
 }
 
 // programOf looks at the process's names, then at its command line.
-func programOf(proc *process) (program, [][]byte, error) {
-	name := proc.of.Status.Name
+func programOf(proc *program.Program) (serverKind, [][]byte, error) {
+	name := proc.Of.Status.Name
 	exe := ""
 	if name != string(kubeAPIServer) && name != k3sComm {
-		text, err := proc.d.Link(procfs.NameExe)
-		if err != nil {
+		var err error
+		if exe, err = proc.Exe(); err != nil {
 			return noServer, nil, nil
 		}
-		exe = path.Base(strings.TrimSuffix(text, deletedSuffix))
 	}
 	const hyperkube = "hyperkube" // all of Kubernetes in one program, before 1.19
 	switch {
@@ -139,13 +134,9 @@ func programOf(proc *process) (program, [][]byte, error) {
 	default:
 		return noServer, nil, nil
 	}
-	words, err := proc.d.Cmdline(proc.buf)
+	words, err := proc.Cmdline()
 	if err != nil {
 		return noServer, nil, err
-	}
-	words = slices.Clone(words)
-	for i := range words { // the buffer is used again
-		words[i] = bytes.Clone(words[i])
 	}
 	second := ""
 	if len(words) > 1 {
@@ -176,7 +167,7 @@ func (f flagSet) set(name, value string) {
 }
 
 // readFlags reads the flags of a command line, and of the file that it names.
-func readFlags(proc *process, s *server, words [][]byte) {
+func readFlags(proc *program.Program, s *server, words [][]byte) {
 	flags, given := flagSet{}, map[string]string{}
 	procfs.EachFlag(words, serverFlags, serverBools, func(name, value string) {
 		if name == openShiftFlag || name == configFlag {
@@ -201,7 +192,7 @@ func readFlags(proc *process, s *server, words [][]byte) {
 
 // unfollowed says why a file's flags are unknown.
 func unfollowed(what string, err error) string {
-	if errors.Is(err, errChangedLater) {
+	if errors.Is(err, program.ErrChangedLater) {
 		return what + " changed after the process started, which reads it only then"
 	}
 	return fmt.Sprintf("%s was not read: %s", what, rootfs.ErrorText(err))
@@ -211,15 +202,3 @@ func unfollowed(what string, err error) string {
 // of URLs. --etcd-servers is a list with commas, --etcd-servers-overrides one
 // of RESOURCE#URL;URL.
 func clean(value string) string { return rootfs.Text(weburl.CleanList(value, ",;")) }
-
-// readFile reads a file of a process, which may be named by a relative path.
-func (s *process) readFile(name string, limit int64) ([]byte, error) {
-	root, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	if name, err = s.d.Inside(name); err != nil {
-		return nil, err
-	}
-	return root.ReadFile(name, limit)
-}

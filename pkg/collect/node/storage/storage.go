@@ -11,7 +11,6 @@
 //	beside.go         files next to a database that hold older values
 //	files.go          who can read them
 //	swap.go           whether Secret volumes can be swapped out
-//	process.go        files of a process
 package storage
 
 import (

@@ -1,7 +1,6 @@
-package storage
+package program
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -180,25 +179,7 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// The files next to a database are found by its path, which must be its own.
-func TestLeadsTo(t *testing.T) {
-	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "a"), nil, 0o600), os.WriteFile(filepath.Join(dir, "b"), nil, 0o600))
-	root, err := rootfs.Open(dir)
-	must(t, err)
-	defer func() { _ = root.Close() }()
-	info, err := root.Lstat("a")
-	must(t, err)
-	must(t, leadsTo(root, "/a", info))
-	if err := leadsTo(root, "/b", info); !errors.Is(err, errMoved) {
-		t.Errorf("another file: error %v, want errMoved", err)
-	}
-	if err := leadsTo(root, "/c", info); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no file: error %v", err)
-	}
-}
-
-// changedOf is process.changed in a directory, with a mount table.
+// changedOf is Program.Changed in a directory, with a mount table.
 func changedOf(t *testing.T, dir, name string, mounts []procfs.MountInfo, contained bool) (time.Time, string) {
 	t.Helper()
 	root, err := rootfs.Open(dir)
@@ -210,8 +191,8 @@ func changedOf(t *testing.T, dir, name string, mounts []procfs.MountInfo, contai
 	if contained {
 		p.Identity.ID = "1"
 	}
-	s := &process{pass: &reader.Pass{Table: &proctable.Table{}}, of: p, mounts: &proctable.MountTable{Mounts: mounts}}
-	at, place := s.changed(steps)
+	s := &Program{Pass: &reader.Pass{Table: &proctable.Table{}}, Of: p, mounts: &proctable.MountTable{Mounts: mounts}}
+	at, place := s.Changed(steps)
 	return at.Time, place
 }
 
