@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
 )
 
 // From returns the declared fields. Origin and path say where the spec was
@@ -33,6 +34,12 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 		out.Annotations = append(out.Annotations, key)
 	}
 	slices.Sort(out.Annotations)
+	out.Injectors = secretstore.Injectors(annotations)
+	for _, secret := range spec.ImagePullSecrets {
+		if secret.Name != "" {
+			out.PullSecrets = append(out.PullSecrets, secret.Name)
+		}
+	}
 	if spec.RuntimeClassName != nil {
 		out.RuntimeClass = *spec.RuntimeClassName
 	}
@@ -73,6 +80,9 @@ func volume(i int, v *corev1.Volume) fact.Volume {
 	if v.Image != nil {
 		out.Image = v.Image.Reference
 	}
+	if v.CSI != nil {
+		out.Driver, out.Class = v.CSI.Driver, v.CSI.VolumeAttributes["secretProviderClass"]
+	}
 	if v.FlexVolume != nil {
 		out.Unread = fact.Unsupported // only its driver knows what it mounts
 	}
@@ -106,6 +116,7 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 		}
 	}
 	evaluate(&out, c)
+	out.Variables, out.VariableTotal = variables(c)
 	if sc := c.SecurityContext; sc != nil {
 		out.Privileged = sc.Privileged
 		out.HostProcess = hostProcess(sc.WindowsOptions)

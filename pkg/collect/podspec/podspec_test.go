@@ -147,8 +147,9 @@ func TestVolumeSources(t *testing.T) {
 	}
 }
 
-// Text that may hold a password is in no fact: environment, arguments, the
-// words behind the program, probes, hooks, and the values of annotations.
+// Text that may hold a password is in no fact: values of the environment, names of plain
+// variables, arguments, the words behind the program, probes, hooks, and the values of
+// annotations.
 func TestNothingElseIsKept(t *testing.T) {
 	const canary = "CANARY"
 	hook := &corev1.LifecycleHandler{
@@ -160,7 +161,8 @@ func TestNothingElseIsKept(t *testing.T) {
 		Name: "app", Image: "registry.example/app:v1", WorkingDir: canary,
 		Env: []corev1.EnvVar{
 			{Name: canary, Value: canary},
-			{Name: canary, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{Key: canary, LocalObjectReference: corev1.LocalObjectReference{Name: canary}}}},
+			{Name: "PASSWORD", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{Key: "password", LocalObjectReference: corev1.LocalObjectReference{Name: "db"}}}},
+			{Name: "STORED", Value: "vault:" + canary + "#" + canary},
 		},
 		EnvFrom: []corev1.EnvFromSource{{Prefix: canary}},
 		Args:    []string{canary, "--password=" + canary}, Command: []string{"/bin/app", "--password=" + canary},
@@ -170,7 +172,7 @@ func TestNothingElseIsKept(t *testing.T) {
 		InitContainers: []corev1.Container{container}, Containers: []corev1.Container{container},
 		EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon(container)}},
 		Hostname:            canary, Subdomain: canary, ServiceAccountName: canary,
-		ImagePullSecrets: []corev1.LocalObjectReference{{Name: canary}},
+		ImagePullSecrets: []corev1.LocalObjectReference{{Name: "registry"}},
 		HostAliases:      []corev1.HostAlias{{IP: canary, Hostnames: []string{canary}}},
 		SecurityContext:  &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: canary, Value: canary}}},
 		Volumes: []corev1.Volume{

@@ -1,0 +1,44 @@
+package podspec
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
+)
+
+// variables returns the variables of a container that come from a Secret, or whose value
+// names a secret of an external store: those of env first, then those of envFrom. No value
+// is kept. Total counts them, also those beyond MaxVariables.
+func variables(c *corev1.Container) (list []fact.Variable, total int) {
+	add := func(v fact.Variable) {
+		if total++; len(list) < fact.MaxVariables {
+			list = append(list, v)
+		}
+	}
+	for i := range c.Env {
+		e := &c.Env[i]
+		v := fact.Variable{Name: e.Name, Field: fmt.Sprintf("env[%d]", i)}
+		if e.ValueFrom != nil {
+			if ref := e.ValueFrom.SecretKeyRef; ref != nil {
+				v.Secret, v.Key, v.Optional = ref.Name, ref.Key, isTrue(ref.Optional)
+				add(v)
+			}
+			continue
+		}
+		if store, ok := secretstore.Reference(e.Value); ok {
+			v.Store = store
+			add(v)
+		}
+	}
+	for i := range c.EnvFrom {
+		if ref := c.EnvFrom[i].SecretRef; ref != nil {
+			add(fact.Variable{Field: fmt.Sprintf("envFrom[%d]", i), Secret: ref.Name, Optional: isTrue(ref.Optional)})
+		}
+	}
+	return list, total
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
