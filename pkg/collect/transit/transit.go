@@ -241,9 +241,9 @@ const enoughToTell = 9
 // recognise says what the listener speaks, from what it sent first.
 func (s *session) recognise(a *attempt) {
 	switch {
-	case s.Protocol == fact.SpeaksTLS:
-	case a.Chose:
+	case a.Chose: // it shows more than an alert did before
 		s.Protocol, s.ProtocolFrom = fact.SpeaksTLS, "ServerHello"
+	case s.Protocol == fact.SpeaksTLS:
 	case speaksTLS(a.first) && (a.alert != noAlert || a.Retried):
 		s.Protocol, s.ProtocolFrom = fact.SpeaksTLS, a.ending()
 	case speaksHTTP(a.first):
@@ -451,7 +451,7 @@ func (s *session) explain() {
 	case s.Protocol == fact.SpeaksOther:
 		s.Reason, s.Detail = fact.Unsupported, s.ProtocolFrom
 	case s.Protocol == "":
-		s.Reason, s.Detail = fact.Unsupported, "no handshake and no request got an answer"
+		s.Reason, s.Detail = fact.Unsupported, "no handshake and no request showed what it speaks"
 		for _, v := range versions {
 			if a := s.attempts[v.name]; a != nil && a.ending() == endedTimeout {
 				s.Reason = fact.Timeout
