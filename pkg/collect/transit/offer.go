@@ -1,6 +1,7 @@
 package transit
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -172,7 +173,7 @@ func handshake(ctx context.Context, conn net.Conn, deadline time.Time, o offered
 	if chain != nil {
 		a.Certificates = chain
 	}
-	a.first = rec.in[:min(len(rec.in), 16)]
+	a.first = bytes.Clone(rec.in[:min(len(rec.in), 16)])
 	a.sent = rec.written && offersWhatItShould(rec.out, o)
 	return a
 }

@@ -138,12 +138,7 @@ func (s *server) note(request string) {
 func (s *server) measure(t *testing.T, purpose fact.ListenerPurpose) fact.Listener {
 	t.Helper()
 	began := time.Now()
-	all, gaps := Measure(t.Context(), Options{
-		Table:    Table{Sockets: []procfs.TCPListener{socket("127.0.0.1", s.port)}},
-		Purposes: map[netip.AddrPort]fact.ListenerPurpose{netip.AddrPortFrom(loopback, s.port): purpose},
-		Wants:    bothTLS,
-		Dial:     s.dial,
-	})
+	all, gaps := Measure(t.Context(), s.options(purpose))
 	took := time.Since(began)
 	if len(all) != 1 || len(gaps) != 0 {
 		t.Fatalf("listeners %+v, gaps %+v, want one listener and no gap", all, gaps)
@@ -178,6 +173,15 @@ func (s *server) measure(t *testing.T, purpose fact.ListenerPurpose) fact.Listen
 		}
 	}
 	return l
+}
+
+func (s *server) options(purpose fact.ListenerPurpose) Options {
+	return Options{
+		Table:    Table{Sockets: []procfs.TCPListener{socket("127.0.0.1", s.port)}},
+		Purposes: map[netip.AddrPort]fact.ListenerPurpose{netip.AddrPortFrom(loopback, s.port): purpose},
+		Wants:    bothTLS,
+		Dial:     s.dial,
+	}
 }
 
 func socket(address string, port uint16) procfs.TCPListener {
