@@ -14,8 +14,8 @@ import (
 // among those that read the kind. If levels are equal, it is the one with the fewest
 // gaps of this kind, then the first. The joined measurement takes the facts and gaps
 // of the kind only from that one, so that facts of two moments are not mixed. If no
-// measurement read the kind, Join takes the partial facts of the highest level, and
-// the gaps of all.
+// measurement read the kind, Join takes the partial facts of the highest level that
+// could have read it, and the gaps of all.
 //
 // Containers come and go between two measurements. If the measurement that answers
 // for a kind does not have a container, another one that read the kind answers for
@@ -66,6 +66,19 @@ func Join(all ...*fact.Measurement) *fact.Measurement {
 	out.Images = j.by[fact.Images].Images
 	out.Etcd, out.APIServers = j.by[fact.Etcd].Etcd, j.by[fact.EncryptionConfig].APIServers
 	out.Backups = j.by[fact.Backups].Backups
+	out.Listeners = ofKinds(&j, fact.ServerTLS, fact.NodeTLS,
+		func(m *fact.Measurement) []fact.Listener { return m.Listeners },
+		func(l *fact.Listener) fact.Kind { return l.Purpose.Kind() },
+		func(a, b fact.Listener) int {
+			return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Address, b.Address))
+		})
+	out.Components = ofKinds(&j, fact.ServerSettings, fact.NodeSettings,
+		func(m *fact.Measurement) []fact.Component { return m.Components },
+		func(c *fact.Component) fact.Kind { return c.Program.Kind() },
+		func(a, b fact.Component) int {
+			return cmp.Or(cmp.Compare(a.Program, b.Program), cmp.Compare(a.PID, b.PID))
+		})
+	out.Certificates = j.by[fact.Certificates].Certificates
 	for _, kind := range fact.NodeKinds() {
 		if j.by[kind].HasRead(kind) {
 			out.Read = append(out.Read, kind)
@@ -94,9 +107,32 @@ type gapKey struct {
 	about     string
 }
 
+// ofKinds joins lists whose elements are of two kinds: the storage's and the node's own.
+// Each element comes from the measurement that answers for its kind. One of neither kind
+// goes with the node's own: the code that admits the answer refuses it.
+func ofKinds[T any](j *joining, server, node fact.Kind, list func(*fact.Measurement) []T, kind func(*T) fact.Kind, compare func(a, b T) int) []T {
+	if j.by[server] == j.by[node] {
+		return list(j.by[node])
+	}
+	var out []T
+	for _, of := range []fact.Kind{server, node} {
+		from := list(j.by[of])
+		for i := range from {
+			if (kind(&from[i]) == server) == (of == server) {
+				out = append(out, from[i])
+			}
+		}
+	}
+	slices.SortStableFunc(out, compare)
+	return out
+}
+
 // best returns the measurement that answers for a kind.
 func (j *joining) best(kind fact.Kind) *fact.Measurement {
 	best, fewest := j.all[0], -1
+	if i := slices.IndexFunc(j.all, func(m *fact.Measurement) bool { return slices.Contains(fact.KindsAt(m.Level), kind) }); i >= 0 {
+		best = j.all[i]
+	}
 	for _, m := range j.all {
 		if !m.HasRead(kind) {
 			continue
@@ -206,6 +242,7 @@ func (j *joining) container(id string, of map[*fact.Measurement]map[string]*fact
 	out.Self = self
 	out.Processes, out.Root, out.Mounts, out.Sockets = nil, nil, nil, nil
 	out.Devices, out.DeviceFS, out.DeviceRules, out.Upper, out.Packages, out.Image = nil, "", nil, nil, nil, ""
+	out.Environment, out.EnvironmentTotal = nil, 0
 
 	processes, executables := j.answering(fact.Processes, id, of), j.answering(fact.Executables, id, of)
 	if processes != nil {
@@ -222,6 +259,9 @@ func (j *joining) container(id string, of map[*fact.Measurement]map[string]*fact
 	}
 	if c := j.answering(fact.Upperdir, id, of); c != nil {
 		out.Upper, out.Packages = c.Upper, c.Packages
+	}
+	if c := j.answering(fact.Environment, id, of); c != nil {
+		out.Environment, out.EnvironmentTotal = c.Environment, c.EnvironmentTotal
 	}
 	// A key means something only in its own measurement.
 	if c := of[j.by[fact.Images]][id]; c != nil {

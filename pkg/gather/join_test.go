@@ -96,6 +96,11 @@ func TestJoin(t *testing.T) {
 	upper.Upper = &fact.UpperWalk{Path: "/upper"}
 	self := box("a")
 	self.Self = true
+	listener := func(purpose fact.ListenerPurpose, port int) fact.Listener {
+		return fact.Listener{Purpose: purpose, Port: port}
+	}
+	environment := box("a")
+	environment.Environment, environment.EnvironmentTotal = []fact.EnvironmentCredential{{Name: "TOKEN", Rule: "jwt"}}, 1
 	for name, tc := range map[string]struct{ a, b, want fact.Measurement }{
 		"each kind from the one that read it": {
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Etcd), Etcd: []fact.EtcdDB{{Path: "a"}}, APIServers: []fact.APIServer{{PID: 1}}, Gaps: []fact.NodeGap{gap(fact.EncryptionConfig, "", fact.Timeout)}},
@@ -157,6 +162,36 @@ func TestJoin(t *testing.T) {
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes, fact.Executables), Containers: []fact.MeasuredContainer{box("a", process(1, 1, "x", exe("/a")))}, Gaps: []fact.NodeGap{gap(fact.Executables, "", fact.Truncated)}},
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Executables), Containers: []fact.MeasuredContainer{box("a", process(1, 1, "x", exe("/b")))}},
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes, fact.Executables), Containers: []fact.MeasuredContainer{box("a", process(1, 1, "x", exe("/a")))}, Gaps: []fact.NodeGap{gap(fact.Executables, "", fact.Truncated)}},
+		},
+		"listeners by their purpose, from the probe that read that kind": {
+			fact.Measurement{Level: fact.LevelNet, Read: kinds(fact.NodeTLS, fact.ServerTLS), Listeners: []fact.Listener{listener(fact.EtcdClient, 2379), listener(fact.KubeletAPI, 10250)}},
+			fact.Measurement{Level: fact.LevelNet, Read: kinds(fact.ServerTLS), Listeners: []fact.Listener{listener(fact.KubeAPI, 6443), listener(fact.Scheduler, 10259)}, Gaps: []fact.NodeGap{gap(fact.ServerTLS, "", fact.Timeout)}},
+			fact.Measurement{Level: fact.LevelNet, Read: kinds(fact.NodeTLS, fact.ServerTLS), Listeners: []fact.Listener{listener(fact.EtcdClient, 2379), listener(fact.KubeletAPI, 10250)}},
+		},
+		"listeners of two probes, each of which read one kind": {
+			fact.Measurement{Level: fact.LevelNet, Read: kinds(fact.NodeTLS), Listeners: []fact.Listener{listener(fact.EtcdClient, 2379), listener(fact.KubeletAPI, 10250), listener("novel", 1)}},
+			fact.Measurement{Level: fact.LevelNet, Read: kinds(fact.ServerTLS), Listeners: []fact.Listener{listener(fact.KubeAPI, 6443), listener(fact.Scheduler, 10259), listener("other", 2)}},
+			fact.Measurement{Level: fact.LevelNet, Read: kinds(fact.NodeTLS, fact.ServerTLS), Listeners: []fact.Listener{listener("novel", 1), listener(fact.KubeAPI, 6443), listener(fact.KubeletAPI, 10250)}},
+		},
+		"the net probe's listeners beside everything of the full one": {
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes, fact.ServerSettings, fact.NodeSettings), Components: []fact.Component{{Program: fact.ProgramEtcd}}, Containers: []fact.MeasuredContainer{box("a")}, Gaps: []fact.NodeGap{gap(fact.ServerSettings, "", fact.Timeout)}},
+			fact.Measurement{Level: fact.LevelNet, Read: kinds(fact.NodeTLS), Listeners: []fact.Listener{listener(fact.KubeletAPI, 10250), listener(fact.EtcdClient, 2379)}, Gaps: []fact.NodeGap{gap(fact.ServerTLS, "", fact.Timeout)}},
+			fact.Measurement{
+				Level: fact.LevelFull, Read: kinds(fact.Processes, fact.NodeTLS, fact.NodeSettings, fact.ServerSettings),
+				Components: []fact.Component{{Program: fact.ProgramEtcd}}, Containers: []fact.MeasuredContainer{box("a")},
+				Listeners: []fact.Listener{listener(fact.KubeletAPI, 10250), listener(fact.EtcdClient, 2379)},
+				Gaps:      []fact.NodeGap{gap(fact.ServerSettings, "", fact.Timeout), gap(fact.ServerTLS, "", fact.Timeout)},
+			},
+		},
+		"programs by what they are": {
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.NodeSettings), Components: []fact.Component{{Program: fact.ProgramEtcd, PID: 1}, {Program: fact.ProgramKubelet, PID: 2}}},
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.ServerSettings), Components: []fact.Component{{Program: fact.ProgramEtcd, PID: 3}, {Program: fact.ProgramKubelet, PID: 4}}},
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.NodeSettings, fact.ServerSettings), Components: []fact.Component{{Program: fact.ProgramEtcd, PID: 3}, {Program: fact.ProgramKubelet, PID: 2}}},
+		},
+		"credentials of a container that only one probe looked into": {
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes), Containers: []fact.MeasuredContainer{box("a"), box("b")}},
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Environment), Containers: []fact.MeasuredContainer{environment}},
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes, fact.Environment), Containers: []fact.MeasuredContainer{environment, box("b")}, Gaps: []fact.NodeGap{oneOfTwo(fact.Environment, "b")}},
 		},
 		"a probe that another one saw is known as one": {
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes), Containers: []fact.MeasuredContainer{box("a")}},

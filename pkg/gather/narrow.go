@@ -101,13 +101,14 @@ func keepNodesOfPods(set *fact.Set) {
 	set.Nodes = slices.DeleteFunc(set.Nodes, func(n fact.Node) bool { return !used[n.Name] })
 }
 
-// KeepNamespace keeps only the stored Secrets of one namespace, or all of them for
-// "". What is only counted stays counted, because any of it may be in this namespace:
-// Secrets that were cut from a list, and values without a name.
+// KeepNamespace keeps only the Secrets, service account tokens and ConfigMaps of one
+// namespace, or all of them for "". What is only counted stays counted, because any of it
+// may be in this namespace: what was cut from a list, and values without a name.
 func KeepNamespace(set *fact.Set, namespace string) {
 	if namespace == "" {
 		return
 	}
+	keepObjects(set, namespace)
 	narrow := func(db *fact.EtcdDB) {
 		if db.History != nil {
 			history := *db.History
@@ -149,6 +150,26 @@ func KeepNamespace(set *fact.Set, namespace string) {
 			keepValues(namespace, &b.Values, &b.Secrets, &b.SecretsTotal)
 		}
 	}
+}
+
+// keepObjects keeps what the API server, or files, say of one namespace.
+func keepObjects(set *fact.Set, namespace string) {
+	set.Secrets, _ = keptSecrets(set.Secrets, len(set.Secrets), func(s *fact.SecretName) bool { return s.Namespace == namespace })
+	set.LegacyTokens, _ = keptSecrets(set.LegacyTokens, len(set.LegacyTokens), func(t *fact.ServiceAccountToken) bool { return t.Namespace == namespace })
+	if set.ConfigMaps != nil {
+		scan := *set.ConfigMaps
+		scan.Found, scan.Total = keptSecrets(scan.Found, scan.Total, func(e *fact.ConfigMapEntry) bool { return e.Namespace == namespace })
+		set.ConfigMaps = &scan
+	}
+	stores := slices.Clone(set.SecretStores)
+	for i := range stores {
+		stores[i].Resources = slices.Clone(stores[i].Resources)
+		for j := range stores[i].Resources {
+			r := &stores[i].Resources[j]
+			r.Classes, _ = keptSecrets(r.Classes, len(r.Classes), func(c *fact.StoreClass) bool { return c.Namespace == namespace })
+		}
+	}
+	set.SecretStores = stores
 }
 
 // keptSecrets keeps what is wanted of a list. The number of those that the list does

@@ -56,6 +56,31 @@ func TestKeepNamespace(t *testing.T) {
 	}
 }
 
+// Of what the API server says too, only this namespace's is kept. Counts are of all.
+func TestKeepNamespaceOfObjects(t *testing.T) {
+	set := &fact.Set{
+		Secrets:      []fact.SecretName{{Namespace: "a", Name: "x"}, {Namespace: "b", Name: "y"}},
+		LegacyTokens: []fact.ServiceAccountToken{{Namespace: "b", Name: "y"}, {Namespace: "a", Name: "x"}},
+		ConfigMaps:   &fact.ConfigMapScan{Read: 9, Total: 5, Found: []fact.ConfigMapEntry{{Namespace: "a", Key: "k"}, {Namespace: "b", Key: "k"}}},
+		SecretStores: []fact.SecretStore{{Name: "csi", Resources: []fact.StoreResource{{Objects: 2, Classes: []fact.StoreClass{{Namespace: "b", Name: "x"}, {Namespace: "a", Name: "y"}}}}}},
+	}
+	before := set.DeepCopy()
+	whole := *set
+	KeepNamespace(set, "a")
+	want := &fact.Set{
+		Secrets:      before.Secrets[:1],
+		LegacyTokens: before.LegacyTokens[1:],
+		ConfigMaps:   &fact.ConfigMapScan{Read: 9, Total: 4, Found: before.ConfigMaps.Found[:1]},
+		SecretStores: []fact.SecretStore{{Name: "csi", Resources: []fact.StoreResource{{Objects: 2, Classes: []fact.StoreClass{{Namespace: "a", Name: "y"}}}}}},
+	}
+	if diff := cmp.Diff(want, set); diff != "" {
+		t.Errorf("what is kept (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, &whole); diff != "" {
+		t.Errorf("the lists that were given changed (-want +got):\n%s", diff)
+	}
+}
+
 // Of what remains of older values, the names of other namespaces go with their values.
 // Values without a name stay, because they may be of this namespace.
 func TestKeepNamespaceOfRemains(t *testing.T) {

@@ -39,12 +39,17 @@ const (
 	opaque   = 128 // for a value that decodes itself
 )
 
+// allocated is at least what the allocator takes for one value of a size: its size
+// classes are at most an eighth apart above 128 bytes, and 16 bytes below
+// (runtime/sizeclasses.go).
+func allocated(size int64) int64 { return size + size/8 + 16 }
+
 // value weighs one value of a type. nil means that the type has no place for the
 // value.
 func (w *weigher) value(t reflect.Type) {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
-		w.left -= int64(t.Size())
+		w.left -= allocated(int64(t.Size()))
 	}
 	if t != nil && reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
 		// The decoded value is larger than its text by a constant at most, except

@@ -109,7 +109,7 @@ func TestAKindIsOneLine(t *testing.T) {
 	}
 	if !slices.ContainsFunc(objects, func(d launch.Document) bool {
 		text, err := yaml.Marshal(d.Object)
-		return err == nil && strings.Contains(string(text), "swap,novel")
+		return err == nil && strings.Contains(string(text), "server-settings,novel")
 	}) {
 		t.Error("no pod is asked for the kind")
 	}

@@ -14,16 +14,19 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// shares are the sections' reserved parts of an answer, in sixteenths. What a
+// shares are the sections' reserved parts of an answer, in thirty-seconds. What a
 // section does not need is shared among those that need more: see allot.
 var shares = [sections]int{
-	hostSection:      1,
-	serverSection:    1,
-	etcdSection:      5,
-	backupSection:    1,
-	containerSection: 4,
-	imageSection:     2,
-	gapSection:       2,
+	hostSection:        2,
+	serverSection:      1,
+	etcdSection:        9,
+	backupSection:      2,
+	listenerSection:    1,
+	componentSection:   1,
+	certificateSection: 1,
+	containerSection:   8,
+	imageSection:       4,
+	gapSection:         3,
 }
 
 // The resources that an answer has a limit of.
@@ -151,6 +154,9 @@ type sizes struct {
 	heads            list   // databases without their Secrets
 	secrets          []list // of each database
 	backups          list
+	listeners        list
+	components       list
+	certificates     list
 	containers       []*parts
 	bare             list // containers without their lists
 	images           []int
@@ -180,6 +186,9 @@ func (c *cutter) measure() *sizes {
 	}
 	s.heads = listOf(c, heads, nil, MaxRecord-wrapping)
 	s.backups = listOf(c, m.Backups, func(b *fact.Backup) bool { return b.Values > 0 }, MaxRecord-wrapping)
+	s.listeners = listOf(c, m.Listeners, func(l *fact.Listener) bool { return l.Purpose.Kind() == fact.ServerTLS }, MaxRecord-wrapping)
+	s.components = listOf(c, m.Components, func(p *fact.Component) bool { return p.Program.Kind() == fact.ServerSettings }, MaxRecord-wrapping)
+	s.certificates = listOf(c, m.Certificates, nil, MaxRecord-wrapping)
 	s.bare.most = MaxRecord
 	for i := range m.Containers {
 		p := c.containerParts(&m.Containers[i])
@@ -198,6 +207,7 @@ func (c *cutter) measure() *sizes {
 func bareHost(m *fact.Measurement) fact.Measurement {
 	bare := *m
 	bare.APIServers, bare.Etcd, bare.Backups, bare.Containers, bare.Images, bare.Gaps, bare.Host.Installed, bare.Host.Inventory = nil, nil, nil, nil, nil, nil, nil, nil
+	bare.Listeners, bare.Components, bare.Certificates = nil, nil, nil
 	if m.Host.Packages != nil {
 		packages := *m.Host.Packages
 		packages.Pending = nil
@@ -342,6 +352,12 @@ func sectionOf(field string) section {
 		return etcdSection
 	case "backups":
 		return backupSection
+	case "listeners":
+		return listenerSection
+	case "components":
+		return componentSection
+	case "certificates":
+		return certificateSection
 	case "containers":
 		return containerSection
 	case "images":
@@ -416,6 +432,9 @@ func (c *cutter) shorten(totals [sections]int) *fact.Measurement {
 	c.servers(&short, s, totals[serverSection])
 	c.etcd(&short, s, totals[etcdSection])
 	c.backups(&short, s, totals[backupSection])
+	c.listeners(&short, s, totals[listenerSection])
+	c.components(&short, s, totals[componentSection])
+	c.certificates(&short, s, totals[certificateSection])
 	c.containers(&short, s, totals[containerSection])
 	c.images(&short, s, totals[imageSection])
 	c.gaps(&short, s, totals[gapSection])
@@ -461,7 +480,7 @@ func (c *cutter) servers(m *fact.Measurement, s *sizes, total int) {
 }
 
 // wrapping is what a record has besides its value, at most.
-const wrapping = len(`{"container":}`)
+const wrapping = len(`{"certificate":}`)
 
 func (c *cutter) etcd(m *fact.Measurement, s *sizes, total int) {
 	chosen := choose(total, s.heads)[0]
@@ -514,6 +533,45 @@ func (c *cutter) backups(m *fact.Measurement, s *sizes, total int) {
 	m.Backups = kept
 }
 
+// listeners keeps those of etcd and the API server before others. Each kind has a gap
+// of its own for those that were left out.
+func (c *cutter) listeners(m *fact.Measurement, s *sizes, total int) {
+	keep := choose(total, s.listeners)[0]
+	for _, kind := range []fact.Kind{fact.ServerTLS, fact.NodeTLS} {
+		kept, of := keptOf(m.Listeners, keep, func(l *fact.Listener) bool { return l.Purpose.Kind() == kind })
+		c.lost([]fact.Kind{kind}, "", kept, of, "listeners")
+	}
+	m.Listeners = picked(m.Listeners, keep)
+}
+
+func (c *cutter) components(m *fact.Measurement, s *sizes, total int) {
+	keep := choose(total, s.components)[0]
+	for _, kind := range []fact.Kind{fact.ServerSettings, fact.NodeSettings} {
+		kept, of := keptOf(m.Components, keep, func(p *fact.Component) bool { return p.Program.Kind() == kind })
+		c.lost([]fact.Kind{kind}, "", kept, of, "programs of the cluster")
+	}
+	m.Components = picked(m.Components, keep)
+}
+
+func (c *cutter) certificates(m *fact.Measurement, s *sizes, total int) {
+	kept := picked(m.Certificates, choose(total, s.certificates)[0])
+	c.lost([]fact.Kind{fact.Certificates}, "", len(kept), len(m.Certificates), "files with certificates")
+	m.Certificates = kept
+}
+
+// keptOf counts the elements of one kind, and those of them that are kept.
+func keptOf[T any](items []T, keep []bool, of func(*T) bool) (kept, all int) {
+	for i := range items {
+		if of(&items[i]) {
+			all++
+			if keep[i] {
+				kept++
+			}
+		}
+	}
+	return kept, all
+}
+
 // The lists of a container.
 const (
 	upperFiles = iota
@@ -521,6 +579,7 @@ const (
 	processList
 	mountList
 	deviceList
+	environmentList
 	containerLists
 )
 
@@ -534,6 +593,8 @@ var containerList = [containerLists]struct {
 	processList: {"processes", []fact.Kind{fact.Processes, fact.Executables}},
 	mountList:   {"mounts", []fact.Kind{fact.Mounts}},
 	deviceList:  {"devices", []fact.Kind{fact.Devices}},
+
+	environmentList: {"variables with credentials", []fact.Kind{fact.Environment}},
 }
 
 // parts are the sizes of a container's record: without its lists, and of each
@@ -563,7 +624,7 @@ func drifted(o fact.Origin) bool {
 func (c *cutter) containerParts(ct *fact.MeasuredContainer) *parts {
 	p := new(parts)
 	bare := *ct
-	bare.Processes, bare.Mounts, bare.Devices = nil, nil, nil
+	bare.Processes, bare.Mounts, bare.Devices, bare.Environment = nil, nil, nil, nil
 	var found, data []fact.UpperFile
 	if ct.Upper != nil {
 		upper := *ct.Upper
@@ -579,6 +640,7 @@ func (c *cutter) containerParts(ct *fact.MeasuredContainer) *parts {
 	}, MaxRecord)
 	p.lists[mountList] = listOf(c, ct.Mounts, nil, MaxRecord)
 	p.lists[deviceList] = listOf(c, ct.Devices, nil, MaxRecord)
+	p.lists[environmentList] = listOf(c, ct.Environment, nil, MaxRecord)
 	return p
 }
 
@@ -628,6 +690,10 @@ func (c *cutter) containers(m *fact.Measurement, s *sizes, total int) {
 		ct.Processes = picked(ct.Processes, keep[processList])
 		ct.Mounts = picked(ct.Mounts, keep[mountList])
 		ct.Devices = picked(ct.Devices, keep[deviceList])
+		if count(keep[environmentList]) < len(keep[environmentList]) {
+			ct.EnvironmentTotal = max(ct.EnvironmentTotal, len(ct.Environment))
+			ct.Environment = picked(ct.Environment, keep[environmentList])
+		}
 		kept = append(kept, ct)
 	}
 	c.lost(fact.KindsOf(fact.OfContainer), "", len(kept), len(m.Containers), "containers")

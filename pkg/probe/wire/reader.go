@@ -79,12 +79,15 @@ func scan(stream []byte, limit int) (*reader, *fault) {
 func (r *reader) measurement() (*fact.Measurement, *fault) {
 	r.rewind()
 	m := &fact.Measurement{
-		APIServers: made[fact.APIServer](r.counts.APIServers),
-		Etcd:       made[fact.EtcdDB](r.counts.Etcd),
-		Backups:    made[fact.Backup](r.counts.Backups),
-		Containers: made[fact.MeasuredContainer](r.counts.Containers),
-		Images:     made[fact.ImageInventory](r.counts.Images),
-		Gaps:       made[fact.NodeGap](r.counts.Gaps),
+		APIServers:   made[fact.APIServer](r.counts.APIServers),
+		Etcd:         made[fact.EtcdDB](r.counts.Etcd),
+		Backups:      made[fact.Backup](r.counts.Backups),
+		Listeners:    made[fact.Listener](r.counts.Listeners),
+		Components:   made[fact.Component](r.counts.Components),
+		Certificates: made[fact.CertificateFile](r.counts.Certificates),
+		Containers:   made[fact.MeasuredContainer](r.counts.Containers),
+		Images:       made[fact.ImageInventory](r.counts.Images),
+		Gaps:         made[fact.NodeGap](r.counts.Gaps),
 	}
 	if f := r.records(m); f != nil {
 		return nil, f
@@ -225,6 +228,21 @@ func (r *reader) single(s *shape, p *progress) *fault {
 		f = r.more(s, &p.found.Backups)
 		if p.m != nil {
 			into = reflect.ValueOf(&p.m.Backups[p.found.Backups-1]).Elem()
+		}
+	case listenerSection:
+		f = r.more(s, &p.found.Listeners)
+		if p.m != nil {
+			into = reflect.ValueOf(&p.m.Listeners[p.found.Listeners-1]).Elem()
+		}
+	case componentSection:
+		f = r.more(s, &p.found.Components)
+		if p.m != nil {
+			into = reflect.ValueOf(&p.m.Components[p.found.Components-1]).Elem()
+		}
+	case certificateSection:
+		f = r.more(s, &p.found.Certificates)
+		if p.m != nil {
+			into = reflect.ValueOf(&p.m.Certificates[p.found.Certificates-1]).Elem()
 		}
 	case containerSection:
 		f = r.more(s, &p.found.Containers)

@@ -378,6 +378,43 @@ func (h honest) node(seed uint64) *fact.Measurement {
 		}
 		m.Etcd = []fact.EtcdDB{db}
 	}
+	purposes, programs := []fact.ListenerPurpose{fact.KubeletAPI, fact.RuntimeStreaming}, []fact.ComponentProgram{fact.ProgramKubelet, fact.ProgramContainerd}
+	if h.secrets > 0 {
+		purposes = []fact.ListenerPurpose{fact.EtcdClient, fact.EtcdPeer, fact.KubeAPI, fact.KubeletAPI, fact.ControllerManager, fact.Scheduler}
+		programs = []fact.ComponentProgram{fact.ProgramEtcd, fact.ProgramAPIServer, fact.ProgramKubelet, fact.ProgramControllerManager, fact.ProgramScheduler, fact.ProgramContainerd}
+	}
+	certificate := func() fact.Certificate {
+		return fact.Certificate{
+			Subject: "CN=system:node:" + word(8) + ",O=system:nodes", Issuer: "CN=kubernetes", SHA256: word(64), KeyType: "RSA", KeyBits: 2048,
+			Signature: "SHA256-RSA", NotBefore: when(), NotAfter: when(), Names: []string{"10.0.0." + word(2), "127.0.0.1", "localhost", "node-" + word(5)}, NameTotal: 4,
+		}
+	}
+	for i, purpose := range purposes {
+		l := fact.Listener{
+			Address: "0.0.0.0", Port: 2379 + i, Inode: r.Uint64N(1 << 20), Purpose: purpose, Target: "10.0.0.7", Connections: 7,
+			Protocol: fact.SpeaksTLS, ProtocolFrom: "ServerHello", ClientAuth: fact.ClientCertDemanded, ClientAuthFrom: "alert certificate required",
+			ClientCAs: []string{"CN=kubernetes"}, ClientCATotal: 1, Chain: []fact.Certificate{certificate()},
+		}
+		for _, offer := range fact.Offers() {
+			l.Offers = append(l.Offers, fact.TLSOffer{Offer: offer, Outcome: fact.OfferAccepted, Version: "TLS 1.2", Suite: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", From: "ServerHello"})
+		}
+		m.Listeners = append(m.Listeners, l)
+	}
+	for _, program := range programs {
+		c := fact.Component{Program: program, PID: 100 + r.IntN(900), Started: when(), Container: word(64), SocketsRead: true}
+		for i := range 8 {
+			c.Settings = append(c.Settings, fact.Setting{Name: "tls-setting-" + word(6), Value: "/etc/kubernetes/pki/" + word(8), From: "--tls-setting"})
+			c.Sockets = append(c.Sockets, fact.Socket{Address: "127.0.0.1", Port: 10_000 + i, Inode: r.Uint64N(1 << 20)})
+		}
+		m.Components = append(m.Components, c)
+	}
+	for range 4 * len(programs) {
+		path := "/etc/kubernetes/pki/" + word(10)
+		m.Certificates = append(m.Certificates, fact.CertificateFile{
+			Path: path + ".crt", Use: "kube-apiserver serving", By: "--tls-cert-file", Total: 1, Certificates: []fact.Certificate{certificate()},
+			Key: &fact.FileAccess{Path: path + ".key", Mode: 0o600},
+		})
+	}
 	return m
 }
 
@@ -490,6 +527,10 @@ func bombs() map[string]bomb {
 		"databases that are empty":           {many(`{"etcd":{}}`, 1_200_000, `"etcd":1200000`), "record ", tooMuch},
 		"gaps that are empty":                {many(`{"gap":{}}`, 1_300_000, `"gaps":1300000`), "record ", tooMuch},
 		"API servers that are empty":         {many(`{"apiServer":{}}`, 900_000, `"apiServers":900000`), "record ", tooMuch},
+		"listeners that are empty":           {many(`{"listener":{}}`, 900_000, `"listeners":900000`), "record ", tooMuch},
+		"a chain without an end":             {record(`{"listener":{"chain":[`, "{}", full, "]}}"), "record 2: listener.chain[", tooMuch},
+		"names of certificates":              {begin + strings.Repeat(list(`{"certificate":{"certificates":[`, `{"names":["a","b","a","b"]}`, 50_000, "]}}")+"\n", 3), "record ", tooMuch},
+		"components with settings":           {many(list(`{"component":{"settings":[`, "{}", 20_000, "]}}"), 40, `"components":40`), "record ", tooMuch},
 		"strings that are empty":             {list(`{"host":{"read":[`, `""`, full*2, "]}}") + "\n" + `{"end":{}}` + "\n", "", ""},
 		"strings of one byte":                {list(`{"host":{"read":[`, `"a","b"`, full/2, "]}}") + "\n" + `{"end":{}}` + "\n", "", ""},
 		"one string again and again":         {list(`{"host":{"read":[`, `"etcd"`, full*5/6, "]}}") + "\n" + `{"end":{}}` + "\n", "", ""},

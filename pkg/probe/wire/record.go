@@ -15,30 +15,37 @@ type record struct {
 	APIServer *fact.APIServer   `json:"apiServer,omitempty"`
 	// Etcd is a database without its Secrets; Secrets is a page of them, of the
 	// database before it: 1 to MaxPage.
-	Etcd      *fact.EtcdDB            `json:"etcd,omitempty"`
-	Secrets   []fact.StoredSecret     `json:"secrets,omitempty"`
-	Backup    *fact.Backup            `json:"backup,omitempty"`
-	Container *fact.MeasuredContainer `json:"container,omitempty"`
-	Image     *fact.ImageInventory    `json:"image,omitempty"`
-	Gap       *fact.NodeGap           `json:"gap,omitempty"`
+	Etcd        *fact.EtcdDB            `json:"etcd,omitempty"`
+	Secrets     []fact.StoredSecret     `json:"secrets,omitempty"`
+	Backup      *fact.Backup            `json:"backup,omitempty"`
+	Listener    *fact.Listener          `json:"listener,omitempty"`
+	Component   *fact.Component         `json:"component,omitempty"`
+	Certificate *fact.CertificateFile   `json:"certificate,omitempty"`
+	Container   *fact.MeasuredContainer `json:"container,omitempty"`
+	Image       *fact.ImageInventory    `json:"image,omitempty"`
+	Gap         *fact.NodeGap           `json:"gap,omitempty"`
 	// End is the last.
 	End *ending `json:"end,omitempty"`
 }
 
 // ending counts what came before it, Secrets and not their pages.
 type ending struct {
-	APIServers int `json:"apiServers"`
-	Etcd       int `json:"etcd"`
-	Secrets    int `json:"secrets"`
-	Backups    int `json:"backups"`
-	Containers int `json:"containers"`
-	Images     int `json:"images"`
-	Gaps       int `json:"gaps"`
+	APIServers   int `json:"apiServers"`
+	Etcd         int `json:"etcd"`
+	Secrets      int `json:"secrets"`
+	Backups      int `json:"backups"`
+	Listeners    int `json:"listeners"`
+	Components   int `json:"components"`
+	Certificates int `json:"certificates"`
+	Containers   int `json:"containers"`
+	Images       int `json:"images"`
+	Gaps         int `json:"gaps"`
 }
 
 // String is for errors.
 func (e ending) String() string {
-	return fmt.Sprintf("%d API servers, %d databases, %d Secrets, %d backups, %d containers, %d images and %d gaps", e.APIServers, e.Etcd, e.Secrets, e.Backups, e.Containers, e.Images, e.Gaps)
+	return fmt.Sprintf("%d API servers, %d databases, %d Secrets, %d backups, %d listeners, %d components, %d certificate files, %d containers, %d images and %d gaps",
+		e.APIServers, e.Etcd, e.Secrets, e.Backups, e.Listeners, e.Components, e.Certificates, e.Containers, e.Images, e.Gaps)
 }
 
 // section is a group of records that shares the answer with the others: each has
@@ -51,6 +58,9 @@ const (
 	serverSection
 	etcdSection
 	backupSection
+	listenerSection
+	componentSection
+	certificateSection
 	containerSection
 	imageSection
 	gapSection
@@ -63,10 +73,15 @@ const (
 func records(m *fact.Measurement, write func(section, record) error) error {
 	head := *m
 	head.APIServers, head.Etcd, head.Backups, head.Containers, head.Images, head.Gaps = nil, nil, nil, nil, nil, nil
+	head.Listeners, head.Components, head.Certificates = nil, nil, nil
 	if err := write(hostSection, record{Host: &head}); err != nil {
 		return err
 	}
-	end := ending{APIServers: len(m.APIServers), Etcd: len(m.Etcd), Backups: len(m.Backups), Containers: len(m.Containers), Images: len(m.Images), Gaps: len(m.Gaps)}
+	end := ending{
+		APIServers: len(m.APIServers), Etcd: len(m.Etcd), Backups: len(m.Backups),
+		Listeners: len(m.Listeners), Components: len(m.Components), Certificates: len(m.Certificates),
+		Containers: len(m.Containers), Images: len(m.Images), Gaps: len(m.Gaps),
+	}
 	for i := range m.APIServers {
 		if err := write(serverSection, record{APIServer: &m.APIServers[i]}); err != nil {
 			return err
@@ -90,6 +105,21 @@ func records(m *fact.Measurement, write func(section, record) error) error {
 	}
 	for i := range m.Backups {
 		if err := write(backupSection, record{Backup: &m.Backups[i]}); err != nil {
+			return err
+		}
+	}
+	for i := range m.Listeners {
+		if err := write(listenerSection, record{Listener: &m.Listeners[i]}); err != nil {
+			return err
+		}
+	}
+	for i := range m.Components {
+		if err := write(componentSection, record{Component: &m.Components[i]}); err != nil {
+			return err
+		}
+	}
+	for i := range m.Certificates {
+		if err := write(certificateSection, record{Certificate: &m.Certificates[i]}); err != nil {
 			return err
 		}
 	}

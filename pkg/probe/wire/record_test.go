@@ -21,9 +21,14 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		server    = `{"apiServer":{}}`
 		etcd      = `{"etcd":{}}`
 		page      = `{"secrets":[{},{}]}`
+		backup    = `{"backup":{}}`
+		listener  = `{"listener":{}}`
+		component = `{"component":{}}`
 		container = `{"container":{}}`
-		image     = `{"image":{}}`
-		gap       = `{"gap":{}}`
+
+		certificate = `{"certificate":{}}`
+		image       = `{"image":{}}`
+		gap         = `{"gap":{}}`
 	)
 	end := func(servers, etcd, secrets, containers, gaps int) string {
 		return fmt.Sprintf(`{"end":{"apiServers":%d,"etcd":%d,"secrets":%d,"containers":%d,"gaps":%d}}`, servers, etcd, secrets, containers, gaps)
@@ -40,8 +45,16 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		"images":                        {[]string{host, container, image, image, gap, `{"end":{"containers":1,"images":2,"gaps":1}}`}, ""},
 		"an image behind a gap":         {[]string{host, gap, image, none}, "record 3: image: expected it before others"},
 		"a container behind an image":   {[]string{host, image, container, none}, "record 3: container: expected it before others"},
-		"an image too few":              {[]string{host, image, none}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 containers, 1 images and 0 gaps, as were found, found other numbers"},
+		"an image too few":              {[]string{host, image, none}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 listeners, 0 components, 0 certificate files, 0 containers, 1 images and 0 gaps, as were found, found other numbers"},
 		"a host that has images":        {[]string{`{"host":{"images":null}}`, none}, "record 1: host: expected a known field at byte 9, found another: use a probe of this plugin's version"},
+		"listeners and others":          {[]string{host, etcd, backup, listener, listener, component, certificate, container, `{"end":{"etcd":1,"backups":1,"listeners":2,"components":1,"certificates":1,"containers":1}}`}, ""},
+		"a listener behind a component": {[]string{host, component, listener, none}, "record 3: listener: expected it before others"},
+		"a component behind a file":     {[]string{host, certificate, component, none}, "record 3: component: expected it before others"},
+		"a file behind a container":     {[]string{host, container, certificate, none}, "record 3: certificate: expected it before others"},
+		"a listener too many":           {[]string{host, listener, none}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 1 listeners, 0 components, 0 certificate files, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
+		"a host that has listeners":     {[]string{`{"host":{"listeners":null}}`, none}, "record 1: host: expected a known field at byte 9, found another: use a probe of this plugin's version"},
+		"an inode that is negative":     {[]string{host, `{"listener":{"inode":-1}}`, none}, "record 2: listener.inode: expected a whole number (uint64) at byte 21, found another"},
+		"a listener of another version": {[]string{host, `{"listener":{"hunter2":1}}`, none}, "record 2: listener: expected a known field at byte 13, found another: use a probe of this plugin's version"},
 		"as few as may be":              {[]string{host, `{"end":{}}`}, ""},
 		"a full page":                   {[]string{host, etcd, pageOf(MaxPage), end(0, 1, MaxPage, 0, 0)}, ""},
 		"no record":                     {nil, "expected an end after 0 records, found none"},
@@ -60,9 +73,9 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		"no end":                        {[]string{host, container}, "expected an end after 2 records, found none"},
 		"a second end":                  {[]string{host, none, none}, "record 2: expected nothing after the end, found 70 bytes"},
 		"a record behind the end":       {[]string{host, none, container}, "record 2: expected nothing after the end, found 17 bytes"},
-		"a container too few":           {[]string{host, container, end(0, 0, 0, 2, 0)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 1 containers, 0 images and 0 gaps, as were found, found other numbers"},
-		"a gap too few":                 {[]string{host, gap, end(0, 0, 0, 0, 2)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 containers, 0 images and 1 gaps, as were found, found other numbers"},
-		"a Secret too many":             {[]string{host, etcd, page, end(0, 1, 1, 0, 0)}, "record 4: end: expected 0 API servers, 1 databases, 2 Secrets, 0 backups, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
+		"a container too few":           {[]string{host, container, end(0, 0, 0, 2, 0)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 listeners, 0 components, 0 certificate files, 1 containers, 0 images and 0 gaps, as were found, found other numbers"},
+		"a gap too few":                 {[]string{host, gap, end(0, 0, 0, 0, 2)}, "record 3: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 listeners, 0 components, 0 certificate files, 0 containers, 0 images and 1 gaps, as were found, found other numbers"},
+		"a Secret too many":             {[]string{host, etcd, page, end(0, 1, 1, 0, 0)}, "record 4: end: expected 0 API servers, 1 databases, 2 Secrets, 0 backups, 0 listeners, 0 components, 0 certificate files, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
 		"two records in a line":         {[]string{host + container, none}, "record 1: expected the end at byte 11, found an object"},
 		"two kinds in a record":         {[]string{`{"host":{},"end":{}}`}, "record 1: expected the record's end at byte 10, found something else"},
 		"a record of no kind":           {[]string{host, `{}`, none}, "record 2: expected a record's name at byte 1, found an end of an object or a list"},
@@ -74,7 +87,7 @@ func TestRecordsHaveOneOrder(t *testing.T) {
 		"a database that has Secrets":   {[]string{host, `{"etcd":{"secrets":[]}}`, none}, "record 2: etcd: expected a known field at byte 9, found another: use a probe of this plugin's version"},
 		"an empty line":                 {[]string{host, "", none}, "record 2: expected an object at byte 0, found the end"},
 		"a line of white space":         {[]string{host, " ", none}, "record 2: expected an object at byte 1, found the end"},
-		"an end with a negative number": {[]string{host, end(0, 0, 0, -1, 0)}, "record 2: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
+		"an end with a negative number": {[]string{host, end(0, 0, 0, -1, 0)}, "record 2: end: expected 0 API servers, 0 databases, 0 Secrets, 0 backups, 0 listeners, 0 components, 0 certificate files, 0 containers, 0 images and 0 gaps, as were found, found other numbers"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -283,6 +296,10 @@ func TestOtherRecordsAreBounded(t *testing.T) {
 	gaps := []fact.NodeGap{{What: fact.Kernel, Reason: fact.Unreadable, Detail: "short"}, {What: fact.Devices, Reason: fact.Unreadable, Detail: long}}
 	m.Gaps = gaps
 	m.Backups = []fact.Backup{{Path: long}, {Path: "/var/backups/etcd.db", Values: 3}}
+	m.Listeners = []fact.Listener{{Purpose: fact.KubeletAPI, Detail: long}, {Purpose: fact.EtcdClient, Port: 2379}, {Purpose: fact.EtcdPeer, Detail: long}}
+	m.Components = []fact.Component{{Program: fact.ProgramEtcd, Unfollowed: long}, {Program: fact.ProgramKubelet}, {Program: fact.ProgramScheduler, Unfollowed: long}}
+	m.Certificates = []fact.CertificateFile{{Path: long}, {Path: "/etc/kubernetes/pki/ca.crt"}}
+	m.Containers[0].Environment = []fact.EnvironmentCredential{{Name: long}, {Name: "PASSWORD"}, {Name: "TOKEN"}}
 	// The numbers of a store stay, whatever becomes of its names.
 	history := &fact.StoredHistory{Complete: true, DeletedTotal: 400}
 	for range history.DeletedTotal {
@@ -298,9 +315,14 @@ func TestOtherRecordsAreBounded(t *testing.T) {
 	lost := func(kind fact.Kind, what string) fact.NodeGap {
 		return fact.NodeGap{What: kind, Reason: fact.Truncated, Detail: what + " sent: there was no room for more in the node's answer"}
 	}
+	environment := lost(fact.Environment, "2 of 3 variables with credentials")
+	environment.Container = m.Containers[0].ID
 	want := []fact.NodeGap{
 		gaps[0], lost(fact.Packages, "2 of 3 pending updates"), lost(fact.EncryptionConfig, "1 of 2 API servers"),
-		lost(fact.Etcd, "700 of 1200 Secrets in etcd"), lost(fact.Backups, "1 of 2 backups"), lost(fact.Devices, "0 of 1 gaps"),
+		lost(fact.Etcd, "700 of 1200 Secrets in etcd"), lost(fact.Backups, "1 of 2 backups"),
+		lost(fact.ServerTLS, "1 of 2 listeners"), lost(fact.NodeTLS, "0 of 1 listeners"),
+		lost(fact.ServerSettings, "0 of 1 programs of the cluster"), lost(fact.NodeSettings, "1 of 2 programs of the cluster"),
+		lost(fact.Certificates, "1 of 2 files with certificates"), environment, lost(fact.Devices, "0 of 1 gaps"),
 	}
 	if diff := cmp.Diff(want, got.Gaps); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
@@ -311,6 +333,13 @@ func TestOtherRecordsAreBounded(t *testing.T) {
 	if !reflect.DeepEqual(got.Backups, m.Backups[1:]) {
 		t.Errorf("expected the second backup, found %+v", got.Backups)
 	}
+	if !reflect.DeepEqual(got.Listeners, m.Listeners[1:2]) || !reflect.DeepEqual(got.Components, m.Components[1:2]) || !reflect.DeepEqual(got.Certificates, m.Certificates[1:]) {
+		t.Errorf("expected one listener, component and file, found %+v, %+v, %+v", got.Listeners, got.Components, got.Certificates)
+	}
+	if c := got.Containers[0]; len(c.Environment) != 2 || c.EnvironmentTotal != 3 {
+		t.Errorf("expected 2 of 3 variables, found %+v of %d", c.Environment, c.EnvironmentTotal)
+	}
+	m.Containers[0].Environment, got.Containers[0].Environment, got.Containers[0].EnvironmentTotal = nil, nil, 0
 	if !reflect.DeepEqual(got.Etcd[0].Secrets, secrets[MaxPage:]) || !reflect.DeepEqual(got.APIServers, m.APIServers[1:]) ||
 		!reflect.DeepEqual(got.Containers, m.Containers) || !slices.Equal(got.Host.Packages.Pending, []fact.PendingUpdate{pending[0], pending[2]}) {
 		t.Error("expected everything else as it was sent")
@@ -366,16 +395,29 @@ func TestWhatIsCutIsAGap(t *testing.T) {
 }
 
 func TestAllot(t *testing.T) {
+	sum := 0
+	for s := range sections {
+		sum += shares[s]
+	}
+	if sum != 32 {
+		t.Errorf("expected shares of 32 in all, found %d", sum)
+	}
+	of := func(host, servers, etcd, backups, containers, images, gaps, listeners, components, certificates int) [sections]int {
+		return [sections]int{
+			hostSection: host, serverSection: servers, etcdSection: etcd, backupSection: backups, containerSection: containers,
+			imageSection: images, gapSection: gaps, listenerSection: listeners, componentSection: components, certificateSection: certificates,
+		}
+	}
 	tests := map[string]struct {
 		total      int
 		need, want [sections]int
 	}{
-		"enough for all":          {160, [sections]int{1, 2, 100, 5, 40, 9, 3}, [sections]int{1, 2, 100, 5, 40, 9, 3}},
-		"shares where all want":   {160, [sections]int{99, 99, 999, 99, 999, 999, 99}, [sections]int{10, 10, 50, 10, 40, 20, 20}},
-		"what is left is shared":  {160, [sections]int{0, 0, 30, 0, 999, 0, 999}, [sections]int{0, 0, 30, 0, 86, 0, 43}},
-		"one takes all that is":   {160, [sections]int{0, 0, 0, 0, 999, 0, 0}, [sections]int{0, 0, 0, 0, 160, 0, 0}},
-		"nothing":                 {0, [sections]int{1, 1, 1, 1, 1, 1, 1}, [sections]int{}},
-		"what is left over again": {1600, [sections]int{0, 150, 700, 0, 9999, 0, 0}, [sections]int{0, 150, 700, 0, 750, 0, 0}},
+		"enough for all":          {320, of(1, 2, 100, 5, 90, 9, 3, 7, 8, 9), of(1, 2, 100, 5, 90, 9, 3, 7, 8, 9)},
+		"shares where all want":   {320, of(999, 999, 999, 999, 999, 999, 999, 999, 999, 999), of(20, 10, 90, 20, 80, 40, 30, 10, 10, 10)},
+		"what is left is shared":  {320, of(0, 0, 30, 0, 999, 0, 999, 0, 0, 0), of(0, 0, 30, 0, 210, 0, 79, 0, 0, 0)},
+		"one takes all that is":   {320, of(0, 0, 0, 0, 999, 0, 0, 0, 0, 0), of(0, 0, 0, 0, 320, 0, 0, 0, 0, 0)},
+		"nothing":                 {0, of(1, 1, 1, 1, 1, 1, 1, 1, 1, 1), [sections]int{}},
+		"what is left over again": {3200, of(0, 150, 700, 0, 9999, 0, 0, 0, 0, 0), of(0, 150, 700, 0, 2350, 0, 0, 0, 0, 0)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

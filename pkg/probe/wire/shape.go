@@ -76,11 +76,14 @@ var layout = sync.OnceValue(func() *streamForm {
 	whole := b.of(reflect.TypeFor[fact.Measurement]())
 	s := &streamForm{whole: whole, named: make(map[string]int)}
 	for _, kind := range []recordKind{
-		{"host", hostSection, whole.without("apiServers", "etcd", "backups", "containers", "images", "gaps"), false},
+		{"host", hostSection, whole.without("apiServers", "etcd", "backups", "listeners", "components", "certificates", "containers", "images", "gaps"), false},
 		{"apiServer", serverSection, b.of(reflect.TypeFor[fact.APIServer]()), false},
 		{"etcd", etcdSection, b.of(reflect.TypeFor[fact.EtcdDB]()).without("secrets"), false},
 		{"secrets", etcdSection, b.of(reflect.TypeFor[fact.StoredSecret]()), true},
 		{"backup", backupSection, b.of(reflect.TypeFor[fact.Backup]()), false},
+		{"listener", listenerSection, b.of(reflect.TypeFor[fact.Listener]()), false},
+		{"component", componentSection, b.of(reflect.TypeFor[fact.Component]()), false},
+		{"certificate", certificateSection, b.of(reflect.TypeFor[fact.CertificateFile]()), false},
 		{"container", containerSection, b.of(reflect.TypeFor[fact.MeasuredContainer]()), false},
 		{"image", imageSection, b.of(reflect.TypeFor[fact.ImageInventory]()), false},
 		{"gap", gapSection, b.of(reflect.TypeFor[fact.NodeGap]()), false},

@@ -115,6 +115,12 @@ func joined(t *testing.T, text []byte) *fact.Measurement {
 			m.Images = append(m.Images, *r.Image)
 		case r.Backup != nil:
 			m.Backups = append(m.Backups, *r.Backup)
+		case r.Listener != nil:
+			m.Listeners = append(m.Listeners, *r.Listener)
+		case r.Component != nil:
+			m.Components = append(m.Components, *r.Component)
+		case r.Certificate != nil:
+			m.Certificates = append(m.Certificates, *r.Certificate)
 		case r.Gap != nil:
 			m.Gaps = append(m.Gaps, *r.Gap)
 		default:
@@ -125,7 +131,10 @@ func joined(t *testing.T, text []byte) *fact.Measurement {
 	for _, db := range m.Etcd {
 		secrets += len(db.Secrets)
 	}
-	want := ending{len(m.APIServers), len(m.Etcd), secrets, len(m.Backups), len(m.Containers), len(m.Images), len(m.Gaps)}
+	want := ending{
+		len(m.APIServers), len(m.Etcd), secrets, len(m.Backups), len(m.Listeners), len(m.Components), len(m.Certificates),
+		len(m.Containers), len(m.Images), len(m.Gaps),
+	}
 	if end == nil || *end != want {
 		t.Fatalf("end: expected %s, found %v", want, end)
 	}
@@ -232,7 +241,7 @@ func TestRoundTrip(t *testing.T) {
 		inline bool
 	}{
 		"small results need no log": {&fact.Measurement{Level: fact.LevelProc, HostProcesses: 3}, true},
-		"every field set":           {filled(), true},
+		"every field set":           {filled(), false},
 		"frames":                    {large(200, 10, 20), false},
 	}
 	for name, tt := range tests {
@@ -280,7 +289,7 @@ func TestEncodeCutsToTheLimit(t *testing.T) {
 		"many Secrets":                 {large(4000, 2, 2), 64 << 10, []fact.Kind{fact.Etcd}},
 		"many processes":               {large(10, 10, 300), 64 << 10, []fact.Kind{fact.Processes, fact.Executables}},
 		"many of both":                 {large(2000, 20, 100), 64 << 10, []fact.Kind{fact.Processes, fact.Executables, fact.Etcd}},
-		"hardly anything fits":         {large(50, 50, 5), 4 << 10, []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices, fact.Images, fact.Etcd}},
+		"hardly anything fits":         {large(50, 50, 5), 4 << 10, []fact.Kind{fact.Processes, fact.Mounts, fact.Executables, fact.Upperdir, fact.Devices, fact.Images, fact.Environment, fact.Etcd}},
 		"nothing to cut at the limits": {large(10, 1, 2), 64 << 10, nil},
 	}
 	for name, tt := range tests {
