@@ -67,7 +67,7 @@ func TestAdmit(t *testing.T) {
 				m.Containers = append(m.Containers, make([]fact.MeasuredContainer, MaxNodeContainers)...)
 			},
 			gaps{
-				tooMany(fact.Processes), tooMany(fact.Mounts), tooMany(fact.Executables), tooMany(fact.Upperdir), tooMany(fact.Devices), tooMany(fact.Images),
+				tooMany(fact.Processes), tooMany(fact.Mounts), tooMany(fact.Executables), tooMany(fact.Upperdir), tooMany(fact.Devices), tooMany(fact.Images), tooMany(fact.Environment),
 				refused(fact.Processes, fmt.Sprint(MaxNodeContainers-1)),
 			},
 			[]string{facttest.ID},

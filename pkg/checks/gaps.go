@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
@@ -40,7 +41,7 @@ func (v *View) gaps(plan *Plan) []*fact.Gap {
 func (v *View) gapOf(node *fact.Node, g *fact.NodeGap) (gap fact.Gap, asked bool) {
 	gap = fact.Gap{
 		What: g.What, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node.Name},
-		Reason: g.Reason, Detail: g.Detail, Hint: hint(node.Measured.Level, g),
+		Reason: g.Reason, Detail: g.Detail, Hint: hint(node.Measured, g),
 	}
 	if g.Container == "" || ofStorage(g.What) {
 		return gap, true
@@ -51,10 +52,10 @@ func (v *View) gapOf(node *fact.Node, g *fact.NodeGap) (gap fact.Gap, asked bool
 
 // hint says what a user can do about a node's gap. It is made here and not by
 // the node, because users copy it.
-func hint(level fact.Level, g *fact.NodeGap) string {
+func hint(m *fact.Measurement, g *fact.NodeGap) string {
 	switch {
-	case g.Reason == fact.NotRequested && level == fact.LevelProc:
-		return "--probe-level full reads it"
+	case g.Reason == fact.NotRequested && beyondLevel(m, g.What):
+		return levelHint(m, g.What)
 	case g.Reason == fact.Timeout:
 		return "give the probe more time with --probe-timeout"
 	case g.Reason == fact.Truncated && g.What == fact.Backups:
@@ -71,6 +72,25 @@ func hint(level fact.Level, g *fact.NodeGap) string {
 		return snapshotHint
 	}
 	return ""
+}
+
+// beyondLevel reports whether a kind needs another probe level than those that a node was
+// measured at. That a probe of level net was there shows only in what was read.
+func beyondLevel(m *fact.Measurement, kind fact.Kind) bool {
+	net := fact.KindsAt(fact.LevelNet)
+	if slices.Contains(net, kind) {
+		return slices.Contains(fact.Levels(), m.Level) && m.Level != fact.LevelNet && len(fact.Intersect(m.Read, net)) == 0
+	}
+	return slices.Contains(fact.Levels(), m.Level) && !slices.Contains(fact.KindsAt(m.Level), kind)
+}
+
+// levelHint names the least levels that read a kind, and all that the node's probes read.
+func levelHint(m *fact.Measurement, kind fact.Kind) string {
+	var names []string
+	for _, level := range fact.LevelsOf(append(slices.Clone(m.Read), kind)) {
+		names = append(names, string(level))
+	}
+	return "--probe-level " + strings.Join(names, ",") + " reads it"
 }
 
 // containerSubject is the subject of a container on a node, given by its id or
@@ -161,8 +181,8 @@ func (v *View) silent(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 		case m.HasRead(kind):
 		case m == nil:
 			add(kind, node.Name, fact.NotRequested, "the node was not measured", "")
-		case m.Level == fact.LevelProc:
-			add(kind, node.Name, fact.NotRequested, fmt.Sprintf("a probe of level %s did not read it", m.Level), "--probe-level full reads it")
+		case beyondLevel(m, kind):
+			add(kind, node.Name, fact.NotRequested, fmt.Sprintf("a probe of level %s did not read it", m.Level), levelHint(m, kind))
 		default:
 			add(kind, node.Name, fact.NotRequested, "the probe did not read it", "")
 		}
@@ -175,6 +195,19 @@ func (v *View) silent(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 	}
 	if needed[fact.Secrets] && !v.SecretsListed && v.Snapshot == nil {
 		add(fact.Secrets, "", fact.NotRequested, "the names of Secrets were not listed, so it is unknown whether what is stored is complete and this cluster's", "")
+	}
+	if needed[fact.LegacyTokens] && !v.TokensListed {
+		add(fact.LegacyTokens, "", fact.NotRequested, "the tokens of service accounts among the Secrets were not listed", "")
+	}
+	switch scan := v.ConfigMaps; {
+	case !needed[fact.ConfigMaps]:
+	case scan == nil:
+		add(fact.ConfigMaps, "", fact.NotRequested, "ConfigMaps were not read", "")
+	case scan.Truncated:
+		add(fact.ConfigMaps, "", fact.Truncated, fmt.Sprintf("a limit ended the reading after %s", Count(scan.Read, "ConfigMap")), "")
+	}
+	if needed[fact.SecretStores] && !v.StoresRead {
+		add(fact.SecretStores, "", fact.NotRequested, "the API was not asked for external stores of Secrets", "")
 	}
 	absent := v.absentNodes(plan)
 	homeless := v.runWithoutNode()

@@ -339,26 +339,36 @@ func TestHint(t *testing.T) {
 		release = "compare what /etc/os-release says with the newest release of its vendor"
 		file    = "give an etcd snapshot: kubectl checklist secrets --snapshot FILE"
 	)
+	at := func(level fact.Level, read ...fact.Kind) fact.Measurement {
+		return fact.Measurement{Level: level, Read: read}
+	}
 	for name, tc := range map[string]struct {
-		level fact.Level
-		gap   fact.NodeGap
-		want  string
+		node fact.Measurement
+		gap  fact.NodeGap
+		want string
 	}{
-		"not read at level proc":    {fact.LevelProc, fact.NodeGap{What: fact.Mounts, Reason: fact.NotRequested}, full},
-		"not read at level full":    {fact.LevelFull, fact.NodeGap{What: fact.Mounts, Reason: fact.NotRequested}, ""},
-		"unreadable at level proc":  {fact.LevelProc, fact.NodeGap{What: fact.Mounts, Reason: fact.Unreadable}, ""},
-		"no time":                   {fact.LevelFull, fact.NodeGap{What: fact.Mounts, Reason: fact.Timeout}, longer},
-		"no room":                   {fact.LevelFull, fact.NodeGap{What: fact.Mounts, Reason: fact.Truncated}, local},
-		"no kernel packages":        {fact.LevelFull, fact.NodeGap{What: fact.Kernel, Reason: fact.NotPresent}, kernel},
-		"no package lists":          {fact.LevelFull, fact.NodeGap{What: fact.Packages, Reason: fact.NotPresent}, lists},
-		"an unknown distribution":   {fact.LevelFull, fact.NodeGap{What: fact.Packages, Reason: fact.Unsupported}, release},
-		"an unknown store":          {fact.LevelFull, fact.NodeGap{What: fact.Etcd, Reason: fact.Unsupported}, file},
-		"no mounts":                 {fact.LevelFull, fact.NodeGap{What: fact.Mounts, Reason: fact.NotPresent}, ""},
-		"an unknown kernel":         {fact.LevelFull, fact.NodeGap{What: fact.Kernel, Reason: fact.Unsupported}, ""},
-		"an etcd that is not there": {fact.LevelFull, fact.NodeGap{What: fact.Etcd, Reason: fact.NotPresent}, ""},
+		"not read at level proc":              {at(fact.LevelProc), fact.NodeGap{What: fact.Kernel, Reason: fact.NotRequested}, full},
+		"not read though level proc reads it": {at(fact.LevelProc), fact.NodeGap{What: fact.Mounts, Reason: fact.NotRequested}, ""},
+		"not read at level full":              {at(fact.LevelFull), fact.NodeGap{What: fact.Mounts, Reason: fact.NotRequested}, ""},
+		"no handshakes at level full":         {at(fact.LevelFull, fact.Kernel), fact.NodeGap{What: fact.ServerTLS, Reason: fact.NotRequested}, "--probe-level full,net reads it"},
+		"no handshakes at level proc":         {at(fact.LevelProc, fact.Mounts), fact.NodeGap{What: fact.NodeTLS, Reason: fact.NotRequested}, "--probe-level proc,net reads it"},
+		"only handshakes":                     {at(fact.LevelNet, fact.NodeTLS), fact.NodeGap{What: fact.Kernel, Reason: fact.NotRequested}, "--probe-level full,net reads it"},
+		"no kernel beside handshakes":         {at(fact.LevelProc, fact.Mounts, fact.NodeTLS), fact.NodeGap{What: fact.Kernel, Reason: fact.NotRequested}, "--probe-level full,net reads it"},
+		"handshakes with others were read":    {at(fact.LevelFull, fact.Kernel, fact.NodeTLS), fact.NodeGap{What: fact.ServerTLS, Reason: fact.NotRequested}, ""},
+		"a level that there is none of":       {at("x"), fact.NodeGap{What: fact.ServerTLS, Reason: fact.NotRequested}, ""},
+		"unreadable at level proc":            {at(fact.LevelProc), fact.NodeGap{What: fact.Mounts, Reason: fact.Unreadable}, ""},
+		"no time":                             {at(fact.LevelFull), fact.NodeGap{What: fact.Mounts, Reason: fact.Timeout}, longer},
+		"no room":                             {at(fact.LevelFull), fact.NodeGap{What: fact.Mounts, Reason: fact.Truncated}, local},
+		"no kernel packages":                  {at(fact.LevelFull), fact.NodeGap{What: fact.Kernel, Reason: fact.NotPresent}, kernel},
+		"no package lists":                    {at(fact.LevelFull), fact.NodeGap{What: fact.Packages, Reason: fact.NotPresent}, lists},
+		"an unknown distribution":             {at(fact.LevelFull), fact.NodeGap{What: fact.Packages, Reason: fact.Unsupported}, release},
+		"an unknown store":                    {at(fact.LevelFull), fact.NodeGap{What: fact.Etcd, Reason: fact.Unsupported}, file},
+		"no mounts":                           {at(fact.LevelFull), fact.NodeGap{What: fact.Mounts, Reason: fact.NotPresent}, ""},
+		"an unknown kernel":                   {at(fact.LevelFull), fact.NodeGap{What: fact.Kernel, Reason: fact.Unsupported}, ""},
+		"an etcd that is not there":           {at(fact.LevelFull), fact.NodeGap{What: fact.Etcd, Reason: fact.NotPresent}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := hint(tc.level, &tc.gap); got != tc.want {
+			if got := hint(&tc.node, &tc.gap); got != tc.want {
 				t.Errorf("want %q, got %q", tc.want, got)
 			}
 		})

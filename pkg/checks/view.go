@@ -45,6 +45,11 @@ func NewView(set *fact.Set) *View {
 		own.Snapshot = &db
 		own.Gaps = append(slices.Clip(own.Gaps), bounds.ofFile(db.Path)...)
 	}
+	if own.ConfigMaps != nil {
+		scan := *own.ConfigMaps
+		scan.Read, scan.Total = max(scan.Read, 0), max(scan.Total, len(scan.Found))
+		own.ConfigMaps = &scan
+	}
 	own.Cluster.Provider = Provider(&own)
 	v.Managed = Managed(&own)
 	v.named = make(map[string]bool, len(own.ControlPlaneNodes))
@@ -148,6 +153,7 @@ func (x *index) admit(node *fact.Node) *fact.Measurement {
 
 	x.admitImages(&m, refused, &gaps)
 	admitStorage(&m, &gaps)
+	admitConnections(&m, &gaps)
 	cut := map[fact.Kind]bool{}
 	for _, gap := range m.Gaps {
 		switch {

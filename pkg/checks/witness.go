@@ -55,6 +55,23 @@ func ofStorage(kind fact.Kind) bool { return slices.Contains(fact.KindsOf(fact.O
 // serverOf names the process that facts of a storage kind come from.
 var serverOf = map[fact.Kind]string{
 	fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver", fact.AuditPolicies: "kube-apiserver", fact.Backups: "etcd",
+	fact.ServerTLS: "etcd or kube-apiserver", fact.ServerSettings: "etcd or kube-apiserver",
+}
+
+// serves reports whether a node's answer has facts of a storage kind that come from a
+// server there.
+func serves(m *fact.Measurement, kind fact.Kind) bool {
+	switch kind {
+	case fact.Etcd:
+		return len(m.Etcd) > 0
+	case fact.EncryptionConfig, fact.AuditPolicies:
+		return len(m.APIServers) > 0
+	case fact.ServerTLS:
+		return slices.ContainsFunc(m.Listeners, func(l fact.Listener) bool { return l.Purpose.Kind() == kind })
+	case fact.ServerSettings:
+		return slices.ContainsFunc(m.Components, func(c fact.Component) bool { return c.Program.Kind() == kind })
+	}
+	return false
 }
 
 // providerStatements are what a provider documents. They are details, never a
@@ -92,8 +109,7 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 	measured := 0
 	for _, node := range witnesses {
 		m := node.Measured
-		if said(kind, node.Name) || m != nil && len(m.Etcd) > 0 && kind == fact.Etcd ||
-			m != nil && len(m.APIServers) > 0 && serverOf[kind] == "kube-apiserver" {
+		if said(kind, node.Name) || m != nil && serves(m, kind) {
 			return nil
 		}
 		if m.HasRead(kind) {
@@ -101,9 +117,9 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 		}
 	}
 	gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotPresent}
-	snapshot := snapshotHint
-	if serverOf[kind] == "kube-apiserver" {
-		snapshot = "check its configuration there"
+	snapshot := "check its configuration there"
+	if serverOf[kind] == "etcd" {
+		snapshot = snapshotHint
 	}
 	elsewhere := ""
 	if kind == fact.Etcd {
@@ -112,6 +128,9 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 	switch {
 	case v.Managed:
 		gap.Reason, gap.Detail = fact.ProviderManaged, providerStatements[v.Cluster.Provider]
+		if kind == fact.ServerTLS || kind == fact.ServerSettings {
+			gap.Detail = strings.ToUpper(v.Cluster.Provider) + " runs etcd and the API servers itself, so no node of the cluster shows how they listen"
+		}
 		gap.Hint = "ask the provider's own API or console; it cannot be measured from the cluster"
 	case len(witnesses) == 0 && len(v.Nodes) > 0:
 		gap.Detail = "no node has a role label of the control plane, and none was named, so no node is trusted for " + serverOf[kind]
@@ -126,6 +145,9 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 	case elsewhere != "":
 		gap.Detail = "the API server's etcd runs on no node that was measured: --etcd-servers=" + elsewhere
 		gap.Hint = SnapshotElsewhere
+	case kind == fact.ServerTLS:
+		gap.Detail = "no listener of " + serverOf[kind] + " was found on the nodes of the control plane that were measured"
+		gap.Hint = "if it runs elsewhere, " + snapshot
 	default:
 		gap.Detail = "no process of " + serverOf[kind] + " was found on the nodes of the control plane that were measured"
 		gap.Hint = "if it runs elsewhere, " + snapshot
