@@ -3,7 +3,6 @@
 package netprobe
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -19,13 +18,8 @@ type config struct {
 	answer.Request
 	node      string
 	hostIPs   []netip.Addr
-	listeners []known
-}
-
-// known is a listener whose purpose the plugin knows from elsewhere.
-type known struct {
-	at      netip.AddrPort
-	purpose fact.ListenerPurpose
+	listeners map[netip.AddrPort]fact.ListenerPurpose // what is known of them from elsewhere
+	wants     []fact.Kind
 }
 
 // maxHostIPs bounds --host-ips: a node has one address of each family
@@ -48,7 +42,13 @@ func parse(args []string) (config, error) {
 	})
 	var err error
 	c.Request, err = answer.Parse(flags, program+" [--node NAME] [--host-ips LIST] [--listeners ADDRESS:PORT=PURPOSE,...] [--kinds LIST] [--timeout DURATION]", args)
-	c.Level = fact.LevelNet
+	c.Level, c.wants = fact.LevelNet, fact.KindsAt(fact.LevelNet)
+	if c.Kinds != nil {
+		c.wants = fact.Intersect(c.wants, c.Kinds)
+	}
+	if err == nil && len(c.wants) == 0 {
+		err = fmt.Errorf("--kinds: expected some of %v, found none of them", fact.KindsAt(fact.LevelNet))
+	}
 	return c, err
 }
 
@@ -78,39 +78,37 @@ func parseAddresses(text string) ([]netip.Addr, error) {
 	return out, nil
 }
 
-func parseListeners(text string) ([]known, error) {
-	var out []known
+// parseListeners reads what is known of listeners. An address is the one to which the
+// socket is bound; an unspecified one (0.0.0.0, [::]) stands for all.
+func parseListeners(text string) (map[netip.AddrPort]fact.ListenerPurpose, error) {
 	if text == "" {
 		return nil, nil
 	}
+	out := map[netip.AddrPort]fact.ListenerPurpose{}
 	for word := range strings.SplitSeq(text, ",") {
-		if len(out) == fact.MaxListeners {
-			return nil, fmt.Errorf("expected at most %d listeners, found more", fact.MaxListeners)
-		}
-		at, purpose, ok := strings.Cut(strings.TrimSpace(word), "=")
+		text, name, ok := strings.Cut(strings.TrimSpace(word), "=")
 		if !ok {
 			return nil, fmt.Errorf("expected ADDRESS:PORT=PURPOSE, found %q", bounded(word))
 		}
-		addr, err := netip.ParseAddrPort(at)
-		if err != nil || addr.Port() == 0 || addr.Addr().Zone() != "" {
-			return nil, fmt.Errorf("expected an IP address and a port, found %q", bounded(at))
+		at, err := netip.ParseAddrPort(text)
+		if err != nil || at.Port() == 0 || at.Addr().Zone() != "" {
+			return nil, fmt.Errorf("expected an IP address and a port, found %q", bounded(text))
 		}
-		if !slices.Contains(purposes, fact.ListenerPurpose(purpose)) {
-			return nil, fmt.Errorf("expected a purpose of %v, found %q", purposes, bounded(purpose))
+		purpose := fact.ListenerPurpose(name)
+		if !slices.Contains(fact.Purposes(), purpose) {
+			return nil, fmt.Errorf("expected a purpose of %v, found %q", fact.Purposes(), bounded(name))
 		}
-		out = append(out, known{netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), fact.ListenerPurpose(purpose)})
+		at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+		if other, twice := out[at]; twice && other != purpose {
+			return nil, fmt.Errorf("expected one purpose for %s, found %s and %s", at, other, purpose)
+		}
+		out[at] = purpose
+		if len(out) > fact.MaxListeners {
+			return nil, fmt.Errorf("expected at most %d listeners, found more", fact.MaxListeners)
+		}
 	}
 	return out, nil
 }
 
-// purposes are those that --listeners may name.
-var purposes = []fact.ListenerPurpose{
-	fact.EtcdClient, fact.EtcdPeer, fact.KubeAPI, fact.KubeAPIProxy, fact.RKE2Supervisor,
-	fact.Konnectivity, fact.KineTCP, fact.KubeletAPI, fact.KubeletReadOnly,
-	fact.ControllerManager, fact.Scheduler, fact.CloudController, fact.RuntimeStreaming,
-}
-
 // bounded cuts what an error repeats of an argument.
 func bounded(text string) string { return text[:min(len(text), 64)] }
-
-var errNotMeasured = errors.New("nothing is measured yet")

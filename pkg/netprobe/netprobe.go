@@ -20,18 +20,25 @@ func Main(version string, args []string) int {
 	return answer.Main(newProgram(version), args)
 }
 
+// newProgram is Main's.
 func newProgram(version string) answer.Program {
 	var c config
+	var h *handshakes
 	return answer.Program{
 		Name:    program,
 		Version: version,
-		Silent:  "a connection does not end",
+		Silent:  "a connection did not end",
 		Parse: func(args []string) (answer.Request, error) {
 			var err error
 			c, err = parse(args)
 			return c.Request, err
 		},
-		Lock: lock.Install,
-		Open: func() (answer.Collector, error) { return nil, errNotMeasured },
+		// After the lock it cannot open the table of sockets, nor its own status.
+		Before: func() (err error) {
+			h, err = newHandshakes(c)
+			return err
+		},
+		Lock: lock.InstallNet,
+		Open: func() (answer.Collector, error) { return h, nil },
 	}
 }

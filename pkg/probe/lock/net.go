@@ -198,18 +198,10 @@ type option struct {
 	says        string
 }
 
-// options are those that package net sets on a connection, and SO_REUSEADDR and
-// SO_LINGER, with which package transit takes the ports that it says it takes. Among those
-// left out are SO_BINDTODEVICE, SO_MARK, SO_ATTACH_FILTER, TCP_REPAIR and TCP_ULP.
+// options are those that package net sets on a connection. Among those left out are
+// SO_BINDTODEVICE, SO_MARK, SO_ATTACH_FILTER, TCP_REPAIR and TCP_ULP.
 var options = []option{
-	{unix.SOL_SOCKET, unix.SO_REUSEADDR, "SO_REUSEADDR"},
-	{unix.SOL_SOCKET, unix.SO_BROADCAST, "SO_BROADCAST"}, // Go sets it on every socket
-	{unix.SOL_SOCKET, unix.SO_KEEPALIVE, "SO_KEEPALIVE"},
-	{unix.SOL_SOCKET, unix.SO_LINGER, "SO_LINGER"},
 	{unix.IPPROTO_TCP, unix.TCP_NODELAY, "TCP_NODELAY"},
-	{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, "TCP_KEEPIDLE"},
-	{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, "TCP_KEEPINTVL"},
-	{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, "TCP_KEEPCNT"},
 	{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, "IPV6_V6ONLY"},
 }
 
