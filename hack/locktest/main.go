@@ -6,6 +6,7 @@
 //
 //	go run ./hack/locktest
 //	go run ./hack/locktest -unlocked   # the same without the lock: the writes work
+//	go run ./hack/locktest -net        # the net probe's lock
 //
 // The release's probe cannot be unlocked. This command is not part of it. The exit status
 // is 1 if any result is wrong.
@@ -27,7 +28,8 @@ func main() {
 	flag.BoolVar(&o.Unlocked, "unlocked", false, "leave the lock out")
 	flag.StringVar(&o.Dir, "dir", os.TempDir(), "existing directory in which files are tried")
 	flag.StringVar(&o.Root, "root", "/", "directory whose files are read")
-	flag.IntVar(&o.Stress, "stress", 0, "how many times to read all processes under garbage collection and new threads")
+	flag.IntVar(&o.Stress, "stress", 0, "how many times to read all processes, or to shake hands, under garbage collection and new threads")
+	flag.BoolVar(&o.Net, "net", false, "try the lock of the net probe")
 	flag.Parse()
 	results, err := attempt.Main(o)
 	wrong := attempt.Summary(os.Stdout, results, o.Unlocked)

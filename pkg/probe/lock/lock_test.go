@@ -11,6 +11,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/lock"
@@ -40,6 +41,41 @@ func TestLockRefusesAndLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, results, false)
+}
+
+// So it is with the net probe's lock, whose reads are connections. What the other lock
+// lets it read is refused here.
+func TestNetLockRefusesAndLeaves(t *testing.T) {
+	results, err := attempt.Main(attempt.Options{Dir: t.TempDir(), Root: "/", Stress: 50, Net: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkNet(t, results, false)
+	unlocked, err := attempt.Main(attempt.Options{Dir: t.TempDir(), Root: "/", Unlocked: true, Net: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkNet(t, unlocked, true)
+	if diff := cmp.Diff(attempt.Names(results, "try"), attempt.Names(unlocked, "try")); diff != "" {
+		t.Errorf("attempts with the lock and without (-with +without):\n%s", diff)
+	}
+}
+
+func checkNet(t *testing.T, results []attempt.Result, unlocked bool) {
+	t.Helper()
+	works := 0
+	for _, r := range results {
+		if wrong := r.Wrong(unlocked); wrong != "" {
+			t.Errorf("%s %s: %s, found %s", r.Kind, r.Name, wrong, r.Errno)
+		}
+		if r.Kind == "try" && r.Works {
+			works++
+		}
+	}
+	tries, uses := attempt.Names(results, "try"), attempt.Names(results, "use")
+	if len(tries) < 180 || works < 60 || len(uses) < 4 {
+		t.Errorf("expected at least 180 attempts, 60 of them working without the lock, and 4 uses, found %d, %d and %d", len(tries), works, len(uses))
+	}
 }
 
 // Without the lock the same attempts work: so it is the lock that refuses.
@@ -99,6 +135,50 @@ var scenarios = map[string]func(){
 		err = lock.Install(unix.Stdout, fd)
 		fmt.Println(strings.ReplaceAll(err.Error(), fmt.Sprint("output ", fd), "output N"))
 	},
+	"net": func() {
+		// A crash would print to descriptor 2.
+		err := lock.InstallNet(unix.Stdout)
+		_, stderr := unix.Write(unix.Stderr, []byte("x"))
+		fmt.Println(err, stderr)
+	},
+	"net with an open file": func() {
+		if _, err := unix.Open(os.Args[0], unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			panic(err)
+		}
+		fd, err := unix.MemfdCreate("x", unix.MFD_CLOEXEC)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(strings.ReplaceAll(lock.InstallNet(unix.Stdout).Error(), fmt.Sprint(fd), "N"))
+	},
+	"net with a thread that has a filter of its own": func() {
+		ready, end := make(chan error), make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			ready <- ownFilter()
+			<-end
+		}()
+		if err := <-ready; err != nil {
+			fmt.Println("preparing:", err)
+			return
+		}
+		fmt.Println(lock.InstallNet(unix.Stdout))
+	},
+	"net twice": func() {
+		if err := lock.InstallNet(unix.Stdout); err != nil {
+			fmt.Println("first:", err)
+			return
+		}
+		fmt.Println(lock.InstallNet(unix.Stdout))
+	},
+	"net crash": func() {
+		if err := lock.InstallNet(unix.Stdout); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("locked")
+		panic("data that was being read")
+	},
 	"twice": func() {
 		if err := lock.Install(unix.Stdout); err != nil {
 			fmt.Println("first:", err)
@@ -154,8 +234,13 @@ func TestInstall(t *testing.T) {
 		"output for reading":              {"lock: output N: expected a descriptor open for writing, found flags 0x8000", ""},
 		"twice":                           {"lock: output 1: expected an open descriptor: operation not permitted", ""},
 		"inherited descriptors":           {"3 is /dev/zero then false and 0 is / and 2 is /", ""},
+		"net":                             {"<nil> bad file descriptor", ""},
+		"net with an open file":           {"lock: descriptor N: expected only the outputs open for writing, found another", ""},
+		"net twice":                       {"lock: output 1: expected an open descriptor: operation not permitted", ""},
+		"net with a thread that has a filter of its own": {"lock: seccomp(SECCOMP_SET_MODE_FILTER): a thread has a filter of its own and cannot be synchronised; nothing was installed", ""},
 		// What a crash prints may hold data: nothing of it gets out.
-		"crash": {"locked", ""},
+		"crash":     {"locked", ""},
+		"net crash": {"locked", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -176,8 +261,8 @@ func TestInstall(t *testing.T) {
 			if got := stderr.String(); got != tt.wantStderr {
 				t.Errorf("stderr: expected %q, found %q", tt.wantStderr, got)
 			}
-			if crashed := err != nil; crashed != (name == "crash") {
-				t.Errorf("expected a crash: %v, found %v", name == "crash", err)
+			if crashed := err != nil; crashed != strings.HasSuffix(name, "crash") {
+				t.Errorf("expected a crash: %v, found %v", strings.HasSuffix(name, "crash"), err)
 			}
 		})
 	}

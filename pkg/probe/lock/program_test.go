@@ -160,7 +160,17 @@ func TestProgramVerdicts(t *testing.T) {
 // A library that loads arguments without loading the number again lets these
 // through: their first refused argument is the number of an allowed call.
 func TestProgramDecidesByTheCalledNumber(t *testing.T) {
-	list := rules(testPID, testOutputs, testWake)
+	for name, list := range lists() {
+		t.Run(name, func(t *testing.T) { decidesByTheCalledNumber(t, list) })
+	}
+}
+
+// lists are the allow lists of both locks.
+func lists() map[string][]allow {
+	return map[string][]allow{"files": rules(testPID, testOutputs, testWake), "net": netRules(testPID)}
+}
+
+func decidesByTheCalledNumber(t *testing.T, list []allow) {
 	run := machine(t, list)
 	for _, refused := range list {
 		for _, conds := range refused.any {
@@ -191,7 +201,12 @@ func TestProgramDecidesByTheCalledNumber(t *testing.T) {
 // The program and the list's plain reading agree on every number and on many
 // arguments, those near the conditions above all.
 func TestProgramAgreesWithList(t *testing.T) {
-	list := rules(testPID, testOutputs, testWake)
+	for name, list := range lists() {
+		t.Run(name, func(t *testing.T) { agreesWithList(t, list) })
+	}
+}
+
+func agreesWithList(t *testing.T, list []allow) {
 	run := machine(t, list)
 	random := rand.New(rand.NewPCG(1, 2))
 	var interesting []uint64
@@ -255,14 +270,16 @@ func TestProgramRefusesBadLists(t *testing.T) {
 
 // The kernel walks the program for every call, and refuses long ones.
 func TestProgramSize(t *testing.T) {
-	filter, err := assemble(rules(testPID, testOutputs, testWake))
-	if err != nil {
-		t.Fatal(err)
+	for name, list := range lists() {
+		filter, err := assemble(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most := map[string]int{"files": 150, "net": 190}[name]; len(filter) > most {
+			t.Errorf("%s: expected at most %d instructions, found %d", name, most, len(filter))
+		}
+		t.Logf("%s: %d instructions", name, len(filter))
 	}
-	if len(filter) > 150 {
-		t.Errorf("expected at most 150 instructions, found %d", len(filter))
-	}
-	t.Logf("%d instructions", len(filter))
 }
 
 // Whoever adds a system call has to add it here too, and see it in a diff.
@@ -281,6 +298,73 @@ func TestAllowedNames(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("allowed calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestAllowedNetNames(t *testing.T) {
+	var got []string
+	for _, line := range AllowedNet() {
+		name, _, _ := strings.Cut(line, ":")
+		got = append(got, name)
+	}
+	want := []string{
+		"bind", "clock_gettime", "clone", "close", "connect", "epoll_ctl", "epoll_pwait", "exit", "exit_group", "futex",
+		"getpeername", "getpid", "getrandom", "getsockname", "getsockopt", "gettid", "madvise", "mmap", "mprotect", "munmap",
+		"nanosleep", "prctl", "read", "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+		"sched_getaffinity", "sched_yield", "setsockopt", "shutdown", "sigaltstack", "socket", "tgkill", "write",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("allowed calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestNetProgramVerdicts(t *testing.T) {
+	run := machine(t, netRules(testPID))
+	const upper = 1 << 40
+	for name, tt := range map[string]struct {
+		call call
+		want bool
+	}{
+		"TCP":                            {at(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM, 0), true},
+		"TCP as Go makes it":             {at(unix.SYS_SOCKET, unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP), true},
+		"UDP":                            {at(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM, 0), false},
+		"a raw socket":                   {at(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_TCP), false},
+		"another type with TCP's bits":   {at(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_SEQPACKET, 0), false},
+		"multipath TCP":                  {at(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP), false},
+		"a UNIX socket":                  {at(unix.SYS_SOCKET, unix.AF_UNIX, unix.SOCK_STREAM, 0), false},
+		"netlink":                        {at(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW, 0), false},
+		"packets":                        {at(unix.SYS_SOCKET, unix.AF_PACKET, unix.SOCK_RAW, 0), false},
+		"TCP, upper half":                {at(unix.SYS_SOCKET, upper|unix.AF_INET, upper|unix.SOCK_STREAM, upper), true}, // the kernel takes ints
+		"connecting by IPv4":             {at(unix.SYS_CONNECT, 7, 1, 16), true},
+		"connecting by IPv6":             {at(unix.SYS_CONNECT, 7, 1, 28), true},
+		"connecting by a UNIX name":      {at(unix.SYS_CONNECT, 7, 1, 110), false},
+		"binding a UNIX name":            {at(unix.SYS_BIND, 7, 1, 110), false},
+		"binding by IPv4":                {at(unix.SYS_BIND, 7, 1, 16), true},
+		"listening":                      {at(unix.SYS_LISTEN, 7, 1), false},
+		"accepting":                      {at(unix.SYS_ACCEPT4, 7), false},
+		"sending to an address":          {at(unix.SYS_SENDTO, 7), false},
+		"sending with ancillary data":    {at(unix.SYS_SENDMSG, 7), false},
+		"opening for reading":            {at(unix.SYS_OPENAT, 0, 0, unix.O_RDONLY), false},
+		"opening a path without reading": {at(unix.SYS_OPENAT, 0, 0, unix.O_PATH), false},
+		"looking at a file":              {at(unix.SYS_NEWFSTATAT), false},
+		"TCP_NODELAY":                    {at(unix.SYS_SETSOCKOPT, 7, unix.IPPROTO_TCP, unix.TCP_NODELAY), true},
+		"an option of another level":     {at(unix.SYS_SETSOCKOPT, 7, unix.SOL_SOCKET, unix.TCP_NODELAY), false},
+		"SO_BINDTODEVICE":                {at(unix.SYS_SETSOCKOPT, 7, unix.SOL_SOCKET, unix.SO_BINDTODEVICE), false},
+		"TCP_REPAIR":                     {at(unix.SYS_SETSOCKOPT, 7, unix.IPPROTO_TCP, unix.TCP_REPAIR), false},
+		"SO_ERROR":                       {at(unix.SYS_GETSOCKOPT, 7, unix.SOL_SOCKET, unix.SO_ERROR), true},
+		"SO_PEERCRED":                    {at(unix.SYS_GETSOCKOPT, 7, unix.SOL_SOCKET, unix.SO_PEERCRED), false},
+		"reading":                        {at(unix.SYS_READ, 7), true},
+		"duplicating":                    {at(unix.SYS_FCNTL, 7, unix.F_DUPFD_CLOEXEC), false},
+		"exec":                           {at(unix.SYS_EXECVE), false},
+		"tracing":                        {at(unix.SYS_PTRACE), false},
+		"io_uring":                       {at(unix.SYS_IO_URING_SETUP), false},
+		"signal to another process":      {at(unix.SYS_TGKILL, testPID+1, 7, 9), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := run(tt.call) == retAllow; got != tt.want {
+				t.Errorf("expected allowed %v, found %v", tt.want, got)
+			}
+		})
 	}
 }
 

@@ -44,14 +44,16 @@ type Options struct {
 	Dir string
 	// Root is a directory whose files are read as well: /, or /proc/1/root.
 	Root string
-	// Stress is how many times to read all processes under garbage collection and
-	// new threads.
+	// Stress is how many times to read all processes, or to shake hands, under garbage
+	// collection and new threads.
 	Stress int
+	// Net tries the lock of the net probe: what is read is connections.
+	Net bool
 }
 
 // Result is one attempt.
 type Result struct {
-	Kind  string // "try" must be refused, "read" must work
+	Kind  string // "try" must be refused, "read" (with Net, "use") must work
 	Name  string
 	Works bool   // it must work without the lock
 	Errno string // "ok", or the error's name
@@ -69,8 +71,8 @@ func (r Result) String() string {
 // Wrong says why a result is not what it should be, or "".
 func (r Result) Wrong(unlocked bool) string {
 	switch {
-	case r.Kind == "read" && r.Errno != "ok":
-		return "a read that the probe needs failed"
+	case r.Kind != "try" && r.Errno != "ok":
+		return "what the probe needs failed"
 	case r.Kind == "try" && !unlocked && r.Errno != "EPERM":
 		return "expected EPERM"
 	case r.Kind == "try" && unlocked && r.Works && r.Errno != "ok":
@@ -96,8 +98,17 @@ func Main(o Options) ([]Result, error) {
 	if err := unix.Mkfifo(filepath.Join(scratch, "fifo"), 0o600); err != nil {
 		return nil, err
 	}
+	var servers []string
+	if o.Net {
+		var stop func()
+		if servers, stop, err = serve(); err != nil {
+			return nil, err
+		}
+		defer stop()
+	}
 	cmd := exec.Command("/proc/self/exe",
-		fmt.Sprintf("-unlocked=%v", o.Unlocked), "-dir", scratch, "-root", o.Root, "-stress", strconv.Itoa(o.Stress))
+		fmt.Sprintf("-unlocked=%v", o.Unlocked), fmt.Sprintf("-net=%v", o.Net), "-servers", strings.Join(servers, ","),
+		"-dir", scratch, "-root", o.Root, "-stress", strconv.Itoa(o.Stress))
 	cmd.Env = append(os.Environ(), childEnv+"=1")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -164,6 +175,8 @@ func Child() int {
 	dir := flags.String("dir", "", "")
 	root := flags.String("root", "/", "")
 	rounds := flags.Int("stress", 0, "")
+	net := flags.Bool("net", false, "")
+	servers := flags.String("servers", "", "")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return 2
 	}
@@ -172,20 +185,30 @@ func Child() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
+	install, needed, use, refused := lock.Install, reads, "read", append(tries, archTries...)
+	stressed := func() error { return stress(*rounds) }
+	if *net {
+		at := strings.Split(*servers, ",")
+		install, needed, use, refused = lock.InstallNet, netUses(at), "use", netTries()
+		stressed = func() error { return netStress(*rounds, at) }
+		if !*unlocked {
+			unix.Close(e.elsewhere)
+		}
+	}
 	if !*unlocked {
-		if err := lock.Install(unix.Stdout); err != nil {
+		if err := install(unix.Stdout); err != nil {
 			say(err.Error())
 			return 2
 		}
 	}
-	for _, a := range reads {
-		say(Result{Kind: "read", Name: a.name, Errno: errno(a.do(e))}.String())
+	for _, a := range needed {
+		say(Result{Kind: use, Name: a.name, Errno: errno(a.do(e))}.String())
 	}
-	for _, a := range append(tries, archTries...) {
+	for _, a := range refused {
 		say(Result{Kind: "try", Name: a.name, Works: a.works, Errno: errno(a.do(e))}.String())
 	}
 	if *rounds > 0 {
-		say(Result{Kind: "read", Name: fmt.Sprintf("stress-%d-rounds", *rounds), Errno: errno(stress(*rounds))}.String())
+		say(Result{Kind: use, Name: fmt.Sprintf("stress-%d-rounds", *rounds), Errno: errno(stressed())}.String())
 	}
 	say("done")
 	return 0
