@@ -18,6 +18,6 @@
 //	ledger/               what is read, what is settled, what is a gap
 //	internal/proctable/   handles of /proc, processes, containers
 //	internal/reader/      what a reader is; how one that hangs is left behind
-//	processes/ sandbox/ devices/ overlay/ host/ storage/   the readers
+//	processes/ sandbox/ devices/ overlay/ host/ storage/ components/   the readers
 //	procfs/               the formats of /proc
 package node

@@ -87,12 +87,34 @@ func readHeader(pass *reader.Pass) {
 		if boot, err := procfs.ParseBootTime(data); err == nil {
 			pass.Boot = boot
 			pass.Ledger.Update(func(m *fact.Measurement) { m.Host.BootTime = fact.NewTime(boot) })
+			readExactBoot(pass)
 		}
 	}
 	if data, err := pass.Dir.ReadFile("sys/kernel/cap_last_cap", 64); err == nil {
 		if n, ok := parseSmall(data); ok && n < 64 {
 			pass.Ledger.Update(func(m *fact.Measurement) { m.CapLastCap = &n })
 		}
+	}
+}
+
+// readExactBoot computes when the machine was booted from how long it has been up. Only
+// a time within the second that /proc/stat names counts: /proc/uptime can be another
+// program's (LXCFS).
+func readExactBoot(pass *reader.Pass) {
+	if !pass.Live {
+		return
+	}
+	now := time.Now()
+	data, err := pass.Dir.ReadFile("uptime", 128)
+	if err != nil {
+		return
+	}
+	up, err := procfs.ParseUptime(data)
+	if err != nil {
+		return
+	}
+	if exact := now.Add(-up); !exact.Before(pass.Boot) && exact.Sub(pass.Boot) <= time.Second {
+		pass.BootExact = exact
 	}
 }
 

@@ -9,12 +9,11 @@ import (
 // Name is a path below /proc/PID.
 type Name string
 
-// What is read of a process: files with text from the kernel or (comm, cmdline)
-// from the process itself, and links. Nothing here is a process's memory or
-// environment (mem, environ, map_files), which the probe's capabilities
-// would give it too: a seccomp filter cannot see names, so only this list keeps
-// the probe away from them. A test runs the collector under strace and compares
-// it with the list.
+// What is read of a process: files with text from the kernel or (comm, cmdline,
+// environ) from the process itself, and links. Nothing here is a process's memory
+// (mem, map_files), which the probe's capabilities would give it too: a seccomp
+// filter cannot see names, so only this list keeps the probe away from them. A test
+// runs the collector under strace and compares it with the list.
 const (
 	NameStatus    Name = "status"
 	NameStat      Name = "stat"
@@ -36,6 +35,11 @@ const (
 	NameTask      Name = "task"   // the thread ids; below task/TID the same names as here
 	NameLabel     Name = "attr/current"
 	NameNetUnix   Name = "net/unix" // of pid 1: which known sockets somebody listens on
+	NameNetTCP    Name = "net/tcp"  // of the cluster's own programs: on which addresses they listen
+	NameNetTCP6   Name = "net/tcp6"
+	// NameEnviron is the environment that a process was started with: of etcd the ETCD_*
+	// variables on a list of settings, none of which holds a secret.
+	NameEnviron Name = "environ"
 )
 
 // Names lists every Name.
@@ -43,7 +47,7 @@ func Names() []Name {
 	return []Name{
 		NameStatus, NameStat, NameCgroup, NameMountInfo, NameUIDMap, NameCmdline, NameMaps, NameExe, NameRoot, NameCwd,
 		NameNSUser, NameNSPID, NameNSNet, NameNSIPC, NameNSMnt, NameFD, NameFDInfo,
-		NameTask, NameLabel, NameNetUnix,
+		NameTask, NameLabel, NameNetUnix, NameNetTCP, NameNetTCP6, NameEnviron,
 	}
 }
 
@@ -62,7 +66,7 @@ func ParseNamespace(text string) (uint64, error) {
 // NodeNames lists the paths below /proc that are read of the node as a whole.
 func NodeNames() []string {
 	return []string{
-		"stat", "swaps", "version", "version_signature",
+		"stat", "swaps", "uptime", "version", "version_signature",
 		"sys/kernel/arch", "sys/kernel/cap_last_cap", "sys/kernel/osrelease",
 	}
 }

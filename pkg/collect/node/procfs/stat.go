@@ -110,6 +110,19 @@ func ParseBootTime(data []byte) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("/proc/stat: no line btime")
 }
 
+// ParseUptime reads the first number of /proc/uptime: for how long the machine has been
+// up, in hundredths of a second.
+func ParseUptime(data []byte) (time.Duration, error) {
+	word, _, _ := bytes.Cut(data, []byte{' '})
+	seconds, parts, ok := bytes.Cut(word, []byte{'.'})
+	whole, err := strconv.ParseUint(string(seconds), 10, 32)
+	hundredths, partErr := strconv.ParseUint(string(parts), 10, 8)
+	if !ok || len(parts) != 2 || err != nil || partErr != nil {
+		return 0, fmt.Errorf("/proc/uptime: expected seconds with two decimals, found %.40q", word)
+	}
+	return time.Duration(whole)*time.Second + time.Duration(hundredths)*10*time.Millisecond, nil
+}
+
 // Started converts StartTime. It is exact to a second, as btime is.
 func (s *Stat) Started(boot time.Time) time.Time {
 	if boot.IsZero() || s.StartTime > 1<<40 {

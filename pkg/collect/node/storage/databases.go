@@ -116,7 +116,7 @@ func (r *databases) process(ctx context.Context, proc *program.Program) (found i
 		list = slices.DeleteFunc(list, func(db database) bool { return db.kine && !keepsKine(proc, db.path) })
 		if err != nil {
 			// For most processes it does not matter that their descriptors are hidden.
-			if name := proc.Of.Status.Name; strings.HasPrefix(name, "etcd") || name == k3sComm || name == kineComm {
+			if name := proc.Of.Status.Name; strings.HasPrefix(name, "etcd") || name == program.K3sComm || name == kineComm {
 				return 0, err
 			}
 			return 0, nil
@@ -145,7 +145,7 @@ func (r *databases) process(ctx context.Context, proc *program.Program) (found i
 // program named kine. Other programs have files of that name too.
 func keepsKine(proc *program.Program, name string) bool {
 	comm := proc.Of.Status.Name
-	return comm == k3sComm || comm == kineComm || strings.HasSuffix(name, "/server"+kineSuffix)
+	return comm == program.K3sComm || comm == kineComm || strings.HasSuffix(name, "/server"+kineSuffix)
 }
 
 // databasesOf finds the databases among the descriptors of a process.
@@ -177,7 +177,7 @@ func (r *databases) elsewhere(proc *program.Program) error {
 			return err
 		}
 		const endpoint = "endpoint"
-		return unsupportedStore(schemeOf(procfs.Flags(words, []string{endpoint}, nil)[endpoint]))
+		return unsupportedStore(program.DatastoreScheme(procfs.Flags(words, []string{endpoint}, nil)[endpoint]))
 	}
 	i := slices.IndexFunc(r.servers, func(s *server) bool { return s.PID == proc.Of.PID && s.Program == string(k3sServer) })
 	if i < 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 )
 
@@ -22,10 +23,10 @@ const openShiftConfig = `{"admission":{"pluginConfig":{}},"apiServerArguments":{
 "storage-backend":["etcd3"],"service-account-signing-key-file":["/` + canary + `"]},
 "apiVersion":"kubecontrolplane.config.openshift.io/v1","kind":"KubeAPIServerConfig","servingInfo":{"bindAddress":"0.0.0.0:6443"}}`
 
-func flagsOf(settings []setting) map[string]string {
+func flagsOf(settings []program.Setting) map[string]string {
 	flags := flagSet{}
 	for _, s := range settings {
-		flags.set(s.name, s.value)
+		flags.set(s.Name, s.Value)
 	}
 	return flags
 }
@@ -77,59 +78,6 @@ func TestParseOpenShift(t *testing.T) {
 	}
 }
 
-func TestParseK3sConfig(t *testing.T) {
-	for name, tc := range map[string]struct {
-		files []string
-		want  map[string][]string
-	}{
-		"one file": {
-			[]string{"token: " + canary + "\nsecrets-encryption: true\nkube-apiserver-arg:\n- audit-log-path=/log\n- etcd-prefix=/x\n"},
-			map[string][]string{"secrets-encryption": {"true"}, "kube-apiserver-arg": {"audit-log-path=/log", "etcd-prefix=/x"}},
-		},
-		"a later file replaces": {[]string{"data-dir: /a\n", "data-dir: /b\n"}, map[string][]string{"data-dir": {"/b"}}},
-		"a later file adds": {
-			[]string{"kube-apiserver-arg: [a=1]\n", "kube-apiserver-arg+: [b=2]\n"}, map[string][]string{"kube-apiserver-arg": {"a=1", "b=2"}},
-		},
-		"an empty file": {[]string{""}, map[string][]string{}},
-		"only comments": {[]string{"# " + canary + "\n"}, map[string][]string{}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := map[string][]string{}
-			for _, file := range tc.files {
-				if err := parseK3sConfig([]byte(file), got); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("settings (-want +got):\n%s", diff)
-			}
-		})
-	}
-	for _, text := range []string{"- " + canary, canary, "data-dir: {a: " + canary + "}", "a: b: " + canary} {
-		if err := parseK3sConfig([]byte(text), map[string][]string{}); err == nil || strings.Contains(err.Error(), canary) {
-			t.Errorf("%q: error %v; want one that does not quote it", text, err)
-		}
-	}
-}
-
-func TestSchemeOf(t *testing.T) {
-	for endpoint, want := range map[string]string{
-		"mysql://u:" + canary + "@tcp(h:3306)/k3s":    "mysql",
-		"postgres://u:" + canary + "@h:5432/k3s":      "postgres",
-		"nats://" + canary:                            "nats",
-		"https://h:2379,https://i:2379":               "https",
-		"u:" + canary + "@tcp(h:3306)/k3s":            "unknown",
-		canary + "://x":                               "unknown",
-		"":                                            "sqlite",
-		"sqlite:///var/lib/state.db?_journal=WAL":     "sqlite",
-		"postgresql://u:" + canary + "@h/k3s?ssl=off": "postgresql",
-	} {
-		if got := schemeOf(endpoint); got != want {
-			t.Errorf("%q: %q, want %q", endpoint, got, want)
-		}
-	}
-}
-
 // Every spelling of a flag, in the order in which kube-apiserver takes them.
 func TestServerFlags(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -168,24 +116,8 @@ func FuzzParseOpenShift(f *testing.F) {
 			t.Errorf("settings %v, error %v", settings, err)
 		}
 		for _, s := range settings {
-			if !slices.Contains(serverFlags, s.name) && !slices.Contains(serverBools, s.name) {
-				t.Errorf("flag %q is not on the list", s.name)
-			}
-		}
-	})
-}
-
-func FuzzParseK3sConfig(f *testing.F) {
-	f.Add([]byte("token: x\nsecrets-encryption: true\nkube-apiserver-arg+:\n- a=b\ndata-dir: /x\n"))
-	f.Add([]byte(`{"datastore-endpoint":"mysql://u:p@tcp(h)/x","disable-apiserver":null}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		got := map[string][]string{}
-		if err := parseK3sConfig(data, got); err != nil && strings.Contains(err.Error(), "bug in this program") {
-			t.Error(err)
-		}
-		for name := range got {
-			if !slices.Contains(k3sFlags, name) && !slices.Contains(k3sBools, name) {
-				t.Errorf("flag %q is not on the list", name)
+			if !slices.Contains(serverFlags, s.Name) && !slices.Contains(serverBools, s.Name) {
+				t.Errorf("flag %q is not on the list", s.Name)
 			}
 		}
 	})

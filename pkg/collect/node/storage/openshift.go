@@ -2,12 +2,10 @@ package storage
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -18,13 +16,10 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 )
 
-// maxConfigFile bounds a file that holds flags, bytes. OpenShift's has about 8 KiB.
-const maxConfigFile = 1 << 20
-
 // followOpenShift adds the flags in a KubeAPIServerConfig. OpenShift's API server parses
 // them after those of its command line, so that they win.
 func followOpenShift(proc *program.Program, name string, flags flagSet) error {
-	data, err := proc.ReadFile(name, maxConfigFile)
+	data, err := proc.ReadFile(name, program.MaxConfigFile)
 	if err != nil {
 		return err
 	}
@@ -34,23 +29,17 @@ func followOpenShift(proc *program.Program, name string, flags flagSet) error {
 		return err
 	}
 	for _, s := range settings {
-		flags.set(s.name, s.value)
+		flags.set(s.Name, s.Value)
 	}
 	return proc.Unchanged(name)
 }
-
-// setting is one flag with one value.
-type setting struct{ name, value string }
-
-// errNotYAML stands for a parser's own words, which quote the file.
-var errNotYAML = rootfs.NewError(fact.Corrupt, "expected YAML or JSON")
 
 // parseOpenShift reads a file of kind KubeAPIServerConfig
 // (kubecontrolplane.config.openshift.io/v1), YAML or JSON: the flags in
 // apiServerArguments, each with a list of values, and auditConfig where it is enabled.
 // Only flags on the list are kept. dir is where the file's own relative paths start.
 // Errors never quote the file.
-func parseOpenShift(data []byte, dir string) (settings []setting, err error) {
+func parseOpenShift(data []byte, dir string) (settings []program.Setting, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			settings, err = nil, fmt.Errorf("a bug in this program, not in the file: %s", crash.Describe(v))
@@ -70,7 +59,7 @@ func parseOpenShift(data []byte, dir string) (settings []setting, err error) {
 	}
 	text, err := yaml.YAMLToJSON(data)
 	if err != nil {
-		return nil, errNotYAML
+		return nil, program.ErrNotYAML
 	}
 	defer clear(text)
 	if err := json.Unmarshal(text, &config); err != nil {
@@ -90,12 +79,12 @@ func parseOpenShift(data []byte, dir string) (settings []setting, err error) {
 		if !slices.Contains(serverFlags, name) && !slices.Contains(serverBools, name) || name == openShiftFlag || name == configFlag {
 			continue
 		}
-		values, err := wordsOf(config.APIServerArguments[raw])
+		values, err := program.Words(config.APIServerArguments[raw])
 		if err != nil {
 			return nil, fmt.Errorf("apiServerArguments: %s: %w", name, err)
 		}
 		for _, value := range values {
-			settings = append(settings, setting{name, value})
+			settings = append(settings, program.Setting{Name: name, Value: value})
 			given[name] = true
 		}
 	}
@@ -106,43 +95,14 @@ func parseOpenShift(data []byte, dir string) (settings []setting, err error) {
 	if len(audit.Policy) > 0 && string(audit.Policy) != "null" && !given[auditPolicyFlag] && audit.PolicyFile == "" {
 		return nil, rootfs.NewError(fact.Unsupported, "auditConfig.policyConfiguration: a policy inside the file is not read")
 	}
-	for _, s := range []setting{{auditPolicyFlag, audit.PolicyFile}, {auditLogFlag, audit.AuditFilePath}, {auditWebhookFlag, audit.WebHook}} {
-		if s.value == "" || given[s.name] {
+	for _, s := range []program.Setting{{Name: auditPolicyFlag, Value: audit.PolicyFile}, {Name: auditLogFlag, Value: audit.AuditFilePath}, {Name: auditWebhookFlag, Value: audit.WebHook}} {
+		if s.Value == "" || given[s.Name] {
 			continue
 		}
-		if s.value != "-" && !path.IsAbs(s.value) {
-			s.value = path.Join(dir, s.value)
+		if s.Value != "-" && !path.IsAbs(s.Value) {
+			s.Value = path.Join(dir, s.Value)
 		}
 		settings = append(settings, s)
 	}
 	return settings, nil
-}
-
-// wordsOf reads the values of one flag: a list of text, or a single value.
-func wordsOf(raw json.RawMessage) ([]string, error) {
-	var value any
-	decoder := json.NewDecoder(strings.NewReader(string(raw)))
-	decoder.UseNumber()
-	if err := decoder.Decode(&value); err != nil {
-		return nil, errNotYAML
-	}
-	list, isList := value.([]any)
-	if !isList {
-		list = []any{value}
-	}
-	var words []string
-	for _, v := range list {
-		switch v := v.(type) {
-		case nil:
-		case string:
-			words = append(words, v)
-		case bool:
-			words = append(words, strconv.FormatBool(v))
-		case json.Number:
-			words = append(words, v.String())
-		default:
-			return nil, errors.New("expected text, or a list of text")
-		}
-	}
-	return words, nil
 }

@@ -122,7 +122,7 @@ func readServer(pass *reader.Pass, p *proctable.Process, buf []byte) *server {
 func programOf(proc *program.Program) (serverKind, [][]byte, error) {
 	name := proc.Of.Status.Name
 	exe := ""
-	if name != string(kubeAPIServer) && name != k3sComm {
+	if name != string(kubeAPIServer) && name != program.K3sComm {
 		var err error
 		if exe, err = proc.Exe(); err != nil {
 			return noServer, nil, nil
@@ -130,7 +130,7 @@ func programOf(proc *program.Program) (serverKind, [][]byte, error) {
 	}
 	const hyperkube = "hyperkube" // all of Kubernetes in one program, before 1.19
 	switch {
-	case name == string(kubeAPIServer), exe == string(kubeAPIServer), name == k3sComm, exe == string(k3sServer), exe == hyperkube:
+	case name == string(kubeAPIServer), exe == string(kubeAPIServer), name == program.K3sComm, exe == string(k3sServer), exe == hyperkube:
 	default:
 		return noServer, nil, nil
 	}
@@ -147,7 +147,7 @@ func programOf(proc *program.Program) (serverKind, [][]byte, error) {
 		return kubeAPIServer, words, nil
 	case exe == hyperkube && (second == "kube-apiserver" || second == "apiserver" || second == "/apiserver"):
 		return kubeAPIServer, words, nil
-	case name == k3sComm, exe == string(k3sServer) && isK3sServer(words):
+	case name == program.K3sComm, exe == string(k3sServer) && program.IsK3sServer(words):
 		return k3sServer, words, nil
 	}
 	return noServer, nil, nil

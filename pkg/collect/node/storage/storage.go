@@ -24,12 +24,13 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 )
 
-// Reader reads the kinds of the cluster's storage, but for backups.
+// Reader reads the kinds of the cluster's storage, but for backups and for how servers are
+// reached.
 type Reader struct{}
 
 // Kinds are those that it reads.
 func (Reader) Kinds() []fact.Kind {
-	return fact.Subtract(fact.KindsOf(fact.OfStorage), []fact.Kind{fact.Backups})
+	return fact.Subtract(fact.KindsOf(fact.OfStorage), []fact.Kind{fact.Backups, fact.ServerTLS, fact.ServerSettings})
 }
 
 // Read looks for servers among the processes.

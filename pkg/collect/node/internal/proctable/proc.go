@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -26,6 +27,7 @@ const (
 	maxNetUnix = 2 << 20
 	maxLabel   = 64 << 10
 	maxCmdline = 256 << 10
+	maxEnviron = 256 << 10
 	maxMaps    = 64 << 20 // 65,530 mappings are the kernel's own limit, which can be raised
 )
 
@@ -380,6 +382,52 @@ func (d *PID) Cmdline(buf []byte) ([][]byte, error) {
 		return nil, err
 	}
 	return procfs.SplitCmdline(data), nil
+}
+
+// EachVariable calls do with the variables of the environment that the process was started
+// with. They can hold secrets: name and value are wiped when it returns. It can wait for a
+// lock of the process.
+func (d *PID) EachVariable(buf []byte, do func(name, value []byte)) error {
+	data, err := d.read(procfs.NameEnviron, buf, maxEnviron)
+	defer clear(buf)
+	if err != nil {
+		return err
+	}
+	defer clear(data)
+	for word := range bytes.SplitSeq(data, []byte{0}) {
+		if name, value, ok := bytes.Cut(word, []byte{'='}); ok {
+			do(name, value)
+		}
+	}
+	return nil
+}
+
+// Listeners reads the listening TCP sockets of the process's network namespace, in the
+// kernel's order, IPv4 first. With an error it returns those that were read.
+func (d *PID) Listeners() ([]procfs.TCPListener, error) {
+	var all []procfs.TCPListener
+	for _, table := range []struct {
+		name procfs.Name
+		v6   bool
+	}{{procfs.NameNetTCP, false}, {procfs.NameNetTCP6, true}} {
+		open := d.dir.OpenNoFollow
+		if d.fs.Live {
+			open = d.dir.OpenKernelFile
+		}
+		file, err := open(string(table.name))
+		if table.v6 && errors.Is(err, fs.ErrNotExist) {
+			break // a kernel without IPv6
+		}
+		if err != nil {
+			return all, err
+		}
+		found, err := procfs.ReadTCPListeners(file, table.v6)
+		_ = file.Close()
+		if all = append(all, found...); err != nil {
+			return all, fmt.Errorf("pid %d: %w", d.pid, err)
+		}
+	}
+	return all, nil
 }
 
 // Mounts reads /proc/PID/mountinfo, of which size is the length in bytes.

@@ -39,7 +39,10 @@ type Table struct {
 	// NoLabels: there is no security module that labels processes.
 	NoLabels bool
 
+	// Boot is btime of /proc/stat: whole seconds, cut off. BootExact is the same to 20 ms,
+	// zero if unknown.
 	Boot       time.Time
+	BootExact  time.Time
 	HostRoot   RootKey
 	HostUserNS uint64
 	HostPIDNS  uint64

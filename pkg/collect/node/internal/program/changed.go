@@ -89,25 +89,65 @@ func (s *Program) Changed(steps []rootfs.Step) (fact.Time, string) {
 // ErrChangedLater says that a file may not be the one that the process has read.
 var ErrChangedLater = rootfs.NewError(fact.Changing, "it changed after the process started, which reads it only then")
 
-// Unchanged is an error if a file that the process reads at its start may have been
-// another one then.
-func (s *Program) Unchanged(name string) error {
+// Since says whether a file is the one that was there when the process started.
+type Since int
+
+// What is known of it.
+const (
+	Same Since = iota // nothing that leads to it, nor itself, has changed
+	// Uncertain: a directory on its path may have been swapped, or its file system keeps no
+	// times that prove anything.
+	Uncertain
+	Later // the file itself, or a link to it, is younger than the process
+)
+
+// Since compares a file that the process reads at its start with the one that has its name
+// now. place is what has changed, "" for the file itself or if that is unknown.
+func (s *Program) Since(name string) (since Since, place string, err error) {
 	root, err := s.Root()
 	if err != nil {
-		return err
+		return Uncertain, "", err
 	}
 	if name, err = s.PID.Inside(name); err != nil {
-		return err
+		return Uncertain, "", err
 	}
 	steps, err := root.Trace(name)
 	if err != nil {
-		return err
+		return Uncertain, "", err
 	}
-	at, _ := s.Changed(steps)
-	if started := s.Pass.Started(s.Of); at.IsZero() || started.IsZero() || at.After(started.Time) {
-		return fmt.Errorf("%s: %w", rootfs.Text(name), ErrChangedLater)
+	at, place := s.Changed(steps)
+	started := s.started()
+	if at.IsZero() || started.IsZero() {
+		return Uncertain, place, nil
 	}
-	return nil
+	if !at.After(started) {
+		return Same, "", nil
+	}
+	for _, step := range steps {
+		if step.Info.Mode.IsDir() && rootfs.Text(step.Path) == place {
+			return Uncertain, place, nil
+		}
+	}
+	return Later, place, nil
+}
+
+// started is when the process started: to 20 ms where the time of boot is known so, else
+// up to a second early. A service's configuration is often written just before it starts.
+func (s *Program) started() time.Time {
+	if !s.Pass.BootExact.IsZero() {
+		return s.Of.Stat.Started(s.Pass.BootExact)
+	}
+	return s.Of.Stat.Started(s.Pass.Boot)
+}
+
+// Unchanged is an error if a file that the process reads at its start may have been
+// another one then.
+func (s *Program) Unchanged(name string) error {
+	since, _, err := s.Since(name)
+	if err == nil && since != Same {
+		err = fmt.Errorf("%s: %w", rootfs.Text(name), ErrChangedLater)
+	}
+	return err
 }
 
 func newTime(t time.Time) fact.Time {
