@@ -143,12 +143,16 @@ func (n *node) read(proc *program.Program, is recognized) {
 	if proc.PID.Ended(n.buf) {
 		return
 	}
-	for _, c := range all {
+	for i, c := range all {
 		c.facts.PID, c.facts.Started = proc.Of.PID, n.pass.Started(proc.Of)
 		c.facts.Container = proc.Of.Identity.ID
-		c.facts.Sockets, c.facts.SocketsRead = sockets, socketsErr == nil
-		if socketsErr != nil {
+		if c.facts.SocketsRead = socketsErr == nil; !c.facts.SocketsRead {
 			proc.Gap(kindOf(c.facts.Program), fmt.Errorf("its listening sockets: %w", socketsErr))
+		}
+		if i == 0 {
+			// Of several programs in one process the first has its sockets, because it
+			// is unknown which of them opened one.
+			c.facts.Sockets = sockets
 		}
 		n.add(c.done())
 	}

@@ -39,8 +39,8 @@ var k3sArgs = []struct {
 
 const hiddenLine = "k3s hides its command line, so flags that were given there are unknown"
 
-// readK3s reads the settings of k3s: of itself with those that it hands to the API server,
-// and of the other programs inside it, as components with the same process. k3s sets many
+// readK3s reads the settings of k3s, server or agent: of itself with those that it hands to
+// the API server, and of the other programs inside it, as components with the same process. k3s sets many
 // flags of these itself, so what is not given is unknown.
 func readK3s(proc *program.Program, words [][]byte) []*component {
 	agent := proc.Of.Status.Name == "k3s-agent" || len(words) > 0 && strings.HasSuffix(string(words[0]), " agent") || len(words) > 1 && string(words[1]) == "agent"
@@ -52,10 +52,10 @@ func readK3s(proc *program.Program, words [][]byte) []*component {
 	own.unknown("k3s sets flags of its own for the programs inside it")
 	var all []*component
 	for _, inner := range k3sArgs {
-		if agent && !inner.agent || own.given(inner.disable) == "true" {
+		c := own
+		if inner.is != fact.ProgramK3s && (agent && !inner.agent || own.given(inner.disable) == "true") {
 			continue
 		}
-		c := own
 		if inner.is != fact.ProgramK3s {
 			if _, is := args[inner.flag]; !is && inner.is != fact.ProgramKubelet {
 				continue // nothing to say of it
@@ -63,7 +63,9 @@ func readK3s(proc *program.Program, words [][]byte) []*component {
 			c = newComponent(inner.is)
 			c.facts.ConfigFiles, c.why = own.facts.ConfigFiles, slices.Clone(own.why)
 		}
-		c.arguments(args[inner.flag], inner.flag)
+		if !agent || inner.agent {
+			c.arguments(args[inner.flag], inner.flag)
+		}
 		all = append(all, c)
 	}
 	return all

@@ -68,7 +68,7 @@ const (
 )
 
 // maxDropIns bounds the drop-ins that are read.
-const maxDropIns = 100
+const maxDropIns = 60
 
 // readKubelet reads the kubelet's settings as the kubelet does (cmd/kubelet/app/server.go):
 // flags, then drop-ins, then the file, then defaults, which are others with a file than

@@ -3,6 +3,7 @@ package components
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -129,7 +130,7 @@ func listFiles(proc *program.Program, dir string) ([]string, error) {
 			continue
 		}
 		if files = append(files, path.Join(dir, e.Name)); len(files) > maxDropIns {
-			return nil, rootfs.NewError(fact.Truncated, "more than 100 files")
+			return nil, rootfs.NewError(fact.Truncated, fmt.Sprintf("more than %d files", maxDropIns))
 		}
 	}
 	return files, nil

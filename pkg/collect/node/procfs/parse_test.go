@@ -440,3 +440,20 @@ func FuzzParsers(f *testing.F) {
 		}
 	})
 }
+
+func TestParseUptime(t *testing.T) {
+	if got, err := ParseUptime([]byte("35421.07 139650.12\n")); err != nil || got != 35421*time.Second+70*time.Millisecond {
+		t.Errorf("found %v, error %v", got, err)
+	}
+	for text, want := range map[string]string{
+		"":               `/proc/uptime: expected seconds with two decimals, found ""`,
+		"12 3":           `/proc/uptime: expected seconds with two decimals, found "12"`,
+		"12.5 3":         `/proc/uptime: expected seconds with two decimals, found "12.5"`,
+		"-1.00 3":        `/proc/uptime: expected seconds with two decimals, found "-1.00"`,
+		"9999999999.00 ": `/proc/uptime: expected seconds with two decimals, found "9999999999.00"`,
+	} {
+		if got, err := ParseUptime([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%q: found %v, error %v; want %s", text, got, err, want)
+		}
+	}
+}

@@ -252,3 +252,52 @@ func TestChangedMounts(t *testing.T) {
 		})
 	}
 }
+
+// Of a file that changed after the start, and one whose directory may have been swapped,
+// only the first is certainly another one.
+func TestSince(t *testing.T) {
+	in := func(dir, name string) string { return filepath.Join(dir, name) }
+	for name, tc := range map[string]struct {
+		after func(t *testing.T, dir string)
+		want  Since
+		place string
+	}{
+		"nothing":             {func(*testing.T, string) {}, Same, ""},
+		"the file is written": {func(t *testing.T, dir string) { must(t, os.WriteFile(in(dir, "etc/k/a"), []byte("b"), 0o600)) }, Later, ""},
+		"a link is repointed": {func(t *testing.T, dir string) {
+			must(t, os.Remove(in(dir, "etc/k/link")), os.Symlink("b", in(dir, "etc/k/link")))
+		}, Later, "/etc/k/link"},
+		"files in both directories": {func(t *testing.T, dir string) {
+			must(t, os.WriteFile(in(dir, "etc/x"), nil, 0o600), os.WriteFile(in(dir, "etc/k/x"), nil, 0o600))
+		}, Uncertain, "/etc/k"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			must(t, os.MkdirAll(in(dir, "etc/k"), 0o755), os.WriteFile(in(dir, "etc/k/a"), nil, 0o600), os.WriteFile(in(dir, "etc/k/b"), nil, 0o600), os.Symlink("a", in(dir, "etc/k/link")))
+			file := "/etc/k/a"
+			if tc.place == "/etc/k/link" {
+				file = tc.place
+			}
+			start := moment(t)
+			tc.after(t, dir)
+			root, err := rootfs.Open(dir)
+			must(t, err)
+			defer func() { _ = root.Close() }()
+			of := &proctable.Process{}
+			pass := &reader.Pass{Table: &proctable.Table{Boot: start.Truncate(time.Second).Add(-time.Hour), BootExact: start}}
+			s := &Program{Pass: pass, Of: of, PID: &proctable.PID{}, root: root, mounts: &proctable.MountTable{Mounts: []procfs.MountInfo{{ID: 1, Point: "/", Root: "/", FSType: "ext4"}}}}
+			since, place, err := s.Since(file)
+			must(t, err)
+			if since != tc.want || place != tc.place {
+				t.Errorf("since %v at %q, want %v at %q", since, place, tc.want, tc.place)
+			}
+			// A boot time in whole seconds is too early for a file written just before.
+			pass.BootExact, pass.Boot = time.Time{}, start.Add(-time.Second)
+			if since, _, err := s.Since(file); err != nil || since == Same {
+				t.Errorf("without the exact time: since %v, error %v; nothing was written a second before the start", since, err)
+			}
+			must(t, err)
+		})
+	}
+}
