@@ -100,8 +100,8 @@ func metaOrNothing(pattern string) bool { return strings.HasPrefix(pattern, "met
 //
 // Fields that only say where and when a pod is placed may differ, because spec.nodeName
 // has already placed it. If they contradict it, the kubelet refuses the pod, and the
-// run sees that. Network fields except hostNetwork may differ too, because the probe
-// has no sockets. All other fields must be equal. They can bring other code
+// run sees that. Network fields except hostNetwork may differ too: the probe has no
+// sockets, and that of level net looks up no names. All other fields must be equal. They can bring other code
 // (containers, commands, environment, volumes, hooks), other rights, or another machine
 // (runtimeClassName: a virtual machine would be measured). Defaults are those of
 // pkg/apis/core/v1/defaults.go in k8s.io/kubernetes 1.37.2 and, if they were different,

@@ -33,7 +33,7 @@ func probePod(t *testing.T, image string) *corev1.Pod {
 	var configs []*corev1.ConfigMap
 	if opts.embedded() {
 		p.image = "registry.k8s.io/pause:3.10"
-		if configs, err = opts.configMaps(p.arch, []byte("a probe"), p.owner); err != nil {
+		if configs, err = opts.configMaps(programOf(p.level, p.arch), []byte("a probe"), p.owner); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -686,7 +686,7 @@ func TestCompareJobAndConfigMap(t *testing.T) {
 	}
 	config := func(edit func(*corev1.ConfigMap)) func(*testing.T) []string {
 		return func(t *testing.T) []string {
-			maps, err := opts.configMaps("amd64", []byte("a probe"), &metav1.OwnerReference{Name: "checklist-run1", UID: "1"})
+			maps, err := opts.configMaps(program{arch: "amd64"}, []byte("a probe"), &metav1.OwnerReference{Name: "checklist-run1", UID: "1"})
 			if err != nil {
 				t.Fatal(err)
 			}

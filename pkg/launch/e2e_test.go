@@ -537,7 +537,7 @@ func TestE2EPolicyRefuses(t *testing.T) {
 				}
 				plan, _ := opts.plan(r.nodes)
 				r.eventually("the policy is in force", 30*time.Second, func() string {
-					if _, f := opts.tryPod(t.Context(), &plan); f == nil {
+					if _, f := opts.tryPod(t.Context(), &plan, opts.Level); f == nil {
 						return "a pod was admitted"
 					}
 					return ""

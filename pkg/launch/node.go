@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,21 +25,113 @@ const maxTries = 2
 // whole answer.
 const maxLog = wire.MaxLog + 1
 
-// measure returns the facts of one node, or says why it cannot.
-func (s *session) measure(run context.Context, index int, target Target) (*fact.Measurement, *Failure) {
+// measure returns the facts of one node, and says why it does not have all of them. The
+// pods of a node follow each other. One that fails costs only the kinds for which it
+// answers.
+func (s *session) measure(run context.Context, index int, target Target) (r result) {
 	ctx, cancel := context.WithTimeout(run, s.Timeout)
 	defer cancel()
+	levels := s.Options.levels()
 	if s.plan.Embedded && !target.resolved() {
 		if f := s.resolve(ctx, &target, s.plan.pauses); f != nil {
-			return nil, f
+			r.fails(f, levels...)
+			return r
 		}
 	}
-	images := s.imagesFor(ctx, &target)
-	p := podOf{index: index, node: target.Node, arch: target.Arch, digest: s.digests[target.Arch], owner: s.owner}
-	var ok bool
-	if p.image, ok = images(); !ok {
-		return nil, noImages()
+	images := &choice{next: s.imagesFor(ctx, &target)}
+	if !images.advance() {
+		r.fails(noImages(), levels...)
+		return r
 	}
+	for i, level := range levels {
+		f := s.hopeless(level, target.Arch, nil)
+		if f == nil && i > 0 {
+			f = s.tooLate(ctx, run)
+		}
+		if f == nil {
+			p := podOf{
+				index: index, node: target.Node, arch: target.Arch, level: level, digest: s.digests[programOf(level, target.Arch)],
+				owner: s.owner, oneHostIP: target.OneHostIP,
+			}
+			if i > 0 {
+				p.listeners, p.rest = ListenersOf(r.measured), left(ctx)
+			}
+			var m *fact.Measurement
+			if m, f = s.measureAt(ctx, run, p, images); f == nil {
+				r.measured = s.together(r.measured, m)
+				continue
+			}
+		}
+		r.fails(f, level)
+		if f.Reason == fact.NotReady || f.Reason == fact.Interrupted || !images.ok {
+			r.fails(f, levels[i+1:]...)
+			return r
+		}
+	}
+	return r
+}
+
+// left returns what is left until a context's deadline.
+func left(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return time.Until(deadline)
+}
+
+// tooLate returns a failure if a node has no time for its second pod.
+func (s *session) tooLate(ctx, run context.Context) *Failure {
+	switch {
+	case run.Err() != nil:
+		return interrupted()
+	case left(ctx) < s.timing.least:
+		return &Failure{
+			Reason: fact.Timeout,
+			Detail: fmt.Sprintf("the node's first pod took the %s that both have, so no pod was created for the handshakes", s.Timeout),
+			Hint:   "use a longer --probe-timeout",
+		}
+	}
+	return nil
+}
+
+// together puts the answers of a node's pods together. Each answers for its own kinds
+// only. files or net is nil if that pod gave no answer.
+func (s *session) together(files, answer *fact.Measurement) *fact.Measurement {
+	of := fact.KindsAt(fact.LevelNet)
+	if answer.Level != fact.LevelNet {
+		answer.Read = fact.Subtract(answer.Read, of)
+		answer.Listeners = nil
+		return answer
+	}
+	net := &fact.Measurement{
+		Level: answer.Level, At: answer.At, Listeners: answer.Listeners, Cost: answer.Cost, Read: fact.Intersect(answer.Read, of),
+		Gaps: slices.DeleteFunc(answer.Gaps, func(g fact.NodeGap) bool { return !slices.Contains(of, g.What) }),
+	}
+	if files == nil {
+		return net
+	}
+	files.Listeners = net.Listeners
+	files.Read, files.Gaps = append(files.Read, net.Read...), append(files.Gaps, net.Gaps...)
+	files.Cost.WallMillis += net.Cost.WallMillis
+	files.Cost.CPUMillis += net.Cost.CPUMillis
+	files.Cost.MaxRSSKiB = max(files.Cost.MaxRSSKiB, net.Cost.MaxRSSKiB)
+	return files
+}
+
+// choice is the image in which the pods of a node run. A node's second pod begins with
+// the image in which the first one ran.
+type choice struct {
+	next  func() (image string, ok bool)
+	image string
+	ok    bool
+}
+
+func (c *choice) advance() bool {
+	c.image, c.ok = c.next()
+	return c.ok
+}
+
+// measureAt returns the facts of one of a node's pods, or says why it cannot.
+func (s *session) measureAt(ctx, run context.Context, p podOf, images *choice) (*fact.Measurement, *Failure) {
+	p.image = images.image
 	missing := []string{}
 	labelled := "" // why a pod with an SELinux type did not start
 	for tries := 1; ; p.attempt++ {
@@ -49,17 +142,18 @@ func (s *session) measure(run context.Context, index int, target Target) (*fact.
 		switch {
 		case try.measured != nil:
 			return try.measured, nil
-		case try.label && !p.unlabelled: // does not count as a try
+		case try.label && !p.unlabelled && p.level != fact.LevelNet: // does not count as a try
 			p.unlabelled, labelled = true, try.failure.Detail
 			continue
 		case try.image: // the node does not hold it; does not count as a try
 			missing = append(missing, p.image)
-			if p.image, ok = images(); !ok {
+			if !images.advance() {
 				if len(missing) > 1 {
 					try.failure.Detail += "; also tried: " + strings.Join(missing[:len(missing)-1], ", ")
 				}
 				return nil, try.failure
 			}
+			p.image = images.image
 			continue
 		case !try.again || tries == maxTries:
 			return nil, try.failure
@@ -98,7 +192,8 @@ func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 	if f := s.stopped(); f != nil {
 		return outcome{failure: f}
 	}
-	pod := s.pod(p, s.maps[p.arch])
+	mounted := s.maps[programOf(p.level, p.arch)]
+	pod := s.pod(p, mounted)
 	news := s.watch.follow(pod.Name)
 	defer s.watch.forget(pod.Name)
 	var created corev1.Pod
@@ -127,24 +222,24 @@ func (s *session) attempt(ctx, run context.Context, p podOf) outcome {
 		f.Detail += done + consequence(found, created.Spec.NodeName)
 		return outcome{failure: f}
 	}
-	out := s.answer(ctx, run, pod, &created, news)
+	out := s.answer(ctx, run, p.level, pod, &created, news)
 	if run.Err() != nil {
 		return outcome{failure: interrupted()}
 	}
 	// The node's time may be over by now, so this uses the run's context.
-	if f := s.intact(run, p.node, s.maps[p.arch]); f != nil && (out.measured != nil || f.Reason == fact.NotOurs) {
+	if f := s.intact(run, p.node, mounted); f != nil && (out.measured != nil || f.Reason == fact.NotOurs) {
 		return outcome{failure: f}
 	}
 	return out
 }
 
 // answer waits for a pod's end and reads what it says.
-func (s *session) answer(ctx, run context.Context, sent, created *corev1.Pod, news *podNews) outcome {
+func (s *session) answer(ctx, run context.Context, level fact.Level, sent, created *corev1.Pod, news *podNews) outcome {
 	created.Status = corev1.PodStatus{} // no kubelet wrote the status in the answer to a create
 	if out := s.await(ctx, run, created, news); out != nil {
 		return *out
 	}
-	return s.facts(ctx, run, sent, created)
+	return s.facts(ctx, run, level, sent, created)
 }
 
 // quotaLag is how often a create is retried after a quota refused it and the last other
@@ -338,7 +433,7 @@ func (s *session) lost(ctx context.Context, name string) *Failure {
 // facts reads the answer of a pod whose container has ended. It checks the pod before it
 // reads the status and log. It checks the pod again after the log, because the API
 // server finds the log by name.
-func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) outcome {
+func (s *session) facts(ctx, run context.Context, level fact.Level, sent, created *corev1.Pod) outcome {
 	pod, out := s.look(ctx, sent, created)
 	if out != nil {
 		return *out
@@ -367,12 +462,17 @@ func (s *session) facts(ctx, run context.Context, sent, created *corev1.Pod) out
 	}
 	var frame error // for a log that arrived and is broken
 	for try, wait := 0, s.timing.backoff; ; try, wait = try+1, wait*2 {
-		measured, err := s.decode(ctx, pod.Name, trailer)
+		measured, err := s.decode(ctx, level, pod.Name, trailer)
 		if err == nil {
 			if trailer.NeedsLog() {
 				if _, out := s.look(ctx, sent, created); out != nil {
 					return *out
 				}
+			}
+			if (measured.Level == fact.LevelNet) != (level == fact.LevelNet) {
+				return outcome{failure: &Failure{
+					Reason: fact.ProbeFailed, Detail: fmt.Sprintf("expected an answer of a probe of level %s, found one of level %q", level, bounded(string(measured.Level))),
+				}}
 			}
 			return outcome{measured: measured}
 		}
@@ -430,9 +530,9 @@ func (r *logReader) Read(p []byte) (int, error) {
 
 // decode reads a probe's answer. A small answer is in the trailer, a large one in the
 // log.
-func (s *session) decode(ctx context.Context, pod string, trailer wire.Trailer) (*fact.Measurement, error) {
+func (s *session) decode(ctx context.Context, level fact.Level, pod string, trailer wire.Trailer) (*fact.Measurement, error) {
 	if !trailer.NeedsLog() {
-		return s.budget.Decode(nil, trailer)
+		return s.budgets[level].Decode(nil, trailer)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timing.request)
 	defer cancel()
@@ -444,7 +544,7 @@ func (s *session) decode(ctx context.Context, pod string, trailer wire.Trailer) 
 	}
 	defer stream.Close()
 	log := &logReader{Reader: stream}
-	measured, err := s.budget.Decode(log, trailer)
+	measured, err := s.budgets[level].Decode(log, trailer)
 	if err != nil && log.err != nil {
 		return nil, &unreadLog{log.err}
 	}
@@ -466,5 +566,8 @@ func (s *session) removePod(run context.Context, pod *corev1.Pod) error {
 		return err
 	}
 	s.forget(pod.UID)
+	s.mu.Lock()
+	s.past = true
+	s.mu.Unlock()
 	return nil
 }

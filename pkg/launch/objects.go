@@ -26,8 +26,12 @@ const (
 	// (container-selinux, "super privileged container").
 	selinuxType = "spc_t"
 
-	// nobody is the uid of level proc. No user of the node has it.
+	// nobody is the uid of the levels proc and net. No user of the node has it.
 	nobody = 65534
+
+	// netCommand is the program of level net in our image. Its entry point is the other
+	// program.
+	netCommand = "/checklist-probe-net"
 
 	// emptyDirRoom is what the emptyDir may hold in addition to the probe. A
 	// kubelet evicts a pod whose emptyDir is over its limit.
@@ -103,7 +107,7 @@ func (o *Options) job(image string, ttl time.Duration) *batchv1.Job {
 							ReadOnlyRootFilesystem:   new(true),
 							Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 						},
-						Resources: resources(),
+						Resources: resources(fact.LevelFull),
 					}},
 				},
 			},
@@ -111,23 +115,28 @@ func (o *Options) job(image string, ttl time.Duration) *batchv1.Job {
 	}
 }
 
-// configMaps returns what an embedded probe of one architecture needs: the loader with
-// the size, and the probe in parts. Each is immutable, so that what was written is what
-// runs.
-func (o *Options) configMaps(arch string, probe []byte, owner *metav1.OwnerReference) ([]*corev1.ConfigMap, error) {
+// configMaps returns what an embedded program needs: the loader with the size, and the
+// program in parts. Each is immutable, so that what was written is what runs.
+func (o *Options) configMaps(p program, probe []byte, owner *metav1.OwnerReference) ([]*corev1.ConfigMap, error) {
+	arch := p.arch
 	start, err := loader.For(arch)
 	if err != nil {
 		return nil, err
 	}
+	words := []string{arch}
+	if p.net {
+		words = []string{"net", arch}
+	}
+	name := func(last string) string { return o.name(append(slices.Clone(words), last)...) }
 	size := loader.Size(probe)
-	maps := []*corev1.ConfigMap{o.configMap(o.name(arch, "loader"), owner,
+	maps := []*corev1.ConfigMap{o.configMap(name("loader"), owner,
 		loader.Part{Name: loader.Name, Data: start}, size)}
 	for _, part := range loader.Parts(probe, loader.MaxPartSize) {
 		if len(part.Data) > loader.MaxPartSize {
 			return nil, fmt.Errorf("embedded probe for %s: found %d bytes, expected at most %d",
 				arch, len(probe), loader.MaxProbe)
 		}
-		maps = append(maps, o.configMap(o.name(arch, strings.ReplaceAll(part.Name, ".", "-")), owner, part))
+		maps = append(maps, o.configMap(name(strings.ReplaceAll(part.Name, ".", "-")), owner, part))
 	}
 	return maps, nil
 }
@@ -155,6 +164,14 @@ type podOf struct {
 	node    string
 	arch    string
 	image   string
+	// level is that of the pod, "" for Options.Level.
+	level fact.Level
+	// rest is what is left of the node's time, 0 for all of it.
+	rest time.Duration
+	// listeners are what the node's own programs listen on, for level net: see
+	// listenersOf. oneHostIP is the target's.
+	listeners []string
+	oneHostIP bool
 	// digest is the SHA-256 of an embedded probe: the loader runs no other.
 	digest [sha256.Size]byte
 	// memory puts the joined probe into memory instead of onto the node's
@@ -168,7 +185,12 @@ type podOf struct {
 // pod returns the probe's pod for one node. maps are its architecture's ConfigMaps, nil
 // for a pulled image.
 func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
+	setDefault(&p.level, o.Level)
+	net := p.level == fact.LevelNet
 	name := o.name(fmt.Sprintf("%04d", p.index))
+	if net {
+		name = o.name("net", fmt.Sprintf("%04d", p.index))
+	}
 	if p.attempt > 0 {
 		name += "-" + strconv.Itoa(p.attempt)
 	}
@@ -180,14 +202,15 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 			Name: name, Namespace: o.Namespace, Labels: labels,
 			Annotations: map[string]string{
 				AnnotationNode:              p.node,
-				"openshift.io/required-scc": "privileged", // the one that admits hostPID with a uid of our choice
+				"openshift.io/required-scc": "privileged", // the one that admits hostPID, or hostNetwork, with a uid of our choice
 				"linkerd.io/inject":         "disabled",
 			},
 		},
 		Spec: corev1.PodSpec{
 			NodeName:                      p.node,
 			OS:                            &corev1.PodOS{Name: corev1.Linux},
-			HostPID:                       true,
+			HostPID:                       !net,
+			HostNetwork:                   net,
 			RestartPolicy:                 corev1.RestartPolicyNever,
 			ActiveDeadlineSeconds:         new(int64(seconds(o.Timeout))),
 			TerminationGracePeriodSeconds: new(int64(0)),
@@ -204,23 +227,28 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 			Containers: []corev1.Container{{
 				Name: containerName, Image: p.image, ImagePullPolicy: corev1.PullIfNotPresent,
 				WorkingDir: "/",
-				// With its UID the probe finds its own container among those it reads.
-				Env: []corev1.EnvVar{{Name: "POD_UID", ValueFrom: &corev1.EnvVarSource{
-					FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.uid"},
-				}}},
-				Args: []string{
-					"--level=" + string(o.Level),
-					"--node=" + p.node,
-					"--pod-uid=$(POD_UID)",
-					"--kinds=" + joinKinds(o.Kinds),
-					"--timeout=" + o.probeTimeout().String(),
-				},
-				SecurityContext: o.securityContext(),
-				Resources:       resources(),
+				SecurityContext: securityContext(p.level),
+				Resources:       resources(p.level),
 			}},
 		},
 	}
-	if p.unlabelled {
+	container := &pod.Spec.Containers[0]
+	if net {
+		o.dial(container, &p)
+	} else {
+		// With its UID the probe finds its own container among those it reads.
+		container.Env = fromPod("POD_UID", "metadata.uid")
+		container.Args = []string{
+			"--level=" + string(p.level),
+			"--node=" + p.node,
+			"--pod-uid=$(POD_UID)",
+			"--kinds=" + joinKinds(o.kindsOf(p.level)),
+			"--timeout=" + o.probeTimeout(p.rest).String(),
+		}
+	}
+	if net || p.unlabelled {
+		// A container of the runtime's own type may connect, and this pod reads nothing
+		// of the node.
 		pod.Spec.SecurityContext.SELinuxOptions = nil
 	}
 	if p.owner != nil {
@@ -233,6 +261,31 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 		embed(pod, maps, p.digest, p.memory)
 	}
 	return pod
+}
+
+// dial completes the container of level net.
+func (o *Options) dial(container *corev1.Container, p *podOf) {
+	container.Command = []string{netCommand}
+	field := "status.hostIPs"
+	if p.oneHostIP {
+		field = "status.hostIP"
+	}
+	container.Env = fromPod("HOST_IPS", field)
+	container.Args = []string{
+		"--node=" + p.node,
+		"--host-ips=$(HOST_IPS)",
+		"--kinds=" + joinKinds(o.kindsOf(fact.LevelNet)),
+		"--timeout=" + o.probeTimeout(p.rest).String(),
+	}
+	if len(p.listeners) > 0 {
+		container.Args = append(container.Args, "--listeners="+strings.Join(p.listeners, ","))
+	}
+}
+
+// fromPod returns a variable that the kubelet fills in from a field of the pod, for use
+// in arguments.
+func fromPod(name, field string) []corev1.EnvVar {
+	return []corev1.EnvVar{{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: field}}}}
 }
 
 // embed makes a pod run the loader from its ConfigMaps in an image that the node holds.
@@ -276,7 +329,7 @@ func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, digest [sha256.Size]byte, 
 
 // securityContext returns that of the container. Level full runs as root, because a
 // runtime gives added capabilities to no other user.
-func (o *Options) securityContext() *corev1.SecurityContext {
+func securityContext(level fact.Level) *corev1.SecurityContext {
 	sc := &corev1.SecurityContext{
 		Privileged:               new(false),
 		AllowPrivilegeEscalation: new(false),
@@ -286,7 +339,7 @@ func (o *Options) securityContext() *corev1.SecurityContext {
 		RunAsNonRoot:             new(true),
 		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
-	if o.Level == fact.LevelFull {
+	if level == fact.LevelFull {
 		sc.RunAsUser, sc.RunAsGroup, sc.RunAsNonRoot = new(int64(0)), new(int64(0)), new(false)
 		// SYS_PTRACE: /proc/PID/{root,exe,fd} of others. DAC_READ_SEARCH:
 		// files and directories of mode 0600 and 0700.
@@ -299,8 +352,13 @@ func (o *Options) securityContext() *corev1.SecurityContext {
 
 // resources returns small requests, so that full nodes admit the pod. The probe's budget
 // is 32 MiB and half a second of CPU. On a node that holds the cluster's storage, 200,000
-// Secrets take 70 MiB, so the limit leaves room for that.
-func resources() corev1.ResourceRequirements {
+// Secrets take 70 MiB, so the limit leaves room for that. The probe of level net holds
+// little.
+func resources(level fact.Level) corev1.ResourceRequirements {
+	limit := "160Mi"
+	if level == fact.LevelNet {
+		limit = "64Mi"
+	}
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{
 			corev1.ResourceCPU:    resource.MustParse("10m"),
@@ -308,20 +366,24 @@ func resources() corev1.ResourceRequirements {
 		},
 		Limits: corev1.ResourceList{
 			corev1.ResourceCPU:    resource.MustParse("500m"),
-			corev1.ResourceMemory: resource.MustParse("160Mi"),
+			corev1.ResourceMemory: resource.MustParse(limit),
 		},
 	}
 }
 
 // probeTimeout returns when the probe answers with what it has. It is three quarters of
-// the node's time, and no more than the probe accepts. The rest is for the start and for
-// reading the answer.
-func (o *Options) probeTimeout() time.Duration {
-	return min((o.Timeout * 3 / 4).Round(100*time.Millisecond), maxProbeTimeout)
+// what is left of the node's time (0: all of it), and no more than the probe accepts. The
+// other quarter is for the start and for reading the answer.
+func (o *Options) probeTimeout(rest time.Duration) time.Duration {
+	setDefault(&rest, o.Timeout)
+	return max(min((rest*3/4).Round(100*time.Millisecond), maxProbeTimeout), minProbeTimeout)
 }
 
-// maxProbeTimeout is the probe's own limit (package probe).
-const maxProbeTimeout = time.Hour
+// The probe's own limits (package probe).
+const (
+	minProbeTimeout = time.Second
+	maxProbeTimeout = time.Hour
+)
 
 // Objects returns everything that a run with this plan creates, in a fixed order. It
 // returns nothing if the plan has no targets. A ConfigMap's bytes are left out and
@@ -331,7 +393,8 @@ const maxProbeTimeout = time.Hour
 func Objects(opts Options, plan Plan) ([]Document, error) {
 	setDefault(&opts.RunID, "run")
 	opts, err := opts.complete()
-	if err != nil || len(plan.Targets) == 0 {
+	levels := opts.levels()
+	if err != nil || len(plan.Targets) == 0 || len(levels) == 0 {
 		return nil, err
 	}
 	objects := []Document{{"Created only if it does not exist. Removed only if a run created it and it holds nothing else.", opts.ownedNamespace()}}
@@ -341,28 +404,45 @@ func Objects(opts Options, plan Plan) ([]Document, error) {
 	job.UID = ""
 	objects = append(objects, Document{"Runs nothing. It owns the objects below, so the cluster removes them if the run is killed.", job})
 
-	maps := make(map[string][]*corev1.ConfigMap)
-	digests := make(map[string][sha256.Size]byte)
-	for _, arch := range plan.Archs {
-		probe, err := opts.Embedded(arch)
-		if err != nil {
-			return nil, err
-		}
-		if maps[arch], err = opts.configMaps(arch, probe, owner); err != nil {
-			return nil, err
-		}
-		digests[arch] = sha256.Sum256(probe)
-		for _, m := range maps[arch] {
-			objects = append(objects, Document{"", withoutBytes(m)})
+	maps := make(map[program][]*corev1.ConfigMap)
+	digests := make(map[program][sha256.Size]byte)
+	for _, level := range levels {
+		for _, arch := range plan.Archs {
+			p := programOf(level, arch)
+			probe, err := opts.bytes(p)
+			if err != nil {
+				return nil, err
+			}
+			if maps[p], err = opts.configMaps(p, probe, owner); err != nil {
+				return nil, err
+			}
+			digests[p] = sha256.Sum256(probe)
+			for _, m := range maps[p] {
+				objects = append(objects, Document{"", withoutBytes(m)})
+			}
 		}
 	}
-	for i, t := range plan.Targets {
-		objects = append(objects, Document{"", opts.pod(podOf{
-			index: i, node: t.Node, arch: t.Arch, image: plan.image(t, 0), digest: digests[t.Arch], owner: owner,
-		}, maps[t.Arch])})
+	for _, level := range levels {
+		comment := ""
+		if level == fact.LevelNet {
+			comment = aboutNet
+		}
+		for i, t := range plan.Targets {
+			p := programOf(level, t.Arch)
+			objects = append(objects, Document{comment, opts.pod(podOf{
+				index: i, node: t.Node, arch: t.Arch, image: plan.image(t, 0), level: level, digest: digests[p], owner: owner, oneHostIP: t.OneHostIP,
+			}, maps[p])})
+			comment = ""
+		}
 	}
 	return objects, nil
 }
+
+// aboutNet is for people who read the manifests.
+const aboutNet = "Level net. A node gets this pod after its first one has ended. It makes TLS handshakes with what\n" +
+	"listens on the node itself, at loopback and at the node's own addresses: at most 8 connections to\n" +
+	"each listener, one request without credentials among them. During a run, the argument --listeners\n" +
+	"adds the addresses and ports on which the first pod found programs of the cluster."
 
 // heldImage is the placeholder for the image of a node that was not asked.
 const heldImage = "an-image-the-node-holds"

@@ -89,7 +89,12 @@ func NewClient(config *rest.Config) (Client, error) {
 // Options says how nodes are measured. Zero values mean the defaults above.
 type Options struct {
 	Client Client
-	Level  fact.Level // default full
+	// Level is how much the pod may read that looks at the node: LevelFull, LevelProc, or
+	// LevelAPI for no such pod. The default is full. Net adds a pod of LevelNet on each
+	// node, after the first one has answered. It has the host's network and makes
+	// handshakes.
+	Level fact.Level
+	Net   bool
 	// Image is ImageAuto, ImageEmbedded or an image reference. ReleaseImage is what
 	// ImageAuto means in this build, or "" if no image was published.
 	Image        string
@@ -97,15 +102,18 @@ type Options struct {
 	// Embedded returns the embedded probe's bytes for an architecture, as in GOARCH,
 	// or an error if the build carries none.
 	Embedded func(arch string) ([]byte, error)
+	// NetEmbedded is Embedded for the program of LevelNet.
+	NetEmbedded func(arch string) ([]byte, error)
 	// Namespace is where everything is created. PullSecret names a Secret in it.
 	Namespace  string
 	PullSecret string
-	// Timeout is the time for one node, from its pod's creation to its facts.
-	// MaxInFlight is the number of pods at once.
+	// Timeout is the time for one node, from its first pod's creation to its facts. A
+	// second pod gets what the first one leaves. MaxInFlight is the number of nodes at
+	// once, and of pods: the pods of one node follow each other.
 	Timeout     time.Duration
 	MaxInFlight int
-	// Kinds are the wanted facts. Kinds that no probe reads are ignored. An empty
-	// list means all that a probe reads.
+	// Kinds are the wanted facts. Kinds that no pod of this run reads are ignored. An
+	// empty list means all that a probe reads.
 	Kinds []fact.Kind
 	// RunID identifies the run in names and labels: lower-case letters and
 	// digits. "" means a random one.
@@ -172,6 +180,9 @@ func (o Options) complete() (Options, error) {
 	if o.Embedded == nil {
 		o.Embedded = noEmbedded
 	}
+	if o.NetEmbedded == nil {
+		o.NetEmbedded = noEmbedded
+	}
 	if o.Announce == nil {
 		o.Announce = func(string) {}
 	}
@@ -215,11 +226,57 @@ func (o Options) complete() (Options, error) {
 	wanted := o.Kinds
 	o.Kinds = nil
 	for _, kind := range fact.NodeKinds() {
-		if len(wanted) == 0 || slices.Contains(wanted, kind) {
+		if (len(wanted) == 0 || slices.Contains(wanted, kind)) && o.mayRead(kind) {
 			o.Kinds = append(o.Kinds, kind)
 		}
 	}
 	return o, nil
+}
+
+// mayRead reports whether a pod of this run is one that reads the kind. A run without
+// pods has gaps for all kinds.
+func (o *Options) mayRead(kind fact.Kind) bool {
+	if slices.Contains(fact.KindsAt(fact.LevelNet), kind) {
+		return o.Net || o.Level == fact.LevelAPI
+	}
+	return o.Level != fact.LevelAPI || !o.Net
+}
+
+// levels returns the levels of the pods that a node gets, in their order.
+func (o *Options) levels() []fact.Level {
+	var levels []fact.Level
+	if o.Level != fact.LevelAPI && len(o.kindsOf(o.Level)) > 0 {
+		levels = append(levels, o.Level)
+	}
+	if o.Net && len(o.kindsOf(fact.LevelNet)) > 0 {
+		levels = append(levels, fact.LevelNet)
+	}
+	return levels
+}
+
+// kindsOf returns the wanted kinds for which the pod of a level answers.
+func (o *Options) kindsOf(level fact.Level) []fact.Kind {
+	if level == fact.LevelNet {
+		return fact.Intersect(o.Kinds, fact.KindsAt(fact.LevelNet))
+	}
+	return fact.Subtract(o.Kinds, fact.KindsAt(fact.LevelNet))
+}
+
+// A program is what a pod runs.
+type program struct {
+	net  bool // that of LevelNet
+	arch string
+}
+
+// programOf returns the program of a level.
+func programOf(level fact.Level, arch string) program { return program{level == fact.LevelNet, arch} }
+
+// bytes returns an embedded program.
+func (o *Options) bytes(p program) ([]byte, error) {
+	if p.net {
+		return o.NetEmbedded(p.arch)
+	}
+	return o.Embedded(p.arch)
 }
 
 func (o *Options) embedded() bool { return o.Image == ImageEmbedded }
@@ -239,9 +296,12 @@ func noEmbedded(arch string) ([]byte, error) {
 func newRunID() string { return strings.ToLower(rand.Text()[:8]) }
 
 // gaps returns a gap for each wanted kind of one node.
-func (o *Options) gaps(node string, f *Failure) []fact.Gap {
-	gaps := make([]fact.Gap, 0, len(o.Kinds))
-	for _, kind := range o.Kinds {
+func (o *Options) gaps(node string, f *Failure) []fact.Gap { return gapsFor(node, o.Kinds, f) }
+
+// gapsFor returns a gap for each of these kinds of one node.
+func gapsFor(node string, kinds []fact.Kind, f *Failure) []fact.Gap {
+	gaps := make([]fact.Gap, 0, len(kinds))
+	for _, kind := range kinds {
 		gaps = append(gaps, fact.Gap{
 			What:    kind,
 			Subject: fact.Subject{Kind: fact.SubjectNode, Name: node},

@@ -515,8 +515,8 @@ func runOf(o metav1.Object) (run, rest string, ok bool) {
 }
 
 var (
-	podName       = regexp.MustCompile(`\A-[0-9]{4,}(-[0-9]{1,2})?\z`)
-	configMapName = regexp.MustCompile(`\A-(amd64|arm64)-(loader|part-[0-9]{2})\z`)
+	podName       = regexp.MustCompile(`\A(-net)?-[0-9]{4,}(-[0-9]{1,2})?\z`)
+	configMapName = regexp.MustCompile(`\A(-net)?-(amd64|arm64)-(loader|part-[0-9]{2})\z`)
 	configMapKey  = regexp.MustCompile(`\A(` + loader.Name + `|` + loader.SizeName + `|part\.[0-9]{2})\z`)
 )
 

@@ -306,7 +306,7 @@ func TestPlanted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	configs, err := opts.configMaps("amd64", []byte("a probe for amd64"), nil)
+	configs, err := opts.configMaps(program{arch: "amd64"}, []byte("a probe for amd64"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

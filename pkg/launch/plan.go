@@ -3,6 +3,8 @@ package launch
 import (
 	"cmp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
@@ -27,6 +29,9 @@ type Plan struct {
 type Target struct {
 	Node string
 	Arch string
+	// OneHostIP means that the node's kubelet may not know all of its addresses
+	// (status.hostIPs): it is older than 1.29.
+	OneHostIP bool
 	// Images are the images in which an embedded probe's pod may run, best first:
 	// pause, by the names that this node and others have for it. Smallest are tried
 	// last. Both are empty until the node was asked (Resolve).
@@ -38,7 +43,7 @@ func (t *Target) resolved() bool { return len(t.Images) > 0 || len(t.Smallest) >
 
 // NewPlan chooses the nodes to measure, and returns the gaps of the other nodes:
 // NotReady, Windows, virtual nodes, an architecture without an embedded probe, and all
-// nodes at level api.
+// nodes if no pod was asked for.
 func NewPlan(opts Options, nodes []fact.Node) (Plan, []fact.Gap, error) {
 	opts, err := opts.complete()
 	if err != nil {
@@ -63,7 +68,7 @@ func (o *Options) plan(nodes []fact.Node) (Plan, []fact.Gap) {
 			gaps = append(gaps, o.gaps(nodes[i].Name, skip)...)
 			continue
 		}
-		plan.Targets = append(plan.Targets, Target{Node: nodes[i].Name, Arch: nodes[i].Arch})
+		plan.Targets = append(plan.Targets, Target{Node: nodes[i].Name, Arch: nodes[i].Arch, OneHostIP: oneHostIP(nodes[i].KubeletVersion)})
 		if plan.Embedded && !slices.Contains(plan.Archs, nodes[i].Arch) {
 			plan.Archs = append(plan.Archs, nodes[i].Arch)
 		}
@@ -75,10 +80,10 @@ func (o *Options) plan(nodes []fact.Node) (Plan, []fact.Gap) {
 // skip says why a node is not tried. It returns nil if the node is tried.
 func (o *Options) skip(node *fact.Node) *Failure {
 	switch {
-	case o.Level == fact.LevelAPI:
+	case o.Level == fact.LevelAPI && !o.Net:
 		return &Failure{
 			Reason: fact.NotRequested, Detail: "probe level api runs no probe on nodes",
-			Hint: "--probe-level=proc or full measures nodes",
+			Hint: "--probe-level=full,net measures nodes",
 		}
 	case node.OS == "windows":
 		return &Failure{
@@ -103,6 +108,19 @@ func (o *Options) skip(node *fact.Node) *Failure {
 		}
 	}
 	return nil
+}
+
+// oneHostIP reports whether a kubelet of this version may not know status.hostIPs, which
+// is on by default since 1.29 (KEP-2681). No API server is older than its kubelets. A
+// version that is not understood counts as a later one.
+func oneHostIP(kubelet string) bool {
+	minor, ok := strings.CutPrefix(kubelet, "v1.")
+	if !ok {
+		return false
+	}
+	minor, _, _ = strings.Cut(minor, ".")
+	n, err := strconv.Atoi(minor)
+	return err == nil && n < 29
 }
 
 // virtualNode returns the label, as KEY=VALUE, that shows that a node is not a machine.

@@ -136,7 +136,7 @@ func TestProbeTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts := Options{Timeout: tc.node}
-			if got := opts.probeTimeout(); got != tc.probe {
+			if got := opts.probeTimeout(0); got != tc.probe {
 				t.Errorf("%s, expected %s", got, tc.probe)
 			}
 		})
@@ -350,7 +350,7 @@ func TestPodKeepsTheChecklist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		maps, err := opts.configMaps("amd64", make([]byte, 2_500_000), nil)
+		maps, err := opts.configMaps(program{arch: "amd64"}, make([]byte, 2_500_000), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -385,7 +385,7 @@ func TestConfigMapsHoldTheProbe(t *testing.T) {
 	for i := range probe {
 		probe[i] = byte(i * 7)
 	}
-	maps, err := opts.configMaps("arm64", probe, nil)
+	maps, err := opts.configMaps(program{arch: "arm64"}, probe, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -50,15 +51,22 @@ func Preflight(ctx context.Context, opts Options, plan Plan) error {
 	if err != nil {
 		return err
 	}
-	if _, _, f := opts.preflight(ctx, &plan); f != nil {
+	refused := make(map[fact.Level]*Failure)
+	if _, _, f := opts.preflight(ctx, &plan, refused); f != nil {
 		return f
+	}
+	for _, level := range opts.levels() {
+		if f := refused[level]; f != nil {
+			return f
+		}
 	}
 	return nil
 }
 
 // preflight also learns what the server adds to every pod, if a pod could be tried, and
-// which images the plan's nodes hold.
-func (o *Options) preflight(ctx context.Context, plan *Plan) (standing, learned, *Failure) {
+// which images the plan's nodes hold. If the pods of one level alone are impossible, it
+// notes that in refused.
+func (o *Options) preflight(ctx context.Context, plan *Plan, refused map[fact.Level]*Failure) (standing, learned, *Failure) {
 	stand := existing
 	ns, err := o.Client.Core.Namespaces().Get(ctx, o.Namespace, metav1.GetOptions{})
 	switch {
@@ -83,17 +91,17 @@ func (o *Options) preflight(ctx context.Context, plan *Plan) (standing, learned,
 	if stand == ending {
 		return stand, nil, nil
 	}
-	known, f := o.tryPod(ctx, plan)
+	known, f := o.tryPods(ctx, plan, refused)
 	return stand, known, f
 }
 
-// tryPod sends the Job, a config map and one pod of the plan to the server as dry runs.
-// The server must return what was sent. Fields that the server adds to every pod, and
-// that this version does not know, are learned.
-func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
-	target := plan.Targets[0]
-	image := plan.image(target, 0)
-	doing := func(what string) string { return "trying to create a " + what + " in namespace " + o.Namespace }
+// tryPods sends the Job, and of each level a config map and one pod of the plan, to the
+// server as dry runs. The server must return what was sent. Fields that the server adds to
+// every pod, and that this version does not know, are learned. A level whose objects are
+// refused is noted in refused; those that are in it are not tried.
+func (o *Options) tryPods(ctx context.Context, plan *Plan, refused map[fact.Level]*Failure) (learned, *Failure) {
+	image := plan.image(plan.Targets[0], 0)
+	doing := o.trying
 	found, err := o.try(ctx, o.jobs(), o.job(image, o.ttl()), new(batchv1.Job))
 	switch {
 	case apierrors.IsNotFound(err):
@@ -107,14 +115,45 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 	case len(found) > 0:
 		return nil, o.changed(doing("job"), found)
 	}
+	known := make(learned)
+	for _, level := range o.levels() {
+		if refused[level] != nil {
+			continue
+		}
+		added, f := o.tryPod(ctx, plan, level)
+		if ctx.Err() != nil {
+			return nil, interrupted()
+		}
+		if f != nil {
+			refused[level] = f
+		}
+		maps.Copy(known, added)
+	}
+	return known, nil
+}
+
+// trying says what a dry run tries.
+func (o *Options) trying(what string) string {
+	return "trying to create a " + what + " in namespace " + o.Namespace
+}
+
+// tryPod is tryPods for one level. It tries the first node that has the program.
+func (o *Options) tryPod(ctx context.Context, plan *Plan, level fact.Level) (learned, *Failure) {
+	target, doing := plan.Targets[0], o.trying
 	var maps []*corev1.ConfigMap
 	var digest [sha256.Size]byte
 	if plan.Embedded {
-		probe, err := o.Embedded(target.Arch)
+		var probe []byte
+		var err error
+		for _, target = range plan.Targets {
+			if probe, err = o.bytes(programOf(level, target.Arch)); err == nil {
+				break
+			}
+		}
 		if err != nil {
 			return nil, noProbe(err)
 		}
-		if maps, err = o.configMaps(target.Arch, probe, nil); err != nil {
+		if maps, err = o.configMaps(programOf(level, target.Arch), probe, nil); err != nil {
 			return nil, noProbe(err)
 		}
 		digest = sha256.Sum256(probe)
@@ -126,7 +165,7 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan) (learned, *Failure) {
 			return nil, o.changed(doing("config map"), found)
 		}
 	}
-	pod := o.pod(podOf{node: target.Node, image: image, digest: digest}, maps)
+	pod := o.pod(podOf{node: target.Node, image: plan.image(target, 0), digest: digest, level: level, oneHostIP: target.OneHostIP}, maps)
 	for wait, start := o.timing.backoff, time.Now(); ; wait *= 2 {
 		found, err := o.try(ctx, o.pods(), pod, new(corev1.Pod))
 		switch {

@@ -203,26 +203,36 @@ func TestRefusalInANewNamespace(t *testing.T) {
 }
 
 func TestAnnouncementOfManyNodes(t *testing.T) {
-	opts, err := Options{}.complete()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names []string
 	for i := range 101 {
 		names = append(names, fmt.Sprintf("n%03d", i))
 	}
-	probes := map[string][]byte{"amd64": make([]byte, 4_900_000)}
-	many, _ := opts.plan(factNodes(names...))
-	few, _ := opts.plan(factNodes(names[:100]...))
-	const advice = "; each of 101 nodes reads 4.9 MB from the API server; --probe-image with an image in a registry avoids that"
-	if line := opts.announcement(&many, absent, probes); !strings.HasSuffix(line, advice) {
+	probes := map[program][]byte{{arch: "amd64"}: make([]byte, 4_900_000), {net: true, arch: "amd64"}: make([]byte, 3_000_000)}
+	line := func(net bool, nodes int, edit func(*Plan)) string {
+		opts, err := Options{Net: net}.complete()
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, _ := opts.plan(factNodes(names[:nodes]...))
+		if edit != nil {
+			edit(&plan)
+		}
+		s := &session{Options: opts, plan: plan}
+		return s.announcement(absent, probes)
+	}
+	advice := func(size string) string {
+		return "; each of 101 nodes reads " + size + " from the API server; --probe-image with an image in a registry avoids that"
+	}
+	if line := line(false, 101, nil); !strings.HasSuffix(line, advice("4.9 MB")) || !strings.Contains(line, ", 6 config maps,") {
 		t.Errorf("101 nodes: %s", line)
 	}
-	if line := opts.announcement(&few, absent, probes); strings.Contains(line, "reads") {
+	if line := line(true, 101, nil); !strings.HasSuffix(line, advice("7.9 MB")) || !strings.Contains(line, ", 10 config maps,") {
+		t.Errorf("101 nodes and handshakes: %s", line)
+	}
+	if line := line(false, 100, nil); strings.Contains(line, "reads") {
 		t.Errorf("100 nodes: %s", line)
 	}
-	many.Embedded = false
-	if line := opts.announcement(&many, absent, nil); strings.Contains(line, "reads") || strings.Contains(line, "config maps") {
+	if line := line(true, 101, func(p *Plan) { p.Embedded = false }); strings.Contains(line, "reads") || strings.Contains(line, "config maps") {
 		t.Errorf("101 nodes with an image: %s", line)
 	}
 }

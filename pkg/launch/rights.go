@@ -50,7 +50,7 @@ const (
 // not exist, so that the run creates it.
 func (o *Options) when(creates bool) when {
 	w := reads
-	if o.Level == fact.LevelAPI {
+	if o.Level == fact.LevelAPI && !o.Net {
 		return w
 	}
 	w |= probes
@@ -156,7 +156,7 @@ func Grants(opts Options, to []rbacv1.Subject, creates bool) ([]Document, error)
 		}
 	}
 	if state&probes != 0 && !creates {
-		docs = append(docs, Document{"Runs use this namespace and do not remove it. It admits pods with hostPID.", opts.ownedNamespace()})
+		docs = append(docs, Document{"Runs use this namespace and do not remove it. It admits pods with hostPID and hostNetwork.", opts.ownedNamespace()})
 	}
 	role("Rights to read, for every run. Without one of them, something in the report is unknown.", roleRead, "",
 		func(r *right) bool { return r.where == everywhere && r.when&reads != 0 && r.resource != "secrets" })

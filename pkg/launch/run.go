@@ -31,13 +31,17 @@ type session struct {
 	Options
 	plan  Plan
 	owner *metav1.OwnerReference
-	maps  map[string][]*corev1.ConfigMap // by architecture
-	// digests are those of the embedded probes, by architecture. They are of what
-	// the run writes, not of what the cluster holds.
-	digests map[string][sha256.Size]byte
+	maps  map[program][]*corev1.ConfigMap
+	// digests are those of the embedded programs. They are of what the run writes, not
+	// of what the cluster holds.
+	digests map[program][sha256.Size]byte
+	// barred says why no node gets the pod of a level, missing why no node of an
+	// architecture does.
+	barred  map[fact.Level]*Failure
+	missing map[program]*Failure
 	watch   podWatch
-	// budget bounds the memory of all answers until the run has ended.
-	budget *wire.Budget
+	// budgets bound the memory of all answers until the run has ended.
+	budgets map[fact.Level]*wire.Budget
 	// learned is what the server adds to every pod; see learn.
 	learned learned
 
@@ -45,6 +49,7 @@ type session struct {
 	flying int // nodes being measured
 	done   int
 	failed int
+	past   bool // a pod of this run has come and gone
 	ledger
 	// spoiled is set after a config map of the run was replaced. Then no more pods
 	// are created.
@@ -63,38 +68,43 @@ func Measure(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*
 		return nil, nil, err
 	}
 	plan, gaps := opts.plan(nodes)
-	probes := make(map[string][]byte)
-	for _, arch := range slices.Clone(plan.Archs) {
-		probe, err := opts.Embedded(arch)
-		if err == nil {
-			probes[arch] = probe
-			continue
-		}
-		gaps = append(gaps, opts.drop(&plan, arch, noProbe(err))...)
+	s := &session{
+		Options: opts, plan: plan, maps: make(map[program][]*corev1.ConfigMap), digests: make(map[program][sha256.Size]byte),
+		barred: make(map[fact.Level]*Failure), missing: make(map[program]*Failure),
 	}
+	probes, dropped := s.programs()
+	gaps = append(gaps, dropped...)
 	measured := make(map[string]*fact.Measurement)
+	// all gives the gaps of the levels that a run cannot use.
 	all := func(f *Failure) {
-		for _, t := range plan.Targets {
-			gaps = append(gaps, opts.gaps(t.Node, f)...)
+		for _, t := range s.plan.Targets {
+			for _, level := range opts.levels() {
+				gaps = append(gaps, gapsFor(t.Node, opts.kindsOf(level), s.hopeless(level, t.Arch, f))...)
+			}
 		}
 	}
 	finish := func(err error) (map[string]*fact.Measurement, []fact.Gap, error) {
 		sortGaps(gaps)
 		return measured, gaps, err
 	}
-	if len(plan.Targets) == 0 {
+	if len(s.plan.Targets) == 0 || len(opts.levels()) == 0 {
 		return finish(nil)
 	}
-	stand, known, f := opts.preflight(ctx, &plan)
+	if len(s.levels()) == 0 {
+		all(nil)
+		return finish(nil)
+	}
+	stand, known, f := s.preflight(ctx, &s.plan, s.barred)
 	if f == nil && ctx.Err() != nil {
 		f = interrupted()
 	}
-	if f != nil {
+	if f != nil || len(s.levels()) == 0 {
 		all(f)
 		return finish(nil)
 	}
+	s.learned = known
 
-	opts.Announce(opts.announcement(&plan, stand, probes))
+	opts.Announce(s.announcement(stand, probes))
 	var guard *Guard
 	var guardErr error
 	if opts.Guard != nil {
@@ -103,22 +113,18 @@ func Measure(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*
 			guardErr = fmt.Errorf("starting the guard, which cleans up if this process is killed: %w", err)
 		}
 	}
-	s := &session{
-		Options: opts, plan: plan, maps: make(map[string][]*corev1.ConfigMap), digests: make(map[string][sha256.Size]byte),
-		learned: known, budget: wire.NewBudget(opts.memory, len(plan.Targets)),
-	}
-	for arch, probe := range probes {
-		s.digests[arch] = sha256.Sum256(probe)
-	}
+	s.budgets = budgets(opts.memory, len(s.plan.Targets), s.levels())
 	results, f := s.run(ctx, stand, probes)
 	if f != nil {
 		all(f)
 	}
 	for i, r := range results {
+		node := s.plan.Targets[i].Node
 		if r.measured != nil {
-			measured[plan.Targets[i].Node] = r.measured
-		} else {
-			gaps = append(gaps, opts.gaps(plan.Targets[i].Node, r.failure)...)
+			measured[node] = r.measured
+		}
+		for level, f := range r.failures {
+			gaps = append(gaps, gapsFor(node, opts.kindsOf(level), f)...)
 		}
 	}
 	err = s.leave(ctx)
@@ -126,27 +132,85 @@ func Measure(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*
 	return finish(errors.Join(guardErr, err))
 }
 
-// drop removes the nodes of an architecture from the plan.
-func (o *Options) drop(plan *Plan, arch string, f *Failure) (gaps []fact.Gap) {
-	plan.Archs = slices.DeleteFunc(plan.Archs, func(a string) bool { return a == arch })
-	plan.Targets = slices.DeleteFunc(plan.Targets, func(t Target) bool {
-		if t.Arch == arch {
-			gaps = append(gaps, o.gaps(t.Node, f)...)
+// programs returns the embedded programs that the plan needs, and notes those that this
+// build does not have. It drops the nodes for which it has none, and returns their gaps.
+func (s *session) programs() (probes map[program][]byte, gaps []fact.Gap) {
+	probes = make(map[program][]byte)
+	for _, level := range s.Options.levels() {
+		var last *Failure
+		found := 0
+		for _, arch := range s.plan.Archs {
+			p := programOf(level, arch)
+			probe, err := s.bytes(p)
+			if err != nil {
+				last = noProbe(err)
+				s.missing[p] = last
+				continue
+			}
+			found++
+			probes[p], s.digests[p] = probe, sha256.Sum256(probe)
 		}
-		return t.Arch == arch
+		if last != nil && found == 0 {
+			s.barred[level] = last
+		}
+	}
+	s.plan.Targets = slices.DeleteFunc(s.plan.Targets, func(t Target) bool {
+		for _, level := range s.Options.levels() {
+			if s.missing[programOf(level, t.Arch)] == nil {
+				return false
+			}
+		}
+		for _, level := range s.Options.levels() {
+			gaps = append(gaps, gapsFor(t.Node, s.kindsOf(level), s.missing[programOf(level, t.Arch)])...)
+		}
+		return true
 	})
-	return gaps
+	s.plan.Archs = slices.DeleteFunc(s.plan.Archs, func(arch string) bool {
+		return !slices.ContainsFunc(s.plan.Targets, func(t Target) bool { return t.Arch == arch })
+	})
+	return probes, gaps
 }
 
-// sortGaps sorts by node. The kinds of one node stay in their order.
+// levels returns the levels of the pods that this run creates.
+func (s *session) levels() []fact.Level {
+	return slices.DeleteFunc(s.Options.levels(), func(level fact.Level) bool { return s.barred[level] != nil })
+}
+
+// hopeless returns why a node of an architecture gets no pod of a level. otherwise is
+// for when nothing is known against it.
+func (s *session) hopeless(level fact.Level, arch string, otherwise *Failure) *Failure {
+	return cmp.Or(s.missing[programOf(level, arch)], s.barred[level], otherwise)
+}
+
+// budgets divides the memory of a run among the answers of its levels. Those of level
+// net are small: at most fact.MaxListeners listeners.
+func budgets(memory int64, nodes int, levels []fact.Level) map[fact.Level]*wire.Budget {
+	of := make(map[fact.Level]*wire.Budget)
+	left := memory
+	if len(levels) > 1 {
+		of[fact.LevelNet] = wire.NewBudget(memory/8, nodes)
+		left -= memory / 8
+	}
+	for _, level := range levels {
+		if of[level] == nil {
+			of[level] = wire.NewBudget(left, nodes)
+		}
+	}
+	return of
+}
+
+// sortGaps sorts by node, then by kind in the order of the table.
 func sortGaps(gaps []fact.Gap) {
-	slices.SortStableFunc(gaps, func(a, b fact.Gap) int { return cmp.Compare(a.Subject.Name, b.Subject.Name) })
+	kinds := fact.Kinds()
+	slices.SortStableFunc(gaps, func(a, b fact.Gap) int {
+		return cmp.Or(cmp.Compare(a.Subject.Name, b.Subject.Name), cmp.Compare(slices.Index(kinds, a.What), slices.Index(kinds, b.What)))
+	})
 }
 
 // announcement returns the line that says what is about to be created.
-func (o *Options) announcement(plan *Plan, stand standing, probes map[string][]byte) string {
+func (s *session) announcement(stand standing, probes map[program][]byte) string {
 	var line strings.Builder
-	line.WriteString("creating in namespace " + o.Namespace)
+	line.WriteString("creating in namespace " + s.Namespace)
 	switch stand {
 	case absent:
 		line.WriteString(" (new)")
@@ -154,35 +218,62 @@ func (o *Options) announcement(plan *Plan, stand standing, probes map[string][]b
 		line.WriteString(" (new, after the old one is deleted)")
 	}
 	line.WriteString(": 1 job")
-	if plan.Embedded {
+	levels := s.levels()
+	if s.plan.Embedded {
 		n := 0
-		for arch, probe := range probes {
-			if configs, err := o.configMaps(arch, probe, nil); err == nil {
+		for p, probe := range probes {
+			if !slices.ContainsFunc(levels, func(level fact.Level) bool { return programOf(level, p.arch) == p }) {
+				continue
+			}
+			if configs, err := s.configMaps(p, probe, nil); err == nil {
 				n += len(configs)
 			}
 		}
 		fmt.Fprintf(&line, ", %d config maps", n)
 	}
-	fmt.Fprintf(&line, ", %s", plural(len(plan.Targets), "pod", "pods"))
-	if len(plan.Targets) > 1 {
-		fmt.Fprintf(&line, " (one for each node, %d at once)", min(o.MaxInFlight, len(plan.Targets)))
-	}
-	switch o.Level {
-	case fact.LevelProc:
-		line.WriteString(" with hostPID, uid 65534, no capability")
-	default:
-		line.WriteString(" with hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH")
+	for i, level := range levels {
+		pods := 0
+		for _, t := range s.plan.Targets {
+			if s.hopeless(level, t.Arch, nil) == nil {
+				pods++
+			}
+		}
+		line.WriteString(", ")
+		if i > 0 {
+			line.WriteString("and then ")
+		}
+		line.WriteString(plural(pods, "pod", "pods"))
+		if pods > 1 {
+			fmt.Fprintf(&line, " (one for each node, %d at once)", min(s.MaxInFlight, pods))
+		}
+		line.WriteString(" with " + means(level))
 	}
 	line.WriteString("; not privileged, no host mount, no token; the run removes everything at its end; --no-probe creates nothing")
-	if plan.Embedded && len(plan.Targets) > manyNodes {
+	if s.plan.Embedded && len(s.plan.Targets) > manyNodes {
 		size := 0
-		for _, probe := range probes {
-			size = max(size, len(probe))
+		for _, level := range levels {
+			largest := 0
+			for _, arch := range s.plan.Archs {
+				largest = max(largest, len(probes[programOf(level, arch)]))
+			}
+			size += largest
 		}
 		fmt.Fprintf(&line, "; each of %d nodes reads %.1f MB from the API server; --probe-image with an image in a registry avoids that",
-			len(plan.Targets), float64(size)/1e6)
+			len(s.plan.Targets), float64(size)/1e6)
 	}
 	return line.String()
+}
+
+// means says what the pod of a level gets, and what that of level net does with it.
+func means(level fact.Level) string {
+	switch level {
+	case fact.LevelNet:
+		return fmt.Sprintf("the host's network, uid 65534, no capability, for TLS handshakes with what listens on the node itself "+
+			"(at most %d connections to each listener, one request without credentials among them)", fact.MaxConnections)
+	case fact.LevelProc:
+		return "hostPID, uid 65534, no capability"
+	}
+	return "hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH"
 }
 
 func plural(n int, one, many string) string {
@@ -201,21 +292,34 @@ func (s *session) longest() time.Duration {
 	return time.Duration(waves) * s.Timeout
 }
 
-// result is the result of one target.
+// result is the result of one target: facts, and the levels whose pods gave none.
 type result struct {
 	measured *fact.Measurement
-	failure  *Failure
+	failures map[fact.Level]*Failure
+}
+
+// fails notes the failure of several levels.
+func (r *result) fails(f *Failure, levels ...fact.Level) {
+	if r.failures == nil {
+		r.failures = make(map[fact.Level]*Failure, len(levels))
+	}
+	for _, level := range levels {
+		r.failures[level] = f
+	}
 }
 
 // run creates everything and measures. A failure means that no node could be tried.
-func (s *session) run(ctx context.Context, stand standing, probes map[string][]byte) ([]result, *Failure) {
+func (s *session) run(ctx context.Context, stand standing, probes map[program][]byte) ([]result, *Failure) {
 	if _, f := s.claimNamespace(ctx); f != nil {
 		return nil, f
 	}
 	if stand == absent || stand == ending {
 		var f *Failure
-		if s.learned, f = s.tryPod(ctx, &s.plan); f != nil {
+		if s.learned, f = s.tryPods(ctx, &s.plan, s.barred); f != nil {
 			return nil, f
+		}
+		if levels := s.Options.levels(); len(s.levels()) == 0 {
+			return nil, s.barred[levels[0]]
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(s.learned)) {
@@ -224,24 +328,13 @@ func (s *session) run(ctx context.Context, stand standing, probes map[string][]b
 	if f := s.createJob(ctx); f != nil {
 		return nil, f
 	}
-	for _, arch := range s.plan.Archs {
-		configs, err := s.configMaps(arch, probes[arch], s.owner)
-		if err != nil {
-			return nil, noProbe(err)
+	for _, level := range s.levels() {
+		if f := s.bring(ctx, level, probes); f != nil {
+			s.barred[level] = f
 		}
-		for _, m := range configs {
-			const doing = "creating a config map with a part of the probe"
-			var created corev1.ConfigMap
-			found, err := s.put(ctx, s.configs(), m, &created)
-			if err != nil {
-				return nil, s.refused(doing, err)
-			}
-			if len(found) > 0 {
-				return nil, s.changed(doing, found)
-			}
-			m.UID = created.UID
-		}
-		s.maps[arch] = configs
+	}
+	if levels := s.Options.levels(); len(s.levels()) == 0 {
+		return nil, s.barred[levels[0]]
 	}
 
 	background, stop := context.WithCancel(ctx)
@@ -251,15 +344,15 @@ func (s *session) run(ctx context.Context, stand standing, probes map[string][]b
 	defer helpers.Wait()
 	defer stop()
 
+	levels := s.Options.levels()
 	results := make([]result, len(s.plan.Targets))
 	next := make(chan int)
 	for range min(s.MaxInFlight, len(results)) {
 		workers.Go(func() {
 			for i := range next {
 				s.begin()
-				m, f := s.measure(ctx, i, s.plan.Targets[i])
-				results[i] = result{m, f}
-				s.end(f != nil)
+				results[i] = s.measure(ctx, i, s.plan.Targets[i])
+				s.end(len(results[i].failures) > 0)
 			}
 		})
 	}
@@ -270,13 +363,41 @@ func (s *session) run(ctx context.Context, stand standing, probes map[string][]b
 		case <-ctx.Done():
 		}
 		for j := i; j < len(results); j++ {
-			results[j].failure = interrupted()
+			results[j].fails(interrupted(), levels...)
 		}
 		break
 	}
 	close(next)
 	workers.Wait()
 	return results, nil
+}
+
+// bring creates the config maps with the program of a level.
+func (s *session) bring(ctx context.Context, level fact.Level, probes map[program][]byte) *Failure {
+	for _, arch := range s.plan.Archs {
+		p := programOf(level, arch)
+		if s.missing[p] != nil {
+			continue
+		}
+		configs, err := s.configMaps(p, probes[p], s.owner)
+		if err != nil {
+			return noProbe(err)
+		}
+		for _, m := range configs {
+			const doing = "creating a config map with a part of the probe"
+			var created corev1.ConfigMap
+			found, err := s.put(ctx, s.configs(), m, &created)
+			if err != nil {
+				return s.refused(doing, err)
+			}
+			if len(found) > 0 {
+				return s.changed(doing, found)
+			}
+			m.UID = created.UID
+		}
+		s.maps[p] = configs
+	}
+	return nil
 }
 
 func (s *session) begin() {
@@ -303,11 +424,11 @@ func (s *session) busy() int {
 	return s.flying
 }
 
-// hadOthers reports whether another node of this run is finished.
+// hadOthers reports whether another pod of this run has come and gone.
 func (s *session) hadOthers() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.done > 0
+	return s.past
 }
 
 // createJob creates the dead man's switch. If the user may not renew it, it must outlive

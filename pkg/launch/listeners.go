@@ -1,0 +1,137 @@
+package launch
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// ListenersOf returns where the programs that were found on a node listen, each as
+// ADDRESS:PORT=PURPOSE ("[::]:2379=kine"), sorted, at most fact.MaxListeners: what the
+// probe of level net dials besides the usual ports. A socket without a known purpose is
+// left out: a program also listens for health checks and metrics, which are not judged.
+//
+// The facts come from a node. Only literal addresses, ports and purposes of our own list
+// are taken from them, so nothing else can get into an argument. Whether such an address
+// is the node's own is decided there, before each connection.
+func ListenersOf(m *fact.Measurement) []string {
+	if m == nil {
+		return nil
+	}
+	servers := kubeconfigPorts(m.Components)
+	var listeners []string
+	for i := range m.Components {
+		c := &m.Components[i]
+		for _, socket := range c.Sockets {
+			address, err := netip.ParseAddr(socket.Address)
+			if err != nil || address.Zone() != "" || socket.Port < 1 || socket.Port > 65535 || socket.Netns != 0 {
+				continue
+			}
+			purpose := purposeOf(c, socket.Port, servers)
+			if !slices.Contains(fact.Purposes(), purpose) {
+				continue
+			}
+			listeners = append(listeners, netip.AddrPortFrom(address, uint16(socket.Port)).String()+"="+string(purpose))
+		}
+	}
+	slices.Sort(listeners)
+	listeners = slices.Compact(listeners)
+	return listeners[:min(len(listeners), fact.MaxListeners)]
+}
+
+// A served is a setting that says on which port, or at which URLs, a program listens, and
+// what for. usual is the port without the setting.
+type served struct {
+	setting string
+	usual   int
+	purpose fact.ListenerPurpose
+}
+
+// serves lists the settings by program, by the names of their flags.
+var serves = map[fact.ComponentProgram][]served{
+	fact.ProgramEtcd: {
+		{"listen-client-urls", 2379, fact.EtcdClient},
+		{"listen-peer-urls", 2380, fact.EtcdPeer},
+	},
+	fact.ProgramAPIServer: {{"secure-port", 6443, fact.KubeAPI}},
+	fact.ProgramK3s: {
+		{"https-listen-port", 6443, fact.KubeAPI},
+		{"", 2380, fact.EtcdPeer},
+		{"", 10250, fact.KubeletAPI},
+		{"", 10257, fact.ControllerManager},
+		{"", 10258, fact.CloudController},
+		{"", 10259, fact.Scheduler},
+	},
+	fact.ProgramRKE2:         {{"", 9345, fact.RKE2Supervisor}},
+	fact.ProgramKine:         {{"listen-address", 2379, fact.KineTCP}},
+	fact.ProgramKonnectivity: {{"agent-port", 8132, fact.Konnectivity}},
+	fact.ProgramKubelet: {
+		{"port", 10250, fact.KubeletAPI},
+		{"read-only-port", 10255, fact.KubeletReadOnly},
+	},
+	fact.ProgramControllerManager: {{"secure-port", 10257, fact.ControllerManager}},
+	fact.ProgramScheduler:         {{"secure-port", 10259, fact.Scheduler}},
+	fact.ProgramCloudController:   {{"secure-port", 10258, fact.CloudController}},
+}
+
+// purposeOf returns what a program's socket is for, "" if that is unknown.
+func purposeOf(c *fact.Component, port int, servers []int) fact.ListenerPurpose {
+	switch c.Program {
+	case fact.ProgramContainerd, fact.ProgramCRIO:
+		// A streaming server's port is random. Metrics and debug listeners have ports
+		// that someone chose, so one socket alone is the streaming server's.
+		if len(c.Sockets) == 1 && c.SocketsRead {
+			return fact.RuntimeStreaming
+		}
+		return ""
+	case fact.ProgramProxy:
+		if slices.Contains(servers, port) {
+			return fact.KubeAPIProxy
+		}
+		return ""
+	}
+	for _, s := range serves[c.Program] {
+		setting, ok := c.Setting(s.setting)
+		switch {
+		case ok && slices.Contains(portsOf(setting.Value), port), !ok && port == s.usual:
+			return s.purpose
+		}
+	}
+	return ""
+}
+
+// kubeconfigPorts returns the ports at which the kubelets of a node find the API server.
+func kubeconfigPorts(components []fact.Component) []int {
+	var ports []int
+	for i := range components {
+		if server, ok := components[i].Setting("kubeconfig-server"); ok && components[i].Program == fact.ProgramKubelet {
+			ports = append(ports, portsOf(server.Value)...)
+		}
+	}
+	return ports
+}
+
+// portsOf returns the ports in a setting: a port, or URLs or addresses with ports,
+// separated by commas. A URL of https without a port means 443.
+func portsOf(value string) []int {
+	var ports []int
+	for word := range strings.SplitSeq(value, ",") {
+		word = strings.TrimSpace(word)
+		scheme, rest, url := strings.Cut(word, "://")
+		if url {
+			word, _, _ = strings.Cut(rest, "/")
+		}
+		colon := strings.LastIndexByte(word, ':')
+		port, err := strconv.Atoi(word[colon+1:])
+		switch {
+		case err == nil && port > 0 && port <= 65535 && !strings.HasSuffix(word, "]"):
+			ports = append(ports, port)
+		case url && scheme == "https" && (colon < 0 || strings.HasSuffix(word, "]")):
+			ports = append(ports, 443)
+		}
+	}
+	return ports
+}
