@@ -226,7 +226,7 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 			},
 			Containers: []corev1.Container{{
 				Name: containerName, Image: p.image, ImagePullPolicy: corev1.PullIfNotPresent,
-				WorkingDir: "/",
+				WorkingDir:      "/",
 				SecurityContext: securityContext(p.level),
 				Resources:       resources(p.level),
 			}},

@@ -146,7 +146,10 @@ func (o *Options) exitFailure(pod *corev1.Pod, t *corev1.ContainerStateTerminate
 		f.Detail = fmt.Sprintf("the probe had not ended after %s", o.Timeout)
 		f.Hint = "use a longer --probe-timeout"
 	case t.Reason == "OOMKilled":
-		f.Detail = "the probe used more than its 160 MiB of memory and was killed"
+		f.Detail = "the probe used more than its memory and was killed"
+		if limit := memoryOf(pod); limit > 0 {
+			f.Detail = fmt.Sprintf("the probe used more than its %d MiB of memory and was killed", limit>>20)
+		}
 	case strings.Contains(message, "exec format error"):
 		f.Reason = fact.Unsupported
 		f.Detail = "the image is for another architecture than the node: " + message
@@ -164,4 +167,14 @@ func (o *Options) exitFailure(pod *corev1.Pod, t *corev1.ContainerStateTerminate
 		f.Detail = fmt.Sprintf("the probe ended with status %d (%s): %q", t.ExitCode, oneLine(t.Reason), message)
 	}
 	return f, false, false
+}
+
+// memoryOf returns the limit of the probe's memory in bytes, 0 if the pod has none.
+func memoryOf(pod *corev1.Pod) int64 {
+	for i := range pod.Spec.Containers {
+		if c := &pod.Spec.Containers[i]; c.Name == containerName {
+			return c.Resources.Limits.Memory().Value()
+		}
+	}
+	return 0
 }
