@@ -9,23 +9,26 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-// ListenersOf returns where the programs that were found on a node listen, each as
-// ADDRESS:PORT=PURPOSE ("[::]:2379=kine"), sorted, at most fact.MaxListeners: what the
-// probe of level net dials besides the usual ports. A socket without a known purpose is
-// left out: a program also listens for health checks and metrics, which are not judged.
+// ListenersOf returns where the programs that were found on a node listen, and what for,
+// at most fact.MaxListeners: what the probe of level net dials besides the usual ports. A
+// socket without a known purpose is left out: a program also listens for health checks
+// and metrics, which are not judged.
 //
 // The facts come from a node. Only literal addresses, ports and purposes of our own list
-// are taken from them, so nothing else can get into an argument. Whether such an address
-// is the node's own is decided there, before each connection.
-func ListenersOf(m *fact.Measurement) []string {
+// are taken from them. Whether such an address is the node's own is decided there, before
+// each connection.
+func ListenersOf(m *fact.Measurement) map[netip.AddrPort]fact.ListenerPurpose {
+	listeners := make(map[netip.AddrPort]fact.ListenerPurpose)
 	if m == nil {
-		return nil
+		return listeners
 	}
 	servers := kubeconfigPorts(m.Components)
-	var listeners []string
 	for i := range m.Components {
 		c := &m.Components[i]
 		for _, socket := range c.Sockets {
+			if len(listeners) == fact.MaxListeners {
+				return listeners
+			}
 			address, err := netip.ParseAddr(socket.Address)
 			if err != nil || address.Zone() != "" || socket.Port < 1 || socket.Port > 65535 || socket.Netns != 0 {
 				continue
@@ -34,12 +37,23 @@ func ListenersOf(m *fact.Measurement) []string {
 			if !slices.Contains(fact.Purposes(), purpose) {
 				continue
 			}
-			listeners = append(listeners, netip.AddrPortFrom(address, uint16(socket.Port)).String()+"="+string(purpose))
+			if at := netip.AddrPortFrom(address.Unmap(), uint16(socket.Port)); listeners[at] == "" {
+				listeners[at] = purpose
+			}
 		}
 	}
-	slices.Sort(listeners)
-	listeners = slices.Compact(listeners)
-	return listeners[:min(len(listeners), fact.MaxListeners)]
+	return listeners
+}
+
+// argument returns listeners as the probe of level net takes them: ADDRESS:PORT=PURPOSE,
+// separated by commas ("[::]:2379=kine").
+func argument(listeners map[netip.AddrPort]fact.ListenerPurpose) string {
+	words := make([]string, 0, len(listeners))
+	for at, purpose := range listeners {
+		words = append(words, at.String()+"="+string(purpose))
+	}
+	slices.Sort(words)
+	return strings.Join(words, ",")
 }
 
 // A served is a setting that says on which port, or at which URLs, a program listens, and

@@ -609,7 +609,7 @@ func TestListenersOf(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, ListenersOf(&fact.Measurement{Components: tc.components})); diff != "" {
+			if diff := cmp.Diff(strings.Join(tc.want, ","), argument(ListenersOf(&fact.Measurement{Components: tc.components}))); diff != "" {
 				t.Errorf("listeners (-want +got):\n%s", diff)
 			}
 		})
@@ -626,7 +626,7 @@ func TestListenersOf(t *testing.T) {
 	if len(got) != fact.MaxListeners {
 		t.Errorf("%d listeners, expected %d", len(got), fact.MaxListeners)
 	}
-	if ListenersOf(nil) != nil {
+	if len(ListenersOf(nil)) > 0 {
 		t.Error("listeners without a measurement")
 	}
 }

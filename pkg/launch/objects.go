@@ -3,6 +3,7 @@ package launch
 import (
 	"crypto/sha256"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -168,9 +169,9 @@ type podOf struct {
 	level fact.Level
 	// rest is what is left of the node's time, 0 for all of it.
 	rest time.Duration
-	// listeners are what the node's own programs listen on, for level net: see
-	// listenersOf. oneHostIP is the target's.
-	listeners []string
+	// listeners are where the node's own programs listen, for level net. oneHostIP is
+	// the target's.
+	listeners map[netip.AddrPort]fact.ListenerPurpose
 	oneHostIP bool
 	// digest is the SHA-256 of an embedded probe: the loader runs no other.
 	digest [sha256.Size]byte
@@ -278,7 +279,7 @@ func (o *Options) dial(container *corev1.Container, p *podOf) {
 		"--timeout=" + o.probeTimeout(p.rest).String(),
 	}
 	if len(p.listeners) > 0 {
-		container.Args = append(container.Args, "--listeners="+strings.Join(p.listeners, ","))
+		container.Args = append(container.Args, "--listeners="+argument(p.listeners))
 	}
 }
 
