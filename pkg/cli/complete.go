@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
@@ -75,7 +74,7 @@ func (c completer) flag(name string) completion {
 	case "progress", "color":
 		return fixed("auto", "always", "never")
 	case "probe-level":
-		return fixed(string(fact.LevelAPI), string(fact.LevelProc), string(fact.LevelFull))
+		return fixed(levelNames...)
 	case "probe-image":
 		return fixed(launch.ImageAuto, launch.ImageEmbedded)
 	case "only":

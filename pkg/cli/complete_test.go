@@ -91,7 +91,7 @@ func testCompletion(t *testing.T) {
 		"--severity ":                        "critical high medium low",
 		"--question builds,":                 "builds,builds builds,immutable builds,privileged builds,hosts builds,secrets builds,drift",
 		"--progress ":                        "auto always never",
-		"--probe-level ":                     "api proc full",
+		"--probe-level ":                     "api proc full net proc,net full,net",
 		"completion ":                        "bash zsh fish powershell",
 		"nodes --kubeconfig /nowhere x ":     "",
 		"nodes --server http://127.0.0.1:1 ": "",

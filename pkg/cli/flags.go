@@ -125,8 +125,9 @@ func (f *sourceFlags) validate() error {
 }
 
 // machine returns the source of --local.
-func (f *sourceFlags) machine(r *evaluation, timeout time.Duration, namespace string) *gather.Machine {
-	return &gather.Machine{Root: f.root, Kinds: r.kinds(), Timeout: timeout, Namespace: namespace}
+func (f *sourceFlags) machine(r *evaluation, probe *probeFlags, namespace string) *gather.Machine {
+	_, net, _ := parseLevels(probe.level) // validated before
+	return &gather.Machine{Root: f.root, Kinds: r.kinds(), Timeout: probe.timeout, Namespace: namespace, Net: net}
 }
 
 // probeFlags say how nodes are measured.
@@ -142,7 +143,9 @@ type probeFlags struct {
 
 func (f *probeFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noProbe, "no-probe", false, "Use only the API: nothing is created, and what needs a node is unknown.")
-	flags.StringVar(&f.level, "probe-level", string(fact.LevelFull), "How much the probe may read: api (no pod), proc (host PIDs, no capability), full (two capabilities).")
+	flags.StringVar(&f.level, "probe-level", defaultLevels,
+		"How much the probe may read: api (no pod), proc (host PIDs, no capability), full (two capabilities). "+
+			"net adds a second pod (host network, no capability) that makes TLS handshakes with the node's own listeners: net, proc,net or full,net.")
 	flags.StringVar(&f.image, "probe-image", "auto", "The probe's image: a reference, embedded (nothing is pulled), or auto.")
 	flags.StringVar(&f.namespace, "probe-namespace", "kubectl-checklist", "The namespace that probe pods run in. A run creates it if it does not exist, and then also removes it if it holds nothing else.")
 	flags.StringVar(&f.pullSecret, "probe-pull-secret", "", "Name of an image pull secret in the probe's namespace.")
@@ -151,10 +154,8 @@ func (f *probeFlags) add(flags *pflag.FlagSet) {
 }
 
 func (f *probeFlags) validate() error {
-	switch fact.Level(f.level) {
-	case fact.LevelAPI, fact.LevelProc, fact.LevelFull:
-	default:
-		return fmt.Errorf("--probe-level: expected api, proc or full, found %q", f.level)
+	if _, _, err := parseLevels(f.level); err != nil {
+		return err
 	}
 	if f.timeout < launch.MinTimeout {
 		return fmt.Errorf("--probe-timeout: expected at least %s, found %s", launch.MinTimeout, f.timeout)
@@ -173,11 +174,14 @@ func (f *probeFlags) validate() error {
 
 // options returns the probe's options from the flags.
 func (f *probeFlags) options(env *Env) launch.Options {
+	level, net := f.levels()
 	return launch.Options{
-		Level:        f.effectiveLevel(),
+		Level:        level,
+		Net:          net,
 		Image:        f.image,
 		ReleaseImage: env.ReleaseImage,
 		Embedded:     embedded.Probe,
+		NetEmbedded:  embedded.NetProbe,
 		Namespace:    f.namespace,
 		PullSecret:   f.pullSecret,
 		Timeout:      f.timeout,
@@ -185,13 +189,40 @@ func (f *probeFlags) options(env *Env) launch.Options {
 	}
 }
 
-// effectiveLevel is what the probe may read. --no-probe means level api.
-func (f *probeFlags) effectiveLevel() fact.Level {
+// defaultLevels reads everything that a probe can read.
+const defaultLevels = string(fact.LevelFull) + "," + string(fact.LevelNet)
+
+// levels returns what the probe may read of a node's files and processes, and whether a
+// second pod makes handshakes. --no-probe means level api.
+func (f *probeFlags) levels() (level fact.Level, net bool) {
 	if f.noProbe {
-		return fact.LevelAPI
+		return fact.LevelAPI, false
 	}
-	return fact.Level(f.level)
+	level, net, _ = parseLevels(f.level) // validated before
+	return level, net
 }
+
+// parseLevels reads the value of --probe-level: api, or one of proc and full, or net, or
+// one of the two and net, separated by a comma.
+func parseLevels(text string) (level fact.Level, net bool, err error) {
+	level = fact.LevelAPI
+	words := strings.Split(text, ",")
+	for _, word := range words {
+		switch l := fact.Level(word); {
+		case l == fact.LevelNet && !net:
+			net = true
+		case (l == fact.LevelProc || l == fact.LevelFull) && level == fact.LevelAPI:
+			level = l
+		case l == fact.LevelAPI && len(words) == 1:
+		default:
+			return "", false, fmt.Errorf(`--probe-level: expected api, proc, full, net, "proc,net" or "full,net", found %q`, text)
+		}
+	}
+	return level, net, nil
+}
+
+// levelNames are the values of --probe-level.
+var levelNames = []string{"api", "proc", "full", "net", "proc,net", "full,net"}
 
 // controlPlaneFlags say which nodes hold the cluster's etcd and API servers.
 type controlPlaneFlags struct {

@@ -63,7 +63,12 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 			A probe pod can read the node's files and processes through /proc. As root it
 			could also write there, and no field of a pod forbids that. So before the probe
 			reads anything, it installs a seccomp filter that refuses to write, execute and
-			connect. It cannot give up reading, and that includes the memory of processes.`),
+			connect. It cannot give up reading, and that includes the memory of processes.
+
+			A second pod on each node has the host's network and no capability. Its program
+			reads the table of the node's listeners, then gives up opening files. It connects
+			only to loopback and to the node's own addresses, and makes TLS handshakes there.
+			--probe-level full leaves this pod out.`),
 		Example: env.examples(`
 			# Print the objects for the nodes of the current cluster
 			kubectl checklist manifests
@@ -122,10 +127,16 @@ func (f *manifestsFlags) validate(given func(flag string) bool, args []string) e
 		return errors.New("--bind has no effect with --only run")
 	case f.only == onlyRun && f.creates:
 		return errors.New("--create-namespace has no effect with --only run")
-	case f.creates && f.effectiveLevel() == fact.LevelAPI:
+	case f.creates && f.createsNothing():
 		return errors.New("--create-namespace has no effect at probe level api, which creates nothing")
 	}
 	return nil
+}
+
+// createsNothing reports whether a run with these flags creates nothing.
+func (f *probeFlags) createsNothing() bool {
+	level, net := f.levels()
+	return level == fact.LevelAPI && !net
 }
 
 func (f *manifestsFlags) run(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags, args []string) error {
@@ -169,7 +180,7 @@ func (f *manifestsFlags) plan(ctx context.Context, env *Env, config *genericclio
 	var err error
 	asked := false
 	switch {
-	case opts.Level == fact.LevelAPI: // creates nothing on any node
+	case f.createsNothing(): // creates nothing on any node
 	case len(f.forNodes) > 0:
 		if nodes, err = parseNodes(f.forNodes); err != nil {
 			return launch.Plan{}, err

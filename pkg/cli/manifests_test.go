@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -189,6 +190,9 @@ func TestManifests(t *testing.T) {
 		for i := range pods {
 			names = append(names, fmt.Sprintf("Pod kubectl-checklist/checklist-run-%04d", i))
 		}
+		for i := range pods {
+			names = append(names, fmt.Sprintf("Pod kubectl-checklist/checklist-run-net-%04d", i))
+		}
 		return names
 	}
 	const image = "--probe-image=registry.example/probe:v1"
@@ -247,6 +251,15 @@ func TestManifests(t *testing.T) {
 			stderr: "no cluster was asked: each-node is a placeholder for the nodes\n",
 		},
 		"--only grants": {cluster: "untouched", args: []string{"--only=grants"}, want: grants},
+		"without the pods that make handshakes": {
+			cluster: "untouched", args: []string{image, "--offline", "--only=run", "--probe-level=proc"}, want: run(1)[:3], nodes: []string{"each-node"},
+			stderr: "no cluster was asked: each-node is a placeholder for the nodes\n",
+		},
+		"only the pods that make handshakes": {
+			cluster: "untouched", args: []string{image, "--offline", "--only=run", "--probe-level=net"},
+			want: slices.Delete(run(1), 2, 3), nodes: []string{"each-node"},
+			stderr: "no cluster was asked: each-node is a placeholder for the nodes\n",
+		},
 		"--no-probe": {
 			cluster: "untouched", args: []string{"--no-probe"},
 			want: []string{"ClusterRole kubectl-checklist-read", "ClusterRole kubectl-checklist-secret-names", "Role kube-system/kubectl-checklist-read"},
@@ -305,7 +318,7 @@ func TestManifests(t *testing.T) {
 			}
 			var nodes []string
 			for _, o := range objects {
-				if pod, ok := o.(*corev1.Pod); ok {
+				if pod, ok := o.(*corev1.Pod); ok && !slices.Contains(nodes, pod.Spec.NodeName) {
 					nodes = append(nodes, pod.Spec.NodeName)
 				}
 			}
@@ -330,6 +343,7 @@ func TestManifestsGroups(t *testing.T) {
 	text := out.String()
 	order := []string{
 		"---\n# GRANTS: ", "--bind user:NAME", "kind: Namespace", "kind: ClusterRole", "kind: Role\n", "---\n# RUN: ", "kind: Namespace", "kind: Job", "kind: Pod\n",
+		"---\n# Level net. ", "kind: Pod\n",
 	}
 	at := 0
 	for _, word := range order {
@@ -352,13 +366,13 @@ func TestManifestsGroups(t *testing.T) {
 	}
 }
 
-// With the embedded probe, one pod and its config maps for each architecture.
+// With the embedded probe, two pods and their config maps for each architecture.
 func TestManifestsEmbedded(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("KUBECONFIG", "")
 	env, out, errOut := testEnv()
 	code := Main(t.Context(), env, []string{"manifests", "--only=run", "--probe-image=embedded"})
-	if _, err := embedded.Probe("amd64"); errors.Is(err, embedded.ErrNotBuilt) {
+	if notBuilt() {
 		if code != ExitFailure || out.Len() > 0 || !strings.Contains(errOut.String(), "this build carries no probe") {
 			t.Errorf("a build without probes: exit status %d, stderr %q", code, errOut)
 		}
@@ -371,27 +385,38 @@ func TestManifestsEmbedded(t *testing.T) {
 	for _, o := range decoded(t, out.Bytes()) {
 		switch o := o.(type) {
 		case *corev1.Pod:
-			pods[o.Spec.NodeName] = o.Spec.Containers[0].Image
+			pods[o.Spec.NodeName] += o.Spec.Containers[0].Image + " "
 		case *corev1.ConfigMap:
-			maps[strings.Split(o.Name, "-")[2]]++
+			program := regexp.MustCompile(`-(loader|part-[0-9]+)$`).ReplaceAllString(o.Name, "")
+			maps[strings.TrimPrefix(program, "checklist-run-")]++
 			if len(o.Data)+len(o.BinaryData) > 0 {
 				t.Errorf("config map %s with its bytes", o.Name)
 			}
 		}
 	}
-	want := map[string]string{"each-amd64-node": "an-image-the-node-holds", "each-arm64-node": "an-image-the-node-holds"}
+	const twice = "an-image-the-node-holds an-image-the-node-holds "
+	want := map[string]string{"each-amd64-node": twice, "each-arm64-node": twice}
 	if diff := cmp.Diff(want, pods); diff != "" {
 		t.Errorf("nodes and images (-want +got):\n%s", diff)
 	}
-	if maps["amd64"] < 3 || maps["arm64"] < 3 || len(maps) != 2 {
-		t.Errorf("config maps by architecture: %v", maps)
+	for _, program := range []string{"amd64", "arm64", "net-amd64", "net-arm64"} {
+		if maps[program] < 2 {
+			t.Errorf("%d config maps of %s, want its loader and a part at least: %v", maps[program], program, maps)
+		}
 	}
+}
+
+// notBuilt reports whether this build lacks one of the embedded programs.
+func notBuilt() bool {
+	_, err := embedded.Probe("amd64")
+	_, net := embedded.NetProbe("amd64")
+	return errors.Is(err, embedded.ErrNotBuilt) || errors.Is(net, embedded.ErrNotBuilt)
 }
 
 // What the cluster says of its nodes' images is printed.
 func TestManifestsImages(t *testing.T) {
-	if _, err := embedded.Probe("amd64"); errors.Is(err, embedded.ErrNotBuilt) {
-		t.Skip(err)
+	if notBuilt() {
+		t.Skip(embedded.ErrNotBuilt)
 	}
 	t.Setenv("HOME", t.TempDir())
 	kubeconfigFor(t, newSmallCluster(t).URL)

@@ -76,15 +76,16 @@ func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioption
 		if len(args) > 0 || f.selector != "" {
 			return errors.New("--local and names or --selector cannot be used together: this machine is the node")
 		}
-		return r.gather(ctx, f.machine(r, f.timeout, ""))
+		return r.gather(ctx, f.machine(r, &f.probeFlags, ""))
 	}
 	return r.gatherCluster(ctx, f.cluster(r, args), &f.probeFlags, config)
 }
 
 // cluster returns the source of nodes, and of the pods on them.
 func (f *nodesFlags) cluster(r *evaluation, args []string) *gather.Cluster {
+	level, net := f.levels()
 	return &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods, fact.Nodes},
-		NodeNames: args, NodeSelector: f.selector, Level: f.effectiveLevel(),
+		NodeNames: args, NodeSelector: f.selector, Level: level, Net: net,
 	}
 }

@@ -100,7 +100,8 @@ func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags
 		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector, Names: args,
 	}
 	if f.measure {
-		source.Level, source.OnlyTheirNodes = f.effectiveLevel(), true
+		source.Level, source.Net = f.levels()
+		source.OnlyTheirNodes = true
 		source.Lists = append(source.Lists, fact.Nodes)
 	}
 	return source, nil

@@ -214,7 +214,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local"), f.controlPlaneFlags.refuse("--local")); err != nil {
 			return err
 		}
-		return r.gather(ctx, f.machine(r, f.timeout, ""))
+		return r.gather(ctx, f.machine(r, &f.probeFlags, ""))
 	}
 	source, err := f.cluster(r, config)
 	if err != nil {
@@ -229,9 +229,10 @@ func (f *checklistFlags) cluster(r *evaluation, config *genericclioptions.Config
 	if err != nil {
 		return nil, err
 	}
+	level, net := f.levels()
 	return &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods, fact.Nodes},
 		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector,
-		ControlPlaneNodes: f.controlPlaneNodes, Level: f.effectiveLevel(),
+		ControlPlaneNodes: f.controlPlaneNodes, Level: level, Net: net,
 	}, nil
 }

@@ -96,7 +96,7 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	case f.snapshot != "":
 		return r.gather(ctx, &gather.Snapshot{Path: f.snapshot, Stdin: env.Streams.In, Kinds: r.kinds(), Namespace: f.namespaceOnly(config)})
 	case f.local:
-		return r.gather(ctx, f.machine(r, f.timeout, f.namespaceOnly(config)))
+		return r.gather(ctx, f.machine(r, &f.probeFlags, f.namespaceOnly(config)))
 	}
 	source, err := f.cluster(r, config)
 	if err != nil {
@@ -112,9 +112,10 @@ func (f *secretsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFl
 	if err != nil {
 		return nil, err
 	}
+	level, net := f.levels()
 	return &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Nodes, fact.Secrets},
-		Namespace: namespace, ControlPlaneNodes: f.controlPlaneNodes, Level: f.effectiveLevel(),
+		Namespace: namespace, ControlPlaneNodes: f.controlPlaneNodes, Level: level, Net: net,
 	}, nil
 }
 

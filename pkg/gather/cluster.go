@@ -48,12 +48,14 @@ type Cluster struct {
 	// control plane.
 	ControlPlaneNodes []string
 
-	// Level is how much is read of the nodes. LevelAPI measures none and reports
-	// gaps. "" means that nobody asked about nodes.
+	// Level is how much is read of the nodes' files and processes. Net adds handshakes
+	// with what listens there. LevelAPI without Net measures none and reports gaps. ""
+	// means that nobody asked about nodes.
 	Level fact.Level
+	Net   bool
 	// NoProbe says that the user asked for LevelAPI by --no-probe.
 	NoProbe bool
-	// Probe says how nodes are measured. Client, Level and Kinds are filled in.
+	// Probe says how nodes are measured. Client, Level, Net and Kinds are filled in.
 	Probe launch.Options
 	// Warn gets one line for each thing that the user should know at once. It may
 	// be nil.
@@ -124,7 +126,7 @@ func (c *Cluster) scope() api.Scope {
 		Selector:      cmp.Or(c.Selector, c.NodeSelector),
 		FieldSelector: c.FieldSelector,
 		Names:         slices.Clone(c.Names),
-		ProbeLevel:    string(c.Level),
+		ProbeLevel:    c.levels(),
 	}
 	for _, name := range c.NodeNames {
 		scope.Names = append(scope.Names, nodeName(name))
@@ -152,7 +154,7 @@ func (c *Cluster) measureNodes(ctx context.Context, set *fact.Set) (leftover, er
 	if opts.Client, err = launch.NewClient(c.Config); err != nil {
 		return nil, err
 	}
-	opts.Level, opts.Kinds, opts.Announce = c.Level, wanted, c.Warn
+	opts.Level, opts.Net, opts.Kinds, opts.Announce = c.Level, c.Net, wanted, c.Warn
 	if opts.Progress != nil {
 		opts.Progress(0, 0, len(nodes))
 	}
@@ -173,24 +175,42 @@ func (c *Cluster) measureNodes(ctx context.Context, set *fact.Set) (leftover, er
 	return err, nil
 }
 
-// measurable returns the kinds that a probe of this run's level reads. The other
+// levels returns the levels of the run's probes as --probe-level takes them.
+func (c *Cluster) levels() string {
+	switch {
+	case !c.Net:
+		return string(c.Level)
+	case c.Level == fact.LevelAPI:
+		return string(fact.LevelNet)
+	}
+	return string(c.Level) + "," + string(fact.LevelNet)
+}
+
+// measurable returns the kinds that the probes of this run's levels read. The other
 // requested kinds are gaps.
 func (c *Cluster) measurable() ([]fact.Kind, []fact.Gap) {
-	wanted := fact.Intersect(c.Kinds, fact.NodeKinds())
-	switch c.Level {
-	case "":
+	wanted, net := fact.Intersect(c.Kinds, fact.NodeKinds()), fact.KindsAt(fact.LevelNet)
+	switch {
+	case c.Level == "":
 		return nil, nil
-	case fact.LevelAPI:
-		hint := "--probe-level full measures the nodes"
+	case c.Level == fact.LevelAPI && !c.Net:
+		hint := "--probe-level full,net measures the nodes"
 		if c.NoProbe {
 			hint = "run without --no-probe to measure the nodes"
 		}
 		return nil, notRequested(wanted, "no probe was run", hint)
-	case fact.LevelProc:
-		read := fact.KindsAt(fact.LevelProc)
-		return fact.Intersect(wanted, read), notRequested(fact.Subtract(wanted, read), "the probe's level is proc", "--probe-level full reads them")
 	}
-	return wanted, nil
+	read := fact.KindsAt(c.Level) // none at level api
+	full := string(fact.LevelFull)
+	if c.Net {
+		read = slices.Concat(read, net)
+		full += "," + string(fact.LevelNet)
+	}
+	detail := "the probe's level is " + c.levels()
+	missing := fact.Subtract(wanted, read)
+	gaps := notRequested(fact.Subtract(missing, net), detail, "--probe-level "+full+" reads them")
+	gaps = append(gaps, notRequested(fact.Intersect(missing, net), detail, "--probe-level "+string(c.Level)+",net reads them")...)
+	return fact.Intersect(wanted, read), gaps
 }
 
 // probeNodes returns the nodes that can give the wanted kinds. If only storage is

@@ -164,6 +164,7 @@ type launched struct {
 	level fact.Level
 	kinds []fact.Kind
 	nodes []string
+	net   bool
 }
 
 // gathered completes a source with the demo cluster and a probe that answers
@@ -180,7 +181,7 @@ func gathered(t *testing.T, s *demo, source Cluster) (got *Gathered, probe *laun
 	source.Warn = func(line string) { warned = append(warned, line) }
 	if source.measure == nil {
 		source.measure = func(_ context.Context, opts launch.Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error) {
-			probe = &launched{level: opts.Level, kinds: opts.Kinds}
+			probe = &launched{level: opts.Level, net: opts.Net, kinds: opts.Kinds}
 			measured := map[string]*fact.Measurement{}
 			for _, n := range nodes {
 				probe.nodes = append(probe.nodes, n.Name)
@@ -276,7 +277,7 @@ func TestClusterFacts(t *testing.T) {
 	if !slices.Equal(set.ControlPlaneNodes, []string{"w1"}) {
 		t.Errorf("named control plane: %v", set.ControlPlaneNodes)
 	}
-	if want := (&launched{fact.LevelFull, []fact.Kind{fact.Etcd, fact.EncryptionConfig, fact.Kernel}, []string{"cp1", "w1", "w2", "w3"}}); !cmp.Equal(want, probe, cmp.AllowUnexported(launched{})) {
+	if want := (&launched{level: fact.LevelFull, kinds: []fact.Kind{fact.Etcd, fact.EncryptionConfig, fact.Kernel}, nodes: []string{"cp1", "w1", "w2", "w3"}}); !cmp.Equal(want, probe, cmp.AllowUnexported(launched{})) {
 		t.Errorf("probe: want %+v, got %+v", want, probe)
 	}
 	for _, n := range set.Nodes {
@@ -389,11 +390,11 @@ func TestClusterLevels(t *testing.T) {
 	}{
 		"full reads all": {
 			Cluster{Kinds: []fact.Kind{fact.Processes, fact.Kernel}, Level: fact.LevelFull},
-			&launched{fact.LevelFull, []fact.Kind{fact.Processes, fact.Kernel}, all}, nil,
+			&launched{level: fact.LevelFull, kinds: []fact.Kind{fact.Processes, fact.Kernel}, nodes: all}, nil,
 		},
 		"proc leaves out what needs rights": {
 			Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes, fact.Kernel, fact.Etcd}, Level: fact.LevelProc},
-			&launched{fact.LevelProc, []fact.Kind{fact.Processes}, all},
+			&launched{level: fact.LevelProc, kinds: []fact.Kind{fact.Processes}, nodes: all},
 			[]fact.Gap{gap(fact.Kernel, proc, procHint), gap(fact.Etcd, proc, procHint)},
 		},
 		"proc without anything that it reads": {
@@ -402,7 +403,7 @@ func TestClusterLevels(t *testing.T) {
 		"level api": {
 			Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}, Level: fact.LevelAPI},
 			nil,
-			[]fact.Gap{gap(fact.Processes, none, "--probe-level full measures the nodes")},
+			[]fact.Gap{gap(fact.Processes, none, "--probe-level full,net measures the nodes")},
 		},
 		"no probe": {
 			Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}, Level: fact.LevelAPI, NoProbe: true},
@@ -412,11 +413,39 @@ func TestClusterLevels(t *testing.T) {
 		"nobody asked about nodes": {Cluster{Kinds: []fact.Kind{fact.Pods, fact.Processes}}, nil, nil},
 		"nothing of a node":        {Cluster{Kinds: []fact.Kind{fact.Pods}, Level: fact.LevelFull}, nil, nil},
 		"storage alone": {
-			Cluster{Kinds: []fact.Kind{fact.Etcd}, Level: fact.LevelFull}, &launched{fact.LevelFull, []fact.Kind{fact.Etcd}, []string{"cp1"}}, nil,
+			Cluster{Kinds: []fact.Kind{fact.Etcd}, Level: fact.LevelFull}, &launched{level: fact.LevelFull, kinds: []fact.Kind{fact.Etcd}, nodes: []string{"cp1"}}, nil,
 		},
 		"storage alone, and a node that the user named": {
 			Cluster{Kinds: []fact.Kind{fact.Etcd}, Level: fact.LevelFull, ControlPlaneNodes: []string{"w3"}},
-			&launched{fact.LevelFull, []fact.Kind{fact.Etcd}, []string{"cp1", "w3"}}, nil,
+			&launched{level: fact.LevelFull, kinds: []fact.Kind{fact.Etcd}, nodes: []string{"cp1", "w3"}}, nil,
+		},
+		"full and net read all": {
+			Cluster{Kinds: []fact.Kind{fact.Etcd, fact.NodeTLS}, Level: fact.LevelFull, Net: true},
+			&launched{level: fact.LevelFull, net: true, kinds: []fact.Kind{fact.Etcd, fact.NodeTLS}, nodes: all}, nil,
+		},
+		"handshakes with the storage's servers alone": {
+			Cluster{Kinds: []fact.Kind{fact.Etcd, fact.ServerTLS}, Level: fact.LevelFull, Net: true},
+			&launched{level: fact.LevelFull, net: true, kinds: []fact.Kind{fact.Etcd, fact.ServerTLS}, nodes: []string{"cp1"}}, nil,
+		},
+		"full without net makes no handshake": {
+			Cluster{Kinds: []fact.Kind{fact.Etcd, fact.ServerTLS}, Level: fact.LevelFull},
+			&launched{level: fact.LevelFull, kinds: []fact.Kind{fact.Etcd}, nodes: []string{"cp1"}},
+			[]fact.Gap{gap(fact.ServerTLS, "the probe's level is full", "--probe-level full,net reads them")},
+		},
+		"net alone reads nothing else": {
+			Cluster{Kinds: []fact.Kind{fact.Processes, fact.ServerTLS}, Level: fact.LevelAPI, Net: true},
+			&launched{level: fact.LevelAPI, net: true, kinds: []fact.Kind{fact.ServerTLS}, nodes: []string{"cp1"}},
+			[]fact.Gap{gap(fact.Processes, "the probe's level is net", "--probe-level full,net reads them")},
+		},
+		"proc and net": {
+			Cluster{Kinds: []fact.Kind{fact.Processes, fact.Etcd, fact.NodeTLS}, Level: fact.LevelProc, Net: true},
+			&launched{level: fact.LevelProc, net: true, kinds: []fact.Kind{fact.Processes, fact.NodeTLS}, nodes: all},
+			[]fact.Gap{gap(fact.Etcd, "the probe's level is proc,net", "--probe-level full,net reads them")},
+		},
+		"proc without net": {
+			Cluster{Kinds: []fact.Kind{fact.NodeTLS}, Level: fact.LevelProc},
+			nil,
+			[]fact.Gap{gap(fact.NodeTLS, proc, "--probe-level proc,net reads them")},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -429,6 +458,22 @@ func TestClusterLevels(t *testing.T) {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The report says at which levels the nodes were measured, as the flag takes them.
+func TestScopeNamesTheLevels(t *testing.T) {
+	for want, source := range map[string]Cluster{
+		"":         {},
+		"api":      {Level: fact.LevelAPI},
+		"net":      {Level: fact.LevelAPI, Net: true},
+		"proc":     {Level: fact.LevelProc},
+		"proc,net": {Level: fact.LevelProc, Net: true},
+		"full,net": {Level: fact.LevelFull, Net: true},
+	} {
+		if got := source.scope().ProbeLevel; got != want {
+			t.Errorf("%+v: %q, want %q", source, got, want)
+		}
 	}
 }
 
@@ -516,6 +561,8 @@ func TestProbeNodes(t *testing.T) {
 		"without a known control plane any may be it":   {fact.KindsOf(fact.OfStorage), "v1.37.2", nodes[1:], "w"},
 		"a provider's is nowhere":                       {fact.KindsOf(fact.OfStorage), "v1.36.4-gke.1001", nodes[1:], ""},
 		"a provider's nodes with a role have their own": {fact.KindsOf(fact.OfStorage), "v1.36.4-eks-1a2b3c4", nodes, "cp"},
+		"handshakes with the storage's servers too":     {[]fact.Kind{fact.Etcd, fact.ServerTLS}, "v1.37.2", nodes, "cp"},
+		"handshakes with kubelets are on all":           {[]fact.Kind{fact.Etcd, fact.NodeTLS}, "v1.37.2", nodes, "cp w"},
 		"anything else is on all":                       {[]fact.Kind{fact.Etcd, fact.Kernel}, "v1.36.4-gke.1001", nodes, "cp w"},
 	} {
 		t.Run(name, func(t *testing.T) {

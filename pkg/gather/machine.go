@@ -15,6 +15,8 @@ type Machine struct {
 	Kinds     []fact.Kind
 	Namespace string        // narrows stored Secrets
 	Timeout   time.Duration // for the whole measurement
+	// Net makes handshakes with what listens on this machine.
+	Net bool
 }
 
 // Gather measures the machine. It counts as a control-plane node, because the user
