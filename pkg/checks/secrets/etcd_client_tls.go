@@ -1,0 +1,252 @@
+package secrets
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// EtcdClientTLS fails a node whose etcd, or kine, talks to clients without TLS, with an old
+// version of it, or without a certificate of theirs. Source: handshakes with each of its
+// own listeners, and the settings of the programs that own them.
+var EtcdClientTLS = checks.Check{
+	ID:       "secrets/etcd-client-tls",
+	Title:    "etcd serves only clients with a certificate, over TLS",
+	Severity: api.Critical,
+	Basis:    api.Measured,
+	Needs:    []fact.Kind{fact.ServerTLS, fact.ServerSettings},
+	Uses:     []fact.Kind{fact.Certificates, fact.Etcd, fact.EncryptionConfig},
+	Scope:    checks.ScopeNode,
+	Why: "Whoever can connect to etcd's client port and is served can read and write every object of the cluster, past the API server's " +
+		"authorization and audit log. Without TLS, everyone on the network between can read Secrets as the API server sends them; without encryption " +
+		"at rest they are plain text.",
+	Remediation: "Start etcd with --cert-file, --key-file, --client-cert-auth and --trusted-ca-file of an authority that signs nothing else, and with " +
+		"https:// in --listen-client-urls and --advertise-client-urls. Give the API server https:// in --etcd-servers, --etcd-cafile, --etcd-certfile and " +
+		"--etcd-keyfile. Give kine --listen-address unix://.",
+	References: []string{
+		"https://etcd.io/docs/latest/op-guide/security/",
+		"https://kubernetes.io/docs/tasks/administer-cluster/configure-upgrade-etcd/#securing-etcd-clusters",
+	},
+	Judge: func(v *checks.View) []api.Finding { return judgeEtcd(v, &etcdClient) },
+}
+
+// etcdPorts says which of etcd's two kinds of ports a check is about.
+type etcdPorts struct {
+	purposes []fact.ListenerPurpose
+	urls     string // the setting with the addresses
+	auto     string // the setting of certificates that etcd makes itself
+	noun     string
+}
+
+var etcdClient = etcdPorts{[]fact.ListenerPurpose{fact.EtcdClient, fact.KineTCP}, "listen-client-urls", "auto-tls", "client port"}
+
+func judgeEtcd(v *checks.View, ports *etcdPorts) []api.Finding {
+	var findings []api.Finding
+	found, measured := 0, 0
+	for _, node := range v.Witnesses(fact.ServerTLS) {
+		if !node.Measured.HasRead(fact.ServerTLS) {
+			continue // a gap says so
+		}
+		measured++
+		n := &transitNode{Node: node, view: v, settings: fact.ServerSettings}
+		judged := 0
+		for _, purpose := range ports.purposes {
+			judged += n.judge(purpose)
+		}
+		n.etcdSettings(ports)
+		if judged == 0 && len(n.findings) == 0 {
+			n.noEtcd(ports)
+		}
+		if len(n.findings) > 0 {
+			found++
+		}
+		findings = append(findings, n.findings...)
+	}
+	if ports == &etcdClient {
+		findings = append(findings, etcdServers(v)...)
+	}
+	if found == 0 && measured > 0 && !slices.ContainsFunc(findings, func(f api.Finding) bool { return f.Subject.Kind == fact.SubjectCluster }) {
+		findings = append(findings, api.Finding{
+			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
+			Message:     "no etcd was found on the nodes of the control plane that were measured",
+			Remediation: "If etcd runs elsewhere, check its " + ports.noun + " there, for example with openssl s_client.",
+			Evidence:    []api.Evidence{{Source: "nodes of the control plane that were measured", Value: fmt.Sprintf("%d nodes, no etcd on them", measured)}},
+		})
+	}
+	return findings
+}
+
+// etcdSettings judges what the settings say where no handshake says it: each address of
+// an etcd must have been measured, and a plaintext one fails by itself.
+func (n *transitNode) etcdSettings(ports *etcdPorts) {
+	for _, c := range n.run(fact.ProgramEtcd) {
+		if s, ok := c.Setting(ports.auto); ok && s.Value == "true" {
+			n.add(api.Finding{
+				Verdict: api.Fail, Severity: api.Medium, Basis: api.Declared, Evidence: []api.Evidence{n.setting(c, s)},
+				Message: "etcd makes its own certificates for its " + ports.noun + " (" + ports.auto + "): they encrypt, and nobody can verify them",
+			})
+		}
+		s, ok := c.Setting(ports.urls)
+		if !ok {
+			n.unknown(fact.NotPresent, "it is unknown on which addresses etcd has a "+ports.noun, n.evidence(fmt.Sprintf("/proc/%d %s", c.PID, ports.urls), "not read"))
+			continue
+		}
+		for _, url := range strings.Split(s.Value, ",") {
+			n.etcdURL(ports, c, s, strings.TrimSpace(url))
+		}
+	}
+}
+
+// etcdURL judges one address of an etcd.
+func (n *transitNode) etcdURL(ports *etcdPorts, c *fact.Component, s fact.Setting, url string) {
+	scheme, rest, _ := strings.Cut(url, "://")
+	if strings.HasPrefix(scheme, "unix") {
+		return // no network
+	}
+	at, _, _ := strings.Cut(rest, "/")
+	colon := strings.LastIndexByte(at, ':')
+	host, port := at, ""
+	if colon >= 0 {
+		host, port = strings.Trim(at[:colon], "[]"), at[colon+1:]
+	}
+	var met *fact.Listener
+	for _, l := range n.of(ports.purposes[0]) {
+		// A wildcard address is written in more than one way, and so is IPv6: the port
+		// and, where both name one address, the address decide.
+		if fmt.Sprint(l.Port) == port && (l.Address == host || wildcard(host) && wildcard(l.Address) || !literal(host)) {
+			met = l
+			if l.Protocol != "" {
+				break
+			}
+		}
+	}
+	switch {
+	case scheme == "http" && (met == nil || met.Protocol == ""):
+		severity := api.Critical
+		where := ""
+		if loopback(host) || host == "localhost" {
+			severity, where = lower(severity), ", loopback only"
+		}
+		n.add(api.Finding{
+			Verdict: api.Fail, Severity: severity, Basis: api.Declared, Evidence: []api.Evidence{n.setting(c, s)},
+			Message: "etcd's " + ports.noun + " (" + at + where + ") does not use TLS, by its settings",
+		})
+	case scheme == "http" && met.Protocol == fact.SpeaksTLS, scheme == "https" && met != nil && met.Protocol == fact.SpeaksPlaintext:
+		n.add(api.Finding{
+			Verdict: api.Fail, Severity: api.Low, Evidence: []api.Evidence{
+				n.setting(c, s), n.evidence("listener "+endpoint(met.Address, met.Port)+" protocol", string(met.Protocol)+": "+met.ProtocolFrom),
+			},
+			Message: "etcd's " + ports.noun + " (" + at + ") does not speak what its settings say",
+		})
+	case met == nil:
+		n.unknown(fact.NotPresent, "etcd's "+ports.noun+" ("+at+") was not measured", n.setting(c, s))
+	}
+}
+
+// wildcard reports whether an address stands for all of the machine's.
+func wildcard(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
+
+// literal reports whether a host is an IPv4 address, which is written in one way only.
+func literal(host string) bool { return strings.Trim(host, "0123456789.") == "" }
+
+// noEtcd passes a node whose store is a file that the API server's own process reads
+// (kine in k3s), and where nothing else serves a store.
+func (n *transitNode) noEtcd(ports *etcdPorts) {
+	if len(n.run(fact.ProgramEtcd, fact.ProgramKine)) > 0 || !n.Measured.HasRead(fact.ServerSettings) {
+		return
+	}
+	i := slices.IndexFunc(n.Measured.Etcd, func(db fact.EtcdDB) bool { return db.Format == fact.FormatKine })
+	k3s := n.run(fact.ProgramK3s)
+	if i < 0 || len(k3s) == 0 || slices.ContainsFunc(k3s, func(c *fact.Component) bool { return !c.SocketsRead }) {
+		return
+	}
+	n.add(api.Finding{
+		Verdict: api.Pass, Message: "the store is a file that k3s reads itself: nothing has an etcd " + ports.noun,
+		Evidence: []api.Evidence{
+			n.evidence(n.Measured.Etcd[i].Path, "SQLite (kine)"),
+			n.evidence(fmt.Sprintf("/proc/%d/fd", k3s[0].PID), fmt.Sprintf("%s, none of them etcd's", checks.Count(len(k3s[0].Sockets), "listening socket"))),
+		},
+	})
+}
+
+// etcdServers fails an API server that talks to etcd without TLS, and is unknown for an
+// etcd on other machines, which only its settings show.
+func etcdServers(v *checks.View) []api.Finding {
+	var findings []api.Finding
+	for _, node := range v.Witnesses(fact.ServerTLS) {
+		if node.Measured == nil {
+			continue
+		}
+		n := &transitNode{Node: node, view: v, settings: fact.ServerSettings}
+		for _, c := range n.run(fact.ProgramAPIServer, fact.ProgramK3s) {
+			for _, name := range []string{"etcd-servers", "etcd-servers-overrides", "datastore-endpoint"} {
+				s, ok := c.Setting(name)
+				if !ok {
+					continue
+				}
+				n.serverURLs(c, s)
+			}
+		}
+		findings = append(findings, n.findings...)
+	}
+	return findings
+}
+
+func (n *transitNode) serverURLs(c *fact.Component, s fact.Setting) {
+	evidence := []api.Evidence{n.setting(c, s)}
+	unmeasured := func(message string) {
+		n.findings = append(n.findings, api.Finding{
+			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster}, Evidence: evidence, Message: message,
+			Remediation: "Check that etcd there demands client certificates and refuses TLS 1.1, for example with openssl s_client.",
+		})
+	}
+	for _, url := range strings.FieldsFunc(s.Value, func(r rune) bool { return r == ',' || r == ';' }) {
+		if _, after, ok := strings.Cut(url, "#"); ok { // RESOURCE#URL, of the overrides
+			url = after
+		}
+		scheme, rest, ok := strings.Cut(strings.TrimSpace(url), "://")
+		if !ok || scheme != "http" && scheme != "https" {
+			continue
+		}
+		at, _, _ := strings.Cut(rest, "/")
+		host := at
+		if i := strings.LastIndexByte(at, ':'); i >= 0 {
+			host = at[:i]
+		}
+		host = strings.Trim(host, "[]")
+		local := loopback(host) || host == "localhost"
+		if scheme == "http" {
+			severity, where := api.Critical, ""
+			if local {
+				severity, where = lower(severity), ", loopback only"
+			}
+			n.add(api.Finding{
+				Verdict: api.Fail, Severity: severity, Basis: api.Declared, Evidence: evidence,
+				Message: "the API server talks to etcd without TLS (" + at + where + "), by its settings",
+			})
+		}
+		if local {
+			continue // on this node, which is measured
+		}
+		switch on := nodeAt(n.view, host); {
+		case on == nil:
+			unmeasured("etcd at " + at + " is on no node of the cluster, so it was not measured")
+		case !slices.Contains(n.view.Witnesses(fact.ServerTLS), on):
+			unmeasured("etcd at " + at + " is on node " + on.Name + ", and nothing shows that this node belongs to the control plane")
+		}
+	}
+}
+
+// nodeAt finds the node with an address or a name, nil if there is none.
+func nodeAt(v *checks.View, host string) *fact.Node {
+	for i := range v.Nodes {
+		if node := &v.Nodes[i]; node.Name == host || slices.Contains(node.Addresses, host) {
+			return node
+		}
+	}
+	return nil
+}
