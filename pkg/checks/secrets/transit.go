@@ -317,7 +317,10 @@ func (j *listenerJudge) fail(severity api.Severity, message string, evidence ...
 	if severity.Rank() > j.rule.most.Rank() {
 		severity = j.rule.most
 	}
-	j.add(api.Finding{Verdict: api.Fail, Severity: severity, Message: j.title() + " " + message, Evidence: evidence})
+	if !strings.HasPrefix(message, ":") {
+		message = " " + message
+	}
+	j.add(api.Finding{Verdict: api.Fail, Severity: severity, Message: j.title() + message, Evidence: evidence})
 }
 
 func (j *listenerJudge) open(reason fact.Reason, message string, evidence ...api.Evidence) {
@@ -493,11 +496,11 @@ func (j *listenerJudge) clients() {
 		}
 		return
 	}
-	evidence = j.declared(evidence, "client-cert-auth", "peer-client-cert-auth", "auto-tls", "peer-auto-tls")
 	flag := "client-cert-auth"
 	if j.l.Purpose == fact.EtcdPeer {
 		flag = "peer-client-cert-auth"
 	}
+	evidence = j.declared(evidence, flag)
 	although := ""
 	if j.owner != nil {
 		if s, ok := j.owner.Setting(flag); ok && s.Value == "true" {

@@ -1,0 +1,91 @@
+package secrets
+
+import (
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+func TestAPIServerTLS(t *testing.T) {
+	const (
+		name  = "cp1: the API server ([::]:6443)"
+		only  = " takes only TLS 1.2 and TLS 1.3"
+		pass  = "pass " + name + only + ", it refuses requests without credentials"
+		known = "it is unknown what it allows without credentials"
+	)
+	server := func(changes ...func(*fact.Listener)) *fact.Set { return onNode(at(fact.KubeAPI, both(changes...))) }
+	beside := func(l fact.Listener, owner fact.ComponentProgram, changes ...func(*fact.Listener)) *fact.Set {
+		both(changes...)(&l)
+		return onNode(plus(l, owner))
+	}
+	judgeTransit(t, judgeAPIServerTLS, transitCases{
+		"401 passes":              {onNode(), []string{pass}},
+		"403 passes with a note":  {server(answered(403)), []string{"pass " + name + only + ", it takes requests without credentials and refuses what the anonymous user may not do"}},
+		"404 is critical":         {server(answered(404)), []string{"critical fail " + name + ": anyone may do anything without credentials"}},
+		"404 on loopback is high": {server(answered(404), onLoopback), []string{"high fail cp1: the API server (127.0.0.1:6443, loopback only): anyone may do anything without credentials"}},
+		"500 is unknown":          {server(answered(500)), []string{"unknown Unsupported " + name + ": its answer does not show what the anonymous user may do"}},
+		"200 is unknown":          {server(answered(200)), []string{"unknown Unsupported " + name + ": its answer does not show what the anonymous user may do"}},
+		"no answer is unknown":    {server(answered(0)), []string{"unknown NotPresent " + name + ": " + known}},
+		"no request is unknown":   {server(func(l *fact.Listener) { l.Request = nil }), []string{"unknown NotPresent " + name + ": " + known}},
+		"a demanded certificate needs no request": {
+			server(clientAuth(fact.ClientCertDemanded), func(l *fact.Listener) { l.Request = nil }), []string{"pass " + name + only + ", it refuses clients without a certificate"},
+		},
+		"no certificate asked is a note":   {server(clientAuth(fact.ClientCertNotAsked)), []string{"pass " + name + only + ", it asks for no client certificate, it refuses requests without credentials"}},
+		"unknown whether asked passes":     {server(clientAuth("")), []string{pass}},
+		"plaintext is critical":            {server(inPlain), []string{"critical fail " + name + " does not use TLS"}},
+		"a self-signed certificate passes": {server(chain(func(c *fact.Certificate) { c.SelfSigned = true })), []string{pass}},
+		"kubelets that are not verified are low": {
+			onNode(set(fact.ProgramAPIServer, "kubelet-certificate-authority", "")),
+			[]string{pass, "low fail cp1: the API server does not verify the certificates of kubelets, so someone on the network between can read what it reads from them"},
+		},
+		"settings elsewhere may name their authority": {
+			onNode(set(fact.ProgramAPIServer, "kubelet-certificate-authority", ""), func(m *fact.Measurement) { m.Components[1].Unfollowed = "x" }), []string{pass},
+		},
+		"a proxy before it is judged, without its names": {
+			beside(ft.Listener(fact.KubeAPIProxy, "0.0.0.0", 8443), fact.ProgramProxy, offered(fact.OfferTLS10, fact.OfferAccepted, ""), chain(func(c *fact.Certificate) { c.Names = nil })),
+			[]string{pass, "medium fail cp1: the proxy before the API server (0.0.0.0:8443) accepts TLS 1.0"},
+		},
+		"RKE2's supervisor is judged": {
+			beside(ft.Listener(fact.RKE2Supervisor, "::", 9345), fact.ProgramRKE2, inPlain), []string{pass, "high fail cp1: RKE2's supervisor port ([::]:9345) does not use TLS"},
+		},
+		"konnectivity is judged": {
+			beside(ft.Listener(fact.Konnectivity, "::", 8132), fact.ProgramKonnectivity), []string{pass, "pass cp1: konnectivity's agent port ([::]:8132)" + only},
+		},
+		"another program's 8443 is not judged": {beside(ft.Listener(fact.KubeAPIProxy, "0.0.0.0", 8443), fact.ProgramContainerd, inPlain), []string{pass}},
+		"an API server without a listener": {
+			onNode(drop(fact.KubeAPI)), []string{"unknown NotPresent cp1: the API server's port was not measured"},
+		},
+		"a second API server that was not met": {
+			ft.Edit(onNode(), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(2) }),
+			[]string{pass, "unknown NotPresent Cluster: not every API server was measured"},
+		},
+		"a node of the control plane without one, and no leases": {
+			onNode(drop(fact.KubeAPI), quit(fact.ProgramAPIServer)), []string{"unknown NotPresent Cluster: not every API server was measured"},
+		},
+		"as many leases as were met": {ft.Edit(onNode(), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(1) }), []string{pass}},
+		"etcd's node need not have one": {
+			ft.Edit(onNode(), func(s *fact.Set) {
+				other := onNode(drop(fact.KubeAPI), quit(fact.ProgramAPIServer)).Nodes[0]
+				other.Name, other.Labels = "etcd1", role(fact.RoleEtcd)
+				s.Nodes = append(s.Nodes, other)
+			}), []string{pass},
+		},
+		"a worker counts for nothing": {onWorker(server(inPlain)), nil},
+		"not read: a gap says so":     {onNode(func(m *fact.Measurement) { m.Read = nil }), nil},
+	})
+	judge(t, func(v *checks.View) []api.Finding {
+		findings := judgeAPIServerTLS(v)
+		findings[0].Evidence = findings[0].Evidence[5:]
+		return findings
+	}, cases{
+		"a mesh is mentioned": {
+			ft.Edit(onNode(), func(s *fact.Set) {
+				s.Meshes = []fact.MeshState{{Name: "Istio", Strict: true, Source: "peerauthentication/istio-system/default"}, {Name: "Linkerd"}}
+			}),
+			[]string{pass + " [peerauthentication/istio-system/default = Istio encrypts traffic between workloads (not judged here)]"},
+		},
+	})
+}
