@@ -82,6 +82,8 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
 	set.Cluster.Name = weburl.Clean(c.Name)
 	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
+	set.LegacyTokens, set.TokensListed = result.LegacyTokens, result.TokensListed
+	set.SecretStores, set.StoresRead, set.Meshes = result.SecretStores, result.StoresRead, result.Meshes
 	if len(c.Names) > 0 {
 		keepNamed(set, named)
 	}
@@ -109,8 +111,9 @@ func (c *Cluster) lists() cluster.Options {
 		Pods:   needed(fact.Pods), Nodes: needed(fact.Nodes), Secrets: needed(fact.Secrets),
 		// The number of API servers shows whether the configuration of each was
 		// read.
-		APIServers: needed(fact.EncryptionConfig),
-		Namespace:  c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
+		APIServers:   needed(fact.EncryptionConfig),
+		LegacyTokens: needed(fact.LegacyTokens), SecretStores: needed(fact.SecretStores),
+		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
 		NodeSelector: c.NodeSelector,
 	}
 	for _, name := range c.NodeNames {

@@ -39,8 +39,11 @@ type Options struct {
 	// count the API servers by their leases, and to ask the one that answers which
 	// encryption configuration it has loaded.
 	Pods, Nodes, Secrets, APIServers bool
+	// LegacyTokens and SecretStores say whether to list Secrets of type
+	// service-account-token, and to look for stores and injectors of Secrets.
+	LegacyTokens, SecretStores bool
 
-	// Namespace narrows pods and secrets; "" is all of them. Selector and
+	// Namespace narrows pods, secrets and resources of stores; "" is all of them. Selector and
 	// FieldSelector narrow pods.
 	Namespace     string
 	Selector      string
@@ -64,6 +67,11 @@ type Result struct {
 	PodScope      fact.PodScope
 	Secrets       []fact.SecretName
 	SecretsListed bool
+	LegacyTokens  []fact.ServiceAccountToken
+	TokensListed  bool
+	SecretStores  []fact.SecretStore
+	StoresRead    bool
+	Meshes        []fact.MeshState
 	Gaps          []fact.Gap
 
 	// Relist lists the same pods once more, and nothing else, for a caller that has
@@ -125,21 +133,33 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		return nil, err
 	}
 
+	pods := podLister{clients: c, opts: opts}
+	lists := []*list{
+		{what: fact.Nodes, asked: opts.Nodes, run: func() (gaps []fact.Gap, err error) {
+			result.NodeObjects, gaps, err = c.nodes(ctx, opts)
+			return gaps, err
+		}},
+		{what: fact.Pods, asked: opts.Pods, run: func() ([]fact.Gap, error) { return pods.collect(ctx) }},
+		{what: fact.Secrets, asked: opts.Secrets, run: func() (gaps []fact.Gap, err error) {
+			result.Secrets, result.SecretsListed, gaps, err = c.secrets(ctx, opts)
+			return gaps, err
+		}},
+		{what: fact.LegacyTokens, asked: opts.LegacyTokens, run: func() (gaps []fact.Gap, err error) {
+			result.LegacyTokens, result.TokensListed, gaps, err = c.tokens(ctx, opts)
+			return gaps, err
+		}},
+		{what: fact.SecretStores, asked: opts.SecretStores, run: func() (gaps []fact.Gap, err error) {
+			result.SecretStores, result.Meshes, result.StoresRead, gaps, err = c.stores(ctx, opts)
+			return gaps, err
+		}},
+	}
 	// Only a few lists run at once: there are few priority and fairness seats,
 	// and each list may use several.
-	var (
-		wg      sync.WaitGroup
-		failed  [3]error // reported in this order, whichever fails first
-		pods    = podLister{clients: c, opts: opts}
-		nodeGap []fact.Gap
-		podGap  []fact.Gap
-		secGap  []fact.Gap
-	)
-	if opts.Nodes {
-		wg.Go(func() { result.NodeObjects, nodeGap, failed[0] = c.nodes(ctx, opts) })
-	}
-	if opts.Pods {
-		wg.Go(func() { podGap, failed[1] = pods.collect(ctx) })
+	var wg sync.WaitGroup
+	for _, l := range lists {
+		if l.asked {
+			wg.Go(func() { l.gaps, l.err = l.run() })
+		}
 	}
 	if opts.APIServers {
 		wg.Go(func() {
@@ -148,43 +168,33 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 			result.Cluster.LoadedEncryption = c.loadedEncryption(ctx, leases)
 		})
 	}
-	if opts.Secrets {
-		wg.Go(func() { result.Secrets, result.SecretsListed, secGap, failed[2] = c.secrets(ctx, opts) })
-	}
 	wg.Wait()
 	if opts.Pods {
 		result.Workloads = pods.workloads()
 	}
-	lists := []struct {
-		what fact.Kind
-		read bool // all of it, or some
-		gaps *[]fact.Gap
-	}{
-		{fact.Nodes, opts.Nodes && failed[0] == nil && len(nodeGap) == 0, &nodeGap},
-		{fact.Pods, opts.Pods && failed[1] == nil && len(podGap) == 0 || len(result.Workloads) > 0, &podGap},
-		{fact.Secrets, result.SecretsListed, &secGap},
-	}
-	some := lists[0].read || lists[1].read || lists[2].read
-	for i, list := range lists {
+	some := len(result.Workloads) > 0 || slices.ContainsFunc(lists, (*list).read)
+	var failed []error // in the order of the lists, whichever failed first
+	for _, l := range lists {
 		switch {
-		case failed[i] == nil:
-		case some && serverFailed(ctx, failed[i]):
-			*list.gaps = append(*list.gaps, fact.Gap{
-				What: list.what, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Unavailable,
-				Detail: escape.Short(fmt.Sprintf("listing %s: %v", list.what, failed[i]), maxDetail), Hint: "run it again",
+		case l.err == nil:
+		case some && serverFailed(ctx, l.err):
+			l.gaps = append(l.gaps, fact.Gap{
+				What: l.what, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Unavailable,
+				Detail: escape.Short(fmt.Sprintf("listing %s: %v", l.what, l.err), maxDetail), Hint: "run it again",
 			})
-			failed[i] = nil
 		default:
-			failed[i] = fmt.Errorf("listing %s: %w", list.what, failed[i])
+			failed = append(failed, fmt.Errorf("listing %s: %w", l.what, l.err))
 		}
+		result.Gaps = append(result.Gaps, l.gaps...)
 	}
-	if err := errors.Join(failed[:]...); err != nil {
+	if err := errors.Join(failed...); err != nil {
 		return nil, err
 	}
+	nodes, podGaps := lists[0], lists[1].gaps
 	for i := range result.NodeObjects {
 		result.Nodes = append(result.Nodes, nodeFacts(&result.NodeObjects[i]))
 	}
-	if lists[0].read && len(opts.NodeNames) == 0 && opts.NodeSelector == "" {
+	if nodes.read() && len(opts.NodeNames) == 0 && opts.NodeSelector == "" {
 		count := len(result.Nodes)
 		result.Cluster.Nodes = &count
 	}
@@ -192,19 +202,31 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		result.PodScope = pods.scope()
 		result.Relist = pods.relist
 		switch {
-		case len(podGap) > 0 && len(result.Workloads) == 0:
+		case len(podGaps) > 0 && len(result.Workloads) == 0:
 			result.PodScope = fact.PodsNotListed
 			result.Relist = nil
-		case len(podGap) > 0:
+		case len(podGaps) > 0:
 			result.PodScope = fact.PodsSome // it ended between two pages
 		}
-		if opts.Nodes && len(nodeGap) == 0 && (len(opts.NodeNames) > 0 || opts.NodeSelector != "") {
+		if opts.Nodes && len(nodes.gaps) == 0 && (len(opts.NodeNames) > 0 || opts.NodeSelector != "") {
 			result.Workloads = onNodes(result.Workloads, result.Nodes)
 		}
 	}
-	result.Gaps = slices.Concat(nodeGap, podGap, secGap)
 	return result, nil
 }
+
+// list is one of the lists that Collect reads.
+type list struct {
+	what  fact.Kind
+	asked bool
+	run   func() ([]fact.Gap, error)
+
+	gaps []fact.Gap
+	err  error
+}
+
+// read reports whether all of the list was read.
+func (l *list) read() bool { return l.asked && l.err == nil && len(l.gaps) == 0 }
 
 // Reach fails if the server cannot be reached or does not know us.
 func Reach(ctx context.Context, config *rest.Config) error {
@@ -346,6 +368,13 @@ func nodeFacts(node *corev1.Node) fact.Node {
 		ContainerRuntime: info.ContainerRuntimeVersion,
 		Labels:           node.Labels,
 	}
+	for _, address := range node.Status.Addresses {
+		if address.Address != "" {
+			out.Addresses = append(out.Addresses, address.Address)
+		}
+	}
+	slices.Sort(out.Addresses)
+	out.Addresses = slices.Compact(out.Addresses)
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
 			out.Ready = condition.Status == corev1.ConditionTrue
@@ -354,17 +383,19 @@ func nodeFacts(node *corev1.Node) fact.Node {
 	return out
 }
 
-// secrets lists names by metadata. The type of a Secret is not metadata, so it
-// is unknown here; nothing needs it. Annotations are metadata, and kubectl's
-// last-applied-configuration can hold data, so only namespace and name are
-// read.
+// secrets lists names by metadata. The type of a Secret is not metadata, so it is unknown
+// here. Annotations are metadata, and kubectl's last-applied-configuration can hold data:
+// only the names of its keys are kept.
 func (c *clients) secrets(ctx context.Context, opts Options) ([]fact.SecretName, bool, []fact.Gap, error) {
 	var names []fact.SecretName
 	err := eachPage(ctx, opts.PageSize, metav1.ListOptions{},
 		c.listMetadata(corev1.SchemeGroupVersion.WithResource("secrets"), opts.Namespace),
 		func() { names = []fact.SecretName{} },
 		func(m *metav1.PartialObjectMetadata) {
-			names = append(names, fact.SecretName{Namespace: m.Namespace, Name: m.Name, ResourceVersion: m.ResourceVersion})
+			name := fact.SecretName{Namespace: m.Namespace, Name: m.Name, ResourceVersion: m.ResourceVersion}
+			name.Applied, name.AppliedUnread = appliedKeys(m.Annotations[corev1.LastAppliedConfigAnnotation])
+			m.Annotations = nil
+			names = append(names, name)
 		})
 	if err != nil {
 		gap, err := refused(err, fact.Secrets, "list", "secrets", opts.Namespace)

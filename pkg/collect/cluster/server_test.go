@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -31,6 +32,8 @@ const (
 	jobsPath     = "/apis/batch/v1/jobs"
 	handlersPath = "/apis/node.k8s.io/v1/runtimeclasses"
 	leasesPath   = "/apis/coordination.k8s.io/v1/leases"
+	driversPath  = "/apis/storage.k8s.io/v1/csidrivers"
+	webhooksPath = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 	versionPath  = "/version"
 )
 
@@ -49,6 +52,15 @@ type server struct {
 	metrics    string
 	// metadata are the lists that are only ever served as metadata.
 	metadata map[string][]metav1.PartialObjectMetadata
+
+	// tokens are the Secrets of type service-account-token.
+	tokens []metav1.PartialObjectMetadata
+	// resources are what groups serve by "GROUP/VERSION"; objects are theirs by path, as
+	// JSON. The first version of a group that is in order is its preferred one.
+	resources map[string][]metav1.APIResource
+	objects   map[string][]string
+	// remaining makes the server say how many objects follow a page.
+	remaining bool
 
 	// refuse answers a request by itself: a status, or nil to go on.
 	refuse func(*http.Request) *metav1.Status
@@ -127,12 +139,22 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.write(w, r, &coordinationv1.LeaseList{TypeMeta: kind("coordination.k8s.io/v1", "LeaseList"), Items: s.leases})
 	case path == handlersPath:
 		s.write(w, r, &nodev1.RuntimeClassList{TypeMeta: kind("node.k8s.io/v1", "RuntimeClassList"), Items: s.handlers})
-	case path == secretsPath, path == setsPath, path == jobsPath:
+	case path == "/apis":
+		s.writeGroups(w)
+	case s.resources[strings.TrimPrefix(path, "/apis/")] != nil:
+		s.write(w, r, &metav1.APIResourceList{GroupVersion: strings.TrimPrefix(path, "/apis/"), APIResources: s.resources[strings.TrimPrefix(path, "/apis/")]})
+	case s.objects[path] != nil:
+		s.writeObjects(w, r, s.objects[path], namespace)
+	case path == secretsPath, path == setsPath, path == jobsPath, path == driversPath, path == webhooksPath:
 		if !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList") {
 			w.WriteHeader(http.StatusNotAcceptable)
 			return
 		}
-		all := slices.DeleteFunc(slices.Clone(s.metadata[path]), func(m metav1.PartialObjectMetadata) bool { return !in(&m) })
+		all := slices.Clone(s.metadata[path])
+		if options.Get("fieldSelector") == "type=kubernetes.io/service-account-token" {
+			all = slices.Clone(s.tokens)
+		}
+		all = slices.DeleteFunc(all, func(m metav1.PartialObjectMetadata) bool { return !in(&m) })
 		items, meta := page(all, options.Get("limit"), options.Get("continue"))
 		s.write(w, r, &metav1.PartialObjectMetadataList{TypeMeta: kind("meta.k8s.io/v1", "PartialObjectMetadataList"), ListMeta: meta, Items: items})
 	default:
@@ -150,6 +172,49 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, object runtime.Ob
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(object)
+}
+
+// writeGroups lists the groups of s.resources.
+func (s *server) writeGroups(w http.ResponseWriter) {
+	var list metav1.APIGroupList
+	for _, gv := range slices.Sorted(maps.Keys(s.resources)) {
+		group, version, _ := strings.Cut(gv, "/")
+		v := metav1.GroupVersionForDiscovery{GroupVersion: gv, Version: version}
+		if last := len(list.Groups) - 1; last >= 0 && list.Groups[last].Name == group {
+			list.Groups[last].Versions = append(list.Groups[last].Versions, v)
+			continue
+		}
+		list.Groups = append(list.Groups, metav1.APIGroup{Name: group, Versions: []metav1.GroupVersionForDiscovery{v}, PreferredVersion: v})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(list)
+}
+
+// writeObjects lists custom resources, as whole objects or as metadata.
+func (s *server) writeObjects(w http.ResponseWriter, r *http.Request, objects []string, namespace string) {
+	options := r.URL.Query()
+	objects = slices.DeleteFunc(slices.Clone(objects), func(o string) bool {
+		return namespace != "" && !strings.Contains(o, fmt.Sprintf(`"namespace":%q`, namespace))
+	})
+	items, meta := page(objects, options.Get("limit"), options.Get("continue"))
+	if left := int64(len(objects) - len(items)); s.remaining && meta.Continue != "" {
+		from, _ := strconv.Atoi(options.Get("continue"))
+		left -= int64(from)
+		meta.RemainingItemCount = &left
+	}
+	if !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList") {
+		head, _ := json.Marshal(meta)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"metadata":%s,"items":[%s]}`, head, strings.Join(items, ","))
+		return
+	}
+	list := &metav1.PartialObjectMetadataList{TypeMeta: kind("meta.k8s.io/v1", "PartialObjectMetadataList"), ListMeta: meta}
+	for _, item := range items {
+		var m metav1.PartialObjectMetadata
+		_ = json.Unmarshal([]byte(item), &m)
+		list.Items = append(list.Items, m)
+	}
+	s.write(w, r, list)
 }
 
 // page cuts a list. The continue token is the index of the next object.
