@@ -5,8 +5,8 @@
 // or a hash. It finds known forms only. That nothing is found does not show that there
 // is nothing.
 //
-// Time is linear in the text, and nothing is allocated until something is found. The
-// probe runs it on the environment of processes, so it is small: no regexp, no net/url.
+// Time is linear in the text, and nothing of the text is copied. The probe runs it on the
+// environment of processes, so it is small: no regexp, no net/url.
 package credential
 
 import "bytes"

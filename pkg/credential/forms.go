@@ -3,7 +3,6 @@ package credential
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 )
 
 // anchor is the fixed text of a form, and what looks at the text around it.
@@ -183,7 +182,7 @@ func matchAWS(s *scan, at, end int) bool {
 
 // matchServiceAccount finds "type": "service_account", escaped or not.
 func matchServiceAccount(s *scan, at, end int) bool {
-	if end >= len(s.text) || s.text[end] != '"' && !s.hasAt(end, `\\"`) {
+	if end >= len(s.text) || s.text[end] != '"' && !s.hasAt(end, `\"`) {
 		return false
 	}
 	before := s.text[max(0, at-48):at]
@@ -277,10 +276,16 @@ func matchJWT(s *scan, at, _ int) bool {
 	if err != nil {
 		return false
 	}
-	var header struct {
-		Alg string `json:"alg"`
-	}
-	return json.Unmarshal(plain[:k], &header) == nil && header.Alg != ""
+	return hasAlg(plain[:k])
+}
+
+// hasAlg reports whether a header of a JSON Web Signature names its algorithm (RFC 7515,
+// 4.1.1).
+func hasAlg(header []byte) bool {
+	header = bytes.TrimLeft(header, " \t\r\n")
+	_, after, ok := bytes.Cut(header, []byte(`"alg"`))
+	after = bytes.TrimLeft(after, " \t\r\n:")
+	return ok && len(header) > 0 && header[0] == '{' && len(after) > 1 && after[0] == '"' && after[1] != '"'
 }
 
 // matchDockerAuth finds "auth": "base64 of user:password" in a file with "auths".

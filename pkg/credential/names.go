@@ -27,89 +27,140 @@ const (
 // tells reads a name: password, DB_PASSWORD, clientSecret, "api-key". What counts is
 // the last word, as in English: passwordFile is a file and tokenReviewURL a URL.
 func tells(name []byte) telling {
-	var lower [maxName]byte
 	if len(name) > maxName {
 		name = name[len(name)-maxName:]
 	}
-	var words [maxWords][]byte
-	list := split(name, lower[:], words[:0])
-	for _, w := range list {
-		if anyOf(w, "public", "pub", "checksum", "hash", "hashed", "digest", "sha", "sha1", "sha256", "sha512", "md5", "fingerprint", "encrypted", "sealed", "ciphertext", "example", "kid") {
+	var w words
+	w.split(name)
+	last := w.n - 1
+	for last > 0 && saysWhich(w.word(last)) {
+		last--
+	}
+	kind := w.tells(last)
+	if kind == tellsSecret && string(w.word(last)) == "auth" && name[0] != '_' {
+		return tellsNothing // _auth is of .npmrc
+	}
+	if kind == tellsNothing {
+		return kind
+	}
+	for i := range w.n {
+		switch string(w.word(i)) {
+		case "public", "pub", "checksum", "hash", "hashed", "digest", "sha", "sha1", "sha256", "sha512", "md5", "fingerprint",
+			"encrypted", "sealed", "ciphertext", "example", "kid":
 			return tellsNothing
 		}
 	}
-	// Words at the end that say which of several, or in which form.
-	for len(list) > 1 && (all(list[len(list)-1], digitClass) || anyOf(list[len(list)-1],
-		"value", "val", "string", "str", "text", "plain", "plaintext", "raw", "b64", "base64", "base", "encoded", "literal", "data",
+	return kind
+}
+
+// saysWhich reports words at the end of a name that say which of several it is, or in
+// which form.
+func saysWhich(word []byte) bool {
+	switch string(word) {
+	case "value", "val", "string", "str", "text", "plain", "plaintext", "raw", "b64", "base64", "base", "encoded", "literal", "data",
 		"prod", "production", "dev", "staging", "stage", "test", "qa", "default", "current", "old", "new", "primary", "secondary", "main", "live",
-		"v1", "v2")) {
-		list = list[:len(list)-1]
+		"v1", "v2":
+		return true
 	}
-	if len(list) == 0 {
-		return tellsNothing
+	return all(word, digitClass)
+}
+
+// words are those of a name, in lower case.
+type words struct {
+	lower [maxName]byte
+	at    [maxWords]struct{ from, to uint8 }
+	n     int
+}
+
+func (w *words) word(i int) []byte {
+	if i < 0 || i >= w.n {
+		return nil
 	}
-	last := bytes.TrimRight(list[len(list)-1], "0123456789")
-	var before []byte
-	if len(list) > 1 {
-		before = list[len(list)-2]
-	}
-	has := func(word string) bool {
-		for _, w := range list {
-			if string(w) == word {
-				return true
-			}
+	return w.lower[w.at[i].from:w.at[i].to]
+}
+
+func (w *words) has(word string) bool {
+	for i := range w.n {
+		if string(w.word(i)) == word {
+			return true
 		}
-		return false
 	}
-	switch {
-	case anyOf(last, "password", "passwords", "passwd", "passphrase", "pwd", "pass", "passcode", "passwort"),
-		endsIn(last, "password", "passwd", "passphrase", "pwd"):
+	return false
+}
+
+// tells reads the name up to a word.
+func (w *words) tells(last int) telling {
+	word := trimDigits(w.word(last))
+	before := w.word(last - 1)
+	switch string(word) {
+	case "password", "passwords", "passwd", "passphrase", "pwd", "pass", "passcode", "passwort":
 		return tellsPassword
-	case anyOf(last, "secret", "secrets", "credential", "credentials", "cred", "creds"), endsIn(last, "secret", "credentials"):
+	case "secret", "secrets", "credential", "credentials", "cred", "creds", "auth":
 		return tellsSecret
-	case anyOf(last, "token", "tokens"), endsIn(last, "token"):
-		if anyOf(before, "continue", "page", "next", "csrf", "xsrf", "cancel", "cancellation", "start", "end", "bos", "eos", "pad", "unk", "mask", "sync", "fencing", "special") {
+	case "token", "tokens":
+		switch string(before) {
+		case "continue", "page", "next", "csrf", "xsrf", "cancel", "cancellation", "start", "end", "bos", "eos", "pad", "unk", "mask", "sync", "fencing", "special":
 			return tellsNothing
 		}
 		return tellsSecret
-	case anyOf(last, "key", "keys"):
-		if has("aws") && has("secret") || has("secret") && anyOf(before, "access") {
-			return tellsAWSSecret
-		}
-		if anyOf(before, "api", "access", "secret", "private", "priv", "auth", "encryption", "encrypt", "signing", "sign", "account", "master", "shared", "ssh",
-			"hmac", "jwt", "session", "cookie", "aes", "cipher", "crypto", "admin", "webhook", "app", "application", "consumer", "license", "storage", "integration", "deploy", "root", "data") {
+	case "key", "keys":
+		switch string(before) {
+		case "access", "secret":
+			if w.has("secret") && (w.has("aws") || w.has("access")) {
+				return tellsAWSSecret
+			}
+			return tellsSecret
+		case "api", "private", "priv", "auth", "encryption", "encrypt", "signing", "sign", "account", "master", "shared", "ssh", "hmac", "jwt", "session",
+			"cookie", "aes", "cipher", "crypto", "admin", "webhook", "app", "application", "consumer", "license", "storage", "integration", "deploy",
+			"root", "data":
 			return tellsSecret
 		}
-	case endsIn(last, "apikey", "apikeys", "secretkey", "accesskey", "privatekey", "encryptionkey", "signingkey", "masterkey", "authkey", "sharedkey", "accountkey", "licensekey"):
-		if endsIn(last, "secretaccesskey") || has("aws") && endsIn(last, "secretkey") {
-			return tellsAWSSecret
-		}
-		return tellsSecret
-	case string(last) == "auth" && len(name) >= 5 && name[0] == '_':
-		return tellsSecret // of .npmrc
-	case string(last) == "authorization":
+		return tellsNothing
+	case "authorization":
 		return tellsAuthorization
+	}
+	switch {
+	case endsIn(word, "password", "passwd", "passphrase", "pwd"):
+		return tellsPassword
+	case endsIn(word, "secretaccesskey"), w.has("aws") && endsIn(word, "secretkey"):
+		return tellsAWSSecret
+	case endsIn(word, "secret", "credentials", "token", "apikey", "apikeys", "secretkey", "accesskey", "privatekey", "encryptionkey", "signingkey",
+		"masterkey", "authkey", "sharedkey", "accountkey", "licensekey"):
+		return tellsSecret
 	}
 	return tellsNothing
 }
 
-// split returns the words of a name, in lower case.
-func split(name, lower []byte, words [][]byte) [][]byte {
+func trimDigits(word []byte) []byte {
+	for len(word) > 0 && is(word[len(word)-1], digitClass) {
+		word = word[:len(word)-1]
+	}
+	return word
+}
+
+// split finds the words of a name of at most maxName bytes. If there are too many, the
+// last ones are kept.
+func (w *words) split(name []byte) {
 	start := 0
 	end := func(i int) {
-		if i > start && len(words) < cap(words) {
-			words = append(words, lower[start:i])
+		if i == start {
+			return
 		}
+		if w.n == maxWords {
+			copy(w.at[:], w.at[1:])
+			w.n--
+		}
+		w.at[w.n].from, w.at[w.n].to = uint8(start), uint8(i)
+		w.n++
 		start = i
 	}
 	for i, b := range name {
-		lower[i] = b
+		w.lower[i] = b
 		switch {
 		case is(b, upperClass):
-			lower[i] = b - 'A' + 'a'
+			w.lower[i] = b - 'A' + 'a'
 			small := i > 0 && is(name[i-1], lowerClass|digitClass)
-			acronym := i > 0 && is(name[i-1], upperClass) && i+1 < len(name) && is(name[i+1], lowerClass) &&
-				!(i+2 == len(name) && name[i+1] == 's') // APIKEYs
+			acronym := i > 0 && is(name[i-1], upperClass) && i+1 < len(name) && is(name[i+1], lowerClass)
 			if small || acronym {
 				end(i)
 			}
@@ -119,7 +170,6 @@ func split(name, lower []byte, words [][]byte) [][]byte {
 		}
 	}
 	end(len(name))
-	return words
 }
 
 func anyOf(word []byte, list ...string) bool {
@@ -166,6 +216,9 @@ func (s *scan) assignment(at int) {
 		return
 	}
 	value, quoted := s.word(at)
+	if !quoted {
+		s.past = max(s.past, at+len(value)) // names in a value are part of it
+	}
 	if kind == tellsAuthorization {
 		s.authorization(value, at)
 		return
@@ -208,7 +261,7 @@ func (s *scan) valueAfter(from, end int) int {
 		skip(":=>") // := => ==
 	case b == '>' && from > 0 && s.text[from-1] == '<': // <password>value</password>
 		return i + 1
-	case b == ',' && closed && s.quoteAt(i+1): // define('DB_PASSWORD', 'value')
+	case b == ',' && closed && s.quoted(i+1, "value") < 0 && s.quoted(i+1, "") >= 0: // define('DB_PASSWORD', 'x')
 		i++
 	case spaced && !closed && from >= 2 && s.text[from-1] == '-' || spaced && s.text[from] == '-': // --password value
 	default:
@@ -239,12 +292,16 @@ func (s *scan) valueAfter(from, end int) int {
 	return i
 }
 
-// quoteAt reports whether a quote follows spaces.
-func (s *scan) quoteAt(i int) bool {
-	for n := 0; n < 8 && i < len(s.text) && s.text[i] == ' '; n++ {
+// quoted returns where a text begins that is in quotes after spaces, -1 if another one is
+// there. "" is any.
+func (s *scan) quoted(i int, text string) int {
+	for n := 0; n < 8 && i < len(s.text) && bytes.IndexByte([]byte(" \t\r\n\\"), s.text[i]) >= 0; n++ {
 		i++
 	}
-	return i < len(s.text) && (s.text[i] == '\'' || s.text[i] == '"')
+	if i < len(s.text) && (s.text[i] == '\'' || s.text[i] == '"') && s.hasAt(i+1, text) {
+		return i + 1
+	}
+	return -1
 }
 
 // word returns the value at a place: what is in quotes, or what ends at a space or a

@@ -7,9 +7,11 @@ import (
 
 const (
 	// minRandom is the least length of a random value, minEntropy its least entropy in
-	// bits for each byte. 32 hexadecimal digits have about 3.6.
-	minRandom  = 16
-	minEntropy = 3.5
+	// bits for each byte. 32 hexadecimal digits have 3.6 on average, and one in ten has
+	// less than 3.5.
+	minRandom     = 16
+	minEntropy    = 3.5
+	minHexEntropy = 3.1
 	// minPassword is the least length of a password that somebody made up, of three of
 	// the classes lower case, upper case, digits and others.
 	minPassword = 8
@@ -30,8 +32,8 @@ func looksRandom(value []byte, kind telling, quoted bool) bool {
 			return false // sentences; binary data
 		}
 	}
-	if !quoted && bytes.ContainsAny(value, "([{") {
-		return false // an expression
+	if !quoted && (bytes.ContainsAny(value, "([{") || value[0] == '*' || value[0] == '&') {
+		return false // an expression, an alias of YAML
 	}
 	if bytes.Contains(value, []byte("()")) || bytes.Contains(value, []byte("](")) {
 		return false
@@ -40,7 +42,11 @@ func looksRandom(value []byte, kind telling, quoted bool) bool {
 	if kind == tellsPassword && odd >= 6 && kinds(value) >= 3 && entropy(value) >= 2.5 {
 		return true
 	}
-	return len(value) >= minRandom && odd >= minOdd && entropy(value) >= minEntropy && !counts(value)
+	least := minEntropy
+	if len(value) >= 2*minRandom && all(value, hexClass) {
+		least = minHexEntropy
+	}
+	return len(value) >= minRandom && odd >= minOdd && entropy(value) >= least && !counts(value)
 }
 
 // entropy is Shannon's, in bits for each byte.
