@@ -1,6 +1,7 @@
 // Package cluster reads a cluster through its API into facts: paged, as
 // protobuf, typed only for what is read. For Secrets it asks only for metadata,
-// and keeps only namespace and name. It never judges.
+// and keeps only namespace and name. Of the data of ConfigMaps it keeps only which keys
+// hold credentials. It never judges.
 package cluster
 
 import (
@@ -42,6 +43,8 @@ type Options struct {
 	// LegacyTokens and SecretStores say whether to list Secrets of type
 	// service-account-token, and to look for stores and injectors of Secrets.
 	LegacyTokens, SecretStores bool
+	// ConfigMaps says whether to look for credentials in the data of ConfigMaps.
+	ConfigMaps bool
 
 	// Namespace narrows pods, secrets and resources of stores; "" is all of them. Selector and
 	// FieldSelector narrow pods.
@@ -72,6 +75,7 @@ type Result struct {
 	SecretStores  []fact.SecretStore
 	StoresRead    bool
 	Meshes        []fact.MeshState
+	ConfigMaps    *fact.ConfigMapScan // nil if none was read
 	Gaps          []fact.Gap
 
 	// Relist lists the same pods once more, and nothing else, for a caller that has
@@ -150,6 +154,10 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		}},
 		{what: fact.SecretStores, asked: opts.SecretStores, run: func() (gaps []fact.Gap, err error) {
 			result.SecretStores, result.Meshes, result.StoresRead, gaps, err = c.stores(ctx, opts)
+			return gaps, err
+		}},
+		{what: fact.ConfigMaps, asked: opts.ConfigMaps, run: func() (gaps []fact.Gap, err error) {
+			result.ConfigMaps, gaps, err = c.configMaps(ctx, opts, maxConfigMapBytes)
 			return gaps, err
 		}},
 	}

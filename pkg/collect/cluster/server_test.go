@@ -49,6 +49,7 @@ type server struct {
 	volumes    []corev1.PersistentVolume
 	handlers   []nodev1.RuntimeClass
 	leases     []coordinationv1.Lease
+	configMaps []corev1.ConfigMap
 	metrics    string
 	// metadata are the lists that are only ever served as metadata.
 	metadata map[string][]metav1.PartialObjectMetadata
@@ -132,6 +133,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		all := slices.DeleteFunc(slices.Clone(s.pods), func(p corev1.Pod) bool { return !in(&p) })
 		items, meta := page(all, options.Get("limit"), options.Get("continue"))
 		s.write(w, r, &corev1.PodList{TypeMeta: kind("v1", "PodList"), ListMeta: meta, Items: items})
+	case path == configMapsPath:
+		all := slices.DeleteFunc(slices.Clone(s.configMaps), func(m corev1.ConfigMap) bool { return !in(&m) })
+		items, meta := page(all, options.Get("limit"), options.Get("continue"))
+		s.write(w, r, &corev1.ConfigMapList{TypeMeta: kind("v1", "ConfigMapList"), ListMeta: meta, Items: items})
 	case path == volumesPath:
 		items, meta := page(s.volumes, options.Get("limit"), options.Get("continue"))
 		s.write(w, r, &corev1.PersistentVolumeList{TypeMeta: kind("v1", "PersistentVolumeList"), ListMeta: meta, Items: items})
