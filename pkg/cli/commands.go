@@ -13,7 +13,8 @@ import (
 func checksOf(command string, spec api.ReportSpec) []checks.Check {
 	switch command {
 	case "pods":
-		return podChecks(spec.Scope.ProbeLevel != "")
+		scope := &spec.Scope
+		return podChecks(scope.ProbeLevel != "", len(scope.Names) > 0 || scope.Selector != "" || scope.FieldSelector != "")
 	case "nodes":
 		return nodeChecks()
 	case "secrets":
@@ -27,9 +28,13 @@ func filter(keep func(checks.Check) bool) []checks.Check {
 }
 
 // podChecks returns the checks of pods and workloads: the declared ones, and with
-// measure also those that need a node.
-func podChecks(measure bool) []checks.Check {
+// measure also those that need a node. A run that is narrowed to some pods reads no
+// ConfigMaps: neither names nor selectors of pods say which belong to them.
+func podChecks(measure, narrowed bool) []checks.Check {
 	return filter(func(c checks.Check) bool {
+		if narrowed && c.NeedsKind(fact.ConfigMaps) {
+			return false
+		}
 		return c.Scope == checks.ScopeWorkload && (measure || len(fact.Intersect(c.Needs, fact.NodeKinds())) == 0)
 	})
 }

@@ -258,13 +258,13 @@ func TestSelectChecks(t *testing.T) {
 // Every check belongs to a command besides the root command, and the commands' lists
 // depend on what a check needs.
 func TestChecksOfCommands(t *testing.T) {
-	listed := slices.Concat(ids(podChecks(true)), ids(nodeChecks()), ids(secretChecks()))
+	listed := slices.Concat(ids(podChecks(true, false)), ids(nodeChecks()), ids(secretChecks()))
 	for _, c := range catalogue.All() {
 		if !slices.Contains(listed, c.ID) {
 			t.Errorf("%s belongs to no command", c.ID)
 		}
 	}
-	for _, c := range podChecks(false) {
+	for _, c := range podChecks(false, false) {
 		if len(fact.Intersect(c.Needs, fact.NodeKinds())) > 0 {
 			t.Errorf("pods without --measure asks %s, which needs a node", c.ID)
 		}
@@ -274,8 +274,15 @@ func TestChecksOfCommands(t *testing.T) {
 			t.Errorf("secrets asks %s", c.ID)
 		}
 	}
-	if got := ids(checksOf("pods", api.ReportSpec{Scope: api.Scope{ProbeLevel: "full"}})); !slices.Equal(got, ids(podChecks(true))) {
+	if got := ids(checksOf("pods", api.ReportSpec{Scope: api.Scope{ProbeLevel: "full"}})); !slices.Equal(got, ids(podChecks(true, false))) {
 		t.Errorf("a replay of pods --measure asks %v", got)
+	}
+	for _, scope := range []api.Scope{{Names: []string{"web"}}, {Selector: "app=web"}, {FieldSelector: "spec.nodeName=w1"}} {
+		for _, c := range checksOf("pods", api.ReportSpec{Scope: scope}) {
+			if c.NeedsKind(fact.ConfigMaps) {
+				t.Errorf("pods narrowed to %+v asks %s", scope, c.ID)
+			}
+		}
 	}
 	if got := ids(checksOf("checklist", api.ReportSpec{})); !slices.Equal(got, ids(catalogue.All())) {
 		t.Errorf("a replay of the root command asks %v", got)

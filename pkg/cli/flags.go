@@ -224,6 +224,24 @@ func parseLevels(text string) (level fact.Level, net bool, err error) {
 // levelNames are the values of --probe-level.
 var levelNames = []string{"api", "proc", "full", "net", "proc,net", "full,net"}
 
+// configMapFlags say whether the data of ConfigMaps is read.
+type configMapFlags struct {
+	noConfigMaps bool
+}
+
+func (f *configMapFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.noConfigMaps, "no-configmaps", false,
+		"Do not look for credentials in ConfigMaps: whether they hold any is unknown. Otherwise up to 256 MiB of them are read, and dropped at once.")
+}
+
+// refuse returns an error if the flag is given together with a source that reads none.
+func (f *configMapFlags) refuse(with string) error {
+	if f.noConfigMaps {
+		return fmt.Errorf("%s and --no-configmaps cannot be used together: no cluster is asked", with)
+	}
+	return nil
+}
+
 // controlPlaneFlags say which nodes hold the cluster's etcd and API servers.
 type controlPlaneFlags struct {
 	controlPlaneNodes []string

@@ -16,6 +16,7 @@ type podsFlags struct {
 	reportFlags
 	probeFlags
 	scopeFlags
+	configMapFlags
 	files   manifest.Files
 	facts   string
 	measure bool
@@ -58,6 +59,7 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 	f.reportFlags.add(flags)
 	f.reportFlags.addVulnerabilities(flags)
 	f.probeFlags.add(flags)
+	f.configMapFlags.add(flags)
 	return cmd
 }
 
@@ -66,12 +68,13 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		return err
 	}
 	if f.facts != "" {
-		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
+		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts"), f.configMapFlags.refuse("--facts")); err != nil {
 			return err
 		}
-		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "pods", podChecks(f.measure))
+		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "pods", podChecks(f.measure, false))
 	}
-	r, err := newEvaluation(ctx, env, f.reportFlags, "pods", podChecks(f.measure))
+	narrowed := len(args) > 0 || f.selector != "" || f.fieldSelector != ""
+	r, err := newEvaluation(ctx, env, f.reportFlags, "pods", podChecks(f.measure, narrowed))
 	if err != nil {
 		return err
 	}
@@ -98,6 +101,7 @@ func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags
 	source := &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods},
 		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector, Names: args,
+		NoConfigMaps: f.noConfigMaps,
 	}
 	if f.measure {
 		source.Level, source.Net = f.levels()
@@ -135,7 +139,7 @@ func (f *podsFlags) validate(args []string) error {
 		case f.files.Kustomize != "" && len(f.files.Filenames) > 0:
 			return errors.New("-f and -k cannot be used together")
 		}
-		if err := f.scopeFlags.refuse("-f"); err != nil {
+		if err := errors.Join(f.scopeFlags.refuse("-f"), f.configMapFlags.refuse("-f")); err != nil {
 			return err
 		}
 	}

@@ -140,6 +140,7 @@ type checklistFlags struct {
 	probeFlags
 	scopeFlags
 	controlPlaneFlags
+	configMapFlags
 }
 
 func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
@@ -191,6 +192,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
 	f.controlPlaneFlags.add(cmd.Flags())
+	f.configMapFlags.add(cmd.Flags())
 	return cmd
 }
 
@@ -200,7 +202,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	}
 	ofCommand := catalogue.All()
 	if f.facts != "" {
-		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts")); err != nil {
+		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts"), f.configMapFlags.refuse("--facts")); err != nil {
 			return err
 		}
 		return replay(ctx, env, f.reportFlags, f.controlPlaneFlags, f.facts, "checklist", ofCommand)
@@ -211,7 +213,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	}
 	r.summary = true
 	if f.local {
-		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local"), f.controlPlaneFlags.refuse("--local")); err != nil {
+		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local"), f.controlPlaneFlags.refuse("--local"), f.configMapFlags.refuse("--local")); err != nil {
 			return err
 		}
 		return r.gather(ctx, f.machine(r, &f.probeFlags, ""))
@@ -234,5 +236,6 @@ func (f *checklistFlags) cluster(r *evaluation, config *genericclioptions.Config
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods, fact.Nodes},
 		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector,
 		ControlPlaneNodes: f.controlPlaneNodes, Level: level, Net: net,
+		NoConfigMaps: f.noConfigMaps,
 	}, nil
 }

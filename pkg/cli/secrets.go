@@ -20,6 +20,7 @@ type secretsFlags struct {
 	sourceFlags
 	probeFlags
 	controlPlaneFlags
+	configMapFlags
 	snapshot      string
 	allNamespaces bool
 }
@@ -59,6 +60,7 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
 	f.controlPlaneFlags.add(cmd.Flags())
+	f.configMapFlags.add(cmd.Flags())
 	return cmd
 }
 
@@ -72,7 +74,13 @@ func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericcliopti
 	for _, other := range []struct {
 		given bool
 		flag  string
-	}{{f.snapshot != "", "--snapshot"}, {f.local, "--local"}} {
+	}{{f.snapshot != "", "--snapshot"}, {f.local, "--local"}, {f.facts != "", "--facts"}} {
+		if err := f.configMapFlags.refuse(other.flag); other.given && err != nil {
+			return err
+		}
+		if other.flag == "--facts" {
+			continue // the nodes that count can be named afterwards
+		}
 		if err := f.controlPlaneFlags.refuse(other.flag); other.given && err != nil {
 			return err
 		}
@@ -116,6 +124,7 @@ func (f *secretsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFl
 	return &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Nodes, fact.Secrets},
 		Namespace: namespace, ControlPlaneNodes: f.controlPlaneNodes, Level: level, Net: net,
+		NoConfigMaps: f.noConfigMaps,
 	}, nil
 }
 

@@ -44,6 +44,10 @@ type Cluster struct {
 	// OnlyTheirNodes leaves out the nodes on which no pod in scope runs.
 	OnlyTheirNodes bool
 
+	// NoConfigMaps leaves out the data of ConfigMaps, as the user asked with
+	// --no-configmaps.
+	NoConfigMaps bool
+
 	// ControlPlaneNodes are the nodes that the user named as those of the
 	// control plane.
 	ControlPlaneNodes []string
@@ -84,6 +88,10 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
 	set.LegacyTokens, set.TokensListed = result.LegacyTokens, result.TokensListed
 	set.SecretStores, set.StoresRead, set.Meshes = result.SecretStores, result.StoresRead, result.Meshes
+	set.ConfigMaps = result.ConfigMaps
+	if c.NoConfigMaps && slices.Contains(c.Kinds, fact.ConfigMaps) {
+		set.Gaps = append(set.Gaps, notRequested([]fact.Kind{fact.ConfigMaps}, "--no-configmaps was given", "run it without --no-configmaps")...)
+	}
 	if len(c.Names) > 0 {
 		keepNamed(set, named)
 	}
@@ -113,7 +121,8 @@ func (c *Cluster) lists() cluster.Options {
 		// read.
 		APIServers:   needed(fact.EncryptionConfig),
 		LegacyTokens: needed(fact.LegacyTokens), SecretStores: needed(fact.SecretStores),
-		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
+		ConfigMaps: needed(fact.ConfigMaps) && !c.NoConfigMaps,
+		Namespace:  c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
 		NodeSelector: c.NodeSelector,
 	}
 	for _, name := range c.NodeNames {

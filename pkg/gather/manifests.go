@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
 )
 
-// Manifests reads workloads from files. It contacts no cluster.
+// Manifests reads workloads and ConfigMaps from files. It contacts no cluster.
 type Manifests struct {
 	Files manifest.Files
 	// Namespace is the namespace of objects that name none. "" leaves them as they
@@ -20,11 +20,11 @@ type Manifests struct {
 
 // Gather reads the files.
 func (s *Manifests) Gather(ctx context.Context) (*Gathered, error) {
-	workloads, err := manifest.Read(ctx, s.Files, s.Namespace, s.Stdin)
+	declared, err := manifest.Read(ctx, s.Files, s.Namespace, s.Stdin)
 	if err != nil {
 		return nil, err
 	}
 	set := newSet()
-	set.Workloads, set.PodScope = workloads, fact.PodsSome
+	set.Workloads, set.PodScope, set.ConfigMaps = declared.Workloads, fact.PodsSome, declared.ConfigMaps
 	return &Gathered{Set: set, Scope: api.Scope{Files: s.Files.Names()}}, nil
 }

@@ -54,7 +54,7 @@ func TestClaims(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, map[string]string{"x.yaml": strings.Join(tc.in, "---\n")})
-			got, err := Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil)
+			got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +71,7 @@ func TestOpenVolumes(t *testing.T) {
 		"      - {name: app, volumeMounts: [{name: data, mountPath: /data}, {name: tmp, mountPath: /tmp}, {name: scratch, mountPath: /s}], volumeDevices: [{name: disk, devicePath: /dev/x}]}\n" +
 		"      - {name: side, volumeMounts: [{name: data, mountPath: /data}]}\n" +
 		"      volumes: [{name: tmp, emptyDir: {}}, {name: scratch, ephemeral: {volumeClaimTemplate: {spec: {}}}}]\n  volumeClaimTemplates: [{metadata: {name: data}}, {metadata: {name: disk}}]\n"})
-	got, err := Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil)
+	got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil))
 	if err != nil {
 		t.Fatal(err)
 	}

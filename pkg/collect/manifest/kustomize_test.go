@@ -75,7 +75,7 @@ func TestKustomizationErrors(t *testing.T) {
 			map[string]string{"k/kustomization.yaml": "resources: [s.yaml, p.yaml]\nreplacements:\n- source: {kind: Secret, fieldPath: stringData.a, options: {delimiter: \"-\", index: 5}}\n  targets: [{select: {kind: Pod}, fieldPaths: [metadata.name]}]\n", "k/s.yaml": secret, "k/p.yaml": pod},
 			unexplained,
 		},
-		"nothing that runs a pod": {map[string]string{"k/kustomization.yaml": "resources: [s.yaml]\n", "k/s.yaml": secret}, "no pod and no workload found in k"},
+		"nothing that runs a pod": {map[string]string{"k/kustomization.yaml": "resources: [s.yaml]\n", "k/s.yaml": secret}, "no pod, no workload and no ConfigMap found in k"},
 		"a pod that is wrong": {
 			map[string]string{"k/kustomization.yaml": "resources: [s.yaml, p.yaml]\n", "k/s.yaml": secret, "k/p.yaml": object("v1", "Pod", "a", "spec: {containers: [{name: [CANARY]}]}")},
 			`k: document 2: Pod "a": spec.containers[0].name: expected a string, found a list of 1`,
@@ -83,7 +83,7 @@ func TestKustomizationErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, tc.in)
-			got, err := Read(t.Context(), Files{Kustomize: "k", Builder: builder(t)}, "", nil)
+			got, err := workloadsOf(Read(t.Context(), Files{Kustomize: "k", Builder: builder(t)}, "", nil))
 			if err == nil {
 				t.Fatalf("want an error, got %v", found(got))
 			}
@@ -100,13 +100,13 @@ func TestKustomizationErrors(t *testing.T) {
 // The cases of kustomizations whose Secret was printed.
 func TestLeaks(t *testing.T) {
 	for _, dir := range []string{"k-patch", "k-psm", "k-replacement"} {
-		got, err := Read(t.Context(), Files{Kustomize: "testdata/leaks/" + dir, Builder: builder(t)}, "", nil)
+		got, err := workloadsOf(Read(t.Context(), Files{Kustomize: "testdata/leaks/" + dir, Builder: builder(t)}, "", nil))
 		if err == nil || strings.Contains(err.Error(), "CANARYVALUE") || !strings.HasPrefix(err.Error(), "testdata/leaks/"+dir) {
 			t.Errorf("%s: %v, %v", dir, found(got), err)
 		}
 	}
 	for _, file := range []string{"sep-secret.yaml", "sep-secret2.yaml"} {
-		got, err := Read(t.Context(), Files{Filenames: []string{"testdata/leaks/" + file}}, "", nil)
+		got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"testdata/leaks/" + file}}, "", nil))
 		if err == nil || strings.Contains(err.Error(), "CANARYVALUE") || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v, %v", file, found(got), err)
 		}

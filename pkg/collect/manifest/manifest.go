@@ -1,5 +1,5 @@
-// Package manifest reads workloads from files, directories, URLs, kustomizations
-// and standard input: it takes whatever kubectl takes with -f, -R and -k. It
+// Package manifest reads workloads and ConfigMaps from files, directories, URLs,
+// kustomizations and standard input: it takes whatever kubectl takes with -f, -R and -k. It
 // reads them itself, because kubectl's libraries quote what they cannot read in
 // their errors, name no line, and cannot be interrupted. Workloads that are
 // named as TYPE/NAME come from the cluster, by cli-runtime's builder.
@@ -23,6 +23,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/configmap"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
@@ -55,20 +56,28 @@ func (f Files) Names() []string {
 	return names
 }
 
-// ErrNoWorkload means that the manifests hold nothing that runs a pod.
-var ErrNoWorkload = errors.New("no pod and no workload found")
+// ErrNoWorkload means that the manifests hold nothing that runs a pod, and no ConfigMap.
+var ErrNoWorkload = errors.New("no pod, no workload and no ConfigMap found")
 
-// Read returns the workloads that manifests declare, sorted by namespace, kind
-// and name. No cluster is contacted. Objects that run no pod are skipped.
+// Declared is what manifests declare.
+type Declared struct {
+	// Workloads are sorted by namespace, kind and name.
+	Workloads []fact.Workload
+	// ConfigMaps is what was found in the data of ConfigMaps.
+	ConfigMaps *fact.ConfigMapScan
+}
+
+// Read returns what manifests declare. No cluster is contacted. Objects that run no pod
+// and are no ConfigMap are skipped.
 //
 // The error joins a Problem for each source and each document that cannot be
 // read, so that one does not hide the next. Read returns as soon as the context
 // is done, even if a pipe or a server does not answer. What it had started is
 // then abandoned.
-func Read(ctx context.Context, files Files, namespace string, stdin io.Reader) ([]fact.Workload, error) {
+func Read(ctx context.Context, files Files, namespace string, stdin io.Reader) (*Declared, error) {
 	type result struct {
-		workloads []fact.Workload
-		err       error
+		declared *Declared
+		err      error
 	}
 	done := make(chan result, 1)
 	go func() {
@@ -79,14 +88,14 @@ func Read(ctx context.Context, files Files, namespace string, stdin io.Reader) (
 			}
 			done <- r
 		}()
-		r.workloads, r.err = files.read(ctx, namespace, stdin)
+		r.declared, r.err = files.read(ctx, namespace, stdin)
 	}()
 	select {
 	case r := <-done:
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return r.workloads, r.err
+		return r.declared, r.err
 	case <-ctx.Done():
 		if files.Kustomize != "" { // it is being stopped, and removes its files
 			select {
@@ -98,7 +107,7 @@ func Read(ctx context.Context, files Files, namespace string, stdin io.Reader) (
 	}
 }
 
-func (f Files) read(ctx context.Context, namespace string, stdin io.Reader) ([]fact.Workload, error) {
+func (f Files) read(ctx context.Context, namespace string, stdin io.Reader) (*Declared, error) {
 	var out declared
 	sources, problems := f.sources(stdin)
 	for _, s := range sources {
@@ -129,19 +138,20 @@ func (f Files) read(ctx context.Context, namespace string, stdin io.Reader) ([]f
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	if len(out.workloads) == 0 {
+	if len(out.workloads) == 0 && out.configMaps.Read() == 0 {
 		return nil, fmt.Errorf("%w in %s", ErrNoWorkload, strings.Join(f.Names(), ", "))
 	}
 	out.storage.resolve(out.workloads, out.pending)
 	Sort(out.workloads)
-	return out.workloads, nil
+	return &Declared{Workloads: out.workloads, ConfigMaps: out.configMaps.Result(false)}, nil
 }
 
 // declared is what all manifests together declare.
 type declared struct {
-	workloads []fact.Workload
-	storage   storage
-	pending   []pendingClaim
+	workloads  []fact.Workload
+	configMaps configmap.Scan
+	storage    storage
+	pending    []pendingClaim
 }
 
 // inSource names the source of an error that does not name one.
@@ -176,6 +186,9 @@ func (d *document) workloads(namespace string, out *declared) (problems []error)
 				object.SetNamespace(namespace)
 			}
 			out.storage.add(object, d.source+" ")
+			err = named(object, addConfigMap(&out.configMaps, d.source, object))
+		}
+		if err == nil {
 			workload, claims, found, err = fromObject(object, d.source+" ")
 			err = named(object, err)
 		}

@@ -211,7 +211,7 @@ func TestRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, tc.in)
-			got, err := Read(t.Context(), tc.files, tc.namespace, strings.NewReader(tc.stdin))
+			got, err := workloadsOf(Read(t.Context(), tc.files, tc.namespace, strings.NewReader(tc.stdin)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -231,7 +231,7 @@ func TestRead(t *testing.T) {
 func TestTemplateMetadata(t *testing.T) {
 	write(t, map[string]string{"d.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: kube-system, labels: {of: deployment}, annotations: {d: x}}\n" +
 		"spec: {template: {metadata: {labels: {of: pod}, annotations: {p: CANARY}}, spec: " + spec + "}}"})
-	got, err := Read(t.Context(), Files{Filenames: []string{"d.yaml"}}, "", nil)
+	got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"d.yaml"}}, "", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,15 +283,15 @@ func TestReadErrors(t *testing.T) {
 		"text on the separator's line":           {pod + "--- {data: CANARY}\n" + pod, `x.yaml: line 5: text on the line of the separator: expected it on the next line`},
 		"JSON cut short":                         {`{"kind": "Secret", "data": {"a": "CANARY"`, `x.yaml: line 1: not valid YAML: a map in braces is not closed`},
 		"the second of JSON's values":            {"{\"kind\": \"Secret\"}\n\n{\"kind\": \"CANARY,\n\n}", `x.yaml: document 2, line 5: not valid YAML: a quoted value is not closed`},
-		"nothing that runs a pod":                {object("v1", "Secret", "a", "stringData: {a: CANARY}"), `no pod and no workload found in x.yaml`},
-		"a Secret's time that is none":           {"apiVersion: v1\nkind: Secret\nmetadata: {name: x, creationTimestamp: CANARY}\n", `no pod and no workload found in x.yaml`},
-		"three dashes in a quote":                {"kind: Secret\nstringData:\n  key: \"first\n---CANARY second\"\n", `no pod and no workload found in x.yaml`},
-		"an empty file":                          {"", `no pod and no workload found in x.yaml`},
-		"comments alone":                         {"# CANARY\n---\n# CANARY\n", `no pod and no workload found in x.yaml`},
+		"nothing that runs a pod":                {object("v1", "Secret", "a", "stringData: {a: CANARY}"), `no pod, no workload and no ConfigMap found in x.yaml`},
+		"a Secret's time that is none":           {"apiVersion: v1\nkind: Secret\nmetadata: {name: x, creationTimestamp: CANARY}\n", `no pod, no workload and no ConfigMap found in x.yaml`},
+		"three dashes in a quote":                {"kind: Secret\nstringData:\n  key: \"first\n---CANARY second\"\n", `no pod, no workload and no ConfigMap found in x.yaml`},
+		"an empty file":                          {"", `no pod, no workload and no ConfigMap found in x.yaml`},
+		"comments alone":                         {"# CANARY\n---\n# CANARY\n", `no pod, no workload and no ConfigMap found in x.yaml`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, map[string]string{"x.yaml": tc.file})
-			got, err := Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil)
+			got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil))
 			if err == nil {
 				t.Fatalf("want an error, got %v", found(got))
 			}
@@ -481,7 +481,7 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := Read(t.Context(), Files{Filenames: []string{"-"}}, "", strings.NewReader(string(data)))
+		got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"-"}}, "", strings.NewReader(string(data))))
 		if (err == nil) != (len(got) > 0) {
 			t.Errorf("want workloads or an error, got %d and %v", len(got), err)
 		}
@@ -491,4 +491,12 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// workloadsOf takes the workloads from what Read returns.
+func workloadsOf(declared *Declared, err error) ([]fact.Workload, error) {
+	if declared == nil {
+		return nil, err
+	}
+	return declared.Workloads, err
 }

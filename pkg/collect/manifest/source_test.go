@@ -61,7 +61,7 @@ func TestReadURL(t *testing.T) {
 			if got, want := files.Names(), []string{server.URL + path}; !cmp.Equal(got, want) {
 				t.Errorf("names %v, want %v", got, want)
 			}
-			got, err := Read(t.Context(), files, "", nil)
+			got, err := workloadsOf(Read(t.Context(), files, "", nil))
 			if want == "" {
 				if err != nil || len(got) != 1 || got[0].Spec.Origin != server.URL+path+" pod/a" {
 					t.Errorf("got %v, %v", found(got), err)
@@ -161,7 +161,7 @@ func TestLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := Read(t.Context(), Files{Filenames: []string{"dir"}, Recursive: true}, "", nil)
+	got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"dir"}, Recursive: true}, "", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
