@@ -2,6 +2,7 @@ package node
 
 import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/backups"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/certificates"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/components"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/devices"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host"
@@ -40,10 +41,11 @@ var slow = [2][]reader.Reader{
 		libraries.Reader{},   // maps of the host's processes
 	},
 	{
-		host.Reader{},       // the node's own files
-		components.Reader{}, // cmdline, descriptors, sockets and configuration of the cluster's programs
-		storage.Reader{},    // cmdline and descriptors of servers, their configuration, etcd's database
-		images.Reader{},     // package databases in containers
-		backups.Reader{},    // files in the usual places of backups: the slowest
+		host.Reader{},         // the node's own files
+		components.Reader{},   // cmdline, descriptors, sockets and configuration of the cluster's programs
+		certificates.Reader{}, // small files, some of which the settings of those programs name
+		storage.Reader{},      // cmdline and descriptors of servers, their configuration, etcd's database
+		images.Reader{},       // package databases in containers
+		backups.Reader{},      // files in the usual places of backups: the slowest
 	},
 }
