@@ -235,24 +235,3 @@ func signatureOf(in input) string {
 	}
 	return pssHashes[id.oid()]
 }
-
-// Weak says why a key or a signature is too weak to be trusted, "" if none is. The
-// signature of a self-signed certificate proves nothing anyway, so it does not count.
-// Source: NIST SP 800-131A.
-func Weak(c *fact.Certificate) string {
-	switch {
-	case c.KeyType == "RSA" && c.KeyBits < 2048:
-		return "an RSA key of less than 2048 bits"
-	case c.KeyType == "ECDSA" && c.KeyBits > 0 && c.KeyBits < 224:
-		return "an ECDSA key of less than 224 bits"
-	case c.SelfSigned:
-		return ""
-	}
-	switch c.Signature {
-	case "MD2-RSA", "MD5-RSA":
-		return "a signature with MD2 or MD5"
-	case "SHA1-RSA", "SHA1-RSAPSS", "DSA-SHA1", "ECDSA-SHA1":
-		return "a signature with SHA-1"
-	}
-	return ""
-}

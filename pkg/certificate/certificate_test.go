@@ -355,30 +355,6 @@ func TestParseWhatX509Refuses(t *testing.T) {
 	}
 }
 
-func TestWeak(t *testing.T) {
-	for name, tc := range map[string]struct {
-		c    fact.Certificate
-		want string
-	}{
-		"RSA of 2048 bits is strong":          {fact.Certificate{KeyType: "RSA", KeyBits: 2048, Signature: "SHA256-RSA"}, ""},
-		"RSA of 2047 bits is weak":            {fact.Certificate{KeyType: "RSA", KeyBits: 2047, Signature: "SHA256-RSA"}, "an RSA key of less than 2048 bits"},
-		"ECDSA of 224 bits is strong":         {fact.Certificate{KeyType: "ECDSA", KeyBits: 224}, ""},
-		"ECDSA of 192 bits is weak":           {fact.Certificate{KeyType: "ECDSA", KeyBits: 192}, "an ECDSA key of less than 224 bits"},
-		"ECDSA of unknown size is not weak":   {fact.Certificate{KeyType: "ECDSA"}, ""},
-		"SHA-1 is weak":                       {fact.Certificate{KeyType: "RSA", KeyBits: 2048, Signature: "SHA1-RSA"}, "a signature with SHA-1"},
-		"MD5 is weak":                         {fact.Certificate{KeyType: "RSA", KeyBits: 2048, Signature: "MD5-RSA"}, "a signature with MD2 or MD5"},
-		"SHA-1 of a root does not count":      {fact.Certificate{KeyType: "RSA", KeyBits: 2048, Signature: "SHA1-RSA", SelfSigned: true}, ""},
-		"the key of a root counts":            {fact.Certificate{KeyType: "RSA", KeyBits: 1024, SelfSigned: true}, "an RSA key of less than 2048 bits"},
-		"Ed25519 with SHA-1 above it is weak": {fact.Certificate{KeyType: "Ed25519", KeyBits: 256, Signature: "ECDSA-SHA1"}, "a signature with SHA-1"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := Weak(&tc.c); got != tc.want {
-				t.Errorf("expected %q, found %q", tc.want, got)
-			}
-		})
-	}
-}
-
 func TestAddress(t *testing.T) {
 	r := mathrand.New(mathrand.NewPCG(2, 2))
 	for range 20000 {
