@@ -147,6 +147,12 @@ func Injectors(annotations map[string]string) []string {
 	return slices.Compact(out)
 }
 
+// Configures reports whether an annotation of the store only says how it fetches secrets,
+// while others or references say which.
+func (s *Store) Configures(key string) bool {
+	return slices.ContainsFunc(s.Annotations, func(a Annotation) bool { return strings.HasSuffix(a.Key, "/") && strings.HasPrefix(key, a.Key) })
+}
+
 func (a Annotation) asks(key, value string) bool {
 	if key != a.Key && !(strings.HasSuffix(a.Key, "/") && strings.HasPrefix(key, a.Key)) {
 		return false

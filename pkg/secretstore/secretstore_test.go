@@ -99,6 +99,15 @@ func TestInjectors(t *testing.T) {
 	}
 }
 
+func TestConfigures(t *testing.T) {
+	for key, want := range map[string]bool{"vault.security.banzaicloud.io/vault-addr": true, "vault.hashicorp.com/agent-inject": false} {
+		store, _, _ := strings.Cut(Injectors(map[string]string{key: "true"})[0], " ")
+		if s, _ := ByName(store); s.Configures(key) != want {
+			t.Errorf("%s configures: %v", key, !want)
+		}
+	}
+}
+
 func TestReference(t *testing.T) {
 	for value, want := range map[string]string{
 		"vault:secret/data/db#password":                "bank-vaults",

@@ -39,6 +39,10 @@ type Set struct {
 	SecretStores []SecretStore `json:"secretStores,omitempty"`
 	StoresRead   bool          `json:"storesRead,omitempty"`
 	Meshes       []MeshState   `json:"meshes,omitempty"`
+	// InjectionRead reports whether Workloads and Secrets have the fields that say how
+	// Secrets reach programs: Variables, PullSecrets, Injectors, Driver, Applied. Facts of
+	// earlier versions have none of them.
+	InjectionRead bool `json:"injectionRead,omitempty"`
 	// Snapshot is an etcd database that was given as a file.
 	Snapshot *EtcdDB `json:"snapshot,omitempty"`
 	// Vulnerabilities says which database the nodes' packages were compared with

@@ -14,7 +14,7 @@ import (
 
 // Version of the catalogue. It changes with every change of a verdict, a
 // severity or a check.
-const Version = "2026.11.8"
+const Version = "2026.11.9"
 
 // All returns the catalogue. The slice is the caller's.
 func All() []checks.Check {
@@ -65,6 +65,11 @@ func All() []checks.Check {
 		secrets.EncryptionConfig,
 		secrets.WeakProvider,
 		secrets.KeyFilePermissions,
+		secrets.InEnvironment,
+		secrets.InLastApplied,
+		secrets.LegacyToken,
+		secrets.ImagePullSecret,
+		secrets.ExternalStore,
 
 		drift.RunningDriftedExecutable,
 		drift.DriftedFiles,

@@ -86,7 +86,7 @@ func Parts() []checks.Part {
 		}},
 		{Question: api.Secrets, Name: "pods", Title: "Pods get Secrets in a safe way", Checks: []string{
 			"secrets/in-environment", "secrets/in-configmap", "secrets/in-plain-env", "secrets/in-last-applied", "secrets/legacy-token",
-			"secrets/external-store",
+			"secrets/image-pull-secret", "secrets/external-store",
 		}},
 
 		{Question: api.Drift, Name: "found", Title: "No container has drifted from its image", Checks: []string{

@@ -71,8 +71,9 @@ func Declared(c fact.Container, edits ...func(*fact.PodSpec)) *fact.Set {
 		edit(&w.Spec)
 	}
 	return &fact.Set{
-		CollectedAt: Time,
-		PodScope:    fact.PodsAll,
+		CollectedAt:   Time,
+		InjectionRead: true,
+		PodScope:      fact.PodsAll,
 		Workloads:   []fact.Workload{w},
 		Nodes:       []fact.Node{{Name: Node, Listed: true, Ready: true, OS: "linux", Arch: "amd64"}},
 	}
