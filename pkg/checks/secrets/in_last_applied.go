@@ -18,7 +18,7 @@ var InLastApplied = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Secrets},
 	Scope:    checks.ScopeSecret,
-	Why: "kubectl apply writes the whole object into the annotation kubectl.kubernetes.io/last-applied-configuration, a Secret's values included. " +
+	Why: "The command kubectl apply writes the whole object into the annotation kubectl.kubernetes.io/last-applied-configuration, a Secret's values included. " +
 		"Programs that hide the data of Secrets, or ask for metadata only, still get the values, and print or cache them. The annotation also keeps " +
 		"a former value when something else than kubectl apply changes the Secret.",
 	Remediation: "Remove the annotation (kubectl annotate secret NAME kubectl.kubernetes.io/last-applied-configuration-). Create Secrets with " +
