@@ -42,8 +42,8 @@ func (s State) String() string {
 }
 
 // stateKinds are the kinds that decide a state: all of a container but what it may
-// reach and what is installed in it.
-var stateKinds = fact.Subtract(fact.KindsOf(fact.OfContainer), []fact.Kind{fact.Devices, fact.Images})
+// reach, what is installed in it and what its environment holds.
+var stateKinds = fact.Subtract(fact.KindsOf(fact.OfContainer), []fact.Kind{fact.Devices, fact.Images, fact.Environment})
 
 // StateOf returns the state of a running container. What drifted decides by the
 // findings of at least medium severity of question 6, and by packages that were

@@ -193,9 +193,10 @@ func TestNewErrors(t *testing.T) {
 	}
 }
 
-// nodeTable is the table of kinds that a node gives.
+// nodeTable is the table of kinds that a node gives to a probe of level full. Those of
+// level net have a program of their own.
 func nodeTable() []fact.KindInfo {
-	return slices.DeleteFunc(slices.Clone(fact.Table), func(k fact.KindInfo) bool { return k.Holder == fact.OfCluster })
+	return slices.DeleteFunc(slices.Clone(fact.Table), func(k fact.KindInfo) bool { return !slices.Contains(fact.KindsAt(fact.LevelFull), k.Kind) })
 }
 
 // What level proc does not read is one gap a kind, which names the way to it.
