@@ -188,51 +188,6 @@ func TestAdmitConnections(t *testing.T) {
 	}
 }
 
-// What a node says of etcd and the API server counts only if it is trusted for them. Every
-// node answers for its own kubelet.
-func TestListenersOfWitnesses(t *testing.T) {
-	measured := func() *fact.Measurement {
-		return &fact.Measurement{
-			Listeners: []fact.Listener{
-				{Port: 2379, Inode: 5, Purpose: fact.EtcdClient}, {Port: 2380, Purpose: fact.EtcdPeer}, {Port: 10250, Inode: 6, Purpose: fact.KubeletAPI},
-			},
-			Components: []fact.Component{
-				{Program: fact.ProgramEtcd, Sockets: []fact.Socket{{Port: 2379, Inode: 5}, {Port: 10250, Inode: 6, Netns: 1}}},
-				{Program: fact.ProgramKubelet},
-			},
-		}
-	}
-	role := func(name string) map[string]string { return map[string]string{"node-role.kubernetes.io/" + name: ""} }
-	set := &fact.Set{Nodes: []fact.Node{
-		{Name: "cp", Listed: true, Labels: role("control-plane"), Measured: measured()},
-		{Name: "etcd", Listed: true, Labels: role("etcd"), Measured: measured()},
-		{Name: "named", Measured: measured()},
-		{Name: "worker", Listed: true, Measured: measured()},
-		{Name: "unread"},
-	}, ControlPlaneNodes: []string{"named"}}
-	v := NewView(set)
-	var got []string
-	for _, l := range v.Listeners(fact.EtcdClient, fact.KubeletAPI) {
-		owner := "?"
-		if c := OwnerOf(l); c != nil {
-			owner = string(c.Program)
-		}
-		got = append(got, fmt.Sprintf("%s:%d %s", l.Node.Name, l.Port, owner))
-	}
-	want := "cp:2379 etcd, cp:10250 ?, etcd:2379 etcd, etcd:10250 ?, named:2379 etcd, named:10250 ?, worker:10250 ?"
-	if strings.Join(got, ", ") != want {
-		t.Errorf("listeners: want %s, got %s", want, strings.Join(got, ", "))
-	}
-	got = nil
-	for _, c := range v.Components(fact.ProgramEtcd, fact.ProgramKubelet) {
-		got = append(got, c.Node.Name+" "+string(c.Program))
-	}
-	want = "cp etcd, cp kubelet, etcd etcd, etcd kubelet, named etcd, named kubelet, worker kubelet"
-	if strings.Join(got, ", ") != want {
-		t.Errorf("components: want %s, got %s", want, strings.Join(got, ", "))
-	}
-}
-
 // Why it is unknown how etcd and the API server listen.
 func TestWhyServersWereNotRead(t *testing.T) {
 	role := map[string]string{"node-role.kubernetes.io/control-plane": ""}
