@@ -13,6 +13,15 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/hack/harness"
 )
 
+// A flip switches one setting of one component of the real cluster to something weak.
+type flip struct {
+	name string
+	do   func(t *testing.T, ctx context.Context)
+	// want are the checks of which cp1 or w1 fails, and did not before, with the severity:
+	// "secrets/kubelet-tls w1 medium".
+	want []string
+}
+
 // Every weakness that a component of the real cluster can be given, one by one: each is
 // found, and nothing else. After the last one everything is as before. make transit runs
 // it: each takes a restart or two.
@@ -35,8 +44,8 @@ func TestTransitOneByOne(t *testing.T) {
 		{"the kubelet takes TLS 1.0", node(set("tlsMinVersion", "VersionTLS10")), []string{"secrets/kubelet-tls w1 medium"}},
 		{"the scheduler takes TLS 1.0", static("kube-scheduler", "--tls-min-version=VersionTLS10"), []string{"secrets/component-tls cp1 low"}},
 		{"the controller manager takes TLS 1.0", static("kube-controller-manager", "--tls-min-version=VersionTLS10"), []string{"secrets/component-tls cp1 low"}},
-		{"etcd demands no client certificate", static("etcd", "--client-cert-auth=false"), []string{"secrets/etcd-client-tls cp1 critical"}},
-		{"etcd demands no peer certificate", static("etcd", "--peer-client-cert-auth=false"), []string{"secrets/etcd-peer-tls cp1 critical"}},
+		{"etcd demands no client certificate", static("etcd", "--client-cert-auth=false", "--trusted-ca-file="), []string{"secrets/etcd-client-tls cp1 critical"}},
+		{"etcd demands no peer certificate", static("etcd", "--peer-client-cert-auth=false", "--peer-trusted-ca-file="), []string{"secrets/etcd-peer-tls cp1 critical"}},
 		{"etcd takes the cluster's client certificates", func(t *testing.T, ctx context.Context) {
 			staticPod(t, ctx, "etcd", func(manifest string) string {
 				// Both authorities, so that the API server's own certificate still fits.
