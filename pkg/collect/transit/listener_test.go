@@ -1,9 +1,11 @@
 package transit
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -207,6 +209,32 @@ func TestListener(t *testing.T) {
 		"plaintext etcd closes what is not HTTP": {
 			fact.EtcdClient, func(t *testing.T, s *server) { s.answers(t, "HTTP/1.1 200 OK\r\n\r\n{}") },
 			"plaintext: status 200 to GET /version without TLS\nGET /version: 200 \n",
+		},
+		"a plaintext server that waits for the end of a request": {
+			fact.EtcdClient, func(t *testing.T, s *server) {
+				s.raw(t, func(c net.Conn) {
+					r, err := http.ReadRequest(bufio.NewReader(c))
+					if err == nil {
+						s.note(r.Method + " " + r.URL.Path)
+						_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
+					}
+					drain(c)
+				})
+			},
+			"plaintext: status 200 to GET /version without TLS\nGET /version: 200 \n",
+		},
+		"API server without TLS that closes what is not HTTP": {
+			fact.KubeAPI, func(t *testing.T, s *server) { s.answers(t, "HTTP/1.1 404 Not Found\r\n\r\n") },
+			"plaintext: status 404 to GET /kubectl-checklist-no-such-path without TLS\nGET /kubectl-checklist-no-such-path: 404 \n",
+		},
+		"kine without TLS that closes what is not HTTP/2": {
+			fact.KineTCP, func(t *testing.T, s *server) { s.answers(t, "\x00\x00\x00\x04\x00\x00\x00\x00\x00") },
+			"plaintext: HTTP/2 SETTINGS in answer to GET /version\nGET /version: 0 what came back is not a status line of HTTP\n",
+		},
+		"another protocol in answer to a request": {
+			fact.EtcdClient, func(t *testing.T, s *server) { s.answers(t, "-ERR unknown command\r\n") },
+			"other: what it sends to GET /version is neither TLS nor HTTP\nGET /version: 0 what came back is not a status line of HTTP\n" +
+				"Unsupported: what it sends to GET /version is neither TLS nor HTTP\n",
 		},
 		"a status that shows nothing": {
 			fact.EtcdClient, func(t *testing.T, s *server) { s.answers(t, "HTTP/1.1 500 Oops\r\n\r\n") },

@@ -216,11 +216,11 @@ func (a *attempt) watch(c *tls.Conn, conn net.Conn, deadline time.Time, tickets 
 		n, err := c.Read(buf)
 		got = append(got, buf[:n]...)
 		switch {
+		case tickets.seen: // before the SETTINGS, if Read met both
+			a.proof = provenByTicket
+			return
 		case c.ConnectionState().NegotiatedProtocol == "h2" && speaksHTTP2(got):
 			a.proof = provenBySettings
-			return
-		case tickets.seen:
-			a.proof = provenByTicket
 			return
 		case err != nil:
 			a.alert, a.err = alertOf(err), err
