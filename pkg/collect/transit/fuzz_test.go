@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 	"unicode/utf8"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -69,6 +70,139 @@ func TestParseFlight(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestParseFlightStops(t *testing.T) {
+	const suite = tls.TLS_RSA_WITH_AES_128_CBC_SHA
+	old, other := serverHello(tls.VersionTLS12, suite, nil), serverHello(tls.VersionTLS11, tls.TLS_RSA_WITH_AES_256_CBC_SHA, nil)
+	changed := record(tls.VersionTLS12, recordCCS, []byte{1})
+	certificate := record(tls.VersionTLS12, recordHandshake, []byte{messageCertificate, 0, 0, 7, 0, 0, 4, 0, 0, 1, 'x'})
+	warning := record(tls.VersionTLS12, recordAlert, []byte{1, 112})
+	retry := serverHello(tls.VersionTLS13, tls.TLS_AES_128_GCM_SHA256, retryRandom)
+	current := serverHello(tls.VersionTLS13, tls.TLS_AES_128_GCM_SHA256, nil)
+	for name, tc := range map[string]struct {
+		records      [][]byte
+		version      uint16
+		certificates int
+	}{
+		"a ServerHello and a Certificate":           {[][]byte{old, certificate}, tls.VersionTLS12, 1},
+		"a warning before them":                     {[][]byte{warning, old, certificate}, tls.VersionTLS12, 1},
+		"the first ServerHello counts":              {[][]byte{old, other}, tls.VersionTLS12, 0},
+		"encrypted bytes are no Certificate":        {[][]byte{old, changed, certificate}, tls.VersionTLS12, 0},
+		"nothing is in the open after TLS 1.3":      {[][]byte{current, certificate}, tls.VersionTLS13, 0},
+		"a HelloRetryRequest, a CCS, a ServerHello": {[][]byte{retry, changed, current}, tls.VersionTLS13, 0},
+		"a HelloRetryRequest alone":                 {[][]byte{retry}, 0, 0},
+		"a Certificate alone":                       {[][]byte{certificate, old}, 0, 0},
+		"application data":                          {[][]byte{record(tls.VersionTLS12, 23, []byte("x")), old}, 0, 0},
+		"another message":                           {[][]byte{record(tls.VersionTLS12, recordHandshake, []byte{14, 0, 0, 0}), old}, 0, 0},
+	} {
+		f := parseFlight(bytes.Join(tc.records, nil))
+		if f.Version != tc.version || f.Chose != (tc.version != 0) || len(f.Certificates) != tc.certificates {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
+func TestFirstBytes(t *testing.T) {
+	for first, want := range map[string]string{
+		"\x16\x03\x01": "tls", "\x15\x03\x03\x00\x02": "tls", "\x16\x03\x04": "tls",
+		"\x16\x03": "", "\x16\x02\x00": "", "\x16\x03\x05": "", "\x17\x03\x03": "", "\x14\x03\x03": "",
+		"HTTP/1.1": "http", "HTTP/1.": "http", "HTTP/1": "", "HTTP/2.0": "", "http/1.1": "",
+		"\x00\x00\x06\x04\x00\x00\x00\x00\x00":     "http2",
+		"\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00": "http2",
+		"\x00\x00\x06\x04\x00\x00\x00\x00":         "", // cut short
+		"\x00\x00\x07\x04\x00\x00\x00\x00\x00":     "", // no multiple of 6
+		"\x00\x00\x06\x05\x00\x00\x00\x00\x00":     "", // another frame
+		"\x00\x00\x00\x04\x01\x00\x00\x00\x00":     "", // an acknowledgement
+		"\x00\x00\x06\x04\x00\x00\x00\x00\x01":     "", // of a stream
+		"\x06\x00\x00\x04\x00\x00\x00\x00\x00":     "", // too long
+	} {
+		got := ""
+		switch b := []byte(first); {
+		case speaksTLS(b):
+			got = "tls"
+		case speaksHTTP(b):
+			got = "http"
+		case speaksHTTP2(b):
+			got = "http2"
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", first, got, want)
+		}
+	}
+}
+
+func TestRefusesClient(t *testing.T) {
+	for _, tc := range []struct {
+		version uint16
+		asked   bool
+		alert   alert
+		want    bool
+	}{
+		{tls.VersionTLS12, true, handshakeFailure, true},
+		{tls.VersionTLS12, true, badCertificate, true},
+		{tls.VersionTLS12, true, certificateRequired, true},
+		{tls.VersionTLS13, true, certificateRequired, true},
+		{tls.VersionTLS13, true, badCertificate, true},
+		{tls.VersionTLS13, true, handshakeFailure, false},
+		{tls.VersionTLS12, true, 80, false},
+		{tls.VersionTLS12, true, noAlert, false},
+		{tls.VersionTLS12, false, handshakeFailure, false},
+		{tls.VersionTLS13, false, certificateRequired, false},
+	} {
+		a := attempt{flight: flight{Chose: true, Version: tc.version}, asked: tc.asked, alert: tc.alert}
+		if got := a.refusesClient(); got != tc.want {
+			t.Errorf("%+v: %t", tc, got)
+		}
+		if a.Chose = false; a.refusesClient() {
+			t.Errorf("%+v without a ServerHello", tc)
+		}
+	}
+}
+
+// TestOffersWhatItShould reads a ClientHello of crypto/tls that offers TLS 1.0 to 1.2.
+func TestOffersWhatItShould(t *testing.T) {
+	client, _ := recorded(t, tls.VersionTLS12)
+	for name, tc := range map[string]struct {
+		o    offered
+		want bool
+	}{
+		"what it offers":             {offered{min: tls.VersionTLS10, max: tls.VersionTLS12}, true},
+		"a suite that it offers":     {offered{min: tls.VersionTLS10, max: tls.VersionTLS12, only: true, suites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}}, true},
+		"a suite that it lacks":      {offered{min: tls.VersionTLS10, max: tls.VersionTLS12, only: true, suites: []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}}, false},
+		"one suite of all may lack":  {offered{min: tls.VersionTLS10, max: tls.VersionTLS12, suites: []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}}, true},
+		"an older version":           {offered{min: tls.VersionTLS11, max: tls.VersionTLS12}, false},
+		"a newer version that lacks": {offered{min: tls.VersionTLS10, max: tls.VersionTLS13}, false},
+	} {
+		if got := offersWhatItShould(client, tc.o); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	if offersWhatItShould(nil, offered{}) {
+		t.Error("nothing offers something")
+	}
+}
+
+// TestClosingAlert shows that crypto/tls gets no more time than the connection has.
+func TestClosingAlert(t *testing.T) {
+	at := time.Now().Add(time.Hour)
+	conn := &writeDeadlines{}
+	r := &recorder{Conn: conn, deadline: at}
+	_ = r.SetWriteDeadline(at.Add(time.Second))
+	_ = r.SetWriteDeadline(at.Add(-time.Second))
+	if !conn.set[0].Equal(at) || !conn.set[1].Equal(at.Add(-time.Second)) {
+		t.Errorf("%v, want at most %v", conn.set, at)
+	}
+}
+
+type writeDeadlines struct {
+	net.Conn
+	set []time.Time
+}
+
+func (w *writeDeadlines) SetWriteDeadline(t time.Time) error {
+	w.set = append(w.set, t)
+	return nil
 }
 
 func FuzzParseFlight(f *testing.F) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -108,6 +109,25 @@ func TestListener(t *testing.T) {
 				s.web(t, with(byVersion(tls.RequireAnyClientCert, tls.NoClientCert)), 200)
 			},
 			of(speaks, asGood, "client certificate none: TLS 1.3 handshake finished without a CertificateRequest"),
+		},
+		"it is asked for under TLS 1.2 and not under TLS 1.3": {
+			fact.EtcdClient, func(t *testing.T, s *server) {
+				s.web(t, with(byVersion(tls.RequestClientCert, tls.NoClientCert)), 200)
+			},
+			of(speaks, asGood, "client certificate none: TLS 1.3 handshake finished without a CertificateRequest"),
+		},
+		"it is demanded, but there is no time for all versions": {
+			fact.EtcdClient, func(t *testing.T, s *server) {
+				config := with(clients(tls.RequireAnyClientCert))
+				s.raw(t, func(c net.Conn) {
+					time.Sleep(700 * time.Millisecond)
+					_ = tls.Server(c, config).Handshake()
+				})
+			},
+			of(speaks, [6]string{
+				"unknown: not offered: the time for this listener or for this node was used up", "unknown: no answer in time", "=", "=",
+				"unknown: not offered: the time for this listener or for this node was used up", "unknown: not offered: the time for this listener or for this node was used up",
+			}, unclear, "Timeout: the time for this listener or for this node was used up"),
 		},
 		"it is demanded under TLS 1.2 and TLS 1.3 shows nothing": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
@@ -248,6 +268,14 @@ func TestListener(t *testing.T) {
 				[6]string{closed, closed, closed, closed, "unknown: not offered: no handshake got an answer", "unknown: not offered: no handshake got an answer"},
 				unclear, "GET /version: 400 ", noChain),
 		},
+		"a request to an API server needs TLS": {
+			fact.KubeAPI, func(t *testing.T, s *server) {
+				s.answers(t, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+			},
+			of("tls: status 400 to GET /kubectl-checklist-no-such-path, which says that TLS is needed",
+				[6]string{closed, closed, closed, closed, "unknown: not offered: no handshake got an answer", "unknown: not offered: no handshake got an answer"},
+				unclear, "GET /kubectl-checklist-no-such-path: 400 ", noChain),
+		},
 		"kine without TLS sends SETTINGS first": {
 			fact.KineTCP, func(t *testing.T, s *server) { s.sends(t, []byte{0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 5, 0, 0, 64, 0}) },
 			"plaintext: HTTP/2 SETTINGS in answer to a ClientHello\n",
@@ -335,6 +363,24 @@ func TestListener(t *testing.T) {
 				"unknown: ServerHello, then alert internal error, TLS 1.2 TLS_RSA_WITH_AES_128_CBC_SHA",
 			}, unclear, noChain),
 		},
+		"a ServerHello, then a handshake failure": {
+			fact.EtcdClient, func(t *testing.T, s *server) {
+				s.raw(t, func(c net.Conn) {
+					v := readHello(c)
+					if v == tls.VersionTLS13 {
+						_, _ = c.Write(fatal(v, protocolVersion))
+						return
+					}
+					_, _ = c.Write(append(serverHello(v, tls.TLS_RSA_WITH_AES_128_CBC_SHA, nil), fatal(v, handshakeFailure)...))
+				})
+			},
+			of(speaks, [6]string{
+				"unknown: ServerHello, then alert handshake failure", "unknown: ServerHello, then alert handshake failure", "unknown: ServerHello, then alert handshake failure",
+				"refused: alert protocol version",
+				"unknown: a ServerHello chose a suite that was not offered, TLS 1.2 TLS_RSA_WITH_AES_128_CBC_SHA",
+				"unknown: ServerHello, then alert handshake failure, TLS 1.2 TLS_RSA_WITH_AES_128_CBC_SHA",
+			}, unclear, noChain),
+		},
 		"TLS 1.0 chosen, whatever is offered": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
 				s.sends(t, serverHello(tls.VersionTLS10, tls.TLS_RSA_WITH_RC4_128_SHA, nil))
@@ -407,6 +453,70 @@ func TestListener(t *testing.T) {
 	}
 }
 
+// TestCosts compares how many connections are made, and how long they take: nothing is
+// waited for that is known already.
+func TestCosts(t *testing.T) {
+	pauses := func(n int) time.Duration { return time.Duration(n) * Pause }
+	for name, tc := range map[string]struct {
+		purpose     fact.ListenerPurpose
+		start       func(*testing.T, *server)
+		connections int
+		took        time.Duration
+	}{
+		"etcd": {
+			fact.EtcdClient, func(t *testing.T, s *server) { s.web(t, with(clients(tls.RequireAnyClientCert)), 200) }, 6, pauses(5),
+		},
+		"API server": {
+			fact.KubeAPI, func(t *testing.T, s *server) { s.web(t, with(clients(tls.RequestClientCert)), 403) }, 7, pauses(6),
+		},
+		"no certificate is asked for, and nothing is sent first": {
+			fact.Scheduler, func(t *testing.T, s *server) { s.web(t, with(noTickets, noH2), 200) }, 6, pauses(5),
+		},
+		"one is asked for, and nothing is sent first": {
+			fact.Scheduler, func(t *testing.T, s *server) { s.web(t, with(clients(tls.RequestClientCert), noTickets, noH2), 200) }, 6, pauses(5) + 2*proofTime,
+		},
+		"nothing is sent first under TLS 1.3 only": {
+			fact.Scheduler, func(t *testing.T, s *server) {
+				s.web(t, with(clients(tls.RequestClientCert), noH2, func(c *tls.Config) {
+					c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+						own := c.Clone()
+						own.GetConfigForClient = nil
+						own.SessionTicketsDisabled = h.SupportedVersions[0] == tls.VersionTLS13
+						return own, nil
+					}
+				}), 200)
+			}, 6, pauses(5),
+		},
+		"plaintext": {
+			fact.Scheduler, func(t *testing.T, s *server) { s.web(t, nil, 200) }, 1, 0,
+		},
+		"kubelet's read-only port": {
+			fact.KubeletReadOnly, func(t *testing.T, s *server) { s.web(t, nil, 200) }, 2, pauses(1),
+		},
+		"plaintext etcd": {
+			fact.EtcdClient, func(t *testing.T, s *server) { s.answers(t, "HTTP/1.1 200 OK\r\n\r\n{}") }, 5, pauses(4),
+		},
+		"another protocol": {
+			fact.EtcdClient, func(t *testing.T, s *server) { s.sends(t, []byte("SSH-2.0-OpenSSH_9.2\r\n")) }, 1, 0,
+		},
+		"silence": {
+			fact.EtcdClient, func(t *testing.T, s *server) { s.raw(t, func(c net.Conn) { drain(c) }) }, 2, PerListener,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := inMemory()
+				tc.start(t, s)
+				began := time.Now()
+				l := s.measure(t, tc.purpose)
+				if took := time.Since(began); l.Connections != tc.connections || took != tc.took {
+					t.Errorf("%d connections in %s, want %d in %s", l.Connections, took, tc.connections, tc.took)
+				}
+			})
+		})
+	}
+}
+
 // byVersion asks clients of TLS 1.2 and of TLS 1.3 for different things.
 func byVersion(old, new tls.ClientAuthType) func(*tls.Config) {
 	return func(c *tls.Config) {
@@ -432,14 +542,14 @@ func drain(c net.Conn) {
 	}
 }
 
-// flood writes a gigabyte, or until the other side has enough. If first is nil, it does not
+// flood writes until the other side has enough. If first is nil, it does not
 // wait for the other side's first bytes.
 func flood(c net.Conn, first []byte, more string) {
 	if first != nil {
 		_, _ = c.Write(first)
 	}
 	chunk := bytes.Repeat([]byte(more), 64<<10/len(more)+1)
-	for sent := 0; sent < 1<<30; sent += len(chunk) {
+	for {
 		if _, err := c.Write(chunk); err != nil {
 			return
 		}

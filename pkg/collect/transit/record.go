@@ -154,7 +154,9 @@ func (f *flight) read(messages []byte) (rest []byte, done bool) {
 				return nil, true
 			}
 		case messageCertificate:
-			f.Certificates = parseCertificates(body)
+			if f.Chose {
+				f.Certificates = parseCertificates(body)
+			}
 			return nil, true
 		default:
 			if !f.Chose {

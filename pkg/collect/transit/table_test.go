@@ -139,6 +139,32 @@ func TestLastLook(t *testing.T) {
 	}
 }
 
+// TestOneTarget shows that a listener is measured at one address: what the next one shows
+// may be another server's.
+func TestOneTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory().web(t, with(), 200)
+		d := &dialed{}
+		dial := func(ctx context.Context, local, remote netip.AddrPort) (net.Conn, error) {
+			if len(d.to) > 2 || remote.Addr() != loopback {
+				return d.dial(ctx, local, remote)
+			}
+			d.to = append(d.to, remote.String())
+			return s.dial(ctx, local, netip.AddrPortFrom(loopback, s.port))
+		}
+		all, _ := Measure(t.Context(), Options{
+			Table:     Table{Sockets: []procfs.TCPListener{socket("::", 2379)}},
+			Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.5")},
+			Wants:     bothTLS,
+			Dial:      dial,
+		})
+		want := []string{"10.0.0.5:2379", "127.0.0.1:2379", "127.0.0.1:2379", "127.0.0.1:2379"}
+		if diff := cmp.Diff(want, d.to); diff != "" || all[0].Target != "127.0.0.1" || all[0].Reason != fact.Changing || all[0].Protocol != fact.SpeaksTLS {
+			t.Errorf("%+v (-want +got):\n%s", all[0], diff)
+		}
+	})
+}
+
 func TestNotDialed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err    error

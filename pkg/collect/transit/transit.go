@@ -296,9 +296,8 @@ func (s *session) ask(path string) {
 	s.Request = request
 	o := offered{alpn: waitForUs}
 	for _, v := range versions {
-		if a := s.attempts[v.name]; a != nil && a.done && (o.max == 0 || v.max > o.max) {
-			o.min, o.max = v.min, v.max
-			o.suites = s.offers[0].suites
+		if a := s.attempts[v.name]; a != nil && a.done && o.max == 0 {
+			o.min, o.max, o.suites = v.min, v.max, s.offers[0].suites
 		}
 	}
 	switch {
