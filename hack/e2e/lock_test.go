@@ -24,57 +24,12 @@ import (
 // the node's files. So it is the lock that refuses.
 func TestLockInAPod(t *testing.T) {
 	ctx := testContext(t, 5*time.Minute)
-	const image = "docker.io/library/checklist-locktest:e2e"
-	dir := t.TempDir()
-	binary, archive := filepath.Join(dir, "locktest"), filepath.Join(dir, "locktest.tar")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./hack/locktest")
-	build.Dir = cluster.Repository
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	must(t, cluster.Image(ctx, "binary", "-tag", image, "-binary", binary, "-path", "/locktest", "-out", archive))
-	_, err := cluster.Verb(ctx, nil, "import-image", archive, harness.Worker)
-	must(t, err)
-	t.Cleanup(func() { _, _ = cluster.Verb(context.WithoutCancel(ctx), nil, "rm-image", image, harness.Worker) })
-
-	const namespace = "e2e-lock"
-	_, err = cluster.Kubectl(ctx, "create", "namespace", namespace)
-	must(t, err)
-	t.Cleanup(func() {
-		_, _ = cluster.Kubectl(context.WithoutCancel(ctx), "delete", "namespace", namespace, "--timeout=90s")
-	})
-	_, err = cluster.Kubectl(ctx, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=privileged")
-	must(t, err)
-
+	l := newLocktest(t, ctx, "e2e-lock")
 	run := func(name string, args ...string) (log string, code int32) {
 		t.Helper()
-		pod := probePod(t, image)
-		pod.Name, pod.Namespace = name, namespace
+		pod := probePod(t, launch.Options{Level: fact.LevelFull, Image: l.image})
 		pod.Spec.Containers[0].Args = append([]string{"-dir", "/proc/1/root/var/tmp", "-root", "/proc/1/root"}, args...)
-		text, err := json.Marshal(pod)
-		must(t, err)
-		must(t, cluster.Apply(ctx, string(text)))
-		must(t, harness.Wait(ctx, "pod "+name, waiting, func() error {
-			out, err := cluster.Kubectl(ctx, "-n", namespace, "get", "pod", name, "-o", "json")
-			if err != nil {
-				return err
-			}
-			var got corev1.Pod
-			if err := json.Unmarshal([]byte(out), &got); err != nil {
-				return err
-			}
-			for _, status := range got.Status.ContainerStatuses {
-				if ended := status.State.Terminated; ended != nil {
-					code = ended.ExitCode
-					return nil
-				}
-			}
-			return errNotYet
-		}))
-		log, err = cluster.Kubectl(ctx, "-n", namespace, "logs", name)
-		must(t, err)
-		return log, code
+		return l.run(t, ctx, name, pod)
 	}
 
 	locked, code := run("locked", "-stress", "200")
@@ -100,6 +55,98 @@ func TestLockInAPod(t *testing.T) {
 	}
 }
 
+// So it is in the net probe's pod, which has the node's network: with the lock it shakes
+// hands and opens no file. Without the lock it can listen there.
+func TestNetLockInAPod(t *testing.T) {
+	ctx := testContext(t, 5*time.Minute)
+	l := newLocktest(t, ctx, "e2e-net-lock")
+	run := func(name string, args ...string) (log string, code int32) {
+		t.Helper()
+		pod := probePod(t, launch.Options{Level: fact.LevelAPI, Net: true, Kinds: []fact.Kind{fact.NodeTLS}, Image: l.image})
+		// A place for the files on which attempts are made, which the pod of a pulled image
+		// does not have.
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "attempts", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		container := &pod.Spec.Containers[0]
+		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: "attempts", MountPath: "/attempts"})
+		container.Command, container.Args = []string{"/locktest"}, append([]string{"-net", "-dir", "/attempts"}, args...)
+		return l.run(t, ctx, name, pod)
+	}
+
+	locked, code := run("locked", "-stress", "100")
+	if code != 0 || !strings.Contains(locked, "locked=true") || !strings.Contains(locked, " wrong=0") {
+		t.Errorf("with the lock: exit status %d:\n%s", code, locked)
+	}
+	if n := strings.Count(locked, " EPERM"); n < 180 {
+		t.Errorf("with the lock: expected at least 180 attempts refused, found %d", n)
+	}
+	unlocked, _ := run("unlocked", "-unlocked")
+	for _, attempt := range []string{"listen", "socket-udp", "socket-unix", "read-own-status", "read-file", "open-write"} {
+		if got := resultOf(unlocked, attempt); got != "ok" {
+			t.Errorf("without the lock: %s: expected ok, found %q", attempt, got)
+		}
+	}
+	if t.Failed() {
+		t.Logf("without the lock:\n%s", unlocked)
+	}
+}
+
+// locktest is hack/locktest as an image on a node, and a namespace for its pods.
+type locktest struct{ image, namespace string }
+
+func newLocktest(t *testing.T, ctx context.Context, namespace string) locktest {
+	t.Helper()
+	l := locktest{"docker.io/library/checklist-locktest:" + namespace, namespace}
+	dir := t.TempDir()
+	binary, archive := filepath.Join(dir, "locktest"), filepath.Join(dir, "locktest.tar")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./hack/locktest")
+	build.Dir = cluster.Repository
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	must(t, cluster.Image(ctx, "binary", "-tag", l.image, "-binary", binary, "-path", "/locktest", "-out", archive))
+	_, err := cluster.Verb(ctx, nil, "import-image", archive, harness.Worker)
+	must(t, err)
+	t.Cleanup(func() { _, _ = cluster.Verb(context.WithoutCancel(ctx), nil, "rm-image", l.image, harness.Worker) })
+	_, err = cluster.Kubectl(ctx, "create", "namespace", namespace)
+	must(t, err)
+	t.Cleanup(func() {
+		_, _ = cluster.Kubectl(context.WithoutCancel(ctx), "delete", "namespace", namespace, "--timeout=90s")
+	})
+	_, err = cluster.Kubectl(ctx, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=privileged")
+	must(t, err)
+	return l
+}
+
+// run runs a pod to its end.
+func (l locktest) run(t *testing.T, ctx context.Context, name string, pod *corev1.Pod) (log string, code int32) {
+	t.Helper()
+	pod.Name, pod.Namespace = name, l.namespace
+	text, err := json.Marshal(pod)
+	must(t, err)
+	must(t, cluster.Apply(ctx, string(text)))
+	must(t, harness.Wait(ctx, "pod "+name, waiting, func() error {
+		out, err := cluster.Kubectl(ctx, "-n", l.namespace, "get", "pod", name, "-o", "json")
+		if err != nil {
+			return err
+		}
+		var got corev1.Pod
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			return err
+		}
+		for _, status := range got.Status.ContainerStatuses {
+			if ended := status.State.Terminated; ended != nil {
+				code = ended.ExitCode
+				return nil
+			}
+		}
+		return errNotYet
+	}))
+	log, err = cluster.Kubectl(ctx, "-n", l.namespace, "logs", name)
+	must(t, err)
+	return log, code
+}
+
 // resultOf finds "try NAME RESULT".
 func resultOf(log, attempt string) string {
 	for line := range strings.Lines(log) {
@@ -116,13 +163,10 @@ type errorText string
 
 func (e errorText) Error() string { return string(e) }
 
-// probePod returns the pod that a run would create at level full, with another image.
-func probePod(t *testing.T, image string) *corev1.Pod {
+// probePod returns the pod that a run would create.
+func probePod(t *testing.T, opts launch.Options) *corev1.Pod {
 	t.Helper()
-	docs, err := launch.Objects(
-		launch.Options{Level: fact.LevelFull, Image: image},
-		launch.Plan{Image: image, Targets: []launch.Target{{Node: harness.Worker, Arch: "amd64"}}},
-	)
+	docs, err := launch.Objects(opts, launch.Plan{Image: opts.Image, Targets: []launch.Target{{Node: harness.Worker, Arch: "amd64"}}})
 	must(t, err)
 	for _, doc := range docs {
 		if pod, ok := doc.Object.(*corev1.Pod); ok {
