@@ -1,3 +1,4 @@
-// Package live has the test that reads the database of a real etcd while it is written
-// to, many times. It takes minutes, so make live runs it.
+// Package live has the tests that need real programs: the database of an etcd is read while
+// it is written to, many times, and the settings of etcd and of the kubelet are compared
+// with what these programs use. It takes minutes, so make live runs it.
 package live

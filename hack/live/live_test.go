@@ -46,28 +46,25 @@ type member struct {
 	http http.Client
 }
 
-// start runs the etcd that hack/cluster has built.
-func start(t *testing.T) *member {
+// built returns the path of a program that hack/cluster has built.
+func built(t *testing.T, name string) string {
 	t.Helper()
 	home, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := filepath.Glob(filepath.Join(home, "kubectl-checklist", "cluster", "*", "bin", "etcd"))
+	found, err := filepath.Glob(filepath.Join(home, "kubectl-checklist", "cluster", "*", "bin", name))
 	if err != nil || len(found) == 0 {
-		t.Fatalf("no etcd below %s: hack/cluster/run up builds it (%v)", home, err)
+		t.Fatalf("no %s below %s: hack/cluster/run up builds it (%v)", name, home, err)
 	}
-	newest := slices.MaxFunc(found, func(a, b string) int {
+	return slices.MaxFunc(found, func(a, b string) int {
 		return modified(t, a).Compare(modified(t, b))
 	})
-	m := &member{t: t, http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
-	client, peer := freePort(t), freePort(t)
-	m.url = "http://127.0.0.1:" + client
-	dir := t.TempDir()
-	m.db = filepath.Join(dir, "member", "snap", "db")
-	cmd := exec.Command(newest, "--data-dir", dir, "--listen-client-urls", m.url, "--advertise-client-urls", m.url,
-		"--listen-peer-urls", "http://127.0.0.1:"+peer, "--initial-advertise-peer-urls", "http://127.0.0.1:"+peer,
-		"--initial-cluster", "default=http://127.0.0.1:"+peer, "--log-level", "error", "--quota-backend-bytes", "4294967296")
+}
+
+// background starts a program that ends with the test.
+func background(t *testing.T, cmd *exec.Cmd) (pid int) {
+	t.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -76,6 +73,22 @@ func start(t *testing.T) *member {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+	return cmd.Process.Pid
+}
+
+// start runs the etcd that hack/cluster has built.
+func start(t *testing.T) *member {
+	t.Helper()
+	newest := built(t, "etcd")
+	m := &member{t: t, http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	client, peer := freePort(t), freePort(t)
+	m.url = "http://127.0.0.1:" + client
+	dir := t.TempDir()
+	m.db = filepath.Join(dir, "member", "snap", "db")
+	cmd := exec.Command(newest, "--data-dir", dir, "--listen-client-urls", m.url, "--advertise-client-urls", m.url,
+		"--listen-peer-urls", "http://127.0.0.1:"+peer, "--initial-advertise-peer-urls", "http://127.0.0.1:"+peer,
+		"--initial-cluster", "default=http://127.0.0.1:"+peer, "--log-level", "error", "--quota-backend-bytes", "4294967296")
+	background(t, cmd)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		response, err := m.http.Get(m.url + "/health")
 		if err == nil {

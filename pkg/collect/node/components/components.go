@@ -50,7 +50,6 @@ func (Reader) Read(ctx context.Context, pass *reader.Pass) {
 	}
 	pass.Task(ctx, func(ctx context.Context, buf []byte) {
 		n := &node{pass: pass, buf: buf, tables: map[uint64]table{}}
-		n.hostNet = n.hostNetwork()
 		for _, p := range pass.Processes {
 			if ctx.Err() != nil {
 				return
@@ -70,11 +69,10 @@ const maxComponents = 64
 
 // node is one reading.
 type node struct {
-	pass    *reader.Pass
-	buf     []byte
-	hostNet uint64 // the inode of pid 1's network namespace, 0 if unread
-	tables  map[uint64]table
-	found   []*fact.Component
+	pass   *reader.Pass
+	buf    []byte
+	tables map[uint64]table // by network namespace
+	found  []*fact.Component
 	// possible are processes that may be a proxy before the API server.
 	possible []*proctable.Process
 	dropped  bool
@@ -83,7 +81,7 @@ type node struct {
 // process reads one process, if it is one of the programs.
 func (n *node) process(p *proctable.Process) {
 	ordinary := p.Identity.Kubernetes && procfs.IsUID(p.Identity.PodUID)
-	if ordinary && (n.hostNet == 0 || p.NS.Net != n.hostNet) {
+	if ordinary && (n.pass.HostNetNS == 0 || p.NS.Net != n.pass.HostNetNS) {
 		// A control plane in an ordinary pod is another cluster's (vcluster, Kamaji,
 		// HyperShift). What of this cluster's runs in one has the node's network.
 		return

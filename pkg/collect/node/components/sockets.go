@@ -22,24 +22,10 @@ type table struct {
 	err       error
 }
 
-// hostNetwork is the inode of pid 1's network namespace, 0 if unread.
-func (n *node) hostNetwork() uint64 {
-	d, err := n.pass.Open(1)
-	if err != nil {
-		return 0
-	}
-	defer d.Close()
-	inode, err := d.Namespace(procfs.NameNSNet)
-	if err != nil {
-		return 0
-	}
-	return inode
-}
-
 // sockets reads on which TCP sockets a program listens: those of its network namespace
 // whose inodes are among its descriptors. With an error the list is not all of them.
 func (n *node) sockets(proc *program.Program) ([]fact.Socket, error) {
-	if n.hostNet == 0 {
+	if n.pass.HostNetNS == 0 {
 		return nil, rootfs.NewError(fact.Unreadable, "the node's own network namespace is unknown")
 	}
 	netns, err := proc.PID.Namespace(procfs.NameNSNet)
@@ -67,7 +53,7 @@ func (n *node) sockets(proc *program.Program) ([]fact.Socket, error) {
 			return found, rootfs.NewError(fact.Truncated, fmt.Sprintf("more than %d", maxSockets))
 		}
 		s := fact.Socket{Address: l.Address(), Port: l.Port, Inode: l.Inode}
-		if netns != n.hostNet {
+		if netns != n.pass.HostNetNS {
 			s.Netns = netns
 		}
 		found = append(found, s)

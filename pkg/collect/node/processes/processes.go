@@ -37,7 +37,7 @@ type Table struct{}
 // Dependent are the kinds that need processes: of containers, of those that serve
 // the cluster's storage, and of the host.
 func Dependent() []fact.Kind {
-	return append(fact.KindsOf(fact.OfContainer, fact.OfStorage), fact.Libraries)
+	return append(fact.KindsOf(fact.OfContainer, fact.OfStorage), fact.Libraries, fact.NodeSettings)
 }
 
 // Kinds is nil: what belongs to the node as a whole is always read.
@@ -189,6 +189,8 @@ func readInit(pass *reader.Pass) error {
 				pass.HostUserNS = inode
 			case procfs.NameNSPID:
 				pass.HostPIDNS = inode
+			case procfs.NameNSNet:
+				pass.HostNetNS = inode
 			}
 		}
 	}

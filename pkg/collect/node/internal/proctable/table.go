@@ -46,6 +46,7 @@ type Table struct {
 	HostRoot   RootKey
 	HostUserNS uint64
 	HostPIDNS  uint64
+	HostNetNS  uint64
 	HostMntNS  uint64
 	// Mounts is the node's own mount table: of pid 1, or the caller's with
 	// --local.
