@@ -34,7 +34,9 @@ func large(deployments, secrets int) *fact.Set {
 			id := fmt.Sprintf("%064d", n)
 			w.Pods = append(w.Pods, fact.Pod{
 				Name: fmt.Sprintf("%s-%d", w.Owner.Name, j), UID: fmt.Sprint(n), Node: node.Name,
-				Containers: []fact.ContainerStatus{{Name: "app", ID: id, Running: true}},
+				Containers: []fact.ContainerStatus{
+					{Name: "app", ID: id, Running: true}, {Name: "vault-agent-init", ID: "init" + id[4:], Terminated: true, ExitCode: ft.Ptr(int32(0))},
+				},
 			})
 			c := *template.DeepCopy()
 			c.ID = id
@@ -155,9 +157,10 @@ func TestALargeCluster(t *testing.T) {
 			t.Errorf("%s: want yes, got %s (%s)", a.Question, a.Answer, a.Reason)
 		}
 	}
-	// 23 checks of workloads, one of them of nodes too, 15 of nodes, one of Secrets, and
-	// 8 of the one node with an API server and its etcd.
-	if want := 23*25 + 16*101 + 1002 + 8; len(result.Findings) != want {
+	// 26 checks of workloads, 12 of them of what a container that has ended declares, one
+	// of nodes too, 15 of nodes, one of Secrets, 2 of the list of Secrets, and 8 of the one
+	// node with an API server and its etcd.
+	if want := (26+12)*25 + 16*101 + 1002 + 2 + 8; len(result.Findings) != want {
 		t.Errorf("want %d findings, one for each check and subject, got %d", want, len(result.Findings))
 	}
 }

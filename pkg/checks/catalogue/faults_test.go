@@ -73,7 +73,19 @@ func clean() *fact.Set {
 	set.Secrets = []fact.SecretName{
 		{Namespace: "shop", Name: "db", ResourceVersion: "812"}, {Namespace: "shop", Name: "tls", ResourceVersion: "813"},
 	}
-	set.SecretsListed = true
+	set.SecretsListed, set.TokensListed, set.StoresRead = true, true, true
+	set.ConfigMaps = &fact.ConfigMapScan{Read: 3, Bytes: 300}
+	// An agent has brought the application's secrets from outside the cluster.
+	agent := ft.Restricted(fact.Container{
+		Name: "vault-agent-init", Type: fact.InitContainer, Field: "spec.initContainers[0]",
+		Image: "hashicorp/vault@sha256:" + strings.Repeat("2", 64), ReadOnlyRootFilesystem: ft.Ptr(true),
+	})
+	app := &set.Workloads[0]
+	app.Spec.Injectors = []string{"vault-agent vault.hashicorp.com/agent-inject"}
+	app.Spec.Containers = append(app.Spec.Containers, agent)
+	app.Pods[0].Containers = append(app.Pods[0].Containers, fact.ContainerStatus{
+		Name: agent.Name, ID: strings.Repeat("d", 64), Terminated: true, ExitCode: ft.Ptr(int32(0)),
+	})
 	set.Vulnerabilities = &fact.VulnerabilityData{Name: "all.zip", Modified: set.CollectedAt, Compared: set.CollectedAt, Records: 70_000}
 	set.VulnerableImages = []fact.ImageVulnerabilities{{Parts: []fact.HostVulnerabilities{{Ecosystem: "Debian:13", Covered: true, Packages: 1, Modified: set.CollectedAt}}}}
 	worker.Measured.Images = []fact.ImageInventory{{
@@ -343,6 +355,30 @@ var faults = map[string]struct {
 		},
 		[]string{"high secrets/key-file-permissions Node//cp1//"},
 	},
+	"secrets/in-environment": {
+		func(s *fact.Set) {
+			container(s).Variables, container(s).VariableTotal = []fact.Variable{{Name: "PASSWORD", Field: "env[0]", Secret: "db", Key: "password"}}, 1
+		},
+		[]string{"low secrets/in-environment Deployment/shop/web/app/"},
+	},
+	"secrets/in-last-applied": {
+		func(s *fact.Set) { s.Secrets[0].Applied = []string{"password"} },
+		[]string{"medium secrets/in-last-applied Secret/shop/db//"},
+	},
+	"secrets/legacy-token": {
+		func(s *fact.Set) {
+			s.LegacyTokens = []fact.ServiceAccountToken{{Namespace: "shop", Name: "ci-token", LastUsed: "2026-11-20"}}
+		},
+		[]string{"medium secrets/legacy-token Secret/shop/ci-token//"},
+	},
+	"secrets/image-pull-secret": {
+		func(s *fact.Set) { spec(s).PullSecrets = []string{"db"} },
+		[]string{"low secrets/image-pull-secret Deployment/shop/web//"},
+	},
+	"secrets/external-store": {
+		func(s *fact.Set) { spec(s).Injectors = nil },
+		[]string{"low secrets/external-store Cluster////"},
+	},
 	"drift/running-drifted-executable": {
 		func(s *fact.Set) {
 			process(s).Exe = &fact.Executable{Path: "/tmp/x", Origin: fact.OriginAdded, Mount: "/"}
@@ -582,6 +618,12 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 			case fact.Secrets:
 				set.Secrets, set.SecretsListed = nil, false
 				set.Gaps = []fact.Gap{{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.Forbidden}}
+			case fact.LegacyTokens:
+				set.TokensListed = false
+			case fact.ConfigMaps:
+				set.ConfigMaps = nil
+			case fact.SecretStores:
+				set.StoresRead = false
 			case fact.Etcd:
 				set.Nodes[0].Measured.Etcd = nil
 			case fact.EncryptionConfig:

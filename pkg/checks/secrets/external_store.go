@@ -196,6 +196,11 @@ func (x *storeIndex) addRunning(store, role string, w *fact.Workload, c *fact.Co
 	}
 }
 
+// podRuns reports whether a pod runs. Where the phase is unknown, its containers say so.
+func podRuns(p *fact.Pod) bool {
+	return p.Phase == "Running" || p.Phase == "" && slices.ContainsFunc(p.Containers, func(s fact.ContainerStatus) bool { return s.Running })
+}
+
 func statusOf(p *fact.Pod, container string) *fact.ContainerStatus {
 	for i := range p.Containers {
 		if p.Containers[i].Name == container {
@@ -267,7 +272,7 @@ func (x *storeIndex) judgeVolume(f api.Finding, u *use, provider string) api.Fin
 	pods := 0
 	for i := range u.workload.Pods {
 		p := &u.workload.Pods[i]
-		if p.Phase != "Running" {
+		if !podRuns(p) {
 			continue
 		}
 		pods++
@@ -332,7 +337,7 @@ func (x *storeIndex) judgeAgent(f api.Finding, u *use) (api.Finding, bool) {
 	started := 0
 	for i := range u.workload.Pods {
 		p := &u.workload.Pods[i]
-		if p.Phase != "Running" && p.Phase != "Succeeded" {
+		if !podRuns(p) && p.Phase != "Succeeded" {
 			continue
 		}
 		started++
