@@ -158,9 +158,9 @@ func TestALargeCluster(t *testing.T) {
 		}
 	}
 	// 26 checks of workloads, 12 of them of what a container that has ended declares, one
-	// of nodes too, 15 of nodes, one of Secrets, 2 of the list of Secrets, and 8 of the one
+	// of nodes too, 18 of nodes, one of Secrets, 2 of the list of Secrets, and 11 of the one
 	// node with an API server and its etcd.
-	if want := (26+12)*25 + 16*101 + 1002 + 2 + 8; len(result.Findings) != want {
+	if want := (26+12)*25 + 19*101 + 1002 + 2 + 11; len(result.Findings) != want {
 		t.Errorf("want %d findings, one for each check and subject, got %d", want, len(result.Findings))
 	}
 }

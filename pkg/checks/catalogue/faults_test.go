@@ -58,6 +58,8 @@ func clean() *fact.Set {
 			{Namespace: "shop", Name: "tls", Revision: 813, Class: fact.ClassSecretbox, Provider: "k8s:enc:secretbox:v1:key1:", Size: 300},
 		},
 	}}
+	ft.Transit(control.Measured)
+	ft.TransitWorker(worker.Measured)
 	started := fact.NewTime(set.CollectedAt.Add(-time.Hour))
 	control.Measured.APIServers = []fact.APIServer{{
 		PID: 50, Started: started, EncryptionFlag: true,
@@ -108,6 +110,15 @@ func process(s *fact.Set) *fact.Process           { return &running(s).Processes
 func hostOf(s *fact.Set) *fact.Host               { return &s.Nodes[1].Measured.Host }
 func etcdOf(s *fact.Set) *fact.EtcdDB             { return &s.Nodes[0].Measured.Etcd[0] }
 func apiServer(s *fact.Set) *fact.APIServer       { return &s.Nodes[0].Measured.APIServers[0] }
+func listener(s *fact.Set, purpose fact.ListenerPurpose) *fact.Listener {
+	for i := range s.Nodes[0].Measured.Listeners {
+		if l := &s.Nodes[0].Measured.Listeners[i]; l.Purpose == purpose {
+			return l
+		}
+	}
+	return nil
+}
+
 func mount(s *fact.Set, path string) {
 	spec(s).Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "hostPath", HostPath: path}}
 	container(s).Mounts = []fact.VolumeMount{{Volume: "host", Path: "/host"}}
@@ -378,6 +389,30 @@ var faults = map[string]struct {
 	"secrets/external-store": {
 		func(s *fact.Set) { spec(s).Injectors = nil },
 		[]string{"low secrets/external-store Cluster////"},
+	},
+	"secrets/etcd-client-tls": {
+		func(s *fact.Set) { listener(s, fact.EtcdClient).ClientAuth = fact.ClientCertNotAsked },
+		[]string{"critical secrets/etcd-client-tls Node//cp1//"},
+	},
+	"secrets/etcd-peer-tls": {
+		func(s *fact.Set) { listener(s, fact.EtcdPeer).Protocol = fact.SpeaksPlaintext },
+		[]string{"critical secrets/etcd-peer-tls Node//cp1//"},
+	},
+	"secrets/apiserver-tls": {
+		func(s *fact.Set) { listener(s, fact.KubeAPI).Offers[0].Outcome = fact.OfferAccepted },
+		[]string{"medium secrets/apiserver-tls Node//cp1//"},
+	},
+	"secrets/kubelet-tls": {
+		func(s *fact.Set) { listener(s, fact.KubeletAPI).Request.Status = 200 },
+		[]string{"critical secrets/kubelet-tls Node//cp1//"},
+	},
+	"secrets/component-tls": {
+		func(s *fact.Set) { listener(s, fact.Scheduler).Offers[0].Outcome = fact.OfferAccepted },
+		[]string{"low secrets/component-tls Node//cp1//"},
+	},
+	"secrets/certificate-expiry": {
+		func(s *fact.Set) { s.Nodes[0].Measured.Certificates[0].Certificates[0].NotAfter = s.CollectedAt },
+		[]string{"high secrets/certificate-expiry Node//cp1//"},
 	},
 	"drift/running-drifted-executable": {
 		func(s *fact.Set) {

@@ -74,8 +74,8 @@ func Declared(c fact.Container, edits ...func(*fact.PodSpec)) *fact.Set {
 		CollectedAt:   Time,
 		InjectionRead: true,
 		PodScope:      fact.PodsAll,
-		Workloads:   []fact.Workload{w},
-		Nodes:       []fact.Node{{Name: Node, Listed: true, Ready: true, OS: "linux", Arch: "amd64"}},
+		Workloads:     []fact.Workload{w},
+		Nodes:         []fact.Node{{Name: Node, Listed: true, Ready: true, OS: "linux", Arch: "amd64"}},
 	}
 }
 

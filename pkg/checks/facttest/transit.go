@@ -83,4 +83,22 @@ func Transit(m *fact.Measurement) {
 		Component(fact.ProgramControllerManager, 23, nil, manager),
 		Component(fact.ProgramScheduler, 24, nil, scheduler),
 	}
+	m.Certificates = []fact.CertificateFile{
+		CertificateFile("/etc/kubernetes/pki/apiserver.crt", "kube-apiserver serving"), CertificateFile("/etc/kubernetes/pki/etcd/server.crt", "etcd serving"),
+	}
+}
+
+// TransitWorker is Transit of a worker: a kubelet, and its certificate.
+func TransitWorker(m *fact.Measurement) {
+	kubelet := Listener(fact.KubeletAPI, "::", 10250)
+	m.Listeners = []fact.Listener{kubelet}
+	m.Components = []fact.Component{Component(fact.ProgramKubelet, 22, map[string]string{"anonymous-auth": "false", "authorization-mode": "Webhook"}, kubelet)}
+	m.Certificates = []fact.CertificateFile{CertificateFile("/var/lib/kubelet/pki/kubelet-client-current.pem", "kubelet client")}
+}
+
+// CertificateFile is a file with a certificate, whose private key only root can read.
+func CertificateFile(path, use string) fact.CertificateFile {
+	return fact.CertificateFile{
+		Path: path, Use: use, By: "usual path", Certificates: []fact.Certificate{Certificate("CN=" + use)}, Total: 1, Key: RootFile(path + ".key"),
+	}
 }

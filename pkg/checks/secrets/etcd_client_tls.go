@@ -46,13 +46,24 @@ var etcdClient = etcdPorts{[]fact.ListenerPurpose{fact.EtcdClient, fact.KineTCP}
 
 func judgeEtcd(v *checks.View, ports *etcdPorts) []api.Finding {
 	var findings []api.Finding
-	found, measured := 0, 0
+	var nodes []*transitNode
+	var servers []serverListener
 	for _, node := range v.Witnesses(fact.ServerTLS) {
 		if !node.Measured.HasRead(fact.ServerTLS) {
 			continue // a gap says so
 		}
-		measured++
 		n := &transitNode{Node: node, view: v, settings: fact.ServerSettings}
+		nodes = append(nodes, n)
+		for _, l := range n.of(fact.KubeAPI) {
+			if len(l.ClientCAs) > 0 {
+				servers = append(servers, serverListener{n, l})
+			}
+		}
+	}
+	servers = distinct(servers)
+	found := false
+	for _, n := range nodes {
+		n.servers = servers
 		judged := 0
 		for _, purpose := range ports.purposes {
 			judged += n.judge(purpose)
@@ -61,23 +72,38 @@ func judgeEtcd(v *checks.View, ports *etcdPorts) []api.Finding {
 		if judged == 0 && len(n.findings) == 0 {
 			n.noEtcd(ports)
 		}
-		if len(n.findings) > 0 {
-			found++
-		}
+		found = found || len(n.findings) > 0
 		findings = append(findings, n.findings...)
 	}
 	if ports == &etcdClient {
 		findings = append(findings, etcdServers(v)...)
 	}
-	if found == 0 && measured > 0 && !slices.ContainsFunc(findings, func(f api.Finding) bool { return f.Subject.Kind == fact.SubjectCluster }) {
+	if !found && len(nodes) > 0 && !slices.ContainsFunc(findings, func(f api.Finding) bool { return f.Subject.Kind == fact.SubjectCluster }) {
 		findings = append(findings, api.Finding{
 			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
 			Message:     "no etcd was found on the nodes of the control plane that were measured",
 			Remediation: "If etcd runs elsewhere, check its " + ports.noun + " there, for example with openssl s_client.",
-			Evidence:    []api.Evidence{{Source: "nodes of the control plane that were measured", Value: fmt.Sprintf("%d nodes, no etcd on them", measured)}},
+			Evidence:    []api.Evidence{{Source: "nodes of the control plane that were measured", Value: fmt.Sprintf("%s, no etcd on them", checks.Count(len(nodes), "node"))}},
 		})
 	}
 	return findings
+}
+
+// distinct keeps one listener of each list of authorities and of a node's files: API
+// servers nearly always have the same ones, and each etcd is compared with all.
+func distinct(servers []serverListener) []serverListener {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(servers, func(s serverListener) bool {
+		key := strings.Join(s.l.ClientCAs, "\n")
+		for _, c := range s.node.run(fact.ProgramAPIServer, fact.ProgramK3s) {
+			for _, name := range s.l.ClientCAs {
+				key += "\n" + strings.Join(s.node.inFile(c, "client-ca-file", name), " ")
+			}
+		}
+		known := seen[key]
+		seen[key] = true
+		return known
+	})
 }
 
 // etcdSettings judges what the settings say where no handshake says it: each address of
@@ -177,6 +203,7 @@ func (n *transitNode) noEtcd(ports *etcdPorts) {
 // etcd on other machines, which only its settings show.
 func etcdServers(v *checks.View) []api.Finding {
 	var findings []api.Finding
+	at := nodesByAddress(v)
 	for _, node := range v.Witnesses(fact.ServerTLS) {
 		if node.Measured == nil {
 			continue
@@ -184,11 +211,9 @@ func etcdServers(v *checks.View) []api.Finding {
 		n := &transitNode{Node: node, view: v, settings: fact.ServerSettings}
 		for _, c := range n.run(fact.ProgramAPIServer, fact.ProgramK3s) {
 			for _, name := range []string{"etcd-servers", "etcd-servers-overrides", "datastore-endpoint"} {
-				s, ok := c.Setting(name)
-				if !ok {
-					continue
+				if s, ok := c.Setting(name); ok {
+					n.serverURLs(c, s, at)
 				}
-				n.serverURLs(c, s)
 			}
 		}
 		findings = append(findings, n.findings...)
@@ -196,7 +221,20 @@ func etcdServers(v *checks.View) []api.Finding {
 	return findings
 }
 
-func (n *transitNode) serverURLs(c *fact.Component, s fact.Setting) {
+// nodesByAddress finds nodes by their addresses and names.
+func nodesByAddress(v *checks.View) map[string]*fact.Node {
+	at := make(map[string]*fact.Node, 3*len(v.Nodes))
+	for i := range v.Nodes {
+		node := &v.Nodes[i]
+		at[node.Name] = node
+		for _, address := range node.Addresses {
+			at[address] = node
+		}
+	}
+	return at
+}
+
+func (n *transitNode) serverURLs(c *fact.Component, s fact.Setting, nodes map[string]*fact.Node) {
 	evidence := []api.Evidence{n.setting(c, s)}
 	unmeasured := func(message string) {
 		n.findings = append(n.findings, api.Finding{
@@ -232,21 +270,11 @@ func (n *transitNode) serverURLs(c *fact.Component, s fact.Setting) {
 		if local {
 			continue // on this node, which is measured
 		}
-		switch on := nodeAt(n.view, host); {
+		switch on := nodes[host]; {
 		case on == nil:
 			unmeasured("etcd at " + at + " is on no node of the cluster, so it was not measured")
-		case !slices.Contains(n.view.Witnesses(fact.ServerTLS), on):
+		case !n.view.StorageWitness(on):
 			unmeasured("etcd at " + at + " is on node " + on.Name + ", and nothing shows that this node belongs to the control plane")
 		}
 	}
-}
-
-// nodeAt finds the node with an address or a name, nil if there is none.
-func nodeAt(v *checks.View, host string) *fact.Node {
-	for i := range v.Nodes {
-		if node := &v.Nodes[i]; node.Name == host || slices.Contains(node.Addresses, host) {
-			return node
-		}
-	}
-	return nil
 }

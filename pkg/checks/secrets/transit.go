@@ -145,7 +145,17 @@ type transitNode struct {
 	view *checks.View
 	// settings is the kind of the programs that own the listeners.
 	settings fact.Kind
+	// servers are the API servers' listeners on all nodes that count, of which etcd's
+	// authorities are compared.
+	servers  []serverListener
 	findings []api.Finding
+}
+
+// serverListener is an API server's listener that says which authorities it takes client
+// certificates of.
+type serverListener struct {
+	node *transitNode
+	l    *fact.Listener
 }
 
 // at is when the node was measured.
@@ -531,28 +541,17 @@ func (j *listenerJudge) authorities() {
 		j.open(j.l.Reason, "it does not say which authorities it takes client certificates of", j.seen("client certificate", j.describeClientAuth()))
 		return
 	}
-	compared := false
-	for _, node := range j.view.Witnesses(fact.ServerTLS) {
-		if node.Measured == nil {
+	for _, server := range j.servers {
+		i := slices.IndexFunc(own, func(name string) bool { return slices.Contains(server.l.ClientCAs, name) })
+		if i < 0 || j.differentKeys(server.node, own[i]) {
 			continue
 		}
-		other := &transitNode{Node: node, view: j.view, settings: fact.ServerSettings}
-		for _, l := range other.of(fact.KubeAPI) {
-			if len(l.ClientCAs) == 0 {
-				continue
-			}
-			compared = true
-			i := slices.IndexFunc(own, func(name string) bool { return slices.Contains(l.ClientCAs, name) })
-			if i < 0 || j.differentKeys(other, own[i]) {
-				continue
-			}
-			server := listenerJudge{transitNode: other, l: l, rule: j.rule}
-			j.fail(api.Medium, "takes client certificates of an authority that the API server's clients have theirs from: "+own[i],
-				j.seen("client certificate", j.describeClientAuth()), server.seen("client certificate", server.describeClientAuth()))
-			return
-		}
+		other := listenerJudge{transitNode: server.node, l: server.l}
+		j.fail(api.Medium, "takes client certificates of an authority that the API server's clients have theirs from: "+own[i],
+			j.seen("client certificate", j.describeClientAuth()), other.seen("client certificate", other.describeClientAuth()))
+		return
 	}
-	if !compared {
+	if len(j.servers) == 0 {
 		j.open(fact.NotPresent, "which authorities the API server takes client certificates of is unknown, so they were not compared with etcd's",
 			j.seen("client certificate", j.describeClientAuth()))
 	}
