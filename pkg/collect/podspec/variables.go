@@ -6,12 +6,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
 )
 
 // variables returns the variables of a container that come from a Secret, or whose value
-// names a secret of an external store: those of env first, then those of envFrom. No value
-// is kept. Total counts them, also those beyond MaxVariables.
+// is a credential or names a secret of an external store: those of env first, then those
+// of envFrom. No value is kept. Total counts them, also those beyond MaxVariables.
 func variables(c *corev1.Container) (list []fact.Variable, total int) {
 	add := func(v fact.Variable) {
 		if total++; len(list) < fact.MaxVariables {
@@ -31,6 +32,9 @@ func variables(c *corev1.Container) (list []fact.Variable, total int) {
 		if store, ok := secretstore.Reference(e.Value); ok {
 			v.Store = store
 			add(v)
+		} else if rule := ruleOf(e.Name, e.Value); rule != "" {
+			v.Rule = rule
+			add(v)
 		}
 	}
 	for i := range c.EnvFrom {
@@ -39,6 +43,18 @@ func variables(c *corev1.Container) (list []fact.Variable, total int) {
 		}
 	}
 	return list, total
+}
+
+// ruleOf is the gravest rule by which a plain value is a credential, "" if there is none.
+// $(NAME) stands for another variable, and is none.
+func ruleOf(name, value string) string {
+	var worst credential.Rule
+	for _, r := range credential.Find(name, []byte(value)) {
+		if worst.ID == "" || r.Weight > worst.Weight {
+			worst = r
+		}
+	}
+	return worst.ID
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }

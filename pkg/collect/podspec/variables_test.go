@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 )
 
 // Where a variable comes from is kept, and what it holds is not.
@@ -29,6 +30,11 @@ func TestVariables(t *testing.T) {
 			{Name: "CONFIG", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{Key: "a"}}},
 			{Name: "NODE", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}},
 			{Name: "STORED", Value: "vault:secret/data/canary-path#canary-key"},
+			{Name: "GITHUB", Value: "ghp_" + "canary1Kw9Lx4Tz8Bn3Mc6Yd1Hf5Jp0GsXaE"[:36]},
+			{Name: "DB_PASSWORD", Value: "canary-Rk29xQmVd81Lz"},
+			{Name: "DB_URL", Value: "postgres://app:canary29xQ@db/app"},
+			{Name: "DB_PASSWORD", Value: "$(PASSWORD)"},
+			{Name: "URL", Value: "postgres://app:$(PASSWORD)@db/app"},
 		},
 		EnvFrom: []corev1.EnvFromSource{
 			{ConfigMapRef: &corev1.ConfigMapEnvSource{}},
@@ -41,9 +47,12 @@ func TestVariables(t *testing.T) {
 		{Name: "PASSWORD", Field: "env[1]", Secret: "db", Key: "password"},
 		{Name: "MAYBE", Field: "env[2]", Secret: "db", Key: "user", Optional: true},
 		{Name: "STORED", Field: "env[5]", Store: "bank-vaults"},
+		{Name: "GITHUB", Field: "env[6]", Rule: "github-token"},
+		{Name: "DB_PASSWORD", Field: "env[7]", Rule: credential.TellingName},
+		{Name: "DB_URL", Field: "env[8]", Rule: credential.DatabaseURL},
 		{Field: "envFrom[1]", Secret: "db", Optional: true},
 	}
-	if diff := cmp.Diff(want, got.Variables); diff != "" || got.VariableTotal != 4 {
+	if diff := cmp.Diff(want, got.Variables); diff != "" || got.VariableTotal != len(want) {
 		t.Errorf("%d variables (-want +got):\n%s", got.VariableTotal, diff)
 	}
 	if body, err := json.Marshal(spec); err != nil || strings.Contains(string(body), "canary") {
