@@ -23,6 +23,7 @@ var shortKinds = map[string]string{
 	fact.SubjectReplicationController: "rc",
 	fact.SubjectNode:                  "node",
 	fact.SubjectSecret:                "secret",
+	fact.SubjectConfigMap:             "cm",
 	fact.SubjectCluster:               "cluster",
 	fact.SubjectContainer:             "container",
 	fact.SubjectFile:                  "file",

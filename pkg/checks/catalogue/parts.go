@@ -85,7 +85,7 @@ func Parts() []checks.Part {
 			"secrets/certificate-expiry",
 		}},
 		{Question: api.Secrets, Name: "pods", Title: "Pods get Secrets in a safe way", Checks: []string{
-			"secrets/in-environment", "secrets/in-configmap", "secrets/in-plain-env", "secrets/in-last-applied", "secrets/legacy-token",
+			"secrets/in-environment", "secrets/in-configmap", "secrets/in-plain-env", "secrets/process-environment", "secrets/in-last-applied", "secrets/legacy-token",
 			"secrets/image-pull-secret", "secrets/external-store",
 		}},
 
