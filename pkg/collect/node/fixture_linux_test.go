@@ -61,6 +61,7 @@ type fakeProcess struct {
 	uidMap    string
 	fds       []string // paths below root
 	maps      string
+	environ   string // words, each with a NUL after it; "" = one plain variable
 	noLinks   bool
 }
 
@@ -83,6 +84,7 @@ func (p fakeProcess) archive() string {
 	file("mountinfo", or(p.mounts, hostMounts))
 	file("uid_map", or(p.uidMap, "0 0 4294967295\n"))
 	file("cmdline", strings.ReplaceAll(p.cmdline, " ", "\x00")+"\x00\n")
+	file("environ", or(p.environ, "PATH=/usr/bin\x00")+"\n")
 	if p.maps != "" {
 		file("maps", p.maps)
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/certificates"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/components"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/devices"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/environment"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/images"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
@@ -38,6 +39,7 @@ var slow = [2][]reader.Reader{
 		devices.Reader{},     // names in a tmpfs
 		mountpoints.Reader{}, // what is mounted in a container, without what can wait for a server
 		overlay.Reader{},     // links to executables, the layers of containers, cmdline of interpreters
+		environment.Reader{}, // environ of processes in containers: their memory
 		libraries.Reader{},   // maps of the host's processes
 	},
 	{

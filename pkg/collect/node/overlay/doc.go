@@ -25,8 +25,8 @@
 // descriptors name are judged. It cannot see the following:
 //   - what an interpreter reads and closes, such as the modules of a script; the walk
 //     of upperdir finds those that were added or changed there.
-//   - LD_PRELOAD and the like: /proc/PID/environ holds secrets, and is not read. What
-//     they load is mapped, and so it is judged.
+//   - LD_PRELOAD and the like: of /proc/PID/environ no value is kept. What they load is
+//     mapped, and so it is judged.
 //   - executable memory that is no file's (see mapped.go), and the content of a mapped
 //     file without a name.
 //

@@ -10,8 +10,8 @@ import (
 type Name string
 
 // What is read of a process: files with text from the kernel or (comm, cmdline,
-// environ) from the process itself, and links. Nothing here is a process's memory
-// (mem, map_files), which the probe's capabilities would give it too: a seccomp
+// environ) from the process itself, and links. Nothing here is the rest of a process's
+// memory (mem, map_files), which the probe's capabilities would give it too: a seccomp
 // filter cannot see names, so only this list keeps the probe away from them. A test
 // runs the collector under strace and compares it with the list.
 const (
@@ -38,7 +38,8 @@ const (
 	NameNetTCP    Name = "net/tcp"  // of the cluster's own programs: on which addresses they listen
 	NameNetTCP6   Name = "net/tcp6"
 	// NameEnviron is the environment that a process was started with: of etcd the ETCD_*
-	// variables on a list of settings, none of which holds a secret.
+	// variables on a list of settings, none of which holds a secret; of processes in
+	// containers the names of variables whose values look like credentials, and no value.
 	NameEnviron Name = "environ"
 )
 

@@ -430,6 +430,33 @@ func (d *PID) Listeners() ([]procfs.TCPListener, error) {
 	return all, nil
 }
 
+// Environ reads /proc/PID/environ into buf, and nowhere else, and returns how much: len(buf)
+// if there may be more. The caller clears it. It reads the process's memory, so it can wait
+// for a lock of the process, or for a page.
+func (d *PID) Environ(buf []byte) (int, error) {
+	open := d.dir.OpenNoFollow
+	if d.fs.Live {
+		open = d.dir.OpenKernelFile
+	}
+	file, err := open(string(procfs.NameEnviron))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }()
+	n := 0
+	for n < len(buf) {
+		k, err := file.Read(buf[n:])
+		n += k
+		switch {
+		case errors.Is(err, io.EOF), k == 0 && err == nil:
+			return n, nil
+		case err != nil:
+			return n, err
+		}
+	}
+	return n, nil
+}
+
 // Mounts reads /proc/PID/mountinfo, of which size is the length in bytes.
 func (d *PID) Mounts(buf []byte, limit int64) (table *MountTable, size int) {
 	data, err := d.read(procfs.NameMountInfo, buf, limit)
