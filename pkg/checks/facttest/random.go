@@ -23,6 +23,13 @@ func Random(r *rand.Rand) *fact.Set {
 	if r.IntN(2) == 0 {
 		set.Relisted = &fact.Relist{At: Time}
 	}
+	set.TokensListed, set.StoresRead, set.ConfigMaps = !g.unread(), !g.unread(), &fact.ConfigMapScan{Read: 3, Bytes: 1000, Truncated: g.unread()}
+	if g.fault() {
+		set.LegacyTokens = []fact.ServiceAccountToken{{Namespace: "ci", Name: "robot"}}
+	}
+	if g.fault() {
+		set.ConfigMaps.Found, set.ConfigMaps.Total = []fact.ConfigMapEntry{{Namespace: "shop", Name: "app", Key: "db.conf", Rules: []string{"url"}}}, 1
+	}
 	control, workers := 1+r.IntN(3), r.IntN(4)
 	secrets := g.secrets(set)
 	if r.IntN(2) == 0 {
@@ -44,6 +51,7 @@ func Random(r *rand.Rand) *fact.Set {
 			node.KernelVersion = "6.1.0-55-amd64"
 		}
 		node.Measured = g.measurement()
+		g.connections(node.Measured, i < control)
 		if i < control {
 			node.Labels["node-role.kubernetes.io/"+fact.RoleControlPlane] = ""
 			g.storage(node.Measured, secrets)
@@ -184,9 +192,13 @@ func (g *generator) secrets(set *fact.Set) []fact.StoredSecret {
 		if g.fault() {
 			s.Older, s.OlderRevision = 1, s.Revision-50
 		}
+		var applied []string
+		if g.fault() {
+			applied = []string{"data.password"}
+		}
 		stored = append(stored, s)
 		if set.SecretsListed && !g.unread() {
-			set.Secrets = append(set.Secrets, fact.SecretName{Namespace: s.Namespace, Name: s.Name, ResourceVersion: fmt.Sprint(s.Revision)})
+			set.Secrets = append(set.Secrets, fact.SecretName{Namespace: s.Namespace, Name: s.Name, ResourceVersion: fmt.Sprint(s.Revision), Applied: applied})
 		}
 	}
 	return stored
@@ -247,6 +259,44 @@ func (g *generator) storage(m *fact.Measurement, secrets []fact.StoredSecret) {
 	}
 }
 
+// connections are listeners, programs and certificates.
+func (g *generator) connections(m *fact.Measurement, control bool) {
+	if control {
+		Transit(m)
+	} else {
+		TransitWorker(m)
+	}
+	l := &m.Listeners[g.r.IntN(len(m.Listeners))]
+	if g.fault() {
+		l.ClientAuth, l.ClientAuthFrom = pick(g.r, []fact.ClientAuth{fact.ClientCertAsked, fact.ClientCertNotAsked, ""}), "session ticket"
+	}
+	if g.fault() {
+		l.Protocol, l.ProtocolFrom, l.Offers, l.Chain = fact.SpeaksPlaintext, "status 200 to GET /version", nil, nil
+	}
+	if g.fault() && len(l.Offers) > 0 {
+		l.Offers[g.r.IntN(len(l.Offers))].Outcome = pick(g.r, []fact.OfferOutcome{fact.OfferAccepted, fact.OfferRefused, fact.OfferUnknown})
+	}
+	if g.fault() && l.Request != nil {
+		l.Request.Status = pick(g.r, []int{200, 403, 404, 0})
+	}
+	if g.fault() && len(l.Chain) > 0 {
+		l.Chain[0].NotAfter = fact.NewTime(Time.AddDate(0, 0, g.r.IntN(60)-30))
+	}
+	if g.fault() {
+		m.Certificates[0].Key.Mode, m.Certificates[0].Key.OthersReach = 0o644, true
+	}
+	if g.unread() {
+		l.Protocol, l.Offers, l.Chain, l.ClientAuth, l.Reason = "", nil, nil, "", fact.Timeout
+	}
+	if g.unread() {
+		c := &m.Components[g.r.IntN(len(m.Components))]
+		c.Sockets, c.SocketsRead, c.Unfollowed = nil, false, "--config=FILE was not read"
+	}
+	if g.unread() {
+		m.Certificates[0].Certificates, m.Certificates[0].Reason = nil, fact.Unreadable
+	}
+}
+
 // copies are what may lie on any node.
 func (g *generator) copies(m *fact.Measurement) {
 	m.Host.Swap = &fact.SwapState{SecretVolumes: 2}
@@ -282,6 +332,10 @@ func (g *generator) workload(set *fact.Set, i int) {
 		Spec: fact.PodSpec{
 			Origin: fmt.Sprintf("pod/%s/%s-0", namespace, name), Path: "spec", RestartPolicy: "Always", Containers: []fact.Container{c},
 		},
+	}
+	if g.fault() {
+		c := &w.Spec.Containers[0]
+		c.Variables, c.VariableTotal = []fact.Variable{{Name: "PASSWORD", Field: "env[0]", Secret: "s00", Key: "password"}, {Name: "TOKEN", Field: "env[1]", Rule: "jwt"}}, 2
 	}
 	if g.fault() {
 		c := &w.Spec.Containers[0]
@@ -354,6 +408,9 @@ func (g *generator) container(id, uid string) fact.MeasuredContainer {
 		m.Upper.Data, m.Upper.DataCounts.Changed = []fact.UpperFile{{Path: "/etc/passwd", Kind: "data", Origin: fact.OriginChanged, Mode: 0o644}}, 1
 	}
 	if g.fault() {
+		m.Environment, m.EnvironmentTotal = []fact.EnvironmentCredential{{Name: "TOKEN", Rule: "jwt", PID: 1000 + g.pid, Comm: "web", Processes: 1}}, 1
+	}
+	if g.fault() {
 		m.Sockets = []string{"/run/docker.sock"}
 	}
 	if g.fault() {
@@ -414,6 +471,20 @@ func Hostile(r *rand.Rand, set *fact.Set, name string) *fact.Set {
 			m.Etcd[i].Remains = append(m.Etcd[i].Remains, fact.Remains{Place: "x", Values: b.Values, Secrets: b.Secrets})
 			m.Etcd[i].Resources = []fact.StoredResource{{Dir: "configmaps", Class: fact.ClassAESCBC, Count: r.IntN(9) - 4}}
 		}
+	}
+	g.connections(m, r.IntN(2) == 0)
+	for range r.IntN(3) { // of servers and of nothing, many or none
+		l := Listener(pick(r, append(fact.Purposes(), "nonsense")), pick(r, []string{Address, "127.0.0.1", "::", ""}), r.IntN(1<<17)-1<<15)
+		l.Inode, l.ClientAuth = m.Listeners[0].Inode, pick(r, []fact.ClientAuth{fact.ClientCertNotAsked, "nonsense", ""})
+		for range r.IntN(12) {
+			l.Chain = append(l.Chain, l.Chain[0])
+		}
+		m.Listeners = append(m.Listeners, l)
+		c := Component(pick(r, append(fact.Programs(), "nonsense")), r.IntN(9)-4, map[string]string{"etcd-servers": "http://10.0.0.9:2379"}, l)
+		m.Components = append(m.Components, c)
+	}
+	for i := range m.Containers {
+		m.Containers[i].Environment = slices.Repeat([]fact.EnvironmentCredential{{Name: "TOKEN", Rule: "jwt", Processes: r.IntN(3) - 1}}, r.IntN(60))
 	}
 	kinds := append(fact.Kinds(), "nonsense", "")
 	for range r.IntN(8) {
