@@ -372,6 +372,27 @@ var faults = map[string]struct {
 		},
 		[]string{"low secrets/in-environment Deployment/shop/web/app/"},
 	},
+	"secrets/in-configmap": {
+		func(s *fact.Set) {
+			s.ConfigMaps.Found, s.ConfigMaps.Total = []fact.ConfigMapEntry{{Namespace: "shop", Name: "app", Key: "app.conf", Rules: []string{"aws-access-key"}}}, 1
+		},
+		[]string{"high secrets/in-configmap ConfigMap/shop/app//"},
+	},
+	"secrets/in-plain-env": {
+		func(s *fact.Set) {
+			c := container(s)
+			c.Variables = append(c.Variables, fact.Variable{Name: "KEY", Field: "env[1]", Rule: "aws-access-key"})
+			c.VariableTotal = len(c.Variables)
+		},
+		[]string{"high secrets/in-plain-env Deployment/shop/web/app/"},
+	},
+	"secrets/process-environment": {
+		func(s *fact.Set) {
+			running(s).Environment = []fact.EnvironmentCredential{{Name: "KEY", Rule: "aws-access-key", PID: ft.PID, Comm: "web", Processes: 1}}
+			running(s).EnvironmentTotal = 1
+		},
+		[]string{"medium secrets/process-environment Deployment/shop/web/app/"},
+	},
 	"secrets/in-last-applied": {
 		func(s *fact.Set) { s.Secrets[0].Applied = []string{"password"} },
 		[]string{"medium secrets/in-last-applied Secret/shop/db//"},
@@ -529,14 +550,14 @@ func TestACleanClusterHasNothingToFind(t *testing.T) {
 	}
 }
 
-// With the catalogue as it is, only the first and the fourth question have all their
-// checks: the part that needs a database is optional.
+// With the catalogue as it is, only the first, the fourth and the fifth question have all
+// their checks: the part that needs a database is optional.
 func TestWhatIsNotBuiltIsNoYes(t *testing.T) {
 	want := map[api.Question]api.AnswerWord{}
 	for _, info := range checks.Questions() {
 		want[info.Question] = api.Unknown
 	}
-	want[api.Builds], want[api.Hosts] = api.Yes, api.Yes
+	want[api.Builds], want[api.Hosts], want[api.Secrets] = api.Yes, api.Yes, api.Yes
 	answers := checks.JudgeSet(Whole(), clean()).Answers
 	if diff := cmp.Diff(want, words(answers)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)

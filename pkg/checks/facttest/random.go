@@ -28,7 +28,7 @@ func Random(r *rand.Rand) *fact.Set {
 		set.LegacyTokens = []fact.ServiceAccountToken{{Namespace: "ci", Name: "robot"}}
 	}
 	if g.fault() {
-		set.ConfigMaps.Found, set.ConfigMaps.Total = []fact.ConfigMapEntry{{Namespace: "shop", Name: "app", Key: "db.conf", Rules: []string{"url"}}}, 1
+		set.ConfigMaps.Found, set.ConfigMaps.Total = []fact.ConfigMapEntry{{Namespace: "shop", Name: "app", Key: "db.conf", Rules: []string{"aws-access-key"}}}, 1
 	}
 	control, workers := 1+r.IntN(3), r.IntN(4)
 	secrets := g.secrets(set)
@@ -335,7 +335,7 @@ func (g *generator) workload(set *fact.Set, i int) {
 	}
 	if g.fault() {
 		c := &w.Spec.Containers[0]
-		c.Variables, c.VariableTotal = []fact.Variable{{Name: "PASSWORD", Field: "env[0]", Secret: "s00", Key: "password"}, {Name: "TOKEN", Field: "env[1]", Rule: "jwt"}}, 2
+		c.Variables, c.VariableTotal = []fact.Variable{{Name: "PASSWORD", Field: "env[0]", Secret: "s00", Key: "password"}, {Name: "TOKEN", Field: "env[1]", Rule: "github-token"}}, 2
 	}
 	if g.fault() {
 		c := &w.Spec.Containers[0]
@@ -408,7 +408,7 @@ func (g *generator) container(id, uid string) fact.MeasuredContainer {
 		m.Upper.Data, m.Upper.DataCounts.Changed = []fact.UpperFile{{Path: "/etc/passwd", Kind: "data", Origin: fact.OriginChanged, Mode: 0o644}}, 1
 	}
 	if g.fault() {
-		m.Environment, m.EnvironmentTotal = []fact.EnvironmentCredential{{Name: "TOKEN", Rule: "jwt", PID: 1000 + g.pid, Comm: "web", Processes: 1}}, 1
+		m.Environment, m.EnvironmentTotal = []fact.EnvironmentCredential{{Name: "TOKEN", Rule: "github-token", PID: 1000 + g.pid, Comm: "web", Processes: 1}}, 1
 	}
 	if g.fault() {
 		m.Sockets = []string{"/run/docker.sock"}
@@ -484,7 +484,7 @@ func Hostile(r *rand.Rand, set *fact.Set, name string) *fact.Set {
 		m.Components = append(m.Components, c)
 	}
 	for i := range m.Containers {
-		m.Containers[i].Environment = slices.Repeat([]fact.EnvironmentCredential{{Name: "TOKEN", Rule: "jwt", Processes: r.IntN(3) - 1}}, r.IntN(60))
+		m.Containers[i].Environment = slices.Repeat([]fact.EnvironmentCredential{{Name: "TOKEN", Rule: "github-token", Processes: r.IntN(3) - 1}}, r.IntN(60))
 	}
 	kinds := append(fact.Kinds(), "nonsense", "")
 	for range r.IntN(8) {
