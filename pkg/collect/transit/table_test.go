@@ -167,21 +167,22 @@ func TestOneTarget(t *testing.T) {
 
 func TestNotDialed(t *testing.T) {
 	for name, tc := range map[string]struct {
-		err    error
-		reason fact.Reason
+		err         error
+		reason      fact.Reason
+		connections int
 	}{
-		"refused":        {syscall.ECONNREFUSED, fact.Changing},
-		"not own":        {syscall.EADDRNOTAVAIL, fact.Unsupported},
-		"no port":        {syscall.EADDRINUSE, fact.Unreadable},
-		"silence":        {nil, fact.Timeout},
-		"not permitted":  {syscall.EPERM, fact.Unreadable},
-		"no route to it": {syscall.EHOSTUNREACH, fact.Unreadable},
+		"refused":        {syscall.ECONNREFUSED, fact.Changing, 1},
+		"not own":        {syscall.EADDRNOTAVAIL, fact.Unsupported, 0},
+		"no port":        {syscall.EADDRINUSE, fact.Unreadable, 1},
+		"silence":        {nil, fact.Timeout, 1},
+		"not permitted":  {syscall.EPERM, fact.Unreadable, 1},
+		"no route to it": {syscall.EHOSTUNREACH, fact.Unreadable, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := &dialed{err: map[string]error{"127.0.0.1": tc.err}}
 				all, _ := Measure(t.Context(), Options{Table: Table{Sockets: []procfs.TCPListener{socket("127.0.0.1", 2379)}}, Wants: bothTLS, Dial: d.dial})
-				if len(all) != 1 || all[0].Reason != tc.reason || all[0].Detail == "" || all[0].Target != "" {
+				if len(all) != 1 || all[0].Reason != tc.reason || all[0].Detail == "" || all[0].Target != "" || all[0].Connections != tc.connections {
 					t.Errorf("%+v, want reason %s", all, tc.reason)
 				}
 			})

@@ -190,6 +190,9 @@ func (s *session) dial() (net.Conn, netip.AddrPort, time.Time) {
 			s.targets = s.targets[:1]
 			return conn, target, until
 		}
+		if errors.Is(err, syscall.EADDRNOTAVAIL) {
+			s.Connections-- // bind(2) failed: nothing was sent
+		}
 		s.failed, s.why = notDialed(err)
 	}
 	return nil, netip.AddrPort{}, time.Time{}
