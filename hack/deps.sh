@@ -29,6 +29,7 @@ libc6-dev                 race detector
 libcap2-bin               getpcaps, capsh: oracles for capability masks
 libcap-ng-utils           pscap: oracle for capability masks
 makepkg                   vercmp: oracle for versions of pacman
+openssl                   oracle for handshakes
 pacman-package-manager  pacman: oracle for updates on Arch
 procps                    ps, sysctl
 qemu-user-static          runs the arm64 loader

@@ -311,7 +311,7 @@ func TestListener(t *testing.T) {
 		"endless records of a handshake": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
 				s.raw(t, func(c net.Conn) {
-					flood(c, []byte{}, string(record(tls.VersionTLS12, recordHandshake, make([]byte, 16<<10))))
+					flood(c, nil, string(record(tls.VersionTLS12, recordHandshake, make([]byte, 16<<10))))
 				})
 			},
 			"unknown: \nUnsupported: no handshake and no request showed what it speaks\n",
@@ -487,6 +487,26 @@ func TestCosts(t *testing.T) {
 				}), 200)
 			}, 6, pauses(5),
 		},
+		"an answer after which the connection stays open": {
+			fact.KubeletAPI, func(t *testing.T, s *server) {
+				s.handshakes(t, with(noH2), func(c *tls.Conn) {
+					readHello(c)
+					_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n"))
+					drain(c)
+				})
+			}, 7, pauses(6),
+		},
+		"an answer without TLS after which the connection stays open": {
+			fact.EtcdClient, func(t *testing.T, s *server) {
+				s.raw(t, func(c net.Conn) {
+					buf := make([]byte, 4<<10)
+					if n, _ := c.Read(buf); bytes.HasPrefix(buf[:n], []byte("GET ")) {
+						_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\n"))
+						drain(c)
+					}
+				})
+			}, 5, pauses(4),
+		},
 		"plaintext": {
 			fact.Scheduler, func(t *testing.T, s *server) { s.web(t, nil, 200) }, 1, 0,
 		},
@@ -542,12 +562,9 @@ func drain(c net.Conn) {
 	}
 }
 
-// flood writes until the other side has enough. If first is nil, it does not
-// wait for the other side's first bytes.
+// flood writes first, and then more until the other side has enough.
 func flood(c net.Conn, first []byte, more string) {
-	if first != nil {
-		_, _ = c.Write(first)
-	}
+	_, _ = c.Write(first)
 	chunk := bytes.Repeat([]byte(more), 64<<10/len(more)+1)
 	for {
 		if _, err := c.Write(chunk); err != nil {
