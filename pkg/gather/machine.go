@@ -2,6 +2,7 @@ package gather
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -15,8 +16,12 @@ type Machine struct {
 	Kinds     []fact.Kind
 	Namespace string        // narrows stored Secrets
 	Timeout   time.Duration // for the whole measurement
-	// Net makes handshakes with what listens on this machine.
+	// Net makes handshakes with what listens on this machine, at loopback and at the
+	// addresses from which it talks to the world.
 	Net bool
+
+	// addresses replaces outwardAddresses in tests.
+	addresses func() []netip.Addr
 }
 
 // Gather measures the machine. It counts as a control-plane node, because the user

@@ -19,8 +19,9 @@ func (s *Machine) measure(ctx context.Context) (name string, m *fact.Measurement
 	if name, err = os.Hostname(); err != nil {
 		name = "localhost"
 	}
+	kinds, net := fact.Intersect(s.Kinds, fact.NodeKinds()), fact.KindsAt(fact.LevelNet)
 	opts := node.Options{
-		Level: fact.LevelFull, Node: name, Kinds: fact.Intersect(s.Kinds, fact.NodeKinds()),
+		Level: fact.LevelFull, Node: name, Kinds: fact.Subtract(kinds, net),
 		Proc: "/proc", Root: "/", Live: true,
 	}
 	files := false
@@ -34,6 +35,9 @@ func (s *Machine) measure(ctx context.Context) (name string, m *fact.Measurement
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	m, err = node.Local(ctx, opts)
+	if m != nil {
+		s.handshakes(ctx, m, fact.Intersect(kinds, net), opts.Proc)
+	}
 	if files && m != nil {
 		name = cmp.Or(m.Host.Hostname, "localhost")
 	}
