@@ -25,11 +25,17 @@ const digestOf = "@sha256:"
 // probePod returns the pod that a run sends, embedded or with a pulled image.
 func probePod(t *testing.T, image string) *corev1.Pod {
 	t.Helper()
-	opts, err := Options{RunID: "run1", Image: image, Kinds: []fact.Kind{fact.Processes}}.complete()
+	return podOfLevel(t, image, fact.LevelFull)
+}
+
+// podOfLevel returns the pod of a level.
+func podOfLevel(t *testing.T, image string, level fact.Level) *corev1.Pod {
+	t.Helper()
+	opts, err := Options{RunID: "run1", Image: image, Net: true, Kinds: []fact.Kind{fact.Processes, fact.NodeTLS}}.complete()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := podOf{node: "w1", arch: "amd64", image: image, owner: &metav1.OwnerReference{APIVersion: "batch/v1", Kind: "Job", Name: "checklist-run1", UID: "1"}}
+	p := podOf{level: level, node: "w1", arch: "amd64", image: image, owner: &metav1.OwnerReference{APIVersion: "batch/v1", Kind: "Job", Name: "checklist-run1", UID: "1"}}
 	var configs []*corev1.ConfigMap
 	if opts.embedded() {
 		p.image = "registry.k8s.io/pause:3.10"

@@ -82,7 +82,7 @@ func (o *Options) admissionHint(err error) string {
 	case has("warden-validating"), has("GKE Warden"): // GKE Autopilot: no namespace is exempt
 		return "GKE Autopilot admits no pod that reads its node; " + hintNoProbe
 	case has("violates PodSecurity"):
-		return fmt.Sprintf("Pod Security refuses pods with hostPID in namespace %s: use --probe-namespace with a namespace whose label "+
+		return fmt.Sprintf("Pod Security refuses pods with hostPID or hostNetwork in namespace %s: use --probe-namespace with a namespace whose label "+
 			"pod-security.kubernetes.io/enforce is privileged (a run creates a missing one like that), or --no-probe", o.Namespace)
 	case has("security context constraint"):
 		return "the user needs the verb use on the SecurityContextConstraints privileged; or use --no-probe"

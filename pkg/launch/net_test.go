@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
@@ -42,6 +43,16 @@ func netAnswer(t *testing.T, edit func(*fact.Measurement)) string {
 	if edit != nil {
 		edit(m)
 	}
+	return encoded(t, m)
+}
+
+func inNetwork(m *fact.Measurement, inode uint64) *fact.Measurement {
+	m.HostNetNS = inode
+	return m
+}
+
+// encoded returns the termination message of a measurement.
+func encoded(t *testing.T, m *fact.Measurement) string {
 	message, err := wire.Encode(m, wire.Options{Version: "test"})
 	if err != nil {
 		t.Error(err)
@@ -177,6 +188,7 @@ func TestAPodCostsOnlyItsOwnKinds(t *testing.T) {
 		want      []fact.Gap
 		filesRead bool
 		netRead   bool
+		network   uint64 // of the node's first process
 		pods      int
 	}{
 		"the second pod is killed": {
@@ -254,6 +266,22 @@ func TestAPodCostsOnlyItsOwnKinds(t *testing.T) {
 			files: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, netAnswer(s.t, nil)) }, netRead: true, pods: 2,
 			want: gapsAbout("b", Failure{Reason: fact.ProbeFailed, Detail: `expected an answer of a probe of level full, found one of level "net"`}, files...),
 		},
+		"a second pod in another network than the node": {
+			files: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, encoded(s.t, inNetwork(measurement("b"), 7))) },
+			net: func(s *apiServer, pod *corev1.Pod) {
+				s.succeed(pod.Name, netAnswer(s.t, func(m *fact.Measurement) { m.HostNetNS = 8 }))
+			}, filesRead: true, network: 7, pods: 2,
+			want: gapsAbout("b", Failure{
+				Reason: fact.Refused,
+				Detail: "the pod with the host's network was in network namespace 8, and the node's first process is in 7; the pod's answer was refused",
+			}, net...),
+		},
+		"a second pod in the node's network": {
+			files: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, encoded(s.t, inNetwork(measurement("b"), 7))) },
+			net: func(s *apiServer, pod *corev1.Pod) {
+				s.succeed(pod.Name, netAnswer(s.t, func(m *fact.Measurement) { m.HostNetNS = 7 }))
+			}, filesRead: true, netRead: true, network: 7, pods: 2,
+		},
 		"a second pod speaks of no other kinds": {
 			net: func(s *apiServer, pod *corev1.Pod) {
 				s.succeed(pod.Name, netAnswer(s.t, func(m *fact.Measurement) {
@@ -307,7 +335,7 @@ func TestAPodCostsOnlyItsOwnKinds(t *testing.T) {
 			}
 			want := map[string]*fact.Measurement{"a": whole("a", true, true)}
 			if tc.filesRead || tc.netRead {
-				want["b"] = whole("b", tc.filesRead, tc.netRead)
+				want["b"] = inNetwork(whole("b", tc.filesRead, tc.netRead), tc.network)
 			}
 			if diff := cmp.Diff(want, measured, cmpMask); diff != "" {
 				t.Errorf("measured (-want +got):\n%s", diff)
@@ -638,4 +666,119 @@ func peek(t *testing.T, r *http.Request) (body string, again func()) {
 		t.Error(err)
 	}
 	return string(data), func() { r.Body = io.NopCloser(bytes.NewReader(data)) }
+}
+
+// Each case changes one field of the pod of level net. What would give it more than it
+// asked for, or take the host's network from it, counts.
+func TestComparePodOfLevelNet(t *testing.T) {
+	type pod = corev1.Pod
+	for name, tc := range map[string]struct {
+		edit func(*pod)
+		want []string
+	}{
+		"nothing but defaults": {func(*pod) {}, nil},
+		"an SELinux level": {func(p *pod) {
+			p.Spec.SecurityContext.SELinuxOptions = &corev1.SELinuxOptions{Level: "s0:c1,c2"}
+		}, nil},
+		"DNS":                  {func(p *pod) { p.Spec.DNSPolicy = corev1.DNSClusterFirstWithHostNet }, nil},
+		"no host network":      {func(p *pod) { p.Spec.HostNetwork = false }, []string{"spec.hostNetwork: sent true, returned nothing"}},
+		"the host's processes": {func(p *pod) { p.Spec.HostPID = true }, []string{"spec.hostPID: sent nothing, returned true"}},
+		"another uid": {
+			func(p *pod) { p.Spec.Containers[0].SecurityContext.RunAsUser = new(int64(0)) },
+			[]string{"spec.containers[probe].securityContext.runAsUser: sent 65534, returned 0"},
+		},
+		"a capability": {
+			func(p *pod) { p.Spec.Containers[0].SecurityContext.Capabilities.Add = []corev1.Capability{"NET_RAW"} },
+			[]string{`spec.containers[probe].securityContext.capabilities.add[0]: sent nothing, returned "NET_RAW"`},
+		},
+		"another SELinux type": {func(p *pod) {
+			p.Spec.SecurityContext.SELinuxOptions = &corev1.SELinuxOptions{Type: "spc_t"}
+		}, []string{`spec.securityContext.seLinuxOptions.type: sent nothing, returned "spc_t"`}},
+		"no seccomp": {
+			func(p *pod) { p.Spec.SecurityContext.SeccompProfile = nil },
+			[]string{`spec.securityContext.seccompProfile: sent {"type":"RuntimeDefault"}, returned nothing`},
+		},
+		"other addresses": {
+			func(p *pod) { p.Spec.Containers[0].Env[0] = corev1.EnvVar{Name: "HOST_IPS", Value: "10.0.0.1"} },
+			[]string{
+				"spec.containers[probe].env[0].value: sent nothing, returned a value (not shown)",
+				"spec.containers[probe].env[0].valueFrom.fieldRef.fieldPath: sent a value (not shown), returned nothing",
+			},
+		},
+		"another program": {
+			func(p *pod) { p.Spec.Containers[0].Command = []string{"/bin/sh"} },
+			[]string{`spec.containers[probe].command[0]: sent "/checklist-probe-net", returned "/bin/sh"`},
+		},
+		"less memory": {
+			func(p *pod) {
+				p.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("32Mi")
+			},
+			[]string{`spec.containers[probe].resources.limits[memory]: sent "64Mi", returned "32Mi"`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := podOfLevel(t, "example.com/probe:1", fact.LevelNet)
+			returned := asReturned(sent)
+			tc.edit(returned)
+			if diff := cmp.Diff(tc.want, differences(t, podShape(false), sent, returned)); diff != "" {
+				t.Errorf("differences (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The pod of level net has no right but the host's network, whatever runs it.
+func TestPodOfLevelNet(t *testing.T) {
+	for _, image := range []string{ImageEmbedded, "example.com/probe:1"} {
+		pod := podOfLevel(t, image, fact.LevelNet)
+		spec, c := pod.Spec, pod.Spec.Containers[0]
+		sc := c.SecurityContext
+		if !spec.HostNetwork || spec.HostPID || spec.HostIPC || spec.DNSPolicy != corev1.DNSDefault || *spec.AutomountServiceAccountToken || *spec.EnableServiceLinks {
+			t.Errorf("%s: spec %+v", image, spec)
+		}
+		if *sc.Privileged || *sc.AllowPrivilegeEscalation || !*sc.ReadOnlyRootFilesystem || !*sc.RunAsNonRoot || *sc.RunAsUser != 65534 || *sc.RunAsGroup != 65534 ||
+			!slices.Equal(sc.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(sc.Capabilities.Add) > 0 || sc.AppArmorProfile != nil || sc.SeccompProfile != nil {
+			t.Errorf("%s: security context %+v", image, sc)
+		}
+		if psc := spec.SecurityContext; psc.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault || psc.SELinuxOptions != nil {
+			t.Errorf("%s: the pod's security context %+v", image, psc)
+		}
+		for _, v := range spec.Volumes {
+			if v.HostPath != nil || v.Secret != nil {
+				t.Errorf("%s: volume %+v", image, v)
+			}
+		}
+	}
+}
+
+// A second pod is told where the programs listen that the first one found, and how much
+// time is left.
+func TestArgumentsOfTheSecondPod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(t, "a")
+		var args []string
+		s.kubelet = func(pod *corev1.Pod) {
+			if isNet(pod) {
+				args = pod.Spec.Containers[0].Args
+				s.succeed(pod.Name, netAnswer(t, nil))
+				return
+			}
+			time.Sleep(4 * time.Second)
+			m := measurement("a")
+			m.Components = []fact.Component{{
+				Program: fact.ProgramKine, SocketsRead: true,
+				Sockets: []fact.Socket{{Address: "::", Port: 2379, Inode: 1}, {Address: "evil=1 --kinds=x", Port: 1, Inode: 2}},
+			}}
+			s.succeed(pod.Name, encoded(t, m))
+		}
+		opts := s.netOptions()
+		opts.Timeout = 12 * time.Second
+		if _, gaps, err := Measure(t.Context(), opts, factNodes("a")); err != nil || len(gaps) > 0 {
+			t.Errorf("gaps %v, error %v", gaps, err)
+		}
+		want := []string{"--node=a", "--host-ips=$(HOST_IPS)", "--kinds=node-tls,server-tls", "--timeout=6s", "--listeners=[::]:2379=kine"}
+		if diff := cmp.Diff(want, args); diff != "" {
+			t.Errorf("arguments (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -58,8 +58,10 @@ func (s *session) measure(run context.Context, index int, target Target) (r resu
 			}
 			var m *fact.Measurement
 			if m, f = s.measureAt(ctx, run, p, images); f == nil {
-				r.measured = s.together(r.measured, m)
-				continue
+				if f = elsewhere(r.measured, m); f == nil {
+					r.measured = together(r.measured, m)
+					continue
+				}
 			}
 		}
 		r.fails(f, level)
@@ -92,9 +94,22 @@ func (s *session) tooLate(ctx, run context.Context) *Failure {
 	return nil
 }
 
+// elsewhere returns a failure if the pod with the host's network was not in the network of
+// the node's first process. A sandboxed runtime may be the reason.
+func elsewhere(files, net *fact.Measurement) *Failure {
+	if files == nil || net.Level != fact.LevelNet || files.HostNetNS == 0 || net.HostNetNS == 0 || files.HostNetNS == net.HostNetNS {
+		return nil
+	}
+	return &Failure{
+		Reason: fact.Refused,
+		Detail: fmt.Sprintf("the pod with the host's network was in network namespace %d, and the node's first process is in %d; the pod's answer was refused",
+			net.HostNetNS, files.HostNetNS),
+	}
+}
+
 // together puts the answers of a node's pods together. Each answers for its own kinds
 // only. files or net is nil if that pod gave no answer.
-func (s *session) together(files, answer *fact.Measurement) *fact.Measurement {
+func together(files, answer *fact.Measurement) *fact.Measurement {
 	of := fact.KindsAt(fact.LevelNet)
 	if answer.Level != fact.LevelNet {
 		answer.Read = fact.Subtract(answer.Read, of)

@@ -54,7 +54,7 @@ func (o *Options) name(parts ...string) string {
 }
 
 // namespace returns the namespace as a run creates it. Pod Security's baseline already
-// refuses pods with hostPID, so all three modes say privileged.
+// refuses pods with hostPID or hostNetwork, so all three modes say privileged.
 func (o *Options) namespace() *corev1.Namespace {
 	return &corev1.Namespace{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},

@@ -786,6 +786,12 @@ func TestLooksLikeOurs(t *testing.T) {
 	for name, tc := range map[string]struct{ got, want bool }{
 		"a pod":                              {pod(meta("checklist-one-0000"), "probe"), true},
 		"a second pod":                       {pod(meta("checklist-one-0012-1"), "probe"), true},
+		"a pod of level net":                 {pod(meta("checklist-one-net-0000"), "probe"), true},
+		"its second try":                     {pod(meta("checklist-one-net-0000-1"), "probe"), true},
+		"a pod of another level":             {pod(meta("checklist-one-web-0000"), "probe"), false},
+		"a loader of level net":              {config(meta("checklist-one-net-amd64-loader"), true, "loader", "size"), true},
+		"a part of level net":                {config(meta("checklist-one-net-arm64-part-00"), true, "part.00"), true},
+		"a part of another level":            {config(meta("checklist-one-web-arm64-part-00"), true, "part.00"), false},
 		"a pod with a sidecar":               {pod(meta("checklist-one-0000"), "istio-proxy", "probe"), true},
 		"the 10,001st pod":                   {pod(meta("checklist-one-10000"), "probe"), true},
 		"a pod of a run with a hyphen":       {pod(meta("checklist-a-b-0000", run("a-b")), "probe"), true},

@@ -278,9 +278,9 @@ func TestSurvey(t *testing.T) {
 }
 
 // The golden files are what manifests prints for a run, and what a reviewer reads: every
-// object, for both levels, embedded and pulled.
+// object, for each level, embedded and pulled.
 func TestObjects(t *testing.T) {
-	for _, level := range []fact.Level{fact.LevelFull, fact.LevelProc} {
+	for _, level := range []fact.Level{fact.LevelFull, fact.LevelProc, fact.LevelNet} {
 		for _, image := range []string{ImageEmbedded, "registry.example/checklist-probe@sha256:" + strings.Repeat("0", 64)} {
 			way := "image"
 			if image == ImageEmbedded {
@@ -289,13 +289,17 @@ func TestObjects(t *testing.T) {
 			t.Run(string(level)+" "+way, func(t *testing.T) {
 				opts := Options{
 					Level: level, Image: image, RunID: "run1", Kinds: []fact.Kind{fact.Processes, fact.Mounts},
-					Embedded: func(arch string) ([]byte, error) { return make([]byte, 2_500_000), nil },
+					Embedded:    func(arch string) ([]byte, error) { return make([]byte, 2_500_000), nil },
+					NetEmbedded: func(arch string) ([]byte, error) { return make([]byte, 1_500_000), nil },
+				}
+				if level == fact.LevelNet {
+					opts.Level, opts.Net, opts.Kinds = fact.LevelAPI, true, []fact.Kind{fact.NodeTLS, fact.ServerTLS}
 				}
 				if way == "image" {
 					opts.PullSecret = "registry"
 				}
 				plan, _, err := NewPlan(opts, []fact.Node{
-					{Name: "b", Ready: true, OS: "linux", Arch: "arm64"},
+					{Name: "b", Ready: true, OS: "linux", Arch: "arm64", KubeletVersion: "v1.28.15"},
 					{Name: "a", Ready: true, OS: "linux", Arch: "amd64"},
 				})
 				if err != nil {
@@ -435,5 +439,15 @@ func TestPodNamesTheProbe(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, commands); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+}
+
+func TestOneHostIP(t *testing.T) {
+	for version, want := range map[string]bool{
+		"v1.28.3": true, "v1.21.14-eks-fd2e1": true, "v1.27": true, "v1.29.0": false, "v1.37.2+k3s1": false, "v2.1.0": false, "": false, "v1.x": false, "1.28.0": false,
+	} {
+		if got := oneHostIP(version); got != want {
+			t.Errorf("kubelet %q: %v, expected %v", version, got, want)
+		}
 	}
 }

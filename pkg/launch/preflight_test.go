@@ -59,7 +59,7 @@ func TestPreflight(t *testing.T) {
 			want: &Failure{
 				Reason: fact.AdmissionDenied,
 				Detail: `trying to create a pod in namespace kubectl-checklist: pods "x" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true)`,
-				Hint: "Pod Security refuses pods with hostPID in namespace kubectl-checklist: use --probe-namespace with a namespace whose label " +
+				Hint: "Pod Security refuses pods with hostPID or hostNetwork in namespace kubectl-checklist: use --probe-namespace with a namespace whose label " +
 					"pod-security.kubernetes.io/enforce is privileged (a run creates a missing one like that), or --no-probe",
 			},
 		},
