@@ -7,8 +7,10 @@
 //   - the namespace, if it does not exist;
 //   - a Job that runs nothing: the dead man's switch, see below;
 //   - with the embedded probe, ConfigMaps that hold the probe and its loader;
-//   - one bare pod for each node, placed by spec.nodeName, at most
-//     Options.MaxInFlight at once, deleted as soon as the run has its facts.
+//   - bare pods, placed by spec.nodeName, at most Options.MaxInFlight at once, each
+//     deleted as soon as the run has its facts. A node gets up to two, one after the
+//     other: one that reads files and processes (Options.Level), then one that makes
+//     handshakes with what listens on the node (Options.Net).
 //
 // Objects returns them for people to read. Grants returns the rights that a run uses.
 //
@@ -63,6 +65,16 @@
 //     may patch namespaces can set these, so a namespace is deleted only if nothing
 //     else was found in it.
 //
+// # The second pod of a node
+//
+// A pod of level net has the host's network and no other right: uid 65534, no capability,
+// no hostPID, no token, the runtime's own SELinux type. It runs another program
+// (package netprobe), embedded in config maps of its own. It waits for the first pod's
+// answer, because that says where the cluster's programs listen (ListenersOf). It has what
+// is left of Options.Timeout. If it fails, only the kinds of level net are gaps; if the
+// first pod fails, only the others are. An answer holds only the kinds of its own pod. An
+// answer from another network namespace than that of the node's first process is refused.
+//
 // # What rights in the probe's namespace mean
 //
 // During a run, its pods can read every file and process of their nodes. Before the
@@ -70,7 +82,8 @@
 // rights in this namespace are rights on the nodes:
 //
 //   - create pods (or what makes pods: jobs, deployments and so on): if the namespace
-//     admits the probe, it admits any pod with hostPID and root, at any time. This
+//     admits the probe, it admits any pod with hostPID or hostNetwork and root, at any
+//     time. This
 //     needs nothing of the run.
 //   - create pods/exec, pods/attach, pods/ephemeralcontainers or pods/portforward:
 //     to start something else in the probe's pod. The run sees an ephemeral container
@@ -96,7 +109,8 @@
 // A node that cannot be measured is a gap for that node, one for each kind of facts
 // that was wanted. It never affects other nodes. Preflight finds what makes every pod
 // impossible (rights, Pod Security, a webhook, a quota) before anything is created.
-// This becomes the same gap for all nodes. The Events of a pod explain why it does not
+// This becomes the same gap for all nodes. If only the pods of one level are refused,
+// it is one for the kinds of that level. The Events of a pod explain why it does not
 // start. If they say that the node refuses the SELinux type, a second pod runs without
 // it (blocked).
 package launch

@@ -240,8 +240,8 @@ func TestRightsDoc(t *testing.T) {
 		"`secrets` need no other rights. (`pods TYPE/NAME` also reads the named object, as kubectl does. `cleanup` also looks\n" +
 		"into other namespaces, if its user may list pods, jobs, config maps and namespaces there.)\n\n" +
 		"Two of these rights are strong:\n\n" +
-		"- `create pods` in the probe's namespace. The namespace admits pods with hostPID, so anyone who may create pods\n" +
-		"  there can become root on every node.\n" +
+		"- `create pods` in the probe's namespace. The namespace admits pods with hostPID and hostNetwork, so anyone who may\n" +
+		"  create pods there can become root on every node.\n" +
 		"- `list secrets`. RBAC cannot grant names alone. The plugin asks for metadata only, but anyone with this right can\n" +
 		"  read values. The right has its own role, so that you can leave it out.\n\n" +
 		"An administrator who applies the grants owns the probe's namespace. Runs use it and do not remove it. With\n" +
