@@ -248,7 +248,7 @@ func (o *Options) pod(p podOf, maps []*corev1.ConfigMap) *corev1.Pod {
 		}
 	}
 	if net || p.unlabelled {
-		// A container of the runtime's own type may connect, and this pod reads nothing
+		// A container of the runtime's own type may usually connect, and this pod reads nothing
 		// of the node.
 		pod.Spec.SecurityContext.SELinuxOptions = nil
 	}
