@@ -184,8 +184,8 @@ func tomlValue(value string) (string, error) {
 		}
 		value, rest = value[1:1+end], value[end+2:]
 	} else {
-		value, rest, _ = strings.Cut(value, "#")
-		value, rest = strings.TrimSpace(value), ""
+		value, _, _ = strings.Cut(value, "#")
+		value = strings.TrimSpace(value)
 		if value == "" || strings.Trim(value, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 			return "", errTOMLValue
 		}
