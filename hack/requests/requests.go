@@ -101,7 +101,10 @@ func (g *Grant) Permits(a Access) bool {
 		return false
 	}
 	if a.Path != "" {
-		return g.Namespace == "" && slices.Contains(g.Rule.NonResourceURLs, a.Path)
+		return g.Namespace == "" && slices.ContainsFunc(g.Rule.NonResourceURLs, func(url string) bool {
+			below, all := strings.CutSuffix(url, "*") // as RBAC has it, at the end alone
+			return url == a.Path || all && strings.HasPrefix(a.Path, below)
+		})
 	}
 	return (g.Namespace == "" || g.Namespace == a.Namespace) &&
 		slices.Contains(g.Rule.APIGroups, a.Group) && slices.Contains(g.Rule.Resources, a.Resource) &&

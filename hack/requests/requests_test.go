@@ -43,7 +43,7 @@ func TestPermits(t *testing.T) {
 	}
 	grants := Grants(
 		&rbacv1.ClusterRole{Rules: []rbacv1.PolicyRule{
-			rule("", "namespaces", "x", "get", "delete"), {NonResourceURLs: []string{"/version"}, Verbs: []string{"get"}},
+			rule("", "namespaces", "x", "get", "delete"), {NonResourceURLs: []string{"/version", "/apis/*"}, Verbs: []string{"get"}},
 		}},
 		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: "x"}, Rules: []rbacv1.PolicyRule{rule("batch", "jobs", "", "list")}},
 		&rbacv1.RoleBinding{},
@@ -56,6 +56,8 @@ func TestPermits(t *testing.T) {
 		want   bool
 	}{
 		"a named object":                       {get, true},
+		"a path below one with a star":         {Access{Verb: "get", Path: "/apis/apps/v1"}, true},
+		"the path above a star":                {Access{Verb: "get", Path: "/apis"}, false},
 		"another name":                         {Access{Verb: "get", Resource: "namespaces", Name: "y"}, false},
 		"another verb":                         {Access{Verb: "patch", Resource: "namespaces", Name: "x"}, false},
 		"a list of what is granted by name":    {Access{Verb: "list", Resource: "namespaces"}, false},

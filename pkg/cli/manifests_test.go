@@ -31,6 +31,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
 )
 
 // smallCluster is an API server for reading. It lists two nodes and nothing else, and
@@ -40,6 +41,46 @@ type smallCluster struct {
 	mu     sync.Mutex
 	asked  []requests.Access
 	refuse func(requests.Access) bool
+}
+
+// readsSpec are the resources of which whole objects are listed, because they say where a
+// secret of an external store ends.
+var readsSpec = map[string]bool{
+	"externalsecrets.external-secrets.io": true, "kustomizations.kustomize.toolkit.fluxcd.io": true,
+	"secretproviderclasses.secrets-store.csi.x-k8s.io": true, "peerauthentications.security.istio.io": true,
+}
+
+// storeGroups are the API groups of all external stores and of Istio, each in version v1.
+func storeGroups() *metav1.APIGroupList {
+	groups := &metav1.APIGroupList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIGroupList"}}
+	seen := map[string]bool{}
+	for _, r := range storeTable() {
+		if !seen[r.Group] {
+			seen[r.Group] = true
+			v := metav1.GroupVersionForDiscovery{GroupVersion: r.Group + "/v1", Version: "v1"}
+			groups.Groups = append(groups.Groups, metav1.APIGroup{Name: r.Group, Versions: []metav1.GroupVersionForDiscovery{v}, PreferredVersion: v})
+		}
+	}
+	return groups
+}
+
+// storeResources are those of one group in version v1.
+func storeResources(groupVersion string) *metav1.APIResourceList {
+	list := &metav1.APIResourceList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: groupVersion}
+	for _, r := range storeTable() {
+		if r.Group+"/v1" == groupVersion {
+			list.APIResources = append(list.APIResources, metav1.APIResource{Name: r.Resource, Namespaced: true})
+		}
+	}
+	return list
+}
+
+func storeTable() []secretstore.Resource {
+	list := []secretstore.Resource{{Group: "security.istio.io", Resource: "peerauthentications"}}
+	for _, s := range secretstore.All() {
+		list = append(list, s.Resources...)
+	}
+	return list
 }
 
 func newSmallCluster(t *testing.T) *smallCluster {
@@ -74,6 +115,10 @@ func newSmallCluster(t *testing.T) *smallCluster {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 			_, _ = fmt.Fprintf(w, "apiserver_encryption_config_controller_last_config_info{apiserver_id_hash=\"sha256:%[1]s\",hash=\"sha256:%[1]s\"} 1\n", strings.Repeat("ab", 32))
 			return
+		case a.Path == "/apis":
+			answer = storeGroups()
+		case strings.HasPrefix(a.Path, "/apis/"):
+			answer = storeResources(strings.TrimPrefix(a.Path, "/apis/"))
 		case a.Verb == "get" && a.Resource == "nodes" && nodes[a.Name] != nil:
 			answer = nodes[a.Name]
 		case a.Verb != "list":
@@ -95,8 +140,11 @@ func newSmallCluster(t *testing.T) *smallCluster {
 		case a.Resource == "leases":
 			list["apiVersion"], list["kind"] = "coordination.k8s.io/v1", "LeaseList"
 			answer = list
+		case a.Resource == "configmaps":
+			list["kind"] = "ConfigMapList"
+			answer = list
 		default:
-			if !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList") {
+			if !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList") && !readsSpec[a.Resource+"."+a.Group] {
 				t.Errorf("asked for %+v, not for metadata", a)
 			}
 			list["apiVersion"], list["kind"] = "meta.k8s.io/v1", "PartialObjectMetadataList"

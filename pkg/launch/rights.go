@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
 )
 
 // A right is one verb on one resource.
@@ -69,7 +70,7 @@ func (o *Options) when(creates bool) when {
 // pkg/cli, and on the real cluster in hack/e2e.
 func rights() []right {
 	stops := "the probe is not run"
-	return []right{
+	list := []right{
 		{where: everywhere, resource: "/version", verb: "get", when: reads, without: "the version of the API server is unknown"},
 		{where: everywhere, resource: "/metrics", verb: "get", when: reads, without: "an encryption configuration that changed after the API server's start stays unknown"},
 		{where: everywhere, resource: "nodes", verb: "get", when: reads, must: embeds, without: "nodes cannot be named; the embedded probe is not run"},
@@ -80,6 +81,12 @@ func rights() []right {
 		{where: everywhere, group: "batch", resource: "jobs", verb: "list", when: reads, without: "Jobs are reported instead of their CronJobs"},
 		{where: everywhere, group: "node.k8s.io", resource: "runtimeclasses", verb: "list", when: reads, without: "sandboxed runtimes are not recognized"},
 		{where: everywhere, resource: "secrets", verb: "list", when: reads, without: "the question about secrets is never answered with yes"},
+		{where: everywhere, resource: "configmaps", verb: "list", when: reads, without: "credentials in ConfigMaps are unknown (--no-configmaps does not look for them)"},
+		{where: everywhere, resource: "/apis", verb: "get", when: reads, without: "external stores of secrets are unknown"},
+		{where: everywhere, resource: "/apis/*", verb: "get", when: reads, without: "external stores of secrets are unknown"},
+		{where: everywhere, group: "storage.k8s.io", resource: "csidrivers", verb: "list", when: reads, without: "it is unknown which external stores of secrets are installed"},
+		{where: everywhere, group: "admissionregistration.k8s.io", resource: "mutatingwebhookconfigurations", verb: "list", when: reads, without: "it is unknown which external stores of secrets are installed"},
+		{where: everywhere, group: "security.istio.io", resource: "peerauthentications", verb: "list", when: reads, without: "it is unknown whether Istio encrypts all traffic between pods"},
 		{where: inKubeSystem, group: "coordination.k8s.io", resource: "leases", verb: "list", when: reads, without: "the number of API servers is unknown"},
 
 		{where: everywhere, group: "authorization.k8s.io", resource: "selfsubjectaccessreviews", verb: "create", when: probes, without: "a missing right is noticed later"},
@@ -105,6 +112,14 @@ func rights() []right {
 		{where: inNamespace, resource: "persistentvolumeclaims", verb: "list", when: makes, without: "a claim of someone else does not stop the removal of the namespace"},
 		{where: inNamespace, resource: "secrets", verb: "list", when: makes, without: "a Secret of someone else does not stop the removal of the namespace"},
 	}
+	for _, s := range secretstore.All() {
+		for _, r := range s.Resources {
+			list = append(list, right{
+				where: everywhere, group: r.Group, resource: r.Resource, verb: "list", when: reads, without: "where it is served, it is unknown how " + s.Title + " is used",
+			})
+		}
+	}
+	return list
 }
 
 func (r *right) String() string {
