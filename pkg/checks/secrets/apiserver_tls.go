@@ -43,19 +43,16 @@ func judgeAPIServerTLS(v *checks.View) []api.Finding {
 		}
 		n := &transitNode{Node: node, view: v, settings: fact.ServerSettings}
 		judged := n.judge(fact.KubeAPI)
-		for _, purpose := range []fact.ListenerPurpose{fact.KubeAPIProxy, fact.RKE2Supervisor, fact.Konnectivity} {
-			n.judge(purpose)
-		}
+		n.missing(judged, fact.ProgramAPIServer, "the API server")
+		n.missing(n.judge(fact.KubeAPIProxy), fact.ProgramProxy, "the proxy before the API server")
+		n.missing(n.judge(fact.RKE2Supervisor), fact.ProgramRKE2, "RKE2's supervisor port")
+		n.missing(n.judge(fact.Konnectivity), fact.ProgramKonnectivity, "konnectivity's agent port")
 		if v.ServerWitness(node) {
 			measured++
 		}
 		servers := n.run(fact.ProgramAPIServer)
-		switch {
-		case judged > 0:
+		if judged > 0 || len(servers) > 0 {
 			served++
-		case len(servers) > 0:
-			served++
-			n.unknown(fact.NotPresent, "the API server's port was not measured", n.evidence(fmt.Sprintf("/proc/%d", servers[0].PID), "an API server runs, and no listener of it was found"))
 		}
 		for _, c := range servers {
 			n.kubeletAuthority(c)

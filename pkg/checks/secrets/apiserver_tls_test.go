@@ -54,9 +54,25 @@ func TestAPIServerTLS(t *testing.T) {
 		"konnectivity is judged": {
 			beside(ft.Listener(fact.Konnectivity, "::", 8132), fact.ProgramKonnectivity), []string{pass, "pass cp1: konnectivity's agent port ([::]:8132)" + only},
 		},
+		"a proxy at the API server's usual port": {
+			beside(ft.Listener(fact.KubeAPI, "10.0.0.1", 6443), fact.ProgramProxy, func(l *fact.Listener) { l.Inode = 9 }, chain(func(c *fact.Certificate) { c.Names = nil })),
+			[]string{pass, "pass cp1: the proxy before the API server (10.0.0.1:6443)" + only + ", it refuses requests without credentials"},
+		},
+		"a proxy that was not met is unknown": {
+			onNode(running(fact.ProgramProxy)), []string{pass, "unknown NotPresent cp1: the proxy before the API server was not measured"},
+		},
+		"a supervisor that was not met is unknown": {
+			onNode(running(fact.ProgramRKE2)), []string{pass, "unknown NotPresent cp1: RKE2's supervisor port was not measured"},
+		},
+		"konnectivity that was not met is unknown": {
+			onNode(running(fact.ProgramKonnectivity)), []string{pass, "unknown NotPresent cp1: konnectivity's agent port was not measured"},
+		},
+		"an API server that started after the handshakes is unknown": {
+			server(func(l *fact.Listener) { l.Inode = 4 }), []string{"unknown NotPresent cp1: the API server was not measured"},
+		},
 		"another program's 8443 is not judged": {beside(ft.Listener(fact.KubeAPIProxy, "0.0.0.0", 8443), fact.ProgramContainerd, inPlain), []string{pass}},
 		"an API server without a listener": {
-			onNode(drop(fact.KubeAPI)), []string{"unknown NotPresent cp1: the API server's port was not measured"},
+			onNode(drop(fact.KubeAPI)), []string{"unknown NotPresent cp1: the API server was not measured"},
 		},
 		"a second API server that was not met": {
 			ft.Edit(onNode(), func(s *fact.Set) { s.Cluster.APIServers = ft.Ptr(2) }),

@@ -1,6 +1,9 @@
 package secrets
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
@@ -28,7 +31,13 @@ var ComponentTLS = checks.Check{
 	Judge: judgeComponentTLS,
 }
 
-var componentPurposes = []fact.ListenerPurpose{fact.ControllerManager, fact.Scheduler, fact.CloudController, fact.RuntimeStreaming}
+// otherComponents have a port each. One of them that runs was met, or is unknown.
+var otherComponents = []struct {
+	purpose fact.ListenerPurpose
+	program fact.ComponentProgram
+}{
+	{fact.ControllerManager, fact.ProgramControllerManager}, {fact.Scheduler, fact.ProgramScheduler}, {fact.CloudController, fact.ProgramCloudController},
+}
 
 func judgeComponentTLS(v *checks.View) []api.Finding {
 	var findings []api.Finding
@@ -38,9 +47,11 @@ func judgeComponentTLS(v *checks.View) []api.Finding {
 			continue // a gap says so
 		}
 		n := &transitNode{Node: node, view: v, settings: fact.NodeSettings}
-		for _, purpose := range componentPurposes {
-			n.judge(purpose)
+		for _, c := range otherComponents {
+			n.missing(n.judge(c.purpose), c.program, transitRules[c.purpose].name)
 		}
+		n.judge(fact.RuntimeStreaming)
+		n.streams()
 		if len(n.findings) == 0 {
 			n.add(api.Finding{
 				Verdict: api.Pass, Message: "no other component listens on this node",
@@ -50,4 +61,18 @@ func judgeComponentTLS(v *checks.View) []api.Finding {
 		findings = append(findings, n.findings...)
 	}
 	return findings
+}
+
+// streams is unknown for a container runtime that listens beyond loopback where it was not
+// met. Its ports are not known beforehand, and some of them are not for streams.
+func (n *transitNode) streams() {
+	for _, c := range n.run(fact.ProgramContainerd, fact.ProgramCRIO) {
+		for _, s := range c.Sockets {
+			met := slices.ContainsFunc(n.judged, func(l *fact.Listener) bool { return l.Inode == s.Inode })
+			if s.Netns == 0 && !met && !loopback(s.Address) {
+				n.unknown(fact.NotPresent, "a port of "+string(c.Program)+" beyond loopback was not measured",
+					n.evidence(fmt.Sprintf("/proc/%d/fd", c.PID), "listens on "+endpoint(s.Address, s.Port)))
+			}
+		}
+	}
 }

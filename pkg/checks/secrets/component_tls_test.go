@@ -41,9 +41,19 @@ func TestComponentTLS(t *testing.T) {
 		"streams elsewhere are low": {
 			onNode(plus(streaming("10.0.0.1"), fact.ProgramCRIO)), []string{manager, scheduler, "low fail cp1: the container runtime's streaming port does not use TLS"},
 		},
-		"a node without any passes": {onNode(drop(fact.ControllerManager), drop(fact.Scheduler)), []string{"pass cp1: no other component listens on this node"}},
+		"a node without any passes": {onNode(drop(fact.ControllerManager), drop(fact.Scheduler), quit(fact.ProgramControllerManager), quit(fact.ProgramScheduler)), []string{"pass cp1: no other component listens on this node"}},
 		"one that did not answer is unknown": {
 			onNode(at(fact.Scheduler, silent)), []string{manager, "unknown Timeout cp1: the scheduler (127.0.0.1:10259, loopback only): it is unknown what it speaks"},
+		},
+		"one that was not met is unknown": {
+			onNode(drop(fact.Scheduler)), []string{manager, "unknown NotPresent cp1: the scheduler was not measured"},
+		},
+		"a runtime's port that was not met is unknown": {
+			onNode(running(fact.ProgramContainerd, fact.Socket{Address: "0.0.0.0", Port: 10010, Inode: 3})),
+			[]string{manager, scheduler, "unknown NotPresent cp1: a port of containerd beyond loopback was not measured"},
+		},
+		"a runtime's port on loopback need not be met": {
+			onNode(running(fact.ProgramContainerd, fact.Socket{Address: "127.0.0.1", Port: 10010, Inode: 3})), []string{manager, scheduler},
 		},
 		"not read: a gap says so": {onNode(func(m *fact.Measurement) { m.Read = nil }), nil},
 	})

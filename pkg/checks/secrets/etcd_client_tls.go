@@ -66,7 +66,11 @@ func judgeEtcd(v *checks.View, ports *etcdPorts) []api.Finding {
 		n.servers = servers
 		judged := 0
 		for _, purpose := range ports.purposes {
-			judged += n.judge(purpose)
+			of := n.judge(purpose)
+			if purpose == fact.KineTCP && slices.ContainsFunc(n.run(fact.ProgramKine), listens) {
+				n.missing(of, fact.ProgramKine, "kine's port")
+			}
+			judged += of
 		}
 		n.etcdSettings(ports)
 		if judged == 0 && len(n.findings) == 0 {
@@ -88,6 +92,10 @@ func judgeEtcd(v *checks.View, ports *etcdPorts) []api.Finding {
 	}
 	return findings
 }
+
+// listens reports whether a program has a TCP socket, or may have one. kine can serve a Unix
+// socket instead.
+func listens(c *fact.Component) bool { return !c.SocketsRead || len(c.Sockets) > 0 }
 
 // distinct keeps one listener of each list of authorities and of a node's files: API
 // servers nearly always have the same ones, and each etcd is compared with all.
@@ -140,7 +148,7 @@ func (n *transitNode) etcdURL(ports *etcdPorts, c *fact.Component, s fact.Settin
 		host, port = strings.Trim(at[:colon], "[]"), at[colon+1:]
 	}
 	var met *fact.Listener
-	for _, l := range n.of(ports.purposes[0]) {
+	for _, l := range n.judged {
 		// A wildcard address is written in more than one way, and so is IPv6: the port
 		// and, where both name one address, the address decide.
 		if fmt.Sprint(l.Port) == port && (l.Address == host || wildcard(host) && wildcard(l.Address) || !literal(host)) {
@@ -180,8 +188,15 @@ func wildcard(host string) bool { return host == "" || host == "0.0.0.0" || host
 func literal(host string) bool { return strings.Trim(host, "0123456789.") == "" }
 
 // noEtcd passes a node whose store is a file that the API server's own process reads
-// (kine in k3s), and where nothing else serves a store.
+// (kine in k3s), and where nothing else serves a store. Where an etcd's file is open,
+// it must have ports, too.
 func (n *transitNode) noEtcd(ports *etcdPorts) {
+	for i := range n.Measured.Etcd {
+		if db := &n.Measured.Etcd[i]; db.Format == fact.FormatEtcd {
+			n.unknown(fact.NotPresent, "the "+ports.noun+" of the etcd on this node was not measured", n.evidence(db.Path, "an etcd has it open"))
+			return
+		}
+	}
 	if len(n.run(fact.ProgramEtcd, fact.ProgramKine)) > 0 || !n.Measured.HasRead(fact.ServerSettings) {
 		return
 	}

@@ -122,6 +122,21 @@ func TestEtcdClientTLS(t *testing.T) {
 			onNode(func(m *fact.Measurement) { m.Components[0].Sockets[0].Netns = 7; m.Components[0].SocketsRead = false }),
 			[]string{"unknown NotPresent cp1: etcd's client port (10.0.0.1:2379, by its port): nothing shows which program it belongs to"},
 		},
+		"an etcd that started after the handshakes is unknown": {
+			etcd(func(l *fact.Listener) { l.Inode = 4 }), []string{"unknown NotPresent cp1: etcd's client port (10.0.0.1:2379) was not measured"},
+		},
+		"a store whose etcd was not found is unknown": {
+			onNode(drop(fact.EtcdClient), quit(fact.ProgramEtcd), func(m *fact.Measurement) { m.Etcd = []fact.EtcdDB{{Path: "/db"}} }),
+			[]string{"unknown NotPresent cp1: the client port of the etcd on this node was not measured"},
+		},
+		"kine at etcd's usual port is kine's": {
+			onNode(drop(fact.EtcdClient), drop(fact.EtcdPeer), quit(fact.ProgramEtcd), plus(changedListener(ft.Listener(fact.EtcdClient, "0.0.0.0", 2379), inPlain), fact.ProgramKine)),
+			[]string{"critical fail cp1: kine's port (0.0.0.0:2379) does not use TLS"},
+		},
+		"a kine that was not met is unknown": {
+			onNode(running(fact.ProgramKine, fact.Socket{Address: "::", Port: 2399, Inode: 3})), []string{pass, "unknown NotPresent cp1: kine's port was not measured"},
+		},
+		"a kine at a Unix socket has no port": {onNode(running(fact.ProgramKine)), []string{pass}},
 		"kine on TCP is judged as etcd": {
 			onNode(drop(fact.EtcdClient), drop(fact.EtcdPeer), quit(fact.ProgramEtcd), plus(changedListener(ft.Listener(fact.KineTCP, "0.0.0.0", 2379), inPlain), fact.ProgramKine)),
 			[]string{"critical fail cp1: kine's port (0.0.0.0:2379) does not use TLS"},

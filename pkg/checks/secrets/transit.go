@@ -148,6 +148,7 @@ type transitNode struct {
 	// servers are the API servers' listeners on all nodes that count, of which etcd's
 	// authorities are compared.
 	servers  []serverListener
+	judged   []*fact.Listener // those that belong to a program of their purpose, or may
 	findings []api.Finding
 }
 
@@ -183,11 +184,37 @@ func (n *transitNode) unknown(reason fact.Reason, message string, evidence ...ap
 func (n *transitNode) of(purpose fact.ListenerPurpose) []*fact.Listener {
 	var out []*fact.Listener
 	for i := range n.Measured.Listeners {
-		if l := &n.Measured.Listeners[i]; l.Purpose == purpose {
+		if l := &n.Measured.Listeners[i]; n.purpose(l) == purpose {
 			out = append(out, l)
 		}
 	}
 	return out
+}
+
+// purpose is what a listener is for. Its port alone does not show whether kine or etcd, an
+// API server or a proxy before one listens there; its owner does.
+func (n *transitNode) purpose(l *fact.Listener) fact.ListenerPurpose {
+	owner := n.owner(l)
+	if owner == nil {
+		return l.Purpose
+	}
+	switch l.Purpose {
+	case fact.EtcdClient, fact.KineTCP:
+		switch owner.Program {
+		case fact.ProgramKine:
+			return fact.KineTCP
+		case fact.ProgramEtcd:
+			return fact.EtcdClient
+		}
+	case fact.KubeAPI, fact.KubeAPIProxy:
+		switch owner.Program {
+		case fact.ProgramProxy:
+			return fact.KubeAPIProxy
+		case fact.ProgramAPIServer:
+			return fact.KubeAPI
+		}
+	}
+	return l.Purpose
 }
 
 // run are the node's programs of these kinds.
@@ -242,7 +269,9 @@ func (n *transitNode) ownership(l *fact.Listener, rule *transitRule) (owned, *fa
 	return byPort, nil
 }
 
-// judge judges each listener of a purpose, and reports how many there are of it.
+// judge judges each listener of a purpose, and reports how many there are of it. Where a
+// program of the purpose runs that listens and was not met, that is unknown: it may have
+// started after the handshakes.
 func (n *transitNode) judge(purpose fact.ListenerPurpose) (judged int) {
 	rule := transitRules[purpose]
 	for _, l := range n.of(purpose) {
@@ -250,11 +279,22 @@ func (n *transitNode) judge(purpose fact.ListenerPurpose) (judged int) {
 		if how == byOther {
 			continue
 		}
+		n.judged = append(n.judged, l)
 		j := &listenerJudge{transitNode: n, l: l, rule: &rule, owner: owner, local: loopback(l.Address), how: how}
 		j.judge()
 		judged++
 	}
 	return judged
+}
+
+// missing is a finding if a program runs that is there for one purpose, and no listener of
+// it was judged.
+func (n *transitNode) missing(judged int, program fact.ComponentProgram, name string) {
+	running := n.run(program)
+	if judged > 0 || len(running) == 0 {
+		return
+	}
+	n.unknown(fact.NotPresent, name+" was not measured", n.evidence(fmt.Sprintf("/proc/%d", running[0].PID), string(program)+" runs, and no listener of it was met"))
 }
 
 func (n *transitNode) evidence(place, value string) api.Evidence {

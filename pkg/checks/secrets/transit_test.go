@@ -128,6 +128,15 @@ func quit(program fact.ComponentProgram) func(*fact.Measurement) {
 	}
 }
 
+// running adds a program whose sockets are known and which was not met.
+func running(program fact.ComponentProgram, sockets ...fact.Socket) func(*fact.Measurement) {
+	return func(m *fact.Measurement) {
+		c := ft.Component(program, 31, nil)
+		c.Sockets = sockets
+		m.Components = append(slices.Clone(m.Components), c)
+	}
+}
+
 // plus adds a listener, owned by a program with that pid if there is one.
 func plus(l fact.Listener, owner fact.ComponentProgram) func(*fact.Measurement) {
 	return func(m *fact.Measurement) {
