@@ -111,8 +111,7 @@ func (w *words) tells(last int) telling {
 			}
 			return tellsSecret
 		case "api", "private", "priv", "auth", "encryption", "encrypt", "signing", "sign", "account", "master", "shared", "ssh", "hmac", "jwt", "session",
-			"cookie", "aes", "cipher", "crypto", "admin", "webhook", "app", "application", "consumer", "license", "storage", "integration", "deploy",
-			"root", "data":
+			"cookie", "aes", "cipher", "crypto", "admin", "webhook", "app", "application", "consumer", "license", "storage", "integration", "deploy":
 			return tellsSecret
 		}
 		return tellsNothing
@@ -210,6 +209,9 @@ func (s *scan) assignment(at int) {
 	kind := tells(name)
 	if kind == tellsNothing {
 		return
+	}
+	if from > 0 && s.text[from-1] == ':' && s.hasAt(end, ":") {
+		return // a part of a name: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME
 	}
 	at = s.valueAfter(from, end)
 	if at < 0 {

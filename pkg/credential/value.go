@@ -32,7 +32,7 @@ func looksRandom(value []byte, kind telling, quoted bool) bool {
 			return false // sentences; binary data
 		}
 	}
-	if !quoted && (bytes.ContainsAny(value, "([{") || value[0] == '*' || value[0] == '&') {
+	if !quoted && (bytes.ContainsAny(value, "([{<") || value[0] == '*' || value[0] == '&') {
 		return false // an expression, an alias of YAML
 	}
 	if bytes.Contains(value, []byte("()")) || bytes.Contains(value, []byte("](")) {
@@ -229,9 +229,9 @@ func oddLength(value []byte) int {
 }
 
 // isWords reports a part of letters alone that can be words in camel case, perhaps with
-// a few digits at its end: they have vowels, and no long row of consonants.
+// a few digits around them: they have vowels, and no long row of consonants.
 func isWords(part []byte) bool {
-	text := bytes.TrimRight(part, "0123456789")
+	text := bytes.Trim(part, "0123456789")
 	if len(part)-len(text) > 4 {
 		return len(text) == 0 && len(part) <= 8 // a number, a date
 	}
@@ -241,6 +241,7 @@ func isWords(part []byte) bool {
 	if len(text) <= 4 {
 		return true // an abbreviation
 	}
+	mixed := !all(text, lowerClass) && !all(text, upperClass)
 	vowels, row, longest, humps := 0, 0, 0, 0
 	for i, b := range text {
 		if i > 0 && is(b, upperClass) && is(text[i-1], lowerClass) {
@@ -251,9 +252,12 @@ func isWords(part []byte) bool {
 			vowels++
 			row = 0
 		default:
-			row++
+			if row++; mixed && is(b, upperClass) {
+				row = 0 // an acronym: PerRPCCredentials
+			}
 			longest = max(longest, row)
 		}
 	}
-	return 4*vowels >= len(text) && longest <= 4 && 4*humps <= len(text)
+	few := len(text) <= 8 && vowels > 0 // string, slash
+	return (few || 4*vowels >= len(text)) && longest <= 4 && 4*humps <= len(text)
 }
