@@ -470,7 +470,7 @@ func TestK3sSettings(t *testing.T) {
 		},
 		"RKE2's supervisor": {
 			comm: "rke2", cmdline: "/usr/local/bin/rke2 server", files: "-- p/etc/rancher/rke2/config.yaml --\ntoken: hunter2\nbind-address: 10.0.0.1\n",
-			want: []fact.Component{{Program: fact.ProgramRKE2, ConfigFiles: []string{"/etc/rancher/rke2/config.yaml"}, Settings: settings("bind-address=10.0.0.1 < /etc/rancher/rke2/config.yaml bind-address")}},
+			want: []fact.Component{{Program: fact.ProgramRKE2, ConfigFiles: []string{"/etc/rancher/rke2/config.yaml"}, Unfollowed: "RKE2's variables are not read", Settings: settings("bind-address=10.0.0.1 < /etc/rancher/rke2/config.yaml bind-address")}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

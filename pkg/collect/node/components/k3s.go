@@ -106,6 +106,7 @@ func (c *component) arguments(values []fact.Setting, flag string) {
 func readRKE2(proc *program.Program, words [][]byte) *component {
 	c := newComponent(fact.ProgramRKE2)
 	readK3sOwn(c, proc, words, "/etc/rancher/rke2/config.yaml")
+	c.unknown("RKE2's variables are not read")
 	return c
 }
 
