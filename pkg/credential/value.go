@@ -238,8 +238,8 @@ func isWords(part []byte) bool {
 	if !all(text, lowerClass|upperClass) {
 		return false
 	}
-	if len(text) <= 4 {
-		return true // an abbreviation
+	if len(text) <= 4 { // an abbreviation
+		return all(text, lowerClass) || all(text, upperClass) || all(text[1:], lowerClass)
 	}
 	mixed := !all(text, lowerClass) && !all(text, upperClass)
 	vowels, row, longest, humps := 0, 0, 0, 0

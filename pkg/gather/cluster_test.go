@@ -134,6 +134,10 @@ func newDemo(t *testing.T) *demo {
 			answer = list("meta.k8s.io/v1", "PartialObjectMetadataList", metadata(secrets))
 		case strings.HasSuffix(path, "/leases"):
 			answer = list("coordination.k8s.io/v1", "LeaseList", []any{lease})
+		case path == "/api/v1/configmaps":
+			answer = list("v1", "ConfigMapList", of([]map[string]any{{
+				"metadata": map[string]any{"namespace": "shop", "name": "app"}, "data": map[string]any{"env": "URL=redis://:Kk29xVd81@cache"},
+			}}))
 		case path == "/api/v1/persistentvolumes":
 			answer = list("v1", "PersistentVolumeList", []any{})
 		case strings.HasSuffix(path, "/runtimeclasses"):
@@ -220,7 +224,7 @@ func workloadNames(set *fact.Set) []string {
 
 // Only what the checks need, and what the report counts, is requested.
 func TestClusterAsksForWhatIsNeeded(t *testing.T) {
-	const pods, nodes, secrets, leases = "/api/v1/pods", "/api/v1/nodes", "/api/v1/secrets", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+	const pods, nodes, secrets, maps, leases = "/api/v1/pods", "/api/v1/nodes", "/api/v1/secrets", "/api/v1/configmaps", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 	for name, tc := range map[string]struct {
 		source Cluster
 		want   []string
@@ -230,17 +234,35 @@ func TestClusterAsksForWhatIsNeeded(t *testing.T) {
 		"nodes, to measure them":                {Cluster{Kinds: []fact.Kind{fact.Kernel}, Lists: []fact.Kind{fact.Nodes}}, []string{nodes}},
 		"names of Secrets":                      {Cluster{Kinds: []fact.Kind{fact.Secrets}}, []string{secrets}},
 		"names of Secrets that a report counts": {Cluster{Lists: []fact.Kind{fact.Secrets}}, []string{secrets}},
+		"ConfigMaps":                            {Cluster{Kinds: []fact.Kind{fact.ConfigMaps}}, []string{maps}},
+		"no ConfigMaps, as the user asked":      {Cluster{Kinds: []fact.Kind{fact.ConfigMaps}, NoConfigMaps: true}, nil},
 		"leases of API servers":                 {Cluster{Kinds: []fact.Kind{fact.EncryptionConfig}}, []string{leases}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newDemo(t)
 			gathered(t, s, tc.source)
-			for _, path := range []string{pods, nodes, secrets, leases} {
+			for _, path := range []string{pods, nodes, secrets, maps, leases} {
 				if got, want := s.asks(path), slices.Contains(tc.want, path); got != want {
 					t.Errorf("%s: asked %v, want %v", path, got, want)
 				}
 			}
 		})
+	}
+}
+
+// With --no-configmaps it is unknown whether they hold credentials.
+func TestClusterWithoutConfigMaps(t *testing.T) {
+	for _, no := range []bool{false, true} {
+		got, _, _ := gathered(t, newDemo(t), Cluster{Kinds: []fact.Kind{fact.ConfigMaps}, NoConfigMaps: no})
+		gap := slices.IndexFunc(got.Set.Gaps, func(g fact.Gap) bool { return g.What == fact.ConfigMaps })
+		switch {
+		case no && (got.Set.ConfigMaps != nil || gap < 0):
+			t.Errorf("read %+v, gaps %+v", got.Set.ConfigMaps, got.Set.Gaps)
+		case no && (got.Set.Gaps[gap].Reason != fact.NotRequested || got.Set.Gaps[gap].Hint != "run it without --no-configmaps"):
+			t.Errorf("gap %+v", got.Set.Gaps[gap])
+		case !no && (got.Set.ConfigMaps == nil || got.Set.ConfigMaps.Read != 1 || got.Set.ConfigMaps.Total != 1 || gap >= 0):
+			t.Errorf("read %+v, gaps %+v", got.Set.ConfigMaps, got.Set.Gaps)
+		}
 	}
 }
 

@@ -180,7 +180,9 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	if opts.Pods {
 		result.Workloads = pods.workloads()
 	}
-	some := len(result.Workloads) > 0 || slices.ContainsFunc(lists, (*list).read)
+	// The lists after the first three only add to them: if all of those fail, there is
+	// nothing to report about.
+	some := len(result.Workloads) > 0 || slices.ContainsFunc(lists[:3], (*list).read)
 	var failed []error // in the order of the lists, whichever failed first
 	for _, l := range lists {
 		switch {
