@@ -41,6 +41,9 @@ type smallCluster struct {
 	mu     sync.Mutex
 	asked  []requests.Access
 	refuse func(requests.Access) bool
+	// items are the objects of a list by RESOURCE.GROUP, "secrets." for the core group. None
+	// is the empty list.
+	items map[string][]any
 }
 
 // readsSpec are the resources of which whole objects are listed, because they say where a
@@ -149,6 +152,9 @@ func newSmallCluster(t *testing.T) *smallCluster {
 			}
 			list["apiVersion"], list["kind"] = "meta.k8s.io/v1", "PartialObjectMetadataList"
 			answer = list
+		}
+		if items := s.items[a.Resource+"."+a.Group]; a.Verb == "list" && items != nil {
+			list["items"] = items
 		}
 		if w.Header().Get("Content-Type") == "" {
 			w.Header().Set("Content-Type", "application/json")
