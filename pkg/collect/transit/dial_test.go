@@ -70,6 +70,22 @@ func TestOnTCP(t *testing.T) {
 	}
 }
 
+func TestIPv6(t *testing.T) {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skip("this machine has no IPv6")
+	}
+	s := &server{Listener: l, port: netip.MustParseAddrPort(l.Addr().String()).Port()}
+	s.web(t, with(), 200)
+	o := s.options(fact.EtcdPeer)
+	o.Table.Sockets[0] = socket("::1", s.port)
+	o.Purposes = map[netip.AddrPort]fact.ListenerPurpose{netip.AddrPortFrom(netip.IPv6Unspecified(), s.port): fact.EtcdPeer}
+	all, _ := Measure(t.Context(), o)
+	if len(all) != 1 || all[0].Target != "::1" || all[0].Protocol != fact.SpeaksTLS || all[0].Reason != "" {
+		t.Errorf("%+v", all)
+	}
+}
+
 // TestReset is one of the kernel's own: a socket that is closed with bytes unread.
 func TestReset(t *testing.T) {
 	s := onTCP(t).raw(t, func(c net.Conn) {

@@ -50,7 +50,9 @@ func TestListener(t *testing.T) {
 		free     = "client certificate none: TLS 1.2 handshake finished without a CertificateRequest"
 		unclear  = "client certificate unknown: "
 		refused  = "the connection was refused: it listens no more, or a firewall answers for it"
-		noChain  = "Unsupported: no handshake showed its certificates"
+		noChain  = "Unsupported: no handshake showed its certificates; "
+		auth     = "whether a client certificate is demanded: "
+		nothing  = noChain + auth + "no version of TLS was accepted; whether it accepts TLS 1.0 or TLS 1.1 or TLS 1.2 or TLS 1.3 or RC4, 3DES or RSA key exchange"
 	)
 	for name, tc := range map[string]struct {
 		purpose fact.ListenerPurpose
@@ -86,7 +88,7 @@ func TestListener(t *testing.T) {
 			fact.EtcdClient, func(t *testing.T, s *server) {
 				s.web(t, with(clients(tls.RequestClientCert), noTickets, noH2), 200)
 			},
-			of(speaks, asGood, unclear),
+			of(speaks, asGood, unclear, "Unsupported: "+auth+"it is asked for under TLS 1.2, and nothing shows whether clients without one are served"),
 		},
 		"it is not asked for": {
 			fact.EtcdClient, func(t *testing.T, s *server) { s.web(t, with(), 200) },
@@ -133,13 +135,13 @@ func TestListener(t *testing.T) {
 			fact.EtcdClient, func(t *testing.T, s *server) {
 				s.web(t, with(byVersion(tls.RequireAnyClientCert, tls.RequestClientCert), noTickets, noH2), 200)
 			},
-			of(speaks, asGood, unclear),
+			of(speaks, asGood, unclear, "Unsupported: "+auth+"it is asked for under TLS 1.3, and nothing shows whether clients without one are served"),
 		},
 		"it is asked for, and the connection is closed without an alert": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
 				s.handshakes(t, with(clients(tls.RequestClientCert), noTickets, noH2), func(*tls.Conn) {})
 			},
-			of(speaks, asGood, unclear),
+			of(speaks, asGood, unclear, "Unsupported: "+auth+"the server closed the connection under TLS 1.2"),
 		},
 
 		// Versions.
@@ -183,7 +185,7 @@ func TestListener(t *testing.T) {
 			of("tls: alert handshake failure", [6]string{
 				"unknown: alert handshake failure", "unknown: alert handshake failure", "unknown: alert handshake failure", "unknown: alert handshake failure",
 				"unknown: alert handshake failure, as for all suites", "unknown: alert handshake failure, as for all suites",
-			}, unclear, noChain),
+			}, unclear, nothing),
 		},
 
 		// Requests.
@@ -209,7 +211,7 @@ func TestListener(t *testing.T) {
 		},
 		"API server that closes the connection instead of an answer": {
 			fact.KubeAPI, func(t *testing.T, s *server) { s.handshakes(t, with(), func(c *tls.Conn) { readHello(c) }) },
-			of(speaks, asGood, free, "GET /kubectl-checklist-no-such-path: 0 the server closed the connection"),
+			of(speaks, asGood, free, "GET /kubectl-checklist-no-such-path: 0 the server closed the connection", "Unsupported: GET /kubectl-checklist-no-such-path: the server closed the connection"),
 		},
 		"API server that answers in another protocol": {
 			fact.KubeAPI, func(t *testing.T, s *server) {
@@ -218,7 +220,7 @@ func TestListener(t *testing.T) {
 					_, _ = c.Write([]byte("220 ready\r\n"))
 				})
 			},
-			of(speaks, asGood, free, "GET /kubectl-checklist-no-such-path: 0 what came back is not a status line of HTTP"),
+			of(speaks, asGood, free, "GET /kubectl-checklist-no-such-path: 0 what came back is not a status line of HTTP", "Unsupported: GET /kubectl-checklist-no-such-path: what came back is not a status line of HTTP"),
 		},
 
 		// Without TLS.
@@ -266,7 +268,7 @@ func TestListener(t *testing.T) {
 			},
 			of("tls: status 400 to GET /version, which says that TLS is needed",
 				[6]string{closed, closed, closed, closed, "unknown: not offered: no handshake got an answer", "unknown: not offered: no handshake got an answer"},
-				unclear, "GET /version: 400 ", noChain),
+				unclear, "GET /version: 400 ", nothing),
 		},
 		"a request to an API server needs TLS": {
 			fact.KubeAPI, func(t *testing.T, s *server) {
@@ -274,7 +276,7 @@ func TestListener(t *testing.T) {
 			},
 			of("tls: status 400 to GET /kubectl-checklist-no-such-path, which says that TLS is needed",
 				[6]string{closed, closed, closed, closed, "unknown: not offered: no handshake got an answer", "unknown: not offered: no handshake got an answer"},
-				unclear, "GET /kubectl-checklist-no-such-path: 400 ", noChain),
+				unclear, "GET /kubectl-checklist-no-such-path: 400 ", nothing),
 		},
 		"kine without TLS sends SETTINGS first": {
 			fact.KineTCP, func(t *testing.T, s *server) { s.sends(t, []byte{0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 5, 0, 0, 64, 0}) },
@@ -320,17 +322,17 @@ func TestListener(t *testing.T) {
 			fact.EtcdClient, func(t *testing.T, s *server) {
 				s.handshakes(t, with(clients(tls.RequestClientCert), noTickets, noH2), func(c *tls.Conn) { flood(c, nil, "x") })
 			},
-			of(speaks, asGood, unclear),
+			of(speaks, asGood, unclear, "Unsupported: "+auth+"it is asked for under TLS 1.2, and nothing shows whether clients without one are served"),
 		},
 		"an endless answer to a request": {
 			fact.KubeletAPI, func(t *testing.T, s *server) {
 				s.handshakes(t, with(noH2), func(c *tls.Conn) { readHello(c); flood(c, []byte("HTTP/1.1 "), "x") })
 			},
-			of(speaks, asGood, free, "GET /healthz: 0 what came back is not a status line of HTTP"),
+			of(speaks, asGood, free, "GET /healthz: 0 what came back is not a status line of HTTP", "Unsupported: GET /healthz: what came back is not a status line of HTTP"),
 		},
 		"internal errors": {
 			fact.EtcdClient, func(t *testing.T, s *server) { s.sends(t, fatal(tls.VersionTLS12, 80)) },
-			of("tls: alert internal error", same("unknown: alert internal error"), unclear, noChain),
+			of("tls: alert internal error", same("unknown: alert internal error"), unclear, nothing),
 		},
 		"a ServerHello, then a closed connection": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
@@ -347,7 +349,7 @@ func TestListener(t *testing.T) {
 				accepted, accepted, accepted, accepted,
 				"unknown: a ServerHello chose a suite that was not offered, TLS 1.2 TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
 				"unknown: a ServerHello chose a suite that was not offered, TLS 1.2 TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
-			}, unclear, noChain),
+			}, unclear, noChain+auth+"the server closed the connection under TLS 1.2; whether it accepts RC4, 3DES or RSA key exchange"),
 		},
 		"a ServerHello, then an internal error": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
@@ -361,7 +363,7 @@ func TestListener(t *testing.T) {
 				accepted, // crypto/tls gives up before it reads the alert
 				"unknown: a ServerHello chose a suite that was not offered, TLS 1.2 TLS_RSA_WITH_AES_128_CBC_SHA",
 				"unknown: ServerHello, then alert internal error, TLS 1.2 TLS_RSA_WITH_AES_128_CBC_SHA",
-			}, unclear, noChain),
+			}, unclear, noChain+auth+"alert internal error under TLS 1.2; whether it accepts TLS 1.0 or TLS 1.1 or TLS 1.2 or RC4, 3DES or RSA key exchange"),
 		},
 		"a ServerHello, then a handshake failure": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
@@ -379,7 +381,7 @@ func TestListener(t *testing.T) {
 				"refused: alert protocol version",
 				"unknown: a ServerHello chose a suite that was not offered, TLS 1.2 TLS_RSA_WITH_AES_128_CBC_SHA",
 				"unknown: ServerHello, then alert handshake failure, TLS 1.2 TLS_RSA_WITH_AES_128_CBC_SHA",
-			}, unclear, noChain),
+			}, unclear, noChain+auth+"alert handshake failure under TLS 1.2; whether it accepts TLS 1.0 or TLS 1.1 or TLS 1.2 or RC4, 3DES or RSA key exchange"),
 		},
 		"TLS 1.0 chosen, whatever is offered": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
@@ -392,7 +394,7 @@ func TestListener(t *testing.T) {
 				"unknown: a ServerHello chose a version that was not offered, TLS 1.0 TLS_RSA_WITH_RC4_128_SHA",
 				"accepted: ServerHello, TLS 1.0 TLS_RSA_WITH_RC4_128_SHA",
 				"unknown: a ServerHello chose a suite that was not offered, TLS 1.0 TLS_RSA_WITH_RC4_128_SHA",
-			}, unclear, noChain),
+			}, unclear, noChain+auth+"an answer that this program does not understand under TLS 1.2; whether it accepts TLS 1.1 or TLS 1.2 or TLS 1.3 or RSA key exchange"),
 		},
 		"a HelloRetryRequest, then a closed connection": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
@@ -404,7 +406,7 @@ func TestListener(t *testing.T) {
 					_, _ = c.Write(fatal(tls.VersionTLS12, protocolVersion))
 				})
 			},
-			of("tls: alert protocol version", [6]string{"=", "=", version, "unknown: HelloRetryRequest, then an answer that this program does not understand", version, version}, unclear, noChain),
+			of("tls: alert protocol version", [6]string{"=", "=", version, "unknown: HelloRetryRequest, then an answer that this program does not understand", version, version}, unclear, noChain+auth+"no version of TLS was accepted; whether it accepts TLS 1.3"),
 		},
 		"it ends after two handshakes": {
 			fact.KubeAPI, func(t *testing.T, s *server) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -103,6 +104,7 @@ type session struct {
 	targets  []netip.Addr
 	failed   fact.Reason // why a connection was not made, "" if all were
 	why      string
+	missed   []string // what else is not known, and why
 	attempts map[string]*attempt
 }
 
@@ -357,9 +359,9 @@ func (s *session) describe() {
 	slices.SortFunc(s.Offers, func(a, b fact.TLSOffer) int {
 		return cmp.Compare(slices.Index(order, a.Offer), slices.Index(order, b.Offer))
 	})
+	s.readChain()
 	s.judgeClientAuth()
 	s.readAuthorities()
-	s.readChain()
 }
 
 // judgeClientAuth compares the handshakes of all versions. One that served a client shows
@@ -367,20 +369,23 @@ func (s *session) describe() {
 // that the server speaks.
 func (s *session) judgeClientAuth() {
 	var demanded, asked, free *attempt
-	unclear := false
+	unclear, reason := "", fact.Unsupported
 	for _, v := range versions {
 		a := s.attempts[v.name]
 		switch {
-		case a == nil || !a.Chose:
-			unclear = unclear || a == nil
+		case a == nil:
+			unclear = cmp.Or(unclear, v.name+" was not offered")
+		case !a.Chose:
 		case a.refusesClient():
 			demanded = cmp.Or(demanded, a)
 		case a.asked && a.proof != "":
 			asked = cmp.Or(asked, a)
 		case !a.asked && a.done:
 			free = cmp.Or(free, a)
+		case a.asked && a.done && (a.err == nil || a.ending() == endedTimeout):
+			unclear = cmp.Or(unclear, "it is asked for under "+v.name+", and nothing shows whether clients without one are served")
 		default:
-			unclear = true
+			unclear, reason = cmp.Or(unclear, a.ending()+" under "+v.name), reasonOf(a.ending())
 		}
 	}
 	switch {
@@ -388,9 +393,25 @@ func (s *session) judgeClientAuth() {
 		s.ClientAuth, s.ClientAuthFrom = fact.ClientCertNotAsked, tls.VersionName(free.Version)+" handshake finished without a CertificateRequest"
 	case asked != nil:
 		s.ClientAuth, s.ClientAuthFrom = fact.ClientCertAsked, asked.proof+" under "+tls.VersionName(asked.Version)
-	case demanded != nil && !unclear:
+	case demanded != nil && unclear == "":
 		s.ClientAuth, s.ClientAuthFrom = fact.ClientCertDemanded, demanded.alert.String()+" under "+tls.VersionName(demanded.Version)
+	default:
+		s.miss(reason, "whether a client certificate is demanded: "+cmp.Or(unclear, "no version of TLS was accepted"))
 	}
+}
+
+// miss says that something is not known, and why.
+func (s *session) miss(reason fact.Reason, detail string) {
+	s.Reason = cmp.Or(s.Reason, reason)
+	s.missed = append(s.missed, detail)
+}
+
+// reasonOf is that of an ending.
+func reasonOf(ending string) fact.Reason {
+	if ending == endedTimeout {
+		return fact.Timeout
+	}
+	return fact.Unsupported
 }
 
 func (s *session) readAuthorities() {
@@ -423,43 +444,65 @@ func (s *session) readChain() {
 		for _, der := range a.Certificates[:min(len(a.Certificates), fact.MaxChain)] {
 			c, err := certificate.Parse(der)
 			if err != nil {
-				s.Reason, s.Detail = fact.Corrupt, "certificate "+strconv.Itoa(len(s.Chain)+1)+" that it presents: "+err.Error()
+				reason := fact.Corrupt
 				if errors.Is(err, certificate.ErrTooLarge) {
-					s.Reason = fact.Truncated
+					reason = fact.Truncated
 				}
+				s.miss(reason, "certificate "+strconv.Itoa(len(s.Chain)+1)+" that it presents: "+err.Error())
 				return
 			}
 			s.Chain = append(s.Chain, c)
 		}
 		if n := len(a.Certificates); n > fact.MaxChain {
-			s.Reason, s.Detail = fact.Truncated, "it presents "+strconv.Itoa(n)+" certificates, of which the first "+strconv.Itoa(fact.MaxChain)+" were read"
+			s.miss(fact.Truncated, "it presents "+strconv.Itoa(n)+" certificates, of which the first "+strconv.Itoa(fact.MaxChain)+" were read")
 		}
 		return
 	}
 	for _, a := range s.attempts {
 		if a.LongCertificate {
-			s.Reason, s.Detail = fact.Truncated, "its certificates are longer than 256 KiB together"
+			s.miss(fact.Truncated, "its certificates are longer than 256 KiB together")
 			return
 		}
 	}
-	s.Reason, s.Detail = fact.Unsupported, "no handshake showed its certificates"
+	s.miss(fact.Unsupported, "no handshake showed its certificates")
 }
 
-// explain says what is not known, and why, if nothing has said so yet.
+// explain says what is not known, and why. A connection that was not made explains the
+// rest.
 func (s *session) explain() {
 	switch {
 	case s.failed != "":
 		s.Reason, s.Detail = s.failed, s.why
+		return
 	case s.Protocol == fact.SpeaksOther:
-		s.Reason, s.Detail = fact.Unsupported, s.ProtocolFrom
+		s.miss(fact.Unsupported, s.ProtocolFrom)
 	case s.Protocol == "":
-		s.Reason, s.Detail = fact.Unsupported, "no handshake and no request showed what it speaks"
+		reason := fact.Unsupported
 		for _, v := range versions {
 			if a := s.attempts[v.name]; a != nil && a.ending() == endedTimeout {
-				s.Reason = fact.Timeout
+				reason = fact.Timeout
+			}
+		}
+		s.miss(reason, "no handshake and no request showed what it speaks")
+	}
+	var unknown []string
+	reason := fact.Timeout
+	for _, o := range s.Offers {
+		if o.Outcome == fact.OfferUnknown {
+			unknown = append(unknown, o.Offer)
+			if o.From != endedTimeout {
+				reason = fact.Unsupported
 			}
 		}
 	}
+	if len(unknown) > 0 {
+		s.miss(reason, "whether it accepts "+strings.Join(unknown, " or "))
+	}
+	r := s.Request
+	if r != nil && r.Status == 0 && pathFor(s.Purpose) != "" && s.ClientAuth != fact.ClientCertDemanded && s.Protocol != fact.SpeaksOther && s.Protocol != "" {
+		s.miss(reasonOf(r.Detail), "GET "+r.Path+": "+r.Detail)
+	}
+	s.Detail = strings.Join(s.missed, "; ")
 }
 
 // whyNot says why something was not tried.
