@@ -107,7 +107,8 @@ func TestCaseGapsAboutOthers(t *testing.T) {
 	report, _ := judged(t, "C-gaps-about-others")
 	refused := 0
 	for _, g := range report.Gaps {
-		if g.Subject.Name == "good" {
+		// NotRequested is the plugin's own word for kinds that these facts are too old for.
+		if g.Subject.Name == "good" && g.Reason != "NotRequested" {
 			t.Errorf("a gap about node good is believed: %+v", g)
 		}
 		if g.Subject.Name == "evil" && g.Reason == "Refused" {
