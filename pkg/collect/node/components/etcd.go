@@ -44,20 +44,16 @@ func readEtcd(c *component, proc *program.Program, words [][]byte) {
 // readEtcdVariables adds the settings of etcd's environment that no flag gives. Other
 // variables are skipped unread.
 func readEtcdVariables(c *component, proc *program.Program) error {
-	byFlag := map[string]bool{}
-	for name := range c.settings {
-		byFlag[name] = true
-	}
 	return proc.PID.EachVariable(proc.Buf, func(name, value []byte) {
 		rest, ok := strings.CutPrefix(string(name), "ETCD_")
 		flag := strings.ToLower(strings.ReplaceAll(rest, "_", "-"))
 		// ETCD_Cert_File is another variable.
-		if !ok || len(value) == 0 || rest != strings.ToUpper(rest) || strings.Contains(rest, "-") || byFlag[flag] {
+		if !ok || len(value) == 0 || rest != strings.ToUpper(rest) || strings.Contains(rest, "-") {
 			return
 		}
 		if slices.Contains(c.spec.values, flag) || slices.Contains(c.spec.bools, flag) {
-			if _, twice := c.settings[flag]; twice {
-				return // os.Getenv takes the first
+			if _, given := c.settings[flag]; given {
+				return // by a flag, or by the same variable before: os.Getenv takes the first
 			}
 			c.set(flag, string(value), "ETCD_"+rest)
 		}
