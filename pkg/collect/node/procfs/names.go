@@ -20,7 +20,7 @@ const (
 	NameCgroup    Name = "cgroup"
 	NameMountInfo Name = "mountinfo"
 	NameUIDMap    Name = "uid_map"
-	NameCmdline   Name = "cmdline" // API servers, kine and interpreters only; of arguments only flags on a list and names of files are kept
+	NameCmdline   Name = "cmdline" // programs of the cluster and interpreters only; of arguments only flags on a list and names of files are kept
 	NameMaps      Name = "maps"    // the names of the files that are mapped executable
 	NameExe       Name = "exe"
 	NameRoot      Name = "root" // and files below it, as package rootfs resolves them
