@@ -84,6 +84,23 @@ func TestEtcdClientTLS(t *testing.T) {
 			onNode(set(fact.ProgramEtcd, urls, "http://10.0.0.1:2379")),
 			[]string{pass, "low fail cp1: etcd's client port (10.0.0.1:2379) does not speak what its settings say"},
 		},
+		"http where nothing answered is critical": {
+			onNode(at(fact.EtcdClient, silent), set(fact.ProgramEtcd, urls, "http://10.0.0.1:2379")),
+			[]string{"unknown Timeout " + name + ": it is unknown what it speaks", "critical fail " + name + " does not use TLS, by its settings"},
+		},
+		"one name with a file that was cut is medium": {
+			ft.Edit(sameName("1", "2"), func(s *fact.Set) { s.Nodes[0].Measured.Certificates[0].Total = 9 }), []string{"medium fail " + name + " " + cafs},
+		},
+		"IPv6's loopback is loopback": {
+			onNode(at(fact.EtcdClient, both(inPlain, func(l *fact.Listener) { l.Address = "::1" })), set(fact.ProgramEtcd, urls, "http://[::1]:2379")),
+			[]string{"high fail cp1: etcd's client port ([::1]:2379, loopback only) does not use TLS"},
+		},
+		"with a gap in the settings a port may be etcd's": {
+			ft.Edit(etcd(inPlain, func(l *fact.Listener) { l.Inode = 4 }), func(s *fact.Set) {
+				s.Nodes[0].Measured.Gaps = []fact.NodeGap{{What: fact.ServerSettings, Reason: fact.Unreadable}}
+			}),
+			[]string{"critical fail cp1: etcd's client port (10.0.0.1:2379, by its port) does not use TLS", "low fail cp1: etcd's client port (10.0.0.1:2379) does not speak what its settings say"},
+		},
 		"a wildcard is the wildcard socket":          {onNode(at(fact.EtcdClient, func(l *fact.Listener) { l.Address = "::" }), set(fact.ProgramEtcd, urls, "https://0.0.0.0:2379")), []string{"pass cp1: etcd's client port ([::]:2379) takes only TLS 1.2 and TLS 1.3, and demands a client certificate"}},
 		"a Unix socket is no network":                {onNode(set(fact.ProgramEtcd, urls, "https://10.0.0.1:2379,unix://x:0")), []string{pass}},
 		"addresses that were not read":               {onNode(set(fact.ProgramEtcd, urls, "")), []string{pass, "unknown NotPresent cp1: it is unknown on which addresses etcd has a client port"}},
