@@ -52,6 +52,12 @@ func judgeInConfigMap(v *checks.View) []api.Finding {
 			Verdict: api.VerdictUnknown, Reason: fact.Truncated, Subject: whole, Message: "more keys of ConfigMaps hold credentials than were kept",
 			Evidence: []api.Evidence{{Source: "configmaps data", Value: fmt.Sprintf("%d of %d were kept", len(scan.Found), scan.Total)}},
 		})
+	case scan.Read == 0 && !scan.Truncated && v.PodScope == fact.PodsAll:
+		// Every namespace has one, kube-root-ca.crt.
+		findings = append(findings, api.Finding{
+			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: whole, Message: "the API lists no ConfigMap, and every namespace has one",
+			Evidence: []api.Evidence{{Source: "configmaps data", Value: "0 ConfigMaps"}},
+		})
 	case len(scan.Found) == 0 && scan.Read > 0 && !scan.Truncated:
 		findings = append(findings, api.Finding{
 			Verdict: api.Pass, Subject: whole, Message: "no known form of a credential was found in ConfigMaps", Evidence: []api.Evidence{read},

@@ -52,8 +52,11 @@ func TestInConfigMap(t *testing.T) {
 			"medium fail shop/app: holds a token of npm in k [configmap/shop/app data[k] = a token of npm]",
 			"unknown Truncated Cluster: more keys of ConfigMaps hold credentials than were kept [configmaps data = 1 of 7 were kept]",
 		}},
-		"a part that was read passes nothing": {with(&fact.ConfigMapScan{Read: 12, Bytes: 5000, Truncated: true}), nil},
-		"no ConfigMap is nothing to judge":    {with(&fact.ConfigMapScan{}), nil},
-		"not read: a gap says so":             {&fact.Set{}, nil},
+		"a part that was read passes nothing":                         {with(&fact.ConfigMapScan{Read: 12, Bytes: 5000, Truncated: true}), nil},
+		"no ConfigMap in files or in a namespace is nothing to judge": {with(&fact.ConfigMapScan{}), nil},
+		"no ConfigMap in a whole cluster cannot be": {&fact.Set{PodScope: fact.PodsAll, ConfigMaps: &fact.ConfigMapScan{}}, []string{
+			"unknown NotPresent Cluster: the API lists no ConfigMap, and every namespace has one [configmaps data = 0 ConfigMaps]",
+		}},
+		"not read: a gap says so": {&fact.Set{}, nil},
 	})
 }
