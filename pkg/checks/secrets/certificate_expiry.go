@@ -16,7 +16,7 @@ import (
 // certificate. Time is when the node was measured.
 var CertificateExpiry = checks.Check{
 	ID:       "secrets/certificate-expiry",
-	Title:    "The cluster's certificates are valid, strong, and their keys are closed",
+	Title:    "The cluster's certificates are valid and strong, and only root can read their keys",
 	Severity: api.High,
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.Certificates},
