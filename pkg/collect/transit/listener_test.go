@@ -213,6 +213,10 @@ func TestListener(t *testing.T) {
 			fact.KubeAPI, func(t *testing.T, s *server) { s.handshakes(t, with(), func(c *tls.Conn) { readHello(c) }) },
 			of(speaks, asGood, free, "GET /kubectl-checklist-no-such-path: 0 the server closed the connection", "Unsupported: GET /kubectl-checklist-no-such-path: the server closed the connection"),
 		},
+		"API server that does not answer": {
+			fact.KubeAPI, func(t *testing.T, s *server) { s.handshakes(t, with(), func(c *tls.Conn) { drain(c) }) },
+			of(speaks, asGood, free, "GET /kubectl-checklist-no-such-path: 0 no answer in time", "Timeout: GET /kubectl-checklist-no-such-path: no answer in time"),
+		},
 		"API server that answers in another protocol": {
 			fact.KubeAPI, func(t *testing.T, s *server) {
 				s.handshakes(t, with(), func(c *tls.Conn) {
