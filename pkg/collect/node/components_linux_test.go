@@ -206,13 +206,14 @@ type oneProgram struct {
 	files     string // the program's root is /p
 	start     int
 	cgroup    string
+	ns        string           // number of its namespaces, if they are not the node's
 	want      []fact.Component // without pid
 	gaps      []fact.NodeGap
 }
 
 func (tc oneProgram) run(t *testing.T) {
 	t.Helper()
-	p := fakeProcess{pid: 9, comm: tc.comm, start: tc.start, root: "/p", exe: tc.exe, cmdline: tc.cmdline, cgroup: tc.cgroup}
+	p := fakeProcess{pid: 9, comm: tc.comm, start: tc.start, root: "/p", exe: tc.exe, cmdline: tc.cmdline, cgroup: tc.cgroup, ns: tc.ns}
 	if p.start == 0 {
 		p.start = later
 	}
@@ -425,6 +426,13 @@ func TestOtherPrograms(t *testing.T) {
 				{What: fact.NodeSettings, Reason: fact.Unsupported, Detail: "kubelite, pid 9: MicroK8s runs API server, kubelet and others in one process, whose settings are not read"},
 				{What: fact.ServerSettings, Reason: fact.Unsupported, Detail: "kubelite, pid 9: MicroK8s runs API server, kubelet and others in one process, whose settings are not read"},
 			},
+		},
+		"a cloud's controller manager in an ordinary pod with the node's network": {
+			comm: "cloud-controlle", exe: "/bin/cloud-controller-manager", cmdline: "cloud-controller-manager", cgroup: "0::/kubepods/burstable/pod" + podUID + "/" + idB + "\n",
+			want: []fact.Component{{Program: fact.ProgramCloudController, Container: idB, Settings: settings(paths+"cloud-controller-manager", "bind-address=0.0.0.0 < default of cloud-controller-manager", "secure-port=10258 < default of cloud-controller-manager")}},
+		},
+		"one with a network of its own is another cluster's": {
+			comm: "cloud-controlle", exe: "/bin/cloud-controller-manager", cmdline: "cloud-controller-manager", cgroup: "0::/kubepods/burstable/pod" + podUID + "/" + idB + "\n", ns: "2222",
 		},
 		"a kubelet in an ordinary pod is another cluster's": {comm: "kubelet", cmdline: "kubelet", cgroup: "0::/kubepods/burstable/pod" + podUID + "/" + idB + "\n"},
 	} {
