@@ -1,8 +1,60 @@
 package gather
 
 import (
+	"bytes"
+	"math/rand/v2"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 )
+
+// Facts of every kind are saved and read whole: those of nodes that listen, run programs
+// and hold certificates, too.
+func TestSavedFactsAreReadAgain(t *testing.T) {
+	seen := map[fact.Kind]bool{}
+	for seed := range uint64(50) {
+		set := facttest.Random(rand.New(rand.NewPCG(seed, 3)))
+		var text bytes.Buffer
+		if err := WriteFacts(&text, "r", api.ReportSpec{}, set); err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseFacts("f", text.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(set, &got.Facts, equalMasks); diff != "" {
+			t.Fatalf("seed %d (-saved +read):\n%s", seed, diff)
+		}
+		for _, n := range set.Nodes {
+			if n.Measured == nil {
+				continue
+			}
+			for _, l := range n.Measured.Listeners {
+				seen[l.Purpose.Kind()] = true
+			}
+			for _, c := range n.Measured.Components {
+				seen[c.Program.Kind()] = true
+			}
+			seen[fact.Certificates] = seen[fact.Certificates] || len(n.Measured.Certificates) > 0
+			for _, c := range n.Measured.Containers {
+				seen[fact.Environment] = seen[fact.Environment] || len(c.Environment) > 0
+			}
+		}
+		seen[fact.ConfigMaps] = seen[fact.ConfigMaps] || set.ConfigMaps != nil && set.ConfigMaps.Total > 0
+		seen[fact.LegacyTokens] = seen[fact.LegacyTokens] || len(set.LegacyTokens) > 0
+	}
+	for _, kind := range []fact.Kind{
+		fact.ServerTLS, fact.NodeTLS, fact.ServerSettings, fact.NodeSettings, fact.Certificates, fact.Environment, fact.ConfigMaps, fact.LegacyTokens,
+	} {
+		if !seen[kind] {
+			t.Errorf("no set has facts of %s", kind)
+		}
+	}
+}
 
 func TestParseFactsErrors(t *testing.T) {
 	const head = `{"kind":"ChecklistFacts","apiVersion":"kubectl-checklist.github.io/v1alpha1",`
