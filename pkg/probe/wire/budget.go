@@ -46,6 +46,9 @@ var ErrRunFull = errors.New("this run has no memory left for it")
 // after 5,000 honest nodes. While an answer is unpacked its records take up to
 // MaxJSON more, for at most 4 answers at a time.
 //
+// Six listeners, six programs and 24 files with certificates take 22 KB of a node's share:
+// 110 MB for 5,000 nodes that all have them.
+//
 // Lists of the packages of images are held once for all nodes that have them.
 //
 // A nil *Budget bounds each measurement by MaxMemory, and nothing else.
