@@ -197,7 +197,17 @@ func (n *transitNode) noEtcd(ports *etcdPorts) {
 			return
 		}
 	}
-	if len(n.run(fact.ProgramEtcd, fact.ProgramKine)) > 0 || !n.Measured.HasRead(fact.ServerSettings) {
+	kine := n.run(fact.ProgramKine)
+	if len(n.run(fact.ProgramEtcd)) > 0 || !n.Measured.HasRead(fact.ServerSettings) {
+		return
+	}
+	if len(kine) > 0 {
+		if ports == &etcdPeer && !slices.ContainsFunc(kine, func(c *fact.Component) bool { return !c.SocketsRead }) {
+			n.add(api.Finding{
+				Verdict: api.Pass, Message: "the store is kine, which has no members and no peer port",
+				Evidence: []api.Evidence{n.evidence(fmt.Sprintf("/proc/%d/fd", kine[0].PID), checks.Count(len(kine[0].Sockets), "listening socket"))},
+			})
+		}
 		return
 	}
 	i := slices.IndexFunc(n.Measured.Etcd, func(db fact.EtcdDB) bool { return db.Format == fact.FormatKine })

@@ -29,6 +29,16 @@ func TestEtcdPeerTLS(t *testing.T) {
 			onNode(drop(fact.EtcdPeer), set(fact.ProgramEtcd, "listen-peer-urls", "http://10.0.0.1:2380")),
 			[]string{"critical fail cp1: etcd's peer port (10.0.0.1:2380) does not use TLS, by its settings"},
 		},
+		"kine has no members": {
+			onNode(drop(fact.EtcdClient), drop(fact.EtcdPeer), quit(fact.ProgramEtcd), running(fact.ProgramKine)),
+			[]string{"pass cp1: the store is kine, which has no members and no peer port"},
+		},
+		"kine whose sockets are unknown is unknown": {
+			onNode(drop(fact.EtcdClient), drop(fact.EtcdPeer), quit(fact.ProgramEtcd), running(fact.ProgramKine), func(m *fact.Measurement) {
+				m.Components[len(m.Components)-1].SocketsRead = false
+			}),
+			[]string{"unknown NotPresent Cluster: no etcd was found on the nodes of the control plane that were measured"},
+		},
 		"a member whose port was not measured is unknown": {onNode(drop(fact.EtcdPeer)), []string{"unknown NotPresent cp1: etcd's peer port (10.0.0.1:2380) was not measured"}},
 	})
 }
