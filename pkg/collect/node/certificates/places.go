@@ -44,7 +44,7 @@ func certificateName(name string) bool {
 		return false
 	}
 	for _, prefix := range []string{"kubelet-client-", "kubelet-server-"} {
-		if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "current.pem" && strings.HasPrefix(rest, "2") {
+		if rest, ok := strings.CutPrefix(name, prefix); ok && strings.HasPrefix(rest, "2") {
 			return false
 		}
 	}
