@@ -145,7 +145,7 @@ func (s *search) usual() {
 // named reads the files that the settings of running programs name.
 func (s *search) named() {
 	var components []fact.Component
-	s.pass.Ledger.Update(func(m *fact.Measurement) { components = m.Components })
+	s.pass.Ledger.Update(func(m *fact.Measurement) { components = slices.Clone(m.Components) })
 	for i := range components {
 		c := &components[i]
 		for _, set := range c.Settings {
