@@ -207,6 +207,13 @@ func TestExternalStore(t *testing.T) {
 			[]string{"unknown NotPresent shop/web: its SecretProviderClass was not found, so it is unknown where the secrets end [" +
 				mounted + "; list of SecretProviderClasses in namespace shop = without db]"},
 		},
+		"an init container with the driver's image is no driver": {
+			storeSet(volume("csi.cert-manager.io", ""), runs("driver", "quay.io/jetstack/cert-manager-csi-driver:v0.15.0", "n1", true), func(s *fact.Set) {
+				s.Workloads[1].Spec.Containers[0].Type = fact.InitContainer
+			}),
+			[]string{"unknown NotPresent shop/web: no known pod of the CSI driver runs on its node, so it is unknown who fills the volume [" +
+				ft.Field + "volumes[0].csi.driver = csi.cert-manager.io; pods on node n1 = none of the CSI driver]"},
+		},
 		"a driver that was not listed is unknown": {
 			storeSet(volume(csi, "db"), class("shop", "db", "vault", false), func(s *fact.Set) { s.PodScope = fact.PodsSome }),
 			[]string{"unknown NotRequested shop/web: not all pods were listed, so it is unknown whether the CSI driver runs on its node [" + mounted + "; " + notCopied + "]"},
