@@ -38,7 +38,8 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 
 			The plugin asks the API only for the metadata of Secrets. If a Secret was applied
 			with kubectl, its annotation last-applied-configuration holds the values, and the
-			API sends it too. The plugin reads names and versions, and drops the rest.`),
+			API sends it too. The plugin keeps names, versions and the names of such keys, and
+			drops the rest.`),
 		Example: env.examples(`
 			# Every Secret of the cluster
 			kubectl checklist secrets
