@@ -47,6 +47,54 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// What a telling name may have and is no credential, one line for each rule of package
+// value. The labelled set allows some errors, this table none.
+func TestNoCredential(t *testing.T) {
+	token := random(32)
+	for name, line := range map[string]string{
+		"an alias of YAML":         "password: *defaultPassword1",
+		"an anchor of YAML":        "password: &defaultPassword1",
+		"a UUID":                   "token: 3f2a91c4-7be0-4d15-a9c2-61f0b87d3e5a",
+		"a variable":               "password: ${Rk29xQmVd81Lz}",
+		"a template":               "password: {{Rk29xQmVd81Lz}}",
+		"an expression":            "password: lookup(Rk29xQmVd81Lz)",
+		"a path":                   "token: /run/secrets/Rk29xQmVd81Lz7t",
+		"a URL":                    "token: https://id.shop.test/Rk29xQmVd81Lz7t",
+		"a digest":                 "token: sha256:" + token,
+		"words":                    "secret: shop-database-credentials",
+		"a resource's random end":  "secret: shop-credentials-7d9f8c6b5",
+		"a name of a file":         "password: Rk29xQmVd81Lz.pem",
+		"the alphabet":             "token: abcdefghijklmnopqrstuvwxyz0123456789",
+		"one letter":               "token: " + strings.Repeat("k", 40),
+		"a date":                   "token: 2026-11-28T10:00:00.123456Z",
+		"a documented key of AWS":  "AKIAIOSFODNN7EXAMPLE",
+		"not the last word":        "passwordFile: " + token,
+		"a public one":             "public_token: " + token,
+		"a hash":                   "token_hash: " + token,
+		"a part of an ARN":         "arn:aws:secretsmanager:eu-west-1:123:secret:Rk29xQmVd81Lz7t",
+		"a certificate":            "api_key: MIIDBTCCAe2gAwIBAgII" + token,
+		"a URL without a password": "postgres://app@db/" + token,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := credential.IDs(credential.Find("", []byte(line))); len(got) > 0 {
+				t.Errorf("%q: found %q", line, got)
+			}
+		})
+	}
+}
+
+// Hexadecimal digits have less entropy than letters, and count from 32 on.
+func TestHexadecimal(t *testing.T) {
+	for text, want := range map[string]bool{
+		"token: 90d64460d14870c08c81352a05dedd34": true, // 3.2 bits
+		"token: 90d64460d14870c0":                 false,
+	} {
+		if got := credential.Find("", []byte(text)); (len(got) > 0) != want {
+			t.Errorf("%s: found %v", text, got)
+		}
+	}
+}
+
 // A rule never says what it found.
 func TestLookup(t *testing.T) {
 	r, ok := credential.Lookup(credential.PrivateKey)
