@@ -86,7 +86,7 @@ func TestNoCredential(t *testing.T) {
 // Hexadecimal digits have less entropy than letters, and count from 32 on.
 func TestHexadecimal(t *testing.T) {
 	for text, want := range map[string]bool{
-		"token: 90d64460d14870c08c81352a05dedd34": true, // 3.2 bits
+		"token: 9a50f8a8e9bb8bdb5eba456bf92d5d98": true, // between 3.2 and 3.4 bits
 		"token: 90d64460d14870c0":                 false,
 	} {
 		if got := credential.Find("", []byte(text)); (len(got) > 0) != want {
