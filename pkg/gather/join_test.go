@@ -99,6 +99,8 @@ func TestJoin(t *testing.T) {
 	listener := func(purpose fact.ListenerPurpose, port int) fact.Listener {
 		return fact.Listener{Purpose: purpose, Port: port}
 	}
+	stale := box("b") // of a kind that was not read to the end
+	stale.Environment, stale.EnvironmentTotal = []fact.EnvironmentCredential{{Name: "OLD"}}, 1
 	environment := box("a")
 	environment.Environment, environment.EnvironmentTotal = []fact.EnvironmentCredential{{Name: "TOKEN", Rule: "jwt"}}, 1
 	for name, tc := range map[string]struct{ a, b, want fact.Measurement }{
@@ -189,7 +191,7 @@ func TestJoin(t *testing.T) {
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.NodeSettings, fact.ServerSettings), Components: []fact.Component{{Program: fact.ProgramEtcd, PID: 3}, {Program: fact.ProgramKubelet, PID: 2}}},
 		},
 		"credentials of a container that only one probe looked into": {
-			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes), Containers: []fact.MeasuredContainer{box("a"), box("b")}},
+			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes), Containers: []fact.MeasuredContainer{box("a"), stale}},
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Environment), Containers: []fact.MeasuredContainer{environment}},
 			fact.Measurement{Level: fact.LevelFull, Read: kinds(fact.Processes, fact.Environment), Containers: []fact.MeasuredContainer{environment, box("b")}, Gaps: []fact.NodeGap{oneOfTwo(fact.Environment, "b")}},
 		},

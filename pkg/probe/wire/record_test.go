@@ -282,6 +282,37 @@ func TestARecordIsBounded(t *testing.T) {
 	}
 }
 
+// Where not all listeners and programs fit, those of etcd and the API server stay.
+func TestServersAreSentFirst(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	m := &fact.Measurement{}
+	for range 200 {
+		m.Listeners = append(m.Listeners, fact.Listener{Purpose: fact.KubeletAPI, Detail: text(r) + fmt.Sprint(r.Uint64(), r.Uint64(), r.Uint64())})
+		m.Components = append(m.Components, fact.Component{Program: fact.ProgramKubelet, Unfollowed: text(r) + fmt.Sprint(r.Uint64(), r.Uint64(), r.Uint64())})
+	}
+	etcd, server := fact.Listener{Purpose: fact.EtcdClient, Port: 2379}, fact.Component{Program: fact.ProgramAPIServer, PID: 7}
+	m.Listeners, m.Components = append(m.Listeners, etcd), append(m.Components, server)
+	msg, trailer := encode(t, m, Options{Limit: 6 << 10})
+	got, err := Decode(bytes.NewReader(msg.log()), trailer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Listeners) == 0 || len(got.Listeners) > 200 || !reflect.DeepEqual(got.Listeners[len(got.Listeners)-1], etcd) {
+		t.Errorf("expected etcd's among fewer listeners, found %d", len(got.Listeners))
+	}
+	if len(got.Components) == 0 || len(got.Components) > 200 || !reflect.DeepEqual(got.Components[len(got.Components)-1], server) {
+		t.Errorf("expected the API server among fewer programs, found %d", len(got.Components))
+	}
+	for _, gap := range got.Gaps {
+		if gap.What != fact.NodeTLS && gap.What != fact.NodeSettings || gap.Reason != fact.Truncated {
+			t.Errorf("gap %+v", gap)
+		}
+	}
+	if len(got.Gaps) != 2 {
+		t.Errorf("expected 2 gaps, found %+v", got.Gaps)
+	}
+}
+
 // So it is with every kind of record: what is too large goes, and nothing else.
 func TestOtherRecordsAreBounded(t *testing.T) {
 	long := strings.Repeat("x", MaxRecord)
