@@ -12,6 +12,7 @@ if [ -n "$unformatted" ]; then
 	exit 1
 fi
 go vet -tags e2e ./...
+go vet -tags 'e2e transit' ./hack/e2e
 tool staticcheck -tags e2e ./...
 # The plugin is built for these platforms, but not tested on them: check only types.
 for os in darwin windows; do

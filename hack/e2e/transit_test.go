@@ -4,16 +4,7 @@ package e2e
 
 import (
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -103,55 +94,6 @@ func pidOf(ctx context.Context, node, program string) string {
 	return strings.TrimSpace(out)
 }
 
-// staticPod changes the command line of a static pod, and waits until the new process runs
-// and the API server answers.
-func staticPod(t *testing.T, ctx context.Context, program string, edit func(manifest string) string) {
-	t.Helper()
-	path := "/etc/kubernetes/manifests/" + program + ".yaml"
-	manifest, err := onNode(ctx, harness.ControlPlane, "cat", path)
-	must(t, err)
-	edited := edit(manifest)
-	if edited == manifest {
-		t.Fatalf("the change of %s changed nothing", path)
-	}
-	if !strings.Contains(edited, "terminationGracePeriodSeconds") { // the default of 30 s is a long wait
-		edited = strings.Replace(edited, "\nspec:\n", "\nspec:\n  terminationGracePeriodSeconds: 1\n", 1)
-	}
-	before := pidOf(ctx, harness.ControlPlane, program)
-	put(t, ctx, harness.ControlPlane, path, edited, func(ctx context.Context) error {
-		err := harness.Wait(ctx, program+" to run again", waiting, func() error {
-			now := pidOf(ctx, harness.ControlPlane, program)
-			if now == "" || now == before {
-				return fmt.Errorf("pid %q, before %q", now, before)
-			}
-			_, err := cluster.Kubectl(ctx, "get", "--raw", "/readyz")
-			return err
-		})
-		if err == nil {
-			before = pidOf(ctx, harness.ControlPlane, program)
-			_, err = cluster.Verb(ctx, nil, "settle")
-		}
-		return err
-	})
-}
-
-// argument sets flags of a static pod: those that are there are replaced.
-func argument(flags ...string) func(string) string {
-	return func(manifest string) string {
-		for _, flag := range flags {
-			name, _, _ := strings.Cut(flag, "=")
-			lines := strings.Split(manifest, "\n")
-			lines = slices.DeleteFunc(lines, func(l string) bool {
-				return strings.HasPrefix(strings.Trim(l, " -\""), strings.TrimPrefix(name, "--")+"=")
-			})
-			at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "    - ") })
-			lines = slices.Insert(lines, at+1, fmt.Sprintf("    - %q", flag))
-			manifest = strings.Join(lines, "\n")
-		}
-		return manifest
-	}
-}
-
 // kubelet changes a kubelet's configuration and waits until it runs again.
 func kubelet(t *testing.T, ctx context.Context, node string, edit func(config string) string) {
 	t.Helper()
@@ -179,63 +121,6 @@ func kubelet(t *testing.T, ctx context.Context, node string, edit func(config st
 		}
 		return err
 	})
-}
-
-// certificate makes a serving certificate, signed by an authority of the control plane,
-// and puts it there with its key.
-func certificate(t *testing.T, ctx context.Context, node, authority, path string, from, to time.Time, names ...string) {
-	t.Helper()
-	read := func(path string) []byte {
-		text, err := onNode(ctx, harness.ControlPlane, "cat", path)
-		must(t, err)
-		block, _ := pem.Decode([]byte(text))
-		if block == nil {
-			t.Fatalf("no PEM in %s", path)
-		}
-		return block.Bytes
-	}
-	ca, err := x509.ParseCertificate(read(authority + ".crt"))
-	must(t, err)
-	caKey := privateKey(t, read(authority+".key"))
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "e2e"}, NotBefore: from, NotAfter: to,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, name)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), caKey)
-	must(t, err)
-	raw, err := x509.MarshalECPrivateKey(key)
-	must(t, err)
-	for suffix, block := range map[string]*pem.Block{".crt": {Type: "CERTIFICATE", Bytes: der}, ".key": {Type: "EC PRIVATE KEY", Bytes: raw}} {
-		_, err := cluster.Verb(ctx, strings.NewReader(string(pem.EncodeToMemory(block))), "node-put", "--mode", "0600", node, "-", path+suffix)
-		must(t, err)
-	}
-	t.Cleanup(func() {
-		for _, suffix := range []string{".crt", ".key"} {
-			_, _ = cluster.Verb(context.WithoutCancel(ctx), nil, "node-rm", node, path+suffix)
-		}
-	})
-}
-
-func privateKey(t *testing.T, der []byte) crypto.PrivateKey {
-	t.Helper()
-	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
-		return key
-	}
-	if key, err := x509.ParseECPrivateKey(der); err == nil {
-		return key
-	}
-	key, err := x509.ParsePKCS1PrivateKey(der)
-	must(t, err)
-	return key
 }
 
 // On the cluster as kubeadm makes it, every listener that counts is measured. Then one
