@@ -105,13 +105,22 @@ func TestTransitOneByOne(t *testing.T) {
 		}), []string{"secrets/kubelet-tls w1 critical"}},
 		{"the kubelet has a read-only port", node(set("readOnlyPort", "10255")), []string{"secrets/kubelet-tls w1 high"}},
 		{"etcd listens without TLS", func(t *testing.T, ctx context.Context) {
-			// The API server first loses its etcd, and comes back with the second change.
-			plain := func(t *testing.T) {
-				staticPodWithoutWaiting(t, ctx, "etcd", argument("--listen-client-urls=http://127.0.0.1:2379,http://"+ip+":2379", "--advertise-client-urls=http://"+ip+":2379"))
+			// Neither runs without the other's change, in both directions.
+			again := func(ctx context.Context) error {
+				err := harness.Wait(ctx, "the API server to reach etcd", 2*waiting, func() error {
+					_, err := cluster.Kubectl(ctx, "get", "--raw", "/readyz")
+					return err
+				})
+				if err == nil {
+					_, err = cluster.Verb(ctx, nil, "settle")
+				}
+				return err
 			}
-			plain(t)
-			staticPod(t, ctx, "kube-apiserver", argument("--etcd-servers=http://127.0.0.1:2379"))
-		}, []string{"secrets/apiserver-tls cp1 critical", "secrets/etcd-client-tls cp1 critical"}},
+			t.Cleanup(func() { must(t, again(context.WithoutCancel(ctx))) })
+			staticPodWithoutWaiting(t, ctx, "etcd", argument("--listen-client-urls=http://127.0.0.1:2379,http://"+ip+":2379", "--advertise-client-urls=http://"+ip+":2379"))
+			staticPodWithoutWaiting(t, ctx, "kube-apiserver", argument("--etcd-servers=http://127.0.0.1:2379"))
+			must(t, again(ctx))
+		}, []string{"secrets/etcd-client-tls cp1 critical"}},
 	}
 	before := failing(transit(t, ctx))
 	t.Logf("as kubeadm makes it: %q", before)
