@@ -131,6 +131,22 @@ func TestListener(t *testing.T) {
 				"unknown: not offered: the time for this listener or for this node was used up", "unknown: not offered: the time for this listener or for this node was used up",
 			}, unclear, "Timeout: the time for this listener or for this node was used up"),
 		},
+		"it is demanded under TLS 1.2 and TLS 1.3 is reset": {
+			fact.EtcdClient, func(t *testing.T, s *server) {
+				config := with(clients(tls.RequireAnyClientCert), between(0, tls.VersionTLS12))
+				n := 0
+				s.raw(t, func(c net.Conn) {
+					if n++; n == 2 { // the offer of TLS 1.3
+						readHello(c)
+						c.(*memoryConn).reset()
+						return
+					}
+					_ = tls.Server(c, config).Handshake()
+				})
+			},
+			of(speaks, [6]string{"=", "=", "=", "unknown: the server reset the connection", "=", "="}, unclear,
+				"Unsupported: "+auth+"it is under TLS 1.2, and it is unknown whether it accepts TLS 1.3; whether it accepts TLS 1.3"),
+		},
 		"it is demanded under TLS 1.2 and TLS 1.3 shows nothing": {
 			fact.EtcdClient, func(t *testing.T, s *server) {
 				s.web(t, with(byVersion(tls.RequireAnyClientCert, tls.RequestClientCert), noTickets, noH2), 200)
@@ -443,7 +459,7 @@ func TestListener(t *testing.T) {
 			of(speaks, [6]string{
 				"unknown: no answer in time", "unknown: no answer in time", "=", "=",
 				"unknown: not offered: the time for this listener or for this node was used up", "unknown: not offered: the time for this listener or for this node was used up",
-			}, demanded, "Timeout: the time for this listener or for this node was used up"),
+			}, unclear, "Timeout: the time for this listener or for this node was used up"),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

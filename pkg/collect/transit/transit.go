@@ -368,14 +368,18 @@ func (s *session) describe() {
 // that a certificate is not demanded. That one is demanded must hold for every version
 // that the server speaks.
 func (s *session) judgeClientAuth() {
-	var demanded, asked, free *attempt
+	var demanded, asked, free, hidden *attempt
+	var silent []string // versions that were neither chosen nor refused
 	unclear, reason := "", fact.Unsupported
 	for _, v := range versions {
 		a := s.attempts[v.name]
 		switch {
 		case a == nil:
 			unclear = cmp.Or(unclear, v.name+" was not offered")
-		case !a.Chose:
+		case !a.Chose && a.outcome(v).Outcome == fact.OfferRefused:
+		case !a.Chose: // it may speak this version too, and serve anyone under it
+			hidden = cmp.Or(hidden, a)
+			silent = append(silent, v.name)
 		case a.refusesClient():
 			demanded = cmp.Or(demanded, a)
 		case a.asked && a.proof != "":
@@ -393,6 +397,9 @@ func (s *session) judgeClientAuth() {
 		s.ClientAuth, s.ClientAuthFrom = fact.ClientCertNotAsked, tls.VersionName(free.Version)+" handshake finished without a CertificateRequest"
 	case asked != nil:
 		s.ClientAuth, s.ClientAuthFrom = fact.ClientCertAsked, asked.proof+" under "+tls.VersionName(asked.Version)
+	case demanded != nil && unclear == "" && hidden != nil:
+		s.miss(reasonOf(hidden.ending()), "whether a client certificate is demanded: it is under "+tls.VersionName(demanded.Version)+
+			", and it is unknown whether it accepts "+strings.Join(silent, " or "))
 	case demanded != nil && unclear == "":
 		s.ClientAuth, s.ClientAuthFrom = fact.ClientCertDemanded, demanded.alert.String()+" under "+tls.VersionName(demanded.Version)
 	default:
