@@ -79,7 +79,8 @@ func parseAddresses(text string) ([]netip.Addr, error) {
 }
 
 // parseListeners reads what is known of listeners. An address is the one to which the
-// socket is bound; an unspecified one (0.0.0.0, [::]) stands for all.
+// socket is bound; on a port without a default purpose an unspecified one (0.0.0.0, [::])
+// stands for all.
 func parseListeners(text string) (map[netip.AddrPort]fact.ListenerPurpose, error) {
 	if text == "" {
 		return nil, nil

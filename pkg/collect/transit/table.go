@@ -77,27 +77,43 @@ var wellKnown = map[uint16]fact.ListenerPurpose{
 type listening struct {
 	fact.Listener
 	bound netip.AddrPort
+	named bool // the caller knows whose it is
 }
 
 // find returns the sockets that have a wanted purpose, in the order in which they are
-// dialed: those whose kinds and purposes come first in their lists. Sockets that share an
-// address are one listener.
+// dialed: those that the caller names by their address, then those whose kinds and purposes
+// come first in their lists. So a stranger who opens many sockets at well-known ports takes
+// no time from those of known programs. Sockets that share an address (SO_REUSEPORT) are
+// one listener; its owner is unknown, because any of them may take a connection.
 func (o *Options) find() []listening {
 	var all []listening
-	seen := map[netip.AddrPort]bool{}
+	seen := map[netip.AddrPort]int{}
 	for _, s := range o.Table.Sockets {
 		bound := netip.AddrPortFrom(addressOf(s), uint16(s.Port))
 		purpose := o.purposeOf(bound)
-		if purpose == "" || seen[bound] || !slices.Contains(o.Wants, purpose.Kind()) {
+		if purpose == "" || !slices.Contains(o.Wants, purpose.Kind()) {
 			continue
 		}
-		seen[bound] = true
-		all = append(all, listening{bound: bound, Listener: fact.Listener{
+		if at, shared := seen[bound]; shared {
+			if all[at].Inode != s.Inode {
+				all[at].Inode = 0
+			}
+			continue
+		}
+		seen[bound] = len(all)
+		named := o.Purposes[netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port())] != ""
+		all = append(all, listening{bound: bound, named: named, Listener: fact.Listener{
 			Address: s.Address(), Port: s.Port, Inode: s.Inode, UID: s.UID, Purpose: purpose,
 		}})
 	}
 	order := fact.Purposes()
 	slices.SortFunc(all, func(a, b listening) int {
+		if a.named != b.named {
+			if a.named {
+				return -1
+			}
+			return 1
+		}
 		return cmp.Or(
 			cmp.Compare(slices.Index(order, a.Purpose), slices.Index(order, b.Purpose)),
 			cmp.Compare(a.Port, b.Port),
@@ -107,20 +123,17 @@ func (o *Options) find() []listening {
 	return all
 }
 
-// purposeOf prefers what the caller says of this address to what it says of all addresses,
-// and both to the port's default.
+// purposeOf prefers what the caller says of this address to the port's default, and that to
+// what the caller says of all addresses: a socket for all addresses, of another program,
+// must not rename etcd's.
 func (o *Options) purposeOf(bound netip.AddrPort) fact.ListenerPurpose {
 	port := bound.Port()
-	for _, key := range []netip.AddrPort{
-		netip.AddrPortFrom(bound.Addr().Unmap(), port),
-		netip.AddrPortFrom(netip.IPv4Unspecified(), port),
-		netip.AddrPortFrom(netip.IPv6Unspecified(), port),
-	} {
-		if p := o.Purposes[key]; p != "" {
-			return p
-		}
-	}
-	return wellKnown[port]
+	return cmp.Or(
+		o.Purposes[netip.AddrPortFrom(bound.Addr().Unmap(), port)],
+		wellKnown[port],
+		o.Purposes[netip.AddrPortFrom(netip.IPv4Unspecified(), port)],
+		o.Purposes[netip.AddrPortFrom(netip.IPv6Unspecified(), port)],
+	)
 }
 
 func addressOf(s procfs.TCPListener) netip.Addr {

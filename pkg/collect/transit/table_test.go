@@ -207,8 +207,8 @@ func TestFind(t *testing.T) {
 		wants []fact.Kind
 		want  string
 	}{
-		{bothTLS, "etcd-client 10.0.0.5:2379, apiserver [::]:6443, apiserver-proxy [::]:8443, kine 127.0.0.1:2379, kubelet 0.0.0.0:10250, runtime-streaming 127.0.0.1:33333"},
-		{[]fact.Kind{fact.NodeTLS}, "kubelet 0.0.0.0:10250, runtime-streaming 127.0.0.1:33333"},
+		{bothTLS, "kine 127.0.0.1:2379, runtime-streaming 127.0.0.1:33333, etcd-client 10.0.0.5:2379, apiserver [::]:6443, apiserver-proxy [::]:8443, kubelet 0.0.0.0:10250"},
+		{[]fact.Kind{fact.NodeTLS}, "runtime-streaming 127.0.0.1:33333, kubelet 0.0.0.0:10250"},
 		{[]fact.Kind{fact.Pods}, ""},
 	} {
 		o.Wants = tc.wants
@@ -220,6 +220,76 @@ func TestFind(t *testing.T) {
 			t.Errorf("%v (-want +got):\n%s", tc.wants, diff)
 		}
 	}
+}
+
+// TestStrangers opens sockets beside etcd's as any user of the node's network can.
+func TestStrangers(t *testing.T) {
+	etcd := socket("192.168.0.5", 2379)
+	etcd.Inode = 1
+	t.Run("many, which hang", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := inMemory().web(t, with(), 200)
+			d := &dialed{err: map[string]error{}}
+			o := Options{
+				Addresses: []netip.Addr{netip.MustParseAddr("192.168.0.5")}, Wants: bothTLS,
+				Purposes: map[netip.AddrPort]fact.ListenerPurpose{
+					netip.MustParseAddrPort("192.168.0.5:2379"): fact.EtcdClient,
+					netip.MustParseAddrPort("0.0.0.0:10250"):    fact.KubeletAPI,
+				},
+				Dial: func(ctx context.Context, local, remote netip.AddrPort) (net.Conn, error) {
+					if remote.Addr().String() == "192.168.0.5" {
+						return s.dial(ctx, netip.AddrPortFrom(loopback, local.Port()), netip.AddrPortFrom(loopback, s.port))
+					}
+					return d.dial(ctx, local, remote)
+				},
+			}
+			for a := netip.MustParseAddr("127.0.0.1"); len(o.Table.Sockets) < 100; a = a.Next() {
+				o.Table.Sockets = append(o.Table.Sockets, socket(a.String(), 2379))
+				d.err[a.String()] = nil
+			}
+			o.Table.Sockets = append(o.Table.Sockets, etcd, socket("0.0.0.0", 10250))
+			all, _ := Measure(t.Context(), o)
+			met := map[string]fact.ListenerProtocol{}
+			for _, l := range all {
+				met[netip.AddrPortFrom(netip.MustParseAddr(l.Address), uint16(l.Port)).String()] = l.Protocol
+			}
+			if len(all) != fact.MaxListeners || met["192.168.0.5:2379"] != fact.SpeaksTLS || met["0.0.0.0:10250"] != fact.SpeaksTLS {
+				t.Errorf("of %d listeners, found %v", len(all), met)
+			}
+		})
+	})
+	t.Run("one for all addresses", func(t *testing.T) {
+		o := Options{
+			Table:    Table{Sockets: []procfs.TCPListener{etcd, socket("::", 2379)}},
+			Purposes: map[netip.AddrPort]fact.ListenerPurpose{netip.MustParseAddrPort("[::]:2379"): fact.CloudController},
+			Wants:    bothTLS,
+		}
+		var got []string
+		for _, l := range o.find() {
+			got = append(got, string(l.Purpose)+" "+l.bound.String())
+		}
+		if diff := cmp.Diff([]string{"cloud-controller [::]:2379", "etcd-client 192.168.0.5:2379"}, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("one at the same address", func(t *testing.T) {
+		other := etcd
+		other.Inode = 2
+		for name, tc := range map[string]struct {
+			sockets []procfs.TCPListener
+			want    uint64
+		}{
+			"etcd's alone": {[]procfs.TCPListener{etcd}, 1},
+			"etcd's twice": {[]procfs.TCPListener{etcd, etcd}, 1},
+			"two":          {[]procfs.TCPListener{etcd, other}, 0},
+			"three":        {[]procfs.TCPListener{other, etcd, etcd}, 0},
+		} {
+			o := Options{Table: Table{Sockets: tc.sockets}, Wants: bothTLS}
+			if all := o.find(); len(all) != 1 || all[0].Inode != tc.want {
+				t.Errorf("%s: expected inode %d, found %+v", name, tc.want, all)
+			}
+		}
+	})
 }
 
 func TestEveryPurposeHasAKind(t *testing.T) {

@@ -35,7 +35,8 @@ type Options struct {
 	// another is not dialed.
 	Addresses []netip.Addr
 	// Purposes are of sockets on other ports than the default ones, or of other purposes
-	// than the ports' default ones. An unspecified address (0.0.0.0, ::) stands for all.
+	// than the ports' default ones. On a port without a default purpose an unspecified
+	// address (0.0.0.0, ::) stands for all.
 	Purposes map[netip.AddrPort]fact.ListenerPurpose
 	// Wants are the kinds that are measured: ServerTLS, NodeTLS.
 	Wants []fact.Kind
