@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -10,9 +11,9 @@ import (
 )
 
 // ListenersOf returns where the programs that were found on a node listen, and what for,
-// at most fact.MaxListeners: what the probe of level net dials besides the usual ports. A
-// socket without a known purpose is left out: a program also listens for health checks
-// and metrics, which are not judged.
+// at most fact.MaxListeners, those first whose purposes come first in their list: what the
+// probe of level net dials besides the usual ports. A socket without a known purpose is
+// left out: a program also listens for health checks and metrics, which are not judged.
 //
 // The facts come from a node. Only literal addresses, ports and purposes of our own list
 // are taken from them. Whether such an address is the node's own is decided there, before
@@ -23,12 +24,10 @@ func ListenersOf(m *fact.Measurement) map[netip.AddrPort]fact.ListenerPurpose {
 		return listeners
 	}
 	servers := kubeconfigPorts(m.Components)
+	var order []netip.AddrPort
 	for i := range m.Components {
 		c := &m.Components[i]
 		for _, socket := range c.Sockets {
-			if len(listeners) == fact.MaxListeners {
-				return listeners
-			}
 			address, err := netip.ParseAddr(socket.Address)
 			if err != nil || address.Zone() != "" || socket.Port < 1 || socket.Port > 65535 || socket.Netns != 0 {
 				continue
@@ -39,8 +38,15 @@ func ListenersOf(m *fact.Measurement) map[netip.AddrPort]fact.ListenerPurpose {
 			}
 			if at := netip.AddrPortFrom(address.Unmap(), uint16(socket.Port)); listeners[at] == "" {
 				listeners[at] = purpose
+				order = append(order, at)
 			}
 		}
+	}
+	slices.SortStableFunc(order, func(a, b netip.AddrPort) int {
+		return cmp.Compare(slices.Index(fact.Purposes(), listeners[a]), slices.Index(fact.Purposes(), listeners[b]))
+	})
+	for _, at := range order[min(len(order), fact.MaxListeners):] {
+		delete(listeners, at)
 	}
 	return listeners
 }

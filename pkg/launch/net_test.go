@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -653,6 +654,14 @@ func TestListenersOf(t *testing.T) {
 	got := ListenersOf(&fact.Measurement{Components: []fact.Component{with(fact.ProgramEtcd, many, fact.Setting{Name: "listen-client-urls", Value: strings.Join(ports, ",")})}})
 	if len(got) != fact.MaxListeners {
 		t.Errorf("%d listeners, expected %d", len(got), fact.MaxListeners)
+	}
+	// A cloud controller runs in an ordinary pod, so its sockets can be anybody's.
+	got = ListenersOf(&fact.Measurement{Components: []fact.Component{
+		with(fact.ProgramCloudController, many, fact.Setting{Name: "secure-port", Value: strings.Join(ports, ",")}),
+		with(fact.ProgramEtcd, []fact.Socket{socket("10.0.0.1", 12379)}, fact.Setting{Name: "listen-client-urls", Value: "https://10.0.0.1:12379"}),
+	}})
+	if len(got) != fact.MaxListeners || got[netip.MustParseAddrPort("10.0.0.1:12379")] != fact.EtcdClient {
+		t.Errorf("expected %d listeners and etcd among them, found %v", fact.MaxListeners, got)
 	}
 	if len(ListenersOf(nil)) > 0 {
 		t.Error("listeners without a measurement")
