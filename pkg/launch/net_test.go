@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -277,6 +278,36 @@ func TestAPodCostsOnlyItsOwnKinds(t *testing.T) {
 				Detail: "the pod with the host's network was in network namespace 8, and the node's first process is in 7; the pod's answer was refused",
 			}, net...),
 		},
+		"a second pod that does not say in which network it is": {
+			files: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, encoded(s.t, inNetwork(measurement("b"), 7))) },
+			net: func(s *apiServer, pod *corev1.Pod) {
+				s.succeed(pod.Name, netAnswer(s.t, nil))
+			}, filesRead: true, network: 7, pods: 2,
+			want: gapsAbout("b", Failure{
+				Reason: fact.Refused,
+				Detail: "the pod with the host's network was in an unknown network namespace, and the node's first process is in 7; the pod's answer was refused",
+			}, net...),
+		},
+		"a first pod speaks of no handshakes": {
+			files: func(s *apiServer, pod *corev1.Pod) {
+				m := measurement("b")
+				m.Read = append(m.Read, net...)
+				m.Listeners = []fact.Listener{listener(2379)}
+				m.Gaps = append(m.Gaps, fact.NodeGap{What: fact.ServerTLS, Reason: fact.NotPresent, Detail: "nothing listens"})
+				s.succeed(pod.Name, encoded(s.t, m))
+			}, filesRead: true, netRead: true, pods: 2,
+		},
+		"a first pod speaks of handshakes that were not made": {
+			files: func(s *apiServer, pod *corev1.Pod) {
+				m := measurement("b")
+				m.Read = append(m.Read, net...)
+				m.Listeners = []fact.Listener{listener(2379)}
+				m.Gaps = append(m.Gaps, fact.NodeGap{What: fact.ServerTLS, Reason: fact.NotPresent, Detail: "nothing listens"})
+				s.succeed(pod.Name, encoded(s.t, m))
+			},
+			net: killed, filesRead: true, pods: 2,
+			want: gapsAbout("b", Failure{Reason: fact.ProbeFailed, Detail: "the probe used more than its 64 MiB of memory and was killed"}, net...),
+		},
 		"a second pod in the node's network": {
 			files: func(s *apiServer, pod *corev1.Pod) { s.succeed(pod.Name, encoded(s.t, inNetwork(measurement("b"), 7))) },
 			net: func(s *apiServer, pod *corev1.Pod) {
@@ -338,7 +369,7 @@ func TestAPodCostsOnlyItsOwnKinds(t *testing.T) {
 			if tc.filesRead || tc.netRead {
 				want["b"] = inNetwork(whole("b", tc.filesRead, tc.netRead), tc.network)
 			}
-			if diff := cmp.Diff(want, measured, cmpMask); diff != "" {
+			if diff := cmp.Diff(want, measured, cmpMask, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("measured (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.want, gaps); diff != "" {

@@ -95,15 +95,20 @@ func (s *session) tooLate(ctx, run context.Context) *Failure {
 }
 
 // elsewhere returns a failure if the pod with the host's network was not in the network of
-// the node's first process. A sandboxed runtime may be the reason.
+// the node's first process, or does not say in which it was. A sandboxed runtime may be the
+// reason.
 func elsewhere(files, net *fact.Measurement) *Failure {
-	if files == nil || net.Level != fact.LevelNet || files.HostNetNS == 0 || net.HostNetNS == 0 || files.HostNetNS == net.HostNetNS {
+	if files == nil || net.Level != fact.LevelNet || files.HostNetNS == 0 || files.HostNetNS == net.HostNetNS {
 		return nil
+	}
+	where := fmt.Sprintf("network namespace %d", net.HostNetNS)
+	if net.HostNetNS == 0 {
+		where = "an unknown network namespace"
 	}
 	return &Failure{
 		Reason: fact.Refused,
-		Detail: fmt.Sprintf("the pod with the host's network was in network namespace %d, and the node's first process is in %d; the pod's answer was refused",
-			net.HostNetNS, files.HostNetNS),
+		Detail: fmt.Sprintf("the pod with the host's network was in %s, and the node's first process is in %d; the pod's answer was refused",
+			where, files.HostNetNS),
 	}
 }
 
@@ -113,6 +118,7 @@ func together(files, answer *fact.Measurement) *fact.Measurement {
 	of := fact.KindsAt(fact.LevelNet)
 	if answer.Level != fact.LevelNet {
 		answer.Read = fact.Subtract(answer.Read, of)
+		answer.Gaps = slices.DeleteFunc(answer.Gaps, func(g fact.NodeGap) bool { return slices.Contains(of, g.What) })
 		answer.Listeners = nil
 		return answer
 	}
