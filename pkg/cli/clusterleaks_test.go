@@ -45,6 +45,7 @@ func TestClusterLeaksNothing(t *testing.T) {
 			object("shop", "cut", applied(`{"kind":"Secret","data":{"password":"`+hidden())),
 			object("shop", "text", applied(hidden())),
 			object("shop", "key", applied(`{"data":{"`+hidden()+` `+hidden()+`":"x"}}`)),
+			object("shop", "token", applied(`{"data":{"glpat-`+hidden()+`":"x"}}`)),
 			object("shop", "plain", map[string]any{}),
 		},
 		"pods.": {object("shop", "web", map[string]any{"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/role": hidden()},
@@ -56,11 +57,15 @@ func TestClusterLeaksNothing(t *testing.T) {
 					"env": []any{
 						map[string]any{"name": "PASSWORD", "valueFrom": secretKey},
 						map[string]any{"name": "PLAIN", "value": hidden()},
+						map[string]any{"name": "DB_PASSWORD=" + hidden(), "value": hidden()},
+						map[string]any{"name": hidden(), "valueFrom": secretKey},
+						map[string]any{"name": "OTHER", "valueFrom": map[string]any{"secretKeyRef": map[string]any{"name": "glpat-" + hidden(), "key": hidden()}}},
+						map[string]any{"name": "GITLAB", "value": "vault:secret/x#glpat-" + hidden()},
 						map[string]any{"name": "STORED", "value": "vault:secret/" + hidden() + "#" + hidden()},
 					},
 				}},
 				"volumes": []any{map[string]any{"name": "v", "csi": map[string]any{
-					"driver": "secrets-store.csi.k8s.io", "volumeAttributes": map[string]any{"secretProviderClass": "db", "token": hidden()},
+					"driver": "secrets-store.csi.k8s.io", "volumeAttributes": map[string]any{"secretProviderClass": "https://x:" + hidden() + "@db", "token": hidden()},
 				}}},
 			}, "status", map[string]any{"phase": "Running"})},
 		"externalsecrets.external-secrets.io": {
@@ -68,7 +73,7 @@ func TestClusterLeaksNothing(t *testing.T) {
 			object("shop", "f", map[string]any{}, "spec", map[string]any{"target": hidden()}),
 		},
 		"secretproviderclasses.secrets-store.csi.x-k8s.io": {
-			object("shop", "db", map[string]any{}, "spec", map[string]any{"provider": "vault", "parameters": map[string]any{"objects": hidden()}}),
+			object("shop", "db", map[string]any{}, "spec", map[string]any{"provider": hidden(), "parameters": map[string]any{"objects": hidden()}}),
 		},
 		"peerauthentications.security.istio.io": {object("istio-system", "default", map[string]any{}, "spec", map[string]any{"mtls": hidden()})},
 	}
@@ -95,7 +100,8 @@ func TestClusterLeaksNothing(t *testing.T) {
 	for _, want := range []string{
 		"holds values of password, user",
 		"its annotation of kubectl apply is not understood",
-		"gets Secrets as environment variables: PASSWORD",
+		"gets Secrets as environment variables: PASSWORD, name-withheld, OTHER",
+		"its spec holds credentials: DB_PASSWORD (a random value under a name such as password or token) and GITLAB (a token of GitLab)",
 		"names a Secret for its images that does not exist: registry",
 		"asks for secrets of Vault Agent Injector, but has no container that fetches them",
 		"holds a service account's token that does not expire, and no use of it is recorded",

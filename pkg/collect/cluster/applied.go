@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 )
 
 // maxApplied bounds the annotation that is read, in bytes. The API server takes 256 KiB of
@@ -37,7 +38,7 @@ func appliedKeys(annotation string) (keys []string, unread bool) {
 			case !isSecretKey(key):
 				unread = true // no API server takes it, so it is not what it seems
 			default:
-				keys = append(keys, key)
+				keys = append(keys, credential.KeptKey(key))
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 )
 
 var appliedCases = map[string]struct {
@@ -36,6 +37,7 @@ var appliedCases = map[string]struct {
 	"text after the object":                {`{"data":{"a":"x"}} CANARY`, nil, true},
 	"a key that no Secret can have":        {`{"data":{"CANARY CANARY":"x","a":"x"}}`, []string{"a"}, true},
 	"a key with a control character":       {"{\"data\":{\"CANARY\\u001b[31m\":\"x\"}}", nil, true},
+	"a key that is a credential":           {`{"data":{"glpat-CANARYRk29xQmVd81LzW7t":"x","a":"x"}}`, []string{"a", credential.Withheld}, false},
 	"a key that is too long":               {`{"data":{"` + strings.Repeat("k", 254) + `":"CANARY"}}`, nil, true},
 	"an annotation that no server accepts": {`{"data":{"a":"` + strings.Repeat("C", maxApplied) + `"}}`, nil, true},
 }

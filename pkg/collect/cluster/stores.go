@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
 )
@@ -342,8 +343,8 @@ func (r *storeReader) read(ctx context.Context, of served, reads secretstore.Rea
 		switch reads {
 		case secretstore.ReadsClasses:
 			c := fact.StoreClass{
-				Namespace: object.Metadata.Namespace, Name: object.Metadata.Name,
-				Provider: escape.Short(object.Spec.Provider, maxProviderName), InCluster: len(object.Spec.SecretObjects) > 0,
+				Namespace: object.Metadata.Namespace, Name: credential.KeptName(object.Metadata.Name),
+				Provider: escape.Short(credential.KeptKey(object.Spec.Provider), maxProviderName), InCluster: len(object.Spec.SecretObjects) > 0,
 			}
 			if len(out.Classes) < fact.MaxStoreClasses {
 				out.Classes = append(out.Classes, c)

@@ -49,7 +49,7 @@ func (s *Scan) look(origin string, m *corev1.ConfigMap, key string, text []byte)
 	slices.Sort(rules)
 	// The names are parts of a large answer, which would stay in memory with them.
 	s.scan.Found = append(s.scan.Found, fact.ConfigMapEntry{
-		Origin: origin, Namespace: strings.Clone(m.Namespace), Name: strings.Clone(m.Name), Key: strings.Clone(key), Rules: rules,
+		Origin: origin, Namespace: strings.Clone(m.Namespace), Name: strings.Clone(m.Name), Key: strings.Clone(credential.KeptKey(key)), Rules: rules,
 	})
 }
 

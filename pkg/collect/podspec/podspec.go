@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
 )
 
@@ -37,7 +38,7 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 	out.Injectors = secretstore.Injectors(annotations)
 	for _, secret := range spec.ImagePullSecrets {
 		if secret.Name != "" {
-			out.PullSecrets = append(out.PullSecrets, secret.Name)
+			out.PullSecrets = append(out.PullSecrets, credential.KeptName(secret.Name))
 		}
 	}
 	if spec.RuntimeClassName != nil {
@@ -81,7 +82,7 @@ func volume(i int, v *corev1.Volume) fact.Volume {
 		out.Image = v.Image.Reference
 	}
 	if v.CSI != nil {
-		out.Driver, out.Class = v.CSI.Driver, v.CSI.VolumeAttributes["secretProviderClass"]
+		out.Driver, out.Class = credential.KeptName(v.CSI.Driver), credential.KeptName(v.CSI.VolumeAttributes["secretProviderClass"])
 	}
 	if v.FlexVolume != nil {
 		out.Unread = fact.Unsupported // only its driver knows what it mounts

@@ -2,6 +2,7 @@ package podspec
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -21,40 +22,42 @@ func variables(c *corev1.Container) (list []fact.Variable, total int) {
 	}
 	for i := range c.Env {
 		e := &c.Env[i]
-		v := fact.Variable{Name: e.Name, Field: fmt.Sprintf("env[%d]", i)}
+		name, _, _ := strings.Cut(e.Name, "=") // in a file, somebody may have written NAME=value
+		v := fact.Variable{Name: credential.KeptKey(name), Field: fmt.Sprintf("env[%d]", i)}
 		if e.ValueFrom != nil {
 			if ref := e.ValueFrom.SecretKeyRef; ref != nil {
-				v.Secret, v.Key, v.Optional = ref.Name, ref.Key, isTrue(ref.Optional)
+				v.Secret, v.Key, v.Optional = credential.KeptName(ref.Name), credential.KeptKey(ref.Key), isTrue(ref.Optional)
 				add(v)
 			}
 			continue
 		}
-		if store, ok := secretstore.Reference(e.Value); ok {
-			v.Store = store
-			add(v)
-		} else if rule := ruleOf(e.Name, e.Value); rule != "" {
-			v.Rule = rule
+		rule := worstRule(name, e.Value)
+		store, isReference := secretstore.Reference(e.Value)
+		if isReference && rule.Weight == credential.Guess {
+			rule = credential.Rule{} // a path or an id of the store
+		}
+		if v.Store, v.Rule = store, rule.ID; isReference || rule.ID != "" {
 			add(v)
 		}
 	}
 	for i := range c.EnvFrom {
 		if ref := c.EnvFrom[i].SecretRef; ref != nil {
-			add(fact.Variable{Field: fmt.Sprintf("envFrom[%d]", i), Secret: ref.Name, Optional: isTrue(ref.Optional)})
+			add(fact.Variable{Field: fmt.Sprintf("envFrom[%d]", i), Secret: credential.KeptName(ref.Name), Optional: isTrue(ref.Optional)})
 		}
 	}
 	return list, total
 }
 
-// ruleOf is the gravest rule by which a plain value is a credential, "" if there is none.
-// $(NAME) stands for another variable, and is none.
-func ruleOf(name, value string) string {
+// worstRule is the gravest rule by which a plain value is a credential, without an ID if
+// there is none. $(NAME) stands for another variable, and is none.
+func worstRule(name, value string) credential.Rule {
 	var worst credential.Rule
 	for _, r := range credential.Find(name, []byte(value)) {
 		if worst.ID == "" || r.Weight > worst.Weight {
 			worst = r
 		}
 	}
-	return worst.ID
+	return worst
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }

@@ -60,6 +60,43 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+// What somebody wrote where a name belongs is not kept, if it can be a value.
+func TestNamesThatAreValues(t *testing.T) {
+	const token, password = "ghp_" + "canary1Kw9Lx4Tz8Bn3Mc6Yd1Hf5Jp0GsXaEuK", "canaryRk29xQmVd81LzW7t"
+	secret := func(name, key string) *corev1.EnvVarSource {
+		return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: key}}
+	}
+	spec := From("pod/shop/web", "spec", nil, nil, &corev1.PodSpec{
+		ImagePullSecrets: []corev1.LocalObjectReference{{Name: token}},
+		Volumes: []corev1.Volume{{Name: "a", VolumeSource: corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{
+			Driver: token, VolumeAttributes: map[string]string{"secretProviderClass": "https://app:" + password + "@vault"},
+		}}}},
+		Containers: []corev1.Container{{Name: "app", Env: []corev1.EnvVar{
+			{Name: "DB_PASSWORD=canary", Value: password}, {Name: token, Value: token}, {Name: password, Value: token},
+			{Name: "A", ValueFrom: secret(token, "password")}, {Name: "B", ValueFrom: secret("db", password)},
+			{Name: strings.Repeat("canary ", 1<<17), Value: token},
+			{Name: "REFERENCE", Value: "vault:secret/db#" + token},
+		}, EnvFrom: []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: token}}}}}},
+	})
+	const none = credential.Withheld
+	want := []fact.Variable{
+		{Name: "DB_PASSWORD", Field: "env[0]", Rule: credential.TellingName},
+		{Name: none, Field: "env[1]", Rule: "github-token"},
+		{Name: none, Field: "env[2]", Rule: "github-token"},
+		{Name: "A", Field: "env[3]", Secret: none, Key: "password"},
+		{Name: "B", Field: "env[4]", Secret: "db", Key: none},
+		{Name: none, Field: "env[5]", Rule: "github-token"},
+		{Name: "REFERENCE", Field: "env[6]", Rule: "github-token", Store: "bank-vaults"},
+		{Field: "envFrom[0]", Secret: none},
+	}
+	if diff := cmp.Diff(want, spec.Containers[0].Variables); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+	if body, err := json.Marshal(spec); err != nil || strings.Contains(string(body), "canary") {
+		t.Errorf("a value is in the facts: %.400s, %v", body, err)
+	}
+}
+
 func TestVariablesAreBounded(t *testing.T) {
 	var c corev1.Container
 	for i := range fact.MaxVariables + 50 {

@@ -125,10 +125,10 @@ func (f finds) look(environ []byte, whole bool, pid int, comm string) {
 			continue // a process can write anything there
 		}
 		rule := worst(credential.Find(string(name), value))
-		if rule == "" || len(credential.Find("", name)) > 0 { // the name itself must be none
+		if rule == "" {
 			continue
 		}
-		key := find{string(name), rule}
+		key := find{credential.KeptKey(string(name)), rule} // the name itself must be none
 		if seen[key] {
 			continue
 		}
