@@ -101,7 +101,7 @@ func TestClusterLeaksNothing(t *testing.T) {
 		"holds values of password, user",
 		"its annotation of kubectl apply is not understood",
 		"gets Secrets as environment variables: PASSWORD, name-withheld, OTHER",
-		"its spec holds credentials: DB_PASSWORD (a random value under a name such as password or token) and GITLAB (a token of GitLab)",
+		"its spec holds credentials: DB_PASSWORD (a random value under a name such as password or token), GITLAB (a token of GitLab)",
 		"names a Secret for its images that does not exist: registry",
 		"asks for secrets of Vault Agent Injector, but has no container that fetches them",
 		"holds a service account's token that does not expire, and no use of it is recorded",

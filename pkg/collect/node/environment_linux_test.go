@@ -24,8 +24,12 @@ func TestEnvironment(t *testing.T) {
 		{pid: 21, comm: "worker", cgroup: in(idA), start: 5, environ: "GH=" + token + "\x00"},
 		{pid: 30, comm: "big", cgroup: in(idB), environ: "GH=" + token + "\x00" + strings.Repeat("A=b\x00", 20_000) + "LATE=" + token + "\x00"},
 		{pid: 40, comm: "gone", cgroup: in(idC)},
+		{pid: 50, comm: "bare", cgroup: in(idD)},
 	}, "")
 	if err := os.Remove(filepath.Join(dir, "proc/40/environ")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "proc/50/environ"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m := read(t, dir, fact.LevelFull, fact.Environment)
@@ -45,7 +49,7 @@ func TestEnvironment(t *testing.T) {
 			{Name: "GH", Rule: "github-token", PID: 20, Comm: "web", Processes: 2},
 		},
 		idB: {{Name: "GH", Rule: "github-token", PID: 30, Comm: "big", Processes: 1}},
-		idC: nil,
+		idC: nil, idD: nil,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("found (-want +got):\n%s", diff)
@@ -59,6 +63,7 @@ func TestEnvironment(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		idB[:4] + " Truncated environment of 1 of 1 processes not read, or not all of it: pid 30: environ: larger than the limit",
 		idC[:4] + " NotPresent environment of 1 of 1 processes not read, or not all of it: pid 40: open /proc/40/environ: no such file or directory",
+		idD[:4] + " NotPresent the environment of all 1 processes is empty, or they ended before it was read",
 	}, gaps); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}

@@ -52,7 +52,7 @@ func readContainer(ctx context.Context, pass *reader.Pass, ct *proctable.Contain
 	space := make([]byte, maxEnviron+1)
 	found := finds{}
 	var failed error
-	unread := 0
+	unread, read := 0, 0
 	for _, p := range ct.Processes {
 		if ctx.Err() != nil {
 			return // it is not settled
@@ -60,7 +60,9 @@ func readContainer(ctx context.Context, pass *reader.Pass, ct *proctable.Contain
 		n, err := readProcess(pass, p, buf, space, all, found)
 		clear(space[:n])
 		switch {
-		case err == nil, pass.Live && rootfs.Gone(err): // what has ended has no environment
+		case err == nil && n > 0:
+			read++
+		case err == nil, pass.Live && rootfs.Gone(err): // what has ended has no environment; of what ends, it is empty
 		default:
 			if unread++; failed == nil {
 				failed = fmt.Errorf("pid %d: %w", p.PID, err)
@@ -69,6 +71,13 @@ func readContainer(ctx context.Context, pass *reader.Pass, ct *proctable.Contain
 	}
 	list, total := found.list()
 	pass.Ledger.Container(ct.Key(), func(mc *fact.MeasuredContainer) { mc.Environment, mc.EnvironmentTotal = list, total })
+	if unread == 0 && read == 0 && !ct.Sandbox && !ct.Self {
+		// Nothing was seen, so nothing is known.
+		pass.Ledger.Gap(fact.NodeGap{
+			What: fact.Environment, Container: ct.Key(), Reason: fact.NotPresent,
+			Detail: fmt.Sprintf("the environment of all %d processes is empty, or they ended before it was read", len(ct.Processes)),
+		})
+	}
 	if unread > 0 {
 		pass.Ledger.Gap(fact.NodeGap{
 			What: fact.Environment, Container: ct.Key(), Reason: rootfs.ReasonOf(failed),
