@@ -48,6 +48,8 @@ type scan struct {
 	past int
 	// auths says whether the text has the word "auths" of a Docker configuration.
 	auths answer
+	// sealed says whether it has an object of Sealed Secrets.
+	sealed answer
 }
 
 // answer is something that is looked up when it is first needed.
@@ -99,7 +101,7 @@ func (s *scan) judge(name, value []byte, quoted bool) {
 		value = value[:maxValue]
 	}
 	kind := tells(name)
-	if kind == tellsNothing || !looksRandom(value, kind, quoted) {
+	if kind == tellsNothing || !looksRandom(value, kind, quoted) || s.isSealed(value) {
 		return
 	}
 	if kind == tellsAWSSecret && len(value) == 40 && all(value, base64Class) {
@@ -107,6 +109,22 @@ func (s *scan) judge(name, value []byte, quoted bool) {
 		return
 	}
 	s.found |= 1 << tellingRule
+}
+
+// isSealed reports a value that kubeseal has encrypted, in the text of a SealedSecret. It
+// begins with the length of an encrypted key, of 512 or 256 bytes.
+func (s *scan) isSealed(value []byte) bool {
+	value = bytes.TrimRight(value, "=")
+	if len(value) < 64 || !bytes.HasPrefix(value, []byte("Ag")) && !bytes.HasPrefix(value, []byte("AQ")) || !all(value, base64Class) {
+		return false
+	}
+	if s.sealed == notAsked {
+		s.sealed = no
+		if bytes.Contains(s.text, []byte("SealedSecret")) && bytes.Contains(s.text, []byte("encryptedData")) {
+			s.sealed = yes
+		}
+	}
+	return s.sealed == yes
 }
 
 var (

@@ -134,6 +134,15 @@ func BenchmarkHostile(b *testing.B) {
 		"placeholders":  "password=${aaaaaaaaaaaaaaaaaaa} ",
 		"queries":       "sig=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&",
 		"authorization": "Authorization: Basic ",
+		"bodies":        "-----BEGIN PRIVATE KEY-----" + strings.Repeat("A", 485),
+		"quotes of two": `password='secret="`,
+		"quoted names":  `password "secret "`,
+		"directives":    "password " + strings.Repeat("a", 250) + "\n",
+		"identified":    "IDENTIFIED BY '",
+		"accounts":      "c2VydmljZV9hY2NvdW50",
+		"commas":        "password=" + strings.Repeat(",", 500) + " ",
+		"examples":      strings.Repeat("glpat-", 38) + "exampleQWRTYUIOP ",
+		"sealed":        "password: Ag" + strings.Repeat("aB3dE", 20) + "\n",
 	} {
 		b.Run(name, func(b *testing.B) {
 			text := bytes.Repeat([]byte(part), (512<<10)/len(part))

@@ -27,6 +27,7 @@ var anchors = func() []anchor {
 	add(PrivateKey, matchEncodedPEM, "LS0tLS1CRUdJTi")
 	add("aws-access-key", matchAWS, "AKIA", "ASIA")
 	add("gcp-service-account", matchServiceAccount, "service_account")
+	add("gcp-service-account", matchEncodedAccount, "c2VydmljZV9hY2NvdW50", "NlcnZpY2VfYWNjb3Vud", "zZXJ2aWNlX2FjY291bn")
 	add("azure-storage-key", after(base64Class, 86, 86, "=="), "AccountKey=")
 	add("azure-shared-key", after(base64Class, 43, 43, "="), "SharedAccessKey=")
 	add(azureSAS, matchSAS, "sig=")
@@ -40,6 +41,7 @@ var anchors = func() []anchor {
 	add("slack-token", word(urlClass, 20, 255), "xoxa-", "xoxb-", "xoxe-", "xoxp-", "xoxr-", "xoxs-", "xapp-")
 	add("slack-token", word(alnumClass|urlClass, 20, 255), "xoxe.xoxp-", "xoxe.xoxb-")
 	add("slack-webhook", matchSlackHook, "hooks.slack.com/")
+	add("discord-webhook", matchDiscordHook, "discord.com/api/", "discordapp.com/api/")
 	add("stripe-key", word(alnumClass, 16, 255), "sk_live_", "sk_test_", "rk_live_", "rk_test_")
 	add("stripe-key", word(base64Class, 24, 255), "whsec_")
 	add(JSONWebToken, matchJWT, "eyJ", "ewog", "ewoJ")
@@ -64,6 +66,10 @@ var anchors = func() []anchor {
 	add("rubygems-key", word(hexClass, 48, 48), "rubygems_")
 	add(DatabaseURL, func(s *scan, at, end int) bool { return s.urlPassword(at, end) == DatabaseURL }, "://")
 	add(URLPassword, func(s *scan, at, end int) bool { return s.urlPassword(at, end) == URLPassword }, "://")
+	add(TellingName, matchIdentified, "IDENTIFIED ", "identified ", "Identified ")
+	if len(list) > stemBit {
+		panic("credential: more anchors than a byte can number")
+	}
 	return list
 }()
 
@@ -154,7 +160,7 @@ func matchPEM(s *scan, _, end int) bool {
 			run = 0
 			continue
 		}
-		if run++; run >= 40 && varied(body[k+1-run:k+1]) {
+		if run++; run%40 == 0 && varied(body[k+1-run:k+1]) {
 			return true
 		}
 	}
@@ -194,6 +200,20 @@ func matchServiceAccount(s *scan, at, end int) bool {
 	before, colon := bytes.CutSuffix(before, []byte(":"))
 	before = bytes.TrimRight(before, " \t\r\n")
 	return colon && (bytes.HasSuffix(before, []byte(`"type"`)) || bytes.HasSuffix(before, []byte(`"type\"`)))
+}
+
+// matchEncodedAccount finds the base64 form of a service account's file, in which the type
+// stands first.
+func matchEncodedAccount(s *scan, at, end int) bool {
+	const before, least = 96, 400 // the private key comes after it
+	at -= s.spanBack(at, base64Class, before)
+	if s.span(end, base64Class, least) < least {
+		return false
+	}
+	n := (end + 8 - at) &^ 3
+	var plain [before]byte
+	k, err := base64.StdEncoding.Decode(plain[:], s.text[at:at+n])
+	return err == nil && bytes.Contains(plain[:k], []byte(`"type"`)) && bytes.Contains(plain[:k], []byte(`"service_account"`))
 }
 
 // matchSAS finds the signature of a shared access signature, in a query that has a
@@ -253,6 +273,48 @@ func matchSlackHook(s *scan, _, end int) bool {
 		return len(parts) >= 3 && len(parts[2]) >= 16 && varied(parts[2])
 	}
 	return false
+}
+
+// matchDiscordHook finds the path of a webhook: webhooks/NUMBER/random, perhaps after a
+// version.
+func matchDiscordHook(s *scan, _, end int) bool {
+	if s.hasAt(end, "v") {
+		end += 1 + s.span(end+1, digitClass, 2)
+		if s.hasAt(end, "/") {
+			end++
+		}
+	}
+	if !s.hasAt(end, "webhooks/") {
+		return false
+	}
+	end += len("webhooks/")
+	n := s.span(end, digitClass, 21)
+	return n >= 16 && n <= 20 && s.hasAt(end+n, "/") && s.token(end+n+1, urlClass, 50, 100) > 0
+}
+
+// matchIdentified finds a password in SQL: IDENTIFIED BY '...', IDENTIFIED WITH plugin BY
+// '...'.
+func matchIdentified(s *scan, at, end int) bool {
+	if !s.startsWord(at) {
+		return false
+	}
+	i := end
+	if rest := s.text[i:min(len(s.text), i+5)]; bytes.EqualFold(rest, []byte("with ")) {
+		i += len(rest)
+		for n := 0; n < 40 && i < len(s.text) && s.text[i] != ' '; n++ {
+			i++
+		}
+		i++
+	}
+	if rest := s.text[min(len(s.text), i):min(len(s.text), i+3)]; !bytes.EqualFold(rest, []byte("by ")) {
+		return false
+	}
+	i += len("by ")
+	if i >= len(s.text) || s.text[i] != '\'' && s.text[i] != '"' && s.text[i] != '\\' {
+		return false
+	}
+	value, quoted := s.word(i)
+	return quoted && looksRandom(value, tellsPassword, true)
 }
 
 // matchJWT finds header.payload.signature of which the header is JSON with "alg" (RFC

@@ -111,10 +111,16 @@ func (w *words) tells(last int) telling {
 			}
 			return tellsSecret
 		case "api", "private", "priv", "auth", "encryption", "encrypt", "signing", "sign", "account", "master", "shared", "ssh", "hmac", "jwt", "session",
-			"cookie", "aes", "cipher", "crypto", "admin", "webhook", "app", "application", "consumer", "license", "storage", "integration", "deploy":
+			"cookie", "aes", "cipher", "crypto", "admin", "webhook", "fernet", "preshared", "app", "application", "consumer", "license", "storage", "integration", "deploy":
 			return tellsSecret
 		}
 		return tellsNothing
+	case "cookie":
+		if string(before) == "erlang" { // who has it runs programs on all nodes
+			return tellsSecret
+		}
+	case "requirepass", "masterauth", "dbpass", "userpass", "rootpass": // the first two are of Redis
+		return tellsPassword
 	case "authorization":
 		return tellsAuthorization
 	}
@@ -265,6 +271,9 @@ func (s *scan) valueAfter(from, end int) int {
 		return i + 1
 	case b == ',' && closed && s.quoted(i+1, "value") < 0 && s.quoted(i+1, "") >= 0: // define('DB_PASSWORD', 'x')
 		i++
+	case spaced && !closed && (b == '"' || b == '\'' || b == '\\' && i+1 < len(s.text) && s.text[i+1] == '"'):
+		// PASSWORD 'value' of SQL, Authorization "Basic value" of nginx
+	case spaced && !closed && s.directive(from, i):
 	case spaced && !closed && from >= 2 && s.text[from-1] == '-' || spaced && s.text[from] == '-': // --password value
 	default:
 		// The name is a value itself: "name: DB_PASSWORD" and "value: ..." after it.
@@ -292,6 +301,27 @@ func (s *scan) valueAfter(from, end int) int {
 		}
 	}
 	return i
+}
+
+// directive reports whether a name that begins its line, and one word after it that ends
+// it, are a setting: "requirepass value" of Redis. A word of prose is no value.
+func (s *scan) directive(from, value int) bool {
+	for n := 0; from > 0 && s.text[from-1] != '\n'; n++ {
+		if b := s.text[from-1]; n == 64 || b != ' ' && b != '\t' {
+			return false
+		}
+		from--
+	}
+	n := 0
+	for n < 256 && value+n < len(s.text) && s.text[value+n] > ' ' {
+		n++
+	}
+	end := value + n
+	for end < len(s.text) && (s.text[end] == ' ' || s.text[end] == '\t' || s.text[end] == '\r') && end < value+n+64 {
+		end++
+	}
+	text := s.text[value : value+n]
+	return (end == len(s.text) || s.text[end] == '\n') && n >= minRandom && kinds(text) >= 2 && !bytes.ContainsAny(text, "()|&;`")
 }
 
 // quoted returns where a text begins that is in quotes after spaces, -1 if another one is

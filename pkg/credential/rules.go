@@ -52,6 +52,7 @@ var rules = []Rule{
 	{"gitlab-token", "a token of GitLab", Token},
 	{"slack-token", "a token of Slack", Token},
 	{"slack-webhook", "a webhook of Slack", Token},
+	{"discord-webhook", "a webhook of Discord", Token},
 	{"stripe-key", "a key of Stripe", Token},
 	{JSONWebToken, "a JSON Web Token", Token},
 	{"npm-token", "a token of npm", Token},

@@ -95,7 +95,7 @@ func kinds(value []byte) int {
 // placeholder reports what stands for a value: variables, templates, references to
 // stores, stars, and words.
 func placeholder(value []byte) bool {
-	for _, mark := range []string{"${", "$(", "{{", "}}", "<%", "%>", "%(", "@@", "***", "...", "xxxx", "XXXX", "----", "____", "????", "####", "0000000000"} {
+	for _, mark := range []string{"${", "$(", "{{", "}}", "<%", "%>", "%(", "#{", "@@", "***", "...", "xxxx", "XXXX", "----", "____", "????", "####", "0000000000"} {
 		if bytes.Contains(value, []byte(mark)) {
 			return true
 		}

@@ -21,7 +21,7 @@ import (
 
 var (
 	idA, idB, idC, idD = strings.Repeat("a1", 32), strings.Repeat("b2", 32), strings.Repeat("c3", 32), strings.Repeat("d4", 32)
-	masks         = cmp.AllowUnexported(fact.CapMask{})
+	masks              = cmp.AllowUnexported(fact.CapMask{})
 )
 
 const (

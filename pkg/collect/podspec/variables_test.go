@@ -72,8 +72,11 @@ func TestNamesThatAreValues(t *testing.T) {
 			Driver: token, VolumeAttributes: map[string]string{"secretProviderClass": "https://app:" + password + "@vault"},
 		}}}},
 		Containers: []corev1.Container{{Name: "app", Env: []corev1.EnvVar{
-			{Name: "DB_PASSWORD=canary", Value: password}, {Name: token, Value: token}, {Name: password, Value: token},
-			{Name: "A", ValueFrom: secret(token, "password")}, {Name: "B", ValueFrom: secret("db", password)},
+			{Name: "DB_PASSWORD=canary", Value: password},
+			{Name: token, Value: token},
+			{Name: password, Value: token},
+			{Name: "A", ValueFrom: secret(token, "password")},
+			{Name: "B", ValueFrom: secret("db", password)},
 			{Name: strings.Repeat("canary ", 1<<17), Value: token},
 			{Name: "REFERENCE", Value: "vault:secret/db#" + token},
 		}, EnvFrom: []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: token}}}}}},
