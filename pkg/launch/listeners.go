@@ -76,7 +76,10 @@ var serves = map[fact.ComponentProgram][]served{
 		{"listen-client-urls", 2379, fact.EtcdClient},
 		{"listen-peer-urls", 2380, fact.EtcdPeer},
 	},
-	fact.ProgramAPIServer: {{"secure-port", 6443, fact.KubeAPI}},
+	fact.ProgramAPIServer: {
+		{"secure-port", 6443, fact.KubeAPI},
+		{"insecure-port", 8080, fact.KubeAPI}, // before Kubernetes 1.24: no TLS, and no credentials
+	},
 	fact.ProgramK3s: {
 		{"https-listen-port", 6443, fact.KubeAPI},
 		{"", 2380, fact.EtcdPeer},

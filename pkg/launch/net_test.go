@@ -623,6 +623,14 @@ func TestListenersOf(t *testing.T) {
 			[]fact.Component{with(fact.ProgramAPIServer, []fact.Socket{socket("0.0.0.0", 6443), socket("0.0.0.0", 443)}, fact.Setting{Name: "secure-port", Value: "443"})},
 			[]string{"0.0.0.0:443=apiserver"},
 		},
+		"an API server's insecure port": {
+			[]fact.Component{with(fact.ProgramAPIServer, []fact.Socket{socket("127.0.0.1", 8080), socket("::", 6443)}, fact.Setting{Name: "secure-port", Value: "6443"})},
+			[]string{"127.0.0.1:8080=apiserver", "[::]:6443=apiserver"},
+		},
+		"an API server's insecure port, moved": {
+			[]fact.Component{with(fact.ProgramAPIServer, []fact.Socket{socket("0.0.0.0", 8081), socket("::", 6443)}, fact.Setting{Name: "insecure-port", Value: "8081"})},
+			[]string{"0.0.0.0:8081=apiserver", "[::]:6443=apiserver"},
+		},
 		"kine": {
 			[]fact.Component{with(fact.ProgramKine, []fact.Socket{socket("0.0.0.0", 2379), socket("0.0.0.0", 8080)})},
 			[]string{"0.0.0.0:2379=kine"},
