@@ -63,7 +63,7 @@ func argument(listeners map[netip.AddrPort]fact.ListenerPurpose) string {
 }
 
 // A served is a setting that says on which port, or at which URLs, a program listens, and
-// what for. usual is the port without the setting.
+// what for. usual is the port without the setting, 0 if there is none.
 type served struct {
 	setting string
 	usual   int
@@ -74,6 +74,7 @@ type served struct {
 var serves = map[fact.ComponentProgram][]served{
 	fact.ProgramEtcd: {
 		{"listen-client-urls", 2379, fact.EtcdClient},
+		{"listen-client-http-urls", 0, fact.EtcdClient}, // its HTTP gateway, which reads every key
 		{"listen-peer-urls", 2380, fact.EtcdPeer},
 	},
 	fact.ProgramAPIServer: {

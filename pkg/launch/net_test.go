@@ -615,6 +615,13 @@ func TestListenersOf(t *testing.T) {
 				fact.Setting{Name: "listen-peer-urls", Value: "https://10.0.0.1:12380"})},
 			[]string{"10.0.0.1:12379=etcd-client", "10.0.0.1:12380=etcd-peer", "127.0.0.1:12379=etcd-client"},
 		},
+		"etcd's HTTP gateway at a port of its own": {
+			[]fact.Component{with(fact.ProgramEtcd,
+				[]fact.Socket{socket("10.0.0.1", 2379), socket("10.0.0.1", 2382), socket("127.0.0.1", 2381)},
+				fact.Setting{Name: "listen-client-urls", Value: "https://10.0.0.1:2379"},
+				fact.Setting{Name: "listen-client-http-urls", Value: "http://10.0.0.1:2382"})},
+			[]string{"10.0.0.1:2379=etcd-client", "10.0.0.1:2382=etcd-client"},
+		},
 		"usual ports without settings": {
 			[]fact.Component{with(fact.ProgramEtcd, []fact.Socket{socket("::", 2379), socket("::", 2380), socket("::", 2381)})},
 			[]string{"[::]:2379=etcd-client", "[::]:2380=etcd-peer"},
