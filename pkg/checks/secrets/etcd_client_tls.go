@@ -129,9 +129,17 @@ func (n *transitNode) etcdSettings(ports *etcdPorts) {
 			n.unknown(fact.NotPresent, "it is unknown on which addresses etcd has a "+ports.noun, n.evidence(fmt.Sprintf("/proc/%d %s", c.PID, ports.urls), "not read"))
 			continue
 		}
-		for _, url := range strings.Split(s.Value, ",") {
-			n.etcdURL(ports, c, s, strings.TrimSpace(url))
+		n.etcdURLs(ports, c, s)
+		// With it, the HTTP gateway, which reads every key, is there.
+		if s, ok := c.Setting("listen-client-http-urls"); ok && s.Value != "" && ports == &etcdClient {
+			n.etcdURLs(ports, c, s)
 		}
+	}
+}
+
+func (n *transitNode) etcdURLs(ports *etcdPorts, c *fact.Component, s fact.Setting) {
+	for _, url := range strings.Split(s.Value, ",") {
+		n.etcdURL(ports, c, s, strings.TrimSpace(url))
 	}
 }
 

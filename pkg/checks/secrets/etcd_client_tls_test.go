@@ -39,10 +39,19 @@ func TestEtcdClientTLS(t *testing.T) {
 		})
 	}
 	judgeTransit(t, EtcdClientTLS.Judge, transitCases{
-		"a client certificate demanded passes":         {onNode(), []string{pass}},
-		"on loopback it passes, too":                   {onLocal(), []string{"pass " + local + " takes only TLS 1.2 and TLS 1.3, and demands a client certificate"}},
-		"plaintext is critical":                        {etcd(inPlain), []string{"critical fail " + name + " does not use TLS", "low fail cp1: etcd's client port (10.0.0.1:2379) does not speak what its settings say"}},
-		"plaintext on loopback is high":                {onNode(at(fact.EtcdClient, both(inPlain, onLoopback)), set(fact.ProgramEtcd, urls, "http://127.0.0.1:2379")), []string{"high fail " + local + " does not use TLS"}},
+		"a client certificate demanded passes": {onNode(), []string{pass}},
+		"on loopback it passes, too":           {onLocal(), []string{"pass " + local + " takes only TLS 1.2 and TLS 1.3, and demands a client certificate"}},
+		"plaintext is critical":                {etcd(inPlain), []string{"critical fail " + name + " does not use TLS", "low fail cp1: etcd's client port (10.0.0.1:2379) does not speak what its settings say"}},
+		"plaintext on loopback is high":        {onNode(at(fact.EtcdClient, both(inPlain, onLoopback)), set(fact.ProgramEtcd, urls, "http://127.0.0.1:2379")), []string{"high fail " + local + " does not use TLS"}},
+		"an HTTP gateway that was not met is unknown": {
+			onNode(set(fact.ProgramEtcd, "listen-client-http-urls", "https://10.0.0.1:2382")),
+			[]string{pass, "unknown NotPresent cp1: etcd's client port (10.0.0.1:2382) was not measured"},
+		},
+		"a plaintext HTTP gateway that was not met is critical": {
+			onNode(set(fact.ProgramEtcd, "listen-client-http-urls", "http://10.0.0.1:2382")),
+			[]string{pass, "critical fail cp1: etcd's client port (10.0.0.1:2382) does not use TLS, by its settings"},
+		},
+		"no HTTP gateway":                              {onNode(set(fact.ProgramEtcd, "listen-client-http-urls", "")), []string{pass}},
 		"asked only is critical":                       {etcd(clientAuth(fact.ClientCertAsked)), []string{"critical fail " + name + " asks for a client certificate and serves clients that have none, although client-cert-auth is set"}},
 		"not asked is critical":                        {onNode(at(fact.EtcdClient, clientAuth(fact.ClientCertNotAsked)), set(fact.ProgramEtcd, "client-cert-auth", "false")), []string{"critical fail " + name + " serves clients without a certificate"}},
 		"not asked on loopback is high":                {onLocal(clientAuth(fact.ClientCertNotAsked)), []string{"high fail " + local + " serves clients without a certificate, although client-cert-auth is set"}},
