@@ -185,6 +185,9 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	some := len(result.Workloads) > 0 || slices.ContainsFunc(lists[:3], (*list).read)
 	var failed []error // in the order of the lists, whichever failed first
 	for _, l := range lists {
+		if l.err != nil && (l.what == fact.Secrets || l.what == fact.LegacyTokens) {
+			l.err = unquoted{l.err}
+		}
 		switch {
 		case l.err == nil:
 		case some && serverFailed(ctx, l.err):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -67,7 +68,10 @@ func (c *clients) configMaps(ctx context.Context, opts Options, most int64) (*fa
 	case err == nil && !full:
 		return scan.Result(false), nil, nil
 	case err == nil:
-		gap.Reason, gap.Hint = fact.Truncated, "run it for each namespace, with -n"
+		gap.Reason = fact.Truncated
+		if opts.Namespace == "" {
+			gap.Hint = "run it for each namespace, with -n"
+		}
 		gap.Detail = fmt.Sprintf("more than %d MiB; %d ConfigMaps were read", most>>20, scan.Read())
 	case apierrors.IsForbidden(err):
 		gap, _ = refused(err, fact.ConfigMaps, "list", "configmaps", opts.Namespace)
@@ -82,6 +86,20 @@ func (c *clients) configMaps(ctx context.Context, opts Options, most int64) (*fa
 		gap.Detail += fmt.Sprintf("; %d ConfigMaps were read before", scan.Read())
 	}
 	return scan.Result(true), []fact.Gap{gap}, nil
+}
+
+// unquoted is an error about a list of Secrets, in our own words: the server's text, and
+// a decoder's, may quote what was read. That a connection failed is told as it is.
+type unquoted struct{ error }
+
+func (u unquoted) Unwrap() error { return u.error }
+
+func (u unquoted) Error() string {
+	var connection *url.Error
+	if errors.As(u.error, &connection) || errors.Is(u.error, context.Canceled) || errors.Is(u.error, context.DeadlineExceeded) {
+		return u.error.Error()
+	}
+	return failure(u.error)
 }
 
 // failure says in our own words why a request failed.
