@@ -83,7 +83,9 @@ var serves = map[fact.ComponentProgram][]served{
 	},
 	fact.ProgramK3s: {
 		{"https-listen-port", 6443, fact.KubeAPI},
+		{"", 2379, fact.EtcdClient},
 		{"", 2380, fact.EtcdPeer},
+		{"", 2382, fact.EtcdClient}, // etcd's HTTP gateway
 		{"", 10250, fact.KubeletAPI},
 		{"", 10257, fact.ControllerManager},
 		{"", 10258, fact.CloudController},

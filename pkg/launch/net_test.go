@@ -622,6 +622,11 @@ func TestListenersOf(t *testing.T) {
 				fact.Setting{Name: "listen-client-http-urls", Value: "http://10.0.0.1:2382"})},
 			[]string{"10.0.0.1:2379=etcd-client", "10.0.0.1:2382=etcd-client"},
 		},
+		"etcd inside k3s, without its metrics": {
+			[]fact.Component{with(fact.ProgramK3s, []fact.Socket{socket("127.0.0.1", 2379), socket("127.0.0.1", 2381), socket("127.0.0.1", 2382), socket("::", 6444)},
+				fact.Setting{Name: "https-listen-port", Value: "6443"})},
+			[]string{"127.0.0.1:2379=etcd-client", "127.0.0.1:2382=etcd-client"},
+		},
 		"usual ports without settings": {
 			[]fact.Component{with(fact.ProgramEtcd, []fact.Socket{socket("::", 2379), socket("::", 2380), socket("::", 2381)})},
 			[]string{"[::]:2379=etcd-client", "[::]:2380=etcd-peer"},
