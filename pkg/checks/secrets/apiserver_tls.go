@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -56,6 +57,8 @@ func judgeAPIServerTLS(v *checks.View) []api.Finding {
 		}
 		for _, c := range servers {
 			n.kubeletAuthority(c)
+			n.otherPorts(c)
+			n.anonymous(c)
 		}
 		findings = append(findings, withMeshes(v, n.findings)...)
 	}
@@ -63,6 +66,49 @@ func judgeAPIServerTLS(v *checks.View) []api.Finding {
 		findings = append(findings, *unread)
 	}
 	return findings
+}
+
+// otherPorts judges what an API server listens on beside its secure port, which no handshake
+// was made with: up to Kubernetes 1.19 --insecure-port has neither TLS nor authorization.
+func (n *transitNode) otherPorts(c *fact.Component) {
+	insecure, set := c.Setting("insecure-port")
+	for _, s := range c.Sockets {
+		if s.Netns != 0 || n.met(s) || !slices.ContainsFunc(c.Sockets, n.met) { // without any it is unknown already
+			continue
+		}
+		evidence := n.evidence(fmt.Sprintf("/proc/%d/fd", c.PID), "listens on "+endpoint(s.Address, s.Port))
+		if !set || insecure.Value != fmt.Sprint(s.Port) {
+			n.unknown(fact.NotPresent, "a port of the API server ("+endpoint(s.Address, s.Port)+") was not measured", evidence)
+			continue
+		}
+		severity, where := api.Critical, ""
+		if loopback(s.Address) {
+			severity, where = lower(severity), ", loopback only"
+		}
+		n.add(api.Finding{
+			Verdict: api.Fail, Severity: severity, Evidence: []api.Evidence{evidence, n.setting(c, insecure)},
+			Message: "the API server has a port without TLS and credentials (" + endpoint(s.Address, s.Port) + where + ")",
+		})
+	}
+}
+
+// anonymous notes an API server that takes requests without credentials although it is set
+// to refuse them. The other way round a file of --authentication-config may decide.
+func (n *transitNode) anonymous(c *fact.Component) {
+	s, ok := c.Setting("anonymous-auth")
+	if !ok || s.Value != "false" {
+		return
+	}
+	for _, l := range n.of(fact.KubeAPI) {
+		if n.owner(l) == c && l.Request != nil && (l.Request.Status == 403 || l.Request.Status == 404) {
+			n.add(api.Finding{
+				Verdict: api.Fail, Severity: api.Low, Message: "the API server does not answer requests without credentials as its settings say",
+				Evidence: []api.Evidence{
+					n.setting(c, s), n.evidence("listener "+endpoint(l.Address, l.Port)+" "+l.Request.Method+" "+l.Request.Path+" without credentials", fmt.Sprintf("status %d", l.Request.Status)),
+				},
+			})
+		}
+	}
 }
 
 // kubeletAuthority notes an API server that does not verify kubelets' certificates, which

@@ -68,7 +68,7 @@ func TestAPIServerTLS(t *testing.T) {
 			onNode(running(fact.ProgramKonnectivity)), []string{pass, "unknown NotPresent cp1: konnectivity's agent port was not measured"},
 		},
 		"an API server that started after the handshakes is unknown": {
-			server(func(l *fact.Listener) { l.Inode = 4 }), []string{"unknown NotPresent cp1: the API server was not measured"},
+			server(func(l *fact.Listener) { l.Inode = 4 }), []string{"unknown Changing " + name + ": its program opened another socket there before or after the handshakes"},
 		},
 		"another program's 8443 is not judged": {beside(ft.Listener(fact.KubeAPIProxy, "0.0.0.0", 8443), fact.ProgramContainerd, inPlain), []string{pass}},
 		"an API server without a listener": {
@@ -88,6 +88,33 @@ func TestAPIServerTLS(t *testing.T) {
 				other.Name, other.Labels = "etcd1", role(fact.RoleEtcd)
 				s.Nodes = append(s.Nodes, other)
 			}), []string{pass},
+		},
+		"another API server on the node, which was not met": {
+			onNode(running(fact.ProgramAPIServer, fact.Socket{Address: "::", Port: 7443, Inode: 3}), set(fact.ProgramAPIServer, "kubelet-certificate-authority", "/ca")),
+			[]string{pass, "unknown NotPresent cp1: the API server was not measured"},
+		},
+		"a port of it that was not met": {
+			onNode(listening(fact.ProgramAPIServer, fact.Socket{Address: "::", Port: 8080, Inode: 3})),
+			[]string{pass, "unknown NotPresent cp1: a port of the API server ([::]:8080) was not measured"},
+		},
+		"its port without TLS is critical": {
+			onNode(listening(fact.ProgramAPIServer, fact.Socket{Address: "0.0.0.0", Port: 8080, Inode: 3}), set(fact.ProgramAPIServer, "insecure-port", "8080")),
+			[]string{pass, "critical fail cp1: the API server has a port without TLS and credentials (0.0.0.0:8080)"},
+		},
+		"its port without TLS on loopback is high": {
+			onNode(listening(fact.ProgramAPIServer, fact.Socket{Address: "127.0.0.1", Port: 8080, Inode: 3}), set(fact.ProgramAPIServer, "insecure-port", "8080")),
+			[]string{pass, "high fail cp1: the API server has a port without TLS and credentials (127.0.0.1:8080, loopback only)"},
+		},
+		"anonymous requests that are taken although they are turned off": {
+			onNode(at(fact.KubeAPI, answered(403)), set(fact.ProgramAPIServer, "anonymous-auth", "false")),
+			[]string{
+				"pass " + name + only + ", it takes requests without credentials and refuses what the anonymous user may not do",
+				"low fail cp1: the API server does not answer requests without credentials as its settings say",
+			},
+		},
+		"anonymous requests that are refused as they are set": {onNode(set(fact.ProgramAPIServer, "anonymous-auth", "false")), []string{pass}},
+		"something at its port where no API server runs passes nothing": {
+			onNode(quit(fact.ProgramAPIServer)), []string{"unknown NotPresent cp1: the API server ([::]:6443, by its port): nothing shows which program it belongs to"},
 		},
 		"a worker counts for nothing": {onWorker(server(inPlain)), nil},
 		"not read: a gap says so":     {onNode(func(m *fact.Measurement) { m.Read = nil }), nil},

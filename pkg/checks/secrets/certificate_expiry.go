@@ -66,12 +66,13 @@ func judgeCertificateExpiry(v *checks.View) []api.Finding {
 // expiry judges the certificates of one node.
 type expiry struct {
 	transitNode
-	seen  map[string]bool // SHA-256 of those in files
-	count int             // certificates that are in order
-	keys  int             // private keys that only root can get at
-	bad   bool
-	first *fact.Certificate // of those in order, the one that ends first
-	where string            // its place
+	seen   map[string]bool // SHA-256 of those in files
+	count  int             // certificates that are in order
+	keys   int             // private keys that only root, or their owners, can get at
+	owners bool            // some have another owner
+	bad    bool
+	first  *fact.Certificate // of those in order, the one that ends first
+	where  string            // its place
 }
 
 func (j *expiry) fail(severity api.Severity, message string, evidence api.Evidence) {
@@ -111,6 +112,7 @@ func (j *expiry) certificate(c *fact.Certificate, title, place string, rotated b
 		cmp.Or(c.Subject, "no subject"), cmp.Or(c.Issuer, "no issuer"), stamp(c.NotBefore), stamp(c.NotAfter), cmp.Or(c.KeyType, "unknown key"), c.KeyBits, cmp.Or(c.Signature, "an unknown algorithm")))
 	if c.NotAfter.IsZero() || c.NotBefore.IsZero() || at.IsZero() {
 		j.bad = true
+		evidence.Value += j.clocks()
 		j.unknown(fact.NotPresent, "it is unknown until when "+title+" is valid", evidence)
 		return
 	}
@@ -189,6 +191,7 @@ func (j *expiry) key(f *fact.CertificateFile) {
 		j.unknown(fact.Unsupported, title+" has an ACL, whose entries were not read", evidence)
 	default:
 		j.keys++
+		j.owners = j.owners || a.Owner != 0
 	}
 }
 
@@ -217,12 +220,16 @@ func (j *expiry) listener(l *fact.Listener) {
 func (j *expiry) end() {
 	switch {
 	case j.bad:
-	case j.count == 0:
+	case j.count == 0, len(j.Measured.Certificates) == 0: // what listeners present says nothing of the others
 		j.unknown(fact.NotPresent, "no certificate of the cluster was found on this node", j.evidence("/etc/kubernetes/pki, /var/lib/kubelet/pki and other usual places", "no certificate"))
 	default:
 		message := "the certificates that were found are valid for at least 30 days, or are renewed in time"
 		if j.keys > 0 {
-			message += ", and only root can read the private keys that were found"
+			who := "root"
+			if j.owners {
+				who = "root and their owners"
+			}
+			message += ", and only " + who + " can read the private keys that were found"
 		}
 		j.add(api.Finding{Verdict: api.Pass, Message: message, Evidence: []api.Evidence{
 			j.evidence("usual places, kubeconfigs, settings and listeners", checks.Count(j.count, "certificate")+", "+checks.Count(j.keys, "private key")),

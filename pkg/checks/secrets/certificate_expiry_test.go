@@ -96,8 +96,19 @@ func TestCertificateExpiry(t *testing.T) {
 		"what a listener presents from before": {presented("other", -time.Hour), []string{"high fail cp1: a certificate that etcd's client port (127.0.0.1:2379) presents has expired"}},
 		"what a listener presents from a file": {presented("CN=kube-apiserver", -time.Hour), []string{pass}},
 		"what a listener presents is in order": {presented("other", 100*day), []string{pass}},
-		"a worker answers for itself":          {onWorker(one(ends(-1, 365*day))), []string{"high fail cp1: " + title + " has expired"}},
-		"not read: a gap says so":              {nodeWith(func(m *fact.Measurement) { m.Read = nil }), nil},
+		"what a listener presents is not what files hold": {
+			ft.Edit(presented("other", 100*day), func(s *fact.Set) { s.Nodes[0].Measured.Certificates = nil }),
+			[]string{"unknown NotPresent cp1: no certificate of the cluster was found on this node"},
+		},
+		"a key of another owner is not root's alone": {
+			one(access(func(a *fact.FileAccess) { a.Owner = 7 })), []string{"pass cp1: the certificates that were found are valid for at least 30 days, or are renewed in time, and only root and their owners can read the private keys that were found"},
+		},
+		"by the clock of a node that is a year slow nothing is known": {
+			ft.Edit(one(), func(s *fact.Set) { clock(ft.Time.Add(-365 * day))(s.Nodes[0].Measured) }), []string{"unknown NotPresent cp1: it is unknown until when " + title + " is valid"},
+		},
+		"a clock that is an hour slow is one": {ft.Edit(one(), func(s *fact.Set) { clock(ft.Time.Add(-time.Hour))(s.Nodes[0].Measured) }), []string{pass}},
+		"a worker answers for itself":         {onWorker(one(ends(-1, 365*day))), []string{"high fail cp1: " + title + " has expired"}},
+		"not read: a gap says so":             {nodeWith(func(m *fact.Measurement) { m.Read = nil }), nil},
 	})
 	judge(t, judgeCertificateExpiry, cases{
 		"evidence of a pass": {one(), []string{pass + " [node/cp1 usual places, kubeconfigs, settings and listeners = 1 certificate, 1 private key; " +

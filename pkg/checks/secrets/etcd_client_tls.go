@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -38,11 +39,14 @@ var EtcdClientTLS = checks.Check{
 type etcdPorts struct {
 	purposes []fact.ListenerPurpose
 	urls     string // the setting with the addresses
+	more     string // another one, which is mostly not set
 	auto     string // the setting of certificates that etcd makes itself
 	noun     string
 }
 
-var etcdClient = etcdPorts{[]fact.ListenerPurpose{fact.EtcdClient, fact.KineTCP}, "listen-client-urls", "auto-tls", "client port"}
+// With listen-client-http-urls etcd answers HTTP there, and gRPC's gateway with it, which
+// gives every value.
+var etcdClient = etcdPorts{[]fact.ListenerPurpose{fact.EtcdClient, fact.KineTCP}, "listen-client-urls", "listen-client-http-urls", "auto-tls", "client port"}
 
 func judgeEtcd(v *checks.View, ports *etcdPorts) []api.Finding {
 	var findings []api.Finding
@@ -67,12 +71,15 @@ func judgeEtcd(v *checks.View, ports *etcdPorts) []api.Finding {
 		judged := 0
 		for _, purpose := range ports.purposes {
 			of := n.judge(purpose)
-			if purpose == fact.KineTCP && slices.ContainsFunc(n.run(fact.ProgramKine), listens) {
+			if purpose == fact.KineTCP {
 				n.missing(of, fact.ProgramKine, "kine's port")
 			}
 			judged += of
 		}
 		n.etcdSettings(ports)
+		if ports == &etcdClient {
+			n.etcdSockets()
+		}
 		if judged == 0 && len(n.findings) == 0 {
 			n.noEtcd(ports)
 		}
@@ -80,7 +87,7 @@ func judgeEtcd(v *checks.View, ports *etcdPorts) []api.Finding {
 		findings = append(findings, n.findings...)
 	}
 	if ports == &etcdClient {
-		findings = append(findings, etcdServers(v)...)
+		findings = append(findings, etcdServers(v, nodes)...)
 	}
 	if !found && len(nodes) > 0 && !slices.ContainsFunc(findings, func(f api.Finding) bool { return f.Subject.Kind == fact.SubjectCluster }) {
 		findings = append(findings, api.Finding{
@@ -129,37 +136,64 @@ func (n *transitNode) etcdSettings(ports *etcdPorts) {
 			n.unknown(fact.NotPresent, "it is unknown on which addresses etcd has a "+ports.noun, n.evidence(fmt.Sprintf("/proc/%d %s", c.PID, ports.urls), "not read"))
 			continue
 		}
-		n.etcdURLs(ports, c, s)
-		// With it, the HTTP gateway, which reads every key, is there.
-		if s, ok := c.Setting("listen-client-http-urls"); ok && s.Value != "" && ports == &etcdClient {
-			n.etcdURLs(ports, c, s)
+		for _, url := range strings.Split(s.Value, ",") {
+			n.etcdURL(ports, c, s, strings.TrimSpace(url))
+		}
+		if more, ok := c.Setting(ports.more); ok {
+			for _, url := range strings.Split(more.Value, ",") {
+				if url = strings.TrimSpace(url); url != "" {
+					n.etcdURL(ports, c, more, url)
+				}
+			}
 		}
 	}
 }
 
-func (n *transitNode) etcdURLs(ports *etcdPorts, c *fact.Component, s fact.Setting) {
-	for _, url := range strings.Split(s.Value, ",") {
-		n.etcdURL(ports, c, s, strings.TrimSpace(url))
+// etcdSockets is unknown for each socket of an etcd that was not met and that no setting of
+// addresses is about. Metrics are no store.
+func (n *transitNode) etcdSockets() {
+	for _, c := range n.run(fact.ProgramEtcd) {
+		if _, ok := c.Setting(etcdClient.urls); !ok {
+			continue // that is unknown already
+		}
+		for _, s := range c.Sockets {
+			named := slices.ContainsFunc([]string{"listen-client-urls", "listen-client-http-urls", "listen-peer-urls", "listen-metrics-urls"}, func(name string) bool {
+				set, ok := c.Setting(name)
+				return ok && slices.ContainsFunc(strings.Split(set.Value, ","), func(url string) bool {
+					_, _, port := splitURL(url)
+					return port == fmt.Sprint(s.Port)
+				})
+			})
+			if s.Netns == 0 && !named && !n.met(s) {
+				n.unknown(fact.NotPresent, "a port of etcd ("+endpoint(s.Address, s.Port)+") was not measured",
+					n.evidence(fmt.Sprintf("/proc/%d/fd", c.PID), "listens on "+endpoint(s.Address, s.Port)+", which is in no setting that was read"))
+			}
+		}
 	}
+}
+
+// splitURL takes an address of etcd apart.
+func splitURL(url string) (scheme, host, port string) {
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(url), "://")
+	at, _, _ := strings.Cut(rest, "/")
+	host = at
+	if i := strings.LastIndexByte(at, ':'); i >= 0 && !strings.HasSuffix(at, "]") {
+		host, port = at[:i], at[i+1:]
+	}
+	return scheme, strings.Trim(host, "[]"), port
 }
 
 // etcdURL judges one address of an etcd.
 func (n *transitNode) etcdURL(ports *etcdPorts, c *fact.Component, s fact.Setting, url string) {
-	scheme, rest, _ := strings.Cut(url, "://")
+	scheme, host, port := splitURL(url)
 	if strings.HasPrefix(scheme, "unix") {
 		return // no network
 	}
+	_, rest, _ := strings.Cut(url, "://")
 	at, _, _ := strings.Cut(rest, "/")
-	colon := strings.LastIndexByte(at, ':')
-	host, port := at, ""
-	if colon >= 0 {
-		host, port = strings.Trim(at[:colon], "[]"), at[colon+1:]
-	}
 	var met *fact.Listener
 	for _, l := range n.judged {
-		// A wildcard address is written in more than one way, and so is IPv6: the port
-		// and, where both name one address, the address decide.
-		if fmt.Sprint(l.Port) == port && (l.Address == host || wildcard(host) && wildcard(l.Address) || !literal(host)) {
+		if fmt.Sprint(l.Port) == port && bindsTo(host, l.Address) {
 			met = l
 			if l.Protocol != "" {
 				break
@@ -192,8 +226,15 @@ func (n *transitNode) etcdURL(ports *etcdPorts, c *fact.Component, s fact.Settin
 // wildcard reports whether an address stands for all of the machine's.
 func wildcard(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
 
-// literal reports whether a host is an IPv4 address, which is written in one way only.
-func literal(host string) bool { return strings.Trim(host, "0123456789.") == "" }
+// bindsTo reports whether a socket at the address can be that of a host in a setting. Of
+// a name other than localhost it is not known which address it is; etcd takes none.
+func bindsTo(host, address string) bool {
+	if host == "localhost" {
+		return loopback(address)
+	}
+	_, err := netip.ParseAddr(host)
+	return wildcard(host) && wildcard(address) || sameHost(host, address) || err != nil && !wildcard(host)
+}
 
 // noEtcd passes a node whose store is a file that the API server's own process reads
 // (kine in k3s), and where nothing else serves a store. Where an etcd's file is open,
@@ -204,6 +245,10 @@ func (n *transitNode) noEtcd(ports *etcdPorts) {
 			n.unknown(fact.NotPresent, "the "+ports.noun+" of the etcd on this node was not measured", n.evidence(db.Path, "an etcd has it open"))
 			return
 		}
+	}
+	if n.Listed && fact.HasRole(n.Labels, fact.RoleEtcd) {
+		n.unknown(fact.NotPresent, "the "+ports.noun+" of the etcd on this node was not measured", n.evidence("label node-role.kubernetes.io/etcd", "the node has one, and no etcd was found on it"))
+		return
 	}
 	kine := n.run(fact.ProgramKine)
 	if len(n.run(fact.ProgramEtcd)) > 0 || !n.Measured.HasRead(fact.ServerSettings) {
@@ -234,24 +279,59 @@ func (n *transitNode) noEtcd(ports *etcdPorts) {
 
 // etcdServers fails an API server that talks to etcd without TLS, and is unknown for an
 // etcd on other machines, which only its settings show.
-func etcdServers(v *checks.View) []api.Finding {
+func etcdServers(v *checks.View, measured []*transitNode) []api.Finding {
 	var findings []api.Finding
 	at := nodesByAddress(v)
+	met := make(map[string]*transitNode, len(measured))
+	for _, n := range measured {
+		met[n.Name] = n
+	}
 	for _, node := range v.Witnesses(fact.ServerTLS) {
 		if node.Measured == nil {
 			continue
 		}
 		n := &transitNode{Node: node, view: v, settings: fact.ServerSettings}
 		for _, c := range n.run(fact.ProgramAPIServer, fact.ProgramK3s) {
-			for _, name := range []string{"etcd-servers", "etcd-servers-overrides", "datastore-endpoint"} {
+			for _, name := range []string{"etcd-servers", "etcd-servers-overrides"} {
 				if s, ok := c.Setting(name); ok {
-					n.serverURLs(c, s, at)
+					n.serverURLs(c, s, at, met)
 				}
+			}
+			if s, ok := c.Setting("datastore-endpoint"); ok {
+				n.datastore(c, s)
 			}
 		}
 		findings = append(findings, n.findings...)
 	}
 	return findings
+}
+
+// datastore judges the store of k3s, of whose address only the scheme is known.
+func (n *transitNode) datastore(c *fact.Component, s fact.Setting) {
+	switch s.Value {
+	case "sqlite", "unix", "unixs": // no network
+	case "http":
+		n.add(api.Finding{
+			Verdict: api.Fail, Severity: api.Critical, Basis: api.Declared, Evidence: []api.Evidence{n.setting(c, s)},
+			Message: "k3s talks to its datastore without TLS, by its settings",
+		})
+	default:
+		n.elsewhere("the datastore of k3s ("+s.Value+") was not measured", []api.Evidence{n.setting(c, s)})
+	}
+}
+
+// elsewhere is unknown for a store on other machines.
+func (n *transitNode) elsewhere(message string, evidence []api.Evidence) {
+	n.findings = append(n.findings, api.Finding{
+		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster}, Evidence: evidence, Message: message,
+		Remediation: "Check that etcd there demands client certificates and refuses TLS 1.1, for example with openssl s_client.",
+	})
+}
+
+// serves reports whether a listener of etcd with this port was judged, or is unknown there.
+func (n *transitNode) serves(port string) bool {
+	return slices.ContainsFunc(n.judged, func(l *fact.Listener) bool { return fmt.Sprint(l.Port) == port }) ||
+		slices.ContainsFunc(n.findings, func(f api.Finding) bool { return f.Verdict == api.VerdictUnknown })
 }
 
 // nodesByAddress finds nodes by their addresses and names.
@@ -267,14 +347,9 @@ func nodesByAddress(v *checks.View) map[string]*fact.Node {
 	return at
 }
 
-func (n *transitNode) serverURLs(c *fact.Component, s fact.Setting, nodes map[string]*fact.Node) {
+func (n *transitNode) serverURLs(c *fact.Component, s fact.Setting, nodes map[string]*fact.Node, measured map[string]*transitNode) {
 	evidence := []api.Evidence{n.setting(c, s)}
-	unmeasured := func(message string) {
-		n.findings = append(n.findings, api.Finding{
-			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster}, Evidence: evidence, Message: message,
-			Remediation: "Check that etcd there demands client certificates and refuses TLS 1.1, for example with openssl s_client.",
-		})
-	}
+	unmeasured := func(message string) { n.elsewhere(message, evidence) }
 	for _, url := range strings.FieldsFunc(s.Value, func(r rune) bool { return r == ',' || r == ';' }) {
 		if _, after, ok := strings.Cut(url, "#"); ok { // RESOURCE#URL, of the overrides
 			url = after
@@ -284,11 +359,7 @@ func (n *transitNode) serverURLs(c *fact.Component, s fact.Setting, nodes map[st
 			continue
 		}
 		at, _, _ := strings.Cut(rest, "/")
-		host := at
-		if i := strings.LastIndexByte(at, ':'); i >= 0 {
-			host = at[:i]
-		}
-		host = strings.Trim(host, "[]")
+		_, host, port := splitURL(url)
 		local := loopback(host) || host == "localhost"
 		if scheme == "http" {
 			severity, where := api.Critical, ""
@@ -300,14 +371,18 @@ func (n *transitNode) serverURLs(c *fact.Component, s fact.Setting, nodes map[st
 				Message: "the API server talks to etcd without TLS (" + at + where + "), by its settings",
 			})
 		}
+		on := nodes[host]
 		if local {
-			continue // on this node, which is measured
+			on = n.Node
 		}
-		switch on := nodes[host]; {
+		switch {
 		case on == nil:
 			unmeasured("etcd at " + at + " is on no node of the cluster, so it was not measured")
 		case !n.view.StorageWitness(on):
 			unmeasured("etcd at " + at + " is on node " + on.Name + ", and nothing shows that this node belongs to the control plane")
+		case measured[on.Name] == nil: // a gap says so
+		case scheme == "https" && !measured[on.Name].serves(port):
+			unmeasured("etcd at " + at + " is on node " + on.Name + ", where no port of an etcd with this number was met")
 		}
 	}
 }

@@ -129,7 +129,72 @@ func TestEtcdClientTLS(t *testing.T) {
 			}),
 			[]string{pass, "unknown NotPresent Cluster: etcd at [fd00::5]:2379 is on node w1, and nothing shows that this node belongs to the control plane"},
 		},
-		"no etcd anywhere": {onNode(drop(fact.EtcdClient), drop(fact.EtcdPeer), quit(fact.ProgramEtcd)), []string{none}},
+		"no etcd anywhere": {onNode(drop(fact.EtcdClient), drop(fact.EtcdPeer), quit(fact.ProgramEtcd), set(fact.ProgramAPIServer, "etcd-servers", "")), []string{none}},
+
+		"an address of IPv6 that was not measured, beside one that was": {
+			onNode(set(fact.ProgramEtcd, urls, "https://10.0.0.1:2379,https://[fd00::1]:2379")),
+			[]string{pass, "unknown NotPresent cp1: etcd's client port ([fd00::1]:2379) was not measured"},
+		},
+		"http on IPv6 beside TLS is critical": {
+			onNode(set(fact.ProgramEtcd, urls, "https://10.0.0.1:2379,http://[fd00::1]:2379")),
+			[]string{pass, "critical fail cp1: etcd's client port ([fd00::1]:2379) does not use TLS, by its settings"},
+		},
+		"IPv6 alone, written in another way": {
+			onNode(at(fact.EtcdClient, func(l *fact.Listener) { l.Address = "fd00::1" }), set(fact.ProgramEtcd, urls, "https://[fd00:0::1]:2379")),
+			[]string{"pass cp1: etcd's client port ([fd00::1]:2379) takes only TLS 1.2 and TLS 1.3, and demands a client certificate"},
+		},
+		"localhost is not the node's address": {
+			onNode(set(fact.ProgramEtcd, urls, "https://10.0.0.1:2379,https://localhost:2379")),
+			[]string{pass, "unknown NotPresent cp1: etcd's client port (localhost:2379) was not measured"},
+		},
+		"a port for HTTP alone gives every value, too": {
+			onNode(set(fact.ProgramEtcd, "listen-client-http-urls", "http://0.0.0.0:2381")),
+			[]string{pass, "critical fail cp1: etcd's client port (0.0.0.0:2381) does not use TLS, by its settings"},
+		},
+		"a socket of etcd's in no setting": {
+			onNode(listening(fact.ProgramEtcd, fact.Socket{Address: "::", Port: 5000, Inode: 3})), []string{pass, "unknown NotPresent cp1: a port of etcd ([::]:5000) was not measured"},
+		},
+		"metrics are no store": {
+			onNode(listening(fact.ProgramEtcd, fact.Socket{Address: "::", Port: 2381, Inode: 3}), set(fact.ProgramEtcd, "listen-metrics-urls", "http://0.0.0.0:2381")), []string{pass},
+		},
+		"authorities that were cut were not compared": {
+			etcd(func(l *fact.Listener) { l.ClientCATotal = 40 }),
+			[]string{"unknown Truncated " + name + ": only some of the authorities that etcd and the API server take client certificates of are in the facts, so not all were compared"},
+		},
+		"authorities of the API server that were cut were not compared": {
+			onNode(at(fact.KubeAPI, func(l *fact.Listener) { l.ClientCATotal = 40 })),
+			[]string{"unknown Truncated " + name + ": only some of the authorities that etcd and the API server take client certificates of are in the facts, so not all were compared"},
+		},
+		"an etcd on another node of the control plane, which shows none": {
+			ft.Edit(onNode(set(fact.ProgramAPIServer, "etcd-servers", "https://10.0.0.1:2379,https://10.0.0.2:2379")), func(s *fact.Set) {
+				second := onNode(drop(fact.EtcdClient), drop(fact.EtcdPeer), quit(fact.ProgramEtcd), set(fact.ProgramAPIServer, "etcd-servers", "")).Nodes[0]
+				second.Name, second.Addresses = "cp2", []string{"10.0.0.2"}
+				s.Nodes = append(s.Nodes, second)
+			}),
+			[]string{pass, "unknown NotPresent Cluster: etcd at 10.0.0.2:2379 is on node cp2, where no port of an etcd with this number was met"},
+		},
+		"an etcd on loopback, where another program listens": {
+			ft.Edit(onNode(), func(s *fact.Set) {
+				second := onNode(drop(fact.EtcdClient), drop(fact.EtcdPeer), quit(fact.ProgramEtcd)).Nodes[0]
+				second.Name, second.Addresses = "cp2", []string{"10.0.0.2"}
+				s.Nodes = append(s.Nodes, second)
+			}),
+			[]string{pass, "unknown NotPresent Cluster: etcd at 127.0.0.1:2379 is on node cp2, where no port of an etcd with this number was met"},
+		},
+		"a node with etcd's role and no etcd": {
+			ft.Edit(onNode(), func(s *fact.Set) {
+				s.Nodes = append(s.Nodes, fact.Node{Name: "e2", Listed: true, Labels: role(fact.RoleEtcd), Measured: &fact.Measurement{Read: s.Nodes[0].Measured.Read}})
+			}),
+			[]string{pass, "unknown NotPresent e2: the client port of the etcd on this node was not measured"},
+		},
+		"k3s with an etcd elsewhere, in plaintext": {
+			onNode(drop(fact.EtcdClient), quit(fact.ProgramEtcd), running(fact.ProgramK3s), set(fact.ProgramAPIServer, "etcd-servers", ""), set(fact.ProgramK3s, "datastore-endpoint", "http")),
+			[]string{"critical fail cp1: k3s talks to its datastore without TLS, by its settings", none},
+		},
+		"k3s with a database elsewhere": {
+			onNode(running(fact.ProgramK3s), set(fact.ProgramK3s, "datastore-endpoint", "postgres")),
+			[]string{pass, "unknown NotPresent Cluster: the datastore of k3s (postgres) was not measured"},
+		},
 
 		// Whose it is.
 		"another program's port is not etcd's": {
@@ -149,7 +214,7 @@ func TestEtcdClientTLS(t *testing.T) {
 			[]string{"unknown NotPresent cp1: etcd's client port (10.0.0.1:2379, by its port): nothing shows which program it belongs to"},
 		},
 		"an etcd that started after the handshakes is unknown": {
-			etcd(func(l *fact.Listener) { l.Inode = 4 }), []string{"unknown NotPresent cp1: etcd's client port (10.0.0.1:2379) was not measured"},
+			etcd(func(l *fact.Listener) { l.Inode = 4 }), []string{"unknown Changing " + name + ": its program opened another socket there before or after the handshakes"},
 		},
 		"a store whose etcd was not found is unknown": {
 			onNode(drop(fact.EtcdClient), quit(fact.ProgramEtcd), func(m *fact.Measurement) { m.Etcd = []fact.EtcdDB{{Path: "/db"}} }),

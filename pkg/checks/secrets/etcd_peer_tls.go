@@ -28,4 +28,4 @@ var EtcdPeerTLS = checks.Check{
 	Judge: func(v *checks.View) []api.Finding { return judgeEtcd(v, &etcdPeer) },
 }
 
-var etcdPeer = etcdPorts{[]fact.ListenerPurpose{fact.EtcdPeer}, "listen-peer-urls", "peer-auto-tls", "peer port"}
+var etcdPeer = etcdPorts{[]fact.ListenerPurpose{fact.EtcdPeer}, "listen-peer-urls", "", "peer-auto-tls", "peer port"}

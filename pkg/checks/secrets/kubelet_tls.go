@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -104,6 +105,15 @@ func (n *transitNode) kubeletSettings(c *fact.Component) {
 		}
 	}
 	if s, ok := c.Setting("read-only-port"); ok && s.Value != "0" && s.Value != "" && len(n.of(fact.KubeletReadOnly)) == 0 {
-		fail(api.Low, s, "the kubelet's settings open its read-only port, which was not found: the next start may open it")
+		i := slices.IndexFunc(c.Sockets, func(at fact.Socket) bool { return at.Netns == 0 && fmt.Sprint(at.Port) == s.Value })
+		if i < 0 {
+			fail(api.Low, s, "the kubelet's settings open its read-only port, which was not found: the next start may open it")
+			return
+		}
+		severity, where := api.High, ""
+		if loopback(c.Sockets[i].Address) {
+			severity, where = lower(severity), ", loopback only"
+		}
+		fail(severity, s, "the kubelet's read-only port ("+endpoint(c.Sockets[i].Address, c.Sockets[i].Port)+where+") gives the specs of all pods to everyone")
 	}
 }

@@ -61,15 +61,26 @@ func TestKubeletTLS(t *testing.T) {
 		"another program's 10255 is not judged":        {readOnly("::", fact.ProgramContainerd), []string{pass}},
 		"10255 of an unknown program fails where the kubelet is unknown, too": {
 			ft.Edit(readOnly("::", ""), func(s *fact.Set) { s.Nodes[0].Measured.Components = nil }),
-			[]string{"pass cp1: the kubelet ([::]:10250, by its port)" + only + ", it refuses requests without credentials", "high fail cp1: the kubelet's read-only port ([::]:10255, by its port)" + open},
+			[]string{"unknown NotPresent cp1: the kubelet ([::]:10250, by its port): nothing shows which program it belongs to", "high fail cp1: the kubelet's read-only port ([::]:10255, by its port)" + open},
 		},
 		"10255 of an unknown program that did not answer is unknown": {
 			ft.Edit(readOnly("::", "", silent), func(s *fact.Set) { s.Nodes[0].Measured.Components = nil }),
-			[]string{"pass cp1: the kubelet ([::]:10250, by its port)" + only + ", it refuses requests without credentials", "unknown Timeout cp1: the kubelet's read-only port ([::]:10255, by its port): it is unknown what it speaks"},
+			[]string{"unknown NotPresent cp1: the kubelet ([::]:10250, by its port): nothing shows which program it belongs to", "unknown Timeout cp1: the kubelet's read-only port ([::]:10255, by its port): it is unknown what it speaks"},
 		},
 		"a read-only port that is set and not open is low": {
 			onNode(set(fact.ProgramKubelet, "read-only-port", "10255")),
 			[]string{pass, "low fail cp1: the kubelet's settings open its read-only port, which was not found: the next start may open it"},
+		},
+		"a read-only port that is set and open, and was not met, is high": {
+			onNode(set(fact.ProgramKubelet, "read-only-port", "20255"), listening(fact.ProgramKubelet, fact.Socket{Address: "::", Port: 20255, Inode: 3})),
+			[]string{pass, "high fail cp1: the kubelet's read-only port ([::]:20255)" + open},
+		},
+		"a read-only port on loopback that was not met is medium": {
+			onNode(set(fact.ProgramKubelet, "read-only-port", "20255"), listening(fact.ProgramKubelet, fact.Socket{Address: "::1", Port: 20255, Inode: 3})),
+			[]string{pass, "medium fail cp1: the kubelet's read-only port ([::1]:20255, loopback only)" + open},
+		},
+		"another port passes": {
+			onNode(at(fact.KubeletAPI, func(l *fact.Listener) { l.Port = 20250 })), []string{"pass cp1: the kubelet ([::]:20250)" + only + ", it refuses requests without credentials"},
 		},
 		"no kubelet is unknown":       {onNode(drop(fact.KubeletAPI)), []string{"unknown NotPresent cp1: no listener of the kubelet was found"}},
 		"a worker answers for itself": {onWorker(kubelet(inPlain)), []string{"critical fail " + name + " does not use TLS"}},

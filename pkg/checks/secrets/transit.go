@@ -3,6 +3,7 @@ package secrets
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -129,7 +130,24 @@ func lower(s api.Severity) api.Severity {
 }
 
 // loopback reports whether a listener can be reached from its own machine alone.
-func loopback(address string) bool { return strings.HasPrefix(address, "127.") || address == "::1" }
+func loopback(address string) bool {
+	a, err := netip.ParseAddr(address)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// sameHost compares two names or addresses. An address of IPv6 is written in more than one
+// way.
+func sameHost(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	first, err := netip.ParseAddr(a)
+	if err != nil {
+		return strings.EqualFold(a, b)
+	}
+	second, err := netip.ParseAddr(b)
+	return err == nil && first.Unmap() == second.Unmap()
+}
 
 // endpoint is an address with its port: "[::1]:2379".
 func endpoint(address string, port int) string {
@@ -159,12 +177,27 @@ type serverListener struct {
 	l    *fact.Listener
 }
 
-// at is when the node was measured.
+// clocksApart is more than a run takes. Then the node's clock or the plugin's is wrong.
+const clocksApart = 24 * time.Hour
+
+// at is when the node was measured, by its own clock; zero if the plugin's is another.
 func (n *transitNode) at() time.Time {
-	if !n.Measured.At.IsZero() {
-		return n.Measured.At.Time
+	own, ours := n.Measured.At.Time, n.view.CollectedAt.Time
+	switch {
+	case own.IsZero():
+		return ours
+	case !ours.IsZero() && own.Sub(ours).Abs() > clocksApart:
+		return time.Time{}
 	}
-	return n.view.CollectedAt.Time
+	return own
+}
+
+// clocks says that no clock tells what time it is, "" if one does.
+func (n *transitNode) clocks() string {
+	if !n.at().IsZero() || n.Measured.At.IsZero() {
+		return ""
+	}
+	return "; the node's clock says " + stamp(n.Measured.At) + ", the plugin's " + stamp(n.view.CollectedAt)
 }
 
 func (n *transitNode) subject() fact.Subject {
@@ -269,6 +302,16 @@ func (n *transitNode) ownership(l *fact.Listener, rule *transitRule) (owned, *fa
 	return byPort, nil
 }
 
+// reopened reports whether a program of the purpose has another socket where this one was
+// met: one of them is of a process that has ended.
+func (n *transitNode) reopened(l *fact.Listener, rule *transitRule) bool {
+	return slices.ContainsFunc(n.run(rule.programs...), func(c *fact.Component) bool {
+		return slices.ContainsFunc(c.Sockets, func(s fact.Socket) bool {
+			return s.Netns == 0 && s.Port == l.Port && sameHost(s.Address, l.Address)
+		})
+	})
+}
+
 // judge judges each listener of a purpose, and reports how many there are of it. Where a
 // program of the purpose runs that listens and was not met, that is unknown: it may have
 // started after the handshakes.
@@ -277,6 +320,12 @@ func (n *transitNode) judge(purpose fact.ListenerPurpose) (judged int) {
 	for _, l := range n.of(purpose) {
 		how, owner := n.ownership(l, &rule)
 		if how == byOther {
+			if owner == nil && n.reopened(l, &rule) {
+				n.judged = append(n.judged, l)
+				j := &listenerJudge{transitNode: n, l: l, rule: &rule, local: loopback(l.Address), how: how}
+				j.open(fact.Changing, "its program opened another socket there before or after the handshakes", j.seen("owner", "no program has this socket, and one has another at the same address"))
+				judged++
+			}
 			continue
 		}
 		n.judged = append(n.judged, l)
@@ -288,13 +337,36 @@ func (n *transitNode) judge(purpose fact.ListenerPurpose) (judged int) {
 }
 
 // missing is a finding if a program runs that is there for one purpose, and no listener of
-// it was judged.
+// it was judged. A listener of another process of that program does not speak for it.
 func (n *transitNode) missing(judged int, program fact.ComponentProgram, name string) {
-	running := n.run(program)
-	if judged > 0 || len(running) == 0 {
+	for _, c := range n.run(program) {
+		if judged > 0 && (!c.SocketsRead || slices.ContainsFunc(n.process(c), n.met)) {
+			continue
+		}
+		if program == fact.ProgramKine && !listens(c) {
+			continue
+		}
+		n.unknown(fact.NotPresent, name+" was not measured", n.evidence(fmt.Sprintf("/proc/%d", c.PID), string(program)+" runs, and no listener of it was met"))
 		return
 	}
-	n.unknown(fact.NotPresent, name+" was not measured", n.evidence(fmt.Sprintf("/proc/%d", running[0].PID), string(program)+" runs, and no listener of it was met"))
+}
+
+// process are the sockets of a program's process, which may run several programs (k3s).
+func (n *transitNode) process(c *fact.Component) []fact.Socket {
+	var out []fact.Socket
+	for i := range n.Measured.Components {
+		if other := &n.Measured.Components[i]; other.PID == c.PID {
+			out = append(out, other.Sockets...)
+		}
+	}
+	return out
+}
+
+// met reports whether a listener was judged that is this socket, or was where it is now.
+func (n *transitNode) met(s fact.Socket) bool {
+	return s.Netns == 0 && slices.ContainsFunc(n.judged, func(l *fact.Listener) bool {
+		return l.Inode == s.Inode || l.Port == s.Port && sameHost(l.Address, s.Address) && n.owner(l) == nil
+	})
 }
 
 func (n *transitNode) evidence(place, value string) api.Evidence {
@@ -407,8 +479,8 @@ func (j *listenerJudge) judge() {
 	j.clients()
 	j.certificate()
 	j.request()
-	if j.how == byPort && !j.bad && j.rule.demand {
-		// etcd is what must not be open. A pass of something else would say nothing of it.
+	if j.how == byPort && !j.bad && (j.rule.demand || j.rule.most == api.Critical && j.Measured.HasRead(j.settings)) {
+		// A pass of something else would say nothing of the program that must not be open.
 		j.open(fact.NotPresent, "nothing shows which program it belongs to", j.seen("owner", "no known program has this socket"))
 	}
 	if j.bad {
@@ -497,6 +569,9 @@ func (j *listenerJudge) versions() {
 			j.open(j.l.Reason, "no version of TLS was accepted", j.seen("offers", j.describeOffers()))
 		}
 	}
+	if o := j.offer(fact.OfferTLS12); o.Outcome == fact.OfferAccepted && (setting == "VersionTLS13" || setting == "TLS1.3") {
+		j.fail(api.Low, "accepts TLS 1.2, although "+setting+" is set as its least version", append([]api.Evidence{j.seen("offer", describeOffer(o))}, minimum()...)...)
+	}
 	if setting == "VersionTLS10" || setting == "VersionTLS11" {
 		name := "TLS 1." + strings.TrimPrefix(setting, "VersionTLS1")
 		if o := j.offer(name); o.Outcome == fact.OfferRefused {
@@ -581,7 +656,9 @@ func (j *listenerJudge) authorities() {
 		j.open(j.l.Reason, "it does not say which authorities it takes client certificates of", j.seen("client certificate", j.describeClientAuth()))
 		return
 	}
+	cut := j.l.ClientCATotal > len(own)
 	for _, server := range j.servers {
+		cut = cut || server.l.ClientCATotal > len(server.l.ClientCAs)
 		i := slices.IndexFunc(own, func(name string) bool { return slices.Contains(server.l.ClientCAs, name) })
 		if i < 0 || j.differentKeys(server.node, own[i]) {
 			continue
@@ -591,7 +668,11 @@ func (j *listenerJudge) authorities() {
 			j.seen("client certificate", j.describeClientAuth()), other.seen("client certificate", other.describeClientAuth()))
 		return
 	}
-	if len(j.servers) == 0 {
+	switch {
+	case cut:
+		j.open(fact.Truncated, "only some of the authorities that etcd and the API server take client certificates of are in the facts, so not all were compared",
+			j.seen("client certificate", j.describeClientAuth()))
+	case len(j.servers) == 0:
 		j.open(fact.NotPresent, "which authorities the API server takes client certificates of is unknown, so they were not compared with etcd's",
 			j.seen("client certificate", j.describeClientAuth()))
 	}
@@ -662,6 +743,7 @@ func (j *listenerJudge) certificate() {
 	at := j.at()
 	switch {
 	case c.NotAfter.IsZero() || c.NotBefore.IsZero() || at.IsZero():
+		evidence.Value += j.clocks()
 		j.open(fact.NotPresent, "it is unknown whether its certificate is valid now", evidence)
 	case at.After(c.NotAfter.Time):
 		j.fail(api.High, "has an expired certificate", evidence)
@@ -700,14 +782,14 @@ func selfMade(c *fact.Certificate) bool {
 // named reports whether a certificate names the node by one of its names or addresses.
 func (j *listenerJudge) named(c *fact.Certificate) bool {
 	own := append([]string{j.Name, j.Measured.Host.Hostname}, j.Addresses...)
-	if j.l.Target != "" {
+	if j.local || !loopback(j.l.Target) { // others do not reach it at loopback
 		own = append(own, j.l.Target)
 	}
 	if j.local {
 		own = append(own, "localhost")
 	}
 	return slices.ContainsFunc(c.Names, func(name string) bool {
-		return slices.ContainsFunc(own, func(o string) bool { return o != "" && strings.EqualFold(o, name) })
+		return slices.ContainsFunc(own, func(o string) bool { return sameHost(o, name) })
 	})
 }
 

@@ -154,6 +154,23 @@ func plus(l fact.Listener, owner fact.ComponentProgram) func(*fact.Measurement) 
 	}
 }
 
+// listening adds a socket to a program that runs.
+func listening(program fact.ComponentProgram, s fact.Socket) func(*fact.Measurement) {
+	return func(m *fact.Measurement) {
+		m.Components = slices.Clone(m.Components)
+		for i := range m.Components {
+			if c := &m.Components[i]; c.Program == program {
+				c.Sockets = append(slices.Clone(c.Sockets), s)
+			}
+		}
+	}
+}
+
+// clock sets the time of a node.
+func clock(at time.Time) func(*fact.Measurement) {
+	return func(m *fact.Measurement) { m.At = fact.NewTime(at) }
+}
+
 // transitCases are sets with the findings that they give, without their evidence, which
 // must not be empty: "high fail cp1: message".
 type transitCases map[string]struct {
@@ -242,6 +259,19 @@ func TestTransitVersions(t *testing.T) {
 		"names that were cut are unknown": {
 			server(chain(func(c *fact.Certificate) { c.Names, c.NameTotal = []string{"other"}, 60 })),
 			[]string{"unknown Truncated " + title[:len(title)-1] + ": it is unknown whether its certificate names an address of this node: only some of its names are in the facts"},
+		},
+		"1.2 accepted although 1.3 is set as least is low": {
+			onNode(set(fact.ProgramAPIServer, "tls-min-version", "VersionTLS13")), []string{"low fail " + title + "accepts TLS 1.2, although VersionTLS13 is set as its least version"},
+		},
+		"where the node's clock is another, nobody knows what is valid": {
+			onNode(clock(ft.Time.Add(-365 * 24 * time.Hour))), []string{"unknown NotPresent " + title[:len(title)-1] + ": it is unknown whether its certificate is valid now"},
+		},
+		"a name of loopback is none of a node's that is reached elsewhere": {
+			server(both(func(l *fact.Listener) { l.Target = "127.0.0.1" }, chain(func(c *fact.Certificate) { c.Names, c.NameTotal = []string{"127.0.0.1"}, 1 }))),
+			[]string{"medium fail " + title + "has a certificate that names no address of this node"},
+		},
+		"IPv6 is written in more than one way": {
+			ft.Edit(server(chain(func(c *fact.Certificate) { c.Names = []string{"fd00:0:0::1"} })), func(s *fact.Set) { s.Nodes[0].Addresses = []string{"fd00::1"} }), []string{pass},
 		},
 		"the node's host name is enough": {server(chain(func(c *fact.Certificate) { c.Names = []string{"CP1"} })), []string{pass}},
 		"a listener that did not answer": {server(silent), []string{"unknown Timeout " + title[:len(title)-1] + ": it is unknown what it speaks"}},
