@@ -25,7 +25,7 @@ func TestChecksDoNoIO(t *testing.T) {
 		t.Fatalf("go list: %v", err)
 	}
 	allowed := []string{
-		"bytes", "cmp", "encoding/base64", "fmt", "iter", "maps", "math", "math/bits", "path", "slices", "sort", "strconv", "strings", "time", "unicode/utf8",
+		"bytes", "cmp", "encoding/base64", "fmt", "iter", "maps", "math", "math/bits", "net/netip", "path", "slices", "sort", "strconv", "strings", "time", "unicode/utf8",
 		"github.com/distribution/reference", "k8s.io/apimachinery/pkg/util/version",
 		module + "pkg/api/fact", module + "pkg/api/v1alpha1", module + "pkg/capability", module + "pkg/debversion", module + "pkg/rpmversion", module + "pkg/pacmanversion", module + "pkg/apkversion", module + "pkg/modversion", module + "pkg/builder", module + "pkg/endoflife", module + "pkg/runtimesocket", module + "pkg/credential", module + "pkg/secretstore",
 	}
