@@ -107,6 +107,10 @@ func TestCertificateExpiry(t *testing.T) {
 			ft.Edit(one(), func(s *fact.Set) { clock(ft.Time.Add(-365 * day))(s.Nodes[0].Measured) }), []string{"unknown NotPresent cp1: it is unknown until when " + title + " is valid"},
 		},
 		"a clock that is an hour slow is one": {ft.Edit(one(), func(s *fact.Set) { clock(ft.Time.Add(-time.Hour))(s.Nodes[0].Measured) }), []string{pass}},
+		"a key without a certificate": {
+			with(file(), fact.CertificateFile{Path: "/etc/kubernetes/pki/sa.key", Use: "service accounts' tokens", Key: &fact.FileAccess{Path: "/etc/kubernetes/pki/sa.key", Mode: 0o644, OthersReach: true}}),
+			[]string{"high fail cp1: everyone on the node can read the private key of service accounts' tokens (/etc/kubernetes/pki/sa.key)"},
+		},
 		"a worker answers for itself":         {onWorker(one(ends(-1, 365*day))), []string{"high fail cp1: " + title + " has expired"}},
 		"not read: a gap says so":             {nodeWith(func(m *fact.Measurement) { m.Read = nil }), nil},
 	})

@@ -74,6 +74,9 @@ func TestCertificates(t *testing.T) {
 	put(t, dir, "/etc/kubernetes/pki/apiserver.key", key, 0)
 	chmod("/etc/kubernetes/pki/apiserver.key", 0o644)
 	put(t, dir, "/etc/kubernetes/pki/sa.pub", []byte("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), 0)
+	_, key = pair("sa")
+	put(t, dir, "/etc/kubernetes/pki/sa.key", key, 0)
+	chmod("/etc/kubernetes/pki/sa.key", 0o644)
 	cert, _ = pair("old")
 	put(t, dir, "/etc/kubernetes/pki/old/apiserver.crt", cert, 0)
 	one, _ := pair("one")
@@ -127,6 +130,7 @@ func TestCertificates(t *testing.T) {
 		"/etc/kubernetes/pki/etcd/broken.crt: broken, by usual path, CN=one to 2027-01-02, 2 in all, Corrupt: certificate 1: not a certificate in DER",
 		"/etc/kubernetes/pki/etcd/large.crt: large, by usual path, Truncated: read /etc/kubernetes/pki/etcd/large.crt: larger than the limit of 524288 bytes",
 		"/etc/kubernetes/pki/etcd/server.crt: etcd serving, by usual path, CN=one to 2027-01-02, CN=two to 2027-01-02",
+		"/etc/kubernetes/pki/sa.key: service accounts' tokens, by usual path, key /etc/kubernetes/pki/sa.key 0644",
 		"/var/lib/kubelet/pki/kubelet-client-current.pem: kubelet client, by usual path, CN=kubelet to 2027-01-02, rotated, key /var/lib/kubelet/pki/kubelet-client-current.pem 0600",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -67,7 +67,7 @@ func read(ctx context.Context, pass *reader.Pass, buf []byte) {
 	defer func() { _ = root.Close() }()
 	root.Guard(overlay.Guard(pass.NodeMounts(), pass.Live))
 
-	s := &search{ctx: ctx, pass: pass, root: root, buf: buf, seen: map[string]bool{}}
+	s := &search{ctx: ctx, pass: pass, root: root, buf: buf, seen: map[string]bool{}, keys: map[string]bool{}}
 	s.usual()
 	s.kubeconfigs()
 	s.named()
@@ -83,6 +83,7 @@ type search struct {
 	root *rootfs.Root
 	buf  []byte
 	seen map[string]bool // paths, and with a suffix what is in kubeconfigs
+	keys map[string]bool // paths of private keys that were looked at
 	full bool
 }
 
@@ -114,9 +115,15 @@ func (s *search) done() bool { return s.full || s.ctx.Err() != nil }
 // usual reads the usual directories.
 func (s *search) usual() {
 	for _, dir := range directories {
-		var names []string
+		var names, keys []string
 		over := false
 		err := s.root.Each(dir, func(e rootfs.DirEntry) bool {
+			if path.Ext(e.Name) == ".key" && e.Type.IsRegular() {
+				if over = len(keys) == maxNames; over {
+					return false
+				}
+				keys = append(keys, e.Name)
+			}
 			if certificateName(e.Name) && (e.Type.IsRegular() || e.Type == fs.ModeSymlink) {
 				if over = len(names) == maxNames; over {
 					return false
@@ -139,6 +146,14 @@ func (s *search) usual() {
 			full := path.Join(dir, name)
 			s.file(s.root, full, useOf(full), "usual path", true)
 		}
+		slices.Sort(keys)
+		for _, name := range keys {
+			if s.done() {
+				return
+			}
+			full := path.Join(dir, name)
+			s.lone(full, useOf(full), "usual path")
+		}
 	}
 }
 
@@ -150,6 +165,10 @@ func (s *search) named() {
 		c := &components[i]
 		for _, set := range c.Settings {
 			use := settingUses[set.Name]
+			if keySettings[set.Name] != "" && path.IsAbs(set.Value) && !s.done() {
+				name := path.Clean(set.Value)
+				s.lone(name, strings.ReplaceAll(keySettings[set.Name], "PROGRAM", string(c.Program)), fmt.Sprintf("%s of %s", set.Name, c.Program))
+			}
 			if use == "" || !path.IsAbs(set.Value) || s.done() {
 				continue
 			}
@@ -318,7 +337,24 @@ func (s *search) key(f *fact.CertificateFile, name string, data []byte) {
 	}
 }
 
+// lone says who can read a private key that is beside no certificate: the one that signs
+// service accounts' tokens, or one that a setting names.
+func (s *search) lone(name, use, by string) {
+	if s.keys[name] {
+		return
+	}
+	info, err := s.root.Stat(name)
+	if err != nil || !info.Mode.IsRegular() {
+		return // in a program's container, or gone: what needs it says so
+	}
+	f := fact.CertificateFile{Path: rootfs.Text(name), Use: use, By: by}
+	if s.access(&f, name); f.Key != nil {
+		s.add(f)
+	}
+}
+
 func (s *search) access(f *fact.CertificateFile, name string) {
+	s.keys[name] = true
 	a, err := access.Of(s.root, name)
 	if err != nil {
 		s.gap(rootfs.ReasonOf(err), "who can read %s was not read: %s", rootfs.Text(name), rootfs.ErrorText(err))

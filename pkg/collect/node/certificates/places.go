@@ -88,6 +88,10 @@ var uses = map[string]string{
 	"certs/server.crt":                  "kube-apiserver serving",
 	"certs/front-proxy-client.crt":      "front proxy client",
 	"pki/server.crt":                    "kube-apiserver serving",
+	"pki/sa.key":                        "service accounts' tokens",
+	"certs/serviceaccount.key":          "service accounts' tokens",
+	"tls/service.key":                   "service accounts' tokens",
+	"tls/service.current.key":           "service accounts' tokens",
 	"pki/apiserver-kubelet-client.cert": "kube-apiserver client of kubelets",
 }
 
@@ -97,6 +101,18 @@ func useOf(name string) string {
 		return use
 	}
 	return strings.TrimSuffix(path.Base(name), path.Ext(name))
+}
+
+// keySettings says what the private keys of settings are for.
+var keySettings = map[string]string{
+	"tls-private-key-file":  "PROGRAM serving",
+	"kubelet-client-key":    "kube-apiserver client of kubelets",
+	"etcd-keyfile":          "kube-apiserver client of etcd",
+	"proxy-client-key-file": "front proxy client",
+	"key-file":              "PROGRAM serving",
+	"peer-key-file":         "etcd peer",
+	"server-key-file":       "PROGRAM serving",
+	"cluster-key":           "PROGRAM serving",
 }
 
 // settingUses says what the files of settings are for. Authorities count, too: what they
