@@ -151,3 +151,30 @@ func TestCertificates(t *testing.T) {
 		t.Error("a token is in the facts")
 	}
 }
+
+// The files that a running program's settings name are read where they are, its private key
+// too, whatever its name.
+func TestCertificatesOfSettings(t *testing.T) {
+	server := fakeProcess{pid: 9, comm: "kube-apiserver", start: 200, cmdline: "kube-apiserver --tls-cert-file=/opt/a.pem --tls-private-key-file=/opt/private.pem --etcd-certfile=/opt/gone.pem"}
+	dir := nodeFixture(t, []fakeProcess{initProcess, server}, withTCP(9, tcpHeader, tcpHeader))
+	cert, key := newCertificate(t, "a")
+	put(t, dir, "/opt/a.pem", cert, 0)
+	put(t, dir, "/opt/private.pem", key, 0)
+	m := read(t, dir, fact.LevelFull, fact.Certificates, fact.ServerSettings)
+	var got []string
+	for _, f := range m.Certificates {
+		line := fmt.Sprintf("%s: %s, by %s, %d", f.Path, f.Use, f.By, f.Total)
+		if f.Key != nil {
+			line += ", key " + f.Key.Path
+		}
+		got = append(got, strings.TrimSpace(line+" "+string(f.Reason)))
+	}
+	want := []string{
+		"/opt/a.pem: kube-apiserver serving, by tls-cert-file of kube-apiserver, 1",
+		"/opt/gone.pem: kube-apiserver client of etcd, by etcd-certfile of kube-apiserver, in its container, 0 NotPresent",
+		"/opt/private.pem: kube-apiserver serving, by tls-private-key-file of kube-apiserver, 0, key /opt/private.pem",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("certificates (-want +got):\n%s", diff)
+	}
+}
