@@ -459,7 +459,7 @@ func TestListener(t *testing.T) {
 			of(speaks, [6]string{
 				"unknown: no answer in time", "unknown: no answer in time", "=", "=",
 				"unknown: not offered: the time for this listener or for this node was used up", "unknown: not offered: the time for this listener or for this node was used up",
-			}, unclear, "Timeout: the time for this listener or for this node was used up"),
+			}, demanded, "Timeout: the time for this listener or for this node was used up"),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -367,7 +367,7 @@ func (s *session) describe() {
 
 // judgeClientAuth compares the handshakes of all versions. One that served a client shows
 // that a certificate is not demanded. That one is demanded must hold for every version
-// that the server speaks.
+// that the server speaks, and for TLS 1.2 and 1.3 unless they are refused.
 func (s *session) judgeClientAuth() {
 	var demanded, asked, free, hidden *attempt
 	var silent []string // versions that were neither chosen nor refused
@@ -377,7 +377,8 @@ func (s *session) judgeClientAuth() {
 		switch {
 		case a == nil:
 			unclear = cmp.Or(unclear, v.name+" was not offered")
-		case !a.Chose && a.outcome(v).Outcome == fact.OfferRefused:
+		// That it may speak an older version is unknown by itself: to speak it is a fault.
+		case !a.Chose && (v.max < tls.VersionTLS12 || a.outcome(v).Outcome == fact.OfferRefused):
 		case !a.Chose: // it may speak this version too, and serve anyone under it
 			hidden = cmp.Or(hidden, a)
 			silent = append(silent, v.name)
