@@ -15,19 +15,21 @@ import (
 // probe of level net dials besides the usual ports. A socket without a known purpose is
 // left out: a program also listens for health checks and metrics, which are not judged.
 //
-// The facts come from a node. Only literal addresses, ports and purposes of our own list
-// are taken from them. Whether such an address is the node's own is decided there, before
+// The facts come from a node, and may be any number of any. Only literal addresses, ports
+// and purposes of our own list are taken from them, of the first maxPrograms programs and
+// their first maxSockets sockets. Whether such an address is the node's own is decided there, before
 // each connection.
 func ListenersOf(m *fact.Measurement) map[netip.AddrPort]fact.ListenerPurpose {
 	listeners := make(map[netip.AddrPort]fact.ListenerPurpose)
 	if m == nil {
 		return listeners
 	}
-	servers := kubeconfigPorts(m.Components)
+	components := m.Components[:min(len(m.Components), maxPrograms)]
+	servers := kubeconfigPorts(components)
 	var order []netip.AddrPort
-	for i := range m.Components {
-		c := &m.Components[i]
-		for _, socket := range c.Sockets {
+	for i := range components {
+		c := &components[i]
+		for _, socket := range c.Sockets[:min(len(c.Sockets), maxSockets)] {
 			address, err := netip.ParseAddr(socket.Address)
 			if err != nil || address.Zone() != "" || socket.Port < 1 || socket.Port > 65535 || socket.Netns != 0 {
 				continue
@@ -50,6 +52,13 @@ func ListenersOf(m *fact.Measurement) map[netip.AddrPort]fact.ListenerPurpose {
 	}
 	return listeners
 }
+
+// More than a probe finds (package components), so that what is left out is never its own.
+const (
+	maxPrograms = 128
+	maxSockets  = 512
+	maxPorts    = 512 // of one setting
+)
 
 // argument returns listeners as the probe of level net takes them: ADDRESS:PORT=PURPOSE,
 // separated by commas ("[::]:2379=kine").
@@ -104,7 +113,7 @@ var serves = map[fact.ComponentProgram][]served{
 }
 
 // purposeOf returns what a program's socket is for, "" if that is unknown.
-func purposeOf(c *fact.Component, port int, servers []int) fact.ListenerPurpose {
+func purposeOf(c *fact.Component, port int, servers map[int]bool) fact.ListenerPurpose {
 	switch c.Program {
 	case fact.ProgramContainerd, fact.ProgramCRIO:
 		// A streaming server's port is random. Metrics and debug listeners have ports
@@ -114,7 +123,7 @@ func purposeOf(c *fact.Component, port int, servers []int) fact.ListenerPurpose 
 		}
 		return ""
 	case fact.ProgramProxy:
-		if slices.Contains(servers, port) {
+		if servers[port] {
 			return fact.KubeAPIProxy
 		}
 		return ""
@@ -130,21 +139,27 @@ func purposeOf(c *fact.Component, port int, servers []int) fact.ListenerPurpose 
 }
 
 // kubeconfigPorts returns the ports at which the kubelets of a node find the API server.
-func kubeconfigPorts(components []fact.Component) []int {
-	var ports []int
+func kubeconfigPorts(components []fact.Component) map[int]bool {
+	ports := make(map[int]bool)
 	for i := range components {
 		if server, ok := components[i].Setting("kubeconfig-server"); ok && components[i].Program == fact.ProgramKubelet {
-			ports = append(ports, portsOf(server.Value)...)
+			for _, port := range portsOf(server.Value) {
+				ports[port] = true
+			}
 		}
 	}
 	return ports
 }
 
 // portsOf returns the ports in a setting: a port, or URLs or addresses with ports,
-// separated by commas. A URL of https without a port means 443.
+// separated by commas, at most maxPorts. A URL of https without a port means 443.
 func portsOf(value string) []int {
 	var ports []int
+	words := 0
 	for word := range strings.SplitSeq(value, ",") {
+		if words++; words > maxPorts {
+			break
+		}
 		word = strings.TrimSpace(word)
 		scheme, rest, url := strings.Cut(word, "://")
 		if url {

@@ -714,6 +714,18 @@ func TestListenersOf(t *testing.T) {
 	if len(got) != fact.MaxListeners || got[netip.MustParseAddrPort("10.0.0.1:12379")] != fact.EtcdClient {
 		t.Errorf("expected %d listeners and etcd among them, found %v", fact.MaxListeners, got)
 	}
+	// A node can send any number of programs, sockets and ports.
+	server := fact.Setting{Name: "kubeconfig-server", Value: strings.Repeat("https://a:1,", 1000)}
+	hostile := slices.Concat(slices.Repeat([]fact.Component{with(fact.ProgramKubelet, nil, server)}, 5000),
+		slices.Repeat([]fact.Component{with(fact.ProgramProxy, many)}, 5000))
+	slices.Reverse(hostile[100:])
+	began := time.Now()
+	if got := ListenersOf(&fact.Measurement{Components: hostile}); len(got) > 0 {
+		t.Errorf("found %v", got)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %s", took)
+	}
 	if len(ListenersOf(nil)) > 0 {
 		t.Error("listeners without a measurement")
 	}
