@@ -59,6 +59,15 @@ var leakDocs = []string{
 		"        livenessProbe: {httpGet: {port: 80, httpHeaders: [{name: Authorization, value: @}]}}\n",
 	"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: app\n    image: registry.example/app:v1\n    command: [/bin/app, --password=@]\n    env: [{name: A, value: @}]\n  volumes: [{name: v, csi: {driver: d, volumeAttributes: {secret: @}}}]\n",
 	"apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {password: @, list: [@, {a: @}]}\n",
+	// Values where stores are asked, and in what the detector of credentials reads.
+	"apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  annotations:\n    vault.hashicorp.com/agent-inject: \"true\"\n    vault.hashicorp.com/agent-inject-template-db: \"@\"\n" +
+		"    secrets-webhook.security.bank-vaults.io/vault-addr: https://@:@@vault\nspec:\n  initContainers: [{name: i, image: i, env: [{name: GITLAB, value: glpat-@}]}]\n" +
+		"  containers:\n  - name: app\n    image: a\n    env:\n    - {name: DB_URL, value: \"postgres://app:@@db/app\"}\n    - {name: STORED, value: \"vault:secret/@#@\"}\n" +
+		"    - {name: ITEM, value: \"op://@/@\"}\n    - {name: DB_PASSWORD, value: \"@\"}\n" +
+		"  volumes: [{name: v, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: c, token: @}, nodePublishSecretRef: {name: s}}}]\n",
+	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  .env: |\n    DB_PASSWORD=@\n    GITLAB=glpat-@\n  init.sql: ALTER USER a IDENTIFIED BY '@';\n" +
+		"  redis.conf: requirepass @\n  app.json: '{\"token\": \"@\", \"url\": \"amqp://a:@@b\"}'\n",
+	"apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: |\n      {\"kind\":\"Secret\",\"data\":{\"a\":\"@\"},\"stringData\":{\"b\":\"@\"}}\ntype: Opaque\n",
 	"stringData: {password: @}\n", "- @\n- @\n", "@\n", "{{ .Values.@ }}\n",
 }
 
