@@ -268,6 +268,14 @@ func (n *transitNode) noEtcd(ports *etcdPorts) {
 	if i < 0 || len(k3s) == 0 || slices.ContainsFunc(k3s, func(c *fact.Component) bool { return !c.SocketsRead }) {
 		return
 	}
+	for _, c := range k3s {
+		for _, s := range c.Sockets {
+			if s.Netns == 0 && (s.Port == 2379 || s.Port == 2380) {
+				n.unknown(fact.NotPresent, "a port of etcd's that k3s has was not measured", n.evidence(fmt.Sprintf("/proc/%d/fd", c.PID), "listens on "+endpoint(s.Address, s.Port)))
+				return
+			}
+		}
+	}
 	n.add(api.Finding{
 		Verdict: api.Pass, Message: "the store is a file that k3s reads itself: nothing has an etcd " + ports.noun,
 		Evidence: []api.Evidence{

@@ -233,6 +233,13 @@ func TestEtcdClientTLS(t *testing.T) {
 			[]string{"critical fail cp1: kine's port (0.0.0.0:2379) does not use TLS"},
 		},
 		"a file that k3s reads itself passes":                  {kineFile(true), []string{"pass cp1: the store is a file that k3s reads itself: nothing has an etcd client port"}},
+		"a file of a k3s that has etcd's port, too, is unknown": {
+			ft.Edit(kineFile(true), func(s *fact.Set) {
+				c := &s.Nodes[0].Measured.Components[0]
+				c.Sockets = append(c.Sockets, fact.Socket{Address: "::", Port: 2379, Inode: 3})
+			}),
+			[]string{"unknown NotPresent cp1: a port of etcd's that k3s has was not measured"},
+		},
 		"a file of a k3s whose sockets are unknown is unknown": {kineFile(false), []string{none}},
 
 		"a worker counts for nothing": {onWorker(etcd(inPlain)), nil},
