@@ -27,7 +27,8 @@ type Listener struct {
 	ClientAuth     ClientAuth `json:"clientAuth,omitempty"`
 	ClientAuthFrom string     `json:"clientAuthFrom,omitempty"`
 	// ClientCAs are the names of the authorities whose client certificates it says it
-	// takes, at most MaxClientCAs, sorted; ClientCATotal counts them.
+	// takes, at most MaxClientCAs, sorted, each once; ClientCATotal counts them, and those
+	// whose name is not shown.
 	ClientCAs     []string `json:"clientCAs,omitempty"`
 	ClientCATotal int      `json:"clientCATotal,omitempty"`
 	// Chain is what it presents, its own certificate first, at most MaxChain.

@@ -425,23 +425,24 @@ func reasonOf(ending string) fact.Reason {
 
 func (s *session) readAuthorities() {
 	var names []string
-	total := 0
+	unread := 0
 	for _, v := range versions {
 		a := s.attempts[v.name]
 		if a == nil || len(a.authorities) == 0 {
 			continue
 		}
 		for _, der := range a.authorities {
-			total++
 			if name, err := certificate.Name(der); err == nil {
 				names = append(names, name)
+			} else {
+				unread++
 			}
 		}
 		break
 	}
 	slices.Sort(names)
-	names = slices.Compact(names)
-	s.ClientCAs, s.ClientCATotal = names[:min(len(names), fact.MaxClientCAs)], total
+	names = slices.Compact(names) // an authority that was renewed is there twice
+	s.ClientCAs, s.ClientCATotal = names[:min(len(names), fact.MaxClientCAs)], len(names)+unread
 }
 
 func (s *session) readChain() {
