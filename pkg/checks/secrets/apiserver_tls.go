@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -48,6 +49,7 @@ func judgeAPIServerTLS(v *checks.View) []api.Finding {
 		n.missing(n.judge(fact.KubeAPIProxy), fact.ProgramProxy, "the proxy before the API server")
 		n.missing(n.judge(fact.RKE2Supervisor), fact.ProgramRKE2, "RKE2's supervisor port")
 		n.missing(n.judge(fact.Konnectivity), fact.ProgramKonnectivity, "konnectivity's agent port")
+		n.kubeletsServer()
 		if v.ServerWitness(node) {
 			measured++
 		}
@@ -107,6 +109,26 @@ func (n *transitNode) anonymous(c *fact.Component) {
 					n.setting(c, s), n.evidence("listener "+endpoint(l.Address, l.Port)+" "+l.Request.Method+" "+l.Request.Path+" without credentials", fmt.Sprintf("status %d", l.Request.Status)),
 				},
 			})
+		}
+	}
+}
+
+// kubeletsServer is unknown where the kubelet finds the API server on its own node, and
+// nothing was met there: a proxy that is none of those that are known.
+func (n *transitNode) kubeletsServer() {
+	for _, c := range n.run(fact.ProgramKubelet) {
+		s, ok := c.Setting("kubeconfig-server")
+		if !ok {
+			continue
+		}
+		_, host, port := splitURL(s.Value)
+		port = cmp.Or(port, "443")
+		own := append([]string{n.Name, "localhost"}, n.Addresses...)
+		if !loopback(host) && !slices.ContainsFunc(own, func(o string) bool { return sameHost(o, host) }) {
+			continue
+		}
+		if !slices.ContainsFunc(n.judged, func(l *fact.Listener) bool { return fmt.Sprint(l.Port) == port }) {
+			n.unknown(fact.NotPresent, "what stands before the API server ("+s.Value+") was not measured", n.setting(c, s))
 		}
 	}
 }

@@ -58,6 +58,12 @@ func TestAPIServerTLS(t *testing.T) {
 			beside(ft.Listener(fact.KubeAPI, "10.0.0.1", 6443), fact.ProgramProxy, func(l *fact.Listener) { l.Inode = 9 }, chain(func(c *fact.Certificate) { c.Names = nil })),
 			[]string{pass, "pass cp1: the proxy before the API server (10.0.0.1:6443)" + only + ", it refuses requests without credentials"},
 		},
+		"the kubelet's way to it is met":          {onNode(set(fact.ProgramKubelet, "kubeconfig-server", "https://10.0.0.1:6443")), []string{pass}},
+		"the kubelet's way to it leads elsewhere": {onNode(set(fact.ProgramKubelet, "kubeconfig-server", "https://10.0.0.200:8443")), []string{pass}},
+		"a proxy that nobody knows": {
+			onNode(set(fact.ProgramKubelet, "kubeconfig-server", "https://127.0.0.1:8443")),
+			[]string{pass, "unknown NotPresent cp1: what stands before the API server (https://127.0.0.1:8443) was not measured"},
+		},
 		"a proxy that was not met is unknown": {
 			onNode(running(fact.ProgramProxy)), []string{pass, "unknown NotPresent cp1: the proxy before the API server was not measured"},
 		},

@@ -111,8 +111,8 @@ func TestCertificateExpiry(t *testing.T) {
 			with(file(), fact.CertificateFile{Path: "/etc/kubernetes/pki/sa.key", Use: "service accounts' tokens", Key: &fact.FileAccess{Path: "/etc/kubernetes/pki/sa.key", Mode: 0o644, OthersReach: true}}),
 			[]string{"high fail cp1: everyone on the node can read the private key of service accounts' tokens (/etc/kubernetes/pki/sa.key)"},
 		},
-		"a worker answers for itself":         {onWorker(one(ends(-1, 365*day))), []string{"high fail cp1: " + title + " has expired"}},
-		"not read: a gap says so":             {nodeWith(func(m *fact.Measurement) { m.Read = nil }), nil},
+		"a worker answers for itself": {onWorker(one(ends(-1, 365*day))), []string{"high fail cp1: " + title + " has expired"}},
+		"not read: a gap says so":     {nodeWith(func(m *fact.Measurement) { m.Read = nil }), nil},
 	})
 	judge(t, judgeCertificateExpiry, cases{
 		"evidence of a pass": {one(), []string{pass + " [node/cp1 usual places, kubeconfigs, settings and listeners = 1 certificate, 1 private key; " +

@@ -305,6 +305,9 @@ func etcdServers(v *checks.View, measured []*transitNode) []api.Finding {
 					n.serverURLs(c, s, at, met)
 				}
 			}
+			if _, ok := c.Setting("etcd-servers"); !ok && c.Program == fact.ProgramAPIServer && c.Unfollowed != "" {
+				n.unknown(fact.NotPresent, "it is unknown which etcd the API server talks to", n.evidence(fmt.Sprintf("/proc/%d etcd-servers", c.PID), "not read: "+c.Unfollowed))
+			}
 			if s, ok := c.Setting("datastore-endpoint"); ok {
 				n.datastore(c, s)
 			}

@@ -115,6 +115,10 @@ func TestEtcdClientTLS(t *testing.T) {
 		"addresses that were not read":               {onNode(set(fact.ProgramEtcd, urls, "")), []string{pass, "unknown NotPresent cp1: it is unknown on which addresses etcd has a client port"}},
 		"the API server talks plaintext":             {onNode(set(fact.ProgramAPIServer, "etcd-servers", "http://10.0.0.1:2379")), []string{pass, "critical fail cp1: the API server talks to etcd without TLS (10.0.0.1:2379), by its settings"}},
 		"the API server talks plaintext on loopback": {onNode(set(fact.ProgramAPIServer, "etcd-servers", "http://127.0.0.1:2379")), []string{pass, "high fail cp1: the API server talks to etcd without TLS (127.0.0.1:2379, loopback only), by its settings"}},
+		"which etcd, is in a file that was not read": {
+			onNode(set(fact.ProgramAPIServer, "etcd-servers", ""), func(m *fact.Measurement) { m.Components[1].Unfollowed = "/config.yaml was not read" }),
+			[]string{pass, "unknown NotPresent cp1: it is unknown which etcd the API server talks to"},
+		},
 		"overrides are etcd, too": {
 			onNode(set(fact.ProgramAPIServer, "etcd-servers-overrides", "/secrets#https://127.0.0.1:2379;http://10.0.0.1:1")),
 			[]string{pass, "critical fail cp1: the API server talks to etcd without TLS (10.0.0.1:1), by its settings"},
@@ -232,7 +236,7 @@ func TestEtcdClientTLS(t *testing.T) {
 			onNode(drop(fact.EtcdClient), drop(fact.EtcdPeer), quit(fact.ProgramEtcd), plus(changedListener(ft.Listener(fact.KineTCP, "0.0.0.0", 2379), inPlain), fact.ProgramKine)),
 			[]string{"critical fail cp1: kine's port (0.0.0.0:2379) does not use TLS"},
 		},
-		"a file that k3s reads itself passes":                  {kineFile(true), []string{"pass cp1: the store is a file that k3s reads itself: nothing has an etcd client port"}},
+		"a file that k3s reads itself passes": {kineFile(true), []string{"pass cp1: the store is a file that k3s reads itself: nothing has an etcd client port"}},
 		"a file of a k3s that has etcd's port, too, is unknown": {
 			ft.Edit(kineFile(true), func(s *fact.Set) {
 				c := &s.Nodes[0].Measured.Components[0]
