@@ -60,6 +60,8 @@ func hint(m *fact.Measurement, g *fact.NodeGap) string {
 		return "give the probe more time with --probe-timeout"
 	case g.Reason == fact.Truncated && g.What == fact.Backups:
 		return "look for copies of etcd in the other directories of that node"
+	case g.Reason == fact.Truncated && g.What == fact.Environment:
+		return "look at /proc/PID/environ on that node: of one process 64 KiB are read, of a node 128 MiB"
 	case g.Reason == fact.Truncated:
 		return "run kubectl checklist --local on that node: the size limit of a probe's answer does not apply there"
 	case g.What == fact.Kernel && g.Reason == fact.NotPresent:

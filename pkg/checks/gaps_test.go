@@ -334,6 +334,7 @@ func TestHint(t *testing.T) {
 		full    = "--probe-level full reads it"
 		longer  = "give the probe more time with --probe-timeout"
 		local   = "run kubectl checklist --local on that node: the size limit of a probe's answer does not apply there"
+		environ = "look at /proc/PID/environ on that node: of one process 64 KiB are read, of a node 128 MiB"
 		kernel  = "if the kernel comes from elsewhere (a container host, a hypervisor, a network boot), look for updates there"
 		lists   = "refresh the node's package lists, and enable its distribution's security archive"
 		release = "compare what /etc/os-release says with the newest release of its vendor"
@@ -359,6 +360,7 @@ func TestHint(t *testing.T) {
 		"unreadable at level proc":            {at(fact.LevelProc), fact.NodeGap{What: fact.Mounts, Reason: fact.Unreadable}, ""},
 		"no time":                             {at(fact.LevelFull), fact.NodeGap{What: fact.Mounts, Reason: fact.Timeout}, longer},
 		"no room":                             {at(fact.LevelFull), fact.NodeGap{What: fact.Mounts, Reason: fact.Truncated}, local},
+		"a large environment":                 {at(fact.LevelFull), fact.NodeGap{What: fact.Environment, Reason: fact.Truncated}, environ},
 		"no kernel packages":                  {at(fact.LevelFull), fact.NodeGap{What: fact.Kernel, Reason: fact.NotPresent}, kernel},
 		"no package lists":                    {at(fact.LevelFull), fact.NodeGap{What: fact.Packages, Reason: fact.NotPresent}, lists},
 		"an unknown distribution":             {at(fact.LevelFull), fact.NodeGap{What: fact.Packages, Reason: fact.Unsupported}, release},
