@@ -120,7 +120,7 @@ func TestManifestsOfTheCluster(t *testing.T) {
 			t.Errorf("no pod for node %s", node)
 		}
 	}
-	if n := bytes.Count(result.Stdout, []byte("image: registry.k8s.io/pause:3.10\n")); n != 4 { // the job's too
-		t.Errorf("%d images are the pause that the nodes hold, want 4", n)
+	if n := bytes.Count(result.Stdout, []byte("image: registry.k8s.io/pause:3.10\n")); n != 7 { // two pods on each node, and the job's
+		t.Errorf("%d images are the pause that the nodes hold, want 7", n)
 	}
 }
