@@ -132,6 +132,33 @@ func TestTransitOneByOne(t *testing.T) {
 			}
 		})
 	}
+	// etcd refuses to be set below TLS 1.2. What listens at its port on w1 is OpenSSL.
+	t.Run("etcd's port takes TLS 1.0", func(t *testing.T) {
+		certificate(t, ctx, harness.Worker, pki+"/etcd/ca", "/root/e2e", now, far, "10.200.0.12", harness.Worker)
+		serverCtx, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = onNode(serverCtx, harness.Worker, "timeout", "300", "openssl", "s_server", "-accept", "2379", "-cert", "/root/e2e.crt", "-key", "/root/e2e.key",
+				"-cipher", "ALL:@SECLEVEL=0", "-min_protocol", "TLSv1", "-Verify", "1", "-quiet")
+		}()
+		t.Cleanup(func() {
+			_, _ = onNode(context.WithoutCancel(ctx), harness.Worker, "pkill", "-x", "openssl")
+			stop()
+			<-ended
+		})
+		var got []string
+		must(t, harness.Wait(ctx, "the stand-in to be met", waiting, func() error {
+			report := reportOf(t, ctx, "secrets", "--control-plane-node", harness.Worker, "--check", "secrets/etcd-client-tls")
+			if got = added(failing(report), before); len(got) == 0 {
+				return fmt.Errorf("nothing found: %+v", report.Findings)
+			}
+			return nil
+		}))
+		if diff := cmp.Diff([]string{"secrets/etcd-client-tls w1 high"}, got); diff != "" {
+			t.Errorf("findings (-want +got):\n%s", diff)
+		}
+	})
 	if diff := cmp.Diff(before, failing(transit(t, ctx))); diff != "" {
 		t.Errorf("after everything was put back (-before +after):\n%s", diff)
 	}
