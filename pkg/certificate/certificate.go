@@ -60,7 +60,18 @@ func Parse(der []byte) (fact.Certificate, error) {
 
 // parseBody reads TBSCertificate.
 func parseBody(c *fact.Certificate, in, outer input) error {
-	if !in.skip(tagContext0) || !in.skip(tagInteger) { // version and serial number
+	// 0 is version 1, which is not written. Only 2 has extensions: those of a lower version
+	// are no part of the certificate, and crypto/x509 does not read them either.
+	var version byte
+	if len(in) > 0 && in[0] == tagContext0 {
+		explicit, _ := in.take(tagContext0)
+		number, ok := explicit.take(tagInteger)
+		if !ok || len(number) != 1 || number[0] > 2 {
+			return errForm
+		}
+		version = number[0]
+	}
+	if !in.skip(tagInteger) { // serial number
 		return errForm
 	}
 	algorithm, inner, ok := in.takeWhole(tagSequence)
@@ -94,12 +105,14 @@ func parseBody(c *fact.Certificate, in, outer input) error {
 	if !ok || !readKey(c, key) {
 		return errKey
 	}
-	if !in.skip(0x81) || !in.skip(0x82) { // issuerUniqueID and subjectUniqueID
+	if version > 0 && (!in.skip(0x81) || !in.skip(0x82)) { // issuerUniqueID and subjectUniqueID
 		return errForm
 	}
 	var ext extensions
-	if err := ext.read(in); err != nil {
-		return err
+	if version == 2 {
+		if err := ext.read(in); err != nil {
+			return err
+		}
 	}
 	c.CA = ext.ca
 	c.SelfSigned = bytes.Equal(issuer, subject) && (ext.authority == nil || ext.own == nil || bytes.Equal(ext.authority, ext.own))
