@@ -469,7 +469,7 @@ func TestE2EHarmlessWebhook(t *testing.T) {
 			{"op": "add", "path": "/metadata/annotations/policy", "value": "b"},
 			{"op": "add", "path": "/spec/tolerations/-", "value": corev1.Toleration{Key: "x", Operator: corev1.TolerationOpExists}},
 			{"op": "add", "path": "/spec/imagePullSecrets", "value": []corev1.LocalObjectReference{{Name: "registry"}}},
-			{"op": "add", "path": "/spec/containers/0/resources/limits/memory", "value": "128Mi"},
+			{"op": "add", "path": "/spec/containers/0/resources/limits/memory", "value": "192Mi"},
 			{"op": "add", "path": "/spec/containers/0/resources/limits/ephemeral-storage", "value": "1Gi"},
 			{"op": "add", "path": "/spec/securityContext/fsGroup", "value": 1000},
 			{"op": "add", "path": "/spec/nodeSelector", "value": map[string]string{"kubernetes.io/os": "linux"}},
