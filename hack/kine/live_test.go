@@ -2,6 +2,7 @@ package kine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -118,7 +120,8 @@ func TestLive(t *testing.T) {
 			puts++
 			mu.Unlock()
 			if i%150 == 149 && seed == 0 {
-				if _, err := s.Compact(ctx, rev.Header.Revision); err != nil {
+				// kine learns of its own newest row by polling, and may not know it yet.
+				if _, err := s.Compact(ctx, rev.Header.Revision); err != nil && !errors.Is(err, rpctypes.ErrFutureRev) {
 					t.Error(err)
 				}
 			}
