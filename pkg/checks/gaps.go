@@ -211,6 +211,15 @@ func (v *View) silent(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 	if needed[fact.SecretStores] && !v.StoresRead {
 		add(fact.SecretStores, "", fact.NotRequested, "the API was not asked for external stores of Secrets", "")
 	}
+	if needed[fact.Templates] && !v.TemplatesRead {
+		add(fact.Templates, "", fact.NotRequested, "the templates of controllers and custom resources were not listed", "")
+	}
+	if needed[fact.Namespaces] && !v.NamespacesRead {
+		add(fact.Namespaces, "", fact.NotRequested, "the namespaces' labels were not read", "")
+	}
+	if needed[fact.ImageReports] && v.ImageScan == nil {
+		add(fact.ImageReports, "", fact.NotRequested, "the API was not asked for reports of image scanners", "")
+	}
 	absent := v.absentNodes(plan)
 	homeless := v.runWithoutNode()
 	// Every node has these, so a node without one was not fully measured. Not

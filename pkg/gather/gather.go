@@ -41,7 +41,7 @@ type Gathered struct {
 
 // newSet returns an empty set of facts that are read now.
 func newSet() *fact.Set {
-	return &fact.Set{CollectedAt: fact.NewTime(time.Now().Truncate(time.Second)), InjectionRead: true}
+	return &fact.Set{CollectedAt: fact.NewTime(time.Now().Truncate(time.Second)), InjectionRead: true, FieldsRead: true}
 }
 
 // derive fills in what follows from other facts, for readers of saved facts. When

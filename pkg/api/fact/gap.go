@@ -117,7 +117,7 @@ func (g *NodeGap) Elsewhere(node string) bool {
 }
 
 // Subject is what a finding or gap is about. Kind is a Kubernetes kind, or Cluster,
-// Container (one that the API does not know) or File. The fields up to Cluster
+// Container (one that the API does not know) or File. The fields up to File
 // identify the subject. The others describe it and may differ between runs.
 type Subject struct {
 	Kind      string `json:"kind"`
@@ -129,6 +129,9 @@ type Subject struct {
 	// clusters. With one cluster it is "": Set.Cluster and the report's cluster have
 	// the name.
 	Cluster string `json:"cluster,omitempty"`
+	// File is the file that declares it, if the facts are of files: two files can declare
+	// objects with the same kind, namespace and name.
+	File string `json:"file,omitempty"`
 
 	// Platform is true in a platform namespace (kube-system and similar). It is
 	// computed when facts are judged, and ignored in facts.
@@ -143,11 +146,11 @@ type Subject struct {
 const MaxPodNames = 10
 
 // SubjectKey are the fields that identify a subject.
-type SubjectKey struct{ Kind, Namespace, Name, Container, Node, Cluster string }
+type SubjectKey struct{ Kind, Namespace, Name, Container, Node, Cluster, File string }
 
 // Identity returns the subject's key, for maps.
 func (s *Subject) Identity() SubjectKey {
-	return SubjectKey{s.Kind, s.Namespace, s.Name, s.Container, s.Node, s.Cluster}
+	return SubjectKey{s.Kind, s.Namespace, s.Name, s.Container, s.Node, s.Cluster, s.File}
 }
 
 // Compare orders subjects by the fields that identify them.
@@ -159,15 +162,19 @@ func (s *Subject) Compare(o *Subject) int {
 		cmp.Compare(s.Container, o.Container),
 		cmp.Compare(s.Node, o.Node),
 		cmp.Compare(s.Cluster, o.Cluster),
+		cmp.Compare(s.File, o.File),
 	)
 }
 
 // Key identifies the subject across runs. It joins the identifying fields with a
-// slash. It keeps empty fields, except an empty cluster.
+// slash. It keeps empty fields, except an empty cluster and file at its end.
 func (s Subject) Key() string {
 	key := s.Kind + "/" + s.Namespace + "/" + s.Name + "/" + s.Container + "/" + s.Node
-	if s.Cluster != "" {
+	if s.Cluster != "" || s.File != "" {
 		key += "/" + s.Cluster
+	}
+	if s.File != "" {
+		key += "/" + s.File
 	}
 	return key
 }

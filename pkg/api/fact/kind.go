@@ -14,6 +14,9 @@ const (
 	LegacyTokens     Kind = "legacy-tokens"     // Secrets of type service-account-token
 	ConfigMaps       Kind = "configmaps"        // credentials in the data of ConfigMaps
 	SecretStores     Kind = "secret-stores"     // external stores and injectors of Secrets
+	Templates        Kind = "templates"         // pod templates of controllers and custom resources
+	Namespaces       Kind = "namespaces"        // namespaces with their Pod Security labels
+	ImageReports     Kind = "image-reports"     // reports of image scanners, and image policies
 	Processes        Kind = "processes"         // status and cgroup of every process
 	Mounts           Kind = "mounts"            // mountinfo of every container
 	Executables      Kind = "executables"       // exe links, and where each file comes from
@@ -69,6 +72,9 @@ var Table = []KindInfo{
 	{LegacyTokens, OfCluster, LevelAPI},
 	{ConfigMaps, OfCluster, LevelAPI},
 	{SecretStores, OfCluster, LevelAPI},
+	{Templates, OfCluster, LevelAPI},
+	{Namespaces, OfCluster, LevelAPI},
+	{ImageReports, OfCluster, LevelAPI},
 	{Processes, OfContainer, LevelProc},
 	{Mounts, OfContainer, LevelProc},
 	{Executables, OfContainer, LevelFull},

@@ -43,6 +43,23 @@ type Set struct {
 	// Secrets reach programs: Variables, PullSecrets, Injectors, Driver, Applied. Facts of
 	// earlier versions have none of them.
 	InjectionRead bool `json:"injectionRead,omitempty"`
+	// FieldsRead reports whether Workloads have the fields of version 2 of this list:
+	// AppArmor, SELinux, Sysctls, ProcMount, ProbeHosts, Installs, Code, Propagation and
+	// those beside them. Facts of earlier versions have none of them.
+	FieldsRead bool `json:"fieldsRead,omitempty"`
+	// Namespaces are the namespaces in scope, sorted by name (kind Namespaces).
+	// NamespacesRead distinguishes "none" from "not read". A namespace of which only pods are
+	// known is not in it.
+	Namespaces     []Namespace `json:"namespaces,omitempty"`
+	NamespacesRead bool        `json:"namespacesRead,omitempty"`
+	// TemplatesRead reports whether the templates of controllers and custom resources were
+	// listed (kind Templates), so that Workloads has those without pods too.
+	TemplatesRead bool `json:"templatesRead,omitempty"`
+	// ImageScan is what scanners and image policies say; nil if nobody looked (kind
+	// ImageReports).
+	ImageScan *ImageScan `json:"imageScan,omitempty"`
+	// Count counts what was read; nil in facts of earlier versions.
+	Count *ReadCount `json:"count,omitempty"`
 	// Snapshot is an etcd database that was given as a file.
 	Snapshot *EtcdDB `json:"snapshot,omitempty"`
 	// Vulnerabilities says which database the nodes' packages were compared with
@@ -150,6 +167,8 @@ type Node struct {
 	// Addresses are those of status.addresses with the types InternalIP, ExternalIP,
 	// Hostname, InternalDNS and ExternalDNS, sorted.
 	Addresses []string `json:"addresses,omitempty"`
+	// Taints are written "key=value:effect", or "key:effect" without a value, sorted.
+	Taints []string `json:"taints,omitempty"`
 	// ControlPlane reports whether it has a control-plane role. It is computed from
 	// the labels when facts are judged, and ignored in facts.
 	ControlPlane bool `json:"controlPlane,omitempty"`

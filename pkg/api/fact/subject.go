@@ -14,6 +14,7 @@ const (
 	SubjectNode                  = "Node"
 	SubjectSecret                = "Secret"
 	SubjectConfigMap             = "ConfigMap"
+	SubjectNamespace             = "Namespace"
 
 	// These are no API objects: the whole cluster; a container that the API does not
 	// know, by its id; a file that the user named.

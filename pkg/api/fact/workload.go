@@ -9,7 +9,15 @@ type Workload struct {
 	Spec  PodSpec `json:"spec"`
 	// Pods are sorted by name; none for a template without pods.
 	Pods []Pod `json:"pods,omitempty"`
+	// Differs are the fields of these pods that the owner's template does not have or has
+	// otherwise ("spec.containers[1]"), sorted, at most MaxDiffers, "…" for more: something
+	// changed the pods as or after they were created, or the template has changed since. It is
+	// nil if they are equal, or if the template was not read.
+	Differs []string `json:"differs,omitempty"`
 }
+
+// MaxDiffers bounds Workload.Differs.
+const MaxDiffers = 8
 
 // Pod is one pod of a workload, as its status shows it.
 type Pod struct {
@@ -75,6 +83,31 @@ type PodSpec struct {
 	RunAsUser    *int64 `json:"runAsUser,omitempty"`
 	RunAsNonRoot *bool  `json:"runAsNonRoot,omitempty"`
 	Seccomp      string `json:"seccomp,omitempty"` // securityContext.seccompProfile.type
+	// AppArmor is securityContext.appArmorProfile.type. A container's own value overrides it.
+	AppArmor string `json:"appArmor,omitempty"`
+	// SELinux is securityContext.seLinuxOptions; nil if it is not set.
+	SELinux *SELinuxOptions `json:"seLinux,omitempty"`
+	// Sysctls are the names in securityContext.sysctls, in order.
+	Sysctls []string `json:"sysctls,omitempty"`
+	// SecurityAnnotations are the values of annotations that set a profile: AppArmor's
+	// (container.apparmor.security.beta.kubernetes.io/CONTAINER) and, before 1.27, seccomp's
+	// ([container.]seccomp.security.alpha.kubernetes.io/...). No other value is kept.
+	SecurityAnnotations map[string]string `json:"securityAnnotations,omitempty"`
+
+	ShareProcessNamespace *bool  `json:"shareProcessNamespace,omitempty"`
+	ServiceAccount        string `json:"serviceAccount,omitempty"`
+	// AutomountToken is automountServiceAccountToken of the pod; nil leaves it to the
+	// service account.
+	AutomountToken *bool `json:"automountToken,omitempty"`
+	// NodeSelector and Tolerations say on which nodes it may run. A toleration is written as
+	// a taint: "key=value:effect", "key:effect" or "key"; "*" tolerates everything.
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	Tolerations  []string          `json:"tolerations,omitempty"`
+	// ResourceClaims are the names in spec.resourceClaims (dynamic resource allocation).
+	ResourceClaims []string `json:"resourceClaims,omitempty"`
+	// Partial is why containers of the pod are missing here: its object is merged into an
+	// operator's own pod, or holds text that is rendered later. "" means that all are here.
+	Partial string `json:"partial,omitempty"`
 
 	Volumes    []Volume    `json:"volumes,omitempty"`
 	Containers []Container `json:"containers,omitempty"`
@@ -109,6 +142,11 @@ type Volume struct {
 	// Driver is the driver of a CSI volume, Class its attribute secretProviderClass.
 	Driver string `json:"driver,omitempty"`
 	Class  string `json:"class,omitempty"`
+	// Object is the name of the ConfigMap or Secret; "" for other sources.
+	Object string `json:"object,omitempty"`
+	// Executable is true if defaultMode or an item's mode has an execute bit. The API's
+	// default, 0644, has none.
+	Executable bool `json:"executable,omitempty"`
 }
 
 // ContainerType says in which of the three lists a container is.
@@ -147,7 +185,27 @@ type Container struct {
 	RunAsUser                *int64   `json:"runAsUser,omitempty"`
 	RunAsNonRoot             *bool    `json:"runAsNonRoot,omitempty"`
 	Seccomp                  string   `json:"seccomp,omitempty"`
-	HostPorts                []int32  `json:"hostPorts,omitempty"`
+	// AppArmor and SELinux are as in PodSpec. ProcMount is Default or Unmasked, "" if not set.
+	AppArmor  string          `json:"appArmor,omitempty"`
+	SELinux   *SELinuxOptions `json:"seLinux,omitempty"`
+	ProcMount string          `json:"procMount,omitempty"`
+	// HostPorts are the ports that are not 0, PortFields their fields below the container:
+	// "ports[0].hostPort".
+	HostPorts  []int32  `json:"hostPorts,omitempty"`
+	PortFields []string `json:"portFields,omitempty"`
+	// ProbeHosts are the probes and hooks that name a host.
+	ProbeHosts []ProbeHost `json:"probeHosts,omitempty"`
+	// Devices are the extended resources that it asks for ("nvidia.com/gpu"): a device plugin
+	// gives it a device of the node. Claims are the names in resources.claims. Both sorted.
+	Devices []string `json:"devices,omitempty"`
+	Claims  []string `json:"claims,omitempty"`
+
+	// Installs are the commands that fetch or install code, at most MaxInstalls, in order;
+	// InstallTotal counts them. CommandUnread says what was not evaluated.
+	Installs     []Install `json:"installs,omitempty"`
+	InstallTotal int       `json:"installTotal,omitempty"`
+	// Code are the programs and scripts that it is told to run from a volume, in order.
+	Code []MountedCode `json:"code,omitempty"`
 
 	Mounts []VolumeMount `json:"mounts,omitempty"`
 	// Variables are those of env and envFrom that come from a Secret, or hold or name a
@@ -169,4 +227,6 @@ type VolumeMount struct {
 	SubPath  string `json:"subPath,omitempty"`
 	ReadOnly bool   `json:"readOnly,omitempty"`
 	Device   bool   `json:"device,omitempty"`
+	// Propagation is mountPropagation: HostToContainer or Bidirectional; "" for None.
+	Propagation string `json:"propagation,omitempty"`
 }

@@ -72,10 +72,10 @@ func Declared(c fact.Container, edits ...func(*fact.PodSpec)) *fact.Set {
 	}
 	return &fact.Set{
 		CollectedAt:   Time,
-		InjectionRead: true,
-		PodScope:      fact.PodsAll,
-		Workloads:     []fact.Workload{w},
-		Nodes:         []fact.Node{{Name: Node, Listed: true, Ready: true, OS: "linux", Arch: "amd64"}},
+		InjectionRead: true, FieldsRead: true, TemplatesRead: true, NamespacesRead: true,
+		PodScope:  fact.PodsAll,
+		Workloads: []fact.Workload{w},
+		Nodes:     []fact.Node{{Name: Node, Listed: true, Ready: true, OS: "linux", Arch: "amd64"}},
 	}
 }
 

@@ -19,7 +19,7 @@ var Namespaces = []string{"shop", "ci", "kube-system"}
 // unread. Many have neither, so that properties about yes are tested too.
 func Random(r *rand.Rand) *fact.Set {
 	g := generator{r: r, faulty: r.IntN(3) == 0, torn: r.IntN(3) == 0}
-	set := &fact.Set{CollectedAt: Time, InjectionRead: true, PodScope: fact.PodsAll, SecretsListed: !g.unread(), Cluster: fact.Cluster{Version: "v1.37.2"}}
+	set := &fact.Set{CollectedAt: Time, InjectionRead: true, FieldsRead: true, PodScope: fact.PodsAll, SecretsListed: !g.unread(), Cluster: fact.Cluster{Version: "v1.37.2"}}
 	if r.IntN(2) == 0 {
 		set.Relisted = &fact.Relist{At: Time}
 	}
@@ -70,6 +70,7 @@ func Random(r *rand.Rand) *fact.Set {
 	for i := range 1 + r.IntN(5) {
 		g.workload(set, i)
 	}
+	set.TemplatesRead, set.NamespacesRead = !g.unread(), !g.unread()
 	return set
 }
 

@@ -386,6 +386,15 @@ func nodeFacts(node *corev1.Node) fact.Node {
 			out.Addresses = append(out.Addresses, address.Address)
 		}
 	}
+	for i := range node.Spec.Taints {
+		taint := &node.Spec.Taints[i]
+		text := taint.Key
+		if taint.Value != "" {
+			text += "=" + taint.Value
+		}
+		out.Taints = append(out.Taints, text+":"+string(taint.Effect))
+	}
+	slices.Sort(out.Taints)
 	slices.Sort(out.Addresses)
 	out.Addresses = slices.Compact(out.Addresses)
 	for _, condition := range node.Status.Conditions {

@@ -4,7 +4,9 @@
 package podspec
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -30,6 +32,18 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 		HostUsers:   spec.HostUsers,
 
 		RestartPolicy: string(spec.RestartPolicy),
+
+		ShareProcessNamespace: spec.ShareProcessNamespace,
+		ServiceAccount:        credential.KeptName(cmp.Or(spec.ServiceAccountName, spec.DeprecatedServiceAccount)),
+		AutomountToken:        spec.AutomountServiceAccountToken,
+		NodeSelector:          spec.NodeSelector,
+		SecurityAnnotations:   securityAnnotations(annotations),
+	}
+	for i := range spec.Tolerations {
+		out.Tolerations = append(out.Tolerations, toleration(&spec.Tolerations[i]))
+	}
+	for i := range spec.ResourceClaims {
+		out.ResourceClaims = append(out.ResourceClaims, spec.ResourceClaims[i].Name)
 	}
 	for key := range annotations {
 		out.Annotations = append(out.Annotations, key)
@@ -56,6 +70,10 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 		out.RunAsUser, out.RunAsNonRoot = sc.RunAsUser, sc.RunAsNonRoot
 		out.Seccomp = seccompType(sc.SeccompProfile)
 		out.HostProcess = hostProcess(sc.WindowsOptions)
+		out.AppArmor, out.SELinux = appArmorType(sc.AppArmorProfile), seLinux(sc.SELinuxOptions)
+		for _, s := range sc.Sysctls {
+			out.Sysctls = append(out.Sysctls, credential.KeptName(s.Name))
+		}
 	}
 	for i := range spec.Volumes {
 		out.Volumes = append(out.Volumes, volume(i, &spec.Volumes[i]))
@@ -87,7 +105,31 @@ func volume(i int, v *corev1.Volume) fact.Volume {
 	if v.FlexVolume != nil {
 		out.Unread = fact.Unsupported // only its driver knows what it mounts
 	}
+	out.Object, out.Executable = objectOf(v)
 	return out
+}
+
+// objectOf returns the name of the object behind a volume, "" for other volumes, and whether
+// its files have an execute bit.
+func objectOf(v *corev1.Volume) (name string, executable bool) {
+	executes := func(mode *int32) bool { return mode != nil && *mode&0o111 != 0 }
+	items := func(list []corev1.KeyToPath) bool {
+		return slices.ContainsFunc(list, func(i corev1.KeyToPath) bool { return executes(i.Mode) })
+	}
+	switch {
+	case v.ConfigMap != nil:
+		return v.ConfigMap.Name, executes(v.ConfigMap.DefaultMode) || items(v.ConfigMap.Items)
+	case v.Secret != nil:
+		return credential.KeptName(v.Secret.SecretName), executes(v.Secret.DefaultMode) || items(v.Secret.Items)
+	case v.DownwardAPI != nil:
+		return "", executes(v.DownwardAPI.DefaultMode)
+	case v.Projected != nil:
+		executable = executes(v.Projected.DefaultMode)
+		for _, s := range v.Projected.Sources {
+			executable = executable || s.ConfigMap != nil && items(s.ConfigMap.Items) || s.Secret != nil && items(s.Secret.Items)
+		}
+	}
+	return "", executable
 }
 
 // sourceName is the JSON name of the source that is set. A volume without one
@@ -125,6 +167,10 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 		out.ReadOnlyRootFilesystem = sc.ReadOnlyRootFilesystem
 		out.RunAsUser, out.RunAsNonRoot = sc.RunAsUser, sc.RunAsNonRoot
 		out.Seccomp = seccompType(sc.SeccompProfile)
+		out.AppArmor, out.SELinux = appArmorType(sc.AppArmorProfile), seLinux(sc.SELinuxOptions)
+		if sc.ProcMount != nil {
+			out.ProcMount = string(*sc.ProcMount)
+		}
 		if sc.Capabilities != nil {
 			for _, c := range sc.Capabilities.Add {
 				out.CapAdd = append(out.CapAdd, string(c))
@@ -134,17 +180,24 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 			}
 		}
 	}
-	for _, port := range c.Ports {
+	for i, port := range c.Ports {
 		if port.HostPort != 0 {
 			out.HostPorts = append(out.HostPorts, port.HostPort)
+			out.PortFields = append(out.PortFields, fmt.Sprintf("ports[%d].hostPort", i))
 		}
 	}
+	out.ProbeHosts = probeHosts(c)
+	out.Devices, out.Claims = devices(&c.Resources)
 	for _, m := range c.VolumeMounts {
 		subPath := m.SubPath
 		if subPath == "" {
 			subPath = m.SubPathExpr
 		}
-		out.Mounts = append(out.Mounts, fact.VolumeMount{Volume: m.Name, Path: m.MountPath, SubPath: subPath, ReadOnly: m.ReadOnly})
+		mount := fact.VolumeMount{Volume: m.Name, Path: m.MountPath, SubPath: subPath, ReadOnly: m.ReadOnly}
+		if p := m.MountPropagation; p != nil && *p != corev1.MountPropagationNone {
+			mount.Propagation = string(*p)
+		}
+		out.Mounts = append(out.Mounts, mount)
 	}
 	for _, d := range c.VolumeDevices {
 		out.Mounts = append(out.Mounts, fact.VolumeMount{Volume: d.Name, Path: d.DevicePath, Device: true})
@@ -164,4 +217,98 @@ func seccompType(profile *corev1.SeccompProfile) string {
 		return ""
 	}
 	return string(profile.Type)
+}
+
+func appArmorType(profile *corev1.AppArmorProfile) string {
+	if profile == nil {
+		return ""
+	}
+	return string(profile.Type)
+}
+
+func seLinux(options *corev1.SELinuxOptions) *fact.SELinuxOptions {
+	if options == nil {
+		return nil
+	}
+	return &fact.SELinuxOptions{User: options.User, Role: options.Role, Type: options.Type, Level: options.Level}
+}
+
+// securityAnnotations keeps the annotations that set a profile, of any container: whether
+// the container exists is for the one who judges.
+func securityAnnotations(annotations map[string]string) map[string]string {
+	var out map[string]string
+	for key, value := range annotations {
+		if strings.HasPrefix(key, corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix) ||
+			key == corev1.SeccompPodAnnotationKey || strings.HasPrefix(key, corev1.SeccompContainerAnnotationKeyPrefix) {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[key] = value
+		}
+	}
+	return out
+}
+
+// toleration writes a toleration as a taint.
+func toleration(t *corev1.Toleration) string {
+	text := t.Key
+	if t.Key == "" {
+		text = "*"
+	}
+	if t.Value != "" && t.Operator != corev1.TolerationOpExists {
+		text += "=" + t.Value
+	}
+	if t.Effect != "" {
+		text += ":" + string(t.Effect)
+	}
+	return text
+}
+
+// probeHosts lists the probes and hooks that name a host.
+func probeHosts(c *corev1.Container) []fact.ProbeHost {
+	var out []fact.ProbeHost
+	add := func(field string, get *corev1.HTTPGetAction, tcp *corev1.TCPSocketAction) {
+		if get != nil && get.Host != "" {
+			out = append(out, fact.ProbeHost{Field: field + ".httpGet.host", Host: credential.KeptName(get.Host)})
+		}
+		if tcp != nil && tcp.Host != "" {
+			out = append(out, fact.ProbeHost{Field: field + ".tcpSocket.host", Host: credential.KeptName(tcp.Host)})
+		}
+	}
+	for _, p := range []struct {
+		field string
+		probe *corev1.Probe
+	}{{"livenessProbe", c.LivenessProbe}, {"readinessProbe", c.ReadinessProbe}, {"startupProbe", c.StartupProbe}} {
+		if p.probe != nil {
+			add(p.field, p.probe.HTTPGet, p.probe.TCPSocket)
+		}
+	}
+	if hooks := c.Lifecycle; hooks != nil {
+		if h := hooks.PostStart; h != nil {
+			add("lifecycle.postStart", h.HTTPGet, h.TCPSocket)
+		}
+		if h := hooks.PreStop; h != nil {
+			add("lifecycle.preStop", h.HTTPGet, h.TCPSocket)
+		}
+	}
+	return out
+}
+
+// devices lists extended resources and resource claims. A resource is extended if its name
+// has a domain other than kubernetes.io (the API's rule).
+func devices(r *corev1.ResourceRequirements) (devices, claims []string) {
+	names := map[string]bool{}
+	for _, list := range []corev1.ResourceList{r.Limits, r.Requests} {
+		for name, quantity := range list {
+			domain, _, found := strings.Cut(string(name), "/")
+			if found && domain != "kubernetes.io" && !strings.HasSuffix(domain, ".kubernetes.io") && !quantity.IsZero() {
+				names[string(name)] = true
+			}
+		}
+	}
+	for i := range r.Claims {
+		claims = append(claims, r.Claims[i].Name)
+	}
+	slices.Sort(claims)
+	return slices.Sorted(maps.Keys(names)), claims
 }

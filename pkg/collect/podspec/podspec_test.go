@@ -77,7 +77,7 @@ func TestFrom(t *testing.T) {
 			{Name: "init", Type: fact.InitContainer, Field: "spec.initContainers[0]", Image: "registry.example/init:v1"},
 			secured(fact.Container{
 				Name: "app", Type: fact.RegularContainer, Field: "spec.containers[0]", Image: "registry.example/app:v1", Program: "/bin/app",
-				HostPorts: []int32{8443},
+				HostPorts: []int32{8443}, PortFields: []string{"ports[1].hostPort"},
 				Mounts: []fact.VolumeMount{
 					{Volume: "host", Path: "/host", SubPath: "ssl", ReadOnly: true},
 					{Volume: "plain", Path: "/tmp", SubPath: "$(POD)"},
@@ -154,7 +154,7 @@ func TestNothingElseIsKept(t *testing.T) {
 	const canary = "CANARY"
 	hook := &corev1.LifecycleHandler{
 		Exec:    &corev1.ExecAction{Command: []string{canary}},
-		HTTPGet: &corev1.HTTPGetAction{Path: canary, Host: canary, HTTPHeaders: []corev1.HTTPHeader{{Name: canary, Value: canary}}},
+		HTTPGet: &corev1.HTTPGetAction{Path: canary, Host: "probe.example", HTTPHeaders: []corev1.HTTPHeader{{Name: canary, Value: canary}}},
 	}
 	probe := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: hook.Exec, HTTPGet: hook.HTTPGet}}
 	container := corev1.Container{
@@ -171,10 +171,10 @@ func TestNothingElseIsKept(t *testing.T) {
 	spec := &corev1.PodSpec{
 		InitContainers: []corev1.Container{container}, Containers: []corev1.Container{container},
 		EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon(container)}},
-		Hostname:            canary, Subdomain: canary, ServiceAccountName: canary,
+		Hostname:            canary, Subdomain: canary, ServiceAccountName: "robot",
 		ImagePullSecrets: []corev1.LocalObjectReference{{Name: "registry"}},
 		HostAliases:      []corev1.HostAlias{{IP: canary, Hostnames: []string{canary}}},
-		SecurityContext:  &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: canary, Value: canary}}},
+		SecurityContext:  &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax", Value: canary}}},
 		Volumes: []corev1.Volume{
 			{Name: "a", VolumeSource: corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{VolumeAttributes: map[string]string{"x": canary}}}},
 			{Name: "b", VolumeSource: corev1.VolumeSource{RBD: &corev1.RBDVolumeSource{Keyring: canary, RadosUser: canary}}},
