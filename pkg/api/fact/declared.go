@@ -9,6 +9,14 @@ type SELinuxOptions struct {
 	Level string `json:"level,omitempty"`
 }
 
+// Fields that can be set without a type, as PodSpec.Untyped and Container.Untyped name them.
+// Such a field is not the same as one that is not set: Pod Security refuses it.
+const (
+	UntypedAppArmor  = "appArmorProfile"
+	UntypedProcMount = "procMount"
+	UntypedSeccomp   = "seccompProfile"
+)
+
 // ProbeHost is a probe or a hook that connects to a host of its own choice, from the node.
 type ProbeHost struct {
 	Field string `json:"field"` // below the container: "livenessProbe.httpGet.host"

@@ -93,6 +93,9 @@ type PodSpec struct {
 	// (container.apparmor.security.beta.kubernetes.io/CONTAINER) and, before 1.27, seccomp's
 	// ([container.]seccomp.security.alpha.kubernetes.io/...). No other value is kept.
 	SecurityAnnotations map[string]string `json:"securityAnnotations,omitempty"`
+	// Untyped are fields of the pod's securityContext that are set without a type
+	// (UntypedSeccomp, UntypedAppArmor), sorted. The API server refuses such a pod.
+	Untyped []string `json:"untyped,omitempty"`
 
 	ShareProcessNamespace *bool  `json:"shareProcessNamespace,omitempty"`
 	ServiceAccount        string `json:"serviceAccount,omitempty"`
@@ -189,6 +192,8 @@ type Container struct {
 	AppArmor  string          `json:"appArmor,omitempty"`
 	SELinux   *SELinuxOptions `json:"seLinux,omitempty"`
 	ProcMount string          `json:"procMount,omitempty"`
+	// Untyped is as in PodSpec; UntypedProcMount is a procMount that is set and empty.
+	Untyped []string `json:"untyped,omitempty"`
 	// HostPorts are the ports that are not 0, PortFields their fields below the container:
 	// "ports[0].hostPort".
 	HostPorts  []int32  `json:"hostPorts,omitempty"`

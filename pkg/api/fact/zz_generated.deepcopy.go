@@ -381,6 +381,11 @@ func (in *Container) DeepCopyInto(out *Container) {
 		*out = new(SELinuxOptions)
 		**out = **in
 	}
+	if in.Untyped != nil {
+		in, out := &in.Untyped, &out.Untyped
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.HostPorts != nil {
 		in, out := &in.HostPorts, &out.HostPorts
 		*out = make([]int32, len(*in))
@@ -1748,6 +1753,11 @@ func (in *PodSpec) DeepCopyInto(out *PodSpec) {
 		for key, val := range *in {
 			(*out)[key] = val
 		}
+	}
+	if in.Untyped != nil {
+		in, out := &in.Untyped, &out.Untyped
+		*out = make([]string, len(*in))
+		copy(*out, *in)
 	}
 	if in.ShareProcessNamespace != nil {
 		in, out := &in.ShareProcessNamespace, &out.ShareProcessNamespace

@@ -71,6 +71,7 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 		out.Seccomp = seccompType(sc.SeccompProfile)
 		out.HostProcess = hostProcess(sc.WindowsOptions)
 		out.AppArmor, out.SELinux = appArmorType(sc.AppArmorProfile), seLinux(sc.SELinuxOptions)
+		out.Untyped = untyped(sc.AppArmorProfile, nil, sc.SeccompProfile)
 		for _, s := range sc.Sysctls {
 			out.Sysctls = append(out.Sysctls, credential.KeptName(s.Name))
 		}
@@ -87,6 +88,9 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 	for i := range spec.EphemeralContainers {
 		common := corev1.Container(spec.EphemeralContainers[i].EphemeralContainerCommon)
 		out.Containers = append(out.Containers, container(fact.EphemeralContainer, fmt.Sprintf("spec.ephemeralContainers[%d]", i), &common))
+	}
+	if spec.HostNetwork {
+		hostNetworkPorts(&out, spec)
 	}
 	return out
 }
@@ -168,6 +172,7 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 		out.RunAsUser, out.RunAsNonRoot = sc.RunAsUser, sc.RunAsNonRoot
 		out.Seccomp = seccompType(sc.SeccompProfile)
 		out.AppArmor, out.SELinux = appArmorType(sc.AppArmorProfile), seLinux(sc.SELinuxOptions)
+		out.Untyped = untyped(sc.AppArmorProfile, sc.ProcMount, sc.SeccompProfile)
 		if sc.ProcMount != nil {
 			out.ProcMount = string(*sc.ProcMount)
 		}
@@ -205,6 +210,28 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 	return out
 }
 
+// hostNetworkPorts gives ports their default in a pod with hostNetwork, as the API server does
+// when it is created: a hostPort equal to the containerPort. The field is then the
+// containerPort's. Source: SetDefaults_PodSpec in kubernetes pkg/apis/core/v1/defaults.go,
+// which leaves ephemeral containers out.
+func hostNetworkPorts(out *fact.PodSpec, spec *corev1.PodSpec) {
+	containers := slices.Concat(spec.InitContainers, spec.Containers)
+	for i := range containers {
+		c := &out.Containers[i]
+		c.HostPorts, c.PortFields = nil, nil
+		for j, port := range containers[i].Ports {
+			field, value := "hostPort", port.HostPort
+			if value == 0 {
+				field, value = "containerPort", port.ContainerPort
+			}
+			if value != 0 {
+				c.HostPorts = append(c.HostPorts, value)
+				c.PortFields = append(c.PortFields, fmt.Sprintf("ports[%d].%s", j, field))
+			}
+		}
+	}
+}
+
 func hostProcess(options *corev1.WindowsSecurityContextOptions) *bool {
 	if options == nil {
 		return nil
@@ -224,6 +251,21 @@ func appArmorType(profile *corev1.AppArmorProfile) string {
 		return ""
 	}
 	return string(profile.Type)
+}
+
+// untyped lists the fields that are set without a type, which is not the same as not set.
+func untyped(appArmor *corev1.AppArmorProfile, procMount *corev1.ProcMountType, seccomp *corev1.SeccompProfile) []string {
+	var out []string
+	if appArmor != nil && appArmor.Type == "" {
+		out = append(out, fact.UntypedAppArmor)
+	}
+	if procMount != nil && *procMount == "" {
+		out = append(out, fact.UntypedProcMount)
+	}
+	if seccomp != nil && seccomp.Type == "" {
+		out = append(out, fact.UntypedSeccomp)
+	}
+	return out
 }
 
 func seLinux(options *corev1.SELinuxOptions) *fact.SELinuxOptions {

@@ -77,7 +77,7 @@ func TestFrom(t *testing.T) {
 			{Name: "init", Type: fact.InitContainer, Field: "spec.initContainers[0]", Image: "registry.example/init:v1"},
 			secured(fact.Container{
 				Name: "app", Type: fact.RegularContainer, Field: "spec.containers[0]", Image: "registry.example/app:v1", Program: "/bin/app",
-				HostPorts: []int32{8443}, PortFields: []string{"ports[1].hostPort"},
+				HostPorts: []int32{80, 8443}, PortFields: []string{"ports[0].containerPort", "ports[1].hostPort"}, // hostNetwork
 				Mounts: []fact.VolumeMount{
 					{Volume: "host", Path: "/host", SubPath: "ssl", ReadOnly: true},
 					{Volume: "plain", Path: "/tmp", SubPath: "$(POD)"},
