@@ -26,5 +26,8 @@ func (s *Manifests) Gather(ctx context.Context) (*Gathered, error) {
 	}
 	set := newSet()
 	set.Workloads, set.PodScope, set.ConfigMaps = declared.Workloads, fact.PodsSome, declared.ConfigMaps
+	set.Namespaces, set.NamespacesRead = declared.Namespaces, len(declared.Namespaces) > 0
+	set.TemplatesRead = true // a file has nothing else
+	set.Gaps, set.Count = declared.Gaps, &declared.Count
 	return &Gathered{Set: set, Scope: api.Scope{Files: s.Files.Names()}}, nil
 }

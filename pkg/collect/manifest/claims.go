@@ -21,6 +21,8 @@ type storage struct {
 	claims  []claim
 }
 
+func newStorage() *storage { return &storage{} }
+
 // persistent is a PersistentVolume.
 type persistent struct {
 	path, from              string // of the node; "" for one that is elsewhere
@@ -110,12 +112,6 @@ func openVolumes(spec *fact.PodSpec) {
 // notListed is the source of a volume that a spec does not list.
 const notListed = "unlisted"
 
-// pendingClaim is a claim of a workload, until all manifests are read.
-type pendingClaim struct {
-	workload, volume int
-	namespace, name  string
-}
-
 // claimsOf lists the claims of a spec by the place of their volume.
 func claimsOf(spec *corev1.PodSpec) map[int]string {
 	claims := map[int]string{}
@@ -127,14 +123,14 @@ func claimsOf(spec *corev1.PodSpec) map[int]string {
 	return claims
 }
 
-// resolve fills in what is behind the claims of workloads.
-func (s *storage) resolve(workloads []fact.Workload, pending []pendingClaim) {
-	for _, p := range pending {
-		found, known := s.follow(p.namespace, p.name)
+// resolve fills in what is behind the claims of a workload.
+func (s *storage) resolve(w *fact.Workload, claims map[int]string) {
+	for volume, name := range claims {
+		found, known := s.follow(w.Owner.Namespace, name)
 		if !known {
 			continue
 		}
-		v := &workloads[p.workload].Spec.Volumes[p.volume]
+		v := &w.Spec.Volumes[volume]
 		v.HostPath, v.HostPathFrom, v.Unread = found.path, found.from, found.unread
 	}
 }

@@ -186,14 +186,8 @@ func (l *lookout) directory(dir string, depth int) {
 		case !isText:
 			wrong(at, "expected a string, found "+typeName(value))
 		case strings.Contains(text, "\n") && inline:
-			for _, d := range parts("", []byte(text)) {
-				if _, err := d.decode(); err != nil {
-					var p Problem
-					if errors.As(err, &p) {
-						wrong(at, fmt.Sprintf("line %d of it: %s", p.Line, p.Text))
-					}
-					return
-				}
+			if problems := check("", []byte(strings.TrimRight(text, "\n"))); len(problems) > 0 {
+				wrong(at, fmt.Sprintf("line %d of it: %s", problems[0].Line, problems[0].Text))
 			}
 		case isRemote(text):
 		default:
@@ -258,25 +252,39 @@ func (l *lookout) named(dir, name string, depth int, wrong func(string)) {
 
 // file reads a file and checks whether all its documents are YAML.
 func (l *lookout) file(path string) (data []byte, ok bool) {
-	l.seen[path] = true
+	l.seen[path], ok = true, true
 	data, err := readFile(path)
 	if err != nil {
 		l.problems = append(l.problems, Problem{Source: path, Text: err.Error()})
 		return nil, false
 	}
-	docs, problems := split(path, data)
-	l.problems = append(l.problems, problems...)
-	ok = len(problems) == 0
-	for i := range docs {
-		if _, err := docs[i].decode(); err != nil {
-			l.problems, ok = append(l.problems, err), false
-		}
+	for _, p := range check(path, data) {
+		l.problems, ok = append(l.problems, p), false
 	}
 	return data, ok
 }
 
-// parts are the documents of text.
-func parts(name string, text []byte) []document {
-	docs, _ := split(name, bytes.TrimRight(text, "\n"))
-	return docs
+// check says what is wrong with the documents in a text.
+func check(name string, text []byte) (problems []Problem) {
+	add := func(p Problem) { problems = append(problems, p) }
+	s := splitter{
+		in: newInput(bytes.NewReader(text)), source: name, problem: add,
+		whole: func(d *document) error {
+			_, err := d.decode()
+			var p Problem
+			if errors.As(err, &p) {
+				add(p)
+			}
+			return nil
+		},
+		item:   func(*document, string, string) error { return nil },
+		listed: func(*document, head, int) error { return nil },
+	}
+	_ = s.run() // a text in memory can be read, and nothing here returns an error
+	if s.number == 1 {
+		for i := range problems {
+			problems[i].Document = 0
+		}
+	}
+	return problems
 }

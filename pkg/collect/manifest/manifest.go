@@ -13,15 +13,12 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/configmap"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
@@ -57,168 +54,32 @@ var ErrNoWorkload = errors.New("no pod, no workload and no ConfigMap found")
 
 // Declared is what manifests declare.
 type Declared struct {
+	Summary
 	// Workloads are sorted by namespace, kind and name.
 	Workloads []fact.Workload
-	// ConfigMaps is what was found in the data of ConfigMaps.
-	ConfigMaps *fact.ConfigMapScan
+	// Namespaces are sorted by name.
+	Namespaces []fact.Namespace
 }
 
-// Read returns what manifests declare. No cluster is contacted. Objects that run no pod
-// and are no ConfigMap are skipped.
-//
-// The error joins a Problem for each source and each document that cannot be
-// read, so that one does not hide the next. Read returns as soon as the context
-// is done, even if a pipe or a server does not answer. What it had started is
-// then abandoned.
+// Read is Stream for what fits into memory.
 func Read(ctx context.Context, files Files, namespace string, stdin io.Reader) (*Declared, error) {
-	type result struct {
-		declared *Declared
-		err      error
-	}
-	done := make(chan result, 1)
-	go func() {
-		var r result
-		defer func() {
-			if v := recover(); v != nil {
-				r = result{err: errors.New(panicked + crash.Describe(v))}
-			}
-			done <- r
-		}()
-		r.declared, r.err = files.read(ctx, namespace, stdin)
-	}()
-	select {
-	case r := <-done:
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+	var out Declared
+	summary, err := Stream(ctx, files, namespace, stdin, func(item Item) error {
+		switch {
+		case item.Workload != nil:
+			out.Workloads = append(out.Workloads, *item.Workload)
+		case item.Namespace != nil:
+			out.Namespaces = append(out.Namespaces, *item.Namespace)
 		}
-		return r.declared, r.err
-	case <-ctx.Done():
-		if files.Kustomize != "" { // it is being stopped, and removes its files
-			select {
-			case <-done:
-			case <-time.After(3 * time.Second):
-			}
-		}
-		return nil, ctx.Err()
-	}
-}
-
-func (f Files) read(ctx context.Context, namespace string, stdin io.Reader) (*Declared, error) {
-	var out declared
-	sources, problems := f.sources(stdin)
-	for _, s := range sources {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		data, err := s.read(ctx)
-		if err != nil {
-			if s.built && err.Error() == notBuilt {
-				for _, reason := range f.explain() {
-					problems = append(problems, inSource(s.name, reason))
-				}
-				continue
-			}
-			problems = append(problems, inSource(s.name, err))
-			continue
-		}
-		docs, wrong := split(s.name, data)
-		problems = append(problems, wrong...)
-		for i := range docs {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			docs[i].built = s.built
-			problems = append(problems, docs[i].workloads(namespace, &out)...)
-		}
-	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
-	if len(out.workloads) == 0 && out.configMaps.Read() == 0 {
-		return nil, fmt.Errorf("%w in %s", ErrNoWorkload, strings.Join(f.Names(), ", "))
-	}
-	out.storage.resolve(out.workloads, out.pending)
-	Sort(out.workloads)
-	return &Declared{Workloads: out.workloads, ConfigMaps: out.configMaps.Result(false)}, nil
-}
-
-// declared is what all manifests together declare.
-type declared struct {
-	workloads  []fact.Workload
-	configMaps configmap.Scan
-	storage    storage
-	pending    []pendingClaim
-}
-
-// inSource names the source of an error that does not name one.
-func inSource(name string, err error) error {
-	var problem Problem
-	if errors.As(err, &problem) {
-		return err
-	}
-	return Problem{Source: name, Text: err.Error()}
-}
-
-// workloads adds what a document declares: an object, or those in a List.
-func (d *document) workloads(namespace string, out *declared) (problems []error) {
-	defer func() {
-		if v := recover(); v != nil {
-			problems = append(problems, d.problem(0, panicked+crash.Describe(v)))
-		}
-	}()
-	value, err := d.decode()
-	if err != nil {
-		return []error{err}
-	}
-	if value == nil {
 		return nil
-	}
-	flatten(value, nil, "", "", func(object *unstructured.Unstructured, path []any, err error) {
-		var workload fact.Workload
-		var claims map[int]string
-		found := false
-		if err == nil {
-			if object.GetNamespace() == "" && namespace != "" {
-				object.SetNamespace(namespace)
-			}
-			out.storage.add(object, d.source+" ")
-			err = named(object, addConfigMap(&out.configMaps, d.source, object))
-		}
-		if err == nil {
-			workload, claims, found, err = fromObject(object, d.source+" ")
-			err = named(object, err)
-		}
-		if err != nil {
-			problems = append(problems, d.problem(d.lineOf(path, err), itemText(path)+err.Error()))
-		}
-		if found {
-			for volume, name := range claims {
-				out.pending = append(out.pending, pendingClaim{len(out.workloads), volume, workload.Owner.Namespace, name})
-			}
-			out.workloads = append(out.workloads, workload)
-		}
 	})
-	return problems
-}
-
-// lineOf is the line in the text that an error at a path of objects is about.
-func (d *document) lineOf(path []any, err error) int {
-	var field *fieldError
-	if errors.As(err, &field) {
-		path = append(slices.Clone(path), field.path...)
+	if err != nil {
+		return nil, err
 	}
-	if len(path) == 0 {
-		return 0
-	}
-	return lineOf(d.text, path)
-}
-
-// itemText names an object in a List.
-func itemText(path []any) string {
-	if len(path) == 0 {
-		return ""
-	}
-	return pathText(path) + ": "
+	out.Summary = *summary
+	Sort(out.Workloads)
+	slices.SortStableFunc(out.Namespaces, func(a, b fact.Namespace) int { return strings.Compare(a.Name, b.Name) })
+	return &out, nil
 }
 
 // objectError says what is wrong with an object that has a name.

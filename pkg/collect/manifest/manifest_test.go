@@ -3,7 +3,6 @@ package manifest
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -291,17 +290,18 @@ func TestReadErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, map[string]string{"x.yaml": tc.file})
-			got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil))
-			if err == nil {
-				t.Fatalf("want an error, got %v", found(got))
-			}
-			if err.Error() != tc.want {
-				t.Errorf("got error %q\nwant       %q", err, tc.want)
+			got, err := Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil)
+			said := strings.Join(wrong(got, err), "\n")
+			if said != tc.want {
+				t.Errorf("got  %q\nwant %q", said, tc.want)
 			}
 			for _, value := range []string{"CANARY", "12345678"} {
-				if strings.Contains(err.Error(), value) {
-					t.Errorf("the error quotes a value: %q", err)
+				if strings.Contains(said, value) {
+					t.Errorf("the error quotes a value: %q", said)
 				}
+			}
+			if got != nil && !strings.Contains(tc.file, pod) {
+				t.Errorf("want an error, because nothing was read; got %v", found(got.Workloads))
 			}
 		})
 	}
@@ -315,32 +315,61 @@ func TestReadSaysEverything(t *testing.T) {
 		"dir/a.yaml": "data: CANARY", "dir/b.yaml": "a: [CANARY\n---\n" + pod + "---\n# nothing\n---\na: b: CANARY\n--- CANARY\n" + pod, "dir/c.yaml": pod,
 		"dir/d.json": `[1`,
 	})
-	_, err := Read(t.Context(), Files{Filenames: []string{"none.yaml", "dir", "-", "x[.yaml"}}, "", strings.NewReader("CANARY"))
+	got, err := Read(t.Context(), Files{Filenames: []string{"none.yaml", "dir", "-", "x[.yaml"}}, "", strings.NewReader("CANARY"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := []string{
 		`none.yaml: no such file or directory`,
-		`x[.yaml: no such file, and not a valid pattern`,
 		`dir/a.yaml: line 1: expected an object, found one without kind`,
-		`dir/b.yaml: line 11: text on the line of the separator: expected it on the next line`,
 		`dir/b.yaml: document 1, line 1: not valid YAML: a list in brackets is not closed`,
 		`dir/b.yaml: document 4, line 10: not valid YAML: a colon where no key can be`,
+		`dir/b.yaml: line 11: text on the line of the separator: expected it on the next line`,
 		`dir/d.json: line 1: not valid YAML: a list in brackets is not closed`,
 		`stdin: line 1: expected an object, found a string`,
+		`x[.yaml: no such file, and not a valid pattern`,
 	}
-	if err == nil {
-		t.Fatal("no error")
-	}
-	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
+	if diff := cmp.Diff(want, wrong(got, nil)); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	workloads := []string{
+		"Pod shop/a from dir/b.yaml pod/shop/a spec", "Pod shop/a from dir/b.yaml pod/shop/a spec", "Pod shop/a from dir/c.yaml pod/shop/a spec",
+	}
+	if diff := cmp.Diff(workloads, found(got.Workloads)); diff != "" {
+		t.Errorf("workloads (-want +got):\n%s", diff)
 	}
 }
 
-// The case of a file whose third document is wrong on line 13.
+// wrong lists what could not be read.
+func wrong(d *Declared, err error) (out []string) {
+	if err != nil {
+		return strings.Split(err.Error(), "\n")
+	}
+	for _, g := range d.Gaps {
+		out = append(out, g.Subject.Name+": "+g.Detail)
+	}
+	return out
+}
+
+// The case of a file whose third document is wrong on line 13. The others are read.
 func TestThirdDocument(t *testing.T) {
-	_, err := Read(t.Context(), Files{Filenames: []string{"testdata/third.yaml"}}, "", nil)
-	want := Problem{Source: "testdata/third.yaml", Document: 3, Line: 13, Text: "not valid YAML: a key is expected: check the indentation"}
-	var got Problem
-	if !errors.As(err, &got) || got != want {
-		t.Errorf("got  %v\nwant %v", err, want)
+	got, err := Read(t.Context(), Files{Filenames: []string{"testdata/third.yaml"}}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []fact.Gap{{
+		What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectFile, Name: "testdata/third.yaml"}, Reason: fact.Corrupt,
+		Detail: "document 3, line 13: not valid YAML: a key is expected: check the indentation",
+	}}
+	if diff := cmp.Diff(want, got.Gaps); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+	workloads := []string{"Pod /p1 from testdata/third.yaml pod/p1 spec", "Pod /p3 from testdata/third.yaml pod/p3 spec"}
+	if diff := cmp.Diff(workloads, found(got.Workloads)); diff != "" {
+		t.Errorf("workloads (-want +got):\n%s", diff)
+	}
+	if want := (fact.ReadCount{Files: 1, Documents: 4, Objects: 2, Workloads: 2, Skipped: 1}); got.Count != want {
+		t.Errorf("got %+v, want %+v", got.Count, want)
 	}
 }
 

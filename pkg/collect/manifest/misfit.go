@@ -188,7 +188,7 @@ func isWhole(value any) bool {
 // with its line; "" if it matches, or if it cannot be read at all. Unknown
 // fields are allowed.
 func CheckType(text []byte, t reflect.Type) (line int, problem string) {
-	d := document{text: text, of: 1}
+	d := document{text: text}
 	value, err := d.decode()
 	if err != nil {
 		return 0, ""

@@ -76,19 +76,24 @@ func fromObject(object *unstructured.Unstructured, prefix string) (w fact.Worklo
 	if name == "" {
 		name = object.GetGenerateName()
 	}
-	origin := prefix + strings.ToLower(object.GetKind()) + "/"
-	if namespace != "" {
-		origin += namespace + "/"
-	}
 	w = fact.Workload{
 		Owner: fact.Subject{
 			Kind: object.GetKind(), Namespace: namespace, Name: name,
 			Platform: fact.PlatformNamespace("", namespace),
 		},
-		Spec: podspec.From(origin+name, path, labels, annotations, spec),
+		Spec: podspec.From(origin(prefix, object.GetKind(), namespace, name), path, labels, annotations, spec),
 	}
 	openVolumes(&w.Spec)
 	return w, claimsOf(spec), true, nil
+}
+
+// origin names an object as the place where something was read.
+func origin(prefix, kind, namespace, name string) string {
+	text := prefix + strings.ToLower(kind) + "/"
+	if namespace != "" {
+		text += namespace + "/"
+	}
+	return text + name
 }
 
 // objectMeta are the fields of metadata that are read.

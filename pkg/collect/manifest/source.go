@@ -1,12 +1,14 @@
 package manifest
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,52 +18,68 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
-// maxSource bounds one file, answer or built kustomization, bytes: a list of
-// 5,000 pods in JSON has about 50 MB.
+// maxSource bounds one answer of a server and one built kustomization, bytes. Files and
+// standard input are read piece by piece, and may have any size.
 var maxSource = int64(256 << 20)
 
 // source is one thing to read documents from.
 type source struct {
 	name  string // in errors and evidence; without the secret parts of a URL
-	read  func(context.Context) ([]byte, error)
+	open  func(context.Context) (io.ReadCloser, error)
 	built bool
+	// found is true for a file that was not named, but found in a directory: it may be no
+	// manifest.
+	found bool
 }
 
-// sources lists what was named. Each one that does not exist is a separate
-// problem.
-func (f Files) sources(stdin io.Reader) (list []source, problems []error) {
-	add := func(name string, read func(context.Context) ([]byte, error)) {
-		list = append(list, source{name: weburl.Clean(name), read: read})
-	}
-	for i, name := range f.Filenames {
-		switch {
-		case name == "-":
-			if slices.Index(f.Filenames, "-") == i { // it can be read once
-				add(stdinName, func(context.Context) ([]byte, error) { return limited(stdin) })
-			}
-		case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
-			add(name, func(ctx context.Context) ([]byte, error) { return fetch(ctx, name) })
-		default:
-			paths, err := match(name)
-			if err != nil {
-				problems = append(problems, Problem{Source: weburl.Clean(name), Text: err.Error()})
-			}
-			for _, path := range paths {
-				files, errs := f.below(path)
-				problems = append(problems, errs...)
-				for _, file := range files {
-					add(file, func(context.Context) ([]byte, error) { return readFile(file) })
+// sources lists what was named, one after the other. Each one that does not exist is a
+// separate problem.
+func (f Files) sources(stdin io.Reader, problem func(Problem)) iter.Seq[source] {
+	return func(yield func(source) bool) {
+		for i, name := range f.Filenames {
+			switch {
+			case name == "-":
+				if slices.Index(f.Filenames, "-") != i { // it can be read once
+					continue
+				}
+				if !yield(source{name: stdinName, open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(stdin), nil }}) {
+					return
+				}
+			case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
+				if !yield(source{name: weburl.Clean(name), open: whole(func(ctx context.Context) ([]byte, error) { return fetch(ctx, name) })}) {
+					return
+				}
+			default:
+				paths, err := match(name)
+				if err != nil {
+					problem(Problem{Source: weburl.Clean(name), Reason: fact.Unreadable, Text: err.Error()})
+				}
+				for _, path := range paths {
+					if !f.below(path, problem, yield) {
+						return
+					}
 				}
 			}
 		}
+		if f.Kustomize != "" {
+			yield(source{name: weburl.Clean(f.Kustomize), open: whole(f.kustomize), built: true})
+		}
 	}
-	if f.Kustomize != "" {
-		list = append(list, source{name: weburl.Clean(f.Kustomize), read: f.kustomize, built: true})
+}
+
+// whole opens what is read at once.
+func whole(read func(context.Context) ([]byte, error)) func(context.Context) (io.ReadCloser, error) {
+	return func(ctx context.Context) (io.ReadCloser, error) {
+		data, err := read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(bytes.NewReader(data)), nil
 	}
-	return list, problems
 }
 
 // match returns the path, or what a pattern matches. As in kubectl, it is a
@@ -88,26 +106,30 @@ func match(name string) ([]string, error) {
 // have any.
 var extensions = []string{".json", ".yaml", ".yml"}
 
-// below lists the manifests of a directory, or the file itself. Links to
+// below gives the manifests of a directory, or the file itself. Links to
 // directories are not followed.
-func (f Files) below(path string) (files []string, problems []error) {
+func (f Files) below(path string, problem func(Problem), yield func(source) bool) bool {
+	file := func(name string, found bool) bool {
+		return yield(source{name: name, found: found, open: func(context.Context) (io.ReadCloser, error) { return openFile(name) }})
+	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, []error{Problem{Source: path, Text: cause(err).Error()}}
+		problem(Problem{Source: path, Reason: fact.Unreadable, Text: cause(err).Error()})
+		return true
 	}
 	if !info.IsDir() {
-		return []string{path}, nil
+		return file(path, false)
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return nil, []error{Problem{Source: path, Text: cause(err).Error()}}
+		problem(Problem{Source: path, Reason: fact.Unreadable, Text: cause(err).Error()})
+		return true
 	}
 	for _, entry := range entries {
 		name := filepath.Join(path, entry.Name())
 		if entry.IsDir() {
-			if f.Recursive {
-				inner, errs := f.below(name)
-				files, problems = append(files, inner...), append(problems, errs...)
+			if f.Recursive && !f.below(name, problem, yield) {
+				return false
 			}
 			continue
 		}
@@ -117,9 +139,11 @@ func (f Files) below(path string) (files []string, problems []error) {
 		if info, err := os.Stat(name); err == nil && info.IsDir() {
 			continue
 		}
-		files = append(files, name)
+		if !file(name, true) {
+			return false
+		}
 	}
-	return files, problems
+	return true
 }
 
 // cause removes the path from an operating system's error.
@@ -129,6 +153,25 @@ func cause(err error) error {
 		return of.Err
 	}
 	return err
+}
+
+// openFile opens a file. Its errors do not name it.
+func openFile(path string) (io.ReadCloser, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, cause(err)
+	}
+	return fileReader{file}, nil
+}
+
+type fileReader struct{ *os.File }
+
+func (f fileReader) Read(b []byte) (int, error) {
+	n, err := f.File.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("reading it: %w", cause(err))
+	}
+	return n, err
 }
 
 func readFile(path string) ([]byte, error) {

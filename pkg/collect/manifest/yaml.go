@@ -12,7 +12,7 @@ import (
 // CheckYAML reports whether text is one YAML document that can be read; if not,
 // the line (0 if unknown), and what is wrong, in our own words only.
 func CheckYAML(text []byte) (line int, problem string) {
-	if _, err := yaml.YAMLToJSON(text); err != nil {
+	if _, err := yaml.YAMLToJSONStrict(text); err != nil {
 		return yamlProblem(text, err)
 	}
 	return 0, ""
@@ -21,6 +21,9 @@ func CheckYAML(text []byte) (line int, problem string) {
 // yamlError is how the library begins its errors. What follows may quote the
 // text and is never shown.
 var yamlError = regexp.MustCompile(`^(?:error converting YAML to JSON: )?yaml: (?:line ([0-9]{1,9}): )?`)
+
+// twice is the library's error about a key that a map has already.
+var twice = regexp.MustCompile(`(?s)^(?:error converting YAML to JSON: )?yaml: unmarshal errors:\n  line ([0-9]{1,9}): key .* already set in map`)
 
 // yamlWords are the library's words that quote nothing of the text, and our
 // own.
@@ -58,6 +61,12 @@ var yamlWords = map[string]string{
 func yamlProblem(text []byte, err error) (line int, problem string) {
 	const general = "not valid YAML"
 	said := err.Error()
+	if match := twice.FindStringSubmatch(said); match != nil {
+		if line, err = strconv.Atoi(match[1]); err != nil {
+			line = 0
+		}
+		return line, general + ": a key that is there twice"
+	}
 	match := yamlError.FindStringSubmatch(said)
 	if match == nil {
 		return 0, general

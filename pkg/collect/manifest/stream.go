@@ -1,0 +1,440 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/configmap"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
+)
+
+// Item is one thing that manifests declare. One of its fields is set.
+type Item struct {
+	Workload  *fact.Workload
+	Namespace *fact.Namespace
+}
+
+// Summary is what is known when all manifests are read.
+type Summary struct {
+	// ConfigMaps is what was found in the data of ConfigMaps.
+	ConfigMaps *fact.ConfigMapScan
+	Count      fact.ReadCount
+	// Gaps are what could not be read, in order, at most MaxProblems. The last one says how
+	// many more there are.
+	Gaps []fact.Gap
+}
+
+// MaxProblems bounds how many sources and documents that cannot be read are named.
+const MaxProblems = 1000
+
+// Stream reads manifests and calls emit with each workload and each namespace, as they
+// come. No cluster is contacted, and no more is kept than what may depend on a later
+// document: a workload that mounts a claim, for example, is emitted at the end. Objects that
+// run no pod are passed over.
+//
+// A source, document or object that cannot be read is a gap in the summary, and the others
+// are read. It is an error, which joins a Problem for each of them, if nothing was read at
+// all. Stream returns as soon as the context is done, even if a pipe or a server does not
+// answer. What it had started is then abandoned; emit is not called any more. An error of
+// emit ends reading, and is returned.
+func Stream(ctx context.Context, files Files, namespace string, stdin io.Reader, emit func(Item) error) (*Summary, error) {
+	readCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &reader{ctx: readCtx, files: files, namespace: namespace, batches: make(chan []Item, 2), storage: newStorage()}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() {
+			if v := recover(); v != nil {
+				err = errors.New(panicked + crash.Describe(v))
+			}
+			done <- err
+			close(r.batches)
+		}()
+		err = r.run(stdin)
+	}()
+	for {
+		select {
+		case batch, more := <-r.batches:
+			if !more {
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+				if err := <-done; err != nil {
+					return nil, err
+				}
+				return &r.summary, nil
+			}
+			for _, item := range batch {
+				if err := emit(item); err != nil {
+					return nil, err
+				}
+			}
+		case <-ctx.Done():
+			if files.Kustomize != "" { // it is being stopped, and removes its files
+				select {
+				case <-done:
+				case <-time.After(3 * time.Second):
+				}
+			}
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// batchSize is how many items are handed over at once.
+const batchSize = 64
+
+// reader is one run of Stream.
+type reader struct {
+	ctx       context.Context
+	files     Files
+	namespace string
+	batches   chan []Item
+	batch     []Item
+
+	summary    Summary
+	problems   []Problem
+	dropped    int // problems that are not in the list
+	configMaps configmap.Scan
+	storage    *storage
+	waiting    []waiting
+	// seen has the first source of each object's identity, by its hash. It is nil if there is
+	// only one source.
+	seen    map[uint64]int
+	sources int // that were opened
+
+	// These are of the source that is being read.
+	source  source
+	objects int       // with a kind
+	odd     []Problem // documents that are no objects
+	from    int       // of problems
+}
+
+func (r *reader) run(stdin io.Reader) error {
+	for s := range r.files.sources(stdin, r.problem) {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		if err := r.readSource(s); err != nil {
+			return err
+		}
+	}
+	if err := r.release(); err != nil {
+		return err
+	}
+	count := &r.summary.Count
+	if count.Workloads == 0 && count.Objects == 0 || count.Workloads == 0 && r.configMaps.Read() == 0 {
+		if len(r.problems) > 0 {
+			return r.joined()
+		}
+		return fmt.Errorf("%w in %s", ErrNoWorkload, strings.Join(r.files.Names(), ", "))
+	}
+	r.summary.ConfigMaps = r.configMaps.Result(false)
+	for _, p := range r.problems {
+		r.summary.Gaps = append(r.summary.Gaps, p.Gap())
+	}
+	if r.dropped > 0 {
+		r.summary.Gaps = append(r.summary.Gaps, fact.Gap{
+			What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectFile, Name: strings.Join(r.files.Names(), ", ")},
+			Reason: fact.Truncated, Detail: fmt.Sprintf("%d more documents that could not be read", r.dropped),
+		})
+	}
+	count.Skipped = len(r.problems) + r.dropped
+	return nil
+}
+
+// joined is an error for all problems.
+func (r *reader) joined() error {
+	errs := make([]error, 0, len(r.problems)+1)
+	for _, p := range r.problems {
+		errs = append(errs, p)
+	}
+	if r.dropped > 0 {
+		errs = append(errs, fmt.Errorf("%d more documents could not be read", r.dropped))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *reader) problem(p Problem) {
+	if len(r.problems) == MaxProblems {
+		r.dropped++
+		return
+	}
+	r.problems = append(r.problems, p)
+}
+
+// readSource reads one source. An error means that all reading ends.
+func (r *reader) readSource(s source) error {
+	r.source, r.objects, r.odd, r.from = s, 0, nil, len(r.problems)
+	r.sources++
+	r.summary.Count.Files++
+	opened, err := s.open(r.ctx)
+	if err != nil {
+		r.failed(err)
+		return r.ctx.Err()
+	}
+	defer opened.Close() //nolint:errcheck // only read
+	split := splitter{
+		in: newInput(opened), source: s.name,
+		whole: r.document, item: r.item, listed: r.listed, problem: r.problem,
+	}
+	err = split.run()
+	switch {
+	case r.ctx.Err() != nil:
+		return r.ctx.Err()
+	case errors.As(err, new(*stopped)):
+		return err
+	case err != nil:
+		r.failed(err)
+	}
+	r.summary.Count.Documents += split.number
+	r.endSource(split.number)
+	return nil
+}
+
+// stopped is an error that ends all reading.
+type stopped struct{ error }
+
+// failed is for a source that cannot be read, or not to its end.
+func (r *reader) failed(err error) {
+	if r.source.built && err.Error() == notBuilt {
+		for _, reason := range r.files.explain() {
+			r.problem(inSource(r.source.name, reason))
+		}
+		return
+	}
+	r.problem(inSource(r.source.name, err))
+}
+
+// endSource completes what was said about a source.
+func (r *reader) endSource(documents int) {
+	for _, p := range r.odd {
+		r.problem(p)
+	}
+	if documents == 1 {
+		for i := r.from; i < len(r.problems); i++ {
+			r.problems[i].Document = 0 // it is the only one
+		}
+	}
+}
+
+// inSource names the source of an error that does not name one.
+func inSource(name string, err error) Problem {
+	var problem Problem
+	if errors.As(err, &problem) {
+		return problem
+	}
+	return Problem{Source: name, Reason: fact.Unreadable, Text: err.Error()}
+}
+
+// document takes what a document declares: an object, or those in a List.
+func (r *reader) document(d *document) error {
+	return r.guarded(d, func() error {
+		text, err := d.toJSON()
+		if err != nil {
+			return err
+		}
+		return r.object(d, text, nil, "", "")
+	})
+}
+
+// item takes an item of a List in JSON.
+func (r *reader) item(d *document, kind, apiVersion string) error {
+	kind, _ = strings.CutSuffix(kind, "List")
+	return r.guarded(d, func() error { return r.object(d, d.text, nil, kind, apiVersion) })
+}
+
+// listed ends a List in JSON, whose items have been taken.
+func (r *reader) listed(d *document, h head, _ int) error {
+	if h.kind == "" {
+		r.withoutKind(d)
+	}
+	return nil
+}
+
+// guarded calls take, and makes a problem of its error, and of a bug.
+func (r *reader) guarded(d *document, take func() error) (err error) {
+	if r.ctx.Err() != nil {
+		return &stopped{r.ctx.Err()}
+	}
+	d.built = r.source.built
+	defer func() {
+		if v := recover(); v != nil {
+			r.problem(d.problem(0, fact.Unsupported, panicked+crash.Describe(v)))
+		}
+	}()
+	err = take()
+	var problem Problem
+	if errors.As(err, &problem) {
+		r.problem(problem)
+		return nil
+	}
+	return err
+}
+
+// object takes what JSON declares: an object, or those in a List. Path is where in the
+// document it is. An item of a list of one kind need not name its kind.
+func (r *reader) object(d *document, raw []byte, path []any, itemKind, itemVersion string) error {
+	h := headOf(raw, true)
+	if h.kind == "" && itemKind != "" {
+		h.kind, h.apiVersion = itemKind, itemVersion
+	}
+	if done, err := r.typed(d, raw, path, h); done || err != nil {
+		return err
+	}
+	if h = headOf(raw, false); h.whole && h.items != nil && (h.kind != "" || itemKind != "") {
+		kind, version := h.kind, h.apiVersion
+		if kind == "" {
+			kind, version = itemKind, itemVersion
+		}
+		return r.list(d, h.items, path, kind, version)
+	}
+	value, err := d.unmarshal(raw)
+	if err != nil || value == nil && len(path) == 0 && len(d.path) == 0 {
+		return err // an empty document is none
+	}
+	flatten(value, path, itemKind, itemVersion, func(object *unstructured.Unstructured, path []any, wrong error) {
+		if err == nil {
+			err = r.generic(d, object, path, wrong)
+		}
+	})
+	return err
+}
+
+// list takes the items of a List.
+func (r *reader) list(d *document, items []byte, path []any, kind, version string) (err error) {
+	itemKind, isList := strings.CutSuffix(kind, "List")
+	if !isList {
+		itemKind = ""
+	}
+	well := eachItem(items, func(i int, raw []byte) {
+		if err == nil {
+			err = r.object(d, raw, append(slices.Clone(path), "items", i), itemKind, version)
+		}
+	})
+	if !well && err == nil {
+		return d.problem(0, fact.Corrupt, "expected an object, found a value that is not JSON")
+	}
+	return err
+}
+
+// generic takes an object of any kind.
+func (r *reader) generic(d *document, object *unstructured.Unstructured, path []any, err error) error {
+	var w fact.Workload
+	var claims map[int]string
+	found := false
+	if err == nil {
+		r.objects++
+		r.summary.Count.Objects++
+		if object.GetNamespace() == "" && r.namespace != "" {
+			object.SetNamespace(r.namespace)
+		}
+		r.storage.add(object, d.source+" ")
+		err = named(object, addConfigMap(&r.configMaps, d.source, object))
+	}
+	if err == nil {
+		w, claims, found, err = fromObject(object, d.source+" ")
+		err = named(object, err)
+	}
+	if err != nil {
+		r.problem(d.problem(d.lineOf(path, err), fact.Corrupt, d.shown(path)+err.Error()))
+		return nil
+	}
+	if !found {
+		return nil
+	}
+	return r.workload(w, claims)
+}
+
+// withoutKind is for a document that is no object.
+func (r *reader) withoutKind(d *document) {
+	r.problem(d.problem(0, fact.Corrupt, "expected an object, found one without kind"))
+}
+
+// workload emits a workload, or keeps it until what it mounts is known.
+func (r *reader) workload(w fact.Workload, claims map[int]string) error {
+	r.summary.Count.Workloads++
+	r.tellApart(&w.Owner)
+	if len(claims) == 0 {
+		return r.emit(Item{Workload: &w})
+	}
+	r.waiting = append(r.waiting, waiting{w, claims})
+	return nil
+}
+
+// waiting is a workload that mounts claims, by the place of the volume.
+type waiting struct {
+	workload fact.Workload
+	claims   map[int]string
+}
+
+// release emits what has waited.
+func (r *reader) release() error {
+	for i := range r.waiting {
+		w := &r.waiting[i]
+		r.storage.resolve(&w.workload, w.claims)
+		if err := r.emit(Item{Workload: &w.workload}); err != nil {
+			return err
+		}
+	}
+	return r.hand()
+}
+
+func (r *reader) emit(item Item) error {
+	r.batch = append(r.batch, item)
+	if len(r.batch) < batchSize {
+		return nil
+	}
+	return r.hand()
+}
+
+// hand gives the batch to Stream.
+func (r *reader) hand() error {
+	select {
+	case r.batches <- r.batch:
+		r.batch = nil
+		return nil
+	case <-r.ctx.Done():
+		return &stopped{r.ctx.Err()}
+	}
+}
+
+// tellApart names the source in a subject that another source declares, too. The first one
+// keeps its identity, so that it is the same whatever else is read.
+func (r *reader) tellApart(subject *fact.Subject) {
+	if r.seen == nil {
+		r.seen = map[uint64]int{}
+	}
+	h := fnv.New64a()
+	for _, text := range []string{subject.Kind, subject.Namespace, subject.Name} {
+		_, _ = io.WriteString(h, text)
+		_, _ = h.Write([]byte{0})
+	}
+	if first, found := r.seen[h.Sum64()]; !found {
+		r.seen[h.Sum64()] = r.sources
+	} else if first != r.sources {
+		subject.File = r.source.name
+	}
+}
+
+// lineOf is the line in the text that an error at a path of objects is about.
+func (d *document) lineOf(path []any, err error) int {
+	var field *fieldError
+	if errors.As(err, &field) {
+		path = append(slices.Clone(path), field.path...)
+	}
+	if len(path) == 0 {
+		return 0
+	}
+	return lineOf(d.text, path)
+}

@@ -1,0 +1,125 @@
+package manifest
+
+import (
+	"encoding/json"
+
+	corev1 "k8s.io/api/core/v1"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
+)
+
+// The built-in kinds are decoded once, straight into the API's types. Whatever does not fit
+// there is decoded again, slowly, to say what is wrong and where.
+
+// podObject is a Pod, as far as it is read.
+type podObject struct {
+	Metadata objectMeta      `json:"metadata"`
+	Spec     *corev1.PodSpec `json:"spec"`
+	Items    json.RawMessage `json:"items"`
+	// Kind and APIVersion are here so that a second one is found.
+	Kind       string `json:"kind"`
+	APIVersion string `json:"apiVersion"`
+}
+
+// template is a PodTemplateSpec, as far as it is read.
+type template struct {
+	Metadata objectMeta      `json:"metadata"`
+	Spec     *corev1.PodSpec `json:"spec"`
+}
+
+// templateObject is an object with spec.template, cronObject one with
+// spec.jobTemplate.spec.template.
+type templateObject struct {
+	Metadata objectMeta `json:"metadata"`
+	Spec     struct {
+		Template template `json:"template"`
+	} `json:"spec"`
+	Items      json.RawMessage `json:"items"`
+	Kind       string          `json:"kind"`
+	APIVersion string          `json:"apiVersion"`
+}
+
+type cronObject struct {
+	Metadata objectMeta `json:"metadata"`
+	Spec     struct {
+		JobTemplate struct {
+			Spec struct {
+				Template template `json:"template"`
+			} `json:"spec"`
+		} `json:"jobTemplate"`
+	} `json:"spec"`
+	Items      json.RawMessage `json:"items"`
+	Kind       string          `json:"kind"`
+	APIVersion string          `json:"apiVersion"`
+}
+
+// fits decodes JSON as the API server does: names of fields have their case, and none is
+// there twice.
+func fits(raw []byte, into any) bool {
+	twice, err := kjson.UnmarshalStrict(raw, into, kjson.DisallowDuplicateFields)
+	return err == nil && len(twice) == 0
+}
+
+// typed takes an object of a built-in kind; done is false if it has to be decoded in another
+// way.
+func (r *reader) typed(d *document, raw []byte, path []any, h head) (done bool, err error) {
+	var metadata, of *objectMeta
+	var spec *corev1.PodSpec
+	var items json.RawMessage
+	at := "spec.template.spec"
+	switch {
+	case h.apiVersion == "v1" && h.kind == fact.SubjectPod:
+		var o podObject
+		if !fits(raw, &o) {
+			return false, nil
+		}
+		metadata, of, spec, items, at = &o.Metadata, &o.Metadata, o.Spec, o.Items, "spec"
+	case h.apiVersion == "batch/v1" && h.kind == fact.SubjectCronJob:
+		var o cronObject
+		if !fits(raw, &o) {
+			return false, nil
+		}
+		inner := &o.Spec.JobTemplate.Spec.Template
+		metadata, of, spec, items, at = &o.Metadata, &inner.Metadata, inner.Spec, o.Items, "spec.jobTemplate.spec.template.spec"
+	case h.apiVersion == "apps/v1" && (h.kind == fact.SubjectDeployment || h.kind == fact.SubjectDaemonSet || h.kind == fact.SubjectReplicaSet),
+		h.apiVersion == "batch/v1" && h.kind == fact.SubjectJob:
+		var o templateObject
+		if !fits(raw, &o) {
+			return false, nil
+		}
+		inner := &o.Spec.Template
+		metadata, of, spec, items = &o.Metadata, &inner.Metadata, inner.Spec, o.Items
+	default:
+		return false, nil
+	}
+	if spec == nil || len(spec.Containers) == 0 || items != nil {
+		return false, nil
+	}
+	_ = path
+	r.objects++
+	r.summary.Count.Objects++
+	if metadata.Namespace == "" {
+		metadata.Namespace = r.namespace
+	}
+	w := newWorkload(h.kind, metadata, d.source+" ", at, of, spec)
+	return true, r.workload(w, claimsOf(spec))
+}
+
+// newWorkload makes a workload of a pod spec. Of is the metadata of its pods.
+func newWorkload(kind string, metadata *objectMeta, prefix, path string, of *objectMeta, spec *corev1.PodSpec) fact.Workload {
+	name := metadata.Name
+	if name == "" {
+		name = metadata.GenerateName
+	}
+	w := fact.Workload{
+		Owner: fact.Subject{
+			Kind: kind, Namespace: metadata.Namespace, Name: name,
+			Platform: fact.PlatformNamespace("", metadata.Namespace),
+		},
+		Spec: podspec.From(origin(prefix, kind, metadata.Namespace, name), path, of.Labels, of.Annotations, spec),
+	}
+	openVolumes(&w.Spec)
+	return w
+}
