@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"strings"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
@@ -37,9 +39,9 @@ func (v *View) earlier(source string) []api.Finding {
 // MetadataField names a field of the metadata that belongs to a pod's spec, for evidence: of
 // the pod, or of the template ("deployment/NS/NAME spec.template.metadata.labels").
 func MetadataField(w *fact.Workload, field string) string {
-	above := ""
-	if n := len(w.Spec.Path) - len("spec"); n > 0 {
-		above = w.Spec.Path[:n]
+	path := w.Spec.Fields["metadata"]
+	if path == "" {
+		path = strings.TrimSuffix(w.Spec.Path, "spec") + "metadata" // "spec.template.metadata"
 	}
-	return w.Spec.Origin + " " + above + "metadata." + field
+	return w.Spec.Origin + " " + path + "." + field
 }

@@ -141,6 +141,9 @@ func (v *View) complete(j *judged, check *Check) {
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
 		f.Message = "the check gave no evidence for its verdict"
 	}
+	if f.Verdict == api.Pass && f.Basis == api.Declared {
+		v.withholdPartial(f)
+	}
 	// A check may give several findings the same evidence: what changes is copied.
 	if slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool { return e.Basis == "" }) {
 		f.Evidence = slices.Clone(f.Evidence)

@@ -30,7 +30,28 @@ func (d Declared) Field(field string) string {
 
 // PodField names a field of the pod's spec for evidence.
 func PodField(w *fact.Workload, field string) string {
+	if w.Spec.Fields != nil {
+		if at, found := elsewhere(&w.Spec, field); found {
+			return w.Spec.Origin + " " + at
+		}
+	}
 	return w.Spec.Origin + " " + w.Spec.Path + "." + field
+}
+
+// elsewhere finds a field of a pod spec that was put together, by the longest name that is known
+// of it.
+func elsewhere(spec *fact.PodSpec, field string) (string, bool) {
+	for name := field; name != ""; {
+		if at, found := spec.Fields[name]; found {
+			return at + field[len(name):], true
+		}
+		cut := strings.LastIndexAny(name, ".[")
+		if cut < 0 {
+			break
+		}
+		name = name[:cut]
+	}
+	return "", false
 }
 
 // WorkloadSubject is the subject of a finding about a whole pod spec. It names

@@ -29,6 +29,8 @@ type View struct {
 	idle map[fact.SubjectKey]bool
 	// unread is filled when first asked for.
 	unread *unread
+	// partial holds the owners whose pod specs are not whole.
+	partial map[fact.SubjectKey]*partialOwner
 	// runs holds what runs of each pod; filled when first asked for.
 	runs map[podContainer]bool
 }
@@ -68,6 +70,7 @@ func NewView(set *fact.Set) *View {
 		}
 	}
 	v.countIdle()
+	v.partial = partialOwners(own.Workloads)
 	return v
 }
 

@@ -57,6 +57,10 @@ type PodSpec struct {
 	// "spec.template.spec".
 	Origin string `json:"origin"`
 	Path   string `json:"path"`
+	// Fields are the fields of the pod that are elsewhere in the object than below Path, with the
+	// field there: "containers[0]" is "spec.steps[0]", "metadata" (of the template) is
+	// "spec.podMetadata". It is nil for a pod spec in one piece.
+	Fields map[string]string `json:"fields,omitempty"`
 
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations []string          `json:"annotations,omitempty"` // keys only, sorted
@@ -108,8 +112,9 @@ type PodSpec struct {
 	Tolerations  []string          `json:"tolerations,omitempty"`
 	// ResourceClaims are the names in spec.resourceClaims (dynamic resource allocation).
 	ResourceClaims []string `json:"resourceClaims,omitempty"`
-	// Partial is why containers of the pod are missing here: its object is merged into an
-	// operator's own pod, or holds text that is rendered later. "" means that all are here.
+	// Partial is why an absent field, or a container that is not here, says nothing about the pod
+	// that runs: its object is merged into an operator's own pod, or holds text that is rendered
+	// later. No declared pass is given about it. "" means that this is the whole pod spec.
 	Partial string `json:"partial,omitempty"`
 
 	Volumes    []Volume    `json:"volumes,omitempty"`

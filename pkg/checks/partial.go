@@ -1,0 +1,67 @@
+package checks
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// partialOwner is an owner of which a pod spec is not whole (fact.PodSpec.Partial).
+type partialOwner struct {
+	reason string
+	// whole are the places of its pod specs that are whole, as evidence names them.
+	whole []string
+}
+
+// partialOwners finds the owners; nil if all pod specs are whole.
+func partialOwners(workloads []fact.Workload) map[fact.SubjectKey]*partialOwner {
+	var out map[fact.SubjectKey]*partialOwner
+	for i := range workloads {
+		w := &workloads[i]
+		if w.Spec.Partial == "" {
+			continue
+		}
+		if out == nil {
+			out = map[fact.SubjectKey]*partialOwner{}
+		}
+		if key := ownerKey(w.Owner); out[key] == nil {
+			out[key] = &partialOwner{reason: w.Spec.Partial}
+		}
+	}
+	if out == nil {
+		return nil
+	}
+	for i := range workloads {
+		if w := &workloads[i]; w.Spec.Partial == "" {
+			if o := out[ownerKey(w.Owner)]; o != nil {
+				place := strings.TrimSuffix(w.Spec.Path, "spec") // its metadata is beside the spec
+				o.whole = append(o.whole, w.Spec.Origin+" "+cmp.Or(place, "spec."))
+			}
+		}
+	}
+	return out
+}
+
+// withholdPartial makes a declared pass unknown if it is about a pod spec that is not whole: a
+// field that is absent there says nothing about the pod that runs, and neither does a container.
+// A pass all of whose evidence is in other pod specs of the owner, which are whole, stays.
+func (v *View) withholdPartial(f *api.Finding) {
+	if v.partial == nil {
+		return
+	}
+	o := v.partial[ownerKey(f.Subject)]
+	if o == nil {
+		return
+	}
+	elsewhere := !slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool {
+		return !slices.ContainsFunc(o.whole, func(place string) bool { return strings.HasPrefix(e.Source, place) })
+	})
+	if elsewhere {
+		return
+	}
+	f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+	f.Message = "what is declared passes (" + f.Message + "), but " + o.reason
+}
