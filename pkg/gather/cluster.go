@@ -79,7 +79,11 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 		}
 	}
 	set := newSet()
-	result, err := cluster.Collect(ctx, c.lists())
+	lists := c.lists()
+	for i := range named {
+		lists.Named = append(lists.Named, named[i].Owner)
+	}
+	result, err := cluster.Collect(ctx, lists)
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +93,15 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	set.LegacyTokens, set.TokensListed = result.LegacyTokens, result.TokensListed
 	set.SecretStores, set.StoresRead, set.Meshes = result.SecretStores, result.StoresRead, result.Meshes
 	set.ConfigMaps = result.ConfigMaps
+	set.Namespaces, set.NamespacesRead = result.Namespaces, result.NamespacesRead
+	set.TemplatesRead = result.TemplatesRead
 	if c.NoConfigMaps && slices.Contains(c.Kinds, fact.ConfigMaps) {
 		set.Gaps = append(set.Gaps, notRequested([]fact.Kind{fact.ConfigMaps}, "--no-configmaps was given", "run it without --no-configmaps")...)
 	}
 	if len(c.Names) > 0 {
-		keepNamed(set, named)
+		keepNamed(set, named, result.NamedPods)
 	}
+	set.Count = count(set, result.Templates)
 	if c.OnlyTheirNodes {
 		keepNodesOfPods(set)
 	}
@@ -111,6 +118,23 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	return &Gathered{Set: set, Scope: c.scope(), Leftover: leftover}, nil
 }
 
+// count counts what was read of pods and templates. Nothing else of a cluster is judged one
+// by one as an object with a pod spec.
+func count(set *fact.Set, templates int) *fact.ReadCount {
+	if set.PodScope == fact.PodsNotListed && len(set.Workloads) == 0 {
+		return nil
+	}
+	out := &fact.ReadCount{}
+	owners := map[fact.SubjectKey]bool{}
+	for i := range set.Workloads {
+		out.Pods += len(set.Workloads[i].Pods)
+		owners[set.Workloads[i].Owner.Identity()] = true
+	}
+	out.Workloads = len(owners)
+	out.Objects = out.Pods + templates
+	return out
+}
+
 // lists returns the requests that the facts need.
 func (c *Cluster) lists() cluster.Options {
 	needed := func(kind fact.Kind) bool { return slices.Contains(c.Kinds, kind) || slices.Contains(c.Lists, kind) }
@@ -122,7 +146,9 @@ func (c *Cluster) lists() cluster.Options {
 		APIServers:   needed(fact.EncryptionConfig),
 		LegacyTokens: needed(fact.LegacyTokens), SecretStores: needed(fact.SecretStores),
 		ConfigMaps: needed(fact.ConfigMaps) && !c.NoConfigMaps,
-		Namespace:  c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
+		// Templates without pods, and pods that differ from theirs, are for the checks of pods.
+		Templates: needed(fact.Templates), Namespaces: needed(fact.Namespaces),
+		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
 		NodeSelector: c.NodeSelector,
 	}
 	for _, name := range c.NodeNames {

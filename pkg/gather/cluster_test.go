@@ -142,6 +142,10 @@ func newDemo(t *testing.T) *demo {
 			answer = list("v1", "PersistentVolumeList", []any{})
 		case strings.HasSuffix(path, "/runtimeclasses"):
 			answer = list("node.k8s.io/v1", "RuntimeClassList", []any{})
+		case path == "/apis/apps/v1/deployments":
+			answer = list("apps/v1", "DeploymentList", of([]map[string]any{{
+				"metadata": map[string]any{"namespace": "shop", "name": "idle"}, "spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "app", "image": "i"}}}}},
+			}}))
 		default:
 			answer = list("meta.k8s.io/v1", "PartialObjectMetadataList", []any{})
 		}
@@ -224,6 +228,7 @@ func workloadNames(set *fact.Set) []string {
 
 // Only what the checks need, and what the report counts, is requested.
 func TestClusterAsksForWhatIsNeeded(t *testing.T) {
+	const namespaces, deployments = "/api/v1/namespaces", "/apis/apps/v1/deployments"
 	const pods, nodes, secrets, maps, leases = "/api/v1/pods", "/api/v1/nodes", "/api/v1/secrets", "/api/v1/configmaps", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 	for name, tc := range map[string]struct {
 		source Cluster
@@ -236,17 +241,37 @@ func TestClusterAsksForWhatIsNeeded(t *testing.T) {
 		"names of Secrets that a report counts": {Cluster{Lists: []fact.Kind{fact.Secrets}}, []string{secrets}},
 		"ConfigMaps":                            {Cluster{Kinds: []fact.Kind{fact.ConfigMaps}}, []string{maps}},
 		"no ConfigMaps, as the user asked":      {Cluster{Kinds: []fact.Kind{fact.ConfigMaps}, NoConfigMaps: true}, nil},
+		"namespaces":                            {Cluster{Kinds: []fact.Kind{fact.Namespaces}}, []string{namespaces}},
+		"templates, besides pods":               {Cluster{Kinds: []fact.Kind{fact.Pods, fact.Templates}}, []string{pods, deployments}},
 		"leases of API servers":                 {Cluster{Kinds: []fact.Kind{fact.EncryptionConfig}}, []string{leases}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newDemo(t)
 			gathered(t, s, tc.source)
-			for _, path := range []string{pods, nodes, secrets, maps, leases} {
+			for _, path := range []string{pods, nodes, secrets, maps, leases, namespaces, deployments} {
 				if got, want := s.asks(path), slices.Contains(tc.want, path); got != want {
 					t.Errorf("%s: asked %v, want %v", path, got, want)
 				}
 			}
 		})
+	}
+}
+
+// Templates without pods are in the facts, counted, also if they are asked for by name. A
+// namespace narrows the labels of namespaces.
+func TestClusterTemplates(t *testing.T) {
+	kinds := []fact.Kind{fact.Pods, fact.Templates, fact.Namespaces}
+	got, _, _ := gathered(t, newDemo(t), Cluster{Kinds: kinds})
+	set := got.Set
+	i := slices.IndexFunc(set.Workloads, func(w fact.Workload) bool { return w.Owner.Name == "idle" })
+	if i < 0 || !set.TemplatesRead || !set.NamespacesRead || set.Workloads[i].Spec.Origin != "deployment/shop/idle" {
+		t.Errorf("templates read: %t, namespaces read: %t, workloads %+v", set.TemplatesRead, set.NamespacesRead, set.Workloads)
+	}
+	if diff := cmp.Diff(&fact.ReadCount{Objects: 4, Workloads: 4, Pods: 3}, set.Count); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	if got, _, _ = gathered(t, newDemo(t), Cluster{Kinds: []fact.Kind{fact.Pods}}); got.Set.TemplatesRead || got.Set.NamespacesRead {
+		t.Error("what nobody needs is read")
 	}
 }
 

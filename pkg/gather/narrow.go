@@ -48,18 +48,21 @@ func Narrowed(command string, scope *api.Scope, set *fact.Set) string {
 }
 
 // keepNamed keeps only the listed workloads that were named. Then the API may know a
-// container even if no pod in the set has it.
-func keepNamed(set *fact.Set, named []fact.Workload) {
-	set.Workloads = onlyNamed(set.Workloads, named)
+// container even if no pod in the set has it. Below are the pods of named objects, by their
+// kind, namespace and name: the top owner of these pods may be another object.
+func keepNamed(set *fact.Set, named []fact.Workload, below map[fact.SubjectKey]map[string]bool) {
+	set.Workloads = onlyNamed(set.Workloads, named, below)
 	set.PodScope = fact.PodsSome
 }
 
-// onlyNamed keeps the workloads that were named, directly or by their pods' names. A
-// workload without pods is judged by its own template.
-func onlyNamed(listed, named []fact.Workload) []fact.Workload {
+// onlyNamed keeps the workloads that were named: directly, by their pods' names, or as an
+// object between pods and their top owner. A workload without pods is judged by its own
+// template.
+func onlyNamed(listed, named []fact.Workload, below map[fact.SubjectKey]map[string]bool) []fact.Workload {
 	var kept []fact.Workload
 	for _, want := range named {
 		found := false
+		pods := below[fact.SubjectKey{Kind: want.Owner.Kind, Namespace: want.Owner.Namespace, Name: want.Owner.Name}]
 		for _, w := range listed {
 			if w.Owner.Namespace != want.Owner.Namespace {
 				continue
@@ -69,6 +72,11 @@ func onlyNamed(listed, named []fact.Workload) []fact.Workload {
 				continue
 			}
 			if want.Owner.Kind != fact.SubjectPod {
+				if some := podsIn(w.Pods, pods); len(some) > 0 {
+					w.Pods = some
+					w.Spec.Origin = "pod/" + w.Owner.Namespace + "/" + some[0].Name
+					kept, found = append(kept, w), true
+				}
 				continue
 			}
 			if i := slices.IndexFunc(w.Pods, func(p fact.Pod) bool { return p.Name == want.Owner.Name }); i >= 0 {
@@ -83,6 +91,20 @@ func onlyNamed(listed, named []fact.Workload) []fact.Workload {
 	}
 	manifest.Sort(kept)
 	return kept
+}
+
+// podsIn returns the pods that have one of the names.
+func podsIn(pods []fact.Pod, names map[string]bool) []fact.Pod {
+	if len(names) == 0 {
+		return nil
+	}
+	var out []fact.Pod
+	for i := range pods {
+		if names[pods[i].Name] {
+			out = append(out, pods[i])
+		}
+	}
+	return out
 }
 
 // keepNodesOfPods keeps the nodes on which pods in scope run. If all pods are in
@@ -155,6 +177,7 @@ func KeepNamespace(set *fact.Set, namespace string) {
 // keepObjects keeps what the API server, or files, say of one namespace.
 func keepObjects(set *fact.Set, namespace string) {
 	set.Secrets, _ = keptSecrets(set.Secrets, len(set.Secrets), func(s *fact.SecretName) bool { return s.Namespace == namespace })
+	set.Namespaces, _ = keptSecrets(set.Namespaces, len(set.Namespaces), func(n *fact.Namespace) bool { return n.Name == namespace })
 	set.LegacyTokens, _ = keptSecrets(set.LegacyTokens, len(set.LegacyTokens), func(t *fact.ServiceAccountToken) bool { return t.Namespace == namespace })
 	if set.ConfigMaps != nil {
 		scan := *set.ConfigMaps

@@ -126,14 +126,16 @@ func TestOnlyNamed(t *testing.T) {
 	}
 	second := web
 	second.Spec.Origin, second.Pods = "pod/shop/web-2", web.Pods[1:]
+	below := map[fact.SubjectKey]map[string]bool{{Kind: "ReplicaSet", Namespace: "shop", Name: "web-abc"}: {"web-2": true}}
 	for name, tc := range map[string]struct{ named, want []fact.Workload }{
 		"a workload by itself":                        {named("Deployment", "shop", "web"), []fact.Workload{web}},
 		"one of its pods, whose own spec is evidence": {named("Pod", "shop", "web-2"), []fact.Workload{second}},
 		"one without pods has its template":           {named("Deployment", "shop", "idle"), named("Deployment", "shop", "idle")},
+		"an object below the top owner has its pods":  {named("ReplicaSet", "shop", "web-abc"), []fact.Workload{second}},
 		"the same name elsewhere is another":          {named("Deployment", "prod", "web"), named("Deployment", "prod", "web")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, onlyNamed([]fact.Workload{web}, tc.named)); diff != "" {
+			if diff := cmp.Diff(tc.want, onlyNamed([]fact.Workload{web}, tc.named, below)); diff != "" {
 				t.Errorf("workloads (-want +got):\n%s", diff)
 			}
 		})
@@ -145,7 +147,7 @@ func TestKeepNamed(t *testing.T) {
 	set := &fact.Set{PodScope: fact.PodsAll, Workloads: []fact.Workload{
 		{Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "db"}}, {Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}},
 	}}
-	keepNamed(set, []fact.Workload{{Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}}})
+	keepNamed(set, []fact.Workload{{Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}}}, nil)
 	if len(set.Workloads) != 1 || set.Workloads[0].Owner.Name != "web" || set.PodScope != fact.PodsSome {
 		t.Errorf("workloads %+v, scope of pods %q", set.Workloads, set.PodScope)
 	}

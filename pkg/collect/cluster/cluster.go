@@ -18,6 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
+	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
+	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	nodev1client "k8s.io/client-go/kubernetes/typed/node/v1"
@@ -45,6 +47,13 @@ type Options struct {
 	LegacyTokens, SecretStores bool
 	// ConfigMaps says whether to look for credentials in the data of ConfigMaps.
 	ConfigMaps bool
+	// Templates says whether to read the pod templates of controllers and custom resources,
+	// besides pods.
+	Templates bool
+	// Namespaces says whether to read the namespaces' labels of Pod Security admission.
+	Namespaces bool
+	// Named are objects whose pods Result.NamedPods lists.
+	Named []fact.Subject
 
 	// Namespace narrows pods, secrets and resources of stores; "" is all of them. Selector and
 	// FieldSelector narrow pods.
@@ -78,6 +87,16 @@ type Result struct {
 	ConfigMaps    *fact.ConfigMapScan // nil if none was read
 	Gaps          []fact.Gap
 
+	Namespaces     []fact.Namespace
+	NamespacesRead bool
+	// TemplatesRead is true if templates were looked for; gaps say which were not read.
+	// Templates counts the objects with one.
+	TemplatesRead bool
+	Templates     int
+	// NamedPods are the names of the listed pods of each object in Options.Named that has
+	// some, by its kind, namespace and name.
+	NamedPods map[fact.SubjectKey]map[string]bool
+
 	// Relist lists the same pods once more, and nothing else, for a caller that has
 	// met a container of none of them; nil if no pods were listed.
 	Relist func(ctx context.Context) ([]fact.Workload, error)
@@ -87,6 +106,8 @@ type Result struct {
 type clients struct {
 	core     corev1client.CoreV1Interface
 	node     nodev1client.NodeV1Interface
+	apps     appsv1client.AppsV1Interface
+	batch    batchv1client.BatchV1Interface
 	metadata metadata.Interface
 	version  discovery.ServerVersionInterfaceWithContext
 	leases   coordinationv1client.LeasesGetter
@@ -105,6 +126,12 @@ func newClients(config *rest.Config) (*clients, error) {
 		return nil, err
 	}
 	if c.node, err = nodev1client.NewForConfigAndClient(typed, httpClient); err != nil {
+		return nil, err
+	}
+	if c.apps, err = appsv1client.NewForConfigAndClient(typed, httpClient); err != nil {
+		return nil, err
+	}
+	if c.batch, err = batchv1client.NewForConfigAndClient(typed, httpClient); err != nil {
 		return nil, err
 	}
 	if c.leases, err = coordinationv1client.NewForConfigAndClient(typed, httpClient); err != nil {
@@ -160,6 +187,10 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 			result.ConfigMaps, gaps, err = c.configMaps(ctx, opts, maxConfigMapBytes)
 			return gaps, err
 		}},
+		{what: fact.Namespaces, asked: opts.Namespaces, run: func() (gaps []fact.Gap, err error) {
+			result.Namespaces, result.NamespacesRead, gaps, err = c.namespaces(ctx, opts)
+			return gaps, err
+		}},
 	}
 	// Only a few lists run at once: there are few priority and fairness seats,
 	// and each list may use several.
@@ -177,12 +208,24 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		})
 	}
 	wg.Wait()
+	lists[0].some = len(result.NodeObjects) > 0
+	listed := 0
 	if opts.Pods {
 		result.Workloads = pods.workloads()
+		listed = len(result.Workloads)
+		lists[1].some = listed > 0
+		if t := pods.templates; t != nil {
+			result.Workloads = t.join(result.Workloads)
+			result.TemplatesRead, result.Templates = true, len(t.list)
+			result.Gaps = append(result.Gaps, t.gaps...)
+		}
+		if pods.tree != nil {
+			result.NamedPods = pods.tree.namedPods()
+		}
 	}
 	// The lists after the first three only add to them: if all of those fail, there is
 	// nothing to report about.
-	some := len(result.Workloads) > 0 || slices.ContainsFunc(lists[:3], (*list).read)
+	some := listed > 0 || len(result.NodeObjects) > 0 || slices.ContainsFunc(lists[:3], (*list).read)
 	var failed []error // in the order of the lists, whichever failed first
 	for _, l := range lists {
 		if l.err != nil && (l.what == fact.Secrets || l.what == fact.LegacyTokens) {
@@ -190,11 +233,8 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		}
 		switch {
 		case l.err == nil:
-		case some && serverFailed(ctx, l.err):
-			l.gaps = append(l.gaps, fact.Gap{
-				What: l.what, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Unavailable,
-				Detail: escape.Short(fmt.Sprintf("listing %s: %v", l.what, l.err), maxDetail), Hint: "run it again",
-			})
+		case ctx.Err() == nil && (l.some || some && isExpired(l.err)), some && serverFailed(ctx, l.err):
+			l.gaps = append(l.gaps, l.failure())
 		default:
 			failed = append(failed, fmt.Errorf("listing %s: %w", l.what, l.err))
 		}
@@ -215,7 +255,7 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		result.PodScope = pods.scope()
 		result.Relist = pods.relist
 		switch {
-		case len(podGaps) > 0 && len(result.Workloads) == 0:
+		case len(podGaps) > 0 && listed == 0:
 			result.PodScope = fact.PodsNotListed
 			result.Relist = nil
 		case len(podGaps) > 0:
@@ -236,6 +276,23 @@ type list struct {
 
 	gaps []fact.Gap
 	err  error
+	// some says that a part of the list was read before the error.
+	some bool
+}
+
+// failure is the gap of a list that failed and that does not end the run.
+func (l *list) failure() fact.Gap {
+	gap := fact.Gap{What: l.what, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Unavailable, Hint: "run it again"}
+	detail := fmt.Sprintf("listing %s: %v", l.what, l.err)
+	if isExpired(l.err) {
+		gap.Reason = fact.Changing
+		detail = fmt.Sprintf("listing %s: the list changed faster than it could be read", l.what)
+	}
+	if l.some {
+		detail = fmt.Sprintf("a part of the list was read; %s", detail)
+	}
+	gap.Detail = escape.Short(detail, maxDetail)
+	return gap
 }
 
 // read reports whether all of the list was read.
@@ -356,14 +413,18 @@ func (c *clients) nodes(ctx context.Context, opts Options) ([]corev1.Node, []fac
 		if err != nil {
 			gap, err := refused(err, fact.Nodes, "list", "nodes", "")
 			if err != nil {
-				return nil, nil, err
+				return sortedNodes(nodes), nil, err
 			}
-			return nil, []fact.Gap{gap}, nil
+			return sortedNodes(nodes), []fact.Gap{gap}, nil
 		}
 	}
+	return sortedNodes(nodes), nil, nil
+}
+
+// sortedNodes sorts nodes by name, each once.
+func sortedNodes(nodes []corev1.Node) []corev1.Node {
 	slices.SortFunc(nodes, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
-	nodes = slices.CompactFunc(nodes, func(a, b corev1.Node) bool { return a.Name == b.Name })
-	return nodes, nil, nil
+	return slices.CompactFunc(nodes, func(a, b corev1.Node) bool { return a.Name == b.Name })
 }
 
 func nodeFacts(node *corev1.Node) fact.Node {

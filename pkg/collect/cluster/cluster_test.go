@@ -121,7 +121,7 @@ func TestExpiredPage(t *testing.T) {
 			})
 		}
 	}
-	t.Run("a server that forgets forever is an error", func(t *testing.T) {
+	t.Run("a server that forgets forever costs the rest of that list", func(t *testing.T) {
 		s := newServer(t)
 		fill(s)
 		s.refuse = func(r *http.Request) *metav1.Status {
@@ -130,9 +130,13 @@ func TestExpiredPage(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := Collect(t.Context(), everything(s))
-		if want := "listing pods: The provided continue parameter is too old"; err == nil || err.Error() != want {
-			t.Errorf("want error %q, got %v", want, err)
+		result := collect(t, everything(s))
+		want := []fact.Gap{{
+			What: fact.Pods, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.Changing, Hint: "run it again",
+			Detail: "a part of the list was read; listing pods: the list changed faster than it could be read",
+		}}
+		if diff := cmp.Diff(want, result.Gaps); diff != "" || len(result.Workloads) != 2 || result.PodScope != fact.PodsSome {
+			t.Errorf("%d workloads of %q, gaps (-want +got):\n%s", len(result.Workloads), result.PodScope, diff)
 		}
 	})
 }
@@ -282,7 +286,9 @@ func TestAListThatFails(t *testing.T) {
 			return nil
 		}
 		result := collect(t, Options{Config: s.config(), Pods: true, PageSize: 2})
-		if diff := cmp.Diff(gap(fact.Pods), result.Gaps); diff != "" || len(result.Workloads) != 2 || result.PodScope != fact.PodsSome {
+		want := gap(fact.Pods)
+		want[0].Detail = "a part of the list was read; " + want[0].Detail
+		if diff := cmp.Diff(want, result.Gaps); diff != "" || len(result.Workloads) != 2 || result.PodScope != fact.PodsSome {
 			t.Errorf("%d workloads of %q, gaps (-want +got):\n%s", len(result.Workloads), result.PodScope, diff)
 		}
 	})

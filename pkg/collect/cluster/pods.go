@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -25,9 +25,10 @@ type podLister struct {
 	*clients
 	opts   Options
 	groups map[string]*fact.Workload
-	// owners maps a controller that is itself owned (a ReplicaSet, a Job) to
-	// its owner: "ReplicaSet/NS/NAME".
-	owners map[string]owner
+	// tree knows the owners of the pods' owners, and templates are those of controllers; nil
+	// if nobody asked for them.
+	tree      *ownerTree
+	templates *templateLister
 	// handlers maps RuntimeClasses to handlers.
 	handlers map[string]string
 	claims   claims
@@ -35,8 +36,6 @@ type podLister struct {
 	// time.
 	again bool
 }
-
-type owner struct{ kind, name string }
 
 func (l *podLister) scope() fact.PodScope {
 	if l.opts.Namespace != "" || l.opts.Selector != "" || l.opts.FieldSelector != "" {
@@ -47,24 +46,26 @@ func (l *podLister) scope() fact.PodScope {
 
 // collect reads the pods. It returns gaps for what it has no right to list.
 func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
-	l.owners = map[string]owner{}
-	for _, of := range []struct {
-		kind     string
-		resource schema.GroupVersionResource
-	}{
-		{fact.SubjectReplicaSet, schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}},
-		{fact.SubjectJob, schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}},
-	} {
-		if err := l.listOwners(ctx, of.kind, of.resource); err != nil {
-			return nil, fmt.Errorf("%s: %w", of.resource.Resource, err)
-		}
+	l.tree = newOwnerTree(l.clients, l.opts)
+	sets, setsFailed, err := l.tree.list(ctx, replicaSetKind, replicaSets, math.MaxInt)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", replicaSets.Resource, err)
 	}
-	var err error
+	runs, runsFailed, err := l.tree.list(ctx, jobKind, jobs, math.MaxInt)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", jobs.Resource, err)
+	}
 	if l.handlers, err = l.runtimeHandlers(ctx); err != nil {
 		return nil, fmt.Errorf("runtimeclasses: %w", err)
 	}
 	if l.claims, err = l.claimPaths(ctx); err != nil {
 		return nil, fmt.Errorf("persistentvolumes: %w", err)
+	}
+	if l.opts.Templates {
+		l.templates = &templateLister{podLister: l}
+		if err := l.templates.collect(ctx, unowned{sets, setsFailed}, unowned{runs, runsFailed}); err != nil {
+			return nil, err
+		}
 	}
 	if err := l.list(ctx); err != nil {
 		gap, err := refused(err, fact.Pods, "list", "pods", l.opts.Namespace)
@@ -85,7 +86,10 @@ func (l *podLister) list(ctx context.Context) error {
 			if err != nil {
 				return nil, "", err
 			}
-			return list.Items, list.Continue, nil
+			if !l.again {
+				err = l.tree.learnFrom(ctx, list.Items)
+			}
+			return list.Items, list.Continue, err
 		},
 		func() { l.groups = map[string]*fact.Workload{} },
 		func(pod *corev1.Pod) {
@@ -96,7 +100,7 @@ func (l *podLister) list(ctx context.Context) error {
 					l.claims.fill(&spec.Volumes[i], pod.Namespace+"/"+claim, l.again)
 				}
 			}
-			l.add(l.topOwner(pod), spec, podFacts(pod))
+			l.add(l.tree.topOf(pod), spec, podFacts(pod))
 		})
 }
 
@@ -121,22 +125,6 @@ func claimName(pod *corev1.Pod, v *corev1.Volume) string {
 		return pod.Name + "-" + v.Name
 	}
 	return ""
-}
-
-// listOwners reads who owns the ReplicaSets or Jobs, by metadata. Without the
-// right to, or where the server fails, a pod's own labels have to do (see topOwner): no verdict needs more.
-func (l *podLister) listOwners(ctx context.Context, kind string, resource schema.GroupVersionResource) error {
-	err := eachPage(ctx, l.opts.PageSize, metav1.ListOptions{}, l.listMetadata(resource, l.opts.Namespace),
-		func() {},
-		func(m *metav1.PartialObjectMetadata) {
-			if ref := metav1.GetControllerOfNoCopy(m); ref != nil {
-				l.owners[kind+"/"+m.Namespace+"/"+m.Name] = owner{ref.Kind, ref.Name}
-			}
-		})
-	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || serverFailed(ctx, err) {
-		return nil
-	}
-	return err
 }
 
 // runtimeHandlers maps RuntimeClass names to handlers. It is empty without the
@@ -218,28 +206,6 @@ func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
 		return claims{unread: fact.Unavailable}, nil
 	}
 	return out, err
-}
-
-// topOwner follows controllers upwards: Pod, ReplicaSet, Deployment; Pod, Job,
-// CronJob. Controllers of other kinds are the owner themselves.
-func (l *podLister) topOwner(pod *corev1.Pod) fact.Subject {
-	top := owner{fact.SubjectPod, pod.Name}
-	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil && ref.Kind != fact.SubjectNode {
-		top = owner{ref.Kind, ref.Name}
-		if above, ok := l.owners[top.kind+"/"+pod.Namespace+"/"+top.name]; ok {
-			top = above
-		} else if hash := pod.Labels["pod-template-hash"]; top.kind == fact.SubjectReplicaSet && hash != "" {
-			// The Deployment controller names its ReplicaSets NAME-HASH.
-			if name, ok := strings.CutSuffix(top.name, "-"+hash); ok {
-				top = owner{fact.SubjectDeployment, name}
-			}
-		}
-	}
-	return fact.Subject{
-		Kind:      top.kind,
-		Namespace: pod.Namespace,
-		Name:      top.name,
-	}
 }
 
 // configHash is what a static pod's cgroup has in place of a UID. The kubelet

@@ -304,10 +304,10 @@ func BenchmarkGrouping(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		l := podLister{groups: map[string]*fact.Workload{}}
+		l := podLister{groups: map[string]*fact.Workload{}, tree: newOwnerTree(nil, Options{})}
 		for i := range pods {
 			p := &pods[i]
-			l.add(l.topOwner(p), podspec.From("pod/"+p.Namespace+"/"+p.Name, "spec", p.Labels, p.Annotations, &p.Spec), podFacts(p))
+			l.add(l.tree.topOf(p), podspec.From("pod/"+p.Namespace+"/"+p.Name, "spec", p.Labels, p.Annotations, &p.Spec), podFacts(p))
 		}
 		if got := len(l.workloads()); got != 500 {
 			b.Fatalf("want 500 workloads, got %d", got)

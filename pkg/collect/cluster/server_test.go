@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
@@ -51,6 +53,8 @@ type server struct {
 	leases     []coordinationv1.Lease
 	configMaps []corev1.ConfigMap
 	metrics    string
+	// typed are lists of built-in controllers by path, as protobuf or JSON.
+	typed map[string][]metav1.Object
 	// metadata are the lists that are only ever served as metadata.
 	metadata map[string][]metav1.PartialObjectMetadata
 
@@ -72,7 +76,7 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{gitVersion: "v1.37.2", metadata: map[string][]metav1.PartialObjectMetadata{}}
+	s := &server{gitVersion: "v1.37.2", typed: map[string][]metav1.Object{}, metadata: map[string][]metav1.PartialObjectMetadata{}}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
@@ -102,6 +106,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	path, namespace := r.URL.Path, ""
+	if name, ok := strings.CutPrefix(path, "/api/v1/namespaces/"); ok && !strings.Contains(name, "/") {
+		s.writeMetadata(w, r, s.metadata["/api/v1/namespaces"], name)
+		return
+	}
 	if before, after, ok := strings.Cut(path, "/namespaces/"); ok {
 		rest := ""
 		namespace, rest, _ = strings.Cut(after, "/")
@@ -140,6 +148,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == volumesPath:
 		items, meta := page(s.volumes, options.Get("limit"), options.Get("continue"))
 		s.write(w, r, &corev1.PersistentVolumeList{TypeMeta: kind("v1", "PersistentVolumeList"), ListMeta: meta, Items: items})
+	case slices.Contains(templatePaths, path) && !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList"):
+		all := slices.DeleteFunc(slices.Clone(s.typed[path]), func(o metav1.Object) bool { return !in(o) })
+		items, meta := page(all, options.Get("limit"), options.Get("continue"))
+		s.write(w, r, typedList(path, items, meta))
 	case path == leasesPath && namespace == "kube-system" && options.Get("labelSelector") == leaseSelector:
 		s.write(w, r, &coordinationv1.LeaseList{TypeMeta: kind("coordination.k8s.io/v1", "LeaseList"), Items: s.leases})
 	case path == handlersPath:
@@ -150,7 +162,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.write(w, r, &metav1.APIResourceList{GroupVersion: strings.TrimPrefix(path, "/apis/"), APIResources: s.resources[strings.TrimPrefix(path, "/apis/")]})
 	case s.objects[path] != nil:
 		s.writeObjects(w, r, s.objects[path], namespace)
-	case path == secretsPath, path == setsPath, path == jobsPath, path == driversPath, path == webhooksPath:
+	case path == "/api/v1/namespaces", path == secretsPath, path == setsPath, path == jobsPath, path == driversPath, path == webhooksPath:
 		if !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList") {
 			w.WriteHeader(http.StatusNotAcceptable)
 			return
@@ -164,6 +176,23 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.write(w, r, &metav1.PartialObjectMetadataList{TypeMeta: kind("meta.k8s.io/v1", "PartialObjectMetadataList"), ListMeta: meta, Items: items})
 	default:
 		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+// writeMetadata answers with one object's metadata.
+func (s *server) writeMetadata(w http.ResponseWriter, r *http.Request, all []metav1.PartialObjectMetadata, name string) {
+	i := slices.IndexFunc(all, func(m metav1.PartialObjectMetadata) bool { return m.Name == name })
+	switch {
+	case !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata"):
+		w.WriteHeader(http.StatusNotAcceptable)
+	case i < 0:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_ = json.NewEncoder(w).Encode(status(http.StatusNotFound, metav1.StatusReasonNotFound, "not found"))
+	default:
+		one := all[i]
+		one.TypeMeta = kind("meta.k8s.io/v1", "PartialObjectMetadata")
+		s.write(w, r, &one)
 	}
 }
 
@@ -220,6 +249,47 @@ func (s *server) writeObjects(w http.ResponseWriter, r *http.Request, objects []
 		list.Items = append(list.Items, m)
 	}
 	s.write(w, r, list)
+}
+
+// The lists of built-in controllers.
+const (
+	deploymentsPath  = "/apis/apps/v1/deployments"
+	statefulSetsPath = "/apis/apps/v1/statefulsets"
+	daemonSetsPath   = "/apis/apps/v1/daemonsets"
+	cronJobsPath     = "/apis/batch/v1/cronjobs"
+	rcsPath          = "/api/v1/replicationcontrollers"
+	podTemplatesPath = "/api/v1/podtemplates"
+)
+
+var templatePaths = []string{deploymentsPath, statefulSetsPath, daemonSetsPath, cronJobsPath, rcsPath, podTemplatesPath, setsPath, jobsPath}
+
+// typedList is the list of a built-in kind.
+func typedList(path string, items []metav1.Object, meta metav1.ListMeta) runtime.Object {
+	switch path {
+	case deploymentsPath:
+		return &appsv1.DeploymentList{TypeMeta: kind("apps/v1", "DeploymentList"), ListMeta: meta, Items: each[appsv1.Deployment](items)}
+	case statefulSetsPath:
+		return &appsv1.StatefulSetList{TypeMeta: kind("apps/v1", "StatefulSetList"), ListMeta: meta, Items: each[appsv1.StatefulSet](items)}
+	case daemonSetsPath:
+		return &appsv1.DaemonSetList{TypeMeta: kind("apps/v1", "DaemonSetList"), ListMeta: meta, Items: each[appsv1.DaemonSet](items)}
+	case setsPath:
+		return &appsv1.ReplicaSetList{TypeMeta: kind("apps/v1", "ReplicaSetList"), ListMeta: meta, Items: each[appsv1.ReplicaSet](items)}
+	case cronJobsPath:
+		return &batchv1.CronJobList{TypeMeta: kind("batch/v1", "CronJobList"), ListMeta: meta, Items: each[batchv1.CronJob](items)}
+	case jobsPath:
+		return &batchv1.JobList{TypeMeta: kind("batch/v1", "JobList"), ListMeta: meta, Items: each[batchv1.Job](items)}
+	case rcsPath:
+		return &corev1.ReplicationControllerList{TypeMeta: kind("v1", "ReplicationControllerList"), ListMeta: meta, Items: each[corev1.ReplicationController](items)}
+	}
+	return &corev1.PodTemplateList{TypeMeta: kind("v1", "PodTemplateList"), ListMeta: meta, Items: each[corev1.PodTemplate](items)}
+}
+
+func each[T any](items []metav1.Object) []T {
+	out := make([]T, len(items))
+	for i := range items {
+		out[i] = *any(items[i]).(*T)
+	}
+	return out
 }
 
 // page cuts a list. The continue token is the index of the next object.

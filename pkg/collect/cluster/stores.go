@@ -39,6 +39,7 @@ const (
 // one that is not what was asked for. A decoder's own error can quote the answer.
 var (
 	errTooLarge  = errors.New("the answer is too large")
+	errTooMany   = errors.New("there are more objects than are read")
 	errMalformed = errors.New("the answer is not the JSON that was expected")
 )
 
@@ -117,7 +118,12 @@ func (r *storeReader) store(name string) *fact.SecretStore {
 // gapOf turns an error about one list into a gap, so that it does not cost the others. It
 // returns what is neither the server's refusal nor its failure: the end of the context.
 func (r *storeReader) gapOf(ctx context.Context, what string, err error) (fact.Gap, error) {
-	gap := fact.Gap{What: fact.SecretStores, Subject: fact.Subject{Kind: fact.SubjectCluster}}
+	return listGap(ctx, fact.SecretStores, what, err)
+}
+
+// listGap is the gap of an error about the list of a resource.
+func listGap(ctx context.Context, kind fact.Kind, what string, err error) (fact.Gap, error) {
+	gap := fact.Gap{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}}
 	switch {
 	case ctx.Err() != nil:
 		return gap, err
@@ -125,6 +131,10 @@ func (r *storeReader) gapOf(ctx context.Context, what string, err error) (fact.G
 		gap.Reason, gap.Detail, gap.Hint = fact.Forbidden, "no right to list "+what, "grant list on "+what
 	case errors.Is(err, errTooLarge):
 		gap.Reason, gap.Detail = fact.Truncated, fmt.Sprintf("listing %s: an answer has more than %d bytes", what, maxStoreAnswer)
+	case errors.Is(err, errTooMany):
+		gap.Reason, gap.Detail = fact.Truncated, fmt.Sprintf("listing %s: there are too many, and the rest was not read", what)
+	case isExpired(err):
+		gap.Reason, gap.Detail, gap.Hint = fact.Changing, "listing "+what+": the list changed faster than it could be read", "run it again"
 	case errors.Is(err, errMalformed):
 		gap.Reason, gap.Detail = fact.Corrupt, "listing "+what+": "+errMalformed.Error()
 	default:

@@ -1,0 +1,64 @@
+package cluster
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+const namespacesPath = "/api/v1/namespaces"
+
+func TestNamespaces(t *testing.T) {
+	labelled := partial("", "shop")
+	labelled.Labels = map[string]string{
+		podSecurity + "enforce": "baseline", podSecurity + "enforce-version": "v1.30", podSecurity + "audit": "restricted",
+		podSecurity + "warn": "nonsense", podSecurity + "warn-version": "latest", "team": "CANARY",
+	}
+	labelled.Annotations = map[string]string{"note": "CANARY"}
+	shop := fact.Namespace{
+		Name: "shop", Enforce: "baseline", EnforceVersion: "v1.30", Audit: "restricted", Warn: "nonsense", WarnVersion: "latest", Origin: "namespace/shop",
+	}
+	named := func(name string) fact.Namespace { return fact.Namespace{Name: name, Origin: "namespace/" + name} }
+	failed := status(http.StatusInternalServerError, metav1.StatusReasonInternalError, "no")
+	gap := func(reason fact.Reason, detail, hint string) []fact.Gap {
+		return []fact.Gap{{What: fact.Namespaces, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: reason, Detail: detail, Hint: hint}}
+	}
+	for name, tc := range map[string]struct {
+		namespace string
+		refuse    string // path
+		from      string // and page
+		with      *metav1.Status
+		want      []fact.Namespace
+		read      bool
+		gaps      []fact.Gap
+	}{
+		"all":                             {want: []fact.Namespace{named("a"), named("b"), shop}, read: true},
+		"the one in scope":                {namespace: "shop", want: []fact.Namespace{shop}, read: true},
+		"one that does not exist":         {namespace: "gone", read: true},
+		"listing is forbidden":            {refuse: namespacesPath, with: forbidden, gaps: gap(fact.Forbidden, "no right to list namespaces", "grant list on namespaces")},
+		"getting is forbidden":            {namespace: "shop", refuse: namespacesPath + "/shop", with: forbidden, gaps: gap(fact.Forbidden, "no right to get namespaces", "grant get on namespaces")},
+		"a page that fails costs no more": {refuse: namespacesPath, from: "2", with: failed, want: []fact.Namespace{named("a"), named("b")}, read: true, gaps: gap(fact.Unavailable, "listing namespaces: the API server did not answer", "run it again")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			s.metadata[namespacesPath] = []metav1.PartialObjectMetadata{partial("", "b"), partial("", "a"), labelled}
+			s.refuse = func(r *http.Request) *metav1.Status {
+				if r.URL.Path == tc.refuse && r.URL.Query().Get("continue") == tc.from {
+					return tc.with
+				}
+				return nil
+			}
+			result := collect(t, Options{Config: s.config(), Pods: true, Namespaces: true, Namespace: tc.namespace, PageSize: 2})
+			if diff := cmp.Diff(tc.want, result.Namespaces); diff != "" || result.NamespacesRead != tc.read {
+				t.Errorf("read %t, namespaces (-want +got):\n%s", result.NamespacesRead, diff)
+			}
+			if diff := cmp.Diff(tc.gaps, result.Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
