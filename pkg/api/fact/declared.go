@@ -63,6 +63,26 @@ type MountedCode struct {
 	Field  string `json:"field"` // the word, below the container: "command[0]"
 	// Interpreter is the program that runs the file as a script; "" if the file is run itself.
 	Interpreter string `json:"interpreter,omitempty"`
+	// ConfigMap and Key are what the volume has at that path, if it is of a ConfigMap.
+	ConfigMap string `json:"configMap,omitempty"`
+	Key       string `json:"key,omitempty"`
+	// Unread is why the file's text was not evaluated; "" if it was. NotRequested: nobody
+	// asked for its ConfigMap. NotPresent: nothing that was read says what the file holds.
+	Unread Reason `json:"unread,omitempty"`
+}
+
+// LinesUnread is why something of what the container's command lines run was not evaluated: a
+// line itself, or a file of a volume; "" if all was.
+func (c *Container) LinesUnread() Reason {
+	if c.CommandUnread != "" {
+		return c.CommandUnread
+	}
+	for i := range c.Code {
+		if c.Code[i].Unread != "" {
+			return c.Code[i].Unread
+		}
+	}
+	return ""
 }
 
 // Namespace is what a namespace's labels say about Pod Security admission

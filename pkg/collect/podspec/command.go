@@ -1,59 +1,77 @@
 package podspec
 
 import (
-	"fmt"
 	"path"
-	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"mvdan.cc/sh/v3/expand"
-	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/commandline"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 )
 
 // A command line may hold anything, even a password, so facts hold none of its
-// words. It is evaluated here, where it is complete, and only the results are
-// facts.
+// words. Package commandline evaluates it here, where it is complete, and only the
+// results are facts.
 
-// Bounds of what is evaluated of one command line: bytes of a script, characters
-// in it that can open something, and shells that start shells. The parser calls
-// itself for each that is opened, some 4 KB of stack each time, and a stack
-// without end ends the process (TestDeepScripts).
-const (
-	maxScript  = 64 << 10
-	maxOpeners = 8192
-	maxNested  = 4
-)
-
-func tooMuch(script string) bool {
-	if len(script) > maxScript {
-		return true
+// evaluate sets what a container's command lines run and install: its own, those of its
+// hooks and its probes.
+func evaluate(out *fact.Container, c *corev1.Container, volumes []corev1.Volume) {
+	lines := commandLines(c)
+	if len(lines) == 0 {
+		return
 	}
-	openers := 0
-	for i := range len(script) {
-		if strings.IndexByte("({[`$!", script[i]) >= 0 {
-			openers++
+	var e commandline.Evaluation
+	e.Dir = c.WorkingDir
+	var env map[string]string
+	for _, l := range lines {
+		if !l.worth(c) {
+			continue
+		}
+		if env == nil {
+			env = environment(c.Env)
+			e.Env = env
+		}
+		words := l.words(env)
+		if l.probe {
+			e.Probe(words)
+		} else {
+			e.Command(words)
 		}
 	}
-	return openers > maxOpeners
+	r := e.Result
+	out.Builder, out.CommandUnread = r.Builder, r.Unread
+	out.Installs, out.InstallTotal = r.Installs, r.InstallTotal
+	for _, run := range r.Runs {
+		if code, ok := mountedCode(run, c.VolumeMounts, volumes); ok {
+			out.Code = append(out.Code, code)
+		}
+	}
 }
 
-// evaluate sets what a container's command lines run: its own, and those of its
-// hooks.
-func evaluate(out *fact.Container, c *corev1.Container) {
-	var e evaluation
-	switch {
-	case len(c.Command) > 0:
-		words := make([]word, 0, len(c.Command)+len(c.Args))
-		words = append(words, wordsOf("command", c.Command)...)
-		e.command(append(words, wordsOf("args", c.Args)...), 0)
-	default:
-		// The image's own entry point runs, of which nothing is known. By custom
-		// it runs its arguments, if they are a program.
-		e.command(wordsOf("args", c.Args), 0)
+// line is one command line of a container.
+type line struct {
+	parts []part
+	probe bool // what it builds does not count
+	// expands says that the kubelet puts variables into its words: $(NAME). It does so for
+	// command, args and probes, not for hooks.
+	expands bool
+}
+
+// part is a list of words of a line, and its field.
+type part struct {
+	field string
+	words []string
+}
+
+func commandLines(c *corev1.Container) []line {
+	var lines []line
+	// Without a command the image's own entry point runs, of which nothing is known. By custom
+	// it runs its arguments, if they are a program.
+	if len(c.Command)+len(c.Args) > 0 {
+		lines = append(lines, line{parts: []part{{"command", c.Command}, {"args", c.Args}}, expands: true})
 	}
 	if hooks := c.Lifecycle; hooks != nil {
 		for _, hook := range []struct {
@@ -61,193 +79,172 @@ func evaluate(out *fact.Container, c *corev1.Container) {
 			handler *corev1.LifecycleHandler
 		}{{"lifecycle.postStart.exec.command", hooks.PostStart}, {"lifecycle.preStop.exec.command", hooks.PreStop}} {
 			if hook.handler != nil && hook.handler.Exec != nil {
-				e.command(wordsOf(hook.field, hook.handler.Exec.Command), 0)
+				lines = append(lines, line{parts: []part{{hook.field, hook.handler.Exec.Command}}})
 			}
 		}
 	}
-	out.Builder, out.CommandUnread = e.builder, e.unread
+	for _, p := range []struct {
+		field string
+		probe *corev1.Probe
+	}{{"startupProbe.exec.command", c.StartupProbe}, {"livenessProbe.exec.command", c.LivenessProbe}, {"readinessProbe.exec.command", c.ReadinessProbe}} {
+		if p.probe != nil && p.probe.Exec != nil {
+			lines = append(lines, line{parts: []part{{p.field, p.probe.Exec.Command}}, probe: true, expands: true})
+		}
+	}
+	return lines
 }
 
-// word is a word of a command line with the field that it is in. A word that is
-// not literal is empty.
-type word struct{ text, field string }
+// worth reports whether the line can have a result: whether its program is one that package
+// commandline knows, or a file of a volume. Most are neither.
+func (l line) worth(c *corev1.Container) bool {
+	for _, p := range l.parts {
+		if len(p.words) == 0 {
+			continue
+		}
+		program := p.words[0]
+		return commandline.Interesting(program) || len(c.VolumeMounts) > 0 && strings.Contains(program, "/")
+	}
+	return false
+}
 
-func wordsOf(field string, list []string) []word {
-	out := make([]word, len(list))
-	for i, text := range list {
-		out[i] = word{text, fmt.Sprintf("%s[%d]", field, i)}
+func (l line) words(env map[string]string) []commandline.Word {
+	var out []commandline.Word
+	for _, p := range l.parts {
+		for i, text := range p.words {
+			if l.expands {
+				text = expand(text, env)
+			}
+			out = append(out, commandline.Word{Text: text, Field: p.field + "[" + strconv.Itoa(i) + "]"})
+		}
 	}
 	return out
 }
 
-// evaluation is what was found so far. The first builder stays.
-type evaluation struct {
-	builder *fact.DeclaredBuilder
-	unread  fact.Reason
-}
+// maxVariable bounds the value of a variable, which can hold other variables, in bytes.
+const maxVariable = 64 << 10
 
-// command evaluates one command. Programs that run another in their place are
-// followed to that one.
-func (e *evaluation) command(words []word, nested int) {
-	for len(words) > 0 {
-		name := path.Base(words[0].text)
-		if script, ok := shellScript(name, words[1:]); ok {
-			e.script(script, nested+1)
-			return
-		}
-		skip, ok := wrappers[name]
-		if !ok {
-			break
-		}
-		words = skip.rest(words[1:])
-	}
-	literal := make([]string, len(words))
-	for i, w := range words {
-		if !strings.Contains(w.text, "$(") { // the kubelet puts a variable's value there
-			literal[i] = w.text
-		}
-	}
-	if name := builder.Command(literal); name != "" && e.builder == nil {
-		e.builder = &fact.DeclaredBuilder{Name: name, Field: words[0].field}
-	}
-}
-
-// script evaluates every command of a shell's script, in whatever branch or
-// function it is.
-func (e *evaluation) script(script word, nested int) {
-	if nested > maxNested || tooMuch(script.text) {
-		e.unread = fact.Unsupported
-		return
-	}
-	file, err := parse(script.text)
-	if err != nil {
-		e.unread = fact.Unsupported
-		return
-	}
-	syntax.Walk(file, func(node syntax.Node) bool {
-		if call, ok := node.(*syntax.CallExpr); ok && len(call.Args) > 0 {
-			words := make([]word, len(call.Args))
-			for i, arg := range call.Args {
-				words[i] = word{literal(arg), script.field}
+// environment is what is known of a container's variables: those with a literal value as the
+// kubelet makes it, and those of other objects as a hole.
+func environment(list []corev1.EnvVar) map[string]string {
+	env := make(map[string]string, len(list))
+	for i := range list {
+		v := &list[i]
+		text := commandline.Hole(v.Name)
+		if v.ValueFrom == nil {
+			if value := expand(v.Value, env); len(value) <= maxVariable {
+				text = value
 			}
-			e.command(words, nested)
 		}
-		return true
-	})
+		env[v.Name] = text
+	}
+	return env
 }
 
-// parse reads a script as bash does, whose language holds that of other shells.
-func parse(script string) (file *syntax.File, err error) {
-	defer func() {
-		if recover() != nil { // a fault of the parser costs this script alone
-			err = fmt.Errorf("not parsed")
+// expand puts variables into a word as the kubelet does: $(NAME) is the variable's value, $$
+// is $, and the name of no variable stays as it is
+// (https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/).
+func expand(text string, env map[string]string) string {
+	if !strings.Contains(text, "$") {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '$' || i+1 == len(text) {
+			b.WriteByte(text[i])
+			continue
 		}
-	}()
-	return syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(script), "")
-}
-
-// literal is a word's text where it has no expansion, with its quotes and escapes
-// taken off.
-func literal(w *syntax.Word) string {
-	for _, part := range w.Parts {
-		switch p := part.(type) {
-		case *syntax.Lit, *syntax.SglQuoted:
-		case *syntax.DblQuoted:
-			for _, inner := range p.Parts {
-				if _, ok := inner.(*syntax.Lit); !ok {
-					return ""
-				}
-			}
-		default:
-			return ""
-		}
-	}
-	// Without a way to read directories nothing is globbed. What braces make many
-	// of is not literal, and may have no end.
-	text := ""
-	for field, err := range expand.FieldsSeq(&expand.Config{Env: expand.ListEnviron()}, w) {
-		if err != nil || text != "" {
-			return ""
-		}
-		text = field
-	}
-	return text
-}
-
-var shells = []string{"sh", "ash", "bash", "dash", "ksh", "mksh", "zsh"}
-
-// shellScript is the script that a shell is given with -c.
-func shellScript(name string, args []word) (word, bool) {
-	if name == "busybox" && len(args) > 0 {
-		name, args = args[0].text, args[1:]
-	}
-	if !slices.Contains(shells, name) {
-		return word{}, false
-	}
-	for i, arg := range args {
-		switch {
-		case arg.text == "-o" || arg.text == "+o": // its value is not the script
-		case i > 0 && (args[i-1].text == "-o" || args[i-1].text == "+o"):
-		case strings.HasPrefix(arg.text, "--"):
-		case strings.HasPrefix(arg.text, "-"):
-			if strings.Contains(arg.text, "c") {
-				return scriptAfter(args[i+1:])
-			}
-		default:
-			return word{}, false // a file
-		}
-	}
-	return word{}, false
-}
-
-// scriptAfter is the first word that is no option: the script follows the last
-// of them ("sh -c -e SCRIPT").
-func scriptAfter(args []word) (word, bool) {
-	for _, arg := range args {
-		if !strings.HasPrefix(arg.text, "-") || strings.ContainsAny(arg.text, " \n") {
-			return arg, true
-		}
-	}
-	return word{}, false
-}
-
-// wrapper is a program that runs another: how many of its arguments come before
-// that, options aside, and which options take a value.
-type wrapper struct {
-	arguments int
-	valued    []string
-}
-
-var wrappers = map[string]wrapper{
-	"env": {0, []string{"-u", "-C", "--unset", "--chdir"}}, "exec": {}, "command": {}, "nohup": {}, "setsid": {}, "time": {}, "stdbuf": {},
-	"tini": {0, []string{"-p", "-e"}}, "dumb-init": {0, []string{"-r", "--rewrite"}}, "catatonit": {},
-	"nice": {0, []string{"-n"}}, "ionice": {0, []string{"-c", "-n"}}, "timeout": {1, []string{"-k", "-s", "--kill-after", "--signal"}},
-	"su-exec": {1, nil}, "gosu": {1, nil}, "chroot": {1, nil}, "sudo": {0, []string{"-u", "-g"}},
-	"xargs": {0, []string{"-n", "-P", "-I", "-d", "-a"}},
-}
-
-// rest is the command that the wrapper runs.
-func (w wrapper) rest(args []word) []word {
-	before := w.arguments
-	for i := 0; i < len(args); i++ {
-		text := args[i].text
-		switch {
-		case text == "--":
-		case slices.Contains(w.valued, text):
+		switch text[i+1] {
+		case '$':
+			b.WriteByte('$')
 			i++
-		case strings.HasPrefix(text, "-"):
-		case isAssignment(text): // env's
-		case before > 0:
-			before--
+		case '(':
+			name, _, found := strings.Cut(text[i+2:], ")")
+			value, known := env[name]
+			switch {
+			case !found || !known:
+				b.WriteByte('$')
+			case b.Len()+len(value) > 4*maxVariable:
+				b.WriteString(commandline.Hole(name))
+				i += len(name) + 2
+			default:
+				b.WriteString(value)
+				i += len(name) + 2
+			}
 		default:
-			return args[i:]
+			b.WriteByte('$')
 		}
 	}
-	return nil
+	return b.String()
 }
 
-// isAssignment reports whether a word is NAME=value.
-func isAssignment(text string) bool {
-	name, _, ok := strings.Cut(text, "=")
-	return ok && name != "" && !strings.ContainsAny(name, "/ .-:")
+// mountedCode finds the volume that has a file: that of the longest mount path above it.
+func mountedCode(run commandline.Run, mounts []corev1.VolumeMount, volumes []corev1.Volume) (fact.MountedCode, bool) {
+	var found *corev1.VolumeMount
+	for i := range mounts {
+		if m := &mounts[i]; below(run.Path, m.MountPath) && (found == nil || len(path.Clean(m.MountPath)) >= len(path.Clean(found.MountPath))) {
+			found = m
+		}
+	}
+	if found == nil {
+		return fact.MountedCode{}, false
+	}
+	code := fact.MountedCode{Volume: found.Name, Mount: found.MountPath, Field: run.Field, Interpreter: run.Interpreter, Unread: fact.NotPresent}
+	if found.SubPathExpr != "" {
+		return code, true
+	}
+	inVolume := path.Join(found.SubPath, strings.TrimPrefix(strings.TrimPrefix(run.Path, path.Clean(found.MountPath)), "/"))
+	for i := range volumes {
+		if v := &volumes[i]; v.Name == found.Name {
+			code.ConfigMap, code.Key = configMapKey(v, inVolume)
+		}
+	}
+	if code.ConfigMap != "" {
+		code.Unread = fact.NotRequested
+	}
+	return code, true
+}
+
+// below reports whether a path is a directory or below it.
+func below(file, dir string) bool {
+	dir = path.Clean(dir)
+	return path.IsAbs(file) && dir != "/" && (file == dir || strings.HasPrefix(file, dir+"/"))
+}
+
+// configMapKey is the key of a ConfigMap that a volume has at a path; "" for none.
+func configMapKey(v *corev1.Volume, file string) (name, key string) {
+	keyAt := func(items []corev1.KeyToPath) string {
+		if len(items) == 0 && !strings.Contains(file, "/") {
+			return file
+		}
+		for _, item := range items {
+			if path.Clean(item.Path) == file {
+				return item.Key
+			}
+		}
+		return ""
+	}
+	switch {
+	case v.ConfigMap != nil:
+		name, key = v.ConfigMap.Name, keyAt(v.ConfigMap.Items)
+	case v.Projected != nil:
+		// Without items the source that has the key is not known, unless there is only one.
+		var open []string
+		for i := range v.Projected.Sources {
+			s := &v.Projected.Sources[i]
+			switch {
+			case s.ConfigMap == nil:
+			case len(s.ConfigMap.Items) == 0:
+				open = append(open, s.ConfigMap.Name)
+			case keyAt(s.ConfigMap.Items) != "":
+				name, key = s.ConfigMap.Name, keyAt(s.ConfigMap.Items)
+			}
+		}
+		if name == "" && len(open) == 1 {
+			name, key = open[0], keyAt(nil)
+		}
+	}
+	if name == "" || key == "" {
+		return "", ""
+	}
+	return credential.KeptName(name), credential.KeptKey(key)
 }

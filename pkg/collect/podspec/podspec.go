@@ -80,14 +80,14 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 		out.Volumes = append(out.Volumes, volume(i, &spec.Volumes[i]))
 	}
 	for i := range spec.InitContainers {
-		out.Containers = append(out.Containers, container(fact.InitContainer, fmt.Sprintf("spec.initContainers[%d]", i), &spec.InitContainers[i]))
+		out.Containers = append(out.Containers, container(fact.InitContainer, fmt.Sprintf("spec.initContainers[%d]", i), &spec.InitContainers[i], spec.Volumes))
 	}
 	for i := range spec.Containers {
-		out.Containers = append(out.Containers, container(fact.RegularContainer, fmt.Sprintf("spec.containers[%d]", i), &spec.Containers[i]))
+		out.Containers = append(out.Containers, container(fact.RegularContainer, fmt.Sprintf("spec.containers[%d]", i), &spec.Containers[i], spec.Volumes))
 	}
 	for i := range spec.EphemeralContainers {
 		common := corev1.Container(spec.EphemeralContainers[i].EphemeralContainerCommon)
-		out.Containers = append(out.Containers, container(fact.EphemeralContainer, fmt.Sprintf("spec.ephemeralContainers[%d]", i), &common))
+		out.Containers = append(out.Containers, container(fact.EphemeralContainer, fmt.Sprintf("spec.ephemeralContainers[%d]", i), &common, spec.Volumes))
 	}
 	if spec.HostNetwork {
 		hostNetworkPorts(&out, spec)
@@ -149,7 +149,7 @@ func sourceName(source *corev1.VolumeSource) string {
 	return "emptyDir"
 }
 
-func container(kind fact.ContainerType, field string, c *corev1.Container) fact.Container {
+func container(kind fact.ContainerType, field string, c *corev1.Container, volumes []corev1.Volume) fact.Container {
 	out := fact.Container{Name: c.Name, Type: kind, Field: field, Image: c.Image}
 	if c.RestartPolicy != nil {
 		out.RestartPolicy = string(*c.RestartPolicy)
@@ -162,7 +162,7 @@ func container(kind fact.ContainerType, field string, c *corev1.Container) fact.
 			out.Program = out.Program[:i]
 		}
 	}
-	evaluate(&out, c)
+	evaluate(&out, c, volumes)
 	out.Variables, out.VariableTotal = variables(c)
 	if sc := c.SecurityContext; sc != nil {
 		out.Privileged = sc.Privileged
