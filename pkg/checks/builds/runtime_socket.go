@@ -136,6 +136,31 @@ func mountEvidence(d checks.Declared, mounts []hostpath.Mount) []api.Evidence {
 	return out
 }
 
+// gradeSocket grades a mount by the socket that it gives, "" if it gives none that is known.
+// Read-only changes nothing. A directory that every node has (/var) counts low for a socket
+// that one distribution puts there: whether this node is of that distribution is unknown.
+func gradeSocket(m hostpath.Mount) (severity api.Severity, message string) {
+	socket, of, reach := hostpath.SocketIn(m.Path)
+	what := "mounts " + m.Path + " of the node"
+	if m.Some && (reach == hostpath.Direct || reach == hostpath.Above || reach == hostpath.Internal) {
+		return api.Medium, "mounts a part of " + m.Path + " of the node that only the running pod shows (its subPath has a variable): it can hold " + socket
+	}
+	switch reach {
+	case hostpath.Direct:
+		if m.Path != socket {
+			what += ", which is or holds " + socket
+		}
+		return api.High, what
+	case hostpath.Internal:
+		return api.Medium, what + ", a socket of " + of
+	case hostpath.Above:
+		return api.Medium, what + ", a directory that can hold " + socket
+	case hostpath.Elsewhere:
+		return api.Low, what + ", a directory that holds " + socket + " if the node runs " + of
+	}
+	return "", ""
+}
+
 // judgeDeclaredSockets judges what a container declares.
 func judgeDeclaredSockets(d checks.Declared) []api.Finding {
 	var findings []api.Finding
@@ -147,23 +172,14 @@ func judgeDeclaredSockets(d checks.Declared) []api.Finding {
 	}
 	mounts := hostpath.Of(d.Workload, d.Container)
 	for _, m := range mounts {
-		socket, direct, ok := hostpath.Socket(m.Path)
-		if !ok {
+		severity, message := gradeSocket(m)
+		if severity == "" {
 			continue
 		}
-		f := api.Finding{
-			Verdict: api.Fail, Severity: api.High, Subject: d.Subject(),
-			Message:  "mounts " + m.Path + " of the node, which is or holds " + socket,
+		findings = append(findings, api.Finding{
+			Verdict: api.Fail, Severity: severity, Subject: d.Subject(), Message: message + m.Later(),
 			Evidence: []api.Evidence{{Source: m.Field(d.Workload), Value: m.Value()}},
-		}
-		if m.Path == socket {
-			f.Message = "mounts " + socket + " of the node"
-		}
-		if !direct {
-			f.Severity = api.Medium
-			f.Message = "mounts " + m.Path + " of the node, a directory that can hold " + socket
-		}
-		findings = append(findings, f)
+		})
 	}
 	if unread := hostpath.Unread(d.Workload, d.Container); len(unread) > 0 {
 		findings = append(findings, hostpath.UnknownBehind(d, unread))

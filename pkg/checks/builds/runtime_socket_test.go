@@ -156,6 +156,34 @@ func TestRuntimeSocket(t *testing.T) {
 		"a directory further up is medium": {
 			ft.Declared(mounts, hostPath("/")), fails(api.Medium, "mounts / of the node, a directory that can hold /run/docker.sock", "/ at /host"),
 		},
+		"a directory up to a distribution's own is low": {
+			ft.Declared(mounts, hostPath("/var")),
+			fails(api.Low, "mounts /var of the node, a directory that holds /var/snap/microk8s/common/run/containerd.sock if the node runs MicroK8s", "/var at /host"),
+		},
+		"MicroK8s' own socket is high": {
+			ft.Declared(mounts, hostPath("/var/snap/microk8s/common/run/containerd.sock")),
+			fails(api.High, "mounts /var/snap/microk8s/common/run/containerd.sock of the node", "/var/snap/microk8s/common/run/containerd.sock at /host"),
+		},
+		"a socket for events is medium": {
+			ft.Declared(mounts, hostPath("/run/containerd/containerd.sock.ttrpc")),
+			fails(api.Medium, "mounts /run/containerd/containerd.sock.ttrpc of the node, a socket of containerd, for events of its shims", "/run/containerd/containerd.sock.ttrpc at /host"),
+		},
+		"a subPath that a variable makes can be the socket": {
+			ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/host", SubPath: "$(NAME)"}}}, hostPath("/run/containerd")),
+			fails(api.Medium, "mounts a part of /run/containerd of the node that only the running pod shows (its subPath has a variable): "+
+				"it can hold /run/containerd/containerd.sock", "/run/containerd, subPath $(NAME) at /host"),
+		},
+		"what the node mounts later is said": {
+			ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/host", Propagation: "HostToContainer"}}}, hostPath("/run")),
+			fails(api.Medium, "mounts /run of the node, a directory that can hold /run/docker.sock, and what the node mounts there later "+
+				"(mountPropagation HostToContainer)", "/run at /host, mountPropagation HostToContainer"),
+		},
+		"a socket of a sidecar in a volume of the pod passes": {
+			ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "run", Path: "/var/run"}}}, func(s *fact.PodSpec) {
+				s.Volumes = []fact.Volume{{Name: "run", Field: "spec.volumes[0]", Source: "emptyDir"}}
+			}),
+			passes(ft.App+"volumeMounts", "no hostPath"),
+		},
 		"a subPath narrows": {
 			ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/host", SubPath: "lock"}}}, hostPath("/run")),
 			passes(field, "/run, subPath lock at /host"),

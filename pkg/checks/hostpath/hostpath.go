@@ -4,7 +4,6 @@ package hostpath
 
 import (
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -20,41 +19,77 @@ type Mount struct {
 	// Path is the node's, cleaned: the volume's, and its subPath where that is
 	// plain text. "/var/run" is written "/run", because it is a link to "/run".
 	Path string
+	// Some is true if the container gets a part of Path, and only the pod that runs shows
+	// which: its subPath has a variable.
+	Some bool
 }
 
 // Of lists what a container mounts of the node: hostPath volumes, and claims
-// whose volume is a directory of the node.
+// whose volume is a directory of the node. A volume that the container does not
+// mount, and one that pods make for themselves (an emptyDir in which a sidecar's
+// Docker has its socket), is not the node's.
 func Of(w *fact.Workload, c *fact.Container) []Mount {
 	var out []Mount
+	each(w, c, func(v *fact.Volume, mount *fact.VolumeMount) {
+		if v.HostPath == "" {
+			return
+		}
+		m := Mount{Volume: v, Mount: mount}
+		p := v.HostPath
+		if sub := mount.SubPath; sub != "" {
+			// Only the elements before the first variable are known. A value
+			// cannot lead out of the volume: the kubelet refuses "..".
+			known, _, some := strings.Cut(sub, "$(")
+			if some {
+				m.Some = true
+				known = known[:strings.LastIndexByte(known, '/')+1]
+			}
+			p = path.Join(p, known)
+		}
+		m.Path = Clean(p)
+		out = append(out, m)
+	})
+	return out
+}
+
+// each calls f with every mount of a container and its volume.
+func each(w *fact.Workload, c *fact.Container, f func(*fact.Volume, *fact.VolumeMount)) {
+	// Up to so many comparisons a search is faster than a map.
+	const few = 1024
+	if len(c.Mounts)*len(w.Spec.Volumes) <= few {
+		for i := range c.Mounts {
+			for j := range w.Spec.Volumes {
+				if v := &w.Spec.Volumes[j]; v.Name == c.Mounts[i].Volume {
+					f(v, &c.Mounts[i])
+				}
+			}
+		}
+		return
+	}
+	// The API refuses two volumes with one name, but a file can have them: the first of a
+	// name leads to the next.
+	first, next := make(map[string]int, len(w.Spec.Volumes)), make([]int, len(w.Spec.Volumes))
+	for j := len(w.Spec.Volumes) - 1; j >= 0; j-- {
+		name := w.Spec.Volumes[j].Name
+		next[j] = first[name] // one more than the index; 0 ends the chain
+		first[name] = j + 1
+	}
 	for i := range c.Mounts {
-		for j := range w.Spec.Volumes {
-			v := &w.Spec.Volumes[j]
-			if v.Name != c.Mounts[i].Volume || v.HostPath == "" {
-				continue
-			}
-			p := v.HostPath
-			// A subPath with $(VAR) is known only at run time, so the whole
-			// volume counts.
-			if sub := c.Mounts[i].SubPath; sub != "" && !strings.Contains(sub, "$(") {
-				p = path.Join(p, sub)
-			}
-			out = append(out, Mount{Volume: v, Mount: &c.Mounts[i], Path: Clean(p)})
+		for j := first[c.Mounts[i].Volume]; j > 0; j = next[j-1] {
+			f(&w.Spec.Volumes[j-1], &c.Mounts[i])
 		}
 	}
-	return out
 }
 
 // Unread lists the claims of a container whose volumes are unknown: they may be
 // directories of the node.
 func Unread(w *fact.Workload, c *fact.Container) []*fact.Volume {
 	var out []*fact.Volume
-	for i := range c.Mounts {
-		for j := range w.Spec.Volumes {
-			if v := &w.Spec.Volumes[j]; v.Name == c.Mounts[i].Volume && v.Unread != "" {
-				out = append(out, v)
-			}
+	each(w, c, func(v *fact.Volume, _ *fact.VolumeMount) {
+		if v.Unread != "" {
+			out = append(out, v)
 		}
-	}
+	})
 	return out
 }
 
@@ -82,7 +117,7 @@ func UnknownBehind(d checks.Declared, unread []*fact.Volume) api.Finding {
 }
 
 // pipes is where Windows has its named pipes, as Clean writes it.
-const pipes = "//./pipe/"
+const pipes = runtimesocket.Pipes
 
 // Clean is path.Clean for a path of the node, with /var/run written as /run,
 // and without the links of procfs that lead back to the node's root: the runtime
@@ -90,6 +125,8 @@ const pipes = "//./pipe/"
 // is written //./pipe/NAME, and a directory c:/name; c: is the whole disk.
 func Clean(p string) string {
 	switch windows := strings.ToLower(strings.ReplaceAll(p, `\`, "/")); {
+	case windows+"/" == pipes:
+		return pipes
 	case strings.HasPrefix(windows, pipes):
 		return pipes + strings.TrimPrefix(path.Clean("/"+windows[len(pipes):]), "/")
 	case len(windows) > 1 && windows[0] >= 'a' && windows[0] <= 'z' && windows[1] == ':':
@@ -150,7 +187,7 @@ func (m Mount) Field(w *fact.Workload) string {
 }
 
 // Value describes the mount for evidence: the volume's path as declared, where
-// it comes from, where it is mounted.
+// it comes from, where it is mounted, and how.
 func (m Mount) Value() string {
 	value := m.Volume.HostPath
 	if m.Volume.HostPathFrom != "" {
@@ -163,52 +200,17 @@ func (m Mount) Value() string {
 	if m.Mount.ReadOnly {
 		value += ", read-only"
 	}
+	if m.Mount.Propagation != "" {
+		value += ", mountPropagation " + m.Mount.Propagation
+	}
 	return value
 }
 
-// sockets are those of package runtimesocket, and Windows' named pipes.
-var sockets = append(slices.Clone(runtimesocket.Paths()),
-	pipes+"docker_engine",
-	pipes+"containerd-containerd",
-	pipes+"cri-dockerd",
-	pipes+"dockershim",
-	pipes+"buildkitd",
-)
-
-// Socket reports whether a mount of p gives a runtime's socket, and which.
-// Direct is true for the socket itself and for the runtime's own directory that
-// holds it. It is false for a directory further up, and for those of procfs,
-// which lead to the root of every process.
-func Socket(p string) (socket string, direct, ok bool) {
-	// All of /proc also holds every process's root. But following one takes the
-	// right to trace the process, and node agents mount /proc for its numbers,
-	// so privileged/host-path judges it.
-	if below, ok := ofProcess(p); ok && (below == "" || below == "task") {
-		return strings.TrimSuffix(p, "/task") + "/root" + sockets[0], false, true
+// Later says that a mount also shows what the node mounts there after the container has
+// started, "" for one that does not: a runtime's directory, a disk, another pod's volume.
+func (m Mount) Later() string {
+	if m.Mount.Propagation == "" || m.Mount.Device {
+		return ""
 	}
-	for _, s := range sockets {
-		if runtimesocket.Match(s, p) || !strings.HasPrefix(s, pipes) && runtimesocket.Match(runtimesocket.Own(s), p) {
-			return s, true, true
-		}
-	}
-	for _, s := range sockets {
-		if strings.HasPrefix(s, pipes) {
-			if p+"/" == pipes || p == pipes {
-				return s, false, true
-			}
-			continue
-		}
-		if !runtimesocket.Usual(s) {
-			continue
-		}
-		for dir := path.Dir(s); ; dir = path.Dir(dir) {
-			if runtimesocket.Match(dir, p) {
-				return s, false, true
-			}
-			if dir == "/" {
-				break
-			}
-		}
-	}
-	return "", false, false
+	return ", and what the node mounts there later (mountPropagation " + m.Mount.Propagation + ")"
 }

@@ -13,7 +13,7 @@ func TestSocket(t *testing.T) {
 		"by its name below /var/run":               {"/var/run/docker.sock", "/run/docker.sock", true, true},
 		"the directory of its own":                 {"/run/containerd/", "/run/containerd/containerd.sock", true, true},
 		"k3s's":                                    {"/run/k3s/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", true, true},
-		"a user's":                                 {"/run/user/1000/podman/podman.sock", "/run/user/*/podman/podman.sock", true, true},
+		"a user's":                                 {"/run/user/1000/podman/podman.sock", "/run/user/1000/podman/podman.sock", true, true},
 		"/run holds them all":                      {"/run", "/run/docker.sock", false, true},
 		"/var/run is /run":                         {"/var/run/", "/run/docker.sock", false, true},
 		"/ holds them all":                         {"/", "/run/docker.sock", false, true},

@@ -14,4 +14,3 @@ func earlierFacts(v *checks.View) []api.Finding { return v.InjectionUnread() }
 func annotationSource(w *fact.Workload, key string) string {
 	return checks.MetadataField(w, "annotations["+key+"]")
 }
-
