@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,35 +26,82 @@ import (
 // is never enough. Workloads is the same rule without platform subjects. Gaps
 // are among the findings, as unknown ones (see JudgeSet).
 func (v *View) answers(plan *Plan, findings *ledger) []api.Answer {
+	return v.answersOf(plan, v.count(plan, findings))
+}
+
+// counted is what answers a question: what was counted of its findings.
+type counted struct {
+	info  QuestionInfo
+	whole *sum
+	parts []countedPart
+}
+
+// countedPart is counted, of a part. Missing names the checks that this version does not
+// have, idle those that did not run.
+type countedPart struct {
+	part          Part
+	missing, idle string
+	sum           *sum
+}
+
+// count counts the findings of a ledger for each question that the plan asks.
+func (v *View) count(plan *Plan, findings *ledger) []counted {
 	byCheck := findings.byCheck()
-	var out []api.Answer
+	var out []counted
 	for _, info := range Questions() {
-		if plan.asks(info.Question) {
-			out = append(out, v.answer(plan, info, findings, byCheck))
+		if !plan.asks(info.Question) {
+			continue
 		}
+		question := counted{info: info}
+		whole := newTally(v, findings)
+		for _, part := range PartsOf(plan.Parts, info.Question) {
+			t := newTally(v, findings)
+			p := countedPart{part: part}
+			p.missing, p.idle = t.addPart(plan, part, byCheck)
+			whole.addAll(t)
+			p.sum = t.sum()
+			question.parts = append(question.parts, p)
+		}
+		question.whole = whole.sum()
+		out = append(out, question)
 	}
 	return out
 }
 
-func (v *View) answer(plan *Plan, info QuestionInfo, findings *ledger, byCheck [][]span) api.Answer {
+// add counts so many times what others have counted by the same plan, of other subjects.
+func (q *counted) add(o *counted, times int) {
+	q.whole.add(o.whole, times)
+	for i := range q.parts {
+		q.parts[i].sum.add(o.parts[i].sum, times)
+	}
+}
+
+// answersOf answers questions by what was counted.
+func (v *View) answersOf(plan *Plan, questions []counted) []api.Answer {
+	var out []api.Answer
+	for i := range questions {
+		out = append(out, v.answer(plan, &questions[i]))
+	}
+	return out
+}
+
+func (v *View) answer(plan *Plan, question *counted) api.Answer {
+	info, whole := question.info, question.whole
 	answer := api.Answer{Question: info.Question, Number: info.Number, Text: info.Text}
-	whole := newTally(v, findings)
 	var all, workloads worst
-	for _, part := range PartsOf(plan.Parts, info.Question) {
-		t := newTally(v, findings)
-		missing, idle := t.addPart(plan, part, byCheck)
-		whole.addAll(t)
+	for _, p := range question.parts {
+		part, t := p.part, p.sum
 		a := api.PartAnswer{
 			Part: part.Name, Title: part.Title, Optional: part.Optional,
 			Coverage: t.coverage(), Unknown: t.unknowns, Workloads: api.NotApplicable,
 		}
-		given := !part.Optional || t.findings > 0 && missing == "" && idle == "" || v.leftOut(plan, part)
+		given := !part.Optional || t.findings > 0 && p.missing == "" && p.idle == "" || v.leftOut(plan, part)
 		var why string
-		a.Answer, why = t.all.word(findings, plan, missing, idle)
+		a.Answer, why = t.all.word(plan, p.missing, p.idle)
 		a.Reason = why
 		all.add(part, a.Answer, why, given)
 		if info.Workloads {
-			a.Workloads, why = t.workloads.word(findings, plan, missing, idle)
+			a.Workloads, why = t.workloads.word(plan, p.missing, p.idle)
 			if a.Answer != api.Unknown {
 				a.WorkloadsReason = why
 			}
@@ -121,26 +169,140 @@ type verdicts struct {
 	unmeasured firstOf // passes of checks that measure, of what runs and was not measured
 	any        bool    // whether there are any
 	measured   bool
-	silent     string // a check that measures and found nothing to judge
+	expected   []expected // of each check that measures, in the part's order
+}
+
+// expected is a check that measures, and how many findings it has of what runs.
+type expected struct {
+	check    string
+	findings int
 }
 
 // firstOf is the most telling of several findings, and how many subjects they
 // have.
 type firstOf struct {
-	finding  *entry
+	entry    *entry // nil without any
+	check    int    // its place in the part
 	fromGap  bool
 	subjects int
+	// finding and kind are filled in by resolve.
+	finding *api.Finding
+	kind    kind
 }
 
 // add counts a finding, and its subject if it is a new one. A gap says more
 // than its consequences.
-func (o *firstOf) add(f *entry, c *class, isNew bool) {
-	if o.finding == nil || c.fromGap && !o.fromGap {
-		o.finding, o.fromGap = f, c.fromGap
+func (o *firstOf) add(f *entry, c *class, check int, isNew bool) {
+	if o.entry == nil || c.fromGap && !o.fromGap {
+		o.entry, o.fromGap, o.check = f, c.fromGap, check
 	}
 	if isNew {
 		o.subjects++
 	}
+}
+
+// resolve makes a copy of the finding, so that the ledger is no longer needed.
+func (o *firstOf) resolve(l *ledger) {
+	if o.entry == nil {
+		return
+	}
+	finding, c := *l.finding(o.entry), &l.classes[o.entry.class]
+	finding.Evidence = nil
+	o.finding, o.kind, o.entry = &finding, kind{c.verdict, c.severity, l.checks[o.entry.check].ID}, nil
+}
+
+// join adds, so many times, what is the most telling of other subjects.
+func (o *firstOf) join(with *firstOf, times int) {
+	if with.finding == nil {
+		return
+	}
+	if o.finding == nil || with.before(o) {
+		o.finding, o.kind, o.fromGap, o.check = with.finding, with.kind, with.fromGap, with.check
+	}
+	o.subjects += with.subjects * times
+}
+
+// before reports whether it comes before another in the order in which findings are
+// counted.
+func (o *firstOf) before(other *firstOf) bool {
+	switch {
+	case o.fromGap != other.fromGap:
+		return o.fromGap
+	case o.check != other.check:
+		return o.check < other.check
+	}
+	return cmp.Or(o.kind.compare(other.kind), o.finding.Subject.Compare(&other.finding.Subject)) < 0
+}
+
+// sum is what a tally has counted, without its ledger.
+type sum struct {
+	findings, unknowns         int
+	failing                    map[api.Severity]int
+	judged, inScope, measured  int // subjects: see seen
+	measures, countsNotRunning bool
+	notRunning                 int
+	all, workloads             verdicts
+}
+
+// sum ends the counting.
+func (t *tally) sum() *sum {
+	s := &sum{
+		findings: t.findings, unknowns: t.unknowns, failing: t.failing,
+		measures: t.measures, countsNotRunning: t.notRunning, notRunning: t.view.notRunning,
+		all: t.all, workloads: t.workloads,
+	}
+	for _, of := range t.seen {
+		if of&judgedOnce != 0 {
+			s.judged++
+		}
+		if of&inScope != 0 {
+			s.inScope++
+		}
+		if of&measuredOnce != 0 {
+			s.measured++
+		}
+	}
+	for _, v := range []*verdicts{&s.all, &s.workloads} {
+		v.open.resolve(t.ledger)
+		v.unmeasured.resolve(t.ledger)
+	}
+	return s
+}
+
+// add counts so many times what was counted of other subjects.
+func (s *sum) add(o *sum, times int) {
+	s.findings += o.findings * times
+	s.unknowns += o.unknowns * times
+	for severity, n := range o.failing {
+		s.failing[severity] += n * times
+	}
+	s.judged += o.judged * times
+	s.inScope += o.inScope * times
+	s.measured += o.measured * times
+	s.measures, s.countsNotRunning = s.measures || o.measures, s.countsNotRunning || o.countsNotRunning
+	s.notRunning += o.notRunning * times
+	s.all.join(&o.all, times)
+	s.workloads.join(&o.workloads, times)
+}
+
+func (v *verdicts) join(o *verdicts, times int) {
+	v.failed, v.any, v.measured = v.failed || o.failed, v.any || o.any, v.measured || o.measured
+	v.open.join(&o.open, times)
+	v.unmeasured.join(&o.unmeasured, times)
+	for i := range v.expected {
+		v.expected[i].findings += o.expected[i].findings * times
+	}
+}
+
+func (s *sum) coverage() api.Coverage {
+	c := api.Coverage{InScope: s.judged, Measured: s.measured}
+	if s.measures {
+		c.InScope = s.inScope
+	}
+	if s.countsNotRunning {
+		c.NotRunning = s.notRunning
+	}
+	return c
 }
 
 func newTally(v *View, findings *ledger) *tally {
@@ -151,11 +313,11 @@ func newTally(v *View, findings *ledger) *tally {
 // version does not have, idle those that did not run.
 func (t *tally) addPart(plan *Plan, part Part, byCheck [][]span) (missing, idle string) {
 	var lacks, left, waits []string
-	for _, id := range part.Checks {
+	for at, id := range part.Checks {
 		i := slices.IndexFunc(plan.Checks, func(c Check) bool { return c.ID == id })
 		switch {
 		case i >= 0:
-			t.addCheck(&plan.Checks[i], byCheck[i])
+			t.addCheck(&plan.Checks[i], at, byCheck[i])
 		case plan.waits(id):
 			waits = append(waits, slug(id))
 		case plan.knows(id):
@@ -178,7 +340,7 @@ func (t *tally) addPart(plan *Plan, part Part, byCheck [][]span) (missing, idle 
 
 func slug(id string) string { return Check{ID: id}.Slug() }
 
-func (t *tally) addCheck(c *Check, findings []span) {
+func (t *tally) addCheck(c *Check, at int, findings []span) {
 	t.measures = t.measures || c.Measures()
 	t.notRunning = t.notRunning || c.Measures() && c.Scope == ScopeWorkload
 	inAll, inWorkloads := 0, 0
@@ -210,12 +372,12 @@ func (t *tally) addCheck(c *Check, findings []span) {
 			if !is.idle {
 				inAll++
 			}
-			t.all.add(f, is, measured, before)
+			t.all.add(f, is, at, measured, before)
 			if !is.platform {
 				if !is.idle {
 					inWorkloads++
 				}
-				t.workloads.add(f, is, measured, before)
+				t.workloads.add(f, is, at, measured, before)
 			}
 		}
 	}
@@ -240,55 +402,34 @@ func (t *tally) addAll(o *tally) {
 	t.workloads.measured = t.workloads.measured || o.workloads.measured
 }
 
-func (t *tally) coverage() api.Coverage {
-	counts := judgedOnce
-	if t.measures {
-		counts = inScope
-	}
-	var c api.Coverage
-	for _, s := range t.seen {
-		if s&counts != 0 {
-			c.InScope++
-		}
-		if s&measuredOnce != 0 {
-			c.Measured++
-		}
-	}
-	if t.notRunning {
-		c.NotRunning = t.view.notRunning
-	}
-	return c
-}
-
 // add counts a finding. Before is what was seen of its subject so far.
-func (v *verdicts) add(f *entry, is *class, measured bool, before seen) {
+func (v *verdicts) add(f *entry, is *class, check int, measured bool, before seen) {
 	v.any = true
 	v.failed = v.failed || is.verdict == api.Fail && is.severity.Rank() >= api.Medium.Rank()
 	v.measured = v.measured || measured
 	if is.open {
-		v.open.add(f, is, before&openOnce == 0)
+		v.open.add(f, is, check, before&openOnce == 0)
 	}
 	if is.unmeasured {
-		v.unmeasured.add(f, is, before&unmeasuredOnce == 0)
+		v.unmeasured.add(f, is, check, before&unmeasuredOnce == 0)
 	}
 }
 
-// expect notes a check that measures and had nothing to judge.
+// expect notes a check that measures, and how many findings it has.
 func (v *verdicts) expect(findings int, check string) {
-	if findings == 0 && v.silent == "" {
-		v.silent = check
-	}
+	v.expected = append(v.expected, expected{check, findings})
 }
 
 // word answers a part, and says why it is unknown.
-func (v *verdicts) word(findings *ledger, plan *Plan, missing, idle string) (api.AnswerWord, string) {
+func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, string) {
+	silent := slices.IndexFunc(v.expected, func(e expected) bool { return e.findings == 0 })
 	switch {
 	case v.failed:
 		return api.No, ""
 	case v.open.finding != nil:
-		return api.Unknown, v.open.because(findings)
+		return api.Unknown, v.open.because()
 	case v.unmeasured.finding != nil:
-		return api.Unknown, string(fact.NotPresent) + ": declared but not measured: " + subjectWords(findings.finding(v.unmeasured.finding).Subject) + v.unmeasured.more()
+		return api.Unknown, string(fact.NotPresent) + ": declared but not measured: " + subjectWords(v.unmeasured.finding.Subject) + v.unmeasured.more()
 	case missing != "":
 		return api.Unknown, missing
 	case idle != "":
@@ -299,15 +440,15 @@ func (v *verdicts) word(findings *ledger, plan *Plan, missing, idle string) (api
 		return api.Unknown, "NotRequested: " + plan.Narrowed + "; nothing found there"
 	case !v.any:
 		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope"
-	case v.silent != "":
-		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope of " + slug(v.silent)
+	case silent >= 0:
+		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope of " + slug(v.expected[silent].check)
 	}
 	return api.Yes, ""
 }
 
 // because says in a few words what is unknown: the first, and how many more.
-func (o *firstOf) because(findings *ledger) string {
-	first := findings.finding(o.finding)
+func (o *firstOf) because() string {
+	first := o.finding
 	text := fmt.Sprintf("%s: %s", first.Reason, subjectWords(first.Subject))
 	if k := first.Subject.Kind; first.Subject.Namespace == "" && (k == fact.SubjectCluster || k == fact.SubjectFile) {
 		// A finding about everything is named by its message, up to the first

@@ -522,15 +522,10 @@ func TestWhatDoesNotRunIsNotInScope(t *testing.T) {
 
 // What decides a part, in order: each step takes away what decided before it.
 func TestWhatDecidesAPart(t *testing.T) {
-	list, subjects := judgedOf([]api.Finding{
-		{Verdict: api.VerdictUnknown, Reason: fact.Timeout, Subject: fact.Subject{Kind: "Node", Name: "n1"}},
-		{Verdict: api.Pass, Subject: fact.Subject{Kind: "Pod", Name: "p"}},
-	})
-	findings := unsorted(list, subjects)
 	v := verdicts{
-		failed: true, silent: "privileged/a",
-		open:       firstOf{finding: &findings.entries[0], subjects: 1},
-		unmeasured: firstOf{finding: &findings.entries[1], subjects: 1},
+		failed: true, expected: []expected{{"privileged/b", 1}, {"privileged/a", 0}},
+		open:       firstOf{finding: &api.Finding{Reason: fact.Timeout, Subject: fact.Subject{Kind: "Node", Name: "n1"}}, subjects: 1},
+		unmeasured: firstOf{finding: &api.Finding{Subject: fact.Subject{Kind: "Pod", Name: "p"}}, subjects: 1},
 	}
 	plan, missing, idle := Plan{Narrowed: "only some"}, "missing", "idle"
 	for _, step := range []struct {
@@ -546,10 +541,10 @@ func TestWhatDecidesAPart(t *testing.T) {
 		{"what did not run", api.Unknown, "idle", func() { idle = "" }},
 		{"a narrowed run", api.Unknown, "NotRequested: only some; nothing found there", func() { plan.Narrowed = "" }},
 		{"nothing at all", api.Unknown, "NotPresent: nothing was in scope", func() { v.any = true }},
-		{"a check with nothing to judge", api.Unknown, "NotPresent: nothing was in scope of a", func() { v.silent = "" }},
+		{"a check with nothing to judge", api.Unknown, "NotPresent: nothing was in scope of a", func() { v.expected = nil }},
 		{"nothing is against it", api.Yes, "", func() {}},
 	} {
-		if word, reason := v.word(findings, &plan, missing, idle); word != step.word || reason != step.reason {
+		if word, reason := v.word(&plan, missing, idle); word != step.word || reason != step.reason {
 			t.Errorf("%s: want %s %q, got %s %q", step.name, step.word, step.reason, word, reason)
 		}
 		step.remove()
@@ -620,10 +615,11 @@ func TestBecause(t *testing.T) {
 			seen := make([]bool, subjects.size())
 			for i := range findings.entries {
 				f := &findings.entries[i]
-				first.add(f, &findings.classes[f.class], !seen[f.subject])
+				first.add(f, &findings.classes[f.class], 0, !seen[f.subject])
 				seen[f.subject] = true
 			}
-			if got := first.because(findings); got != tc.want {
+			first.resolve(findings)
+			if got := first.because(); got != tc.want {
 				t.Errorf("want %q, got %q", tc.want, got)
 			}
 		})
