@@ -199,17 +199,22 @@ func Named(_ context.Context, getter resource.RESTClientGetter, namespace string
 		if !ok {
 			return nil, fmt.Errorf("expected an object, found %T", info.Object)
 		}
-		workload, _, found, err := fromObject(object, "")
-		if err != nil {
-			return nil, named(object, err)
-		}
-		if !found {
+		found := take(object, "", within{})
+		switch {
+		case len(found.errs) > 0:
+			return nil, named(object, found.errs[0])
+		case len(found.workloads) == 0 && len(found.gaps) > 0:
+			return nil, fmt.Errorf("%s", found.gaps[0].Detail)
+		case len(found.workloads) == 0:
 			return nil, fmt.Errorf("%s %q runs no pod: %s", object.GetKind(), object.GetName(), expected)
 		}
-		if isPod(object) {
-			workload.Pods = []fact.Pod{{Name: object.GetName(), UID: string(object.GetUID()), Node: nodeOf(object)}}
+		for i := range found.workloads {
+			workload := found.workloads[i].workload
+			if isPod(object) {
+				workload.Pods = []fact.Pod{{Name: object.GetName(), UID: string(object.GetUID()), Node: nodeOf(object)}}
+			}
+			workloads = append(workloads, workload)
 		}
-		workloads = append(workloads, workload)
 	}
 	Sort(workloads)
 	return workloads, nil

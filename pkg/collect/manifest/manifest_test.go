@@ -3,6 +3,7 @@ package manifest
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -413,9 +414,9 @@ func TestErrorsQuoteNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			put(spec, path, value)
-			_, _, _, err := fromObject(&unstructured.Unstructured{Object: map[string]any{
+			err := errors.Join(take(&unstructured.Unstructured{Object: map[string]any{
 				"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "a"}, "spec": spec,
-			}}, "x.yaml ")
+			}}, "x.yaml ", within{}).errs...)
 			if err == nil {
 				continue
 			}

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"cmp"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/workloadkind"
 )
 
 // template is where a kind keeps its pod template: the fields above metadata
@@ -35,56 +38,201 @@ var builtin = map[string][]string{
 	"batch CronJob":          inJobTemplate,
 }
 
-// fromObject finds the pod spec in an object, whatever its kind: a Pod's own,
-// or a template's that has containers. Other kinds without these fields run no
-// pod that we know of. Claims are the names of its claims by volume: the object
-// does not say what is behind them.
-func fromObject(object *unstructured.Unstructured, prefix string) (w fact.Workload, claims map[int]string, found bool, err error) {
+// taken is what one object declares.
+type taken struct {
+	workloads []takenWorkload
+	objects   []inner
+	gaps      []fact.Gap
+	errs      []error // each about a field of the object
+}
+
+// takenWorkload is a workload and the names of its claims by volume: the object does not say what
+// is behind them.
+type takenWorkload struct {
+	workload fact.Workload
+	claims   map[int]string
+}
+
+// inner is a whole object in another one.
+type inner struct {
+	object *unstructured.Unstructured
+	path   workloadkind.Path // in the object that holds it
+	within within            // for its own take
+}
+
+// within says in which object another one is. The zero value is for an object that is in none.
+type within struct {
+	depth   int
+	owner   fact.Subject      // of the outermost object
+	origin  string            // of the outermost object
+	path    workloadkind.Path // from the outermost object
+	partial string            // why the object may be changed before it is created
+}
+
+// take finds the pod specs in an object, whatever its kind: at the places that are known of the
+// kind, and by shape. Objects in it are for the caller to take. What runs a pod and does not show
+// it is a gap.
+func take(object *unstructured.Unstructured, prefix string, in within) taken {
+	var t taken
+	if err := unknownKind(object); err != nil {
+		t.errs = append(t.errs, err)
+		return t
+	}
+	if value, found := object.Object["metadata"]; found {
+		if wrong := misfit(value, metadataType, []any{"metadata"}); wrong != nil {
+			t.errs = append(t.errs, wrong)
+			return t
+		}
+	}
+	owner, from := subjectOf(object), in.origin
+	switch {
+	case in.depth == 0:
+		from = origin(prefix, owner.Kind, owner.Namespace, owner.Name)
+	case owner.Name == "":
+		owner = in.owner
+	}
 	gvk := object.GroupVersionKind()
 	fields, own := builtin[gvk.Group+" "+gvk.Kind]
-	if !own {
-		for _, try := range [][]string{inJobTemplate, inTemplate} {
-			if value, found := lookup(object.Object, append(slices.Clone(try), "spec", "containers")); found {
-				if _, isList := value.([]any); isList {
-					fields = try
-					break
-				}
-			}
-		}
-		if fields == nil {
-			return fact.Workload{}, nil, false, nil
-		}
+	if own && in.depth == 0 {
+		t.builtin(object, fields, owner, from)
+		return t
 	}
-	for _, metadata := range []struct {
-		path []string
-		of   reflect.Type
-	}{{[]string{"metadata"}, metadataType}, {append(slices.Clone(fields), "metadata"), metadataType}} {
-		if value, found := lookup(object.Object, metadata.path); found {
-			if wrong := misfit(value, metadata.of, anyPath(metadata.path)); wrong != nil {
-				return fact.Workload{}, nil, false, wrong
-			}
+	found := workloadkind.Find(object.Object)
+	if own && len(found.Pods)+len(found.Gaps) == 0 {
+		_, err := podSpec(object.Object, fields)
+		t.add(err)
+	}
+	for i := range found.Pods {
+		t.pod(object, &found.Pods[i], owner, from, in)
+	}
+	for _, gap := range found.Gaps {
+		t.gap(owner, from, in, gap.Reason, gap.Detail, gap.Hint)
+	}
+	outermost := in.owner
+	if in.depth == 0 {
+		outermost = owner
+	}
+	for i := range found.Objects {
+		o := &found.Objects[i]
+		if in.depth == workloadkind.MaxObjects {
+			t.gap(owner, from, in, fact.Truncated, fmt.Sprintf("objects in objects, more than %d levels", workloadkind.MaxObjects), "")
+			break
 		}
+		t.objects = append(t.objects, inner{&unstructured.Unstructured{Object: o.Object}, o.Path, within{
+			depth: in.depth + 1, owner: outermost, origin: from, path: slices.Concat(in.path, o.Path), partial: cmp.Or(in.partial, o.Partial),
+		}})
 	}
-	path := strings.Join(append(slices.Clone(fields), "spec"), ".")
-	spec, err := podSpec(object.Object, fields)
-	if err != nil {
-		return fact.Workload{}, nil, false, err
+	return t
+}
+
+// unknownKind is the error for an object that no API server takes: it has a kind that Kubernetes'
+// own groups do not have. kubectl says the same.
+func unknownKind(object *unstructured.Unstructured) error {
+	kind, version := object.GetKind(), object.GetAPIVersion()
+	if meant := workloadkind.Meant(kind); version == "" && meant != "" {
+		return &fieldError{[]any{"apiVersion"}, "expected " + meant + ", found nothing"}
 	}
-	labels := texts(object.Object, append(slices.Clone(fields), "metadata", "labels"))
-	annotations := texts(object.Object, append(slices.Clone(fields), "metadata", "annotations"))
+	meant, none := workloadkind.NoMatch(version, kind)
+	switch {
+	case none && meant != "":
+		return &fieldError{[]any{"kind"}, "no such kind in this apiVersion: expected " + meant}
+	case none:
+		return &fieldError{[]any{"kind"}, "no such kind in this apiVersion"}
+	}
+	if _, found := object.Object["items"]; !found && kind == "List" && version == "v1" {
+		return &fieldError{[]any{"items"}, "expected a list of objects, found nothing"}
+	}
+	return nil
+}
+
+// subjectOf is the subject of findings about an object.
+func subjectOf(object *unstructured.Unstructured) fact.Subject {
 	namespace, name := object.GetNamespace(), object.GetName()
 	if name == "" {
 		name = object.GetGenerateName()
 	}
-	w = fact.Workload{
-		Owner: fact.Subject{
-			Kind: object.GetKind(), Namespace: namespace, Name: name,
-			Platform: fact.PlatformNamespace("", namespace),
-		},
-		Spec: podspec.From(origin(prefix, object.GetKind(), namespace, name), path, labels, annotations, spec),
+	return fact.Subject{Kind: object.GetKind(), Namespace: namespace, Name: name, Platform: fact.PlatformNamespace("", namespace)}
+}
+
+func (t *taken) add(err error) {
+	if err != nil {
+		t.errs = append(t.errs, err)
+	}
+}
+
+func (t *taken) gap(owner fact.Subject, from string, in within, reason fact.Reason, detail, hint string) {
+	if len(in.path) > 0 {
+		from += " " + in.path.String()
+	}
+	t.gaps = append(t.gaps, fact.Gap{What: fact.Pods, Subject: owner, Reason: reason, Detail: from + ": " + detail, Hint: hint})
+}
+
+// builtin takes the pod spec of a built-in kind. It is an error if there is none.
+func (t *taken) builtin(object *unstructured.Unstructured, fields []string, owner fact.Subject, from string) {
+	if value, found := lookup(object.Object, append(slices.Clone(fields), "metadata")); found {
+		if wrong := misfit(value, metadataType, append(anyPath(fields), "metadata")); wrong != nil {
+			t.add(wrong)
+			return
+		}
+	}
+	spec, err := podSpec(object.Object, fields)
+	if err != nil {
+		t.add(err)
+		return
+	}
+	path := strings.Join(append(slices.Clone(fields), "spec"), ".")
+	if len(spec.Containers) == 0 {
+		t.gap(owner, from, within{}, fact.NotPresent, path+" has initContainers and no containers: the API refuses such a pod, so something adds them", "")
+	}
+	labels := texts(object.Object, append(slices.Clone(fields), "metadata", "labels"))
+	annotations := texts(object.Object, append(slices.Clone(fields), "metadata", "annotations"))
+	w := fact.Workload{Owner: owner, Spec: podspec.From(from, path, labels, annotations, spec)}
+	openVolumes(&w.Spec)
+	t.workloads = append(t.workloads, takenWorkload{w, claimsOf(spec)})
+}
+
+// pod takes a pod spec that was found in an object.
+func (t *taken) pod(object *unstructured.Unstructured, p *workloadkind.Pod, owner fact.Subject, from string, in within) {
+	p.Settle()
+	p.Partial = cmp.Or(p.Partial, in.partial)
+	wrong := misfit(p.Spec, podSpecType, nil)
+	if wrong != nil {
+		wrong.path = p.At(wrong.path)
+	}
+	var labels, annotations map[string]string
+	if wrong == nil && p.Metadata != nil {
+		metadata := workloadkind.Lookup(object.Object, p.Metadata)
+		if wrong = misfit(metadata, metadataType, p.Metadata); wrong == nil {
+			at, _ := metadata.(map[string]any)
+			labels, annotations = texts(at, []string{"labels"}), texts(at, []string{"annotations"})
+		}
+	}
+	var spec corev1.PodSpec
+	if wrong == nil {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(p.Spec, &spec); err != nil {
+			// This is what misfit does not find. The error may quote a value.
+			wrong = &fieldError{p.At(nil), "expected a pod spec, found a value of another type in it"}
+		}
+	}
+	switch {
+	case wrong != nil && p.Partial != "":
+		// It only looks like a pod spec, or is none yet.
+		t.gap(owner, from, in, fact.Unsupported, wrong.Error(), "")
+		return
+	case wrong != nil:
+		t.add(wrong)
+		return
+	}
+	w := fact.Workload{Owner: owner, Spec: podspec.From(from, slices.Concat(in.path, p.Path).String(), labels, annotations, &spec)}
+	w.Spec.Partial = p.Partial
+	if len(p.Fields) > 0 {
+		w.Spec.Fields = make(map[string]string, len(p.Fields))
+		for field, at := range p.Fields {
+			w.Spec.Fields[field] = slices.Concat(in.path, at).String()
+		}
 	}
 	openVolumes(&w.Spec)
-	return w, claimsOf(spec), true, nil
+	t.workloads = append(t.workloads, takenWorkload{w, claimsOf(&spec)})
 }
 
 // origin names an object as the place where something was read.
@@ -128,7 +276,8 @@ func podSpec(object map[string]any, fields []string) (*corev1.PodSpec, error) {
 	if !ok {
 		return nil, &fieldError{at, "expected a pod spec, found " + typeName(value)}
 	}
-	if list, ok := raw["containers"].([]any); !ok || len(list) == 0 {
+	init, _ := raw["initContainers"].([]any)
+	if list, ok := raw["containers"].([]any); !ok && raw["containers"] != nil || len(list)+len(init) == 0 {
 		return nil, &fieldError{append(at, "containers"), "expected a list of at least one container, found " + typeName(raw["containers"])}
 	}
 	if wrong := misfit(raw, podSpecType, at); wrong != nil {

@@ -102,12 +102,15 @@ type reader struct {
 	batches   chan []Item
 	batch     []Item
 
-	summary    Summary
-	problems   []Problem
-	dropped    int // problems that are not in the list
-	configMaps configmap.Scan
-	storage    *storage
-	waiting    []waiting
+	summary  Summary
+	problems []Problem
+	dropped  int // problems that are not in the list
+	// gaps are of objects that run pods and do not show them.
+	gaps        []fact.Gap
+	gapsDropped int
+	configMaps  configmap.Scan
+	storage     *storage
+	waiting     []waiting
 	// seen has the first source of each object's identity, by its hash. It is nil if there is
 	// only one source.
 	seen    map[uint64]int
@@ -133,7 +136,7 @@ func (r *reader) run(stdin io.Reader) error {
 		return err
 	}
 	count := &r.summary.Count
-	if count.Workloads == 0 && count.Objects == 0 || count.Workloads == 0 && r.configMaps.Read() == 0 {
+	if count.Workloads == 0 && count.Objects == 0 || count.Workloads == 0 && len(r.gaps) == 0 && r.configMaps.Read() == 0 {
 		if len(r.problems) > 0 {
 			return r.joined()
 		}
@@ -147,6 +150,13 @@ func (r *reader) run(stdin io.Reader) error {
 		r.summary.Gaps = append(r.summary.Gaps, fact.Gap{
 			What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectFile, Name: strings.Join(r.files.Names(), ", ")},
 			Reason: fact.Truncated, Detail: fmt.Sprintf("%d more documents that could not be read", r.dropped),
+		})
+	}
+	r.summary.Gaps = append(r.summary.Gaps, r.gaps...)
+	if r.gapsDropped > 0 {
+		r.summary.Gaps = append(r.summary.Gaps, fact.Gap{
+			What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectFile, Name: strings.Join(r.files.Names(), ", ")},
+			Reason: fact.Truncated, Detail: fmt.Sprintf("%d more places where objects do not show the pods that they run", r.gapsDropped),
 		})
 	}
 	count.Skipped = len(r.problems) + r.dropped
@@ -330,9 +340,12 @@ func (r *reader) list(d *document, items []byte, path []any, kind, version strin
 
 // generic takes an object of any kind.
 func (r *reader) generic(d *document, object *unstructured.Unstructured, path []any, err error) error {
-	var w fact.Workload
-	var claims map[int]string
-	found := false
+	return r.within(d, object, path, err, within{})
+}
+
+// within takes an object that is perhaps in another one, and those in it.
+func (r *reader) within(d *document, object *unstructured.Unstructured, path []any, err error, in within) error {
+	var found taken
 	if err == nil {
 		r.objects++
 		r.summary.Count.Objects++
@@ -340,20 +353,43 @@ func (r *reader) generic(d *document, object *unstructured.Unstructured, path []
 			object.SetNamespace(r.namespace)
 		}
 		r.storage.add(object, d.source+" ")
-		err = named(object, addConfigMap(&r.configMaps, d.source, object))
+		err = addConfigMap(&r.configMaps, d.source, object)
 	}
 	if err == nil {
-		w, claims, found, err = fromObject(object, d.source+" ")
-		err = named(object, err)
+		found = take(object, d.source+" ", in)
+	} else {
+		found.errs = []error{err}
 	}
-	if err != nil {
+	for _, err := range found.errs {
+		if object != nil {
+			err = named(object, err)
+		}
 		r.problem(d.problem(d.lineOf(path, err), fact.Corrupt, d.shown(path)+err.Error()))
-		return nil
 	}
-	if !found {
-		return nil
+	for i := range found.gaps {
+		r.gap(&found.gaps[i])
 	}
-	return r.workload(w, claims)
+	for i := range found.workloads {
+		if err := r.workload(found.workloads[i].workload, found.workloads[i].claims); err != nil {
+			return err
+		}
+	}
+	for _, o := range found.objects {
+		if err := r.within(d, o.object, append(slices.Clone(path), o.path...), nil, o.within); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gap keeps what an object does not show.
+func (r *reader) gap(g *fact.Gap) {
+	if len(r.gaps) == MaxProblems {
+		r.gapsDropped++
+		return
+	}
+	r.tellApart(&g.Subject)
+	r.gaps = append(r.gaps, *g)
 }
 
 // withoutKind is for a document that is no object.
