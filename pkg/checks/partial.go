@@ -45,15 +45,23 @@ func partialOwners(workloads []fact.Workload) map[fact.SubjectKey]*partialOwner 
 	return out
 }
 
-// withholdPartial makes a declared pass unknown if it is about a pod spec that is not whole: a
-// field that is absent there says nothing about the pod that runs, and neither does a container.
-// A pass all of whose evidence is in other pod specs of the owner, which are whole, stays.
+// NotSet is the value of evidence that a field is absent.
+const NotSet = "not set"
+
+// withholdPartial makes a declared verdict unknown that rests on what is absent from a pod spec
+// that is not whole: a field or a container that is not there says nothing about the pod that runs.
+// That is every pass, and a fail all of whose evidence has the value NotSet. What is all in other
+// pod specs of the owner, which are whole, stays.
 func (v *View) withholdPartial(f *api.Finding) {
-	if v.partial == nil {
+	if v.partial == nil || f.Verdict != api.Pass && f.Verdict != api.Fail {
 		return
 	}
 	o := v.partial[ownerKey(f.Subject)]
 	if o == nil {
+		return
+	}
+	present := func(e api.Evidence) bool { return e.Value != NotSet }
+	if f.Verdict == api.Fail && (len(f.Evidence) == 0 || slices.ContainsFunc(f.Evidence, present)) {
 		return
 	}
 	elsewhere := !slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool {
@@ -62,6 +70,10 @@ func (v *View) withholdPartial(f *api.Finding) {
 	if elsewhere {
 		return
 	}
+	declares := "passes"
+	if f.Verdict == api.Fail {
+		declares, f.Remediation = "fails", ""
+	}
 	f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
-	f.Message = "what is declared passes (" + f.Message + "), but " + o.reason
+	f.Message = "what is declared " + declares + " (" + f.Message + "), but " + o.reason
 }

@@ -25,12 +25,13 @@ func TestPartialPodSpecs(t *testing.T) {
 			Containers: []fact.Container{{Name: "autoscaler", Field: "spec.containers[0]"}},
 		}},
 	}}
+	value := NotSet
 	verdict := func(v api.Verdict, basis api.Basis) Check {
 		return Check{ID: "privileged/test", Severity: api.High, Basis: basis, Needs: []fact.Kind{fact.Pods}, Judge: func(view *View) []api.Finding {
 			var out []api.Finding
 			for _, d := range DeclaredContainers(view) {
 				out = append(out, api.Finding{
-					Verdict: v, Subject: d.Subject(), Message: "not set", Evidence: []api.Evidence{{Source: d.Field("securityContext.privileged"), Value: "not set"}},
+					Verdict: v, Subject: d.Subject(), Message: "not set", Evidence: []api.Evidence{{Source: d.Field("securityContext.privileged"), Value: value}},
 				})
 			}
 			return out
@@ -57,8 +58,15 @@ func TestPartialPodSpecs(t *testing.T) {
 	if f := got["head"]; f.Verdict != api.Pass {
 		t.Errorf("a pass about a whole pod spec of the same owner is %s: %s", f.Verdict, f.Message)
 	}
+	if f := judged(verdict(api.Fail, api.Declared))["step"]; f.Verdict != api.VerdictUnknown {
+		t.Errorf("a fail by an absent field of a partial pod spec is %s", f.Verdict)
+	}
+	if f := judged(verdict(api.Fail, api.Declared))["head"]; f.Verdict != api.Fail {
+		t.Errorf("a fail by an absent field of a whole pod spec is %s", f.Verdict)
+	}
+	value = "true"
 	if f := judged(verdict(api.Fail, api.Declared))["step"]; f.Verdict != api.Fail {
-		t.Errorf("a fail about a partial pod spec is %s", f.Verdict)
+		t.Errorf("a fail by a field of a partial pod spec is %s", f.Verdict)
 	}
 	measured := verdict(api.Pass, api.Measured)
 	if f := judged(measured)["step"]; f.Verdict != api.Pass {

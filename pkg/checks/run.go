@@ -141,7 +141,7 @@ func (v *View) complete(j *judged, check *Check) {
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
 		f.Message = "the check gave no evidence for its verdict"
 	}
-	if f.Verdict == api.Pass && f.Basis == api.Declared {
+	if f.Basis == api.Declared {
 		v.withholdPartial(f)
 	}
 	// A check may give several findings the same evidence: what changes is copied.
