@@ -181,7 +181,7 @@ var printedCommand = regexp.MustCompile(`\bkubectl (?:(checklist)(?: (cleanup|co
 	`(?:annotate|apply|config view|delete|describe|drain|get|label|logs|replace))\b`)
 
 // withoutCluster matches what follows a command that asks no cluster.
-var withoutCluster = regexp.MustCompile(`^[^;,()|]*--(local|facts|snapshot|help)\b`)
+var withoutCluster = regexp.MustCompile(`^[^;,()|]*(--(local|facts|snapshot|help)\b| -[fk] )`)
 
 // probeFlag matches hints that need a new run.
 var probeFlag = regexp.MustCompile(`--(probe-|no-probe|max-in-flight)`)

@@ -44,6 +44,9 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 			# Manifests in a directory, without a cluster
 			kubectl checklist pods -f manifests/ -R
 
+			# A repository, without what is no manifest of its own
+			kubectl checklist pods -f . -R --exclude vendor --exclude 'test/**'
+
 			# The manifests that a Helm chart renders
 			helm template web | kubectl checklist pods -f - --fail-on high`),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), env, config, args) },
@@ -54,6 +57,8 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 	flags.StringSliceVarP(&f.files.Filenames, "filename", "f", nil, "Manifests to check: files, directories, URLs, or - for standard input.")
 	flags.StringVarP(&f.files.Kustomize, "kustomize", "k", "", "A kustomization directory to check.")
 	flags.BoolVarP(&f.files.Recursive, "recursive", "R", false, "Read the directories of -f recursively.")
+	flags.StringSliceVar(&f.files.Include, "include", nil, "Files to read in the directories of -f: patterns such as '*.yaml' or 'prod/**'. Default: *.json, *.yaml and *.yml.")
+	flags.StringSliceVar(&f.files.Exclude, "exclude", nil, "Files and directories to pass over in the directories of -f: patterns such as 'values*.yaml' or 'vendor'.")
 	flags.BoolVar(&f.measure, "measure", false, "Also measure on the nodes, with probe pods.")
 	flags.StringVar(&f.facts, "facts", "", "Judge facts that --save-facts wrote; no cluster is contacted.")
 	f.reportFlags.add(flags)
@@ -113,7 +118,7 @@ func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags
 
 // manifests returns the source of what files declare.
 func (f *podsFlags) manifests(env *Env, config *genericclioptions.ConfigFlags) (*gather.Manifests, error) {
-	source := &gather.Manifests{Files: f.files, Stdin: env.Streams.In}
+	source := &gather.Manifests{Files: f.files, Stdin: env.Streams.In, Warn: env.warnLine}
 	// The kubeconfig's namespace does not apply to a file. Only -n does.
 	if config.Namespace != nil {
 		source.Namespace = *config.Namespace
@@ -146,8 +151,18 @@ func (f *podsFlags) validate(args []string) error {
 	if f.facts != "" && len(args) > 0 {
 		return errors.New("--facts and names cannot be used together")
 	}
-	if f.files.Recursive && len(f.files.Filenames) == 0 {
-		return errors.New("-R needs -f")
+	if len(f.files.Filenames) == 0 {
+		switch {
+		case f.files.Recursive:
+			return errors.New("-R needs -f")
+		case len(f.files.Include) > 0:
+			return errors.New("--include needs -f")
+		case len(f.files.Exclude) > 0:
+			return errors.New("--exclude needs -f")
+		}
+	}
+	if err := f.files.Validate(); err != nil {
+		return err
 	}
 	if len(args) > 0 && (f.selector != "" || f.fieldSelector != "" || f.allNamespaces) {
 		return errors.New("names cannot be used together with --selector, --field-selector or --all-namespaces")

@@ -145,5 +145,6 @@ type ReadCount struct {
 	Objects   int `json:"objects,omitempty"`   // objects in them, or of the cluster
 	Workloads int `json:"workloads,omitempty"` // of these, with a pod spec that was judged
 	Pods      int `json:"pods,omitempty"`      // pods of the cluster
+	Foreign   int `json:"foreign,omitempty"`   // files of directories that hold no Kubernetes object
 	Skipped   int `json:"skipped,omitempty"`   // files and documents that could not be read; each is a gap
 }

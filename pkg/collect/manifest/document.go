@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	utiljson "k8s.io/apimachinery/pkg/util/json"
-	"sigs.k8s.io/yaml"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/blockyaml"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 )
 
@@ -94,8 +94,8 @@ func (d *document) shown(path []any) string {
 	return pathText(slices.Concat(d.path, path)) + ": "
 }
 
-// toJSON returns the document as JSON.
-func (d *document) toJSON() (text []byte, err error) {
+// toJSON returns the document as JSON, which may be in the buffer.
+func (d *document) toJSON(buffer *[]byte) (text []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			text, err = nil, d.problem(0, fact.Unsupported, panicked+crash.Describe(v))
@@ -104,7 +104,12 @@ func (d *document) toJSON() (text []byte, err error) {
 	if d.json {
 		return d.text, nil
 	}
-	if text, err = yaml.YAMLToJSONStrict(d.text); err != nil {
+	text, simple := blockyaml.ToJSON((*buffer)[:0], d.text)
+	*buffer = text[:0]
+	if simple {
+		return text, nil
+	}
+	if text, err = convert(d.text); err != nil {
 		line, problem := yamlProblem(d.text, err)
 		return nil, d.problem(line, fact.Corrupt, problem)
 	}
@@ -113,17 +118,23 @@ func (d *document) toJSON() (text []byte, err error) {
 
 // decode reads a document; nil where it is empty.
 func (d *document) decode() (any, error) {
-	text, err := d.toJSON()
+	var buffer []byte
+	text, err := d.toJSON(&buffer)
 	if err != nil {
 		return nil, err
 	}
 	return d.unmarshal(text)
 }
 
-// unmarshal reads JSON.
+// unmarshal reads JSON. A field that is there twice is an error, because readers differ in
+// which of the two counts.
 func (d *document) unmarshal(text []byte) (value any, err error) {
-	if err := utiljson.Unmarshal(text, &value); err != nil {
+	twice, err := kjson.UnmarshalStrict(text, &value, kjson.DisallowDuplicateFields)
+	switch {
+	case err != nil:
 		return nil, d.problem(0, fact.Corrupt, "expected an object, found a value that is not JSON")
+	case len(twice) > 0:
+		return nil, d.problem(duplicate(d.text), fact.Corrupt, "a field that is there twice")
 	}
 	return value, nil
 }

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"slices"
@@ -81,6 +82,13 @@ func newInput(r io.Reader) *input {
 		in.pos += 3
 	}
 	return in
+}
+
+// isBinary reports whether the source begins with bytes that no text has.
+func isBinary(in *input) bool {
+	in.more(512)
+	head := in.rest()
+	return bytes.IndexByte(head[:min(len(head), 512)], 0) >= 0
 }
 
 // wideReader turns UTF-16 into UTF-8.

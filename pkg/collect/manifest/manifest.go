@@ -27,6 +27,10 @@ type Files struct {
 	Filenames []string // -f: files, directories, patterns, URLs, "-"
 	Kustomize string   // -k
 	Recursive bool     // -R
+	// Include and Exclude are globs of the files to read in directories (see globMatch).
+	// Include is *.json, *.yaml and *.yml if it is empty. A directory that Exclude matches is
+	// not looked into.
+	Include, Exclude []string
 
 	// Builder is a command. With a directory as last argument it writes what
 	// kustomize builds to stdout (see BuildKustomization). -k needs it.

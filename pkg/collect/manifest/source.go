@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type source struct {
 	// found is true for a file that was not named, but found in a directory: it may be no
 	// manifest.
 	found bool
+	path  string // of a file
 }
 
 // sources lists what was named, one after the other. Each one that does not exist is a
@@ -59,7 +61,7 @@ func (f Files) sources(stdin io.Reader, problem func(Problem)) iter.Seq[source] 
 					problem(Problem{Source: weburl.Clean(name), Reason: fact.Unreadable, Text: err.Error()})
 				}
 				for _, path := range paths {
-					if !f.below(path, problem, yield) {
+					if !f.below(path, "", path != name, problem, yield) {
 						return
 					}
 				}
@@ -92,7 +94,11 @@ func match(name string) ([]string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, cause(err)
 	}
-	matches, globErr := filepath.Glob(name)
+	glob := filepath.Glob
+	if strings.Contains(name, "**") {
+		glob = deepGlob
+	}
+	matches, globErr := glob(name)
 	switch {
 	case globErr != nil:
 		return nil, errors.New("no such file, and not a valid pattern")
@@ -106,40 +112,42 @@ func match(name string) ([]string, error) {
 // have any.
 var extensions = []string{".json", ".yaml", ".yml"}
 
-// below gives the manifests of a directory, or the file itself. Links to
-// directories are not followed.
-func (f Files) below(path string, problem func(Problem), yield func(source) bool) bool {
-	file := func(name string, found bool) bool {
-		return yield(source{name: name, found: found, open: func(context.Context) (io.ReadCloser, error) { return openFile(name) }})
-	}
-	info, err := os.Stat(path)
+// below gives the manifests of a directory, or the file itself. Links to directories are not
+// followed. Relative is the path from the directory that was named.
+func (f Files) below(name, relative string, found bool, problem func(Problem), yield func(source) bool) bool {
+	info, err := os.Stat(name)
 	if err != nil {
-		problem(Problem{Source: path, Reason: fact.Unreadable, Text: cause(err).Error()})
+		problem(Problem{Source: name, Reason: fact.Unreadable, Text: cause(err).Error()})
 		return true
 	}
 	if !info.IsDir() {
-		return file(path, false)
+		return yield(source{name: name, path: name, found: found, open: func(context.Context) (io.ReadCloser, error) { return openFile(name) }})
 	}
-	entries, err := os.ReadDir(path)
+	entries, err := os.ReadDir(name)
 	if err != nil {
-		problem(Problem{Source: path, Reason: fact.Unreadable, Text: cause(err).Error()})
+		problem(Problem{Source: name, Reason: fact.Unreadable, Text: cause(err).Error()})
 		return true
 	}
 	for _, entry := range entries {
-		name := filepath.Join(path, entry.Name())
+		inner, below := filepath.Join(name, entry.Name()), path.Join(relative, entry.Name())
 		if entry.IsDir() {
-			if f.Recursive && !f.below(name, problem, yield) {
+			if f.Recursive && !f.prunes(below) && !f.below(inner, below, true, problem, yield) {
 				return false
 			}
 			continue
 		}
-		if !slices.Contains(extensions, filepath.Ext(name)) {
+		if !f.wants(below) {
 			continue
 		}
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
+		info, err := os.Stat(inner)
+		switch {
+		case err == nil && info.IsDir():
+			continue
+		case err == nil && !info.Mode().IsRegular():
+			problem(Problem{Source: inner, Reason: fact.Unsupported, Text: "expected a file, found a pipe, a socket or a device", Hint: "name it with -f to read from it"})
 			continue
 		}
-		if !file(name, true) {
+		if !yield(source{name: inner, path: inner, found: true, open: func(context.Context) (io.ReadCloser, error) { return openFile(inner) }}) {
 			return false
 		}
 	}

@@ -49,7 +49,7 @@ const MaxProblems = 1000
 func Stream(ctx context.Context, files Files, namespace string, stdin io.Reader, emit func(Item) error) (*Summary, error) {
 	readCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &reader{ctx: readCtx, files: files, namespace: namespace, batches: make(chan []Item, 2), storage: newStorage()}
+	r := &reader{ctx: readCtx, files: files, namespace: namespace, batches: make(chan []Item, 2), storage: newStorage(), templates: map[string]int{}}
 	done := make(chan error, 1)
 	go func() {
 		var err error
@@ -119,8 +119,14 @@ type reader struct {
 	// These are of the source that is being read.
 	source  source
 	objects int       // with a kind
-	odd     []Problem // documents that are no objects
+	odd     []Problem // documents that are no objects, of a file that was found
+	foreign int       // how many there are
 	from    int       // of problems
+
+	buffer []byte
+	charts map[string]string // by the directory of a template
+	// templates counts the documents of charts that were found and not rendered.
+	templates map[string]int
 }
 
 func (r *reader) run(stdin io.Reader) error {
@@ -135,12 +141,17 @@ func (r *reader) run(stdin io.Reader) error {
 	if err := r.release(); err != nil {
 		return err
 	}
+	r.countTemplates()
 	count := &r.summary.Count
 	if count.Workloads == 0 && count.Objects == 0 || count.Workloads == 0 && len(r.gaps) == 0 && r.configMaps.Read() == 0 {
 		if len(r.problems) > 0 {
 			return r.joined()
 		}
-		return fmt.Errorf("%w in %s", ErrNoWorkload, strings.Join(r.files.Names(), ", "))
+		passed := ""
+		if n := count.Foreign; n > 0 {
+			passed = fmt.Sprintf(" (files that hold no Kubernetes object: %d)", n)
+		}
+		return fmt.Errorf("%w in %s%s", ErrNoWorkload, strings.Join(r.files.Names(), ", "), passed)
 	}
 	r.summary.ConfigMaps = r.configMaps.Result(false)
 	for _, p := range r.problems {
@@ -185,7 +196,7 @@ func (r *reader) problem(p Problem) {
 
 // readSource reads one source. An error means that all reading ends.
 func (r *reader) readSource(s source) error {
-	r.source, r.objects, r.odd, r.from = s, 0, nil, len(r.problems)
+	r.source, r.objects, r.odd, r.foreign, r.from = s, 0, nil, 0, len(r.problems)
 	r.sources++
 	r.summary.Count.Files++
 	opened, err := s.open(r.ctx)
@@ -194,8 +205,13 @@ func (r *reader) readSource(s source) error {
 		return r.ctx.Err()
 	}
 	defer opened.Close() //nolint:errcheck // only read
+	in := newInput(opened)
+	if isBinary(in) {
+		r.problem(Problem{Source: s.name, Reason: fact.Corrupt, Text: "expected YAML or JSON, found binary data"})
+		return nil
+	}
 	split := splitter{
-		in: newInput(opened), source: s.name,
+		in: in, source: s.name,
 		whole: r.document, item: r.item, listed: r.listed, problem: r.problem,
 	}
 	err = split.run()
@@ -228,8 +244,14 @@ func (r *reader) failed(err error) {
 
 // endSource completes what was said about a source.
 func (r *reader) endSource(documents int) {
-	for _, p := range r.odd {
-		r.problem(p)
+	switch {
+	case r.foreign == 0:
+	case r.objects == 0:
+		r.summary.Count.Foreign++
+	default:
+		for _, p := range r.odd {
+			r.problem(p)
+		}
 	}
 	if documents == 1 {
 		for i := r.from; i < len(r.problems); i++ {
@@ -250,12 +272,42 @@ func inSource(name string, err error) Problem {
 // document takes what a document declares: an object, or those in a List.
 func (r *reader) document(d *document) error {
 	return r.guarded(d, func() error {
-		text, err := d.toJSON()
+		text, err := d.toJSON(&r.buffer)
+		if p, is := r.notRendered(d, err != nil); is {
+			if chart := r.chartOf(r.source.path); chart != "" && r.source.found {
+				r.templates[chart]++
+				return nil
+			}
+			return p
+		}
+		if isKustomization(r.source.path) && (err != nil || ofKustomize(text)) {
+			return r.kustomization(d)
+		}
 		if err != nil {
+			if r.source.found && !mayDeclare(d, r.source.path) {
+				r.foreign++
+				return nil
+			}
 			return err
+		}
+		if r.source.found && string(text) != "null" && foreign(text) {
+			r.oddOne(d)
+			return nil
 		}
 		return r.object(d, text, nil, "", "")
 	})
+}
+
+// maxOdd is how many documents of a source that are no objects are remembered.
+const maxOdd = 20
+
+// oddOne counts a document that is no object. If others of its file are, it is a gap: then
+// something is missing in it.
+func (r *reader) oddOne(d *document) {
+	r.foreign++
+	if len(r.odd) < maxOdd {
+		r.odd = append(r.odd, d.problem(0, fact.Corrupt, "expected an object, found a document without apiVersion and kind"))
+	}
 }
 
 // item takes an item of a List in JSON.
@@ -266,8 +318,12 @@ func (r *reader) item(d *document, kind, apiVersion string) error {
 
 // listed ends a List in JSON, whose items have been taken.
 func (r *reader) listed(d *document, h head, _ int) error {
-	if h.kind == "" {
-		r.withoutKind(d)
+	switch {
+	case h.kind != "":
+	case r.source.found:
+		r.oddOne(d)
+	default:
+		r.problem(d.problem(0, fact.Corrupt, "expected an object, found one without kind"))
 	}
 	return nil
 }
@@ -390,11 +446,6 @@ func (r *reader) gap(g *fact.Gap) {
 	}
 	r.tellApart(&g.Subject)
 	r.gaps = append(r.gaps, *g)
-}
-
-// withoutKind is for a document that is no object.
-func (r *reader) withoutKind(d *document) {
-	r.problem(d.problem(0, fact.Corrupt, "expected an object, found one without kind"))
 }
 
 // workload emits a workload, or keeps it until what it mounts is known.

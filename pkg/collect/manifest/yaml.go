@@ -9,10 +9,20 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// convert turns YAML into JSON. A key that is there twice is an error. The library says that
+// also of a key that overrides one of a merge (<<), which is what merges are for.
+func convert(text []byte) ([]byte, error) {
+	out, err := yaml.YAMLToJSONStrict(text)
+	if err != nil && twice.MatchString(err.Error()) && duplicate(text) == 0 {
+		return yaml.YAMLToJSON(text)
+	}
+	return out, err
+}
+
 // CheckYAML reports whether text is one YAML document that can be read; if not,
 // the line (0 if unknown), and what is wrong, in our own words only.
 func CheckYAML(text []byte) (line int, problem string) {
-	if _, err := yaml.YAMLToJSONStrict(text); err != nil {
+	if _, err := convert(text); err != nil {
 		return yamlProblem(text, err)
 	}
 	return 0, ""
@@ -23,7 +33,7 @@ func CheckYAML(text []byte) (line int, problem string) {
 var yamlError = regexp.MustCompile(`^(?:error converting YAML to JSON: )?yaml: (?:line ([0-9]{1,9}): )?`)
 
 // twice is the library's error about a key that a map has already.
-var twice = regexp.MustCompile(`(?s)^(?:error converting YAML to JSON: )?yaml: unmarshal errors:\n  line ([0-9]{1,9}): key .* already set in map`)
+var twice = regexp.MustCompile(`(?s)^(?:error converting YAML to JSON: )?yaml: unmarshal errors:\n  line [0-9]{1,9}: key .* already set in map`)
 
 // yamlWords are the library's words that quote nothing of the text, and our
 // own.
@@ -61,11 +71,8 @@ var yamlWords = map[string]string{
 func yamlProblem(text []byte, err error) (line int, problem string) {
 	const general = "not valid YAML"
 	said := err.Error()
-	if match := twice.FindStringSubmatch(said); match != nil {
-		if line, err = strconv.Atoi(match[1]); err != nil {
-			line = 0
-		}
-		return line, general + ": a key that is there twice"
+	if twice.MatchString(said) {
+		return duplicate(text), general + ": a key that is there twice"
 	}
 	match := yamlError.FindStringSubmatch(said)
 	if match == nil {
@@ -107,6 +114,32 @@ func parseNodes(text []byte) (root *yamlv3.Node) {
 		return nil
 	}
 	return document.Content[0]
+}
+
+// duplicate is the line of the first key that its map has already, 0 if there is none.
+func duplicate(text []byte) int {
+	found := 0
+	var walk func(n *yamlv3.Node)
+	walk = func(n *yamlv3.Node) {
+		seen := map[string]bool{}
+		for i, inner := range n.Content {
+			if found > 0 {
+				return
+			}
+			if n.Kind == yamlv3.MappingNode && i%2 == 0 && inner.Kind == yamlv3.ScalarNode {
+				if seen[inner.Value] {
+					found = inner.Line
+					return
+				}
+				seen[inner.Value] = true
+			}
+			walk(inner)
+		}
+	}
+	if root := parseNodes(text); root != nil {
+		walk(root)
+	}
+	return found
 }
 
 // oddKey is the line of the first key that is no scalar, 0 if there is none.
