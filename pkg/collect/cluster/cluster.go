@@ -217,7 +217,7 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		if t := pods.templates; t != nil {
 			result.Workloads = t.join(result.Workloads)
 			result.TemplatesRead, result.Templates = true, len(t.list)
-			result.Gaps = append(result.Gaps, t.gaps...)
+			result.Gaps = append(append(result.Gaps, t.gaps...), t.undeclaredGaps()...)
 		}
 		if pods.tree != nil {
 			result.NamedPods = pods.tree.namedPods()

@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -64,6 +65,8 @@ type server struct {
 	// JSON. The first version of a group that is in order is its preferred one.
 	resources map[string][]metav1.APIResource
 	objects   map[string][]string
+	// documents are answers by path, as JSON.
+	documents map[string]string
 	// remaining makes the server say how many objects follow a page.
 	remaining bool
 
@@ -156,6 +159,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.write(w, r, &coordinationv1.LeaseList{TypeMeta: kind("coordination.k8s.io/v1", "LeaseList"), Items: s.leases})
 	case path == handlersPath:
 		s.write(w, r, &nodev1.RuntimeClassList{TypeMeta: kind("node.k8s.io/v1", "RuntimeClassList"), Items: s.handlers})
+	case s.documents[path] != "":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, s.documents[path])
 	case path == "/apis":
 		s.writeGroups(w)
 	case s.resources[strings.TrimPrefix(path, "/apis/")] != nil:

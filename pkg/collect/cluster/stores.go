@@ -155,7 +155,12 @@ func (r *storeReader) note(ctx context.Context, what string, err error) error {
 
 // getJSON reads a bounded answer.
 func (c *clients) getJSON(ctx context.Context, path string, params map[string]string, into any) error {
-	request := c.core.RESTClient().Get().AbsPath(path).SetHeader("Accept", "application/json")
+	return c.getJSONAs(ctx, path, "application/json", params, into)
+}
+
+// getJSONAs does so for what is asked for as media types.
+func (c *clients) getJSONAs(ctx context.Context, path, accept string, params map[string]string, into any) error {
+	request := c.core.RESTClient().Get().AbsPath(path).SetHeader("Accept", accept)
 	for name, value := range params {
 		request = request.Param(name, value)
 	}

@@ -44,7 +44,9 @@ type templateLister struct {
 	selector labels.Selector
 	list     []template
 	owners   map[objectKey]bool // the objects in list
-	gaps     []fact.Gap
+	// undeclared are objects that do not say what their pods are.
+	undeclared []undeclared
+	gaps       []fact.Gap
 }
 
 // unowned is what the list of ReplicaSets or Jobs by metadata says: how many objects have
@@ -173,6 +175,10 @@ func (l *templateLister) collect(ctx context.Context, sets, runs unowned) error 
 			}
 		}
 	}
+	// Custom resources come first: a ReplicaSet of one of them has its template.
+	if err := l.custom(ctx); err != nil {
+		return err
+	}
 	for _, kind := range l.kinds(sets, runs) {
 		l.tree.read[kind.GroupKind] = true
 		from := len(l.list)
@@ -183,7 +189,11 @@ func (l *templateLister) collect(ctx context.Context, sets, runs unowned) error 
 					return
 				}
 				l.tree.note(kind.GroupKind, h.meta)
-				l.builtin(kind, h)
+				object := objectKey{kind.Group, kind.Kind, h.meta.Namespace, h.meta.Name}
+				if top := l.tree.top(object, nil); top != object && l.owners[top] {
+					return // the top owner's own template says it
+				}
+				l.builtin(kind, object, h)
 			})
 		if err == nil && len(l.list) >= maxTemplates {
 			err = errTooMany
@@ -208,10 +218,9 @@ func (l *templateLister) note(ctx context.Context, what string, err error) error
 }
 
 // builtin adds the template of a built-in kind.
-func (l *templateLister) builtin(kind templateKind, h *holder) {
+func (l *templateLister) builtin(kind templateKind, object objectKey, h *holder) {
 	origin := strings.ToLower(kind.Kind) + "/" + h.meta.Namespace + "/" + h.meta.Name
 	spec := podspec.From(origin, kind.path, h.template.Labels, h.template.Annotations, &h.template.Spec)
-	object := objectKey{kind.Group, kind.Kind, h.meta.Namespace, h.meta.Name}
 	for i := range h.claims {
 		name := h.claims[i].Name
 		v := fact.Volume{Name: name, Field: "spec.volumes[" + name + "]", Source: "persistentVolumeClaim"}

@@ -259,7 +259,7 @@ func TestTemplateRequests(t *testing.T) {
 	collect(t, templatesOf(s))
 	want := map[string]int{
 		versionPath: 1, setsPath: 1, jobsPath: 1, handlersPath: 1, volumesPath: 1, podsPath: 1,
-		deploymentsPath: 1, statefulSetsPath: 1, daemonSetsPath: 1, cronJobsPath: 1, rcsPath: 1, podTemplatesPath: 1,
+		"/apis": 1, deploymentsPath: 1, statefulSetsPath: 1, daemonSetsPath: 1, cronJobsPath: 1, rcsPath: 1, podTemplatesPath: 1,
 	}
 	got := map[string]int{}
 	for _, r := range s.requests {

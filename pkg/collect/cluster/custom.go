@@ -1,0 +1,444 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/workloadkind"
+)
+
+// Bounds of what is read of custom resources.
+const (
+	customPage    = 100    // objects in one answer
+	maxCustom     = 20_000 // objects of one resource
+	crdPage       = 25     // definitions in one answer: a schema can have megabytes
+	maxCRDs       = 5000
+	maxOpenAPIs   = 200 // documents, of one version of a group each
+	maxUndeclared = 10_000
+	maxMadeGaps   = 20
+)
+
+// notHere are kinds of which an object says what runs elsewhere, or what other objects of
+// the cluster say, too.
+var notHere = map[schema.GroupKind]bool{
+	{Group: "operators.coreos.com", Kind: "ClusterServiceVersion"}:             true, // its Deployments exist; OLM copies it into each namespace
+	{Group: "kueue.x-k8s.io", Kind: "Workload"}:                                true, // a copy of a Job
+	{Group: "work.open-cluster-management.io", Kind: "ManifestWork"}:           true, // for another cluster
+	{Group: "work.open-cluster-management.io", Kind: "ManifestWorkReplicaSet"}: true,
+}
+
+// undeclared is an object that does not say what its pods are.
+type undeclared struct {
+	object   objectKey
+	resource string
+	gap      workloadkind.Gap
+}
+
+// custom reads the templates of custom resources: of the kinds that the table of package
+// workloadkind has, and of those whose schema says that they can hold pods.
+func (l *templateLister) custom(ctx context.Context) error {
+	resources, stale, err := l.resources(ctx)
+	if err != nil {
+		return l.note(ctx, "API groups", err)
+	}
+	if len(stale) > 0 {
+		l.gaps = append(l.gaps, staleGap(stale))
+	}
+	l.tree.resources = make(map[schema.GroupKind]served, len(resources))
+	var wanted, unknown []*discovered
+	for i := range resources {
+		r := &resources[i]
+		kind := r.groupKind()
+		if _, twice := l.tree.resources[kind]; !twice {
+			l.tree.resources[kind] = r.served
+		}
+		switch holds, known := ofTable(kind); {
+		case l.opts.Namespace != "" && !r.namespaced, notHere[kind]:
+		case known && holds:
+			wanted = append(wanted, r)
+		case !known:
+			unknown = append(unknown, r)
+		}
+	}
+	if len(unknown) > 0 {
+		found, err := l.bySchema(ctx, unknown)
+		if err != nil {
+			return err
+		}
+		wanted = append(wanted, found...)
+	}
+	for _, r := range wanted {
+		if err := l.read(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tableRows are the rows of package workloadkind by group and kind.
+var tableRows = func() map[schema.GroupKind][]workloadkind.Row {
+	rows := map[schema.GroupKind][]workloadkind.Row{}
+	for _, row := range workloadkind.Rows() {
+		for _, kind := range row.Kinds {
+			key := schema.GroupKind{Group: row.Group, Kind: kind}
+			rows[key] = append(rows[key], row)
+		}
+	}
+	return rows
+}()
+
+// ofTable reports whether the table knows a kind, and whether objects of the kind make
+// pods. Policies, and objects that only change the pods of others, do not.
+func ofTable(kind schema.GroupKind) (holds, known bool) {
+	if !workloadkind.Known(kind.Group, kind.Kind) {
+		return false, false
+	}
+	rows := tableRows[kind]
+	for from := kind.Group; len(rows) == 0; {
+		_, rest, found := strings.Cut(from, ".")
+		if !found {
+			break
+		}
+		from = rest
+		rows = tableRows[schema.GroupKind{Group: "*." + rest, Kind: kind.Kind}]
+	}
+	for i := range rows {
+		if row := &rows[i]; !row.NoShape && (!row.Optional || slices.ContainsFunc(row.Parts, func(p workloadkind.Part) bool {
+			return p.What != workloadkind.Made && p.What != workloadkind.Patch
+		})) {
+			return true, true
+		}
+	}
+	return false, true
+}
+
+// bySchema returns the resources whose schema says that they can hold pods. Definitions
+// are listed once. Without the right to, the schemas that the API server publishes say it.
+func (l *templateLister) bySchema(ctx context.Context, of []*discovered) ([]*discovered, error) {
+	byKind := map[schema.GroupKind]*discovered{}
+	for _, r := range of {
+		byKind[r.groupKind()] = r
+	}
+	var found []*discovered
+	const resource = "customresourcedefinitions.apiextensions.k8s.io"
+	err := l.definitions(ctx, func(kind schema.GroupKind, version string, properties map[string]any) {
+		if r := byKind[kind]; r != nil && r.Version == version && len(workloadkind.InSchema(properties)) > 0 {
+			found = append(found, r)
+		}
+	})
+	switch {
+	case err == nil:
+		return found, nil
+	case !apierrors.IsForbidden(err):
+		return found, l.note(ctx, resource, err)
+	}
+	return l.byOpenAPI(ctx, of, byKind)
+}
+
+// definitions gives the schema of each served version of each CustomResourceDefinition.
+func (l *templateLister) definitions(ctx context.Context, give func(schema.GroupKind, string, map[string]any)) error {
+	count := 0
+	return l.pages(ctx, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crdPage, func(item json.RawMessage) error {
+		if count++; count > maxCRDs {
+			return errTooMany
+		}
+		var definition struct {
+			Spec struct {
+				Group string `json:"group"`
+				Names struct {
+					Kind string `json:"kind"`
+				} `json:"names"`
+				Versions []struct {
+					Name   string `json:"name"`
+					Served bool   `json:"served"`
+					Schema struct {
+						OpenAPIV3Schema map[string]any `json:"openAPIV3Schema"`
+					} `json:"schema"`
+				} `json:"versions"`
+			} `json:"spec"`
+		}
+		if json.Unmarshal(item, &definition) != nil {
+			return errMalformed
+		}
+		kind := schema.GroupKind{Group: definition.Spec.Group, Kind: definition.Spec.Names.Kind}
+		for _, v := range definition.Spec.Versions {
+			if v.Served {
+				give(kind, v.Name, v.Schema.OpenAPIV3Schema)
+			}
+		}
+		return nil
+	})
+}
+
+// byOpenAPI does what bySchema does by the published schemas, which every user may read.
+func (l *templateLister) byOpenAPI(ctx context.Context, of []*discovered, byKind map[schema.GroupKind]*discovered) ([]*discovered, error) {
+	var versions []schema.GroupVersion
+	for _, r := range of {
+		if gv := r.GroupVersion(); !slices.Contains(versions, gv) {
+			versions = append(versions, gv)
+		}
+	}
+	var found []*discovered
+	var unread []string
+	for i, gv := range versions {
+		var document struct {
+			Components struct {
+				Schemas map[string]struct {
+					Kinds []schema.GroupVersionKind `json:"x-kubernetes-group-version-kind"`
+				} `json:"schemas"`
+			} `json:"components"`
+		}
+		var raw struct {
+			Components struct {
+				Schemas map[string]map[string]any `json:"schemas"`
+			} `json:"components"`
+		}
+		var body json.RawMessage
+		err := errTooMany
+		if i < maxOpenAPIs {
+			err = l.getJSON(ctx, "/openapi/v3/apis/"+gv.Group+"/"+gv.Version, nil, &body)
+		}
+		if err == nil && (json.Unmarshal(body, &document) != nil || json.Unmarshal(body, &raw) != nil) {
+			err = errMalformed
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			unread = append(unread, gv.Group)
+			continue
+		}
+		for name, s := range document.Components.Schemas {
+			for _, kind := range s.Kinds {
+				r := byKind[kind.GroupKind()]
+				if r != nil && kind.Version == r.Version && !slices.Contains(found, r) && len(workloadkind.InSchema(raw.Components.Schemas[name])) > 0 {
+					found = append(found, r)
+				}
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *discovered) int { return strings.Compare(a.name(), b.name()) })
+	if len(unread) > 0 {
+		l.gaps = append(l.gaps, fact.Gap{
+			What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Forbidden,
+			Detail: "no right to list customresourcedefinitions.apiextensions.k8s.io, and it is unknown whether resources of these groups run pods: " + some(unread, 5),
+			Hint:   "grant list on customresourcedefinitions.apiextensions.k8s.io",
+		})
+	}
+	return found, nil
+}
+
+// some lists the first few words, and how many more there are.
+func some(words []string, most int) string {
+	words = slices.Compact(slices.Clone(words))
+	if len(words) <= most {
+		return strings.Join(words, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
+}
+
+// pages lists a resource as JSON, page by page, and gives each object. The pages become
+// smaller while an answer is too large. A page that the server has forgotten is an error:
+// what was given stays.
+func (c *clients) pages(ctx context.Context, path string, size int, give func(json.RawMessage) error) error {
+	next := ""
+	for expired := 0; ; {
+		var page struct {
+			Metadata struct {
+				Continue string `json:"continue"`
+			} `json:"metadata"`
+			Items []json.RawMessage `json:"items"`
+		}
+		params := map[string]string{"limit": strconv.Itoa(size)}
+		if next != "" {
+			params["continue"] = next
+		}
+		err := c.getJSON(ctx, path, params, &page)
+		switch {
+		case errors.Is(err, errTooLarge) && size > 1:
+			size = max(size/5, 1)
+			continue
+		case isExpired(err) && nextOf(err) != "" && expired < maxExpired:
+			expired++
+			next = nextOf(err)
+			continue
+		case err != nil:
+			return err
+		}
+		for _, item := range page.Items {
+			if err := give(item); err != nil {
+				return err
+			}
+		}
+		switch page.Metadata.Continue {
+		case "":
+			return nil
+		case next:
+			return errMalformed // the same page again
+		}
+		next, expired = page.Metadata.Continue, 0
+	}
+}
+
+// read reads the templates in the objects of a resource.
+func (l *templateLister) read(ctx context.Context, r *discovered) error {
+	path := "/apis/" + r.Group + "/" + r.Version + "/"
+	if l.opts.Namespace != "" {
+		path += "namespaces/" + l.opts.Namespace + "/"
+	}
+	l.tree.read[r.groupKind()] = true
+	count, bad := 0, 0
+	err := l.pages(ctx, path+r.Resource, customPage, func(item json.RawMessage) error {
+		if count++; count > maxCustom || len(l.list) >= maxTemplates {
+			return errTooMany
+		}
+		var fields map[string]any
+		if utiljson.Unmarshal(item, &fields) != nil || fields == nil {
+			bad++
+			return nil
+		}
+		// Items of a list need not say what they are.
+		fields["apiVersion"], fields["kind"] = r.GroupVersion().String(), r.kind
+		if !l.object(r, &unstructured.Unstructured{Object: fields}) {
+			bad++
+		}
+		return nil
+	})
+	if bad > 0 {
+		l.gaps = append(l.gaps, fact.Gap{
+			What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Corrupt,
+			Detail: fmt.Sprintf("%d of %d objects of %s are not as that resource should be", bad, count, r.name()),
+		})
+	}
+	if err != nil {
+		return l.note(ctx, r.name(), err)
+	}
+	return nil
+}
+
+// object takes what an object declares. It reports whether the object is in order.
+func (l *templateLister) object(r *discovered, object *unstructured.Unstructured) bool {
+	kind := r.groupKind()
+	l.tree.note(kind, object)
+	key := objectKey{kind.Group, kind.Kind, object.GetNamespace(), object.GetName()}
+	origin := strings.ToLower(kind.Kind) + "/"
+	if key.namespace != "" {
+		origin += key.namespace + "/"
+	}
+	return l.found(key, r.name(), origin+key.name, object.Object, nil, "", 0)
+}
+
+// found takes what is in an object, or in an object in it. At is where that is, partial why
+// it may be changed before it is created.
+func (l *templateLister) found(key objectKey, resource, origin string, object map[string]any, at workloadkind.Path, partial string, depth int) bool {
+	ok := true
+	result := workloadkind.Find(object)
+	for i := range result.Pods {
+		p := &result.Pods[i]
+		var spec corev1.PodSpec
+		// The error may quote a value.
+		if runtime.DefaultUnstructuredConverter.FromUnstructured(p.Spec, &spec) != nil {
+			ok = false
+			continue
+		}
+		metadata, _ := workloadkind.Lookup(object, p.Metadata).(map[string]any)
+		if p.Metadata == nil {
+			metadata = nil
+		}
+		declared := podspec.From(origin, slices.Concat(at, p.Path).String(), texts(metadata["labels"]), texts(metadata["annotations"]), &spec)
+		declared.Partial = cmp.Or(partial, p.Partial)
+		l.add(key, declared, &spec)
+	}
+	for _, gap := range result.Gaps {
+		if len(l.undeclared) < maxUndeclared && !strings.HasSuffix(gap.Hint, " too") { // what it names is read as well
+			gap.Path = slices.Concat(at, gap.Path)
+			l.undeclared = append(l.undeclared, undeclared{key, resource, gap})
+		}
+	}
+	for _, o := range result.Objects {
+		if depth >= workloadkind.MaxObjects {
+			return false
+		}
+		if !l.found(key, resource, origin, o.Object, slices.Concat(at, o.Path), cmp.Or(partial, o.Partial), depth+1) {
+			ok = false
+		}
+	}
+	return ok
+}
+
+// texts returns the strings of a map.
+func texts(value any) map[string]string {
+	fields, _ := value.(map[string]any)
+	if len(fields) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(fields))
+	for key, v := range fields {
+		if text, isText := v.(string); isText {
+			out[key] = text
+		}
+	}
+	return out
+}
+
+// undeclaredGaps are the gaps of objects that do not say what their pods are and have none
+// now: of one resource and reason together. Those with pods are judged by these.
+func (l *templateLister) undeclaredGaps() []fact.Gap {
+	type key struct{ resource, detail string }
+	type group struct {
+		first undeclared
+		count int
+	}
+	groups := map[key]*group{}
+	var order []key
+	for _, u := range l.undeclared {
+		if l.tree.live[u.object] {
+			continue
+		}
+		k := key{u.resource, u.gap.Detail}
+		if groups[k] == nil {
+			groups[k] = &group{first: u}
+			order = append(order, k)
+		}
+		groups[k].count++
+	}
+	slices.SortFunc(order, func(a, b key) int {
+		return cmp.Or(strings.Compare(a.resource, b.resource), strings.Compare(a.detail, b.detail))
+	})
+	var out []fact.Gap
+	for i, k := range order {
+		if i == maxMadeGaps {
+			out = append(out, fact.Gap{
+				What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Truncated,
+				Detail: fmt.Sprintf("%d more reasons why objects without pods do not say what they would run", len(order)-i),
+			})
+			break
+		}
+		g := groups[k]
+		name := strings.TrimPrefix(g.first.object.namespace+"/"+g.first.object.name, "/")
+		detail := fmt.Sprintf("%s %s has no pods, and it is unknown what it would run: %s", k.resource, name, k.detail)
+		if g.count > 1 {
+			detail = fmt.Sprintf("%s %s and %d more have no pods, and it is unknown what they would run: %s", k.resource, name, g.count-1, k.detail)
+		}
+		out = append(out, fact.Gap{
+			What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: g.first.gap.Reason, Detail: escape.Short(detail, maxDetail), Hint: g.first.gap.Hint,
+		})
+	}
+	return out
+}
