@@ -24,6 +24,8 @@ func All() []checks.Check {
 		builds.BuildProcess,
 
 		immutable.MutableImage,
+		immutable.InstallAtStart,
+		immutable.ExecutableConfig,
 		immutable.WritableRoot,
 		immutable.AddedExecutables,
 		immutable.PackageDatabaseChanged,

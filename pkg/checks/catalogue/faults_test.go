@@ -147,6 +147,20 @@ var faults = map[string]struct {
 		func(s *fact.Set) { container(s).Image = "registry.example/shop/web:latest" },
 		[]string{"medium immutable/mutable-image Deployment/shop/web/app/"},
 	},
+	"immutable/install-at-start": {
+		func(s *fact.Set) {
+			container(s).Installs = []fact.Install{{Class: fact.PackageManager, What: "apt-get install", Field: "command[2]"}}
+		},
+		[]string{"medium immutable/install-at-start Deployment/shop/web/app/"},
+	},
+	"immutable/executable-config": {
+		func(s *fact.Set) {
+			spec(s).Volumes = []fact.Volume{{Name: "scripts", Field: "spec.volumes[0]", Source: "configMap", Object: "web-scripts"}}
+			container(s).Mounts = []fact.VolumeMount{{Volume: "scripts", Path: "/scripts", ReadOnly: true}}
+			container(s).Code = []fact.MountedCode{{Volume: "scripts", Mount: "/scripts", Field: "command[1]", Interpreter: "sh", ConfigMap: "web-scripts", Key: "start.sh"}}
+		},
+		[]string{"medium immutable/executable-config Deployment/shop/web/app/"},
+	},
 	"immutable/writable-root": {
 		unprotected,
 		[]string{"medium drift/writable-root Deployment/shop/web/app/", "medium immutable/writable-root Deployment/shop/web/app/"},
@@ -550,14 +564,14 @@ func TestACleanClusterHasNothingToFind(t *testing.T) {
 	}
 }
 
-// With the catalogue as it is, only the first, the fourth and the fifth question have all
-// their checks: the part that needs a database is optional.
+// With the catalogue as it is, questions 1, 2, 4 and 5 have all their checks: the part
+// that needs a database is optional.
 func TestWhatIsNotBuiltIsNoYes(t *testing.T) {
 	want := map[api.Question]api.AnswerWord{}
 	for _, info := range checks.Questions() {
 		want[info.Question] = api.Unknown
 	}
-	want[api.Builds], want[api.Hosts], want[api.Secrets] = api.Yes, api.Yes, api.Yes
+	want[api.Builds], want[api.Immutable], want[api.Hosts], want[api.Secrets] = api.Yes, api.Yes, api.Yes, api.Yes
 	answers := checks.JudgeSet(Whole(), clean()).Answers
 	if diff := cmp.Diff(want, words(answers)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)

@@ -1,0 +1,184 @@
+package immutable
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// InstallAtStart fails a container that is told to fetch or install code when it starts. Its
+// command lines were evaluated by package commandline while they were collected: command and
+// arguments, hooks, probes, and scripts of ConfigMaps that they run. Source: command, args,
+// lifecycle and the probes' exec of the spec.
+var InstallAtStart = checks.Check{
+	ID:       "immutable/install-at-start",
+	Title:    "No container fetches or installs code when it starts",
+	Severity: api.High,
+	Basis:    api.Declared,
+	Needs:    []fact.Kind{fact.Pods},
+	Scope:    checks.ScopeWorkload,
+	Why: "Code that is installed at the start was never scanned with the image, and may differ with every start: two pods of one template run " +
+		"different code. If the server that it comes from is taken over, the next start of the pod runs the attacker's code; if it is down, the pod does not start.",
+	Remediation: "Build what is fetched or installed into the image, with fixed versions, and start only the program. Remove the line from the command, the hook or the script.",
+	References: []string{
+		"https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/",
+		"https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/",
+		"https://docs.docker.com/build/building/best-practices/",
+	},
+	Judge: judgeInstallAtStart,
+}
+
+// installTexts say in a message what a class means.
+var installTexts = []struct {
+	class    fact.InstallClass
+	severity api.Severity
+	text     string
+}{
+	{fact.FetchAndRun, api.High, "fetches code and runs it"},
+	{fact.FetchExecutable, api.High, "fetches a program or a script that it runs or makes executable"},
+	{fact.PackageManager, api.Medium, "installs packages"},
+	{fact.LanguageInstaller, api.Medium, "installs packages of a language or plugins"},
+	{fact.SourceCheckout, api.Low, "checks out a repository"},
+	{fact.Compiled, api.Low, "builds code"},
+}
+
+// mostInstalls is how many commands a finding shows.
+const mostInstalls = 5
+
+func judgeInstallAtStart(v *checks.View) []api.Finding {
+	if earlier := earlierFacts(v); earlier != nil {
+		return earlier
+	}
+	declared := checks.DeclaredContainers(v)
+	findings := make([]api.Finding, 0, len(declared))
+	for _, d := range declared {
+		findings = append(findings, judgeInstalls(d))
+	}
+	return findings
+}
+
+// earlierFacts is the finding about facts of an earlier version, which did not read what these
+// checks judge: its absence there shows nothing. It is empty for other facts.
+func earlierFacts(v *checks.View) []api.Finding {
+	if v.FieldsRead || v.Snapshot != nil || len(v.Workloads) == 0 {
+		return nil
+	}
+	return []api.Finding{{
+		Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Subject: fact.Subject{Kind: fact.SubjectCluster},
+		Message:  "these facts were saved by an earlier version, which did not read it",
+		Evidence: []api.Evidence{{Source: "facts fieldsRead", Value: "not set"}},
+	}}
+}
+
+// atStart reports whether a field is run when the container starts; probes and preStop are run
+// later, and by custom only ask or clean up.
+func atStart(field string) bool {
+	return !strings.HasPrefix(field, "lifecycle.preStop.") && !strings.Contains(field, "Probe.")
+}
+
+func judgeInstalls(d checks.Declared) api.Finding {
+	c := d.Container
+	f := api.Finding{Subject: d.Subject()}
+	has := map[fact.InstallClass]bool{}
+	worst, raw := -1, false
+	for i := range c.Installs {
+		install := &c.Installs[i]
+		value := install.What
+		if install.Script != "" {
+			value += " in the script " + install.Script + " of a ConfigMap"
+		}
+		if install.Raw {
+			raw = true
+			value += " (words alone)"
+		}
+		if len(f.Evidence) < mostInstalls {
+			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(install.Field), Value: value})
+		}
+		at := rankOf(install.Class)
+		severity := installTexts[at].severity
+		if !atStart(install.Field) {
+			severity = api.Low
+		} else {
+			has[install.Class] = true
+		}
+		if worst < 0 || severity.Rank() > f.Severity.Rank() || severity == f.Severity && at < worst {
+			worst, f.Severity = at, severity
+		}
+	}
+	switch unread := c.LinesUnread(); {
+	case worst >= 0:
+		f.Verdict, f.Message = api.Fail, installTexts[worst].text
+		if !atStart(c.Installs[0].Field) && f.Severity == api.Low && !has[installTexts[worst].class] {
+			f.Message += " in a probe or before it stops"
+		}
+		// Sources that are built there run there.
+		if has[fact.SourceCheckout] && has[fact.Compiled] && f.Severity == api.Low {
+			f.Severity, f.Message = api.Medium, "checks out a repository and builds its code"
+		}
+		if raw {
+			f.Message += "; a line is no valid shell, and only its words were compared"
+		}
+		if more := c.InstallTotal - mostInstalls; more > 0 {
+			f.Message += fmt.Sprintf("; %d more commands", more)
+		}
+	case unread != "":
+		f.Verdict, f.Reason = api.VerdictUnknown, unread
+		f.Message, f.Evidence = "what it runs was not fully read: "+unreadText(c), unreadEvidence(d)
+	case c.Program == "":
+		f.Verdict = api.Pass
+		f.Message = "it declares no command; what its image starts was added at build time"
+		f.Evidence = []api.Evidence{{Source: d.Field("command"), Value: "not set"}, {Source: d.Field("args"), Value: nothing}, {Source: d.Field("lifecycle"), Value: nothing}}
+	default:
+		f.Verdict = api.Pass
+		f.Message = "no command line in its spec fetches or installs code"
+		f.Evidence = []api.Evidence{{Source: d.Field("command"), Value: nothing}, {Source: d.Field("args"), Value: nothing}, {Source: d.Field("lifecycle"), Value: nothing}}
+	}
+	return f
+}
+
+const nothing = "nothing that fetches or installs code"
+
+func rankOf(class fact.InstallClass) int {
+	for i := range installTexts {
+		if installTexts[i].class == class {
+			return i
+		}
+	}
+	return len(installTexts) - 1 // facts of a later version
+}
+
+// unreadText says what of a container's command lines was not evaluated.
+func unreadText(c *fact.Container) string {
+	if c.CommandUnread != "" {
+		return "a script in it is too long, is not a shell script, or starts programs from another language"
+	}
+	for i := range c.Code {
+		switch code := &c.Code[i]; {
+		case code.Unread == "":
+		case code.ConfigMap != "" && code.Unread == fact.NotRequested:
+			return "its script is in a ConfigMap, and ConfigMaps were not read"
+		case code.ConfigMap != "":
+			return "its script is in a ConfigMap that could not be read as a script"
+		default:
+			return "it runs a file of a volume, and nothing that was read says what is in it"
+		}
+	}
+	return ""
+}
+
+// unreadEvidence names the fields of what was not evaluated.
+func unreadEvidence(d checks.Declared) []api.Evidence {
+	var out []api.Evidence
+	if reason := d.Container.CommandUnread; reason != "" {
+		out = append(out, api.Evidence{Source: d.Field("command"), Value: "not evaluated: " + string(reason)})
+	}
+	for i := range d.Container.Code {
+		if code := &d.Container.Code[i]; code.Unread != "" && len(out) < mostInstalls {
+			out = append(out, api.Evidence{Source: d.Field(code.Field), Value: "a file in " + codeText(d.Workload, code) + ": " + string(code.Unread)})
+		}
+	}
+	return out
+}
