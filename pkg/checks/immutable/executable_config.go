@@ -35,7 +35,7 @@ var ExecutableConfig = checks.Check{
 }
 
 func judgeExecutableConfig(v *checks.View) []api.Finding {
-	if earlier := earlierFacts(v); earlier != nil {
+	if earlier := v.FieldsUnread(); earlier != nil {
 		return earlier
 	}
 	declared := checks.DeclaredContainers(v)

@@ -49,7 +49,7 @@ var installTexts = []struct {
 const mostInstalls = 5
 
 func judgeInstallAtStart(v *checks.View) []api.Finding {
-	if earlier := earlierFacts(v); earlier != nil {
+	if earlier := v.FieldsUnread(); earlier != nil {
 		return earlier
 	}
 	declared := checks.DeclaredContainers(v)
@@ -58,19 +58,6 @@ func judgeInstallAtStart(v *checks.View) []api.Finding {
 		findings = append(findings, judgeInstalls(d))
 	}
 	return findings
-}
-
-// earlierFacts is the finding about facts of an earlier version, which did not read what these
-// checks judge: its absence there shows nothing. It is empty for other facts.
-func earlierFacts(v *checks.View) []api.Finding {
-	if v.FieldsRead || v.Snapshot != nil || len(v.Workloads) == 0 {
-		return nil
-	}
-	return []api.Finding{{
-		Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Subject: fact.Subject{Kind: fact.SubjectCluster},
-		Message:  "these facts were saved by an earlier version, which did not read it",
-		Evidence: []api.Evidence{{Source: "facts fieldsRead", Value: "not set"}},
-	}}
 }
 
 // atStart reports whether a field is run when the container starts; probes and preStop are run
