@@ -16,6 +16,9 @@ import (
 
 // Scan collects what is found in ConfigMaps. The zero value is ready to use.
 type Scan struct {
+	// Offer is called with the data of each ConfigMap; nil if nobody wants it.
+	Offer func(namespace, name string, data map[string]string)
+
 	scan fact.ConfigMapScan
 	buf  []byte
 }
@@ -26,6 +29,9 @@ func (s *Scan) Read() int { return s.scan.Read }
 // Add looks at one ConfigMap. Origin names the file that it is from, "" for the API.
 func (s *Scan) Add(origin string, m *corev1.ConfigMap) {
 	s.scan.Read++
+	if s.Offer != nil {
+		s.Offer(m.Namespace, m.Name, m.Data)
+	}
 	for key, text := range m.Data {
 		s.buf = append(s.buf[:0], text...)
 		s.look(origin, m, key, s.buf)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/configmap"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 )
 
@@ -111,6 +112,7 @@ type reader struct {
 	configMaps  configmap.Scan
 	storage     *storage
 	waiting     []waiting
+	scripts     podspec.Scripts
 	// seen has the first source of each object's identity, by its hash. It is nil if there is
 	// only one source.
 	seen    map[uint64]int
@@ -130,6 +132,7 @@ type reader struct {
 }
 
 func (r *reader) run(stdin io.Reader) error {
+	r.configMaps.Offer = r.scripts.Offer
 	for s := range r.files.sources(stdin, r.problem) {
 		if err := r.ctx.Err(); err != nil {
 			return err
@@ -452,14 +455,15 @@ func (r *reader) gap(g *fact.Gap) {
 func (r *reader) workload(w fact.Workload, claims map[int]string) error {
 	r.summary.Count.Workloads++
 	r.tellApart(&w.Owner)
-	if len(claims) == 0 {
+	if len(claims) == 0 && !podspec.RunsScripts(&w) {
 		return r.emit(Item{Workload: &w})
 	}
 	r.waiting = append(r.waiting, waiting{w, claims})
 	return nil
 }
 
-// waiting is a workload that mounts claims, by the place of the volume.
+// waiting is a workload that mounts claims, by the place of the volume, or runs scripts of
+// ConfigMaps.
 type waiting struct {
 	workload fact.Workload
 	claims   map[int]string
@@ -470,6 +474,7 @@ func (r *reader) release() error {
 	for i := range r.waiting {
 		w := &r.waiting[i]
 		r.storage.resolve(&w.workload, w.claims)
+		r.scripts.Fill(&w.workload)
 		if err := r.emit(Item{Workload: &w.workload}); err != nil {
 			return err
 		}

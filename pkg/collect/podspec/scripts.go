@@ -32,7 +32,16 @@ type scriptName struct {
 	key, interpreter string
 }
 
-// Needed lists the ConfigMaps of which workloads run scripts that nobody has evaluated yet, as
+// RunsScripts reports whether a workload runs scripts of ConfigMaps that were not evaluated yet.
+func RunsScripts(w *fact.Workload) bool {
+	return slices.ContainsFunc(w.Spec.Containers, func(c fact.Container) bool { return slices.ContainsFunc(c.Code, isPending) })
+}
+
+func isPending(code fact.MountedCode) bool {
+	return code.ConfigMap != "" && code.Unread == fact.NotRequested
+}
+
+// Needed lists the ConfigMaps of which workloads run scripts that were not evaluated yet, as
 // namespace and name, sorted.
 func Needed(workloads []fact.Workload) [][2]string {
 	seen := map[[2]string]bool{}
@@ -42,7 +51,7 @@ func Needed(workloads []fact.Workload) [][2]string {
 		for j := range w.Spec.Containers {
 			for _, code := range w.Spec.Containers[j].Code {
 				name := [2]string{w.Owner.Namespace, code.ConfigMap}
-				if code.ConfigMap != "" && code.Unread == fact.NotRequested && !seen[name] {
+				if isPending(code) && !seen[name] {
 					seen[name] = true
 					out = append(out, name)
 				}
@@ -72,26 +81,25 @@ func (s *Scripts) Offer(namespace, name string, data map[string]string) {
 	s.offered[at] = append(s.offered[at], data)
 }
 
-// Fill evaluates the scripts that workloads run and adds what they run and install to their
-// containers. It may be called for further workloads later.
-func (s *Scripts) Fill(workloads []fact.Workload) {
-	for i := range workloads {
-		w := &workloads[i]
-		for j := range w.Spec.Containers {
-			s.fill(w.Owner.Namespace, &w.Spec, &w.Spec.Containers[j])
-		}
+// Fill evaluates the scripts that a workload runs and adds what they run and install to its
+// containers. Every workload may be given at any time; what is offered later does not count for it.
+func (s *Scripts) Fill(w *fact.Workload) {
+	if !RunsScripts(w) {
+		return
+	}
+	w.Spec.Containers = slices.Clone(w.Spec.Containers) // others may share the list
+	for j := range w.Spec.Containers {
+		s.fill(w.Owner.Namespace, &w.Spec, &w.Spec.Containers[j])
 	}
 }
 
 func (s *Scripts) fill(namespace string, spec *fact.PodSpec, c *fact.Container) {
-	pending := func(code fact.MountedCode) bool { return code.ConfigMap != "" && code.Unread == fact.NotRequested }
-	if !slices.ContainsFunc(c.Code, pending) {
+	if !slices.ContainsFunc(c.Code, isPending) {
 		return
 	}
-	// The pods of one template share their lists.
 	c.Code, c.Installs = slices.Clone(c.Code), slices.Clone(c.Installs)
 	for k := range len(c.Code) {
-		if !pending(c.Code[k]) {
+		if !isPending(c.Code[k]) {
 			continue
 		}
 		code := c.Code[k]
