@@ -239,4 +239,7 @@ type VolumeMount struct {
 	Device   bool   `json:"device,omitempty"`
 	// Propagation is mountPropagation: HostToContainer or Bidirectional; "" for None.
 	Propagation string `json:"propagation,omitempty"`
+	// RecursiveReadOnly is recursiveReadOnly: Enabled or IfPossible; "" for Disabled, the
+	// default, which leaves writable what is mounted below a read-only directory.
+	RecursiveReadOnly string `json:"recursiveReadOnly,omitempty"`
 }

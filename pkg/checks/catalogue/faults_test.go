@@ -224,7 +224,7 @@ var faults = map[string]struct {
 	},
 	"privileged/host-path": {
 		func(s *fact.Set) { mount(s, "/etc") },
-		[]string{"high privileged/host-path Deployment/shop/web/app/"},
+		[]string{"critical privileged/host-path Deployment/shop/web/app/"},
 	},
 	"privileged/effective-capabilities": {
 		func(s *fact.Set) {

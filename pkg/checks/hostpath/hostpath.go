@@ -31,7 +31,7 @@ type Mount struct {
 func Of(w *fact.Workload, c *fact.Container) []Mount {
 	var out []Mount
 	each(w, c, func(v *fact.Volume, mount *fact.VolumeMount) {
-		if v.HostPath == "" {
+		if v.HostPath == "" && v.Source != "hostPath" { // an empty path is at worst the root
 			return
 		}
 		m := Mount{Volume: v, Mount: mount}
@@ -174,7 +174,10 @@ func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 // Covers reports whether a mount of dir gives target: dir is target, or above
 // it.
 func Covers(dir, target string) bool {
-	return dir == target || dir == "/" || strings.HasPrefix(target, dir+"/")
+	if n := len(dir); n < len(target) {
+		return dir == "/" || target[n] == '/' && target[:n] == dir
+	}
+	return dir == target
 }
 
 // Field names the volume's path for evidence.
@@ -199,6 +202,9 @@ func (m Mount) Value() string {
 	value += " at " + m.Mount.Path
 	if m.Mount.ReadOnly {
 		value += ", read-only"
+		if hasMountsBelow(m.Path) && m.Mount.RecursiveReadOnly != "Enabled" {
+			value += " (what is mounted below it stays writable)"
+		}
 	}
 	if m.Mount.Propagation != "" {
 		value += ", mountPropagation " + m.Mount.Propagation

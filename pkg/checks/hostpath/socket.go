@@ -83,6 +83,10 @@ func reachOf(s *runtimesocket.Socket, p string) Reach {
 			return Direct
 		}
 	} else {
+		plain := path.Dir(s.Path[:strings.IndexByte(s.Path, '*')+1])
+		if !Covers(plain, p) && !Covers(p, plain) {
+			return NoSocket
+		}
 		dir := path.Dir(s.Path) // a user's own has much else in it
 		if runtimesocket.Match(s.Path, p) || !strings.HasSuffix(dir, "*") && runtimesocket.Match(dir, p) {
 			return Direct

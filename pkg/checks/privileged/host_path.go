@@ -7,11 +7,13 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hostpath"
 )
 
-// HostPath fails a container that mounts part of the node's file system.
+// HostPath fails a container that mounts part of the node's file system. How grave that is
+// depends on the path, and on whether the mount is read-only (hostpath.Severity). Raw block
+// devices are judged by privileged/block-devices.
 var HostPath = checks.Check{
 	ID:       "privileged/host-path",
 	Title:    "No container mounts the node's file system",
-	Severity: api.High,
+	Severity: api.Critical,
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
@@ -26,14 +28,6 @@ var HostPath = checks.Check{
 	Judge: judgeHostPath,
 }
 
-// sensitive are the paths that give control of the node or of other pods. A
-// mount that covers one of them, or lies below one, is graded high.
-var sensitive = []string{
-	"/etc", "/proc", "/sys", "/dev", "/boot", "/root", "/usr", "/bin", "/sbin", "/lib", "/lib64",
-	"/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/docker", "/var/lib/containers", "/var/lib/rancher",
-	"c:/windows", "c:/program files", "c:/programdata", "c:/users", "c:/etc", "c:/var/lib/kubelet", "c:/k",
-}
-
 func judgeHostPath(v *checks.View) []api.Finding {
 	findings := make([]api.Finding, 0, len(v.Workloads))
 	for i := range v.Workloads {
@@ -41,7 +35,7 @@ func judgeHostPath(v *checks.View) []api.Finding {
 		mounted := map[string]bool{}
 		for j := range w.Spec.Containers {
 			d := checks.Declared{Workload: w, Container: &w.Spec.Containers[j]}
-			mounts := hostpath.Of(w, d.Container)
+			mounts, devices := hostpath.Of(w, d.Container), 0
 			hostProcess, process := d.HostProcess()
 			if hostProcess {
 				findings = append(findings, api.Finding{
@@ -51,16 +45,19 @@ func judgeHostPath(v *checks.View) []api.Finding {
 			}
 			for _, m := range mounts {
 				mounted[m.Volume.Name] = true
-				severity, what := gradeHostPath(m)
+				if m.Mount.Device {
+					devices++
+					continue
+				}
+				severity, why := m.Severity()
 				findings = append(findings, api.Finding{
-					Verdict: api.Fail, Severity: severity, Subject: d.Subject(),
-					Message:  "mounts " + m.Path + " of the node" + what,
+					Verdict: api.Fail, Severity: severity, Subject: d.Subject(), Message: sayHostPath(m, why),
 					Evidence: []api.Evidence{{Source: m.Field(w), Value: m.Value()}},
 				})
 			}
 			if unread := hostpath.Unread(w, d.Container); len(unread) > 0 {
 				findings = append(findings, hostpath.UnknownBehind(d, unread))
-			} else if len(mounts) == 0 && !hostProcess {
+			} else if len(mounts) == devices && !hostProcess {
 				findings = append(findings, api.Finding{
 					Verdict: api.Pass, Subject: d.Subject(), Message: "mounts nothing of the node",
 					Evidence: []api.Evidence{{Source: d.Field("volumeMounts"), Value: "no hostPath"}},
@@ -69,7 +66,7 @@ func judgeHostPath(v *checks.View) []api.Finding {
 		}
 		for j := range w.Spec.Volumes {
 			v := &w.Spec.Volumes[j]
-			if v.HostPath != "" && !mounted[v.Name] {
+			if (v.HostPath != "" || v.Source == "hostPath") && !mounted[v.Name] {
 				m := hostpath.Mount{Volume: v, Mount: &fact.VolumeMount{}}
 				findings = append(findings, api.Finding{
 					Verdict: api.Fail, Severity: api.Low, Subject: checks.WorkloadSubject(w),
@@ -82,27 +79,18 @@ func judgeHostPath(v *checks.View) []api.Finding {
 	return findings
 }
 
-// gradeHostPath grades a mount and says what lowers the grade. Read-only lowers
-// it one step, except where a read-only mount does not protect: sockets can
-// still be connected to, devices can still be opened, and mounts below the
-// directory (as below /) stay as they are.
-func gradeHostPath(m hostpath.Mount) (api.Severity, string) {
-	_, _, socket := hostpath.Socket(m.Path)
-	device := m.Mount.Device || hostpath.Covers("/dev", m.Path)
-	if socket || device { // "/" holds sockets
-		return api.High, ""
+// sayHostPath says what is mounted, how, and what that gives.
+func sayHostPath(m hostpath.Mount, why string) string {
+	text := "mounts " + m.Path + " of the node"
+	if m.Some {
+		text = "mounts a part of " + m.Path + " of the node that only the running pod shows (its subPath has a variable)"
 	}
-	severity := api.Medium
-	for _, s := range sensitive {
-		if hostpath.Covers(m.Path, s) || hostpath.Covers(s, m.Path) {
-			severity = api.High
-		}
+	if m.Mount.ReadOnly {
+		text += " (read-only)"
 	}
-	switch {
-	case !m.Mount.ReadOnly:
-		return severity, ""
-	case severity == api.High:
-		return api.Medium, ", read-only"
+	text += m.Later()
+	if why != "" {
+		text += ": " + why
 	}
-	return api.Low, ", read-only"
+	return text
 }

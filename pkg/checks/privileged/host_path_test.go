@@ -77,30 +77,80 @@ func TestHostPath(t *testing.T) {
 				Evidence: ft.Evidence(ft.Field+hostProcess, "true"),
 			}),
 		},
-		"a whole disk of Windows is high": {ft.Declared(rw, windows, volume(`C:\`)), fails(api.High, "mounts c: of the node", `C:\ at /host`)},
-		"the kubelet's files on Windows are high": {
-			ft.Declared(rw, windows, volume(`C:/var/lib/Kubelet/pki`)), fails(api.High, "mounts c:/var/lib/kubelet/pki of the node", "C:/var/lib/Kubelet/pki at /host"),
+		"a whole disk of Windows is critical": {
+			ft.Declared(rw, windows, volume(`C:\`)), fails(api.Critical, "mounts c: of the node: it holds everything that the node runs", `C:\ at /host`),
+		},
+		"the kubelet's files on Windows are critical": {
+			ft.Declared(rw, windows, volume(`C:/var/lib/Kubelet/pki`)),
+			fails(api.Critical, "mounts c:/var/lib/kubelet/pki of the node: it holds the kubelet's key and the Secrets of the node's pods", "C:/var/lib/Kubelet/pki at /host"),
 		},
 		"a runtime's pipe is high": {
-			ft.Declared(rw, windows, volume(`\\.\pipe\docker_engine`)), fails(api.High, "mounts //./pipe/docker_engine of the node", `\\.\pipe\docker_engine at /host`),
+			ft.Declared(rw, windows, volume(`\\.\pipe\docker_engine`)),
+			fails(api.High, "mounts //./pipe/docker_engine of the node: who connects to the socket of Docker controls the node", `\\.\pipe\docker_engine at /host`),
 		},
-		"/ is high":                       {ft.Declared(rw, volume("/")), fails(api.High, "mounts / of the node", "/ at /host")},
-		"/ is high even read-only":        {ft.Declared(ro, volume("/")), fails(api.High, "mounts / of the node", "/ at /host, read-only")},
-		"below /etc is high":              {ft.Declared(rw, volume("/etc/kubernetes/")), fails(api.High, "mounts /etc/kubernetes of the node", "/etc/kubernetes/ at /host")},
-		"/etc read-only is medium":        {ft.Declared(ro, volume("/etc")), fails(api.Medium, "mounts /etc of the node, read-only", "/etc at /host, read-only")},
-		"above /var/lib/kubelet is high":  {ft.Declared(rw, volume("/var/lib")), fails(api.High, "mounts /var/lib of the node", "/var/lib at /host")},
-		"/proc is high":                   {ft.Declared(rw, volume("/proc")), fails(api.High, "mounts /proc of the node", "/proc at /host")},
-		"a device is high even read-only": {ft.Declared(ro, volume("/dev/sda")), fails(api.High, "mounts /dev/sda of the node", "/dev/sda at /host, read-only")},
+		"/ is critical": {ft.Declared(rw, volume("/")), fails(api.Critical, "mounts / of the node: it holds everything that the node runs", "/ at /host")},
+		"/ is high even read-only": {
+			ft.Declared(ro, volume("/")), fails(api.High, "mounts / of the node (read-only): it holds every key and Secret that the node has",
+				"/ at /host, read-only (what is mounted below it stays writable)"),
+		},
+		"/ read-only with all below it": {
+			ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/host", ReadOnly: true, RecursiveReadOnly: "Enabled"}}}, volume("/")),
+			fails(api.High, "mounts / of the node (read-only): it holds every key and Secret that the node has", "/ at /host, read-only"),
+		},
+		"below /etc is as its longest place": {
+			ft.Declared(rw, volume("/etc/kubernetes/")), fails(api.Critical, "mounts /etc/kubernetes of the node: the kubelet starts any pod that is written to its manifests", "/etc/kubernetes/ at /host"),
+		},
+		"reading keeps its severity where it is the harm": {
+			ft.Declared(ro, volume("/etc/kubernetes/pki")),
+			fails(api.Critical, "mounts /etc/kubernetes/pki of the node (read-only): it holds keys of the cluster's administrator", "/etc/kubernetes/pki at /host, read-only"),
+		},
+		"/etc read-only is high": {
+			ft.Declared(ro, volume("/etc")), fails(api.High, "mounts /etc of the node (read-only): it holds keys and password hashes", "/etc at /host, read-only"),
+		},
+		"above /var/lib/kubelet is critical": {
+			ft.Declared(rw, volume("/var/lib")),
+			fails(api.Critical, "mounts /var/lib of the node: it holds /var/lib/kubelet (it holds the kubelet's key and the Secrets of the node's pods)", "/var/lib at /host"),
+		},
+		"/proc is critical": {ft.Declared(rw, volume("/proc")), fails(api.Critical, "mounts /proc of the node: core_pattern runs a program as root", "/proc at /host")},
+		"a device is critical even read-only": {
+			ft.Declared(ro, volume("/dev/sda")),
+			fails(api.Critical, "mounts /dev/sda of the node (read-only): it holds the node's disks, which read-only does not protect", "/dev/sda at /host, read-only"),
+		},
 		"a runtime's socket is high even read-only": {
-			ft.Declared(ro, volume("/var/run/docker.sock")), fails(api.High, "mounts /run/docker.sock of the node", "/var/run/docker.sock at /host, read-only"),
+			ft.Declared(ro, volume("/var/run/docker.sock")),
+			fails(api.High, "mounts /run/docker.sock of the node (read-only): who connects to the socket of Docker controls the node", "/var/run/docker.sock at /host, read-only"),
 		},
-		"a directory that holds sockets is high":  {ft.Declared(rw, volume("/var/run")), fails(api.High, "mounts /run of the node", "/var/run at /host")},
+		"a directory that holds sockets is as its gravest": {
+			ft.Declared(rw, volume("/var/run")), fails(api.Critical, "mounts /run of the node: it holds /run/systemd "+
+				"(who connects there can start any program as root, and read-only does not stop that)", "/var/run at /host"),
+		},
 		"another path is medium":                  {ft.Declared(rw, volume("/data")), fails(api.Medium, "mounts /data of the node", "/data at /host")},
 		"a name that only begins alike is medium": {ft.Declared(rw, volume("/etcetera")), fails(api.Medium, "mounts /etcetera of the node", "/etcetera at /host")},
-		"another path read-only is low":           {ft.Declared(ro, volume("/data")), fails(api.Low, "mounts /data of the node, read-only", "/data at /host, read-only")},
-		"dots are resolved":                       {ft.Declared(rw, volume("/data/../etc")), fails(api.High, "mounts /etc of the node", "/data/../etc at /host")},
-		"a subPath narrows":                       {ft.Declared(mount(false, "log/web"), volume("/var")), fails(api.Medium, "mounts /var/log/web of the node", "/var, subPath log/web at /host")},
-		"a subPath from a variable does not":      {ft.Declared(mount(false, "$(DIR)"), volume("/var")), fails(api.High, "mounts /var of the node", "/var, subPath $(DIR) at /host")},
+		"another path read-only is low":           {ft.Declared(ro, volume("/data")), fails(api.Low, "mounts /data of the node (read-only)", "/data at /host, read-only")},
+		"dots are resolved": {
+			ft.Declared(rw, volume("/data/../etc")), fails(api.Critical, "mounts /etc of the node: cron, ld.so.preload and accounts give root", "/data/../etc at /host"),
+		},
+		"a subPath narrows": {
+			ft.Declared(mount(false, "log/web"), volume("/var")),
+			fails(api.Medium, "mounts /var/log/web of the node: it holds what every program of the node logs", "/var, subPath log/web at /host"),
+		},
+		"a subPath from a variable does not": {
+			ft.Declared(mount(false, "$(DIR)"), volume("/var")),
+			fails(api.Critical, "mounts a part of /var of the node that only the running pod shows (its subPath has a variable): "+
+				"it holds /var/lib/kubelet (it holds the kubelet's key and the Secrets of the node's pods)", "/var, subPath $(DIR) at /host"),
+		},
+		"what the node mounts later is said": {
+			ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/host", ReadOnly: true, Propagation: "HostToContainer"}}}, volume("/data")),
+			fails(api.Low, "mounts /data of the node (read-only), and what the node mounts there later (mountPropagation HostToContainer)",
+				"/data at /host, read-only, mountPropagation HostToContainer"),
+		},
+		"an empty path is at worst the root": {ft.Declared(rw, volume("")), fails(api.Critical, "mounts / of the node: it holds everything that the node runs", " at /host")},
+		"a raw block device has its own check": {
+			ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "host", Path: "/dev/xvda", Device: true}}}, func(s *fact.PodSpec) {
+				s.Volumes = []fact.Volume{{Name: "host", Field: "spec.volumes[0]", Source: "persistentVolumeClaim", HostPath: "/dev/sdb", HostPathFrom: "persistentvolume/pv-1"}}
+			}),
+			ft.One(pass),
+		},
 		"a claim's directory on the node counts": {
 			ft.Declared(rw, func(s *fact.PodSpec) {
 				s.Volumes = []fact.Volume{{

@@ -20,7 +20,7 @@ func TestSockets(t *testing.T) {
 	)
 	usual := []string{
 		"/run/buildkit/buildkitd.sock", containerd, "/run/cri-dockerd.sock", "/run/crio/crio.sock", docker, "/run/docker/containerd/containerd.sock", "/run/dockershim.sock",
-		"/run/host-containerd/containerd.sock", "/run/host-containerd/host-containerd.sock", "/run/isulad.sock", "/run/k0s/containerd.sock", "/run/k3s/containerd/containerd.sock", "/run/podman/podman.sock",
+		"/run/host-containerd/containerd.sock", "/run/host-containerd/host-containerd.sock", "/run/isulad.sock", "/run/k0s/containerd.sock", "/run/k3s/containerd/containerd.sock", "/run/nri/nri.sock", "/run/podman/podman.sock",
 	}
 	slices.Sort(usual)
 	for name, tc := range map[string]struct {

@@ -202,6 +202,9 @@ func container(kind fact.ContainerType, field string, c *corev1.Container, volum
 		if p := m.MountPropagation; p != nil && *p != corev1.MountPropagationNone {
 			mount.Propagation = string(*p)
 		}
+		if r := m.RecursiveReadOnly; r != nil && *r != corev1.RecursiveReadOnlyDisabled {
+			mount.RecursiveReadOnly = string(*r)
+		}
 		out.Mounts = append(out.Mounts, mount)
 	}
 	for _, d := range c.VolumeDevices {
