@@ -226,6 +226,65 @@ var faults = map[string]struct {
 		func(s *fact.Set) { mount(s, "/etc") },
 		[]string{"critical privileged/host-path Deployment/shop/web/app/"},
 	},
+	"privileged/apparmor-selinux": {
+		func(s *fact.Set) { container(s).AppArmor = "Unconfined" },
+		[]string{"medium privileged/apparmor-selinux Deployment/shop/web/app/"},
+	},
+	"privileged/proc-mount": {
+		func(s *fact.Set) { container(s).ProcMount = "Unmasked" },
+		[]string{"high privileged/proc-mount Deployment/shop/web/app/"},
+	},
+	"privileged/host-ports": {
+		func(s *fact.Set) {
+			container(s).HostPorts, container(s).PortFields = []int32{80}, []string{"ports[0].hostPort"}
+		},
+		[]string{"low privileged/host-ports Deployment/shop/web/app/"},
+	},
+	"privileged/sysctls": {
+		func(s *fact.Set) { spec(s).Sysctls = []string{"kernel.msgmax"} },
+		[]string{"medium privileged/sysctls Deployment/shop/web//"},
+	},
+	"privileged/shared-process-namespace": {
+		func(s *fact.Set) { spec(s).ShareProcessNamespace = ft.Ptr(true) },
+		[]string{"low privileged/shared-process-namespace Deployment/shop/web//"},
+	},
+	"privileged/block-devices": {
+		func(s *fact.Set) {
+			spec(s).Volumes = []fact.Volume{{Name: "raw", Field: "spec.volumes[0]", Source: "persistentVolumeClaim"}}
+			container(s).Mounts = []fact.VolumeMount{{Volume: "raw", Path: "/dev/xvda", Device: true}}
+		},
+		[]string{"high privileged/block-devices Deployment/shop/web/app/"},
+	},
+	"privileged/mount-propagation": {
+		func(s *fact.Set) {
+			spec(s).Volumes = []fact.Volume{{Name: "work", Field: "spec.volumes[0]", Source: "emptyDir"}}
+			container(s).Mounts = []fact.VolumeMount{{Volume: "work", Path: "/work", Propagation: "Bidirectional"}}
+		},
+		[]string{"medium privileged/mount-propagation Deployment/shop/web/app/"},
+	},
+	"privileged/device-access": {
+		func(s *fact.Set) { container(s).Devices = []string{"nvidia.com/gpu"} },
+		[]string{"low privileged/device-access Deployment/shop/web/app/"},
+	},
+	"privileged/volume-types": {
+		func(s *fact.Set) {
+			spec(s).Volumes = []fact.Volume{{Name: "code", Field: "spec.volumes[0]", Source: "gitRepo"}}
+		},
+		[]string{"medium privileged/volume-types Deployment/shop/web//"},
+	},
+	"privileged/service-account-token": {
+		func(s *fact.Set) {
+			spec(s).Volumes = []fact.Volume{{Name: "kube-api-access", Field: "spec.volumes[0]", Source: "projected"}}
+			container(s).Mounts = []fact.VolumeMount{{Volume: "kube-api-access", Path: "/var/run/secrets/kubernetes.io/serviceaccount", ReadOnly: true}}
+		},
+		[]string{"low privileged/service-account-token Deployment/shop/web//"},
+	},
+	"privileged/probe-host": {
+		func(s *fact.Set) {
+			container(s).ProbeHosts = []fact.ProbeHost{{Field: "livenessProbe.httpGet.host", Host: "169.254.169.254"}}
+		},
+		[]string{"medium privileged/probe-host Deployment/shop/web/app/"},
+	},
 	"privileged/effective-capabilities": {
 		func(s *fact.Set) {
 			process(s).CapEff, process(s).CapPrm, process(s).CapBnd = fact.NewCapMask(ft.AllCaps), fact.NewCapMask(ft.AllCaps), fact.NewCapMask(ft.AllCaps)

@@ -40,10 +40,12 @@ func Parts() []checks.Part {
 			"privileged/runs-as-root",
 		}},
 		{Question: api.Privileged, Name: "host", Title: "No pod shares the node's namespaces, files or devices", Checks: []string{
-			"privileged/host-namespaces", "privileged/host-path", "privileged/host-devices",
+			"privileged/host-namespaces", "privileged/host-path", "privileged/host-devices", "privileged/block-devices", "privileged/mount-propagation",
+			"privileged/volume-types", "privileged/host-ports", "privileged/probe-host", "privileged/device-access",
 		}},
 		{Question: api.Privileged, Name: "confinement", Title: "Every process is confined", Checks: []string{
-			"privileged/privilege-escalation", "privileged/seccomp", "privileged/mandatory-access-control",
+			"privileged/privilege-escalation", "privileged/seccomp", "privileged/apparmor-selinux", "privileged/mandatory-access-control",
+			"privileged/proc-mount", "privileged/sysctls", "privileged/shared-process-namespace", "privileged/service-account-token",
 			"privileged/pod-security-level",
 		}},
 		{Question: api.Privileged, Name: "undeclared", Title: "The API knows every container that runs", Checks: []string{
