@@ -76,6 +76,24 @@ func (q *counted) add(o *counted, times int) {
 	}
 }
 
+// empty is the same question, of which nothing was counted.
+func (q *counted) empty() counted {
+	none := counted{info: q.info, whole: q.whole.empty(), parts: slices.Clone(q.parts)}
+	for i := range none.parts {
+		none.parts[i].sum = none.parts[i].sum.empty()
+	}
+	return none
+}
+
+// of is what was counted of a workload, as that of another owner.
+func (q *counted) of(owner *fact.Subject) counted {
+	other := counted{info: q.info, whole: q.whole.of(owner), parts: slices.Clone(q.parts)}
+	for i := range other.parts {
+		other.parts[i].sum = other.parts[i].sum.of(owner)
+	}
+	return other
+}
+
 // answersOf answers questions by what was counted.
 func (v *View) answersOf(plan *Plan, questions []counted) []api.Answer {
 	var out []api.Answer
@@ -267,6 +285,31 @@ func (t *tally) sum() *sum {
 		v.unmeasured.resolve(t.ledger)
 	}
 	return s
+}
+
+// empty is a sum for the same checks, in which nothing was counted.
+func (s *sum) empty() *sum {
+	expects := func(v *verdicts) verdicts {
+		none := verdicts{expected: slices.Clone(v.expected)}
+		for i := range none.expected {
+			none.expected[i].findings = 0
+		}
+		return none
+	}
+	return &sum{failing: map[api.Severity]int{}, all: expects(&s.all), workloads: expects(&s.workloads)}
+}
+
+// of is the sum of a workload's findings, as that of another owner.
+func (s *sum) of(owner *fact.Subject) *sum {
+	other := *s
+	for _, o := range []*firstOf{&other.all.open, &other.all.unmeasured, &other.workloads.open, &other.workloads.unmeasured} {
+		if o.finding != nil {
+			finding := *o.finding
+			finding.Subject.Namespace, finding.Subject.Name, finding.Subject.File = owner.Namespace, owner.Name, owner.File
+			o.finding = &finding
+		}
+	}
+	return &other
 }
 
 // add counts so many times what was counted of other subjects.

@@ -35,11 +35,22 @@ type Judgement struct {
 	Result
 
 	ledger *ledger
+	each   iter.Seq[api.Finding] // of a Stream; nil for those of the ledger
+	err    error
 }
 
 // All gives the findings in the order of a report, each time the same. It makes
-// those of a check with Each again.
-func (j *Judgement) All() iter.Seq[api.Finding] { return j.ledger.all }
+// those of a check with Each again. Without Err, it gave all of them.
+func (j *Judgement) All() iter.Seq[api.Finding] {
+	if j.each != nil {
+		return j.each
+	}
+	return j.ledger.all
+}
+
+// Err says why the last All did not give all findings: a temporary file that could not be
+// read back.
+func (j *Judgement) Err() error { return j.err }
 
 // Store is the store that answers for the cluster's Secrets, nil if none was read.
 func (j *Judgement) Store() *Store {
@@ -66,15 +77,34 @@ func JudgeSet(plan Plan, set *fact.Set) Result {
 func Judge(plan Plan, set *fact.Set) *Judgement {
 	v := NewView(set)
 	plan.withhold(v.Set)
-	switch {
-	case plan.Narrowed != "":
-	case v.Snapshot != nil:
-		plan.Narrowed = "only a store's file"
-	case v.PodScope != fact.PodsAll && (v.PodScope != fact.PodsNotListed || len(v.Workloads) > 0):
-		// Some pods, or pods that the facts do not call complete.
-		plan.Narrowed = "only some pods"
+	plan.narrow(v, len(v.Workloads) > 0)
+	ledger, gaps := v.judge(&plan)
+	return &Judgement{
+		Result: Result{
+			Answers:     v.answers(&plan, ledger),
+			Gaps:        gaps,
+			OtherStores: v.Stores().names(),
+			Provider:    v.Cluster.Provider,
+		},
+		ledger: ledger,
 	}
-	gaps := v.affecting(&plan, v.gaps(&plan))
+}
+
+// narrow notes that a run looked at a part of a cluster, where only the facts say so.
+func (p *Plan) narrow(v *View, workloads bool) {
+	switch {
+	case p.Narrowed != "":
+	case v.Snapshot != nil:
+		p.Narrowed = "only a store's file"
+	case v.PodScope != fact.PodsAll && (v.PodScope != fact.PodsNotListed || workloads):
+		// Some pods, or pods that the facts do not call complete.
+		p.Narrowed = "only some pods"
+	}
+}
+
+// judge judges by all checks, and gives the gaps that affect one.
+func (v *View) judge(plan *Plan) (*ledger, []fact.Gap) {
+	gaps := v.affecting(plan, v.gaps(plan))
 	subjects := newRoster(v)
 	open := make([]openGap, len(gaps))
 	affected := map[string][]*openGap{}
@@ -99,15 +129,7 @@ func Judge(plan Plan, set *fact.Set) *Judgement {
 		}
 	}
 	ledger.sort()
-	return &Judgement{
-		Result: Result{
-			Answers:     v.answers(&plan, ledger),
-			Gaps:        gaps,
-			OtherStores: v.Stores().names(),
-			Provider:    v.Cluster.Provider,
-		},
-		ledger: ledger,
-	}
+	return ledger, gaps
 }
 
 // judged is a finding with what else a run knows about it.

@@ -1,0 +1,187 @@
+package catalogue
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// specWords are texts of specs that mean something to some check.
+var specWords = []string{
+	"", "a", "b", "app", "Always", "OnFailure", "RuntimeDefault", "Unconfined", "Localhost", "Unmasked", "Default", "spc_t", "container_t",
+	"ALL", "NET_ADMIN", "SYS_ADMIN", "CHOWN", "hostPath", "emptyDir", "configMap", "secret", "persistentVolumeClaim", "csi", "projected", "image", "ephemeral",
+	"/var/run/docker.sock", "/", "/etc", "/proc", "/var/log", "/run/containerd", "registry.example/app:v1", "registry.example/app",
+	"registry.example/app@sha256:1111111111111111111111111111111111111111111111111111111111111111", "moby/buildkit:rootless", "docker:dind",
+	"gcr.io/kaniko-project/executor:v1", "windows", "linux", "runsc", "secrets-store.csi.k8s.io", "vault", "net.ipv4.ip_unprivileged_port_start", "kernel.msgmax",
+	"github-token", "telling-name", "bank-vaults", "Bidirectional", "HostToContainer", "buildkitd", "NotPresent", "Unsupported", "kube-api-access-x7f3q",
+	"vault-agent vault.hashicorp.com/agent-inject", "nvidia.com/gpu", "localhost/x", "runtime/default", "unconfined",
+}
+
+// scramble sets random fields of a value, each with a probability of one in so many.
+func scramble(r *rand.Rand, v reflect.Value, rare int) {
+	if v.Kind() != reflect.Struct && r.IntN(rare) > 0 {
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(specWords[r.IntN(len(specWords))])
+	case reflect.Bool:
+		v.SetBool(r.IntN(2) == 0)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		v.SetInt([]int64{0, 1, 80, 1000}[r.IntN(4)])
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		scramble(r, v.Elem(), 1)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1+r.IntN(2), 2))
+		for i := range v.Len() {
+			scramble(r, v.Index(i), max(1, rare/2))
+		}
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf(specWords[r.IntN(len(specWords))]), reflect.ValueOf(specWords[r.IntN(len(specWords))]))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			scramble(r, v.Field(i), rare)
+		}
+	}
+}
+
+// declaredSpec is a random spec of a file.
+func declaredSpec(r *rand.Rand) fact.PodSpec {
+	var spec fact.PodSpec
+	rare := 1 + r.IntN(12)
+	scramble(r, reflect.ValueOf(&spec).Elem(), rare)
+	spec.Path = "spec"
+	if len(spec.Containers) == 0 || r.IntN(4) == 0 {
+		spec.Containers = append(spec.Containers, fact.Container{Image: "registry.example/app:v1"})
+	}
+	for i := range spec.Volumes {
+		spec.Volumes[i].Name, spec.Volumes[i].Field = fmt.Sprintf("v%d", i), fmt.Sprintf("spec.volumes[%d]", i)
+		if r.IntN(3) == 0 {
+			spec.Volumes[i].Name = "kube-api-access-" + fmt.Sprint(r.IntN(1000))
+		}
+	}
+	for i := range spec.Containers {
+		c := &spec.Containers[i]
+		c.Name, c.Field = fmt.Sprintf("c%d", i), fmt.Sprintf("spec.containers[%d]", i)
+		c.Type = fact.RegularContainer
+		if r.IntN(4) == 0 {
+			c.Type, c.Field = fact.InitContainer, fmt.Sprintf("spec.initContainers[%d]", i)
+		}
+		for j := range c.Mounts {
+			if len(spec.Volumes) > 0 {
+				c.Mounts[j].Volume = spec.Volumes[r.IntN(len(spec.Volumes))].Name
+			}
+		}
+	}
+	return spec
+}
+
+// declaredSet is what files declare: objects of which many have equal specs.
+func declaredSet(r *rand.Rand) *fact.Set {
+	set := &fact.Set{
+		PodScope: fact.PodsSome, InjectionRead: r.IntN(8) > 0, FieldsRead: r.IntN(8) > 0,
+		ConfigMaps: &fact.ConfigMapScan{Read: 3, Bytes: 1000, Found: []fact.ConfigMapEntry{{Namespace: "shop", Name: "app", Key: "db.conf", Rules: []string{"aws-access-key"}}}, Total: 1},
+	}
+	if r.IntN(4) == 0 {
+		set.Gaps = append(set.Gaps, fact.Gap{What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectFile, Name: "x.yaml"}, Reason: fact.Unreadable})
+	}
+	specs := make([]fact.PodSpec, 1+r.IntN(6))
+	for i := range specs {
+		specs[i] = declaredSpec(r)
+	}
+	for i := range r.IntN(60) {
+		spec := specs[r.IntN(len(specs))]
+		owner := fact.Subject{
+			Kind: []string{"Pod", "Deployment", "Task"}[r.IntN(3)], Name: fmt.Sprintf("w%d", i),
+			Namespace: []string{"", "shop", "default", "kube-system"}[r.IntN(4)], File: []string{"a.yaml", "b.yaml"}[r.IntN(2)],
+		}
+		spec.Origin = owner.File + " pod/" + owner.Namespace + "/" + owner.Name
+		set.Workloads = append(set.Workloads, fact.Workload{Owner: owner, Spec: spec})
+	}
+	return set
+}
+
+// memory is a Spill in memory, which can be full, and can give back something else.
+type memory struct {
+	bytes.Buffer
+	size    int
+	corrupt bool
+}
+
+func (m *memory) Write(p []byte) (int, error) {
+	if m.Len()+len(p) > m.size {
+		return 0, errors.New("no space left on device")
+	}
+	return m.Buffer.Write(p)
+}
+
+func (m *memory) ReadAt(p []byte, at int64) (int, error) {
+	n, err := bytes.NewReader(m.Bytes()).ReadAt(p, at)
+	if m.corrupt && n > 0 {
+		p[n/2] ^= 0x55
+	}
+	return n, err
+}
+
+// streamed judges a set in batches, by several Streams.
+func streamed(r *rand.Rand, plan checks.Plan, set *fact.Set, opts checks.StreamOptions) *checks.Judgement {
+	context := *set
+	context.Workloads, context.ConfigMaps, context.Gaps = nil, nil, nil
+	streams := make([]*checks.Stream, 1+r.IntN(3))
+	for i := range streams {
+		streams[i] = checks.NewStream(plan, &context, opts)
+	}
+	for rest := set.Workloads; len(rest) > 0; {
+		n := min(len(rest), 1+r.IntN(8))
+		streams[r.IntN(len(streams))].Add(slices.Clone(rest[:n]))
+		rest = rest[n:]
+	}
+	for _, other := range streams[1:] {
+		streams[0].Join(other)
+	}
+	return streams[0].Finish(set)
+}
+
+// A Stream answers, fails and leaves unknown what Judge does, in the same order.
+func TestStreamGivesWhatJudgeGives(t *testing.T) {
+	findings, passes := 0, 0
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 14))
+		set := declaredSet(r)
+		plan := Plan(All(), []string{"", "only what files declare"}[r.IntN(2)])
+		want := checks.JudgeSet(plan, set)
+		opts := checks.StreamOptions{Passes: r.IntN(2) == 0}
+		if !opts.Passes {
+			all := len(want.Findings)
+			want.Findings = slices.DeleteFunc(want.Findings, func(f api.Finding) bool { return f.Verdict == api.Pass })
+			passes += all - len(want.Findings)
+		}
+		findings += len(want.Findings)
+		judgement := streamed(r, plan, set, opts)
+		got := judgement.Result
+		for range 2 { // each time the same
+			got.Findings = slices.Collect(judgement.All())
+			if len(got.Findings) == 0 {
+				got.Findings = want.Findings[:0]
+			}
+			if diff := cmp.Diff(want, got); diff != "" || judgement.Err() != nil {
+				t.Fatalf("seed %d: %v (-judge +stream):\n%s", seed, judgement.Err(), diff)
+			}
+		}
+	}
+	if findings < 10_000 || passes < 10_000 {
+		t.Errorf("only %d findings and %d passes were compared", findings, passes)
+	}
+}

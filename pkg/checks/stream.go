@@ -1,0 +1,377 @@
+package checks
+
+import (
+	"crypto/sha256"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/speckey"
+)
+
+// Stream judges the workloads of files as they come, and drops them. Of passes it keeps
+// only what is counted, unless it was asked for them. The result is that of Judge, with
+// two exceptions: an object that comes again in the same file, in another batch, is one
+// more subject, and so is a gap about a workload.
+//
+// It is for facts whose workloads have no pods and no nodes, as those of files: what a
+// check says about a workload must not depend on other workloads.
+//
+// A Stream is for one goroutine. Several, of one plan and context, are joined at the end.
+type Stream struct {
+	plan    Plan
+	context fact.Set // without workloads
+	opts    StreamOptions
+
+	records   []*records // the first is its own
+	counted   []counted  // nil before the first batch
+	pending   []fact.Workload
+	templates map[[sha256.Size]byte]*template
+	key       []byte
+	// needed are the checks and kinds of which the gap is not excused, because a workload
+	// of some batch needs it.
+	needed map[needs]bool
+	added  int
+}
+
+// StreamOptions are the settings of a Stream.
+type StreamOptions struct {
+	// Passes keeps passes as well.
+	Passes bool
+	// Spill opens a place for findings that are too many for memory. Nil if there is none.
+	Spill func() (Spill, error)
+}
+
+type needs struct {
+	check string
+	kind  fact.Kind
+}
+
+// template is what was found of a workload, for others whose specs are equal.
+type template struct {
+	owner    *fact.Subject // of the one that was judged; nil until one was
+	findings []*api.Finding
+	counted  []counted
+	// again counts the workloads. least is the first of their owners.
+	again int
+	least *fact.Subject
+	// alone is true if its findings name what others have otherwise.
+	alone bool
+}
+
+const (
+	batchSize    = 256
+	maxTemplates = 4096
+)
+
+// NewStream starts to judge. Context is what is known before the workloads come: it has
+// no workloads.
+func NewStream(plan Plan, context *fact.Set, opts StreamOptions) *Stream {
+	s := &Stream{
+		plan: plan, context: *context, opts: opts, records: []*records{newRecords(opts.Spill)},
+		templates: map[[sha256.Size]byte]*template{}, needed: map[needs]bool{},
+	}
+	s.context.Workloads = nil
+	s.plan.withhold(&s.context)
+	return s
+}
+
+// Add judges workloads, at once or with the next ones. It keeps no reference to them after
+// the next 256.
+func (s *Stream) Add(workloads []fact.Workload) {
+	for i := range workloads {
+		s.add(&workloads[i])
+	}
+}
+
+// Workloads is how many were added.
+func (s *Stream) Workloads() int { return s.added }
+
+func (s *Stream) add(w *fact.Workload) {
+	s.added++
+	if len(w.Pods) > 0 || len(w.Differs) > 0 {
+		s.wait(w)
+		return
+	}
+	key := s.keyOf(w)
+	t := s.templates[key]
+	switch {
+	case t == nil:
+		if len(s.templates) >= maxTemplates {
+			s.forget()
+		}
+		s.templates[key] = &template{}
+		s.wait(w)
+		return
+	case t.alone:
+		s.wait(w)
+		return
+	case t.owner == nil:
+		s.learn(t, w)
+		return
+	}
+	s.repeat(t, w)
+}
+
+// keyOf is equal for workloads of which checks say the same, but for their names.
+func (s *Stream) keyOf(w *fact.Workload) [sha256.Size]byte {
+	s.key = append(append(s.key[:0], w.Owner.Kind...), 0)
+	switch {
+	case len(s.context.Namespaces) > 0:
+		s.key = append(append(s.key, w.Owner.Namespace...), 0)
+	case w.Owner.Namespace == "":
+		s.key = append(s.key, 1)
+	case fact.PlatformNamespace(s.context.Cluster.Provider, w.Owner.Namespace):
+		s.key = append(s.key, 2)
+	default:
+		s.key = append(s.key, 3)
+	}
+	s.key = speckey.Append(s.key, &w.Spec)
+	return sha256.Sum256(s.key)
+}
+
+func (s *Stream) wait(w *fact.Workload) {
+	s.pending = append(s.pending, *w)
+	if len(s.pending) >= batchSize {
+		s.flush()
+	}
+}
+
+// flush judges the workloads that wait.
+func (s *Stream) flush() {
+	if len(s.pending) == 0 {
+		return
+	}
+	ledger, counted := s.judge(s.pending)
+	for i := range ledger.entries {
+		if e := &ledger.entries[i]; s.keeps(ledger, e) {
+			s.records[0].add(ledger.kept[e.at], nil)
+		}
+	}
+	s.count(counted, 1)
+	clear(s.pending)
+	s.pending = s.pending[:0]
+}
+
+func (s *Stream) keeps(l *ledger, e *entry) bool {
+	return s.opts.Passes || l.classes[e.class].verdict != api.Pass
+}
+
+// Stand-ins for what another workload of the same key has otherwise. No check looks for
+// them, so that where they are found is what a check took from there.
+const (
+	anyOwner  = "owner-8d41c7"
+	anyOrigin = "origin-8d41c7"
+	anyText   = "text-8d41c7"
+)
+
+// learn judges a workload under stand-ins for its names, for it and those that follow.
+func (s *Stream) learn(t *template, w *fact.Workload) {
+	platform := fact.PlatformNamespace(s.context.Cluster.Provider, w.Owner.Namespace)
+	one := *w
+	one.Spec = speckey.Anonymous(&w.Spec, anyOrigin, anyText)
+	one.Owner.Name = anyOwner
+	if w.Owner.Namespace != "" && !platform && len(s.context.Namespaces) == 0 {
+		one.Owner.Namespace = anyOwner
+	}
+	if w.Owner.File != "" {
+		one.Owner.File = anyOwner
+	}
+	ledger, counted := s.judge([]fact.Workload{one})
+	var findings []*api.Finding
+	for i := range ledger.entries {
+		if e := &ledger.entries[i]; s.keeps(ledger, e) {
+			findings = append(findings, ledger.kept[e.at])
+		}
+	}
+	if t.alone = takes(&one, findings, platform); t.alone {
+		s.wait(w)
+		return
+	}
+	t.owner, t.findings, t.counted = &one.Owner, findings, counted
+	s.repeat(t, w)
+}
+
+// takes reports whether findings take something from a workload that another of the same
+// key can have otherwise. Subjects and origins are replaced, so they do not count.
+func takes(w *fact.Workload, findings []*api.Finding, platform bool) bool {
+	has := func(text string) bool {
+		return strings.Contains(text, anyOwner) || strings.Contains(text, anyOrigin) || strings.Contains(text, anyText) ||
+			platform && strings.Contains(text, w.Owner.Namespace)
+	}
+	for _, f := range findings {
+		s := f.Subject
+		s.Container = ""
+		if s.Identity() != w.Owner.Identity() || len(s.Pods) > 0 || has(f.Message) || has(string(f.Reason)) || has(f.Remediation) {
+			return true
+		}
+		for i := range f.Evidence {
+			source := f.Evidence[i].Source
+			if rest, ok := strings.CutPrefix(source, anyOrigin+" "); ok {
+				source = rest
+			}
+			if has(source) || has(f.Evidence[i].Value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// repeat counts and keeps what was found of a template, of another workload.
+func (s *Stream) repeat(t *template, w *fact.Workload) {
+	t.again++
+	if t.least == nil || w.Owner.Compare(t.least) < 0 {
+		owner := w.Owner
+		t.least = &owner
+	}
+	as := &renamed{&w.Owner, anyOrigin, w.Spec.Origin}
+	for _, f := range t.findings {
+		s.records[0].add(f, as)
+	}
+}
+
+// forget counts what templates have, and drops them.
+func (s *Stream) forget() {
+	for _, t := range s.templates {
+		if t.again == 0 {
+			continue
+		}
+		of := slices.Clone(t.counted)
+		for i := range of {
+			of[i] = of[i].of(t.least)
+		}
+		s.count(of, t.again)
+	}
+	clear(s.templates)
+}
+
+func (s *Stream) count(of []counted, times int) {
+	if s.counted == nil {
+		s.counted = make([]counted, len(of))
+		for i := range of {
+			s.counted[i] = of[i].empty()
+		}
+	}
+	for i := range of {
+		s.counted[i].add(&of[i], times)
+	}
+}
+
+// judge judges a batch by the checks of workloads. What they say about anything but the
+// batch's workloads is left out: Finish judges that.
+func (s *Stream) judge(batch []fact.Workload) (*ledger, []counted) {
+	set := s.context
+	set.Workloads = batch
+	v := NewView(&set)
+	for i := range s.plan.Checks {
+		c := &s.plan.Checks[i]
+		if c.Excuse == nil {
+			continue
+		}
+		for _, kind := range c.Needs {
+			at := needs{c.ID, kind}
+			if !s.needed[at] && !c.Excuse(v, fact.Gap{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}}) {
+				s.needed[at] = true
+			}
+		}
+	}
+	l := newLedger(v, s.plan.Checks, newRoster(v))
+	owners := make(map[fact.SubjectKey]bool, len(batch))
+	for i := range batch {
+		owners[ownerKey(batch[i].Owner)] = true
+	}
+	var last *fact.Subject
+	own := func(f *api.Finding) bool {
+		o := &f.Subject
+		if last != nil && o.Name == last.Name && o.Kind == last.Kind && o.Namespace == last.Namespace && o.File == last.File && o.Node == last.Node && o.Cluster == last.Cluster {
+			return true
+		}
+		if !owners[ownerKey(*o)] {
+			return false
+		}
+		last = o
+		return true
+	}
+	for i := range s.plan.Checks {
+		c := &s.plan.Checks[i]
+		if c.Scope != ScopeWorkload {
+			continue
+		}
+		var raw []api.Finding
+		if c.Each != nil {
+			raw = slices.Collect(c.Each(v))
+		} else {
+			raw = c.Judge(v)
+		}
+		raw = slices.DeleteFunc(raw, func(f api.Finding) bool { return !own(&f) })
+		l.add(i, raw, nil)
+	}
+	l.sort()
+	return l, v.count(&s.plan, l)
+}
+
+// Join adds what another Stream of the same plan and context has judged. The other is not
+// used afterwards.
+func (s *Stream) Join(o *Stream) {
+	s.flush()
+	s.forget()
+	o.flush()
+	o.forget()
+	if o.counted != nil {
+		s.count(o.counted, 1)
+	}
+	for at := range o.needed {
+		s.needed[at] = true
+	}
+	s.records = append(s.records, o.records...)
+	s.added += o.added
+}
+
+// Finish judges what is not about workloads, and answers. Set is the context with what was
+// read since: ConfigMaps, gaps. Its workloads are not judged.
+func (s *Stream) Finish(set *fact.Set) *Judgement {
+	s.flush()
+	s.forget()
+	end := *set
+	end.Workloads = nil
+	for _, r := range s.records {
+		if text := r.lostText(); text != "" {
+			end.Gaps = append(slices.Clip(end.Gaps), fact.Gap{What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Truncated, Detail: text})
+		}
+	}
+	plan := s.plan
+	plan.Checks = slices.Clone(plan.Checks)
+	for i := range plan.Checks {
+		c := &plan.Checks[i]
+		if excuse := c.Excuse; excuse != nil {
+			id := c.ID
+			c.Excuse = func(v *View, gap fact.Gap) bool { return !s.needed[needs{id, gap.What}] && excuse(v, gap) }
+		}
+	}
+	v := NewView(&end)
+	plan.narrow(v, s.added > 0)
+	l, gaps := v.judge(&plan)
+	for i := range l.entries {
+		e := &l.entries[i]
+		if f := l.finding(e); s.keeps(l, e) {
+			s.records[0].add(f, nil)
+		}
+	}
+	s.count(v.count(&plan, l), 1)
+	for _, r := range s.records {
+		r.sort()
+	}
+	j := &Judgement{
+		Result: Result{
+			Answers:     v.answersOf(&plan, s.counted),
+			Gaps:        gaps,
+			OtherStores: v.Stores().names(),
+			Provider:    v.Cluster.Provider,
+		},
+		ledger: l,
+	}
+	j.each = func(yield func(api.Finding) bool) { j.err = eachRecord(s.records, yield) }
+	return j
+}
