@@ -59,6 +59,17 @@ type Check struct {
 	// need is kept of them, and the others are made again when they are printed. That
 	// costs least memory if the findings are in the order of their subjects.
 	Each func(*View) iter.Seq[api.Finding]
+	// Across counts over workloads that come one by one, for those findings of a check of
+	// workloads that are not about one of them. The view has no workloads. Nil if the check
+	// has no such findings, or if they are not made from workloads.
+	Across func(*View) Across
+}
+
+// Across counts over workloads. It keeps none of them.
+type Across interface {
+	Add(*fact.Workload)
+	// Findings are those that are not about a workload that was added. Judge gives the same.
+	Findings() []api.Finding
 }
 
 // Glossary is a list of words under a title.

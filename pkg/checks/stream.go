@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/speckey"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/spool"
 )
 
 // Stream judges the workloads of files as they come, and drops them. Of passes it keeps
@@ -17,21 +18,20 @@ import (
 //
 // It is for facts whose workloads have no pods and no nodes, as those of files: what a
 // check says about a workload must not depend on other workloads.
-//
-// A Stream is for one goroutine. Several, of one plan and context, are joined at the end.
 type Stream struct {
 	plan    Plan
 	context fact.Set // without workloads
 	opts    StreamOptions
 
-	records   []*records // the first is its own
-	counted   []counted  // nil before the first batch
+	records   *records
+	counted   []counted // nil before the first batch
 	pending   []fact.Workload
 	templates map[[sha256.Size]byte]*template
 	key       []byte
 	// needed are the checks and kinds of which the gap is not excused, because a workload
 	// of some batch needs it.
 	needed map[needs]bool
+	across map[string]Across // by check
 	added  int
 }
 
@@ -40,7 +40,7 @@ type StreamOptions struct {
 	// Passes keeps passes as well.
 	Passes bool
 	// Spill opens a place for findings that are too many for memory. Nil if there is none.
-	Spill func() (Spill, error)
+	Spill func() (spool.File, error)
 }
 
 type needs struct {
@@ -69,11 +69,18 @@ const (
 // no workloads.
 func NewStream(plan Plan, context *fact.Set, opts StreamOptions) *Stream {
 	s := &Stream{
-		plan: plan, context: *context, opts: opts, records: []*records{newRecords(opts.Spill)},
-		templates: map[[sha256.Size]byte]*template{}, needed: map[needs]bool{},
+		plan: plan, context: *context, opts: opts, records: newRecords(opts.Spill),
+		templates: map[[sha256.Size]byte]*template{}, needed: map[needs]bool{}, across: map[string]Across{},
 	}
 	s.context.Workloads = nil
 	s.plan.withhold(&s.context)
+	for i := range s.plan.Checks {
+		if c := &s.plan.Checks[i]; c.Across != nil {
+			if a := c.Across(NewView(&s.context)); a != nil {
+				s.across[c.ID] = a
+			}
+		}
+	}
 	return s
 }
 
@@ -90,6 +97,9 @@ func (s *Stream) Workloads() int { return s.added }
 
 func (s *Stream) add(w *fact.Workload) {
 	s.added++
+	for _, a := range s.across {
+		a.Add(w)
+	}
 	if len(w.Pods) > 0 || len(w.Differs) > 0 {
 		s.wait(w)
 		return
@@ -146,7 +156,7 @@ func (s *Stream) flush() {
 	ledger, counted := s.judge(s.pending)
 	for i := range ledger.entries {
 		if e := &ledger.entries[i]; s.keeps(ledger, e) {
-			s.records[0].add(ledger.kept[e.at], nil)
+			s.records.add(ledger.kept[e.at], nil)
 		}
 	}
 	s.count(counted, 1)
@@ -228,7 +238,7 @@ func (s *Stream) repeat(t *template, w *fact.Workload) {
 	}
 	as := &renamed{&w.Owner, anyOrigin, w.Spec.Origin}
 	for _, f := range t.findings {
-		s.records[0].add(f, as)
+		s.records.add(f, as)
 	}
 }
 
@@ -312,23 +322,6 @@ func (s *Stream) judge(batch []fact.Workload) (*ledger, []counted) {
 	return l, v.count(&s.plan, l)
 }
 
-// Join adds what another Stream of the same plan and context has judged. The other is not
-// used afterwards.
-func (s *Stream) Join(o *Stream) {
-	s.flush()
-	s.forget()
-	o.flush()
-	o.forget()
-	if o.counted != nil {
-		s.count(o.counted, 1)
-	}
-	for at := range o.needed {
-		s.needed[at] = true
-	}
-	s.records = append(s.records, o.records...)
-	s.added += o.added
-}
-
 // Finish judges what is not about workloads, and answers. Set is the context with what was
 // read since: ConfigMaps, gaps. Its workloads are not judged.
 func (s *Stream) Finish(set *fact.Set) *Judgement {
@@ -336,10 +329,8 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 	s.forget()
 	end := *set
 	end.Workloads = nil
-	for _, r := range s.records {
-		if text := r.lostText(); text != "" {
-			end.Gaps = append(slices.Clip(end.Gaps), fact.Gap{What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Truncated, Detail: text})
-		}
+	if text := s.records.lost(); text != "" {
+		end.Gaps = append(slices.Clip(end.Gaps), fact.Gap{What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Truncated, Detail: text})
 	}
 	plan := s.plan
 	plan.Checks = slices.Clone(plan.Checks)
@@ -350,19 +341,21 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 			c.Excuse = func(v *View, gap fact.Gap) bool { return !s.needed[needs{id, gap.What}] && excuse(v, gap) }
 		}
 	}
+	for i := range plan.Checks {
+		if a := s.across[plan.Checks[i].ID]; a != nil {
+			plan.Checks[i].Judge = func(*View) []api.Finding { return a.Findings() }
+		}
+	}
 	v := NewView(&end)
 	plan.narrow(v, s.added > 0)
 	l, gaps := v.judge(&plan)
 	for i := range l.entries {
 		e := &l.entries[i]
 		if f := l.finding(e); s.keeps(l, e) {
-			s.records[0].add(f, nil)
+			s.records.add(f, nil)
 		}
 	}
 	s.count(v.count(&plan, l), 1)
-	for _, r := range s.records {
-		r.sort()
-	}
 	j := &Judgement{
 		Result: Result{
 			Answers:     v.answersOf(&plan, s.counted),
@@ -372,6 +365,6 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 		},
 		ledger: l,
 	}
-	j.each = func(yield func(api.Finding) bool) { j.err = eachRecord(s.records, yield) }
+	j.each = func(yield func(api.Finding) bool) { j.err = s.records.each(yield) }
 	return j
 }

@@ -25,11 +25,10 @@ func TestChecksDoNoIO(t *testing.T) {
 		t.Fatalf("go list: %v", err)
 	}
 	allowed := []string{
-		// io is interfaces: a Stream is given the place to which it spills findings.
-		"bufio", "errors", "io", "crypto/sha256", "encoding/binary", "reflect",
+		"crypto/sha256", "encoding/binary", "reflect",
 		"bytes", "cmp", "encoding/base64", "fmt", "iter", "maps", "math", "math/bits", "net/netip", "path", "slices", "sort", "strconv", "strings", "time", "unicode/utf8",
 		"github.com/distribution/reference", "k8s.io/apimachinery/pkg/util/version",
-		module + "pkg/api/fact", module + "pkg/api/v1alpha1", module + "pkg/capability", module + "pkg/debversion", module + "pkg/rpmversion", module + "pkg/pacmanversion", module + "pkg/apkversion", module + "pkg/modversion", module + "pkg/builder", module + "pkg/endoflife", module + "pkg/runtimesocket", module + "pkg/credential", module + "pkg/secretstore", module + "pkg/speckey",
+		module + "pkg/api/fact", module + "pkg/api/v1alpha1", module + "pkg/capability", module + "pkg/debversion", module + "pkg/rpmversion", module + "pkg/pacmanversion", module + "pkg/apkversion", module + "pkg/modversion", module + "pkg/builder", module + "pkg/endoflife", module + "pkg/runtimesocket", module + "pkg/credential", module + "pkg/secretstore", module + "pkg/speckey", module + "pkg/spool",
 	}
 	packages := 0
 	decoder := json.NewDecoder(strings.NewReader(string(out)))

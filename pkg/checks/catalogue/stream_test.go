@@ -1,8 +1,6 @@
 package catalogue
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -113,45 +111,17 @@ func declaredSet(r *rand.Rand) *fact.Set {
 	return set
 }
 
-// memory is a Spill in memory, which can be full, and can give back something else.
-type memory struct {
-	bytes.Buffer
-	size    int
-	corrupt bool
-}
-
-func (m *memory) Write(p []byte) (int, error) {
-	if m.Len()+len(p) > m.size {
-		return 0, errors.New("no space left on device")
-	}
-	return m.Buffer.Write(p)
-}
-
-func (m *memory) ReadAt(p []byte, at int64) (int, error) {
-	n, err := bytes.NewReader(m.Bytes()).ReadAt(p, at)
-	if m.corrupt && n > 0 {
-		p[n/2] ^= 0x55
-	}
-	return n, err
-}
-
-// streamed judges a set in batches, by several Streams.
+// streamed judges a set in batches.
 func streamed(r *rand.Rand, plan checks.Plan, set *fact.Set, opts checks.StreamOptions) *checks.Judgement {
 	context := *set
 	context.Workloads, context.ConfigMaps, context.Gaps = nil, nil, nil
-	streams := make([]*checks.Stream, 1+r.IntN(3))
-	for i := range streams {
-		streams[i] = checks.NewStream(plan, &context, opts)
-	}
+	stream := checks.NewStream(plan, &context, opts)
 	for rest := set.Workloads; len(rest) > 0; {
 		n := min(len(rest), 1+r.IntN(8))
-		streams[r.IntN(len(streams))].Add(slices.Clone(rest[:n]))
+		stream.Add(slices.Clone(rest[:n]))
 		rest = rest[n:]
 	}
-	for _, other := range streams[1:] {
-		streams[0].Join(other)
-	}
-	return streams[0].Finish(set)
+	return stream.Finish(set)
 }
 
 // A Stream answers, fails and leaves unknown what Judge does, in the same order.
