@@ -1,79 +1,84 @@
-// Package builder knows the programs that build images. It is a table with pure
-// functions. Collectors evaluate command lines with it, and checks judge by the
-// same names.
+// Package builder knows the programs that build images, and the CI systems that run build
+// jobs: by image, command line, label, owner, variable and container name. It is tables
+// with pure functions. Collectors compare command lines with it, because facts hold none
+// of their words, and checks judge by the same names.
+//
+// A name is a sign, not a proof: what is not in these tables may build, too. So they can
+// show "a builder" or "none recognised", never "no builder".
 package builder
 
-import (
-	"path"
-	"slices"
-	"strings"
+// Role is what a tool does, and so how it is judged.
+type Role int
+
+// The roles.
+const (
+	// Builds makes images or other code where it runs.
+	Builds Role = iota + 1
+	// Jobs is an agent of a CI system: it runs whatever a job says.
+	Jobs
+	// Dispatches starts jobs, most often in pods of the same cluster. Where is in its
+	// settings, which are not read.
+	Dispatches
+	// Client asks a daemon to build, or does something else with it: only with a way to
+	// a daemon, and with a command that builds, is it a builder.
+	Client
+	// MayBuild runs tasks of which it is unknown whether they build.
+	MayBuild
+	// Manages is a server or controller of a CI system that runs no job itself.
+	Manages
+	// Elsewhere lets another machine build, or packs what is built already.
+	Elsewhere
 )
 
-// programs are programs by path or, without a slash, by name.
-var programs = map[string]string{
-	"/kaniko/executor":         "kaniko",
-	"/kaniko/warmer":           "kaniko",
-	"buildkitd":                "BuildKit",
-	"buildkitd-entrypoint":     "BuildKit",
-	"buildctl":                 "BuildKit",
-	"buildctl-daemonless.sh":   "BuildKit",
-	"buildah":                  "Buildah",
-	"dockerd":                  "Docker-in-Docker",
-	"dockerd-entrypoint.sh":    "Docker-in-Docker",
-	"/cnb/lifecycle/creator":   "Cloud Native Buildpacks",
-	"/cnb/lifecycle/builder":   "Cloud Native Buildpacks",
-	"/cnb/lifecycle/exporter":  "Cloud Native Buildpacks",
-	"/cnb/lifecycle/lifecycle": "Cloud Native Buildpacks",
+// Tool is a builder or a CI system.
+type Tool struct {
+	// Name is its own name: "Buildah", "a Jenkins agent".
+	Name string
+	Role Role
 }
 
-// commands are programs that build only with one of these words as their first
-// argument that is not an option.
-var commands = map[string]struct {
-	builder string
-	words   []string
-}{
-	"docker":  {"docker build", []string{"build", "buildx", "bake"}},
-	"podman":  {"podman build", []string{"build"}},
-	"nerdctl": {"nerdctl build", []string{"build"}},
-	"img":     {"img", []string{"build"}},
-	"pack":    {"Cloud Native Buildpacks", []string{"build"}},
-	"ko":      {"ko", []string{"build", "publish", "apply", "create", "resolve"}},
-	"s2i":     {"Source-to-Image", []string{"build"}},
+// row is a line of a table: a tool, and where the sign is documented.
+type row struct {
+	Tool
+	// source is a repository or a page; general for what is widely known and was not
+	// verified. date is of its newest commit that was read, or of the day of reading.
+	source, date string
 }
 
-// Program returns the builder's name for a program, "" if it is not a builder.
-// The program is a path or a name.
-func Program(program string) string {
-	if program == "" {
-		return ""
-	}
-	if name, ok := programs[path.Clean(program)]; ok {
-		return name
-	}
-	return programs[path.Base(program)]
-}
+const general = "general knowledge, not verified"
 
-// Command returns the name of the builder that a simple command runs, "" if it
-// runs none. Words are the program and its arguments; a word that is not
-// literal ("$IMAGE") is empty.
-func Command(words []string) string {
-	if len(words) == 0 {
-		return ""
+// Dates of the rows: repositories were read at a newest commit of June to August 2026,
+// where no other date is given; the catalogue of general knowledge is of November 2026.
+const (
+	summer = "2026-08"
+	autumn = "2026-11-27"
+)
+
+// Listed is the date of the tables.
+const Listed = autumn
+
+// Signs counts the lines of all tables, for messages: so many signs were compared.
+func Signs() int { return signs }
+
+var signs = len(images) + len(programs) + len(commands) + len(labels) + len(kinds) + len(variables) + len(containerNames) + 1 // and docker's tags
+
+// roles are those of the tools that command lines name and that do not build.
+var roles = func() map[string]Role {
+	out := map[string]Role{}
+	for _, r := range programs {
+		out[r.Name] = r.Role
 	}
-	if name := Program(words[0]); name != "" {
-		return name
+	for i := range commands {
+		out[commands[i].Name] = commands[i].Role
 	}
-	known, ok := commands[path.Base(words[0])]
-	if !ok {
-		return ""
+	return out
+}()
+
+// RoleOf returns the role of a tool that Command or Program has named. A name that is
+// unknown, of facts of another version, builds.
+func RoleOf(name string) Role {
+	if role, ok := roles[name]; ok {
+		return role
 	}
-	for _, word := range words[1:] {
-		if !strings.HasPrefix(word, "-") {
-			if slices.Contains(known.words, word) {
-				return known.builder
-			}
-			return ""
-		}
-	}
-	return ""
+	return Builds
 }

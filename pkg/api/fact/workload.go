@@ -183,6 +183,13 @@ type Container struct {
 	Builder *DeclaredBuilder `json:"builder,omitempty"`
 	// CommandUnread is why a command line was not evaluated completely.
 	CommandUnread Reason `json:"commandUnread,omitempty"`
+	// Args says what args hold, whose words are not kept: ArgsOptions if the first word is an
+	// option, ArgsCommand if it is another, "" if there are none. An image's entry point that
+	// starts a daemon by itself may do something else for ArgsCommand.
+	Args string `json:"args,omitempty"`
+	// BuilderVariables are the environment variables whose names package builder knows: Name
+	// is the variable's, Field "env[0].name". Their values are not read.
+	BuilderVariables []NamedField `json:"builderVariables,omitempty"`
 
 	Privileged               *bool    `json:"privileged,omitempty"`
 	HostProcess              *bool    `json:"hostProcess,omitempty"` // windowsOptions.hostProcess
@@ -223,6 +230,21 @@ type Container struct {
 	Variables     []Variable `json:"variables,omitempty"`
 	VariableTotal int        `json:"variableTotal,omitempty"`
 }
+
+// What Container.Args says.
+const (
+	ArgsOptions = "options"
+	ArgsCommand = "command"
+)
+
+// NamedField is a name and the field that it is in, below the container.
+type NamedField struct {
+	Name  string `json:"name"`
+	Field string `json:"field"`
+}
+
+// MaxBuilderVariables bounds Container.BuilderVariables.
+const MaxBuilderVariables = 8
 
 // DeclaredBuilder is an image builder that a command line runs.
 type DeclaredBuilder struct {

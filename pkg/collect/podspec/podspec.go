@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
 )
@@ -163,6 +164,7 @@ func container(kind fact.ContainerType, field string, c *corev1.Container, volum
 		}
 	}
 	evaluate(&out, c, volumes)
+	out.Args, out.BuilderVariables = argsOf(c), builderVariables(c)
 	out.Variables, out.VariableTotal = variables(c)
 	if sc := c.SecurityContext; sc != nil {
 		out.Privileged = sc.Privileged
@@ -356,4 +358,26 @@ func devices(r *corev1.ResourceRequirements) (devices, claims []string) {
 	}
 	slices.Sort(claims)
 	return slices.Sorted(maps.Keys(names)), claims
+}
+
+// argsOf says what args hold. Their words are not kept.
+func argsOf(c *corev1.Container) string {
+	switch {
+	case len(c.Args) == 0:
+		return ""
+	case strings.HasPrefix(c.Args[0], "-"):
+		return fact.ArgsOptions
+	}
+	return fact.ArgsCommand
+}
+
+// builderVariables lists the variables whose names package builder knows.
+func builderVariables(c *corev1.Container) []fact.NamedField {
+	var out []fact.NamedField
+	for i := range c.Env {
+		if _, ok := builder.OfVariable(c.Env[i].Name); ok && len(out) < fact.MaxBuilderVariables {
+			out = append(out, fact.NamedField{Name: c.Env[i].Name, Field: fmt.Sprintf("env[%d].name", i)})
+		}
+	}
+	return out
 }

@@ -196,3 +196,33 @@ func TestNothingElseIsKept(t *testing.T) {
 		t.Errorf("want the program, got %q", got)
 	}
 }
+
+// Of arguments and variables only what package builder knows is kept.
+func TestBuilderSigns(t *testing.T) {
+	env := []corev1.EnvVar{{Name: "HOME", Value: "/"}, {Name: "DOCKER_HOST", Value: "tcp://user:hunter2@dind:2375"}}
+	for range 20 {
+		env = append(env, corev1.EnvVar{Name: "AZP_TOKEN", Value: "hunter2"})
+	}
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"none": {nil, ""}, "an option": {[]string{"--password=hunter2", "run"}, fact.ArgsOptions}, "a command": {[]string{"hunter2", "--x"}, fact.ArgsCommand},
+		"an empty word": {[]string{""}, fact.ArgsCommand},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Args: tc.args, Env: env}}}
+			got := From("pod/a/b", "spec", nil, nil, &spec).Containers[0]
+			if got.Args != tc.want {
+				t.Errorf("args: want %q, got %q", tc.want, got.Args)
+			}
+			if n := len(got.BuilderVariables); n != fact.MaxBuilderVariables || got.BuilderVariables[0] != (fact.NamedField{Name: "DOCKER_HOST", Field: "env[1].name"}) {
+				t.Errorf("%d variables: %+v", n, got.BuilderVariables)
+			}
+			text, err := json.Marshal(got)
+			if err != nil || strings.Contains(string(text), "hunter2") {
+				t.Errorf("a value was kept: %s %v", text, err)
+			}
+		})
+	}
+}
