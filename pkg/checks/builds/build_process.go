@@ -145,10 +145,10 @@ func distinct(words []string) []string {
 func measuredGrade(r checks.Running, p *fact.Process) grade {
 	socket := len(r.Measured.Sockets) > 0
 	if r.Workload != nil && r.Declared != nil {
-		switch g := declaredGrade(r.Workload, r.Declared); {
-		case g == asPrivileged && !sandboxed(&r.Workload.Spec):
-			return g
-		case g == asPrivileged, g == withSocket: // in a sandbox a socket counts
+		switch reach := reachOf(checks.Declared{Workload: r.Workload, Container: r.Declared}, false); {
+		case reach.own == asPrivileged && reach.sandbox == nil:
+			return asPrivileged
+		case reach.socket: // in a sandbox a socket counts
 			socket = true
 		}
 	}

@@ -1,8 +1,8 @@
 package builds
 
 import (
+	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -14,8 +14,23 @@ import (
 )
 
 // BuilderWorkload fails a container that builds images, and a pod that a build
-// system made. The image's repository or the command lines show the first, the
-// labels the second. Finished pods count: they built here.
+// system made. The image's repository, the command lines and the names of variables show
+// the first, labels and the owner's kind the second. Finished pods count: they built here.
+//
+// How severe a finding is follows from what the tool does and how far its container
+// reaches:
+//
+//   - A builder: critical if privileged, high with a runtime's socket, medium as root. Without
+//     root or in a sandbox it is the checklist's exception, low.
+//   - An agent of a CI system runs what a job says. Without root it is still medium, because
+//     who sets it up cannot be sure what it will run. In a sandbox it is low.
+//   - A dispatcher (a GitLab runner, a Jenkins controller, a listener for GitHub's runners) is
+//     medium: its jobs most often run in pods of this cluster, and between two jobs it is
+//     the only sign of them.
+//   - A server that runs no job, a Tekton task, and a client of a builder elsewhere are low.
+//
+// Nodes set apart, where nodes were read, make a critical or high finding one grade milder,
+// never less than medium: see setApart.
 var BuilderWorkload = checks.Check{
 	ID:       "builds/builder-workload",
 	Title:    "No pod of this cluster builds images or runs build jobs",
@@ -24,169 +39,237 @@ var BuilderWorkload = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
 	Why: "A build runs code that nobody has reviewed yet, from every dependency and every pull request. In the production cluster it runs " +
-		"next to production data, and most builders need to be root or privileged.",
+		"next to production data, and most builders need to be root or privileged. A pass says that no builder was recognised: " +
+		"the check compares names with a list, and a builder with another name is not on it.",
 	Remediation: "Move builds and CI runners to their own cluster or machines. If they must stay, run them rootless and in a " +
-		"sandbox (gVisor, Kata, hostUsers: false), on their own nodes.",
+		"sandbox (gVisor, Kata, hostUsers: false), on nodes that a taint sets apart.",
 	References: []string{
 		"https://github.com/moby/buildkit/blob/master/docs/rootless.md",
 		"https://gvisor.dev/docs/",
 		"https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/",
+		"https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/",
 	},
 	Judge: judgeBuilderWorkload,
 }
 
-// builderImages are the last elements of a repository's path. The registry or
-// mirror before it does not matter.
-var builderImages = []struct{ tail, builder string }{
-	{"kaniko-project/executor", "kaniko"},
-	{"kaniko/executor", "kaniko"},
-	{"moby/buildkit", "BuildKit"},
-	{"containers/buildah", "Buildah"},
-	{"buildah/stable", "Buildah"},
-	{"buildah/upstream", "Buildah"},
-	{"buildah/testing", "Buildah"},
-	{"genuinetools/img", "img"},
-	{"buildpacksio/lifecycle", "Cloud Native Buildpacks"},
-}
-
-// buildLabels are labels (and on OpenShift annotations) that build systems put
-// on the pods that they make. A slash at the end means a whole domain. Weak is
-// true where the system also runs other jobs than builds.
-var buildLabels = []struct {
-	label, system string
-	weak          bool
-}{
-	{"jenkins/label", "a Jenkins agent", false},
-	{"job.runner.gitlab.com/", "a GitLab runner's job", false},
-	{"actions-ephemeral-runner", "a GitHub Actions runner", false},
-	{"actions.github.com/", "a GitHub Actions runner", false},
-	{"openshift.io/build.name", "an OpenShift build", false},
-	{"buildrun.shipwright.io/name", "a Shipwright build", false},
-	{"kpack.io/build", "a kpack build", false},
-	{"tekton.dev/taskRun", "a Tekton task", true},
-}
-
 func judgeBuilderWorkload(v *checks.View) []api.Finding {
+	j := builderJudge{images: map[string]imageSigns{}}
 	findings := make([]api.Finding, 0, len(v.Workloads))
+	of := make([]int, 0, len(v.Workloads)) // the workload of each finding
+	builds := make([]bool, len(v.Workloads))
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
-		if f, ok := judgeBuildLabels(w); ok {
+		first := len(findings)
+		if f, ok := judgeSystem(w); ok {
 			findings = append(findings, f)
 		}
-		for j := range w.Spec.Containers {
-			findings = append(findings, judgeBuilder(checks.Declared{Workload: w, Container: &w.Spec.Containers[j]}))
+		if w.Spec.Partial != "" {
+			findings = append(findings, api.Finding{
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: checks.WorkloadSubject(w),
+				Message:  "not all of its containers are in this object",
+				Evidence: []api.Evidence{{Source: w.Spec.Origin + " " + w.Spec.Path, Value: w.Spec.Partial}},
+			})
+		}
+		for k := range w.Spec.Containers {
+			findings = append(findings, j.container(v, checks.Declared{Workload: w, Container: &w.Spec.Containers[k]}))
+		}
+		for _, f := range findings[first:] {
+			of = append(of, i)
+			builds[i] = builds[i] || f.Verdict == api.Fail
 		}
 	}
-	return findings
+	setApart(v, findings, of, builds)
+	return append(findings, earlierFacts(v)...)
 }
 
-// judgeBuildLabels is the finding for a pod that a build system made.
-func judgeBuildLabels(w *fact.Workload) (api.Finding, bool) {
-	keys := slices.Clone(w.Spec.Annotations)
-	for key := range w.Spec.Labels {
-		keys = append(keys, key)
+// earlierFacts is the finding about facts of an earlier version, whose command lines were
+// compared with a shorter list: that nothing was recognised there shows less. It is empty
+// for other facts.
+func earlierFacts(v *checks.View) []api.Finding {
+	if v.FieldsRead || len(v.Workloads) == 0 {
+		return nil
 	}
-	slices.Sort(keys)
-	for _, known := range buildLabels {
-		for _, key := range keys {
-			if key != known.label && !(strings.HasSuffix(known.label, "/") && strings.HasPrefix(key, known.label)) {
-				continue
-			}
-			// The part of an ephemeral runner that waits for jobs has the same
-			// domain, but is not a build.
-			if known.label == "actions.github.com/" && w.Spec.Labels["app.kubernetes.io/component"] != "" &&
-				w.Spec.Labels["app.kubernetes.io/component"] != "runner" {
-				continue
-			}
-			g := worstGrade(w)
-			f := api.Finding{
-				Verdict: api.Fail, Severity: g.severity, Subject: checks.WorkloadSubject(w),
-				Message:  "is " + known.system + ", " + g.how,
-				Evidence: []api.Evidence{{Source: metadataField(w, key), Value: "present"}},
-			}
-			if known.weak {
-				f.Severity = api.Low
-				f.Message += "; it is unknown whether it builds"
-			}
-			return f, true
-		}
+	return []api.Finding{{
+		Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Subject: fact.Subject{Kind: fact.SubjectCluster},
+		Message:  "these facts were saved by an earlier version, which knew fewer builders in command lines and did not read variables",
+		Evidence: []api.Evidence{{Source: "facts fieldsRead", Value: notSet}},
+	}}
+}
+
+// judgeSystem is the finding for a pod that a build system made.
+func judgeSystem(w *fact.Workload) (api.Finding, bool) {
+	tool, key, isLabel, ok := builder.OfLabels(w.Spec.Labels, w.Spec.Annotations)
+	shown := api.Evidence{Source: metadataField(w, key, isLabel), Value: "present"}
+	if !ok {
+		tool, ok = builder.OfKind(w.Owner.Kind)
+		shown = api.Evidence{Source: w.Spec.Origin + " kind", Value: w.Owner.Kind}
 	}
 	for i := range w.Spec.Containers {
-		if c := &w.Spec.Containers[i]; c.Name == "jnlp" {
-			g := worstGrade(w)
-			return api.Finding{
-				Verdict: api.Fail, Severity: g.severity, Subject: checks.WorkloadSubject(w),
-				Message:  "is a Jenkins agent, " + g.how,
-				Evidence: []api.Evidence{{Source: checks.Declared{Workload: w, Container: c}.Field("name"), Value: c.Name}},
-			}, true
+		if ok {
+			break
+		}
+		c := &w.Spec.Containers[i]
+		if tool, ok = builder.OfContainer(c.Name); ok {
+			shown = api.Evidence{Source: checks.Declared{Workload: w, Container: c}.Field("name"), Value: c.Name}
 		}
 	}
-	return api.Finding{}, false
+	if !ok {
+		return api.Finding{}, false
+	}
+	r := worstReach(w)
+	f := api.Finding{Verdict: api.Fail, Subject: checks.WorkloadSubject(w), Evidence: []api.Evidence{shown}}
+	f.Severity, f.Message = severity(tool, &r, "is "+tool.Name)
+	f.Evidence = append(f.Evidence, r.shown()...)
+	return f, true
+}
+
+// severity judges a tool by what it does and how far its container reaches. What is the
+// beginning of the message.
+func severity(tool builder.Tool, r *declaredReach, what string) (api.Severity, string) {
+	g := r.grade()
+	switch tool.Role {
+	case builder.Jobs:
+		if g == asRootless {
+			return api.Medium, what + ", without root, but its jobs choose what runs"
+		}
+	case builder.Dispatches:
+		what += ", which starts build jobs; where they run is in its settings, which are not read"
+		if g.severity.Rank() < api.High.Rank() {
+			return api.Medium, what
+		}
+	case builder.MayBuild:
+		return api.Low, what + ", " + strings.TrimSuffix(g.how, exception) + "; it is unknown whether it builds"
+	case builder.Manages:
+		return api.Low, what + ", which runs no job itself"
+	case builder.Elsewhere:
+		return api.Low, what + ", which runs no build code here"
+	}
+	return g.severity, what + ", " + g.how
 }
 
 // metadataField names a label or annotation of the pod or of its template.
-func metadataField(w *fact.Workload, key string) string {
+func metadataField(w *fact.Workload, key string, isLabel bool) string {
 	kind := "annotations"
-	if _, ok := w.Spec.Labels[key]; ok {
+	if isLabel {
 		kind = "labels"
 	}
 	return w.Spec.Origin + " " + strings.TrimSuffix(w.Spec.Path, "spec") + "metadata." + kind + "[" + key + "]"
 }
 
-func judgeBuilder(d checks.Declared) api.Finding {
-	f := api.Finding{Subject: d.Subject(), Evidence: []api.Evidence{{Source: d.Field("image"), Value: d.Container.Image}}}
-	if d.Container.Program != "" {
-		f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field("command[0]"), Value: d.Container.Program})
+// builderJudge judges containers. Many containers have one image, so it remembers what
+// images show.
+type builderJudge struct{ images map[string]imageSigns }
+
+// imageSigns is what an image's reference shows.
+type imageSigns struct {
+	builder.Image
+	known   bool
+	invalid bool
+}
+
+func (j *builderJudge) image(image string) imageSigns {
+	if found, ok := j.images[image]; ok {
+		return found
 	}
-	name, imageRootless, err := builderOfImage(d.Container.Image)
-	// Facts of the first version hold only the program.
-	if byProgram := builder.Program(d.Container.Program); byProgram != "" {
-		name = byProgram
-	}
-	if found := d.Container.Builder; found != nil {
-		name = found.Name
-		if found.Field != "command[0]" {
-			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(found.Field), Value: found.Name})
+	var out imageSigns
+	if named, err := reference.ParseNormalizedNamed(image); err != nil {
+		out.invalid = true
+	} else {
+		tag := ""
+		if tagged, ok := named.(reference.Tagged); ok {
+			tag = tagged.Tag()
 		}
+		_, digested := named.(reference.Digested)
+		out.Image, out.known = builder.OfImage(reference.Domain(named), reference.Path(named), tag, digested)
+	}
+	j.images[image] = out
+	return out
+}
+
+// container judges one container: by its command lines, else by its image, else by its
+// variables.
+func (j *builderJudge) container(v *checks.View, d checks.Declared) api.Finding {
+	c := d.Container
+	f := api.Finding{Subject: d.Subject(), Evidence: []api.Evidence{{Source: d.Field("image"), Value: c.Image}}}
+	if c.Program != "" {
+		f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field("command[0]"), Value: c.Program})
+	}
+	image := j.image(c.Image)
+	tool, unsure, found := builder.Tool{}, false, false
+	// A role that needs a way to a daemon, and the variable that names one.
+	host := variable(c, builder.Client)
+	switch {
+	case c.Builder != nil:
+		tool, found = builder.Tool{Name: c.Builder.Name, Role: builder.RoleOf(c.Builder.Name)}, true
+		if c.Builder.Field != "command[0]" {
+			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(c.Builder.Field), Value: c.Builder.Name})
+		}
+	case builder.Program(c.Program) != "": // facts of the first version hold only the program
+		name := builder.Program(c.Program)
+		tool, found = builder.Tool{Name: name, Role: builder.RoleOf(name)}, true
+	case image.known && image.Entrypoint && (c.Program != "" || c.Args == fact.ArgsCommand):
+		tool, found = builder.Tool{Name: "docker's client", Role: builder.Client}, true
+	case image.known:
+		tool, unsure, found = image.Tool, image.Unsure, true
+	}
+	if !found || tool.Role == builder.Client {
+		for _, named := range c.BuilderVariables {
+			if by, ok := builder.OfVariable(named.Name); ok && by.Role != builder.Client {
+				tool, found = by, true
+				f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(named.Field), Value: named.Name})
+				break
+			}
+		}
+	}
+	r := reachOf(d, image.known && image.Rootless)
+	switch {
+	case found && tool.Role == builder.Client:
+		// A client without a command that builds. With a way to a daemon it can build, and
+		// whoever enters the container does; without one it cannot.
+		if !r.socket && host == nil || path.Base(c.Program) == "docker" {
+			break // or its command says what it does instead
+		}
+		f.Verdict, f.Severity = api.Fail, api.Low
+		f.Message = "holds docker's client with a way to a daemon; it is unknown whether it builds"
+		if host != nil {
+			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(host.Field), Value: host.Name})
+		}
+		f.Evidence = append(f.Evidence, r.shown()...)
+		return f
+	case found && unsure && r.own != asPrivileged:
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+		f.Message = "its image is docker's by digest alone: that of the daemon, which builds, or of the client"
+		return f
+	case found:
+		f.Verdict = api.Fail
+		f.Severity, f.Message = severity(tool, &r, "runs "+tool.Name)
+		if host != nil && r.own != asPrivileged && !r.socket {
+			f.Message += ", with the daemon that " + host.Name + " names"
+			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(host.Field), Value: host.Name})
+		}
+		f.Evidence = append(f.Evidence, r.shown()...)
+		return f
 	}
 	switch {
-	case name != "":
-		g := declaredGrade(d.Workload, d.Container)
-		if g == asRoot && imageRootless {
-			g = asRootless
-		}
-		f.Verdict, f.Severity, f.Message = api.Fail, g.severity, "runs "+name+", "+g.how
-	case err != nil:
+	case image.invalid:
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Corrupt, "its image reference cannot be parsed"
-	case d.Container.CommandUnread != "":
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, d.Container.CommandUnread, "its command line was not fully read: a script in it is too long, or is not a shell script"
+	case c.CommandUnread != "":
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, c.CommandUnread, "its command line was not fully read: a script in it is too long, or is not a shell script"
 	default:
-		f.Verdict, f.Message = api.Pass, "neither its image nor its program is a known builder"
+		f.Verdict, f.Message = api.Pass, noneRecognised
 	}
 	return f
 }
 
-// builderOfImage returns the builder that an image's repository and tag name.
-// Rootless is true for images that are made to run without root.
-func builderOfImage(image string) (name string, isRootless bool, err error) {
-	named, err := reference.ParseNormalizedNamed(image)
-	if err != nil {
-		return "", false, err
-	}
-	tag := ""
-	if tagged, ok := named.(reference.Tagged); ok {
-		tag = tagged.Tag()
-	}
-	isRootless = tag == "rootless" || strings.HasSuffix(tag, "-rootless")
-	repository := "/" + reference.Path(named)
-	for _, known := range builderImages {
-		if strings.HasSuffix(repository, "/"+known.tail) {
-			return known.builder, isRootless, nil
+// noneRecognised is what a pass can say: a list of names shows no absence.
+var noneRecognised = fmt.Sprintf("no builder recognised: its image and command lines match none of %d signs (list of %s)", builder.Signs(), builder.Listed)
+
+// variable finds the first variable whose tool has this role.
+func variable(c *fact.Container, role builder.Role) *fact.NamedField {
+	for i := range c.BuilderVariables {
+		if by, ok := builder.OfVariable(c.BuilderVariables[i].Name); ok && by.Role == role {
+			return &c.BuilderVariables[i]
 		}
 	}
-	dind := tag == "dind" || strings.HasSuffix(tag, "-dind") || tag == "dind-rootless" || strings.HasSuffix(tag, "-dind-rootless")
-	if path.Base(repository) == "docker" && dind {
-		return "Docker-in-Docker", isRootless, nil
-	}
-	return "", false, nil
+	return nil
 }

@@ -1,10 +1,11 @@
 package builds
 
 import (
-	"strings"
+	"strconv"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/hostpath"
 )
@@ -21,70 +22,127 @@ var (
 	asPrivileged = grade{api.Critical, "privileged"}
 	withSocket   = grade{api.High, "with a runtime's socket"}
 	asRoot       = grade{api.Medium, "as root"}
+	onWindows    = grade{api.Medium, "on Windows"}
 	asRootless   = grade{api.Low, "without root" + exception}
 	asSandboxed  = grade{api.Low, "sandboxed" + exception}
+	// A sandbox makes each grade one less. Privileged in a sandbox is still high: a virtual
+	// machine can be given the node's devices with it, and a user namespace leaves all of
+	// the kernel within reach.
+	asPrivilegedSandboxed = grade{api.High, "privileged, in a sandbox"}
 )
 
 // exception is what the checklist allows.
 const exception = " (the checklist's exception: \"unless you are very sure you know what you're doing\")"
 
-// declaredGrade grades what a container declares.
-func declaredGrade(w *fact.Workload, c *fact.Container) grade {
-	privileged := c.Privileged != nil && *c.Privileged
-	if hostProcess, _ := (checks.Declared{Workload: w, Container: c}).HostProcess(); hostProcess {
-		return asPrivileged
-	}
-	socket := false
-	for _, m := range hostpath.Of(w, c) {
-		_, _, ok := hostpath.Socket(m.Path)
-		socket = socket || ok
-	}
-	switch {
-	case socket:
-		// A sandbox does not contain a process that can start containers
-		// outside of it.
-		if privileged {
-			return asPrivileged
-		}
-		return withSocket
-	case sandboxed(&w.Spec):
-		return asSandboxed
-	case privileged:
-		return asPrivileged
-	case rootless(&w.Spec, c):
-		return asRootless
-	}
-	return asRoot
+// declaredReach is what a container declares of how far it reaches.
+type declaredReach struct {
+	// own is the grade without a sandbox, evidence the fields that show it.
+	own      grade
+	evidence []api.Evidence
+	// socket reports that it has a runtime's socket, which no sandbox contains.
+	socket bool
+	// sandbox is the field that asks for one; nil if none does.
+	sandbox *api.Evidence
 }
 
-// worstGrade grades a pod by its worst container.
-func worstGrade(w *fact.Workload) grade {
-	worst := asSandboxed
+// grade is the grade of all together.
+func (r *declaredReach) grade() grade {
+	switch {
+	case r.sandbox == nil || r.socket || r.own == withSocket:
+		return r.own
+	case r.own == asPrivileged:
+		return asPrivilegedSandboxed
+	}
+	return asSandboxed
+}
+
+// shown are the fields behind the grade.
+func (r *declaredReach) shown() []api.Evidence {
+	if r.sandbox != nil && !r.socket {
+		return append(r.evidence, *r.sandbox)
+	}
+	return r.evidence
+}
+
+// reachOf reads what a container declares. Rootless is true if its image is made to run
+// without root.
+func reachOf(d checks.Declared, imageRootless bool) declaredReach {
+	c := d.Container
+	if hostProcess, where := d.HostProcess(); hostProcess {
+		return declaredReach{own: asPrivileged, evidence: []api.Evidence{where}, socket: true} // it reaches the runtime's pipe
+	}
+	r := declaredReach{sandbox: sandbox(d.Workload)}
+	for _, m := range hostpath.Of(d.Workload, c) {
+		if _, _, ok := hostpath.Socket(m.Path); ok {
+			r.socket = true
+			r.own, r.evidence = withSocket, []api.Evidence{{Source: m.Field(d.Workload), Value: m.Value()}}
+			break
+		}
+	}
+	if c.Privileged != nil && *c.Privileged {
+		r.own = asPrivileged
+		r.evidence = append([]api.Evidence{{Source: d.Field("securityContext.privileged"), Value: "true"}}, r.evidence...)
+		return r
+	}
+	if r.socket {
+		return r
+	}
+	if windows, where := d.Windows(); windows {
+		r.own, r.evidence = onWindows, []api.Evidence{where}
+		return r
+	}
+	r.own = asRoot
+	root, where := user(d)
+	switch {
+	case !root:
+		r.own = asRootless
+	case imageRootless && where.Value == notSet:
+		r.own, where = asRootless, api.Evidence{Source: d.Field("image"), Value: "made to run without root"}
+	}
+	r.evidence = []api.Evidence{where}
+	return r
+}
+
+// notSet is the value of a field that is absent.
+const notSet = "not set"
+
+// user reports whether a container may run as root by its declaration, and the field that
+// decides. The container's own fields count more than the pod's.
+func user(d checks.Declared) (root bool, where api.Evidence) {
+	spec, c := &d.Workload.Spec, d.Container
+	switch {
+	case c.RunAsUser != nil:
+		return *c.RunAsUser == 0, api.Evidence{Source: d.Field("securityContext.runAsUser"), Value: strconv.FormatInt(*c.RunAsUser, 10)}
+	case spec.RunAsUser != nil:
+		return *spec.RunAsUser == 0, api.Evidence{Source: checks.PodField(d.Workload, "securityContext.runAsUser"), Value: strconv.FormatInt(*spec.RunAsUser, 10)}
+	case c.RunAsNonRoot != nil:
+		return !*c.RunAsNonRoot, api.Evidence{Source: d.Field("securityContext.runAsNonRoot"), Value: strconv.FormatBool(*c.RunAsNonRoot)}
+	case spec.RunAsNonRoot != nil:
+		return !*spec.RunAsNonRoot, api.Evidence{Source: checks.PodField(d.Workload, "securityContext.runAsNonRoot"), Value: strconv.FormatBool(*spec.RunAsNonRoot)}
+	}
+	return true, api.Evidence{Source: d.Field("securityContext.runAsUser"), Value: notSet}
+}
+
+// worstReach is that of a pod's worst container.
+func worstReach(w *fact.Workload) declaredReach {
+	worst := declaredReach{own: asRoot}
 	for i := range w.Spec.Containers {
-		g := declaredGrade(w, &w.Spec.Containers[i])
-		if g.severity.Rank() > worst.severity.Rank() || i == 0 {
-			worst = g
+		r := reachOf(checks.Declared{Workload: w, Container: &w.Spec.Containers[i]}, false)
+		if i == 0 || r.grade().severity.Rank() > worst.grade().severity.Rank() {
+			worst = r
 		}
 	}
 	return worst
 }
 
-// sandboxed reports whether a pod runs in gVisor, Kata or a user namespace. It
+// sandbox is the field that puts a pod into gVisor, Kata, Sysbox or a user namespace. It
 // looks at the RuntimeClass's handler, because the class can have any name.
-func sandboxed(spec *fact.PodSpec) bool {
-	handler := strings.ToLower(spec.RuntimeHandler)
-	return spec.HostUsers != nil && !*spec.HostUsers || handler == "runsc" || strings.HasPrefix(handler, "kata")
-}
-
-// rootless reports whether a container is declared to run as a user other than
-// root.
-func rootless(spec *fact.PodSpec, c *fact.Container) bool {
-	user, nonRoot := spec.RunAsUser, spec.RunAsNonRoot
-	if c.RunAsUser != nil {
-		user = c.RunAsUser
+func sandbox(w *fact.Workload) *api.Evidence {
+	if what := builder.Sandbox(w.Spec.RuntimeHandler); what != "" {
+		return &api.Evidence{Source: checks.PodField(w, "runtimeClassName"), Value: w.Spec.RuntimeClass + ", handler " + w.Spec.RuntimeHandler + ": " + what}
 	}
-	if c.RunAsNonRoot != nil {
-		nonRoot = c.RunAsNonRoot
+	if users := w.Spec.HostUsers; users != nil && !*users {
+		return &api.Evidence{Source: checks.PodField(w, "hostUsers"), Value: "false"}
 	}
-	return user != nil && *user != 0 || user == nil && nonRoot != nil && *nonRoot
+	return nil
 }
