@@ -71,7 +71,7 @@ func OfLabels(podLabels map[string]string, annotations []string) (found Tool, ke
 			switch podLabels[arcComponent] {
 			case "", "runner":
 			case "runner-scale-set-listener": // starts the runners, in pods of this cluster
-				found = Tool{"a listener that starts GitHub Actions runners", Dispatches}
+				found = Tool{"a GitHub Actions listener", Dispatches}
 			default:
 				found = Tool{"the controller of GitHub Actions runners", Manages}
 			}
@@ -132,7 +132,7 @@ var kinds = map[string]row{
 	"RunnerReplicaSet":           {Tool{"a GitHub Actions runner", Jobs}, arcRepo, summer},
 	"RunnerSet":                  {Tool{"a GitHub Actions runner", Jobs}, arcRepo, summer},
 	"Runner":                     {Tool{"a runner of CI jobs", Jobs}, arcRepo, summer},
-	"AutoscalingListener":        {Tool{"a listener that starts GitHub Actions runners", Dispatches}, arcRepo, summer},
+	"AutoscalingListener":        {Tool{"a GitHub Actions listener", Dispatches}, arcRepo, summer},
 	"HorizontalRunnerAutoscaler": {Tool{"the controller of GitHub Actions runners", Manages}, arcRepo, summer},
 	"ProwJob":                    {Tool{"a Prow job", Jobs}, "github.com/kubernetes-sigs/prow", summer},
 	"Jenkins":                    {Tool{"a Jenkins controller", Dispatches}, "github.com/jenkinsci/kubernetes-operator", "2026-02"},

@@ -204,7 +204,7 @@ func (j *builderJudge) container(v *checks.View, d checks.Declared) api.Finding 
 		if c.Builder.Field != "command[0]" {
 			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(c.Builder.Field), Value: c.Builder.Name})
 		}
-	case builder.Program(c.Program) != "": // facts of the first version hold only the program
+	case !v.FieldsRead && builder.Program(c.Program) != "": // facts of the first version hold only the program
 		name := builder.Program(c.Program)
 		tool, found = builder.Tool{Name: name, Role: builder.RoleOf(name)}, true
 	case image.known && image.Entrypoint && (c.Program != "" || c.Args == fact.ArgsCommand):
