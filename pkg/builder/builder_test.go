@@ -159,6 +159,9 @@ func TestCommand(t *testing.T) {
 			if got != "" && roles[got] == 0 {
 				t.Errorf("%q is in no table", got)
 			}
+			if got != "" && !Begins(words[0]) {
+				t.Errorf("a command line that begins with %q is not evaluated", words[0])
+			}
 		})
 	}
 	if got := RoleOf("a tool of another version"); got != Builds {
@@ -235,8 +238,8 @@ func FuzzCommand(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		words := strings.Split(line, " ")
-		if name := Command(words); name != "" && roles[name] == 0 {
-			t.Errorf("%q is in no table", name)
+		if name := Command(words); name != "" && (roles[name] == 0 || !Begins(words[0])) {
+			t.Errorf("%q is in no table, or is not asked for", name)
 		}
 		registry, repository, _ := strings.Cut(line, "/")
 		OfImage(registry, repository, line, false)

@@ -160,6 +160,20 @@ func Program(program string) string {
 	return ""
 }
 
+// Begins reports whether a command line that begins with this word can be one that Command
+// recognises, so that others need not be evaluated for it.
+func Begins(word string) bool {
+	if strings.HasPrefix(word, "-") || Program(word) != "" {
+		return true
+	}
+	base := path.Base(word)
+	switch base {
+	case "executor", "rootlesskit", "java", "mvn", "mvnw", "gradle", "gradlew", "run-agent.sh":
+		return true
+	}
+	return byProgram[base] != nil
+}
+
 // maxRooted bounds programs that start each other in one command line.
 const maxRooted = 4
 

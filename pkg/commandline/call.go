@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
 )
 
 // shells are the programs that run the language of this package.
@@ -95,7 +96,7 @@ func Interesting(program string) bool {
 		return true
 	}
 	_, _, ok := installerOf(name)
-	return ok || isBuilder(name, program)
+	return ok || builder.Begins(program)
 }
 
 // call evaluates one simple command, with what comes through its standard input. It returns

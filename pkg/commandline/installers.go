@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
 )
 
 // installer is a program that adds code, and what makes it do so.
@@ -160,14 +159,6 @@ func installerOf(name string) (string, installer, bool) {
 	}
 	row, ok := installers[strings.TrimSuffix(short, "-")]
 	return strings.TrimSuffix(short, "-"), row, ok
-}
-
-func isBuilder(name, program string) bool {
-	switch name {
-	case "docker", "podman", "nerdctl", "img", "pack", "ko", "s2i":
-		return true
-	}
-	return builder.Program(program) != "" || builder.Command([]string{program, "build"}) != ""
 }
 
 // install notes what an installer does. It returns false for a program that is none.

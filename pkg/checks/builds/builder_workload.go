@@ -63,13 +63,6 @@ func judgeBuilderWorkload(v *checks.View) []api.Finding {
 		if f, ok := judgeSystem(w); ok {
 			findings = append(findings, f)
 		}
-		if w.Spec.Partial != "" {
-			findings = append(findings, api.Finding{
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: checks.WorkloadSubject(w),
-				Message:  "not all of its containers are in this object",
-				Evidence: []api.Evidence{{Source: w.Spec.Origin + " " + w.Spec.Path, Value: w.Spec.Partial}},
-			})
-		}
 		for k := range w.Spec.Containers {
 			findings = append(findings, j.container(v, checks.Declared{Workload: w, Container: &w.Spec.Containers[k]}))
 		}
@@ -79,27 +72,18 @@ func judgeBuilderWorkload(v *checks.View) []api.Finding {
 		}
 	}
 	setApart(v, findings, of, builds)
-	return append(findings, earlierFacts(v)...)
-}
-
-// earlierFacts is the finding about facts of an earlier version, whose command lines were
-// compared with a shorter list: that nothing was recognised there shows less. It is empty
-// for other facts.
-func earlierFacts(v *checks.View) []api.Finding {
-	if v.FieldsRead || len(v.Workloads) == 0 {
-		return nil
-	}
-	return []api.Finding{{
-		Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Subject: fact.Subject{Kind: fact.SubjectCluster},
-		Message:  "these facts were saved by an earlier version, which knew fewer builders in command lines and did not read variables",
-		Evidence: []api.Evidence{{Source: "facts fieldsRead", Value: notSet}},
-	}}
+	// The command lines of earlier facts were compared with a shorter list.
+	return append(findings, v.FieldsUnread()...)
 }
 
 // judgeSystem is the finding for a pod that a build system made.
 func judgeSystem(w *fact.Workload) (api.Finding, bool) {
 	tool, key, isLabel, ok := builder.OfLabels(w.Spec.Labels, w.Spec.Annotations)
-	shown := api.Evidence{Source: metadataField(w, key, isLabel), Value: "present"}
+	kind := "annotations"
+	if isLabel {
+		kind = "labels"
+	}
+	shown := api.Evidence{Source: checks.MetadataField(w, kind+"["+key+"]"), Value: "present"}
 	if !ok {
 		tool, ok = builder.OfKind(w.Owner.Kind)
 		shown = api.Evidence{Source: w.Spec.Origin + " kind", Value: w.Owner.Kind}
@@ -145,15 +129,6 @@ func severity(tool builder.Tool, r *declaredReach, what string) (api.Severity, s
 		return api.Low, what + ", which runs no build code here"
 	}
 	return g.severity, what + ", " + g.how
-}
-
-// metadataField names a label or annotation of the pod or of its template.
-func metadataField(w *fact.Workload, key string, isLabel bool) string {
-	kind := "annotations"
-	if isLabel {
-		kind = "labels"
-	}
-	return w.Spec.Origin + " " + strings.TrimSuffix(w.Spec.Path, "spec") + "metadata." + kind + "[" + key + "]"
 }
 
 // builderJudge judges containers. Many containers have one image, so it remembers what

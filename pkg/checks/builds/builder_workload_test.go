@@ -131,7 +131,7 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 	earlier := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Subject: fact.Subject{Kind: fact.SubjectCluster},
-		Message:  "these facts were saved by an earlier version, which knew fewer builders in command lines and did not read variables",
+		Message:  "these facts were saved by an earlier version, which did not read it",
 		Evidence: ft.Evidence("facts fieldsRead", "not set"),
 	}
 	saved := func(s *fact.Set) { s.FieldsRead = false }
@@ -387,28 +387,10 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 
 	// What was not read.
-	cases["an object without all containers is unknown"] = row{
-		Set: ft.Declared(fact.Container{Image: web}, func(s *fact.PodSpec) { s.Partial = "merged into an operator's pod" }),
-		Want: []api.Finding{
-			{
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.PodSubject(), Message: "not all of its containers are in this object",
-				Evidence: ft.Evidence("pod/shop/web-1 spec", "merged into an operator's pod"),
-			},
-			passes(web),
-		},
-	}
 	cases["facts of an earlier version are unknown next to what they show"] = row{
 		Set:  ft.Edit(ft.Declared(fact.Container{Image: image}), saved),
 		Want: []api.Finding{fails(api.Medium, "runs BuildKit, as root", image), earlier},
 	}
 	cases["no pods, no findings"] = row{Set: &fact.Set{}}
 	ft.Judge(t, checks.OfSet(judgeBuilderWorkload), cases)
-}
-
-// A template's labels lie in its own metadata.
-func TestLabelsOfATemplate(t *testing.T) {
-	w := &fact.Workload{Spec: fact.PodSpec{Origin: "job/ci/build", Path: "spec.template.spec"}}
-	if got, want := metadataField(w, "kpack.io/build", true), "job/ci/build spec.template.metadata.labels[kpack.io/build]"; got != want {
-		t.Errorf("want %q, got %q", want, got)
-	}
 }

@@ -96,15 +96,12 @@ func reachOf(d checks.Declared, imageRootless bool) declaredReach {
 	switch {
 	case !root:
 		r.own = asRootless
-	case imageRootless && where.Value == notSet:
+	case imageRootless && where.Value == "not set":
 		r.own, where = asRootless, api.Evidence{Source: d.Field("image"), Value: "made to run without root"}
 	}
 	r.evidence = []api.Evidence{where}
 	return r
 }
-
-// notSet is the value of a field that is absent.
-const notSet = "not set"
 
 // user reports whether a container may run as root by its declaration, and the field that
 // decides. The container's own fields count more than the pod's.
@@ -120,7 +117,7 @@ func user(d checks.Declared) (root bool, where api.Evidence) {
 	case spec.RunAsNonRoot != nil:
 		return !*spec.RunAsNonRoot, api.Evidence{Source: checks.PodField(d.Workload, "securityContext.runAsNonRoot"), Value: strconv.FormatBool(*spec.RunAsNonRoot)}
 	}
-	return true, api.Evidence{Source: d.Field("securityContext.runAsUser"), Value: notSet}
+	return true, api.Evidence{Source: d.Field("securityContext.runAsUser"), Value: "not set"}
 }
 
 // worstReach is that of a pod's worst container.
