@@ -32,36 +32,33 @@ var MutableImage = checks.Check{
 }
 
 func judgeMutableImage(v *checks.View) []api.Finding {
-	arch := map[string]string{}
-	for i := range v.Nodes {
-		arch[v.Nodes[i].Name] = v.Nodes[i].Arch
-	}
-	declared := checks.DeclaredContainers(v)
-	findings := make([]api.Finding, 0, len(declared))
-	for _, d := range declared {
-		f := judgeReference(d.Container.Image)
-		f.Subject = d.Subject()
-		f.Evidence = []api.Evidence{{Source: d.Field("image"), Value: d.Container.Image}}
-		if f.Verdict == api.Fail {
-			if digests := movedTag(d, arch); len(digests) > 1 {
-				f.Severity = api.Medium
-				f.Message += ", which has moved: pods of one template run different images"
-				f.Evidence = append(f.Evidence, digests...)
-			}
-		}
-		findings = append(findings, f)
-	}
+	ids := newImageIDs(v)
+	findings := make([]api.Finding, 0, len(v.Workloads))
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
+		var running map[string][]resolved // filled when first needed
+		for j := range w.Spec.Containers {
+			d := checks.Declared{Workload: w, Container: &w.Spec.Containers[j]}
+			f := ids.judgeReference(d.Container.Image)
+			f.Subject = d.Subject()
+			f.Evidence = []api.Evidence{{Source: d.Field("image"), Value: d.Container.Image}}
+			if f.Verdict == api.Fail && len(w.Pods) > 0 {
+				if running == nil {
+					running = ids.of(w)
+				}
+				ids.resolve(&f, d.Container.Image, running[d.Container.Name])
+			}
+			findings = append(findings, f)
+		}
 		for j := range w.Spec.Volumes {
-			v := &w.Spec.Volumes[j]
-			if v.Source != "image" {
+			volume := &w.Spec.Volumes[j]
+			if volume.Source != "image" {
 				continue
 			}
-			f := judgeReference(v.Image)
+			f := ids.judgeReference(volume.Image)
 			f.Subject = checks.WorkloadSubject(w)
-			f.Message = "image volume " + v.Name + ": " + f.Message
-			f.Evidence = []api.Evidence{{Source: checks.PodField(w, strings.TrimPrefix(v.Field, "spec.")+".image.reference"), Value: v.Image}}
+			f.Message = "image volume " + volume.Name + ": " + f.Message
+			f.Evidence = []api.Evidence{{Source: checks.PodField(w, strings.TrimPrefix(volume.Field, "spec.")+".image.reference"), Value: volume.Image}}
 			findings = append(findings, f)
 		}
 	}
@@ -69,8 +66,8 @@ func judgeMutableImage(v *checks.View) []api.Finding {
 }
 
 // judgeReference returns verdict, severity, reason and message for a reference.
-func judgeReference(image string) api.Finding {
-	named, err := reference.ParseNormalizedNamed(image)
+func (x *imageIDs) judgeReference(image string) api.Finding {
+	named, err := x.reference(image)
 	if err != nil {
 		return api.Finding{Verdict: api.VerdictUnknown, Reason: fact.Corrupt, Message: "its image reference cannot be parsed"}
 	}
@@ -87,42 +84,46 @@ func judgeReference(image string) api.Finding {
 	return api.Finding{Verdict: api.Fail, Severity: api.Low, Message: "its image is named by a tag, without a digest"}
 }
 
-// movedTag lists the digests that pods of one template run on one platform, if
-// there are several. A bare "sha256:" is the digest of a configuration and
-// cannot be compared.
-func movedTag(d checks.Declared, arch map[string]string) []api.Evidence {
-	byArch := map[string][]string{} // arch: digests
-	first := map[string]api.Evidence{}
-	for i := range d.Workload.Pods {
-		p := &d.Workload.Pods[i]
-		for _, status := range p.Containers {
-			_, digest, ok := strings.Cut(status.ImageID, "@")
-			platform := arch[p.Node]
-			if status.Name != d.Container.Name || !ok || platform == "" {
-				continue
-			}
-			if !slices.Contains(byArch[platform], digest) {
-				byArch[platform] = append(byArch[platform], digest)
-				first[platform+" "+digest] = api.Evidence{
-					Source: "pod/" + d.Workload.Owner.Namespace + "/" + p.Name + " status " + status.Name + " imageID", Value: status.ImageID,
-				}
-			}
-		}
+// resolve says what a tag means now, by what the pods of one template run. Only images of the
+// repository that the reference names count: a runtime that has one image under several names
+// reports any of them. Different digests on one platform mean that the tag has moved. Digests of
+// different platforms can be of one image, so they are only shown.
+func (x *imageIDs) resolve(f *api.Finding, image string, running []resolved) {
+	named, err := x.reference(image)
+	if err != nil {
+		return
 	}
-	platforms := make([]string, 0, len(byArch))
-	for platform := range byArch {
-		platforms = append(platforms, platform)
-	}
-	slices.Sort(platforms)
-	for _, platform := range platforms {
-		if len(byArch[platform]) < 2 {
+	byPlatform := map[string][]resolved{}
+	var platforms, digests []string
+	for _, r := range running {
+		if r.name != named.Name() {
 			continue
 		}
-		var out []api.Evidence
-		for _, digest := range byArch[platform] {
-			out = append(out, first[platform+" "+digest])
+		if byPlatform[r.platform] == nil {
+			platforms = append(platforms, r.platform)
 		}
-		return out
+		byPlatform[r.platform] = append(byPlatform[r.platform], r)
+		if !slices.Contains(digests, r.digest) {
+			digests = append(digests, r.digest)
+		}
 	}
-	return nil
+	for _, platform := range platforms {
+		if len(byPlatform[platform]) < 2 {
+			continue
+		}
+		f.Severity = api.Medium
+		f.Message += ", which has moved: pods of one template run different images"
+		for _, r := range byPlatform[platform] {
+			f.Evidence = append(f.Evidence, r.where)
+		}
+		return
+	}
+	if len(digests) == 1 {
+		f.Message += "; it resolves to " + shortDigest(digests[0]) + " now"
+	}
+	for _, platform := range platforms {
+		if f.Evidence = append(f.Evidence, byPlatform[platform][0].where); len(digests) == 1 {
+			return // the same on all platforms
+		}
+	}
 }

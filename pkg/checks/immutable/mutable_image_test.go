@@ -78,13 +78,39 @@ func TestMutableImage(t *testing.T) {
 		Want: two(finding(api.Fail, api.Medium, byTag+", which has moved: pods of one template run different images", "web:1",
 			"pod/shop/web-1 status app imageID", "web"+digest, "pod/shop/web-2 status app imageID", "web"+other)),
 	}
-	cases["another digest on another platform does not tell"] = row{
-		Set: tagged(pods("web"+digest, "web"+other, "arm")), Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
+	const first, second = "pod/shop/web-1 status app imageID", "pod/shop/web-2 status app imageID"
+	const now = byTag + "; it resolves to sha256:111111111111 now"
+	cases["another digest on another platform can be of the same image"] = row{
+		Set:  tagged(pods("web"+digest, "web"+other, "arm")),
+		Want: two(finding(api.Fail, api.Low, byTag, "web:1", first, "web"+digest, second, "web"+other)),
 	}
-	cases["nor where the platform is not known"] = row{
-		Set: tagged(pods("web"+digest, "web"+other, "unlisted")), Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
+	cases["another digest on a node whose platform is unknown, too"] = row{
+		Set:  tagged(pods("web"+digest, "web"+other, "unlisted")),
+		Want: two(finding(api.Fail, api.Low, byTag, "web:1", first, "web"+digest, second, "web"+other)),
 	}
-	cases["nor does another container of the pod"] = row{
+	cases["two digests on one node whose platform is unknown mean that the tag moved"] = row{
+		Set: ft.Edit(tagged(pods("web"+digest, "web"+other, ft.Node)), func(s *fact.Set) { s.Nodes = nil }),
+		Want: two(finding(api.Fail, api.Medium, byTag+", which has moved: pods of one template run different images", "web:1",
+			first, "web"+digest, second, "web"+other)),
+	}
+	cases["one digest is what the tag means now"] = row{
+		Set:  tagged(pods("docker-pullable://web"+digest, "docker.io/library/web"+digest, "arm")),
+		Want: two(finding(api.Fail, api.Low, now, "web:1", first, "docker-pullable://web"+digest)),
+	}
+	cases["an image of another repository says nothing about the tag"] = row{
+		Set: tagged(pods("web"+digest, "mirror.example/web"+other, ft.Node)), Want: two(finding(api.Fail, api.Low, now, "web:1", first, "web"+digest)),
+	}
+	cases["an image id that is not a reference says nothing"] = row{
+		Set: tagged(pods("web@sha256:12", "web@@"+other, ft.Node)), Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
+	}
+	cases["a digest that moved between two runs of an init container"] = row{
+		Set: ft.Edit(tagged(pods("web"+digest, "web"+other, ft.Node)), func(s *fact.Set) {
+			s.Workloads[0].Spec.Containers[0].Type, s.Workloads[0].Spec.Containers[0].Image = fact.InitContainer, "web"
+		}),
+		Want: two(finding(api.Fail, api.Medium, noTag+", which has moved: pods of one template run different images", "web",
+			first, "web"+digest, second, "web"+other)),
+	}
+	cases["another container of the pod says nothing about this one"] = row{
 		Set: tagged(func(s *fact.Set) {
 			pods("web"+digest, "web"+digest, ft.Node)(s)
 			for i := range s.Workloads[0].Pods {
@@ -92,9 +118,9 @@ func TestMutableImage(t *testing.T) {
 				p.Containers = append(p.Containers, fact.ContainerStatus{Name: "sidecar", ImageID: "sidecar" + other})
 			}
 		}),
-		Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
+		Want: two(finding(api.Fail, api.Low, now, "web:1", first, "web"+digest)),
 	}
-	cases["the digest of a configuration does not tell"] = row{
+	cases["the digest of a configuration says nothing"] = row{
 		Set: tagged(pods("sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64), ft.Node)), Want: two(finding(api.Fail, api.Low, byTag, "web:1")),
 	}
 	cases["an image volume counts"] = row{

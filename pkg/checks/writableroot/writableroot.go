@@ -4,6 +4,8 @@
 package writableroot
 
 import (
+	"fmt"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
@@ -50,7 +52,8 @@ func judgeMeasured(r checks.Running) api.Finding {
 		return f
 	}
 	readOnly := r.Declared.ReadOnlyRootFilesystem
-	f.Evidence = append(f.Evidence, declaredEvidence(checks.Declared{Workload: r.Workload, Container: r.Declared}))
+	d := checks.Declared{Workload: r.Workload, Container: r.Declared}
+	f.Evidence = append(f.Evidence, declaredEvidence(d))
 	switch asked := readOnly != nil && *readOnly; {
 	case asked && !root.ReadOnly:
 		f.Message = "its root file system is writable, though it is declared read-only"
@@ -59,6 +62,7 @@ func judgeMeasured(r checks.Running) api.Finding {
 		f.Message = "its root file system is mounted read-only now, but this can change because read-only is not declared"
 		f.Evidence[0].Basis = api.Measured
 	}
+	addVolumes(&f, d)
 	return f
 }
 
@@ -79,7 +83,69 @@ func judgeDeclared(d checks.Declared) api.Finding {
 	case readOnly == nil:
 		f.Message = "its root file system is writable by default: nothing is declared"
 	}
+	addVolumes(&f, d)
 	return f
+}
+
+// mostPaths bounds the paths that a message names.
+const mostPaths = 4
+
+// addVolumes adds to a fail the paths that have a writable volume already: what the program is
+// known to write. They stay writable on a read-only root, and every other path that it writes
+// to needs an emptyDir. Which these are, no declaration says.
+func addVolumes(f *api.Finding, d checks.Declared) {
+	if f.Verdict != api.Fail {
+		return
+	}
+	readOnly := readOnlyVolumes(d)
+	var paths []string
+	for i := range d.Container.Mounts {
+		m := &d.Container.Mounts[i]
+		if m.Device || m.ReadOnly || readOnly(m.Volume) {
+			continue
+		}
+		paths = append(paths, m.Path)
+		if len(paths) <= mostPaths {
+			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(fmt.Sprintf("volumeMounts[%d].mountPath", i)), Value: m.Path, Basis: api.Declared})
+		}
+	}
+	if len(paths) == 0 {
+		f.Message += "; no path of it has a writable volume"
+		return
+	}
+	f.Message += "; writable volumes are at " + checks.JoinWords(paths, mostPaths)
+}
+
+// fewMounts is up to how many mounts a search of the volumes is faster than a map.
+const fewMounts = 8
+
+// readOnlyVolumes reports whether the kubelet always mounts a volume of this name read-only:
+// ConfigMaps, Secrets, the downward API, projected and image volumes. Volumes that the spec does
+// not have (a claim's template) are writable.
+func readOnlyVolumes(d checks.Declared) func(name string) bool {
+	is := func(v *fact.Volume) bool {
+		switch v.Source {
+		case "configMap", "secret", "downwardAPI", "projected", "image":
+			return true
+		}
+		return false
+	}
+	volumes := d.Workload.Spec.Volumes
+	if len(d.Container.Mounts) <= fewMounts {
+		return func(name string) bool {
+			for i := range volumes {
+				if volumes[i].Name == name {
+					return is(&volumes[i])
+				}
+			}
+			return false
+		}
+	}
+	byName := make(map[string]bool, len(volumes))
+	for i := range volumes {
+		byName[volumes[i].Name] = is(&volumes[i])
+	}
+	return func(name string) bool { return byName[name] }
 }
 
 func declaredEvidence(d checks.Declared) api.Evidence {

@@ -1,6 +1,7 @@
 package writableroot
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -16,6 +17,7 @@ func TestJudge(t *testing.T) {
 	const (
 		mountinfo = "node/n1 /proc/100/mountinfo /"
 		field     = ft.App + "securityContext.readOnlyRootFilesystem"
+		none      = "; no path of it has a writable volume"
 	)
 	readOnly := fact.Container{ReadOnlyRootFilesystem: ft.Ptr(true)}
 	writable := fact.Container{ReadOnlyRootFilesystem: ft.Ptr(false)}
@@ -40,7 +42,7 @@ func TestJudge(t *testing.T) {
 			Evidence: ft.Claimed(0, ft.Evidence(field, declared)),
 		}
 	}
-	notDeclared := byMount(api.Fail, "its root file system is mounted read-only now, but this can change because read-only is not declared", "ro", "not set")
+	notDeclared := byMount(api.Fail, "its root file system is mounted read-only now, but this can change because read-only is not declared"+none, "ro", "not set")
 	notDeclared.Basis, notDeclared.Evidence[0].Basis = api.Declared, api.Measured
 	// secondPod is one of the same template, on a node that was not measured.
 	secondPod := func(s *fact.Set) {
@@ -49,11 +51,34 @@ func TestJudge(t *testing.T) {
 	second := bySpec(api.Pass, "its root file system is declared read-only", "true")
 	second.Subject.Pods = []string{"web-2"}
 
+	// volumes are of all kinds, and as many mounts.
+	volumes := func(more int) func(*fact.PodSpec) {
+		return func(spec *fact.PodSpec) {
+			for i, source := range []string{"configMap", "secret", "downwardAPI", "projected", "image", "emptyDir", "persistentVolumeClaim", "hostPath"} {
+				spec.Volumes = append(spec.Volumes, fact.Volume{Name: source, Source: source})
+				spec.Containers[0].Mounts = append(spec.Containers[0].Mounts, fact.VolumeMount{Volume: source, Path: fmt.Sprintf("/%d", i), ReadOnly: source == "hostPath"})
+			}
+			c := &spec.Containers[0]
+			c.Mounts = append(c.Mounts, fact.VolumeMount{Volume: "disk", Path: "/dev/x", Device: true})
+			for i := range more {
+				c.Mounts = append(c.Mounts, fact.VolumeMount{Volume: "of-a-claim-template", Path: fmt.Sprintf("/data%d", i)})
+			}
+		}
+	}
+	withVolumes := bySpec(api.Fail, "its root file system is declared writable; writable volumes are at /5, /6", "false")
+	withVolumes.Evidence = append(withVolumes.Evidence, ft.Claimed(0, ft.Evidence(ft.App+"volumeMounts[5].mountPath", "/5", ft.App+"volumeMounts[6].mountPath", "/6"))...)
+	withMany := bySpec(api.Fail, "its root file system is declared writable; writable volumes are at /5, /6, /data0, /data1 and 3 more", "false")
+	withMany.Evidence = append(withMany.Evidence, ft.Claimed(0, ft.Evidence(ft.App+"volumeMounts[5].mountPath", "/5", ft.App+"volumeMounts[6].mountPath", "/6",
+		ft.App+"volumeMounts[9].mountPath", "/data0", ft.App+"volumeMounts[10].mountPath", "/data1"))...)
+
 	ft.Judge(t, checks.OfSet(Judge), map[string]row{
+		"paths with a volume are named":           {ft.Declared(writable, volumes(0)), ft.One(withVolumes)},
+		"many paths are counted":                  {ft.Declared(writable, volumes(5)), ft.One(withMany)},
+		"a pass needs no volumes":                 {ft.Declared(readOnly, volumes(0)), ft.One(bySpec(api.Pass, "its root file system is declared read-only", "true"))},
 		"measured read-only, as declared, passes": {measured(true, readOnly), ft.One(byMount(api.Pass, "its root file system is read-only", "ro", "true"))},
-		"measured writable, as declared, fails":   {measured(false, writable), ft.One(byMount(api.Fail, "its root file system is writable", "rw", "false"))},
+		"measured writable, as declared, fails":   {measured(false, writable), ft.One(byMount(api.Fail, "its root file system is writable"+none, "rw", "false"))},
 		"measured writable, though declared read-only, fails and says so": {
-			measured(false, readOnly), ft.One(byMount(api.Fail, "its root file system is writable, though it is declared read-only", "rw", "true")),
+			measured(false, readOnly), ft.One(byMount(api.Fail, "its root file system is writable, though it is declared read-only"+none, "rw", "true")),
 		},
 		"measured read-only, though not declared, fails as declared": {
 			measured(true, fact.Container{}), ft.One(notDeclared),
@@ -62,16 +87,16 @@ func TestJudge(t *testing.T) {
 			ft.Declared(readOnly), ft.One(bySpec(api.Pass, "its root file system is declared read-only", "true")),
 		},
 		"declared writable on a node that was not measured fails": {
-			ft.Declared(writable), ft.One(bySpec(api.Fail, "its root file system is declared writable", "false")),
+			ft.Declared(writable), ft.One(bySpec(api.Fail, "its root file system is declared writable"+none, "false")),
 		},
 		"nothing declared means writable": {
-			ft.Declared(fact.Container{}), ft.One(bySpec(api.Fail, "its root file system is writable by default: nothing is declared", "not set")),
+			ft.Declared(fact.Container{}), ft.One(bySpec(api.Fail, "its root file system is writable by default: nothing is declared"+none, "not set")),
 		},
 		"mounts of the node were not read: declared": {
-			ft.Edit(measured(true, writable), notRead), ft.One(bySpec(api.Fail, "its root file system is declared writable", "false")),
+			ft.Edit(measured(true, writable), notRead), ft.One(bySpec(api.Fail, "its root file system is declared writable"+none, "false")),
 		},
 		"the container's root was not read: declared": {
-			ft.Edit(measured(true, writable), noRoot), ft.One(bySpec(api.Fail, "its root file system is declared writable", "false")),
+			ft.Edit(measured(true, writable), noRoot), ft.One(bySpec(api.Fail, "its root file system is declared writable"+none, "false")),
 		},
 		"each pod by what is known of it": {
 			ft.Edit(measured(true, readOnly), secondPod),
