@@ -13,7 +13,8 @@ import (
 // answers answers the plan's questions part by part, from the findings. This is
 // the only place that does. A part is
 //
-//   - no, if one of its findings of at least medium severity fails;
+//   - no, if one of its findings of at least medium severity fails (a finding that other
+//     checks of the plan cover counts with what remains: api.Finding.CoveredBy);
 //   - else unknown, if one of its checks is missing in this version, did not run,
 //     has an unknown finding or a gap, if one that measures has only read what a
 //     running container declares, if nothing was in its scope, or if the run
@@ -402,8 +403,8 @@ func (t *tally) addCheck(c *Check, at int, findings []span) {
 					*s |= measuredOnce
 				}
 			}
-			if is.verdict == api.Fail {
-				t.failing[is.severity]++
+			if is.verdict == api.Fail && is.counted != "" {
+				t.failing[is.counted]++
 			}
 			if is.open {
 				t.unknowns++
@@ -448,7 +449,7 @@ func (t *tally) addAll(o *tally) {
 // add counts a finding. Before is what was seen of its subject so far.
 func (v *verdicts) add(f *entry, is *class, check int, measured bool, before seen) {
 	v.any = true
-	v.failed = v.failed || is.verdict == api.Fail && is.severity.Rank() >= api.Medium.Rank()
+	v.failed = v.failed || is.verdict == api.Fail && is.counted.Rank() >= api.Medium.Rank()
 	v.measured = v.measured || measured
 	if is.open {
 		v.open.add(f, is, check, before&openOnce == 0)

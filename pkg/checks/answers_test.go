@@ -57,6 +57,10 @@ func TestAnswers(t *testing.T) {
 		f.Basis = api.Declared
 		return f
 	}
+	covered := func(f api.Finding, remaining api.Severity, by ...string) api.Finding {
+		f.CoveredBy, f.Remaining = by, remaining
+		return f
+	}
 	passA := f("a", api.Pass, api.High, subject("a"))
 	passB := f("b", api.Pass, api.High, subject("a"))
 
@@ -85,6 +89,38 @@ func TestAnswers(t *testing.T) {
 			[]api.Finding{passA, f("b", api.Fail, api.Medium, subject("a"))},
 			api.Answer{
 				Answer: api.No, Workloads: api.No, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.Medium: 1},
+				Parts: parts{oneYes, part(two, api.No, api.No, cover(0, 1), 0, "")},
+			},
+		},
+		"a fail that another check of the plan covers counts once": {
+			plan(one, two),
+			[]api.Finding{f("a", api.Fail, api.High, subject("a")), covered(f("b", api.Fail, api.High, subject("a")), "", "privileged/a")},
+			api.Answer{
+				Answer: api.No, Workloads: api.No, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.High: 1},
+				Parts: parts{part(one, api.No, api.No, cover(1, 1), 0, ""), twoYes},
+			},
+		},
+		"what no other check covers counts with its own severity": {
+			plan(one, two),
+			[]api.Finding{passA, covered(f("b", api.Fail, api.High, subject("a")), api.Medium, "privileged/a")},
+			api.Answer{
+				Answer: api.No, Workloads: api.No, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.Medium: 1},
+				Parts: parts{oneYes, part(two, api.No, api.No, cover(0, 1), 0, "")},
+			},
+		},
+		"a low rest makes it no no": {
+			plan(one, two),
+			[]api.Finding{passA, covered(f("b", api.Fail, api.High, subject("a")), api.Low, "privileged/a")},
+			api.Answer{
+				Answer: api.Yes, Workloads: api.Yes, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.Low: 1},
+				Parts: parts{oneYes, twoYes},
+			},
+		},
+		"a check that does not run covers nothing": {
+			plan(one, two),
+			[]api.Finding{passA, covered(f("b", api.Fail, api.High, subject("a")), "", "privileged/a", "privileged/z")},
+			api.Answer{
+				Answer: api.No, Workloads: api.No, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.High: 1},
 				Parts: parts{oneYes, part(two, api.No, api.No, cover(0, 1), 0, "")},
 			},
 		},

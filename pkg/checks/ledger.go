@@ -39,6 +39,9 @@ type class struct {
 	verdict  api.Verdict
 	severity api.Severity
 	basis    api.Basis
+	// counted is the severity with which answers count a fail, "" if they leave it out
+	// because other checks of the plan judge the same fields.
+	counted api.Severity
 
 	platform, open, fromGap bool
 	idle, unmeasured        bool // as of judged
@@ -53,6 +56,7 @@ func newLedger(v *View, checks []Check, subjects *roster) *ledger {
 func (l *ledger) enter(check int, j *judged, again bool, at int) entry {
 	c := class{
 		verdict: j.Verdict, severity: j.Severity, basis: j.Basis,
+		counted:  l.counted(j.Finding),
 		platform: j.Subject.Platform, open: j.Open(), fromGap: j.FromGap, idle: j.idle, unmeasured: j.unmeasured, again: again,
 	}
 	number, known := l.numbers[c]
@@ -61,6 +65,19 @@ func (l *ledger) enter(check int, j *judged, again bool, at int) entry {
 		l.classes, l.numbers[c] = append(l.classes, c), number
 	}
 	return entry{subject: int32(j.subject), at: int32(at), check: uint16(check), class: number}
+}
+
+// counted is the severity with which a finding counts in this plan.
+func (l *ledger) counted(f *api.Finding) api.Severity {
+	if len(f.CoveredBy) == 0 {
+		return f.Severity
+	}
+	for _, id := range f.CoveredBy {
+		if !slices.ContainsFunc(l.checks, func(c Check) bool { return c.ID == id }) {
+			return f.Severity
+		}
+	}
+	return f.Remaining
 }
 
 // keep adds a finding, which stays in memory.

@@ -94,7 +94,11 @@ func (r *roster) idle(number int) bool { return r.flags[number]&isIdle != 0 }
 func (r *roster) flagsOf(s *fact.Subject) subjectFlags {
 	var f subjectFlags
 	// Nodes and the cluster have no namespace: they never belong to the platform.
-	if r.view != nil && fact.PlatformNamespace(r.view.Cluster.Provider, s.Namespace) {
+	namespace := s.Namespace
+	if s.Kind == fact.SubjectNamespace && namespace == "" {
+		namespace = s.Name
+	}
+	if r.view != nil && fact.PlatformNamespace(r.view.Cluster.Provider, namespace) {
 		f |= ofPlatform
 	}
 	if r.view != nil && r.view.Idle(*s) {

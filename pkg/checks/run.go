@@ -288,6 +288,7 @@ func mergeOne(findings []*judged, most int) *judged {
 		pods     []string
 		count    int
 	)
+	merged.CoveredBy, merged.Remaining = mergeCovered(findings, stays)
 	fromGap, idle, basis := true, true, merged.Basis
 	merged.unmeasured = slices.ContainsFunc(findings, func(f *judged) bool { return f.unmeasured })
 	for _, f := range findings {
@@ -331,6 +332,28 @@ func mergeOne(findings []*judged, most int) *judged {
 		merged.Subject.Pods = nil
 	}
 	return merged
+}
+
+// mergeCovered joins what other checks cover. A finding that none covers remains as it is.
+func mergeCovered(findings []*judged, stays func(api.Verdict) bool) (by []string, remaining api.Severity) {
+	for _, f := range findings {
+		if !stays(f.Verdict) || f.Verdict != findings[0].Verdict {
+			break // they are sorted
+		}
+		by = append(by, f.CoveredBy...)
+		own := f.Remaining
+		if len(f.CoveredBy) == 0 {
+			own = f.Severity
+		}
+		if own.Rank() > remaining.Rank() {
+			remaining = own
+		}
+	}
+	if len(by) == 0 {
+		return nil, ""
+	}
+	slices.Sort(by)
+	return slices.Compact(by), remaining
 }
 
 // alone reports whether a finding that is merged with no other already has the

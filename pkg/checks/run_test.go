@@ -541,3 +541,38 @@ func TestRunLeavesIdleDeclarationsAside(t *testing.T) {
 		})
 	}
 }
+
+// What findings of one subject leave uncovered is the worst that any of them leaves.
+func TestMergeOfCoveredFindings(t *testing.T) {
+	subject := fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}
+	f := func(verdict api.Verdict, severity, remaining api.Severity, by ...string) api.Finding {
+		return api.Finding{
+			Verdict: verdict, Severity: severity, Subject: subject, Message: "m", CoveredBy: by, Remaining: remaining,
+			Evidence: []api.Evidence{{Source: "pod/shop/web spec", Value: string(severity) + string(remaining)}},
+		}
+	}
+	for name, tc := range map[string]struct {
+		findings  []api.Finding
+		by        []string
+		remaining api.Severity
+	}{
+		"one":  {[]api.Finding{f(api.Fail, api.High, api.Low, "a", "b")}, []string{"a", "b"}, api.Low},
+		"both": {[]api.Finding{f(api.Fail, api.High, "", "b"), f(api.Fail, api.Medium, api.Low, "a")}, []string{"a", "b"}, api.Low},
+		"one that nothing covers stays as it is": {
+			[]api.Finding{f(api.Fail, api.High, "", "b"), f(api.Fail, api.Medium, "")}, []string{"b"}, api.Medium,
+		},
+		"neither":                     {[]api.Finding{f(api.Fail, api.High, ""), f(api.Fail, api.Medium, "")}, nil, ""},
+		"a pass has nothing to cover": {[]api.Finding{f(api.Fail, api.High, "", "b"), f(api.Pass, api.High, "")}, []string{"b"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check := Check{ID: "privileged/x", Severity: api.Critical, Basis: api.Declared, Judge: func(*View) []api.Finding { return slices.Clone(tc.findings) }}
+			result := JudgeSet(Plan{Checks: []Check{check}}, &fact.Set{PodScope: fact.PodsAll})
+			if len(result.Findings) != 1 {
+				t.Fatalf("%d findings", len(result.Findings))
+			}
+			if got := result.Findings[0]; !slices.Equal(got.CoveredBy, tc.by) || got.Remaining != tc.remaining {
+				t.Errorf("covered by %v, remaining %q", got.CoveredBy, got.Remaining)
+			}
+		})
+	}
+}

@@ -303,6 +303,11 @@ type Finding struct {
 	Reason fact.Reason `json:"reason,omitempty"`
 	// FromGap reports whether the finding says no more than a gap.
 	FromGap bool `json:"fromGap,omitempty"`
+	// CoveredBy are checks that judge the same fields of the same subject, sorted. If all of
+	// them run, answers and their counts take the finding at the severity Remaining, that of
+	// the fields that only this check judges, or leave it out if that is "".
+	CoveredBy []string `json:"coveredBy,omitempty"`
+	Remaining Severity `json:"remaining,omitempty"`
 }
 
 // Open reports whether something about the subject is unknown.

@@ -166,6 +166,11 @@ func (in *Finding) DeepCopyInto(out *Finding) {
 		*out = make([]Evidence, len(*in))
 		copy(*out, *in)
 	}
+	if in.CoveredBy != nil {
+		in, out := &in.CoveredBy, &out.CoveredBy
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	return
 }
 

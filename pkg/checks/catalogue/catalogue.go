@@ -32,6 +32,7 @@ func All() []checks.Check {
 		immutable.VulnerablePackages,
 
 		privileged.PrivilegedContainer,
+		privileged.PodSecurityLevel,
 		privileged.AddedCapabilities,
 		privileged.RunsAsRoot,
 		privileged.HostNamespaces,

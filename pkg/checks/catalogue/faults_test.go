@@ -76,6 +76,7 @@ func clean() *fact.Set {
 		{Namespace: "shop", Name: "db", ResourceVersion: "812"}, {Namespace: "shop", Name: "tls", ResourceVersion: "813"},
 	}
 	set.SecretsListed, set.TokensListed, set.StoresRead = true, true, true
+	set.Namespaces = []fact.Namespace{{Name: "quiet", Enforce: "restricted", EnforceVersion: "latest", Origin: "namespace/quiet"}}
 	set.ConfigMaps = &fact.ConfigMapScan{Read: 3, Bytes: 300}
 	// An agent has brought the application's secrets from outside the cluster.
 	agent := ft.Restricted(fact.Container{
@@ -131,13 +132,16 @@ var faults = map[string]struct {
 }{
 	"builds/runtime-socket": {
 		func(s *fact.Set) { mount(s, "/run/docker.sock") },
-		[]string{"high builds/runtime-socket Deployment/shop/web/app/", "high privileged/host-path Deployment/shop/web/app/"},
+		[]string{
+			"high builds/runtime-socket Deployment/shop/web/app/", "high privileged/host-path Deployment/shop/web/app/",
+			"high privileged/pod-security-level Deployment/shop/web//",
+		},
 	},
 	"builds/builder-workload": {
 		func(s *fact.Set) {
 			container(s).Image, container(s).RunAsNonRoot = "moby/buildkit@sha256:"+strings.Repeat("1", 64), nil
 		},
-		[]string{"medium builds/builder-workload Deployment/shop/web/app/"},
+		[]string{"medium builds/builder-workload Deployment/shop/web/app/", "low privileged/pod-security-level Deployment/shop/web//"},
 	},
 	"builds/build-process": {
 		func(s *fact.Set) { process(s).Exe.Path, process(s).UID = "/usr/bin/buildkitd", [4]int64{} },
@@ -185,11 +189,20 @@ var faults = map[string]struct {
 	},
 	"privileged/privileged-container": {
 		func(s *fact.Set) { container(s).Privileged = ft.Ptr(true) },
-		[]string{"critical privileged/privileged-container Deployment/shop/web/app/", "medium privileged/seccomp Deployment/shop/web/app/"},
+		[]string{
+			"critical privileged/pod-security-level Deployment/shop/web//",
+			"critical privileged/privileged-container Deployment/shop/web/app/", "medium privileged/seccomp Deployment/shop/web/app/",
+		},
+	},
+	"privileged/pod-security-level": {
+		func(s *fact.Set) {
+			container(s).CapDrop = nil
+		},
+		[]string{"low privileged/pod-security-level Deployment/shop/web//"},
 	},
 	"privileged/added-capabilities": {
 		func(s *fact.Set) { container(s).CapAdd = []string{"SYS_ADMIN"} },
-		[]string{"critical privileged/added-capabilities Deployment/shop/web/app/"},
+		[]string{"critical privileged/added-capabilities Deployment/shop/web/app/", "high privileged/pod-security-level Deployment/shop/web//"},
 	},
 	"privileged/runs-as-root": {
 		func(s *fact.Set) { process(s).UID = [4]int64{} },
@@ -224,25 +237,25 @@ var faults = map[string]struct {
 	},
 	"privileged/host-path": {
 		func(s *fact.Set) { mount(s, "/etc") },
-		[]string{"critical privileged/host-path Deployment/shop/web/app/"},
+		[]string{"critical privileged/host-path Deployment/shop/web/app/", "critical privileged/pod-security-level Deployment/shop/web//"},
 	},
 	"privileged/apparmor-selinux": {
 		func(s *fact.Set) { container(s).AppArmor = "Unconfined" },
-		[]string{"medium privileged/apparmor-selinux Deployment/shop/web/app/"},
+		[]string{"medium privileged/apparmor-selinux Deployment/shop/web/app/", "medium privileged/pod-security-level Deployment/shop/web//"},
 	},
 	"privileged/proc-mount": {
 		func(s *fact.Set) { container(s).ProcMount = "Unmasked" },
-		[]string{"high privileged/proc-mount Deployment/shop/web/app/"},
+		[]string{"high privileged/pod-security-level Deployment/shop/web//", "high privileged/proc-mount Deployment/shop/web/app/"},
 	},
 	"privileged/host-ports": {
 		func(s *fact.Set) {
 			container(s).HostPorts, container(s).PortFields = []int32{80}, []string{"ports[0].hostPort"}
 		},
-		[]string{"low privileged/host-ports Deployment/shop/web/app/"},
+		[]string{"low privileged/host-ports Deployment/shop/web/app/", "low privileged/pod-security-level Deployment/shop/web//"},
 	},
 	"privileged/sysctls": {
 		func(s *fact.Set) { spec(s).Sysctls = []string{"kernel.msgmax"} },
-		[]string{"medium privileged/sysctls Deployment/shop/web//"},
+		[]string{"medium privileged/pod-security-level Deployment/shop/web//", "medium privileged/sysctls Deployment/shop/web//"},
 	},
 	"privileged/shared-process-namespace": {
 		func(s *fact.Set) { spec(s).ShareProcessNamespace = ft.Ptr(true) },
@@ -270,7 +283,7 @@ var faults = map[string]struct {
 		func(s *fact.Set) {
 			spec(s).Volumes = []fact.Volume{{Name: "code", Field: "spec.volumes[0]", Source: "gitRepo"}}
 		},
-		[]string{"medium privileged/volume-types Deployment/shop/web//"},
+		[]string{"low privileged/pod-security-level Deployment/shop/web//", "medium privileged/volume-types Deployment/shop/web//"},
 	},
 	"privileged/service-account-token": {
 		func(s *fact.Set) {
@@ -283,7 +296,7 @@ var faults = map[string]struct {
 		func(s *fact.Set) {
 			container(s).ProbeHosts = []fact.ProbeHost{{Field: "livenessProbe.httpGet.host", Host: "169.254.169.254"}}
 		},
-		[]string{"medium privileged/probe-host Deployment/shop/web/app/"},
+		[]string{"medium privileged/pod-security-level Deployment/shop/web//", "medium privileged/probe-host Deployment/shop/web/app/"},
 	},
 	"privileged/effective-capabilities": {
 		func(s *fact.Set) {
@@ -623,14 +636,14 @@ func TestACleanClusterHasNothingToFind(t *testing.T) {
 	}
 }
 
-// With the catalogue as it is, questions 1, 2, 4 and 5 have all their checks: the part
+// With the catalogue as it is, questions 1 to 5 have all their checks: the part
 // that needs a database is optional.
 func TestWhatIsNotBuiltIsNoYes(t *testing.T) {
 	want := map[api.Question]api.AnswerWord{}
 	for _, info := range checks.Questions() {
 		want[info.Question] = api.Unknown
 	}
-	want[api.Builds], want[api.Immutable], want[api.Hosts], want[api.Secrets] = api.Yes, api.Yes, api.Yes, api.Yes
+	want[api.Builds], want[api.Immutable], want[api.Privileged], want[api.Hosts], want[api.Secrets] = api.Yes, api.Yes, api.Yes, api.Yes, api.Yes
 	answers := checks.JudgeSet(Whole(), clean()).Answers
 	if diff := cmp.Diff(want, words(answers)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
@@ -749,6 +762,8 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 				set.Gaps = []fact.Gap{{What: kind, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.Forbidden}}
 			case fact.LegacyTokens:
 				set.TokensListed = false
+			case fact.Namespaces:
+				set.Namespaces, set.NamespacesRead = nil, false
 			case fact.ConfigMaps:
 				set.ConfigMaps = nil
 			case fact.SecretStores:
@@ -858,5 +873,37 @@ func TestMessagesCarryNothingThatVaries(t *testing.T) {
 	other.CollectedAt = fact.NewTime(other.CollectedAt.Add(time.Minute))
 	if diff := cmp.Diff(messages(plantAll(clean())), messages(other)); diff != "" {
 		t.Errorf("messages of another run (-one +other):\n%s", diff)
+	}
+}
+
+// What pod-security-level calls covered is judged by a check, under this name.
+func TestCoveringChecksExist(t *testing.T) {
+	set := clean()
+	c := container(set)
+	c.Privileged, c.CapAdd, c.ProcMount, c.AppArmor = ft.Ptr(true), []string{"SYS_ADMIN"}, "Unmasked", "Unconfined"
+	c.RunAsUser, c.Seccomp, c.AllowPrivilegeEscalation = ft.Ptr(int64(0)), "", nil
+	c.SELinux, c.HostPorts, c.PortFields = &fact.SELinuxOptions{Type: "spc_t"}, []int32{80}, []string{"ports[0].hostPort"}
+	spec(set).HostPID, spec(set).Sysctls = true, []string{"kernel.msgmax"}
+	c.ProbeHosts = []fact.ProbeHost{{Field: "livenessProbe.httpGet.host", Host: "10.0.0.1"}}
+	mount(set, "/etc")
+	spec(set).Volumes = append(spec(set).Volumes, fact.Volume{Name: "nfs", Field: "spec.volumes[1]", Source: "nfs"})
+	var covered []string
+	for _, f := range checks.JudgeSet(built(), set).Findings {
+		if f.Check == "privileged/pod-security-level" && f.Subject.Kind == fact.SubjectDeployment {
+			covered = f.CoveredBy
+		}
+	}
+	want := []string{
+		"privileged/added-capabilities", "privileged/apparmor-selinux", "privileged/host-namespaces", "privileged/host-path", "privileged/host-ports",
+		"privileged/privilege-escalation", "privileged/privileged-container", "privileged/probe-host", "privileged/proc-mount", "privileged/runs-as-root", "privileged/seccomp", "privileged/sysctls",
+		"privileged/volume-types",
+	}
+	if diff := cmp.Diff(want, covered); diff != "" {
+		t.Errorf("covered by (-want +got):\n%s", diff)
+	}
+	for _, id := range covered {
+		if !slices.ContainsFunc(All(), func(c checks.Check) bool { return c.ID == id }) {
+			t.Errorf("there is no check %s", id)
+		}
 	}
 }
