@@ -425,6 +425,11 @@ func (r *reader) within(d *document, object *unstructured.Unstructured, path []a
 		}
 		r.problem(d.problem(d.lineOf(path, err), fact.Corrupt, d.shown(path)+err.Error()))
 	}
+	if object != nil {
+		if ns := namespaceOf(object, d.source+" "); ns != nil {
+			return r.emit(Item{Namespace: ns})
+		}
+	}
 	for i := range found.gaps {
 		r.gap(&found.gaps[i])
 	}
