@@ -5,6 +5,7 @@ module github.com/kubectl-checklist/kubectl-checklist/hack/psaoracle
 go 1.26.8
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/kubectl-checklist/kubectl-checklist v0.0.0
 	k8s.io/api v0.37.2
 	k8s.io/apimachinery v0.37.2

@@ -1,5 +1,6 @@
 // Package psaoracle compares what package privileged says of a declared pod with the
-// official evaluator of the Pod Security Standards, k8s.io/pod-security-admission.
+// official evaluator of the Pod Security Standards, k8s.io/pod-security-admission, and runs
+// the plugin on the evaluator's own fixtures. Generated pods are in package podsecurity.
 package psaoracle
 
 import (
