@@ -41,7 +41,7 @@ func (f *finder) assemble(row *Row, part *Part, path Path, base map[string]any) 
 	}{{"initContainers", part.Init}, {"containers", part.Containers}, {"ephemeralContainers", part.Ephemeral}} {
 		for _, at := range list.at {
 			walk(base, at, func(below Path, value any) {
-				if c, isMap := value.(map[string]any); isMap && len(c) > 0 {
+				if c, isMap := value.(map[string]any); isMap && isContainer(c) {
 					own := at == "" && part.PodContext == "securityContext" // securityContext is the pod's
 					a.container(list.field, slices.Concat(path, below), c, name, own)
 				}
@@ -79,7 +79,13 @@ func (f *finder) assemble(row *Row, part *Part, path Path, base map[string]any) 
 	for _, used := range a.taken {
 		f.seenAt(used)
 	}
-	f.misfits(&a)
+	for _, at := range a.fields {
+		switch lookup(f.object, at).(type) {
+		case bool, string:
+			f.taken[at.String()] = true
+		}
+	}
+	f.misfits(&a, path)
 	pod := Pod{Path: path, Spec: a.spec, Fields: a.fields, Partial: row.adds()}
 	metadata := append(slices.Clone(path), "metadata")
 	if fields, isMap := lookup(f.object, metadata).(map[string]any); isMap && len(path) > 0 {
@@ -89,6 +95,15 @@ func (f *finder) assemble(row *Row, part *Part, path Path, base map[string]any) 
 	}
 	f.result.Pods = append(f.result.Pods, pod)
 }
+
+// isContainer reports whether a map, in a place of a container, says anything about one.
+func isContainer(c map[string]any) bool {
+	return slices.ContainsFunc(containerFields, func(field string) bool { return field != "name" && c[field] != nil }) ||
+		slices.ContainsFunc(scripts, func(field string) bool { return c[field] != nil })
+}
+
+// scripts are fields that hold a script as text: of Tekton, Argo and Testkube.
+var scripts = []string{"script", "source", "shell"}
 
 // container adds one. A container that has no name gets that of what it is in, or of its field.
 func (a *assembly) container(list string, path Path, from map[string]any, owner string, podContext bool) {
@@ -123,7 +138,7 @@ func (a *assembly) container(list string, path Path, from map[string]any, owner 
 // script makes a command line of a script in a field of its own: Tekton's script, Argo's source,
 // Testkube's shell.
 func (a *assembly) script(at string, path Path, from, c map[string]any) {
-	for _, field := range []string{"script", "source", "shell"} {
+	for _, field := range scripts {
 		text, isText := from[field].(string)
 		if !isText || text == "" {
 			continue
@@ -195,6 +210,9 @@ func (a *assembly) pod(path Path, from map[string]any, self bool, context string
 			}
 			continue
 		}
+		if a.fields[field] == nil {
+			a.fields[field] = where
+		}
 		before, _ := a.spec[field].([]any)
 		for i := range list {
 			a.fields[fmt.Sprintf("%s[%d]", field, len(before)+i)] = append(slices.Clone(where), i)
@@ -205,9 +223,9 @@ func (a *assembly) pod(path Path, from map[string]any, self bool, context string
 
 // misfits drops what has another type than the API's: the field has another meaning in this kind,
 // or something goes wrong. Each is a gap.
-func (f *finder) misfits(a *assembly) {
+func (f *finder) misfits(a *assembly, path Path) {
 	a.spec, _ = clone(a.spec, 0).(map[string]any) // the object is not ours to change
-	pod := Pod{Spec: a.spec, Fields: a.fields}
+	pod := Pod{Path: path, Spec: a.spec, Fields: a.fields}
 	for _, wrong := range settle(a.spec, false) {
 		at := pod.At(wrong)
 		f.gap(Gap{Path: at, Reason: fact.Unsupported, Detail: at.String() + ": not what a pod has under this name, so it is not judged", Hint: liveHint})
@@ -247,6 +265,6 @@ func (f *finder) annotated(row *Row, path Path, value any) {
 	}
 	spec["containers"] = containers
 	a := assembly{spec: spec, fields: fields}
-	f.misfits(&a)
+	f.misfits(&a, at)
 	f.result.Pods = append(f.result.Pods, Pod{Path: at, Spec: spec, Fields: fields, Partial: row.adds()})
 }

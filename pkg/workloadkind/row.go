@@ -43,6 +43,8 @@ type Part struct {
 	PodContext string
 	// Bare says that the fields of At are not those of a pod, whatever they are called.
 	Bare bool
+	// Covers says, for Made, that it accounts for the map that has the field.
+	Covers bool
 	// Why says, for Patch and Made, what that means. Hint is what a user can do.
 	Why, Hint string
 }

@@ -2,6 +2,7 @@ package workloadkind
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -135,7 +136,8 @@ func (s *settler) value(value any, t reflect.Type, path Path, replace func(any))
 			wrong()
 			return
 		}
-		for name, inner := range fields {
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
+			inner := fields[name]
 			s.value(inner, t.Elem(), append(path, name), func(v any) { set(fields, name, v) })
 		}
 	case reflect.Slice:

@@ -88,7 +88,7 @@ func (s *shapes) fields(fields map[string]any, path Path) {
 	}
 	inSpec := false
 	for _, list := range containerLists {
-		inSpec = areContainers(fields[list], false) || inSpec
+		inSpec = areContainers(fields[list], false) && s.fresh(fields[list]) || inSpec
 	}
 	if inSpec {
 		s.podSpec(fields, path)
@@ -102,7 +102,8 @@ func (s *shapes) fields(fields map[string]any, path Path) {
 			continue
 		}
 		switch {
-		case isList && len(list) > 0 && areContainers(value, !containerName(key)):
+		case isList && !s.fresh(value):
+		case isList && areContainers(value, !containerName(key)):
 			s.assemble(&Row{Kinds: []string{keptKey(s.kind)}, By: "the controller of " + keptKey(s.kind) + ", a kind that is not known,"},
 				&Part{What: Assembled, Containers: []string{key + "[]"}}, slices.Clone(path), fields)
 		case isList && slices.Contains(suspects, key) && holdsMaps(list):
@@ -111,13 +112,13 @@ func (s *shapes) fields(fields map[string]any, path Path) {
 				Detail: Path(at).String() + ": " + s.where() + "a list that may hold containers and is not like one",
 			})
 			s.value(value, at)
-		case podOverride(key, value):
+		case podOverride(key, value) && !s.accounted(value):
 			s.gap(Gap{
 				Path: slices.Clone(at), Reason: fact.Unsupported, Hint: liveHint,
 				Detail: Path(at).String() + ": " + s.where() + "a pod template in which no container is found",
 			})
 			s.value(value, at)
-		case dangerous(key, value):
+		case dangerous(key, value) && !s.taken[Path(at).String()]:
 			s.gap(Gap{
 				Path: slices.Clone(at), Reason: fact.Unsupported, Hint: liveHint,
 				Detail: Path(at).String() + ": " + s.where() + "a field that only pods have, outside of a pod spec",
@@ -127,6 +128,24 @@ func (s *shapes) fields(fields map[string]any, path Path) {
 			s.value(value, at)
 		}
 	}
+}
+
+// accounted reports whether a row accounts for a template's spec.
+func (s *shapes) accounted(template any) bool {
+	fields, _ := template.(map[string]any)
+	spec, isMap := fields["spec"].(map[string]any)
+	return isMap && s.seen[address(spec)]
+}
+
+// fresh reports whether a list has an entry that is no map, or one that nothing accounts for.
+func (s *shapes) fresh(value any) bool {
+	list, _ := value.([]any)
+	for _, item := range list {
+		if fields, isMap := item.(map[string]any); !isMap || !s.seen[address(fields)] {
+			return true
+		}
+	}
+	return false
 }
 
 // podSpec takes a map with containers as the pod spec that it most likely is.

@@ -80,7 +80,7 @@ var (
 		})
 	// tektonPipeline is below a pipeline's spec.
 	tektonPipeline = []Part{
-		lists("{tasks,finally}[].taskSpec", "steps[]", "sidecars[]"),
+		lists("{tasks,finally}[].taskSpec", "steps[]", "sidecars[]"), stepActions("{tasks,finally}[].taskSpec"),
 		elsewhere("{tasks,finally}[].taskRef", "this task's pod is declared by a Task", "judge that Task too"),
 		elsewhere("{tasks,finally}[].pipelineRef", "its pods are declared by another Pipeline", "judge that Pipeline too"),
 		lists("{tasks,finally}[].pipelineSpec.{tasks,finally}[].taskSpec", "steps[]", "sidecars[]"),
@@ -184,12 +184,13 @@ var table = []Row{
 	},
 
 	// Tekton.
-	{Group: "tekton.dev", Kinds: kinds("Task", "ClusterTask"), Parts: []Part{lists("spec", "steps[]", "sidecars[]")}, By: "Tekton", Source: "tektoncd/pipeline", Date: summer},
+	{Group: "tekton.dev", Kinds: kinds("Task", "ClusterTask"), Parts: []Part{lists("spec", "steps[]", "sidecars[]"), stepActions("spec")}, By: "Tekton", Source: "tektoncd/pipeline", Date: summer},
 	{Group: "tekton.dev", Kinds: kinds("StepAction"), Parts: []Part{lists("spec", "")}, By: "Tekton", Source: "tektoncd/pipeline", Date: summer},
 	{
 		Group: "tekton.dev", Kinds: kinds("TaskRun"),
 		Parts: []Part{
 			lists("spec.taskSpec", "steps[]", "sidecars[]").withOuter("spec.podTemplate"),
+			stepActions("spec.taskSpec"),
 			lists("status.taskSpec", "steps[]", "sidecars[]").withOuter("spec.podTemplate"),
 			elsewhere("spec.taskRef", "its pod is declared by a Task", "judge that Task too"),
 		},
@@ -482,6 +483,11 @@ var table = []Row{
 }
 
 // tektonRun is a pipeline in a run, whose pod template holds for all tasks.
+// stepActions are steps that another object declares.
+func stepActions(at string) Part {
+	return Part{What: Made, At: join(at, "steps[].ref"), Covers: true, Why: "the step is declared by a StepAction", Hint: "judge that StepAction too"}
+}
+
 func tektonRun(at string) []Part {
 	parts := under(at, tektonPipeline...)
 	for i := range parts {

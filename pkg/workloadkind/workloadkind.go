@@ -83,7 +83,7 @@ type Result struct {
 // the maps in the result are parts of it, or new. It looks into Result.Objects only if the caller
 // calls it again for them.
 func Find(object map[string]any) Result {
-	f := finder{object: object, seen: map[uintptr]bool{}}
+	f := finder{object: object, seen: map[uintptr]bool{}, taken: map[string]bool{}}
 	kind, _ := object["kind"].(string)
 	version, _ := object["apiVersion"].(string)
 	group := groupOf(version)
@@ -124,6 +124,8 @@ type finder struct {
 	result Result
 	// seen are the maps, by address, that the result accounts for.
 	seen map[uintptr]bool
+	// taken are the places of plain values that it accounts for.
+	taken map[string]bool
 	// patches are why all pods of the object are partial.
 	patches []string
 	cut     bool
@@ -202,6 +204,9 @@ func (f *finder) part(row *Row, part *Part, path Path, value any) {
 		if list, isList := value.([]any); isList && len(list) == 0 {
 			return
 		}
+		if above, isMap := lookup(f.object, path[:len(path)-1]).(map[string]any); isMap && part.Covers {
+			f.seenAt(above)
+		}
 		f.gap(Gap{Path: path, Reason: fact.Unsupported, Detail: path.String() + ": " + part.Why, Hint: cmp.Or(part.Hint, liveHint)})
 	case Annotated:
 		f.annotated(row, path, value)
@@ -231,6 +236,9 @@ func (f *finder) pod(pod Pod, merged bool) {
 			Path: pod.Path, Reason: fact.NotPresent, Detail: pod.Path.String() + " has initContainers and no containers: the API refuses such a pod, so something adds them",
 			Hint: liveHint,
 		})
+	default:
+		pod.Partial = cmp.Or(pod.Partial, "it has no containers")
+		f.gap(Gap{Path: pod.Path, Reason: fact.NotPresent, Detail: pod.Path.String() + " has no containers, so something adds them", Hint: liveHint})
 	}
 	f.result.Pods = append(f.result.Pods, pod)
 }
