@@ -68,6 +68,10 @@ e2e: deps build ## tests on the real cluster, which is started and taken down
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@sh hack/fuzz.sh $(or $(FUZZTIME),10s)
 
+.PHONY: kinds
+kinds: ## what kinds the files in the Go module cache have, and that none with containers is passed over
+	WORKLOADKIND_DIRS="$$($(GO) env GOMODCACHE)" $(GO) test ./pkg/workloadkind -run TestRealFiles -count=1 -v
+
 .PHONY: builders
 builders: deps build ## real image builders in pods are seen: buildah, podman, BuildKit (network)
 	@sh hack/builders/run.sh

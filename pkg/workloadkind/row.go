@@ -22,6 +22,8 @@ const (
 	// Made is a field that says what the pods are, other than by a pod spec. With no place, it is
 	// said about objects in which nothing else was found.
 	Made What = "made elsewhere"
+	// Apart is a part of the object in which nothing is a container, whatever it looks like.
+	Apart What = "no pods"
 	// Annotated is a map of annotations in which one holds containers as JSON.
 	Annotated What = "annotation"
 )

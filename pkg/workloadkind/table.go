@@ -35,6 +35,7 @@ func (p Part) bare() Part                      { p.Bare = true; return p }
 func (p Part) withEphemeral(at ...string) Part { p.Ephemeral = at; return p }
 func elsewhere(at, why, hint string) Part      { return Part{What: Made, At: at, Why: why, Hint: hint} }
 func made(why, hint string) Part               { return Part{What: Made, Why: why, Hint: hint} }
+func apart(at string) Part                     { return Part{What: Apart, At: at} }
 func kinds(names ...string) []string           { return names }
 func under(prefix string, parts ...Part) []Part { // the same parts, deeper
 	out := make([]Part, len(parts))
@@ -160,6 +161,7 @@ var table = []Row{
 		Parts: []Part{
 			spec("spec.template.spec"),
 			elsewhere("spec.workloadRef", "its pods are declared by the workload that it names", "judge that workload too"),
+			apart("spec.strategy"), // its steps are steps of a rollout
 		},
 		By: "Argo Rollouts", Source: "argo-rollouts", Date: summer,
 	},
@@ -435,6 +437,12 @@ var table = []Row{
 	{Group: "constraints.gatekeeper.sh", Kinds: kinds("*"), NoShape: true, Source: "open-policy-agent/gatekeeper", Date: summer},
 	{Group: "templates.gatekeeper.sh", Kinds: kinds("*"), NoShape: true, Source: "open-policy-agent/gatekeeper", Date: summer},
 	{Group: "policies.kubewarden.io", Kinds: kinds("*"), NoShape: true, Source: "kubewarden/kubewarden-controller", Date: "2026-05"},
+	// What commands and servers exchange: no API server keeps it.
+	{Group: "chainsaw.kyverno.io", Kinds: kinds("*"), NoShape: true, Source: "kyverno/chainsaw; files of tests in kyverno/kyverno v1.19.1", Date: summer},
+	{Group: "cli.kyverno.io", Kinds: kinds("*"), NoShape: true, Source: "kyverno/kyverno v1.19.1, files of tests", Date: summer},
+	{Group: "admission.k8s.io", Kinds: kinds("*"), NoShape: true, Source: "k8s.io/api", Date: summer},
+	{Group: "imagepolicy.k8s.io", Kinds: kinds("*"), NoShape: true, Source: "k8s.io/api", Date: summer},
+	{Group: "apiextensions.k8s.io", Kinds: kinds("ConversionReview"), NoShape: true, Source: "k8s.io/apiextensions-apiserver", Date: summer},
 	{Group: "apiextensions.k8s.io", Kinds: kinds("CustomResourceDefinition"), NoShape: true, Source: "k8s.io/apiextensions-apiserver", Date: summer},
 
 	// Elastic, databases and the rest.

@@ -202,6 +202,13 @@ func testPart(t *testing.T, row *Row, kind string, part *Part) {
 			}
 		}
 		expect(got, part.At, places)
+	case Apart:
+		put(object, part.At, func() any { return map[string]any{"steps": []any{container("x")}, "hostNetwork": true} })
+		for _, gap := range find().Gaps {
+			if len(gap.Path) > 0 {
+				t.Errorf("found %+v", gap)
+			}
+		}
 	case Annotated:
 		put(object, part.At, func() any {
 			return map[string]any{"hooks.kubevirt.io/hookSidecars": `[{"image": "registry.example/hook:1", "args": ["--version"]}]`}

@@ -134,6 +134,9 @@ type finder struct {
 // row takes what a row of the table says about the object.
 func (f *finder) row(row *Row) {
 	before := len(f.result.Pods) + len(f.result.Objects) + len(f.result.Gaps)
+	if row.NoShape && len(row.Parts) == 0 {
+		return
+	}
 	for i := range row.Parts {
 		part := &row.Parts[i]
 		if part.At == "" && part.What == Made { // said below, if there is nothing else
@@ -208,6 +211,16 @@ func (f *finder) part(row *Row, part *Part, path Path, value any) {
 			f.seenAt(above)
 		}
 		f.gap(Gap{Path: path, Reason: fact.Unsupported, Detail: path.String() + ": " + part.Why, Hint: cmp.Or(part.Hint, liveHint)})
+	case Apart:
+		list, isList := value.([]any)
+		if !isList {
+			list = []any{value}
+		}
+		for _, item := range list {
+			if fields, isMap := item.(map[string]any); isMap {
+				f.seenAt(fields)
+			}
+		}
 	case Annotated:
 		f.annotated(row, path, value)
 	}
