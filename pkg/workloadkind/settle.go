@@ -42,19 +42,22 @@ func Rendered(text string) bool {
 }
 
 // Settle takes out of Spec what is a text to be rendered in a place of another type, and marks the
-// pod as partial if a text that checks read has to be rendered. Objects that are created as they
-// are do not need it. Spec is copied before it is changed.
-func (p *Pod) Settle() {
+// pod as partial if a text that checks read has to be rendered; it reports whether there is one.
+// Partial then begins with its field, if it was empty. Objects that are created as they are do not
+// need it. Spec is copied before it is changed.
+func (p *Pod) Settle() bool {
 	if !holdsRendered(p.Spec, 0) {
-		return
+		return false
 	}
 	own, _ := clone(p.Spec, 0).(map[string]any)
 	var texts []Path
 	dropped := settleAll(own, true, &texts)
 	p.Spec = own
-	if at := slices.Concat(dropped, texts); len(at) > 0 && p.Partial == "" {
+	at := slices.Concat(dropped, texts)
+	if len(at) > 0 && p.Partial == "" {
 		p.Partial = fmt.Sprintf("%s is text that is rendered before the pod is made", p.At(at[0]))
 	}
+	return len(at) > 0
 }
 
 // settle drops values whose type does not fit, and returns where they were. With rendered it

@@ -193,7 +193,9 @@ func (t *taken) builtin(object *unstructured.Unstructured, fields []string, owne
 
 // pod takes a pod spec that was found in an object.
 func (t *taken) pod(object *unstructured.Unstructured, p *workloadkind.Pod, owner fact.Subject, from string, in within) {
-	p.Settle()
+	if before := p.Partial; p.Settle() && before == "" && len(in.path) > 0 {
+		p.Partial = in.path.String() + "." + p.Partial // it begins with a field
+	}
 	p.Partial = cmp.Or(p.Partial, in.partial)
 	wrong := misfit(p.Spec, podSpecType, nil)
 	if wrong != nil {

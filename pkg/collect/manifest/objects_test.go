@@ -1,0 +1,155 @@
+package manifest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+)
+
+// described writes what manifests declare: workloads with their containers' fields, and gaps.
+func described(d *Declared) []string {
+	var out []string
+	for i := range d.Workloads {
+		w := &d.Workloads[i]
+		line := w.Owner.Kind + " " + w.Owner.Namespace + "/" + w.Owner.Name + " " + w.Spec.Origin + " " + w.Spec.Path + ":"
+		for j := range w.Spec.Containers {
+			c := &w.Spec.Containers[j]
+			field := w.Spec.Path + strings.TrimPrefix(c.Field, "spec")
+			if at := w.Spec.Fields[strings.TrimPrefix(c.Field, "spec.")]; at != "" {
+				field = at
+			}
+			line += " " + c.Name + " at " + field
+		}
+		if w.Spec.Partial != "" {
+			line += " (" + w.Spec.Partial + ")"
+		}
+		out = append(out, line)
+	}
+	for _, g := range d.Gaps {
+		out = append(out, "gap "+g.Subject.Kind+" "+g.Subject.Namespace+"/"+g.Subject.Name+" "+string(g.Reason)+": "+g.Detail)
+	}
+	return out
+}
+
+// TestObjects has what objects of other kinds than Kubernetes' own declare.
+func TestObjects(t *testing.T) {
+	const tekton = "(Tekton makes the pod and adds to what is declared here)"
+	for name, tc := range map[string]struct {
+		text string
+		want []string
+	}{
+		"containers in a list of another name": {
+			object("tekton.dev/v1", "Task", "t", `spec: {steps: [{name: a, image: b:1}], sidecars: [{name: c, image: d:1}]}`),
+			[]string{"Task shop/t a.yaml task/shop/t spec: a at spec.steps[0] c at spec.sidecars[0] " + tekton},
+		},
+		"several pod specs in one object": {
+			object("batch.volcano.sh/v1alpha1", "Job", "j", `spec: {tasks: [{template: {spec: `+spec+`}}, {template: {spec: `+spec+`}}]}`),
+			[]string{
+				"Job shop/j a.yaml job/shop/j spec.tasks[0].template.spec: app at spec.tasks[0].template.spec.containers[0]",
+				"Job shop/j a.yaml job/shop/j spec.tasks[1].template.spec: app at spec.tasks[1].template.spec.containers[0]",
+			},
+		},
+		"pods that another object declares": {
+			object("argoproj.io/v1alpha1", "Rollout", "r", `spec: {workloadRef: {apiVersion: apps/v1, kind: Deployment, name: d}}`),
+			[]string{"gap Rollout shop/r Unsupported: a.yaml rollout/shop/r: spec.workloadRef: its pods are declared by the workload that it names"},
+		},
+		"objects in a template, of which one has a text to be rendered": {
+			"apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {name: t, namespace: shop}\nobjects:\n" +
+				"- {apiVersion: v1, kind: Pod, metadata: {name: whole}, spec: " + spec + "}\n" +
+				"- {apiVersion: v1, kind: Pod, metadata: {name: later}, spec: {containers: [{name: app, image: 'a:${TAG}', securityContext: {privileged: '${{P}}'}}]}}\n" +
+				"- {apiVersion: v1, kind: Service, metadata: {name: s}}\n",
+			[]string{
+				"Pod /later a.yaml template/shop/t objects[1].spec: app at objects[1].spec.containers[0] (objects[1].spec.containers[0].securityContext.privileged is text that is rendered before the pod is made)",
+				"Pod /whole a.yaml template/shop/t objects[0].spec: app at objects[0].spec.containers[0]",
+			},
+		},
+		"an object in an object in an object": {
+			object("work.open-cluster-management.io/v1", "ManifestWork", "w", `spec: {workload: {manifests: [{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: `+spec+`}]}]}}`),
+			[]string{"Pod /p a.yaml manifestwork/shop/w spec.workload.manifests[0].items[0].spec: app at spec.workload.manifests[0].items[0].spec.containers[0]"},
+		},
+		"an object without a name is its holder's": {
+			object("kubeflow.org/v1", "Trial", "x", `spec: {runSpec: {apiVersion: batch/v1, kind: Job, spec: {template: {spec: `+spec+`}}}}`),
+			[]string{"Trial shop/x a.yaml trial/shop/x spec.runSpec.spec.template.spec: app at spec.runSpec.spec.template.spec.containers[0]"},
+		},
+		"an unknown kind by its shape": {
+			object("example.com/v1", "Thing", "x", `spec: {a: {spec: `+spec+`}, steps: [{uses: clone}]}`),
+			[]string{
+				"Thing shop/x a.yaml thing/shop/x spec.a.spec: app at spec.a.spec.containers[0] (this kind is not known (Thing): its controller may add to the pod)",
+				"gap Thing shop/x Unsupported: a.yaml thing/shop/x: spec.steps: a kind that is not known, with a list that may hold containers and is not like one",
+			},
+		},
+		"what only looks like a pod spec": {
+			object("example.com/v1", "Thing", "x", `spec: {containers: [{name: app, image: a, command: [1, 2]}]}`),
+			[]string{"gap Thing shop/x Unsupported: a.yaml thing/shop/x: spec.containers[0].command[0]: expected a string, found a number"},
+		},
+		"only initContainers": {
+			object("apps/v1", "Deployment", "d", `spec: {template: {spec: {initContainers: [{name: i, image: b}]}}}`),
+			[]string{
+				"Deployment shop/d a.yaml deployment/shop/d spec.template.spec: i at spec.template.spec.initContainers[0]",
+				"gap Deployment shop/d NotPresent: a.yaml deployment/shop/d: spec.template.spec has initContainers and no containers: the API refuses such a pod, so something adds them",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, map[string]string{"a.yaml": tc.text})
+			got, err := Read(t.Context(), Files{Filenames: []string{"a.yaml"}}, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, described(got)); diff != "" {
+				t.Errorf("declared (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestUnknownKinds has what kubectl refuses with "no matches for kind", and says where it is.
+func TestUnknownKinds(t *testing.T) {
+	good := object("v1", "Pod", "good", "spec: "+spec)
+	for name, tc := range map[string]struct{ text, want string }{
+		"a kind in small letters":      {"apiVersion: v1\nkind: pod\nmetadata: {name: x}\n", "a.yaml: document 2, line 7: kind: no such kind in this apiVersion: expected v1 Pod"},
+		"a kind of another group":      {"apiVersion: apps/v1\nkind: Pod\nmetadata: {name: x}\n", `a.yaml: document 2, line 7: Pod "x": kind: no such kind in this apiVersion: expected v1 Pod`},
+		"a List without items":         {"apiVersion: v1\nkind: List\nlist: [{kind: Pod}]\n", "a.yaml: document 2, line 6: List: items: expected a list of objects, found nothing"},
+		"an error in an inner object":  {"apiVersion: template.openshift.io/v1\nkind: Template\nobjects:\n- apiVersion: v1\n  kind: Pod\n  spec:\n    containers:\n    - name: 5\n", "a.yaml: document 2, line 13: objects[0]: Pod: spec.containers[0].name: expected a string, found a number"},
+		"an unknown inner object":      {"apiVersion: template.openshift.io/v1\nkind: Template\nobjects:\n- apiVersion: v1\n  kind: deployment\n", "a.yaml: document 2, line 10: objects[0]: kind: no such kind in this apiVersion: expected apps/v1 Deployment"},
+		"a nonsense kind of the core":  {"apiVersion: v1\nkind: Nonsense\n", "a.yaml: document 2, line 7: Nonsense: kind: no such kind in this apiVersion"},
+		"a known kind in its own form": {"apiVersion: example.com/v1\nkind: pod\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, map[string]string{"a.yaml": good + "---\n" + tc.text})
+			got, err := Read(t.Context(), Files{Filenames: []string{"a.yaml"}}, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Workloads) != 1 || got.Workloads[0].Owner.Name != "good" {
+				t.Errorf("workloads %v, want the good one", found(got.Workloads))
+			}
+			text := ""
+			for _, g := range got.Gaps {
+				text += g.Detail
+			}
+			if text != tc.want && !(tc.want != "" && strings.HasSuffix(tc.want, text)) {
+				t.Errorf("said %q, want %q", text, tc.want)
+			}
+		})
+	}
+}
+
+// TestInnerObjectsAreTaken has data in objects that are in another object.
+func TestInnerObjectsAreTaken(t *testing.T) {
+	write(t, map[string]string{"a.yaml": object("work.open-cluster-management.io/v1", "ManifestWork", "w",
+		`spec: {workload: {manifests: [{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: b}}, {apiVersion: v1, kind: Pod, metadata: {name: p}, spec: `+spec+`}]}}`)})
+	got, err := Read(t.Context(), Files{Filenames: []string{"a.yaml"}}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ConfigMaps == nil || got.ConfigMaps.Read != 1 {
+		t.Errorf("ConfigMaps %+v, want one that was read", got.ConfigMaps)
+	}
+	if len(got.Workloads) != 1 || got.Workloads[0].Owner.Identity() != (fact.SubjectKey{Kind: "Pod", Name: "p"}) {
+		t.Errorf("workloads %v", found(got.Workloads))
+	}
+}
