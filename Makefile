@@ -123,6 +123,7 @@ generate: ## write generated code and docs anew
 	$(TOOL) deepcopy-gen --output-file zz_generated.deepcopy.go --go-header-file hack/boilerplate.go.txt ./pkg/api/fact ./pkg/api/v1alpha1
 	$(GO) test ./pkg/checks/catalogue -run TestDocs -update
 	$(GO) test ./pkg/launch -run TestRightsDoc -update
+	$(GO) test ./pkg/workloadkind -run TestKindsDoc -update
 	$(TOOL) gofumpt -w cmd pkg hack
 
 .PHONY: clean

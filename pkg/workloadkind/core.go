@@ -117,7 +117,7 @@ func NoMatch(apiVersion, kind string) (meant string, none bool) {
 	}
 	group := groupOf(apiVersion)
 	kinds := builtinIndex[group]
-	if kinds == nil || kinds[kind] {
+	if kinds == nil || kinds[kind] || group == "" && apiVersion != "v1" { // kustomize has "builtin"
 		return "", false
 	}
 	if one, found := strings.CutSuffix(kind, "List"); found && (one == "" || kinds[one]) {

@@ -55,6 +55,7 @@ func TestNoMatch(t *testing.T) {
 		{"example.com/v1", "pod", "", false},
 		{"argoproj.io/v1alpha1", "Rollout", "", false},
 		{"", "Pod", "", false},
+		{"builtin", "PatchTransformer", "", false}, // kustomize's
 	} {
 		meant, none := NoMatch(tc.version, tc.kind)
 		if meant != tc.meant || none != tc.none {

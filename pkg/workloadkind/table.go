@@ -182,7 +182,7 @@ var table = []Row{
 	{
 		Group: "argoproj.io", Kinds: kinds("EventBus"),
 		Parts: []Part{lists("spec.nats.native", "containerTemplate", "metricsContainerTemplate"), lists("spec.jetstream", "containerTemplate", "reloaderContainerTemplate", "metricsContainerTemplate")},
-		By:    "Argo Events", Source: "argo-events", Date: summer,
+		By:    "Argo Events", Source: "argo-events; names of fields not checked", Date: summer,
 	},
 
 	// Tekton.
@@ -326,12 +326,12 @@ var table = []Row{
 	{
 		Group: "kafka.strimzi.io", Kinds: kinds("Kafka"),
 		Parts: []Part{lists("spec.{kafka,zookeeper,entityOperator,cruiseControl,kafkaExporter}.template", strimzi...).withContext("pod.securityContext")},
-		By:    "Strimzi", Source: "strimzi/strimzi-kafka-operator", Date: summer,
+		By:    "Strimzi", Source: "strimzi/strimzi-kafka-operator; names of containers not checked", Date: summer,
 	},
 	{
 		Group: "kafka.strimzi.io", Kinds: kinds("KafkaConnect", "KafkaBridge", "KafkaMirrorMaker", "KafkaMirrorMaker2", "KafkaNodePool"),
 		Parts: []Part{lists("spec.template", strimzi...).withContext("pod.securityContext")},
-		By:    "Strimzi", Source: "strimzi/strimzi-kafka-operator", Date: summer,
+		By:    "Strimzi", Source: "strimzi/strimzi-kafka-operator; names of containers not checked", Date: summer,
 	},
 	{
 		Group: "monitoring.coreos.com", Kinds: kinds("Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler"),
@@ -451,20 +451,28 @@ var table = []Row{
 		Parts: []Part{merged(template("spec.nodeSets[].podTemplate"))}, By: "ECK", Source: crds, Date: catalogue,
 	},
 	{
-		Group: "*.k8s.elastic.co", Kinds: kinds("Kibana", "ApmServer", "Logstash", "EnterpriseSearch", "ElasticMapsServer", "AutoOpsAgentPolicy", "PackageRegistry"),
+		Group: "*.k8s.elastic.co", Kinds: kinds("Kibana", "ApmServer", "Logstash"),
 		Parts: []Part{merged(template("spec.podTemplate"))}, By: "ECK", Source: crds, Date: catalogue,
+	},
+	{
+		Group: "*.k8s.elastic.co", Kinds: kinds("EnterpriseSearch", "ElasticMapsServer"),
+		Parts: []Part{merged(template("spec.podTemplate"))}, By: "ECK", Source: general, Date: unchecked,
 	},
 	{
 		Group: "*.k8s.elastic.co", Kinds: kinds("Beat", "Agent"),
 		Parts: []Part{merged(template("spec.{daemonSet,deployment,statefulSet}.podTemplate"))}, By: "ECK", Source: crds, Date: catalogue,
 	},
 	{
-		Group: "operator.victoriametrics.com", Kinds: kinds("VMAgent", "VMSingle", "VMAuth", "VMAlert", "VMAlertmanager", "VLAgent", "VLSingle", "VTSingle", "VMAnomaly"),
+		Group: "operator.victoriametrics.com", Kinds: kinds("VMAgent", "VMSingle", "VMAuth"),
 		Parts: []Part{lists("spec", "containers[]").withInit("initContainers[]")}, By: "the VictoriaMetrics operator", Source: crds, Date: catalogue,
 	},
 	{
+		Group: "operator.victoriametrics.com", Kinds: kinds("VMAlert", "VMAlertmanager", "VLAgent", "VLSingle", "VTSingle", "VMAnomaly"),
+		Parts: []Part{lists("spec", "containers[]").withInit("initContainers[]")}, By: "the VictoriaMetrics operator", Source: general, Date: unchecked,
+	},
+	{
 		Group: "operator.victoriametrics.com", Kinds: kinds("VMCluster", "VLCluster", "VTCluster"),
-		Parts: []Part{lists("spec.*", "containers[]").withInit("initContainers[]")}, By: "the VictoriaMetrics operator", Source: crds, Date: catalogue,
+		Parts: []Part{lists("spec.*", "containers[]").withInit("initContainers[]")}, By: "the VictoriaMetrics operator", Source: general, Date: unchecked,
 	},
 	{
 		Group: "opentelemetry.io", Kinds: kinds("OpenTelemetryCollector"),
@@ -474,12 +482,12 @@ var table = []Row{
 	{Group: "rabbitmq.com", Kinds: kinds("RabbitmqCluster"), Parts: []Part{merged(spec("spec.override.statefulSet.spec.template.spec"))}, By: "the RabbitMQ operator", Source: crds, Date: catalogue},
 	{Group: "acid.zalan.do", Kinds: kinds("postgresql"), Parts: []Part{lists("spec", "sidecars[]").withInit("initContainers[]")}, By: "the Postgres operator", Source: crds, Date: catalogue},
 	{Group: "vault.banzaicloud.com", Kinds: kinds("Vault"), Parts: []Part{merged(spec("spec.vaultPodSpec"))}, By: "the Bank-Vaults operator", Source: crds, Date: catalogue},
-	{Group: "pxc.percona.com", Kinds: kinds("PerconaXtraDBCluster"), Parts: []Part{lists("spec.{pxc,haproxy,proxysql}", "sidecars[]")}, By: "the Percona operator", Source: crds, Date: catalogue},
-	{Group: "psmdb.percona.com", Kinds: kinds("PerconaServerMongoDB"), Parts: []Part{lists("spec.replsets[]", "sidecars[]"), lists("spec.sharding.{configsvrReplSet,mongos}", "sidecars[]")}, By: "the Percona operator", Source: crds, Date: catalogue},
-	{Group: "pgv2.percona.com", Kinds: kinds("PerconaPGCluster"), Parts: []Part{lists("spec.instances[]", "sidecars[]"), lists("spec.proxy.pgBouncer", "sidecars[]")}, By: "the Percona operator", Source: crds, Date: catalogue},
+	{Group: "pxc.percona.com", Kinds: kinds("PerconaXtraDBCluster"), Parts: []Part{lists("spec.{pxc,haproxy,proxysql}", "sidecars[]")}, By: "the Percona operator", Source: crds + "; paths not checked", Date: catalogue},
+	{Group: "psmdb.percona.com", Kinds: kinds("PerconaServerMongoDB"), Parts: []Part{lists("spec.replsets[]", "sidecars[]"), lists("spec.sharding.{configsvrReplSet,mongos}", "sidecars[]")}, By: "the Percona operator", Source: crds + "; paths not checked", Date: catalogue},
+	{Group: "pgv2.percona.com", Kinds: kinds("PerconaPGCluster"), Parts: []Part{lists("spec.instances[]", "sidecars[]"), lists("spec.proxy.pgBouncer", "sidecars[]")}, By: "the Percona operator", Source: crds + "; paths not checked", Date: catalogue},
 	{Group: "grafana.integreatly.org", Kinds: kinds("Grafana"), Parts: []Part{merged(spec("spec.deployment.spec.template.spec"))}, By: "the Grafana operator", Source: crds, Date: catalogue},
 	{Group: "k8up.io", Kinds: kinds("PodConfig"), Parts: []Part{merged(spec("spec.template.spec"))}, By: "K8up", Source: crds, Date: catalogue},
-	{Group: "temporal.io", Kinds: kinds("WorkerDeployment", "TemporalWorkerDeployment"), Parts: []Part{spec("spec.template.spec")}, By: "Temporal", Source: crds, Date: catalogue},
+	{Group: "temporal.io", Kinds: kinds("WorkerDeployment"), Parts: []Part{spec("spec.template.spec")}, By: "Temporal", Source: crds, Date: catalogue},
 	{
 		Group: "apps.openyurt.io", Kinds: kinds("YurtAppSet"),
 		Parts: []Part{template("spec.workload.workloadTemplate.{deploymentTemplate,statefulSetTemplate}.spec.template")}, By: "OpenYurt", Source: "openyurtio/openyurt; path not checked", Date: summer,
