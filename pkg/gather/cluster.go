@@ -146,6 +146,7 @@ func (c *Cluster) lists() cluster.Options {
 		APIServers:   needed(fact.EncryptionConfig),
 		LegacyTokens: needed(fact.LegacyTokens), SecretStores: needed(fact.SecretStores),
 		ConfigMaps: needed(fact.ConfigMaps) && !c.NoConfigMaps,
+		Scripts:    needed(fact.Pods) && !c.NoConfigMaps,
 		// Templates without pods, and pods that differ from theirs, are for the checks of pods.
 		Templates: needed(fact.Templates), Namespaces: needed(fact.Namespaces),
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,

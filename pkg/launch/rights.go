@@ -81,7 +81,7 @@ func rights() []right {
 		{where: everywhere, group: "batch", resource: "jobs", verb: "list", when: reads, without: "Jobs are reported instead of their CronJobs"},
 		{where: everywhere, group: "node.k8s.io", resource: "runtimeclasses", verb: "list", when: reads, without: "sandboxed runtimes are not recognized"},
 		{where: everywhere, resource: "secrets", verb: "list", when: reads, without: "the question about secrets is never answered with yes"},
-		{where: everywhere, resource: "configmaps", verb: "list", when: reads, without: "credentials in ConfigMaps are unknown (--no-configmaps does not look for them)"},
+		{where: everywhere, resource: "configmaps", verb: "list", when: reads, without: "credentials in ConfigMaps, and what scripts in them install, are unknown (--no-configmaps does not look for them)"},
 		{where: everywhere, resource: "/apis", verb: "get", when: reads, without: "external stores of secrets are unknown"},
 		{where: everywhere, resource: "/apis/*", verb: "get", when: reads, without: "external stores of secrets are unknown"},
 		{where: everywhere, group: "storage.k8s.io", resource: "csidrivers", verb: "list", when: reads, without: "it is unknown which external stores of secrets are installed"},

@@ -147,8 +147,12 @@ func unreadText(c *fact.Container) string {
 		case code.Unread == "":
 		case code.ConfigMap != "" && code.Unread == fact.NotRequested:
 			return "its script is in a ConfigMap, and ConfigMaps were not read"
+		case code.ConfigMap != "" && code.Unread == fact.NotPresent:
+			return "its script is in a ConfigMap, and nothing that was read has that script"
+		case code.ConfigMap != "" && (code.Unread == fact.Unsupported || code.Unread == fact.Truncated):
+			return "its script in a ConfigMap is too long, is not a shell script, or starts programs from another language"
 		case code.ConfigMap != "":
-			return "its script is in a ConfigMap that could not be read as a script"
+			return "its script is in a ConfigMap that could not be read"
 		default:
 			return "it runs a file of a volume, and nothing that was read says what is in it"
 		}

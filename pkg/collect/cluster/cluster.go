@@ -55,6 +55,9 @@ type Options struct {
 	// Named are objects whose pods Result.NamedPods lists.
 	Named []fact.Subject
 
+	// Scripts says whether to read the scripts of ConfigMaps that containers run.
+	Scripts bool
+
 	// Namespace narrows pods, secrets and resources of stores; "" is all of them. Selector and
 	// FieldSelector narrow pods.
 	Namespace     string
@@ -263,6 +266,9 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		}
 		if opts.Nodes && len(nodes.gaps) == 0 && (len(opts.NodeNames) > 0 || opts.NodeSelector != "") {
 			result.Workloads = onNodes(result.Workloads, result.Nodes)
+		}
+		if pods.scripts, err = c.scripts(ctx, opts, result.Workloads); err != nil {
+			return nil, err
 		}
 	}
 	return result, nil

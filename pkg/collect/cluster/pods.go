@@ -32,6 +32,8 @@ type podLister struct {
 	// handlers maps RuntimeClasses to handlers.
 	handlers map[string]string
 	claims   claims
+	// scripts has what the scripts of ConfigMaps do that containers run.
+	scripts *podspec.Scripts
 	// again: the pods are listed again, with what was read besides them the first
 	// time.
 	again bool
@@ -112,7 +114,13 @@ func (l *podLister) relist(ctx context.Context) ([]fact.Workload, error) {
 	if err := again.list(ctx); err != nil {
 		return nil, err
 	}
-	return again.workloads(), nil
+	workloads := again.workloads()
+	if l.scripts != nil {
+		for i := range workloads {
+			l.scripts.Fill(&workloads[i])
+		}
+	}
+	return workloads, nil
 }
 
 // claimName is the claim that a volume uses, "" if it uses none. A generic

@@ -21,6 +21,7 @@ type Scripts struct {
 	kept    int
 	full    bool
 	results map[scriptName]commandline.Result
+	failed  map[objectName]fact.Reason
 	// Reason is why a ConfigMap that was not offered is unknown; "" means NotPresent.
 	Reason fact.Reason
 }
@@ -81,6 +82,17 @@ func (s *Scripts) Offer(namespace, name string, data map[string]string) {
 	s.offered[at] = append(s.offered[at], data)
 }
 
+// Fail says why a ConfigMap could not be read.
+func (s *Scripts) Fail(namespace, name string, reason fact.Reason) {
+	if s.failed == nil {
+		s.failed = map[objectName]fact.Reason{}
+	}
+	s.failed[objectName{namespace, name}] = reason
+}
+
+// Forget drops the texts. What was evaluated of them stays.
+func (s *Scripts) Forget() { s.offered = nil }
+
 // Fill evaluates the scripts that a workload runs and adds what they run and install to its
 // containers. Every workload may be given at any time; what is offered later does not count for it.
 func (s *Scripts) Fill(w *fact.Workload) {
@@ -105,7 +117,7 @@ func (s *Scripts) fill(namespace string, spec *fact.PodSpec, c *fact.Container) 
 		code := c.Code[k]
 		result, ok := s.result(scriptName{objectName{namespace, code.ConfigMap}, code.Key, code.Interpreter})
 		if !ok {
-			c.Code[k].Unread = cmp.Or(s.Reason, fact.NotPresent)
+			c.Code[k].Unread = cmp.Or(s.failed[objectName{namespace, code.ConfigMap}], s.Reason, fact.NotPresent)
 			if s.full {
 				c.Code[k].Unread = fact.Truncated
 			}
