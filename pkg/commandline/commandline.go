@@ -29,7 +29,7 @@ const (
 	maxOpeners  = 8192
 	maxNested   = 4
 	maxCalls    = 20_000
-	maxExpanded = 4 << 20
+	maxExpanded = 1 << 20
 	maxValue    = 4 << 10 // bytes of a variable
 )
 

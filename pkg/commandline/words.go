@@ -246,7 +246,18 @@ func (s *shell) param(p *syntax.ParamExp) []value {
 		}
 		return s.params[min(1, len(s.params)):]
 	}
+	if s.e.spent > maxExpanded {
+		s.e.unread(truncated)
+		return none
+	}
 	v, known := s.vars[name]
+	if !known {
+		v.text, known = s.e.Env[name]
+		if v.field = s.field; len(v.text) > maxValue {
+			s.e.unread(truncated)
+			v.text = unknown(name)
+		}
+	}
 	if i := position(name); i >= 0 && i < len(s.params) {
 		v, known = s.params[i], true
 	}
