@@ -59,7 +59,7 @@ func (l labelledLine) evaluate() Result {
 
 // Every labelled line gives the classes of its label, and no other.
 func TestLabelledLines(t *testing.T) {
-	for _, file := range []string{"testdata/lines.txt"} {
+	for _, file := range []string{"testdata/lines.txt", "testdata/after.txt"} {
 		lines := labelled(t, file)
 		wrong := 0
 		for _, l := range lines {
