@@ -288,10 +288,14 @@ func (s *shell) builtin(name string, args []value, in flow) flow {
 		out := in
 		for _, a := range args[1:] {
 			if !strings.HasPrefix(a.text, "-") || a.from.fetch != "" {
-				out = join(out, s.file(a))
+				if of := s.file(a); of.file == "" {
+					out = join(out, of)
+				} else if in == (flow{}) { // the last one: sed's first is its program
+					out.file = of.file
+				}
 			}
 		}
-		if name != "cat" && out.fetch == "" {
+		if name != "cat" && out.known {
 			return flow{} // its text is changed
 		}
 		return out
@@ -320,6 +324,10 @@ func (s *shell) eval(args []value) flow {
 	}
 	if all.from.fetch != "" {
 		s.e.found(fact.FetchAndRun, "eval $("+all.from.fetch+")", all.field, false)
+		return flow{}
+	}
+	if all.from.file != "" && all.isHole() {
+		s.execute(value{text: all.from.file, field: all.field}, "sh")
 		return flow{}
 	}
 	return s.source(all.text, s.nested+1)
@@ -470,6 +478,10 @@ func (s *shell) script(v value, params []value, by string) flow {
 	if v.from.fetch != "" {
 		s.e.found(fact.FetchAndRun, by+" -c $("+v.from.fetch+")", v.field, false)
 	}
+	if v.from.file != "" && v.isHole() {
+		s.execute(value{text: v.from.file, field: v.field}, by)
+		return flow{}
+	}
 	if params == nil {
 		params = []value{}
 	}
@@ -487,6 +499,8 @@ func (s *shell) stdin(name, field string, params []value, in flow) flow {
 		s.e.found(fact.FetchAndRun, in.fetch+" | "+name, s.at(field), false)
 	case in.known:
 		return s.inner(in.text, append([]value{{text: name, field: field}}, params...))
+	case in.file != "":
+		s.execute(value{text: in.file, field: s.at(field)}, name)
 	}
 	return flow{}
 }

@@ -82,6 +82,7 @@ type Evaluation struct {
 	fetched  map[string]string
 	unpacked map[string]archive
 	written  map[string]flow
+	copies   map[string]string // of files that were neither; "DIR/*" of a directory's files
 }
 
 // archive is what was unpacked, or checked out, into a directory. Loose says that the directory

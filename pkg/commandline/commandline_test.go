@@ -148,7 +148,14 @@ func TestRuns(t *testing.T) {
 		"by a variable":               {"", []string{"sh", "-c", "D=/s; $D/run.sh; ${D}/b.sh"}, []Run{run("/s/run.sh", "command[2]", ""), run("/s/b.sh", "command[2]", "")}},
 		"by an unknown variable":      {"", []string{"sh", "-c", "$D/run.sh"}, nil},
 		"only read":                   {"", []string{"sh", "-c", "cat /s/run.sh; ls /s"}, nil},
-		"copied and run":              {"", []string{"sh", "-c", "cp /s/run.sh /tmp/; sh /tmp/run.sh"}, []Run{run("/tmp/run.sh", "command[2]", "sh")}},
+		"copied and run":              {"", []string{"sh", "-c", "cp /s/run.sh /tmp/; sh /tmp/run.sh"}, []Run{run("/s/run.sh", "command[2]", "sh")}},
+		"all copied and run":          {"", []string{"sh", "-c", "cp /s/* /tmp; chmod +x /tmp/*.sh; cd /tmp; ./run.sh"}, []Run{run("/s/run.sh", "command[2]", "")}},
+		"a directory copied":          {"", []string{"sh", "-c", "cp -r /s /tmp/s && bash /tmp/s/run.sh"}, []Run{run("/s/run.sh", "command[2]", "bash")}},
+		"linked":                      {"", []string{"sh", "-c", "ln -s /s/run.sh /usr/local/bin/run; /usr/local/bin/run"}, []Run{run("/s/run.sh", "command[2]", "")}},
+		"by standard input":           {"", []string{"sh", "-c", "sh < /s/run.sh"}, []Run{run("/s/run.sh", "command[2]", "sh")}},
+		"through a pipe":              {"", []string{"sh", "-c", "envsubst < /s/run.sh | sed s/a/b/ | bash"}, []Run{run("/s/run.sh", "command[2]", "bash")}},
+		"written elsewhere":           {"", []string{"sh", "-c", "sed s/a/b/ /s/run.sh > /tmp/run.sh; sh /tmp/run.sh"}, []Run{run("/s/run.sh", "command[2]", "sh")}},
+		"in another's argument":       {"", []string{"sh", "-c", `eval "$(cat /s/run.sh)"`}, []Run{run("/s/run.sh", "command[2]", "sh")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := Evaluation{Options: Options{Dir: tc.dir}}

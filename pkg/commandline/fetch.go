@@ -235,8 +235,17 @@ func (s *shell) change(name string, args []value) {
 	for _, w := range words {
 		by := s.fetchedFile(w.text)
 		if by == "" {
-			if text, ok := s.e.written[s.path(w.text)]; ok {
+			from, to := s.path(w.text), s.path(target)
+			base := path.Base(from)
+			switch text, ok := s.e.written[from]; {
+			case ok:
 				s.write(value{text: target, field: w.field}, text)
+			case base == "*" || strings.HasSuffix(w.text, "/."):
+				s.copy(to+"/*", strings.TrimSuffix(from, "/*"))
+			default:
+				s.copy(to, s.original(from))
+				s.copy(path.Join(to, base), s.original(from))
+				s.copy(to+"/*", from) // if it is a directory
 			}
 			continue
 		}

@@ -208,9 +208,9 @@ func (s *shell) install(name string, args []value) bool {
 		s.e.found(class, name+" "+verb, at, false)
 		return true
 	}
-	if name == "deno" || name == "bun" || name == "go" {
-		for _, w := range operands(rest, row.valued) {
-			if strings.HasPrefix(w.text, "https://") || strings.HasPrefix(w.text, "http://") {
+	if name == "deno" || name == "bun" {
+		for i, w := range operands(rest, row.valued) {
+			if i < 2 && strings.HasPrefix(w.text, "https://") || i < 2 && strings.HasPrefix(w.text, "http://") {
 				s.e.found(fact.FetchAndRun, name+" run URL", at, false)
 				return true
 			}

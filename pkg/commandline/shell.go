@@ -180,7 +180,10 @@ func (s *shell) file(v value) flow {
 	if text, ok := s.e.written[s.path(v.text)]; ok {
 		return text
 	}
-	return flow{fetch: s.fetchedFile(v.text)}
+	if by := s.fetchedFile(v.text); by != "" {
+		return flow{fetch: by}
+	}
+	return flow{file: s.original(s.path(v.text))}
 }
 
 // write notes what is written to a file.
@@ -192,6 +195,8 @@ func (s *shell) write(v value, what flow) {
 	switch {
 	case what.fetch != "":
 		s.fetch(file, what.fetch)
+	case what.file != "":
+		s.copy(file, what.file)
 	case what.known && len(s.e.written) < maxRuns:
 		if s.e.written == nil {
 			s.e.written = map[string]flow{}
@@ -408,5 +413,27 @@ func (s *shell) execute(v value, interpreter string) {
 		}
 		return
 	}
-	s.e.run(file, v.field, interpreter)
+	s.e.run(s.original(file), v.field, interpreter)
+}
+
+// copy notes that a file, or the files of a directory, have those of another.
+func (s *shell) copy(to, from string) {
+	if s.e.copies == nil {
+		s.e.copies = map[string]string{}
+	}
+	if len(s.e.copies) < maxRuns {
+		s.e.copies[to] = from
+	}
+}
+
+// original is the file that a file is a copy of, or the file itself.
+func (s *shell) original(file string) string {
+	if from, ok := s.e.copies[file]; ok {
+		return from
+	}
+	dir := path.Dir(file)
+	if from, ok := s.e.copies[dir+"/*"]; ok {
+		return path.Join(from, path.Base(file))
+	}
+	return file
 }

@@ -59,16 +59,23 @@ type flow struct {
 	fetch string // the program that fetched it, "" if none did
 	text  string // what it is, if known is true
 	known bool
+	file  string // the path of the file that it comes from, "" if that is not known
 }
 
 func join(a, b flow) flow {
 	switch {
+	case a.fetch == "" && b.fetch == "" && a.file != "":
+		return flow{file: a.file}
+	case a.fetch == "" && b.fetch == "" && b.file != "":
+		return flow{file: b.file}
 	case a.fetch == "" && b.fetch == "" && a.known && b.known:
 		return flow{text: a.text + b.text, known: true}
 	case a.fetch == "" && !b.known && b.fetch == "":
 		return a
 	case a.fetch != "":
 		return flow{fetch: a.fetch}
+	case b.fetch != "":
+		return flow{fetch: b.fetch}
 	}
 	return b
 }
@@ -161,7 +168,7 @@ func (x *expansion) part(part syntax.WordPart, quoted bool) {
 		}
 	case *syntax.CmdSubst:
 		out := x.s.statements(p.Stmts, flow{})
-		v := value{text: unknown("()"), from: flow{fetch: out.fetch}}
+		v := value{text: unknown("()"), from: flow{fetch: out.fetch, file: out.file}}
 		if out.known {
 			v.text = strings.TrimRight(out.text, "\n")
 		}
