@@ -14,6 +14,9 @@ import (
 // thread that differs, and allowPrivilegeEscalation, which the API takes for true where
 // it is absent. A process cannot clear the bit (prctl(2)), but a new process of the
 // container (kubectl exec) has it only if it is declared.
+//
+// It is low, as all that the restricted Pod Security Standard alone refuses: a program must
+// still be there to gain rights from. Medium is a process whose declaration forbids it.
 var PrivilegeEscalation = checks.Check{
 	ID:       "privileged/privilege-escalation",
 	Title:    "No process can gain rights that it was not started with",
@@ -55,7 +58,7 @@ func judgeNoNewPrivs(r checks.Running) []api.Finding {
 	d, known := declaredOf(r)
 	for _, t := range tasks {
 		f := api.Finding{
-			Verdict: api.Fail, Severity: api.Medium, Basis: api.Measured, Subject: r.Subject(),
+			Verdict: api.Fail, Severity: api.Low, Basis: api.Measured, Subject: r.Subject(),
 			Message:  "can gain rights through a set-user-ID program: NoNewPrivs is 0",
 			Evidence: []api.Evidence{{Source: t.source(r.Node, "NoNewPrivs"), Value: bit(t.NoNewPrivs)}},
 		}
@@ -69,6 +72,7 @@ func judgeNoNewPrivs(r checks.Running) []api.Finding {
 			continue
 		default:
 			if known && d.Container.AllowPrivilegeEscalation != nil && !*d.Container.AllowPrivilegeEscalation {
+				f.Severity = api.Medium
 				f.Message += ", though allowPrivilegeEscalation is declared false"
 			}
 			if root, own := inOwnUserNamespace(r.Node, t.Process); own {
@@ -95,7 +99,7 @@ func judgeNoNewPrivs(r checks.Running) []api.Finding {
 	if known {
 		f.Evidence = append(f.Evidence, declaredEscalation(d))
 		if allowed := d.Container.AllowPrivilegeEscalation; allowed == nil || *allowed {
-			f.Verdict, f.Severity, f.Basis = api.Fail, api.Medium, api.Declared
+			f.Verdict, f.Severity, f.Basis = api.Fail, api.Low, api.Declared
 			f.Message = "can gain no rights now, but a new process of it can: allowPrivilegeEscalation is not declared false"
 		}
 	}
@@ -123,7 +127,7 @@ func declaredEscalation(d checks.Declared) api.Evidence {
 
 func judgeDeclaredEscalation(d checks.Declared) api.Finding {
 	f := api.Finding{
-		Verdict: api.Fail, Severity: api.Medium, Message: "may gain rights: allowPrivilegeEscalation is not false",
+		Verdict: api.Fail, Severity: api.Low, Message: "may gain rights: allowPrivilegeEscalation is not false",
 		Evidence: []api.Evidence{declaredEscalation(d)},
 	}
 	allowed := d.Container.AllowPrivilegeEscalation

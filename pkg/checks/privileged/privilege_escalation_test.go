@@ -39,11 +39,11 @@ func TestPrivilegeEscalation(t *testing.T) {
 	}
 	unread := finding(api.VerdictUnknown, "", "its NoNewPrivs was not read", "not read", unset)
 	unread.Reason = fact.Unreadable
-	newOnes := all(finding(api.Fail, api.Medium, "can gain no rights now, but a new process of it can: allowPrivilegeEscalation is not declared false", "1, of 1 process", unset))
+	newOnes := all(finding(api.Fail, api.Low, "can gain no rights now, but a new process of it can: allowPrivilegeEscalation is not declared false", "1, of 1 process", unset))
 	newOnes.Basis = api.Declared
 	inside := finding(api.Fail, api.Low, can+", but only in its own user namespace", "0", unset)
 	inside.Evidence = append(inside.Evidence, api.Evidence{Source: "node/n1 /proc/100/uid_map", Value: "its root is uid 65536 of the node", Basis: api.Measured})
-	powerful := finding(api.Fail, api.Medium, can, "0", unset)
+	powerful := finding(api.Fail, api.Low, can, "0", unset)
 	powerful.Evidence = append(powerful.Evidence, api.Evidence{Source: "node/n1 /proc/100/status CapEff", Value: "holds SYS_ADMIN already", Basis: api.Measured})
 	thread := finding(api.Fail, api.Medium, can+", though allowPrivilegeEscalation is declared false", "0", "false")
 	thread.Evidence[0].Source = "node/n1 /proc/100/task/103/status NoNewPrivs"
@@ -57,7 +57,7 @@ func TestPrivilegeEscalation(t *testing.T) {
 		"set and declared passes": {
 			measured(fact.Container{AllowPrivilegeEscalation: off}, is(on)), ft.One(all(finding(api.Pass, "", "can gain no rights", "1, of 1 process", "false"))),
 		},
-		"not set fails": {measured(fact.Container{}, is(off)), ft.One(finding(api.Fail, api.Medium, can, "0", unset))},
+		"not set fails": {measured(fact.Container{}, is(off)), ft.One(finding(api.Fail, api.Low, can, "0", unset))},
 		"not set though declared": {
 			measured(fact.Container{AllowPrivilegeEscalation: off}, is(off)),
 			ft.One(finding(api.Fail, api.Medium, can+", though allowPrivilegeEscalation is declared false", "0", "false")),
@@ -97,8 +97,8 @@ func TestPrivilegeEscalation(t *testing.T) {
 		},
 
 		"declared false passes": {ft.Declared(fact.Container{AllowPrivilegeEscalation: off}), ft.One(declared(api.Pass, "", "may gain no rights", "false"))},
-		"declared true fails":   {ft.Declared(fact.Container{AllowPrivilegeEscalation: on}), ft.One(declared(api.Fail, api.Medium, may, "true"))},
-		"absent is true":        {ft.Declared(fact.Container{}), ft.One(declared(api.Fail, api.Medium, may, unset))},
+		"declared true fails":   {ft.Declared(fact.Container{AllowPrivilegeEscalation: on}), ft.One(declared(api.Fail, api.Low, may, "true"))},
+		"absent is true":        {ft.Declared(fact.Container{}), ft.One(declared(api.Fail, api.Low, may, unset))},
 		"Windows is unknown":    {ft.Declared(fact.Container{}, windows), ft.One(onWindows)},
 	})
 }

@@ -217,7 +217,8 @@ func judgeDeclaredRoot(d checks.Declared) api.Finding {
 		f.Verdict, f.Severity, f.Message = api.Fail, api.Medium, "is declared to run as root"
 	case user.value != "", nonRoot.value == "true": // the kubelet refuses to start root
 	default:
-		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
+		// That it declares neither is a note. Whether it runs as root stays open.
+		f.Verdict, f.Severity, f.Reason = api.Fail, api.Low, fact.NotPresent
 		f.Message = "may run as root: neither runAsNonRoot nor runAsUser is declared, so its image decides"
 		f.Remediation = remediationOfRoot
 	}

@@ -66,7 +66,7 @@ func TestRunsAsRoot(t *testing.T) {
 	}
 	const unset = "not set"
 	open := func(declaredNonRoot string) []api.Finding {
-		f := declared(api.VerdictUnknown, "", "may run as root: neither runAsNonRoot nor runAsUser is declared, so its image decides", declaredNonRoot, unset)
+		f := declared(api.Fail, api.Low, "may run as root: neither runAsNonRoot nor runAsUser is declared, so its image decides", declaredNonRoot, unset)
 		f[0].Reason, f[0].Remediation = fact.NotPresent, remediationOfRoot
 		return f
 	}
@@ -150,7 +150,7 @@ func TestRunsAsRoot(t *testing.T) {
 			}),
 		},
 
-		"declared nothing may be root, which is unknown": {
+		"declared nothing may be root, which is a note and stays open": {
 			ft.Declared(fact.Container{}), open(unset),
 		},
 		"declared runAsNonRoot passes": {

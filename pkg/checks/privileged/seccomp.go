@@ -134,7 +134,8 @@ func declaredPrivileged(d checks.Declared) api.Evidence {
 func judgeDeclaredSeccomp(d checks.Declared) api.Finding {
 	profile, privileged := declaredProfile(d)
 	f := api.Finding{
-		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Evidence: []api.Evidence{profile.evidence()},
+		// That it declares none is a note. Whether it has one stays open (api.Finding.Open).
+		Verdict: api.Fail, Severity: api.Low, Reason: fact.NotPresent, Evidence: []api.Evidence{profile.evidence()},
 		Message:     "no seccomp profile is declared for it: it has one only if its kubelet sets a default",
 		Remediation: remediationOfSeccomp,
 	}
@@ -143,7 +144,7 @@ func judgeDeclaredSeccomp(d checks.Declared) api.Finding {
 	case windows: // the API server refuses the field there
 		system.Basis = api.Declared
 		f.Evidence = append(f.Evidence, system)
-		f.Reason, f.Message, f.Remediation = fact.Unsupported, "Windows has no seccomp", ""
+		f.Verdict, f.Severity, f.Reason, f.Message, f.Remediation = api.VerdictUnknown, "", fact.Unsupported, "Windows has no seccomp", ""
 	case privileged:
 		f.Verdict, f.Severity, f.Reason, f.Remediation = api.Fail, api.Medium, "", ""
 		f.Message = "no seccomp filter limits it"
@@ -152,7 +153,7 @@ func judgeDeclaredSeccomp(d checks.Declared) api.Finding {
 		f.Verdict, f.Severity, f.Reason, f.Remediation = api.Fail, api.Medium, "", ""
 		f.Message = "is declared without a seccomp filter"
 	case profile.value != "":
-		f.Verdict, f.Reason, f.Remediation = api.Pass, "", ""
+		f.Verdict, f.Severity, f.Reason, f.Remediation = api.Pass, "", "", ""
 		f.Message = "the seccomp profile " + profile.value + " is declared for it"
 	}
 	return f

@@ -88,9 +88,9 @@ func TestSeccomp(t *testing.T) {
 			ft.Declared(fact.Container{Seccomp: "Unconfined"}, func(s *fact.PodSpec) { s.Seccomp = "RuntimeDefault" }),
 			ft.One(declared(api.Fail, api.Medium, "is declared without a seccomp filter", "Unconfined")),
 		},
-		"nothing declared is unknown": {
+		"nothing declared is a note and stays open": {
 			ft.Declared(fact.Container{}),
-			ft.One(helped(because(declared(api.VerdictUnknown, "", "no seccomp profile is declared for it: it has one only if its kubelet sets a default", unset), fact.NotPresent))),
+			ft.One(helped(because(declared(api.Fail, api.Low, "no seccomp profile is declared for it: it has one only if its kubelet sets a default", unset), fact.NotPresent))),
 		},
 		"declared privileged fails": {
 			ft.Declared(fact.Container{Seccomp: "RuntimeDefault", Privileged: ft.Ptr(true)}),
