@@ -1,6 +1,7 @@
 package privileged
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -57,7 +58,7 @@ func judgeAdded(d checks.Declared) api.Finding {
 	var unknown []string
 	everything := false
 	for _, name := range c.CapAdd {
-		if strings.EqualFold(name, "ALL") {
+		if isAll(name) {
 			everything = true
 		} else if n, ok := capability.Parse(name); ok {
 			mask |= n.Mask()
@@ -70,6 +71,13 @@ func judgeAdded(d checks.Declared) api.Finding {
 	switch {
 	case everything:
 		f.Verdict, f.Severity, f.Message = api.Fail, api.Critical, "adds every capability"
+		// Each runtime drops by name what it has added by ALL.
+		if dropped := namedMask(c.CapDrop) &^ mask; dropped != 0 {
+			every := uint64(1)<<(capability.Last+1) - 1
+			f.Severity = cmp.Or(gradeCapabilities(every&^dropped, spec.HostPID, spec.HostNetwork), api.Low)
+			f.Message += " except " + strings.Join(capability.Names(dropped), ", ")
+			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field("securityContext.capabilities.drop"), Value: strings.Join(c.CapDrop, ", ")})
+		}
 	case len(extra) > 0:
 		f.Verdict, f.Severity, f.Message = api.Fail, severity, "adds "+strings.Join(extra, ", ")
 	case mask&capability.NetRaw.Mask() != 0:

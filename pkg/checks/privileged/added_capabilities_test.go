@@ -40,6 +40,18 @@ func TestAddedCapabilities(t *testing.T) {
 			ft.Declared(add("NET_RAW"), hostUsers(false)), finding(api.Fail, api.Low,
 				"adds NET_RAW, which the Pod Security baseline refuses, in its own user namespace", "NET_RAW", ft.Field+"hostUsers", "false"),
 		},
+		"ALL without some is what is left": {
+			ft.Declared(fact.Container{CapAdd: []string{"ALL"}, CapDrop: []string{"sys_admin", "SYS_MODULE"}}),
+			finding(api.Fail, api.High, "adds every capability except SYS_MODULE, SYS_ADMIN", "ALL", ft.App+"securityContext.capabilities.drop", "sys_admin, SYS_MODULE"),
+		},
+		"ALL without another is critical": {
+			ft.Declared(fact.Container{CapAdd: []string{"ALL"}, CapDrop: []string{"CHOWN"}}),
+			finding(api.Fail, api.Critical, "adds every capability except CHOWN", "ALL", ft.App+"securityContext.capabilities.drop", "CHOWN"),
+		},
+		"added by name and dropped by name depends on the runtime": {
+			ft.Declared(fact.Container{CapAdd: []string{"SYS_ADMIN"}, CapDrop: []string{"SYS_ADMIN"}}),
+			finding(api.Fail, api.Critical, "adds SYS_ADMIN"+then("SYS_ADMIN"), "SYS_ADMIN"),
+		},
 		"ALL fails":                        {ft.Declared(add("all")), finding(api.Fail, api.Critical, "adds every capability", "all")},
 		"SYS_ADMIN fails, however spelled": {ft.Declared(add("cap_sys_admin")), finding(api.Fail, api.Critical, "adds SYS_ADMIN"+then("SYS_ADMIN"), "cap_sys_admin")},
 		"SYS_MODULE fails as SYS_ADMIN":    {ft.Declared(add("SYS_MODULE")), finding(api.Fail, api.Critical, "adds SYS_MODULE"+then("SYS_MODULE"), "SYS_MODULE")},
@@ -66,4 +78,28 @@ func TestAddedCapabilities(t *testing.T) {
 			ft.Declared(add("FUTURE", "BPF")), finding(api.Fail, api.High, "adds BPF"+then("BPF"), "FUTURE, BPF"),
 		},
 	})
+}
+
+func TestDeclaredMask(t *testing.T) {
+	const chown, admin = uint64(1), uint64(1) << 21
+	yes := true
+	for name, tc := range map[string]struct {
+		c    fact.Container
+		want uint64
+	}{
+		"nothing":                         {fact.Container{}, ft.DefaultCaps},
+		"drop one":                        {fact.Container{CapDrop: []string{"chown"}}, ft.DefaultCaps &^ chown},
+		"drop ALL and add one":            {fact.Container{CapDrop: []string{"all"}, CapAdd: []string{"SYS_ADMIN"}}, admin},
+		"add ALL and drop one":            {fact.Container{CapDrop: []string{"CHOWN"}, CapAdd: []string{"ALL"}}, ft.AllCaps &^ chown},
+		"add ALL and drop ALL":            {fact.Container{CapDrop: []string{"ALL"}, CapAdd: []string{"ALL"}}, 0},
+		"added and dropped by name":       {fact.Container{CapDrop: []string{"SYS_ADMIN"}, CapAdd: []string{"SYS_ADMIN"}}, ft.DefaultCaps},
+		"privileged, whatever is dropped": {fact.Container{Privileged: &yes, CapDrop: []string{"ALL"}}, ft.AllCaps},
+	} {
+		if got, unknown := declaredMask(&tc.c, ft.AllCaps); got != tc.want || unknown != nil {
+			t.Errorf("%s: want %x, got %x, %v", name, tc.want, got, unknown)
+		}
+	}
+	if _, unknown := declaredMask(&fact.Container{CapAdd: []string{"ALL", "FUTURE"}}, ft.AllCaps); len(unknown) != 1 || unknown[0] != "FUTURE" {
+		t.Errorf("unknown: %v", unknown)
+	}
 }

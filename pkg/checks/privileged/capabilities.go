@@ -43,30 +43,43 @@ func gradeCapabilities(mask uint64, hostPID, hostNetwork bool) api.Severity {
 }
 
 // declaredMask is what a container asks for: the runtime's default without what
-// it drops, plus what it adds. Unknown lists names that are not capabilities.
+// it drops, plus what it adds. Unknown lists names that are not capabilities. The order is
+// containerd's (WithCapabilities of its CRI plugin): add ALL, drop ALL, the adds by name, the
+// drops by name. Docker's differs where one name is both added and dropped: it adds it.
 func declaredMask(c *fact.Container, all uint64) (mask uint64, unknown []string) {
 	if c.Privileged != nil && *c.Privileged {
 		return all, nil
 	}
 	mask = capability.RuntimeDefault
-	for _, name := range c.CapDrop {
-		if strings.EqualFold(name, "ALL") {
-			mask = 0
-		} else if n, ok := capability.Parse(name); ok {
-			mask &^= n.Mask()
-		}
+	if hasAll(c.CapAdd) {
+		mask = all
+	}
+	if hasAll(c.CapDrop) {
+		mask = 0
 	}
 	for _, name := range c.CapAdd {
-		if strings.EqualFold(name, "ALL") {
-			mask = all
-		} else if n, ok := capability.Parse(name); ok {
+		if n, ok := capability.Parse(name); ok {
 			mask |= n.Mask()
-		} else {
+		} else if !isAll(name) {
 			unknown = append(unknown, name)
 		}
 	}
-	return mask, unknown
+	return mask &^ namedMask(c.CapDrop), unknown
 }
+
+// namedMask are the capabilities in a list, without ALL and without names that are none.
+func namedMask(names []string) (mask uint64) {
+	for _, name := range names {
+		if n, ok := capability.Parse(name); ok {
+			mask |= n.Mask()
+		}
+	}
+	return mask
+}
+
+func isAll(name string) bool { return strings.EqualFold(name, "ALL") }
+
+func hasAll(names []string) bool { return slices.ContainsFunc(names, isAll) }
 
 // sayDeclared says in a few words which capabilities a container declares.
 func sayDeclared(c *fact.Container) string {
