@@ -42,7 +42,7 @@ var sockets = []Socket{
 	{"/run/host-containerd/host-containerd.sock", "Bottlerocket's host containers", "/run/host-containerd", false, "Bottlerocket's guide, 2024-10"},
 	{"/run/buildkit/buildkitd.sock", "BuildKit", "/run/buildkit", false, "buildkit's source, 2026-08"},
 	{"/run/podman/podman.sock", "Podman", "/run/podman", false, "falco's chart, 2026-08"},
-	{"/run/nri/nri.sock", "NRI plugins, which change every container", "/run/nri", false, "nri's source and containerd's docs, 2026-08"},
+	{"/run/nri/nri.sock", "NRI, which changes every container", "/run/nri", false, "nri's source and containerd's docs, 2026-08"},
 	{"/run/user/*/docker.sock", "Docker of a user", "", false, "general knowledge, 2026-11"},
 	{"/run/user/*/buildkit/buildkitd.sock", "BuildKit of a user", "", false, "buildkit's source, 2026-08"},
 	{"/run/user/*/podman/podman.sock", "Podman of a user", "", false, "general knowledge, 2026-11"},

@@ -21,6 +21,7 @@ var RuntimeSocket = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Uses:     []fact.Kind{fact.Mounts},
 	Scope:    checks.ScopeWorkload,
+	Evidence: 64, // a patch needs each field
 	Why: "Anyone who can reach the runtime's socket can start any container with any right on the node, outside of Kubernetes. It is the usual " +
 		"way to build images in a cluster, and it gives root on the node. A spec does not show every way to it (a link, a claim, a mount that was " +
 		"made later); the mount table does.",

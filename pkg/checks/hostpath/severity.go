@@ -1,8 +1,6 @@
 package hostpath
 
 import (
-	"strings"
-
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
@@ -34,7 +32,7 @@ const (
 	podsSecrets = "it holds the kubelet's key and the Secrets of the node's pods"
 	staticPods  = "the kubelet starts any pod that is written there"
 	kernelFiles = "files there change what the kernel runs"
-	unitsStart  = "who connects there can start any program as root, and read-only does not stop that"
+	unitsStart  = "anyone who connects there can start programs as root, and read-only does not prevent that"
 	publicFile  = "every program of the node may read it"
 	trusts      = "the node trusts what lies there"
 	images      = "it holds the files of every container of the node"
@@ -57,6 +55,7 @@ var places = []place{
 	{"/lib/modules", api.Critical, api.Low, "the kernel loads modules from it", "", fromFalco},
 
 	// Files of /etc that are no secret. Accounts stay as grave as /etc where they are written.
+	{"/etc/ssl", api.High, api.High, trusts, "it holds private keys", known},
 	{"/etc/ssl/certs", api.Medium, api.Low, trusts, publicFile, known},
 	{"/etc/pki/ca-trust", api.Medium, api.Low, trusts, publicFile, known},
 	{"/usr/share/ca-certificates", api.Medium, api.Low, trusts, publicFile, known},
@@ -163,6 +162,9 @@ func Severity(p string, readOnly bool) (severity api.Severity, why string) {
 		if len(at.path) > longest && (at.path == p || !root && Covers(at.path, p)) {
 			longest = len(at.path)
 			severity, why = at.grade(readOnly)
+			if at.path != p && why != "" {
+				why = "it is below " + at.path + " (" + why + ")"
+			}
 		}
 	}
 	for i := range places {
@@ -182,14 +184,12 @@ func Severity(p string, readOnly bool) (severity api.Severity, why string) {
 		}
 	}
 	switch socket, of, reach := SocketIn(p); {
-	case reach == Internal && severity.Rank() < api.Medium.Rank():
-		return api.Medium, "it is a socket of " + of
-	case (reach == Direct || reach == Above) && severity.Rank() < api.High.Rank():
-		why = "it can hold " + socket
-		if reach == Direct {
-			why = "who connects to the socket of " + of + " controls the node"
-		}
-		return api.High, why
+	case reach == Internal && severity.Rank() <= api.Medium.Rank():
+		return api.Medium, "a socket of " + of
+	case reach == Direct && severity.Rank() < api.High.Rank():
+		return api.High, "anyone who connects to " + of + " controls the node"
+	case reach == Above && severity.Rank() < api.High.Rank():
+		return api.High, "it can hold " + socket
 	}
 	return severity, why
 }
@@ -225,7 +225,11 @@ func SeverityOf(hostPath string, mount *fact.VolumeMount) api.Severity {
 	return worst
 }
 
-// hasMountsBelow reports whether a directory is one that usually has other mounts below it.
+// hasMountsBelow reports whether a directory usually has other mounts below it.
 func hasMountsBelow(p string) bool {
-	return p == "/" || p == "/var" || p == "/run" || p == "/sys" || p == "/dev" || strings.HasPrefix(p, "/var/lib/kubelet")
+	switch p {
+	case "/", "/var", "/var/lib", "/var/lib/kubelet", "/var/lib/kubelet/pods", "/run", "/sys", "/dev":
+		return true
+	}
+	return false
 }

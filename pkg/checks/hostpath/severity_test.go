@@ -54,7 +54,7 @@ func TestSeverity(t *testing.T) {
 		"/var/lib":                              {api.Critical, api.High},
 		"/opt":                                  {api.Critical, api.Low},
 		"/run":                                  {api.Critical, api.High},
-		"/etc/ssl":                              {api.Critical, api.High},
+		"/etc/ssl":                              {api.High, api.High},
 		"/var/spool":                            {api.Critical, api.Low},
 		"/run/containerd":                       {api.High, api.High},
 		"/run/docker.sock":                      {api.High, api.High},

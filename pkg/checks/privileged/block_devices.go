@@ -15,6 +15,7 @@ var BlockDevices = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Evidence: 64, // a patch needs each field
 	Why: "A raw block device is written past any file system: its permissions, quotas and read-only mounts do not count. A local volume can be a disk of " +
 		"the node, and a file system that was written by hand attacks the kernel that mounts it next.",
 	Remediation: "Use a volume with a file system (volumeMode Filesystem, volumeMounts), unless a database or a storage system needs the device.",

@@ -18,6 +18,7 @@ var DeviceAccess = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Evidence: 64, // a patch needs each field
 	Why: "A device plugin or a DRA driver gives the container device files of the node, and may add mounts and variables. The container then talks to a driver " +
 		"in the kernel, and often keeps data of the container before it in the device's memory.",
 	Remediation: "Remove resources and claims that the program does not use. Run what needs them on nodes of their own.",

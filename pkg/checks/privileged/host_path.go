@@ -17,6 +17,7 @@ var HostPath = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Evidence: 64, // a patch needs each field
 	Why: "A mounted directory of the node ties the container to that node. A directory that the node itself runs from " +
 		"gives control of the node: configuration in /etc, devices in /dev, other pods' volumes and tokens in /var/lib/kubelet.",
 	Remediation: "Use a volume made for the purpose (emptyDir, persistentVolumeClaim, configMap). If the node's files are really " +

@@ -82,11 +82,11 @@ func TestHostPath(t *testing.T) {
 		},
 		"the kubelet's files on Windows are critical": {
 			ft.Declared(rw, windows, volume(`C:/var/lib/Kubelet/pki`)),
-			fails(api.Critical, "mounts c:/var/lib/kubelet/pki of the node: it holds the kubelet's key and the Secrets of the node's pods", "C:/var/lib/Kubelet/pki at /host"),
+			fails(api.Critical, "mounts c:/var/lib/kubelet/pki of the node: it is below c:/var/lib/kubelet (it holds the kubelet's key and the Secrets of the node's pods)", "C:/var/lib/Kubelet/pki at /host"),
 		},
 		"a runtime's pipe is high": {
 			ft.Declared(rw, windows, volume(`\\.\pipe\docker_engine`)),
-			fails(api.High, "mounts //./pipe/docker_engine of the node: who connects to the socket of Docker controls the node", `\\.\pipe\docker_engine at /host`),
+			fails(api.High, "mounts //./pipe/docker_engine of the node: anyone who connects to Docker controls the node", `\\.\pipe\docker_engine at /host`),
 		},
 		"/ is critical": {ft.Declared(rw, volume("/")), fails(api.Critical, "mounts / of the node: it holds everything that the node runs", "/ at /host")},
 		"/ is high even read-only": {
@@ -102,7 +102,7 @@ func TestHostPath(t *testing.T) {
 		},
 		"reading keeps its severity where it is the harm": {
 			ft.Declared(ro, volume("/etc/kubernetes/pki")),
-			fails(api.Critical, "mounts /etc/kubernetes/pki of the node (read-only): it holds keys of the cluster's administrator", "/etc/kubernetes/pki at /host, read-only"),
+			fails(api.Critical, "mounts /etc/kubernetes/pki of the node (read-only): it is below /etc/kubernetes (it holds keys of the cluster's administrator)", "/etc/kubernetes/pki at /host, read-only"),
 		},
 		"/etc read-only is high": {
 			ft.Declared(ro, volume("/etc")), fails(api.High, "mounts /etc of the node (read-only): it holds keys and password hashes", "/etc at /host, read-only"),
@@ -114,15 +114,15 @@ func TestHostPath(t *testing.T) {
 		"/proc is critical": {ft.Declared(rw, volume("/proc")), fails(api.Critical, "mounts /proc of the node: core_pattern runs a program as root", "/proc at /host")},
 		"a device is critical even read-only": {
 			ft.Declared(ro, volume("/dev/sda")),
-			fails(api.Critical, "mounts /dev/sda of the node (read-only): it holds the node's disks, which read-only does not protect", "/dev/sda at /host, read-only"),
+			fails(api.Critical, "mounts /dev/sda of the node (read-only): it is below /dev (it holds the node's disks, which read-only does not protect)", "/dev/sda at /host, read-only"),
 		},
 		"a runtime's socket is high even read-only": {
 			ft.Declared(ro, volume("/var/run/docker.sock")),
-			fails(api.High, "mounts /run/docker.sock of the node (read-only): who connects to the socket of Docker controls the node", "/var/run/docker.sock at /host, read-only"),
+			fails(api.High, "mounts /run/docker.sock of the node (read-only): anyone who connects to Docker controls the node", "/var/run/docker.sock at /host, read-only"),
 		},
 		"a directory that holds sockets is as its gravest": {
 			ft.Declared(rw, volume("/var/run")), fails(api.Critical, "mounts /run of the node: it holds /run/systemd "+
-				"(who connects there can start any program as root, and read-only does not stop that)", "/var/run at /host"),
+				"(anyone who connects there can start programs as root, and read-only does not prevent that)", "/var/run at /host"),
 		},
 		"another path is medium":                  {ft.Declared(rw, volume("/data")), fails(api.Medium, "mounts /data of the node", "/data at /host")},
 		"a name that only begins alike is medium": {ft.Declared(rw, volume("/etcetera")), fails(api.Medium, "mounts /etcetera of the node", "/etcetera at /host")},
@@ -132,7 +132,7 @@ func TestHostPath(t *testing.T) {
 		},
 		"a subPath narrows": {
 			ft.Declared(mount(false, "log/web"), volume("/var")),
-			fails(api.Medium, "mounts /var/log/web of the node: it holds what every program of the node logs", "/var, subPath log/web at /host"),
+			fails(api.Medium, "mounts /var/log/web of the node: it is below /var/log (it holds what every program of the node logs)", "/var, subPath log/web at /host"),
 		},
 		"a subPath from a variable does not": {
 			ft.Declared(mount(false, "$(DIR)"), volume("/var")),

@@ -17,6 +17,7 @@ var HostPorts = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Evidence: 64, // a patch needs each field
 	Why: "A port of the node is reached by everybody who reaches the node, past Services and often past network policies. It also ties the pod to " +
 		"nodes on which the port is free.",
 	Remediation: "Remove hostPort and give the pod a Service; for a node agent, name the port in the firewall's rules.",

@@ -15,6 +15,7 @@ var ProbeHost = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Evidence: 64, // a patch needs each field
 	Why: "The kubelet runs HTTP and TCP probes and hooks itself, from the node's network. With a host of its own choice a pod makes it connect to what listens " +
 		"on the node's localhost or to a cloud's metadata service, past network policies, and learns from the result.",
 	Remediation: "Remove host from the probe or hook: then it connects to the pod. To send another Host header use httpHeaders.",

@@ -17,6 +17,7 @@ var VolumeTypes = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Evidence: 64, // a patch needs each field
 	Why: "Old volume types let a pod's author choose a server, a path and credentials that the node then mounts as root, past any PersistentVolume. gitRepo runs git " +
 		"as root on the node: a repository could run its own programs there (CVE-2024-10220).",
 	Remediation: "Use a PersistentVolumeClaim with a CSI driver. In place of gitRepo, clone in an init container into an emptyDir.",
