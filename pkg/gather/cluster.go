@@ -94,7 +94,7 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	set.SecretStores, set.StoresRead, set.Meshes = result.SecretStores, result.StoresRead, result.Meshes
 	set.ConfigMaps = result.ConfigMaps
 	set.Namespaces, set.NamespacesRead = result.Namespaces, result.NamespacesRead
-	set.TemplatesRead = result.TemplatesRead
+	set.TemplatesRead, set.ImageScan = result.TemplatesRead, result.ImageScan
 	if c.NoConfigMaps && slices.Contains(c.Kinds, fact.ConfigMaps) {
 		set.Gaps = append(set.Gaps, notRequested([]fact.Kind{fact.ConfigMaps}, "--no-configmaps was given", "run it without --no-configmaps")...)
 	}
@@ -148,7 +148,7 @@ func (c *Cluster) lists() cluster.Options {
 		ConfigMaps: needed(fact.ConfigMaps) && !c.NoConfigMaps,
 		Scripts:    needed(fact.Pods) && !c.NoConfigMaps,
 		// Templates without pods, and pods that differ from theirs, are for the checks of pods.
-		Templates: needed(fact.Templates), Namespaces: needed(fact.Namespaces),
+		Templates: needed(fact.Templates), Namespaces: needed(fact.Namespaces), ImageReports: needed(fact.ImageReports),
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
 		NodeSelector: c.NodeSelector,
 	}

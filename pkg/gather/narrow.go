@@ -184,6 +184,13 @@ func keepObjects(set *fact.Set, namespace string) {
 		scan.Found, scan.Total = keptSecrets(scan.Found, scan.Total, func(e *fact.ConfigMapEntry) bool { return e.Namespace == namespace })
 		set.ConfigMaps = &scan
 	}
+	if set.ImageScan != nil {
+		scan := *set.ImageScan
+		scan.Reports, _ = keptSecrets(scan.Reports, len(scan.Reports), func(r *fact.ImageReport) bool { return r.Namespace == namespace })
+		// Policies of the cluster hold there too.
+		scan.Policies, _ = keptSecrets(scan.Policies, len(scan.Policies), func(p *fact.ImagePolicy) bool { return p.Namespace == "" || p.Namespace == namespace })
+		set.ImageScan = &scan
+	}
 	stores := slices.Clone(set.SecretStores)
 	for i := range stores {
 		stores[i].Resources = slices.Clone(stores[i].Resources)

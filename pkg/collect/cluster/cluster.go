@@ -17,7 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/discovery"
+	clientdiscovery "k8s.io/client-go/discovery"
 	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -52,6 +52,8 @@ type Options struct {
 	Templates bool
 	// Namespaces says whether to read the namespaces' labels of Pod Security admission.
 	Namespaces bool
+	// ImageReports says whether to read reports of image scanners, and policies about images.
+	ImageReports bool
 	// Named are objects whose pods Result.NamedPods lists.
 	Named []fact.Subject
 
@@ -90,6 +92,7 @@ type Result struct {
 	ConfigMaps    *fact.ConfigMapScan // nil if none was read
 	Gaps          []fact.Gap
 
+	ImageScan      *fact.ImageScan // nil if nobody looked
 	Namespaces     []fact.Namespace
 	NamespacesRead bool
 	// TemplatesRead is true if templates were looked for; gaps say which were not read.
@@ -112,8 +115,10 @@ type clients struct {
 	apps     appsv1client.AppsV1Interface
 	batch    batchv1client.BatchV1Interface
 	metadata metadata.Interface
-	version  discovery.ServerVersionInterfaceWithContext
+	version  clientdiscovery.ServerVersionInterfaceWithContext
 	leases   coordinationv1client.LeasesGetter
+
+	discovery discovery
 }
 
 func newClients(config *rest.Config) (*clients, error) {
@@ -145,7 +150,7 @@ func newClients(config *rest.Config) (*clients, error) {
 	if c.metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(config), &onlyMetadata); err != nil {
 		return nil, err
 	}
-	if c.version, err = discovery.NewDiscoveryClientForConfigAndClient(config, httpClient); err != nil {
+	if c.version, err = clientdiscovery.NewDiscoveryClientForConfigAndClient(config, httpClient); err != nil {
 		return nil, err
 	}
 	return &c, nil
@@ -188,6 +193,10 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		}},
 		{what: fact.ConfigMaps, asked: opts.ConfigMaps, run: func() (gaps []fact.Gap, err error) {
 			result.ConfigMaps, gaps, err = c.configMaps(ctx, opts, maxConfigMapBytes)
+			return gaps, err
+		}},
+		{what: fact.ImageReports, asked: opts.ImageReports, run: func() (gaps []fact.Gap, err error) {
+			result.ImageScan, gaps, err = c.imageReports(ctx, opts)
 			return gaps, err
 		}},
 		{what: fact.Namespaces, asked: opts.Namespaces, run: func() (gaps []fact.Gap, err error) {

@@ -351,24 +351,38 @@ func (l *templateLister) found(key objectKey, resource, origin string, object ma
 	result := workloadkind.Find(object)
 	for i := range result.Pods {
 		p := &result.Pods[i]
+		p.Settle()
+		p.Partial = cmp.Or(partial, p.Partial)
 		var spec corev1.PodSpec
 		// The error may quote a value.
 		if runtime.DefaultUnstructuredConverter.FromUnstructured(p.Spec, &spec) != nil {
-			ok = false
+			if p.Partial == "" {
+				ok = false
+				continue
+			}
+			l.leave(key, resource, workloadkind.Gap{
+				Path: slices.Concat(at, p.Path), Reason: fact.Unsupported, Detail: slices.Concat(at, p.Path).String() + " has values of other types than a pod spec",
+			})
 			continue
 		}
-		metadata, _ := workloadkind.Lookup(object, p.Metadata).(map[string]any)
-		if p.Metadata == nil {
-			metadata = nil
+		var metadata map[string]any
+		if p.Metadata != nil {
+			metadata, _ = workloadkind.Lookup(object, p.Metadata).(map[string]any)
 		}
 		declared := podspec.From(origin, slices.Concat(at, p.Path).String(), texts(metadata["labels"]), texts(metadata["annotations"]), &spec)
-		declared.Partial = cmp.Or(partial, p.Partial)
+		declared.Partial = p.Partial
+		for field, place := range p.Fields {
+			if declared.Fields == nil {
+				declared.Fields = make(map[string]string, len(p.Fields))
+			}
+			declared.Fields[field] = slices.Concat(at, place).String()
+		}
+		unlisted(&declared)
 		l.add(key, declared, &spec)
 	}
 	for _, gap := range result.Gaps {
-		if len(l.undeclared) < maxUndeclared && !strings.HasSuffix(gap.Hint, " too") { // what it names is read as well
-			gap.Path = slices.Concat(at, gap.Path)
-			l.undeclared = append(l.undeclared, undeclared{key, resource, gap})
+		if !strings.HasSuffix(gap.Hint, " too") { // what it names is read as well
+			l.leave(key, resource, gap)
 		}
 	}
 	for _, o := range result.Objects {
@@ -380,6 +394,28 @@ func (l *templateLister) found(key objectKey, resource, origin string, object ma
 		}
 	}
 	return ok
+}
+
+// leave keeps a gap of an object until it is known whether the object has pods.
+func (l *templateLister) leave(key objectKey, resource string, gap workloadkind.Gap) {
+	if len(l.undeclared) < maxUndeclared {
+		l.undeclared = append(l.undeclared, undeclared{key, resource, gap})
+	}
+}
+
+// notListed is the source of a volume that a template mounts and does not list.
+const notListed = "unlisted"
+
+// unlisted adds the volumes that a template mounts and does not list: the controller adds
+// them.
+func unlisted(spec *fact.PodSpec) {
+	for i := range spec.Containers {
+		for _, m := range spec.Containers[i].Mounts {
+			if volumeOf(spec, m.Volume) == nil {
+				spec.Volumes = append(spec.Volumes, fact.Volume{Name: m.Volume, Field: "spec.volumes[" + m.Volume + "]", Source: notListed, Unread: fact.NotPresent})
+			}
+		}
+	}
 }
 
 // texts returns the strings of a map.

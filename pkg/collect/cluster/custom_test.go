@@ -113,7 +113,7 @@ func TestCustomResources(t *testing.T) {
 			want: []string{"Service/shop/shop pod/shop/shop-1-abc-x spec shop-1-abc-x differs: spec.containers[1]"},
 		},
 		"a kind that nobody knows is found by its schema, and others are not listed": {
-			fill: withAnother, want: []string{"Gadget/shop/g gadget/shop/g spec.template.spec"}, silent: []string{"/apis/example.org/v1/colors"},
+			fill: withAnother, want: []string{"Gadget/shop/g gadget/shop/g spec.template.spec, in part"}, silent: []string{"/apis/example.org/v1/colors"},
 		},
 		"without the right to list definitions, the published schema says it": {
 			fill: func(s *server) {
@@ -124,7 +124,7 @@ func TestCustomResources(t *testing.T) {
 					"org.Color":{"type":"object","properties":{"spec":` + plainSchema + `},"x-kubernetes-group-version-kind":[{"group":"example.org","kind":"Color","version":"v1"}]}}}}`}
 				s.refuse = refuseAll(crdsPath, forbidden)
 			},
-			want: []string{"Gadget/shop/g gadget/shop/g spec.template.spec"}, silent: []string{"/apis/example.org/v1/colors"},
+			want: []string{"Gadget/shop/g gadget/shop/g spec.template.spec, in part"}, silent: []string{"/apis/example.org/v1/colors"},
 		},
 		"without either it is unknown": {
 			fill: func(s *server) { withAnother(s); s.refuse = refuseAll(crdsPath, forbidden) },
@@ -148,6 +148,30 @@ func TestCustomResources(t *testing.T) {
 				s.typed[deploymentsPath] = []metav1.Object{deployment("shop", "web")}
 			},
 			want: []string{"Deployment/shop/web deployment/shop/web spec.template.spec"},
+		},
+		"containers that an operator merges into its pod are partial": {
+			fill: func(s *server) {
+				s.resources = map[string][]metav1.APIResource{"tekton.dev/v1": {resourceOf("tasks", "Task", true)}}
+				s.objects = map[string][]string{"/apis/tekton.dev/v1/tasks": {custom("build", "", `{"steps":[{"name":"a","image":"i","volumeMounts":[{"name":"later","mountPath":"/l"}]}]}`)}}
+			},
+			want: []string{"Task/shop/build task/shop/build spec, in part, volumes later"},
+		},
+		"what an operator has made a pod of is judged by that": {
+			fill: func(s *server) {
+				s.resources = map[string][]metav1.APIResource{"monitoring.coreos.com/v1": {resourceOf("alertmanagers", "Alertmanager", true)}}
+				s.objects = map[string][]string{"/apis/monitoring.coreos.com/v1/alertmanagers": {custom("main", "", `{"containers":[{"name":"extra","image":"i"}]}`)}}
+				s.pods = []corev1.Pod{pod("shop", "main-0", "n1", func(p *corev1.Pod) {
+					p.OwnerReferences = []metav1.OwnerReference{owned("Alertmanager", "main", "monitoring.coreos.com/v1")}
+				})}
+			},
+			want: []string{"Alertmanager/shop/main pod/shop/main-0 spec main-0"},
+		},
+		"objects in an object are found": {
+			fill: func(s *server) {
+				s.resources = map[string][]metav1.APIResource{"kubernetes.crossplane.io/v1alpha2": {resourceOf("objects", "Object", false)}}
+				s.objects = map[string][]string{"/apis/kubernetes.crossplane.io/v1alpha2/objects": {`{"metadata":{"name":"o"},"spec":{"forProvider":{"manifest":{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"in"},"spec":{"template":` + containers + `}}}}}`}}
+			},
+			want: []string{"Object//o object/o spec.forProvider.manifest.spec.template.spec"},
 		},
 		"objects that do not say what they run, and run nothing, are one gap": {
 			fill: func(s *server) {
@@ -183,7 +207,7 @@ func TestCustomResources(t *testing.T) {
 				s.typed[setsPath] = []metav1.Object{set}
 				s.metadata[setsPath] = []metav1.PartialObjectMetadata{{ObjectMeta: set.ObjectMeta}}
 			},
-			want: []string{"Color/shop/red replicaset/shop/red-1 spec.template.spec", "Gadget/shop/g gadget/shop/g spec.template.spec"},
+			want: []string{"Color/shop/red replicaset/shop/red-1 spec.template.spec", "Gadget/shop/g gadget/shop/g spec.template.spec, in part"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

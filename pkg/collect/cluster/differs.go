@@ -16,7 +16,7 @@ const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 // another name; "" for what is not compared. Metadata is not compared: controllers, network
 // plugins and the kubelet write there all the time.
 var specFields = map[string]string{
-	"Origin": "", "Path": "", "Labels": "", "Annotations": "", "Injectors": "", "Partial": "",
+	"Origin": "", "Path": "", "Fields": "", "Labels": "", "Annotations": "", "Injectors": "", "Partial": "",
 	"RuntimeHandler": "", "OSField": "", "SecurityAnnotations": "",
 	"Tolerations": "", "Volumes": "", "Containers": "", "PullSecrets": "", // below
 	"RuntimeClass": "runtimeClassName", "OS": "os.name",
@@ -162,14 +162,14 @@ func (d *difference) volumes(template, pod *fact.PodSpec, token string) {
 		was := volumeOf(template, v.Name)
 		switch {
 		case was == nil && v.Name == token:
-		case was == nil:
+		case was == nil || was.Source == notListed:
 			d.say(v.Field, false)
 		case !sameVolume(was, v):
 			d.say(v.Field, true)
 		}
 	}
 	for i := range template.Volumes {
-		if v := &template.Volumes[i]; volumeOf(pod, v.Name) == nil {
+		if v := &template.Volumes[i]; v.Source != notListed && volumeOf(pod, v.Name) == nil {
 			d.say(v.Field+onlyInTemplate, true)
 		}
 	}

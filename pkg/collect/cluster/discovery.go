@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -69,8 +70,23 @@ type groupList struct {
 
 // resources lists the resources that can be listed and are not built in, in the version
 // that the server prefers, sorted. Stale are groups of which the server knows nothing at
-// the moment.
+// the moment. The server is asked once, whoever wants to know it; nobody may change the
+// lists.
 func (c *clients) resources(ctx context.Context) (list []discovered, stale []string, err error) {
+	d := &c.discovery
+	d.once.Do(func() { d.list, d.stale, d.err = c.ask(ctx) })
+	return d.list, d.stale, d.err
+}
+
+// discovery is what the API server has answered.
+type discovery struct {
+	once  sync.Once
+	list  []discovered
+	stale []string
+	err   error
+}
+
+func (c *clients) ask(ctx context.Context) (list []discovered, stale []string, err error) {
 	var groups groupList
 	if err := c.getJSONAs(ctx, "/apis", aggregated, nil, &groups); err != nil {
 		return nil, nil, err

@@ -50,6 +50,15 @@ func lines(r *Result) []string {
 		for _, p := range w.Pods {
 			line += " " + p.Name
 		}
+		if w.Spec.Partial != "" {
+			line += ", in part"
+		}
+		if len(w.Pods) == 0 && len(w.Spec.Volumes) > 0 {
+			line += ", volumes"
+			for _, v := range w.Spec.Volumes {
+				line += " " + v.Name
+			}
+		}
 		if len(w.Differs) > 0 {
 			line += " differs: " + strings.Join(w.Differs, ", ")
 		}
