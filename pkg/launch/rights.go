@@ -10,7 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/imagescan"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/workloadkind"
 )
 
 // A right is one verb on one resource.
@@ -79,6 +81,16 @@ func rights() []right {
 		{where: everywhere, resource: "persistentvolumes", verb: "list", when: reads, without: "host paths behind persistent volume claims are unknown"},
 		{where: everywhere, group: "apps", resource: "replicasets", verb: "list", when: reads, without: "some ReplicaSets are reported instead of their Deployments"},
 		{where: everywhere, group: "batch", resource: "jobs", verb: "list", when: reads, without: "Jobs are reported instead of their CronJobs"},
+		{where: everywhere, group: "apps", resource: "deployments", verb: "list", when: reads, without: noTemplates + "Deployments"},
+		{where: everywhere, group: "apps", resource: "statefulsets", verb: "list", when: reads, without: noTemplates + "StatefulSets"},
+		{where: everywhere, group: "apps", resource: "daemonsets", verb: "list", when: reads, without: noTemplates + "DaemonSets"},
+		{where: everywhere, group: "batch", resource: "cronjobs", verb: "list", when: reads, without: noTemplates + "CronJobs"},
+		{where: everywhere, resource: "replicationcontrollers", verb: "list", when: reads, without: noTemplates + "ReplicationControllers"},
+		{where: everywhere, resource: "podtemplates", verb: "list", when: reads, without: "PodTemplates are unknown"},
+		{where: everywhere, group: "apiextensions.k8s.io", resource: "customresourcedefinitions", verb: "list", when: reads, without: "custom resources that hold pod templates are found by the published schemas"},
+		{where: everywhere, resource: "/openapi/v3/*", verb: "get", when: reads, without: "without the right to list definitions, custom resources that hold pod templates are unknown, but for known kinds"},
+		{where: everywhere, resource: "namespaces", verb: "list", when: reads, without: "it is unknown which Pod Security level namespaces enforce, unless the run looks at one namespace only"},
+		{where: everywhere, resource: "namespaces", verb: "get", when: reads, without: "it is unknown which Pod Security level the namespace of the run enforces"},
 		{where: everywhere, group: "node.k8s.io", resource: "runtimeclasses", verb: "list", when: reads, without: "sandboxed runtimes are not recognized"},
 		{where: everywhere, resource: "secrets", verb: "list", when: reads, without: "the question about secrets is never answered with yes"},
 		{where: everywhere, resource: "configmaps", verb: "list", when: reads, without: "credentials in ConfigMaps, and what scripts in them install, are unknown (--no-configmaps does not look for them)"},
@@ -119,8 +131,20 @@ func rights() []right {
 			})
 		}
 	}
+	for _, r := range workloadkind.Resources() {
+		list = append(list, right{where: everywhere, group: r.Group, resource: r.Resource, verb: "list", when: reads, without: "where it is served, objects of it without pods are unknown"})
+	}
+	for _, r := range imagescan.Reports() {
+		list = append(list, right{where: everywhere, group: r.Group, resource: r.Resource, verb: "list", when: reads, without: "where it is served, scans of images are unknown"})
+	}
+	for _, r := range imagescan.Policies() {
+		list = append(list, right{where: everywhere, group: r.Group, resource: r.Resource, verb: "list", when: reads, without: "where it is served, policies about images are unknown"})
+	}
 	return list
 }
+
+// noTemplates is what is unknown without the right to list a kind.
+const noTemplates = "workloads without pods, and what changed the pods of others, are unknown for "
 
 func (r *right) String() string {
 	resource := r.resource
@@ -165,7 +189,7 @@ func Grants(opts Options, to []rbacv1.Subject, creates bool) ([]Document, error)
 				rules = opts.addRule(rules, &r)
 			}
 		}
-		docs = append(docs, Document{comment, roleOf(name, namespace, rules)})
+		docs = append(docs, Document{comment, roleOf(name, namespace, joined(rules))})
 		if len(to) > 0 {
 			docs = append(docs, Document{"", bindingOf(name, namespace, to)})
 		}
@@ -218,6 +242,23 @@ func (o *Options) addRule(rules []rbacv1.PolicyRule, r *right) []rbacv1.PolicyRu
 		}
 	}
 	return append(rules, rule)
+}
+
+// joined joins the rules about one group that have equal verbs, where the first of them is.
+func joined(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	var out []rbacv1.PolicyRule
+	for _, rule := range rules {
+		i := slices.IndexFunc(out, func(o rbacv1.PolicyRule) bool {
+			return len(o.NonResourceURLs)+len(rule.NonResourceURLs)+len(o.ResourceNames)+len(rule.ResourceNames) == 0 &&
+				slices.Equal(o.APIGroups, rule.APIGroups) && slices.Equal(o.Verbs, rule.Verbs)
+		})
+		if i < 0 {
+			out = append(out, rule)
+			continue
+		}
+		out[i].Resources = append(out[i].Resources, rule.Resources...)
+	}
+	return out
 }
 
 func grantMeta(name, namespace string) metav1.ObjectMeta {

@@ -34,15 +34,6 @@ const (
 	maxMadeGaps   = 20
 )
 
-// notHere are kinds of which an object says what runs elsewhere, or what other objects of
-// the cluster say, too.
-var notHere = map[schema.GroupKind]bool{
-	{Group: "operators.coreos.com", Kind: "ClusterServiceVersion"}:             true, // its Deployments exist; OLM copies it into each namespace
-	{Group: "kueue.x-k8s.io", Kind: "Workload"}:                                true, // a copy of a Job
-	{Group: "work.open-cluster-management.io", Kind: "ManifestWork"}:           true, // for another cluster
-	{Group: "work.open-cluster-management.io", Kind: "ManifestWorkReplicaSet"}: true,
-}
-
 // undeclared is an object that does not say what its pods are.
 type undeclared struct {
 	object   objectKey
@@ -68,9 +59,9 @@ func (l *templateLister) custom(ctx context.Context) error {
 		if _, twice := l.tree.resources[kind]; !twice {
 			l.tree.resources[kind] = r.served
 		}
-		switch holds, known := ofTable(kind); {
-		case l.opts.Namespace != "" && !r.namespaced, notHere[kind]:
-		case known && holds:
+		switch holds, known := workloadkind.OnCluster(kind.Group, kind.Kind); {
+		case l.opts.Namespace != "" && !r.namespaced:
+		case holds:
 			wanted = append(wanted, r)
 		case !known:
 			unknown = append(unknown, r)
@@ -89,43 +80,6 @@ func (l *templateLister) custom(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// tableRows are the rows of package workloadkind by group and kind.
-var tableRows = func() map[schema.GroupKind][]workloadkind.Row {
-	rows := map[schema.GroupKind][]workloadkind.Row{}
-	for _, row := range workloadkind.Rows() {
-		for _, kind := range row.Kinds {
-			key := schema.GroupKind{Group: row.Group, Kind: kind}
-			rows[key] = append(rows[key], row)
-		}
-	}
-	return rows
-}()
-
-// ofTable reports whether the table knows a kind, and whether objects of the kind make
-// pods. Policies, and objects that only change the pods of others, do not.
-func ofTable(kind schema.GroupKind) (holds, known bool) {
-	if !workloadkind.Known(kind.Group, kind.Kind) {
-		return false, false
-	}
-	rows := tableRows[kind]
-	for from := kind.Group; len(rows) == 0; {
-		_, rest, found := strings.Cut(from, ".")
-		if !found {
-			break
-		}
-		from = rest
-		rows = tableRows[schema.GroupKind{Group: "*." + rest, Kind: kind.Kind}]
-	}
-	for i := range rows {
-		if row := &rows[i]; !row.NoShape && (!row.Optional || slices.ContainsFunc(row.Parts, func(p workloadkind.Part) bool {
-			return p.What != workloadkind.Made && p.What != workloadkind.Patch
-		})) {
-			return true, true
-		}
-	}
-	return false, true
 }
 
 // bySchema returns the resources whose schema says that they can hold pods. Definitions

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/imagescan"
 )
 
 // Bounds of what is read of reports and policies.
@@ -65,53 +66,26 @@ type reportObject struct {
 	} `json:"spec"`
 }
 
-// reportKind is a kind of reports about images.
-type reportKind struct {
-	schema.GroupResource
-	kind string
-	// metadata says that what is read is in the metadata, and the rest is never asked for.
-	metadata bool
-	read     func(*reportObject, *fact.ImageReport)
+// trivy reads a report of the Trivy operator.
+func trivy(o *reportObject, r *fact.ImageReport) {
+	const prefix = "trivy-operator."
+	r.OwnerKind, r.Owner, r.Container = o.Metadata.Labels[prefix+"resource.kind"], o.Metadata.Labels[prefix+"resource.name"], o.Metadata.Labels[prefix+"container.name"]
+	if r.Owner == "" {
+		r.Owner = o.Metadata.Annotations[prefix+"resource.name"] // too long for a label
+	}
+	r.Repository, r.Tag, r.Digest = o.Report.Artifact.Repository, o.Report.Artifact.Tag, o.Report.Artifact.Digest
+	if server := o.Report.Registry.Server; server != "" && r.Repository != "" && !strings.HasPrefix(r.Repository, server+"/") {
+		r.Repository = server + "/" + r.Repository
+	}
+	r.Scanner, r.Updated = o.Report.Scanner.Name, timeOf(o.Report.Updated)
+	r.Critical, r.High = o.Report.Summary.Critical, o.Report.Summary.High
 }
-
-// reportKinds are the kinds that are read, if they are served.
-var reportKinds = []reportKind{
-	{
-		// Source: aquasecurity/trivy-operator, the CRD and its labels, 2026-08.
-		schema.GroupResource{Group: "aquasecurity.github.io", Resource: "vulnerabilityreports"},
-		"VulnerabilityReport", false,
-		func(o *reportObject, r *fact.ImageReport) {
-			const prefix = "trivy-operator."
-			r.OwnerKind, r.Owner, r.Container = o.Metadata.Labels[prefix+"resource.kind"], o.Metadata.Labels[prefix+"resource.name"], o.Metadata.Labels[prefix+"container.name"]
-			if r.Owner == "" {
-				r.Owner = o.Metadata.Annotations[prefix+"resource.name"] // too long for a label
-			}
-			r.Repository, r.Tag, r.Digest = o.Report.Artifact.Repository, o.Report.Artifact.Tag, o.Report.Artifact.Digest
-			if server := o.Report.Registry.Server; server != "" && r.Repository != "" && !strings.HasPrefix(r.Repository, server+"/") {
-				r.Repository = server + "/" + r.Repository
-			}
-			r.Scanner, r.Updated = o.Report.Scanner.Name, timeOf(o.Report.Updated)
-			r.Critical, r.High = o.Report.Summary.Critical, o.Report.Summary.High
-		},
-	},
-	{
-		// Source: kubescape/storage, the types and their labels, 2026-08.
-		schema.GroupResource{Group: kubescapeGroup, Resource: "vulnerabilitymanifestsummaries"},
-		"VulnerabilityManifestSummary", false,
-		func(o *reportObject, r *fact.ImageReport) {
-			kubescape(o, r)
-			r.Critical, r.High = o.Spec.Severities.Critical.All, o.Spec.Severities.High.All
-		},
-	},
-	{schema.GroupResource{Group: kubescapeGroup, Resource: "vulnerabilitymanifests"}, "VulnerabilityManifest", true, kubescape},
-}
-
-const kubescapeGroup = "spdx.softwarecomposition.kubescape.io"
 
 // kubescape reads what Kubescape writes into metadata.
 func kubescape(o *reportObject, r *fact.ImageReport) {
 	const prefix = "kubescape.io/"
 	r.Scanner, r.Updated = "Kubescape", timeOf(o.Metadata.Created)
+	r.Critical, r.High = o.Spec.Severities.Critical.All, o.Spec.Severities.High.All
 	image := o.Metadata.Annotations[prefix+"image-id"]
 	if _, rest, found := strings.Cut(image, "://"); found { // docker-pullable://
 		image = rest
@@ -155,19 +129,19 @@ func (c *clients) imageReports(ctx context.Context, opts Options) (*fact.ImageSc
 		r.served[resources[i].GroupResource()] = &resources[i]
 	}
 	for _, group := range stale {
-		if slices.ContainsFunc(reportKinds, func(k reportKind) bool { return k.Group == group }) || slices.ContainsFunc(policyKinds, func(k policyKind) bool { return k.Group == group }) {
+		if slices.ContainsFunc(slices.Concat(imagescan.Reports(), imagescan.Policies()), func(k imagescan.Resource) bool { return k.Group == group }) {
 			gap := staleGap([]string{group})
 			gap.What = fact.ImageReports
 			r.gaps = append(r.gaps, gap)
 		}
 	}
-	for i := range reportKinds {
-		if err := r.reports(ctx, &reportKinds[i]); err != nil {
+	for _, kind := range imagescan.Reports() {
+		if err := r.reports(ctx, kind); err != nil {
 			return nil, nil, err
 		}
 	}
-	for i := range policyKinds {
-		if err := r.policies(ctx, &policyKinds[i]); err != nil {
+	for _, kind := range imagescan.Policies() {
+		if err := r.policies(ctx, kind); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -215,15 +189,19 @@ func (r *imageReader) note(ctx context.Context, what string, err error) error {
 }
 
 // reports reads the reports of one kind, if it is served.
-func (r *imageReader) reports(ctx context.Context, kind *reportKind) error {
-	of := r.served[kind.GroupResource]
+func (r *imageReader) reports(ctx context.Context, kind imagescan.Resource) error {
+	of := r.served[schema.GroupResource{Group: kind.Group, Resource: kind.Resource}]
 	if of == nil {
 		return nil
 	}
+	read := kubescape
+	if kind.Kind == "VulnerabilityReport" {
+		read = trivy
+	}
 	from := len(r.scan.Reports)
 	add := func(o *reportObject) {
-		report := fact.ImageReport{Kind: kind.kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name}
-		kind.read(o, &report)
+		report := fact.ImageReport{Kind: kind.Kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name}
+		read(o, &report)
 		for _, text := range []*string{&report.OwnerKind, &report.Owner, &report.Container, &report.Tag, &report.Digest, &report.Scanner} {
 			*text = escape.Short(*text, 253)
 		}
@@ -233,7 +211,7 @@ func (r *imageReader) reports(ctx context.Context, kind *reportKind) error {
 	}
 	full := func() bool { return len(r.scan.Reports)-from >= maxReports }
 	var err error
-	if kind.metadata {
+	if kind.Kind == "VulnerabilityManifest" { // its counts are in the summary, and it is large
 		namespace := ""
 		if of.namespaced {
 			namespace = r.opts.Namespace
@@ -307,27 +285,19 @@ type policyObject struct {
 	} `json:"spec"`
 }
 
-// policyKind is a kind of policies about images.
-type policyKind struct {
-	schema.GroupResource
-	kind string
-	// judge says whether an object is about images, whether it refuses images, and why.
-	judge func(*policyObject) (about, enforces bool, detail string)
-}
-
-// policyKinds are the kinds that are read, if they are served. Sources: the repositories
-// sigstore/policy-controller, kyverno/kyverno, ratify-project/ratify, IBM/portieris, 2026-08.
-var policyKinds = []policyKind{
-	{schema.GroupResource{Group: "policy.sigstore.dev", Resource: "clusterimagepolicies"}, "ClusterImagePolicy", sigstore},
-	{schema.GroupResource{Group: "kyverno.io", Resource: "clusterpolicies"}, "ClusterPolicy", kyverno},
-	{schema.GroupResource{Group: "kyverno.io", Resource: "policies"}, "Policy", kyverno},
-	{schema.GroupResource{Group: "policies.kyverno.io", Resource: "imagevalidatingpolicies"}, "ImageValidatingPolicy", kyvernoImages},
-	{schema.GroupResource{Group: "policies.kyverno.io", Resource: "namespacedimagevalidatingpolicies"}, "NamespacedImageValidatingPolicy", kyvernoImages},
-	{schema.GroupResource{Group: "config.ratify.deislabs.io", Resource: "verifiers"}, "Verifier", ratify},
-	{schema.GroupResource{Group: "config.ratify.deislabs.io", Resource: "namespacedverifiers"}, "NamespacedVerifier", ratify},
-	{schema.GroupResource{Group: "config.ratify.sh", Resource: "executors"}, "Executor", ratify},
-	{schema.GroupResource{Group: "portieris.cloud.ibm.com", Resource: "clusterimagepolicies"}, "ClusterImagePolicy", portieris},
-	{schema.GroupResource{Group: "portieris.cloud.ibm.com", Resource: "imagepolicies"}, "ImagePolicy", portieris},
+// judge says whether a policy is about images, whether it refuses images, and why.
+func (o *policyObject) judge(group string) (about, enforces bool, detail string) {
+	switch group {
+	case "policy.sigstore.dev":
+		return sigstore(o)
+	case "kyverno.io":
+		return kyverno(o)
+	case "policies.kyverno.io":
+		return kyvernoImages(o)
+	case "portieris.cloud.ibm.com":
+		return portieris(o)
+	}
+	return true, false, "Ratify verifies, and a constraint of Gatekeeper decides: it was not read"
 }
 
 func sigstore(o *policyObject) (about, enforces bool, detail string) {
@@ -379,10 +349,6 @@ func kyvernoImages(o *policyObject) (about, enforces bool, detail string) {
 	return true, false, "spec.validationActions has no Deny"
 }
 
-func ratify(*policyObject) (about, enforces bool, detail string) {
-	return true, false, "Ratify verifies, and a constraint of Gatekeeper decides: it was not read"
-}
-
 func portieris(o *policyObject) (about, enforces bool, detail string) {
 	for _, repository := range o.Spec.Repositories {
 		if len(repository.Policy) > 0 {
@@ -393,8 +359,8 @@ func portieris(o *policyObject) (about, enforces bool, detail string) {
 }
 
 // policies reads the policies of one kind, if it is served.
-func (r *imageReader) policies(ctx context.Context, kind *policyKind) error {
-	of := r.served[kind.GroupResource]
+func (r *imageReader) policies(ctx context.Context, kind imagescan.Resource) error {
+	of := r.served[schema.GroupResource{Group: kind.Group, Resource: kind.Resource}]
 	if of == nil {
 		return nil
 	}
@@ -407,9 +373,9 @@ func (r *imageReader) policies(ctx context.Context, kind *policyKind) error {
 		if json.Unmarshal(item, &o) != nil {
 			return errMalformed
 		}
-		if about, enforces, detail := kind.judge(&o); about {
+		if about, enforces, detail := o.judge(kind.Group); about {
 			r.scan.Policies = append(r.scan.Policies, fact.ImagePolicy{
-				Kind: kind.kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, Enforces: enforces, Detail: detail,
+				Kind: kind.Kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, Enforces: enforces, Detail: detail,
 			})
 		}
 		return nil
