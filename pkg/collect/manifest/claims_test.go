@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -83,5 +84,101 @@ func TestOpenVolumes(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got[0].Spec.Volumes); diff != "" {
 		t.Errorf("volumes (-want +got):\n%s", diff)
+	}
+}
+
+// A claim that is made for a pod, or that chooses its volume, gets one of the node if the
+// manifests have one that fits. That none fits shows nothing: the cluster may have one.
+func TestClaimsThatChoose(t *testing.T) {
+	const (
+		sts = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: shop}\nspec:\n  template: {spec: {containers: [{name: app, volumeMounts: [{name: d, mountPath: /d}]}]}}\n" +
+			"  volumeClaimTemplates: [{metadata: {name: d}, spec: {%s}}]\n"
+		ephemeral = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {containers: [{name: app, volumeMounts: [{name: d, mountPath: /d}]}], volumes: [{name: d, ephemeral: {volumeClaimTemplate: {spec: {%s}}}}]}\n"
+		named     = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {containers: [{name: app, volumeMounts: [{name: d, mountPath: /d}]}], volumes: [{name: d, persistentVolumeClaim: {claimName: d-db-0}}]}\n" +
+			"---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: d-db-0, namespace: shop}\nspec: {%s}\n"
+		asks = "storageClassName: manual, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}"
+		has  = "storageClassName: manual, accessModes: [ReadWriteOnce, ReadWriteMany], capacity: {storage: 2Gi}, hostPath: {path: /var/run}"
+	)
+	pv := func(labels, spec string) string {
+		return "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: v, labels: {" + labels + "}}\nspec: {" + spec + "}\n"
+	}
+	for name, tc := range map[string]struct {
+		claim, volume string
+		path          string
+	}{
+		"a volume that fits":             {asks, pv("", has), "/var/run"},
+		"a volume by its name":           {"volumeName: v", pv("", "hostPath: {path: /x}"), "/x"},
+		"another class":                  {strings.Replace(asks, "manual", "fast", 1), pv("", has), ""},
+		"no class, and none of a volume": {strings.Replace(asks, "manual", `""`, 1), pv("", strings.Replace(has, "storageClassName: manual, ", "", 1)), "/var/run"},
+		"the default class":              {strings.Replace(asks, "storageClassName: manual, ", "", 1), pv("", has), ""},
+		"too small":                      {strings.Replace(asks, "1Gi", "3Gi", 1), pv("", has), ""},
+		"another access mode":            {strings.Replace(asks, "ReadWriteOnce", "ReadOnlyMany", 1), pv("", has), ""},
+		"a block device":                 {asks, pv("", "volumeMode: Block, "+has), ""},
+		"a selector that matches":        {asks + ", selector: {matchLabels: {a: b}}", pv("a: b", has), "/var/run"},
+		"a selector that does not":       {asks + ", selector: {matchLabels: {a: b}}", pv("a: c", has), ""},
+		"a volume of another claim":      {asks, pv("", "claimRef: {namespace: shop, name: e-db-0}, "+has), ""},
+		"no volume":                      {asks, "", ""},
+	} {
+		for kind, manifest := range map[string]string{"StatefulSet": sts, "ephemeral": ephemeral, "claim": named} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				write(t, map[string]string{"x.yaml": fmt.Sprintf(manifest, tc.claim) + tc.volume})
+				got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				v := got[0].Spec.Volumes[0]
+				if v.HostPath != tc.path || (v.Unread == fact.NotPresent) != (tc.path == "") {
+					t.Errorf("got %+v, want path %q", v, tc.path)
+				}
+			})
+		}
+	}
+	for claimOf, path := range map[string]string{"d-db-0": "/var/run", "d-db-12": "/var/run", "d-db": "", "d-db-x": "", "d-dbx-0": "", "d-db-1-0": ""} {
+		write(t, map[string]string{"x.yaml": fmt.Sprintf(sts, "") + pv("", "claimRef: {namespace: shop, name: "+claimOf+"}, "+has)})
+		got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil))
+		if err != nil || got[0].Spec.Volumes[0].HostPath != path {
+			t.Errorf("a volume for the claim %s: %+v, %v", claimOf, got[0].Spec.Volumes, err)
+		}
+	}
+}
+
+// A workload that has waited for too long is emitted, and what it waited for is unknown.
+func TestWaiting(t *testing.T) {
+	defer func(before int) { maxWaiting = before }(maxWaiting)
+	maxWaiting = 4
+	var in strings.Builder
+	for i := range 5 {
+		fmt.Fprintf(&in, "apiVersion: v1\nkind: Pod\nmetadata: {name: p%d}\nspec: {runtimeClassName: sandbox, containers: [{name: app}], volumes: [{name: d, persistentVolumeClaim: {claimName: c}}]}\n---\n", i)
+	}
+	in.WriteString("apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: v}\nspec: {claimRef: {name: c}, hostPath: {path: /x}}\n---\n" +
+		"apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: sandbox}\nhandler: runsc\n")
+	got, err := Read(t.Context(), Files{Filenames: []string{"-"}}, "", strings.NewReader(in.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, w := range got.Workloads {
+		v := w.Spec.Volumes[0]
+		said = append(said, fmt.Sprintf("%s %s %s %s", w.Owner.Name, w.Spec.RuntimeHandler, v.HostPath, v.Unread))
+	}
+	want := []string{"p0   Truncated", "p1   Truncated", "p2 runsc /x ", "p3 runsc /x ", "p4 runsc /x "}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	write(t, map[string]string{"x.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: baseline, pod-security.kubernetes.io/enforce-version: v1.30, pod-security.kubernetes.io/warn: restricted, a: b}}\n---\n" +
+		"apiVersion: v1\nkind: Namespace\nmetadata: {name: bare}\n---\n" + object("v1", "Pod", "a", "spec: "+spec)})
+	got, err := Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []fact.Namespace{
+		{Name: "bare", Origin: "x.yaml namespace/bare"},
+		{Name: "shop", Enforce: "baseline", EnforceVersion: "v1.30", Warn: "restricted", Origin: "x.yaml namespace/shop"},
+	}
+	if diff := cmp.Diff(want, got.Namespaces); diff != "" {
+		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
 }

@@ -46,11 +46,11 @@ type taken struct {
 	errs      []error // each about a field of the object
 }
 
-// takenWorkload is a workload and the names of its claims by volume: the object does not say what
+// takenWorkload is a workload and its claims by volume: the object does not say what
 // is behind them.
 type takenWorkload struct {
 	workload fact.Workload
-	claims   map[int]string
+	claims   claims
 }
 
 // inner is a whole object in another one.

@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/configmap"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
 // Item is one thing that manifests declare. One of its fields is set.
@@ -113,6 +114,7 @@ type reader struct {
 	storage     *storage
 	waiting     []waiting
 	scripts     podspec.Scripts
+	namespaces  int
 	// seen has the first source of each object's identity, by its hash. It is nil if there is
 	// only one source.
 	seen    map[uint64]int
@@ -146,7 +148,7 @@ func (r *reader) run(stdin io.Reader) error {
 	}
 	r.countTemplates()
 	count := &r.summary.Count
-	if count.Workloads == 0 && count.Objects == 0 || count.Workloads == 0 && len(r.gaps) == 0 && r.configMaps.Read() == 0 {
+	if count.Workloads == 0 && len(r.gaps) == 0 && r.configMaps.Read() == 0 && r.namespaces == 0 {
 		if len(r.problems) > 0 {
 			return r.joined()
 		}
@@ -425,16 +427,18 @@ func (r *reader) within(d *document, object *unstructured.Unstructured, path []a
 		}
 		r.problem(d.problem(d.lineOf(path, err), fact.Corrupt, d.shown(path)+err.Error()))
 	}
-	if object != nil {
-		if ns := namespaceOf(object, d.source+" "); ns != nil {
-			return r.emit(Item{Namespace: ns})
+	if len(found.errs) == 0 && in.depth == 0 && object.GetKind() == "Namespace" && object.GetAPIVersion() == "v1" && object.GetName() != "" {
+		r.namespaces++
+		if err := r.emit(Item{Namespace: namespaceOf(object, d.source+" ")}); err != nil {
+			return err
 		}
 	}
 	for i := range found.gaps {
 		r.gap(&found.gaps[i])
 	}
 	for i := range found.workloads {
-		if err := r.workload(found.workloads[i].workload, found.workloads[i].claims); err != nil {
+		w := &found.workloads[i]
+		if err := r.workload(w.workload, claimTemplates(object, &w.workload, w.claims)); err != nil {
 			return err
 		}
 	}
@@ -456,35 +460,60 @@ func (r *reader) gap(g *fact.Gap) {
 	r.gaps = append(r.gaps, *g)
 }
 
-// workload emits a workload, or keeps it until what it mounts is known.
-func (r *reader) workload(w fact.Workload, claims map[int]string) error {
+// workload emits a workload, or keeps it until what it names is known.
+func (r *reader) workload(w fact.Workload, list claims) error {
 	r.summary.Count.Workloads++
 	r.tellApart(&w.Owner)
-	if len(claims) == 0 && !podspec.RunsScripts(&w) {
+	if len(list) == 0 && w.Spec.RuntimeClass == "" && !podspec.RunsScripts(&w) {
 		return r.emit(Item{Workload: &w})
 	}
-	r.waiting = append(r.waiting, waiting{w, claims})
+	r.waiting = append(r.waiting, waiting{w, list})
+	if len(r.waiting) < maxWaiting {
+		return nil
+	}
+	// The oldest half does not wait any longer. What a later document would have said about
+	// them is unknown.
+	late := r.waiting[:maxWaiting/2]
+	full, reason := r.storage.full, r.scripts.Reason
+	r.storage.full, r.scripts.Reason = true, fact.Truncated
+	err := r.releaseSome(late)
+	r.storage.full, r.scripts.Reason = full, reason
+	if err != nil {
+		return err
+	}
+	rest := copy(r.waiting, r.waiting[len(late):])
+	clear(r.waiting[rest:])
+	r.waiting = r.waiting[:rest]
 	return nil
 }
 
-// waiting is a workload that mounts claims, by the place of the volume, or runs scripts of
-// ConfigMaps.
+// maxWaiting bounds how many workloads wait for later documents.
+var maxWaiting = 4096
+
+// waiting is a workload that names claims, a class, or scripts of ConfigMaps.
 type waiting struct {
 	workload fact.Workload
-	claims   map[int]string
+	claims   claims
 }
 
 // release emits what has waited.
 func (r *reader) release() error {
-	for i := range r.waiting {
-		w := &r.waiting[i]
-		r.storage.resolve(&w.workload, w.claims)
-		r.scripts.Fill(&w.workload)
-		if err := r.emit(Item{Workload: &w.workload}); err != nil {
+	if err := r.releaseSome(r.waiting); err != nil {
+		return err
+	}
+	return r.hand()
+}
+
+func (r *reader) releaseSome(list []waiting) error {
+	for i := range list {
+		w := list[i].workload
+		r.storage.resolve(&w, list[i].claims)
+		r.scripts.Fill(&w)
+		if err := r.emit(Item{Workload: &w}); err != nil {
 			return err
 		}
 	}
-	return r.hand()
+	return nil
 }
 
 func (r *reader) emit(item Item) error {
