@@ -87,6 +87,14 @@ func head(spec api.ReportSpec, set *fact.Set, result *checks.Result) *api.Checkl
 	for i := range set.Workloads {
 		report.Cluster.Pods += len(set.Workloads[i].Pods)
 	}
+	switch {
+	case set.Count != nil:
+		read := *set.Count
+		report.Read = &read
+		report.Cluster.Pods = max(report.Cluster.Pods, read.Pods)
+	case set.PodScope != fact.PodsNotListed:
+		report.Read = &fact.ReadCount{Workloads: len(set.Workloads), Pods: report.Cluster.Pods}
+	}
 	if set.SecretsListed {
 		n := len(set.Secrets)
 		report.Cluster.Secrets = &n
@@ -101,6 +109,7 @@ func safe(text string) string { return escape.Line(weburl.Clean(text)) }
 func sanitizeSubject(s *fact.Subject) {
 	// The author of an owner chooses its kind too.
 	s.Kind, s.Namespace, s.Name = escape.Line(s.Kind), escape.Line(s.Namespace), escape.Line(s.Name)
+	s.File = safe(s.File)
 	s.Container, s.Node, s.Cluster = escape.Line(s.Container), escape.Line(s.Node), safe(s.Cluster)
 	s.Pods = slices.Clone(s.Pods)
 	for i := range s.Pods {

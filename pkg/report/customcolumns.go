@@ -75,7 +75,7 @@ func (p *customColumns) Print(out io.Writer, report *api.ChecklistReport) error 
 		for i, path := range p.paths {
 			var cell bytes.Buffer
 			if err := path.Execute(&cell, object); err != nil {
-				return fmt.Errorf("custom-columns: column %q: %w", p.headers[i], err)
+				return fmt.Errorf("custom-columns: column %q: %s", p.headers[i], jsonPathProblem(err))
 			}
 			cells[i] = escape.Line(cell.String())
 			if cells[i] == "" {

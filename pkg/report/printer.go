@@ -181,6 +181,11 @@ func machine(name string) func(string, Options) (Printer, error) {
 			return nil, fmt.Errorf("output format %q: %w", name, err)
 		}
 		return PrinterFunc(func(out io.Writer, report *api.ChecklistReport) error {
+			if typed, is := printer.(*printers.TypeSetterPrinter); is {
+				if template, is := typed.Delegate.(*printers.JSONPathPrinter); is {
+					return executeJSONPath(template, out, Visible(report, opts.MinSeverity))
+				}
+			}
 			return printer.PrintObj(Visible(report, opts.MinSeverity), out)
 		}), nil
 	}

@@ -52,12 +52,16 @@ func SubjectName(s fact.Subject) string {
 }
 
 // inCluster returns what follows a subject's name if the report is about several
-// clusters.
+// clusters, or if several files declare an object of that name.
 func inCluster(s fact.Subject) string {
-	if s.Cluster == "" {
-		return ""
+	text := ""
+	if s.File != "" {
+		text = " in " + s.File
 	}
-	return " in " + s.Cluster
+	if s.Cluster != "" {
+		text += " in " + s.Cluster
+	}
+	return text
 }
 
 // unnamedCluster returns a report for people to read. If it is about one cluster, its
@@ -86,7 +90,7 @@ func unnamedCluster(report *api.ChecklistReport) *api.ChecklistReport {
 
 // object returns a subject without its container. Counts are of objects.
 func object(s fact.Subject) fact.Subject {
-	return fact.Subject{Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, Node: s.Node, Cluster: s.Cluster}
+	return fact.Subject{Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, Node: s.Node, Cluster: s.Cluster, File: s.File}
 }
 
 // subjects are distinct objects in the order in which a row names them. If there is

@@ -85,6 +85,7 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	case c.Server != "":
 		words = append(words, escape.Line(c.Server))
 	}
+	words = append(words, p.readFiles(report)...)
 	if c.Version != "" {
 		words = append(words, escape.Line(c.Version))
 	}
@@ -101,6 +102,9 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 		}
 		words = append(words, pods)
 	}
+	if read := report.Read; read != nil && len(report.Spec.Scope.Files) == 0 && read.Workloads > 0 {
+		words = append(words, count(read.Workloads, "workload"))
+	}
 	if c.Secrets != nil {
 		words = append(words, count(*c.Secrets, "secret"))
 	}
@@ -112,6 +116,22 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	}
 	_, err := fmt.Fprintf(out, "%s\n\n", strings.Join(p.join(words), "\n"))
 	return err
+}
+
+// readFiles says how much of the files was judged.
+func (p *tablePrinter) readFiles(report *api.ChecklistReport) []string {
+	read := report.Read
+	if read == nil || len(report.Spec.Scope.Files) == 0 {
+		return nil
+	}
+	words := []string{count(read.Files, "file"), count(read.Objects, "object"), count(read.Workloads, "workload") + " judged"}
+	if read.Skipped > 0 {
+		words = append(words, thousands(read.Skipped)+" skipped")
+	}
+	if read.Foreign > 0 {
+		words = append(words, count(read.Foreign, "file")+" without a Kubernetes object")
+	}
+	return words
 }
 
 // join puts words on as few lines as possible, two spaces apart.

@@ -16,6 +16,9 @@ type ChecklistReport struct {
 
 	Spec    ReportSpec    `json:"spec"`
 	Cluster ReportCluster `json:"cluster"`
+	// Read counts what the pods' part of the report was made from: files, documents and
+	// objects, or pods of a cluster. It is nil if no workload was looked for.
+	Read *fact.ReadCount `json:"read,omitempty"`
 	// Answers are in the order of the questions; only those that were asked.
 	Answers []Answer `json:"answers"`
 	// Findings are sorted: fail, unknown, accepted, pass; then severity,

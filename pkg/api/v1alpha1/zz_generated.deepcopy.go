@@ -76,6 +76,11 @@ func (in *ChecklistReport) DeepCopyInto(out *ChecklistReport) {
 	in.ObjectMeta.DeepCopyInto(&out.ObjectMeta)
 	in.Spec.DeepCopyInto(&out.Spec)
 	in.Cluster.DeepCopyInto(&out.Cluster)
+	if in.Read != nil {
+		in, out := &in.Read, &out.Read
+		*out = new(fact.ReadCount)
+		**out = **in
+	}
 	if in.Answers != nil {
 		in, out := &in.Answers, &out.Answers
 		*out = make([]Answer, len(*in))
