@@ -25,6 +25,8 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/spool"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/spool/tempfile"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
@@ -99,6 +101,52 @@ func (r *evaluation) gather(ctx context.Context, source gather.Source) error {
 	return r.finish(ctx, got)
 }
 
+// gatherFiles reads files. If there are very many workloads, they are judged as they come.
+func (r *evaluation) gatherFiles(ctx context.Context, source *gather.Manifests) error {
+	if r.report.saveFacts != "" || r.report.vulnerabilities != "" {
+		return r.gather(ctx, source) // they need the whole set
+	}
+	var (
+		stream *checks.Stream
+		spill  *os.File
+	)
+	defer func() {
+		if spill != nil {
+			_ = spill.Close() // frees what it takes on the disk
+		}
+	}()
+	got, err := source.Stream(ctx, func(set *fact.Set) func([]fact.Workload) {
+		scope := api.Scope{Files: source.Files.Names()}
+		stream = checks.NewStream(catalogue.Plan(r.checks, gather.Narrowed(r.spec.Command, &scope, set)), set, checks.StreamOptions{
+			Passes: r.showsPasses(),
+			Spill: func() (_ spool.File, err error) {
+				spill, err = tempfile.Open()
+				return spill, err
+			},
+		})
+		return stream.Add
+	})
+	switch {
+	case err != nil:
+		return err
+	case stream == nil:
+		return r.finish(ctx, got)
+	}
+	r.setScope(got)
+	return r.present(got.Set, stream.Finish(got.Set))
+}
+
+// showsPasses reports whether some output of the run shows passes.
+func (r *evaluation) showsPasses() bool {
+	if report.ShowsPasses(r.report.output, r.report.showPasses) {
+		return true
+	}
+	return slices.ContainsFunc(r.report.outputFile, func(output string) bool {
+		format, _, _ := strings.Cut(output, "=")
+		return report.ShowsPasses(format, r.report.showPasses)
+	})
+}
+
 // gatherCluster adds the connection and the probe's settings to a cluster's
 // source, and gathers.
 func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, probe *probeFlags, flags *genericclioptions.ConfigFlags) error {
@@ -149,6 +197,21 @@ func (r *evaluation) compare(ctx context.Context, got *gather.Gathered) error {
 // judge saves facts, judges them, prints the report to every output that was asked
 // for, and returns the exit status.
 func (r *evaluation) judge(got *gather.Gathered) error {
+	set := got.Set
+	r.setScope(got)
+	if r.report.saveFacts != "" {
+		err := writeFile(r.report.saveFacts, func(out io.Writer) error {
+			return gather.WriteFacts(out, report.RunName(set), r.spec, set)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return r.present(set, checks.Judge(r.plan(), set))
+}
+
+// setScope says in the report what was looked at.
+func (r *evaluation) setScope(got *gather.Gathered) {
 	set, command := got.Set, r.spec.Command
 	if got.Saved != nil {
 		command = got.Saved.Command // its scope selects objects of that command's kind
@@ -159,19 +222,17 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 	r.spec.Scope.Narrowed = gather.Narrowed(command, &r.spec.Scope, set)
 	r.spec.Scope.LeftOutChecks = leftOut(slices.DeleteFunc(slices.Clone(r.checks), func(c checks.Check) bool { return !c.Ready(set) }))
 	r.spec.Scope.ControlPlaneNodes = set.ControlPlaneNodes
-	if r.report.saveFacts != "" {
-		err := writeFile(r.report.saveFacts, func(out io.Writer) error {
-			return gather.WriteFacts(out, report.RunName(set), r.spec, set)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	plan := catalogue.Plan(r.checks, r.spec.Scope.Narrowed)
-	built := report.Stream(r.spec, set, checks.Judge(plan, set))
+}
+
+// plan is what the facts are judged by, once the scope is set.
+func (r *evaluation) plan() checks.Plan { return catalogue.Plan(r.checks, r.spec.Scope.Narrowed) }
+
+// present prints the report to every output that was asked for, and returns the exit status.
+func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
+	built := report.Stream(r.spec, set, judgement)
 	if r.spec.Command == "nodes" {
 		head := built.Head
-		head.Nodes = report.Nodes(plan, set, head.Gaps)
+		head.Nodes = report.Nodes(r.plan(), set, head.Gaps)
 		if n := len(head.Nodes); n == 1 && (len(r.spec.Scope.Names) == 1 || r.spec.Scope.Local) {
 			// One node was asked for by its name, or is this machine: in full.
 			head.Nodes[0].Containers, head.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name, driftState)
@@ -180,7 +241,11 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 	if err := r.print(built); err != nil {
 		return err
 	}
-	return r.exit(built)
+	err := r.exit(built)
+	if wrong := judgement.Err(); wrong != nil {
+		return wrong // the findings are not complete
+	}
+	return err
 }
 
 // driftState is the state of a container for question 6.

@@ -88,7 +88,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		if err != nil {
 			return err
 		}
-		return r.gather(ctx, source)
+		return r.gatherFiles(ctx, source)
 	}
 	source, err := f.cluster(r, config, args)
 	if err != nil {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -25,18 +28,72 @@ type Manifests struct {
 const maxWarnings = 20
 
 // Gather reads the files.
-func (s *Manifests) Gather(ctx context.Context) (*Gathered, error) {
-	declared, err := manifest.Read(ctx, s.Files, s.Namespace, s.Stdin)
+func (s *Manifests) Gather(ctx context.Context) (*Gathered, error) { return s.Stream(ctx, nil) }
+
+// beforeStream is how many workloads are gathered before they are judged as they come. What a
+// namespace declares may be read after its first workloads; among so few it is found in time.
+const beforeStream = 1000
+
+// Stream is Gather for very many workloads. If there are more than a thousand, it calls start
+// with what is known besides them, and passes all workloads to the function that start
+// returns, in the order of the files. Then the set has none. Nil for start keeps them all.
+func (s *Manifests) Stream(ctx context.Context, start func(context *fact.Set) (judge func([]fact.Workload))) (*Gathered, error) {
+	set := newSet()
+	set.PodScope = fact.PodsSome
+	set.TemplatesRead = true // a file has nothing else
+	var judge func([]fact.Workload)
+	late := map[string]int{} // namespaces that were read too late, by the workloads before
+	read := 0
+	summary, err := manifest.Stream(ctx, s.Files, s.Namespace, s.Stdin, func(item manifest.Item) error {
+		switch {
+		case item.Namespace != nil && judge != nil:
+			late[item.Namespace.Name] = read
+		case item.Namespace != nil:
+			set.Namespaces, set.NamespacesRead = append(set.Namespaces, *item.Namespace), true
+		case item.Workload != nil:
+			read++
+			set.Workloads = append(set.Workloads, *item.Workload)
+		}
+		if start != nil && judge == nil && len(set.Workloads) > beforeStream {
+			known := *set
+			known.Workloads = nil
+			sortNamespaces(known.Namespaces)
+			judge = start(&known)
+		}
+		if judge != nil {
+			judge(set.Workloads)
+			clear(set.Workloads)
+			set.Workloads = set.Workloads[:0]
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	set := newSet()
-	set.Workloads, set.PodScope, set.ConfigMaps = declared.Workloads, fact.PodsSome, declared.ConfigMaps
-	set.Namespaces, set.NamespacesRead = declared.Namespaces, len(declared.Namespaces) > 0
-	set.TemplatesRead = true // a file has nothing else
-	set.Gaps, set.Count = declared.Gaps, &declared.Count
-	s.warn(declared.Gaps)
+	manifest.Sort(set.Workloads)
+	sortNamespaces(set.Namespaces)
+	set.ConfigMaps, set.Gaps, set.Count = summary.ConfigMaps, summary.Gaps, &summary.Count
+	set.Gaps = append(set.Gaps, readTooLate(late)...)
+	s.warn(set.Gaps)
 	return &Gathered{Set: set, Scope: api.Scope{Files: s.Files.Names()}}, nil
+}
+
+func sortNamespaces(list []fact.Namespace) {
+	slices.SortStableFunc(list, func(a, b fact.Namespace) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// readTooLate makes gaps of namespaces that were declared after so many workloads that their
+// labels were not known when these were judged.
+func readTooLate(late map[string]int) []fact.Gap {
+	var gaps []fact.Gap
+	for _, name := range slices.Sorted(maps.Keys(late)) {
+		gaps = append(gaps, fact.Gap{
+			What: fact.Namespaces, Subject: fact.Subject{Kind: fact.SubjectNamespace, Name: name}, Reason: fact.Truncated,
+			Detail: fmt.Sprintf("it was read after %d workloads, which were judged without its labels", late[name]),
+			Hint:   "name the file with the namespaces first",
+		})
+	}
+	return gaps
 }
 
 // warn names what could not be read, one line for each.

@@ -128,6 +128,17 @@ func Formats() []Format {
 	}
 }
 
+// ShowsPasses reports whether a format shows passes. Passes is --show-passes.
+func ShowsPasses(output string, passes bool) bool {
+	switch output {
+	case "", "table", "name":
+		return false
+	case "wide":
+		return passes
+	}
+	return true
+}
+
 // FormatNames lists the formats as a user types them.
 func FormatNames() []string {
 	var names []string
