@@ -17,12 +17,18 @@ import (
 // for memory is spilled.
 type records struct {
 	spool   *spool.Spool
-	kinds   []kind // by the class of a record
-	numbers map[kind]uint16
+	classes []recordClass // by the class of a record
+	numbers map[recordClass]uint32
+}
+
+// recordClass is what findings are sorted by before their subject, and what they say.
+type recordClass struct {
+	kind
+	said *Said // nil if nobody asked for it
 }
 
 func newRecords(open func() (spool.File, error)) *records {
-	r := &records{numbers: map[kind]uint16{}}
+	r := &records{numbers: map[recordClass]uint32{}}
 	r.spool = spool.New(func(a, b spool.Record) int {
 		c := 0
 		if a.Class != b.Class {
@@ -35,11 +41,11 @@ func newRecords(open func() (spool.File, error)) *records {
 }
 
 // kind is the kind of a class. A class that was read back wrongly has none.
-func (r *records) kind(class uint16) kind {
-	if int(class) >= len(r.kinds) {
+func (r *records) kind(class uint32) kind {
+	if uint64(class) >= uint64(len(r.classes)) {
 		return kind{}
 	}
-	return r.kinds[class]
+	return r.classes[class].kind
 }
 
 // renamed is another subject to which a finding applies too: one whose spec is equal.
@@ -48,13 +54,14 @@ type renamed struct {
 	from, to string // the origins
 }
 
-// add adds a finding. If as is not nil, it adds it as that of another subject.
-func (r *records) add(f *api.Finding, as *renamed) {
-	k := kind{f.Verdict, f.Severity, f.Check}
+// add adds a finding, which says what others say, too. If as is not nil, it adds it as that
+// of another subject.
+func (r *records) add(f *api.Finding, said *Said, as *renamed) {
+	k := recordClass{kind{f.Verdict, f.Severity, f.Check}, said}
 	class, known := r.numbers[k]
 	if !known {
-		class = uint16(len(r.kinds))
-		r.kinds, r.numbers[k] = append(r.kinds, k), class
+		class = uint32(len(r.classes))
+		r.classes, r.numbers[k] = append(r.classes, k), class
 	}
 	r.spool.Add(class, func(data []byte) []byte { return appendFinding(data, f, as) })
 }
@@ -68,6 +75,27 @@ func (r *records) each(yield func(api.Finding) bool) error {
 			return false
 		}
 		return yield(f)
+	})
+	return cmp.Or(wrong, err)
+}
+
+// few is each for the first so many of each class, with what they say.
+func (r *records) few(most int, yield func(api.Finding, *Said) bool) error {
+	given := make([]int, len(r.classes))
+	var wrong error
+	err := r.spool.Each(func(one spool.Record) bool {
+		if uint64(one.Class) >= uint64(len(given)) {
+			wrong = spool.ErrCorrupt
+			return false
+		}
+		if given[one.Class]++; given[one.Class] > most {
+			return true
+		}
+		var f api.Finding
+		if f, wrong = findingOf(one.Data, r.kind(one.Class)); wrong != nil {
+			return false
+		}
+		return yield(f, r.classes[one.Class].said)
 	})
 	return cmp.Or(wrong, err)
 }

@@ -51,8 +51,8 @@ func TestARecordIsTheFinding(t *testing.T) {
 	fillAll(reflect.ValueOf(&f).Elem(), &n)
 	f.Check, f.Question = "privileged/a", api.Privileged // the question is made from the check
 	r := newRecords(nil)
-	r.add(&f, nil)
-	r.add(&api.Finding{}, nil)
+	r.add(&f, nil, nil)
+	r.add(&api.Finding{}, nil, nil)
 	if diff := cmp.Diff([]api.Finding{{}, f}, readRecords(t, r)); diff != "" {
 		t.Errorf("findings (-added +read):\n%s", diff)
 	}
@@ -70,7 +70,7 @@ func TestRecordsAreInTheOrderOfAReport(t *testing.T) {
 				f.Evidence = nil
 			}
 			want = append(want, f)
-			r.add(&f, nil)
+			r.add(&f, nil, nil)
 		}
 		SortFindings(want)
 		if diff := cmp.Diff(want, readRecords(t, r)); diff != "" {
@@ -89,7 +89,7 @@ func TestAFindingOfAnother(t *testing.T) {
 		},
 	}
 	r := newRecords(nil)
-	r.add(&f, &renamed{&fact.Subject{Kind: "Pod", Namespace: "shop", Name: "web", File: "a.yaml"}, "o", "a.yaml pod/shop/web"})
+	r.add(&f, nil, &renamed{&fact.Subject{Kind: "Pod", Namespace: "shop", Name: "web", File: "a.yaml"}, "o", "a.yaml pod/shop/web"})
 	want := f
 	want.Subject = fact.Subject{Kind: "Pod", Namespace: "shop", Name: "web", Container: "app", File: "a.yaml"}
 	want.Evidence = slices.Clone(f.Evidence)

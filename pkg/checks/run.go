@@ -37,6 +37,9 @@ type Judgement struct {
 	ledger *ledger
 	each   iter.Seq[api.Finding] // of a Stream; nil for those of the ledger
 	err    error
+	// few and failing are of a Stream.
+	few     func(most int, yield func(api.Finding, *Said) bool)
+	failing []*Failing
 }
 
 // All gives the findings in the order of a report, each time the same. It makes
@@ -46,6 +49,16 @@ func (j *Judgement) All() iter.Seq[api.Finding] {
 		return j.each
 	}
 	return j.ledger.all
+}
+
+// Few gives the first findings of All of each that say the same, at most so many, with the
+// count of all of these. Failing counts objects by check and kind. Both are only there for a
+// Stream: ok is false if there are not so many findings.
+func (j *Judgement) Few(most int) (few iter.Seq2[api.Finding, *Said], failing []*Failing, ok bool) {
+	if j.few == nil {
+		return nil, nil, false
+	}
+	return func(yield func(api.Finding, *Said) bool) { j.few(most, yield) }, j.failing, true
 }
 
 // Err says why the last All did not give all findings: a temporary file that could not be

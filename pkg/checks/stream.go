@@ -24,6 +24,7 @@ type Stream struct {
 	opts    StreamOptions
 
 	records   *records
+	sayings   *sayings
 	counted   []counted // nil before the first batch
 	pending   []fact.Workload
 	templates map[[sha256.Size]byte]*template
@@ -52,6 +53,7 @@ type needs struct {
 type template struct {
 	owner    *fact.Subject // of the one that was judged; nil until one was
 	findings []*api.Finding
+	saying   saying
 	counted  []counted
 	// again counts the workloads. least is the first of their owners.
 	again int
@@ -69,7 +71,7 @@ const (
 // no workloads.
 func NewStream(plan Plan, context *fact.Set, opts StreamOptions) *Stream {
 	s := &Stream{
-		plan: plan, context: *context, opts: opts, records: newRecords(opts.Spill),
+		plan: plan, context: *context, opts: opts, records: newRecords(opts.Spill), sayings: newSayings(),
 		templates: map[[sha256.Size]byte]*template{}, needed: map[needs]bool{}, across: map[string]Across{},
 	}
 	s.context.Workloads = nil
@@ -154,18 +156,33 @@ func (s *Stream) flush() {
 		return
 	}
 	ledger, counted := s.judge(s.pending)
-	for i := range ledger.entries {
-		if e := &ledger.entries[i]; s.keeps(ledger, e) {
-			s.records.add(ledger.kept[e.at], nil)
-		}
-	}
+	s.keep(s.kept(ledger))
 	s.count(counted, 1)
 	clear(s.pending)
 	s.pending = s.pending[:0]
 }
 
-func (s *Stream) keeps(l *ledger, e *entry) bool {
-	return s.opts.Passes || l.classes[e.class].verdict != api.Pass
+// kept are the findings of a ledger that stay.
+func (s *Stream) kept(l *ledger) []*api.Finding {
+	var findings []*api.Finding
+	for i := range l.entries {
+		if e := &l.entries[i]; s.opts.Passes || l.classes[e.class].verdict != api.Pass {
+			f := *l.finding(e)
+			findings = append(findings, &f)
+		}
+	}
+	return findings
+}
+
+// keep keeps findings of several objects.
+func (s *Stream) keep(findings []*api.Finding) {
+	for _, of := range byObject(findings) {
+		saying := s.sayings.of(of)
+		saying.count()
+		for i, f := range of {
+			s.records.add(f, saying.of[i], nil)
+		}
+	}
 }
 
 // Stand-ins for what another workload of the same key has otherwise. No check looks for
@@ -189,17 +206,12 @@ func (s *Stream) learn(t *template, w *fact.Workload) {
 		one.Owner.File = anyOwner
 	}
 	ledger, counted := s.judge([]fact.Workload{one})
-	var findings []*api.Finding
-	for i := range ledger.entries {
-		if e := &ledger.entries[i]; s.keeps(ledger, e) {
-			findings = append(findings, ledger.kept[e.at])
-		}
-	}
+	findings := s.kept(ledger)
 	if t.alone = takes(&one, findings, platform); t.alone {
 		s.wait(w)
 		return
 	}
-	t.owner, t.findings, t.counted = &one.Owner, findings, counted
+	t.owner, t.findings, t.counted, t.saying = &one.Owner, findings, counted, s.sayings.of(findings)
 	s.repeat(t, w)
 }
 
@@ -237,8 +249,9 @@ func (s *Stream) repeat(t *template, w *fact.Workload) {
 		t.least = &owner
 	}
 	as := &renamed{&w.Owner, anyOrigin, w.Spec.Origin}
-	for _, f := range t.findings {
-		s.records.add(f, as)
+	t.saying.count()
+	for i, f := range t.findings {
+		s.records.add(f, t.saying.of[i], as)
 	}
 }
 
@@ -349,12 +362,7 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 	v := NewView(&end)
 	plan.narrow(v, s.added > 0)
 	l, gaps := v.judge(&plan)
-	for i := range l.entries {
-		e := &l.entries[i]
-		if f := l.finding(e); s.keeps(l, e) {
-			s.records.add(f, nil)
-		}
-	}
+	s.keep(s.kept(l))
 	s.count(v.count(&plan, l), 1)
 	j := &Judgement{
 		Result: Result{
@@ -366,5 +374,7 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 		ledger: l,
 	}
 	j.each = func(yield func(api.Finding) bool) { j.err = s.records.each(yield) }
+	j.few = func(most int, yield func(api.Finding, *Said) bool) { j.err = s.records.few(most, yield) }
+	j.failing = s.sayings.order
 	return j
 }

@@ -45,7 +45,7 @@ type Spool struct {
 
 // Record is some bytes with a class that the caller knows.
 type Record struct {
-	Class uint16
+	Class uint32
 	Data  []byte
 }
 
@@ -53,7 +53,7 @@ type Record struct {
 type (
 	place struct {
 		at, size int
-		class    uint16
+		class    uint32
 	}
 	run struct{ from, to int64 }
 )
@@ -65,7 +65,7 @@ func New(compare func(a, b Record) int) *Spool {
 }
 
 // Add adds a record, whose bytes are appended by write.
-func (s *Spool) Add(class uint16, write func(data []byte) []byte) {
+func (s *Spool) Add(class uint32, write func(data []byte) []byte) {
 	if len(s.data) >= s.Limit {
 		s.flush()
 	}
@@ -157,10 +157,10 @@ func (s *source) advance() (bool, error) {
 		return false, nil
 	}
 	size, err2 := binary.ReadUvarint(s.in)
-	if err != nil || err2 != nil || class > 1<<16-1 || size > uint64(s.spool.written) {
+	if err != nil || err2 != nil || class > 1<<32-1 || size > uint64(s.spool.written) {
 		return false, ErrCorrupt
 	}
-	s.now.Class = uint16(class)
+	s.now.Class = uint32(class)
 	s.now.Data = slices.Grow(s.now.Data[:0], int(size))[:size]
 	if _, err := io.ReadFull(s.in, s.now.Data); err != nil {
 		return false, ErrCorrupt

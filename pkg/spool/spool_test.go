@@ -43,12 +43,12 @@ func byClassAndText(a, b Record) int {
 // fill adds so many random records and returns them in their order.
 func fill(s *Spool, r *rand.Rand, n int) []string {
 	type one struct {
-		class uint16
+		class uint32
 		text  string
 	}
 	var all []one
 	for i := range n {
-		o := one{uint16(r.IntN(5)), fmt.Sprintf("%d %d%s", r.IntN(50), i, bytes.Repeat([]byte("x"), r.IntN(40)))}
+		o := one{uint32(r.IntN(5)), fmt.Sprintf("%d %d%s", r.IntN(50), i, bytes.Repeat([]byte("x"), r.IntN(40)))}
 		all = append(all, o)
 		s.Add(o.class, func(data []byte) []byte { return append(data, o.text...) })
 	}
@@ -139,7 +139,7 @@ func TestNoFile(t *testing.T) {
 func TestCorrupt(t *testing.T) {
 	for name, corrupt := range map[string]func(p []byte, at int64){
 		"a length":     func(p []byte, at int64) { binary.PutUvarint(p, 1<<40); binary.PutUvarint(p[6:], 1<<40) },
-		"a huge class": func(p []byte, at int64) { binary.PutUvarint(p, 1<<20) },
+		"a huge class": func(p []byte, at int64) { binary.PutUvarint(p, 1<<34) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := &memory{size: 1 << 20, corrupt: corrupt}
