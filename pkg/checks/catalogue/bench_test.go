@@ -157,10 +157,10 @@ func TestALargeCluster(t *testing.T) {
 			t.Errorf("%s: want yes, got %s (%s)", a.Question, a.Answer, a.Reason)
 		}
 	}
-	// 44 checks of workloads, 13 of them of what a container that has ended declares, one
+	// 45 checks of workloads, 14 of them of what a container that has ended declares, one
 	// of nodes and one of namespaces too, 18 of nodes, one of Secrets, 2 of the list of Secrets, one of ConfigMaps,
 	// and 11 of the one node with an API server and its etcd.
-	if want := (44+13)*25 + 1 + 19*101 + 1002 + 2 + 1 + 11; len(result.Findings) != want {
+	if want := (45+14)*25 + 1 + 19*101 + 1002 + 2 + 1 + 11; len(result.Findings) != want {
 		t.Errorf("want %d findings, one for each check and subject, got %d", want, len(result.Findings))
 	}
 }

@@ -24,6 +24,7 @@ func All() []checks.Check {
 		builds.BuildProcess,
 
 		immutable.MutableImage,
+		immutable.ImageScanned,
 		immutable.InstallAtStart,
 		immutable.ExecutableConfig,
 		immutable.WritableRoot,

@@ -89,6 +89,10 @@ func clean() *fact.Set {
 	app.Pods[0].Containers = append(app.Pods[0].Containers, fact.ContainerStatus{
 		Name: agent.Name, ID: strings.Repeat("d", 64), Terminated: true, ExitCode: ft.Ptr(int32(0)),
 	})
+	set.ImageScan = &fact.ImageScan{Reports: []fact.ImageReport{
+		{Kind: "VulnerabilityReport", Namespace: "shop", Name: "web", Digest: "sha256:" + strings.Repeat("1", 64), Updated: set.CollectedAt},
+		{Kind: "VulnerabilityReport", Namespace: "shop", Name: "agent", Digest: "sha256:" + strings.Repeat("2", 64), Updated: set.CollectedAt},
+	}}
 	set.Vulnerabilities = &fact.VulnerabilityData{Name: "all.zip", Modified: set.CollectedAt, Compared: set.CollectedAt, Records: 70_000}
 	set.VulnerableImages = []fact.ImageVulnerabilities{{Parts: []fact.HostVulnerabilities{{Ecosystem: "Debian:13", Covered: true, Packages: 1, Modified: set.CollectedAt}}}}
 	worker.Measured.Images = []fact.ImageInventory{{
@@ -149,7 +153,7 @@ var faults = map[string]struct {
 	},
 	"immutable/mutable-image": {
 		func(s *fact.Set) { container(s).Image = "registry.example/shop/web:latest" },
-		[]string{"medium immutable/mutable-image Deployment/shop/web/app/"},
+		[]string{"low immutable/image-scanned Deployment/shop/web/app/", "medium immutable/mutable-image Deployment/shop/web/app/"},
 	},
 	"immutable/install-at-start": {
 		func(s *fact.Set) {
@@ -164,6 +168,10 @@ var faults = map[string]struct {
 			container(s).Code = []fact.MountedCode{{Volume: "scripts", Mount: "/scripts", Field: "command[1]", Interpreter: "sh", ConfigMap: "web-scripts", Key: "start.sh"}}
 		},
 		[]string{"medium immutable/executable-config Deployment/shop/web/app/"},
+	},
+	"immutable/image-scanned": {
+		func(s *fact.Set) { s.ImageScan.Reports = s.ImageScan.Reports[1:] },
+		[]string{"low immutable/image-scanned Deployment/shop/web/app/"},
 	},
 	"immutable/writable-root": {
 		unprotected,
@@ -768,6 +776,9 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 				set.ConfigMaps = nil
 			case fact.SecretStores:
 				set.StoresRead = false
+			case fact.ImageReports:
+				set.ImageScan = nil
+				want[api.Immutable] = api.Yes // images can be scanned where the cluster does not see it: an optional part
 			case fact.Etcd:
 				set.Nodes[0].Measured.Etcd = nil
 			case fact.EncryptionConfig:

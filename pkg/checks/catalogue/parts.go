@@ -29,6 +29,10 @@ func Parts() []checks.Part {
 		{Question: api.Immutable, Name: "scanned", Title: "Running images have no known vulnerability", Optional: true, Checks: []string{
 			"immutable/vulnerable-packages",
 		}},
+		// Low fails do not decide an answer, so the part asks no more than what a yes shows.
+		{Question: api.Immutable, Name: "reports", Title: "It is known which images a scanner in the cluster has looked at", Optional: true, Checks: []string{
+			"immutable/image-scanned",
+		}},
 
 		{Question: api.Privileged, Name: "flag", Title: "No container is declared privileged", Checks: []string{
 			"privileged/privileged-container",

@@ -12,7 +12,8 @@ import (
 
 // resolved is an image that a pod's status says a container runs.
 type resolved struct {
-	// name is the repository in full ("docker.io/library/nginx"), digest "sha256:...".
+	// name is the repository in full ("docker.io/library/nginx"), digest "sha256:...". Without a
+	// name it is the digest of a configuration.
 	name, digest string
 	// platform is the node's operating system and architecture, or the node where they are unknown.
 	platform string
@@ -54,12 +55,20 @@ func (x *imageIDs) reference(image string) (reference.Named, error) {
 	return r.named, r.err
 }
 
+// isDigest reports whether a text is "sha256:" and 64 hexadecimal digits.
+func isDigest(text string) bool {
+	hex, ok := strings.CutPrefix(text, "sha256:")
+	return ok && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == ""
+}
+
 // parse returns the repository and digest of an image id, "" if it has none.
 func (x *imageIDs) parse(id string) (name, digest string) {
 	if known, ok := x.parsed[id]; ok {
 		return known[0], known[1]
 	}
-	if named, err := reference.ParseNormalizedNamed(strings.TrimPrefix(id, "docker-pullable://")); err == nil {
+	if bare := strings.TrimPrefix(id, "docker://"); isDigest(bare) {
+		digest = bare
+	} else if named, err := reference.ParseNormalizedNamed(strings.TrimPrefix(id, "docker-pullable://")); err == nil {
 		if digested, ok := named.(reference.Digested); ok {
 			name, digest = named.Name(), digested.Digest().String()
 		}

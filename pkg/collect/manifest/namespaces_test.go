@@ -11,7 +11,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
-func TestNamespaces(t *testing.T) {
+func TestNamespaceLabels(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "all.yaml")
 	const text = `apiVersion: v1
 kind: Namespace

@@ -16,7 +16,6 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/configmap"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
 // Item is one thing that manifests declare. One of its fields is set.
