@@ -25,7 +25,15 @@ type Report struct {
 	// Stored is the store of the cluster's Secrets, for people who asked about Secrets.
 	// It is nil if none was read.
 	Stored *checks.Store
+	// few and failing are of facts with very many workloads: the first findings that say the
+	// same, with the count of all, and the objects that fail by check. Else few is nil.
+	few     iter.Seq2[api.Finding, *checks.Said]
+	failing []*checks.Failing
 }
+
+// fewFindings is how many findings of a check that say the same a table has, of very many
+// workloads. It names ten, and shows the evidence of five.
+const fewFindings = 64
 
 // Whole returns the report with all findings in memory.
 func (r *Report) Whole() *api.ChecklistReport {
@@ -50,6 +58,17 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 // Stream is Build for facts that can have very many findings.
 func Stream(spec api.ReportSpec, set *fact.Set, judgement *checks.Judgement) *Report {
 	report := &Report{Head: head(spec, set, &judgement.Result), Each: sanitized(judgement.All())}
+	if few, failing, ok := judgement.Few(fewFindings); ok {
+		report.failing = failing
+		report.few = func(yield func(api.Finding, *checks.Said) bool) {
+			for f, said := range few {
+				sanitizeFinding(&f)
+				if !yield(f, said) {
+					return
+				}
+			}
+		}
+	}
 	if spec.Command == "secrets" {
 		report.Stored = judgement.Store()
 	}
@@ -121,16 +140,21 @@ func sanitizeSubject(s *fact.Subject) {
 func sanitized(findings iter.Seq[api.Finding]) iter.Seq[api.Finding] {
 	return func(yield func(api.Finding) bool) {
 		for f := range findings {
-			sanitizeSubject(&f.Subject)
-			f.Message, f.Remediation, f.Reason = safe(f.Message), escape.Line(f.Remediation), fact.Reason(escape.Line(string(f.Reason)))
-			f.Evidence = slices.Clone(f.Evidence)
-			for j := range f.Evidence {
-				f.Evidence[j].Source, f.Evidence[j].Value = safe(f.Evidence[j].Source), safe(f.Evidence[j].Value)
-			}
+			sanitizeFinding(&f)
 			if !yield(f) {
 				return
 			}
 		}
+	}
+}
+
+// sanitizeFinding changes what a finding has, and nothing that others share.
+func sanitizeFinding(f *api.Finding) {
+	sanitizeSubject(&f.Subject)
+	f.Message, f.Remediation, f.Reason = safe(f.Message), escape.Line(f.Remediation), fact.Reason(escape.Line(string(f.Reason)))
+	f.Evidence = slices.Clone(f.Evidence)
+	for j := range f.Evidence {
+		f.Evidence[j].Source, f.Evidence[j].Value = safe(f.Evidence[j].Source), safe(f.Evidence[j].Value)
 	}
 }
 

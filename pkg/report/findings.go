@@ -267,7 +267,8 @@ func (r *row) podWords() string {
 func (r *row) allEvidence() []string {
 	var out []string
 	add := func(e api.Evidence) { out = append(out, where(escape.Line(e.Source), escape.Line(e.Value))) }
-	if len(r.findings) == 1 {
+	all := len(r.findings) + r.moreFindings
+	if all == 1 {
 		for _, e := range r.finding.Evidence {
 			add(e)
 		}
@@ -275,7 +276,7 @@ func (r *row) allEvidence() []string {
 	}
 	for i, f := range r.findings {
 		if i == wideEvidence {
-			out = append(out, fmt.Sprintf("and %s more (see -o json)", thousands(len(r.findings)-wideEvidence)))
+			out = append(out, fmt.Sprintf("and %s more (see -o json)", thousands(all-wideEvidence)))
 			break
 		}
 		if len(f.Evidence) > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
@@ -27,7 +28,8 @@ type step struct {
 type fix struct {
 	finding  *api.Finding // the most severe
 	objects  []fact.Subject
-	platform bool // all of them are the platform's
+	more     map[string]int // that are not in the list, by kind
+	platform bool           // all of them are the platform's
 	// alone are the numbers of the questions whose NO comes from this check alone.
 	// beside is how many checks make its question NO, if there are several.
 	alone  []int
@@ -39,7 +41,7 @@ type fix struct {
 // own subjects before the platform's; severe findings before the rest. Among these
 // comes first what changes most: a check that alone makes a question NO. Then the rank
 // decides. If few checks fail, the hint that lets most be measured follows.
-func steps(report *api.ChecklistReport) []step {
+func steps(report *api.ChecklistReport, failing []*checks.Failing) []step {
 	fixes := map[string]*fix{}
 	var order []*fix
 	seen := map[string]bool{}
@@ -66,6 +68,25 @@ func steps(report *api.ChecklistReport) []step {
 			refuting[f.Question] = append(refuting[f.Question], f.Check)
 		}
 	}
+	for _, f := range failing {
+		x := fixes[escape.Line(f.Check)]
+		if x == nil {
+			continue
+		}
+		x.platform = x.platform && !f.Own
+		kind, more := escape.Line(f.Kind), f.Objects
+		for _, o := range x.objects {
+			if o.Kind == kind {
+				more--
+			}
+		}
+		if more > 0 {
+			if x.more == nil {
+				x.more = map[string]int{}
+			}
+			x.more[kind] += more
+		}
+	}
 	for _, a := range report.Answers {
 		for _, id := range refuting[a.Question] {
 			if x := fixes[id]; a.Answer == api.No {
@@ -82,7 +103,7 @@ func steps(report *api.ChecklistReport) []step {
 			first(!a.platform, !b.platform),
 			first(grave(a.finding.Severity), grave(b.finding.Severity)),
 			cmp.Compare(len(b.alone), len(a.alone)),
-			rankOf(a.finding, len(a.objects)).compare(rankOf(b.finding, len(b.objects))),
+			rankOf(a.finding, a.count()).compare(rankOf(b.finding, b.count())),
 		)
 	})
 	var out []step
@@ -97,9 +118,15 @@ func steps(report *api.ChecklistReport) []step {
 	return out
 }
 
+// count is how many objects fail.
+func (x *fix) count() int {
+	s := subjects{objects: x.objects, more: x.more}
+	return s.len()
+}
+
 // why says how many subjects fail, what to do, and what that would change.
 func (x *fix) why() string {
-	text := countKinds(x.objects) + "."
+	text := countKinds(x.objects, x.more) + "."
 	remedy := escape.Line(x.finding.Remediation)
 	if i := strings.Index(remedy, ". "); i > 0 {
 		remedy = remedy[:i+1] // explain prints the rest
@@ -137,7 +164,7 @@ func (p *tablePrinter) next(out io.Writer, report *api.ChecklistReport) error {
 	const label = "Next: "
 	indent := strings.Repeat(" ", len(label))
 	var b strings.Builder
-	for i, s := range steps(report) {
+	for i, s := range steps(report, p.failing) {
 		margin := indent
 		if i == 0 {
 			margin = label

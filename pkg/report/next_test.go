@@ -77,7 +77,7 @@ func TestSteps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			report := &api.ChecklistReport{Answers: answers, Findings: allFailing(t, tc.findings...), Gaps: tc.gaps}
-			if diff := cmp.Diff(tc.want, steps(report), cmp.AllowUnexported(step{})); diff != "" {
+			if diff := cmp.Diff(tc.want, steps(report, nil), cmp.AllowUnexported(step{})); diff != "" {
 				t.Errorf("steps (-want +got):\n%s", diff)
 			}
 		})

@@ -87,11 +87,13 @@ type row struct {
 	// findings are all findings that the message is about, and pods their pods.
 	findings []*api.Finding
 	pods     int
+	// moreFindings counts those that are not in the list.
+	moreFindings int
 
 	seen map[string]bool // keys of the objects
 }
 
-func (r *row) rank() rank { return rankOf(r.finding, len(r.subjects.objects)) }
+func (r *row) rank() rank { return rankOf(r.finding, r.subjects.len()) }
 
 // refutes reports whether the row makes its questions NO.
 func (r *row) refutes() bool {
@@ -179,6 +181,12 @@ func shape(kind, message string) string {
 
 // byMessage makes a row for each message, whatever its subjects.
 func byMessage(list []*statement) []*row {
+	rows := unsortedByMessage(list)
+	sortRows(rows)
+	return rows
+}
+
+func unsortedByMessage(list []*statement) []*row {
 	var rows []*row
 	index := map[alike]*row{}
 	for _, s := range list {
@@ -191,7 +199,6 @@ func byMessage(list []*statement) []*row {
 		r.differ = r.differ || s.message != r.messages[0]
 		r.add(s)
 	}
-	sortRows(rows)
 	return rows
 }
 

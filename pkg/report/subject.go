@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -98,6 +99,17 @@ func object(s fact.Subject) fact.Subject {
 type subjects struct {
 	objects    []fact.Subject
 	containers []string
+	// more counts those that are not in the list, by kind.
+	more map[string]int
+}
+
+// len is how many there are.
+func (s *subjects) len() int {
+	n := len(s.objects)
+	for _, more := range s.more {
+		n += more
+	}
+	return n
 }
 
 // String describes them on one line. Of many, it names the first few: see fit.
@@ -149,7 +161,7 @@ func (s *subjects) list(n int, bare bool) string {
 		}
 		return text
 	}
-	text, list := countKinds(s.objects), ""
+	text, list := countKinds(s.objects, s.more), ""
 	for i, o := range s.objects[:min(n, len(s.objects))] {
 		if i > 0 {
 			list += ", "
@@ -162,16 +174,19 @@ func (s *subjects) list(n int, bare bool) string {
 	if list == "" {
 		return text
 	}
-	if n < len(s.objects) {
+	if n < s.len() {
 		list += ", ..."
 	}
 	return text + " (" + list + ")"
 }
 
-// countKinds counts objects by kind, the most frequent first: "28 ReplicaSets, 1 Job".
-func countKinds(objects []fact.Subject) string {
-	counts := map[string]int{}
-	var kinds []string
+// countKinds counts objects by kind, and more of them, the most frequent first: "28 ReplicaSets, 1 Job".
+func countKinds(objects []fact.Subject, more map[string]int) string {
+	counts := maps.Clone(more)
+	if counts == nil {
+		counts = map[string]int{}
+	}
+	kinds := slices.Sorted(maps.Keys(counts))
 	for _, o := range objects {
 		if counts[o.Kind] == 0 {
 			kinds = append(kinds, o.Kind)

@@ -21,6 +21,10 @@ import (
 type tablePrinter struct {
 	opts Options
 	wide bool
+	// counts are of a report that has only the first findings of those that say the same, by
+	// what identifies a finding.
+	counts  map[string]*checks.Said
+	failing []*checks.Failing
 }
 
 // Terminals are assumed to be at least leastWidth wide. From oneLineFrom on a finding
@@ -38,6 +42,16 @@ func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
 // show unless it was asked to.
 func (p *tablePrinter) Stream(out io.Writer, report *Report) error {
 	whole := *report.Head
+	if report.few != nil {
+		few := &tablePrinter{opts: p.opts, wide: p.wide, counts: map[string]*checks.Said{}, failing: report.failing}
+		for f, said := range report.few {
+			if f.Verdict != api.Pass || p.shows(&f) {
+				whole.Findings = append(whole.Findings, f)
+				few.counts[findingKey(&f)] = said
+			}
+		}
+		return few.print(out, &whole, report.Stored)
+	}
 	clusters := map[string]bool{}
 	for f := range report.Each {
 		// One of each cluster stays: see unnamedCluster.
@@ -47,6 +61,47 @@ func (p *tablePrinter) Stream(out io.Writer, report *Report) error {
 		clusters[f.Subject.Cluster] = true
 	}
 	return p.print(out, &whole, report.Stored)
+}
+
+func findingKey(f *api.Finding) string { return f.Check + " " + f.Subject.Key() }
+
+// addCounts adds to rows the objects and findings that the report does not have, and returns
+// how many findings are in no row.
+func (p *tablePrinter) addCounts(rows []*row) (others int) {
+	in := map[*checks.Said]bool{}
+	for _, r := range rows {
+		has := map[string]int{}
+		for _, o := range r.subjects.objects {
+			has[o.Kind]++
+		}
+		all, findings := map[string]int{}, 0
+		for _, f := range r.findings {
+			said := p.counts[findingKey(f)]
+			if said != nil && said.Kind == "" { // what was too much to be told apart
+				others--
+			}
+			if said == nil || in[said] {
+				continue
+			}
+			in[said] = true
+			if said.Kind == "" {
+				others += said.Findings
+				continue
+			}
+			all[escape.Line(said.Kind)] += said.Objects
+			findings += said.Findings
+		}
+		r.moreFindings = max(0, findings-len(r.findings))
+		for kind, n := range all {
+			if more := n - has[kind]; more > 0 {
+				if r.subjects.more == nil {
+					r.subjects.more = map[string]int{}
+				}
+				r.subjects.more[kind] = more
+			}
+		}
+	}
+	return others
 }
 
 func (p *tablePrinter) print(out io.Writer, report *api.ChecklistReport, store *checks.Store) error {
@@ -377,7 +432,9 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 	if p.opts.Summary && !p.wide {
 		rows, more = summarize(list, report.Answers, summaryRows)
 	} else {
-		rows = byMessage(list)
+		rows = unsortedByMessage(list)
+		more = p.addCounts(rows)
+		sortRows(rows)
 	}
 	var err error
 	switch width := p.width(); {

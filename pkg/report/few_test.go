@@ -1,0 +1,77 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+)
+
+// manyWorkloads are objects of a few kinds with a few specs, more than a table has findings.
+func manyWorkloads(r *rand.Rand) *fact.Set {
+	set := &fact.Set{PodScope: fact.PodsSome, InjectionRead: true, FieldsRead: true, ConfigMaps: &fact.ConfigMapScan{Read: 1}}
+	yes, no := true, false
+	bools := []*bool{nil, &yes, &no}
+	for i := range 300 + r.IntN(600) {
+		owner := fact.Subject{Kind: []string{"Pod", "Deployment", "Job"}[r.IntN(3)], Namespace: []string{"shop", "ci", "kube-system"}[r.IntN(3)], Name: fmt.Sprintf("w%d", i)}
+		spec := fact.PodSpec{Origin: "x.yaml pod/" + owner.Namespace + "/" + owner.Name, Path: "spec", HostPID: r.IntN(4) == 0}
+		for j := range 1 + r.IntN(2) {
+			spec.Containers = append(spec.Containers, fact.Container{
+				Name: fmt.Sprintf("c%d", j), Field: fmt.Sprintf("spec.containers[%d]", j), Type: fact.RegularContainer,
+				Image: "registry.example/app:" + []string{"v1", "latest"}[r.IntN(2)], Privileged: bools[r.IntN(3)],
+				ReadOnlyRootFilesystem: bools[r.IntN(3)], AllowPrivilegeEscalation: bools[r.IntN(3)],
+			})
+		}
+		set.Workloads = append(set.Workloads, fact.Workload{Owner: owner, Spec: spec})
+	}
+	return set
+}
+
+// A table of very many workloads, which has only the first findings, is that of all.
+func TestATableOfManyWorkloads(t *testing.T) {
+	var list []checks.Check
+	for _, c := range catalogue.All() {
+		if c.Scope == checks.ScopeWorkload && len(fact.Intersect(c.Needs, fact.NodeKinds())) == 0 {
+			list = append(list, c)
+		}
+	}
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		set := manyWorkloads(r)
+		plan := catalogue.Plan(list, "only what files declare")
+		context := *set
+		context.Workloads = nil
+		stream := checks.NewStream(plan, &context, checks.StreamOptions{})
+		stream.Add(set.Workloads)
+		spec := api.ReportSpec{Command: "pods"}
+		many, whole := Stream(spec, &context, stream.Finish(&context)), Stream(spec, set, checks.Judge(plan, set))
+		for name, opts := range map[string]Options{
+			"plain": {}, "80 columns": {Width: 80}, "200 columns": {Width: 200}, "only severe": {MinSeverity: api.High},
+		} {
+			for _, format := range []string{"table", "wide"} {
+				var want, got bytes.Buffer
+				opts.Catalogue = catalogue.All()
+				printer, err := NewPrinter(format, opts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := Print(&want, printer, whole); err != nil {
+					t.Fatal(err)
+				}
+				if err := Print(&got, printer, many); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want.String(), got.String()); diff != "" {
+					t.Fatalf("seed %d, %s, %s (-whole +many):\n%.4000s", seed, format, name, diff)
+				}
+			}
+		}
+	}
+}
