@@ -19,10 +19,10 @@ import (
 // evaluate sets what a container's command lines run and install: its own, those of its
 // hooks and its probes.
 func evaluate(out *fact.Container, c *corev1.Container, volumes []corev1.Volume) {
-	lines := commandLines(c)
-	if len(lines) == 0 {
+	if isPlain(c) {
 		return
 	}
+	lines := commandLines(c)
 	var e commandline.Evaluation
 	e.Dir = c.WorkingDir
 	var env map[string]string
@@ -49,6 +49,44 @@ func evaluate(out *fact.Container, c *corev1.Container, volumes []corev1.Volume)
 			out.Code = append(out.Code, code)
 		}
 	}
+}
+
+// isPlain reports whether a container has one command line at most, and that is a program of
+// the image which package commandline does not know. Most containers are so.
+func isPlain(c *corev1.Container) bool {
+	if c.Lifecycle != nil {
+		return false
+	}
+	for _, p := range []*corev1.Probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe} {
+		if p != nil && p.Exec != nil {
+			return false
+		}
+	}
+	program := ""
+	switch {
+	case len(c.Command) > 0:
+		program = c.Command[0]
+	case len(c.Args) > 0:
+		program = c.Args[0]
+	}
+	if program == "" || program[0] == '-' {
+		return true
+	}
+	return !commandline.Interesting(program) && !inVolume(program, c)
+}
+
+// inVolume reports whether a program may be a file of a volume.
+func inVolume(program string, c *corev1.Container) bool {
+	if !path.IsAbs(program) {
+		return strings.Contains(program, "/") && len(c.VolumeMounts) > 0
+	}
+	program = path.Clean(program)
+	for i := range c.VolumeMounts {
+		if below(program, c.VolumeMounts[i].MountPath) {
+			return true
+		}
+	}
+	return false
 }
 
 // line is one command line of a container.
@@ -102,7 +140,7 @@ func (l line) worth(c *corev1.Container) bool {
 			continue
 		}
 		program := p.words[0]
-		return commandline.Interesting(program) || len(c.VolumeMounts) > 0 && strings.Contains(program, "/")
+		return commandline.Interesting(program) || inVolume(program, c)
 	}
 	return false
 }
