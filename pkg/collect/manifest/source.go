@@ -209,11 +209,49 @@ const attempts = 3
 // pause is the time between two attempts.
 var pause = time.Second
 
+// patience is how long a server may be silent: before it answers, and in its answer.
+var patience = 30 * time.Second
+
+// web reads URLs. It sends what is in the URL to the server in it, and to no other.
+var web = &http.Client{
+	Transport: func() http.RoundTripper {
+		transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // the standard library's
+		transport.ResponseHeaderTimeout = patience
+		return transport
+	}(),
+	CheckRedirect: func(request *http.Request, before []*http.Request) error {
+		if len(before) == 10 {
+			return errors.New("redirects without end")
+		}
+		request.Header.Del("Referer") // it has the query of the URL before, perhaps with a token
+		return safeURL(request.URL)
+	},
+}
+
+// errPlain is for URLs whose content anybody on the way can read and change.
+var errPlain = errors.New("expected a URL with https: over http anybody on the way can change what is read")
+
+// safeURL refuses URLs that are not https. This machine's own address may be asked without it.
+func safeURL(u *url.URL) error {
+	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
+		return nil
+	}
+	return errPlain
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // fetch reads a URL. Errors name neither the URL nor what was answered.
 func fetch(ctx context.Context, rawURL string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
 		return nil, errors.New("not a valid URL")
+	}
+	if err := safeURL(request.URL); err != nil {
+		return nil, err
 	}
 	for try := 1; ; try++ {
 		data, again, err := fetchOnce(request)
@@ -229,22 +267,44 @@ func fetch(ctx context.Context, rawURL string) ([]byte, error) {
 }
 
 func fetchOnce(request *http.Request) (data []byte, again bool, err error) {
-	response, err := http.DefaultClient.Do(request)
+	response, err := web.Do(request)
 	if err != nil {
+		if errors.Is(err, errPlain) {
+			return nil, false, errors.New("the server redirects to a URL without https")
+		}
 		return nil, true, errors.New(netProblem(err))
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	if response.StatusCode != http.StatusOK {
 		return nil, response.StatusCode >= 500, fmt.Errorf("expected status 200, the server answered %d", response.StatusCode)
 	}
-	data, err = io.ReadAll(io.LimitReader(response.Body, maxSource+1))
-	if err != nil {
+	silent := time.AfterFunc(patience, func() { _ = response.Body.Close() }) // a read of it ends
+	defer silent.Stop()
+	data, err = io.ReadAll(io.LimitReader(awake{response.Body, silent}, maxSource+1))
+	switch {
+	case err != nil && !silent.Stop():
+		return nil, true, errors.New("the server did not send the rest in time")
+	case err != nil:
 		return nil, true, errors.New(netProblem(err))
 	}
 	if int64(len(data)) > maxSource {
 		return nil, false, fmt.Errorf("expected at most %d MiB, found more", maxSource>>20)
 	}
 	return data, false, nil
+}
+
+// awake restarts a timer with each piece that is read.
+type awake struct {
+	io.Reader
+	timer *time.Timer
+}
+
+func (a awake) Read(b []byte) (int, error) {
+	n, err := a.Reader.Read(b)
+	if n > 0 {
+		a.timer.Reset(patience)
+	}
+	return n, err
 }
 
 // netProblem words an error of an HTTP client. The client's own text holds the

@@ -79,6 +79,7 @@ func TestReadURL(t *testing.T) {
 	for name, want := range map[string]string{
 		"http://me:CAN/ARY@host.invalid:x/y": "http://host.invalid:x/y: not a valid URL",
 		"http://127.0.0.1:1/a?CANARY":        "http://127.0.0.1:1/a: the server cannot be reached: connection refused",
+		"http://me:CANARY@host.invalid/a":    "http://host.invalid/a: expected a URL with https: over http anybody on the way can change what is read",
 		"ftp://me:CANARY@host/a":             "ftp://host/a: no such file or directory",
 	} {
 		if _, err := Read(t.Context(), Files{Filenames: []string{name}}, "", nil); err == nil || err.Error() != want {
@@ -168,5 +169,50 @@ func TestLinks(t *testing.T) {
 	want := []string{"Pod shop/a from dir/a.yaml pod/shop/a spec", "Pod shop/a from dir/c.yaml pod/shop/a spec"}
 	if diff := cmp.Diff(want, found(got)); diff != "" {
 		t.Errorf("workloads (-want +got):\n%s", diff)
+	}
+}
+
+// A server cannot send the client to a URL without https, and what was in the first URL does
+// not reach the second server. One that falls silent in its answer does not hold up the run.
+func TestRedirects(t *testing.T) {
+	defer func(p, w time.Duration) { patience, pause = p, w }(patience, pause)
+	patience, pause = 50*time.Millisecond, time.Millisecond
+	var seen []string
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.URL.String()+strings.Join(r.Header.Values("Referer"), " ")+strings.Join(r.Header.Values("Authorization"), " "))
+		_, _ = io.WriteString(w, object("v1", "Pod", "a", "spec: "+spec))
+	}))
+	defer other.Close()
+	end := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/other":
+			http.Redirect(w, r, strings.Replace(other.URL, "127.0.0.1", "localhost", 1)+"/x", http.StatusFound)
+		case "/plain":
+			http.Redirect(w, r, "http://host.invalid/CANARY", http.StatusFound)
+		case "/silent":
+			_, _ = io.WriteString(w, "kind: Pod\n")
+			_ = http.NewResponseController(w).Flush()
+			<-end
+		}
+	}))
+	defer server.Close()
+	defer close(end)
+	host := strings.TrimPrefix(server.URL, "http://")
+	for path, want := range map[string]string{
+		"/other":  "",
+		"/plain":  ": the server redirects to a URL without https",
+		"/silent": ": the server did not send the rest in time",
+	} {
+		_, err := Read(t.Context(), Files{Filenames: []string{"http://me:CANARY@" + host + path + "?token=CANARY"}}, "", nil)
+		if want == "" && err == nil {
+			continue
+		}
+		if err == nil || err.Error() != server.URL+path+want {
+			t.Errorf("got  %v\nwant %s", err, server.URL+path+want)
+		}
+	}
+	if diff := cmp.Diff([]string{"/x"}, seen); diff != "" {
+		t.Errorf("the other server saw (-want +got):\n%s", diff)
 	}
 }
