@@ -72,8 +72,44 @@ func judgeBuilderWorkload(v *checks.View) []api.Finding {
 		}
 	}
 	setApart(v, findings, of, builds)
+	findings = append(findings, declaredBuilds(v)...)
 	// The command lines of earlier facts were compared with a shorter list.
 	return append(findings, v.FieldsUnread()...)
+}
+
+// declaredBuilds are the findings about objects that declare a build and no pod (an OpenShift
+// BuildConfig, an Image of kpack): a gap names each of them, because its pods were not
+// read. How far they reach is unknown, but not that they build.
+func declaredBuilds(v *checks.View) []api.Finding {
+	var findings []api.Finding
+	var judged map[fact.SubjectKey]bool // filled when first needed
+	for i := range v.Gaps {
+		gap := &v.Gaps[i]
+		tool, ok := builder.OfKind(gap.Subject.Kind)
+		if !ok || gap.What != fact.Pods && gap.What != fact.Templates || tool.Role != builder.Builds {
+			continue
+		}
+		if judged == nil {
+			judged = make(map[fact.SubjectKey]bool, len(v.Workloads))
+			for k := range v.Workloads {
+				judged[v.Workloads[k].Owner.Identity()] = true
+			}
+		}
+		s := gap.Subject
+		if judged[s.Identity()] {
+			continue
+		}
+		judged[s.Identity()] = true
+		name := strings.ToLower(s.Kind) + "/" + s.Name
+		if s.Namespace != "" {
+			name = strings.ToLower(s.Kind) + "/" + s.Namespace + "/" + s.Name
+		}
+		findings = append(findings, api.Finding{
+			Verdict: api.Fail, Severity: api.Medium, Subject: s, Message: "is " + tool.Name + "; how far its pods reach was not read",
+			Evidence: []api.Evidence{{Source: strings.TrimSpace(s.File+" "+name) + " kind", Value: s.Kind}},
+		})
+	}
+	return findings
 }
 
 // judgeSystem is the finding for a pod that a build system made.

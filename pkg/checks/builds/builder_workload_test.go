@@ -391,6 +391,20 @@ func TestBuilderWorkload(t *testing.T) {
 		Set:  ft.Edit(ft.Declared(fact.Container{Image: image}), saved),
 		Want: []api.Finding{fails(api.Medium, "runs BuildKit, as root", image), earlier},
 	}
+	buildConfig := fact.Subject{Kind: "BuildConfig", Namespace: "ci", Name: "web", File: "b.yaml"}
+	gap := func(what fact.Kind, subject fact.Subject) fact.Gap {
+		return fact.Gap{What: what, Subject: subject, Reason: fact.Unsupported}
+	}
+	cases["an object that declares a build and no pod"] = row{
+		Set: &fact.Set{FieldsRead: true, Gaps: []fact.Gap{
+			gap(fact.Pods, buildConfig), gap(fact.Pods, buildConfig),
+			gap(fact.Pods, fact.Subject{Kind: "Rollout", Name: "x"}), gap(fact.Pods, fact.Subject{Kind: "Task", Name: "x"}), gap(fact.Nodes, fact.Subject{Kind: "Build", Name: "x"}),
+		}},
+		Want: ft.One(api.Finding{
+			Verdict: api.Fail, Severity: api.Medium, Subject: buildConfig, Message: "is an OpenShift build; how far its pods reach was not read",
+			Evidence: ft.Evidence("b.yaml buildconfig/ci/web kind", "BuildConfig"),
+		}),
+	}
 	cases["no pods, no findings"] = row{Set: &fact.Set{}}
 	ft.Judge(t, checks.OfSet(judgeBuilderWorkload), cases)
 }
