@@ -115,13 +115,14 @@ func declaredBuilds(v *checks.View) []api.Finding {
 // judgeSystem is the finding for a pod that a build system made.
 func judgeSystem(w *fact.Workload) (api.Finding, bool) {
 	tool, key, isLabel, ok := builder.OfLabels(w.Spec.Labels, w.Spec.Annotations)
-	kind := "annotations"
-	if isLabel {
-		kind = "labels"
-	}
-	shown := api.Evidence{Source: checks.MetadataField(w, kind+"["+key+"]"), Value: "present"}
-	if !ok {
-		tool, ok = builder.OfKind(w.Owner.Kind)
+	var shown api.Evidence
+	if ok {
+		kind := "annotations"
+		if isLabel {
+			kind = "labels"
+		}
+		shown = api.Evidence{Source: checks.MetadataField(w, kind+"["+key+"]"), Value: "present"}
+	} else if tool, ok = builder.OfKind(w.Owner.Kind); ok {
 		shown = api.Evidence{Source: w.Spec.Origin + " kind", Value: w.Owner.Kind}
 	}
 	for i := range w.Spec.Containers {
@@ -232,7 +233,10 @@ func (j *builderJudge) container(v *checks.View, d checks.Declared) api.Finding 
 			}
 		}
 	}
-	r := reachOf(d, image.known && image.Rootless)
+	var r declaredReach
+	if found {
+		r = reachOf(d, image.known && image.Rootless)
+	}
 	switch {
 	case found && tool.Role == builder.Client:
 		// A client without a command that builds. With a way to a daemon it can build, and
