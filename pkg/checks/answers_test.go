@@ -116,14 +116,6 @@ func TestAnswers(t *testing.T) {
 				Parts: parts{oneYes, twoYes},
 			},
 		},
-		"a check that does not run covers nothing": {
-			plan(one, two),
-			[]api.Finding{passA, covered(f("b", api.Fail, api.High, subject("a")), "", "privileged/a", "privileged/z")},
-			api.Answer{
-				Answer: api.No, Workloads: api.No, Coverage: cover(1, 1), Failing: map[api.Severity]int{api.High: 1},
-				Parts: parts{oneYes, part(two, api.No, api.No, cover(0, 1), 0, "")},
-			},
-		},
 		"a low fail does not make it a no": {
 			plan(one),
 			[]api.Finding{f("a", api.Fail, api.Low, subject("a"))},

@@ -56,7 +56,7 @@ func newLedger(v *View, checks []Check, subjects *roster) *ledger {
 func (l *ledger) enter(check int, j *judged, again bool, at int) entry {
 	c := class{
 		verdict: j.Verdict, severity: j.Severity, basis: j.Basis,
-		counted:  l.counted(j.Finding),
+		counted:  j.Counted(),
 		platform: j.Subject.Platform, open: j.Open(), fromGap: j.FromGap, idle: j.idle, unmeasured: j.unmeasured, again: again,
 	}
 	number, known := l.numbers[c]
@@ -67,17 +67,14 @@ func (l *ledger) enter(check int, j *judged, again bool, at int) entry {
 	return entry{subject: int32(j.subject), at: int32(at), check: uint16(check), class: number}
 }
 
-// counted is the severity with which a finding counts in this plan.
-func (l *ledger) counted(f *api.Finding) api.Severity {
-	if len(f.CoveredBy) == 0 {
-		return f.Severity
-	}
+// uncover removes what a finding says about covering checks of which not all run.
+func (l *ledger) uncover(f *api.Finding) {
 	for _, id := range f.CoveredBy {
 		if !slices.ContainsFunc(l.checks, func(c Check) bool { return c.ID == id }) {
-			return f.Severity
+			f.CoveredBy, f.Remaining = nil, ""
+			return
 		}
 	}
-	return f.Remaining
 }
 
 // keep adds a finding, which stays in memory.
@@ -116,6 +113,7 @@ func (l *ledger) add(check int, raw []api.Finding, gaps []*openGap) {
 
 func (l *ledger) complete(check int, j *judged) {
 	j.Subject.Platform = l.subjects.platform(j.subject)
+	l.uncover(j.Finding)
 	l.view.complete(j, &l.checks[check])
 }
 

@@ -561,12 +561,16 @@ func TestMergeOfCoveredFindings(t *testing.T) {
 		"one that nothing covers stays as it is": {
 			[]api.Finding{f(api.Fail, api.High, "", "b"), f(api.Fail, api.Medium, "")}, []string{"b"}, api.Medium,
 		},
-		"neither":                     {[]api.Finding{f(api.Fail, api.High, ""), f(api.Fail, api.Medium, "")}, nil, ""},
-		"a pass has nothing to cover": {[]api.Finding{f(api.Fail, api.High, "", "b"), f(api.Pass, api.High, "")}, []string{"b"}, ""},
+		"neither": {[]api.Finding{f(api.Fail, api.High, ""), f(api.Fail, api.Medium, "")}, nil, ""},
+		"a check that does not run covers nothing": {[]api.Finding{f(api.Fail, api.High, api.Low, "a", "c")}, nil, ""},
+		"a pass has nothing to cover":              {[]api.Finding{f(api.Fail, api.High, "", "b"), f(api.Pass, api.High, "")}, []string{"b"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			check := Check{ID: "privileged/x", Severity: api.Critical, Basis: api.Declared, Judge: func(*View) []api.Finding { return slices.Clone(tc.findings) }}
-			result := JudgeSet(Plan{Checks: []Check{check}}, &fact.Set{PodScope: fact.PodsAll})
+			gives := func(id string, findings ...api.Finding) Check {
+				return Check{ID: id, Severity: api.Critical, Basis: api.Declared, Judge: func(*View) []api.Finding { return slices.Clone(findings) }}
+			}
+			plan := Plan{Checks: []Check{gives("a"), gives("privileged/x", tc.findings...), gives("b")}}
+			result := JudgeSet(plan, &fact.Set{PodScope: fact.PodsAll})
 			if len(result.Findings) != 1 {
 				t.Fatalf("%d findings", len(result.Findings))
 			}

@@ -48,8 +48,13 @@ func steps(report *api.ChecklistReport, failing []*checks.Failing) []step {
 	refuting := map[api.Question][]string{} // checks that make it NO
 	for i := range report.Findings {
 		f := &report.Findings[i]
-		if f.Verdict != api.Fail {
-			continue
+		if f.Verdict != api.Fail || f.Counted() == "" {
+			continue // what other checks judge is done with them
+		}
+		if f.Counted() != f.Severity {
+			counted := *f
+			counted.Severity = f.Counted()
+			f = &counted
 		}
 		x := fixes[f.Check]
 		if x == nil {

@@ -83,3 +83,22 @@ func TestSteps(t *testing.T) {
 		})
 	}
 }
+
+// What other checks judge is no step of its own, and makes no answer a no.
+func TestStepsOfCoveredFindings(t *testing.T) {
+	report := &api.ChecklistReport{
+		Answers: []api.Answer{{Question: api.Privileged, Number: 3, Answer: api.No}},
+		Findings: allFailing(t, "critical declared privileged/a Pod/shop/a x", "critical declared privileged/b Pod/shop/a x",
+			"critical declared privileged/c Pod/shop/a x", "high declared privileged/d Pod/shop/a x"),
+	}
+	report.Findings[1].CoveredBy = []string{"privileged/a"}
+	report.Findings[2].CoveredBy, report.Findings[2].Remaining = []string{"privileged/a"}, api.Low
+	want := []step{
+		{check: "privileged/a", why: "1 Pod. Mend privileged/a. One of 2 checks that make question 3 NO."},
+		{check: "privileged/d", why: "1 Pod. Mend privileged/d. One of 2 checks that make question 3 NO."},
+		{check: "privileged/c", why: "1 Pod. Mend privileged/c."},
+	}
+	if diff := cmp.Diff(want, steps(report), cmp.AllowUnexported(step{})); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+}

@@ -97,7 +97,7 @@ func (r *row) rank() rank { return rankOf(r.finding, r.subjects.len()) }
 
 // refutes reports whether the row makes its questions NO.
 func (r *row) refutes() bool {
-	return r.finding.Verdict == api.Fail && r.finding.Severity.Rank() >= api.Medium.Rank()
+	return r.finding.Verdict == api.Fail && r.finding.Counted().Rank() >= api.Medium.Rank()
 }
 
 // questions returns the questions that the checks of the row answer.

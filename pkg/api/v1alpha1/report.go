@@ -306,11 +306,21 @@ type Finding struct {
 	Reason fact.Reason `json:"reason,omitempty"`
 	// FromGap reports whether the finding says no more than a gap.
 	FromGap bool `json:"fromGap,omitempty"`
-	// CoveredBy are checks that judge the same fields of the same subject, sorted. If all of
-	// them run, answers and their counts take the finding at the severity Remaining, that of
-	// the fields that only this check judges, or leave it out if that is "".
+	// CoveredBy are checks of the same run that judge the same fields of the same subject,
+	// sorted. If there are any, answers and their counts take the finding at the severity
+	// Remaining, that of the fields that only this check judges, or leave it out if that is
+	// "". A check sets both; if not all of the checks run, the run removes both.
 	CoveredBy []string `json:"coveredBy,omitempty"`
 	Remaining Severity `json:"remaining,omitempty"`
+}
+
+// Counted is the severity with which answers count the finding, "" if they leave it out
+// because other checks judge the same fields.
+func (f *Finding) Counted() Severity {
+	if len(f.CoveredBy) > 0 {
+		return f.Remaining
+	}
+	return f.Severity
 }
 
 // Open reports whether something about the subject is unknown.

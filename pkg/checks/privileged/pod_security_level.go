@@ -230,6 +230,7 @@ func (l *PodSecurityLevels) refuse(f *api.Finding, w *fact.Workload, of *standar
 	var byBaseline, byRestricted []string
 	g := grader{workload: w}
 	covered := true
+	var ranks []int // of the evidence
 	for _, r := range refusals {
 		if r.Level == podsecurity.Baseline {
 			byBaseline = append(byBaseline, string(r.Check))
@@ -248,7 +249,15 @@ func (l *PodSecurityLevels) refuse(f *api.Finding, w *fact.Workload, of *standar
 			} else if !slices.Contains(f.CoveredBy, by) {
 				f.CoveredBy = append(f.CoveredBy, by)
 			}
-			f.Evidence = append(f.Evidence, api.Evidence{Source: fieldSource(w, field.Path), Value: field.Value})
+			// The worst come first: a table shows one.
+			at, _ := slices.BinarySearchFunc(ranks, severity.Rank(), func(a, b int) int {
+				if a >= b {
+					return -1
+				}
+				return 1
+			})
+			ranks = slices.Insert(ranks, at, severity.Rank())
+			f.Evidence = slices.Insert(f.Evidence, at, api.Evidence{Source: fieldSource(w, field.Path), Value: field.Value})
 		}
 	}
 	if !covered {

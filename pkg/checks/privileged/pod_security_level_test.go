@@ -389,3 +389,13 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkPodSecurityLevel judges ordinary pods, as a stream does.
+func BenchmarkPodSecurityLevel(b *testing.B) {
+	set := in(ft.Declared(fact.Container{}), "v1.37.2", fact.Namespace{Name: "shop", Enforce: "baseline"})
+	levels := NewPodSecurityLevels(checks.NewView(set))
+	b.ReportAllocs()
+	for b.Loop() {
+		levels.Add(&set.Workloads[0])
+	}
+}
