@@ -98,7 +98,7 @@ func TestStepsOfCoveredFindings(t *testing.T) {
 		{check: "privileged/d", why: "1 Pod. Mend privileged/d. One of 2 checks that make question 3 NO."},
 		{check: "privileged/c", why: "1 Pod. Mend privileged/c."},
 	}
-	if diff := cmp.Diff(want, steps(report), cmp.AllowUnexported(step{})); diff != "" {
+	if diff := cmp.Diff(want, steps(report, nil), cmp.AllowUnexported(step{})); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 }
