@@ -189,6 +189,18 @@ func TestFind(t *testing.T) {
 				"volume spec.templates[0].volumes[0]", "volume spec.volumes[0]",
 			},
 		},
+		"a switch that is off": {
+			"{apiVersion: actions.summerwind.dev/v1alpha1, kind: Runner, spec: {image: a, dockerdWithinRunnerContainer: false}}",
+			[]string{"container spec partial"},
+		},
+		"a switch that is on": {
+			"{apiVersion: actions.summerwind.dev/v1alpha1, kind: Runner, spec: {image: a, dockerdWithinRunnerContainer: true}}",
+			[]string{"container spec partial", "gap Unsupported spec.dockerdWithinRunnerContainer"},
+		},
+		"a field of a template wins over that of its workflow": {
+			"{apiVersion: argoproj.io/v1alpha1, kind: Workflow, spec: {hostNetwork: true, templates: [{hostNetwork: false, container: {image: a}}]}}",
+			[]string{"container spec.templates[0].container partial", "field spec.templates[0].hostNetwork", "gap Unsupported spec.hostNetwork"},
+		},
 		"a step of a StepAction": {
 			"{apiVersion: tekton.dev/v1, kind: Task, spec: {steps: [{name: a, image: b}, {name: c, ref: {name: d}}]}}",
 			[]string{"container spec.steps[0] partial", "gap Unsupported spec.steps[1].ref"},

@@ -81,6 +81,18 @@ func TestObjects(t *testing.T) {
 				"gap Thing shop/x Unsupported: a.yaml thing/shop/x: spec.steps: a kind that is not known, with a list that may hold containers and is not like one",
 			},
 		},
+		"a whole object in an unknown kind": {
+			object("example.com/v1", "Thing", "x", `spec: {base: {apiVersion: v1, kind: Pod, metadata: {name: p}, spec: `+spec+`}}`),
+			[]string{"Pod /p a.yaml thing/shop/x spec.base.spec: app at spec.base.spec.containers[0] (it is part of another object of a kind that is not known (Thing), whose controller may change it)"},
+		},
+		"containers of another name in an object in an object": {
+			object("template.openshift.io/v1", "Template", "x", `objects: [{apiVersion: tekton.dev/v1, kind: Task, metadata: {name: t}, spec: {steps: [{name: a, image: b:1}]}}]`),
+			[]string{"Task /t a.yaml template/shop/x objects[0].spec: a at objects[0].spec.steps[0] " + tekton},
+		},
+		"objects in objects without end": {
+			strings.Repeat("{apiVersion: example.com/v1, kind: Thing, spec: {a: ", 20) + "1" + strings.Repeat("}}", 20),
+			[]string{"gap Thing / Truncated: a.yaml thing/ spec.a" + strings.Repeat(".spec.a", 15) + ": objects in objects, more than 16 levels"},
+		},
 		"what only looks like a pod spec": {
 			object("example.com/v1", "Thing", "x", `spec: {containers: [{name: app, image: a, command: [1, 2]}]}`),
 			[]string{"gap Thing shop/x Unsupported: a.yaml thing/shop/x: spec.containers[0].command[0]: expected a string, found a number"},
