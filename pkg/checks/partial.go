@@ -50,7 +50,7 @@ const NotSet = "not set"
 
 // withholdPartial makes a declared verdict unknown that rests on what is absent from a pod spec
 // that is not whole: a field or a container that is not there says nothing about the pod that runs.
-// That is every pass, and a fail all of whose evidence has the value NotSet. What is all in other
+// That is every pass, and a fail all of whose evidence, but for mounts, has the value NotSet. What is all in other
 // pod specs of the owner, which are whole, stays.
 func (v *View) withholdPartial(f *api.Finding) {
 	if v.partial == nil || f.Verdict != api.Pass && f.Verdict != api.Fail {
@@ -60,7 +60,8 @@ func (v *View) withholdPartial(f *api.Finding) {
 	if o == nil {
 		return
 	}
-	present := func(e api.Evidence) bool { return e.Value != NotSet }
+	// The mounts beside it say what an absent field leaves open.
+	present := func(e api.Evidence) bool { return e.Value != NotSet && !strings.Contains(e.Source, ".volumeMounts[") }
 	if f.Verdict == api.Fail && (len(f.Evidence) == 0 || slices.ContainsFunc(f.Evidence, present)) {
 		return
 	}

@@ -153,7 +153,8 @@ func TestFind(t *testing.T) {
 		"steps that are not containers": {
 			"{apiVersion: example.com/v1, kind: Thing, spec: {steps: [{uses: git-clone}]}}", []string{"gap Unsupported spec.steps"},
 		},
-		"steps that are numbers": {"{apiVersion: example.com/v1, kind: Thing, spec: {steps: [1, 2]}}", nil},
+		"containers without images": {"{apiVersion: example.com/v1, kind: Thing, spec: {containers: [{name: a}]}}", []string{"gap Unsupported spec.containers"}},
+		"steps that are numbers":    {"{apiVersion: example.com/v1, kind: Thing, spec: {steps: [1, 2]}}", nil},
 		"a pod template without containers in an unknown kind": {
 			"{apiVersion: example.com/v1, kind: Thing, spec: {podTemplate: {metadata: {labels: {a: b}}}}}", []string{"gap Unsupported spec.podTemplate"},
 		},
@@ -274,7 +275,8 @@ func TestSettle(t *testing.T) {
 		spec, want, partial string
 	}{
 		"no such text":                  {"{containers: [{name: a, image: b, args: ['$(HOME)']}]}", "", ""},
-		"an image":                      {"{containers: [{name: a, image: 'x:${TAG}'}]}", "", "containers[0].image"},
+		"an image":                      {"{containers: [{name: a, image: 'x:${TAG}'}]}", "", ""}, // it cannot be parsed
+		"a profile":                     {"{containers: [{name: a, image: b, securityContext: {procMount: '${P}'}}]}", "", "containers[0].securityContext.procMount"},
 		"a boolean":                     {"{containers: [{name: a, image: b, securityContext: {privileged: '${{P}}'}}]}", "{containers: [{name: a, image: b, securityContext: {}}]}", "containers[0].securityContext.privileged"},
 		"all containers":                {"{hostPID: true, containers: '${schema.spec.containers}'}", "{hostPID: true}", "containers"},
 		"arguments are not kept anyway": {"{containers: [{name: a, image: b, args: ['{{inputs.parameters.x}}']}]}", "", ""},

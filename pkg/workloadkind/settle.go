@@ -77,8 +77,13 @@ type settler struct {
 	dropped  []Path
 }
 
-// unread are fields of which no fact keeps the text, or in which "$(" is the kubelet's.
-var unreadFields = []string{"command", "args", "value", "workingDir", "subPathExpr", "hostname", "subdomain", "nodeName", "mountPath"}
+// unreadFields are fields whose text, as long as it has to be rendered, leads to no verdict: no fact
+// keeps it, "$(" in it is the kubelet's, or it is a name or a reference, and what cannot be found
+// or parsed is unknown by itself (an image).
+var unreadFields = []string{
+	"command", "args", "value", "workingDir", "subPathExpr", "hostname", "subdomain", "nodeName", "mountPath",
+	"name", "image", "reference", "secretName", "claimName", "serviceAccountName", "key",
+}
 
 // value looks at one value and replaces it if it does not fit.
 func (s *settler) value(value any, t reflect.Type, path Path, replace func(any)) {
