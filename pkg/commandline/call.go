@@ -76,28 +76,44 @@ func isAssignment(text string) bool {
 // special are the programs with a meaning of their own in call.
 var special = []string{
 	"busybox", "su", "runuser", "flock", "script", "eval", ".", "source", "trap", "cd", "pushd", "read", "echo", "printf", "cat", "which", "type", "hash",
-	"find", "parallel", "chmod", "install", "mv", "cp", "ln", "tee", "dd", "tar", "unzip", "java", "cmd", "powershell", "pwsh", "export", "set",
+	"find", "parallel", "chmod", "install", "mv", "cp", "ln", "tee", "dd", "tar", "bsdtar", "unzip", "java", "cmd", "powershell", "pwsh", "export", "set",
 }
 
 // Interesting reports whether a program can do anything that this package knows. Of any other
 // a command line says no more than that it is run.
 func Interesting(program string) bool {
 	name := strings.TrimSuffix(program[strings.LastIndexAny(program, `/\`)+1:], ".exe")
-	if strings.ContainsAny(name, "$\uE000") || slices.Contains(shells, name) || slices.Contains(special, name) || isFilter(name) {
+	if known[name] || known[strings.TrimRight(name, "-0123456789.")] || strings.ContainsAny(name, "$\uE000") {
 		return true
 	}
-	if _, ok := wrappers[name]; ok {
-		return true
-	}
-	if _, ok := languageOf(name); ok {
-		return true
-	}
-	if _, ok := fetchers[name]; ok {
-		return true
-	}
-	_, _, ok := installerOf(name)
-	return ok || builder.Begins(program)
+	return builder.Begins(program)
 }
+
+// known are the names of all programs that are more to this package than a file that is run.
+var known = func() map[string]bool {
+	all := map[string]bool{}
+	for _, list := range [][]string{shells, special, filters} {
+		for _, name := range list {
+			all[name] = true
+		}
+	}
+	for name := range wrappers {
+		all[name] = true
+	}
+	for name := range runners {
+		all[name] = true
+	}
+	for name := range languageNames {
+		all[name] = true
+	}
+	for name := range fetchers {
+		all[name] = true
+	}
+	for name := range installers {
+		all[name] = true
+	}
+	return all
+}()
 
 // call evaluates one simple command, with what comes through its standard input. It returns
 // what goes out.
@@ -304,13 +320,11 @@ func (s *shell) builtin(name string, args []value, in flow) flow {
 }
 
 // isFilter reports whether a program passes on what it reads, perhaps unpacked or changed.
-func isFilter(name string) bool {
-	switch name {
-	case "cat", "base64", "gunzip", "gzip", "zcat", "xz", "unxz", "xzcat", "bzip2", "bzcat", "zstd", "zstdcat", "sed", "awk", "gawk", "tr", "head", "tail", "grep",
-		"cut", "openssl", "envsubst", "jq", "yq", "dos2unix", "funzip", "pv", "sort", "uniq", "rev", "tac", "gpg", "iconv", "perl", "col", "lz4", "brotli":
-		return true
-	}
-	return false
+func isFilter(name string) bool { return slices.Contains(filters, name) }
+
+var filters = []string{
+	"cat", "base64", "gunzip", "gzip", "zcat", "xz", "unxz", "xzcat", "bzip2", "bzcat", "zstd", "zstdcat", "sed", "awk", "gawk", "tr", "head", "tail", "grep",
+	"cut", "openssl", "envsubst", "jq", "yq", "dos2unix", "funzip", "pv", "sort", "uniq", "rev", "tac", "gpg", "iconv", "col", "lz4", "brotli",
 }
 
 func (s *shell) eval(args []value) flow {
@@ -544,23 +558,23 @@ func (s *shell) java(args []value) {
 // fetch notes a file that was fetched.
 func (s *shell) fetch(file, by string) {
 	if s.e.fetched == nil {
-		s.e.fetched = map[string]string{}
+		s.e.fetched = map[string]archive{}
 	}
 	if len(s.e.fetched) < maxRuns {
-		s.e.fetched[file] = by
+		s.e.fetched[file] = archive{by: by, field: s.at(s.e.line)}
 	}
 }
 
 // fetchedFile is the program that fetched a file, or what it was unpacked from.
 func (s *shell) fetchedFile(file string) string {
 	p := s.path(file)
-	if by := s.e.fetched[p]; by != "" {
+	if by := s.e.fetched[p].by; by != "" {
 		return by
 	}
 	if strings.ContainsAny(p, "*?") {
 		for _, name := range sortedKeys(s.e.fetched) {
 			if ok, err := path.Match(p, name); err == nil && ok {
-				return s.e.fetched[name]
+				return s.e.fetched[name].by
 			}
 		}
 	}
@@ -574,7 +588,7 @@ func (s *shell) fetchedFile(file string) string {
 	}
 }
 
-func sortedKeys(m map[string]string) []string {
+func sortedKeys(m map[string]archive) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
 		keys = append(keys, key)

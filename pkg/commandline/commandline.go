@@ -75,11 +75,12 @@ type Evaluation struct {
 
 	quiet  bool // no builder counts
 	script string
+	line   string // the field of the line's first word
 	calls  int
 	spent  int // bytes of words after expansion
 
 	// What the command lines have made so far, by path: who fetched it, or its text.
-	fetched  map[string]string
+	fetched  map[string]archive
 	unpacked map[string]archive
 	written  map[string]flow
 	copies   map[string]string // of files that were neither; "DIR/*" of a directory's files
@@ -89,7 +90,30 @@ type Evaluation struct {
 // was not named: then its own files may be the image's.
 type archive struct {
 	by    string
+	field string
 	loose bool
+}
+
+// Fetch is a file that a command line fetches, or a directory that it fills with what was
+// fetched.
+type Fetch struct {
+	Path  string // as Run.Path
+	Field string
+	By    string // "curl"
+	Dir   bool
+}
+
+// Fetches lists what was fetched, sorted by path. Like Run.Path it is not kept: a caller
+// compares it with what other containers run.
+func (e *Evaluation) Fetches() []Fetch {
+	var out []Fetch
+	for _, file := range sortedKeys(e.fetched) {
+		out = append(out, Fetch{Path: file, Field: e.fetched[file].field, By: e.fetched[file].by})
+	}
+	for _, dir := range sortedKeys(e.unpacked) {
+		out = append(out, Fetch{Path: dir, Field: e.unpacked[dir].field, By: e.unpacked[dir].by, Dir: true})
+	}
+	return out
 }
 
 // Command evaluates one command line.
@@ -97,6 +121,7 @@ func (e *Evaluation) Command(words []Word) {
 	if len(words) == 0 || words[0].Text == "" {
 		return
 	}
+	e.line = words[0].Field
 	// Most containers run one program that is nothing to this package.
 	if !Interesting(words[0].Text) {
 		e.run(e.absolute(words[0].Text), words[0].Field, "")

@@ -352,6 +352,7 @@ func (s *shell) unpackedTo(dir string, what archive) {
 		s.e.unpacked = map[string]archive{}
 	}
 	if len(s.e.unpacked) < maxRuns {
+		what.field = s.at(s.e.line)
 		s.e.unpacked[dir] = what
 	}
 }

@@ -22,25 +22,7 @@ func evaluate(out *fact.Container, c *corev1.Container, volumes []corev1.Volume)
 	if isPlain(c) {
 		return
 	}
-	lines := commandLines(c)
-	var e commandline.Evaluation
-	e.Dir = c.WorkingDir
-	var env map[string]string
-	for _, l := range lines {
-		if !l.worth(c) {
-			continue
-		}
-		if env == nil {
-			env = environment(c.Env)
-			e.Env = env
-		}
-		words := l.words(env)
-		if l.probe {
-			e.Probe(words)
-		} else {
-			e.Command(words)
-		}
-	}
+	e := evaluation(c)
 	r := e.Result
 	out.Builder, out.CommandUnread = r.Builder, r.Unread
 	out.Installs, out.InstallTotal = r.Installs, r.InstallTotal
@@ -49,6 +31,27 @@ func evaluate(out *fact.Container, c *corev1.Container, volumes []corev1.Volume)
 			out.Code = append(out.Code, code)
 		}
 	}
+}
+
+// evaluation evaluates a container's command lines.
+func evaluation(c *corev1.Container) *commandline.Evaluation {
+	var e commandline.Evaluation
+	e.Dir = c.WorkingDir
+	for _, l := range commandLines(c) {
+		if !l.worth(c) {
+			continue
+		}
+		if e.Env == nil {
+			e.Env = environment(c.Env)
+		}
+		words := l.words(e.Env)
+		if l.probe {
+			e.Probe(words)
+		} else {
+			e.Command(words)
+		}
+	}
+	return &e
 }
 
 // isPlain reports whether a container has one command line at most, and that is a program of
@@ -215,24 +218,18 @@ func expand(text string, env map[string]string) string {
 	return b.String()
 }
 
-// mountedCode finds the volume that has a file: that of the longest mount path above it.
+// mountedCode finds the volume that has a file that is run.
 func mountedCode(run commandline.Run, mounts []corev1.VolumeMount, volumes []corev1.Volume) (fact.MountedCode, bool) {
-	var found *corev1.VolumeMount
-	for i := range mounts {
-		if m := &mounts[i]; below(run.Path, m.MountPath) && (found == nil || len(path.Clean(m.MountPath)) >= len(path.Clean(found.MountPath))) {
-			found = m
-		}
-	}
-	if found == nil {
+	m, inVolume := mountOf(run.Path, mounts)
+	if m == nil {
 		return fact.MountedCode{}, false
 	}
-	code := fact.MountedCode{Volume: found.Name, Mount: found.MountPath, Field: run.Field, Interpreter: run.Interpreter, Unread: fact.NotPresent}
-	if found.SubPathExpr != "" {
+	code := fact.MountedCode{Volume: m.Name, Mount: m.MountPath, Field: run.Field, Interpreter: run.Interpreter, Unread: fact.NotPresent}
+	if m.SubPathExpr != "" {
 		return code, true
 	}
-	inVolume := path.Join(found.SubPath, strings.TrimPrefix(strings.TrimPrefix(run.Path, path.Clean(found.MountPath)), "/"))
 	for i := range volumes {
-		if v := &volumes[i]; v.Name == found.Name {
+		if v := &volumes[i]; v.Name == m.Name {
 			code.ConfigMap, code.Key = configMapKey(v, inVolume)
 		}
 	}
@@ -240,6 +237,20 @@ func mountedCode(run commandline.Run, mounts []corev1.VolumeMount, volumes []cor
 		code.Unread = fact.NotRequested
 	}
 	return code, true
+}
+
+// mountOf is the mount that has a file, nil for a file of the image: that of the longest mount
+// path above it; and where the file is in the volume, unless a variable decides.
+func mountOf(file string, mounts []corev1.VolumeMount) (found *corev1.VolumeMount, inVolume string) {
+	for i := range mounts {
+		if m := &mounts[i]; below(file, m.MountPath) && (found == nil || len(path.Clean(m.MountPath)) >= len(path.Clean(found.MountPath))) {
+			found = m
+		}
+	}
+	if found == nil {
+		return nil, ""
+	}
+	return found, path.Join(found.SubPath, strings.TrimPrefix(strings.TrimPrefix(file, path.Clean(found.MountPath)), "/"))
 }
 
 // below reports whether a path is a directory or below it.

@@ -90,6 +90,7 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 		common := corev1.Container(spec.EphemeralContainers[i].EphemeralContainerCommon)
 		out.Containers = append(out.Containers, container(fact.EphemeralContainer, fmt.Sprintf("spec.ephemeralContainers[%d]", i), &common, spec.Volumes))
 	}
+	sharedCode(&out, spec)
 	if spec.HostNetwork {
 		hostNetworkPorts(&out, spec)
 	}

@@ -84,8 +84,11 @@ func TestMountedCode(t *testing.T) {
 // The kubelet's variables are put into command, arguments and probes before a shell sees them.
 func TestVariablesInCommands(t *testing.T) {
 	env := []corev1.EnvVar{
-		{Name: "PM", Value: "apk"}, {Name: "INSTALL", Value: "$(PM) add x"}, {Name: "ESCAPED", Value: "$$(PM)"},
-		{Name: "SECRET", ValueFrom: &corev1.EnvVarSource{}}, {Name: "LOOP", Value: "$(LOOP)"},
+		{Name: "PM", Value: "apk"},
+		{Name: "INSTALL", Value: "$(PM) add x"},
+		{Name: "ESCAPED", Value: "$$(PM)"},
+		{Name: "SECRET", ValueFrom: &corev1.EnvVarSource{}},
+		{Name: "LOOP", Value: "$(LOOP)"},
 	}
 	exec := func(words ...string) *corev1.ExecAction { return &corev1.ExecAction{Command: words} }
 	apk := func(field string) []fact.Install {
@@ -246,6 +249,53 @@ func TestScripts(t *testing.T) {
 			s.Fill(again)
 			if len(tc.installs) > 0 && !cmp.Equal(again, w) {
 				t.Error("what was evaluated is not kept")
+			}
+		})
+	}
+}
+
+// What one container fetches into a volume and another runs from there is an install of the
+// first.
+func TestSharedCode(t *testing.T) {
+	mount := func(path, subPath string) []corev1.VolumeMount {
+		return []corev1.VolumeMount{{Name: "v", MountPath: path, SubPath: subPath}}
+	}
+	for name, tc := range map[string]struct {
+		init, run     string
+		initAt, runAt []corev1.VolumeMount
+		want          string
+	}{
+		"an agent":            {"wget -O /out/agent.jar https://x.example/a.jar", "java -javaagent:/agent/agent.jar -jar /app.jar", mount("/out", ""), mount("/agent", ""), "wget"},
+		"a program":           {"cd /out && curl -LO https://x.example/tool", "/agent/tool serve", mount("/out", ""), mount("/agent", ""), "curl"},
+		"by a sub path":       {"curl -o /out/tool https://x.example/t", "/usr/bin/x; /agent/tool", mount("/out", "bin"), mount("/agent", "bin"), "curl"},
+		"an archive":          {"curl https://x.example/a.tgz | tar xz -C /out", "/agent/bin/tool", mount("/out", ""), mount("/agent", ""), "curl"},
+		"a repository":        {"git clone https://x.example/r /out/r", "python /agent/r/main.py", mount("/out", ""), mount("/agent", ""), "git clone"},
+		"another sub path":    {"curl -o /out/tool https://x.example/t", "/agent/tool", mount("/out", "a"), mount("/agent", "b"), ""},
+		"another file":        {"curl -o /out/data https://x.example/t", "/agent/tool", mount("/out", ""), mount("/agent", ""), ""},
+		"only read":           {"curl -o /out/data https://x.example/t", "cat /agent/data", mount("/out", ""), mount("/agent", ""), ""},
+		"not into the volume": {"curl -o /tmp/tool https://x.example/t", "/agent/tool", mount("/out", ""), mount("/agent", ""), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := From("o", "spec", nil, nil, &corev1.PodSpec{
+				InitContainers: []corev1.Container{{Name: "i", Command: []string{"sh", "-c", tc.init}, VolumeMounts: tc.initAt}},
+				Containers:     []corev1.Container{{Name: "a", Command: []string{"sh", "-c", tc.run}, VolumeMounts: tc.runAt}},
+				Volumes:        []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+			}).Containers
+			var list []string
+			for _, i := range got[0].Installs {
+				if i.Class == fact.FetchExecutable && i.Field == "command[2]" {
+					list = append(list, i.What)
+				}
+			}
+			var want []string
+			if tc.want != "" {
+				want = []string{tc.want + ", then run by another container"}
+			}
+			if diff := cmp.Diff(want, list); diff != "" {
+				t.Errorf("installs (-want +got):\n%s", diff)
+			}
+			if len(got[1].Installs) > 0 {
+				t.Errorf("the other container has %+v", got[1].Installs)
 			}
 		})
 	}
