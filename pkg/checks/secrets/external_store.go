@@ -152,17 +152,30 @@ func newStoreIndex(v *checks.View) *storeIndex {
 			csi = append(csi, s)
 		}
 	}
+	// An image is parsed once for each of its names, of which pods have few.
+	type roleOf struct{ store, role string }
+	byImage := map[string][]roleOf{}
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
+		if len(w.Pods) == 0 {
+			continue // none of it runs
+		}
 		for j := range w.Spec.Containers {
 			c := &w.Spec.Containers[j]
 			if c.Type != fact.RegularContainer {
 				continue
 			}
-			for k := range csi {
-				for _, role := range roles(&csi[k], c.Image) {
-					x.addRunning(csi[k].Name, role, w, c)
+			found, known := byImage[c.Image]
+			if !known {
+				for k := range csi {
+					for _, role := range roles(&csi[k], c.Image) {
+						found = append(found, roleOf{csi[k].Name, role})
+					}
 				}
+				byImage[c.Image] = found
+			}
+			for _, r := range found {
+				x.addRunning(r.store, r.role, w, c)
 			}
 		}
 	}
