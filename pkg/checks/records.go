@@ -132,6 +132,9 @@ func appendFinding(data []byte, f *api.Finding, as *renamed) []byte {
 	if f.FromGap {
 		flags |= 2
 	}
+	if len(f.CoveredBy) > 0 {
+		flags |= 4
+	}
 	data = append(data, flags)
 	data = binary.AppendUvarint(data, uint64(max(s.PodCount, 0)))
 	data = binary.AppendUvarint(data, uint64(len(s.Pods)))
@@ -140,6 +143,12 @@ func appendFinding(data []byte, f *api.Finding, as *renamed) []byte {
 	}
 	for _, text := range [...]string{string(f.Basis), f.Message, f.Remediation, string(f.Reason)} {
 		data = appendText(data, text)
+	}
+	if len(f.CoveredBy) > 0 {
+		data = binary.AppendUvarint(appendText(data, string(f.Remaining)), uint64(len(f.CoveredBy)))
+		for _, id := range f.CoveredBy {
+			data = appendText(data, id)
+		}
 	}
 	data = binary.AppendUvarint(data, uint64(len(f.Evidence)))
 	for i := range f.Evidence {
@@ -220,12 +229,19 @@ func findingOf(data []byte, k kind) (api.Finding, error) {
 		return f, spool.ErrCorrupt
 	}
 	s.Platform, f.FromGap = c.text[0]&1 != 0, c.text[0]&2 != 0
+	covered := c.text[0]&4 != 0
 	c.text = c.text[1:]
 	s.PodCount = c.number()
 	for range c.list(1) {
 		s.Pods = append(s.Pods, c.string())
 	}
 	f.Basis, f.Message, f.Remediation, f.Reason = api.Basis(c.string()), c.string(), c.string(), fact.Reason(c.string())
+	if covered {
+		f.Remaining = api.Severity(c.string())
+		for range c.list(1) {
+			f.CoveredBy = append(f.CoveredBy, c.string())
+		}
+	}
 	if n := c.list(3); n > 0 {
 		f.Evidence = make([]api.Evidence, n)
 		for i := range f.Evidence {

@@ -67,7 +67,7 @@ func (s *sayings) of(findings []*api.Finding) saying {
 	}
 	for i, f := range findings {
 		out.own = out.own || !f.Subject.Platform
-		if f.Verdict == api.Fail {
+		if f.Verdict == api.Fail && f.Counted() != "" {
 			out.addFailing(s.failingOf(f))
 		}
 		if out.of[i] != nil {

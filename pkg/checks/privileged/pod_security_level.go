@@ -28,7 +28,9 @@ var PodSecurityLevel = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods, fact.Namespaces},
 	// Manifests do not say what a cluster's namespaces enforce.
-	Excuse:   func(v *checks.View, g fact.Gap) bool { return g.What == fact.Namespaces && noCluster(v) },
+	Excuse: func(v *checks.View, g fact.Gap) bool {
+		return g.What == fact.Namespaces && g.Subject.Kind == fact.SubjectCluster && noCluster(v)
+	},
 	Scope:    checks.ScopeWorkload,
 	Evidence: 48,
 	Why: "The Pod Security Standards are the measure that Kubernetes itself enforces. Baseline refuses the known ways from a container to its node, " +
@@ -41,6 +43,12 @@ var PodSecurityLevel = checks.Check{
 		"https://kubernetes.io/docs/tasks/configure-pod-container/enforce-standards-namespace-labels/",
 	},
 	Judge: judgePodSecurityLevel,
+	Across: func(v *checks.View) checks.Across {
+		if len(v.Namespaces) == 0 {
+			return nil
+		}
+		return newPodSecurityLevels(v)
+	},
 }
 
 func noCluster(v *checks.View) bool {
@@ -51,17 +59,17 @@ func judgePodSecurityLevel(v *checks.View) []api.Finding {
 	if earlier := v.FieldsUnread(); len(earlier) > 0 {
 		return earlier
 	}
-	levels := NewPodSecurityLevels(v)
+	levels := newPodSecurityLevels(v)
 	findings := make([]api.Finding, 0, len(v.Workloads)+len(v.Namespaces))
 	for i := range v.Workloads {
-		findings = append(findings, levels.Add(&v.Workloads[i]))
+		findings = append(findings, levels.judge(&v.Workloads[i]))
 	}
-	return append(findings, levels.Namespaces()...)
+	return append(findings, levels.Findings()...)
 }
 
-// PodSecurityLevels judges workloads one by one and counts for their namespaces, so that a
-// workload need not be kept. It is not for concurrent use.
-type PodSecurityLevels struct {
+// podSecurityLevels judges workloads one by one and counts for their namespaces (checks.Across),
+// so that a workload need not be kept. It is not for concurrent use.
+type podSecurityLevels struct {
 	evaluator  podsecurity.Evaluator
 	server     standard // of namespaces that do not name a version
 	namespaces map[string]*namespaceLevels
@@ -101,7 +109,7 @@ type namespaceLevels struct {
 // counted is what is counted already of one owner, which can have several specs.
 type counted struct{ unknown, baseline, restricted, running bool }
 
-// refused counts workloads and names the first.
+// refused counts workloads. Names are the first of them by name, in whatever order they come.
 type refused struct {
 	count int
 	names []string
@@ -111,9 +119,12 @@ const maxRefusedNames = 3
 
 func (r *refused) add(name string) {
 	r.count++
-	if len(r.names) < maxRefusedNames {
-		r.names = append(r.names, name)
+	at, _ := slices.BinarySearch(r.names, name)
+	if at == maxRefusedNames {
+		return
 	}
+	r.names = slices.Insert(r.names, at, name)
+	r.names = r.names[:min(len(r.names), maxRefusedNames)]
 }
 
 // String is "0", or "3, namely deployment/web, ...".
@@ -128,10 +139,10 @@ func (r *refused) String() string {
 	return words
 }
 
-// NewPodSecurityLevels knows the labels of the view's namespaces. It does not look at the
+// newPodSecurityLevels knows the labels of the view's namespaces. It does not look at the
 // view's workloads.
-func NewPodSecurityLevels(v *checks.View) *PodSecurityLevels {
-	l := &PodSecurityLevels{server: serverStandard(v.Cluster.Version), namespaces: make(map[string]*namespaceLevels, len(v.Namespaces))}
+func newPodSecurityLevels(v *checks.View) *podSecurityLevels {
+	l := &podSecurityLevels{server: serverStandard(v.Cluster.Version), namespaces: make(map[string]*namespaceLevels, len(v.Namespaces))}
 	for i := range v.Namespaces {
 		labels := &v.Namespaces[i]
 		if l.namespaces[labels.Name] != nil {
@@ -174,16 +185,23 @@ func label(n *fact.Namespace, mode, value string) api.Evidence {
 	return api.Evidence{Source: n.Origin + " metadata.labels[pod-security.kubernetes.io/" + mode + "]", Value: cmp.Or(value, podsecurity.NotSet)}
 }
 
-// Add judges a workload and counts it for its namespace.
-func (l *PodSecurityLevels) Add(w *fact.Workload) api.Finding {
+// Add counts a workload for its namespace.
+func (l *podSecurityLevels) Add(w *fact.Workload) {
+	if n := l.namespaces[w.Owner.Namespace]; n != nil {
+		result := l.evaluator.Evaluate(&w.Spec, n.standard.version)
+		n.count(w, &result)
+	}
+}
+
+// judge judges a workload and counts it for its namespace.
+func (l *podSecurityLevels) judge(w *fact.Workload) api.Finding {
 	of, n := &l.server, l.namespaces[w.Owner.Namespace]
 	if n != nil {
 		of = &n.standard
 	}
 	result := l.evaluator.Evaluate(&w.Spec, of.version)
-	known := w.Spec.Partial == "" && len(w.Spec.Containers) > 0
 	if n != nil {
-		n.count(w, &result, known)
+		n.count(w, &result)
 	}
 	f := api.Finding{Verdict: api.Pass, Subject: checks.WorkloadSubject(w)}
 	refusals := result.Refusals()
@@ -197,7 +215,7 @@ func (l *PodSecurityLevels) Add(w *fact.Workload) api.Finding {
 		return f
 	case len(refusals) > 0:
 		l.refuse(&f, w, of, level, refusals)
-	case !known:
+	case w.Spec.Partial != "":
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "the level is unknown: "+w.Spec.Partial
 		f.Evidence = []api.Evidence{{Source: specSource(w), Value: "a part of a pod"}}
 		return f
@@ -225,7 +243,7 @@ func explicit(refusals []podsecurity.Refusal) []podsecurity.Refusal {
 }
 
 // refuse makes a finding a fail.
-func (l *PodSecurityLevels) refuse(f *api.Finding, w *fact.Workload, of *standard, level podsecurity.Level, refusals []podsecurity.Refusal) {
+func (l *podSecurityLevels) refuse(f *api.Finding, w *fact.Workload, of *standard, level podsecurity.Level, refusals []podsecurity.Refusal) {
 	f.Verdict, f.Severity = api.Fail, api.Low
 	var byBaseline, byRestricted []string
 	g := grader{workload: w}
@@ -412,7 +430,8 @@ func (g *grader) hostPath(volume string) api.Severity {
 }
 
 // count counts a workload. Workloads of one owner follow each other.
-func (n *namespaceLevels) count(w *fact.Workload, result *podsecurity.Result, known bool) {
+func (n *namespaceLevels) count(w *fact.Workload, result *podsecurity.Result) {
+	known := w.Spec.Partial == "" && len(w.Spec.Containers) > 0
 	owner := w.Owner
 	owner.Container = ""
 	if key := owner.Identity(); n.workloads == 0 || key != n.last {
@@ -432,8 +451,8 @@ func (n *namespaceLevels) count(w *fact.Workload, result *podsecurity.Result, kn
 	once(&n.now.running, known && len(w.Pods) > 0 && !result.Allows(n.enforce), func() { n.running.add(name) })
 }
 
-// Namespaces are the findings about the namespaces, after all workloads were added.
-func (l *PodSecurityLevels) Namespaces() []api.Finding {
+// Findings are those about the namespaces, after all workloads were added.
+func (l *podSecurityLevels) Findings() []api.Finding {
 	findings := make([]api.Finding, 0, len(l.order))
 	for _, name := range l.order {
 		findings = append(findings, l.namespaces[name].finding())

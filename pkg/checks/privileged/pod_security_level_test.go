@@ -386,6 +386,15 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 			if len(findings) != len(tc.workloads)+1 {
 				t.Errorf("%d findings", len(findings))
 			}
+			// Workloads that come one by one, in another order, give the same.
+			across := PodSecurityLevel.Across(checks.NewView(set))
+			for i := range tc.workloads {
+				w := &tc.workloads[len(tc.workloads)-1-i]
+				across.Add(w)
+			}
+			if diff := cmp.Diff([]api.Finding{tc.want}, across.Findings()); diff != "" {
+				t.Errorf("finding of a stream (-want +got):\n%s", diff)
+			}
 		})
 	}
 }
@@ -393,9 +402,9 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 // BenchmarkPodSecurityLevel judges ordinary pods, as a stream does.
 func BenchmarkPodSecurityLevel(b *testing.B) {
 	set := in(ft.Declared(fact.Container{}), "v1.37.2", fact.Namespace{Name: "shop", Enforce: "baseline"})
-	levels := NewPodSecurityLevels(checks.NewView(set))
+	levels := newPodSecurityLevels(checks.NewView(set))
 	b.ReportAllocs()
 	for b.Loop() {
-		levels.Add(&set.Workloads[0])
+		levels.judge(&set.Workloads[0])
 	}
 }
