@@ -165,7 +165,6 @@ var variables = map[string]row{
 	"JENKINS_AGENT_NAME":             {Tool{"a Jenkins agent", Jobs}, "github.com/jenkinsci/kubernetes-plugin", "2026-03"},
 	"JENKINS_AGENT_WORKDIR":          {Tool{"a Jenkins agent", Jobs}, "github.com/jenkinsci/kubernetes-plugin", "2026-03"},
 	"BUILD_PRIVILEGED":               {Tool{"an OpenShift build", Builds}, "github.com/openshift/openshift-controller-manager", "2026-03"},
-	"KO_DOCKER_REPO":                 {Tool{"ko's settings", MayBuild}, "github.com/ko-build/ko", summer},
 	"DOCKER_HOST":                    {Tool{"a docker daemon's address", Client}, "docs.docker.com/reference/cli/docker", summer},
 	"BUILDKIT_HOST":                  {Tool{"a BuildKit daemon's address", Client}, "github.com/moby/buildkit", summer},
 }

@@ -208,6 +208,7 @@ func (j *builderJudge) container(v *checks.View, d checks.Declared) api.Finding 
 	}
 	image := j.image(c.Image)
 	tool, unsure, found := builder.Tool{}, false, false
+	verb := "runs "
 	// A role that needs a way to a daemon, and the variable that names one.
 	host := variable(c, builder.Client)
 	switch {
@@ -223,11 +224,14 @@ func (j *builderJudge) container(v *checks.View, d checks.Declared) api.Finding 
 		tool, found = builder.Tool{Name: "docker's client", Role: builder.Client}, true
 	case image.known:
 		tool, unsure, found = image.Tool, image.Unsure, true
+		if c.Program != "" { // an idle one, into which a CI system runs its steps, or a wrapper
+			verb = "has the image of "
+		}
 	}
 	if !found || tool.Role == builder.Client {
 		for _, named := range c.BuilderVariables {
 			if by, ok := builder.OfVariable(named.Name); ok && by.Role != builder.Client {
-				tool, found = by, true
+				tool, found, verb = by, true, "runs "
 				f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(named.Field), Value: named.Name})
 				break
 			}
@@ -257,7 +261,7 @@ func (j *builderJudge) container(v *checks.View, d checks.Declared) api.Finding 
 		return f
 	case found:
 		f.Verdict = api.Fail
-		f.Severity, f.Message = severity(tool, &r, "runs "+tool.Name)
+		f.Severity, f.Message = severity(tool, &r, verb+tool.Name)
 		if host != nil && r.own != asPrivileged && !r.socket {
 			f.Message += ", with the daemon that " + host.Name + " names"
 			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(host.Field), Value: host.Name})
