@@ -444,7 +444,11 @@ func isString(s []byte) bool {
 	case c >= '0' && c <= '9':
 		// A letter that no number has, or a second dot, colon or dash between digits.
 		dots, minus := 0, false
+		hash, only := false, s[0] != '0' // digits and letters of a hash, which no decimal number has
 		for _, c := range s[1:] {
+			letter := c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+			hash = hash || letter && c != 'e' && c != 'E'
+			only = only && (letter || c >= '0' && c <= '9')
 			switch {
 			case c >= '0' && c <= '9':
 			case c == '.':
@@ -453,12 +457,12 @@ func isString(s []byte) bool {
 				minus = true
 			case c == '_':
 				return false
-			case c >= 'a' && c <= 'f', c >= 'A' && c <= 'F', c == 'x', c == 'o', c == 'X', c == 'O', c == 'p', c == 'P', c == '+':
+			case letter, c == 'x', c == 'o', c == 'X', c == 'O', c == 'p', c == 'P', c == '+':
 			default:
 				return true
 			}
 		}
-		return dots > 1 && !minus
+		return dots > 1 && !minus || hash && only
 	case c == '-' || c == '+' || c == '.':
 		if len(s) > 1 && (s[1] >= 'a' && s[1] <= 'z' && s[1] != 'i' && s[1] != 'n' || s[1] == '/' || s[1] == '-') {
 			return true

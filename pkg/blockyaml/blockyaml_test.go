@@ -45,6 +45,7 @@ func compare(t *testing.T, text []byte) bool {
 
 // inSubset are texts that must be read here, each the usual way to write something.
 var inSubset = []string{
+	"a: 5d4f8c7b9\nb: 1a2e3\nc: 12d\n",
 	"apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  labels: {app: web, tier: \"a b\"}\nspec:\n  containers:\n  - name: web\n    image: nginx:1.27\n    args: [\"-c\", 'it''s']\n    ports:\n    - containerPort: 80\n  hostNetwork: true\n",
 	"a:\nb: ~\nc: null\n",
 	"a: # comment\n  b: 1 # more\n# between\n  c: 'x' # quoted\n",
