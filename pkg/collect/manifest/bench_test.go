@@ -150,4 +150,3 @@ func TestFlat(t *testing.T) {
 		})
 	}
 }
-

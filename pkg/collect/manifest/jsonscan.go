@@ -10,6 +10,7 @@ type valueScan struct {
 	inString bool
 	escaped  bool
 	scalar   bool
+	minus    bool // a digit has to follow
 }
 
 // scan states.
@@ -37,6 +38,10 @@ func (s *valueScan) feed(b []byte) (int, scanState) {
 			continue
 		}
 		c := b[i]
+		if s.minus && (c < '0' || c > '9') {
+			return i, scanBad
+		}
+		s.minus = false
 		if s.scalar {
 			if scalarByte[c] {
 				i++
@@ -65,8 +70,8 @@ func (s *valueScan) feed(b []byte) (int, scanState) {
 			s.inString = true
 		case isSpace(c):
 		case (c == ',' || c == ':') && s.depth > 0:
-		case scalarByte[c] && c != '.' && c != '+' && (c != '-' || i+1 == len(b) || b[i+1] >= '0' && b[i+1] <= '9'):
-			s.scalar = true
+		case scalarByte[c] && c != '.' && c != '+':
+			s.scalar, s.minus = true, c == '-'
 		default:
 			return i, scanBad
 		}
@@ -95,7 +100,7 @@ func (s *valueScan) text(b []byte, i int) (end int, done, bad bool) {
 }
 
 // finish reports whether a value that the input ended in is complete: a number can be.
-func (s *valueScan) finish() bool { return s.scalar && s.depth == 0 }
+func (s *valueScan) finish() bool { return s.scalar && !s.minus && s.depth == 0 }
 
 var scalarByte = func() (table [256]bool) {
 	for _, c := range []byte("+-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {

@@ -169,17 +169,7 @@ func openFile(path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, cause(err)
 	}
-	return fileReader{file}, nil
-}
-
-type fileReader struct{ *os.File }
-
-func (f fileReader) Read(b []byte) (int, error) {
-	n, err := f.File.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("reading it: %w", cause(err))
-	}
-	return n, err
+	return file, nil
 }
 
 func readFile(path string) ([]byte, error) {

@@ -55,6 +55,9 @@ func (s *splitter) next() (more bool, err error) {
 	comment, content, noJSON := 0, false, false
 	for {
 		if _, ok := s.in.peek(); !ok {
+			if s.in.failure() != nil {
+				return false, nil // the document was cut short
+			}
 			return false, s.flush(&d, content, comment)
 		}
 		if s.lineStart && s.mark() {
@@ -165,9 +168,6 @@ func (s *splitter) flush(d *document, content bool, comment int) error {
 	default:
 		return nil
 	}
-	if s.in.failure() != nil {
-		return nil // it was cut short
-	}
 	s.number++
 	d.number, d.text = s.number, s.text
 	if s.over {
@@ -191,8 +191,6 @@ func (s *splitter) object(d *document) (bool, error) {
 	switch {
 	case err != nil:
 		return false, err
-	case s.in.failure() != nil:
-		return true, nil
 	case h.whole && list:
 		return true, s.listed(d, h, items)
 	case h.whole && s.over:
@@ -201,6 +199,8 @@ func (s *splitter) object(d *document) (bool, error) {
 	case h.whole:
 		d.text = s.text
 		return true, s.whole(d)
+	case s.in.failure() != nil && s.in.pos == s.in.end:
+		return true, nil // it was cut short
 	case !s.lost:
 		s.number--
 		s.in.unread(s.text, bytes.Count(s.text, []byte{'\n'}))
@@ -330,13 +330,13 @@ func (w *held) add(s *splitter, h *head, part *document) error {
 }
 
 func (w *held) give(s *splitter, h *head) error {
+	if w.full {
+		s.problem(w.d.problem(0, fact.Truncated, "a List whose items have no kind, and which says its own only behind them: not all of them were read"))
+	}
 	for i := range w.parts {
 		if err := s.item(&w.parts[i], h.kind, h.apiVersion); err != nil {
 			return err
 		}
-	}
-	if w.full {
-		s.problem(w.d.problem(0, fact.Truncated, "a List whose items have no kind, and which says its own only behind them: not all of them were read"))
 	}
 	return nil
 }

@@ -225,7 +225,7 @@ func (r *reader) readSource(s source) error {
 	case errors.As(err, new(*stopped)):
 		return err
 	case err != nil:
-		r.failed(err)
+		r.failed(fmt.Errorf("reading it: %w", cause(err)))
 	}
 	r.summary.Count.Documents += split.number
 	r.endSource(split.number)
