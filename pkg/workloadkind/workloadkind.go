@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 )
 
 // Bounds of what is taken from one object. What lies beyond is a gap (Truncated).
@@ -341,6 +342,9 @@ func (p Path) String() string {
 				b.WriteString("[" + keptKey(step) + "]")
 				continue
 			}
+			if len(step) >= 16 { // no credential that is recognised is shorter
+				step = keptKey(step)
+			}
 			if b.Len() > 0 {
 				b.WriteByte('.')
 			}
@@ -350,7 +354,7 @@ func (p Path) String() string {
 	return b.String()
 }
 
-// keptKey is a key that a user chose, as it may be printed.
+// keptKey is a key that a user chose, as it may be printed. It may be anything, even a password.
 func keptKey(key string) string {
 	const most = 63
 	if len(key) > most {
@@ -361,7 +365,7 @@ func keptKey(key string) string {
 			return "…"
 		}
 	}
-	return key
+	return credential.KeptName(key)
 }
 
 func plainKey(key string) bool {

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -163,5 +164,35 @@ func TestInnerObjectsAreTaken(t *testing.T) {
 	}
 	if len(got.Workloads) != 1 || got.Workloads[0].Owner.Identity() != (fact.SubjectKey{Kind: "Pod", Name: "p"}) {
 		t.Errorf("workloads %v", found(got.Workloads))
+	}
+}
+
+// TestObjectsKeepNoText has a value in every place of objects that are no built-in kinds. Facts and
+// gaps have none of them.
+func TestObjectsKeepNoText(t *testing.T) {
+	const canary, token = "CANARYVALUE", "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+	write(t, map[string]string{"a.yaml": strings.Join([]string{
+		object("tekton.dev/v1", "Task", "t", `spec: {params: [{name: p, default: CANARYVALUE}], steps: [{name: a, image: b:1, script: "echo CANARYVALUE", env: [{name: X, value: CANARYVALUE}], args: [CANARYVALUE]}], volumes: CANARYVALUE}`),
+		object("argoproj.io/v1alpha1", "Workflow", "w", `spec: {podSpecPatch: CANARYVALUE, templates: [{name: m, script: {image: a:1, command: [sh], source: CANARYVALUE}}, {name: n, resource: {manifest: CANARYVALUE}}]}`),
+		object("example.com/v1", "Thing", "x", `spec: {`+token+`: {privileged: true}, "a/`+token+`": {hostPID: true}, containers: [{name: c, image: i, command: [CANARYVALUE, 1], env: CANARYVALUE}], steps: [{run: CANARYVALUE}]}`),
+		object("template.openshift.io/v1", "Template", "o", `objects: [{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {hostPID: "${CANARYVALUE}", containers: [{name: c, image: i, args: [CANARYVALUE]}]}}]`),
+		"apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\nmetadata: {name: v, annotations: {hooks.kubevirt.io/hookSidecars: '[{\"image\": \"a:1\", \"args\": [\"CANARYVALUE\"]}]'}}\nspec: {domain: CANARYVALUE}\n",
+		"apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\nmetadata: {name: u, annotations: {hooks.kubevirt.io/hookSidecars: 'CANARYVALUE'}}\nspec: {}\n",
+	}, "---\n")})
+	got, err := Read(t.Context(), Files{Filenames: []string{"a.yaml"}}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Workloads) < 4 || len(got.Gaps) < 6 {
+		t.Errorf("%d workloads and %d gaps: the objects were not read", len(got.Workloads), len(got.Gaps))
+	}
+	text, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{canary, token} {
+		if i := strings.Index(string(text), value); i >= 0 {
+			t.Errorf("%s is kept: %s", value, text[max(0, i-200):min(len(text), i+50)])
+		}
 	}
 }
