@@ -70,12 +70,13 @@ func newEvaluation(ctx context.Context, env *Env, flags reportFlags, command str
 
 // kinds returns the kinds of facts that the selected checks need. What is only
 // compared with a database is not read without one, unless the check was named: then
-// saved facts can be compared elsewhere.
+// saved facts can be compared elsewhere. Reports of scanners are a database that the
+// cluster has.
 func (r *evaluation) kinds() []fact.Kind {
 	var kinds []fact.Kind
 	for _, kind := range fact.Kinds() {
 		for _, c := range r.checks {
-			if c.Database != nil && r.report.vulnerabilities == "" && !r.named(c) {
+			if c.Database != nil && r.report.vulnerabilities == "" && !r.named(c) && !c.NeedsKind(fact.ImageReports) {
 				continue
 			}
 			if c.NeedsKind(kind) || c.UsesKind(kind) {

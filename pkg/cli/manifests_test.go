@@ -29,9 +29,11 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/hack/requests"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/imagescan"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/workloadkind"
 )
 
 // smallCluster is an API server for reading. It lists two nodes and nothing else, and
@@ -53,6 +55,22 @@ var readsSpec = map[string]bool{
 	"secretproviderclasses.secrets-store.csi.x-k8s.io": true, "peerauthentications.security.istio.io": true,
 }
 
+// templateLists are the lists of built-in kinds with pod templates.
+var templateLists = map[string]string{
+	"deployments": "DeploymentList", "statefulsets": "StatefulSetList", "daemonsets": "DaemonSetList", "replicasets": "ReplicaSetList",
+	"cronjobs": "CronJobList", "jobs": "JobList", "replicationcontrollers": "ReplicationControllerList", "podtemplates": "PodTemplateList",
+}
+
+func init() { // custom resources are read whole: their templates, reports and policies
+	readsSpec["customresourcedefinitions.apiextensions.k8s.io"] = true
+	for _, r := range workloadkind.Resources() {
+		readsSpec[r.Resource+"."+r.Group] = true
+	}
+	for _, r := range slices.Concat(imagescan.Reports(), imagescan.Policies()) {
+		readsSpec[r.Resource+"."+r.Group] = r.Kind != "VulnerabilityManifest"
+	}
+}
+
 // storeGroups are the API groups of all external stores and of Istio, each in version v1.
 func storeGroups() *metav1.APIGroupList {
 	groups := &metav1.APIGroupList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIGroupList"}}
@@ -72,14 +90,31 @@ func storeResources(groupVersion string) *metav1.APIResourceList {
 	list := &metav1.APIResourceList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: groupVersion}
 	for _, r := range storeTable() {
 		if r.Group+"/v1" == groupVersion {
-			list.APIResources = append(list.APIResources, metav1.APIResource{Name: r.Resource, Namespaced: true})
+			list.APIResources = append(list.APIResources, metav1.APIResource{Name: r.Resource, Kind: kindOf(r), Namespaced: true, Verbs: metav1.Verbs{"list"}})
 		}
 	}
 	return list
 }
 
+// kindOf is the kind of a resource: that of package workloadkind, or one that nobody knows.
+func kindOf(r secretstore.Resource) string {
+	for _, known := range workloadkind.Resources() {
+		if known.Group == r.Group && known.Resource == r.Resource {
+			return known.Kind
+		}
+	}
+	return "Kind" + r.Resource
+}
+
 func storeTable() []secretstore.Resource {
-	list := []secretstore.Resource{{Group: "security.istio.io", Resource: "peerauthentications"}}
+	// A kind that nobody knows is looked up in the definitions.
+	list := []secretstore.Resource{{Group: "security.istio.io", Resource: "peerauthentications"}, {Group: "example.org", Resource: "gadgets"}}
+	for _, r := range workloadkind.Resources() {
+		list = append(list, secretstore.Resource{Group: r.Group, Resource: r.Resource})
+	}
+	for _, r := range slices.Concat(imagescan.Reports(), imagescan.Policies()) {
+		list = append(list, secretstore.Resource{Group: r.Group, Resource: r.Resource})
+	}
 	for _, s := range secretstore.All() {
 		list = append(list, s.Resources...)
 	}
@@ -122,6 +157,10 @@ func newSmallCluster(t *testing.T) *smallCluster {
 			answer = storeGroups()
 		case strings.HasPrefix(a.Path, "/apis/"):
 			answer = storeResources(strings.TrimPrefix(a.Path, "/apis/"))
+		case strings.HasPrefix(a.Path, "/openapi/v3/"):
+			answer = map[string]any{}
+		case a.Verb == "get" && a.Resource == "namespaces":
+			answer = metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"}, ObjectMeta: metav1.ObjectMeta{Name: a.Name}}
 		case a.Verb == "get" && a.Resource == "nodes" && nodes[a.Name] != nil:
 			answer = nodes[a.Name]
 		case a.Verb != "list":
@@ -145,6 +184,9 @@ func newSmallCluster(t *testing.T) *smallCluster {
 			answer = list
 		case a.Resource == "configmaps":
 			list["kind"] = "ConfigMapList"
+			answer = list
+		case templateLists[a.Resource] != "" && !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList"):
+			list["apiVersion"], list["kind"] = strings.TrimPrefix(a.Group+"/v1", "/"), templateLists[a.Resource]
 			answer = list
 		default:
 			if !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList") && !readsSpec[a.Resource+"."+a.Group] {
@@ -528,6 +570,7 @@ func TestReadingUsesWhatGrantsGiveAndNoMore(t *testing.T) {
 		{"nodes", "--no-probe"},
 		{"nodes", "--no-probe", "worker-1"},
 		{"pods", "-A"},
+		{"pods", "-n", "shop"},
 		{"manifests", "--probe-image=registry.example/probe:v1"},
 	} {
 		s := newSmallCluster(t)

@@ -88,7 +88,6 @@ func rights() []right {
 		{where: everywhere, resource: "replicationcontrollers", verb: "list", when: reads, without: noTemplates + "ReplicationControllers"},
 		{where: everywhere, resource: "podtemplates", verb: "list", when: reads, without: "PodTemplates are unknown"},
 		{where: everywhere, group: "apiextensions.k8s.io", resource: "customresourcedefinitions", verb: "list", when: reads, without: "custom resources that hold pod templates are found by the published schemas"},
-		{where: everywhere, resource: "/openapi/v3/*", verb: "get", when: reads, without: "without the right to list definitions, custom resources that hold pod templates are unknown, but for known kinds"},
 		{where: everywhere, resource: "namespaces", verb: "list", when: reads, without: "it is unknown which Pod Security level namespaces enforce, unless the run looks at one namespace only"},
 		{where: everywhere, resource: "namespaces", verb: "get", when: reads, without: "it is unknown which Pod Security level the namespace of the run enforces"},
 		{where: everywhere, group: "node.k8s.io", resource: "runtimeclasses", verb: "list", when: reads, without: "sandboxed runtimes are not recognized"},

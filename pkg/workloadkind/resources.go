@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Resource is a resource of an API group, as RBAC names it.
-type Resource struct{ Group, Resource string }
+// Resource is a resource of an API group, as RBAC names it, and its kind.
+type Resource struct{ Group, Resource, Kind string }
 
 // notHere are kinds of which a cluster needs no list: an object says what runs elsewhere, or
 // what other objects of the cluster say, too.
@@ -61,7 +61,7 @@ func Resources() []Resource {
 				}
 			}
 			if kind != "*" && !notHere[group+" "+kind] {
-				out = append(out, Resource{group, plural(kind)})
+				out = append(out, Resource{group, plural(kind), kind})
 			}
 		}
 	}

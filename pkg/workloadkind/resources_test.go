@@ -33,15 +33,15 @@ func TestOnCluster(t *testing.T) {
 func TestResources(t *testing.T) {
 	all := Resources()
 	for _, want := range []Resource{
-		{"argoproj.io", "rollouts"},
-		{"argoproj.io", "eventbus"},
-		{"jenkins.io", "jenkins"},
-		{"agents.x-k8s.io", "sandboxes"},
-		{"elasticsearch.k8s.elastic.co", "elasticsearches"},
-		{"shipwright.io", "clusterbuildstrategies"},
-		{"serving.knative.dev", "revisions"},
-		{"monitoring.coreos.com", "prometheuses"},
-		{"batch.volcano.sh", "jobs"},
+		{"argoproj.io", "rollouts", "Rollout"},
+		{"argoproj.io", "eventbus", "EventBus"},
+		{"jenkins.io", "jenkins", "Jenkins"},
+		{"agents.x-k8s.io", "sandboxes", "Sandbox"},
+		{"elasticsearch.k8s.elastic.co", "elasticsearches", "Elasticsearch"},
+		{"shipwright.io", "clusterbuildstrategies", "ClusterBuildStrategy"},
+		{"serving.knative.dev", "revisions", "Revision"},
+		{"monitoring.coreos.com", "prometheuses", "Prometheus"},
+		{"batch.volcano.sh", "jobs", "Job"},
 	} {
 		if !slices.Contains(all, want) {
 			t.Errorf("%+v is missing", want)
@@ -55,7 +55,7 @@ func TestResources(t *testing.T) {
 	for i := range table {
 		for _, kind := range table[i].Kinds {
 			if read, _ := OnCluster(table[i].Group, kind); read && !builtinGroup(table[i].Group) && !strings.HasPrefix(table[i].Group, "*") &&
-				!slices.Contains(all, Resource{table[i].Group, plural(kind)}) {
+				!slices.Contains(all, Resource{table[i].Group, plural(kind), kind}) {
 				t.Errorf("%s %s has no resource", table[i].Group, kind)
 			}
 		}

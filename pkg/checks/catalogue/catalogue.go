@@ -3,6 +3,9 @@
 package catalogue
 
 import (
+	"slices"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/builds"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/drift"
@@ -18,7 +21,7 @@ const Version = "2026.11.10"
 
 // All returns the catalogue. The slice is the caller's.
 func All() []checks.Check {
-	return []checks.Check{
+	all := []checks.Check{
 		builds.RuntimeSocket,
 		builds.BuilderWorkload,
 		builds.BuildProcess,
@@ -101,4 +104,12 @@ func All() []checks.Check {
 		drift.WritableExecutableMounts,
 		drift.CanWriteOwnCode,
 	}
+	for i := range all {
+		// A workload without pods is in its template alone. What runs on a node without a
+		// pod has none.
+		if c := &all[i]; c.Scope == checks.ScopeWorkload && c.NeedsKind(fact.Pods) && len(fact.Intersect(c.Needs, fact.NodeKinds())) == 0 {
+			c.Needs = append(slices.Clone(c.Needs), fact.Templates)
+		}
+	}
+	return all
 }

@@ -772,6 +772,8 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 				set.TokensListed = false
 			case fact.Namespaces:
 				set.Namespaces, set.NamespacesRead = nil, false
+			case fact.Templates:
+				set.TemplatesRead = false
 			case fact.ConfigMaps:
 				set.ConfigMaps = nil
 			case fact.SecretStores:
