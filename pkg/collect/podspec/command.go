@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/builder"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/commandline"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 )
@@ -72,8 +73,11 @@ func isPlain(c *corev1.Container) bool {
 	case len(c.Args) > 0:
 		program = c.Args[0]
 	}
-	if program == "" || program[0] == '-' {
+	switch {
+	case program == "":
 		return true
+	case program[0] == '-': // options of the image's own program, which few programs are known by
+		return builder.Command(c.Args) == ""
 	}
 	return !commandline.Interesting(program) && !inVolume(program, c)
 }
