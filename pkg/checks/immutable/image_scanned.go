@@ -99,6 +99,8 @@ func judgeScan(v *checks.View, reports *reportIndex, ids *imageIDs, d checks.Dec
 	switch tagged := reports.byTag(named); {
 	case len(found) > 0 && (isDigested || missing == 0):
 		return passScan(v, found, "a scanner's report is about its image")
+	case tagged != nil && aboutAnother(tagged, running):
+		return staleScan(tagged)
 	case tagged != nil:
 		return passScan(v, []*fact.ImageReport{tagged}, "a scanner's report is about its tag; whether the tag has moved since is unknown")
 	case len(found) > 0:
@@ -108,10 +110,7 @@ func judgeScan(v *checks.View, reports *reportIndex, ids *imageIDs, d checks.Dec
 		}
 	}
 	if r := reports.byOwner(d); r != nil {
-		return api.Finding{
-			Verdict: api.Fail, Severity: api.Low, Message: "its scanner's report is about another image: the report is stale",
-			Evidence: []api.Evidence{reportEvidence(r)},
-		}
+		return staleScan(r)
 	}
 	f := api.Finding{
 		Verdict: api.Fail, Severity: api.Low, Message: "no scanner's report is about its image",
@@ -128,6 +127,23 @@ func judgeScan(v *checks.View, reports *reportIndex, ids *imageIDs, d checks.Dec
 		break
 	}
 	return f
+}
+
+func staleScan(r *fact.ImageReport) api.Finding {
+	return api.Finding{
+		Verdict: api.Fail, Severity: api.Low, Message: "its scanner's report is about another image: the report is stale",
+		Evidence: []api.Evidence{reportEvidence(r)},
+	}
+}
+
+// aboutAnother reports whether a report about the same tag has the digest of another manifest
+// than those that pods run. Kubescape takes its digest from the pod's status, so the two can be
+// compared; Trivy Operator's next to a tag cannot.
+func aboutAnother(r *fact.ImageReport, running []resolved) bool {
+	if r.Kind == "VulnerabilityReport" || !isDigest(r.Digest) {
+		return false
+	}
+	return slices.ContainsFunc(running, func(run resolved) bool { return run.name != "" && run.digest != r.Digest })
 }
 
 // digestsOf are the different digests that pods run.
@@ -247,7 +263,9 @@ func indexReports(list []fact.ImageReport) *reportIndex {
 // repositoryOf reads a report's repository: "docker.io/library/nginx", "index.docker.io/library/nginx",
 // or "library/nginx" without its registry.
 func repositoryOf(text string) (domain, repository string, ok bool) {
-	text = strings.TrimPrefix(text, "index.")
+	if hub, ok := strings.CutPrefix(text, "index.docker.io/"); ok {
+		text = "docker.io/" + hub
+	}
 	named, err := reference.ParseNormalizedNamed(text)
 	if err != nil {
 		return "", "", false

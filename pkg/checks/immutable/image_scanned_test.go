@@ -74,6 +74,14 @@ func TestImageScanned(t *testing.T) {
 		"by digest from a mirror":           {set("mirror.example/web:1", "mirror.example/web@"+one, byDigest), finding(api.Pass, exact, "mirror.example/web:1", source, aboutOne)},
 		"an index named, its platform runs": {set("web@"+two, "docker.io/library/web@"+one, byDigest), finding(api.Pass, exact, "web@"+two, source, aboutOne)},
 		"by the tag":                        {set("web:1", "docker.io/library/web@"+one, tagged), finding(api.Pass, byTag, "web:1", source, "index.docker.io/library/web:1@"+two+counts)},
+		"another digest next to the tag, in a report that can be compared, is stale": {
+			set("web:1", "docker.io/library/web@"+one, with(func(r *fact.ImageReport) { *r = tagged; r.Kind = "VulnerabilityManifestSummary" })),
+			finding(api.Fail, stale, "web:1", "vulnerabilitymanifestsummary/shop/web", "index.docker.io/library/web:1@"+two+counts),
+		},
+		"such a report where no pod says what it runs": {
+			set("web:1", "", with(func(r *fact.ImageReport) { *r = tagged; r.Kind = "VulnerabilityManifestSummary" })),
+			finding(api.Pass, byTag, "web:1", "vulnerabilitymanifestsummary/shop/web", "index.docker.io/library/web:1@"+two+counts),
+		},
 		"by the tag latest that is left out": {
 			set("web", "", with(func(r *fact.ImageReport) { r.Repository, r.Tag = "library/web", "latest" })),
 			finding(api.Pass, byTag, "web", source, "library/web:latest"+counts),
