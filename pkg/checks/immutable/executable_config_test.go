@@ -129,6 +129,10 @@ func TestExecutableConfig(t *testing.T) {
 			Want: fail(api.Medium, "an emptyDir is mounted over /usr/local/sbin, where shells look for programs",
 				ft.App+"volumeMounts[0].mountPath", "/usr", emptyDir, "v"),
 		},
+		"an image over programs is code of build time": {
+			Set:  ft.Declared(fact.Container{Program: "/app", Mounts: []fact.VolumeMount{{Volume: "v", Path: "/usr/local/bin"}}}, volume(fact.Volume{Source: "image", Image: "x"})),
+			Want: pass("no command line in its spec runs a file of a volume", "no file of a volume"),
+		},
 		"an execute bit alone is low": {
 			Set: ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "v", Path: "/etc/app"}}}, volume(fact.Volume{Source: "configMap", Object: "web", Executable: true})),
 			Want: fail(api.Low, "files of a ConfigMap are executable; no command line in its spec runs them",
