@@ -231,7 +231,7 @@ type configMapFlags struct {
 
 func (f *configMapFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noConfigMaps, "no-configmaps", false,
-		"Do not look for credentials in ConfigMaps: whether they hold any is unknown. Otherwise up to 256 MiB of them are read, and dropped at once.")
+		"Do not read the data of ConfigMaps: whether they hold credentials, and what the scripts in them install, is unknown. Otherwise up to 256 MiB of them are read, and dropped at once.")
 }
 
 // refuse returns an error if the flag is given together with a source that reads none.
