@@ -44,7 +44,7 @@ var deviceAccessRule = fieldRule{
 			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field("resources.limits[" + name + "]"), Value: "an extended resource"})
 		}
 		for _, name := range c.Claims {
-			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field("resources.claims"), Value: name + ", a claim of the pod"})
+			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field("resources.claims[" + name + "]"), Value: "a claim of the pod"})
 		}
 		return []api.Finding{f}
 	}),

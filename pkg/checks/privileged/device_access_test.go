@@ -22,7 +22,7 @@ func TestDeviceAccess(t *testing.T) {
 		"a claim is low": {
 			ft.Declared(fact.Container{Devices: []string{"a.b/c"}, Claims: []string{"gpu"}}),
 			containerFails(api.Low, "asks for devices: a.b/c, gpu", ft.App+"resources.limits[a.b/c]", "an extended resource",
-				ft.App+"resources.claims", "gpu, a claim of the pod"),
+				ft.App+"resources.claims[gpu]", "a claim of the pod"),
 		},
 	})
 }

@@ -21,9 +21,10 @@ var HostPath = checks.Check{
 	Why: "A mounted directory of the node ties the container to that node. A directory that the node itself runs from " +
 		"gives control of the node: configuration in /etc, devices in /dev, other pods' volumes and tokens in /var/lib/kubelet.",
 	Remediation: "Use a volume made for the purpose (emptyDir, persistentVolumeClaim, configMap). If the node's files are really " +
-		"needed, mount only the file that is needed, read-only.",
+		"needed, mount only the file that is needed, read-only. Set recursiveReadOnly too: without it, what the node has mounted below the directory stays writable.",
 	References: []string{
 		"https://kubernetes.io/docs/concepts/storage/volumes/#hostpath",
+		"https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts",
 		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
 	},
 	Judge: judgeHostPath,
