@@ -95,6 +95,13 @@ func declaredSet(r *rand.Rand) *fact.Set {
 	if r.IntN(4) == 0 {
 		set.Gaps = append(set.Gaps, fact.Gap{What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectFile, Name: "x.yaml"}, Reason: fact.Unreadable})
 	}
+	if r.IntN(2) == 0 {
+		set.NamespacesRead = true
+		set.Namespaces = []fact.Namespace{
+			{Name: "default", Origin: "a.yaml namespace/default"}, {Name: "quiet", Enforce: "restricted", Origin: "a.yaml namespace/quiet"},
+			{Name: "shop", Enforce: "baseline", EnforceVersion: "v1.24", Origin: "b.yaml namespace/shop"},
+		}
+	}
 	specs := make([]fact.PodSpec, 1+r.IntN(6))
 	for i := range specs {
 		specs[i] = declaredSpec(r)

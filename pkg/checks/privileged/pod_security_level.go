@@ -44,7 +44,7 @@ var PodSecurityLevel = checks.Check{
 	},
 	Judge: judgePodSecurityLevel,
 	Across: func(v *checks.View) checks.Across {
-		if len(v.Namespaces) == 0 {
+		if len(v.Namespaces) == 0 || !v.FieldsRead {
 			return nil
 		}
 		return newPodSecurityLevels(v)
