@@ -121,7 +121,7 @@ func (l *label) in(podLabels map[string]string, annotations []string) (key strin
 // systems can use one kind: each of those below belongs to builders alone.
 var kinds = map[string]row{
 	"BuildConfig":                {Tool{"an OpenShift build", Builds}, "docs.openshift.com", summer},
-	"Build":                      {Tool{"a build (OpenShift, Shipwright or kpack)", Builds}, "docs.openshift.com, github.com/shipwright-io/build", summer},
+	"Build":                      {Tool{"a build job", Builds}, "docs.openshift.com, github.com/shipwright-io/build", summer},
 	"Image":                      {Tool{"a kpack build", Builds}, "github.com/buildpacks-community/kpack", summer},
 	"BuildRun":                   {Tool{"a Shipwright build", Builds}, "github.com/shipwright-io/build", summer},
 	"BuildStrategy":              {Tool{"a Shipwright build", Builds}, "github.com/shipwright-io/build", summer},
