@@ -196,13 +196,20 @@ func (x *expansion) put(v value, quoted bool) {
 		x.b.WriteString(v.text)
 		return
 	}
-	words := strings.Fields(v.text)
-	for i, word := range words {
+	// A blank at its begin or end ends the word before or after it.
+	const blanks = " \t\n"
+	if x.any && strings.IndexByte(blanks, v.text[0]) >= 0 {
+		x.end()
+	}
+	for i, word := range strings.Fields(v.text) {
 		if i > 0 {
 			x.end()
 		}
 		x.any = true
 		x.b.WriteString(word)
+	}
+	if x.any && strings.IndexByte(blanks, v.text[len(v.text)-1]) >= 0 {
+		x.end()
 	}
 }
 
@@ -269,15 +276,18 @@ func (s *shell) param(p *syntax.ParamExp) []value {
 		v, known = s.params[i], true
 	}
 	if p.Exp != nil {
+		null := known && v.text == "" && v.from == (flow{})
 		switch p.Exp.Op {
-		case syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnset, syntax.AssignUnsetOrNull:
-			if !known && p.Exp.Word != nil {
+		case syntax.DefaultUnset, syntax.AssignUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnsetOrNull:
+			orNull := p.Exp.Op == syntax.DefaultUnsetOrNull || p.Exp.Op == syntax.AssignUnsetOrNull
+			if (!known || null && orNull) && p.Exp.Word != nil {
 				return []value{s.word(p.Exp.Word)}
 			}
 		case syntax.AlternateUnset, syntax.AlternateUnsetOrNull:
-			if p.Exp.Word != nil {
-				return []value{s.word(p.Exp.Word)}
+			if null && p.Exp.Op == syntax.AlternateUnsetOrNull || p.Exp.Word == nil {
+				return []value{{field: s.field}}
 			}
+			return []value{s.word(p.Exp.Word)} // of one that is not known it is taken
 		case syntax.ErrorUnset, syntax.ErrorUnsetOrNull:
 		default:
 			none[0].from = flow{fetch: v.from.fetch}
