@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,7 +74,8 @@ func TestDeepValidScripts(t *testing.T) {
 	}
 }
 
-// Scripts that would take for ever end at a bound, and say so.
+// Scripts that would take for ever end at a bound, without which this test does not end, and
+// say so where something was left out.
 func TestBounds(t *testing.T) {
 	functions := "f0() { apk add x; }\n"
 	for i := 1; i < 200; i++ {
@@ -105,16 +105,13 @@ func TestBounds(t *testing.T) {
 		"many calls": {strings.Repeat("a\n", maxScript/2), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			start, before := time.Now(), allocated()
+			before := allocated()
 			got := evaluated("sh", "-c", tc.script)
 			if (got.Unread != "") != tc.unread {
 				t.Errorf("unread: %q", got.Unread)
 			}
 			if used := allocated() - before; used > 256<<20 {
 				t.Errorf("%d MiB were allocated", used>>20)
-			}
-			if took := time.Since(start); took > 20*time.Second {
-				t.Errorf("took %s", took)
 			}
 		})
 	}

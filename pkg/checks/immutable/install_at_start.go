@@ -1,7 +1,9 @@
 package immutable
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -70,35 +72,36 @@ func judgeInstalls(d checks.Declared) api.Finding {
 	c := d.Container
 	f := api.Finding{Subject: d.Subject()}
 	has := map[fact.InstallClass]bool{}
-	worst, raw := -1, false
+	raw := false
+	// The worst comes first, and names the finding.
+	order := make([]graded, 0, len(c.Installs))
 	for i := range c.Installs {
-		install := &c.Installs[i]
-		value := install.What
-		if install.Script != "" {
-			value += " in the script " + install.Script + " of a ConfigMap"
+		g := graded{install: &c.Installs[i], rank: rankOf(c.Installs[i].Class)}
+		if g.severity = installTexts[g.rank].severity; atStart(g.install.Field) {
+			has[g.install.Class] = true
+		} else {
+			g.severity = api.Low
 		}
-		if install.Raw {
-			raw = true
+		raw = raw || g.install.Raw
+		order = append(order, g)
+	}
+	slices.SortStableFunc(order, func(a, b graded) int {
+		return cmp.Or(cmp.Compare(b.severity.Rank(), a.severity.Rank()), cmp.Compare(a.rank, b.rank))
+	})
+	for _, g := range order[:min(len(order), mostInstalls)] {
+		value := g.install.What
+		if g.install.Script != "" {
+			value += " in the script " + g.install.Script + " of a ConfigMap"
+		}
+		if g.install.Raw {
 			value += " (words alone)"
 		}
-		if len(f.Evidence) < mostInstalls {
-			f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(install.Field), Value: value})
-		}
-		at := rankOf(install.Class)
-		severity := installTexts[at].severity
-		if !atStart(install.Field) {
-			severity = api.Low
-		} else {
-			has[install.Class] = true
-		}
-		if worst < 0 || severity.Rank() > f.Severity.Rank() || severity == f.Severity && at < worst {
-			worst, f.Severity = at, severity
-		}
+		f.Evidence = append(f.Evidence, api.Evidence{Source: d.Field(g.install.Field), Value: value})
 	}
 	switch unread := c.LinesUnread(); {
-	case worst >= 0:
-		f.Verdict, f.Message = api.Fail, installTexts[worst].text
-		if !atStart(c.Installs[0].Field) && f.Severity == api.Low && !has[installTexts[worst].class] {
+	case len(order) > 0:
+		f.Verdict, f.Severity, f.Message = api.Fail, order[0].severity, installTexts[order[0].rank].text
+		if !atStart(order[0].install.Field) {
 			f.Message += " in a probe or before it stops"
 		}
 		// Sources that are built there run there.
@@ -124,6 +127,13 @@ func judgeInstalls(d checks.Declared) api.Finding {
 		f.Evidence = []api.Evidence{{Source: d.Field("command"), Value: nothing}, {Source: d.Field("args"), Value: nothing}, {Source: d.Field("lifecycle"), Value: nothing}}
 	}
 	return f
+}
+
+// graded is an install with how grave it is where it is run.
+type graded struct {
+	install  *fact.Install
+	severity api.Severity
+	rank     int // of its class in installTexts
 }
 
 const nothing = "nothing that fetches or installs code"

@@ -52,7 +52,7 @@ func TestInstallAtStart(t *testing.T) {
 				fact.Install{Class: fact.LanguageInstaller, What: "npm ci", Field: start},
 				fact.Install{Class: fact.FetchAndRun, What: "curl | sh", Field: start},
 			),
-			Want: fail(api.High, "fetches code and runs it", ft.App+start, "npm ci", ft.App+start, "curl | sh"),
+			Want: fail(api.High, "fetches code and runs it", ft.App+start, "curl | sh", ft.App+start, "npm ci"),
 		},
 		"a checkout alone is low": {
 			Set:  with(fact.Install{Class: fact.SourceCheckout, What: "git clone", Field: start}),
@@ -66,6 +66,13 @@ func TestInstallAtStart(t *testing.T) {
 		"a probe is low": {
 			Set:  with(fact.Install{Class: fact.FetchAndRun, What: "curl | sh", Field: "livenessProbe.exec.command[2]"}),
 			Want: fail(api.Low, "fetches code and runs it in a probe or before it stops", ft.App+"livenessProbe.exec.command[2]", "curl | sh"),
+		},
+		"what runs at the start comes before a probe": {
+			Set: with(
+				fact.Install{Class: fact.FetchAndRun, What: "curl | sh", Field: "livenessProbe.exec.command[2]"},
+				fact.Install{Class: fact.PackageManager, What: "apk add", Field: start},
+			),
+			Want: fail(api.Medium, "installs packages", ft.App+start, "apk add", ft.App+"livenessProbe.exec.command[2]", "curl | sh"),
 		},
 		"preStop is low": {
 			Set:  with(fact.Install{Class: fact.PackageManager, What: "apk add", Field: "lifecycle.preStop.exec.command[0]"}),
