@@ -102,6 +102,10 @@ func TestBounds(t *testing.T) {
 		"shells":     {shells, true},
 		"xargs":      {xargs, false},
 		"braces":     {brackets, false},
+		"echoes":     {strings.Repeat("echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", 1500), false},
+		"writes":     {strings.Repeat("echo aaaaaaaaaaaaaaaaaaaaaaaaaaa >>/a\n", 1500), false},
+		"appends":    {strings.Repeat("a+=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", 1500), false},
+		"defaults":   {strings.Repeat("${a:-", 4000) + "x" + strings.Repeat("}", 4000), false},
 		"many calls": {strings.Repeat("a\n", maxScript/2), true},
 	} {
 		t.Run(name, func(t *testing.T) {

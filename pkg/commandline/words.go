@@ -245,8 +245,12 @@ func (s *shell) param(p *syntax.ParamExp) []value {
 	if p.Param != nil {
 		name = p.Param.Value
 	}
-	if p.Exp != nil && p.Exp.Word != nil {
-		s.substitutions(p.Exp.Word)
+	// A word that is not taken is only looked at for commands, and one that is taken is not looked
+	// at twice: they can be nested.
+	untaken := func() {
+		if p.Exp != nil && p.Exp.Word != nil {
+			s.substitutions(p.Exp.Word)
+		}
 	}
 	none := []value{{text: unknown(name), field: s.field}}
 	if p.Excl || p.Length || p.Width || p.IsSet || p.Names != 0 || p.Slice != nil || p.Repl != nil || p.Index != nil || p.NestedParam != nil {
@@ -262,6 +266,7 @@ func (s *shell) param(p *syntax.ParamExp) []value {
 	}
 	if s.e.spent > maxExpanded {
 		s.e.unread(truncated)
+		untaken()
 		return none
 	}
 	v, known := s.vars[name]
@@ -283,13 +288,17 @@ func (s *shell) param(p *syntax.ParamExp) []value {
 			if (!known || null && orNull) && p.Exp.Word != nil {
 				return []value{s.word(p.Exp.Word)}
 			}
+			untaken()
 		case syntax.AlternateUnset, syntax.AlternateUnsetOrNull:
 			if null && p.Exp.Op == syntax.AlternateUnsetOrNull || p.Exp.Word == nil {
+				untaken()
 				return []value{{field: s.field}}
 			}
 			return []value{s.word(p.Exp.Word)} // of one that is not known it is taken
 		case syntax.ErrorUnset, syntax.ErrorUnsetOrNull:
+			untaken()
 		default:
+			untaken()
 			none[0].from = flow{fetch: v.from.fetch}
 			return none
 		}
