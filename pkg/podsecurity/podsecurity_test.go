@@ -106,6 +106,15 @@ func TestRefusals(t *testing.T) {
 			[]podsecurity.Refusal{refusal(podsecurity.AppArmorProfile, podsecurity.Baseline,
 				field("metadata.annotations[container.apparmor.security.beta.kubernetes.io/app]", "unconfined"))},
 		},
+		"before v1.19 a seccomp annotation counts, of a container that exists": {
+			pod(restricted(), func(s *fact.PodSpec) {
+				s.SecurityAnnotations = map[string]string{
+					"container.seccomp.security.alpha.kubernetes.io/app": "unconfined", "container.seccomp.security.alpha.kubernetes.io/gone": "unconfined",
+				}
+			}), 18, podsecurity.Privileged,
+			[]podsecurity.Refusal{refusal(podsecurity.SeccompBaseline, podsecurity.Baseline,
+				field("metadata.annotations[container.seccomp.security.alpha.kubernetes.io/app]", "unconfined"))},
+		},
 		"a sysctl that is safe only since v1.29": {
 			pod(restricted(), func(s *fact.PodSpec) {
 				s.Sysctls = []string{"net.ipv4.ip_local_port_range", "net.ipv4.tcp_keepalive_time"}
@@ -222,4 +231,82 @@ func BenchmarkEvaluate(b *testing.B) {
 			result.Refusals()
 		}
 	})
+}
+
+// Pods that differ in one field that the evaluator reads are not taken for each other.
+func TestVerdictsAreRememberedByEveryField(t *testing.T) {
+	container := func(edit func(*fact.Container)) func(*fact.PodSpec) {
+		return func(s *fact.PodSpec) { edit(&s.Containers[0]) }
+	}
+	edits := map[string]func(*fact.PodSpec){
+		"hostNetwork": func(s *fact.PodSpec) { s.HostNetwork = true },
+		"hostPID":     func(s *fact.PodSpec) { s.HostPID = true },
+		"hostIPC":     func(s *fact.PodSpec) { s.HostIPC = true },
+		"hostUsers":   func(s *fact.PodSpec) { s.HostUsers = new(bool) },
+		"os":          func(s *fact.PodSpec) { s.OS = "windows" },
+		"annotation": func(s *fact.PodSpec) {
+			s.SecurityAnnotations = map[string]string{"container.apparmor.security.beta.kubernetes.io/app": "unconfined"}
+		},
+		"annotation of a container": func(s *fact.PodSpec) {
+			s.SecurityAnnotations = map[string]string{"container.seccomp.security.alpha.kubernetes.io/app": "unconfined"}
+		},
+		"annotation of another": func(s *fact.PodSpec) {
+			s.SecurityAnnotations = map[string]string{"container.seccomp.security.alpha.kubernetes.io/app": "unconfined"}
+			s.Containers[0].Name = "web"
+		},
+		"pod hostProcess":      func(s *fact.PodSpec) { s.HostProcess = new(true) },
+		"pod runAsNonRoot":     func(s *fact.PodSpec) { s.RunAsNonRoot = new(bool) },
+		"pod runAsUser":        func(s *fact.PodSpec) { s.RunAsUser = new(int64) },
+		"pod runAsUser 1":      func(s *fact.PodSpec) { s.RunAsUser = new(int64(1)) },
+		"pod seccomp":          func(s *fact.PodSpec) { s.Seccomp = "Unconfined" },
+		"pod AppArmor":         func(s *fact.PodSpec) { s.AppArmor = "Unconfined" },
+		"pod SELinux":          func(s *fact.PodSpec) { s.SELinux = &fact.SELinuxOptions{Type: "spc_t"} },
+		"pod SELinux user":     func(s *fact.PodSpec) { s.SELinux = &fact.SELinuxOptions{User: "u"} },
+		"pod SELinux role":     func(s *fact.PodSpec) { s.SELinux = &fact.SELinuxOptions{Role: "r"} },
+		"pod SELinux level":    func(s *fact.PodSpec) { s.SELinux = &fact.SELinuxOptions{Level: "s0"} },
+		"pod untyped":          func(s *fact.PodSpec) { s.Untyped = []string{fact.UntypedAppArmor} },
+		"sysctl":               func(s *fact.PodSpec) { s.Sysctls = []string{"kernel.msgmax"} },
+		"hostPath":             func(s *fact.PodSpec) { s.Volumes = []fact.Volume{{Source: "hostPath"}} },
+		"nfs":                  func(s *fact.PodSpec) { s.Volumes = []fact.Volume{{Source: "nfs"}} },
+		"privileged":           container(func(c *fact.Container) { c.Privileged = new(true) }),
+		"escalation":           container(func(c *fact.Container) { c.AllowPrivilegeEscalation = nil }),
+		"hostProcess":          container(func(c *fact.Container) { c.HostProcess = new(true) }),
+		"runAsNonRoot":         container(func(c *fact.Container) { c.RunAsNonRoot = nil }),
+		"runAsNonRoot false":   container(func(c *fact.Container) { c.RunAsNonRoot = new(bool) }),
+		"runAsUser":            container(func(c *fact.Container) { c.RunAsUser = new(int64) }),
+		"seccomp":              container(func(c *fact.Container) { c.Seccomp = "" }),
+		"seccomp without type": container(func(c *fact.Container) { c.Seccomp, c.Untyped = "", []string{fact.UntypedSeccomp} }),
+		"AppArmor":             container(func(c *fact.Container) { c.AppArmor = "Unconfined" }),
+		"SELinux":              container(func(c *fact.Container) { c.SELinux = &fact.SELinuxOptions{Type: "container_engine_t"} }),
+		"procMount":            container(func(c *fact.Container) { c.ProcMount = "Unmasked" }),
+		"procMount Default":    container(func(c *fact.Container) { c.ProcMount = "Default" }),
+		"add":                  container(func(c *fact.Container) { c.CapAdd = []string{"SYS_ADMIN"} }),
+		"drop":                 container(func(c *fact.Container) { c.CapDrop = []string{"all"} }),
+		"drop two":             container(func(c *fact.Container) { c.CapDrop, c.CapAdd = nil, []string{"ALL"} }),
+		"hostPort":             container(func(c *fact.Container) { c.HostPorts = []int32{80} }),
+		"probe":                container(func(c *fact.Container) { c.ProbeHosts = []fact.ProbeHost{{Host: "h"}} }),
+		"two containers": func(s *fact.PodSpec) {
+			s.Containers = append(s.Containers, fact.Container{Field: "spec.containers[1]"})
+		},
+		"nothing": func(*fact.PodSpec) {},
+	}
+	bases := map[string]func(*fact.PodSpec){
+		"restricted": func(*fact.PodSpec) {},
+		"as root":    func(s *fact.PodSpec) { s.Containers[0].RunAsNonRoot = nil },
+		"unmasked":   func(s *fact.PodSpec) { s.Containers[0].ProcMount = "Unmasked" },
+		"undropped":  func(s *fact.PodSpec) { s.Containers[0].CapDrop = nil },
+	}
+	var shared podsecurity.Evaluator
+	for base, start := range bases {
+		for name, edit := range edits {
+			for _, minor := range []int{0, 18, 20, 24, 30, 34, 37} {
+				spec := pod(restricted(), start, edit)
+				var fresh podsecurity.Evaluator
+				got, want := shared.Evaluate(spec, podsecurity.Minor(minor)), fresh.Evaluate(spec, podsecurity.Minor(minor))
+				if diff := cmp.Diff(want.Refusals(), got.Refusals()); diff != "" || got.Level() != want.Level() {
+					t.Errorf("%s, %s at v1.%d (-alone +after others):\n%s", base, name, minor, diff)
+				}
+			}
+		}
+	}
 }

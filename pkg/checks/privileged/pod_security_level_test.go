@@ -100,6 +100,10 @@ func TestPodSecurityLevel(t *testing.T) {
 				api.High, onlyIn+"capabilities_baseline", own("privileged/added-capabilities"), "", app+"capabilities.add", "SYS_ADMIN",
 			),
 		},
+		"SYS_ADMIN in a user namespace of its own is low": {
+			declared(fact.Container{CapAdd: []string{"SYS_ADMIN"}}, hostUsers(false)),
+			fail(api.Low, onlyIn+"capabilities_baseline", own("privileged/added-capabilities"), "", app+"capabilities.add", "SYS_ADMIN"),
+		},
 		"ALL is high": {
 			declared(fact.Container{CapAdd: []string{"ALL"}}),
 			fail(api.High, onlyIn+"capabilities_baseline", own("privileged/added-capabilities"), "", app+"capabilities.add", "ALL"),
