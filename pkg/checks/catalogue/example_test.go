@@ -48,10 +48,10 @@ func TestTheWorkedExample(t *testing.T) {
 	if err := os.WriteFile(file, overlay, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "test", "-count=1", "-overlay", file, "-run", "^TestHostPorts$", "-v", "./pkg/checks/privileged")
+	cmd := exec.Command("go", "test", "-count=1", "-overlay", file, "-run", "^TestUserNamespace$", "-v", "./pkg/checks/privileged")
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
-	if err != nil || !regexp.MustCompile(`(?m)^--- PASS: TestHostPorts `).Match(out) {
+	if err != nil || !regexp.MustCompile(`(?m)^--- PASS: TestUserNamespace `).Match(out) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
