@@ -29,8 +29,19 @@ func eachPage[T any](ctx context.Context, size int64, options metav1.ListOptions
 ) error {
 	options.Limit = size
 	restart()
-	for expired := 0; ; {
+	get := func(options metav1.ListOptions) answered[T] {
 		items, next, err := list(ctx, options)
+		return answered[T]{items, next, err}
+	}
+	var ahead chan answered[T] // the page that is requested while fn is given the one before
+	for expired := 0; ; {
+		var p answered[T]
+		if ahead != nil {
+			p, ahead = <-ahead, nil
+		} else {
+			p = get(options)
+		}
+		items, next, err := p.items, p.next, p.err
 		if isExpired(err) && options.Continue != "" && expired < maxExpired {
 			expired++
 			if options.Continue = nextOf(err); options.Continue == "" {
@@ -42,17 +53,29 @@ func eachPage[T any](ctx context.Context, size int64, options metav1.ListOptions
 		if err != nil {
 			return err
 		}
+		again := next == options.Continue
+		if options.Continue = next; next != "" && !again {
+			ahead = make(chan answered[T], 1)
+			go func(options metav1.ListOptions) { ahead <- get(options) }(options)
+		}
 		for i := range items {
 			fn(&items[i])
 		}
-		switch next {
-		case "":
+		switch {
+		case next == "":
 			return nil
-		case options.Continue:
+		case again:
 			return fmt.Errorf("the server's answer leads to the same page again (continue %.20q)", next)
 		}
-		options.Continue, expired = next, 0
+		expired = 0
 	}
+}
+
+// answered is an answer to a request for a page.
+type answered[T any] struct {
+	items []T
+	next  string
+	err   error
 }
 
 func isExpired(err error) bool { return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) }

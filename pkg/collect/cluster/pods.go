@@ -3,12 +3,12 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"crypto/sha256"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/speckey"
 )
 
 // podLister lists pods and groups them by top owner and equal spec. It keeps
@@ -24,7 +25,7 @@ import (
 type podLister struct {
 	*clients
 	opts   Options
-	groups map[string]*fact.Workload
+	groups map[[sha256.Size]byte]*fact.Workload
 	// tree knows the owners of the pods' owners, and templates are those of controllers; nil
 	// if nobody asked for them.
 	tree      *ownerTree
@@ -93,7 +94,7 @@ func (l *podLister) list(ctx context.Context) error {
 			}
 			return list.Items, list.Continue, err
 		},
-		func() { l.groups = map[string]*fact.Workload{} },
+		func() { l.groups = map[[sha256.Size]byte]*fact.Workload{} },
 		func(pod *corev1.Pod) {
 			spec := podspec.From("pod/"+pod.Namespace+"/"+pod.Name, "spec", pod.Labels, pod.Annotations, &pod.Spec)
 			spec.RuntimeHandler = l.handlers[spec.RuntimeClass]
@@ -270,49 +271,28 @@ func withoutScheme(id string) string {
 
 // groupKey is equal for pods with the same owner and an equal spec. The comparison
 // leaves out the origin and what differs between pods of one template: the service
-// account's volume and the labels that a controller adds.
-func groupKey(top fact.Subject, spec fact.PodSpec) string {
-	canonical := spec
-	canonical.Origin = ""
-	canonical.Labels = maps.Clone(spec.Labels)
-	for _, label := range []string{
-		"controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name",
-		"apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index", "controller-uid",
-		"batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name", "pod-template-hash",
-	} {
-		delete(canonical.Labels, label)
-	}
-	canonical.Volumes = slices.Clone(spec.Volumes)
-	for i := range canonical.Volumes {
-		if strings.HasPrefix(canonical.Volumes[i].Name, "kube-api-access-") {
-			canonical.Volumes[i].Name = "kube-api-access"
-		}
-	}
-	canonical.Containers = slices.Clone(spec.Containers)
-	for i := range canonical.Containers {
-		mounts := slices.Clone(canonical.Containers[i].Mounts)
-		for j := range mounts {
-			if strings.HasPrefix(mounts[j].Volume, "kube-api-access-") {
-				mounts[j].Volume = "kube-api-access"
-			}
-		}
-		canonical.Containers[i].Mounts = mounts
-	}
-	body, err := json.Marshal(canonical)
-	if err != nil {
-		panic(fmt.Sprintf("a pod spec of plain strings does not marshal: %v", err))
-	}
-	return top.Key() + " " + string(body)
+// account's volume and the labels that a controller adds (package speckey). It is a hash of
+// the fields, of which no two that differ are known to be equal.
+func groupKey(top fact.Subject, spec *fact.PodSpec) [sha256.Size]byte {
+	buffer := keyBuffers.Get().(*[]byte) //nolint:errcheck // nothing else is in the pool
+	key := append((*buffer)[:0], top.Key()...)
+	key = speckey.Append(append(key, 0), spec)
+	sum := sha256.Sum256(key)
+	*buffer = key
+	keyBuffers.Put(buffer)
+	return sum
 }
+
+var keyBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // SameGroup reports whether pods of both workloads belong to one.
 func SameGroup(a, b *fact.Workload) bool {
-	return a.Owner.Key() == b.Owner.Key() && groupKey(a.Owner, a.Spec) == groupKey(b.Owner, b.Spec)
+	return a.Owner.Key() == b.Owner.Key() && groupKey(a.Owner, &a.Spec) == groupKey(b.Owner, &b.Spec)
 }
 
 // add puts a pod into the group with its owner and an equal spec.
 func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) {
-	key := groupKey(top, spec)
+	key := groupKey(top, &spec)
 	group, ok := l.groups[key]
 	if !ok {
 		group = &fact.Workload{Owner: top, Spec: spec}

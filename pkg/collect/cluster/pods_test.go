@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -304,7 +305,7 @@ func BenchmarkGrouping(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		l := podLister{groups: map[string]*fact.Workload{}, tree: newOwnerTree(nil, Options{})}
+		l := podLister{groups: map[[sha256.Size]byte]*fact.Workload{}, tree: newOwnerTree(nil, Options{})}
 		for i := range pods {
 			p := &pods[i]
 			l.add(l.tree.topOf(p), podspec.From("pod/"+p.Namespace+"/"+p.Name, "spec", p.Labels, p.Annotations, &p.Spec), podFacts(p))
