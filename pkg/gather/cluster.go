@@ -100,6 +100,12 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	}
 	if len(c.Names) > 0 {
 		keepNamed(set, named, result.NamedPods)
+		result.Templates = 0 // what was listed to find the named ones does not count
+		for i := range set.Workloads {
+			if len(set.Workloads[i].Pods) == 0 {
+				result.Templates++
+			}
+		}
 	}
 	set.Count = count(set, result.Templates)
 	if c.OnlyTheirNodes {

@@ -270,6 +270,10 @@ func TestClusterTemplates(t *testing.T) {
 	if diff := cmp.Diff(&fact.ReadCount{Objects: 4, Workloads: 4, Pods: 3}, set.Count); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
+	got, _, _ = gathered(t, newDemo(t), Cluster{Kinds: kinds, Namespace: "shop", Names: []string{"web-1"}})
+	if diff := cmp.Diff(&fact.ReadCount{Objects: 1, Workloads: 1, Pods: 1}, got.Set.Count); diff != "" {
+		t.Errorf("counts of a named pod (-want +got):\n%s", diff)
+	}
 	if got, _, _ = gathered(t, newDemo(t), Cluster{Kinds: []fact.Kind{fact.Pods}}); got.Set.TemplatesRead || got.Set.NamespacesRead {
 		t.Error("what nobody needs is read")
 	}

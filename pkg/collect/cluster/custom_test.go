@@ -287,3 +287,34 @@ func TestCustomPages(t *testing.T) {
 		})
 	}
 }
+
+// An owner of very many workloads costs no time: their pods are judged, and are not compared.
+func TestManyTemplatesOfOneOwner(t *testing.T) {
+	s := newServer(t)
+	s.resources = map[string][]metav1.APIResource{"example.org/v1": {resourceOf("colors", "Color", true)}}
+	s.objects = map[string][]string{crdsPath: {definition("example.org", "Color", plainSchema)}, "/apis/example.org/v1/colors": {custom("red", "", `{}`)}}
+	for i := range maxCompared + 1 {
+		name := fmt.Sprintf("web-%d", i)
+		d := deployment("shop", name, image("registry.example/app:v2"))
+		d.OwnerReferences = []metav1.OwnerReference{owned("Color", "red", "example.org/v1")}
+		s.typed[deploymentsPath] = append(s.typed[deploymentsPath], d)
+		s.metadata[setsPath] = append(s.metadata[setsPath], partial("shop", name+"-abc", ownedBy("Deployment", name)))
+		if i > 0 {
+			s.pods = append(s.pods, pod("shop", name+"-abc-x", "n1", controlledBy("ReplicaSet", name+"-abc")))
+		}
+	}
+	result := collect(t, templatesOf(s, func(o *Options) { o.PageSize = 500 }))
+	pods, without := 0, 0
+	for _, w := range result.Workloads {
+		pods += len(w.Pods)
+		if len(w.Pods) == 0 {
+			without++
+		}
+		if w.Owner.Kind != "Color" || w.Differs != nil {
+			t.Errorf("%+v differs: %v", w.Owner, w.Differs)
+		}
+	}
+	if pods != maxCompared || without != 1 {
+		t.Errorf("%d pods, %d templates without pods", pods, without)
+	}
+}

@@ -278,6 +278,10 @@ func (c claims) fillSet(v *fact.Volume, namespace, prefix string) {
 // maxOrdinals bounds the claims of one StatefulSet that are looked at.
 const maxOrdinals = 1000
 
+// maxCompared bounds the templates of one top owner with which each of its pods is compared.
+// Only an operator that creates very many workloads for one object has more.
+const maxCompared = 64
+
 // topOf is the subject of a template: the top owner of its object.
 func (l *templateLister) topOf(object objectKey) (top objectKey, subject fact.Subject) {
 	top = l.tree.top(object, nil)
@@ -305,7 +309,12 @@ func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 		w := &workloads[i]
 		var least []string
 		compared := false
-		for _, t := range byTop[w.Owner.Identity()] {
+		candidates := byTop[w.Owner.Identity()]
+		for _, t := range candidates {
+			if len(candidates) > maxCompared {
+				used[t] = l.tree.live[t.object] // its pods are judged
+				continue
+			}
 			if t.spec.Partial != "" {
 				continue
 			}
