@@ -216,13 +216,15 @@ func (r *imageReader) reports(ctx context.Context, kind imagescan.Resource) erro
 		if of.namespaced {
 			namespace = r.opts.Namespace
 		}
-		list := r.listMetadata(of.GroupVersionResource, namespace)
+		list, asked := r.listMetadata(of.GroupVersionResource, namespace), 0
 		err = eachPage(ctx, r.opts.PageSize, metav1.ListOptions{},
 			func(ctx context.Context, o metav1.ListOptions) ([]metav1.PartialObjectMetadata, string, error) {
-				if full() {
+				if asked >= maxReports { // not those that were taken: that goes on meanwhile
 					return nil, "", errTooMany
 				}
-				return list(ctx, o)
+				items, next, err := list(ctx, o)
+				asked += len(items)
+				return items, next, err
 			},
 			func() { r.scan.Reports = r.scan.Reports[:from] },
 			func(m *metav1.PartialObjectMetadata) {

@@ -173,16 +173,17 @@ func (t *ownerTree) learn(ctx context.Context) error {
 	return nil
 }
 
-// learnFrom does so for the controllers of a page of pods.
-func (t *ownerTree) learnFrom(ctx context.Context, pods []corev1.Pod) error {
-	if t.resources == nil {
+// learnFrom does so if a pod is the first whose controller is of its kind.
+func (t *ownerTree) learnFrom(ctx context.Context, pod *corev1.Pod) error {
+	ref := metav1.GetControllerOfNoCopy(pod)
+	if ref == nil || t.resources == nil {
 		return nil
 	}
-	for i := range pods {
-		if ref := metav1.GetControllerOfNoCopy(&pods[i]); ref != nil {
-			t.seen[ownerKey(ref, "").groupKind()] = true
-		}
+	kind := ownerKey(ref, "").groupKind()
+	if t.seen[kind] {
+		return nil
 	}
+	t.seen[kind] = true
 	return t.learn(ctx)
 }
 

@@ -82,15 +82,13 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 
 // list lists the pods themselves.
 func (l *podLister) list(ctx context.Context) error {
-	return eachPage(ctx, l.opts.PageSize,
+	var failed error
+	err := eachPage(ctx, l.opts.PageSize,
 		metav1.ListOptions{LabelSelector: l.opts.Selector, FieldSelector: l.opts.FieldSelector},
 		func(ctx context.Context, o metav1.ListOptions) ([]corev1.Pod, string, error) {
 			list, err := l.core.Pods(l.opts.Namespace).List(ctx, o)
 			if err != nil {
 				return nil, "", err
-			}
-			if !l.again {
-				err = l.tree.learnFrom(ctx, list.Items)
 			}
 			return list.Items, list.Continue, err
 		},
@@ -103,8 +101,12 @@ func (l *podLister) list(ctx context.Context) error {
 					l.claims.fill(&spec.Volumes[i], pod.Namespace+"/"+claim, l.again)
 				}
 			}
+			if !l.again && failed == nil { // requests for owners are made here: the next page is on its way meanwhile
+				failed = l.tree.learnFrom(ctx, pod)
+			}
 			l.add(l.tree.topOf(pod), spec, podFacts(pod))
 		})
+	return cmp.Or(err, failed)
 }
 
 // relist lists the pods once more, and nothing else: what is new since then about
