@@ -57,7 +57,7 @@ func TestTheOfficialEvaluatorAgrees(t *testing.T) {
 	refused, allowed := map[string]int{}, map[string]int{}
 	for i := range 3000 {
 		pod := randomPod(r)
-		set := &fact.Set{FieldsRead: true, InjectionRead: true, PodScope: fact.PodsSome, Workloads: []fact.Workload{{
+		set := &fact.Set{FieldsRead: true, InjectionRead: true, TemplatesRead: true, NamespacesRead: true, PodScope: fact.PodsSome, Workloads: []fact.Workload{{
 			Owner: fact.Subject{Kind: "Pod", Namespace: "shop", Name: "web"},
 			Spec:  podspec.From("pod/shop/web", "spec", pod.Labels, pod.Annotations, &pod.Spec),
 		}}}

@@ -58,7 +58,7 @@ func TestPodsOfTheCases(t *testing.T) {
 			if len(selected) != len(ids) {
 				t.Fatalf("want %d checks, got %d", len(ids), len(selected))
 			}
-			set := &fact.Set{FieldsRead: true, InjectionRead: true, PodScope: fact.PodsSome, Workloads: []fact.Workload{w}}
+			set := &fact.Set{FieldsRead: true, InjectionRead: true, TemplatesRead: true, NamespacesRead: true, PodScope: fact.PodsSome, Workloads: []fact.Workload{w}}
 			var out strings.Builder
 			passes := map[string]int{}
 			for _, f := range checks.JudgeSet(Plan(selected, ""), set).Findings {
