@@ -43,7 +43,7 @@ func Parts() []checks.Part {
 		{Question: api.Privileged, Name: "root", Title: "Nothing runs as root without need", Checks: []string{
 			"privileged/runs-as-root",
 		}},
-		{Question: api.Privileged, Name: "host", Title: "No pod shares the node's namespaces, files or devices", Checks: []string{
+		{Question: api.Privileged, Name: "host", Title: "No pod shares the node's namespaces, files, devices or ports", Checks: []string{
 			"privileged/host-namespaces", "privileged/host-path", "privileged/host-devices", "privileged/block-devices", "privileged/mount-propagation",
 			"privileged/volume-types", "privileged/host-ports", "privileged/probe-host", "privileged/device-access",
 		}},
