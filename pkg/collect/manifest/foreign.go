@@ -39,8 +39,14 @@ func (r *reader) notRendered(d *document, broken bool) (Problem, bool) {
 	}
 	p := d.problem(0, fact.Unsupported, "a Helm template that was not rendered")
 	p.Hint = renderHint(cmp.Or(chart, "CHART"))
+	if chart == "" && !helm.Match(d.text) {
+		p.Text, p.Hint = "a template that was not rendered", "render it first, and check what comes out: kubectl checklist pods -f -"
+	}
 	return p, true
 }
+
+// helm matches what Helm's templates have and others have not.
+var helm = regexp.MustCompile(`\{\{-? *(?:if |with |range |toYaml |include |template |tpl |quote |default .*)?\(?(?:not |and |or |eq )?\(?\$?\.(?:Values|Release|Chart|Capabilities|Files)\b|\{\{-? *(?:include|template|define) "`)
 
 func renderHint(chart string) string {
 	return "render it first: helm template " + chart + " | kubectl checklist pods -f -"
@@ -103,6 +109,42 @@ func (r *reader) kustomization(d *document) Problem {
 	p.Text = "a kustomization, which is not built: its files are read as they are, without its patches, generators and remote bases"
 	p.Hint = "kubectl checklist pods -k " + filepath.Dir(r.source.path)
 	return p
+}
+
+// keptKustomizations is how many are named in the gap about all of them.
+const keptKustomizations = 3
+
+// countKustomization counts a kustomization that was found.
+func (r *reader) countKustomization(p Problem) {
+	if p.Source == r.lastKustomization {
+		return // another document of the same one
+	}
+	r.lastKustomization = p.Source
+	r.kustomized++
+	if len(r.kustomizations) < keptKustomizations {
+		r.kustomizations = append(r.kustomizations, p)
+	}
+}
+
+// countKustomizations adds the gap of kustomizations that were found: one for all of them.
+func (r *reader) countKustomizations() {
+	if r.kustomized < 2 {
+		for _, p := range r.kustomizations {
+			r.problem(p)
+		}
+		return
+	}
+	var dirs []string
+	for _, p := range r.kustomizations {
+		dirs = append(dirs, filepath.Dir(p.Source))
+	}
+	if r.kustomized > len(dirs) {
+		dirs = append(dirs, "...")
+	}
+	r.problem(Problem{
+		Source: strings.Join(r.files.Names(), ", "), Reason: fact.NotRequested, Hint: "for each that is applied: kubectl checklist pods -k DIR",
+		Text: fmt.Sprintf("kustomizations that were not built: %d (%s): their files are read as they are, without patches, generators and remote bases", r.kustomized, strings.Join(dirs, ", ")),
+	})
 }
 
 // mayDeclare reports whether text that cannot be read as YAML may be meant as an object.

@@ -17,6 +17,7 @@ func TestRepository(t *testing.T) {
 		"deploy/pod.yaml":                  pod,
 		"deploy/mixed.yaml":                pod + "---\nreplicas: 2\n",
 		"deploy/kustomization.yaml":        "resources: [pod.yaml]\n",
+		"base/kustomization.yml":           "resources: [pod.yaml]\n",
 		"deploy/broken.yaml":               "kind: Pod\n  spec: x\n",
 		"deploy/noversion.yaml":            "kind: Pod\nspec: " + spec + "\n",
 		"deploy/nokind.yaml":               "apiVersion: v1\nmetadata: {name: a}\nspec: {}\n",
@@ -34,6 +35,7 @@ func TestRepository(t *testing.T) {
 		"chart/templates/a.yaml":           "{{- if .Values.a }}\n" + pod + "{{- end }}\n",
 		"chart/templates/b/c.yaml":         strings.Replace(pod, "name: a", `name: "{{ .Release.Name }}"`, 1),
 		"chart/templates/static.yaml":      pod,
+		".krew.yaml":                       "kind: Plugin\nspec:\n  version: {{ .TagName }}\n",
 		"templates/x.yaml":                 "metadata:\n  name: {{ .Values.name }}\n",
 		"rules.yaml":                       object("monitoring.coreos.com/v1", "PrometheusRule", "r", `spec: {groups: [{rules: [{annotations: {summary: "{{ $labels.pod }}"}}]}]}`),
 		"bin.yaml":                         "\x00GITCRYPT\x00CANARY",
@@ -46,19 +48,20 @@ func TestRepository(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
+		".krew.yaml: line 1: a template that was not rendered",
 		"bin.yaml: expected YAML or JSON, found binary data",
 		"deploy/broken.yaml: line 2: not valid YAML: a colon where no key can be",
-		"deploy/kustomization.yaml: a kustomization, which is not built: its files are read as they are, without its patches, generators and remote bases",
 		"deploy/mixed.yaml: document 2, line 6: expected an object, found a document without apiVersion and kind",
 		"deploy/nokind.yaml: line 1: expected an object, found one without kind",
 		"deploy/noversion.yaml: line 1: Pod: apiVersion: expected v1, found nothing",
 		"templates/x.yaml: line 1: a Helm template that was not rendered",
+		".: kustomizations that were not built: 2 (base, deploy): their files are read as they are, without patches, generators and remote bases",
 		"chart: a Helm chart whose templates were not rendered: 2",
 	}
 	if diff := cmp.Diff(want, wrong(got, nil)); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
-	if got.Count.Foreign != 9 || got.Count.Skipped != len(want) || got.Count.Files != 23 {
+	if got.Count.Foreign != 9 || got.Count.Skipped != len(want) || got.Count.Files != 25 {
 		t.Errorf("got %+v", got.Count)
 	}
 	workloads := []string{

@@ -73,6 +73,18 @@ func (f Files) sources(stdin io.Reader, problem func(Problem)) iter.Seq[source] 
 	}
 }
 
+// single reports whether there is surely only one source.
+func (f Files) single() bool {
+	if len(f.Filenames) != 1 {
+		return len(f.Filenames) == 0
+	}
+	if name := f.Filenames[0]; name == "-" || strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://") {
+		return f.Kustomize == ""
+	}
+	info, err := os.Stat(f.Filenames[0])
+	return err == nil && !info.IsDir() && f.Kustomize == ""
+}
+
 // whole opens what is read at once.
 func whole(read func(context.Context) ([]byte, error)) func(context.Context) (io.ReadCloser, error) {
 	return func(ctx context.Context) (io.ReadCloser, error) {

@@ -50,7 +50,7 @@ const MaxProblems = 1000
 func Stream(ctx context.Context, files Files, namespace string, stdin io.Reader, emit func(Item) error) (*Summary, error) {
 	readCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &reader{ctx: readCtx, files: files, namespace: namespace, batches: make(chan []Item, 2), storage: newStorage(), templates: map[string]int{}}
+	r := &reader{ctx: readCtx, files: files, namespace: namespace, batches: make(chan []Item, 2), single: files.single(), storage: newStorage(), templates: map[string]int{}}
 	done := make(chan error, 1)
 	go func() {
 		var err error
@@ -117,6 +117,7 @@ type reader struct {
 	// seen has the first source of each object's identity, by its hash. It is nil if there is
 	// only one source.
 	seen    map[uint64]int
+	single  bool
 	sources int // that were opened
 
 	// These are of the source that is being read.
@@ -130,6 +131,10 @@ type reader struct {
 	charts map[string]string // by the directory of a template
 	// templates counts the documents of charts that were found and not rendered.
 	templates map[string]int
+	// kustomizations are the first that were found, of so many.
+	kustomizations    []Problem
+	kustomized        int
+	lastKustomization string
 }
 
 func (r *reader) run(stdin io.Reader) error {
@@ -145,6 +150,7 @@ func (r *reader) run(stdin io.Reader) error {
 	if err := r.release(); err != nil {
 		return err
 	}
+	r.countKustomizations()
 	r.countTemplates()
 	count := &r.summary.Count
 	if count.Workloads == 0 && len(r.gaps) == 0 && r.configMaps.Read() == 0 && r.namespaces == 0 {
@@ -285,7 +291,12 @@ func (r *reader) document(d *document) error {
 			return p
 		}
 		if isKustomization(r.source.path) && (err != nil || ofKustomize(text)) {
-			return r.kustomization(d)
+			p := r.kustomization(d)
+			if r.source.found {
+				r.countKustomization(p)
+				return nil
+			}
+			return p
 		}
 		if err != nil {
 			if r.source.found && !mayDeclare(d, r.source.path) {
@@ -537,6 +548,9 @@ func (r *reader) hand() error {
 // tellApart names the source in a subject that another source declares, too. The first one
 // keeps its identity, so that it is the same whatever else is read.
 func (r *reader) tellApart(subject *fact.Subject) {
+	if r.single {
+		return
+	}
 	if r.seen == nil {
 		r.seen = map[uint64]int{}
 	}
