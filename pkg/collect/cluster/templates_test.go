@@ -264,6 +264,7 @@ func TestTemplatesWithoutPods(t *testing.T) {
 func TestTemplateRequests(t *testing.T) {
 	s := newServer(t)
 	s.metadata[setsPath] = []metav1.PartialObjectMetadata{partial("shop", "web-abc", ownedBy("Deployment", "web"))}
+	s.metadata[jobsPath] = []metav1.PartialObjectMetadata{partial("shop", "nightly-1", ownedBy("CronJob", "nightly"))}
 	s.typed[deploymentsPath] = []metav1.Object{deployment("shop", "web")}
 	collect(t, templatesOf(s))
 	want := map[string]int{
