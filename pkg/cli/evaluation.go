@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -117,6 +118,9 @@ func (r *evaluation) gatherFiles(ctx context.Context, source *gather.Manifests) 
 		}
 	}()
 	got, err := source.Stream(ctx, func(set *fact.Set) func([]fact.Workload) {
+		// What is decoded lives only until it is judged: to collect it twice as often costs
+		// little, and saves a quarter of the memory.
+		debug.SetGCPercent(streamGC)
 		scope := api.Scope{Files: source.Files.Names()}
 		stream = checks.NewStream(catalogue.Plan(r.checks, gather.Narrowed(r.spec.Command, &scope, set)), set, checks.StreamOptions{
 			Passes: r.showsPasses(),
@@ -136,6 +140,10 @@ func (r *evaluation) gatherFiles(ctx context.Context, source *gather.Manifests) 
 	r.setScope(got)
 	return r.present(got.Set, stream.Finish(got.Set))
 }
+
+// streamGC is how much the heap may grow, in percent, before garbage is collected while a
+// stream is judged.
+const streamGC = 50
 
 // showsPasses reports whether some output of the run shows passes.
 func (r *evaluation) showsPasses() bool {
