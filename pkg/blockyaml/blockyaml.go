@@ -442,6 +442,9 @@ func (p *parser) plain(s []byte) bool {
 func isString(s []byte) bool {
 	switch c := s[0]; {
 	case c >= '0' && c <= '9':
+		if isUID(s) {
+			return true
+		}
 		// A letter that no number has, or a second dot, colon or dash between digits.
 		dots, minus := 0, false
 		hash, only := false, s[0] != '0' // digits and letters of a hash, which no decimal number has
@@ -477,6 +480,21 @@ func isString(s []byte) bool {
 	switch string(bytes.ToLower(s)) {
 	case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
 		return false
+	}
+	return true
+}
+
+// isUID reports whether a scalar is a UID, as every object of a cluster has one. A date or a
+// number has no dash where a UID has its first.
+func isUID(s []byte) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range s {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (c == '-') || !dash && !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return false
+		}
 	}
 	return true
 }

@@ -64,6 +64,7 @@ var inSubset = []string{
 	"a: 1\r\nb:\r\n- c\r\ns: |\r\n  x\r\n  y\r\n",
 	"a: x y  z\nb: it's\nc: a#b\nd: a:b\n",
 	"a: {b: [1, {c: d}], e: \"f, g\"}\n",
+	"a: 00000000-0000-4000-8000-000000000001\nb: 1e345678-0000-4000-8000-00000000000e\nc: 2001abcd-1234-1234-1234-123412341234\n",
 }
 
 func TestSubset(t *testing.T) {
