@@ -272,8 +272,8 @@ func (j *builderJudge) container(v *checks.View, d checks.Declared) api.Finding 
 	switch {
 	case image.invalid:
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Corrupt, "its image reference cannot be parsed"
-	case c.CommandUnread != "":
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, c.CommandUnread, "its command line was not fully read: a script in it is too long, or is not a shell script"
+	case c.LinesUnread() != "":
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, c.LinesUnread(), "its command line was not fully read: a script in it is too long, is not a shell script, or is a file that was not read"
 	default:
 		f.Verdict, f.Message = api.Pass, noneRecognised
 	}

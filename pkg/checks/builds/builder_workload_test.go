@@ -156,7 +156,7 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 	cases["a command line that was not evaluated as a whole is unknown"] = row{
 		Set: ft.Declared(fact.Container{Image: "shop/tools:1", Program: "sh", CommandUnread: fact.Unsupported}),
-		Want: ft.One(unknown(fact.Unsupported, "its command line was not fully read: a script in it is too long, or is not a shell script",
+		Want: ft.One(unknown(fact.Unsupported, "its command line was not fully read: a script in it is too long, is not a shell script, or is a file that was not read",
 			"shop/tools:1", ft.App+"command[0]", "sh")),
 	}
 	cases["an agent by the names of its variables"] = row{
