@@ -125,7 +125,7 @@ func TestCaseGapsAboutOthers(t *testing.T) {
 
 // A part that nothing covers never counts as yes.
 func TestCasePartsThatNothingCovers(t *testing.T) {
-	for name, question := range map[string]api.Question{"q5yes": api.Secrets, "C0": api.Privileged} {
+	for name, question := range map[string]api.Question{"q5yes": api.Secrets, "C0": api.Drift} {
 		report, _ := judged(t, name)
 		if got := answerWords(report.Answers, answerOf)[question]; got != api.Unknown {
 			t.Errorf("%s: %s is %s, want unknown", name, question, got)
@@ -162,7 +162,7 @@ func TestCaseNarrowedByChecks(t *testing.T) {
 			t.Errorf("%v: the scope names no check that was left out", args)
 		}
 	}
-	if left := whole.Spec.Scope.LeftOutChecks; !slices.Equal(left, []string{"immutable/vulnerable-packages", "hosts/known-vulnerabilities"}) { // there is no database
+	if left := whole.Spec.Scope.LeftOutChecks; !slices.Equal(left, []string{"immutable/image-scanned", "immutable/vulnerable-packages", "hosts/known-vulnerabilities"}) { // there is no scanner and no database
 		t.Errorf("the whole run left out %v", left)
 	}
 }

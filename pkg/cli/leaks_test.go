@@ -171,7 +171,12 @@ func outcome(t *testing.T, canaries []string, stdin string, args ...string) (cod
 			t.Errorf("%v: %q is on %s:\n%s", args, found, name, text)
 		}
 	}
-	if code == ExitFailure && (out.Len() > 0 || errOut.Len() == 0) || code != ExitFailure && errOut.Len() > 0 {
+	// What was skipped is a warning next to a report of the rest.
+	warned := true
+	for line := range strings.Lines(errOut.String()) {
+		warned = warned && strings.HasPrefix(line, "warning: ")
+	}
+	if code == ExitFailure && (out.Len() > 0 || errOut.Len() == 0) || code != ExitFailure && !warned {
 		t.Errorf("%v: status %d with stdout %q and stderr %q", args, code, out, errOut)
 	}
 	if strings.Contains(errOut.String(), "a bug in this program") {
@@ -219,7 +224,7 @@ func TestDocumentsLeakNothing(t *testing.T) {
 		}
 	}
 	t.Logf("%d documents: %d judged, %d kinds of errors", leakDocuments, judged, len(said))
-	if judged < leakDocuments/5 || judged > leakDocuments*4/5 || len(said) < 30 {
+	if judged < leakDocuments/5 || judged > leakDocuments*9/10 || len(said) < 30 {
 		t.Errorf("want a mix: %d of %d judged, errors %v", judged, leakDocuments, said)
 	}
 }

@@ -229,12 +229,12 @@ func TestVolume(t *testing.T) {
 		width, most int
 		args        []string
 	}{
-		"root, 80 columns": {80, 76, []string{"--facts", facts}},
-		"pods, 80 columns": {80, 124, []string{"pods", "--facts", facts}},
-		"pods, a pipe":     {0, 70, []string{"pods", "--facts", facts}},
-		"pods -o wide":     {0, 90, []string{"pods", "--facts", facts, "-o", "wide"}},
+		"root, 80 columns": {80, 84, []string{"--facts", facts}},
+		"pods, 80 columns": {80, 146, []string{"pods", "--facts", facts}},
+		"pods, a pipe":     {0, 78, []string{"pods", "--facts", facts}},
+		"pods -o wide":     {0, 110, []string{"pods", "--facts", facts, "-o", "wide"}},
 		"nodes":            {80, 145, []string{"nodes", "--facts", facts}},
-		"secrets":          {80, 77, []string{"secrets", "--facts", facts}},
+		"secrets":          {80, 82, []string{"secrets", "--facts", facts}},
 	} {
 		got := shownOn(t, tc.width, tc.args...)
 		if lines := strings.Count(got, "\n"); lines > tc.most {

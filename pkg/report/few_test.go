@@ -46,6 +46,7 @@ func TestATableOfManyWorkloads(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		set := manyWorkloads(r)
 		plan := catalogue.Plan(list, "only what files declare")
+		set.Count = &fact.ReadCount{Workloads: len(set.Workloads)}
 		context := *set
 		context.Workloads = nil
 		stream := checks.NewStream(plan, &context, checks.StreamOptions{})

@@ -167,7 +167,7 @@ func (p *tablePrinter) gaps(out io.Writer, report *api.ChecklistReport) error {
 		p.gap(&b, c)
 	}
 	if more > 0 {
-		if err := p.more(&b, more); err != nil {
+		if err := p.more(&b, fmt.Sprintf("%d more", more)); err != nil {
 			return err
 		}
 	}

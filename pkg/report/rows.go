@@ -278,6 +278,29 @@ func belongs(worst, f *api.Finding) bool {
 	return f.Question == worst.Question || attack(worst) && f.Question == api.Immutable && f.Basis == api.Measured
 }
 
+// mostRows is how many rows the table of a command that looks at workloads has before those
+// of low severity are only counted.
+const mostRows = 40
+
+// foldLow leaves out the rows of low severity if there are very many rows, and returns how
+// many. A row that also says something is unknown stays.
+func foldLow(rows []*row) (kept []*row, left int) {
+	if len(rows) <= mostRows {
+		return rows, 0
+	}
+	for _, r := range rows {
+		if r.finding.Verdict == api.Fail && r.finding.Severity.Rank() < api.Medium.Rank() {
+			left++
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	if len(kept) == 0 {
+		return rows, 0
+	}
+	return kept, left
+}
+
 func sortRows(rows []*row) {
 	slices.SortStableFunc(rows, func(a, b *row) int { return a.rank().compare(b.rank()) })
 }

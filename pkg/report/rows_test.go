@@ -232,3 +232,30 @@ func TestSay(t *testing.T) {
 		}
 	}
 }
+
+// With very many rows those of low severity are only counted, unless there are no others.
+func TestFoldLow(t *testing.T) {
+	rows := func(severe, low, unknown int) []*row {
+		var out []*row
+		add := func(n int, f api.Finding) {
+			for range n {
+				out = append(out, &row{finding: &f})
+			}
+		}
+		add(severe, api.Finding{Verdict: api.Fail, Severity: api.Medium})
+		add(low, api.Finding{Verdict: api.Fail, Severity: api.Low})
+		add(unknown, api.Finding{Verdict: api.VerdictUnknown, Severity: api.Low})
+		return out
+	}
+	for name, tc := range map[string]struct{ severe, low, unknown, kept, left int }{
+		"few":                           {10, mostRows - 10, 0, mostRows, 0},
+		"many":                          {30, 20, 0, 30, 20},
+		"what is unknown stays":         {0, 30, 20, 20, 30},
+		"nothing but rows of low grade": {0, 50, 0, 50, 0},
+	} {
+		kept, left := foldLow(rows(tc.severe, tc.low, tc.unknown))
+		if len(kept) != tc.kept || left != tc.left {
+			t.Errorf("%s: %d kept and %d left, want %d and %d", name, len(kept), left, tc.kept, tc.left)
+		}
+	}
+}

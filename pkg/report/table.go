@@ -427,7 +427,7 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 	if len(shown) == 0 {
 		return nil
 	}
-	list, more := statements(shown), 0
+	list, more, low := statements(shown), 0, 0
 	var rows []*row
 	if p.opts.Summary && !p.wide {
 		rows, more = summarize(list, report.Answers, summaryRows)
@@ -435,6 +435,9 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 		rows = unsortedByMessage(list)
 		more = p.addCounts(rows)
 		sortRows(rows)
+		if !p.wide && p.opts.MinSeverity == "" {
+			rows, low = foldLow(rows)
+		}
 	}
 	var err error
 	switch width := p.width(); {
@@ -449,7 +452,12 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 		return err
 	}
 	if more > 0 {
-		if err := p.more(out, more); err != nil {
+		if err := p.more(out, fmt.Sprintf("%d more", more)); err != nil {
+			return err
+		}
+	}
+	if low > 0 {
+		if err := p.more(out, fmt.Sprintf("%d more of low severity", low)); err != nil {
 			return err
 		}
 	}
@@ -458,8 +466,8 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 }
 
 // more says how many lines were left out, and which command prints them.
-func (p *tablePrinter) more(out io.Writer, n int) error {
-	_, err := fmt.Fprintln(out, strings.Join(p.whole(fmt.Sprintf("... and %d more: %s", n, p.opts.Wide)), "\n"))
+func (p *tablePrinter) more(out io.Writer, what string) error {
+	_, err := fmt.Fprintln(out, strings.Join(p.whole(fmt.Sprintf("... and %s: %s", what, p.opts.Wide)), "\n"))
 	return err
 }
 
