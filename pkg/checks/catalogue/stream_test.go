@@ -98,7 +98,8 @@ func declaredSet(r *rand.Rand) *fact.Set {
 	if r.IntN(2) == 0 {
 		set.NamespacesRead = true
 		set.Namespaces = []fact.Namespace{
-			{Name: "default", Origin: "a.yaml namespace/default"}, {Name: "quiet", Enforce: "restricted", Origin: "a.yaml namespace/quiet"},
+			{Name: "default", Origin: "a.yaml namespace/default"},
+			{Name: "quiet", Enforce: "restricted", Origin: "a.yaml namespace/quiet"},
 			{Name: "shop", Enforce: "baseline", EnforceVersion: "v1.24", Origin: "b.yaml namespace/shop"},
 		}
 	}
