@@ -344,6 +344,15 @@ func TestInSchema(t *testing.T) {
 			"{properties: {spec: {properties: {template: {x-kubernetes-preserve-unknown-fields: true}}}}}", "spec.template opaque",
 		},
 		"an opaque spec":       {"{properties: {spec: {type: object, x-kubernetes-preserve-unknown-fields: true}}}", "spec opaque"},
+		"a spec that is partly described": {
+			"{properties: {spec: {x-kubernetes-preserve-unknown-fields: true, properties: {replicas: {type: integer}}}}}", "spec opaque",
+		},
+		"containers in a spec that is partly described": {
+			"{properties: {spec: {x-kubernetes-preserve-unknown-fields: true, properties: {containers: {items: {properties: {name: {}, image: {}}}}}}}}", "spec pod spec",
+		},
+		"no schema, as the API server publishes it": {
+			"{x-kubernetes-preserve-unknown-fields: true, properties: {apiVersion: {}, kind: {}, metadata: {}}}", "spec opaque",
+		},
 		"names and images":     {"{properties: {spec: {properties: {gallery: {items: {properties: {name: {}, image: {}}}}}}}}", ""},
 		"status is left out":   {"{properties: {status: {properties: {containers: {items: {properties: {name: {}, image: {}}}}}}}}", ""},
 		"an embedded resource": {"{properties: {spec: {properties: {x: {x-kubernetes-embedded-resource: true, x-kubernetes-preserve-unknown-fields: true}}}}}", "spec.x opaque"},

@@ -43,7 +43,8 @@ func InSchema(schema map[string]any) []Place {
 		}
 		w.schema(properties[name], name, name, 0)
 	}
-	if len(properties) == 0 && schema["x-kubernetes-preserve-unknown-fields"] == true {
+	// The API server publishes such a schema with the three fields that every object has.
+	if len(w.places) == 0 && schema["x-kubernetes-preserve-unknown-fields"] == true {
 		w.add("spec", OpaqueSchema)
 	}
 	return w.places
@@ -64,17 +65,15 @@ func (w *schemaWalk) schema(value any, name, at string, depth int) {
 		return
 	}
 	properties, _ := s["properties"].(map[string]any)
-	if len(properties) == 0 && s["x-kubernetes-preserve-unknown-fields"] == true && opaqueName(name) {
-		w.add(at, OpaqueSchema)
-		return
-	}
 	for _, list := range containerLists {
 		if containerSchema(properties[list], false) {
 			w.add(at, PodSpecSchema)
 			return
 		}
 	}
-	if s["x-kubernetes-embedded-resource"] == true {
+	// It keeps what it does not describe, next to what it does.
+	open := s["x-kubernetes-preserve-unknown-fields"] == true && opaqueName(name)
+	if open || s["x-kubernetes-embedded-resource"] == true {
 		w.add(at, OpaqueSchema)
 		return
 	}

@@ -159,12 +159,57 @@ func TestCustomResources(t *testing.T) {
 		"what an operator has made a pod of is judged by that": {
 			fill: func(s *server) {
 				s.resources = map[string][]metav1.APIResource{"monitoring.coreos.com/v1": {resourceOf("alertmanagers", "Alertmanager", true)}}
-				s.objects = map[string][]string{"/apis/monitoring.coreos.com/v1/alertmanagers": {custom("main", "", `{"containers":[{"name":"extra","image":"i"}]}`)}}
+				s.objects = map[string][]string{"/apis/monitoring.coreos.com/v1/alertmanagers": {custom("main", "", `{"containers":[{"name":"app","image":"registry.example/app:v1"}]}`)}}
 				s.pods = []corev1.Pod{pod("shop", "main-0", "n1", func(p *corev1.Pod) {
 					p.OwnerReferences = []metav1.OwnerReference{owned("Alertmanager", "main", "monitoring.coreos.com/v1")}
 				})}
 			},
 			want: []string{"Alertmanager/shop/main pod/shop/main-0 spec main-0"},
+		},
+		"a template without a pod stays, though another of its object has one": {
+			fill: func(s *server) {
+				withAnother(s)
+				s.objects["/apis/example.org/v1/gadgets"] = []string{custom("g", "", `{"template":`+containers+`,"worker":{"template":{"spec":{"containers":[{"name":"worker","image":"i"}]}}}}`)}
+				s.pods = []corev1.Pod{pod("shop", "g-0", "n1", func(p *corev1.Pod) {
+					p.OwnerReferences = []metav1.OwnerReference{owned("Gadget", "g", "example.org/v1")}
+				})}
+			},
+			want: []string{"Gadget/shop/g gadget/shop/g spec.worker.template.spec, in part", "Gadget/shop/g pod/shop/g-0 spec g-0"},
+		},
+		"so does one that sets what its pods do not have": {
+			fill: func(s *server) {
+				withAnother(s)
+				s.objects["/apis/example.org/v1/gadgets"] = []string{custom("g", "", `{"template":{"spec":{"containers":[{"name":"app","image":"registry.example/app:v1","securityContext":{"privileged":true}}]}}}`)}
+				s.pods = []corev1.Pod{pod("shop", "g-0", "n1", func(p *corev1.Pod) {
+					p.OwnerReferences = []metav1.OwnerReference{owned("Gadget", "g", "example.org/v1")}
+				})}
+			},
+			want: []string{"Gadget/shop/g gadget/shop/g spec.template.spec, in part", "Gadget/shop/g pod/shop/g-0 spec g-0"},
+		},
+		"a command that its controller wraps, an image that it resolves and an account of its own are its pod's": {
+			fill: func(s *server) {
+				withAnother(s)
+				s.objects["/apis/example.org/v1/gadgets"] = []string{custom("g", "", `{"template":{"spec":{"serviceAccountName":"mine","containers":[{"name":"app","image":"registry.example/app:v1","command":["serve"]}]}}}`)}
+				s.pods = []corev1.Pod{pod("shop", "g-0", "n1", func(p *corev1.Pod) {
+					p.OwnerReferences = []metav1.OwnerReference{owned("Gadget", "g", "example.org/v1")}
+					p.Spec.Containers[0].Command, p.Spec.ServiceAccountName = []string{"/entrypoint", "serve"}, "gadgets"
+					p.Spec.Containers[0].Image = "registry.example/app@sha256:" + strings.Repeat("0", 64)
+				})}
+			},
+			want: []string{"Gadget/shop/g pod/shop/g-0 spec g-0"},
+		},
+		"an object of the cluster with pods in namespaces": {
+			fill: func(s *server) {
+				s.resources = map[string][]metav1.APIResource{"example.org/v1": {resourceOf("gadgets", "Gadget", false)}}
+				s.objects = map[string][]string{
+					crdsPath:                       {definition("example.org", "Gadget", podSchema)},
+					"/apis/example.org/v1/gadgets": {`{"metadata":{"name":"g"},"spec":{"template":` + containers + `}}`},
+				}
+				s.pods = []corev1.Pod{pod("shop", "g-0", "n1", func(p *corev1.Pod) {
+					p.OwnerReferences = []metav1.OwnerReference{owned("Gadget", "g", "example.org/v1")}
+				})}
+			},
+			want: []string{"Gadget/shop/g pod/shop/g-0 spec g-0"},
 		},
 		"objects in an object are found": {
 			fill: func(s *server) {

@@ -76,6 +76,40 @@ func differs(template, pod *fact.PodSpec) (fields []string, covered bool) {
 	return fields, !d.changed
 }
 
+// told reports whether a pod has all that a template sets, whose controller changes some of
+// it while it makes the pod: it wraps commands, resolves images, and has an account of its
+// own. Then the pod says more than the template.
+func told(template, pod *fact.PodSpec) bool {
+	t := *template
+	t.RestartPolicy, t.ServiceAccount, t.AutomountToken = pod.RestartPolicy, pod.ServiceAccount, pod.AutomountToken
+	t.Tolerations, t.PullSecrets, t.NodeSelector = nil, nil, pod.NodeSelector
+	t.Containers = slices.Clone(template.Containers)
+	for i := range t.Containers {
+		c := &t.Containers[i]
+		at := slices.IndexFunc(pod.Containers, func(like fact.Container) bool { return like.Name == c.Name })
+		if at < 0 {
+			return false
+		}
+		p := &pod.Containers[at]
+		c.Type, c.Program, c.Args, c.RestartPolicy, c.Variables, c.BuilderVariables = p.Type, p.Program, p.Args, p.RestartPolicy, p.Variables, p.BuilderVariables
+		if before, _, resolved := strings.Cut(p.Image, "@"); c.Image == "" || resolved && repository(before) == repository(c.Image) {
+			c.Image = p.Image
+		}
+	}
+	_, covered := differs(&t, pod)
+	return covered
+}
+
+// repository is an image's name without its tag, and without the registry and the
+// directory that a name without them means.
+func repository(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	if colon := strings.LastIndexByte(image, ':'); colon > strings.LastIndexByte(image, '/') {
+		image = image[:colon]
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(image, "index."), "docker.io/"), "library/")
+}
+
 func (d *difference) say(field string, set bool) {
 	d.fields[field] = true
 	d.changed = d.changed || set

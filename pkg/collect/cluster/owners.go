@@ -242,6 +242,9 @@ func (t *ownerTree) topOf(pod *corev1.Pod) fact.Subject {
 func (t *ownerTree) pass(object objectKey, pod *corev1.Pod) {
 	if t.live != nil {
 		t.live[object] = true
+		cluster := object // of the cluster, if its kind is: no kind is both
+		cluster.namespace = ""
+		t.live[cluster] = true
 	}
 	if len(t.named) > 0 {
 		if pods, ok := t.named[nameKey(object.kind, object.namespace, object.name)]; ok {

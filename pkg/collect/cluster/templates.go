@@ -290,7 +290,8 @@ func (l *templateLister) topOf(object objectKey) (top objectKey, subject fact.Su
 
 // join adds the templates without pods to the pods' workloads, and says of the others what
 // differs. A template from which a pod was made is not added: its pods are judged. It is
-// added if it has changed since, and no pod has all that it sets.
+// added if it has changed since, and no pod has all that it sets. An object with several
+// templates can have pods of one alone.
 func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 	byTop := map[fact.SubjectKey][]*template{}
 	kept := make([]*template, 0, len(l.list))
@@ -309,13 +310,19 @@ func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 		w := &workloads[i]
 		var least []string
 		compared := false
-		candidates := byTop[w.Owner.Identity()]
+		key := w.Owner.Identity()
+		candidates := byTop[key]
+		if len(candidates) == 0 { // an object of the cluster has pods in namespaces
+			key.Namespace = ""
+			candidates = byTop[key]
+		}
 		for _, t := range candidates {
 			if len(candidates) > maxCompared {
 				used[t] = l.tree.live[t.object] // its pods are judged
 				continue
 			}
 			if t.spec.Partial != "" {
+				used[t] = used[t] || told(&t.spec, &w.Spec)
 				continue
 			}
 			fields, covered := differs(&t.spec, &w.Spec)
@@ -336,8 +343,6 @@ func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 	for _, t := range kept {
 		switch {
 		case !t.chosen, used[t]:
-		case l.tree.live[t.object] && t.spec.Partial != "":
-			// An operator made its pods from it, and they say more.
 		default:
 			_, subject := l.topOf(t.object)
 			workloads = append(workloads, fact.Workload{Owner: subject, Spec: t.spec})
