@@ -343,7 +343,7 @@ func TestInSchema(t *testing.T) {
 		"an opaque template": {
 			"{properties: {spec: {properties: {template: {x-kubernetes-preserve-unknown-fields: true}}}}}", "spec.template opaque",
 		},
-		"an opaque spec":       {"{properties: {spec: {type: object, x-kubernetes-preserve-unknown-fields: true}}}", "spec opaque"},
+		"an opaque spec": {"{properties: {spec: {type: object, x-kubernetes-preserve-unknown-fields: true}}}", "spec opaque"},
 		"a spec that is partly described": {
 			"{properties: {spec: {x-kubernetes-preserve-unknown-fields: true, properties: {replicas: {type: integer}}}}}", "spec opaque",
 		},
