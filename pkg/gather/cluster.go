@@ -99,6 +99,7 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 		set.Gaps = append(set.Gaps, notRequested([]fact.Kind{fact.ConfigMaps}, "--no-configmaps was given", "run it without --no-configmaps")...)
 	}
 	if len(c.Names) > 0 {
+		set.Gaps = append(set.Gaps, clusterObjects(named, c.Namespace)...)
 		keepNamed(set, named, result.NamedPods)
 		result.Templates = 0 // what was listed to find the named ones does not count
 		for i := range set.Workloads {

@@ -60,7 +60,12 @@ func keepNamed(set *fact.Set, named []fact.Workload, below map[fact.SubjectKey]m
 // template.
 func onlyNamed(listed, named []fact.Workload, below map[fact.SubjectKey]map[string]bool) []fact.Workload {
 	var kept []fact.Workload
+	whole := map[fact.SubjectKey]bool{}
 	for _, want := range named {
+		key := want.Owner.Identity()
+		if whole[key] { // another template of the same object
+			continue
+		}
 		found := false
 		pods := below[fact.SubjectKey{Kind: want.Owner.Kind, Namespace: want.Owner.Namespace, Name: want.Owner.Name}]
 		for _, w := range listed {
@@ -88,9 +93,30 @@ func onlyNamed(listed, named []fact.Workload, below map[fact.SubjectKey]map[stri
 		if !found {
 			kept = append(kept, want)
 		}
+		whole[key] = found
 	}
 	manifest.Sort(kept)
 	return kept
+}
+
+// clusterObjects are the gaps of named objects that are in no namespace. They can have pods
+// in each of them, and a run with names looks at one.
+func clusterObjects(named []fact.Workload, namespace string) []fact.Gap {
+	var gaps []fact.Gap
+	seen := map[fact.SubjectKey]bool{}
+	for i := range named {
+		owner := named[i].Owner
+		if key := owner.Identity(); owner.Namespace != "" || seen[key] {
+			continue
+		}
+		seen[owner.Identity()] = true
+		gaps = append(gaps, fact.Gap{
+			What: fact.Pods, Subject: fact.Subject{Kind: owner.Kind, Name: owner.Name}, Reason: fact.Unsupported,
+			Detail: "an object of the cluster can have pods in every namespace, and only its own template and pods of namespace " + namespace + " were looked at",
+			Hint:   "name the pods, or run it without names for all namespaces (-A)",
+		})
+	}
+	return gaps
 }
 
 // podsIn returns the pods that have one of the names.

@@ -132,6 +132,7 @@ func TestOnlyNamed(t *testing.T) {
 		"one of its pods, whose own spec is evidence": {named("Pod", "shop", "web-2"), []fact.Workload{second}},
 		"one without pods has its template":           {named("Deployment", "shop", "idle"), named("Deployment", "shop", "idle")},
 		"an object below the top owner has its pods":  {named("ReplicaSet", "shop", "web-abc"), []fact.Workload{second}},
+		"two templates of one object are it once":     {append(named("Deployment", "shop", "web"), named("Deployment", "shop", "web")...), []fact.Workload{web}},
 		"the same name elsewhere is another":          {named("Deployment", "prod", "web"), named("Deployment", "prod", "web")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,6 +140,15 @@ func TestOnlyNamed(t *testing.T) {
 				t.Errorf("workloads (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Pods of an object that is in no namespace can be where a run with names does not look.
+func TestClusterObjects(t *testing.T) {
+	fleet := fact.Workload{Owner: fact.Subject{Kind: "Fleet", Name: "f"}}
+	got := clusterObjects([]fact.Workload{fleet, fleet, {Owner: fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}}}, "shop")
+	if len(got) != 1 || got[0].Subject.Key() != fleet.Owner.Key() || got[0].What != fact.Pods || !strings.Contains(got[0].Detail, "namespace shop") {
+		t.Errorf("gaps %+v", got)
 	}
 }
 

@@ -171,6 +171,10 @@ func TestFind(t *testing.T) {
 		"a policy's pattern is no pod": {
 			"{apiVersion: kyverno.io/v1, kind: ClusterPolicy, spec: {rules: [{validate: {pattern: {spec: {containers: [{name: '*', image: '!*:latest'}]}}}}]}}", nil,
 		},
+		"what a test of Chainsaw creates is an object, what it expects is none": {
+			"{apiVersion: chainsaw.kyverno.io/v1alpha1, kind: Test, spec: {steps: [{try: [{apply: {resource: {apiVersion: v1, kind: Pod, spec: {containers: [{name: a, image: b}]}}}}, {assert: {resource: {apiVersion: v1, kind: Pod, spec: {containers: [{name: a, image: b}]}}}}], finally: [{create: {resource: {apiVersion: v1, kind: Pod, spec: {containers: [{name: a, image: b}]}}}}]}]}}",
+			[]string{"object spec.steps[0].try[0].apply.resource", "object spec.steps[0].finally[0].create.resource"},
+		},
 		"only initContainers where the kind is known": {
 			"{apiVersion: argoproj.io/v1alpha1, kind: Rollout, spec: {template: {spec: {initContainers: [{name: a, image: b}]}}}}",
 			[]string{"container spec.template.spec.initContainers[0] partial", "gap NotPresent spec.template.spec"},

@@ -437,6 +437,14 @@ var table = []Row{
 	{Group: "constraints.gatekeeper.sh", Kinds: kinds("*"), NoShape: true, Source: "open-policy-agent/gatekeeper", Date: summer},
 	{Group: "templates.gatekeeper.sh", Kinds: kinds("*"), NoShape: true, Source: "open-policy-agent/gatekeeper", Date: summer},
 	{Group: "policies.kubewarden.io", Kinds: kinds("*"), NoShape: true, Source: "kubewarden/kubewarden-controller", Date: "2026-05"},
+	{
+		Group: "chainsaw.kyverno.io", Kinds: kinds("Test", "StepTemplate"), NoShape: true, Optional: true, By: "Chainsaw",
+		Parts: []Part{
+			nested("spec.steps[].{try,catch,finally,cleanup}[].{apply,create,update,patch}.resource"),
+			nested("spec.{try,catch,finally,cleanup}[].{apply,create,update,patch}.resource"),
+		},
+		Source: "kyverno/chainsaw; files of tests in kyverno/kyverno v1.19.1", Date: summer,
+	},
 	// What commands and servers exchange: no API server keeps it.
 	{Group: "chainsaw.kyverno.io", Kinds: kinds("*"), NoShape: true, Source: "kyverno/chainsaw; files of tests in kyverno/kyverno v1.19.1", Date: summer},
 	{Group: "cli.kyverno.io", Kinds: kinds("*"), NoShape: true, Source: "kyverno/kyverno v1.19.1, files of tests", Date: summer},

@@ -445,9 +445,11 @@ func (n *namespaceLevels) count(w *fact.Workload, result *podsecurity.Result) {
 			count()
 		}
 	}
-	once(&n.now.unknown, !known, func() { n.unknown++ })
-	once(&n.now.baseline, known && !result.Allows(podsecurity.Baseline), func() { n.baseline.add(name) })
-	once(&n.now.restricted, known && !result.Allows(podsecurity.Restricted), func() { n.restricted.add(name) })
+	// Baseline refuses what is there, so a part of a spec is enough.
+	refused := !result.Allows(podsecurity.Baseline)
+	once(&n.now.unknown, !known && !refused, func() { n.unknown++ })
+	once(&n.now.baseline, refused, func() { n.baseline.add(name) })
+	once(&n.now.restricted, refused || known && !result.Allows(podsecurity.Restricted), func() { n.restricted.add(name) })
 	once(&n.now.running, known && len(w.Pods) > 0 && !result.Allows(n.enforce), func() { n.running.add(name) })
 }
 
@@ -506,14 +508,18 @@ func (n *namespaceLevels) finding() api.Finding {
 // today says the strictest level that all workloads reach.
 func (n *namespaceLevels) today() string {
 	of := " of " + checks.Count(n.workloads, "workload") + " refused"
+	today := " today: 0"
+	if n.unknown > 0 {
+		today = " today, as far as is known: 0"
+	}
 	var words string
 	switch {
 	case n.workloads == 0:
 		return "no workload was read in it"
 	case n.restricted.count == 0:
-		words = "could enforce restricted today: 0" + of
+		words = "could enforce restricted" + today + of
 	case n.baseline.count == 0:
-		words = "could enforce baseline today: 0" + of + "; restricted: " + n.restricted.String()
+		words = "could enforce baseline" + today + of + "; restricted: " + n.restricted.String()
 	default:
 		words = "could enforce only privileged today: baseline would refuse " + n.baseline.String() + "; restricted: " + strconv.Itoa(n.restricted.count) + " of " + checks.Count(n.workloads, "workload")
 	}

@@ -367,7 +367,16 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 			[]fact.Workload{clean, workload("part", 0, func(s *fact.PodSpec) { s.Partial = "merged" })},
 			api.Finding{
 				Verdict: api.Pass, Evidence: labelled("enforce", "restricted"),
-				Message: "enforces restricted (v1.37); could enforce restricted today: 0 of 2 workloads refused; unknown for 1",
+				Message: "enforces restricted (v1.37); could enforce restricted today, as far as is known: 0 of 2 workloads refused; unknown for 1",
+			},
+		},
+		"a part that baseline refuses is enough": {
+			fact.Namespace{Enforce: "privileged"},
+			[]fact.Workload{clean, workload("part", 0, func(s *fact.PodSpec) { s.Partial, s.HostNetwork = "merged", true })},
+			api.Finding{
+				Verdict: api.Fail, Severity: api.Low, Evidence: labelled("enforce", "privileged"),
+				Remediation: "Label the namespace pod-security.kubernetes.io/enforce: with the strictest level that all its workloads reach.",
+				Message:     "enforces privileged, which refuses nothing; could enforce only privileged today: baseline would refuse 1, namely deployment/part; restricted: 1 of 2 workloads",
 			},
 		},
 		"names are bounded": {

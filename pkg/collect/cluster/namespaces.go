@@ -17,7 +17,7 @@ import (
 const podSecurity = "pod-security.kubernetes.io/"
 
 // namespaces reads the labels of Pod Security admission, by metadata: of the one namespace
-// in scope, or of all. A namespace that does not exist has none.
+// in scope, or of all. One that does not exist is a gap.
 func (c *clients) namespaces(ctx context.Context, opts Options) (list []fact.Namespace, read bool, gaps []fact.Gap, err error) {
 	resource := corev1.SchemeGroupVersion.WithResource("namespaces")
 	verb := "list"
@@ -29,7 +29,11 @@ func (c *clients) namespaces(ctx context.Context, opts Options) (list []fact.Nam
 		case err == nil:
 			list = append(list, namespaceFacts(m))
 		case apierrors.IsNotFound(err):
-			err = nil
+			// A name that is not right must not pass.
+			return nil, true, []fact.Gap{{
+				What: fact.Namespaces, Subject: fact.Subject{Kind: fact.SubjectNamespace, Name: opts.Namespace}, Reason: fact.NotPresent,
+				Detail: "there is no such namespace", Hint: "check its name: kubectl get namespaces",
+			}}, nil
 		}
 	} else {
 		err = eachPage(ctx, opts.PageSize, metav1.ListOptions{}, c.listMetadata(resource, ""),

@@ -38,7 +38,10 @@ func TestNamespaces(t *testing.T) {
 	}{
 		"all":                             {want: []fact.Namespace{named("a"), named("b"), shop}, read: true},
 		"the one in scope":                {namespace: "shop", want: []fact.Namespace{shop}, read: true},
-		"one that does not exist":         {namespace: "gone", read: true},
+		"one that does not exist": {namespace: "gone", read: true, gaps: []fact.Gap{{
+			What: fact.Namespaces, Subject: fact.Subject{Kind: fact.SubjectNamespace, Name: "gone"}, Reason: fact.NotPresent,
+			Detail: "there is no such namespace", Hint: "check its name: kubectl get namespaces",
+		}}},
 		"listing is forbidden":            {refuse: namespacesPath, with: forbidden, gaps: gap(fact.Forbidden, "no right to list namespaces", "grant list on namespaces")},
 		"getting is forbidden":            {namespace: "shop", refuse: namespacesPath + "/shop", with: forbidden, gaps: gap(fact.Forbidden, "no right to get namespaces", "grant get on namespaces")},
 		"a page that fails costs no more": {refuse: namespacesPath, from: "2", with: failed, want: []fact.Namespace{named("a"), named("b")}, read: true, gaps: gap(fact.Unavailable, "listing namespaces: the API server did not answer", "run it again")},
