@@ -36,8 +36,8 @@ func TestNamespaces(t *testing.T) {
 		read      bool
 		gaps      []fact.Gap
 	}{
-		"all":                             {want: []fact.Namespace{named("a"), named("b"), shop}, read: true},
-		"the one in scope":                {namespace: "shop", want: []fact.Namespace{shop}, read: true},
+		"all":              {want: []fact.Namespace{named("a"), named("b"), shop}, read: true},
+		"the one in scope": {namespace: "shop", want: []fact.Namespace{shop}, read: true},
 		"one that does not exist": {namespace: "gone", read: true, gaps: []fact.Gap{{
 			What: fact.Namespaces, Subject: fact.Subject{Kind: fact.SubjectNamespace, Name: "gone"}, Reason: fact.NotPresent,
 			Detail: "there is no such namespace", Hint: "check its name: kubectl get namespaces",
