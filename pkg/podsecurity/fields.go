@@ -189,6 +189,9 @@ func (f *find) each(field string, refused func(*fact.Container) (value string, i
 func (f *find) volumes(refused func(*fact.Volume) (field, value string, is bool)) {
 	for i := range f.spec.Volumes {
 		v := &f.spec.Volumes[i]
+		if v.Source == fact.VolumeUnlisted {
+			continue
+		}
 		if field, value, is := refused(v); is {
 			f.fields = append(f.fields, Field{Path: v.Field + "." + field, Value: short(value), Container: -1})
 		}

@@ -307,6 +307,9 @@ func (p *rebuilt) from(f *fact.PodSpec) (*metav1.ObjectMeta, *corev1.PodSpec) {
 		p.spec.SecurityContext.Sysctls = append(p.spec.SecurityContext.Sysctls, corev1.Sysctl{Name: name})
 	}
 	for i := range f.Volumes {
+		if f.Volumes[i].Source == fact.VolumeUnlisted {
+			continue // of which nothing is known
+		}
 		p.spec.Volumes = append(p.spec.Volumes, volume(&f.Volumes[i]))
 	}
 	for i := range f.Containers {

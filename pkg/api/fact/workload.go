@@ -128,13 +128,18 @@ type PodSpec struct {
 	Injectors []string `json:"injectors,omitempty"`
 }
 
+// VolumeUnlisted is the source of a volume that a spec mounts and does not list. Something
+// adds it before the pod is made, and its type is unknown.
+const VolumeUnlisted = "unlisted"
+
 // Volume is one entry of spec.volumes.
 type Volume struct {
 	Name string `json:"name"`
 	// Field is its path below the pod: "spec.volumes[2]".
 	Field string `json:"field"`
 	// Source is the name of the one source that is set: hostPath, emptyDir,
-	// configMap, secret, projected, persistentVolumeClaim, csi, image, ...
+	// configMap, secret, projected, persistentVolumeClaim, csi, image, ..., or
+	// VolumeUnlisted.
 	Source string `json:"source"`
 	// HostPath is the path on the node of a hostPath volume, or of the hostPath or
 	// local volume behind a claim (then HostPathFrom names that volume).

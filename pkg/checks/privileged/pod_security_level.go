@@ -215,6 +215,11 @@ func (l *podSecurityLevels) judge(w *fact.Workload) api.Finding {
 		return f
 	case len(refusals) > 0:
 		l.refuse(&f, w, of, level, refusals)
+	case unlistedVolume(w) != nil:
+		v := unlistedVolume(w)
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "the level is unknown: a volume is mounted and not listed"
+		f.Evidence = []api.Evidence{{Source: checks.PodField(w, strings.TrimPrefix(v.Field, "spec.")), Value: podsecurity.NotSet}}
+		return f
 	case w.Spec.Partial != "":
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "the level is unknown: "+w.Spec.Partial
 		f.Evidence = []api.Evidence{{Source: specSource(w), Value: "a part of a pod"}}
@@ -225,6 +230,16 @@ func (l *podSecurityLevels) judge(w *fact.Workload) api.Finding {
 	}
 	f.Evidence = append(f.Evidence, of.source)
 	return f
+}
+
+// unlistedVolume is a volume that is mounted and not listed; nil if there is none.
+func unlistedVolume(w *fact.Workload) *fact.Volume {
+	for i := range w.Spec.Volumes {
+		if v := &w.Spec.Volumes[i]; v.Source == fact.VolumeUnlisted {
+			return v
+		}
+	}
+	return nil
 }
 
 func specSource(w *fact.Workload) string { return w.Spec.Origin + " " + w.Spec.Path }
@@ -431,7 +446,7 @@ func (g *grader) hostPath(volume string) api.Severity {
 
 // count counts a workload. Workloads of one owner follow each other.
 func (n *namespaceLevels) count(w *fact.Workload, result *podsecurity.Result) {
-	known := w.Spec.Partial == "" && len(w.Spec.Containers) > 0
+	known := w.Spec.Partial == "" && len(w.Spec.Containers) > 0 && (unlistedVolume(w) == nil || !result.Allows(podsecurity.Restricted))
 	owner := w.Owner
 	owner.Container = ""
 	if key := owner.Identity(); n.workloads == 0 || key != n.last {

@@ -370,6 +370,16 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 				Message: "enforces restricted (v1.37); could enforce restricted today, as far as is known: 0 of 2 workloads refused; unknown for 1",
 			},
 		},
+		"a volume that is not listed is unknown": {
+			fact.Namespace{Enforce: "restricted"},
+			[]fact.Workload{clean, workload("open", 0, func(s *fact.PodSpec) {
+				s.Volumes = append(s.Volumes, fact.Volume{Name: "v", Field: "spec.volumes[v]", Source: fact.VolumeUnlisted, Unread: fact.NotPresent})
+			})},
+			api.Finding{
+				Verdict: api.Pass, Evidence: labelled("enforce", "restricted"),
+				Message: "enforces restricted (v1.37); could enforce restricted today, as far as is known: 0 of 2 workloads refused; unknown for 1",
+			},
+		},
 		"a part that baseline refuses is enough": {
 			fact.Namespace{Enforce: "privileged"},
 			[]fact.Workload{clean, workload("part", 0, func(s *fact.PodSpec) { s.Partial, s.HostNetwork = "merged", true })},

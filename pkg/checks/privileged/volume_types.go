@@ -2,10 +2,12 @@ package privileged
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/podsecurity"
 )
 
 // VolumeTypes notes volumes of types that the restricted Pod Security Standard refuses.
@@ -43,6 +45,12 @@ var volumeTypesRule = fieldRule{
 			v := &w.Spec.Volumes[i]
 			switch {
 			case slices.Contains(plainTypes, v.Source):
+			case v.Source == fact.VolumeUnlisted:
+				findings = append(findings, api.Finding{
+					Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: checks.WorkloadSubject(w),
+					Message:  "a volume is mounted and not listed: its type is unknown",
+					Evidence: []api.Evidence{{Source: checks.PodField(w, strings.TrimPrefix(v.Field, "spec.")), Value: podsecurity.NotSet}},
+				})
 			case v.Source == "gitRepo":
 				findings = append(findings, podFails(w, api.Medium, "a gitRepo volume runs git as root on the node (CVE-2024-10220)", below(v), v.Name))
 			default:

@@ -357,16 +357,13 @@ func (l *templateLister) leave(key objectKey, resource string, gap workloadkind.
 	}
 }
 
-// notListed is the source of a volume that a template mounts and does not list.
-const notListed = "unlisted"
-
 // unlisted adds the volumes that a template mounts and does not list: the controller adds
 // them.
 func unlisted(spec *fact.PodSpec) {
 	for i := range spec.Containers {
 		for _, m := range spec.Containers[i].Mounts {
 			if volumeOf(spec, m.Volume) == nil {
-				spec.Volumes = append(spec.Volumes, fact.Volume{Name: m.Volume, Field: "spec.volumes[" + m.Volume + "]", Source: notListed, Unread: fact.NotPresent})
+				spec.Volumes = append(spec.Volumes, fact.Volume{Name: m.Volume, Field: "spec.volumes[" + m.Volume + "]", Source: fact.VolumeUnlisted, Unread: fact.NotPresent})
 			}
 		}
 	}

@@ -196,14 +196,14 @@ func (d *difference) volumes(template, pod *fact.PodSpec, token string) {
 		was := volumeOf(template, v.Name)
 		switch {
 		case was == nil && v.Name == token:
-		case was == nil || was.Source == notListed:
+		case was == nil || was.Source == fact.VolumeUnlisted:
 			d.say(v.Field, false)
 		case !sameVolume(was, v):
 			d.say(v.Field, true)
 		}
 	}
 	for i := range template.Volumes {
-		if v := &template.Volumes[i]; v.Source != notListed && volumeOf(pod, v.Name) == nil {
+		if v := &template.Volumes[i]; v.Source != fact.VolumeUnlisted && volumeOf(pod, v.Name) == nil {
 			d.say(v.Field+onlyInTemplate, true)
 		}
 	}

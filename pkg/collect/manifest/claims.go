@@ -238,15 +238,12 @@ func openVolumes(spec *fact.PodSpec) {
 			if !listed[m.Volume] {
 				listed[m.Volume] = true
 				spec.Volumes = append(spec.Volumes, fact.Volume{
-					Name: m.Volume, Field: "spec.volumes[" + m.Volume + "]", Source: notListed, Unread: fact.NotPresent,
+					Name: m.Volume, Field: "spec.volumes[" + m.Volume + "]", Source: fact.VolumeUnlisted, Unread: fact.NotPresent,
 				})
 			}
 		}
 	}
 }
-
-// notListed is the source of a volume that a spec does not list.
-const notListed = "unlisted"
 
 // claimsOf lists the claims of a spec.
 func claimsOf(spec *corev1.PodSpec) claims {
@@ -290,6 +287,10 @@ func claimTemplates(object *unstructured.Unstructured, w *fact.Workload, list cl
 			list = claims{}
 		}
 		list[place] = ref
+		// The controller puts it in the place of a volume of that name.
+		w.Spec.Volumes[place] = fact.Volume{
+			Name: template.GetName(), Field: w.Spec.Volumes[place].Field, Source: "persistentVolumeClaim", Unread: fact.NotPresent,
+		}
 	}
 	return list
 }

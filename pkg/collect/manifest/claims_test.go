@@ -70,7 +70,7 @@ func TestClaims(t *testing.T) {
 func TestOpenVolumes(t *testing.T) {
 	write(t, map[string]string{"x.yaml": "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: shop}\nspec:\n  template:\n    spec:\n      containers:\n" +
 		"      - {name: app, volumeMounts: [{name: data, mountPath: /data}, {name: tmp, mountPath: /tmp}, {name: scratch, mountPath: /s}], volumeDevices: [{name: disk, devicePath: /dev/x}]}\n" +
-		"      - {name: side, volumeMounts: [{name: data, mountPath: /data}]}\n" +
+		"      - {name: side, volumeMounts: [{name: data, mountPath: /data}, {name: injected, mountPath: /i}]}\n" +
 		"      volumes: [{name: tmp, emptyDir: {}}, {name: scratch, ephemeral: {volumeClaimTemplate: {spec: {}}}}]\n  volumeClaimTemplates: [{metadata: {name: data}}, {metadata: {name: disk}}]\n"})
 	got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"x.yaml"}}, "", nil))
 	if err != nil {
@@ -79,8 +79,9 @@ func TestOpenVolumes(t *testing.T) {
 	want := []fact.Volume{
 		{Name: "tmp", Field: "spec.volumes[0]", Source: "emptyDir"},
 		{Name: "scratch", Field: "spec.volumes[1]", Source: "ephemeral", Unread: fact.NotPresent},
-		{Name: "data", Field: "spec.volumes[data]", Source: notListed, Unread: fact.NotPresent},
-		{Name: "disk", Field: "spec.volumes[disk]", Source: notListed, Unread: fact.NotPresent},
+		{Name: "data", Field: "spec.volumes[data]", Source: "persistentVolumeClaim", Unread: fact.NotPresent},
+		{Name: "disk", Field: "spec.volumes[disk]", Source: "persistentVolumeClaim", Unread: fact.NotPresent},
+		{Name: "injected", Field: "spec.volumes[injected]", Source: fact.VolumeUnlisted, Unread: fact.NotPresent},
 	}
 	if diff := cmp.Diff(want, got[0].Spec.Volumes); diff != "" {
 		t.Errorf("volumes (-want +got):\n%s", diff)
