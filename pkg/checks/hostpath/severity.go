@@ -77,6 +77,7 @@ var places = []place{
 	{"/var/lib/kubelet/pki", api.Critical, api.High, "it holds the kubelet's key", "it holds the kubelet's key", fromFalco},
 	{"/var/lib/kubelet/pods", api.Critical, api.High, "it holds the Secrets, tokens and volumes of the node's pods", "it holds the Secrets, tokens and volumes of the node's pods", fromFalco},
 	{"/var/lib/kubelet/device-plugins", api.High, api.Low, "a false device plugin gets into every pod that asks for its devices", "", known},
+	{"/var/lib/kubelet/plugins", api.High, api.High, "it holds the sockets of CSI drivers and the volumes that they mount for pods", "it holds the sockets of CSI drivers and the volumes that they mount for pods", known},
 	{"/var/lib/kubelet/plugins_registry", api.High, api.Low, "a false plugin gets the Secrets and tokens of pods that use it", "", known},
 	{"/var/lib/kubelet/pod-resources", api.Low, api.Low, "it lists which pod has which device", "it lists which pod has which device", fromKEP},
 	{"/var/lib/etcd", api.Critical, api.Critical, "it holds every object of the cluster", "it holds every object of the cluster, Secrets too", known},

@@ -32,6 +32,7 @@ func TestSeverity(t *testing.T) {
 		"/var/lib/kubelet/pods":                   {api.Critical, api.High},
 		"/var/lib/kubelet/device-plugins":         {api.High, api.Low},
 		"/var/lib/kubelet/plugins_registry":       {api.High, api.Low},
+		"/var/lib/kubelet/plugins/csi.example":    {api.High, api.High}, // none of the pods' Secrets
 		"/var/lib/kubelet/pod-resources":          {api.Low, api.Low},
 		"/var/lib/etcd":                           {api.Critical, api.Critical},
 		"/var/lib/docker/containers":              {api.Critical, api.High},
