@@ -175,6 +175,10 @@ func TestFind(t *testing.T) {
 			"{apiVersion: chainsaw.kyverno.io/v1alpha1, kind: Test, spec: {steps: [{try: [{apply: {resource: {apiVersion: v1, kind: Pod, spec: {containers: [{name: a, image: b}]}}}}, {assert: {resource: {apiVersion: v1, kind: Pod, spec: {containers: [{name: a, image: b}]}}}}], finally: [{create: {resource: {apiVersion: v1, kind: Pod, spec: {containers: [{name: a, image: b}]}}}}]}]}}",
 			[]string{"object spec.steps[0].try[0].apply.resource", "object spec.steps[0].finally[0].create.resource"},
 		},
+		"a template of which the table says that it is another's is one gap": {
+			"{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, spec: {acme: {solvers: [{http01: {ingress: {podTemplate: {metadata: {labels: {a: b}}}}}}]}}}",
+			[]string{"gap Unsupported spec.acme.solvers[0].http01.ingress.podTemplate"},
+		},
 		"only initContainers where the kind is known": {
 			"{apiVersion: argoproj.io/v1alpha1, kind: Rollout, spec: {template: {spec: {initContainers: [{name: a, image: b}]}}}}",
 			[]string{"container spec.template.spec.initContainers[0] partial", "gap NotPresent spec.template.spec"},

@@ -112,7 +112,7 @@ func (s *shapes) fields(fields map[string]any, path Path) {
 				Detail: Path(at).String() + ": " + s.where() + "a list that may hold containers and is not like one",
 			})
 			s.value(value, at)
-		case podOverride(key, value) && !s.accounted(value):
+		case podOverride(key, value) && !s.accounted(value) && !s.taken[Path(at).String()]:
 			s.gap(Gap{
 				Path: slices.Clone(at), Reason: fact.Unsupported, Hint: liveHint,
 				Detail: Path(at).String() + ": " + s.where() + "a pod template in which no container is found",

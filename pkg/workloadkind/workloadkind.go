@@ -125,7 +125,7 @@ type finder struct {
 	result Result
 	// seen are the maps, by address, that the result accounts for.
 	seen map[uintptr]bool
-	// taken are the places of plain values that it accounts for.
+	// taken are the places of plain values that it accounts for, and of what a gap names.
 	taken map[string]bool
 	// patches are why all pods of the object are partial.
 	patches []string
@@ -211,6 +211,7 @@ func (f *finder) part(row *Row, part *Part, path Path, value any) {
 		if above, isMap := lookup(f.object, path[:len(path)-1]).(map[string]any); isMap && part.Covers {
 			f.seenAt(above)
 		}
+		f.taken[path.String()] = true
 		f.gap(Gap{Path: path, Reason: fact.Unsupported, Detail: path.String() + ": " + part.Why, Hint: cmp.Or(part.Hint, liveHint)})
 	case Apart:
 		list, isList := value.([]any)

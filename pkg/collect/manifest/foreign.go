@@ -37,7 +37,11 @@ func (r *reader) notRendered(d *document, broken bool) (Problem, bool) {
 	if chart == "" && !(broken && unrendered.Match(d.text)) {
 		return Problem{}, false
 	}
-	p := d.problem(0, fact.Unsupported, "a Helm template that was not rendered")
+	at := bytes.Index(d.text, action)
+	if match := unrendered.FindIndex(d.text); match != nil {
+		at = match[1]
+	}
+	p := d.problem(1+bytes.Count(d.text[:at], []byte("\n")), fact.Unsupported, "a Helm template that was not rendered")
 	p.Hint = renderHint(cmp.Or(chart, "CHART"))
 	if chart == "" && !helm.Match(d.text) {
 		p.Text, p.Hint = "a template that was not rendered", "render it first, and check what comes out: kubectl checklist pods -f -"

@@ -48,13 +48,13 @@ func TestRepository(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		".krew.yaml: line 1: a template that was not rendered",
+		".krew.yaml: line 3: a template that was not rendered",
 		"bin.yaml: expected YAML or JSON, found binary data",
 		"deploy/broken.yaml: line 2: not valid YAML: a colon where no key can be",
 		"deploy/mixed.yaml: document 2, line 6: expected an object, found a document without apiVersion and kind",
 		"deploy/nokind.yaml: line 1: expected an object, found one without kind",
 		"deploy/noversion.yaml: line 1: Pod: apiVersion: expected v1, found nothing",
-		"templates/x.yaml: line 1: a Helm template that was not rendered",
+		"templates/x.yaml: line 2: a Helm template that was not rendered",
 		".: kustomizations that were not built: 2 (base, deploy): their files are read as they are, without patches, generators and remote bases",
 		"chart: a Helm chart whose templates were not rendered: 2",
 	}
@@ -102,7 +102,7 @@ func TestNamedFileIsNoManifest(t *testing.T) {
 	}
 	want := []string{
 		"values.yaml: line 1: expected an object, found one without kind",
-		"helm2.yaml: line 1: a Helm template that was not rendered",
+		"helm2.yaml: line 3: a Helm template that was not rendered",
 		"twice.yaml: line 4: not valid YAML: a key that is there twice",
 		"twice.json: line 1: a field that is there twice",
 	}
