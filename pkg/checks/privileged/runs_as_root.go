@@ -215,11 +215,15 @@ func judgeDeclaredRoot(d checks.Declared) api.Finding {
 		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.PodField(d.Workload, "hostUsers"), Value: "false"})
 	case user.value == "0":
 		f.Verdict, f.Severity, f.Message = api.Fail, api.Medium, "is declared to run as root"
+		f.Evidence = []api.Evidence{user.evidence(), nonRoot.evidence()} // the field that decides comes first
 	case user.value != "", nonRoot.value == "true": // the kubelet refuses to start root
 	default:
 		// That it declares neither is a note. Whether it runs as root stays open.
 		f.Verdict, f.Severity, f.Reason = api.Fail, api.Low, fact.NotPresent
 		f.Message = "may run as root: neither runAsNonRoot nor runAsUser is declared, so its image decides"
+		if nonRoot.value == "false" {
+			f.Message = "may run as root: runAsNonRoot is false and runAsUser is not set, so its image decides"
+		}
 		f.Remediation = remediationOfRoot
 	}
 	return f

@@ -68,6 +68,9 @@ func TestRunsAsRoot(t *testing.T) {
 	open := func(declaredNonRoot string) []api.Finding {
 		f := declared(api.Fail, api.Low, "may run as root: neither runAsNonRoot nor runAsUser is declared, so its image decides", declaredNonRoot, unset)
 		f[0].Reason, f[0].Remediation = fact.NotPresent, remediationOfRoot
+		if declaredNonRoot == "false" {
+			f[0].Message = "may run as root: runAsNonRoot is false and runAsUser is not set, so its image decides"
+		}
 		return f
 	}
 	moved := ft.Edit(measured(fact.Container{}, as(0, 0, 0)), func(s *fact.Set) { s.Workloads, s.PodScope = nil, fact.PodsNotListed })
@@ -160,8 +163,14 @@ func TestRunsAsRoot(t *testing.T) {
 			ft.Declared(fact.Container{RunAsNonRoot: ft.Ptr(false)}),
 			open("false"),
 		},
-		"a declared user passes":    {ft.Declared(fact.Container{RunAsUser: ft.Ptr(int64(7))}), declared(api.Pass, "", "is declared not to run as root", unset, "7")},
-		"declared root fails":       {ft.Declared(fact.Container{RunAsUser: ft.Ptr(int64(0)), RunAsNonRoot: ft.Ptr(true)}), declared(api.Fail, api.Medium, "is declared to run as root", "true", "0")},
+		"a declared user passes": {ft.Declared(fact.Container{RunAsUser: ft.Ptr(int64(7))}), declared(api.Pass, "", "is declared not to run as root", unset, "7")},
+		"declared root fails": {
+			ft.Declared(fact.Container{RunAsUser: ft.Ptr(int64(0)), RunAsNonRoot: ft.Ptr(true)}),
+			ft.One(api.Finding{
+				Verdict: api.Fail, Severity: api.Medium, Basis: api.Declared, Subject: ft.Subject(), Message: "is declared to run as root",
+				Evidence: ft.Claimed(0, ft.Evidence(user, "0", nonRoot, "true")),
+			}),
+		},
 		"the pod's fields stand in": {ft.Declared(fact.Container{}, func(s *fact.PodSpec) { s.RunAsNonRoot, s.RunAsUser = ft.Ptr(true), ft.Ptr(int64(1000)) }), ofPod},
 		"Windows is unknown":        {ft.Declared(fact.Container{}, windows), onWindows},
 		"without processes it is judged by its declaration": {
