@@ -76,7 +76,7 @@ func isAssignment(text string) bool {
 // special are the programs with a meaning of their own in call.
 var special = []string{
 	"busybox", "su", "runuser", "flock", "script", "eval", ".", "source", "trap", "cd", "pushd", "read", "echo", "printf", "cat", "which", "type", "hash",
-	"find", "parallel", "chmod", "install", "mv", "cp", "ln", "tee", "dd", "tar", "bsdtar", "unzip", "java", "cmd", "powershell", "pwsh", "export", "set",
+	"find", "parallel", "run-parts", "chmod", "install", "mv", "cp", "ln", "tee", "dd", "tar", "bsdtar", "unzip", "java", "cmd", "powershell", "pwsh", "export", "set",
 }
 
 // Interesting reports whether a program can do anything that this package knows. Of any other
@@ -295,6 +295,10 @@ func (s *shell) builtin(name string, args []value, in flow) flow {
 		return in
 	case "chmod", "install", "mv", "cp", "ln":
 		s.change(name, args)
+	case "run-parts": // every program of a directory, which is its last word (run-parts(8))
+		if last := args[len(args)-1]; len(args) > 1 && !strings.HasPrefix(last.text, "-") {
+			s.execute(value{text: strings.TrimSuffix(last.text, "/") + "/*", field: last.field, from: last.from}, "")
+		}
 	case "tar", "unzip", "bsdtar":
 		return s.unpack(name, args, in)
 	default:

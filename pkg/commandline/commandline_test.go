@@ -147,6 +147,7 @@ func TestRuns(t *testing.T) {
 		"after cd":                    {"", []string{"sh", "-c", "cd /s && ./run.sh; sh b.sh"}, []Run{run("/s/run.sh", "command[2]", ""), run("/s/b.sh", "command[2]", "sh")}},
 		"sourced":                     {"", []string{"sh", "-c", ". /s/env.sh"}, []Run{run("/s/env.sh", "command[2]", "sh")}},
 		"by a variable":               {"", []string{"sh", "-c", "D=/s; $D/run.sh; ${D}/b.sh"}, []Run{run("/s/run.sh", "command[2]", ""), run("/s/b.sh", "command[2]", "")}},
+		"a directory's programs":      {"", []string{"run-parts", "--exit-on-error", "/s/"}, []Run{run("/s/*", "command[2]", "")}},
 		"by an unknown variable":      {"", []string{"sh", "-c", "$D/run.sh"}, nil},
 		"only read":                   {"", []string{"sh", "-c", "cat /s/run.sh; ls /s"}, nil},
 		"copied and run":              {"", []string{"sh", "-c", "cp /s/run.sh /tmp/; sh /tmp/run.sh"}, []Run{run("/s/run.sh", "command[2]", "sh")}},

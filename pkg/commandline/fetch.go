@@ -1,6 +1,7 @@
 package commandline
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strconv"
@@ -233,7 +234,7 @@ func (s *shell) change(name string, args []value) {
 		target, words = words[len(words)-1].text, words[:len(words)-1]
 	}
 	for _, w := range words {
-		by := s.fetchedFile(w.text)
+		by := cmp.Or(s.fetchedFile(w.text), w.from.fetch)
 		if by == "" {
 			from, to := s.path(w.text), s.path(target)
 			base := path.Base(from)
