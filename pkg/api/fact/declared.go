@@ -63,6 +63,9 @@ type MountedCode struct {
 	Field  string `json:"field"` // the word, below the container: "command[0]"
 	// Interpreter is the program that runs the file as a script; "" if the file is run itself.
 	Interpreter string `json:"interpreter,omitempty"`
+	// Variable is the environment variable that makes programs load the code, "" if a command
+	// line runs it: one of LoadVariables or SearchVariables.
+	Variable string `json:"variable,omitempty"`
 	// ConfigMap and Key are what the volume has at that path, if it is of a ConfigMap.
 	ConfigMap string `json:"configMap,omitempty"`
 	Key       string `json:"key,omitempty"`
@@ -70,6 +73,16 @@ type MountedCode struct {
 	// asked for its ConfigMap. NotPresent: nothing that was read says what the file holds.
 	Unread Reason `json:"unread,omitempty"`
 }
+
+// LoadVariables make programs load the files that they name, before their own code: ld.so(8),
+// bash(1), the references of Node.js (NODE_OPTIONS), the JVM (JAVA_TOOL_OPTIONS, java(1)'s
+// JDK_JAVA_OPTIONS), Ruby and .NET (28 November 2026).
+var LoadVariables = []string{
+	"LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "RUBYOPT", "DOTNET_STARTUP_HOOKS", "CORECLR_PROFILER_PATH",
+}
+
+// SearchVariables are lists of directories in which programs look for code.
+var SearchVariables = []string{"PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "NODE_PATH", "RUBYLIB", "PERL5LIB"}
 
 // LinesUnread is why something of what the container's command lines run was not evaluated: a
 // line itself, or a file of a volume; "" if all was.

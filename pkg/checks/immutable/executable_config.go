@@ -72,6 +72,9 @@ func judgeCode(d checks.Declared) api.Finding {
 		}
 		severity, message := gradeCode(d, code, v)
 		evidence := []api.Evidence{{Source: d.Field(code.Field), Value: "runs a file in " + codeText(d.Workload, code)}}
+		if code.Variable != "" {
+			evidence[0].Value = code.Variable + " names " + codeText(d.Workload, code)
+		}
 		if v != nil {
 			evidence = append(evidence, volumeEvidence(d.Workload, v))
 		}
@@ -86,6 +89,18 @@ func judgeCode(d checks.Declared) api.Finding {
 		if dir := programDirectory(m.Path); dir != "" {
 			ran[m.Volume] = true
 			add(api.Medium, sourceText(v)+" is mounted over "+dir+", where shells look for programs",
+				api.Evidence{Source: d.Field(fmt.Sprintf("volumeMounts[%d].mountPath", i)), Value: m.Path}, volumeEvidence(d.Workload, v))
+		}
+	}
+	for i := range d.Container.Mounts {
+		m := &d.Container.Mounts[i]
+		v := volumeOf(d.Workload, m.Volume)
+		if m.Device || v == nil || v.Source == "image" {
+			continue
+		}
+		if at := startDirectory(m.Path); at.path != "" {
+			ran[m.Volume] = true
+			add(at.severity, sourceText(v)+" is mounted at "+at.path+", "+at.use,
 				api.Evidence{Source: d.Field(fmt.Sprintf("volumeMounts[%d].mountPath", i)), Value: m.Path}, volumeEvidence(d.Workload, v))
 		}
 	}
@@ -107,7 +122,7 @@ func judgeCode(d checks.Declared) api.Finding {
 		return f
 	}
 	f.Verdict = api.Pass
-	f.Message = "no command line in its spec runs a file of a volume"
+	f.Message = "no command line in its spec names a program or a script of a volume"
 	program := api.Evidence{Source: d.Field("command"), Value: "no file of a volume"}
 	if d.Container.Program == "" {
 		f.Message = "it declares no command, and no volume is mounted where shells look for programs"
@@ -134,6 +149,13 @@ func gradeCode(d checks.Declared, code *fact.MountedCode, v *fact.Volume) (api.S
 		}
 	default:
 		message = "runs code from " + sourceText(v)
+	}
+	if code.Variable != "" {
+		loads := "its environment makes it load code"
+		if !slices.Contains(fact.LoadVariables, code.Variable) { // whether they find any is not known
+			severity, loads = api.Low, "its programs look for code that comes"
+		}
+		message = strings.Replace(message, "runs code", loads, 1)
 	}
 	if !atStart(code.Field) && severity != api.High {
 		return api.Low, message + ", in a probe or before it stops"
@@ -224,4 +246,34 @@ func programDirectory(mount string) string {
 		}
 	}
 	return ""
+}
+
+// startPath is a path whose files are run, or loaded, though no command line names them.
+type startPath struct {
+	path     string
+	severity api.Severity
+	use      string
+}
+
+// Low is what only runs if the image's entry point does so, or the file is a script. Sources: the
+// documentation of the images postgres, mysql, mariadb, mongo and nginx; ld.so(8), bash(1)
+// (28 November 2026).
+var startPaths = []startPath{
+	{"/docker-entrypoint-initdb.d", api.Low, "from where the entry points of database images run scripts"},
+	{"/docker-entrypoint.d", api.Low, "from where the entry point of nginx runs scripts"},
+	{"/etc/ld.so.preload", api.Medium, "which makes every program load the libraries that it names"},
+	{"/etc/ld.so.conf.d", api.Low, "which says where programs look for libraries"},
+	{"/etc/profile.d", api.Low, "from where login shells run scripts"},
+}
+
+// startDirectory is the start path that a mount covers, or puts a file into; without a path if
+// it is none.
+func startDirectory(mount string) startPath {
+	mount = path.Clean(mount)
+	for _, at := range startPaths {
+		if mount == at.path || strings.HasPrefix(mount, at.path+"/") {
+			return at
+		}
+	}
+	return startPath{}
 }

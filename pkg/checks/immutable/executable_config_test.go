@@ -54,10 +54,34 @@ func TestExecutableConfig(t *testing.T) {
 	changeable := fail(api.Medium, "runs code from an emptyDir that containers of the pod can change", ft.App+"command[1]", value("emptyDir"), emptyDir, "v")
 	ft.Judge(t, checks.OfSet(first), map[string]row{
 		"a program of the image passes": {
-			Set: ft.Declared(fact.Container{Program: "/app"}), Want: pass("no command line in its spec runs a file of a volume", "no file of a volume"),
+			Set: ft.Declared(fact.Container{Program: "/app"}), Want: pass("no command line in its spec names a program or a script of a volume", "no file of a volume"),
 		},
 		"no command passes": {
 			Set: ft.Declared(fact.Container{}), Want: pass("it declares no command, and no volume is mounted where shells look for programs", "not set"),
+		},
+		"a variable that loads code is as grave": {
+			Set: ft.Declared(fact.Container{Code: []fact.MountedCode{{Volume: "v", Mount: "/s", Field: "env[1].value", Variable: "LD_PRELOAD"}}},
+				volume(fact.Volume{Source: "configMap", Object: "web"})),
+			Want: fail(api.Medium, "its environment makes it load code from a ConfigMap", ft.App+"env[1].value", "LD_PRELOAD names the volume v (configMap), mounted at /s",
+				ft.Field+"volumes[0].configMap", "web"),
+		},
+		"a variable that lists directories is low, even on the node": {
+			Set: ft.Declared(fact.Container{Code: []fact.MountedCode{{Volume: "v", Mount: "/s", Field: "env[1].value", Variable: "PYTHONPATH"}}},
+				volume(fact.Volume{Source: "hostPath", HostPath: "/opt"})),
+			Want: fail(api.Low, "its programs look for code that comes from the node", ft.App+"env[1].value", "PYTHONPATH names the volume v (hostPath), mounted at /s",
+				ft.Field+"volumes[0].hostPath.path", "/opt"),
+		},
+		"where entry points look for scripts, a ConfigMap is low": {
+			Set: ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "v", Path: "/docker-entrypoint-initdb.d/a.sh"}}},
+				volume(fact.Volume{Source: "configMap", Object: "web"})),
+			Want: fail(api.Low, "a ConfigMap is mounted at /docker-entrypoint-initdb.d, from where the entry points of database images run scripts",
+				ft.App+"volumeMounts[0].mountPath", "/docker-entrypoint-initdb.d/a.sh", ft.Field+"volumes[0].configMap", "web"),
+		},
+		"what every program loads is medium": {
+			Set: ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "v", Path: "/etc/ld.so.preload"}}},
+				volume(fact.Volume{Source: "configMap", Object: "web"})),
+			Want: fail(api.Medium, "a ConfigMap is mounted at /etc/ld.so.preload, which makes every program load the libraries that it names",
+				ft.App+"volumeMounts[0].mountPath", "/etc/ld.so.preload", ft.Field+"volumes[0].configMap", "web"),
 		},
 		"a ConfigMap is medium": {
 			Set: ft.Declared(ofConfigMap(),
@@ -85,7 +109,7 @@ func TestExecutableConfig(t *testing.T) {
 		},
 		"an image is code of build time": {
 			Set:  ft.Declared(runs("command[1]"), volume(fact.Volume{Source: "image", Image: "x"})),
-			Want: pass("no command line in its spec runs a file of a volume", "no file of a volume"),
+			Want: pass("no command line in its spec names a program or a script of a volume", "no file of a volume"),
 		},
 		"an emptyDir is medium": {Set: ft.Declared(runs("command[1]"), volume(fact.Volume{Source: "emptyDir"})), Want: changeable},
 		"filled by pinned images alone it is low": {
@@ -131,7 +155,7 @@ func TestExecutableConfig(t *testing.T) {
 		},
 		"an image over programs is code of build time": {
 			Set:  ft.Declared(fact.Container{Program: "/app", Mounts: []fact.VolumeMount{{Volume: "v", Path: "/usr/local/bin"}}}, volume(fact.Volume{Source: "image", Image: "x"})),
-			Want: pass("no command line in its spec runs a file of a volume", "no file of a volume"),
+			Want: pass("no command line in its spec names a program or a script of a volume", "no file of a volume"),
 		},
 		"an execute bit alone is low": {
 			Set: ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "v", Path: "/etc/app"}}}, volume(fact.Volume{Source: "configMap", Object: "web", Executable: true})),
@@ -140,7 +164,7 @@ func TestExecutableConfig(t *testing.T) {
 		},
 		"a volume that it does not mount does not count": {
 			Set:  ft.Declared(fact.Container{Program: "/app"}, volume(fact.Volume{Source: "configMap", Object: "web", Executable: true})),
-			Want: pass("no command line in its spec runs a file of a volume", "no file of a volume"),
+			Want: pass("no command line in its spec names a program or a script of a volume", "no file of a volume"),
 		},
 		"a line that was not read is unknown": {
 			Set: ft.Declared(fact.Container{Program: "sh", CommandUnread: fact.Unsupported}),

@@ -119,7 +119,7 @@ func judgeInstalls(d checks.Declared) api.Finding {
 		f.Message, f.Evidence = "what it runs was not fully read: "+unreadText(c), unreadEvidence(d)
 	case c.Program == "":
 		f.Verdict = api.Pass
-		f.Message = "it declares no command; what its image starts was added at build time"
+		f.Message = "nothing in its spec fetches or installs code; it declares no command, and what its image starts was not read"
 		f.Evidence = []api.Evidence{{Source: d.Field("command"), Value: "not set"}, {Source: d.Field("args"), Value: nothing}, {Source: d.Field("lifecycle"), Value: nothing}}
 	default:
 		f.Verdict = api.Pass

@@ -31,7 +31,7 @@ func TestInstallAtStart(t *testing.T) {
 		"no command passes for what the spec says alone": {
 			Set: ft.Declared(fact.Container{}),
 			Want: ft.One(api.Finding{
-				Verdict: api.Pass, Subject: ft.Subject(), Message: "it declares no command; what its image starts was added at build time",
+				Verdict: api.Pass, Subject: ft.Subject(), Message: "nothing in its spec fetches or installs code; it declares no command, and what its image starts was not read",
 				Evidence: ft.Evidence(append([]string{ft.App + "command", "not set"}, read[2:]...)...),
 			}),
 		},

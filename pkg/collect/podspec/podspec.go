@@ -165,6 +165,7 @@ func container(kind fact.ContainerType, field string, c *corev1.Container, volum
 		}
 	}
 	evaluate(&out, c, volumes)
+	out.Code = append(out.Code, loadedCode(c)...)
 	out.Args, out.BuilderVariables = argsOf(c), builderVariables(c)
 	out.Variables, out.VariableTotal = variables(c)
 	if sc := c.SecurityContext; sc != nil {
