@@ -266,6 +266,8 @@ func (s *shell) builtin(name string, args []value, in flow) flow {
 		s.setParams(args[1:])
 	case "echo", "printf":
 		return printed(name, args[1:])
+	case "ssh-agent", "dbus-launch", "dircolors", "keychain", "lesspipe":
+		return flow{known: true} // what they print sets variables, and does nothing else
 	case "which", "type":
 		return lookup(args[1:])
 	case "find":
@@ -310,7 +312,7 @@ func (s *shell) builtin(name string, args []value, in flow) flow {
 			if !strings.HasPrefix(a.text, "-") || a.from.fetch != "" {
 				if of := s.file(a); of.file == "" {
 					out = join(out, of)
-				} else if in == (flow{}) { // the last one: sed's first is its program
+				} else if (in == flow{} || in == flow{piped: true}) { // the last one: sed's first is its program
 					out.file = of.file
 				}
 			}
@@ -519,6 +521,8 @@ func (s *shell) stdin(name, field string, params []value, in flow) flow {
 		return s.inner(in.text, append([]value{{text: name, field: field}}, params...))
 	case in.file != "":
 		s.execute(value{text: in.file, field: s.at(field)}, name)
+	case in.piped:
+		s.e.unread(fact.NotPresent)
 	}
 	return flow{}
 }

@@ -55,7 +55,8 @@ type Result struct {
 	// Runs are the files that they run by a path, in order, each once: at most maxRuns.
 	Runs []Run
 	// Unread is why something was not evaluated, "" if all was: Unsupported (no shell's
-	// language, a program in another language that starts others) or Truncated (a bound).
+	// language, a program in another language that starts others), NotPresent (a shell runs text
+	// that is not there: a variable's value, or what a program prints) or Truncated (a bound).
 	Unread fact.Reason
 }
 

@@ -143,6 +143,8 @@ func (s *shell) program(name string, first value, in flow) {
 		s.field = s.at(first.field)
 		s.code(name, in.text)
 		s.field = field
+	case in.piped:
+		s.e.unread(fact.NotPresent)
 	}
 }
 
@@ -219,6 +221,10 @@ func (s *shell) code(name, text string) {
 	l, ok := languages[name]
 	if !ok {
 		s.e.unread(fact.Unsupported)
+		return
+	}
+	if (value{text: strings.TrimSpace(text)}).isHole() {
+		s.e.unread(fact.NotPresent)
 		return
 	}
 	for _, word := range l.starts {

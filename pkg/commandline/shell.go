@@ -62,6 +62,10 @@ func (s *shell) source(text string, nested int) flow {
 		s.e.unread(fact.Unsupported)
 		return flow{}
 	}
+	if (value{text: strings.TrimSpace(text)}).isHole() { // a variable of another object, or a program's output
+		s.e.unread(fact.NotPresent)
+		return flow{}
+	}
 	file, err := parse(text)
 	if err != nil {
 		s.e.unread(fact.Unsupported)
@@ -216,6 +220,9 @@ func (s *shell) command(cmd syntax.Command, in flow) flow {
 	case *syntax.BinaryCmd:
 		left := s.statement(c.X, in)
 		if c.Op == syntax.Pipe || c.Op == syntax.PipeAll {
+			if left == (flow{}) {
+				left.piped = true
+			}
 			return s.statement(c.Y, left)
 		}
 		return join(left, s.statement(c.Y, in))

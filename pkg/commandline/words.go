@@ -60,6 +60,7 @@ type flow struct {
 	text  string // what it is, if known is true
 	known bool
 	file  string // the path of the file that it comes from, "" if that is not known
+	piped bool   // a program prints it, and nothing else is known of it
 }
 
 func join(a, b flow) flow {

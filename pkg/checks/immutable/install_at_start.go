@@ -149,6 +149,9 @@ func rankOf(class fact.InstallClass) int {
 
 // unreadText says what of a container's command lines was not evaluated.
 func unreadText(c *fact.Container) string {
+	if c.CommandUnread == fact.NotPresent {
+		return "it gives a shell or an interpreter text that its spec does not have: a variable's value, or what a program prints"
+	}
 	if c.CommandUnread != "" {
 		return "a script in it is too long, is not a shell script, or starts programs from another language"
 	}
