@@ -35,6 +35,10 @@ var wrappers = map[string]wrapper{
 	"unshare": {}, "nsenter": {0, []string{"-t", "--target", "-S", "-G"}}, "numactl": {}, "prlimit": {}, "linux32": {}, "linux64": {}, "setarch": {1, nil},
 	"strace": {0, []string{"-o", "-e", "-p", "-s"}}, "xvfb-run": {0, []string{"-s", "-n", "-e", "-f", "-w"}}, "dbus-run-session": {},
 	"watch": {0, []string{"-n", "--interval"}}, "with-contenv": {}, "toybox": {}, "retry": {},
+	"proxychains": {0, []string{"-f"}}, "proxychains4": {0, []string{"-f"}}, "torsocks": {}, "tsocks": {}, "firejail": {}, "entr": {}, "vault-env": {},
+	"aws-vault": {2, nil}, "chamber": {2, nil}, // exec PROFILE
+	"wait-for": {1, []string{"-t", "--timeout"}}, "wait-for-it": {1, []string{"-t", "-h", "-p"}}, "wait-for-it.sh": {1, []string{"-t", "-h", "-p"}},
+	"dockerize": {0, []string{"-wait", "-timeout", "-wait-retry-interval", "-template", "-stdout", "-stderr", "-wait-http-header", "-env"}},
 	// By custom these entry points run their arguments.
 	"docker-entrypoint.sh": {}, "docker-php-entrypoint": {}, "entrypoint.sh": {},
 	"ddtrace-run": {}, "opentelemetry-instrument": {},

@@ -39,22 +39,25 @@ var fetchers = map[string]fetcher{
 		output: []string{"-O", "--output-document"}, dir: []string{"-P", "--directory-prefix"}, byURL: true,
 		none: []string{"--spider", "--version", "-V", "--help", "-h"}, letters: "OoaPtTUeiQBARDlw",
 	},
-	"aria2c": {output: []string{"-o", "--out"}, dir: []string{"-d", "--dir"}, byURL: true, none: []string{"--version", "-v", "--help", "-h"}, letters: "odxsjkik"},
-	"axel":   {output: []string{"-o", "--output"}, byURL: true, none: []string{"--version", "-V", "--help", "-h"}, letters: "onsUH"},
-	"fetch":  {output: []string{"-o"}, byURL: true, letters: "oST"},
-	"lynx":   {none: []string{"-version", "-help"}},
-	"http":   {output: []string{"-o", "--output"}, none: []string{"--version", "--help"}, letters: "oa"},
-	"aws":    {verbs: []string{"s3 cp", "s3 sync", "s3 mv"}, copies: true},
-	"gsutil": {verbs: []string{"cp", "rsync"}, copies: true},
-	"gcloud": {verbs: []string{"storage cp"}, copies: true},
-	"mc":     {verbs: []string{"cp"}, copies: true},
-	"s3cmd":  {verbs: []string{"get"}, copies: true},
-	"rclone": {verbs: []string{"copy", "copyto", "sync"}, copies: true},
-	"scp":    {copies: true, letters: "ciFJloPSX"},
-	"sftp":   {copies: true},
-	"az":     {verbs: []string{"storage blob download"}, output: []string{"-f", "--file"}},
-	"gh":     {verbs: []string{"release download"}, output: []string{"-O", "--output"}, dir: []string{"-D", "--dir"}, byURL: true},
-	"oras":   {verbs: []string{"pull"}, dir: []string{"-o", "--output"}},
+	"aria2c":       {output: []string{"-o", "--out"}, dir: []string{"-d", "--dir"}, byURL: true, none: []string{"--version", "-v", "--help", "-h"}, letters: "odxsjkik"},
+	"axel":         {output: []string{"-o", "--output"}, byURL: true, none: []string{"--version", "-V", "--help", "-h"}, letters: "onsUH"},
+	"lwp-download": {byURL: true},
+	"fetch":        {output: []string{"-o"}, byURL: true, letters: "oST"},
+	"lynx":         {none: []string{"-version", "-help"}},
+	"http":         {output: []string{"-o", "--output"}, none: []string{"--version", "--help"}, letters: "oa"},
+	"aws":          {verbs: []string{"s3 cp", "s3 sync", "s3 mv"}, copies: true},
+	"gsutil":       {verbs: []string{"cp", "rsync"}, copies: true},
+	"gcloud":       {verbs: []string{"storage cp"}, copies: true},
+	"mc":           {verbs: []string{"cp"}, copies: true},
+	"s3cmd":        {verbs: []string{"get"}, copies: true},
+	"rclone":       {verbs: []string{"copy", "copyto", "sync"}, copies: true},
+	"scp":          {copies: true, letters: "ciFJloPSX"},
+	"sftp":         {copies: true},
+	"az":           {verbs: []string{"storage blob download"}, output: []string{"-f", "--file"}},
+	"gh":           {verbs: []string{"release download"}, output: []string{"-O", "--output"}, dir: []string{"-D", "--dir"}, byURL: true},
+	"rsync":        {copies: true, letters: "eMfTB"},
+	"crane":        {verbs: []string{"export", "blob"}},
+	"oras":         {verbs: []string{"pull"}, dir: []string{"-o", "--output"}},
 }
 
 // fetcher evaluates a program that fetches files.
@@ -99,8 +102,18 @@ func (s *shell) fetcher(name string, f fetcher, args []value) flow {
 		if to.text == "-" {
 			return flow{fetch: name}
 		}
+		base := path.Base(from.text)
+		switch host, file, remote := strings.Cut(from.text, ":"); {
+		case strings.Contains(to.text, "://"): // no file is named: the URL's, here
+			s.fetch(s.path(path.Base(to.text)), name)
+			return flow{}
+		case remote && !strings.Contains(host, "/") && !strings.HasPrefix(file, "//"): // HOST:FILE
+			base = path.Base(file)
+		case !remote && (name == "scp" || name == "rsync"): // to another host, or a copy
+			return flow{}
+		}
 		s.fetch(s.path(to.text), name)
-		s.fetch(path.Join(s.path(to.text), path.Base(from.text)), name)
+		s.fetch(path.Join(s.path(to.text), base), name)
 	case remote:
 		for _, w := range words {
 			if base := urlBase(w.text); base != "" {

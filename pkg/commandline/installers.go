@@ -89,6 +89,7 @@ var installers = map[string]installer{
 	"uvx":    npxRow,
 	"poetry": {class: fact.LanguageInstaller, verbs: []string{"install", "add", "update", "sync", "self add", "self update"}, valued: []string{"-C", "--directory", "--project", "-P"}, not: []string{"--dry-run"}},
 	"pipenv": {class: fact.LanguageInstaller, verbs: []string{"install", "sync", "update", "upgrade"}}, "pdm": {class: fact.LanguageInstaller, verbs: []string{"install", "add", "sync", "update"}},
+	"tox": {class: fact.LanguageInstaller, any: true, bare: true, not: []string{"--version", "-l", "--help", "-h", "-a"}}, "pre-commit": {class: fact.LanguageInstaller, verbs: []string{"install-hooks", "run"}},
 	"rye":   {class: fact.LanguageInstaller, verbs: []string{"sync", "install", "add"}},
 	"conda": condaRow, "mamba": condaRow, "micromamba": condaRow, "pixi": {class: fact.LanguageInstaller, verbs: []string{"install", "add", "global install"}},
 	"npm": {
