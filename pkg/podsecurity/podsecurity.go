@@ -255,6 +255,7 @@ func (r *Result) Refusals() []Refusal {
 	}
 	s := standards()
 	var out []Refusal
+	named := map[Field]bool{} // a pod can have very many containers
 	for i, id := range s.ids {
 		bit := uint32(1) << i
 		if r.refusing&bit&(s.baseline[r.minor]|s.restricted[r.minor]) == 0 {
@@ -262,12 +263,13 @@ func (r *Result) Refusals() []Refusal {
 		}
 		fields := fieldsOf(r.spec, id, r.minor)
 		if s.levels[i] == Restricted {
-			fields = slices.DeleteFunc(fields, func(f Field) bool {
-				return slices.ContainsFunc(out, func(earlier Refusal) bool { return slices.Contains(earlier.Fields, f) })
-			})
+			fields = slices.DeleteFunc(fields, func(f Field) bool { return named[f] })
 			if len(fields) == 0 && repeats(id) {
 				continue
 			}
+		}
+		for _, f := range fields {
+			named[f] = true
 		}
 		out = append(out, Refusal{Check: id, Level: s.levels[i], Fields: fields})
 	}
