@@ -106,7 +106,11 @@ func (s *Manifests) warn(gaps []fact.Gap) {
 			s.Warn(fmt.Sprintf("warning: %d more could not be read; the report names them", len(gaps)-i))
 			return
 		}
-		line := "warning: " + g.Subject.Name + ": " + g.Detail
+		line := "warning: "
+		if g.Subject.Name != "" {
+			line += g.Subject.Name + ": "
+		}
+		line += g.Detail
 		if g.Hint != "" {
 			line += "; " + g.Hint
 		}
