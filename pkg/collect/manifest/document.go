@@ -109,6 +109,9 @@ func (d *document) toJSON(buffer *[]byte) (text []byte, err error) {
 	if simple {
 		return text, nil
 	}
+	if expanded(d.text, maxDocument) > maxDocument {
+		return nil, d.problem(0, fact.Truncated, fmt.Sprintf("expected a document of at most %d MiB with its aliases in full, found more", maxDocument>>20))
+	}
 	if text, err = convert(d.text); err != nil {
 		line, problem := yamlProblem(d.text, err)
 		return nil, d.problem(line, fact.Corrupt, problem)

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -236,12 +237,20 @@ func (s *splitter) fields(d *document) (list bool, h head, items int, err error)
 		return false, h, 0, nil
 	}
 	wait := held{d: d}
+	var seen [3]bool
+	twice := 0 // the line of a field that is there twice
 	for {
-		from := len(s.text)
+		from, line := len(s.text), s.in.line+1
 		if c, _ := s.in.peek(); c != '"' || !s.value() {
 			return list, h, items, nil
 		}
-		key := string(s.text[min(from, len(s.text)):])
+		key := plainKey(s.text[min(from, len(s.text)):])
+		if i := slices.Index([]string{`"kind"`, `"apiVersion"`, `"items"`}, key); i >= 0 {
+			if seen[i] {
+				twice = line
+			}
+			seen[i] = true
+		}
 		if !s.punctuation(':') {
 			return list, h, items, nil
 		}
@@ -268,11 +277,25 @@ func (s *splitter) fields(d *document) (list bool, h head, items int, err error)
 			continue
 		}
 		h.whole = s.last('}')
+		if list && twice > 0 { // readers differ in which of the two counts
+			p := d.problem(0, fact.Corrupt, "a List with a field that is there twice: the second one is not judged")
+			p.Line = twice
+			s.problem(p)
+		}
 		if h.whole && h.kind != "" {
 			err = wait.give(s, &h)
 		}
 		return list, h, items, err
 	}
+}
+
+// plainKey returns a key with its quotes and without escapes.
+func plainKey(raw []byte) string {
+	var text string
+	if bytes.IndexByte(raw, '\\') >= 0 && json.Unmarshal(raw, &text) == nil {
+		return `"` + text + `"`
+	}
+	return string(raw)
 }
 
 // items reads the items of a List.

@@ -283,6 +283,11 @@ func inSource(name string, err error) Problem {
 func (r *reader) document(d *document) error {
 	return r.guarded(d, func() error {
 		text, err := d.toJSON(&r.buffer)
+		if line := hidden(d.text); err == nil && !d.json && line > 0 {
+			p := d.problem(line, fact.Corrupt, "a separator behind a line break that is no line feed: what follows it is not read")
+			p.Hint = "end lines with a line feed; kubectl does not read it either"
+			r.problem(p)
+		}
 		if p, is := r.notRendered(d, err != nil); is {
 			if chart := r.chartOf(r.source.path); chart != "" && r.source.found {
 				r.templates[chart]++

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,6 +18,61 @@ func convert(text []byte) ([]byte, error) {
 		return yaml.YAMLToJSON(text)
 	}
 	return out, err
+}
+
+// separator matches a line that separates documents, as YAML's line breaks have it: a carriage
+// return, NEL, LS and PS end a line, too. The splitter, like kubectl, knows only the line feed.
+var separator = regexp.MustCompile(`(?:[\n\r]|\x{85}|\x{2028}|\x{2029})(?:---|\.\.\.)(?:[ \t\n\r]|\x{85}|\x{2028}|\x{2029}|$)`)
+
+// notEmpty matches a line with more than a comment or a directive.
+var notEmpty = regexp.MustCompile(`(?:^|[\n\r]|\x{85}|\x{2028}|\x{2029})[ \t]*[^ \t\n\r#%\x{85}\x{2028}\x{2029}]`)
+
+// hidden returns the line of a separator in the text of one document: the library reads only
+// what is before it. It is 0 if there is none.
+func hidden(text []byte) int {
+	if !bytes.Contains(text, []byte("---")) && !bytes.Contains(text, []byte("...")) {
+		return 0
+	}
+	for _, at := range separator.FindAllIndex(text, -1) {
+		if notEmpty.Match(text[:at[0]]) && notEmpty.Match(text[at[1]:]) {
+			return 1 + bytes.Count(text[:at[0]+1], []byte("\n"))
+		}
+	}
+	return 0
+}
+
+// expanded is the size of a document with its aliases in full, bytes, at most limit + 1. It is
+// 0 if there is no alias.
+func expanded(text []byte, limit int) int {
+	if bytes.IndexByte(text, '&') < 0 || bytes.IndexByte(text, '*') < 0 {
+		return 0
+	}
+	sizes := map[*yamlv3.Node]int{}
+	aliases := false
+	var size func(n *yamlv3.Node) int
+	size = func(n *yamlv3.Node) int {
+		if known, found := sizes[n]; found {
+			return known
+		}
+		sizes[n] = 0 // for an anchor that contains itself, which is an error elsewhere
+		total := len(n.Value) + 1
+		if n.Kind == yamlv3.AliasNode {
+			aliases, total = true, size(n.Alias)
+		}
+		for _, inner := range n.Content {
+			total = min(total+size(inner), limit+1)
+		}
+		sizes[n] = total
+		return total
+	}
+	root := parseNodes(text)
+	if root == nil {
+		return 0
+	}
+	if total := size(root); aliases {
+		return total
+	}
+	return 0
 }
 
 // CheckYAML reports whether text is one YAML document that can be read; if not,
