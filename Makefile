@@ -92,6 +92,10 @@ roots: build ## compare with apt on real roots of each release that the archive 
 bench: build ## figures: start-up, sizes, memory, readers against their peers
 	@sh hack/bench/run.sh
 
+.PHONY: bench-pods
+bench-pods: build ## pods -A on a cluster of 100,000 pods, a loop that lists them, and kubectl, which takes 17 GiB
+	@$(GO) run ./hack/bench/pods $(BENCHFLAGS)
+
 .PHONY: demo
 demo: deps build ## start the real cluster, plant a fault for each question, find them
 	@sh hack/demo/run.sh
