@@ -59,6 +59,8 @@ type Check struct {
 	// need is kept of them, and the others are made again when they are printed. That
 	// costs least memory if the findings are in the order of their subjects.
 	Each func(*View) iter.Seq[api.Finding]
+	// Whole says that what Judge finds of a workload can depend on workloads of other owners.
+	Whole bool
 	// Across counts over workloads that come one by one, for those findings of a check of
 	// workloads that are not about one of them. The view has no workloads. Nil if the check
 	// has no such findings, or if they are not made from workloads.

@@ -1,7 +1,9 @@
 package checks
 
 import (
+	"cmp"
 	"crypto/sha256"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,8 +18,8 @@ import (
 // two exceptions: an object that comes again in the same file, in another batch, is one
 // more subject, and so is a gap about a workload.
 //
-// It is for facts whose workloads have no pods and no nodes, as those of files: what a
-// check says about a workload must not depend on other workloads.
+// It is for facts that were not measured, as those of files, and of a cluster's API alone: what
+// a check says about a workload must not depend on workloads of other owners.
 type Stream struct {
 	plan    Plan
 	context fact.Set // without workloads
@@ -33,13 +35,21 @@ type Stream struct {
 	// of some batch needs it.
 	needed map[needs]bool
 	across map[string]Across // by check
-	added  int
+	// whole is what checks with Whole have found, by check and owner, and is not counted yet.
+	whole map[string]map[fact.SubjectKey][]api.Finding
+	added int
 }
 
 // StreamOptions are the settings of a Stream.
 type StreamOptions struct {
 	// Passes keeps passes as well.
 	Passes bool
+	// Together judges the workloads of an owner together, of which some pods differ from others,
+	// as on a cluster. They come one after another. The context has all workloads that will
+	// come: checks that look at the whole set (Check.Whole) are judged before.
+	Together bool
+	// Batch is how many workloads are judged at once with Together; 0 means 1,024.
+	Batch int
 	// Spill opens a place for findings that are too many for memory. Nil if there is none.
 	Spill func() (spool.File, error)
 }
@@ -64,6 +74,7 @@ type template struct {
 
 const (
 	batchSize    = 256
+	togetherSize = 1024
 	maxTemplates = 4096
 )
 
@@ -74,8 +85,11 @@ func NewStream(plan Plan, context *fact.Set, opts StreamOptions) *Stream {
 		plan: plan, context: *context, opts: opts, records: newRecords(opts.Spill), sayings: newSayings(),
 		templates: map[[sha256.Size]byte]*template{}, needed: map[needs]bool{}, across: map[string]Across{},
 	}
-	s.context.Workloads = nil
 	s.plan.withhold(&s.context)
+	if opts.Together {
+		s.judgeWhole()
+	}
+	s.context.Workloads = nil
 	for i := range s.plan.Checks {
 		if c := &s.plan.Checks[i]; c.Across != nil {
 			if a := c.Across(NewView(&s.context)); a != nil {
@@ -84,6 +98,39 @@ func NewStream(plan Plan, context *fact.Set, opts StreamOptions) *Stream {
 		}
 	}
 	return s
+}
+
+// judgeWhole judges by the checks that look at the whole set.
+func (s *Stream) judgeWhole() {
+	s.whole = map[string]map[fact.SubjectKey][]api.Finding{}
+	var v *View
+	for i := range s.plan.Checks {
+		c := &s.plan.Checks[i]
+		if !c.Whole || c.Scope != ScopeWorkload {
+			continue
+		}
+		if v == nil {
+			v = NewView(&s.context)
+		}
+		of := map[fact.SubjectKey][]api.Finding{}
+		for _, f := range c.Judge(v) {
+			key := ownerKey(f.Subject)
+			of[key] = append(of[key], f)
+		}
+		s.whole[c.ID] = of
+	}
+}
+
+// ofWhole takes what a check that looks at the whole set has found of a batch's workloads.
+func (s *Stream) ofWhole(check string, batch []fact.Workload) []api.Finding {
+	var out []api.Finding
+	of := s.whole[check]
+	for i := range batch {
+		key := ownerKey(batch[i].Owner)
+		out = append(out, of[key]...)
+		delete(of, key)
+	}
+	return out
 }
 
 // Add judges workloads, at once or with the next ones. It keeps no reference to them after
@@ -101,6 +148,13 @@ func (s *Stream) add(w *fact.Workload) {
 	s.added++
 	for _, a := range s.across {
 		a.Add(w)
+	}
+	if s.opts.Together {
+		if n := len(s.pending); n >= cmp.Or(s.opts.Batch, togetherSize) && s.pending[n-1].Owner.Identity() != w.Owner.Identity() {
+			s.flush()
+		}
+		s.pending = append(s.pending, *w)
+		return
 	}
 	if len(w.Pods) > 0 || len(w.Differs) > 0 {
 		s.wait(w)
@@ -323,9 +377,12 @@ func (s *Stream) judge(batch []fact.Workload) (*ledger, []counted) {
 			continue
 		}
 		var raw []api.Finding
-		if c.Each != nil {
+		switch {
+		case s.whole[c.ID] != nil:
+			raw = s.ofWhole(c.ID, batch)
+		case c.Each != nil:
 			raw = slices.Collect(c.Each(v))
-		} else {
+		default:
 			raw = c.Judge(v)
 		}
 		raw = slices.DeleteFunc(raw, func(f api.Finding) bool { return !own(&f) })
@@ -357,6 +414,9 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 	for i := range plan.Checks {
 		if a := s.across[plan.Checks[i].ID]; a != nil {
 			plan.Checks[i].Judge = func(*View) []api.Finding { return a.Findings() }
+		}
+		if of := s.whole[plan.Checks[i].ID]; of != nil { // what is left is about no workload
+			plan.Checks[i].Judge = func(*View) []api.Finding { return slices.Concat(slices.Collect(maps.Values(of))...) }
 		}
 	}
 	v := NewView(&end)

@@ -110,24 +110,16 @@ func (r *evaluation) gatherFiles(ctx context.Context, source *gather.Manifests) 
 	}
 	var (
 		stream *checks.Stream
-		spill  *os.File
+		spill  spilling
 	)
-	defer func() {
-		if spill != nil {
-			_ = spill.Close() // frees what it takes on the disk
-		}
-	}()
+	defer spill.close()
 	got, err := source.Stream(ctx, func(set *fact.Set) func([]fact.Workload) {
 		// What is decoded lives only until it is judged: to collect it twice as often costs
 		// little, and saves a quarter of the memory.
 		debug.SetGCPercent(streamGC)
 		scope := api.Scope{Files: source.Files.Names()}
 		stream = checks.NewStream(catalogue.Plan(r.checks, gather.Narrowed(r.spec.Command, &scope, set)), set, checks.StreamOptions{
-			Passes: r.showsPasses(),
-			Spill: func() (_ spool.File, err error) {
-				spill, err = tempfile.Open()
-				return spill, err
-			},
+			Passes: r.showsPasses(), Spill: spill.open,
 		})
 		return stream.Add
 	})
@@ -138,6 +130,50 @@ func (r *evaluation) gatherFiles(ctx context.Context, source *gather.Manifests) 
 		return r.finish(ctx, got)
 	}
 	r.setScope(got)
+	return r.present(got.Set, stream.Finish(got.Set))
+}
+
+// spilling is the file of findings that are too many for memory, if there are.
+type spilling struct{ file *os.File }
+
+func (s *spilling) open() (_ spool.File, err error) {
+	s.file, err = tempfile.Open()
+	return s.file, err
+}
+
+// close frees what it takes on the disk.
+func (s *spilling) close() {
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+}
+
+// streamedWorkloads is how many workloads of a cluster are judged in a stream: of fewer, all
+// findings fit into little memory.
+const streamedWorkloads = 1000
+
+// streams reports whether a cluster's workloads are judged in a stream: if only its API was
+// read, and nothing needs the whole set after that. A gap about a workload is joined with what
+// checks find of it, so that needs the whole set.
+func (r *evaluation) streams(source *gather.Cluster, set *fact.Set) bool {
+	return r.spec.Command == "pods" && source.Level == "" && !source.Net && r.report.saveFacts == "" && r.report.vulnerabilities == "" &&
+		len(set.Workloads) > streamedWorkloads &&
+		!slices.ContainsFunc(set.Gaps, func(g fact.Gap) bool { return g.Subject.Kind != fact.SubjectCluster })
+}
+
+// finishStream judges and prints what was gathered, and drops each workload as it is judged.
+func (r *evaluation) finishStream(got *gather.Gathered) error {
+	var spill spilling
+	defer spill.close()
+	defer debug.SetGCPercent(debug.SetGCPercent(streamGC))
+	r.setScope(got)
+	stream := checks.NewStream(r.plan(), got.Set, checks.StreamOptions{Passes: r.showsPasses(), Together: true, Spill: spill.open})
+	workloads := got.Set.Workloads
+	got.Set.Workloads = nil
+	for i := range workloads {
+		stream.Add(workloads[i : i+1])
+		workloads[i] = fact.Workload{}
+	}
 	return r.present(got.Set, stream.Finish(got.Set))
 }
 
@@ -171,6 +207,9 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 	progress.finish() // before anything else is printed
 	if err != nil {
 		return err
+	}
+	if r.streams(source, got.Set) {
+		return r.finishStream(got)
 	}
 	return r.finish(ctx, got)
 }

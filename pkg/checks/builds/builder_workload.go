@@ -49,6 +49,7 @@ var BuilderWorkload = checks.Check{
 		"https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/",
 		"https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/",
 	},
+	Whole: true, // nodes are set apart if nothing else runs there
 	Judge: judgeBuilderWorkload,
 }
 

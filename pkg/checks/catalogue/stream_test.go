@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -161,5 +162,91 @@ func TestStreamGivesWhatJudgeGives(t *testing.T) {
 	}
 	if findings < 10_000 || passes < 10_000 {
 		t.Errorf("only %d findings and %d passes were compared", findings, passes)
+	}
+}
+
+// clusterSet is what the API of a cluster says: owners of which some have pods that differ,
+// builders on nodes of their own, stores of secrets, and templates without pods.
+func clusterSet(r *rand.Rand) *fact.Set {
+	set := declaredSet(r)
+	set.PodScope, set.Gaps = fact.PodsAll, nil
+	set.TemplatesRead, set.StoresRead = r.IntN(8) > 0, r.IntN(8) > 0
+	for i := range 4 {
+		set.Nodes = append(set.Nodes, fact.Node{Name: fmt.Sprintf("n%d", i), Listed: true, Ready: true, OS: "linux", Arch: "amd64"})
+		if i == 3 {
+			set.Nodes[i].Taints = []string{"build=only:NoSchedule"}
+		}
+	}
+	if r.IntN(2) == 0 {
+		set.ImageScan = &fact.ImageScan{}
+	}
+	id := "registry.example/app@sha256:" + strings.Repeat("1", 64)
+	var workloads []fact.Workload
+	for i := range set.Workloads {
+		w := set.Workloads[i]
+		w.Owner.File, w.Owner.Name, w.Owner.Namespace = "", fmt.Sprintf("w%02d", i), []string{"shop", "default", "kube-system"}[i*3/len(set.Workloads)]
+		w.Owner.Kind = []string{"Deployment", "Pod", "DaemonSet"}[r.IntN(3)]
+		for k := range r.IntN(3) {
+			spec := w
+			spec.Spec.Origin = fmt.Sprintf("pod/%s/%s-%d", w.Owner.Namespace, w.Owner.Name, k)
+			spec.Spec.HostPID = k > 0
+			node := set.Nodes[r.IntN(4)].Name
+			switch r.IntN(8) {
+			case 0:
+				spec.Spec.Containers = append(slices.Clone(spec.Spec.Containers), fact.Container{Name: "build", Type: fact.RegularContainer, Field: "spec.containers[9]", Image: "gcr.io/kaniko-project/executor:v1"})
+				node = "n3"
+			case 1:
+				spec.Spec.Injectors = []string{"vault vault.hashicorp.com/agent-inject"}
+			case 2:
+				spec.Differs = []string{"spec.hostPID"}
+			}
+			for n := range r.IntN(3) {
+				pod := fact.Pod{Name: fmt.Sprintf("%s-%d-%d", w.Owner.Name, k, n), UID: fmt.Sprintf("u%d-%d-%d", i, k, n), Node: node, Phase: []string{"Running", "Pending", "Succeeded"}[r.IntN(3)]}
+				for _, c := range spec.Spec.Containers {
+					pod.Containers = append(pod.Containers, fact.ContainerStatus{Name: c.Name, ID: fmt.Sprintf("%s/%d/%d/%d", c.Name, i, k, n), ImageID: id, Running: pod.Phase == "Running"})
+				}
+				spec.Pods = append(spec.Pods, pod)
+			}
+			workloads = append(workloads, spec)
+		}
+	}
+	set.Workloads = workloads
+	return set
+}
+
+// A Stream of a cluster's workloads gives what Judge gives, and those of an owner are judged
+// together.
+func TestStreamOfAClusterGivesWhatJudgeGives(t *testing.T) {
+	said := map[string]int{}
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 15))
+		set := clusterSet(r)
+		plan := Plan(slices.DeleteFunc(All(), func(c checks.Check) bool {
+			return c.Scope != checks.ScopeWorkload || len(fact.Intersect(c.Needs, fact.NodeKinds())) > 0
+		}), "")
+		want := checks.JudgeSet(plan, set)
+		stream := checks.NewStream(plan, set, checks.StreamOptions{Passes: true, Together: true, Batch: 1 + r.IntN(8)})
+		stream.Add(slices.Clone(set.Workloads))
+		end := *set
+		end.Workloads = nil
+		judgement := stream.Finish(&end)
+		got := judgement.Result
+		if got.Findings = slices.Collect(judgement.All()); len(got.Findings) == 0 {
+			got.Findings = want.Findings[:0]
+		}
+		if diff := cmp.Diff(want, got); diff != "" || judgement.Err() != nil {
+			t.Fatalf("seed %d: %v (-judge +stream):\n%s", seed, judgement.Err(), diff)
+		}
+		for _, f := range got.Findings {
+			said[f.Check+" "+string(f.Verdict)]++
+			if strings.Contains(f.Message, "on nodes of their own") || strings.Contains(f.Message, "taint") {
+				said["set apart"]++
+			}
+		}
+	}
+	for _, what := range []string{"builds/builder-workload fail", "secrets/external-store fail", "privileged/pod-security-level fail", "immutable/mutable-image fail", "set apart"} {
+		if said[what] < 15 {
+			t.Errorf("only %d findings: %s", said[what], what)
+		}
 	}
 }

@@ -35,6 +35,7 @@ var ExternalStore = checks.Check{
 		"https://www.cisecurity.org/benchmark/kubernetes",
 	},
 	Excuse: excuseStores,
+	Whole:  true, // what brings secrets runs in pods of its own
 	Judge:  judgeExternalStore,
 }
 
