@@ -106,7 +106,7 @@ func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags
 	source := &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods},
 		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector, Names: args,
-		NoConfigMaps: f.noConfigMaps,
+		NoConfigMaps: f.noConfigMaps, NoIDs: !f.measure && r.report.saveFacts == "",
 	}
 	if f.measure {
 		source.Level, source.Net = f.levels()

@@ -48,6 +48,10 @@ type Cluster struct {
 	// --no-configmaps.
 	NoConfigMaps bool
 
+	// NoIDs leaves out what joins pods with what is measured. It cannot be used with Level and
+	// Net, nor for facts that are saved.
+	NoIDs bool
+
 	// ControlPlaneNodes are the nodes that the user named as those of the
 	// control plane.
 	ControlPlaneNodes []string
@@ -157,7 +161,7 @@ func (c *Cluster) lists() cluster.Options {
 		// Templates without pods, and pods that differ from theirs, are for the checks of pods.
 		Templates: needed(fact.Templates), Namespaces: needed(fact.Namespaces), ImageReports: needed(fact.ImageReports),
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
-		NodeSelector: c.NodeSelector,
+		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs,
 	}
 	for _, name := range c.NodeNames {
 		opts.NodeNames = append(opts.NodeNames, nodeName(name))

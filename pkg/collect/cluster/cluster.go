@@ -47,6 +47,9 @@ type Options struct {
 	LegacyTokens, SecretStores bool
 	// ConfigMaps says whether to look for credentials in the data of ConfigMaps.
 	ConfigMaps bool
+	// NoIDs leaves out what joins pods with the containers on their nodes: UIDs, and ids of
+	// containers that run.
+	NoIDs bool
 	// Templates says whether to read the pod templates of controllers and custom resources,
 	// besides pods.
 	Templates bool

@@ -38,6 +38,7 @@ type podLister struct {
 	// again: the pods are listed again, with what was read besides them the first
 	// time.
 	again bool
+	alike *alike
 }
 
 func (l *podLister) scope() fact.PodScope {
@@ -92,8 +93,19 @@ func (l *podLister) list(ctx context.Context) error {
 			}
 			return list.Items, list.Continue, err
 		},
-		func() { l.groups = map[[sha256.Size]byte]*fact.Workload{} },
+		func() { l.groups, l.alike = map[[sha256.Size]byte]*fact.Workload{}, newAlike() },
 		func(pod *corev1.Pod) {
+			if !l.again && failed == nil { // requests for owners are made here: the next page is on its way meanwhile
+				failed = l.tree.learnFrom(ctx, pod)
+			}
+			top := l.tree.topOf(pod)
+			key, comparable := l.alike.key(top, pod)
+			if comparable {
+				if group := l.alike.of(key, pod); group != nil {
+					l.join(group, podFacts(pod))
+					return
+				}
+			}
 			spec := podspec.From("pod/"+pod.Namespace+"/"+pod.Name, "spec", pod.Labels, pod.Annotations, &pod.Spec)
 			spec.RuntimeHandler = l.handlers[spec.RuntimeClass]
 			for i := range pod.Spec.Volumes {
@@ -101,10 +113,9 @@ func (l *podLister) list(ctx context.Context) error {
 					l.claims.fill(&spec.Volumes[i], pod.Namespace+"/"+claim, l.again)
 				}
 			}
-			if !l.again && failed == nil { // requests for owners are made here: the next page is on its way meanwhile
-				failed = l.tree.learnFrom(ctx, pod)
+			if group := l.add(top, spec, podFacts(pod)); comparable {
+				l.alike.learn(key, group)
 			}
-			l.add(l.tree.topOf(pod), spec, podFacts(pod))
 		})
 	return cmp.Or(err, failed)
 }
@@ -293,20 +304,32 @@ func SameGroup(a, b *fact.Workload) bool {
 }
 
 // add puts a pod into the group with its owner and an equal spec.
-func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) {
+func (l *podLister) add(top fact.Subject, spec fact.PodSpec, pod fact.Pod) *fact.Workload {
 	key := groupKey(top, &spec)
 	group, ok := l.groups[key]
 	if !ok {
 		group = &fact.Workload{Owner: top, Spec: spec}
 		l.groups[key] = group
 	}
+	l.join(group, pod)
 	// The spec shown is that of the first pod by name, so that reports are
 	// stable.
-	group.Pods = append(group.Pods, pod)
 	if last := len(group.Pods) - 1; group.Pods[last].Name < group.Pods[0].Name {
 		group.Spec = spec
 		group.Pods[0], group.Pods[last] = group.Pods[last], group.Pods[0]
 	}
+	return group
+}
+
+// join adds a pod to a group.
+func (l *podLister) join(group *fact.Workload, pod fact.Pod) {
+	if l.opts.NoIDs {
+		withoutIDs(&pod)
+	}
+	if l.alike != nil {
+		l.alike.share(group, &pod)
+	}
+	group.Pods = append(group.Pods, pod)
 }
 
 // workloads returns the groups, sorted.
