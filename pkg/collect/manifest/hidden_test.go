@@ -98,3 +98,11 @@ func TestAliasesOfALongText(t *testing.T) {
 }
 
 func document0(text []byte) document { return document{source: "x", number: 1, text: text, first: 1} }
+
+// A remote kustomization is not looked for on the disk.
+func TestExplainRemote(t *testing.T) {
+	const want = "kustomize cannot fetch it, or cannot build it"
+	if got := (Files{Kustomize: "https://host.example/repository"}).explain(); len(got) != 1 || got[0].Error() != want {
+		t.Errorf("expected %q, found %v", want, got)
+	}
+}

@@ -134,6 +134,9 @@ func kustomizationIn(dir string) (string, error) {
 // local directory, because kustomize's own words are not shown. It finds text
 // that is not YAML, and files that do not exist.
 func (f Files) explain() []error {
+	if _, err := os.Stat(f.Kustomize); err != nil && isRemote(f.Kustomize) {
+		return []error{errors.New("kustomize cannot fetch it, or cannot build it")}
+	}
 	look := lookout{seen: map[string]bool{}}
 	look.directory(f.Kustomize, 0)
 	if len(look.problems) > 0 {
