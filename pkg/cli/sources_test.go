@@ -170,7 +170,7 @@ func TestSourcesOfPods(t *testing.T) {
 		"declared": {
 			podsFlags{probeFlags: probe},
 			nil,
-			gather.Cluster{Namespace: "shop", Lists: []fact.Kind{fact.Pods}},
+			gather.Cluster{Namespace: "shop", Lists: []fact.Kind{fact.Pods}, NoIDs: true},
 		},
 		"measured": {
 			podsFlags{probeFlags: probe, measure: true},
@@ -185,7 +185,7 @@ func TestSourcesOfPods(t *testing.T) {
 		"all namespaces": {
 			podsFlags{probeFlags: probe, scopeFlags: scopeFlags{allNamespaces: true, selector: "a=b", fieldSelector: "c=d"}},
 			nil,
-			gather.Cluster{Lists: []fact.Kind{fact.Pods}, Selector: "a=b", FieldSelector: "c=d"},
+			gather.Cluster{Lists: []fact.Kind{fact.Pods}, Selector: "a=b", FieldSelector: "c=d", NoIDs: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
