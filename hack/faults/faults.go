@@ -44,6 +44,8 @@ func All() []Fault {
 				// It is root, whom /dev does not refuse.
 				"privileged/runs-as-root Pod/faults/image-builder/buildkit/",
 				"drift/writable-executable-mounts Pod/faults/image-builder/buildkit/",
+				// None of the pods of the faults declares what the restricted standard wants.
+				"privileged/pod-security-level Pod/faults/image-builder//",
 			},
 			Plant: plantBuilder,
 			Remove: func(ctx context.Context, c *harness.Cluster) error {
@@ -63,6 +65,7 @@ func All() []Fault {
 				"drift/writable-executable-mounts Pod/faults/patched/app/",
 				"drift/can-write-own-code Pod/faults/patched/app/",
 				"privileged/runs-as-root Pod/faults/patched/app/",
+				"privileged/pod-security-level Pod/faults/patched//",
 			},
 			Plant: plantAdded,
 		},
@@ -77,6 +80,7 @@ func All() []Fault {
 				"privileged/runs-as-root Pod/faults/privileged/app/",
 				"privileged/seccomp Pod/faults/privileged/app/",
 				"drift/writable-executable-mounts Pod/faults/privileged/app/",
+				"privileged/pod-security-level Pod/faults/privileged//",
 			},
 			Plant: plantPrivileged,
 		},
@@ -112,6 +116,7 @@ func All() []Fault {
 				"drift/writable-executable-mounts Pod/faults/drifted/app/",
 				"drift/can-write-own-code Pod/faults/drifted/app/",
 				"privileged/runs-as-root Pod/faults/drifted/app/",
+				"privileged/pod-security-level Pod/faults/drifted//",
 			},
 			Plant: plantDrift,
 		},
