@@ -5,4 +5,6 @@ set -eu
 cd "$(dirname "$0")/../.."
 go run ./hack/bench
 echo
+go run ./hack/bench/files
+echo
 go test -run '^$' -bench . -benchtime 1s ./pkg/collect/... ./pkg/debversion ./pkg/checks/... ./pkg/probe/wire 2>&1 | grep -E '^(Benchmark|pkg:|ok|FAIL)' | grep -v '^ok'

@@ -359,3 +359,15 @@ func namespace(i int) metav1.PartialObjectMetadata {
 	}
 	return m
 }
+
+// Different is a pod as its author declares it, with a spec that no other number has.
+func Different(i int) corev1.Pod {
+	w := workload{namespace: Namespace(i / Pods), kind: "Pod", name: fmt.Sprintf("job-%06d", i), seed: i}
+	pod := corev1.Pod{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Name: w.name, Namespace: w.namespace, Labels: w.labels(), Annotations: w.annotations()},
+		Spec:       w.spec(),
+	}
+	admit(&pod, "")
+	return pod
+}
