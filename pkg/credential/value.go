@@ -3,6 +3,7 @@ package credential
 import (
 	"bytes"
 	"math"
+	"slices"
 )
 
 const (
@@ -18,13 +19,23 @@ const (
 	// minOdd is how many bytes of a value must be in parts that are no words: names of
 	// resources end in a few random letters.
 	minOdd = 11
+	// minOddPassword is minOdd for a password that somebody made up.
+	minOddPassword = 6
 )
 
 // looksRandom reports whether the value of a telling name can be a credential. It is a
 // guess: names of resources, paths, URLs, templates, digests and words are none.
 func looksRandom(value []byte, kind telling, quoted bool) bool {
 	value = bytes.TrimRight(value, "\r\n")
-	if len(value) < minPassword || placeholder(value) || structured(value) {
+	if len(value) < minPassword {
+		return false
+	}
+	// What decides most names and values for the least time comes first.
+	if len(value) < minRandom && (kind != tellsPassword || kinds(value) < 3) {
+		return false
+	}
+	odd := oddLength(value)
+	if odd < minOdd && (kind != tellsPassword || odd < minOddPassword) || placeholder(value) || structured(value) {
 		return false
 	}
 	for _, b := range value {
@@ -38,8 +49,7 @@ func looksRandom(value []byte, kind telling, quoted bool) bool {
 	if bytes.Contains(value, []byte("()")) || bytes.Contains(value, []byte("](")) {
 		return false
 	}
-	odd := oddLength(value)
-	if kind == tellsPassword && odd >= 6 && kinds(value) >= 3 && entropy(value) >= 2.5 {
+	if kind == tellsPassword && odd >= minOddPassword && kinds(value) >= 3 && entropy(value) >= 2.5 {
 		return true
 	}
 	least := minEntropy
@@ -59,7 +69,7 @@ func entropy(text []byte) float64 {
 		count[b]++
 	}
 	sum := 0.0
-	for _, n := range count {
+	for _, n := range count[slices.Min(text) : int(slices.Max(text))+1] {
 		if n > 0 {
 			p := float64(n) / float64(len(text))
 			sum -= p * math.Log2(p)
