@@ -76,6 +76,10 @@ func (s *Spool) Add(class uint32, write func(data []byte) []byte) {
 	if s.data == nil {
 		s.data = make([]byte, 0, min(s.Limit, 1<<20))
 	}
+	// In few steps: to copy it as it doubles costs more than to sort it.
+	if free := cap(s.data) - len(s.data); free < 1<<12 && cap(s.data) < s.Limit {
+		s.data = slices.Grow(s.data, min(s.Limit, max(8*cap(s.data), 1<<20)))
+	}
 	at := len(s.data)
 	s.data = write(s.data)
 	s.index = append(s.index, place{at, len(s.data) - at, class})
