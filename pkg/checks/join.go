@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -31,7 +32,9 @@ func MeasuredElseDeclared(v *View, kind fact.Kind,
 			done[key{r.Pod, r.Declared}] = true
 		}
 	}
-	for _, d := range DeclaredContainers(v) {
+	containers := DeclaredContainers(v)
+	out = slices.Grow(out, len(containers))
+	for _, d := range containers {
 		pods, some := podsWithout(d.Workload, func(p *fact.Pod) bool { return done[key{p, d.Container}] })
 		if some {
 			out = append(out, declared(d, pods)...)
@@ -56,6 +59,7 @@ func PodsMeasuredElseDeclared(v *View, kind fact.Kind,
 			done[r.Pod] = true
 		}
 	}
+	out = slices.Grow(out, len(v.Workloads))
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
 		pods, some := podsWithout(w, func(p *fact.Pod) bool { return done[p] })

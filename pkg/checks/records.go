@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -19,6 +20,7 @@ type records struct {
 	spool   *spool.Spool
 	classes []recordClass // by the class of a record
 	numbers map[recordClass]uint32
+	ranks   []int // of the classes, in the order of their kinds; out of date if there are fewer
 }
 
 // recordClass is what findings are sorted by before their subject, and what they say.
@@ -32,7 +34,7 @@ func newRecords(open func() (spool.File, error)) *records {
 	r.spool = spool.New(func(a, b spool.Record) int {
 		c := 0
 		if a.Class != b.Class {
-			c = r.kind(a.Class).compare(r.kind(b.Class))
+			c = r.compareClasses(a.Class, b.Class)
 		}
 		return cmp.Or(c, compareSubjects(a.Data, b.Data))
 	})
@@ -46,6 +48,29 @@ func (r *records) kind(class uint32) kind {
 		return kind{}
 	}
 	return r.classes[class].kind
+}
+
+// compareClasses compares the kinds of two classes, as the first that records are sorted by.
+func (r *records) compareClasses(a, b uint32) int {
+	if n := uint64(len(r.classes)); uint64(a) >= n || uint64(b) >= n {
+		return r.kind(a).compare(r.kind(b))
+	}
+	if len(r.ranks) < len(r.classes) {
+		order := make([]int, len(r.classes))
+		for i := range order {
+			order[i] = i
+		}
+		compare := func(i, j int) int { return r.classes[i].compare(r.classes[j].kind) }
+		slices.SortFunc(order, compare)
+		r.ranks = make([]int, len(order))
+		for k := 1; k < len(order); k++ {
+			r.ranks[order[k]] = r.ranks[order[k-1]]
+			if compare(order[k-1], order[k]) != 0 {
+				r.ranks[order[k]] = k
+			}
+		}
+	}
+	return cmp.Compare(r.ranks[a], r.ranks[b])
 }
 
 // renamed is another subject to which a finding applies too: one whose spec is equal.

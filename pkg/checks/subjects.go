@@ -25,7 +25,11 @@ func (d Declared) Subject() fact.Subject {
 // Field names a field of the container for evidence:
 // "pod/NS/NAME spec.containers[0].securityContext.privileged".
 func (d Declared) Field(field string) string {
-	return PodField(d.Workload, strings.TrimPrefix(d.Container.Field, "spec.")+"."+field)
+	container := strings.TrimPrefix(d.Container.Field, "spec.")
+	if spec := &d.Workload.Spec; spec.Fields == nil {
+		return spec.Origin + " " + spec.Path + "." + container + "." + field
+	}
+	return PodField(d.Workload, container+"."+field)
 }
 
 // PodField names a field of the pod's spec for evidence.
