@@ -503,6 +503,10 @@ var table = []Row{
 	{Group: "apps.openyurt.io", Kinds: kinds("YurtStaticSet"), Parts: []Part{template("spec.template")}, By: "OpenYurt", Source: "openyurtio/openyurt", Date: summer},
 	{Group: "work.open-cluster-management.io", Kinds: kinds("ManifestWork"), Parts: []Part{nested("spec.workload.manifests[]")}, Optional: true, Source: general, Date: unchecked},
 	{Group: "work.open-cluster-management.io", Kinds: kinds("ManifestWorkReplicaSet"), Parts: []Part{nested("spec.manifestWorkTemplate.workload.manifests[]")}, Optional: true, Source: general, Date: unchecked},
+	{
+		Group: "kubectl-checklist.github.io", Kinds: kinds("ChecklistFacts"),
+		Parts: []Part{made("it holds the facts of an earlier run", "kubectl checklist pods --facts FILE judges them"), apart("facts")}, By: "kubectl checklist", Source: "pkg/api/v1alpha1", Date: "2026-11",
+	},
 	{Group: "kubernetes.crossplane.io", Kinds: kinds("Object"), Parts: []Part{nested("spec.forProvider.manifest")}, By: "Crossplane", Optional: true, Source: general, Date: unchecked},
 }
 
