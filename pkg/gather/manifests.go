@@ -107,7 +107,7 @@ func (s *Manifests) warn(gaps []fact.Gap) {
 			return
 		}
 		line := "warning: "
-		if g.Subject.Name != "" {
+		if g.Subject.Kind == fact.SubjectFile { // the detail of another names the file and the object
 			line += g.Subject.Name + ": "
 		}
 		line += g.Detail
