@@ -103,7 +103,7 @@ func volume(i int, v *corev1.Volume) fact.Volume {
 		out.HostPath = v.HostPath.Path
 	}
 	if v.Image != nil {
-		out.Image = v.Image.Reference
+		out.Image = imageOf(v.Image.Reference)
 	}
 	if v.CSI != nil {
 		out.Driver, out.Class = credential.KeptName(v.CSI.Driver), credential.KeptName(v.CSI.VolumeAttributes["secretProviderClass"])
@@ -152,7 +152,7 @@ func sourceName(source *corev1.VolumeSource) string {
 }
 
 func container(kind fact.ContainerType, field string, c *corev1.Container, volumes []corev1.Volume) fact.Container {
-	out := fact.Container{Name: c.Name, Type: kind, Field: field, Image: c.Image}
+	out := fact.Container{Name: c.Name, Type: kind, Field: field, Image: imageOf(c.Image)}
 	if c.RestartPolicy != nil {
 		out.RestartPolicy = string(*c.RestartPolicy)
 	}
@@ -382,4 +382,17 @@ func builderVariables(c *corev1.Container) []fact.NamedField {
 		}
 	}
 	return out
+}
+
+// imageOf is an image's reference as it is declared. What stands before an @ that begins no
+// digest is left out: no reference has it, and people write "user:password@registry/name".
+func imageOf(reference string) string {
+	at := strings.LastIndexByte(reference, '@')
+	if at < 0 {
+		return reference
+	}
+	if strings.HasPrefix(reference[at:], "@sha") && !strings.Contains(reference[at:], "/") && !strings.Contains(reference[:at], "@") {
+		return reference
+	}
+	return "…" + reference[at:]
 }

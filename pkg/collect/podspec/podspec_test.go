@@ -226,3 +226,17 @@ func TestBuilderSigns(t *testing.T) {
 		})
 	}
 }
+
+func TestImageOf(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("0f", 32)
+	for reference, want := range map[string]string{
+		"nginx": "nginx", "registry.example:5000/a/b:v1": "registry.example:5000/a/b:v1", "": "",
+		"nginx@" + digest: "nginx@" + digest, "nginx:1.27@" + digest: "nginx:1.27@" + digest,
+		"user:CANARY@registry.example/x:1": "…@registry.example/x:1", "https://u:CANARY@h.example/x": "…@h.example/x",
+		"u:CANARY@h.example/x@" + digest: "…@" + digest, "x@sha256:short": "x@sha256:short", "u:CANARY@sha.example/x": "…@sha.example/x",
+	} {
+		if got := imageOf(reference); got != want {
+			t.Errorf("%q: got %q, want %q", reference, got, want)
+		}
+	}
+}
