@@ -114,9 +114,6 @@ func (r *evaluation) gatherFiles(ctx context.Context, source *gather.Manifests) 
 	)
 	defer spill.close()
 	got, err := source.Stream(ctx, func(set *fact.Set) func([]fact.Workload) {
-		// What is decoded lives only until it is judged: to collect it twice as often costs
-		// little, and saves a quarter of the memory.
-		debug.SetGCPercent(streamGC)
 		scope := api.Scope{Files: source.Files.Names()}
 		stream = checks.NewStream(catalogue.Plan(r.checks, gather.Narrowed(r.spec.Command, &scope, set)), set, checks.StreamOptions{
 			Passes: r.showsPasses(), Spill: spill.open,
@@ -177,8 +174,9 @@ func (r *evaluation) finishStream(got *gather.Gathered) error {
 	return r.present(got.Set, stream.Finish(got.Set))
 }
 
-// streamGC is how much the heap may grow, in percent, before garbage is collected while a
-// stream is judged.
+// streamGC is how much the heap may grow, in percent, before garbage is collected while what a
+// cluster has is judged. What files declare is decoded and dropped as it is judged: there the
+// usual 100 takes a sixth less time, and no more memory than a cluster.
 const streamGC = 50
 
 // showsPasses reports whether some output of the run shows passes.
