@@ -84,6 +84,12 @@ func (s *valueScan) feed(b []byte) (int, scanState) {
 // breaks.
 func (s *valueScan) text(b []byte, i int) (end int, done, bad bool) {
 	for ; i < len(b); i++ {
+		for !s.escaped && i < len(b) && !endsText[b[i]] {
+			i++
+		}
+		if i == len(b) {
+			break
+		}
 		switch c := b[i]; {
 		case s.escaped:
 			s.escaped = false
@@ -106,6 +112,15 @@ var scalarByte = func() (table [256]bool) {
 	for _, c := range []byte("+-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 		table[c] = true
 	}
+	return table
+}()
+
+// endsText are the bytes that end a string, or mean something in it.
+var endsText = func() (table [256]bool) {
+	for c := range ' ' {
+		table[c] = true
+	}
+	table['"'], table['\\'] = true, true
 	return table
 }()
 
