@@ -240,12 +240,18 @@ var programDirectories = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbi
 // it is none.
 func programDirectory(mount string) string {
 	mount = path.Clean(mount)
+	above := path.Dir(mount)
 	for _, dir := range programDirectories {
-		if mount == dir || path.Dir(mount) == dir || strings.HasPrefix(dir, mount+"/") {
+		if mount == dir || above == dir || within(dir, mount) {
 			return dir
 		}
 	}
 	return ""
+}
+
+// within reports whether a clean path is below another one.
+func within(name, dir string) bool {
+	return len(name) > len(dir) && name[len(dir)] == '/' && name[:len(dir)] == dir
 }
 
 // startPath is a path whose files are run, or loaded, though no command line names them.
@@ -271,7 +277,7 @@ var startPaths = []startPath{
 func startDirectory(mount string) startPath {
 	mount = path.Clean(mount)
 	for _, at := range startPaths {
-		if mount == at.path || strings.HasPrefix(mount, at.path+"/") {
+		if mount == at.path || within(mount, at.path) {
 			return at
 		}
 	}
