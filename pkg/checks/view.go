@@ -6,6 +6,8 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/distribution/reference"
+
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
@@ -33,6 +35,27 @@ type View struct {
 	partial map[fact.SubjectKey]*partialOwner
 	// runs holds what runs of each pod; filled when first asked for.
 	runs map[podContainer]bool
+	// references are of images, by their text; each is parsed when first asked for.
+	references map[string]parsedReference
+}
+
+type parsedReference struct {
+	named reference.Named
+	err   error
+}
+
+// Reference parses an image's reference, as docker and the kubelet do ("nginx" is
+// "docker.io/library/nginx"). Several checks ask for the same ones.
+func (v *View) Reference(image string) (reference.Named, error) {
+	r, known := v.references[image]
+	if !known {
+		if v.references == nil {
+			v.references = map[string]parsedReference{}
+		}
+		r.named, r.err = reference.ParseNormalizedNamed(image)
+		v.references[image] = r
+	}
+	return r.named, r.err
 }
 
 // NewView admits what nodes said, computes derived facts (provider, control

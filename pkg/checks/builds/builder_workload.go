@@ -54,7 +54,7 @@ var BuilderWorkload = checks.Check{
 }
 
 func judgeBuilderWorkload(v *checks.View) []api.Finding {
-	j := builderJudge{images: map[string]imageSigns{}}
+	j := builderJudge{v, map[string]imageSigns{}}
 	findings := make([]api.Finding, 0, len(v.Workloads))
 	of := make([]int, 0, len(v.Workloads)) // the workload of each finding
 	builds := make([]bool, len(v.Workloads))
@@ -171,7 +171,10 @@ func severity(tool builder.Tool, r *declaredReach, what string) (api.Severity, s
 
 // builderJudge judges containers. Many containers have one image, so it remembers what
 // images show.
-type builderJudge struct{ images map[string]imageSigns }
+type builderJudge struct {
+	view   *checks.View
+	images map[string]imageSigns
+}
 
 // imageSigns is what an image's reference shows.
 type imageSigns struct {
@@ -185,7 +188,7 @@ func (j *builderJudge) image(image string) imageSigns {
 		return found
 	}
 	var out imageSigns
-	if named, err := reference.ParseNormalizedNamed(image); err != nil {
+	if named, err := j.view.Reference(image); err != nil {
 		out.invalid = true
 	} else {
 		tag := ""

@@ -25,18 +25,13 @@ type resolved struct {
 // "sha256:..." is the digest of the image's configuration, which no registry resolves and
 // which cannot be compared with other digests: it says nothing here.
 type imageIDs struct {
-	platforms map[string]string      // by node
-	parsed    map[string][2]string   // name and digest of an image id; pods share images
-	names     map[string]namedResult // of references
-}
-
-type namedResult struct {
-	named reference.Named
-	err   error
+	platforms map[string]string    // by node
+	parsed    map[string][2]string // name and digest of an image id; pods share images
+	view      *checks.View
 }
 
 func newImageIDs(v *checks.View) *imageIDs {
-	x := &imageIDs{platforms: make(map[string]string, len(v.Nodes)), parsed: map[string][2]string{}, names: map[string]namedResult{}}
+	x := &imageIDs{platforms: make(map[string]string, len(v.Nodes)), parsed: map[string][2]string{}, view: v}
 	for i := range v.Nodes {
 		if n := &v.Nodes[i]; n.Arch != "" {
 			x.platforms[n.Name] = n.OS + "/" + n.Arch
@@ -46,14 +41,7 @@ func newImageIDs(v *checks.View) *imageIDs {
 }
 
 // reference parses an image's reference.
-func (x *imageIDs) reference(image string) (reference.Named, error) {
-	r, ok := x.names[image]
-	if !ok {
-		r.named, r.err = reference.ParseNormalizedNamed(image)
-		x.names[image] = r
-	}
-	return r.named, r.err
-}
+func (x *imageIDs) reference(image string) (reference.Named, error) { return x.view.Reference(image) }
 
 // isDigest reports whether a text is "sha256:" and 64 hexadecimal digits.
 func isDigest(text string) bool {
