@@ -21,6 +21,7 @@ type ledger struct {
 	kept    []*api.Finding // the findings that are held whole
 	classes []class
 	numbers map[class]uint16 // of classes
+	room    evidenceRoom
 }
 
 // entry is a finding in few bytes.
@@ -114,7 +115,7 @@ func (l *ledger) add(check int, raw []api.Finding, gaps []*openGap) {
 func (l *ledger) complete(check int, j *judged) {
 	j.Subject.Platform = l.subjects.platform(j.subject)
 	l.uncover(j.Finding)
-	l.view.complete(j, &l.checks[check])
+	l.view.complete(j, &l.checks[check], &l.room)
 }
 
 // addEach is add for a check with Each.
@@ -317,7 +318,33 @@ func (l *ledger) sort() {
 			cmp.Compare(ranks[a.subject], ranks[b.subject]),
 		)
 	}
-	slices.SortFunc(l.entries, compare)
+	if len(l.entries) > maxCounted {
+		slices.SortFunc(l.entries, compare)
+		return
+	}
+	other := make([]entry, len(l.entries))
+	countingSort(other, l.entries, len(ranks), func(e *entry) int32 { return ranks[e.subject] })
+	countingSort(l.entries, other, len(pairs)+1, func(e *entry) int32 { return places[e.check][e.class] })
+}
+
+// maxCounted bounds how many entries are sorted by counting, which takes as much memory again.
+const maxCounted = 1 << 16
+
+// countingSort writes entries in the order of a number below most, and leaves those with the
+// same number in their order.
+func countingSort(to, from []entry, most int, number func(*entry) int32) {
+	next := make([]int32, most+1)
+	for i := range from {
+		next[number(&from[i])+1]++
+	}
+	for i := 1; i < len(next); i++ {
+		next[i] += next[i-1]
+	}
+	for i := range from {
+		n := number(&from[i])
+		to[next[n]] = from[i]
+		next[n]++
+	}
 }
 
 // span is a part of the entries, of one check.

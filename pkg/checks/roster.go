@@ -127,31 +127,40 @@ func (r *roster) number(s *fact.Subject) int {
 
 // find is the number of a subject that has one.
 func (r *roster) find(s *fact.Subject) (number int, known bool) {
-	key := s.Identity()
-	secret := key == fact.SubjectKey{Kind: fact.SubjectSecret, Namespace: key.Namespace, Name: key.Name}
 	// Checks go through subjects in the same order, so that most are the last one
 	// or the one after it: to look there is much cheaper than a search.
 	for i := r.last; i <= r.last+1 && i < r.size(); i++ {
 		if i < r.secrets.count() {
-			known = secret && r.secrets.at(i) == SecretKey{s.Namespace, s.Name}
+			known = isSecret(s) && r.secrets.at(i) == SecretKey{s.Namespace, s.Name}
 		} else {
-			known = r.others[i-r.secrets.count()].Identity() == key
+			known = sameSubject(r.others[i-r.secrets.count()], s)
 		}
 		if known {
 			r.last = i
 			return i, true
 		}
 	}
-	if secret {
+	if isSecret(s) {
 		number, known = r.secrets.find(SecretKey{s.Namespace, s.Name})
 	}
 	if !known {
-		number, known = r.numbers[key]
+		number, known = r.numbers[s.Identity()]
 	}
 	if known {
 		r.last = number
 	}
 	return number, known
+}
+
+// isSecret reports whether a subject is a Secret and nothing else.
+func isSecret(s *fact.Subject) bool {
+	return s.Kind == fact.SubjectSecret && s.Container == "" && s.Node == "" && s.Cluster == "" && s.File == ""
+}
+
+// sameSubject compares what identifies subjects, what mostly differs first.
+func sameSubject(a, b *fact.Subject) bool {
+	return a.Name == b.Name && a.Container == b.Container && a.Namespace == b.Namespace && a.Kind == b.Kind &&
+		a.Node == b.Node && a.Cluster == b.Cluster && a.File == b.File
 }
 
 // add numbers a subject that has no number. The roster keeps the pointer.

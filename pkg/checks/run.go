@@ -159,7 +159,7 @@ type judged struct {
 
 // complete fills in what Judge leaves to the check's metadata and to the run,
 // and enforces the rule that a verdict without evidence is unknown.
-func (v *View) complete(j *judged, check *Check) {
+func (v *View) complete(j *judged, check *Check, room *evidenceRoom) {
 	f := j.Finding
 	f.Check, f.Question = check.ID, check.Question()
 	if f.Severity == "" {
@@ -181,7 +181,7 @@ func (v *View) complete(j *judged, check *Check) {
 	}
 	// A check may give several findings the same evidence: what changes is copied.
 	if slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool { return e.Basis == "" }) {
-		f.Evidence = slices.Clone(f.Evidence)
+		f.Evidence = room.clone(f.Evidence)
 		for i := range f.Evidence {
 			f.Evidence[i].Basis = cmp.Or(f.Evidence[i].Basis, f.Basis)
 		}
@@ -190,6 +190,20 @@ func (v *View) complete(j *judged, check *Check) {
 		f.Remediation = check.Remediation
 	}
 	j.setMeasured(v, check)
+}
+
+// evidenceRoom is where evidence is copied to: many entries at once.
+type evidenceRoom struct{ free []api.Evidence }
+
+func (r *evidenceRoom) clone(list []api.Evidence) []api.Evidence {
+	n := len(list)
+	if len(r.free) < n {
+		r.free = make([]api.Evidence, max(n, 128))
+	}
+	out := r.free[:n:n]
+	r.free = r.free[n:]
+	copy(out, list)
+	return out
 }
 
 // setMeasured sets how much of the finding's subject was measured.
