@@ -157,11 +157,8 @@ func isSecret(s *fact.Subject) bool {
 	return s.Kind == fact.SubjectSecret && s.Container == "" && s.Node == "" && s.Cluster == "" && s.File == ""
 }
 
-// sameSubject compares what identifies subjects, what mostly differs first.
-func sameSubject(a, b *fact.Subject) bool {
-	return a.Name == b.Name && a.Container == b.Container && a.Namespace == b.Namespace && a.Kind == b.Kind &&
-		a.Node == b.Node && a.Cluster == b.Cluster && a.File == b.File
-}
+// sameSubject compares what identifies subjects.
+func sameSubject(a, b *fact.Subject) bool { return sameOwner(a, b) && a.Container == b.Container }
 
 // add numbers a subject that has no number. The roster keeps the pointer.
 func (r *roster) add(s *fact.Subject) int {

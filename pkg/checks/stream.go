@@ -31,6 +31,7 @@ type Stream struct {
 	pending   []fact.Workload
 	templates map[[sha256.Size]byte]*template
 	key       []byte
+	entries   int // of the last batch
 	// needed are the checks and kinds of which the gap is not excused, because a workload
 	// of some batch needs it.
 	needed map[needs]bool
@@ -355,21 +356,10 @@ func (s *Stream) judge(batch []fact.Workload) (*ledger, []counted) {
 		}
 	}
 	l := newLedger(v, s.plan.Checks, newRoster(v))
+	l.entries, l.kept = make([]entry, 0, s.entries), make([]*api.Finding, 0, s.entries)
 	owners := make(map[fact.SubjectKey]bool, len(batch))
 	for i := range batch {
 		owners[ownerKey(batch[i].Owner)] = true
-	}
-	var last *fact.Subject
-	own := func(f *api.Finding) bool {
-		o := &f.Subject
-		if last != nil && o.Name == last.Name && o.Kind == last.Kind && o.Namespace == last.Namespace && o.File == last.File && o.Node == last.Node && o.Cluster == last.Cluster {
-			return true
-		}
-		if !owners[ownerKey(*o)] {
-			return false
-		}
-		last = o
-		return true
 	}
 	for i := range s.plan.Checks {
 		c := &s.plan.Checks[i]
@@ -385,18 +375,25 @@ func (s *Stream) judge(batch []fact.Workload) (*ledger, []counted) {
 		default:
 			raw = c.Judge(v)
 		}
-		l.add(i, onlyOwn(raw, own), nil)
+		l.add(i, onlyOwn(raw, batch, owners), nil)
 	}
+	s.entries = len(l.entries)
 	l.sort()
 	return l, v.count(&s.plan, l)
 }
 
-// onlyOwn leaves out the findings that are not own, in place: a finding is large, and nearly
-// always all of them are own.
-func onlyOwn(raw []api.Finding, own func(*api.Finding) bool) []api.Finding {
-	kept := 0
+// onlyOwn leaves out the findings that are not about the workloads of a batch, in place: a
+// finding is large, and nearly always none is left out.
+func onlyOwn(raw []api.Finding, batch []fact.Workload, owners map[fact.SubjectKey]bool) []api.Finding {
+	kept, at := 0, 0
 	for i := range raw {
-		if !own(&raw[i]) {
+		// Checks go through the workloads in their order: most are the last one, or the next.
+		subject := &raw[i].Subject
+		switch {
+		case sameOwner(&batch[at].Owner, subject):
+		case at+1 < len(batch) && sameOwner(&batch[at+1].Owner, subject):
+			at++
+		case !owners[ownerKey(*subject)]:
 			continue
 		}
 		if kept != i {
@@ -406,6 +403,11 @@ func onlyOwn(raw []api.Finding, own func(*api.Finding) bool) []api.Finding {
 	}
 	clear(raw[kept:])
 	return raw[:kept]
+}
+
+// sameOwner compares what identifies subjects, but for their containers.
+func sameOwner(a, b *fact.Subject) bool {
+	return a.Name == b.Name && a.Namespace == b.Namespace && a.Kind == b.Kind && a.Node == b.Node && a.Cluster == b.Cluster && a.File == b.File
 }
 
 // Finish judges what is not about workloads, and answers. Set is the context with what was
