@@ -9,6 +9,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,12 +41,14 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 		NodeSelector:          spec.NodeSelector,
 		SecurityAnnotations:   securityAnnotations(annotations),
 	}
+	out.Tolerations = sized[string](len(spec.Tolerations))
 	for i := range spec.Tolerations {
 		out.Tolerations = append(out.Tolerations, toleration(&spec.Tolerations[i]))
 	}
 	for i := range spec.ResourceClaims {
 		out.ResourceClaims = append(out.ResourceClaims, spec.ResourceClaims[i].Name)
 	}
+	out.Annotations = sized[string](len(annotations))
 	for key := range annotations {
 		out.Annotations = append(out.Annotations, key)
 	}
@@ -77,18 +80,20 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 			out.Sysctls = append(out.Sysctls, credential.KeptName(s.Name))
 		}
 	}
+	out.Volumes = sized[fact.Volume](len(spec.Volumes))
+	out.Containers = sized[fact.Container](len(spec.InitContainers) + len(spec.Containers) + len(spec.EphemeralContainers))
 	for i := range spec.Volumes {
 		out.Volumes = append(out.Volumes, volume(i, &spec.Volumes[i]))
 	}
 	for i := range spec.InitContainers {
-		out.Containers = append(out.Containers, container(fact.InitContainer, fmt.Sprintf("spec.initContainers[%d]", i), &spec.InitContainers[i], spec.Volumes))
+		out.Containers = append(out.Containers, container(fact.InitContainer, at("spec.initContainers", i), &spec.InitContainers[i], spec.Volumes))
 	}
 	for i := range spec.Containers {
-		out.Containers = append(out.Containers, container(fact.RegularContainer, fmt.Sprintf("spec.containers[%d]", i), &spec.Containers[i], spec.Volumes))
+		out.Containers = append(out.Containers, container(fact.RegularContainer, at("spec.containers", i), &spec.Containers[i], spec.Volumes))
 	}
 	for i := range spec.EphemeralContainers {
 		common := corev1.Container(spec.EphemeralContainers[i].EphemeralContainerCommon)
-		out.Containers = append(out.Containers, container(fact.EphemeralContainer, fmt.Sprintf("spec.ephemeralContainers[%d]", i), &common, spec.Volumes))
+		out.Containers = append(out.Containers, container(fact.EphemeralContainer, at("spec.ephemeralContainers", i), &common, spec.Volumes))
 	}
 	sharedCode(&out, spec)
 	if spec.HostNetwork {
@@ -97,8 +102,19 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 	return out
 }
 
+// sized is an empty list with room for so many entries, nil for none.
+func sized[T any](n int) []T {
+	if n == 0 {
+		return nil
+	}
+	return make([]T, 0, n)
+}
+
+// at names an entry of a list: "spec.containers[0]".
+func at(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
+
 func volume(i int, v *corev1.Volume) fact.Volume {
-	out := fact.Volume{Name: v.Name, Field: fmt.Sprintf("spec.volumes[%d]", i), Source: sourceName(&v.VolumeSource)}
+	out := fact.Volume{Name: v.Name, Field: at("spec.volumes", i), Source: sourceName(&v.VolumeSource)}
 	if v.HostPath != nil {
 		out.HostPath = v.HostPath.Path
 	}
@@ -197,6 +213,7 @@ func container(kind fact.ContainerType, field string, c *corev1.Container, volum
 	}
 	out.ProbeHosts = probeHosts(c)
 	out.Devices, out.Claims = devices(&c.Resources)
+	out.Mounts = sized[fact.VolumeMount](len(c.VolumeMounts) + len(c.VolumeDevices))
 	for _, m := range c.VolumeMounts {
 		subPath := m.SubPath
 		if subPath == "" {

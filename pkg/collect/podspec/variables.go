@@ -23,7 +23,7 @@ func variables(c *corev1.Container) (list []fact.Variable, total int) {
 	for i := range c.Env {
 		e := &c.Env[i]
 		name, _, _ := strings.Cut(e.Name, "=") // in a file, somebody may have written NAME=value
-		v := fact.Variable{Name: credential.KeptKey(name), Field: fmt.Sprintf("env[%d]", i)}
+		v := fact.Variable{Name: credential.KeptKey(name), Field: at("env", i)}
 		if e.ValueFrom != nil {
 			if ref := e.ValueFrom.SecretKeyRef; ref != nil {
 				v.Secret, v.Key, v.Optional = credential.KeptName(ref.Name), credential.KeptKey(ref.Key), isTrue(ref.Optional)
