@@ -23,9 +23,11 @@ func variables(c *corev1.Container) (list []fact.Variable, total int) {
 	for i := range c.Env {
 		e := &c.Env[i]
 		name, _, _ := strings.Cut(e.Name, "=") // in a file, somebody may have written NAME=value
-		v := fact.Variable{Name: credential.KeptKey(name), Field: at("env", i)}
+		// Most variables are not kept, and need no name that is.
+		kept := func() fact.Variable { return fact.Variable{Name: credential.KeptKey(name), Field: at("env", i)} }
 		if e.ValueFrom != nil {
 			if ref := e.ValueFrom.SecretKeyRef; ref != nil {
+				v := kept()
 				v.Secret, v.Key, v.Optional = credential.KeptName(ref.Name), credential.KeptKey(ref.Key), isTrue(ref.Optional)
 				add(v)
 			}
@@ -36,7 +38,9 @@ func variables(c *corev1.Container) (list []fact.Variable, total int) {
 		if isReference && rule.Weight == credential.Guess {
 			rule = credential.Rule{} // a path or an id of the store
 		}
-		if v.Store, v.Rule = store, rule.ID; isReference || rule.ID != "" {
+		if isReference || rule.ID != "" {
+			v := kept()
+			v.Store, v.Rule = store, rule.ID
 			add(v)
 		}
 	}
