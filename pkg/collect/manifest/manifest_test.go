@@ -509,11 +509,15 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := workloadsOf(Read(t.Context(), Files{Filenames: []string{"-"}}, "", strings.NewReader(string(data))))
-		if (err == nil) != (len(got) > 0) {
-			t.Errorf("want workloads or an error, got %d and %v", len(got), err)
+		declared, err := Read(t.Context(), Files{Filenames: []string{"-"}}, "", strings.NewReader(string(data)))
+		if err != nil {
+			return
 		}
-		for _, w := range got {
+		// Nothing is passed over in silence: there are objects that were read, or gaps.
+		if len(declared.Workloads)+len(declared.Namespaces)+len(declared.Gaps)+declared.Count.Objects == 0 {
+			t.Errorf("nothing was read, and no error says so: %+v", declared)
+		}
+		for _, w := range declared.Workloads {
 			if !strings.HasPrefix(w.Spec.Origin, "stdin ") || w.Owner.Kind == "" || len(w.Spec.Containers) == 0 {
 				t.Errorf("a workload without origin, kind or containers: %+v", w)
 			}
