@@ -16,6 +16,8 @@ var notHere = map[string]bool{
 	"kueue.x-k8s.io Workload":                                true, // a copy of a Job
 	"work.open-cluster-management.io ManifestWork":           true, // for another cluster
 	"work.open-cluster-management.io ManifestWorkReplicaSet": true,
+	// It is a file, which no API server keeps.
+	"kubectl-checklist.github.io ChecklistFacts": true,
 }
 
 // OnCluster reports whether the table has a kind, and whether its objects have to be read on a
