@@ -124,7 +124,7 @@ func plaintextByEtcdctl(t *testing.T, name string) bool {
 // database removed from each evidence. Every evidence must begin with that place.
 func atRest(report *api.ChecklistReport, place string) string {
 	for i := range report.Findings {
-		report.Findings[i].Remediation = "" // its commands have the caller's own flags
+		report.Findings[i].Remediation.Text = "" // its commands have the caller's own flags
 		for j := range report.Findings[i].Evidence {
 			e := &report.Findings[i].Evidence[j]
 			if rest, ok := strings.CutPrefix(e.Source, place); ok {

@@ -20,7 +20,7 @@ func TestGapsMakeUnknown(t *testing.T) {
 	unknown := func(s fact.Subject, reason fact.Reason, message, hint string) api.Finding {
 		return api.Finding{
 			Check: "hosts/kernel", Question: api.Hosts, Verdict: api.VerdictUnknown, Severity: api.High, Basis: api.Measured,
-			Subject: s, Reason: reason, Message: message, Remediation: hint, FromGap: true,
+			Subject: s, Reason: reason, Message: message, Remediation: api.Remediation{Text: hint}, FromGap: true,
 			Evidence: []api.Evidence{{Source: "gap kernel", Value: string(reason), Basis: api.Measured}},
 		}
 	}

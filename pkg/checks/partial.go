@@ -71,7 +71,7 @@ func (v *View) withholdPartial(f *api.Finding) {
 	if elsewhere {
 		return
 	}
-	f.Verdict, f.Reason, f.Remediation = api.VerdictUnknown, fact.NotPresent, ""
+	f.Verdict, f.Reason, f.Remediation.Text = api.VerdictUnknown, fact.NotPresent, ""
 	// One message for all checks, so that a table has one row for them.
 	f.Message = "only a part of the pod is declared here: " + o.reason
 }

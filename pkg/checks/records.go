@@ -166,7 +166,7 @@ func appendFinding(data []byte, f *api.Finding, as *renamed) []byte {
 	for _, pod := range s.Pods {
 		data = appendText(data, pod)
 	}
-	for _, text := range [...]string{string(f.Basis), f.Message, f.Remediation, string(f.Reason)} {
+	for _, text := range [...]string{string(f.Basis), f.Message, f.Remediation.Text, string(f.Reason)} {
 		data = appendText(data, text)
 	}
 	if len(f.CoveredBy) > 0 {
@@ -260,7 +260,7 @@ func findingOf(data []byte, k kind) (api.Finding, error) {
 	for range c.list(1) {
 		s.Pods = append(s.Pods, c.string())
 	}
-	f.Basis, f.Message, f.Remediation, f.Reason = api.Basis(c.string()), c.string(), c.string(), fact.Reason(c.string())
+	f.Basis, f.Message, f.Remediation.Text, f.Reason = api.Basis(c.string()), c.string(), c.string(), fact.Reason(c.string())
 	if covered {
 		f.Remaining = api.Severity(c.string())
 		for range c.list(1) {

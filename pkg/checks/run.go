@@ -186,8 +186,8 @@ func (v *View) complete(j *judged, check *Check, room *evidenceRoom) {
 			f.Evidence[i].Basis = cmp.Or(f.Evidence[i].Basis, f.Basis)
 		}
 	}
-	if f.Verdict == api.Fail && f.Remediation == "" {
-		f.Remediation = check.Remediation
+	if f.Verdict == api.Fail && f.Remediation.Text == "" {
+		f.Remediation.Text = check.Remediation
 	}
 	j.setMeasured(v, check)
 }
@@ -233,7 +233,7 @@ func (gap *openGap) finding(evidence []api.Evidence) api.Finding {
 		Subject:     gap.Subject,
 		Message:     gap.message,
 		Reason:      gap.Reason,
-		Remediation: gap.Hint,
+		Remediation: api.Remediation{Text: gap.Hint},
 		FromGap:     true,
 		Evidence:    evidence,
 	}
@@ -301,7 +301,7 @@ func mergeOne(findings []*judged, most int) *judged {
 			cmp.Compare(b.Basis, a.Basis), // measured before declared
 			cmp.Compare(a.Message, b.Message),
 			cmp.Compare(a.Reason, b.Reason),
-			cmp.Compare(a.Remediation, b.Remediation),
+			cmp.Compare(a.Remediation.Text, b.Remediation.Text),
 			slices.CompareFunc(a.Evidence, b.Evidence, compareEvidence),
 			slices.Compare(a.Subject.Pods, b.Subject.Pods),
 		)

@@ -117,21 +117,21 @@ func TestMerge(t *testing.T) {
 			[]api.Finding{
 				{Verdict: api.Pass, Severity: api.High, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
 				{Verdict: api.VerdictUnknown, Severity: api.High, Reason: fact.Unreadable, Subject: subject("web-2"), Message: "not read", Evidence: evidence("b")},
-				{Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend"},
+				{Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: api.Remediation{Text: "mend"}},
 			},
 			[]api.Finding{{
-				Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend",
+				Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: api.Remediation{Text: "mend"},
 			}},
 		},
 		"a fail below medium next to an unknown stays a fail, and says that something is unknown": {
 			[]api.Finding{
 				{Verdict: api.Pass, Severity: api.High, Subject: subject("web-1"), Message: "fine", Evidence: evidence("a")},
-				{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: "mend"},
+				{Verdict: api.Fail, Severity: api.Low, Subject: subject("web-3"), Message: "bad", Evidence: evidence("c"), Remediation: api.Remediation{Text: "mend"}},
 				{Verdict: api.VerdictUnknown, Severity: api.High, Reason: fact.Unreadable, Subject: subject("web-2"), Message: "not read", Evidence: evidence("b")},
 			},
 			[]api.Finding{{
 				Verdict: api.Fail, Severity: api.Low, Reason: fact.Unreadable, Subject: subject("web-2", "web-3"), Message: "bad; not read",
-				Evidence: append(evidence("c"), evidence("b")...), Remediation: "mend",
+				Evidence: append(evidence("c"), evidence("b")...), Remediation: api.Remediation{Text: "mend"},
 			}},
 		},
 		"a gap alone says no more than the gap": {
@@ -207,12 +207,12 @@ func TestMerge(t *testing.T) {
 		},
 		"of two fails the gravest severity stands and speaks first; evidence and pods are united": {
 			[]api.Finding{
-				{Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-1"), Message: "a bad thing", Evidence: evidence("a"), Remediation: "one"},
-				{Verdict: api.Fail, Severity: api.Critical, Subject: subject("web-2"), Message: "very bad", Evidence: evidence("b"), Remediation: "two"},
+				{Verdict: api.Fail, Severity: api.Medium, Subject: subject("web-1"), Message: "a bad thing", Evidence: evidence("a"), Remediation: api.Remediation{Text: "one"}},
+				{Verdict: api.Fail, Severity: api.Critical, Subject: subject("web-2"), Message: "very bad", Evidence: evidence("b"), Remediation: api.Remediation{Text: "two"}},
 			},
 			[]api.Finding{{
 				Verdict: api.Fail, Severity: api.Critical, Subject: subject("web-1", "web-2"), Message: "very bad; a bad thing",
-				Evidence: append(evidence("b"), evidence("a")...), Remediation: "two",
+				Evidence: append(evidence("b"), evidence("a")...), Remediation: api.Remediation{Text: "two"},
 			}},
 		},
 		"equal messages and evidence stand once": {
@@ -443,17 +443,17 @@ func TestRunFillsInFromTheCheck(t *testing.T) {
 		"severity, basis and remediation come from the check": {
 			api.Finding{Verdict: api.Fail, Message: "bad", Evidence: evidence("a")},
 			api.Finding{
-				Verdict: api.Fail, Severity: api.High, Basis: api.Measured, Message: "bad", Remediation: "Mend it.",
+				Verdict: api.Fail, Severity: api.High, Basis: api.Measured, Message: "bad", Remediation: api.Remediation{Text: "Mend it."},
 				Evidence: []api.Evidence{{Source: "a", Value: "v", Basis: api.Measured}},
 			},
 		},
 		"what the finding says itself stays": {
 			api.Finding{
-				Verdict: api.Fail, Severity: api.Low, Basis: api.Declared, Message: "bad", Remediation: "Do that.",
+				Verdict: api.Fail, Severity: api.Low, Basis: api.Declared, Message: "bad", Remediation: api.Remediation{Text: "Do that."},
 				Evidence: []api.Evidence{{Source: "a", Value: "v", Basis: api.Measured}},
 			},
 			api.Finding{
-				Verdict: api.Fail, Severity: api.Low, Basis: api.Declared, Message: "bad", Remediation: "Do that.",
+				Verdict: api.Fail, Severity: api.Low, Basis: api.Declared, Message: "bad", Remediation: api.Remediation{Text: "Do that."},
 				Evidence: []api.Evidence{{Source: "a", Value: "v", Basis: api.Measured}},
 			},
 		},

@@ -280,7 +280,7 @@ func takes(w *fact.Workload, findings []*api.Finding, platform bool) bool {
 	for _, f := range findings {
 		s := f.Subject
 		s.Container = ""
-		if s.Identity() != w.Owner.Identity() || len(s.Pods) > 0 || has(f.Message) || has(string(f.Reason)) || has(f.Remediation) {
+		if s.Identity() != w.Owner.Identity() || len(s.Pods) > 0 || has(f.Message) || has(string(f.Reason)) || has(f.Remediation.Text) {
 			return true
 		}
 		for i := range f.Evidence {

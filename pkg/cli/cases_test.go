@@ -71,7 +71,7 @@ func TestCaseUnlabelledNodes(t *testing.T) {
 	i := slices.IndexFunc(report.Findings, func(f api.Finding) bool {
 		return f.Verdict == api.VerdictUnknown && f.Subject.Kind == "Node" && f.Subject.Name == "srv" && mentions(f, "identity")
 	})
-	if i < 0 || !strings.Contains(report.Findings[i].Remediation, "--control-plane-node srv") {
+	if i < 0 || !strings.Contains(report.Findings[i].Remediation.Text, "--control-plane-node srv") {
 		t.Errorf("the plaintext on srv is not shown with its hint: %+v", report.Findings)
 	}
 	named, _ := judged(t, "A4-unlabelled", "--control-plane-node", "srv")

@@ -151,7 +151,7 @@ func sanitized(findings iter.Seq[api.Finding]) iter.Seq[api.Finding] {
 // sanitizeFinding changes what a finding has, and nothing that others share.
 func sanitizeFinding(f *api.Finding) {
 	sanitizeSubject(&f.Subject)
-	f.Message, f.Remediation, f.Reason = safe(f.Message), escape.Line(f.Remediation), fact.Reason(escape.Line(string(f.Reason)))
+	f.Message, f.Remediation.Text, f.Reason = safe(f.Message), escape.Line(f.Remediation.Text), fact.Reason(escape.Line(string(f.Reason)))
 	f.Evidence = slices.Clone(f.Evidence)
 	for j := range f.Evidence {
 		f.Evidence[j].Source, f.Evidence[j].Value = safe(f.Evidence[j].Source), safe(f.Evidence[j].Value)
@@ -190,7 +190,7 @@ func sanitize(report *api.ChecklistReport) {
 	scope.Root, scope.Snapshot, scope.Narrowed = safe(scope.Root), safe(scope.Snapshot), safe(scope.Narrowed)
 	scope.Selector, scope.FieldSelector, scope.ProbeLevel = safe(scope.Selector), safe(scope.FieldSelector), safe(scope.ProbeLevel)
 	for _, list := range []*[]string{
-		&scope.Namespaces, &scope.Names, &scope.Files, &scope.Checks, &scope.LeftOutChecks, &scope.ControlPlaneNodes,
+		&scope.Namespaces, &scope.Names, &scope.Files, &scope.Checks, &scope.LeftOutChecks, &scope.ControlPlaneNodes, &scope.PlatformNamespaces,
 	} {
 		*list = slices.Clone(*list)
 		for i := range *list {

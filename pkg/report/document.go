@@ -109,7 +109,7 @@ func (p *documentPrinter) Stream(out io.Writer, report *Report) error {
 		if f.Severity.Rank() < p.opts.MinSeverity.Rank() {
 			continue
 		}
-		f.Remediation = expand(f.Remediation)
+		f.Remediation.Text = expand(f.Remediation.Text)
 		if pending = append(pending, f); len(pending) == p.batch {
 			if err := flush(); err != nil {
 				return err

@@ -132,7 +132,7 @@ func (x *fix) count() int {
 // why says how many subjects fail, what to do, and what that would change.
 func (x *fix) why() string {
 	text := countKinds(x.objects, x.more) + "."
-	remedy := escape.Line(x.finding.Remediation)
+	remedy := escape.Line(x.finding.Remediation.Text)
 	if i := strings.Index(remedy, ". "); i > 0 {
 		remedy = remedy[:i+1] // explain prints the rest
 	}

@@ -68,7 +68,7 @@ func (o *Options) expanded(report *api.ChecklistReport) *api.ChecklistReport {
 	out := *report
 	out.Findings, out.Gaps = slices.Clone(report.Findings), slices.Clone(report.Gaps)
 	for i := range out.Findings {
-		out.Findings[i].Remediation = o.expand(out.Findings[i].Remediation)
+		out.Findings[i].Remediation.Text = o.expand(out.Findings[i].Remediation.Text)
 	}
 	for i := range out.Gaps {
 		out.Gaps[i].Hint = o.expand(out.Gaps[i].Hint)

@@ -107,7 +107,7 @@ func TestBuildEscapesEverything(t *testing.T) {
 		&fact.Set{Cluster: fact.Cluster{Server: evil, Version: evil, Provider: evil}},
 		checks.Result{
 			Findings: []api.Finding{{
-				Subject: subject, Message: evil, Remediation: evil, Reason: evil,
+				Subject: subject, Message: evil, Remediation: api.Remediation{Text: evil}, Reason: evil,
 				Evidence: []api.Evidence{{Source: evil, Value: evil}},
 			}},
 			Gaps: []fact.Gap{{What: evil, Subject: subject, Reason: evil, Detail: evil, Hint: evil}},

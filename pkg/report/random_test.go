@@ -64,7 +64,7 @@ func randomReport(r *rand.Rand) *api.ChecklistReport {
 		f := api.Finding{
 			Check: check.ID, Question: check.Question(), Severity: pick(r, api.Severities()...), Basis: pick(r, api.Measured, api.Declared),
 			Verdict: pick(r, api.Fail, api.Fail, api.Fail, api.VerdictUnknown, api.Pass, api.Accepted), Subject: subject(),
-			Message: pick(r, "privileged", "stored in etcd as plaintext", "3 security updates pending: bash", text(r, 12)), Remediation: check.Remediation,
+			Message: pick(r, "privileged", "stored in etcd as plaintext", "3 security updates pending: bash", text(r, 12)), Remediation: api.Remediation{Text: check.Remediation},
 			FromGap: r.IntN(6) == 0,
 		}
 		for range r.IntN(4) {

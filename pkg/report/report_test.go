@@ -69,7 +69,7 @@ func sample() *api.ChecklistReport {
 					{Source: "node/w1 /proc/2143/status CapEff", Value: "000001ffffffffff", Basis: api.Measured},
 					{Source: "pod/kube-system/legacy-cni-2x spec.containers[0].securityContext.capabilities.add", Value: "NET_ADMIN", Basis: api.Declared},
 				},
-				Remediation: "Drop ALL, add back what the program was seen to use.",
+				Remediation: api.Remediation{Text: "Drop ALL, add back what the program was seen to use."},
 			},
 			plaintext("a"), plaintext("b"), plaintext("c"), plaintext("d"), plaintext("e"),
 			{

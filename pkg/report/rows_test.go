@@ -26,7 +26,7 @@ func failing(t *testing.T, line string) api.Finding {
 	}
 	f := api.Finding{
 		Check: words[2], Question: questionOf(words[2]), Verdict: api.Fail, Severity: api.Severity(words[0]), Basis: api.Basis(words[1]),
-		Subject: s, Message: words[4], Remediation: "Mend " + words[2] + ". Then look again.",
+		Subject: s, Message: words[4], Remediation: api.Remediation{Text: "Mend " + words[2] + ". Then look again."},
 		Evidence: []api.Evidence{{Source: "node/w1 /proc/1/x", Value: "v", Basis: api.Basis(words[1])}},
 	}
 	if words[0] == "unknown" {

@@ -17,6 +17,7 @@ const (
 	Templates        Kind = "templates"         // pod templates of controllers and custom resources
 	Namespaces       Kind = "namespaces"        // namespaces with their Pod Security labels
 	ImageReports     Kind = "image-reports"     // reports of image scanners, and image policies
+	Enforcing        Kind = "enforcement"       // what refuses pods, and what stops new programs
 	Processes        Kind = "processes"         // status and cgroup of every process
 	Mounts           Kind = "mounts"            // mountinfo of every container
 	Executables      Kind = "executables"       // exe links, and where each file comes from
@@ -75,6 +76,7 @@ var Table = []KindInfo{
 	{Templates, OfCluster, LevelAPI},
 	{Namespaces, OfCluster, LevelAPI},
 	{ImageReports, OfCluster, LevelAPI},
+	{Enforcing, OfCluster, LevelAPI},
 	{Processes, OfContainer, LevelProc},
 	{Mounts, OfContainer, LevelProc},
 	{Executables, OfContainer, LevelFull},

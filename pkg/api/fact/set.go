@@ -58,6 +58,9 @@ type Set struct {
 	// ImageScan is what scanners and image policies say; nil if nobody looked (kind
 	// ImageReports).
 	ImageScan *ImageScan `json:"imageScan,omitempty"`
+	// Enforcement is what refuses pods, and what stops new programs; nil if nobody looked
+	// (kind Enforcing).
+	Enforcement *Enforcement `json:"enforcement,omitempty"`
 	// Count counts what was read; nil in facts of earlier versions.
 	Count *ReadCount `json:"count,omitempty"`
 	// Snapshot is an etcd database that was given as a file.

@@ -14,6 +14,8 @@ type Workload struct {
 	// changed the pods as or after they were created, or the template has changed since. It is
 	// nil if they are equal, or if the template was not read.
 	Differs []string `json:"differs,omitempty"`
+	// Object says how the owner can be changed; nil if its object was not read.
+	Object *Object `json:"object,omitempty"`
 }
 
 // MaxDiffers bounds Workload.Differs.

@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"encoding/json"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -36,6 +38,10 @@ type ReportSpec struct {
 	Scope            Scope  `json:"scope"`
 	Version          string `json:"version"`
 	CatalogueVersion string `json:"catalogueVersion"`
+	// Inputs says from what the report was made.
+	Inputs Inputs `json:"inputs,omitzero"`
+	// Waivers says what became of the waivers; nil if none were given.
+	Waivers *WaiverUse `json:"waivers,omitempty"`
 }
 
 // Scope is what was looked at.
@@ -60,6 +66,36 @@ type Scope struct {
 	Narrowed string `json:"narrowed,omitempty"`
 	// ControlPlaneNodes are the nodes that the user named.
 	ControlPlaneNodes []string `json:"controlPlaneNodes,omitempty"`
+	// PlatformNamespaces are the globs that the user gave.
+	PlatformNamespaces []string `json:"platformNamespaces,omitempty"`
+}
+
+// Inputs says from what a report was made, so that it can be made again. A digest is no
+// signature: it says that a file is the same, not whose it is.
+type Inputs struct {
+	// JudgedAt is the time against which the facts were judged, RFC 3339, UTC.
+	JudgedAt string `json:"judgedAt,omitempty"`
+	// Facts, Waivers and Vulnerabilities are "sha256:" and the SHA-256 of the bytes of what
+	// was given; "" if nothing was. Of a directory it is that of its files' names and digests.
+	Facts           string `json:"facts,omitempty"`
+	Waivers         string `json:"waivers,omitempty"`
+	Vulnerabilities string `json:"vulnerabilities,omitempty"`
+}
+
+// WaiverUse says what became of the waivers of a file.
+type WaiverUse struct {
+	Waivers int `json:"waivers"` // in the file
+	Used    int `json:"used"`    // that cover a finding
+	// Expired and Unused are those that cover nothing, in the order of the file.
+	Expired []WaiverNote `json:"expired,omitempty"`
+	Unused  []WaiverNote `json:"unused,omitempty"`
+}
+
+// WaiverNote names a waiver that covers nothing, and why.
+type WaiverNote struct {
+	Line   int    `json:"line"`
+	Check  string `json:"check"`
+	Detail string `json:"detail"`
 }
 
 // ReportCluster says which cluster was looked at, and how much of it.
@@ -190,6 +226,8 @@ type Answer struct {
 	// verdict.
 	Failing  map[Severity]int `json:"failing,omitempty"`
 	Unknowns int              `json:"unknowns,omitempty"`
+	// Accepted counts failing findings that a waiver covers.
+	Accepted int `json:"accepted,omitempty"`
 	// Reason says in a few words why the answer is unknown. WorkloadsReason says the
 	// same for Workloads, if that is unknown and the answer is not.
 	Reason          string       `json:"reason,omitempty"`
@@ -208,6 +246,8 @@ type PartAnswer struct {
 	Coverage `json:",inline"`
 	// Unknown counts the findings without a verdict.
 	Unknown int `json:"unknown"`
+	// Accepted counts failing findings that a waiver covers.
+	Accepted int `json:"accepted,omitempty"`
 	// Reason says why the answer is unknown. It begins with a word for machines:
 	// Unsupported (and the checks that this version lacks), NotRequested (and the
 	// checks that did not run), or the reason of a gap. WorkloadsReason says the same
@@ -300,7 +340,9 @@ type Finding struct {
 	Subject     fact.Subject `json:"subject"`
 	Message     string       `json:"message"`
 	Evidence    []Evidence   `json:"evidence,omitempty"`
-	Remediation string       `json:"remediation,omitempty"`
+	Remediation Remediation  `json:"remediation,omitzero"`
+	// Accepted is the waiver that covers the finding; nil unless Verdict is accepted.
+	Accepted *Acceptance `json:"accepted,omitempty"`
 	// Reason is the gap's reason if the verdict is unknown. A fail of low severity has
 	// a reason if something else about its subject is unknown.
 	Reason fact.Reason `json:"reason,omitempty"`
@@ -312,6 +354,60 @@ type Finding struct {
 	// "". A check sets both; if not all of the checks run, the run removes both.
 	CoveredBy []string `json:"coveredBy,omitempty"`
 	Remaining Severity `json:"remaining,omitempty"`
+}
+
+// Remediation is what to do about a finding. Text is in full sentences. Patch changes the
+// subject's owner so that the finding goes away; nil if no patch can do that, or if patches were
+// not asked for. A report of an earlier version has only a text in this place.
+type Remediation struct {
+	Text  string `json:"text,omitempty"`
+	Patch *Patch `json:"patch,omitempty"`
+}
+
+// UnmarshalJSON reads an object, or a text as earlier versions wrote it.
+func (r *Remediation) UnmarshalJSON(data []byte) error {
+	*r = Remediation{}
+	if len(data) > 0 && data[0] == '"' {
+		return json.Unmarshal(data, &r.Text)
+	}
+	type plain Remediation
+	return json.Unmarshal(data, (*plain)(r))
+}
+
+// Patch changes one object by a JSON patch (RFC 6902).
+type Patch struct {
+	// Target is the object, as kubectl names it: "deployments.apps/web".
+	Target    string `json:"target"`
+	Namespace string `json:"namespace,omitempty"`
+	// Type is json.
+	Type string `json:"type"`
+	// Operations hold no value of a variable. The first ones test that the object is the one
+	// that was read.
+	Operations []PatchOperation `json:"operations"`
+	// Safe reports whether a measurement shows that what runs does not need what the patch
+	// takes away. Because says which, or what may break.
+	Safe    bool   `json:"safe,omitempty"`
+	Because string `json:"because,omitempty"`
+	// Upstream is who made the object and would undo the patch (a Helm release, an Argo CD
+	// application): change it there. "" if nobody is known.
+	Upstream string `json:"upstream,omitempty"`
+}
+
+// PatchOperation is one operation of a JSON patch.
+type PatchOperation struct {
+	Op    string          `json:"op"`   // test, add, replace, remove
+	Path  string          `json:"path"` // a JSON pointer (RFC 6901)
+	Value json.RawMessage `json:"value,omitempty"`
+}
+
+// Acceptance is a waiver, as it covers a finding. Who accepted is a claim of the file.
+type Acceptance struct {
+	Reason     string `json:"reason"`
+	AcceptedBy string `json:"acceptedBy"`
+	Accepted   string `json:"accepted"` // a date, 2026-11-29
+	Expires    string `json:"expires"`  // the last day, UTC
+	// Line is where the waiver begins in the file.
+	Line int `json:"line,omitempty"`
 }
 
 // Counted is the severity with which answers count the finding, "" if they leave it out

@@ -95,7 +95,7 @@ func judgeBuildProcess(v *checks.View) []api.Finding {
 				Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: r.Subject(),
 				Message:     "not every executable that it runs was read; the names that processes give themselves show no builder",
 				Evidence:    []api.Evidence{{Source: checks.NodeSource(r.Node, "/proc/%d/status Name", unread.PID), Value: checks.JoinWords(distinct(names), mostNames)}},
-				Remediation: "--probe-level full reads executables",
+				Remediation: api.Remediation{Text: "--probe-level full reads executables"},
 			}}
 		case len(exes) == 0:
 			builders = []api.Finding{{
@@ -227,7 +227,7 @@ func judgeHost(node *fact.Node) []api.Finding {
 				{Source: checks.NodeSource(node, "/proc/%d/%s", p.PID, file), Value: value},
 				{Source: checks.NodeSource(node, "/proc/%d/status Uid, CapEff", p.PID), Value: fmt.Sprintf("%d, %s", p.UID, p.CapEff)},
 			},
-			Remediation: "Stop the daemon on the node and build images on separate machines.",
+			Remediation: api.Remediation{Text: "Stop the daemon on the node and build images on separate machines."},
 		}
 		if name == "dockerd" && strings.HasPrefix(node.ContainerRuntime, "docker://") {
 			f.Severity = api.Low
@@ -235,7 +235,7 @@ func judgeHost(node *fact.Node) []api.Finding {
 			f.Evidence = append(f.Evidence, api.Evidence{
 				Source: checks.NodeSource(node, "status.nodeInfo.containerRuntimeVersion"), Value: node.ContainerRuntime, Basis: api.Declared,
 			})
-			f.Remediation = "Use a container runtime that builds no images (containerd, CRI-O). Give nobody else dockerd's socket."
+			f.Remediation.Text = "Use a container runtime that builds no images (containerd, CRI-O). Give nobody else dockerd's socket."
 		}
 		findings = append(findings, f)
 	}
@@ -249,7 +249,7 @@ func judgeHost(node *fact.Node) []api.Finding {
 	if m.Level == fact.LevelProc {
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.Unreadable
 		f.Message = "the executables of its own processes were not read; the names that they give themselves show no builder"
-		f.Evidence[0].Source, f.Remediation = checks.NodeSource(node, "/proc/*/status Name"), "--probe-level full reads executables"
+		f.Evidence[0].Source, f.Remediation.Text = checks.NodeSource(node, "/proc/*/status Name"), "--probe-level full reads executables"
 	}
 	return []api.Finding{f}
 }

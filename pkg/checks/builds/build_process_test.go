@@ -52,7 +52,7 @@ func TestBuildProcess(t *testing.T) {
 		return ft.One(api.Finding{
 			Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: ft.Subject(),
 			Message:  "not every executable that it runs was read; the names that processes give themselves show no builder",
-			Evidence: ft.Evidence(source, value), Remediation: "--probe-level full reads executables",
+			Evidence: ft.Evidence(source, value), Remediation: api.Remediation{Text: "--probe-level full reads executables"},
 		})
 	}
 	second := func(edits ...func(*fact.Process)) func(*fact.Set) {
@@ -216,7 +216,7 @@ func TestBuildProcessOfNodes(t *testing.T) {
 	)
 	fails := func(name string, evidence ...string) api.Finding {
 		return api.Finding{
-			Verdict: api.Fail, Severity: api.Medium, Subject: ft.NodeSubject(), Remediation: stop,
+			Verdict: api.Fail, Severity: api.Medium, Subject: ft.NodeSubject(), Remediation: api.Remediation{Text: stop},
 			Message: "runs " + name + " on the node itself, in no container: images are built next to production", Evidence: ft.Evidence(evidence...),
 		}
 	}
@@ -239,7 +239,7 @@ func TestBuildProcessOfNodes(t *testing.T) {
 			ft.Edit(set(daemon("/usr/bin/dockerd")), docker), ft.One(api.Finding{
 				Verdict: api.Fail, Severity: api.Low, Subject: ft.NodeSubject(),
 				Message:     "runs dockerd, which is its container runtime and can build images too",
-				Remediation: "Use a container runtime that builds no images (containerd, CRI-O). Give nobody else dockerd's socket.",
+				Remediation: api.Remediation{Text: "Use a container runtime that builds no images (containerd, CRI-O). Give nobody else dockerd's socket."},
 				Evidence: ft.Claimed(2, ft.Evidence(exe, "/usr/bin/dockerd, unit x.service", status, root,
 					"node/n1 status.nodeInfo.containerRuntimeVersion", "docker://24.0.9")),
 			}),
@@ -265,7 +265,7 @@ func TestBuildProcessOfNodes(t *testing.T) {
 				Verdict: api.VerdictUnknown, Reason: fact.Unreadable, Subject: ft.NodeSubject(),
 				Message:     "the executables of its own processes were not read; the names that they give themselves show no builder",
 				Evidence:    ft.Evidence("node/n1 /proc/*/status Name", "processes of the node itself: 40"),
-				Remediation: "--probe-level full reads executables",
+				Remediation: api.Remediation{Text: "--probe-level full reads executables"},
 			}),
 		},
 		"a node that was not measured has no finding": {ft.Declared(fact.Container{}), nil},

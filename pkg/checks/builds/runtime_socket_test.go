@@ -132,7 +132,7 @@ func TestRuntimeSocket(t *testing.T) {
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.Forbidden, Basis: api.Declared, Subject: ft.Subject(),
 				Message:     "the volumes behind its claims are unknown: a volume can be a directory of the node",
-				Remediation: "grant list on persistentvolumes",
+				Remediation: api.Remediation{Text: "grant list on persistentvolumes"},
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: Forbidden"),
 			}),
 		},

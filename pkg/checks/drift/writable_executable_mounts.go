@@ -133,11 +133,11 @@ func judgeMounts(r checks.Running) []api.Finding {
 		if unread(at.open) {
 			f.Message += "what is mounted there and its owner were not read"
 			if r.Node.Measured.Level == fact.LevelProc {
-				f.Reason, f.Remediation = fact.NotRequested, "--probe-level full reads it"
+				f.Reason, f.Remediation.Text = fact.NotRequested, "--probe-level full reads it"
 			}
 		} else {
 			f.Message += "only the directory that is mounted was looked at, and it refuses them"
-			f.Reason, f.Remediation = fact.Unsupported, "mount it read-only or with noexec"
+			f.Reason, f.Remediation.Text = fact.Unsupported, "mount it read-only or with noexec"
 		}
 		add(f, at.open)
 	case at.unread:

@@ -81,7 +81,7 @@ func TestWritableExecutableMounts(t *testing.T) {
 			hardened(data(refused)), []api.Finding{{
 				Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Basis: api.Measured, Subject: ft.Subject(),
 				Message:     "whether its users can write to /data (csi) and execute there is unknown: only the directory that is mounted was looked at, and it refuses them",
-				Remediation: "mount it read-only or with noexec",
+				Remediation: api.Remediation{Text: "mount it read-only or with noexec"},
 				Evidence:    ft.Evidence(table+" /data", "ext4 rw, exec, volume csi/pv, owner 0:0, mode 0755", "drift state", "unknown"),
 			}},
 		},
@@ -94,7 +94,7 @@ func TestWritableExecutableMounts(t *testing.T) {
 			ft.Edit(hardened(data(ownerUnread)), proc), []api.Finding{{
 				Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Basis: api.Measured, Subject: ft.Subject(),
 				Message:     "whether its users can write to /data (csi) and execute there is unknown: what is mounted there and its owner were not read",
-				Remediation: "--probe-level full reads it",
+				Remediation: api.Remediation{Text: "--probe-level full reads it"},
 				Evidence:    ft.Evidence(table+" /data", "ext4 rw, exec, volume csi/pv, owner not read", "drift state", "unknown"),
 			}},
 		},
@@ -119,7 +119,7 @@ func TestWritableExecutableMounts(t *testing.T) {
 				{
 					Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Basis: api.Measured, Subject: ft.Subject(),
 					Message:     "whether its users can write to /data (csi) and execute there is unknown: only the directory that is mounted was looked at, and it refuses them",
-					Remediation: "mount it read-only or with noexec",
+					Remediation: api.Remediation{Text: "mount it read-only or with noexec"},
 					Evidence:    ft.Evidence(table+" /data", "ext4 rw, exec, volume csi/pv, owner 0:0, mode 0755", "drift state", "OPEN"),
 				},
 			},

@@ -98,14 +98,14 @@ func UnknownBehind(d checks.Declared, unread []*fact.Volume) api.Finding {
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: unread[0].Unread, Subject: d.Subject(),
 		Message:     "the volumes behind its claims are unknown: a volume can be a directory of the node",
-		Remediation: "grant list on persistentvolumes",
+		Remediation: api.Remediation{Text: "grant list on persistentvolumes"},
 	}
 	switch f.Reason {
 	case fact.NotPresent:
-		f.Remediation = "give the manifests of the claim and its volume too, or check the pods on the cluster"
+		f.Remediation.Text = "give the manifests of the claim and its volume too, or check the pods on the cluster"
 	case fact.Unsupported:
 		f.Message = "only its flexVolume's driver knows what is mounted: it can be a directory of the node"
-		f.Remediation = "use a CSI driver: flexVolumes are deprecated"
+		f.Remediation.Text = "use a CSI driver: flexVolumes are deprecated"
 	}
 	for _, v := range unread {
 		f.Evidence = append(f.Evidence, api.Evidence{

@@ -223,7 +223,7 @@ func judgeMasks(r checks.Running, t task, around surroundings) api.Finding {
 	if mask&capability.NetRaw.Mask() != 0 {
 		f.Verdict, f.Severity = api.Fail, api.Low
 		f.Message = "holds NET_RAW, " + sayWhoGave(r) + sayDanger(capability.NetRaw.Mask())
-		f.Remediation = dropNetRaw
+		f.Remediation.Text = dropNetRaw
 		return f
 	}
 	f.Verdict = api.Pass

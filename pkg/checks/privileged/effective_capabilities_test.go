@@ -55,7 +55,7 @@ func TestEffectiveCapabilities(t *testing.T) {
 	unknown := func(f api.Finding, reason fact.Reason) api.Finding { f.Reason = reason; return f }
 	const runtimes = "declared: the runtime's default"
 	inherited := "holds NET_RAW, which is in the default of containerd and Docker and not in CRI-O's" + then("NET_RAW")
-	raw := func(f api.Finding) api.Finding { f.Remediation = dropNetRaw; return f }
+	raw := func(f api.Finding) api.Finding { f.Remediation.Text = dropNetRaw; return f }
 
 	ft.Judge(t, checks.OfSet(judgeEffectiveCapabilities), map[string]row{
 		"the default set has NET_RAW, which is low": {

@@ -44,7 +44,7 @@ func TestHostPath(t *testing.T) {
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.Forbidden, Subject: ft.Subject(),
 				Message:     "the volumes behind its claims are unknown: a volume can be a directory of the node",
-				Remediation: "grant list on persistentvolumes",
+				Remediation: api.Remediation{Text: "grant list on persistentvolumes"},
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: Forbidden"),
 			}),
 		},
@@ -55,7 +55,7 @@ func TestHostPath(t *testing.T) {
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: ft.Subject(),
 				Message:     "the volumes behind its claims are unknown: a volume can be a directory of the node",
-				Remediation: "give the manifests of the claim and its volume too, or check the pods on the cluster",
+				Remediation: api.Remediation{Text: "give the manifests of the claim and its volume too, or check the pods on the cluster"},
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].persistentVolumeClaim", "its volume was not read: NotPresent"),
 			}),
 		},
@@ -66,7 +66,7 @@ func TestHostPath(t *testing.T) {
 			ft.One(api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Subject: ft.Subject(),
 				Message:     "only its flexVolume's driver knows what is mounted: it can be a directory of the node",
-				Remediation: "use a CSI driver: flexVolumes are deprecated",
+				Remediation: api.Remediation{Text: "use a CSI driver: flexVolumes are deprecated"},
 				Evidence:    ft.Evidence(ft.Field+"volumes[0].flexVolume", "its volume was not read: Unsupported"),
 			}),
 		},

@@ -499,21 +499,21 @@ func (n *namespaceLevels) finding() api.Finding {
 	case labels.Enforce == "":
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
 		f.Message = "no label enforces a Pod Security level: the API server's admission configuration decides, and it was not read"
-		f.Remediation = "Label the namespace pod-security.kubernetes.io/enforce: with the level that its workloads reach."
+		f.Remediation.Text = "Label the namespace pod-security.kubernetes.io/enforce: with the level that its workloads reach."
 	case !valid:
 		f.Verdict, f.Severity = api.Fail, api.Low
 		f.Message = "the label enforce is not a level, so it acts as restricted (" + n.standard.String() + ")"
-		f.Remediation = "Set the label to privileged, baseline or restricted."
+		f.Remediation.Text = "Set the label to privileged, baseline or restricted."
 	case level == podsecurity.Privileged:
 		f.Verdict, f.Severity, f.Message = api.Fail, api.Low, "enforces privileged, which refuses nothing"
-		f.Remediation = "Label the namespace pod-security.kubernetes.io/enforce: with the strictest level that all its workloads reach."
+		f.Remediation.Text = "Label the namespace pod-security.kubernetes.io/enforce: with the strictest level that all its workloads reach."
 	default:
 		f.Message = "enforces " + string(level) + " (" + n.standard.String() + ")"
 	}
 	if n.running.count > 0 {
 		f.Verdict, f.Severity = api.Fail, api.Low
 		f.Message += "; its label would refuse at their next start " + n.running.String()
-		f.Remediation = "Set the fields that the findings of these workloads name before their pods start again."
+		f.Remediation.Text = "Set the fields that the findings of these workloads name before their pods start again."
 	}
 	f.Message += "; " + n.today()
 	f.Message += notes(labels)

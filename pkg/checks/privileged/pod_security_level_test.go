@@ -308,7 +308,7 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 			fact.Namespace{},
 			[]fact.Workload{clean},
 			api.Finding{
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Remediation: label, Evidence: labelled("enforce", "not set"),
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Remediation: api.Remediation{Text: label}, Evidence: labelled("enforce", "not set"),
 				Message: "no label enforces a Pod Security level: the API server's admission configuration decides, and it was not read; could enforce restricted today: 0 of 1 workload refused",
 			},
 		},
@@ -329,7 +329,7 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 			fact.Namespace{Enforce: "baseline"},
 			[]fact.Workload{clean, onHost, idle},
 			api.Finding{
-				Verdict: api.Fail, Severity: api.Low, Remediation: starts, Evidence: labelled("enforce", "baseline"),
+				Verdict: api.Fail, Severity: api.Low, Remediation: api.Remediation{Text: starts}, Evidence: labelled("enforce", "baseline"),
 				Message: "enforces baseline (v1.37); its label would refuse at their next start 1, namely deployment/host; " +
 					"could enforce only privileged today: baseline would refuse 2, namely deployment/host, deployment/idle; restricted: 2 of 3 workloads",
 			},
@@ -339,7 +339,7 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 			[]fact.Workload{onHost},
 			api.Finding{
 				Verdict: api.Fail, Severity: api.Low, Evidence: labelled("enforce", "privileged"),
-				Remediation: "Label the namespace pod-security.kubernetes.io/enforce: with the strictest level that all its workloads reach.",
+				Remediation: api.Remediation{Text: "Label the namespace pod-security.kubernetes.io/enforce: with the strictest level that all its workloads reach."},
 				Message:     "enforces privileged, which refuses nothing; could enforce only privileged today: baseline would refuse 1, namely deployment/host; restricted: 1 of 1 workload",
 			},
 		},
@@ -347,7 +347,7 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 			fact.Namespace{Enforce: "Baseline", Audit: "all", Warn: "none", WarnVersion: "1.2"},
 			[]fact.Workload{asRoot},
 			api.Finding{
-				Verdict: api.Fail, Severity: api.Low, Remediation: starts,
+				Verdict: api.Fail, Severity: api.Low, Remediation: api.Remediation{Text: starts},
 				Evidence: labelled("enforce", "Baseline", "audit", "all", "warn", "none", "warn-version", "1.2"),
 				Message: "the label enforce is not a level, so it acts as restricted (v1.37); its label would refuse at their next start 1, namely deployment/root; " +
 					"could enforce baseline today: 0 of 1 workload refused; restricted: 1, namely deployment/root; " +
@@ -358,7 +358,7 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 			fact.Namespace{Enforce: "restricted"},
 			[]fact.Workload{clean, workload("clean", 0, root), workload("clean", 2, root)},
 			api.Finding{
-				Verdict: api.Fail, Severity: api.Low, Remediation: starts, Evidence: labelled("enforce", "restricted"),
+				Verdict: api.Fail, Severity: api.Low, Remediation: api.Remediation{Text: starts}, Evidence: labelled("enforce", "restricted"),
 				Message: "enforces restricted (v1.37); its label would refuse at their next start 1, namely deployment/clean; could enforce baseline today: 0 of 1 workload refused; restricted: 1, namely deployment/clean",
 			},
 		},
@@ -385,7 +385,7 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 			[]fact.Workload{clean, workload("part", 0, func(s *fact.PodSpec) { s.Partial, s.HostNetwork = "merged", true })},
 			api.Finding{
 				Verdict: api.Fail, Severity: api.Low, Evidence: labelled("enforce", "privileged"),
-				Remediation: "Label the namespace pod-security.kubernetes.io/enforce: with the strictest level that all its workloads reach.",
+				Remediation: api.Remediation{Text: "Label the namespace pod-security.kubernetes.io/enforce: with the strictest level that all its workloads reach."},
 				Message:     "enforces privileged, which refuses nothing; could enforce only privileged today: baseline would refuse 1, namely deployment/part; restricted: 1 of 2 workloads",
 			},
 		},
@@ -393,7 +393,7 @@ func TestPodSecurityOfNamespaces(t *testing.T) {
 			fact.Namespace{},
 			[]fact.Workload{workload("a", 0, root), workload("b", 0, root), workload("c", 0, root), workload("d", 0, root), workload("e", 0, root)},
 			api.Finding{
-				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Remediation: label, Evidence: labelled("enforce", "not set"),
+				Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Remediation: api.Remediation{Text: label}, Evidence: labelled("enforce", "not set"),
 				Message: "no label enforces a Pod Security level: the API server's admission configuration decides, and it was not read; " +
 					"could enforce baseline today: 0 of 5 workloads refused; restricted: 5, namely deployment/a, deployment/b, deployment/c and 2 more",
 			},

@@ -224,7 +224,7 @@ func judgeDeclaredRoot(d checks.Declared) api.Finding {
 		if nonRoot.value == "false" {
 			f.Message = "may run as root: runAsNonRoot is false and runAsUser is not set, so its image decides"
 		}
-		f.Remediation = remediationOfRoot
+		f.Remediation.Text = remediationOfRoot
 	}
 	return f
 }

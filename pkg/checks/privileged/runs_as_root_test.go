@@ -67,7 +67,7 @@ func TestRunsAsRoot(t *testing.T) {
 	const unset = "not set"
 	open := func(declaredNonRoot string) []api.Finding {
 		f := declared(api.Fail, api.Low, "may run as root: neither runAsNonRoot nor runAsUser is declared, so its image decides", declaredNonRoot, unset)
-		f[0].Reason, f[0].Remediation = fact.NotPresent, remediationOfRoot
+		f[0].Reason, f[0].Remediation.Text = fact.NotPresent, remediationOfRoot
 		if declaredNonRoot == "false" {
 			f[0].Message = "may run as root: runAsNonRoot is false and runAsUser is not set, so its image decides"
 		}

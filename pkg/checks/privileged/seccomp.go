@@ -137,23 +137,23 @@ func judgeDeclaredSeccomp(d checks.Declared) api.Finding {
 		// That it declares none is a note. Whether it has one stays open (api.Finding.Open).
 		Verdict: api.Fail, Severity: api.Low, Reason: fact.NotPresent, Evidence: []api.Evidence{profile.evidence()},
 		Message:     "no seccomp profile is declared for it: it has one only if its kubelet sets a default",
-		Remediation: remediationOfSeccomp,
+		Remediation: api.Remediation{Text: remediationOfSeccomp},
 	}
 	windows, system := d.Windows()
 	switch {
 	case windows: // the API server refuses the field there
 		system.Basis = api.Declared
 		f.Evidence = append(f.Evidence, system)
-		f.Verdict, f.Severity, f.Reason, f.Message, f.Remediation = api.VerdictUnknown, "", fact.Unsupported, "Windows has no seccomp", ""
+		f.Verdict, f.Severity, f.Reason, f.Message, f.Remediation.Text = api.VerdictUnknown, "", fact.Unsupported, "Windows has no seccomp", ""
 	case privileged:
-		f.Verdict, f.Severity, f.Reason, f.Remediation = api.Fail, api.Medium, "", ""
+		f.Verdict, f.Severity, f.Reason, f.Remediation.Text = api.Fail, api.Medium, "", ""
 		f.Message = "no seccomp filter limits it"
 		f.Evidence = append(f.Evidence, declaredPrivileged(d))
 	case profile.value == seccompUnconfined:
-		f.Verdict, f.Severity, f.Reason, f.Remediation = api.Fail, api.Medium, "", ""
+		f.Verdict, f.Severity, f.Reason, f.Remediation.Text = api.Fail, api.Medium, "", ""
 		f.Message = "is declared without a seccomp filter"
 	case profile.value != "":
-		f.Verdict, f.Severity, f.Reason, f.Remediation = api.Pass, "", "", ""
+		f.Verdict, f.Severity, f.Reason, f.Remediation.Text = api.Pass, "", "", ""
 		f.Message = "the seccomp profile " + profile.value + " is declared for it"
 	}
 	return f

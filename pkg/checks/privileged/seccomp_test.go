@@ -31,7 +31,7 @@ func TestSeccomp(t *testing.T) {
 	all := func(f api.Finding) api.Finding { f.Evidence[0].Basis = api.Measured; return f }
 	asDeclared := func(f api.Finding) api.Finding { f.Basis = api.Declared; return f }
 	because := func(f api.Finding, reason fact.Reason) api.Finding { f.Reason = reason; return f }
-	helped := func(f api.Finding) api.Finding { f.Remediation = remediationOfSeccomp; return f }
+	helped := func(f api.Finding) api.Finding { f.Remediation.Text = remediationOfSeccomp; return f }
 	declared := func(verdict api.Verdict, severity api.Severity, message, value string, more ...string) api.Finding {
 		return api.Finding{
 			Verdict: verdict, Severity: severity, Basis: api.Declared, Subject: ft.Subject(), Message: message,

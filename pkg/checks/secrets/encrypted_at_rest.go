@@ -301,7 +301,7 @@ func noStore(v *checks.View, stores *checks.Stores) []api.Finding {
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
 		Message:     "no etcd that was read holds the listed Secrets at their revisions: it is not the API server's, or the key prefix is wrong",
-		Remediation: "If the API server's etcd runs elsewhere: " + checks.SnapshotElsewhere + ".",
+		Remediation: api.Remediation{Text: "If the API server's etcd runs elsewhere: " + checks.SnapshotElsewhere + "."},
 	}
 	if own := ownEtcdOfSecrets(v); len(own) > 0 {
 		f.Message = "the API server keeps Secrets in an etcd of their own (--etcd-servers-overrides), and no etcd that was read holds them"
@@ -434,7 +434,7 @@ func untrustedPlaintext(v *checks.View, stores *checks.Stores, s *checks.Store) 
 	}
 	f.Message = fmt.Sprintf("%s on this node holds %s of the cluster's names in plaintext, but nothing shows that the node belongs to the control plane", s.A(), checks.Count(plain, "Secret"))
 	if !v.Managed {
-		f.Remediation = "If this node holds the cluster's storage, add --control-plane-node " + s.Node.Name + "."
+		f.Remediation.Text = "If this node holds the cluster's storage, add --control-plane-node " + s.Node.Name + "."
 	}
 	return f, plain > 0
 }

@@ -628,7 +628,7 @@ func TestUntrustedPlaintext(t *testing.T) {
 			set := unlabelled(live(nil, etcd(secrets...)), 0)
 			set.Cluster.Version = tc.version
 			got := checks.OfSetEach(eachEncryptedAtRest)(set)
-			if len(got) != 1 || got[0].Remediation != tc.want {
+			if len(got) != 1 || got[0].Remediation.Text != tc.want {
 				t.Fatalf("want one finding with remediation %q, got %+v", tc.want, got)
 			}
 			if n := len(got[0].Evidence); n != checks.MaxEvidence || !strings.Contains(got[0].Message, "holds 9 Secrets") {

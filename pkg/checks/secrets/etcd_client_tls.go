@@ -93,7 +93,7 @@ func judgeEtcd(v *checks.View, ports *etcdPorts) []api.Finding {
 		findings = append(findings, api.Finding{
 			Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
 			Message:     "no etcd was found on the nodes of the control plane that were measured",
-			Remediation: "If etcd runs elsewhere, check its " + ports.noun + " there, for example with openssl s_client.",
+			Remediation: api.Remediation{Text: "If etcd runs elsewhere, check its " + ports.noun + " there, for example with openssl s_client."},
 			Evidence:    []api.Evidence{{Source: "nodes of the control plane that were measured", Value: fmt.Sprintf("%s, no etcd on them", checks.Count(len(nodes), "node"))}},
 		})
 	}
@@ -335,7 +335,7 @@ func (n *transitNode) datastore(c *fact.Component, s fact.Setting) {
 func (n *transitNode) elsewhere(message string, evidence []api.Evidence) {
 	n.findings = append(n.findings, api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster}, Evidence: evidence, Message: message,
-		Remediation: "Check that etcd there demands client certificates and refuses TLS 1.1, for example with openssl s_client.",
+		Remediation: api.Remediation{Text: "Check that etcd there demands client certificates and refuses TLS 1.1, for example with openssl s_client."},
 	})
 }
 

@@ -114,7 +114,7 @@ func olderFinding(key checks.SecretKey, s *checks.Store) api.Finding {
 		Message: "older revisions of it are still stored in " + s.In() + " in plaintext",
 	}
 	if s.Kine() {
-		f.Remediation = historyOfKine
+		f.Remediation.Text = historyOfKine
 	}
 	return f
 }
@@ -158,7 +158,7 @@ func judgeHistory(s *checks.Store, deleted map[checks.SecretKey]*api.Finding) []
 	case hidden > 0 && cut:
 		f := finding(api.Fail, "", "older revisions of Secrets that are not in the facts are still stored in "+s.In()+" in plaintext", checks.Count(hidden, "revision"))
 		if s.Kine() {
-			f.Remediation = historyOfKine
+			f.Remediation.Text = historyOfKine
 		}
 		findings = append(findings, f)
 	case hidden > 0:

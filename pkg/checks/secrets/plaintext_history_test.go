@@ -159,7 +159,7 @@ func TestRemedyOfHistory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := checks.OfSetEach(eachPlaintextHistory)(live(list("a@7"), remembering(tc.db, nil)))
-			if len(got) != 1 || got[0].Remediation != tc.want {
+			if len(got) != 1 || got[0].Remediation.Text != tc.want {
 				t.Errorf("want remediation %q, got %+v", tc.want, got)
 			}
 		})

@@ -91,7 +91,7 @@ func judgeResidue(s *checks.Store) []api.Finding {
 		case r.Values > 0:
 			e.Value = describeValues(r.Values, r.Unnamed, r.Secrets, r.SecretsTotal, r.Complete)
 			f := finding(api.Fail, "", "values of Secrets lie in plaintext in "+place, e)
-			f.Remediation = remedyOf(s, r.Place)
+			f.Remediation.Text = remedyOf(s, r.Place)
 			findings = append(findings, f)
 		case !r.Complete:
 			if r.Detail != "" {

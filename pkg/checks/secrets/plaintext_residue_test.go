@@ -137,7 +137,7 @@ func TestRemedyOfResidue(t *testing.T) {
 		}
 		tc.db.Remains = []fact.Remains{{Place: tc.place, Values: 1}}
 		found := judgeResidue(&checks.Store{DB: &tc.db})
-		if len(found) == 0 || found[0].Remediation != tc.want {
+		if len(found) == 0 || found[0].Remediation.Text != tc.want {
 			t.Errorf("%q %s: want %q, got %+v", tc.db.Format, tc.place, tc.want, found)
 		}
 	}

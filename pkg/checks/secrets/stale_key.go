@@ -287,7 +287,7 @@ func plaintextWriter(whole fact.Subject, stores *checks.Stores, ways []count, fi
 	return []api.Finding{{
 		Verdict: api.Fail, Severity: api.Low, Subject: whole, Evidence: evidenceOfWays(encrypted),
 		Message:     "Secrets are stored encrypted while the API servers write plaintext: the next change of each stores it as plaintext",
-		Remediation: EncryptionConfig.Remediation,
+		Remediation: api.Remediation{Text: EncryptionConfig.Remediation},
 	}}
 }
 
@@ -449,7 +449,7 @@ func judgeResources(whole fact.Subject, stores *checks.Stores, entries []fact.En
 			Verdict: api.Fail, Subject: whole, Evidence: other,
 			Message: fmt.Sprintf("objects of %d other resources are in plaintext or under another key, though the encryption configuration names them: "+
 				"a rewrite would touch %d", len(list), objects),
-			Remediation: "Rewrite them: kubectl get " + strings.Join(list[:min(len(list), 8)], ",") + " -A -o json | kubectl replace -f -.",
+			Remediation: api.Remediation{Text: "Rewrite them: kubectl get " + strings.Join(list[:min(len(list), 8)], ",") + " -A -o json | kubectl replace -f -."},
 		})
 	}
 	if len(unclear) > 0 {

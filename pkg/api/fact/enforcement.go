@@ -1,0 +1,124 @@
+package fact
+
+// Enforcement is what was read about what refuses a pod with a writable root file system, or
+// stops a new program in a running container (kind Enforcing).
+type Enforcement struct {
+	// DryRuns are what the API server said of two pods in each namespace, sorted by
+	// namespace; nil if it was not asked, or
+	// if it refused (then a Gap says so).
+	DryRuns []DryRun `json:"dryRuns,omitempty"`
+	// Policies are ValidatingAdmissionPolicies with their bindings, evaluated, sorted by name.
+	// PoliciesRead distinguishes "none" from "not read".
+	Policies     []AdmissionPolicy `json:"policies,omitempty"`
+	PoliciesRead bool              `json:"policiesRead,omitempty"`
+	// Mutating are the names of MutatingAdmissionPolicies, sorted.
+	Mutating []string `json:"mutating,omitempty"`
+	// Engines are policy engines and runtime agents of which the cluster shows something,
+	// sorted by name. EnginesRead distinguishes "none" from "not read".
+	Engines     []Engine `json:"engines,omitempty"`
+	EnginesRead bool     `json:"enginesRead,omitempty"`
+}
+
+// DryRunAnswer is what an API server says of a pod that it is asked to create in a dry run.
+type DryRunAnswer string
+
+// The answers. DryRunOther is an answer that says nothing about the pod: a webhook that
+// refuses dry runs, a quota, no right.
+const (
+	DryRunAllowed DryRunAnswer = "allowed"
+	DryRunRefused DryRunAnswer = "refused"
+	DryRunOther   DryRunAnswer = "other"
+)
+
+// DryRun is what the API server said of two pods in one namespace. They differ in one field:
+// the perfect pod has a read-only root file system, the other a writable one. Nothing was
+// stored. It speaks for the user who asked only.
+type DryRun struct {
+	Namespace string       `json:"namespace"`
+	Perfect   DryRunAnswer `json:"perfect"`
+	Writable  DryRunAnswer `json:"writable"`
+	// By is who refused the writable pod, as far as the answer names it: a policy with its
+	// binding, a webhook, or PodSecurity. At most MaxDryRunName bytes.
+	By string `json:"by,omitempty"`
+	// MadeReadOnly reports whether the server changed the writable pod so that its root is
+	// read-only.
+	MadeReadOnly bool `json:"madeReadOnly,omitempty"`
+	// Reason and Detail say why an answer is DryRunOther.
+	Reason Reason `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// MaxDryRunName bounds DryRun.By.
+const MaxDryRunName = 200
+
+// AdmissionPolicy is a ValidatingAdmissionPolicy, evaluated for each namespace on the same two
+// pods as DryRun.
+type AdmissionPolicy struct {
+	Name string `json:"name"`
+	// Refuses are the namespaces in which the policy, with a binding that denies, refuses the
+	// writable pod and allows the perfect one, sorted, with the binding's name.
+	Refuses []PolicyVerdict `json:"refuses,omitempty"`
+	// Unknown are the namespaces for which that could not be decided, with the reason.
+	Unknown []PolicyVerdict `json:"unknown,omitempty"`
+}
+
+// PolicyVerdict is what one policy says in one namespace.
+type PolicyVerdict struct {
+	Namespace string `json:"namespace"`
+	Binding   string `json:"binding,omitempty"`
+	Reason    Reason `json:"reason,omitempty"`
+	Detail    string `json:"detail,omitempty"`
+}
+
+// Engine is a policy engine or a runtime agent. What it says of itself is a claim.
+type Engine struct {
+	Name string `json:"name"` // as in the table of package enforcer: "Kyverno"
+	// Seen is where it was recognised: "daemonset/falco/falco image falcosecurity/falco".
+	Seen []string `json:"seen,omitempty"`
+	// Mode is EngineBlocks, EngineDetects, EngineOff or EngineUnknown, by the objects that
+	// ModeFrom names.
+	Mode     EngineMode `json:"mode"`
+	ModeFrom []Reading  `json:"modeFrom,omitempty"`
+	// Agent is true for what runs on nodes, false for what answers at admission.
+	Agent bool `json:"agent,omitempty"`
+	// Nodes are the nodes on which its pod is ready, sorted; Desired counts those on which it
+	// should be.
+	Nodes   []string `json:"nodes,omitempty"`
+	Desired int      `json:"desired,omitempty"`
+	// WritableRoot are the policies of it that demand a read-only root file system, sorted.
+	// Programs are those that stop new programs.
+	WritableRoot []EnginePolicy `json:"writableRoot,omitempty"`
+	Programs     []EnginePolicy `json:"programs,omitempty"`
+	// Unread are lists that could not be read, with the reason.
+	Unread []Gap `json:"unread,omitempty"`
+}
+
+// EngineMode says what an engine does with what it finds.
+type EngineMode string
+
+// The modes.
+const (
+	EngineBlocks  EngineMode = "blocks"
+	EngineDetects EngineMode = "detects"
+	EngineOff     EngineMode = "off"
+	EngineUnknown EngineMode = "unknown"
+)
+
+// EnginePolicy is one policy or rule of an engine.
+type EnginePolicy struct {
+	Name      string `json:"name"`                // "kyverno.io ClusterPolicy require-ro-rootfs"
+	Namespace string `json:"namespace,omitempty"` // "" holds for all
+	// Labels select pods; nil selects all of the namespaces.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Blocks reports whether the policy blocks, not only reports.
+	Blocks bool `json:"blocks,omitempty"`
+	// Doubt is why it is unknown whether the policy does what it says (a selector that was
+	// not understood, an exception). "" if nothing is.
+	Doubt string `json:"doubt,omitempty"`
+}
+
+// Reading is where something was read, and what.
+type Reading struct {
+	Source string `json:"source"`
+	Value  string `json:"value,omitempty"`
+}
