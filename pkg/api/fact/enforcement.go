@@ -75,12 +75,16 @@ type Engine struct {
 	Name string `json:"name"` // as in the table of package enforcer: "Kyverno"
 	// Seen is where it was recognised: "daemonset/falco/falco image falcosecurity/falco".
 	Seen []string `json:"seen,omitempty"`
-	// Mode is EngineBlocks, EngineDetects, EngineOff or EngineUnknown, by the objects that
-	// ModeFrom names.
-	Mode     EngineMode `json:"mode"`
-	ModeFrom []Reading  `json:"modeFrom,omitempty"`
+	// Mode is what it claims to do. Why is the policy, or the reason in a few words.
+	Mode EngineMode `json:"mode"`
+	Why  string     `json:"why,omitempty"`
 	// Agent is true for what runs on nodes, false for what answers at admission.
 	Agent bool `json:"agent,omitempty"`
+	// Mark begins the AppArmor profile that the agent gives to a container which it
+	// protects (attr/current); "" if it leaves no such mark.
+	Mark string `json:"mark,omitempty"`
+	// Images are the images of its pods, as their specs name them, sorted, at most MaxSeen.
+	Images []string `json:"images,omitempty"`
 	// Nodes are the nodes on which its pod is ready, sorted; Desired counts those on which it
 	// should be.
 	Nodes   []string `json:"nodes,omitempty"`
@@ -92,6 +96,13 @@ type Engine struct {
 	// Unread are lists that could not be read, with the reason.
 	Unread []Gap `json:"unread,omitempty"`
 }
+
+// MaxSeen bounds Engine.Seen and Images, MaxEnginePolicies WritableRoot and Programs.
+const (
+	MaxSeen           = 8
+	MaxExcept         = 64 // entries of EnginePolicy.Except and Labels
+	MaxEnginePolicies = 1000
+)
 
 // EngineMode says what an engine does with what it finds.
 type EngineMode string
@@ -108,6 +119,8 @@ const (
 type EnginePolicy struct {
 	Name      string `json:"name"`                // "kyverno.io ClusterPolicy require-ro-rootfs"
 	Namespace string `json:"namespace,omitempty"` // "" holds for all
+	// Except are namespaces in which it does not hold. "kube-*" and "*-system" are globs.
+	Except []string `json:"except,omitempty"`
 	// Labels select pods; nil selects all of the namespaces.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Blocks reports whether the policy blocks, not only reports.
@@ -115,10 +128,4 @@ type EnginePolicy struct {
 	// Doubt is why it is unknown whether the policy does what it says (a selector that was
 	// not understood, an exception). "" if nothing is.
 	Doubt string `json:"doubt,omitempty"`
-}
-
-// Reading is where something was read, and what.
-type Reading struct {
-	Source string `json:"source"`
-	Value  string `json:"value,omitempty"`
 }

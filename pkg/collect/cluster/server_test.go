@@ -168,7 +168,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.write(w, r, &metav1.APIResourceList{GroupVersion: strings.TrimPrefix(path, "/apis/"), APIResources: s.resources[strings.TrimPrefix(path, "/apis/")]})
 	case s.objects[path] != nil:
 		s.writeObjects(w, r, s.objects[path], namespace)
-	case path == "/api/v1/namespaces", path == secretsPath, path == setsPath, path == jobsPath, path == driversPath, path == webhooksPath:
+	case path == "/api/v1/namespaces", path == secretsPath, path == setsPath, path == jobsPath, path == driversPath, path == webhooksPath, path == validatingPath:
 		if !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList") {
 			w.WriteHeader(http.StatusNotAcceptable)
 			return
