@@ -40,6 +40,11 @@ type evaluation struct {
 	checks []checks.Check
 	// summary asks the table for the scorecard and what matters most.
 	summary bool
+	// at is the time against which facts are judged. If it is zero, that is when they were
+	// collected, or, if saved facts are compared with something, now.
+	at time.Time
+	// out is where the report goes.
+	out io.Writer
 }
 
 // newEvaluation decides what is judged, before anything is read.
@@ -59,7 +64,7 @@ func newEvaluation(ctx context.Context, env *Env, flags reportFlags, command str
 			return nil, fmt.Errorf("--vulnerabilities: %w", err)
 		}
 	}
-	r := &evaluation{env: env, report: flags, checks: selected}
+	r := &evaluation{env: env, report: flags, checks: selected, out: env.Streams.Out}
 	r.spec = api.ReportSpec{Command: command, Version: env.Version, CatalogueVersion: catalogue.Version}
 	if len(selected) < len(ofCommand) {
 		for _, c := range selected {
@@ -231,13 +236,29 @@ func (r *evaluation) finish(ctx context.Context, got *gather.Gathered) error {
 // can be older than it.
 func (r *evaluation) compare(ctx context.Context, got *gather.Gathered) error {
 	if r.report.vulnerabilities == "" {
+		if got.Saved != nil { // they hold what the database of the other run said
+			r.spec.Inputs.Vulnerabilities = got.Saved.Inputs.Vulnerabilities
+		}
 		return nil
 	}
-	now := got.Set.CollectedAt.Time
-	if got.Saved != nil {
-		now = time.Now()
+	digest, err := gather.Digest(ctx, r.report.vulnerabilities)
+	if err != nil {
+		return fmt.Errorf("--vulnerabilities: %w", err)
 	}
-	return gather.AddVulnerabilities(ctx, got.Set, r.report.vulnerabilities, now)
+	r.spec.Inputs.Vulnerabilities = digest
+	return gather.AddVulnerabilities(ctx, got.Set, r.report.vulnerabilities, r.judgedAt(got))
+}
+
+// judgedAt is the time against which facts are judged.
+func (r *evaluation) judgedAt(got *gather.Gathered) time.Time {
+	if r.at.IsZero() {
+		r.at = got.Set.CollectedAt.Time
+		if got.Saved != nil && r.report.vulnerabilities != "" {
+			r.at = time.Now()
+		}
+		r.at = r.at.UTC().Truncate(time.Second)
+	}
+	return r.at
 }
 
 // judge saves facts, judges them, prints the report to every output that was asked
@@ -247,7 +268,12 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 	r.setScope(got)
 	if r.report.saveFacts != "" {
 		err := writeFile(r.report.saveFacts, func(out io.Writer) error {
-			return gather.WriteFacts(out, report.RunName(set), r.spec, set)
+			digester := gather.NewDigester(out)
+			if err := gather.WriteFacts(digester, report.RunName(set), r.spec, set); err != nil {
+				return err
+			}
+			r.spec.Inputs.Facts = digester.Digest()
+			return nil
 		})
 		if err != nil {
 			return err
@@ -263,6 +289,8 @@ func (r *evaluation) setScope(got *gather.Gathered) {
 		command = got.Saved.Command // its scope selects objects of that command's kind
 	}
 	selected := r.spec.Scope.Checks
+	r.spec.Inputs.Facts, r.spec.Inputs.Severity = got.Digest, api.Severity(r.report.severity)
+	r.spec.Inputs.JudgedAt = r.judgedAt(got).Format(time.RFC3339)
 	r.spec.Scope = got.Scope
 	r.spec.Scope.Checks = selected
 	r.spec.Scope.Narrowed = gather.Narrowed(command, &r.spec.Scope, set)
@@ -326,7 +354,7 @@ func (r *evaluation) print(built *report.Report) error {
 	// A full disk or a closed pipe is an error. A template can fail in its middle: what
 	// it makes is printed whole or not at all. Other formats can be too large for that.
 	if _, ok := printer.(report.Streamer); ok {
-		if err := report.Print(r.env.Streams.Out, printer, built); err != nil {
+		if err := report.Print(r.out, printer, built); err != nil {
 			return fmt.Errorf("writing the report: %w", err)
 		}
 		return nil
@@ -335,7 +363,7 @@ func (r *evaluation) print(built *report.Report) error {
 	if err := report.Print(&buffer, printer, built); err != nil {
 		return err
 	}
-	if _, err := r.env.Streams.Out.Write(buffer.Bytes()); err != nil {
+	if _, err := r.out.Write(buffer.Bytes()); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil

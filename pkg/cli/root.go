@@ -88,6 +88,7 @@ func NewCommand(env *Env) *cobra.Command {
 		newCleanupCommand(env, flags),
 		newGuardCommand(env, flags),
 		newKustomizeCommand(env),
+		newVerifyCommand(env),
 		newVersionCommand(env),
 		newCompletionCommand(env),
 	)

@@ -34,6 +34,9 @@ type Gathered struct {
 	// Saved is the spec of the run that saved the facts. It is nil for facts that
 	// were read now.
 	Saved *api.ReportSpec
+	// Digest is that of the file from which the facts were read; "" for facts that were
+	// read now.
+	Digest string
 	// Leftover says what could not be removed from the cluster. It is nil if
 	// nothing is left there. The facts are valid in both cases.
 	Leftover error

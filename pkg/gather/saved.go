@@ -3,6 +3,7 @@ package gather
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,14 +39,14 @@ type Saved struct {
 
 // Gather reads the facts. Their scope is that of the run that saved them.
 func (s *Saved) Gather(ctx context.Context) (*Gathered, error) {
-	saved, err := loadFacts(ctx, s.Path)
+	saved, digest, err := loadFacts(ctx, s.Path)
 	if err != nil {
 		return nil, err
 	}
 	if err := nameControlPlane(&saved.Facts, s.ControlPlaneNodes, s.Warn); err != nil {
 		return nil, err
 	}
-	return &Gathered{Set: &saved.Facts, Scope: saved.Spec.Scope, Saved: &saved.Spec}, nil
+	return &Gathered{Set: &saved.Facts, Scope: saved.Spec.Scope, Saved: &saved.Spec, Digest: digest}, nil
 }
 
 // WriteFacts writes facts for Saved to read, under the name of their run.
@@ -63,9 +64,9 @@ func WriteFacts(out io.Writer, name string, spec api.ReportSpec, set *fact.Set) 
 	})
 }
 
-// loadFacts reads a facts file. It returns when the context is done, even if the file
+// loadFacts reads a facts file, and gives the digest of its bytes. It returns when the context is done, even if the file
 // is a pipe and nobody writes to it.
-func loadFacts(ctx context.Context, path string) (*api.ChecklistFacts, error) {
+func loadFacts(ctx context.Context, path string) (*api.ChecklistFacts, string, error) {
 	type result struct {
 		data []byte
 		err  error
@@ -78,11 +79,13 @@ func loadFacts(ctx context.Context, path string) (*api.ChecklistFacts, error) {
 	select {
 	case r := <-done:
 		if r.err != nil {
-			return nil, r.err
+			return nil, "", r.err
 		}
-		return parseFacts(path, r.data)
+		sum := sha256.Sum256(r.data)
+		facts, err := parseFacts(path, r.data)
+		return facts, digestText(sum[:]), err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, "", ctx.Err()
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 
 // documentPrinter prints a report as one JSON or YAML document, byte for byte as
 // cli-runtime's printer does. That printer needs the whole document in memory, several
-// times over. This one writes finding by finding.
+// times over. This one writes finding by finding. Commands in it have none of the user's flags:
+// the same facts give the same document, whoever prints it.
 type documentPrinter struct {
 	opts Options
 	head printers.ResourcePrinter
@@ -74,7 +75,7 @@ func (p *documentPrinter) Print(out io.Writer, report *api.ChecklistReport) erro
 
 func (p *documentPrinter) Stream(out io.Writer, report *Report) error {
 	var head bytes.Buffer
-	if err := p.head.PrintObj(p.opts.expanded(report.Head), &head); err != nil {
+	if err := p.head.PrintObj(report.Head, &head); err != nil {
 		return err
 	}
 	start, rest, found := bytes.Cut(head.Bytes(), []byte(p.empty))
@@ -88,7 +89,6 @@ func (p *documentPrinter) Stream(out io.Writer, report *Report) error {
 		text    bytes.Buffer
 		pending = make([]api.Finding, 0, p.batch)
 		first   = true
-		expand  = p.opts.expander()
 	)
 	flush := func() error {
 		if len(pending) == 0 {
@@ -109,7 +109,6 @@ func (p *documentPrinter) Stream(out io.Writer, report *Report) error {
 		if f.Severity.Rank() < p.opts.MinSeverity.Rank() {
 			continue
 		}
-		f.Remediation.Text = expand(f.Remediation.Text)
 		if pending = append(pending, f); len(pending) == p.batch {
 			if err := flush(); err != nil {
 				return err

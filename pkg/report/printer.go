@@ -47,18 +47,6 @@ func (o *Options) expand(text string) string {
 	return o.Expand(text)
 }
 
-// expander is expand for the many findings of a check in a row, which have the same
-// text.
-func (o *Options) expander() func(text string) string {
-	var last, expanded string
-	return func(text string) string {
-		if text != last {
-			last, expanded = text, o.expand(text)
-		}
-		return expanded
-	}
-}
-
 // expanded returns the report with the user's own flags in the commands of hints and
 // remediations.
 func (o *Options) expanded(report *api.ChecklistReport) *api.ChecklistReport {

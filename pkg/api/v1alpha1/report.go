@@ -73,8 +73,11 @@ type Scope struct {
 // Inputs says from what a report was made, so that it can be made again. A digest is no
 // signature: it says that a file is the same, not whose it is.
 type Inputs struct {
-	// JudgedAt is the time against which the facts were judged, RFC 3339, UTC.
+	// JudgedAt is the time against which the facts were judged, RFC 3339, UTC: when they were
+	// collected, or, if saved facts were compared with something else, when that was done.
 	JudgedAt string `json:"judgedAt,omitempty"`
+	// Severity is the least severity of the findings in the report; "" has all.
+	Severity Severity `json:"severity,omitempty"`
 	// Facts, Waivers and Vulnerabilities are "sha256:" and the SHA-256 of the bytes of what
 	// was given; "" if nothing was. Of a directory it is that of its files' names and digests.
 	Facts           string `json:"facts,omitempty"`
