@@ -116,7 +116,8 @@ type PodSpec struct {
 	ResourceClaims []string `json:"resourceClaims,omitempty"`
 	// Partial is why an absent field, or a container that is not here, says nothing about the pod
 	// that runs: its object is merged into an operator's own pod, or holds text that is rendered
-	// later. No declared pass is given about it. "" means that this is the whole pod spec.
+	// later, or a field is misspelt. No declared pass is given about it. "" means that this is the
+	// whole pod spec.
 	Partial string `json:"partial,omitempty"`
 
 	Volumes    []Volume    `json:"volumes,omitempty"`

@@ -203,7 +203,7 @@ func Named(_ context.Context, getter resource.RESTClientGetter, namespace string
 		if !ok {
 			return nil, fmt.Errorf("expected an object, found %T", info.Object)
 		}
-		found := take(object, "", within{})
+		found := take(object, "", within{served: true})
 		switch {
 		case len(found.errs) > 0:
 			return nil, named(object, found.errs[0])

@@ -66,6 +66,8 @@ func misfit(value any, t reflect.Type, path []any) *fieldError {
 		return nil
 	}
 	switch t {
+	case ignoredType:
+		return nil
 	case quantityType:
 		text, isText := value.(string)
 		if isText {

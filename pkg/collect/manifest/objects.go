@@ -43,6 +43,7 @@ type taken struct {
 	workloads []takenWorkload
 	objects   []inner
 	gaps      []fact.Gap
+	unknown   []unknownField
 	errs      []error // each about a field of the object
 }
 
@@ -67,6 +68,9 @@ type within struct {
 	origin  string            // of the outermost object
 	path    workloadkind.Path // from the outermost object
 	partial string            // why the object may be changed before it is created
+	// served says that an API server gave the object: it has no misspelt field then, but
+	// perhaps those of a newer version.
+	served bool
 }
 
 // take finds the pod specs in an object, whatever its kind: at the places that are known of the
@@ -94,7 +98,7 @@ func take(object *unstructured.Unstructured, prefix string, in within) taken {
 	gvk := object.GroupVersionKind()
 	fields, own := builtin[gvk.Group+" "+gvk.Kind]
 	if own && in.depth == 0 {
-		t.builtin(object, fields, owner, from)
+		t.builtin(object, fields, owner, from, in)
 		return t
 	}
 	found := workloadkind.Find(object.Object)
@@ -168,7 +172,7 @@ func (t *taken) gap(owner fact.Subject, from string, in within, reason fact.Reas
 }
 
 // builtin takes the pod spec of a built-in kind. It is an error if there is none.
-func (t *taken) builtin(object *unstructured.Unstructured, fields []string, owner fact.Subject, from string) {
+func (t *taken) builtin(object *unstructured.Unstructured, fields []string, owner fact.Subject, from string, in within) {
 	if value, found := lookup(object.Object, append(slices.Clone(fields), "metadata")); found {
 		if wrong := misfit(value, metadataType, append(anyPath(fields), "metadata")); wrong != nil {
 			t.add(wrong)
@@ -187,6 +191,9 @@ func (t *taken) builtin(object *unstructured.Unstructured, fields []string, owne
 	labels := texts(object.Object, append(slices.Clone(fields), "metadata", "labels"))
 	annotations := texts(object.Object, append(slices.Clone(fields), "metadata", "annotations"))
 	w := fact.Workload{Owner: owner, Spec: podspec.From(from, path, labels, annotations, spec)}
+	if !in.served {
+		w.Spec.Partial = t.misspelt(object, anyPath(fields))
+	}
 	openVolumes(&w.Spec)
 	t.workloads = append(t.workloads, takenWorkload{w, claimsOf(spec)})
 }
@@ -227,6 +234,9 @@ func (t *taken) pod(object *unstructured.Unstructured, p *workloadkind.Pod, owne
 	}
 	w := fact.Workload{Owner: owner, Spec: podspec.From(from, slices.Concat(in.path, p.Path).String(), labels, annotations, &spec)}
 	w.Spec.Partial = p.Partial
+	if p.Partial == "" && !in.served {
+		w.Spec.Partial = t.misspeltIn(p)
+	}
 	if len(p.Fields) > 0 {
 		w.Spec.Fields = make(map[string]string, len(p.Fields))
 		for field, at := range p.Fields {
@@ -253,6 +263,17 @@ type objectMeta struct {
 	Namespace    string            `json:"namespace"`
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
+
+	UID                        ignored `json:"uid"`
+	ResourceVersion            ignored `json:"resourceVersion"`
+	Generation                 ignored `json:"generation"`
+	CreationTimestamp          ignored `json:"creationTimestamp"`
+	DeletionTimestamp          ignored `json:"deletionTimestamp"`
+	DeletionGracePeriodSeconds ignored `json:"deletionGracePeriodSeconds"`
+	Finalizers                 ignored `json:"finalizers"`
+	OwnerReferences            ignored `json:"ownerReferences"`
+	ManagedFields              ignored `json:"managedFields"`
+	SelfLink                   ignored `json:"selfLink"`
 }
 
 var (

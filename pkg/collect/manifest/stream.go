@@ -109,6 +109,7 @@ type reader struct {
 	// gaps are of objects that run pods and do not show them.
 	gaps        []fact.Gap
 	gapsDropped int
+	newer       ofAnother
 	configMaps  configmap.Scan
 	storage     *storage
 	waiting     []waiting
@@ -180,6 +181,7 @@ func (r *reader) run(stdin io.Reader) error {
 			Reason: fact.Truncated, Detail: fmt.Sprintf("%d more places where objects do not show the pods that they run", r.gapsDropped),
 		})
 	}
+	r.summary.Gaps = append(r.summary.Gaps, r.newer.gaps(strings.Join(r.files.Names(), ", "))...)
 	count.Skipped = len(r.problems) + r.dropped
 	return nil
 }
@@ -444,6 +446,7 @@ func (r *reader) within(d *document, object *unstructured.Unstructured, path []a
 	}
 	if len(found.errs) == 0 && in.depth == 0 && object.GetKind() == "Namespace" && object.GetAPIVersion() == "v1" && object.GetName() != "" {
 		r.namespaces++
+		r.unknown(d, object, path, unknownFields(object.Object, builtinTypes["v1 Namespace"], nil))
 		if err := r.emit(Item{Namespace: namespaceOf(object, d.source+" ")}); err != nil {
 			return err
 		}
@@ -451,6 +454,7 @@ func (r *reader) within(d *document, object *unstructured.Unstructured, path []a
 	for i := range found.gaps {
 		r.gap(&found.gaps[i])
 	}
+	r.unknown(d, object, path, found.unknown)
 	for i := range found.workloads {
 		w := &found.workloads[i]
 		if err := r.workload(w.workload, claimTemplates(object, &w.workload, w.claims)); err != nil {
@@ -463,6 +467,35 @@ func (r *reader) within(d *document, object *unstructured.Unstructured, path []a
 		}
 	}
 	return nil
+}
+
+// unknown tells the fields of an object that the API does not have.
+func (r *reader) unknown(d *document, object *unstructured.Unstructured, path []any, fields []unknownField) {
+	for i := range fields {
+		u := &fields[i]
+		at := u.at
+		if u.name != "" {
+			at = append(slices.Clone(at), u.name)
+		}
+		problem := d.problem(d.lineOf(path, &fieldError{path: at}), "", "")
+		if problem.Document == 1 {
+			problem.Document = 0 // the line is enough
+		}
+		where := problem.place()
+		if where != "" {
+			where += ": "
+		}
+		if u.meant == "" {
+			r.newer.add(u, d.source, where+d.shown(path))
+			continue
+		}
+		owner := subjectOf(object)
+		r.gap(&fact.Gap{
+			What: fact.Pods, Subject: owner, Reason: fact.Corrupt,
+			Detail: origin(d.source+" ", owner.Kind, owner.Namespace, owner.Name) + ": " + where + d.shown(path) + u.place() + ": " + u.text(),
+			Hint:   "write the field as the API has it: kubectl refuses this one, and an API server that does not validate drops it",
+		})
+	}
 }
 
 // gap keeps what an object does not show.

@@ -19,8 +19,9 @@ type podObject struct {
 	Spec     *corev1.PodSpec `json:"spec"`
 	Items    json.RawMessage `json:"items"`
 	// Kind and APIVersion are here so that a second one is found.
-	Kind       string `json:"kind"`
-	APIVersion string `json:"apiVersion"`
+	Kind       string  `json:"kind"`
+	APIVersion string  `json:"apiVersion"`
+	Status     ignored `json:"status"`
 }
 
 // template is a PodTemplateSpec, as far as it is read.
@@ -29,23 +30,68 @@ type template struct {
 	Spec     *corev1.PodSpec `json:"spec"`
 }
 
+// controllerFields are the fields of a Deployment's, DaemonSet's or ReplicaSet's spec beside the
+// template, and jobFields those of a Job's. What is here and not in the object's own kind changes
+// no pod.
+type controllerFields struct {
+	Replicas                ignored `json:"replicas"`
+	Selector                ignored `json:"selector"`
+	MinReadySeconds         ignored `json:"minReadySeconds"`
+	Strategy                ignored `json:"strategy"`
+	UpdateStrategy          ignored `json:"updateStrategy"`
+	RevisionHistoryLimit    ignored `json:"revisionHistoryLimit"`
+	Paused                  ignored `json:"paused"`
+	ProgressDeadlineSeconds ignored `json:"progressDeadlineSeconds"`
+}
+
+type jobFields struct {
+	Parallelism             ignored `json:"parallelism"`
+	Completions             ignored `json:"completions"`
+	ActiveDeadlineSeconds   ignored `json:"activeDeadlineSeconds"`
+	PodFailurePolicy        ignored `json:"podFailurePolicy"`
+	SuccessPolicy           ignored `json:"successPolicy"`
+	BackoffLimit            ignored `json:"backoffLimit"`
+	BackoffLimitPerIndex    ignored `json:"backoffLimitPerIndex"`
+	MaxFailedIndexes        ignored `json:"maxFailedIndexes"`
+	ManualSelector          ignored `json:"manualSelector"`
+	TTLSecondsAfterFinished ignored `json:"ttlSecondsAfterFinished"`
+	CompletionMode          ignored `json:"completionMode"`
+	Suspend                 ignored `json:"suspend"`
+	PodReplacementPolicy    ignored `json:"podReplacementPolicy"`
+	ManagedBy               ignored `json:"managedBy"`
+	Scheduling              ignored `json:"scheduling"`
+}
+
 // templateObject is an object with spec.template, cronObject one with
 // spec.jobTemplate.spec.template.
 type templateObject struct {
 	Metadata objectMeta `json:"metadata"`
 	Spec     struct {
+		controllerFields
+		jobFields
 		Template template `json:"template"`
 	} `json:"spec"`
 	Items      json.RawMessage `json:"items"`
 	Kind       string          `json:"kind"`
 	APIVersion string          `json:"apiVersion"`
+	Status     ignored         `json:"status"`
 }
 
 type cronObject struct {
 	Metadata objectMeta `json:"metadata"`
 	Spec     struct {
-		JobTemplate struct {
-			Spec struct {
+		Schedule                   ignored `json:"schedule"`
+		TimeZone                   ignored `json:"timeZone"`
+		StartingDeadlineSeconds    ignored `json:"startingDeadlineSeconds"`
+		ConcurrencyPolicy          ignored `json:"concurrencyPolicy"`
+		Suspend                    ignored `json:"suspend"`
+		SuccessfulJobsHistoryLimit ignored `json:"successfulJobsHistoryLimit"`
+		FailedJobsHistoryLimit     ignored `json:"failedJobsHistoryLimit"`
+		JobTemplate                struct {
+			Metadata ignored `json:"metadata"`
+			Spec     struct {
+				controllerFields // a Job's selector is among them
+				jobFields
 				Template template `json:"template"`
 			} `json:"spec"`
 		} `json:"jobTemplate"`
@@ -53,13 +99,14 @@ type cronObject struct {
 	Items      json.RawMessage `json:"items"`
 	Kind       string          `json:"kind"`
 	APIVersion string          `json:"apiVersion"`
+	Status     ignored         `json:"status"`
 }
 
-// fits decodes JSON as the API server does: names of fields have their case, and none is
-// there twice.
+// fits decodes JSON as the API server does when kubectl asks it to be strict: names of fields
+// have their case, none is there twice, and the type has them all.
 func fits(raw []byte, into any) bool {
-	twice, err := kjson.UnmarshalStrict(raw, into, kjson.DisallowDuplicateFields)
-	return err == nil && len(twice) == 0
+	wrong, err := kjson.UnmarshalStrict(raw, into, kjson.DisallowDuplicateFields, kjson.DisallowUnknownFields)
+	return err == nil && len(wrong) == 0
 }
 
 // typed takes an object of a built-in kind; done is false if it has to be decoded in another
