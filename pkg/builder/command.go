@@ -103,6 +103,7 @@ var commands = []command{
 		row: row{Tool{"BuildKit", Builds}, "github.com/moby/buildkit", summer}, names: []string{"buildctl"}, words: []string{"build", "b"},
 		valued: []string{"--addr", "--tlsservername", "--tlscacert", "--tlscert", "--tlskey", "--tlsdir", "--timeout", "--log-format"},
 	},
+	{row: row{Tool{buildctlElsewhere, Elsewhere}, "github.com/moby/buildkit", summer}, names: []string{"buildctl --addr"}, words: []string{"tcp://", "ssh://", "kube-pod://"}}, // for the list; see elsewhere
 	{row: row{Tool{"img", Builds}, "github.com/genuinetools/img", "2021"}, names: []string{"img"}, words: []string{"build"}, valued: []string{"-s", "--state", "-b", "--backend"}},
 	{row: row{Tool{"Makisu", Builds}, "github.com/uber-archive/makisu", "2021"}, names: []string{"makisu"}, words: []string{"build"}, valued: []string{"--log-level", "--log-output", "--log-fmt"}},
 	{row: row{Tool{"Cloud Native Buildpacks", Builds}, general, autumn}, names: []string{"pack"}, words: []string{"build", "builder create"}},
@@ -123,6 +124,28 @@ var commands = []command{
 	{row: row{Tool{"a Gitea runner", Jobs}, general, autumn}, names: []string{"act_runner"}, words: []string{"daemon", "exec"}, valued: []string{"-c", "--config"}},
 	{row: row{Tool{"a Forgejo runner", Jobs}, "code.forgejo.org/forgejo/runner", summer}, names: []string{"forgejo-runner"}, words: []string{"daemon", "exec", "one-job"}, valued: []string{"-c", "--config"}},
 	{row: row{Tool{"a Drone runner", Jobs}, general, autumn}, names: []string{"drone-runner-exec", "drone-runner-ssh"}, words: []string{"daemon", "exec"}},
+}
+
+// buildctlElsewhere is buildctl that is told to let a daemon at another address build. If that
+// daemon is in this cluster, its own container is a builder.
+const buildctlElsewhere = "buildctl, with BuildKit elsewhere"
+
+// elsewhere reports whether buildctl's option --addr names a daemon that it reaches over the
+// network. Its last value counts.
+func elsewhere(args []string) bool {
+	remote := false
+	for i, arg := range args {
+		addr, joined := strings.CutPrefix(arg, "--addr=")
+		switch {
+		case joined:
+		case arg == "--addr" && i+1 < len(args):
+			addr = args[i+1]
+		default:
+			continue
+		}
+		remote = slices.ContainsFunc([]string{"tcp://", "ssh://", "kube-pod://"}, func(start string) bool { return strings.HasPrefix(addr, start) })
+	}
+	return remote
 }
 
 // byProgram finds the commands of a program.
@@ -197,6 +220,9 @@ func named(words []string, rooted int) string {
 	base := path.Base(program)
 	if known := byProgram[base]; known != nil {
 		if known.builds(args) {
+			if base == "buildctl" && elsewhere(args) {
+				return buildctlElsewhere
+			}
 			return known.Name
 		}
 		return ""

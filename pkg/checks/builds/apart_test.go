@@ -55,7 +55,7 @@ func TestApart(t *testing.T) {
 		"a taint and nobody else: one grade milder": {of(ft.Declared(privileged), tainted(taint)), milder},
 		"at least medium": {
 			of(ft.Declared(fact.Container{Image: image}), tainted(taint)),
-			finding(api.Medium, "runs BuildKit, as root"+apart, ft.App+"securityContext.runAsUser", "not set", "node/n1 spec.taints", taint),
+			finding(api.Medium, "runs BuildKit, as the image's user, which may be root"+apart, ft.App+"securityContext.runAsUser", "not set", "node/n1 spec.taints", taint),
 		},
 		"a DaemonSet runs everywhere":                   {of(ft.Declared(privileged), tainted(taint), beside(fact.SubjectDaemonSet, "shop", "Running")), milder},
 		"so does the platform":                          {of(ft.Declared(privileged), tainted(taint), beside(fact.SubjectDeployment, "kube-system", "Running")), milder},

@@ -35,7 +35,7 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 	cases := map[string]row{}
 
-	// By image alone, as root.
+	// By image alone.
 	for name, tc := range map[string]struct{ image, what string }{
 		"kaniko":                    {"gcr.io/kaniko-project/executor:v1.23.2", "kaniko"},
 		"kaniko from a mirror":      {"mirror.example:5000/gcr.io/kaniko-project/executor:debug", "kaniko"},
@@ -52,7 +52,7 @@ func TestBuilderWorkload(t *testing.T) {
 		"a GitHub runner":           {"ghcr.io/actions/actions-runner:2.319.1", "a GitHub Actions runner"},
 	} {
 		cases["image: "+name] = row{
-			Set: ft.Declared(fact.Container{Image: tc.image}), Want: ft.One(fails(api.Medium, "runs "+tc.what+", as root", tc.image)),
+			Set: ft.Declared(fact.Container{Image: tc.image}), Want: ft.One(fails(api.Medium, "runs "+tc.what+", as the image's user, which may be root", tc.image)),
 		}
 	}
 	rootless := func(image, what string) row {
@@ -83,7 +83,7 @@ func TestBuilderWorkload(t *testing.T) {
 
 	// Docker's own image does what it is told.
 	cases["docker with options for its daemon builds"] = row{
-		Set: ft.Declared(fact.Container{Image: "docker:29", Args: fact.ArgsOptions}), Want: ft.One(fails(api.Medium, "runs Docker-in-Docker, as root", "docker:29")),
+		Set: ft.Declared(fact.Container{Image: "docker:29", Args: fact.ArgsOptions}), Want: ft.One(fails(api.Medium, "runs Docker-in-Docker, as the image's user, which may be root", "docker:29")),
 	}
 	cases["docker with another command is a client and passes"] = row{
 		Set: ft.Declared(fact.Container{Image: "docker:29", Args: fact.ArgsCommand}), Want: ft.One(passes("docker:29")),
@@ -121,12 +121,12 @@ func TestBuilderWorkload(t *testing.T) {
 	dockerBuild := &fact.DeclaredBuilder{Name: "docker build", Field: "args[1]"}
 	cases["a builder in a script"] = row{
 		Set: ft.Declared(fact.Container{Image: "shop/tools:1", Program: "sh", Builder: dockerBuild, CommandUnread: fact.Unsupported}),
-		Want: ft.One(fails(api.Medium, "runs docker build, as root", "shop/tools:1",
+		Want: ft.One(fails(api.Medium, "runs docker build, as the image's user, which may be root", "shop/tools:1",
 			ft.App+"command[0]", "sh", ft.App+"args[1]", "docker build")),
 	}
 	cases["a build by a daemon elsewhere says so"] = row{
 		Set: ft.Declared(fact.Container{Image: "shop/tools:1", Builder: dockerBuild, BuilderVariables: dockerHost}),
-		Want: ft.One(fails(api.Medium, "runs docker build, as root, with the daemon that DOCKER_HOST names", "shop/tools:1",
+		Want: ft.One(fails(api.Medium, "runs docker build, as the image's user, which may be root, with the daemon that DOCKER_HOST names", "shop/tools:1",
 			ft.App+"args[1]", "docker build", ft.App+"env[1].name", "DOCKER_HOST")),
 	}
 	earlier := api.Finding{
@@ -141,7 +141,7 @@ func TestBuilderWorkload(t *testing.T) {
 	} {
 		cases[name] = row{
 			Set:  ft.Edit(ft.Declared(fact.Container{Image: "shop/tools:1", Program: tc.program}), saved),
-			Want: []api.Finding{fails(api.Medium, "runs "+tc.what+", as root", "shop/tools:1", ft.App+"command[0]", tc.program), earlier},
+			Want: []api.Finding{fails(api.Medium, "runs "+tc.what+", as the image's user, which may be root", "shop/tools:1", ft.App+"command[0]", tc.program), earlier},
 		}
 	}
 	cases["another program called executor passes"] = row{
@@ -149,7 +149,7 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 	cases["a program counts even if the reference is not valid"] = row{
 		Set:  ft.Edit(ft.Declared(fact.Container{Image: "Not An Image", Program: "dockerd"}), saved),
-		Want: []api.Finding{fails(api.Medium, "runs Docker-in-Docker, as root", "Not An Image", ft.App+"command[0]", "dockerd"), earlier},
+		Want: []api.Finding{fails(api.Medium, "runs Docker-in-Docker, as the image's user, which may be root", "Not An Image", ft.App+"command[0]", "dockerd"), earlier},
 	}
 	cases["a program whose command line was read and does not build passes"] = row{
 		Set: ft.Declared(fact.Container{Image: "shop/tools:1", Program: "buildah"}), Want: ft.One(passes("shop/tools:1", ft.App+"command[0]", "buildah")),
@@ -161,7 +161,7 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 	cases["an agent by the names of its variables"] = row{
 		Set: ft.Declared(fact.Container{Image: "shop/tools:1", BuilderVariables: []fact.NamedField{{Name: "AZP_URL", Field: "env[0].name"}}}),
-		Want: ft.One(fails(api.Medium, "runs an Azure Pipelines agent, as root", "shop/tools:1",
+		Want: ft.One(fails(api.Medium, "runs an Azure Pipelines agent, as the image's user, which may be root", "shop/tools:1",
 			ft.App+"env[0].name", "AZP_URL")),
 	}
 
@@ -236,7 +236,7 @@ func TestBuilderWorkload(t *testing.T) {
 			[]string{asUser0, "not set", ft.Field + "runtimeClassName", "ci, handler sysbox-runc: Sysbox"},
 		},
 		"a RuntimeClass is told by its handler, not its name": {
-			fact.Container{}, []func(*fact.PodSpec){named}, api.Medium, "as root", []string{asUser0, "not set"},
+			fact.Container{}, []func(*fact.PodSpec){named}, api.Medium, "as the image's user, which may be root", []string{asUser0, "not set"},
 		},
 		"in a user namespace is low": {
 			fact.Container{},
@@ -296,23 +296,23 @@ func TestBuilderWorkload(t *testing.T) {
 		}
 	}
 	for key, message := range map[string]string{
-		"jenkins/label":                           "is a Jenkins agent, as root",
-		"kubernetes.jenkins.io/controller":        "is a Jenkins agent, as root",
-		"job.runner.gitlab.com/id":                "is a GitLab runner's job, as root",
-		"project.runner.gitlab.com/name":          "is a GitLab runner's job, as root",
-		"actions-ephemeral-runner":                "is a GitHub Actions runner, as root",
-		"actions.github.com/scale-set":            "is a GitHub Actions runner, as root",
-		"buildkite.com/job-uuid":                  "is a Buildkite job, as root",
-		"io.drone":                                "is a Drone job, as root",
-		"io.drone.stage.name":                     "is a Drone job, as root",
-		"woodpecker-ci.org/step":                  "is a Woodpecker job, as root",
-		"prow.k8s.io/id":                          "is a Prow job, as root",
-		"openshift.io/build.name":                 "is an OpenShift build, as root",
-		"buildrun.shipwright.io/name":             "is a Shipwright build, as root",
-		"clusterbuildstrategy.shipwright.io/name": "is a Shipwright build, as root",
-		"kpack.io/build":                          "is a kpack build, as root",
-		"image.kpack.io/image":                    "is a kpack build, as root",
-		"buildx.docker.com/platform":              "is a builder of docker buildx, as root",
+		"jenkins/label":                           "is a Jenkins agent, as the image's user, which may be root",
+		"kubernetes.jenkins.io/controller":        "is a Jenkins agent, as the image's user, which may be root",
+		"job.runner.gitlab.com/id":                "is a GitLab runner's job, as the image's user, which may be root",
+		"project.runner.gitlab.com/name":          "is a GitLab runner's job, as the image's user, which may be root",
+		"actions-ephemeral-runner":                "is a GitHub Actions runner, as the image's user, which may be root",
+		"actions.github.com/scale-set":            "is a GitHub Actions runner, as the image's user, which may be root",
+		"buildkite.com/job-uuid":                  "is a Buildkite job, as the image's user, which may be root",
+		"io.drone":                                "is a Drone job, as the image's user, which may be root",
+		"io.drone.stage.name":                     "is a Drone job, as the image's user, which may be root",
+		"woodpecker-ci.org/step":                  "is a Woodpecker job, as the image's user, which may be root",
+		"prow.k8s.io/id":                          "is a Prow job, as the image's user, which may be root",
+		"openshift.io/build.name":                 "is an OpenShift build, as the image's user, which may be root",
+		"buildrun.shipwright.io/name":             "is a Shipwright build, as the image's user, which may be root",
+		"clusterbuildstrategy.shipwright.io/name": "is a Shipwright build, as the image's user, which may be root",
+		"kpack.io/build":                          "is a kpack build, as the image's user, which may be root",
+		"image.kpack.io/image":                    "is a kpack build, as the image's user, which may be root",
+		"buildx.docker.com/platform":              "is a builder of docker buildx, as the image's user, which may be root",
 	} {
 		cases["label "+key] = row{
 			Set:  ft.Declared(fact.Container{Image: web}, label(key, "x")),
@@ -321,7 +321,7 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 	cases["the label jenkins of an agent"] = row{
 		Set:  ft.Declared(fact.Container{Image: web}, label("jenkins", "slave")),
-		Want: made(api.Medium, "is a Jenkins agent, as root", "pod/shop/web-1 metadata.labels[jenkins]", "present", asUser0, "not set"),
+		Want: made(api.Medium, "is a Jenkins agent, as the image's user, which may be root", "pod/shop/web-1 metadata.labels[jenkins]", "present", asUser0, "not set"),
 	}
 	for key, value := range map[string]string{
 		"jenkins": "true", "runner.gitlab.com/pause-pod": "true", "app.kubernetes.io/component": "runner", "io.dronefleet": "x", "managed-by": "Helm",
@@ -338,11 +338,11 @@ func TestBuilderWorkload(t *testing.T) {
 	}
 	cases["an annotation counts as a label"] = row{
 		Set:  ft.Declared(fact.Container{Image: web}, func(s *fact.PodSpec) { s.Annotations = []string{"openshift.io/build.name"} }),
-		Want: made(api.Medium, "is an OpenShift build, as root", "pod/shop/web-1 metadata.annotations[openshift.io/build.name]", "present", asUser0, "not set"),
+		Want: made(api.Medium, "is an OpenShift build, as the image's user, which may be root", "pod/shop/web-1 metadata.annotations[openshift.io/build.name]", "present", asUser0, "not set"),
 	}
 	cases["both annotations of a Jenkins agent"] = row{
 		Set:  ft.Declared(fact.Container{Image: web}, func(s *fact.PodSpec) { s.Annotations = []string{"buildUrl", "runUrl"} }),
-		Want: made(api.Medium, "is a Jenkins agent, as root", "pod/shop/web-1 metadata.annotations[buildUrl]", "present", asUser0, "not set"),
+		Want: made(api.Medium, "is a Jenkins agent, as the image's user, which may be root", "pod/shop/web-1 metadata.annotations[buildUrl]", "present", asUser0, "not set"),
 	}
 	cases["one of the annotations of a Jenkins agent passes"] = row{
 		Set:  ft.Declared(fact.Container{Image: web}, func(s *fact.PodSpec) { s.Annotations = []string{"buildUrl"} }),
@@ -362,7 +362,7 @@ func TestBuilderWorkload(t *testing.T) {
 		Set:  ft.Declared(fact.Container{Image: web}, component("controller-manager")),
 		Want: made(api.Low, "is the controller of GitHub Actions runners, which runs no job itself", scaleSet, "present", asUser0, "not set"),
 	}
-	runners := made(api.Medium, "is a GitHub Actions runner, as root", "pod/shop/web-1 kind", "AutoscalingRunnerSet", asUser0, "not set")
+	runners := made(api.Medium, "is a GitHub Actions runner, as the image's user, which may be root", "pod/shop/web-1 kind", "AutoscalingRunnerSet", asUser0, "not set")
 	runners[0].Subject.Kind, runners[1].Subject.Kind = "AutoscalingRunnerSet", "AutoscalingRunnerSet"
 	cases["the owner's kind is a sign"] = row{
 		Set: ft.Edit(ft.Declared(fact.Container{Image: web}), func(s *fact.Set) { s.Workloads[0].Owner.Kind = "AutoscalingRunnerSet" }), Want: runners,
@@ -373,7 +373,7 @@ func TestBuilderWorkload(t *testing.T) {
 		Set: ft.Edit(ft.Declared(fact.Container{Image: web}), func(s *fact.Set) { s.Workloads[0].Spec.Containers[0].Name = "jnlp" }),
 		Want: []api.Finding{
 			{
-				Verdict: api.Fail, Severity: api.Medium, Subject: ft.PodSubject(), Message: "is a Jenkins agent, as root",
+				Verdict: api.Fail, Severity: api.Medium, Subject: ft.PodSubject(), Message: "is a Jenkins agent, as the image's user, which may be root",
 				Evidence: ft.Evidence(ft.App+"name", "jnlp", asUser0, "not set"),
 			},
 			jnlp,
@@ -389,7 +389,7 @@ func TestBuilderWorkload(t *testing.T) {
 	// What was not read.
 	cases["facts of an earlier version are unknown next to what they show"] = row{
 		Set:  ft.Edit(ft.Declared(fact.Container{Image: image}), saved),
-		Want: []api.Finding{fails(api.Medium, "runs BuildKit, as root", image), earlier},
+		Want: []api.Finding{fails(api.Medium, "runs BuildKit, as the image's user, which may be root", image), earlier},
 	}
 	buildConfig := fact.Subject{Kind: "BuildConfig", Namespace: "ci", Name: "web", File: "b.yaml"}
 	gap := func(what fact.Kind, subject fact.Subject) fact.Gap {

@@ -22,9 +22,11 @@ var (
 	asPrivileged = grade{api.Critical, "privileged"}
 	withSocket   = grade{api.High, "with a runtime's socket"}
 	asRoot       = grade{api.Medium, "as root"}
-	onWindows    = grade{api.Medium, "on Windows"}
-	asRootless   = grade{api.Low, "without root" + exception}
-	asSandboxed  = grade{api.Low, "sandboxed" + exception}
+	// The spec names no user: the image does, which is not read. Without a word it is root.
+	asImageUser = grade{api.Medium, "as the image's user, which may be root"}
+	onWindows   = grade{api.Medium, "on Windows"}
+	asRootless  = grade{api.Low, "without root" + exception}
+	asSandboxed = grade{api.Low, "sandboxed" + exception}
 	// A sandbox makes each grade one less. Privileged in a sandbox is still high: a virtual
 	// machine can be given the node's devices with it, and a user namespace leaves all of
 	// the kernel within reach.
@@ -91,38 +93,49 @@ func reachOf(d checks.Declared, imageRootless bool) declaredReach {
 		r.own, r.evidence = onWindows, []api.Evidence{where}
 		return r
 	}
-	r.own = asRoot
-	root, where := user(d)
-	switch {
-	case !root:
-		r.own = asRootless
-	case imageRootless && where.Value == "not set":
+	own, where := user(d)
+	r.own = own
+	if imageRootless && where.Value == "not set" {
 		r.own, where = asRootless, api.Evidence{Source: d.Field("image"), Value: "made to run without root"}
 	}
 	r.evidence = []api.Evidence{where}
 	return r
 }
 
-// user reports whether a container may run as root by its declaration, and the field that
+// user is the grade by the user that a container runs as by its declaration, and the field that
 // decides. The container's own fields count more than the pod's.
-func user(d checks.Declared) (root bool, where api.Evidence) {
+func user(d checks.Declared) (grade, api.Evidence) {
 	spec, c := &d.Workload.Spec, d.Container
+	byID := func(id int64, source string) (grade, api.Evidence) {
+		shown := api.Evidence{Source: source, Value: strconv.FormatInt(id, 10)}
+		if id == 0 {
+			return asRoot, shown
+		}
+		return asRootless, shown
+	}
+	byRule := func(nonRoot bool, source string) (grade, api.Evidence) {
+		shown := api.Evidence{Source: source, Value: strconv.FormatBool(nonRoot)}
+		if nonRoot {
+			return asRootless, shown
+		}
+		return asImageUser, shown
+	}
 	switch {
 	case c.RunAsUser != nil:
-		return *c.RunAsUser == 0, api.Evidence{Source: d.Field("securityContext.runAsUser"), Value: strconv.FormatInt(*c.RunAsUser, 10)}
+		return byID(*c.RunAsUser, d.Field("securityContext.runAsUser"))
 	case spec.RunAsUser != nil:
-		return *spec.RunAsUser == 0, api.Evidence{Source: checks.PodField(d.Workload, "securityContext.runAsUser"), Value: strconv.FormatInt(*spec.RunAsUser, 10)}
+		return byID(*spec.RunAsUser, checks.PodField(d.Workload, "securityContext.runAsUser"))
 	case c.RunAsNonRoot != nil:
-		return !*c.RunAsNonRoot, api.Evidence{Source: d.Field("securityContext.runAsNonRoot"), Value: strconv.FormatBool(*c.RunAsNonRoot)}
+		return byRule(*c.RunAsNonRoot, d.Field("securityContext.runAsNonRoot"))
 	case spec.RunAsNonRoot != nil:
-		return !*spec.RunAsNonRoot, api.Evidence{Source: checks.PodField(d.Workload, "securityContext.runAsNonRoot"), Value: strconv.FormatBool(*spec.RunAsNonRoot)}
+		return byRule(*spec.RunAsNonRoot, checks.PodField(d.Workload, "securityContext.runAsNonRoot"))
 	}
-	return true, api.Evidence{Source: d.Field("securityContext.runAsUser"), Value: "not set"}
+	return asImageUser, api.Evidence{Source: d.Field("securityContext.runAsUser"), Value: "not set"}
 }
 
 // worstReach is that of a pod's worst container.
 func worstReach(w *fact.Workload) declaredReach {
-	worst := declaredReach{own: asRoot}
+	worst := declaredReach{own: asImageUser}
 	for i := range w.Spec.Containers {
 		r := reachOf(checks.Declared{Workload: w, Container: &w.Spec.Containers[i]}, false)
 		if i == 0 || r.grade().severity.Rank() > worst.grade().severity.Rank() {
