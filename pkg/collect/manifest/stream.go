@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/apijson"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/configmap"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
@@ -129,6 +130,7 @@ type reader struct {
 	from    int       // of problems
 
 	buffer []byte
+	names  apijson.Names
 	charts map[string]string // by the directory of a template
 	// templates counts the documents of charts that were found and not rendered.
 	templates map[string]int
