@@ -52,6 +52,9 @@ type Cluster struct {
 	// Net, nor for facts that are saved.
 	NoIDs bool
 
+	// Objects says whether to read how the objects with templates can be changed.
+	Objects bool
+
 	// ControlPlaneNodes are the nodes that the user named as those of the
 	// control plane.
 	ControlPlaneNodes []string
@@ -78,7 +81,7 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	var named []fact.Workload
 	if len(c.Names) > 0 {
 		var err error
-		if named, err = manifest.Named(ctx, c.Getter, c.Namespace, c.Names); err != nil {
+		if named, err = manifest.Named(ctx, c.Getter, c.Namespace, c.Names, c.Objects); err != nil {
 			return nil, err
 		}
 	}
@@ -161,7 +164,7 @@ func (c *Cluster) lists() cluster.Options {
 		// Templates without pods, and pods that differ from theirs, are for the checks of pods.
 		Templates: needed(fact.Templates), Namespaces: needed(fact.Namespaces), ImageReports: needed(fact.ImageReports),
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
-		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs,
+		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, Objects: c.Objects,
 	}
 	for _, name := range c.NodeNames {
 		opts.NodeNames = append(opts.NodeNames, nodeName(name))

@@ -1763,6 +1763,23 @@ func (in *Object) DeepCopyInto(out *Object) {
 		*out = make([]NamedField, len(*in))
 		copy(*out, *in)
 	}
+	if in.Fields != nil {
+		in, out := &in.Fields, &out.Fields
+		*out = make(map[string]string, len(*in))
+		for key, val := range *in {
+			(*out)[key] = val
+		}
+	}
+	if in.Has != nil {
+		in, out := &in.Has, &out.Has
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
+	if in.Items != nil {
+		in, out := &in.Items, &out.Items
+		*out = make([]NamedField, len(*in))
+		copy(*out, *in)
+	}
 	if in.Managers != nil {
 		in, out := &in.Managers, &out.Managers
 		*out = make([]Manager, len(*in))

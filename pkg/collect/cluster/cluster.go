@@ -53,6 +53,9 @@ type Options struct {
 	// Templates says whether to read the pod templates of controllers and custom resources,
 	// besides pods.
 	Templates bool
+	// Objects says whether to read how the objects with templates can be changed
+	// (fact.Workload.Object).
+	Objects bool
 	// Namespaces says whether to read the namespaces' labels of Pod Security admission.
 	Namespaces bool
 	// ImageReports says whether to read reports of image scanners, and policies about images.

@@ -295,12 +295,17 @@ func (l *templateLister) object(r *discovered, object *unstructured.Unstructured
 	if key.namespace != "" {
 		origin += key.namespace + "/"
 	}
-	return l.found(key, r.name(), origin+key.name, object.Object, nil, "", 0)
+	var change *fact.Object
+	if l.opts.Objects {
+		change = changes(object, r.name(), "spec", "")
+		change.APIVersion = r.GroupVersion().String()
+	}
+	return l.found(key, r.name(), origin+key.name, object.Object, nil, "", 0, change)
 }
 
 // found takes what is in an object, or in an object in it. At is where that is, partial why
-// it may be changed before it is created.
-func (l *templateLister) found(key objectKey, resource, origin string, object map[string]any, at workloadkind.Path, partial string, depth int) bool {
+// it may be changed before it is created, change how the outermost object can be changed.
+func (l *templateLister) found(key objectKey, resource, origin string, object map[string]any, at workloadkind.Path, partial string, depth int, change *fact.Object) bool {
 	ok := true
 	result := workloadkind.Find(object)
 	for i := range result.Pods {
@@ -332,7 +337,7 @@ func (l *templateLister) found(key objectKey, resource, origin string, object ma
 			declared.Fields[field] = slices.Concat(at, place).String()
 		}
 		unlisted(&declared)
-		l.add(key, declared, &spec)
+		l.add(key, declared, &spec, part(change, &declared, texts(metadata["annotations"]), &spec))
 	}
 	for _, gap := range result.Gaps {
 		if !strings.HasSuffix(gap.Hint, " too") { // what it names is read as well
@@ -343,7 +348,7 @@ func (l *templateLister) found(key objectKey, resource, origin string, object ma
 		if depth >= workloadkind.MaxObjects {
 			return false
 		}
-		if !l.found(key, resource, origin, o.Object, slices.Concat(at, o.Path), cmp.Or(partial, o.Partial), depth+1) {
+		if !l.found(key, resource, origin, o.Object, slices.Concat(at, o.Path), cmp.Or(partial, o.Partial), depth+1, change) {
 			ok = false
 		}
 	}

@@ -35,6 +35,7 @@ type template struct {
 	object objectKey
 	spec   fact.PodSpec
 	chosen bool // the label selector takes its pods
+	change *fact.Object
 }
 
 // templateLister reads templates before the pods are listed. Afterwards it finds those
@@ -61,6 +62,7 @@ type holder struct {
 	meta     *metav1.ObjectMeta
 	template *corev1.PodTemplateSpec
 	claims   []corev1.PersistentVolumeClaim
+	strategy string // as fact.Object.UpdateStrategy
 }
 
 // holders takes the template of each object of a page.
@@ -94,7 +96,9 @@ func (l *templateLister) kinds(sets, runs unowned) []templateKind {
 			if err != nil {
 				return nil, "", err
 			}
-			return holders(page.Items, page.Continue, nil, func(d *appsv1.Deployment) holder { return holder{&d.ObjectMeta, &d.Spec.Template, nil} })
+			return holders(page.Items, page.Continue, nil, func(d *appsv1.Deployment) holder {
+				return holder{&d.ObjectMeta, &d.Spec.Template, nil, deploymentStrategy(d)}
+			})
 		}},
 		{schema.GroupKind{Group: "apps", Kind: fact.SubjectStatefulSet}, "statefulsets.apps", inTemplate, func(ctx context.Context, o metav1.ListOptions) ([]holder, string, error) {
 			page, err := l.apps.StatefulSets(namespace).List(ctx, o)
@@ -102,7 +106,7 @@ func (l *templateLister) kinds(sets, runs unowned) []templateKind {
 				return nil, "", err
 			}
 			return holders(page.Items, page.Continue, nil, func(s *appsv1.StatefulSet) holder {
-				return holder{&s.ObjectMeta, &s.Spec.Template, s.Spec.VolumeClaimTemplates}
+				return holder{&s.ObjectMeta, &s.Spec.Template, s.Spec.VolumeClaimTemplates, setStrategy(s)}
 			})
 		}},
 		{schema.GroupKind{Group: "apps", Kind: fact.SubjectDaemonSet}, "daemonsets.apps", inTemplate, func(ctx context.Context, o metav1.ListOptions) ([]holder, string, error) {
@@ -110,7 +114,9 @@ func (l *templateLister) kinds(sets, runs unowned) []templateKind {
 			if err != nil {
 				return nil, "", err
 			}
-			return holders(page.Items, page.Continue, nil, func(d *appsv1.DaemonSet) holder { return holder{&d.ObjectMeta, &d.Spec.Template, nil} })
+			return holders(page.Items, page.Continue, nil, func(d *appsv1.DaemonSet) holder {
+				return holder{&d.ObjectMeta, &d.Spec.Template, nil, string(d.Spec.UpdateStrategy.Type)}
+			})
 		}},
 		{cronJobKind, "cronjobs.batch", "spec.jobTemplate.spec.template.spec", func(ctx context.Context, o metav1.ListOptions) ([]holder, string, error) {
 			page, err := l.batch.CronJobs(namespace).List(ctx, o)
@@ -118,7 +124,7 @@ func (l *templateLister) kinds(sets, runs unowned) []templateKind {
 				return nil, "", err
 			}
 			return holders(page.Items, page.Continue, nil, func(c *batchv1.CronJob) holder {
-				return holder{&c.ObjectMeta, &c.Spec.JobTemplate.Spec.Template, nil}
+				return holder{&c.ObjectMeta, &c.Spec.JobTemplate.Spec.Template, nil, ""}
 			})
 		}},
 		{schema.GroupKind{Kind: fact.SubjectReplicationController}, "replicationcontrollers", inTemplate, func(ctx context.Context, o metav1.ListOptions) ([]holder, string, error) {
@@ -126,14 +132,14 @@ func (l *templateLister) kinds(sets, runs unowned) []templateKind {
 			if err != nil {
 				return nil, "", err
 			}
-			return holders(page.Items, page.Continue, nil, func(r *corev1.ReplicationController) holder { return holder{&r.ObjectMeta, r.Spec.Template, nil} })
+			return holders(page.Items, page.Continue, nil, func(r *corev1.ReplicationController) holder { return holder{&r.ObjectMeta, r.Spec.Template, nil, ""} })
 		}},
 		{schema.GroupKind{Kind: "PodTemplate"}, "podtemplates", "template.spec", func(ctx context.Context, o metav1.ListOptions) ([]holder, string, error) {
 			page, err := l.core.PodTemplates(namespace).List(ctx, o)
 			if err != nil {
 				return nil, "", err
 			}
-			return holders(page.Items, page.Continue, nil, func(p *corev1.PodTemplate) holder { return holder{&p.ObjectMeta, &p.Template, nil} })
+			return holders(page.Items, page.Continue, nil, func(p *corev1.PodTemplate) holder { return holder{&p.ObjectMeta, &p.Template, nil, ""} })
 		}},
 	}
 	if sets.count > 0 {
@@ -142,7 +148,7 @@ func (l *templateLister) kinds(sets, runs unowned) []templateKind {
 			if err != nil {
 				return nil, "", err
 			}
-			return holders(page.Items, page.Continue, nil, func(r *appsv1.ReplicaSet) holder { return holder{&r.ObjectMeta, &r.Spec.Template, nil} })
+			return holders(page.Items, page.Continue, nil, func(r *appsv1.ReplicaSet) holder { return holder{&r.ObjectMeta, &r.Spec.Template, nil, ""} })
 		}})
 	}
 	if runs.count > 0 {
@@ -151,7 +157,7 @@ func (l *templateLister) kinds(sets, runs unowned) []templateKind {
 			if err != nil {
 				return nil, "", err
 			}
-			return holders(page.Items, page.Continue, nil, func(j *batchv1.Job) holder { return holder{&j.ObjectMeta, &j.Spec.Template, nil} })
+			return holders(page.Items, page.Continue, nil, func(j *batchv1.Job) holder { return holder{&j.ObjectMeta, &j.Spec.Template, nil, ""} })
 		}})
 	}
 	return out
@@ -231,11 +237,18 @@ func (l *templateLister) builtin(kind templateKind, object objectKey, h *holder)
 		}
 		spec.Volumes = append(spec.Volumes, v)
 	}
-	l.add(object, spec, &h.template.Spec)
+	var change *fact.Object
+	if l.opts.Objects {
+		change = changes(h.meta, kind.resource, kind.path, h.strategy)
+		change.APIVersion = kind.apiVersion()
+		outlined(change, h.template.Annotations, &h.template.Spec)
+	}
+	l.add(object, spec, &h.template.Spec, change)
 }
 
-// add adds a template of an object. Declared is the spec that the facts were taken from.
-func (l *templateLister) add(object objectKey, spec fact.PodSpec, declared *corev1.PodSpec) {
+// add adds a template of an object. Declared is the spec that the facts were taken from, change
+// how the object can be changed, if that was asked for.
+func (l *templateLister) add(object objectKey, spec fact.PodSpec, declared *corev1.PodSpec, change *fact.Object) {
 	if len(l.list) >= maxTemplates {
 		return
 	}
@@ -251,7 +264,7 @@ func (l *templateLister) add(object objectKey, spec fact.PodSpec, declared *core
 		}
 	}
 	l.owners[object] = true
-	l.list = append(l.list, template{object: object, spec: spec, chosen: l.selector.Matches(labels.Set(spec.Labels))})
+	l.list = append(l.list, template{object: object, spec: spec, chosen: l.selector.Matches(labels.Set(spec.Labels)), change: change})
 }
 
 // fillSet writes what is behind the claims of a StatefulSet into the volume of their
@@ -309,6 +322,7 @@ func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 	for i := range workloads {
 		w := &workloads[i]
 		var least []string
+		var nearest *template
 		compared := false
 		key := w.Owner.Identity()
 		candidates := byTop[key]
@@ -323,6 +337,9 @@ func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 			}
 			if t.spec.Partial != "" {
 				used[t] = used[t] || told(&t.spec, &w.Spec)
+				if nearest == nil {
+					nearest = t
+				}
 				continue
 			}
 			fields, covered := differs(&t.spec, &w.Spec)
@@ -330,8 +347,11 @@ func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 				used[t] = true
 			}
 			if !compared || len(fields) < len(least) {
-				least, compared = fields, true
+				least, compared, nearest = fields, true, t
 			}
+		}
+		if nearest != nil {
+			w.Object = l.changeOf(nearest)
 		}
 		if len(least) > 0 {
 			w.Differs = least
@@ -345,7 +365,7 @@ func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 		case !t.chosen, used[t]:
 		default:
 			_, subject := l.topOf(t.object)
-			workloads = append(workloads, fact.Workload{Owner: subject, Spec: t.spec})
+			workloads = append(workloads, fact.Workload{Owner: subject, Spec: t.spec, Object: l.changeOf(t)})
 		}
 	}
 	Sort(workloads)

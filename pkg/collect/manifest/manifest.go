@@ -32,6 +32,9 @@ type Files struct {
 	// not looked into.
 	Include, Exclude []string
 
+	// Objects says whether to take how the objects can be changed (fact.Workload.Object).
+	Objects bool
+
 	// Builder is a command. With a directory as last argument it writes what
 	// kustomize builds to stdout (see BuildKustomization). -k needs it.
 	Builder []string
@@ -176,7 +179,8 @@ const stdinName = "stdin"
 
 // Named resolves TYPE/NAME arguments on the cluster. It returns one workload
 // for each: with the object's own template, and without pods.
-func Named(_ context.Context, getter resource.RESTClientGetter, namespace string, args []string) ([]fact.Workload, error) {
+// Objects is as in Files.
+func Named(_ context.Context, getter resource.RESTClientGetter, namespace string, args []string, objects bool) ([]fact.Workload, error) {
 	words := slices.Clone(args)
 	for i, word := range words {
 		kind, _, ok := strings.Cut(word, "/")
@@ -203,7 +207,7 @@ func Named(_ context.Context, getter resource.RESTClientGetter, namespace string
 		if !ok {
 			return nil, fmt.Errorf("expected an object, found %T", info.Object)
 		}
-		found := take(object, "", within{served: true})
+		found := take(object, "", within{served: true, objects: objects})
 		switch {
 		case len(found.errs) > 0:
 			return nil, named(object, found.errs[0])
@@ -214,6 +218,12 @@ func Named(_ context.Context, getter resource.RESTClientGetter, namespace string
 		}
 		for i := range found.workloads {
 			workload := found.workloads[i].workload
+			if workload.Object != nil {
+				workload.Object.UID = string(object.GetUID())
+				if info.Mapping != nil {
+					workload.Object.Resource = info.Mapping.Resource.Resource
+				}
+			}
 			if isPod(object) {
 				workload.Pods = []fact.Pod{{Name: object.GetName(), UID: string(object.GetUID()), Node: nodeOf(object)}}
 			}

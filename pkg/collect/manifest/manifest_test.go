@@ -481,7 +481,7 @@ func TestYAMLQuotesNothing(t *testing.T) {
 // Kinds whose objects hold values are not even fetched: the getter is nil.
 func TestNamedRefusesData(t *testing.T) {
 	for _, word := range []string{"secret/a", "Secrets/a", "secrets.v1./a", "configmap/a", "cm/a"} {
-		_, err := Named(t.Context(), nil, "shop", []string{"pod/b", word})
+		_, err := Named(t.Context(), nil, "shop", []string{"pod/b", word}, false)
 		if want := `"` + word + `" runs no pod: ` + expected; err == nil || err.Error() != want {
 			t.Errorf("got error %v\nwant      %s", err, want)
 		}

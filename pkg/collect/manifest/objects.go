@@ -12,7 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manager"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/workloadkind"
 )
 
@@ -70,7 +72,8 @@ type within struct {
 	partial string            // why the object may be changed before it is created
 	// served says that an API server gave the object: it has no misspelt field then, but
 	// perhaps those of a newer version.
-	served bool
+	served  bool
+	objects bool // as Files.Objects
 }
 
 // take finds the pod specs in an object, whatever its kind: at the places that are known of the
@@ -124,6 +127,7 @@ func take(object *unstructured.Unstructured, prefix string, in within) taken {
 		}
 		t.objects = append(t.objects, inner{&unstructured.Unstructured{Object: o.Object}, o.Path, within{
 			depth: in.depth + 1, owner: outermost, origin: from, path: slices.Concat(in.path, o.Path), partial: cmp.Or(in.partial, o.Partial),
+			objects: in.objects,
 		}})
 	}
 	return t
@@ -195,6 +199,9 @@ func (t *taken) builtin(object *unstructured.Unstructured, fields []string, owne
 		w.Spec.Partial = t.misspelt(object, anyPath(fields))
 	}
 	openVolumes(&w.Spec)
+	if in.objects {
+		w.Object = changes(object.GetAPIVersion(), object.GetLabels(), object.GetAnnotations(), &w.Spec, annotations, spec)
+	}
 	t.workloads = append(t.workloads, takenWorkload{w, claimsOf(spec)})
 }
 
@@ -244,7 +251,28 @@ func (t *taken) pod(object *unstructured.Unstructured, p *workloadkind.Pod, owne
 		}
 	}
 	openVolumes(&w.Spec)
+	if in.objects && in.depth == 0 { // an object in another one has no place of its own
+		w.Object = changes(object.GetAPIVersion(), object.GetLabels(), object.GetAnnotations(), &w.Spec, annotations, &spec)
+	}
 	t.workloads = append(t.workloads, takenWorkload{w, claimsOf(&spec)})
+}
+
+// changes says how an object in a file can be changed. Of is the annotations of its template,
+// spec its pod spec.
+func changes(apiVersion string, labels, annotations map[string]string, declared *fact.PodSpec, of map[string]string, spec *corev1.PodSpec) *fact.Object {
+	out := &fact.Object{APIVersion: apiVersion, Template: declared.Path, Fields: declared.Fields, Managers: manager.Marks(labels, annotations)}
+	if !isVersion(apiVersion) { // nobody has checked it
+		out.APIVersion, out.Template = "", ""
+	}
+	if !podspec.Outline(out, of, spec) {
+		out.Template = ""
+	}
+	return out
+}
+
+// isVersion reports whether text has the letters of an apiVersion.
+func isVersion(text string) bool {
+	return len(text) <= 253 && credential.KeptName(text) == text && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789./-") == "" && strings.Count(text, "/") <= 1
 }
 
 // origin names an object as the place where something was read.

@@ -420,7 +420,7 @@ func (r *reader) list(d *document, items []byte, path []any, kind, version strin
 
 // generic takes an object of any kind.
 func (r *reader) generic(d *document, object *unstructured.Unstructured, path []any, err error) error {
-	return r.within(d, object, path, err, within{})
+	return r.within(d, object, path, err, within{objects: r.files.Objects})
 }
 
 // within takes an object that is perhaps in another one, and those in it.

@@ -154,6 +154,9 @@ func (r *reader) typed(d *document, raw []byte, path []any, h head) (done bool, 
 		metadata.Namespace = r.namespace
 	}
 	w := newWorkload(h.kind, metadata, d.source+" ", at, of, spec)
+	if r.files.Objects {
+		w.Object = changes(h.apiVersion, metadata.Labels, metadata.Annotations, &w.Spec, of.Annotations, spec)
+	}
 	return true, r.workload(w, claimsOf(spec))
 }
 
