@@ -178,40 +178,36 @@ func effective(x *work, c *fact.Container) bool {
 // nonRoot refuses root. The kubelet compares the user that the image or runAsUser names, before
 // the container starts.
 func nonRoot(x *work, c *fact.Container) bool {
-	if isFalse(x.spec.HostUsers) && (c.RunAsUser == nil || *c.RunAsUser != 0) {
-		return false
-	}
 	const breaks = "The kubelet does not start a container whose image names root, or names its user by a word, as long as runAsUser is not set to a number above 0. A program that must be root needs hostUsers: false instead."
-	user, started := x.declaredUser(c), ""
-	if user != nil && *user > 0 {
-		started = "The container starts as user " + number(*user) + " already (runAsUser), which is what the kubelet compares."
+	user, runs, started := x.declaredUser(c), x.runsAs(c), ""
+	done := false
+	setUser := func(because string) {
+		x.add(c, Mend{
+			Path: fields("securityContext", "runAsUser"), Op: Set, Value: *runs, Because: "All its processes run as user " + number(*runs) + " now.",
+			Breaks: because + " what it does as root before it becomes user " + number(*runs) + " fails, such as changing the owner of a volume.",
+		})
+		done = true
 	}
-	runs := x.runsAs(c)
-	if user != nil && *user == 0 {
-		// Without it, the image's user counts.
-		because := "It runs as root because runAsUser says so."
+	switch {
+	case user != nil && *user > 0:
+		started = "The container starts as user " + number(*user) + " already (runAsUser), which is what the kubelet compares."
+	case user != nil && runs != nil:
+		setUser("It starts as root:")
+	case user != nil: // without it, the image's user counts
 		where := c
 		if c.RunAsUser == nil {
 			where = nil
 		}
-		if runs != nil && where != nil {
-			x.add(c, Mend{
-				Path: fields("securityContext", "runAsUser"), Op: Set, Value: *runs, Because: "All its processes run as user " + number(*runs) + " now.",
-				Breaks: "It starts as root and becomes user " + number(*runs) + ": what it does as root before that fails, such as changing the owner of a volume.",
-			})
-		} else {
-			x.add(where, Mend{Path: fields("securityContext", "runAsUser"), Op: Remove, Because: because, Breaks: breaks})
-		}
-	} else if user == nil && runs != nil {
-		x.add(c, Mend{
-			Path: fields("securityContext", "runAsUser"), Op: Set, Value: *runs, Because: "All its processes run as user " + number(*runs) + " now.",
-			Breaks: "If its image starts it as root, what it does as root before it becomes user " + number(*runs) + " fails, such as changing the owner of a volume.",
-		})
+		x.add(where, Mend{Path: fields("securityContext", "runAsUser"), Op: Remove, Because: "It runs as root because runAsUser says so.", Breaks: breaks})
+		done = true
+	case runs != nil:
+		setUser("If its image starts it as root,")
 	}
 	if !isTrue(c.RunAsNonRoot) {
 		x.add(c, set(true, "securityContext", "runAsNonRoot").safe(started, breaks))
+		done = true
 	}
-	return true
+	return done
 }
 
 func seccomp(x *work, c *fact.Container) bool {
