@@ -220,6 +220,9 @@ func (v *View) silent(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 	if needed[fact.ImageReports] && v.ImageScan == nil {
 		add(fact.ImageReports, "", fact.NotRequested, "the API was not asked for reports of image scanners", "")
 	}
+	if needed[fact.Enforcing] && v.Enforcement == nil {
+		add(fact.Enforcing, "", fact.NotRequested, "the API server was not asked what it refuses", "")
+	}
 	absent := v.absentNodes(plan)
 	homeless := v.runWithoutNode()
 	// Every node has these, so a node without one was not fully measured. Not

@@ -209,7 +209,8 @@ func (r *evidenceRoom) clone(list []api.Evidence) []api.Evidence {
 // setMeasured sets how much of the finding's subject was measured.
 func (j *judged) setMeasured(v *View, check *Check) {
 	f := j.Finding
-	j.idle = f.Basis == api.Declared && check.Measures() && check.Scope == ScopeWorkload && !v.anyRuns(f.Subject)
+	// A namespace does not run: what is declared of it was not measured.
+	j.idle = f.Basis == api.Declared && check.Measures() && check.Scope == ScopeWorkload && f.Subject.Kind != fact.SubjectNamespace && !v.anyRuns(f.Subject)
 	j.unmeasured = f.Basis == api.Declared && check.Measures() && f.Verdict != api.VerdictUnknown && !j.idle &&
 		!slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool { return e.Basis == api.Measured })
 }

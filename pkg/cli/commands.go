@@ -28,23 +28,24 @@ func filter(keep func(checks.Check) bool) []checks.Check {
 }
 
 // podChecks returns the checks of pods and workloads: the declared ones, and with
-// measure also those that need a node. A run that is narrowed to some pods reads no
+// measure also those that need a node, or that the API server is asked to create something
+// for in a dry run. A run that is narrowed to some pods reads no
 // ConfigMaps: neither names nor selectors of pods say which belong to them.
 func podChecks(measure, narrowed bool) []checks.Check {
 	return filter(func(c checks.Check) bool {
 		if narrowed && c.NeedsKind(fact.ConfigMaps) {
 			return false
 		}
-		return c.Scope == checks.ScopeWorkload && (measure || len(fact.Intersect(c.Needs, fact.NodeKinds())) == 0)
+		return c.Scope == checks.ScopeWorkload && (measure || len(fact.Intersect(c.Needs, fact.NodeKinds())) == 0 && !c.NeedsKind(fact.Enforcing))
 	})
 }
 
 // nodeChecks returns the checks that are about a node or are measured on it,
-// except those of storage. The secrets command runs those.
+// except those of storage, which the secrets command runs, and of what refuses pods.
 func nodeChecks() []checks.Check {
 	return filter(func(c checks.Check) bool {
 		measured := len(fact.Intersect(c.Needs, fact.NodeKinds()))+len(fact.Intersect(c.Uses, fact.NodeKinds())) > 0
-		return c.Scope == checks.ScopeNode || c.Scope == checks.ScopeWorkload && measured
+		return c.Scope == checks.ScopeNode || c.Scope == checks.ScopeWorkload && measured && !c.NeedsKind(fact.Enforcing)
 	})
 }
 

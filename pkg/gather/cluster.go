@@ -101,7 +101,8 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	set.SecretStores, set.StoresRead, set.Meshes = result.SecretStores, result.StoresRead, result.Meshes
 	set.ConfigMaps = result.ConfigMaps
 	set.Namespaces, set.NamespacesRead = result.Namespaces, result.NamespacesRead
-	set.TemplatesRead, set.ImageScan = result.TemplatesRead, result.ImageScan
+	set.TemplatesRead, set.ImageScan, set.Enforcement = result.TemplatesRead, result.ImageScan, result.Enforcement
+	set.Gaps = append(set.Gaps, c.noDryRuns()...)
 	if c.NoConfigMaps && slices.Contains(c.Kinds, fact.ConfigMaps) {
 		set.Gaps = append(set.Gaps, notRequested([]fact.Kind{fact.ConfigMaps}, "--no-configmaps was given", "run it without --no-configmaps")...)
 	}
@@ -163,6 +164,7 @@ func (c *Cluster) lists() cluster.Options {
 		Scripts:    needed(fact.Pods) && !c.NoConfigMaps,
 		// Templates without pods, and pods that differ from theirs, are for the checks of pods.
 		Templates: needed(fact.Templates), Namespaces: needed(fact.Namespaces), ImageReports: needed(fact.ImageReports),
+		DryRuns:   needed(fact.Enforcing) && c.creates(),
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
 		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, Objects: c.Objects,
 	}
@@ -170,6 +172,21 @@ func (c *Cluster) lists() cluster.Options {
 		opts.NodeNames = append(opts.NodeNames, nodeName(name))
 	}
 	return opts
+}
+
+// creates reports whether the run may ask the API server to create something, also in a dry run.
+func (c *Cluster) creates() bool { return c.Level != "" && (c.Level != fact.LevelAPI || c.Net) }
+
+// noDryRuns is the gap of a run that may not send dry runs; none if nobody wants them.
+func (c *Cluster) noDryRuns() []fact.Gap {
+	if !slices.Contains(c.Kinds, fact.Enforcing) || c.creates() {
+		return nil
+	}
+	detail, hint := "the run creates nothing, not even in a dry run", "--probe-level full,net allows dry runs"
+	if c.NoProbe {
+		detail, hint = "--no-probe was given, which also leaves out dry runs", "run without --no-probe to ask the API server"
+	}
+	return notRequested([]fact.Kind{fact.Enforcing}, detail, hint)
 }
 
 // scope returns what the report says about what was looked at.

@@ -217,6 +217,11 @@ func keepObjects(set *fact.Set, namespace string) {
 		scan.Policies, _ = keptSecrets(scan.Policies, len(scan.Policies), func(p *fact.ImagePolicy) bool { return p.Namespace == "" || p.Namespace == namespace })
 		set.ImageScan = &scan
 	}
+	if set.Enforcement != nil {
+		enforcement := *set.Enforcement
+		enforcement.DryRuns, _ = keptSecrets(enforcement.DryRuns, len(enforcement.DryRuns), func(d *fact.DryRun) bool { return d.Namespace == namespace })
+		set.Enforcement = &enforcement
+	}
 	stores := slices.Clone(set.SecretStores)
 	for i := range stores {
 		stores[i].Resources = slices.Clone(stores[i].Resources)

@@ -3,10 +3,12 @@ package fact
 // Enforcement is what was read about what refuses a pod with a writable root file system, or
 // stops a new program in a running container (kind Enforcing).
 type Enforcement struct {
-	// DryRuns are what the API server said of two pods in each namespace, sorted by
-	// namespace; nil if it was not asked, or
-	// if it refused (then a Gap says so).
+	// DryRuns are what the API server said of pods in each namespace that was tried, sorted by
+	// namespace. A gap says why others were not.
 	DryRuns []DryRun `json:"dryRuns,omitempty"`
+	// User is whom the API server took the dry runs to come from, "" if it did not say. At most
+	// MaxDryRunName bytes.
+	User string `json:"user,omitempty"`
 	// Policies are ValidatingAdmissionPolicies with their bindings, evaluated, sorted by name.
 	// PoliciesRead distinguishes "none" from "not read".
 	Policies     []AdmissionPolicy `json:"policies,omitempty"`
@@ -22,33 +24,46 @@ type Enforcement struct {
 // DryRunAnswer is what an API server says of a pod that it is asked to create in a dry run.
 type DryRunAnswer string
 
-// The answers. DryRunOther is an answer that says nothing about the pod: a webhook that
-// refuses dry runs, a quota, no right.
+// The answers. "" means that the pod was not tried. DryRunOther is an answer that says nothing
+// about the pod: a webhook that refuses dry runs, a quota, a failure.
 const (
-	DryRunAllowed DryRunAnswer = "allowed"
-	DryRunRefused DryRunAnswer = "refused"
-	DryRunOther   DryRunAnswer = "other"
+	DryRunAllowed      DryRunAnswer = "allowed"
+	DryRunRefused      DryRunAnswer = "refused"
+	DryRunMadeReadOnly DryRunAnswer = "made-read-only" // allowed, and changed: its root is read-only
+	DryRunOther        DryRunAnswer = "other"
 )
 
-// DryRun is what the API server said of two pods in one namespace. They differ in one field:
-// the perfect pod has a read-only root file system, the other a writable one. Nothing was
-// stored. It speaks for the user who asked only.
+// DryRun is what the API server said of pods in one namespace, which it was asked to create in
+// a dry run. The perfect pod has a container and an init container (a sidecar, since Kubernetes
+// 1.29), both with a read-only root file system. Each of the others differs from it in one
+// readOnlyRootFilesystem. Nothing was stored. It speaks for the user who asked, and for pods
+// that are made directly.
 type DryRun struct {
-	Namespace string       `json:"namespace"`
-	Perfect   DryRunAnswer `json:"perfect"`
-	Writable  DryRunAnswer `json:"writable"`
-	// By is who refused the writable pod, as far as the answer names it: a policy with its
-	// binding, a webhook, or PodSecurity. At most MaxDryRunName bytes.
-	By string `json:"by,omitempty"`
-	// MadeReadOnly reports whether the server changed the writable pod so that its root is
-	// read-only.
-	MadeReadOnly bool `json:"madeReadOnly,omitempty"`
-	// Reason and Detail say why an answer is DryRunOther.
+	Namespace string `json:"namespace"`
+	// Unset does not set the field of the container, and Writable sets it to false. Init
+	// does not set that of the init container.
+	Unset    DryRunAnswer `json:"unset,omitempty"`
+	Writable DryRunAnswer `json:"writable,omitempty"`
+	Init     DryRunAnswer `json:"init,omitempty"`
+	// Perfect is the answer to the perfect pod. It is tried last, if a pod was refused.
+	Perfect DryRunAnswer `json:"perfect,omitempty"`
+	// By are those who refused a writable pod, as far as the answers name them, sorted:
+	// "ValidatingAdmissionPolicy x, binding y", "webhook z", "PodSecurity". At most
+	// MaxDryRunName bytes each.
+	By []string `json:"by,omitempty"`
+	// PerfectBy is who refused the perfect pod.
+	PerfectBy string `json:"perfectBy,omitempty"`
+	// Image is the image of the pods: one that the namespace runs, if it runs one.
+	Image string `json:"image,omitempty"`
+	// LabelsOf is the workload whose labels the pods had ("deployment/web"), because without
+	// them even the perfect pod was refused; else "".
+	LabelsOf string `json:"labelsOf,omitempty"`
+	// Reason and Detail say why an answer is DryRunOther, in our own words.
 	Reason Reason `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"`
 }
 
-// MaxDryRunName bounds DryRun.By.
+// MaxDryRunName bounds the names in a DryRun, in bytes.
 const MaxDryRunName = 200
 
 // AdmissionPolicy is a ValidatingAdmissionPolicy, evaluated for each namespace on the same two

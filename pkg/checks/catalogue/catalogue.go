@@ -103,6 +103,7 @@ func All() []checks.Check {
 		drift.WritableRoot,
 		drift.WritableExecutableMounts,
 		drift.CanWriteOwnCode,
+		drift.Enforcement,
 	}
 	for i := range all {
 		// A workload without pods is in its template alone. What runs on a node without a

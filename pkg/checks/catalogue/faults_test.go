@@ -93,6 +93,10 @@ func clean() *fact.Set {
 		{Kind: "VulnerabilityReport", Namespace: "shop", Name: "web", Digest: "sha256:" + strings.Repeat("1", 64), Updated: set.CollectedAt},
 		{Kind: "VulnerabilityReport", Namespace: "shop", Name: "agent", Digest: "sha256:" + strings.Repeat("2", 64), Updated: set.CollectedAt},
 	}}
+	set.Enforcement = &fact.Enforcement{DryRuns: []fact.DryRun{{
+		Namespace: "shop", Unset: fact.DryRunRefused, Writable: fact.DryRunRefused, Init: fact.DryRunRefused, Perfect: fact.DryRunAllowed,
+		By: []string{"ValidatingAdmissionPolicy read-only-root, binding all"},
+	}}}
 	set.Vulnerabilities = &fact.VulnerabilityData{Name: "all.zip", Modified: set.CollectedAt, Compared: set.CollectedAt, Records: 70_000}
 	set.VulnerableImages = []fact.ImageVulnerabilities{{Parts: []fact.HostVulnerabilities{{Ecosystem: "Debian:13", Covered: true, Packages: 1, Modified: set.CollectedAt}}}}
 	worker.Measured.Images = []fact.ImageInventory{{
@@ -559,6 +563,12 @@ var faults = map[string]struct {
 		// What can be written there is run from there.
 		[]string{"medium drift/can-write-own-code Deployment/shop/web/app/", "medium drift/running-drifted-executable Deployment/shop/web/app/"},
 	},
+	"drift/enforcement": {
+		func(s *fact.Set) {
+			s.Enforcement.DryRuns = []fact.DryRun{{Namespace: "shop", Unset: fact.DryRunRefused, Writable: fact.DryRunAllowed}}
+		},
+		[]string{"medium drift/enforcement Namespace//shop//"},
+	},
 }
 
 // unprotected makes the root writable, of a program that can do nothing with it.
@@ -644,15 +654,19 @@ func TestACleanClusterHasNothingToFind(t *testing.T) {
 	}
 }
 
-// With the catalogue as it is, questions 1 to 5 have all their checks: the part
-// that needs a database is optional.
+// With the catalogue as it is, all questions have all their checks. A check that a part
+// names and that is not built makes it unknown.
 func TestWhatIsNotBuiltIsNoYes(t *testing.T) {
-	want := map[api.Question]api.AnswerWord{}
-	for _, info := range checks.Questions() {
-		want[info.Question] = api.Unknown
+	if diff := cmp.Diff(allYes(), words(checks.JudgeSet(Whole(), clean()).Answers)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	want[api.Builds], want[api.Immutable], want[api.Privileged], want[api.Hosts], want[api.Secrets] = api.Yes, api.Yes, api.Yes, api.Yes, api.Yes
-	answers := checks.JudgeSet(Whole(), clean()).Answers
+	plan := Whole()
+	plan.Parts = slices.Clone(plan.Parts)
+	last := len(plan.Parts) - 1 // of question 6
+	plan.Parts[last].Checks = append(slices.Clone(plan.Parts[last].Checks), "drift/not-built")
+	want := allYes()
+	want[api.Drift] = api.Unknown
+	answers := checks.JudgeSet(plan, clean()).Answers
 	if diff := cmp.Diff(want, words(answers)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
@@ -781,6 +795,8 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 			case fact.ImageReports:
 				set.ImageScan = nil
 				want[api.Immutable] = api.Yes // images can be scanned where the cluster does not see it: an optional part
+			case fact.Enforcing:
+				set.Enforcement = nil
 			case fact.Etcd:
 				set.Nodes[0].Measured.Etcd = nil
 			case fact.EncryptionConfig:

@@ -60,6 +60,9 @@ type Options struct {
 	Namespaces bool
 	// ImageReports says whether to read reports of image scanners, and policies about images.
 	ImageReports bool
+	// DryRuns says whether to ask, in dry runs, for pods with and without a writable root in
+	// each namespace that has workloads.
+	DryRuns bool
 	// Named are objects whose pods Result.NamedPods lists.
 	Named []fact.Subject
 
@@ -98,7 +101,8 @@ type Result struct {
 	ConfigMaps    *fact.ConfigMapScan // nil if none was read
 	Gaps          []fact.Gap
 
-	ImageScan      *fact.ImageScan // nil if nobody looked
+	ImageScan      *fact.ImageScan   // nil if nobody looked
+	Enforcement    *fact.Enforcement // nil if nobody looked
 	Namespaces     []fact.Namespace
 	NamespacesRead bool
 	// TemplatesRead is true if templates were looked for; gaps say which were not read.
@@ -284,6 +288,13 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		}
 		if pods.scripts, err = c.scripts(ctx, opts, result.Workloads); err != nil {
 			return nil, err
+		}
+		if opts.DryRuns {
+			var gaps []fact.Gap
+			if result.Enforcement, gaps, err = c.dryRuns(ctx, result); err != nil {
+				return nil, err
+			}
+			result.Gaps = append(result.Gaps, gaps...)
 		}
 	}
 	return result, nil

@@ -1,0 +1,273 @@
+package drift
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+)
+
+// Enforcement fails a namespace in which nothing refuses a pod with a writable root file
+// system. Source: the API server's answers to pods that it is asked to create in dry runs
+// (fact.DryRun).
+var Enforcement = checks.Check{
+	ID:       "drift/enforcement",
+	Title:    "Something refuses pods that can drift",
+	Severity: api.Medium,
+	Basis:    api.Measured,
+	Needs:    []fact.Kind{fact.Pods, fact.Enforcing},
+	Uses:     stateKinds, // the severity
+	Scope:    checks.ScopeWorkload,
+	Why: "Pods that are safe today say nothing about the next one. A policy at admission that demands a read-only root keeps out every pod " +
+		"whose root can drift. Pod Security does not: no level of it asks for a read-only root. A policy that only audits or warns refuses nothing, " +
+		"and an engine without such a rule is no evidence. So the API server is asked: it gets pods in dry runs (dryRun=All), which it stores " +
+		"nowhere. One pod is perfect. The others differ from it in one field: the container's readOnlyRootFilesystem is not set, is false, or is " +
+		"not set for an init container. A namespace passes if each of these is refused, or made read-only, and the perfect pod is allowed. " +
+		"If the perfect pod is refused too, that proves nothing. The answers are for this user and for pods that are made directly: a policy " +
+		"can exempt others, such as the service accounts of controllers. Ephemeral containers were not tried: they need a pod that exists.",
+	Remediation: "Require readOnlyRootFilesystem: true of all containers, init containers and ephemeral containers with an admission policy: a " +
+		"ValidatingAdmissionPolicy needs nothing installed. Bind it with validationActions [Audit] first, mend what it reports, then bind it with [Deny].",
+	References: []string{
+		"https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/",
+		"https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run",
+		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
+	},
+	Across: func(v *checks.View) checks.Across {
+		if v.Enforcement == nil {
+			return nil
+		}
+		return newEnforcement(v)
+	},
+	Judge: judgeEnforcement,
+}
+
+func judgeEnforcement(v *checks.View) []api.Finding {
+	if v.Enforcement == nil {
+		return nil
+	}
+	e := newEnforcement(v)
+	for i := range v.Workloads {
+		e.Add(&v.Workloads[i])
+	}
+	return e.Findings()
+}
+
+// enforcement judges the namespaces of workloads (checks.Across).
+type enforcement struct {
+	view   *checks.View
+	tried  map[string]*fact.DryRun
+	spaces map[string]*space
+	// gap is true if a gap of the whole cluster says why a namespace was not tried.
+	gap bool
+	// prevented are the pods that run, all of whose containers were measured and are PREVENTED;
+	// false for others that were measured.
+	prevented map[*fact.Pod]bool
+}
+
+// space is a namespace with workloads.
+type space struct {
+	running int // pods
+	open    int // of them, not all of whose containers were measured and are PREVENTED
+}
+
+func newEnforcement(v *checks.View) *enforcement {
+	e := &enforcement{view: v, tried: make(map[string]*fact.DryRun, len(v.Enforcement.DryRuns)), spaces: map[string]*space{}}
+	for i := range v.Enforcement.DryRuns {
+		d := &v.Enforcement.DryRuns[i]
+		if e.tried[d.Namespace] == nil {
+			e.tried[d.Namespace] = d
+		}
+	}
+	e.gap = slices.ContainsFunc(v.Gaps, func(g fact.Gap) bool { return g.What == fact.Enforcing && g.Subject.Kind == fact.SubjectCluster })
+	return e
+}
+
+// measure finds the pods that are PREVENTED. It is needed only where something fails.
+func (e *enforcement) measure() {
+	e.prevented = map[*fact.Pod]bool{}
+	seen, unseen := checks.RunningContainers(e.view, stateKinds[0])
+	for _, r := range seen {
+		if r.Pod == nil {
+			continue
+		}
+		before, known := e.prevented[r.Pod]
+		e.prevented[r.Pod] = (before || !known) && StateOf(e.view, r) == Prevented
+	}
+	for _, r := range unseen {
+		e.prevented[r.Pod] = false
+	}
+}
+
+// Add counts a workload's pods for its namespace.
+func (e *enforcement) Add(w *fact.Workload) {
+	name := w.Owner.Namespace
+	if name == "" {
+		return // a template of the cluster: where its pods will be is not said
+	}
+	s := e.spaces[name]
+	if s == nil {
+		s = &space{}
+		e.spaces[name] = s
+	}
+	if e.prevented == nil {
+		e.measure()
+	}
+	for i := range w.Pods {
+		p := &w.Pods[i]
+		if p.Phase == "Succeeded" || p.Phase == "Failed" {
+			continue
+		}
+		s.running++
+		if !e.prevented[p] {
+			s.open++
+		}
+	}
+}
+
+// Findings are those about the namespaces, sorted by name.
+func (e *enforcement) Findings() []api.Finding {
+	names := make([]string, 0, len(e.spaces))
+	for name := range e.spaces {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	findings := make([]api.Finding, 0, len(names))
+	for _, name := range names {
+		var f api.Finding
+		switch d := e.tried[name]; {
+		case d != nil:
+			f = e.judge(d, e.spaces[name])
+		case e.gap: // it speaks for this namespace
+			continue
+		default:
+			f = api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Message: "the API server was not asked what it refuses there"}
+			f.Evidence = []api.Evidence{{Source: "facts enforcement.dryRuns", Value: "none of this namespace"}}
+		}
+		f.Subject = fact.Subject{Kind: fact.SubjectNamespace, Name: name}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// The pods of a dry run as messages and evidence name them.
+var tries = []struct {
+	answer func(*fact.DryRun) fact.DryRunAnswer
+	field  string
+	words  string
+}{
+	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Unset }, "spec.containers[0].securityContext.readOnlyRootFilesystem not set", "a pod that does not set readOnlyRootFilesystem"},
+	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Writable }, "spec.containers[0].securityContext.readOnlyRootFilesystem: false", "a pod with readOnlyRootFilesystem: false"},
+	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Init }, "spec.initContainers[0].securityContext.readOnlyRootFilesystem not set", "a pod with an init container that does not set readOnlyRootFilesystem"},
+	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Perfect }, "readOnlyRootFilesystem: true", "the same pod with a read-only root"},
+}
+
+// judge judges what the API server said in one namespace.
+func (e *enforcement) judge(d *fact.DryRun, s *space) api.Finding {
+	f := api.Finding{Basis: api.Measured}
+	refused, allowed, missing := 0, -1, false
+	var stopped string // how the writable pods were stopped
+	for i, try := range tries {
+		answer := try.answer(d)
+		if answer == "" {
+			missing = true
+			continue
+		}
+		f.Evidence = append(f.Evidence, api.Evidence{Source: "namespace/" + d.Namespace + " create pods dryRun=All " + try.field, Value: e.said(d, i, answer)})
+		if i == perfect {
+			continue
+		}
+		switch answer {
+		case fact.DryRunRefused:
+			refused++
+		case fact.DryRunAllowed:
+			allowed = i
+		}
+	}
+	if refused > 0 {
+		stopped = "refused"
+		if len(d.By) > 0 {
+			stopped += " by " + strings.Join(d.By, " and ")
+		}
+	}
+	writable := []fact.DryRunAnswer{d.Unset, d.Writable, d.Init}
+	perfectRefused := d.Perfect == fact.DryRunRefused
+	switch {
+	case slices.Contains(append(writable, d.Perfect), fact.DryRunOther):
+		f.Verdict, f.Reason = api.VerdictUnknown, d.Reason
+		f.Message = "the dry run says nothing: " + orUnsaid(d.Detail)
+	case allowed == 0:
+		f.Verdict, f.Message = api.Fail, "nothing refuses a pod with a writable root: "+tries[0].words+" is allowed"
+	case allowed > 0:
+		f.Verdict, f.Message = api.Fail, tries[0].words+" is "+how(d.Unset, stopped)+", but "+tries[allowed].words+" is allowed"
+	case missing && !(d.Perfect == "" && refused == 0 && !slices.Contains(writable, "")), !known(writable):
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "not every pod was tried"
+	case perfectRefused:
+		f.Verdict, f.Reason = api.VerdictUnknown, fact.AdmissionDenied
+		f.Message = "the perfect pod is refused too, which proves nothing about its root"
+		if d.PerfectBy != "" {
+			f.Message += ": refused by " + d.PerfectBy
+		}
+	case refused == 0:
+		f.Verdict, f.Message = api.Pass, "pods with a writable root are made read-only"
+	default:
+		f.Verdict, f.Message = api.Pass, "pods with a writable root are "+stopped
+	}
+	if f.Verdict == api.Fail && s.running > 0 && s.open == 0 {
+		f.Severity = api.Low
+		f.Message += "; every container that runs there is PREVENTED"
+		f.Evidence = append(f.Evidence, api.Evidence{Source: "drift state", Value: fmt.Sprintf("PREVENTED in %s", checks.Count(s.running, "pod"))})
+	}
+	return f
+}
+
+// perfect is the index in tries of the pod with a read-only root.
+const perfect = 3
+
+// known reports whether all answers are ones of this version.
+func known(answers []fact.DryRunAnswer) bool {
+	return !slices.ContainsFunc(answers, func(a fact.DryRunAnswer) bool {
+		return a != fact.DryRunRefused && a != fact.DryRunMadeReadOnly
+	})
+}
+
+func how(answer fact.DryRunAnswer, stopped string) string {
+	if answer == fact.DryRunMadeReadOnly {
+		return "made read-only"
+	}
+	return stopped
+}
+
+// said is the value of an answer's evidence.
+func (e *enforcement) said(d *fact.DryRun, i int, answer fact.DryRunAnswer) string {
+	value := string(answer)
+	switch {
+	case answer == fact.DryRunMadeReadOnly:
+		value = "allowed, and made read-only"
+	case answer == fact.DryRunOther:
+		value = orUnsaid(d.Detail)
+	case answer == fact.DryRunRefused && i == perfect && d.PerfectBy != "":
+		value += " by " + d.PerfectBy
+	case answer == fact.DryRunRefused && i != perfect && len(d.By) > 0:
+		value += " by " + strings.Join(d.By, " and ")
+	}
+	if user := e.view.Enforcement.User; user != "" {
+		value += " for user " + user
+	}
+	if d.Image != "" {
+		value += ", image " + d.Image
+	}
+	if d.LabelsOf != "" {
+		value += ", labels of " + d.LabelsOf
+	}
+	return value
+}
+
+func orUnsaid(detail string) string {
+	if detail == "" {
+		return "the API server gave no answer about the pod"
+	}
+	return detail
+}

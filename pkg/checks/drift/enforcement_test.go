@@ -1,0 +1,177 @@
+package drift
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	ft "github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
+)
+
+const (
+	tryUnset   = "namespace/shop create pods dryRun=All spec.containers[0].securityContext.readOnlyRootFilesystem not set"
+	tryFalse   = "namespace/shop create pods dryRun=All spec.containers[0].securityContext.readOnlyRootFilesystem: false"
+	tryInit    = "namespace/shop create pods dryRun=All spec.initContainers[0].securityContext.readOnlyRootFilesystem not set"
+	tryPerfect = "namespace/shop create pods dryRun=All readOnlyRootFilesystem: true"
+)
+
+func TestEnforcement(t *testing.T) {
+	tried := func(d fact.DryRun) *fact.Set {
+		d.Namespace = "shop"
+		set := ft.Declared(fact.Container{})
+		set.Enforcement = &fact.Enforcement{DryRuns: []fact.DryRun{d}}
+		return set
+	}
+	shop := fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}
+	found := func(verdict api.Verdict, message string, evidence ...string) []api.Finding {
+		return ft.One(api.Finding{Verdict: verdict, Basis: api.Measured, Subject: shop, Message: message, Evidence: ft.Evidence(evidence...)})
+	}
+	because := func(reason fact.Reason, findings []api.Finding) []api.Finding {
+		findings[0].Reason = reason
+		return findings
+	}
+	const yes, no, changed = fact.DryRunAllowed, fact.DryRunRefused, fact.DryRunMadeReadOnly
+	by := []string{"ValidatingAdmissionPolicy ro, binding all"}
+	const byRO = "refused by ValidatingAdmissionPolicy ro, binding all"
+	const nothing = "nothing refuses a pod with a writable root: a pod that does not set readOnlyRootFilesystem is allowed"
+	prevented := func(edits ...func(*fact.Set)) *fact.Set {
+		set := hardened()
+		set.Enforcement = &fact.Enforcement{DryRuns: []fact.DryRun{{Namespace: "shop", Unset: yes}}}
+		return ft.Edit(set, edits...)
+	}
+	ft.Judge(t, checks.OfSet(judgeEnforcement), map[string]row{
+		"nobody asked": {ft.Declared(fact.Container{}), nil},
+		"nothing refuses": {
+			tried(fact.DryRun{Unset: yes}), found(api.Fail, nothing, tryUnset, "allowed"),
+		},
+		"who asked, and with what": {
+			ft.Edit(tried(fact.DryRun{Unset: yes, Image: "web:1", LabelsOf: "deployment/web"}), func(s *fact.Set) { s.Enforcement.User = "jane" }),
+			found(api.Fail, nothing, tryUnset, "allowed for user jane, image web:1, labels of deployment/web"),
+		},
+		"a policy refuses every writable root": {
+			tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: yes, By: by}),
+			found(api.Pass, "pods with a writable root are "+byRO, tryUnset, byRO, tryFalse, byRO, tryInit, byRO, tryPerfect, "allowed"),
+		},
+		"every root is made read-only": {
+			tried(fact.DryRun{Unset: changed, Writable: changed, Init: changed}),
+			found(api.Pass, "pods with a writable root are made read-only",
+				tryUnset, "allowed, and made read-only", tryFalse, "allowed, and made read-only", tryInit, "allowed, and made read-only"),
+		},
+		"only a default": {
+			tried(fact.DryRun{Unset: changed, Writable: yes}),
+			found(api.Fail, "a pod that does not set readOnlyRootFilesystem is made read-only, but a pod with readOnlyRootFilesystem: false is allowed",
+				tryUnset, "allowed, and made read-only", tryFalse, "allowed"),
+		},
+		"init containers are forgotten": {
+			tried(fact.DryRun{Unset: no, Writable: no, Init: yes, By: by}),
+			found(api.Fail, "a pod that does not set readOnlyRootFilesystem is "+byRO+", but a pod with an init container that does not set readOnlyRootFilesystem is allowed",
+				tryUnset, byRO, tryFalse, byRO, tryInit, "allowed"),
+		},
+		"the perfect pod is refused too": {
+			tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: no, By: by, PerfectBy: "webhook x"}),
+			because(fact.AdmissionDenied, found(api.VerdictUnknown, "the perfect pod is refused too, which proves nothing about its root: refused by webhook x",
+				tryUnset, byRO, tryFalse, byRO, tryInit, byRO, tryPerfect, "refused by webhook x")),
+		},
+		"a webhook that refuses dry runs": {
+			tried(fact.DryRun{Unset: fact.DryRunOther, Reason: fact.Unsupported, Detail: "webhook x does not support dry runs"}),
+			because(fact.Unsupported, found(api.VerdictUnknown, "the dry run says nothing: webhook x does not support dry runs", tryUnset, "webhook x does not support dry runs")),
+		},
+		"the perfect pod met a quota": {
+			tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: fact.DryRunOther, By: by, Reason: fact.AdmissionDenied, Detail: "quota q refuses another pod"}),
+			because(fact.AdmissionDenied, found(api.VerdictUnknown, "the dry run says nothing: quota q refuses another pod",
+				tryUnset, byRO, tryFalse, byRO, tryInit, byRO, tryPerfect, "quota q refuses another pod")),
+		},
+		"facts without the perfect pod": {
+			tried(fact.DryRun{Unset: no, Writable: no, Init: no, By: by}),
+			because(fact.NotPresent, found(api.VerdictUnknown, "not every pod was tried", tryUnset, byRO, tryFalse, byRO, tryInit, byRO)),
+		},
+		"facts without an init container": {
+			tried(fact.DryRun{Unset: no, Writable: no, Perfect: yes, By: by}),
+			because(fact.NotPresent, found(api.VerdictUnknown, "not every pod was tried", tryUnset, byRO, tryFalse, byRO, tryPerfect, "allowed")),
+		},
+		"facts with an answer of another version": {
+			tried(fact.DryRun{Unset: "perhaps", Writable: no, Init: no, Perfect: yes, By: by}),
+			because(fact.NotPresent, found(api.VerdictUnknown, "not every pod was tried", tryUnset, "perhaps", tryFalse, byRO, tryInit, byRO, tryPerfect, "allowed")),
+		},
+		"facts with nothing tried": {
+			tried(fact.DryRun{}), because(fact.NotPresent, found(api.VerdictUnknown, "not every pod was tried")),
+		},
+		"a namespace that was not asked": {
+			ft.Edit(tried(fact.DryRun{Unset: yes}), func(s *fact.Set) { s.Enforcement.DryRuns[0].Namespace = "other" }),
+			ft.One(api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Subject: shop, Message: "the API server was not asked what it refuses there", Evidence: ft.Evidence("facts enforcement.dryRuns", "none of this namespace")}),
+		},
+		"a gap speaks for it": {
+			ft.Edit(tried(fact.DryRun{Unset: yes}), func(s *fact.Set) {
+				s.Enforcement.DryRuns[0].Namespace = "other"
+				s.Gaps = []fact.Gap{{What: fact.Enforcing, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Forbidden}}
+			}),
+			nil,
+		},
+		"a template of the cluster has no namespace": {
+			ft.Edit(tried(fact.DryRun{Unset: yes}), func(s *fact.Set) { s.Workloads[0].Owner.Namespace = "" }), nil,
+		},
+		"all that runs is PREVENTED": {
+			prevented(),
+			func() []api.Finding {
+				f := found(api.Fail, nothing+"; every container that runs there is PREVENTED", tryUnset, "allowed", "drift state", "PREVENTED in 1 pod")
+				f[0].Severity = api.Low
+				return f
+			}(),
+		},
+		"a pod that ended does not count": {
+			prevented(func(s *fact.Set) {
+				s.Workloads[0].Pods = append(s.Workloads[0].Pods, fact.Pod{Name: "web-0", Phase: "Succeeded"})
+			}),
+			func() []api.Finding {
+				f := found(api.Fail, nothing+"; every container that runs there is PREVENTED", tryUnset, "allowed", "drift state", "PREVENTED in 1 pod")
+				f[0].Severity = api.Low
+				return f
+			}(),
+		},
+		"one pod was not measured": {
+			prevented(func(s *fact.Set) {
+				s.Workloads[0].Pods = append(s.Workloads[0].Pods, fact.Pod{Name: "web-2", UID: "2", Node: "n2", Phase: "Running"})
+			}),
+			found(api.Fail, nothing, tryUnset, "allowed"),
+		},
+		"one container is OPEN": {
+			prevented(func(s *fact.Set) { s.Nodes[0].Measured.Containers[0].Root.ReadOnly = false }),
+			found(api.Fail, nothing, tryUnset, "allowed"),
+		},
+		"one container was not seen": {
+			prevented(func(s *fact.Set) {
+				p := &s.Workloads[0].Pods[0]
+				p.Containers = append(p.Containers, fact.ContainerStatus{Name: "other", ID: "b", Running: true})
+			}),
+			found(api.Fail, nothing, tryUnset, "allowed"),
+		},
+		"nothing runs": {
+			prevented(func(s *fact.Set) { s.Workloads[0].Pods = nil }), found(api.Fail, nothing, tryUnset, "allowed"),
+		},
+	})
+}
+
+// Workload by workload it finds the same.
+func TestEnforcementAcross(t *testing.T) {
+	set := ft.Declared(fact.Container{})
+	second := set.Workloads[0]
+	second.Owner.Namespace = "another"
+	set.Workloads = append(set.Workloads, second)
+	set.Enforcement = &fact.Enforcement{DryRuns: []fact.DryRun{{Namespace: "another", Unset: fact.DryRunAllowed}, {Namespace: "shop", Unset: fact.DryRunAllowed}}}
+	want := checks.OfSet(judgeEnforcement)(set)
+	if len(want) != 2 {
+		t.Fatalf("findings: %v", want)
+	}
+	context := *set
+	context.Workloads = nil
+	across := Enforcement.Across(checks.NewView(&context))
+	for i := range set.Workloads {
+		across.Add(&set.Workloads[i])
+	}
+	if diff := cmp.Diff(want, across.Findings()); diff != "" {
+		t.Errorf("across (-whole +across):\n%s", diff)
+	}
+}
