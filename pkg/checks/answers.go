@@ -112,7 +112,7 @@ func (v *View) answer(plan *Plan, question *counted) api.Answer {
 		part, t := p.part, p.sum
 		a := api.PartAnswer{
 			Part: part.Name, Title: part.Title, Optional: part.Optional,
-			Coverage: t.coverage(), Unknown: t.unknowns, Workloads: api.NotApplicable,
+			Coverage: t.coverage(), Unknown: t.unknowns, Accepted: t.accepted, Workloads: api.NotApplicable,
 		}
 		given := !part.Optional || t.findings > 0 && p.missing == "" && p.idle == "" || v.leftOut(plan, part)
 		var why string
@@ -143,7 +143,7 @@ func (v *View) answer(plan *Plan, question *counted) api.Answer {
 	if len(whole.failing) > 0 {
 		answer.Failing = whole.failing
 	}
-	answer.Unknowns = whole.unknowns
+	answer.Unknowns, answer.Accepted = whole.unknowns, whole.accepted
 	return answer
 }
 
@@ -161,6 +161,7 @@ type tally struct {
 	findings int
 	failing  map[api.Severity]int
 	unknowns int
+	accepted int
 	// measures is true once a check that measures has run. Then only what it
 	// could measure is in scope.
 	measures       bool
@@ -256,6 +257,7 @@ func (o *firstOf) before(other *firstOf) bool {
 // sum is what a tally has counted, without its ledger.
 type sum struct {
 	findings, unknowns         int
+	accepted                   int
 	failing                    map[api.Severity]int
 	judged, inScope, measured  int // subjects: see seen
 	measures, countsNotRunning bool
@@ -266,7 +268,7 @@ type sum struct {
 // sum ends the counting.
 func (t *tally) sum() *sum {
 	s := &sum{
-		findings: t.findings, unknowns: t.unknowns, failing: t.failing,
+		findings: t.findings, unknowns: t.unknowns, accepted: t.accepted, failing: t.failing,
 		measures: t.measures, countsNotRunning: t.notRunning, notRunning: t.view.notRunning,
 		all: t.all, workloads: t.workloads,
 	}
@@ -317,6 +319,7 @@ func (s *sum) of(owner *fact.Subject) *sum {
 func (s *sum) add(o *sum, times int) {
 	s.findings += o.findings * times
 	s.unknowns += o.unknowns * times
+	s.accepted += o.accepted * times
 	for severity, n := range o.failing {
 		s.failing[severity] += n * times
 	}
@@ -406,6 +409,9 @@ func (t *tally) addCheck(c *Check, at int, findings []span) {
 			if is.verdict == api.Fail && is.counted != "" {
 				t.failing[is.counted]++
 			}
+			if is.verdict == api.Accepted {
+				t.accepted++
+			}
 			if is.open {
 				t.unknowns++
 				*s |= openOnce
@@ -435,6 +441,7 @@ func (t *tally) addCheck(c *Check, at int, findings []span) {
 func (t *tally) addAll(o *tally) {
 	t.findings += o.findings
 	t.unknowns += o.unknowns
+	t.accepted += o.accepted
 	t.measures, t.notRunning = t.measures || o.measures, t.notRunning || o.notRunning
 	for severity, n := range o.failing {
 		t.failing[severity] += n

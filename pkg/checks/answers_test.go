@@ -71,6 +71,10 @@ func TestAnswers(t *testing.T) {
 			Coverage: coverage, Unknown: unknown, Reason: reason,
 		}
 	}
+	accepting := func(p api.PartAnswer, n int) api.PartAnswer {
+		p.Accepted = n
+		return p
+	}
 	cover := func(measured, inScope int) api.Coverage { return api.Coverage{Measured: measured, InScope: inScope} }
 	oneYes, twoYes := part(one, api.Yes, api.Yes, cover(1, 1), 0, ""), part(two, api.Yes, api.Yes, cover(0, 1), 0, "")
 
@@ -367,7 +371,7 @@ func TestAnswers(t *testing.T) {
 		"an accepted fail is none": {
 			plan(one),
 			[]api.Finding{f("a", api.Accepted, api.Critical, subject("b")), passA},
-			api.Answer{Answer: api.Yes, Workloads: api.Yes, Coverage: cover(2, 2), Parts: parts{part(one, api.Yes, api.Yes, cover(2, 2), 0, "")}},
+			api.Answer{Answer: api.Yes, Workloads: api.Yes, Coverage: cover(2, 2), Accepted: 1, Parts: parts{accepting(part(one, api.Yes, api.Yes, cover(2, 2), 0, ""), 1)}},
 		},
 		"a platform fail counts for the answer, not for the workloads": {
 			plan(one),

@@ -44,6 +44,8 @@ type Check struct {
 	Why         string
 	Remediation string
 	References  []string
+	// NoWaiver says why no waiver can cover the check's findings; "" if one can.
+	NoWaiver string
 	// Glossary explains words that findings use; nil if there is nothing to explain.
 	Glossary *Glossary
 	// Judge is a pure function of facts, in time linear in them. It returns findings with Verdict,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
 )
 
 // ledger has an entry for each finding of a run. It keeps whole the findings of checks
@@ -22,6 +23,7 @@ type ledger struct {
 	classes []class
 	numbers map[class]uint16 // of classes
 	room    evidenceRoom
+	use     *waiver.Use // nil if there are no waivers
 }
 
 // entry is a finding in few bytes.
@@ -49,8 +51,8 @@ type class struct {
 	again                   bool // it is not kept
 }
 
-func newLedger(v *View, checks []Check, subjects *roster) *ledger {
-	return &ledger{view: v, checks: checks, subjects: subjects, numbers: map[class]uint16{}}
+func newLedger(v *View, checks []Check, subjects *roster, use *waiver.Use) *ledger {
+	return &ledger{view: v, checks: checks, subjects: subjects, numbers: map[class]uint16{}, use: use}
 }
 
 // enter makes an entry for a finding of the check with a number.
@@ -107,7 +109,8 @@ func (l *ledger) add(check int, raw []api.Finding, gaps []*openGap) {
 		pointers[j] = f
 	}
 	l.entries, l.kept = slices.Grow(l.entries, len(pointers)), slices.Grow(l.kept, len(pointers))
-	for _, j := range merge(pointers, l.subjects.size(), l.most(check)) {
+	for _, j := range merge(pointers, l.subjects.size(), l.mostMerged(check)) {
+		l.accept(check, j)
 		l.keep(check, j)
 	}
 }
@@ -185,7 +188,40 @@ func (l *ledger) again(check int, f api.Finding, in *judged) *judged {
 	}
 	*in = judged{Finding: finding, subject: number}
 	l.complete(check, in)
-	return mergeOne([]*judged{in}, l.most(check))
+	one := mergeOne([]*judged{in}, l.mostMerged(check))
+	l.accept(check, one)
+	return one
+}
+
+// mostMerged bounds the evidence with which findings are merged: waivers see it all.
+func (l *ledger) mostMerged(check int) int {
+	if l.use != nil {
+		return allEvidence
+	}
+	return l.most(check)
+}
+
+// accept applies the waivers to a finding that is merged, and then bounds its evidence. What is
+// unknown next to a fail shows once the fail is accepted.
+func (l *ledger) accept(check int, j *judged) {
+	if l.use == nil {
+		return
+	}
+	f := j.Finding
+	l.use.Apply(f)
+	var evidence byNode[api.Evidence]
+	for _, e := range f.Evidence {
+		evidence.add(nodeOf(e.Source), e)
+	}
+	if f.Verdict == api.Accepted && j.unknown != nil {
+		f.Reason, f.Message = j.unknown.Reason, f.Message+"; "+j.unknown.Message
+		for _, e := range j.unknown.Evidence {
+			evidence.add(nodeOf(e.Source), e)
+		}
+	}
+	if len(evidence.list) > len(f.Evidence) || len(f.Evidence) > l.most(check) {
+		f.Evidence = cutEvidence(&evidence, l.most(check), f.Basis)
+	}
 }
 
 // finding is the finding of an entry.

@@ -2,9 +2,11 @@ package checks
 
 import (
 	"slices"
+	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
 )
 
 // Part is a piece of a question that is answered separately. It names all
@@ -33,9 +35,23 @@ type Plan struct {
 	// Narrowed says in a few words which part of the cluster the run looked at:
 	// "only namespace shop". "" means all of it. A narrowed run never says yes.
 	Narrowed string
+	// Waivers are those of the user, as of JudgedAt (zero: as of the facts); nil if there are none.
+	Waivers  *waiver.List
+	JudgedAt time.Time
+	// Drafts, if not nil, gets a draft of a waiver for each finding that fails.
+	Drafts *waiver.Drafts
 
 	// waiting are checks that would run if the facts had their database.
 	waiting []Check
+}
+
+// use starts to apply the waivers to facts; nil if there is nothing to do.
+func (p *Plan) use(set *fact.Set) *waiver.Use {
+	at := p.JudgedAt
+	if at.IsZero() {
+		at = set.CollectedAt.Time
+	}
+	return p.Waivers.Begin(set.Cluster.UID, at, p.Drafts)
 }
 
 // withhold takes out of the plan the checks whose database the facts do not have.

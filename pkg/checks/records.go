@@ -160,6 +160,9 @@ func appendFinding(data []byte, f *api.Finding, as *renamed) []byte {
 	if len(f.CoveredBy) > 0 {
 		flags |= 4
 	}
+	if f.Accepted != nil {
+		flags |= 8
+	}
 	data = append(data, flags)
 	data = binary.AppendUvarint(data, uint64(max(s.PodCount, 0)))
 	data = binary.AppendUvarint(data, uint64(len(s.Pods)))
@@ -174,6 +177,12 @@ func appendFinding(data []byte, f *api.Finding, as *renamed) []byte {
 		for _, id := range f.CoveredBy {
 			data = appendText(data, id)
 		}
+	}
+	if a := f.Accepted; a != nil {
+		for _, text := range [...]string{a.Reason, a.AcceptedBy, a.Accepted, a.Expires} {
+			data = appendText(data, text)
+		}
+		data = binary.AppendUvarint(data, uint64(max(a.Line, 0)))
 	}
 	data = binary.AppendUvarint(data, uint64(len(f.Evidence)))
 	for i := range f.Evidence {
@@ -254,7 +263,7 @@ func findingOf(data []byte, k kind) (api.Finding, error) {
 		return f, spool.ErrCorrupt
 	}
 	s.Platform, f.FromGap = c.text[0]&1 != 0, c.text[0]&2 != 0
-	covered := c.text[0]&4 != 0
+	covered, accepted := c.text[0]&4 != 0, c.text[0]&8 != 0
 	c.text = c.text[1:]
 	s.PodCount = c.number()
 	for range c.list(1) {
@@ -266,6 +275,9 @@ func findingOf(data []byte, k kind) (api.Finding, error) {
 		for range c.list(1) {
 			f.CoveredBy = append(f.CoveredBy, c.string())
 		}
+	}
+	if accepted {
+		f.Accepted = &api.Acceptance{Reason: c.string(), AcceptedBy: c.string(), Accepted: c.string(), Expires: c.string(), Line: c.number()}
 	}
 	if n := c.list(3); n > 0 {
 		f.Evidence = make([]api.Evidence, n)

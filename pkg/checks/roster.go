@@ -98,7 +98,7 @@ func (r *roster) flagsOf(s *fact.Subject) subjectFlags {
 	if s.Kind == fact.SubjectNamespace && namespace == "" {
 		namespace = s.Name
 	}
-	if r.view != nil && fact.PlatformNamespace(r.view.Cluster.Provider, namespace) {
+	if r.view != nil && r.view.Platform(namespace) {
 		f |= ofPlatform
 	}
 	if r.view != nil && r.view.Idle(*s) {

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
 )
 
 // MaxEvidence bounds the evidence of one finding; what lies beyond is counted.
@@ -26,6 +28,8 @@ type Result struct {
 	OtherStores []string
 	// Provider is the one that was computed.
 	Provider string
+	// Waivers says what became of the plan's waivers; nil if it has none.
+	Waivers *api.WaiverUse
 }
 
 // Judgement is a judged set of facts whose findings are not all in memory: those of
@@ -91,13 +95,15 @@ func Judge(plan Plan, set *fact.Set) *Judgement {
 	v := NewView(set)
 	plan.withhold(v.Set)
 	plan.narrow(v, len(v.Workloads) > 0)
-	ledger, gaps := v.judge(&plan)
+	use := plan.use(v.Set)
+	ledger, gaps := v.judge(&plan, use)
 	return &Judgement{
 		Result: Result{
 			Answers:     v.answers(&plan, ledger),
 			Gaps:        gaps,
 			OtherStores: v.Stores().names(),
 			Provider:    v.Cluster.Provider,
+			Waivers:     use.Report(),
 		},
 		ledger: ledger,
 	}
@@ -116,7 +122,7 @@ func (p *Plan) narrow(v *View, workloads bool) {
 }
 
 // judge judges by all checks, and gives the gaps that affect one.
-func (v *View) judge(plan *Plan) (*ledger, []fact.Gap) {
+func (v *View) judge(plan *Plan, use *waiver.Use) (*ledger, []fact.Gap) {
 	gaps := v.affecting(plan, v.gaps(plan))
 	subjects := newRoster(v)
 	open := make([]openGap, len(gaps))
@@ -133,7 +139,7 @@ func (v *View) judge(plan *Plan) (*ledger, []fact.Gap) {
 			affected[id] = append(affected[id], &open[i])
 		}
 	}
-	ledger := newLedger(v, plan.Checks, subjects)
+	ledger := newLedger(v, plan.Checks, subjects, use)
 	for i := range plan.Checks {
 		if check := &plan.Checks[i]; check.Each != nil {
 			ledger.addEach(i, affected[check.ID])
@@ -155,6 +161,9 @@ type judged struct {
 	// unmeasured is true if a check that measures has read only the declaration
 	// of a running container.
 	unmeasured bool
+	// unknown is what a fail hides of its subject: what is unknown. Nil if nothing is. A waiver
+	// that covers the fail does not cover it.
+	unknown *api.Finding
 }
 
 // complete fills in what Judge leaves to the check's metadata and to the run,
@@ -172,7 +181,7 @@ func (v *View) complete(j *judged, check *Check, room *evidenceRoom) {
 		f.Reason = fact.NotPresent
 	}
 	noPass := f.Verdict == api.Pass && len(f.Evidence) == 0
-	if noPass || !slices.Contains([]api.Verdict{api.Pass, api.Fail, api.VerdictUnknown, api.Accepted}, f.Verdict) {
+	if noPass || !slices.Contains([]api.Verdict{api.Pass, api.Fail, api.VerdictUnknown}, f.Verdict) {
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.NotPresent
 		f.Message = "the check gave no evidence for its verdict"
 	}
@@ -317,6 +326,11 @@ func mergeOne(findings []*judged, most int) *judged {
 		count    int
 	)
 	merged.CoveredBy, merged.Remaining = mergeCovered(findings, stays)
+	if merged.Verdict == api.Fail && !low {
+		if i := slices.IndexFunc(findings, func(f *judged) bool { return f.Verdict == api.VerdictUnknown }); i > 0 {
+			merged.unknown = findings[i].Finding
+		}
+	}
 	fromGap, idle, basis := true, true, merged.Basis
 	merged.unmeasured = slices.ContainsFunc(findings, func(f *judged) bool { return f.unmeasured })
 	for _, f := range findings {
@@ -347,11 +361,7 @@ func mergeOne(findings []*judged, most int) *judged {
 		said = append(said, fmt.Sprintf("and %d more", extra))
 	}
 	merged.Message = strings.Join(said, "; ")
-	shown, extra := evidence.take(most)
-	if extra > 0 {
-		shown = append(shown, api.Evidence{Source: "further evidence", Value: fmt.Sprintf("%d more", extra), Basis: merged.Basis})
-	}
-	merged.Evidence = shown
+	merged.Evidence = cutEvidence(&evidence, most, merged.Basis)
 	slices.Sort(pods)
 	pods = slices.Compact(pods)
 	merged.Subject.PodCount = max(count, len(pods))
@@ -360,6 +370,18 @@ func mergeOne(findings []*judged, most int) *judged {
 		merged.Subject.Pods = nil
 	}
 	return merged
+}
+
+// allEvidence as a bound of evidence keeps it all.
+const allEvidence = math.MaxInt
+
+// cutEvidence keeps so much evidence, and counts the rest.
+func cutEvidence(evidence *byNode[api.Evidence], most int, basis api.Basis) []api.Evidence {
+	shown, extra := evidence.take(most)
+	if extra > 0 {
+		shown = append(shown, api.Evidence{Source: "further evidence", Value: fmt.Sprintf("%d more", extra), Basis: basis})
+	}
+	return shown
 }
 
 // mergeCovered joins what other checks cover. A finding that none covers remains as it is.

@@ -55,7 +55,7 @@ func judgedOf(findings []api.Finding) (list []*judged, subjects *roster) {
 
 // ledgerOf holds judged findings of a plan's checks.
 func ledgerOf(plan *Plan, list []*judged, subjects *roster) *ledger {
-	l := newLedger(nil, plan.Checks, subjects)
+	l := newLedger(nil, plan.Checks, subjects, nil)
 	for _, j := range list {
 		if i := slices.IndexFunc(plan.Checks, func(c Check) bool { return c.ID == j.Check }); i >= 0 {
 			l.keep(i, j)
@@ -67,7 +67,7 @@ func ledgerOf(plan *Plan, list []*judged, subjects *roster) *ledger {
 
 // unsorted holds judged findings in the order in which they are given.
 func unsorted(list []*judged, subjects *roster) *ledger {
-	l := newLedger(nil, []Check{{ID: "privileged/a"}}, subjects)
+	l := newLedger(nil, []Check{{ID: "privileged/a"}}, subjects, nil)
 	for _, j := range list {
 		l.keep(0, j)
 	}

@@ -11,6 +11,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/speckey"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/spool"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
 )
 
 // Stream judges the workloads of files as they come, and drops them. Of passes it keeps
@@ -39,6 +40,9 @@ type Stream struct {
 	// whole is what checks with Whole have found, by check and owner, and is not counted yet.
 	whole map[string]map[fact.SubjectKey][]api.Finding
 	added int
+	use   *waiver.Use // nil if there are no waivers
+	// odd is true if a namespace of the user's platform globs could be the stand-in.
+	odd bool
 }
 
 // StreamOptions are the settings of a Stream.
@@ -87,6 +91,7 @@ func NewStream(plan Plan, context *fact.Set, opts StreamOptions) *Stream {
 		templates: map[[sha256.Size]byte]*template{}, needed: map[needs]bool{}, across: map[string]Across{},
 	}
 	s.plan.withhold(&s.context)
+	s.use, s.odd = s.plan.use(context), platform(context, anyOwner)
 	if opts.Together {
 		s.judgeWhole()
 	}
@@ -157,7 +162,7 @@ func (s *Stream) add(w *fact.Workload) {
 		s.pending = append(s.pending, *w)
 		return
 	}
-	if len(w.Pods) > 0 || len(w.Differs) > 0 {
+	if len(w.Pods) > 0 || len(w.Differs) > 0 || s.use.Touches(&w.Owner) || s.odd {
 		s.wait(w)
 		return
 	}
@@ -189,7 +194,7 @@ func (s *Stream) keyOf(w *fact.Workload) [sha256.Size]byte {
 		s.key = append(append(s.key, w.Owner.Namespace...), 0)
 	case w.Owner.Namespace == "":
 		s.key = append(s.key, 1)
-	case fact.PlatformNamespace(s.context.Cluster.Provider, w.Owner.Namespace):
+	case platform(&s.context, w.Owner.Namespace):
 		s.key = append(s.key, 2)
 	default:
 		s.key = append(s.key, 3)
@@ -210,7 +215,7 @@ func (s *Stream) flush() {
 	if len(s.pending) == 0 {
 		return
 	}
-	ledger, counted := s.judge(s.pending)
+	ledger, counted := s.judge(s.pending, s.use)
 	s.keep(s.kept(ledger))
 	s.count(counted, 1)
 	clear(s.pending)
@@ -250,19 +255,19 @@ const (
 
 // learn judges a workload under stand-ins for its names, for it and those that follow.
 func (s *Stream) learn(t *template, w *fact.Workload) {
-	platform := fact.PlatformNamespace(s.context.Cluster.Provider, w.Owner.Namespace)
+	ofPlatform := platform(&s.context, w.Owner.Namespace)
 	one := *w
 	one.Spec = speckey.Anonymous(&w.Spec, anyOrigin, anyText)
 	one.Owner.Name = anyOwner
-	if w.Owner.Namespace != "" && !platform && len(s.context.Namespaces) == 0 {
+	if w.Owner.Namespace != "" && !ofPlatform && len(s.context.Namespaces) == 0 {
 		one.Owner.Namespace = anyOwner
 	}
 	if w.Owner.File != "" {
 		one.Owner.File = anyOwner
 	}
-	ledger, counted := s.judge([]fact.Workload{one})
+	ledger, counted := s.judge([]fact.Workload{one}, nil) // no waiver is about what follows
 	findings := s.kept(ledger)
-	if t.alone = takes(&one, findings, platform); t.alone {
+	if t.alone = takes(&one, findings, ofPlatform); t.alone {
 		s.wait(w)
 		return
 	}
@@ -339,7 +344,7 @@ func (s *Stream) count(of []counted, times int) {
 
 // judge judges a batch by the checks of workloads. What they say about anything but the
 // batch's workloads is left out: Finish judges that.
-func (s *Stream) judge(batch []fact.Workload) (*ledger, []counted) {
+func (s *Stream) judge(batch []fact.Workload, use *waiver.Use) (*ledger, []counted) {
 	set := s.context
 	set.Workloads = batch
 	v := NewView(&set)
@@ -355,7 +360,7 @@ func (s *Stream) judge(batch []fact.Workload) (*ledger, []counted) {
 			}
 		}
 	}
-	l := newLedger(v, s.plan.Checks, newRoster(v))
+	l := newLedger(v, s.plan.Checks, newRoster(v), use)
 	l.entries, l.kept = make([]entry, 0, s.entries), make([]*api.Finding, 0, s.entries)
 	owners := make(map[fact.SubjectKey]bool, len(batch))
 	for i := range batch {
@@ -439,7 +444,7 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 	}
 	v := NewView(&end)
 	plan.narrow(v, s.added > 0)
-	l, gaps := v.judge(&plan)
+	l, gaps := v.judge(&plan, s.use)
 	s.keep(s.kept(l))
 	s.count(v.count(&plan, l), 1)
 	j := &Judgement{
@@ -448,6 +453,7 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 			Gaps:        gaps,
 			OtherStores: v.Stores().names(),
 			Provider:    v.Cluster.Provider,
+			Waivers:     s.use.Report(),
 		},
 		ledger: l,
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
 )
 
 // View is a set of facts as checks see it: node answers are admitted, derived
@@ -333,4 +334,13 @@ func (v *View) anyRuns(s fact.Subject) bool {
 	return slices.ContainsFunc(s.Pods, func(pod string) bool {
 		return v.runs[podContainer{s.Namespace, pod, s.Container}]
 	})
+}
+
+// Platform reports whether a namespace is the platform's: that of Kubernetes, of the provider that
+// the facts show, or one that the user names.
+func (v *View) Platform(namespace string) bool { return platform(v.Set, namespace) }
+
+func platform(set *fact.Set, namespace string) bool {
+	return fact.PlatformNamespace(set.Cluster.Provider, namespace) ||
+		slices.ContainsFunc(set.PlatformNamespaces, func(glob string) bool { return waiver.Glob(glob, namespace) })
 }

@@ -85,7 +85,7 @@ func (c completer) flag(name string) completion {
 		}
 	case "context", "cluster", "user":
 		return c.kubeconfig(name)
-	case "namespace", "probe-namespace":
+	case "namespace", "probe-namespace", "platform-namespaces":
 		return c.names("namespaces")
 	case "control-plane-node", "for-node":
 		return c.names("nodes")
@@ -93,7 +93,7 @@ func (c completer) flag(name string) completion {
 		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		}
-	case "filename", "facts", "save-facts", "snapshot", "vulnerabilities", "kubeconfig", "certificate-authority", "client-certificate", "client-key":
+	case "filename", "facts", "save-facts", "snapshot", "vulnerabilities", "waivers", "write-waivers", "kubeconfig", "certificate-authority", "client-certificate", "client-key":
 		return nil
 	}
 	return fixed() // a number, a time, or a name that cannot be known

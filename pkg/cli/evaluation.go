@@ -28,6 +28,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/spool"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/spool/tempfile"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
@@ -40,6 +41,10 @@ type evaluation struct {
 	checks []checks.Check
 	// summary asks the table for the scorecard and what matters most.
 	summary bool
+	// waivers are those of the user as of at, and drafts what --write-waivers writes; nil without
+	// the flag.
+	waivers *waiver.List
+	drafts  *waiver.Drafts
 	// at is the time against which facts are judged. If it is zero, that is when they were
 	// collected, or, if saved facts are compared with something, now.
 	at time.Time
@@ -64,8 +69,19 @@ func newEvaluation(ctx context.Context, env *Env, flags reportFlags, command str
 			return nil, fmt.Errorf("--vulnerabilities: %w", err)
 		}
 	}
-	r := &evaluation{env: env, report: flags, checks: selected, out: env.Streams.Out}
+	r := &evaluation{env: env, report: flags, checks: selected, out: env.Streams.Out, at: flags.at}
 	r.spec = api.ReportSpec{Command: command, Version: env.Version, CatalogueVersion: catalogue.Version}
+	if flags.waivers != "" {
+		if r.at.IsZero() {
+			r.at = env.now().UTC().Truncate(time.Second)
+		}
+		if r.waivers, r.spec.Inputs.Waivers, err = readWaivers(ctx, flags.waivers, r.at); err != nil {
+			return nil, err
+		}
+	}
+	if flags.writeWaivers != "" {
+		r.drafts = &waiver.Drafts{Skip: func(id string) bool { _, never := knownCheck(id); return never != "" }}
+	}
 	if len(selected) < len(ofCommand) {
 		for _, c := range selected {
 			r.spec.Scope.Checks = append(r.spec.Scope.Checks, c.ID)
@@ -120,7 +136,8 @@ func (r *evaluation) gatherFiles(ctx context.Context, source *gather.Manifests) 
 	defer spill.close()
 	got, err := source.Stream(ctx, func(set *fact.Set) func([]fact.Workload) {
 		scope := api.Scope{Files: source.Files.Names()}
-		stream = checks.NewStream(catalogue.Plan(r.checks, gather.Narrowed(r.spec.Command, &scope, set)), set, checks.StreamOptions{
+		r.report.addPlatform(set)
+		stream = checks.NewStream(r.planOf(gather.Narrowed(r.spec.Command, &scope, set)), set, checks.StreamOptions{
 			Passes: r.showsPasses(), Spill: spill.open,
 		})
 		return stream.Add
@@ -254,7 +271,7 @@ func (r *evaluation) judgedAt(got *gather.Gathered) time.Time {
 	if r.at.IsZero() {
 		r.at = got.Set.CollectedAt.Time
 		if got.Saved != nil && r.report.vulnerabilities != "" {
-			r.at = time.Now()
+			r.at = r.env.now()
 		}
 		r.at = r.at.UTC().Truncate(time.Second)
 	}
@@ -285,6 +302,7 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 // setScope says in the report what was looked at.
 func (r *evaluation) setScope(got *gather.Gathered) {
 	set, command := got.Set, r.spec.Command
+	r.report.addPlatform(set)
 	if got.Saved != nil {
 		command = got.Saved.Command // its scope selects objects of that command's kind
 	}
@@ -296,17 +314,31 @@ func (r *evaluation) setScope(got *gather.Gathered) {
 	r.spec.Scope.Narrowed = gather.Narrowed(command, &r.spec.Scope, set)
 	r.spec.Scope.LeftOutChecks = leftOut(slices.DeleteFunc(slices.Clone(r.checks), func(c checks.Check) bool { return !c.Ready(set) }))
 	r.spec.Scope.ControlPlaneNodes = set.ControlPlaneNodes
+	r.spec.Scope.PlatformNamespaces = set.PlatformNamespaces
 }
 
 // plan is what the facts are judged by, once the scope is set.
-func (r *evaluation) plan() checks.Plan { return catalogue.Plan(r.checks, r.spec.Scope.Narrowed) }
+func (r *evaluation) plan() checks.Plan { return r.planOf(r.spec.Scope.Narrowed) }
+
+// planOf is the plan of a run that looks at a part of the cluster.
+func (r *evaluation) planOf(narrowed string) checks.Plan {
+	plan := catalogue.Plan(r.checks, narrowed)
+	plan.Waivers, plan.JudgedAt, plan.Drafts = r.waivers, r.at, r.drafts
+	return plan
+}
 
 // present prints the report to every output that was asked for, and returns the exit status.
 func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
+	if err := r.writeDrafts(set); err != nil {
+		return err
+	}
+	r.spec.Waivers = judgement.Waivers
 	built := report.Stream(r.spec, set, judgement)
 	if r.spec.Command == "nodes" {
 		head := built.Head
-		head.Nodes = report.Nodes(r.plan(), set, head.Gaps)
+		plan := r.plan()
+		plan.Drafts = nil // they are about the whole run
+		head.Nodes = report.Nodes(plan, set, head.Gaps)
 		if n := len(head.Nodes); n == 1 && (len(r.spec.Scope.Names) == 1 || r.spec.Scope.Local) {
 			// One node was asked for by its name, or is this machine: in full.
 			head.Nodes[0].Containers, head.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name, driftState)
@@ -466,6 +498,8 @@ type Env struct {
 	// OutWidth is the terminal's width in columns, or 0 without a terminal.
 	OutWidth int
 
+	// clock gives the time; nil is the real one.
+	clock func() time.Time
 	// user is the command line, after it was parsed.
 	user invocation
 	// server names the API server in messages. It is set with the configuration.
@@ -479,6 +513,13 @@ type Env struct {
 	// measuring is set while the progress bar of the probes uses the terminal's
 	// last line.
 	measuring atomic.Bool
+}
+
+func (e *Env) now() time.Time {
+	if e.clock != nil {
+		return e.clock()
+	}
+	return time.Now()
 }
 
 // colored reports whether to use colour. It looks at the flag, then NO_COLOR,

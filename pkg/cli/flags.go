@@ -35,8 +35,13 @@ type reportFlags struct {
 	color        string
 	saveFacts    string
 
+	waiverFlags
+
 	// vulnerabilities is a flag only of commands that look at hosts or containers.
 	vulnerabilities string
+
+	// at is the time against which verify judges; zero for every other command.
+	at time.Time
 }
 
 func (f *reportFlags) add(flags *pflag.FlagSet) {
@@ -52,6 +57,7 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.showPasses, "show-passes", false, "With -o wide: print passes too.")
 	flags.StringVar(&f.progress, "progress", "auto", "Show progress on stderr: auto, always, never.")
 	flags.StringVar(&f.color, "color", "auto", "Colour the table: auto, always, never.")
+	f.waiverFlags.add(flags)
 	flags.StringVar(&f.saveFacts, "save-facts", "", "Save what was read to this file; --facts judges it again.")
 }
 
@@ -98,7 +104,7 @@ func (f *reportFlags) validate() error {
 			return fmt.Errorf("--save-facts: %w", err)
 		}
 	}
-	return nil
+	return f.waiverFlags.validate()
 }
 
 // sourceFlags say where facts come from, if not from a cluster.

@@ -31,6 +31,7 @@ const (
 // verifyFlags name what the facts were judged with.
 type verifyFlags struct {
 	vulnerabilities string
+	waivers         string
 }
 
 func newVerifyCommand(env *Env) *cobra.Command {
@@ -41,8 +42,8 @@ func newVerifyCommand(env *Env) *cobra.Command {
 		Long: describe(`
 			Judges saved facts again, in the way that a report says of itself, and compares
 			what comes out with the report, byte for byte. The report is JSON or YAML. It
-			names the SHA-256 of the facts, of the vulnerability database if there was one,
-			the time of judging, and the checks that ran.
+			names the SHA-256 of the facts, of the waivers and the vulnerability database if
+			there were any, the time of judging, and the checks that ran.
 
 			The exit status is 0 if the report follows from the facts, 1 if it does not, and
 			3 if that cannot be decided: another version judged it, or it does not say from
@@ -64,6 +65,7 @@ func newVerifyCommand(env *Env) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.vulnerabilities, "vulnerabilities", "",
 		"The OSV database with which the report's run compared saved facts.")
+	cmd.Flags().StringVar(&f.waivers, "waivers", "", "The waivers that the report's run was given.")
 	return cmd
 }
 
@@ -165,6 +167,18 @@ func (f *verifyFlags) run(ctx context.Context, env *Env, factsPath, reportPath s
 	if digest != spec.Inputs.Facts {
 		return doesNotFollow("it was made from facts with %s, and these have %s", shown(spec.Inputs.Facts), digest)
 	}
+	switch waivers := spec.Inputs.Waivers; {
+	case f.waivers == "" && waivers != "":
+		return cannotTell("the report was made with waivers, %s; give them with --waivers", shown(waivers))
+	case f.waivers != "":
+		given, err := gather.Digest(ctx, f.waivers)
+		if err != nil {
+			return fmt.Errorf("--waivers: %w", err)
+		}
+		if given != waivers {
+			return doesNotFollow("its waivers have %s, and these have %s", shown(waivers), given)
+		}
+	}
 	if f.vulnerabilities != "" {
 		database, err := gather.Digest(ctx, f.vulnerabilities)
 		if err != nil {
@@ -174,7 +188,7 @@ func (f *verifyFlags) run(ctx context.Context, env *Env, factsPath, reportPath s
 			return doesNotFollow("its vulnerability database has %s, and this one has %s", shown(spec.Inputs.Vulnerabilities), database)
 		}
 	}
-	again := judgeAgain{env: env, path: factsPath, format: format, spec: spec, at: at.UTC(), vulnerabilities: f.vulnerabilities}
+	again := judgeAgain{env: env, path: factsPath, format: format, spec: spec, at: at.UTC(), with: f}
 	first, err := again.compare(ctx, data)
 	if err != nil {
 		return err
@@ -188,11 +202,11 @@ func (f *verifyFlags) run(ctx context.Context, env *Env, factsPath, reportPath s
 
 // judgeAgain judges facts as a report says that it did.
 type judgeAgain struct {
-	env             *Env
-	path, format    string
-	spec            *api.ReportSpec
-	at              time.Time
-	vulnerabilities string
+	env          *Env
+	path, format string
+	spec         *api.ReportSpec
+	at           time.Time
+	with         *verifyFlags
 }
 
 // difference is the first place at which two reports differ.
@@ -211,16 +225,19 @@ func (j *judgeAgain) compare(ctx context.Context, data []byte) (difference, erro
 		if err != nil {
 			return difference{}, err
 		}
-		if j.vulnerabilities == "" && got.Saved.Inputs.Vulnerabilities != j.spec.Inputs.Vulnerabilities {
+		if j.with.vulnerabilities == "" && got.Saved.Inputs.Vulnerabilities != j.spec.Inputs.Vulnerabilities {
 			return difference{}, cannotTell("the report was compared with the vulnerability database %s; give it with --vulnerabilities", shown(j.spec.Inputs.Vulnerabilities))
 		}
-		flags := reportFlags{output: j.format, severity: string(j.spec.Inputs.Severity), checks: j.spec.Scope.Checks, vulnerabilities: j.vulnerabilities, progress: "auto", color: "auto"}
+		flags := reportFlags{
+			output: j.format, severity: string(j.spec.Inputs.Severity), checks: j.spec.Scope.Checks,
+			vulnerabilities: j.with.vulnerabilities, at: j.at, progress: "auto", color: "auto",
+		}
+		flags.waivers, flags.platformNamespaces = j.with.waivers, j.spec.Scope.PlatformNamespaces
 		r, err := newEvaluation(ctx, j.env, flags, j.spec.Command, ofCommand)
 		if err != nil {
 			last.where = "what it says that was asked is not what a run can be asked"
 			continue
 		}
-		r.at = j.at
 		if err := r.compare(ctx, got); err != nil {
 			return difference{}, err
 		}

@@ -48,6 +48,34 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// What a report was made with has to be given, and has to be the same.
+func TestVerifyWithWaivers(t *testing.T) {
+	dir := t.TempDir()
+	drafts, waivers := filepath.Join(dir, "drafts.yaml"), filepath.Join(dir, "waivers.yaml")
+	runsTo(t, ExitOK, "--facts", verifyFacts, "--write-waivers", drafts)
+	text, err := os.ReadFile(drafts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled := strings.NewReplacer(`reason: ""`, "reason: known", `acceptedBy: ""`, "acceptedBy: me").Replace(string(text))
+	if err := os.WriteFile(waivers, []byte(filled), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report := verified(t, verifyFacts, "-o", "json", "--waivers", waivers, "--platform-namespaces", "infra-*")
+	data, err := os.ReadFile(report)
+	if err != nil || !strings.Contains(string(data), `"accepted": {`) {
+		t.Fatalf("no finding is accepted, %v", err)
+	}
+	runsTo(t, ExitOK, "verify", verifyFacts, report, "--waivers", waivers)
+	if _, errOut := runsTo(t, ExitPartial, "verify", verifyFacts, report); !strings.Contains(errOut, "give them with --waivers") {
+		t.Error(errOut)
+	}
+	if _, errOut := runsTo(t, ExitFindings, "verify", verifyFacts, report, "--waivers", drafts); !strings.Contains(errOut, "its waivers have sha256:") {
+		t.Error(errOut)
+	}
+	runsTo(t, ExitFindings, "verify", verifyFacts, verified(t, verifyFacts, "-o", "json"), "--waivers", waivers)
+}
+
 // No byte of a report can change.
 func TestVerifyFindsEveryChange(t *testing.T) {
 	for _, format := range []string{"json", "yaml"} {

@@ -152,6 +152,11 @@ func sanitized(findings iter.Seq[api.Finding]) iter.Seq[api.Finding] {
 func sanitizeFinding(f *api.Finding) {
 	sanitizeSubject(&f.Subject)
 	f.Message, f.Remediation.Text, f.Reason = safe(f.Message), escape.Line(f.Remediation.Text), fact.Reason(escape.Line(string(f.Reason)))
+	if f.Accepted != nil {
+		a := *f.Accepted
+		a.Reason, a.AcceptedBy, a.Accepted, a.Expires = safe(a.Reason), safe(a.AcceptedBy), safe(a.Accepted), safe(a.Expires)
+		f.Accepted = &a
+	}
 	f.Evidence = slices.Clone(f.Evidence)
 	for j := range f.Evidence {
 		f.Evidence[j].Source, f.Evidence[j].Value = safe(f.Evidence[j].Source), safe(f.Evidence[j].Value)
@@ -196,6 +201,17 @@ func sanitize(report *api.ChecklistReport) {
 		for i := range *list {
 			(*list)[i] = safe((*list)[i])
 		}
+	}
+	if use := report.Spec.Waivers; use != nil {
+		own := *use
+		for _, list := range []*[]api.WaiverNote{&own.Expired, &own.Unused} {
+			*list = slices.Clone(*list)
+			for i := range *list {
+				n := &(*list)[i]
+				n.Check, n.Detail = safe(n.Check), safe(n.Detail)
+			}
+		}
+		report.Spec.Waivers = &own
 	}
 	report.Spec.Command = safe(report.Spec.Command) // of saved facts
 }

@@ -107,7 +107,7 @@ func (p *tablePrinter) addCounts(rows []*row) (others int) {
 func (p *tablePrinter) print(out io.Writer, report *api.ChecklistReport, store *checks.Store) error {
 	report = unnamedCluster(report)
 	stored := func(out io.Writer, _ *api.ChecklistReport) error { return p.stored(out, store) }
-	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.nodes, p.scorecard, p.parts, stored, p.findings, p.gaps, p.containers, p.next}
+	parts := []func(io.Writer, *api.ChecklistReport) error{p.where, p.nodes, p.scorecard, p.parts, stored, p.findings, p.waivers, p.gaps, p.containers, p.next}
 	for _, part := range parts {
 		if err := part(out, report); err != nil {
 			return err
@@ -259,6 +259,9 @@ func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) err
 		if a.WorkloadsReason != "" {
 			notes = append(notes, escape.Line("workloads: "+sayReason(a.WorkloadsReason)))
 		}
+		if a.Accepted > 0 {
+			notes = slices.Insert(notes, 0, thousands(a.Accepted)+" accepted")
+		}
 		row.Note = strings.Join(notes, "; ")
 		t.Rows = append(t.Rows, row)
 	}
@@ -338,6 +341,9 @@ func (p *tablePrinter) parts(out io.Writer, report *api.ChecklistReport) error {
 			reason := escape.Line(sayReason(part.Reason))
 			if part.WorkloadsReason != "" {
 				reason = "workloads: " + escape.Line(sayReason(part.WorkloadsReason))
+			}
+			if part.Accepted > 0 {
+				reason = strings.TrimSuffix(thousands(part.Accepted)+" accepted; "+reason, "; ")
 			}
 			if part.Optional {
 				reason = strings.TrimSuffix("optional; "+reason, "; ")

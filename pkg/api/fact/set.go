@@ -20,6 +20,9 @@ type Set struct {
 	// ControlPlaneNodes are the nodes that, according to the user, hold the cluster's
 	// etcd and API servers (--control-plane-node, or --local for this machine).
 	ControlPlaneNodes []string `json:"controlPlaneNodes,omitempty"`
+	// PlatformNamespaces are the namespaces that, according to the user, are the platform's
+	// (--platform-namespaces): names or globs, sorted.
+	PlatformNamespaces []string `json:"platformNamespaces,omitempty"`
 	// Secrets are what the API server lists, sorted by namespace and name. It is nil
 	// if the server was not asked, or if it refused (then a Gap says so).
 	Secrets []SecretName `json:"secrets,omitempty"`
@@ -108,6 +111,9 @@ type Cluster struct {
 	Name    string `json:"name,omitempty"`
 	Server  string `json:"server,omitempty"`
 	Version string `json:"version,omitempty"`
+	// UID is that of the namespace kube-system, which people use as the cluster's; "" if it was
+	// not read.
+	UID string `json:"uid,omitempty"`
 	// Provider is kubeadm, k3s, rke2, eks, gke, aks, openshift, talos or unknown.
 	// It is computed when facts are judged, and ignored in facts.
 	Provider string `json:"provider,omitempty"`

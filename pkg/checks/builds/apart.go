@@ -70,7 +70,7 @@ func sharedNodes(v *checks.View, builds []bool) map[string]bool {
 	shared := map[string]bool{}
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
-		if builds[i] || w.Owner.Kind == fact.SubjectDaemonSet || fact.PlatformNamespace(v.Cluster.Provider, w.Owner.Namespace) {
+		if builds[i] || w.Owner.Kind == fact.SubjectDaemonSet || v.Platform(w.Owner.Namespace) {
 			continue
 		}
 		for k := range w.Pods {

@@ -29,6 +29,7 @@ var UndeclaredContainer = checks.Check{
 	Excuse: func(_ *checks.View, gap fact.Gap) bool {
 		return gap.What == fact.Processes && gap.Subject.Namespace != ""
 	},
+	NoWaiver: "its subject is the id of one container, and no other container ever has that: declare the container, or stop it",
 	Why: "What runs on a node without Kubernetes has no admission, no quota, no network policy and no owner: nobody sees it with kubectl, " +
 		"and it stays when its pod is deleted. Intruders run their containers so, and so do build jobs and forgotten experiments.",
 	Remediation: "Find out on the node who started it (crictl ps, docker ps, podman ps, systemctl status PID). " +
