@@ -19,7 +19,7 @@ func (p *tablePrinter) waivers(out io.Writer, report *api.ChecklistReport) error
 	if use == nil {
 		return nil
 	}
-	words := fmt.Sprintf("WAIVERS  %s, %s used", thousands(use.Waivers), thousands(use.Used))
+	words := fmt.Sprintf("WAIVERS  %s in the file, %s used", thousands(use.Waivers), thousands(use.Used))
 	for _, kind := range []struct {
 		n    int
 		name string

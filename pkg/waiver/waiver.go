@@ -260,9 +260,6 @@ const maxMore = 3
 
 // more says what of a finding is worse than what a waiver accepts, "" if nothing is.
 func (l *List) more(waiver int, severity api.Severity, items []Item) string {
-	if accepted := l.waivers[waiver].Severity; severity.Rank() > accepted.Rank() {
-		return "severity " + string(severity) + ", not " + string(accepted)
-	}
 	var words []string
 	left := 0
 	for _, item := range items {
@@ -277,6 +274,12 @@ func (l *List) more(waiver int, severity api.Severity, items []Item) string {
 	text := strings.Join(words, ", ")
 	if left > 0 {
 		text += " and others"
+	}
+	if accepted := l.waivers[waiver].Severity; severity.Rank() > accepted.Rank() {
+		if text != "" {
+			text += ", "
+		}
+		text += "severity " + string(severity) + " instead of " + string(accepted)
 	}
 	return text
 }

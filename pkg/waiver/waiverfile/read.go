@@ -128,6 +128,7 @@ func (r *reader) file(data []byte) []waiver.Waiver {
 	}
 	version, kind := r.text(fields["apiVersion"], "apiVersion"), r.text(fields["kind"], "kind")
 	if kind != Kind {
+		r.problems = nil // its fields are those of another kind
 		r.wrong(root.Line, "kind: expected %s, found %q", Kind, short(kind))
 		return nil
 	}
