@@ -1,9 +1,10 @@
 package cluster
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,8 +17,38 @@ import (
 type alike struct {
 	groups map[[sha256.Size]byte]*fact.Workload
 	buffer []byte
-	texts  map[string]string // of few values
+	// last is the buffer of the pod before, and sum its hash.
+	last  []byte
+	sum   [sha256.Size]byte
+	texts map[string]string // of few values
+	// owners are the references of the pod before, and references their bytes.
+	owners     []metav1.OwnerReference
+	references []byte
+	hash       map[string]string // the label pod-template-hash of the pod before
 }
+
+// meta is what of a pod's metadata says who its top owner is. Nobody changes it.
+func (a *alike) meta(pod *wirePod) (*metav1.ObjectMeta, error) {
+	buffer := a.buffer[:0]
+	for _, raw := range pod.owners {
+		buffer = append(buffer, raw...)
+	}
+	a.buffer = buffer
+	if !bytes.Equal(buffer, a.references) {
+		var meta metav1.ObjectMeta
+		if err := meta.Unmarshal(buffer); err != nil {
+			return nil, fmt.Errorf("the owners of a pod in the server's answer are malformed: %w", err)
+		}
+		a.owners, a.references = meta.OwnerReferences, append(a.references[:0], buffer...)
+	}
+	if hash := valueOf(pod.labels, templateHash); string(hash) != a.hash[templateHash] {
+		a.hash = map[string]string{templateHash: string(hash)}
+	}
+	return &metav1.ObjectMeta{Name: string(pod.name), Namespace: a.textOf(pod.namespace), OwnerReferences: a.owners, Labels: a.hash}, nil
+}
+
+// templateHash is the label with which a Deployment names its ReplicaSets.
+const templateHash = "pod-template-hash"
 
 // maxAlike bounds the pods that are remembered.
 const maxAlike = 200_000
@@ -33,95 +64,26 @@ const tokenPrefix = "kube-api-access-"
 // facts have the key alone.
 var perPod = []string{"cni.projectcalico.org/", "k8s.v1.cni.cncf.io/", "k8s.ovn.org/"}
 
-// key is equal for pods of one owner from which package podspec takes the same facts, but for
-// their origin and the name of the token's volume. It is a hash of what the API says of them
-// without what facts do not have: the node and what keeps a pod there, and its host name.
-// Ok is false for pods that cannot be compared in this way: of those with a volume of their
-// own, or with several tokens.
-func (a *alike) key(top fact.Subject, pod *corev1.Pod) (key [sha256.Size]byte, ok bool) {
-	spec := pod.Spec // what is changed below is not shared, or put back
-	spec.NodeName, spec.Affinity, spec.Hostname = "", nil, ""
-	token := ""
-	for i := range spec.Volumes {
-		v := &spec.Volumes[i]
-		if v.Ephemeral != nil {
-			return key, false
-		}
-		if strings.HasPrefix(v.Name, tokenPrefix) {
-			if token != "" {
-				return key, false
-			}
-			token = v.Name
-		}
+// key is equal for pods of one owner that appendKey finds to be equal. Ok is false for pods that
+// cannot be compared.
+func (a *alike) key(top fact.Subject, pod *wirePod) (key [sha256.Size]byte, ok bool) {
+	buffer := append(a.buffer[:0], top.Key()...)
+	buffer, ok = pod.appendKey(append(buffer, 0))
+	a.buffer = buffer
+	if !ok {
+		return key, false
 	}
-	if token != "" {
-		renameToken(&spec, token, tokenPrefix)
-		defer renameToken(&spec, tokenPrefix, token)
+	if !bytes.Equal(buffer, a.last) { // nearly always, pods of one owner come one after another
+		a.sum = sha256.Sum256(buffer)
+		a.last = append(a.last[:0], buffer...)
 	}
-	annotations := pod.Annotations
-	for name := range annotations {
-		if slices.ContainsFunc(perPod, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
-			annotations = withoutValues(annotations)
-			break
-		}
-	}
-	meta := metav1.ObjectMeta{Labels: pod.Labels, Annotations: annotations}
-	n, m := meta.Size(), spec.Size()
-	a.buffer = append(slices.Grow(a.buffer[:0], n+m+256), top.Key()...)
-	a.buffer = append(a.buffer, 0)
-	for _, part := range []struct {
-		size int
-		to   func([]byte) (int, error)
-	}{{n, meta.MarshalToSizedBuffer}, {m, spec.MarshalToSizedBuffer}} {
-		from := len(a.buffer)
-		a.buffer = slices.Grow(a.buffer, part.size)[:from+part.size]
-		if _, err := part.to(a.buffer[from:]); err != nil {
-			return key, false
-		}
-	}
-	return sha256.Sum256(a.buffer), true
-}
-
-func withoutValues(annotations map[string]string) map[string]string {
-	out := make(map[string]string, len(annotations))
-	for name, value := range annotations {
-		if slices.ContainsFunc(perPod, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
-			value = ""
-		}
-		out[name] = value
-	}
-	return out
-}
-
-// renameToken changes the name of a volume where it is declared and mounted.
-func renameToken(spec *corev1.PodSpec, from, to string) {
-	for i := range spec.Volumes {
-		if name := &spec.Volumes[i].Name; *name == from {
-			*name = to
-		}
-	}
-	mounts := func(list []corev1.VolumeMount) {
-		for i := range list {
-			if name := &list[i].Name; *name == from {
-				*name = to
-			}
-		}
-	}
-	for i := range spec.InitContainers {
-		mounts(spec.InitContainers[i].VolumeMounts)
-	}
-	for i := range spec.Containers {
-		mounts(spec.Containers[i].VolumeMounts)
-	}
-	for i := range spec.EphemeralContainers {
-		mounts(spec.EphemeralContainers[i].VolumeMounts)
-	}
+	return a.sum, true
 }
 
 // of is the group of a pod whose key is known. Nil if its spec is needed: there is none, or
 // the group's spec is to be that of this pod.
-func (a *alike) of(key [sha256.Size]byte, pod *corev1.Pod) *fact.Workload {
-	if group := a.groups[key]; group != nil && group.Pods[0].Name < pod.Name {
+func (a *alike) of(key [sha256.Size]byte, pod string) *fact.Workload {
+	if group := a.groups[key]; group != nil && group.Pods[0].Name < pod {
 		return group
 	}
 	return nil
@@ -144,9 +106,16 @@ func (a *alike) text(s string) string {
 	return s
 }
 
+// textOf is text of bytes, without a copy of those that are known.
+func (a *alike) textOf(b []byte) string {
+	if known, ok := a.texts[string(b)]; ok {
+		return known
+	}
+	return a.text(string(b))
+}
+
 // share makes a pod of a group hold what another of the group holds, where both are equal.
 func (a *alike) share(group *fact.Workload, pod *fact.Pod) {
-	pod.Node, pod.Phase = a.text(pod.Node), a.text(pod.Phase)
 	if len(group.Pods) == 0 {
 		return
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -174,7 +173,7 @@ func (t *ownerTree) learn(ctx context.Context) error {
 }
 
 // learnFrom does so if a pod is the first whose controller is of its kind.
-func (t *ownerTree) learnFrom(ctx context.Context, pod *corev1.Pod) error {
+func (t *ownerTree) learnFrom(ctx context.Context, pod *metav1.ObjectMeta) error {
 	ref := metav1.GetControllerOfNoCopy(pod)
 	if ref == nil || t.resources == nil {
 		return nil
@@ -217,7 +216,7 @@ func (t *ownerTree) top(object objectKey, visit func(objectKey)) objectKey {
 
 // topOf is the top owner of a pod: Pod, ReplicaSet, Deployment; Pod, Job, CronJob; or
 // whatever controllers custom resources have.
-func (t *ownerTree) topOf(pod *corev1.Pod) fact.Subject {
+func (t *ownerTree) topOf(pod *metav1.ObjectMeta) fact.Subject {
 	subject := fact.Subject{Kind: fact.SubjectPod, Namespace: pod.Namespace, Name: pod.Name}
 	ref := metav1.GetControllerOfNoCopy(pod)
 	if ref == nil || ref.Kind == fact.SubjectNode {
@@ -226,7 +225,7 @@ func (t *ownerTree) topOf(pod *corev1.Pod) fact.Subject {
 	first := ownerKey(ref, pod.Namespace)
 	if _, known := t.above(first); !known && first.kind == fact.SubjectReplicaSet && first.group == "apps" {
 		// The Deployment controller names its ReplicaSets NAME-HASH.
-		if hash := pod.Labels["pod-template-hash"]; hash != "" {
+		if hash := pod.Labels[templateHash]; hash != "" {
 			if name, ok := strings.CutSuffix(first.name, "-"+hash); ok {
 				t.pass(first, pod)
 				first = objectKey{"apps", fact.SubjectDeployment, pod.Namespace, name}
@@ -239,7 +238,7 @@ func (t *ownerTree) topOf(pod *corev1.Pod) fact.Subject {
 }
 
 // pass notes that an object is above a pod.
-func (t *ownerTree) pass(object objectKey, pod *corev1.Pod) {
+func (t *ownerTree) pass(object objectKey, pod *metav1.ObjectMeta) {
 	if t.live != nil {
 		t.live[object] = true
 		cluster := object // of the cluster, if its kind is: no kind is both

@@ -84,40 +84,64 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 // list lists the pods themselves.
 func (l *podLister) list(ctx context.Context) error {
 	var failed error
+	var pod wirePod
 	err := eachPage(ctx, l.opts.PageSize,
 		metav1.ListOptions{LabelSelector: l.opts.Selector, FieldSelector: l.opts.FieldSelector},
-		func(ctx context.Context, o metav1.ListOptions) ([]corev1.Pod, string, error) {
-			list, err := l.core.Pods(l.opts.Namespace).List(ctx, o)
-			if err != nil {
-				return nil, "", err
-			}
-			return list.Items, list.Continue, err
-		},
+		l.podPage,
 		func() { l.groups, l.alike = map[[sha256.Size]byte]*fact.Workload{}, newAlike() },
-		func(pod *corev1.Pod) {
-			if !l.again && failed == nil { // requests for owners are made here: the next page is on its way meanwhile
-				failed = l.tree.learnFrom(ctx, pod)
-			}
-			top := l.tree.topOf(pod)
-			key, comparable := l.alike.key(top, pod)
-			if comparable {
-				if group := l.alike.of(key, pod); group != nil {
-					l.join(group, podFacts(pod))
-					return
-				}
-			}
-			spec := podspec.From("pod/"+pod.Namespace+"/"+pod.Name, "spec", pod.Labels, pod.Annotations, &pod.Spec)
-			spec.RuntimeHandler = l.handlers[spec.RuntimeClass]
-			for i := range pod.Spec.Volumes {
-				if claim := claimName(pod, &pod.Spec.Volumes[i]); claim != "" {
-					l.claims.fill(&spec.Volumes[i], pod.Namespace+"/"+claim, l.again)
-				}
-			}
-			if group := l.add(top, spec, podFacts(pod)); comparable {
-				l.alike.learn(key, group)
+		func(data *[]byte) {
+			if failed == nil {
+				failed = l.pod(ctx, &pod, *data)
 			}
 		})
 	return cmp.Or(err, failed)
+}
+
+// pod puts a listed pod into its group.
+func (l *podLister) pod(ctx context.Context, pod *wirePod, data []byte) error {
+	if err := pod.readAny(data); err != nil {
+		return err
+	}
+	facts, ok := pod.facts(!l.opts.NoIDs, l.alike.textOf)
+	if !ok { // of the usual form it is ok
+		again, err := encodedAgain(data)
+		if err != nil || !pod.read(again) {
+			return cmp.Or(err, errWire)
+		}
+		facts, _ = pod.facts(!l.opts.NoIDs, l.alike.textOf)
+	}
+	meta, err := l.alike.meta(pod)
+	if err != nil {
+		return err
+	}
+	if !l.again { // requests for owners are made here: the next page is on its way meanwhile
+		if err := l.tree.learnFrom(ctx, meta); err != nil {
+			return err
+		}
+	}
+	top := l.tree.topOf(meta)
+	key, comparable := l.alike.key(top, pod)
+	if comparable {
+		if group := l.alike.of(key, facts.Name); group != nil {
+			l.join(group, facts)
+			return nil
+		}
+	}
+	whole, err := pod.decode()
+	if err != nil {
+		return err
+	}
+	spec := podspec.From("pod/"+whole.Namespace+"/"+whole.Name, "spec", whole.Labels, whole.Annotations, &whole.Spec)
+	spec.RuntimeHandler = l.handlers[spec.RuntimeClass]
+	for i := range whole.Spec.Volumes {
+		if claim := claimName(whole, &whole.Spec.Volumes[i]); claim != "" {
+			l.claims.fill(&spec.Volumes[i], whole.Namespace+"/"+claim, l.again)
+		}
+	}
+	if group := l.add(top, spec, facts); comparable {
+		l.alike.learn(key, group)
+	}
+	return nil
 }
 
 // relist lists the pods once more, and nothing else: what is new since then about
@@ -230,49 +254,10 @@ func (l *podLister) claimPaths(ctx context.Context) (claims, error) {
 	return out, err
 }
 
-// configHash is what a static pod's cgroup has in place of a UID. The kubelet
-// puts it into both annotations of the mirror pod
-// (kubernetes/pkg/kubelet/types). Any pod can have the first; it means nothing
-// if the pod is not a mirror.
-func configHash(pod *corev1.Pod) string {
-	hash := pod.Annotations["kubernetes.io/config.hash"]
-	if pod.Annotations[corev1.MirrorPodAnnotationKey] != hash {
-		return ""
-	}
-	return hash
-}
-
-func podFacts(pod *corev1.Pod) fact.Pod {
-	out := fact.Pod{
-		Name:       pod.Name,
-		UID:        string(pod.UID),
-		Node:       pod.Spec.NodeName,
-		Phase:      string(pod.Status.Phase),
-		ConfigHash: configHash(pod),
-	}
-	for _, list := range [][]corev1.ContainerStatus{
-		pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses,
-	} {
-		for _, s := range list {
-			status := fact.ContainerStatus{
-				Name:    s.Name,
-				ID:      withoutScheme(s.ContainerID),
-				ImageID: s.ImageID,
-				Running: s.State.Running != nil,
-				Waiting: s.State.Waiting != nil,
-			}
-			if ended := s.State.Terminated; ended != nil {
-				status.Terminated, status.ExitCode = true, &ended.ExitCode
-			}
-			status.Restarted = s.RestartCount > 0 || s.LastTerminationState.Terminated != nil
-			if s.LastTerminationState.Terminated != nil {
-				status.LastID = withoutScheme(s.LastTerminationState.Terminated.ContainerID)
-			}
-			out.Containers = append(out.Containers, status)
-		}
-	}
-	return out
-}
+// configHashKey is the annotation with what a static pod's cgroup has in place of a UID. The
+// kubelet puts it into both annotations of the mirror pod (kubernetes/pkg/kubelet/types). Any
+// pod can have this one; it means nothing if the pod is not a mirror.
+const configHashKey = "kubernetes.io/config.hash"
 
 // withoutScheme removes "containerd://" and similar prefixes.
 func withoutScheme(id string) string {

@@ -201,7 +201,7 @@ func TestOnlyAMirrorHasAConfigHash(t *testing.T) {
 		"no mirror":                {"kubernetes.io/config.hash": "0123abcd"},
 		"a mirror of another hash": {"kubernetes.io/config.hash": "0123abcd", "kubernetes.io/config.mirror": "4567"},
 	} {
-		if got := podFacts(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: annotations}}).ConfigHash; got != "" {
+		if got := factsOnWire(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: annotations}}).ConfigHash; got != "" {
 			t.Errorf("%s: found %q", name, got)
 		}
 	}
@@ -308,7 +308,7 @@ func BenchmarkGrouping(b *testing.B) {
 		l := podLister{groups: map[[sha256.Size]byte]*fact.Workload{}, tree: newOwnerTree(nil, Options{})}
 		for i := range pods {
 			p := &pods[i]
-			l.add(l.tree.topOf(p), podspec.From("pod/"+p.Namespace+"/"+p.Name, "spec", p.Labels, p.Annotations, &p.Spec), podFacts(p))
+			l.add(l.tree.topOf(&p.ObjectMeta), podspec.From("pod/"+p.Namespace+"/"+p.Name, "spec", p.Labels, p.Annotations, &p.Spec), podFacts(p))
 		}
 		if got := len(l.workloads()); got != 500 {
 			b.Fatalf("want 500 workloads, got %d", got)
