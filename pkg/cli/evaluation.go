@@ -39,6 +39,9 @@ type evaluation struct {
 	report reportFlags
 	spec   api.ReportSpec
 	checks []checks.Check
+	// context and kubeconfig are those of the cluster, for the script of --write-patches; "" if
+	// there are none.
+	context, kubeconfig string
 	// summary asks the table for the scorecard and what matters most.
 	summary bool
 	// waivers are those of the user as of at, and drafts what --write-waivers writes; nil without
@@ -126,7 +129,7 @@ func (r *evaluation) gather(ctx context.Context, source gather.Source) error {
 
 // gatherFiles reads files. If there are very many workloads, they are judged as they come.
 func (r *evaluation) gatherFiles(ctx context.Context, source *gather.Manifests) error {
-	if r.report.saveFacts != "" || r.report.vulnerabilities != "" {
+	if r.report.saveFacts != "" || r.report.vulnerabilities != "" || r.report.writePatches != "" {
 		return r.gather(ctx, source) // they need the whole set
 	}
 	var (
@@ -175,7 +178,7 @@ const streamedWorkloads = 1000
 // read, and nothing needs the whole set after that. A gap about a workload is joined with what
 // checks find of it, so that needs the whole set.
 func (r *evaluation) streams(source *gather.Cluster, set *fact.Set) bool {
-	return r.spec.Command == "pods" && source.Level == "" && !source.Net && r.report.saveFacts == "" && r.report.vulnerabilities == "" &&
+	return r.spec.Command == "pods" && source.Level == "" && !source.Net && r.report.saveFacts == "" && r.report.vulnerabilities == "" && r.report.writePatches == "" &&
 		len(set.Workloads) > streamedWorkloads &&
 		!slices.ContainsFunc(set.Gaps, func(g fact.Gap) bool { return g.Subject.Kind != fact.SubjectCluster })
 }
@@ -219,6 +222,7 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 	if err != nil {
 		return err
 	}
+	r.context, r.kubeconfig = contextOf(flags)
 	progress := r.env.newProgress(r.env.showsProgress(r.report.progress), "measuring nodes")
 	source.Name, source.Config, source.Getter = clusterName(flags), config, flags
 	source.NoProbe, source.Probe, source.Warn = probe.noProbe, probe.options(r.env), r.env.warnLine
@@ -334,6 +338,9 @@ func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
 	}
 	r.spec.Waivers = judgement.Waivers
 	built := report.Stream(r.spec, set, judgement)
+	if err := r.patch(set, judgement, built); err != nil {
+		return err
+	}
 	if r.spec.Command == "nodes" {
 		head := built.Head
 		plan := r.plan()

@@ -42,6 +42,8 @@ type reportFlags struct {
 
 	// at is the time against which verify judges; zero for every other command.
 	at time.Time
+	// writePatches is a flag only of commands that look at workloads.
+	writePatches string
 }
 
 func (f *reportFlags) add(flags *pflag.FlagSet) {
@@ -65,6 +67,12 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 func (f *reportFlags) addVulnerabilities(flags *pflag.FlagSet) {
 	flags.StringVar(&f.vulnerabilities, "vulnerabilities", "",
 		"Compare the packages of hosts and containers with this OSV database: a directory, or a zip file as osv.dev publishes it. Nothing is downloaded.")
+}
+
+// addPatches adds the flag of a directory for patches.
+func (f *reportFlags) addPatches(flags *pflag.FlagSet) {
+	flags.StringVar(&f.writePatches, "write-patches", "",
+		"Write patches that answer findings to this new directory, and put them into JSON and YAML. Nothing is applied.")
 }
 
 func (f *reportFlags) validate() error {
@@ -104,8 +112,17 @@ func (f *reportFlags) validate() error {
 			return fmt.Errorf("--save-facts: %w", err)
 		}
 	}
+	if f.writePatches != "" {
+		if err := freeDirectory(f.writePatches); err != nil {
+			return fmt.Errorf("--write-patches: %w", err)
+		}
+	}
 	return f.waiverFlags.validate()
 }
+
+// objects reports whether to read how workloads can be changed: for patches now, or later from
+// the facts.
+func (f *reportFlags) objects() bool { return f.writePatches != "" || f.saveFacts != "" }
 
 // sourceFlags say where facts come from, if not from a cluster.
 type sourceFlags struct {

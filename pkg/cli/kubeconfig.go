@@ -74,6 +74,22 @@ func clusterName(flags *genericclioptions.ConfigFlags) string {
 	return cluster
 }
 
+// contextOf returns the kubeconfig's context, and its file if the command line names it. Context
+// is "" if a flag replaces a part of it: then no context is the cluster that was read.
+func contextOf(flags *genericclioptions.ConfigFlags) (context, kubeconfig string) {
+	raw, err := rawConfig(flags)
+	if err != nil || *flags.APIServer != "" || *flags.ClusterName != "" || *flags.AuthInfoName != "" {
+		return "", ""
+	}
+	context, _, _ = chosen(flags, raw)
+	if context != "" && *flags.KubeConfig != "" {
+		if kubeconfig, err = filepath.Abs(*flags.KubeConfig); err != nil {
+			return "", ""
+		}
+	}
+	return context, kubeconfig
+}
+
 // kubeconfigProblem says why a kubeconfig gives no connection, or returns nil. Its
 // errors show only names of contexts, clusters and users, and paths of files. Without
 // this check, client-go would connect to a server on this machine if a cluster is

@@ -63,6 +63,7 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 	flags.StringVar(&f.facts, "facts", "", "Judge facts that --save-facts wrote; no cluster is contacted.")
 	f.reportFlags.add(flags)
 	f.reportFlags.addVulnerabilities(flags)
+	f.reportFlags.addPatches(flags)
 	f.probeFlags.add(flags)
 	f.configMapFlags.add(flags)
 	return cmd
@@ -106,7 +107,8 @@ func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags
 	source := &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods},
 		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector, Names: args,
-		NoConfigMaps: f.noConfigMaps, NoIDs: !f.measure && r.report.saveFacts == "",
+		NoConfigMaps: f.noConfigMaps, NoIDs: !f.measure && r.report.saveFacts == "" && r.report.writePatches == "",
+		Objects: r.report.objects(),
 	}
 	if f.measure {
 		source.Level, source.Net = f.levels()
@@ -118,6 +120,7 @@ func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags
 
 // manifests returns the source of what files declare.
 func (f *podsFlags) manifests(env *Env, config *genericclioptions.ConfigFlags) (*gather.Manifests, error) {
+	f.files.Objects = f.reportFlags.objects()
 	source := &gather.Manifests{Files: f.files, Stdin: env.Streams.In, Warn: env.warnLine}
 	// The kubeconfig's namespace does not apply to a file. Only -n does.
 	if config.Namespace != nil {

@@ -190,6 +190,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	f.scopeFlags.add(cmd.Flags(), "all of them unless -n is given")
 	f.reportFlags.add(cmd.Flags())
 	f.reportFlags.addVulnerabilities(cmd.Flags())
+	f.reportFlags.addPatches(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
 	f.controlPlaneFlags.add(cmd.Flags())
@@ -237,6 +238,6 @@ func (f *checklistFlags) cluster(r *evaluation, config *genericclioptions.Config
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods, fact.Nodes},
 		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector,
 		ControlPlaneNodes: f.controlPlaneNodes, Level: level, Net: net,
-		NoConfigMaps: f.noConfigMaps,
+		NoConfigMaps: f.noConfigMaps, Objects: r.report.objects(),
 	}, nil
 }

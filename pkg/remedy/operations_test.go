@@ -39,7 +39,7 @@ func objectOf(t *testing.T, text string) *fact.Object {
 	return out
 }
 
-func path(names ...string) mend.Path {
+func fieldPath(names ...string) mend.Path {
 	var p mend.Path
 	for _, name := range names {
 		p = append(p, mend.Step{Name: name})
@@ -47,7 +47,7 @@ func path(names ...string) mend.Path {
 	return p
 }
 
-func entryOf(list, key, value string, index int) mend.Step {
+func itemStep(list, key, value string, index int) mend.Step {
 	return mend.Step{Name: list, Item: &mend.Item{Key: key, Value: value, Index: index}}
 }
 
@@ -73,34 +73,34 @@ func TestOperations(t *testing.T) {
 		want  []change
 	}{
 		"a field that is there is replaced": {
-			[]mend.Mend{{Container: "web", Path: path("securityContext", "privileged"), Op: mend.Set, Value: false}},
+			[]mend.Mend{{Container: "web", Path: fieldPath("securityContext", "privileged"), Op: mend.Set, Value: false}},
 			[]change{{"/spec/template/spec/containers/0/securityContext/privileged", "false"}},
 		},
 		"objects that are not there are made once": {
 			[]mend.Mend{
-				{Container: "side", Path: path("securityContext", "seccompProfile", "type"), Op: mend.Set, Value: "RuntimeDefault"},
-				{Container: "side", Path: path("securityContext", "capabilities", "drop"), Op: mend.Set, Value: []any{"ALL"}},
-				{Container: "side", Path: path("securityContext", "runAsUser"), Op: mend.Set, Value: int64(1000)},
+				{Container: "side", Path: fieldPath("securityContext", "seccompProfile", "type"), Op: mend.Set, Value: "RuntimeDefault"},
+				{Container: "side", Path: fieldPath("securityContext", "capabilities", "drop"), Op: mend.Set, Value: []any{"ALL"}},
+				{Container: "side", Path: fieldPath("securityContext", "runAsUser"), Op: mend.Set, Value: int64(1000)},
 			},
 			[]change{{"/spec/template/spec/containers/1/securityContext", `{"capabilities":{"drop":["ALL"]},"runAsUser":1000,"seccompProfile":{"type":"RuntimeDefault"}}`}},
 		},
 		"an init container has its own list": {
-			[]mend.Mend{{Container: "init", Path: path("securityContext", "privileged"), Op: mend.Set, Value: false}},
+			[]mend.Mend{{Container: "init", Path: fieldPath("securityContext", "privileged"), Op: mend.Set, Value: false}},
 			[]change{{"/spec/template/spec/initContainers/0/securityContext", `{"privileged":false}`}, {"/spec/template/spec/containers/0/securityContext/privileged", "true"}},
 		},
 		"the pod's own context": {
-			[]mend.Mend{{Path: path("securityContext", "runAsNonRoot"), Op: mend.Set, Value: true}},
+			[]mend.Mend{{Path: fieldPath("securityContext", "runAsNonRoot"), Op: mend.Set, Value: true}},
 			[]change{{"/spec/template/spec/securityContext", `{"runAsNonRoot":true}`}},
 		},
 		"a field is removed": {
-			[]mend.Mend{{Path: path("hostPID"), Op: mend.Remove}},
+			[]mend.Mend{{Path: fieldPath("hostPID"), Op: mend.Remove}},
 			[]change{{"/spec/template/spec/hostPID", ""}},
 		},
 		"entries are removed from the last to the first": {
 			[]mend.Mend{
-				{Path: mend.Path{entryOf("volumes", "name", "a", 0)}, Op: mend.Remove},
-				{Container: "web", Path: mend.Path{entryOf("volumeMounts", "mountPath", "/host", 0)}, Op: mend.Remove},
-				{Path: mend.Path{entryOf("volumes", "name", "b", 0)}, Op: mend.Remove},
+				{Path: mend.Path{itemStep("volumes", "name", "a", 0)}, Op: mend.Remove},
+				{Container: "web", Path: mend.Path{itemStep("volumeMounts", "mountPath", "/host", 0)}, Op: mend.Remove},
+				{Path: mend.Path{itemStep("volumes", "name", "b", 0)}, Op: mend.Remove},
 			},
 			[]change{
 				{"/spec/template/spec/volumes", `[{"emptyDir":{},"name":"c"}]`},
@@ -109,10 +109,10 @@ func TestOperations(t *testing.T) {
 		},
 		"an entry is removed, and others are appended": {
 			[]mend.Mend{
-				{Path: mend.Path{entryOf("volumes", "name", "a", 0)}, Op: mend.Remove},
-				{Path: path("volumes"), Op: mend.Append, Value: map[string]any{"name": "d", "emptyDir": map[string]any{}}},
-				{Container: "side", Path: path("volumeMounts"), Op: mend.Append, Value: map[string]any{"name": "d", "mountPath": "/var/cache"}},
-				{Container: "side", Path: path("volumeMounts"), Op: mend.Append, Value: map[string]any{"name": "c", "mountPath": "/c"}},
+				{Path: mend.Path{itemStep("volumes", "name", "a", 0)}, Op: mend.Remove},
+				{Path: fieldPath("volumes"), Op: mend.Append, Value: map[string]any{"name": "d", "emptyDir": map[string]any{}}},
+				{Container: "side", Path: fieldPath("volumeMounts"), Op: mend.Append, Value: map[string]any{"name": "d", "mountPath": "/var/cache"}},
+				{Container: "side", Path: fieldPath("volumeMounts"), Op: mend.Append, Value: map[string]any{"name": "c", "mountPath": "/c"}},
 			},
 			[]change{
 				{"/spec/template/spec/volumes", `[{"emptyDir":{},"name":"b"},{"emptyDir":{},"name":"c"},{"emptyDir":{},"name":"d"}]`},
@@ -121,8 +121,8 @@ func TestOperations(t *testing.T) {
 		},
 		"a field of an entry": {
 			[]mend.Mend{
-				{Container: "web", Path: mend.Path{entryOf("ports", "", "", 1), {Name: "hostPort"}}, Op: mend.Remove},
-				{Container: "web", Path: mend.Path{entryOf("volumeMounts", "mountPath", "/host", 0), {Name: "readOnly"}}, Op: mend.Set, Value: true},
+				{Container: "web", Path: mend.Path{itemStep("ports", "", "", 1), {Name: "hostPort"}}, Op: mend.Remove},
+				{Container: "web", Path: mend.Path{itemStep("volumeMounts", "mountPath", "/host", 0), {Name: "readOnly"}}, Op: mend.Set, Value: true},
 			},
 			[]change{
 				{"/spec/template/spec/containers/0/ports", `[{"containerPort":80},{"containerPort":81}]`},
@@ -130,7 +130,7 @@ func TestOperations(t *testing.T) {
 			},
 		},
 		"an annotation of the template": {
-			[]mend.Mend{{Path: path("metadata", "annotations", "container.apparmor.security.beta.kubernetes.io/web"), Op: mend.Remove}},
+			[]mend.Mend{{Path: fieldPath("metadata", "annotations", "container.apparmor.security.beta.kubernetes.io/web"), Op: mend.Remove}},
 			[]change{{"/spec/template/metadata/annotations", `{"other":"x"}`}},
 		},
 	} {
@@ -186,9 +186,9 @@ func lookup(t *testing.T, document, at string) string {
 // A patch is refused if the object is another one, or has changed where the patch builds on it.
 func TestOperationsTestWhatTheyBuildOn(t *testing.T) {
 	mends := []mend.Mend{
-		{Container: "side", Path: path("securityContext", "privileged"), Op: mend.Set, Value: false},
-		{Path: mend.Path{entryOf("volumes", "name", "b", 0)}, Op: mend.Remove},
-		{Container: "web", Path: mend.Path{entryOf("volumeMounts", "mountPath", "/tmp", 0)}, Op: mend.Remove},
+		{Container: "side", Path: fieldPath("securityContext", "privileged"), Op: mend.Set, Value: false},
+		{Path: mend.Path{itemStep("volumes", "name", "b", 0)}, Op: mend.Remove},
+		{Container: "web", Path: mend.Path{itemStep("volumeMounts", "mountPath", "/tmp", 0)}, Op: mend.Remove},
 	}
 	operations, _ := operations(objectOf(t, deployment), mends)
 	if _, err := apply(t, deployment, operations); err != nil {
@@ -213,12 +213,12 @@ func TestOperationsTestWhatTheyBuildOn(t *testing.T) {
 
 func TestOperationsLeaveWhatTheTemplateDoesNotHave(t *testing.T) {
 	got, left := operations(objectOf(t, deployment), []mend.Mend{
-		{Container: "injected", Path: path("securityContext", "privileged"), Op: mend.Set, Value: false},
-		{Path: mend.Path{entryOf("volumes", "name", "injected", 0)}, Op: mend.Remove},
-		{Path: path("hostNetwork"), Op: mend.Remove},
-		{Container: "web", Path: mend.Path{entryOf("ports", "", "", 7), {Name: "hostPort"}}, Op: mend.Remove},
-		{Path: path("volumes"), Op: mend.Append, Value: map[string]any{"name": "b", "emptyDir": map[string]any{}}},
-		{Container: "web", Path: path("volumeMounts"), Op: mend.Append, Value: map[string]any{"name": "c", "mountPath": "/tmp"}},
+		{Container: "injected", Path: fieldPath("securityContext", "privileged"), Op: mend.Set, Value: false},
+		{Path: mend.Path{itemStep("volumes", "name", "injected", 0)}, Op: mend.Remove},
+		{Path: fieldPath("hostNetwork"), Op: mend.Remove},
+		{Container: "web", Path: mend.Path{itemStep("ports", "", "", 7), {Name: "hostPort"}}, Op: mend.Remove},
+		{Path: fieldPath("volumes"), Op: mend.Append, Value: map[string]any{"name": "b", "emptyDir": map[string]any{}}},
+		{Container: "web", Path: fieldPath("volumeMounts"), Op: mend.Append, Value: map[string]any{"name": "c", "mountPath": "/tmp"}},
 	})
 	var why []string
 	for _, u := range left {
@@ -242,7 +242,7 @@ func TestOperationsLeaveWhatTheTemplateDoesNotHave(t *testing.T) {
 
 // An object whose pod spec is in several pieces, or in no known place, has no patch.
 func TestOperationsNeedATemplate(t *testing.T) {
-	mends := []mend.Mend{{Path: path("hostPID"), Op: mend.Remove}}
+	mends := []mend.Mend{{Path: fieldPath("hostPID"), Op: mend.Remove}}
 	for _, object := range []*fact.Object{
 		{Template: "", Has: []string{"hostPID"}},
 		{Template: "spec.a\u2026b", Has: []string{"hostPID"}},

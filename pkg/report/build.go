@@ -42,6 +42,22 @@ func (r *Report) Whole() *api.ChecklistReport {
 	return &whole
 }
 
+// Patch sets the patch of each failing finding that has one. Of is asked each time that a finding
+// is given.
+func (r *Report) Patch(of func(*api.Finding) *api.Patch) {
+	each := r.Each
+	r.Each = func(yield func(api.Finding) bool) {
+		for f := range each {
+			if f.Verdict == api.Fail {
+				f.Remediation.Patch = of(&f)
+			}
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
+
 // Of returns a report that is in memory as one whose findings are read one by one.
 func Of(report *api.ChecklistReport) *Report {
 	head := *report

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 )
 
 // outlined are the fields of a pod's spec and of a container that a patch may change. Only
@@ -26,6 +27,11 @@ var (
 func Outline(object *fact.Object, annotations map[string]string, spec *corev1.PodSpec) bool {
 	var o outline
 	o.fields("", reflect.ValueOf(spec).Elem(), outlinedPod)
+	if sc := spec.SecurityContext; sc != nil {
+		for i := range sc.Sysctls {
+			o.items = append(o.items, fact.NamedField{Name: credential.KeptName(sc.Sysctls[i].Name), Field: at("securityContext.sysctls", i)})
+		}
+	}
 	if annotations != nil {
 		o.has = append(o.has, "metadata", "metadata.annotations")
 		for key := range securityAnnotations(annotations) {
@@ -109,6 +115,7 @@ func (o *outline) container(field string, c *corev1.Container) {
 		}
 	}
 	if c.Lifecycle != nil {
+		o.has = append(o.has, field+".lifecycle")
 		for name, h := range map[string]*corev1.LifecycleHandler{"postStart": c.Lifecycle.PostStart, "preStop": c.Lifecycle.PreStop} {
 			if h != nil {
 				o.handler(field+".lifecycle."+name, h.HTTPGet, h.TCPSocket)
@@ -121,11 +128,18 @@ func (o *outline) container(field string, c *corev1.Container) {
 
 // handler notes the host of a probe or a hook.
 func (o *outline) handler(field string, get *corev1.HTTPGetAction, socket *corev1.TCPSocketAction) {
-	if get != nil && get.Host != "" {
-		o.has = append(o.has, field+".httpGet.host")
+	o.has = append(o.has, field)
+	if get != nil {
+		o.has = append(o.has, field+".httpGet")
+		if get.Host != "" {
+			o.has = append(o.has, field+".httpGet.host")
+		}
 	}
-	if socket != nil && socket.Host != "" {
-		o.has = append(o.has, field+".tcpSocket.host")
+	if socket != nil {
+		o.has = append(o.has, field+".tcpSocket")
+		if socket.Host != "" {
+			o.has = append(o.has, field+".tcpSocket.host")
+		}
 	}
 }
 
