@@ -49,7 +49,7 @@ func Files(plans []Plan, books []mend.Runbook, opts FilesOptions) []File {
 	}
 	for _, p := range d.plans {
 		switch {
-		case p.All == nil || p.name == "":
+		case p.All == nil:
 		case p.Way == Apply:
 			d.patches(p)
 		case p.Way == Upstream:
@@ -356,11 +356,8 @@ func heading(p *Plan) string {
 	if p.Owner.File != "" {
 		text += " in " + p.Owner.File
 	}
-	return markdown(escape.Short(text, maxHeading))
+	return markdown(text)
 }
-
-// maxHeading is room for a namespace, a kind and a name.
-const maxHeading = 400
 
 // special are characters that Markdown or a browser could take for something else than text.
 var special = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "#", `\#`, "|", `\|`, "!", `\!`)

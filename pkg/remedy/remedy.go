@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -165,13 +163,6 @@ func (p *Planner) plan(w *fact.Workload, findings []api.Finding) Plan {
 		return out
 	}
 	all, left := operations(w.Object, mends)
-	if !printable(all) {
-		out.Way, out.Why = ByHand, "It holds a name with characters that are not printable, so that no patch is made."
-		for i := range mends {
-			out.leave(&mends[i], "")
-		}
-		return out
-	}
 	for i := range left {
 		out.leave(&left[i].Mend, left[i].why)
 	}
@@ -183,18 +174,6 @@ func (p *Planner) plan(w *fact.Workload, findings []api.Finding) Plan {
 	safe, _ := operations(w.Object, out.safe)
 	out.Safe = out.patch(safe, out.safe)
 	return out
-}
-
-// printable reports whether operations hold only text that a terminal shows as it is. Names in a
-// file may hold anything.
-func printable(operations []api.PatchOperation) bool {
-	for i := range operations {
-		text := operations[i].Path + string(operations[i].Value)
-		if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.Contains(text, `\u`) {
-			return false
-		}
-	}
-	return true
 }
 
 // same reports whether two mends make the same change.
