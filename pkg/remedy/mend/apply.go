@@ -1,6 +1,7 @@
 package mend
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ func Apply(spec *fact.PodSpec, mends []Mend) fact.PodSpec {
 		}
 		for j := range out.Containers {
 			if c := &out.Containers[j]; c.Name == m.Container {
-				applyContainer(c, m)
+				applyContainer(&out, c, m)
 			}
 		}
 	}
@@ -121,7 +122,7 @@ func applyVolume(s *fact.PodSpec, m *Mend) {
 	}
 }
 
-func applyContainer(c *fact.Container, m *Mend) {
+func applyContainer(s *fact.PodSpec, c *fact.Container, m *Mend) {
 	name := m.Path.name()
 	switch name {
 	case "image":
@@ -165,8 +166,12 @@ func applyContainer(c *fact.Container, m *Mend) {
 			}
 		}
 	case "ports.hostPort":
-		gone := "ports[" + number(m.Path.item().Index) + "].hostPort"
-		applyPorts(c, func(field string) bool { return field == gone })
+		port := "ports[" + number(m.Path.item().Index) + "]"
+		if i := slices.Index(c.PortFields, port+".hostPort"); i >= 0 && s.HostNetwork {
+			c.PortFields[i] = port + ".containerPort" // it is the node's all the same
+			return
+		}
+		applyPorts(c, func(field string) bool { return field == port+".hostPort" })
 	default: // a probe's or hook's host
 		c.ProbeHosts = slices.DeleteFunc(c.ProbeHosts, func(p fact.ProbeHost) bool { return p.Field == name })
 	}
@@ -273,6 +278,12 @@ func refused(after *fact.PodSpec, m *Mend) string {
 				return "only privileged containers may have mountPropagation Bidirectional, which stays at " + Path{item("volumeMounts", "mountPath", mount.Path)}.String() + "."
 			}
 		}
+	case strings.HasSuffix(name, "securityContext.appArmorProfile"), strings.HasPrefix(name, "metadata.annotations."+appArmorAnnotation):
+		for i := range after.Containers {
+			if !appArmorAgrees(after, &after.Containers[i]) {
+				return "the API server refuses an annotation and a field of AppArmor that differ, and one of them stays."
+			}
+		}
 	case name == "hostUsers":
 		if after.HostPID || after.HostIPC || after.HostNetwork {
 			return "the API server refuses it beside hostPID, hostIPC or hostNetwork, which stays."
@@ -321,6 +332,23 @@ func refused(after *fact.PodSpec, m *Mend) string {
 		}
 	}
 	return ""
+}
+
+// appArmorAgrees reports whether a container's annotation of AppArmor says what its field does, or
+// the pod's. If one of them is not set, they agree.
+func appArmorAgrees(s *fact.PodSpec, c *fact.Container) bool {
+	annotation, field := s.SecurityAnnotations[appArmorAnnotation+c.Name], cmp.Or(c.AppArmor, s.AppArmor)
+	if annotation == "" || field == "" {
+		return true
+	}
+	is := "Unconfined"
+	switch {
+	case annotation == "runtime/default":
+		is = "RuntimeDefault"
+	case strings.HasPrefix(annotation, "localhost/"):
+		is = "Localhost"
+	}
+	return field == is
 }
 
 // hostProcesses reports whether some containers are hostProcess, and whether some are not.

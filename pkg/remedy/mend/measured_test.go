@@ -390,3 +390,35 @@ func TestSafeNeedsNothingUnsafe(t *testing.T) {
 		t.Errorf("allowPrivilegeEscalation false without privileged false: %+v", accepted)
 	}
 }
+
+// What a waiver covers stays, also where another check fails for the same field.
+func TestAcceptedFieldsStay(t *testing.T) {
+	set := ft.Declared(fact.Container{Privileged: ft.Ptr(true), CapAdd: []string{"NET_ADMIN"}}, func(s *fact.PodSpec) { s.HostPID = true })
+	w := &set.Workloads[0]
+	findings := append(fails("privileged/privilege-escalation", "privileged/seccomp"), api.Finding{Check: "privileged/pod-security-level", Verdict: api.Fail, Subject: ft.PodSubject()})
+	paths := []string{"securityContext.privileged", "securityContext.capabilities.add", "hostPID"}
+	mends := For(w, findings, set)
+	for _, path := range paths {
+		if find(mends, path) == nil {
+			t.Fatalf("no mend of %s without a waiver: %+v", path, mends)
+		}
+	}
+	for _, f := range append(fails("privileged/privileged-container", "privileged/added-capabilities"), api.Finding{Check: "privileged/host-namespaces", Subject: ft.PodSubject()}) {
+		f.Verdict = api.Accepted
+		findings = append(findings, f)
+	}
+	mends, notes := New(set).For(w, findings)
+	for _, path := range paths {
+		if m := find(mends, path); m != nil {
+			t.Errorf("a mend of an accepted field: %+v", m)
+		}
+	}
+	if find(mends, "securityContext.allowPrivilegeEscalation") != nil {
+		t.Error("allowPrivilegeEscalation false beside privileged, which stays")
+	}
+	if !slices.ContainsFunc(notes, func(n Note) bool {
+		return n.Check == "privileged/privilege-escalation" && strings.Contains(n.Text, "privileged, which stays")
+	}) {
+		t.Errorf("no note says why: %+v", notes)
+	}
+}

@@ -75,10 +75,15 @@ func (m *Mender) For(w *fact.Workload, findings []api.Finding) ([]Mend, []Note) 
 	failing := map[about]bool{}
 	for i := range findings {
 		f := &findings[i]
-		if f.Verdict != api.Fail || owner(f.Subject) != key {
+		if owner(f.Subject) != key {
 			continue
 		}
-		failing[about{f.Check, f.Subject.Container}] = true
+		switch f.Verdict {
+		case api.Fail:
+			failing[about{f.Check, f.Subject.Container}] = true
+		case api.Accepted:
+			x.accepted = append(x.accepted, [2]string{f.Check, f.Subject.Container})
+		}
 	}
 	if len(failing) == 0 {
 		return nil, nil
@@ -120,6 +125,15 @@ func (m *Mender) For(w *fact.Workload, findings []api.Finding) ([]Mend, []Note) 
 	return x.mends, x.notes
 }
 
+// waived reports whether a waiver covers what a check says of a container, or of the pod if c is
+// nil: its fields stay, also where another check fails for them. A check that fails itself is not
+// waived: what fails there was not accepted.
+func (x *work) waived(check string, c *fact.Container) bool {
+	return x.check != check && slices.ContainsFunc(x.accepted, func(a [2]string) bool {
+		return a[0] == check && (c == nil || a[1] == "" || a[1] == c.Name)
+	})
+}
+
 // work is what is made for one owner.
 type work struct {
 	*Mender
@@ -128,6 +142,8 @@ type work struct {
 	check string // whose mends are made
 	mends []Mend
 	notes []Note
+	// accepted are the findings that a waiver covers: check and container.
+	accepted [][2]string
 	// names are the volumes that were appended, by container and path.
 	names map[[2]string]string
 	runs  map[string]instances

@@ -66,6 +66,9 @@ func (m Mend) safe(because, breaks string) Mend {
 }
 
 func privileged(x *work, c *fact.Container) bool {
+	if x.waived("privileged/privileged-container", c) {
+		return false
+	}
 	if on, _ := (checks.Declared{Workload: x.w, Container: c}).HostProcess(); on {
 		return hostProcess(x, c)
 	}
@@ -100,6 +103,9 @@ func hostProcess(x *work, _ *fact.Container) bool {
 }
 
 func propagation(x *work, c *fact.Container) bool {
+	if x.waived("privileged/mount-propagation", c) {
+		return false
+	}
 	done := false
 	for i := range c.Mounts {
 		if m := &c.Mounts[i]; !m.Device && m.Propagation == "Bidirectional" {
@@ -112,6 +118,9 @@ func propagation(x *work, c *fact.Container) bool {
 }
 
 func escalation(x *work, c *fact.Container) bool {
+	if x.waived("privileged/privilege-escalation", c) {
+		return false
+	}
 	if isFalse(c.AllowPrivilegeEscalation) {
 		return false
 	}
@@ -130,6 +139,9 @@ func escalation(x *work, c *fact.Container) bool {
 // addedCapabilities takes away what goes beyond the runtime's default, and NET_RAW. What stays was
 // added for a reason, and costs no level but restricted.
 func addedCapabilities(x *work, c *fact.Container) bool {
+	if x.waived("privileged/added-capabilities", c) {
+		return false
+	}
 	var keep []any
 	var lost []string
 	for _, name := range c.CapAdd {
@@ -178,6 +190,9 @@ func effective(x *work, c *fact.Container) bool {
 // nonRoot refuses root. The kubelet compares the user that the image or runAsUser names, before
 // the container starts.
 func nonRoot(x *work, c *fact.Container) bool {
+	if x.waived("privileged/runs-as-root", c) {
+		return false
+	}
 	const breaks = "The kubelet does not start a container whose image names root, or names its user by a word, as long as runAsUser is not set to a number above 0. A program that must be root needs hostUsers: false instead."
 	user, runs, started := x.declaredUser(c), x.runsAs(c), ""
 	done := false
@@ -211,6 +226,9 @@ func nonRoot(x *work, c *fact.Container) bool {
 }
 
 func seccomp(x *work, c *fact.Container) bool {
+	if x.waived("privileged/seccomp", c) {
+		return false
+	}
 	value := func() any { return map[string]any{"type": "RuntimeDefault"} }
 	const breaks = "A program that makes one of the system calls that the runtime's profile refuses fails there (such as mount, ptrace on old kernels, or io_uring)."
 	allowed := func(kind string) bool { return kind == "RuntimeDefault" || kind == "Localhost" }
@@ -244,6 +262,9 @@ const appArmorAnnotation = "container.apparmor.security.beta.kubernetes.io/"
 
 // confinement removes what leaves the runtime's own AppArmor profile or SELinux type.
 func confinement(x *work, c *fact.Container) bool {
+	if x.waived("privileged/apparmor-selinux", c) {
+		return false
+	}
 	if c == nil {
 		return false
 	}
@@ -293,6 +314,9 @@ func confined(profile string) bool {
 }
 
 func procMount(x *work, c *fact.Container) bool {
+	if x.waived("privileged/proc-mount", c) {
+		return false
+	}
 	if c.ProcMount == "" && !slices.Contains(c.Untyped, fact.UntypedProcMount) || c.ProcMount == "Default" {
 		return false
 	}
@@ -302,6 +326,9 @@ func procMount(x *work, c *fact.Container) bool {
 }
 
 func sysctls(x *work, _ *fact.Container) bool {
+	if x.waived("privileged/sysctls", nil) {
+		return false
+	}
 	result := x.evaluator.Evaluate(x.spec, x.standard)
 	done := false
 	for _, r := range result.Refusals() {
@@ -324,6 +351,9 @@ func sysctls(x *work, _ *fact.Container) bool {
 }
 
 func hostNamespaces(x *work, _ *fact.Container) bool {
+	if x.waived("privileged/host-namespaces", nil) {
+		return false
+	}
 	done := false
 	if on, _ := hostProcesses(x.spec); on {
 		done = hostProcess(x, nil)
@@ -361,6 +391,9 @@ func hostPorts(x *work, c *fact.Container) bool {
 }
 
 func ports(x *work, c *fact.Container) bool {
+	if x.waived("privileged/host-ports", c) {
+		return false
+	}
 	if c.Type == fact.EphemeralContainer {
 		return false
 	}
@@ -380,6 +413,9 @@ func ports(x *work, c *fact.Container) bool {
 }
 
 func probeHosts(x *work, c *fact.Container) bool {
+	if x.waived("privileged/probe-host", c) {
+		return false
+	}
 	for i := range c.ProbeHosts {
 		x.add(c, Mend{
 			Path: fields(strings.Split(c.ProbeHosts[i].Field, ".")...), Op: Remove,
@@ -411,6 +447,9 @@ func token(x *work, _ *fact.Container) bool {
 func hostPaths(only func(hostpath.Mount) bool) mender {
 	return func(x *work, c *fact.Container) bool {
 		done := false
+		if x.waived("privileged/host-path", c) {
+			return false
+		}
 		volumes := x.spec.Volumes
 		if c != nil {
 			volumes = nil
