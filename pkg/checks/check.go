@@ -27,6 +27,9 @@ type Check struct {
 	// Uses are facts that Judge uses if they were read and does not need
 	// otherwise: measured evidence next to a declaration.
 	Uses []fact.Kind
+	// Linux says that the check is about what Windows does not have: it gives no finding about a
+	// pod that is declared to run there.
+	Linux bool
 	// Database reports whether facts have the database that the check compares with,
 	// which only the user can give. Without it the check does not run. Nil if it needs
 	// none.

@@ -19,7 +19,7 @@ import (
 // A label of the corpus is a comment before an object: "# want CHECK VERDICT [SEVERITY]". It
 // is about the worst of the check's findings about the object and its containers.
 var (
-	labelLine = regexp.MustCompile(`(?m)^# want (\S+) (pass|fail|unknown)(?: (\S+))?$`)
+	labelLine = regexp.MustCompile(`(?m)^# want (\S+) (pass|fail|unknown|none)(?: (\S+))?$`)
 	nameField = regexp.MustCompile(`(?m)^(?:metadata: \{name: |  name: )([a-z0-9-]+)`)
 	kindField = regexp.MustCompile(`(?m)^kind: (\S+)$`)
 )
@@ -81,7 +81,7 @@ func worstFinding(findings []api.Finding, check, name string) (worst api.Finding
 		}
 	}
 	if len(own) == 0 {
-		return api.Finding{Verdict: "no finding"}, ""
+		return api.Finding{Verdict: "none"}, "no finding"
 	}
 	slices.SortStableFunc(own, func(a, b api.Finding) int {
 		return cmp.Or(cmp.Compare(b.Verdict.Rank(), a.Verdict.Rank()), cmp.Compare(b.Severity.Rank(), a.Severity.Rank()))

@@ -217,6 +217,9 @@ func (e explanation) check(c checks.Check) error {
 		field("USES", words(c.Uses)+" (if they were read)")
 	}
 	field("PROBE LEVEL", levelsOf(c))
+	if c.Linux {
+		field("WINDOWS", "it gives no finding about a pod for Windows, which has no such thing")
+	}
 	fmt.Fprintf(&b, "\nWHY\n%s\n\nWHAT TO DO\n%s\n", screen.Indent(c.Why, "  ", e.prose()), screen.Indent(e.expand(c.Remediation), "  ", e.prose()))
 	if c.Glossary != nil {
 		fmt.Fprintf(&b, "\n%s\n", strings.ToUpper(c.Glossary.Title))

@@ -85,6 +85,10 @@ type PodSpec struct {
 	// HostProcess is securityContext.windowsOptions.hostProcess. A container's own
 	// value overrides it.
 	HostProcess *bool `json:"hostProcess,omitempty"`
+	// WindowsUser is securityContext.windowsOptions.runAsUserName: one of the names that
+	// Windows has in every container (WindowsUser...), AnotherUser for any other, "" if it is
+	// not set. A container's own value overrides it.
+	WindowsUser string `json:"windowsUser,omitempty"`
 
 	RunAsUser    *int64 `json:"runAsUser,omitempty"`
 	RunAsNonRoot *bool  `json:"runAsNonRoot,omitempty"`
@@ -201,6 +205,7 @@ type Container struct {
 
 	Privileged               *bool    `json:"privileged,omitempty"`
 	HostProcess              *bool    `json:"hostProcess,omitempty"` // windowsOptions.hostProcess
+	WindowsUser              string   `json:"windowsUser,omitempty"` // see PodSpec
 	AllowPrivilegeEscalation *bool    `json:"allowPrivilegeEscalation,omitempty"`
 	ReadOnlyRootFilesystem   *bool    `json:"readOnlyRootFilesystem,omitempty"`
 	CapAdd                   []string `json:"capAdd,omitempty"`  // as declared
@@ -272,4 +277,27 @@ type VolumeMount struct {
 	// RecursiveReadOnly is recursiveReadOnly: Enabled or IfPossible; "" for Disabled, the
 	// default, which leaves writable what is mounted below a read-only directory.
 	RecursiveReadOnly string `json:"recursiveReadOnly,omitempty"`
+}
+
+// AnotherUser stands for every name of a Windows user that is not one of WindowsUsers.
+const AnotherUser = "another"
+
+// WindowsUsers are the users that Windows has in every container, and of a HostProcess container
+// also groups, in lower case and without their domain; true for those with every right. A
+// HostProcess container may name a group: its user is then a new member of it.
+//
+// Sources, 2026-11: Kubernetes docs, "Configure RunAsUserName for Windows pods and containers"
+// and "Create a Windows HostProcess Pod"; Microsoft Learn, "Secure Windows containers".
+var WindowsUsers = map[string]bool{
+	"system":                 true,
+	"local system":           true,
+	"localsystem":            true,
+	"administrator":          true,
+	"administrators":         true,
+	"containeradministrator": true,
+	"containeruser":          false,
+	"local service":          false,
+	"localservice":           false,
+	"network service":        false,
+	"networkservice":         false,
 }

@@ -63,6 +63,9 @@ func writeCheck(b *strings.Builder, c checks.Check) {
 		fmt.Fprintf(b, "; uses %s where read", kinds(c.Uses))
 	}
 	fmt.Fprintf(b, ".\n\n**Why.** %s\n\n**Remediation.** %s\n\n", c.Why, c.Remediation)
+	if c.Linux {
+		b.WriteString("**Windows.** It gives no finding about a pod for Windows, which has no such thing.\n\n")
+	}
 	if c.Glossary != nil {
 		fmt.Fprintf(b, "**%s.**\n\n| | |\n| --- | --- |\n", c.Glossary.Title)
 		for _, term := range c.Glossary.Terms {

@@ -18,6 +18,7 @@ var WritableRoot = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Uses:     []fact.Kind{fact.Mounts},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Why: "A read-only root cannot drift from the image. An intruder finds no place there for tools, and a " +
 		"quick manual fix there is not possible.",
 	Remediation: "Set securityContext.readOnlyRootFilesystem to true, require it with an admission policy, and give the program an " +

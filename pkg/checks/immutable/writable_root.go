@@ -17,6 +17,7 @@ var WritableRoot = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Uses:     []fact.Kind{fact.Mounts},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Why: "On a writable root, anything that runs in the container can install packages and programs after the image was built and " +
 		"scanned. The image then no longer shows what runs.",
 	Remediation: "Set securityContext.readOnlyRootFilesystem to true and give the program an emptyDir for each directory that it writes to.",

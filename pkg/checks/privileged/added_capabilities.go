@@ -21,6 +21,7 @@ var AddedCapabilities = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Why: "Capabilities split root's power into pieces, but some pieces give all of it: SYS_ADMIN mounts file systems, SYS_MODULE " +
 		"loads code into the kernel, DAC_READ_SEARCH reads every file of the node. With NET_RAW a pod answers for the addresses of others.",
 	Remediation: "Drop ALL, and add back only capabilities that the program was observed to use. Most services need none, or only NET_BIND_SERVICE.",
@@ -35,6 +36,9 @@ func judgeAddedCapabilities(v *checks.View) []api.Finding {
 	declared := checks.DeclaredContainers(v)
 	findings := make([]api.Finding, 0, len(declared))
 	for _, d := range declared {
+		if windows, _ := d.Windows(); windows {
+			continue
+		}
 		findings = append(findings, judgeAdded(d))
 	}
 	return findings
@@ -49,10 +53,6 @@ func judgeAdded(d checks.Declared) api.Finding {
 	f := api.Finding{
 		Verdict: api.Pass, Subject: d.Subject(), Message: "adds no capability beyond the runtime's default",
 		Evidence: []api.Evidence{{Source: d.Field("securityContext.capabilities.add"), Value: value}},
-	}
-	if windows, system := d.Windows(); windows {
-		f.Message, f.Evidence = "Windows has no capabilities", append(f.Evidence, system)
-		return f
 	}
 	var mask uint64
 	var unknown []string

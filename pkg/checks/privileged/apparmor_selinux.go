@@ -23,6 +23,7 @@ var AppArmorSELinux = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Why: "The runtime confines each container by AppArmor or SELinux without any work. A spec that asks for Unconfined, for the SELinux type spc_t, " +
 		"or for another user or role gives that up: root in the container may then write where only the node should.",
 	Remediation: "Remove appArmorProfile Unconfined, and user, role and type from seLinuxOptions. If a program needs more, write a profile for it " +

@@ -16,6 +16,7 @@ var MountPropagation = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Evidence: 64, // a patch needs each field
 	Why: "With mountPropagation Bidirectional a mount that the container makes appears on the node and in every container that has the directory. It can lay " +
 		"its own files over those of others, and what it does not unmount stays. The API allows it only to privileged containers.",

@@ -25,6 +25,7 @@ var PrivilegeEscalation = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Uses:     []fact.Kind{fact.Processes},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Why: "A set-user-ID program, or one with file capabilities, gives its caller rights that the container was not started with. " +
 		"With no_new_privs the kernel ignores both.",
 	Remediation: "Set securityContext.allowPrivilegeEscalation to false.",
@@ -34,7 +35,7 @@ var PrivilegeEscalation = checks.Check{
 		"https://docs.kernel.org/userspace-api/no_new_privs.html",
 	},
 	Judge: func(v *checks.View) []api.Finding {
-		return measuredElseDeclared(v, judgeNoNewPrivs, judgeDeclaredEscalation)
+		return measuredElseDeclared(v, judgeNoNewPrivs, linuxOnly(judgeDeclaredEscalation))
 	},
 }
 
@@ -131,13 +132,7 @@ func judgeDeclaredEscalation(d checks.Declared) api.Finding {
 		Evidence: []api.Evidence{declaredEscalation(d)},
 	}
 	allowed := d.Container.AllowPrivilegeEscalation
-	windows, system := d.Windows()
-	switch {
-	case windows: // the API server refuses the field there
-		system.Basis = api.Declared
-		f.Verdict, f.Severity, f.Reason, f.Message = api.VerdictUnknown, "", fact.Unsupported, "Windows has no such field"
-		f.Evidence = append(f.Evidence, system)
-	case allowed != nil && !*allowed:
+	if allowed != nil && !*allowed {
 		f.Verdict, f.Severity, f.Message = api.Pass, "", "may gain no rights"
 	}
 	return f

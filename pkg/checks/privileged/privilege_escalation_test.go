@@ -49,9 +49,6 @@ func TestPrivilegeEscalation(t *testing.T) {
 	thread.Evidence[0].Source = "node/n1 /proc/100/task/103/status NoNewPrivs"
 	changing := finding(api.VerdictUnknown, "", "a process that had just been started, maybe by the container runtime on its way in, "+can+", though allowPrivilegeEscalation is declared false", "0", "false")
 	changing.Reason = fact.Changing
-	onWindows := declared(api.VerdictUnknown, "", "Windows has no such field", unset)
-	onWindows.Reason = fact.Unsupported
-	onWindows.Evidence = append(onWindows.Evidence, api.Evidence{Source: ft.Field + "os.name", Value: "windows", Basis: api.Declared})
 
 	ft.Judge(t, checks.OfSet(PrivilegeEscalation.Judge), map[string]row{
 		"set and declared passes": {
@@ -99,6 +96,6 @@ func TestPrivilegeEscalation(t *testing.T) {
 		"declared false passes": {ft.Declared(fact.Container{AllowPrivilegeEscalation: off}), ft.One(declared(api.Pass, "", "may gain no rights", "false"))},
 		"declared true fails":   {ft.Declared(fact.Container{AllowPrivilegeEscalation: on}), ft.One(declared(api.Fail, api.Low, may, "true"))},
 		"absent is true":        {ft.Declared(fact.Container{}), ft.One(declared(api.Fail, api.Low, may, unset))},
-		"Windows is unknown":    {ft.Declared(fact.Container{}, windows), ft.One(onWindows)},
+		"Windows has none":      {ft.Declared(fact.Container{}, windows), noSuchField()},
 	})
 }

@@ -16,6 +16,7 @@ var ProcMount = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Why: "The runtime hides parts of /proc and makes others read-only, because they reach the kernel of the node: /proc/sys/kernel/core_pattern runs a " +
 		"program as root of the node, /proc/sysrq-trigger restarts it. procMount Unmasked takes that protection away.",
 	Remediation: "Remove procMount. For containers inside a container, set hostUsers to false too.",

@@ -13,6 +13,8 @@ import (
 // it again. Source: Uid in /proc/PID/status (real, effective, saved, file system; proc(5)), which
 // shows the node's uids, for every process and every thread that differs.
 //
+// On Windows the declared runAsUserName is judged: an administrator is root by another name.
+//
 // Root of a user namespace whose root is another uid of the node passes, with a note:
 // it owns nothing of the node, and the Pod Security Standards allow it even in the
 // restricted profile (KEP-127, UserNamespacesPodSecurityStandards).
@@ -34,7 +36,12 @@ var RunsAsRoot = checks.Check{
 		"https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/",
 	},
 	Judge: func(v *checks.View) []api.Finding {
-		return measuredElseDeclared(v, judgeRunningAsRoot, judgeDeclaredRoot)
+		return measuredElseDeclared(v, judgeRunningAsRoot, func(d checks.Declared) (api.Finding, bool) {
+			if windows, system := d.Windows(); windows {
+				return judgeWindowsUser(d, system), true
+			}
+			return judgeDeclaredRoot(d), true
+		})
 	},
 }
 
@@ -200,16 +207,47 @@ func declaredUser(d checks.Declared) (user, nonRoot setting) {
 		declaredSetting(d, "runAsNonRoot", word(c.RunAsNonRoot), word(spec.RunAsNonRoot))
 }
 
+// judgeWindowsUser fails a container of Windows that is declared to run as an administrator: root
+// by another name. Of a process of the node itself (hostProcess) that is the node's.
+func judgeWindowsUser(d checks.Declared, system api.Evidence) api.Finding {
+	user := declaredSetting(d, "windowsOptions.runAsUserName", d.Container.WindowsUser, d.Workload.Spec.WindowsUser)
+	system.Basis = api.Declared
+	f := api.Finding{Evidence: []api.Evidence{user.evidence(), system}}
+	onNode, process := d.HostProcess()
+	if onNode && process != system {
+		process.Basis = api.Declared
+		f.Evidence = append(f.Evidence, process)
+	}
+	administrator, known := fact.WindowsUsers[user.value]
+	switch {
+	case administrator:
+		f.Verdict, f.Severity, f.Message = api.Fail, api.Medium, "is declared to run as an administrator of its container"
+		if onNode {
+			f.Message = "is declared to run as an administrator of its Windows node"
+		}
+		f.Remediation.Text = remediationOfAdministrator
+	case known:
+		f.Verdict, f.Message = api.Pass, "is declared not to run as an administrator"
+	case user.value != "":
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "whether the user that it is declared to run as is an administrator is in its image"
+		if onNode {
+			f.Message = "whether the user or group that it is declared to run as is an administrator is on its node"
+		}
+	default:
+		f.Verdict, f.Severity, f.Reason = api.Fail, api.Low, fact.NotPresent
+		f.Message = "may run as an administrator: runAsUserName is not declared, so its image decides"
+		f.Remediation.Text = remediationOfAdministrator
+	}
+	return f
+}
+
+const remediationOfAdministrator = `Set securityContext.windowsOptions.runAsUserName to ContainerUser, or, with hostProcess, to NT AUTHORITY\Local service.`
+
 func judgeDeclaredRoot(d checks.Declared) api.Finding {
 	user, nonRoot := declaredUser(d)
 	f := api.Finding{Verdict: api.Pass, Message: "is declared not to run as root", Evidence: []api.Evidence{nonRoot.evidence(), user.evidence()}}
-	windows, system := d.Windows()
 	spec := &d.Workload.Spec
 	switch {
-	case windows:
-		system.Basis = api.Declared
-		f.Evidence = append(f.Evidence, system)
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "Windows has no root, and whether its user is an administrator is not judged"
 	case ownUsers(spec):
 		f.Message = "can be root only in its own user namespace"
 		f.Evidence = append(f.Evidence, api.Evidence{Source: checks.PodField(d.Workload, "hostUsers"), Value: "false"})

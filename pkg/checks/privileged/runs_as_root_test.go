@@ -74,8 +74,24 @@ func TestRunsAsRoot(t *testing.T) {
 		return f
 	}
 	moved := ft.Edit(measured(fact.Container{}, as(0, 0, 0)), func(s *fact.Set) { s.Workloads, s.PodScope = nil, fact.PodsNotListed })
-	onWindows := declared(api.VerdictUnknown, "", "Windows has no root, and whether its user is an administrator is not judged", "not set", "not set", ft.Field+"os.name", "windows")
-	onWindows[0].Reason, onWindows[0].Evidence[2].Basis = fact.Unsupported, api.Declared
+	const windowsUser = "securityContext.windowsOptions.runAsUserName"
+	onWindows := func(verdict api.Verdict, severity api.Severity, message, source, value string, more ...string) []api.Finding {
+		f := api.Finding{Verdict: verdict, Severity: severity, Basis: api.Declared, Subject: ft.Subject(), Message: message}
+		for _, e := range ft.Evidence(append([]string{source, value, ft.Field + "os.name", "windows"}, more...)...) {
+			e.Basis = api.Declared
+			f.Evidence = append(f.Evidence, e)
+		}
+		switch {
+		case verdict == api.VerdictUnknown:
+			f.Reason = fact.NotPresent
+		case severity == api.Low:
+			f.Reason = fact.NotPresent
+			fallthrough
+		case verdict == api.Fail:
+			f.Remediation.Text = remediationOfAdministrator
+		}
+		return ft.One(f)
+	}
 	ofPod := declared(api.Pass, "", "is declared not to run as root", "true", "1000")
 	ofPod[0].Evidence[0].Source, ofPod[0].Evidence[1].Source = ft.Field+"securityContext.runAsNonRoot", ft.Field+"securityContext.runAsUser"
 	starts := finding(api.Fail, api.Low, "does not run as root now, but is declared to start as root", "1000 1000 1000, of 1 process", "not set", "0")
@@ -172,7 +188,26 @@ func TestRunsAsRoot(t *testing.T) {
 			}),
 		},
 		"the pod's fields stand in": {ft.Declared(fact.Container{}, func(s *fact.PodSpec) { s.RunAsNonRoot, s.RunAsUser = ft.Ptr(true), ft.Ptr(int64(1000)) }), ofPod},
-		"Windows is unknown":        {ft.Declared(fact.Container{}, windows), onWindows},
+		"Windows without a user": {
+			ft.Declared(fact.Container{RunAsNonRoot: ft.Ptr(true)}, windows),
+			onWindows(api.Fail, api.Low, "may run as an administrator: runAsUserName is not declared, so its image decides", ft.App+windowsUser, "not set"),
+		},
+		"an administrator of Windows": {
+			ft.Declared(fact.Container{WindowsUser: "containeradministrator"}, windows),
+			onWindows(api.Fail, api.Medium, "is declared to run as an administrator of its container", ft.App+windowsUser, "containeradministrator"),
+		},
+		"a user of Windows": {
+			ft.Declared(fact.Container{WindowsUser: "containeruser"}, windows, func(s *fact.PodSpec) { s.WindowsUser = "containeradministrator" }),
+			onWindows(api.Pass, "", "is declared not to run as an administrator", ft.App+windowsUser, "containeruser"),
+		},
+		"another user of Windows": {
+			ft.Declared(fact.Container{}, windows, func(s *fact.PodSpec) { s.WindowsUser = fact.AnotherUser }),
+			onWindows(api.VerdictUnknown, "", "whether the user that it is declared to run as is an administrator is in its image", ft.Field+windowsUser, fact.AnotherUser),
+		},
+		"a process of a Windows node as SYSTEM": {
+			ft.Declared(fact.Container{}, windows, processes(true), func(s *fact.PodSpec) { s.WindowsUser = "system" }),
+			onWindows(api.Fail, api.Medium, "is declared to run as an administrator of its Windows node", ft.Field+windowsUser, "system", ft.Field+hostProcess, "true"),
+		},
 		"without processes it is judged by its declaration": {
 			ft.Measured(fact.MeasuredContainer{}, fact.Container{RunAsNonRoot: ft.Ptr(true)}), declared(api.Pass, "", "is declared not to run as root", "true", unset),
 		},

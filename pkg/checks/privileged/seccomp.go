@@ -20,6 +20,7 @@ var Seccomp = checks.Check{
 	Needs:    []fact.Kind{fact.Pods},
 	Uses:     []fact.Kind{fact.Processes},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Why: "A container shares its node's kernel. Without a filter it can call every system call, and so reach every fault of the kernel; " +
 		"the runtime's default profile refuses about 60 of them that containers do not need.",
 	Remediation: remediationOfSeccomp,
@@ -29,7 +30,7 @@ var Seccomp = checks.Check{
 		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
 	},
 	Judge: func(v *checks.View) []api.Finding {
-		return measuredElseDeclared(v, judgeSeccompModes, judgeDeclaredSeccomp)
+		return measuredElseDeclared(v, judgeSeccompModes, linuxOnly(judgeDeclaredSeccomp))
 	},
 }
 
@@ -139,12 +140,7 @@ func judgeDeclaredSeccomp(d checks.Declared) api.Finding {
 		Message:     "no seccomp profile is declared for it: it has one only if its kubelet sets a default",
 		Remediation: api.Remediation{Text: remediationOfSeccomp},
 	}
-	windows, system := d.Windows()
 	switch {
-	case windows: // the API server refuses the field there
-		system.Basis = api.Declared
-		f.Evidence = append(f.Evidence, system)
-		f.Verdict, f.Severity, f.Reason, f.Message, f.Remediation.Text = api.VerdictUnknown, "", fact.Unsupported, "Windows has no seccomp", ""
 	case privileged:
 		f.Verdict, f.Severity, f.Reason, f.Remediation.Text = api.Fail, api.Medium, "", ""
 		f.Message = "no seccomp filter limits it"

@@ -15,6 +15,7 @@ var SharedProcessNamespace = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Why: "With one process namespace each container of the pod sees the processes of the others and, with the same user, their environment and, " +
 		"through /proc/PID/root, all of their files, Secrets too.",
 	Remediation: "Remove shareProcessNamespace. To look into a running pod use kubectl debug with --target, which shares one container's processes for that time.",

@@ -19,6 +19,7 @@ var Sysctls = checks.Check{
 	Basis:    api.Declared,
 	Needs:    []fact.Kind{fact.Pods},
 	Scope:    checks.ScopeWorkload,
+	Linux:    true,
 	Evidence: 64, // a patch needs each field
 	Why: "Some kernel parameters belong to a pod's own namespaces and harm nobody else. Any other can take the node's memory, weaken its network, or act " +
 		"on every pod of the node; a kubelet allows it only if its administrator has listed it.",

@@ -141,7 +141,7 @@ func partly(r checks.Running, reason fact.Reason) api.Finding {
 // measuredElseDeclared judges the processes of each container that was measured, and
 // what is declared of the others. Judge returns the findings of a container that has
 // processes. It is not enough where not all of them were read.
-func measuredElseDeclared(v *checks.View, judge func(checks.Running) []api.Finding, declared func(checks.Declared) api.Finding) []api.Finding {
+func measuredElseDeclared(v *checks.View, judge func(checks.Running) []api.Finding, declared func(checks.Declared) (f api.Finding, applies bool)) []api.Finding {
 	gaps := incomplete{}
 	return checks.MeasuredElseDeclared(v, fact.Processes,
 		func(r checks.Running) ([]api.Finding, bool) {
@@ -162,12 +162,25 @@ func measuredElseDeclared(v *checks.View, judge func(checks.Running) []api.Findi
 			return findings, r.Declared != nil && !some
 		},
 		func(d checks.Declared, pods []*fact.Pod) []api.Finding {
-			f := declared(d)
+			f, applies := declared(d)
+			if !applies {
+				return nil
+			}
 			f.Basis = api.Declared
 			f.Subject = checks.PodsSubject(d.Workload, pods)
 			f.Subject.Container = d.Container.Name
 			return []api.Finding{f}
 		})
+}
+
+// linuxOnly judges no container that is declared to run on Windows.
+func linuxOnly(judge func(checks.Declared) api.Finding) func(checks.Declared) (api.Finding, bool) {
+	return func(d checks.Declared) (api.Finding, bool) {
+		if windows, _ := d.Windows(); windows {
+			return api.Finding{}, false
+		}
+		return judge(d), true
+	}
 }
 
 // declaredOf is the declaration of a running container, false if it is unknown.

@@ -32,6 +32,9 @@ func Judge(v *checks.View) []api.Finding {
 			}}, false
 		},
 		func(d checks.Declared, pods []*fact.Pod) []api.Finding {
+			if windows, _ := d.Windows(); windows {
+				return nil // it has no read-only root file system
+			}
 			f := judgeDeclared(d)
 			f.Subject = checks.PodsSubject(d.Workload, pods)
 			f.Subject.Container = d.Container.Name
@@ -72,12 +75,7 @@ func judgeDeclared(d checks.Declared) api.Finding {
 		Evidence: []api.Evidence{declaredEvidence(d)},
 	}
 	readOnly := d.Container.ReadOnlyRootFilesystem
-	windows, system := d.Windows()
 	switch {
-	case windows:
-		system.Basis = api.Declared
-		f.Evidence = append(f.Evidence, system)
-		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Unsupported, "Windows has no read-only root file system"
 	case readOnly != nil && *readOnly:
 		f.Verdict, f.Message = api.Pass, "its root file system is declared read-only"
 	case readOnly == nil:

@@ -20,8 +20,8 @@ var specFields = map[string]string{
 	"RuntimeHandler": "", "OSField": "", "SecurityAnnotations": "",
 	"Tolerations": "", "Volumes": "", "Containers": "", "PullSecrets": "", // below
 	"RuntimeClass": "runtimeClassName", "OS": "os.name",
-	"HostProcess": "securityContext.windowsOptions.hostProcess",
-	"RunAsUser":   "securityContext.runAsUser", "RunAsNonRoot": "securityContext.runAsNonRoot",
+	"HostProcess": "securityContext.windowsOptions.hostProcess", "WindowsUser": "securityContext.windowsOptions.runAsUserName",
+	"RunAsUser": "securityContext.runAsUser", "RunAsNonRoot": "securityContext.runAsNonRoot",
 	"Seccomp": "securityContext.seccompProfile.type", "AppArmor": "securityContext.appArmorProfile.type",
 	"SELinux": "securityContext.seLinuxOptions", "Sysctls": "securityContext.sysctls",
 	"ServiceAccount": "serviceAccountName", "AutomountToken": "automountServiceAccountToken",
@@ -33,6 +33,7 @@ var containerFields = map[string]string{
 	"Mounts": "", "ProbeHosts": "", // below
 	"Program": "command", "Builder": "command", "Installs": "command", "Code": "command",
 	"Privileged": "securityContext.privileged", "HostProcess": "securityContext.windowsOptions.hostProcess",
+	"WindowsUser":              "securityContext.windowsOptions.runAsUserName",
 	"AllowPrivilegeEscalation": "securityContext.allowPrivilegeEscalation",
 	"ReadOnlyRootFilesystem":   "securityContext.readOnlyRootFilesystem",
 	"CapAdd":                   "securityContext.capabilities.add", "CapDrop": "securityContext.capabilities.drop",

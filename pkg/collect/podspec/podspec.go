@@ -73,7 +73,7 @@ func From(origin, path string, labels, annotations map[string]string, spec *core
 	if sc := spec.SecurityContext; sc != nil {
 		out.RunAsUser, out.RunAsNonRoot = sc.RunAsUser, sc.RunAsNonRoot
 		out.Seccomp = seccompType(sc.SeccompProfile)
-		out.HostProcess = hostProcess(sc.WindowsOptions)
+		out.HostProcess, out.WindowsUser = hostProcess(sc.WindowsOptions), windowsUser(sc.WindowsOptions)
 		out.AppArmor, out.SELinux = appArmorType(sc.AppArmorProfile), seLinux(sc.SELinuxOptions)
 		out.Untyped = untyped(sc.AppArmorProfile, nil, sc.SeccompProfile)
 		for _, s := range sc.Sysctls {
@@ -186,7 +186,7 @@ func container(kind fact.ContainerType, field string, c *corev1.Container, volum
 	out.Variables, out.VariableTotal = variables(c)
 	if sc := c.SecurityContext; sc != nil {
 		out.Privileged = sc.Privileged
-		out.HostProcess = hostProcess(sc.WindowsOptions)
+		out.HostProcess, out.WindowsUser = hostProcess(sc.WindowsOptions), windowsUser(sc.WindowsOptions)
 		out.AllowPrivilegeEscalation = sc.AllowPrivilegeEscalation
 		out.ReadOnlyRootFilesystem = sc.ReadOnlyRootFilesystem
 		out.RunAsUser, out.RunAsNonRoot = sc.RunAsUser, sc.RunAsNonRoot
@@ -261,6 +261,23 @@ func hostProcess(options *corev1.WindowsSecurityContextOptions) *bool {
 		return nil
 	}
 	return options.HostProcess
+}
+
+// windowsUser is the name of a user that every Windows has; see fact.PodSpec.WindowsUser.
+func windowsUser(options *corev1.WindowsSecurityContextOptions) string {
+	if options == nil || options.RunAsUserName == nil || *options.RunAsUserName == "" {
+		return ""
+	}
+	// The domain: "NT AUTHORITY", "BUILTIN", "User Manager", the name of a machine.
+	name := *options.RunAsUserName
+	if i := strings.LastIndexByte(name, '\\'); i >= 0 {
+		name = name[i+1:]
+	}
+	name = strings.ToLower(name)
+	if _, known := fact.WindowsUsers[name]; known {
+		return name
+	}
+	return fact.AnotherUser
 }
 
 func seccompType(profile *corev1.SeccompProfile) string {

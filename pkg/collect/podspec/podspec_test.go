@@ -240,3 +240,19 @@ func TestImageOf(t *testing.T) {
 		}
 	}
 }
+
+func TestWindowsUser(t *testing.T) {
+	for name, want := range map[string]string{
+		`NT AUTHORITY\SYSTEM`: "system", `NT AUTHORITY\Local service`: "local service", "ContainerAdministrator": "containeradministrator",
+		`BUILTIN\Administrators`: "administrators", "containeruser": "containeruser", `corp\hunter2`: fact.AnotherUser, "": "",
+	} {
+		spec := corev1.PodSpec{
+			SecurityContext: &corev1.PodSecurityContext{WindowsOptions: &corev1.WindowsSecurityContextOptions{RunAsUserName: &name}},
+			Containers:      []corev1.Container{{Name: "c", SecurityContext: &corev1.SecurityContext{WindowsOptions: &corev1.WindowsSecurityContextOptions{RunAsUserName: &name}}}},
+		}
+		got := From("pod/a", "spec", nil, nil, &spec)
+		if got.WindowsUser != want || got.Containers[0].WindowsUser != want {
+			t.Errorf("%s: %q and %q, want %q", name, got.WindowsUser, got.Containers[0].WindowsUser, want)
+		}
+	}
+}
