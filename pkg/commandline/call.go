@@ -81,6 +81,7 @@ func isAssignment(text string) bool {
 var special = []string{
 	"busybox", "su", "runuser", "flock", "script", "eval", ".", "source", "trap", "cd", "pushd", "read", "echo", "printf", "cat", "which", "type", "hash",
 	"find", "parallel", "run-parts", "chmod", "install", "mv", "cp", "ln", "tee", "dd", "tar", "bsdtar", "unzip", "java", "cmd", "powershell", "pwsh", "export", "set",
+	"concurrently", "ftpget", "gunicorn", "uvicorn", "hypercorn",
 }
 
 // Interesting reports whether a program can do anything that this package knows. Of any other
@@ -183,6 +184,9 @@ func (s *shell) call(args []value, in flow) flow {
 	if name == "" {
 		if first.isHole() {
 			s.calls = true
+			if s.e.ofAnother(first.text) {
+				s.e.unread(fact.NotPresent)
+			}
 		}
 		s.e.build(args)
 		return flow{}
@@ -280,6 +284,22 @@ func (s *shell) builtin(name string, args []value, in flow) flow {
 		if rest := (wrapper{valued: []string{"-j", "--jobs"}}).rest(args[1:]); len(rest) > 0 {
 			return s.call(rest, flow{})
 		}
+	case "concurrently": // a shell runs each of its words (https://github.com/open-cli-tools/concurrently)
+		for i := 1; i < len(args); i++ {
+			switch text := args[i].text; {
+			case slices.Contains(concurrentlyValued, text):
+				i++
+			case !strings.HasPrefix(text, "-"):
+				s.script(args[i], nil, "sh")
+			}
+		}
+	case "gunicorn", "uvicorn", "hypercorn":
+		s.application(args)
+	case "ftpget": // of BusyBox: [OPTIONS] HOST [LOCAL_FILE] REMOTE_FILE
+		if words := (wrapper{0, []string{"-u", "-p", "-P"}}).rest(args[1:]); len(words) > 1 {
+			s.fetch(s.path(path.Base(words[1].text)), "ftpget")
+			s.fetch(s.path(words[1].text), "ftpget")
+		}
 	case "cmd", "powershell", "pwsh":
 		s.windows(name, args)
 	case "java":
@@ -327,6 +347,38 @@ func (s *shell) builtin(name string, args []value, in flow) flow {
 		return out
 	}
 	return flow{}
+}
+
+// application evaluates a server of Python that is told in which directory its application is:
+// "gunicorn --chdir DIR package.module:app" runs DIR/package/module.py
+// (https://docs.gunicorn.org/en/stable/settings.html, https://www.uvicorn.org/settings/).
+func (s *shell) application(args []value) {
+	dir, module := "", value{}
+	for i := 1; i < len(args); i++ {
+		text := args[i].text
+		name, val, joined := strings.Cut(text, "=")
+		switch {
+		case name == "--chdir" || name == "--app-dir":
+			if !joined && i+1 < len(args) {
+				i++
+				val = args[i].text
+			}
+			dir = val
+		case !strings.HasPrefix(text, "-") && module.text == "" && strings.Contains(text, ":") && !strings.ContainsAny(text, "/[ ") && strings.Trim(text, "0123456789.:") != "" && !strings.HasPrefix(text, "localhost:"):
+			module = args[i] // and no address to listen at
+		}
+	}
+	name, _, _ := strings.Cut(module.text, ":")
+	if dir == "" || name == "" {
+		return
+	}
+	s.execute(value{text: path.Join(dir, strings.ReplaceAll(name, ".", "/")+".py"), field: module.field}, "python")
+}
+
+// concurrentlyValued are options of concurrently that take the next word as their value.
+var concurrentlyValued = []string{
+	"-m", "--max-processes", "-n", "--names", "--name-separator", "-s", "--success", "-p", "--prefix", "-c", "--prefix-colors", "-l", "--prefix-length",
+	"-t", "--timestamp-format", "--restart-tries", "--restart-after", "--default-input-target", "--kill-signal", "--ks", "--hide", "--kill-timeout", "--cwd", "--teardown",
 }
 
 // isFilter reports whether a program passes on what it reads, perhaps unpacked or changed.

@@ -207,6 +207,17 @@ func (e *Evaluation) shell() *shell {
 	return &shell{e: e, dir: e.Dir, vars: map[string]value{}, funcs: map[string]*function{}}
 }
 
+// ofAnother reports whether a word is a variable of the container whose value is in another
+// object, or not known for another reason.
+func (e *Evaluation) ofAnother(text string) bool {
+	for _, value := range e.Env {
+		if value == text {
+			return true
+		}
+	}
+	return false
+}
+
 func (e *Evaluation) unread(reason fact.Reason) {
 	if e.Result.Unread == "" {
 		e.Result.Unread = reason

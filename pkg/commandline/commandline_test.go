@@ -320,3 +320,23 @@ func BenchmarkCommand(b *testing.B) {
 		})
 	}
 }
+
+func TestApplicationElsewhere(t *testing.T) {
+	for line, want := range map[string]string{
+		"gunicorn --chdir /code shop.wsgi:app -b 0.0.0.0:80": "/code/shop/wsgi.py",
+		"gunicorn -b 0.0.0.0:80 --chdir=/code wsgi:app":      "/code/wsgi.py",
+		"uvicorn --app-dir /code main:app --port 80":         "/code/main.py",
+		"gunicorn shop.wsgi:app":                             "",
+		"gunicorn --chdir /code -c conf.py -b 0.0.0.0:80":    "",
+	} {
+		var e Evaluation
+		e.Command([]Word{{"sh", "command[0]"}, {"-c", "command[1]"}, {line, "command[2]"}})
+		got := ""
+		for _, r := range e.Result.Runs {
+			got += r.Path
+		}
+		if got != want {
+			t.Errorf("%s runs %q, want %q", line, got, want)
+		}
+	}
+}

@@ -24,6 +24,8 @@ type fetcher struct {
 	none []string
 	// letters are the short options that take a value.
 	letters string
+	// fills: what it fetches fills its directory, under names that are not here.
+	fills bool
 	// copies: its last argument is the file, as with cp.
 	copies bool
 }
@@ -57,7 +59,10 @@ var fetchers = map[string]fetcher{
 	"gh":           {verbs: []string{"release download"}, output: []string{"-O", "--output"}, dir: []string{"-D", "--dir"}, byURL: true},
 	"rsync":        {copies: true, letters: "eMfTB"},
 	"crane":        {verbs: []string{"export", "blob"}},
-	"oras":         {verbs: []string{"pull"}, dir: []string{"-o", "--output"}},
+	"oras":         {verbs: []string{"pull"}, dir: []string{"-o", "--output"}, fills: true},
+	"ftp":          {output: []string{"-o"}, byURL: true, letters: "oNPTqrskDUwx"}, // of BSD: [-o FILE] URL
+	"lftpget":      {output: []string{"-o"}, byURL: true, letters: "o"},
+	"ncftpget":     {byURL: true, letters: "uptPdfoF"},
 }
 
 // fetcher evaluates a program that fetches files.
@@ -89,6 +94,12 @@ func (s *shell) fetcher(name string, f fetcher, args []value) flow {
 		}
 	}
 	switch {
+	case f.fills:
+		to := s.path(dir)
+		if dir == "" {
+			to = cmp.Or(s.dir, ".")
+		}
+		s.unpackedTo(to, archive{by: name, loose: dir == ""})
 	case stdout:
 		if len(words) == 0 {
 			return flow{}

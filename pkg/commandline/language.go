@@ -2,6 +2,7 @@ package commandline
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -183,6 +184,9 @@ func (s *shell) pythonModule(args []value) {
 	}
 }
 
+// downloads are calls that fetch a URL into a file: copy of PHP, urlretrieve of Python.
+var downloads = regexp.MustCompile(`\b(copy|urlretrieve)\(\s*["'](?:https?|ftp)://[^"']*["']\s*,\s*["']([^"']{1,512})["']`)
+
 // code looks at a program in another language than the shell's. It is not parsed: what it
 // installs in a usual way is found by its words, and if it has words that start other programs,
 // or run text, it is unknown what it does.
@@ -217,6 +221,9 @@ func (s *shell) code(name, text string) {
 		if !slices.ContainsFunc(known.words, func(w string) bool { return !strings.Contains(text, w) }) {
 			s.e.found(known.class, known.what, s.field, false)
 		}
+	}
+	for _, m := range downloads.FindAllStringSubmatch(text, maxRuns) {
+		s.fetch(s.path(m[2]), name+" "+m[1])
 	}
 	l, ok := languages[name]
 	if !ok {

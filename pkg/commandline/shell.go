@@ -205,11 +205,20 @@ func (s *shell) write(v value, what flow) {
 		if s.e.written == nil {
 			s.e.written = map[string]flow{}
 		}
-		before := s.e.written[file]
+		before, found := s.e.written[file]
 		if before.known && len(before.text)+len(what.text) <= maxScript {
 			what.text = before.text + what.text
 		}
+		if found && !before.known {
+			what = before // a part of it is not known
+		}
 		s.e.written[file] = what
+	case len(s.e.written) < maxRuns:
+		// What a program that is not known has printed. It matters only if it is run.
+		if s.e.written == nil {
+			s.e.written = map[string]flow{}
+		}
+		s.e.written[file] = flow{}
 	}
 }
 
@@ -407,8 +416,16 @@ func (s *shell) execute(v value, interpreter string) {
 		s.e.found(fact.FetchExecutable, by+", then "+with, v.field, false)
 		return
 	}
+	if a := s.e.unpacked[path.Dir(file)]; a.by != "" && strings.Contains(v.text, "/") {
+		s.e.unread(fact.NotPresent) // it is the image's, or what was unpacked beside it
+		return
+	}
 	if text, ok := s.e.written[file]; ok {
 		delete(s.e.written, file) // once: a script may call itself
+		if !text.known {
+			s.e.unread(fact.NotPresent)
+			return
+		}
 		if interpreter == "" {
 			interpreter = shebang(text.text)
 		}
