@@ -29,6 +29,11 @@ type recordClass struct {
 	said *Said // nil if nobody asked for it
 }
 
+// recordsLimit is how many bytes of findings are in memory before they are spilled. What lives
+// for the whole run is the most of a stream's memory: of each byte, the garbage collector takes
+// a second one.
+const recordsLimit = 16 << 20
+
 func newRecords(open func() (spool.File, error)) *records {
 	r := &records{numbers: map[recordClass]uint32{}}
 	r.spool = spool.New(func(a, b spool.Record) int {
@@ -38,7 +43,7 @@ func newRecords(open func() (spool.File, error)) *records {
 		}
 		return cmp.Or(c, compareSubjects(a.Data, b.Data))
 	})
-	r.spool.Open = open
+	r.spool.Open, r.spool.Limit = open, recordsLimit
 	return r
 }
 

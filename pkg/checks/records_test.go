@@ -192,3 +192,38 @@ func TestAllocationsOfARepeatedSpec(t *testing.T) {
 		t.Errorf("%.1f allocations", got)
 	}
 }
+
+// A batch ends at what its workloads weigh.
+func TestBatchesEndAtAWeight(t *testing.T) {
+	most := 0
+	check := Check{ID: "privileged/a", Severity: api.High, Basis: api.Declared, Scope: ScopeWorkload, Judge: func(v *View) []api.Finding {
+		most = max(most, len(v.Workloads))
+		return nil
+	}}
+	for name, tc := range map[string]struct {
+		together   bool
+		containers int
+		want       int
+	}{
+		"usual pods":             {false, 2, batchSize},
+		"large pods":             {false, 1000, 3},
+		"usual pods of owners":   {true, 2, togetherSize},
+		"large pods of an owner": {true, 1000, 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			most = 0
+			stream := NewStream(planOf(check), &fact.Set{PodScope: fact.PodsSome}, StreamOptions{Together: tc.together})
+			for i := range 3 * tc.want {
+				// All are different, so that each is judged.
+				stream.Add([]fact.Workload{{
+					Owner: fact.Subject{Kind: "Pod", Namespace: "shop", Name: fmt.Sprint("web-", i)},
+					Spec:  fact.PodSpec{Origin: "pod/shop/web", Path: "spec", RuntimeClass: fmt.Sprint(i), Containers: make([]fact.Container, tc.containers)},
+				}})
+			}
+			stream.Finish(&fact.Set{PodScope: fact.PodsSome})
+			if most != tc.want {
+				t.Errorf("want batches of %d, got %d", tc.want, most)
+			}
+		})
+	}
+}

@@ -30,6 +30,7 @@ type Stream struct {
 	sayings   *sayings
 	counted   []counted // nil before the first batch
 	pending   []fact.Workload
+	weight    int // of what is pending
 	templates map[[sha256.Size]byte]*template
 	key       []byte
 	entries   int // of the last batch
@@ -77,8 +78,11 @@ type template struct {
 	alone bool
 }
 
+// Batches end at a number of workloads, or at what they weigh together (fact.PodSpec.Weight),
+// which is three times what 256 usual pods weigh.
 const (
 	batchSize    = 256
+	batchWeight  = 1 << 15
 	togetherSize = 1024
 	maxTemplates = 4096
 )
@@ -156,10 +160,10 @@ func (s *Stream) add(w *fact.Workload) {
 		a.Add(w)
 	}
 	if s.opts.Together {
-		if n := len(s.pending); n >= cmp.Or(s.opts.Batch, togetherSize) && s.pending[n-1].Owner.Identity() != w.Owner.Identity() {
+		if n := len(s.pending); (n >= cmp.Or(s.opts.Batch, togetherSize) || s.weight >= togetherSize/batchSize*batchWeight) && s.pending[n-1].Owner.Identity() != w.Owner.Identity() {
 			s.flush()
 		}
-		s.pending = append(s.pending, *w)
+		s.pending, s.weight = append(s.pending, *w), s.weight+w.Spec.Weight()
 		return
 	}
 	if len(w.Pods) > 0 || len(w.Differs) > 0 || s.use.Touches(&w.Owner) || s.odd {
@@ -204,8 +208,8 @@ func (s *Stream) keyOf(w *fact.Workload) [sha256.Size]byte {
 }
 
 func (s *Stream) wait(w *fact.Workload) {
-	s.pending = append(s.pending, *w)
-	if len(s.pending) >= batchSize {
+	s.pending, s.weight = append(s.pending, *w), s.weight+w.Spec.Weight()
+	if len(s.pending) >= batchSize || s.weight >= batchWeight {
 		s.flush()
 	}
 }
@@ -219,7 +223,7 @@ func (s *Stream) flush() {
 	s.keep(s.kept(ledger))
 	s.count(counted, 1)
 	clear(s.pending)
-	s.pending = s.pending[:0]
+	s.pending, s.weight = s.pending[:0], 0
 }
 
 // kept are the findings of a ledger that stay.

@@ -34,7 +34,11 @@ func (s *Manifests) Gather(ctx context.Context) (*Gathered, error) { return s.St
 // namespace declares may be read after its first workloads; among so few it is found in time.
 const beforeStream = 1000
 
-// Stream is Gather for very many workloads. If there are more than a thousand, it calls start
+// beforeStreamWeight is what they weigh together, at most (fact.PodSpec.Weight): three times what
+// as many usual pods weigh.
+const beforeStreamWeight = 1 << 17
+
+// Stream is Gather for very many workloads. If there are more than a thousand, or very large ones, it calls start
 // with what is known besides them, and passes all workloads to the function that start
 // returns, in the order of the files. Then the set has none. Nil for start keeps them all.
 func (s *Manifests) Stream(ctx context.Context, start func(context *fact.Set) (judge func([]fact.Workload))) (*Gathered, error) {
@@ -43,7 +47,7 @@ func (s *Manifests) Stream(ctx context.Context, start func(context *fact.Set) (j
 	set.TemplatesRead = true // a file has nothing else
 	var judge func([]fact.Workload)
 	late := map[string]int{} // namespaces that were read too late, by the workloads before
-	read := 0
+	read, weight := 0, 0
 	summary, err := manifest.Stream(ctx, s.Files, s.Namespace, s.Stdin, func(item manifest.Item) error {
 		switch {
 		case item.Namespace != nil && judge != nil:
@@ -52,9 +56,10 @@ func (s *Manifests) Stream(ctx context.Context, start func(context *fact.Set) (j
 			set.Namespaces, set.NamespacesRead = append(set.Namespaces, *item.Namespace), true
 		case item.Workload != nil:
 			read++
+			weight += item.Workload.Spec.Weight()
 			set.Workloads = append(set.Workloads, *item.Workload)
 		}
-		if start != nil && judge == nil && len(set.Workloads) > beforeStream {
+		if start != nil && judge == nil && (len(set.Workloads) > beforeStream || weight > beforeStreamWeight) {
 			known := *set
 			known.Workloads = nil
 			sortNamespaces(known.Namespaces)

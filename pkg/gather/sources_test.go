@@ -44,6 +44,37 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+// Workloads are judged as they come if they are many, or large.
+func TestManifestsStream(t *testing.T) {
+	pods := func(n, containers int) string {
+		list := strings.TrimSuffix(strings.Repeat(`{"name":"a"},`, containers), ",")
+		return strings.Repeat(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[`+list+`]}}`, n)
+	}
+	for name, tc := range map[string]struct {
+		stdin string
+		want  bool
+	}{
+		"a thousand":         {pods(1000, 1), false},
+		"more than that":     {pods(1001, 1), true},
+		"some large ones":    {pods(8, 1000), false},
+		"more of large ones": {pods(9, 1000), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := Manifests{Files: manifest.Files{Filenames: []string{"-"}}, Stdin: strings.NewReader(tc.stdin)}
+			judged := 0
+			got, err := source.Stream(t.Context(), func(*fact.Set) func([]fact.Workload) {
+				return func(list []fact.Workload) { judged += len(list) }
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (judged > 0) != tc.want || judged+len(got.Set.Workloads) != got.Set.Count.Workloads {
+				t.Errorf("want a stream: %v; %d judged, %d kept of %d", tc.want, judged, len(got.Set.Workloads), got.Set.Count.Workloads)
+			}
+		})
+	}
+}
+
 // A file that is not a database is a gap or an error. What a snapshot cannot hold is a gap.
 // Names of Secrets are not a gap, because a snapshot has them.
 func TestSnapshot(t *testing.T) {

@@ -135,6 +135,17 @@ type PodSpec struct {
 	Injectors []string `json:"injectors,omitempty"`
 }
 
+// Weight is about how much memory it takes to judge a spec, in units of one volume or mount: a
+// container counts 16, for the findings of every check. A usual pod weighs 40.
+func (s *PodSpec) Weight() int {
+	n := 1 + len(s.Volumes)
+	for i := range s.Containers {
+		c := &s.Containers[i]
+		n += 16 + len(c.Mounts) + len(c.Variables) + len(c.HostPorts) + len(c.Installs)
+	}
+	return n
+}
+
 // VolumeUnlisted is the source of a volume that a spec mounts and does not list. Something
 // adds it before the pod is made, and its type is unknown.
 const VolumeUnlisted = "unlisted"

@@ -44,7 +44,7 @@ func judgePrivilegedContainer(v *checks.View) []api.Finding {
 			f.Evidence = []api.Evidence{process}
 		case windows:
 			f.Verdict, f.Message = api.Pass, "not a hostProcess container (privileged on Windows)"
-			f.Evidence = []api.Evidence{process, system}
+			f.Evidence = []api.Evidence{d.HostProcessEvidence(), system}
 		case d.Container.Privileged == nil || !*d.Container.Privileged:
 			f.Verdict, f.Message = api.Pass, "not privileged"
 		case spec.HostUsers != nil && !*spec.HostUsers:

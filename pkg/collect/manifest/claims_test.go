@@ -183,3 +183,51 @@ func TestNamespaces(t *testing.T) {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
 }
+
+// Large workloads wait in smaller numbers.
+func TestWaitingWeight(t *testing.T) {
+	defer func(before int) { maxWaitingWeight = before }(maxWaitingWeight)
+	maxWaitingWeight = 3 * (1 + 1 + 16)
+	var in strings.Builder
+	for i := range 4 {
+		fmt.Fprintf(&in, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p%d"},"spec":{"containers":[{"name":"app"}],"volumes":[{"name":"d","persistentVolumeClaim":{"claimName":"c"}}]}}`, i)
+	}
+	in.WriteString(`{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"v"},"spec":{"claimRef":{"name":"c"},"hostPath":{"path":"/x"}}}`)
+	got, err := Read(t.Context(), Files{Filenames: []string{"-"}}, "", strings.NewReader(in.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, w := range got.Workloads {
+		said = append(said, fmt.Sprintf("%s %s", w.Owner.Name, w.Spec.Volumes[0].Unread))
+	}
+	if diff := cmp.Diff([]string{"p0 Truncated", "p1 Truncated", "p2 ", "p3 "}, said); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A pod that is too large to judge is a gap, and the others are read.
+func TestTooManyContainers(t *testing.T) {
+	many := func(n int) string { return "{containers: [" + strings.Repeat("{name: a}, ", n) + "]}" }
+	text := "spec: expected a pod of at most 1000 containers, found 1001: none of them is judged"
+	for name, tc := range map[string]struct {
+		object string
+		want   string
+	}{
+		"a Pod":         {object("v1", "Pod", "a", "spec: "+many(1001)), "document 2, line 6: " + text},
+		"a Deployment":  {object("apps/v1", "Deployment", "a", "spec: {template: {spec: "+many(1001)+"}}"), "document 2, line 6: spec.template." + text},
+		"a StatefulSet": {object("apps/v1", "StatefulSet", "a", "spec: {template: {spec: "+many(1001)+"}}"), "stdin statefulset/shop/a: spec.template." + text},
+		"a Rollout":     {object("argoproj.io/v1alpha1", "Rollout", "a", "spec: {template: {spec: "+many(1001)+"}}"), "stdin rollout/shop/a: spec.template." + text},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := object("v1", "Pod", "before", "spec: "+many(1000)) + "---\n" + tc.object + "---\n" + object("v1", "Pod", "behind", "spec: "+spec)
+			got, err := Read(t.Context(), Files{Filenames: []string{"-"}}, "", strings.NewReader(in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Workloads) != 2 || len(got.Gaps) != 1 || got.Gaps[0].Reason != fact.Truncated || got.Gaps[0].Detail != tc.want {
+				t.Errorf("want %q and two pods, got %+v and %d pods", tc.want, got.Gaps, len(got.Workloads))
+			}
+		})
+	}
+}

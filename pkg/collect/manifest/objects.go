@@ -189,6 +189,10 @@ func (t *taken) builtin(object *unstructured.Unstructured, fields []string, owne
 		return
 	}
 	path := strings.Join(append(slices.Clone(fields), "spec"), ".")
+	if text := podspec.TooLarge(spec); text != "" {
+		t.gap(owner, from, within{}, fact.Truncated, path+": "+text, "")
+		return
+	}
 	if len(spec.Containers) == 0 {
 		t.gap(owner, from, within{}, fact.NotPresent, path+" has initContainers and no containers: the API refuses such a pod, so something adds them", "")
 	}
@@ -229,6 +233,10 @@ func (t *taken) pod(object *unstructured.Unstructured, p *workloadkind.Pod, owne
 			// This is what misfit does not find. The error may quote a value.
 			wrong = &fieldError{p.At(nil), "expected a pod spec, found a value of another type in it"}
 		}
+	}
+	if text := podspec.TooLarge(&spec); wrong == nil && text != "" {
+		t.gap(owner, from, in, fact.Truncated, p.Path.String()+": "+text, "")
+		return
 	}
 	switch {
 	case wrong != nil && p.Partial != "":

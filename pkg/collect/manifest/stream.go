@@ -93,8 +93,11 @@ func Stream(ctx context.Context, files Files, namespace string, stdin io.Reader,
 	}
 }
 
-// batchSize is how many items are handed over at once.
-const batchSize = 64
+// batchSize is how many items are handed over at once, batchWeight what they weigh together.
+const (
+	batchSize   = 64
+	batchWeight = 1 << 12
+)
 
 // reader is one run of Stream.
 type reader struct {
@@ -114,8 +117,10 @@ type reader struct {
 	configMaps  configmap.Scan
 	storage     *storage
 	waiting     []waiting
-	scripts     podspec.Scripts
-	namespaces  int
+	// waitingWeight is what they weigh together, batchWeight that of the batch.
+	waitingWeight, batchWeight int
+	scripts                    podspec.Scripts
+	namespaces                 int
 	// seen has the first source of each object's identity, by its hash. It is nil if there is
 	// only one source.
 	seen    map[uint64]int
@@ -518,12 +523,16 @@ func (r *reader) workload(w fact.Workload, list claims) error {
 		return r.emit(Item{Workload: &w})
 	}
 	r.waiting = append(r.waiting, waiting{w, list})
-	if len(r.waiting) < maxWaiting {
+	r.waitingWeight += w.Spec.Weight()
+	if len(r.waiting) < maxWaiting && r.waitingWeight < maxWaitingWeight {
 		return nil
 	}
 	// The oldest half does not wait any longer. What a later document would have said about
 	// them is unknown.
-	late := r.waiting[:maxWaiting/2]
+	late := r.waiting[:(len(r.waiting)+1)/2]
+	for i := range late {
+		r.waitingWeight -= late[i].workload.Spec.Weight()
+	}
 	full, reason := r.storage.full, r.scripts.Reason
 	r.storage.full, r.scripts.Reason = true, fact.Truncated
 	err := r.releaseSome(late)
@@ -537,8 +546,12 @@ func (r *reader) workload(w fact.Workload, list claims) error {
 	return nil
 }
 
-// maxWaiting bounds how many workloads wait for later documents.
-var maxWaiting = 4096
+// maxWaiting and maxWaitingWeight bound how many workloads wait for later documents, and what
+// they weigh together (fact.PodSpec.Weight).
+var (
+	maxWaiting       = 4096
+	maxWaitingWeight = 1 << 18
+)
 
 // waiting is a workload that names claims, a class, or scripts of ConfigMaps.
 type waiting struct {
@@ -568,7 +581,10 @@ func (r *reader) releaseSome(list []waiting) error {
 
 func (r *reader) emit(item Item) error {
 	r.batch = append(r.batch, item)
-	if len(r.batch) < batchSize {
+	if item.Workload != nil {
+		r.batchWeight += item.Workload.Spec.Weight()
+	}
+	if len(r.batch) < batchSize && r.batchWeight < batchWeight {
 		return nil
 	}
 	return r.hand()
@@ -578,7 +594,7 @@ func (r *reader) emit(item Item) error {
 func (r *reader) hand() error {
 	select {
 	case r.batches <- r.batch:
-		r.batch = nil
+		r.batch, r.batchWeight = nil, 0
 		return nil
 	case <-r.ctx.Done():
 		return &stopped{r.ctx.Err()}

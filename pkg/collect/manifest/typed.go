@@ -147,9 +147,11 @@ func (r *reader) typed(d *document, raw []byte, path []any, h head) (done bool, 
 	if spec == nil || len(spec.Containers) == 0 || items != nil {
 		return false, nil
 	}
-	_ = path
 	r.objects++
 	r.summary.Count.Objects++
+	if text := podspec.TooLarge(spec); text != "" {
+		return true, d.problem(0, fact.Truncated, d.shown(path)+at+": "+text)
+	}
 	if metadata.Namespace == "" {
 		metadata.Namespace = r.namespace
 	}
