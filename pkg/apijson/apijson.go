@@ -10,6 +10,7 @@ import (
 	"math"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
@@ -142,6 +143,7 @@ const mostRoom = 16
 
 func compileSlice(t reflect.Type, depth int) plan {
 	of := compile(t.Elem(), depth+1)
+	var last atomic.Int32 // how long the last list was: the next one often is as long
 	return func(r *reader, v reflect.Value) bool {
 		if !r.take('[') {
 			return r.null()
@@ -151,8 +153,12 @@ func compileSlice(t reflect.Type, depth int) plan {
 			return true
 		}
 		for n := 0; ; n++ {
-			if n == v.Cap() {
-				v.Grow(min(max(1, n), mostRoom))
+			switch {
+			case n < v.Cap():
+			case n == 0:
+				v.Grow(min(max(1, int(last.Load())), mostRoom))
+			default:
+				v.Grow(n)
 			}
 			v.SetLen(n + 1)
 			if !of(r, v.Index(n)) {
@@ -161,6 +167,7 @@ func compileSlice(t reflect.Type, depth int) plan {
 			if r.take(',') {
 				continue
 			}
+			last.Store(int32(min(n+1, mostRoom)))
 			return r.take(']')
 		}
 	}
