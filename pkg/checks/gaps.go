@@ -350,7 +350,7 @@ func (v *View) affecting(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 			return cmp.Or(
 				a.gap.Subject.Compare(&b.gap.Subject),
 				cmp.Compare(a.gap.Reason, b.gap.Reason),
-				cmp.Compare(a.gap.Detail, b.gap.Detail),
+				byNumbers(a.gap.Detail, b.gap.Detail),
 				cmp.Compare(a.gap.Hint, b.gap.Hint),
 			)
 		})
@@ -366,6 +366,34 @@ func (v *View) affecting(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 		}
 	}
 	return kept
+}
+
+// byNumbers compares texts with their numbers as numbers: "document 2" is before "document 10".
+func byNumbers(a, b string) int {
+	digits := func(text string) (number, rest string) {
+		n := 0
+		for n < len(text) && text[n] >= '0' && text[n] <= '9' {
+			n++
+		}
+		return text[:n], text[n:]
+	}
+	x, y := a, b
+	for x != "" && y != "" {
+		n, restX := digits(x)
+		m, restY := digits(y)
+		switch {
+		case n != "" && m != "":
+			if n, m = strings.TrimLeft(n, "0"), strings.TrimLeft(m, "0"); n != m {
+				return cmp.Or(cmp.Compare(len(n), len(m)), strings.Compare(n, m))
+			}
+			x, y = restX, restY
+		case x[0] != y[0]:
+			return cmp.Compare(x[0], y[0])
+		default:
+			x, y = x[1:], y[1:]
+		}
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(a, b))
 }
 
 // excused reports whether a gap leaves nothing open for any check: what a node

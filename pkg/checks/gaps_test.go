@@ -405,3 +405,15 @@ func TestGapsAreSortedAndSaidOnce(t *testing.T) {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}
 }
+
+func TestByNumbers(t *testing.T) {
+	sorted := []string{"", "document 2, line 9", "document 2, line 10", "document 10", "document 010", "document 10x", "documents"}
+	sorted[3], sorted[4] = sorted[4], sorted[3]
+	for i, a := range sorted {
+		for j, b := range sorted {
+			if got := byNumbers(a, b); got != max(-1, min(1, i-j)) {
+				t.Errorf("%q and %q: %d", a, b, got)
+			}
+		}
+	}
+}

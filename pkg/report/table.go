@@ -183,6 +183,9 @@ func (p *tablePrinter) readFiles(report *api.ChecklistReport) []string {
 	if read.Skipped > 0 {
 		words = append(words, thousands(read.Skipped)+" skipped")
 	}
+	if read.Repeated > 0 {
+		words = append(words, count(read.Repeated, "file")+" named twice, read once")
+	}
 	if read.Foreign > 0 {
 		words = append(words, count(read.Foreign, "file")+" without a Kubernetes object")
 	}

@@ -159,5 +159,6 @@ type ReadCount struct {
 	Workloads int `json:"workloads,omitempty"` // of these, with a pod spec that was judged
 	Pods      int `json:"pods,omitempty"`      // pods of the cluster
 	Foreign   int `json:"foreign,omitempty"`   // files of directories that hold no Kubernetes object
+	Repeated  int `json:"repeated,omitempty"`  // files that were named again, and read once
 	Skipped   int `json:"skipped,omitempty"`   // files and documents that could not be read; each is a gap
 }

@@ -49,7 +49,7 @@ func TestRepository(t *testing.T) {
 	}
 	want := []string{
 		".krew.yaml: line 3: a template that was not rendered",
-		"bin.yaml: expected YAML or JSON, found binary data",
+		"bin.yaml: expected YAML or JSON, found binary data (a zero byte near its beginning): nothing of it is read",
 		"deploy/broken.yaml: line 2: not valid YAML: a colon where no key can be",
 		"deploy/mixed.yaml: document 2, line 6: expected an object, found a document without apiVersion and kind",
 		"deploy/nokind.yaml: line 1: expected an object, found one without kind",

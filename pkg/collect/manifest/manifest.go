@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -48,12 +50,34 @@ func (f Files) Empty() bool { return len(f.Filenames) == 0 && f.Kustomize == "" 
 func (f Files) Names() []string {
 	var names []string
 	for _, name := range f.Filenames {
-		names = append(names, weburl.Clean(name))
+		names = append(names, shownName(name))
 	}
 	if f.Kustomize != "" {
 		names = append(names, weburl.Clean(f.Kustomize))
 	}
 	return names
+}
+
+// shownName is what was named, as it may be shown: without the secret parts of a URL, and of what
+// is no URL and looks as if it was meant to be one, only the beginning.
+func shownName(name string) string {
+	scheme, _, isURL := strings.Cut(name, "://")
+	if isURL {
+		if _, err := url.Parse(name); err != nil {
+			return scheme + "://..."
+		}
+		return weburl.Clean(name)
+	}
+	scheme, rest, found := strings.Cut(name, ":")
+	word := strings.ToLower(scheme)
+	switch {
+	case found && (word == "http" || word == "https"), strings.HasPrefix(rest, "/") && strings.Contains(rest, "@"):
+		return scheme + ":..."
+	case strings.Contains(name, "//") && strings.Contains(name, "@"):
+		before, _, _ := strings.Cut(name, "//")
+		return before + "//..."
+	}
+	return name
 }
 
 // ErrNoWorkload means that the manifests hold nothing that runs a pod, and no ConfigMap.
@@ -270,6 +294,13 @@ func typeName(value any) string {
 		return "a string"
 	case bool:
 		return "a boolean"
+	case float64:
+		switch {
+		case math.Abs(v) >= 1<<63:
+			return "a number of more than 64 bits"
+		case v != math.Trunc(v):
+			return "a number with a fraction"
+		}
 	}
 	return "a number"
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -181,7 +182,7 @@ func isWhole(value any) bool {
 	case int64:
 		return true
 	case float64:
-		return v == float64(int64(v))
+		return math.Abs(v) < 1<<63 && v == math.Trunc(v)
 	}
 	return false
 }

@@ -36,29 +36,36 @@ type source struct {
 	// manifest.
 	found bool
 	path  string // of a file
+	url   string // with its secret parts
 }
 
 // sources lists what was named, one after the other. Each one that does not exist is a
-// separate problem.
-func (f Files) sources(stdin io.Reader, problem func(Problem)) iter.Seq[source] {
-	return func(yield func(source) bool) {
+// separate problem. What is named twice is given once; repeated is called each time that it is
+// named again.
+func (f Files) sources(stdin io.Reader, problem func(Problem), repeated func()) iter.Seq[source] {
+	return func(give func(source) bool) {
+		yield := give
+		if len(f.Filenames) > 1 {
+			yield = once(give, repeated)
+		}
 		for i, name := range f.Filenames {
 			switch {
 			case name == "-":
 				if slices.Index(f.Filenames, "-") != i { // it can be read once
+					repeated()
 					continue
 				}
 				if !yield(source{name: stdinName, open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(stdin), nil }}) {
 					return
 				}
 			case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
-				if !yield(source{name: weburl.Clean(name), open: whole(func(ctx context.Context) ([]byte, error) { return fetch(ctx, name) })}) {
+				if !yield(source{name: shownName(name), url: name, open: whole(func(ctx context.Context) ([]byte, error) { return fetch(ctx, name) })}) {
 					return
 				}
 			default:
 				paths, err := match(name)
 				if err != nil {
-					problem(Problem{Source: weburl.Clean(name), Reason: fact.Unreadable, Text: err.Error()})
+					problem(Problem{Source: shownName(name), Reason: fact.Unreadable, Text: err.Error()})
 				}
 				for _, path := range paths {
 					if !f.below(path, "", path != name, problem, yield) {
@@ -70,6 +77,28 @@ func (f Files) sources(stdin io.Reader, problem func(Problem)) iter.Seq[source] 
 		if f.Kustomize != "" {
 			yield(source{name: weburl.Clean(f.Kustomize), open: whole(f.kustomize), built: true})
 		}
+	}
+}
+
+// once gives each file and each URL once. A file has one, whatever its name is: "./a" is "a".
+func once(give func(source) bool, repeated func()) func(source) bool {
+	seen := map[string]bool{}
+	return func(s source) bool {
+		key := s.url
+		if s.path != "" {
+			key = s.path
+			if full, err := filepath.Abs(key); err == nil {
+				key = full
+			}
+		}
+		if key != "" {
+			if seen[key] {
+				repeated()
+				return true
+			}
+			seen[key] = true
+		}
+		return give(s)
 	}
 }
 

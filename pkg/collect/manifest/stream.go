@@ -147,7 +147,7 @@ type reader struct {
 
 func (r *reader) run(stdin io.Reader) error {
 	r.configMaps.Offer = r.scripts.Offer
-	for s := range r.files.sources(stdin, r.problem) {
+	for s := range r.files.sources(stdin, r.problem, func() { r.summary.Count.Repeated++ }) {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (r *reader) readSource(s source) error {
 	defer opened.Close() //nolint:errcheck // only read
 	in := newInput(opened)
 	if isBinary(in) {
-		r.problem(Problem{Source: s.name, Reason: fact.Corrupt, Text: "expected YAML or JSON, found binary data"})
+		r.problem(Problem{Source: s.name, Reason: fact.Corrupt, Text: "expected YAML or JSON, found binary data (a zero byte near its beginning): nothing of it is read"})
 		return nil
 	}
 	split := splitter{

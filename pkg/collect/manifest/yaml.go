@@ -127,6 +127,9 @@ var yamlWords = map[string]string{
 func yamlProblem(text []byte, err error) (line int, problem string) {
 	const general = "not valid YAML"
 	said := err.Error()
+	if strings.HasPrefix(said, "json: unsupported value") {
+		return noNumber(parseNodes(text)), "a number that JSON does not have: .nan or .inf"
+	}
 	if twice.MatchString(said) {
 		return duplicate(text), general + ": a key that is there twice"
 	}
@@ -156,6 +159,25 @@ func yamlProblem(text []byte, err error) (line int, problem string) {
 		return line, general + ": an anchor that contains itself"
 	}
 	return line, general
+}
+
+// noNumber is the line of the first number that JSON does not have, 0 if there is none.
+func noNumber(node *yamlv3.Node) int {
+	if node == nil {
+		return 0
+	}
+	if node.Kind == yamlv3.ScalarNode && node.Tag == "!!float" {
+		switch strings.ToLower(strings.TrimLeft(node.Value, "+-")) {
+		case ".nan", ".inf":
+			return node.Line
+		}
+	}
+	for _, inner := range node.Content {
+		if line := noNumber(inner); line > 0 {
+			return line
+		}
+	}
+	return 0
 }
 
 // parseNodes reads text for the lines of its values; nil if that fails.
