@@ -66,6 +66,10 @@ type Check struct {
 	Each func(*View) iter.Seq[api.Finding]
 	// Whole says that what Judge finds of a workload can depend on workloads of other owners.
 	Whole bool
+	// Alone reports of a check with Whole that what Judge finds of a workload does not depend on
+	// others, nor what it finds of others on this one. The view has no workloads. Nil means that
+	// it always may.
+	Alone func(*View, *fact.Workload) bool
 	// Across counts over workloads that come one by one, for those findings of a check of
 	// workloads that are not about one of them. The view has no workloads. Nil if the check
 	// has no such findings, or if they are not made from workloads.

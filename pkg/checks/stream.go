@@ -44,6 +44,8 @@ type Stream struct {
 	use   *waiver.Use // nil if there are no waivers
 	// odd is true if a namespace of the user's platform globs could be the stand-in.
 	odd bool
+	// late are workloads that are judged at the end.
+	late []fact.Workload
 }
 
 // StreamOptions are the settings of a Stream.
@@ -54,6 +56,9 @@ type StreamOptions struct {
 	// as on a cluster. They come one after another. The context has all workloads that will
 	// come: checks that look at the whole set (Check.Whole) are judged before.
 	Together bool
+	// Arriving says with Together that the context does not have the workloads that will come.
+	// Those of which a check with Whole needs others (Check.Alone) are kept to the end.
+	Arriving bool
 	// Batch is how many workloads are judged at once with Together; 0 means 1,024.
 	Batch int
 	// Spill opens a place for findings that are too many for memory. Nil if there is none.
@@ -96,7 +101,7 @@ func NewStream(plan Plan, context *fact.Set, opts StreamOptions) *Stream {
 	}
 	s.plan.withhold(&s.context)
 	s.use, s.odd = s.plan.use(context), platform(context, anyOwner)
-	if opts.Together {
+	if opts.Together && !opts.Arriving {
 		s.judgeWhole()
 	}
 	s.context.Workloads = nil
@@ -121,6 +126,7 @@ func (s *Stream) judgeWhole() {
 		}
 		if v == nil {
 			v = NewView(&s.context)
+			v.Dropped = max(0, s.added-len(s.context.Workloads)) // none before the first has come
 		}
 		of := map[fact.SubjectKey][]api.Finding{}
 		for _, f := range c.Judge(v) {
@@ -216,14 +222,80 @@ func (s *Stream) wait(w *fact.Workload) {
 
 // flush judges the workloads that wait.
 func (s *Stream) flush() {
+	batch := s.pending
+	if s.opts.Arriving {
+		s.leaveForLate()
+	}
+	defer func() {
+		clear(batch)
+		s.pending, s.weight = batch[:0], 0
+	}()
 	if len(s.pending) == 0 {
 		return
 	}
 	ledger, counted := s.judge(s.pending, s.use)
 	s.keep(s.kept(ledger))
 	s.count(counted, 1)
-	clear(s.pending)
-	s.pending, s.weight = s.pending[:0], 0
+}
+
+// leaveForLate takes the owners out of a batch that are judged at the end.
+func (s *Stream) leaveForLate() {
+	var v *View
+	kept := s.pending[:0]
+	for from := 0; from < len(s.pending); {
+		owner := s.pending[from].Owner.Identity()
+		to := from + 1
+		for to < len(s.pending) && s.pending[to].Owner.Identity() == owner {
+			to++
+		}
+		if v == nil {
+			v = NewView(&s.context)
+		}
+		if s.alone(v, s.pending[from:to]) {
+			kept = append(kept, s.pending[from:to]...)
+		} else {
+			s.late = append(s.late, s.pending[from:to]...)
+		}
+		from = to
+	}
+	s.pending = kept
+}
+
+// alone reports whether no check needs other workloads for these, nor these for others.
+func (s *Stream) alone(v *View, of []fact.Workload) bool {
+	for i := range s.plan.Checks {
+		c := &s.plan.Checks[i]
+		if !c.Whole || c.Scope != ScopeWorkload {
+			continue
+		}
+		for k := range of {
+			if c.Alone == nil || !c.Alone(v, &of[k]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// judgeLate judges what was kept to the end. Set is what Finish was given.
+func (s *Stream) judgeLate(set *fact.Set) {
+	late := s.late
+	s.opts.Arriving, s.late = false, nil
+	if len(late) == 0 {
+		return
+	}
+	s.context = *set
+	s.plan.withhold(&s.context)
+	s.context.Workloads = late
+	s.judgeWhole()
+	s.context.Workloads = nil
+	for i := range late {
+		if n := len(s.pending); n >= cmp.Or(s.opts.Batch, togetherSize) && s.pending[n-1].Owner.Identity() != late[i].Owner.Identity() {
+			s.flush()
+		}
+		s.pending = append(s.pending, late[i])
+	}
+	s.flush()
 }
 
 // kept are the findings of a ledger that stay.
@@ -423,6 +495,9 @@ func sameOwner(a, b *fact.Subject) bool {
 // read since: ConfigMaps, gaps. Its workloads are not judged.
 func (s *Stream) Finish(set *fact.Set) *Judgement {
 	s.flush()
+	if s.opts.Arriving {
+		s.judgeLate(set)
+	}
 	s.forget()
 	end := *set
 	end.Workloads = nil
@@ -447,6 +522,7 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 		}
 	}
 	v := NewView(&end)
+	v.Dropped = s.added
 	plan.narrow(v, s.added > 0)
 	l, gaps := v.judge(&plan, s.use)
 	s.keep(s.kept(l))

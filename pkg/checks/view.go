@@ -20,6 +20,9 @@ type View struct {
 	*fact.Set
 	// Managed reports that the provider keeps etcd and the API servers to itself.
 	Managed bool
+	// Dropped counts the workloads that a Stream has judged and dropped before, in a view of all
+	// that is left.
+	Dropped int
 
 	index   *index
 	nodes   map[string]*fact.Node

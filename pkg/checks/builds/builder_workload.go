@@ -50,6 +50,7 @@ var BuilderWorkload = checks.Check{
 		"https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/",
 	},
 	Whole: true, // nodes are set apart if nothing else runs there
+	Alone: func(v *checks.View, _ *fact.Workload) bool { return len(v.Nodes) == 0 },
 	Judge: judgeBuilderWorkload,
 }
 

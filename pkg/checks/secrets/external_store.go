@@ -36,7 +36,21 @@ var ExternalStore = checks.Check{
 	},
 	Excuse: excuseStores,
 	Whole:  true, // what brings secrets runs in pods of its own
+	Alone:  aloneWithoutStores,
 	Judge:  judgeExternalStore,
+}
+
+// aloneWithoutStores reports that a workload uses no store and is none.
+func aloneWithoutStores(_ *checks.View, w *fact.Workload) bool {
+	if len(usesOf(w)) > 0 {
+		return false
+	}
+	for i := range w.Spec.Containers {
+		if len(rolesOf(w.Spec.Containers[i].Image)) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // excuseStores excuses that the API was not asked for stores: where only some pods are
@@ -51,11 +65,14 @@ func judgeExternalStore(v *checks.View) []api.Finding {
 	if earlier := earlierFacts(v); earlier != nil {
 		return earlier
 	}
-	stores := newStoreIndex(v)
+	var stores *storeIndex // filled when first needed
 	var findings []api.Finding
 	shown, open := false, false
 	for i := range v.Workloads {
 		for _, u := range usesOf(&v.Workloads[i]) {
+			if stores == nil {
+				stores = newStoreIndex(v)
+			}
 			f, judged := stores.judge(u)
 			if !judged {
 				continue
@@ -147,14 +164,7 @@ func newStoreIndex(v *checks.View) *storeIndex {
 			}
 		}
 	}
-	var csi []secretstore.Store
-	for _, s := range secretstore.All() {
-		if len(s.Drivers) > 0 {
-			csi = append(csi, s)
-		}
-	}
 	// An image is parsed once for each of its names, of which pods have few.
-	type roleOf struct{ store, role string }
 	byImage := map[string][]roleOf{}
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
@@ -168,11 +178,7 @@ func newStoreIndex(v *checks.View) *storeIndex {
 			}
 			found, known := byImage[c.Image]
 			if !known {
-				for k := range csi {
-					for _, role := range roles(&csi[k], c.Image) {
-						found = append(found, roleOf{csi[k].Name, role})
-					}
-				}
+				found = rolesOf(c.Image)
 				byImage[c.Image] = found
 			}
 			for _, r := range found {
@@ -181,6 +187,23 @@ func newStoreIndex(v *checks.View) *storeIndex {
 		}
 	}
 	return x
+}
+
+// roleOf is a role that a store has for an image.
+type roleOf struct{ store, role string }
+
+// rolesOf lists what an image is of stores with a CSI driver.
+func rolesOf(image string) []roleOf {
+	var found []roleOf
+	for _, s := range secretstore.All() {
+		if len(s.Drivers) == 0 {
+			continue
+		}
+		for _, role := range roles(&s, image) {
+			found = append(found, roleOf{s.Name, role})
+		}
+	}
+	return found
 }
 
 // roles lists what an image is of a CSI driver: "" for the driver, and names of providers.
@@ -393,7 +416,7 @@ func nothingOutside(v *checks.View) api.Finding {
 		Verdict: api.Fail, Subject: fact.Subject{Kind: fact.SubjectCluster}, Message: "no external store is used: Secrets are kept in the cluster",
 		Evidence: []api.Evidence{{
 			Source: "annotations, volumes and variables of pods",
-			Value:  "no store of secrets outside the cluster is used by " + checks.Count(len(v.Workloads), "workload"),
+			Value:  "no store of secrets outside the cluster is used by " + checks.Count(len(v.Workloads)+v.Dropped, "workload"),
 		}},
 	}
 	if len(v.SecretStores) == 0 {
