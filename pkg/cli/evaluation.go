@@ -179,9 +179,16 @@ const streamedWorkloads = 1000
 // read, and nothing needs the whole set after that. A gap about a workload is joined with what
 // checks find of it, so that needs the whole set.
 func (r *evaluation) streams(source *gather.Cluster, set *fact.Set) bool {
-	return r.spec.Command == "pods" && source.Level == "" && !source.Net && r.report.saveFacts == "" && r.report.vulnerabilities == "" && r.report.writePatches == "" &&
-		len(set.Workloads) > streamedWorkloads &&
-		!slices.ContainsFunc(set.Gaps, func(g fact.Gap) bool { return g.Subject.Kind != fact.SubjectCluster })
+	return r.mayStream(source) && len(set.Workloads) > streamedWorkloads && onlyOfCluster(set)
+}
+
+// mayStream is what streams asks before anything is read.
+func (r *evaluation) mayStream(source *gather.Cluster) bool {
+	return r.spec.Command == "pods" && source.Level == "" && !source.Net && r.report.saveFacts == "" && r.report.vulnerabilities == "" && r.report.writePatches == ""
+}
+
+func onlyOfCluster(set *fact.Set) bool {
+	return !slices.ContainsFunc(set.Gaps, func(g fact.Gap) bool { return g.Subject.Kind != fact.SubjectCluster })
 }
 
 // finishStream judges and prints what was gathered, and drops each workload as it is judged.
@@ -231,11 +238,33 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 	source.Name, source.Config, source.Getter = clusterName(flags), config, flags
 	source.NoProbe, source.Probe, source.Warn = probe.noProbe, probe.options(r.env), r.env.warnLine
 	source.Probe.Guard, source.Probe.Progress = guardStarter(flags), progress.update
+	var (
+		stream *checks.Stream
+		spill  spilling
+	)
+	defer spill.close()
+	if r.mayStream(source) {
+		source.Start = func(set *fact.Set, scope *api.Scope) func([]fact.Workload) {
+			if !onlyOfCluster(set) {
+				return nil
+			}
+			r.report.addPlatform(set)
+			stream = checks.NewStream(r.planOf(gather.Narrowed(r.spec.Command, scope, set)), set, checks.StreamOptions{
+				Passes: r.showsPasses(), Together: true, Arriving: true, Spill: spill.open,
+			})
+			return stream.Add
+		}
+	}
 	got, err := source.Gather(ctx)
 	progress.finish() // before anything else is printed
 	if err != nil {
 		return err
 	}
+	if got.Streamed {
+		r.setScope(got)
+		return r.present(got.Set, stream.Finish(got.Set))
+	}
+	stream = nil // the lists were in no order: it has a part of them
 	if r.streams(source, got.Set) {
 		return r.finishStream(got)
 	}

@@ -72,6 +72,10 @@ type Cluster struct {
 	// be nil.
 	Warn func(line string)
 
+	// Start is for very many pods of which nothing is measured: see cluster.Options.Stream. Known
+	// is the set as it will be, without workloads and with the gaps so far. Nil keeps all.
+	Start func(known *fact.Set, scope *api.Scope) (judge func([]fact.Workload))
+
 	// measure replaces launch.Measure in tests.
 	measure func(ctx context.Context, opts launch.Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error)
 }
@@ -90,22 +94,20 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	for i := range named {
 		lists.Named = append(lists.Named, named[i].Owner)
 	}
+	if c.Start != nil && c.Level == "" && !c.Net && !c.OnlyTheirNodes {
+		lists.Stream = func(result *cluster.Result) func([]fact.Workload) {
+			known := *set
+			c.take(&known, result)
+			derive(&known)
+			scope := c.scope()
+			return c.Start(&known, &scope)
+		}
+	}
 	result, err := cluster.Collect(ctx, lists)
 	if err != nil {
 		return nil, err
 	}
-	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
-	set.Cluster.Name = weburl.Clean(c.Name)
-	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
-	set.LegacyTokens, set.TokensListed = result.LegacyTokens, result.TokensListed
-	set.SecretStores, set.StoresRead, set.Meshes = result.SecretStores, result.StoresRead, result.Meshes
-	set.ConfigMaps = result.ConfigMaps
-	set.Namespaces, set.NamespacesRead = result.Namespaces, result.NamespacesRead
-	set.TemplatesRead, set.ImageScan, set.Enforcement = result.TemplatesRead, result.ImageScan, result.Enforcement
-	set.Gaps = append(set.Gaps, c.noDryRuns()...)
-	if c.NoConfigMaps && slices.Contains(c.Kinds, fact.ConfigMaps) {
-		set.Gaps = append(set.Gaps, notRequested([]fact.Kind{fact.ConfigMaps}, "--no-configmaps was given", "run it without --no-configmaps")...)
-	}
+	c.take(set, result)
 	if len(c.Names) > 0 {
 		set.Gaps = append(set.Gaps, clusterObjects(named, c.Namespace)...)
 		keepNamed(set, named, result.NamedPods)
@@ -117,6 +119,9 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 		}
 	}
 	set.Count = count(set, result.Templates)
+	if result.Streamed {
+		set.Count = &fact.ReadCount{Pods: result.Pods, Workloads: result.Owners, Objects: result.Pods + result.Templates}
+	}
 	if c.OnlyTheirNodes {
 		keepNodesOfPods(set)
 	}
@@ -130,7 +135,23 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	}
 	relist(ctx, set, result.Relist, c.Warn)
 	KeepNamespace(set, c.Namespace)
-	return &Gathered{Set: set, Scope: c.scope(), Leftover: leftover}, nil
+	return &Gathered{Set: set, Scope: c.scope(), Leftover: leftover, Streamed: result.Streamed}, nil
+}
+
+// take puts into the set what was read.
+func (c *Cluster) take(set *fact.Set, result *cluster.Result) {
+	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
+	set.Cluster.Name = weburl.Clean(c.Name)
+	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
+	set.LegacyTokens, set.TokensListed = result.LegacyTokens, result.TokensListed
+	set.SecretStores, set.StoresRead, set.Meshes = result.SecretStores, result.StoresRead, result.Meshes
+	set.ConfigMaps = result.ConfigMaps
+	set.Namespaces, set.NamespacesRead = result.Namespaces, result.NamespacesRead
+	set.TemplatesRead, set.ImageScan, set.Enforcement = result.TemplatesRead, result.ImageScan, result.Enforcement
+	set.Gaps = append(set.Gaps, c.noDryRuns()...)
+	if c.NoConfigMaps && slices.Contains(c.Kinds, fact.ConfigMaps) {
+		set.Gaps = append(set.Gaps, notRequested([]fact.Kind{fact.ConfigMaps}, "--no-configmaps was given", "run it without --no-configmaps")...)
+	}
 }
 
 // count counts what was read of pods and templates. Nothing else of a cluster is judged one

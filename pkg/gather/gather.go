@@ -37,6 +37,8 @@ type Gathered struct {
 	// Digest is that of the file from which the facts were read; "" for facts that were
 	// read now.
 	Digest string
+	// Streamed says that the workloads were passed on, as Cluster.Start asked for.
+	Streamed bool
 	// Leftover says what could not be removed from the cluster. It is nil if
 	// nothing is left there. The facts are valid in both cases.
 	Leftover error

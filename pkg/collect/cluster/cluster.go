@@ -80,6 +80,16 @@ type Options struct {
 	NodeNames    []string
 	NodeSelector string
 
+	// Stream is for very many pods. If there are more than a thousand workloads, it is called
+	// once, when the first thousand and all but pods and templates were read. The function that
+	// it returns gets all workloads, those of a namespace together, and Result.Workloads has
+	// none; with nil, all stay there. It is only used if all pods are listed, and no nodes and
+	// no ids are. If the server's lists are in no order, all is read again and kept:
+	// Result.Streamed is false then.
+	Stream func(known *Result) func([]fact.Workload)
+	// streamAfter is how many workloads are kept before; 0 means 1,000.
+	streamAfter int
+
 	// PageSize is the number of objects in one answer; 0 means 500.
 	PageSize int64
 }
@@ -109,6 +119,9 @@ type Result struct {
 	// Templates counts the objects with one.
 	TemplatesRead bool
 	Templates     int
+	// Streamed says that all workloads were passed on. Pods and Owners count them.
+	Streamed     bool
+	Pods, Owners int
 	// NamedPods are the names of the listed pods of each object in Options.Named that has
 	// some, by its kind, namespace and name.
 	NamedPods map[fact.SubjectKey]map[string]bool
@@ -170,6 +183,18 @@ func newClients(config *rest.Config) (*clients, error) {
 // not know us, or answers nothing that was asked. What it refuses for lack of
 // rights is a gap, and so is a list at which it fails while it answers others.
 func Collect(ctx context.Context, opts Options) (*Result, error) {
+	if !opts.Pods || !opts.NoIDs || opts.Nodes || opts.Namespace != "" || len(opts.NodeNames) > 0 || opts.NodeSelector != "" || len(opts.Named) > 0 {
+		opts.Stream = nil
+	}
+	result, err := collectOnce(ctx, opts)
+	if errors.Is(err, errOrder) {
+		opts.Stream = nil
+		return collectOnce(ctx, opts)
+	}
+	return result, err
+}
+
+func collectOnce(ctx context.Context, opts Options) (*Result, error) {
 	c, err := newClients(opts.Config)
 	if err != nil {
 		return nil, err
@@ -217,8 +242,27 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 	// Only a few lists run at once: there are few priority and fairness seats,
 	// and each list may use several.
 	var wg sync.WaitGroup
-	for _, l := range lists {
-		if l.asked {
+	later := -1 // the list that is read after the others
+	if opts.Stream != nil {
+		later = slices.IndexFunc(lists, func(l *list) bool { return l.what == fact.Pods })
+		pods.by = &byNamespace{podLister: &pods, scripts: newScriptReader(c, opts)}
+		pods.by.start = func() func([]fact.Workload) {
+			known := *result
+			known.PodScope, known.TemplatesRead = pods.scope(), pods.templates != nil
+			for _, l := range lists {
+				if l.err != nil {
+					return nil
+				}
+				known.Gaps = append(known.Gaps, l.gaps...)
+			}
+			if pods.templates != nil {
+				known.Gaps = append(known.Gaps, pods.templates.gaps...)
+			}
+			return opts.Stream(&known)
+		}
+	}
+	for i, l := range lists {
+		if l.asked && i != later {
 			wg.Go(func() { l.gaps, l.err = l.run() })
 		}
 	}
@@ -230,15 +274,30 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		})
 	}
 	wg.Wait()
+	if later >= 0 {
+		if lists[later].gaps, lists[later].err = lists[later].run(); errors.Is(lists[later].err, errOrder) {
+			return nil, errOrder
+		}
+	}
 	lists[0].some = len(result.NodeObjects) > 0
 	listed := 0
 	if opts.Pods {
-		result.Workloads = pods.workloads()
-		listed = len(result.Workloads)
+		if pods.by != nil {
+			result.Workloads, listed = pods.by.kept, pods.by.pods
+			result.Streamed, result.Pods, result.Owners = pods.by.give != nil, pods.by.pods, pods.by.owners
+		} else {
+			result.Workloads = pods.workloads()
+			listed = len(result.Workloads)
+		}
 		lists[1].some = listed > 0
 		if t := pods.templates; t != nil {
-			result.Workloads = t.join(result.Workloads)
-			result.TemplatesRead, result.Templates = true, len(t.list)
+			if pods.by != nil {
+				result.Templates = pods.by.templates
+			} else {
+				result.Workloads = t.join(result.Workloads)
+				result.Templates = len(t.list)
+			}
+			result.TemplatesRead = true
 			result.Gaps = append(append(result.Gaps, t.gaps...), t.undeclaredGaps()...)
 		}
 		if pods.tree != nil {
@@ -286,7 +345,13 @@ func Collect(ctx context.Context, opts Options) (*Result, error) {
 		if opts.Nodes && len(nodes.gaps) == 0 && (len(opts.NodeNames) > 0 || opts.NodeSelector != "") {
 			result.Workloads = onNodes(result.Workloads, result.Nodes)
 		}
-		if pods.scripts, err = c.scripts(ctx, opts, result.Workloads); err != nil {
+		if pods.by != nil {
+			result.Relist = nil // no ids are known
+			return result, nil
+		}
+		scripts := newScriptReader(c, opts)
+		pods.scripts = &scripts.Scripts
+		if err := scripts.fill(ctx, result.Workloads); err != nil {
 			return nil, err
 		}
 		if opts.DryRuns {

@@ -20,6 +20,13 @@ const (
 	maxOwnerObjects = 50_000 // of one kind that is not built in
 )
 
+// builtinKinds are the kinds of Kubernetes that have a pod template, or pods of one.
+var builtinKinds = map[schema.GroupKind]bool{
+	deploymentKind: true, cronJobKind: true, replicaSetKind: true, jobKind: true,
+	{Group: "apps", Kind: fact.SubjectStatefulSet}: true, {Group: "apps", Kind: fact.SubjectDaemonSet}: true,
+	{Kind: fact.SubjectReplicationController}: true, {Kind: "PodTemplate"}: true,
+}
+
 // objectKey names an object. Namespace is "" for one of the cluster.
 type objectKey struct{ group, kind, namespace, name string }
 

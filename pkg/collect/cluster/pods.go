@@ -39,6 +39,8 @@ type podLister struct {
 	// time.
 	again bool
 	alike *alike
+	// by passes on the workloads of one namespace after the other; nil if all are kept.
+	by *byNamespace
 }
 
 func (l *podLister) scope() fact.PodScope {
@@ -71,7 +73,17 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 			return nil, err
 		}
 	}
-	if err := l.list(ctx); err != nil {
+	if l.by != nil {
+		defer l.by.close()
+		if err := l.by.open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	err = l.list(ctx)
+	if l.by != nil {
+		err = l.by.finish(ctx, err)
+	}
+	if err != nil {
 		gap, err := refused(err, fact.Pods, "list", "pods", l.opts.Namespace)
 		if err != nil {
 			return nil, err
@@ -85,22 +97,36 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 func (l *podLister) list(ctx context.Context) error {
 	var failed error
 	var pod wirePod
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	err := eachPage(ctx, l.opts.PageSize,
 		metav1.ListOptions{LabelSelector: l.opts.Selector, FieldSelector: l.opts.FieldSelector},
 		l.podPage,
-		func() { l.groups, l.alike = map[[sha256.Size]byte]*fact.Workload{}, newAlike() },
+		func() {
+			if l.by != nil {
+				l.by.lists++
+			}
+			l.groups, l.alike = map[[sha256.Size]byte]*fact.Workload{}, newAlike()
+		},
 		func(data *[]byte) {
 			if failed == nil {
-				failed = l.pod(ctx, &pod, *data)
+				if failed = l.pod(ctx, &pod, *data); failed != nil {
+					cancel() // no further page is needed
+				}
 			}
 		})
-	return cmp.Or(err, failed)
+	return cmp.Or(failed, err)
 }
 
 // pod puts a listed pod into its group.
 func (l *podLister) pod(ctx context.Context, pod *wirePod, data []byte) error {
 	if err := pod.readAny(data); err != nil {
 		return err
+	}
+	if l.by != nil {
+		if err := l.by.enter(ctx, string(pod.namespace)); err != nil {
+			return err
+		}
 	}
 	facts, ok := pod.facts(!l.opts.NoIDs, l.alike.textOf)
 	if !ok { // of the usual form it is ok

@@ -48,6 +48,8 @@ type templateLister struct {
 	// undeclared are objects that do not say what their pods are.
 	undeclared []undeclared
 	gaps       []fact.Gap
+	// builtins are the built-in kinds to read, if their templates are read next to the pods.
+	builtins []templateKind
 }
 
 // unowned is what the list of ReplicaSets or Jobs by metadata says: how many objects have
@@ -185,21 +187,22 @@ func (l *templateLister) collect(ctx context.Context, sets, runs unowned) error 
 	if err := l.custom(ctx); err != nil {
 		return err
 	}
-	for _, kind := range l.kinds(sets, runs) {
+	kinds := l.kinds(sets, runs)
+	for _, kind := range kinds {
 		l.tree.read[kind.GroupKind] = true
+	}
+	if l.by != nil {
+		l.builtins = kinds
+		return nil
+	}
+	for _, kind := range kinds {
 		from := len(l.list)
 		err := eachPage(ctx, l.opts.PageSize, metav1.ListOptions{}, kind.page,
 			func() { l.list = l.list[:from] },
 			func(h *holder) {
-				if h.template == nil || ownedByTemplate(h.meta) {
-					return
+				if h.template != nil && !ownedByTemplate(h.meta) {
+					l.holder(kind, h)
 				}
-				l.tree.note(kind.GroupKind, h.meta)
-				object := objectKey{kind.Group, kind.Kind, h.meta.Namespace, h.meta.Name}
-				if top := l.tree.top(object, nil); top != object && l.owners[top] {
-					return // the top owner's own template says it
-				}
-				l.builtin(kind, object, h)
 			})
 		if err == nil && len(l.list) >= maxTemplates {
 			err = errTooMany
@@ -211,6 +214,16 @@ func (l *templateLister) collect(ctx context.Context, sets, runs unowned) error 
 		}
 	}
 	return l.tree.learn(ctx)
+}
+
+// holder adds an object of a built-in kind with its template.
+func (l *templateLister) holder(kind templateKind, h *holder) {
+	l.tree.note(kind.GroupKind, h.meta)
+	object := objectKey{kind.Group, kind.Kind, h.meta.Namespace, h.meta.Name}
+	if top := l.tree.top(object, nil); top != object && l.owners[top] {
+		return // the top owner's own template says it
+	}
+	l.builtin(kind, object, h)
 }
 
 // note keeps the gap of an error about a list.
