@@ -215,6 +215,10 @@ const (
 	filesGC  = 150
 )
 
+// arrivingBatch is how many workloads of a cluster are judged at once while others are read: of
+// so few, what they were judged by and what is found take little memory next to a page of pods.
+const arrivingBatch = 256
+
 // showsPasses reports whether some output of the run shows passes.
 func (r *evaluation) showsPasses() bool {
 	if report.ShowsPasses(r.report.output, r.report.showPasses) {
@@ -244,13 +248,14 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 	)
 	defer spill.close()
 	if r.mayStream(source) {
+		defer debug.SetGCPercent(debug.SetGCPercent(streamGC))
 		source.Start = func(set *fact.Set, scope *api.Scope) func([]fact.Workload) {
 			if !onlyOfCluster(set) {
 				return nil
 			}
 			r.report.addPlatform(set)
 			stream = checks.NewStream(r.planOf(gather.Narrowed(r.spec.Command, scope, set)), set, checks.StreamOptions{
-				Passes: r.showsPasses(), Together: true, Arriving: true, Spill: spill.open,
+				Passes: r.showsPasses(), Together: true, Arriving: true, Batch: arrivingBatch, Spill: spill.open,
 			})
 			return stream.Add
 		}
