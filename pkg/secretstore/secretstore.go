@@ -9,6 +9,7 @@
 package secretstore
 
 import (
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,7 +208,9 @@ func (s *Store) Agent(name string) bool {
 }
 
 func isOneOf(list []Image, image string) bool {
-	if len(list) == 0 {
+	// A reference is parsed only if it can be one: most are of nothing that is known here. The
+	// last part of a path is in every form of a reference to it.
+	if !slices.ContainsFunc(list, func(i Image) bool { return strings.Contains(image, path.Base(string(i))) }) {
 		return false
 	}
 	named, err := reference.ParseNormalizedNamed(image)
