@@ -269,7 +269,7 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 		r.setScope(got)
 		return r.present(got.Set, stream.Finish(got.Set))
 	}
-	stream = nil // the lists were in no order: it has a part of them
+	// A stream that was begun has only a part, if the lists were in no order: it is dropped.
 	if r.streams(source, got.Set) {
 		return r.finishStream(got)
 	}
