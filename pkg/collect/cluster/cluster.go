@@ -183,7 +183,7 @@ func newClients(config *rest.Config) (*clients, error) {
 // not know us, or answers nothing that was asked. What it refuses for lack of
 // rights is a gap, and so is a list at which it fails while it answers others.
 func Collect(ctx context.Context, opts Options) (*Result, error) {
-	if !opts.Pods || !opts.NoIDs || opts.Nodes || opts.Namespace != "" || len(opts.NodeNames) > 0 || opts.NodeSelector != "" || len(opts.Named) > 0 {
+	if !opts.Pods || !opts.NoIDs || opts.Nodes || opts.DryRuns || opts.Namespace != "" || len(opts.NodeNames) > 0 || opts.NodeSelector != "" || len(opts.Named) > 0 {
 		opts.Stream = nil
 	}
 	result, err := collectOnce(ctx, opts)
