@@ -43,7 +43,7 @@ func newRecords(open func() (spool.File, error)) *records {
 		}
 		return cmp.Or(c, compareSubjects(a.Data, b.Data))
 	})
-	r.spool.Open, r.spool.Limit = open, recordsLimit
+	r.spool.Open, r.spool.Limit, r.spool.Rank = open, recordsLimit, r.rank
 	return r
 }
 
@@ -60,6 +60,11 @@ func (r *records) compareClasses(a, b uint32) int {
 	if n := uint64(len(r.classes)); uint64(a) >= n || uint64(b) >= n {
 		return r.kind(a).compare(r.kind(b))
 	}
+	return cmp.Compare(r.rank(a), r.rank(b))
+}
+
+// rank is the place of a class's kind among those of all classes.
+func (r *records) rank(class uint32) int {
 	if len(r.ranks) < len(r.classes) {
 		order := make([]int, len(r.classes))
 		for i := range order {
@@ -75,7 +80,7 @@ func (r *records) compareClasses(a, b uint32) int {
 			}
 		}
 	}
-	return cmp.Compare(r.ranks[a], r.ranks[b])
+	return r.ranks[class]
 }
 
 // renamed is another subject to which a finding applies too: one whose spec is equal.

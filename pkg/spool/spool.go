@@ -28,6 +28,10 @@ type Spool struct {
 	// Open opens the file. It is called when the first run is written. Nil if there can be
 	// no file.
 	Open func() (File, error)
+	// Rank is how classes are ordered, before anything else that New's function compares: a small
+	// number, the same for classes that are equal there. Nil if it is not known. With it, records
+	// that were added in order need no sorting.
+	Rank func(class uint32) int
 	// Limit is how many bytes are in memory before a run is written. Most is how many if
 	// none can be written: records that come then are lost.
 	Limit, Most int
@@ -96,10 +100,43 @@ func (s *Spool) sort() {
 	if s.sorted {
 		return
 	}
-	slices.SortFunc(s.index, func(a, b place) int {
+	compare := func(a, b place) int {
 		return cmp.Or(s.compare(s.record(&a), s.record(&b)), cmp.Compare(a.at, b.at))
-	})
+	}
+	if s.Rank == nil {
+		slices.SortFunc(s.index, compare)
+	} else {
+		s.byRank(compare)
+	}
 	s.sorted = true
+}
+
+// byRank orders by ranks first, which leaves records of one rank as they were added, and then
+// those of each rank.
+func (s *Spool) byRank(compare func(a, b place) int) {
+	var next []int // by rank and one
+	for i := range s.index {
+		rank := s.Rank(s.index[i].class) + 1
+		for rank >= len(next) {
+			next = append(next, 0)
+		}
+		next[rank]++
+	}
+	for i := 1; i < len(next); i++ {
+		next[i] += next[i-1]
+	}
+	out := make([]place, len(s.index))
+	for i := range s.index {
+		rank := s.Rank(s.index[i].class)
+		out[next[rank]] = s.index[i]
+		next[rank]++
+	}
+	s.index = out
+	from := 0
+	for _, to := range next { // where the next rank begins
+		slices.SortFunc(out[from:to], compare)
+		from = to
+	}
 }
 
 // flush writes what is in memory to the file, as a run.
