@@ -56,6 +56,7 @@ unit: ## tests that need no cluster
 	$(GO) -C hack/psaoracle test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/waloracle test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/atrest test $(GOTESTFLAGS) ./...
+	$(GO) -C hack/vaporacle test $(GOTESTFLAGS) ./...
 
 .PHONY: race
 race: ## the concurrent packages under the race detector
@@ -80,6 +81,10 @@ builders: deps build ## real image builders in pods are seen: buildah, podman, B
 .PHONY: live
 live: ## a real etcd's database is read 1,000 times while it is written to, and its latency measured
 	$(GO) test -tags live -timeout 40m -count 1 -v ./hack/live
+
+.PHONY: vap
+vap: deps ## what is predicted of ValidatingAdmissionPolicies, against dry runs of a real API server (5 minutes)
+	$(GO) -C hack/vaporacle test -tags e2e -timeout 20m -count 1 -v ./...
 
 .PHONY: transit
 transit: deps build ## every component of the real cluster made weak, one by one: each is found (20 minutes)

@@ -109,9 +109,13 @@ type Policies struct {
 	minor    int
 	// left is what may still be spent.
 	left int64
-	// judging is the last pod.
+	// judging is the pod that is asked about; recent has it, and those before.
 	judging *judging
+	recent  map[*corev1.Pod]*judging
 }
+
+// maxRecent bounds how many pods are remembered.
+const maxRecent = 8
 
 // policy is a policy with its bindings.
 type policy struct {
@@ -173,12 +177,15 @@ type cached struct {
 }
 
 // Judge says what each policy that matches says of the creation of a pod, sorted by policy
-// and binding. The pod is not changed; its own namespace does not count. Asking about the same
-// pod in another namespace is cheap. The error is the context's.
+// and binding. The pod is not changed, and may not be changed between two questions; its own
+// namespace does not count. Asking about the same pod in another namespace is cheap. The error is the context's.
 func (p *Policies) Judge(ctx context.Context, pod *corev1.Pod, ns Namespace) ([]Verdict, error) {
-	if p.judging == nil || p.judging.pod != pod {
-		j := &judging{pod: pod, trace: &traced{}, cache: map[cached]result{}}
-		p.judging = j
+	if p.judging = p.recent[pod]; p.judging == nil {
+		if p.recent == nil || len(p.recent) >= maxRecent {
+			p.recent = map[*corev1.Pod]*judging{}
+		}
+		p.judging = &judging{pod: pod, trace: &traced{}, cache: map[cached]result{}}
+		p.recent[pod] = p.judging
 	}
 	var verdicts []Verdict
 	for _, one := range p.policies {

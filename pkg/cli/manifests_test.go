@@ -63,6 +63,8 @@ var templateLists = map[string]string{
 
 func init() { // custom resources are read whole: their templates, reports and policies
 	readsSpec["customresourcedefinitions.apiextensions.k8s.io"] = true
+	readsSpec["validatingadmissionpolicies.admissionregistration.k8s.io"] = true
+	readsSpec["validatingadmissionpolicybindings.admissionregistration.k8s.io"] = true
 	for _, r := range workloadkind.Resources() {
 		readsSpec[r.Resource+"."+r.Group] = true
 	}

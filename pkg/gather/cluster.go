@@ -185,7 +185,8 @@ func (c *Cluster) lists() cluster.Options {
 		Scripts:    needed(fact.Pods) && !c.NoConfigMaps,
 		// Templates without pods, and pods that differ from theirs, are for the checks of pods.
 		Templates: needed(fact.Templates), Namespaces: needed(fact.Namespaces), ImageReports: needed(fact.ImageReports),
-		DryRuns:   needed(fact.Enforcing) && c.creates(),
+		DryRuns:  needed(fact.Enforcing) && c.creates(),
+		Policies: needed(fact.Enforcing), NoConfigMaps: c.NoConfigMaps,
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
 		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, Objects: c.Objects,
 	}

@@ -220,6 +220,7 @@ func keepObjects(set *fact.Set, namespace string) {
 	if set.Enforcement != nil {
 		enforcement := *set.Enforcement
 		enforcement.DryRuns, _ = keptSecrets(enforcement.DryRuns, len(enforcement.DryRuns), func(d *fact.DryRun) bool { return d.Namespace == namespace })
+		enforcement.Predicted, _ = keptSecrets(enforcement.Predicted, len(enforcement.Predicted), func(d *fact.DryRun) bool { return d.Namespace == namespace })
 		set.Enforcement = &enforcement
 	}
 	stores := slices.Clone(set.SecretStores)

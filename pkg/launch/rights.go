@@ -97,6 +97,9 @@ func rights() []right {
 		{where: everywhere, resource: "/apis/*", verb: "get", when: reads, without: "external stores of secrets are unknown"},
 		{where: everywhere, group: "storage.k8s.io", resource: "csidrivers", verb: "list", when: reads, without: "it is unknown which external stores of secrets are installed"},
 		{where: everywhere, group: "admissionregistration.k8s.io", resource: "mutatingwebhookconfigurations", verb: "list", when: reads, without: "it is unknown which external stores of secrets are installed"},
+		{where: everywhere, group: "admissionregistration.k8s.io", resource: "validatingadmissionpolicies", verb: "list", when: reads, without: "it is unknown what policies of the API server refuse"},
+		{where: everywhere, group: "admissionregistration.k8s.io", resource: "validatingadmissionpolicybindings", verb: "list", when: reads, without: "it is unknown what policies of the API server refuse"},
+		{where: everywhere, group: "admissionregistration.k8s.io", resource: "mutatingadmissionpolicies", verb: "list", when: reads, without: "it is unknown which policies of the API server change pods"},
 		{where: everywhere, group: "security.istio.io", resource: "peerauthentications", verb: "list", when: reads, without: "it is unknown whether Istio encrypts all traffic between pods"},
 		{where: inKubeSystem, group: "coordination.k8s.io", resource: "leases", verb: "list", when: reads, without: "the number of API servers is unknown"},
 

@@ -9,10 +9,15 @@ type Enforcement struct {
 	// User is whom the API server took the dry runs to come from, "" if it did not say. At most
 	// MaxDryRunName bytes.
 	User string `json:"user,omitempty"`
-	// Policies are ValidatingAdmissionPolicies with their bindings, evaluated, sorted by name.
-	// PoliciesRead distinguishes "none" from "not read".
+	// Policies are ValidatingAdmissionPolicies, sorted by name. PoliciesRead distinguishes
+	// "none" from "not read". Policies that the API server loads from files are not among them.
 	Policies     []AdmissionPolicy `json:"policies,omitempty"`
 	PoliciesRead bool              `json:"policiesRead,omitempty"`
+	// Predicted are what these policies say of the pods of DryRuns, in each namespace with
+	// workloads, sorted by namespace; nil if no policy has a binding. It is computed from what
+	// the objects declare (CEL), not asked: "allowed" means that no policy in the list refuses
+	// the pod. Webhooks, policies in files and other plugins may still.
+	Predicted []DryRun `json:"predicted,omitempty"`
 	// Mutating are the names of MutatingAdmissionPolicies, sorted.
 	Mutating []string `json:"mutating,omitempty"`
 	// Engines are policy engines and runtime agents of which the cluster shows something,
@@ -66,23 +71,13 @@ type DryRun struct {
 // MaxDryRunName bounds the names in a DryRun, in bytes.
 const MaxDryRunName = 200
 
-// AdmissionPolicy is a ValidatingAdmissionPolicy, evaluated for each namespace on the same two
-// pods as DryRun.
+// AdmissionPolicy is a ValidatingAdmissionPolicy. One without bindings does nothing.
 type AdmissionPolicy struct {
 	Name string `json:"name"`
-	// Refuses are the namespaces in which the policy, with a binding that denies, refuses the
-	// writable pod and allows the perfect one, sorted, with the binding's name.
-	Refuses []PolicyVerdict `json:"refuses,omitempty"`
-	// Unknown are the namespaces for which that could not be decided, with the reason.
-	Unknown []PolicyVerdict `json:"unknown,omitempty"`
-}
-
-// PolicyVerdict is what one policy says in one namespace.
-type PolicyVerdict struct {
-	Namespace string `json:"namespace"`
-	Binding   string `json:"binding,omitempty"`
-	Reason    Reason `json:"reason,omitempty"`
-	Detail    string `json:"detail,omitempty"`
+	// Bindings counts its bindings. Actions are what they do with a refusal, sorted: Audit,
+	// Deny, Warn. Without Deny the policy stops nothing.
+	Bindings int      `json:"bindings,omitempty"`
+	Actions  []string `json:"actions,omitempty"`
 }
 
 // Engine is a policy engine or a runtime agent. What it says of itself is a claim.

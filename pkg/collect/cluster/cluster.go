@@ -63,6 +63,9 @@ type Options struct {
 	// DryRuns says whether to ask, in dry runs, for pods with and without a writable root in
 	// each namespace that has workloads.
 	DryRuns bool
+	// Policies says whether to read ValidatingAdmissionPolicies, and to predict what they say of
+	// these pods. NoConfigMaps leaves out parameters of policies that are ConfigMaps.
+	Policies, NoConfigMaps bool
 	// Named are objects whose pods Result.NamedPods lists.
 	Named []fact.Subject
 
@@ -357,6 +360,16 @@ func collectOnce(ctx context.Context, opts Options) (*Result, error) {
 		if opts.DryRuns {
 			var gaps []fact.Gap
 			if result.Enforcement, gaps, err = c.dryRuns(ctx, result); err != nil {
+				return nil, err
+			}
+			result.Gaps = append(result.Gaps, gaps...)
+		}
+		if opts.Policies {
+			if result.Enforcement == nil {
+				result.Enforcement = &fact.Enforcement{}
+			}
+			gaps, err := c.policies(ctx, opts, result, result.Enforcement)
+			if err != nil {
 				return nil, err
 			}
 			result.Gaps = append(result.Gaps, gaps...)

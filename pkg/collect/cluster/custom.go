@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -211,6 +212,11 @@ func some(words []string, most int) string {
 // smaller while an answer is too large. A page that the server has forgotten is an error:
 // what was given stays.
 func (c *clients) pages(ctx context.Context, path string, size int, give func(json.RawMessage) error) error {
+	return c.selected(ctx, path, nil, size, give)
+}
+
+// selected is pages for the objects that a selector selects: the parameters of a list.
+func (c *clients) selected(ctx context.Context, path string, selector map[string]string, size int, give func(json.RawMessage) error) error {
 	next := ""
 	for expired := 0; ; {
 		var page struct {
@@ -220,6 +226,7 @@ func (c *clients) pages(ctx context.Context, path string, size int, give func(js
 			Items []json.RawMessage `json:"items"`
 		}
 		params := map[string]string{"limit": strconv.Itoa(size)}
+		maps.Copy(params, selector)
 		if next != "" {
 			params["continue"] = next
 		}
