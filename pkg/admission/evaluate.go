@@ -44,11 +44,28 @@ type compiled struct {
 	broken *doubt
 }
 
+// maxExpressions bounds the expressions of a policy: a variable may ask for the one before, and
+// so on.
+const maxExpressions = 1000
+
 // compile compiles as the API server compiles a policy that it has stored.
 //
 // Source: compilePolicy in https://github.com/kubernetes/kubernetes/blob/v1.37.2/staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/validating/plugin.go
 func compile(spec *admissionv1.ValidatingAdmissionPolicySpec) *compiled {
 	c := &compiled{}
+	if len(spec.Variables)+len(spec.MatchConditions)+2*len(spec.Validations)+len(spec.AuditAnnotations) > maxExpressions {
+		c.broken = &doubt{kind: TooDear, what: "the policy"}
+		return c
+	}
+	names := map[string]bool{}
+	for _, v := range spec.Variables {
+		if names[v.Name] {
+			// The second one could ask for itself, without end.
+			c.broken = &doubt{kind: NotCompiled, what: "a variable"}
+			return c
+		}
+		names[v.Name] = true
+	}
 	base := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion())
 	var err error
 	if c.compiler, err = plugincel.NewCompositedCompiler(base); err != nil {

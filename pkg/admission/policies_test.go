@@ -317,6 +317,8 @@ func TestFailurePolicy(t *testing.T) {
 		"a variable":                                                   {"variables: [{name: x, expression: 'object.metadata.name'}, {name: loud, expression: 'variables.x + \"!\"'}]\nvalidations: [{expression: 'variables.loud == \"web!\"'}]", "Deny", Allows},
 		"a variable that fails":                                        {"variables: [{name: x, expression: object.spec.nosuch}]\nvalidations: [{expression: variables.x == 1}]", "Deny", Refuses},
 		"a variable that is unknown":                                   {"variables: [{name: x, expression: object.spec.priority}]\nvalidations: [{expression: variables.x == 1}]", "Deny", Unknown},
+		"a variable of the same name that asks for itself":             {"variables: [{name: x, expression: '1'}, {name: x, expression: variables.x}]\nvalidations: [{expression: variables.x == 1}]", "Deny", Unknown},
+		"more expressions than are compiled":                           {"validations: [" + strings.Repeat("{expression: 'true'}, ", maxExpressions/2) + "{expression: 'true'}]", "Deny", Unknown},
 		"a variable that is not used":                                  {"variables: [{name: x, expression: object.spec.priority}]\nvalidations: [{expression: 'true'}]", "Deny", Allows},
 		"an audit annotation that fails refuses, whatever the actions": {"validations: [{expression: 'true'}]\nauditAnnotations: [{key: k, valueExpression: string(" + "object.spec.nosuch" + ")}]", "Audit", Refuses},
 		"an audit annotation":                                          {"validations: [{expression: 'true'}]\nauditAnnotations: [{key: k, valueExpression: 'string(object.metadata.name)'}]", "Audit", Allows},
