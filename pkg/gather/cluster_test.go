@@ -295,6 +295,46 @@ func TestClusterWithoutConfigMaps(t *testing.T) {
 	}
 }
 
+// Dry runs are requests to create something: they are sent only by runs that may create pods.
+func TestClusterDryRuns(t *testing.T) {
+	const path = "/api/v1/namespaces/shop/pods"
+	kinds := []fact.Kind{fact.Pods, fact.Enforcing}
+	for name, tc := range map[string]struct {
+		source Cluster
+		want   int // namespaces
+		detail string
+	}{
+		"a run with a probe":            {Cluster{Kinds: kinds, Level: fact.LevelFull}, 2, ""},
+		"a run with a probe of sockets": {Cluster{Kinds: kinds, Level: fact.LevelAPI, Net: true}, 2, ""},
+		"one namespace":                 {Cluster{Kinds: kinds, Level: fact.LevelFull, Namespace: "shop"}, 1, ""},
+		"--no-probe":                    {Cluster{Kinds: kinds, Level: fact.LevelAPI, NoProbe: true}, 0, "--no-probe was given, which also leaves out dry runs"},
+		"--probe-level api":             {Cluster{Kinds: kinds, Level: fact.LevelAPI}, 0, "the run creates nothing, not even in a dry run"},
+		"a command without a probe":     {Cluster{Kinds: kinds}, 0, "the run creates nothing, not even in a dry run"},
+		"nobody wants them":             {Cluster{Kinds: []fact.Kind{fact.Pods}, Level: fact.LevelFull}, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newDemo(t)
+			got, _, _ := gathered(t, s, tc.source)
+			tried := 0
+			if e := got.Set.Enforcement; e != nil {
+				tried = len(e.DryRuns)
+			}
+			if sent := s.asks(path) && tc.source.Namespace == ""; tried != tc.want || tc.source.Namespace == "" && sent != (tc.want > 0) {
+				t.Errorf("%d namespaces tried, want %d; sent %t", tried, tc.want, sent)
+			}
+			detail := ""
+			for _, g := range got.Set.Gaps {
+				if g.What == fact.Enforcing {
+					detail = g.Detail
+				}
+			}
+			if detail != tc.detail {
+				t.Errorf("gap %q, want %q", detail, tc.detail)
+			}
+		})
+	}
+}
+
 // What the API says is in the facts. That includes revisions of Secrets, which show that a
 // stored file is this cluster's.
 func TestClusterFacts(t *testing.T) {

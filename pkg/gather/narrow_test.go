@@ -63,6 +63,7 @@ func TestKeepNamespaceOfObjects(t *testing.T) {
 		LegacyTokens: []fact.ServiceAccountToken{{Namespace: "b", Name: "y"}, {Namespace: "a", Name: "x"}},
 		ConfigMaps:   &fact.ConfigMapScan{Read: 9, Total: 5, Found: []fact.ConfigMapEntry{{Namespace: "a", Key: "k"}, {Namespace: "b", Key: "k"}}},
 		SecretStores: []fact.SecretStore{{Name: "csi", Resources: []fact.StoreResource{{Objects: 2, Classes: []fact.StoreClass{{Namespace: "b", Name: "x"}, {Namespace: "a", Name: "y"}}}}}},
+		Enforcement:  &fact.Enforcement{User: "jane", DryRuns: []fact.DryRun{{Namespace: "a"}, {Namespace: "b"}}},
 	}
 	before := set.DeepCopy()
 	whole := *set
@@ -72,6 +73,7 @@ func TestKeepNamespaceOfObjects(t *testing.T) {
 		LegacyTokens: before.LegacyTokens[1:],
 		ConfigMaps:   &fact.ConfigMapScan{Read: 9, Total: 4, Found: before.ConfigMaps.Found[:1]},
 		SecretStores: []fact.SecretStore{{Name: "csi", Resources: []fact.StoreResource{{Objects: 2, Classes: []fact.StoreClass{{Namespace: "a", Name: "y"}}}}}},
+		Enforcement:  &fact.Enforcement{User: "jane", DryRuns: before.Enforcement.DryRuns[:1]},
 	}
 	if diff := cmp.Diff(want, set); diff != "" {
 		t.Errorf("what is kept (-want +got):\n%s", diff)

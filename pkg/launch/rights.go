@@ -24,6 +24,8 @@ type right struct {
 	resource, verb string
 	// named means only the object with the name of the probe's namespace.
 	named bool
+	// try means that only dry runs of pods use it, which store nothing.
+	try bool
 	// when are the runs that use the right. must are the runs that Preflight stops if
 	// it is missing. Other runs work without it, and know less or remove less.
 	when, must when
@@ -104,6 +106,8 @@ func rights() []right {
 		{where: inKubeSystem, group: "coordination.k8s.io", resource: "leases", verb: "list", when: reads, without: "the number of API servers is unknown"},
 
 		{where: everywhere, group: "authorization.k8s.io", resource: "selfsubjectaccessreviews", verb: "create", when: probes, without: "a missing right is noticed later"},
+		{where: everywhere, resource: "pods", verb: "create", try: true, when: probes, without: "whether the API server refuses pods with a writable root is unknown; only dry runs use it, which store nothing"},
+		{where: everywhere, group: "authentication.k8s.io", resource: "selfsubjectreviews", verb: "create", try: true, when: probes, without: "the report does not say for which user the dry runs speak"},
 		{where: everywhere, resource: "namespaces", verb: "get", named: true, when: probes, without: "the probe's namespace has to exist"},
 		{where: everywhere, resource: "namespaces", verb: "create", when: makes, must: makes, without: "the probe's namespace has to exist"},
 		{where: everywhere, resource: "namespaces", verb: "patch", named: true, when: makes, without: "two runs at once may leave an empty namespace"},
@@ -168,6 +172,7 @@ const (
 	roleRead    = "kubectl-checklist-read"
 	roleSecrets = "kubectl-checklist-secret-names"
 	roleProbe   = "kubectl-checklist-probe"
+	roleDryRuns = "kubectl-checklist-dry-runs"
 )
 
 // Grants returns what an administrator applies before somebody runs the plugin with
@@ -210,16 +215,21 @@ func Grants(opts Options, to []rbacv1.Subject, creates bool) ([]Document, error)
 	if state&probes == 0 {
 		return docs, nil
 	}
+	role("Dry runs of pods, which ask the API server whether it refuses those with a writable root. A dry\n"+
+		"run stores nothing, but RBAC cannot grant dry runs alone: anyone with this right can run pods in\n"+
+		"every namespace, with its service accounts and its Secrets. Without this role the check\n"+
+		"drift/enforcement is unknown. A RoleBinding to it in some namespaces answers it for these.", roleDryRuns, "",
+		func(r *right) bool { return r.try })
 	const power = "Anyone with these rights can run any pod there, and so become root on every node. Grant them\n" +
 		"only to people who may administer the nodes."
 	if creates {
 		role("The probe, if runs create and remove the namespace. Rights in a namespace that does not exist\n"+
 			"yet have to apply to all namespaces.\n"+power, roleProbe, "",
-			func(r *right) bool { return r.when&reads == 0 })
+			func(r *right) bool { return r.when&reads == 0 && !r.try })
 		return docs, nil
 	}
 	role("The probe: what it needs outside its namespace.", roleProbe, "",
-		func(r *right) bool { return r.where == everywhere && r.when&reads == 0 })
+		func(r *right) bool { return r.where == everywhere && r.when&reads == 0 && !r.try })
 	role("The probe: what it needs in its namespace.\n"+power, roleProbe, opts.Namespace,
 		func(r *right) bool { return r.where == inNamespace })
 	return docs, nil

@@ -239,11 +239,15 @@ func TestRightsDoc(t *testing.T) {
 		"(`--probe-image`, `--probe-namespace`, `--no-probe`), and `--bind` adds bindings. `kubectl checklist`, `nodes` and\n" +
 		"`secrets` need no other rights. (`pods TYPE/NAME` also reads the named object, as kubectl does. `cleanup` also looks\n" +
 		"into other namespaces, if its user may list pods, jobs, config maps and namespaces there.)\n\n" +
-		"Two of these rights are strong:\n\n" +
+		"Three of these rights are strong:\n\n" +
 		"- `create pods` in the probe's namespace. The namespace admits pods with hostPID and hostNetwork, so anyone who may\n" +
 		"  create pods there can become root on every node.\n" +
 		"- `list secrets`. RBAC cannot grant names alone. The plugin asks for metadata only, but anyone with this right can\n" +
-		"  read values. The right has its own role, so that you can leave it out.\n\n" +
+		"  read values. The right has its own role, so that you can leave it out.\n" +
+		"- `create pods` in all namespaces. Only dry runs use it, which store nothing: they show whether the API server refuses\n" +
+		"  pods with a writable root (`drift/enforcement`). RBAC cannot grant dry runs alone, so anyone with this right can run\n" +
+		"  pods in every namespace, with its service accounts and its Secrets. The right has its own role. You can leave it out,\n" +
+		"  or bind it in some namespaces only: the check is unknown in the others. `--no-probe` sends no dry run.\n\n" +
 		"An administrator who applies the grants owns the probe's namespace. Runs use it and do not remove it. With\n" +
 		"`--create-namespace`, runs create and remove the namespace. Rights in a namespace that does not exist yet have to\n" +
 		"apply to all namespaces. That is much more power.\n\n" +

@@ -71,7 +71,33 @@ func Random(r *rand.Rand) *fact.Set {
 		g.workload(set, i)
 	}
 	set.TemplatesRead, set.NamespacesRead = !g.unread(), !g.unread()
+	if !g.unread() {
+		set.Enforcement = g.enforcement(set)
+	}
 	return set
+}
+
+// enforcement is what an API server says that refuses writable roots, or that has faults.
+func (g *generator) enforcement(set *fact.Set) *fact.Enforcement {
+	out := &fact.Enforcement{User: "auditor"}
+	for i := range set.Workloads {
+		d := fact.DryRun{
+			Namespace: set.Workloads[i].Owner.Namespace, By: []string{"webhook validate.example"},
+			Unset: fact.DryRunRefused, Writable: fact.DryRunRefused, Init: fact.DryRunRefused, Perfect: fact.DryRunAllowed,
+		}
+		for _, answer := range []*fact.DryRunAnswer{&d.Unset, &d.Writable, &d.Init, &d.Perfect} {
+			switch {
+			case g.fault():
+				*answer = pick(g.r, []fact.DryRunAnswer{fact.DryRunAllowed, fact.DryRunRefused})
+			case g.unread():
+				*answer, d.Reason = pick(g.r, []fact.DryRunAnswer{fact.DryRunOther, "nonsense", ""}), fact.Unsupported
+			}
+		}
+		if !g.unread() {
+			out.DryRuns = append(out.DryRuns, d)
+		}
+	}
+	return out
 }
 
 // image is the key of what is installed in every container.

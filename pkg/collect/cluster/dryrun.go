@@ -273,7 +273,7 @@ func (r *dryRunner) post(ctx context.Context, path string, params map[string]str
 func (r *dryRunner) user(ctx context.Context) string {
 	review := authenticationv1.SelfSubjectReview{TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"}}
 	var answer authenticationv1.SelfSubjectReview
-	if r.post(ctx, "/apis/authentication.k8s.io/v1/selfsubjectreviews", nil, review, &answer) != nil {
+	if r.post(ctx, "/apis/authentication.k8s.io/v1/selfsubjectreviews", nil, review, &answer) != nil || answer.Kind != review.Kind {
 		return ""
 	}
 	return escape.Short(credential.KeptName(answer.Status.UserInfo.Username), fact.MaxDryRunName)
@@ -290,7 +290,7 @@ func (r *dryRunner) mayCreate(ctx context.Context, namespace string) (may, answe
 	}
 	var answer authorizationv1.SelfSubjectAccessReview
 	err := r.post(ctx, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", nil, review, &answer)
-	return answer.Status.Allowed, err == nil
+	return answer.Status.Allowed, err == nil && answer.Kind == review.Kind
 }
 
 // namespace tries pods in one namespace. It returns nil if we may not create pods there.

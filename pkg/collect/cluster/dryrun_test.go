@@ -16,12 +16,15 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-checklist/kubectl-checklist/hack/requests"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 )
 
 // admitting is an API server that answers dry runs.
@@ -34,6 +37,7 @@ type admitting struct {
 	mu     sync.Mutex
 	pods   map[string][]*corev1.Pod // as sent, by namespace
 	stored int                      // requests that are no dry run
+	asked  []requests.Access
 }
 
 func newAdmitting(t *testing.T, admit func(string, *corev1.Pod) *metav1.Status) *admitting {
@@ -46,6 +50,9 @@ func newAdmitting(t *testing.T, admit func(string, *corev1.Pod) *metav1.Status) 
 
 func (s *admitting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
+	s.mu.Lock()
+	s.asked = append(s.asked, requests.Of(r))
+	s.mu.Unlock()
 	answer := func(v any) { _ = json.NewEncoder(w).Encode(v) }
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews"):
@@ -55,7 +62,7 @@ func (s *admitting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		review.Status.Allowed = a.Verb == "create" && a.Resource == "pods" && a.Group == "" && s.may(a.Namespace)
 		answer(review)
 	case strings.HasSuffix(r.URL.Path, "/selfsubjectreviews"):
-		answer(authenticationv1.SelfSubjectReview{Status: authenticationv1.SelfSubjectReviewStatus{UserInfo: authenticationv1.UserInfo{Username: "jane"}}})
+		answer(authenticationv1.SelfSubjectReview{TypeMeta: kind("authentication.k8s.io/v1", "SelfSubjectReview"), Status: authenticationv1.SelfSubjectReviewStatus{UserInfo: authenticationv1.UserInfo{Username: "jane"}}})
 	case strings.HasSuffix(r.URL.Path, "/pods"):
 		namespace := strings.Split(r.URL.Path, "/")[4]
 		var pod corev1.Pod
@@ -352,6 +359,31 @@ func TestDryRunRights(t *testing.T) {
 	got, gaps = s.dryRuns(t, in("a"))
 	if len(got.DryRuns) > 0 || len(gaps) != 1 || gaps[0].Reason != fact.Forbidden {
 		t.Errorf("RBAC refused it: %v, %v", got.DryRuns, gaps)
+	}
+}
+
+// Dry runs use the rights of their role, and no others.
+func TestDryRunsUseWhatGrantsGiveAndNoMore(t *testing.T) {
+	docs, err := launch.Grants(launch.Options{}, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all, own []any
+	for _, d := range docs {
+		all = append(all, d.Object)
+		if role, ok := d.Object.(*rbacv1.ClusterRole); ok && role.Name == "kubectl-checklist-dry-runs" {
+			own = append(own, role)
+		}
+	}
+	s := newAdmitting(t, func(string, *corev1.Pod) *metav1.Status { return nil })
+	s.dryRuns(t, inShop("web:1", ""))
+	for _, a := range s.asked {
+		if !requests.Permits(requests.Grants(all...), a) {
+			t.Errorf("%+v is not granted", a)
+		}
+	}
+	if unused := requests.Unused(requests.Grants(own...), s.asked); len(own) != 1 || len(unused) > 0 {
+		t.Errorf("%d roles; granted and not used: %q", len(own), unused)
 	}
 }
 
