@@ -88,6 +88,7 @@ func TestEnforcement(t *testing.T) {
 		must(t, err)
 		return out
 	}
+	kubectl("-n", faults.Namespace, "label", "pod", "clean", "app=clean")
 	const readOnly = "c, c.?securityContext.?readOnlyRootFilesystem.orValue(false)"
 	const policy = "ValidatingAdmissionPolicy e2e-root, binding e2e-root-here"
 	const kinds = "validatingadmissionpolicy,validatingadmissionpolicybinding,mutatingadmissionpolicy,mutatingadmissionpolicybinding,validatingwebhookconfiguration"
@@ -211,7 +212,7 @@ func enforcement(ctx context.Context, args ...string) (api.Finding, error) {
 // hasSideEffects changes the webhook in etcd to one with side effects.
 func hasSideEffects(t *testing.T, ctx context.Context) {
 	t.Helper()
-	const key = "/registry/admissionregistration.k8s.io/validatingwebhookconfigurations/e2e-root"
+	const key = "/registry/validatingwebhookconfigurations/e2e-root"
 	stored, err := cluster.Verb(ctx, nil, "etcdctl", "get", "--print-value-only", key)
 	must(t, err)
 	value := []byte(strings.TrimSuffix(stored, "\n"))
