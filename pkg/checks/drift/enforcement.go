@@ -12,7 +12,7 @@ import (
 
 // Enforcement fails a namespace in which nothing refuses a pod with a writable root file
 // system. Source: the API server's answers to pods that it is asked to create in dry runs
-// (fact.DryRun).
+// (fact.DryRun); where there are none, what ValidatingAdmissionPolicies declare.
 var Enforcement = checks.Check{
 	ID:       "drift/enforcement",
 	Title:    "Something refuses pods that can drift",
@@ -26,7 +26,8 @@ var Enforcement = checks.Check{
 		"and an engine without such a rule is no evidence. So the API server is asked: it gets pods in dry runs (dryRun=All), which it stores " +
 		"nowhere. One pod is perfect. The others differ from it in one field: the container's readOnlyRootFilesystem is not set, is false, or is " +
 		"not set for an init container. A namespace passes if each of these is refused, or made read-only, and the perfect pod is allowed. " +
-		"If the perfect pod is refused too, that proves nothing. The answers are for this user and for pods that are made directly: a policy " +
+		"If the perfect pod is refused too, that proves nothing. Where the server was not asked, the listed ValidatingAdmissionPolicies are computed, " +
+		"which is no more than a declaration. The answers are for this user and for pods that are made directly: a policy " +
 		"can exempt others, such as the service accounts of controllers. Ephemeral containers were not tried: they need a pod that exists.",
 	Remediation: "Require readOnlyRootFilesystem: true of all containers, init containers and ephemeral containers with an admission policy: a " +
 		"ValidatingAdmissionPolicy needs nothing installed. Bind it with validationActions [Audit] first, mend what it reports, then bind it with [Deny].",
@@ -34,6 +35,11 @@ var Enforcement = checks.Check{
 		"https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/",
 		"https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run",
 		"https://kubernetes.io/docs/concepts/security/pod-security-standards/",
+	},
+	// What a server says counts for more than what policies declare, and a namespace in which
+	// it was asked needs no more.
+	Excuse: func(v *checks.View, g fact.Gap) bool {
+		return g.What == fact.Enforcing && v.Enforcement != nil && newEnforcement(v).allTried()
 	},
 	Across: func(v *checks.View) checks.Across {
 		if v.Enforcement == nil {
@@ -57,9 +63,11 @@ func judgeEnforcement(v *checks.View) []api.Finding {
 
 // enforcement judges the namespaces of workloads (checks.Across).
 type enforcement struct {
-	view   *checks.View
-	tried  map[string]*fact.DryRun
-	spaces map[string]*space
+	view  *checks.View
+	tried map[string]*fact.DryRun
+	// predicted is what ValidatingAdmissionPolicies say, computed and not asked.
+	predicted map[string]*fact.DryRun
+	spaces    map[string]*space
 	// gap is true if a gap of the whole cluster says why a namespace was not tried.
 	gap bool
 	// prevented are the pods that run, all of whose containers were measured and are PREVENTED;
@@ -74,15 +82,27 @@ type space struct {
 }
 
 func newEnforcement(v *checks.View) *enforcement {
-	e := &enforcement{view: v, tried: make(map[string]*fact.DryRun, len(v.Enforcement.DryRuns)), spaces: map[string]*space{}}
-	for i := range v.Enforcement.DryRuns {
-		d := &v.Enforcement.DryRuns[i]
-		if e.tried[d.Namespace] == nil {
-			e.tried[d.Namespace] = d
-		}
-	}
+	e := &enforcement{view: v, tried: byNamespace(v.Enforcement.DryRuns), predicted: byNamespace(v.Enforcement.Predicted), spaces: map[string]*space{}}
 	e.gap = slices.ContainsFunc(v.Gaps, func(g fact.Gap) bool { return g.What == fact.Enforcing && g.Subject.Kind == fact.SubjectCluster })
 	return e
+}
+
+// byNamespace finds answers; the first of a namespace counts.
+func byNamespace(list []fact.DryRun) map[string]*fact.DryRun {
+	out := make(map[string]*fact.DryRun, len(list))
+	for i := range list {
+		if d := &list[i]; out[d.Namespace] == nil {
+			out[d.Namespace] = d
+		}
+	}
+	return out
+}
+
+// allTried reports whether the server was asked in the namespaces of all workloads.
+func (e *enforcement) allTried() bool {
+	return !slices.ContainsFunc(e.view.Workloads, func(w fact.Workload) bool {
+		return w.Owner.Namespace != "" && e.tried[w.Owner.Namespace] == nil
+	})
 }
 
 // measure finds the pods that are PREVENTED. It is needed only where something fails.
@@ -136,20 +156,63 @@ func (e *enforcement) Findings() []api.Finding {
 	slices.Sort(names)
 	findings := make([]api.Finding, 0, len(names))
 	for _, name := range names {
-		var f api.Finding
-		switch d := e.tried[name]; {
-		case d != nil:
-			f = e.judge(d, e.spaces[name])
-		case e.gap: // it speaks for this namespace
+		f, said := e.finding(name)
+		if !said {
 			continue
-		default:
-			f = api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Message: "the API server was not asked what it refuses there"}
-			f.Evidence = []api.Evidence{{Source: "facts enforcement.dryRuns", Value: "none of this namespace"}}
 		}
 		f.Subject = fact.Subject{Kind: fact.SubjectNamespace, Name: name}
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// finding is the one about a namespace. Said is false if only a gap of the cluster speaks for it.
+func (e *enforcement) finding(name string) (f api.Finding, said bool) {
+	tried, predicted := e.tried[name], e.predicted[name]
+	if tried != nil {
+		f = e.judge(tried, e.spaces[name])
+		if f.Verdict != api.VerdictUnknown || tried.Reason == "" {
+			return f, true // where the server answered, what policies declare adds nothing
+		}
+	}
+	if predicted != nil {
+		if p, said := e.predict(predicted); said && (tried == nil || p.Verdict == api.Pass) {
+			p.Evidence = append(p.Evidence, f.Evidence...)
+			return p, true
+		}
+	}
+	if tried != nil {
+		return f, true
+	}
+	return api.Finding{
+		Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Message: "the API server was not asked what it refuses there",
+		Evidence: []api.Evidence{{Source: "facts enforcement.dryRuns", Value: "none of this namespace"}},
+	}, !e.gap
+}
+
+// predict judges what policies say of the pods of a dry run. Said is false if they refuse nothing:
+// webhooks, and policies that no list shows, may.
+func (e *enforcement) predict(d *fact.DryRun) (f api.Finding, said bool) {
+	f.Basis = api.Declared
+	writable := []fact.DryRunAnswer{d.Unset, d.Writable, d.Init}
+	for i, try := range tries {
+		if answer := try.answer(d); answer != "" {
+			f.Evidence = append(f.Evidence, api.Evidence{
+				Source: "validatingadmissionpolicies, predicted for namespace/" + d.Namespace + " " + try.field, Value: value(d, i, answer), Basis: api.Declared,
+			})
+		}
+	}
+	switch {
+	case slices.Contains(append(writable, d.Perfect), fact.DryRunOther):
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, d.Reason, "what policies refuse cannot be predicted: "+orUnsaid(d.Detail)
+	case !known(writable):
+		return f, false
+	case d.Perfect == fact.DryRunAllowed:
+		f.Verdict, f.Message = api.Pass, "policies declare that pods with a writable root are "+stoppedBy(d)+"; no dry run shows it"
+	default:
+		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.AdmissionDenied, "policies refuse the perfect pod too, which proves nothing about its root"
+	}
+	return f, true
 }
 
 // The pods of a dry run as messages and evidence name them.
@@ -168,7 +231,7 @@ var tries = []struct {
 func (e *enforcement) judge(d *fact.DryRun, s *space) api.Finding {
 	f := api.Finding{Basis: api.Measured}
 	refused, allowed, missing := 0, -1, false
-	var stopped string // how the writable pods were stopped
+	stopped := stoppedBy(d)
 	for i, try := range tries {
 		answer := try.answer(d)
 		if answer == "" {
@@ -184,12 +247,6 @@ func (e *enforcement) judge(d *fact.DryRun, s *space) api.Finding {
 			refused++
 		case fact.DryRunAllowed:
 			allowed = i
-		}
-	}
-	if refused > 0 {
-		stopped = "refused"
-		if len(d.By) > 0 {
-			stopped += " by " + strings.Join(d.By, " and ")
 		}
 	}
 	writable := []fact.DryRunAnswer{d.Unset, d.Writable, d.Init}
@@ -226,6 +283,14 @@ func (e *enforcement) judge(d *fact.DryRun, s *space) api.Finding {
 // perfect is the index in tries of the pod with a read-only root.
 const perfect = 3
 
+// stoppedBy says who refuses writable pods.
+func stoppedBy(d *fact.DryRun) string {
+	if len(d.By) == 0 {
+		return "refused"
+	}
+	return "refused by " + strings.Join(d.By, " and ")
+}
+
 // known reports whether all answers are ones of this version.
 func known(answers []fact.DryRunAnswer) bool {
 	return !slices.ContainsFunc(answers, func(a fact.DryRunAnswer) bool {
@@ -240,19 +305,9 @@ func how(answer fact.DryRunAnswer, stopped string) string {
 	return stopped
 }
 
-// said is the value of an answer's evidence.
+// said is the value of an answer's evidence, with who asked and what.
 func (e *enforcement) said(d *fact.DryRun, i int, answer fact.DryRunAnswer) string {
-	value := string(answer)
-	switch {
-	case answer == fact.DryRunMadeReadOnly:
-		value = "allowed, and made read-only"
-	case answer == fact.DryRunOther:
-		value = orUnsaid(d.Detail)
-	case answer == fact.DryRunRefused && i == perfect && d.PerfectBy != "":
-		value += " by " + d.PerfectBy
-	case answer == fact.DryRunRefused && i != perfect && len(d.By) > 0:
-		value += " by " + strings.Join(d.By, " and ")
-	}
+	value := value(d, i, answer)
 	if user := e.view.Enforcement.User; user != "" {
 		value += " for user " + user
 	}
@@ -263,6 +318,20 @@ func (e *enforcement) said(d *fact.DryRun, i int, answer fact.DryRunAnswer) stri
 		value += ", labels of " + d.LabelsOf
 	}
 	return value
+}
+
+func value(d *fact.DryRun, i int, answer fact.DryRunAnswer) string {
+	switch {
+	case answer == fact.DryRunMadeReadOnly:
+		return "allowed, and made read-only"
+	case answer == fact.DryRunOther:
+		return orUnsaid(d.Detail)
+	case answer == fact.DryRunRefused && i == perfect && d.PerfectBy != "":
+		return "refused by " + d.PerfectBy
+	case answer == fact.DryRunRefused && i != perfect:
+		return stoppedBy(d)
+	}
+	return string(answer)
 }
 
 func orUnsaid(detail string) string {

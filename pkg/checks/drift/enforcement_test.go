@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,6 +34,13 @@ func TestEnforcement(t *testing.T) {
 		findings[0].Reason = reason
 		return findings
 	}
+	predicted := func(source string) string {
+		return "validatingadmissionpolicies, predicted for namespace/shop" + strings.TrimPrefix(source, "namespace/shop create pods dryRun=All")
+	}
+	declared := func(verdict api.Verdict, reason fact.Reason, message string, evidence ...string) []api.Finding {
+		return ft.One(api.Finding{Verdict: verdict, Reason: reason, Basis: api.Declared, Subject: shop, Message: message, Evidence: ft.Claimed(0, ft.Evidence(evidence...))})
+	}
+	onlyPredicted := func(s *fact.Set) { s.Enforcement.DryRuns, s.Enforcement.Predicted = nil, s.Enforcement.DryRuns }
 	const yes, no, changed = fact.DryRunAllowed, fact.DryRunRefused, fact.DryRunMadeReadOnly
 	by := []string{"ValidatingAdmissionPolicy ro, binding all"}
 	const byRO = "refused by ValidatingAdmissionPolicy ro, binding all"
@@ -113,6 +121,39 @@ func TestEnforcement(t *testing.T) {
 		"a template of the cluster has no namespace": {
 			ft.Edit(tried(fact.DryRun{Unset: yes}), func(s *fact.Set) { s.Workloads[0].Owner.Namespace = "" }), nil,
 		},
+		"policies declare that they refuse it": {
+			ft.Edit(tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: yes, By: by}), onlyPredicted),
+			declared(api.Pass, "", "policies declare that pods with a writable root are "+byRO+"; no dry run shows it", predicted(tryUnset), byRO, predicted(tryFalse), byRO, predicted(tryInit), byRO, predicted(tryPerfect), "allowed"),
+		},
+		"policies whose answer is unknown": {
+			ft.Edit(tried(fact.DryRun{Unset: fact.DryRunOther, Reason: fact.Unsupported, Detail: "policy x reads request.userInfo"}), onlyPredicted),
+			declared(api.VerdictUnknown, fact.Unsupported, "what policies refuse cannot be predicted: policy x reads request.userInfo", predicted(tryUnset), "policy x reads request.userInfo"),
+		},
+		"policies that refuse everything": {
+			ft.Edit(tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: no, By: by}), onlyPredicted),
+			declared(api.VerdictUnknown, fact.AdmissionDenied, "policies refuse the perfect pod too, which proves nothing about its root",
+				predicted(tryUnset), byRO, predicted(tryFalse), byRO, predicted(tryInit), byRO, predicted(tryPerfect), "refused"),
+		},
+		"policies that refuse nothing say nothing": {
+			ft.Edit(tried(fact.DryRun{Unset: no, Writable: yes, By: by}), onlyPredicted),
+			ft.One(api.Finding{Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Subject: shop, Message: "the API server was not asked what it refuses there", Evidence: ft.Evidence("facts enforcement.dryRuns", "none of this namespace")}),
+		},
+		"what the server says counts for more": {
+			ft.Edit(tried(fact.DryRun{Unset: yes}), func(s *fact.Set) {
+				s.Enforcement.Predicted = []fact.DryRun{{Namespace: "shop", Unset: no, Writable: no, Init: no, Perfect: yes, By: by}}
+			}),
+			found(api.Fail, nothing, tryUnset, "allowed"),
+		},
+		"where the server says nothing, policies may": {
+			ft.Edit(tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: yes, By: by}), onlyPredicted, func(s *fact.Set) {
+				s.Enforcement.DryRuns = []fact.DryRun{{Namespace: "shop", Unset: fact.DryRunOther, Reason: fact.Unsupported, Detail: "webhook x does not support dry runs"}}
+			}),
+			func() []api.Finding {
+				f := declared(api.Pass, "", "policies declare that pods with a writable root are "+byRO+"; no dry run shows it", predicted(tryUnset), byRO, predicted(tryFalse), byRO, predicted(tryInit), byRO, predicted(tryPerfect), "allowed")
+				f[0].Evidence = append(f[0].Evidence, api.Evidence{Source: tryUnset, Value: "webhook x does not support dry runs"})
+				return f
+			}(),
+		},
 		"all that runs is PREVENTED": {
 			prevented(),
 			func() []api.Finding {
@@ -173,5 +214,27 @@ func TestEnforcementAcross(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, across.Findings()); diff != "" {
 		t.Errorf("across (-whole +across):\n%s", diff)
+	}
+}
+
+// A gap about lists of policies leaves nothing open where the server was asked everywhere.
+func TestEnforcementExcuse(t *testing.T) {
+	gap := fact.Gap{What: fact.Enforcing, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Forbidden}
+	set := ft.Declared(fact.Container{})
+	excused := func() bool { return Enforcement.Excuse(checks.NewView(set), gap) }
+	if excused() {
+		t.Error("nobody asked, and the gap is excused")
+	}
+	set.Enforcement = &fact.Enforcement{}
+	if excused() {
+		t.Error("one namespace was not tried, and the gap is excused")
+	}
+	set.Enforcement.DryRuns = []fact.DryRun{{Namespace: "shop"}}
+	if !excused() {
+		t.Error("all namespaces were tried, and the gap is not excused")
+	}
+	gap.What = fact.Pods
+	if excused() {
+		t.Error("a gap of another kind is excused")
 	}
 }
