@@ -41,11 +41,11 @@ func podChecks(measure, narrowed bool) []checks.Check {
 }
 
 // nodeChecks returns the checks that are about a node or are measured on it,
-// except those of storage, which the secrets command runs, and of what refuses pods.
+// except those of storage. The secrets command runs those.
 func nodeChecks() []checks.Check {
 	return filter(func(c checks.Check) bool {
 		measured := len(fact.Intersect(c.Needs, fact.NodeKinds()))+len(fact.Intersect(c.Uses, fact.NodeKinds())) > 0
-		return c.Scope == checks.ScopeNode || c.Scope == checks.ScopeWorkload && measured && !c.NeedsKind(fact.Enforcing)
+		return c.Scope == checks.ScopeNode || c.Scope == checks.ScopeWorkload && measured
 	})
 }
 

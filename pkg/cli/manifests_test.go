@@ -281,7 +281,7 @@ func kindsAndNames(t *testing.T, objects []runtime.Object) []string {
 func TestManifests(t *testing.T) {
 	grants := []string{
 		"Namespace kubectl-checklist", "ClusterRole kubectl-checklist-read", "ClusterRole kubectl-checklist-secret-names",
-		"Role kube-system/kubectl-checklist-read", "ClusterRole kubectl-checklist-probe", "Role kubectl-checklist/kubectl-checklist-probe",
+		"Role kube-system/kubectl-checklist-read", "ClusterRole kubectl-checklist-dry-runs", "ClusterRole kubectl-checklist-probe", "Role kubectl-checklist/kubectl-checklist-probe",
 	}
 	run := func(pods int) []string {
 		names := []string{"Namespace kubectl-checklist", "Job kubectl-checklist/checklist-run"}
@@ -366,7 +366,7 @@ func TestManifests(t *testing.T) {
 			cluster: "untouched", args: []string{"--only=grants", "--create-namespace", "--probe-namespace=probes"},
 			want: []string{
 				"ClusterRole kubectl-checklist-read", "ClusterRole kubectl-checklist-secret-names",
-				"Role kube-system/kubectl-checklist-read", "ClusterRole kubectl-checklist-probe",
+				"Role kube-system/kubectl-checklist-read", "ClusterRole kubectl-checklist-dry-runs", "ClusterRole kubectl-checklist-probe",
 			},
 		},
 		"--bind": {

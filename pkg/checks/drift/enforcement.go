@@ -19,8 +19,7 @@ var Enforcement = checks.Check{
 	Severity: api.Medium,
 	Basis:    api.Measured,
 	Needs:    []fact.Kind{fact.Pods, fact.Enforcing},
-	Uses:     stateKinds, // the severity
-	Scope:    checks.ScopeWorkload,
+	Scope:    checks.ScopeWorkload, // its severity takes all that was read of containers
 	Why: "Pods that are safe today say nothing about the next one. A policy at admission that demands a read-only root keeps out every pod " +
 		"whose root can drift. Pod Security does not: no level of it asks for a read-only root. A policy that only audits or warns refuses nothing, " +
 		"and an engine without such a rule is no evidence. So the API server is asked: it gets pods in dry runs (dryRun=All), which it stores " +
