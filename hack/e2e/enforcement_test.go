@@ -194,9 +194,9 @@ func TestEnforcement(t *testing.T) {
 	}
 }
 
-// enforcement is the finding about the namespace. At this level no probe is started.
+// enforcement is the finding about the namespace. No probe is started for this check alone.
 func enforcement(ctx context.Context, args ...string) (api.Finding, error) {
-	report, result, err := cluster.Report(ctx, append([]string{"-n", faults.Namespace, "--check", "drift/enforcement", "--probe-level", "net"}, args...)...)
+	report, result, err := cluster.Report(ctx, append([]string{"-n", faults.Namespace, "--check", "drift/enforcement"}, args...)...)
 	if err != nil {
 		return api.Finding{}, err
 	}
@@ -207,6 +207,31 @@ func enforcement(ctx context.Context, args ...string) (api.Finding, error) {
 		return api.Finding{}, fmt.Errorf("exit status %d, no finding: %s, gaps %+v", result.Code, result.Stderr, report.Gaps)
 	}
 	return report.Findings[i], nil
+}
+
+// What policies declare is computed where the server is not asked: that is no more than a
+// declaration, and the gap stays.
+func TestEnforcementPredicted(t *testing.T) {
+	ctx := testContext(t, 5*time.Minute)
+	inNamespace(t, ctx)
+	t.Cleanup(func() {
+		_, _ = cluster.Kubectl(context.WithoutCancel(ctx), "delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", "--ignore-not-found", "e2e-root", "e2e-root-here")
+	})
+	must(t, cluster.Apply(ctx, validating("(object.spec.containers + object.spec.?initContainers.orValue([])).all(c, c.?securityContext.?readOnlyRootFilesystem.orValue(false))", "Deny")))
+	f, err := enforcement(ctx, "--no-probe")
+	must(t, err)
+	const want = "policies declare that pods with a writable root are refused by ValidatingAdmissionPolicy e2e-root, binding e2e-root-here; no dry run shows it"
+	if f.Verdict != api.Pass || f.Basis != api.Declared || f.Message != want {
+		t.Errorf("got %s, %s: %s", f.Verdict, f.Basis, f.Message)
+	}
+	report, _, err := cluster.Report(ctx, "--no-probe", "--check", "drift/enforcement")
+	must(t, err)
+	if !slices.ContainsFunc(report.Gaps, func(g fact.Gap) bool { return g.What == fact.Enforcing && g.Reason == fact.NotRequested }) {
+		t.Errorf("gaps: %+v", report.Gaps)
+	}
+	if a := report.Answers[0]; a.Answer != api.Unknown {
+		t.Errorf("a declaration answers %s", a.Answer)
+	}
 }
 
 // hasSideEffects changes the webhook in etcd to one with side effects.
@@ -245,7 +270,7 @@ func TestEnforcementRights(t *testing.T) {
 		}
 		return report.Gaps[i], tried
 	}
-	if g, tried := gap("--kubeconfig", kubeconfig, "--probe-level", "net"); g.Reason != fact.Forbidden || tried > 0 || !strings.Contains(g.Detail, "no right to create pods, even in a dry run, in ") {
+	if g, tried := gap("--kubeconfig", kubeconfig); g.Reason != fact.Forbidden || tried > 0 || !strings.Contains(g.Detail, "no right to create pods, even in a dry run, in ") {
 		t.Errorf("without the right: %d tried, gap %+v", tried, g)
 	}
 	must(t, cluster.Apply(ctx, fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
@@ -269,7 +294,7 @@ subjects: [{kind: ServiceAccount, name: reader, namespace: %[1]s}]
 		}
 		return nil
 	}))
-	if g, tried := gap("--kubeconfig", kubeconfig, "--probe-level", "net"); g.Reason != fact.Forbidden || tried != 1 {
+	if g, tried := gap("--kubeconfig", kubeconfig); g.Reason != fact.Forbidden || tried != 1 {
 		t.Errorf("with the right in one namespace: %d tried, gap %+v", tried, g)
 	}
 	if g, tried := gap("--no-probe"); g.Reason != fact.NotRequested || tried > 0 {
