@@ -268,6 +268,9 @@ func TestChecksOfCommands(t *testing.T) {
 		if len(fact.Intersect(c.Needs, fact.NodeKinds())) > 0 {
 			t.Errorf("pods without --measure asks %s, which needs a node", c.ID)
 		}
+		if c.NeedsKind(fact.Enforcing) {
+			t.Errorf("pods without --measure asks %s, which sends dry runs", c.ID)
+		}
 	}
 	for _, c := range secretChecks() {
 		if c.Question() != api.Secrets {

@@ -69,13 +69,18 @@ func TestAHostileNodeSpeaksForItselfAlone(t *testing.T) {
 		want, got := checks.JudgeSet(plan, set), checks.JudgeSet(plan, hostile)
 
 		others := func(res checks.Result) ([]api.Finding, []fact.Gap) {
-			findings := slices.Clone(res.Findings)
-			for i := range findings {
-				// How grave it is depends on all containers of a namespace, the verdict on none.
-				if f := &findings[i]; f.Check == "drift/enforcement" && f.Subject.Kind == fact.SubjectNamespace {
+			var findings, enforced []api.Finding
+			for _, f := range res.Findings {
+				if f.Check == "drift/enforcement" && f.Subject.Kind == fact.SubjectNamespace {
+					// How grave it is depends on all containers of a namespace, the verdict on none.
 					f.Severity, f.Message, f.Evidence = "", "", nil
+					enforced = append(enforced, f)
+					continue
 				}
+				findings = append(findings, f)
 			}
+			slices.SortFunc(enforced, func(a, b api.Finding) int { return a.Subject.Compare(&b.Subject) })
+			findings = append(findings, enforced...)
 			return slices.DeleteFunc(findings, func(f api.Finding) bool {
 					// It compares nodes with each other, so each of them has a say.
 					return mine(f.Subject) || f.Check == "hosts/behind-peers"
