@@ -812,6 +812,32 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 	}
 }
 
+// What policies declare of one namespace makes no yes, also if the API server was asked in others.
+func TestAPredictionIsNoYes(t *testing.T) {
+	set := clean()
+	idle := set.Workloads[0]
+	idle.Owner.Namespace, idle.Pods = "other", nil
+	set.Workloads = append([]fact.Workload{idle}, set.Workloads...)
+	asked := set.Enforcement.DryRuns[0]
+	asked.Namespace = "other"
+	set.Enforcement.DryRuns = append([]fact.DryRun{asked}, set.Enforcement.DryRuns...)
+	drift := func() string {
+		for _, a := range checks.JudgeSet(built(), set).Answers {
+			if a.Question == api.Drift {
+				return string(a.Answer) + " " + a.Reason
+			}
+		}
+		return ""
+	}
+	if got := drift(); got != "yes " {
+		t.Errorf("the API server was asked in both: %s", got)
+	}
+	set.Enforcement.DryRuns, set.Enforcement.Predicted = set.Enforcement.DryRuns[:1], set.Enforcement.DryRuns[1:]
+	if got, want := drift(), "unknown NotPresent: declared but not measured: namespace shop"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestDeclarationsAloneAnswerNothing(t *testing.T) {
 	set := clean()
 	for i := range set.Nodes {

@@ -436,6 +436,7 @@ func TestMeaningOfRefusals(t *testing.T) {
 		"slow":             {status(http.StatusGatewayTimeout, metav1.StatusReasonTimeout, "request did not complete"), other(fact.Timeout, "the API server did not answer a dry run in time")},
 		"strict":           {status(http.StatusBadRequest, metav1.StatusReasonBadRequest, `strict decoding error: unknown field "spec.x"`), other(fact.Unsupported, "the API server does not take the pod: status 400")},
 		"not at the start": {status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, `Pod is invalid: admission webhook "x" denied the request`), other(fact.Unsupported, "the API server does not take the pod: status 422")},
+		"no name":          {status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, byPolicy), other(fact.Unsupported, "the API server does not take the pod: status 422")},
 		"another's name":   {status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, `pods "other" is forbidden: `+byPolicy), other(fact.Unsupported, "the API server does not take the pod: status 422")},
 		"a long name":      {status(http.StatusForbidden, "", `admission webhook "`+strings.Repeat("x", 250)+`" denied the request`), refused("webhook " + strings.Repeat("x", 66) + " ...")},
 		"a secret name":    {status(http.StatusForbidden, "", `admission webhook "AKIAQ3EGRLNTZWXY2B7C" denied the request`), refused("webhook " + credential.Withheld)},
