@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/cel-go/cel"
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,8 @@ type expression string
 
 func (e expression) GetExpression() string { return string(e) }
 
+func (e expression) ReturnTypes() []*cel.Type { return []*cel.Type{cel.BoolType} }
+
 // admits says, by the API server's own CEL, whether a policy's expressions apply to a pod, and
 // whether they are true of it.
 func admits(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy, pod *corev1.Pod) (applies, valid bool) {
@@ -38,7 +41,7 @@ func admits(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy, 
 		t.Fatal(err)
 	}
 	attributes := admission.NewAttributesRecord(pod, nil, kind, "shop", "web", schema.GroupVersionResource{Version: "v1", Resource: "pods"}, "", admission.Create, nil, false, nil)
-	versioned := &admission.VersionedAttributes{Attributes: attributes, VersionedKind: kind, VersionedObject: asUnstructured(object)}
+	versioned := &admission.VersionedAttributes{Attributes: attributes, VersionedKind: kind, VersionedObject: admission.NewLazyObject(&unstructured.Unstructured{Object: object})}
 	all := func(expressions []plugincel.ExpressionAccessor) bool {
 		compiler := plugincel.NewConditionCompiler(environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()))
 		evaluator := compiler.CompileCondition(expressions, plugincel.OptionalVariableDeclarations{}, environment.NewExpressions)
@@ -130,8 +133,4 @@ func TestReadOnlyRootPolicy(t *testing.T) {
 			}
 		}
 	}
-}
-
-func asUnstructured(object map[string]any) runtime.Object {
-	return &unstructured.Unstructured{Object: object}
 }

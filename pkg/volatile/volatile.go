@@ -19,6 +19,9 @@ type Rule struct {
 // Rules lists the policy. The first rule that matches counts.
 func Rules() []Rule { return append([]Rule(nil), rules...) }
 
+// ByRuntime begins the reason of what a runtime makes, and no program of the container.
+const ByRuntime = "the runtime "
+
 var rules = []Rule{
 	{"/.dockerenv", "the runtime makes it"},
 	{"/run/.containerenv", "the runtime makes it"},

@@ -354,6 +354,33 @@ type UpperWalk struct {
 	// (pkg/volatile) are only counted.
 	Data       []UpperFile `json:"data,omitempty"`
 	DataCounts *DataCounts `json:"dataCounts,omitempty"`
+	// Written says in which directories something was made that is only counted; nil if the walk
+	// did not look at that (facts of earlier versions, an image that could not be read).
+	Written *WrittenDirs `json:"written,omitempty"`
+}
+
+// WrittenDirs are the directories of an image in which the container has made volatile files,
+// sockets, pipes or directories. What the runtime makes does not count.
+type WrittenDirs struct {
+	// Dirs are sorted by path, at most MaxWrittenDirs; Total counts them.
+	Dirs  []WrittenDir `json:"dirs,omitempty"`
+	Total int          `json:"total,omitempty"`
+}
+
+// MaxWrittenDirs bounds WrittenDirs.Dirs, MaxMadeDirs WrittenDir.Made.
+const (
+	MaxWrittenDirs = 32
+	MaxMadeDirs    = 8
+)
+
+// WrittenDir is the nearest directory that the image has of something that was made.
+type WrittenDir struct {
+	Path string `json:"path"` // inside the container
+	// Made are the directories that were made in it, sorted, at most MaxMadeDirs; MadeTotal
+	// counts them. Files reports whether something else was made in it.
+	Made      []string `json:"made,omitempty"`
+	MadeTotal int      `json:"madeTotal,omitempty"`
+	Files     bool     `json:"files,omitempty"`
 }
 
 // DataCounts counts the files of a writable layer that hold no code.

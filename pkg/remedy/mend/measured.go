@@ -228,7 +228,7 @@ type written struct {
 	// code and image are files that an emptyDir would hide or lose: programs that were added,
 	// files of the image that were changed or removed.
 	code, image, elsewhere []string
-	volatile               int // files whose paths are unknown
+	unknown                int // files whose paths are unknown
 	why                    string
 }
 
@@ -275,7 +275,16 @@ func (x *work) writtenBy(c *fact.Container) written {
 			dirs = append(dirs, path.Dir(f.Path))
 		}
 		if up.DataCounts != nil {
-			out.volatile += up.DataCounts.Volatile + up.DataCounts.Special + up.DataCounts.Unknown
+			out.unknown += up.DataCounts.Unknown
+			if up.Written == nil {
+				out.unknown += up.DataCounts.Volatile + up.DataCounts.Special
+			}
+		}
+		if up.Written != nil {
+			dirs = append(dirs, writtenIn(up.Written)...)
+			if up.Written.Total > len(up.Written.Dirs) {
+				out.why = "not all directories in which pod " + r.Pod.Name + " has written were listed"
+			}
 		}
 	}
 	out.dirs, out.elsewhere = mountable(dirs)
@@ -284,6 +293,21 @@ func (x *work) writtenBy(c *fact.Container) written {
 		*list = slices.Compact(*list)
 	}
 	return out
+}
+
+// writtenIn are the directories in which something was made: those that the image has, or, where
+// nothing can be mounted at one of these, the directories that were made in it.
+func writtenIn(w *fact.WrittenDirs) []string {
+	var dirs []string
+	for i := range w.Dirs {
+		d := &w.Dirs[i]
+		if !slices.Contains(system, d.Path) || d.Files || d.MadeTotal > len(d.Made) {
+			dirs = append(dirs, d.Path)
+			continue
+		}
+		dirs = append(dirs, d.Made...)
+	}
+	return dirs
 }
 
 // maxEmptyDirs bounds the emptyDirs that are made for one container.

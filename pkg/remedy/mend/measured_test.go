@@ -301,6 +301,7 @@ func TestEmptyDirsWhereItHasWritten(t *testing.T) {
 	tests := map[string]struct {
 		data, code []fact.UpperFile
 		counts     fact.DataCounts
+		written    *fact.WrittenDirs
 		dirs       []string
 		breaks     string // a part of it
 	}{
@@ -311,15 +312,33 @@ func TestEmptyDirsWhereItHasWritten(t *testing.T) {
 		"a directory of the system":          {data: []fact.UpperFile{at("/etc/x", fact.OriginAdded), at("/x", fact.OriginAdded)}, counts: fact.DataCounts{Added: 2}, breaks: "where no emptyDir can be laid: /, /etc"},
 		"a file of the image":                {data: []fact.UpperFile{at("/app/conf", fact.OriginChanged)}, counts: fact.DataCounts{Changed: 1}, breaks: "changed or removed files of its image: /app/conf"},
 		"code":                               {code: []fact.UpperFile{at("/tmp/miner", fact.OriginAdded)}, breaks: "added programs or code, which belong into the image: /tmp/miner"},
-		"volatile files without their paths": {counts: fact.DataCounts{Volatile: 3}, breaks: "3 files of logs, caches or state"},
-		"more than were listed":              {data: []fact.UpperFile{at("/data/x", fact.OriginAdded)}, counts: fact.DataCounts{Added: 9}, dirs: []string{"/data"}, breaks: "not all files"},
-		"a path that is no mount path":       {data: []fact.UpperFile{at("/data:1/x", fact.OriginAdded), at("/a\x1b[1m/x", fact.OriginAdded)}, counts: fact.DataCounts{Added: 2}, breaks: `"/a\x1b[1m"`},
+		"volatile files without their paths": {counts: fact.DataCounts{Volatile: 3}, breaks: "3 files whose paths are not in the facts"},
+		"volatile files in known directories": {
+			counts: fact.DataCounts{Volatile: 9},
+			written: &fact.WrittenDirs{Total: 4, Dirs: []fact.WrittenDir{
+				{Path: "/run", Files: true},
+				{Path: "/var/cache/nginx", Made: []string{"/var/cache/nginx/client_temp"}, MadeTotal: 1},
+				{Path: "/var/lib", Made: []string{"/var/lib/app"}, MadeTotal: 1},
+				{Path: "/var/log", Files: true},
+			}},
+			dirs: []string{"/run", "/var/cache/nginx", "/var/lib/app", "/var/log"}, breaks: "seldom",
+		},
+		"files in a directory of the system": {
+			counts: fact.DataCounts{Volatile: 1}, written: &fact.WrittenDirs{Total: 1, Dirs: []fact.WrittenDir{{Path: "/var/lib", Files: true, Made: []string{"/var/lib/app"}, MadeTotal: 1}}},
+			breaks: "where no emptyDir can be laid: /var/lib",
+		},
+		"more directories than were listed": {
+			counts: fact.DataCounts{Volatile: 1}, written: &fact.WrittenDirs{Total: 99, Dirs: []fact.WrittenDir{{Path: "/run", Files: true}}},
+			dirs: []string{"/run"}, breaks: "not all directories",
+		},
+		"more than were listed":        {data: []fact.UpperFile{at("/data/x", fact.OriginAdded)}, counts: fact.DataCounts{Added: 9}, dirs: []string{"/data"}, breaks: "not all files"},
+		"a path that is no mount path": {data: []fact.UpperFile{at("/data:1/x", fact.OriginAdded), at("/a\x1b[1m/x", fact.OriginAdded)}, counts: fact.DataCounts{Added: 2}, breaks: `"/a\x1b[1m"`},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			m := ft.With()
 			m.Root = &fact.Mount{Path: "/"}
-			m.Upper = &fact.UpperWalk{Data: tc.data, DataCounts: &tc.counts, Files: tc.code, Total: len(tc.code)}
+			m.Upper = &fact.UpperWalk{Data: tc.data, DataCounts: &tc.counts, Files: tc.code, Total: len(tc.code), Written: tc.written}
 			set := ft.Measured(m, fact.Container{})
 			mends := For(&set.Workloads[0], fails("drift/writable-root", "immutable/writable-root"), set)
 			root := find(mends, "securityContext.readOnlyRootFilesystem")

@@ -652,8 +652,8 @@ func readOnlyRoot(x *work, c *fact.Container) bool {
 	say("it has added programs or code, which belong into the image: ", w.code)
 	say("it has changed or removed files of its image: ", w.image)
 	say("it has written where no emptyDir can be laid: ", w.elsewhere)
-	if w.volatile > 0 {
-		loses = append(loses, "it has written "+checks.Count(w.volatile, "file")+" of logs, caches or state, sockets or pipes whose paths are not in the facts")
+	if w.unknown > 0 {
+		loses = append(loses, "it has written "+checks.Count(w.unknown, "file")+" whose paths are not in the facts (logs, caches and state in facts of an earlier version, what could not be compared)")
 	}
 	switch {
 	case w.why != "":

@@ -66,6 +66,7 @@ func (w *walker) plain(e *entry, f *found, over bool) {
 	switch {
 	case volatile.Reason(f.full()) != "", e.st.Size == 0 && w.mounts.points[f.full()]:
 		w.counts.Volatile++
+		w.madeFile(f.rel)
 		return
 	case w.lowerErr != nil:
 		w.counts.Unknown++
@@ -231,6 +232,7 @@ func (w *walker) link(dir *rootfs.Dir, rel, base string, over bool) {
 		w.code(f)
 	case volatile.Reason("/"+f.rel) != "":
 		w.counts.Volatile++
+		w.madeFile(f.rel)
 	default:
 		w.judged(&f)
 	}
@@ -251,6 +253,7 @@ func (w *walker) special(dir *rootfs.Dir, rel, base string, over bool) {
 	detail := ""
 	if !isWhiteout(&st) {
 		w.counts.Special++
+		w.madeFile(name)
 		detail = "something else is in its place: " + st.Mode.Type().String()
 	}
 	if w.lowerErr != nil {
@@ -640,16 +643,21 @@ func compiledFrom(h *head, source *rootfs.Info) bool {
 // writable layer where the image has none.
 type mounted struct {
 	points map[string]bool
+	// above are the directories above them.
+	above map[string]bool
 	// libraries are the directories and names, up to ".so", of libraries that a runtime
 	// mounts into the container: a GPU's driver.
 	libraries map[string]bool
 }
 
 func mountedFiles(mounts []procfs.MountInfo) mounted {
-	m := mounted{map[string]bool{}, map[string]bool{}}
+	m := mounted{map[string]bool{}, map[string]bool{}, map[string]bool{}}
 	for i := range mounts {
 		point := mounts[i].Point
 		m.points[point] = true
+		for up := path.Dir(point); !m.above[up]; up = path.Dir(up) {
+			m.above[up] = true // "/" and "." are above themselves
+		}
 		dir, base := splitRel(strings.TrimPrefix(point, "/"))
 		if isLibrary(base) {
 			m.libraries[libraryName(dir, base)] = true

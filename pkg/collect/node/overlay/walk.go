@@ -55,7 +55,7 @@ func (c *Container) WalkUpper(ctx context.Context, limits Limits) (*fact.UpperWa
 		return nil, problem.gap(fact.Upperdir)
 	}
 	if l.upper == nil {
-		return &fact.UpperWalk{DataCounts: &fact.DataCounts{}}, nil
+		return &fact.UpperWalk{DataCounts: &fact.DataCounts{}, Written: &fact.WrittenDirs{}}, nil
 	}
 	limits = limits.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, limits.Time)
@@ -90,6 +90,10 @@ type walker struct {
 	counts        fact.DataCounts
 	later         later
 	listed        int // bytes of what is listed
+	// base is the nearest directory that the image has, as a prefix: "var/cache/". written are
+	// those in which something was made (fact.WrittenDirs), by that prefix.
+	base    string
+	written map[string]*fact.WrittenDir
 
 	// now and head are the file that the walk is at, kept to save allocations.
 	now  found
@@ -153,6 +157,10 @@ func (w *walker) dir(dir *rootfs.Dir, rel string, depth int, over, hidden bool) 
 	if over && rel != "" {
 		hidden = w.replaced(dir, rel, hidden)
 	}
+	if over {
+		w.base = rel
+	}
+	base := w.base
 	var below []directory
 	err := dir.Each(w.names, func(e *rootfs.RawEntry) bool {
 		if w.out.Entries == w.limits.Entries {
@@ -198,6 +206,10 @@ func (w *walker) dir(dir *rootfs.Dir, rel string, depth int, over, hidden bool) 
 		case err != nil:
 			w.failed(sub, err)
 		default:
+			w.base = base
+			if over && !b.over {
+				w.madeDir(sub)
+			}
 			w.dir(next, sub+"/", depth+1, b.over, hidden)
 		}
 	}
@@ -431,6 +443,7 @@ func (w *walker) finish() (*fact.UpperWalk, *fact.NodeGap) {
 	w.compareLater(true)
 	w.out.Data = w.take(w.data.first(w.limits.Data))
 	w.out.Truncated = w.stopped != ""
+	w.out.Written = w.writtenDirs()
 	w.l.forgetDirs()
 
 	var reason fact.Reason

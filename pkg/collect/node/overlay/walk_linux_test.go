@@ -92,6 +92,9 @@ func TestWalkUpper(t *testing.T) {
 		// links. The rest are a FIFO, a device and a socket.
 		Data:       []fact.UpperFile{{Path: "/bin/odd (deleted)", Kind: "elf", Origin: fact.OriginRemoved, Size: int64(len(pauseELF("odd"))), Mode: 0o755}},
 		DataCounts: &fact.DataCounts{Removed: 1, Volatile: 7, Special: 3},
+		Written: &fact.WrittenDirs{Total: 2, Dirs: []fact.WrittenDir{
+			{Path: "/", Made: []string{"/a:b,c"}, MadeTotal: 1}, {Path: "/tmp", Files: true},
+		}},
 		Files: []fact.UpperFile{
 			added("/a:b,c/d e/f", "elf", string(evil)),
 			{Path: "/bin/prog", Kind: "elf", Origin: fact.OriginMetadata, Size: int64(len(pauseELF("prog"))), Mode: 0o711},
@@ -159,19 +162,58 @@ func TestWalkUpper(t *testing.T) {
 	})
 }
 
+// What is only counted is named by the nearest directory that the image has: there, a read-only
+// root needs another place to write.
+func TestWrittenDirs(t *testing.T) {
+	image := image()
+	for _, dir := range []string{"var/cache/nginx", "run", "var/log", "var/lib", "etc"} {
+		image[1][dir+"/keep"] = "x"
+	}
+	c := newContainer(t, layout{image: image})
+	write := func(path string) {
+		t.Helper()
+		must(t, os.MkdirAll(filepath.Dir(c.path(path)), 0o755))
+		must(t, os.WriteFile(c.path(path), []byte("no code"), 0o644))
+	}
+	write("/var/cache/nginx/client_temp/00/1")
+	must(t, os.Mkdir(c.path("/var/cache/nginx/proxy_temp"), 0o755))
+	write("/run/nginx.pid")
+	must(t, os.Mkdir(c.path("/run/app"), 0o755))
+	must(t, unix.Mknod(c.path("/run/app/socket"), unix.S_IFSOCK|0o755, 0))
+	for i := range 9 {
+		must(t, os.Mkdir(c.path(fmt.Sprintf("/var/lib/state%d", i)), 0o755))
+	}
+	must(t, os.Symlink("/dev/stdout", c.path("/var/log/access.log")))
+	write("/etc/hosts")                // the runtime's
+	write("/tmp/listed/elsewhere/x.a") // below a directory that was made
+	got, gap := c.seen().WalkUpper(t.Context(), Limits{})
+	want := &fact.WrittenDirs{Total: 5, Dirs: []fact.WrittenDir{
+		{Path: "/run", Made: []string{"/run/app"}, MadeTotal: 1, Files: true},
+		{Path: "/tmp", Made: []string{"/tmp/listed"}, MadeTotal: 1},
+		{Path: "/var/cache/nginx", Made: []string{"/var/cache/nginx/client_temp", "/var/cache/nginx/proxy_temp"}, MadeTotal: 2},
+		{Path: "/var/lib", Made: []string{
+			"/var/lib/state0", "/var/lib/state1", "/var/lib/state2", "/var/lib/state3", "/var/lib/state4", "/var/lib/state5", "/var/lib/state6", "/var/lib/state7",
+		}, MadeTotal: 9},
+		{Path: "/var/log", Files: true},
+	}}
+	if diff := cmp.Diff(want, got.Written); diff != "" || gap != nil {
+		t.Errorf("gap %+v, written (-want +got):\n%s", gap, diff)
+	}
+}
+
 func TestWalkUpperClean(t *testing.T) {
 	c := newContainer(t, layout{image: image()})
 	got, gap := c.seen().WalkUpper(t.Context(), Limits{})
 	names, err := exec.Command("find", c.upper, "-mindepth", "1", "-printf", ".").Output()
 	must(t, err)
-	if diff := cmp.Diff(&fact.UpperWalk{Path: c.upper, Entries: len(names), DataCounts: &fact.DataCounts{}}, got); diff != "" || gap != nil {
+	if diff := cmp.Diff(&fact.UpperWalk{Path: c.upper, Entries: len(names), DataCounts: &fact.DataCounts{}, Written: &fact.WrittenDirs{}}, got); diff != "" || gap != nil {
 		t.Errorf("gap %+v, walk (-want +got):\n%s", gap, diff)
 	}
 	t.Run("an overlay without an upperdir has nothing to walk", func(t *testing.T) {
 		s := c.seen()
 		rootMount(s.Mounts).SuperOptions = "ro,lowerdir=/a:/b"
 		got, gap := s.WalkUpper(t.Context(), Limits{})
-		if diff := cmp.Diff(&fact.UpperWalk{DataCounts: &fact.DataCounts{}}, got); diff != "" || gap != nil {
+		if diff := cmp.Diff(&fact.UpperWalk{DataCounts: &fact.DataCounts{}, Written: &fact.WrittenDirs{}}, got); diff != "" || gap != nil {
 			t.Errorf("gap %+v, walk (-want +got):\n%s", gap, diff)
 		}
 	})
@@ -209,7 +251,7 @@ func TestWalkUpperMetacopy(t *testing.T) {
 	got, gap := c.seen().WalkUpper(t.Context(), Limits{})
 	const why = "copied up from an image file of another name (redirect_dir)"
 	removed := fact.UpperFile{Path: "/bin/prog2", Kind: "elf", Origin: fact.OriginRemoved, Size: int64(len(pauseELF("prog2 of the upper image layer"))), Mode: 0o755}
-	want := &fact.UpperWalk{Path: c.upper, Total: 4, Copies: 1, Data: []fact.UpperFile{removed}, DataCounts: &fact.DataCounts{Removed: 1}, Files: []fact.UpperFile{
+	want := &fact.UpperWalk{Path: c.upper, Total: 4, Copies: 1, Data: []fact.UpperFile{removed}, DataCounts: &fact.DataCounts{Removed: 1}, Written: &fact.WrittenDirs{}, Files: []fact.UpperFile{
 		{Path: "/bin/odd (deleted)", Kind: "elf", Origin: fact.OriginChanged, Size: int64(len(pauseELF("odd"))), Mode: 0o755},
 		{Path: "/bin/prog", Kind: "elf", Origin: fact.OriginMetadata, Size: int64(len(pauseELF("prog"))), Mode: 0o700, Detail: "copied up without its content (metacopy)"},
 		{Path: "/bin/prog3", Kind: "elf", Origin: fact.OriginUnknown, Size: int64(len(pauseELF("prog2 of the upper image layer"))), Mode: 0o755, Detail: why},
