@@ -201,10 +201,10 @@ func (b *book) hostSteps() []Command {
 		}
 		steps = append(steps, restart)
 	}
-	return append(steps,
-		Command{Place: WithKubectl, Text: "Wait until the node is ready again, and let pods run on it.", Lines: []string{
-			"kubectl wait --for=condition=Ready --timeout=15m -- node/" + strings.Trim(name, "'"), "kubectl uncordon -- " + name,
-		}})
+	node, _ := Quote("node/" + b.node.Name)
+	return append(steps, Command{Place: WithKubectl, Text: "Wait until the node is ready again, and let pods run on it.", Lines: []string{
+		"kubectl wait --for=condition=Ready --timeout=15m -- " + node, "kubectl uncordon -- " + name,
+	}})
 }
 
 // pending are the packages with a security update, quoted; nil if there is none, or if a name
@@ -223,7 +223,7 @@ func (b *book) pending() []string {
 			name += ":" + p.Arch
 		}
 		word, ok := Quote(name)
-		if !ok || strings.HasPrefix(name, "-") || len(names) == maxNamed {
+		if !ok || p.Name == "" || strings.HasPrefix(name, "-") || len(names) == maxNamed {
 			return nil
 		}
 		names = append(names, word)
