@@ -163,3 +163,30 @@ func Namespaces(set *fact.Set) []Labels {
 	}
 	return l.Labels()
 }
+
+// LabelCommands are the commands that set labels of namespaces: first each in a dry run, in which
+// the API server warns of pods that run and would be refused at their next start.
+func LabelCommands(list []Labels) []Command {
+	var try, set []string
+	for _, l := range list {
+		if !objectName(l.Namespace) {
+			continue
+		}
+		words := make([]string, 0, len(l.Labels))
+		for key, value := range l.Labels {
+			words = append(words, key+"="+value)
+		}
+		slices.Sort(words)
+		text := "namespace " + l.Namespace + " " + strings.Join(words, " ")
+		because := "# " + comment(strings.TrimSpace(l.Because+" "+l.Breaks))
+		try = append(try, because, "kubectl label --overwrite --dry-run=server "+text)
+		set = append(set, "kubectl label --overwrite "+text)
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	return []Command{
+		{Place: WithKubectl, Text: "Ask the API server first: it warns of the pods that a label would refuse at their next start.", Lines: try},
+		{Place: WithKubectl, Text: "Then set the labels.", Lines: set},
+	}
+}

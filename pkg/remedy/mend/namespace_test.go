@@ -2,6 +2,7 @@ package mend
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -60,6 +61,15 @@ func TestNamespaceLabels(t *testing.T) {
 	kube.Owner.Namespace = "kube-system"
 	if got := Namespaces(&fact.Set{Namespaces: []fact.Namespace{{Name: "kube-system"}}, Workloads: []fact.Workload{kube}}); len(got) > 0 {
 		t.Errorf("%+v", got)
+	}
+	commands := LabelCommands([]Labels{
+		{Namespace: "shop", Labels: map[string]string{prefix + "warn": "restricted", prefix + "enforce": "baseline"}, Because: "All 2 reach it.", Breaks: "A pod\nis refused."},
+		{Namespace: "$(id)", Labels: map[string]string{prefix + "warn": "restricted"}},
+	})
+	script := (&Runbook{Steps: commands}).Script()
+	parse(t, script)
+	if want := "\nkubectl label --overwrite namespace shop " + prefix + "enforce=baseline " + prefix + "warn=restricted\n"; !strings.Contains(script, want) || strings.Contains(script, "id)") || strings.Contains(script, "\nis refused") {
+		t.Errorf("%s\nwant %s", script, want)
 	}
 	// After their mends, workloads reach more.
 	set := &fact.Set{Cluster: fact.Cluster{Version: "v1.37.2"}, Namespaces: []fact.Namespace{{Name: "shop"}}}
