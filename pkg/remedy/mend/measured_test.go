@@ -441,3 +441,30 @@ func TestAcceptedFieldsStay(t *testing.T) {
 		t.Errorf("no note says why: %+v", notes)
 	}
 }
+
+// A finding of the pod about a volume that no container mounts leaves the mounted ones alone.
+func TestUnmountedVolumeIsRemovedAlone(t *testing.T) {
+	volume := func(name, path string) fact.Volume {
+		return fact.Volume{Name: name, Field: "spec.volumes[0]", Source: "hostPath", HostPath: path}
+	}
+	set := ft.Declared(fact.Container{Mounts: []fact.VolumeMount{{Volume: "used", Path: "/data"}}}, func(s *fact.PodSpec) {
+		s.Volumes = []fact.Volume{volume("used", "/data"), volume("unused", "/var/log")}
+	})
+	w := &set.Workloads[0]
+	ofPod := api.Finding{Check: "privileged/host-path", Verdict: api.Fail, Subject: ft.PodSubject()}
+	mends := For(w, []api.Finding{ofPod}, set)
+	if len(mends) != 1 || mends[0].Path.String() != "volumes[name=unused]" || mends[0].Op != Remove {
+		t.Errorf("%+v", mends)
+	}
+	// The container writes to the other one: an empty directory takes its place.
+	mends = For(w, fails("privileged/host-path"), set)
+	if m := find(mends, "volumes[name=used]"); len(mends) != 1 || m == nil || m.Op != Set || !strings.Contains(m.Leaves, "noexec") {
+		t.Errorf("%+v", mends)
+	}
+	// A socket's place is of no use without the socket.
+	w.Spec.Volumes[0].HostPath = "/run/docker.sock"
+	mends = For(w, fails("builds/runtime-socket", "privileged/host-path"), set)
+	if m, n := find(mends, "volumes[name=used]"), find(mends, "volumeMounts[mountPath=/data]"); m == nil || n == nil || m.Op != Remove || n.Op != Remove || len(m.Checks) != 2 {
+		t.Errorf("%+v", mends)
+	}
+}
