@@ -84,7 +84,6 @@ type book struct {
 	*Mender
 	node     *fact.Node // nil for the cluster
 	findings []api.Finding
-	check    string
 	wants    map[want]bool
 }
 
