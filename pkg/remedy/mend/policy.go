@@ -3,6 +3,8 @@ package mend
 import (
 	"slices"
 	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
 // PolicyMode is what the API server does with a pod that a policy refuses.
@@ -80,4 +82,24 @@ spec:
         operator: NotIn
         values: ["` + strings.Join(except, `", "`) + `"]
 `
+}
+
+// policySteps are the steps that make the API server refuse a writable root, in Audit first. The
+// namespaces of the provider are left out.
+func (b *book) policySteps() []Command {
+	var except []string
+	for i := range b.view.Namespaces {
+		if name := b.view.Namespaces[i].Name; fact.PlatformNamespace(b.provider(), name) {
+			except = append(except, name)
+		}
+	}
+	lines := []string{"kubectl apply --filename - <<'END'"}
+	lines = append(lines, strings.Split(strings.TrimSuffix(ReadOnlyRootPolicy(PolicyAudit, except), "\n"), "\n")...)
+	return []Command{
+		{Place: WithKubectl, Text: "Let the API server note each new pod with a writable root file system: a ValidatingAdmissionPolicy, which lets them in for now. Add namespaces of your own platform to those that it leaves out.", Lines: append(lines, "END")},
+		{Place: ByHand, Text: "Watch the API servers' audit log (the annotation validation.policy.admission.k8s.io/validation_failure) or their metric apiserver_validating_admission_policy_check_total, until nothing that you need is in it: a day at least, so that each CronJob has run."},
+		{Place: WithKubectl, Text: "Then let it refuse them. Pods that run stay; their next start is refused if their root is writable.", Lines: []string{
+			"kubectl patch validatingadmissionpolicybinding " + policyName + ` --type=merge --patch '{"spec":{"validationActions":["Deny"]}}'`,
+		}},
+	}
 }

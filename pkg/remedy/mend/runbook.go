@@ -108,6 +108,8 @@ const (
 	wantNewValues
 	wantAnnotation
 	wantTokens
+	wantLabels
+	wantPolicy
 )
 
 func (b *book) want(list ...want) {
@@ -142,6 +144,7 @@ func cleanResidue(b *book) { b.want(wantCompact, wantNewFile, wantNewLog, wantBa
 func deleteBackups(b *book) { b.want(wantBackups, wantNewValues) }
 func lastApplied(b *book)   { b.want(wantAnnotation) }
 func legacyToken(b *book)   { b.want(wantTokens) }
+func enforce(b *book)       { b.want(wantPolicy) }
 
 // Node returns the commands for one node, by the failing findings about it. It is false if no
 // command answers any of them.
@@ -156,10 +159,18 @@ func (m *Mender) Node(name string, findings []api.Finding) (Runbook, bool) {
 	return b.render()
 }
 
-// Cluster returns the commands for what Secrets are stored as and for Secrets themselves, by all
-// failing findings of the cluster.
+// Cluster returns the commands for what Secrets are stored as, for Secrets themselves and for
+// namespaces, by all findings of the cluster. Labels of namespaces are made from the workloads of
+// the set; without any (Mender.Levels takes them one by one) there are none.
 func (m *Mender) Cluster(findings []api.Finding) (Runbook, bool) {
 	b := m.book(nil, findings, func(fact.Subject) bool { return true })
+	for i := range findings {
+		f := &findings[i]
+		if f.Check == "privileged/pod-security-level" && f.Subject.Kind == fact.SubjectNamespace && (f.Verdict == api.Fail || f.Verdict == api.VerdictUnknown) {
+			b.want(wantLabels)
+			break
+		}
+	}
 	for w := range b.wants {
 		if w < wantEncryption {
 			delete(b.wants, w)

@@ -228,6 +228,35 @@ func TestEveryRunbookParses(t *testing.T) {
 	}
 }
 
+// A namespace without a rule gets a policy that only notes first, and labels at the level that its
+// workloads reach.
+func TestNamespacesGetPolicyAndLabels(t *testing.T) {
+	set := ft.Declared(ft.Restricted(fact.Container{}))
+	set.Cluster.Version = "v1.37.2-gke.1"
+	set.Namespaces = []fact.Namespace{{Name: "shop"}, {Name: "gmp-system"}, {Name: "kube-system"}}
+	namespace := fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}
+	r, ok := New(set).Cluster([]api.Finding{
+		{Check: "drift/enforcement", Verdict: api.Fail, Subject: namespace}, {Check: "privileged/pod-security-level", Verdict: api.VerdictUnknown, Subject: namespace},
+	})
+	if !ok {
+		t.Fatal("no steps")
+	}
+	script := r.Script()
+	parse(t, script)
+	at := 0
+	for _, part := range []string{
+		"kubectl label --overwrite --dry-run=server namespace shop", "kubectl label --overwrite namespace shop", "enforce=restricted",
+		"kubectl apply --filename - <<'END'", "validationActions: [Audit]", `values: ["gmp-system", "kube-node-lease", "kube-public", "kube-system"]`, "\nEND\n",
+		"# ", `{"validationActions":["Deny"]}`,
+	} {
+		i := strings.Index(script[at:], part)
+		if i < 0 {
+			t.Fatalf("%q is missing, or too early, in\n%s", part, script)
+		}
+		at += i
+	}
+}
+
 func TestAFindingThatPassesOrIsAcceptedAsksNothing(t *testing.T) {
 	findings := onNode("w1", "hosts/kernel-outdated")
 	for _, v := range []api.Verdict{api.Pass, api.VerdictUnknown, api.Accepted} {

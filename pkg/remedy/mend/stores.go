@@ -52,6 +52,14 @@ func (b *book) storeSteps(w want) []Command {
 		return b.annotationSteps()
 	case wantTokens:
 		return b.tokenSteps()
+	case wantLabels:
+		l := b.Levels()
+		for i := range b.view.Workloads {
+			l.Add(&b.view.Workloads[i])
+		}
+		return LabelCommands(l.Labels())
+	case wantPolicy:
+		return b.policySteps()
 	}
 	return nil
 }

@@ -187,8 +187,7 @@ func makeTable() []Entry {
 			"A PersistentVolume takes the mount option noexec; an emptyDir takes none. Replace it by such a volume, remove the mount, or accept it with a waiver. For /dev, run the container as another user than root."),
 		patch("drift/can-write-own-code", linux(readOnlyRoot),
 			"The root file system is declared read-only already: the program lies on a volume. Build it into the image."),
-		manual("drift/enforcement",
-			"Let the API server refuse a pod with a writable root: policy/read-only-root.yaml among the patches is a ValidatingAdmissionPolicy that does, in the mode Audit first."),
+		commands("drift/enforcement", enforce),
 	}
 }
 
