@@ -31,7 +31,12 @@ func fillAll(v reflect.Value, n *int) {
 		for i := range v.NumField() {
 			fillAll(v.Field(i), n)
 		}
-	case reflect.Pointer: // Patch and Accepted, which are set after records were read back
+	case reflect.Pointer:
+		if v.Type() == reflect.TypeFor[*api.Patch]() {
+			break // it is made after records were read back
+		}
+		v.Set(reflect.New(v.Type().Elem()))
+		fillAll(v.Elem(), n)
 	default:
 		panic("a finding has a field of kind " + v.Kind().String())
 	}

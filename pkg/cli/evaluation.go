@@ -537,14 +537,14 @@ type Env struct {
 	ReleaseImage string
 
 	Getenv func(string) string
+	// Now is the time as of which waivers are judged. Nil means time.Now.
+	Now func() time.Time
 	// OutIsTerminal and ErrIsTerminal report whether stdout and stderr are
 	// terminals.
 	OutIsTerminal, ErrIsTerminal bool
 	// OutWidth is the terminal's width in columns, or 0 without a terminal.
 	OutWidth int
 
-	// clock gives the time; nil is the real one.
-	clock func() time.Time
 	// user is the command line, after it was parsed.
 	user invocation
 	// server names the API server in messages. It is set with the configuration.
@@ -561,8 +561,8 @@ type Env struct {
 }
 
 func (e *Env) now() time.Time {
-	if e.clock != nil {
-		return e.clock()
+	if e.Now != nil {
+		return e.Now()
 	}
 	return time.Now()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -18,7 +19,11 @@ func TestMain(m *testing.M) {
 	}
 	testscript.Main(m, map[string]func(){
 		"kubectl-checklist": func() {
-			os.Exit(cli.Main(context.Background(), cli.NewEnv("kubectl-checklist", "v0.0.0-test", ""), os.Args[1:]))
+			env := cli.NewEnv("kubectl-checklist", "v0.0.0-test", "")
+			if now, err := time.Parse(time.RFC3339, os.Getenv("TEST_NOW")); err == nil {
+				env.Now = func() time.Time { return now }
+			}
+			os.Exit(cli.Main(context.Background(), env, os.Args[1:]))
 		},
 	})
 }
@@ -32,6 +37,7 @@ func TestScripts(t *testing.T) {
 			// Nobody's kubeconfig: HOME is the script's own directory.
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("KUBECONFIG", "")
+			env.Setenv("TEST_NOW", "2020-12-15T12:00:00Z")
 			return nil
 		},
 	})

@@ -2,6 +2,7 @@ package waiver_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
@@ -21,6 +22,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver/waiverfile"
 )
+
+// 10,000 seeds take two minutes of one core.
+var seedCount = flag.Int("seeds", 1000, "how many random clusters TestWaiversCoverOnlyWhatWasAccepted judges")
 
 const cluster = "6f1e0c3a-0000-4000-8000-000000000001"
 
@@ -113,10 +117,7 @@ func allows(w *waiver.Waiver, d *waiver.Draft, today time.Time) bool {
 
 // No waiver turns unknown into yes, touches another subject, or covers a worse finding.
 func TestWaiversCoverOnlyWhatWasAccepted(t *testing.T) {
-	seeds := 10_000
-	if testing.Short() {
-		seeds = 1000
-	}
+	seeds := *seedCount
 	parts := runtime.GOMAXPROCS(0)
 	type counts struct{ accepted, refused, grown, yes, open int }
 	results := make([]counts, parts)

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
 )
 
 // specWords are texts of specs that mean something to some check.
@@ -133,15 +134,48 @@ func streamed(r *rand.Rand, plan checks.Plan, set *fact.Set, opts checks.StreamO
 	return stream.Finish(set)
 }
 
+// someWaivers are for some of what fails, and for what was accepted of other objects: nil for half
+// of the seeds. Some accept less than there is.
+func someWaivers(r *rand.Rand, plan checks.Plan, set *fact.Set) *waiver.List {
+	if r.IntN(2) == 0 {
+		return nil
+	}
+	plan.Drafts = &waiver.Drafts{}
+	checks.JudgeSet(plan, set)
+	var list []waiver.Waiver
+	for i, d := range plan.Drafts.All() {
+		if r.IntN(2) == 0 {
+			continue
+		}
+		w := waiver.Waiver{Line: i, Check: d.Check, Subject: d.Subject, Severity: d.Severity, Evidence: d.Evidence, Reason: "why", AcceptedBy: "ann", Expires: set.CollectedAt.AddDate(0, 0, 1)}
+		switch r.IntN(6) {
+		case 0:
+			w.Evidence = nil
+		case 1:
+			w.Expires = set.CollectedAt.AddDate(0, 0, -2)
+		case 2:
+			if w.Subject.Namespace != "" {
+				w.Subject.Name = []string{"*", "w*", "o*", "*-8d41c7"}[r.IntN(4)]
+			}
+		}
+		list = append(list, w)
+	}
+	return waiver.New(list)
+}
+
 // A Stream answers, fails and leaves unknown what Judge does, in the same order.
 func TestStreamGivesWhatJudgeGives(t *testing.T) {
-	findings, passes := 0, 0
+	findings, passes, used := 0, 0, 0
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 14))
 		set := declaredSet(r)
 		plan := Plan(All(), []string{"", "only what files declare"}[r.IntN(2)])
+		plan.Waivers = someWaivers(r, plan, set)
 		want := checks.JudgeSet(plan, set)
 		opts := checks.StreamOptions{Passes: r.IntN(2) == 0}
+		if use := want.Waivers; use != nil {
+			used += use.Used
+		}
 		if !opts.Passes {
 			all := len(want.Findings)
 			want.Findings = slices.DeleteFunc(want.Findings, func(f api.Finding) bool { return f.Verdict == api.Pass })
@@ -160,8 +194,8 @@ func TestStreamGivesWhatJudgeGives(t *testing.T) {
 			}
 		}
 	}
-	if findings < 10_000 || passes < 10_000 {
-		t.Errorf("only %d findings and %d passes were compared", findings, passes)
+	if findings < 10_000 || passes < 10_000 || used < 1000 {
+		t.Errorf("only %d findings, %d passes and %d waivers were compared", findings, passes, used)
 	}
 }
 
@@ -227,6 +261,7 @@ func TestStreamOfAClusterGivesWhatJudgeGives(t *testing.T) {
 		plan := Plan(slices.DeleteFunc(All(), func(c checks.Check) bool {
 			return c.Scope != checks.ScopeWorkload || len(fact.Intersect(c.Needs, fact.NodeKinds())) > 0
 		}), "")
+		plan.Waivers = someWaivers(r, plan, set)
 		want := checks.JudgeSet(plan, set)
 		opts := checks.StreamOptions{Passes: true, Together: true, Batch: 1 + r.IntN(8), Arriving: seed%3 > 0}
 		context := *set
