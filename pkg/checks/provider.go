@@ -48,13 +48,7 @@ func Provider(set *fact.Set) string {
 		return "rke2"
 	}
 	for _, rule := range nodeRules {
-		of := 0
-		for i := range set.Nodes {
-			if rule.of(&set.Nodes[i]) {
-				of++
-			}
-		}
-		if 2*of > len(set.Nodes) {
+		if most(set.Nodes, rule.of) {
 			return rule.provider
 		}
 	}

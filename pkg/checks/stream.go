@@ -39,9 +39,10 @@ type Stream struct {
 	needed map[needs]bool
 	across map[string]Across // by check
 	// whole is what checks with Whole have found, by check and owner, and is not counted yet.
-	whole map[string]map[fact.SubjectKey][]api.Finding
-	added int
-	use   *waiver.Use // nil if there are no waivers
+	whole    map[string]map[fact.SubjectKey][]api.Finding
+	added    int
+	use      *waiver.Use // nil if there are no waivers
+	platform platform
 	// odd is true if a namespace of the user's platform globs could be the stand-in.
 	odd bool
 	// late are workloads that are judged at the end.
@@ -100,7 +101,8 @@ func NewStream(plan Plan, context *fact.Set, opts StreamOptions) *Stream {
 		templates: map[[sha256.Size]byte]*template{}, needed: map[needs]bool{}, across: map[string]Across{},
 	}
 	s.plan.withhold(&s.context)
-	s.use, s.odd = s.plan.use(context), platform(context, anyOwner)
+	s.use, s.platform = s.plan.use(context), platformOf(context)
+	s.odd = s.platform.has(anyOwner)
 	if opts.Together && !opts.Arriving {
 		s.judgeWhole()
 	}
@@ -204,7 +206,7 @@ func (s *Stream) keyOf(w *fact.Workload) [sha256.Size]byte {
 		s.key = append(append(s.key, w.Owner.Namespace...), 0)
 	case w.Owner.Namespace == "":
 		s.key = append(s.key, 1)
-	case platform(&s.context, w.Owner.Namespace):
+	case s.platform.has(w.Owner.Namespace):
 		s.key = append(s.key, 2)
 	default:
 		s.key = append(s.key, 3)
@@ -331,7 +333,7 @@ const (
 
 // learn judges a workload under stand-ins for its names, for it and those that follow.
 func (s *Stream) learn(t *template, w *fact.Workload) {
-	ofPlatform := platform(&s.context, w.Owner.Namespace)
+	ofPlatform := s.platform.has(w.Owner.Namespace)
 	one := *w
 	one.Spec = speckey.Anonymous(&w.Spec, anyOrigin, anyText)
 	one.Owner.Name = anyOwner

@@ -10,7 +10,6 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
 )
 
 // View is a set of facts as checks see it: node answers are admitted, derived
@@ -24,10 +23,11 @@ type View struct {
 	// that is left.
 	Dropped int
 
-	index   *index
-	nodes   map[string]*fact.Node
-	named   map[string]bool        // the nodes that the user named: ControlPlaneNodes
-	running map[fact.Kind]*running // by kind, filled when first asked for
+	platform platform
+	index    *index
+	nodes    map[string]*fact.Node
+	named    map[string]bool        // the nodes that the user named: ControlPlaneNodes
+	running  map[fact.Kind]*running // by kind, filled when first asked for
 	// notRunning counts the pods that have not started or have ended for good.
 	notRunning int
 	stores     *Stores // filled when first asked for
@@ -80,6 +80,7 @@ func NewView(set *fact.Set) *View {
 		own.ConfigMaps = &scan
 	}
 	own.Cluster.Provider = Provider(&own)
+	v.platform = platformOf(&own)
 	v.Managed = Managed(&own)
 	v.named = make(map[string]bool, len(own.ControlPlaneNodes))
 	for _, name := range own.ControlPlaneNodes {
@@ -339,11 +340,6 @@ func (v *View) anyRuns(s fact.Subject) bool {
 	})
 }
 
-// Platform reports whether a namespace is the platform's: that of Kubernetes, of the provider that
-// the facts show, or one that the user names.
-func (v *View) Platform(namespace string) bool { return platform(v.Set, namespace) }
-
-func platform(set *fact.Set, namespace string) bool {
-	return fact.PlatformNamespace(set.Cluster.Provider, namespace) ||
-		slices.ContainsFunc(set.PlatformNamespaces, func(glob string) bool { return waiver.Glob(glob, namespace) })
-}
+// Platform reports whether a namespace is the platform's: that of Kubernetes, of a provider whose
+// mark the facts show, or one that the user names.
+func (v *View) Platform(namespace string) bool { return v.platform.has(namespace) }
