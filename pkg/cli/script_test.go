@@ -37,7 +37,6 @@ func TestScripts(t *testing.T) {
 			// Nobody's kubeconfig: HOME is the script's own directory.
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("KUBECONFIG", "")
-			env.Setenv("TEST_NOW", "2020-12-15T12:00:00Z")
 			return nil
 		},
 	})

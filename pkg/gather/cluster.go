@@ -48,6 +48,9 @@ type Cluster struct {
 	// --no-configmaps.
 	NoConfigMaps bool
 
+	// UID asks for the UID of the namespace kube-system, by which waivers name clusters.
+	UID bool
+
 	// NoIDs leaves out what joins pods with what is measured. It cannot be used with Level and
 	// Net, nor for facts that are saved.
 	NoIDs bool
@@ -188,7 +191,7 @@ func (c *Cluster) lists() cluster.Options {
 		DryRuns:  needed(fact.Enforcing) && c.creates(),
 		Policies: needed(fact.Enforcing), NoConfigMaps: c.NoConfigMaps,
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
-		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, Objects: c.Objects,
+		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, UID: c.UID, Objects: c.Objects,
 	}
 	for _, name := range c.NodeNames {
 		opts.NodeNames = append(opts.NodeNames, nodeName(name))

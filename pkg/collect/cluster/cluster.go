@@ -56,6 +56,8 @@ type Options struct {
 	// Objects says whether to read how the objects with templates can be changed
 	// (fact.Workload.Object).
 	Objects bool
+	// UID says whether to read the UID of the namespace kube-system. If that fails, it stays "".
+	UID bool
 	// Namespaces says whether to read the namespaces' labels of Pod Security admission.
 	Namespaces bool
 	// ImageReports says whether to read reports of image scanners, and policies about images.
@@ -268,6 +270,9 @@ func collectOnce(ctx context.Context, opts Options) (*Result, error) {
 		if l.asked && i != later {
 			wg.Go(func() { l.gaps, l.err = l.run() })
 		}
+	}
+	if opts.UID {
+		wg.Go(func() { result.Cluster.UID = c.uid(ctx) })
 	}
 	if opts.APIServers {
 		wg.Go(func() {

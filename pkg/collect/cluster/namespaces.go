@@ -67,3 +67,13 @@ func namespaceFacts(m *metav1.PartialObjectMetadata) fact.Namespace {
 		Origin: "namespace/" + m.Name,
 	}
 }
+
+// uid is the UID of the namespace kube-system, by metadata; "" if it cannot be read. A waiver that
+// names a cluster then covers nothing, and says so.
+func (c *clients) uid(ctx context.Context) string {
+	m, err := c.metadata.Resource(corev1.SchemeGroupVersion.WithResource("namespaces")).Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	if err != nil {
+		return ""
+	}
+	return escape.Short(string(m.UID), 64)
+}

@@ -12,6 +12,35 @@ import (
 
 const namespacesPath = "/api/v1/namespaces"
 
+// The UID of kube-system is read if it is asked for. Without the right to it there is none.
+func TestUID(t *testing.T) {
+	system := partial("", "kube-system")
+	system.UID = "6f1e0c3a-0000-4000-8000-000000000001"
+	for name, tc := range map[string]struct {
+		asked  bool
+		refuse string
+		want   string
+	}{
+		"asked for":     {asked: true, want: "6f1e0c3a-0000-4000-8000-000000000001"},
+		"not asked for": {},
+		"forbidden":     {asked: true, refuse: namespacesPath + "/kube-system"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			s.metadata[namespacesPath] = []metav1.PartialObjectMetadata{partial("", "shop"), system}
+			s.refuse = func(r *http.Request) *metav1.Status {
+				if r.URL.Path == tc.refuse {
+					return forbidden
+				}
+				return nil
+			}
+			if got := collect(t, Options{Config: s.config(), Pods: true, Namespace: "shop", UID: tc.asked}); got.Cluster.UID != tc.want || len(got.Gaps) > 0 {
+				t.Errorf("UID %q, want %q; gaps %v", got.Cluster.UID, tc.want, got.Gaps)
+			}
+		})
+	}
+}
+
 func TestNamespaces(t *testing.T) {
 	labelled := partial("", "shop")
 	labelled.Labels = map[string]string{
