@@ -1,6 +1,37 @@
 package fact
 
-import "testing"
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// The documentation has the table, row by row.
+func TestPlatformDocs(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/waivers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(strings.TrimSpace(line), " | "); len(cells) == 3 {
+			rows[strings.TrimPrefix(cells[0], "| ")+": "+strings.TrimSuffix(cells[2], " |")] = true
+		}
+	}
+	for _, row := range PlatformRows() {
+		if want := row.Platform + ": " + strings.Join(row.Namespaces, ", "); !rows[want] {
+			t.Errorf("docs/waivers.md has no row %q", want)
+		}
+		if row.Source == "" || row.Read == "" {
+			t.Errorf("%s has no source or no date", row.Platform)
+		}
+	}
+	for _, name := range KubernetesNamespaces() {
+		if !PlatformNamespace("", name) {
+			t.Errorf("%s is not the platform's", name)
+		}
+	}
+}
 
 func TestPlatformNamespace(t *testing.T) {
 	for name, tc := range map[string]struct {

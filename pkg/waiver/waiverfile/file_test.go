@@ -2,6 +2,7 @@ package waiverfile
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -176,4 +177,18 @@ func FuzzRead(f *testing.F) {
 			t.Fatal("unknown is covered")
 		}
 	})
+}
+
+// The file in the documentation is one.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/waivers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "```yaml\n")
+	block, _, closed := strings.Cut(block, "```")
+	list, err := Read([]byte(block), func(string) (bool, string) { return true, "" }, now)
+	if !found || !closed || err != nil || list.Len() != 1 {
+		t.Errorf("%v\n%s", err, block)
+	}
 }
