@@ -268,8 +268,12 @@ func (r *row) allEvidence() []string {
 	var out []string
 	add := func(e api.Evidence) { out = append(out, where(escape.Line(e.Source), escape.Line(e.Value))) }
 	all := len(r.findings) + r.moreFindings
-	if a := r.finding.Accepted; a != nil {
-		out = append(out, fmt.Sprintf("accepted by %s until %s: %s", escape.Line(a.AcceptedBy), escape.Line(a.Expires), escape.Line(a.Reason)))
+	for _, f := range r.findings {
+		if a := f.Accepted; a != nil && len(out) < wideEvidence {
+			if text := fmt.Sprintf("accepted by %s until %s: %s", escape.Line(a.AcceptedBy), escape.Line(a.Expires), escape.Line(a.Reason)); !slices.Contains(out, text) {
+				out = append(out, text)
+			}
+		}
 	}
 	if all == 1 {
 		for _, e := range r.finding.Evidence {

@@ -412,8 +412,8 @@ func severityCell(f *api.Finding) screen.Cell {
 }
 
 // shows reports whether a finding has a row. A finding from a gap has a line below.
-// Accepted fails are only in the wide table. Passes are there too, if they were asked
-// for.
+// Accepted fails are only in the wide table, unless something else about the subject is
+// unknown. Passes are there too, if they were asked for.
 func (p *tablePrinter) shows(f *api.Finding) bool {
 	switch f.Verdict {
 	case api.Fail:
@@ -421,7 +421,7 @@ func (p *tablePrinter) shows(f *api.Finding) bool {
 	case api.VerdictUnknown:
 		return !f.FromGap
 	case api.Accepted:
-		return p.wide
+		return p.wide || f.Open()
 	case api.Pass:
 		return p.wide && p.opts.ShowPasses
 	}

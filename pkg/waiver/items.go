@@ -105,7 +105,7 @@ func itemsOf(kind string, container bool, source, value string) []Item {
 	for i := range fieldRules {
 		field = fieldRules[i].text.ReplaceAllString(field, fieldRules[i].with)
 	}
-	field = place(field, container)
+	field = path(field, container)
 	for i := range valueRules {
 		if r := &valueRules[i]; strings.Contains(field, r.in) {
 			value = r.text.ReplaceAllString(value, r.with)
@@ -148,9 +148,9 @@ var (
 	containerIndex = regexp.MustCompile(`((?:^|\.)(?:c|initC|ephemeralC)ontainers)\[[0-9]+\]`)
 )
 
-// place is a field without the object that has it, and without places in lists. If the subject is
+// path is a field without the object that has it, and without places in lists. If the subject is
 // a whole pod, it says which container: another one is something new.
-func place(field string, container bool) string {
+func path(field string, container bool) string {
 	if strings.HasPrefix(field, "node") {
 		return field
 	}

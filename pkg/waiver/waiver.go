@@ -96,16 +96,46 @@ func Glob(pattern, text string) bool {
 // List is the waivers of a file.
 type List struct {
 	waivers []Waiver
-	byCheck map[string][]int
+	places  map[place][]int
 	allowed []map[Item]bool // the evidence of each, as it is compared
+}
+
+// place is where waivers are looked for: by the check ("" for any), and by the part of the subject
+// that is no glob. There can be as many waivers as findings.
+type place struct{ check, kind, namespace, name string }
+
+func placeOf(w *Waiver) place {
+	s := &w.Subject
+	switch {
+	case !IsGlob(s.Name) || Aggregate(s.Kind):
+		return place{w.Check, s.Kind, "", s.Name}
+	case !IsGlob(s.Namespace):
+		return place{w.Check, s.Kind, s.Namespace, ""}
+	}
+	return place{w.Check, s.Kind, "*", "*"} // a file cannot say this
+}
+
+// near are the waivers that can be about a subject, in the order of the file.
+func (l *List) near(check string, s *fact.Subject) []int {
+	byName, byNamespace := l.places[place{check, s.Kind, "", s.Name}], l.places[place{check, s.Kind, s.Namespace, ""}]
+	anywhere := l.places[place{check, s.Kind, "*", "*"}]
+	if len(byNamespace)+len(anywhere) == 0 {
+		return byName
+	}
+	all := slices.Concat(byName, byNamespace, anywhere)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // New makes a list. The order is that of the file.
 func New(waivers []Waiver) *List {
-	l := &List{waivers: waivers, byCheck: map[string][]int{}, allowed: make([]map[Item]bool, len(waivers))}
+	l := &List{waivers: waivers, places: map[place][]int{}, allowed: make([]map[Item]bool, len(waivers))}
 	for i := range waivers {
 		w := &waivers[i]
-		l.byCheck[w.Check] = append(l.byCheck[w.Check], i)
+		at := placeOf(w)
+		l.places[at] = append(l.places[at], i)
+		at.check = ""
+		l.places[at] = append(l.places[at], i)
 		l.allowed[i] = make(map[Item]bool, len(w.Evidence))
 		for _, e := range w.Evidence {
 			for _, item := range itemsOf(w.Subject.Kind, w.Subject.Container != "", e.Field, e.Value) {
@@ -176,7 +206,7 @@ func (u *Use) Touches(owner *fact.Subject) bool {
 	if u == nil {
 		return false
 	}
-	return u.drafts != nil || slices.ContainsFunc(u.list.waivers, func(w Waiver) bool { return w.Subject.matchesOwner(owner) })
+	return u.drafts != nil || slices.ContainsFunc(u.list.near("", owner), func(i int) bool { return u.list.waivers[i].Subject.matchesOwner(owner) })
 }
 
 func (u *Use) expired(w *Waiver) bool { return !u.at.Before(w.Expires.AddDate(0, 0, 1)) }
@@ -196,7 +226,7 @@ func (u *Use) Apply(f *api.Finding) {
 		items   []Item
 		by      *Waiver
 	)
-	for _, i := range u.list.byCheck[f.Check] {
+	for _, i := range u.list.near(f.Check, &f.Subject) {
 		w := &u.list.waivers[i]
 		if u.elsewhere(w) || !w.Subject.matches(&f.Subject) {
 			continue
