@@ -288,10 +288,17 @@ func TestClusterNotRead(t *testing.T) {
 
 // An aggregate is named exactly, whatever its name looks like.
 func TestAggregatesHaveNoGlobs(t *testing.T) {
-	w := netAdmin(func(w *Waiver) { w.Subject = Subject{Kind: fact.SubjectNamespace, Name: "s*"} })
-	use := New([]Waiver{w}).Begin("", day, nil)
-	f := api.Finding{Check: w.Check, Verdict: api.Fail, Severity: api.Low, Subject: fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}, Evidence: []api.Evidence{{Source: adding, Value: "NET_ADMIN"}}}
-	if use.Apply(&f); f.Verdict != api.Fail {
-		t.Errorf("a glob covers %+v", f)
+	for _, subject := range []Subject{{Kind: fact.SubjectContainer, Namespace: "shop", Name: "a*"}, {Kind: fact.SubjectContainer, Namespace: "s*", Name: "abc"}} {
+		w := netAdmin(func(w *Waiver) { w.Subject = subject })
+		f := api.Finding{Check: w.Check, Verdict: api.Fail, Severity: api.Low, Subject: fact.Subject{Kind: fact.SubjectContainer, Namespace: "shop", Name: "abc"}}
+		f.Evidence = []api.Evidence{{Source: adding, Value: "NET_ADMIN"}}
+		w.Evidence = Items(&f)
+		use := New([]Waiver{w}).Begin("", day, nil)
+		if use.Touches(&f.Subject) {
+			t.Errorf("a glob touches %+v", f)
+		}
+		if use.Apply(&f); f.Verdict != api.Fail {
+			t.Errorf("a glob covers %+v", f)
+		}
 	}
 }
