@@ -74,6 +74,7 @@ func newEvaluation(ctx context.Context, env *Env, flags reportFlags, command str
 	}
 	r := &evaluation{env: env, report: flags, checks: selected, out: env.Streams.Out, at: flags.at}
 	r.spec = api.ReportSpec{Command: command, Version: env.Version, CatalogueVersion: catalogue.Version}
+	r.spec.Inputs.Patches = flags.writePatches != "" || flags.patches
 	if flags.waivers != "" {
 		if r.at.IsZero() {
 			r.at = env.now().UTC().Truncate(time.Second)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -16,19 +17,27 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
-func newExplainCommand(env *Env) *cobra.Command {
-	return &cobra.Command{
+func newExplainCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Command {
+	var f forFlags
+	cmd := &cobra.Command{
 		Use:   "explain [CHECK | QUESTION]",
 		Short: "Show all checks, the checks of one question, or one check in full",
 		Long: describe(`
 			Prints the catalogue of checks, the checks of one question, or one check in full:
-			why it matters, which facts it needs, and what to do.`),
+			why it matters, which facts it needs, and what to do.
+
+			With --for, it prints the findings of a check about one object, and the patch that
+			answers them. Of a cluster, only its API is read. With --facts, what was measured
+			counts too. Nothing is changed.`),
 		Example: env.examples(`
 			# The catalogue
 			kubectl checklist explain
 
 			# One check
-			kubectl checklist explain secrets/encrypted-at-rest`),
+			kubectl checklist explain secrets/encrypted-at-rest
+
+			# What one check finds about a deployment, and the patch that answers it
+			kubectl checklist explain privileged/seccomp --for deploy/web`),
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -36,14 +45,22 @@ func newExplainCommand(env *Env) *cobra.Command {
 			}
 			return explainable(), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.validate(args); err != nil {
+				return err
+			}
 			e := explanation{env.Streams.Out, env.OutWidth, env.expand}
-			if len(args) == 0 {
+			switch {
+			case len(args) == 0:
 				return e.catalogue(catalogue.All())
+			case f.object != "":
+				return e.aboutObject(cmd.Context(), env, config, &f, args[0])
 			}
 			return e.one(args[0])
 		},
 	}
+	f.add(cmd.Flags())
+	return cmd
 }
 
 // explanation prints to a terminal of width columns. 0 means no terminal.

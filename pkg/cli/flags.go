@@ -39,11 +39,13 @@ type reportFlags struct {
 
 	// vulnerabilities is a flag only of commands that look at hosts or containers.
 	vulnerabilities string
+	// writePatches is a flag only of commands that look at workloads.
+	writePatches string
 
 	// at is the time against which verify judges; zero for every other command.
 	at time.Time
-	// writePatches is a flag only of commands that look at workloads.
-	writePatches string
+	// patches is set by verify if the report has patches: nothing is written.
+	patches bool
 }
 
 func (f *reportFlags) add(flags *pflag.FlagSet) {

@@ -16,25 +16,37 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
-// patch writes patches if they were asked for, and puts them into the report.
+// patch puts patches into the report if they were asked for, and writes them.
 func (r *evaluation) patch(set *fact.Set, judgement *checks.Judgement, built *report.Report) error {
-	if r.report.writePatches == "" {
+	if !r.spec.Inputs.Patches {
 		return nil
 	}
-	planner := remedy.NewPlanner(set, slices.Collect(judgement.All()))
-	if err := judgement.Err(); err != nil {
+	planner, err := newPlanner(set, judgement)
+	if err != nil {
 		return err
 	}
 	plans := planner.Plans()
-	files := remedy.Files(plans, planner.Runbooks(), remedy.FilesOptions{
-		Name: r.env.Name, Context: r.context, Kubeconfig: r.kubeconfig, Cluster: built.Head.Cluster.Name,
-	})
-	if err := writeDirectory(r.report.writePatches, files); err != nil {
-		return fmt.Errorf("--write-patches: %w", err)
+	if r.report.writePatches != "" {
+		files := remedy.Files(plans, remedy.FilesOptions{
+			Name: r.env.Name, Context: r.context, Kubeconfig: r.kubeconfig, Cluster: built.Head.Cluster.Name,
+			Runbooks: planner.Runbooks(), Namespaces: planner.Namespaces(), Policy: planner.Unenforced(),
+		})
+		if err := writeDirectory(r.report.writePatches, files); err != nil {
+			return fmt.Errorf("--write-patches: %w", err)
+		}
 	}
 	of := remedy.Patches(plans)
 	built.Patch(func(f *api.Finding) *api.Patch { return of.For(f) })
 	return nil
+}
+
+// newPlanner makes a planner for what was judged.
+func newPlanner(set *fact.Set, judgement *checks.Judgement) (*remedy.Planner, error) {
+	findings := slices.Collect(judgement.All())
+	if err := judgement.Err(); err != nil {
+		return nil, err
+	}
+	return remedy.NewPlanner(set, findings), nil
 }
 
 // freeDirectory reports before a run an error that writeDirectory would only find after it.

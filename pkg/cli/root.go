@@ -83,7 +83,7 @@ func NewCommand(env *Env) *cobra.Command {
 		newPodsCommand(env, flags),
 		newNodesCommand(env, flags),
 		newSecretsCommand(env, flags),
-		newExplainCommand(env),
+		newExplainCommand(env, flags),
 		newManifestsCommand(env, flags),
 		newCleanupCommand(env, flags),
 		newGuardCommand(env, flags),

@@ -230,7 +230,7 @@ func (j *judgeAgain) compare(ctx context.Context, data []byte) (difference, erro
 		}
 		flags := reportFlags{
 			output: j.format, severity: string(j.spec.Inputs.Severity), checks: j.spec.Scope.Checks,
-			vulnerabilities: j.with.vulnerabilities, at: j.at, progress: "auto", color: "auto",
+			vulnerabilities: j.with.vulnerabilities, at: j.at, patches: j.spec.Inputs.Patches, progress: "auto", color: "auto",
 		}
 		flags.waivers, flags.platformNamespaces = j.with.waivers, j.spec.Scope.PlatformNamespaces
 		r, err := newEvaluation(ctx, j.env, flags, j.spec.Command, ofCommand)

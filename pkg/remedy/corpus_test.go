@@ -216,7 +216,7 @@ func compareComponent(t *testing.T, file string, plans []Plan, docs []object) (c
 			strategic++
 		}
 	}
-	for _, f := range Files(plans, nil, FilesOptions{Name: "kubectl checklist"}) {
+	for _, f := range Files(plans, FilesOptions{Name: "kubectl checklist"}) {
 		if strings.HasPrefix(f.Name, "component/all/") {
 			write(t, memory, "/"+f.Name, string(f.Data))
 		}

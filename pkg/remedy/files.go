@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -36,12 +37,18 @@ type FilesOptions struct {
 	Context, Kubeconfig string
 	// Cluster is the cluster's name for people, "" if it has none.
 	Cluster string
+
+	// Runbooks are commands for nodes and the cluster, Namespaces labels of namespaces.
+	Runbooks   []mend.Runbook
+	Namespaces []mend.Labels
+	// Policy says whether to write a policy that demands a read-only root.
+	Policy bool
 }
 
 // Files returns the files of plans: patches with a script that applies them, components for
 // kustomize, patches for what others manage, and texts. They hold no value of a variable. The
 // names in them were checked (Plan.valid).
-func Files(plans []Plan, books []mend.Runbook, opts FilesOptions) []File {
+func Files(plans []Plan, opts FilesOptions) []File {
 	d := directory{opts: opts, names: map[string]bool{}}
 	for i := range plans {
 		p := &plans[i]
@@ -49,7 +56,7 @@ func Files(plans []Plan, books []mend.Runbook, opts FilesOptions) []File {
 	}
 	for _, p := range d.plans {
 		switch {
-		case p.All == nil:
+		case p.All == nil || p.name == "":
 		case p.Way == Apply:
 			d.patches(p)
 		case p.Way == Upstream:
@@ -61,16 +68,24 @@ func Files(plans []Plan, books []mend.Runbook, opts FilesOptions) []File {
 	if len(d.lines) > 0 {
 		d.add("apply.sh", 0o700, d.script())
 	}
-	for i := range books {
+	if len(opts.Namespaces) > 0 {
+		d.add("commands/namespaces.sh", 0o600, namespaces(opts.Namespaces))
+		d.books = append(d.books, "namespaces.sh")
+	}
+	if opts.Policy {
+		d.add("policy/audit.yaml", 0o600, mend.ReadOnlyRootPolicy(mend.PolicyAudit, nil))
+		d.add("policy/deny.yaml", 0o600, mend.ReadOnlyRootPolicy(mend.PolicyDeny, nil))
+	}
+	for i := range opts.Runbooks {
 		name := "cluster.sh"
-		if node := books[i].Node; node != "" {
+		if node := opts.Runbooks[i].Node; node != "" {
 			if len(validation.IsDNS1123Subdomain(node)) > 0 {
 				continue
 			}
 			name = "nodes/" + node + ".sh"
 		}
 		d.books = append(d.books, name)
-		d.add("commands/"+name, 0o600, books[i].Script())
+		d.add("commands/"+name, 0o600, opts.Runbooks[i].Script())
 	}
 	d.add("README.md", 0o600, d.readme())
 	return d.files
@@ -159,11 +174,7 @@ func list(operations []api.PatchOperation) string {
 	var b strings.Builder
 	b.WriteString("[\n")
 	for i := range operations {
-		data, err := json.Marshal(&operations[i])
-		if err != nil {
-			panic(err) // made of JSON
-		}
-		b.Write(data)
+		b.WriteString(Operation(&operations[i]))
 		if i < len(operations)-1 {
 			b.WriteByte(',')
 		}
@@ -171,6 +182,15 @@ func list(operations []api.PatchOperation) string {
 	}
 	b.WriteString("]\n")
 	return b.String()
+}
+
+// Operation writes one operation as JSON.
+func Operation(operation *api.PatchOperation) string {
+	data, err := json.Marshal(operation)
+	if err != nil {
+		panic(err) // made of JSON
+	}
+	return string(data)
 }
 
 // kustomization is a component of kustomize, as far as it is written here.
@@ -274,6 +294,9 @@ func reason(m *mend.Mend) string {
 	return text
 }
 
+// Describe says what a mend changes and where, and why it is safe or what may break.
+func Describe(m *mend.Mend) string { return where(m) + Sentence(m) + " " + reason(m) }
+
 // readme lists everything.
 func (d *directory) readme() string {
 	var b strings.Builder
@@ -296,6 +319,9 @@ func (d *directory) readme() string {
 	}
 	if len(d.books) > 0 {
 		say("`commands` has commands for nodes and for what is stored of Secrets, in order: %s. They are to be read and run by you, step by step.\n", strings.Join(d.books[:min(len(d.books), 20)], ", "))
+	}
+	if d.opts.Policy {
+		say("`policy/audit.yaml` is a ValidatingAdmissionPolicy that demands a read-only root of new pods. It only records them. `policy/deny.yaml` refuses them: apply it when the first one has found nothing that you need.\n")
 	}
 	if len(d.plans) == 0 {
 		say("No workload has a failing finding.\n")
@@ -328,6 +354,24 @@ func (d *directory) readme() string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
+// namespaces are the commands that label namespaces.
+func namespaces(list []mend.Labels) string {
+	var b strings.Builder
+	b.WriteString("#!/bin/sh\n# Read each command before you run it.\nset -eu\n")
+	for i := range list {
+		n := &list[i]
+		if len(validation.IsDNS1123Label(n.Namespace)) > 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n# %s\nkubectl label --overwrite namespace %s", escape.Line(strings.TrimSpace(n.Because+" "+n.Breaks)), n.Namespace)
+		for _, key := range slices.Sorted(maps.Keys(n.Labels)) {
+			b.WriteString(" " + shellQuote(key+"="+n.Labels[key]))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
 // about are the files that belong to one plan.
 func (d *directory) about(name string) []string {
 	var out []string
@@ -356,8 +400,11 @@ func heading(p *Plan) string {
 	if p.Owner.File != "" {
 		text += " in " + p.Owner.File
 	}
-	return markdown(text)
+	return markdown(escape.Short(text, maxHeading))
 }
+
+// maxHeading is room for a namespace, a kind and a name.
+const maxHeading = 400
 
 // special are characters that Markdown or a browser could take for something else than text.
 var special = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "#", `\#`, "|", `\|`, "!", `\!`)

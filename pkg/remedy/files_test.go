@@ -62,7 +62,11 @@ func TestFiles(t *testing.T) {
 		planOf(t, "chart", true, true, fact.Manager{By: fact.ByHelm, Name: "shop/web", Field: "metadata.annotations[meta.helm.sh/release-name]"}),
 		planOf(t, "made", true, true, fact.Manager{By: fact.ByOwner, Name: "Database/orders", Field: "metadata.ownerReferences"}),
 	}
-	files := Files(plans, []mend.Runbook{{Node: "w1", Steps: []mend.Command{{Place: mend.OnNode, Text: "Update.", Lines: []string{"apt-get update"}}}}}, FilesOptions{Name: "kubectl checklist"})
+	files := Files(plans, FilesOptions{
+		Name: "kubectl checklist", Policy: true,
+		Runbooks:   []mend.Runbook{{Node: "w1", Steps: []mend.Command{{Place: mend.OnNode, Text: "Update.", Lines: []string{"apt-get update"}}}}},
+		Namespaces: []mend.Labels{{Namespace: "shop", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "baseline"}, Because: "All reach it."}},
+	})
 	want := []string{
 		"patches/shop_deployments.apps_both.safe.json", "patches/shop_deployments.apps_both.all.json", "patches/shop_deployments.apps_both.txt",
 		"patches/shop_deployments.apps_safe.safe.json",
@@ -70,7 +74,7 @@ func TestFiles(t *testing.T) {
 		"upstream/shop_deployments.apps_chart.yaml", "upstream/shop_deployments.apps_made.yaml",
 		"component/safe/shop_deployments.apps_both.yaml", "component/safe/shop_deployments.apps_safe.yaml", "component/safe/shop_deployments.apps_chart.yaml", "component/safe/kustomization.yaml",
 		"component/all/shop_deployments.apps_both.yaml", "component/all/shop_deployments.apps_safe.yaml", "component/all/shop_deployments.apps_try.yaml", "component/all/shop_deployments.apps_chart.yaml", "component/all/kustomization.yaml",
-		"apply.sh", "commands/nodes/w1.sh", "README.md",
+		"apply.sh", "commands/namespaces.sh", "policy/audit.yaml", "policy/deny.yaml", "commands/nodes/w1.sh", "README.md",
 	}
 	if diff := cmp.Diff(want, fileNames(files)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
@@ -93,6 +97,10 @@ func TestFiles(t *testing.T) {
 			if !strings.Contains(text, "# It is managed by Helm release shop/web (metadata.annotations[meta.helm.sh/release-name])") {
 				t.Errorf("%s does not name the release:\n%s", f.Name, text)
 			}
+		case "commands/namespaces.sh":
+			if line := "# All reach it.\nkubectl label --overwrite namespace shop 'pod-security.kubernetes.io/enforce=baseline'\n"; !strings.Contains(text, line) {
+				t.Errorf("%s does not have %q:\n%s", f.Name, line, text)
+			}
 		case "README.md":
 			for _, part := range []string{"## shop Deployment both", "Safe: NoNewPrivs is set.", "Try it: A program that looks", "Database/orders", "`commands` has commands"} {
 				if !strings.Contains(text, part) {
@@ -111,7 +119,7 @@ func TestFilesOfOddNames(t *testing.T) {
 		if p.valid() {
 			t.Errorf("%q is a valid name", name)
 		}
-		for _, f := range Files([]Plan{p}, nil, FilesOptions{}) {
+		for _, f := range Files([]Plan{p}, FilesOptions{}) {
 			if f.Name != "README.md" {
 				t.Errorf("%q: file %s", name, f.Name)
 			}
@@ -119,7 +127,7 @@ func TestFilesOfOddNames(t *testing.T) {
 	}
 	long := planOf(t, strings.Repeat("a", 250), true, true)
 	twice := []Plan{long, long}
-	for _, f := range Files(twice, nil, FilesOptions{}) {
+	for _, f := range Files(twice, FilesOptions{}) {
 		if len(filepath.Base(f.Name)) > 255 {
 			t.Errorf("%s has %d bytes", f.Name, len(filepath.Base(f.Name)))
 		}
@@ -182,7 +190,7 @@ func TestApplyScript(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			for _, f := range Files(plans, nil, FilesOptions{Name: "x", Context: "it's", Kubeconfig: "/k"}) {
+			for _, f := range Files(plans, FilesOptions{Name: "x", Context: "it's", Kubeconfig: "/k"}) {
 				place := filepath.Join(dir, f.Name)
 				if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
 					t.Fatal(err)
@@ -224,7 +232,7 @@ func TestApplyScriptStops(t *testing.T) {
 		t.Skip("no shell")
 	}
 	dir := t.TempDir()
-	for _, f := range Files([]Plan{planOf(t, "a", true, false), planOf(t, "b", true, false), planOf(t, "c", true, false)}, nil, FilesOptions{Context: "c"}) {
+	for _, f := range Files([]Plan{planOf(t, "a", true, false), planOf(t, "b", true, false), planOf(t, "c", true, false)}, FilesOptions{Context: "c"}) {
 		place := filepath.Join(dir, f.Name)
 		if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
 			t.Fatal(err)
@@ -255,7 +263,7 @@ func TestApplyScriptWithoutContext(t *testing.T) {
 	if err != nil {
 		t.Skip("no shell")
 	}
-	for _, f := range Files([]Plan{planOf(t, "a", true, false)}, nil, FilesOptions{}) {
+	for _, f := range Files([]Plan{planOf(t, "a", true, false)}, FilesOptions{}) {
 		if f.Name != "apply.sh" {
 			continue
 		}

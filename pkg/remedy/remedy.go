@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -82,16 +84,20 @@ type Planner struct {
 	set    *fact.Set
 	mender *mend.Mender
 	of     map[fact.SubjectKey][]*api.Finding
+	fails  map[fact.SubjectKey]bool
 }
 
 // NewPlanner prepares facts and findings, which must be of the same set.
 func NewPlanner(set *fact.Set, findings []api.Finding) *Planner {
-	p := &Planner{set: set, mender: mend.New(set), of: map[fact.SubjectKey][]*api.Finding{}}
+	p := &Planner{set: set, mender: mend.New(set), of: map[fact.SubjectKey][]*api.Finding{}, fails: map[fact.SubjectKey]bool{}}
 	for i := range findings {
-		if f := &findings[i]; f.Verdict == api.Fail {
-			key := ownerOf(f.Subject)
-			p.of[key] = append(p.of[key], f)
+		f := &findings[i]
+		if f.Verdict != api.Fail && f.Verdict != api.Accepted { // what is accepted stays as it is
+			continue
 		}
+		key := ownerOf(f.Subject)
+		p.of[key] = append(p.of[key], f)
+		p.fails[key] = p.fails[key] || f.Verdict == api.Fail
 	}
 	return p
 }
@@ -113,7 +119,7 @@ func (p *Planner) Plans() []Plan {
 	for i := range p.set.Workloads {
 		w := &p.set.Workloads[i]
 		key := templateKey{owner: ownerOf(w.Owner)}
-		if len(p.of[key.owner]) == 0 {
+		if !p.fails[key.owner] {
 			continue
 		}
 		if w.Object != nil {
@@ -163,6 +169,13 @@ func (p *Planner) plan(w *fact.Workload, findings []api.Finding) Plan {
 		return out
 	}
 	all, left := operations(w.Object, mends)
+	if !printable(all) {
+		out.Way, out.Why = ByHand, "It holds a name with characters that are not printable, so that no patch is made."
+		for i := range mends {
+			out.leave(&mends[i], "")
+		}
+		return out
+	}
 	for i := range left {
 		out.leave(&left[i].Mend, left[i].why)
 	}
@@ -174,6 +187,18 @@ func (p *Planner) plan(w *fact.Workload, findings []api.Finding) Plan {
 	safe, _ := operations(w.Object, out.safe)
 	out.Safe = out.patch(safe, out.safe)
 	return out
+}
+
+// printable reports whether operations hold only text that a terminal shows as it is. Names in a
+// file may hold anything.
+func printable(operations []api.PatchOperation) bool {
+	for i := range operations {
+		text := operations[i].Path + string(operations[i].Value)
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.Contains(text, `\u`) {
+			return false
+		}
+	}
+	return true
 }
 
 // same reports whether two mends make the same change.
@@ -419,4 +444,29 @@ func (p *Planner) Runbooks() []mend.Runbook {
 		}
 	}
 	return out
+}
+
+// Namespaces are the labels for Pod Security admission that the workloads as they are now reach,
+// if the run saw all of them.
+func (p *Planner) Namespaces() []mend.Labels {
+	if p.set.PodScope != fact.PodsAll {
+		return nil
+	}
+	levels := p.mender.Levels()
+	for i := range p.set.Workloads {
+		levels.Add(&p.set.Workloads[i])
+	}
+	return levels.Labels()
+}
+
+// Unenforced reports whether in some namespace nothing refuses a pod with a writable root.
+func (p *Planner) Unenforced() bool {
+	for _, list := range p.of {
+		for _, f := range list {
+			if f.Check == "drift/enforcement" && f.Verdict == api.Fail {
+				return true
+			}
+		}
+	}
+	return false
 }

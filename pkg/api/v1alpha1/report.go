@@ -78,6 +78,8 @@ type Inputs struct {
 	JudgedAt string `json:"judgedAt,omitempty"`
 	// Severity is the least severity of the findings in the report; "" has all.
 	Severity Severity `json:"severity,omitempty"`
+	// Patches reports whether findings have their patches.
+	Patches bool `json:"patches,omitempty"`
 	// Facts, Waivers and Vulnerabilities are "sha256:" and the SHA-256 of the bytes of what
 	// was given; "" if nothing was. Of a directory it is that of its files' names and digests.
 	Facts           string `json:"facts,omitempty"`
