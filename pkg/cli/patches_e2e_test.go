@@ -291,6 +291,13 @@ func TestPatchesOnARealServer(t *testing.T) {
 		return out.Bytes()
 	}
 	before, report := fails(t, judge("--write-patches", dir))
+	env, out, errOut := testEnv()
+	Main(context.Background(), env, []string{"explain", "privileged/privileged-container", "--for", "deploy/in-deployment", "-n", "shop", "--kubeconfig", kubeconfig})
+	for _, want := range []string{"FAIL critical: Deployment shop in-deployment container b", "PATCH of shop deployments.apps/in-deployment (try it)", `{"op":"test","path":"/metadata/uid","value":"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("explain --for: want %q in\n%s%s", want, out, errOut)
+		}
+	}
 	script, err := os.ReadFile(filepath.Join(dir, "apply.sh"))
 	if err != nil {
 		t.Fatal(err)

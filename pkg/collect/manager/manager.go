@@ -121,7 +121,7 @@ func writers(entries []metav1.ManagedFieldsEntry, template string) []fact.Manage
 	var out []fact.Manager
 	for i := range entries {
 		e := &entries[i]
-		if e.Subresource != "" || ofUser(e.Manager) || e.FieldsV1 == nil || !wrote(e.FieldsV1.Raw, template) {
+		if e.Subresource != "" || ofUser(e.Manager) || e.FieldsV1 == nil || !wrote(e.FieldsV1.GetRawBytes(), template) {
 			continue
 		}
 		m := fact.Manager{By: fact.ByFieldManager, Name: kept(e.Manager), Field: "metadata.managedFields"}
