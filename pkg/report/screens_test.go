@@ -61,8 +61,11 @@ func gapsOnly() map[string]*api.ChecklistReport {
 		},
 		Pods: []fact.Pod{{Name: "web-1", UID: "u1", Node: "worker-1", Phase: "Running", Containers: []fact.ContainerStatus{{Name: "app", ID: strings.Repeat("b", 64), Running: true}}}},
 	}}
+	refusing := fact.Enforcement{DryRuns: []fact.DryRun{{
+		Namespace: "shop", Unset: fact.DryRunRefused, Writable: fact.DryRunRefused, Init: fact.DryRunRefused, Perfect: fact.DryRunAllowed, By: []string{"ValidatingAdmissionPolicy ro"},
+	}}}
 	listed := func(gaps []fact.Gap) *fact.Set {
-		return &fact.Set{Nodes: nodes, Workloads: web, PodScope: fact.PodsAll, SecretsListed: true, InjectionRead: true, FieldsRead: true, TemplatesRead: true, NamespacesRead: true, TokensListed: true, StoresRead: true, ConfigMaps: &fact.ConfigMapScan{Read: 1}, Secrets: []fact.SecretName{{Namespace: "shop", Name: "db", ResourceVersion: "812"}}, Gaps: gaps}
+		return &fact.Set{Nodes: nodes, Workloads: web, PodScope: fact.PodsAll, SecretsListed: true, InjectionRead: true, FieldsRead: true, TemplatesRead: true, NamespacesRead: true, TokensListed: true, StoresRead: true, ConfigMaps: &fact.ConfigMapScan{Read: 1}, Secrets: []fact.SecretName{{Namespace: "shop", Name: "db", ResourceVersion: "812"}}, Enforcement: &refusing, Gaps: gaps}
 	}
 	const hint = "kubectl checklist manifests prints the roles that the probe needs; --no-probe creates nothing and judges only what the API says"
 	sets := map[string]*fact.Set{
