@@ -167,9 +167,9 @@ func TestCaseNarrowedByChecks(t *testing.T) {
 	}
 }
 
-// Exit status 3 is for what checks that ran could not read. It is not for parts that this
-// version does not have, or for checks that the user left out.
-func TestExitStatusOfWhatIsNotBuilt(t *testing.T) {
+// Exit status 3 is for what checks that ran could not read. It is not for checks that the user
+// left out, or whose database nobody gave.
+func TestExitStatusOfWhatWasNotRead(t *testing.T) {
 	clean := []string{"--fail-on", "critical", "--question", "builds"}
 	for name, tc := range map[string]struct {
 		facts string
@@ -177,7 +177,8 @@ func TestExitStatusOfWhatIsNotBuilt(t *testing.T) {
 		want  int
 	}{
 		"all was read":                             {"C0", clean, ExitOK},
-		"parts that are not built":                 {"C0", []string{"--fail-on", "critical", "--question", "privileged,immutable,drift"}, ExitOK},
+		"a database that nobody gave":              {"C0", []string{"--fail-on", "critical", "--question", "privileged,immutable"}, ExitOK},
+		"a server that was not asked":              {"C0", []string{"--fail-on", "critical", "--question", "drift"}, ExitPartial},
 		"checks left out":                          {"C0", append(slices.Clone(clean), "--skip", "builds/build-process"), ExitOK},
 		"a node was not read":                      {"P20", clean, ExitPartial},
 		"a node was not read, and that is allowed": {"P20", append(slices.Clone(clean), "--allow-unknown"), ExitOK},

@@ -72,8 +72,8 @@ func TestTree(t *testing.T) {
 			}
 		})
 	})
-	if commands != 11 {
-		t.Errorf("want 11 commands, got %d", commands)
+	if commands != 12 {
+		t.Errorf("want 12 commands, got %d", commands)
 	}
 }
 

@@ -33,7 +33,7 @@ func completed(t *testing.T, server *memoryServer, args ...string) []string {
 func TestEveryFlagCompletes(t *testing.T) {
 	env, _, _ := testEnv()
 	root := NewCommand(env)
-	files := []string{"filename", "facts", "save-facts", "snapshot", "vulnerabilities", "kubeconfig", "certificate-authority", "client-certificate", "client-key"}
+	files := []string{"filename", "facts", "save-facts", "snapshot", "vulnerabilities", "waivers", "write-waivers", "kubeconfig", "certificate-authority", "client-certificate", "client-key"}
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.NonInheritedFlags().VisitAll(func(flag *pflag.Flag) {
 			_, found := cmd.GetFlagCompletionFunc(flag.Name)

@@ -381,8 +381,7 @@ func TestWriteFile(t *testing.T) {
 // A report that cannot be written is an error, not a success.
 func TestPrintFails(t *testing.T) {
 	env, _, _ := testEnv()
-	env.Streams.Out = brokenPipe{}
-	r := &evaluation{env: env, report: reportFlags{color: "never"}}
+	r := &evaluation{env: env, out: brokenPipe{}, report: reportFlags{color: "never"}}
 	if err := r.print(report.Of(&api.ChecklistReport{})); err != nil && !strings.HasPrefix(err.Error(), "writing the report: ") {
 		t.Errorf("got %v", err)
 	} else if err == nil {

@@ -50,10 +50,7 @@ func newVerifyCommand(env *Env) *cobra.Command {
 			which facts it was made. A digest is no signature: who holds both files can
 			change both. The documentation shows how to sign them.`),
 		Example: env.examples(`
-			# Keep facts and report of one run
-			kubectl checklist --save-facts facts.json -o json > report.json
-
-			# Later, or elsewhere: does the report follow from the facts?
+			# Of a run with --save-facts facts.json --output-file json=report.json, later or elsewhere
 			kubectl checklist verify facts.json report.json`),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
