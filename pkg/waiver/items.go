@@ -37,8 +37,9 @@ func (i Item) words() string {
 	return field + " " + i.Value
 }
 
-// more is how checks say that they name only some of what they found.
-var more = regexp.MustCompile(`\band (?:[0-9]+ )?(?:more|others)\b`)
+// more is how checks say that they name only some of what they found: "a, b and 3 more", "; 2 more
+// commands", "; 4 vulnerabilities more than are listed".
+var more = regexp.MustCompile(`\band (?:more|others)\b|\b[0-9]+ (?:[a-z]+ )?(?:more|others)\b`)
 
 // Items are what a finding found, sorted. The message is one of them if there is no evidence, or
 // if it does not name all: then it has the number.
@@ -82,7 +83,8 @@ var fieldRules = []rule{
 // valueRules are for what was read.
 var valueRules = []rule{
 	{text: regexp.MustCompile(`\b[0-9]+ process(?:es)?\b`), with: "N processes"},
-	{in: "/ns/", text: regexp.MustCompile(`[0-9]{6,}`), with: "N"}, // the number of a namespace's inode
+	{in: "/environ", text: regexp.MustCompile(` and [0-9]+ more$`), with: ""}, // processes with the variable
+	{in: "/ns/", text: regexp.MustCompile(`[0-9]{6,}`), with: "N"},            // the number of a namespace's inode
 	{in: "/registry/", text: regexp.MustCompile(`the newest is [0-9]+`), with: "the newest is N"},
 	{in: "database ", text: regexp.MustCompile(`^[0-9]+ records, the newest of .*$`), with: "records"},
 	{in: "installed packages", text: regexp.MustCompile(`^[0-9]+ packages? compared`), with: "packages compared"},
@@ -143,15 +145,21 @@ func roams(kind string) bool {
 // at finds where the path of a field begins behind the object that has it.
 var at = regexp.MustCompile(`(?:^| )(?:spec|metadata|status|data|kind)(?:[.\[]|$)`)
 
+// Places in lists of a pod change when something else comes into the list. Other lists (a
+// workflow's templates, the groups of a RayCluster) are of pods: another place is another pod.
 var (
-	index          = regexp.MustCompile(`\[[0-9]+\]`)
-	containerIndex = regexp.MustCompile(`((?:^|\.)(?:c|initC|ephemeralC)ontainers)\[[0-9]+\]`)
+	index          = regexp.MustCompile(`((?:^|\.)(?:volumes|volumeMounts|volumeDevices|env|envFrom|ports|command|args|sysctls|sources|items|tolerations|claims|imagePullSecrets))\[[0-9]+\]`)
+	containerIndex = regexp.MustCompile(`((?:^|\.)(?:containers|initContainers|ephemeralContainers|steps|sidecars))\[[0-9]+\]`)
 )
 
-// path is a field without the object that has it, and without places in lists. If the subject is
-// a whole pod, it says which container: another one is something new.
+// templates are where controllers have the fields of their pods. A custom resource can have
+// several pods (a launcher and a worker), so it keeps the whole path.
+var templates = []string{"spec.template.spec.", "spec.jobTemplate.spec.template.spec."}
+
+// path is a field without the object that has it, and without places in lists of a pod. If the
+// subject is a whole pod, it says which container: another one is something new.
 func path(field string, container bool) string {
-	if strings.HasPrefix(field, "node") {
+	if strings.HasPrefix(field, "node/") || strings.HasPrefix(field, "node ") {
 		return field
 	}
 	if found := at.FindAllStringIndex(field, -1); len(found) > 0 {
@@ -159,15 +167,15 @@ func path(field string, container bool) string {
 	} else {
 		return field
 	}
-	// The same field of a pod and of a controller's template.
-	if i := strings.LastIndex(field, ".template.spec."); i >= 0 {
-		field = field[i+len(".template."):]
+	for _, template := range templates {
+		if rest, ok := strings.CutPrefix(field, template); ok && !strings.Contains(rest, "template.spec.") {
+			field = "spec." + rest
+			break
+		}
 	}
-	if container {
-		return index.ReplaceAllString(field, "[]")
+	field = index.ReplaceAllString(field, "$1[]")
+	if container { // its name says which
+		field = containerIndex.ReplaceAllString(field, "$1[]")
 	}
-	const kept = "\x00"
-	field = containerIndex.ReplaceAllStringFunc(field, func(text string) string { return strings.Replace(text, "[", "["+kept, 1) })
-	field = index.ReplaceAllString(field, "[]")
-	return strings.ReplaceAll(field, kept, "")
+	return field
 }

@@ -58,6 +58,34 @@ func TestItems(t *testing.T) {
 			workload, "cronjob/shop/web spec.jobTemplate.spec.template.spec.hostPID", "true",
 			[]Item{{"spec.hostPID", "true"}},
 		},
+		"a custom resource's pods are told apart": {
+			workload, "mpijob/shop/web spec.mpiReplicaSpecs.Worker.template.spec.containers[0].securityContext.privileged", "true",
+			[]Item{{"spec.mpiReplicaSpecs.Worker.template.spec.containers[].securityContext.privileged", "true"}},
+		},
+		"those in lists too": {
+			workload, "raycluster/shop/web spec.workerGroupSpecs[1].template.spec.containers[0].securityContext.privileged", "true",
+			[]Item{{"spec.workerGroupSpecs[1].template.spec.containers[].securityContext.privileged", "true"}},
+		},
+		"and the tasks of a pipeline": {
+			workload, "pipeline/shop/web spec.tasks[2].taskSpec.steps[1].securityContext.privileged", "true",
+			[]Item{{"spec.tasks[2].taskSpec.steps[].securityContext.privileged", "true"}},
+		},
+		"of a workflow as a whole, the template and the container stay": {
+			pod, "workflowtemplate/shop/web spec.templates[1].container.securityContext.privileged", "true",
+			[]Item{{"spec.templates[1].container.securityContext.privileged", "true"}},
+		},
+		"of a task as a whole, the step stays": {
+			pod, "task/shop/web spec.steps[1].securityContext.privileged", "true",
+			[]Item{{"spec.steps[1].securityContext.privileged", "true"}},
+		},
+		"a template in a template is read as it is written": {
+			workload, "set/shop/web spec.template.spec.template.spec.containers[0].image", "a",
+			[]Item{{"spec.template.spec.template.spec.containers[].image", "a"}},
+		},
+		"a file's name that begins like a node's": {
+			workload, "node-exporter.yaml daemonset/shop/web spec.template.spec.volumes[0].hostPath.path", "/",
+			[]Item{{"spec.volumes[].hostPath.path", "/"}},
+		},
 		"of a whole pod the container stays": {
 			pod, "pod/shop/web-1 spec.containers[1].securityContext.privileged", "true",
 			[]Item{{"spec.containers[1].securityContext.privileged", "true"}},
@@ -85,6 +113,10 @@ func TestItems(t *testing.T) {
 		"how many processes is left out": {
 			workload, "node/w1 /proc/7/status Uid", "0 0 0, of 12 processes",
 			[]Item{{"node /proc/PID/status Uid", "0 0 0, of N processes"}},
+		},
+		"how many have a variable is left out": {
+			workload, "node/w1 /proc/7/environ", "DB_PASSWORD: a password, of php-fpm and 12 more",
+			[]Item{{"node /proc/PID/environ", "DB_PASSWORD: a password, of php-fpm"}},
 		},
 		"the states of containers count, their numbers do not": {
 			workload, "drift state", "DETECTED 2, OPEN 1",
@@ -137,6 +169,12 @@ func TestItemsOfTheMessage(t *testing.T) {
 	if got := Items(f); len(got) != 2 || got[0] != (Item{"message", f.Message}) {
 		t.Errorf("with evidence that does not name all: %q", got)
 	}
+	for _, m := range []string{"fetches code; 1 more commands", "a was installed; 2 more differences", "a; 4 vulnerabilities more than are listed"} {
+		f.Message = m
+		if got := Items(f); len(got) != 2 || got[0] != (Item{"message", f.Message}) {
+			t.Errorf("%q: %q", m, got)
+		}
+	}
 	f.Message = "a changed"
 	if got := Items(f); len(got) != 1 || got[0] != (Item{"node /a", "changed"}) {
 		t.Errorf("with all evidence: %q", got)
@@ -186,15 +224,18 @@ func TestApply(t *testing.T) {
 			[]Waiver{netAdmin()}, fails(shop, api.Medium, "NET_ADMIN"), day.Add(24*time.Hour - time.Second), api.Accepted, "adds some", "", "",
 		},
 		"the day after, it fails again": {
-			[]Waiver{netAdmin()}, fails(shop, api.Medium, "NET_ADMIN"), day.Add(24 * time.Hour), api.Fail,
+			[]Waiver{netAdmin()},
+			fails(shop, api.Medium, "NET_ADMIN"), day.Add(24 * time.Hour), api.Fail,
 			"adds some; its waiver expired on 2026-11-29", "", "expired on 2026-11-29; what it covered fails again",
 		},
 		"one value more fails again": {
-			[]Waiver{netAdmin()}, fails(shop, api.Medium, "NET_ADMIN, SYS_MODULE"), day, api.Fail,
+			[]Waiver{netAdmin()},
+			fails(shop, api.Medium, "NET_ADMIN, SYS_MODULE"), day, api.Fail,
 			"adds some; more than was accepted: securityContext.capabilities.add SYS_MODULE", "more than was accepted: securityContext.capabilities.add SYS_MODULE", "",
 		},
 		"a higher severity fails again": {
-			[]Waiver{netAdmin()}, fails(shop, api.High, "NET_ADMIN"), day, api.Fail,
+			[]Waiver{netAdmin()},
+			fails(shop, api.High, "NET_ADMIN"), day, api.Fail,
 			"adds some; more than was accepted: severity high instead of medium", "more than was accepted: severity high instead of medium", "",
 		},
 		"a lower severity is covered": {
@@ -228,11 +269,15 @@ func TestApply(t *testing.T) {
 			[]Waiver{netAdmin(func(w *Waiver) { w.Cluster = "this" })}, fails(shop, api.Medium, "NET_ADMIN"), day, api.Accepted, "adds some", "", "",
 		},
 		"unknown is never covered": {
-			[]Waiver{netAdmin()}, api.Finding{Check: "privileged/added-capabilities", Verdict: api.VerdictUnknown, Subject: shop, Message: "not read"}, day, api.VerdictUnknown,
+			[]Waiver{netAdmin()},
+			api.Finding{Check: "privileged/added-capabilities", Verdict: api.VerdictUnknown, Subject: shop, Message: "not read"},
+			day, api.VerdictUnknown,
 			"not read", "unknown is never covered", "",
 		},
 		"a pass has nothing to accept": {
-			[]Waiver{netAdmin()}, api.Finding{Check: "privileged/added-capabilities", Verdict: api.Pass, Subject: shop, Message: "adds none"}, day, api.Pass,
+			[]Waiver{netAdmin()},
+			api.Finding{Check: "privileged/added-capabilities", Verdict: api.Pass, Subject: shop, Message: "adds none"},
+			day, api.Pass,
 			"adds none", "no finding fails there", "",
 		},
 		"two waivers do not add up": {

@@ -2,7 +2,6 @@ package secrets
 
 import (
 	"iter"
-	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -66,11 +65,7 @@ func judgeLastApplied(s *fact.SecretName) (f api.Finding, found bool) {
 	case len(s.Applied) > 0:
 		const most = 5
 		f.Verdict, f.Message = api.Fail, "its values are also in the annotation that kubectl apply writes"
-		keys := strings.Join(s.Applied, ", ")
-		if len(s.Applied) > most {
-			keys = strings.Join(s.Applied[:most], ", ") + " and more"
-		}
-		f.Evidence = []api.Evidence{{Source: source, Value: "holds values of " + keys}}
+		f.Evidence = []api.Evidence{{Source: source, Value: "holds values of " + checks.JoinWords(s.Applied, most)}}
 	case s.AppliedUnread:
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.Corrupt, "its annotation of kubectl apply is not understood, so it is unknown whether it holds values"
 		f.Evidence = []api.Evidence{{Source: source, Value: "present, and not the JSON of a Secret"}}

@@ -31,7 +31,7 @@ func TestInLastApplied(t *testing.T) {
 			"fail shop/b: its values are also in the annotation that kubectl apply writes [secret/shop/b" + annotation + "holds values of password, user]",
 		}},
 		"many keys are cut": {listed(named("b", "a", "b", "c", "d", "e", "f")), []string{
-			"fail shop/b: its values are also in the annotation that kubectl apply writes [secret/shop/b" + annotation + "holds values of a, b, c, d, e and more]",
+			"fail shop/b: its values are also in the annotation that kubectl apply writes [secret/shop/b" + annotation + "holds values of a, b, c, d, e and 1 more]",
 		}},
 		"one that is not understood is unknown": {listed(named("a"), unread), []string{
 			"unknown Corrupt shop/c: its annotation of kubectl apply is not understood, so it is unknown whether it holds values [secret/shop/c" +
