@@ -185,6 +185,9 @@ func (f *verifyFlags) run(ctx context.Context, env *Env, factsPath, reportPath s
 			return doesNotFollow("its vulnerability database has %s, and this one has %s", shown(spec.Inputs.Vulnerabilities), database)
 		}
 	}
+	if f.waivers == "" && f.vulnerabilities == "" {
+		at = time.Time{} // as of the facts: a run can choose no other time
+	}
 	again := judgeAgain{env: env, path: factsPath, format: format, spec: spec, at: at.UTC(), with: f}
 	first, err := again.compare(ctx, data)
 	if err != nil {
@@ -197,12 +200,15 @@ func (f *verifyFlags) run(ctx context.Context, env *Env, factsPath, reportPath s
 	return err
 }
 
+// longestRun bounds how long before the facts' time a run can have read its waivers.
+const longestRun = time.Hour
+
 // judgeAgain judges facts as a report says that it did.
 type judgeAgain struct {
 	env          *Env
 	path, format string
 	spec         *api.ReportSpec
-	at           time.Time
+	at           time.Time // zero: as of the facts
 	with         *verifyFlags
 }
 
@@ -221,6 +227,9 @@ func (j *judgeAgain) compare(ctx context.Context, data []byte) (difference, erro
 		got, err := source.Gather(ctx)
 		if err != nil {
 			return difference{}, err
+		}
+		if !j.at.IsZero() && j.at.Before(got.Set.CollectedAt.Add(-longestRun)) {
+			return difference{where: "its time of judging is before the facts were collected"}, nil
 		}
 		if j.with.vulnerabilities == "" && got.Saved.Inputs.Vulnerabilities != j.spec.Inputs.Vulnerabilities {
 			return difference{}, cannotTell("the report was compared with the vulnerability database %s; give it with --vulnerabilities", shown(j.spec.Inputs.Vulnerabilities))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -35,8 +36,15 @@ const verifyFacts = "testdata/cases/C0.json"
 // A report follows from the facts it was made from, whatever was asked.
 func TestVerify(t *testing.T) {
 	for _, args := range [][]string{
-		{"-o", "json"}, {"-o", "yaml"}, {"pods", "-o", "json"}, {"pods", "--measure", "-o", "yaml"}, {"nodes", "-o", "json"}, {"secrets", "-o", "json"},
-		{"-o", "json", "--question", "privileged"}, {"-o", "yaml", "--severity", "high"}, {"-o", "json", "--skip", "drift/*", "--severity", "medium"},
+		{"-o", "json"},
+		{"-o", "yaml"},
+		{"pods", "-o", "json"},
+		{"pods", "--measure", "-o", "yaml"},
+		{"nodes", "-o", "json"},
+		{"secrets", "-o", "json"},
+		{"-o", "json", "--question", "privileged"},
+		{"-o", "yaml", "--severity", "high"},
+		{"-o", "json", "--skip", "drift/*", "--severity", "medium"},
 		{"-o", "json", "--context", "other"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
@@ -74,6 +82,24 @@ func TestVerifyWithWaivers(t *testing.T) {
 		t.Error(errOut)
 	}
 	runsTo(t, ExitFindings, "verify", verifyFacts, verified(t, verifyFacts, "-o", "json"), "--waivers", waivers)
+
+	// No run judges facts before they are collected: a waiver could cover that ended since.
+	earlier := regexp.MustCompile(`accepted: 20[0-9-]+\n  expires: 20[0-9-]+`).ReplaceAllString(filled, "accepted: 2026-11-01\n  expires: 2027-10-01")
+	if err := os.WriteFile(waivers, []byte(earlier), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report = verified(t, verifyFacts, "-o", "json", "--waivers", waivers)
+	if data, err = os.ReadFile(report); err != nil {
+		t.Fatal(err)
+	}
+	runsTo(t, ExitOK, "verify", verifyFacts, report, "--waivers", waivers)
+	data = regexp.MustCompile(`"judgedAt": "[^"]*"`).ReplaceAll(data, []byte(`"judgedAt": "2026-11-10T00:00:00Z"`))
+	if err := os.WriteFile(report, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, errOut := runsTo(t, ExitFindings, "verify", verifyFacts, report, "--waivers", waivers); !strings.Contains(errOut, "before the facts were collected") {
+		t.Error(errOut)
+	}
 }
 
 // No byte of a report can change.
@@ -149,6 +175,7 @@ func TestVerifyFails(t *testing.T) {
 	}{
 		"another verdict":       {verifyFacts, edited(`"verdict": "fail"`, `"verdict": "pass"`), ExitFindings, `expected "\"verdict\": \"fail\",", found "\"verdict\": \"pass\","`},
 		"an answer":             {verifyFacts, edited(`"answer": "unknown"`, `"answer": "yes"`), ExitFindings, "line "},
+		"another time":          {verifyFacts, edited(`"judgedAt": "2026`, `"judgedAt": "2020`), ExitFindings, `found "\"judgedAt\": \"2020`},
 		"other facts":           {"testdata/cases/A-eks-etcd.json", report, ExitFindings, "it was made from facts with sha256:"},
 		"another catalogue":     {verifyFacts, edited(catalogueLine+`"20`, catalogueLine+`"19`), ExitPartial, "cannot tell: the report was judged by catalogue 19"},
 		"another version":       {verifyFacts, edited(`"version": "`, `"version": "x`), ExitPartial, "cannot tell: the report was made by version x"},
