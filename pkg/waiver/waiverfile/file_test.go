@@ -2,6 +2,8 @@ package waiverfile
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -142,6 +144,29 @@ func TestWrite(t *testing.T) {
 	list.Begin("6f1e0c3a-0000-4000-8000-000000000001", now, nil).Apply(&f)
 	if f.Verdict != api.Accepted || f.Accepted.Expires != "2027-02-27" {
 		t.Errorf("%s: %s\n%s", f.Verdict, f.Message, text)
+	}
+}
+
+// What is drafted can be read, however much it is.
+func TestWriteIsBounded(t *testing.T) {
+	draft := waiver.Draft{Check: "privileged/host-path", Subject: waiver.Subject{Kind: "Pod", Namespace: "shop", Name: "a"}, Severity: api.Low}
+	for i := range 5000 {
+		draft.Evidence = append(draft.Evidence, waiver.Item{Field: "spec.volumes[].hostPath.path", Value: fmt.Sprintf("/%d", i)})
+	}
+	var out strings.Builder
+	if err := Write(&out, []waiver.Draft{draft}, "", now); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer(`reason: ""`, "reason: why", `acceptedBy: ""`, "acceptedBy: ann").Replace(out.String())
+	if list, err := Read([]byte(text), known, now); err != nil || list.Len() != 1 {
+		t.Errorf("%v", err)
+	}
+	many := make([]waiver.Draft, 100)
+	for i := range many {
+		many[i] = draft
+	}
+	if err := Write(io.Discard, many, "", now); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("%d drafts of %d bytes: %v", len(many), out.Len(), err)
 	}
 }
 

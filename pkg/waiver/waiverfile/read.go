@@ -25,7 +25,7 @@ const Kind = "ChecklistWaivers"
 const (
 	MaxBytes    = 16 << 20
 	MaxWaivers  = 20_000
-	maxEvidence = 2_000
+	maxEvidence = 100_000 // a container of a hostile file can have that many mounts
 	maxText     = 64 << 10
 	maxErrors   = 20
 )

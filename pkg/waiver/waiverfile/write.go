@@ -16,10 +16,30 @@ import (
 // DraftDays is how long a drafted waiver lasts.
 const DraftDays = 90
 
+// roomToFill is how many bytes a reason and a name may take, of each draft.
+const roomToFill = 200
+
+// ErrTooLarge says that drafts do not fit into a file.
+var ErrTooLarge = fmt.Errorf("the drafts take more than %d MiB: narrow the run with --check, -n or names", MaxBytes>>20)
+
+// bounded is a writer of at most so many bytes.
+type bounded struct {
+	out  io.Writer
+	left int
+}
+
+func (b *bounded) Write(data []byte) (int, error) {
+	if b.left -= len(data); b.left < 0 {
+		return 0, ErrTooLarge
+	}
+	return b.out.Write(data)
+}
+
 // Write writes drafts as a file. Reasons and names are empty, so Read refuses it until somebody
-// fills them in. Cluster is the UID of kube-system, "" if it was not read.
+// fills them in. Cluster is the UID of kube-system, "" if it was not read. Write returns ErrTooLarge
+// if Read would refuse the file for its size.
 func Write(out io.Writer, drafts []waiver.Draft, cluster string, now time.Time) error {
-	w := bufio.NewWriter(out)
+	w := bufio.NewWriter(&bounded{out, MaxBytes - roomToFill*len(drafts)})
 	today := now.UTC()
 	fmt.Fprintf(w, "# Drafts of waivers: one for each finding that fails. Delete what should be fixed.\n"+
 		"# Fill in reason and acceptedBy of the others: an entry without them is refused.\n"+
