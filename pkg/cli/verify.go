@@ -157,7 +157,7 @@ func (f *verifyFlags) run(ctx context.Context, env *Env, factsPath, reportPath s
 	if err != nil {
 		return doesNotFollow("its time of judging is no time")
 	}
-	digest, err := gather.Digest(ctx, factsPath)
+	digest, err := digestOfFile(ctx, factsPath)
 	if err != nil {
 		return fmt.Errorf("reading facts %q: %w", factsPath, err)
 	}
@@ -168,9 +168,9 @@ func (f *verifyFlags) run(ctx context.Context, env *Env, factsPath, reportPath s
 	case f.waivers == "" && waivers != "":
 		return cannotTell("the report was made with waivers, %s; give them with --waivers", shown(waivers))
 	case f.waivers != "":
-		given, err := gather.Digest(ctx, f.waivers)
+		given, err := digestOfFile(ctx, f.waivers)
 		if err != nil {
-			return fmt.Errorf("--waivers: %w", err)
+			return fmt.Errorf("--waivers: reading %q: %w", f.waivers, err)
 		}
 		if given != waivers {
 			return doesNotFollow("its waivers have %s, and these have %s", shown(waivers), given)
@@ -198,6 +198,19 @@ func (f *verifyFlags) run(ctx context.Context, env *Env, factsPath, reportPath s
 	}
 	_, err = fmt.Fprintf(env.Streams.Out, "The report follows from the facts: judging them again by catalogue %s gives the same %d bytes.\n", catalogue.Version, len(data))
 	return err
+}
+
+// digestOfFile is the digest of a file that is read again later: nothing would be left of a pipe.
+func digestOfFile(ctx context.Context, path string) (string, error) {
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		return "", gather.Cause(err)
+	case info.IsDir():
+		return "", errors.New("is a directory")
+	case !info.Mode().IsRegular():
+		return "", errors.New("expected a file, found a pipe or device: it is read twice")
+	}
+	return gather.Digest(ctx, path)
 }
 
 // longestRun bounds how long before the facts' time a run can have read its waivers.

@@ -202,4 +202,28 @@ func TestVerifyFails(t *testing.T) {
 	runsTo(t, ExitFindings, "verify", verifyFacts, file(string(data)+"\n"))
 	runsTo(t, ExitFindings, "verify", verifyFacts, file(string(data[:len(data)-1])))
 	runsTo(t, ExitFailure, "verify", verifyFacts)
+
+	// These are read twice.
+	for _, args := range [][]string{{os.DevNull, report}, {verifyFacts, report, "--waivers", os.DevNull}, {t.TempDir(), report}, {verifyFacts, report, "--waivers", t.TempDir()}} {
+		path := args[len(args)-1]
+		if len(args) == 2 {
+			path = args[0]
+		}
+		if args[len(args)-1] != report { // with waivers
+			args[1] = verified(t, verifyFacts, "-o", "json", "--waivers", noWaivers(t))
+		}
+		if _, errOut := runsTo(t, ExitFailure, append([]string{"verify"}, args...)...); !strings.Contains(errOut, path) || !strings.Contains(errOut, "director") && !strings.Contains(errOut, "pipe or device") {
+			t.Errorf("%q: %s", args, errOut)
+		}
+	}
+}
+
+// noWaivers is a file of waivers that has none.
+func noWaivers(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "waivers")
+	if err := os.WriteFile(path, []byte("apiVersion: kubectl-checklist.github.io/v1alpha1\nkind: ChecklistWaivers\nwaivers: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
