@@ -79,7 +79,7 @@ func (e explanation) aboutObject(ctx context.Context, env *Env, config *genericc
 	}
 	r.setScope(got)
 	judgement := checks.Judge(r.plan(), got.Set)
-	planner, err := newPlanner(got.Set, judgement)
+	planner, err := newPlanner(got.Set, judgement, &r.spec)
 	if err != nil {
 		return err
 	}
@@ -165,15 +165,9 @@ func (f *forFlags) matcher(config *genericclioptions.ConfigFlags, set *fact.Set)
 		}
 	}
 	kind, name, _ := strings.Cut(f.object, "/")
-	kind, _, _ = strings.Cut(strings.ToLower(kind), ".")
-	for _, t := range workloadTypes {
-		if slices.Contains(t.words, kind) {
-			kind = t.words[0]
-		}
-	}
+	kind = kindWord(kind)
 	return func(s *fact.Subject) bool {
-		of := strings.ToLower(s.Kind)
-		if s.Name != name || kind != of && kind != of+"s" {
+		if s.Name != name || !isKind(kind, s.Kind) {
 			return false
 		}
 		return config.Namespace == nil || *config.Namespace == "" || s.Namespace == "" || s.Namespace == *config.Namespace

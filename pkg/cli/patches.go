@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -21,7 +22,7 @@ func (r *evaluation) patch(set *fact.Set, judgement *checks.Judgement, built *re
 	if !r.spec.Inputs.Patches {
 		return nil
 	}
-	planner, err := newPlanner(set, judgement)
+	planner, err := newPlanner(set, judgement, &r.spec)
 	if err != nil {
 		return err
 	}
@@ -41,12 +42,47 @@ func (r *evaluation) patch(set *fact.Set, judgement *checks.Judgement, built *re
 }
 
 // newPlanner makes a planner for what was judged.
-func newPlanner(set *fact.Set, judgement *checks.Judgement) (*remedy.Planner, error) {
+func newPlanner(set *fact.Set, judgement *checks.Judgement, spec *api.ReportSpec) (*remedy.Planner, error) {
 	findings := slices.Collect(judgement.All())
 	if err := judgement.Err(); err != nil {
 		return nil, err
 	}
-	return remedy.NewPlanner(set, findings), nil
+	planner := remedy.NewPlanner(set, findings)
+	planner.Whole = func(owner *fact.Subject) bool { return wholeOwner(&spec.Scope, owner) }
+	return planner, nil
+}
+
+// wholeOwner reports whether a run with this scope lists all pods of an owner of which it lists
+// one: pods were not selected, and, if objects were named, the owner itself was.
+func wholeOwner(scope *api.Scope, owner *fact.Subject) bool {
+	if scope.Selector != "" || scope.FieldSelector != "" {
+		return false
+	}
+	return len(scope.Names) == 0 || slices.ContainsFunc(scope.Names, func(word string) bool {
+		kind, name, typed := strings.Cut(word, "/")
+		if !typed {
+			kind, name = "pod", word
+		}
+		return name == owner.Name && isKind(kindWord(kind), owner.Kind)
+	})
+}
+
+// kindWord is the singular of a type that a user names: "deploy" and "deployments.apps" are
+// "deployment". A type that is not known here stays as it is.
+func kindWord(kind string) string {
+	kind, _, _ = strings.Cut(strings.ToLower(kind), ".")
+	for _, t := range workloadTypes {
+		if slices.Contains(t.words, kind) {
+			return t.words[0]
+		}
+	}
+	return kind
+}
+
+// isKind reports whether a kindWord is a kind's, or its plural.
+func isKind(word, kind string) bool {
+	kind = strings.ToLower(kind)
+	return word == kind || word == kind+"s"
 }
 
 // freeDirectory reports before a run an error that writeDirectory would only find after it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/remedy"
 )
@@ -286,5 +287,31 @@ func TestVerifyPatches(t *testing.T) {
 	}
 	if code := verify(); code != 1 {
 		t.Errorf("a changed patch: exit status %d", code)
+	}
+}
+
+// Only a run that lists all pods of an owner knows what none of them needs.
+func TestWholeOwner(t *testing.T) {
+	web := fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web"}
+	for name, tc := range map[string]struct {
+		scope api.Scope
+		owner fact.Subject
+		want  bool
+	}{
+		"a namespace":               {api.Scope{Namespaces: []string{"shop"}}, web, true},
+		"the owner":                 {api.Scope{Names: []string{"x", "deploy/web"}}, web, true},
+		"the owner, with its group": {api.Scope{Names: []string{"deployments.apps/web"}}, web, true},
+		"a custom owner":            {api.Scope{Names: []string{"databases/orders"}}, fact.Subject{Kind: "Database", Name: "orders"}, true},
+		"a bare pod":                {api.Scope{Names: []string{"x"}}, fact.Subject{Kind: "Pod", Name: "x"}, true},
+		"one pod":                   {api.Scope{Names: []string{"web-5d9c7-abcde"}}, web, false},
+		"a pod of the owner's name": {api.Scope{Names: []string{"web"}}, web, false},
+		"an object below":           {api.Scope{Names: []string{"rs/web-5d9c7"}}, web, false},
+		"another owner":             {api.Scope{Names: []string{"deploy/other"}}, web, false},
+		"pods with labels":          {api.Scope{Selector: "a=b"}, web, false},
+		"pods with fields":          {api.Scope{FieldSelector: "spec.nodeName=n1"}, web, false},
+	} {
+		if got := wholeOwner(&tc.scope, &tc.owner); got != tc.want {
+			t.Errorf("%s: want %t, got %t", name, tc.want, got)
+		}
 	}
 }

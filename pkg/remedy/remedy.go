@@ -85,6 +85,10 @@ type Planner struct {
 	mender *mend.Mender
 	of     map[fact.SubjectKey][]*api.Finding
 	fails  map[fact.SubjectKey]bool
+
+	// Whole reports whether the set has all pods of an owner, as far as they were listed. Nil
+	// means that it has those of all.
+	Whole func(owner *fact.Subject) bool
 }
 
 // NewPlanner prepares facts and findings, which must be of the same set.
@@ -154,6 +158,7 @@ func (p *Planner) plan(w *fact.Workload, findings []api.Finding) Plan {
 		out.APIVersion = o.APIVersion
 		out.Kind, out.Name = cmp.Or(o.Kind, out.Kind), cmp.Or(o.Name, out.Name)
 	}
+	p.mender.SomePods(p.Whole != nil && !p.Whole(&w.Owner))
 	mends, notes := p.mender.For(w, findings)
 	for _, n := range notes {
 		out.text([]string{n.Check}, n.Container, n.Text)

@@ -40,6 +40,8 @@ func (x *work) findInstances(c *fact.Container) instances {
 	switch {
 	case len(w.Pods) == 0:
 		return instances{why: "no pod of it runs"}
+	case x.somePods:
+		return instances{why: "this run may have left out some of its pods"}
 	case x.rolling():
 		return instances{why: "its pods do not have its template's spec"}
 	case w.Owner.Kind == fact.SubjectJob || w.Owner.Kind == fact.SubjectCronJob:

@@ -163,10 +163,16 @@ func TestSafeOnlyByMeasurement(t *testing.T) {
 			func(s *fact.Set) { s.Workloads[0].Spec.Containers[0].Type = fact.InitContainer }, false, false,
 		},
 
-		"NoNewPrivs is set already":                   {"privileged/privilege-escalation", gains, fact.Container{}, ft.With(ft.Bare), nil, true, false},
-		"NoNewPrivs is not set":                       {"privileged/privilege-escalation", gains, fact.Container{}, ft.With(), nil, false, false},
-		"NoNewPrivs was not read":                     {"privileged/privilege-escalation", gains, fact.Container{}, ft.With(func(p *fact.Process) { p.NoNewPrivs = nil }), nil, false, false},
-		"it starts as a user by its spec":             {"privileged/runs-as-root", nonRoot, fact.Container{RunAsUser: ft.Ptr(int64(7))}, ft.With(), nil, true, false},
+		"NoNewPrivs is set already":       {"privileged/privilege-escalation", gains, fact.Container{}, ft.With(ft.Bare), nil, true, false},
+		"NoNewPrivs is not set":           {"privileged/privilege-escalation", gains, fact.Container{}, ft.With(), nil, false, false},
+		"NoNewPrivs was not read":         {"privileged/privilege-escalation", gains, fact.Container{}, ft.With(func(p *fact.Process) { p.NoNewPrivs = nil }), nil, false, false},
+		"it starts as a user by its spec": {"privileged/runs-as-root", nonRoot, fact.Container{RunAsUser: ft.Ptr(int64(7))}, ft.With(), nil, true, false},
+		"pods that differ from the template say nothing of its user": {
+			"privileged/runs-as-root", nonRoot,
+			fact.Container{RunAsUser: ft.Ptr(int64(7))},
+			ft.With(),
+			func(s *fact.Set) { s.Workloads[0].Differs = []string{"spec.containers[0].securityContext.runAsUser"} }, false, false,
+		},
 		"a user that was measured is not the image's": {"privileged/runs-as-root", nonRoot, fact.Container{}, bareUser, nil, false, false},
 		"the user that was measured is tried":         {"privileged/runs-as-root", user, fact.Container{}, bareUser, nil, false, false},
 		"a user that has root saved is none":          {"privileged/runs-as-root", user, fact.Container{}, ft.With(func(p *fact.Process) { p.UID = [4]int64{7, 7, 0, 7} }), nil, false, true},
@@ -276,6 +282,26 @@ func TestSafeOnlyByMeasurement(t *testing.T) {
 				t.Errorf("safe %t, want %t: because %q, breaks %q", m.Safe, tc.safe, m.Because, m.Breaks)
 			}
 		})
+	}
+}
+
+// A run on one pod of three knows nothing of the other two.
+func TestSomePodsAreNoProof(t *testing.T) {
+	set := ft.Measured(ft.With(ft.Bare, asUser(1000)), fact.Container{Image: "nginx", RunAsUser: ft.Ptr(int64(1000))})
+	set.Workloads[0].Pods[0].Containers[0].ImageID = "nginx@" + digest
+	findings := fails("privileged/effective-capabilities", "immutable/mutable-image", "privileged/privilege-escalation")
+	m := New(set)
+	for _, some := range []bool{false, true} {
+		m.SomePods(some)
+		mends, _ := m.For(&set.Workloads[0], findings)
+		if len(mends) < 3 {
+			t.Fatalf("mends: %+v", mends)
+		}
+		for i := range mends {
+			if mends[i].Safe == some || some == (mends[i].Breaks == "") {
+				t.Errorf("some pods %t: %s is safe: %t, breaks %q", some, mends[i].Path, mends[i].Safe, mends[i].Breaks)
+			}
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ type Mender struct {
 	specs     map[fact.SubjectKey]int // workloads with pods of an owner
 	evaluator podsecurity.Evaluator
 	standard  podsecurity.Version
+	somePods  bool
 }
 
 // place is a container on a node.
@@ -44,6 +45,10 @@ func New(set *fact.Set) *Mender {
 	m.standard = standardOf(m.view.Cluster.Version)
 	return m
 }
+
+// SomePods says of the next owners whether the set may have only some of their pods (a run on pods
+// that were named, or selected by labels or fields). What is known of some pods makes no mend safe.
+func (m *Mender) SomePods(some bool) { m.somePods = some }
 
 // owner identifies the owner that a subject names, whatever container it names.
 func owner(s fact.Subject) fact.SubjectKey {

@@ -204,6 +204,8 @@ func nonRoot(x *work, c *fact.Container) bool {
 		done = true
 	}
 	switch {
+	case user != nil && *user > 0 && x.rolling():
+		// The template may not have this user.
 	case user != nil && *user > 0:
 		started = "The container starts as user " + number(*user) + " already (runAsUser), which is what the kubelet compares."
 	case user != nil && runs != nil:
@@ -621,7 +623,9 @@ func image(x *work, c *fact.Container) bool {
 		return false
 	}
 	m := set(c.Image+"@"+digest, "image")
-	if x.rolling() {
+	if x.somePods {
+		m.Breaks = "This run may have left out some of its pods, and they may run another image."
+	} else if x.rolling() {
 		m.Breaks = "Not all pods have the template's spec now (a rollout, or something changes pods as they are made): the template may mean another image."
 	} else {
 		m.Safe, m.Because = true, "All "+checks.Count(len(x.w.Pods), "pod")+" of it run this digest of the image (status imageID)."
