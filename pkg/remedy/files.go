@@ -1,6 +1,7 @@
 package remedy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
@@ -49,10 +51,14 @@ type FilesOptions struct {
 // kustomize, patches for what others manage, and texts. They hold no value of a variable. The
 // names in them were checked (Plan.valid).
 func Files(plans []Plan, opts FilesOptions) []File {
-	d := directory{opts: opts, names: map[string]bool{}}
+	d := directory{opts: opts, names: map[string]bool{}, documents: map[inBuild]map[document]bool{}}
 	for i := range plans {
 		p := &plans[i]
 		d.plans = append(d.plans, named{p, d.name(p)})
+		if d.documents[p.inBuild()] == nil {
+			d.documents[p.inBuild()] = map[document]bool{}
+		}
+		d.documents[p.inBuild()][document{p.Owner.File, p.document}] = true
 	}
 	for _, p := range d.plans {
 		switch {
@@ -97,6 +103,8 @@ type directory struct {
 	names map[string]bool
 	files []File
 	lines []string // of the script
+	// documents are those that declare an object.
+	documents map[inBuild]map[document]bool
 	// components are the kustomize components that were made.
 	components []string
 	books      []string // the commands for nodes and the cluster
@@ -218,14 +226,9 @@ type target struct {
 // made cannot be in.
 func (d *directory) component(name string, of func(*Plan) []mend.Mend) {
 	out := kustomization{APIVersion: "kustomize.config.k8s.io/v1alpha1", Kind: "Component"}
-	type object struct{ apiVersion, kind, name string }
-	same := map[object]int{}
-	for _, p := range d.plans {
-		same[object{p.APIVersion, p.Kind, p.Name}]++
-	}
 	for _, p := range d.plans {
 		mends := []mend.Mend(nil)
-		if p.name != "" && !p.owned() {
+		if p.name != "" && !p.owned() && !d.ambiguous(p.Plan) {
 			mends = of(p.Plan)
 		}
 		if len(mends) == 0 {
@@ -238,8 +241,8 @@ func (d *directory) component(name string, of func(*Plan) []mend.Mend) {
 			group, version = "", p.APIVersion
 		}
 		t := target{Group: group, Version: version, Kind: p.Kind, Name: regexp.QuoteMeta(p.Name)}
-		if same[object{p.APIVersion, p.Kind, p.Name}] > 1 {
-			t.Namespace = p.Owner.Namespace
+		if p.namesake {
+			t.Namespace = cmp.Or(p.Owner.Namespace, metav1.NamespaceDefault) // as kustomize takes it
 		}
 		out.Patches = append(out.Patches, patchOfTarget{file, t})
 	}
@@ -248,6 +251,24 @@ func (d *directory) component(name string, of func(*Plan) []mend.Mend) {
 	}
 	d.components = append(d.components, name)
 	d.add("component/"+name+"/kustomization.yaml", 0o600, toYAML(out))
+}
+
+// ambiguous reports whether several documents declare the object of a plan: then a target would
+// select all of them, and a strategic merge patch adds containers that one of them does not have.
+func (d *directory) ambiguous(p *Plan) bool { return len(d.documents[p.inBuild()]) > 1 }
+
+// inBuild is what a target of kustomize can tell apart.
+func (p *Plan) inBuild() inBuild { return inBuild{p.names(), p.Owner.Namespace} }
+
+type inBuild struct {
+	names
+	namespace string
+}
+
+// document is a document of files.
+type document struct {
+	file  string
+	count int
 }
 
 // owned reports whether another object owns this one: then no file of the user declares it.
@@ -333,6 +354,9 @@ func (d *directory) readme() string {
 		}
 		if p.Reach != "" {
 			say("%s\n", markdown(p.Reach))
+		}
+		if len(p.Mends) > 0 && d.ambiguous(p.Plan) {
+			say("No component has it: several documents declare an object of this name. Write the patches for one directory or file at a time.\n")
 		}
 		if files := d.about(p.name); len(files) > 0 {
 			say("Files: `%s`\n", strings.Join(files, "`, `"))

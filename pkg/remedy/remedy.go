@@ -56,6 +56,11 @@ type Plan struct {
 	Safe, All *api.Patch
 	safe      []mend.Mend
 
+	// namesake reports whether another namespace has an object of the same type and name. Document
+	// counts the objects of one file that have the same type, namespace and name.
+	namesake bool
+	document int
+
 	// Texts say of the other findings why no patch answers them, and what to do.
 	Texts []Text
 }
@@ -114,26 +119,35 @@ func ownerOf(s fact.Subject) fact.SubjectKey {
 
 // Plans returns the plan of each object that has a failing finding, in the order of the facts.
 func (p *Planner) Plans() []Plan {
+	// An object on a cluster is one by its uid; kinds of different groups can have one name. Of
+	// files, each document is an object: two can declare the same one.
 	type templateKey struct {
-		owner          fact.SubjectKey
-		name, template string
+		owner                           fact.SubjectKey
+		apiVersion, name, uid, template string
+		document                        int
 	}
 	var order []templateKey
-	groups := map[templateKey][]*fact.Workload{}
+	groups, documents := map[templateKey][]*fact.Workload{}, map[templateKey]int{}
 	for i := range p.set.Workloads {
 		w := &p.set.Workloads[i]
 		key := templateKey{owner: ownerOf(w.Owner)}
 		if !p.fails[key.owner] {
 			continue
 		}
-		if w.Object != nil {
-			key.name, key.template = w.Object.Kind+"/"+w.Object.Name, w.Object.Template
+		if o := w.Object; o != nil {
+			key.apiVersion, key.name, key.uid, key.template = o.APIVersion, o.Kind+"/"+o.Name, o.UID, o.Template
+			if o.UID == "" && len(w.Pods) == 0 {
+				same := key
+				key.document = documents[same]
+				documents[same]++
+			}
 		}
 		if groups[key] == nil {
 			order = append(order, key)
 		}
 		groups[key] = append(groups[key], w)
 	}
+	alike := p.alike()
 	out := make([]Plan, 0, len(order))
 	for _, key := range order {
 		w := representative(groups[key])
@@ -141,7 +155,32 @@ func (p *Planner) Plans() []Plan {
 		for _, f := range p.of[key.owner] {
 			findings = append(findings, *f)
 		}
-		out = append(out, p.plan(w, findings))
+		plan := p.plan(w, findings)
+		plan.document = key.document
+		plan.namesake = len(alike[plan.names()]) > 1
+		out = append(out, plan)
+	}
+	return out
+}
+
+// names are what a target of kustomize without a namespace selects by.
+type names struct{ apiVersion, kind, name string }
+
+func (p *Plan) names() names { return names{p.APIVersion, p.Kind, p.Name} }
+
+// alike are the namespaces of all objects of one type and name, also of those without a finding.
+func (p *Planner) alike() map[names]map[string]bool {
+	out := map[names]map[string]bool{}
+	for i := range p.set.Workloads {
+		w := &p.set.Workloads[i]
+		if w.Object == nil {
+			continue
+		}
+		key := names{w.Object.APIVersion, cmp.Or(w.Object.Kind, w.Owner.Kind), cmp.Or(w.Object.Name, w.Owner.Name)}
+		if out[key] == nil {
+			out[key] = map[string]bool{}
+		}
+		out[key][w.Owner.Namespace] = true
 	}
 	return out
 }
