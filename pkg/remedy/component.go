@@ -177,6 +177,10 @@ func plainLists(value any) any {
 func (p *Plan) forBase(mends []mend.Mend) []api.PatchOperation {
 	object := *p.Object
 	object.UID = ""
+	mends = slices.Clone(mends)
+	for i := range mends {
+		mends[i].Tests = nil // kustomize may change images and paths itself, after the patch
+	}
 	operations, _ := operations(&object, mends)
 	return slices.DeleteFunc(operations, func(o api.PatchOperation) bool { return o.Op == "test" && string(o.Value) == "null" })
 }

@@ -155,6 +155,11 @@ func (e *editor) mend(m *mend.Mend) string {
 			return fmt.Sprintf("the object's template does not have %s", mend.Path{s})
 		}
 	}
+	for _, test := range m.Tests {
+		if missing == "" && e.has[at] {
+			e.test(append(e.steps(at), test.Below...), test.Text)
+		}
+	}
 	switch m.Op {
 	case mend.Remove:
 		if missing != "" {

@@ -292,3 +292,28 @@ func FuzzTokens(f *testing.F) {
 		}
 	})
 }
+
+// A patch of an image or a directory of the node is refused if somebody has changed it since: it
+// would undo an update, or lay an emptyDir in place of another volume.
+func TestOperationsTestWhatTheyReplace(t *testing.T) {
+	image := mend.Mend{Container: "web", Path: fieldPath("image"), Op: mend.Set, Value: "w@sha256:1", Tests: []mend.Test{{Text: "w"}}}
+	volume := mend.Mend{Path: mend.Path{itemStep("volumes", "name", "a", 0)}, Op: mend.Set, Value: map[string]any{"name": "a", "emptyDir": map[string]any{}}, Tests: []mend.Test{{Below: []string{"hostPath", "path"}, Text: "/"}}}
+	for name, tc := range map[string]struct {
+		m       mend.Mend
+		changed *strings.Replacer
+	}{
+		"image":  {image, strings.NewReplacer(`"image":"w"`, `"image":"w:2"`)},
+		"volume": {volume, strings.NewReplacer(`"hostPath":{"path":"/"}`, `"persistentVolumeClaim":{"claimName":"data"}`)},
+	} {
+		operations, left := operations(objectOf(t, deployment), []mend.Mend{tc.m})
+		if len(left) > 0 {
+			t.Fatal(left)
+		}
+		if _, err := apply(t, deployment, operations); err != nil {
+			t.Errorf("%s: the object as it was read: %v", name, err)
+		}
+		if out, err := apply(t, tc.changed.Replace(deployment), operations); err == nil {
+			t.Errorf("%s: a changed object is patched: %s", name, out)
+		}
+	}
+}

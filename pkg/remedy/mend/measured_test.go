@@ -240,8 +240,27 @@ func TestSafeOnlyByMeasurement(t *testing.T) {
 			ft.With(),
 			func(s *fact.Set) {
 				s.Workloads[0].Pods[0].Containers[0].ImageID = "registry.example/shop/web@" + digest
-				s.Workloads[0].Differs = []string{"spec.containers[0].image"}
+				s.Workloads[0].Differs = []string{"spec.containers[0].securityContext.privileged"}
 			}, false, false,
+		},
+
+		"the template has another image than the pods": {
+			"immutable/mutable-image", image,
+			fact.Container{Image: "registry.example/shop/web:v1"},
+			ft.With(),
+			func(s *fact.Set) {
+				s.Workloads[0].Pods[0].Containers[0].ImageID = "registry.example/shop/web@" + digest
+				s.Workloads[0].Differs = []string{"spec.containers[0].image"}
+			}, false, true,
+		},
+		"the template may have another image, among more differences than are kept": {
+			"immutable/mutable-image", image,
+			fact.Container{Image: "registry.example/shop/web:v1"},
+			ft.With(),
+			func(s *fact.Set) {
+				s.Workloads[0].Pods[0].Containers[0].ImageID = "registry.example/shop/web@" + digest
+				s.Workloads[0].Differs = []string{"spec.a", "…"}
+			}, false, true,
 		},
 
 		"the root is read-only already": {

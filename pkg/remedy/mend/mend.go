@@ -19,6 +19,9 @@ type Mend struct {
 	// Value is a JSON value: nil, bool, int64, string, []any or map[string]any. It never holds the
 	// value of a variable.
 	Value any `json:"value,omitempty"`
+	// Tests are texts that fields have now on which the mend builds: a patch of an object in which
+	// somebody has changed one since must be refused.
+	Tests []Test `json:"tests,omitempty"`
 	// Safe reports whether a measurement shows that nothing of the running pods needs what the
 	// mend takes away. Because is that measurement, in one sentence.
 	Safe    bool   `json:"safe,omitempty"`
@@ -27,6 +30,13 @@ type Mend struct {
 	Breaks string `json:"breaks,omitempty"`
 	// Leaves is what stays open after the mend, in one sentence; "" if nothing does.
 	Leaves string `json:"leaves,omitempty"`
+}
+
+// Test is a text that a field has now. Below are the names of the field below the mend's own; none
+// for that one itself.
+type Test struct {
+	Below []string `json:"below,omitempty"`
+	Text  string   `json:"text"`
 }
 
 // Op is what a mend does with its field.

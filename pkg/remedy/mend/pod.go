@@ -506,11 +506,11 @@ func (x *work) removeVolume(v *fact.Volume) {
 			written = written || m.Volume == v.Name && !m.ReadOnly && !m.Device
 		}
 	}
-	path := Path{item("volumes", "name", v.Name)}
+	path, tests := Path{item("volumes", "name", v.Name)}, []Test{{Below: []string{"hostPath", "path"}, Text: v.HostPath}}
 	where := hostpath.Clean(v.HostPath)
 	if written && !devicesOrSockets(x, v) {
 		x.add(nil, Mend{
-			Path: path, Op: Set, Value: map[string]any{"name": v.Name, "emptyDir": map[string]any{}},
+			Path: path, Op: Set, Value: map[string]any{"name": v.Name, "emptyDir": map[string]any{}}, Tests: tests,
 			Breaks: "The program finds an empty directory in place of " + where + " of the node, and what it writes there is gone with the pod.",
 			Leaves: "An emptyDir is writable and executable: the kubelet cannot mount it noexec.",
 		})
@@ -533,7 +533,7 @@ func (x *work) removeVolume(v *fact.Volume) {
 			}
 		}
 	}
-	x.add(nil, Mend{Path: path, Op: Remove, Breaks: breaks})
+	x.add(nil, Mend{Path: path, Op: Remove, Tests: tests, Breaks: breaks})
 }
 
 // devicesOrSockets reports whether a directory of the node is of no use without what is in it.
@@ -622,7 +622,12 @@ func image(x *work, c *fact.Container) bool {
 		x.note(c, "No patch names its image by digest: "+why+". Resolve the tag where the image is built, and name repository:tag@sha256:... in the manifest.")
 		return false
 	}
+	if slices.Contains(x.w.Differs, c.Field+".image") || slices.Contains(x.w.Differs, c.Field) || slices.Contains(x.w.Differs, "…") {
+		x.note(c, "No patch names its image by digest: its pods may have another image than the template of its owner (a rollout, or something changes pods as they are made). Name repository:tag@sha256:... of the image that is meant in the manifest.")
+		return false
+	}
 	m := set(c.Image+"@"+digest, "image")
+	m.Tests = []Test{{Text: c.Image}} // or an update that somebody made since would be undone
 	if x.somePods {
 		m.Breaks = "This run may have left out some of its pods, and they may run another image."
 	} else if x.rolling() {
