@@ -90,6 +90,9 @@ func freeDirectory(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("writing %q: expected a directory that does not exist or is empty, found a link to nothing", path)
+		}
 		if _, err := os.Stat(filepath.Dir(filepath.Clean(path))); err != nil {
 			return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 		}
@@ -98,6 +101,9 @@ func freeDirectory(path string) error {
 		return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 	case !info.IsDir():
 		return fmt.Errorf("writing %q: expected a directory that does not exist or is empty, found a file", path)
+	}
+	if here, err := os.Stat("."); err == nil && os.SameFile(here, info) { // another one will have its name
+		return fmt.Errorf("writing %q: expected a directory that does not exist or is empty, found the working directory", path)
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {

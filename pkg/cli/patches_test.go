@@ -149,7 +149,13 @@ func TestWritePatchesIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	dangling := filepath.Join(parent, "link")
+	if err := os.Symlink(filepath.Join(parent, "none"), dangling); err != nil {
+		t.Skip("no links here")
+	}
 	for dir, want := range map[string]string{
+		dangling:                               "found a link to nothing",
+		".":                                    "found the working directory",
 		full:                                   "found one with files",
 		file:                                   "found a file",
 		filepath.Join(parent, "none", "below"): "no such file",
@@ -174,7 +180,7 @@ func TestWritePatchesIsRefused(t *testing.T) {
 	for _, e := range entries {
 		left = append(left, e.Name())
 	}
-	if diff := cmp.Diff([]string{"empty", "file", "full"}, left); diff != "" {
+	if diff := cmp.Diff([]string{"empty", "file", "full", "link"}, left); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }

@@ -51,7 +51,7 @@ type FilesOptions struct {
 // kustomize, patches for what others manage, and texts. They hold no value of a variable. The
 // names in them were checked (Plan.valid).
 func Files(plans []Plan, opts FilesOptions) []File {
-	d := directory{opts: opts, names: map[string]bool{}, documents: map[inBuild]map[document]bool{}}
+	d := directory{opts: opts, names: map[string]bool{}, documents: map[inBuild]map[document]bool{}, bases: map[string][]string{}}
 	for i := range plans {
 		p := &plans[i]
 		d.plans = append(d.plans, named{p, d.name(p)})
@@ -85,7 +85,8 @@ func Files(plans []Plan, opts FilesOptions) []File {
 	for i := range opts.Runbooks {
 		name := "cluster.sh"
 		if node := opts.Runbooks[i].Node; node != "" {
-			if len(validation.IsDNS1123Subdomain(node)) > 0 {
+			if len(validation.IsDNS1123Subdomain(node)) > 0 || len(node) > maxFileName {
+				d.nameless++
 				continue
 			}
 			name = "nodes/" + node + ".sh"
@@ -102,12 +103,14 @@ type directory struct {
 	plans []named
 	names map[string]bool
 	files []File
-	lines []string // of the script
+	lines []string            // of the script
+	bases map[string][]string // files by the last part of their names
 	// documents are those that declare an object.
 	documents map[inBuild]map[document]bool
 	// components are the kustomize components that were made.
 	components []string
 	books      []string // the commands for nodes and the cluster
+	nameless   int      // nodes whose names are no names of files
 }
 
 // named is a plan with the name of its files.
@@ -130,6 +133,7 @@ func (d *directory) name(p *Plan) string {
 
 func (d *directory) add(name string, mode fs.FileMode, text string) {
 	d.files = append(d.files, File{name, mode, []byte(text)})
+	d.bases[path.Base(name)] = append(d.bases[path.Base(name)], name)
 }
 
 // patches adds the JSON patches of an object, and its line in the script.
@@ -150,24 +154,15 @@ func (d *directory) patches(p named) {
 	var b strings.Builder
 	for i := range p.Mends {
 		if m := &p.Mends[i]; !m.Safe {
-			b.WriteString("  " + where(m) + Sentence(m) + " " + m.Breaks + "\n")
+			b.WriteString("  " + escape.Line(where(m)+Sentence(m)+" "+m.Breaks) + "\n")
 		}
 	}
 	if p.Reach != "" {
-		b.WriteString("  " + p.Reach + "\n")
+		b.WriteString("  " + escape.Line(p.Reach) + "\n")
 	}
 	if b.Len() > 0 {
-		d.add("patches/"+p.name+".txt", 0o600, lines(b.String()))
+		d.add("patches/"+p.name+".txt", 0o600, b.String())
 	}
-}
-
-// lines escapes each line of a text: names of files on a node are untrusted.
-func lines(text string) string {
-	all := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	for i := range all {
-		all[i] = escape.Line(all[i])
-	}
-	return strings.Join(all, "\n") + "\n"
 }
 
 func where(m *mend.Mend) string {
@@ -295,12 +290,13 @@ func toYAML(value any) string {
 // upstream adds the patch of an object that somebody manages, with who that is.
 func (d *directory) upstream(p named) {
 	var b strings.Builder
-	b.WriteString("# " + p.Owner.Namespace + " " + p.Target() + "\n# " + p.Why + "\n")
+	comment := func(text string) { b.WriteString("# " + escape.Line(text) + "\n") } // a second line would be YAML
+	comment(p.Owner.Namespace + " " + p.Target())
+	comment(p.Why)
 	for i := range p.Mends {
-		m := &p.Mends[i]
-		b.WriteString("# " + where(m) + Sentence(m) + " " + reason(m) + "\n")
+		comment(Describe(&p.Mends[i]))
 	}
-	d.add("upstream/"+p.name+".yaml", 0o600, lines(b.String())+p.patchText(p.Mends))
+	d.add("upstream/"+p.name+".yaml", 0o600, b.String()+p.patchText(p.Mends))
 }
 
 // reason says why a mend is safe, or what may break.
@@ -339,7 +335,10 @@ func (d *directory) readme() string {
 		say("`upstream` has the patches of objects that somebody manages and would undo a change of. They are not in apply.sh: change them there.\n")
 	}
 	if len(d.books) > 0 {
-		say("`commands` has commands for nodes and for what is stored of Secrets, in order: %s. They are to be read and run by you, step by step.\n", strings.Join(d.books[:min(len(d.books), 20)], ", "))
+		say("`commands` has commands for nodes and for what is stored of Secrets, in order: %s. They are to be read and run by you, step by step: each step says where, and some are for your hands. Never run a whole file.\n", some(d.books, 20))
+	}
+	if d.nameless > 0 {
+		say("%d more nodes have commands, and names that no file here can have: see `explain CHECK --for node/NAME`.\n", d.nameless)
 	}
 	if d.opts.Policy {
 		say("`policy/audit.yaml` is a ValidatingAdmissionPolicy that demands a read-only root of new pods. It only records them. `policy/deny.yaml` refuses them: apply it when the first one has found nothing that you need.\n")
@@ -378,6 +377,14 @@ func (d *directory) readme() string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
+// some are the first of a list, and how many more there are.
+func some(list []string, most int) string {
+	if len(list) <= most {
+		return strings.Join(list, ", ")
+	}
+	return strings.Join(list[:most], ", ") + " and " + strconv.Itoa(len(list)-most) + " more"
+}
+
 // namespaces are the commands that label namespaces.
 func namespaces(list []mend.Labels) string {
 	var b strings.Builder
@@ -398,12 +405,12 @@ func namespaces(list []mend.Labels) string {
 
 // about are the files that belong to one plan.
 func (d *directory) about(name string) []string {
+	if name == "" {
+		return nil
+	}
 	var out []string
-	for i := range d.files {
-		of := d.files[i].Name
-		if base := path.Base(of); name != "" && (base == name+".yaml" || base == name+".safe.json" || base == name+".all.json") {
-			out = append(out, of)
-		}
+	for _, base := range []string{name + ".safe.json", name + ".all.json", name + ".yaml"} {
+		out = append(out, d.bases[base]...)
 	}
 	return out
 }
@@ -486,7 +493,14 @@ if [ -z "$context" ]; then
 	echo "set CONTEXT to the context of your kubeconfig that is the cluster of these patches" >&2
 	exit 2
 fi
-cd "$(dirname "$0")" || exit 2
+# The working directory stays: paths in KUBECONFIG may start there.
+case $0 in
+*/*) here=${0%/*} ;;
+*) here=. ;;
+esac
+case $here in
+-*) here=./$here ;;
+esac
 
 # patch FILE NAMESPACE OBJECT [OPTION ...]
 patch() {
@@ -522,18 +536,18 @@ each() {
 		[ "$namespace" = - ] && full=$target
 		chosen "$full" "$@" || continue
 		if [ "$mode" = all ] && [ "$all" = all ]; then
-			file=patches/$name.all.json
+			file=$here/patches/$name.all.json
 		elif [ "$safe" = safe ]; then
-			file=patches/$name.safe.json
+			file=$here/patches/$name.safe.json
 		else
 			continue
 		fi
 		count=$((count + 1))
 		case $step in
 		dry-run)
-			if [ "$mode" = all ] && [ -f "patches/$name.txt" ]; then
+			if [ "$mode" = all ] && [ -f "$here/patches/$name.txt" ]; then
 				echo "$full: what may break:"
-				cat "patches/$name.txt"
+				cat "$here/patches/$name.txt"
 			fi
 			patch "$file" "$namespace" "$target" --dry-run=server || {
 				echo "$full: the API server does not take the patch" >&2

@@ -137,7 +137,7 @@ func TestFilesOfOddNames(t *testing.T) {
 // fakeKubectl notes how it is called, and fails for what its environment names.
 const fakeKubectl = `#!/bin/sh
 for file in "$@"; do
-	case $file in patches/*) [ -f "$file" ] || echo "no file $file" >>"$LOG" ;; esac
+	case $file in */patches/*) [ -f "$file" ] || echo "no file $file" >>"$LOG" ;; esac
 done
 echo "$*" >>"$LOG"
 case "$*" in *"$FAIL"*) [ -n "$FAIL" ] && exit 1 ;; esac
@@ -175,7 +175,7 @@ func TestApplyScript(t *testing.T) {
 		"one object":     {args: []string{"all", "shop/deployments.apps/c"}, want: []string{call(config, "c", "c.all", true), call(config, "c", "c.all", false)}},
 		"only a dry run": {args: []string{"safe", "--dry-run"}, want: []string{call(config, "a", "a.safe", true), call(config, "b", "b.safe", true)}},
 		"a refused dry run changes nothing": {
-			args: []string{"safe"}, fail: "deployments.apps/b --context it's --type=json --patch-file patches/shop_deployments.apps_b.safe.json " + config + "--namespace shop --dry-run", code: 1,
+			args: []string{"safe"}, fail: "/patches/shop_deployments.apps_b.safe.json " + config + "--namespace shop --dry-run", code: 1,
 			want: []string{call(config, "a", "a.safe", true), call(config, "b", "b.safe", true)}, out: "nothing was changed",
 		},
 		"an error stops it": {
@@ -213,7 +213,7 @@ func TestApplyScript(t *testing.T) {
 			calls, _ := os.ReadFile(log)
 			var got []string
 			if len(calls) > 0 {
-				got = strings.Split(strings.TrimSuffix(string(calls), "\n"), "\n")
+				got = strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(calls), dir+"/", ""), "\n"), "\n")
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
@@ -254,6 +254,78 @@ func TestApplyScriptStops(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "c")); err == nil {
 		t.Error("it went on after an error")
+	}
+}
+
+// The script stays in the working directory, from which a path in KUBECONFIG may start, and finds
+// its patches whatever CDPATH says.
+func TestApplyScriptStaysWhereItIs(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no shell")
+	}
+	parent := t.TempDir()
+	for _, dir := range []string{"p", "-p", "other/p"} {
+		for _, f := range Files([]Plan{planOf(t, "a", true, true)}, FilesOptions{Context: "c"}) {
+			place := filepath.Join(parent, dir, f.Name)
+			if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(place, f.Data, f.Mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	kubectl, log := filepath.Join(parent, "kubectl"), filepath.Join(parent, "log")
+	if err := os.WriteFile(kubectl, []byte("#!/bin/sh\npwd >>\"$LOG\"\n"+fakeKubectl[len("#!/bin/sh\n"):]), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for from, words := range map[string][]string{".": {"p/apply.sh"}, "p": {"apply.sh"}, "-p": {"./apply.sh"}, "other": {"../p/apply.sh"}} {
+		command := exec.Command(shell, append(words, "all")...)
+		command.Dir = filepath.Join(parent, from)
+		command.Env = []string{"PATH=" + os.Getenv("PATH"), "KUBECTL=" + kubectl, "LOG=" + log, "FAIL=", "CDPATH=" + filepath.Join(parent, "other")}
+		out, err := command.CombinedOutput()
+		calls, _ := os.ReadFile(log)
+		if err != nil || !strings.Contains(string(out), "what may break:") || strings.Contains(string(calls), "no file") || !strings.HasPrefix(string(calls), command.Dir+"\n") {
+			t.Errorf("%s: %v\n%s%s", from, err, out, calls)
+		}
+		_ = os.Remove(log)
+	}
+}
+
+// A text of more lines is one comment: what follows a line break would be YAML, or a line of its
+// own on the terminal.
+func TestTextsAreOneLine(t *testing.T) {
+	p := planOf(t, "web", true, true, fact.Manager{By: fact.ByHelm, Name: "x\nspec: {replicas: 0}\n#", Field: "metadata.labels[a]"})
+	p.Mends[1].Breaks = "It breaks.\nkind: Secret"
+	p.Reach = "It\nreaches."
+	files := Files([]Plan{p}, FilesOptions{})
+	p.Way = Apply
+	for _, f := range append(files, Files([]Plan{p}, FilesOptions{})...) {
+		for _, line := range strings.Split(string(f.Data), "\n") {
+			if strings.HasPrefix(line, "spec: {replicas") || strings.HasPrefix(line, "kind: Secret") || strings.HasPrefix(line, "reaches") {
+				t.Errorf("%s: %s", f.Name, line)
+			}
+		}
+	}
+}
+
+// A node without a file is counted, and so is each file that the README does not name.
+func TestReadmeCountsCommands(t *testing.T) {
+	var books []mend.Runbook
+	for i := range 25 {
+		books = append(books, mend.Runbook{Node: "w" + strings.Repeat("x", i)})
+	}
+	books = append(books, mend.Runbook{Node: strings.Repeat("n", 253)}, mend.Runbook{Node: "../x"})
+	files := Files(nil, FilesOptions{Name: "x", Runbooks: books})
+	readme := string(files[len(files)-1].Data)
+	for _, want := range []string{" and 5 more.", "2 more nodes have commands"} {
+		if !strings.Contains(readme, want) {
+			t.Errorf("the README does not have %q:\n%s", want, readme)
+		}
+	}
+	if len(files) != 26 {
+		t.Errorf("files: %v", fileNames(files))
 	}
 }
 
