@@ -189,6 +189,25 @@ func (x *work) declaredUser(c *fact.Container) *int64 {
 	return x.spec.RunAsUser
 }
 
+// otherArchitectures are those of nodes on which no pod of the owner runs. A runtime may name the
+// manifest of one architecture as the image's digest, and not the index of all of them.
+func (x *work) otherArchitectures() []string {
+	if len(x.architectures) < 2 {
+		return nil
+	}
+	own := map[string]bool{}
+	for i := range x.w.Pods {
+		own[x.architecture[x.w.Pods[i].Node]] = true
+	}
+	var others []string
+	for _, arch := range x.architectures {
+		if !own[arch] {
+			others = append(others, arch)
+		}
+	}
+	return others
+}
+
 // digestOf is the digest of the image that all pods run, of the repository that the spec names.
 // Why says why there is none, as the rest of a sentence.
 func (x *work) digestOf(c *fact.Container) (digest, why string) {

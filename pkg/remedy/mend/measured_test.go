@@ -244,6 +244,27 @@ func TestSafeOnlyByMeasurement(t *testing.T) {
 			}, false, false,
 		},
 
+		"a node of another architecture has no pod of it": {
+			"immutable/mutable-image", image,
+			fact.Container{Image: "registry.example/shop/web:v1"},
+			ft.With(),
+			func(s *fact.Set) {
+				s.Workloads[0].Pods[0].Containers[0].ImageID = "registry.example/shop/web@" + digest
+				s.Nodes[0].Arch = "amd64"
+				s.Nodes = append(s.Nodes, fact.Node{Name: "n2", Arch: "arm64"})
+			}, false, false,
+		},
+		"pods on both architectures run one digest": {
+			"immutable/mutable-image", image,
+			fact.Container{Image: "registry.example/shop/web:v1"},
+			ft.With(),
+			func(s *fact.Set) {
+				s.Workloads[0].Pods[0].Containers[0].ImageID = "registry.example/shop/web@" + digest
+				s.Nodes[0].Arch = "amd64"
+				second(s, func(*fact.Pod, *fact.MeasuredContainer) {})
+				s.Nodes[1].Arch = "arm64"
+			}, true, false,
+		},
 		"the template has another image than the pods": {
 			"immutable/mutable-image", image,
 			fact.Container{Image: "registry.example/shop/web:v1"},

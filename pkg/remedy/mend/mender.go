@@ -2,6 +2,7 @@ package mend
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -18,6 +19,9 @@ type Mender struct {
 	evaluator podsecurity.Evaluator
 	standard  podsecurity.Version
 	somePods  bool
+	// architecture is that of each node, architectures are all of them, sorted.
+	architecture  map[string]string
+	architectures []string
 }
 
 // place is a container on a node.
@@ -26,9 +30,12 @@ type place struct{ node, id string }
 // New prepares a set of facts. It takes time linear in them, once for all owners. The set may
 // have no workloads: For takes each of them.
 func New(set *fact.Set) *Mender {
-	m := &Mender{view: checks.NewView(set), measured: map[place]checks.Running{}, specs: map[fact.SubjectKey]int{}}
+	m := &Mender{view: checks.NewView(set), measured: map[place]checks.Running{}, specs: map[fact.SubjectKey]int{}, architecture: map[string]string{}}
 	for i := range m.view.Nodes {
 		node := &m.view.Nodes[i]
+		if node.Arch != "" {
+			m.architecture[node.Name] = node.Arch
+		}
 		if node.Measured == nil {
 			continue
 		}
@@ -42,6 +49,7 @@ func New(set *fact.Set) *Mender {
 			m.specs[owner(w.Owner)]++
 		}
 	}
+	m.architectures = slices.Compact(slices.Sorted(maps.Values(m.architecture)))
 	m.standard = standardOf(m.view.Cluster.Version)
 	return m
 }

@@ -628,7 +628,9 @@ func image(x *work, c *fact.Container) bool {
 	}
 	m := set(c.Image+"@"+digest, "image")
 	m.Tests = []Test{{Text: c.Image}} // or an update that somebody made since would be undone
-	if x.somePods {
+	if others := x.otherArchitectures(); len(others) > 0 {
+		m.Breaks = "There are nodes of another architecture (" + checks.JoinWords(others, 3) + ") on which no pod of it runs: the digest may be that of the image for the other nodes alone."
+	} else if x.somePods {
 		m.Breaks = "This run may have left out some of its pods, and they may run another image."
 	} else if x.rolling() {
 		m.Breaks = "Not all pods have the template's spec now (a rollout, or something changes pods as they are made): the template may mean another image."
