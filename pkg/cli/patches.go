@@ -30,7 +30,7 @@ func (r *evaluation) patch(set *fact.Set, judgement *checks.Judgement, built *re
 	if r.report.writePatches != "" {
 		files := remedy.Files(plans, remedy.FilesOptions{
 			Name: r.env.Name, Context: r.context, Kubeconfig: r.kubeconfig, Cluster: built.Head.Cluster.Name,
-			Runbooks: planner.Runbooks(), Namespaces: planner.Namespaces(), Policy: planner.Unenforced(),
+			Runbooks: planner.Runbooks(), Namespaces: planner.Namespaces(), Policy: planner.Unenforced(), Platform: planner.Platform(),
 		})
 		if err := writeDirectory(r.report.writePatches, files); err != nil {
 			return fmt.Errorf("--write-patches: %w", err)

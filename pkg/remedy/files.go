@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -45,6 +44,8 @@ type FilesOptions struct {
 	Namespaces []mend.Labels
 	// Policy says whether to write a policy that demands a read-only root.
 	Policy bool
+	// Platform are the namespaces that the policy leaves out.
+	Platform []string
 }
 
 // Files returns the files of plans: patches with a script that applies them, components for
@@ -75,12 +76,12 @@ func Files(plans []Plan, opts FilesOptions) []File {
 		d.add("apply.sh", 0o700, d.script())
 	}
 	if len(opts.Namespaces) > 0 {
-		d.add("commands/namespaces.sh", 0o600, namespaces(opts.Namespaces))
+		d.add("commands/namespaces.sh", 0o600, d.commands(&mend.Runbook{Steps: mend.LabelCommands(opts.Namespaces)}))
 		d.books = append(d.books, "namespaces.sh")
 	}
 	if opts.Policy {
-		d.add("policy/audit.yaml", 0o600, mend.ReadOnlyRootPolicy(mend.PolicyAudit, nil))
-		d.add("policy/deny.yaml", 0o600, mend.ReadOnlyRootPolicy(mend.PolicyDeny, nil))
+		d.add("policy/audit.yaml", 0o600, mend.ReadOnlyRootPolicy(mend.PolicyAudit, opts.Platform))
+		d.add("policy/deny.yaml", 0o600, mend.ReadOnlyRootPolicy(mend.PolicyDeny, opts.Platform))
 	}
 	for i := range opts.Runbooks {
 		name := "cluster.sh"
@@ -92,7 +93,7 @@ func Files(plans []Plan, opts FilesOptions) []File {
 			name = "nodes/" + node + ".sh"
 		}
 		d.books = append(d.books, name)
-		d.add("commands/"+name, 0o600, opts.Runbooks[i].Script())
+		d.add("commands/"+name, 0o600, d.commands(&opts.Runbooks[i]))
 	}
 	d.add("README.md", 0o600, d.readme())
 	return d.files
@@ -385,22 +386,14 @@ func some(list []string, most int) string {
 	return strings.Join(list[:most], ", ") + " and " + strconv.Itoa(len(list)-most) + " more"
 }
 
-// namespaces are the commands that label namespaces.
-func namespaces(list []mend.Labels) string {
-	var b strings.Builder
-	b.WriteString("#!/bin/sh\n# Read each command before you run it.\nset -eu\n")
-	for i := range list {
-		n := &list[i]
-		if len(validation.IsDNS1123Label(n.Namespace)) > 0 {
-			continue
-		}
-		fmt.Fprintf(&b, "\n# %s\nkubectl label --overwrite namespace %s", escape.Line(strings.TrimSpace(n.Because+" "+n.Breaks)), n.Namespace)
-		for _, key := range slices.Sorted(maps.Keys(n.Labels)) {
-			b.WriteString(" " + shellQuote(key+"="+n.Labels[key]))
-		}
-		b.WriteByte('\n')
+// commands is a runbook's script, with the context that the commands of kubectl are for.
+func (d *directory) commands(r *mend.Runbook) string {
+	head, steps, _ := strings.Cut(r.Script(), "set -eu\n")
+	where := "# The commands of kubectl are for the cluster of this run: choose its context first.\n"
+	if context := d.opts.Context; context != "" {
+		where = "# The commands of kubectl are for one cluster: kubectl config use-context " + escape.Line(shellQuote(context)) + "\n"
 	}
-	return b.String()
+	return head + where + "set -eu\n" + steps
 }
 
 // about are the files that belong to one plan.

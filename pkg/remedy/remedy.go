@@ -503,6 +503,9 @@ func (p *Planner) Namespaces() []mend.Labels {
 	return levels.Labels()
 }
 
+// Platform are the namespaces that a policy for workloads leaves out.
+func (p *Planner) Platform() []string { return p.mender.Platform() }
+
 // Unenforced reports whether in some namespace nothing refuses a pod with a writable root.
 func (p *Planner) Unenforced() bool {
 	for _, list := range p.of {

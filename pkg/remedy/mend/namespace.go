@@ -111,7 +111,7 @@ func (l *Levels) Labels() []Labels {
 func (l *Levels) of(n *level) (Labels, bool) {
 	const prefix = "pod-security.kubernetes.io/"
 	name := n.of.Name
-	if n.workloads == 0 || n.unknown > 0 || fact.PlatformNamespace(l.m.view.Cluster.Provider, name) || !objectName(name) {
+	if n.workloads == 0 || n.unknown > 0 || l.m.view.Platform(name) || !objectName(name) {
 		return Labels{}, false
 	}
 	version, _ := l.m.standard.Known()

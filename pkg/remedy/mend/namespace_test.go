@@ -2,6 +2,7 @@ package mend
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,5 +80,21 @@ func TestNamespaceLabels(t *testing.T) {
 	l.Add(&privileged, mends...)
 	if got := l.Labels(); len(got) != 1 || got[0].Labels[prefix+"enforce"] != "restricted" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What the user says is the platform gets no label, and no policy is for it.
+func TestPlatformOfTheUserIsLeftOut(t *testing.T) {
+	infra := ft.Declared(ft.Restricted(fact.Container{})).Workloads[0]
+	infra.Owner.Namespace = "infra-dns"
+	set := &fact.Set{
+		PlatformNamespaces: []string{"infra-*"}, Namespaces: []fact.Namespace{{Name: "infra-dns"}, {Name: "shop"}},
+		Workloads: []fact.Workload{infra}, PodScope: fact.PodsSome,
+	}
+	if got := Namespaces(set); len(got) > 0 {
+		t.Errorf("labels: %+v", got)
+	}
+	if got := New(set).Platform(); !slices.Equal(got, []string{"infra-dns"}) {
+		t.Errorf("platform: %v", got)
 	}
 }

@@ -3,8 +3,6 @@ package mend
 import (
 	"slices"
 	"strings"
-
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
 // PolicyMode is what the API server does with a pod that a policy refuses.
@@ -84,15 +82,22 @@ spec:
 `
 }
 
-// policySteps are the steps that make the API server refuse a writable root, in Audit first. The
-// namespaces of the provider are left out.
-func (b *book) policySteps() []Command {
-	var except []string
-	for i := range b.view.Namespaces {
-		if name := b.view.Namespaces[i].Name; fact.PlatformNamespace(b.provider(), name) {
-			except = append(except, name)
+// Platform are the namespaces of Kubernetes, of the provider and of the user's platform that were
+// read: a policy leaves them out.
+func (m *Mender) Platform() []string {
+	var names []string
+	for i := range m.view.Namespaces {
+		if name := m.view.Namespaces[i].Name; m.view.Platform(name) {
+			names = append(names, name)
 		}
 	}
+	return names
+}
+
+// policySteps are the steps that make the API server refuse a writable root, in Audit first. The
+// namespaces of the platform are left out.
+func (b *book) policySteps() []Command {
+	except := b.Platform()
 	lines := []string{"kubectl apply --filename - <<'END'"}
 	lines = append(lines, strings.Split(strings.TrimSuffix(ReadOnlyRootPolicy(PolicyAudit, except), "\n"), "\n")...)
 	return []Command{
