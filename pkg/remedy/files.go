@@ -329,6 +329,9 @@ func (d *directory) readme() string {
 	if len(d.lines) > 0 {
 		say("`sh apply.sh safe` applies the safe changes, `sh apply.sh all` those and the others. It asks the API server first whether it would take each patch (a dry run, which changes nothing), and stops at the first error. With `--dry-run` it does no more than that. Names of objects after that apply only theirs: `sh apply.sh all shop/deployments.apps/web`. A dry run of a Deployment does not make a pod: admission may still refuse the new pods, so look at the rollout. A patch is refused if the object has changed since it was read. Then make the patches again: this is also so for `all` after `safe`.\n")
 	}
+	if len(d.components) > 0 {
+		say("A component finds objects by the names that they have here, and kustomize says nothing if it finds none. If your kustomization sets namePrefix, nameSuffix or namespace, add the component to one above it. Compare what is built with and without it.\n")
+	}
 	for _, name := range d.components {
 		say("`component/%s` is a kustomize component for the kustomization that your objects come from: add the directory to its `components`. It is not for `kubectl apply -k`, because a component alone does not build.\n", name)
 	}
