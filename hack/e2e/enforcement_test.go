@@ -38,8 +38,7 @@ spec: {policyName: e2e-root, validationActions: [%s]}
 `, everyPod, expression, actions)
 }
 
-// mutating is a MutatingAdmissionPolicy with a binding, which sets a field of the first container
-// of each list.
+// mutating is a MutatingAdmissionPolicy with a binding.
 func mutating(expression string) string {
 	return fmt.Sprintf(`apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingAdmissionPolicy
@@ -55,13 +54,18 @@ spec: {policyName: e2e-root}
 `, everyPod, expression)
 }
 
+// setsRoot sets the field in the first containers of each list, where a condition holds.
 func setsRoot(condition string) string {
-	const patch = `[JSONPatch{op: "add", path: "/spec/%s/0/securityContext/readOnlyRootFilesystem", value: true}]`
-	one := func(list string) string {
-		return fmt.Sprintf("(%s ? "+patch+" : [])", strings.ReplaceAll(condition, "CONTAINER", "object.spec."+list+"[0]"), list)
+	one := func(list string, i int) string {
+		patch := fmt.Sprintf(`[JSONPatch{op: "add", path: "/spec/%s/%d/securityContext/readOnlyRootFilesystem", value: true}]`, list, i)
+		of := fmt.Sprintf("object.spec.%s[%d]", list, i)
+		return fmt.Sprintf("(object.spec.?%s.orValue([]).size() > %d && (%s) ? %s : [])", list, i, strings.ReplaceAll(condition, "CONTAINER", of), patch)
 	}
-	return one("containers") + " + " + one("initContainers")
+	return one("containers", 0) + " + " + one("containers", 1) + " + " + one("initContainers", 0) + " + " + one("initContainers", 1)
 }
+
+// injects adds a container without a read-only root.
+const injects = `[JSONPatch{op: "add", path: "/spec/containers/-", value: Object.spec.containers{name: "proxy", image: "registry.k8s.io/pause:3.10"}}]`
 
 // webhook is a webhook that nobody answers.
 const webhook = `apiVersion: admissionregistration.k8s.io/v1
@@ -136,6 +140,19 @@ func TestEnforcement(t *testing.T) {
 		{
 			name: "a policy that sets a default", manifests: mutating(setsRoot("!has(CONTAINER.securityContext.readOnlyRootFilesystem)")),
 			verdict: api.Fail, message: "made read-only, but a pod with readOnlyRootFilesystem: false is allowed",
+		},
+		{
+			name: "a policy that looks at the first containers only", manifests: validating("(object.spec.containers[0].securityContext.?readOnlyRootFilesystem.orValue(false)) && object.spec.initContainers[0].securityContext.?readOnlyRootFilesystem.orValue(false)", "Deny"),
+			verdict: api.Fail, message: "nothing refuses a pod with a writable root",
+		},
+		{
+			name: "a policy that is content with one container", manifests: validating("object.spec.containers.exists("+readOnly+")", "Deny"),
+			verdict: api.Fail, message: "nothing refuses a pod with a writable root",
+		},
+		{
+			name: "a policy that exempts a container that another adds", manifests: mutating(injects) + "---\n" +
+				validating("(object.spec.containers + object.spec.?initContainers.orValue([])).all(c, c.name == 'proxy' || c.?securityContext.?readOnlyRootFilesystem.orValue(false))", "Deny"),
+			verdict: api.VerdictUnknown, reason: fact.NotOurs, message: "the dry run says nothing: something gives the pod a writable root, in container proxy",
 		},
 		{
 			name: "a webhook that does not answer", manifests: webhook,

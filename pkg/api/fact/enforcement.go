@@ -39,9 +39,9 @@ const (
 )
 
 // DryRun is what the API server said of pods in one namespace, which it was asked to create in
-// a dry run. The perfect pod has a container and an init container (a sidecar, since Kubernetes
-// 1.29), both with a read-only root file system. Each of the others differs from it in one
-// readOnlyRootFilesystem. Nothing was stored. It speaks for the user who asked, and for pods
+// a dry run. The perfect pod has two containers and two init containers (the second is a sidecar,
+// since Kubernetes 1.29), all with a read-only root file system. Each of the others differs from
+// it in one readOnlyRootFilesystem, that of the second of a list. Nothing was stored. It speaks for the user who asked, and for pods
 // that are made directly.
 type DryRun struct {
 	Namespace string `json:"namespace"`

@@ -170,7 +170,7 @@ func (e *enforcement) finding(name string) (f api.Finding, said bool) {
 	tried, predicted := e.tried[name], e.predicted[name]
 	if tried != nil {
 		f = e.judge(tried, e.spaces[name])
-		if f.Verdict != api.VerdictUnknown || tried.Reason == "" {
+		if f.Verdict != api.VerdictUnknown || tried.Reason == "" || tried.Reason == fact.NotOurs {
 			return f, true // where the server answered, what policies declare adds nothing
 		}
 	}
@@ -220,9 +220,9 @@ var tries = []struct {
 	field  string
 	words  string
 }{
-	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Unset }, "spec.containers[0].securityContext.readOnlyRootFilesystem not set", "a pod that does not set readOnlyRootFilesystem"},
-	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Writable }, "spec.containers[0].securityContext.readOnlyRootFilesystem: false", "a pod with readOnlyRootFilesystem: false"},
-	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Init }, "spec.initContainers[0].securityContext.readOnlyRootFilesystem not set", "a pod with an init container that does not set readOnlyRootFilesystem"},
+	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Unset }, "spec.containers[1].securityContext.readOnlyRootFilesystem not set", "a pod that does not set readOnlyRootFilesystem"},
+	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Writable }, "spec.containers[1].securityContext.readOnlyRootFilesystem: false", "a pod with readOnlyRootFilesystem: false"},
+	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Init }, "spec.initContainers[1].securityContext.readOnlyRootFilesystem not set", "a pod with an init container that does not set readOnlyRootFilesystem"},
 	{func(d *fact.DryRun) fact.DryRunAnswer { return d.Perfect }, "readOnlyRootFilesystem: true", "the same pod with a read-only root"},
 }
 
@@ -258,7 +258,8 @@ func (e *enforcement) judge(d *fact.DryRun, s *space) api.Finding {
 		f.Verdict, f.Message = api.Fail, "nothing refuses a pod with a writable root: "+tries[0].words+" is allowed"
 	case allowed > 0:
 		f.Verdict, f.Message = api.Fail, tries[0].words+" is "+how(d.Unset, stopped)+", but "+tries[allowed].words+" is allowed"
-	case missing && !(d.Perfect == "" && refused == 0 && !slices.Contains(writable, "")), !known(writable):
+	case missing && !(d.Perfect == "" && refused == 0 && !slices.Contains(writable, "")), !known(writable),
+		d.Perfect != "" && d.Perfect != fact.DryRunAllowed && !perfectRefused:
 		f.Verdict, f.Reason, f.Message = api.VerdictUnknown, fact.NotPresent, "not every pod was tried"
 	case perfectRefused:
 		f.Verdict, f.Reason = api.VerdictUnknown, fact.AdmissionDenied

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	tryUnset   = "namespace/shop create pods dryRun=All spec.containers[0].securityContext.readOnlyRootFilesystem not set"
-	tryFalse   = "namespace/shop create pods dryRun=All spec.containers[0].securityContext.readOnlyRootFilesystem: false"
-	tryInit    = "namespace/shop create pods dryRun=All spec.initContainers[0].securityContext.readOnlyRootFilesystem not set"
+	tryUnset   = "namespace/shop create pods dryRun=All spec.containers[1].securityContext.readOnlyRootFilesystem not set"
+	tryFalse   = "namespace/shop create pods dryRun=All spec.containers[1].securityContext.readOnlyRootFilesystem: false"
+	tryInit    = "namespace/shop create pods dryRun=All spec.initContainers[1].securityContext.readOnlyRootFilesystem not set"
 	tryPerfect = "namespace/shop create pods dryRun=All readOnlyRootFilesystem: true"
 )
 
@@ -104,6 +104,10 @@ func TestEnforcement(t *testing.T) {
 			tried(fact.DryRun{Unset: "perhaps", Writable: no, Init: no, Perfect: yes, By: by}),
 			because(fact.NotPresent, found(api.VerdictUnknown, "not every pod was tried", tryUnset, "perhaps", tryFalse, byRO, tryInit, byRO, tryPerfect, "allowed")),
 		},
+		"facts with another answer to the perfect pod": {
+			tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: "perhaps", By: by}),
+			because(fact.NotPresent, found(api.VerdictUnknown, "not every pod was tried", tryUnset, byRO, tryFalse, byRO, tryInit, byRO, tryPerfect, "perhaps")),
+		},
 		"facts with nothing tried": {
 			tried(fact.DryRun{}), because(fact.NotPresent, found(api.VerdictUnknown, "not every pod was tried")),
 		},
@@ -143,6 +147,13 @@ func TestEnforcement(t *testing.T) {
 				s.Enforcement.Predicted = []fact.DryRun{{Namespace: "shop", Unset: no, Writable: no, Init: no, Perfect: yes, By: by}}
 			}),
 			found(api.Fail, nothing, tryUnset, "allowed"),
+		},
+		"policies do not see the container that something adds": {
+			ft.Edit(tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: yes, By: by}), onlyPredicted, func(s *fact.Set) {
+				s.Enforcement.DryRuns = []fact.DryRun{{Namespace: "shop", Unset: fact.DryRunOther, Reason: fact.NotOurs, Detail: "something gives the pod a writable root, in container proxy"}}
+			}),
+			because(fact.NotOurs, found(api.VerdictUnknown, "the dry run says nothing: something gives the pod a writable root, in container proxy",
+				tryUnset, "something gives the pod a writable root, in container proxy")),
 		},
 		"where the server says nothing, policies may": {
 			ft.Edit(tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: yes, By: by}), onlyPredicted, func(s *fact.Set) {

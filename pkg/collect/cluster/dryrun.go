@@ -33,7 +33,7 @@ import (
 )
 
 const (
-	// maxDryRunNamespaces bounds the namespaces that are tried: with four requests each where
+	// maxDryRunNamespaces bounds the namespaces that are tried: with five requests each where
 	// something refuses, and one where nothing does.
 	maxDryRunNamespaces = 1000
 	// dryRunTime bounds one request. An API server gives a webhook up to 30 s, and ends a
@@ -301,7 +301,7 @@ func (r *dryRunner) mayCreate(ctx context.Context, namespace string) (may, answe
 func (r *dryRunner) namespace(ctx context.Context, namespace string, m model) *fact.DryRun {
 	d, forbidden := r.variants(ctx, namespace, model{image: m.image, pullSecrets: m.pullSecrets})
 	if d.Perfect == fact.DryRunRefused && len(m.labels) > 0 {
-		if again, _ := r.variants(ctx, namespace, m); again.Perfect != fact.DryRunRefused && again.Reason == "" {
+		if again, not := r.variants(ctx, namespace, m); !not && again.Perfect != fact.DryRunRefused && again.Reason == "" {
 			again.LabelsOf = m.as
 			d = again
 		}
@@ -312,26 +312,35 @@ func (r *dryRunner) namespace(ctx context.Context, namespace string, m model) *f
 	return d
 }
 
+// variants sends the pods of one model.
+//
+// They have one name, so that nothing but the field explains an answer. If the
+// perfect pod is allowed, what was refused first is tried again: something that refused
+// everything may have ended in between.
 func (r *dryRunner) variants(ctx context.Context, namespace string, m model) (d *fact.DryRun, forbidden bool) {
 	d = &fact.DryRun{Namespace: namespace, Image: m.image}
 	by := map[string]bool{}
-	refused := false
+	base := r.pod(m)
+	send := func(change func(app, init *corev1.SecurityContext), part varied) dryRunAnswer {
+		pod := base.DeepCopy()
+		change(triedIn(pod))
+		return r.try(ctx, namespace, pod, part)
+	}
+	var again func()
 	for _, variant := range []struct {
 		answer *fact.DryRunAnswer
 		change func(app, init *corev1.SecurityContext)
-		init   bool
+		part   varied
 	}{
-		{&d.Unset, func(app, _ *corev1.SecurityContext) { app.ReadOnlyRootFilesystem = nil }, false},
-		{&d.Writable, func(app, _ *corev1.SecurityContext) { *app.ReadOnlyRootFilesystem = false }, false},
-		{&d.Init, func(_, init *corev1.SecurityContext) { init.ReadOnlyRootFilesystem = nil }, true},
-		{&d.Perfect, func(_, _ *corev1.SecurityContext) {}, false},
+		{&d.Unset, func(app, _ *corev1.SecurityContext) { app.ReadOnlyRootFilesystem = nil }, variedApp},
+		{&d.Writable, func(app, _ *corev1.SecurityContext) { *app.ReadOnlyRootFilesystem = false }, variedApp},
+		{&d.Init, func(_, init *corev1.SecurityContext) { init.ReadOnlyRootFilesystem = nil }, variedInit},
+		{&d.Perfect, func(_, _ *corev1.SecurityContext) {}, variedNothing},
 	} {
-		if variant.answer == &d.Perfect && !refused {
+		if variant.answer == &d.Perfect && again == nil {
 			break // every writable pod was made read-only
 		}
-		pod := r.pod(m)
-		variant.change(pod.Spec.Containers[0].SecurityContext, pod.Spec.InitContainers[0].SecurityContext)
-		a := r.try(ctx, namespace, pod, variant.init)
+		a := send(variant.change, variant.part)
 		*variant.answer = a.answer
 		switch {
 		case a.forbidden:
@@ -339,14 +348,22 @@ func (r *dryRunner) variants(ctx context.Context, namespace string, m model) (d 
 		case a.answer == fact.DryRunOther:
 			d.Reason, d.Detail = a.reason, a.detail
 			return d, false
+		case variant.answer == &d.Perfect && a.answer == fact.DryRunRefused:
+			d.PerfectBy = a.by
 		case variant.answer == &d.Perfect:
-			if a.answer == fact.DryRunRefused {
-				d.PerfectBy = a.by
-			}
+			again()
 		case a.answer == fact.DryRunAllowed:
 			return d, false
 		case a.answer == fact.DryRunRefused:
-			refused, by[a.by] = true, true
+			by[a.by] = true
+			if again == nil {
+				again = func() {
+					a := send(variant.change, variant.part)
+					if *variant.answer = a.answer; a.answer == fact.DryRunOther {
+						d.Reason, d.Detail = cmp.Or(a.reason, fact.Changing), cmp.Or(a.detail, "the API server refused a pod, and then answered otherwise")
+					}
+				}
+			}
 		}
 		d.By = d.By[:0]
 		for name := range by {
@@ -357,13 +374,30 @@ func (r *dryRunner) variants(ctx context.Context, namespace string, m model) (d 
 	return d, false
 }
 
-// Names of the containers of a dry run's pod.
+// Names of the containers of a dry run's pod. Only the second of each list is varied. The first
+// shows policies that look at the first container only, or are content with one.
 const (
-	dryRunApp  = "app"
-	dryRunInit = "sidecar"
+	dryRunFirst     = "first"
+	dryRunApp       = "app"
+	dryRunFirstInit = "first-init"
+	dryRunInit      = "sidecar"
 	// dryRunImage is the image if the namespace has none that is known.
 	dryRunImage = "registry.k8s.io/pause:3.10"
 )
+
+// varied is the container whose root is writable in a pod.
+type varied int
+
+const (
+	variedNothing varied = iota
+	variedApp
+	variedInit
+)
+
+// triedIn are the containers of a pod that are varied.
+func triedIn(pod *corev1.Pod) (app, init *corev1.SecurityContext) {
+	return pod.Spec.Containers[1].SecurityContext, pod.Spec.InitContainers[1].SecurityContext
+}
 
 // pod is a pod with which the strictest standards find nothing wrong: it satisfies Pod Security
 // restricted, and what policies commonly ask for besides.
@@ -391,12 +425,16 @@ func (r *dryRunner) pod(m model) *corev1.Pod {
 			Resources: corev1.ResourceRequirements{Requests: little, Limits: little},
 		}
 	}
-	app, init := container(dryRunApp), container(dryRunInit)
-	probe := func(period int32) *corev1.Probe {
-		return &corev1.Probe{PeriodSeconds: period, ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/", Port: intstr.FromInt32(8080)}}}
+	serving := func(name string, port int32) corev1.Container {
+		c := container(name)
+		probe := func(period int32) *corev1.Probe {
+			return &corev1.Probe{PeriodSeconds: period, ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/", Port: intstr.FromInt32(port)}}}
+		}
+		c.Ports = []corev1.ContainerPort{{Name: name, ContainerPort: port, Protocol: corev1.ProtocolTCP}}
+		c.ReadinessProbe, c.LivenessProbe = probe(10), probe(20)
+		return c
 	}
-	app.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}
-	app.ReadinessProbe, app.LivenessProbe = probe(10), probe(20)
+	init := container(dryRunInit)
 	if r.sidecar {
 		always := corev1.ContainerRestartPolicyAlways
 		init.RestartPolicy = &always
@@ -406,7 +444,8 @@ func (r *dryRunner) pod(m model) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Name: "kubectl-checklist-dry-run-" + hex.EncodeToString(random), Labels: m.labels},
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken: &no, EnableServiceLinks: &no,
-			InitContainers: []corev1.Container{init}, Containers: []corev1.Container{app},
+			InitContainers: []corev1.Container{container(dryRunFirstInit), init},
+			Containers:     []corev1.Container{serving(dryRunFirst, 8081), serving(dryRunApp, 8080)},
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot: &yes, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
@@ -427,8 +466,8 @@ type dryRunAnswer struct {
 	detail    string
 }
 
-// try sends one pod. Init says that its init container is the writable one.
-func (r *dryRunner) try(ctx context.Context, namespace string, pod *corev1.Pod, init bool) dryRunAnswer {
+// try sends one pod, of which a part is writable.
+func (r *dryRunner) try(ctx context.Context, namespace string, pod *corev1.Pod, part varied) dryRunAnswer {
 	// Only what is needed of the answer is decoded.
 	type container struct {
 		Name            string `json:"name"`
@@ -449,23 +488,49 @@ func (r *dryRunner) try(ctx context.Context, namespace string, pod *corev1.Pod, 
 	if err != nil {
 		return meaning(pod.Name, err)
 	}
-	list, name := created.Spec.Containers, dryRunApp
-	if init {
-		list, name = created.Spec.InitContainers, dryRunInit
+	unchanged := dryRunAnswer{answer: fact.DryRunOther, reason: fact.Corrupt, detail: "the API server answered with another object than the pod"}
+	if created.Kind != "Pod" {
+		return unchanged
 	}
-	i := slices.IndexFunc(list, func(c container) bool { return c.Name == name })
-	if created.Kind != "Pod" || i < 0 {
-		return dryRunAnswer{answer: fact.DryRunOther, reason: fact.Corrupt, detail: "the API server answered with another object than the pod"}
+	ours := map[string]bool{}
+	writable := "" // a container besides the varied one whose root is writable
+	for _, list := range []struct {
+		containers []container
+		varied     string
+	}{
+		{created.Spec.InitContainers, when(part == variedInit, dryRunInit)}, {created.Spec.Containers, when(part == variedApp, dryRunApp)},
+	} {
+		for _, c := range list.containers {
+			readOnly := c.SecurityContext.ReadOnlyRootFilesystem != nil && *c.SecurityContext.ReadOnlyRootFilesystem
+			switch {
+			case c.Name != "" && c.Name == list.varied && !readOnly:
+				return dryRunAnswer{answer: fact.DryRunAllowed}
+			case !readOnly:
+				writable = cmp.Or(c.Name, "without a name")
+			}
+			ours[c.Name] = true
+		}
 	}
-	if readOnly := list[i].SecurityContext.ReadOnlyRootFilesystem; readOnly != nil && *readOnly && (init || !isReadOnly(&pod.Spec.Containers[0])) {
-		return dryRunAnswer{answer: fact.DryRunMadeReadOnly}
+	switch {
+	case !ours[dryRunFirstInit] || !ours[dryRunInit] || !ours[dryRunFirst] || !ours[dryRunApp]:
+		return unchanged
+	case writable != "":
+		// Something adds it to all pods, and what refuses others does not mind.
+		return dryRunAnswer{
+			answer: fact.DryRunOther, reason: fact.NotOurs,
+			detail: "something gives the pod a writable root, in container " + escape.Short(credential.KeptName(writable), fact.MaxDryRunName/3),
+		}
+	case part == variedNothing:
+		return dryRunAnswer{answer: fact.DryRunAllowed}
 	}
-	return dryRunAnswer{answer: fact.DryRunAllowed}
+	return dryRunAnswer{answer: fact.DryRunMadeReadOnly}
 }
 
-func isReadOnly(c *corev1.Container) bool {
-	readOnly := c.SecurityContext.ReadOnlyRootFilesystem
-	return readOnly != nil && *readOnly
+func when(yes bool, text string) string {
+	if yes {
+		return text
+	}
+	return ""
 }
 
 // What the API server writes about a refusal. Source: k8s.io/apiserver, packages
@@ -533,6 +598,8 @@ func meaning(pod string, err error) dryRunAnswer {
 		return refused("SecurityContextConstraints")
 	case admission && strings.HasPrefix(text, "error looking up service account "):
 		return other(fact.NotPresent, "the namespace has no service account named default")
+	case admission && strings.HasPrefix(text, "not yet ready to handle request"):
+		return other(fact.Unavailable, "an admission plugin of the API server is not ready")
 	case admission && isLimitRange(text):
 		return other(fact.AdmissionDenied, "a LimitRange refuses the small requests and limits of the pod")
 	case admission:

@@ -134,7 +134,7 @@ const byPolicy = "ValidatingAdmissionPolicy 'ro' with binding 'ro-all' denied re
 func TestDryRuns(t *testing.T) {
 	set := func(c *corev1.Container) { yes := true; c.SecurityContext.ReadOnlyRootFilesystem = &yes }
 	everything := func(pod *corev1.Pod, allowed func(*corev1.Container) bool) bool {
-		return allowed(&pod.Spec.Containers[0]) && allowed(&pod.Spec.InitContainers[0])
+		return allowed(&pod.Spec.Containers[1]) && allowed(&pod.Spec.InitContainers[1])
 	}
 	const policy = "ValidatingAdmissionPolicy ro, binding ro-all"
 	for name, tc := range map[string]struct {
@@ -155,7 +155,7 @@ func TestDryRuns(t *testing.T) {
 				return denied(pod, byPolicy)
 			},
 			fact.DryRun{Unset: fact.DryRunRefused, Writable: fact.DryRunRefused, Init: fact.DryRunRefused, Perfect: fact.DryRunAllowed, By: []string{policy}},
-			4,
+			5,
 		},
 		"a policy that looks only for the field": {
 			func(pod *corev1.Pod) *metav1.Status {
@@ -169,7 +169,7 @@ func TestDryRuns(t *testing.T) {
 		},
 		"a policy that forgets init containers": {
 			func(pod *corev1.Pod) *metav1.Status {
-				if rootOf(&pod.Spec.Containers[0]) == "true" {
+				if rootOf(&pod.Spec.Containers[1]) == "true" {
 					return nil
 				}
 				return denied(pod, byPolicy)
@@ -199,12 +199,12 @@ func TestDryRuns(t *testing.T) {
 				Unset: fact.DryRunRefused, Writable: fact.DryRunRefused, Init: fact.DryRunRefused, Perfect: fact.DryRunAllowed,
 				By: []string{policy}, LabelsOf: "deployment/web",
 			},
-			8,
+			9,
 		},
 		"a server that makes every root read-only": {
 			func(pod *corev1.Pod) *metav1.Status {
-				set(&pod.Spec.Containers[0])
-				set(&pod.Spec.InitContainers[0])
+				set(&pod.Spec.Containers[1])
+				set(&pod.Spec.InitContainers[1])
 				return nil
 			},
 			fact.DryRun{Unset: fact.DryRunMadeReadOnly, Writable: fact.DryRunMadeReadOnly, Init: fact.DryRunMadeReadOnly},
@@ -212,8 +212,8 @@ func TestDryRuns(t *testing.T) {
 		},
 		"a server that only sets a default": {
 			func(pod *corev1.Pod) *metav1.Status {
-				if rootOf(&pod.Spec.Containers[0]) == "unset" {
-					set(&pod.Spec.Containers[0])
+				if rootOf(&pod.Spec.Containers[1]) == "unset" {
+					set(&pod.Spec.Containers[1])
 				}
 				return nil
 			},
@@ -222,7 +222,7 @@ func TestDryRuns(t *testing.T) {
 		},
 		"a server that changes another container": {
 			func(pod *corev1.Pod) *metav1.Status {
-				pod.Spec.Containers = slices.Insert(pod.Spec.Containers, 0, pod.Spec.Containers[0])
+				pod.Spec.Containers = slices.Insert(pod.Spec.Containers, 0, pod.Spec.Containers[1])
 				pod.Spec.Containers[0].Name = "injected"
 				pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{}
 				set(&pod.Spec.Containers[0])
@@ -233,7 +233,7 @@ func TestDryRuns(t *testing.T) {
 		},
 		"a default, and a policy for those who write false": {
 			func(pod *corev1.Pod) *metav1.Status {
-				for _, c := range []*corev1.Container{&pod.Spec.Containers[0], &pod.Spec.InitContainers[0]} {
+				for _, c := range []*corev1.Container{&pod.Spec.Containers[1], &pod.Spec.InitContainers[1]} {
 					switch rootOf(c) {
 					case "unset":
 						set(c)
@@ -244,11 +244,69 @@ func TestDryRuns(t *testing.T) {
 				return nil
 			},
 			fact.DryRun{Unset: fact.DryRunMadeReadOnly, Writable: fact.DryRunRefused, Init: fact.DryRunMadeReadOnly, Perfect: fact.DryRunAllowed, By: []string{policy}},
+			5,
+		},
+		"a policy that looks at the first container": {
+			func(pod *corev1.Pod) *metav1.Status {
+				if rootOf(&pod.Spec.Containers[0]) == "true" && rootOf(&pod.Spec.InitContainers[0]) == "true" {
+					return nil
+				}
+				return denied(pod, byPolicy)
+			},
+			fact.DryRun{Unset: fact.DryRunAllowed},
+			1,
+		},
+		"a policy that is content with one container": {
+			func(pod *corev1.Pod) *metav1.Status {
+				is := func(c corev1.Container) bool { return rootOf(&c) == "true" }
+				if slices.ContainsFunc(pod.Spec.Containers, is) && slices.ContainsFunc(pod.Spec.InitContainers, is) {
+					return nil
+				}
+				return denied(pod, byPolicy)
+			},
+			fact.DryRun{Unset: fact.DryRunAllowed},
+			1,
+		},
+		"a writable container that something adds": {
+			func(pod *corev1.Pod) *metav1.Status {
+				if !everything(pod, func(c *corev1.Container) bool { return rootOf(c) == "true" }) {
+					return denied(pod, byPolicy)
+				}
+				pod.Spec.InitContainers = append(pod.Spec.InitContainers, corev1.Container{Name: "proxy"})
+				return nil
+			},
+			fact.DryRun{
+				Unset: fact.DryRunRefused, Writable: fact.DryRunRefused, Init: fact.DryRunRefused, Perfect: fact.DryRunOther, By: []string{policy},
+				Reason: fact.NotOurs, Detail: "something gives the pod a writable root, in container proxy",
+			},
+			4,
+		},
+		"a writable container beside roots that are made read-only": {
+			func(pod *corev1.Pod) *metav1.Status {
+				set(&pod.Spec.Containers[1])
+				pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "proxy", SecurityContext: &corev1.SecurityContext{}})
+				return nil
+			},
+			fact.DryRun{Unset: fact.DryRunOther, Reason: fact.NotOurs, Detail: "something gives the pod a writable root, in container proxy"},
+			1,
+		},
+		"a perfect pod that is made writable": {
+			func(pod *corev1.Pod) *metav1.Status {
+				if !everything(pod, func(c *corev1.Container) bool { return rootOf(c) == "true" }) {
+					return denied(pod, byPolicy)
+				}
+				pod.Spec.Containers[1].SecurityContext.ReadOnlyRootFilesystem = nil
+				return nil
+			},
+			fact.DryRun{
+				Unset: fact.DryRunRefused, Writable: fact.DryRunRefused, Init: fact.DryRunRefused, Perfect: fact.DryRunOther, By: []string{policy},
+				Reason: fact.NotOurs, Detail: "something gives the pod a writable root, in container app",
+			},
 			4,
 		},
 		"a quota that is used up after two pods": {
 			func(pod *corev1.Pod) *metav1.Status {
-				if rootOf(&pod.Spec.Containers[0]) == "unset" {
+				if rootOf(&pod.Spec.Containers[1]) == "unset" {
 					return denied(pod, byPolicy)
 				}
 				return denied(pod, "exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2")
@@ -283,26 +341,70 @@ func TestDryRuns(t *testing.T) {
 	}
 }
 
-// The pods differ in one field and nothing else, but for their names.
+// A policy that refused everything, and ended before the perfect pod was tried, proves nothing.
+func TestDryRunsAreTriedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		again func(*corev1.Pod) *metav1.Status
+		want  fact.DryRun
+	}{
+		"it ended": {
+			func(*corev1.Pod) *metav1.Status { return nil },
+			fact.DryRun{Unset: fact.DryRunAllowed},
+		},
+		"then the server fails": {
+			func(pod *corev1.Pod) *metav1.Status {
+				return status(http.StatusInternalServerError, metav1.StatusReasonInternalError, "etcd")
+			},
+			fact.DryRun{Unset: fact.DryRunOther, Reason: fact.Unavailable, Detail: "the API server answered with status 500"},
+		},
+		"then it is forbidden": {
+			func(pod *corev1.Pod) *metav1.Status {
+				return status(http.StatusForbidden, metav1.StatusReasonForbidden, `pods is forbidden: User "jane" cannot`)
+			},
+			fact.DryRun{Unset: fact.DryRunOther, Reason: fact.Changing, Detail: "the API server refused a pod, and then answered otherwise"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tries := 0
+			s := newAdmitting(t, func(_ string, pod *corev1.Pod) *metav1.Status {
+				switch tries++; {
+				case tries <= 3:
+					return denied(pod, byPolicy)
+				case tries == 4:
+					return nil
+				}
+				return tc.again(pod)
+			})
+			got, _ := s.dryRuns(t, inShop("shop/web:1", ""))
+			tc.want.Namespace, tc.want.Image, tc.want.By = "shop", "shop/web:1", []string{"ValidatingAdmissionPolicy ro, binding ro-all"}
+			tc.want.Writable, tc.want.Init, tc.want.Perfect = fact.DryRunRefused, fact.DryRunRefused, fact.DryRunAllowed
+			if diff := cmp.Diff([]fact.DryRun{tc.want}, got.DryRuns); diff != "" {
+				t.Errorf("dry runs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The pods differ in one field and nothing else, their name included.
 func TestDryRunPodsDifferInOneField(t *testing.T) {
 	s := newAdmitting(t, func(_ string, pod *corev1.Pod) *metav1.Status {
-		if rootOf(&pod.Spec.Containers[0]) == "true" && rootOf(&pod.Spec.InitContainers[0]) == "true" {
+		if rootOf(&pod.Spec.Containers[1]) == "true" && rootOf(&pod.Spec.InitContainers[1]) == "true" {
 			return nil
 		}
 		return denied(pod, byPolicy)
 	})
 	s.dryRuns(t, inShop("shop/web:1", ""))
 	pods := s.pods["shop"]
-	if len(pods) != 4 {
+	if len(pods) != 5 {
 		t.Fatalf("%d pods", len(pods))
 	}
 	names := map[string]bool{}
 	perfect := pods[3]
-	for i, want := range []string{"app unset", "app false", "sidecar unset", ""} {
+	for i, want := range []string{"app unset", "app false", "sidecar unset", "", "app unset"} {
 		pod := pods[i].DeepCopy()
 		names[pod.Name] = true
 		var differs []string
-		for _, c := range []*corev1.Container{&pod.Spec.Containers[0], &pod.Spec.InitContainers[0]} {
+		for _, c := range []*corev1.Container{&pod.Spec.Containers[0], &pod.Spec.Containers[1], &pod.Spec.InitContainers[0], &pod.Spec.InitContainers[1]} {
 			if root := rootOf(c); root != "true" {
 				differs = append(differs, c.Name+" "+root)
 			}
@@ -312,12 +414,11 @@ func TestDryRunPodsDifferInOneField(t *testing.T) {
 		if got := strings.Join(differs, ", "); got != want {
 			t.Errorf("pod %d differs in %q, want %q", i, got, want)
 		}
-		pod.Name = perfect.Name
 		if diff := cmp.Diff(perfect, pod); diff != "" {
 			t.Errorf("pod %d differs further:\n%s", i, diff)
 		}
 	}
-	if len(names) != len(pods) {
+	if len(names) != 1 {
 		t.Errorf("names: %v", names)
 	}
 	if got := perfect.Spec.Containers[0].Image; got != "shop/web:1" {
@@ -427,6 +528,7 @@ func TestMeaningOfRefusals(t *testing.T) {
 		"pod security":     {status(http.StatusForbidden, metav1.StatusReasonForbidden, ofPod(`violates PodSecurity "restricted:latest": privileged`)), refused("PodSecurity")},
 		"quota":            {status(http.StatusForbidden, metav1.StatusReasonForbidden, ofPod("failed quota: gpu: must specify limits.cpu for: x")), other(fact.AdmissionDenied, "quota gpu refuses another pod")},
 		"limit range":      {status(http.StatusForbidden, metav1.StatusReasonForbidden, ofPod("[minimum cpu usage per Container is 1, but request is 10m, minimum memory usage per Container is 1Gi, but request is 16Mi]")), other(fact.AdmissionDenied, "a LimitRange refuses the small requests and limits of the pod")},
+		"not ready":        {status(http.StatusForbidden, metav1.StatusReasonForbidden, ofPod("not yet ready to handle request")), other(fact.Unavailable, "an admission plugin of the API server is not ready")},
 		"ending":           {terminating, other(fact.Changing, "the namespace is being deleted")},
 		"no account":       {status(http.StatusForbidden, metav1.StatusReasonForbidden, ofPod(`error looking up service account shop/default: serviceaccount "default" not found`)), other(fact.NotPresent, "the namespace has no service account named default")},
 		"another plugin":   {status(http.StatusForbidden, metav1.StatusReasonForbidden, ofPod("no PriorityClass with name nosuch was found")), refused("an admission plugin")},

@@ -59,7 +59,8 @@ func (c *clients) policies(ctx context.Context, opts Options, result *Result, ou
 	models := modelsOf(result.Workloads)
 	answered := map[string]bool{}
 	for i := range out.DryRuns {
-		answered[out.DryRuns[i].Namespace] = out.DryRuns[i].Reason == ""
+		reason := out.DryRuns[i].Reason
+		answered[out.DryRuns[i].Namespace] = reason == "" || reason == fact.NotOurs
 	}
 	names := make([]string, 0, len(models))
 	for name := range models {
@@ -445,7 +446,7 @@ func (p *predictor) of(m model) []*corev1.Pod {
 	} {
 		pod := p.runner.pod(m)
 		pod.Name, pod.GenerateName = "", "kubectl-checklist-"
-		change(pod.Spec.Containers[0].SecurityContext, pod.Spec.InitContainers[0].SecurityContext)
+		change(triedIn(pod))
 		pods = append(pods, pod)
 	}
 	p.pods[string(key)] = pods
