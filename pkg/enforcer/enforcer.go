@@ -229,13 +229,17 @@ func (r *Resource) Read(kind string, object map[string]any) []Policy {
 		return nil
 	}
 	namespace, name := text(object, "metadata", "namespace"), text(object, "metadata", "name")
-	out := r.read(object)
-	for i := range out {
-		p := &out[i]
+	var out []Policy
+	for _, p := range r.read(object) {
 		p.Name = kind + " " + name
-		if p.Namespace == "" {
+		switch {
+		case namespace == "": // an object of the cluster
+		case p.Namespace != "" && !glob(p.Namespace, namespace):
+			continue // it names other namespaces, and holds in its own only
+		default:
 			p.Namespace = namespace
 		}
+		out = append(out, p)
 	}
 	return out
 }

@@ -112,37 +112,50 @@ func anchored(key string) (name string, anchor bool) {
 	return key[open+1 : len(key)-1], true
 }
 
+// conditional reports whether a pattern of Kyverno has a condition in it: an anchor that skips the
+// rest if it does not match. "=(x)" and "X(x)" only say what x must be.
+func conditional(value any, depth int) bool {
+	if depth > maxDepth {
+		return true
+	}
+	switch v := value.(type) {
+	case []any:
+		return slices.ContainsFunc(v, func(entry any) bool { return conditional(entry, depth+1) })
+	case map[string]any:
+		for key, entry := range v {
+			if _, anchor := anchored(key); anchor && (key[0] == '(' || key[0] == '<') || conditional(entry, depth+1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // demands says whether a pattern of Kyverno demands a read-only root of every container: the
 // field must be true below spec.containers, with no condition on the way. Other patterns that
 // name the field are a doubt.
 func demands(pattern any) (demanded bool, doubt string) {
 	step := func(value any, name string) (any, bool) {
 		fields, _ := value.(map[string]any)
-		for key, v := range fields {
+		for _, key := range slices.Sorted(maps.Keys(fields)) {
 			if n, anchor := anchored(key); n == name {
-				return v, anchor
+				return fields[key], anchor
 			}
 		}
 		return nil, false
 	}
-	value, conditional := pattern, false
+	value, conditions := pattern, conditional(pattern, 0)
 	for _, name := range []string{"spec", "containers"} {
 		var anchor bool
 		value, anchor = step(value, name)
-		conditional = conditional || anchor
+		conditions = conditions || anchor
 	}
 	entries, _ := value.([]any)
 	if len(entries) == 1 {
-		fields, _ := entries[0].(map[string]any)
-		for key := range fields {
-			if name, anchor := anchored(key); anchor && name != "securityContext" {
-				conditional = true // only containers of which this is true
-			}
-		}
 		context, first := step(entries[0], "securityContext")
 		wanted, second := step(context, field)
 		if wanted == true || wanted == "true" {
-			if conditional || first || second {
+			if conditions || first || second {
 				return true, "its pattern has conditions, which were not evaluated"
 			}
 			return true, ""
@@ -167,6 +180,8 @@ func kyverno(object map[string]any) (out []Policy) {
 		action, general = "", "spec.admission is false"
 	case !empty(at(spec, "validationFailureActionOverrides")):
 		general = "it has other actions for some namespaces"
+	case !empty(at(spec, "webhookConfiguration", "matchConditions")):
+		general = "its match conditions were not evaluated"
 	}
 	for _, rule := range list(spec, "rules") {
 		p := Policy{Effect: Root, EnginePolicy: fact.EnginePolicy{Doubt: general}}
@@ -344,6 +359,9 @@ func gatekeeperAssign(object map[string]any) []Policy {
 		return nil
 	}
 	p := Policy{Effect: Root, EnginePolicy: fact.EnginePolicy{Blocks: true}}
+	if applied := list(spec, "applyTo"); len(applied) > 0 && !slices.ContainsFunc(applied, func(entry any) bool { return coversPods(entry, "groups") }) {
+		return nil
+	}
 	if !strings.HasPrefix(text(spec, "location"), "spec.containers[name:*].") {
 		p.Doubt = "it changes some containers only"
 	}
@@ -353,17 +371,25 @@ func gatekeeperAssign(object map[string]any) []Policy {
 	return gatekept(p, at(spec, "match"))
 }
 
+// coversPods reports whether an entry of kinds covers pods; groups is the field with its API
+// groups.
+func coversPods(entry any, groups string) bool {
+	kinds, of := texts(entry, "kinds"), texts(entry, groups)
+	return (slices.Contains(kinds, "Pod") || slices.Contains(kinds, "*")) && (len(of) == 0 || slices.Contains(of, "") || slices.Contains(of, "*"))
+}
+
 // gatekept narrows a policy of Gatekeeper by its match.
 func gatekept(p Policy, match any) []Policy {
 	fields, _ := match.(map[string]any)
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		value := fields[key]
 		switch {
-		case empty(value), key == "namespaces", key == "scope":
+		case empty(value), key == "namespaces", key == "scope" && (value == "*" || value == "Namespaced"):
+		case key == "scope" && value == "Cluster":
+			return nil // no pod
 		case key == "kinds":
 			pods := slices.ContainsFunc(list(value), func(entry any) bool {
-				kinds := texts(entry, "kinds")
-				return slices.Contains(kinds, "Pod") || slices.Contains(kinds, "*")
+				return coversPods(entry, "apiGroups")
 			})
 			if !pods {
 				return nil
@@ -397,6 +423,17 @@ func gatekept(p Policy, match any) []Policy {
 func kubewarden(object map[string]any) []Policy {
 	spec := at(object, "spec")
 	if !strings.Contains(text(spec, "module"), "readonly-root-filesystem-psp") {
+		return nil
+	}
+	pods := func(rule any) bool {
+		for name, values := range map[string][]string{"apiGroups": {"", "*"}, "resources": {"pods", "*", "*/*"}, "operations": {"CREATE", "*"}} {
+			if !slices.ContainsFunc(texts(rule, name), func(s string) bool { return slices.Contains(values, s) }) {
+				return false
+			}
+		}
+		return true
+	}
+	if rules := list(spec, "rules"); len(rules) > 0 && !slices.ContainsFunc(rules, pods) {
 		return nil
 	}
 	p := Policy{Effect: Root}
