@@ -53,6 +53,7 @@ type Effect string
 const (
 	Root     Effect = "root"     // a pod with a writable root file system is refused or changed
 	Programs Effect = "programs" // a new program in a running container is stopped
+	Exempt   Effect = "exempt"   // the policies of the names in Except do not hold for all that they match
 )
 
 // Policy is what one object demands.
@@ -125,6 +126,7 @@ var tools = []Tool{
 		Policies: []Resource{
 			{"kyverno.io", "clusterpolicies", "ClusterPolicy", kyverno},
 			{"kyverno.io", "policies", "Policy", kyverno},
+			{"kyverno.io", "policyexceptions", "PolicyException", kyvernoException},
 			{"policies.kyverno.io", "validatingpolicies", "ValidatingPolicy", kyvernoCEL},
 			{"policies.kyverno.io", "namespacedvalidatingpolicies", "NamespacedValidatingPolicy", kyvernoCEL},
 			{"policies.kyverno.io", "mutatingpolicies", "MutatingPolicy", kyvernoCEL},
@@ -220,6 +222,26 @@ func (t *Tool) Policy(group, resource string) *Resource {
 		}
 	}
 	return nil
+}
+
+// Exempts reports whether objects of the resource except from policies. They do so from all
+// namespaces.
+func (r *Resource) Exempts() bool { return r.Resource == "policyexceptions" }
+
+// Except notes a doubt at the policies that an exception names. Names are as Policy.Except has
+// them; "*" stands for all.
+func Except(policies []fact.EnginePolicy, names map[string]bool) {
+	for i := range policies {
+		p := &policies[i]
+		_, name, _ := strings.Cut(p.Name, " ")
+		switch {
+		case p.Doubt != "":
+		case names["*"]:
+			p.Doubt = "exceptions from it were not read"
+		case names[name]:
+			p.Doubt = "an exception names it"
+		}
+	}
 }
 
 // Read says what an object of the resource demands about drift; nothing for most objects. The

@@ -314,6 +314,18 @@ func excluded(exclude any) (namespaces []string, doubt string) {
 	return namespaces, ""
 }
 
+// kyvernoException reads what a PolicyException names: "policy" or "namespace/policy". Which pods it
+// is about is not evaluated.
+// Source: https://kyverno.io/docs/exceptions/
+func kyvernoException(object map[string]any) []Policy {
+	p := Policy{Effect: Exempt}
+	for _, entry := range list(object, "spec", "exceptions") {
+		name := text(entry, "policyName")
+		p.Except = append(p.Except, name[strings.LastIndexByte(name, '/')+1:])
+	}
+	return []Policy{p}
+}
+
 // kyvernoCEL reads the policies of policies.kyverno.io. Their expressions are not evaluated.
 func kyvernoCEL(object map[string]any) []Policy {
 	spec := at(object, "spec")

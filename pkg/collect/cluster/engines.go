@@ -18,15 +18,19 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
-// maxEngineText bounds texts that policies and workloads say of themselves.
-const maxEngineText = 253
+const (
+	// maxEngineText bounds texts that policies and workloads say of themselves.
+	maxEngineText = 253
+	// maxExempted bounds the names of policies from which something is excepted.
+	maxExempted = 10_000
+)
 
 // engines looks for policy engines and runtime agents: at the DaemonSets of all namespaces, at
 // the names of webhook configurations, and at the policies of resources that the server has.
 // Read is false if one of the first two, or what the server has, could not be read; then an
 // engine may be missing.
 func (c *clients) engines(ctx context.Context, opts Options) (found []fact.Engine, read bool, gaps []fact.Gap, err error) {
-	r := engineReader{clients: c, opts: opts, engines: map[string]*fact.Engine{}, hooks: map[string]bool{}, read: true}
+	r := engineReader{clients: c, opts: opts, engines: map[string]*fact.Engine{}, hooks: map[string]bool{}, exempted: map[string]map[string]bool{}, read: true}
 	resources, stale, err := c.resources(ctx)
 	if err := r.note(ctx, "API groups", err); err != nil {
 		return nil, false, nil, err
@@ -61,8 +65,10 @@ type engineReader struct {
 	opts    Options
 	engines map[string]*fact.Engine // by name
 	hooks   map[string]bool         // names of tools with a webhook configuration
-	gaps    []fact.Gap
-	read    bool
+	// exempted are the policies from which something is excepted, by tool.
+	exempted map[string]map[string]bool
+	gaps     []fact.Gap
+	read     bool
 }
 
 // note keeps the gap of a list without which an engine may be missing.
@@ -224,7 +230,7 @@ func (r *engineReader) policies(ctx context.Context, of *discovered) error {
 		e := r.engine(tool)
 		e.Seen = saw(e.Seen, "resource "+of.name())
 		path := "/apis/" + of.Group + "/" + of.Version + "/"
-		if of.namespaced && r.opts.Namespace != "" {
+		if of.namespaced && r.opts.Namespace != "" && !resource.Exempts() {
 			path += "namespaces/" + r.opts.Namespace + "/"
 		}
 		count := 0
@@ -238,6 +244,12 @@ func (r *engineReader) policies(ctx context.Context, of *discovered) error {
 			}
 			object["kind"] = of.kind // items of a list need not say it
 			for _, p := range resource.Read(of.kind, object) {
+				if p.Effect == enforcer.Exempt {
+					if err := r.exempt(tool, p.Except...); err != nil {
+						return err
+					}
+					continue
+				}
 				if len(e.WritableRoot)+len(e.Programs) >= fact.MaxEnginePolicies {
 					return errTooMany
 				}
@@ -257,7 +269,27 @@ func (r *engineReader) policies(ctx context.Context, of *discovered) error {
 			}
 			e.Unread = append(e.Unread, gap)
 			r.gaps = append(r.gaps, gap)
+			if resource.Exempts() {
+				_ = r.exempt(tool, "*")
+			}
 		}
+	}
+	return nil
+}
+
+// exempt notes policies from which something is excepted.
+func (r *engineReader) exempt(tool *enforcer.Tool, names ...string) error {
+	of := r.exempted[tool.Name]
+	if of == nil {
+		of = map[string]bool{}
+		r.exempted[tool.Name] = of
+	}
+	for _, name := range names {
+		if len(of) >= maxExempted {
+			of["*"] = true
+			return errTooMany
+		}
+		of[escape.Short(name, maxEngineText)] = true
 	}
 	return nil
 }
@@ -300,6 +332,7 @@ func (r *engineReader) finish() []fact.Engine {
 		}
 		slices.SortStableFunc(e.WritableRoot, byName)
 		slices.SortStableFunc(e.Programs, byName)
+		enforcer.Except(e.WritableRoot, r.exempted[tool.Name])
 		mode, why := tool.ModeOf(e.WritableRoot, e.Programs, r.hooks[tool.Name])
 		if len(e.Unread) > 0 && mode != fact.EngineBlocks {
 			mode, why = fact.EngineUnknown, "a part of it was not read: "+e.Unread[0].Detail

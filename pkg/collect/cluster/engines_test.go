@@ -86,6 +86,50 @@ func TestEngines(t *testing.T) {
 	}
 }
 
+// A policy from which something is excepted, or may be, is no clear claim to block.
+func TestExceptionsFromPolicies(t *testing.T) {
+	const path = "/apis/kyverno.io/v2/policyexceptions"
+	exception := func(policy string) string {
+		return `{"metadata":{"name":"e","namespace":"elsewhere"},"spec":{"exceptions":[{"policyName":"` + policy + `","ruleNames":["*"]}]}}`
+	}
+	for name, tc := range map[string]struct {
+		objects []string
+		refused bool
+		mode    fact.EngineMode
+		doubt   string
+	}{
+		"from another":       {[]string{exception("other")}, false, fact.EngineBlocks, ""},
+		"from it":            {[]string{exception("other"), exception("ro")}, false, fact.EngineUnknown, "an exception names it"},
+		"from a namespace's": {[]string{exception("shop/ro")}, false, fact.EngineUnknown, "an exception names it"},
+		"not read":           {nil, true, fact.EngineUnknown, "exceptions from it were not read"},
+		"not understood":     {[]string{`[]`}, false, fact.EngineUnknown, "exceptions from it were not read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			enforced(s)
+			s.resources["kyverno.io/v2"] = []metav1.APIResource{resourceOf("policyexceptions", "PolicyException", true)}
+			s.objects[path] = tc.objects
+			s.refuse = func(r *http.Request) *metav1.Status {
+				if tc.refused && r.URL.Path == path {
+					return status(http.StatusForbidden, metav1.StatusReasonForbidden, "no")
+				}
+				return nil
+			}
+			c, err := newClients(s.config())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _, _, err := c.engines(context.Background(), Options{PageSize: 1, Namespace: "shop"})
+			if err != nil || len(got) != 2 || len(got[1].WritableRoot) != 1 {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			if k := got[1]; k.Mode != tc.mode || k.WritableRoot[0].Doubt != tc.doubt {
+				t.Errorf("%s, %q; want %s, %q", k.Mode, k.WritableRoot[0].Doubt, tc.mode, tc.doubt)
+			}
+		})
+	}
+}
+
 // Installed and asked by nobody is not enforced.
 func TestAnEngineWithoutWebhook(t *testing.T) {
 	s := newServer(t)
