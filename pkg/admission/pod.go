@@ -203,6 +203,9 @@ func inCEL(pod *corev1.Pod, trace *traced) (value *object, metadata map[string]a
 	if pod.Name == "" {
 		m.decide("name")
 	}
+	if pod.Name == "" && pod.GenerateName == "" {
+		m.decide("generateName") // nothing is known of how it is named
+	}
 
 	token := pod.Spec.AutomountServiceAccountToken == nil || *pod.Spec.AutomountServiceAccountToken
 	for _, list := range []string{"initContainers", "containers", "ephemeralContainers"} {

@@ -146,6 +146,19 @@ func TestTooDear(t *testing.T) {
 	}
 }
 
+// Pods to come may be named or have a name generated: nothing is said of either.
+func TestUnknownNames(t *testing.T) {
+	objects := objectsOf(t, policyOf(`validations: [{expression: "!has(object.metadata.generateName)"}]`), bindingOf("validationActions: [Deny]"))
+	for generated, want := range map[string]Outcome{"": Unknown, "web-": Refuses} {
+		pod := podOf()
+		pod.Name, pod.GenerateName = "", generated
+		got := judge(t, objects, pod, Namespace{Name: "shop"})
+		if len(got) != 1 || got[0].Outcome != want {
+			t.Errorf("%q: %+v, want %s", generated, got, want)
+		}
+	}
+}
+
 // TestUnnamed: a pod whose name the server makes up may be one that a rule names.
 func TestUnnamed(t *testing.T) {
 	t.Parallel()

@@ -445,7 +445,7 @@ func (p *predictor) of(m model) []*corev1.Pod {
 		func(_, _ *corev1.SecurityContext) {},
 	} {
 		pod := p.runner.pod(m)
-		pod.Name, pod.GenerateName = "", "kubectl-checklist-"
+		pod.Name = ""
 		change(triedIn(pod))
 		pods = append(pods, pod)
 	}
