@@ -3,6 +3,7 @@ module github.com/kubectl-checklist/kubectl-checklist
 go 1.26.0
 
 require (
+	github.com/DataDog/datadog-agent/pkg/template v0.85.4
 	github.com/MakeNowJust/heredoc v1.0.0
 	github.com/distribution/reference v0.6.0
 	github.com/google/cel-go v0.29.2

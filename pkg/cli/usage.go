@@ -2,35 +2,15 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
-
-// usageTemplate prints a command's own flags in full and kubectl's connection
-// flags by name only: there are twenty of them, the same for every command.
-const usageTemplate = `Usage:
-  {{if .Runnable}}{{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
-
-Examples:
-{{exampleLines .}}{{end}}{{if .HasAvailableSubCommands}}
-
-Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-{{commandLine .}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
-
-Flags:
-{{ownFlags . | trimTrailingWhitespaces}}{{end}}
-
-Exit status:
-{{exitStatus .}}
-
-Connection flags, as in kubectl:
-{{connectionFlags .}}
-`
 
 // helpWidth is the width of help: the default width of a terminal.
 const helpWidth = 80
@@ -47,47 +27,83 @@ const (
   2  wrong usage or an error`
 )
 
-// groupUsage makes help short: what the command does, its examples, its flags.
+// groupUsage makes help short: what the command does, its examples, its flags. It prints
+// a command's own flags in full and kubectl's connection flags by name only: there are
+// twenty of them, the same for every command.
+//
+// It is code and not a template of cobra, which would link text/template (see
+// docs/dependencies.md).
 func groupUsage(root *cobra.Command) {
-	cobra.AddTemplateFunc("ownFlags", func(cmd *cobra.Command) string {
-		own := pflag.NewFlagSet("own", pflag.ContinueOnError)
-		cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
-			if root.PersistentFlags().Lookup(flag.Name) == nil {
-				own.AddFlag(flag)
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		_, err := io.WriteString(cmd.OutOrStderr(), usageOf(root, cmd))
+		return err
+	})
+}
+
+func usageOf(root, cmd *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString("Usage:\n  ")
+	if cmd.Runnable() {
+		b.WriteString(cmd.UseLine())
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\n  " + cmd.CommandPath() + " COMMAND")
+	}
+	if cmd.HasExample() {
+		b.WriteString("\n\nExamples:\n" + exampleLines(cmd.Example))
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\n\nCommands:")
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				b.WriteString("\n" + commandLine(sub))
 			}
-		})
-		return own.FlagUsagesWrapped(helpWidth)
-	})
-	cobra.AddTemplateFunc("exampleLines", func(cmd *cobra.Command) string { return exampleLines(cmd.Example) })
-	cobra.AddTemplateFunc("commandLine", func(cmd *cobra.Command) string {
-		margin := 3 + cmd.NamePadding()
-		lines := screen.WrapWhole(cmd.Short, helpWidth-margin)
-		return fmt.Sprintf("  %-*s %s", cmd.NamePadding(), cmd.Name(), strings.Join(lines, "\n"+strings.Repeat(" ", margin)))
-	})
-	cobra.AddTemplateFunc("exitStatus", func(cmd *cobra.Command) string {
-		if cmd.Flags().Lookup("fail-on") != nil {
-			return reportStatus
 		}
-		return otherStatus
+	}
+	if cmd.HasAvailableLocalFlags() {
+		b.WriteString("\n\nFlags:\n" + strings.TrimRightFunc(ownFlags(root, cmd), unicode.IsSpace))
+	}
+	status := otherStatus
+	if cmd.Flags().Lookup("fail-on") != nil {
+		status = reportStatus
+	}
+	b.WriteString("\n\nExit status:\n" + status)
+	b.WriteString("\n\nConnection flags, as in kubectl:\n" + connectionFlagNames(root) + "\n")
+	return b.String()
+}
+
+func ownFlags(root, cmd *cobra.Command) string {
+	own := pflag.NewFlagSet("own", pflag.ContinueOnError)
+	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+		if root.PersistentFlags().Lookup(flag.Name) == nil {
+			own.AddFlag(flag)
+		}
 	})
-	cobra.AddTemplateFunc("connectionFlags", func(*cobra.Command) string {
-		var b strings.Builder
-		line := " "
-		root.PersistentFlags().VisitAll(func(flag *pflag.Flag) {
-			word := " --" + flag.Name
-			if flag.Shorthand != "" {
-				word = " -" + flag.Shorthand + "," + word
-			}
-			if len(line)+len(word) > helpWidth {
-				b.WriteString(line + "\n")
-				line = " "
-			}
-			line += word
-		})
-		b.WriteString(line)
-		return b.String()
+	return own.FlagUsagesWrapped(helpWidth)
+}
+
+func commandLine(cmd *cobra.Command) string {
+	margin := 3 + cmd.NamePadding()
+	lines := screen.WrapWhole(cmd.Short, helpWidth-margin)
+	return fmt.Sprintf("  %-*s %s", cmd.NamePadding(), cmd.Name(), strings.Join(lines, "\n"+strings.Repeat(" ", margin)))
+}
+
+func connectionFlagNames(root *cobra.Command) string {
+	var b strings.Builder
+	line := " "
+	root.PersistentFlags().VisitAll(func(flag *pflag.Flag) {
+		word := " --" + flag.Name
+		if flag.Shorthand != "" {
+			word = " -" + flag.Shorthand + "," + word
+		}
+		if len(line)+len(word) > helpWidth {
+			b.WriteString(line + "\n")
+			line = " "
+		}
+		line += word
 	})
-	root.SetUsageTemplate(usageTemplate)
+	b.WriteString(line)
+	return b.String()
 }
 
 // exampleLines breaks the examples that are too long for help, in a way that a shell

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 
 	"k8s.io/cli-runtime/pkg/printers"
@@ -28,12 +27,18 @@ type documentPrinter struct {
 	encode func(out *bytes.Buffer, findings []api.Finding, first bool) error
 }
 
-func newDocument(format string, opts Options) (*documentPrinter, error) {
-	head, err := ofRuntime(format)
-	if err != nil {
-		return nil, fmt.Errorf("output format %q: %w", format, err)
+// ofRuntime returns the printer that cli-runtime has for "json" or "yaml". Its PrintFlags
+// have printers for all formats, and those link text/template (see docs/dependencies.md).
+func ofRuntime(format string) printers.ResourcePrinter {
+	var printer printers.ResourcePrinter = &printers.JSONPrinter{}
+	if format == "yaml" {
+		printer = &printers.YAMLPrinter{}
 	}
-	p := &documentPrinter{opts: opts, head: head}
+	return printers.NewTypeSetter(api.NewScheme()).ToPrinter(printer)
+}
+
+func newDocument(format string, opts Options) *documentPrinter {
+	p := &documentPrinter{opts: opts, head: ofRuntime(format)}
 	if format == "json" {
 		// No string of a JSON document holds a line feed, so that this is the field of
 		// the report itself.
@@ -43,7 +48,7 @@ func newDocument(format string, opts Options) (*documentPrinter, error) {
 		p.empty, p.before, p.after = "\nfindings: []\n", "\nfindings:\n", ""
 		p.batch, p.encode = 16, encodeYAML
 	}
-	return p, nil
+	return p
 }
 
 func encodeJSON(out *bytes.Buffer, findings []api.Finding, first bool) error {

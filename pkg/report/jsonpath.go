@@ -7,25 +7,26 @@ import (
 	"regexp"
 
 	"k8s.io/cli-runtime/pkg/printers"
-
-	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 )
 
-// executeJSONPath prints a report as cli-runtime's printer does. That printer's errors hold the
-// whole report.
-func executeJSONPath(template *printers.JSONPathPrinter, out io.Writer, report *api.ChecklistReport) error {
-	data, err := json.Marshal(report)
+// newJSONPath parses a template as cli-runtime's printer does. That printer's errors hold
+// the whole report, these do not.
+func newJSONPath(text string) (writer, error) {
+	parsed, err := printers.NewJSONPathPrinter(text)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("error parsing jsonpath %s, %w", text, err)
 	}
-	var object map[string]any
-	if err := json.Unmarshal(data, &object); err != nil {
-		return err
-	}
-	if err := template.Execute(out, object); err != nil {
-		return fmt.Errorf("jsonpath: %s", jsonPathProblem(err))
-	}
-	return nil
+	parsed.AllowMissingKeys(true)
+	return func(out io.Writer, document []byte) error {
+		var object map[string]any
+		if err := json.Unmarshal(document, &object); err != nil {
+			return err
+		}
+		if err := parsed.Execute(out, object); err != nil {
+			return fmt.Errorf("jsonpath: %s", jsonPathProblem(err))
+		}
+		return nil
+	}, nil
 }
 
 // The library's errors that hold nothing of the report: numbers, and names of the template.

@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/cli-runtime/pkg/printers"
-
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
@@ -105,13 +102,13 @@ func Formats() []Format {
 	return []Format{
 		{"table", "", func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o}, nil }},
 		{"wide", "", func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o, wide: true}, nil }},
-		{"json", "", func(_ string, o Options) (Printer, error) { return newDocument("json", o) }},
-		{"yaml", "", func(_ string, o Options) (Printer, error) { return newDocument("yaml", o) }},
+		{"json", "", func(_ string, o Options) (Printer, error) { return newDocument("json", o), nil }},
+		{"yaml", "", func(_ string, o Options) (Printer, error) { return newDocument("yaml", o), nil }},
 		{"name", "", func(_ string, o Options) (Printer, error) { return namePrinter{o}, nil }},
-		{"jsonpath", "TEMPLATE", machine("jsonpath")},
-		{"jsonpath-file", "FILE", machine("jsonpath-file")},
-		{"go-template", "TEMPLATE", machine("go-template")},
-		{"go-template-file", "FILE", machine("go-template-file")},
+		{"jsonpath", "TEMPLATE", fromText("jsonpath", newJSONPath)},
+		{"jsonpath-file", "FILE", fromFile("jsonpath-file", newJSONPath)},
+		{"go-template", "TEMPLATE", fromText("go-template", newGoTemplate)},
+		{"go-template-file", "FILE", fromFile("go-template-file", newGoTemplate)},
 		{"custom-columns", "HEADER:PATH,...", func(arg string, o Options) (Printer, error) { return newCustomColumns(arg, o) }},
 	}
 }
@@ -166,35 +163,6 @@ func NewPrinter(output string, opts Options) (Printer, error) {
 	return PrinterFunc(func(out io.Writer, report *api.ChecklistReport) error {
 		return printer.Print(out, opts.expanded(report))
 	}), nil
-}
-
-// machine returns one of cli-runtime's printers, which print the whole object.
-func machine(name string) func(string, Options) (Printer, error) {
-	return func(argument string, opts Options) (Printer, error) {
-		output := name
-		if argument != "" {
-			output += "=" + argument
-		}
-		printer, err := ofRuntime(output)
-		if err != nil {
-			return nil, fmt.Errorf("output format %q: %w", name, err)
-		}
-		return PrinterFunc(func(out io.Writer, report *api.ChecklistReport) error {
-			if typed, is := printer.(*printers.TypeSetterPrinter); is {
-				if template, is := typed.Delegate.(*printers.JSONPathPrinter); is {
-					return executeJSONPath(template, out, Visible(report, opts.MinSeverity))
-				}
-			}
-			return printer.PrintObj(Visible(report, opts.MinSeverity), out)
-		}), nil
-	}
-}
-
-// ofRuntime returns the printer that cli-runtime has for a format.
-func ofRuntime(output string) (printers.ResourcePrinter, error) {
-	flags := genericclioptions.NewPrintFlags("").WithTypeSetter(api.NewScheme())
-	flags.OutputFormat = &output
-	return flags.ToPrinter()
 }
 
 // Visible returns the report without the failing findings below a severity.
