@@ -119,10 +119,8 @@ cluster-status: ## what runs of it
 	@$(CLUSTER) status
 
 .PHONY: image
-image: probe ## build the image of both probes, reproducibly, into dist/
-	@mkdir -p dist
-	@for file in checklist-probe_linux_amd64 checklist-probe_linux_arm64 checklist-probe-net_linux_amd64 checklist-probe-net_linux_arm64; do \
-		gunzip -c pkg/launch/embedded/bin/$$file.gz > dist/$$file; done
+image: ## build the image of both probes, reproducibly, into dist/
+	@$(GO) run ./hack/buildprobe -raw -out dist
 	@rm -rf dist/probe && $(GO) -C hack/image run . probe \
 		-binary amd64=$(CURDIR)/dist/checklist-probe_linux_amd64 -net-binary amd64=$(CURDIR)/dist/checklist-probe-net_linux_amd64 \
 		-binary arm64=$(CURDIR)/dist/checklist-probe_linux_arm64 -net-binary arm64=$(CURDIR)/dist/checklist-probe-net_linux_arm64 \
@@ -138,4 +136,4 @@ generate: ## write generated code and docs anew
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin dist pkg/launch/embedded/bin/*.gz
+	rm -rf bin dist pkg/launch/embedded/bin/*.zst pkg/launch/embedded/bin/*.gz

@@ -1,7 +1,6 @@
 // Command buildprobe cross-compiles cmd/checklist-probe and cmd/checklist-probe-net for
-// each architecture, compresses them, and writes them to where package embedded finds
-// them. The same source and
-// Go version always give the same bytes.
+// each architecture, compresses both into one file, and writes it to where package
+// embedded finds it. The same source and Go version always give the same bytes.
 //
 //	go run ./hack/buildprobe                  all, into pkg/launch/embedded/bin
 //	go run ./hack/buildprobe -raw -out DIR    uncompressed executables, for an image
@@ -10,7 +9,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"errors"
 	"flag"
@@ -37,49 +35,74 @@ func run(args []string) error {
 	version := flags.String("version", envOr("VERSION", "dev"), "version that the probes report")
 	out := flags.String("out", "pkg/launch/embedded/bin", "directory for the result")
 	archs := flags.String("arch", strings.Join(embedded.Architectures(), ","), "architectures")
-	raw := flags.Bool("raw", false, "do not compress")
+	raw := flags.Bool("raw", false, "write executables, not compressed")
 	verify := flags.Bool("verify", false, "build twice without the build cache and compare")
 	_ = flags.Parse(args)
 	if flags.NArg() > 0 {
 		return fmt.Errorf("expected flags only, found %q", flags.Arg(0))
 	}
-	for _, program := range embedded.Programs() {
-		for arch := range strings.SplitSeq(*archs, ",") {
+	for arch := range strings.SplitSeq(*archs, ",") {
+		var binaries [][]byte
+		for _, program := range embedded.Programs() {
 			t := target{program, arch, *version}
-			binary, compressed, err := t.make()
+			binary, err := t.build()
 			if err != nil {
 				return err
 			}
-			fmt.Printf("%s_linux_%s %d bytes, %d compressed, sha256 %x\n", program, arch, len(binary), len(compressed), sha256.Sum256(binary))
+			name := program + "_linux_" + arch
+			fmt.Printf("%s %d bytes, sha256 %x\n", name, len(binary), sha256.Sum256(binary))
 			if *verify {
-				if err := t.same(binary, compressed); err != nil {
+				if err := t.same(binary); err != nil {
 					return err
 				}
 				fmt.Println("  the same from another directory")
-				continue
+			} else if *raw {
+				if err := replace(filepath.Join(*out, name), binary, 0o755); err != nil {
+					return err
+				}
 			}
-			name, data, mode := embedded.File(program, arch), compressed, os.FileMode(0o644)
-			if *raw {
-				name, data, mode = strings.TrimSuffix(name, ".gz"), binary, 0o755
-			}
-			if err := replace(filepath.Join(*out, name), data, mode); err != nil {
+			binaries = append(binaries, binary)
+		}
+		if *raw {
+			continue
+		}
+		packed, err := embedded.Pack(binaries)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s %d bytes, sha256 %x\n", embedded.File(arch), len(packed), sha256.Sum256(packed))
+		if *verify {
+			again, err := embedded.Pack(binaries)
+			if err != nil {
 				return err
 			}
+			if !bytes.Equal(packed, again) {
+				return fmt.Errorf("%s: expected the same bytes when packed again, found others", embedded.File(arch))
+			}
+			continue
+		}
+		if err := replace(filepath.Join(*out, embedded.File(arch)), packed, 0o644); err != nil {
+			return err
 		}
 	}
-	return nil
+	if *raw || *verify {
+		return nil
+	}
+	return removeOld(*out)
+}
+
+// removeOld removes what this command wrote until November 2026: everything in the
+// directory is embedded.
+func removeOld(dir string) error {
+	old, err := filepath.Glob(filepath.Join(dir, "checklist-probe*_linux_*.gz"))
+	for _, file := range old {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
 }
 
 // target is one executable.
 type target struct{ program, arch, version string }
-
-func (t target) make() (binary, compressed []byte, err error) {
-	if binary, err = t.build(); err != nil {
-		return nil, nil, err
-	}
-	compressed, err = compress(binary)
-	return binary, compressed, err
-}
 
 func envOr(name, otherwise string) string {
 	if v := os.Getenv(name); v != "" {
@@ -109,24 +132,8 @@ func (t target) build() ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-func compress(data []byte) ([]byte, error) {
-	var out bytes.Buffer
-	// A zero header: no name, no time.
-	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(data); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
-}
-
 // same builds again from a copy of the source in another directory and compares.
-func (t target) same(binary, compressed []byte) error {
+func (t target) same(binary []byte) error {
 	dir, err := os.MkdirTemp("", "buildprobe-copy-")
 	if err != nil {
 		return err
@@ -151,11 +158,11 @@ func (t target) same(binary, compressed []byte) error {
 	if err := os.Chdir(dir); err != nil {
 		return err
 	}
-	again, zipped, err := t.make()
+	again, err := t.build()
 	if err := errors.Join(err, os.Chdir(before)); err != nil {
 		return err
 	}
-	if !bytes.Equal(binary, again) || !bytes.Equal(compressed, zipped) {
+	if !bytes.Equal(binary, again) {
 		return fmt.Errorf("%s for %s: expected the same bytes from another directory, found sha256 %x and %x", t.program, t.arch, sha256.Sum256(binary), sha256.Sum256(again))
 	}
 	return nil

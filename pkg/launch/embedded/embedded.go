@@ -6,18 +6,25 @@
 //
 // into the directory bin and compressed. A clean clone compiles without them and says
 // how to build them.
+//
+// Both programs for an architecture are in one file, because they have much in common:
+// together they take 8.3 MB, and 9.8 MB one by one. The file is one zstd frame (RFC 8878).
+// In it, for each program of Programs, are 8 bytes, the program's length in bytes (big
+// endian), and the program.
 package embedded
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"embed"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 //go:embed bin
@@ -26,8 +33,12 @@ var bin embed.FS
 // ErrNotBuilt says that this build of the plugin carries no probe.
 var ErrNotBuilt = errors.New("this build carries no probe: run go run ./hack/buildprobe, then build the plugin again")
 
-// maxSize bounds a decompressed probe; each is about 5 MB.
-const maxSize = 32 << 20
+const (
+	// maxSize bounds a decompressed probe; the larger one is about 8 MB.
+	maxSize = 32 << 20
+	// window is how far back the compression looks, in bytes: both programs.
+	window = 16 << 20
+)
 
 // The programs that run on a node.
 const (
@@ -35,12 +46,32 @@ const (
 	netProbe = "checklist-probe-net"
 )
 
-// Programs returns the names of both programs: those of their directories below cmd.
+// Programs returns the names of both programs, those of their directories below cmd, in
+// the order in which a file has them.
 func Programs() []string { return []string{probe, netProbe} }
 
-// File returns the name, below bin, of a compressed program for an architecture, as in
-// GOARCH.
-func File(program, goarch string) string { return program + "_linux_" + goarch + ".gz" }
+// File returns the name, below bin, of the file with both programs for an architecture,
+// as in GOARCH.
+func File(goarch string) string { return "probes_linux_" + goarch + ".zst" }
+
+// Pack returns the content of a file. executables has one for each program, in the order
+// of Programs. The same executables and the same version of the compressing library
+// (go.mod) always give the same bytes.
+func Pack(executables [][]byte) ([]byte, error) {
+	if len(executables) != len(Programs()) {
+		return nil, fmt.Errorf("expected %d executables, found %d", len(Programs()), len(executables))
+	}
+	var all []byte
+	for _, executable := range executables {
+		all = binary.BigEndian.AppendUint64(all, uint64(len(executable)))
+		all = append(all, executable...)
+	}
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	return encoder.EncodeAll(all, nil), nil
+}
 
 // Architectures returns the architectures of a full build.
 func Architectures() []string { return []string{"amd64", "arm64"} }
@@ -74,26 +105,50 @@ func read(files fs.FS, program, goarch string) ([]byte, error) {
 	if !known {
 		return nil, fmt.Errorf("embedded %s: expected an architecture of %v, found %q", program, Architectures(), goarch)
 	}
-	data, err := fs.ReadFile(files, "bin/"+File(program, goarch))
+	data, err := fs.ReadFile(files, "bin/"+File(goarch))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("embedded %s for %s: %w", program, goarch, ErrNotBuilt)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("embedded %s for %s: %w", program, goarch, err)
 	}
-	zip, err := gzip.NewReader(bytes.NewReader(data))
+	executable, err := unpack(data, program)
 	if err != nil {
-		return nil, fmt.Errorf("embedded %s for %s: expected gzip: %w", program, goarch, err)
-	}
-	executable, err := io.ReadAll(io.LimitReader(zip, maxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("embedded %s for %s: decompressing: %w", program, goarch, err)
-	}
-	if len(executable) > maxSize {
-		return nil, fmt.Errorf("embedded %s for %s: expected at most %d bytes, found more", program, goarch, maxSize)
+		return nil, fmt.Errorf("embedded %s for %s: %w", program, goarch, err)
 	}
 	if !bytes.HasPrefix(executable, []byte("\x7fELF")) {
 		return nil, fmt.Errorf("embedded %s for %s: expected an ELF executable, found something else", program, goarch)
 	}
 	return executable, nil
+}
+
+// unpack returns one program of a file, and decompresses no more than it has to.
+func unpack(data []byte, program string) ([]byte, error) {
+	decoder, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window))
+	if err != nil {
+		return nil, err
+	}
+	defer decoder.Close()
+	for _, name := range Programs() {
+		var length [8]byte
+		if _, err := io.ReadFull(decoder, length[:]); err != nil {
+			return nil, fmt.Errorf("decompressing: %w", err)
+		}
+		size := binary.BigEndian.Uint64(length[:])
+		if size > maxSize {
+			return nil, fmt.Errorf("expected at most %d bytes, found %d", maxSize, size)
+		}
+		if name != program {
+			if _, err := io.CopyN(io.Discard, decoder, int64(size)); err != nil {
+				return nil, fmt.Errorf("decompressing: %w", err)
+			}
+			continue
+		}
+		executable := make([]byte, size)
+		if _, err := io.ReadFull(decoder, executable); err != nil {
+			return nil, fmt.Errorf("decompressing: %w", err)
+		}
+		return executable, nil
+	}
+	return nil, errors.New("there is no such program")
 }

@@ -2,46 +2,50 @@ package embedded
 
 import (
 	"bytes"
-	"compress/gzip"
 	"debug/elf"
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"testing/fstest"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 )
 
-func zipped(data []byte) []byte {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	_, _ = w.Write(data)
-	_ = w.Close()
-	return out.Bytes()
-}
-
 func TestRead(t *testing.T) {
-	const elfStart = "\x7fELF and so on"
+	const (
+		first  = "\x7fELF and so on"
+		second = "\x7fELF, another"
+	)
+	both := packed(t, []byte(first), []byte(second))
+	// Noise, so that something of the second program is missing in a file that is cut.
+	noise := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(noise) //nolint:errcheck // it never fails
+	large := packed(t, []byte(first), noise)
 	tests := map[string]struct {
+		program string
 		arch    string
 		file    []byte
 		want    string
 		wantErr string
 	}{
-		"built":                {"arm64", zipped([]byte(elfStart)), elfStart, ""},
-		"not built":            {"arm64", nil, "", "embedded checklist-probe for arm64: " + ErrNotBuilt.Error()},
-		"another architecture": {"s390x", nil, "", `embedded checklist-probe: expected an architecture of [amd64 arm64], found "s390x"`},
-		"not gzip":             {"amd64", []byte("hello hello"), "", "embedded checklist-probe for amd64: expected gzip: gzip: invalid header"},
-		"cut short":            {"amd64", zipped([]byte(elfStart))[:20], "", "embedded checklist-probe for amd64: decompressing: unexpected EOF"},
-		"not an executable":    {"amd64", zipped([]byte("#!/bin/sh")), "", "embedded checklist-probe for amd64: expected an ELF executable, found something else"},
-		"a bomb":               {"amd64", zipped(make([]byte, maxSize+1)), "", "embedded checklist-probe for amd64: expected at most 33554432 bytes, found more"},
+		"the probe":            {probe, "arm64", both, first, ""},
+		"the net probe":        {netProbe, "arm64", both, second, ""},
+		"not built":            {probe, "arm64", nil, "", "embedded checklist-probe for arm64: " + ErrNotBuilt.Error()},
+		"another architecture": {probe, "s390x", nil, "", `embedded checklist-probe: expected an architecture of [amd64 arm64], found "s390x"`},
+		"not zstd":             {probe, "amd64", []byte("hello hello"), "", "embedded checklist-probe for amd64: decompressing: invalid input: magic number mismatch"},
+		"empty":                {probe, "amd64", []byte{}, "", "embedded checklist-probe for amd64: decompressing: EOF"},
+		"cut short":            {netProbe, "amd64", large[:len(large)/2], "", "embedded checklist-probe-net for amd64: decompressing: unexpected EOF"},
+		"not an executable":    {netProbe, "amd64", packed(t, []byte(first), []byte("#!/bin/sh")), "", "embedded checklist-probe-net for amd64: expected an ELF executable, found something else"},
+		"a bomb":               {probe, "amd64", packed(t, make([]byte, maxSize+1), nil), "", "embedded checklist-probe for amd64: expected at most 33554432 bytes, found 33554433"},
+		"a bomb before":        {netProbe, "amd64", packed(t, make([]byte, maxSize+1), nil), "", "embedded checklist-probe-net for amd64: expected at most 33554432 bytes, found 33554433"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			files := fstest.MapFS{"bin/README": {}}
 			if tt.file != nil {
-				files["bin/"+File(probe, tt.arch)] = &fstest.MapFile{Data: tt.file}
+				files["bin/"+File(tt.arch)] = &fstest.MapFile{Data: tt.file}
 			}
-			got, err := read(files, probe, tt.arch)
+			got, err := read(files, tt.program, tt.arch)
 			text := ""
 			if err != nil {
 				text = err.Error()
@@ -53,6 +57,25 @@ func TestRead(t *testing.T) {
 				t.Error("expected ErrNotBuilt")
 			}
 		})
+	}
+}
+
+func packed(t *testing.T, executables ...[]byte) []byte {
+	t.Helper()
+	data, err := Pack(executables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Pack(executables)
+	if err != nil || !bytes.Equal(data, again) {
+		t.Errorf("expected the same bytes from the same executables, found others: %v", err)
+	}
+	return data
+}
+
+func TestPackCounts(t *testing.T) {
+	if _, err := Pack([][]byte{{}}); err == nil || err.Error() != "expected 2 executables, found 1" {
+		t.Errorf("expected an error for a missing executable, found %v", err)
 	}
 }
 
