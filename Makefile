@@ -25,6 +25,7 @@ help: ## list the targets
 .PHONY: build
 build: probe ## build bin/kubectl-checklist with the embedded probes
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/kubectl-checklist ./cmd/kubectl-checklist
+	@GO='$(GO)' sh hack/size.sh bin/kubectl-checklist
 
 .PHONY: probe
 probe: ## build the probes that the plugin carries, for amd64 and arm64
