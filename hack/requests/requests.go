@@ -94,8 +94,8 @@ func Grants(objects ...any) []Grant {
 	return grants
 }
 
-// Permits reports whether a grant permits an access. Wildcards are not supported, because
-// least rights have none.
+// Permits reports whether a grant permits an access. Of wildcards it knows only all resources of
+// a group, which is the least for a group whose resources have any name.
 func (g *Grant) Permits(a Access) bool {
 	if !slices.Contains(g.Rule.Verbs, a.Verb) {
 		return false
@@ -107,7 +107,7 @@ func (g *Grant) Permits(a Access) bool {
 		})
 	}
 	return (g.Namespace == "" || g.Namespace == a.Namespace) &&
-		slices.Contains(g.Rule.APIGroups, a.Group) && slices.Contains(g.Rule.Resources, a.Resource) &&
+		slices.Contains(g.Rule.APIGroups, a.Group) && (slices.Contains(g.Rule.Resources, a.Resource) || slices.Contains(g.Rule.Resources, "*")) &&
 		(len(g.Rule.ResourceNames) == 0 || slices.Contains(g.Rule.ResourceNames, a.Name))
 }
 

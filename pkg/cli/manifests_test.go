@@ -29,6 +29,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/hack/requests"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/enforcer"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/imagescan"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
@@ -71,6 +72,9 @@ func init() { // custom resources are read whole: their templates, reports and p
 	for _, r := range slices.Concat(imagescan.Reports(), imagescan.Policies()) {
 		readsSpec[r.Resource+"."+r.Group] = r.Kind != "VulnerabilityManifest"
 	}
+	for _, r := range enginePolicies() {
+		readsSpec[r.Resource+"."+r.Group] = true
+	}
 }
 
 // storeGroups are the API groups of all external stores and of Istio, each in version v1.
@@ -108,6 +112,20 @@ func kindOf(r secretstore.Resource) string {
 	return "Kind" + r.Resource
 }
 
+// enginePolicies are the resources with policies of engines and agents.
+func enginePolicies() []secretstore.Resource {
+	var list []secretstore.Resource
+	for _, t := range enforcer.Tools() {
+		for _, r := range t.Policies {
+			if r.Resource == "*" {
+				r.Resource = "k8spspreadonlyrootfilesystem"
+			}
+			list = append(list, secretstore.Resource{Group: r.Group, Resource: r.Resource})
+		}
+	}
+	return list
+}
+
 func storeTable() []secretstore.Resource {
 	// A kind that nobody knows is looked up in the definitions.
 	list := []secretstore.Resource{{Group: "security.istio.io", Resource: "peerauthentications"}, {Group: "example.org", Resource: "gadgets"}}
@@ -119,6 +137,11 @@ func storeTable() []secretstore.Resource {
 	}
 	for _, s := range secretstore.All() {
 		list = append(list, s.Resources...)
+	}
+	for _, r := range enginePolicies() {
+		if !slices.Contains(list, r) {
+			list = append(list, r)
+		}
 	}
 	return list
 }

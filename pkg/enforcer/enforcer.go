@@ -33,6 +33,9 @@ type Tool struct {
 	Webhooks []string
 	// Policies are the resources that hold its policies.
 	Policies []Resource
+	// Programs are the names of its executable, without directories; nil if none is known.
+	// Everybody can give a file such a name: it shows only that another program runs.
+	Programs []string
 	// Mark begins the AppArmor profile that it gives to containers; "" for none.
 	Mark string
 	// Source is the repository or page that says so, Date the month in which it was read. A
@@ -85,8 +88,9 @@ var tools = []Tool{
 	},
 	{
 		Name: "Falco", Agent: true, Mode: fact.EngineDetects, Why: "Falco reports; falco-talon or another program would have to act",
-		Images: []string{"falcosecurity/falco", "falcosecurity/falco-no-driver", "falcosecurity/falco-distroless"},
-		Source: "falcosecurity/rules, falcosecurity/charts", Date: summer,
+		Images:   []string{"falcosecurity/falco", "falcosecurity/falco-no-driver", "falcosecurity/falco-distroless"},
+		Programs: []string{"falco"}, // falcosecurity/falco, docker/falco/Dockerfile
+		Source:   "falcosecurity/rules, falcosecurity/charts", Date: summer,
 	},
 	{
 		Name: "Gatekeeper", Images: []string{"openpolicyagent/gatekeeper"},
@@ -99,6 +103,7 @@ var tools = []Tool{
 	},
 	{
 		Name: "KubeArmor", Agent: true, Images: []string{"kubearmor/kubearmor"}, Mark: "kubearmor-",
+		Programs: []string{"kubearmor"}, // Dockerfile
 		Policies: []Resource{
 			{"security.kubearmor.com", "kubearmorpolicies", "KubeArmorPolicy", kubearmor},
 			{"security.kubearmor.com", "kubearmorclusterpolicies", "KubeArmorClusterPolicy", kubearmor},
@@ -164,6 +169,7 @@ var tools = []Tool{
 	},
 	{
 		Name: "Tetragon", Agent: true, Images: []string{"cilium/tetragon"},
+		Programs: []string{"tetragon"}, // Dockerfile
 		Policies: []Resource{
 			{"cilium.io", "tracingpolicies", "TracingPolicy", tetragon},
 			{"cilium.io", "tracingpoliciesnamespaced", "TracingPolicyNamespaced", tetragon},
@@ -178,6 +184,16 @@ var tools = []Tool{
 		Name: "Wiz", Agent: true, Mode: fact.EngineUnknown, Why: "its policies are in its console",
 		Images: []string{"wizio.azurecr.io/sensor"}, Source: "wiz-sec/charts", Date: summer,
 	},
+}
+
+// Named finds a tool by its name; nil if this version does not know it.
+func Named(name string) *Tool {
+	for i := range tools {
+		if tools[i].Name == name {
+			return &tools[i]
+		}
+	}
+	return nil
 }
 
 // HasImage reports whether an image's reference is one of the tool's.
@@ -243,6 +259,9 @@ func Except(policies []fact.EnginePolicy, names map[string]bool) {
 		}
 	}
 }
+// Reads reports whether objects of the resource can say anything about drift. If not, only the
+// resource itself is a sign of the tool.
+func (r *Resource) Reads() bool { return r.read != nil || r.Exempts() }
 
 // Read says what an object of the resource demands about drift; nothing for most objects. The
 // texts of the object are untrusted and not bounded here.

@@ -189,7 +189,7 @@ func (c *Cluster) lists() cluster.Options {
 		// Templates without pods, and pods that differ from theirs, are for the checks of pods.
 		Templates: needed(fact.Templates), Namespaces: needed(fact.Namespaces), ImageReports: needed(fact.ImageReports),
 		DryRuns:  needed(fact.Enforcing) && c.creates(),
-		Policies: needed(fact.Enforcing), NoConfigMaps: c.NoConfigMaps,
+		Policies: needed(fact.Enforcing), NoConfigMaps: c.NoConfigMaps, Engines: needed(fact.Enforcing),
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
 		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, UID: c.UID, Objects: c.Objects,
 	}

@@ -146,6 +146,8 @@ func newDemo(t *testing.T) *demo {
 			answer = list("apps/v1", "DeploymentList", of([]map[string]any{{
 				"metadata": map[string]any{"namespace": "shop", "name": "idle"}, "spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "app", "image": "i"}}}}},
 			}}))
+		case path == "/apis/apps/v1/daemonsets":
+			answer = list("apps/v1", "DaemonSetList", []any{})
 		default:
 			answer = list("meta.k8s.io/v1", "PartialObjectMetadataList", []any{})
 		}
@@ -318,6 +320,10 @@ func TestClusterDryRuns(t *testing.T) {
 			tried := 0
 			if e := got.Set.Enforcement; e != nil {
 				tried = len(e.DryRuns)
+			}
+			// Engines are only listed, so that a run which creates nothing looks for them too.
+			if wanted := slices.Contains(tc.source.Kinds, fact.Enforcing); wanted != (got.Set.Enforcement != nil && got.Set.Enforcement.EnginesRead) || wanted != s.asks("/apis/apps/v1/daemonsets") {
+				t.Errorf("engines wanted %t, facts %+v", wanted, got.Set.Enforcement)
 			}
 			if sent := s.asks(path) && tc.source.Namespace == ""; tried != tc.want || tc.source.Namespace == "" && sent != (tc.want > 0) {
 				t.Errorf("%d namespaces tried, want %d; sent %t", tried, tc.want, sent)

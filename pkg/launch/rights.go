@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/enforcer"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/imagescan"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/workloadkind"
@@ -99,6 +100,7 @@ func rights() []right {
 		{where: everywhere, resource: "/apis/*", verb: "get", when: reads, without: "external stores of secrets are unknown"},
 		{where: everywhere, group: "storage.k8s.io", resource: "csidrivers", verb: "list", when: reads, without: "it is unknown which external stores of secrets are installed"},
 		{where: everywhere, group: "admissionregistration.k8s.io", resource: "mutatingwebhookconfigurations", verb: "list", when: reads, without: "it is unknown which external stores of secrets are installed"},
+		{where: everywhere, group: "admissionregistration.k8s.io", resource: "validatingwebhookconfigurations", verb: "list", when: reads, without: "it is unknown which policy engines the API server asks"},
 		{where: everywhere, group: "admissionregistration.k8s.io", resource: "validatingadmissionpolicies", verb: "list", when: reads, without: "it is unknown what policies of the API server refuse"},
 		{where: everywhere, group: "admissionregistration.k8s.io", resource: "validatingadmissionpolicybindings", verb: "list", when: reads, without: "it is unknown what policies of the API server refuse"},
 		{where: everywhere, group: "admissionregistration.k8s.io", resource: "mutatingadmissionpolicies", verb: "list", when: reads, without: "it is unknown which policies of the API server change pods"},
@@ -145,6 +147,14 @@ func rights() []right {
 	}
 	for _, r := range imagescan.Policies() {
 		list = append(list, right{where: everywhere, group: r.Group, resource: r.Resource, verb: "list", when: reads, without: "where it is served, policies about images are unknown"})
+	}
+	for _, t := range enforcer.Tools() {
+		for _, r := range t.Policies {
+			known := slices.ContainsFunc(list, func(of right) bool { return of.group == r.Group && of.resource == r.Resource })
+			if r.Reads() && !known {
+				list = append(list, right{where: everywhere, group: r.Group, resource: r.Resource, verb: "list", when: reads, without: "where it is served, it is unknown what " + t.Name + " claims to block"})
+			}
+		}
 	}
 	return list
 }

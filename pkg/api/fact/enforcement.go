@@ -95,16 +95,26 @@ type Engine struct {
 	Mark string `json:"mark,omitempty"`
 	// Images are the images of its pods, as their specs name them, sorted, at most MaxSeen.
 	Images []string `json:"images,omitempty"`
-	// Nodes are the nodes on which its pod is ready, sorted; Desired counts those on which it
+	// Pods are its pods that are ready, sorted by node; Desired counts the nodes on which one
 	// should be.
-	Nodes   []string `json:"nodes,omitempty"`
-	Desired int      `json:"desired,omitempty"`
+	Pods    []EnginePod `json:"pods,omitempty"`
+	Desired int         `json:"desired,omitempty"`
 	// WritableRoot are the policies of it that demand a read-only root file system, sorted.
 	// Programs are those that stop new programs.
 	WritableRoot []EnginePolicy `json:"writableRoot,omitempty"`
 	Programs     []EnginePolicy `json:"programs,omitempty"`
 	// Unread are lists that could not be read, with the reason.
 	Unread []Gap `json:"unread,omitempty"`
+}
+
+// EnginePod is a ready pod of an agent's DaemonSet, as the API server knows it. Whether the agent
+// runs there is for the node to say.
+type EnginePod struct {
+	Node string `json:"node"`
+	UID  string `json:"uid"`
+	// Container is the runtime's id of the running container with the agent's image, without
+	// its scheme.
+	Container string `json:"container"`
 }
 
 // MaxSeen bounds Engine.Seen and Images, MaxEnginePolicies WritableRoot and Programs.

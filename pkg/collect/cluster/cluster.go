@@ -68,6 +68,8 @@ type Options struct {
 	// Policies says whether to read ValidatingAdmissionPolicies, and to predict what they say of
 	// these pods. NoConfigMaps leaves out parameters of policies that are ConfigMaps.
 	Policies, NoConfigMaps bool
+	// Engines says whether to look for policy engines and runtime agents.
+	Engines bool
 	// Named are objects whose pods Result.NamedPods lists.
 	Named []fact.Subject
 
@@ -188,7 +190,7 @@ func newClients(config *rest.Config) (*clients, error) {
 // not know us, or answers nothing that was asked. What it refuses for lack of
 // rights is a gap, and so is a list at which it fails while it answers others.
 func Collect(ctx context.Context, opts Options) (*Result, error) {
-	if !opts.Pods || !opts.NoIDs || opts.Nodes || opts.DryRuns || opts.Namespace != "" || len(opts.NodeNames) > 0 || opts.NodeSelector != "" || len(opts.Named) > 0 {
+	if !opts.Pods || !opts.NoIDs || opts.Nodes || opts.DryRuns || opts.Policies || opts.Engines || opts.Namespace != "" || len(opts.NodeNames) > 0 || opts.NodeSelector != "" || len(opts.Named) > 0 {
 		opts.Stream = nil
 	}
 	result, err := collectOnce(ctx, opts)
@@ -213,6 +215,7 @@ func collectOnce(ctx context.Context, opts Options) (*Result, error) {
 	}
 
 	pods := podLister{clients: c, opts: opts}
+	var engines fact.Enforcement
 	lists := []*list{
 		{what: fact.Nodes, asked: opts.Nodes, run: func() (gaps []fact.Gap, err error) {
 			result.NodeObjects, gaps, err = c.nodes(ctx, opts)
@@ -241,6 +244,10 @@ func collectOnce(ctx context.Context, opts Options) (*Result, error) {
 		}},
 		{what: fact.Namespaces, asked: opts.Namespaces, run: func() (gaps []fact.Gap, err error) {
 			result.Namespaces, result.NamespacesRead, gaps, err = c.namespaces(ctx, opts)
+			return gaps, err
+		}},
+		{what: fact.Enforcing, asked: opts.Engines, run: func() (gaps []fact.Gap, err error) {
+			engines.Engines, engines.EnginesRead, gaps, err = c.engines(ctx, opts)
 			return gaps, err
 		}},
 	}
@@ -378,6 +385,12 @@ func collectOnce(ctx context.Context, opts Options) (*Result, error) {
 				return nil, err
 			}
 			result.Gaps = append(result.Gaps, gaps...)
+		}
+		if opts.Engines {
+			if result.Enforcement == nil {
+				result.Enforcement = &fact.Enforcement{}
+			}
+			result.Enforcement.Engines, result.Enforcement.EnginesRead = engines.Engines, engines.EnginesRead
 		}
 	}
 	return result, nil

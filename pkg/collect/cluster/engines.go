@@ -136,7 +136,7 @@ type agent struct {
 	images          []string
 }
 
-// daemonSets looks for agents, and for the nodes on which their pods are ready.
+// daemonSets looks for agents, and for their pods that are ready.
 func (r *engineReader) daemonSets(ctx context.Context) error {
 	var agents []agent
 	err := eachPage(ctx, r.opts.PageSize, metav1.ListOptions{},
@@ -172,7 +172,7 @@ func (r *engineReader) daemonSets(ctx context.Context) error {
 			e.Images = saw(e.Images, image)
 		}
 		e.Desired += max(a.desired, 0)
-		nodes, err := r.ready(ctx, a)
+		pods, err := r.ready(ctx, a)
 		if err != nil {
 			gap, err := listGap(ctx, fact.Enforcing, "the pods of daemonset/"+a.namespace+"/"+a.name, err)
 			if err != nil {
@@ -181,18 +181,18 @@ func (r *engineReader) daemonSets(ctx context.Context) error {
 			e.Unread = append(e.Unread, gap)
 			r.gaps = append(r.gaps, gap)
 		}
-		e.Nodes = append(e.Nodes, nodes...)
+		e.Pods = append(e.Pods, pods...)
 	}
 	return nil
 }
 
-// ready lists the nodes on which a pod of a DaemonSet is ready.
-func (r *engineReader) ready(ctx context.Context, a agent) ([]string, error) {
+// ready lists the pods of a DaemonSet that are ready.
+func (r *engineReader) ready(ctx context.Context, a agent) ([]fact.EnginePod, error) {
 	selector, err := metav1.LabelSelectorAsSelector(a.selector)
 	if err != nil || selector.Empty() {
 		return nil, errMalformed
 	}
-	var nodes []string
+	var pods []fact.EnginePod
 	err = eachPage(ctx, r.opts.PageSize, metav1.ListOptions{LabelSelector: selector.String()},
 		func(ctx context.Context, o metav1.ListOptions) ([]corev1.Pod, string, error) {
 			list, err := r.core.Pods(a.namespace).List(ctx, o)
@@ -201,7 +201,7 @@ func (r *engineReader) ready(ctx context.Context, a agent) ([]string, error) {
 			}
 			return list.Items, list.Continue, nil
 		},
-		func() { nodes = nil },
+		func() { pods = nil },
 		func(p *corev1.Pod) {
 			owner := metav1.GetControllerOf(p)
 			if owner == nil || owner.Kind != fact.SubjectDaemonSet || owner.Name != a.name || p.DeletionTimestamp != nil {
@@ -209,14 +209,31 @@ func (r *engineReader) ready(ctx context.Context, a agent) ([]string, error) {
 			}
 			for _, condition := range p.Status.Conditions {
 				if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && p.Spec.NodeName != "" {
-					nodes = append(nodes, p.Spec.NodeName)
+					pods = append(pods, fact.EnginePod{Node: p.Spec.NodeName, UID: string(p.UID), Container: a.container(p)})
 				}
 			}
 		})
 	if err != nil {
 		return nil, err
 	}
-	return nodes, nil
+	return pods, nil
+}
+
+// container is the runtime's id of the pod's container with the agent's image that runs; "" if
+// there is none.
+func (a *agent) container(p *corev1.Pod) string {
+	for _, c := range p.Spec.Containers {
+		if !slices.Contains(a.images, c.Image) {
+			continue
+		}
+		for _, status := range p.Status.ContainerStatuses {
+			if status.Name == c.Name && status.State.Running != nil {
+				_, id, _ := strings.Cut(status.ContainerID, "://")
+				return escape.Short(id, maxEngineText)
+			}
+		}
+	}
+	return ""
 }
 
 // policies reads the policies of one resource, if a tool has it.
@@ -229,6 +246,9 @@ func (r *engineReader) policies(ctx context.Context, of *discovered) error {
 		}
 		e := r.engine(tool)
 		e.Seen = saw(e.Seen, "resource "+of.name())
+		if !resource.Reads() {
+			continue
+		}
 		path := "/apis/" + of.Group + "/" + of.Version + "/"
 		if of.namespaced && r.opts.Namespace != "" && !resource.Exempts() {
 			path += "namespaces/" + r.opts.Namespace + "/"
@@ -325,8 +345,9 @@ func (r *engineReader) finish() []fact.Engine {
 		if e == nil {
 			continue
 		}
-		slices.Sort(e.Nodes)
-		e.Nodes = slices.Compact(e.Nodes)
+		slices.SortFunc(e.Pods, func(a, b fact.EnginePod) int {
+			return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.UID, b.UID))
+		})
 		byName := func(a, b fact.EnginePolicy) int {
 			return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 		}

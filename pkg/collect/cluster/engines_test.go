@@ -11,12 +11,14 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
 
 const (
 	validatingPath = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+	falcoImage     = "docker.io/falcosecurity/falco:0.42.0"
 	clusterPolicy  = "/apis/kyverno.io/v1/clusterpolicies"
 	rootPolicy     = `{"metadata":{"name":"ro"},"spec":{"validationFailureAction":"Enforce","rules":[{"match":{"any":[{"resources":{"kinds":["Pod"]}}]},
 		"validate":{"pattern":{"spec":{"containers":[{"securityContext":{"readOnlyRootFilesystem":true}}]}}}}]}}`
@@ -36,11 +38,17 @@ func enforced(s *server) {
 		}
 	}
 	s.typed[daemonSetsPath] = []metav1.Object{
-		daemonSet("falco", "falco", "docker.io/falcosecurity/falco:0.42.0"), daemonSet("shop", "tetragon", "registry.example/shop/web:1"),
+		daemonSet("falco", "falco", falcoImage), daemonSet("shop", "tetragon", "registry.example/shop/web:1"),
 	}
 	isReady := func(p *corev1.Pod) {
 		p.Labels = map[string]string{"app": "falco"}
+		p.UID = types.UID("uid-" + p.Name)
+		p.Spec.Containers = []corev1.Container{{Name: "side", Image: "registry.example/side:1"}, {Name: "c", Image: falcoImage}}
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{
+			{Name: "side", ContainerID: "containerd://a1", State: running}, {Name: "c", ContainerID: "containerd://f1", State: running},
+		}
 	}
 	of := controlledBy(fact.SubjectDaemonSet, "falco")
 	s.pods = []corev1.Pod{
@@ -74,7 +82,7 @@ func TestEngines(t *testing.T) {
 	want := []fact.Engine{
 		{
 			Name: "Falco", Agent: true, Seen: []string{"daemonset/falco/falco"}, Images: []string{"docker.io/falcosecurity/falco:0.42.0"},
-			Mode: fact.EngineDetects, Why: "Falco reports; falco-talon or another program would have to act", Nodes: []string{"n1"}, Desired: 2,
+			Mode: fact.EngineDetects, Why: "Falco reports; falco-talon or another program would have to act", Pods: []fact.EnginePod{{Node: "n1", UID: "uid-falco-1", Container: "f1"}}, Desired: 2,
 		},
 		{
 			Name: "Kyverno", Seen: []string{"validatingwebhookconfiguration kyverno-resource-validating-webhook-cfg", "resource clusterpolicies.kyverno.io"},
