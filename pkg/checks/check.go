@@ -79,8 +79,10 @@ type Check struct {
 // Across counts over workloads. It keeps none of them.
 type Across interface {
 	Add(*fact.Workload)
-	// Findings are those that are not about a workload that was added. Judge gives the same.
-	Findings() []api.Finding
+	// Findings are those that are not about a workload that was added. Judge gives the same. The
+	// view has no workloads, and all that was read since: of a cluster, some of it is read after
+	// the workloads.
+	Findings(*View) []api.Finding
 }
 
 // Glossary is a list of words under a title.

@@ -517,7 +517,7 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 	}
 	for i := range plan.Checks {
 		if a := s.across[plan.Checks[i].ID]; a != nil {
-			plan.Checks[i].Judge = func(*View) []api.Finding { return a.Findings() }
+			plan.Checks[i].Judge = a.Findings
 		}
 		if of := s.whole[plan.Checks[i].ID]; of != nil { // what is left is about no workload
 			plan.Checks[i].Judge = func(*View) []api.Finding { return slices.Concat(slices.Collect(maps.Values(of))...) }

@@ -40,13 +40,8 @@ var Enforcement = checks.Check{
 	Excuse: func(v *checks.View, g fact.Gap) bool {
 		return g.What == fact.Enforcing && v.Enforcement != nil && newEnforcement(v).allTried()
 	},
-	Across: func(v *checks.View) checks.Across {
-		if v.Enforcement == nil {
-			return nil
-		}
-		return newEnforcement(v)
-	},
-	Judge: judgeEnforcement,
+	Across: func(v *checks.View) checks.Across { return newEnforcement(v) },
+	Judge:  judgeEnforcement,
 }
 
 func judgeEnforcement(v *checks.View) []api.Finding {
@@ -57,7 +52,7 @@ func judgeEnforcement(v *checks.View) []api.Finding {
 	for i := range v.Workloads {
 		e.Add(&v.Workloads[i])
 	}
-	return e.Findings()
+	return e.Findings(v)
 }
 
 // enforcement judges the namespaces of workloads (checks.Across).
@@ -67,8 +62,10 @@ type enforcement struct {
 	// predicted is what ValidatingAdmissionPolicies say, computed and not asked.
 	predicted map[string]*fact.DryRun
 	spaces    map[string]*space
-	// gap is true if a gap of the whole cluster says why a namespace was not tried.
-	gap bool
+	// gap is the first of the whole cluster that says why a namespace was not tried; nil if none does.
+	gap *fact.Gap
+	// present is on how many nodes an agent is, by its place in the list.
+	present map[int]string
 	// prevented are the pods that run, all of whose containers were measured and are PREVENTED;
 	// false for others that were measured.
 	prevented map[*fact.Pod]bool
@@ -81,9 +78,20 @@ type space struct {
 }
 
 func newEnforcement(v *checks.View) *enforcement {
-	e := &enforcement{view: v, tried: byNamespace(v.Enforcement.DryRuns), predicted: byNamespace(v.Enforcement.Predicted), spaces: map[string]*space{}}
-	e.gap = slices.ContainsFunc(v.Gaps, func(g fact.Gap) bool { return g.What == fact.Enforcing && g.Subject.Kind == fact.SubjectCluster })
+	e := &enforcement{spaces: map[string]*space{}}
+	e.see(v)
 	return e
+}
+
+// see takes what was read about the cluster.
+func (e *enforcement) see(v *checks.View) {
+	e.view, e.tried, e.predicted, e.gap, e.present = v, nil, nil, nil, nil
+	if v.Enforcement != nil {
+		e.tried, e.predicted = byNamespace(v.Enforcement.DryRuns), byNamespace(v.Enforcement.Predicted)
+	}
+	if i := slices.IndexFunc(v.Gaps, func(g fact.Gap) bool { return g.What == fact.Enforcing && g.Subject.Kind == fact.SubjectCluster }); i >= 0 {
+		e.gap = &v.Gaps[i]
+	}
 }
 
 // byNamespace finds answers; the first of a namespace counts.
@@ -147,7 +155,11 @@ func (e *enforcement) Add(w *fact.Workload) {
 }
 
 // Findings are those about the namespaces, sorted by name.
-func (e *enforcement) Findings() []api.Finding {
+func (e *enforcement) Findings(v *checks.View) []api.Finding {
+	if v.Enforcement == nil {
+		return nil // a gap says so
+	}
+	e.see(v)
 	names := make([]string, 0, len(e.spaces))
 	for name := range e.spaces {
 		names = append(names, name)
@@ -156,8 +168,16 @@ func (e *enforcement) Findings() []api.Finding {
 	findings := make([]api.Finding, 0, len(names))
 	for _, name := range names {
 		f, said := e.finding(name)
+		claims, blocks := e.claims(name)
+		if len(blocks) > 0 && e.tried[name] == nil && f.Verdict == api.VerdictUnknown {
+			// It is named, so that the user knows what to measure.
+			f.Message, said = f.Message+"; "+strings.Join(blocks, ", ")+", which is no evidence", true
+		}
 		if !said {
 			continue
+		}
+		if f.Verdict != api.Pass || f.Basis != api.Measured {
+			f.Evidence = append(f.Evidence, claims...)
 		}
 		f.Subject = fact.Subject{Kind: fact.SubjectNamespace, Name: name}
 		findings = append(findings, f)
@@ -183,10 +203,14 @@ func (e *enforcement) finding(name string) (f api.Finding, said bool) {
 	if tried != nil {
 		return f, true
 	}
-	return api.Finding{
+	f = api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotRequested, Message: "the API server was not asked what it refuses there",
 		Evidence: []api.Evidence{{Source: "facts enforcement.dryRuns", Value: "none of this namespace"}},
-	}, !e.gap
+	}
+	if e.gap != nil {
+		f.Reason = e.gap.Reason
+	}
+	return f, e.gap == nil
 }
 
 // predict judges what policies say of the pods of a dry run. Said is false if they refuse nothing:

@@ -223,7 +223,7 @@ func TestEnforcementAcross(t *testing.T) {
 	for i := range set.Workloads {
 		across.Add(&set.Workloads[i])
 	}
-	if diff := cmp.Diff(want, across.Findings()); diff != "" {
+	if diff := cmp.Diff(want, across.Findings(checks.NewView(&context))); diff != "" {
 		t.Errorf("across (-whole +across):\n%s", diff)
 	}
 }

@@ -20,7 +20,8 @@ const (
 	// declared; every other mount is read-only, noexec, or refuses its users. What
 	// remains is told by drift/writable-executable-mounts: single files that are
 	// mounted writable, scripts that an interpreter of the image reads, and code in
-	// memory only.
+	// memory only. Where an agent stops new programs (stopOf), libraries and scripts that a
+	// program of the image loads remain as well.
 	Prevented
 	// Detected: drift was found, whatever prevents it now.
 	Detected
@@ -48,7 +49,28 @@ var stateKinds = fact.Subtract(fact.KindsOf(fact.OfContainer), []fact.Kind{fact.
 // StateOf returns the state of a running container. What drifted decides by the
 // findings of at least medium severity of question 6, and by packages that were
 // installed.
+//
+// A container that is Open otherwise is Prevented too if a runtime agent stops new programs in
+// it, as far as the kernel shows it (stopOf).
 func StateOf(v *checks.View, r checks.Running) State {
+	state, _ := stateOf(v, r)
+	return state
+}
+
+// stateOf is StateOf, with the agent that makes the state Prevented; nil if it is not one.
+func stateOf(v *checks.View, r checks.Running) (State, *stop) {
+	state := ownState(v, r)
+	if state != Open {
+		return state, nil
+	}
+	if s := stopOf(v, r); s != nil {
+		return Prevented, s
+	}
+	return Open, nil
+}
+
+// ownState is the state of a container by itself, whatever agents do.
+func ownState(v *checks.View, r checks.Running) State {
 	if r.Measured == nil {
 		return Unknown
 	}

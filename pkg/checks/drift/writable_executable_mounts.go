@@ -24,7 +24,9 @@ var WritableExecutableMounts = checks.Check{
 	Scope:    checks.ScopeWorkload,
 	Why: "A read-only root prevents drift only if no other place takes its part. An emptyDir is writable and executable, and so is /dev " +
 		"for root: runtimes mount a tmpfs there, without noexec. The evidence names the state of the containers. PREVENTED: nothing that the " +
-		"users of the processes can write may be executed or mapped, the root is read-only, and nothing has drifted. DETECTED: something " +
+		"users of the processes can write may be executed or mapped, the root is read-only, and nothing has drifted; or a runtime agent stops " +
+		"new programs: its process was measured on the node, a policy of it blocks all of them, and the container has its AppArmor profile. " +
+		"Then a program of the image can still load a library or a script. DETECTED: something " +
 		"has drifted. OPEN: drift is possible, and none was found. What remains where it is PREVENTED is named too: single files that are " +
 		"mounted writable, such as /dev/termination-log; scripts on a noexec mount, which an interpreter still reads; code in memory only. " +
 		"Access control lists are not read.",
@@ -51,12 +53,19 @@ func judgeWritableExecutableMounts(v *checks.View) []api.Finding {
 			states[key] = &tally{}
 		}
 		of[i] = states[key]
-		of[i].count[StateOf(v, r)]++
+		state, s := stateOf(v, r)
+		of[i].count[state]++
+		if of[i].stop == nil {
+			of[i].stop = s
+		}
 	}
 	for i, r := range seen {
 		state := of[i].evidence()
 		for _, f := range judgeMounts(r) {
 			f.Evidence = append(f.Evidence, state)
+			if s := of[i].stop; s != nil {
+				f.Evidence = append(f.Evidence, s.evidence...)
+			}
 			findings = append(findings, f)
 		}
 	}
@@ -64,7 +73,11 @@ func judgeWritableExecutableMounts(v *checks.View) []api.Finding {
 }
 
 // tally counts the states of the containers of one subject.
-type tally struct{ count [4]int }
+type tally struct {
+	count [4]int
+	// stop is the agent that stops new programs in the first container of which that is known.
+	stop *stop
+}
 
 // evidence is the same for all containers of a subject, so that it is there once.
 func (t *tally) evidence() api.Evidence {

@@ -64,7 +64,7 @@ func judgePodSecurityLevel(v *checks.View) []api.Finding {
 	for i := range v.Workloads {
 		findings = append(findings, levels.judge(&v.Workloads[i]))
 	}
-	return append(findings, levels.Findings()...)
+	return append(findings, levels.Findings(v)...)
 }
 
 // podSecurityLevels judges workloads one by one and counts for their namespaces (checks.Across),
@@ -469,7 +469,7 @@ func (n *namespaceLevels) count(w *fact.Workload, result *podsecurity.Result) {
 }
 
 // Findings are those about the namespaces, after all workloads were added.
-func (l *podSecurityLevels) Findings() []api.Finding {
+func (l *podSecurityLevels) Findings(*checks.View) []api.Finding {
 	findings := make([]api.Finding, 0, len(l.order))
 	for _, name := range l.order {
 		findings = append(findings, l.namespaces[name].finding())
