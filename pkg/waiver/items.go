@@ -87,6 +87,7 @@ var valueRules = []rule{
 	{in: "/ns/", text: regexp.MustCompile(`[0-9]{6,}`), with: "N"},            // the number of a namespace's inode
 	{in: "/registry/", text: regexp.MustCompile(`the newest is [0-9]+`), with: "the newest is N"},
 	{in: "database ", text: regexp.MustCompile(`^[0-9]+ records, the newest of .*$`), with: "records"},
+	{text: regexp.MustCompile(`; ready on [0-9]+ of [0-9]+ nodes?, and its process was (?:looked for on none|measured on [0-9]+ of [0-9]+ nodes?)$`), with: "; its nodes"}, // a runtime agent's
 	{in: "installed packages", text: regexp.MustCompile(`^[0-9]+ packages? compared`), with: "packages compared"},
 	{in: "root of the container", text: regexp.MustCompile(`^[0-9]+ packages? compared`), with: "packages compared"},
 }

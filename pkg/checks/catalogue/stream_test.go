@@ -214,6 +214,16 @@ func clusterSet(r *rand.Rand) *fact.Set {
 	if r.IntN(2) == 0 {
 		set.ImageScan = &fact.ImageScan{}
 	}
+	if r.IntN(3) > 0 {
+		refused := fact.DryRun{Namespace: "shop", Unset: fact.DryRunRefused, Writable: fact.DryRunRefused, Init: fact.DryRunRefused, Perfect: fact.DryRunAllowed}
+		set.Enforcement = &fact.Enforcement{
+			DryRuns: []fact.DryRun{refused}, Predicted: []fact.DryRun{{Namespace: "default", Unset: fact.DryRunOther, Reason: fact.Unsupported}}, EnginesRead: true,
+			Engines: []fact.Engine{{Name: "Kyverno", WritableRoot: []fact.EnginePolicy{{Name: "Policy ro", Namespace: "kube-system", Blocks: true}}}},
+		}
+		if r.IntN(2) == 0 {
+			set.Enforcement.DryRuns = append([]fact.DryRun{{Namespace: "default", Unset: fact.DryRunAllowed}}, refused)
+		}
+	}
 	id := "registry.example/app@sha256:" + strings.Repeat("1", 64)
 	var workloads []fact.Workload
 	for i := range set.Workloads {
@@ -267,6 +277,9 @@ func TestStreamOfAClusterGivesWhatJudgeGives(t *testing.T) {
 		context := *set
 		if opts.Arriving {
 			context.Workloads = nil
+			if seed%2 == 0 { // what refuses pods is read after the workloads
+				context.Enforcement = nil
+			}
 		}
 		stream := checks.NewStream(plan, &context, opts)
 		for i := range set.Workloads { // what was added is overwritten after it was judged
@@ -289,7 +302,7 @@ func TestStreamOfAClusterGivesWhatJudgeGives(t *testing.T) {
 			}
 		}
 	}
-	for _, what := range []string{"builds/builder-workload fail", "secrets/external-store fail", "privileged/pod-security-level fail", "immutable/mutable-image fail", "set apart"} {
+	for _, what := range []string{"builds/builder-workload fail", "secrets/external-store fail", "privileged/pod-security-level fail", "immutable/mutable-image fail", "set apart", "drift/enforcement fail", "drift/enforcement pass", "drift/enforcement unknown"} {
 		if said[what] < 15 {
 			t.Errorf("only %d findings: %s", said[what], what)
 		}
