@@ -130,7 +130,7 @@ func (v *View) answer(plan *Plan, question *counted) api.Answer {
 	}
 	answer.Coverage = whole.coverage()
 	if whole.findings > 0 {
-		all.narrowed, workloads.narrowed = plan.Narrowed, plan.Narrowed
+		all.limited, workloads.limited = plan.limited(), plan.limited()
 	}
 	answer.Answer, answer.Reason = all.word(whole.all.measured)
 	answer.Workloads = api.NotApplicable
@@ -477,6 +477,8 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 	switch {
 	case v.failed:
 		return api.No, ""
+	case v.open.finding != nil && plan.WhatIf && v.open.finding.Reason == fact.NotMeasured:
+		return api.Unknown, nothingLeft
 	case v.open.finding != nil:
 		return api.Unknown, v.open.because()
 	case v.unmeasured.finding != nil:
@@ -485,16 +487,30 @@ func (v *verdicts) word(plan *Plan, missing, idle string) (api.AnswerWord, strin
 		return api.Unknown, missing
 	case idle != "":
 		return api.Unknown, idle
-	case plan.Narrowed != "":
+	case plan.limited() != "":
 		// This comes after what did not run: where nobody looked, nothing was
 		// found either.
-		return api.Unknown, "NotRequested: " + plan.Narrowed + "; nothing found there"
+		return api.Unknown, plan.limited()
 	case !v.any:
 		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope"
 	case silent >= 0:
 		return api.Unknown, string(fact.NotPresent) + ": nothing was in scope of " + slug(v.expected[silent].check)
 	}
 	return api.Yes, ""
+}
+
+// nothingLeft is the best answer of a run whose facts are of what would be.
+const nothingLeft = string(fact.NotMeasured) + ": nothing left that fails; measure after"
+
+// limited says why a run never says yes, whatever it finds; "" if it may.
+func (p *Plan) limited() string {
+	switch {
+	case p.WhatIf:
+		return nothingLeft
+	case p.Narrowed != "":
+		return string(fact.NotRequested) + ": " + p.Narrowed + "; nothing found there"
+	}
+	return ""
 }
 
 // because says in a few words what is unknown: the first, and how many more.
@@ -536,7 +552,7 @@ func subjectWords(s fact.Subject) string {
 
 // worst is a question's answer while its parts are added.
 type worst struct {
-	narrowed string // what the run read, if it read anything for the question
+	limited  string // why the run never says yes, if it read anything for the question
 	no       bool
 	unknown  []reasoned
 	parts    int
@@ -562,14 +578,16 @@ func (w *worst) word(measured bool) (api.AnswerWord, string) {
 		return api.No, ""
 	case len(w.unknown) > 0:
 		reason, read := summary(w.unknown)
-		if w.narrowed != "" && !read {
+		if w.limited != "" && !read {
 			// Where something was read, what was left out matters more than
 			// what this version cannot read.
-			reason = "NotRequested: " + w.narrowed + "; nothing found there"
+			reason = w.limited
 		}
 		return api.Unknown, reason
 	case w.parts == 0:
 		return api.Unknown, "no part of it is listed"
+	case w.limited == nothingLeft:
+		return api.Unknown, w.limited
 	case !measured:
 		return api.Unknown, "nothing was measured"
 	}

@@ -35,6 +35,9 @@ type Plan struct {
 	// Narrowed says in a few words which part of the cluster the run looked at:
 	// "only namespace shop". "" means all of it. A narrowed run never says yes.
 	Narrowed string
+	// WhatIf says that the facts are of what would be if changes were applied: what was changed
+	// was not measured. Such a run never says yes either.
+	WhatIf bool
 	// Waivers are those of the user, as of JudgedAt (zero: as of the facts); nil if there are none.
 	Waivers  *waiver.List
 	JudgedAt time.Time

@@ -367,6 +367,7 @@ func (r *evaluation) plan() checks.Plan { return r.planOf(r.spec.Scope.Narrowed)
 // planOf is the plan of a run that looks at a part of the cluster.
 func (r *evaluation) planOf(narrowed string) checks.Plan {
 	plan := catalogue.Plan(r.checks, narrowed)
+	plan.WhatIf = r.report.whatIf != ""
 	plan.Waivers, plan.JudgedAt, plan.Drafts = r.waivers, r.at, r.drafts
 	return plan
 }

@@ -41,6 +41,8 @@ type reportFlags struct {
 	vulnerabilities string
 	// writePatches is a flag only of commands that look at workloads.
 	writePatches string
+	// whatIf is a flag of the same commands.
+	whatIf string
 
 	// at is the time against which verify judges; zero for every other command.
 	at time.Time
@@ -119,7 +121,7 @@ func (f *reportFlags) validate() error {
 			return fmt.Errorf("--write-patches: %w", err)
 		}
 	}
-	return f.waiverFlags.validate()
+	return errors.Join(f.waiverFlags.validate(), f.validateWhatIf())
 }
 
 // objects reports whether to read how workloads can be changed: for patches now, or later from

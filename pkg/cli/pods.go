@@ -64,6 +64,7 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 	f.reportFlags.add(flags)
 	f.reportFlags.addVulnerabilities(flags)
 	f.reportFlags.addPatches(flags)
+	f.reportFlags.addWhatIf(flags)
 	f.probeFlags.add(flags)
 	f.configMapFlags.add(flags)
 	return cmd
@@ -74,7 +75,7 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		return err
 	}
 	if f.facts != "" {
-		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts"), f.configMapFlags.refuse("--facts")); err != nil {
+		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts"), f.configMapFlags.refuse("--facts"), f.refuseWhatIf("--facts", "facts hold no whole objects")); err != nil {
 			return err
 		}
 		return replay(ctx, env, f.reportFlags, controlPlaneFlags{}, f.facts, "pods", podChecks(f.measure, false))
@@ -89,10 +90,16 @@ func (f *podsFlags) run(ctx context.Context, env *Env, config *genericclioptions
 		if err != nil {
 			return err
 		}
+		if source.Changes, err = f.changes(ctx, source.Namespace); err != nil {
+			return err
+		}
 		return r.gatherFiles(ctx, source)
 	}
 	source, err := f.cluster(r, config, args)
 	if err != nil {
+		return err
+	}
+	if source.Changes, err = f.changes(ctx, defaultNamespace(config)); err != nil {
 		return err
 	}
 	return r.gatherCluster(ctx, source, &f.probeFlags, config)

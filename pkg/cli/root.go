@@ -191,6 +191,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	f.reportFlags.add(cmd.Flags())
 	f.reportFlags.addVulnerabilities(cmd.Flags())
 	f.reportFlags.addPatches(cmd.Flags())
+	f.reportFlags.addWhatIf(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
 	f.controlPlaneFlags.add(cmd.Flags())
@@ -204,7 +205,7 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	}
 	ofCommand := catalogue.All()
 	if f.facts != "" {
-		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts"), f.configMapFlags.refuse("--facts")); err != nil {
+		if err := errors.Join(f.scopeFlags.refuse("--facts"), refuseNamespace(config, "--facts"), f.configMapFlags.refuse("--facts"), f.refuseWhatIf("--facts", "facts hold no whole objects")); err != nil {
 			return err
 		}
 		return replay(ctx, env, f.reportFlags, f.controlPlaneFlags, f.facts, "checklist", ofCommand)
@@ -215,13 +216,16 @@ func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericcliop
 	}
 	r.summary = true
 	if f.local {
-		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local"), f.controlPlaneFlags.refuse("--local"), f.configMapFlags.refuse("--local")); err != nil {
+		if err := errors.Join(f.scopeFlags.refuse("--local"), refuseNamespace(config, "--local"), f.controlPlaneFlags.refuse("--local"), f.configMapFlags.refuse("--local"), f.refuseWhatIf("--local", "a node has no whole objects")); err != nil {
 			return err
 		}
 		return r.gather(ctx, f.machine(r, &f.probeFlags, ""))
 	}
 	source, err := f.cluster(r, config)
 	if err != nil {
+		return err
+	}
+	if source.Changes, err = f.changes(ctx, defaultNamespace(config)); err != nil {
 		return err
 	}
 	return r.gatherCluster(ctx, source, &f.probeFlags, config)

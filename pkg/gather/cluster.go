@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/whatif"
 )
 
 // Cluster reads a cluster through its API, and its nodes with probe pods.
@@ -57,6 +58,10 @@ type Cluster struct {
 
 	// Objects says whether to read how the objects with templates can be changed.
 	Objects bool
+
+	// Changes are applied to the workloads' objects before they are judged; nil for none. They
+	// need Getter, and Objects.
+	Changes *whatif.Changes
 
 	// ControlPlaneNodes are the nodes that the user named as those of the
 	// control plane.

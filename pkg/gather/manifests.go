@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/whatif"
 )
 
 // Manifests reads workloads and ConfigMaps from files. It contacts no cluster.
@@ -20,6 +21,8 @@ type Manifests struct {
 	// are.
 	Namespace string
 	Stdin     io.Reader
+	// Changes are applied to the objects before they are taken; nil for none.
+	Changes *whatif.Changes
 	// Warn prints a line about a file or a document that could not be read. It may be nil.
 	Warn func(line string)
 }
@@ -48,7 +51,9 @@ func (s *Manifests) Stream(ctx context.Context, start func(context *fact.Set) (j
 	var judge func([]fact.Workload)
 	late := map[string]int{} // namespaces that were read too late, by the workloads before
 	read, weight := 0, 0
-	summary, err := manifest.Stream(ctx, s.Files, s.Namespace, s.Stdin, func(item manifest.Item) error {
+	files := s.Files
+	s.change(&files)
+	summary, err := manifest.Stream(ctx, files, s.Namespace, s.Stdin, func(item manifest.Item) error {
 		switch {
 		case item.Namespace != nil && judge != nil:
 			late[item.Namespace.Name] = read
@@ -80,7 +85,7 @@ func (s *Manifests) Stream(ctx context.Context, start func(context *fact.Set) (j
 	set.ConfigMaps, set.Gaps, set.Count = summary.ConfigMaps, summary.Gaps, &summary.Count
 	set.Gaps = append(set.Gaps, readTooLate(late)...)
 	s.warn(set.Gaps)
-	return &Gathered{Set: set, Scope: api.Scope{Files: s.Files.Names()}}, nil
+	return &Gathered{Set: set, Scope: api.Scope{Files: s.Files.Names(), WhatIf: whatIf(s.Changes)}}, nil
 }
 
 func sortNamespaces(list []fact.Namespace) {

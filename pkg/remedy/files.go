@@ -72,6 +72,7 @@ func Files(plans []Plan, opts FilesOptions) []File {
 	}
 	d.component("safe", func(p *Plan) []mend.Mend { return p.safe })
 	d.component("all", func(p *Plan) []mend.Mend { return p.Mends })
+	d.targets()
 	if len(d.lines) > 0 {
 		d.add("apply.sh", 0o700, d.script())
 	}

@@ -218,6 +218,11 @@ func sanitize(report *api.ChecklistReport) {
 			(*list)[i] = safe((*list)[i])
 		}
 	}
+	if w := scope.WhatIf; w != nil {
+		own := *w
+		own.Directory = safe(own.Directory)
+		scope.WhatIf = &own
+	}
 	if use := report.Spec.Waivers; use != nil {
 		own := *use
 		for _, list := range []*[]api.WaiverNote{&own.Expired, &own.Unused} {

@@ -166,11 +166,29 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	if narrowed := report.Spec.Scope.Narrowed; narrowed != "" {
 		words = append(words, escape.Line(narrowed))
 	}
+	if w := report.Spec.Scope.WhatIf; w != nil {
+		words = append(words, whatIf(w))
+	}
 	if len(words) == 0 {
 		return nil
 	}
 	_, err := fmt.Fprintf(out, "%s\n\n", strings.Join(p.join(words), "\n"))
 	return err
+}
+
+// whatIf says that the report is not about what there is.
+func whatIf(w *api.WhatIf) string {
+	var changes []string
+	if w.Patches > 0 {
+		changes = append(changes, count(w.Patches, "patch")+" of "+count(w.Patched, "object"))
+	}
+	if w.Replaced > 0 {
+		changes = append(changes, count(w.Replaced, "object")+" replaced")
+	}
+	if w.Added > 0 {
+		changes = append(changes, count(w.Added, "object")+" added")
+	}
+	return "WHAT IF " + escape.Line(w.Directory) + " were applied (nothing was): " + strings.Join(changes, ", ")
 }
 
 // readFiles says how much of the files was judged.

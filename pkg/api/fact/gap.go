@@ -29,13 +29,14 @@ const (
 	NotRequested    Reason = "NotRequested"    // --no-probe, a lower --probe-level, or another command
 	Unavailable     Reason = "Unavailable"     // the API server failed to answer
 	Refused         Reason = "Refused"         // the node's answer is about something other than this node
+	NotMeasured     Reason = "NotMeasured"     // --what-if changed it: what was measured is of what it was before
 )
 
 // Reasons lists every reason.
 func Reasons() []Reason {
 	return []Reason{
 		NotReady, Forbidden, AdmissionDenied, ImagePull, ProbeFailed, Timeout, Interrupted, Unsupported, NotPresent,
-		Truncated, Corrupt, Unreadable, Changing, ProviderManaged, NotRequested, Unavailable, Refused, NotOurs,
+		Truncated, Corrupt, Unreadable, Changing, ProviderManaged, NotRequested, Unavailable, Refused, NotOurs, NotMeasured,
 	}
 }
 

@@ -68,6 +68,21 @@ type Scope struct {
 	ControlPlaneNodes []string `json:"controlPlaneNodes,omitempty"`
 	// PlatformNamespaces are the globs that the user gave.
 	PlatformNamespaces []string `json:"platformNamespaces,omitempty"`
+	// WhatIf says that the report is about a cluster, or files, as they would be if changes were
+	// applied (--what-if); nil if it is about what there is.
+	WhatIf *WhatIf `json:"whatIf,omitempty"`
+}
+
+// WhatIf says what was changed before it was judged. Nothing was applied.
+type WhatIf struct {
+	Directory string `json:"directory"`
+	// Patches counts patches, Patched the objects that they changed: an object counts for each
+	// patch that did.
+	Patches int `json:"patches,omitempty"`
+	Patched int `json:"patched,omitempty"`
+	// Replaced counts objects of the directory that stand for one that was there, Added new ones.
+	Replaced int `json:"replaced,omitempty"`
+	Added    int `json:"added,omitempty"`
 }
 
 // Inputs says from what a report was made, so that it can be made again. A digest is no

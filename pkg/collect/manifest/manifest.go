@@ -37,6 +37,12 @@ type Files struct {
 	// Objects says whether to take how the objects can be changed (fact.Workload.Object).
 	Objects bool
 
+	// Change is called with each object that is not in another one, and with the source that
+	// declares it. It returns what to take instead, nil for the object itself. Added is called
+	// after that, for objects that no source declares. An error ends reading. Both may be nil.
+	Change func(object *unstructured.Unstructured, source string) (*unstructured.Unstructured, error)
+	Added  func() ([]Object, error)
+
 	// Builder is a command. With a directory as last argument it writes what
 	// kustomize builds to stdout (see BuildKustomization). -k needs it.
 	Builder []string

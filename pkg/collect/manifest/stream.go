@@ -155,6 +155,9 @@ func (r *reader) run(stdin io.Reader) error {
 			return err
 		}
 	}
+	if err := r.added(); err != nil {
+		return err
+	}
 	if err := r.release(); err != nil {
 		return err
 	}
@@ -384,8 +387,10 @@ func (r *reader) object(d *document, raw []byte, path []any, itemKind, itemVersi
 	if h.kind == "" && itemKind != "" {
 		h.kind, h.apiVersion = itemKind, itemVersion
 	}
-	if done, err := r.typed(d, raw, path, h); done || err != nil {
-		return err
+	if r.files.Change == nil { // which needs the whole object
+		if done, err := r.typed(d, raw, path, h); done || err != nil {
+			return err
+		}
 	}
 	if h = headOf(raw, false); h.whole && h.items != nil && (h.kind != "" || itemKind != "") {
 		kind, version := h.kind, h.apiVersion
@@ -431,11 +436,21 @@ func (r *reader) generic(d *document, object *unstructured.Unstructured, path []
 // within takes an object that is perhaps in another one, and those in it.
 func (r *reader) within(d *document, object *unstructured.Unstructured, path []any, err error, in within) error {
 	var found taken
+	changed := false
 	if err == nil {
 		r.objects++
 		r.summary.Count.Objects++
 		if object.GetNamespace() == "" && r.namespace != "" {
 			object.SetNamespace(r.namespace)
+		}
+		if in.depth == 0 && r.files.Change != nil {
+			after, err := r.files.Change(object, d.source)
+			if err != nil {
+				return &stopped{err}
+			}
+			if after != nil {
+				object, changed = after, true
+			}
 		}
 		r.storage.add(object, d.source+" ")
 		err = addConfigMap(&r.configMaps, d.source, object)
@@ -448,6 +463,9 @@ func (r *reader) within(d *document, object *unstructured.Unstructured, path []a
 	for _, err := range found.errs {
 		if object != nil {
 			err = named(object, err)
+		}
+		if changed { // it was an object before
+			return &stopped{fmt.Errorf("%s: after the change: %w", d.source, err)}
 		}
 		r.problem(d.problem(d.lineOf(path, err), fact.Corrupt, d.shown(path)+err.Error()))
 	}
