@@ -126,7 +126,9 @@ func (f *reportFlags) validate() error {
 
 // objects reports whether to read how workloads can be changed: for patches now, or later from
 // the facts.
-func (f *reportFlags) objects() bool { return f.writePatches != "" || f.saveFacts != "" }
+func (f *reportFlags) objects() bool {
+	return f.writePatches != "" || f.saveFacts != "" || f.whatIf != ""
+}
 
 // sourceFlags say where facts come from, if not from a cluster.
 type sourceFlags struct {

@@ -114,7 +114,7 @@ func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags
 	source := &gather.Cluster{
 		Kinds: r.kinds(), Lists: []fact.Kind{fact.Pods},
 		Namespace: namespace, Selector: f.selector, FieldSelector: f.fieldSelector, Names: args,
-		NoConfigMaps: f.noConfigMaps, NoIDs: !f.measure && r.report.saveFacts == "" && r.report.writePatches == "",
+		NoConfigMaps: f.noConfigMaps, NoIDs: !f.measure && r.report.saveFacts == "" && r.report.writePatches == "" && r.report.whatIf == "",
 		Objects: r.report.objects(),
 	}
 	if f.measure {

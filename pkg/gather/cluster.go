@@ -137,11 +137,19 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 	if err := nameControlPlane(set, c.ControlPlaneNodes, c.Warn); err != nil {
 		return nil, err
 	}
+	changed, err := c.change(ctx, set) // before anything is measured: it may fail
+	if err != nil {
+		return nil, err
+	}
 	leftover, err := c.measureNodes(ctx, set)
 	if err != nil {
 		return nil, err
 	}
 	relist(ctx, set, result.Relist, c.Warn)
+	if changed != nil {
+		asked, _ := c.measurable()
+		changed.put(set, fact.Intersect(asked, fact.KindsOf(fact.OfContainer)))
+	}
 	KeepNamespace(set, c.Namespace)
 	return &Gathered{Set: set, Scope: c.scope(), Leftover: leftover, Streamed: result.Streamed}, nil
 }
@@ -227,6 +235,7 @@ func (c *Cluster) scope() api.Scope {
 		FieldSelector: c.FieldSelector,
 		Names:         slices.Clone(c.Names),
 		ProbeLevel:    c.levels(),
+		WhatIf:        whatIf(c.Changes),
 	}
 	for _, name := range c.NodeNames {
 		scope.Names = append(scope.Names, nodeName(name))

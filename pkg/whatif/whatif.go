@@ -146,14 +146,16 @@ func (c *Changes) Wants(id Identity) bool {
 		slices.ContainsFunc(c.wholesOf[named{id.Kind, id.Name}], func(w *whole) bool { return w.id.same(id) })
 }
 
-// Apply returns what becomes of an object: a new one, or nil if nothing is for it. The object
-// itself does not change. An error names the file and what is wrong.
-func (c *Changes) Apply(object *unstructured.Unstructured, file string) (*unstructured.Unstructured, error) {
+// Apply returns what becomes of an object: a new one, or nil if nothing is for it. From is the
+// file of the directory that has it, "" if the object itself was patched, which does not change.
+// An error names the file and what is wrong.
+func (c *Changes) Apply(object *unstructured.Unstructured, file string) (after *unstructured.Unstructured, from string, err error) {
 	id := IdentityOf(object, file)
 	current := object
 	for _, w := range c.wholesOf[named{id.Kind, id.Name}] {
 		if w.id.same(id) {
 			w.hits++
+			from = w.source
 			current = &unstructured.Unstructured{Object: w.object}
 			if object.GetNamespace() != "" && current.GetNamespace() == "" {
 				current = current.DeepCopy()
@@ -167,18 +169,18 @@ func (c *Changes) Apply(object *unstructured.Unstructured, file string) (*unstru
 		}
 		changed, err := p.apply(current)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", p.name, id, err)
+			return nil, "", fmt.Errorf("%s: %s: %w", p.name, id, err)
 		}
 		if after := IdentityOf(changed, file); after != id {
-			return nil, fmt.Errorf("%s: %s: it changes the kind, the name or the namespace of the object", p.name, id)
+			return nil, "", fmt.Errorf("%s: %s: it changes the kind, the name or the namespace of the object", p.name, id)
 		}
 		p.hits++
 		current = changed
 	}
 	if current == object {
-		return nil, nil
+		return nil, "", nil
 	}
-	return current, nil
+	return current, from, nil
 }
 
 // Rest returns the whole objects of the directory that no object was replaced by: they are new.

@@ -48,9 +48,9 @@ func (r *reader) added() error {
 // object is an error: nothing is left out. No pod has to be declared.
 func Objects(ctx context.Context, files Files, namespace string) ([]Object, error) {
 	var out []Object
-	files.Change = func(object *unstructured.Unstructured, source string) (*unstructured.Unstructured, error) {
+	files.Change = func(object *unstructured.Unstructured, source string) (*unstructured.Unstructured, string, error) {
 		out = append(out, Object{source, object.DeepCopy()})
-		return nil, nil
+		return nil, "", nil
 	}
 	summary, err := Stream(ctx, files, namespace, bytes.NewReader(nil), func(Item) error { return nil })
 	switch {
@@ -109,4 +109,53 @@ func Decode(source string, text []byte) ([]any, error) {
 		return nil, first
 	}
 	return values, nil
+}
+
+// Taken is what one object declares.
+type Taken struct {
+	// Workloads are its pod specs. They have no pods.
+	Workloads []fact.Workload
+	// Namespace is what a Namespace's labels say; nil for other objects.
+	Namespace *fact.Namespace
+	// Gaps are what it does not show of the pods that it runs.
+	Gaps []fact.Gap
+}
+
+// Take takes what an object declares. Source is where it was read; "" for an object of a
+// cluster, which has no misspelt field.
+func Take(object *unstructured.Unstructured, source string) (Taken, error) {
+	prefix := ""
+	if source != "" {
+		prefix = source + " "
+	}
+	out := Taken{Namespace: namespaceOf(object, prefix)}
+	if err := out.take(object, prefix, within{served: source == "", objects: true}); err != nil {
+		return Taken{}, named(object, err)
+	}
+	return out, nil
+}
+
+// take takes an object, and those in it.
+func (t *Taken) take(object *unstructured.Unstructured, prefix string, in within) error {
+	found := take(object, prefix, in)
+	if len(found.errs) > 0 {
+		return found.errs[0]
+	}
+	for i := range found.workloads {
+		t.Workloads = append(t.Workloads, found.workloads[i].workload)
+	}
+	t.Gaps = append(t.Gaps, found.gaps...)
+	for i := range found.unknown {
+		u := &found.unknown[i]
+		t.Gaps = append(t.Gaps, fact.Gap{
+			What: fact.Pods, Subject: subjectOf(object), Reason: fact.Corrupt, Detail: u.place() + ": " + u.text(),
+			Hint: "write the field as the API has it",
+		})
+	}
+	for _, o := range found.objects {
+		if err := t.take(o.object, prefix, o.within); err != nil {
+			return err
+		}
+	}
+	return nil
 }

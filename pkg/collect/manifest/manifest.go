@@ -38,9 +38,10 @@ type Files struct {
 	Objects bool
 
 	// Change is called with each object that is not in another one, and with the source that
-	// declares it. It returns what to take instead, nil for the object itself. Added is called
-	// after that, for objects that no source declares. An error ends reading. Both may be nil.
-	Change func(object *unstructured.Unstructured, source string) (*unstructured.Unstructured, error)
+	// declares it. It returns what to take instead, nil for the object itself, and the source of
+	// that, "" for the same one. Added is called after that, for objects that no source declares.
+	// An error ends reading. Both may be nil.
+	Change func(object *unstructured.Unstructured, source string) (after *unstructured.Unstructured, from string, err error)
 	Added  func() ([]Object, error)
 
 	// Builder is a command. With a directory as last argument it writes what

@@ -72,6 +72,9 @@ func Stream(ctx context.Context, files Files, namespace string, stdin io.Reader,
 					return nil, ctx.Err()
 				}
 				if err := <-done; err != nil {
+					if s := new(*stopped); errors.As(err, s) {
+						err = (*s).error
+					}
 					return nil, err
 				}
 				return &r.summary, nil
@@ -444,12 +447,15 @@ func (r *reader) within(d *document, object *unstructured.Unstructured, path []a
 			object.SetNamespace(r.namespace)
 		}
 		if in.depth == 0 && r.files.Change != nil {
-			after, err := r.files.Change(object, d.source)
+			after, from, err := r.files.Change(object, d.source)
 			if err != nil {
 				return &stopped{err}
 			}
 			if after != nil {
 				object, changed = after, true
+			}
+			if from != "" { // the text of the document is not that of the object
+				d = &document{source: from, built: true}
 			}
 		}
 		r.storage.add(object, d.source+" ")
