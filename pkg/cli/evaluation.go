@@ -185,7 +185,8 @@ func (r *evaluation) streams(source *gather.Cluster, set *fact.Set) bool {
 
 // mayStream is what streams asks before anything is read.
 func (r *evaluation) mayStream(source *gather.Cluster) bool {
-	return r.spec.Command == "pods" && source.Level == "" && !source.Net && r.report.saveFacts == "" && r.report.vulnerabilities == "" && r.report.writePatches == ""
+	return r.spec.Command == "pods" && source.Level == "" && !source.Net && r.report.saveFacts == "" && r.report.vulnerabilities == "" && r.report.writePatches == "" &&
+		r.report.whatIf == ""
 }
 
 func onlyOfCluster(set *fact.Set) bool {
