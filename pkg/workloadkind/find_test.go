@@ -365,7 +365,20 @@ func TestInSchema(t *testing.T) {
 		"status is left out":   {"{properties: {status: {properties: {containers: {items: {properties: {name: {}, image: {}}}}}}}}", ""},
 		"an embedded resource": {"{properties: {spec: {properties: {x: {x-kubernetes-embedded-resource: true, x-kubernetes-preserve-unknown-fields: true}}}}}", "spec.x opaque"},
 		"nothing of the kind":  {"{properties: {spec: {properties: {replicas: {type: integer}}}}}", ""},
-		"no schema":            {"{x-kubernetes-preserve-unknown-fields: true}", "spec opaque"},
+		"an opaque field of any name": {
+			"{properties: {spec: {properties: {run: {properties: {what: {type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}}", "spec.run.what opaque",
+		},
+		"opaque values of a map": {
+			"{properties: {spec: {properties: {overrides: {additionalProperties: {x-kubernetes-preserve-unknown-fields: true}}}}}}", "spec.overrides.* opaque",
+		},
+		"containers by their arguments": {
+			"{properties: {spec: {properties: {workers: {items: {properties: {name: {}, image: {}, args: {}}}}}}}}", "spec.workers[] containers",
+		},
+		"deeper than is looked": {
+			"{properties: {spec: " + strings.Repeat("{properties: {a: ", MaxDepth+1) + "{type: object}" + strings.Repeat("}}", MaxDepth+1) + "}}",
+			"spec" + strings.Repeat(".a", MaxDepth+1) + " opaque",
+		},
+		"no schema": {"{x-kubernetes-preserve-unknown-fields: true}", "spec opaque"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var schema map[string]any
@@ -380,6 +393,32 @@ func TestInSchema(t *testing.T) {
 				t.Errorf("found %q, want %q", text, tc.want)
 			}
 		})
+	}
+}
+
+// Schemas of a document refer to each other, and some to themselves.
+func TestInOpenAPI(t *testing.T) {
+	const document = `
+Job: {properties: {spec: {allOf: [{$ref: "#/components/schemas/JobSpec"}], default: {}}}}
+JobSpec: {properties: {template: {$ref: "#/components/schemas/Template"}, again: {$ref: "#/components/schemas/JobSpec"}}}
+Template: {properties: {spec: {$ref: "#/components/schemas/PodSpec"}}}
+PodSpec: {properties: {containers: {type: array, items: {allOf: [{$ref: "#/components/schemas/Container"}]}}}}
+Container: {properties: {name: {}, image: {}}}
+Tree: {properties: {spec: {$ref: "#/components/schemas/Node"}}}
+Node: {properties: {children: {items: {$ref: "#/components/schemas/Node"}}, color: {}}}
+Loop: {properties: {spec: {$ref: "#/components/schemas/Loop2"}}}
+Loop2: {$ref: "#/components/schemas/Loop2"}
+Lost: {properties: {spec: {$ref: "#/components/schemas/Nowhere"}}}`
+	var schemas map[string]map[string]any
+	if err := yaml.Unmarshal([]byte(document), &schemas); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]Place{
+		"Job": {{"spec.template.spec", PodSpecSchema}}, "Tree": nil, "Loop": nil, "Lost": nil,
+	} {
+		if got := InOpenAPI(schemas[name], schemas); !slices.Equal(got, want) {
+			t.Errorf("%s: found %v, want %v", name, got, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package workloadkind
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Place is a place in a schema where objects can hold pods.
@@ -22,8 +23,8 @@ const (
 	PodSpecSchema PlaceWhat = "pod spec"
 	// ContainersSchema is a list of containers under another name.
 	ContainersSchema PlaceWhat = "containers"
-	// OpaqueSchema is a template, a pod spec or a whole spec of which the schema says nothing: only
-	// an object shows what is in it.
+	// OpaqueSchema is a field of any name that may have what the schema does not describe: only an
+	// object shows what is in it.
 	OpaqueSchema PlaceWhat = "opaque"
 )
 
@@ -33,15 +34,19 @@ const MaxPlaces = 256
 // InSchema returns the places where a schema of a custom resource (openAPIV3Schema, decoded) says
 // that objects hold pod specs, containers, or something that it does not describe, in order. A
 // kind without such a place runs no pod that its objects declare. Find finds what one object has.
-func InSchema(schema map[string]any) []Place {
-	w := schemaWalk{}
+func InSchema(schema map[string]any) []Place { return InOpenAPI(schema, nil) }
+
+// InOpenAPI is InSchema for a schema of an OpenAPI document (version 3), whose schemas refer to
+// each other. Those are the document's components, by name.
+func InOpenAPI(schema map[string]any, schemas map[string]map[string]any) []Place {
+	w := schemaWalk{schemas: schemas, entered: map[string]bool{}}
 	properties, _ := schema["properties"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		switch name {
 		case "apiVersion", "kind", "metadata", "status":
 			continue
 		}
-		w.schema(properties[name], name, name, 0)
+		w.schema(properties[name], name, 0)
 	}
 	// The API server publishes such a schema with the three fields that every object has.
 	if len(w.places) == 0 && schema["x-kubernetes-preserve-unknown-fields"] == true {
@@ -50,7 +55,32 @@ func InSchema(schema map[string]any) []Place {
 	return w.places
 }
 
-type schemaWalk struct{ places []Place }
+type schemaWalk struct {
+	places  []Place
+	schemas map[string]map[string]any
+	// entered are the schemas that were walked into: each once, since some contain themselves.
+	entered map[string]bool
+}
+
+// follow returns the schema that a value is, or refers to, and the name of the last that it
+// refers to. API servers write a reference alone, or in allOf if the field has a default.
+// Source: https://spec.openapis.org/oas/v3.0.0#reference-object
+func (w *schemaWalk) follow(value any) (schema map[string]any, name string) {
+	schema, _ = value.(map[string]any)
+	for range MaxDepth {
+		to, isText := schema["$ref"].(string)
+		if all, _ := schema["allOf"].([]any); !isText && len(all) == 1 {
+			inner, _ := all[0].(map[string]any)
+			to, isText = inner["$ref"].(string)
+		}
+		if !isText {
+			return schema, name
+		}
+		name = strings.TrimPrefix(to, "#/components/schemas/")
+		schema = w.schemas[name]
+	}
+	return nil, name
+}
 
 func (w *schemaWalk) add(at string, what PlaceWhat) {
 	if len(w.places) < MaxPlaces {
@@ -59,57 +89,47 @@ func (w *schemaWalk) add(at string, what PlaceWhat) {
 }
 
 // schema looks at the schema of a field.
-func (w *schemaWalk) schema(value any, name, at string, depth int) {
-	s, isMap := value.(map[string]any)
-	if !isMap || depth > MaxDepth || len(w.places) >= MaxPlaces {
+func (w *schemaWalk) schema(value any, at string, depth int) {
+	s, name := w.follow(value)
+	if s == nil || len(w.places) >= MaxPlaces || w.entered[name] {
 		return
+	}
+	if name != "" {
+		w.entered[name] = true
 	}
 	properties, _ := s["properties"].(map[string]any)
 	for _, list := range containerLists {
-		if containerSchema(properties[list], false) {
+		if w.containers(properties[list], false) {
 			w.add(at, PodSpecSchema)
 			return
 		}
 	}
-	// It keeps what it does not describe, next to what it does.
-	open := s["x-kubernetes-preserve-unknown-fields"] == true && opaqueName(name)
-	if open || s["x-kubernetes-embedded-resource"] == true {
+	// It keeps what it does not describe, next to what it does. Or it is deeper than is looked.
+	if s["x-kubernetes-preserve-unknown-fields"] == true || s["x-kubernetes-embedded-resource"] == true || depth > MaxDepth {
 		w.add(at, OpaqueSchema)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		below := at + "." + name
-		if containerSchema(properties[name], !containerName(name)) {
+		if w.containers(properties[name], !containerName(name)) {
 			w.add(below+"[]", ContainersSchema)
 			continue
 		}
-		w.schema(properties[name], name, below, depth+1)
+		w.schema(properties[name], below, depth+1)
 	}
-	w.schema(s["items"], name, at+"[]", depth+1)
-	w.schema(s["additionalProperties"], "*", at+".*", depth+1)
+	w.schema(s["items"], at+"[]", depth+1)
+	w.schema(s["additionalProperties"], at+".*", depth+1)
 }
 
-// containerSchema reports whether a schema is that of a list whose entries have a name and an
-// image; with strict, and what else a container has.
-func containerSchema(value any, strict bool) bool {
-	s, _ := value.(map[string]any)
-	items, _ := s["items"].(map[string]any)
+// containers reports whether a schema is that of a list whose entries have a name and an image;
+// with strict, and what else a container has.
+func (w *schemaWalk) containers(value any, strict bool) bool {
+	s, _ := w.follow(value)
+	items, _ := w.follow(s["items"])
 	properties, _ := items["properties"].(map[string]any)
 	if properties["name"] == nil || properties["image"] == nil {
 		// The containers of a template can be opaque too.
 		return !strict && s["type"] == "array" && items["x-kubernetes-preserve-unknown-fields"] == true && len(properties) == 0
 	}
-	if !strict {
-		return true
-	}
-	return properties["env"] != nil || properties["volumeMounts"] != nil || properties["command"] != nil || properties["securityContext"] != nil
-}
-
-// opaqueName reports whether a field of this name can hold a pod.
-func opaqueName(name string) bool {
-	switch name {
-	case "spec", "template", "podTemplate", "podSpec", "podTemplateSpec", "pod", "manifest", "resource", "resources", "object", "objects", "data":
-		return true
-	}
-	return hasSuffixFold(name, "template") || hasSuffixFold(name, "podspec") || hasSuffixFold(name, "containers")
+	return !strict || slices.ContainsFunc(onlyContainers, func(field string) bool { return properties[field] != nil })
 }

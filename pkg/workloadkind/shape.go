@@ -200,13 +200,16 @@ func areContainers(value any, strict bool) bool {
 		if !named || !imaged {
 			return false
 		}
-		for _, field := range []string{"command", "args", "env", "envFrom", "volumeMounts", "securityContext", "livenessProbe", "readinessProbe", "imagePullPolicy"} {
+		for _, field := range onlyContainers {
 			_, found := c[field]
 			only = only || found
 		}
 	}
 	return only || !strict
 }
+
+// onlyContainers are fields that a container has, and few other things with a name and an image.
+var onlyContainers = []string{"command", "args", "env", "envFrom", "volumeMounts", "securityContext", "livenessProbe", "readinessProbe", "imagePullPolicy"}
 
 func holdsMaps(list []any) bool {
 	return slices.ContainsFunc(list, func(item any) bool {
@@ -268,9 +271,4 @@ func dangerous(key string, value any) bool {
 		return path != ""
 	}
 	return false
-}
-
-// hasSuffixFold is strings.HasSuffix without regard to case, for an ASCII suffix in lower case.
-func hasSuffixFold(text, suffix string) bool {
-	return len(text) >= len(suffix) && strings.EqualFold(text[len(text)-len(suffix):], suffix)
 }

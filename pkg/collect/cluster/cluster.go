@@ -96,6 +96,8 @@ type Options struct {
 	Stream func(known *Result) func([]fact.Workload)
 	// streamAfter is how many workloads are kept before; 0 means 1,000.
 	streamAfter int
+	// maxTemplates and maxCompared replace the constants of these names if they are not 0.
+	maxTemplates, maxCompared int
 
 	// PageSize is the number of objects in one answer; 0 means 500.
 	PageSize int64

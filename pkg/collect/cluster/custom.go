@@ -83,30 +83,60 @@ func (l *templateLister) custom(ctx context.Context) error {
 	return nil
 }
 
-// bySchema returns the resources whose schema says that they can hold pods. Definitions
-// are listed once. Without the right to, the schemas that the API server publishes say it.
+// bySchema returns the resources whose schema says that they can hold pods, and those without
+// one: their objects show it. Definitions are listed once. Without the right to, and for what an
+// aggregated API server serves, the schemas that the API server publishes say it.
 func (l *templateLister) bySchema(ctx context.Context, of []*discovered) ([]*discovered, error) {
 	byKind := map[schema.GroupKind]*discovered{}
 	for _, r := range of {
 		byKind[r.groupKind()] = r
 	}
 	var found []*discovered
+	defined := map[*discovered]bool{}
 	const resource = "customresourcedefinitions.apiextensions.k8s.io"
 	err := l.definitions(ctx, func(kind schema.GroupKind, version string, properties map[string]any) {
-		if r := byKind[kind]; r != nil && r.Version == version && len(workloadkind.InSchema(properties)) > 0 {
+		r := byKind[kind]
+		if r == nil || r.Version != version {
+			return
+		}
+		defined[r] = true
+		if properties == nil || len(workloadkind.InSchema(properties)) > 0 {
 			found = append(found, r)
 		}
 	})
-	switch {
-	case err == nil:
-		return found, nil
-	case !apierrors.IsForbidden(err):
+	forbidden := apierrors.IsForbidden(err)
+	if err != nil && !forbidden {
 		return found, l.note(ctx, resource, err)
 	}
-	return l.byOpenAPI(ctx, of, byKind)
+	of = slices.DeleteFunc(slices.Clone(of), func(r *discovered) bool { return defined[r] })
+	if len(of) == 0 {
+		return found, nil
+	}
+	more, unread, err := l.byOpenAPI(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, more...)
+	switch {
+	case len(unread) > 0 && forbidden:
+		var groups []string
+		for _, r := range unread {
+			groups = append(groups, r.Group)
+		}
+		l.gaps = append(l.gaps, fact.Gap{
+			What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Forbidden,
+			Detail: "no right to list " + resource + ", and it is unknown whether resources of these groups run pods: " + some(groups, 5),
+			Hint:   "grant list on " + resource,
+		})
+	default:
+		found = append(found, unread...)
+	}
+	slices.SortFunc(found, func(a, b *discovered) int { return strings.Compare(a.name(), b.name()) })
+	return found, nil
 }
 
-// definitions gives the schema of each served version of each CustomResourceDefinition.
+// definitions gives the schema of each served version of each CustomResourceDefinition; nil if
+// it does not say what objects may have.
 func (l *templateLister) definitions(ctx context.Context, give func(schema.GroupKind, string, map[string]any)) error {
 	count := 0
 	return l.pages(ctx, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crdPage, func(item json.RawMessage) error {
@@ -115,8 +145,9 @@ func (l *templateLister) definitions(ctx context.Context, give func(schema.Group
 		}
 		var definition struct {
 			Spec struct {
-				Group string `json:"group"`
-				Names struct {
+				Group    string `json:"group"`
+				KeepsAll bool   `json:"preserveUnknownFields"` // of old definitions
+				Names    struct {
 					Kind string `json:"kind"`
 				} `json:"names"`
 				Versions []struct {
@@ -133,70 +164,81 @@ func (l *templateLister) definitions(ctx context.Context, give func(schema.Group
 		}
 		kind := schema.GroupKind{Group: definition.Spec.Group, Kind: definition.Spec.Names.Kind}
 		for _, v := range definition.Spec.Versions {
-			if v.Served {
-				give(kind, v.Name, v.Schema.OpenAPIV3Schema)
+			if !v.Served {
+				continue
 			}
+			properties := v.Schema.OpenAPIV3Schema
+			if definition.Spec.KeepsAll {
+				properties = nil
+			}
+			give(kind, v.Name, properties)
 		}
 		return nil
 	})
 }
 
-// byOpenAPI does what bySchema does by the published schemas, which every user may read.
-func (l *templateLister) byOpenAPI(ctx context.Context, of []*discovered, byKind map[schema.GroupKind]*discovered) ([]*discovered, error) {
+// byOpenAPI does what bySchema does by the published schemas, which every user may read. Unread
+// are the resources for which there is none.
+func (l *templateLister) byOpenAPI(ctx context.Context, of []*discovered) (found, unread []*discovered, err error) {
 	var versions []schema.GroupVersion
 	for _, r := range of {
 		if gv := r.GroupVersion(); !slices.Contains(versions, gv) {
 			versions = append(versions, gv)
 		}
 	}
-	var found []*discovered
-	var unread []string
 	for i, gv := range versions {
-		var document struct {
-			Components struct {
-				Schemas map[string]struct {
-					Kinds []schema.GroupVersionKind `json:"x-kubernetes-group-version-kind"`
-				} `json:"schemas"`
-			} `json:"components"`
-		}
-		var raw struct {
-			Components struct {
-				Schemas map[string]map[string]any `json:"schemas"`
-			} `json:"components"`
-		}
-		var body json.RawMessage
-		err := errTooMany
+		holds := map[schema.GroupKind]bool{} // of the kinds that have a schema
 		if i < maxOpenAPIs {
-			err = l.getJSON(ctx, "/openapi/v3/apis/"+gv.Group+"/"+gv.Version, nil, &body)
-		}
-		if err == nil && (json.Unmarshal(body, &document) != nil || json.Unmarshal(body, &raw) != nil) {
-			err = errMalformed
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, err
+			if holds, err = l.published(ctx, gv); err != nil && ctx.Err() != nil {
+				return nil, nil, err
 			}
-			unread = append(unread, gv.Group)
-			continue
 		}
-		for name, s := range document.Components.Schemas {
-			for _, kind := range s.Kinds {
-				r := byKind[kind.GroupKind()]
-				if r != nil && kind.Version == r.Version && !slices.Contains(found, r) && len(workloadkind.InSchema(raw.Components.Schemas[name])) > 0 {
-					found = append(found, r)
-				}
+		for _, r := range of {
+			if r.GroupVersion() != gv {
+				continue
+			}
+			switch can, known := holds[r.groupKind()]; {
+			case !known:
+				unread = append(unread, r)
+			case can:
+				found = append(found, r)
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b *discovered) int { return strings.Compare(a.name(), b.name()) })
-	if len(unread) > 0 {
-		l.gaps = append(l.gaps, fact.Gap{
-			What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Forbidden,
-			Detail: "no right to list customresourcedefinitions.apiextensions.k8s.io, and it is unknown whether resources of these groups run pods: " + some(unread, 5),
-			Hint:   "grant list on customresourcedefinitions.apiextensions.k8s.io",
-		})
+	return found, unread, nil
+}
+
+// published says of each kind of a group's version that has a published schema whether objects
+// can hold pods.
+func (l *templateLister) published(ctx context.Context, gv schema.GroupVersion) (map[schema.GroupKind]bool, error) {
+	var body json.RawMessage
+	if err := l.getJSON(ctx, "/openapi/v3/apis/"+gv.Group+"/"+gv.Version, nil, &body); err != nil {
+		return nil, err
 	}
-	return found, nil
+	var document struct {
+		Components struct {
+			Schemas map[string]struct {
+				Kinds []schema.GroupVersionKind `json:"x-kubernetes-group-version-kind"`
+			} `json:"schemas"`
+		} `json:"components"`
+	}
+	var raw struct {
+		Components struct {
+			Schemas map[string]map[string]any `json:"schemas"`
+		} `json:"components"`
+	}
+	if json.Unmarshal(body, &document) != nil || json.Unmarshal(body, &raw) != nil {
+		return nil, errMalformed
+	}
+	out := map[schema.GroupKind]bool{}
+	for name, s := range document.Components.Schemas {
+		for _, kind := range s.Kinds {
+			if kind.GroupVersion() == gv {
+				out[kind.GroupKind()] = out[kind.GroupKind()] || len(workloadkind.InOpenAPI(raw.Components.Schemas[name], raw.Components.Schemas)) > 0
+			}
+		}
+	}
+	return out, nil
 }
 
 // some lists the first few words, and how many more there are.
@@ -266,7 +308,7 @@ func (l *templateLister) read(ctx context.Context, r *discovered) error {
 	l.tree.read[r.groupKind()] = true
 	count, bad := 0, 0
 	err := l.pages(ctx, path+r.Resource, customPage, func(item json.RawMessage) error {
-		if count++; count > maxCustom || len(l.list) >= maxTemplates {
+		if count++; count > maxCustom || len(l.list) >= l.mostTemplates() {
 			return errTooMany
 		}
 		var fields map[string]any
@@ -364,9 +406,11 @@ func (l *templateLister) found(key objectKey, resource, origin string, object ma
 
 // leave keeps a gap of an object until it is known whether the object has pods.
 func (l *templateLister) leave(key objectKey, resource string, gap workloadkind.Gap) {
-	if len(l.undeclared) < maxUndeclared {
-		l.undeclared = append(l.undeclared, undeclared{key, resource, gap})
+	if len(l.undeclared) >= maxUndeclared {
+		l.unnamed++
+		return
 	}
+	l.undeclared = append(l.undeclared, undeclared{key, resource, gap})
 }
 
 // unlisted adds the volumes that a template mounts and does not list: the controller adds
@@ -396,10 +440,15 @@ func texts(value any) map[string]string {
 	return out
 }
 
-// undeclaredGaps are the gaps of objects that do not say what their pods are and have none
-// now: of one resource and reason together. Those with pods are judged by these.
+// undeclaredGaps are the gaps of objects that do not say what their pods are, of one resource and
+// reason together, and of templates that were not kept or compared. Where all of an object is
+// unknown, its pods say it, if it has some. Where a part of it is, or not all of it was looked
+// at, its pods may be those of another part.
 func (l *templateLister) undeclaredGaps() []fact.Gap {
-	type key struct{ resource, detail string }
+	type key struct {
+		resource, detail string
+		live             bool
+	}
 	type group struct {
 		first undeclared
 		count int
@@ -407,10 +456,11 @@ func (l *templateLister) undeclaredGaps() []fact.Gap {
 	groups := map[key]*group{}
 	var order []key
 	for _, u := range l.undeclared {
-		if l.tree.live[u.object] {
+		live := l.tree.live[u.object]
+		if live && (u.gap.Reason == fact.NotPresent || len(u.gap.Path) == 0 && u.gap.Reason == fact.Unsupported) {
 			continue
 		}
-		k := key{u.resource, u.gap.Detail}
+		k := key{u.resource, u.gap.Detail, live}
 		if groups[k] == nil {
 			groups[k] = &group{first: u}
 			order = append(order, k)
@@ -418,26 +468,48 @@ func (l *templateLister) undeclaredGaps() []fact.Gap {
 		groups[k].count++
 	}
 	slices.SortFunc(order, func(a, b key) int {
-		return cmp.Or(strings.Compare(a.resource, b.resource), strings.Compare(a.detail, b.detail))
+		if of := cmp.Or(strings.Compare(a.resource, b.resource), strings.Compare(a.detail, b.detail)); of != 0 || a.live == b.live {
+			return of
+		}
+		if b.live {
+			return -1
+		}
+		return 1
 	})
 	var out []fact.Gap
+	say := func(reason fact.Reason, detail, hint string) {
+		out = append(out, fact.Gap{
+			What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: reason, Detail: escape.Short(detail, maxDetail), Hint: hint,
+		})
+	}
 	for i, k := range order {
 		if i == maxMadeGaps {
-			out = append(out, fact.Gap{
-				What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Truncated,
-				Detail: fmt.Sprintf("%d more reasons why objects without pods do not say what they would run", len(order)-i),
-			})
+			say(fact.Truncated, fmt.Sprintf("%d more reasons why objects do not say what they run", len(order)-i), "")
 			break
 		}
 		g := groups[k]
 		name := strings.TrimPrefix(g.first.object.namespace+"/"+g.first.object.name, "/")
-		detail := fmt.Sprintf("%s %s has no pods, and it is unknown what it would run: %s", k.resource, name, k.detail)
-		if g.count > 1 {
-			detail = fmt.Sprintf("%s %s and %d more have no pods, and it is unknown what they would run: %s", k.resource, name, g.count-1, k.detail)
+		what := k.resource + " " + name
+		switch {
+		case k.live && g.count > 1:
+			what += fmt.Sprintf(" and %d more have pods, which are judged, and it is unknown what they run besides them: ", g.count-1)
+		case k.live:
+			what += " has pods, which are judged, and it is unknown what it runs besides them: "
+		case g.count > 1:
+			what += fmt.Sprintf(" and %d more have no pods, and it is unknown what they would run: ", g.count-1)
+		default:
+			what += " has no pods, and it is unknown what it would run: "
 		}
-		out = append(out, fact.Gap{
-			What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: g.first.gap.Reason, Detail: escape.Short(detail, maxDetail), Hint: g.first.gap.Hint,
-		})
+		say(g.first.gap.Reason, what+k.detail, g.first.gap.Hint)
+	}
+	if l.unnamed > 0 {
+		say(fact.Truncated, fmt.Sprintf("%d more parts of objects do not say what they run", l.unnamed), "")
+	}
+	if l.dropped > 0 {
+		say(fact.Truncated, fmt.Sprintf("%d templates were not judged: there are more than %d", l.dropped, l.mostTemplates()), "narrow the run with -n")
+	}
+	if len(l.uncompared) > 0 {
+		say(fact.Truncated, "these have too many templates and pods to compare all of them, and what of their templates has changed since their pods were made is unknown: "+some(l.uncompared, 5), "")
 	}
 	return out
 }

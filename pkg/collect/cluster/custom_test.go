@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,6 +124,21 @@ func TestCustomResources(t *testing.T) {
 					"org.Gadget":{"type":"object","properties":{"spec":` + podSchema + `},"x-kubernetes-group-version-kind":[{"group":"example.org","kind":"Gadget","version":"v1"}]},
 					"org.Color":{"type":"object","properties":{"spec":` + plainSchema + `},"x-kubernetes-group-version-kind":[{"group":"example.org","kind":"Color","version":"v1"}]}}}}`}
 				s.refuse = refuseAll(crdsPath, forbidden)
+			},
+			want: []string{"Gadget/shop/g gadget/shop/g spec.template.spec, in part"}, silent: []string{"/apis/example.org/v1/colors"},
+		},
+		"a field that the schema leaves open is looked at in the objects": {
+			fill: func(s *server) {
+				withAnother(s)
+				s.objects[crdsPath][1] = definition("example.org", "Gadget", `{"type":"object","properties":{"whatever":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}`)
+				s.objects["/apis/example.org/v1/gadgets"] = []string{custom("g", "", `{"whatever":`+containers+`}`)}
+			},
+			want: []string{"Gadget/shop/g gadget/shop/g spec.whatever.spec, in part"}, silent: []string{"/apis/example.org/v1/colors"},
+		},
+		"so is one of an old definition": {
+			fill: func(s *server) {
+				withAnother(s)
+				s.objects[crdsPath][1] = strings.Replace(definition("example.org", "Gadget", plainSchema), `"versions"`, `"preserveUnknownFields":true,"versions"`, 1)
 			},
 			want: []string{"Gadget/shop/g gadget/shop/g spec.template.spec, in part"}, silent: []string{"/apis/example.org/v1/colors"},
 		},
@@ -333,14 +349,20 @@ func TestCustomPages(t *testing.T) {
 	}
 }
 
-// An owner of very many workloads costs no time: their pods are judged, and are not compared.
+// An owner of very many workloads has all of them compared, as far as that costs little. Where
+// it does not, its pods are judged, and a gap says what is not known.
 func TestManyTemplatesOfOneOwner(t *testing.T) {
+	const many = 70
 	s := newServer(t)
 	s.resources = map[string][]metav1.APIResource{"example.org/v1": {resourceOf("colors", "Color", true)}}
 	s.objects = map[string][]string{crdsPath: {definition("example.org", "Color", plainSchema)}, "/apis/example.org/v1/colors": {custom("red", "", `{}`)}}
-	for i := range maxCompared + 1 {
-		name := fmt.Sprintf("web-%d", i)
-		d := deployment("shop", name, image("registry.example/app:v2"))
+	for i := range many {
+		name := fmt.Sprintf("web-%02d", i)
+		tag := image("registry.example/app:v1")
+		if i == 1 {
+			tag = image("registry.example/app:v2") // changed since its pods were made
+		}
+		d := deployment("shop", name, tag)
 		d.OwnerReferences = []metav1.OwnerReference{owned("Color", "red", "example.org/v1")}
 		s.typed[deploymentsPath] = append(s.typed[deploymentsPath], d)
 		s.metadata[setsPath] = append(s.metadata[setsPath], partial("shop", name+"-abc", ownedBy("Deployment", name)))
@@ -348,18 +370,136 @@ func TestManyTemplatesOfOneOwner(t *testing.T) {
 			s.pods = append(s.pods, pod("shop", name+"-abc-x", "n1", controlledBy("ReplicaSet", name+"-abc")))
 		}
 	}
-	result := collect(t, templatesOf(s, func(o *Options) { o.PageSize = 500 }))
-	pods, without := 0, 0
-	for _, w := range result.Workloads {
-		pods += len(w.Pods)
-		if len(w.Pods) == 0 {
-			without++
+	s.pods = append(s.pods, pod("shop", "web-69-abc-y", "n1", controlledBy("ReplicaSet", "web-69-abc"), func(p *corev1.Pod) { p.Spec.HostPID = true }))
+	uncompared := []fact.Gap{{
+		What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Truncated,
+		Detail: "these have too many templates and pods to compare all of them, and what of their templates has changed since their pods were made is unknown: Color shop/red",
+	}}
+	for name, tc := range map[string]struct {
+		most    int
+		without []string
+		gaps    []fact.Gap
+	}{
+		"all are compared": {without: []string{"deployment/shop/web-01"}},
+		"few are compared": {most: many, gaps: uncompared},
+		"none is compared": {most: 1, without: []string{"deployment/shop/web-00"}, gaps: uncompared},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := templatesOf(s, func(o *Options) { o.PageSize, o.maxCompared = 500, tc.most })
+			whole, got, _ := streamed(t, opts)
+			sameResult(t, whole, got)
+			pods := 0
+			var without []string
+			for _, w := range whole.Workloads {
+				pods += len(w.Pods)
+				if len(w.Pods) == 0 {
+					without = append(without, w.Spec.Origin)
+				}
+			}
+			if pods != many || !slices.Equal(without, tc.without) {
+				t.Errorf("%d pods; templates without pods: %v, want %v", pods, without, tc.without)
+			}
+			if diff := cmp.Diff(tc.gaps, whole.Gaps); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Templates that are not kept are a gap, whichever way they come.
+func TestTooManyTemplates(t *testing.T) {
+	s := newServer(t)
+	s.resources = map[string][]metav1.APIResource{"argoproj.io/v1alpha1": {resourceOf("rollouts", "Rollout", true)}}
+	s.objects = map[string][]string{rolloutsPath: {custom("r", "", `{"template":`+containers+`}`)}}
+	for i := range 4 {
+		s.typed[deploymentsPath] = append(s.typed[deploymentsPath], deployment("shop", fmt.Sprintf("web-%d", i)))
+	}
+	whole, got, _ := streamed(t, templatesOf(s, func(o *Options) { o.maxTemplates = 3 }))
+	sameResult(t, whole, got)
+	if len(whole.Workloads) != 3 || len(whole.Gaps) != 1 || whole.Gaps[0].Detail != "2 templates were not judged: there are more than 3" {
+		t.Errorf("%d workloads, gaps %+v", len(whole.Workloads), whole.Gaps)
+	}
+}
+
+// What an object does not say is a gap, though other parts of it have pods.
+func TestUndeclaredPartOfAnObjectWithPods(t *testing.T) {
+	s := newServer(t)
+	s.resources = map[string][]metav1.APIResource{"example.org/v1": {resourceOf("gadgets", "Gadget", true)}}
+	s.objects = map[string][]string{
+		crdsPath: {definition("example.org", "Gadget", podSchema)},
+		"/apis/example.org/v1/gadgets": {
+			custom("a", "", `{"template":`+containers+`,"podTemplate":{"spec":{"priority":1}}}`),
+			custom("b", "", `{"podTemplate":{"spec":{"priority":1}}}`),
+		},
+	}
+	s.pods = []corev1.Pod{pod("shop", "a-0", "n1", func(p *corev1.Pod) {
+		p.OwnerReferences = []metav1.OwnerReference{owned("Gadget", "a", "example.org/v1")}
+	})}
+	whole, got, _ := streamed(t, templatesOf(s))
+	sameResult(t, whole, got)
+	const why = ": spec.podTemplate: a kind that is not known, with a pod template in which no container is found"
+	var details []string
+	for _, gap := range whole.Gaps {
+		details = append(details, gap.Detail)
+	}
+	if diff := cmp.Diff([]string{
+		"gadgets.example.org shop/b has no pods, and it is unknown what it would run" + why,
+		"gadgets.example.org shop/a has pods, which are judged, and it is unknown what it runs besides them" + why,
+	}, details); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
+
+// What an aggregated API server serves has no definition. Its published schema says whether its
+// objects can have pods, or else the objects do.
+func TestAggregatedAPIs(t *testing.T) {
+	const path = "/apis/agg.example/v1/"
+	fill := func(s *server) {
+		s.resources = map[string][]metav1.APIResource{
+			"example.org/v1": {resourceOf("colors", "Color", true)},
+			"agg.example/v1": {resourceOf("runners", "Runner", true), resourceOf("shades", "Shade", true), resourceOf("things", "Thing", true)},
 		}
-		if w.Owner.Kind != "Color" || w.Differs != nil {
-			t.Errorf("%+v differs: %v", w.Owner, w.Differs)
+		s.objects = map[string][]string{
+			crdsPath:         {definition("example.org", "Color", plainSchema)},
+			path + "runners": {custom("r", "", `{"template":`+containers+`}`)},
+			path + "shades":  {custom("s", "", `{}`)},
+			path + "things":  {custom("t", "", `{"template":`+containers+`}`)},
 		}
 	}
-	if pods != maxCompared || without != 1 {
-		t.Errorf("%d pods, %d templates without pods", pods, without)
+	published := map[string]string{"/openapi/v3/apis/agg.example/v1": `{"components":{"schemas":{
+		"PodSpec":{"properties":{"containers":{"type":"array","items":{"properties":{"name":{},"image":{}}}}}},
+		"Runner":{"properties":{"spec":{"properties":{"template":{"properties":{"spec":{"$ref":"#/components/schemas/PodSpec"}}}}}},"x-kubernetes-group-version-kind":[{"group":"agg.example","kind":"Runner","version":"v1"}]},
+		"Shade":{"properties":{"spec":{"properties":{"color":{}}}},"x-kubernetes-group-version-kind":[{"group":"agg.example","kind":"Shade","version":"v1"}]}}}}`}
+	for name, tc := range map[string]struct {
+		documents map[string]string
+		refuse    string
+		silent    []string
+		gaps      int
+	}{
+		"by the published schema, or by the objects of a kind without": {documents: published, silent: []string{path + "shades", "/apis/example.org/v1/colors"}},
+		"no schema is published":         {silent: []string{"/apis/example.org/v1/colors"}},
+		"objects that may not be listed": {refuse: path + "shades", gaps: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			fill(s)
+			s.documents = tc.documents
+			if tc.refuse != "" {
+				s.refuse = refuseAll(tc.refuse, forbidden)
+			}
+			result := collect(t, templatesOf(s))
+			want := []string{"Runner/shop/r runner/shop/r spec.template.spec, in part", "Thing/shop/t thing/shop/t spec.template.spec, in part"}
+			if diff := cmp.Diff(want, lines(result)); diff != "" {
+				t.Errorf("workloads (-want +got):\n%s", diff)
+			}
+			if len(result.Gaps) != tc.gaps || tc.gaps == 1 && result.Gaps[0].Detail != "no right to list shades.agg.example" {
+				t.Errorf("gaps %+v", result.Gaps)
+			}
+			for _, path := range tc.silent {
+				if len(s.asked(path)) > 0 {
+					t.Errorf("asked for %s", path)
+				}
+			}
+		})
 	}
 }

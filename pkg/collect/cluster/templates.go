@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -27,8 +28,10 @@ var (
 	jobs           = served{schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}, true}
 )
 
-// maxTemplates bounds the templates that are kept, of all kinds.
+// maxTemplates bounds the templates that are kept at once, of all kinds.
 const maxTemplates = 200_000
+
+func (l *templateLister) mostTemplates() int { return cmp.Or(l.opts.maxTemplates, maxTemplates) }
 
 // template is a pod template of a controller or a custom resource.
 type template struct {
@@ -45,8 +48,14 @@ type templateLister struct {
 	selector labels.Selector
 	list     []template
 	owners   map[objectKey]bool // the objects in list
-	// undeclared are objects that do not say what their pods are.
+	// undeclared are objects that do not say what their pods are, and unnamed counts those that
+	// were not kept.
 	undeclared []undeclared
+	unnamed    int
+	// dropped counts templates that were not kept, and uncompared names owners of which not all
+	// templates and pods were compared.
+	dropped    int
+	uncompared []string
 	gaps       []fact.Gap
 	// builtins are the built-in kinds to read, if their templates are read next to the pods.
 	builtins []templateKind
@@ -204,9 +213,6 @@ func (l *templateLister) collect(ctx context.Context, sets, runs unowned) error 
 					l.holder(kind, h)
 				}
 			})
-		if err == nil && len(l.list) >= maxTemplates {
-			err = errTooMany
-		}
 		if err != nil {
 			if err := l.note(ctx, kind.resource, err); err != nil {
 				return err
@@ -262,7 +268,8 @@ func (l *templateLister) builtin(kind templateKind, object objectKey, h *holder)
 // add adds a template of an object. Declared is the spec that the facts were taken from, change
 // how the object can be changed, if that was asked for.
 func (l *templateLister) add(object objectKey, spec fact.PodSpec, declared *corev1.PodSpec, change *fact.Object) {
-	if len(l.list) >= maxTemplates {
+	if len(l.list) >= l.mostTemplates() {
+		l.dropped++
 		return
 	}
 	spec.RuntimeHandler = l.handlers[spec.RuntimeClass]
@@ -304,9 +311,9 @@ func (c claims) fillSet(v *fact.Volume, namespace, prefix string) {
 // maxOrdinals bounds the claims of one StatefulSet that are looked at.
 const maxOrdinals = 1000
 
-// maxCompared bounds the templates of one top owner with which each of its pods is compared.
-// Only an operator that creates very many workloads for one object has more.
-const maxCompared = 64
+// maxCompared bounds how often a template of a top owner is compared with pods of it that differ
+// from each other. Only an operator that creates very many workloads for one object needs more.
+const maxCompared = 100_000
 
 // topOf is the subject of a template: the top owner of its object.
 func (l *templateLister) topOf(object objectKey) (top objectKey, subject fact.Subject) {
@@ -332,22 +339,28 @@ func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 		kept = append(kept, t)
 	}
 	used := map[*template]bool{}
+	compared := map[fact.SubjectKey]int{}
 	for i := range workloads {
 		w := &workloads[i]
 		var least []string
 		var nearest *template
-		compared := false
+		some := false
 		key := w.Owner.Identity()
 		candidates := byTop[key]
 		if len(candidates) == 0 { // an object of the cluster has pods in namespaces
 			key.Namespace = ""
 			candidates = byTop[key]
 		}
-		for _, t := range candidates {
-			if len(candidates) > maxCompared {
-				used[t] = l.tree.live[t.object] // its pods are judged
-				continue
+		if compared[key] += len(candidates); compared[key] > cmp.Or(l.opts.maxCompared, maxCompared) {
+			for _, t := range candidates {
+				used[t] = used[t] || l.tree.live[t.object] // its pods are judged
 			}
+			if compared[key]-len(candidates) <= cmp.Or(l.opts.maxCompared, maxCompared) { // else it was said
+				l.uncompared = append(l.uncompared, key.Kind+" "+strings.TrimPrefix(key.Namespace+"/"+key.Name, "/"))
+			}
+			continue
+		}
+		for _, t := range candidates {
 			if t.spec.Partial != "" {
 				used[t] = used[t] || told(&t.spec, &w.Spec)
 				if nearest == nil {
@@ -359,8 +372,8 @@ func (l *templateLister) join(workloads []fact.Workload) []fact.Workload {
 			if covered {
 				used[t] = true
 			}
-			if !compared || len(fields) < len(least) {
-				least, compared, nearest = fields, true, t
+			if !some || len(fields) < len(least) {
+				least, some, nearest = fields, true, t
 			}
 		}
 		if nearest != nil {
