@@ -13,6 +13,7 @@ type Said struct {
 	Kind     string // of the objects
 	Objects  int    // without their containers
 	Findings int    // of one check
+	Pods     int    // of the objects
 }
 
 // Failing counts the objects of a kind that fail a check.
@@ -54,6 +55,7 @@ type saying struct {
 	of       []*Said // by finding
 	rows     []*Said
 	findings []int // of each row, of one check
+	pods     []int // of each row
 	failing  []*Failing
 	own      bool
 }
@@ -85,19 +87,19 @@ func (s *sayings) of(findings []*api.Finding) saying {
 				out.of[j] = row
 			}
 		}
-		out.addRow(row)
+		out.addRow(row, f.Subject.PodCount)
 	}
 	return out
 }
 
-func (s *saying) addRow(row *Said) {
+func (s *saying) addRow(row *Said, pods int) {
 	for i, known := range s.rows {
 		if known == row {
 			s.findings[i]++
 			return
 		}
 	}
-	s.rows, s.findings = append(s.rows, row), append(s.findings, 1)
+	s.rows, s.findings, s.pods = append(s.rows, row), append(s.findings, 1), append(s.pods, pods)
 }
 
 func (s *saying) addFailing(f *Failing) {
@@ -139,6 +141,7 @@ func (s *saying) count() {
 	for i, row := range s.rows {
 		row.Objects++
 		row.Findings += s.findings[i]
+		row.Pods += s.pods[i]
 	}
 	for _, f := range s.failing {
 		f.Objects++

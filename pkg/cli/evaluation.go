@@ -185,7 +185,7 @@ func (r *evaluation) streams(source *gather.Cluster, set *fact.Set) bool {
 
 // mayStream is what streams asks before anything is read.
 func (r *evaluation) mayStream(source *gather.Cluster) bool {
-	return r.spec.Command == "pods" && source.Level == "" && !source.Net && r.report.saveFacts == "" && r.report.vulnerabilities == "" && r.report.writePatches == "" &&
+	return r.spec.Command == "pods" && !r.env.keepsAll && source.Level == "" && !source.Net && r.report.saveFacts == "" && r.report.vulnerabilities == "" && r.report.writePatches == "" &&
 		r.report.whatIf == ""
 }
 
@@ -269,6 +269,7 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 		return err
 	}
 	if got.Streamed {
+		r.env.streamed = true
 		r.setScope(got)
 		return r.present(got.Set, stream.Finish(got.Set))
 	}
@@ -555,6 +556,9 @@ type Env struct {
 	server string
 	// answered is set once a server has answered.
 	answered atomic.Bool
+	// keepsAll judges no workload before all are read, and streamed is set if that was done, both
+	// for tests.
+	keepsAll, streamed bool
 	// patience is how long a server may be silent. Zero means usualPatience.
 	patience patience
 	// dial makes the connections to a server. nil means the network.

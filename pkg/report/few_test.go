@@ -15,7 +15,8 @@ import (
 )
 
 // manyWorkloads are objects of a few kinds with a few specs, more than a table has findings.
-func manyWorkloads(r *rand.Rand) *fact.Set {
+// Each has fewer pods than most.
+func manyWorkloads(r *rand.Rand, most int) *fact.Set {
 	set := &fact.Set{PodScope: fact.PodsSome, InjectionRead: true, FieldsRead: true, ConfigMaps: &fact.ConfigMapScan{Read: 1}}
 	yes, no := true, false
 	bools := []*bool{nil, &yes, &no}
@@ -29,7 +30,11 @@ func manyWorkloads(r *rand.Rand) *fact.Set {
 				ReadOnlyRootFilesystem: bools[r.IntN(3)], AllowPrivilegeEscalation: bools[r.IntN(3)],
 			})
 		}
-		set.Workloads = append(set.Workloads, fact.Workload{Owner: owner, Spec: spec})
+		w := fact.Workload{Owner: owner, Spec: spec}
+		for j := range r.IntN(most) {
+			w.Pods = append(w.Pods, fact.Pod{Name: fmt.Sprintf("w%d-%d", i, j), Phase: "Running"})
+		}
+		set.Workloads = append(set.Workloads, w)
 	}
 	return set
 }
@@ -44,9 +49,12 @@ func TestATableOfManyWorkloads(t *testing.T) {
 	}
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 5))
-		set := manyWorkloads(r)
+		set := manyWorkloads(r, 1+int(seed%2)*4)
 		plan := catalogue.Plan(list, "only what files declare")
 		set.Count = &fact.ReadCount{Workloads: len(set.Workloads)}
+		for i := range set.Workloads {
+			set.Count.Pods += len(set.Workloads[i].Pods)
+		}
 		context := *set
 		context.Workloads = nil
 		stream := checks.NewStream(plan, &context, checks.StreamOptions{})

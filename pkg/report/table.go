@@ -65,8 +65,8 @@ func (p *tablePrinter) Stream(out io.Writer, report *Report) error {
 
 func findingKey(f *api.Finding) string { return f.Check + " " + f.Subject.Key() }
 
-// addCounts adds to rows the objects and findings that the report does not have, and returns
-// how many findings are in no row.
+// addCounts adds to rows the objects, pods and findings that the report does not have, and
+// returns how many findings are in no row.
 func (p *tablePrinter) addCounts(rows []*row) (others int) {
 	in := map[*checks.Said]bool{}
 	for _, r := range rows {
@@ -74,7 +74,7 @@ func (p *tablePrinter) addCounts(rows []*row) (others int) {
 		for _, o := range r.subjects.objects {
 			has[o.Kind]++
 		}
-		all, findings := map[string]int{}, 0
+		all, findings, pods := map[string]int{}, 0, 0
 		for _, f := range r.findings {
 			said := p.counts[findingKey(f)]
 			if said != nil && said.Kind == "" { // what was too much to be told apart
@@ -90,7 +90,9 @@ func (p *tablePrinter) addCounts(rows []*row) (others int) {
 			}
 			all[escape.Line(said.Kind)] += said.Objects
 			findings += said.Findings
+			pods += said.Pods
 		}
+		r.pods = max(r.pods, pods)
 		r.moreFindings = max(0, findings-len(r.findings))
 		for kind, n := range all {
 			if more := n - has[kind]; more > 0 {
