@@ -508,6 +508,7 @@ func (l *templateLister) undeclaredGaps() []fact.Gap {
 	if l.dropped > 0 {
 		say(fact.Truncated, fmt.Sprintf("%d templates were not judged: there are more than %d", l.dropped, l.mostTemplates()), "narrow the run with -n")
 	}
+	out = append(out, l.large.gaps(fact.Templates)...)
 	if len(l.uncompared) > 0 {
 		say(fact.Truncated, "these have too many templates and pods to compare all of them, and what of their templates has changed since their pods were made is unknown: "+some(l.uncompared, 5), "")
 	}

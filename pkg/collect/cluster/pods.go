@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/podspec"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/speckey"
 )
 
@@ -39,6 +40,7 @@ type podLister struct {
 	// time.
 	again bool
 	alike *alike
+	large largeSpecs
 	// by passes on the workloads of one namespace after the other; nil if all are kept.
 	by *byNamespace
 }
@@ -88,9 +90,39 @@ func (l *podLister) collect(ctx context.Context) ([]fact.Gap, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []fact.Gap{gap}, nil
+		return append([]fact.Gap{gap}, l.large.gaps(fact.Pods)...), nil
 	}
-	return nil, nil
+	return l.large.gaps(fact.Pods), nil
+}
+
+// largeSpecs are pod specs that are too large to judge.
+type largeSpecs struct {
+	first string // the name of the first, and what is too much
+	count int
+}
+
+// note reports whether a spec is too large. Object is its kind and name, path where it is.
+func (l *largeSpecs) note(object, path string, spec *corev1.PodSpec) bool {
+	text := podspec.TooLarge(spec)
+	if text == "" {
+		return false
+	}
+	if l.count == 0 {
+		l.first = object + " " + path + ": " + text
+	}
+	l.count++
+	return true
+}
+
+func (l *largeSpecs) gaps(what fact.Kind) []fact.Gap {
+	if l.count == 0 {
+		return nil
+	}
+	detail := l.first
+	if l.count > 1 {
+		detail += fmt.Sprintf("; the same holds for %d more", l.count-1)
+	}
+	return []fact.Gap{{What: what, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Truncated, Detail: escape.Short(detail, maxDetail)}}
 }
 
 // list lists the pods themselves.
@@ -106,6 +138,7 @@ func (l *podLister) list(ctx context.Context) error {
 			if l.by != nil {
 				l.by.lists++
 			}
+			l.large = largeSpecs{}
 			l.groups, l.alike = map[[sha256.Size]byte]*fact.Workload{}, newAlike()
 		},
 		func(data *[]byte) {
@@ -156,6 +189,9 @@ func (l *podLister) pod(ctx context.Context, pod *wirePod, data []byte) error {
 	whole, err := pod.decode()
 	if err != nil {
 		return err
+	}
+	if l.large.note("pod/"+whole.Namespace+"/"+whole.Name, "spec", &whole.Spec) {
+		return nil
 	}
 	spec := podspec.From("pod/"+whole.Namespace+"/"+whole.Name, "spec", whole.Labels, whole.Annotations, &whole.Spec)
 	spec.RuntimeHandler = l.handlers[spec.RuntimeClass]

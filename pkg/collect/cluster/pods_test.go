@@ -315,3 +315,37 @@ func BenchmarkGrouping(b *testing.B) {
 		}
 	}
 }
+
+// Pods and templates that are too large to judge are a gap, and the others are judged.
+func TestTooLarge(t *testing.T) {
+	many := func(spec *corev1.PodSpec) {
+		spec.Containers = nil
+		for i := range podspec.MaxContainers + 1 {
+			spec.Containers = append(spec.Containers, corev1.Container{Name: fmt.Sprintf("c%d", i), Image: "i"})
+		}
+	}
+	s := newServer(t)
+	for i := range 2 {
+		s.pods = append(s.pods, pod("shop", fmt.Sprintf("large-%d", i), "n1", func(p *corev1.Pod) { many(&p.Spec) }))
+	}
+	s.pods = append(s.pods, pod("shop", "small", "n1"))
+	d := deployment("shop", "web")
+	many(&d.Spec.Template.Spec)
+	s.typed[deploymentsPath] = []metav1.Object{d}
+	whole, got, _ := streamed(t, Options{Config: s.config()})
+	sameResult(t, whole, got)
+	if len(whole.Workloads) != 1 || whole.Workloads[0].Owner.Name != "small" || whole.PodScope != fact.PodsSome {
+		t.Errorf("%d workloads, scope %s", len(whole.Workloads), whole.PodScope)
+	}
+	var details []string
+	for _, gap := range whole.Gaps {
+		details = append(details, string(gap.What)+" "+gap.Detail)
+	}
+	const what = ": expected a pod of at most 1000 containers, found 1001: none of them is judged"
+	if diff := cmp.Diff([]string{
+		string(fact.Templates) + " deployment/shop/web spec.template.spec" + what,
+		string(fact.Pods) + " pod/shop/large-0 spec" + what + "; the same holds for 1 more",
+	}, details); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}

@@ -56,6 +56,7 @@ type templateLister struct {
 	// templates and pods were compared.
 	dropped    int
 	uncompared []string
+	large      largeSpecs
 	gaps       []fact.Gap
 	// builtins are the built-in kinds to read, if their templates are read next to the pods.
 	builtins []templateKind
@@ -270,6 +271,9 @@ func (l *templateLister) builtin(kind templateKind, object objectKey, h *holder)
 func (l *templateLister) add(object objectKey, spec fact.PodSpec, declared *corev1.PodSpec, change *fact.Object) {
 	if len(l.list) >= l.mostTemplates() {
 		l.dropped++
+		return
+	}
+	if l.large.note(spec.Origin, spec.Path, declared) {
 		return
 	}
 	spec.RuntimeHandler = l.handlers[spec.RuntimeClass]
