@@ -84,3 +84,41 @@ func TestATableOfManyWorkloads(t *testing.T) {
 		}
 	}
 }
+
+// Names are printed while the findings are read.
+func TestNamesAsTheyCome(t *testing.T) {
+	const many = 20_000
+	given := 0
+	report := &Report{Head: &api.ChecklistReport{}, Each: func(yield func(api.Finding) bool) {
+		given = 0
+		for i := range many {
+			given++
+			f := api.Finding{Check: "privileged/host-path", Verdict: api.Fail, Severity: api.High, Subject: fact.Subject{Cluster: "prod", Kind: "Pod", Namespace: "shop", Name: fmt.Sprintf("w%05d", i)}}
+			if !yield(f) {
+				return
+			}
+		}
+	}}
+	printer, err := NewPrinter("name", Options{MinSeverity: api.Medium})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, lines := 0, 0
+	err = Print(writer(func(p []byte) (int, error) {
+		if first == 0 {
+			first = given
+		}
+		lines += bytes.Count(p, []byte("\n"))
+		if bytes.Contains(p, []byte("prod")) {
+			t.Error("the only cluster is named")
+		}
+		return len(p), nil
+	}), printer, report)
+	if err != nil || lines != many || first == 0 || first > many/2 {
+		t.Errorf("%d lines, the first after %d findings: %v", lines, first, err)
+	}
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }

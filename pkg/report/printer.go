@@ -186,9 +186,25 @@ func Visible(report *api.ChecklistReport, minimum api.Severity) *api.ChecklistRe
 type namePrinter struct{ opts Options }
 
 func (p namePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
-	for _, f := range unnamedCluster(Visible(report, p.opts.MinSeverity)).Findings {
+	return p.Stream(out, Of(report))
+}
+
+// Stream reads the findings twice: the first time only for the clusters that they name.
+func (p namePrinter) Stream(out io.Writer, report *Report) error {
+	visible := func(yield func(api.Finding) bool) {
+		for f := range report.Each {
+			if f.Severity.Rank() >= p.opts.MinSeverity.Rank() && !yield(f) {
+				return
+			}
+		}
+	}
+	unnamed := oneCluster(report.Head, visible)
+	for f := range visible {
 		if f.Verdict != api.Fail && f.Verdict != api.VerdictUnknown {
 			continue
+		}
+		if unnamed {
+			f.Subject.Cluster = ""
 		}
 		if _, err := fmt.Fprintf(out, "%s %s %s\n", f.Verdict, f.Check, escape.Line(SubjectName(f.Subject))); err != nil {
 			return err

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -68,15 +69,8 @@ func inCluster(s fact.Subject) string {
 // unnamedCluster returns a report for people to read. If it is about one cluster, its
 // subjects do not name the cluster.
 func unnamedCluster(report *api.ChecklistReport) *api.ChecklistReport {
-	clusters := map[string]bool{}
-	for i := range report.Findings {
-		clusters[cmp.Or(report.Findings[i].Subject.Cluster, report.Cluster.Name)] = true
-	}
-	for i := range report.Gaps {
-		clusters[cmp.Or(report.Gaps[i].Subject.Cluster, report.Cluster.Name)] = true
-	}
-	if len(clusters) > 1 || clusters[""] {
-		return report // several clusters, or no name to leave out
+	if !oneCluster(report, slices.Values(report.Findings)) {
+		return report
 	}
 	of := *report
 	of.Findings, of.Gaps = slices.Clone(of.Findings), slices.Clone(of.Gaps)
@@ -87,6 +81,26 @@ func unnamedCluster(report *api.ChecklistReport) *api.ChecklistReport {
 		of.Gaps[i].Subject.Cluster = ""
 	}
 	return &of
+}
+
+// oneCluster reports whether a report with these findings is about one cluster that has a name.
+func oneCluster(head *api.ChecklistReport, findings iter.Seq[api.Finding]) bool {
+	name := ""
+	for i := range head.Gaps {
+		of := cmp.Or(head.Gaps[i].Subject.Cluster, head.Cluster.Name)
+		if of == "" || name != "" && of != name {
+			return false
+		}
+		name = of
+	}
+	for f := range findings {
+		of := cmp.Or(f.Subject.Cluster, head.Cluster.Name)
+		if of == "" || name != "" && of != name {
+			return false
+		}
+		name = of
+	}
+	return true
 }
 
 // object returns a subject without its container. Counts are of objects.
