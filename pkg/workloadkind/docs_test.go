@@ -60,7 +60,7 @@ looks like a container is none. Dates are those of the source or of its reading.
 		var where []string
 		add := func(what, at string) { where = append(where, what+" `"+at+"`") }
 		for _, part := range row.Parts {
-			what := map[What]string{Spec: "pod spec", Template: "pod spec", Nested: "objects", Assembled: "merged", Patch: "elsewhere", Made: "elsewhere", Annotated: "merged"}[part.What]
+			what := map[What]string{Spec: "pod spec", Template: "pod spec", Nested: "objects", Text: "objects", Assembled: "merged", Patch: "elsewhere", Made: "elsewhere", Annotated: "merged"}[part.What]
 			if part.Merged {
 				what = "merged"
 			}

@@ -277,6 +277,49 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// TestText has objects as text: what a workflow creates.
+func TestText(t *testing.T) {
+	pod := "apiVersion: v1\nkind: Pod\nspec:\n  hostPID: true\n  containers: [{name: c, image: 'i:{{x}}'}]\n"
+	const at = "spec.templates[0].resource.manifest"
+	for name, tc := range map[string]struct {
+		action, text string
+		want         []string
+		partial      bool
+	}{
+		"an object":                 {"create", strings.ReplaceAll(pod, "{{x}}", "1"), []string{"object " + at}, false},
+		"one with a text in quotes": {"create", pod, []string{"object " + at}, true},
+		"one that is no YAML before it is rendered": {"apply", pod + "  priority: {{inputs.parameters.p}}\n", []string{"object " + at}, true},
+		"two":            {"create", pod + "---\n" + pod + "---\n", []string{"object " + at, "object " + at}, true},
+		"one to read":    {"get", pod, nil, false},
+		"one to delete":  {"delete", pod, nil, false},
+		"a patch":        {"patch", "spec: {}", []string{"gap Unsupported " + at}, false},
+		"no YAML":        {"create", "a: [", []string{"gap Unsupported " + at}, false},
+		"a list":         {"create", "[1]", []string{"gap Unsupported " + at}, false},
+		"a long text":    {"create", pod + strings.Repeat("#", maxText), []string{"gap Truncated " + at}, false},
+		"many aliases":   {"create", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: [*f,*f,*f,*f,*f,*f,*f,*f,*f]", []string{"gap Unsupported " + at}, false},
+		"without a kind": {"create", "a: 1", []string{"gap Unsupported " + at}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Find(map[string]any{"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "spec": map[string]any{
+				"templates": []any{map[string]any{"name": "t", "resource": map[string]any{"action": tc.action, "manifest": tc.text}}},
+			}})
+			r.Gaps = slices.DeleteFunc(r.Gaps, func(g Gap) bool { return g.Path == nil })
+			if got := describe(r); !slices.Equal(got, tc.want) {
+				t.Errorf("found %q, want %q", got, tc.want)
+			}
+			for _, o := range r.Objects {
+				if !o.Text || (o.Partial != "") != tc.partial {
+					t.Errorf("object %+v", o)
+				}
+				inner := Find(o.Object)
+				if len(inner.Pods) != 1 || inner.Pods[0].Spec["hostPID"] != true {
+					t.Errorf("in it: %+v", inner)
+				}
+			}
+		})
+	}
+}
+
 // TestSettle has texts that are rendered before the object is created.
 func TestSettle(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -15,6 +15,8 @@ const (
 	Template What = "template"
 	// Nested is a whole object, with apiVersion and kind.
 	Nested What = "object"
+	// Text is whole objects as YAML text.
+	Text What = "object as text"
 	// Assembled is a map that holds containers, and pod fields beside them, but is no PodSpec.
 	Assembled What = "containers"
 	// Patch is a value that changes the pods which the object's other fields declare.

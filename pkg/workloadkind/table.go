@@ -77,7 +77,8 @@ var (
 			elsewhere("workflowTemplateRef", "its pods are declared by a WorkflowTemplate", "judge that WorkflowTemplate too"),
 			elsewhere("templates[].steps[][].templateRef", "this step's pod is declared by another WorkflowTemplate", "judge that WorkflowTemplate too"),
 			elsewhere("templates[].dag.tasks[].templateRef", "this task's pod is declared by another WorkflowTemplate", "judge that WorkflowTemplate too"),
-			elsewhere("templates[].resource.manifest", "the object that it creates is text", "judge that object as a manifest of its own"),
+			{What: Text, At: "templates[].resource.manifest"},
+			elsewhere("templates[].resource.manifestFrom", "the object that it creates is an artifact", "judge that object as a manifest of its own"),
 		})
 	// tektonPipeline is below a pipeline's spec.
 	tektonPipeline = []Part{

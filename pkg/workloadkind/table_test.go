@@ -154,6 +154,11 @@ func testPart(t *testing.T, row *Row, kind string, part *Part) {
 		if r := find(); len(r.Objects) != places || len(r.Pods) != 0 {
 			t.Errorf("found %d objects and %d pods, want %d and 0", len(r.Objects), len(r.Pods), places)
 		}
+	case Text:
+		places := put(object, part.At, func() any { return "{apiVersion: v1, kind: Pod, spec: {containers: [{name: x, image: x}]}}" })
+		if r := find(); len(r.Objects) != places || len(r.Pods) != 0 || places == 0 || !r.Objects[0].Text {
+			t.Errorf("found %d objects and %d pods, want %d and 0", len(r.Objects), len(r.Pods), places)
+		}
 	case Assembled:
 		for _, at := range slices.Concat(part.Init, part.Containers, part.Ephemeral) {
 			object = objectOf(groupsOf(row), kind)

@@ -59,6 +59,8 @@ type Object struct {
 	Object map[string]any
 	// Partial is why it may be changed before it is created; "" if it is not.
 	Partial string
+	// Text says that it is in a text, which no JSON patch can change in part.
+	Text bool
 }
 
 // Gap is a part of an object of which it is unknown which pods it runs.
@@ -192,6 +194,10 @@ func (f *finder) part(row *Row, part *Part, path Path, value any) {
 		fields, isMap := value.(map[string]any)
 		if isMap && !f.account(fields) {
 			f.nested(Object{Path: path, Object: fields})
+		}
+	case Text:
+		if text, isText := value.(string); isText {
+			f.text(path, text)
 		}
 	case Assembled:
 		if base, isMap := value.(map[string]any); isMap {

@@ -397,7 +397,11 @@ func (l *templateLister) found(key objectKey, resource, origin string, object ma
 		if depth >= workloadkind.MaxObjects {
 			return false
 		}
-		if !l.found(key, resource, origin, o.Object, slices.Concat(at, o.Path), cmp.Or(partial, o.Partial), depth+1, change) {
+		of := change
+		if o.Text {
+			of = nil // a patch of a part of a text is none
+		}
+		if !l.found(key, resource, origin, o.Object, slices.Concat(at, o.Path), cmp.Or(partial, o.Partial), depth+1, of) {
 			ok = false
 		}
 	}

@@ -127,7 +127,7 @@ func take(object *unstructured.Unstructured, prefix string, in within) taken {
 		}
 		t.objects = append(t.objects, inner{&unstructured.Unstructured{Object: o.Object}, o.Path, within{
 			depth: in.depth + 1, owner: outermost, origin: from, path: slices.Concat(in.path, o.Path), partial: cmp.Or(in.partial, o.Partial),
-			objects: in.objects,
+			objects: in.objects && !o.Text,
 		}})
 	}
 	return t
