@@ -73,5 +73,13 @@ func (v *View) withholdPartial(f *api.Finding) {
 	}
 	f.Verdict, f.Reason, f.Remediation.Text = api.VerdictUnknown, fact.NotPresent, ""
 	// One message for all checks, so that a table has one row for them.
-	f.Message = "only a part of the pod is declared here: " + o.reason
+	f.Message = PartialPod(o.reason) + ": " + o.reason
+}
+
+// PartialPod says why nothing follows from what a pod spec with this Partial does not say.
+func PartialPod(partial string) string {
+	if strings.Contains(partial, fact.NoSuchField) {
+		return "a field is misspelt, and what the pod is meant to be is unknown"
+	}
+	return "only a part of the pod is declared here"
 }

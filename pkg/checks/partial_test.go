@@ -45,6 +45,12 @@ func TestPartialPodSpecs(t *testing.T) {
 		return out
 	}
 
+	const misspelt = "spec.HostPID: " + fact.NoSuchField + ": is it hostPID?"
+	set.Workloads[0].Spec.Partial = misspelt
+	if f := judged(verdict(api.Pass, api.Declared))["step"]; f.Verdict != api.VerdictUnknown || f.Message != "a field is misspelt, and what the pod is meant to be is unknown: "+misspelt {
+		t.Errorf("a pass about a pod spec with a misspelt field is %s: %s", f.Verdict, f.Message)
+	}
+	set.Workloads[0].Spec.Partial = adds
 	got := judged(verdict(api.Pass, api.Declared))
 	if f := got["step"]; f.Verdict != api.VerdictUnknown || f.Reason != fact.NotPresent || !strings.HasSuffix(f.Message, adds) {
 		t.Errorf("a pass about a partial pod spec is %s (%s): %s", f.Verdict, f.Reason, f.Message)

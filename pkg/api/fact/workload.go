@@ -52,6 +52,9 @@ type ContainerStatus struct {
 	Restarted bool `json:"restarted,omitempty"`
 }
 
+// NoSuchField is in PodSpec.Partial if a field is misspelt.
+const NoSuchField = "the API has no such field"
+
 // PodSpec holds the declared fields that checks read.
 type PodSpec struct {
 	// Origin is where it was read: "pod/ns/name", "deployment/ns/name" or

@@ -43,7 +43,7 @@ func (r *fieldRule) judgeAll(v *checks.View) []api.Finding {
 		case w.Spec.Partial != "":
 			findings = append(findings, api.Finding{
 				Verdict: api.VerdictUnknown, Reason: fact.Unsupported, Subject: checks.WorkloadSubject(w),
-				Message:  "only a part of the pod is declared here",
+				Message:  checks.PartialPod(w.Spec.Partial),
 				Evidence: []api.Evidence{{Source: w.Spec.Origin + " " + w.Spec.Path, Value: w.Spec.Partial}},
 			})
 		case len(found) == 0:

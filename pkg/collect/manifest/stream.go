@@ -521,8 +521,12 @@ func (r *reader) unknown(d *document, object *unstructured.Unstructured, path []
 			continue
 		}
 		owner := subjectOf(object)
+		about := owner
+		if u.outside { // else no check could say anything of the pod
+			about = fact.Subject{Kind: fact.SubjectFile, Name: d.source}
+		}
 		r.gap(&fact.Gap{
-			What: fact.Pods, Subject: owner, Reason: fact.Corrupt,
+			What: fact.Pods, Subject: about, Reason: fact.Corrupt,
 			Detail: origin(d.source+" ", owner.Kind, owner.Namespace, owner.Name) + ": " + where + d.shown(path) + u.place() + ": " + u.text(),
 			Hint:   "write the field as the API has it: kubectl refuses this one, and an API server that does not validate drops it",
 		})

@@ -52,6 +52,8 @@ type unknownField struct {
 	// meant is the field that was probably meant, below "at" or above it; "" for a field that
 	// may be of a newer version of the API.
 	meant string
+	// outside says that it changes nothing of the pod spec: what is read of the pod is right.
+	outside bool
 }
 
 func (u *unknownField) place() string {
@@ -64,9 +66,9 @@ func (u *unknownField) place() string {
 // text says what is wrong, after the place.
 func (u *unknownField) text() string {
 	if u.meant == "" {
-		return "the API has no such field"
+		return fact.NoSuchField
 	}
-	return "the API has no such field: is it " + u.meant + "?"
+	return fact.NoSuchField + ": is it " + u.meant + "?"
 }
 
 // maxUnknown bounds how many fields of one object are told.
@@ -91,11 +93,12 @@ func (t *taken) misspelt(object *unstructured.Unstructured, template []any) (par
 		u := &t.unknown[i]
 		changes := len(u.at) >= len(template) && slices.Equal(u.at[:len(template)], template) ||
 			strings.HasPrefix(u.meant, "template.") || strings.HasPrefix(u.meant, "jobTemplate.")
+		u.outside = !changes
 		if u.meant != "" && changes {
-			return u.place() + ": " + u.text()
+			partial = cmp.Or(partial, u.place()+": "+u.text())
 		}
 	}
-	return ""
+	return partial
 }
 
 // misspeltIn is misspelt for a pod spec that was found in an object of another kind, which may
