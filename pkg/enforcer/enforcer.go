@@ -259,6 +259,7 @@ func Except(policies []fact.EnginePolicy, names map[string]bool) {
 		}
 	}
 }
+
 // Reads reports whether objects of the resource can say anything about drift. If not, only the
 // resource itself is a sign of the tool.
 func (r *Resource) Reads() bool { return r.read != nil || r.Exempts() }

@@ -24,7 +24,7 @@ type stop struct{ evidence []api.Evidence }
 //
 // A container that can mount file systems can get around it.
 func stopOf(v *checks.View, r checks.Running) *stop {
-	if v.Enforcement == nil || r.Workload == nil || r.Declared == nil {
+	if v.Enforcement == nil || len(v.Enforcement.Engines) == 0 || r.Workload == nil || r.Declared == nil {
 		return nil
 	}
 	if at := placesOf(r); at.mounts != nil || at.unread {

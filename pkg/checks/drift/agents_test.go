@@ -91,11 +91,14 @@ func TestAnAgentPrevents(t *testing.T) {
 // What only looks like an agent prevents nothing, and neither does an agent that is not there.
 func TestImpostorsPreventNothing(t *testing.T) {
 	open := map[string]func(*fact.Set){
-		"nothing was read of engines":                   func(s *fact.Set) { s.Enforcement = nil },
-		"an engine of another version of this program":  func(s *fact.Set) { engineOf(s).Name = "KubeShield" },
-		"only a resource and a policy":                  func(s *fact.Set) { engineOf(s).Pods, engineOf(s).Images = nil, nil },
-		"a DaemonSet with the image, and none ready":    func(s *fact.Set) { engineOf(s).Pods, engineOf(s).Images = nil, []string{"kubearmor/kubearmor:v1"} },
-		"ready on another node":                         func(s *fact.Set) { engineOf(s).Pods[0].Node = "another" },
+		"nothing was read of engines":                  func(s *fact.Set) { s.Enforcement = nil },
+		"an engine of another version of this program": func(s *fact.Set) { engineOf(s).Name = "KubeShield" },
+		"only a resource and a policy":                 func(s *fact.Set) { engineOf(s).Pods, engineOf(s).Images = nil, nil },
+		"a DaemonSet with the image, and none ready":   func(s *fact.Set) { engineOf(s).Pods, engineOf(s).Images = nil, []string{"kubearmor/kubearmor:v1"} },
+		"ready on another node":                        func(s *fact.Set) { engineOf(s).Pods[0].Node = "another" },
+		"ready on another node, beside a pod that is not the agent's": func(s *fact.Set) {
+			engineOf(s).Pods = []fact.EnginePod{{Node: s.Nodes[0].Name, UID: "x", Container: "x"}, {Node: "z", UID: agentUID, Container: agentID}}
+		},
 		"ready there, and its process was not measured": func(s *fact.Set) { agent(s).Processes = nil },
 		"ready there, and its container was not seen":   func(s *fact.Set) { s.Nodes[0].Measured.Containers = s.Nodes[0].Measured.Containers[:1] },
 		"the image, and another program runs":           func(s *fact.Set) { agent(s).Processes[0].Exe.Path = "/bin/sleep" },
@@ -189,6 +192,13 @@ func TestEnginesClaim(t *testing.T) {
 			armored(kyverno, notAsked, func(s *fact.Set) { engineOf(s).WritableRoot[1].Doubt = "its preconditions were not evaluated" }),
 			api.VerdictUnknown, fact.NotRequested, asked + "; Kyverno claims",
 			[]api.Evidence{claim("Kyverno ClusterPolicy ro", "claims to block pods with a writable root, but its preconditions were not evaluated")},
+		},
+		"the policy without a doubt counts": {
+			armored(kyverno, notAsked, func(s *fact.Set) {
+				engineOf(s).WritableRoot = []fact.EnginePolicy{{Name: "ClusterPolicy a", Blocks: true, Doubt: "d"}, {Name: "ClusterPolicy b", Blocks: true}, {Name: "ClusterPolicy c", Blocks: true, Doubt: "d"}}
+			}),
+			api.VerdictUnknown, fact.NotRequested, asked + "; Kyverno claims",
+			[]api.Evidence{claim("Kyverno ClusterPolicy b", "claims to block pods with a writable root")},
 		},
 		"a policy that reports": {
 			armored(kyverno, notAsked, func(s *fact.Set) { engineOf(s).WritableRoot = engineOf(s).WritableRoot[:1] }),

@@ -26,7 +26,7 @@ var Enforcement = checks.Check{
 		"nowhere. One pod is perfect. The others differ from it in one field: the container's readOnlyRootFilesystem is not set, is false, or is " +
 		"not set for an init container. A namespace passes if each of these is refused, or made read-only, and the perfect pod is allowed. " +
 		"If the perfect pod is refused too, that proves nothing. Where the server was not asked, the listed ValidatingAdmissionPolicies are computed, " +
-		"which is no more than a declaration. The answers are for this user and for pods that are made directly: a policy " +
+		"which is no more than a declaration. What policy engines and runtime agents say of themselves is named, and passes nothing. The answers are for this user and for pods that are made directly: a policy " +
 		"can exempt others, such as the service accounts of controllers. Ephemeral containers were not tried: they need a pod that exists.",
 	Remediation: "Require readOnlyRootFilesystem: true of all containers, init containers and ephemeral containers with an admission policy: a " +
 		"ValidatingAdmissionPolicy needs nothing installed. Bind it with validationActions [Audit] first, mend what it reports, then bind it with [Deny].",
