@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -17,8 +18,8 @@ import (
 func digestText(sum []byte) string { return "sha256:" + hex.EncodeToString(sum) }
 
 // Digest is the digest of a file's bytes, "sha256:" and 64 hex digits. Of a directory it is
-// that of one line for each file below it, in the order of the names: the file's own digest, two
-// blanks and its name, as sha256sum prints it. Links are not followed below a directory.
+// that of one line for each file below it, in the order of the names (bytes): the file's own digest, two
+// blanks and its name, as sha256sum prints it. Links to files are followed, to directories not.
 func Digest(ctx context.Context, path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -31,26 +32,42 @@ func Digest(ctx context.Context, path string) (string, error) {
 		}
 		return digestText(sum), nil
 	}
-	all := sha256.New()
+	if path, err = filepath.EvalSymlinks(path); err != nil { // WalkDir does not follow a link
+		return "", Cause(err)
+	}
+	var names []string
 	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		sum, err := fileDigest(ctx, name)
 		if err != nil {
 			return err
+		}
+		regular := entry.Type().IsRegular()
+		if entry.Type()&fs.ModeSymlink != 0 {
+			// The reader of the database follows it, too. One that leads nowhere has nothing to read.
+			target, err := os.Stat(name)
+			regular = err == nil && target.Mode().IsRegular()
+		}
+		if !regular {
+			return nil
 		}
 		relative, err := filepath.Rel(path, name)
 		if err != nil {
 			return err
 		}
-		// A name with a line feed cannot make two files look like others.
-		relative = strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(filepath.ToSlash(relative))
-		_, err = fmt.Fprintf(all, "%x  %s\n", sum, relative)
-		return err
+		names = append(names, filepath.ToSlash(relative))
+		return nil
 	})
 	if err != nil {
 		return "", Cause(err)
+	}
+	slices.Sort(names)
+	all := sha256.New()
+	for _, name := range names {
+		sum, err := fileDigest(ctx, filepath.Join(path, filepath.FromSlash(name)))
+		if err != nil {
+			return "", err
+		}
+		// A name with a line feed cannot make two files look like others.
+		fmt.Fprintf(all, "%x  %s\n", sum, strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(name))
 	}
 	return digestText(all.Sum(nil)), nil
 }
