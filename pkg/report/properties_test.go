@@ -132,3 +132,15 @@ func TestBuildEmpty(t *testing.T) {
 		t.Errorf("an empty list of Secrets is not none: %v", none.Cluster.Secrets)
 	}
 }
+
+// Whoever reads WORKLOADS sees what the user took out of it.
+func TestTableNamesThePlatformOfTheUser(t *testing.T) {
+	report := sample()
+	if text := printed(t, "table", Options{}, report); !strings.Contains(text, "(kube-system and similar).") {
+		t.Error(text)
+	}
+	report.Spec.Scope.PlatformNamespaces = []string{"infra-*", "a\x1b[31m"}
+	if text := printed(t, "table", Options{}, report); !strings.Contains(text, "(kube-system and similar, and the user's: infra-*, a^[[31m).") {
+		t.Error(text)
+	}
+}

@@ -288,7 +288,7 @@ func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) err
 		row.Note = strings.Join(notes, "; ")
 		t.Rows = append(t.Rows, row)
 	}
-	if err := p.legend(out, &t); err != nil {
+	if err := p.legend(out, &t, report.Spec.Scope.PlatformNamespaces); err != nil {
 		return err
 	}
 	if err := t.Write(out, p.width()); err != nil {
@@ -298,13 +298,21 @@ func (p *tablePrinter) scorecard(out io.Writer, report *api.ChecklistReport) err
 	return err
 }
 
-// legend explains the words of the table below it, if they are shown.
-func (p *tablePrinter) legend(out io.Writer, t *screen.Table) error {
+// mostPlatform bounds the namespaces of the platform that the table names.
+const mostPlatform = 10
+
+// legend explains the words of the table below it, if they are shown. Platform are the namespaces
+// that the user called the platform's.
+func (p *tablePrinter) legend(out io.Writer, t *screen.Table, platform []string) error {
 	if p.opts.NoHeaders {
 		return nil
 	}
+	named := ""
+	if len(platform) > 0 {
+		named = ", and the user's: " + escape.Line(checks.JoinWords(platform, mostPlatform))
+	}
 	explained := map[string]string{
-		"WORKLOADS": "WORKLOADS: the answer without the platform (kube-system and similar).",
+		"WORKLOADS": "WORKLOADS: the answer without the platform (kube-system and similar" + named + ").",
 		"MEASURED":  "MEASURED: subjects measured / subjects in scope.",
 	}
 	var words []string
