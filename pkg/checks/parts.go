@@ -57,6 +57,11 @@ func (p *Plan) use(set *fact.Set) *waiver.Use {
 	return p.Waivers.Begin(set.Cluster.UID, at, p.Drafts)
 }
 
+// runs reports whether the plan has a check.
+func (p *Plan) runs(id string) bool {
+	return slices.ContainsFunc(p.Checks, func(c Check) bool { return c.ID == id })
+}
+
 // withhold takes out of the plan the checks whose database the facts do not have.
 func (p *Plan) withhold(set *fact.Set) {
 	ready := make([]Check, 0, len(p.Checks))

@@ -103,7 +103,7 @@ func Judge(plan Plan, set *fact.Set) *Judgement {
 			Gaps:        gaps,
 			OtherStores: v.Stores().names(),
 			Provider:    v.Cluster.Provider,
-			Waivers:     use.Report(),
+			Waivers:     use.Report(plan.runs),
 		},
 		ledger: ledger,
 	}

@@ -535,7 +535,7 @@ func (s *Stream) Finish(set *fact.Set) *Judgement {
 			Gaps:        gaps,
 			OtherStores: v.Stores().names(),
 			Provider:    v.Cluster.Provider,
-			Waivers:     s.use.Report(),
+			Waivers:     s.use.Report(plan.runs),
 		},
 		ledger: l,
 	}

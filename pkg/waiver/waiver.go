@@ -314,8 +314,8 @@ func (l *List) more(waiver int, severity api.Severity, items []Item) string {
 	return text
 }
 
-// Report says what became of the waivers; nil if there are none.
-func (u *Use) Report() *api.WaiverUse {
+// Report says what became of the waivers; nil if there are none. Ran reports whether a check ran.
+func (u *Use) Report(ran func(check string) bool) *api.WaiverUse {
 	if u == nil || u.list.Len() == 0 {
 		return nil
 	}
@@ -350,6 +350,8 @@ func (u *Use) Report() *api.WaiverUse {
 			note.Detail = "for a named cluster, and the UID of namespace kube-system was not read"
 		case u.elsewhere(w):
 			note.Detail = "for another cluster"
+		case !ran(w.Check):
+			note.Detail = "its check did not run"
 		default:
 			note.Detail = "no finding fails there"
 		}

@@ -308,7 +308,7 @@ func TestApply(t *testing.T) {
 				note.Detail = tc.unused
 				want.Unused = []api.WaiverNote{note}
 			}
-			got := use.Report()
+			got := use.Report(everyCheck)
 			if len(got.Unused) > 1 {
 				got.Unused = got.Unused[:1]
 			}
@@ -319,6 +319,17 @@ func TestApply(t *testing.T) {
 	}
 }
 
+func everyCheck(string) bool { return true }
+
+// A waiver is not called unused where nobody looked.
+func TestCheckDidNotRun(t *testing.T) {
+	use := New([]Waiver{netAdmin()}).Begin("", day, nil)
+	got := use.Report(func(check string) bool { return check != "privileged/added-capabilities" }).Unused
+	if len(got) != 1 || got[0].Detail != "its check did not run" {
+		t.Errorf("use: %+v", got)
+	}
+}
+
 // A cluster that was not read is not the one that a waiver names.
 func TestClusterNotRead(t *testing.T) {
 	use := New([]Waiver{netAdmin(func(w *Waiver) { w.Cluster = "this" })}).Begin("", day, nil)
@@ -326,7 +337,7 @@ func TestClusterNotRead(t *testing.T) {
 	if use.Apply(&f); f.Verdict != api.Fail {
 		t.Errorf("covered: %+v", f)
 	}
-	if got := use.Report().Unused; len(got) != 1 || got[0].Detail != "for a named cluster, and the UID of namespace kube-system was not read" {
+	if got := use.Report(everyCheck).Unused; len(got) != 1 || got[0].Detail != "for a named cluster, and the UID of namespace kube-system was not read" {
 		t.Errorf("use: %+v", got)
 	}
 }
