@@ -181,6 +181,19 @@ func (x *work) runsAs(c *fact.Container) *int64 {
 	return user
 }
 
+// allRoot reports whether all threads run as root in the node's own user namespace. It is false if
+// that is unknown.
+func (x *work) allRoot(c *fact.Container) bool {
+	all := true
+	_, why := x.threads(c, func(t thread) {
+		for _, uid := range t.uid {
+			all = all && uid == 0
+		}
+		all = all && !t.ownUserNamespace
+	})
+	return why == "" && all
+}
+
 // declaredUser is runAsUser, the container's or the pod's; nil if neither is set.
 func (x *work) declaredUser(c *fact.Container) *int64 {
 	if c.RunAsUser != nil {

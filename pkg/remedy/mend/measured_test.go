@@ -173,9 +173,24 @@ func TestSafeOnlyByMeasurement(t *testing.T) {
 			ft.With(),
 			func(s *fact.Set) { s.Workloads[0].Differs = []string{"spec.containers[0].securityContext.runAsUser"} }, false, false,
 		},
-		"a user that was measured is not the image's": {"privileged/runs-as-root", nonRoot, fact.Container{}, bareUser, nil, false, false},
-		"the user that was measured is tried":         {"privileged/runs-as-root", user, fact.Container{}, bareUser, nil, false, false},
-		"a user that has root saved is none":          {"privileged/runs-as-root", user, fact.Container{}, ft.With(func(p *fact.Process) { p.UID = [4]int64{7, 7, 0, 7} }), nil, false, true},
+		"a user that was measured is not the image's":    {"privileged/runs-as-root", nonRoot, fact.Container{}, bareUser, nil, false, false},
+		"the user that was measured is tried":            {"privileged/runs-as-root", user, fact.Container{}, bareUser, nil, false, false},
+		"a user that has root saved is none":             {"privileged/runs-as-root", user, fact.Container{}, ft.With(func(p *fact.Process) { p.UID = [4]int64{7, 7, 0, 7} }), nil, false, true},
+		"what all runs as root needs a user to start as": {"privileged/runs-as-root", user, fact.Container{}, ft.With(asUser(0)), nil, false, false},
+		"a pod that was not measured gets no user": {
+			"privileged/runs-as-root", user,
+			fact.Container{},
+			ft.With(asUser(0)),
+			func(s *fact.Set) { second(s, func(p *fact.Pod, _ *fact.MeasuredContainer) { p.Node = "n3" }) }, false, true,
+		},
+		"root in one pod and a user in the other is no user": {
+			"privileged/runs-as-root", user,
+			fact.Container{},
+			ft.With(asUser(0)),
+			func(s *fact.Set) {
+				second(s, func(_ *fact.Pod, m *fact.MeasuredContainer) { asUser(8)(&m.Processes[0]) })
+			}, false, true,
+		},
 		"two users are none": {
 			"privileged/runs-as-root", user,
 			fact.Container{},

@@ -187,6 +187,11 @@ func effective(x *work, c *fact.Container) bool {
 	return dropAll(x, c) || done
 }
 
+// unprivileged is the user for a program whose image names none. Distroless images call it nonroot,
+// and no distribution gives it to anybody. 65534 is the kernel's overflow user: files of users that
+// it cannot map belong to that one.
+const unprivileged = 65532
+
 // nonRoot refuses root. The kubelet compares the user that the image or runAsUser names, before
 // the container starts.
 func nonRoot(x *work, c *fact.Container) bool {
@@ -219,6 +224,12 @@ func nonRoot(x *work, c *fact.Container) bool {
 		done = true
 	case runs != nil:
 		setUser("If its image starts it as root,")
+	case x.allRoot(c): // no image's user that is not root would start, so a number is needed
+		x.add(c, Mend{
+			Path: fields("securityContext", "runAsUser"), Op: Set, Value: int64(unprivileged), Because: "All its processes run as root now, and its spec names no user.",
+			Breaks: "What only root may do fails: reading files of root, writing where root may, listening below port 1024 on old nodes. If the image has a user for its program, name that number instead.",
+		})
+		done = true
 	}
 	if !isTrue(c.RunAsNonRoot) {
 		x.add(c, set(true, "securityContext", "runAsNonRoot").safe(started, breaks))
