@@ -96,8 +96,9 @@ func (l *Levels) Add(w *fact.Workload, mends ...Mend) {
 
 // Labels returns the labels to set: enforce at the level that all workloads reach, warn and audit
 // at the next one, with the version that was judged. No label that enforces more is made weaker.
-// Namespaces of Kubernetes and of the provider have none, nor those of which no workload, or not
-// every one, is known.
+// Namespaces of Kubernetes and of the provider have none, nor those of which not every workload is
+// known. One without workloads can enforce restricted: whoever may create pods there would
+// otherwise get a privileged one.
 func (l *Levels) Labels() []Labels {
 	var out []Labels
 	for _, name := range l.order {
@@ -111,7 +112,8 @@ func (l *Levels) Labels() []Labels {
 func (l *Levels) of(n *level) (Labels, bool) {
 	const prefix = "pod-security.kubernetes.io/"
 	name := n.of.Name
-	if n.workloads == 0 || n.unknown > 0 || l.m.view.Platform(name) || !objectName(name) {
+	// Only a list of all pods says of a namespace that nothing is in it.
+	if n.workloads == 0 && l.m.view.PodScope != fact.PodsAll || n.unknown > 0 || l.m.view.Platform(name) || !objectName(name) {
 		return Labels{}, false
 	}
 	version, _ := l.m.standard.Known()
@@ -143,10 +145,12 @@ func (l *Levels) of(n *level) (Labels, bool) {
 		return Labels{}, false
 	}
 	out.Because = "All " + checks.Count(n.workloads, "workload") + " that were read in it reach " + string(n.reaches) + " (" + version.String() + ")."
-	switch n.reaches {
-	case podsecurity.Privileged:
+	switch {
+	case n.workloads == 0:
+		out.Because = "No workload is in it now, so that nothing that runs is refused."
+	case n.reaches == podsecurity.Privileged:
 		out.Because = checks.Count(n.baseline, "workload") + " of " + strconv.Itoa(n.workloads) + " in it are refused by baseline, so that nothing can be enforced yet: warnings and audit records name the pods."
-	case podsecurity.Baseline:
+	case n.reaches == podsecurity.Baseline:
 		out.Because += " Restricted would refuse " + strconv.Itoa(n.restricts) + "."
 	}
 	if _, enforces := out.Labels[prefix+"enforce"]; enforces {

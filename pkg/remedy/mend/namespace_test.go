@@ -57,6 +57,11 @@ func TestNamespaceLabels(t *testing.T) {
 			}
 		})
 	}
+	// An empty namespace is one only if all pods were listed.
+	empty := &fact.Set{Cluster: fact.Cluster{Version: "v1.37.2"}, Namespaces: []fact.Namespace{{Name: "default"}}, PodScope: fact.PodsAll}
+	if got := Namespaces(empty); len(got) != 1 || !maps.Equal(got[0].Labels, all("restricted", "restricted")) || !strings.HasPrefix(got[0].Because, "No workload is in it now") {
+		t.Errorf("an empty namespace: %+v", got)
+	}
 	// The provider's own namespaces are left alone.
 	kube := restricted
 	kube.Owner.Namespace = "kube-system"

@@ -164,6 +164,40 @@ func parse(t *testing.T, script string) {
 }
 
 // Every provider has commands for every check that is answered by them, and a shell reads them.
+// If the API server reads a configuration already, the key goes into that file, and no second file
+// is made. Two servers with different paths get the general steps.
+func TestAConfigurationThatExistsGetsTheKey(t *testing.T) {
+	set := ft.Declared(fact.Container{})
+	set.Nodes[0].Measured = ft.Measurement()
+	of := func(paths ...string) string {
+		set.Nodes[0].Measured.APIServers = nil
+		for _, p := range paths {
+			set.Nodes[0].Measured.APIServers = append(set.Nodes[0].Measured.APIServers, fact.APIServer{Encryption: &fact.EncryptionConfiguration{Path: p}})
+		}
+		r, ok := New(set).Cluster(onNode(ft.Node, "secrets/encryption-config"))
+		if !ok {
+			t.Fatal("no steps")
+		}
+		parse(t, r.Script())
+		return r.Script()
+	}
+	const general = "mv " + encryptionFile + ".new"
+	for name, tc := range map[string]struct {
+		paths []string
+		want  string
+	}{
+		"one path":               {[]string{"/etc/it's/e.yaml"}, `> '/etc/it'\''s/e.yaml'.first`},
+		"one path, two servers":  {[]string{"/etc/e.yaml", "/etc/e.yaml"}, "> /etc/e.yaml.first"},
+		"two paths":              {[]string{"/etc/e.yaml", "/etc/f.yaml", "/etc/e.yaml"}, general},
+		"no path":                {nil, general},
+		"a path that is not one": {[]string{"e.yaml"}, general},
+	} {
+		if got := of(tc.paths...); !strings.Contains(got, tc.want) || (tc.want != general) == strings.Contains(got, general) {
+			t.Errorf("%s: want %s in\n%s", name, tc.want, got)
+		}
+	}
+}
+
 func TestEveryRunbookParses(t *testing.T) {
 	var all []string
 	for i := range Table {

@@ -111,6 +111,18 @@ func (b *book) encryptionSteps() []Command {
 	case "talos":
 		return []Command{{Place: ByHand, Text: "Talos encrypts Secrets by secretbox if cluster.secretboxEncryptionSecret is in the machine configuration of its control plane. Make a key of 32 random bytes in base64, add it there, and apply the configuration to each control-plane node; do not lose it: without it nothing can be read again."}}
 	}
+	if file, ok := b.configuration(); ok {
+		return []Command{
+			{Place: OnNode, Text: "The API server reads a configuration already, at this path of its container (kubeadm mounts the same path of the node). On the first node of the control plane: make a key next to it. The key is in no argument of a program.", Lines: []string{
+				"umask 077",
+				`{ printf '%s\n' '  - secretbox:' '      keys:'; printf '      - name: key-%s\n' "$(date +%s)"; printf '        secret: '; head -c 32 /dev/urandom | base64; } > ` + file + ".first",
+			}},
+			{Place: ByHand, Text: "Put the lines of that file into the configuration as the first provider of the entry for secrets, before identity. Keep every other provider: it reads what it has written. Then delete the file, and keep a copy of the configuration in a safe place: without the key no Secret can be read again."},
+			{Place: ByHand, Text: "Copy the configuration to every other node of the control plane, over an encrypted connection, with the same owner and mode 0600. Until all have the key, no API server may write by it: with more than one, add it as the second provider everywhere first."},
+			{Place: ByHand, Text: "Restart each API server, one at a time, unless it has --encryption-provider-config-automatic-reload=true, which takes about a minute (kubeadm: move kube-apiserver.yaml out of /etc/kubernetes/manifests for 20 seconds, and back)."},
+			{Place: WithKubectl, Text: "Wait until the API server is ready again, before the next node.", Lines: []string{"kubectl get --raw '/readyz?verbose'"}},
+		}
+	}
 	return []Command{
 		{Place: OnNode, Text: "On the first node of the control plane: make a key and the configuration. The key is in no argument of a program. Keep a copy of the file in a safe place: without the key no Secret can be read again.", Lines: []string{
 			"umask 077", "mkdir -p /etc/kubernetes/enc",
@@ -121,6 +133,29 @@ func (b *book) encryptionSteps() []Command {
 		{Place: ByHand, Text: "On each node of the control plane, one at a time: in /etc/kubernetes/manifests/kube-apiserver.yaml add the flags --encryption-provider-config=" + encryptionFile + " and --encryption-provider-config-automatic-reload=true, and mount the directory /etc/kubernetes/enc read-only (hostPath, type DirectoryOrCreate). The kubelet restarts the API server. With kubeadm, change kubeadm-config too (apiServer.extraArgs, extraVolumes), or the next upgrade undoes it. If a configuration exists already, put the new key first, and keep the old ones until all is rewritten."},
 		{Place: WithKubectl, Text: "Wait until the API server is ready again, before the next node.", Lines: []string{"kubectl get --raw '/readyz?verbose'"}},
 	}
+}
+
+// configuration is the file of the EncryptionConfiguration that an API server reads, quoted. It is
+// false if none was read, or if several differ in where it is.
+func (b *book) configuration() (file string, ok bool) {
+	b.eachNode(func(node *fact.Node) {
+		if node.Measured == nil {
+			return
+		}
+		for i := range node.Measured.APIServers {
+			e := node.Measured.APIServers[i].Encryption
+			if e == nil || e.Path == "" {
+				continue
+			}
+			switch quoted, valid := absolute(e.Path); {
+			case !valid || file != "" && file != quoted:
+				file, ok = "-", false // no path is this
+			case file == "":
+				file, ok = quoted, true
+			}
+		}
+	})
+	return file, ok
 }
 
 func (b *book) rewriteSteps() []Command {
@@ -174,11 +209,13 @@ func (b *book) newLogSteps() []Command {
 	}
 	return []Command{
 		{Place: ByHand, Text: "Give each etcd member a new data directory, one at a time: defragmentation leaves the write-ahead log (member/wal) and old snapshot files (member/snap) as they are, and etcd removes them only after many more writes. With three members or more: remove the member (etcdctl member remove), stop its etcd, move /var/lib/etcd away, add it again (etcdctl member add) and start it with --initial-cluster-state=existing; wait until it is healthy before the next one."},
-		{Place: OnNode, Text: "With a single member (kubeadm): save a snapshot after the defragmentation, stop etcd and the API server, restore into a new directory. The cluster answers nothing meanwhile.", Lines: []string{
+		{Place: OnNode, Text: "With a single member (kubeadm): stop the API server, so that nothing is written, save a snapshot, stop etcd, and restore into a new directory. The cluster answers nothing meanwhile; pods run on. The commands need etcdctl and etcdutl of etcd's version on the node (they are in etcd's image, and in its release). Set MEMBER to the node's name and ADDRESS to its address.", Lines: []string{
 			"umask 077",
-			"etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/healthcheck-client.crt --key /etc/kubernetes/pki/etcd/healthcheck-client.key snapshot save /var/lib/etcd-move.db",
 			"mkdir -p /etc/kubernetes/manifests-stopped",
-			"mv /etc/kubernetes/manifests/etcd.yaml /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/manifests-stopped/",
+			"mv /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/manifests-stopped/",
+			"while pgrep -x kube-apiserver >/dev/null; do sleep 1; done",
+			"etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/healthcheck-client.crt --key /etc/kubernetes/pki/etcd/healthcheck-client.key snapshot save /var/lib/etcd-move.db",
+			"mv /etc/kubernetes/manifests/etcd.yaml /etc/kubernetes/manifests-stopped/",
 			"while pgrep -x etcd >/dev/null; do sleep 1; done",
 			"mv /var/lib/etcd /var/lib/etcd-old",
 			`etcdutl snapshot restore /var/lib/etcd-move.db --data-dir /var/lib/etcd --name "${MEMBER:?}" --initial-cluster "${MEMBER:?}=https://${ADDRESS:?}:2380" --initial-advertise-peer-urls "https://${ADDRESS:?}:2380"`,
