@@ -144,7 +144,7 @@ func onEveryNode(Node) bool      { return true }
 var images = []image{
 	{"pause.tar", pauseImage, onEveryNode},
 	{"busybox.tar", busyboxImage, onEveryNode},
-	{"etcd.tar", etcdImage, onControlPlane},
+	{"etcd-tools.tar", etcdImage, onControlPlane},
 	{"kube-apiserver.tar", "registry.k8s.io/kube-apiserver:" + kubernetesVersion, onControlPlane},
 	{"kube-controller-manager.tar", "registry.k8s.io/kube-controller-manager:" + kubernetesVersion, onControlPlane},
 	{"kube-scheduler.tar", "registry.k8s.io/kube-scheduler:" + kubernetesVersion, onControlPlane},
@@ -185,6 +185,11 @@ func (c *Cluster) buildImage(ctx context.Context, dir string, img image, out str
 		}
 		o.Files = []scratch.File{{Path: "/pause", Source: binary, Mode: 0o755}}
 		o.Config = v1.Config{Entrypoint: []string{"/pause"}, User: "65535:65535", WorkingDir: "/"}
+	case "etcd-tools": // as in the real image, which has no shell
+		for _, program := range []string{"etcd", "etcdctl", "etcdutl"} {
+			o.Files = append(o.Files, scratch.File{Path: "/usr/local/bin/" + program, Source: filepath.Join(dir, "bin", program), Mode: 0o755})
+		}
+		o.Config = v1.Config{Entrypoint: []string{"/usr/local/bin/etcd"}, Env: []string{"PATH=" + searchPath}, WorkingDir: "/"}
 	default:
 		// Where the image's PATH finds it: kubeadm's manifests name no directory.
 		at := "/usr/local/bin/" + name
