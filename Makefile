@@ -104,7 +104,7 @@ bench-pods: build ## pods -A on a cluster of 100,000 pods, a loop that lists the
 	@$(GO) run ./hack/bench/pods $(BENCHFLAGS)
 
 .PHONY: demo
-demo: deps build ## start the real cluster, plant a fault for each question, find them
+demo: deps build ## start the real cluster, plant a fault for each question, find them, and take workloads from no to yes
 	@sh hack/demo/run.sh
 
 .PHONY: cluster-up

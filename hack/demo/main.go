@@ -1,5 +1,6 @@
 // Command demo plants one fault for each of the six questions on the real
-// cluster, shows the tool finding them, and removes them again.
+// cluster, shows the tool finding them, and removes them again. Then it takes
+// workloads from no to yes by the patches and commands that the tool writes.
 package main
 
 import (
@@ -16,7 +17,14 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	if err == nil {
+		var c *harness.Cluster
+		if c, err = harness.New(); err == nil {
+			err = closeLoop(ctx, c)
+		}
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
