@@ -305,6 +305,7 @@ func TestPatchesOnARealServer(t *testing.T) {
 	_, rest, _ := strings.Cut(string(script), "<<'END'\n")
 	lines := strings.Split(strings.Split(rest, "\nEND\n")[0], "\n")
 	const byScript = 20
+	pods := map[string][]byte{} // by namespace, kind in lower case, and name
 	args := []string{filepath.Join(dir, "apply.sh"), "all"}
 	for i, line := range lines {
 		name, _, _ := strings.Cut(line, " ")
@@ -334,14 +335,15 @@ func TestPatchesOnARealServer(t *testing.T) {
 			t.Errorf("%s: %d %s", line, status, answer)
 			continue
 		}
-		c.tryPod(t, line, namespace, answer)
+		pods[strings.Join([]string{namespace, strings.TrimSuffix(resource, "s"), object}, " ")] = c.tryPod(t, line, namespace, answer)
 	}
 	command := exec.Command("sh", args...)
 	command.Env = append(os.Environ(), "KUBECTL="+kubectl, "HOME="+c.dir)
 	if out, err := command.CombinedOutput(); err != nil || !strings.Contains(string(out), fmt.Sprintf("objects changed: %d", byScript)) {
 		t.Errorf("apply.sh: %v\n%s", err, out)
 	}
-	after, _ := fails(t, judge())
+	after, patched := fails(t, judge())
+	c.enforced(t, patched, pods)
 	gone := 0
 	for key, severity := range after {
 		if severity > before[key] {
@@ -363,8 +365,45 @@ func TestPatchesOnARealServer(t *testing.T) {
 	t.Logf("%d objects patched, %d findings gone, %d of %d left", len(lines), gone, len(after), len(before))
 }
 
-// tryPod asks the API server in a dry run for a pod of the object's template.
-func (c *control) tryPod(t *testing.T, line, namespace string, object []byte) {
+// enforced asks the API server for the pod of each patched template in a namespace that enforces
+// restricted: Pod Security only warns of an owner. It takes those that are judged restricted, and
+// refuses the others.
+func (c *control) enforced(t *testing.T, report *api.ChecklistReport, pods map[string][]byte) {
+	t.Helper()
+	const namespace = "enforced"
+	body, _ := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{
+		"name": namespace, "labels": map[string]string{"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "v1.37"},
+	}})
+	if status, answer := c.call(t, http.MethodPost, "/api/v1/namespaces", "application/json", body); status != http.StatusCreated {
+		t.Fatalf("%d %s", status, answer)
+	}
+	taken, refused := 0, 0
+	for i := range report.Findings {
+		f := &report.Findings[i]
+		pod := pods[strings.Join([]string{f.Subject.Namespace, strings.ToLower(f.Subject.Kind), f.Subject.Name}, " ")]
+		if f.Check != "privileged/pod-security-level" || pod == nil || f.Verdict == api.VerdictUnknown {
+			continue
+		}
+		_, answer := c.call(t, http.MethodPost, "/api/v1/namespaces/"+namespace+"/pods?dryRun=All", "application/json", pod)
+		violates := strings.Contains(string(answer), "violates PodSecurity")
+		if violates != (f.Verdict == api.Fail) {
+			t.Errorf("%s: judged %s (%s), and the API server says %s", f.Subject.Key(), f.Verdict, f.Message, answer)
+		}
+		if violates {
+			refused++
+		} else {
+			taken++
+		}
+	}
+	t.Logf("in a namespace that enforces restricted: the pods of %d patched templates taken, of %d refused, as judged", taken, refused)
+	if taken < 400 {
+		t.Errorf("only %d pods", taken)
+	}
+}
+
+// tryPod asks the API server in a dry run for a pod of the object's template, which it returns
+// without a namespace.
+func (c *control) tryPod(t *testing.T, line, namespace string, object []byte) []byte {
 	t.Helper()
 	var o struct {
 		Spec struct {
@@ -408,4 +447,5 @@ func (c *control) tryPod(t *testing.T, line, namespace string, object []byte) {
 	if status, answer := c.call(t, http.MethodPost, "/api/v1/namespaces/"+namespace+"/pods?dryRun=All", "application/json", body); status != http.StatusCreated && !strings.Contains(string(answer), "RuntimeClass") {
 		t.Errorf("%s: its pod: %d %s", line, status, answer)
 	}
+	return body
 }
