@@ -15,6 +15,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // A tree is a JSON object as the server sent it, with json.Number for numbers. Go
@@ -274,7 +276,7 @@ func compare(s *shape, sent, returned tree) []difference {
 	for _, key := range keysOf(sent, returned) {
 		c.field(step{path: key, pattern: key, key: key, in: s.kind}, sent[key], returned[key])
 	}
-	slices.SortFunc(c.found, func(a, b difference) int { return strings.Compare(a.path, b.path) })
+	sorted.Func(c.found, func(a, b difference) int { return strings.Compare(a.path, b.path) })
 	return c.found
 }
 

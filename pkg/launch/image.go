@@ -10,6 +10,8 @@ import (
 	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // maxImages bounds how many images of each sort are tried on a node: its own names for
@@ -33,7 +35,7 @@ func heldImages(images []corev1.ContainerImage) []held {
 			found = append(found, held{name, image.SizeBytes, isPause(path)})
 		}
 	}
-	slices.SortFunc(found, func(a, b held) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name)) })
+	sorted.Func(found, func(a, b held) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name)) })
 	return found
 }
 
@@ -228,7 +230,7 @@ func (s *session) running(ctx context.Context, node string) []string {
 		}
 		return 1
 	}
-	slices.SortFunc(pods.Items, func(a, b corev1.Pod) int {
+	sorted.Func(pods.Items, func(a, b corev1.Pod) int {
 		return cmp.Or(cmp.Compare(system(a), system(b)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	var images []string

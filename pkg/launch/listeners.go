@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // ListenersOf returns where the programs that were found on a node listen, and what for,
@@ -44,7 +45,7 @@ func ListenersOf(m *fact.Measurement) map[netip.AddrPort]fact.ListenerPurpose {
 			}
 		}
 	}
-	slices.SortStableFunc(order, func(a, b netip.AddrPort) int {
+	sorted.Stable(order, func(a, b netip.AddrPort) int {
 		return cmp.Compare(slices.Index(fact.Purposes(), listeners[a]), slices.Index(fact.Purposes(), listeners[b]))
 	})
 	for _, at := range order[min(len(order), fact.MaxListeners):] {

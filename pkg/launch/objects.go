@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 const (
@@ -301,7 +302,7 @@ func embed(pod *corev1.Pod, maps []*corev1.ConfigMap, digest [sha256.Size]byte, 
 			items = append(items, corev1.KeyToPath{Key: key, Path: key})
 			size += len(data)
 		}
-		slices.SortFunc(items, func(a, b corev1.KeyToPath) int { return strings.Compare(a.Key, b.Key) })
+		sorted.Func(items, func(a, b corev1.KeyToPath) int { return strings.Compare(a.Key, b.Key) })
 		sources = append(sources, corev1.VolumeProjection{ConfigMap: &corev1.ConfigMapProjection{
 			LocalObjectReference: corev1.LocalObjectReference{Name: m.Name}, Items: items,
 		}})

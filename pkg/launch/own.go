@@ -21,6 +21,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // A kind is one of the three kinds of objects that a run creates in its namespace, and
@@ -186,7 +187,7 @@ func (s *session) left(resource string) []entry {
 			left = append(left, m)
 		}
 	}
-	slices.SortFunc(left, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	sorted.Func(left, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	return left
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/loader"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // A Plan says on which nodes a run starts its probe.
@@ -59,7 +60,7 @@ func (o *Options) plan(nodes []fact.Node) (Plan, []fact.Gap) {
 		plan.Image = o.Image
 	}
 	nodes = slices.Clone(nodes)
-	slices.SortFunc(nodes, func(a, b fact.Node) int { return cmp.Compare(a.Name, b.Name) })
+	sorted.Func(nodes, func(a, b fact.Node) int { return cmp.Compare(a.Name, b.Name) })
 	nodes = slices.CompactFunc(nodes, func(a, b fact.Node) bool { return a.Name == b.Name })
 
 	var gaps []fact.Gap

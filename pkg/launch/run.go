@@ -20,6 +20,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/probe/wire"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // manyNodes is the number of nodes above which an embedded probe is announced with a
@@ -202,7 +203,7 @@ func budgets(memory int64, nodes int, levels []fact.Level) map[fact.Level]*wire.
 // sortGaps sorts by node, then by kind in the order of the table.
 func sortGaps(gaps []fact.Gap) {
 	kinds := fact.Kinds()
-	slices.SortStableFunc(gaps, func(a, b fact.Gap) int {
+	sorted.Stable(gaps, func(a, b fact.Gap) int {
 		return cmp.Or(cmp.Compare(a.Subject.Name, b.Subject.Name), cmp.Compare(slices.Index(kinds, a.What), slices.Index(kinds, b.What)))
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/modversion"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // languages are the ecosystems of modules.
@@ -68,7 +69,7 @@ func modulesOf(s system, modules []fact.Module) (packages []fact.InstalledPackag
 	byName := func(a, b fact.InstalledPackage) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
 	}
-	slices.SortFunc(packages, byName)
+	sorted.Func(packages, byName)
 	slices.Sort(unknown)
 	return slices.Compact(packages), slices.Compact(unknown)
 }

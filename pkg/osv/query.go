@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Limits on what is kept of a database.
@@ -317,7 +318,7 @@ func (h *hostReport) finish() {
 		}
 		h.out.Found = append(h.out.Found, *v)
 	}
-	slices.SortFunc(h.out.Found, func(a, b fact.Vulnerability) int {
+	sorted.Func(h.out.Found, func(a, b fact.Vulnerability) int {
 		return cmp.Or(
 			cmp.Compare(unfixed(&a), unfixed(&b)),
 			cmp.Compare(slices.Index(ratings[:], b.Severity), slices.Index(ratings[:], a.Severity)),

@@ -2,8 +2,9 @@ package osv
 
 import (
 	"cmp"
-	"slices"
 	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Order compares two versions of an ecosystem: -1, 0 or +1 as a is older than, equal
@@ -78,7 +79,7 @@ func evaluate(version string, events []event, order Order) (v verdict, fix, why 
 	if !starts {
 		return undecided, "", whyNoStart
 	}
-	slices.SortStableFunc(events, func(a, b event) int {
+	sorted.Stable(events, func(a, b event) int {
 		zero := func(e event) int {
 			if e.kind == introduced && e.version == "0" {
 				return 0

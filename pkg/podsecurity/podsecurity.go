@@ -18,6 +18,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Level is a level of the Pod Security Standards.
@@ -125,7 +126,7 @@ type standard struct {
 // standards orders the checks as the evaluator does: baseline first, then by ID.
 var standards = sync.OnceValue(func() *standard {
 	list := policy.DefaultChecks()
-	slices.SortFunc(list, func(a, b policy.Check) int {
+	sorted.Func(list, func(a, b policy.Check) int {
 		if a.Level != b.Level {
 			return psa.CompareLevels(a.Level, b.Level)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Containers describes the containers of a node in short words, sorted, at most
@@ -33,7 +34,7 @@ func Containers(set *fact.Set, node string, drift func(*checks.View, checks.Runn
 			list = append(list, c)
 		}
 	}
-	slices.SortFunc(list, func(a, b api.NodeContainer) int {
+	sorted.Func(list, func(a, b api.NodeContainer) int {
 		known := func(c *api.NodeContainer) int {
 			if c.Pod == "" {
 				return 1

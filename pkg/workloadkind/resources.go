@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Resource is a resource of an API group, as RBAC names it, and its kind.
@@ -67,7 +69,7 @@ func Resources() []Resource {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Resource) int {
+	sorted.Func(out, func(a, b Resource) int {
 		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Resource, b.Resource))
 	})
 	return slices.Compact(out)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Address is the node's in Transit.
@@ -58,7 +59,7 @@ func Component(program fact.ComponentProgram, pid int, settings map[string]strin
 	for name, value := range settings {
 		c.Settings = append(c.Settings, fact.Setting{Name: name, Value: value, From: "--" + name})
 	}
-	slices.SortFunc(c.Settings, func(a, b fact.Setting) int { return slices.Compare([]byte(a.Name), []byte(b.Name)) })
+	sorted.Func(c.Settings, func(a, b fact.Setting) int { return slices.Compare([]byte(a.Name), []byte(b.Name)) })
 	for _, l := range listeners {
 		c.Sockets = append(c.Sockets, fact.Socket{Address: l.Address, Port: l.Port, Inode: l.Inode})
 	}

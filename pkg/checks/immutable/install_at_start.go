@@ -3,12 +3,12 @@ package immutable
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // InstallAtStart fails a container that is told to fetch or install code when it starts. Its
@@ -85,7 +85,7 @@ func judgeInstalls(d checks.Declared) api.Finding {
 		raw = raw || g.install.Raw
 		order = append(order, g)
 	}
-	slices.SortStableFunc(order, func(a, b graded) int {
+	sorted.Stable(order, func(a, b graded) int {
 		return cmp.Or(cmp.Compare(b.severity.Rank(), a.severity.Rank()), cmp.Compare(a.rank, b.rank))
 	})
 	for _, g := range order[:min(len(order), mostInstalls)] {

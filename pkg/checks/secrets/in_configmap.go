@@ -8,6 +8,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // InConfigMap fails a ConfigMap whose data holds a credential in a known form. Source:
@@ -134,7 +135,7 @@ func describeRules(ids []string) (what string, weight credential.Weight) {
 			list = append(list, f)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b found) int { return int(b.weight) - int(a.weight) })
+	sorted.Stable(list, func(a, b found) int { return int(b.weight) - int(a.weight) })
 	if len(list) == 0 {
 		return "a credential", credential.Guess
 	}

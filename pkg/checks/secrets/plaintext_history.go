@@ -3,11 +3,11 @@ package secrets
 import (
 	"fmt"
 	"iter"
-	"slices"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // PlaintextHistory fails a Secret of which an older revision is still stored in
@@ -75,7 +75,7 @@ func eachPlaintextHistory(v *checks.View) iter.Seq[api.Finding] {
 		for key := range deleted {
 			keys = append(keys, key)
 		}
-		slices.SortFunc(keys, checks.CompareSecretKeys)
+		sorted.Func(keys, checks.CompareSecretKeys)
 		for _, key := range keys {
 			if !yield(*deleted[key]) {
 				return

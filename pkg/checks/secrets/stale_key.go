@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // StaleKey fails a cluster in which objects are stored under another provider or key
@@ -231,7 +232,7 @@ func countWays(stores *checks.Stores) []count {
 	for _, c := range ways {
 		out = append(out, *c)
 	}
-	slices.SortFunc(out, func(a, b count) int {
+	sorted.Func(out, func(a, b count) int {
 		return cmp.Or(cmp.Compare(b.secrets, a.secrets), cmp.Compare(a.way.String(), b.way.String()))
 	})
 	return out

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // aggregated asks for all groups with their resources in one answer. Servers before 1.27
@@ -141,7 +142,7 @@ func (c *clients) ask(ctx context.Context) (list []discovered, stale []string, e
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b discovered) int {
+	sorted.Func(list, func(a, b discovered) int {
 		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Resource, b.Resource))
 	})
 	slices.Sort(stale)

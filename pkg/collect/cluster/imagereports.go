@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/imagescan"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Bounds of what is read of reports and policies.
@@ -148,10 +149,10 @@ func (c *clients) imageReports(ctx context.Context, opts Options) (*fact.ImageSc
 	if err := r.webhooks(ctx); err != nil {
 		return nil, nil, err
 	}
-	slices.SortStableFunc(r.scan.Reports, func(a, b fact.ImageReport) int {
+	sorted.Stable(r.scan.Reports, func(a, b fact.ImageReport) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	slices.SortStableFunc(r.scan.Policies, func(a, b fact.ImagePolicy) int {
+	sorted.Stable(r.scan.Policies, func(a, b fact.ImagePolicy) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	return &r.scan, r.gaps, nil

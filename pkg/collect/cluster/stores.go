@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/secretstore"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Bounds of what is read of stores.
@@ -104,7 +105,7 @@ func (c *clients) stores(ctx context.Context, opts Options) (list []fact.SecretS
 		slices.Sort(s.Installed)
 		list = append(list, *s)
 	}
-	slices.SortFunc(list, func(a, b fact.SecretStore) int { return strings.Compare(a.Name, b.Name) })
+	sorted.Func(list, func(a, b fact.SecretStore) int { return strings.Compare(a.Name, b.Name) })
 	return list, meshes, true, r.gaps, nil
 }
 
@@ -383,7 +384,7 @@ func (r *storeReader) read(ctx context.Context, of served, reads secretstore.Rea
 	})
 	out.More = out.More || more
 	out.InCluster = &inCluster
-	slices.SortFunc(out.Classes, func(a, b fact.StoreClass) int {
+	sorted.Func(out.Classes, func(a, b fact.StoreClass) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	if err == nil && bad > 0 {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Labels of Secrets that hold a service account's token. The API server writes the first
@@ -50,7 +51,7 @@ func (c *clients) tokens(ctx context.Context, opts Options) ([]fact.ServiceAccou
 		}
 		return nil, false, []fact.Gap{gap}, nil
 	}
-	slices.SortFunc(tokens, func(a, b fact.ServiceAccountToken) int {
+	sorted.Func(tokens, func(a, b fact.ServiceAccountToken) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	return slices.CompactFunc(tokens, func(a, b fact.ServiceAccountToken) bool {

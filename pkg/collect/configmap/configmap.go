@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Scan collects what is found in ConfigMaps. The zero value is ready to use.
@@ -64,7 +65,7 @@ func (s *Scan) look(origin string, m *corev1.ConfigMap, key string, text []byte)
 func (s *Scan) Result(truncated bool) *fact.ConfigMapScan {
 	out := s.scan
 	out.Truncated = truncated
-	slices.SortFunc(out.Found, func(a, b fact.ConfigMapEntry) int {
+	sorted.Func(out.Found, func(a, b fact.ConfigMapEntry) int {
 		return cmp.Or(
 			strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name),
 			strings.Compare(a.Origin, b.Origin), strings.Compare(a.Key, b.Key),

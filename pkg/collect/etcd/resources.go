@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // resourceTable counts the current objects of the resources other than Secrets by how
@@ -162,7 +163,7 @@ func (p *resourcePart) grow() (dropped int) {
 // what is missing, "" if nothing is.
 func (t *resourceTable) list() (out []fact.StoredResource, cut string) {
 	all := slices.DeleteFunc(t.counts[firstKind:], func(c resourceCount) bool { return c.n == 0 })
-	slices.SortFunc(all, func(a, b resourceCount) int {
+	sorted.Func(all, func(a, b resourceCount) int {
 		for _, c := range []int{
 			strings.Compare(a.dir, b.dir), strings.Compare(string(a.class), string(b.class)), strings.Compare(a.provider, b.provider),
 		} {

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/sqlite"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // otherRow is a row of another resource: how its value and its old_value are stored.
@@ -82,7 +83,7 @@ func (t *resourceTable) list() (out []fact.StoredResource, more bool) {
 			out = append(out, fact.StoredResource{Dir: k.dir, Class: k.class, Provider: k.provider, KeyGuessed: k.guessed, Count: n})
 		}
 	}
-	slices.SortFunc(out, func(a, b fact.StoredResource) int {
+	sorted.Func(out, func(a, b fact.StoredResource) int {
 		return cmp.Or(cmp.Compare(a.Dir, b.Dir), cmp.Compare(a.Class, b.Class), cmp.Compare(a.Provider, b.Provider), map[bool]int{true: 1}[a.KeyGuessed]-map[bool]int{true: 1}[b.KeyGuessed])
 	})
 	if len(out) > fact.MaxStoredResources {

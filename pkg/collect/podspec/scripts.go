@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/commandline"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // maxScripts bounds what a Scripts keeps of ConfigMaps, in bytes.
@@ -59,7 +60,7 @@ func Needed(workloads []fact.Workload) [][2]string {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	sorted.Func(out, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
 	return out
 }
 

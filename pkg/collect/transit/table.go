@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Table is the listening sockets of the node's own network namespace.
@@ -107,7 +108,7 @@ func (o *Options) find() []listening {
 		}})
 	}
 	order := fact.Purposes()
-	slices.SortFunc(all, func(a, b listening) int {
+	sorted.Func(all, func(a, b listening) int {
 		if a.named != b.named {
 			if a.named {
 				return -1

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/certificate"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // The budgets.
@@ -83,7 +84,7 @@ func Measure(ctx context.Context, o Options) ([]fact.Listener, []fact.NodeGap) {
 		c.measure(ctx, &l)
 		out = append(out, l.Listener)
 	}
-	slices.SortFunc(out, func(a, b fact.Listener) int {
+	sorted.Func(out, func(a, b fact.Listener) int {
 		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Address, b.Address))
 	})
 	return out, gaps
@@ -357,7 +358,7 @@ func (s *session) describe() {
 		s.Offers = append(s.Offers, offer)
 	}
 	order := fact.Offers()
-	slices.SortFunc(s.Offers, func(a, b fact.TLSOffer) int {
+	sorted.Func(s.Offers, func(a, b fact.TLSOffer) int {
 		return cmp.Compare(slices.Index(order, a.Offer), slices.Index(order, b.Offer))
 	})
 	s.readChain()

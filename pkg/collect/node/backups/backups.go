@@ -14,7 +14,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -23,6 +22,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/overlay"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 const (
@@ -71,7 +71,7 @@ func read(ctx context.Context, pass *reader.Pass, buf []byte) {
 	r.read(s.found, func(b fact.Backup) {
 		pass.Ledger.Update(func(m *fact.Measurement) {
 			m.Backups = append(m.Backups, b)
-			slices.SortFunc(m.Backups, func(a, b fact.Backup) int { return cmp.Compare(a.Path, b.Path) })
+			sorted.Func(m.Backups, func(a, b fact.Backup) int { return cmp.Compare(a.Path, b.Path) })
 		})
 	})
 	// Without time the rest is a gap that the ledger knows how to word.

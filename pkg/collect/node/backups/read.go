@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/stored"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/storefile"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // readings reads candidates.
@@ -35,7 +36,7 @@ type readings struct {
 // read reads the candidates: first the databases, then what only can hold one, the
 // newest first.
 func (r *readings) read(found []candidate, add func(fact.Backup)) {
-	slices.SortFunc(found, func(a, b candidate) int {
+	sorted.Func(found, func(a, b candidate) int {
 		if x, y := database(a.kind), database(b.kind); x != y {
 			if x {
 				return -1
@@ -317,7 +318,7 @@ func (m merged) list() (list []fact.RemainingSecret, total int) {
 	for _, s := range m {
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b fact.RemainingSecret) int {
+	sorted.Func(list, func(a, b fact.RemainingSecret) int {
 		if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
 			return c
 		}

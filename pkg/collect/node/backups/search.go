@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/storefile"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // places are where copies of a store usually are, as patterns of package path: those of
@@ -252,7 +253,7 @@ func (s *search) file(name string, info rootfs.Info, dir id) {
 
 // trim keeps the newest.
 func (s *search) trim() {
-	slices.SortFunc(s.found, newestFirst)
+	sorted.Func(s.found, newestFirst)
 	s.dropped += len(s.found) - maxFound
 	clear(s.found[maxFound:])
 	s.found = s.found[:maxFound]

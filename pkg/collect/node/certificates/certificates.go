@@ -29,6 +29,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/overlay"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/crash"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Reader reads Certificates.
@@ -100,7 +101,7 @@ func (s *search) add(f fact.CertificateFile) {
 			return
 		}
 		m.Certificates = append(m.Certificates, f)
-		slices.SortStableFunc(m.Certificates, func(a, b fact.CertificateFile) int {
+		sorted.Stable(m.Certificates, func(a, b fact.CertificateFile) int {
 			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Use, b.Use))
 		})
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/weburl"
 )
 
@@ -33,7 +34,7 @@ func (c *component) done() fact.Component {
 	for _, s := range c.settings {
 		c.facts.Settings = append(c.facts.Settings, s)
 	}
-	slices.SortFunc(c.facts.Settings, func(a, b fact.Setting) int { return strings.Compare(a.Name, b.Name) })
+	sorted.Func(c.facts.Settings, func(a, b fact.Setting) int { return strings.Compare(a.Name, b.Name) })
 	c.facts.Unfollowed = strings.Join(c.why, "; ")
 	return c.facts
 }

@@ -3,7 +3,6 @@ package components
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/program"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // maxSockets bounds the listening sockets of one program.
@@ -58,7 +58,7 @@ func (n *node) sockets(proc *program.Program) ([]fact.Socket, error) {
 		}
 		found = append(found, s)
 	}
-	slices.SortFunc(found, func(a, b fact.Socket) int {
+	sorted.Func(found, func(a, b fact.Socket) int {
 		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Inode, b.Inode))
 	})
 	return found, cmp.Or(fdErr, t.err)

@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // maxDevices bounds the devices listed of a container, maxNames the names that
@@ -91,7 +92,7 @@ func readContainer(pass *reader.Pass, ct *proctable.Container, buf []byte) {
 	if err == nil {
 		err = found.mounted(root, p.Mounts.Mounts)
 	}
-	slices.SortFunc(found.devices, func(a, b fact.Device) int { return cmp.Compare(a.Path, b.Path) })
+	sorted.Func(found.devices, func(a, b fact.Device) int { return cmp.Compare(a.Path, b.Path) })
 	if len(found.devices) > maxDevices {
 		found.devices, found.truncated = found.devices[:maxDevices], true
 	}

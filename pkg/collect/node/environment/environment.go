@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/credential"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 const (
@@ -188,11 +189,11 @@ func (f finds) list() ([]fact.EnvironmentCredential, int) {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Rule, b.Rule))
 	}
 	if len(out) > fact.MaxEnvironment { // the gravest are kept
-		slices.SortFunc(out, func(a, b fact.EnvironmentCredential) int {
+		sorted.Func(out, func(a, b fact.EnvironmentCredential) int {
 			return cmp.Or(cmp.Compare(weight(b), weight(a)), byName(a, b))
 		})
 		out = slices.Clip(out[:fact.MaxEnvironment])
 	}
-	slices.SortFunc(out, byName)
+	sorted.Func(out, byName)
 	return out, len(f)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // maxKernels bounds the kernels and module directories that are looked at.
@@ -66,7 +67,7 @@ func readKernels(ctx context.Context, root, proc *rootfs.Root) (running *fact.Ru
 		k := &installed[i]
 		k.Release, k.Build, k.Path = rootfs.Text(k.Release), rootfs.Text(k.Build), rootfs.Text(k.Path)
 	}
-	slices.SortFunc(installed, func(a, b fact.InstalledKernel) int {
+	sorted.Func(installed, func(a, b fact.InstalledKernel) int {
 		return strings.Compare(a.Release+"\x00"+a.Path, b.Release+"\x00"+b.Path)
 	})
 	if len(installed) == 0 && len(imageGaps) == 0 && err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/proctable"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Limits on what is read of one container's programs.
@@ -152,7 +153,7 @@ func (r *programs) finish() {
 	if n := len(r.inventory.Modules); n < r.total {
 		r.gap(fact.Truncated, fmt.Sprintf("%d of %d modules of its programs are listed", n, r.total))
 	}
-	slices.SortFunc(r.inventory.Modules, func(a, b fact.Module) int {
+	sorted.Func(r.inventory.Modules, func(a, b fact.Module) int {
 		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version), strings.Compare(a.Path, b.Path))
 	})
 	r.inventory.Modules = slices.Clip(slices.Compact(r.inventory.Modules))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Self is the key of a container whose id is unknown: the caller's own, if its
@@ -285,7 +286,7 @@ func (l *Ledger) complete(m *fact.Measurement) *fact.Measurement {
 	}
 	order := fact.Kinds() // readers that run in parallel write in any order
 	slices.SortFunc(m.Read, func(a, b fact.Kind) int { return slices.Index(order, a) - slices.Index(order, b) })
-	slices.SortStableFunc(m.Gaps, func(a, b fact.NodeGap) int { return slices.Index(order, a.What) - slices.Index(order, b.What) })
+	sorted.Stable(m.Gaps, func(a, b fact.NodeGap) int { return slices.Index(order, a.What) - slices.Index(order, b.What) })
 	return m
 }
 

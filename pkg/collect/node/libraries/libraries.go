@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Reader reads Libraries, by the process table.
@@ -204,7 +205,7 @@ func (s *search) read(p *proctable.Process, buf []byte) (keys []key, judged bool
 		keys[i].path = withoutRPM(keys[i].path)
 	}
 	// Two generations of one library count once.
-	slices.SortFunc(keys, func(a, b key) int {
+	sorted.Func(keys, func(a, b key) int {
 		return cmp.Or(strings.Compare(a.path, b.path), compareBool(a.replaced, b.replaced))
 	})
 	return slices.Compact(keys), true, nil
@@ -392,11 +393,11 @@ func (s *search) finish(candidates int) (*fact.LibraryState, []fact.NodeGap) {
 		state.Outdated = append(state.Outdated, *file)
 	}
 	// What is cut must not be a program: the kubelet's says more than a library.
-	slices.SortFunc(state.Outdated, func(a, b fact.OutdatedFile) int {
+	sorted.Func(state.Outdated, func(a, b fact.OutdatedFile) int {
 		return cmp.Or(compareBool(b.Program, a.Program), compareFiles(a, b))
 	})
 	state.Outdated = state.Outdated[:min(len(state.Outdated), fact.MaxOutdatedFiles)]
-	slices.SortFunc(state.Outdated, compareFiles)
+	sorted.Func(state.Outdated, compareFiles)
 	return state, gaps
 }
 

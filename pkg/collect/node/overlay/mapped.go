@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // What a process runs is more than its executable: libraries, and the program
@@ -149,7 +150,7 @@ func (c *Container) Mapped(ctx context.Context, p Process, mappings []Mapping) (
 	}
 	result.FileCount = len(result.Files)
 	// What is certain comes first, so that it is not what is left out.
-	slices.SortStableFunc(result.Files, func(a, b fact.Executable) int {
+	sorted.Stable(result.Files, func(a, b fact.Executable) int {
 		return order(a.Origin == fact.OriginUnknown) - order(b.Origin == fact.OriginUnknown)
 	})
 	if len(result.Files) > fact.MaxMapped {
@@ -264,7 +265,7 @@ func (c *Container) places(p *Process, f *MappedFile, text string) []place {
 				others = append(others, place{m, path, own})
 			}
 		}
-		slices.SortStableFunc(others, func(a, b place) int { return len(b.mount.Point) - len(a.mount.Point) })
+		sorted.Stable(others, func(a, b place) int { return len(b.mount.Point) - len(a.mount.Point) })
 		list = append(list, others...)
 	}
 	if p.Apart && p.Mounts != nil {

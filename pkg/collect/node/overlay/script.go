@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Limits of one process: the files that are listed, the names of its command line
@@ -337,7 +337,7 @@ func (c *Container) Scripts(ctx context.Context, p Process, s *Scripts) ([]fact.
 		}
 	}
 	// What is certain comes first, so that it is not what is left out.
-	slices.SortStableFunc(found, func(a, b fact.Executable) int { return vague(a.Origin) - vague(b.Origin) })
+	sorted.Stable(found, func(a, b fact.Executable) int { return vague(a.Origin) - vague(b.Origin) })
 	if len(found) > maxScripts {
 		found = found[:maxScripts:maxScripts]
 	}

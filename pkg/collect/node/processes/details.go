@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/internal/reader"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 const (
@@ -236,7 +237,7 @@ func (f *differing) list() (list []fact.Thread, lost bool) {
 		}
 		list = append(list, one)
 	}
-	slices.SortFunc(list, func(a, b fact.Thread) int { return cmp.Compare(a.TID, b.TID) })
+	sorted.Func(list, func(a, b fact.Thread) int { return cmp.Compare(a.TID, b.TID) })
 	return list, f.lost
 }
 

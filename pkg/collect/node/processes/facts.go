@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/overlay"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Facts publishes the containers of the table and settles Processes.
@@ -150,7 +151,7 @@ func mountsOf(node *proctable.Table, table []procfs.MountInfo) (root *fact.Mount
 		}
 		others = append(others, mountFact(node, m))
 	}
-	slices.SortFunc(others, func(a, b fact.Mount) int { return cmp.Compare(a.Path, b.Path) })
+	sorted.Func(others, func(a, b fact.Mount) int { return cmp.Compare(a.Path, b.Path) })
 	return root, others
 }
 

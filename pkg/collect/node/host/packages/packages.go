@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/pacman"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Manager is a package manager: where it keeps its data, and how it orders
@@ -191,7 +192,7 @@ func Installed(ctx context.Context, root *rootfs.Root, os fact.OSRelease, kind f
 				*text = shortText(*text)
 			}
 		}
-		slices.SortFunc(list, func(a, b fact.InstalledPackage) int {
+		sorted.Func(list, func(a, b fact.InstalledPackage) int {
 			return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), m.Compare(a.Version, b.Version), strings.Compare(a.Version, b.Version))
 		})
 		if len(list) < total {
@@ -223,7 +224,7 @@ func finish(m Manager, state *fact.PackageState) {
 			*text = shortText(*text)
 		}
 	}
-	slices.SortFunc(state.Pending, func(a, b fact.PendingUpdate) int {
+	sorted.Func(state.Pending, func(a, b fact.PendingUpdate) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), m.Compare(a.Candidate, b.Candidate))
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/ledger"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/procfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Apart is a process of the host that has a root directory of its own.
@@ -108,7 +109,7 @@ func (g *grouping) withoutServices(unknown []*Process) []*Process {
 		return true
 	})
 	slices.SortFunc(g.t.Host, func(a, b *Process) int { return cmp.Compare(a.PID, b.PID) })
-	slices.SortFunc(g.t.Apart, func(a, b Apart) int { return cmp.Compare(a.PID, b.PID) })
+	sorted.Func(g.t.Apart, func(a, b Apart) int { return cmp.Compare(a.PID, b.PID) })
 	return rest
 }
 

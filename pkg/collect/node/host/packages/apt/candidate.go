@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // index is a package list that was read, or (status) dpkg's own.
@@ -153,7 +154,7 @@ func (pol policy) priority(p *installedPackage, v *version) int {
 // the highest version. A version older than the installed one wins only from
 // priority 1000; priority 0 and below never wins.
 func (pol policy) candidate(p *installedPackage) *version {
-	slices.SortStableFunc(p.versions, func(a, b version) int { return debversion.Compare(b.text, a.text) })
+	sorted.Stable(p.versions, func(a, b version) int { return debversion.Compare(b.text, a.text) })
 	var best *version
 	bestPriority := 0
 	for i := range p.versions {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/debversion"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // branch is what a distribution gives security updates for as a whole: one
@@ -131,7 +132,7 @@ func (c *coverage) uncovered(db *database) []fact.UncoveredPackage {
 		}
 		return 1
 	}
-	slices.SortFunc(out, func(a, b fact.UncoveredPackage) int {
+	sorted.Func(out, func(a, b fact.UncoveredPackage) int {
 		return cmp.Or(cmp.Compare(worst(a), worst(b)), strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), debversion.Compare(a.Version, b.Version))
 	})
 	return out
@@ -329,7 +330,7 @@ func (c *coverage) archivesOf(db *database, used []*index) []fact.PackageArchive
 			out = append(out, a)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b fact.PackageArchive) int {
+	sorted.Stable(out, func(a, b fact.PackageArchive) int {
 		if a.Security != b.Security {
 			if a.Security {
 				return -1

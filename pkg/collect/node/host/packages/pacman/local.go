@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/unpack"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/pacmanversion"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // maxReplacers bounds the packages that replace a single one.
@@ -118,7 +119,7 @@ func readLocal(ctx context.Context, root *rootfs.Root, path string) (*local, err
 	default:
 		first = broken
 	}
-	slices.SortFunc(db.packages, func(a, b installed) int {
+	sorted.Func(db.packages, func(a, b installed) int {
 		if c := strings.Compare(a.name(), b.name()); c != 0 {
 			return c
 		}

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // Set is a set of installed packages. The zero Set is empty. It keeps 32 bytes of a
@@ -33,7 +35,7 @@ func (s *Set) Sum() string {
 	if len(s.sums) == 0 {
 		return ""
 	}
-	slices.SortFunc(s.sums, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+	sorted.Func(s.sums, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
 	whole := sha256.New()
 	for i := range s.sums {
 		whole.Write(s.sums[i][:])

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm/repodata"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rpmversion"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // offers are the updates that repositories have for the installed packages.
@@ -437,11 +438,11 @@ func (o *offers) uncovered() ([]fact.UncoveredPackage, int) {
 		count++
 		out = append(out, fact.UncoveredPackage{Name: p.name(), Arch: o.db.words.list[p.arch], Version: p.evr(), Why: why})
 		if len(out) >= 4*fact.MaxUncovered {
-			slices.SortFunc(out, less)
+			sorted.Func(out, less)
 			out = out[:fact.MaxUncovered]
 		}
 	})
-	slices.SortFunc(out, less)
+	sorted.Func(out, less)
 	return slices.Clip(out[:min(len(out), fact.MaxUncovered)]), count
 }
 

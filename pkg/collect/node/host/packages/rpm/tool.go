@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/osrelease"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/node/host/packages/rpm/repodata"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/rootfs"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/sorted"
 )
 
 // reader reads the repositories of one host.
@@ -225,7 +226,7 @@ func (r *reader) readAll(caches []*cache, touched bool) {
 	}
 	r.state.Uncovered, r.state.UncoveredCount = r.offers.uncovered()
 	// What shows least comes first.
-	slices.SortStableFunc(r.state.Archives, func(a, b fact.PackageArchive) int {
+	sorted.Stable(r.state.Archives, func(a, b fact.PackageArchive) int {
 		if a.Security != b.Security {
 			if a.Security {
 				return -1
