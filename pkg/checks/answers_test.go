@@ -559,7 +559,7 @@ func TestWhatDecidesAPart(t *testing.T) {
 		open:       firstOf{finding: &api.Finding{Reason: fact.Timeout, Subject: fact.Subject{Kind: "Node", Name: "n1"}}, subjects: 1},
 		unmeasured: firstOf{finding: &api.Finding{Subject: fact.Subject{Kind: "Pod", Name: "p"}}, subjects: 1},
 	}
-	plan, missing, idle := Plan{Narrowed: "only some"}, "missing", "idle"
+	plan, missing, idle := Plan{Narrowed: "only some", WhatIf: true}, "missing", "idle"
 	for _, step := range []struct {
 		name   string
 		word   api.AnswerWord
@@ -571,6 +571,7 @@ func TestWhatDecidesAPart(t *testing.T) {
 		{"what was only declared", api.Unknown, "NotPresent: declared but not measured: pod p", func() { v.unmeasured = firstOf{} }},
 		{"what is not built", api.Unknown, "missing", func() { missing = "" }},
 		{"what did not run", api.Unknown, "idle", func() { idle = "" }},
+		{"a what-if", api.Unknown, nothingLeft, func() { plan.WhatIf = false }},
 		{"a narrowed run", api.Unknown, "NotRequested: only some; nothing found there", func() { plan.Narrowed = "" }},
 		{"nothing at all", api.Unknown, "NotPresent: nothing was in scope", func() { v.any = true }},
 		{"a check with nothing to judge", api.Unknown, "NotPresent: nothing was in scope of a", func() { v.expected = nil }},
@@ -585,7 +586,7 @@ func TestWhatDecidesAPart(t *testing.T) {
 
 // The same of a question, from its parts.
 func TestWhatDecidesAQuestion(t *testing.T) {
-	w := worst{narrowed: "only some", no: true, parts: 3, unknown: []reasoned{
+	w := worst{limited: "NotRequested: only some; nothing found there", no: true, parts: 3, unknown: []reasoned{
 		{"a", "Unsupported: this version has no x"}, {"b", "NotRequested: did not run: y"}, {"c", "Timeout: node n1"},
 	}}
 	measured := false
@@ -597,7 +598,7 @@ func TestWhatDecidesAQuestion(t *testing.T) {
 	}{
 		{"a part that is no", api.No, "", func() { w.no = false }},
 		{"what was not read", api.Unknown, "Timeout: node n1", func() { w.unknown = w.unknown[:2] }},
-		{"a narrowed run", api.Unknown, "NotRequested: only some; nothing found there", func() { w.narrowed = "" }},
+		{"a narrowed run", api.Unknown, "NotRequested: only some; nothing found there", func() { w.limited = "" }},
 		{"what did not run", api.Unknown, "not run: b", func() { w.unknown = w.unknown[:1] }},
 		{"what is not built", api.Unknown, "not in this version: a", func() { w.unknown, w.parts = nil, 0 }},
 		{"no part", api.Unknown, "no part of it is listed", func() { w.parts = 1 }},
@@ -608,6 +609,21 @@ func TestWhatDecidesAQuestion(t *testing.T) {
 			t.Errorf("%s: want %s %q, got %s %q", step.name, step.word, step.reason, word, reason)
 		}
 		step.remove()
+	}
+}
+
+// A question of a what-if is never yes, even if all of it was measured. What was changed and so not
+// measured has the same reason; what else is open has its own.
+func TestWhatIfIsNeverYes(t *testing.T) {
+	w := worst{limited: nothingLeft, parts: 1}
+	if word, reason := w.word(true); word != api.Unknown || reason != "NotMeasured: nothing left that fails; measure after" {
+		t.Errorf("got %s %q", word, reason)
+	}
+	for reason, want := range map[fact.Reason]string{fact.NotMeasured: nothingLeft, fact.Timeout: "Timeout: pod p"} {
+		v := verdicts{open: firstOf{finding: &api.Finding{Reason: reason, Subject: fact.Subject{Kind: "Pod", Name: "p"}}, subjects: 1}}
+		if word, got := v.word(&Plan{WhatIf: true}, "", ""); word != api.Unknown || got != want {
+			t.Errorf("%s: got %s %q", reason, word, got)
+		}
 	}
 }
 

@@ -109,6 +109,7 @@ func TestWhatIf(t *testing.T) {
 		"both, by labels": {kustomization("- {path: app.yaml, target: {labelSelector: app=web}}\n- {path: side.json, target: {labelSelector: app}}\n"), nil, api.WhatIf{Patches: 2, Patched: 2}},
 		"in place":        {kustomization("- patch: |-\n    apiVersion: v1\n    kind: Pod\n    metadata: {name: web}\n    spec: {containers: [{name: app, $patch: delete}]}\n"), []string{"side"}, api.WhatIf{Patches: 1, Patched: 1}},
 		"whole":           {map[string]string{"a.yaml": whole, "README.md": "no manifest"}, nil, api.WhatIf{Replaced: 1}},
+		"an overlay":      {map[string]string{"kustomization.yaml": "resources: [base.yaml]\npatches: [{path: side.json, target: {kind: Pod}}]\n", "base.yaml": whatIfPod, "side.json": saferSide}, []string{"app"}, api.WhatIf{Replaced: 1}},
 		"a new one":       {map[string]string{"a.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"new","namespace":"shop"},"spec":{"containers":[{"name":"new","image":"b","securityContext":{"privileged":true}}]}}`}, []string{"app", "new", "side"}, api.WhatIf{Added: 1}},
 	} {
 		dir := whatIfDir(t, test.files)

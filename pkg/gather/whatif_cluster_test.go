@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"k8s.io/client-go/rest"
@@ -215,5 +216,45 @@ func TestChangeOfNamespacesAndPolicies(t *testing.T) {
 	}
 	if n := len(set.Workloads); n != 3 || whatIf(c.Changes).Added != 2 {
 		t.Errorf("%d workloads, %+v", n, whatIf(c.Changes))
+	}
+}
+
+// A run on a cluster judges the changed objects, says so in its scope, and sends nothing but GET.
+func TestGatherWithChanges(t *testing.T) {
+	s := newDemo(t)
+	var (
+		mu    sync.Mutex
+		asked []string
+	)
+	handler := s.Config.Handler
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked = append(asked, r.Method)
+		mu.Unlock()
+		if r.URL.Path == "/api/v1/namespaces/shop/pods/web-1" {
+			w.Header().Set("Content-Type", "application/json")
+			pod := demoPod("shop", "web-1", "w1")
+			_ = json.NewEncoder(w).Encode(pod)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+	got, _, _ := gathered(t, s, Cluster{
+		Kinds: []fact.Kind{fact.Pods}, Objects: true,
+		Changes: changesIn(t, map[string]string{"kustomization.yaml": "kind: Component\npatches: [{patch: '[{\"op\":\"add\",\"path\":\"/spec/hostPID\",\"value\":true}]', target: {kind: Pod, name: web-1}}]\n"}),
+	})
+	if w := got.Scope.WhatIf; w == nil || w.Patches != 1 || w.Patched != 1 {
+		t.Errorf("the scope says %+v", w)
+	}
+	found := 0
+	for _, w := range got.Set.Workloads {
+		if changed := w.Owner.Name == "web-1"; w.Spec.HostPID != changed || (len(w.Pods) == 0) != changed {
+			t.Errorf("%s: hostPID %v, %d pods", w.Owner.Name, w.Spec.HostPID, len(w.Pods))
+		} else if changed {
+			found++
+		}
+	}
+	if found != 1 || slices.ContainsFunc(asked, func(m string) bool { return m != http.MethodGet }) {
+		t.Errorf("%d changed workloads, requests %q", found, asked)
 	}
 }

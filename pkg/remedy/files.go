@@ -206,12 +206,12 @@ type kustomization struct {
 }
 
 type patchOfTarget struct {
-	Path   string `json:"path"`
-	Target target `json:"target"`
+	Path   string   `json:"path"`
+	Target targetOf `json:"target"`
 }
 
-// target selects objects: Name and Namespace are regular expressions of the whole name.
-type target struct {
+// targetOf selects objects: Name and Namespace are regular expressions of the whole name.
+type targetOf struct {
 	Group     string `json:"group,omitempty"`
 	Version   string `json:"version"`
 	Kind      string `json:"kind"`
@@ -237,7 +237,7 @@ func (d *directory) component(name string, of func(*Plan) []mend.Mend) {
 		if !grouped {
 			group, version = "", p.APIVersion
 		}
-		t := target{Group: group, Version: version, Kind: p.Kind, Name: regexp.QuoteMeta(p.Name)}
+		t := targetOf{Group: group, Version: version, Kind: p.Kind, Name: regexp.QuoteMeta(p.Name)}
 		if p.namesake {
 			t.Namespace = cmp.Or(p.Owner.Namespace, metav1.NamespaceDefault) // as kustomize takes it
 		}
@@ -335,6 +335,9 @@ func (d *directory) readme() string {
 	}
 	for _, name := range d.components {
 		say("`component/%s` is a kustomize component for the kustomization that your objects come from: add the directory to its `components`. It is not for `kubectl apply -k`, because a component alone does not build.\n", name)
+	}
+	if len(d.plans) > 0 {
+		say("`--what-if` with this directory judges again as if all patches were applied, and applies none. What it says of running pods has to be measured after.\n")
 	}
 	if count[Upstream] > 0 {
 		say("`upstream` has the patches of objects that somebody manages and would undo a change of. They are not in apply.sh: change them there.\n")

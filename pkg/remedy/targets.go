@@ -3,39 +3,12 @@ package remedy
 import (
 	"encoding/json"
 
-	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/remedy/target"
 )
-
-// TargetsFile is the file that says for which object each patch is, for --what-if.
-const TargetsFile = "targets.json"
-
-// TargetsKind and TargetsVersion are the kind and the version of what is in it.
-const TargetsKind = "PatchTargets"
-
-// TargetsVersion is the API version of the plugin's own types.
-var TargetsVersion = api.GroupVersion.String()
-
-// Targets is what TargetsFile holds.
-type Targets struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Patches    []Target `json:"patches"`
-}
-
-// Target names a file with a patch, with slashes, and the object that it is for.
-type Target struct {
-	Path       string `json:"path"`
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Name       string `json:"name"`
-	Namespace  string `json:"namespace,omitempty"`
-	// File is the file that declares the object, if another file declares one of the same name.
-	File string `json:"file,omitempty"`
-}
 
 // targets adds the list of the patches with all changes, one for each object.
 func (d *directory) targets() {
-	list := Targets{APIVersion: TargetsVersion, Kind: TargetsKind}
+	list := target.List{APIVersion: target.APIVersion, Kind: target.Kind}
 	written := make(map[string]bool, len(d.files))
 	for i := range d.files {
 		written[d.files[i].Name] = true
@@ -47,7 +20,9 @@ func (d *directory) targets() {
 		// What apply.sh applies, or else the patch for the object's manager or source.
 		for _, file := range []string{"patches/" + p.name + ".all.json", "patches/" + p.name + ".safe.json", "upstream/" + p.name + ".yaml", "component/all/" + p.name + ".yaml"} {
 			if written[file] {
-				list.Patches = append(list.Patches, Target{file, p.APIVersion, p.Kind, p.Name, p.Owner.Namespace, p.Owner.File})
+				list.Patches = append(list.Patches, target.Target{
+					Path: file, APIVersion: p.APIVersion, Kind: p.Kind, Name: p.Name, Namespace: p.Owner.Namespace, File: p.Owner.File,
+				})
 				break
 			}
 		}
@@ -59,5 +34,5 @@ func (d *directory) targets() {
 	if err != nil {
 		panic(err) // texts only
 	}
-	d.add(TargetsFile, 0o600, string(data)+"\n")
+	d.add(target.File, 0o600, string(data)+"\n")
 }

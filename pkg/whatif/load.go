@@ -22,7 +22,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/remedy"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/remedy/target"
 )
 
 // Bounds of a directory. The API server takes objects of up to 3 MiB.
@@ -84,7 +84,7 @@ type loader struct {
 }
 
 func (l *loader) load(ctx context.Context) error {
-	if _, err := l.root.Lstat(remedy.TargetsFile); err == nil {
+	if _, err := l.root.Lstat(target.File); err == nil {
 		return l.targets()
 	}
 	var found []string
@@ -184,28 +184,28 @@ func cause(err error) error {
 
 // targets reads a directory that --write-patches wrote.
 func (l *loader) targets() error {
-	data, err := l.read(remedy.TargetsFile)
+	data, err := l.read(target.File)
 	if err != nil {
-		return fmt.Errorf("%s: %w", l.shown(remedy.TargetsFile), err)
+		return fmt.Errorf("%s: %w", l.shown(target.File), err)
 	}
-	var list remedy.Targets
+	var list target.List
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	if decoder.Decode(&list) != nil || list.Kind != remedy.TargetsKind || list.APIVersion != remedy.TargetsVersion {
-		return fmt.Errorf("%s: expected the list that --write-patches wrote (%s, kind %s), found something else", l.shown(remedy.TargetsFile), remedy.TargetsVersion, remedy.TargetsKind)
+	if decoder.Decode(&list) != nil || list.Kind != target.Kind || list.APIVersion != target.APIVersion {
+		return fmt.Errorf("%s: expected the list that --write-patches wrote (%s, kind %s), found something else", l.shown(target.File), target.APIVersion, target.Kind)
 	}
 	if len(list.Patches) > maxPatches {
-		return fmt.Errorf("%s: expected at most %d patches, found %d", l.shown(remedy.TargetsFile), maxPatches, len(list.Patches))
+		return fmt.Errorf("%s: expected at most %d patches, found %d", l.shown(target.File), maxPatches, len(list.Patches))
 	}
 	for i := range list.Patches {
 		t := &list.Patches[i]
 		version, err := schema.ParseGroupVersion(t.APIVersion)
 		if err != nil || t.Kind == "" || t.Name == "" || version.Version == "" {
-			return fmt.Errorf("%s: patches[%d]: expected the apiVersion, the kind and the name of an object", l.shown(remedy.TargetsFile), i)
+			return fmt.Errorf("%s: patches[%d]: expected the apiVersion, the kind and the name of an object", l.shown(target.File), i)
 		}
 		data, err := l.read(t.Path)
 		if err != nil {
-			return fmt.Errorf("%s: patches[%d].path: %w", l.shown(remedy.TargetsFile), i, err)
+			return fmt.Errorf("%s: patches[%d].path: %w", l.shown(target.File), i, err)
 		}
 		p := patch{name: l.shown(t.Path), target: exactly(Identity{version.Group, version.Version, t.Kind, t.Namespace, t.Name, t.File})}
 		if err := p.parse(data); err != nil {
@@ -297,7 +297,7 @@ func (l *loader) kustomization(ctx context.Context, name string) error {
 
 // patches reads the patches in one text: a JSON patch, or strategic merge patches. Without a
 // target, these are for the object that they name.
-func (l *loader) patches(name string, data []byte, target *Target) error {
+func (l *loader) patches(name string, data []byte, of *Target) error {
 	parts, err := parse(data)
 	if err != nil {
 		return err
@@ -309,8 +309,8 @@ func (l *loader) patches(name string, data []byte, target *Target) error {
 		p := parts[i]
 		p.name = name
 		switch {
-		case target != nil:
-			if p.target, err = newSelector(target); err != nil {
+		case of != nil:
+			if p.target, err = newSelector(of); err != nil {
 				return err
 			}
 		case p.operations != nil:

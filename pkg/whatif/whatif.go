@@ -271,6 +271,9 @@ func (p *patch) apply(object *unstructured.Unstructured) (*unstructured.Unstruct
 // operation.
 const maxObject = 16 << 20
 
+// maxWork bounds the bytes that the operations of one patch go through: each one reads the object.
+var maxWork = 2 << 30
+
 // operate applies the operations one by one, to say which one fails. The library's errors quote
 // values.
 func (p *patch) operate(object []byte) (_ []byte, err error) {
@@ -279,7 +282,11 @@ func (p *patch) operate(object []byte) (_ []byte, err error) {
 			err = errors.New("it cannot be applied")
 		}
 	}()
+	work := 0
 	for i := range p.operations {
+		if work += len(object); work > maxWork {
+			return nil, fmt.Errorf("it takes too long: %d operations on an object of this size", len(p.operations))
+		}
 		object, err = p.operations[i : i+1].Apply(object)
 		why := ""
 		switch {
