@@ -104,7 +104,7 @@ func TestNamesAsTheyCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, lines := 0, 0
-	err = Print(writer(func(p []byte) (int, error) {
+	err = Print(writerFunc(func(p []byte) (int, error) {
 		if first == 0 {
 			first = given
 		}
@@ -119,6 +119,6 @@ func TestNamesAsTheyCome(t *testing.T) {
 	}
 }
 
-type writer func([]byte) (int, error)
+type writerFunc func([]byte) (int, error)
 
-func (w writer) Write(p []byte) (int, error) { return w(p) }
+func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
