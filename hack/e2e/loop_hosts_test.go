@@ -37,7 +37,7 @@ func TestLoopHosts(t *testing.T) {
 	}
 	for round := 1; ; round++ {
 		dir := filepath.Join(t.TempDir(), fmt.Sprint(round))
-		report := reportOf(t, ctx, "nodes", harness.Worker, "--write-patches", dir)
+		report := reportOf(t, ctx, "--question", "hosts", "--write-patches", dir)
 		verdict, message := pending(report)
 		t.Logf("round %d: %s: %s", round, verdict, message)
 		if verdict == api.Pass {

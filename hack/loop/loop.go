@@ -410,14 +410,17 @@ func (r *runner) byHand(ctx context.Context, step Step) error {
 		_, err := r.c.Kubectl(ctx, "-n", Namespace, "patch", "secret", "database", "--type=merge", "--patch", `{"stringData": {"password": "the second one"}}`)
 		return err
 	case is("Watch the API servers' audit log"):
-		if err := PolicyActs(ctx, r.c, "Audit"); err != nil {
+		// A policy that is not in force yet lets the pod in, too, and counts nothing.
+		return harness.Wait(ctx, "a pod with a writable root in the API server's metrics", time.Minute, func() error {
+			if err := PolicyActs(ctx, r.c, "Audit"); err != nil {
+				return err
+			}
+			metrics, err := r.c.Kubectl(ctx, "get", "--raw", "/metrics")
+			if err == nil && !counted.MatchString(metrics) {
+				err = errors.New("none is counted")
+			}
 			return err
-		}
-		metrics, err := r.c.Kubectl(ctx, "get", "--raw", "/metrics")
-		if err == nil && !counted.MatchString(metrics) {
-			err = errors.New("no pod with a writable root is counted in the API server's metrics")
-		}
-		return err
+		})
 	case is("Copy the configuration"), is("Do the same for each other resource"), is("Give each etcd member a new data directory"),
 		is("Delete older backups elsewhere"), is("Old revisions in etcd"):
 		return nil
