@@ -552,10 +552,10 @@ func subjectWords(s fact.Subject) string {
 
 // worst is a question's answer while its parts are added.
 type worst struct {
-	limited  string // why the run never says yes, if it read anything for the question
-	no       bool
-	unknown  []reasoned
-	parts    int
+	limited string // why the run never says yes, if it read anything for the question
+	no      bool
+	unknown []reasoned
+	parts   int
 }
 
 type reasoned struct{ part, reason string }

@@ -25,8 +25,8 @@ func TestWritableRoot(t *testing.T) {
 		})
 	}
 	ft.Judge(t, checks.OfSet(WritableRoot.Judge), map[string]row{
-		"read-only passes": {root(true), finding(api.Pass, "its root file system is read-only", "ro", "true")},
-		"writable fails":   {root(false), finding(api.Fail, "its root file system is writable; no path of it has a writable volume", "rw", "false")},
+		"read-only passes":                 {root(true), finding(api.Pass, "its root file system is read-only", "ro", "true")},
+		"writable fails":                   {root(false), finding(api.Fail, "its root file system is writable; no path of it has a writable volume", "rw", "false")},
 		"Windows has none, and no finding": {ft.Declared(fact.Container{}, func(s *fact.PodSpec) { s.OS = "windows" }), nil},
 	})
 }
