@@ -73,7 +73,7 @@ func TestFiles(t *testing.T) {
 		"patches/shop_deployments.apps_try.all.json", "patches/shop_deployments.apps_try.txt",
 		"upstream/shop_deployments.apps_chart.yaml", "upstream/shop_deployments.apps_made.yaml",
 		"component/safe/shop_deployments.apps_both.yaml", "component/safe/shop_deployments.apps_safe.yaml", "component/safe/shop_deployments.apps_chart.yaml", "component/safe/kustomization.yaml",
-		"component/all/shop_deployments.apps_both.yaml", "component/all/shop_deployments.apps_safe.yaml", "component/all/shop_deployments.apps_try.yaml", "component/all/shop_deployments.apps_chart.yaml", "component/all/kustomization.yaml",
+		"component/all/shop_deployments.apps_both.yaml", "component/all/shop_deployments.apps_safe.yaml", "component/all/shop_deployments.apps_try.yaml", "component/all/shop_deployments.apps_chart.yaml", "component/all/kustomization.yaml", "targets.json",
 		"apply.sh", "commands/namespaces.sh", "policy/audit.yaml", "policy/deny.yaml", "commands/nodes/w1.sh", "README.md",
 	}
 	if diff := cmp.Diff(want, fileNames(files)); diff != "" {

@@ -292,9 +292,9 @@ func (e *enforcement) judge(d *fact.DryRun, s *space) api.Finding {
 			f.Message += ": refused by " + d.PerfectBy
 		}
 	case refused == 0:
-		f.Verdict, f.Message = api.Pass, "pods with a writable root are made read-only"
+		f.Verdict, f.Message = api.Pass, "pods with a writable root are made read-only"+forWhom
 	default:
-		f.Verdict, f.Message = api.Pass, "pods with a writable root are "+stopped
+		f.Verdict, f.Message = api.Pass, "pods with a writable root are "+stopped+forWhom
 	}
 	if f.Verdict == api.Fail && s.running > 0 && s.open == 0 {
 		f.Severity = api.Low
@@ -303,6 +303,10 @@ func (e *enforcement) judge(d *fact.DryRun, s *space) api.Finding {
 	}
 	return f
 }
+
+// forWhom narrows a pass to what was asked: a policy can exempt other users, such as the service
+// accounts of controllers. The evidence names the user.
+const forWhom = ", for the user who asked"
 
 // perfect is the index in tries of the pod with a read-only root.
 const perfect = 3

@@ -61,11 +61,11 @@ func TestEnforcement(t *testing.T) {
 		},
 		"a policy refuses every writable root": {
 			tried(fact.DryRun{Unset: no, Writable: no, Init: no, Perfect: yes, By: by}),
-			found(api.Pass, "pods with a writable root are "+byRO, tryUnset, byRO, tryFalse, byRO, tryInit, byRO, tryPerfect, "allowed"),
+			found(api.Pass, "pods with a writable root are "+byRO+forWhom, tryUnset, byRO, tryFalse, byRO, tryInit, byRO, tryPerfect, "allowed"),
 		},
 		"every root is made read-only": {
 			tried(fact.DryRun{Unset: changed, Writable: changed, Init: changed}),
-			found(api.Pass, "pods with a writable root are made read-only",
+			found(api.Pass, "pods with a writable root are made read-only"+forWhom,
 				tryUnset, "allowed, and made read-only", tryFalse, "allowed, and made read-only", tryInit, "allowed, and made read-only"),
 		},
 		"only a default": {

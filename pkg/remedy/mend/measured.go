@@ -130,17 +130,6 @@ func (x *work) counted(processes int) string {
 	return "all " + checks.Count(processes, "measured process") + " of " + checks.Count(len(x.w.Pods), "pod")
 }
 
-// neverGains says, as a sentence, that all threads have NoNewPrivs; "" if that is not so, or
-// unknown.
-func (x *work) neverGains(c *fact.Container) string {
-	all := true
-	n, why := x.threads(c, func(t thread) { all = all && t.noNewPrivs != nil && *t.noNewPrivs })
-	if why != "" || !all {
-		return ""
-	}
-	return "NoNewPrivs is set already for each thread of " + x.counted(n) + "."
-}
-
 // holdsNothing says, as a sentence, that no thread holds a capability or can get one; "" if that
 // is not so, or unknown. A process that started as root may have used capabilities before it gave
 // them up, so it is so only for a container that is declared to start as another user.

@@ -124,7 +124,9 @@ func escalation(x *work, c *fact.Container) bool {
 	if isFalse(c.AllowPrivilegeEscalation) {
 		return false
 	}
-	x.add(c, set(false, "securityContext", "allowPrivilegeEscalation").safe(x.neverGains(c),
+	// That all threads have NoNewPrivs by now does not make it safe: a program can have set that
+	// itself, after it had used such a program.
+	x.add(c, set(false, "securityContext", "allowPrivilegeEscalation").safe("",
 		"A set-user-ID program such as sudo or su, or one with file capabilities, no longer gives its caller more rights."))
 	// The API server refuses it beside these.
 	if isTrue(c.Privileged) {
