@@ -98,6 +98,7 @@ func rights() []right {
 		{where: everywhere, resource: "configmaps", verb: "list", when: reads, without: "credentials in ConfigMaps, and what scripts in them install, are unknown (--no-configmaps does not look for them)"},
 		{where: everywhere, resource: "/apis", verb: "get", when: reads, without: "external stores of secrets are unknown"},
 		{where: everywhere, resource: "/apis/*", verb: "get", when: reads, without: "external stores of secrets are unknown"},
+		{where: everywhere, resource: "/openapi/v3/*", verb: "get", when: reads, without: "it is unknown whether objects of aggregated API servers run pods"},
 		{where: everywhere, group: "storage.k8s.io", resource: "csidrivers", verb: "list", when: reads, without: "it is unknown which external stores of secrets are installed"},
 		{where: everywhere, group: "admissionregistration.k8s.io", resource: "mutatingwebhookconfigurations", verb: "list", when: reads, without: "it is unknown which external stores of secrets are installed"},
 		{where: everywhere, group: "admissionregistration.k8s.io", resource: "validatingwebhookconfigurations", verb: "list", when: reads, without: "it is unknown which policy engines the API server asks"},

@@ -83,8 +83,8 @@ func (l *templateLister) custom(ctx context.Context) error {
 	return nil
 }
 
-// bySchema returns the resources whose schema says that they can hold pods, and those without
-// one: their objects show it. Definitions are listed once. Without the right to, and for what an
+// bySchema returns the resources whose schema says that they can hold pods. Those without one are
+// a gap. Definitions are listed once. Without the right to, and for what an
 // aggregated API server serves, the schemas that the API server publishes say it.
 func (l *templateLister) bySchema(ctx context.Context, of []*discovered) ([]*discovered, error) {
 	byKind := map[schema.GroupKind]*discovered{}
@@ -117,19 +117,21 @@ func (l *templateLister) bySchema(ctx context.Context, of []*discovered) ([]*dis
 		return nil, err
 	}
 	found = append(found, more...)
-	switch {
-	case len(unread) > 0 && forbidden:
+	if len(unread) > 0 {
 		var groups []string
 		for _, r := range unread {
 			groups = append(groups, r.Group)
 		}
-		l.gaps = append(l.gaps, fact.Gap{
-			What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.Forbidden,
-			Detail: "no right to list " + resource + ", and it is unknown whether resources of these groups run pods: " + some(groups, 5),
-			Hint:   "grant list on " + resource,
-		})
-	default:
-		found = append(found, unread...)
+		gap := fact.Gap{What: fact.Templates, Subject: fact.Subject{Kind: fact.SubjectCluster}}
+		if forbidden {
+			gap.Reason, gap.Hint = fact.Forbidden, "grant list on "+resource
+			gap.Detail = "no right to list " + resource + ", and it is unknown whether resources of these groups run pods: " + some(groups, 5)
+		} else {
+			// Their objects are not read to see it: nobody knows what they hold.
+			gap.Reason = fact.NotPresent
+			gap.Detail = "no schema is published for these groups, and it is unknown whether their resources run pods: " + some(groups, 5)
+		}
+		l.gaps = append(l.gaps, gap)
 	}
 	slices.SortFunc(found, func(a, b *discovered) int { return strings.Compare(a.name(), b.name()) })
 	return found, nil
