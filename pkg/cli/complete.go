@@ -15,7 +15,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
 )
 
 // completion returns the values that a flag or an argument may have.
@@ -51,14 +51,14 @@ func (c completer) flag(name string) completion {
 	severities := fixed(string(api.Critical), string(api.High), string(api.Medium), string(api.Low))
 	switch name {
 	case "output":
-		return fixed(report.FormatNames()...)
+		return fixed(formats.Names()...)
 	case "output-file":
 		return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 			if strings.Contains(typed, "=") {
 				return nil, cobra.ShellCompDirectiveDefault
 			}
 			var words []string
-			for _, f := range report.Formats() {
+			for _, f := range formats.All() {
 				if f.Argument == "" {
 					words = append(words, f.Name+"=")
 				}

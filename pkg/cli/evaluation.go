@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +25,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/spool"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/spool/tempfile"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/waiver"
@@ -223,12 +223,12 @@ const arrivingBatch = 256
 
 // showsPasses reports whether some output of the run shows passes.
 func (r *evaluation) showsPasses() bool {
-	if report.ShowsPasses(r.report.output, r.report.showPasses) {
+	if formats.ShowsPasses(r.report.output, r.report.showPasses) {
 		return true
 	}
 	return slices.ContainsFunc(r.report.outputFile, func(output string) bool {
-		format, _, _ := strings.Cut(output, "=")
-		return report.ShowsPasses(format, r.report.showPasses)
+		format, _, _ := formats.SplitFile(output)
+		return formats.ShowsPasses(format, r.report.showPasses)
 	})
 }
 
@@ -381,6 +381,7 @@ func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
 	}
 	r.spec.Waivers = judgement.Waivers
 	built := report.Stream(r.spec, set, judgement)
+	built.Head.Checks = catalogue.Describe(slices.DeleteFunc(slices.Clone(r.checks), func(c checks.Check) bool { return !c.Ready(set) }))
 	if err := r.patch(set, judgement, built); err != nil {
 		return err
 	}
@@ -409,17 +410,18 @@ func driftState(v *checks.View, r checks.Running) string { return drift.StateOf(
 
 func (r *evaluation) print(built *report.Report) error {
 	opts := report.Options{
-		NoHeaders:   r.report.noHeaders,
-		MinSeverity: api.Severity(r.report.severity),
-		Summary:     r.summary,
-		ShowPasses:  r.report.showPasses,
-		Catalogue:   catalogue.All(),
-		Wide:        r.env.again("-o wide"),
-		Expand:      r.env.expand,
+		NoHeaders:    r.report.noHeaders,
+		MinSeverity:  api.Severity(r.report.severity),
+		Summary:      r.summary,
+		ShowPasses:   r.report.showPasses,
+		AllowUnknown: r.report.allowUnknown,
+		Catalogue:    catalogue.All(),
+		Wide:         r.env.again("-o wide"),
+		Expand:       r.env.expand,
 	}
 	for _, output := range r.report.outputFile {
-		format, path, _ := strings.Cut(output, "=")
-		printer, err := report.NewPrinter(format, opts)
+		format, path, _ := formats.SplitFile(output)
+		printer, err := formats.NewPrinter(format, opts)
 		if err != nil {
 			return err
 		}
@@ -429,7 +431,7 @@ func (r *evaluation) print(built *report.Report) error {
 	}
 	opts.Color = r.env.colored(r.report.color)
 	opts.Width = r.env.OutWidth
-	printer, err := report.NewPrinter(r.report.output, opts)
+	printer, err := formats.NewPrinter(r.report.output, opts)
 	if err != nil {
 		return err
 	}

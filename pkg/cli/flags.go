@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
 )
 
 // reportFlags say what is judged, printed and saved.
@@ -51,7 +52,7 @@ type reportFlags struct {
 }
 
 func (f *reportFlags) add(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.output, "output", "o", "", "Output format. One of: "+strings.Join(report.FormatNames(), ", ")+".")
+	flags.StringVarP(&f.output, "output", "o", "", "Output format. One of: "+strings.Join(formats.Names(), ", ")+".")
 	flags.StringArrayVar(&f.outputFile, "output-file", nil, "Also write the results to a file, as FORMAT=PATH. Repeatable.")
 	flags.StringSliceVar(&f.questions, "question", nil, "Answer only these questions: builds, immutable, privileged, hosts, secrets, drift, or 1 to 6.")
 	flags.StringSliceVar(&f.checks, "check", nil, "Run only these checks: by ID, glob (privileged/host-*), question (privileged), or part (secrets:stored).")
@@ -96,15 +97,15 @@ func (f *reportFlags) validate() error {
 	if f.showPasses && f.output != "wide" && !slices.ContainsFunc(f.outputFile, func(o string) bool { return strings.HasPrefix(o, "wide=") }) {
 		return errors.New("--show-passes has no effect without -o wide")
 	}
-	if _, err := report.NewPrinter(f.output, report.Options{}); err != nil {
+	if _, err := formats.NewPrinter(f.output, report.Options{}); err != nil {
 		return badFormat(err, f.output)
 	}
 	for _, o := range f.outputFile {
-		format, path, ok := strings.Cut(o, "=")
-		if !ok || path == "" {
+		format, path, ok := formats.SplitFile(o)
+		if !ok {
 			return fmt.Errorf("--output-file: expected FORMAT=PATH, found %q", o)
 		}
-		if _, err := report.NewPrinter(format, report.Options{}); err != nil {
+		if _, err := formats.NewPrinter(format, report.Options{}); err != nil {
 			return fmt.Errorf("--output-file: %w", badFormat(err, format))
 		}
 		if err := writable(path); err != nil {

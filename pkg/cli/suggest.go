@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
 )
 
 // nearest returns the words that the user probably meant: those that begin like the
@@ -83,10 +84,10 @@ func unknownFlag(cmd *cobra.Command, err error) error {
 // badFormat adds a suggestion to the error about an output format.
 func badFormat(err error, format string) error {
 	name, _, _ := strings.Cut(format, "=")
-	if err == nil || slices.ContainsFunc(report.Formats(), func(f report.Format) bool { return f.Name == name }) {
+	if err == nil || report.Named(formats.All(), name) != nil {
 		return err
 	}
-	return fmt.Errorf("%w%s", err, didYouMean(nearest(name, report.FormatNames())))
+	return fmt.Errorf("%w%s", err, didYouMean(nearest(name, formats.Names())))
 }
 
 // questionNames returns the questions, in their order.

@@ -20,6 +20,9 @@ import (
 type Report struct {
 	// Head is the report without its findings: Head.Findings is empty.
 	Head *api.ChecklistReport
+	// Set are the facts, for pictures; nil if the report was read from a file. A printer does not
+	// change it. Its workloads can be missing: those of very many are dropped as they are judged.
+	Set *fact.Set
 	// Each gives the findings in their order, each time the same.
 	Each iter.Seq[api.Finding]
 	// Stored is the store of the cluster's Secrets, for people who asked about Secrets.
@@ -73,7 +76,7 @@ func Build(spec api.ReportSpec, set *fact.Set, result checks.Result) *api.Checkl
 
 // Stream is Build for facts that can have very many findings.
 func Stream(spec api.ReportSpec, set *fact.Set, judgement *checks.Judgement) *Report {
-	report := &Report{Head: head(spec, set, &judgement.Result), Each: sanitized(judgement.All())}
+	report := &Report{Head: head(spec, set, &judgement.Result), Set: set, Each: sanitized(judgement.All())}
 	if few, failing, ok := judgement.Few(fewFindings); ok {
 		report.failing = failing
 		report.few = func(yield func(api.Finding, *checks.Said) bool) {
@@ -106,6 +109,8 @@ func head(spec api.ReportSpec, set *fact.Set, result *checks.Result) *api.Checkl
 		Cluster: api.ReportCluster{
 			Name:     set.Cluster.Name,
 			Server:   set.Cluster.Server,
+			User:     set.Cluster.User,
+			UID:      set.Cluster.UID,
 			Version:  set.Cluster.Version,
 			Provider: result.Provider,
 
@@ -192,6 +197,7 @@ func sanitize(report *api.ChecklistReport) {
 	}
 	report.Gaps = gaps
 	c := &report.Cluster
+	c.User, c.UID = safe(c.User), safe(c.UID)
 	c.Name, c.Server, c.Version, c.Provider = safe(c.Name), safe(c.Server), escape.Line(c.Version), escape.Line(c.Provider)
 	c.OtherStores = slices.Clone(c.OtherStores)
 	for i := range c.OtherStores {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -29,6 +30,13 @@ type Options struct {
 	// Catalogue holds every check, for what a finding does not say about its check:
 	// titles, reasons, references.
 	Catalogue []checks.Check
+	// AllowUnknown makes what is unknown no error, in formats that tell the two apart.
+	AllowUnknown bool
+	// Limit is the greatest length of a text in characters, in formats that have one. 0 means
+	// the format's own.
+	Limit int
+	// Mapping is the benchmark by whose controls findings are grouped; "" for none.
+	Mapping string
 	// Wide is the command that prints the same report as a wide table.
 	Wide string
 	// Expand adds the user's own flags to the commands of a text. Texts hold
@@ -94,40 +102,47 @@ type Format struct {
 	Name string
 	// Argument names what follows "NAME=". It is "" if nothing may follow.
 	Argument string
-	New      func(argument string, opts Options) (Printer, error)
+	// Passes reports whether the format shows passes, or counts them finding by finding. asked is
+	// --show-passes. Nil means that it always does.
+	Passes func(asked bool) bool
+	New    func(argument string, opts Options) (Printer, error)
 }
 
-// Formats lists every output format, in the order in which help shows them.
+func neverPasses(bool) bool { return false }
+
+// Formats lists the formats of this package. Package formats adds those of other tools.
 func Formats() []Format {
 	return []Format{
-		{"table", "", func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o}, nil }},
-		{"wide", "", func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o, wide: true}, nil }},
-		{"json", "", func(_ string, o Options) (Printer, error) { return newDocument("json", o), nil }},
-		{"yaml", "", func(_ string, o Options) (Printer, error) { return newDocument("yaml", o), nil }},
-		{"name", "", func(_ string, o Options) (Printer, error) { return namePrinter{o}, nil }},
-		{"jsonpath", "TEMPLATE", fromText("jsonpath", newJSONPath)},
-		{"jsonpath-file", "FILE", fromFile("jsonpath-file", newJSONPath)},
-		{"go-template", "TEMPLATE", fromText("go-template", newGoTemplate)},
-		{"go-template-file", "FILE", fromFile("go-template-file", newGoTemplate)},
-		{"custom-columns", "HEADER:PATH,...", func(arg string, o Options) (Printer, error) { return newCustomColumns(arg, o) }},
+		{"table", "", neverPasses, func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o}, nil }},
+		{"wide", "", func(asked bool) bool { return asked }, func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o, wide: true}, nil }},
+		{"json", "", nil, func(_ string, o Options) (Printer, error) { return newDocument("json", o), nil }},
+		{"yaml", "", nil, func(_ string, o Options) (Printer, error) { return newDocument("yaml", o), nil }},
+		{"name", "", neverPasses, func(_ string, o Options) (Printer, error) { return namePrinter{o}, nil }},
+		{"jsonpath", "TEMPLATE", nil, fromText("jsonpath", newJSONPath)},
+		{"jsonpath-file", "FILE", nil, fromFile("jsonpath-file", newJSONPath)},
+		{"go-template", "TEMPLATE", nil, fromText("go-template", newGoTemplate)},
+		{"go-template-file", "FILE", nil, fromFile("go-template-file", newGoTemplate)},
+		{"custom-columns", "HEADER:PATH,...", nil, func(arg string, o Options) (Printer, error) { return newCustomColumns(arg, o) }},
 	}
 }
 
-// ShowsPasses reports whether a format shows passes. Passes is --show-passes.
-func ShowsPasses(output string, passes bool) bool {
-	switch output {
-	case "", "table", "name":
-		return false
-	case "wide":
-		return passes
+// NewPrinter returns the printer for the value of -o, of the formats of this package.
+func NewPrinter(output string, opts Options) (Printer, error) { return Choose(Formats(), output, opts) }
+
+// Named returns the format that a value of -o names; nil if there is none. The value can have an
+// argument.
+func Named(formats []Format, output string) *Format {
+	name, _, _ := strings.Cut(cmp.Or(output, "table"), "=")
+	if i := slices.IndexFunc(formats, func(f Format) bool { return f.Name == name }); i >= 0 {
+		return &formats[i]
 	}
-	return true
+	return nil
 }
 
-// FormatNames lists the formats as a user types them.
-func FormatNames() []string {
+// Names lists formats as a user types them.
+func Names(formats []Format) []string {
 	var names []string
-	for _, f := range Formats() {
+	for _, f := range formats {
 		if f.Argument != "" {
 			names = append(names, f.Name+"=")
 			continue
@@ -137,18 +152,13 @@ func FormatNames() []string {
 	return names
 }
 
-// NewPrinter returns the printer for the value of -o.
-func NewPrinter(output string, opts Options) (Printer, error) {
-	if output == "" {
-		output = "table"
-	}
+// Choose returns the printer for the value of -o.
+func Choose(formats []Format, output string, opts Options) (Printer, error) {
+	format := Named(formats, output)
 	name, argument, hasArgument := strings.Cut(output, "=")
-	i := slices.IndexFunc(Formats(), func(f Format) bool { return f.Name == name })
-	if i < 0 {
-		return nil, fmt.Errorf("output format %q is not supported; use one of: %s", output, strings.Join(FormatNames(), ", "))
-	}
-	format := Formats()[i]
 	switch {
+	case format == nil:
+		return nil, fmt.Errorf("output format %q is not supported; use one of: %s", output, strings.Join(Names(formats), ", "))
 	case format.Argument == "" && hasArgument:
 		return nil, fmt.Errorf("output format %q takes no argument, found %q", name, argument)
 	case format.Argument != "" && argument == "":

@@ -111,6 +111,8 @@ type Cluster struct {
 	Name    string `json:"name,omitempty"`
 	Server  string `json:"server,omitempty"`
 	Version string `json:"version,omitempty"`
+	// User is the API server's name for who asked it (SelfSubjectReview); "" if it was not asked.
+	User string `json:"user,omitempty"`
 	// UID is that of the namespace kube-system, which people use as the cluster's; "" if it was
 	// not read.
 	UID string `json:"uid,omitempty"`

@@ -1,7 +1,10 @@
 package v1alpha1
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -21,6 +24,9 @@ type ChecklistReport struct {
 	// Read counts what the pods' part of the report was made from: files, documents and
 	// objects, or pods of a cluster. It is nil if no workload was looked for.
 	Read *fact.ReadCount `json:"read,omitempty"`
+	// Checks are those that ran, sorted: what a finding does not say about its check. A report of
+	// an earlier version has none.
+	Checks []ReportCheck `json:"checks,omitempty"`
 	// Answers are in the order of the questions; only those that were asked.
 	Answers []Answer `json:"answers"`
 	// Findings are sorted: fail, unknown, accepted, pass; then severity,
@@ -118,11 +124,40 @@ type WaiverNote struct {
 	Detail string `json:"detail"`
 }
 
+// ReportCheck is one check that ran.
+type ReportCheck struct {
+	Check    string   `json:"check"`
+	Title    string   `json:"title"`
+	Severity Severity `json:"severity"` // the worst that it can give
+	// Parts are the parts of its question that need it, by name. Empty if none does: then it only
+	// gives findings.
+	Parts []string `json:"parts,omitempty"`
+	// Controls are what it gives evidence for, in benchmarks and guides.
+	Controls []Control `json:"controls,omitempty"`
+}
+
+// Control is one entry of a benchmark or guide that a check relates to. A check gives evidence
+// for it. No number of passes shows that a control is met.
+type Control struct {
+	Mapping string `json:"mapping"` // cis, nist-800-190, pss, attack, nsa
+	// Version is the benchmark's: "1.12" of cis. "" if there is only one.
+	Version string `json:"version,omitempty"`
+	// ID is the control's number, or its heading if the guide has no numbers.
+	ID string `json:"id"`
+	// Same reports whether the control asks what the check asks. Else the check gives evidence
+	// for a part of it.
+	Same bool `json:"same,omitempty"`
+}
+
 // ReportCluster says which cluster was looked at, and how much of it.
 type ReportCluster struct {
 	// Name is the kubeconfig's name for it, or "" if it has none.
-	Name          string `json:"name,omitempty"`
-	Server        string `json:"server,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Server string `json:"server,omitempty"`
+	// User is the API server's name for who ran it (SelfSubjectReview); "" if it was not asked.
+	User string `json:"user,omitempty"`
+	// UID is that of the namespace kube-system; "" if it was not read.
+	UID           string `json:"uid,omitempty"`
 	Version       string `json:"version,omitempty"`
 	Provider      string `json:"provider,omitempty"`
 	Nodes         int    `json:"nodes"`
@@ -428,6 +463,18 @@ type Acceptance struct {
 	Expires    string `json:"expires"`  // the last day, UTC
 	// Line is where the waiver begins in the file.
 	Line int `json:"line,omitempty"`
+}
+
+// Fingerprint identifies the finding across runs: the SHA-256 of its check and subject, in 64
+// hexadecimal digits. It does not depend on verdict, severity, message or evidence.
+func (f *Finding) Fingerprint() string {
+	hash := sha256.New()
+	s := &f.Subject
+	for _, text := range []string{f.Check, s.Kind, s.Namespace, s.Name, s.Container, s.Node, s.Cluster, s.File} {
+		// Each text with its length: no two findings give the same bytes.
+		fmt.Fprintf(hash, "%d:%s", len(text), text) //nolint:errcheck // a hash takes everything
+	}
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // Counted is the severity with which answers count the finding, "" if they leave it out
