@@ -6,11 +6,14 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/prometheus"
 )
 
 // All lists every format, in the order in which help shows them.
 func All() []report.Format {
-	return report.Formats()
+	return append(report.Formats(),
+		prometheus.Format(),
+	)
 }
 
 // Names lists every format as a user types it.

@@ -1,0 +1,122 @@
+package prometheus
+
+import (
+	"bytes"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+const hostile = "a\"b\\c\n# HELP x\x00\x1b[31m\xff\u202e`@team` #1 {}"
+
+func sample(text string) *api.ChecklistReport {
+	finding := func(v api.Verdict, check string) api.Finding {
+		return api.Finding{Check: check, Question: api.Secrets, Verdict: v, Severity: api.High, Subject: fact.Subject{Kind: "Secret", Namespace: "secret-ns", Name: text, Node: "secret-node"}}
+	}
+	return &api.ChecklistReport{
+		ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(time.Unix(1_800_000_000, 0))},
+		Spec:       api.ReportSpec{Version: "v0.1.0", CatalogueVersion: text},
+		Cluster:    api.ReportCluster{Nodes: 3, MeasuredNodes: 2},
+		Checks:     []api.ReportCheck{{Check: "secrets/a", Severity: api.High}, {Check: "secrets/quiet", Severity: api.Low}},
+		Answers: []api.Answer{
+			{Question: api.Secrets, Answer: api.No, Parts: []api.PartAnswer{
+				{Part: "rest", Answer: api.No, Coverage: api.Coverage{Measured: 2, InScope: 5, NotRunning: 1}},
+				{Part: text, Answer: "strange"},
+			}},
+			{Question: api.Hosts, Answer: api.Unknown},
+		},
+		Findings: []api.Finding{finding(api.Fail, "secrets/a"), finding(api.Fail, "secrets/a"), finding(api.VerdictUnknown, "secrets/a"), finding(api.Pass, "secrets/"+text)},
+		Gaps:     []fact.Gap{{Reason: "NotReady"}, {Reason: "NotReady"}, {Reason: fact.Reason(text)}},
+	}
+}
+
+func printed(t *testing.T, r *api.ChecklistReport) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := report.Print(&out, printer{}, report.Of(r)); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// Prometheus's own parser reads what was counted.
+func TestReadBack(t *testing.T) {
+	for _, text := range []string{"plain", hostile, strings.Repeat("long", 1<<18)} {
+		got := printed(t, sample(text))
+		parser := expfmt.NewTextParser(model.LegacyValidation)
+		families, err := parser.TextToMetricFamilies(strings.NewReader(got))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, got)
+		}
+		if len(families) != 8 || len(got) > 20_000 {
+			t.Errorf("%d families, %d bytes", len(families), len(got))
+		}
+		if strings.Contains(got, "secret-n") {
+			t.Errorf("a node or namespace is named:\n%s", got)
+		}
+		values := map[string]float64{}
+		for name, f := range families {
+			if f.GetHelp() == "" || f.GetType().String() != "GAUGE" {
+				t.Errorf("%s: help %q, type %s", name, f.GetHelp(), f.GetType())
+			}
+			for _, m := range f.Metric {
+				key := strings.TrimPrefix(name, "kubectl_checklist_")
+				for _, l := range m.Label {
+					key += " " + l.GetValue()
+				}
+				if m.TimestampMs != nil {
+					t.Errorf("%s has a timestamp", key)
+				}
+				values[key] = m.Gauge.GetValue()
+			}
+		}
+		shown := strings.ReplaceAll(strings.ReplaceAll(value(text), `\"`, `"`), `\\`, `\`)
+		for key, want := range map[string]float64{
+			"answer secrets no": 1, "answer secrets yes": 0, "answer secrets unknown": 0, "answer hosts unknown": 1, "answer hosts yes": 0,
+			"part_answer secrets rest no": 1, "part_answer secrets " + shown + " unknown": 1, "part_answer secrets " + shown + " yes": 0,
+			"findings secrets secrets/a high fail": 2, "findings secrets secrets/a high unknown": 1, "findings secrets secrets/a high pass": 0,
+			"findings secrets secrets/quiet low unknown": 0,
+			"subjects secrets rest measured":             2, "subjects secrets rest unmeasured": 3, "subjects secrets rest not_running": 1,
+			"nodes measured": 2, "nodes unmeasured": 1, "gaps NotReady": 2, "gaps " + shown: 1,
+			"collected_timestamp_seconds": 1_800_000_000, "build_info v0.1.0 " + shown: 1,
+		} {
+			if n, ok := values[key]; !ok || n != want {
+				t.Errorf("%.100s: want %v, got %v (there: %v)", key, want, n, ok)
+			}
+		}
+	}
+}
+
+func TestPromtool(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed")
+	}
+	for _, text := range []string{"plain", hostile} {
+		cmd := exec.Command(promtool, "check", "metrics")
+		cmd.Stdin = strings.NewReader(printed(t, sample(text)))
+		if said, err := cmd.CombinedOutput(); err != nil || len(said) > 0 {
+			t.Errorf("%v\n%s", err, said)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestFullDisk(t *testing.T) {
+	if err := report.Print(full{}, printer{}, report.Of(sample("a"))); err == nil {
+		t.Error("no error")
+	}
+}
