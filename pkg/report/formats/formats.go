@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/prometheus"
 )
 
 // All lists every format, in the order in which help shows them.
 func All() []report.Format {
 	return append(report.Formats(),
+		markdown.Format(),
 		prometheus.Format(),
 	)
 }

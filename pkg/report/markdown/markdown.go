@@ -1,0 +1,208 @@
+// Package markdown prints a report as a comment for a pull request. It fits the limit of GitHub
+// (65,536 characters), with some room for text around it. Texts that are not ours are in code spans:
+// there, no name is a mention, a link or markup.
+package markdown
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+const (
+	mostCharacters  = 60_000
+	leastCharacters = 1000
+	footer          = 600 // characters kept for what was left out
+)
+
+// Format is the entry of the list of formats.
+func Format() report.Format {
+	return report.Format{Name: "markdown", New: func(_ string, opts report.Options) (report.Printer, error) {
+		if opts.Limit == 0 {
+			opts.Limit = mostCharacters
+		}
+		if opts.Limit < leastCharacters {
+			return nil, fmt.Errorf("the limit of markdown is at least %d characters, found %d", leastCharacters, opts.Limit)
+		}
+		return printer{opts}, nil
+	}}
+}
+
+type printer struct{ opts report.Options }
+
+// Print prints a report that is in memory.
+func (p printer) Print(out io.Writer, whole *api.ChecklistReport) error {
+	return p.Stream(out, report.Of(whole))
+}
+
+// page is the text so far. What does not fit is not added.
+type page struct {
+	text strings.Builder
+	left int // characters
+	full bool
+}
+
+// add reports whether the text fits. After one that does not, nothing fits: a page never skips a
+// bad finding and shows a better one.
+func (p *page) add(text string) bool {
+	n := utf8.RuneCountInString(text)
+	if p.full || n > p.left {
+		p.full = true
+		return false
+	}
+	p.left -= n
+	p.text.WriteString(text)
+	return true
+}
+
+// Stream reads the findings once.
+func (p printer) Stream(out io.Writer, r *report.Report) error {
+	to := &page{left: p.opts.Limit - footer}
+	rows := answers(to, r.Head)
+	left, hidden := p.findings(to, r)
+	to.full, to.left = false, footer
+	to.text.WriteByte('\n')
+	for _, line := range leftOut(rows, left, hidden) {
+		to.add("- " + line + "\n")
+	}
+	_, err := io.WriteString(out, to.text.String())
+	return err
+}
+
+// answers adds the tables of answers and parts, and returns how many rows did not fit.
+func answers(to *page, head *api.ChecklistReport) int {
+	lost := 0
+	row := func(text string) {
+		if !to.add(text) {
+			lost++
+		}
+	}
+	to.add("## Checklist\n\n| Question | Answer | Measured | Unknown | Accepted | Reason |\n| --- | --- | --- | --- | --- | --- |\n")
+	parts := 0
+	for _, a := range head.Answers {
+		row(fmt.Sprintf("| %s | %s | %d of %d | %d | %d | %s |\n", code(string(a.Question), 40), word(a.Answer), a.Measured, a.InScope, a.Unknowns, a.Accepted, code(a.Reason, 100)))
+		parts += len(a.Parts)
+	}
+	if parts == 0 {
+		return lost
+	}
+	to.add("\n| Question | Part | Answer | Measured | Unknown | Accepted | Reason |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, a := range head.Answers {
+		for _, p := range a.Parts {
+			row(fmt.Sprintf("| %s | %s | %s | %d of %d | %d | %d | %s |\n", code(string(a.Question), 40), code(p.Part, 40), word(p.Answer), p.Measured, p.InScope, p.Unknown, p.Accepted, code(p.Reason, 100)))
+		}
+	}
+	return lost
+}
+
+// findings adds the worst first, and counts those that do not fit, and those that --severity hides.
+// It hides no unknown.
+func (p printer) findings(to *page, r *report.Report) (left map[api.Verdict]int, hidden int) {
+	left = map[api.Verdict]int{}
+	parts := map[string]string{}
+	for _, c := range r.Head.Checks {
+		parts[c.Check] = strings.Join(c.Parts, ", ")
+	}
+	begun := false
+	for f := range r.Each {
+		switch {
+		case f.Verdict == api.Pass:
+			left[api.Pass]++
+			continue
+		case f.Verdict != api.VerdictUnknown && f.Severity.Rank() < p.opts.MinSeverity.Rank():
+			hidden++
+			continue
+		}
+		text := row(&f, parts[f.Check])
+		if !begun {
+			begun = true
+			text = "\n| Verdict | Severity | Check | Part | Subject | Finding | Basis | Evidence |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n" + text
+		}
+		if !to.add(text) {
+			left[f.Verdict]++
+		}
+	}
+	return left, hidden
+}
+
+func row(f *api.Finding, parts string) string {
+	said := code(f.Message, 300)
+	if f.Reason != "" {
+		said += " reason " + code(string(f.Reason), 60)
+	}
+	if f.Accepted != nil {
+		said += fmt.Sprintf(" accepted by %s until %s: %s", code(f.Accepted.AcceptedBy, 60), code(f.Accepted.Expires, 20), code(f.Accepted.Reason, 200))
+	}
+	evidence := "-"
+	if len(f.Evidence) > 0 {
+		evidence = code(f.Evidence[0].Source, 160) + " " + code(f.Evidence[0].Value, 100)
+	}
+	if more := len(f.Evidence) - 1; more > 0 {
+		evidence += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s |\n", code(string(f.Verdict), 20), code(string(f.Severity), 20),
+		code(f.Check, 80), code(parts, 80), code(report.SubjectName(f.Subject), 300), said, code(string(f.Basis), 20), evidence)
+}
+
+// leftOut says what is not on the page, a line for each kind.
+func leftOut(rows int, left map[api.Verdict]int, hidden int) []string {
+	var lines []string
+	for _, kind := range []struct {
+		n    int
+		name string
+	}{
+		{rows, "rows of answers, because of the limit"},
+		{left[api.Fail], "fail, because of the limit"},
+		{left[api.VerdictUnknown], "unknown, because of the limit"},
+		{left[api.Accepted], "accepted, because of the limit"},
+		{hidden, "below the severity that was asked for"},
+		{left[api.Pass], "pass"},
+	} {
+		if kind.n > 0 {
+			lines = append(lines, fmt.Sprintf("Left out: %d %s", kind.n, kind.name))
+		}
+	}
+	return lines
+}
+
+// word is an answer. Any other word than ours is unknown.
+func word(answer api.AnswerWord) string {
+	switch answer {
+	case api.Yes:
+		return "**YES**"
+	case api.No:
+		return "**NO**"
+	}
+	return "**unknown**"
+}
+
+var backticks = regexp.MustCompile("`+")
+
+// code returns text as a code span in a cell of a table, cut at limit bytes; "-" if it is empty.
+func code(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Co, r) {
+			return utf8.RuneError
+		}
+		return r
+	}, escape.Short(text, limit))
+	if text == "" {
+		return "-"
+	}
+	longest := 0
+	for _, run := range backticks.FindAllString(text, -1) {
+		longest = max(longest, len(run))
+	}
+	fence, pad := strings.Repeat("`", longest+1), ""
+	if longest > 0 {
+		pad = " " // a backtick beside the fence would be a part of it
+	}
+	return fence + pad + strings.ReplaceAll(text, "|", `\|`) + pad + fence
+}
