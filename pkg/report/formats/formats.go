@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/junit"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/prometheus"
 )
@@ -13,6 +14,7 @@ import (
 // All lists every format, in the order in which help shows them.
 func All() []report.Format {
 	return append(report.Formats(),
+		junit.Format(),
 		markdown.Format(),
 		prometheus.Format(),
 	)

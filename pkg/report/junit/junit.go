@@ -1,0 +1,232 @@
+// Package junit prints a report as JUnit XML, for the test views of GitLab, Jenkins and others. Each
+// finding that does not pass is a test case; the passes of a check are one case together. A fail is
+// a failure, an unknown an error, an accepted fail is skipped.
+package junit
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+// Bounds of one case, in bytes. GitLab takes files of 30 MB.
+const (
+	mostName     = 400
+	mostText     = 600
+	mostEvidence = 5
+)
+
+// Format is the entry of the list of formats.
+func Format() report.Format {
+	return report.Format{Name: "junit", New: func(_ string, opts report.Options) (report.Printer, error) { return printer{opts}, nil }}
+}
+
+type printer struct{ opts report.Options }
+
+// Print prints a report that is in memory.
+func (p printer) Print(out io.Writer, whole *api.ChecklistReport) error {
+	return p.Stream(out, report.Of(whole))
+}
+
+// counts are what the head of the file says before any case.
+type counts struct {
+	failures, errors, skipped, hidden, passes int
+	passesOf                                  map[string]int
+	order                                     []api.Finding // the first pass of each check
+}
+
+func (c *counts) tests() int { return c.failures + c.errors + c.skipped + len(c.order) }
+
+// hides reports whether --severity hides a finding. It hides no unknown.
+func (p printer) hides(f *api.Finding) bool {
+	return f.Verdict != api.VerdictUnknown && f.Verdict != api.Pass && f.Severity.Rank() < p.opts.MinSeverity.Rank()
+}
+
+func (p printer) count(r *report.Report) *counts {
+	c := &counts{passesOf: map[string]int{}}
+	for f := range r.Each {
+		switch {
+		case p.hides(&f):
+			c.hidden++
+		case f.Verdict == api.Fail:
+			c.failures++
+		case f.Verdict == api.Pass:
+			if c.passesOf[f.Check] == 0 {
+				c.order = append(c.order, api.Finding{Check: f.Check, Question: f.Question})
+			}
+			c.passesOf[f.Check]++
+			c.passes++
+		case f.Verdict == api.Accepted, p.opts.AllowUnknown:
+			c.skipped++
+		default:
+			c.errors++
+		}
+	}
+	return c
+}
+
+// Stream reads the findings twice: first it counts them. It holds the hashes of names, not findings.
+func (p printer) Stream(out io.Writer, r *report.Report) error {
+	c := p.count(r)
+	if err := head(out, r.Head, c); err != nil {
+		return err
+	}
+	parts := map[string]string{}
+	for _, check := range r.Head.Checks {
+		parts[check.Check] = strings.Join(check.Parts, ", ")
+	}
+	names := seen{}
+	for f := range r.Each {
+		if f.Verdict == api.Pass || p.hides(&f) {
+			continue
+		}
+		if err := p.testcase(out, &f, parts[f.Check], names); err != nil {
+			return err
+		}
+	}
+	for i := range c.order {
+		f := &c.order[i]
+		class := classname(f)
+		_, err := fmt.Fprintf(out, "    <testcase classname=\"%s\" name=\"%s\"><system-out>%d pass</system-out></testcase>\n",
+			class, names.unique(class, "passes", f), c.passesOf[f.Check])
+		if err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(out, "  </testsuite>\n</testsuites>\n")
+	return err
+}
+
+func head(out io.Writer, h *api.ChecklistReport, c *counts) error {
+	sums := fmt.Sprintf(`tests="%d" failures="%d" errors="%d" skipped="%d"`, c.tests(), c.failures, c.errors, c.skipped)
+	var b strings.Builder
+	fmt.Fprintf(&b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"checklist\" %s>\n  <testsuite name=\"checklist\" %s>\n    <properties>\n", sums, sums)
+	property := func(name, value string) {
+		fmt.Fprintf(&b, "      <property name=\"%s\" value=\"%s\"/>\n", text(name, mostName), text(value, mostText))
+	}
+	property("version", h.Spec.Version)
+	property("catalogueVersion", h.Spec.CatalogueVersion)
+	property("cluster", h.Cluster.Name)
+	for _, a := range h.Answers {
+		property("answer."+string(a.Question), string(a.Answer))
+		for _, p := range a.Parts {
+			property("part."+string(a.Question)+":"+p.Part, string(p.Answer))
+		}
+	}
+	property("leftOut.severity", fmt.Sprint(c.hidden))
+	// Passes have one case for each check.
+	property("joined.pass", fmt.Sprint(c.passes))
+	b.WriteString("    </properties>\n")
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func (p printer) testcase(out io.Writer, f *api.Finding, parts string, names seen) error {
+	class := classname(f)
+	name := names.unique(class, text(report.SubjectName(f.Subject), mostName), f)
+	message, body := text(f.Message, mostText), p.body(f, parts)
+	kind := text(string(f.Severity), mostName)
+	var result string
+	switch {
+	case f.Verdict == api.Fail:
+		result = fmt.Sprintf(`<failure type="%s" message="%s">%s</failure>`, kind, message, body)
+	case f.Verdict == api.Accepted:
+		why := "accepted"
+		if f.Accepted != nil {
+			why += ": " + f.Accepted.Reason
+		}
+		result = fmt.Sprintf(`<skipped message="%s">%s</skipped>`, text(why, mostText), body)
+	case p.opts.AllowUnknown:
+		result = fmt.Sprintf(`<skipped message="unknown: %s">%s</skipped>`, message, body)
+	default:
+		result = fmt.Sprintf(`<error type="unknown" message="unknown: %s">%s</error>`, message, body)
+	}
+	_, err := fmt.Fprintf(out, "    <testcase classname=\"%s\" name=\"%s\">%s</testcase>\n", class, name, result)
+	return err
+}
+
+// body has a line for each thing that a person asks about a finding.
+func (p printer) body(f *api.Finding, parts string) string {
+	var b strings.Builder
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%s: %s\n", name, text(value, mostText))
+		}
+	}
+	line("verdict", string(f.Verdict))
+	line("severity", string(f.Severity))
+	line("basis", string(f.Basis))
+	line("parts", parts)
+	line("finding", f.Message)
+	line("reason", string(f.Reason))
+	for i, e := range f.Evidence {
+		if i == mostEvidence {
+			line("evidence", fmt.Sprintf("%d more left out", len(f.Evidence)-i))
+			break
+		}
+		line("evidence", escape.Short(e.Source, mostText/2)+": "+escape.Short(e.Value, mostText/2-2))
+	}
+	if a := f.Accepted; a != nil {
+		line("accepted by", a.AcceptedBy+", until "+a.Expires)
+		line("accepted because", a.Reason)
+	}
+	if advice := f.Remediation.Text; advice != "" && p.opts.Expand != nil {
+		line("remediation", p.opts.Expand(advice))
+	} else {
+		line("remediation", advice)
+	}
+	return b.String()
+}
+
+// classname is checklist.QUESTION.CHECK. Jenkins splits it at dots.
+func classname(f *api.Finding) string {
+	check := strings.TrimPrefix(f.Check, string(f.Question)+"/")
+	word := func(s string) string { return strings.ReplaceAll(text(s, mostName), ".", "_") }
+	return "checklist." + word(string(f.Question)) + "." + word(check)
+}
+
+// seen are the names in use, as hashes. GitLab drops a case whose classname and name repeat.
+type seen map[[16]byte]bool
+
+// unique adds the fingerprint to a name that is in use, and a number if that is in use too.
+func (s seen) unique(class, name string, f *api.Finding) string {
+	took := func(name string) bool {
+		hash := sha256.Sum256([]byte(class + "\n" + name))
+		key := [16]byte(hash[:])
+		if s[key] {
+			return false
+		}
+		s[key] = true
+		return true
+	}
+	if took(name) {
+		return name
+	}
+	const digits = 12
+	name += " #" + f.Fingerprint()[:digits]
+	for try, n := name, 2; ; try, n = fmt.Sprintf("%s (%d)", name, n), n+1 {
+		if took(try) {
+			return try
+		}
+	}
+}
+
+var markup = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;")
+
+// text makes a text one line of XML, cut at limit bytes with a mark. Characters that XML has not
+// even escaped become U+FFFD, and so do those that nobody can see.
+func text(s string, limit int) string {
+	return markup.Replace(strings.Map(func(r rune) rune {
+		if r == 0xfffe || r == 0xffff || unicode.Is(unicode.Co, r) {
+			return utf8.RuneError
+		}
+		return r
+	}, escape.Short(s, limit)))
+}

@@ -1,0 +1,167 @@
+package junit
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+const hostile = "a<b>&\"']]><!-- \n\x00\x1b[31m\xff\u202e\u200b\ue000\ufffe\uffff `@team` #1"
+
+type result struct {
+	Message string `xml:"message,attr"`
+	Body    string `xml:",chardata"`
+}
+
+type suites struct {
+	Tests int `xml:"tests,attr"`
+	Suite struct {
+		Tests      int `xml:"tests,attr"`
+		Failures   int `xml:"failures,attr"`
+		Errors     int `xml:"errors,attr"`
+		Skipped    int `xml:"skipped,attr"`
+		Properties []struct {
+			Name  string `xml:"name,attr"`
+			Value string `xml:"value,attr"`
+		} `xml:"properties>property"`
+		Cases []struct {
+			Class   string  `xml:"classname,attr"`
+			Name    string  `xml:"name,attr"`
+			Failure *result `xml:"failure"`
+			Error   *result `xml:"error"`
+			Skipped *result `xml:"skipped"`
+			Out     string  `xml:"system-out"`
+		} `xml:"testcase"`
+	} `xml:"testsuite"`
+}
+
+func sample(text string) *api.ChecklistReport {
+	finding := func(v api.Verdict, s api.Severity, name string) api.Finding {
+		return api.Finding{
+			Check: "secrets/a.b", Question: api.Secrets, Verdict: v, Severity: s, Basis: api.Measured, Message: "says " + text,
+			Subject: fact.Subject{Kind: "Secret", Namespace: "shop", Name: name}, Evidence: []api.Evidence{{Source: text, Value: text}, {}, {}, {}, {}, {}, {}},
+		}
+	}
+	r := &api.ChecklistReport{
+		Checks:  []api.ReportCheck{{Check: "secrets/a.b", Parts: []string{"rest"}}},
+		Answers: []api.Answer{{Question: api.Secrets, Answer: api.No, Parts: []api.PartAnswer{{Part: "rest", Answer: api.Unknown}}}},
+		Findings: []api.Finding{
+			finding(api.Fail, api.High, "same"), finding(api.Fail, api.High, "same"), finding(api.Fail, api.High, "same"), finding(api.Fail, api.Low, "low"+text),
+			finding(api.VerdictUnknown, api.Low, "unk"), finding(api.Accepted, api.High, "acc"), finding(api.Pass, api.High, "p1"), finding(api.Pass, api.High, "p2"),
+		},
+	}
+	r.Findings[4].Reason = "NotReady"
+	r.Findings[5].Accepted = &api.Acceptance{Reason: "why " + text, AcceptedBy: text}
+	return r
+}
+
+func read(t *testing.T, r *api.ChecklistReport, opts report.Options) *suites {
+	t.Helper()
+	var out bytes.Buffer
+	if err := report.Print(&out, printer{opts}, report.Of(r)); err != nil {
+		t.Fatal(err)
+	}
+	var got suites
+	if err := xml.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatalf("%v\n%.2000s", err, out.String())
+	}
+	if out.Len() > 50_000 {
+		t.Errorf("%d bytes", out.Len())
+	}
+	return &got
+}
+
+func TestReadBack(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text                              string
+		opts                              report.Options
+		failures, errors, skipped, hidden int
+	}{
+		"plain":         {"plain", report.Options{}, 4, 1, 1, 0},
+		"hostile":       {hostile, report.Options{}, 4, 1, 1, 0},
+		"long":          {strings.Repeat("<&long", 1<<17), report.Options{}, 4, 1, 1, 0},
+		"allow unknown": {hostile, report.Options{AllowUnknown: true}, 4, 0, 2, 0},
+		"severity":      {"x", report.Options{MinSeverity: api.High}, 3, 1, 1, 1},
+	} {
+		got := read(t, sample(tc.text), tc.opts)
+		s := got.Suite
+		failures, errs, skipped, passes := 0, 0, 0, 0
+		names := map[string]bool{}
+		for _, c := range s.Cases {
+			if c.Class != "checklist.secrets.a_b" || names[c.Name] {
+				t.Errorf("%s: class %q, name %q", name, c.Class, c.Name)
+			}
+			names[c.Name] = true
+			switch {
+			case c.Failure != nil:
+				failures++
+				if !strings.HasPrefix(c.Failure.Message, "says ") || !strings.Contains(c.Failure.Body, "parts: rest\n") || !strings.Contains(c.Failure.Body, "evidence: 2 more left out\n") {
+					t.Errorf("%s: %+v", name, c.Failure)
+				}
+			case c.Error != nil:
+				errs++
+				if !strings.HasPrefix(c.Error.Message, "unknown: says ") || !strings.Contains(c.Error.Body, "reason: NotReady\n") {
+					t.Errorf("%s: %+v", name, c.Error)
+				}
+			case c.Skipped != nil:
+				skipped++
+				if !strings.HasPrefix(c.Skipped.Message, "accepted: why ") && !strings.HasPrefix(c.Skipped.Message, "unknown: says ") {
+					t.Errorf("%s: %+v", name, c.Skipped)
+				}
+			default:
+				passes++
+				if c.Name != "passes" || c.Out != "2 pass" {
+					t.Errorf("%s: %+v", name, c)
+				}
+			}
+		}
+		counted := []int{failures, errs, skipped, passes}
+		if diff := cmp.Diff([]int{tc.failures, tc.errors, tc.skipped, 1}, counted); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if diff := cmp.Diff([]int{len(s.Cases), len(s.Cases), failures, errs, skipped}, []int{got.Tests, s.Tests, s.Failures, s.Errors, s.Skipped}); diff != "" {
+			t.Errorf("%s: what the head counts: %s", name, diff)
+		}
+		properties := map[string]string{}
+		for _, p := range s.Properties {
+			properties[p.Name] = p.Value
+		}
+		want := map[string]string{"version": "", "catalogueVersion": "", "cluster": "", "answer.secrets": "no", "part.secrets:rest": "unknown", "leftOut.severity": string(rune('0' + tc.hidden)), "joined.pass": "2"}
+		if diff := cmp.Diff(want, properties); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for in, want := range map[string]string{
+		"a<b>&\"'":       "a&lt;b&gt;&amp;&quot;&apos;",
+		"\x00\ufffe\x01": "\ufffd\ufffd\ufffd",
+		"\xff\u202e":     "\ufffd\ufffd",
+		"\ue000":         "\ufffd",
+		"a\nb":           "a b",
+		"0123456789abc":  "0123456789 ...",
+	} {
+		if got := text(in, 10); got != want {
+			t.Errorf("%q: want %q, got %q", in, want, got)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestFullDisk(t *testing.T) {
+	if err := report.Print(full{}, printer{}, report.Of(sample("a"))); err == nil {
+		t.Error("no error")
+	}
+}
