@@ -6,8 +6,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,9 +25,10 @@ func main() { os.Exit(run(os.Args)) }
 func run(argv []string) int {
 	args := argv[1:]
 	// kubectl completes plugins with a program of this name (kubectl 1.26+).
-	if strings.HasPrefix(filepath.Base(argv[0]), "kubectl_complete-") {
+	name := argv[0]
+	if plugin, ok := cli.AsCompleter(name); ok {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...)
-		argv[0] = "kubectl-checklist"
+		name = plugin
 	}
 	cli.QuietLibraries()
 	// The first signal cancels the run, which then cleans up; a second one
@@ -40,5 +39,5 @@ func run(argv []string) int {
 		<-ctx.Done()
 		stop()
 	}()
-	return cli.Main(ctx, cli.NewEnv(argv[0], version, releaseImage), args)
+	return cli.Main(ctx, cli.NewEnv(name, version, releaseImage), args)
 }

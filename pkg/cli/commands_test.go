@@ -72,8 +72,8 @@ func TestTree(t *testing.T) {
 			}
 		})
 	})
-	if commands != 12 {
-		t.Errorf("want 12 commands, got %d", commands)
+	if commands != 13 {
+		t.Errorf("want 13 commands, got %d", commands)
 	}
 }
 

@@ -538,6 +538,8 @@ type Env struct {
 	Streams genericiooptions.IOStreams
 	// Name is how the user calls the plugin: "kubectl checklist".
 	Name string
+	// Program is the path or the name by which the plugin's file was started.
+	Program string
 	// Version is this build's version, such as "v0.1.0". ReleaseImage is its probe
 	// image by digest, or "" if no image was published.
 	Version      string

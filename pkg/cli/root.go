@@ -65,6 +65,7 @@ func NewEnv(argv0, version, releaseImage string) *Env {
 	return &Env{
 		Streams:       genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
 		Name:          CommandName(argv0),
+		Program:       argv0,
 		Version:       version,
 		ReleaseImage:  releaseImage,
 		Getenv:        os.Getenv,
