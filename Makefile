@@ -127,6 +127,10 @@ image: ## build the image of both probes, reproducibly, into dist/
 		-binary arm64=$(CURDIR)/dist/checklist-probe_linux_arm64 -net-binary arm64=$(CURDIR)/dist/checklist-probe-net_linux_arm64 \
 		-layout $(CURDIR)/dist/probe -tag checklist-probe:$(VERSION)
 
+.PHONY: release
+release: ## build every archive of VERSION, a clean tag, into dist/release, and write krew's manifest
+	@$(GO) run ./hack/release -version '$(VERSION)' -image '$(RELEASE_IMAGE)'
+
 .PHONY: generate
 generate: ## write generated code and docs anew
 	$(TOOL) deepcopy-gen --output-file zz_generated.deepcopy.go --go-header-file hack/boilerplate.go.txt ./pkg/api/fact ./pkg/api/v1alpha1

@@ -2,6 +2,9 @@ module github.com/kubectl-checklist/kubectl-checklist
 
 go 1.26.0
 
+// A release is built with this one: another gives other bytes.
+toolchain go1.26.8
+
 require (
 	github.com/DataDog/datadog-agent/pkg/template v0.85.4
 	github.com/MakeNowJust/heredoc v1.0.0

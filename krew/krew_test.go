@@ -43,7 +43,11 @@ type manifest struct {
 
 // The rules are those of krew's own validation and of its index.
 func TestManifest(t *testing.T) {
-	data, err := os.ReadFile("checklist.yaml")
+	files, err := filepath.Glob("*.yaml")
+	if err != nil || len(files) != 1 {
+		t.Fatalf("found %v, %v: want one manifest", files, err)
+	}
+	data, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +56,7 @@ func TestManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(data, top) {
-		t.Error("krew/checklist.yaml and plugin.yaml differ: they are one manifest")
+		t.Errorf("krew/%s and plugin.yaml differ: they are one manifest", files[0])
 	}
 	var m manifest
 	if err := yaml.UnmarshalStrict(data, &m); err != nil {
@@ -61,8 +65,12 @@ func TestManifest(t *testing.T) {
 	if m.APIVersion != "krew.googlecontainertools.github.com/v1alpha2" || m.Kind != "Plugin" {
 		t.Errorf("got %s %s, want krew's Plugin, v1alpha2", m.APIVersion, m.Kind)
 	}
-	if m.Metadata.Name+".yaml" != "checklist.yaml" {
-		t.Errorf("the index wants a file named after the plugin, %q", m.Metadata.Name)
+	if m.Metadata.Name+".yaml" != files[0] {
+		t.Errorf("%s: the index wants a file named after the plugin, %q", files[0], m.Metadata.Name)
+	}
+	// A name of krew is words and dashes; the index asks for lower case.
+	if !regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`).MatchString(m.Metadata.Name) || strings.HasPrefix(m.Metadata.Name, "kube") {
+		t.Errorf("name %q: want lower case and dashes, without kube", m.Metadata.Name)
 	}
 	if _, err := version.ParseSemantic(m.Spec.Version); err != nil || !strings.HasPrefix(m.Spec.Version, "v") {
 		t.Errorf("version %q: want vMAJOR.MINOR.PATCH", m.Spec.Version)
@@ -97,7 +105,7 @@ func TestManifest(t *testing.T) {
 			t.Errorf("platform %s/%s: files %v, want the program and LICENSE", os, arch, from)
 		}
 	}
-	if want := []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64"}; !slices.Equal(seen, want) {
+	if want := []string{"linux/amd64", "linux/arm64", "linux/arm", "linux/ppc64le", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}; !slices.Equal(seen, want) {
 		t.Errorf("platforms %v, want %v", seen, want)
 	}
 }
