@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/csv"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/junit"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/prometheus"
@@ -17,6 +18,7 @@ func All() []report.Format {
 		junit.Format(),
 		markdown.Format(),
 		prometheus.Format(),
+		csv.Format(),
 	)
 }
 

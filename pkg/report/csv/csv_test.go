@@ -1,0 +1,136 @@
+package csv
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+func sample() *api.ChecklistReport {
+	pod := func(name string) fact.Subject { return fact.Subject{Kind: "Pod", Namespace: "shop", Name: name} }
+	return &api.ChecklistReport{
+		Checks: []api.ReportCheck{{Check: "privilege/host-path", Parts: []string{"host", "mounts"}}},
+		Answers: []api.Answer{{
+			Question: "privilege", Answer: "NO",
+			Parts: []api.PartAnswer{{Part: "host", Answer: "UNKNOWN", Reason: "NodeSilent"}},
+		}},
+		Findings: []api.Finding{
+			{
+				Check: "privilege/host-path", Question: "privilege", Verdict: api.Fail, Severity: api.High, Basis: api.Measured,
+				Subject: pod("=cmd|' /C calc'!A0"), Message: "@all, \"see\"\nthis",
+				Evidence: []api.Evidence{{Source: "pod/shop/a spec", Value: "/", Basis: api.Declared}, {Source: "node/n mounts", Value: "/host", Basis: api.Measured}},
+			},
+			{Check: "privilege/host-path", Question: "privilege", Verdict: api.VerdictUnknown, Severity: api.High, Subject: pod("b"), Reason: "NodeSilent"},
+			{
+				Check: "privilege/host-path", Question: "privilege", Verdict: api.Accepted, Severity: api.High, Subject: pod("c"),
+				Accepted: &api.Acceptance{Reason: "-1", AcceptedBy: "jo", Expires: "2027-01-01"},
+			},
+			{Check: "privilege/host-path", Question: "privilege", Verdict: api.Pass, Severity: api.Low, Subject: pod("d")},
+		},
+	}
+}
+
+func rows(t *testing.T, r *api.ChecklistReport, opts report.Options) []map[string]string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := (printer{opts}).Print(&out, r); err != nil {
+		t.Fatal(err)
+	}
+	records, err := csv.NewReader(&out).ReadAll() // every record must have as many fields as the first
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []map[string]string
+	for _, record := range records[1:] {
+		row := map[string]string{}
+		for i, column := range records[0] {
+			if record[i] != "" {
+				row[column] = record[i]
+			}
+		}
+		got = append(got, row)
+	}
+	return got
+}
+
+func TestRecords(t *testing.T) {
+	report1 := sample()
+	got := rows(t, report1, report.Options{MinSeverity: api.Medium})
+	base := func(i int, more map[string]string) map[string]string {
+		f := report1.Findings[i]
+		row := map[string]string{
+			"question": "privilege", "part": "host mounts", "check": "privilege/host-path", "verdict": string(f.Verdict),
+			"severity": "high", "kind": "Pod", "namespace": "shop", "name": f.Subject.Name, "fingerprint": f.Fingerprint(),
+		}
+		for k, v := range more {
+			row[k] = v
+		}
+		return row
+	}
+	want := []map[string]string{
+		base(0, map[string]string{
+			"basis": "measured", "name": "'=cmd|' /C calc'!A0", "message": "'@all, \"see\" this",
+			"evidence": "pod/shop/a spec: / (declared); node/n mounts: /host (measured)",
+		}),
+		base(1, map[string]string{"gap": "NodeSilent"}),
+		base(2, map[string]string{"accepted": "'-1 (by jo, until 2027-01-01)"}),
+		{"question": "privilege", "kind": "Answer", "verdict": "NO"},
+		{"question": "privilege", "part": "host", "kind": "Answer", "verdict": "UNKNOWN", "message": "NodeSilent"},
+		{"kind": "LeftOut", "message": "1 findings below severity medium are left out"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+	all := rows(t, report1, report.Options{})
+	if len(all) != 6 || all[3]["verdict"] != "pass" || slices.ContainsFunc(all, func(r map[string]string) bool { return r["kind"] == KindLeftOut }) {
+		t.Errorf("expected four findings and two answers, found %v", all)
+	}
+}
+
+func TestCell(t *testing.T) {
+	for text, want := range map[string]string{
+		"":           "",
+		"web":        "web",
+		"a=b":        "a=b",
+		"=1":         "'=1",
+		"+1":         "'+1",
+		"-1":         "'-1",
+		"@x":         "'@x",
+		"\tx":        "' x",
+		"\rx":        "' x",
+		"\n=1":       "' =1",
+		"  =1":       "'  =1",
+		"\xff\x00":   "\ufffd\ufffd",
+		"a\u202eb":   "a\ufffdb",
+		"\x1b[31mx":  "^[[31mx",
+		"<b>&amp;|`": "<b>&amp;|`",
+	} {
+		if got := cell(text); got != want {
+			t.Errorf("cell(%q): expected %q, found %q", text, want, got)
+		}
+	}
+	long := cell("=" + strings.Repeat("é", 1<<19))
+	if len(long) > maxCell+5 || !strings.HasPrefix(long, "'=") || !strings.HasSuffix(long, " ...") || !utf8.ValidString(long) {
+		t.Errorf("expected a cut cell with a mark, found %d bytes", len(long))
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestFullDisk(t *testing.T) {
+	if err := (printer{}).Print(full{}, sample()); err == nil {
+		t.Error("expected an error of a full disk, found none")
+	}
+}
