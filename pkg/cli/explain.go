@@ -14,6 +14,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/mapping"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -249,11 +250,33 @@ func (e explanation) check(c checks.Check) error {
 			}
 		}
 	}
+	if lines := controlsOf(c.ID); len(lines) > 0 {
+		fmt.Fprintf(&b, "\nEVIDENCE FOR\n%s\n", screen.Indent(strings.Join(lines, "\n"), "  ", e.prose()))
+	}
 	if len(c.References) > 0 {
 		fmt.Fprintf(&b, "\nREFERENCES\n%s\n", screen.Indent(strings.Join(c.References, "\n"), "  ", e.prose()))
 	}
 	_, err := io.WriteString(e.out, b.String())
 	return err
+}
+
+// controlsOf names the controls that a check gives evidence for: a line for each mapping and
+// version.
+func controlsOf(id string) []string {
+	var lines []string
+	controls := mapping.Of(id)
+	for _, info := range mapping.All() {
+		var ids []string
+		for _, c := range controls {
+			if c.Mapping == info.Name && c.Version == info.Version {
+				ids = append(ids, c.ID)
+			}
+		}
+		if len(ids) > 0 {
+			lines = append(lines, strings.TrimSpace(info.Title+" "+info.Version)+": "+strings.Join(ids, ", "))
+		}
+	}
+	return lines
 }
 
 func words(kinds []fact.Kind) string {

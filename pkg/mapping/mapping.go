@@ -1,0 +1,126 @@
+// Package mapping relates checks to the controls of benchmarks and guides. It is data and pure
+// functions. A check gives evidence for a control. No number of passes shows that one is met.
+package mapping
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/version"
+
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// Names of the mappings, as in Control.Mapping.
+const (
+	CIS    = "cis"          // CIS Kubernetes Benchmark: numbers, by version
+	NIST   = "nist-800-190" // NIST SP 800-190, section 4: numbers
+	PSS    = "pss"          // Pod Security Standards: IDs of pod-security-admission
+	ATTACK = "attack"       // MITRE ATT&CK: technique IDs only, since names change
+	NSA    = "nsa"          // NSA/CISA Kubernetes Hardening Guide: headings, since it has no numbers
+)
+
+// Info says where a mapping's identifiers come from.
+type Info struct {
+	Name    string
+	Title   string
+	Version string // "1.12"; "" if it is not versioned here
+	Source  string // what the identifiers were read from
+	Date    string // yyyy-mm: when this table was made
+}
+
+// All lists the mappings, each version of CIS by itself, oldest first.
+func All() []Info { return slices.Clone(infos) }
+
+// Row relates checks to controls of one mapping and version.
+type Row struct {
+	Checks []string
+	Info   Info
+	IDs    []string
+	Same   bool // the control asks what the check asks
+}
+
+// Rows returns the whole table, in the order of All.
+func Rows() []Row {
+	var rows []Row
+	for _, info := range infos {
+		for _, e := range entries {
+			ids := e.ids
+			if e.mapping != info.Name {
+				continue
+			}
+			if moved, ok := e.moved[info.Version]; ok {
+				ids = moved
+			}
+			rows = append(rows, Row{Checks: e.checks, Info: info, IDs: ids, Same: e.same})
+		}
+	}
+	return rows
+}
+
+// Of returns the controls that a check gives evidence for, of every mapping and version, in the
+// order of All. nil if there is none.
+func Of(check string) []api.Control {
+	var controls []api.Control
+	for _, row := range Rows() {
+		if !slices.Contains(row.Checks, check) {
+			continue
+		}
+		for _, id := range row.IDs {
+			controls = append(controls, api.Control{Mapping: row.Info.Name, Version: row.Info.Version, ID: id, Same: row.Same})
+		}
+	}
+	return controls
+}
+
+// NewestCIS returns the newest CIS benchmark for a Kubernetes version, such as "v1.31.4". note
+// says what is not exact about it, or is "".
+func NewestCIS(kubernetes string) (benchmark, note string) {
+	v, err := version.ParseGeneric(kubernetes)
+	switch {
+	case err != nil:
+		return "1.12", "the version of Kubernetes is not known: this is the newest benchmark known here"
+	case v.Major() < 1 || v.Major() == 1 && v.Minor() < 28:
+		return "1.10", "it is made for Kubernetes 1.28: the cluster is older, so numbers may differ"
+	case v.Major() > 1 || v.Minor() > 34:
+		return "1.12", "it is made for Kubernetes 1.32 to 1.34: the cluster is newer, so numbers may differ"
+	case v.Minor() == 28:
+		return "1.10", ""
+	case v.Minor() <= 31:
+		return "1.11", ""
+	}
+	return "1.12", ""
+}
+
+// Managed says why CIS is not mapped for a provider, whose clusters have a benchmark of their
+// own. "" if the CIS Kubernetes Benchmark is the one for it.
+func Managed(provider string) string {
+	name, own := map[string]string{"eks": "EKS", "gke": "GKE", "aks": "AKS", "openshift": "OpenShift", "k3s": "k3s"}[strings.ToLower(provider)]
+	if !own {
+		return ""
+	}
+	return name + " has a benchmark of its own, which is not mapped here. The CIS Kubernetes Benchmark is not for it."
+}
+
+// Uncovered returns the controls of a mapping that no check gives evidence for. version is CIS's,
+// else "". complete reports whether every control of the mapping is known here. If it is not,
+// the list holds only those that are known, and what prints it must say so.
+func Uncovered(name, version string) (ids []string, complete bool) {
+	covered := map[string]bool{}
+	for _, row := range Rows() {
+		if row.Info.Name == name && row.Info.Version == version {
+			for _, id := range row.IDs {
+				covered[id] = true
+			}
+		}
+	}
+	for _, id := range known[name+version] {
+		if !covered[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids, name == PSS
+}
+
+// Without lists the checks that no control of a mapping asks for.
+func Without() []string { return slices.Clone(without) }

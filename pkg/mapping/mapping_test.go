@@ -1,0 +1,144 @@
+package mapping_test
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+
+	"k8s.io/pod-security-admission/policy"
+
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/mapping"
+)
+
+func TestEveryCheckIsMappedOrListed(t *testing.T) {
+	exists := map[string]bool{}
+	for _, c := range catalogue.All() {
+		exists[c.ID] = true
+		if mapped, listed := len(mapping.Of(c.ID)) > 0, slices.Contains(mapping.Without(), c.ID); mapped == listed {
+			t.Errorf("%s: mapped %v, listed as without %v", c.ID, mapped, listed)
+		}
+	}
+	for _, id := range mapping.Without() {
+		if !exists[id] {
+			t.Errorf("%s is listed as without, and is no check", id)
+		}
+	}
+	for _, row := range mapping.Rows() {
+		for _, id := range row.Checks {
+			if !exists[id] {
+				t.Errorf("%s %s %v: %s is no check", row.Info.Name, row.Info.Version, row.IDs, id)
+			}
+		}
+	}
+}
+
+func TestShapesOfIDs(t *testing.T) {
+	shapes := map[string]*regexp.Regexp{
+		mapping.CIS:    regexp.MustCompile(`^[1-5](\.\d{1,2}){1,2}$`),
+		mapping.NIST:   regexp.MustCompile(`^4\.[1-5]\.[1-5]$`),
+		mapping.PSS:    regexp.MustCompile(`^[a-z][A-Za-z]+(_baseline|_restricted)?$`),
+		mapping.ATTACK: regexp.MustCompile(`^T\d{4}(\.\d{3})?$`),
+		mapping.NSA:    regexp.MustCompile(`^[A-Z][a-z -]+$`),
+	}
+	for _, c := range catalogue.All() {
+		seen := map[api.Control]bool{}
+		for _, control := range mapping.Of(c.ID) {
+			if !shapes[control.Mapping].MatchString(control.ID) || (control.Mapping == mapping.CIS) != (control.Version != "") {
+				t.Errorf("%s: %+v", c.ID, control)
+			}
+			if seen[control] {
+				t.Errorf("%s: %+v twice", c.ID, control)
+			}
+			seen[control] = true
+		}
+	}
+	for _, info := range mapping.All() {
+		if info.Source == "" || info.Date == "" || info.Title == "" {
+			t.Errorf("%+v", info)
+		}
+	}
+}
+
+func TestNumbersOfCISMove(t *testing.T) {
+	for check, want := range map[string][3][]string{
+		"privileged/host-path":          {{"5.2.12"}, {"5.2.12"}, {"5.2.11"}},
+		"privileged/seccomp":            {{"5.7.2"}, {"5.6.2"}, {"5.6.2"}},
+		"immutable/writable-root":       {{"5.7.3"}, {"5.6.3"}, {"5.6.3"}},
+		"privileged/added-capabilities": {{"5.2.8", "5.2.9", "5.2.10"}, {"5.2.8", "5.2.9", "5.2.10"}, {"5.2.8", "5.2.9"}},
+	} {
+		for i, version := range []string{"1.10", "1.11", "1.12"} {
+			var got []string
+			for _, c := range mapping.Of(check) {
+				if c.Mapping == mapping.CIS && c.Version == version {
+					got = append(got, c.ID)
+				}
+			}
+			if !slices.Equal(got, want[i]) {
+				t.Errorf("%s %s: %v, want %v", check, version, got, want[i])
+			}
+		}
+	}
+}
+
+func TestNewestCIS(t *testing.T) {
+	for kubernetes, want := range map[string]string{
+		"v1.27.9": "1.10!", "v1.28.0": "1.10", "v1.29.1+k": "1.11", "1.31": "1.11", "v1.32.0-rc.1": "1.12",
+		"v1.34.2": "1.12", "v1.35.0": "1.12!", "v2.0.0": "1.12!", "": "1.12!", "new": "1.12!",
+	} {
+		got, note := mapping.NewestCIS(kubernetes)
+		if note != "" {
+			got += "!"
+		}
+		if got != want {
+			t.Errorf("%q: %s (%s), want %s", kubernetes, got, note, want)
+		}
+	}
+}
+
+func TestManaged(t *testing.T) {
+	for _, p := range []string{"eks", "gke", "aks", "openshift", "k3s"} {
+		if mapping.Managed(p) == "" {
+			t.Errorf("%s has a benchmark of its own", p)
+		}
+	}
+	for _, p := range []string{"", "talos", "kubeadm"} {
+		if got := mapping.Managed(p); got != "" {
+			t.Errorf("%s: %s", p, got)
+		}
+	}
+}
+
+// The IDs of Pod Security are those of the library that the API server uses.
+func TestUncovered(t *testing.T) {
+	covered := map[string]bool{}
+	for _, row := range mapping.Rows() {
+		for _, id := range row.IDs {
+			covered[row.Info.Name+id] = true
+		}
+	}
+	got, complete := mapping.Uncovered(mapping.PSS, "")
+	if !complete || !slices.Equal(got, []string{"windowsHostProcess"}) {
+		t.Errorf("pss: %v, complete %v", got, complete)
+	}
+	exist := map[string]bool{}
+	for _, c := range policy.DefaultChecks() {
+		exist[string(c.ID)] = true
+		if id := string(c.ID); !covered[mapping.PSS+id] && !slices.Contains(got, id) {
+			t.Errorf("pss: %s is neither covered nor listed", id)
+		}
+	}
+	for _, row := range mapping.Rows() {
+		for _, id := range row.IDs {
+			if row.Info.Name == mapping.PSS && !exist[id] {
+				t.Errorf("pss: %s is no ID of the library", id)
+			}
+		}
+	}
+	for version, want := range map[string]string{"1.10": "5.2.11", "1.11": "5.2.11", "1.12": "5.2.10"} {
+		if got, complete := mapping.Uncovered(mapping.CIS, version); complete || !slices.Equal(got, []string{want}) {
+			t.Errorf("cis %s: %v, complete %v", version, got, complete)
+		}
+	}
+}
