@@ -197,7 +197,7 @@ func checksums(of map[platform]string) []byte {
 	for p, sum := range of {
 		lines = append(lines, sum+"  "+p.archive()+"\n")
 	}
-	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[64:], b[64:]) })
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[64:], b[64:]) }) // after the sum
 	return []byte(strings.Join(lines, ""))
 }
 

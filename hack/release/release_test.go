@@ -108,8 +108,13 @@ func TestFinish(t *testing.T) {
 	if len(lines) != len(platforms) {
 		t.Errorf("%d checksums, want %d", len(lines), len(platforms))
 	}
+	before := ""
 	for _, line := range lines {
 		sum, name, _ := strings.Cut(line, "  ")
+		if name <= before {
+			t.Errorf("%s comes after %s: want them sorted by name", name, before)
+		}
+		before = name
 		if !strings.Contains(string(plugin), "/v1.2.3/"+name+"\n    sha256: \""+sum+"\"\n") {
 			t.Errorf("the manifest lacks %s with its checksum:\n%s", name, plugin)
 		}

@@ -272,7 +272,7 @@ func (p *patch) apply(object *unstructured.Unstructured) (*unstructured.Unstruct
 const maxObject = 16 << 20
 
 // maxWork bounds the bytes that the operations of one patch go through: each one reads the object.
-var maxWork = 2 << 30
+var maxWork int64 = 2 << 30
 
 // operate applies the operations one by one, to say which one fails. The library's errors quote
 // values.
@@ -282,9 +282,9 @@ func (p *patch) operate(object []byte) (_ []byte, err error) {
 			err = errors.New("it cannot be applied")
 		}
 	}()
-	work := 0
+	var work int64
 	for i := range p.operations {
-		if work += len(object); work > maxWork {
+		if work += int64(len(object)); work > maxWork {
 			return nil, fmt.Errorf("it takes too long: %d operations on an object of this size", len(p.operations))
 		}
 		object, err = p.operations[i : i+1].Apply(object)

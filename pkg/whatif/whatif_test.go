@@ -251,7 +251,7 @@ func TestPatchThatGrows(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	// Many operations on a large object end, too.
-	defer func(before int) { maxWork = before }(maxWork)
+	defer func(before int64) { maxWork = before }(maxWork)
 	maxWork = 10_000
 	if parts, err = parse([]byte("[" + strings.Repeat(`{"op":"test","path":"/kind","value":"Deployment"},`, 99) + `{"op":"test","path":"/kind","value":"Deployment"}]`)); err != nil {
 		t.Fatal(err)

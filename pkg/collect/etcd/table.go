@@ -229,7 +229,7 @@ func (t *secretTable) put(row *secretRow) (problem string) {
 		e.compacted = row.compacted
 	}
 	e.main, e.create, e.version = row.main, row.create, row.version
-	e.size, e.generation, e.kind = uint32(min(row.size, math.MaxUint32)), t.generation, kind
+	e.size, e.generation, e.kind = uint32(min(uint64(row.size), math.MaxUint32)), t.generation, kind
 	t.grow()
 	return problem
 }

@@ -239,7 +239,7 @@ func (t *secretTable) row(row secretRow) (problem string) {
 	}
 	e.id, e.deleted, e.compacted = row.id, row.deleted, row.compacted
 	e.oldValue = isPlain(old)
-	e.size, e.kind = uint32(min(row.size, math.MaxUint32)), 0
+	e.size, e.kind = uint32(min(uint64(row.size), math.MaxUint32)), 0
 	if !row.deleted {
 		e.kind = t.kindOf(row.value)
 	}
