@@ -16,7 +16,7 @@ import (
 func TestChecksDoNoIO(t *testing.T) {
 	const module = "github.com/kubectl-checklist/kubectl-checklist/"
 	// facttest is for tests alone.
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"pkg/checks/...", module+"pkg/capability", module+"pkg/debversion", module+"pkg/rpmversion", module+"pkg/pacmanversion", module+"pkg/apkversion", module+"pkg/builder", module+"pkg/runtimesocket", module+"pkg/credential", module+"pkg/secretstore", module+"pkg/speckey", module+"pkg/podsecurity", module+"pkg/enforcer").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"pkg/checks/...", module+"pkg/capability", module+"pkg/debversion", module+"pkg/rpmversion", module+"pkg/pacmanversion", module+"pkg/apkversion", module+"pkg/builder", module+"pkg/runtimesocket", module+"pkg/credential", module+"pkg/secretstore", module+"pkg/speckey", module+"pkg/podsecurity", module+"pkg/enforcer", module+"pkg/mapping").Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
@@ -28,7 +28,7 @@ func TestChecksDoNoIO(t *testing.T) {
 		"crypto/sha256", "encoding/binary", "reflect",
 		"bytes", "cmp", "encoding/base64", "fmt", "iter", "maps", "math", "math/bits", "net/netip", "path", "slices", "sort", "strconv", "strings", "time", "unicode/utf8",
 		"github.com/distribution/reference", "k8s.io/apimachinery/pkg/util/version",
-		module + "pkg/api/fact", module + "pkg/api/v1alpha1", module + "pkg/capability", module + "pkg/debversion", module + "pkg/rpmversion", module + "pkg/pacmanversion", module + "pkg/apkversion", module + "pkg/modversion", module + "pkg/builder", module + "pkg/endoflife", module + "pkg/runtimesocket", module + "pkg/credential", module + "pkg/secretstore", module + "pkg/speckey", module + "pkg/spool", module + "pkg/podsecurity", module + "pkg/waiver", module + "pkg/enforcer", module + "pkg/sorted",
+		module + "pkg/api/fact", module + "pkg/api/v1alpha1", module + "pkg/capability", module + "pkg/debversion", module + "pkg/rpmversion", module + "pkg/pacmanversion", module + "pkg/apkversion", module + "pkg/modversion", module + "pkg/builder", module + "pkg/endoflife", module + "pkg/runtimesocket", module + "pkg/credential", module + "pkg/secretstore", module + "pkg/speckey", module + "pkg/spool", module + "pkg/podsecurity", module + "pkg/waiver", module + "pkg/enforcer", module + "pkg/sorted", module + "pkg/mapping",
 	}
 	// The official evaluator of Pod Security takes the API's types.
 	evaluator := []string{"sync", "k8s.io/api/core/v1", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/pod-security-admission/api", "k8s.io/pod-security-admission/policy"}
