@@ -31,6 +31,7 @@ libcap-ng-utils           pscap: oracle for capability masks
 makepkg                   vercmp: oracle for versions of pacman
 openssl                   oracle for handshakes
 pacman-package-manager  pacman: oracle for updates on Arch
+prometheus                promtool: oracle for the format prometheus
 procps                    ps, sysctl
 qemu-user-static          runs the arm64 loader
 rpm                       oracle for RPM databases

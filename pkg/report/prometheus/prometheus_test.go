@@ -3,6 +3,7 @@ package prometheus
 import (
 	"bytes"
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -100,6 +101,9 @@ func TestReadBack(t *testing.T) {
 func TestPromtool(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
+		if os.Getenv("CHECKLIST_REQUIRE_TOOLS") != "" {
+			t.Fatal("promtool is not installed: see hack/deps.sh")
+		}
 		t.Skip("promtool is not installed")
 	}
 	for _, text := range []string{"plain", hostile} {
