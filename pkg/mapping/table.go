@@ -47,6 +47,8 @@ var entries = []entry{
 	{CIS, list("immutable/mutable-image"), list("5.5.1"), false, nil},
 	{CIS, list("immutable/writable-root"), list("5.6.3"), false, map[string][]string{"1.10": {"5.7.3"}}},
 	{CIS, list("privileged/privileged-container"), list("5.2.2"), false, nil},
+	// HostProcess
+	{CIS, list("privileged/privileged-container", "privileged/host-namespaces"), list("5.2.10"), false, until11("5.2.11")},
 	{CIS, capabilities, list("5.2.8", "5.2.9"), false, until11("5.2.8", "5.2.9", "5.2.10")},
 	{CIS, list("privileged/runs-as-root"), list("5.2.7"), false, nil},
 	{CIS, list("privileged/host-namespaces"), list("5.2.3", "5.2.4", "5.2.5"), false, nil},
@@ -83,6 +85,7 @@ var entries = []entry{
 
 	{PSS, list("builds/runtime-socket", "privileged/host-path"), list("hostPathVolumes"), false, nil},
 	{PSS, list("privileged/privileged-container"), list("privileged"), true, nil},
+	{PSS, list("privileged/privileged-container", "privileged/host-namespaces"), list("windowsHostProcess"), false, nil},
 	{PSS, capabilities, list("capabilities_baseline", "capabilities_restricted"), false, nil},
 	{PSS, list("privileged/runs-as-root"), list("runAsNonRoot", "runAsUser"), false, nil},
 	{PSS, list("privileged/host-namespaces"), list("hostNamespaces"), true, nil},
