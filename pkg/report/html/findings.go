@@ -1,0 +1,98 @@
+package html
+
+import (
+	"fmt"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+// gaps lists what could not be read.
+func (p *page) gaps(gaps []fact.Gap, expand func(string) string) {
+	if len(gaps) == 0 {
+		return
+	}
+	p.write("<section aria-labelledby=\"gaps\">\n<h2 id=\"gaps\">Not read</h2>\n<details>\n",
+		fmt.Sprintf("<summary>%d gaps: what could not be read, and why</summary>\n<ul>\n", len(gaps)))
+	for _, g := range gaps[:min(len(gaps), mostRows)] {
+		if expand != nil {
+			g.Hint = expand(g.Hint)
+		}
+		p.write("<li>", text(string(g.What)), " of <code>", text(report.SubjectName(g.Subject)), "</code>: <b>", text(string(g.Reason)), "</b>")
+		for _, t := range nonEmpty(g.Detail, g.Hint) {
+			p.write(". ", text(t))
+		}
+		p.write("</li>\n")
+	}
+	p.write("</ul>\n")
+	p.more(len(gaps), "gaps")
+	p.write("</details>\n</section>\n")
+}
+
+var verdicts = []api.Verdict{api.Fail, api.VerdictUnknown, api.Accepted, api.Pass}
+
+// findings writes the counts, the place where the script shows all findings, and the worst ones for
+// print and for browsers that run no script.
+func (p *page) findings(counts map[api.Verdict]int, worst []api.Finding, parts map[string]string) {
+	p.write("<section aria-labelledby=\"findings\">\n<h2 id=\"findings\">Findings</h2>\n<ul class=\"counts\">\n")
+	shown := map[api.Verdict]int{}
+	for i := range worst {
+		shown[worst[i].Verdict]++
+	}
+	missing := ""
+	for _, v := range verdicts {
+		p.write(fmt.Sprintf("<li>%s %d</li>\n", verdict(v), counts[v]))
+		if n := counts[v] - shown[v]; n > 0 {
+			missing += fmt.Sprintf(" %d %s,", n, v)
+		}
+	}
+	p.write("</ul>\n<div id=\"app\" hidden></div>\n<p id=\"error\" role=\"alert\" hidden></p>\n<div id=\"worst\">\n<p class=\"said\">")
+	if missing == "" {
+		p.write("All findings are below.")
+	} else {
+		p.write(fmt.Sprintf("Only the %d worst findings are below. Left out here:%s. Open this page in a browser that runs its script to see all.", len(worst), missing[:len(missing)-1]))
+	}
+	p.write("</p>\n")
+	if len(worst) > 0 {
+		p.header("The worst findings", "Verdict", "Severity", "Check", "Subject", "Finding")
+		for i := range worst {
+			p.finding(&worst[i], parts[worst[i].Check])
+		}
+		p.write("</tbody>\n</table>\n")
+	}
+	p.write("</div>\n</section>\n")
+}
+
+func (p *page) finding(f *api.Finding, parts string) {
+	p.write(`<tr role="row">`)
+	p.cell("Verdict", verdict(f.Verdict))
+	p.cell("Severity", text(string(f.Severity)))
+	p.cell("Check", text(f.Check))
+	p.cell("Subject", text(report.SubjectName(f.Subject)))
+	p.write(`<td role="cell" data-of="Finding">`, text(f.Message))
+	line := func(name, value string) {
+		if value != "" {
+			p.write("<br><small>", name, ": ", text(value), "</small>")
+		}
+	}
+	line("Parts", parts)
+	line("Basis", string(f.Basis))
+	line("Reason", string(f.Reason))
+	line("Accepted", accepted(f.Accepted))
+	for i, e := range f.Evidence {
+		if i == mostEvidence {
+			p.write(fmt.Sprintf("<br><small>Left out: %d more evidence</small>", len(f.Evidence)-i))
+			break
+		}
+		line("Evidence", e.Source+" = "+e.Value+" ("+string(e.Basis)+")")
+	}
+	p.write("</td></tr>\n")
+}
+
+func accepted(a *api.Acceptance) string {
+	if a == nil {
+		return ""
+	}
+	return "by " + plain(a.AcceptedBy) + " until " + plain(a.Expires) + ": " + plain(a.Reason)
+}
