@@ -1,0 +1,284 @@
+package html
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+const hostile = "</script><img src=x onerror=alert(1)>\"'&amp;\x00\x1b[31m\xff\u202e\u200b\ue000\n"
+
+func sample(text string, fails int) *api.ChecklistReport {
+	r := &api.ChecklistReport{
+		Spec:    api.ReportSpec{Command: text, Version: text, Scope: api.Scope{Namespaces: []string{text}, Narrowed: text, LeftOutChecks: []string{text}}},
+		Cluster: api.ReportCluster{Name: text, User: text, Nodes: 3, MeasuredNodes: 2},
+		Checks:  []api.ReportCheck{{Check: "secrets/a", Title: text, Parts: []string{"rest"}}},
+		Answers: []api.Answer{
+			{Question: api.Secrets, Number: 5, Text: text, Answer: api.No, Coverage: api.Coverage{Measured: 3, InScope: 5}, Unknowns: 1, Parts: []api.PartAnswer{{Part: "rest", Answer: api.Yes}, {Part: text, Title: text, Answer: "maybe", Reason: text}}},
+		},
+		Nodes: []api.ReportNode{{Name: text, Answers: []api.NodeAnswer{{Question: api.Question(text), Answer: api.Yes}}}},
+		Gaps:  []fact.Gap{{What: fact.Kind(text), Reason: fact.Reason(text), Detail: text, Hint: text}},
+	}
+	add := func(v api.Verdict, s api.Severity, name string) {
+		r.Findings = append(r.Findings, api.Finding{
+			Check: "secrets/a", Question: api.Secrets, Verdict: v, Severity: s, Basis: api.Measured, Message: text,
+			Subject: fact.Subject{Kind: "Secret", Namespace: "shop", Name: name + text}, Evidence: []api.Evidence{{Source: text, Value: text}, {Source: "s", Value: "v", Basis: api.Measured}},
+			Remediation: api.Remediation{Text: text},
+		})
+	}
+	for i := range fails {
+		add(api.Fail, api.High, fmt.Sprint("f", i, "-"))
+	}
+	add(api.Fail, api.Low, "low-")
+	add(api.VerdictUnknown, api.Low, "unk-")
+	add("good", api.Low, "word-")
+	add(api.Accepted, api.High, "acc-")
+	r.Findings[len(r.Findings)-1].Accepted = &api.Acceptance{Reason: text, AcceptedBy: text, Expires: "2027-01-01"}
+	add(api.Pass, api.High, "pass-")
+	return r
+}
+
+func printed(t *testing.T, r *api.ChecklistReport, opts report.Options) string {
+	t.Helper()
+	printer, err := Format().New("", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := report.Print(&out, printer, report.Of(r)); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+type unpacked struct {
+	Strings  []string          `json:"strings"`
+	Titles   map[string]string `json:"titles"`
+	Columns  [][]int           `json:"columns"`
+	Counts   []int             `json:"counts"`
+	Lost     []int             `json:"lost"`
+	Evidence []int             `json:"evidence"`
+}
+
+var packedData = regexp.MustCompile(`<script type="application/octet-stream" id="data">([A-Za-z0-9+/=]*)</script>`)
+
+func unpack(t *testing.T, page string) *unpacked {
+	t.Helper()
+	m := packedData.FindStringSubmatch(page)
+	if m == nil {
+		t.Fatal("no data")
+	}
+	reader, err := zlib.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(m[1])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var u unpacked
+	if err := json.Unmarshal(text, &u); err != nil {
+		t.Fatal(err)
+	}
+	return &u
+}
+
+// The data of the page hold what the report says, in its order.
+func TestData(t *testing.T) {
+	r := sample("plain", 3)
+	long := &r.Findings[0]
+	long.Evidence = make([]api.Evidence, mostEvidence+7)
+	u := unpack(t, printed(t, r, report.Options{}))
+	if len(u.Columns) != columns || len(u.Counts) != len(r.Findings) {
+		t.Fatalf("%d columns, %d findings", len(u.Columns), len(u.Counts))
+	}
+	if u.Counts[0] != mostEvidence || u.Lost[0] != 7 {
+		t.Errorf("evidence: %d, left out %d", u.Counts[0], u.Lost[0])
+	}
+	if u.Titles["secrets/a"] != "plain" {
+		t.Errorf("titles %v", u.Titles)
+	}
+	at := 0
+	for i, f := range r.Findings {
+		want := map[int]string{
+			colVerdict: string(known(f.Verdict)), colSeverity: string(f.Severity), colCheck: f.Check, colQuestion: "secrets", colParts: "rest",
+			colSubject: report.SubjectName(f.Subject), colNamespace: "shop", colNode: "", colBasis: "measured", colMessage: "plain",
+			colReason: "", colAccepted: accepted(f.Accepted), colRemedy: "plain",
+		}
+		for column, text := range want {
+			if got := u.Strings[u.Columns[column][i]]; got != text {
+				t.Errorf("finding %d, column %d: want %q, got %q", i, column, text, got)
+			}
+		}
+		for j := range u.Counts[i] {
+			got := api.Evidence{Source: u.Strings[u.Evidence[at]], Value: u.Strings[u.Evidence[at+1]], Basis: api.Basis(u.Strings[u.Evidence[at+2]])}
+			if got != f.Evidence[j] {
+				t.Errorf("finding %d, evidence %d: %v", i, j, got)
+			}
+			at += 3
+		}
+	}
+	if at != len(u.Evidence) {
+		t.Errorf("%d of %d evidence belong to a finding", at, len(u.Evidence))
+	}
+}
+
+// The script reads the same columns in the same order.
+func TestScriptKnowsTheColumns(t *testing.T) {
+	for name, column := range map[string]int{
+		"VERDICT": colVerdict, "SEVERITY": colSeverity, "CHECK": colCheck, "QUESTION": colQuestion, "PARTS": colParts,
+		"SUBJECT": colSubject, "NAMESPACE": colNamespace, "NODE": colNode, "BASIS": colBasis, "MESSAGE": colMessage,
+		"REASON": colReason, "ACCEPTED": colAccepted, "REMEDY": colRemedy,
+	} {
+		if !strings.Contains(script, fmt.Sprintf("%s = %d", name, column)) {
+			t.Errorf("page.js: %s is not %d", name, column)
+		}
+	}
+}
+
+var (
+	policyOf  = regexp.MustCompile(`<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="([^"]*)">`)
+	inline    = regexp.MustCompile(`(?s)<(script|style)>(.*?)</(?:script|style)>`)
+	quoted    = regexp.MustCompile(`"[^"]*"`)
+	tag       = regexp.MustCompile(`<[a-zA-Z!/][^>]*>`)
+	forbidden = regexp.MustCompile(`(?i)\s(?:on[a-z]+|style|src|href|action)\s*=|<(?:img|iframe|object|embed|link|base|form|svg|a)\b`)
+)
+
+// Script and style are those that the policy names, and no text of others becomes a tag.
+func TestPolicyAndHostileTexts(t *testing.T) {
+	tags := func(page string) []string { return tag.FindAllString(inline.ReplaceAllString(page, ""), -1) }
+	want := len(tags(printed(t, sample("plain", 2), report.Options{})))
+	for _, text := range []string{"plain", hostile, strings.Repeat("<b>\"'&", 1<<17)} {
+		page := printed(t, sample(text, 2), report.Options{})
+		if !utf8.ValidString(page) || strings.ContainsAny(page, "\x00\x1b\u202e\u200b\ue000") {
+			t.Error("the page holds what no page may")
+		}
+		if len(page) > 2<<20 {
+			t.Errorf("%d bytes: a text was not cut", len(page))
+		}
+		m := policyOf.FindStringSubmatch(page)
+		if m == nil || !strings.HasPrefix(m[1], "default-src 'none'; ") || !strings.HasSuffix(m[1], "trusted-types 'none'") {
+			t.Fatalf("policy %q", m)
+		}
+		found := inline.FindAllStringSubmatch(page, -1)
+		if len(found) != 2 {
+			t.Fatalf("%d scripts and styles", len(found))
+		}
+		for _, f := range found {
+			if !strings.Contains(m[1], f[1]+"-src "+hash(f[2])+";") {
+				t.Errorf("the policy does not allow the page's %s", f[1])
+			}
+		}
+		if strings.Contains(script, "innerHTML") || strings.Contains(script, "http") {
+			t.Error("page.js parses markup or asks for something")
+		}
+		got := tags(page)
+		if len(got) != want {
+			t.Errorf("%.20q: %d tags, not %d", text, len(got), want)
+		}
+		for _, one := range got {
+			if forbidden.MatchString(quoted.ReplaceAllString(one, `""`)) {
+				t.Errorf("tag %s", one)
+			}
+		}
+		unpack(t, page)
+	}
+}
+
+var said = regexp.MustCompile(`<p class="said">([^<]*)</p>`)
+
+// Without script the page has the worst findings, and says how many of each verdict it lacks.
+func TestWithoutScript(t *testing.T) {
+	for fails, want := range map[int]string{
+		2:   "Only the 6 worst findings are below. Left out here: 1 pass.",
+		600: "Only the 500 worst findings are below. Left out here: 101 fail, 2 unknown, 1 accepted, 1 pass.",
+	} {
+		page := printed(t, sample("plain", fails), report.Options{})
+		if m := said.FindStringSubmatch(page); m == nil || !strings.HasPrefix(m[1], want) {
+			t.Errorf("%d fails: want %q, got %q", fails, want, m)
+		}
+		if n := strings.Count(page, `<td role="cell" data-of="Finding">`); n != min(fails+4, mostWorst) {
+			t.Errorf("%d fails: %d rows", fails, n)
+		}
+		for _, want := range []string{
+			fmt.Sprintf("✗ fail</span> %d</li>", fails+1), "? unknown</span> 2</li>", "~ accepted</span> 1</li>", "✓ pass</span> 1</li>",
+			"<dt>Who</dt><dd>plain</dd>", "<dd>2 of 3</dd>", "<dt>Checks left out</dt><dd>plain</dd>", "✗ NO</span>", "✓ YES</span>", "? unknown</span>", "? silent</span>", "3 of 5",
+		} {
+			if !strings.Contains(page, want) {
+				t.Errorf("no %q", want)
+			}
+		}
+	}
+	r := sample("plain", 1)
+	r.Findings = r.Findings[:1]
+	if m := said.FindStringSubmatch(printed(t, r, report.Options{})); m == nil || m[1] != "All findings are below." {
+		t.Errorf("got %q", m)
+	}
+}
+
+// --severity hides no unknown, and the page says what it hides.
+func TestSeverity(t *testing.T) {
+	page := printed(t, sample("plain", 2), report.Options{MinSeverity: api.High})
+	u := unpack(t, page)
+	got := map[string]int{}
+	for _, i := range u.Columns[colVerdict] {
+		got[u.Strings[i]]++
+	}
+	if got["fail"] != 2 || got["unknown"] != 2 || got["accepted"] != 1 || got["pass"] != 1 {
+		t.Errorf("verdicts %v", got)
+	}
+	if !strings.Contains(page, "<dd>1 below the severity high</dd>") {
+		t.Error("the page does not say what it hides")
+	}
+}
+
+// A word that is not ours is unknown, never good.
+func TestWords(t *testing.T) {
+	for answer, want := range map[api.AnswerWord]string{api.Yes: "yes", api.No: "no", api.NotApplicable: "na", api.Unknown: "unknown", "YES": "unknown", "": "unknown"} {
+		if got := word(answer); !strings.HasPrefix(got, `<span class="w `+want+`">`) {
+			t.Errorf("%q: %s", answer, got)
+		}
+	}
+}
+
+type full struct{ left int }
+
+var errFull = errors.New("no space")
+
+func (f *full) Write(data []byte) (int, error) {
+	if len(data) > f.left {
+		return 0, errFull
+	}
+	f.left -= len(data)
+	return len(data), nil
+}
+
+// A disk that is full at any byte is an error.
+func TestFullDisk(t *testing.T) {
+	printer, err := Format().New("", report.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report.Of(sample("plain", 2))
+	size := len(printed(t, sample("plain", 2), report.Options{}))
+	for left := 0; left < size; left += 97 {
+		if err := printer.(report.Streamer).Stream(&full{left}, r); !errors.Is(err, errFull) {
+			t.Fatalf("room for %d bytes: %v", left, err)
+		}
+	}
+	if err := printer.(report.Streamer).Stream(&full{size}, r); err != nil {
+		t.Fatal(err)
+	}
+}
