@@ -109,16 +109,6 @@ func (p *page) write(markup ...string) {
 	}
 }
 
-// Write makes a page an io.Writer, for data that is encoded on the way.
-func (p *page) Write(data []byte) (int, error) {
-	if p.err != nil {
-		return 0, p.err
-	}
-	n, err := p.out.Write(data)
-	p.err = err
-	return n, err
-}
-
 // plain makes a text of others fit to be seen: one line, no invisible characters, cut with a mark.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {

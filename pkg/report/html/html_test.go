@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
-const hostile = "</script><img src=x onerror=alert(1)>\"'&amp;\x00\x1b[31m\xff\u202e\u200b\ue000\n"
+const hostile = "</script><img src=x onerror=alert(1)>\" onclick=\"x'&amp;\x00\x1b[31m\xff\u202e\u200b\ue000\n"
 
 func sample(text string, fails int) *api.ChecklistReport {
 	r := &api.ChecklistReport{
@@ -99,6 +99,9 @@ func unpack(t *testing.T, page string) *unpacked {
 func TestData(t *testing.T) {
 	r := sample("plain", 3)
 	long := &r.Findings[0]
+	r.Findings[1].Subject = fact.Subject{Kind: "Node", Name: "w1"}
+	r.Findings[2].Subject.Node = "w2"
+	nodes := map[int]string{1: "w1", 2: "w2"}
 	long.Evidence = make([]api.Evidence, mostEvidence+7)
 	u := unpack(t, printed(t, r, report.Options{}))
 	if len(u.Columns) != columns || len(u.Counts) != len(r.Findings) {
@@ -114,7 +117,7 @@ func TestData(t *testing.T) {
 	for i, f := range r.Findings {
 		want := map[int]string{
 			colVerdict: string(known(f.Verdict)), colSeverity: string(f.Severity), colCheck: f.Check, colQuestion: "secrets", colParts: "rest",
-			colSubject: report.SubjectName(f.Subject), colNamespace: "shop", colNode: "", colBasis: "measured", colMessage: "plain",
+			colSubject: report.SubjectName(f.Subject), colNamespace: f.Subject.Namespace, colNode: nodes[i], colBasis: "measured", colMessage: "plain",
 			colReason: "", colAccepted: accepted(f.Accepted), colRemedy: "plain",
 		}
 		for column, text := range want {
@@ -253,12 +256,14 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// full fails once. What comes later succeeds: it must not hide the error.
 type full struct{ left int }
 
 var errFull = errors.New("no space")
 
 func (f *full) Write(data []byte) (int, error) {
 	if len(data) > f.left {
+		f.left = 1 << 40
 		return 0, errFull
 	}
 	f.left -= len(data)

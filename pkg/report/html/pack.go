@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
 
@@ -138,12 +139,11 @@ func numbers(w *bufio.Writer, list []uint32) {
 // browser runs.
 func (p *page) data(of *packed) {
 	p.write(`<script type="application/octet-stream" id="data">`)
-	encoder := base64.NewEncoder(base64.StdEncoding, p)
-	deflate := zlib.NewWriter(encoder)
-	for _, err := range []error{of.encode(deflate), deflate.Close(), encoder.Close()} {
-		if p.err == nil {
-			p.err = err
-		}
+	if p.err != nil {
+		return
 	}
+	encoder := base64.NewEncoder(base64.StdEncoding, p.out)
+	deflate := zlib.NewWriter(encoder)
+	p.err = errors.Join(of.encode(deflate), deflate.Close(), encoder.Close())
 	p.write("</script>\n")
 }
