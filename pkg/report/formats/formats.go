@@ -9,14 +9,18 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/csv"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/junit"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/policyreport"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/prometheus"
 )
 
 // All lists every format, in the order in which help shows them.
 func All() []report.Format {
-	return append(report.Formats(),
+	all := append(report.Formats(),
 		junit.Format(),
 		markdown.Format(),
+	)
+	all = append(all, policyreport.Formats()...)
+	return append(all,
 		prometheus.Format(),
 		csv.Format(),
 	)
