@@ -8,7 +8,8 @@
 // has no results: its annotations have the answers, the counts, and what was left out.
 //
 // A fail is "fail", a pass "pass", an unknown "error" (could not be evaluated), an accepted fail
-// "warn" with scored false (not met, and not scored).
+// "warn" with scored false (not met, and not scored). The first CRDs of wgpolicyk8s.io/v1alpha2 have
+// no severity "critical", and refuse an object that has one; later ones take it.
 //
 // Names depend on the cluster and on what was asked. So the same command replaces its reports, and
 // another command does not. Reports that are no longer written stay: all have the label Label, by
@@ -116,8 +117,8 @@ func (p *printer) Print(out io.Writer, whole *api.ChecklistReport) error {
 }
 
 // Stream reads the findings once. It holds the results of objects that are not full, at most
-// mostHeld bytes (twice that with spare capacity), and a number for each namespace. When they are
-// more, all are written as they are.
+// mostHeld bytes (more with spare capacity: 84 MB of heap with 400,000 findings in 5,000
+// namespaces), and a number for each namespace. When they are more, all are written as they are.
 func (p *printer) Stream(out io.Writer, r *report.Report) error {
 	w := &writer{
 		out: out, version: p.version, most: p.most,
