@@ -1,0 +1,239 @@
+package readback
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	formatcsv "github.com/kubectl-checklist/kubectl-checklist/pkg/report/csv"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/policyreport"
+)
+
+type outcome struct {
+	Message string `xml:"message,attr"`
+	Body    string `xml:",chardata"`
+}
+
+type suite struct {
+	Tests      int `xml:"tests,attr"`
+	Failures   int `xml:"failures,attr"`
+	Errors     int `xml:"errors,attr"`
+	Skipped    int `xml:"skipped,attr"`
+	Properties []struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
+	} `xml:"properties>property"`
+	Cases []struct {
+		Class   string   `xml:"classname,attr"`
+		Name    string   `xml:"name,attr"`
+		Failure *outcome `xml:"failure"`
+		Error   *outcome `xml:"error"`
+		Skipped *outcome `xml:"skipped"`
+		Out     string   `xml:"system-out"`
+	} `xml:"testcase"`
+}
+
+// JUnit reads the test cases and the properties of the suite. It fails if the sums of the head are
+// not those of the cases, or if two cases have one name.
+func JUnit(output []byte) (*Content, error) {
+	var all struct {
+		XMLName xml.Name `xml:"testsuites"`
+		Suites  []suite  `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(output, &all); err != nil {
+		return nil, err
+	}
+	if len(all.Suites) != 1 {
+		return nil, fmt.Errorf("expected one suite, found %d", len(all.Suites))
+	}
+	s := &all.Suites[0]
+	c, sums, names := newContent(), [4]int{}, map[string]bool{}
+	for i := range s.Cases {
+		t := &s.Cases[i]
+		words := strings.SplitN(t.Class, ".", 3)
+		if len(words) != 3 || words[0] != "checklist" {
+			return nil, fmt.Errorf("expected checklist.QUESTION.CHECK, found %q", t.Class)
+		}
+		if key := t.Class + "\n" + t.Name; names[key] {
+			return nil, fmt.Errorf("two cases are named %q", key)
+		}
+		names[t.Class+"\n"+t.Name] = true
+		check := words[1] + "/" + words[2]
+		sums[0]++
+		switch {
+		case t.Failure != nil:
+			sums[1]++
+			c.add(check, string(api.Fail), 1)
+		case t.Error != nil:
+			sums[2]++
+			c.add(check, string(api.VerdictUnknown), 1)
+		case t.Skipped != nil:
+			sums[3]++
+			verdict := string(api.Accepted)
+			if strings.HasPrefix(t.Skipped.Message, "unknown: ") {
+				verdict = string(api.VerdictUnknown)
+			}
+			c.add(check, verdict, 1)
+		default:
+			n, err := number(strings.TrimSuffix(t.Out, " pass"))
+			if err != nil {
+				return nil, err
+			}
+			c.add(check, string(api.Pass), n)
+		}
+	}
+	if head := [4]int{s.Tests, s.Failures, s.Errors, s.Skipped}; head != sums {
+		return nil, fmt.Errorf("the head says %d, the cases are %d", head, sums)
+	}
+	for _, p := range s.Properties {
+		if name, ok := strings.CutPrefix(p.Name, "answer."); ok {
+			c.Answers[name] = p.Value
+		} else if name, ok := strings.CutPrefix(p.Name, "part."); ok {
+			c.Parts[name] = p.Value
+		} else if name, ok := strings.CutPrefix(p.Name, "leftOut."); ok {
+			n, err := number(p.Value)
+			if err != nil {
+				return nil, err
+			}
+			c.leave(name, n)
+		}
+	}
+	return c, nil
+}
+
+// PolicyReports reads a List of OpenReports or PolicyReports.
+func PolicyReports(output []byte) (*Content, error) {
+	var list struct {
+		Kind  string
+		Items []struct {
+			Metadata struct {
+				Name        string
+				Namespace   string
+				Annotations map[string]string
+			}
+			Summary map[string]int
+			Results []struct {
+				Policy, Result string
+				Properties     map[string]string
+			}
+		}
+	}
+	if err := json.Unmarshal(output, &list); err != nil {
+		return nil, err
+	}
+	c, said, summaries := newContent(), map[string]int{}, 0
+	words := map[string]string{"pass": "pass", "fail": "fail", "warn": "accepted", "error": "unknown"}
+	for i := range list.Items {
+		item := &list.Items[i]
+		sums := map[string]int{}
+		for _, r := range item.Results {
+			verdict := words[r.Result]
+			if verdict == "" || verdict != r.Properties["verdict"] {
+				return nil, fmt.Errorf("result %q has verdict %q", r.Result, r.Properties["verdict"])
+			}
+			sums[r.Result]++
+			c.add(r.Policy, verdict, 1)
+		}
+		for word, n := range item.Summary {
+			if sums[word] != n {
+				return nil, fmt.Errorf("%s: the summary says %d %s, found %d", item.Metadata.Name, n, word, sums[word])
+			}
+		}
+		notes := item.Metadata.Annotations
+		if notes[policyreport.AnnotationAnswers] == "" {
+			continue
+		}
+		summaries++
+		for name, to := range map[string]any{
+			policyreport.AnnotationAnswers: &c.Answers, policyreport.AnnotationParts: &c.Parts,
+			policyreport.AnnotationVerdicts: &said, policyreport.AnnotationLeftOut: &c.LeftOut,
+		} {
+			if err := json.Unmarshal([]byte(notes[name]), to); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		if n, err := number(notes[policyreport.AnnotationReports]); err != nil || n != len(list.Items)-1 {
+			return nil, fmt.Errorf("expected %d reports, found %d (%w)", len(list.Items)-1, n, err)
+		}
+	}
+	if summaries != 1 {
+		return nil, fmt.Errorf("expected one object with the answers, found %d", summaries)
+	}
+	counted := c.Verdicts()
+	for _, verdict := range union(said, counted) {
+		if said[verdict] != counted[verdict] {
+			return nil, fmt.Errorf("the summary says %d %s, found %d", said[verdict], verdict, counted[verdict])
+		}
+	}
+	return c, nil
+}
+
+// Prometheus reads the text format by Prometheus's own parser.
+func Prometheus(output []byte) (*Content, error) {
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(output))
+	if err != nil {
+		return nil, err
+	}
+	c := newContent()
+	for name, family := range families {
+		for _, m := range family.Metric {
+			label := map[string]string{}
+			for _, l := range m.Label {
+				label[l.GetName()] = l.GetValue()
+			}
+			n := m.Gauge.GetValue()
+			switch {
+			case name == "kubectl_checklist_answer" && n == 1:
+				c.Answers[label["question"]] += label["answer"] // two answers are a word that no question has
+			case name == "kubectl_checklist_part_answer" && n == 1:
+				c.Parts[label["question"]+":"+label["part"]] += label["answer"]
+			case name == "kubectl_checklist_findings":
+				c.add(label["check"], label["verdict"], int(n))
+			}
+		}
+	}
+	return c, nil
+}
+
+// CSV reads the records by the names of the columns.
+func CSV(output []byte) (*Content, error) {
+	records, err := csv.NewReader(bytes.NewReader(output)).ReadAll() // as many fields in each
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, errors.New("no header")
+	}
+	c := newContent()
+	for _, record := range records[1:] {
+		of := func(column string) string { return record[slices.Index(records[0], column)] }
+		switch {
+		case of("check") != "":
+			c.add(of("check"), of("verdict"), 1)
+		case of("kind") == formatcsv.KindAnswer && of("part") == "":
+			c.Answers[of("question")] = of("verdict")
+		case of("kind") == formatcsv.KindAnswer:
+			c.Parts[of("question")+":"+of("part")] = of("verdict")
+		case of("kind") == formatcsv.KindLeftOut:
+			text, _, _ := strings.Cut(of("message"), " ")
+			n, err := number(text)
+			if err != nil {
+				return nil, err
+			}
+			c.leave(Severity, n)
+		default:
+			return nil, fmt.Errorf("unexpected record %q", record)
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,275 @@
+package readback
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html"
+
+)
+
+var (
+	cellEnd   = regexp.MustCompile(`[^\\]\|`)
+	leftOut   = regexp.MustCompile(`^- Left out: (\d+) (.*)$`)
+	backticks = regexp.MustCompile("^(`+) ?(.*?) ?(`+)$")
+)
+
+// cellsOf splits a row of a markdown table, and takes code spans and bold away.
+func cellsOf(line string) []string {
+	line = strings.TrimSuffix(strings.TrimPrefix(line, "|"), "|")
+	var out []string
+	for {
+		at := cellEnd.FindStringIndex(line)
+		end, rest := len(line), ""
+		if at != nil {
+			end, rest = at[1]-1, line[at[1]:]
+		}
+		cell := strings.Trim(strings.TrimSpace(line[:end]), "*")
+		if m := backticks.FindStringSubmatch(cell); m != nil && m[1] == m[3] {
+			cell = m[2]
+		}
+		out = append(out, strings.ReplaceAll(cell, `\|`, "|"))
+		if at == nil {
+			return out
+		}
+		line = rest
+	}
+}
+
+// Markdown reads the tables and the lines on what was left out.
+func Markdown(output []byte) (*Content, error) {
+	c := newContent()
+	var header []string
+	for line := range strings.Lines(string(output)) {
+		line = strings.TrimSuffix(line, "\n")
+		if m := leftOut.FindStringSubmatch(line); m != nil {
+			n, err := number(m[1])
+			if err != nil {
+				return nil, err
+			}
+			what, _, _ := strings.Cut(m[2], ",")
+			if strings.HasPrefix(what, "below the severity") {
+				what = Severity
+			}
+			c.leave(what, n)
+			continue
+		}
+		if !strings.HasPrefix(line, "|") {
+			header = nil
+			continue
+		}
+		row := cellsOf(line)
+		switch {
+		case header == nil:
+			header = row
+			continue
+		case strings.HasPrefix(row[0], "---"):
+			continue
+		case len(row) != len(header):
+			return nil, fmt.Errorf("expected %d cells, found %d: %q", len(header), len(row), line)
+		}
+		of := func(name string) string {
+			if i := slices.Index(header, name); i >= 0 {
+				return row[i]
+			}
+			return ""
+		}
+		switch {
+		case of("Check") != "":
+			c.add(of("Check"), of("Verdict"), 1)
+		case of("Part") != "":
+			c.Parts[of("Question")+":"+of("Part")] = strings.ToLower(of("Answer"))
+		default:
+			c.Answers[of("Question")] = strings.ToLower(of("Answer"))
+		}
+	}
+	return c, nil
+}
+
+// node helpers of a page.
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// textOf joins the texts in an element.
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// first returns the first element in n that is wanted; nil if there is none.
+func first(n *html.Node, wanted func(*html.Node) bool) *html.Node {
+	for d := range n.Descendants() {
+		if d.Type == html.ElementNode && wanted(d) {
+			return d
+		}
+	}
+	return nil
+}
+
+func isElement(name string) func(*html.Node) bool {
+	return func(n *html.Node) bool { return n.Data == name }
+}
+
+// wordOf takes the mark away from a word: "✗ NO" is "no".
+func wordOf(text string) string {
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return ""
+	}
+	return strings.ToLower(words[len(words)-1])
+}
+
+// HTML reads a page: answers and parts from its markup, findings from the packed data, which the
+// script shows. It fails if the counts without script are others.
+func HTML(output []byte) (*Content, error) {
+	root, err := html.Parse(bytes.NewReader(output))
+	if err != nil {
+		return nil, err
+	}
+	c := newContent()
+	if err := page(c, root); err != nil {
+		return nil, err
+	}
+	data := first(root, func(n *html.Node) bool { return n.Data == "script" && attribute(n, "id") == "data" })
+	if data == nil {
+		return nil, errors.New("the page has no data")
+	}
+	if err := packed(c, textOf(data)); err != nil {
+		return nil, err
+	}
+	without, err := noScript(root)
+	if err != nil {
+		return nil, err
+	}
+	all := c.Verdicts()
+	for _, verdict := range union(all, without) {
+		if all[verdict] != without[verdict] {
+			return nil, fmt.Errorf("%s: the data has %d, the page without script says %d", verdict, all[verdict], without[verdict])
+		}
+	}
+	return c, nil
+}
+
+func page(c *Content, root *html.Node) error {
+	question := ""
+	for n := range root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		class := attribute(n, "class")
+		switch {
+		case n.Data == "tr" && (class == "question" || class == "part"):
+			name := first(n, isElement("small"))
+			answer := first(n, func(n *html.Node) bool { return n.Data == "td" && attribute(n, "data-of") == "Answer" })
+			if name == nil || answer == nil {
+				return fmt.Errorf("a row has no name or no answer: %q", textOf(n))
+			}
+			if class == "question" {
+				question = textOf(name)
+				c.Answers[question] = wordOf(textOf(answer))
+				continue
+			}
+			c.Parts[question+":"+textOf(name)] = wordOf(textOf(answer))
+		case n.Data == "dt" && textOf(n) == "Findings left out":
+			value, _, _ := strings.Cut(textOf(n.NextSibling), " ")
+			hidden, err := number(value)
+			if err != nil {
+				return err
+			}
+			c.leave(Severity, hidden)
+		}
+	}
+	return nil
+}
+
+// packed reads the findings as page.js does.
+func packed(c *Content, text string) error {
+	deflated, err := zlib.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
+	if err != nil {
+		return err
+	}
+	raw, err := io.ReadAll(deflated)
+	if err != nil {
+		return err
+	}
+	var data struct {
+		Strings []string   `json:"strings"`
+		Columns [][]uint32 `json:"columns"`
+	}
+	if err := json.Unmarshal(raw, &data); err != nil {
+		return err
+	}
+	const verdict, check = 0, 2 // the columns of pkg/report/html
+	for i := range data.Columns[verdict] {
+		c.add(data.Strings[data.Columns[check][i]], data.Strings[data.Columns[verdict][i]], 1)
+	}
+	return nil
+}
+
+var missing = regexp.MustCompile(`(\d+) (fail|unknown|accepted|pass)\b`)
+
+// noScript returns the counts of the page without script. The rows of the worst findings and those
+// that it says are missing must be as many.
+func noScript(root *html.Node) (map[string]int, error) {
+	counts, rows := map[string]int{}, map[string]int{}
+	list := first(root, func(n *html.Node) bool { return attribute(n, "class") == "counts" })
+	worst := first(root, func(n *html.Node) bool { return attribute(n, "id") == "worst" })
+	if list == nil || worst == nil {
+		return nil, errors.New("the page has no counts or no worst findings")
+	}
+	for item := range list.ChildNodes() {
+		words := strings.Fields(textOf(item))
+		if item.Type != html.ElementNode || len(words) < 2 {
+			continue
+		}
+		n, err := number(words[len(words)-1])
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			counts[words[len(words)-2]] = n
+		}
+	}
+	for n := range worst.Descendants() {
+		switch {
+		case n.Type != html.ElementNode:
+		case n.Data == "td" && attribute(n, "data-of") == "Verdict":
+			rows[wordOf(textOf(n))]++
+		case n.Data == "p" && attribute(n, "class") == "said":
+			_, said, _ := strings.Cut(textOf(n), "Left out here:")
+			for _, m := range missing.FindAllStringSubmatch(said, -1) {
+				left, err := number(m[1])
+				if err != nil {
+					return nil, err
+				}
+				rows[m[2]] += left
+			}
+		}
+	}
+	for _, verdict := range union(counts, rows) {
+		if counts[verdict] != rows[verdict] {
+			return nil, fmt.Errorf("%s: expected %d, the rows and what is missing are %d", verdict, counts[verdict], rows[verdict])
+		}
+	}
+	return counts, nil
+}
+
