@@ -11,7 +11,8 @@ import (
 // Line makes untrusted text safe for a terminal and for one line. The result is valid
 // UTF-8, with ESC as "^[" and each white space character as a space. Characters that are
 // invisible, or that make a line look like another one (bidirectional and zero-width
-// characters, line separators), become U+FFFD.
+// characters, line separators), become U+FFFD. So do characters of private use, which each font
+// shows in another way, and noncharacters, which neither XML nor YAML can hold.
 func Line(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
 		return text
@@ -23,7 +24,7 @@ func Line(text string) string {
 			b.WriteString("^[")
 		case r == '\n' || r == '\r' || r == '\t':
 			b.WriteByte(' ')
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Noncharacter_Code_Point):
 			b.WriteRune(utf8.RuneError)
 		default:
 			b.WriteRune(r)

@@ -45,6 +45,11 @@ func TestEachCharacterThatIsNotSeen(t *testing.T) {
 			t.Errorf("%U: got %q", r, got)
 		}
 	}
+	for _, r := range []rune{0xe000, 0xf8ff, 0xf0000, 0x10fffd, 0xfdd0, 0xfdef, 0xfffe, 0xffff, 0x1fffe, 0x10ffff} { // private use, noncharacters
+		if got := Line("a" + string(r) + "b"); got != "a\ufffdb" {
+			t.Errorf("%U: got %q", r, got)
+		}
+	}
 	for text, want := range map[string]string{
 		"plain ~": "plain ~", "caf\u00e9 \u65e5\u672c \u0639": "caf\u00e9 \u65e5\u672c \u0639", "a\nb\tc": "a b c", "a\x1b[31m": "a^[[31m", "": "",
 	} {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/printers"
 	"sigs.k8s.io/yaml"
 
@@ -19,6 +21,7 @@ import (
 type documentPrinter struct {
 	opts Options
 	head printers.ResourcePrinter
+	yaml bool
 	// empty is how the head's printer prints the field without findings, and before and
 	// after what surrounds them if there are any.
 	empty, before, after string
@@ -38,7 +41,7 @@ func ofRuntime(format string) printers.ResourcePrinter {
 }
 
 func newDocument(format string, opts Options) *documentPrinter {
-	p := &documentPrinter{opts: opts, head: ofRuntime(format)}
+	p := &documentPrinter{opts: opts, head: ofRuntime(format), yaml: format == "yaml"}
 	if format == "json" {
 		// No string of a JSON document holds a line feed, so that this is the field of
 		// the report itself.
@@ -69,9 +72,56 @@ func encodeJSON(out *bytes.Buffer, findings []api.Finding, first bool) error {
 }
 
 func encodeYAML(out *bytes.Buffer, findings []api.Finding, _ bool) error {
-	text, err := yaml.Marshal(findings)
+	text, err := toYAML(findings)
 	out.Write(text)
 	return err
+}
+
+func toYAML(of any) ([]byte, error) {
+	text, err := json.Marshal(of)
+	if err != nil {
+		return nil, err
+	}
+	return yaml.JSONToYAML(forYAML(text))
+}
+
+// forYAML writes the characters that YAML forbids, and JSON does not, as JSON escapes them: DEL, C1
+// and two noncharacters. JSON has characters beyond ASCII only in strings.
+func forYAML(document []byte) []byte {
+	forbidden := func(r rune) bool { return r >= 0x7f && r < 0xa0 || r == 0xfffe || r == 0xffff }
+	if bytes.IndexFunc(document, forbidden) < 0 {
+		return document
+	}
+	var out bytes.Buffer
+	for _, r := range string(document) {
+		if forbidden(r) {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.Bytes()
+}
+
+// printHead prints the report without findings. It counts those that --severity hides before, so
+// that the head can say it.
+func (p *documentPrinter) printHead(report *Report, out *bytes.Buffer) error {
+	head := *report.Head
+	if p.opts.MinSeverity != "" {
+		for f := range report.Each {
+			if Hides(&f, p.opts.MinSeverity) {
+				head.Spec.Inputs.Hidden++
+			}
+		}
+	}
+	if p.yaml {
+		// The runtime's printer fails at a character that YAML forbids.
+		head.TypeMeta = metav1.TypeMeta{APIVersion: api.GroupVersion.String(), Kind: api.ReportKind}
+		text, err := toYAML(&head)
+		out.Write(text)
+		return err
+	}
+	return p.head.PrintObj(&head, out)
 }
 
 func (p *documentPrinter) Print(out io.Writer, report *api.ChecklistReport) error {
@@ -80,7 +130,7 @@ func (p *documentPrinter) Print(out io.Writer, report *api.ChecklistReport) erro
 
 func (p *documentPrinter) Stream(out io.Writer, report *Report) error {
 	var head bytes.Buffer
-	if err := p.head.PrintObj(report.Head, &head); err != nil {
+	if err := p.printHead(report, &head); err != nil {
 		return err
 	}
 	start, rest, found := bytes.Cut(head.Bytes(), []byte(p.empty))
@@ -111,7 +161,7 @@ func (p *documentPrinter) Stream(out io.Writer, report *Report) error {
 		return err
 	}
 	for f := range report.Each {
-		if f.Severity.Rank() < p.opts.MinSeverity.Rank() {
+		if Hides(&f, p.opts.MinSeverity) {
 			continue
 		}
 		if pending = append(pending, f); len(pending) == p.batch {

@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Color     bool
 	NoHeaders bool
-	// MinSeverity hides failing findings below it; answers do not change.
+	// MinSeverity hides findings below it, but none that is unknown; answers do not change.
 	MinSeverity api.Severity
 	// Summary makes the table print the scorecard and the most important findings
 	// instead of every finding.
@@ -175,18 +175,32 @@ func Choose(formats []Format, output string, opts Options) (Printer, error) {
 	}), nil
 }
 
-// Visible returns the report without the failing findings below a severity.
+// Hides reports whether a printer leaves out a finding because its severity is below the least. It
+// never hides what is unknown: an alert that is missing in the next output is closed as fixed. A
+// word that is no verdict is unknown.
+func Hides(f *api.Finding, least api.Severity) bool {
+	switch f.Verdict {
+	case api.Fail, api.Pass, api.Accepted:
+		return f.Severity.Rank() < least.Rank()
+	case api.VerdictUnknown:
+	}
+	return false
+}
+
+// Visible returns the report without the findings that a severity hides, and says how many they are.
 // Answers stay as they are.
-func Visible(report *api.ChecklistReport, minimum api.Severity) *api.ChecklistReport {
-	if minimum == "" {
+func Visible(report *api.ChecklistReport, least api.Severity) *api.ChecklistReport {
+	if least == "" {
 		return report
 	}
 	visible := *report
 	visible.Findings = []api.Finding{}
-	for _, f := range report.Findings {
-		if f.Severity.Rank() >= minimum.Rank() {
-			visible.Findings = append(visible.Findings, f)
+	for i := range report.Findings {
+		if Hides(&report.Findings[i], least) {
+			visible.Spec.Inputs.Hidden++
+			continue
 		}
+		visible.Findings = append(visible.Findings, report.Findings[i])
 	}
 	return &visible
 }
@@ -203,7 +217,7 @@ func (p namePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
 func (p namePrinter) Stream(out io.Writer, report *Report) error {
 	visible := func(yield func(api.Finding) bool) {
 		for f := range report.Each {
-			if f.Severity.Rank() >= p.opts.MinSeverity.Rank() && !yield(f) {
+			if !Hides(&f, p.opts.MinSeverity) && !yield(f) {
 				return
 			}
 		}

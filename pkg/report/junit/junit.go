@@ -44,16 +44,11 @@ type counts struct {
 
 func (c *counts) tests() int { return c.failures + c.errors + c.skipped + len(c.order) }
 
-// hides reports whether --severity hides a finding. It hides no unknown.
-func (p printer) hides(f *api.Finding) bool {
-	return f.Verdict != api.VerdictUnknown && f.Verdict != api.Pass && f.Severity.Rank() < p.opts.MinSeverity.Rank()
-}
-
 func (p printer) count(r *report.Report) *counts {
 	c := &counts{passesOf: map[string]int{}}
 	for f := range r.Each {
 		switch {
-		case p.hides(&f):
+		case report.Hides(&f, p.opts.MinSeverity):
 			c.hidden++
 		case f.Verdict == api.Fail:
 			c.failures++
@@ -84,7 +79,7 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 	}
 	names := seen{}
 	for f := range r.Each {
-		if f.Verdict == api.Pass || p.hides(&f) {
+		if f.Verdict == api.Pass || report.Hides(&f, p.opts.MinSeverity) {
 			continue
 		}
 		if err := p.testcase(out, &f, parts[f.Check], names); err != nil {

@@ -113,11 +113,11 @@ func (p printer) findings(to *page, r *report.Report) (left map[api.Verdict]int,
 	begun := false
 	for f := range r.Each {
 		switch {
+		case report.Hides(&f, p.opts.MinSeverity):
+			hidden++
+			continue
 		case f.Verdict == api.Pass:
 			left[api.Pass]++
-			continue
-		case f.Verdict != api.VerdictUnknown && f.Severity.Rank() < p.opts.MinSeverity.Rank():
-			hidden++
 			continue
 		}
 		text := row(&f, parts[f.Check])

@@ -140,7 +140,7 @@ func (p *printer) Stream(out io.Writer, r *report.Report) error {
 	}
 	hidden := 0
 	for f := range r.Each {
-		if f.Verdict != api.VerdictUnknown && f.Severity.Rank() < p.opts.MinSeverity.Rank() { // unknown is never left out
+		if report.Hides(&f, p.opts.MinSeverity) {
 			hidden++
 			continue
 		}

@@ -75,7 +75,7 @@ func Of(r *api.ChecklistReport, least api.Severity) *Content {
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		if f.Verdict != api.VerdictUnknown && f.Severity.Rank() < least.Rank() {
+		if least != "" && f.Verdict != api.VerdictUnknown && f.Severity.Rank() < least.Rank() {
 			c.leave(Severity, 1)
 			continue
 		}
@@ -161,7 +161,9 @@ func JSON(output []byte) (*Content, error) {
 	if r.APIVersion != api.GroupVersion.String() || r.Kind != api.ReportKind {
 		return nil, fmt.Errorf("expected %s %s, found %s %s", api.GroupVersion, api.ReportKind, r.APIVersion, r.Kind)
 	}
-	return Of(&r, ""), nil
+	c := Of(&r, "")
+	c.leave(Severity, r.Spec.Inputs.Hidden)
+	return c, nil
 }
 
 // YAML reads the report itself.
