@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"reflect"
 	"regexp"
@@ -23,7 +24,8 @@ import (
 
 // maxFacts bounds a facts file. 5,000 nodes with 1 MiB of packed frames each would be
 // more than anyone keeps. A file of this size is not one of ours.
-const maxFacts = 4 << 30
+// On 32 bits it is 512 MiB, because a larger slice may not fit into the address space.
+const maxFacts = min(4<<30, math.MaxInt>>2)
 
 // maxFactsMemory bounds the memory that the facts need. Facts of 5,000 nodes need
 // 2.7 GB.
