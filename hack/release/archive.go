@@ -10,11 +10,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
 // written is the time of every file in every archive, so that two builds are the same to
@@ -164,13 +167,22 @@ func unpackZip(archive []byte) ([]member, error) {
 	return members, nil
 }
 
-// sums reads the release's archives in a directory, and returns their SHA-256 as lower-case
-// hex. An archive that krew could not install is an error.
-func sums(dir string, of []platform) (map[platform]string, error) {
-	found := map[platform]string{}
+// sums reads the release's files in a directory, and returns their SHA-256 as lower-case
+// hex, by name. An archive that krew could not install is an error, and so is one without
+// its bill of materials.
+func sums(dir string, of []platform) (map[string]string, error) {
+	found := map[string]string{}
+	read := func(name string) ([]byte, error) {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			found[name] = fmt.Sprintf("%x", sha256.Sum256(data))
+		}
+		return data, err
+	}
+	probes := map[string]bool{}
 	for _, p := range of {
 		file := filepath.Join(dir, p.archive())
-		data, err := os.ReadFile(file)
+		data, err := read(p.archive())
 		if err != nil {
 			return nil, err
 		}
@@ -186,19 +198,54 @@ func sums(dir string, of []platform) (map[platform]string, error) {
 		if !slices.Equal(names, want) {
 			return nil, fmt.Errorf("%s: expected %q, found %q", file, want, names)
 		}
-		found[p] = fmt.Sprintf("%x", sha256.Sum256(data))
+		bill, err := read(sbomName(program, p))
+		if err != nil {
+			return nil, err
+		}
+		parsed, err := parseBOM(bill)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, sbomName(program, p)), err)
+		}
+		if sum := fmt.Sprintf("%x", sha256.Sum256(members[0].data)); parsed.Metadata.Component.sum() != sum {
+			return nil, fmt.Errorf("%s: expected the bill of materials of %s with the SHA-256 %s, found that of %s",
+				filepath.Join(dir, sbomName(program, p)), p.program(), sum, parsed.Metadata.Component.sum())
+		}
+		for _, c := range parsed.Components {
+			if c.Type == "application" {
+				probes[c.sum()] = true
+			}
+		}
+	}
+	for _, arch := range embedded.Architectures() {
+		for _, name := range embedded.Programs() {
+			name = sbomName(name, platform{"linux", arch})
+			bill, err := read(name)
+			if err != nil {
+				return nil, err
+			}
+			parsed, err := parseBOM(bill)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", filepath.Join(dir, name), err)
+			}
+			if sum := parsed.Metadata.Component.sum(); !probes[sum] {
+				return nil, fmt.Errorf("%s: expected the bill of materials of a probe that the plugin carries, found that of %s", filepath.Join(dir, name), sum)
+			}
+			delete(probes, parsed.Metadata.Component.sum())
+		}
+	}
+	if len(probes) > 0 {
+		return nil, fmt.Errorf("%s: expected the same probes in every plugin, found %d more", dir, len(probes))
 	}
 	return found, nil
 }
 
 // checksums is a file for sha256sum --check, sorted by name.
-func checksums(of map[platform]string) []byte {
-	var lines []string
-	for p, sum := range of {
-		lines = append(lines, sum+"  "+p.archive()+"\n")
+func checksums(of map[string]string) []byte {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		b.WriteString(of[name] + "  " + name + "\n")
 	}
-	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[64:], b[64:]) }) // after the sum
-	return []byte(strings.Join(lines, ""))
+	return []byte(b.String())
 }
 
 // replace writes a file whole or not at all.

@@ -1,5 +1,5 @@
 // Command release builds the plugin for each platform, packs an archive for each, and
-// writes their checksums and krew's manifest. The same source and version always give the
+// writes bills of materials, checksums and krew's manifest. The same source and version always give the
 // same bytes. It needs no network but for Go modules that are not in the module cache.
 //
 //	go run ./hack/release -version v0.1.0                    all, into dist/release
@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -65,6 +66,17 @@ func run(args []string) error {
 	if err := goCommand(toolchain, platform{}, "run", "./hack/buildprobe", "-version", *tag); err != nil {
 		return fmt.Errorf("building the probes: %w", err)
 	}
+	probes, err := carried(func(file string) ([]byte, error) {
+		return os.ReadFile(filepath.Join("pkg/launch/embedded/bin", file))
+	})
+	if err != nil {
+		return err
+	}
+	for _, probe := range probes {
+		if err := writeSBOM(*out, probe.program, probe.platform, *tag, probe.binary, nil); err != nil {
+			return err
+		}
+	}
 	for _, p := range chosen {
 		binary, err := build(p, toolchain, *tag, *image)
 		if err != nil {
@@ -75,6 +87,9 @@ func run(args []string) error {
 			return err
 		}
 		if err := replace(filepath.Join(*out, p.archive()), archive); err != nil {
+			return err
+		}
+		if err := writeSBOM(*out, program, p, *tag, binary, probes); err != nil {
 			return err
 		}
 		fmt.Printf("%s: plugin %d bytes, archive %d bytes\n", p, len(binary), len(archive))
@@ -94,7 +109,19 @@ func finish(out, root, tag string) error {
 	if err := replace(filepath.Join(out, "checksums.txt"), checksums(found)); err != nil {
 		return err
 	}
-	return writeManifests(root, tag, found)
+	archives := map[platform]string{}
+	for _, p := range platforms {
+		archives[p] = found[p.archive()]
+	}
+	return writeManifests(root, tag, archives)
+}
+
+func writeSBOM(out, program string, p platform, tag string, binary []byte, probes []aProbe) error {
+	data, err := sbom(program, p, tag, binary, probes)
+	if err != nil {
+		return err
+	}
+	return replace(filepath.Join(out, sbomName(program, p)), data)
 }
 
 // writeManifests writes plugin.yaml and the same for krew-index. Without sums, all are
@@ -113,11 +140,14 @@ func writeManifests(root, tag string, sums map[platform]string) error {
 	)
 }
 
+// described matches what git describe adds to a tag for commits after it.
+var described = regexp.MustCompile(`-[0-9]+-g[0-9a-f]+$`)
+
 // checkVersion applies krew's rule for versions. A version of work in progress is no
 // release.
 func checkVersion(tag string) error {
 	_, err := version.ParseSemantic(tag)
-	if err != nil || !strings.HasPrefix(tag, "v") || strings.Contains(tag, "dirty") || tag == unreleased {
+	if err != nil || !strings.HasPrefix(tag, "v") || strings.Contains(tag, "dirty") || described.MatchString(tag) || tag == unreleased {
 		return fmt.Errorf("-version: expected vMAJOR.MINOR.PATCH of a clean tag, found %q", tag)
 	}
 	return nil

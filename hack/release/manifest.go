@@ -13,6 +13,8 @@ const pluginName = "checklist"
 const (
 	program  = "kubectl-checklist"
 	homepage = "https://github.com/kubectl-checklist/kubectl-checklist"
+	// licenseID is the licence's name in the list of SPDX.
+	licenseID = "Apache-2.0"
 )
 
 // unreleased is the version of a manifest whose checksums are zeros.
@@ -38,6 +40,11 @@ const about = `  shortDescription: Measure pod and node security, with evidence
     "COMMAND completion install" makes "COMMAND <TAB>" work.
 `
 
+// download is the URL of a release's file.
+func download(version, file string) string {
+	return homepage + "/releases/download/" + version + "/" + file
+}
+
 // manifest returns krew's manifest of a release. krew-index wants it in a file named
 // name.yaml. The checksums are quoted, because YAML reads some as numbers.
 func manifest(name, version string, of []platform, sums map[platform]string) []byte {
@@ -58,15 +65,15 @@ spec:
       matchLabels:
         os: %s
         arch: %s
-    uri: %s/releases/download/%s/%s
+    uri: %s
     sha256: %q
     files:
     - from: %s
       to: .
     - from: LICENSE
       to: .
-    bin: %[7]s
-`, p.os, p.arch, homepage, version, p.archive(), sums[p], p.program())
+    bin: %[5]s
+`, p.os, p.arch, download(version, p.archive()), sums[p], p.program())
 	}
 	return []byte(b.String())
 }

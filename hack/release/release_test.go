@@ -2,6 +2,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
 )
 
 // fake returns what an archive of a release holds, with a tiny program.
@@ -24,8 +31,42 @@ func release(t *testing.T) string {
 	dir := t.TempDir()
 	for _, p := range platforms {
 		write(t, dir, p, fake(p))
+		bill(t, dir, program, p, string(fake(p)[0].data), fakeProbes()...)
+	}
+	for _, probe := range fakeProbes() {
+		bill(t, dir, probe.program, probe.platform, string(probe.binary))
 	}
 	return dir
+}
+
+// fakeProbes are what every fake plugin carries.
+func fakeProbes() []aProbe {
+	var probes []aProbe
+	for _, arch := range embedded.Architectures() {
+		for _, program := range embedded.Programs() {
+			probes = append(probes, aProbe{program, platform{"linux", arch}, []byte(program + " for " + arch)})
+		}
+	}
+	return probes
+}
+
+// bill writes the bill of materials of a fake program.
+func bill(t *testing.T, dir, program string, p platform, binary string, probes ...aProbe) {
+	t.Helper()
+	of := func(data []byte) component {
+		return component{Type: "application", Hashes: []hash{{"SHA-256", fmt.Sprintf("%x", sha256.Sum256(data))}}}
+	}
+	b := bom{Metadata: metadata{of([]byte(binary))}}
+	for _, probe := range probes {
+		b.Components = append(b.Components, of(probe.binary))
+	}
+	data, err := json.Marshal(b)
+	if err == nil {
+		err = replace(filepath.Join(dir, sbomName(program, p)), data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func write(t *testing.T, dir string, p platform, members []member) {
@@ -105,8 +146,8 @@ func TestFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(list)), "\n")
-	if len(lines) != len(platforms) {
-		t.Errorf("%d checksums, want %d", len(lines), len(platforms))
+	if want := 2*len(platforms) + len(fakeProbes()); len(lines) != want {
+		t.Errorf("%d checksums, want %d: each archive, its bill of materials, and that of each probe", len(lines), want)
 	}
 	before := ""
 	for _, line := range lines {
@@ -115,7 +156,7 @@ func TestFinish(t *testing.T) {
 			t.Errorf("%s comes after %s: want them sorted by name", name, before)
 		}
 		before = name
-		if !strings.Contains(string(plugin), "/v1.2.3/"+name+"\n    sha256: \""+sum+"\"\n") {
+		if !strings.HasSuffix(name, ".cdx.json") && !strings.Contains(string(plugin), "/v1.2.3/"+name+"\n    sha256: \""+sum+"\"\n") {
 			t.Errorf("the manifest lacks %s with its checksum:\n%s", name, plugin)
 		}
 	}
@@ -152,15 +193,42 @@ func TestFinishRefuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("missing", func(t *testing.T) {
-		out := release(t)
-		if err := os.Remove(filepath.Join(out, windows.archive())); err != nil {
-			t.Fatal(err)
-		}
-		if err := finish(out, t.TempDir(), "v1.2.3"); err == nil {
-			t.Error("a missing archive is no error")
-		}
-	})
+	for name, tc := range map[string]struct {
+		program string
+		p       platform
+		binary  string
+		probes  []aProbe
+		want    string
+	}{
+		"the bill of another plugin": {program, linux, "another", fakeProbes(), "kubectl-checklist_linux_amd64.cdx.json: expected the bill of materials of kubectl-checklist with the SHA-256"},
+		"a probe of another build":   {"checklist-probe-net", platform{"linux", "arm64"}, "another", nil, "checklist-probe-net_linux_arm64.cdx.json: expected the bill of materials of a probe that the plugin carries"},
+		"two sorts of probes": {
+			program, windows, string(fake(windows)[0].data), append(fakeProbes(), aProbe{binary: []byte("old")}),
+			"expected the same probes in every plugin, found 1 more",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, root := release(t), t.TempDir()
+			bill(t, out, tc.program, tc.p, tc.binary, tc.probes...)
+			if err := finish(out, root, "v1.2.3"); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %s", err, tc.want)
+			}
+			if files, err := os.ReadDir(root); err != nil || len(files) > 0 {
+				t.Errorf("written in spite of it: %v, %v", files, err)
+			}
+		})
+	}
+	for _, missing := range []string{windows.archive(), sbomName(program, linux), "checklist-probe_linux_arm64.cdx.json"} {
+		t.Run("no "+missing, func(t *testing.T) {
+			out := release(t)
+			if err := os.Remove(filepath.Join(out, missing)); err != nil {
+				t.Fatal(err)
+			}
+			if err := finish(out, t.TempDir(), "v1.2.3"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
+				t.Errorf("got %v, want an error that names it", err)
+			}
+		})
+	}
 }
 
 // Another name changes the name, the commands in the texts, and nothing else.
@@ -207,7 +275,7 @@ func TestCommitted(t *testing.T) {
 func TestCheckVersion(t *testing.T) {
 	for tag, ok := range map[string]bool{
 		"v0.1.0": true, "v1.2.3-rc.1": true,
-		"": false, "0.1.0": false, "v1": false, "v0.0.0": false, "v0.1.0-dirty": false, "main": false,
+		"": false, "0.1.0": false, "v1": false, "v0.0.0": false, "v0.1.0-dirty": false, "v0.1.0-3-gabc1234": false, "v1.2.3-rc.1-12-gabc": false, "main": false,
 	} {
 		if err := checkVersion(tag); (err == nil) != ok {
 			t.Errorf("%q: got %v", tag, err)

@@ -112,7 +112,7 @@ func read(files fs.FS, program, goarch string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded %s for %s: %w", program, goarch, err)
 	}
-	executable, err := unpack(data, program)
+	executable, err := Unpack(data, program)
 	if err != nil {
 		return nil, fmt.Errorf("embedded %s for %s: %w", program, goarch, err)
 	}
@@ -122,8 +122,9 @@ func read(files fs.FS, program, goarch string) ([]byte, error) {
 	return executable, nil
 }
 
-// unpack returns one program of a file, and decompresses no more than it has to.
-func unpack(data []byte, program string) ([]byte, error) {
+// Unpack returns one program of a file that Pack wrote, and decompresses no more than it
+// has to.
+func Unpack(data []byte, program string) ([]byte, error) {
 	decoder, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window))
 	if err != nil {
 		return nil, err
