@@ -79,6 +79,8 @@ func (c completer) flag(name string) completion {
 		return fixed(launch.ImageAuto, launch.ImageEmbedded)
 	case "only":
 		return fixed(onlyGrants, onlyRun)
+	case "platform":
+		return listOf(probePlatforms)
 	case "bind":
 		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"user:", "group:", "serviceaccount:"}, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp

@@ -90,6 +90,7 @@ func NewCommand(env *Env) *cobra.Command {
 		newGuardCommand(env, flags),
 		newKustomizeCommand(env),
 		newVerifyCommand(env),
+		newProbeImageCommand(env),
 		newVersionCommand(env),
 		newCompletionCommand(env),
 	)

@@ -70,7 +70,7 @@ func Image(o Options) (v1.Image, error) {
 	}
 	return mutate.Append(img, mutate.Addendum{
 		Layer: layer, MediaType: types.OCILayer,
-		History: v1.History{Created: epoch, CreatedBy: "hack/image"},
+		History: v1.History{Created: epoch, CreatedBy: "kubectl-checklist"},
 	})
 }
 
