@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -24,7 +25,7 @@ import (
 
 // Bounds of a report that is verified. A parsed YAML document takes many times its size.
 const (
-	maxReport     = 4 << 30
+	maxReport     = min(4<<30, math.MaxInt>>2) // 512 MiB on 32 bits
 	maxReportYAML = 256 << 20
 )
 
