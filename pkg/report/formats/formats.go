@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/csv"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/html"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/junit"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/policyreport"
@@ -17,6 +18,7 @@ import (
 func All() []report.Format {
 	all := append(report.Formats(),
 		junit.Format(),
+		html.Format(),
 		markdown.Format(),
 	)
 	all = append(all, policyreport.Formats()...)
