@@ -241,6 +241,7 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 	}
 	r.context, r.kubeconfig = contextOf(flags)
 	progress := r.env.newProgress(r.env.showsProgress(r.report.progress), "measuring nodes")
+	source.User = true
 	source.UID = r.waivers != nil || r.drafts != nil || r.report.saveFacts != ""
 	source.Name, source.Config, source.Getter = clusterName(flags), config, flags
 	source.NoProbe, source.Probe, source.Warn = probe.noProbe, probe.options(r.env), r.env.warnLine

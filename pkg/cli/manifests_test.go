@@ -188,6 +188,10 @@ func newSmallCluster(t *testing.T) *smallCluster {
 			answer = metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"}, ObjectMeta: metav1.ObjectMeta{Name: a.Name}}
 		case a.Verb == "get" && a.Resource == "nodes" && nodes[a.Name] != nil:
 			answer = nodes[a.Name]
+		case a.Verb == "create" && a.Resource == "selfsubjectreviews": // it stores nothing
+			answer = map[string]any{"apiVersion": a.Group + "/v1", "kind": "SelfSubjectReview", "status": map[string]any{"userInfo": map[string]any{
+				"username": "jane", "uid": "CANARY", "groups": []string{"CANARY"},
+			}}}
 		case a.Verb != "list":
 			t.Errorf("asked for %+v", a)
 			w.WriteHeader(http.StatusNotFound)

@@ -82,6 +82,9 @@ func TestWhatCommandsAskFor(t *testing.T) {
 			if loaded := facts.Facts.Cluster.LoadedEncryption; (len(loaded) == 1) != slices.Contains(tc.want, "leases") {
 				t.Errorf("loaded encryption configurations: %v", loaded)
 			}
+			if got := facts.Facts.Cluster.User; got != "jane" {
+				t.Errorf("who ran it: %q, want jane", got)
+			}
 			if facts.Facts.Cluster.Name != "c" {
 				t.Errorf("the cluster is called %q, in the kubeconfig c", facts.Facts.Cluster.Name)
 			}

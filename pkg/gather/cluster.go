@@ -51,6 +51,8 @@ type Cluster struct {
 
 	// UID asks for the UID of the namespace kube-system, by which waivers name clusters.
 	UID bool
+	// User asks for the API server's name for the user, who runs this.
+	User bool
 
 	// NoIDs leaves out what joins pods with what is measured. It cannot be used with Level and
 	// Net, nor for facts that are saved.
@@ -204,7 +206,7 @@ func (c *Cluster) lists() cluster.Options {
 		DryRuns:  needed(fact.Enforcing) && c.creates(),
 		Policies: needed(fact.Enforcing), NoConfigMaps: c.NoConfigMaps, Engines: needed(fact.Enforcing),
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
-		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, UID: c.UID, Objects: c.Objects,
+		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, UID: c.UID, User: c.User, Objects: c.Objects,
 	}
 	for _, name := range c.NodeNames {
 		opts.NodeNames = append(opts.NodeNames, nodeName(name))

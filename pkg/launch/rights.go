@@ -107,10 +107,10 @@ func rights() []right {
 		{where: everywhere, group: "admissionregistration.k8s.io", resource: "mutatingadmissionpolicies", verb: "list", when: reads, without: "it is unknown which policies of the API server change pods"},
 		{where: everywhere, group: "security.istio.io", resource: "peerauthentications", verb: "list", when: reads, without: "it is unknown whether Istio encrypts all traffic between pods"},
 		{where: inKubeSystem, group: "coordination.k8s.io", resource: "leases", verb: "list", when: reads, without: "the number of API servers is unknown"},
+		{where: everywhere, group: "authentication.k8s.io", resource: "selfsubjectreviews", verb: "create", when: reads, without: "the report does not say who ran it"},
 
 		{where: everywhere, group: "authorization.k8s.io", resource: "selfsubjectaccessreviews", verb: "create", when: probes, without: "a missing right is noticed later"},
 		{where: everywhere, resource: "pods", verb: "create", try: true, when: probes, without: "whether the API server refuses pods with a writable root is unknown; only dry runs use it, which store nothing"},
-		{where: everywhere, group: "authentication.k8s.io", resource: "selfsubjectreviews", verb: "create", try: true, when: probes, without: "the report does not say for which user the dry runs speak"},
 		{where: everywhere, resource: "namespaces", verb: "get", named: true, when: probes, without: "the probe's namespace has to exist"},
 		{where: everywhere, resource: "namespaces", verb: "create", when: makes, must: makes, without: "the probe's namespace has to exist"},
 		{where: everywhere, resource: "namespaces", verb: "patch", named: true, when: makes, without: "two runs at once may leave an empty namespace"},
@@ -215,7 +215,8 @@ func Grants(opts Options, to []rbacv1.Subject, creates bool) ([]Document, error)
 	if state&probes != 0 && !creates {
 		docs = append(docs, Document{"Runs use this namespace and do not remove it. It admits pods with hostPID and hostNetwork.", opts.ownedNamespace()})
 	}
-	role("Rights to read, for every run. Without one of them, something in the report is unknown.", roleRead, "",
+	role("Rights to read, for every run. Without one of them, something in the report is unknown.\n"+
+		"A SelfSubjectReview asks for the name of its user. The API server stores nothing for it.", roleRead, "",
 		func(r *right) bool { return r.where == everywhere && r.when&reads != 0 && r.resource != "secrets" })
 	role("The names of Secrets. RBAC cannot grant names alone: this right lets its holder read the values\n"+
 		"of all Secrets. The plugin asks for metadata only. Without this role the question about secrets\n"+

@@ -58,6 +58,9 @@ type Options struct {
 	Objects bool
 	// UID says whether to read the UID of the namespace kube-system. If that fails, it stays "".
 	UID bool
+	// User says whether to ask the API server whom it takes us for (fact.Cluster.User). DryRuns
+	// implies it.
+	User bool
 	// Namespaces says whether to read the namespaces' labels of Pod Security admission.
 	Namespaces bool
 	// ImageReports says whether to read reports of image scanners, and policies about images.
@@ -65,6 +68,10 @@ type Options struct {
 	// DryRuns says whether to ask, in dry runs, for pods with and without a writable root in
 	// each namespace that has workloads.
 	DryRuns bool
+	// Confirm is called once, after the lists were read and before the first dry run. False
+	// leaves dry runs out, and an error ends the run. It may not change known, and its workloads
+	// may lack the scripts that they run. nil is true.
+	Confirm func(ctx context.Context, known *Result) (bool, error)
 	// Policies says whether to read ValidatingAdmissionPolicies, and to predict what they say of
 	// these pods. NoConfigMaps leaves out parameters of policies that are ConfigMaps.
 	Policies, NoConfigMaps bool
@@ -192,7 +199,7 @@ func newClients(config *rest.Config) (*clients, error) {
 // not know us, or answers nothing that was asked. What it refuses for lack of
 // rights is a gap, and so is a list at which it fails while it answers others.
 func Collect(ctx context.Context, opts Options) (*Result, error) {
-	if !opts.Pods || !opts.NoIDs || opts.Nodes || opts.DryRuns || opts.Policies || opts.Engines || opts.Namespace != "" || len(opts.NodeNames) > 0 || opts.NodeSelector != "" || len(opts.Named) > 0 {
+	if !opts.Pods || !opts.NoIDs || opts.Nodes || opts.DryRuns || opts.Confirm != nil || opts.Policies || opts.Engines || opts.Namespace != "" || len(opts.NodeNames) > 0 || opts.NodeSelector != "" || len(opts.Named) > 0 {
 		opts.Stream = nil
 	}
 	result, err := collectOnce(ctx, opts)
@@ -283,6 +290,9 @@ func collectOnce(ctx context.Context, opts Options) (*Result, error) {
 	if opts.UID {
 		wg.Go(func() { result.Cluster.UID = c.uid(ctx) })
 	}
+	if opts.User || opts.DryRuns {
+		wg.Go(func() { result.Cluster.User = c.user(ctx) })
+	}
 	if opts.APIServers {
 		wg.Go(func() {
 			leases := c.serverLeases(ctx)
@@ -366,6 +376,15 @@ func collectOnce(ctx context.Context, opts Options) (*Result, error) {
 			result.Relist = nil // no ids are known
 			return result, nil
 		}
+	}
+	if opts.Confirm != nil {
+		yes, err := opts.Confirm(ctx, result)
+		if err != nil {
+			return nil, err
+		}
+		opts.DryRuns = opts.DryRuns && yes
+	}
+	if opts.Pods {
 		scripts := newScriptReader(c, opts)
 		pods.scripts = &scripts.Scripts
 		if err := scripts.fill(ctx, result.Workloads); err != nil {

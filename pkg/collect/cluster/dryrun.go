@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -85,7 +84,7 @@ func (c *clients) dryRuns(ctx context.Context, result *Result) (*fact.Enforcemen
 		return out, nil, nil
 	}
 	r := dryRunner{clients: c, sidecar: hasSidecars(result.Cluster.Version), assigned: isOpenShift(result.NodeObjects)}
-	out.User = r.user(ctx)
+	out.User = result.Cluster.User
 	var gaps []fact.Gap
 	gap := func(reason fact.Reason, detail, hint string) {
 		gaps = append(gaps, fact.Gap{What: fact.Enforcing, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: reason, Detail: detail, Hint: hint})
@@ -241,14 +240,14 @@ func isOpenShift(nodes []corev1.Node) bool {
 }
 
 // post sends an object as JSON and reads a bounded answer.
-func (r *dryRunner) post(ctx context.Context, path string, params map[string]string, object, into any) error {
+func (c *clients) post(ctx context.Context, path string, params map[string]string, object, into any) error {
 	body, err := json.Marshal(object)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, dryRunTime)
 	defer cancel()
-	request := r.core.RESTClient().Post().AbsPath(path).SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body)
+	request := c.core.RESTClient().Post().AbsPath(path).SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body)
 	for name, value := range params {
 		request = request.Param(name, value)
 	}
@@ -267,16 +266,6 @@ func (r *dryRunner) post(ctx context.Context, path string, params map[string]str
 		return errMalformed
 	}
 	return nil
-}
-
-// user is whom the server takes us for, "" if it does not say (SelfSubjectReview, v1 since 1.28).
-func (r *dryRunner) user(ctx context.Context) string {
-	review := authenticationv1.SelfSubjectReview{TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"}}
-	var answer authenticationv1.SelfSubjectReview
-	if r.post(ctx, "/apis/authentication.k8s.io/v1/selfsubjectreviews", nil, review, &answer) != nil || answer.Kind != review.Kind {
-		return ""
-	}
-	return escape.Short(credential.KeptName(answer.Status.UserInfo.Username), fact.MaxDryRunName)
 }
 
 // mayCreate asks whether we may create pods in a namespace, "" for all of them. Where the

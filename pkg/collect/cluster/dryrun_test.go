@@ -91,7 +91,7 @@ func (s *admitting) dryRuns(t *testing.T, workloads ...fact.Workload) (*fact.Enf
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, gaps, err := c.dryRuns(context.Background(), &Result{Cluster: fact.Cluster{Version: "v1.37.2"}, Workloads: workloads})
+	got, gaps, err := c.dryRuns(context.Background(), &Result{Cluster: fact.Cluster{Version: "v1.37.2", User: c.user(context.Background())}, Workloads: workloads})
 	if err != nil {
 		t.Fatal(err)
 	}
