@@ -128,6 +128,8 @@ type Options struct {
 	// how many of those failed, and the number of all nodes. Calls do not overlap.
 	Announce func(line string)
 	Progress func(done, failed, total int)
+	// Confirmed says that the user has read an Outline and agreed. Announce does not repeat it.
+	Confirmed bool
 
 	timing timing
 	memory int64 // bytes for all answers together; tests use less

@@ -69,10 +69,7 @@ func Measure(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*
 		return nil, nil, err
 	}
 	plan, gaps := opts.plan(nodes)
-	s := &session{
-		Options: opts, plan: plan, maps: make(map[program][]*corev1.ConfigMap), digests: make(map[program][sha256.Size]byte),
-		barred: make(map[fact.Level]*Failure), missing: make(map[program]*Failure),
-	}
+	s := newSession(opts, plan)
 	probes, dropped := s.programs()
 	gaps = append(gaps, dropped...)
 	measured := make(map[string]*fact.Measurement)
@@ -133,6 +130,13 @@ func Measure(ctx context.Context, opts Options, nodes []fact.Node) (map[string]*
 	return finish(errors.Join(guardErr, err))
 }
 
+func newSession(opts Options, plan Plan) *session {
+	return &session{
+		Options: opts, plan: plan, maps: make(map[program][]*corev1.ConfigMap), digests: make(map[program][sha256.Size]byte),
+		barred: make(map[fact.Level]*Failure), missing: make(map[program]*Failure),
+	}
+}
+
 // programs returns the embedded programs that the plan needs, and notes those that this
 // build does not have. It drops the nodes for which it has none, and returns their gaps.
 func (s *session) programs() (probes map[program][]byte, gaps []fact.Gap) {
@@ -181,6 +185,11 @@ func (s *session) levels() []fact.Level {
 // for when nothing is known against it.
 func (s *session) hopeless(level fact.Level, arch string, otherwise *Failure) *Failure {
 	return cmp.Or(s.missing[programOf(level, arch)], s.barred[level], otherwise)
+}
+
+// podsOf returns the nodes that get a pod of a level.
+func (s *session) podsOf(level fact.Level) []Target {
+	return slices.DeleteFunc(slices.Clone(s.plan.Targets), func(t Target) bool { return s.hopeless(level, t.Arch, nil) != nil })
 }
 
 // budgets divides the memory of a run among the answers of its levels. Those of level
@@ -233,12 +242,7 @@ func (s *session) announcement(stand standing, probes map[program][]byte) string
 		fmt.Fprintf(&line, ", %d config maps", n)
 	}
 	for i, level := range levels {
-		pods := 0
-		for _, t := range s.plan.Targets {
-			if s.hopeless(level, t.Arch, nil) == nil {
-				pods++
-			}
-		}
+		pods := len(s.podsOf(level))
 		line.WriteString(", ")
 		if i > 0 {
 			line.WriteString("and then ")
@@ -247,9 +251,13 @@ func (s *session) announcement(stand standing, probes map[program][]byte) string
 		if pods > 1 {
 			fmt.Fprintf(&line, " (one for each node, %d at once)", min(s.MaxInFlight, pods))
 		}
-		line.WriteString(" with " + means(level))
+		if !s.Confirmed {
+			line.WriteString(" with " + means(level))
+		}
 	}
-	line.WriteString("; not privileged, no host mount, no token; the run removes everything at its end; --no-probe creates nothing")
+	if !s.Confirmed {
+		line.WriteString("; not privileged, no host mount, no token; the run removes everything at its end; --no-probe creates nothing")
+	}
 	if s.plan.Embedded && len(s.plan.Targets) > manyNodes {
 		size := 0
 		for _, level := range levels {
@@ -267,14 +275,11 @@ func (s *session) announcement(stand standing, probes map[program][]byte) string
 
 // means says what the pod of a level gets, and what that of level net does with it.
 func means(level fact.Level) string {
-	switch level {
-	case fact.LevelNet:
-		return fmt.Sprintf("the host's network, uid 65534, no capability, for TLS handshakes with what listens on the node itself "+
-			"(at most %d connections to each listener, one request without credentials among them)", fact.MaxConnections)
-	case fact.LevelProc:
-		return "hostPID, uid 65534, no capability"
+	if level == fact.LevelNet {
+		return fmt.Sprintf("%s, for TLS handshakes with what listens on the node itself "+
+			"(at most %d connections to each listener, one request without credentials among them)", rightsOf(level), fact.MaxConnections)
 	}
-	return "hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH"
+	return rightsOf(level)
 }
 
 func plural(n int, one, many string) string {
