@@ -78,6 +78,12 @@ type Cluster struct {
 	NoProbe bool
 	// Probe says how nodes are measured. Client, Level, Net and Kinds are filled in.
 	Probe launch.Options
+	// Confirm is asked once, before the first dry run and the first pod, if there will be pods.
+	// uid is that of kube-system, "" if it was not read. After a no the run goes on with the API
+	// only, as with NoProbe, and its gaps say so. An error ends the run. nil means that nobody is
+	// asked. Agreed reports whether a yes from before counts for the cluster.
+	Confirm func(ctx context.Context, uid string, creates launch.Outline) (yes bool, err error)
+	Agreed  func(uid string) bool
 	// Warn gets one line for each thing that the user should know at once. It may
 	// be nil.
 	Warn func(line string)
@@ -85,6 +91,9 @@ type Cluster struct {
 	// Start is for very many pods of which nothing is measured: see cluster.Options.Stream. Known
 	// is the set as it will be, without workloads and with the gaps so far. Nil keeps all.
 	Start func(known *fact.Set, scope *api.Scope) (judge func([]fact.Workload))
+
+	// declined and confirmed are what Confirm has answered.
+	declined, confirmed bool
 
 	// measure replaces launch.Measure in tests.
 	measure func(ctx context.Context, opts launch.Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error)
@@ -112,6 +121,10 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 			scope := c.scope()
 			return c.Start(&known, &scope)
 		}
+	}
+	if c.Confirm != nil && c.creates() {
+		lists.UID = true
+		lists.Confirm = func(ctx context.Context, result *cluster.Result) (bool, error) { return c.ask(ctx, named, result) }
 	}
 	result, err := cluster.Collect(ctx, lists)
 	if err != nil {
@@ -160,6 +173,9 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 func (c *Cluster) take(set *fact.Set, result *cluster.Result) {
 	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
 	set.Cluster.Name = weburl.Clean(c.Name)
+	if !c.UID {
+		set.Cluster.UID = "" // read for the question: a report is the same whether or not somebody was asked
+	}
 	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
 	set.LegacyTokens, set.TokensListed = result.LegacyTokens, result.TokensListed
 	set.SecretStores, set.StoresRead, set.Meshes = result.SecretStores, result.StoresRead, result.Meshes
@@ -215,7 +231,15 @@ func (c *Cluster) lists() cluster.Options {
 }
 
 // creates reports whether the run may ask the API server to create something, also in a dry run.
-func (c *Cluster) creates() bool { return c.Level != "" && (c.Level != fact.LevelAPI || c.Net) }
+func (c *Cluster) creates() bool {
+	return c.Level != "" && (c.Level != fact.LevelAPI || c.Net) && !c.declined
+}
+
+// The gaps of a run whose user said no.
+const (
+	declinedDetail = "the user answered no when asked to create pods"
+	declinedHint   = "run it again and answer yes, or give --yes"
+)
 
 // noDryRuns is the gap of a run that may not send dry runs; none if nobody wants them.
 func (c *Cluster) noDryRuns() []fact.Gap {
@@ -223,7 +247,10 @@ func (c *Cluster) noDryRuns() []fact.Gap {
 		return nil
 	}
 	detail, hint := "the run creates nothing, not even in a dry run", "--probe-level full,net allows dry runs"
-	if c.NoProbe {
+	switch {
+	case c.declined:
+		detail, hint = "no dry run was sent: "+declinedDetail, declinedHint
+	case c.NoProbe:
 		detail, hint = "--no-probe was given, which also leaves out dry runs", "run without --no-probe to ask the API server"
 	}
 	return notRequested([]fact.Kind{fact.Enforcing}, detail, hint)
@@ -261,11 +288,10 @@ func (c *Cluster) measureNodes(ctx context.Context, set *fact.Set) (leftover, er
 	if len(nodes) == 0 {
 		return nil, nil
 	}
-	opts := c.Probe
+	opts := c.probeOptions(wanted)
 	if opts.Client, err = launch.NewClient(c.Config); err != nil {
 		return nil, err
 	}
-	opts.Level, opts.Net, opts.Kinds, opts.Announce = c.Level, c.Net, wanted, c.Warn
 	if opts.Progress != nil {
 		opts.Progress(0, 0, len(nodes))
 	}
@@ -286,9 +312,18 @@ func (c *Cluster) measureNodes(ctx context.Context, set *fact.Set) (leftover, er
 	return err, nil
 }
 
+// probeOptions are the options of the probes, without a client.
+func (c *Cluster) probeOptions(wanted []fact.Kind) launch.Options {
+	opts := c.Probe
+	opts.Level, opts.Net, opts.Kinds, opts.Announce, opts.Confirmed = c.Level, c.Net, wanted, c.Warn, c.confirmed
+	return opts
+}
+
 // levels returns the levels of the run's probes as --probe-level takes them.
 func (c *Cluster) levels() string {
 	switch {
+	case c.declined:
+		return string(fact.LevelAPI)
 	case !c.Net:
 		return string(c.Level)
 	case c.Level == fact.LevelAPI:
@@ -304,6 +339,8 @@ func (c *Cluster) measurable() ([]fact.Kind, []fact.Gap) {
 	switch {
 	case c.Level == "":
 		return nil, nil
+	case c.declined:
+		return nil, notRequested(wanted, "no probe was run: "+declinedDetail, declinedHint)
 	case c.Level == fact.LevelAPI && !c.Net:
 		hint := "--probe-level full,net measures the nodes"
 		if c.NoProbe {

@@ -34,6 +34,8 @@ type demo struct {
 	pods    []map[string]any
 	refuse  func(path string) int // a status for a request, 0 to answer it
 	asked   []string              // paths, with the selectors of pods and nodes
+	created []string              // paths of what was posted
+	ready   bool                  // the nodes' kubelets would start a pod, and kube-system has a UID
 }
 
 func demoPod(namespace, name, on string) map[string]any {
@@ -52,6 +54,12 @@ func newDemo(t *testing.T) *demo {
 			"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": name, "labels": labels},
 			"status": map[string]any{"nodeInfo": map[string]string{"operatingSystem": "linux", "architecture": "amd64"}},
 		}
+	}
+	becomeReady := func(node any) any {
+		if s.ready {
+			node.(map[string]any)["status"].(map[string]any)["conditions"] = []any{map[string]string{"type": "Ready", "status": "True"}}
+		}
+		return node
 	}
 	nodes := map[string]any{"cp1": node("cp1", map[string]string{"node-role.kubernetes.io/control-plane": ""}), "w1": node("w1", nil), "w2": node("w2", nil), "w3": node("w3", nil)}
 	s.pods = []map[string]any{demoPod("other", "db-1", "w2"), demoPod("shop", "web-1", "w1"), demoPod("shop", "web-2", "w1")}
@@ -78,6 +86,9 @@ func newDemo(t *testing.T) *demo {
 			}
 		}
 		s.asked = append(s.asked, asked)
+		if r.Method == http.MethodPost {
+			s.created = append(s.created, asked)
+		}
 		pods, refuse := s.pods, s.refuse
 		s.mu.Unlock()
 		if refuse != nil {
@@ -114,12 +125,14 @@ func newDemo(t *testing.T) *demo {
 		var answer any
 		name, isPod := strings.CutPrefix(path, "/api/v1/pods/")
 		switch {
+		case s.ready && r.URL.Path == "/api/v1/namespaces/kube-system":
+			answer = map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": map[string]string{"name": "kube-system", "uid": "of-kube-system"}}
 		case path == "/version":
 			answer = map[string]string{"gitVersion": s.version}
 		case path == "/api/v1/nodes":
-			answer = list("v1", "NodeList", []any{nodes["w3"], nodes["w2"], nodes["w1"], nodes["cp1"]})
+			answer = list("v1", "NodeList", []any{becomeReady(nodes["w3"]), becomeReady(nodes["w2"]), becomeReady(nodes["w1"]), becomeReady(nodes["cp1"])})
 		case strings.HasPrefix(path, "/api/v1/nodes/"):
-			answer = nodes[strings.TrimPrefix(path, "/api/v1/nodes/")]
+			answer = becomeReady(nodes[strings.TrimPrefix(path, "/api/v1/nodes/")])
 		case path == "/api/v1/pods":
 			answer = list("v1", "PodList", of(pods))
 		case isPod:
@@ -169,12 +182,21 @@ func (s *demo) asks(path string) bool {
 	return slices.Contains(s.asked, path)
 }
 
+// posts reports whether something was posted to a path.
+func (s *demo) posts(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.created, path)
+}
+
 // launched is what a source requested from the probe.
 type launched struct {
 	level fact.Level
 	kinds []fact.Kind
 	nodes []string
 	net   bool
+
+	confirmed bool
 }
 
 // gathered completes a source with the demo cluster and a probe that answers
@@ -191,7 +213,7 @@ func gathered(t *testing.T, s *demo, source Cluster) (got *Gathered, probe *laun
 	source.Warn = func(line string) { warned = append(warned, line) }
 	if source.measure == nil {
 		source.measure = func(_ context.Context, opts launch.Options, nodes []fact.Node) (map[string]*fact.Measurement, []fact.Gap, error) {
-			probe = &launched{level: opts.Level, net: opts.Net, kinds: opts.Kinds}
+			probe = &launched{level: opts.Level, net: opts.Net, kinds: opts.Kinds, confirmed: opts.Confirmed}
 			measured := map[string]*fact.Measurement{}
 			for _, n := range nodes {
 				probe.nodes = append(probe.nodes, n.Name)
