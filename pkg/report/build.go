@@ -4,6 +4,7 @@ package report
 
 import (
 	"iter"
+	"runtime"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +26,9 @@ type Report struct {
 	Set *fact.Set
 	// Each gives the findings in their order, each time the same.
 	Each iter.Seq[api.Finding]
+	// Place says where in a file a finding is; nil if no lines are known. It is false if this one's
+	// is not known.
+	Place func(*api.Finding) (Place, bool)
 	// Stored is the store of the cluster's Secrets, for people who asked about Secrets.
 	// It is nil if none was read.
 	Stored *checks.Store
@@ -33,6 +37,16 @@ type Report struct {
 	few     iter.Seq2[api.Finding, *checks.Said]
 	failing []*checks.Failing
 }
+
+// Place is a part of a file. Lines and columns count from 1, columns in characters (code points).
+type Place struct {
+	File               string // as its findings name it
+	Line, Column       int
+	EndLine, EndColumn int // the first column behind it
+}
+
+// Windows reports whether names of files are those of Windows.
+const Windows = runtime.GOOS == "windows"
 
 // fewFindings is how many findings of a check that say the same a table has, of very many
 // workloads. It names ten, and shows the evidence of five.

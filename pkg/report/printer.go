@@ -106,6 +106,8 @@ type Format struct {
 	// --show-passes. Nil means that it always does.
 	Passes func(asked bool) bool
 	New    func(argument string, opts Options) (Printer, error)
+	// Lines reports whether the format shows lines of files (Report.Place).
+	Lines bool
 }
 
 func neverPasses(bool) bool { return false }
@@ -113,16 +115,16 @@ func neverPasses(bool) bool { return false }
 // Formats lists the formats of this package. Package formats adds those of other tools.
 func Formats() []Format {
 	return []Format{
-		{"table", "", neverPasses, func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o}, nil }},
-		{"wide", "", func(asked bool) bool { return asked }, func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o, wide: true}, nil }},
-		{"json", "", nil, func(_ string, o Options) (Printer, error) { return newDocument("json", o), nil }},
-		{"yaml", "", nil, func(_ string, o Options) (Printer, error) { return newDocument("yaml", o), nil }},
-		{"name", "", neverPasses, func(_ string, o Options) (Printer, error) { return namePrinter{o}, nil }},
-		{"jsonpath", "TEMPLATE", nil, fromText("jsonpath", newJSONPath)},
-		{"jsonpath-file", "FILE", nil, fromFile("jsonpath-file", newJSONPath)},
-		{"go-template", "TEMPLATE", nil, fromText("go-template", newGoTemplate)},
-		{"go-template-file", "FILE", nil, fromFile("go-template-file", newGoTemplate)},
-		{"custom-columns", "HEADER:PATH,...", nil, func(arg string, o Options) (Printer, error) { return newCustomColumns(arg, o) }},
+		{"table", "", neverPasses, func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o}, nil }, false},
+		{"wide", "", func(asked bool) bool { return asked }, func(_ string, o Options) (Printer, error) { return &tablePrinter{opts: o, wide: true}, nil }, false},
+		{"json", "", nil, func(_ string, o Options) (Printer, error) { return newDocument("json", o), nil }, false},
+		{"yaml", "", nil, func(_ string, o Options) (Printer, error) { return newDocument("yaml", o), nil }, false},
+		{"name", "", neverPasses, func(_ string, o Options) (Printer, error) { return namePrinter{o}, nil }, false},
+		{"jsonpath", "TEMPLATE", nil, fromText("jsonpath", newJSONPath), false},
+		{"jsonpath-file", "FILE", nil, fromFile("jsonpath-file", newJSONPath), false},
+		{"go-template", "TEMPLATE", nil, fromText("go-template", newGoTemplate), false},
+		{"go-template-file", "FILE", nil, fromFile("go-template-file", newGoTemplate), false},
+		{"custom-columns", "HEADER:PATH,...", nil, func(arg string, o Options) (Printer, error) { return newCustomColumns(arg, o) }, false},
 	}
 }
 

@@ -12,11 +12,13 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/policyreport"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/prometheus"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/sarif"
 )
 
 // All lists every format, in the order in which help shows them.
 func All() []report.Format {
 	all := append(report.Formats(),
+		sarif.Format(),
 		junit.Format(),
 		html.Format(),
 		markdown.Format(),
@@ -40,6 +42,12 @@ func NewPrinter(output string, opts report.Options) (report.Printer, error) {
 func ShowsPasses(output string, asked bool) bool {
 	format := report.Named(All(), output)
 	return format != nil && (format.Passes == nil || format.Passes(asked))
+}
+
+// ShowsLines reports whether a format shows lines of files.
+func ShowsLines(output string) bool {
+	format := report.Named(All(), output)
+	return format != nil && format.Lines
 }
 
 // SplitFile splits the value of --output-file, FORMAT=PATH. A format with an argument ends at the
