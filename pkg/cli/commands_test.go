@@ -72,8 +72,8 @@ func TestTree(t *testing.T) {
 			}
 		})
 	})
-	if commands != 13 {
-		t.Errorf("want 13 commands, got %d", commands)
+	if commands != 14 {
+		t.Errorf("want 14 commands, got %d", commands)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/diff/show"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
 )
@@ -38,7 +39,11 @@ func completeFlags(env *Env, root *cobra.Command, config *genericclioptions.Conf
 	c := completer{env, config}
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.NonInheritedFlags().VisitAll(func(flag *pflag.Flag) {
-			if values := c.flag(flag.Name); values != nil {
+			values := c.flag(flag.Name)
+			if cmd.Name() == "diff" && flag.Name == "output" {
+				values = fixed(show.Names()...)
+			}
+			if values != nil {
 				cobra.CheckErr(cmd.RegisterFlagCompletionFunc(flag.Name, values))
 			}
 		})

@@ -59,7 +59,7 @@ var namespaced = []string{"", "pods", "secrets"}
 
 // offline are the subcommands that ask no cluster. They still keep connection flags
 // that were given, because explain prints commands too.
-var offline = []string{"completion", "explain", "probe-image", "verify", "version"}
+var offline = []string{"completion", "diff", "explain", "probe-image", "verify", "version"}
 
 // invocationOf reads a parsed command line.
 func invocationOf(cmd *cobra.Command, args []string) invocation {

@@ -89,6 +89,7 @@ func NewCommand(env *Env) *cobra.Command {
 		newCleanupCommand(env, flags),
 		newGuardCommand(env, flags),
 		newKustomizeCommand(env),
+		newDiffCommand(env),
 		newVerifyCommand(env),
 		newProbeImageCommand(env),
 		newVersionCommand(env),

@@ -23,6 +23,11 @@ const (
   2  wrong usage or an error: nothing was judged
   3  with --fail-on: nothing reached it, but something could not be read
      (--allow-unknown makes this 0)`
+	diffStatus = `  0  compared, and with --fail-on: nothing is new, worse or no longer measured
+  1  with --fail-on: failures of that severity are new, worse or newly measured
+  2  wrong usage or an error: nothing was compared
+  3  with --fail-on: no such failure, but something is no longer measured
+     (--allow-unknown makes this 0)`
 	otherStatus = `  0  done
   2  wrong usage or an error`
 )
@@ -64,7 +69,10 @@ func usageOf(root, cmd *cobra.Command) string {
 		b.WriteString("\n\nFlags:\n" + strings.TrimRightFunc(ownFlags(root, cmd), unicode.IsSpace))
 	}
 	status := otherStatus
-	if cmd.Flags().Lookup("fail-on") != nil {
+	switch {
+	case cmd.Name() == "diff":
+		status = diffStatus
+	case cmd.Flags().Lookup("fail-on") != nil:
 		status = reportStatus
 	}
 	b.WriteString("\n\nExit status:\n" + status)

@@ -34,6 +34,8 @@ const maxFactsMemory = 8 << 30
 // Saved reads facts that WriteFacts wrote. It contacts no cluster.
 type Saved struct {
 	Path string
+	// In is read in place of the file, which Path then only names in messages. Nil means the file.
+	In io.Reader
 	// ControlPlaneNodes are added to those that the facts name.
 	ControlPlaneNodes []string
 	Warn              func(line string) // as in Cluster
@@ -41,7 +43,7 @@ type Saved struct {
 
 // Gather reads the facts. Their scope is that of the run that saved them.
 func (s *Saved) Gather(ctx context.Context) (*Gathered, error) {
-	saved, digest, err := loadFacts(ctx, s.Path)
+	saved, digest, err := loadFacts(ctx, s.Path, s.In)
 	if err != nil {
 		return nil, err
 	}
@@ -68,14 +70,14 @@ func WriteFacts(out io.Writer, name string, spec api.ReportSpec, set *fact.Set) 
 
 // loadFacts reads a facts file, and gives the digest of its bytes. It returns when the context is done, even if the file
 // is a pipe and nobody writes to it.
-func loadFacts(ctx context.Context, path string) (*api.ChecklistFacts, string, error) {
+func loadFacts(ctx context.Context, path string, in io.Reader) (*api.ChecklistFacts, string, error) {
 	type result struct {
 		data []byte
 		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
-		data, err := readFacts(path)
+		data, err := readFacts(path, in)
 		done <- result{data, err}
 	}()
 	select {
@@ -91,13 +93,16 @@ func loadFacts(ctx context.Context, path string) (*api.ChecklistFacts, string, e
 	}
 }
 
-func readFacts(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading facts %q: %w", path, Cause(err))
+func readFacts(path string, in io.Reader) ([]byte, error) {
+	if in == nil {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading facts %q: %w", path, Cause(err))
+		}
+		defer file.Close() //nolint:errcheck // only read
+		in = file
 	}
-	defer file.Close() //nolint:errcheck // only read
-	data, err := io.ReadAll(io.LimitReader(file, maxFacts+1))
+	data, err := io.ReadAll(io.LimitReader(in, maxFacts+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading facts %q: %w", path, Cause(err))
 	}

@@ -13,11 +13,12 @@ var GroupVersion = schema.GroupVersion{Group: "kubectl-checklist.github.io", Ver
 const (
 	ReportKind = "ChecklistReport"
 	FactsKind  = "ChecklistFacts"
+	DiffKind   = "ChecklistDiff"
 )
 
 // AddToScheme registers the kinds.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &ChecklistReport{}, &ChecklistFacts{})
+	scheme.AddKnownTypes(GroupVersion, &ChecklistReport{}, &ChecklistFacts{}, &ChecklistDiff{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

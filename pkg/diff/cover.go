@@ -1,0 +1,186 @@
+package diff
+
+import (
+	"slices"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// Why an absence or an improvement proves nothing. Each is a whole reason of a change.
+const (
+	notRun        = "the check did not run"
+	hidden        = "findings below a severity were left out of the report"
+	otherSource   = "the report was made from something else"
+	narrower      = "it looked at less"
+	notListed     = "a list was not complete"
+	nodeUnread    = "something on a node could not be read"
+	subjectUnread = "something about it could not be read"
+	stillThere    = "it is still there, without a verdict"
+	noList        = "no list shows whether it is gone or does not run"
+	onlyDeclared  = "it is only declared now, not measured"
+	noChecks      = "the report does not say which checks ran"
+	inCatalogue   = "the check is new in the catalogue"
+	notCatalogued = "the catalogue has the check no more"
+)
+
+// ran reports whether the check ran.
+func (s *Side) ran(check string) bool { return s.checks[check] }
+
+// lacks reports whether the catalogue of the report is known and does not have the check.
+func (s *Side) lacks(check string) bool {
+	_, has := s.checks[check]
+	return len(s.Head.Checks) > 0 && !has
+}
+
+// sourceOf is what a report was made from.
+func sourceOf(s *api.Scope) string {
+	switch {
+	case len(s.Files) > 0:
+		return "files"
+	case s.Snapshot != "":
+		return "a store's file"
+	case s.Local:
+		return "one machine"
+	}
+	return "a cluster"
+}
+
+// looksAt says why a run did not look at all of what another one looked at, as far as a subject
+// is concerned: "" if it did.
+func looksAt(is, was *api.ReportSpec, of *fact.Subject) string {
+	a, b := &is.Scope, &was.Scope
+	if sourceOf(a) != sourceOf(b) {
+		return otherSource
+	}
+	holds := func(all, some []string) bool {
+		return !slices.ContainsFunc(some, func(one string) bool { return !slices.Contains(all, one) })
+	}
+	if !a.AllNamespaces && len(a.Namespaces) > 0 {
+		namespace := of.Namespace
+		if of.Kind == fact.SubjectNamespace {
+			namespace = of.Name
+		}
+		switch {
+		case namespace != "" && !slices.Contains(a.Namespaces, namespace):
+			return narrower
+		case namespace == "" && (b.AllNamespaces || len(b.Namespaces) == 0 || !holds(a.Namespaces, b.Namespaces)):
+			return narrower
+		}
+	}
+	// What selectors and names select depends on the command: pods or nodes.
+	selects := len(a.Names) > 0 || a.Selector != "" || a.FieldSelector != ""
+	switch {
+	case selects && is.Command != was.Command,
+		len(a.Names) > 0 && (len(b.Names) == 0 || !holds(a.Names, b.Names)),
+		a.Selector != "" && a.Selector != b.Selector,
+		a.FieldSelector != "" && a.FieldSelector != b.FieldSelector,
+		!holds(a.Files, b.Files),
+		a.Root != b.Root:
+		return narrower
+	}
+	said := selects || len(a.Namespaces) > 0 || sourceOf(a) != "a cluster"
+	if a.Narrowed != "" && !said && a.Narrowed != b.Narrowed {
+		return narrower
+	}
+	return ""
+}
+
+// blindTo says what a side could not see of a finding's subject that the other side saw: "" if
+// nothing. Absent means that the side has no finding about it.
+func (s *Side) blindTo(e *entry, other *Side, absent bool) string {
+	of := &e.about
+	onNode := of.Namespace == "" && (of.Kind == fact.SubjectNode || of.Kind == fact.SubjectContainer)
+	node := of.Node
+	if of.Kind == fact.SubjectNode {
+		node = of.Name
+	}
+	if absent && onNode && s.lists[fact.Nodes] {
+		return notListed
+	}
+	if e.state.Basis == api.Measured {
+		for name := range s.silent {
+			if onNode && name == node || !onNode && !(other.silent[name] && s.sameNodes(e)) {
+				return nodeUnread
+			}
+		}
+	}
+	for _, check := range []string{e.check, ""} {
+		b := s.blind[check]
+		if b == nil {
+			continue
+		}
+		then := other.blind[check]
+		for what := range b.cluster {
+			// What neither run could read hides no fail that was seen before. But it can hold
+			// what the other lists no longer hold.
+			if absent || then == nil || !then.cluster[what] {
+				return notListed
+			}
+		}
+		if onNode {
+			if b.nodes[place(of.Cluster, node)] {
+				return nodeUnread
+			}
+		} else {
+			for name := range b.nodes {
+				if absent || then == nil || !then.nodes[name] || !s.sameNodes(e) {
+					return nodeUnread
+				}
+			}
+		}
+		switch {
+		case b.namespaces[place(of.Cluster, of.Namespace)], b.objects[objectOf(of)], b.files[of.File]:
+			return subjectUnread
+		case absent && len(b.files) > 0:
+			return notListed
+		}
+	}
+	return ""
+}
+
+// sameNodes reports whether this side measured a subject on each node on which the other side
+// did, by the nodes that the evidence names. Then a node that is silent as before hides nothing of it.
+func (s *Side) sameNodes(e *entry) bool {
+	now := s.entries[e.key]
+	return now != nil && e.whole && len(e.nodes) > 0 && !slices.ContainsFunc(e.nodes, func(n string) bool { return !slices.Contains(now.nodes, n) })
+}
+
+// covers says why the side, which has no finding like this one, may have missed it: "" if it would
+// have it.
+func (s *Side) covers(e *entry, other *Side) string {
+	switch {
+	case len(s.Head.Checks) == 0:
+		return noChecks
+	case !s.ran(e.check):
+		return notRun
+	case s.Head.Spec.Inputs.Severity != "":
+		return hidden
+	}
+	if why := looksAt(&s.Head.Spec, &other.Head.Spec, &e.about); why != "" {
+		return why
+	}
+	return s.blindTo(e, other, true)
+}
+
+// workload reports whether a subject is a workload or one of its containers: it can be there
+// without a process that could be measured.
+func workload(s *fact.Subject) bool {
+	switch s.Kind {
+	case fact.SubjectSecret, fact.SubjectConfigMap, fact.SubjectNamespace, "ServiceAccount":
+		return false
+	}
+	return s.Namespace != "" || s.File != ""
+}
+
+// listed reports whether a measuring check finds such subjects in a list that is complete if no
+// gap says otherwise.
+func listed(s *fact.Subject) bool {
+	switch s.Kind {
+	case fact.SubjectSecret, fact.SubjectConfigMap, fact.SubjectNode:
+		return true
+	case fact.SubjectContainer: // that the API does not know
+		return s.Namespace == ""
+	}
+	return false
+}

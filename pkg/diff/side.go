@@ -1,0 +1,296 @@
+// Package diff compares two reports: what became of each finding. It never calls something fixed
+// or gone because less was looked at.
+package diff
+
+import (
+	"encoding/hex"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
+)
+
+const (
+	mostName    = 300 // bytes of a name that is shown
+	mostMessage = 600 // bytes of a message
+	// mostKept bounds the memory of one side in bytes, by what an entry and a gap are known to
+	// take. A report of 100,000 findings takes about 60 MB of it.
+	mostKept  = 2 << 30
+	entrySize = 600
+	gapSize   = 100
+)
+
+// Side is a report without its evidence, by fingerprint.
+type Side struct {
+	// Head is the report without findings and gaps.
+	Head *api.ChecklistReport
+	// Facts reports whether it was judged from facts now.
+	Facts bool
+
+	entries  map[[32]byte]*entry
+	findings int
+	repeated int
+	kept     int
+	// subjects are those that some finding is about.
+	subjects map[uint64]bool
+	// checks are those of the catalogue that judged: true for those that ran.
+	checks map[string]bool
+	// judging are the checks that have a finding.
+	judging map[string]bool
+	// blind says what could not be seen, by check; "" is every check.
+	blind map[string]*blind
+	// lists are the kinds of facts of which a list of the whole cluster is not complete.
+	lists map[fact.Kind]bool
+	// silent are the nodes that were not measured.
+	silent map[string]bool
+	names  map[string]string
+}
+
+// entry is what is kept of a finding.
+type entry struct {
+	key      [32]byte
+	subject  uint64 // a hash of the whole subject
+	check    string
+	question api.Question
+	about    fact.Subject // as it is shown
+	state    api.ChangeState
+	fromGap  bool
+	// nodes are those that its evidence names. They are all of them if whole is set.
+	nodes []string
+	whole bool
+}
+
+// blind is what a run could not see, for one check. Names are those of place.
+type blind struct {
+	cluster    map[string]bool // by kind of fact
+	nodes      map[string]bool
+	namespaces map[string]bool
+	objects    map[uint64]bool
+	files      map[string]bool
+}
+
+// NewSide returns a side without findings.
+func NewSide(facts bool) *Side {
+	return &Side{
+		Head: &api.ChecklistReport{}, Facts: facts,
+		entries: map[[32]byte]*entry{}, subjects: map[uint64]bool{}, checks: map[string]bool{}, judging: map[string]bool{},
+		blind: map[string]*blind{}, lists: map[fact.Kind]bool{}, silent: map[string]bool{}, names: map[string]string{},
+	}
+}
+
+// Of is the side of a report in memory.
+func Of(report *api.ChecklistReport, facts bool) (*Side, error) {
+	s := NewSide(facts)
+	return s, s.AddReport(report, slices.Values(report.Findings))
+}
+
+// AddReport adds a report whose findings are read one by one.
+func (s *Side) AddReport(report *api.ChecklistReport, each iter.Seq[api.Finding]) error {
+	head := *report
+	head.Findings, head.Gaps, head.Nodes = nil, nil, nil
+	s.SetHead(&head)
+	for i := range report.Nodes {
+		s.AddNode(&report.Nodes[i])
+	}
+	for i := range report.Gaps {
+		if err := s.AddGap(&report.Gaps[i]); err != nil {
+			return err
+		}
+	}
+	for f := range each {
+		if err := s.Add(&f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetHead sets what the report says of itself.
+func (s *Side) SetHead(head *api.ChecklistReport) {
+	s.Head = head
+	for _, id := range head.Spec.Scope.LeftOutChecks {
+		s.checks[id] = false
+	}
+	for i := range head.Checks {
+		s.checks[head.Checks[i].Check] = true
+	}
+}
+
+// AddNode notes a node that was not measured.
+func (s *Side) AddNode(n *api.ReportNode) {
+	if !n.Measured {
+		s.silent[s.name(n.Name)] = true
+	}
+}
+
+// keep counts memory.
+func (s *Side) keep(bytes int) error {
+	if s.kept += bytes; s.kept > mostKept {
+		return fmt.Errorf("it needs more than %d GiB of memory", mostKept>>30)
+	}
+	return nil
+}
+
+var seed = maphash.MakeSeed()
+
+func hashOf(s *fact.Subject) uint64 { return maphash.Comparable(seed, s.Identity()) }
+
+// objectOf is the subject without its container and node.
+func objectOf(s *fact.Subject) uint64 {
+	key := s.Identity()
+	key.Container, key.Node = "", ""
+	return maphash.Comparable(seed, key)
+}
+
+// place is a name in its cluster, if there are several.
+func place(cluster, name string) string {
+	if cluster == "" {
+		return name
+	}
+	return cluster + "\x00" + name
+}
+
+// AddGap notes what could not be read.
+func (s *Side) AddGap(g *fact.Gap) error {
+	affects := g.Affects
+	if len(affects) == 0 {
+		affects = []string{""}
+	}
+	if err := s.keep(gapSize * len(affects)); err != nil {
+		return err
+	}
+	shown := s.shown(&g.Subject)
+	of := &shown
+	whole := of.Namespace == "" && (of.Kind == fact.SubjectCluster || of.Kind == "")
+	if whole {
+		s.lists[g.What] = true
+	}
+	for _, check := range affects {
+		b := s.blind[check]
+		if b == nil {
+			if err := s.keep(gapSize + len(check)); err != nil {
+				return err
+			}
+			b = &blind{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[uint64]bool{}, map[string]bool{}}
+			s.blind[check] = b
+		}
+		switch {
+		case whole:
+			b.cluster[place(of.Cluster, string(g.What))] = true
+		case of.Namespace == "" && of.Kind == fact.SubjectNode:
+			b.nodes[place(of.Cluster, of.Name)] = true
+		case of.Namespace == "" && of.Kind == fact.SubjectContainer:
+			b.nodes[place(of.Cluster, of.Node)] = true
+		default:
+			switch of.Kind {
+			case fact.SubjectFile:
+				b.files[of.Name] = true
+			case fact.SubjectNamespace:
+				b.namespaces[place(of.Cluster, of.Name)] = true
+			}
+			b.objects[objectOf(of)] = true
+		}
+	}
+	return nil
+}
+
+// shown is a subject with names that can be shown. Names that differ can be the same there: findings
+// are told apart before.
+func (s *Side) shown(of *fact.Subject) fact.Subject {
+	return fact.Subject{
+		Kind: s.name(of.Kind), Namespace: s.name(of.Namespace), Name: s.name(of.Name), Container: s.name(of.Container),
+		Node: s.name(of.Node), Cluster: s.name(of.Cluster), File: s.name(of.File), Platform: of.Platform,
+	}
+}
+
+// name keeps one copy of each name, as it can be shown.
+func (s *Side) name(text string) string {
+	if kept, found := s.names[text]; found {
+		return kept
+	}
+	text = escape.Short(text, mostName)
+	if kept, found := s.names[text]; found {
+		return kept
+	}
+	text = strings.Clone(text)
+	s.kept += 2*len(text) + gapSize
+	s.names[text] = text
+	return text
+}
+
+// Add keeps a finding. Of several with one check and subject, the worst verdict is kept: fail,
+// unknown, accepted, pass.
+func (s *Side) Add(f *api.Finding) error {
+	s.findings++
+	e := entry{
+		subject: hashOf(&f.Subject), check: f.Check, question: f.Question, fromGap: f.FromGap,
+		state: api.ChangeState{Verdict: known(f.Verdict), Severity: f.Severity, Basis: f.Basis, Reason: f.Reason},
+	}
+	if _, err := hex.Decode(e.key[:], []byte(f.Fingerprint())); err != nil {
+		return err // cannot happen
+	}
+	e.nodes, e.whole = s.nodesOf(f.Evidence)
+	if before := s.entries[e.key]; before != nil {
+		s.repeated++
+		nodes, whole := before.nodes, before.whole
+		for _, n := range e.nodes {
+			if !slices.Contains(nodes, n) {
+				nodes = append(slices.Clip(nodes), n)
+			}
+		}
+		if !worse(&e, before) {
+			before.nodes, before.whole = nodes, whole && e.whole
+			return nil
+		}
+		e.nodes, e.whole = nodes, whole && e.whole
+	}
+	e.check, e.question = s.name(f.Check), api.Question(s.name(string(f.Question)))
+	e.state.Severity = api.Severity(s.name(string(f.Severity)))
+	e.state.Basis = api.Basis(s.name(string(f.Basis)))
+	e.state.Reason = fact.Reason(s.name(string(f.Reason)))
+	e.state.Message = strings.Clone(escape.Short(f.Message, mostMessage))
+	e.about = s.shown(&f.Subject)
+	s.entries[e.key], s.subjects[e.subject], s.judging[e.check] = &e, true, true
+	return s.keep(entrySize + len(e.state.Message))
+}
+
+// known is a verdict of ours. Any other word is unknown.
+func known(v api.Verdict) api.Verdict {
+	switch v {
+	case api.Pass, api.Fail, api.Accepted:
+		return v
+	}
+	return api.VerdictUnknown
+}
+
+// worse reports whether a verdict is worse than another one of the same subject.
+func worse(a, b *entry) bool {
+	if a.state.Verdict != b.state.Verdict {
+		return a.state.Verdict.Rank() > b.state.Verdict.Rank()
+	}
+	return a.state.Severity.Rank() > b.state.Severity.Rank()
+}
+
+// nodesOf are the nodes that evidence names ("node/NAME /proc/1/status"), each once, and whether
+// the evidence is all of it.
+func (s *Side) nodesOf(evidence []api.Evidence) (nodes []string, whole bool) {
+	const most = 16 // of a finding of ours
+	whole = len(evidence) <= most
+	for _, e := range evidence[:min(len(evidence), most)] {
+		rest, of := strings.CutPrefix(e.Source, "node/")
+		if !of {
+			whole = whole && e.Source != "further evidence"
+			continue
+		}
+		name, _, _ := strings.Cut(rest, " ")
+		if name = s.name(name); !slices.Contains(nodes, name) {
+			nodes = append(nodes, name)
+		}
+	}
+	return nodes, whole
+}
