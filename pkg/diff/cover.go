@@ -2,6 +2,7 @@ package diff
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -95,12 +96,13 @@ func (s *Side) blindTo(e *entry, other *Side, absent bool) string {
 	if of.Kind == fact.SubjectNode {
 		node = of.Name
 	}
-	if absent && onNode && s.lists[fact.Nodes] {
+	same := sync.OnceValue(func() bool { return s.sameNodes(e) })
+	if absent && onNode && s.has(s.lists, of.Cluster, string(fact.Nodes)) {
 		return notListed
 	}
 	if e.state.Basis == api.Measured {
 		for name := range s.silent {
-			if onNode && name == node || !onNode && !(other.silent[name] && s.sameNodes(e)) {
+			if onNode && name == node || !onNode && !(other.silent[name] && same()) {
 				return nodeUnread
 			}
 		}
@@ -114,23 +116,23 @@ func (s *Side) blindTo(e *entry, other *Side, absent bool) string {
 		for what := range b.cluster {
 			// What neither run could read hides no fail that was seen before. But it can hold
 			// what the other lists no longer hold.
-			if absent || then == nil || !then.cluster[what] {
+			if what.of(of.Cluster) && (absent || then == nil || !then.cluster[what]) {
 				return notListed
 			}
 		}
 		if onNode {
-			if b.nodes[place(of.Cluster, node)] {
+			if s.has(b.nodes, of.Cluster, node) {
 				return nodeUnread
 			}
 		} else {
 			for name := range b.nodes {
-				if absent || then == nil || !then.nodes[name] || !s.sameNodes(e) {
+				if name.of(of.Cluster) && (absent || then == nil || !then.nodes[name] || !same()) {
 					return nodeUnread
 				}
 			}
 		}
 		switch {
-		case b.namespaces[place(of.Cluster, of.Namespace)], b.objects[objectOf(of)], b.files[of.File]:
+		case s.has(b.namespaces, of.Cluster, of.Namespace), b.objects[objectOf(of)], b.files[of.File]:
 			return subjectUnread
 		case absent && len(b.files) > 0:
 			return notListed

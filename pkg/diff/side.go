@@ -45,10 +45,12 @@ type Side struct {
 	// blind says what could not be seen, by check; "" is every check.
 	blind map[string]*blind
 	// lists are the kinds of facts of which a list of the whole cluster is not complete.
-	lists map[fact.Kind]bool
+	lists map[place]bool
 	// silent are the nodes that were not measured.
 	silent map[string]bool
-	names  map[string]string
+	// clusters is set if gaps name several clusters.
+	clusters bool
+	names    map[string]string
 }
 
 // entry is what is kept of a finding.
@@ -65,13 +67,37 @@ type entry struct {
 	whole bool
 }
 
-// blind is what a run could not see, for one check. Names are those of place.
+// blind is what a run could not see, for one check.
 type blind struct {
-	cluster    map[string]bool // by kind of fact
-	nodes      map[string]bool
-	namespaces map[string]bool
+	cluster    map[place]bool // by kind of fact
+	nodes      map[place]bool
+	namespaces map[place]bool
 	objects    map[uint64]bool
 	files      map[string]bool
+}
+
+// place is a name in a cluster. The cluster is "" if there is one, or if it is unknown.
+type place struct{ cluster, name string }
+
+// of reports whether it may be in a cluster.
+func (p place) of(cluster string) bool {
+	return p.cluster == "" || cluster == "" || p.cluster == cluster
+}
+
+// has reports whether a name may be in a set of places.
+func (s *Side) has(places map[place]bool, cluster, name string) bool {
+	if places[place{cluster, name}] || places[place{"", name}] {
+		return true
+	}
+	if cluster != "" || !s.clusters {
+		return false
+	}
+	for p := range places {
+		if p.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // NewSide returns a side without findings.
@@ -79,7 +105,7 @@ func NewSide(facts bool) *Side {
 	return &Side{
 		Head: &api.ChecklistReport{}, Facts: facts,
 		entries: map[[32]byte]*entry{}, subjects: map[uint64]bool{}, checks: map[string]bool{}, judging: map[string]bool{},
-		blind: map[string]*blind{}, lists: map[fact.Kind]bool{}, silent: map[string]bool{}, names: map[string]string{},
+		blind: map[string]*blind{}, lists: map[place]bool{}, silent: map[string]bool{}, names: map[string]string{},
 	}
 }
 
@@ -147,14 +173,6 @@ func objectOf(s *fact.Subject) uint64 {
 	return maphash.Comparable(seed, key)
 }
 
-// place is a name in its cluster, if there are several.
-func place(cluster, name string) string {
-	if cluster == "" {
-		return name
-	}
-	return cluster + "\x00" + name
-}
-
 // AddGap notes what could not be read.
 func (s *Side) AddGap(g *fact.Gap) error {
 	affects := g.Affects
@@ -166,9 +184,10 @@ func (s *Side) AddGap(g *fact.Gap) error {
 	}
 	shown := s.shown(&g.Subject)
 	of := &shown
+	s.clusters = s.clusters || of.Cluster != ""
 	whole := of.Namespace == "" && (of.Kind == fact.SubjectCluster || of.Kind == "")
 	if whole {
-		s.lists[g.What] = true
+		s.lists[place{of.Cluster, string(g.What)}] = true
 	}
 	for _, check := range affects {
 		b := s.blind[check]
@@ -176,22 +195,22 @@ func (s *Side) AddGap(g *fact.Gap) error {
 			if err := s.keep(gapSize + len(check)); err != nil {
 				return err
 			}
-			b = &blind{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[uint64]bool{}, map[string]bool{}}
+			b = &blind{map[place]bool{}, map[place]bool{}, map[place]bool{}, map[uint64]bool{}, map[string]bool{}}
 			s.blind[check] = b
 		}
 		switch {
 		case whole:
-			b.cluster[place(of.Cluster, string(g.What))] = true
+			b.cluster[place{of.Cluster, string(g.What)}] = true
 		case of.Namespace == "" && of.Kind == fact.SubjectNode:
-			b.nodes[place(of.Cluster, of.Name)] = true
+			b.nodes[place{of.Cluster, of.Name}] = true
 		case of.Namespace == "" && of.Kind == fact.SubjectContainer:
-			b.nodes[place(of.Cluster, of.Node)] = true
+			b.nodes[place{of.Cluster, of.Node}] = true
 		default:
 			switch of.Kind {
 			case fact.SubjectFile:
 				b.files[of.Name] = true
 			case fact.SubjectNamespace:
-				b.namespaces[place(of.Cluster, of.Name)] = true
+				b.namespaces[place{of.Cluster, of.Name}] = true
 			}
 			b.objects[objectOf(of)] = true
 		}
