@@ -386,11 +386,17 @@ func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
 	if err := r.patch(set, judgement, built); err != nil {
 		return err
 	}
-	if r.spec.Command == "nodes" {
-		head := built.Head
+	ofNodes := func() []api.ReportNode {
 		plan := r.plan()
 		plan.Drafts = nil // they are about the whole run
-		head.Nodes = report.Nodes(plan, set, head.Gaps)
+		return report.Nodes(plan, set, built.Head.Gaps)
+	}
+	if built.Head.Cluster.MeasuredNodes > 0 {
+		built.OfNodes = ofNodes
+	}
+	if r.spec.Command == "nodes" {
+		head := built.Head
+		head.Nodes = ofNodes()
 		if n := len(head.Nodes); n == 1 && (len(r.spec.Scope.Names) == 1 || r.spec.Scope.Local) {
 			// One node was asked for by its name, or is this machine: in full.
 			head.Nodes[0].Containers, head.Nodes[0].ContainerCount = report.Containers(set, set.Nodes[0].Name, driftState)

@@ -32,6 +32,9 @@ type Report struct {
 	// Stored is the store of the cluster's Secrets, for people who asked about Secrets.
 	// It is nil if none was read.
 	Stored *checks.Store
+	// OfNodes gives each node's own answers where Head.Nodes has none, for pictures: it judges
+	// each node by itself when it is called. nil if no node was measured.
+	OfNodes func() []api.ReportNode
 	// few and failing are of facts with very many workloads: the first findings that say the
 	// same, with the count of all, and the objects that fail by check. Else few is nil.
 	few     iter.Seq2[api.Finding, *checks.Said]

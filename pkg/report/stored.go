@@ -145,6 +145,34 @@ func grouped(list []*stored) []*stored {
 	return out
 }
 
+// Form counts the Secrets of a store that are stored in one way.
+type Form struct {
+	Class fact.StorageClass
+	// Key is the name of the key or KMS, "-" if there is none. "?" after it marks a guess.
+	Key     string
+	Secrets int
+	Older   int // older revisions of them in plaintext that are still there
+}
+
+// Forms counts what a store holds by form and key: plaintext first, then what is not known to be
+// encrypted, then what is, each by class and key.
+func Forms(store *checks.Store) []Form {
+	var forms []Form
+	for _, s := range countStored(store) {
+		i := slices.IndexFunc(forms, func(f Form) bool { return f.Class == s.class && f.Key == s.key })
+		if i < 0 {
+			i = len(forms)
+			forms = append(forms, Form{Class: s.class, Key: s.key})
+		}
+		forms[i].Secrets += s.secrets
+		forms[i].Older += s.older
+	}
+	slices.SortStableFunc(forms, func(a, b Form) int {
+		return cmp.Or(cmp.Compare(safety(a.Class), safety(b.Class)), cmp.Compare(a.Class, b.Class), cmp.Compare(a.Key, b.Key))
+	})
+	return forms
+}
+
 // ofDeleted counts revisions in plaintext of Secrets that no longer exist. older are
 // those of the others.
 func ofDeleted(h *fact.StoredHistory, older int) int {
