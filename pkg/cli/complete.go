@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/cluster"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/diff/show"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/mapping"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
 )
 
@@ -74,6 +75,8 @@ func (c completer) flag(name string) completion {
 		return listOf(questionNames)
 	case "check", "skip":
 		return listOf(func() []string { return slices.Concat(explainable(), partNames()) })
+	case "mapping":
+		return fixed(mapping.Names()...)
 	case "severity", "fail-on":
 		return severities
 	case "progress", "color":

@@ -223,6 +223,9 @@ const arrivingBatch = 256
 
 // showsPasses reports whether some output of the run shows passes.
 func (r *evaluation) showsPasses() bool {
+	if r.report.mapping != "" { // controls count them
+		return true
+	}
 	if formats.ShowsPasses(r.report.output, r.report.showPasses) {
 		return true
 	}
@@ -422,6 +425,7 @@ func (r *evaluation) print(built *report.Report) error {
 		Summary:      r.summary,
 		ShowPasses:   r.report.showPasses,
 		AllowUnknown: r.report.allowUnknown,
+		Mapping:      r.report.mapping,
 		Catalogue:    catalogue.All(),
 		Wide:         r.env.again("-o wide"),
 		Expand:       r.env.expand,

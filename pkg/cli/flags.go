@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch/embedded"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/mapping"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
 )
@@ -30,6 +32,7 @@ type reportFlags struct {
 	failOn     string
 	noHeaders  bool
 	showPasses bool
+	mapping    string
 
 	allowUnknown bool
 	progress     string
@@ -62,6 +65,9 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "With --fail-on: do not exit with status 3 if something could not be read.")
 	flags.BoolVar(&f.noHeaders, "no-headers", false, "When using the table, wide or custom-columns format, don't print headers.")
 	flags.BoolVar(&f.showPasses, "show-passes", false, "With -o wide: print passes too.")
+	flags.StringVar(&f.mapping, "mapping", "",
+		"Group findings by the controls of a benchmark or guide that they give evidence for, and list the controls without a check: "+strings.Join(mapping.Names(), ", ")+
+			". cis is the newest for the cluster's version.")
 	flags.StringVar(&f.progress, "progress", "auto", "Show progress on stderr: auto, always, never.")
 	flags.StringVar(&f.color, "color", "auto", "Colour the table: auto, always, never.")
 	f.waiverFlags.add(flags)
@@ -122,7 +128,29 @@ func (f *reportFlags) validate() error {
 			return fmt.Errorf("--write-patches: %w", err)
 		}
 	}
-	return errors.Join(f.waiverFlags.validate(), f.validateWhatIf())
+	return errors.Join(f.validateMapping(), f.waiverFlags.validate(), f.validateWhatIf())
+}
+
+// groups are the formats that group by controls.
+var groups = []string{"table", "wide", "markdown", "csv"}
+
+// validateMapping refuses a mapping that no output would show.
+func (f *reportFlags) validateMapping() error {
+	if f.mapping == "" {
+		return nil
+	}
+	if !mapping.Known(f.mapping) {
+		return fmt.Errorf("--mapping: expected one of %s, found %q%s", strings.Join(mapping.Names(), ", "), f.mapping, didYouMean(nearest(f.mapping, mapping.Names())))
+	}
+	grouped := slices.Contains(groups, cmp.Or(f.output, "table"))
+	for _, o := range f.outputFile {
+		format, _, _ := formats.SplitFile(o)
+		grouped = grouped || slices.Contains(groups, format)
+	}
+	if !grouped {
+		return fmt.Errorf("--mapping has no effect without one of the formats %s: json and yaml always name the controls of each check, and other formats cannot group", strings.Join(groups, ", "))
+	}
+	return nil
 }
 
 // objects reports whether to read how workloads can be changed: for patches now, or later from

@@ -95,17 +95,19 @@ func NewestCIS(kubernetes string) (benchmark, note string) {
 // Managed says why CIS is not mapped for a provider, whose clusters have a benchmark of their
 // own. "" if the CIS Kubernetes Benchmark is the one for it.
 func Managed(provider string) string {
-	name, own := map[string]string{"eks": "EKS", "gke": "GKE", "aks": "AKS", "openshift": "OpenShift", "k3s": "k3s"}[strings.ToLower(provider)]
+	name, own := map[string]string{
+		"eks": "EKS", "gke": "GKE", "aks": "AKS", "openshift": "OpenShift", "k3s": "k3s", "rke2": "RKE2",
+	}[strings.ToLower(provider)]
 	if !own {
 		return ""
 	}
 	return name + " has a benchmark of its own, which is not mapped here. The CIS Kubernetes Benchmark is not for it."
 }
 
-// Uncovered returns the controls of a mapping that no check gives evidence for. version is CIS's,
-// else "". complete reports whether every control of the mapping is known here. If it is not,
-// the list holds only those that are known, and what prints it must say so.
-func Uncovered(name, version string) (ids []string, complete bool) {
+// Uncovered returns the controls of a mapping that no check gives evidence for, in the order of
+// the mapping. version is CIS's, else "". all reports whether every control of the mapping is known
+// here. If it is not, the list holds only those that are known, and what prints it must say so.
+func Uncovered(name, version string) (ids []string, all bool) {
 	covered := map[string]bool{}
 	for _, row := range Rows() {
 		if row.Info.Name == name && row.Info.Version == version {
@@ -119,7 +121,93 @@ func Uncovered(name, version string) (ids []string, complete bool) {
 			ids = append(ids, id)
 		}
 	}
-	return ids, name == PSS
+	return ids, slices.Contains(complete, name)
+}
+
+// Concerns reports whether a finding gives evidence for a control that its check relates to. A
+// failing one does not if all of its evidence is about another control.
+func Concerns(f *api.Finding, id string) bool {
+	parts := sources[f.Check][id]
+	if len(parts) == 0 || len(f.Evidence) == 0 || f.Verdict != api.Fail && f.Verdict != api.Accepted {
+		return true
+	}
+	return slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(e.Source, part) })
+	})
+}
+
+// Order returns the controls of a mapping that are known here, in its own order.
+func Order(name, version string) []string { return slices.Clone(known[name+version]) }
+
+// Heading is the text of a control; "" if its source may not be copied, or if the ID is the text.
+func Heading(name, id string) string {
+	if name == NIST {
+		return headings[id]
+	}
+	return ""
+}
+
+// Names lists the words by which a user names a mapping: cis is the version for the cluster.
+func Names() []string {
+	names := []string{CIS}
+	for _, info := range infos {
+		names = append(names, word(info))
+	}
+	return names
+}
+
+func word(info Info) string {
+	if info.Version != "" {
+		return info.Name + "-" + info.Version
+	}
+	return info.Name
+}
+
+// others are words that also name a mapping.
+var others = map[string]string{"nsa-cisa": NSA, "nist": NIST}
+
+// Known reports whether a word names a mapping.
+func Known(name string) bool { return others[name] != "" || slices.Contains(Names(), name) }
+
+// Choice is a mapping for one cluster.
+type Choice struct {
+	Info
+	// Notes say in full sentences what is assumed or may not fit.
+	Notes []string
+	// Refused says why nothing is mapped; "" if it is.
+	Refused string
+}
+
+// Choose returns the mapping that a word names, for a cluster of this version and provider, each ""
+// or "unknown" if that is not known. It returns false for a word that Known does not know.
+func Choose(name, kubernetes, provider string) (Choice, bool) {
+	if other := others[name]; other != "" {
+		name = other
+	}
+	if name == CIS {
+		newest, note := NewestCIS(kubernetes)
+		choice, ok := Choose(CIS+"-"+newest, "", provider)
+		if note != "" {
+			choice.Notes = append([]string{"CIS " + newest + ": " + note + "."}, choice.Notes...)
+		}
+		return choice, ok
+	}
+	i := slices.IndexFunc(infos, func(info Info) bool { return word(info) == name })
+	if i < 0 {
+		return Choice{}, false
+	}
+	choice := Choice{Info: infos[i]}
+	if choice.Name != CIS {
+		return choice, true
+	}
+	choice.Refused = Managed(provider)
+	if newest, _ := NewestCIS(kubernetes); kubernetes != "" && newest != choice.Version {
+		choice.Notes = append(choice.Notes, "CIS "+newest+" is the one for this cluster's version of Kubernetes: numbers of CIS "+choice.Version+" may not fit.")
+	}
+	if provider == "" || strings.EqualFold(provider, "unknown") {
+		choice.Notes = append(choice.Notes, "Who runs the control plane is not known. Managed clusters have benchmarks of their own, with other numbers.")
+	}
+	return choice, true
 }
 
 // Without lists the checks that no control of a mapping asks for.

@@ -3,6 +3,7 @@ package mapping_test
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"k8s.io/pod-security-admission/policy"
@@ -37,7 +38,7 @@ func TestEveryCheckIsMappedOrListed(t *testing.T) {
 func TestShapesOfIDs(t *testing.T) {
 	shapes := map[string]*regexp.Regexp{
 		mapping.CIS:    regexp.MustCompile(`^[1-5](\.\d{1,2}){1,2}$`),
-		mapping.NIST:   regexp.MustCompile(`^4\.[1-5]\.[1-5]$`),
+		mapping.NIST:   regexp.MustCompile(`^4\.([1-5]\.[1-5]|6)$`),
 		mapping.PSS:    regexp.MustCompile(`^[a-z][A-Za-z]+(_baseline|_restricted)?$`),
 		mapping.ATTACK: regexp.MustCompile(`^T\d{4}(\.\d{3})?$`),
 		mapping.NSA:    regexp.MustCompile(`^[A-Z][a-z -]+$`),
@@ -98,7 +99,7 @@ func TestNewestCIS(t *testing.T) {
 }
 
 func TestManaged(t *testing.T) {
-	for _, p := range []string{"eks", "gke", "aks", "openshift", "k3s"} {
+	for _, p := range []string{"eks", "gke", "aks", "openshift", "k3s", "rke2", "EKS"} {
 		if mapping.Managed(p) == "" {
 			t.Errorf("%s has a benchmark of its own", p)
 		}
@@ -142,8 +143,83 @@ func TestUncovered(t *testing.T) {
 		if !slices.ContainsFunc(of, func(c api.Control) bool { return c.Mapping == mapping.CIS && c.Version == version && c.ID == id }) {
 			t.Errorf("cis %s: HostProcess is not %s: %v", version, id, of)
 		}
-		if got, complete := mapping.Uncovered(mapping.CIS, version); complete || len(got) > 0 {
-			t.Errorf("cis %s: %v, complete %v", version, got, complete)
+	}
+}
+
+// The numbers of CIS are those that kube-bench lists: 1.2, 4.2, 5.2 and the general policies differ.
+func TestKnownControls(t *testing.T) {
+	for name, want := range map[string]struct {
+		all         int
+		has, hasNot string
+	}{
+		"cis1.10":      {130, "5.7.4", "5.6.1"},
+		"cis1.11":      {133, "4.2.15", "5.7.1"},
+		"cis1.12":      {131, "1.2.30", "5.2.13"},
+		"nist-800-190": {24, "4.6", "4.2.4"},
+	} {
+		known := mapping.Order(name, "")
+		if len(known) != want.all || !slices.Contains(known, want.has) || slices.Contains(known, want.hasNot) {
+			t.Errorf("%s: %d controls, want %d: %v", name, len(known), want.all, known)
 		}
+	}
+	// What a check gives evidence for is one of the known controls.
+	for _, row := range mapping.Rows() {
+		known := mapping.Order(row.Info.Name, row.Info.Version)
+		for _, id := range row.IDs {
+			if !slices.Contains(known, id) {
+				t.Errorf("%s %s: %s of %v is not known", row.Info.Name, row.Info.Version, id, row.Checks)
+			}
+			if row.Info.Name == mapping.NIST && mapping.Heading(mapping.NIST, id) == "" {
+				t.Errorf("%s has no heading", id)
+			}
+		}
+	}
+	for _, name := range []string{mapping.CIS, mapping.ATTACK, mapping.NSA, mapping.PSS} {
+		if text := mapping.Heading(name, "4.4.4"); text != "" {
+			t.Errorf("%s has a text: %s", name, text)
+		}
+	}
+	got, all := mapping.Uncovered(mapping.CIS, "1.12")
+	if !all || !slices.Contains(got, "1.1.1") || slices.Contains(got, "5.2.2") || len(got) != 131-34 {
+		t.Errorf("cis 1.12: %d uncovered, all %v: %v", len(got), all, got)
+	}
+	if got, all := mapping.Uncovered(mapping.NSA, ""); all || !slices.Contains(got, "Network policies") {
+		t.Errorf("nsa: %v, all %v", got, all)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	for name, tc := range map[string]struct {
+		word, kubernetes, provider string
+		version                    string
+		note, refused              string
+	}{
+		"the newest for the version":          {"cis", "v1.30.2", "kubeadm", "1.11", "", ""},
+		"an unknown version is an assumption": {"cis", "", "kubeadm", "1.12", "the version of Kubernetes is not known", ""},
+		"a newer version is said":             {"cis", "v1.37.0", "kubeadm", "1.12", "the cluster is newer", ""},
+		"a named one is taken":                {"cis-1.10", "v1.28.3", "kubeadm", "1.10", "", ""},
+		"a named one for another version":     {"cis-1.10", "v1.33.3", "kubeadm", "1.10", "CIS 1.12 is the one", ""},
+		"an unknown provider is said":         {"cis-1.12", "v1.33.3", "unknown", "1.12", "Managed clusters have benchmarks of their own", ""},
+		"a managed cluster has its own":       {"cis", "v1.33.3-eks-1", "eks", "1.12", "", "EKS has a benchmark of its own"},
+		"a named one on a managed cluster":    {"cis-1.12", "v1.33.3", "gke", "1.12", "", "GKE has a benchmark"},
+		"others hold for every provider":      {"pss", "v1.33.3", "eks", "", "", ""},
+		"another word":                        {"nsa-cisa", "", "", "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok := mapping.Choose(tc.word, tc.kubernetes, tc.provider)
+			notes := strings.Join(got.Notes, " ")
+			if !ok || got.Version != tc.version || !strings.Contains(notes, tc.note) || tc.note == "" && notes != "" ||
+				!strings.HasPrefix(got.Refused, tc.refused) || tc.refused == "" && got.Refused != "" {
+				t.Errorf("%+v, %v", got, ok)
+			}
+		})
+	}
+	for _, word := range mapping.Names() {
+		if _, ok := mapping.Choose(word, "", ""); !ok || !mapping.Known(word) {
+			t.Errorf("%s is not known", word)
+		}
+	}
+	if _, ok := mapping.Choose("cis-1.9", "", ""); ok || mapping.Known("cis-1.9") {
+		t.Error("cis-1.9 is known")
 	}
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,8 @@ type tablePrinter struct {
 	// what identifies a finding.
 	counts  map[string]*checks.Said
 	failing []*checks.Failing
+	// controls are those of Options.Mapping; nil if findings are not grouped.
+	controls *Controls
 }
 
 // Terminals are assumed to be at least leastWidth wide. From oneLineFrom on a finding
@@ -35,15 +38,26 @@ const (
 )
 
 func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
-	return p.print(out, report, nil)
+	return p.withControls(report, slices.Values(report.Findings)).print(out, report, nil)
+}
+
+// withControls is the printer with the controls of its mapping.
+func (p *tablePrinter) withControls(head *api.ChecklistReport, findings iter.Seq[api.Finding]) *tablePrinter {
+	if p.opts.Mapping == "" {
+		return p
+	}
+	own := *p
+	own.controls, _ = ControlsOf(p.opts.Mapping, head, findings)
+	return &own
 }
 
 // Stream is Print for a report that can have very many passes, which the table does not
 // show unless it was asked to.
 func (p *tablePrinter) Stream(out io.Writer, report *Report) error {
 	whole := *report.Head
+	p = p.withControls(report.Head, report.Each)
 	if report.few != nil {
-		few := &tablePrinter{opts: p.opts, wide: p.wide, counts: map[string]*checks.Said{}, failing: report.failing}
+		few := &tablePrinter{opts: p.opts, wide: p.wide, controls: p.controls, counts: map[string]*checks.Said{}, failing: report.failing}
 		for f, said := range report.few {
 			if f.Verdict != api.Pass || p.shows(&f) {
 				whole.Findings = append(whole.Findings, f)
@@ -457,6 +471,20 @@ func (p *tablePrinter) shows(f *api.Finding) bool {
 }
 
 func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) error {
+	switch {
+	case p.controls == nil:
+	case p.controls.Refused != "":
+		if err := p.paragraph(out, []string{"NOTHING IS MAPPED: " + p.controls.Refused, ""}); err != nil {
+			return err
+		}
+	default:
+		return p.mapped(out, report)
+	}
+	return p.rows(out, report)
+}
+
+// rows prints the findings of a report that are shown.
+func (p *tablePrinter) rows(out io.Writer, report *api.ChecklistReport) error {
 	shown := slices.DeleteFunc(
 		slices.Clone(Visible(report, p.opts.MinSeverity).Findings),
 		func(f api.Finding) bool { return !p.shows(&f) },
@@ -466,7 +494,7 @@ func (p *tablePrinter) findings(out io.Writer, report *api.ChecklistReport) erro
 	}
 	list, more, low := statements(shown), 0, 0
 	var rows []*row
-	if p.opts.Summary && !p.wide {
+	if p.opts.Summary && !p.wide && (p.controls == nil || p.controls.Refused != "") {
 		rows, more = summarize(list, report.Answers, summaryRows)
 	} else {
 		rows = unsortedByMessage(list)

@@ -11,6 +11,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,12 @@ import (
 const (
 	KindAnswer  = "Answer"
 	KindLeftOut = "LeftOut"
+	// KindControl is of a control of --mapping (name the control, message the counts of the findings
+	// that are evidence for it, in words), KindUncovered of one that no check gives
+	// evidence for, KindMapping of what is to be known about the mapping.
+	KindControl   = "Control"
+	KindUncovered = "ControlWithoutCheck"
+	KindMapping   = "Mapping"
 )
 
 // Columns are the names of the columns, in order.
@@ -54,8 +61,21 @@ func (p printer) Print(out io.Writer, r *api.ChecklistReport) error {
 // Stream prints finding by finding.
 func (p printer) Stream(out io.Writer, r *report.Report) error {
 	w := csv.NewWriter(out)
-	if err := w.Write(Columns()); err != nil {
+	columns := Columns()
+	var byControl *report.Controls
+	if p.opts.Mapping != "" {
+		if c, ok := report.ControlsOf(p.opts.Mapping, r.Head, r.Each); ok {
+			byControl, columns = c, append(columns, "controls")
+		}
+	}
+	if err := w.Write(columns); err != nil {
 		return err
+	}
+	write := func(record []string) error {
+		if byControl != nil && len(record) < len(columns) {
+			record = append(record, "")
+		}
+		return w.Write(cells(record))
 	}
 	parts := map[string]string{}
 	for i := range r.Head.Checks {
@@ -67,30 +87,76 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 			hidden++
 			continue
 		}
-		if err := w.Write(cells(record(&f, parts[f.Check]))); err != nil {
+		of := record(&f, parts[f.Check])
+		if byControl != nil {
+			of = append(of, strings.Join(byControl.Of(&f), ", "))
+		}
+		if err := write(of); err != nil {
 			return err
 		}
 	}
 	for i := range r.Head.Answers {
 		a := &r.Head.Answers[i]
-		if err := w.Write(cells(answer(string(a.Question), "", a.Answer, a.Reason))); err != nil {
+		if err := write(answer(string(a.Question), "", a.Answer, a.Reason)); err != nil {
 			return err
 		}
 		for j := range a.Parts {
 			part := &a.Parts[j]
-			if err := w.Write(cells(answer(string(a.Question), part.Part, part.Answer, part.Reason))); err != nil {
+			if err := write(answer(string(a.Question), part.Part, part.Answer, part.Reason)); err != nil {
 				return err
 			}
 		}
 	}
+	if byControl != nil {
+		if err := controls(write, byControl); err != nil {
+			return err
+		}
+	}
 	if hidden > 0 {
 		text := strconv.Itoa(hidden) + " findings below severity " + string(p.opts.MinSeverity) + " are left out"
-		if err := w.Write(cells(bare(KindLeftOut, text))); err != nil {
+		if err := write(bare(KindLeftOut, text)); err != nil {
 			return err
 		}
 	}
 	w.Flush()
 	return w.Error()
+}
+
+// controls writes a record for each control, and for what is to be known about them.
+func controls(write func([]string) error, c *report.Controls) error {
+	named := func(kind, name, message string) []string {
+		out := bare(kind, message)
+		out[slices.Index(Columns(), "name")] = name
+		return out
+	}
+	title := c.Title()
+	if c.Refused != "" {
+		return write(named(KindMapping, title, "nothing is mapped: "+c.Refused))
+	}
+	records := [][]string{named(KindMapping, title, c.Meaning())}
+	for _, note := range c.Notes {
+		records = append(records, named(KindMapping, title, note))
+	}
+	for i := range c.List {
+		of := &c.List[i]
+		records = append(records, named(KindControl, of.Name(), fmt.Sprintf("%d fail, %d unknown, %d accepted, %d pass",
+			of.Counts[api.Fail], of.Counts[api.VerdictUnknown], of.Counts[api.Accepted], of.Counts[api.Pass])))
+	}
+	for _, id := range c.NotRun {
+		records = append(records, named(KindControl, id, "its checks did not run"))
+	}
+	for _, id := range c.Uncovered {
+		records = append(records, named(KindUncovered, id, "no check gives evidence for it"))
+	}
+	if !c.Complete {
+		records = append(records, named(KindMapping, title, "not every control of this source is known here: the list of those without a check can lack some"))
+	}
+	for _, r := range records {
+		if err := write(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func record(f *api.Finding, parts string) []string {

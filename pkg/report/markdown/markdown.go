@@ -66,9 +66,19 @@ func (p *page) add(text string) bool {
 func (p printer) Stream(out io.Writer, r *report.Report) error {
 	to := &page{left: p.opts.Limit - footer}
 	rows := answers(to, r.Head)
-	left, hidden := p.findings(to, r)
+	var byControl *report.Controls
+	lost := 0
+	if p.opts.Mapping != "" {
+		if c, ok := report.ControlsOf(p.opts.Mapping, r.Head, r.Each); ok {
+			byControl, lost = c, controls(to, c)
+		}
+	}
+	left, hidden := p.findings(to, r, byControl)
 	to.full, to.left = false, footer
 	to.text.WriteByte('\n')
+	if lost > 0 {
+		to.add(fmt.Sprintf("- Left out: %d rows of controls, because of the limit\n", lost))
+	}
 	for _, line := range leftOut(rows, left, hidden) {
 		to.add("- " + line + "\n")
 	}
@@ -102,9 +112,41 @@ func answers(to *page, head *api.ChecklistReport) int {
 	return lost
 }
 
+// controls adds a table of controls and what no check gives evidence for, and returns how many rows
+// did not fit.
+func controls(to *page, c *report.Controls) int {
+	lost := 0
+	add := func(text string) {
+		if !to.add(text) {
+			lost++
+		}
+	}
+	if c.Refused != "" {
+		add("\nNothing is mapped: " + c.Refused + "\n")
+		return lost
+	}
+	add("\n### " + c.Title() + "\n\n" + c.Meaning() + " " + strings.Join(c.Notes, " ") + "\n")
+	add("\n| Control | = | Fail | Unknown | Accepted | Pass | Checks |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	row := func(name, same string, counts map[api.Verdict]int, checks string) {
+		add(fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s |\n", code(name, 100), same, counts[api.Fail], counts[api.VerdictUnknown], counts[api.Accepted], counts[api.Pass], code(checks, 600)))
+	}
+	for i := range c.List {
+		same := ""
+		if c.List[i].Same {
+			same = "="
+		}
+		row(c.List[i].Name(), same, c.List[i].Counts, strings.Join(c.List[i].Checks, ", "))
+	}
+	row("(no control)", "", c.Other, "")
+	for _, text := range c.Missing() {
+		add("\n" + text + "\n")
+	}
+	return lost
+}
+
 // findings adds the worst first, and counts those that do not fit, and those that --severity hides.
 // It hides no unknown.
-func (p printer) findings(to *page, r *report.Report) (left map[api.Verdict]int, hidden int) {
+func (p printer) findings(to *page, r *report.Report, byControl *report.Controls) (left map[api.Verdict]int, hidden int) {
 	left = map[api.Verdict]int{}
 	parts := map[string]string{}
 	for _, c := range r.Head.Checks {
@@ -120,7 +162,7 @@ func (p printer) findings(to *page, r *report.Report) (left map[api.Verdict]int,
 			left[api.Pass]++
 			continue
 		}
-		text := row(&f, parts[f.Check])
+		text := row(&f, parts[f.Check], byControl)
 		if !begun {
 			begun = true
 			text = "\n| Verdict | Severity | Check | Part | Subject | Finding | Basis | Evidence |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n" + text
@@ -132,7 +174,13 @@ func (p printer) findings(to *page, r *report.Report) (left map[api.Verdict]int,
 	return left, hidden
 }
 
-func row(f *api.Finding, parts string) string {
+func row(f *api.Finding, parts string, byControl *report.Controls) string {
+	check := code(f.Check, 80)
+	if byControl != nil {
+		if ids := byControl.Of(f); len(ids) > 0 {
+			check += " for " + code(strings.Join(ids, ", "), 200)
+		}
+	}
 	said := code(f.Message, 300)
 	if f.Reason != "" {
 		said += " reason " + code(string(f.Reason), 60)
@@ -148,7 +196,7 @@ func row(f *api.Finding, parts string) string {
 		evidence += fmt.Sprintf(" and %d more", more)
 	}
 	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s |\n", code(string(f.Verdict), 20), code(string(f.Severity), 20),
-		code(f.Check, 80), code(parts, 80), code(report.SubjectName(f.Subject), 300), said, code(string(f.Basis), 20), evidence)
+		check, code(parts, 80), code(report.SubjectName(f.Subject), 300), said, code(string(f.Basis), 20), evidence)
 }
 
 // leftOut says what is not on the page, a line for each kind.

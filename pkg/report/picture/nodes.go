@@ -114,10 +114,10 @@ func nodes(list []api.ReportNode) Picture {
 	}
 	s.y = head
 	for _, r := range rows {
-		name := fit(r.name, 29)
+		name := fit(r.name, 28)
 		if r.more > 0 {
 			more := fmt.Sprintf(" and %d more", r.more)
-			name = fit(r.name, 29-len(more)) + more
+			name = fit(r.name, 28-len(more)) + more
 		}
 		s.text(margin, s.y+9, "", name)
 		probe := unknown
