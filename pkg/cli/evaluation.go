@@ -53,6 +53,8 @@ type evaluation struct {
 	at time.Time
 	// out is where the report goes.
 	out io.Writer
+	// push sends the metrics to a Pushgateway; nil without one.
+	push func(*report.Report) error
 }
 
 // newEvaluation decides what is judged, before anything is read.
@@ -82,6 +84,9 @@ func newEvaluation(ctx context.Context, env *Env, flags reportFlags, command str
 		if r.waivers, r.spec.Inputs.Waivers, err = readWaivers(ctx, flags.waivers, r.at); err != nil {
 			return nil, err
 		}
+	}
+	if r.push, err = pusher(ctx, flags.pushgateway); err != nil {
+		return nil, err
 	}
 	if flags.writeWaivers != "" {
 		r.drafts = &waiver.Drafts{Skip: func(id string) bool { _, never := knownCheck(id); return never != "" }}
@@ -334,7 +339,7 @@ func (r *evaluation) judge(got *gather.Gathered) error {
 	set := got.Set
 	r.setScope(got)
 	if r.report.saveFacts != "" {
-		err := writeFile(r.report.saveFacts, func(out io.Writer) error {
+		err := writeKept(r.report.saveFacts, r.report.keepFacts, func(out io.Writer) error {
 			digester := gather.NewDigester(out)
 			if err := gather.WriteFacts(digester, report.RunName(set), r.spec, set); err != nil {
 				return err
@@ -407,6 +412,11 @@ func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
 	}
 	if err := r.print(built); err != nil {
 		return err
+	}
+	if r.push != nil && judgement.Err() == nil {
+		if err := r.push(built); err != nil {
+			return err
+		}
 	}
 	err := r.exit(built)
 	if wrong := judgement.Err(); wrong != nil {

@@ -38,6 +38,8 @@ type reportFlags struct {
 	progress     string
 	color        string
 	saveFacts    string
+	keepFacts    int
+	pushgateway  string
 
 	waiverFlags
 
@@ -72,6 +74,9 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.color, "color", "auto", "Colour the table: auto, always, never.")
 	f.waiverFlags.add(flags)
 	flags.StringVar(&f.saveFacts, "save-facts", "", "Save what was read to this file; --facts judges it again.")
+	flags.IntVar(&f.keepFacts, "keep-facts", 0, "With --save-facts: keep the files of this many earlier runs, as FILE.1 (the run before), FILE.2 and so on.")
+	flags.StringVar(&f.pushgateway, "pushgateway", "",
+		"Also send the metrics of -o prometheus to this Pushgateway, in place of those of the run before: a `URL` such as http://HOST:9091/metrics/job/NAME.")
 }
 
 // addVulnerabilities adds the flag of a database to compare with.
@@ -122,6 +127,9 @@ func (f *reportFlags) validate() error {
 		if err := writable(f.saveFacts); err != nil {
 			return fmt.Errorf("--save-facts: %w", err)
 		}
+	}
+	if err := f.validateWatch(); err != nil {
+		return err
 	}
 	if f.writePatches != "" {
 		if err := freeDirectory(f.writePatches); err != nil {

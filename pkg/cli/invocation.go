@@ -35,7 +35,7 @@ var neverRepeated = []string{"token", "password", "username"}
 
 // ofOneRun are flags that a printed command leaves out if it shows more of the same
 // run: outputs, and files that it would write again.
-var ofOneRun = []string{"output", "output-file", "save-facts", "write-waivers", "color", "progress"}
+var ofOneRun = []string{"output", "output-file", "save-facts", "keep-facts", "pushgateway", "write-waivers", "color", "progress"}
 
 // elsewhere are flags with which no cluster is asked.
 var elsewhere = []string{"local", "facts", "snapshot", "filename", "kustomize"}
