@@ -127,6 +127,15 @@ image: ## build the image of both probes, reproducibly, into dist/
 		-binary arm64=$(CURDIR)/dist/checklist-probe_linux_arm64 -net-binary arm64=$(CURDIR)/dist/checklist-probe-net_linux_arm64 \
 		-layout $(CURDIR)/dist/probe -tag checklist-probe:$(VERSION)
 
+# The plugin's image for examples/cronjob. It is pushed by digest: see examples/README.md.
+.PHONY: plugin-image
+plugin-image: probe ## build the image of the plugin, reproducibly, into dist/plugin
+	@mkdir -p dist && for arch in amd64 arm64; do \
+		GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/kubectl-checklist_linux_$$arch ./cmd/kubectl-checklist || exit 1; done
+	@rm -rf dist/plugin && $(GO) -C hack/image run . plugin \
+		-binary amd64=$(CURDIR)/dist/kubectl-checklist_linux_amd64 -binary arm64=$(CURDIR)/dist/kubectl-checklist_linux_arm64 \
+		-layout $(CURDIR)/dist/plugin -tag kubectl-checklist:$(VERSION)
+
 .PHONY: release
 release: ## build every archive of VERSION, a clean tag, into dist/release, and write krew's manifest
 	@$(GO) run ./hack/release -version '$(VERSION)' -image '$(RELEASE_IMAGE)'

@@ -32,6 +32,7 @@ const usage = `usage: image COMMAND [flags]
   binary  -tag T -binary FILE -path P -out FILE.tar    any one static binary at P, as a control plane image
   probe   -binary ARCH=FILE ... -net-binary ARCH=FILE ... -layout DIR [-tar DIR] [-tag T]
                                                        both probes: multi-architecture OCI layout, a docker archive each
+  plugin  -binary ARCH=FILE ... -layout DIR [-tag T]   the plugin: multi-architecture OCI layout
   serve   -addr HOST:PORT [-user U -password P] NAME[:TAG]=FILE.tar|LAYOUT ...
                                                        a registry in memory, until SIGINT or SIGTERM
 
@@ -53,7 +54,7 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"pause": pause, "busybox": busybox, "binary": binary, "probe": probe, "serve": serve,
+		"pause": pause, "busybox": busybox, "binary": binary, "probe": probe, "plugin": plugin, "serve": serve,
 	}
 	if len(args) == 0 || slices.Contains([]string{"-h", "--help", "help"}, args[0]) {
 		_, err := io.WriteString(stdout, usage)
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		return fmt.Errorf("command %q: expected pause, busybox, binary, probe or serve", args[0])
+		return fmt.Errorf("command %q: expected pause, busybox, binary, probe, plugin or serve", args[0])
 	}
 	if err := command(ctx, args[1:], stdout, stderr); err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
@@ -189,9 +190,39 @@ func probe(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	if !slices.Equal(sortedKeys(binaries), sortedKeys(netBinaries)) {
 		return fmt.Errorf("-binary and -net-binary: expected the same architectures, found %v and %v", sortedKeys(binaries), sortedKeys(netBinaries))
 	}
-	var images []v1.Image
-	for _, arch := range sortedKeys(binaries) {
+	return writeLayout(stdout, sortedKeys(binaries), *layoutDir, *tag, func(arch string) (v1.Image, error) {
 		img, err := scratch.Image(scratch.Probe(arch, binaries[arch], netBinaries[arch]))
+		if err != nil || *tarDir == "" {
+			return img, err
+		}
+		if err := os.MkdirAll(*tarDir, 0o755); err != nil {
+			return nil, err
+		}
+		return img, scratch.WriteDockerArchive(filepath.Join(*tarDir, "checklist-probe-"+arch+".tar"), *tag, img)
+	})
+}
+
+func plugin(_ context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := newFlags("plugin", stderr)
+	binaries := perArchitecture(flags, "binary", "kubectl-checklist")
+	layoutDir := flags.String("layout", "", "directory of the OCI layout to write")
+	tag := flags.String("tag", "kubectl-checklist:dev", "name and tag")
+	if err := parse(flags, args, "layout"); err != nil {
+		return err
+	}
+	if len(binaries) == 0 {
+		return errors.New("-binary ARCH=FILE is required at least once")
+	}
+	return writeLayout(stdout, sortedKeys(binaries), *layoutDir, *tag, func(arch string) (v1.Image, error) {
+		return scratch.Image(scratch.Plugin(arch, binaries[arch]))
+	})
+}
+
+// writeLayout writes an OCI layout with the image of each architecture, and prints their digests.
+func writeLayout(stdout io.Writer, architectures []string, dir, tag string, imageOf func(architecture string) (v1.Image, error)) error {
+	var images []v1.Image
+	for _, arch := range architectures {
+		img, err := imageOf(arch)
 		if err != nil {
 			return err
 		}
@@ -205,17 +236,8 @@ func probe(_ context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 		fmt.Fprintf(stdout, "linux/%s %s %d bytes compressed\n", arch, digest, size)
-		if *tarDir == "" {
-			continue
-		}
-		if err := os.MkdirAll(*tarDir, 0o755); err != nil {
-			return err
-		}
-		if err := scratch.WriteDockerArchive(filepath.Join(*tarDir, "checklist-probe-"+arch+".tar"), *tag, img); err != nil {
-			return err
-		}
 	}
-	index, err := scratch.WriteLayout(*layoutDir, *tag, images)
+	index, err := scratch.WriteLayout(dir, tag, images)
 	if err != nil {
 		return err
 	}

@@ -180,6 +180,17 @@ func Probe(architecture, binary, netBinary string) Options {
 	}
 }
 
+// Plugin describes the image of the plugin: the static binary /kubectl-checklist and nothing
+// else. It runs as a user without a name, and needs no file of the image but itself.
+func Plugin(architecture, binary string) Options {
+	return Options{
+		Architecture: architecture,
+		Files:        []File{{Path: "/kubectl-checklist", Source: binary, Mode: 0o555}},
+		Config:       v1.Config{Entrypoint: []string{"/kubectl-checklist"}, User: "65532:65532", WorkingDir: "/"},
+		Compression:  gzip.BestCompression,
+	}
+}
+
 // WriteDockerArchive writes img as file, in the format of docker save, under a
 // temporary name first.
 func WriteDockerArchive(file, tag string, img v1.Image) (err error) {
