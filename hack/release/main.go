@@ -4,6 +4,7 @@
 //
 //	go run ./hack/release -version v0.1.0                    all, into dist/release
 //	go run ./hack/release -version v0.1.0 -only linux/arm64  some archives, no manifest
+//	go run ./hack/release -version v0.1.0 -only linux/amd64 -pack FILE  the archive of a program that is built
 //	go run ./hack/release -unreleased                        the manifest, with zeros
 package main
 
@@ -34,6 +35,7 @@ func run(args []string) error {
 	image := flags.String("image", "", "the probe's published image by digest")
 	out := flags.String("out", "dist/release", "directory for archives and checksums")
 	only := flags.String("only", "", "platforms, such as linux/amd64,darwin/arm64; no manifest is written")
+	built := flags.String("pack", "", "build nothing: pack this program, with the probes that are built, for the one platform of -only")
 	zeros := flags.Bool("unreleased", false, "write the manifest of no release, and build nothing")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -51,6 +53,9 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	if *built != "" && len(chosen) != 1 {
+		return fmt.Errorf("-pack: expected one platform in -only, found %d", len(chosen))
+	}
 	toolchain, err := pinned("go.mod")
 	if err != nil {
 		return err
@@ -63,8 +68,10 @@ func run(args []string) error {
 		return err
 	}
 	// The probes that the plugin embeds, for every platform the same.
-	if err := goCommand(toolchain, platform{}, "run", "./hack/buildprobe", "-version", *tag); err != nil {
-		return fmt.Errorf("building the probes: %w", err)
+	if *built == "" {
+		if err := goCommand(toolchain, platform{}, "run", "./hack/buildprobe", "-version", *tag); err != nil {
+			return fmt.Errorf("building the probes: %w", err)
+		}
 	}
 	probes, err := carried(func(file string) ([]byte, error) {
 		return os.ReadFile(filepath.Join("pkg/launch/embedded/bin", file))
@@ -78,7 +85,12 @@ func run(args []string) error {
 		}
 	}
 	for _, p := range chosen {
-		binary, err := build(p, toolchain, *tag, *image)
+		var binary []byte
+		if *built != "" {
+			binary, err = os.ReadFile(*built)
+		} else {
+			binary, err = build(p, toolchain, *tag, *image)
+		}
 		if err != nil {
 			return fmt.Errorf("building for %s: %w", p, err)
 		}

@@ -74,7 +74,7 @@ func damage(value any, path string, set func(any), judge func(string)) {
 	case string:
 		others = []any{"", " ", "-", "x:y@z", v + v}
 	case float64:
-		others = []any{0, -1, 1 << 40}
+		others = []any{0, -1, int64(1) << 40}
 	case bool:
 		others = []any{!v}
 	}

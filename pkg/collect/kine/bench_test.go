@@ -35,7 +35,7 @@ INSERT INTO kine(name, created, deleted, prev_revision, lease, value) WITH RECUR
  SELECT printf('/registry/secrets/ns-%%d/secret-%%06d-of-an-application', i%%100, i), 1, 0, 0, 0, CAST(%[3]s || hex(randomblob(400)) AS BLOB) FROM n;
 INSERT INTO kine(name, created, deleted, prev_revision, lease, value) WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<%[4]d)
  SELECT printf('/registry/configmaps/ns-%%d/configmap-%%07d', i%%100, i), 1, 0, 0, 0, zeroblob(2500 + i%%900) FROM n;
-`, 1<<40, secrets, head, mb*1000000/3600)+strings.Join(strings.Split(kinetest.Schema, ";\n")[1:], ";\n"))
+`, int64(1)<<40, secrets, head, mb*1000000/3600)+strings.Join(strings.Split(kinetest.Schema, ";\n")[1:], ";\n"))
 	return path
 }
 

@@ -25,7 +25,7 @@ resources:
 
 // later is when a process of a fixture starts, in ticks, if the fixture's files are to be
 // older.
-const later = 1 << 31
+const later = 1<<31 - 1
 
 var staticCgroup = "0::/kubepods/burstable/pod" + configHash + "/" + idA + "\n"
 

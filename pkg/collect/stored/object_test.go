@@ -141,7 +141,7 @@ func TestAPIServersForms(t *testing.T) {
 		}
 		custom := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "example.com/v1", "kind": "Secret", "metadata": map[string]any{"name": name, "namespace": ns},
-			"spec": map[string]any{"template": map[string]any{"apiVersion": "v1", "kind": "Secret"}, "n": int64(r.Intn(1 << 40)), "f": 1.5, "list": []any{"a", true, nil}},
+			"spec": map[string]any{"template": map[string]any{"apiVersion": "v1", "kind": "Secret"}, "n": r.Int63n(1 << 40), "f": 1.5, "list": []any{"a", true, nil}},
 		}}
 		for class, encode := range write {
 			all := others

@@ -263,7 +263,7 @@ var errFull = errors.New("no space")
 
 func (f *full) Write(data []byte) (int, error) {
 	if len(data) > f.left {
-		f.left = 1 << 40
+		f.left = 1 << 30
 		return 0, errFull
 	}
 	f.left -= len(data)
