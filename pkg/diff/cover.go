@@ -87,18 +87,52 @@ func looksAt(is, was *api.ReportSpec, of *fact.Subject) string {
 	return ""
 }
 
+// losses are what a side could not read and another one could.
+type losses struct {
+	lists    map[string]bool // clusters of which it is a list
+	clusters map[string]bool // clusters of the nodes
+	nodes    map[place]bool
+}
+
+// mayHave reports whether a set of clusters may have one.
+func (l *losses) mayHave(clusters map[string]bool, cluster string) bool {
+	return len(clusters) > 0 && (cluster == "" || clusters[""] || clusters[cluster])
+}
+
+// lostTo finds the losses, once.
+func (s *Side) lostTo(other *Side) *losses {
+	if l := s.losses[other]; l != nil {
+		return l
+	}
+	l := &losses{map[string]bool{}, map[string]bool{}, map[place]bool{}}
+	for u := range s.unread {
+		switch {
+		case other.unread[u]:
+		case u.node.name == "":
+			l.lists[u.node.cluster] = true
+		default:
+			l.clusters[u.node.cluster], l.nodes[u.node] = true, true
+		}
+	}
+	s.losses[other] = l
+	return l
+}
+
 // blindTo says what a side could not see of a finding's subject that the other side saw: "" if
 // nothing. Absent means that the side has no finding about it.
 func (s *Side) blindTo(e *entry, other *Side, absent bool) string {
 	of := &e.about
-	onNode := of.Namespace == "" && (of.Kind == fact.SubjectNode || of.Kind == fact.SubjectContainer)
-	node := of.Node
-	if of.Kind == fact.SubjectNode {
-		node = of.Name
-	}
+	node, onNode := nodeOf(of)
 	same := sync.OnceValue(func() bool { return s.sameNodes(e) })
 	if absent && onNode && s.has(s.lists, of.Cluster, string(fact.Nodes)) {
 		return notListed
+	}
+	lost := s.lostTo(other)
+	switch {
+	case lost.mayHave(lost.lists, of.Cluster):
+		return notListed
+	case onNode && s.has(lost.nodes, of.Cluster, node), !onNode && e.state.Basis == api.Measured && lost.mayHave(lost.clusters, of.Cluster):
+		return nodeUnread
 	}
 	if e.state.Basis == api.Measured {
 		for name := range s.silent {
@@ -162,7 +196,14 @@ func (s *Side) covers(e *entry, other *Side) string {
 	if why := looksAt(&s.Head.Spec, &other.Head.Spec, &e.about); why != "" {
 		return why
 	}
-	return s.blindTo(e, other, true)
+	if why := s.blindTo(e, other, true); why != "" {
+		return why
+	}
+	// A node that is still there has not lost what a check found on it only because no gap says so.
+	if node, onNode := nodeOf(&e.about); onNode && e.about.Kind == fact.SubjectNode && s.has(s.seen, e.about.Cluster, node) {
+		return stillThere
+	}
+	return ""
 }
 
 // workload reports whether a subject is a workload or one of its containers: it can be there

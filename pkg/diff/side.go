@@ -46,6 +46,12 @@ type Side struct {
 	blind map[string]*blind
 	// lists are the kinds of facts of which a list of the whole cluster is not complete.
 	lists map[place]bool
+	// unread is what could not be read on nodes and in the cluster, whatever check needs it: a check
+	// can use what it does not need.
+	unread map[unread]bool
+	losses map[*Side]*losses
+	// seen are the nodes that something in the report is about.
+	seen map[place]bool
 	// silent are the nodes that were not measured.
 	silent map[string]bool
 	// clusters is set if gaps name several clusters.
@@ -74,6 +80,12 @@ type blind struct {
 	namespaces map[place]bool
 	objects    map[uint64]bool
 	files      map[string]bool
+}
+
+// unread is a kind of fact that was not read on a node, or in the cluster if the node is "".
+type unread struct {
+	node place
+	what fact.Kind
 }
 
 // place is a name in a cluster. The cluster is "" if there is one, or if it is unknown.
@@ -105,7 +117,7 @@ func NewSide(facts bool) *Side {
 	return &Side{
 		Head: &api.ChecklistReport{}, Facts: facts,
 		entries: map[[32]byte]*entry{}, subjects: map[uint64]bool{}, checks: map[string]bool{}, judging: map[string]bool{},
-		blind: map[string]*blind{}, lists: map[place]bool{}, silent: map[string]bool{}, names: map[string]string{},
+		blind: map[string]*blind{}, lists: map[place]bool{}, silent: map[string]bool{}, unread: map[unread]bool{}, losses: map[*Side]*losses{}, seen: map[place]bool{}, names: map[string]string{},
 	}
 }
 
@@ -149,6 +161,7 @@ func (s *Side) SetHead(head *api.ChecklistReport) {
 
 // AddNode notes a node that was not measured.
 func (s *Side) AddNode(n *api.ReportNode) {
+	s.seen[place{"", s.name(n.Name)}] = true
 	if !n.Measured {
 		s.silent[s.name(n.Name)] = true
 	}
@@ -173,6 +186,19 @@ func objectOf(s *fact.Subject) uint64 {
 	return maphash.Comparable(seed, key)
 }
 
+// nodeOf is the node of a subject that is a node, or a container that the API does not know.
+func nodeOf(s *fact.Subject) (name string, ok bool) {
+	switch {
+	case s.Namespace != "":
+		return "", false
+	case s.Kind == fact.SubjectNode:
+		return s.Name, true
+	case s.Kind == fact.SubjectContainer:
+		return s.Node, true
+	}
+	return "", false
+}
+
 // AddGap notes what could not be read.
 func (s *Side) AddGap(g *fact.Gap) error {
 	affects := g.Affects
@@ -186,6 +212,13 @@ func (s *Side) AddGap(g *fact.Gap) error {
 	of := &shown
 	s.clusters = s.clusters || of.Cluster != ""
 	whole := of.Namespace == "" && (of.Kind == fact.SubjectCluster || of.Kind == "")
+	node, onNode := nodeOf(of)
+	if onNode {
+		s.seen[place{of.Cluster, node}] = true
+	}
+	if whole || onNode {
+		s.unread[unread{place{of.Cluster, node}, g.What}] = true
+	}
 	if whole {
 		s.lists[place{of.Cluster, string(g.What)}] = true
 	}
@@ -201,10 +234,8 @@ func (s *Side) AddGap(g *fact.Gap) error {
 		switch {
 		case whole:
 			b.cluster[place{of.Cluster, string(g.What)}] = true
-		case of.Namespace == "" && of.Kind == fact.SubjectNode:
-			b.nodes[place{of.Cluster, of.Name}] = true
-		case of.Namespace == "" && of.Kind == fact.SubjectContainer:
-			b.nodes[place{of.Cluster, of.Node}] = true
+		case onNode:
+			b.nodes[place{of.Cluster, node}] = true
 		default:
 			switch of.Kind {
 			case fact.SubjectFile:
@@ -274,6 +305,12 @@ func (s *Side) Add(f *api.Finding) error {
 	e.state.Reason = fact.Reason(s.name(string(f.Reason)))
 	e.state.Message = strings.Clone(escape.Short(f.Message, mostMessage))
 	e.about = s.shown(&f.Subject)
+	if node, onNode := nodeOf(&e.about); onNode {
+		s.seen[place{e.about.Cluster, node}] = true
+	}
+	for _, n := range e.nodes {
+		s.seen[place{e.about.Cluster, n}] = true
+	}
 	s.entries[e.key], s.subjects[e.subject], s.judging[e.check] = &e, true, true
 	return s.keep(entrySize + len(e.state.Message))
 }
