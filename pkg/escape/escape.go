@@ -33,9 +33,27 @@ func Line(text string) string {
 	return b.String()
 }
 
+// enough returns a start of the text that is longer than limit, however it is escaped and whatever
+// white space is taken away: a text of a file can be very long.
+func enough(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	seen := 0
+	for i, r := range text {
+		switch {
+		case seen > limit:
+			return text[:i] // its last character is not white space
+		case !unicode.IsSpace(r):
+			seen++
+		}
+	}
+	return text
+}
+
 // Bounded returns a Line of at most limit bytes, without white space around it.
 func Bounded(text string, limit int) string {
-	text = strings.TrimSpace(Line(text))
+	text = strings.TrimSpace(Line(enough(text, limit)))
 	if len(text) <= limit {
 		return text
 	}
@@ -48,7 +66,7 @@ func Bounded(text string, limit int) string {
 // Short returns a Line of at most limit bytes, with single spaces between words. Dots
 // mark where it was cut.
 func Short(text string, limit int) string {
-	text = Line(strings.Join(strings.Fields(text), " "))
+	text = Line(strings.Join(strings.Fields(enough(text, limit)), " "))
 	if cut := Bounded(text, limit); cut != text {
 		return cut + " ..."
 	}

@@ -1,6 +1,7 @@
 package escape
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode"
@@ -56,6 +57,41 @@ func TestEachCharacterThatIsNotSeen(t *testing.T) {
 		if got := Line(text); got != want {
 			t.Errorf("%q: want %q, got %q", text, want, got)
 		}
+	}
+}
+
+// A very long text is cut before it is escaped. What is printed is the same.
+func TestCutBefore(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	parts := []string{"a", " ", "\n", "\t", "\x1b", "é", "\u00a0", "\u0085", "\u2028", "\u202e", "\xff", "\xe2\x80", "日", "  ", "\v"}
+	for range 20_000 {
+		text := ""
+		for range r.IntN(20) {
+			text += parts[r.IntN(len(parts))]
+		}
+		limit := r.IntN(12)
+		bounded := func(text string) string {
+			text = strings.TrimSpace(Line(text))
+			n := min(limit, len(text))
+			for n > 0 && n < len(text) && !utf8.RuneStart(text[n]) {
+				n--
+			}
+			return text[:n]
+		}
+		if want, got := bounded(text), Bounded(text, limit); got != want {
+			t.Fatalf("Bounded(%q, %d): want %q, got %q", text, limit, want, got)
+		}
+		want := Line(strings.Join(strings.Fields(text), " "))
+		if cut := bounded(want); cut != want {
+			want = cut + " ..."
+		}
+		if got := Short(text, limit); got != want {
+			t.Fatalf("Short(%q, %d): want %q, got %q", text, limit, want, got)
+		}
+	}
+	long := strings.Repeat(" é\u202e", 1<<20)
+	if n := testing.AllocsPerRun(1, func() { Short(long, 100) }); n > 30 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -72,17 +72,17 @@ func JUnit(output []byte) (*Content, error) {
 		switch {
 		case t.Failure != nil:
 			sums[1]++
-			c.add(check, string(api.Fail), 1)
+			c.item(check, t.Name, string(api.Fail))
 		case t.Error != nil:
 			sums[2]++
-			c.add(check, string(api.VerdictUnknown), 1)
+			c.item(check, t.Name, string(api.VerdictUnknown))
 		case t.Skipped != nil:
 			sums[3]++
 			verdict := string(api.Accepted)
 			if strings.HasPrefix(t.Skipped.Message, "unknown: ") {
 				verdict = string(api.VerdictUnknown)
 			}
-			c.add(check, verdict, 1)
+			c.item(check, t.Name, verdict)
 		default:
 			n, err := number(strings.TrimSuffix(t.Out, " pass"))
 			if err != nil {
@@ -141,7 +141,7 @@ func PolicyReports(output []byte) (*Content, error) {
 				return nil, fmt.Errorf("result %q has verdict %q", r.Result, r.Properties["verdict"])
 			}
 			sums[r.Result]++
-			c.add(r.Policy, verdict, 1)
+			c.item(r.Policy, r.Properties["fingerprint"], verdict)
 		}
 		for word, n := range item.Summary {
 			if sums[word] != n {
@@ -205,21 +205,30 @@ func Prometheus(output []byte) (*Content, error) {
 	return c, nil
 }
 
-// CSV reads the records by the names of the columns.
-func CSV(output []byte) (*Content, error) {
-	records, err := csv.NewReader(bytes.NewReader(output)).ReadAll() // as many fields in each
+// records reads a file of comma-separated values with a header. Each record has as many fields.
+func records(output []byte) ([][]string, error) {
+	records, err := csv.NewReader(bytes.NewReader(output)).ReadAll()
 	if err != nil {
 		return nil, err
 	}
 	if len(records) == 0 {
 		return nil, errors.New("no header")
 	}
+	return records, nil
+}
+
+// CSV reads the records by the names of the columns.
+func CSV(output []byte) (*Content, error) {
+	records, err := records(output)
+	if err != nil {
+		return nil, err
+	}
 	c := newContent()
 	for _, record := range records[1:] {
 		of := func(column string) string { return record[slices.Index(records[0], column)] }
 		switch {
 		case of("check") != "":
-			c.add(of("check"), of("verdict"), 1)
+			c.item(of("check"), of("fingerprint"), of("verdict"))
 		case of("kind") == formatcsv.KindAnswer && of("part") == "":
 			c.Answers[of("question")] = of("verdict")
 		case of("kind") == formatcsv.KindAnswer:

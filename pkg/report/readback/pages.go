@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
-
 )
 
 var (
@@ -84,7 +83,7 @@ func Markdown(output []byte) (*Content, error) {
 		}
 		switch {
 		case of("Check") != "":
-			c.add(of("Check"), of("Verdict"), 1)
+			c.item(of("Check"), of("Subject"), of("Verdict"))
 		case of("Part") != "":
 			c.Parts[of("Question")+":"+of("Part")] = strings.ToLower(of("Answer"))
 		default:
@@ -218,9 +217,10 @@ func packed(c *Content, text string) error {
 	if err := json.Unmarshal(raw, &data); err != nil {
 		return err
 	}
-	const verdict, check = 0, 2 // the columns of pkg/report/html
+	const verdict, check, subject = 0, 2, 5 // the columns of pkg/report/html
 	for i := range data.Columns[verdict] {
-		c.add(data.Strings[data.Columns[check][i]], data.Strings[data.Columns[verdict][i]], 1)
+		of := func(column int) string { return data.Strings[data.Columns[column][i]] }
+		c.item(of(check), of(subject), of(verdict))
 	}
 	return nil
 }
@@ -272,4 +272,3 @@ func noScript(root *html.Node) (map[string]int, error) {
 	}
 	return counts, nil
 }
-

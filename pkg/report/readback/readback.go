@@ -29,6 +29,24 @@ type Content struct {
 	// LeftOut has the number of findings that are not in the output, as the output says: by
 	// verdict, and Severity.
 	LeftOut map[string]int
+	// Items has the worst verdict of each finding in the output, by check and by what the format
+	// identifies a finding with (a fingerprint, a name). Nil if the format only counts.
+	Items map[Item]string
+}
+
+// Item identifies a finding in one format.
+type Item struct{ Check, Name string }
+
+// item adds a finding that the format shows by itself.
+func (c *Content) item(check, name, verdict string) {
+	c.add(check, verdict, 1)
+	if c.Items == nil {
+		c.Items = map[Item]string{}
+	}
+	key := Item{check, name}
+	if old, there := c.Items[key]; !there || api.Verdict(verdict).Rank() > api.Verdict(old).Rank() {
+		c.Items[key] = verdict
+	}
 }
 
 func newContent() *Content {
@@ -79,9 +97,51 @@ func Of(r *api.ChecklistReport, least api.Severity) *Content {
 			c.leave(Severity, 1)
 			continue
 		}
-		c.add(f.Check, string(f.Verdict), 1)
+		c.item(f.Check, f.Fingerprint(), string(f.Verdict))
 	}
 	return c
+}
+
+// TurnsGood compares the outputs of two runs, and returns a line for each thing that looks better in
+// the second one, although nothing that was measured is: an answer that became yes, a check that has
+// nothing left but passes, and a finding that is gone or passes, while nothing of its check is
+// unknown. It is for a second run that measured less.
+func TurnsGood(before, after *Content) []string {
+	var out []string
+	words := func(what string, before, after map[string]string) {
+		for _, key := range union(before, after) {
+			if before[key] != string(api.Yes) && after[key] == string(api.Yes) || after[key] == "" {
+				out = append(out, fmt.Sprintf("%s of %s: %q became %q", what, key, before[key], after[key]))
+			}
+		}
+	}
+	words("answer", before.Answers, after.Answers)
+	words("part", before.Parts, after.Parts)
+	const pass, unknown = string(api.Pass), string(api.VerdictUnknown)
+	if after.LeftOut[unknown] > 0 {
+		return out // the output says that it does not show everything
+	}
+	for _, check := range union(before.Counts, nil) {
+		bad := func(c *Content) (n int) {
+			for verdict, count := range c.Counts[check] {
+				if verdict != pass {
+					n += count
+				}
+			}
+			return n
+		}
+		if bad(before) > 0 && bad(after) == 0 {
+			out = append(out, fmt.Sprintf("%s: %d that do not pass became none", check, bad(before)))
+		}
+	}
+	for item, verdict := range before.Items {
+		now := after.Items[item]
+		if verdict != pass && (now == "" || now == pass) && after.Counts[item.Check][unknown] == 0 {
+			out = append(out, fmt.Sprintf("%s of %s: %s became %q", item.Check, item.Name, verdict, now))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Different compares what an output says with what it must say, and returns a line for each

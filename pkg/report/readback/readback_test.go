@@ -86,9 +86,11 @@ func silence(set *fact.Set, name string) {
 			n.Measured, n.Ready = nil, false
 		}
 	}
-	set.Gaps = append(set.Gaps, fact.Gap{
-		What: fact.Processes, Subject: fact.Subject{Kind: fact.SubjectNode, Name: name}, Reason: fact.NotReady, Detail: "its kubelet stopped posting status",
-	})
+	for _, kind := range fact.NodeKinds() {
+		set.Gaps = append(set.Gaps, fact.Gap{
+			What: kind, Subject: fact.Subject{Kind: fact.SubjectNode, Name: name}, Reason: fact.NotReady, Detail: "its kubelet stopped posting status",
+		})
+	}
 }
 
 // accepted has a waiver for every second fail, and says that others have expired.
