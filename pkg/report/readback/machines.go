@@ -16,6 +16,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	formatcsv "github.com/kubectl-checklist/kubectl-checklist/pkg/report/csv"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/policyreport"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/sarif"
 )
 
 type outcome struct {
@@ -215,6 +216,73 @@ func records(output []byte) ([][]string, error) {
 		return nil, errors.New("no header")
 	}
 	return records, nil
+}
+
+// SARIF reads a log with one run. Results that stand for others, and those about gaps, are no
+// findings.
+func SARIF(output []byte) (*Content, error) {
+	var log struct {
+		Runs []struct {
+			Results []struct {
+				RuleID              string
+				PartialFingerprints map[string]string
+				Properties          struct {
+					Check, Verdict               string
+					Affects                      []string
+					FailsLeftOut, UnknownLeftOut int
+				}
+			}
+			Properties sarif.Properties
+		}
+	}
+	if err := json.Unmarshal(output, &log); err != nil {
+		return nil, err
+	}
+	if len(log.Runs) != 1 {
+		return nil, fmt.Errorf("expected one run, found %d", len(log.Runs))
+	}
+	run := &log.Runs[0]
+	c := newContent()
+	c.Answers, c.Parts = run.Properties.Answers, run.Properties.Parts
+	gaps, stands := 0, [2]int{}
+	for i := range run.Results {
+		r := &run.Results[i]
+		switch {
+		case r.RuleID == sarif.RuleNotMeasured && r.Properties.UnknownLeftOut > 0:
+		case r.RuleID == sarif.RuleNotMeasured:
+			gaps++
+		case r.Properties.FailsLeftOut+r.Properties.UnknownLeftOut > 0:
+			stands[0] += r.Properties.FailsLeftOut
+			stands[1] += r.Properties.UnknownLeftOut
+		default:
+			c.item(r.Properties.Check, r.PartialFingerprints[sarif.KeyOwn], r.Properties.Verdict)
+		}
+	}
+	for what, n := range run.Properties.LeftOut {
+		switch what {
+		case "limitFail":
+			what = string(api.Fail)
+		case "limitUnknown":
+			what = string(api.VerdictUnknown)
+		case "limitGap":
+			continue
+		}
+		c.leave(what, n)
+	}
+	if limit := [2]int{run.Properties.LeftOut["limitFail"], run.Properties.LeftOut["limitUnknown"]}; stands != limit || gaps != run.Properties.Gaps {
+		return nil, fmt.Errorf("the run says %d left out and %d gaps, its results say %d and %d", limit, run.Properties.Gaps, stands, gaps)
+	}
+	counts := c.Verdicts()
+	for _, verdict := range []api.Verdict{api.Fail, api.VerdictUnknown, api.Accepted, api.Pass} {
+		counts[string(verdict)] += c.LeftOut[string(verdict)]
+	}
+	counts[string(api.Fail)] += c.LeftOut[Severity]
+	for verdict, n := range counts {
+		if said := run.Properties.Counts[verdict]; said != n {
+			return nil, fmt.Errorf("the run says %d %s, found %d", said, verdict, n)
+		}
+	}
+	return c, nil
 }
 
 // CSV reads the records by the names of the columns.

@@ -206,6 +206,7 @@ func Readers() map[string]Reader {
 		"policyreport": PolicyReports,
 		"prometheus":   Prometheus,
 		"html":         HTML,
+		"sarif":        SARIF,
 		"csv":          CSV,
 	}
 }
