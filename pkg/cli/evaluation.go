@@ -250,6 +250,7 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 	r.context, r.kubeconfig = contextOf(flags)
 	progress := r.env.newProgress(r.env.showsProgress(r.report.progress), "measuring nodes")
 	source.User = true
+	r.env.asksFirst(source, probe.yes)
 	source.UID = r.waivers != nil || r.drafts != nil || r.report.saveFacts != ""
 	source.Name, source.Config, source.Getter = clusterName(flags), config, flags
 	source.NoProbe, source.Probe, source.Warn = probe.noProbe, probe.options(r.env), r.env.warnLine
@@ -569,12 +570,17 @@ type Env struct {
 	Getenv func(string) string
 	// Now is the time as of which waivers are judged. Nil means time.Now.
 	Now func() time.Time
-	// OutIsTerminal and ErrIsTerminal report whether stdout and stderr are
+	// InIsTerminal, OutIsTerminal and ErrIsTerminal report whether stdin, stdout and stderr are
 	// terminals.
-	OutIsTerminal, ErrIsTerminal bool
+	InIsTerminal, OutIsTerminal, ErrIsTerminal bool
+	// CacheDir returns the user's directory for caches. If it is nil or fails, nothing is
+	// remembered.
+	CacheDir func() (string, error)
 	// OutWidth is the terminal's width in columns, or 0 without a terminal.
 	OutWidth int
 
+	// dropTyped drops what was typed on the terminal and not read yet; nil drops nothing.
+	dropTyped func()
 	// user is the command line, after it was parsed.
 	user invocation
 	// server names the API server in messages. It is set with the configuration.

@@ -205,6 +205,7 @@ type probeFlags struct {
 	pullSecret  string
 	timeout     time.Duration
 	maxInFlight int
+	yes         bool
 }
 
 func (f *probeFlags) add(flags *pflag.FlagSet) {
@@ -217,6 +218,11 @@ func (f *probeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.pullSecret, "probe-pull-secret", "", "Name of an image pull secret in the probe's namespace.")
 	flags.DurationVar(&f.timeout, "probe-timeout", 2*time.Minute, "Time limit for one node.")
 	flags.IntVar(&f.maxInFlight, "max-in-flight", 50, "How many nodes are probed at once.")
+}
+
+// addYes adds the flag of commands that create pods.
+func (f *probeFlags) addYes(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.yes, "yes", false, "Create probe pods without asking. Only a run on a terminal asks, before its first pods on a cluster.")
 }
 
 func (f *probeFlags) validate() error {

@@ -48,7 +48,7 @@ var namingCluster = []string{"context", "kubeconfig", "cluster", "server"}
 var keptFlags = map[string][]string{
 	"cleanup":   {"probe-namespace"},
 	"manifests": probeFlagNames,
-	"nodes":     probeFlagNames,
+	"nodes":     append(slices.Clone(probeFlagNames), "yes"),
 }
 
 // probeFlagNames are the flags that change what a run creates.
@@ -184,7 +184,7 @@ var printedCommand = regexp.MustCompile(`\bkubectl (?:(checklist)(?: (cleanup|co
 var withoutCluster = regexp.MustCompile(`^[^;,()|]*(--(local|facts|snapshot|help)\b| -[fk] )`)
 
 // probeFlag matches hints that need a new run.
-var probeFlag = regexp.MustCompile(`--(probe-|no-probe|max-in-flight)`)
+var probeFlag = regexp.MustCompile(`--(probe-|no-probe|max-in-flight|yes\b)`)
 
 // expand adds the user's own flags to the commands of a text.
 func (e *Env) expand(text string) string {

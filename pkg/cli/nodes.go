@@ -52,6 +52,7 @@ func newNodesCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 	f.reportFlags.addVulnerabilities(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
+	f.addYes(cmd.Flags())
 	return cmd
 }
 

@@ -66,6 +66,7 @@ func newPodsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Comm
 	f.reportFlags.addPatches(flags)
 	f.reportFlags.addWhatIf(flags)
 	f.probeFlags.add(flags)
+	f.addYes(flags)
 	f.configMapFlags.add(flags)
 	return cmd
 }

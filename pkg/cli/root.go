@@ -69,9 +69,12 @@ func NewEnv(argv0, version, releaseImage string) *Env {
 		Version:       version,
 		ReleaseImage:  releaseImage,
 		Getenv:        os.Getenv,
+		InIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		OutWidth:      width,
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		CacheDir:      os.UserCacheDir,
+		dropTyped:     func() { dropTyped(os.Stdin) },
 	}
 }
 
@@ -197,6 +200,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 	f.reportFlags.addWhatIf(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
+	f.addYes(cmd.Flags())
 	f.controlPlaneFlags.add(cmd.Flags())
 	f.configMapFlags.add(cmd.Flags())
 	return cmd

@@ -60,6 +60,7 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 	f.reportFlags.add(cmd.Flags())
 	f.sourceFlags.add(cmd.Flags())
 	f.probeFlags.add(cmd.Flags())
+	f.addYes(cmd.Flags())
 	f.controlPlaneFlags.add(cmd.Flags())
 	f.configMapFlags.add(cmd.Flags())
 	return cmd
