@@ -104,7 +104,7 @@ func TestBuildEscapesEverything(t *testing.T) {
 	subject := fact.Subject{Kind: evil, Namespace: evil, Name: evil, Container: evil, Node: evil, Pods: []string{evil}}
 	built := Build(
 		api.ReportSpec{},
-		&fact.Set{Cluster: fact.Cluster{Server: evil, Version: evil, Provider: evil}},
+		&fact.Set{Cluster: fact.Cluster{Server: evil, User: evil, UID: evil, Version: evil, Provider: evil}},
 		checks.Result{
 			Findings: []api.Finding{{
 				Subject: subject, Message: evil, Remediation: api.Remediation{Text: evil}, Reason: evil,

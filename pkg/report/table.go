@@ -188,8 +188,25 @@ func (p *tablePrinter) where(out io.Writer, report *api.ChecklistReport) error {
 	if len(words) == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(out, "%s\n\n", strings.Join(p.join(words), "\n"))
+	_, err := fmt.Fprintf(out, "%s\n\n", strings.Join(p.withUser(words, &c), "\n"))
 	return err
+}
+
+// maxUser bounds the name of a user, in bytes. A report from a file can hold any text.
+const maxUser = 200
+
+// withUser joins words, after the server with who asked it. A name that would need another line
+// is only in the wide table.
+func (p *tablePrinter) withUser(words []string, c *api.ReportCluster) []string {
+	without := p.join(words)
+	if c.Server == "" || c.User == "" {
+		return without
+	}
+	with := p.join(slices.Insert(slices.Clone(words), 1, "as "+escape.Short(c.User, maxUser)))
+	if p.wide || len(with) <= len(without) {
+		return with
+	}
+	return without
 }
 
 // whatIf says that the report is not about what there is.
