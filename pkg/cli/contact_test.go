@@ -215,7 +215,7 @@ func TestContacts(t *testing.T) {
 	})
 	t.Run("texts of a cluster that are no UIDs", func(t *testing.T) {
 		c := inside(t)
-		for _, uid := range []string{"", "x", uidOf(1) + "\n" + uidOf(2), strings.Repeat("a", 36), "\x1b" + uidOf(1)[1:], strings.ToUpper(uidOf(1))} {
+		for _, uid := range []string{"", "x", uidOf(1) + "\n" + uidOf(2), strings.Repeat("a", 36), "g" + uidOf(1)[1:], "\x1b" + uidOf(1)[1:], strings.ToUpper(uidOf(1))} {
 			c.add(uid)
 			if c.has(uid) {
 				t.Errorf("%q is known", uid)

@@ -160,7 +160,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 			Answers the six questions of the container security checklist from evidence. It
 			reads pods, nodes and the names of Secrets through the API. It starts a
 			short-lived, locked-down probe pod on each node, which measures what runs and
-			what is stored there.
+			what is stored there. On a terminal it asks before the first pods on a cluster.
 
 			What was not measured is unknown, with a reason. A run changes none of your
 			objects, and removes what it creates. If the plugin and its machine stop during
