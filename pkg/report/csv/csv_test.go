@@ -134,3 +134,40 @@ func TestFullDisk(t *testing.T) {
 		t.Error("expected an error of a full disk, found none")
 	}
 }
+
+// With a mapping, findings name their controls, and each control has a record.
+func TestControls(t *testing.T) {
+	r := sample()
+	r.Checks = []api.ReportCheck{{Check: "privileged/host-path"}}
+	for i := range r.Findings {
+		r.Findings[i].Check = "privileged/host-path"
+	}
+	got := rows(t, r, report.Options{Mapping: "pss"})
+	if got[0]["controls"] != "hostPathVolumes" {
+		t.Errorf("%v", got[0])
+	}
+	find := func(kind, name string) string {
+		for _, row := range got {
+			if row["kind"] == kind && row["name"] == name {
+				return row["message"]
+			}
+		}
+		return "(no record)"
+	}
+	if text := find(KindControl, "hostPathVolumes"); text != "1 fail, 1 unknown, 1 accepted, 1 pass" {
+		t.Error(text)
+	}
+	if text := find(KindControl, "sysctls"); text != "its checks did not run" {
+		t.Error(text)
+	}
+	if got = rows(t, r, report.Options{Mapping: "attack"}); find(KindUncovered, "T1613") == "(no record)" {
+		t.Error("T1613 has no record")
+	}
+	r.Cluster.Provider = "aks"
+	if got = rows(t, r, report.Options{Mapping: "cis"}); !strings.Contains(find(KindMapping, "CIS Kubernetes Benchmark 1.12"), "AKS has a benchmark of its own") {
+		t.Errorf("%v", got)
+	}
+	if got = rows(t, r, report.Options{}); got[0]["controls"] != "" {
+		t.Error("a column that was not asked for")
+	}
+}

@@ -165,3 +165,25 @@ func TestSeverity(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// With a mapping there is a table of controls, and findings name theirs. What does not fit is counted.
+func TestControls(t *testing.T) {
+	r := sample("x", 3)
+	r.Checks = []api.ReportCheck{{Check: "privileged/seccomp"}}
+	for i := range r.Findings {
+		r.Findings[i].Check = "privileged/seccomp"
+	}
+	text := printed(t, r, report.Options{Mapping: "pss"})
+	for _, want := range []string{"### Pod Security Standards", "No number of passes shows that a control is met.", "| `seccompProfile_baseline` |  | 4 |", "`privileged/seccomp` for `seccompProfile_baseline, seccompProfile_restricted`"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	if text := printed(t, r, report.Options{Mapping: "nsa", Limit: 1000}); !strings.Contains(text, "rows of controls, because of the limit") {
+		t.Error(text)
+	}
+	r.Cluster.Provider = "eks"
+	if text := printed(t, r, report.Options{Mapping: "cis"}); !strings.Contains(text, "Nothing is mapped: EKS has a benchmark of its own") || strings.Contains(text, " for `5.") {
+		t.Error(text)
+	}
+}
