@@ -340,3 +340,27 @@ func TestBounded(t *testing.T) {
 		}
 	}
 }
+
+// 5,000 nodes with 20 containers each.
+func BenchmarkAll(b *testing.B) {
+	set := cluster()
+	for i := range 100_000 {
+		add(set, i)
+		if i%20 > 0 { // it runs on the node before
+			last := len(set.Nodes) - 1
+			own, node := set.Nodes[last], &set.Nodes[last-1]
+			node.Measured.Containers = append(node.Measured.Containers, own.Measured.Containers...)
+			set.Workloads[len(set.Workloads)-1].Pods[0].Node = node.Name
+			set.Nodes = set.Nodes[:last]
+		}
+	}
+	b.ReportMetric(float64(len(set.Nodes)), "nodes")
+	b.ResetTimer()
+	for b.Loop() {
+		bytes := 0
+		for _, p := range picture.All(of(set)) {
+			bytes += len(p.SVG)
+		}
+		b.ReportMetric(float64(bytes), "bytes")
+	}
+}
