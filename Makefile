@@ -17,6 +17,10 @@ ARGS ?= --local
 # Two at a time is what the smallest machine of ours has cores.
 export GOFLAGS := -buildvcs=false -p=2
 CLUSTER := hack/cluster/run
+# axe-core is under the MPL, so it is fetched and never committed.
+AXE := 4.14.1
+# Facts of a real cluster.
+PAGE_FACTS := pkg/cli/testdata/cases/narrowed.json
 
 .PHONY: help
 help: ## list the targets
@@ -49,6 +53,7 @@ lint: ## formatting, vet, staticcheck, generated files
 .PHONY: unit
 unit: ## tests that need no cluster
 	CHECKLIST_REQUIRE_TOOLS=1 $(GO) test $(GOTESTFLAGS) ./...
+	$(GO) -C hack/browser test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/cluster test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/image test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/kine test $(GOTESTFLAGS) ./...
@@ -94,6 +99,20 @@ transit: deps build ## every component of the real cluster made weak, one by one
 .PHONY: roots
 roots: build ## compare with apt on real roots of each release that the archive serves (network)
 	$(GO) test -tags roots -timeout 40m -count 1 -v ./hack/roots
+
+.PHONY: page-speed
+page-speed: deps ## the HTML page with 100,000 findings: its size, how soon it can be used, filters, memory of the printer
+	$(GO) -C hack/browser test -tags speed -timeout 20m -count 1 -v -run TestSpeed ./...
+
+.PHONY: page-axe
+page-axe: deps ## accessibility of the HTML page by axe-core, which npm fetches (network)
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && npm install --silent --no-save --prefix "$$dir" axe-core@$(AXE) && \
+		AXE="$$dir/node_modules/axe-core/axe.min.js" $(GO) -C hack/browser test -tags axe -timeout 20m -count 1 -v -run TestAxe ./...
+
+.PHONY: screenshots
+screenshots: deps build ## take the documentation's pictures of the HTML page anew
+	@page=$$(mktemp) && trap 'rm -f "$$page"' EXIT && bin/kubectl-checklist --facts $(PAGE_FACTS) -o html >"$$page"; test -s "$$page" && \
+		$(GO) -C hack/browser run ./shot -page "$$page" -out '$(CURDIR)/docs/images'
 
 .PHONY: bench
 bench: build ## figures: start-up, sizes, memory, readers against their peers

@@ -16,6 +16,7 @@ bubblewrap                containers without Kubernetes
 busybox-static            busybox image of the test cluster, containers without Kubernetes
 bzip2                     unpacks fixtures: lists of RPM packages
 ca-certificates           module downloads over TLS
+chromium                  shows the HTML page in tests
 containernetworking-plugins  pod networks of the test cluster
 createrepo-c              repositories of RPM packages: fixtures
 db5.3-util                db_load: writes RPM databases of Berkeley DB

@@ -2,6 +2,7 @@ package html
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -14,12 +15,12 @@ func (p *page) gaps(gaps []fact.Gap, expand func(string) string) {
 		return
 	}
 	p.write("<section aria-labelledby=\"gaps\">\n<h2 id=\"gaps\">Not read</h2>\n<details>\n",
-		fmt.Sprintf("<summary>%d gaps: what could not be read, and why</summary>\n<ul>\n", len(gaps)))
+		fmt.Sprintf("<summary>%s: what could not be read, and why</summary>\n<ul>\n", count(len(gaps), "gap")))
 	for _, g := range gaps[:min(len(gaps), mostRows)] {
 		if expand != nil {
 			g.Hint = expand(g.Hint)
 		}
-		p.write("<li>", text(string(g.What)), " of <code>", text(report.SubjectName(g.Subject)), "</code>: <b>", text(string(g.Reason)), "</b>")
+		p.write("<li><b>", text(string(g.Reason)), "</b>: ", text(string(g.What)), " of <code>", breakable(report.SubjectName(g.Subject)), "</code>")
 		for _, t := range nonEmpty(g.Detail, g.Hint) {
 			p.write(". ", text(t))
 		}
@@ -55,7 +56,7 @@ func (p *page) findings(counts map[api.Verdict]int, worst []api.Finding, parts m
 	}
 	p.write("</p>\n")
 	if len(worst) > 0 {
-		p.header("The worst findings", "Verdict", "Severity", "Check", "Subject", "Finding")
+		p.header("findings", "The worst findings", "Verdict", "Severity", "Check", "Subject", "Finding")
 		for i := range worst {
 			p.finding(&worst[i], parts[worst[i].Check])
 		}
@@ -68,24 +69,39 @@ func (p *page) finding(f *api.Finding, parts string) {
 	p.write(`<tr role="row">`)
 	p.cell("Verdict", verdict(f.Verdict))
 	p.cell("Severity", text(string(f.Severity)))
-	p.cell("Check", text(f.Check))
-	p.cell("Subject", text(report.SubjectName(f.Subject)))
+	p.cell("Check", breakable(f.Check))
+	p.cell("Subject", breakable(report.SubjectName(f.Subject)))
 	p.write(`<td role="cell" data-of="Finding">`, text(f.Message))
 	line := func(name, value string) {
 		if value != "" {
 			p.write("<br><small>", name, ": ", text(value), "</small>")
 		}
 	}
-	line("Parts", parts)
-	line("Basis", string(f.Basis))
 	line("Reason", string(f.Reason))
 	line("Accepted", accepted(f.Accepted))
 	for i, e := range f.Evidence {
-		if i == mostEvidence {
+		if i == worstEvidence {
 			p.write(fmt.Sprintf("<br><small>Left out: %d more evidence</small>", len(f.Evidence)-i))
 			break
 		}
 		line("Evidence", e.Source+" = "+e.Value+" ("+string(e.Basis)+")")
+	}
+	var about []string
+	for _, a := range [][2]string{{"part ", parts}, {"basis ", string(f.Basis)}} {
+		if a[1] != "" {
+			about = append(about, a[0]+a[1])
+		}
+	}
+	line("Check", strings.Join(about, "; "))
+	if patch := f.Remediation.Patch; patch != nil {
+		var operations []string
+		for i := range patch.Operations[:min(len(patch.Operations), mostOperations)] {
+			operations = append(operations, operation(&patch.Operations[i]))
+		}
+		line("Suggested patch of "+text(patchTarget(patch)), strings.Join(operations, "; "))
+		if n := len(patch.Operations) - len(operations); n > 0 {
+			p.write(fmt.Sprintf("<br><small>Left out: %d more operations</small>", n))
+		}
 	}
 	p.write("</td></tr>\n")
 }

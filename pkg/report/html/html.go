@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
@@ -29,10 +30,12 @@ var (
 )
 
 const (
-	mostText     = 4000 // bytes of one text
-	mostEvidence = 50   // of one finding
-	mostWorst    = 500  // findings without script
-	mostRows     = 500  // nodes, gaps and other lists of the report
+	mostText       = 4000 // bytes of one text
+	mostEvidence   = 50   // of one finding
+	worstEvidence  = 5    // of one finding without script
+	mostOperations = 50   // of one patch
+	mostWorst      = 500  // findings without script
+	mostRows       = 500  // nodes, gaps and other lists of the report
 )
 
 // Format is the entry of the list of formats.
@@ -55,8 +58,12 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 	for _, c := range r.Head.Checks {
 		parts[c.Check] = strings.Join(c.Parts, ", ")
 	}
-	packed := newPacked(r.Head)
-	counts, hidden := map[api.Verdict]int{}, 0
+	relates, notes := controls(r.Head)
+	packed := newPacked(r.Head, relates)
+	counts, byCheck, hidden := map[api.Verdict]int{}, map[string]map[api.Verdict]int{}, 0
+	for c := range parts {
+		byCheck[c] = map[api.Verdict]int{}
+	}
 	var worst []api.Finding
 	for f := range r.Each {
 		f.Verdict = known(f.Verdict)
@@ -68,18 +75,25 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 			f.Remediation.Text = p.opts.Expand(f.Remediation.Text)
 		}
 		counts[f.Verdict]++
+		if of := byCheck[f.Check]; of != nil {
+			of[f.Verdict]++
+		}
 		packed.add(&f, parts[f.Check])
 		if len(worst) < mostWorst && f.Verdict != api.Pass {
 			worst = append(worst, f)
 		}
 	}
 	to := &page{out: out}
-	to.begin()
-	to.about(r.Head, p.opts.MinSeverity, hidden)
+	to.begin(r.Head)
+	to.leftOut(r.Head, p.opts.MinSeverity, hidden)
+	to.tiles(r.Head)
 	to.answers(r.Head)
 	to.nodes(r.Head.Nodes)
-	to.gaps(r.Head.Gaps, p.opts.Expand)
 	to.findings(counts, worst, parts)
+	to.gaps(r.Head.Gaps, p.opts.Expand)
+	to.waivers(r.Head.Spec.Waivers)
+	to.checks(r.Head, byCheck, relates, notes)
+	to.run(r.Head)
 	to.data(packed)
 	to.write("</main>\n<script>", script, "</script>\n</body>\n</html>\n")
 	return to.err
@@ -144,12 +158,66 @@ func policy() string {
 		"; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 }
 
-func (p *page) begin() {
+func (p *page) begin(head *api.ChecklistReport) {
 	p.write("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
 		`<meta http-equiv="Content-Security-Policy" content="`, policy(), "\">\n",
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
 		"<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n",
-		"<title>kubectl checklist</title>\n<style>", style, "</style>\n</head>\n<body>\n<main>\n<h1>kubectl checklist</h1>\n")
+		"<title>", title(head), "</title>\n<style>", style, "</style>\n</head>\n<body>\n",
+		"<header>\n<p class=\"brand\">kubectl checklist</p>\n<h1>", onWhat(head), "</h1>\n<dl class=\"facts\">\n")
+	c := &head.Cluster
+	who := c.User
+	if who == "" {
+		who = "unknown: the API server was not asked"
+	}
+	p.term("Who ran it", who)
+	when := "unknown"
+	if !head.CreationTimestamp.IsZero() {
+		when = head.CreationTimestamp.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	p.term("Facts collected", when)
+	server := c.Server
+	if c.Name == "" {
+		server = "" // the heading has it
+	}
+	p.term("Cluster", strings.Join(nonEmpty(server, c.Version, provider(c.Provider)), ", "))
+	if c.Nodes > 0 {
+		p.term("Nodes measured", fmt.Sprintf("%d of %d", c.MeasuredNodes, c.Nodes))
+	}
+	p.term("Scope", scope(&head.Spec.Scope))
+	p.write("</dl>\n</header>\n<main>\n")
+}
+
+func provider(name string) string {
+	if name == "unknown" {
+		return ""
+	}
+	return name
+}
+
+// title is the page's title: the first words of a tab.
+func title(head *api.ChecklistReport) string {
+	return text(strings.Join(nonEmpty(head.Cluster.Name, "kubectl checklist"), " – "))
+}
+
+// onWhat names what was looked at.
+func onWhat(head *api.ChecklistReport) string {
+	s := &head.Spec.Scope
+	switch {
+	case head.Cluster.Name != "":
+		return "Cluster " + breakable(head.Cluster.Name)
+	case len(s.Files) > 0:
+		return fmt.Sprintf("Manifests: %s", breakable(list(s.Files, 3)))
+	case s.Local:
+		return "This machine"
+	case s.Root != "":
+		return "File system " + breakable(s.Root)
+	case s.Snapshot != "":
+		return "Snapshot " + breakable(s.Snapshot)
+	case head.Cluster.Server != "":
+		return "Cluster " + breakable(head.Cluster.Server)
+	}
+	return "Report"
 }
 
 // term writes one entry of a list of terms. Nothing is written for an empty text.
@@ -167,47 +235,135 @@ func list(names []string, most int) string {
 	return strings.Join(names, ", ")
 }
 
-// about says who ran it, when, on what, with which scope, and what was left out.
-func (p *page) about(head *api.ChecklistReport, least api.Severity, hidden int) {
+// leftOut says, before any answer, what the page is not about.
+func (p *page) leftOut(head *api.ChecklistReport, least api.Severity, hidden int) {
+	var notes []string
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	s := &head.Spec.Scope
+	if s.WhatIf != nil {
+		note("<b>What if.</b> This is not about what there is. It is about what would be if the changes in <code>%s</code> were applied.", text(s.WhatIf.Directory))
+	}
+	if s.Narrowed != "" {
+		note("<b>Only part of the cluster:</b> %s.", text(s.Narrowed))
+	}
+	if c := &head.Cluster; c.MeasuredNodes < c.Nodes {
+		note("<b>%d of %d nodes were not measured.</b> What only they can tell is unknown.", c.Nodes-c.MeasuredNodes, c.Nodes)
+	}
+	if n := len(s.LeftOutChecks); n > 0 {
+		note("<b>%s left out:</b> %s.", count(n, "check"), text(list(s.LeftOutChecks, 12)))
+	}
+	if hidden > 0 {
+		note("<b>%s left out</b> below the severity %s.", count(hidden, "finding"), text(string(least)))
+	}
+	if of := head.Spec.Inputs.Severity; of != "" {
+		note("<b>The report was made with the severity %s and above.</b> The findings below it were left out before.", text(string(of)))
+	}
+	if w := head.Spec.Waivers; w != nil && len(w.Expired) > 0 {
+		note("<b>%s expired</b> and %s no finding any more.", count(len(w.Expired), "waiver"), verb(len(w.Expired), "covers", "cover"))
+	}
+	if len(notes) == 0 {
+		return
+	}
+	p.write("<ul class=\"notes\" aria-label=\"What was left out\">\n")
+	for _, n := range notes {
+		p.write("<li>", n, "</li>\n")
+	}
+	p.write("</ul>\n")
+}
+
+// count is a number with its noun: "1 check", "12 checks".
+func count(n int, noun string) string { return fmt.Sprintf("%d %s", n, verb(n, noun, noun+"s")) }
+
+func verb(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
+// waivers names those that cover nothing.
+func (p *page) waivers(w *api.WaiverUse) {
+	if w == nil {
+		return
+	}
+	p.write("<section aria-labelledby=\"waivers\">\n<h2 id=\"waivers\">Waivers</h2>\n",
+		fmt.Sprintf("<p>%s in the file: %d used, %d expired, %d unused.</p>\n", count(w.Waivers, "waiver"), w.Used, len(w.Expired), len(w.Unused)))
+	for _, kind := range []struct {
+		name  string
+		notes []api.WaiverNote
+	}{{"expired", w.Expired}, {"unused", w.Unused}} {
+		if len(kind.notes) == 0 {
+			continue
+		}
+		p.write("<ul>\n")
+		for _, n := range kind.notes[:min(len(kind.notes), mostRows)] {
+			p.write(fmt.Sprintf("<li><b>%s</b>, line %d: <code>", kind.name, n.Line), breakable(n.Check), "</code>: ",
+				text(strings.TrimPrefix(n.Detail, kind.name+" ")), "</li>\n")
+		}
+		p.write("</ul>\n")
+		p.more(len(kind.notes), kind.name+" waivers")
+	}
+	p.write("</section>\n")
+}
+
+// run says how the report was made, for who wants to make it again.
+func (p *page) run(head *api.ChecklistReport) {
 	const few = 40
-	s, c := &head.Spec.Scope, &head.Cluster
-	p.write("<section aria-labelledby=\"about\">\n<h2 id=\"about\">Run</h2>\n<dl class=\"about\">\n")
-	who := c.User
-	if who == "" {
-		who = "unknown: the API server was not asked"
-	}
-	p.term("Who", who)
-	when := ""
-	if !head.CreationTimestamp.IsZero() {
-		when = head.CreationTimestamp.UTC().Format("2006-01-02 15:04:05 UTC")
-	}
-	p.term("Facts collected", when)
-	p.term("Judged", head.Spec.Inputs.JudgedAt)
-	p.term("Cluster", strings.Join(nonEmpty(c.Name, c.Server, c.Version, c.Provider), ", "))
-	if c.Nodes > 0 {
-		p.term("Nodes measured", fmt.Sprintf("%d of %d", c.MeasuredNodes, c.Nodes))
-	}
+	c, in := &head.Cluster, &head.Spec.Inputs
+	p.write("<section aria-labelledby=\"run\">\n<h2 id=\"run\">How it was made</h2>\n<dl class=\"about\">\n")
+	p.term("Command", head.Spec.Command)
+	p.term("Version", strings.Join(nonEmpty(head.Spec.Version, prefixed("checks ", head.Spec.CatalogueVersion)), ", "))
+	p.term("Judged", in.JudgedAt)
+	p.term("Provider", c.Provider)
+	p.term("Cluster's UID", c.UID)
 	if c.Pods > 0 {
 		p.term("Pods", fmt.Sprint(c.Pods))
 	}
-	p.term("Command", head.Spec.Command)
-	p.term("Version", strings.Join(nonEmpty(head.Spec.Version, catalogue(head.Spec.CatalogueVersion)), ", "))
-	p.term("Scope", scope(s))
-	if s.WhatIf != nil {
-		p.term("What if", "This is not about what there is. It is about what would be if the changes in "+plain(s.WhatIf.Directory)+" were applied.")
+	if c.Secrets != nil {
+		p.term("Secrets listed", fmt.Sprint(*c.Secrets))
 	}
-	p.term("Only part of the cluster", s.Narrowed)
-	p.term("Checks left out", list(s.LeftOutChecks, few))
-	if hidden > 0 {
-		p.term("Findings left out", fmt.Sprintf("%d below the severity %s", hidden, least))
-	}
-	if of := head.Spec.Inputs.Severity; of != "" {
-		p.term("Findings in the report", "severity "+string(of)+" and above; those below it were left out before")
-	}
-	if w := head.Spec.Waivers; w != nil {
-		p.term("Waivers", fmt.Sprintf("%d, of which %d used, %d expired, %d unused", w.Waivers, w.Used, len(w.Expired), len(w.Unused)))
-	}
+	p.term("Read", read(head.Read))
+	p.term("Other stores, about which no finding is", list(c.OtherStores, few))
+	p.term("Control plane nodes, as given", list(head.Spec.Scope.ControlPlaneNodes, few))
+	p.term("Platform namespaces, as given", list(head.Spec.Scope.PlatformNamespaces, few))
+	p.term("Checks left out", list(head.Spec.Scope.LeftOutChecks, 200))
+	p.term("Facts", in.Facts)
+	p.term("Waivers", in.Waivers)
+	p.term("Vulnerabilities", in.Vulnerabilities)
 	p.write("</dl>\n</section>\n")
+}
+
+func prefixed(prefix, value string) string {
+	if value == "" {
+		return ""
+	}
+	return prefix + value
+}
+
+// read counts what the report's workloads were read from.
+func read(of *fact.ReadCount) string {
+	if of == nil {
+		return ""
+	}
+	var out []string
+	for _, c := range []struct {
+		n     int
+		words string
+	}{
+		{of.Files, "files"},
+		{of.Documents, "documents"},
+		{of.Objects, "objects"},
+		{of.Workloads, "workloads"},
+		{of.Pods, "pods"},
+		{of.Foreign, "files without a Kubernetes object"},
+		{of.Repeated, "files named again"},
+		{of.Skipped, "skipped, each a gap"},
+	} {
+		if c.n > 0 {
+			out = append(out, fmt.Sprintf("%d %s", c.n, c.words))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 func nonEmpty(texts ...string) []string {
@@ -218,13 +374,6 @@ func nonEmpty(texts ...string) []string {
 		}
 	}
 	return out
-}
-
-func catalogue(version string) string {
-	if version == "" {
-		return ""
-	}
-	return "checks " + version
 }
 
 func scope(s *api.Scope) string {
@@ -253,28 +402,9 @@ func scope(s *api.Scope) string {
 	return strings.Join(out, "; ")
 }
 
-// word is an answer. Any other word than ours is unknown.
-func word(answer api.AnswerWord) string {
-	switch answer {
-	case api.Yes:
-		return `<span class="w yes">✓ YES</span>`
-	case api.No:
-		return `<span class="w no">✗ NO</span>`
-	case api.NotApplicable:
-		return `<span class="w na">– n/a</span>`
-	}
-	return `<span class="w unknown">? unknown</span>`
-}
-
-// verdict is a known verdict as a mark and a word: colour alone says nothing.
-func verdict(v api.Verdict) string {
-	marks := map[api.Verdict]string{api.Fail: "✗", api.VerdictUnknown: "?", api.Accepted: "~", api.Pass: "✓"}
-	return `<span class="w ` + string(v) + `">` + marks[v] + " " + string(v) + "</span>"
-}
-
 // header begins a table. Roles keep it a table where the style shows rows as cards.
-func (p *page) header(caption string, names ...string) {
-	p.write("<table role=\"table\">\n<caption>", caption, "</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">")
+func (p *page) header(class, caption string, names ...string) {
+	p.write("<table role=\"table\" class=\"", class, "\">\n<caption>", caption, "</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">")
 	for _, n := range names {
 		p.write(`<th role="columnheader" scope="col">`, n, "</th>")
 	}
@@ -286,45 +416,6 @@ func (p *page) cell(name, markup string) {
 	p.write(`<td role="cell" data-of="`, name, `">`, markup, "</td>")
 }
 
-func (p *page) answers(head *api.ChecklistReport) {
-	p.write("<section aria-labelledby=\"answers\">\n<h2 id=\"answers\">Answers</h2>\n")
-	p.header("The questions and their parts. Yes is good.", "Question", "Answer", "Workloads", "Measured", "Unknown", "Accepted", "Reason")
-	row := func(class, name string, answer, workloads api.AnswerWord, c api.Coverage, unknown, accepted int, reason string) {
-		p.write(`<tr role="row" class="`, class, `"><th role="rowheader" scope="row">`, name, "</th>")
-		p.cell("Answer", word(answer))
-		p.cell("Workloads", word(workloads))
-		measured := fmt.Sprintf("%d of %d", c.Measured, c.InScope)
-		if c.NotRunning > 0 {
-			measured += fmt.Sprintf(", %d not running", c.NotRunning)
-		}
-		p.cell("Measured", measured)
-		p.cell("Unknown", fmt.Sprint(unknown))
-		p.cell("Accepted", fmt.Sprint(accepted))
-		p.cell("Reason", orNone(reason, "–"))
-		p.write("</tr>\n")
-	}
-	for _, a := range head.Answers {
-		row("question", fmt.Sprintf("%d. %s <small>%s</small>", a.Number, orNone(a.Text, text(string(a.Question))), text(string(a.Question))),
-			a.Answer, a.Workloads, a.Coverage, a.Unknowns, a.Accepted, reason(a.Reason, a.WorkloadsReason))
-		for _, part := range a.Parts {
-			name := orNone(part.Title, text(part.Part)) + " <small>" + text(part.Part) + "</small>"
-			if part.Optional {
-				name += " <small>(optional)</small>"
-			}
-			row("part", name, part.Answer, part.Workloads, part.Coverage, part.Unknown, part.Accepted, reason(part.Reason, part.WorkloadsReason))
-		}
-	}
-	p.write("</tbody>\n</table>\n</section>\n")
-}
-
-// reason joins the reasons of both answers.
-func reason(all, workloads string) string {
-	if workloads != "" && workloads != all {
-		return strings.Join(nonEmpty(all, "workloads: "+workloads), "; ")
-	}
-	return all
-}
-
 // more says how many rows a list lacks.
 func (p *page) more(all int, name string) {
 	if all > mostRows {
@@ -332,45 +423,5 @@ func (p *page) more(all int, name string) {
 	}
 }
 
-func (p *page) nodes(nodes []api.ReportNode) {
-	if len(nodes) == 0 {
-		return
-	}
-	var questions []api.Question
-	seen := map[api.Question]bool{}
-	for i := range nodes {
-		for _, a := range nodes[i].Answers {
-			if !seen[a.Question] && len(questions) < 6 {
-				seen[a.Question] = true
-				questions = append(questions, a.Question)
-			}
-		}
-	}
-	names := []string{"Node", "Probe"}
-	for _, q := range questions {
-		names = append(names, text(string(q)))
-	}
-	p.write("<section aria-labelledby=\"nodes\">\n<h2 id=\"nodes\">Nodes</h2>\n")
-	p.header("Each node and its own answers", names...)
-	for _, n := range nodes[:min(len(nodes), mostRows)] {
-		p.write(`<tr role="row"><th role="rowheader" scope="row">`, orNone(n.Name, "(no name)"), "</th>")
-		measured := `<span class="w unknown">? silent</span>`
-		if n.Measured {
-			measured = "answered"
-		}
-		p.cell("Probe", measured)
-		for i, q := range questions {
-			answer := api.Unknown
-			for _, a := range n.Answers {
-				if a.Question == q {
-					answer = a.Answer
-				}
-			}
-			p.cell(names[i+2], word(answer))
-		}
-		p.write("</tr>\n")
-	}
-	p.write("</tbody>\n</table>\n")
-	p.more(len(nodes), "nodes")
-	p.write("</section>\n")
-}
+// breakable is text for names: a browser may break a line after each slash.
+func breakable(s string) string { return strings.ReplaceAll(text(s), "/", "/<wbr>") }

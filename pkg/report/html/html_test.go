@@ -2,16 +2,14 @@ package html
 
 import (
 	"bytes"
-	"compress/zlib"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -63,36 +61,13 @@ func printed(t *testing.T, r *api.ChecklistReport, opts report.Options) string {
 	return out.String()
 }
 
-type unpacked struct {
-	Strings  []string          `json:"strings"`
-	Titles   map[string]string `json:"titles"`
-	Columns  [][]int           `json:"columns"`
-	Counts   []int             `json:"counts"`
-	Lost     []int             `json:"lost"`
-	Evidence []int             `json:"evidence"`
-}
-
-var packedData = regexp.MustCompile(`<script type="application/octet-stream" id="data">([A-Za-z0-9+/=]*)</script>`)
-
-func unpack(t *testing.T, page string) *unpacked {
+func unpack(t *testing.T, page string) []Row {
 	t.Helper()
-	m := packedData.FindStringSubmatch(page)
-	if m == nil {
-		t.Fatal("no data")
-	}
-	reader, err := zlib.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(m[1])))
+	rows, err := Read([]byte(page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := io.ReadAll(reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var u unpacked
-	if err := json.Unmarshal(text, &u); err != nil {
-		t.Fatal(err)
-	}
-	return &u
+	return rows
 }
 
 // The data of the page hold what the report says, in its order.
@@ -103,38 +78,34 @@ func TestData(t *testing.T) {
 	r.Findings[2].Subject.Node = "w2"
 	nodes := map[int]string{1: "w1", 2: "w2"}
 	long.Evidence = make([]api.Evidence, mostEvidence+7)
-	u := unpack(t, printed(t, r, report.Options{}))
-	if len(u.Columns) != columns || len(u.Counts) != len(r.Findings) {
-		t.Fatalf("%d columns, %d findings", len(u.Columns), len(u.Counts))
+	patched := &r.Findings[3].Remediation
+	patched.Patch = &api.Patch{
+		Target: "deployments.apps/web", Namespace: "shop", Because: "why", Upstream: "helm", Safe: true,
+		Operations: append([]api.PatchOperation{{Op: "replace", Path: "/spec/a", Value: []byte("2")}}, make([]api.PatchOperation, mostOperations)...),
 	}
-	if u.Counts[0] != mostEvidence || u.Lost[0] != 7 {
-		t.Errorf("evidence: %d, left out %d", u.Counts[0], u.Lost[0])
+	rows := unpack(t, printed(t, r, report.Options{}))
+	if len(rows) != len(r.Findings) {
+		t.Fatalf("want %d findings, got %d", len(r.Findings), len(rows))
 	}
-	if u.Titles["secrets/a"] != "plain" {
-		t.Errorf("titles %v", u.Titles)
-	}
-	at := 0
 	for i, f := range r.Findings {
-		want := map[int]string{
-			colVerdict: string(known(f.Verdict)), colSeverity: string(f.Severity), colCheck: f.Check, colQuestion: "secrets", colParts: "rest",
-			colSubject: report.SubjectName(f.Subject), colNamespace: f.Subject.Namespace, colNode: nodes[i], colBasis: "measured", colMessage: "plain",
-			colReason: "", colAccepted: accepted(f.Accepted), colRemedy: "plain",
+		want := Row{
+			Check: f.Check, Subject: report.SubjectName(f.Subject), Namespace: f.Subject.Namespace, Node: nodes[i], Parts: "rest", Message: "plain",
+			Accepted: accepted(f.Accepted), Remedy: "plain", Question: f.Question, Verdict: known(f.Verdict), Severity: f.Severity, Basis: f.Basis,
+			Evidence: f.Evidence,
 		}
-		for column, text := range want {
-			if got := u.Strings[u.Columns[column][i]]; got != text {
-				t.Errorf("finding %d, column %d: want %q, got %q", i, column, text, got)
+		switch i {
+		case 0:
+			want.Evidence, want.Lost = f.Evidence[:mostEvidence], 7
+		case 3:
+			want.Patch = rows[i].Patch
+			const start = `{"target":"deployments.apps/web in namespace shop","safe":true,"because":"why","upstream":"helm","operations":["replace /spec/a = 2"," "`
+			if !strings.HasPrefix(want.Patch, start) || !strings.HasSuffix(want.Patch, `],"lost":1}`) {
+				t.Errorf("patch %s", want.Patch)
 			}
 		}
-		for j := range u.Counts[i] {
-			got := api.Evidence{Source: u.Strings[u.Evidence[at]], Value: u.Strings[u.Evidence[at+1]], Basis: api.Basis(u.Strings[u.Evidence[at+2]])}
-			if got != f.Evidence[j] {
-				t.Errorf("finding %d, evidence %d: %v", i, j, got)
-			}
-			at += 3
+		if diff := cmp.Diff(want, rows[i]); diff != "" {
+			t.Errorf("finding %d (-want +got):\n%s", i, diff)
 		}
-	}
-	if at != len(u.Evidence) {
-		t.Errorf("%d of %d evidence belong to a finding", at, len(u.Evidence))
 	}
 }
 
@@ -143,7 +114,7 @@ func TestScriptKnowsTheColumns(t *testing.T) {
 	for name, column := range map[string]int{
 		"VERDICT": colVerdict, "SEVERITY": colSeverity, "CHECK": colCheck, "QUESTION": colQuestion, "PARTS": colParts,
 		"SUBJECT": colSubject, "NAMESPACE": colNamespace, "NODE": colNode, "BASIS": colBasis, "MESSAGE": colMessage,
-		"REASON": colReason, "ACCEPTED": colAccepted, "REMEDY": colRemedy,
+		"REASON": colReason, "ACCEPTED": colAccepted, "REMEDY": colRemedy, "PATCH": colPatch, "COUNTS": colCounts, "LOST": colLost, "COLUMNS": columns,
 	} {
 		if !strings.Contains(script, fmt.Sprintf("%s = %d", name, column)) {
 			t.Errorf("page.js: %s is not %d", name, column)
@@ -156,12 +127,15 @@ var (
 	inline    = regexp.MustCompile(`(?s)<(script|style)>(.*?)</(?:script|style)>`)
 	quoted    = regexp.MustCompile(`"[^"]*"`)
 	tag       = regexp.MustCompile(`<[a-zA-Z!/][^>]*>`)
-	forbidden = regexp.MustCompile(`(?i)\s(?:on[a-z]+|style|src|href|action)\s*=|<(?:img|iframe|object|embed|link|base|form|svg|a)\b`)
+	addresses = regexp.MustCompile(`href="[^"]*"`)
+	forbidden = regexp.MustCompile(`(?i)\s(?:on[a-z]+|style|src|action)\s*=|<(?:img|iframe|object|embed|link|base|form)\b`)
 )
 
 // Script and style are those that the policy names, and no text of others becomes a tag.
 func TestPolicyAndHostileTexts(t *testing.T) {
-	tags := func(page string) []string { return tag.FindAllString(inline.ReplaceAllString(page, ""), -1) }
+	tags := func(page string) []string {
+		return tag.FindAllString(inline.ReplaceAllString(strings.ReplaceAll(page, "<wbr>", ""), ""), -1)
+	}
 	want := len(tags(printed(t, sample("plain", 2), report.Options{})))
 	for _, text := range []string{"plain", hostile, strings.Repeat("<b>\"'&", 1<<17)} {
 		page := printed(t, sample(text, 2), report.Options{})
@@ -186,6 +160,11 @@ func TestPolicyAndHostileTexts(t *testing.T) {
 		}
 		if strings.Contains(script, "innerHTML") || strings.Contains(script, "http") {
 			t.Error("page.js parses markup or asks for something")
+		}
+		for _, href := range addresses.FindAllString(page, -1) {
+			if !strings.HasPrefix(href, `href="#`) {
+				t.Errorf("the page points to %s", href)
+			}
 		}
 		got := tags(page)
 		if len(got) != want {
@@ -217,7 +196,7 @@ func TestWithoutScript(t *testing.T) {
 		}
 		for _, want := range []string{
 			fmt.Sprintf("✗ fail</span> %d</li>", fails+1), "? unknown</span> 2</li>", "~ accepted</span> 1</li>", "✓ pass</span> 1</li>",
-			"<dt>Who</dt><dd>plain</dd>", "<dd>2 of 3</dd>", "<dt>Checks left out</dt><dd>plain</dd>", "✗ NO</span>", "✓ YES</span>", "? unknown</span>", "? silent</span>", "3 of 5",
+			"<dt>Who ran it</dt><dd>plain</dd>", "<dd>2 of 3</dd>", "<b>1 check left out:</b> plain.", "<b>1 of 3 nodes were not measured.</b>", "<b>Only part of the cluster:</b> plain.", "✗ NO</span>", "✓ YES</span>", "? unknown</span>", "? silent</span>", "3 of 5",
 		} {
 			if !strings.Contains(page, want) {
 				t.Errorf("no %q", want)
@@ -234,15 +213,14 @@ func TestWithoutScript(t *testing.T) {
 // --severity hides no unknown, and the page says what it hides.
 func TestSeverity(t *testing.T) {
 	page := printed(t, sample("plain", 2), report.Options{MinSeverity: api.High})
-	u := unpack(t, page)
-	got := map[string]int{}
-	for _, i := range u.Columns[colVerdict] {
-		got[u.Strings[i]]++
+	got := map[api.Verdict]int{}
+	for _, row := range unpack(t, page) {
+		got[row.Verdict]++
 	}
 	if got["fail"] != 2 || got["unknown"] != 2 || got["accepted"] != 1 || got["pass"] != 1 {
 		t.Errorf("verdicts %v", got)
 	}
-	if !strings.Contains(page, "<dd>1 below the severity high</dd>") {
+	if !strings.Contains(page, "<b>1 finding left out</b> below the severity high.") {
 		t.Error("the page does not say what it hides")
 	}
 }

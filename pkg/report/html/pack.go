@@ -4,17 +4,17 @@ import (
 	"bufio"
 	"compress/zlib"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
-	"strconv"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
-// The columns, in the order of their arrays. Each entry is the index of a text in the dictionary.
-// page.js has the same list.
+// The columns, in the order of their arrays. Each entry is the index of a text in the dictionary,
+// but those of counts and lost, which are numbers. page.js has the same list.
 const (
 	colVerdict = iota
 	colSeverity
@@ -29,114 +29,109 @@ const (
 	colReason
 	colAccepted
 	colRemedy
+	colPatch
+	colCounts // of evidence that the page has
+	colLost   // of evidence that the finding had besides
 	columns
 )
 
 // packed are findings by columns. Equal texts are kept once.
 type packed struct {
 	index   map[string]uint32
-	strings []string
+	texts   []byte // each ends with a line feed, which no text holds
 	columns [columns][]uint32
-	// counts has, for each finding, how many of the evidence are its own. lost are those that it
-	// had besides.
-	counts, lost []uint32
-	// evidence has three entries each: source, value, basis.
-	evidence []uint32
-	titles   map[string]string
+	// evidence are three columns: source, value, basis. Those of one finding follow those of the
+	// one before.
+	evidence [3][]uint32
+	about    about
 }
 
-func newPacked(head *api.ChecklistReport) *packed {
-	p := &packed{index: map[string]uint32{}, titles: map[string]string{}}
+// about is what the script has to know besides the findings.
+type about struct {
+	Rows     int `json:"rows"`
+	Evidence int `json:"evidence"`
+	Texts    int `json:"texts"` // bytes
+	// Titles and Controls are by check.
+	Titles   map[string]string   `json:"titles"`
+	Controls map[string][]string `json:"controls"`
+}
+
+func newPacked(head *api.ChecklistReport, controls map[string][]string) *packed {
+	p := &packed{index: map[string]uint32{}, about: about{Titles: map[string]string{}, Controls: controls}}
 	p.text("")
 	for _, c := range head.Checks {
-		p.titles[plain(c.Check)] = plain(c.Title)
+		p.about.Titles[plain(c.Check)] = plain(c.Title)
 	}
 	return p
 }
 
 // text returns the index of a text of others.
 func (p *packed) text(s string) uint32 {
-	s = plain(s)
+	if i, ok := p.index[s]; ok { // most texts are not new, and what is in the dictionary is plain
+		return i
+	}
+	return p.line(plain(s))
+}
+
+// line returns the index of a text without line feeds.
+func (p *packed) line(s string) uint32 {
 	i, ok := p.index[s]
 	if !ok {
-		i = uint32(len(p.strings)) //nolint:gosec // as many texts do not fit in memory
-		p.index[s], p.strings = i, append(p.strings, s)
+		i = uint32(len(p.index)) //nolint:gosec // as many texts do not fit in memory
+		p.index[s] = i
+		p.texts = append(append(p.texts, s...), '\n')
 	}
 	return i
 }
 
 func (p *packed) add(f *api.Finding, parts string) {
-	for i, s := range [columns]string{
-		string(f.Verdict), string(f.Severity), f.Check, string(f.Question), parts, report.SubjectName(f.Subject),
-		f.Subject.Namespace, f.Subject.Node, string(f.Basis), f.Message, string(f.Reason), accepted(f.Accepted), f.Remediation.Text,
-	} {
-		p.columns[i] = append(p.columns[i], p.text(s))
-	}
-	if f.Subject.Kind == "Node" && f.Subject.Node == "" {
-		p.columns[colNode][len(p.columns[colNode])-1] = p.text(f.Subject.Name)
-	}
 	n := min(len(f.Evidence), mostEvidence)
-	p.counts, p.lost = append(p.counts, uint32(n)), append(p.lost, uint32(len(f.Evidence)-n)) //nolint:gosec // lengths
+	node := f.Subject.Node
+	if f.Subject.Kind == "Node" && node == "" {
+		node = f.Subject.Name
+	}
+	for i, value := range [columns]uint32{
+		p.text(string(f.Verdict)), p.text(string(f.Severity)), p.text(f.Check), p.text(string(f.Question)), p.text(parts),
+		p.text(report.SubjectName(f.Subject)), p.text(f.Subject.Namespace), p.text(node), p.text(string(f.Basis)), p.text(f.Message),
+		p.text(string(f.Reason)), p.text(accepted(f.Accepted)), p.text(f.Remediation.Text), p.line(patch(f.Remediation.Patch)),
+		uint32(n), uint32(len(f.Evidence) - n), //nolint:gosec // lengths
+	} {
+		p.columns[i] = append(p.columns[i], value)
+	}
 	for _, e := range f.Evidence[:n] {
-		p.evidence = append(p.evidence, p.text(e.Source), p.text(e.Value), p.text(string(e.Basis)))
+		for i, s := range [3]string{e.Source, e.Value, string(e.Basis)} {
+			p.evidence[i] = append(p.evidence[i], p.text(s))
+		}
 	}
 }
 
-// encode writes the JSON that page.js reads:
-// {"strings": [...], "titles": {check: title}, "columns": [[...], ...], "counts": [...],
-// "lost": [...], "evidence": [...]}.
+// encode writes what page.js reads: the length of a JSON text (4 bytes, least first), the text
+// (about), the dictionary, then each column. A column of n numbers is n least bytes, then n second
+// ones, and so on up to the fourth: they pack well, and are read in a fraction of the time that
+// JSON takes.
 func (p *packed) encode(out io.Writer) error {
 	w := bufio.NewWriterSize(out, 1<<16)
-	w.WriteString(`{"strings":[`) //nolint:errcheck // the writer keeps its error for Flush
-	for i, s := range p.strings {
-		if i > 0 {
-			w.WriteByte(',') //nolint:errcheck // as above
-		}
-		quoted, err := json.Marshal(s)
-		if err != nil {
-			return err
-		}
-		w.Write(quoted) //nolint:errcheck // as above
-	}
-	titles, err := json.Marshal(p.titles)
+	p.about.Rows, p.about.Evidence, p.about.Texts = len(p.columns[0]), len(p.evidence[0]), len(p.texts)
+	head, err := json.Marshal(p.about)
 	if err != nil {
 		return err
 	}
-	w.WriteString(`],"titles":`)  //nolint:errcheck // as above
-	w.Write(titles)               //nolint:errcheck // as above
-	w.WriteString(`,"columns":[`) //nolint:errcheck // as above
-	for i, c := range p.columns {
-		if i > 0 {
-			w.WriteByte(',') //nolint:errcheck // as above
+	length := binary.LittleEndian.AppendUint32(nil, uint32(len(head))) //nolint:gosec // the checks' titles
+	for _, part := range [][]byte{length, head, p.texts} {
+		w.Write(part) //nolint:errcheck // the writer keeps its error for Flush
+	}
+	for _, c := range append(p.columns[:], p.evidence[:]...) {
+		for shift := 0; shift < 32; shift += 8 {
+			for _, n := range c {
+				w.WriteByte(byte(n >> shift)) //nolint:errcheck // as above
+			}
 		}
-		numbers(w, c)
 	}
-	for _, c := range []struct {
-		name string
-		of   []uint32
-	}{{`],"counts":`, p.counts}, {`,"lost":`, p.lost}, {`,"evidence":`, p.evidence}} {
-		w.WriteString(c.name) //nolint:errcheck // as above
-		numbers(w, c.of)
-	}
-	w.WriteByte('}') //nolint:errcheck // as above
 	return w.Flush()
 }
 
-func numbers(w *bufio.Writer, list []uint32) {
-	digits := make([]byte, 0, 11)
-	w.WriteByte('[') //nolint:errcheck // the writer keeps its error
-	for i, n := range list {
-		digits = digits[:0]
-		if i > 0 {
-			digits = append(digits, ',')
-		}
-		w.Write(strconv.AppendUint(digits, uint64(n), 10)) //nolint:errcheck // as above
-	}
-	w.WriteByte(']') //nolint:errcheck // as above
-}
-
-// data writes the packed findings: JSON, deflated (RFC 1950), in base64. The type is none that a
-// browser runs.
+// data writes the packed findings, deflated (RFC 1950), in base64. The type is none that a browser
+// runs.
 func (p *page) data(of *packed) {
 	p.write(`<script type="application/octet-stream" id="data">`)
 	if p.err != nil {
@@ -146,4 +141,51 @@ func (p *page) data(of *packed) {
 	deflate := zlib.NewWriter(encoder)
 	p.err = errors.Join(of.encode(deflate), deflate.Close(), encoder.Close())
 	p.write("</script>\n")
+}
+
+// patchData is a patch as page.js shows it: texts of others are plain.
+type patchData struct {
+	Target     string   `json:"target"`
+	Safe       bool     `json:"safe"`
+	Because    string   `json:"because"`
+	Upstream   string   `json:"upstream"`
+	Operations []string `json:"operations"`
+	Lost       int      `json:"lost"`
+}
+
+// patch returns a patch as JSON on one line; "" for none.
+func patch(of *api.Patch) string {
+	if of == nil {
+		return ""
+	}
+	data := patchData{Target: patchTarget(of), Safe: of.Safe, Because: plain(of.Because), Upstream: plain(of.Upstream), Operations: []string{}}
+	for i := range of.Operations {
+		if i == mostOperations {
+			data.Lost = len(of.Operations) - i
+			break
+		}
+		data.Operations = append(data.Operations, operation(&of.Operations[i]))
+	}
+	text, err := json.Marshal(data)
+	if err != nil { // no text, number or list of these cannot be written
+		return ""
+	}
+	return string(text)
+}
+
+func patchTarget(of *api.Patch) string {
+	target := plain(of.Target)
+	if of.Namespace != "" {
+		target += " in namespace " + plain(of.Namespace)
+	}
+	return target
+}
+
+// operation is one operation of a JSON patch in words: "replace /spec/replicas = 2".
+func operation(of *api.PatchOperation) string {
+	words := plain(of.Op) + " " + plain(of.Path)
+	if len(of.Value) > 0 {
+		words += " = " + plain(string(of.Value))
+	}
+	return words
 }

@@ -1,0 +1,347 @@
+package browser
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+)
+
+var chromium *Browser
+
+func TestMain(m *testing.M) {
+	var err error
+	if chromium, err = Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	chromium.Stop()
+	os.Exit(code)
+}
+
+func file(t *testing.T, r *report.Report) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "page.html")
+	if err := Write(path, r); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func open(t *testing.T, path string, v View) *Page {
+	t.Helper()
+	p, err := chromium.Open(path, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	if !v.NoScript {
+		if err := p.Ready(); err != nil {
+			t.Fatalf("the findings are not shown: %v; console: %q", err, p.Errors())
+		}
+	}
+	return p
+}
+
+func eval[T any](t *testing.T, p *Page, expression string) T {
+	t.Helper()
+	value, err := Eval[T](p, expression)
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return value
+}
+
+func equal[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: want %v, got %v", what, want, got)
+	}
+}
+
+// quiet fails if the page asked for anything but itself, or if the console shows anything.
+func quiet(t *testing.T, p *Page) {
+	t.Helper()
+	if got := p.Requests(); len(got) != 1 || !strings.HasPrefix(got[0], "file://") {
+		t.Errorf("requests: want one for the file, got %d: %.300q", len(got), got)
+	}
+	if got := p.Errors(); len(got) != 0 {
+		t.Errorf("console: %.500q", got)
+	}
+}
+
+func sideways(t *testing.T, p *Page) {
+	t.Helper()
+	wide, err := p.Sideways()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wide != "" {
+		t.Errorf("scrolls sideways: %s", wide)
+	}
+}
+
+const (
+	openAll  = `document.querySelectorAll("details").forEach((e) => { e.open = true }); new Promise((done) => setTimeout(done, 50))`
+	tableRow = `[...document.querySelectorAll("#app tbody tr:not(.group)")]`
+	status   = `document.querySelector("[role=status]").textContent`
+)
+
+// The page asks for nothing, and its policy forbids what it does not need.
+func TestPolicy(t *testing.T) {
+	p := open(t, file(t, report.Of(Made(40, ""))), View{Width: 1280})
+	quiet(t, p)
+	for expression, want := range map[string]string{
+		`try { document.body.innerHTML = "<b>x</b>"; "allowed" } catch (e) { e.name }`:  "TypeError",
+		`try { trustedTypes.createPolicy("mine", {}); "allowed" } catch (e) { e.name }`: "TypeError",
+		`fetch("http://127.0.0.1:9/").then(() => "allowed", (e) => e.name)`:             "TypeError",
+		`new Promise((done) => { const s = document.createElement("script"); try { s.textContent = "window.ran = 1"; document.body.append(s) } catch (e) {} setTimeout(() => done(String(window.ran)), 50) })`: "undefined",
+		`(() => { const e = document.createElement("p"); e.setAttribute("style", "color: red"); return e.style.color })()`:                                                                                     "",
+	} {
+		equal(t, expression, eval[string](t, p, expression), want)
+	}
+	if len(p.Errors()) == 0 {
+		t.Error("the console shows nothing of what the policy forbade: it is not listened to")
+	}
+	for _, url := range p.Requests()[1:] {
+		if !strings.HasPrefix(url, "http://127.0.0.1:9/") {
+			t.Errorf("the page asked for %.200q", url)
+		}
+	}
+}
+
+// Nothing scrolls sideways on the narrowest screens, and nothing on wide ones.
+func TestWidths(t *testing.T) {
+	path := file(t, report.Of(Made(120, "")))
+	for _, v := range []View{
+		{Width: 320},
+		{Width: 320, Dark: true},
+		{Width: 320, NoScript: true},
+		{Width: 640, Print: true},
+		{Width: 768},
+		{Width: 1280},
+		{Width: 1280, NoScript: true},
+	} {
+		t.Run(fmt.Sprintf("%+v", v), func(t *testing.T) {
+			p := open(t, path, v)
+			sideways(t, p)
+			if !v.NoScript {
+				eval[any](t, p, openAll)
+			}
+			sideways(t, p)
+			quiet(t, p)
+		})
+	}
+}
+
+// set chooses a value of a list by what it shows, or types a text.
+func set(t *testing.T, p *Page, id, value string) string {
+	t.Helper()
+	return eval[string](t, p, fmt.Sprintf(`(async () => {
+		const field = document.getElementById(%q), want = %q, said = document.querySelector("[role=status]");
+		if (field.tagName === "SELECT") {
+			const option = [...field.options].find((o) => o.textContent === want || o.textContent.replace(/ \([0-9]+\)$/, "") === want);
+			if (!option) return "no choice " + want;
+			field.value = option.value;
+			field.dispatchEvent(new Event("change"));
+			return said.textContent;
+		}
+		field.value = want;
+		said.textContent = "";
+		field.dispatchEvent(new Event("input"));
+		while (said.textContent === "") await new Promise((done) => setTimeout(done, 5));
+		return said.textContent;
+	})()`, id, value))
+}
+
+// Each filter shows the findings that it names, and all of them.
+func TestFilters(t *testing.T) {
+	const n = 840 // 210 of each verdict and severity, 168 of each namespace, 120 of each node, 140 of each check
+	p := open(t, file(t, report.Of(Made(n, ""))), View{Width: 1280})
+	equal(t, "at first", eval[string](t, p, status), "840 of 840 findings")
+	for _, tc := range []struct {
+		id, value, all string
+		found          int
+		// each is true for each row that is shown
+		each string
+	}{
+		{"text", "WEB-000123", "", 1, `r.cells[3].textContent.includes("web-000123")`},
+		{"text", "CapEff: 000000000000001f", "", 1, `r.cells[4].textContent.includes("message 31")`},
+		{"text", "  message   17", "", 11, `/message 17\d?$|message 17\D/.test(r.cells[4].firstChild.textContent)`},
+		{"text", "nothing has this", "", 0, `false`},
+		{"verdict", "unknown", "all", 210, `r.cells[0].textContent === "? unknown"`},
+		{"verdict", "pass", "all", 210, `r.cells[0].textContent === "✓ pass"`},
+		{"severity", "medium", "all", 210, `r.cells[1].textContent === "medium"`},
+		{"namespace", "team-3", "all", 168, `r.cells[3].textContent.includes("team-3/")`},
+		{"node", "node-6", "all", 120, `(Number(r.cells[4].firstChild.textContent.slice(8)) %% 7) === 6`},
+		{"check", "group/check-2", "all", 140, `r.cells[2].textContent === "group/check-2"`},
+	} {
+		t.Run(tc.id+" "+tc.value, func(t *testing.T) {
+			equal(t, "status", set(t, p, tc.id, tc.value), fmt.Sprintf("%d of 840 findings", tc.found))
+			equal(t, "rows", eval[int](t, p, tableRow+`.length`), min(tc.found, 100))
+			equal(t, "rows that fit", eval[int](t, p, tableRow+`.filter((r) => `+strings.ReplaceAll(tc.each, "%%", "%")+`).length`), min(tc.found, 100))
+			equal(t, "cleared", set(t, p, tc.id, tc.all), "840 of 840 findings")
+		})
+	}
+	set(t, p, "verdict", "fail")
+	set(t, p, "namespace", "team-0")
+	equal(t, "two together", set(t, p, "severity", "critical"), "11 of 840 findings")
+	equal(t, "cleared", eval[string](t, p, `[...document.querySelectorAll("#app button")].find((b) => b.textContent === "Clear filters").click(); `+status), "840 of 840 findings")
+	quiet(t, p)
+}
+
+// Pages follow one another, and the order groups findings under headings.
+func TestPagesAndOrder(t *testing.T) {
+	p := open(t, file(t, report.Of(Made(250, ""))), View{Width: 1280})
+	place := `document.querySelector(".pages span").textContent`
+	first := tableRow + `[0].cells[3].textContent.split(" ")[0]`
+	press := func(name string) {
+		eval[any](t, p, fmt.Sprintf(`[...document.querySelectorAll("#app button")].find((b) => b.textContent === %q).click()`, name))
+	}
+	disabled := func(name string) bool {
+		return eval[bool](t, p, fmt.Sprintf(`[...document.querySelectorAll("#app button")].find((b) => b.textContent === %q).disabled`, name))
+	}
+	equal(t, "first page", eval[string](t, p, place), "1 to 100 of 250")
+	equal(t, "worst first", eval[string](t, p, first), "pod/team-0/web-000000")
+	equal(t, "back on the first page", disabled("Previous"), true)
+	press("Next")
+	press("Next")
+	equal(t, "last page", eval[string](t, p, place), "201 to 250 of 250")
+	equal(t, "its first row", eval[string](t, p, first), "pod/team-0/web-000200")
+	equal(t, "next on the last page", disabled("Next"), true)
+	press("Previous")
+	equal(t, "second page", eval[string](t, p, place), "101 to 200 of 250")
+	for order, want := range map[string]string{
+		"by check":     "group/check-0: Title of check 0 (42)",
+		"by namespace": "team-0 (50)",
+		"by node":      "node-0 (36)",
+		"worst first":  "",
+	} {
+		set(t, p, "order", order)
+		equal(t, order, eval[string](t, p, `(document.querySelector("#app tr.group") || {textContent: ""}).textContent`), want)
+		equal(t, order+" begins", eval[string](t, p, place), "1 to 100 of 250")
+		equal(t, order+" has the worst first", eval[string](t, p, first), "pod/team-0/web-000000")
+	}
+	quiet(t, p)
+}
+
+// One click shows the evidence, the patch, and the controls of the check.
+func TestEvidence(t *testing.T) {
+	p := open(t, file(t, report.Of(Made(8, ""))), View{Width: 1280})
+	text := eval[string](t, p, `(async () => {
+		const d = `+tableRow+`[1].querySelector("details");
+		d.querySelector("summary").click();
+		while (!d.querySelector("dl")) await new Promise((done) => setTimeout(done, 5));
+		return [...d.querySelectorAll("dt, dd")].map((e) => e.textContent).join("\n");
+	})()`)
+	for _, want := range []string{
+		"/proc/1/status (measured)\nCapEff: 0000000000000001", "What to do\nDo this",
+		"Suggested patch of deployments.apps/web in namespace shop: may break something\nmeasured\nChange it in helm, which would undo the patch\nremove /spec/template = {\"a\":\"x\"}",
+		"Evidence for\nCIS Kubernetes Benchmark 1.12: 5.2.2\nNIST SP 800-190, section 4: 4.4.3\nown: x", "Check\nTitle of check 1\nquestion immutable; part part; basis measured",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+}
+
+const visible = `(() => {
+	const seen = (s) => [...document.querySelectorAll(s)].filter((e) => e.checkVisibility({contentVisibilityAuto: true, visibilityProperty: true}));
+	return {cards: seen(".card").length, parts: seen("[data-part]").length, counts: seen(".counts li").length, worst: seen("#worst tbody tr").length,
+		said: seen(".said").map((e) => e.textContent).join(), app: seen("#app").length, gaps: seen("#gaps ~ details li").length, checks: seen(".checks tbody tr").length};
+})()`
+
+type seen struct {
+	Cards, Parts, Counts, Worst, App, Gaps, Checks int
+	Said                                           string
+}
+
+// Print and browsers without script show answers, parts, counts, the 500 worst, and say what they
+// lack. Lists that a screen folds are open in print.
+func TestPrintAndNoScript(t *testing.T) {
+	path := file(t, report.Of(Made(840, "")))
+	const said = "Only the 500 worst findings are below. Left out here: 130 accepted, 210 pass. Open this page in a browser that runs its script to see all."
+	for _, tc := range []struct {
+		view View
+		want seen
+	}{
+		{View{Width: 1000, NoScript: true}, seen{6, 6, 4, 500, 0, 0, 0, said}},
+		{View{Width: 800, Print: true}, seen{6, 6, 4, 500, 0, 1, 6, said}},
+		{View{Width: 800, Print: true, NoScript: true}, seen{6, 6, 4, 500, 0, 1, 6, said}},
+		{View{Width: 1000}, seen{6, 6, 4, 0, 1, 0, 0, ""}},
+	} {
+		t.Run(fmt.Sprintf("%+v", tc.view), func(t *testing.T) {
+			p := open(t, path, tc.view)
+			equal(t, "what is seen", eval[seen](t, p, visible), tc.want)
+			quiet(t, p)
+		})
+	}
+}
+
+// A browser that cannot unpack the findings keeps the worst ones, and says why.
+func TestNotUnpacked(t *testing.T) {
+	path := file(t, report.Of(Made(40, "")))
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const before = `id="data">`
+	cut := strings.Replace(string(page), before, before+"AAAA", 1)
+	if err := os.WriteFile(path, []byte(cut), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := chromium.Open(path, View{Width: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	got := eval[string](t, p, `(async () => {
+		const e = document.getElementById("error");
+		while (e.hidden) await new Promise((done) => setTimeout(done, 5));
+		return e.textContent;
+	})()`)
+	if !strings.HasPrefix(got, "This browser cannot unpack the findings, so only the worst are shown.") {
+		t.Errorf("said %q", got)
+	}
+	equal(t, "worst", eval[seen](t, p, visible).Worst, 30)
+}
+
+// Texts of others run nothing, ask for nothing, and change no layout.
+func TestHostileTexts(t *testing.T) {
+	shape := `[...document.querySelectorAll("*")].map((e) => e.tagName + [...e.attributes].map((a) => a.name).sort()).filter((e) => e !== "WBR").join()`
+	for name, text := range Hostile {
+		n := 12
+		if len(text) >= 1<<20 {
+			n = 4
+		}
+		plain := open(t, file(t, report.Of(Made(n, "x"))), View{Width: 320})
+		eval[any](t, plain, openAll)
+		want := eval[string](t, plain, shape)
+		plain.Close()
+		t.Run(name, func(t *testing.T) {
+			path := file(t, report.Of(Made(n, text)))
+			if info, err := os.Stat(path); err != nil || info.Size() > 2<<20 {
+				t.Errorf("%d bytes: %v", info.Size(), err)
+			}
+			p := open(t, path, View{Width: 320})
+			eval[any](t, p, openAll)
+			quiet(t, p)
+			sideways(t, p)
+			got, at := eval[string](t, p, shape), 0
+			for at < min(len(got), len(want)) && got[at] == want[at] {
+				at++
+			}
+			if got != want {
+				t.Errorf("elements or attributes differ from those of a plain text: want %.80q, got %.80q", want[at:], got[at:])
+			}
+			p.Close()
+			p = open(t, path, View{Width: 1280, NoScript: true})
+			quiet(t, p)
+			sideways(t, p)
+		})
+	}
+}
