@@ -56,6 +56,7 @@ unit: ## tests that need no cluster
 	$(GO) -C hack/browser test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/cluster test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/image test $(GOTESTFLAGS) ./...
+	$(GO) -C hack/installation test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/kine test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/mendoracle test $(GOTESTFLAGS) ./...
 	$(GO) -C hack/osvoracle test $(GOTESTFLAGS) ./...
@@ -139,12 +140,9 @@ cluster-status: ## what runs of it
 	@$(CLUSTER) status
 
 .PHONY: image
-image: ## build the image of both probes, reproducibly, into dist/
-	@$(GO) run ./hack/buildprobe -raw -out dist
-	@rm -rf dist/probe && $(GO) -C hack/image run . probe \
-		-binary amd64=$(CURDIR)/dist/checklist-probe_linux_amd64 -net-binary amd64=$(CURDIR)/dist/checklist-probe-net_linux_amd64 \
-		-binary arm64=$(CURDIR)/dist/checklist-probe_linux_arm64 -net-binary arm64=$(CURDIR)/dist/checklist-probe-net_linux_arm64 \
-		-layout $(CURDIR)/dist/probe -tag checklist-probe:$(VERSION)
+image: probe ## write the image of both probes, as users export it, into dist/
+	@mkdir -p dist
+	@$(GO) run -trimpath -ldflags '$(LDFLAGS)' ./cmd/kubectl-checklist probe-image export dist/checklist-probe.tar
 
 # The plugin's image for examples/cronjob. It is pushed by digest: see examples/README.md.
 .PHONY: plugin-image

@@ -9,7 +9,8 @@
 // bytes.
 //
 // It is small code of our own, because a library for images would be a megabyte of the
-// plugin. hack/image builds the same image with go-containerregistry, and compares.
+// plugin. hack/installation reads the archive with go-containerregistry, and builds the same
+// images from the same programs.
 package probeimage
 
 import (
