@@ -6,6 +6,8 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,9 +18,11 @@ import (
 
 // Set by the linker: -X main.version=v0.1.0 -X main.releaseImage=registry/probe@sha256:...
 var (
-	version      = "v0.0.0-dev"
+	version      = unknownVersion
 	releaseImage = ""
 )
+
+const unknownVersion = "v0.0.0-dev"
 
 func main() { os.Exit(run(os.Args)) }
 
@@ -39,5 +43,14 @@ func run(argv []string) int {
 		<-ctx.Done()
 		stop()
 	}()
-	return cli.Main(ctx, cli.NewEnv(name, version, releaseImage), args)
+	return cli.Main(ctx, cli.NewEnv(name, versionOf(debug.ReadBuildInfo()), releaseImage), args)
+}
+
+// versionOf returns the version that the linker was given. go install gives it none, but
+// writes the module's version into the program.
+func versionOf(info *debug.BuildInfo, ok bool) string {
+	if version == unknownVersion && ok && strings.HasPrefix(info.Main.Version, "v") {
+		return info.Main.Version
+	}
+	return version
 }

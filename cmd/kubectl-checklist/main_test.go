@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -44,8 +45,31 @@ func TestCompletionByName(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	code, out := capture(t, []string{"kubectl-checklist", "version"})
-	if code != 0 || !strings.HasPrefix(out, "version: "+version+"\n") {
+	if code != 0 || !strings.HasPrefix(out, "version: v") {
 		t.Errorf("status %d: %s", code, out)
+	}
+}
+
+// go install sets no version, but the module's is in the program.
+func TestVersionOf(t *testing.T) {
+	before := version
+	defer func() { version = before }()
+	installed := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}
+	for name, tc := range map[string]struct {
+		linked string
+		info   *debug.BuildInfo
+		want   string
+	}{
+		"go install":        {unknownVersion, installed, "v1.2.3"},
+		"a release":         {"v1.2.4", installed, "v1.2.4"},
+		"go build":          {unknownVersion, &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, unknownVersion},
+		"no information":    {unknownVersion, nil, unknownVersion},
+		"no module version": {unknownVersion, &debug.BuildInfo{}, unknownVersion},
+	} {
+		version = tc.linked
+		if got := versionOf(tc.info, tc.info != nil); got != tc.want {
+			t.Errorf("%s: got %s, want %s", name, got, tc.want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -28,8 +29,12 @@ func newVersionCommand(env *Env) *cobra.Command {
 			if _, err := fmt.Fprintf(env.Streams.Out, "probe image: %s\n", image); err != nil {
 				return err
 			}
-			for _, arch := range []string{"amd64", "arm64"} {
+			for _, arch := range embedded.Architectures() {
 				sum, err := embedded.SHA256(arch)
+				if errors.Is(err, embedded.ErrNotBuilt) {
+					_, err := fmt.Fprintf(env.Streams.Out, "embedded probe: none: %s\n", embedded.ErrNotBuilt)
+					return err
+				}
 				if err != nil {
 					sum = err.Error()
 				}

@@ -31,7 +31,7 @@ import (
 var bin embed.FS
 
 // ErrNotBuilt says that this build of the plugin carries no probe.
-var ErrNotBuilt = errors.New("this build carries no probe: run go run ./hack/buildprobe, then build the plugin again")
+var ErrNotBuilt = errors.New("this build carries no probe (go install builds none): install a release, or run make build in a clone")
 
 const (
 	// maxSize bounds a decompressed probe; the larger one is about 8 MB.
