@@ -544,7 +544,7 @@ func (a *Audit) freelist() {
 			return
 		}
 		n := binary.BigEndian.Uint32(b[4:])
-		if int(n) > len(b)/4-2 {
+		if uint64(n) > uint64(len(b)/4-2) { // int(n) may be negative on 32 bits
 			a.fault(corrupt(trunk, "a page of the freelist with %d pages, more than fit", n))
 			return
 		}

@@ -2,11 +2,13 @@ package sqlite
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -140,6 +142,28 @@ func TestAuditDamage(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d: a fault for both, %d only for SQLite", both, tries, only)
+}
+
+// A count of free pages that is negative in an int of 32 bits is damage there, too.
+func TestAuditFreelistCount(t *testing.T) {
+	for _, count := range []uint32{200, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
+		f := build(t, auditSQL(512, "PRAGMA journal_mode=DELETE;"))
+		trunk := binary.BigEndian.Uint32(f.main[32:])
+		if trunk == 0 {
+			t.Fatal("the fixture has no free page")
+		}
+		binary.BigEndian.PutUint32(f.main[(trunk-1)*512+4:], count)
+		db, err := open(f.main, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		faults, _, _ := audit(t, db, "t")
+		if !slices.ContainsFunc(faults, func(f *Fault) bool {
+			return strings.Contains(f.Error(), fmt.Sprintf("a page of the freelist with %d pages, more than fit", count))
+		}) {
+			t.Errorf("%d pages in a page of the freelist: found %v", count, faults)
+		}
+	}
 }
 
 // TestRefresh goes on to later commits in the same log, and finds what Open finds.
