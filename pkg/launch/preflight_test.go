@@ -221,7 +221,7 @@ func TestAnnouncementOfManyNodes(t *testing.T) {
 		return s.announcement(absent, probes)
 	}
 	advice := func(size string) string {
-		return "; each of 101 nodes reads " + size + " from the API server; --probe-image with an image in a registry avoids that"
+		return "; each of 101 nodes reads " + size + " from the API server; --probe-image with an image in a registry avoids that, and probe-image export writes one"
 	}
 	if line := line(false, 101, nil); !strings.HasSuffix(line, advice("4.9 MB")) || !strings.Contains(line, ", 6 config maps,") {
 		t.Errorf("101 nodes: %s", line)

@@ -267,7 +267,7 @@ func (s *session) announcement(stand standing, probes map[program][]byte) string
 			}
 			size += largest
 		}
-		fmt.Fprintf(&line, "; each of %d nodes reads %.1f MB from the API server; --probe-image with an image in a registry avoids that",
+		fmt.Fprintf(&line, "; each of %d nodes reads %.1f MB from the API server; --probe-image with an image in a registry avoids that, and probe-image export writes one",
 			len(s.plan.Targets), float64(size)/1e6)
 	}
 	return line.String()
