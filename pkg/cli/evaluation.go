@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/drift"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/collect/manifest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
@@ -51,6 +52,8 @@ type evaluation struct {
 	// at is the time against which facts are judged. If it is zero, that is when they were
 	// collected, or, if saved facts are compared with something, now.
 	at time.Time
+	// lines are the places of what files declare; nil if no output shows them.
+	lines *manifest.Lines
 	// out is where the report goes.
 	out io.Writer
 	// push sends the metrics to a Pushgateway; nil without one.
@@ -135,6 +138,7 @@ func (r *evaluation) gather(ctx context.Context, source gather.Source) error {
 
 // gatherFiles reads files. If there are very many workloads, they are judged as they come.
 func (r *evaluation) gatherFiles(ctx context.Context, source *gather.Manifests) error {
+	r.lines = source.Files.Lines
 	if r.report.saveFacts != "" || r.report.vulnerabilities != "" || r.report.writePatches != "" {
 		return r.gather(ctx, source) // they need the whole set
 	}
@@ -392,6 +396,9 @@ func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
 	r.spec.Waivers = judgement.Waivers
 	built := report.Stream(r.spec, set, judgement)
 	built.Head.Checks = catalogue.Describe(slices.DeleteFunc(slices.Clone(r.checks), func(c checks.Check) bool { return !c.Ready(set) }))
+	if r.lines != nil {
+		built.Place = r.place
+	}
 	if err := r.patch(set, judgement, built); err != nil {
 		return err
 	}
@@ -428,6 +435,20 @@ func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
 
 // driftState is the state of a container for question 6.
 func driftState(v *checks.View, r checks.Running) string { return drift.StateOf(v, r).String() }
+
+// place is where in a file a finding is: where its evidence is, or its subject.
+func (r *evaluation) place(f *api.Finding) (report.Place, bool) {
+	at, found := manifest.Position{}, false
+	for i := range f.Evidence {
+		if at, found = r.lines.At(f.Evidence[i].Source); found {
+			break
+		}
+	}
+	if !found {
+		at, found = r.lines.Of(&f.Subject)
+	}
+	return report.Place{File: at.File, Line: at.Line, Column: at.Column, EndLine: at.Line, EndColumn: at.End}, found
+}
 
 func (r *evaluation) print(built *report.Report) error {
 	opts := report.Options{

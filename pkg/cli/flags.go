@@ -167,6 +167,14 @@ func (f *reportFlags) objects() bool {
 	return f.writePatches != "" || f.saveFacts != "" || f.whatIf != ""
 }
 
+// showsLines reports whether an output of the run shows lines of files.
+func (f *reportFlags) showsLines() bool {
+	return formats.ShowsLines(f.output) || slices.ContainsFunc(f.outputFile, func(output string) bool {
+		format, _, _ := formats.SplitFile(output)
+		return formats.ShowsLines(format)
+	})
+}
+
 // sourceFlags say where facts come from, if not from a cluster.
 type sourceFlags struct {
 	local bool

@@ -129,6 +129,9 @@ func (f *podsFlags) cluster(r *evaluation, config *genericclioptions.ConfigFlags
 // manifests returns the source of what files declare.
 func (f *podsFlags) manifests(env *Env, config *genericclioptions.ConfigFlags) (*gather.Manifests, error) {
 	f.files.Objects = f.reportFlags.objects()
+	if f.reportFlags.showsLines() {
+		f.files.Lines = manifest.NewLines()
+	}
 	source := &gather.Manifests{Files: f.files, Stdin: env.Streams.In, Warn: env.warnLine}
 	// The kubeconfig's namespace does not apply to a file. Only -n does.
 	if config.Namespace != nil {

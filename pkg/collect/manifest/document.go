@@ -66,6 +66,7 @@ type document struct {
 	number int
 	text   []byte
 	before int // lines of the source before the text
+	column int // characters before the text on its first line, of JSON
 	first  int // line of the source on which its content starts
 	json   bool
 	built  bool  // made by kustomize: its lines are in no file

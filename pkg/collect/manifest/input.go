@@ -19,6 +19,7 @@ type input struct {
 	pos, end int
 	err      error // why there is no more; io.EOF at the end
 	line     int   // lines that are behind pos
+	column   int   // characters of the line that are behind pos
 }
 
 // more reads until there are at least n bytes, and reports whether there are.

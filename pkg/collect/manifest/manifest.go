@@ -37,6 +37,9 @@ type Files struct {
 	// Objects says whether to take how the objects can be changed (fact.Workload.Object).
 	Objects bool
 
+	// Lines takes the places of what is read; nil if nobody asks for them: it takes much longer.
+	Lines *Lines
+
 	// Change is called with each object that is not in another one, and with the source that
 	// declares it. It returns what to take instead, nil for the object itself, and the source of
 	// that, "" for the same one. Added is called after that, for objects that no source declares.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
@@ -79,7 +80,7 @@ func (s *splitter) next() (more bool, err error) {
 				}
 			case c == '{' && !noJSON:
 				object := d
-				object.before, object.first = s.in.line, s.in.line+1
+				object.before, object.first, object.column = s.in.line, s.in.line+1, s.in.column
 				kept := slices.Clone(s.text)
 				done, err := s.object(&object)
 				if err != nil || done {
@@ -126,7 +127,10 @@ func (s *splitter) line() {
 // take moves bytes of the input to the text.
 func (s *splitter) take(n int) {
 	b := s.in.rest()[:n]
-	s.in.line += bytes.Count(b, []byte{'\n'})
+	if lines := bytes.Count(b, []byte{'\n'}); lines > 0 {
+		s.in.line, s.in.column = s.in.line+lines, 0
+	}
+	s.in.column += utf8.RuneCount(b[bytes.LastIndexByte(b, '\n')+1:])
 	switch {
 	case s.over:
 	case len(s.text)+n > maxDocument:
@@ -205,6 +209,7 @@ func (s *splitter) object(d *document) (bool, error) {
 	case !s.lost:
 		s.number--
 		s.in.unread(s.text, bytes.Count(s.text, []byte{'\n'}))
+		s.in.column = d.column
 		return false, nil
 	}
 	p := d.problem(0, fact.Corrupt, "not valid JSON")
@@ -308,7 +313,7 @@ func (s *splitter) items(d *document, h *head, wait *held) (n int, ok bool, err 
 	for ; ; n++ {
 		part := *d
 		part.path = append(slices.Clone(d.path), "items", n)
-		part.before, part.first = s.in.line, s.in.line+1
+		part.before, part.first, part.column = s.in.line, s.in.line+1, s.in.column
 		if !s.value() {
 			return n, false, nil
 		}

@@ -212,6 +212,7 @@ func (r *reader) joined() error {
 }
 
 func (r *reader) problem(p Problem) {
+	r.files.Lines.problem(p)
 	if len(r.problems) == MaxProblems {
 		r.dropped++
 		return
@@ -485,6 +486,9 @@ func (r *reader) within(d *document, object *unstructured.Unstructured, path []a
 	for i := range found.gaps {
 		r.gap(&found.gaps[i])
 	}
+	if object != nil && in.depth == 0 && r.files.Lines != nil && (len(found.workloads)+len(found.objects)+len(found.gaps)+len(found.unknown) > 0 || declares[object.GetKind()]) {
+		r.place(d, path, subjectOf(object))
+	}
 	r.unknown(d, object, path, found.unknown)
 	for i := range found.workloads {
 		w := &found.workloads[i]
@@ -498,6 +502,14 @@ func (r *reader) within(d *document, object *unstructured.Unstructured, path []a
 		}
 	}
 	return nil
+}
+
+// declares are the kinds besides workloads that findings are about.
+var declares = map[string]bool{fact.SubjectNamespace: true, fact.SubjectConfigMap: true}
+
+// place remembers where an object is.
+func (r *reader) place(d *document, path []any, owner fact.Subject) {
+	r.files.Lines.add(d, path, origin(d.source+" ", owner.Kind, owner.Namespace, owner.Name), origin("", owner.Kind, owner.Namespace, owner.Name))
 }
 
 // unknown tells the fields of an object that the API does not have.

@@ -159,6 +159,9 @@ func (r *reader) typed(d *document, raw []byte, path []any, h head) (done bool, 
 	if r.files.Objects {
 		w.Object = changes(h.apiVersion, metadata.Labels, metadata.Annotations, &w.Spec, of.Annotations, spec)
 	}
+	if r.files.Lines != nil {
+		r.place(d, path, w.Owner)
+	}
 	return true, r.workload(w, claimsOf(spec))
 }
 
