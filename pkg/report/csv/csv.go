@@ -1,20 +1,24 @@
 // Package csv prints a report as comma-separated values (RFC 4180), for spreadsheets: a record for
-// each finding, passes too.
+// each finding, passes too, and then one for each check and subject that a gap makes unknown if no
+// finding says so.
 //
-// Records after the findings have no check. Their kind says what they are: Answer (question, part
-// or "" for the whole question, verdict YES, NO or UNKNOWN, message why it is unknown) and LeftOut
-// (message how many findings --severity hides). So a filter on "check is not empty" gives the
-// findings alone.
+// Records after these have no check. Their kind says what they are: Gap (something that was not
+// read and that no check of the run needs), Answer (question, part or "" for the whole question,
+// verdict yes, no or unknown, message why it is unknown) and LeftOut (message how many findings
+// --severity hides). So a filter on "check is not empty" gives the findings alone.
 package csv
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
@@ -22,6 +26,7 @@ import (
 
 // Kinds of the records that are no finding.
 const (
+	KindGap     = "Gap"
 	KindAnswer  = "Answer"
 	KindLeftOut = "LeftOut"
 	// KindControl is of a control of --mapping (name the control, message the counts of the findings
@@ -77,22 +82,50 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 		}
 		return w.Write(cells(record))
 	}
-	parts := map[string]string{}
+	known := map[string]*api.ReportCheck{}
 	for i := range r.Head.Checks {
-		parts[r.Head.Checks[i].Check] = strings.Join(r.Head.Checks[i].Parts, " ")
+		known[r.Head.Checks[i].Check] = &r.Head.Checks[i]
 	}
-	hidden := 0
+	parts := func(check string) string {
+		if c := known[check]; c != nil {
+			return strings.Join(c.Parts, " ")
+		}
+		return ""
+	}
+	told, hidden := report.NewTold(r.Head.Gaps), 0
 	for f := range r.Each {
 		if report.Hides(&f, p.opts.MinSeverity) {
 			hidden++
 			continue
 		}
-		of := record(&f, parts[f.Check])
+		told.See(&f)
+		of := record(&f, parts(f.Check))
 		if byControl != nil {
 			of = append(of, strings.Join(byControl.Of(&f), ", "))
 		}
 		if err := write(of); err != nil {
 			return err
+		}
+	}
+	for i := range r.Head.Gaps {
+		g := &r.Head.Gaps[i]
+		left, _ := told.Left(g)
+		for _, check := range left {
+			f := unread(g, check)
+			if c := known[check]; c != nil {
+				f.Severity = c.Severity
+			}
+			if err := write(record(f, parts(check))); err != nil {
+				return err
+			}
+		}
+		if len(g.Affects) == 0 {
+			row := record(unread(g, ""), "")
+			row[6], row[len(row)-1] = KindGap, ""
+			row[13] = report.SubjectName(g.Subject) + ": " + row[13]
+			if err := write(row); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range r.Head.Answers {
@@ -113,7 +146,7 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 		}
 	}
 	if hidden > 0 {
-		text := strconv.Itoa(hidden) + " findings below severity " + string(p.opts.MinSeverity) + " are left out"
+		text := "left out: " + strconv.Itoa(hidden) + " (below severity " + string(p.opts.MinSeverity) + ")"
 		if err := write(bare(KindLeftOut, text)); err != nil {
 			return err
 		}
@@ -157,6 +190,19 @@ func controls(write func([]string) error, c *report.Controls) error {
 		}
 	}
 	return nil
+}
+
+// unread is a finding for what a gap makes unknown.
+func unread(g *fact.Gap, check string) *api.Finding {
+	question, _, _ := strings.Cut(check, "/")
+	text := string(g.What) + " not read: " + cmp.Or(g.Detail, string(g.Reason))
+	if g.Hint != "" {
+		text += " (" + g.Hint + ")"
+	}
+	return &api.Finding{
+		Check: check, Question: api.Question(question), Verdict: api.VerdictUnknown, Subject: g.Subject, Message: text, Reason: g.Reason,
+		FromGap: true,
+	}
 }
 
 func record(f *api.Finding, parts string) []string {
@@ -203,8 +249,9 @@ func cells(texts []string) []string {
 	return texts
 }
 
-// cell makes a text safe for a spreadsheet, which runs a cell that begins like a formula.
-// The quote before it makes it text. White space before a formula does not count there.
+// cell makes a text safe for a spreadsheet, which runs a cell that begins like a formula. The quote
+// before it makes it text. White space before a formula does not count there. A spreadsheet whose
+// lists have semicolons may take what follows one for a cell of its own.
 func cell(text string) string {
 	formula := strings.HasPrefix(text, "\t") || strings.HasPrefix(text, "\r")
 	if cut := escape.Bounded(text, maxCell); len(text) > maxCell {
@@ -212,8 +259,28 @@ func cell(text string) string {
 	} else {
 		text = escape.Line(text)
 	}
-	if trimmed := strings.TrimSpace(text); formula || trimmed != "" && strings.ContainsRune("=+-@", rune(trimmed[0])) {
-		return "'" + text
+	if !strings.Contains(text, ";") {
+		if formula || isFormula(text) {
+			return "'" + text
+		}
+		return text
 	}
-	return text
+	var b strings.Builder
+	for i, piece := range strings.Split(text, ";") {
+		if i > 0 {
+			b.WriteByte(';')
+		}
+		if formula && i == 0 || isFormula(piece) {
+			b.WriteByte('\'')
+		}
+		b.WriteString(piece)
+	}
+	return b.String()
+}
+
+// isFormula reports whether a text begins like a formula, perhaps behind white space or quotes. The
+// wide characters count in the Far East.
+func isFormula(text string) bool {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(text, " \u00a0\u3000\""))
+	return strings.ContainsRune("=+-@＝＋－＠", first)
 }

@@ -86,7 +86,7 @@ func TestRecords(t *testing.T) {
 		base(2, map[string]string{"accepted": "'-1 (by jo, until 2027-01-01)"}),
 		{"question": "privilege", "kind": "Answer", "verdict": "NO"},
 		{"question": "privilege", "part": "host", "kind": "Answer", "verdict": "UNKNOWN", "message": "NodeSilent"},
-		{"kind": "LeftOut", "message": "1 findings below severity medium are left out"},
+		{"kind": "LeftOut", "message": "left out: 1 (below severity medium)"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
@@ -114,6 +114,13 @@ func TestCell(t *testing.T) {
 		"a\u202eb":   "a\ufffdb",
 		"\x1b[31mx":  "^[[31mx",
 		"<b>&amp;|`": "<b>&amp;|`",
+		"\u3000＝1":   "'\u3000＝1",
+		"－1":         "'－1",
+		"\u00a0@x":   "'\u00a0@x",
+		"a;=1; +2;b": "a;'=1;' +2;b",
+		"\t;\"=1":    "' ;'\"=1",
+		"a; b":       "a; b",
+		"\u2028=1":   "\ufffd=1",
 	} {
 		if got := cell(text); got != want {
 			t.Errorf("cell(%q): expected %q, found %q", text, want, got)
@@ -125,13 +132,34 @@ func TestCell(t *testing.T) {
 	}
 }
 
-type full struct{}
-
-func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
-
-func TestFullDisk(t *testing.T) {
-	if err := (printer{}).Print(full{}, sample()); err == nil {
-		t.Error("expected an error of a full disk, found none")
+// What a gap makes unknown and no finding tells has a record.
+func TestGaps(t *testing.T) {
+	r := sample()
+	node := fact.Subject{Kind: "Node", Name: "n1"}
+	r.Gaps = []fact.Gap{
+		{What: fact.Pods, Subject: r.Findings[1].Subject, Reason: "NodeSilent", Affects: []string{"privilege/host-path"}}, // told
+		{What: fact.Kernel, Subject: node, Reason: fact.Timeout, Detail: "=no answer", Hint: "ask again", Affects: []string{"privilege/host-path", "hosts/kernel"}},
+		{What: fact.Secrets, Subject: fact.Subject{Kind: "Cluster"}, Reason: fact.Forbidden},
+	}
+	got := rows(t, r, report.Options{MinSeverity: api.Critical})
+	print := func(check string) string {
+		f := api.Finding{Check: check, Subject: node}
+		return f.Fingerprint()
+	}
+	want := []map[string]string{
+		{"question": "privilege", "part": "host mounts", "check": "privilege/host-path", "verdict": "unknown", "kind": "Node", "name": "n1", "message": "kernel not read: =no answer (ask again)", "gap": "Timeout", "fingerprint": print("privilege/host-path")},
+		{"question": "hosts", "check": "hosts/kernel", "verdict": "unknown", "kind": "Node", "name": "n1", "message": "kernel not read: =no answer (ask again)", "gap": "Timeout", "fingerprint": print("hosts/kernel")},
+		{"kind": KindGap, "verdict": "unknown", "message": "cluster: secrets not read: Forbidden", "gap": "Forbidden"},
+	}
+	if diff := cmp.Diff(want, got[1:4]); diff != "" {
+		t.Errorf("records of gaps (-want +got):\n%s", diff)
+	}
+	if got[0]["verdict"] != "unknown" || got[4]["kind"] != KindAnswer {
+		t.Errorf("found %v", got)
+	}
+	r.Checks[0].Severity = api.High
+	if got := rows(t, r, report.Options{})[4]; got["severity"] != "high" {
+		t.Errorf("expected the check's severity, found %v", got)
 	}
 }
 
@@ -170,4 +198,61 @@ func TestControls(t *testing.T) {
 	if got = rows(t, r, report.Options{}); got[0]["controls"] != "" {
 		t.Error("a column that was not asked for")
 	}
+}
+
+// A word that is no verdict is unknown, which --severity does not hide.
+func TestStrangeVerdict(t *testing.T) {
+	r := sample()
+	r.Findings[3].Verdict = "strange"
+	got := rows(t, r, report.Options{MinSeverity: api.High})
+	if got[3]["verdict"] != "strange" || got[3]["name"] != "d" {
+		t.Errorf("found %v", got[3])
+	}
+}
+
+// full takes so many bytes.
+type full int
+
+func (f *full) Write(data []byte) (int, error) {
+	if *f -= full(len(data)); *f < 0 {
+		return 0, errors.New("no space left")
+	}
+	return len(data), nil
+}
+
+func TestFullDisk(t *testing.T) {
+	var whole bytes.Buffer
+	if err := (printer{}).Print(&whole, sample()); err != nil {
+		t.Fatal(err)
+	}
+	for size := range whole.Len() {
+		disk := full(size)
+		if err := (printer{}).Print(&disk, sample()); err == nil {
+			t.Fatalf("%d bytes of %d: expected an error of a full disk, found none", size, whole.Len())
+		}
+	}
+}
+
+// Whatever a text holds, a reader finds as many cells, and none that begins like a formula.
+func FuzzCell(f *testing.F) {
+	for _, s := range []string{"=1", "a;=1", "\"=1", "\xff\u202e\n", ";;@"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r := sample()
+		r.Findings[0].Message, r.Findings[0].Subject.Name = text, text
+		r.Findings[0].Evidence[0].Value = text
+		for _, row := range rows(t, r, report.Options{}) {
+			for column, value := range row {
+				for _, piece := range strings.Split(value, ";") {
+					if piece = strings.TrimLeft(piece, " \""); piece != "" && strings.Contains("=+-@", piece[:1]) {
+						t.Errorf("%s: %q", column, value)
+					}
+				}
+				if !utf8.ValidString(value) || strings.ContainsAny(value, "\x00\r\n\t\x1b") {
+					t.Errorf("%s: %q", column, value)
+				}
+			}
+		}
+	})
 }

@@ -246,9 +246,6 @@ type ruleKey struct {
 	severity api.Severity
 }
 
-// gapKey is what a gap makes unknown, as a hash: a check about a subject.
-type gapKey [sha256.Size]byte
-
 type writer struct {
 	*printer
 	out     io.Writer
@@ -263,8 +260,8 @@ type writer struct {
 
 	counts     map[string]int
 	hidden     int
-	told       map[gapKey]bool // of what gaps make unknown: whether a finding tells it
-	fails      int             // to print
+	told       *report.Told
+	fails      int // to print
 	unknown    int
 	results    int // written
 	gapResults int
@@ -304,19 +301,13 @@ func (w *writer) shown(f *api.Finding) (shown, hidden bool) {
 // count makes the rules, and finds the gaps that findings tell.
 func (w *writer) count() {
 	w.byKey, w.known, w.entries = map[ruleKey]*written{}, map[string]*api.ReportCheck{}, map[string]*checks.Check{}
-	w.counts, w.told = map[string]int{}, map[gapKey]bool{}
+	head := w.report.Head
+	w.counts, w.told = map[string]int{}, report.NewTold(head.Gaps)
 	for i := range w.opts.Catalogue {
 		w.entries[w.opts.Catalogue[i].ID] = &w.opts.Catalogue[i]
 	}
-	head := w.report.Head
 	for i := range head.Checks {
 		w.known[head.Checks[i].Check] = &head.Checks[i]
-	}
-	for i := range head.Gaps {
-		g := &head.Gaps[i]
-		for _, check := range g.Affects {
-			w.told[keyOf(check, &g.Subject)] = false
-		}
 	}
 	for f := range w.report.Each {
 		verdict := verdictOf(&f)
@@ -328,6 +319,7 @@ func (w *writer) count() {
 		if !shown {
 			continue
 		}
+		w.told.See(&f)
 		one := w.ruleOf(&f)
 		if verdict == api.Fail {
 			one.fails++
@@ -336,11 +328,6 @@ func (w *writer) count() {
 		}
 		one.unknown++
 		w.unknown++
-		if len(w.told) > 0 {
-			if key := keyOf(f.Check, &f.Subject); has(w.told, key) {
-				w.told[key] = true
-			}
-		}
 	}
 	for i := range head.Gaps {
 		if !w.tells(&head.Gaps[i]) {
@@ -350,26 +337,10 @@ func (w *writer) count() {
 	}
 }
 
-func has(m map[gapKey]bool, key gapKey) bool {
-	_, found := m[key]
-	return found
-}
-
-func keyOf(check string, s *fact.Subject) gapKey {
-	f := api.Finding{Check: check, Subject: *s}
-	var key gapKey
-	_, _ = hex.Decode(key[:], []byte(f.Fingerprint())) // it is hexadecimal
-	return key
-}
-
-// tells reports whether unknown findings tell all that a gap makes unknown.
+// tells reports whether findings tell all that a gap makes unknown.
 func (w *writer) tells(g *fact.Gap) bool {
-	for _, check := range g.Affects {
-		if !w.told[keyOf(check, &g.Subject)] {
-			return false
-		}
-	}
-	return len(g.Affects) > 0
+	left, all := w.told.Left(g)
+	return len(left) == 0 && !all
 }
 
 // ruleOf returns the rule of a finding. It is made if there is room for it.
@@ -609,7 +580,8 @@ func (w *writer) gaps() error {
 			out.Fingerprints[key] += ":" + hash
 		}
 		const mostAffects = 100
-		for _, check := range g.Affects[:min(len(g.Affects), mostAffects)] {
+		left, _ := w.told.Left(g)
+		for _, check := range left[:min(len(left), mostAffects)] {
 			out.Properties.Affects = append(out.Properties.Affects, text(check, mostID))
 		}
 		if err := w.result(out); err != nil {
@@ -793,12 +765,24 @@ func (w *writer) write(texts ...string) error {
 // text makes a text one line of at most limit bytes, with a mark where it was cut. Characters that
 // nobody can see become U+FFFD.
 func text(s string, limit int) string {
+	mark := ""
+	// Nothing of a long text is read that cannot be in the result, but for much white space.
+	if most := 8 * limit; len(s) > most {
+		for most > 0 && !utf8.RuneStart(s[most]) {
+			most--
+		}
+		s, mark = s[:most], " ..."
+	}
+	short := escape.Short(s, limit)
+	if !strings.HasSuffix(short, mark) {
+		short += mark
+	}
 	return strings.Map(func(r rune) rune {
 		if r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || unicode.Is(unicode.Variation_Selector, r) {
 			return utf8.RuneError
 		}
 		return r
-	}, escape.Short(s, limit))
+	}, short)
 }
 
 // shown is text for a message, in which "[words](target)" would be a link.
