@@ -72,8 +72,8 @@ func TestTree(t *testing.T) {
 			}
 		})
 	})
-	if commands != 14 {
-		t.Errorf("want 14 commands, got %d", commands)
+	if commands != 16 {
+		t.Errorf("want 16 commands, got %d", commands)
 	}
 }
 

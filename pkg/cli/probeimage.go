@@ -48,7 +48,7 @@ func newProbeImageExportCommand(env *Env) *cobra.Command {
 			the whole index (skopeo: --all). Otherwise the digest in the registry is another
 			one.
 
-			Then give the image to a run: --probe-image REPOSITORY@DIGEST. The image must be of
+			Then give the image to a run: kubectl checklist nodes --probe-image REPOSITORY@DIGEST. The image must be of
 			the same version as the plugin. --probe-pull-secret names the password of a private
 			registry.`),
 		Example: env.examples(`
@@ -59,9 +59,6 @@ func newProbeImageExportCommand(env *Env) *cobra.Command {
 			# Or copy it with crane
 			mkdir probe && kubectl checklist probe-image export - | tar -xf - -C probe
 			crane push probe registry.example/checklist-probe:v1
-
-			# Check nodes with it
-			kubectl checklist nodes --probe-image registry.example/checklist-probe@sha256:...
 
 			# Write the image for one architecture
 			kubectl checklist probe-image export probe.tar --platform linux/arm64`),

@@ -38,7 +38,7 @@ func (p *Page) Write(markup ...string) { p.page.write(markup...) }
 func (p *Page) Term(name, value string) { p.page.term(name, value) }
 
 // Header begins a table, with its body.
-func (p *Page) Header(caption string, names ...string) { p.page.header(caption, names...) }
+func (p *Page) Header(caption string, names ...string) { p.page.header("list", caption, names...) }
 
 // Cell writes markup under the name of its column.
 func (p *Page) Cell(name, markup string) { p.page.cell(name, markup) }
