@@ -214,6 +214,9 @@ func (c *comparison) both(was, is *entry) (class api.ChangeClass, reason string,
 			return api.ChangeNoLongerMeasured, "it passes, but " + why, false
 		}
 		return api.ChangeFixed, "", false
+	case !failed && fails && lost && is.state.Reason != "":
+		// It fails only because nothing measured is known of it: no news of the cluster.
+		return api.ChangeNoLongerMeasured, "it fails, but " + onlyDeclared, false
 	case !failed && fails:
 		return api.ChangeNew, "", false
 	case !fails && lost:
@@ -275,11 +278,11 @@ func (c *comparison) compareCatalogues() {
 	out.Added, out.Removed = named(c.old, c.new), named(c.new, c.old)
 	severities := map[string]api.Severity{}
 	for _, check := range a.Checks {
-		severities[check.Check] = check.Severity
+		severities[c.old.name(check.Check)] = check.Severity
 	}
 	for _, check := range b.Checks {
-		if was := severities[check.Check]; was.Rank() > 0 && check.Severity.Rank() > 0 && was != check.Severity {
-			c.severities[check.Check] = [2]api.Severity{was, check.Severity}
+		if was := severities[c.new.name(check.Check)]; was.Rank() > 0 && check.Severity.Rank() > 0 && was != check.Severity {
+			c.severities[c.new.name(check.Check)] = [2]api.Severity{was, check.Severity}
 			if len(out.Severities) < most {
 				out.Severities = append(out.Severities, api.SeverityChange{Check: escape.Short(check.Check, mostName), Old: was, New: check.Severity})
 			}

@@ -169,6 +169,8 @@ func TestClasses(t *testing.T) {
 		"an unknown workload that appears is no news":    {whole(), whole(unknown(runs, web)), []string{"unchanged " + runs + ": neither run has a verdict"}},
 		"a pass that is only declared now":               {whole(passes(runs, web)), whole(declaredOnly(passes(runs, web))), []string{"no longer measured " + runs + ": " + onlyDeclared}},
 		"a pass that was only declared":                  {whole(declaredOnly(passes(runs, web))), whole(passes(runs, web)), []string{"newly measured " + runs + ": it was only declared before"}},
+		"a pass that fails only as declared, unmeasured": {whole(passes(runs, web)), whole(func() api.Finding { f := declaredOnly(fails(runs, web)); f.Reason = fact.NotReady; return f }()), []string{"no longer measured " + runs + ": it fails, but " + onlyDeclared}},
+		"a pass that fails as declared":                  {whole(passes(runs, web)), whole(declaredOnly(fails(runs, web))), []string{"new " + runs}},
 		"a fail that passes only as declared":            {whole(fails(runs, web)), whole(declaredOnly(passes(runs, web))), []string{"no longer measured " + runs + ": it passes, but " + onlyDeclared}},
 		"a fail that is less severe only as declared":    {whole(fails(runs, web)), whole(severity(declaredOnly(fails(runs, web)), api.Low)), []string{"no longer measured " + runs + ": its severity is less, but " + onlyDeclared}},
 		"a deleted Secret is gone":                       {whole(fails(ofStore, secret)), whole(), []string{"gone " + ofStore}},

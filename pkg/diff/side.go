@@ -40,8 +40,6 @@ type Side struct {
 	subjects map[uint64]bool
 	// checks are those of the catalogue that judged: true for those that ran.
 	checks map[string]bool
-	// judging are the checks that have a finding.
-	judging map[string]bool
 	// blind says what could not be seen, by check; "" is every check.
 	blind map[string]*blind
 	// lists are the kinds of facts of which a list of the whole cluster is not complete.
@@ -116,7 +114,7 @@ func (s *Side) has(places map[place]bool, cluster, name string) bool {
 func NewSide(facts bool) *Side {
 	return &Side{
 		Head: &api.ChecklistReport{}, Facts: facts,
-		entries: map[[32]byte]*entry{}, subjects: map[uint64]bool{}, checks: map[string]bool{}, judging: map[string]bool{},
+		entries: map[[32]byte]*entry{}, subjects: map[uint64]bool{}, checks: map[string]bool{},
 		blind: map[string]*blind{}, lists: map[place]bool{}, silent: map[string]bool{}, unread: map[unread]bool{}, losses: map[*Side]*losses{}, seen: map[place]bool{}, names: map[string]string{},
 	}
 }
@@ -152,10 +150,10 @@ func (s *Side) AddReport(report *api.ChecklistReport, each iter.Seq[api.Finding]
 func (s *Side) SetHead(head *api.ChecklistReport) {
 	s.Head = head
 	for _, id := range head.Spec.Scope.LeftOutChecks {
-		s.checks[id] = false
+		s.checks[s.name(id)] = false
 	}
 	for i := range head.Checks {
-		s.checks[head.Checks[i].Check] = true
+		s.checks[s.name(head.Checks[i].Check)] = true
 	}
 }
 
@@ -223,6 +221,7 @@ func (s *Side) AddGap(g *fact.Gap) error {
 		s.lists[place{of.Cluster, string(g.What)}] = true
 	}
 	for _, check := range affects {
+		check = s.name(check)
 		b := s.blind[check]
 		if b == nil {
 			if err := s.keep(gapSize + len(check)); err != nil {
@@ -311,7 +310,7 @@ func (s *Side) Add(f *api.Finding) error {
 	for _, n := range e.nodes {
 		s.seen[place{e.about.Cluster, n}] = true
 	}
-	s.entries[e.key], s.subjects[e.subject], s.judging[e.check] = &e, true, true
+	s.entries[e.key], s.subjects[e.subject] = &e, true
 	return s.keep(entrySize + len(e.state.Message))
 }
 

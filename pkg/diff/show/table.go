@@ -98,7 +98,9 @@ func table(out io.Writer, d *api.ChecklistDiff, opts Options) error {
 			}
 		}
 		if text := g.leftOut(); text != "" {
-			b.WriteString("  " + text + "\n")
+			for _, line := range screen.Wrap(text, width-2) {
+				b.WriteString("  " + line + "\n")
+			}
 		}
 	}
 	_, err := io.WriteString(out, b.String())

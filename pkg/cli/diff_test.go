@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+)
+
+// diffOf compares two files and returns the result.
+func diffOf(t *testing.T, code int, args ...string) *api.ChecklistDiff {
+	t.Helper()
+	out, _ := runsTo(t, code, append([]string{"diff", "-o", "json"}, args...)...)
+	var d api.ChecklistDiff
+	if err := json.Unmarshal([]byte(out), &d); err != nil {
+		t.Fatal(err)
+	}
+	return &d
+}
+
+// A report of facts has not changed from these facts, nor have facts from themselves.
+func TestDiffOfCases(t *testing.T) {
+	for _, name := range []string{"C0", "P2", "A0-eks", "narrowed", "q5yes", "root"} {
+		t.Run(name, func(t *testing.T) {
+			facts := filepath.Join("testdata", "cases", name+".json")
+			report := verified(t, facts, "-o", "yaml")
+			for _, pair := range [][]string{{report, facts}, {facts, report}} {
+				d := diffOf(t, ExitOK, append(pair, "--fail-on", "low")...)
+				if d.Summary.Unchanged == 0 || d.Summary.Unchanged != d.New.Findings || d.Old.Findings != d.New.Findings || len(d.Changes)+len(d.Answers) > 0 {
+					t.Errorf("changed: %+v, %v", d.Summary, d.Answers)
+				}
+			}
+		})
+	}
+}
+
+// A node that goes silent turns nothing good, and a pipeline sees it.
+func TestDiffOfASilentNode(t *testing.T) {
+	for _, name := range []string{"C0", "P2", "root"} {
+		before := filepath.Join("testdata", "cases", name+".json")
+		text, err := os.ReadFile(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var whole api.ChecklistFacts
+		if err := json.Unmarshal(text, &whole); err != nil {
+			t.Fatal(err)
+		}
+		silenced := 0
+		for i := range whole.Facts.Nodes {
+			if whole.Facts.Nodes[i].Measured == nil {
+				continue
+			}
+			facts := whole.DeepCopy()
+			facts.Facts.Nodes[i].Measured = nil
+			for _, kind := range fact.NodeKinds() {
+				facts.Facts.Gaps = append(facts.Facts.Gaps, fact.Gap{What: kind, Subject: fact.Subject{Kind: fact.SubjectNode, Name: facts.Facts.Nodes[i].Name}, Reason: fact.NotReady})
+			}
+			text, err := json.Marshal(facts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after := filepath.Join(t.TempDir(), "after.json")
+			if err := os.WriteFile(after, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			silenced++
+			d := diffOf(t, ExitPartial, before, after, "--fail-on", "low")
+			if s := d.Summary; s.Fixed+s.Better+s.Gone > 0 || s.NoLongerMeasured == 0 {
+				t.Errorf("%s, node %s: %+v", name, facts.Facts.Nodes[i].Name, s)
+			}
+			for _, a := range d.Answers {
+				if a.New == api.Yes {
+					t.Errorf("%s: %+v", name, a)
+				}
+			}
+			// Once it answers again, nothing is new.
+			if s := diffOf(t, ExitOK, after, before).Summary; s.New+s.Worse+s.NoLongerMeasured > 0 || s.NewlyMeasured == 0 {
+				t.Errorf("%s, node %s answers again: %+v", name, facts.Facts.Nodes[i].Name, s)
+			}
+		}
+		if silenced == 0 {
+			t.Errorf("%s has no measured node", name)
+		}
+	}
+}
+
+// written is a report of one finding in a file.
+func written(t *testing.T, verdict api.Verdict, severity api.Severity, change func(*api.ChecklistReport)) string {
+	t.Helper()
+	r := api.ChecklistReport{Findings: []api.Finding{{Check: "secrets/a", Verdict: verdict, Severity: severity, Basis: api.Measured, Subject: fact.Subject{Kind: "Secret", Namespace: "shop", Name: "db"}}}}
+	r.Kind, r.APIVersion = api.ReportKind, api.GroupVersion.String()
+	r.Checks = []api.ReportCheck{{Check: "secrets/a"}}
+	if change != nil {
+		change(&r)
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "report.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDiffStatus(t *testing.T) {
+	passes, fails := written(t, api.Pass, api.High, nil), written(t, api.Fail, api.High, nil)
+	unknown, low := written(t, api.VerdictUnknown, api.High, nil), written(t, api.Fail, api.Low, nil)
+	accepted := written(t, api.Accepted, api.High, nil)
+	none := written(t, api.Pass, api.High, func(r *api.ChecklistReport) { r.Findings = nil })
+	whatIf := written(t, api.Pass, api.High, func(r *api.ChecklistReport) { r.Spec.Scope.WhatIf = &api.WhatIf{} })
+	for name, tc := range map[string]struct {
+		args []string
+		want int
+	}{
+		"without --fail-on":               {[]string{passes, fails}, ExitOK},
+		"new":                             {[]string{passes, fails, "--fail-on", "high"}, ExitFindings},
+		"new of less severity":            {[]string{passes, low, "--fail-on", "high"}, ExitOK},
+		"worse":                           {[]string{low, fails, "--fail-on", "high"}, ExitFindings},
+		"an unknown that fails":           {[]string{unknown, fails, "--fail-on", "high"}, ExitFindings},
+		"a waiver that ended":             {[]string{accepted, fails, "--fail-on", "high"}, ExitFindings},
+		"a waiver":                        {[]string{fails, accepted, "--fail-on", "low"}, ExitOK},
+		"unchanged":                       {[]string{fails, fails, "--fail-on", "low"}, ExitOK},
+		"fixed":                           {[]string{fails, passes, "--fail-on", "low"}, ExitOK},
+		"gone":                            {[]string{fails, none, "--fail-on", "low"}, ExitOK},
+		"no longer measured":              {[]string{passes, unknown, "--fail-on", "critical"}, ExitPartial},
+		"no longer measured, and allowed": {[]string{passes, unknown, "--fail-on", "critical", "--allow-unknown"}, ExitOK},
+		"what if":                         {[]string{whatIf, passes}, ExitFailure},
+		"no such file":                    {[]string{passes, "nosuch"}, ExitFailure},
+		"wrong usage":                     {[]string{passes}, ExitFailure},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env, _, _ := testEnv()
+			if got := Main(context.Background(), env, append([]string{"diff"}, tc.args...)); got != tc.want {
+				t.Errorf("want %d, got %d", tc.want, got)
+			}
+		})
+	}
+}
+
+// A pipe to which nobody writes ends with the run.
+func TestDiffIsInterrupted(t *testing.T) {
+	env, _, errOut := testEnv()
+	in, out := io.Pipe()
+	defer out.Close() //nolint:errcheck // nobody reads it
+	env.Streams.In = in
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	code := Main(ctx, env, []string{"diff", written(t, api.Pass, api.High, nil), "-"})
+	if code != ExitFailure || !strings.Contains(errOut.String(), "interrupted") {
+		t.Errorf("status %d, %q", code, errOut)
+	}
+}
+
+// What of its checks a later catalogue does not have is left out of facts, not an error.
+func TestDiffOfFactsWithAnUnknownCheck(t *testing.T) {
+	facts := filepath.Join(t.TempDir(), "facts.json")
+	text, err := os.ReadFile(filepath.Join("testdata", "cases", "C0.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var saved api.ChecklistFacts
+	if err := json.Unmarshal(text, &saved); err != nil {
+		t.Fatal(err)
+	}
+	write := func(checks ...string) {
+		saved.Spec.Scope.Checks = checks
+		text, err := json.Marshal(saved)
+		if err == nil {
+			err = os.WriteFile(facts, text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("secrets/encrypted-at-rest", "secrets/was-there-once")
+	d := diffOf(t, ExitOK, facts, facts, "--show-unchanged")
+	if len(d.Changes) == 0 || slices.ContainsFunc(d.Changes, func(c api.Change) bool { return c.Check != "secrets/encrypted-at-rest" }) {
+		t.Errorf("%d changes", len(d.Changes))
+	}
+	write("secrets/was-there-once")
+	if _, errOut := runsTo(t, ExitFailure, "diff", facts, facts); !strings.Contains(errOut, "they were saved for checks that this version does not have") {
+		t.Error(errOut)
+	}
+}
