@@ -447,6 +447,12 @@ func (r *evaluation) place(f *api.Finding) (report.Place, bool) {
 	if !found {
 		at, found = r.lines.Of(&f.Subject)
 	}
+	// Pipelines name files from the root, and run in the directory of their repository.
+	if here, err := os.Getwd(); err == nil && filepath.IsAbs(at.File) {
+		if below, err := filepath.Rel(here, at.File); err == nil && filepath.IsLocal(below) {
+			at.File = below
+		}
+	}
 	return report.Place{File: at.File, Line: at.Line, Column: at.Column, EndLine: at.Line, EndColumn: at.End}, found
 }
 

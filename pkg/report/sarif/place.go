@@ -100,7 +100,12 @@ func fileURI(name string) string {
 }
 
 // root begins the made-up paths.
-func (w *writer) root() string { return "kubernetes/" + segment(cmp.Or(w.cluster, "cluster")) }
+func (w *writer) root() string {
+	if len(w.report.Head.Spec.Scope.Files) > 0 {
+		return "manifests"
+	}
+	return "kubernetes/" + segment(cmp.Or(w.cluster, "cluster"))
+}
 
 // made is the made-up path of a subject: kubernetes/CLUSTER/NAMESPACE/KIND/NAME. "_" stands for no
 // namespace, which no namespace is called.

@@ -240,7 +240,10 @@ type written struct {
 	failsDone, unknownsDone int
 }
 
-// ruleKey is a check at a severity.
+// unrated is the severity of a rule whose findings have none that we know.
+const unrated = "unrated"
+
+// ruleKey is a check at a severity; "" for the rules that are no check.
 type ruleKey struct {
 	check    string
 	severity api.Severity
@@ -254,6 +257,7 @@ type writer struct {
 	gz      *meter
 
 	byKey   map[ruleKey]*written
+	used    map[string]bool // IDs of rules
 	rules   []*written
 	known   map[string]*api.ReportCheck
 	entries map[string]*checks.Check
@@ -300,6 +304,7 @@ func (w *writer) shown(f *api.Finding) (shown, hidden bool) {
 
 // count makes the rules, and finds the gaps that findings tell.
 func (w *writer) count() {
+	w.used = map[string]bool{}
 	w.byKey, w.known, w.entries = map[ruleKey]*written{}, map[string]*api.ReportCheck{}, map[string]*checks.Check{}
 	head := w.report.Head
 	w.counts, w.told = map[string]int{}, report.NewTold(head.Gaps)
@@ -345,7 +350,7 @@ func (w *writer) tells(g *fact.Gap) bool {
 
 // ruleOf returns the rule of a finding. It is made if there is room for it.
 func (w *writer) ruleOf(f *api.Finding) *written {
-	return w.rule(ruleKey{f.Check, severityOf(f.Severity)})
+	return w.rule(ruleKey{f.Check, cmp.Or(severityOf(f.Severity), unrated)})
 }
 
 func (w *writer) rule(key ruleKey) *written {
@@ -384,11 +389,11 @@ func (w *writer) describe(key ruleKey) rule {
 		one.ShortDescription, one.FullDescription, one.Help = message{Text: short}, message{Text: full}, message{Text: help}
 		return one
 	}
-	switch key.check {
-	case RuleNotMeasured:
+	switch key {
+	case ruleKey{check: RuleNotMeasured}:
 		one.ID, one.Default.Level, one.HelpURI = RuleNotMeasured, "note", docs
 		return plain("Something was not measured", "What was not read can be neither good nor bad.", "The message says what was not read, why, and what to do.")
-	case RuleOther:
+	case ruleKey{check: RuleOther}:
 		one.ID, one.HelpURI = RuleOther, docs
 		return plain("A finding of another check", fmt.Sprintf("The report names more than %d checks.", mostRules), "The message names the check.")
 	}
@@ -403,11 +408,15 @@ func (w *writer) describe(key ruleKey) rule {
 		usual, title = check.Severity, cmp.Or(title, check.Title)
 	}
 	if key.severity != usual || usual == "" {
-		one.ID += "@" + cmp.Or(string(key.severity), "unrated")
+		one.ID += "@" + string(key.severity)
 	}
-	if len(id) < len(key.check) { // it was cut: two of them must differ
+	if id != key.check { // it was cut or escaped: two of them must differ
 		one.ID += "#" + digits(key.check)
 	}
+	for w.used[one.ID] || one.ID == RuleNotMeasured || one.ID == RuleOther {
+		one.ID += "#" + digits(key.check+"@"+string(key.severity)) // of a report that means harm
+	}
+	w.used[one.ID] = true
 	question, _, _ := strings.Cut(id, "/")
 	one.Properties.Tags = append(one.Properties.Tags, cmp.Or(question, "unknown"))
 	if check != nil {

@@ -361,6 +361,24 @@ func TestUnknownWords(t *testing.T) {
 	}
 }
 
+// Names of checks that a report from a file makes up cannot take the place of others.
+func TestRuleNames(t *testing.T) {
+	r := sample()
+	r.Checks = append(r.Checks, api.ReportCheck{Check: RuleNotMeasured, Severity: api.High})
+	r.Findings = nil
+	for _, check := range []string{"a\x1b", "a^[", hostPath + "@low", hostPath, RuleNotMeasured, RuleOther, "a\x00b", "a\ufffdb", strings.Repeat("n", 300), strings.Repeat("n", 301)} {
+		for _, severity := range []api.Severity{api.High, api.Low, "strange"} {
+			f := finding(api.Fail, severity, pod("shop", "a"))
+			f.Check = check
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	out := decoded(t, printed(t, report.Of(r), newPrinter(report.Options{})), true)
+	if n := len(out.Runs[0].Tool.Driver.Rules); n != 31 {
+		t.Errorf("expected a rule for each of 30, and one for gaps, found %d", n)
+	}
+}
+
 // many is a report of n findings of each of the checks, failing ones and then unknown ones.
 func many(checks, fails, unknown int, message func(i int) string) *report.Report {
 	r := sample()
