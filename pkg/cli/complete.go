@@ -77,6 +77,8 @@ func (c completer) flag(name string) completion {
 		return listOf(func() []string { return slices.Concat(explainable(), partNames()) })
 	case "mapping":
 		return fixed(mapping.Names()...)
+	case "limit":
+		return fixed("60000", "32768") // GitHub, Bitbucket
 	case "severity", "fail-on":
 		return severities
 	case "progress", "color":

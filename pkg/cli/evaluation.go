@@ -463,6 +463,7 @@ func (r *evaluation) print(built *report.Report) error {
 		Summary:      r.summary,
 		ShowPasses:   r.report.showPasses,
 		AllowUnknown: r.report.allowUnknown,
+		Limit:        r.report.limit,
 		Mapping:      r.report.mapping,
 		Catalogue:    catalogue.All(),
 		Wide:         r.env.again("-o wide"),

@@ -32,6 +32,7 @@ type reportFlags struct {
 	failOn     string
 	noHeaders  bool
 	showPasses bool
+	limit      int
 	mapping    string
 
 	allowUnknown bool
@@ -62,7 +63,7 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.questions, "question", nil, "Answer only these questions: builds, immutable, privileged, hosts, secrets, drift, or 1 to 6.")
 	flags.StringSliceVar(&f.checks, "check", nil, "Run only these checks: by ID, glob (privileged/host-*), question (privileged), or part (secrets:stored).")
 	flags.StringSliceVar(&f.skip, "skip", nil, "Do not run these checks; same names as for --check.")
-	flags.StringVar(&f.severity, "severity", "", "Print findings of at least this severity: critical, high, medium, low. The answers do not change.")
+	flags.StringVar(&f.severity, "severity", "", "Print findings of at least this severity: critical, high, medium, low. What is unknown is printed too. The answers do not change.")
 	flags.StringVar(&f.failOn, "fail-on", "", "Exit with status 1 if findings reach this severity: critical, high, medium, low.")
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "With --fail-on: do not exit with status 3 if something could not be read.")
 	flags.BoolVar(&f.noHeaders, "no-headers", false, "When using the table, wide or custom-columns format, don't print headers.")
@@ -70,6 +71,8 @@ func (f *reportFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.mapping, "mapping", "",
 		"Group findings by the controls of a benchmark or guide that they give evidence for, and list the controls without a check: "+strings.Join(mapping.Names(), ", ")+
 			". cis is the newest for the cluster's version.")
+	flags.IntVar(&f.limit, "limit", 0,
+		"With -o markdown: the greatest length in characters; the worst findings come first. The default, 60000, fits a comment on GitHub; Bitbucket takes 32768.")
 	flags.StringVar(&f.progress, "progress", "auto", "Show progress on stderr: auto, always, never.")
 	flags.StringVar(&f.color, "color", "auto", "Colour the table: auto, always, never.")
 	f.waiverFlags.add(flags)
@@ -108,7 +111,10 @@ func (f *reportFlags) validate() error {
 	if f.showPasses && f.output != "wide" && !slices.ContainsFunc(f.outputFile, func(o string) bool { return strings.HasPrefix(o, "wide=") }) {
 		return errors.New("--show-passes has no effect without -o wide")
 	}
-	if _, err := formats.NewPrinter(f.output, report.Options{}); err != nil {
+	if f.limit != 0 && !f.prints("markdown") {
+		return errors.New("--limit has no effect without -o markdown")
+	}
+	if _, err := formats.NewPrinter(f.output, report.Options{Limit: f.limit}); err != nil {
 		return badFormat(err, f.output)
 	}
 	for _, o := range f.outputFile {
@@ -116,7 +122,7 @@ func (f *reportFlags) validate() error {
 		if !ok {
 			return fmt.Errorf("--output-file: expected FORMAT=PATH, found %q", o)
 		}
-		if _, err := formats.NewPrinter(format, report.Options{}); err != nil {
+		if _, err := formats.NewPrinter(format, report.Options{Limit: f.limit}); err != nil {
 			return fmt.Errorf("--output-file: %w", badFormat(err, format))
 		}
 		if err := writable(path); err != nil {
@@ -137,6 +143,14 @@ func (f *reportFlags) validate() error {
 		}
 	}
 	return errors.Join(f.validateMapping(), f.waiverFlags.validate(), f.validateWhatIf())
+}
+
+// prints reports whether one of the outputs has this format.
+func (f *reportFlags) prints(format string) bool {
+	return f.output == format || slices.ContainsFunc(f.outputFile, func(o string) bool {
+		of, _, _ := formats.SplitFile(o)
+		return of == format
+	})
 }
 
 // groups are the formats that group by controls.

@@ -29,7 +29,7 @@ func Format() report.Format {
 			opts.Limit = mostCharacters
 		}
 		if opts.Limit < leastCharacters {
-			return nil, fmt.Errorf("the limit of markdown is at least %d characters, found %d", leastCharacters, opts.Limit)
+			return nil, fmt.Errorf("--limit: expected at least %d characters, found %d", leastCharacters, opts.Limit)
 		}
 		return printer{opts}, nil
 	}}
