@@ -179,7 +179,9 @@ func TestRights(t *testing.T) {
 			}
 		}
 	}
-	if all := strings.Join(reading, "\n"); strings.Contains(all, "- secrets\n") || strings.Contains(all, "- create\n") {
+	// A SelfSubjectReview is an answer, and nothing is stored.
+	whoAmI := "- apiGroups:\n  - authentication.k8s.io\n  resources:\n  - selfsubjectreviews\n  verbs:\n  - create\n"
+	if all := strings.Replace(strings.Join(reading, "\n"), whoAmI, "", 1); strings.Contains(all, "- secrets\n") || strings.Contains(all, "- create\n") {
 		t.Error("the account of the API variant may list Secrets or create something")
 	}
 }
