@@ -61,7 +61,7 @@ func TestConfirm(t *testing.T) {
 		"no, to handshakes alone":       {asked(fact.LevelAPI, true), false, 4, 0, false},
 		"--no-probe":                    {named(asked(fact.LevelAPI, false), func(c *Cluster) { c.NoProbe = true }), false, 0, 0, false},
 		"a command without probes":      {named(asked("", false), func(c *Cluster) { c.Kinds = []fact.Kind{fact.Pods} }), false, 0, 0, false},
-		"nothing that a probe reads":    {named(both, func(c *Cluster) { c.Kinds = []fact.Kind{fact.Pods, fact.Enforcing} }), false, 0, 0, true},
+		"nothing that a probe reads":    {named(both, func(c *Cluster) { c.Kinds = []fact.Kind{fact.Pods, fact.Nodes, fact.Enforcing} }), false, 0, 0, true},
 		"a build without probes":        {named(both, func(c *Cluster) { c.Probe = launch.Options{} }), false, 0, 4, true},
 		"the nodes of one namespace":    {named(both, func(c *Cluster) { c.OnlyTheirNodes, c.Namespace = true, "shop" }), false, 1, 0, false},
 		"the nodes of a named pod":      {named(both, func(c *Cluster) { c.OnlyTheirNodes, c.Namespace, c.Names = true, "other", []string{"db-1"} }), false, 1, 0, false},
@@ -71,7 +71,7 @@ func TestConfirm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newDemo(t)
-			s.ready = true
+			s.ready, s.pods = true, append(s.pods, demoPod("shop", "pending", ""))
 			var a asking
 			source := tc.source
 			source.Confirm = a.answer(tc.yes, nil)
@@ -121,7 +121,7 @@ func TestConfirm(t *testing.T) {
 			plain := tc.source
 			plain.Level, plain.Net, plain.NoProbe = fact.LevelAPI, false, true
 			other := newDemo(t)
-			other.ready = true
+			other.ready, other.pods = true, append(other.pods, demoPod("shop", "pending", ""))
 			without, _, _ := gathered(t, other, plain)
 			hints := 0
 			for i := range got.Set.Gaps {
