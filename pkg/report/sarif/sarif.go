@@ -54,8 +54,8 @@ const (
 // Our own bounds.
 const (
 	mostRules = 1_000 // a report from a file can name any number of checks
-	// mostUnknown of the results are for unknown findings if failing ones would take all.
-	mostUnknown = 5_000
+	// One of so many results is for unknown findings and gaps if failing ones would take all.
+	unknownShare = 5
 	// untilUnknown and untilEnd are the bytes after gzip at which failing and then unknown
 	// findings end. What is left is for one result of each rule and for run.properties.
 	untilUnknown = 6_500_000
@@ -536,7 +536,7 @@ func digits(s string) string {
 func (w *writer) findings() error {
 	// Every rule can need one more result, and unknown findings and gaps must find room.
 	room := max(w.most-len(w.rules), 0)
-	failRoom := room - min(w.unknown+len(w.report.Head.Gaps), min(mostUnknown, room))
+	failRoom := room - min(w.unknown+len(w.report.Head.Gaps), room/unknownShare)
 	failBytes := w.untilEnd
 	if w.unknown+len(w.report.Head.Gaps) > 0 {
 		failBytes = w.untilUnknown

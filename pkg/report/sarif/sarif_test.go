@@ -416,20 +416,26 @@ func TestLimits(t *testing.T) {
 	for name, tc := range map[string]struct {
 		checks, fails, unknown int
 		message                func(int) string
-		least                  int // results
+		most, least            int // results
 	}{
-		"too many fails":               {4, 30_000 / 4, 10, short, 25_000 - 4},
-		"too many unknown":             {4, 0, 30_000 / 4, short, 25_000},
-		"both":                         {3, 10_000, 3_000, short, 25_000},
-		"too many bytes":               {3, 8_000, 20, random, 5_000},
-		"too many bytes, unknown ones": {3, 20, 8_000, random, 8_000},
-		"too many checks":              {3_000, 10, 1, short, 25_000},
+		"everything fits":              {4, 90, 30, short, 0, 480},
+		"too many fails":               {4, 30_000 / 4, 10, short, MaxResults, 25_000 - 4},
+		"too many unknown":             {4, 0, 200, short, 400, 400},
+		"both":                         {3, 300, 300, short, 500, 500},
+		"too many bytes":               {3, 4_000, 20, random, MaxResults, 5_000},
+		"too many bytes, unknown ones": {3, 20, 5_000, random, MaxResults, 8_000},
+		"too many checks":              {1_100, 3, 1, short, 2_000, 2_000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out := decoded(t, printed(t, many(tc.checks, tc.fails, tc.unknown, tc.message), newPrinter(report.Options{})), false)
+			p := newPrinter(report.Options{})
+			p.most = tc.most
+			if p.most == 0 {
+				p.most = MaxResults
+			}
+			out := decoded(t, printed(t, many(tc.checks, tc.fails, tc.unknown, tc.message), p), false)
 			run := &out.Runs[0]
-			if n := len(run.Results); n < tc.least || n > MaxResults {
-				t.Errorf("expected %d to %d results, found %d", tc.least, MaxResults, n)
+			if n := len(run.Results); n < tc.least || n > p.most {
+				t.Errorf("expected %d to %d results, found %d", tc.least, p.most, n)
 			}
 			fails, unknown, leftFails, leftUnknown := 0, 0, 0, 0
 			open := map[string]bool{}
@@ -451,8 +457,11 @@ func TestLimits(t *testing.T) {
 			if p := run.Properties; p.LeftOut["limitFail"] != leftFails || p.LeftOut["limitUnknown"] != leftUnknown || p.Counts["unknown"] != tc.checks*tc.unknown {
 				t.Errorf("expected %d and %d in %v", leftFails, leftUnknown, p.LeftOut)
 			}
-			if len(run.Invocations[0].Notifications) == 0 {
-				t.Error("no notification of what was left out")
+			if (len(run.Invocations[0].Notifications) == 0) != (tc.most == 0) {
+				t.Errorf("notifications of what was left out: %v", run.Invocations[0].Notifications)
+			}
+			if fails > 0 && unknown < min(tc.checks*tc.unknown, (p.most-len(run.Tool.Driver.Rules))/unknownShare) && !strings.Contains(name, "bytes") {
+				t.Errorf("%d fails leave room for %d unknown", fails, unknown)
 			}
 			for _, r := range run.Tool.Driver.Rules {
 				if !open[r.ID] {
@@ -478,7 +487,10 @@ func TestGapLimit(t *testing.T) {
 	if n := len(run.Results); n > 40 || n < 38 {
 		t.Errorf("expected 40 results, found %d", n)
 	}
-	if n := run.Properties.Gaps; n < 25 || run.Properties.LeftOut["limitGap"] != 30-n {
+	if last := run.Results[len(run.Results)-1].Properties; last.UnknownLeftOut != 30-run.Properties.Gaps {
+		t.Errorf("expected a result that counts %d gaps, found %+v", 30-run.Properties.Gaps, last)
+	}
+	if n := run.Properties.Gaps; n < 7 || n == 30 || run.Properties.LeftOut["limitGap"] != 30-n {
 		t.Errorf("expected 30 gaps in all, found %d and %v", n, run.Properties.LeftOut)
 	}
 }
