@@ -26,6 +26,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/catalogue"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
@@ -33,7 +34,7 @@ var update = flag.Bool("update", false, "write the golden file")
 
 const hostPath = "privileged/host-path"
 
-var catalogue = []checks.Check{{
+var someChecks = []checks.Check{{
 	ID: hostPath, Title: "No container mounts the node's file system", Severity: api.Critical,
 	Why: "A path of the node_ is *the node*.", Remediation: "Take a volume.", References: []string{"https://kubernetes.io/docs/", "man:mount(8)"},
 }}
@@ -82,7 +83,7 @@ func sample() *api.ChecklistReport {
 }
 
 func newPrinter(opts report.Options) *printer {
-	opts.Catalogue = catalogue
+	opts.Catalogue = someChecks
 	p, err := Format().New("", opts)
 	if err != nil {
 		panic(err)
@@ -358,6 +359,56 @@ func TestUnknownWords(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{"fail": 1, "unknown": 2}, out.Runs[0].Properties.Counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// Every check of this version fits GitHub's limits, at each severity.
+func TestCatalogue(t *testing.T) {
+	r := sample()
+	all := catalogue.All()
+	r.Checks, r.Findings, r.Gaps = catalogue.Describe(all), nil, nil
+	for i := range all {
+		for _, severity := range api.Severities() {
+			f := finding(api.Fail, severity, pod("shop", "a"))
+			f.Check = all[i].ID
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	p, err := Format().New("", report.Options{Catalogue: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := decoded(t, printed(t, report.Of(r), p.(*printer)), true).Runs[0].Tool.Driver.Rules
+	if len(rules) != 4*len(all) {
+		t.Errorf("expected 4 rules for each of %d checks, found %d", len(all), len(rules))
+	}
+	for _, one := range rules {
+		check, severity, other := strings.Cut(one.ID, "@")
+		i := slices.IndexFunc(all, func(c checks.Check) bool { return c.ID == check })
+		if i < 0 || !other && scores[all[i].Severity] != one.Properties.Severity || other && scores[api.Severity(severity)] != one.Properties.Severity {
+			t.Errorf("rule %s has the severity %s", one.ID, one.Properties.Severity)
+		}
+		if !strings.Contains(one.Help.Text, all[i].Remediation) || one.HelpURI == "" || one.Help.Markdown == "" {
+			t.Errorf("rule %s: help %q", one.ID, one.Help.Text)
+		}
+	}
+}
+
+// A report without findings is valid, too.
+func TestNothing(t *testing.T) {
+	out := decoded(t, printed(t, report.Of(&api.ChecklistReport{}), newPrinter(report.Options{})), true)
+	if len(out.Runs[0].Results) != 0 || len(out.Runs[0].Tool.Driver.Rules) != 0 {
+		t.Errorf("found %+v", out)
+	}
+}
+
+// Hints have the user's own flags.
+func TestExpand(t *testing.T) {
+	out := decoded(t, printed(t, report.Of(sample()), newPrinter(report.Options{Expand: func(s string) string { return s + " --context x" }})), true)
+	for _, i := range []int{0, 3} {
+		if text := out.Runs[0].Results[i].Message.Text; !strings.HasSuffix(text, " --context x") {
+			t.Errorf("message %q", text)
+		}
 	}
 }
 
