@@ -16,19 +16,34 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
-// Bounds of one case, in bytes. GitLab takes files of 30 MB.
+// Bounds of one case, in bytes.
 const (
 	mostName     = 400
 	mostText     = 600
 	mostEvidence = 5
 )
 
+// Bounds of a file. GitLab takes 30 MB and 250,000 elements; a case is at most two elements. What
+// does not fit is counted, by check and verdict, each count in a case of its own. A report from a
+// file can have any number of checks: beyond mostChecks, their counts are joined.
+const (
+	mostBytes   = 27_000_000
+	mostCases   = 120_000
+	mostChecks  = 1000
+	mostAnswers = 500 // answers and parts
+)
+
 // Format is the entry of the list of formats.
 func Format() report.Format {
-	return report.Format{Name: "junit", New: func(_ string, opts report.Options) (report.Printer, error) { return printer{opts}, nil }}
+	return report.Format{Name: "junit", New: func(_ string, opts report.Options) (report.Printer, error) { return newPrinter(opts), nil }}
 }
 
-type printer struct{ opts report.Options }
+type printer struct {
+	opts                 report.Options
+	mostBytes, mostCases int
+}
+
+func newPrinter(opts report.Options) printer { return printer{opts, mostBytes, mostCases} }
 
 // Print prints a report that is in memory.
 func (p printer) Print(out io.Writer, whole *api.ChecklistReport) error {
@@ -40,13 +55,61 @@ type counts struct {
 	failures, errors, skipped, hidden, passes int
 	passesOf                                  map[string]int
 	order                                     []api.Finding // the first pass of each check
+	fits                                      int           // so many cases of findings are printed
+	left                                      map[leftKey]int
+	leftOrder                                 []leftKey
+	leftOf                                    map[api.Verdict]int
+}
+
+// leftKey is what one case counts that stands for cases beyond the bounds.
+type leftKey struct {
+	question api.Question
+	check    string
+	verdict  api.Verdict
 }
 
 func (c *counts) tests() int { return c.failures + c.errors + c.skipped + len(c.order) }
 
-func (p printer) count(r *report.Report) *counts {
-	c := &counts{passesOf: map[string]int{}}
+// verdict is the verdict of a case. A word that is none is unknown.
+func verdict(f *api.Finding) api.Verdict {
+	if f.Verdict == api.Fail || f.Verdict == api.Accepted {
+		return f.Verdict
+	}
+	return api.VerdictUnknown
+}
+
+// leave counts a finding that does not fit.
+func (c *counts) leave(f *api.Finding) (first bool) {
+	key := leftKey{f.Question, f.Check, verdict(f)}
+	if c.left[key] == 0 && len(c.left) >= mostChecks {
+		key.question, key.check = "other", "other-checks"
+	}
+	if first = c.left[key] == 0; first {
+		c.leftOrder = append(c.leftOrder, key)
+	}
+	c.left[key]++
+	c.leftOf[key.verdict]++
+	return first
+}
+
+func (p printer) count(r *report.Report, parts map[string]string) *counts {
+	c := &counts{passesOf: map[string]int{}, left: map[leftKey]int{}, leftOf: map[api.Verdict]int{}}
+	var size counter
+	names := seen{}
 	for f := range r.Each {
+		if f.Verdict != api.Pass && !report.Hides(&f, p.opts.MinSeverity) {
+			// What fits is found by writing it. Findings are the worst first.
+			if int(size) <= p.mostBytes && c.fits < p.mostCases {
+				_ = p.testcase(&size, &f, parts[f.Check], names) // a counter takes everything
+			}
+			if int(size) > p.mostBytes || c.fits >= p.mostCases {
+				if !c.leave(&f) {
+					continue // the case of the first one counts it
+				}
+			} else {
+				c.fits++
+			}
+		}
 		switch {
 		case report.Hides(&f, p.opts.MinSeverity):
 			c.hidden++
@@ -67,22 +130,40 @@ func (p printer) count(r *report.Report) *counts {
 	return c
 }
 
-// Stream reads the findings twice: first it counts them. It holds the hashes of names, not findings.
+// counter is a writer that only counts bytes.
+type counter int
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
+// Stream reads the findings twice: first it counts those that fit. It holds the hashes of names, not
+// findings.
 func (p printer) Stream(out io.Writer, r *report.Report) error {
-	c := p.count(r)
-	if err := head(out, r.Head, c); err != nil {
-		return err
-	}
 	parts := map[string]string{}
 	for _, check := range r.Head.Checks {
 		parts[check.Check] = strings.Join(check.Parts, ", ")
 	}
-	names := seen{}
+	c := p.count(r, parts)
+	if err := head(out, r.Head, c); err != nil {
+		return err
+	}
+	names, printed := seen{}, 0
 	for f := range r.Each {
+		if printed == c.fits {
+			break
+		}
 		if f.Verdict == api.Pass || report.Hides(&f, p.opts.MinSeverity) {
 			continue
 		}
 		if err := p.testcase(out, &f, parts[f.Check], names); err != nil {
+			return err
+		}
+		printed++
+	}
+	for _, key := range c.leftOrder {
+		if err := p.leftOut(out, key, c.left[key], names); err != nil {
 			return err
 		}
 	}
@@ -101,21 +182,41 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 
 func head(out io.Writer, h *api.ChecklistReport, c *counts) error {
 	sums := fmt.Sprintf(`tests="%d" failures="%d" errors="%d" skipped="%d"`, c.tests(), c.failures, c.errors, c.skipped)
+	at := ""
+	if t := h.CreationTimestamp; !t.IsZero() {
+		at = t.UTC().Format(` timestamp="2006-01-02T15:04:05Z"`)
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"checklist\" %s>\n  <testsuite name=\"checklist\" %s>\n    <properties>\n", sums, sums)
+	fmt.Fprintf(&b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"checklist\" %s>\n  <testsuite name=\"checklist\"%s %s>\n    <properties>\n", sums, at, sums)
 	property := func(name, value string) {
 		fmt.Fprintf(&b, "      <property name=\"%s\" value=\"%s\"/>\n", text(name, mostName), text(value, mostText))
 	}
 	property("version", h.Spec.Version)
 	property("catalogueVersion", h.Spec.CatalogueVersion)
 	property("cluster", h.Cluster.Name)
+	words, lost := 0, 0
+	word := func(name string, answer api.AnswerWord) {
+		if words++; words > mostAnswers {
+			lost++
+			return
+		}
+		property(name, string(answer))
+	}
 	for _, a := range h.Answers {
-		property("answer."+string(a.Question), string(a.Answer))
+		word("answer."+string(a.Question), a.Answer)
 		for _, p := range a.Parts {
-			property("part."+string(a.Question)+":"+p.Part, string(p.Answer))
+			word("part."+string(a.Question)+":"+p.Part, p.Answer)
 		}
 	}
+	if lost > 0 {
+		property("leftOut.answers", fmt.Sprint(lost))
+	}
 	property("leftOut.severity", fmt.Sprint(c.hidden))
+	for _, v := range []api.Verdict{api.Fail, api.VerdictUnknown, api.Accepted} {
+		if n := c.leftOf[v]; n > 0 {
+			property("leftOut."+string(v), fmt.Sprint(n))
+		}
+	}
 	// Passes have one case for each check.
 	property("joined.pass", fmt.Sprint(c.passes))
 	b.WriteString("    </properties>\n")
@@ -123,9 +224,26 @@ func head(out io.Writer, h *api.ChecklistReport, c *counts) error {
 	return err
 }
 
+// leftOut writes the case that stands for so many others of a check.
+func (p printer) leftOut(out io.Writer, key leftKey, n int, names seen) error {
+	f := api.Finding{
+		Check: key.check, Question: key.question, Verdict: key.verdict,
+		Message: fmt.Sprintf("%d %s are not in this file, because GitLab takes no larger one; the format json has all", n, key.verdict),
+	}
+	if key.verdict == api.Accepted {
+		f.Accepted = &api.Acceptance{Reason: f.Message}
+	}
+	return p.named(out, &f, names.unique(classname(&f), LeftOut+string(key.verdict), &f), "")
+}
+
+// LeftOut begins the name of a case that stands for others.
+const LeftOut = "left out: "
+
 func (p printer) testcase(out io.Writer, f *api.Finding, parts string, names seen) error {
-	class := classname(f)
-	name := names.unique(class, text(report.SubjectName(f.Subject), mostName), f)
+	return p.named(out, f, names.unique(classname(f), text(report.SubjectName(f.Subject), mostName), f), parts)
+}
+
+func (p printer) named(out io.Writer, f *api.Finding, name, parts string) error {
 	message, body := text(f.Message, mostText), p.body(f, parts)
 	kind := text(string(f.Severity), mostName)
 	var result string
@@ -143,7 +261,7 @@ func (p printer) testcase(out io.Writer, f *api.Finding, parts string, names see
 	default:
 		result = fmt.Sprintf(`<error type="unknown" message="unknown: %s">%s</error>`, message, body)
 	}
-	_, err := fmt.Fprintf(out, "    <testcase classname=\"%s\" name=\"%s\">%s</testcase>\n", class, name, result)
+	_, err := fmt.Fprintf(out, "    <testcase classname=\"%s\" name=\"%s\">%s</testcase>\n", classname(f), name, result)
 	return err
 }
 

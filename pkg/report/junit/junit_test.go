@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -66,7 +67,7 @@ func sample(text string) *api.ChecklistReport {
 func read(t *testing.T, r *api.ChecklistReport, opts report.Options) *suites {
 	t.Helper()
 	var out bytes.Buffer
-	if err := report.Print(&out, printer{opts}, report.Of(r)); err != nil {
+	if err := report.Print(&out, newPrinter(opts), report.Of(r)); err != nil {
 		t.Fatal(err)
 	}
 	var got suites
@@ -141,6 +142,80 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
+// What does not fit in the file is counted by check and verdict. Each count is a case, so that no
+// failure and no error of a check vanishes.
+func TestBounds(t *testing.T) {
+	r := sample("x")
+	few := r.Findings
+	r.Findings = nil
+	for _, f := range few { // fails first
+		for i := range 1000 {
+			f.Subject.Name = fmt.Sprint(f.Verdict, i)
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	for name, p := range map[string]printer{
+		"bytes":   {report.Options{}, 200_000, mostCases},
+		"cases":   {report.Options{}, mostBytes, 100},
+		"nothing": {report.Options{}, 0, mostCases},
+		"hidden":  {report.Options{MinSeverity: api.High}, mostBytes, 100},
+		"skipped": {report.Options{AllowUnknown: true}, mostBytes, 4500},
+	} {
+		var out bytes.Buffer
+		if err := report.Print(&out, p, report.Of(r)); err != nil {
+			t.Fatal(err)
+		}
+		if most := p.mostBytes + 10_000; out.Len() > most {
+			t.Errorf("%s: expected at most %d bytes, found %d", name, most, out.Len())
+		}
+		var got suites
+		if err := xml.Unmarshal(out.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		s, left, stand, sums := got.Suite, map[string]string{}, map[string]string{}, [4]int{}
+		for _, one := range s.Properties {
+			if verdict, ok := strings.CutPrefix(one.Name, "leftOut."); ok {
+				left[verdict] = one.Value
+			}
+		}
+		for _, c := range s.Cases {
+			n := ""
+			sums[0]++
+			switch {
+			case c.Failure != nil:
+				sums[1]++
+				n = c.Failure.Message
+			case c.Error != nil:
+				sums[2]++
+				n = strings.TrimPrefix(c.Error.Message, "unknown: ")
+			case c.Skipped != nil:
+				sums[3]++
+				n = strings.TrimPrefix(strings.TrimPrefix(c.Skipped.Message, "accepted: "), "unknown: ")
+			}
+			if verdict, ok := strings.CutPrefix(c.Name, LeftOut); ok {
+				stand[verdict], _, _ = strings.Cut(n, " ")
+			}
+		}
+		if found := [4]int{s.Tests, s.Failures, s.Errors, s.Skipped}; found != sums {
+			t.Errorf("%s: the head says %d, the cases are %d", name, found, sums)
+		}
+		want := map[string]map[string]string{
+			"cases":   {"fail": "3900", "unknown": "1000", "accepted": "1000"},
+			"nothing": {"fail": "4000", "unknown": "1000", "accepted": "1000"},
+			"hidden":  {"fail": "2900", "unknown": "1000", "accepted": "1000"},
+			"skipped": {"unknown": "500", "accepted": "1000"},
+		}[name]
+		hidden := left["severity"]
+		delete(left, "severity")
+		if diff := cmp.Diff(stand, left); diff != "" || name == "hidden" && hidden != "1000" {
+			t.Errorf("%s: %s hidden; cases and properties: %s", name, hidden, diff)
+		}
+		if diff := cmp.Diff(want, left); want != nil && diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
 func TestText(t *testing.T) {
 	for in, want := range map[string]string{
 		"a<b>&\"'":       "a&lt;b&gt;&amp;&quot;&apos;",
@@ -161,7 +236,7 @@ type full struct{}
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestFullDisk(t *testing.T) {
-	if err := report.Print(full{}, printer{}, report.Of(sample("a"))); err == nil {
+	if err := report.Print(full{}, newPrinter(report.Options{}), report.Of(sample("a"))); err == nil {
 		t.Error("no error")
 	}
 }

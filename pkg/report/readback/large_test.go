@@ -122,4 +122,3 @@ func TestMemory(t *testing.T) {
 		})
 	}
 }
-

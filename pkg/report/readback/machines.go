@@ -15,6 +15,7 @@ import (
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	formatcsv "github.com/kubectl-checklist/kubectl-checklist/pkg/report/csv"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/junit"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/policyreport"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/sarif"
 )
@@ -41,6 +42,14 @@ type suite struct {
 		Skipped *outcome `xml:"skipped"`
 		Out     string   `xml:"system-out"`
 	} `xml:"testcase"`
+}
+
+// present is 1 if there is an outcome.
+func present(o *outcome) int {
+	if o == nil {
+		return 0
+	}
+	return 1
 }
 
 // JUnit reads the test cases and the properties of the suite. It fails if the sums of the head are
@@ -70,6 +79,12 @@ func JUnit(output []byte) (*Content, error) {
 		names[t.Class+"\n"+t.Name] = true
 		check := words[1] + "/" + words[2]
 		sums[0]++
+		if strings.HasPrefix(t.Name, junit.LeftOut) { // it stands for others, which the properties count
+			sums[1] += present(t.Failure)
+			sums[2] += present(t.Error)
+			sums[3] += present(t.Skipped)
+			continue
+		}
 		switch {
 		case t.Failure != nil:
 			sums[1]++
