@@ -21,7 +21,7 @@ done
 # 32 bits: a constant that does not fit into an int breaks the build. Tests too, because
 # they show what 32 bits do: GOARCH=386 go test.
 GOARCH=arm go vet ./cmd/kubectl-checklist ./pkg/...
-for module in hack/atrest hack/browser hack/cluster hack/image hack/installation hack/kine hack/mendoracle hack/osvoracle hack/psaoracle hack/vaporacle hack/waloracle; do
+for module in hack/atrest hack/browser hack/cluster hack/image hack/installation hack/kine hack/mendoracle hack/osvoracle hack/psaoracle hack/schema hack/vaporacle hack/waloracle; do
 	go -C "$module" vet -tags 'e2e speed axe' ./...
 done
 
