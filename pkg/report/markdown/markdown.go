@@ -73,9 +73,18 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 			byControl, lost = c, controls(to, c)
 		}
 	}
-	left, hidden := p.findings(to, r, byControl)
+	// A sixth of the page is for what to do, and what the findings do not need.
+	kept := to.left / 6
+	to.left -= kept
+	todo := remedies{seen: map[string]bool{}}
+	left, hidden := p.findings(to, r, byControl, &todo)
+	to.full, to.left = false, to.left+kept
+	untold := todo.add(to, p.opts.Expand)
 	to.full, to.left = false, footer
 	to.text.WriteByte('\n')
+	if untold > 0 {
+		to.add(fmt.Sprintf("- Left out: %d remediations, because of the limit\n", untold))
+	}
 	if lost > 0 {
 		to.add(fmt.Sprintf("- Left out: %d rows of controls, because of the limit\n", lost))
 	}
@@ -84,6 +93,48 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 	}
 	_, err := io.WriteString(out, to.text.String())
 	return err
+}
+
+// mostRemedies bounds the remediations of a page.
+const mostRemedies = 200
+
+// remedies are what to do about the checks that fail, once for each check.
+type remedies struct {
+	seen   map[string]bool
+	checks []string
+	texts  []string
+	more   int
+}
+
+// note keeps the remediation of a fail that is on the page.
+func (t *remedies) note(f *api.Finding) {
+	if f.Verdict != api.Fail || f.Remediation.Text == "" || t.seen[f.Check] {
+		return
+	}
+	if len(t.checks) == mostRemedies {
+		t.more++
+		return
+	}
+	t.seen[f.Check] = true
+	t.checks, t.texts = append(t.checks, f.Check), append(t.texts, f.Remediation.Text)
+}
+
+// add writes a list, and returns how many did not fit.
+func (t *remedies) add(to *page, expand func(string) string) int {
+	lost := t.more
+	for i, text := range t.texts {
+		if expand != nil {
+			text = expand(text)
+		}
+		line := fmt.Sprintf("- %s: %s\n", code(t.checks[i], 80), code(text, 500))
+		if i == 0 {
+			line = "\n### What to do\n\n" + line
+		}
+		if !to.add(line) {
+			lost++
+		}
+	}
+	return lost
 }
 
 // answers adds the tables of answers and parts, and returns how many rows did not fit.
@@ -146,7 +197,7 @@ func controls(to *page, c *report.Controls) int {
 
 // findings adds the worst first, and counts those that do not fit, and those that --severity hides.
 // It hides no unknown.
-func (p printer) findings(to *page, r *report.Report, byControl *report.Controls) (left map[api.Verdict]int, hidden int) {
+func (p printer) findings(to *page, r *report.Report, byControl *report.Controls, todo *remedies) (left map[api.Verdict]int, hidden int) {
 	left = map[api.Verdict]int{}
 	parts := map[string]string{}
 	for _, c := range r.Head.Checks {
@@ -167,8 +218,13 @@ func (p printer) findings(to *page, r *report.Report, byControl *report.Controls
 			begun = true
 			text = "\n| Verdict | Severity | Check | Part | Subject | Finding | Basis | Evidence |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n" + text
 		}
-		if !to.add(text) {
+		switch {
+		case to.add(text):
+			todo.note(&f)
+		case f.Verdict == api.Fail || f.Verdict == api.Accepted:
 			left[f.Verdict]++
+		default: // a word that is no verdict is unknown
+			left[api.VerdictUnknown]++
 		}
 	}
 	return left, hidden

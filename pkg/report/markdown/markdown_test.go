@@ -158,6 +158,27 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// What to do is said once for each check that fails, within the limit.
+func TestRemediation(t *testing.T) {
+	r := sample("x", 3)
+	for i := range r.Findings {
+		r.Findings[i].Remediation.Text = "Run kubectl checklist, @you."
+	}
+	expand := func(text string) string { return strings.ReplaceAll(text, "checklist", "checklist --context c") }
+	got := printed(t, r, report.Options{Expand: expand})
+	if want := "\n### What to do\n\n- `secrets/a`: `Run kubectl checklist --context c, @you.`\n\n- Left out: 1 pass\n"; strings.Count(got, "Run kubectl") != 1 || !strings.HasSuffix(got, want) {
+		t.Errorf("expected the end %q, found %s", want, got)
+	}
+	for i := range r.Findings {
+		r.Findings[i].Check, r.Findings[i].Remediation.Text = fmt.Sprint("secrets/", i), strings.Repeat("long ", 100)
+	}
+	got = printed(t, r, report.Options{Limit: 2500})
+	told := strings.Count(got, ": `long")
+	if want := fmt.Sprintf("- Left out: %d remediations, because of the limit\n", strings.Count(got, "\n| `fail`")-told); told == 0 || utf8.RuneCountInString(got) > 2500 || !strings.Contains(got, want) {
+		t.Errorf("%d are told, expected %q in\n%s", told, want, got)
+	}
+}
+
 // A severity hides no unknown, and says how many it hides.
 func TestSeverity(t *testing.T) {
 	got := printed(t, sample("x", 1), report.Options{MinSeverity: api.High})

@@ -101,6 +101,9 @@ func injected(t *testing.T, text string) *api.ChecklistReport {
 	t.Helper()
 	r := &api.ChecklistReport{}
 	fill(t, reflect.ValueOf(r).Elem(), text, 0)
+	for _, mapping := range []string{"cis", "nsa"} {
+		r.Checks[0].Controls = append(r.Checks[0].Controls, api.Control{Mapping: mapping, Version: text, ID: text})
+	}
 	one := r.Findings[0]
 	for _, verdict := range []api.Verdict{api.Fail, api.VerdictUnknown, api.Accepted, api.Pass} {
 		f := one
@@ -140,24 +143,50 @@ func TestInjection(t *testing.T) {
 				continue // the full record cuts nothing
 			}
 			t.Run(format.Name+"/"+name, func(t *testing.T) {
-				output := printed(t, &format, r, report.Options{})
-				if !utf8.Valid(output) {
-					t.Error("the output is no UTF-8")
-				}
-				if !whole[format.Name] {
-					if len(output) > mostOutput {
-						t.Errorf("%d bytes", len(output))
-					}
-					if found := unseen(string(output)); found != "" {
-						t.Errorf("the output has %s", found)
-					}
-				}
-				if wrong := validate(format.Name, output); wrong != nil {
-					t.Errorf("%v\n%.2000s", wrong, output)
+				for _, opts := range injectedOptions {
+					safe(t, &format, r, opts)
 				}
 			})
 		}
 	}
+}
+
+// injectedOptions make formats print everything that they can.
+var injectedOptions = []report.Options{{}, {Mapping: "nsa", AllowUnknown: true, MinSeverity: api.Low}}
+
+func safe(t *testing.T, format *report.Format, r *api.ChecklistReport, opts report.Options) {
+	t.Helper()
+	output := printed(t, format, r, opts)
+	if !utf8.Valid(output) {
+		t.Error("the output is no UTF-8")
+	}
+	if !whole[format.Name] {
+		if len(output) > mostOutput {
+			t.Errorf("%d bytes", len(output))
+		}
+		if found := unseen(string(output)); found != "" {
+			t.Errorf("the output has %s", found)
+		}
+	}
+	if wrong := validate(format.Name, output); wrong != nil {
+		t.Errorf("%s: %v\n%.2000s", format.Name, wrong, output)
+	}
+}
+
+// FuzzInjection does the same for any text.
+func FuzzInjection(f *testing.F) {
+	for _, text := range corpus() {
+		f.Add(text[:min(len(text), 300)])
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		const enough = 100_000
+		r := injected(t, text[:min(len(text), enough)])
+		for _, format := range all(t) {
+			for _, opts := range injectedOptions {
+				safe(t, &format, r, opts)
+			}
+		}
+	})
 }
 
 // validate checks an output by the format's own rules.
@@ -238,6 +267,8 @@ func outsideCode(line string) string {
 	}
 }
 
+var heading = regexp.MustCompile(`^###? [A-Za-z0-9 /,.()-]+\n$`)
+
 // validMarkdown finds nothing outside of code spans that is markup, a mention or a link, but what the
 // format itself writes.
 func validMarkdown(output string) error {
@@ -245,7 +276,7 @@ func validMarkdown(output string) error {
 		return fmt.Errorf("%d characters", n)
 	}
 	for line := range strings.Lines(output) {
-		if strings.HasPrefix(line, "## Checklist") {
+		if heading.MatchString(line) {
 			continue
 		}
 		outside := outsideCode(line)

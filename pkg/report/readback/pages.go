@@ -55,6 +55,9 @@ func Markdown(output []byte) (*Content, error) {
 				return nil, err
 			}
 			what, _, _ := strings.Cut(m[2], ",")
+			if what == "remediations" || strings.HasPrefix(what, "rows of") {
+				continue
+			}
 			if strings.HasPrefix(what, "below the severity") {
 				what = Severity
 			}
@@ -86,7 +89,7 @@ func Markdown(output []byte) (*Content, error) {
 			c.item(of("Check"), of("Subject"), of("Verdict"))
 		case of("Part") != "":
 			c.Parts[of("Question")+":"+of("Part")] = strings.ToLower(of("Answer"))
-		default:
+		case of("Question") != "":
 			c.Answers[of("Question")] = strings.ToLower(of("Answer"))
 		}
 	}
