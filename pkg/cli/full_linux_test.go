@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
+)
+
+// closed is a pipe that nobody reads.
+type closed struct{}
+
+func (closed) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// In each format a full disk and a closed pipe are errors, and the file of an earlier run stays as it
+// was.
+func TestFullDiskInEachFormat(t *testing.T) {
+	for _, format := range formats.All() {
+		if format.Argument != "" {
+			continue // the user's template, which pkg/report tests
+		}
+		args := []string{"--facts", verifyFacts, "-o", format.Name}
+		env, _, errOut := testEnv()
+		env.Streams.Out = closed{}
+		if code := Main(context.Background(), env, args); code != ExitFailure || !strings.Contains(errOut.String(), "writing the report: ") {
+			t.Errorf("%s, closed pipe: exit status %d, stderr %q", format.Name, code, errOut)
+		}
+		folder := t.TempDir()
+		path := filepath.Join(folder, "out")
+		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		env, out, errOut := testEnv()
+		code := Main(context.Background(), env, append(args, "--output-file", format.Name+"=/dev/full", "--output-file", format.Name+"="+path))
+		if code != ExitFailure || out.Len() > 0 || !strings.Contains(errOut.String(), `writing "/dev/full": no space left on device`) {
+			t.Errorf("%s, full disk: exit status %d, stdout of %d bytes, stderr %q", format.Name, code, out.Len(), errOut)
+		}
+		// The disk is full for this file too: no process may write more than so many bytes.
+		if err := limited(1, func() error {
+			env, _, errOut = testEnv()
+			if code := Main(context.Background(), env, append(args, "--output-file", format.Name+"="+path)); code != ExitFailure {
+				return errors.New(errOut.String())
+			}
+			return nil
+		}); err != nil {
+			t.Errorf("%s: a file of one byte: no error: %v", format.Name, err)
+		}
+		files, err := os.ReadDir(folder)
+		text, _ := os.ReadFile(path)
+		if err != nil || len(files) != 1 || string(text) != "old" {
+			t.Errorf("%s: expected the old file alone, found %v with %q", format.Name, files, text)
+		}
+	}
+}
+
+// limited calls a function while no file can be longer than so many bytes.
+func limited(most uint64, call func() error) error {
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		return err
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: most, Max: old.Max}); err != nil {
+		return err
+	}
+	defer func() { _ = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old) }()
+	return call()
+}
