@@ -164,7 +164,8 @@ generate: ## write generated code and docs anew
 	$(GO) test ./pkg/checks/catalogue -run TestDocs -update
 	$(GO) test ./pkg/launch -run TestRightsDoc -update
 	$(GO) test ./pkg/workloadkind -run TestKindsDoc -update
-	$(TOOL) gofumpt -w cmd pkg hack
+	$(GO) test ./examples -run TestRights -update
+	$(TOOL) gofumpt -w cmd pkg hack examples
 
 .PHONY: clean
 clean: ## remove what was built

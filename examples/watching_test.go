@@ -96,6 +96,26 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+// The README names each alert, each directory, and files that exist.
+func TestReadme(t *testing.T) {
+	text := read(t, "README.md")
+	for _, r := range into[rules](t, "prometheus/rules.yaml").Groups[0].Rules {
+		if !strings.Contains(text, "`"+r.Alert+"`") {
+			t.Errorf("alert %s is not there", r.Alert)
+		}
+	}
+	paths := 0
+	for _, m := range regexp.MustCompile("(?:examples/|`)((?:cronjob|prometheus|grafana|ci)[a-z-]*/[a-z./_-]*)").FindAllStringSubmatch(text, -1) {
+		paths++
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	if paths < 10 {
+		t.Errorf("%d paths", paths)
+	}
+}
+
 type dashboard struct {
 	UID           string `json:"uid"`
 	SchemaVersion int    `json:"schemaVersion"`

@@ -32,7 +32,8 @@ libcap-ng-utils           pscap: oracle for capability masks
 makepkg                   vercmp: oracle for versions of pacman
 openssl                   oracle for handshakes
 pacman-package-manager  pacman: oracle for updates on Arch
-prometheus                promtool: oracle for the format prometheus
+prometheus                promtool: oracle for the format prometheus, rules of examples/; scrapes in tests
+prometheus-pushgateway    takes the metrics of examples/ in tests
 procps                    ps, sysctl
 qemu-user-static          runs the arm64 loader
 rpm                       oracle for RPM databases

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs gofumpt, go vet and staticcheck over the plugin's module, and go vet over the
-# other modules. Checks that generated code is up to date.
+# Runs gofumpt, go vet and staticcheck over the plugin's module, go vet over the other modules,
+# and actionlint over workflows. Checks that generated code is up to date.
 set -eu
 cd "$(dirname "$0")/.."
 tool() { go tool -modfile=hack/tools/go.mod "$@"; }
 
-unformatted=$(tool gofumpt -l cmd pkg hack)
+unformatted=$(tool gofumpt -l cmd pkg hack examples)
 if [ -n "$unformatted" ]; then
 	echo "not formatted (make generate fixes it):" >&2
 	echo "$unformatted" >&2
@@ -14,6 +14,7 @@ fi
 go vet -tags e2e ./...
 go vet -tags 'e2e transit' ./hack/e2e
 tool staticcheck -tags e2e ./...
+tool actionlint .github/workflows/*.yml examples/ci/github/*.yaml
 # The plugin is built for these platforms, but not tested on them: check only types.
 for os in darwin windows; do
 	GOOS=$os GOARCH=arm64 go vet ./pkg/api/... ./pkg/rootfs/... ./pkg/checks/... ./pkg/collect/node/... ./pkg/collect/stored/...

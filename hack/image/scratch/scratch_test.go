@@ -80,6 +80,10 @@ func TestTwoBuildsAreTheSameBytes(t *testing.T) {
 		if err := WriteDockerArchive(filepath.Join(out, "amd64.tar"), "checklist-probe:dev", amd64); err != nil {
 			t.Fatal(err)
 		}
+		plugin := mustImage(t, Plugin("amd64", src))
+		if _, err := WriteLayout(filepath.Join(out, "plugin"), "kubectl-checklist:dev", []v1.Image{plugin}); err != nil {
+			t.Fatal(err)
+		}
 		busybox := mustImage(t, Options{Architecture: "amd64", Files: Busybox(src, []string{"sh", "busybox", "ls"}), Compression: gzip.BestSpeed})
 		if err := WriteDockerArchive(filepath.Join(out, "busybox.tar"), "docker.io/library/busybox:1.35", busybox); err != nil {
 			t.Fatal(err)
@@ -203,6 +207,22 @@ func TestProbeImage(t *testing.T) {
 }
 
 // programs lists the regular files of an image, each with its mode.
+// The plugin's image has one file, and starts it as a user that is not root.
+func TestPluginImage(t *testing.T) {
+	img := mustImage(t, Plugin("arm64", binaryAt(t, t.TempDir(), time.Unix(1, 0))))
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := v1.Config{Entrypoint: []string{"/kubectl-checklist"}, User: "65532:65532", WorkingDir: "/"}
+	if diff := cmp.Diff(want, config.Config); diff != "" || config.Architecture != "arm64" {
+		t.Errorf("architecture %s, config (-want +got):\n%s", config.Architecture, diff)
+	}
+	if diff := cmp.Diff([]string{"-r-xr-xr-x kubectl-checklist"}, programs(t, img)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
 func programs(t *testing.T, img v1.Image) []string {
 	t.Helper()
 	content := mutate.Extract(img)
