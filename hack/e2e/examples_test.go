@@ -115,7 +115,11 @@ func TestExamples(t *testing.T) {
 		must(t, err)
 		file := filepath.Join(t.TempDir(), name)
 		must(t, os.WriteFile(file, []byte(data), 0o600))
-		report := reportOf(t, ctx, "--facts", file)
+		report, result, err := cluster.Report(ctx, "--facts", file)
+		must(t, err)
+		if result.Code != 0 {
+			t.Fatalf("exit status %d: %s", result.Code, result.Stderr)
+		}
 		if report.Cluster.MeasuredNodes != want.measured {
 			t.Errorf("%s: %d nodes measured, want %d", name, report.Cluster.MeasuredNodes, want.measured)
 		}
