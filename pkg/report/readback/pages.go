@@ -2,17 +2,15 @@ package readback
 
 import (
 	"bytes"
-	"compress/zlib"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
+
+	pagehtml "github.com/kubectl-checklist/kubectl-checklist/pkg/report/html"
 )
 
 var (
@@ -151,12 +149,12 @@ func HTML(output []byte) (*Content, error) {
 	if err := page(c, root); err != nil {
 		return nil, err
 	}
-	data := first(root, func(n *html.Node) bool { return n.Data == "script" && attribute(n, "id") == "data" })
-	if data == nil {
-		return nil, errors.New("the page has no data")
-	}
-	if err := packed(c, textOf(data)); err != nil {
+	rows, err := pagehtml.Read(output)
+	if err != nil {
 		return nil, err
+	}
+	for _, row := range rows {
+		c.item(row.Check, row.Subject, string(row.Verdict))
 	}
 	without, err := noScript(root)
 	if err != nil {
@@ -171,59 +169,35 @@ func HTML(output []byte) (*Content, error) {
 	return c, nil
 }
 
+// below is the sentence about findings below --severity.
+var below = regexp.MustCompile(`^(\d+) findings? left out below the severity`)
+
 func page(c *Content, root *html.Node) error {
 	question := ""
 	for n := range root.Descendants() {
 		if n.Type != html.ElementNode {
 			continue
 		}
-		class := attribute(n, "class")
+		answer := attribute(n, "data-answer")
 		switch {
-		case n.Data == "tr" && (class == "question" || class == "part"):
-			name := first(n, isElement("small"))
-			answer := first(n, func(n *html.Node) bool { return n.Data == "td" && attribute(n, "data-of") == "Answer" })
-			if name == nil || answer == nil {
-				return fmt.Errorf("a row has no name or no answer: %q", textOf(n))
+		case n.Data == "article" && answer != "", n.Data == "li" && answer != "":
+			word := first(n, func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "class"), "w ") })
+			if word == nil || wordOf(textOf(word)) != wordOf(answer) {
+				return fmt.Errorf("the attribute of an answer says %q, which its word does not: %.100q", answer, textOf(n))
 			}
-			if class == "question" {
-				question = textOf(name)
-				c.Answers[question] = wordOf(textOf(answer))
+			if n.Data == "article" {
+				question = attribute(n, "data-question")
+				c.Answers[question] = wordOf(textOf(word))
 				continue
 			}
-			c.Parts[question+":"+textOf(name)] = wordOf(textOf(answer))
-		case n.Data == "dt" && textOf(n) == "Findings left out":
-			value, _, _ := strings.Cut(textOf(n.NextSibling), " ")
-			hidden, err := number(value)
+			c.Parts[question+":"+attribute(n, "data-part")] = wordOf(textOf(word))
+		case n.Data == "li" && below.MatchString(textOf(n)):
+			hidden, err := number(below.FindStringSubmatch(textOf(n))[1])
 			if err != nil {
 				return err
 			}
 			c.leave(Severity, hidden)
 		}
-	}
-	return nil
-}
-
-// packed reads the findings as page.js does.
-func packed(c *Content, text string) error {
-	deflated, err := zlib.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
-	if err != nil {
-		return err
-	}
-	raw, err := io.ReadAll(deflated)
-	if err != nil {
-		return err
-	}
-	var data struct {
-		Strings []string   `json:"strings"`
-		Columns [][]uint32 `json:"columns"`
-	}
-	if err := json.Unmarshal(raw, &data); err != nil {
-		return err
-	}
-	const verdict, check, subject = 0, 2, 5 // the columns of pkg/report/html
-	for i := range data.Columns[verdict] {
-		of := func(column int) string { return data.Strings[data.Columns[column][i]] }
-		c.item(of(check), of(subject), of(verdict))
 	}
 	return nil
 }
