@@ -548,7 +548,7 @@ func (w *writer) findings() error {
 		}
 		one := w.ruleOf(&f)
 		if verdictOf(&f) == api.Fail {
-			if fails >= failRoom || w.gz.size() >= 100*failBytes {
+			if fails >= failRoom || w.gz.size() >= failBytes {
 				continue
 			}
 			fails++

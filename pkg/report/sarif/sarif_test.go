@@ -473,7 +473,7 @@ func TestLimits(t *testing.T) {
 		"too many fails":               {4, 30_000 / 4, 10, short, MaxResults, 25_000 - 4},
 		"too many unknown":             {4, 0, 200, short, 400, 400},
 		"both":                         {3, 300, 300, short, 500, 500},
-		"too many bytes":               {3, 4_000, 20, random, MaxResults, 5_000},
+		"too many bytes":               {3, 6_000, 20, random, MaxResults, 5_000},
 		"too many bytes, unknown ones": {3, 20, 5_000, random, MaxResults, 8_000},
 		"too many checks":              {1_100, 3, 1, short, 2_000, 2_000},
 	} {
