@@ -168,7 +168,7 @@ func (p *page) begin(head *api.ChecklistReport) {
 	c := &head.Cluster
 	who := c.User
 	if who == "" {
-		who = "unknown: the API server was not asked"
+		who = "unknown: no API server said it"
 	}
 	p.term("Who ran it", who)
 	when := "unknown"
