@@ -282,9 +282,9 @@ func TestPrintAndNoScript(t *testing.T) {
 	}
 }
 
-// A browser that cannot unpack the findings keeps the worst ones, and says why.
-func TestNotUnpacked(t *testing.T) {
-	path := file(t, report.Of(Made(40, "")))
+// damaged makes the findings of a page something that nothing unpacks.
+func damaged(t *testing.T, path string) string {
+	t.Helper()
 	page, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -294,7 +294,13 @@ func TestNotUnpacked(t *testing.T) {
 	if err := os.WriteFile(path, []byte(cut), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := chromium.Open(path, View{Width: 1000})
+	return path
+}
+
+// A browser that cannot unpack the findings keeps the worst ones, and says why.
+func TestNotUnpacked(t *testing.T) {
+	path := file(t, report.Of(Made(40, "")))
+	p, err := chromium.Open(damaged(t, path), View{Width: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

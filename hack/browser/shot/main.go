@@ -39,7 +39,7 @@ func run(file, out string, all bool) error {
 		before        string // an expression
 		documentation bool
 	}{
-		{"page-light.png", browser.View{Width: 1200}, 1000, "", true},
+		{"page-light.png", browser.View{Width: 1200}, 900, "", true},
 		{"page-dark.png", browser.View{Width: 1200, Dark: true}, 900, evidence, true},
 		{"page-320.png", browser.View{Width: 320}, 900, "", true},
 		{"page-320-findings.png", browser.View{Width: 320, Dark: true}, 900, evidence, false},

@@ -20,13 +20,16 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/picture"
 )
 
 var (
 	//go:embed page.js
 	script string
 	//go:embed page.css
-	style string
+	ownStyle string
+	// style is that of the page and of its pictures.
+	style = ownStyle + picture.Style
 )
 
 const (
@@ -67,7 +70,7 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 	var worst []api.Finding
 	for f := range r.Each {
 		f.Verdict = known(f.Verdict)
-		if f.Verdict != api.VerdictUnknown && f.Severity.Rank() < p.opts.MinSeverity.Rank() {
+		if report.Hides(&f, p.opts.MinSeverity) {
 			hidden++
 			continue
 		}
@@ -88,7 +91,13 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 	to.leftOut(r.Head, p.opts.MinSeverity, hidden)
 	to.tiles(r.Head)
 	to.answers(r.Head)
+	to.pictures(picture.All(r))
 	to.nodes(r.Head.Nodes)
+	if p.opts.Mapping != "" {
+		if c, ok := report.ControlsOf(p.opts.Mapping, r.Head, r.Each); ok {
+			to.byControl(c)
+		}
+	}
 	to.findings(counts, worst, parts)
 	to.gaps(r.Head.Gaps, p.opts.Expand)
 	to.waivers(r.Head.Spec.Waivers)

@@ -158,7 +158,7 @@ func TestPolicyAndHostileTexts(t *testing.T) {
 				t.Errorf("the policy does not allow the page's %s", f[1])
 			}
 		}
-		if strings.Contains(script, "innerHTML") || strings.Contains(script, "http") {
+		if strings.Contains(script, "innerHTML") || strings.Contains(script+style, "http") || strings.Contains(style, "url(") {
 			t.Error("page.js parses markup or asks for something")
 		}
 		for _, href := range addresses.FindAllString(page, -1) {
@@ -222,6 +222,34 @@ func TestSeverity(t *testing.T) {
 	}
 	if !strings.Contains(page, "<b>1 finding left out</b> below the severity high.") {
 		t.Error("the page does not say what it hides")
+	}
+}
+
+// --mapping groups findings by control, and lists controls without a check. Pictures follow the
+// answers; what was not measured has only words.
+func TestMappingAndPictures(t *testing.T) {
+	r := sample("plain", 2)
+	r.Cluster.Version = "v1.33.1"
+	r.Checks = append(r.Checks, api.ReportCheck{Check: "privileged/privileged-container", Title: "t"})
+	r.Findings[0].Check = "privileged/privileged-container"
+	r.Findings[0].Evidence = nil
+	r.Nodes = []api.ReportNode{{Name: "w1", Measured: true, Answers: []api.NodeAnswer{{Question: api.Builds, Answer: api.Yes}}}}
+	page := printed(t, r, report.Options{Mapping: "cis"})
+	for _, want := range []string{
+		`<h2 id="controls">By control</h2>`, "<caption>CIS Kubernetes Benchmark 1.12</caption>", `scope="row">5.2.2`, `<td role="cell" data-of="Fail">1</td>`,
+		"Not judged in this run, because their checks did not run: ", "(no control)",
+		`<h2 id="pictures">Pictures</h2>`, `<svg xmlns="http://www.w3.org/2000/svg" class="pic" role="img"`, "Nodes by questions", ".pic-bad {",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if strings.Contains(printed(t, r, report.Options{}), "By control") {
+		t.Error("findings are grouped by control without --mapping")
+	}
+	r.Cluster.Provider = "eks"
+	if page := printed(t, r, report.Options{Mapping: "cis"}); !strings.Contains(page, "<p>Nothing is mapped: ") {
+		t.Error("a managed cluster is mapped")
 	}
 }
 
