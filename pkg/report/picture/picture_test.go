@@ -281,6 +281,49 @@ func TestUnreadMask(t *testing.T) {
 	}
 }
 
+// What one mask says is the least that is held: other capabilities are unknown.
+func TestPartlyReadMask(t *testing.T) {
+	partly := func(p *fact.Process) { p.CapPrm = fact.CapMask{} }
+	p := draw(t, of(facttest.Measured(facttest.With(partly), fact.Container{})))["capabilities"]
+	const capabilities, held, legend = 41, 14, 1
+	if n := strings.Count(p.SVG, ">?</text>"); n != capabilities-held+legend {
+		t.Errorf("%d question marks", n)
+	}
+	// Another pod of the same workload was read whole.
+	set := cluster()
+	add(set, 1, func(m *fact.MeasuredContainer) {
+		m.Processes = slices.Clone(m.Processes)
+		partly(&m.Processes[0])
+	})
+	set.Workloads[1].Owner = set.Workloads[0].Owner
+	if p := draw(t, of(set))["capabilities"]; !strings.HasPrefix(p.Summary, "1 container of workloads") || !strings.Contains(p.Summary, "Of 1 not every process was read") {
+		t.Error(p.Summary)
+	}
+}
+
+// A container that runs, of which the node showed nothing, is unknown.
+func TestDriftOfUnseen(t *testing.T) {
+	set := cluster()
+	add(set, 1)
+	set.Nodes[1].Measured.Containers = nil
+	p := draw(t, of(set))["drift"]
+	if !strings.HasPrefix(p.Summary, "Of 2 running containers in 2 workloads, drift was detected in 0, is possible in 1, prevented in 0 and unknown in 1.") {
+		t.Error(p.Summary)
+	}
+}
+
+func TestPercent(t *testing.T) {
+	r := of(nil)
+	classes := slices.Repeat([]fact.StorageClass{fact.ClassAESCBC}, 999)
+	r.Stored = store(true, append(classes, fact.ClassIdentityJSON)...)
+	p := draw(t, r)["secrets"]
+	for _, want := range []string{">1 (&lt;1 %)<", ">999 (&gt;99 %)<"} {
+		if !strings.Contains(p.SVG, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
 const hostileName = "</text></svg><script>alert(1)</script>\x00\x1b[31m\u202e\u200b\ue000\ufffe\xff&\"'=cmd|" // and what XML forbids
 
 func TestHostileNames(t *testing.T) {
