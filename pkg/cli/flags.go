@@ -154,7 +154,7 @@ func (f *reportFlags) prints(format string) bool {
 }
 
 // groups are the formats that group by controls.
-var groups = []string{"table", "wide", "markdown", "csv"}
+var groups = []string{"table", "wide", "html", "markdown", "csv"}
 
 // validateMapping refuses a mapping that no output would show.
 func (f *reportFlags) validateMapping() error {
