@@ -46,7 +46,7 @@ func TestAxe(t *testing.T) {
 				t.Error("axe-core finds nothing in a page with a button without a name")
 			}
 		})
-	}	// axe-core needs a script that runs. What the page shows without one is what it shows if it cannot
+	} // axe-core needs a script that runs. What the page shows without one is what it shows if it cannot
 	// unpack its findings.
 	t.Run("not unpacked", func(t *testing.T) {
 		p, err := chromium.Open(damaged(t, path), View{Width: 1000})

@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -92,6 +93,7 @@ func (b *Browser) Open(file string, v View) (*Page, error) {
 	}
 	err = errors.Join(chromedp.Listen(ctx, p.listen), chromedp.Do(ctx,
 		send(network.Enable, network.EnableParams{}), send(log.Enable, cdp.Empty{}), send(runtime.Enable, cdp.Empty{}),
+		send(performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks}),
 		chromedp.EmulateViewport(int64(v.Width), 900),
 		send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: v.NoScript}),
 		send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}),
@@ -176,6 +178,20 @@ func (p *Page) PDF(file string) error {
 		return err
 	}
 	return os.WriteFile(file, pdf, 0o644) //nolint:gosec // as above
+}
+
+// CPU returns the processor time that the page's main thread has used: on a machine that does other
+// things, it says more than the clock.
+func (p *Page) CPU() (time.Duration, error) {
+	metrics, err := chromedp.Run(p.ctx, func(ctx context.Context, t *chromedp.Target) (performance.GetMetricsResult, error) {
+		return cdp.Call(ctx, t, performance.GetMetrics, cdp.Empty{})
+	})
+	for _, m := range metrics.Metrics {
+		if m.Name == "TaskDuration" {
+			return time.Duration(m.Value * float64(time.Second)), err
+		}
+	}
+	return 0, errors.Join(err, errors.New("chromium does not say what the page's thread used"))
 }
 
 // Sideways returns what is wider than the window, with the first of the elements that are; "" if
