@@ -85,7 +85,7 @@ func (p *page) answers(head *api.ChecklistReport) {
 			if part.Optional {
 				p.write(" <span class=\"dim\">optional</span>")
 			}
-			if answered(part.Workloads) != answered(part.Answer) {
+			if w := answered(part.Workloads); w != answered(part.Answer) && w != api.NotApplicable {
 				p.write(" <span class=\"but\">workloads: ", word(part.Workloads), "</span>")
 			}
 			p.write("<p class=\"dim\">", coverage(part.Coverage, part.Unknown, part.Accepted))
