@@ -317,7 +317,7 @@ func CSV(output []byte) (*Content, error) {
 		case of("kind") == formatcsv.KindAnswer:
 			c.Parts[of("question")+":"+of("part")] = of("verdict")
 		case of("kind") == formatcsv.KindLeftOut:
-			text, _, _ := strings.Cut(of("message"), " ")
+			text, _, _ := strings.Cut(strings.TrimPrefix(of("message"), "left out: "), " ")
 			n, err := number(text)
 			if err != nil {
 				return nil, err

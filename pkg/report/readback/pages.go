@@ -2,15 +2,18 @@ package readback
 
 import (
 	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
-
-	pagehtml "github.com/kubectl-checklist/kubectl-checklist/pkg/report/html"
 )
 
 var (
@@ -125,10 +128,6 @@ func first(n *html.Node, wanted func(*html.Node) bool) *html.Node {
 	return nil
 }
 
-func isElement(name string) func(*html.Node) bool {
-	return func(n *html.Node) bool { return n.Data == name }
-}
-
 // wordOf takes the mark away from a word: "✗ NO" is "no".
 func wordOf(text string) string {
 	words := strings.Fields(text)
@@ -149,12 +148,12 @@ func HTML(output []byte) (*Content, error) {
 	if err := page(c, root); err != nil {
 		return nil, err
 	}
-	rows, err := pagehtml.Read(output)
-	if err != nil {
-		return nil, err
+	data := first(root, func(n *html.Node) bool { return n.Data == "script" && attribute(n, "id") == "data" })
+	if data == nil {
+		return nil, errors.New("the page has no data")
 	}
-	for _, row := range rows {
-		c.item(row.Check, row.Subject, string(row.Verdict))
+	if err := packed(c, textOf(data)); err != nil {
+		return nil, err
 	}
 	without, err := noScript(root)
 	if err != nil {
@@ -169,35 +168,74 @@ func HTML(output []byte) (*Content, error) {
 	return c, nil
 }
 
-// below is the sentence about findings below --severity.
-var below = regexp.MustCompile(`^(\d+) findings? left out below the severity`)
-
 func page(c *Content, root *html.Node) error {
 	question := ""
 	for n := range root.Descendants() {
 		if n.Type != html.ElementNode {
 			continue
 		}
-		answer := attribute(n, "data-answer")
-		switch {
-		case n.Data == "article" && answer != "", n.Data == "li" && answer != "":
-			word := first(n, func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "class"), "w ") })
-			if word == nil || wordOf(textOf(word)) != wordOf(answer) {
-				return fmt.Errorf("the attribute of an answer says %q, which its word does not: %.100q", answer, textOf(n))
+		switch part := attribute(n, "data-part"); {
+		case n.Data == "article" && attribute(n, "data-question") != "", n.Data == "li" && part != "":
+			answer := first(n, func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "class"), "w ") })
+			if answer == nil {
+				return fmt.Errorf("no answer: %q", textOf(n))
 			}
-			if n.Data == "article" {
-				question = attribute(n, "data-question")
-				c.Answers[question] = wordOf(textOf(word))
+			if part != "" {
+				c.Parts[question+":"+part] = wordOf(textOf(answer))
 				continue
 			}
-			c.Parts[question+":"+attribute(n, "data-part")] = wordOf(textOf(word))
-		case n.Data == "li" && below.MatchString(textOf(n)):
-			hidden, err := number(below.FindStringSubmatch(textOf(n))[1])
+			question = attribute(n, "data-question")
+			c.Answers[question] = wordOf(textOf(answer))
+		case n.Data == "dt" && textOf(n) == "Findings left out":
+			value, _, _ := strings.Cut(textOf(n.NextSibling), " ")
+			hidden, err := number(value)
 			if err != nil {
 				return err
 			}
 			c.leave(Severity, hidden)
 		}
+	}
+	return nil
+}
+
+// packed reads the findings as page.js does.
+func packed(c *Content, text string) error {
+	deflated, err := zlib.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
+	if err != nil {
+		return err
+	}
+	raw, err := io.ReadAll(deflated)
+	if err != nil {
+		return err
+	}
+	if len(raw) < 4 {
+		return errors.New("the data is cut short")
+	}
+	length := int(binary.LittleEndian.Uint32(raw))
+	raw = raw[4:]
+	if length > len(raw) {
+		return errors.New("the data is cut short")
+	}
+	var about struct{ Rows, Evidence, Texts int }
+	if err := json.Unmarshal(raw[:length], &about); err != nil {
+		return err
+	}
+	raw = raw[length:]
+	const verdict, check, subject, columns = 0, 2, 5, 16 // of pkg/report/html; then three of evidence
+	if want := about.Texts + 4*(columns*about.Rows+3*about.Evidence); len(raw) != want {
+		return fmt.Errorf("expected %d bytes of data, found %d", want, len(raw))
+	}
+	texts := strings.Split(string(raw[:about.Texts]), "\n")
+	raw = raw[about.Texts:]
+	for i := range about.Rows {
+		of := func(column int) string {
+			n := 0
+			for j := range 4 { // the least bytes of a column come first
+				n |= int(raw[(4*column+j)*about.Rows+i]) << (8 * j)
+			}
+			return texts[n]
+		}
+		c.item(of(check), of(subject), of(verdict))
 	}
 	return nil
 }
