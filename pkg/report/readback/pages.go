@@ -186,9 +186,8 @@ func page(c *Content, root *html.Node) error {
 			}
 			question = attribute(n, "data-question")
 			c.Answers[question] = wordOf(textOf(answer))
-		case n.Data == "dt" && textOf(n) == "Findings left out":
-			value, _, _ := strings.Cut(textOf(n.NextSibling), " ")
-			hidden, err := number(value)
+		case n.Data == "b" && hiddenFindings.MatchString(textOf(n)):
+			hidden, err := number(strings.ReplaceAll(hiddenFindings.FindStringSubmatch(textOf(n))[1], ",", ""))
 			if err != nil {
 				return err
 			}
@@ -240,7 +239,10 @@ func packed(c *Content, text string) error {
 	return nil
 }
 
-var missing = regexp.MustCompile(`(\d+) (fail|unknown|accepted|pass)\b`)
+var (
+	hiddenFindings = regexp.MustCompile(`^([\d,]+) findings? left out$`)
+	missing        = regexp.MustCompile(`(\d+) (fail|unknown|accepted|pass)\b`)
+)
 
 // noScript returns the counts of the page without script. The rows of the worst findings and those
 // that it says are missing must be as many.
