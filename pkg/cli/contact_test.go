@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-checklist/kubectl-checklist/hack/requests"
 
@@ -343,5 +344,32 @@ func TestWhoRanIt(t *testing.T) {
 	posts := slices.DeleteFunc(slices.Clone(s.asked), func(a requests.Access) bool { return slices.Contains([]string{"get", "list"}, a.Verb) })
 	if len(posts) != 1 || posts[0].Resource != "selfsubjectreviews" {
 		t.Errorf("--no-probe asked for %+v", posts)
+	}
+}
+
+// A report of a cluster says which one it is, without any flag: diff then refuses reports of two
+// clusters, also behind one address.
+func TestReportNamesItsCluster(t *testing.T) {
+	s := newSmallCluster(t)
+	kubeconfigFor(t, s.URL)
+	var reports []string
+	for i, uid := range []string{uidOf(1), uidOf(1), uidOf(2)} {
+		s.mu.Lock()
+		s.uid = types.UID(uid)
+		s.mu.Unlock()
+		path := filepath.Join(t.TempDir(), "report.json")
+		env, out, errOut := testEnv()
+		if code := Main(t.Context(), env, []string{"pods", "--no-probe", "--output-file", "json=" + path, "-o", "jsonpath={.cluster.uid}"}); code != ExitOK || out.String() != uid {
+			t.Fatalf("run %d: status %d, cluster %q: %s", i, code, out, errOut)
+		}
+		reports = append(reports, path)
+	}
+	env, out, errOut := testEnv()
+	if code := Main(t.Context(), env, append([]string{"diff"}, reports[:2]...)); code != ExitOK || strings.Contains(out.String(), "Whether both are of one cluster is unknown") {
+		t.Errorf("one cluster: status %d: %s%s", code, out, errOut)
+	}
+	env, out, errOut = testEnv()
+	if code := Main(t.Context(), env, append([]string{"diff"}, reports[1:]...)); code != ExitFailure || !strings.Contains(errOut.String(), "--other-cluster") {
+		t.Errorf("two clusters: status %d: %s%s", code, out, errOut)
 	}
 }

@@ -255,7 +255,6 @@ func (r *evaluation) gatherCluster(ctx context.Context, source *gather.Cluster, 
 	progress := r.env.newProgress(r.env.showsProgress(r.report.progress), "measuring nodes")
 	source.User = true
 	r.env.asksFirst(source, probe.yes)
-	source.UID = r.waivers != nil || r.drafts != nil || r.report.saveFacts != ""
 	source.Name, source.Config, source.Getter = clusterName(flags), config, flags
 	source.NoProbe, source.Probe, source.Warn = probe.noProbe, probe.options(r.env), r.env.warnLine
 	source.Probe.Guard, source.Probe.Progress = guardStarter(flags), progress.update

@@ -22,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
@@ -40,6 +41,7 @@ import (
 // smallCluster is an API server for reading. It lists two nodes and nothing else, and
 // records the requests.
 type smallCluster struct {
+	uid types.UID // of its namespaces
 	*httptest.Server
 	mu     sync.Mutex
 	asked  []requests.Access
@@ -185,7 +187,7 @@ func newSmallCluster(t *testing.T) *smallCluster {
 		case strings.HasPrefix(a.Path, "/openapi/v3/"):
 			answer = map[string]any{}
 		case a.Verb == "get" && a.Resource == "namespaces":
-			answer = metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"}, ObjectMeta: metav1.ObjectMeta{Name: a.Name}}
+			answer = metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"}, ObjectMeta: metav1.ObjectMeta{Name: a.Name, UID: s.uid}}
 		case a.Verb == "get" && a.Resource == "nodes" && nodes[a.Name] != nil:
 			answer = nodes[a.Name]
 		case a.Verb == "create" && a.Resource == "selfsubjectreviews": // it stores nothing

@@ -49,8 +49,6 @@ type Cluster struct {
 	// --no-configmaps.
 	NoConfigMaps bool
 
-	// UID asks for the UID of the namespace kube-system, by which waivers name clusters.
-	UID bool
 	// User asks for the API server's name for the user, who runs this.
 	User bool
 
@@ -123,7 +121,6 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 		}
 	}
 	if c.Confirm != nil && c.creates() {
-		lists.UID = true
 		lists.Confirm = func(ctx context.Context, result *cluster.Result) (bool, error) { return c.ask(ctx, named, result) }
 	}
 	result, err := cluster.Collect(ctx, lists)
@@ -173,9 +170,6 @@ func (c *Cluster) Gather(ctx context.Context) (*Gathered, error) {
 func (c *Cluster) take(set *fact.Set, result *cluster.Result) {
 	set.Cluster, set.Nodes, set.Workloads, set.PodScope = result.Cluster, result.Nodes, result.Workloads, result.PodScope
 	set.Cluster.Name = weburl.Clean(c.Name)
-	if !c.UID {
-		set.Cluster.UID = "" // read for the question: a report is the same whether or not somebody was asked
-	}
 	set.Secrets, set.SecretsListed, set.Gaps = result.Secrets, result.SecretsListed, result.Gaps
 	set.LegacyTokens, set.TokensListed = result.LegacyTokens, result.TokensListed
 	set.SecretStores, set.StoresRead, set.Meshes = result.SecretStores, result.StoresRead, result.Meshes
@@ -222,7 +216,7 @@ func (c *Cluster) lists() cluster.Options {
 		DryRuns:  needed(fact.Enforcing) && c.creates(),
 		Policies: needed(fact.Enforcing), NoConfigMaps: c.NoConfigMaps, Engines: needed(fact.Enforcing),
 		Namespace: c.Namespace, Selector: c.Selector, FieldSelector: c.FieldSelector,
-		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, UID: c.UID, User: c.User, Objects: c.Objects,
+		NodeSelector: c.NodeSelector, NoIDs: c.NoIDs, UID: true, User: c.User, Objects: c.Objects,
 	}
 	for _, name := range c.NodeNames {
 		opts.NodeNames = append(opts.NodeNames, nodeName(name))

@@ -271,7 +271,11 @@ func TestClusterAsksForWhatIsNeeded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newDemo(t)
-			gathered(t, s, tc.source)
+			s.ready = true
+			got, _, _ := gathered(t, s, tc.source)
+			if got.Set.Cluster.UID != "of-kube-system" { // two reports can be compared
+				t.Errorf("UID of the cluster %q", got.Set.Cluster.UID)
+			}
 			for _, path := range []string{pods, nodes, secrets, maps, leases, namespaces, deployments} {
 				if got, want := s.asks(path), slices.Contains(tc.want, path); got != want {
 					t.Errorf("%s: asked %v, want %v", path, got, want)

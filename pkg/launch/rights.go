@@ -92,7 +92,7 @@ func rights() []right {
 		{where: everywhere, resource: "podtemplates", verb: "list", when: reads, without: "PodTemplates are unknown"},
 		{where: everywhere, group: "apiextensions.k8s.io", resource: "customresourcedefinitions", verb: "list", when: reads, without: "custom resources that hold pod templates are found by the published schemas"},
 		{where: everywhere, resource: "namespaces", verb: "list", when: reads, without: "it is unknown which Pod Security level namespaces enforce, unless the run looks at one namespace only"},
-		{where: everywhere, resource: "namespaces", verb: "get", when: reads, without: "it is unknown which Pod Security level the namespace of the run enforces"},
+		{where: everywhere, resource: "namespaces", verb: "get", when: reads, without: "it is unknown which cluster a report is of (the UID of kube-system), and which Pod Security level the namespace of the run enforces"},
 		{where: everywhere, group: "node.k8s.io", resource: "runtimeclasses", verb: "list", when: reads, without: "sandboxed runtimes are not recognized"},
 		{where: everywhere, resource: "secrets", verb: "list", when: reads, without: "the question about secrets is never answered with yes"},
 		{where: everywhere, resource: "configmaps", verb: "list", when: reads, without: "credentials in ConfigMaps, and what scripts in them install, are unknown (--no-configmaps does not look for them)"},

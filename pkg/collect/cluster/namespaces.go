@@ -69,8 +69,11 @@ func namespaceFacts(m *metav1.PartialObjectMetadata) fact.Namespace {
 }
 
 // uid is the UID of the namespace kube-system, by metadata; "" if it cannot be read. A waiver that
-// names a cluster then covers nothing, and says so.
+// names a cluster then covers nothing, and diff cannot tell whether two reports are of one cluster:
+// both say so.
 func (c *clients) uid(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, nameTime)
+	defer cancel()
 	m, err := c.metadata.Resource(corev1.SchemeGroupVersion.WithResource("namespaces")).Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	if err != nil {
 		return ""

@@ -13,8 +13,9 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
-// userTime bounds the request for the user's name. A report is complete without it.
-const userTime = 10 * time.Second
+// nameTime bounds the requests for the names of the user and of the cluster. A report is complete
+// without them.
+const nameTime = 10 * time.Second
 
 // reviewVersions are the versions of SelfSubjectReview: since 1.28, 1.27 and 1.26 (KEP-3325).
 // Only the first is served unless an administrator turns on another.
@@ -25,7 +26,7 @@ var reviewVersions = []string{"v1", "v1beta1", "v1alpha1"}
 // Only the name is kept, at most fact.MaxDryRunName bytes and a mark. Groups, UID and extra
 // fields can hold ids of sessions and tokens.
 func (c *clients) user(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, userTime)
+	ctx, cancel := context.WithTimeout(ctx, nameTime)
 	defer cancel()
 	for _, version := range reviewVersions {
 		review := authenticationv1.SelfSubjectReview{
