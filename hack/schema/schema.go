@@ -19,11 +19,20 @@ const module = "github.com/kubectl-checklist/kubectl-checklist"
 // words are the values of types that have few. What reads a report must expect others in a later
 // version only where its comment says so.
 var words = map[reflect.Type][]any{
-	reflect.TypeFor[api.Severity]():   {api.Critical, api.High, api.Medium, api.Low},
-	reflect.TypeFor[api.Verdict]():    {api.Pass, api.Fail, api.VerdictUnknown, api.Accepted},
-	reflect.TypeFor[api.Basis]():      {api.Declared, api.Measured},
-	reflect.TypeFor[api.AnswerWord](): {api.Yes, api.No, api.Unknown, api.NotApplicable},
-	reflect.TypeFor[api.Question]():   {api.Builds, api.Immutable, api.Privileged, api.Hosts, api.Secrets, api.Drift},
+	reflect.TypeFor[api.Severity]():    {api.Critical, api.High, api.Medium, api.Low},
+	reflect.TypeFor[api.Verdict]():     {api.Pass, api.Fail, api.VerdictUnknown, api.Accepted},
+	reflect.TypeFor[api.Basis]():       {api.Declared, api.Measured},
+	reflect.TypeFor[api.AnswerWord]():  {api.Yes, api.No, api.Unknown, api.NotApplicable},
+	reflect.TypeFor[api.ChangeClass](): classes(),
+	reflect.TypeFor[api.Question]():    {api.Builds, api.Immutable, api.Privileged, api.Hosts, api.Secrets, api.Drift},
+}
+
+func classes() []any {
+	var out []any
+	for _, c := range api.ChangeClasses() {
+		out = append(out, c)
+	}
+	return out
 }
 
 // mapType replaces types that the reflector does not know as JSON knows them.
@@ -59,7 +68,7 @@ func schemas(root string) map[string][]byte {
 	for _, of := range []struct {
 		kind string
 		of   any
-	}{{api.ReportKind, &api.ChecklistReport{}}} {
+	}{{api.ReportKind, &api.ChecklistReport{}}, {api.DiffKind, &api.ChecklistDiff{}}} {
 		reflector := &jsonschema.Reflector{Mapper: mapType, AllowAdditionalProperties: false}
 		must(reflector.AddGoComments(module, "./pkg/api"))
 		for name, text := range reflector.CommentMap {
@@ -70,10 +79,9 @@ func schemas(root string) map[string][]byte {
 		schema := reflector.Reflect(of.of)
 		schema.ID = jsonschema.ID("https://kubectl-checklist.github.io/" + file(of.kind))
 		root := schema.Definitions[of.kind]
-		for name, value := range map[string]string{"apiVersion": api.GroupVersion.String(), "kind": of.kind} {
-			root.Properties.Set(name, &jsonschema.Schema{Type: "string", Const: value})
-			root.Required = append([]string{name}, without(root.Required, name)...)
-		}
+		root.Properties.Set("apiVersion", &jsonschema.Schema{Type: "string", Const: api.GroupVersion.String()})
+		root.Properties.Set("kind", &jsonschema.Schema{Type: "string", Const: of.kind})
+		root.Required = append([]string{"apiVersion", "kind"}, without(without(root.Required, "apiVersion"), "kind")...)
 		var text bytes.Buffer
 		encoder := json.NewEncoder(&text)
 		encoder.SetEscapeHTML(false)

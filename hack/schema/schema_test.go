@@ -41,12 +41,12 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
-func compiled(t *testing.T) *jsonschema.Schema {
+func compiled(t *testing.T, kind string) *jsonschema.Schema {
 	t.Helper()
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft2020)
 	compiler.AssertFormat()
-	schema, err := compiler.Compile(filepath.Join(folder, file(api.ReportKind)))
+	schema, err := compiler.Compile(filepath.Join(folder, file(kind)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func printed(t *testing.T, args ...string) []byte {
 
 // Reports of every command, as users get them, follow the schema.
 func TestReports(t *testing.T) {
-	schema := compiled(t)
+	schema := compiled(t, api.ReportKind)
 	facts, err := filepath.Glob("../../pkg/cli/testdata/cases/*.json")
 	if err != nil || len(facts) < 5 {
 		t.Fatalf("found %d facts (%v)", len(facts), err)
@@ -117,7 +117,7 @@ func TestReports(t *testing.T) {
 
 // What is no report of this version does not follow the schema.
 func TestBroken(t *testing.T) {
-	schema := compiled(t)
+	schema := compiled(t, api.ReportKind)
 	good := string(printed(t, "pods", "-o", "json", "--facts", "../../pkg/cli/testdata/cases/P2.json"))
 	if err := validate(t, schema, []byte(good)); err != nil {
 		t.Fatal(err)
@@ -144,12 +144,73 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// What diff prints follows its schema: of every pair of facts, so that each class, an answer that
+// changed, warnings and another catalogue are among them, and of one report with itself.
+func TestDiffs(t *testing.T) {
+	schema := compiled(t, api.DiffKind)
+	facts, err := filepath.Glob("../../pkg/cli/testdata/cases/*.json")
+	if err != nil || len(facts) < 5 {
+		t.Fatalf("found %d facts (%v)", len(facts), err)
+	}
+	classes := map[api.ChangeClass]bool{}
+	other := filepath.Join(t.TempDir(), "other.json") // a report by another catalogue
+	text := bytes.Replace(printed(t, "-o", "json", "--facts", facts[0]), []byte(`"catalogueVersion": "`), []byte(`"catalogueVersion": "other-`), 1)
+	if err := os.WriteFile(other, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, path := range facts {
+		for _, against := range []string{path, facts[(i+1)%len(facts)], other} {
+			text := printed(t, "diff", path, against, "-o", "json", "--show-unchanged", "--other-cluster")
+			if err := validate(t, schema, text); err != nil {
+				t.Errorf("%s and %s: %v", path, against, err)
+			}
+			var d api.ChecklistDiff
+			if err := json.Unmarshal(text, &d); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range d.Changes {
+				classes[c.Class] = true
+			}
+			if against == path && (len(d.Changes) == 0 || d.Summary.Unchanged != len(d.Changes)) {
+				t.Errorf("%s: with itself, %d of %d are unchanged", path, d.Summary.Unchanged, len(d.Changes))
+			}
+			if against == other && d.Catalogue == nil {
+				t.Errorf("%s: the catalogue did not change", path)
+			}
+		}
+	}
+	for _, class := range []api.ChangeClass{api.ChangeNew, api.ChangeGone, api.ChangeUnchanged, api.ChangeNoLongerMeasured} {
+		if !classes[class] {
+			t.Errorf("no finding is %s", class)
+		}
+	}
+	good := string(printed(t, "diff", facts[0], facts[0], "-o", "json", "--show-unchanged"))
+	for name, change := range map[string][2]string{
+		"another kind":  {`"kind": "ChecklistDiff"`, `"kind": "ChecklistReport"`},
+		"another class": {`"class": "unchanged"`, `"class": "same"`},
+		"no summary":    {`"summary": {`, `"sums": {`},
+	} {
+		if !strings.Contains(good, change[0]) {
+			t.Errorf("%s: the diff has no %s", name, change[0])
+		} else if err := validate(t, schema, []byte(strings.Replace(good, change[0], change[1], 1))); err == nil {
+			t.Errorf("%s: expected an error, found none", name)
+		}
+	}
+}
+
 // Each field has a description, its own or that of its type, so that nobody guesses a unit.
 func TestDescriptions(t *testing.T) {
+	for kind, least := range map[string]int{api.ReportKind: 15, api.DiffKind: 8} {
+		descriptions(t, kind, least)
+	}
+}
+
+func descriptions(t *testing.T, kind string, least int) {
+	t.Helper()
 	var schema struct {
 		Defs map[string]struct{ Description string } `json:"$defs"`
 	}
-	text, err := os.ReadFile(filepath.Join(folder, file(api.ReportKind)))
+	text, err := os.ReadFile(filepath.Join(folder, file(kind)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +222,7 @@ func TestDescriptions(t *testing.T) {
 			t.Errorf("%s: description %q", name, of.Description)
 		}
 	}
-	if len(schema.Defs) < 15 {
-		t.Error(fmt.Sprint(len(schema.Defs), " types"))
+	if len(schema.Defs) < least {
+		t.Error(fmt.Sprint(kind, ": ", len(schema.Defs), " types"))
 	}
 }
