@@ -1,6 +1,7 @@
 package show
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -36,7 +37,11 @@ func web(out io.Writer, d *api.ChecklistDiff) error {
 			p.Cell("Failing now", failing)
 			p.Write("</tr>\n")
 		}
-		p.Write("</tbody>\n</table>\n</section>\n")
+		p.Write("</tbody>\n</table>\n")
+		if d.Summary.ByCatalogue > 0 {
+			p.Write("<p>", html.Text(byCatalogue(&d.Summary)), "</p>\n")
+		}
+		p.Write("</section>\n")
 		answers(p, d.Answers)
 		for _, g := range groups(d, mostPageRows) {
 			section(p, &g)
@@ -76,7 +81,7 @@ func answers(p *html.Page, list []api.AnswerChange) {
 
 func section(p *html.Page, g *group) {
 	id := strings.ReplaceAll(string(g.class), " ", "-")
-	p.Write("<section aria-labelledby=\"", id, "\">\n<h2 id=\"", id, "\">", html.Text(string(g.class)), "</h2>\n")
+	p.Write("<section aria-labelledby=\"", id, "\">\n<h2 id=\"", id, "\">", html.Text(title(g.class)), "</h2>\n")
 	if len(g.shown) > 0 {
 		p.Header(fmt.Sprintf("%d of %d, the worst first", len(g.shown), g.n), "Check", "Severity", "Old", "New", "Subject", "Finding", "Reason")
 	}
@@ -93,11 +98,15 @@ func section(p *html.Page, g *group) {
 				p.Cell(s.name, "nothing")
 				continue
 			}
-			p.Cell(s.name, html.Verdict(s.state.Verdict)+" <small>"+severity(s.state)+"</small>")
+			text := html.Verdict(s.state.Verdict)
+			if moved(c) {
+				text += " <small>" + severity(s.state) + "</small>"
+			}
+			p.Cell(s.name, text)
 		}
 		p.Cell("Subject", html.Text(subject(c)))
 		p.Cell("Finding", html.Text(state.Message))
-		p.Cell("Reason", html.Text(why(c)))
+		p.Cell("Reason", cmp.Or(html.Text(why(c)), "–"))
 		p.Write("</tr>\n")
 	}
 	if len(g.shown) > 0 {

@@ -42,7 +42,11 @@ func page(out io.Writer, d *api.ChecklistDiff) error {
 		}
 		add(fmt.Sprintf("| %s | %d | %s |\n", name, t.n, failing))
 	}
-	add("\n- Old: " + markdown.Code(side(&d.Old), 600) + "\n- New: " + markdown.Code(side(&d.New), 600) + "\n")
+	add("\n")
+	if d.Summary.ByCatalogue > 0 {
+		add("- " + byCatalogue(&d.Summary) + "\n")
+	}
+	add("- Old: " + markdown.Code(side(&d.Old), 600) + "\n- New: " + markdown.Code(side(&d.New), 600) + "\n")
 	for _, line := range catalogue(d.Catalogue) {
 		add("- Note: " + markdown.Code(line, 2000) + "\n")
 	}
@@ -75,7 +79,7 @@ func page(out io.Writer, d *api.ChecklistDiff) error {
 			row := fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", severity(state), markdown.Code(states(c), 80), markdown.Code(c.Check, 80),
 				markdown.Code(subject(c), 300), markdown.Code(state.Message, 300), markdown.Code(why(c), 200))
 			if !begun {
-				row = "\n### " + string(g.class) + "\n\n| Severity | Verdict | Check | Subject | Finding | Reason |\n| --- | --- | --- | --- | --- | --- |\n" + row
+				row = "\n### " + title(g.class) + "\n\n| Severity | Verdict | Check | Subject | Finding | Reason |\n| --- | --- | --- | --- | --- | --- |\n" + row
 			}
 			begun = true
 			if !add(row) {

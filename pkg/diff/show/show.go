@@ -151,10 +151,25 @@ func states(c *api.Change) string {
 		return string(s.Verdict)
 	}
 	text := word(c.Old) + " -> " + word(c.New)
-	if c.Old != nil && c.New != nil && c.Old.Severity != c.New.Severity {
+	if moved(c) {
 		text += fmt.Sprintf(", %s -> %s", severity(c.Old), severity(c.New))
 	}
 	return text
+}
+
+// moved reports whether both have the finding, with another severity.
+func moved(c *api.Change) bool {
+	return c.Old != nil && c.New != nil && c.Old.Severity != c.New.Severity
+}
+
+// title is a class as a heading.
+func title(class api.ChangeClass) string {
+	return strings.ToUpper(string(class[:1])) + string(class[1:])
+}
+
+// byCatalogue says how many changes are no news of the cluster.
+func byCatalogue(s *api.DiffSummary) string {
+	return fmt.Sprintf("%d of these follow from the change of the catalogue", s.ByCatalogue)
 }
 
 // severity is a word of ours, or "unknown".

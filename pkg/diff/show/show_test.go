@@ -252,6 +252,19 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+// What follows from another catalogue is counted wherever people look.
+func TestByCatalogue(t *testing.T) {
+	d := compared(t, "c", 1)
+	for _, n := range []int{0, 7} {
+		d.Summary.ByCatalogue = n
+		for _, format := range []string{"table", "markdown", "html"} {
+			if got := strings.Contains(printed(t, format, d, Options{Width: 100}), "7 of these follow from the change of the catalogue"); got != (n > 0) {
+				t.Errorf("%s: %d by the catalogue, said: %t", format, n, got)
+			}
+		}
+	}
+}
+
 func TestHTML(t *testing.T) {
 	got := printed(t, "html", compared(t, hostile, mostPageRows+1), Options{})
 	for _, bad := range []string{"<script", "<img", "onerror=a()>&\"", "\x1b", "\u202e", "\u200b", "</style></main>"} {
@@ -261,7 +274,7 @@ func TestHTML(t *testing.T) {
 	}
 	for _, want := range []string{
 		"<!doctype html>", `content="default-src 'none'; style-src 'sha256-`, "base-uri 'none'; form-action 'none'", "✗ fail", "? unknown",
-		"500 of 501, the worst first", "Left out: 1 more (-o json has all)", "Left out: 1 more, 501 that pass (-o json has all)", "<h2 id=\"no-longer-measured\">",
+		"500 of 501, the worst first", `<h2 id="new">New</h2>`, "✗ fail</span> <small>low</small>", "Left out: 1 more (-o json has all)", "Left out: 1 more, 501 that pass (-o json has all)", "<h2 id=\"no-longer-measured\">",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q", want)
@@ -286,7 +299,7 @@ func (f *full) Write(b []byte) (int, error) {
 }
 
 func TestFullDisk(t *testing.T) {
-	d := compared(t, "c", 2000)
+	d := compared(t, "c", 300) // more than any buffer holds
 	for _, format := range Names() {
 		if err := Print(&full{10}, format, d, Options{}); err == nil {
 			t.Errorf("%s: no error", format)

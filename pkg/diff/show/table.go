@@ -64,7 +64,9 @@ func table(out io.Writer, d *api.ChecklistDiff, opts Options) error {
 		b.WriteString(count + "  " + screen.Painted(text, paint, opts.Color) + "\n")
 	}
 	if d.Summary.ByCatalogue > 0 {
-		fmt.Fprintf(&b, "%6d  of these by the catalogue\n", d.Summary.ByCatalogue)
+		for _, line := range screen.Wrap(byCatalogue(&d.Summary), width-8) {
+			b.WriteString(strings.Repeat(" ", 8) + line + "\n")
+		}
 	}
 	if len(d.Answers) > 0 {
 		b.WriteString("\n" + screen.Painted("ANSWERS", screen.Bold, opts.Color) + "\n")
