@@ -21,7 +21,10 @@ func controlled(version, provider string) *api.ChecklistReport {
 	return &api.ChecklistReport{
 		Cluster: api.ReportCluster{Version: version, Provider: provider},
 		Checks: []api.ReportCheck{
-			{Check: "privileged/host-namespaces"}, {Check: "privileged/privileged-container"}, {Check: "privileged/seccomp"}, {Check: "privileged/block-devices"},
+			{Check: "privileged/host-namespaces"},
+			{Check: "privileged/privileged-container"},
+			{Check: "privileged/seccomp"},
+			{Check: "privileged/block-devices"},
 			{Check: "drift/writable-root"}, // its control has another check, which did not run
 		},
 		Findings: []api.Finding{
