@@ -88,7 +88,7 @@ func section(p *html.Page, g *group) {
 	for i := range g.shown {
 		c := &g.shown[i]
 		state := diff.State(c)
-		p.Write(`<tr role="row"><th role="rowheader" scope="row">`, html.Text(c.Check), "</th>")
+		p.Write(`<tr role="row"><th role="rowheader" scope="row">`, html.Breakable(c.Check), "</th>")
 		p.Cell("Severity", severity(state))
 		for _, s := range []struct {
 			name  string
@@ -104,7 +104,7 @@ func section(p *html.Page, g *group) {
 			}
 			p.Cell(s.name, text)
 		}
-		p.Cell("Subject", html.Text(subject(c)))
+		p.Cell("Subject", html.Breakable(subject(c)))
 		p.Cell("Finding", html.Text(state.Message))
 		p.Cell("Reason", cmp.Or(html.Text(why(c)), "–"))
 		p.Write("</tr>\n")

@@ -177,7 +177,7 @@ func (p *page) begin(head *api.ChecklistReport) {
 	c := &head.Cluster
 	who := c.User
 	if who == "" {
-		who = "unknown: no API server said it"
+		who = "unknown: the report does not name the user"
 	}
 	p.term("Who ran it", who)
 	when := "unknown"
@@ -256,7 +256,8 @@ func (p *page) leftOut(head *api.ChecklistReport, least api.Severity, hidden int
 		note("<b>Only part of the cluster:</b> %s.", text(s.Narrowed))
 	}
 	if c := &head.Cluster; c.MeasuredNodes < c.Nodes {
-		note("<b>%d of %d nodes were not measured.</b> What only they can tell is unknown.", c.Nodes-c.MeasuredNodes, c.Nodes)
+		n := c.Nodes - c.MeasuredNodes
+		note("<b>%d of %s %s not measured.</b> What only %s can tell is unknown.", n, count(c.Nodes, "node"), verb(n, "was", "were"), verb(n, "it", "they"))
 	}
 	if n := len(s.LeftOutChecks); n > 0 {
 		note("<b>%s left out:</b> %s.", count(n, "check"), text(list(s.LeftOutChecks, 12)))

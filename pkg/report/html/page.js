@@ -74,6 +74,10 @@
     for (let i = 0; i < rows; i++) if (number[column[i]]++ === 0) found.push(column[i]);
     return {number, found};
   }
+  // A finding about a workload is about pods of any nodes: its evidence names them.
+  const label = (column, text) => strings[text] || (column === NODE ? "(no single node)" : "(none)");
+  const unknown = strings.indexOf("unknown"); // -1 if no finding is
+  const unknowns = (list) => list.reduce((sum, i) => sum + (columns[VERDICT][i] === unknown ? 1 : 0), 0);
   const byText = (a, b) => strings[a] < strings[b] ? -1 : 1;
 
   // Filters. The dictionary is searched once for a text, then rows only look up its result.
@@ -114,11 +118,12 @@
     return false;
   }
 
-  let found = [], page = 0;
+  let found = filtered(), page = 0;
+  const total = unknowns(found);
   const status = make("p", {role: "status"});
   const body = make("tbody", {role: "rowgroup"});
   const back = make("button", {type: "button"}, "Previous"), next = make("button", {type: "button"}, "Next");
-  const place = make("span");
+  const place = make("span", {"aria-live": "polite"});
   const clear = make("button", {type: "button"}, "Clear filters");
   const filters = make("div", {class: "filters", role: "search", "aria-label": "Filter the findings"});
 
@@ -138,7 +143,7 @@
     let most = all;
     if (most.length > MOST) most = most.sort((a, b) => number[b] - number[a]).slice(0, MOST);
     if (column > SEVERITY) most.sort(byText);
-    const options = most.map((text) => make("option", {value: text}, `${strings[text] || "(none)"} (${number[text]})`));
+    const options = most.map((text) => make("option", {value: text}, `${label(column, text)} (${number[text]})`));
     if (all.length > MOST) options.push(make("option", {disabled: ""}, `and ${all.length - MOST} more: use Text`));
     const select = make("select", {id: title.toLowerCase()}, make("option", {value: ""}, "all"), ...options);
     selects.push(select);
@@ -203,7 +208,7 @@
     for (const i of found) if (column[i] === text) number++;
     const title = state.group === CHECK && own(about.titles, strings[text]) ? `: ${about.titles[strings[text]]}` : "";
     return make("tr", {role: "row", class: "group"}, make("th", {role: "rowheader", scope: "rowgroup", colspan: "5"},
-      ...name(strings[text] || "(none)"), title, ` (${number})`));
+      ...name(label(state.group, text)), title, ` (${number})`));
   }
   function draw() {
     const first = page * PAGE, last = Math.min(first + PAGE, found.length), shown = [];
@@ -219,7 +224,8 @@
   function refresh() {
     found = filtered();
     page = 0;
-    status.textContent = `${found.length} of ${rows} findings`;
+    const hidden = total - unknowns(found);
+    status.textContent = `${found.length} of ${rows} findings` + (hidden > 0 ? `. Hidden: ${hidden} unknown` : "");
     clear.disabled = chosen.size === 0 && state.text.trim() === "";
     draw();
   }

@@ -31,6 +31,9 @@ func WritePage(out io.Writer, title string, body func(*Page)) error {
 // Text returns a text of others as markup, in elements and in quoted attributes.
 func Text(s string) string { return text(s) }
 
+// Breakable is Text, with a place for a line to break after each slash.
+func Breakable(s string) string { return breakable(s) }
+
 // Write writes markup.
 func (p *Page) Write(markup ...string) { p.page.write(markup...) }
 

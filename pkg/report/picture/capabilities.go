@@ -48,7 +48,7 @@ func capabilities(view *checks.View) Picture {
 		}
 		return p
 	}
-	beyond, extra, partly := 0, 0, 0
+	beyond, extra, partly, undeclared := 0, 0, 0, 0
 	for i := range list {
 		if list[i].Beyond != 0 {
 			beyond++
@@ -59,6 +59,9 @@ func capabilities(view *checks.View) Picture {
 		if list[i].Partly {
 			partly++
 		}
+		if !list[i].DeclaredKnown {
+			undeclared++
+		}
 	}
 	slices.SortStableFunc(list, func(a, b masks) int {
 		return cmp.Or(
@@ -67,8 +70,14 @@ func capabilities(view *checks.View) Picture {
 		)
 	})
 	shown := list[:min(len(list), mostMasks)]
-	p.Summary = fmt.Sprintf("%s of workloads measured: %d with capabilities that the spec does not give, %d with capabilities beyond the runtime's default.",
-		counted(len(list), "container"), beyond, extra)
+	p.Summary = counted(len(list), "container") + " of workloads measured: "
+	if beyond > 0 || undeclared < len(list) { // without a spec, nothing can be beyond it
+		p.Summary += fmt.Sprintf("%d with capabilities that the spec does not give, ", beyond)
+	}
+	p.Summary += fmt.Sprintf("%d with capabilities beyond the runtime's default.", extra)
+	if undeclared > 0 {
+		p.Summary += fmt.Sprintf(" Of %d it is not known what the spec gives.", undeclared)
+	}
 	if partly > 0 {
 		p.Summary += fmt.Sprintf(" Of %d not every process was read: they may hold more.", partly)
 	}
@@ -154,11 +163,12 @@ func own(a, b bool) int {
 	return 1
 }
 
-// lastOf is the number of the last capability that the picture names.
+// lastOf is the number of the last capability that the picture names. A newer kernel has more than
+// have a name here.
 func lastOf(shown []masks) int {
 	last := int(capability.Last)
 	for i := range shown {
-		last = max(last, bits.Len64(shown[i].Measured)-1)
+		last = max(last, bits.Len64(shown[i].Measured|shown[i].Declared)-1)
 	}
 	return last
 }

@@ -301,6 +301,53 @@ func TestPartlyReadMask(t *testing.T) {
 	}
 }
 
+// What a spec gives is unknown where none was read: nothing is said to be beyond it, or within it.
+func TestUnreadSpec(t *testing.T) {
+	set := cluster()
+	set.Workloads = nil
+	p := draw(t, of(set))["capabilities"]
+	if want := "1 container of workloads measured: 1 with capabilities beyond the runtime's default. Of 1 it is not known what the spec gives."; p.Summary != want {
+		t.Errorf("%q, want %q", p.Summary, want)
+	}
+	const capabilities, legend = 41, 1
+	if n := strings.Count(p.SVG, ">?</text>"); n != capabilities+legend {
+		t.Errorf("%d question marks", n)
+	}
+	holds := func(p *fact.Process) { p.CapEff = fact.NewCapMask(1 << 21) }
+	set = facttest.Measured(facttest.With(holds), fact.Container{CapAdd: []string{"NEW_ONE"}})
+	if p := draw(t, of(set))["capabilities"]; !strings.Contains(p.Summary, ": 1 with capabilities that the spec does not give, 1 with") || !strings.HasSuffix(p.Summary, "Of 1 it is not known what the spec gives.") {
+		t.Error(p.Summary)
+	}
+}
+
+// A newer kernel's capabilities have a row each, held or only declared.
+func TestNewerCapabilities(t *testing.T) {
+	for name, tc := range map[string]struct {
+		mask, node uint64
+		container  fact.Container
+		want       string
+	}{
+		"held":     {1 << 43, facttest.AllCaps, fact.Container{}, ">43 cap_43</text>"},
+		"declared": {1, 1<<42 - 1, fact.Container{Privileged: facttest.Ptr(true)}, ">41 cap_41</text>"},
+		"neither":  {1, 1<<42 - 1, fact.Container{}, ">40 CHECKPOINT_RESTORE</text>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			holds := func(p *fact.Process) { p.CapEff, p.CapPrm = fact.NewCapMask(tc.mask), fact.NewCapMask(tc.mask) }
+			set := facttest.Measured(facttest.With(holds), tc.container)
+			set.Nodes[0].Measured.HostCapBnd = fact.NewCapMask(tc.node)
+			svg := draw(t, of(set))["capabilities"].SVG
+			if !strings.Contains(svg, tc.want) {
+				t.Errorf("no %s", tc.want)
+			}
+			rows := strings.Count(svg, "pic-rule")
+			var last int
+			if _, err := fmt.Sscanf(strings.TrimPrefix(tc.want, ">"), "%d", &last); err != nil || rows != last+1 {
+				t.Errorf("%d rows, want %d: %v", rows, last+1, err)
+			}
+		})
+	}
+}
+
 // A container that runs, of which the node showed nothing, is unknown.
 func TestDriftOfUnseen(t *testing.T) {
 	set := cluster()
