@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -119,11 +121,14 @@ func (f *reportFlags) validate() error {
 	}
 	for _, o := range f.outputFile {
 		format, path, ok := formats.SplitFile(o)
-		if !ok {
+		if !ok || format == "" {
 			return fmt.Errorf("--output-file: expected FORMAT=PATH, found %q", o)
 		}
 		if _, err := formats.NewPrinter(format, report.Options{Limit: f.limit}); err != nil {
 			return fmt.Errorf("--output-file: %w", badFormat(err, format))
+		}
+		if path == "-" {
+			return fmt.Errorf("--output-file: expected a path, found -: use -o %s for stdout", format)
 		}
 		if err := writable(path); err != nil {
 			return fmt.Errorf("--output-file: %w", err)
@@ -134,6 +139,9 @@ func (f *reportFlags) validate() error {
 			return fmt.Errorf("--save-facts: %w", err)
 		}
 	}
+	if err := errors.Join(f.distinct(), f.keeps("--waivers", f.waivers)); err != nil {
+		return err
+	}
 	if err := f.validateWatch(); err != nil {
 		return err
 	}
@@ -143,6 +151,64 @@ func (f *reportFlags) validate() error {
 		}
 	}
 	return errors.Join(f.validateMapping(), f.waiverFlags.validate(), f.validateWhatIf())
+}
+
+// written are the files that the run writes, by the flag that names them.
+func (f *reportFlags) written() (flags, paths []string) {
+	for _, o := range f.outputFile {
+		_, path, _ := formats.SplitFile(o)
+		flags, paths = append(flags, "--output-file"), append(paths, path)
+	}
+	if f.saveFacts != "" {
+		flags, paths = append(flags, "--save-facts"), append(paths, f.saveFacts)
+	}
+	return flags, paths
+}
+
+// distinct refuses two outputs with one file: the last one would replace the others.
+func (f *reportFlags) distinct() error {
+	flags, paths := f.written()
+	for i, path := range paths {
+		for j, before := range paths[:i] {
+			if sameFile(path, before) {
+				return fmt.Errorf("%s and %s: expected two files, found one: %q", flags[j], flags[i], path)
+			}
+		}
+	}
+	return nil
+}
+
+// keeps refuses an output that would replace a file that the run reads.
+func (f *reportFlags) keeps(flag, input string) error {
+	if input == "" {
+		return nil
+	}
+	flags, paths := f.written()
+	for i, path := range paths {
+		if sameFile(path, input) {
+			return fmt.Errorf("%s would replace the file of %s: %q", flags[i], flag, path)
+		}
+	}
+	return nil
+}
+
+// sameFile reports whether two paths are of one file. Devices and pipes take any number of outputs.
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	if errX == nil && errY == nil {
+		return x.Mode().IsRegular() && os.SameFile(x, y)
+	}
+	if errX == nil || errY == nil {
+		return false
+	}
+	if a, b = filepath.Clean(a), filepath.Clean(b); a == b {
+		return true
+	}
+	// Neither is there yet: they are one file if their directories are one.
+	x, errX = os.Stat(filepath.Dir(a))
+	y, errY = os.Stat(filepath.Dir(b))
+	return errX == nil && errY == nil && filepath.Base(a) == filepath.Base(b) && os.SameFile(x, y)
 }
 
 // prints reports whether one of the outputs has this format.

@@ -57,7 +57,7 @@ func newNodesCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.Com
 }
 
 func (f *nodesFlags) run(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags, args []string) error {
-	if err := errors.Join(f.sourceFlags.validate(), f.probeFlags.validate()); err != nil {
+	if err := errors.Join(f.sourceFlags.validate(), f.keeps("--facts", f.facts), f.probeFlags.validate()); err != nil {
 		return err
 	}
 	if len(args) > 0 && f.selector != "" {

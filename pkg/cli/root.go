@@ -207,7 +207,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 }
 
 func (f *checklistFlags) run(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags) error {
-	if err := errors.Join(f.sourceFlags.validate(), f.probeFlags.validate()); err != nil {
+	if err := errors.Join(f.sourceFlags.validate(), f.keeps("--facts", f.facts), f.probeFlags.validate()); err != nil {
 		return err
 	}
 	ofCommand := catalogue.All()

@@ -67,7 +67,7 @@ func newSecretsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 }
 
 func (f *secretsFlags) run(ctx context.Context, env *Env, config *genericclioptions.ConfigFlags) error {
-	if err := errors.Join(f.sourceFlags.validate(), f.probeFlags.validate()); err != nil {
+	if err := errors.Join(f.sourceFlags.validate(), f.keeps("--facts", f.facts), f.keeps("--snapshot", f.snapshot), f.probeFlags.validate()); err != nil {
 		return err
 	}
 	if f.snapshot != "" && (f.local || f.facts != "") {
