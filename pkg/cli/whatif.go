@@ -26,6 +26,9 @@ func (f *reportFlags) refuseWhatIf(with, because string) error {
 	return fmt.Errorf("--what-if and %s cannot be used together: %s", with, because)
 }
 
+// states are the formats whose consumers keep the state of a cluster: metrics and objects.
+var states = []string{"openreports", "policyreport", "prometheus"}
+
 // validateWhatIf refuses outputs that would pass for those of what there is.
 func (f *reportFlags) validateWhatIf() error {
 	switch {
@@ -37,6 +40,13 @@ func (f *reportFlags) validateWhatIf() error {
 		return f.refuseWhatIf("--write-patches", "patches are for objects as they are")
 	case f.writeWaivers != "":
 		return f.refuseWhatIf("--write-waivers", "waivers are for what there is")
+	case f.pushgateway != "":
+		return f.refuseWhatIf("--pushgateway", "metrics are of what there is")
+	}
+	for _, format := range states {
+		if f.prints(format) {
+			return f.refuseWhatIf("the format "+format, "what reads it takes it for what there is")
+		}
 	}
 	return nil
 }

@@ -29,6 +29,8 @@ const (
 	KindGap     = "Gap"
 	KindAnswer  = "Answer"
 	KindLeftOut = "LeftOut"
+	// KindAbout says what the report is about.
+	KindAbout = "About"
 	// KindControl is of a control of --mapping (name the control, message the counts of the findings
 	// that are evidence for it, in words), KindUncovered of one that no check gives
 	// evidence for, KindMapping of what is to be known about the mapping.
@@ -144,6 +146,9 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 		if err := controls(write, byControl); err != nil {
 			return err
 		}
+	}
+	if err := write(bare(KindAbout, "about: "+report.About(r.Head))); err != nil {
+		return err
 	}
 	if hidden > 0 {
 		text := "left out: " + strconv.Itoa(hidden) + " (below severity " + string(p.opts.MinSeverity) + ")"

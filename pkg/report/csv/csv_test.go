@@ -86,14 +86,15 @@ func TestRecords(t *testing.T) {
 		base(2, map[string]string{"accepted": "'-1 (by jo, until 2027-01-01)"}),
 		{"question": "privilege", "kind": "Answer", "verdict": "NO"},
 		{"question": "privilege", "part": "host", "kind": "Answer", "verdict": "UNKNOWN", "message": "NodeSilent"},
+		{"kind": "About", "message": "about: cluster without a name"},
 		{"kind": "LeftOut", "message": "left out: 1 (below severity medium)"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
 	all := rows(t, report1, report.Options{})
-	if len(all) != 6 || all[3]["verdict"] != "pass" || slices.ContainsFunc(all, func(r map[string]string) bool { return r["kind"] == KindLeftOut }) {
-		t.Errorf("expected four findings and two answers, found %v", all)
+	if len(all) != 7 || all[3]["verdict"] != "pass" || slices.ContainsFunc(all, func(r map[string]string) bool { return r["kind"] == KindLeftOut }) {
+		t.Errorf("expected four findings, two answers and what they are about, found %v", all)
 	}
 }
 

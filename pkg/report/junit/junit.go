@@ -194,6 +194,7 @@ func head(out io.Writer, h *api.ChecklistReport, c *counts) error {
 	property("version", h.Spec.Version)
 	property("catalogueVersion", h.Spec.CatalogueVersion)
 	property("cluster", h.Cluster.Name)
+	property("about", report.About(h))
 	words, lost := 0, 0
 	word := func(name string, answer api.AnswerWord) {
 		if words++; words > mostAnswers {

@@ -137,6 +137,9 @@ func (t *remedies) add(to *page, expand func(string) string) int {
 	return lost
 }
 
+// mostAbout bounds the line that says what the page is about, in characters.
+const mostAbout = 600
+
 // answers adds the tables of answers and parts, and returns how many rows did not fit.
 func answers(to *page, head *api.ChecklistReport) int {
 	lost := 0
@@ -145,7 +148,7 @@ func answers(to *page, head *api.ChecklistReport) int {
 			lost++
 		}
 	}
-	to.add("## Checklist\n\n| Question | Answer | Measured | Unknown | Accepted | Reason |\n| --- | --- | --- | --- | --- | --- |\n")
+	to.add("## Checklist\n\nAbout " + code(report.About(head), mostAbout) + "\n\n| Question | Answer | Measured | Unknown | Accepted | Reason |\n| --- | --- | --- | --- | --- | --- |\n")
 	parts := 0
 	for _, a := range head.Answers {
 		row(fmt.Sprintf("| %s | %s | %d of %d | %d | %d | %s |\n", code(string(a.Question), 40), word(a.Answer), a.Measured, a.InScope, a.Unknowns, a.Accepted, code(a.Reason, 100)))

@@ -74,6 +74,8 @@ const (
 
 // Annotations of the ClusterReport without results, each a JSON object.
 const (
+	// AnnotationAbout says in words what the report is about: a cluster, a part of it, or files.
+	AnnotationAbout = "kubectl-checklist.github.io/about"
 	// AnnotationAnswers has the answer to each question: {"hosts":"unknown"}.
 	AnnotationAnswers = "kubectl-checklist.github.io/answers"
 	// AnnotationParts has the answer to each part: {"hosts:updates":"unknown"}.
@@ -408,6 +410,7 @@ func (w *writer) summary(head *api.ChecklistReport, hidden int) error {
 		}
 		o.Metadata.Annotations[name] = string(text)
 	}
+	o.Metadata.Annotations[AnnotationAbout] = text(report.About(head), mostMessage)
 	return w.encode(o)
 }
 

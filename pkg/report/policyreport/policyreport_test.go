@@ -184,6 +184,7 @@ func TestObjects(t *testing.T) {
 			last := found[len(found)-1]
 			if diff := cmp.Diff(map[string]string{
 				AnnotationCollected: "2027-01-15T08:00:00Z",
+				AnnotationAbout:     "cluster without a name; collected at 2027-01-15T08:00:00Z",
 				AnnotationAnswers:   `{"privileged":"no"}`,
 				AnnotationParts:     `{"privileged:host":"unknown","privileged:mounts":"no"}`,
 				AnnotationVerdicts:  `{"accepted":1,"fail":2,"pass":3,"unknown":1}`,

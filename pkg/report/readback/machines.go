@@ -323,7 +323,7 @@ func CSV(output []byte) (*Content, error) {
 				return nil, err
 			}
 			c.leave(Severity, n)
-		case of("kind") == formatcsv.KindGap, of("kind") == formatcsv.KindControl, of("kind") == formatcsv.KindUncovered, of("kind") == formatcsv.KindMapping:
+		case of("kind") == formatcsv.KindGap, of("kind") == formatcsv.KindControl, of("kind") == formatcsv.KindUncovered, of("kind") == formatcsv.KindMapping, of("kind") == formatcsv.KindAbout:
 		default:
 			return nil, fmt.Errorf("unexpected record %q", record)
 		}

@@ -705,6 +705,7 @@ func (w *writer) close() error {
 		Answers: map[string]string{}, Parts: map[string]string{}, Counts: w.counts, LeftOut: map[string]int{}, Gaps: w.gapResults,
 	}
 	end := invocation{Successful: true}
+	end.Notifications = append(end.Notifications, notification{"note", message{Text: "about: " + text(report.About(head), mostMessage)}})
 	if t := head.CreationTimestamp; !t.IsZero() {
 		p.Collected = t.UTC().Format("2006-01-02T15:04:05Z")
 		end.EndTime = p.Collected
