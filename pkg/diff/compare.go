@@ -59,8 +59,12 @@ func Compare(old, now *Side, opts Options) (*api.ChecklistDiff, error) {
 		Warnings: c.warnings(), Catalogue: c.catalogue,
 		Answers: c.answers(), Changes: []api.Change{},
 	}
+	waived := 0
 	add := func(was, is *entry) {
 		change := c.change(was, is)
+		if was != nil && is != nil && was.state.Verdict == api.Fail && is.state.Verdict == api.Accepted {
+			waived++
+		}
 		count(&out.Summary, &change)
 		if change.Class != api.ChangeUnchanged || opts.Unchanged {
 			out.Changes = append(out.Changes, change)
@@ -73,6 +77,9 @@ func Compare(old, now *Side, opts Options) (*api.ChecklistDiff, error) {
 		if old.entries[key] == nil {
 			add(nil, is)
 		}
+	}
+	if waived > 0 {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("Findings that failed before and that a waiver accepts now: %d. A waiver fixes nothing.", waived))
 	}
 	slices.SortFunc(out.Changes, compareChanges)
 	return out, nil
