@@ -17,6 +17,7 @@ import (
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/diff"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown/markdowntest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
@@ -191,30 +192,6 @@ var (
 	left  = regexp.MustCompile(`Left out: (\d+) ([a-z ]+?)(, because| that pass)`)
 )
 
-// withoutCode removes code spans: from a run of backticks to the next run of as many.
-func withoutCode(line string) string {
-	runs := regexp.MustCompile("`+")
-	var out strings.Builder
-	for {
-		at := runs.FindStringIndex(line)
-		if at == nil {
-			return out.String() + line
-		}
-		out.WriteString(line[:at[0]])
-		rest, end := line[at[1]:], -1
-		for _, run := range runs.FindAllStringIndex(rest, -1) {
-			if run[1]-run[0] == at[1]-at[0] {
-				end = run[1]
-				break
-			}
-		}
-		if end < 0 {
-			return out.String() + line[at[0]:]
-		}
-		line = rest[end:]
-	}
-}
-
 func TestMarkdown(t *testing.T) {
 	for _, n := range []int{1, 400} {
 		for _, text := range []string{"c", hostile} {
@@ -225,7 +202,7 @@ func TestMarkdown(t *testing.T) {
 			}
 			columns := 0
 			for i, line := range strings.Split(got, "\n") {
-				outside := withoutCode(line)
+				outside := markdowntest.OutsideCode(line)
 				if !strings.HasPrefix(line, "#") && i > 0 && strings.ContainsAny(outside, "@#<[`\x00\x1b\\") {
 					t.Errorf("outside of a code span: %q", outside)
 				}

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown/markdowntest"
 )
 
 const hostile = "a|b\n| x |``c`@team #1 <img src=x>\x00\x1b[31m\xff\u202e\u200b\ue000 [l](http://x)"
@@ -73,30 +74,6 @@ func printed(t *testing.T, r *api.ChecklistReport, opts report.Options) string {
 	return out.String()
 }
 
-// withoutCode removes code spans as CommonMark finds them: up to the next run of as many backticks.
-func withoutCode(line string) string {
-	var out strings.Builder
-	for {
-		at := backticks.FindStringIndex(line)
-		if at == nil {
-			return out.String() + line
-		}
-		out.WriteString(line[:at[0]])
-		fence := at[1] - at[0]
-		rest, end := line[at[1]:], -1
-		for _, run := range backticks.FindAllStringIndex(rest, -1) {
-			if run[1]-run[0] == fence {
-				end = run[1]
-				break
-			}
-		}
-		if end < 0 {
-			return out.String() + line[at[0]:]
-		}
-		line = rest[end:]
-	}
-}
-
 var cells = regexp.MustCompile(`(?:^|[^\\])\|`)
 
 // No text of others leaves its code span or its cell.
@@ -108,7 +85,7 @@ func TestHostileTexts(t *testing.T) {
 		}
 		columns := 0
 		for i, line := range strings.Split(got, "\n") {
-			outside := withoutCode(line)
+			outside := markdowntest.OutsideCode(line)
 			if i > 0 && strings.ContainsAny(outside, "@#<[`\x00\x1b\\") {
 				t.Errorf("outside of a code span: %q", outside)
 			}

@@ -18,6 +18,7 @@ import (
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/markdown/markdowntest"
 )
 
 // corpus has texts that a format could take as its own.
@@ -240,31 +241,6 @@ func validXML(output []byte) error {
 	}
 }
 
-var runs = regexp.MustCompile("`+")
-
-// outsideCode removes code spans as CommonMark finds them: up to the next run of as many backticks.
-func outsideCode(line string) string {
-	var out strings.Builder
-	for {
-		at := runs.FindStringIndex(line)
-		if at == nil {
-			return out.String() + line
-		}
-		out.WriteString(line[:at[0]])
-		rest, end := line[at[1]:], -1
-		for _, run := range runs.FindAllStringIndex(rest, -1) {
-			if run[1]-run[0] == at[1]-at[0] {
-				end = run[1]
-				break
-			}
-		}
-		if end < 0 {
-			return out.String() + line[at[0]:]
-		}
-		line = rest[end:]
-	}
-}
-
 var heading = regexp.MustCompile(`^###? [A-Za-z0-9 /,.()-]+\n$`)
 
 // validMarkdown finds nothing outside of code spans that is markup, a mention or a link, but what the
@@ -277,7 +253,7 @@ func validMarkdown(output string) error {
 		if heading.MatchString(line) {
 			continue
 		}
-		outside := outsideCode(line)
+		outside := markdowntest.OutsideCode(line)
 		if strings.ContainsAny(outside, "@#<>[]!`\\&~") || strings.Contains(outside, "://") || strings.Contains(outside, "www.") {
 			return fmt.Errorf("outside of a code span: %q", outside)
 		}
