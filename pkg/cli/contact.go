@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/gather"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/launch"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
 )
 
 const (
@@ -52,7 +53,7 @@ func (e *Env) confirm(ctx context.Context, line, question string) (bool, error) 
 	if e.dropTyped != nil {
 		e.dropTyped() // what was typed before is no answer
 	}
-	e.warnLine(line)
+	e.warnWrapped(line)
 	lines := bufio.NewScanner(e.Streams.In)
 	lines.Buffer(make([]byte, 0, 256), maxAnswer)
 	for range maxUnclear {
@@ -80,6 +81,18 @@ func (e *Env) confirm(ctx context.Context, line, question string) (bool, error) 
 		e.warnLine("expected y or n")
 	}
 	return e.declines(), nil
+}
+
+// warnWrapped prints a line that is longer than most terminals are wide: it is broken between words
+// if stdout is the terminal too, whose width is known then.
+func (e *Env) warnWrapped(line string) {
+	if e.OutWidth <= 0 {
+		e.warnLine(line)
+		return
+	}
+	for _, part := range screen.WrapWhole(line, e.OutWidth) {
+		e.warnLine(part)
+	}
 }
 
 // declines says what happens after a no.

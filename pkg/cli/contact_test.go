@@ -151,6 +151,33 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
+// On a narrow terminal the question's line is broken between words, and loses none.
+func TestConfirmOnNarrowTerminals(t *testing.T) {
+	creates := launch.Outline{Namespace: "probes", Nodes: 2, Pods: []launch.OutlinePods{{Level: "full", Pods: 2}, {Level: "net", Pods: 2}}}
+	for _, width := range []int{0, 20, 40, 80, 500} {
+		env, _, errOut := testEnv()
+		env.Streams.In, env.InIsTerminal, env.ErrIsTerminal, env.OutWidth = strings.NewReader("y\n"), true, true, width
+		var source gather.Cluster
+		env.asksFirst(&source, false)
+		if yes, err := source.Confirm(t.Context(), uidOf(1), creates); !yes || err != nil {
+			t.Errorf("width %d: yes %t, error %v", width, yes, err)
+		}
+		text, _, _ := strings.Cut(errOut.String(), "\nCreate them?")
+		if got := strings.Join(strings.Fields(text), " "); got != creates.String() {
+			t.Errorf("width %d: words %q", width, got)
+		}
+		lines := strings.Split(text, "\n")
+		if whole := width == 0 || width == 500; whole != (len(lines) == 1) {
+			t.Errorf("width %d: %d lines", width, len(lines))
+		}
+		for _, line := range lines {
+			if width > 0 && len(line) > width {
+				t.Errorf("width %d: %q", width, line)
+			}
+		}
+	}
+}
+
 // A context that is done ends the question at once, even if nobody types anything, and is no
 // answer.
 func TestConfirmIsInterrupted(t *testing.T) {
