@@ -28,7 +28,6 @@ func (c *Cluster) ask(ctx context.Context, named []fact.Workload, result *cluste
 	if c.OnlyTheirNodes {
 		keepNodesOfPods(known)
 	}
-	derive(known)
 	if err := nameControlPlane(known, c.ControlPlaneNodes, nil); err != nil {
 		return false, err
 	}
