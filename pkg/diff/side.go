@@ -20,7 +20,7 @@ const (
 	mostMessage = 600 // bytes of a message
 	// mostKept bounds the memory of one side in bytes, by what an entry and a gap are known to
 	// take. A report of 100,000 findings takes about 60 MB of it.
-	mostKept  = 2 << 30
+	mostKept  = int64(2) << 30
 	entrySize = 600
 	gapSize   = 100
 )
@@ -35,7 +35,7 @@ type Side struct {
 	entries  map[[32]byte]*entry
 	findings int
 	repeated int
-	kept     int
+	kept     int64
 	// subjects are those that some finding is about.
 	subjects map[uint64]bool
 	// checks are those of the catalogue that judged: true for those that ran.
@@ -167,7 +167,7 @@ func (s *Side) AddNode(n *api.ReportNode) {
 
 // keep counts memory.
 func (s *Side) keep(bytes int) error {
-	if s.kept += bytes; s.kept > mostKept {
+	if s.kept += int64(bytes); s.kept > mostKept {
 		return fmt.Errorf("it needs more than %d GiB of memory", mostKept>>30)
 	}
 	return nil
@@ -267,7 +267,7 @@ func (s *Side) name(text string) string {
 		return kept
 	}
 	text = strings.Clone(text)
-	s.kept += 2*len(text) + gapSize
+	s.kept += int64(2*len(text) + gapSize)
 	s.names[text] = text
 	return text
 }
