@@ -525,6 +525,9 @@ func (o *firstOf) because() string {
 			words = words[:i]
 		}
 		text = fmt.Sprintf("%s: %s", first.Reason, words)
+	} else if nodes := silentNodes(first.Message); nodes != "" {
+		// The reason is the node's, not the workload's.
+		text = fmt.Sprintf("%s: %s did not answer: %s", first.Reason, nodes, subjectWords(first.Subject))
 	}
 	return text + o.more()
 }

@@ -232,7 +232,7 @@ func (v *View) silent(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 			continue
 		}
 		for _, node := range absent {
-			add(kind, node, fact.NotPresent, "pods run on the node, but the list of nodes did not have it", "run it again")
+			add(kind, node, fact.NotPresent, absentDetail, "run it again")
 		}
 		if slices.Contains(fact.KindsOf(fact.OfContainer), kind) {
 			for _, owner := range homeless {
@@ -250,8 +250,15 @@ func (v *View) silent(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 		if !needed[kind] {
 			continue
 		}
-		for _, node := range v.Witnesses(kind) {
-			unread(kind, node)
+		for i := range v.Nodes {
+			if node := &v.Nodes[i]; ofEachNode(kind) || v.witnessOf(kind, node) {
+				unread(kind, node)
+			}
+		}
+		if ofEachNode(kind) {
+			for _, node := range absent {
+				add(kind, node, fact.NotPresent, absentDetail, "run it again")
+			}
 		}
 		for _, name := range v.ControlPlaneNodes {
 			if v.nodes[name] == nil && !v.Managed {
@@ -262,6 +269,8 @@ func (v *View) silent(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 	}
 	return out
 }
+
+const absentDetail = "pods run on the node, but the list of nodes did not have it"
 
 // absentNodes are those, sorted, on which pods run while the list of nodes does
 // not have them: one that joined between the two lists, or was deleted with its
@@ -398,9 +407,9 @@ func byNumbers(a, b string) int {
 
 // excused reports whether a gap leaves nothing open for any check: what a node
 // does not say about the cluster's storage matters only if the node is a
-// witness.
+// witness. What it does not say about itself always matters.
 func (v *View) excused(gap *fact.Gap) bool {
-	if gap.Subject.Kind != fact.SubjectNode || gap.Subject.Namespace != "" || !ofStorage(gap.What) {
+	if gap.Subject.Kind != fact.SubjectNode || gap.Subject.Namespace != "" || !OfWitnesses(gap.What) {
 		return false
 	}
 	node := v.nodes[gap.Subject.Name]

@@ -67,6 +67,24 @@ func (x *index) runs(w *fact.Workload, pod *fact.Pod) bool {
 	return false
 }
 
+// eachRunning names the pod ("") and its containers that run or are between two starts, if any does.
+func (x *index) eachRunning(w *fact.Workload, pod *fact.Pod, yield func(container string)) {
+	if !x.runs(w, pod) {
+		return
+	}
+	yield("")
+	for i := range pod.Containers {
+		if state := x.stateOf(w, pod, &pod.Containers[i]); state == isRunning || state == between {
+			yield(pod.Containers[i].Name)
+		}
+	}
+	if len(pod.Containers) == 0 { // of which the kubelet has said nothing
+		for i := range w.Spec.Containers {
+			yield(w.Spec.Containers[i].Name)
+		}
+	}
+}
+
 func claimsToRun(pod *fact.Pod) bool { return pod.Phase == "Running" || pod.Phase == "Unknown" }
 
 // unsaid are the containers that the status of a running pod leaves out while

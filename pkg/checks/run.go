@@ -195,6 +195,9 @@ func (v *View) complete(j *judged, check *Check, room *evidenceRoom) {
 			f.Evidence[i].Basis = cmp.Or(f.Evidence[i].Basis, f.Basis)
 		}
 	}
+	if f.Basis == api.Declared {
+		v.withholdUnanswered(f, check)
+	}
 	if f.Verdict == api.Fail && f.Remediation.Text == "" {
 		f.Remediation.Text = check.Remediation
 	}

@@ -33,8 +33,9 @@ type View struct {
 	stores     *Stores // filled when first asked for
 	// idle holds the owners all of whose pods are such.
 	idle map[fact.SubjectKey]bool
-	// unread is filled when first asked for.
-	unread *unread
+	// unread and unanswered are filled when first asked for.
+	unread     *unread
+	unanswered *unanswered
 	// partial holds the owners whose pod specs are not whole.
 	partial map[fact.SubjectKey]*partialOwner
 	// runs holds what runs of each pod; filled when first asked for.
@@ -318,20 +319,9 @@ func (v *View) anyRuns(s fact.Subject) bool {
 			w := &v.Workloads[i]
 			for j := range w.Pods {
 				p := &w.Pods[j]
-				if !v.index.runs(w, p) {
-					continue
-				}
-				v.runs[podContainer{w.Owner.Namespace, p.Name, ""}] = true
-				for k := range p.Containers {
-					if state := v.index.stateOf(w, p, &p.Containers[k]); state == isRunning || state == between {
-						v.runs[podContainer{w.Owner.Namespace, p.Name, p.Containers[k].Name}] = true
-					}
-				}
-				if len(p.Containers) == 0 { // of which the kubelet has said nothing
-					for k := range w.Spec.Containers {
-						v.runs[podContainer{w.Owner.Namespace, p.Name, w.Spec.Containers[k].Name}] = true
-					}
-				}
+				v.index.eachRunning(w, p, func(container string) {
+					v.runs[podContainer{w.Owner.Namespace, p.Name, container}] = true
+				})
 			}
 		}
 	}

@@ -52,6 +52,14 @@ func (v *View) Witnesses(kind fact.Kind) []*fact.Node {
 // so that only witnesses can give them.
 func ofStorage(kind fact.Kind) bool { return slices.Contains(fact.KindsOf(fact.OfStorage), kind) }
 
+// ofEachNode reports whether a node gives facts of this kind for itself, and not for the cluster:
+// every node can hold a copy of a store, and swap. So each node has to give them. Only a witness
+// can say that the cluster's own copies were looked for, so they are storage facts all the same.
+func ofEachNode(kind fact.Kind) bool { return kind == fact.Backups || kind == fact.Swap }
+
+// OfWitnesses reports whether only nodes of the control plane can give facts of this kind.
+func OfWitnesses(kind fact.Kind) bool { return ofStorage(kind) && !ofEachNode(kind) }
+
 // serverOf names the process that facts of a storage kind come from.
 var serverOf = map[fact.Kind]string{
 	fact.Etcd: "etcd", fact.EncryptionConfig: "kube-apiserver", fact.AuditPolicies: "kube-apiserver", fact.Backups: "etcd",
@@ -90,7 +98,7 @@ const SnapshotElsewhere = "run etcdctl snapshot save FILE on one of its members,
 
 // storageGaps says why the cluster's storage was not read, if no witness has
 // read it and no gap of a witness or of the cluster says why. What a node says
-// that is not a witness does not matter here, except about its own swap.
+// that is not a witness does not matter here, except about its own swap and copies.
 func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string) bool) []fact.Gap {
 	switch {
 	case said(kind, ""), v.Snapshot != nil && (kind == fact.Etcd || kind == fact.Residue):
@@ -100,9 +108,9 @@ func (v *View) storageGaps(kind fact.Kind, said func(kind fact.Kind, node string
 		// was found, the gap of that kind says so, and each check that needs these
 		// needs that (TestWhatBelongsToAStoreNeedsIt).
 		return nil
-	case kind == fact.Swap && slices.ContainsFunc(v.Nodes, func(n fact.Node) bool { return n.Measured.HasRead(kind) }):
-		return nil
-	case kind == fact.Swap && !slices.ContainsFunc(v.Witnesses(kind), func(n *fact.Node) bool { return said(kind, n.Name) }):
+	case kind == fact.Swap && len(v.Nodes) > 0:
+		return nil // each node has read it, or has a gap
+	case kind == fact.Swap:
 		return []fact.Gap{{What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotPresent, Detail: "no node was measured"}}
 	}
 	witnesses := v.Witnesses(kind)

@@ -355,11 +355,11 @@ func (c *Cluster) measurable() ([]fact.Kind, []fact.Gap) {
 	return fact.Intersect(wanted, read), gaps
 }
 
-// probeNodes returns the nodes that can give the wanted kinds. If only storage is
-// wanted, these are the nodes whose etcd counts. If no such node is known, all nodes
+// probeNodes returns the nodes that can give the wanted kinds. If only facts of the cluster's
+// storage are wanted, these are the nodes whose etcd counts. If no such node is known, all nodes
 // are asked, so that the report shows what they hold.
 func probeNodes(wanted []fact.Kind, set *fact.Set) []fact.Node {
-	if len(fact.Subtract(wanted, fact.KindsOf(fact.OfStorage))) > 0 {
+	if slices.ContainsFunc(wanted, func(kind fact.Kind) bool { return !checks.OfWitnesses(kind) }) {
 		return set.Nodes
 	}
 	view := checks.NewView(set)

@@ -674,16 +674,19 @@ func TestControlPlaneNodes(t *testing.T) {
 
 func TestProbeNodes(t *testing.T) {
 	nodes := []fact.Node{{Name: "cp", Listed: true, Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""}}, {Name: "w", Listed: true}}
+	storage := fact.Subtract(fact.KindsOf(fact.OfStorage), []fact.Kind{fact.Backups, fact.Swap})
 	for name, tc := range map[string]struct {
 		wanted  []fact.Kind
 		version string
 		nodes   []fact.Node
 		want    string
 	}{
-		"storage alone is the control plane's":          {fact.KindsOf(fact.OfStorage), "v1.37.2", nodes, "cp"},
-		"without a known control plane any may be it":   {fact.KindsOf(fact.OfStorage), "v1.37.2", nodes[1:], "w"},
-		"a provider's is nowhere":                       {fact.KindsOf(fact.OfStorage), "v1.36.4-gke.1001", nodes[1:], ""},
-		"a provider's nodes with a role have their own": {fact.KindsOf(fact.OfStorage), "v1.36.4-eks-1a2b3c4", nodes, "cp"},
+		"storage alone is the control plane's":          {storage, "v1.37.2", nodes, "cp"},
+		"without a known control plane any may be it":   {storage, "v1.37.2", nodes[1:], "w"},
+		"a provider's is nowhere":                       {storage, "v1.36.4-gke.1001", nodes[1:], ""},
+		"a provider's nodes with a role have their own": {storage, "v1.36.4-eks-1a2b3c4", nodes, "cp"},
+		"copies of a store can be on all":               {[]fact.Kind{fact.Etcd, fact.Backups}, "v1.37.2", nodes, "cp w"},
+		"each node can swap, a provider's too":          {[]fact.Kind{fact.Swap}, "v1.36.4-gke.1001", nodes[1:], "w"},
 		"handshakes with the storage's servers too":     {[]fact.Kind{fact.Etcd, fact.ServerTLS}, "v1.37.2", nodes, "cp"},
 		"handshakes with kubelets are on all":           {[]fact.Kind{fact.Etcd, fact.NodeTLS}, "v1.37.2", nodes, "cp w"},
 		"anything else is on all":                       {[]fact.Kind{fact.Etcd, fact.Kernel}, "v1.36.4-gke.1001", nodes, "cp w"},

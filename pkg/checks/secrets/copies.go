@@ -106,9 +106,8 @@ func describeValues(values, unnamed int, list []fact.RemainingSecret, total int,
 	return text
 }
 
-// hasGap reports whether a node says that it could not read all of a kind. A gap of a
-// node that is no witness affects no check, so what such a node says of itself is no
-// pass either.
+// hasGap reports whether a node says that it could not read all of a kind. Then the gap is
+// what is known of the node, and no pass stands beside it.
 func hasGap(node *fact.Node, kind fact.Kind) bool {
 	return slices.ContainsFunc(node.Measured.Gaps, func(g fact.NodeGap) bool { return g.What == kind })
 }

@@ -12,7 +12,8 @@ import (
 // PlaintextBackup fails a file on a node that holds values of Secrets in plaintext: a
 // copy of a store, found by its content in the usual places. A node speaks for itself
 // alone, whatever its role, so a pass is about one node and those places. A yes needs
-// the nodes of the control plane, where stores and their backups are. Source: the
+// every node, and those of the control plane among them, where stores and their backups
+// are. Source: the
 // file's own bytes, those of an archive or of compressed files too.
 var PlaintextBackup = checks.Check{
 	ID:       "secrets/plaintext-backup",
