@@ -76,7 +76,7 @@ func capabilities(view *checks.View) Picture {
 	}
 	p.Summary += fmt.Sprintf("%d with capabilities beyond the runtime's default.", extra)
 	if undeclared > 0 {
-		p.Summary += fmt.Sprintf(" Of %d it is not known what the spec gives.", undeclared)
+		p.Summary += fmt.Sprintf(" What the spec gives is not known for %d.", undeclared)
 	}
 	if partly > 0 {
 		p.Summary += fmt.Sprintf(" Of %d not every process was read: they may hold more.", partly)

@@ -306,7 +306,7 @@ func TestUnreadSpec(t *testing.T) {
 	set := cluster()
 	set.Workloads = nil
 	p := draw(t, of(set))["capabilities"]
-	if want := "1 container of workloads measured: 1 with capabilities beyond the runtime's default. Of 1 it is not known what the spec gives."; p.Summary != want {
+	if want := "1 container of workloads measured: 1 with capabilities beyond the runtime's default. What the spec gives is not known for 1."; p.Summary != want {
 		t.Errorf("%q, want %q", p.Summary, want)
 	}
 	const capabilities, legend = 41, 1
@@ -315,7 +315,7 @@ func TestUnreadSpec(t *testing.T) {
 	}
 	holds := func(p *fact.Process) { p.CapEff = fact.NewCapMask(1 << 21) }
 	set = facttest.Measured(facttest.With(holds), fact.Container{CapAdd: []string{"NEW_ONE"}})
-	if p := draw(t, of(set))["capabilities"]; !strings.Contains(p.Summary, ": 1 with capabilities that the spec does not give, 1 with") || !strings.HasSuffix(p.Summary, "Of 1 it is not known what the spec gives.") {
+	if p := draw(t, of(set))["capabilities"]; !strings.Contains(p.Summary, ": 1 with capabilities that the spec does not give, 1 with") || !strings.HasSuffix(p.Summary, "What the spec gives is not known for 1.") {
 		t.Error(p.Summary)
 	}
 }
