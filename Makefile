@@ -19,8 +19,8 @@ export GOFLAGS := -buildvcs=false -p=2
 CLUSTER := hack/cluster/run
 # axe-core is under the MPL, so it is fetched and never committed.
 AXE := 4.14.1
-# Facts of a real cluster.
-PAGE_FACTS := pkg/cli/testdata/cases/narrowed.json
+# Facts with yes, no and unknown.
+PAGE_FACTS := pkg/cli/testdata/cases/root.json
 
 .PHONY: help
 help: ## list the targets

@@ -61,7 +61,8 @@ func (p *page) tiles(head *api.ChecklistReport) {
 // whatever reads a page.
 func (p *page) answers(head *api.ChecklistReport) {
 	p.write("<section aria-labelledby=\"answers\">\n<h2 id=\"answers\">Answers</h2>\n",
-		"<p class=\"dim\">Yes is good. Unknown is what was not measured: it is never counted as good.</p>\n<div class=\"cards\">\n")
+		"<p class=\"dim\">Yes is good. Unknown is never counted as good. Measured counts the subjects that were looked at themselves. ",
+		"The others are judged by what is declared or reported, or are unknown.</p>\n<div class=\"cards\">\n")
 	for i, a := range head.Answers {
 		if i == mostRows {
 			break
