@@ -55,7 +55,11 @@ missing=
 for p in $packages; do
 	case " $(echo $installed) " in
 	*" $p "*) ;;
-	*) missing="$missing $p" ;;
+	*)
+		# Ubuntu has chromium as a snap only, and GitHub's machines have the program without a package.
+		[ "$p" = chromium ] && command -v chromium >/dev/null && continue
+		missing="$missing $p"
+		;;
 	esac
 done
 
