@@ -2,10 +2,12 @@ package cluster
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 )
@@ -38,6 +40,18 @@ func TestUID(t *testing.T) {
 				t.Errorf("UID %q, want %q; gaps %v", got.Cluster.UID, tc.want, got.Gaps)
 			}
 		})
+	}
+}
+
+// What the server calls a UID is bounded, and no control character of it is kept.
+func TestUIDIsNotTrusted(t *testing.T) {
+	system := partial("", "kube-system")
+	system.UID = types.UID("\x1b[31m" + strings.Repeat("a", 1<<20))
+	s := newServer(t)
+	s.metadata[namespacesPath] = []metav1.PartialObjectMetadata{system}
+	got := collect(t, Options{Config: s.config(), Pods: true, Namespace: "shop", UID: true}).Cluster.UID
+	if got == "" || len(got) > 80 || strings.Contains(got, "\x1b") {
+		t.Errorf("%d bytes: %.100q", len(got), got)
 	}
 }
 
