@@ -105,7 +105,7 @@ func exportProbeImage(env *Env, file string, platforms []string) error {
 	}
 	toStdout := file == "-" || file == "/dev/stdout"
 	if toStdout && env.OutIsTerminal {
-		return errors.New("expected a file or a pipe for the image, found a terminal: an archive is no text")
+		return errors.New("expected a file or a pipe for the image, found a terminal")
 	}
 	image, err := probeimage.Build(architectures, env.Version)
 	if err != nil {

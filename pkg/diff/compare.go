@@ -28,7 +28,7 @@ type Options struct {
 // The errors of reports that prove nothing about each other.
 var (
 	ErrOtherCluster = errors.New("the reports are of different clusters: the UIDs of the namespace kube-system differ")
-	ErrWhatIf       = errors.New("a report with --what-if is about changes that were not applied: it proves nothing about what there is")
+	ErrWhatIf       = errors.New("a report with --what-if is about changes that were not applied: it says nothing about the cluster as it is")
 )
 
 // comparison is one run of Compare.
