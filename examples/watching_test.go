@@ -165,6 +165,52 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
+// If two jobs push about one cluster, a panel shows the worse answer: what one did not measure,
+// another's yes does not hide.
+func TestAnswersOfTwoJobs(t *testing.T) {
+	var exprs []string
+	for where, query := range queries(t) {
+		if strings.Contains(where, `"Answers`) {
+			exprs = append(exprs, query)
+		}
+	}
+	if len(exprs) != 2 {
+		t.Fatalf("%d queries of answers", len(exprs))
+	}
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	series := ""
+	for question, answers := range map[string][2]string{"builds": {"yes", "no"}, "hosts": {"yes", "unknown"}, "drift": {"yes", "yes"}, "secrets": {"no", "unknown"}} {
+		for job, given := range answers {
+			for _, a := range []string{"yes", "no", "unknown"} {
+				value := 0
+				if a == given {
+					value = 1
+				}
+				series += fmt.Sprintf("  - {series: 'kubectl_checklist_answer{job=\"%d\", cluster=\"c\", question=\"%s\", answer=\"%s\"}', values: '%d'}\n", job, question, a, value)
+			}
+		}
+	}
+	wants := ""
+	for _, expr := range exprs {
+		wants += fmt.Sprintf("  - expr: '%s'\n    eval_time: 0m\n    exp_samples:\n", expr)
+		for question, value := range map[string]int{"builds": 0, "hosts": 1, "drift": 2, "secrets": 0} {
+			wants += fmt.Sprintf("    - {labels: '{cluster=\"c\", question=\"%s\"}', value: %d}\n", question, value)
+		}
+	}
+	write("rules.yaml", "groups: []\n")
+	file := write("test.yaml", "rule_files: [rules.yaml]\ntests:\n- interval: 1m\n  input_series:\n"+series+"  promql_expr_test:\n"+wants)
+	if err := promtool(t, "test", "rules", file); err != nil {
+		t.Error(err)
+	}
+}
+
 // queries are the expressions of dashboard and alerts, by where they are.
 func queries(t *testing.T) map[string]string {
 	t.Helper()
