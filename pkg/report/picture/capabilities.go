@@ -65,7 +65,7 @@ func capabilities(view *checks.View) Picture {
 	}
 	slices.SortStableFunc(list, func(a, b masks) int {
 		return cmp.Or(
-			own(a.OwnUserNS, b.OwnUserNS), graver(a.Beyond, b.Beyond), graver(a.extra(), b.extra()), graver(a.Measured, b.Measured),
+			lastIf(a.OwnUserNS, b.OwnUserNS), graver(a.Beyond, b.Beyond), graver(a.extra(), b.extra()), graver(a.Measured, b.Measured),
 			cmp.Compare(report.SubjectName(a.subject), report.SubjectName(b.subject)),
 		)
 	})
@@ -152,8 +152,8 @@ func of(bit uint64) mark {
 	return open
 }
 
-// own puts what counts only in a user namespace of its own last.
-func own(a, b bool) int {
+// lastIf puts what is true last.
+func lastIf(a, b bool) int {
 	switch {
 	case a == b:
 		return 0

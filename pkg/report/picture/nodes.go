@@ -89,6 +89,9 @@ func nodes(list []api.ReportNode) Picture {
 		rows = groupNodes(rows)
 	}
 	slices.SortStableFunc(rows, func(a, b nodeRow) int {
+		if grouped && a.measured != b.measured { // silent nodes are never among those that are left out
+			return lastIf(a.measured, b.measured)
+		}
 		no, open := a.worst()
 		otherNo, otherOpen := b.worst()
 		return cmp.Or(cmp.Compare(otherNo, no), cmp.Compare(otherOpen, open), cmp.Compare(b.more, a.more), cmp.Compare(a.name, b.name))
@@ -104,7 +107,7 @@ func nodes(list []api.ReportNode) Picture {
 		p.Summary += " Nodes with the same answers share a row."
 	}
 	if left > 0 {
-		p.Summary += " " + counted(left, "node") + " with fewer problems are not shown."
+		p.Summary += " " + counted(left, "node") + " with fewer no, or as many, " + verb(left, "is", "are") + " not shown."
 	}
 
 	s := &svg{}
@@ -114,10 +117,10 @@ func nodes(list []api.ReportNode) Picture {
 	}
 	s.y = head
 	for _, r := range rows {
-		name := fit(r.name, 28)
+		name := fitHost(r.name, 28)
 		if r.more > 0 {
 			more := fmt.Sprintf(" and %d more", r.more)
-			name = fit(r.name, 28-len(more)) + more
+			name = fitHost(r.name, 28-len(more)) + more
 		}
 		s.text(margin, s.y+9, "", name)
 		probe := unknown
@@ -133,10 +136,22 @@ func nodes(list []api.ReportNode) Picture {
 	s.y += 4
 	s.legend(good, "yes", bad, "no", unknown, "unknown", nothing, "nothing to judge")
 	if left > 0 {
-		s.said(fmt.Sprintf("%s more, with fewer problems", counted(left, "node")))
+		s.said(fmt.Sprintf("%s more, with fewer no, or as many", counted(left, "node")))
 	}
 	p.SVG = s.done(p.ID, p.Title, p.Summary)
 	return p
+}
+
+// fitHost is fit for the name of a host. What its domain leaves is told first: names of one domain
+// would all be cut to the same.
+func fitHost(name string, columns int) string {
+	name = plain(name)
+	host, _, domain := strings.Cut(name, ".")
+	const cut = "..."
+	if domain && len(name) > columns && len(host)+len(cut) <= columns {
+		return host + cut
+	}
+	return fit(name, columns)
 }
 
 func words(questions []api.Question) []string {

@@ -70,6 +70,13 @@ func storeOf(r *report.Report, view *checks.View) *checks.Store {
 // counted is a number with its noun: "1 node", "3 nodes".
 func counted(n int, noun string) string { return checks.Count(n, noun) }
 
+func verb(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
 // are is "1 is" or "3 are".
 func are(n int) string {
 	if n == 1 {

@@ -249,6 +249,31 @@ func TestSilentNodeIsUnknown(t *testing.T) {
 	}
 }
 
+// Of many nodes, those left out are never the silent ones, and names of one domain stay apart.
+func TestManyNodes(t *testing.T) {
+	r := of(nil)
+	questions := []api.Question{api.Builds, api.Immutable, api.Privileged, api.Hosts, api.Secrets, api.Drift}
+	for i := range 64 { // each with other answers
+		n := api.ReportNode{Name: fmt.Sprintf("ip-10-0-0-%d.eu-central-1.compute.internal", i), Measured: true}
+		for j, q := range questions {
+			n.Answers = append(n.Answers, api.NodeAnswer{Question: q, Answer: []api.AnswerWord{api.Yes, api.No}[i>>j&1]})
+		}
+		r.Head.Nodes = append(r.Head.Nodes, n)
+	}
+	for i := range 3 {
+		r.Head.Nodes = append(r.Head.Nodes, node(fmt.Sprint("silent-", i), false))
+	}
+	p := draw(t, r)["nodes"]
+	for _, want := range []string{">silent-0 and 2 more</text>", ">ip-10-0-0-63...</text>", ">ip-10-0-0-62...</text>"} {
+		if strings.Count(p.SVG, want) != 1 {
+			t.Errorf("no %s in:\n%s", want, p.SVG)
+		}
+	}
+	if want := " 41 nodes with fewer no, or as many, are not shown."; !strings.HasSuffix(p.Summary, want) {
+		t.Errorf("%q lacks %q", p.Summary, want)
+	}
+}
+
 func TestStoreThatWasNotReadWhole(t *testing.T) {
 	r := of(nil)
 	r.Stored = store(false, fact.ClassAESCBC)
@@ -419,7 +444,7 @@ func TestBounded(t *testing.T) {
 	r.Stored = store(true, classes...)
 	got := draw(t, r)
 	for id, want := range map[string]string{
-		"nodes":        "with fewer problems are not shown",
+		"nodes":        "with fewer no, or as many, are not shown",
 		"capabilities": "5001 containers of workloads measured: 5001 with capabilities that the spec does not give, 5001 with capabilities beyond the runtime's default. The picture shows the 5 with the gravest, and leaves out 4996.",
 		"secrets":      "Of 1000 Secrets",
 		"drift":        "shows the 14 worst workloads, and counts 4987 more together",
