@@ -251,11 +251,14 @@ func (v *View) silent(plan *Plan, gaps []*fact.Gap) []fact.Gap {
 			continue
 		}
 		for i := range v.Nodes {
-			if node := &v.Nodes[i]; ofEachNode(kind) || v.witnessOf(kind, node) {
+			if node := &v.Nodes[i]; v.witnessOf(kind, node) {
 				unread(kind, node)
 			}
 		}
 		if ofEachNode(kind) {
+			if gap := v.notAsked(kind, gaps); gap != nil && !said(kind, "") {
+				out = append(out, *gap)
+			}
 			for _, node := range absent {
 				add(kind, node, fact.NotPresent, absentDetail, "run it again")
 			}
@@ -407,14 +410,49 @@ func byNumbers(a, b string) int {
 
 // excused reports whether a gap leaves nothing open for any check: what a node
 // does not say about the cluster's storage matters only if the node is a
-// witness. What it does not say about itself always matters.
+// witness. What it was asked about itself and did not say always matters; what it was
+// not asked, one gap says for all (notAsked).
 func (v *View) excused(gap *fact.Gap) bool {
-	if gap.Subject.Kind != fact.SubjectNode || gap.Subject.Namespace != "" || !OfWitnesses(gap.What) {
+	if gap.Subject.Kind != fact.SubjectNode || gap.Subject.Namespace != "" || !ofStorage(gap.What) {
 		return false
 	}
 	node := v.nodes[gap.Subject.Name]
 	if node == nil {
-		return !v.named[gap.Subject.Name]
+		return !ofEachNode(gap.What) && !v.named[gap.Subject.Name]
+	}
+	if ofEachNode(gap.What) && gap.Reason != fact.NotRequested {
+		return false
 	}
 	return !v.witnessOf(gap.What, node)
+}
+
+// notAsked is one gap for all nodes but witnesses that were not asked for what each node holds
+// (ofEachNode); nil if there are none.
+func (v *View) notAsked(kind fact.Kind, gaps []*fact.Gap) *fact.Gap {
+	silent := map[string]bool{} // nodes that have a gap of their own
+	for _, g := range gaps {
+		if g.What == kind && g.Subject.Kind == fact.SubjectNode && g.Subject.Namespace == "" && g.Reason != fact.NotRequested {
+			silent[g.Subject.Name] = true
+		}
+	}
+	var names []string
+	levels := ""
+	for i := range v.Nodes {
+		node := &v.Nodes[i]
+		if node.Measured.HasRead(kind) || silent[node.Name] || v.witnessOf(kind, node) {
+			continue
+		}
+		names = append(names, node.Name)
+		if levels == "" && node.Measured != nil && beyondLevel(node.Measured, kind) {
+			levels = levelHint(node.Measured, kind)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return &fact.Gap{
+		What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotRequested, Hint: levels,
+		Detail: "not asked: " + Count(len(names), "node") + " that can have some (" + JoinWords(names, 3) + ")",
+	}
 }

@@ -160,7 +160,12 @@ func TestWhatEachNodeHolds(t *testing.T) {
 			with(fact.Node{}, gap(fact.Etcd, fact.NotReady), gap(fact.Backups, fact.NotReady), gap(fact.Swap, fact.Timeout)),
 			[]string{"w backups NotReady", "w swap Timeout"},
 		},
-		"a worker was not asked": {with(fact.Node{}), []string{"w backups NotRequested", "w swap NotRequested"}},
+		"a worker was not asked":                    {with(fact.Node{}), []string{" backups NotRequested", " swap NotRequested"}},
+		"a worker was not asked, and a gap says so": {with(fact.Node{}, gap(fact.Backups, fact.NotRequested), gap(fact.Swap, fact.NotReady)), []string{" backups NotRequested", "w swap NotReady"}},
+		"a run that asks nobody": {
+			with(fact.Node{}, fact.Gap{What: fact.Backups, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotRequested}, gap(fact.Swap, fact.NotReady)),
+			[]string{" backups NotRequested", "w swap NotReady"},
+		},
 		"a worker could not read all": {
 			with(fact.Node{Measured: &fact.Measurement{Level: fact.LevelFull, Read: fact.NodeKinds(), Gaps: []fact.NodeGap{{What: fact.Backups, Reason: fact.Truncated}, {What: fact.Etcd, Reason: fact.Truncated}}}}),
 			[]string{"w backups Truncated"},
