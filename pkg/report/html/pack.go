@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
@@ -87,7 +88,7 @@ func (p *packed) line(s string) uint32 {
 func (p *packed) add(f *api.Finding, parts string) {
 	n := min(len(f.Evidence), mostEvidence)
 	node := f.Subject.Node
-	if f.Subject.Kind == "Node" && node == "" {
+	if f.Subject.Kind == fact.SubjectNode && node == "" {
 		node = f.Subject.Name
 	}
 	for i, value := range [columns]uint32{
