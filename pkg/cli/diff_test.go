@@ -37,6 +37,12 @@ func TestDiffOfCases(t *testing.T) {
 					t.Errorf("changed: %+v, %v", d.Summary, d.Answers)
 				}
 			}
+			for _, severity := range []string{"low", "medium", "high", "critical"} {
+				some := verified(t, facts, "-o", "json", "--severity", severity)
+				if s := diffOf(t, ExitOK, report, some).Summary; s.Fixed+s.Better+s.Gone > 0 {
+					t.Errorf("--severity %s: %+v", severity, s)
+				}
+			}
 		})
 	}
 }

@@ -50,6 +50,12 @@ func Compare(old, now *Side, opts Options) (*api.ChecklistDiff, error) {
 	case a.Cluster.UID != "" && b.Cluster.UID != "" && a.Cluster.UID != b.Cluster.UID && !opts.OtherCluster:
 		return nil, ErrOtherCluster
 	}
+	if err := old.isWhole("old"); err != nil {
+		return nil, err
+	}
+	if err := now.isWhole("new"); err != nil {
+		return nil, err
+	}
 	c := &comparison{old: old, new: now, severities: map[string][2]api.Severity{}}
 	c.compareCatalogues()
 	c.declared = map[*Side]map[uint64][]*entry{old: onlyDeclaredIn(old, now), now: onlyDeclaredIn(now, old)}

@@ -131,7 +131,7 @@ func TestLessInformationIsNoGoodNews(t *testing.T) {
 			now := judged(after, selected, scope)
 			if r.IntN(4) == 0 {
 				now.Spec.Inputs.Severity = api.Medium
-				now.Findings = slices.DeleteFunc(now.Findings, func(f api.Finding) bool { return f.Severity.Rank() < api.Medium.Rank() })
+				now = report.Visible(now, api.Medium)
 				what += " severity"
 			}
 			d := compare(t, sideOf(t, before), sideOf(t, now))

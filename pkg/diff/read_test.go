@@ -127,6 +127,16 @@ func TestKept(t *testing.T) {
 		t.Error("gaps are not counted")
 	}
 	s = NewSide(false)
+	s.kept, err = mostKept-100_000, nil
+	for n = 0; err == nil && n < 1000; n++ {
+		f := fails(runs, web)
+		f.Question = api.Question(fmt.Sprint(n))
+		err = s.Add(&f)
+	}
+	if err == nil {
+		t.Error("questions of one finding are not counted")
+	}
+	s = NewSide(false)
 	f := fails(runs, web, "a")
 	f.Subject.Name, f.Message = strings.Repeat("n", 1<<20), strings.Repeat("m", 1<<20)
 	f.Evidence[0].Value = strings.Repeat("v", 1<<20)

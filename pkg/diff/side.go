@@ -55,6 +55,8 @@ type Side struct {
 	// clusters is set if gaps name several clusters.
 	clusters bool
 	names    map[string]string
+	// counted are the findings by question, to compare them with the answers' counts.
+	counted map[api.Question]*counts
 }
 
 // entry is what is kept of a finding.
@@ -116,6 +118,7 @@ func NewSide(facts bool) *Side {
 		Head: &api.ChecklistReport{}, Facts: facts,
 		entries: map[[32]byte]*entry{}, subjects: map[uint64]bool{}, checks: map[string]bool{},
 		blind: map[string]*blind{}, lists: map[place]bool{}, silent: map[string]bool{}, unread: map[unread]bool{}, losses: map[*Side]*losses{}, seen: map[place]bool{}, names: map[string]string{},
+		counted: map[api.Question]*counts{},
 	}
 }
 
@@ -276,6 +279,7 @@ func (s *Side) name(text string) string {
 // unknown, accepted, pass.
 func (s *Side) Add(f *api.Finding) error {
 	s.findings++
+	s.count(f)
 	e := entry{
 		subject: hashOf(&f.Subject), check: f.Check, question: f.Question, fromGap: f.FromGap,
 		state: api.ChangeState{Verdict: known(f.Verdict), Severity: f.Severity, Basis: f.Basis, Reason: f.Reason},
@@ -294,7 +298,7 @@ func (s *Side) Add(f *api.Finding) error {
 		}
 		if !worse(&e, before) {
 			before.nodes, before.whole = nodes, whole && e.whole
-			return nil
+			return s.keep(0) // names take memory too
 		}
 		e.nodes, e.whole = nodes, whole && e.whole
 	}
