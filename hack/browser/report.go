@@ -36,7 +36,7 @@ func Made(n int, text string) *api.ChecklistReport {
 		},
 		Cluster: api.ReportCluster{Name: "prod" + text, User: "jane" + text, Server: "https://api" + text, Version: "v1.33.1", Provider: "kubeadm" + text, Nodes: 7, MeasuredNodes: 6, Pods: 40, OtherStores: []string{"store" + text}},
 		Read:    &fact.ReadCount{Pods: 40, Workloads: 12},
-		Gaps:    []fact.Gap{{What: fact.Kind("kind" + text), Reason: fact.Reason("Forbidden" + text), Detail: "detail" + text, Hint: "hint" + text, Subject: fact.Subject{Kind: "Node", Name: "node" + text}}},
+		Gaps:    []fact.Gap{{What: fact.Kind("kind" + text), Reason: fact.Reason("Forbidden" + text), Detail: "detail" + text, Hint: "hint" + text, Subject: fact.Subject{Kind: fact.SubjectNode, Name: "node" + text}}},
 	}
 	for c := range 6 {
 		r.Checks = append(r.Checks, api.ReportCheck{
@@ -63,7 +63,7 @@ func Made(n int, text string) *api.ChecklistReport {
 		verdict := verdicts[min(len(verdicts)-1, i*len(verdicts)/max(n, 1))]
 		f := api.Finding{
 			Check: checkName(i%6, text), Question: questions[i%6], Verdict: verdict, Severity: severities[i%4], Basis: api.Measured,
-			Subject:     fact.Subject{Kind: "Pod", Namespace: fmt.Sprintf("team-%d%s", i%5, text), Name: fmt.Sprintf("web-%06d%s", i, text), Node: nodeName(i%7, text)},
+			Subject:     fact.Subject{Kind: fact.SubjectPod, Namespace: fmt.Sprintf("team-%d%s", i%5, text), Name: fmt.Sprintf("web-%06d%s", i, text), Node: nodeName(i%7, text)},
 			Message:     fmt.Sprintf("message %d%s", i, text),
 			Evidence:    []api.Evidence{{Source: "/proc/1/status" + text, Value: fmt.Sprintf("CapEff: %016x%s", i, text), Basis: api.Measured}, {Source: text, Value: text, Basis: api.Basis(text)}},
 			Remediation: api.Remediation{Text: "Do this" + text},
