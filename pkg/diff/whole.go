@@ -72,8 +72,8 @@ func (s *Side) isWhole(side string) error {
 	return nil
 }
 
-// mostExpected is more than any report has, so that no sum overflows.
-const mostExpected = 1 << 40
+// mostExpected is more than any report has, so that no sum overflows, also with 32 bits.
+const mostExpected = 1 << 27
 
 // expected is a count of an answer. A file can hold any number.
 func expected(n int) int { return min(max(0, n), mostExpected) }
