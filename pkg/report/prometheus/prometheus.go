@@ -123,6 +123,8 @@ func families(r *report.Report) []*family {
 	nodes := newFamily("nodes", "Nodes in scope, by whether they were measured.")
 	nodes.add(head.Cluster.MeasuredNodes, "state", "measured")
 	nodes.add(head.Cluster.Nodes-head.Cluster.MeasuredNodes, "state", "unmeasured")
+	scope := newFamily("scope_partial", "1 if the run looked at only a part: of the cluster, the checks or the questions.")
+	scope.add(map[bool]int{true: 1}[partial(&head.Spec)])
 	gaps := newFamily("gaps", "What could not be read, by reason.")
 	for i := range head.Gaps {
 		gaps.add(1, "reason", string(head.Gaps[i].Reason))
@@ -133,7 +135,13 @@ func families(r *report.Report) []*family {
 	}
 	build := newFamily("build_info", "The versions of the program and of its checks.")
 	build.add(1, "version", cmp.Or(head.Spec.Version, "unknown"), "catalogue_version", cmp.Or(head.Spec.CatalogueVersion, "unknown"))
-	return []*family{answers, parts, findings(r), subjects, nodes, gaps, at, build}
+	return []*family{answers, parts, findings(r), subjects, nodes, scope, gaps, at, build}
+}
+
+// partial reports whether the user asked for less than everything. What could not be measured, or
+// was not because there are no probes, does not count: answers and nodes say that.
+func partial(spec *api.ReportSpec) bool {
+	return spec.Scope.Narrowed != "" || len(spec.Scope.Checks) > 0 || spec.Command != "checklist"
 }
 
 // findings counts them. A check that ran has a series for each verdict, so that one that falls to

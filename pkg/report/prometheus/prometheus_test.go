@@ -59,7 +59,7 @@ func TestReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, got)
 		}
-		if len(families) != 8 || len(got) > 20_000 {
+		if len(families) != 9 || len(got) > 20_000 {
 			t.Errorf("%d families, %d bytes", len(families), len(got))
 		}
 		if strings.Contains(got, "secret-n") {
@@ -88,12 +88,34 @@ func TestReadBack(t *testing.T) {
 			"findings secrets secrets/a high fail": 2, "findings secrets secrets/a high unknown": 1, "findings secrets secrets/a high pass": 0,
 			"findings secrets secrets/quiet low unknown": 0,
 			"subjects secrets rest measured":             2, "subjects secrets rest unmeasured": 3, "subjects secrets rest not_running": 1,
-			"nodes measured": 2, "nodes unmeasured": 1, "gaps NotReady": 2, "gaps " + shown: 1,
+			"nodes measured": 2, "nodes unmeasured": 1, "scope_partial": 1, "gaps NotReady": 2, "gaps " + shown: 1,
 			"collected_timestamp_seconds": 1_800_000_000, "build_info v0.1.0 " + shown: 1,
 		} {
 			if n, ok := values[key]; !ok || n != want {
 				t.Errorf("%.100s: want %v, got %v (there: %v)", key, want, n, ok)
 			}
+		}
+	}
+}
+
+func TestScope(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*api.ReportSpec)
+		want   string
+	}{
+		"everything":                          {func(*api.ReportSpec) {}, "0"},
+		"a check without its database":        {func(s *api.ReportSpec) { s.Scope.LeftOutChecks = []string{"immutable/vulnerable-packages"} }, "0"},
+		"without probes":                      {func(s *api.ReportSpec) { s.Scope.ProbeLevel = "" }, "0"},
+		"another command":                     {func(s *api.ReportSpec) { s.Command = "secrets" }, "1"},
+		"no command":                          {func(s *api.ReportSpec) { s.Command = "" }, "1"},
+		"namespaces, selectors, nodes, files": {func(s *api.ReportSpec) { s.Scope.Narrowed = "only namespace shop" }, "1"},
+		"--check and --skip":                  {func(s *api.ReportSpec) { s.Scope.Checks = []string{"secrets/a"} }, "1"},
+	} {
+		r := sample("a")
+		r.Spec.Command, r.Spec.Scope.ProbeLevel = "checklist", "full"
+		tc.change(&r.Spec)
+		if want := "\nkubectl_checklist_scope_partial " + tc.want + "\n"; !strings.Contains(printed(t, r), want) {
+			t.Errorf("%s: not there: %s", name, want)
 		}
 	}
 }
