@@ -426,6 +426,13 @@ func (v *View) excused(gap *fact.Gap) bool {
 	return !v.witnessOf(gap.What, node)
 }
 
+// heldByNodes says for which of its own facts (ofEachNode) a node is asked, other than for what runs
+// on it: a node can be measured and not be asked for these.
+var heldByNodes = map[fact.Kind]string{
+	fact.Backups: "for copies of the cluster's store",
+	fact.Swap:    "about swap",
+}
+
 // notAsked is one gap for all nodes but witnesses that were not asked for what each node holds
 // (ofEachNode); nil if there are none.
 func (v *View) notAsked(kind fact.Kind, gaps []*fact.Gap) *fact.Gap {
@@ -453,6 +460,6 @@ func (v *View) notAsked(kind fact.Kind, gaps []*fact.Gap) *fact.Gap {
 	slices.Sort(names)
 	return &fact.Gap{
 		What: kind, Subject: fact.Subject{Kind: fact.SubjectCluster}, Reason: fact.NotRequested, Hint: levels,
-		Detail: "not asked: " + Count(len(names), "node") + " that can have some (" + JoinWords(names, 3) + ")",
+		Detail: "not asked " + heldByNodes[kind] + ": " + Count(len(names), "node") + " (" + JoinWords(names, 3) + ")",
 	}
 }

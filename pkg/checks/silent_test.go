@@ -137,6 +137,32 @@ func TestDeclaredOnASilentNode(t *testing.T) {
 	}
 }
 
+// A node that was measured, but not for all that it holds, is not called "not measured": the gap says
+// what it was not asked for.
+func TestNotAskedSaysForWhat(t *testing.T) {
+	measured := &fact.Measurement{Level: fact.LevelFull, Read: []fact.Kind{fact.Processes}}
+	set := &fact.Set{Nodes: []fact.Node{{Name: "a", Listed: true, Measured: measured}, {Name: "b", Listed: true, Measured: measured}}}
+	plan := planOf(Check{ID: "secrets/a", Needs: []fact.Kind{fact.Backups, fact.Swap}, Judge: func(*View) []api.Finding { return nil }})
+	got := map[fact.Kind]string{}
+	for _, g := range JudgeSet(plan, set).Gaps {
+		if g.Reason == fact.NotRequested && g.Subject.Kind == fact.SubjectCluster {
+			got[g.What] = g.Detail
+		}
+	}
+	want := map[fact.Kind]string{
+		fact.Backups: "not asked for copies of the cluster's store: 2 nodes (a, b)",
+		fact.Swap:    "not asked about swap: 2 nodes (a, b)",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, kind := range fact.Kinds() {
+		if ofEachNode(kind) != (heldByNodes[kind] != "") {
+			t.Errorf("%s: %q", kind, heldByNodes[kind])
+		}
+	}
+}
+
 // Each node can hold a copy of a store, and swap: where one does not say, that is unknown, whatever
 // its role.
 func TestWhatEachNodeHolds(t *testing.T) {
