@@ -182,7 +182,8 @@ func TestExitStatusOfWhatWasNotRead(t *testing.T) {
 		"checks left out":                          {"C0", append(slices.Clone(clean), "--skip", "builds/build-process"), ExitOK},
 		"a node was not read":                      {"P20", clean, ExitPartial},
 		"a node was not read, and that is allowed": {"P20", append(slices.Clone(clean), "--allow-unknown"), ExitOK},
-		"a check that did not run":                 {"P20", append(slices.Clone(clean), "--skip", "builds/build-process"), ExitOK},
+		"checks that did not run":                  {"P20", append(slices.Clone(clean), "--skip", "builds/build-process,builds/runtime-socket"), ExitOK},
+		"a pass that is only declared":             {"P20", append(slices.Clone(clean), "--skip", "builds/build-process"), ExitPartial},
 	} {
 		t.Run(name, func(t *testing.T) {
 			report, code := judged(t, tc.facts, tc.args...)

@@ -135,7 +135,7 @@ func TestReadBack(t *testing.T) {
 		for _, p := range s.Properties {
 			properties[p.Name] = p.Value
 		}
-		want := map[string]string{"version": "", "catalogueVersion": "", "cluster": "", "answer.secrets": "no", "part.secrets:rest": "unknown", "leftOut.severity": string(rune('0' + tc.hidden)), "joined.pass": "2"}
+		want := map[string]string{"about": "cluster without a name", "version": "", "catalogueVersion": "", "cluster": "", "answer.secrets": "no", "part.secrets:rest": "unknown", "leftOut.severity": string(rune('0' + tc.hidden)), "joined.pass": "2"}
 		if diff := cmp.Diff(want, properties); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
