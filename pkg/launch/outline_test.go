@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -91,9 +92,12 @@ func TestConfirmedRun(t *testing.T) {
 	for _, confirmed := range []bool{true, false} {
 		t.Run(fmt.Sprint("confirmed ", confirmed), faked(func(t *testing.T) {
 			s := newAPIServer(t, "a", "b")
+			var mu sync.Mutex // each pod has a goroutine
 			pods := map[string]bool{}
 			s.kubelet = func(pod *corev1.Pod) {
+				mu.Lock()
 				pods[pod.Spec.NodeName] = true
+				mu.Unlock()
 				s.succeed(pod.Name, answer(s.t, pod.Spec.NodeName))
 			}
 			opts := s.options()
