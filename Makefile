@@ -68,7 +68,7 @@ unit: ## tests that need no cluster
 
 .PHONY: race
 race: ## the concurrent packages under the race detector
-	CGO_ENABLED=1 $(GO) test $(GOTESTFLAGS) -race ./pkg/launch/ ./pkg/collect/cluster/ ./pkg/collect/node/... ./pkg/collect/etcd/ ./pkg/gather/ ./pkg/cli/
+	CGO_ENABLED=1 $(GO) test -timeout 30m $(GOTESTFLAGS) -race ./pkg/launch/ ./pkg/collect/cluster/ ./pkg/collect/node/... ./pkg/collect/etcd/ ./pkg/gather/ ./pkg/cli/
 
 .PHONY: e2e
 e2e: deps build ## tests on the real cluster, which is started and taken down
