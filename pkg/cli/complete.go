@@ -41,8 +41,13 @@ func completeFlags(env *Env, root *cobra.Command, config *genericclioptions.Conf
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.NonInheritedFlags().VisitAll(func(flag *pflag.Flag) {
 			values := c.flag(flag.Name)
-			if cmd.Name() == "diff" && flag.Name == "output" {
-				values = fixed(show.Names()...)
+			if cmd.Name() == "diff" {
+				switch flag.Name {
+				case "output":
+					values = fixed(show.Names()...)
+				case "output-file":
+					values = formatFile(show.Names())
+				}
 			}
 			if values != nil {
 				cobra.CheckErr(cmd.RegisterFlagCompletionFunc(flag.Name, values))
@@ -59,18 +64,13 @@ func (c completer) flag(name string) completion {
 	case "output":
 		return fixed(formats.Names()...)
 	case "output-file":
-		return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-			if strings.Contains(typed, "=") {
-				return nil, cobra.ShellCompDirectiveDefault
+		var names []string
+		for _, f := range formats.All() {
+			if f.Argument == "" {
+				names = append(names, f.Name)
 			}
-			var words []string
-			for _, f := range formats.All() {
-				if f.Argument == "" {
-					words = append(words, f.Name+"=")
-				}
-			}
-			return words, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 		}
+		return formatFile(names)
 	case "question":
 		return listOf(questionNames)
 	case "check", "skip":
@@ -114,6 +114,21 @@ func (c completer) flag(name string) completion {
 // fixed completes from a list.
 func fixed(words ...string) completion {
 	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+}
+
+// formatFile completes FORMAT=PATH: one of the formats, and after it the shell completes names of
+// files.
+func formatFile(names []string) completion {
+	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if strings.Contains(typed, "=") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		words := make([]string, len(names))
+		for i, name := range names {
+			words[i] = name + "="
+		}
+		return words, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 // listOf completes the last word of a comma-separated list.

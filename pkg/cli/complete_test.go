@@ -98,6 +98,9 @@ func testCompletion(t *testing.T) {
 		"nodes --server http://127.0.0.1:1 ": "",
 		"--probe-timeout ":                   "",
 		"explain x ":                         "",
+		"diff -o ":                           "table json yaml markdown html",
+		"diff --output-file ":                "table= json= yaml= markdown= html=",
+		"diff a b --output-file html=x":      "",
 	} {
 		words := strings.Split(line, " ")
 		if line == "nodes -" {

@@ -22,7 +22,8 @@ import (
 
 // diffFlags say how two reports are compared.
 type diffFlags struct {
-	output        string
+	outputFlags
+
 	failOn        string
 	allowUnknown  bool
 	showUnchanged bool
@@ -56,6 +57,9 @@ func newDiffCommand(env *Env) *cobra.Command {
 			# A comment for a pull request, with an exit status for the pipeline
 			kubectl checklist diff main.json branch.json -o markdown --fail-on high
 
+			# The comment, and JSON for the next step
+			kubectl checklist diff main.json branch.json --output-file markdown=comment.md --output-file json=diff.json
+
 			# Facts are judged by one catalogue, whichever version saved them
 			kubectl checklist diff old-facts.json new-facts.json`),
 		Args: func(_ *cobra.Command, args []string) error {
@@ -70,7 +74,7 @@ func newDiffCommand(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), env, args[0], args[1]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.output, "output", "o", "", "Output format. One of: table, json, yaml, markdown, html.")
+	f.add(flags, show.Names())
 	flags.StringVar(&f.failOn, "fail-on", "", "Exit with status 1 if failures of at least this severity are new or worse: critical, high, medium, low.")
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "With --fail-on: do not exit with status 3 if something is no longer measured.")
 	flags.BoolVar(&f.showUnchanged, "show-unchanged", false, "Print findings that did not change too.")
@@ -86,16 +90,45 @@ func (f *diffFlags) validate() error {
 		return fmt.Errorf("--fail-on: expected critical, high, medium or low, found %q", f.failOn)
 	case f.allowUnknown && f.failOn == "":
 		return errors.New("--allow-unknown has no effect without --fail-on")
-	case f.output != "" && !slices.Contains(show.Names(), f.output):
-		return show.Print(io.Discard, f.output, nil, show.Options{})
 	case !slices.Contains([]string{"auto", "always", "never"}, f.color):
 		return fmt.Errorf("--color: expected auto, always or never, found %q", f.color)
+	}
+	if err := f.outputFlags.validate(knownDiffFormat); err != nil {
+		return err
+	}
+	return errors.Join(distinct(f.written()), keeps(f.written(), "--waivers", f.waivers))
+}
+
+func knownDiffFormat(format string) error {
+	if err := show.Known(format); err != nil {
+		return fmt.Errorf("%w%s", err, didYouMean(nearest(format, show.Names())))
+	}
+	return nil
+}
+
+// keeps refuses an output that would replace OLD or NEW.
+func (f *diffFlags) keeps(env *Env, name, path string) error {
+	if path != "-" {
+		return keeps(f.written(), name, path)
+	}
+	in, ok := env.Streams.In.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := in.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil // a pipe or a terminal: nothing can replace it
+	}
+	for _, file := range f.written() {
+		if of, err := os.Stat(file.path); err == nil && os.SameFile(of, info) {
+			return fmt.Errorf("%s would replace the file of %s: %q", file.flag, name, file.path)
+		}
 	}
 	return nil
 }
 
 func (f *diffFlags) run(ctx context.Context, env *Env, oldPath, newPath string) error {
-	if err := f.validate(); err != nil {
+	if err := errors.Join(f.validate(), f.keeps(env, "OLD", oldPath), f.keeps(env, "NEW", newPath)); err != nil {
 		return err
 	}
 	old, err := f.read(ctx, env, oldPath)
@@ -114,6 +147,10 @@ func (f *diffFlags) run(ctx context.Context, env *Env, oldPath, newPath string) 
 	case errors.Is(err, diff.ErrOtherCluster):
 		return fmt.Errorf("%w; --other-cluster compares them by names", err)
 	case err != nil:
+		return err
+	}
+	err = f.write(func(out io.Writer, format string) error { return show.Print(out, format, d, show.Options{}) })
+	if err != nil {
 		return err
 	}
 	opts := show.Options{Color: env.colored(f.color), Width: env.OutWidth}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -150,6 +151,24 @@ func TestDiffStatus(t *testing.T) {
 				t.Errorf("want %d, got %d", tc.want, got)
 			}
 		})
+	}
+}
+
+// What stdin reads is not replaced either.
+func TestDiffKeepsItsInput(t *testing.T) {
+	old, now := written(t, api.Pass, api.High, nil), written(t, api.Fail, api.High, nil)
+	in, err := os.Open(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close() //nolint:errcheck // only read
+	for path, want := range map[string]int{old: ExitFailure, filepath.Join(t.TempDir(), "new"): ExitOK} {
+		env, _, errOut := testEnv()
+		env.Streams.In = in
+		code := Main(context.Background(), env, []string{"diff", "-", now, "--output-file", "json=" + path})
+		if said := fmt.Sprintf("--output-file would replace the file of OLD: %q", path); code != want || strings.Contains(errOut.String(), said) != (code == ExitFailure) {
+			t.Errorf("%s: status %d, %q", path, code, errOut)
+		}
 	}
 }
 

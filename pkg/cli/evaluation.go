@@ -468,15 +468,15 @@ func (r *evaluation) print(built *report.Report) error {
 		Wide:         r.env.again("-o wide"),
 		Expand:       r.env.expand,
 	}
-	for _, output := range r.report.outputFile {
-		format, path, _ := formats.SplitFile(output)
+	err := r.report.write(func(out io.Writer, format string) error {
 		printer, err := formats.NewPrinter(format, opts)
 		if err != nil {
 			return err
 		}
-		if err := writeFile(path, func(out io.Writer) error { return report.Print(out, printer, built) }); err != nil {
-			return err
-		}
+		return report.Print(out, printer, built)
+	})
+	if err != nil {
+		return err
 	}
 	opts.Color = r.env.colored(r.report.color)
 	opts.Width = r.env.OutWidth

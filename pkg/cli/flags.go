@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,10 +24,67 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
 )
 
-// reportFlags say what is judged, printed and saved.
-type reportFlags struct {
+// outputFlags say in which formats a command prints, and into which files.
+type outputFlags struct {
 	output     string
 	outputFile []string
+}
+
+// add adds the flags of a command that has these formats.
+func (f *outputFlags) add(flags *pflag.FlagSet, names []string) {
+	flags.StringVarP(&f.output, "output", "o", "", "Output format. One of: "+strings.Join(names, ", ")+".")
+	flags.StringArrayVar(&f.outputFile, "output-file", nil, "Also write the results to a file, as FORMAT=PATH. Repeatable.")
+}
+
+// validate checks formats by a function that returns an error for one that the command does not
+// have, and finds before a run what would only fail after it.
+func (f *outputFlags) validate(check func(format string) error) error {
+	if err := check(f.output); err != nil {
+		return err
+	}
+	for _, o := range f.outputFile {
+		format, path, ok := formats.SplitFile(o)
+		if !ok || format == "" {
+			return fmt.Errorf("--output-file: expected FORMAT=PATH, found %q", o)
+		}
+		if err := check(format); err != nil {
+			return fmt.Errorf("--output-file: %w", err)
+		}
+		if path == "-" {
+			return fmt.Errorf("--output-file: expected a path, found -: use -o %s for stdout", format)
+		}
+		if err := writable(path); err != nil {
+			return fmt.Errorf("--output-file: %w", err)
+		}
+	}
+	return nil
+}
+
+// written are the files of --output-file.
+func (f *outputFlags) written() []writtenFile {
+	var out []writtenFile
+	for _, o := range f.outputFile {
+		_, path, _ := formats.SplitFile(o)
+		out = append(out, writtenFile{"--output-file", path})
+	}
+	return out
+}
+
+// write writes each file of --output-file by a function that prints in a format.
+func (f *outputFlags) write(show func(out io.Writer, format string) error) error {
+	for _, o := range f.outputFile {
+		format, path, _ := formats.SplitFile(o)
+		if err := writeFile(path, func(out io.Writer) error { return show(out, format) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reportFlags say what is judged, printed and saved.
+type reportFlags struct {
+	outputFlags
+
 	questions  []string
 	checks     []string
 	skip       []string
@@ -60,8 +118,7 @@ type reportFlags struct {
 }
 
 func (f *reportFlags) add(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.output, "output", "o", "", "Output format. One of: "+strings.Join(formats.Names(), ", ")+".")
-	flags.StringArrayVar(&f.outputFile, "output-file", nil, "Also write the results to a file, as FORMAT=PATH. Repeatable.")
+	f.outputFlags.add(flags, formats.Names())
 	flags.StringSliceVar(&f.questions, "question", nil, "Answer only these questions: builds, immutable, privileged, hosts, secrets, drift, or 1 to 6.")
 	flags.StringSliceVar(&f.checks, "check", nil, "Run only these checks: by ID, glob (privileged/host-*), question (privileged), or part (secrets:stored).")
 	flags.StringSliceVar(&f.skip, "skip", nil, "Do not run these checks; same names as for --check.")
@@ -116,30 +173,19 @@ func (f *reportFlags) validate() error {
 	if f.limit != 0 && !f.prints("markdown") {
 		return errors.New("--limit has no effect without -o markdown")
 	}
-	if _, err := formats.NewPrinter(f.output, report.Options{Limit: f.limit}); err != nil {
-		return badFormat(err, f.output)
-	}
-	for _, o := range f.outputFile {
-		format, path, ok := formats.SplitFile(o)
-		if !ok || format == "" {
-			return fmt.Errorf("--output-file: expected FORMAT=PATH, found %q", o)
-		}
-		if _, err := formats.NewPrinter(format, report.Options{Limit: f.limit}); err != nil {
-			return fmt.Errorf("--output-file: %w", badFormat(err, format))
-		}
-		if path == "-" {
-			return fmt.Errorf("--output-file: expected a path, found -: use -o %s for stdout", format)
-		}
-		if err := writable(path); err != nil {
-			return fmt.Errorf("--output-file: %w", err)
-		}
+	err := f.outputFlags.validate(func(format string) error {
+		_, err := formats.NewPrinter(format, report.Options{Limit: f.limit})
+		return badFormat(err, format)
+	})
+	if err != nil {
+		return err
 	}
 	if f.saveFacts != "" {
 		if err := writable(f.saveFacts); err != nil {
 			return fmt.Errorf("--save-facts: %w", err)
 		}
 	}
-	if err := errors.Join(f.distinct(), f.keeps("--waivers", f.waivers)); err != nil {
+	if err := errors.Join(distinct(f.written()), f.keeps("--waivers", f.waivers)); err != nil {
 		return err
 	}
 	if err := f.validateWatch(); err != nil {
@@ -153,40 +199,41 @@ func (f *reportFlags) validate() error {
 	return errors.Join(f.validateMapping(), f.waiverFlags.validate(), f.validateWhatIf())
 }
 
-// written are the files that the run writes, by the flag that names them.
-func (f *reportFlags) written() (flags, paths []string) {
-	for _, o := range f.outputFile {
-		_, path, _ := formats.SplitFile(o)
-		flags, paths = append(flags, "--output-file"), append(paths, path)
-	}
+// writtenFile is a file that a run writes, and the flag that names it.
+type writtenFile struct{ flag, path string }
+
+// written are the files that the run writes.
+func (f *reportFlags) written() []writtenFile {
+	out := f.outputFlags.written()
 	if f.saveFacts != "" {
-		flags, paths = append(flags, "--save-facts"), append(paths, f.saveFacts)
+		out = append(out, writtenFile{"--save-facts", f.saveFacts})
 	}
-	return flags, paths
+	return out
 }
 
+// keeps refuses an output that would replace a file that the run reads.
+func (f *reportFlags) keeps(flag, input string) error { return keeps(f.written(), flag, input) }
+
 // distinct refuses two outputs with one file: the last one would replace the others.
-func (f *reportFlags) distinct() error {
-	flags, paths := f.written()
-	for i, path := range paths {
-		for j, before := range paths[:i] {
-			if sameFile(path, before) {
-				return fmt.Errorf("%s and %s: expected two files, found one: %q", flags[j], flags[i], path)
+func distinct(files []writtenFile) error {
+	for i, file := range files {
+		for _, before := range files[:i] {
+			if sameFile(file.path, before.path) {
+				return fmt.Errorf("%s and %s: expected two files, found one: %q", before.flag, file.flag, file.path)
 			}
 		}
 	}
 	return nil
 }
 
-// keeps refuses an output that would replace a file that the run reads.
-func (f *reportFlags) keeps(flag, input string) error {
+// keeps refuses an output that would replace the file of an input.
+func keeps(files []writtenFile, flag, input string) error {
 	if input == "" {
 		return nil
 	}
-	flags, paths := f.written()
-	for i, path := range paths {
-		if sameFile(path, input) {
-			return fmt.Errorf("%s would replace the file of %s: %q", flags[i], flag, path)
+	for _, file := range files {
+		if sameFile(file.path, input) {
+			return fmt.Errorf("%s would replace the file of %s: %q", file.flag, flag, file.path)
 		}
 	}
 	return nil

@@ -68,7 +68,7 @@ func TestDocumentsOfManySecretsAreFlat(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := &heapWriter{}
-		r := &evaluation{report: reportFlags{failOn: "low", output: format}, checks: secretChecks()}
+		r := &evaluation{report: reportFlags{failOn: "low", outputFlags: outputFlags{output: format}}, checks: secretChecks()}
 		built := report.Stream(api.ReportSpec{}, set, checks.Judge(catalogue.Plan(r.checks, ""), set))
 		if err := report.Print(out, printer, built); err != nil {
 			t.Fatal(err)

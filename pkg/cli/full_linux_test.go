@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/diff/show"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
 )
 
@@ -36,37 +38,48 @@ func TestFullDiskInEachFormat(t *testing.T) {
 		if format.Argument != "" {
 			continue // the user's template, which pkg/report tests
 		}
-		args := []string{"--facts", verifyFacts, "-o", format.Name}
-		env, _, errOut := testEnv()
-		env.Streams.Out = closed{}
-		if code := Main(context.Background(), env, args); code != ExitFailure || !strings.Contains(errOut.String(), "writing the report: ") {
-			t.Errorf("%s, closed pipe: exit status %d, stderr %q", format.Name, code, errOut)
+		isAtomic(t, format.Name, "writing the report: ", "--facts", verifyFacts)
+	}
+	old, now := written(t, api.Pass, api.High, nil), written(t, api.Fail, api.High, nil)
+	for _, format := range show.Names() {
+		isAtomic(t, format, "writing the comparison: ", "diff", old, now)
+	}
+}
+
+// isAtomic tests that a command writes a format whole or not at all, to stdout and to files.
+func isAtomic(t *testing.T, format, prefix string, args ...string) {
+	t.Helper()
+	name := args[0] + ", " + format
+	args = append(args, "-o", format)
+	env, _, errOut := testEnv()
+	env.Streams.Out = closed{}
+	if code := Main(context.Background(), env, args); code != ExitFailure || !strings.Contains(errOut.String(), prefix) {
+		t.Errorf("%s, closed pipe: exit status %d, stderr %q", name, code, errOut)
+	}
+	folder := t.TempDir()
+	path := filepath.Join(folder, "out")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env, out, errOut := testEnv()
+	code := Main(context.Background(), env, append(args, "--output-file", format+"=/dev/full", "--output-file", format+"="+path))
+	if code != ExitFailure || out.Len() > 0 || !strings.Contains(errOut.String(), `writing "/dev/full": no space left on device`) {
+		t.Errorf("%s, full disk: exit status %d, stdout of %d bytes, stderr %q", name, code, out.Len(), errOut)
+	}
+	// The disk is full for this file too: no process may write more than so many bytes.
+	if err := limited(1, func() error {
+		env, _, errOut = testEnv()
+		if code := Main(context.Background(), env, append(args, "--output-file", format+"="+path)); code != ExitFailure {
+			return errors.New(errOut.String())
 		}
-		folder := t.TempDir()
-		path := filepath.Join(folder, "out")
-		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		env, out, errOut := testEnv()
-		code := Main(context.Background(), env, append(args, "--output-file", format.Name+"=/dev/full", "--output-file", format.Name+"="+path))
-		if code != ExitFailure || out.Len() > 0 || !strings.Contains(errOut.String(), `writing "/dev/full": no space left on device`) {
-			t.Errorf("%s, full disk: exit status %d, stdout of %d bytes, stderr %q", format.Name, code, out.Len(), errOut)
-		}
-		// The disk is full for this file too: no process may write more than so many bytes.
-		if err := limited(1, func() error {
-			env, _, errOut = testEnv()
-			if code := Main(context.Background(), env, append(args, "--output-file", format.Name+"="+path)); code != ExitFailure {
-				return errors.New(errOut.String())
-			}
-			return nil
-		}); err != nil {
-			t.Errorf("%s: a file of one byte: no error: %v", format.Name, err)
-		}
-		files, err := os.ReadDir(folder)
-		text, _ := os.ReadFile(path)
-		if err != nil || len(files) != 1 || string(text) != "old" {
-			t.Errorf("%s: expected the old file alone, found %v with %q", format.Name, files, text)
-		}
+		return nil
+	}); err != nil {
+		t.Errorf("%s: a file of one byte: no error: %v", name, err)
+	}
+	files, err := os.ReadDir(folder)
+	text, _ := os.ReadFile(path)
+	if err != nil || len(files) != 1 || string(text) != "old" {
+		t.Errorf("%s: expected the old file alone, found %v with %q", name, files, text)
 	}
 }
 

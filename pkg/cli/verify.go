@@ -249,7 +249,7 @@ func (j *judgeAgain) compare(ctx context.Context, data []byte) (difference, erro
 			return difference{}, cannotTell("the report was compared with the vulnerability database %s; give it with --vulnerabilities", shown(j.spec.Inputs.Vulnerabilities))
 		}
 		flags := reportFlags{
-			output: j.format, severity: string(j.spec.Inputs.Severity), checks: j.spec.Scope.Checks,
+			outputFlags: outputFlags{output: j.format}, severity: string(j.spec.Inputs.Severity), checks: j.spec.Scope.Checks,
 			vulnerabilities: j.with.vulnerabilities, at: j.at, patches: j.spec.Inputs.Patches, progress: "auto", color: "auto",
 		}
 		flags.waivers, flags.platformNamespaces = j.with.waivers, j.spec.Scope.PlatformNamespaces

@@ -25,6 +25,14 @@ type Options struct {
 // Names lists the formats.
 func Names() []string { return []string{"table", "json", "yaml", "markdown", "html"} }
 
+// Known returns an error that lists the formats if a format is not one of Names, or "" for table.
+func Known(format string) error {
+	if format == "" || slices.Contains(Names(), format) {
+		return nil
+	}
+	return fmt.Errorf("output format %q is not supported; use one of: %s", format, strings.Join(Names(), ", "))
+}
+
 // Print prints in a format, one of Names, "" for table.
 func Print(out io.Writer, format string, d *api.ChecklistDiff, opts Options) error {
 	buffered := bufio.NewWriterSize(out, 1<<16)
@@ -41,7 +49,7 @@ func Print(out io.Writer, format string, d *api.ChecklistDiff, opts Options) err
 	case "html":
 		err = web(buffered, d)
 	default:
-		return fmt.Errorf("output format %q is not supported; use one of: %s", format, strings.Join(Names(), ", "))
+		return Known(format)
 	}
 	if err != nil {
 		return err
