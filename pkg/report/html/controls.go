@@ -37,7 +37,7 @@ func controls(head *api.ChecklistReport) (of map[string][]string, notes []string
 			if control.Version != "" {
 				title += " " + plain(control.Version)
 			}
-			if title == last {
+			if title == last && len(texts) > 0 {
 				texts[len(texts)-1] += ", " + plain(control.ID)
 			} else {
 				texts = append(texts, title+": "+plain(control.ID))
