@@ -144,7 +144,7 @@ func (f *diffFlags) run(ctx context.Context, env *Env, oldPath, newPath string) 
 	}
 	d, err := diff.Compare(old, now, diff.Options{OtherCluster: f.otherCluster, Unchanged: f.showUnchanged})
 	switch {
-	case errors.Is(err, diff.ErrOtherCluster):
+	case errors.Is(err, diff.ErrOtherCluster), errors.Is(err, diff.ErrOtherServer):
 		return fmt.Errorf("%w; --other-cluster compares them by names", err)
 	case err != nil:
 		return err

@@ -28,6 +28,7 @@ type Options struct {
 // The errors of reports that prove nothing about each other.
 var (
 	ErrOtherCluster = errors.New("the reports are of different clusters: the UIDs of the namespace kube-system differ")
+	ErrOtherServer  = errors.New("the reports name different API servers, and no UID of the namespace kube-system says that these are of one cluster")
 	ErrWhatIf       = errors.New("a report with --what-if is about changes that were not applied: it says nothing about the cluster as it is")
 )
 
@@ -49,6 +50,8 @@ func Compare(old, now *Side, opts Options) (*api.ChecklistDiff, error) {
 		return nil, ErrWhatIf
 	case a.Cluster.UID != "" && b.Cluster.UID != "" && a.Cluster.UID != b.Cluster.UID && !opts.OtherCluster:
 		return nil, ErrOtherCluster
+	case (a.Cluster.UID == "" || b.Cluster.UID == "") && a.Cluster.Server != "" && b.Cluster.Server != "" && a.Cluster.Server != b.Cluster.Server && !opts.OtherCluster:
+		return nil, ErrOtherServer
 	}
 	if err := old.isWhole("old"); err != nil {
 		return nil, err
@@ -128,6 +131,12 @@ func (c *comparison) absent(s, other *Side, e *entry) string {
 	return cmp.Or(s.covers(e, other), why)
 }
 
+// listedNoMore reports whether a list of the new run, by which the old run declared something of the
+// subject, does not have it any more.
+func (c *comparison) listedNoMore(was *entry) bool {
+	return slices.ContainsFunc(c.declared[c.old][was.subject], func(d *entry) bool { return c.new.covers(d, c.old) == "" })
+}
+
 func stateOf(e *entry) *api.ChangeState {
 	if e == nil {
 		return nil
@@ -196,6 +205,9 @@ func (c *comparison) vanished(was *entry) (class api.ChangeClass, reason string,
 		if why := c.new.covers(was, c.old); why != "" {
 			return api.ChangeUnchanged, "new: " + why, false
 		}
+		if c.listedNoMore(was) {
+			return api.ChangeGone, "", false
+		}
 		return api.ChangeNewlyMeasured, "the gap is closed", false
 	}
 	switch why := c.absent(c.new, c.old, was); {
@@ -223,8 +235,15 @@ func (c *comparison) both(was, is *entry) (class api.ChangeClass, reason string,
 	lost := was.state.Basis == api.Measured && is.state.Basis != api.Measured
 	switch failed, fails := before != api.Pass, after != api.Pass; {
 	case failed && !fails:
-		if why := c.unproven(was, lost); why != "" {
+		if why := c.unproven(was, is, lost); why != "" {
 			return api.ChangeNoLongerMeasured, "it passes, but " + why, false
+		}
+		switch {
+		case was.state.Reason != "" && was.state.Basis != api.Measured && is.state.Basis == api.Measured:
+			// It failed only because nothing measured was known of it.
+			return api.ChangeNewlyMeasured, wasDeclared, false
+		case c.catalogue != nil:
+			return api.ChangeNewlyMeasured, "it failed, but " + otherCatalogue, true
 		}
 		return api.ChangeFixed, "", false
 	case !failed && fails && lost && is.state.Reason != "":
@@ -235,7 +254,7 @@ func (c *comparison) both(was, is *entry) (class api.ChangeClass, reason string,
 	case !fails && lost:
 		return api.ChangeNoLongerMeasured, onlyDeclared, false
 	case !fails && was.state.Basis != api.Measured && is.state.Basis == api.Measured:
-		return api.ChangeNewlyMeasured, "it was only declared before", false
+		return api.ChangeNewlyMeasured, wasDeclared, false
 	case !fails:
 		return api.ChangeUnchanged, "", false
 	}
@@ -250,8 +269,11 @@ func (c *comparison) both(was, is *entry) (class api.ChangeClass, reason string,
 	case waived:
 		return api.ChangeUnchanged, "a waiver covers it now", false
 	case b < a:
-		if why := c.unproven(was, lost); why != "" {
+		if why := c.unproven(was, is, lost); why != "" {
 			return api.ChangeNoLongerMeasured, "its severity is less, but " + why, false
+		}
+		if c.catalogue != nil {
+			return api.ChangeUnchanged, "its severity is less, but " + otherCatalogue, true
 		}
 		return api.ChangeBetter, "", false
 	}
@@ -259,9 +281,14 @@ func (c *comparison) both(was, is *entry) (class api.ChangeClass, reason string,
 }
 
 // unproven says why an improvement is not proven: "" if it is.
-func (c *comparison) unproven(was *entry, lost bool) string {
-	if lost {
+func (c *comparison) unproven(was, is *entry, lost bool) string {
+	switch {
+	case lost:
 		return onlyDeclared
+	case is.state.Reason != "" && (is.state.Verdict == api.Pass || c.old.Head.Cluster.MeasuredNodes > 0):
+		return partly // where nothing was measured before either, the declaration alone is compared
+	case !told(&c.new.Head.Spec.Scope, &c.old.Head.Spec.Scope):
+		return toldOther
 	}
 	if why := looksAt(&c.new.Head.Spec, &c.old.Head.Spec, &was.about); why != "" {
 		return why
@@ -344,6 +371,9 @@ func (c *comparison) warnings() []string {
 	}
 	if c.catalogue != nil {
 		out = append(out, "Different catalogues judged: a change of a verdict can come from that. Facts are judged again by one catalogue.")
+	}
+	if x, y := a.Spec.Inputs.Vulnerabilities, b.Spec.Inputs.Vulnerabilities; x != "" && y != "" && x != y {
+		out = append(out, "They were compared with different vulnerability databases: a change of a verdict can come from that.")
 	}
 	for _, s := range []struct {
 		name string

@@ -139,6 +139,10 @@ func TestClasses(t *testing.T) {
 	severity := func(f api.Finding, s api.Severity) api.Finding { f.Severity = s; return f }
 	declaredOnly := func(f api.Finding) api.Finding { f.Basis = api.Declared; return f }
 	fromGap := func(f api.Finding) api.Finding { f.FromGap = true; return f }
+	open := func(f api.Finding) api.Finding { f.Reason = fact.NotReady; return f }
+	unmeasured := func(r *api.ChecklistReport) { r.Cluster.MeasuredNodes = 0 }
+	platform := scope(func(s *api.Scope) { s.PlatformNamespaces = []string{"infra"} })
+	controlPlane := scope(func(s *api.Scope) { s.ControlPlaneNodes = []string{"a"} })
 	silent := gaps(gapOf(fact.Processes, node("b"), runs, ofHost, ofStore))
 	noPods := gaps(gapOf(fact.Pods, fact.Subject{Kind: fact.SubjectCluster}, runs, declares))
 	type both struct {
@@ -261,6 +265,31 @@ func TestClasses(t *testing.T) {
 		"a check that the new catalogue lacks":          {whole(fails(declares, web)), with(whole(), older(declares)), []string{"no longer measured " + declares + ": " + notCatalogued + " (catalogue)"}},
 		"a severity of the catalogue rises":             {with(whole(severity(fails(runs, web), api.High)), graded(runs, api.High)), with(whole(severity(fails(runs, web), api.Critical)), newer), []string{"unchanged " + runs + ": the catalogue gives the check another severity (catalogue)"}},
 		"a severity of the catalogue falls":             {whole(severity(fails(runs, web), api.Critical)), with(whole(severity(fails(runs, web), api.High)), graded(runs, api.High)), []string{"unchanged " + runs + ": the catalogue gives the check another severity (catalogue)"}},
+		"a fix by another catalogue":                    {whole(fails(runs, web)), with(whole(passes(runs, web)), newer), []string{"newly measured " + runs + ": it failed, but " + otherCatalogue + " (catalogue)"}},
+		"less severe by another catalogue":              {whole(fails(runs, web)), with(whole(severity(fails(runs, web), api.Low)), newer), []string{"unchanged " + runs + ": its severity is less, but " + otherCatalogue + " (catalogue)"}},
+		"a new fail by another catalogue":               {whole(passes(runs, web)), with(whole(fails(runs, web)), newer), []string{"new " + runs}},
+		"worse by another catalogue":                    {whole(fails(runs, web)), with(whole(severity(fails(runs, web), api.Critical)), newer), []string{"worse " + runs}},
+		"a deletion under another catalogue":            {whole(fails(declares, web)), with(whole(), newer), []string{"gone " + declares}},
+		"a silent node is named before the catalogue":   {whole(fails(runs, web, "b")), with(with(whole(passes(runs, web, "a")), silent), newer), []string{"no longer measured " + runs + ": it passes, but " + nodeUnread}},
+		"a fix of which something is unknown":           {whole(fails(runs, web)), whole(open(passes(runs, web))), []string{"no longer measured " + runs + ": it passes, but " + partly}},
+		"less severe, and something is unknown":         {whole(fails(declares, web)), whole(open(severity(fails(declares, web), api.Low))), []string{"no longer measured " + declares + ": its severity is less, but " + partly}},
+		"less severe, and nothing was ever measured":    {with(whole(fails(declares, web)), unmeasured), whole(open(severity(fails(declares, web), api.Low))), []string{"better " + declares}},
+		"a fix, unknown, and nothing was ever measured": {with(whole(fails(declares, web)), unmeasured), with(whole(open(passes(declares, web))), unmeasured), []string{"no longer measured " + declares + ": it passes, but " + partly}},
+		"as severe, and something is unknown":           {whole(fails(declares, web)), whole(open(fails(declares, web))), []string{"unchanged " + declares}},
+		"a fail for lack of measuring is measured":      {whole(open(declaredOnly(fails(runs, web)))), whole(passes(runs, web)), []string{"newly measured " + runs + ": " + wasDeclared}},
+		"a declared fail that is measured":              {whole(declaredOnly(fails(runs, web))), whole(passes(runs, web)), []string{"fixed " + runs}},
+		"a silent node that was deleted":                {with(whole(fromGap(unknown(runs, node("b"))), passes(declares, node("b"))), silent), whole(), []string{"gone " + runs, "gone " + declares}},
+		"a silent node that may be deleted":             {with(whole(fromGap(unknown(runs, node("b"))), passes(declares, node("b"))), silent), with(whole(), without(declares)), []string{"newly measured " + runs + ": the gap is closed", "no longer measured " + declares + ": new: " + notRun}},
+		"a platform's namespace fixes nothing":          {whole(fails(declares, web)), with(whole(passes(declares, web)), platform), []string{"no longer measured " + declares + ": it passes, but " + toldOther}},
+		"a platform's namespace makes nothing better":   {with(whole(fails(declares, web)), platform), whole(severity(fails(declares, web), api.Low)), []string{"no longer measured " + declares + ": its severity is less, but " + toldOther}},
+		"the same namespaces of the platform":           {with(whole(fails(declares, web)), platform), with(whole(passes(declares, web)), platform), []string{"fixed " + declares}},
+		"a control plane node fixes nothing":            {with(whole(fails(runs, web)), controlPlane), whole(passes(runs, web)), []string{"no longer measured " + runs + ": it passes, but " + toldOther}},
+		"other facts of its namespace":                  {whole(fails(declares, web)), with(whole(passes(declares, web)), gaps(gapOf(fact.Secrets, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}, ofStore))), []string{"no longer measured " + declares + ": it passes, but " + subjectUnread}},
+		"other facts of its namespace, as before":       {with(whole(fails(declares, web)), gaps(gapOf(fact.Secrets, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}, ofStore))), with(whole(passes(declares, web)), gaps(gapOf(fact.Secrets, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}, ofStore))), []string{"fixed " + declares}},
+		"other facts of the namespace itself":           {whole(fails(declares, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"})), with(whole(passes(declares, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"})), gaps(gapOf(fact.Secrets, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}, ofStore))), []string{"no longer measured " + declares + ": it passes, but " + subjectUnread}},
+		"other facts of another namespace":              {whole(fails(declares, web)), with(whole(passes(declares, web)), gaps(gapOf(fact.Secrets, fact.Subject{Kind: fact.SubjectNamespace, Name: "other"}, ofStore))), []string{"fixed " + declares}},
+		"other facts of the workload":                   {whole(fails(runs, web)), with(whole(passes(runs, web)), gaps(gapOf(fact.Executables, web, ofStore))), []string{"no longer measured " + runs + ": it passes, but " + subjectUnread}},
+		"other facts of another workload":               {whole(fails(runs, web)), with(whole(passes(runs, web)), gaps(gapOf(fact.Executables, fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "api"}, ofStore))), []string{"fixed " + runs}},
 		"a severity that the catalogue does not explain": {
 			with(whole(severity(fails(runs, web), api.Low)), graded(runs, api.High)), with(whole(severity(fails(runs, web), api.Critical)), newer), []string{"worse " + runs},
 		},
@@ -368,6 +397,9 @@ func TestCounts(t *testing.T) {
 func TestRefused(t *testing.T) {
 	whatIf := with(whole(), scope(func(s *api.Scope) { s.WhatIf = &api.WhatIf{} }))
 	other := with(whole(), func(r *api.ChecklistReport) { r.Cluster.UID = "u2" })
+	at := func(uid, server string) func(*api.ChecklistReport) {
+		return func(r *api.ChecklistReport) { r.Cluster.UID, r.Cluster.Server = uid, server }
+	}
 	for name, tc := range map[string]struct {
 		old, now *api.ChecklistReport
 		opts     Options
@@ -378,6 +410,12 @@ func TestRefused(t *testing.T) {
 		"two clusters":                   {whole(), other, Options{}, ErrOtherCluster},
 		"two clusters that were meant":   {whole(), other, Options{OtherCluster: true}, nil},
 		"one cluster":                    {whole(), whole(), Options{}, nil},
+		"two servers without a UID":      {with(whole(), at("", "https://a")), with(whole(), at("u1", "https://b")), Options{}, ErrOtherServer},
+		"two servers, new without a UID": {with(whole(), at("u1", "https://a")), with(whole(), at("", "https://b")), Options{}, ErrOtherServer},
+		"two servers that were meant":    {with(whole(), at("", "https://a")), with(whole(), at("", "https://b")), Options{OtherCluster: true}, nil},
+		"one server without a UID":       {with(whole(), at("", "https://a")), with(whole(), at("", "https://a")), Options{}, nil},
+		"no server and no UID":           {with(whole(), at("", "")), with(whole(), at("", "https://a")), Options{}, nil},
+		"two servers of one cluster":     {with(whole(), at("u1", "https://a")), with(whole(), at("u1", "https://b")), Options{}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, errA := Of(tc.old, false)
@@ -394,6 +432,9 @@ func TestRefused(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	noUID := func(r *api.ChecklistReport) { r.Cluster.UID = "" }
+	database := func(digest string) func(*api.ChecklistReport) {
+		return func(r *api.ChecklistReport) { r.Spec.Inputs.Vulnerabilities = digest }
+	}
 	for name, tc := range map[string]struct {
 		old, now *api.ChecklistReport
 		want     []string
@@ -405,6 +446,8 @@ func TestWarnings(t *testing.T) {
 		"the wrong order": {whole(), with(whole(), func(r *api.ChecklistReport) { r.CreationTimestamp = metav1.NewTime(time.Unix(1, 0)) }), []string{"The new one was collected before the old one."}},
 		"no time":         {whole(), with(whole(), func(r *api.ChecklistReport) { r.CreationTimestamp = metav1.Time{} }), nil},
 		"two catalogues":  {whole(), with(whole(), newer), []string{"Different catalogues judged: a change of a verdict can come from that. Facts are judged again by one catalogue."}},
+		"one database":    {with(whole(), database("sha256:a")), with(whole(), database("sha256:a")), nil},
+		"two databases":   {with(whole(), database("sha256:a")), with(whole(), database("sha256:b")), []string{"They were compared with different vulnerability databases: a change of a verdict can come from that."}},
 		"earlier version": {with(whole(), func(r *api.ChecklistReport) { r.Checks = nil }), whole(), []string{"The old report is of an earlier version: it does not say which checks ran."}},
 		"severity":        {whole(), with(whole(), func(r *api.ChecklistReport) { r.Spec.Inputs.Severity = api.Low }), []string{"The new report was made with --severity: what it does not have proves nothing."}},
 		"a repeated one":  {whole(), whole(passes(runs, web), passes(runs, web), fails(runs, web)), []string{"The new report has 2 findings with the check and subject of another one: the worst counts."}},

@@ -20,9 +20,14 @@ const (
 	stillThere    = "it is still there, without a verdict"
 	noList        = "no list shows whether it is gone or does not run"
 	onlyDeclared  = "it is only declared now, not measured"
-	noChecks      = "the report does not say which checks ran"
-	inCatalogue   = "the check is new in the catalogue"
-	notCatalogued = "the catalogue has the check no more"
+	partly        = "something else about it is unknown"
+	toldOther     = "the runs were told other namespaces of the platform, or other control plane nodes"
+	wasDeclared   = "it was only declared before"
+	// otherCatalogue is why a verdict that is better is no news of the cluster.
+	otherCatalogue = "another version of the catalogue judged that"
+	noChecks       = "the report does not say which checks ran"
+	inCatalogue    = "the check is new in the catalogue"
+	notCatalogued  = "the catalogue has the check no more"
 )
 
 // ran reports whether the check ran.
@@ -47,6 +52,14 @@ func sourceOf(s *api.Scope) string {
 	return "a cluster"
 }
 
+// namespaceOf is the namespace that a subject is in, or is.
+func namespaceOf(s *fact.Subject) string {
+	if s.Kind == fact.SubjectNamespace {
+		return s.Name
+	}
+	return s.Namespace
+}
+
 // looksAt says why a run did not look at all of what another one looked at, as far as a subject
 // is concerned: "" if it did.
 func looksAt(is, was *api.ReportSpec, of *fact.Subject) string {
@@ -58,10 +71,7 @@ func looksAt(is, was *api.ReportSpec, of *fact.Subject) string {
 		return !slices.ContainsFunc(some, func(one string) bool { return !slices.Contains(all, one) })
 	}
 	if !a.AllNamespaces && len(a.Namespaces) > 0 {
-		namespace := of.Namespace
-		if of.Kind == fact.SubjectNamespace {
-			namespace = of.Name
-		}
+		namespace := namespaceOf(of)
 		switch {
 		case namespace != "" && !slices.Contains(a.Namespaces, namespace):
 			return narrower
@@ -87,11 +97,24 @@ func looksAt(is, was *api.ReportSpec, of *fact.Subject) string {
 	return ""
 }
 
+// told reports whether two runs were told the same of the cluster by their flags.
+func told(a, b *api.Scope) bool {
+	same := func(a, b []string) bool {
+		has := func(all []string) func(string) bool {
+			return func(one string) bool { return !slices.Contains(all, one) }
+		}
+		return !slices.ContainsFunc(a, has(b)) && !slices.ContainsFunc(b, has(a))
+	}
+	return same(a.PlatformNamespaces, b.PlatformNamespaces) && same(a.ControlPlaneNodes, b.ControlPlaneNodes)
+}
+
 // losses are what a side could not read and another one could.
 type losses struct {
-	lists    map[string]bool // clusters of which it is a list
-	clusters map[string]bool // clusters of the nodes
-	nodes    map[place]bool
+	lists      map[string]bool // clusters of which it is a list
+	clusters   map[string]bool // clusters of the nodes
+	nodes      map[place]bool
+	namespaces map[place]bool
+	objects    map[uint64]bool
 }
 
 // mayHave reports whether a set of clusters may have one.
@@ -104,10 +127,14 @@ func (s *Side) lostTo(other *Side) *losses {
 	if l := s.losses[other]; l != nil {
 		return l
 	}
-	l := &losses{map[string]bool{}, map[string]bool{}, map[place]bool{}}
+	l := &losses{map[string]bool{}, map[string]bool{}, map[place]bool{}, map[place]bool{}, map[uint64]bool{}}
 	for u := range s.unread {
 		switch {
 		case other.unread[u]:
+		case u.object != 0:
+			l.objects[u.object] = true
+		case u.namespace.name != "":
+			l.namespaces[u.namespace] = true
 		case u.node.name == "":
 			l.lists[u.node.cluster] = true
 		default:
@@ -133,6 +160,8 @@ func (s *Side) blindTo(e *entry, other *Side, absent bool) string {
 		return notListed
 	case onNode && s.has(lost.nodes, of.Cluster, node), !onNode && e.state.Basis == api.Measured && lost.mayHave(lost.clusters, of.Cluster):
 		return nodeUnread
+	case s.has(lost.namespaces, of.Cluster, namespaceOf(of)), lost.objects[objectOf(of)]:
+		return subjectUnread
 	}
 	if e.state.Basis == api.Measured {
 		for name := range s.silent {

@@ -44,8 +44,8 @@ type Side struct {
 	blind map[string]*blind
 	// lists are the kinds of facts of which a list of the whole cluster is not complete.
 	lists map[place]bool
-	// unread is what could not be read on nodes and in the cluster, whatever check needs it: a check
-	// can use what it does not need.
+	// unread is what could not be read on nodes, in the cluster, and of namespaces and objects, whatever
+	// check needs it: a check can use what it does not need.
 	unread map[unread]bool
 	losses map[*Side]*losses
 	// seen are the nodes that something in the report is about.
@@ -82,10 +82,12 @@ type blind struct {
 	files      map[string]bool
 }
 
-// unread is a kind of fact that was not read on a node, or in the cluster if the node is "".
+// unread is a kind of fact that was not read: of a namespace, of an object, on a node, or else in the
+// cluster.
 type unread struct {
-	node place
-	what fact.Kind
+	node, namespace place
+	object          uint64
+	what            fact.Kind
 }
 
 // place is a name in a cluster. The cluster is "" if there is one, or if it is unknown.
@@ -217,9 +219,16 @@ func (s *Side) AddGap(g *fact.Gap) error {
 	if onNode {
 		s.seen[place{of.Cluster, node}] = true
 	}
-	if whole || onNode {
-		s.unread[unread{place{of.Cluster, node}, g.What}] = true
+	u := unread{what: g.What}
+	switch {
+	case whole || onNode:
+		u.node = place{of.Cluster, node}
+	case of.Kind == fact.SubjectNamespace:
+		u.namespace = place{of.Cluster, of.Name}
+	default:
+		u.object = objectOf(of)
 	}
+	s.unread[u] = true
 	if whole {
 		s.lists[place{of.Cluster, string(g.What)}] = true
 	}

@@ -82,8 +82,8 @@ func tallies(s *api.DiffSummary) []tally {
 type group struct {
 	tally
 	shown []api.Change
-	// passes and more count those that are not listed: passes that are only there or only gone, and
-	// those beyond the limit.
+	// passes and more count those that are not listed: passes that are only there or only gone, unless
+	// they failed before, and those beyond the limit.
 	passes, more int
 }
 
@@ -98,7 +98,7 @@ func groups(d *api.ChecklistDiff, most int) []group {
 			quiet := c.Class == api.ChangeGone || c.Class == api.ChangeNewlyMeasured || c.Class == api.ChangeUnchanged
 			switch {
 			case c.Class != t.class:
-			case quiet && diff.State(c).Verdict == api.Pass:
+			case quiet && diff.State(c).Verdict == api.Pass && (c.Old == nil || c.Old.Verdict != api.Fail):
 				g.passes++
 			case len(g.shown) == most:
 				g.more++

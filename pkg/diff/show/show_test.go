@@ -34,14 +34,15 @@ func compared(t *testing.T, text string, n int) *api.ChecklistDiff {
 		r.Checks = []api.ReportCheck{{Check: "secrets/stored" + text, Severity: api.High}}
 		r.Answers = []api.Answer{{Question: api.Secrets, Answer: api.No, Parts: []api.PartAnswer{{Part: text, Answer: api.Yes}}}}
 	}
-	now.Spec.CatalogueVersion = text + "2"
-	now.Checks = append(now.Checks, api.ReportCheck{Check: "secrets/added" + text})
 	now.Answers[0].Answer, now.Answers[0].Reason, now.Answers[0].Parts[0].Answer = api.Unknown, text, api.No
 	add := func(r *api.ChecklistReport, name string, v api.Verdict, s api.Severity) {
 		r.Findings = append(r.Findings, api.Finding{
-			Check: "secrets/stored" + text, Question: api.Secrets, Verdict: v, Severity: s, Basis: api.Measured, Message: "says " + text, Reason: fact.Reason(text),
+			Check: "secrets/stored" + text, Question: api.Secrets, Verdict: v, Severity: s, Basis: api.Measured, Message: "says " + text,
 			Subject: fact.Subject{Kind: "Secret", Namespace: "shop", Name: name + text},
 		})
+		if v == api.VerdictUnknown {
+			r.Findings[len(r.Findings)-1].Reason = fact.Reason(text)
+		}
 	}
 	for i := range n {
 		name := func(what string) string { return fmt.Sprintf("%s%06d", what, i) }
@@ -61,15 +62,24 @@ func compared(t *testing.T, text string, n int) *api.ChecklistDiff {
 		add(&old, name("same"), api.Fail, api.High)
 		add(&now, name("same"), api.Fail, api.High)
 	}
-	a, errA := diff.Of(&old, false)
-	b, errB := diff.Of(&now, true)
-	if errA != nil || errB != nil {
-		t.Fatal(errA, errB)
+	compare := func() *api.ChecklistDiff {
+		a, errA := diff.Of(&old, false)
+		b, errB := diff.Of(&now, true)
+		if errA != nil || errB != nil {
+			t.Fatal(errA, errB)
+		}
+		d, err := diff.Compare(a, b, diff.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
 	}
-	d, err := diff.Compare(a, b, diff.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := compare()
+	// Between two catalogues nothing is fixed or better. What is said of them is added to the rest.
+	now.Spec.CatalogueVersion = text + "2"
+	now.Checks = append(now.Checks, api.ReportCheck{Check: "secrets/added" + text})
+	two := compare()
+	d.New, d.Warnings, d.Catalogue = two.New, two.Warnings, two.Catalogue
 	return d
 }
 
@@ -284,5 +294,19 @@ func TestFullDisk(t *testing.T) {
 	}
 	if err := Print(&full{10}, "sarif", d, Options{}); err == nil || err.Error() != `output format "sarif" is not supported; use one of: table, json, yaml, markdown, html` {
 		t.Error(err)
+	}
+}
+
+// A pass that is newly measured is only counted, unless it failed before.
+func TestPassesThatFailedBefore(t *testing.T) {
+	pass, fail := &api.ChangeState{Verdict: api.Pass}, &api.ChangeState{Verdict: api.Fail}
+	d := &api.ChecklistDiff{Summary: api.DiffSummary{NewlyMeasured: 3}, Changes: []api.Change{
+		{Class: api.ChangeNewlyMeasured, Check: "a", Old: fail, New: pass},
+		{Class: api.ChangeNewlyMeasured, Check: "b", New: pass},
+		{Class: api.ChangeNewlyMeasured, Check: "c", Old: &api.ChangeState{Verdict: api.VerdictUnknown}, New: pass},
+	}}
+	list := groups(d, 10)
+	if len(list) != 1 || len(list[0].shown) != 1 || list[0].shown[0].Check != "a" || list[0].passes != 2 {
+		t.Errorf("%+v", list)
 	}
 }
