@@ -2,11 +2,14 @@ package browser
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
@@ -158,11 +161,23 @@ func set(t *testing.T, p *Page, id, value string) string {
 	})()`, id, value))
 }
 
+// said is what the status says of the first page of findings. hidden are unknown ones.
+func said(found, all, hidden int) string {
+	text := fmt.Sprintf("%d of %d findings", found, all)
+	if hidden > 0 {
+		text += fmt.Sprintf(". Hidden: %d unknown", hidden)
+	}
+	if found > 100 {
+		text += ". Shown: 1 to 100"
+	}
+	return text
+}
+
 // Each filter shows the findings that it names, and all of them.
 func TestFilters(t *testing.T) {
 	const n = 840 // 210 of each verdict and severity, 168 of each namespace, 120 of each node, 140 of each check
 	p := open(t, file(t, report.Of(Made(n, ""))), View{Width: 1280})
-	equal(t, "at first", eval[string](t, p, status), "840 of 840 findings")
+	equal(t, "at first", eval[string](t, p, status), said(840, 840, 0))
 	for _, tc := range []struct {
 		id, value, all string
 		found, hidden  int // hidden: unknown findings that are not shown
@@ -181,27 +196,193 @@ func TestFilters(t *testing.T) {
 		{"check", "group/check-2", "all", 140, 175, `r.cells[2].textContent === "group/check-2"`},
 	} {
 		t.Run(tc.id+" "+tc.value, func(t *testing.T) {
-			want := fmt.Sprintf("%d of 840 findings", tc.found)
-			if tc.hidden > 0 {
-				want += fmt.Sprintf(". Hidden: %d unknown", tc.hidden)
-			}
-			equal(t, "status", set(t, p, tc.id, tc.value), want)
+			equal(t, "status", set(t, p, tc.id, tc.value), said(tc.found, 840, tc.hidden))
 			equal(t, "rows", eval[int](t, p, tableRow+`.length`), min(tc.found, 100))
 			equal(t, "rows that fit", eval[int](t, p, tableRow+`.filter((r) => `+strings.ReplaceAll(tc.each, "%%", "%")+`).length`), min(tc.found, 100))
-			equal(t, "cleared", set(t, p, tc.id, tc.all), "840 of 840 findings")
+			equal(t, "cleared", set(t, p, tc.id, tc.all), said(840, 840, 0))
 		})
 	}
 	set(t, p, "verdict", "fail")
 	set(t, p, "namespace", "team-0")
-	equal(t, "two together", set(t, p, "severity", "critical"), "11 of 840 findings. Hidden: 210 unknown")
-	equal(t, "cleared", eval[string](t, p, `[...document.querySelectorAll("#app button")].find((b) => b.textContent === "Clear filters").click(); `+status), "840 of 840 findings")
+	equal(t, "two together", set(t, p, "severity", "critical"), said(11, 840, 210))
+	equal(t, "cleared", eval[string](t, p, `[...document.querySelectorAll("#app button")].find((b) => b.textContent === "Clear filters").click(); `+status), said(840, 840, 0))
+	quiet(t, p)
+}
+
+// pressed presses a button above the table, and returns the name of what has the focus then.
+func pressed(t *testing.T, p *Page, name string) string {
+	t.Helper()
+	return eval[string](t, p, fmt.Sprintf(`(() => {
+		const b = [...document.querySelectorAll("#app button")].find((b) => b.textContent === %q);
+		b.focus();
+		b.click();
+		return document.activeElement.textContent || document.activeElement.id;
+	})()`, name))
+}
+
+// The number beside each choice is that of the findings that the choice shows, with all other
+// filters. The test counts them in the report.
+func TestNumbers(t *testing.T) {
+	r := Made(840, "")
+	p := open(t, file(t, report.Of(r)), View{Width: 1280})
+	of := map[string]func(*api.Finding) string{
+		"verdict":   func(f *api.Finding) string { return string(f.Verdict) },
+		"severity":  func(f *api.Finding) string { return string(f.Severity) },
+		"namespace": func(f *api.Finding) string { return f.Subject.Namespace },
+		"node":      func(f *api.Finding) string { return f.Subject.Node },
+		"check":     func(f *api.Finding) string { return f.Check },
+	}
+	for _, filters := range []map[string]string{
+		{},
+		{"namespace": "team-1"},
+		{"verdict": "fail", "severity": "high"},
+		{"text": "message 1"},
+		{"text": "message 1", "node": "node-3", "verdict": "unknown"},
+		{"text": "message 12", "namespace": "team-2", "check": "group/check-1"},
+		{"text": "nothing has this"},
+		{"namespace": "team-3", "text": "message 127"}, // team-2 has it: the choice stays, with 0
+		{"verdict": "pass", "severity": "low", "namespace": "team-2", "node": "node-1", "check": "group/check-5"},
+		{},
+	} {
+		t.Run(fmt.Sprint(filters), func(t *testing.T) {
+			eval[any](t, p, `document.querySelector(".found button").click()`)
+			for _, id := range slices.Sorted(maps.Keys(filters)) { // by the names of the lists, so verdict after text
+				if got := set(t, p, id, filters[id]); strings.HasPrefix(got, "no choice") {
+					t.Fatal(got)
+				}
+			}
+			fits := func(f *api.Finding, but string) bool {
+				for id, value := range of {
+					if want := filters[id]; want != "" && id != but && value(f) != want {
+						return false
+					}
+				}
+				return strings.Contains(f.Message, filters["text"])
+			}
+			for id, value := range of {
+				all, want := map[string]int{}, map[string]int{}
+				for i := range r.Findings {
+					f := &r.Findings[i]
+					all[value(f)]++
+					if fits(f, id) {
+						want[value(f)]++
+					}
+				}
+				missing := 0
+				for name := range all {
+					switch {
+					case want[name] > 0:
+					case id == "verdict" || id == "severity" || name == filters[id]:
+						want[name] = 0 // it stays in the list
+					default:
+						missing++
+					}
+				}
+				wanted := []string{"all"}
+				for name, n := range want {
+					wanted = append(wanted, fmt.Sprintf("%s (%d)", name, n))
+				}
+				if missing > 0 {
+					wanted = append(wanted, fmt.Sprintf("%d more: no finding with these filters", missing))
+				}
+				got := eval[[]string](t, p, fmt.Sprintf(`[...document.getElementById(%q).options].map((o) => o.textContent)`, id))
+				slices.Sort(wanted)
+				slices.Sort(got)
+				if !slices.Equal(got, wanted) {
+					t.Errorf("%s: want %q, got %q", id, wanted, got)
+				}
+				chosen := eval[string](t, p, fmt.Sprintf(`document.getElementById(%q).selectedOptions[0].textContent`, id))
+				if name := filters[id]; name != "" && chosen != fmt.Sprintf("%s (%d)", name, want[name]) || name == "" && chosen != "all" {
+					t.Errorf("%s: chosen is %q, wanted %q", id, chosen, name)
+				}
+			}
+		})
+	}
+	quiet(t, p)
+}
+
+// A list with more choices than it shows has those with the most findings, under the other filters.
+func TestManyChoices(t *testing.T) {
+	r := Made(2300, "")
+	for i := range r.Findings {
+		r.Findings[i].Subject.Namespace = fmt.Sprintf("ns-%04d", i%1100)
+	}
+	p := open(t, file(t, report.Of(r)), View{Width: 1280})
+	list := `[...document.getElementById("namespace").options].map((o) => o.textContent)`
+	got := eval[[]string](t, p, list)
+	equal(t, "choices", len(got), 1+1000+1)
+	equal(t, "the last", got[1001], "and 100 more: use Text")
+	equal(t, "the most", slices.Contains(got, "ns-0099 (3)"), true)
+	set(t, p, "text", "ns-1099")
+	equal(t, "with a text", strings.Join(eval[[]string](t, p, list), "; "), "all; ns-1099 (2); 1099 more: no finding with these filters")
+	set(t, p, "namespace", "ns-1099")
+	set(t, p, "text", "")
+	got = eval[[]string](t, p, list)
+	equal(t, "choices, one chosen", len(got), 1+1000+1)
+	equal(t, "the chosen one stays", slices.Contains(got, "ns-1099 (2)"), true)
+}
+
+// One change of a filter or a page makes one announcement: one text of one live region.
+func TestAnnouncements(t *testing.T) {
+	p := open(t, file(t, report.Of(Made(840, ""))), View{Width: 1280})
+	equal(t, "live regions", eval[int](t, p, `document.querySelectorAll("#app [aria-live], #app [role=status], #app [role=alert], #app [role=log]").length`), 1)
+	eval[any](t, p, `window.heard = []; new MutationObserver((records) => heard.push(...records.filter((r) => r.addedNodes.length > 0).map(() => document.querySelector("[role=status]").textContent)))
+		.observe(document.querySelector("[role=status]"), {childList: true, characterData: true, subtree: true}); null`)
+	set(t, p, "verdict", "fail")
+	pressed(t, p, "Next")
+	set(t, p, "namespace", "team-0")
+	pressed(t, p, "Clear filters")
+	want := []string{said(210, 840, 210), "210 of 840 findings. Hidden: 210 unknown. Shown: 101 to 200", said(42, 840, 210), said(840, 840, 0)}
+	if got := eval[[]string](t, p, `heard`); !slices.Equal(got, want) {
+		t.Errorf("want %q, got %q", want, got)
+	}
+}
+
+// The focus stays where the next key is useful: a button that is disabled gives it away, and the
+// buttons below the table lead to those above it.
+func TestFocus(t *testing.T) {
+	p := open(t, file(t, report.Of(Made(250, ""))), View{Width: 1280})
+	equal(t, "a page on", pressed(t, p, "Next"), "Next")
+	equal(t, "on the last page", pressed(t, p, "Next"), "Previous")
+	equal(t, "a page back", pressed(t, p, "Previous"), "Previous")
+	equal(t, "on the first page", pressed(t, p, "Previous"), "Next")
+	below := func(name string) string {
+		return eval[string](t, p, fmt.Sprintf(`(() => {
+			const b = [...document.querySelectorAll("#app > .pages button")].find((b) => b.textContent === %q);
+			b.focus();
+			b.click();
+			const at = document.activeElement, top = at.getBoundingClientRect().top;
+			return at.textContent + (at.closest("nav") === b.closest("nav") ? " below" : " above") + (top >= 0 && top < innerHeight ? ", seen" : ", not seen");
+		})()`, name))
+	}
+	equal(t, "below, a page on", below("Next"), "Next above, seen")
+	equal(t, "below, to the last page", below("Next"), "Previous above, seen")
+	equal(t, "below, a page back", below("Previous"), "Previous above, seen")
+	equal(t, "below, to the first page", below("Previous"), "Next above, seen")
+	equal(t, "cleared", func() string { set(t, p, "verdict", "pass"); return pressed(t, p, "Clear filters") }(), "text")
+	set(t, p, "verdict", "pass")
+	equal(t, "one page has no buttons below", eval[bool](t, p, `document.querySelector("#app > .pages").checkVisibility()`), false)
+}
+
+// A report without findings, and filters that no finding fits, say so.
+func TestNoFindings(t *testing.T) {
+	row := `document.querySelector("#app tbody").textContent`
+	p := open(t, file(t, report.Of(Made(0, ""))), View{Width: 320})
+	equal(t, "no findings", eval[string](t, p, row+`+ "; " + `+status), "The report has no finding.; 0 of 0 findings")
+	sideways(t, p)
+	p = open(t, file(t, report.Of(Made(20, ""))), View{Width: 320})
+	set(t, p, "text", "nothing has this")
+	equal(t, "nothing fits", eval[string](t, p, row), "No finding fits all filters.")
 	quiet(t, p)
 }
 
 // Pages follow one another, and the order groups findings under headings.
 func TestPagesAndOrder(t *testing.T) {
 	p := open(t, file(t, report.Of(Made(250, ""))), View{Width: 1280})
-	place := `document.querySelector(".pages span").textContent`
+	place := `(() => {
+		const seen = [...document.querySelectorAll(".pages span")].filter((e) => e.checkVisibility()).map((e) => e.textContent);
+		return [...new Set(seen)].join() + "; " + ` + status + `;
+	})()`
 	first := tableRow + `[0].cells[3].textContent.split(" ")[0]`
 	press := func(name string) {
 		eval[any](t, p, fmt.Sprintf(`[...document.querySelectorAll("#app button")].find((b) => b.textContent === %q).click()`, name))
@@ -209,16 +390,16 @@ func TestPagesAndOrder(t *testing.T) {
 	disabled := func(name string) bool {
 		return eval[bool](t, p, fmt.Sprintf(`[...document.querySelectorAll("#app button")].find((b) => b.textContent === %q).disabled`, name))
 	}
-	equal(t, "first page", eval[string](t, p, place), "1 to 100 of 250")
+	equal(t, "first page", eval[string](t, p, place), "Page 1 of 3; 250 of 250 findings. Shown: 1 to 100")
 	equal(t, "worst first", eval[string](t, p, first), "pod/team-0/web-000000")
 	equal(t, "back on the first page", disabled("Previous"), true)
 	press("Next")
 	press("Next")
-	equal(t, "last page", eval[string](t, p, place), "201 to 250 of 250")
+	equal(t, "last page", eval[string](t, p, place), "Page 3 of 3; 250 of 250 findings. Shown: 201 to 250")
 	equal(t, "its first row", eval[string](t, p, first), "pod/team-0/web-000200")
 	equal(t, "next on the last page", disabled("Next"), true)
 	press("Previous")
-	equal(t, "second page", eval[string](t, p, place), "101 to 200 of 250")
+	equal(t, "second page", eval[string](t, p, place), "Page 2 of 3; 250 of 250 findings. Shown: 101 to 200")
 	for order, want := range map[string]string{
 		"by check":     "group/check-0: Title of check 0 (42)",
 		"by namespace": "team-0 (50)",
@@ -227,7 +408,7 @@ func TestPagesAndOrder(t *testing.T) {
 	} {
 		set(t, p, "order", order)
 		equal(t, order, eval[string](t, p, `(document.querySelector("#app tr.group") || {textContent: ""}).textContent`), want)
-		equal(t, order+" begins", eval[string](t, p, place), "1 to 100 of 250")
+		equal(t, order+" begins", eval[string](t, p, place), "Page 1 of 3; 250 of 250 findings. Shown: 1 to 100")
 		equal(t, order+" has the worst first", eval[string](t, p, first), "pod/team-0/web-000000")
 	}
 	quiet(t, p)

@@ -8,6 +8,7 @@
     COUNTS = 14, LOST = 15, COLUMNS = 16;
   const PAGE = 100; // findings
   const MOST = 1000; // choices of one list
+  const WEIGHTS = ["fail", "unknown", "accepted", "pass", "critical", "high", "medium", "low"];
   const MARKS = {fail: "✗", unknown: "?", accepted: "~", pass: "✓"};
   const byId = (id) => document.getElementById(id);
 
@@ -68,100 +69,150 @@
   const begin = new Uint32Array(rows + 1); // of each finding's evidence
   for (let i = 0; i < rows; i++) begin[i + 1] = begin[i] + counts[i];
 
-  // tally counts the findings of each text of a column, and sorts the texts.
-  function tally(column) {
-    const number = new Uint32Array(strings.length), found = [];
-    for (let i = 0; i < rows; i++) if (number[column[i]]++ === 0) found.push(column[i]);
-    return {number, found};
-  }
   // A finding about a workload is about pods of any nodes: its evidence names them.
   const label = (column, text) => strings[text] || (column === NODE ? "(no single node)" : "(none)");
   const unknown = strings.indexOf("unknown"); // -1 if no finding is
-  const unknowns = (list) => list.reduce((sum, i) => sum + (columns[VERDICT][i] === unknown ? 1 : 0), 0);
+  const unknowns = (found) => found.reduce((sum, i) => sum + (columns[VERDICT][i] === unknown ? 1 : 0), 0);
   const byText = (a, b) => strings[a] < strings[b] ? -1 : 1;
 
-  // Filters. The dictionary is searched once for a text, then rows only look up its result.
-  let lower = null;
-  const state = {text: "", group: ""};
-  const chosen = new Map(); // column: index of the text
-  const ranks = new Map(); // column: rank of each text
-  function filtered() {
-    let hit = null;
-    const words = state.text.toLowerCase().trim().replace(/\s+/g, " ");
-    if (words !== "") {
-      lower = lower || texts.toLowerCase().split("\n");
-      hit = new Uint8Array(strings.length);
-      for (let i = 0; i < hit.length; i++) hit[i] = lower[i].includes(words) ? 1 : 0;
+  // Lists to choose from. Each numbers the texts of its column from 0, so that counting the findings
+  // of each choice takes one array as short as the list. choice is the number of the chosen text, or
+  // -1. Verdicts and severities are few: they are sorted by weight, and stay in the list at 0.
+  const code = new Uint32Array(strings.length);
+  const lists = [["Verdict", VERDICT], ["Severity", SEVERITY], ["Namespace", NAMESPACE], ["Node", NODE], ["Check", CHECK]].map(([title, column]) => {
+    const of = columns[column], found = [], codes = new Uint32Array(rows), few = column <= SEVERITY;
+    for (let i = 0; i < rows; i++) if (code[of[i]] === 0) code[of[i]] = found.push(of[i]);
+    found.sort(few ? (a, b) => WEIGHTS.indexOf(strings[a]) - WEIGHTS.indexOf(strings[b]) : byText);
+    found.forEach((text, i) => { code[text] = i; });
+    for (let i = 0; i < rows; i++) codes[i] = code[of[i]];
+    for (const text of found) code[text] = 0;
+    return {title, column, few, codes, texts: found, counts: new Uint32Array(found.length), choice: -1,
+      options: new Map(), shown: null, select: make("select", {id: title.toLowerCase()}, make("option", {value: ""}, "all"))};
+  });
+
+  // Filters. The dictionary is searched once for a text, then rows only look up its result, and the
+  // other filters look up whether the row has the text.
+  let lower = null, words = "", hits = null;
+  const state = {text: "", group: null}; // group: a list
+  function search(text) {
+    text = text.toLowerCase().trim().replace(/\s+/g, " ");
+    if (text === words) return;
+    words = text;
+    if (words === "") {
+      hits = null;
+      return;
     }
-    const wanted = [...chosen].map(([column, value]) => [columns[column], value]);
-    const out = [];
-    row: for (let i = 0; i < rows; i++) {
-      for (const [column, value] of wanted) if (column[i] !== value) continue row;
-      if (hit && !matches(hit, i)) continue;
-      out.push(i);
-    }
-    if (state.group !== "") {
-      const column = columns[state.group];
-      if (!ranks.has(column)) {
-        const rank = new Uint32Array(strings.length);
-        tally(column).found.sort(byText).forEach((text, i) => { rank[text] = i; });
-        ranks.set(column, rank);
-      }
-      const rank = ranks.get(column);
-      out.sort((a, b) => rank[column[a]] - rank[column[b]] || a - b);
-    }
-    return out;
+    lower = lower || texts.toLowerCase().split("\n");
+    const hit = new Uint8Array(strings.length);
+    for (let i = 0; i < hit.length; i++) hit[i] = lower[i].includes(words) ? 1 : 0;
+    hits = new Uint8Array(rows);
+    for (let i = 0; i < rows; i++) hits[i] = matches(hit, i) ? 1 : 0;
   }
   function matches(hit, i) {
     for (let c = 0; c < COUNTS; c++) if (hit[columns[c][i]]) return true;
     for (let e = begin[i]; e < begin[i + 1]; e++) if (hit[sources[e]] || hit[values[e]] || hit[bases[e]]) return true;
     return false;
   }
+  // filtered returns the findings that all filters leave. It counts, for each choice of each list,
+  // those that all filters but the list's own leave: what the choice would show.
+  function filtered() {
+    search(state.text);
+    for (const list of lists) list.counts.fill(0);
+    const wanted = lists.filter((list) => list.choice >= 0);
+    const out = [];
+    row: for (let i = 0; i < rows; i++) {
+      if (hits !== null && hits[i] === 0) continue;
+      let missed = null; // the only list whose choice is another
+      for (const list of wanted) {
+        if (list.codes[i] === list.choice) continue;
+        if (missed !== null) continue row;
+        missed = list;
+      }
+      if (missed !== null) {
+        missed.counts[missed.codes[i]]++;
+        continue;
+      }
+      for (const list of lists) list.counts[list.codes[i]]++;
+      out.push(i);
+    }
+    return out;
+  }
+  // grouped sorts findings by the texts of a list, and keeps their order within one text.
+  function grouped(found, list) {
+    const next = new Uint32Array(list.texts.length + 1), out = new Array(found.length);
+    for (const i of found) next[list.codes[i] + 1]++;
+    for (let c = 1; c < next.length; c++) next[c] += next[c - 1];
+    for (const i of found) out[next[list.codes[i]]++] = i;
+    return out;
+  }
 
-  let found = filtered(), page = 0;
-  const total = unknowns(found);
-  const status = make("p", {role: "status"});
+  const total = unknowns(columns[VERDICT].map((_, i) => i));
+  let found = [], page = 0, hidden = 0; // hidden: unknown findings that the filters leave out
+  const status = make("p", {role: "status"}); // the only live region: one change, one announcement
   const body = make("tbody", {role: "rowgroup"});
-  const back = make("button", {type: "button"}, "Previous"), next = make("button", {type: "button"}, "Next");
-  const place = make("span", {"aria-live": "polite"});
-  const clear = make("button", {type: "button"}, "Clear filters");
+  const button = (text) => make("button", {type: "button"}, text);
+  const clear = button("Clear filters");
+  // The buttons stand above the table and below it. Those below lead back to the table's begin.
+  const [above, below] = ["Pages of findings", "Pages of findings, below the table"].map((title) => {
+    const back = button("Previous"), next = button("Next"), place = make("span");
+    return {back, next, place, nav: make("nav", {class: "pages", "aria-label": title}, back, place, next)};
+  });
   const filters = make("div", {class: "filters", role: "search", "aria-label": "Filter the findings"});
 
   function field(title, input) {
     filters.append(make("label", {}, title, input));
     return input;
   }
-  const search = field("Text", make("input", {type: "search", id: "text", autocomplete: "off", spellcheck: "false"}));
+  const query = field("Text", make("input", {type: "search", id: "text", autocomplete: "off", spellcheck: "false"}));
   let timer = 0;
-  search.addEventListener("input", () => {
+  query.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => { state.text = search.value; refresh(); }, 100);
+    timer = setTimeout(() => { state.text = query.value; refresh(); }, 100);
   });
-  const selects = [];
-  for (const [title, column] of [["Verdict", VERDICT], ["Severity", SEVERITY], ["Namespace", NAMESPACE], ["Node", NODE], ["Check", CHECK]]) {
-    const {number, found: all} = tally(columns[column]);
-    let most = all;
-    if (most.length > MOST) most = most.sort((a, b) => number[b] - number[a]).slice(0, MOST);
-    if (column > SEVERITY) most.sort(byText);
-    const options = most.map((text) => make("option", {value: text}, `${label(column, text)} (${number[text]})`));
-    if (all.length > MOST) options.push(make("option", {disabled: ""}, `and ${all.length - MOST} more: use Text`));
-    const select = make("select", {id: title.toLowerCase()}, make("option", {value: ""}, "all"), ...options);
-    selects.push(select);
-    field(title, select).addEventListener("change", () => {
-      if (select.value === "") chosen.delete(column); else chosen.set(column, Number(select.value));
+  for (const list of lists) {
+    field(list.title, list.select).addEventListener("change", () => {
+      list.choice = list.select.value === "" ? -1 : Number(list.select.value);
       refresh();
     });
   }
-  const order = make("select", {id: "order"}, make("option", {value: ""}, "worst first"));
-  for (const [title, column] of [["by check", CHECK], ["by namespace", NAMESPACE], ["by node", NODE]]) order.append(make("option", {value: column}, title));
-  field("Order", order).addEventListener("change", () => { state.group = order.value === "" ? "" : Number(order.value); refresh(); });
-  clear.addEventListener("click", () => {
-    for (const select of selects) select.value = "";
-    chosen.clear();
-    search.value = state.text = "";
-    refresh();
-    search.focus();
+  const order = field("Order", make("select", {id: "order"}, make("option", {value: ""}, "worst first")));
+  lists.forEach((list, i) => {
+    if (!list.few) order.append(make("option", {value: i}, "by " + list.title.toLowerCase()));
   });
+  order.addEventListener("change", () => { state.group = order.value === "" ? null : lists[order.value]; refresh(); });
+  clear.addEventListener("click", () => {
+    for (const list of lists) list.choice = -1;
+    clearTimeout(timer);
+    query.value = state.text = "";
+    refresh();
+    query.focus();
+  });
+
+  // offer shows the choices of a list with their counts. Its own choice changes none of them, so a
+  // list does not change under the hand that holds it.
+  function offer(list) {
+    let shown = [];
+    list.counts.forEach((n, c) => { if (n > 0 || list.few || c === list.choice) shown.push(c); });
+    const fit = shown.length;
+    if (fit > MOST) {
+      shown.sort((a, b) => (b === list.choice) - (a === list.choice) || list.counts[b] - list.counts[a] || a - b);
+      shown = shown.slice(0, MOST).sort((a, b) => a - b);
+    }
+    for (const c of shown) {
+      const n = list.counts[c];
+      let option = list.options.get(c);
+      if (!option) list.options.set(c, option = {n: -1, element: make("option", {value: c})});
+      if (option.n !== n) option.element.textContent = `${label(list.column, list.texts[c])} (${n})`;
+      option.n = n;
+    }
+    const notes = [];
+    if (fit > MOST) notes.push(`and ${fit - MOST} more: use Text`);
+    if (fit < list.texts.length) notes.push(`${list.texts.length - fit} more: no finding with these filters`);
+    const now = shown.join() + notes.join();
+    if (now === list.shown) return;
+    list.shown = now;
+    list.select.replaceChildren(list.select.options[0], ...shown.map((c) => list.options.get(c).element), ...notes.map((note) => make("option", {disabled: ""}, note)));
+  }
 
   function cell(title, ...children) {
     return make("td", {role: "cell", "data-of": title}, ...children);
@@ -203,41 +254,63 @@
   }
   // heading names the group of findings that begins with one.
   function heading(first) {
-    const column = columns[state.group], text = column[first];
+    const list = state.group, text = list.texts[list.codes[first]];
     let number = 0;
-    for (const i of found) if (column[i] === text) number++;
-    const title = state.group === CHECK && own(about.titles, strings[text]) ? `: ${about.titles[strings[text]]}` : "";
+    for (const i of found) if (list.codes[i] === list.codes[first]) number++;
+    const title = list.column === CHECK && own(about.titles, strings[text]) ? `: ${about.titles[strings[text]]}` : "";
     return make("tr", {role: "row", class: "group"}, make("th", {role: "rowheader", scope: "rowgroup", colspan: "5"},
-      ...name(label(state.group, text)), title, ` (${number})`));
+      ...name(label(list.column, text)), title, ` (${number})`));
   }
   function draw() {
     const first = page * PAGE, last = Math.min(first + PAGE, found.length), shown = [];
     for (let at = first; at < last; at++) {
-      if (state.group !== "" && (at === first || columns[state.group][found[at]] !== columns[state.group][found[at - 1]])) shown.push(heading(found[at]));
+      const codes = state.group && state.group.codes;
+      if (codes && (at === first || codes[found[at]] !== codes[found[at - 1]])) shown.push(heading(found[at]));
       shown.push(show(found[at]));
     }
+    if (found.length === 0) shown.push(make("tr", {role: "row", class: "group"}, make("td", {role: "cell", colspan: "5"}, rows === 0 ? "The report has no finding." : "No finding fits all filters.")));
     body.replaceChildren(...shown);
-    place.textContent = found.length === 0 ? "No finding" : `${first + 1} to ${last} of ${found.length}`;
-    back.disabled = page === 0;
-    next.disabled = last >= found.length;
+    status.textContent = `${found.length} of ${rows} findings` + (hidden > 0 ? `. Hidden: ${hidden} unknown` : "") +
+      (found.length > PAGE ? `. Shown: ${first + 1} to ${last}` : "");
+    for (const {back, next, place, nav} of [above, below]) {
+      const focused = document.activeElement;
+      place.textContent = `Page ${page + 1} of ${Math.max(1, Math.ceil(found.length / PAGE))}`;
+      back.disabled = page === 0;
+      next.disabled = last >= found.length;
+      // A button that is disabled loses the focus.
+      if (focused === back && back.disabled) next.focus();
+      if (focused === next && next.disabled) back.focus();
+      nav.hidden = nav === below.nav && found.length <= PAGE;
+    }
   }
   function refresh() {
     found = filtered();
+    hidden = total - unknowns(found);
+    if (state.group) found = grouped(found, state.group);
     page = 0;
-    const hidden = total - unknowns(found);
-    status.textContent = `${found.length} of ${rows} findings` + (hidden > 0 ? `. Hidden: ${hidden} unknown` : "");
-    clear.disabled = chosen.size === 0 && state.text.trim() === "";
+    for (const list of lists) {
+      offer(list);
+      list.select.value = list.choice < 0 ? "" : list.choice;
+    }
+    clear.disabled = lists.every((list) => list.choice < 0) && state.text.trim() === "";
     draw();
   }
-  back.addEventListener("click", () => { page--; draw(); });
-  next.addEventListener("click", () => { page++; draw(); });
+  for (const pager of [above, below]) {
+    const turn = (by) => {
+      page += by;
+      draw();
+      if (pager === below) (by > 0 && !above.next.disabled || above.back.disabled ? above.next : above.back).focus();
+    };
+    pager.back.addEventListener("click", () => turn(-1));
+    pager.next.addEventListener("click", () => turn(1));
+  }
 
   const head = make("tr", {role: "row"});
   for (const title of ["Verdict", "Severity", "Check", "Subject", "Finding"]) head.append(make("th", {role: "columnheader", scope: "col"}, title));
   const table = make("table", {role: "table", class: "findings"}, make("caption", {}, "Findings, 100 a page"), make("thead", {role: "rowgroup"}, head), body);
   refresh();
   const app = byId("app");
-  app.append(filters, make("nav", {class: "pages", "aria-label": "Pages of findings"}, status, clear, back, place, next), table);
+  app.append(filters, make("div", {class: "found"}, status, clear, above.nav), table, below.nav);
   app.hidden = false;
   byId("worst").hidden = true;
 })();
