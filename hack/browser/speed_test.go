@@ -105,8 +105,28 @@ func TestSpeed(t *testing.T) {
 func filters(t *testing.T, p *Page) {
 	t.Helper()
 	for _, tc := range [][3]string{
-		{"text", "web-0"}, {"text", "capeff"}, {"text", "e"}, {"text", "zzzz"}, {"text", ""}, {"verdict", "1"}, {"severity", "1"}, {"namespace", "1"}, {"node", "1"}, {"check", "1"}, {"order", "1"}, {"order", "2"}, {"order", "3"},
-		{"text", "e"}, {"verdict", "1", "stays"}, {"namespace", "2", "stays"}, {"severity", "1", "stays"}, {"text", "web-0"}, {"verdict", "0", "stays"}, {"namespace", "0", "stays"}, {"severity", "0", "stays"}, {"text", ""},
+		{"text", "web-0"},
+		{"text", "capeff"},
+		{"text", "e"},
+		{"text", "zzzz"},
+		{"text", ""},
+		{"verdict", "1"},
+		{"severity", "1"},
+		{"namespace", "1"},
+		{"node", "1"},
+		{"check", "1"},
+		{"order", "1"},
+		{"order", "2"},
+		{"order", "3"},
+		{"text", "e"},
+		{"verdict", "1", "stays"},
+		{"namespace", "2", "stays"},
+		{"severity", "1", "stays"},
+		{"text", "web-0"},
+		{"verdict", "0", "stays"},
+		{"namespace", "0", "stays"},
+		{"severity", "0", "stays"},
+		{"text", ""},
 	} {
 		before, err := p.CPU()
 		if err != nil {
