@@ -62,6 +62,7 @@ type View struct {
 	Dark     bool
 	Print    bool
 	NoScript bool
+	Before   string // a script that runs before the page's own
 }
 
 // Page is a page that is open.
@@ -97,6 +98,7 @@ func (b *Browser) Open(file string, v View) (*Page, error) {
 		chromedp.EmulateViewport(int64(v.Width), 900),
 		send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: v.NoScript}),
 		send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}),
+		send(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: v.Before}),
 		chromedp.Navigate("file://"+file)))
 	if err != nil {
 		p.Close()

@@ -449,7 +449,7 @@ type seen struct {
 // lack. Lists that a screen folds are open in print.
 func TestPrintAndNoScript(t *testing.T) {
 	path := file(t, report.Of(Made(840, "")))
-	const said = "Only the 500 worst findings are below. Left out here: 130 accepted, 210 pass. Open this page in a browser that runs its script to see all."
+	const said = "Only the 500 worst findings are below. Left out here: 130 accepted, 210 pass. To see all, open this page where its script runs: Chrome or Edge 86, Firefox 113, Safari 16.4, or newer."
 	for _, tc := range []struct {
 		view View
 		want seen
@@ -470,16 +470,8 @@ func TestPrintAndNoScript(t *testing.T) {
 // damaged makes the findings of a page something that nothing unpacks.
 func damaged(t *testing.T, path string) string {
 	t.Helper()
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const before = `id="data">`
-	cut := strings.Replace(string(page), before, before+"AAAA", 1)
-	if err := os.WriteFile(path, []byte(cut), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return changed(t, path, before, before+"AAAA")
 }
 
 // A browser that cannot unpack the findings keeps the worst ones, and says why.
@@ -495,7 +487,7 @@ func TestNotUnpacked(t *testing.T) {
 		while (e.hidden) await new Promise((done) => setTimeout(done, 5));
 		return e.textContent;
 	})()`)
-	if !strings.HasPrefix(got, "This browser cannot unpack the findings, so only the worst are shown.") {
+	if !strings.HasPrefix(got, "The findings of this page cannot be unpacked, so only the worst are below. The file may be damaged.") {
 		t.Errorf("said %q", got)
 	}
 	equal(t, "worst", eval[seen](t, p, visible).Worst, 30)
@@ -533,6 +525,59 @@ func TestHostileTexts(t *testing.T) {
 			p = open(t, path, View{Width: 1280, NoScript: true})
 			quiet(t, p)
 			sideways(t, p)
+		})
+	}
+}
+
+// changed writes a page with one text in place of another.
+func changed(t *testing.T, path, before, after string) string {
+	t.Helper()
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(page), before); n != 1 {
+		t.Fatalf("the page has %q %d times", before, n)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(page), before, after, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// An old browser, and a server whose own policy blocks the script, leave no page without findings.
+func TestScriptCannotRun(t *testing.T) {
+	const needs = "Chrome or Edge 86, Firefox 113, Safari 16.4, or newer."
+	path := func() string { return file(t, report.Of(Made(40, ""))) }
+	for name, path := range map[string]string{
+		// A policy of a server comes with its answer. A second one in the page does the same.
+		"policy of a server":       changed(t, path(), `<meta name="viewport"`, `<meta http-equiv="Content-Security-Policy" content="script-src 'self'"><meta name="viewport"`),
+		"script is not understood": changed(t, changed(t, path(), `"use strict";`, `"use strict"; let let;`), `http-equiv="Content-Security-Policy"`, `name="none"`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := chromium.Open(path, View{Width: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			got := eval[seen](t, p, visible)
+			equal(t, "worst", got.Worst, 30)
+			equal(t, "the list of all findings", got.App, 0)
+			equal(t, "said", got.Said, "Only the 30 worst findings are below. Left out here: 10 pass. To see all, open this page where its script runs: "+needs)
+			equal(t, "errors", len(p.Errors()) > 0, true)
+		})
+	}
+	for _, missing := range []string{"window.DecompressionStream", "Element.prototype.replaceChildren"} {
+		t.Run("without "+missing, func(t *testing.T) {
+			p, err := chromium.Open(path(), View{Width: 1000, Before: "delete " + missing})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			equal(t, "error", eval[string](t, p, `[...document.querySelectorAll("[role=alert]")].filter((e) => e.checkVisibility()).map((e) => e.textContent).join()`),
+				"This browser is too old to unpack the findings, so only the worst are below. To see all: "+needs)
+			equal(t, "worst", eval[seen](t, p, visible).Worst, 30)
+			quiet(t, p)
 		})
 	}
 }

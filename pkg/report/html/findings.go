@@ -52,7 +52,7 @@ func (p *page) findings(counts map[api.Verdict]int, worst []api.Finding, parts m
 	if missing == "" {
 		p.write("All findings are below.")
 	} else {
-		p.write(fmt.Sprintf("Only the %d worst findings are below. Left out here:%s. Open this page in a browser that runs its script to see all.", len(worst), missing[:len(missing)-1]))
+		p.write(fmt.Sprintf("Only the %d worst findings are below. Left out here:%s. To see all, open this page where its script runs: %s", len(worst), missing[:len(missing)-1], needs))
 	}
 	p.write("</p>\n")
 	if len(worst) > 0 {

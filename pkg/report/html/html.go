@@ -32,6 +32,10 @@ var (
 	style = ownStyle + picture.Style
 )
 
+// needs are the oldest browsers that show all findings, by MDN's compatibility data: see
+// support_test.go. page.js says it too.
+const needs = "Chrome or Edge 86, Firefox 113, Safari 16.4, or newer."
+
 const (
 	mostText       = 4000 // bytes of one text
 	mostEvidence   = 50   // of one finding
@@ -104,7 +108,7 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 	to.checks(r.Head, byCheck, relates, notes)
 	to.run(r.Head)
 	to.data(packed)
-	to.write("</main>\n<script>", script, "</script>\n</body>\n</html>\n")
+	to.write("</main>\n</body>\n</html>\n")
 	return to.err
 }
 
@@ -172,7 +176,7 @@ func (p *page) begin(head *api.ChecklistReport) {
 		`<meta http-equiv="Content-Security-Policy" content="`, policy(), "\">\n",
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
 		"<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n",
-		"<title>", title(head), "</title>\n<style>", style, "</style>\n</head>\n<body>\n",
+		"<title>", title(head), "</title>\n<style>", style, "</style>\n<script>", script, "</script>\n</head>\n<body>\n",
 		"<header>\n<p class=\"brand\">kubectl checklist</p>\n<h1>", onWhat(head), "</h1>\n<dl class=\"facts\">\n")
 	c := &head.Cluster
 	who := c.User
