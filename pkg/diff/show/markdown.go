@@ -46,12 +46,12 @@ func page(out io.Writer, d *api.ChecklistDiff) error {
 	if d.Summary.ByCatalogue > 0 {
 		add("- " + byCatalogue(&d.Summary) + "\n")
 	}
-	add("- Old: " + markdown.Code(side(&d.Old), 600) + "\n- New: " + markdown.Code(side(&d.New), 600) + "\n")
+	add("- Old: " + markdown.Span(side(&d.Old), 600) + "\n- New: " + markdown.Span(side(&d.New), 600) + "\n")
 	for _, line := range catalogue(d.Catalogue) {
-		add("- Note: " + markdown.Code(line, 2000) + "\n")
+		add("- Note: " + markdown.Span(line, 2000) + "\n")
 	}
 	for _, line := range d.Warnings {
-		add("- Warning: " + markdown.Code(line, 600) + "\n")
+		add("- Warning: " + markdown.Span(line, 600) + "\n")
 	}
 	lostAnswers := 0
 	for i, a := range d.Answers {

@@ -216,7 +216,10 @@ func TestMarkdown(t *testing.T) {
 				if !strings.HasPrefix(line, "#") && i > 0 && strings.ContainsAny(outside, "@#<[`\x00\x1b\\") {
 					t.Errorf("outside of a code span: %q", outside)
 				}
-				count := len(cells.FindAllString(line, -1))
+				count := 0
+				if strings.HasPrefix(line, "|") { // elsewhere a pipe is only a pipe
+					count = len(cells.FindAllString(line, -1))
+				}
 				if count > 0 && columns > 0 && count != columns {
 					t.Errorf("%d cells, not %d: %q", count, columns, line)
 				}

@@ -126,7 +126,7 @@ func (t *remedies) add(to *page, expand func(string) string) int {
 		if expand != nil {
 			text = expand(text)
 		}
-		line := fmt.Sprintf("- %s: %s\n", code(t.checks[i], 80), code(text, 500))
+		line := fmt.Sprintf("- %s: %s\n", span(t.checks[i], 80), span(text, 500))
 		if i == 0 {
 			line = "\n### What to do\n\n" + line
 		}
@@ -148,7 +148,7 @@ func answers(to *page, head *api.ChecklistReport) int {
 			lost++
 		}
 	}
-	to.add("## Checklist\n\nAbout " + code(report.About(head), mostAbout) + "\n\n| Question | Answer | Measured | Unknown | Accepted | Reason |\n| --- | --- | --- | --- | --- | --- |\n")
+	to.add("## Checklist\n\nAbout " + span(report.About(head), mostAbout) + "\n\n| Question | Answer | Measured | Unknown | Accepted | Reason |\n| --- | --- | --- | --- | --- | --- |\n")
 	parts := 0
 	for _, a := range head.Answers {
 		row(fmt.Sprintf("| %s | %s | %d of %d | %d | %d | %s |\n", code(string(a.Question), 40), word(a.Answer), a.Measured, a.InScope, a.Unknowns, a.Accepted, code(a.Reason, 100)))
@@ -290,16 +290,32 @@ func word(answer api.AnswerWord) string {
 	return "**unknown**"
 }
 
-var backticks = regexp.MustCompile("`+")
+// mostBackticks bounds a run of them, and so the fence around it: GitHub's renderer (cmark-gfm) takes
+// no run of more than 80 for a fence.
+const mostBackticks = 20
 
-// code returns text as a code span in a cell of a table, cut at limit bytes; "-" if it is empty.
+var (
+	backticks     = regexp.MustCompile("`+")
+	manyBackticks = regexp.MustCompile(fmt.Sprintf("(`{%d})`+", mostBackticks))
+	slashedPipe   = regexp.MustCompile(`\\\|`)
+)
+
+// code returns text as a code span in a cell of a table, cut at limit bytes; "-" if it is empty. A
+// space parts a backslash from a pipe after it: some renderers end the cell at \\|, whatever is meant.
 func code(text string, limit int) string {
+	return strings.ReplaceAll(slashedPipe.ReplaceAllString(span(text, limit), `\ |`), "|", `\|`)
+}
+
+// span returns text as a code span outside of tables, where a pipe is only a pipe. The text is cut at
+// limit bytes; "-" if it is empty.
+func span(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Co, r) {
 			return utf8.RuneError
 		}
 		return r
 	}, escape.Short(text, limit))
+	text = manyBackticks.ReplaceAllString(text, "$1 ... ")
 	if text == "" {
 		return "-"
 	}
@@ -311,5 +327,5 @@ func code(text string, limit int) string {
 	if longest > 0 {
 		pad = " " // a backtick beside the fence would be a part of it
 	}
-	return fence + pad + strings.ReplaceAll(text, "|", `\|`) + pad + fence
+	return fence + pad + text + pad + fence
 }

@@ -28,10 +28,21 @@ func TestCode(t *testing.T) {
 		"\xff\u202e":    "`\ufffd\ufffd`",
 		"\ue000<b>":     "`\ufffd<b>`",
 		"0123456789abc": "`0123456789 ...`",
+		`a\|@b`:         "`a\\ \\|@b`",
+		`\\\|`:          "`\\\\\\ \\|`",
+		`a\`:            "`a\\`",
 	} {
 		if got := code(text, 10); got != want {
 			t.Errorf("%q: want %q, got %q", text, want, got)
 		}
+	}
+	// No fence is longer than what GitHub takes for one, and the cut has a mark.
+	fence := strings.Repeat("`", mostBackticks+1)
+	if got, want := code(strings.Repeat("`", 200)+"@b", 300), fence+" "+fence[1:]+" ... @b "+fence; got != want {
+		t.Errorf("200 backticks: want %q, got %q", want, got)
+	}
+	if got := span("a | b", 10); got != "`a | b`" {
+		t.Errorf("outside of a table: %q", got)
 	}
 }
 
@@ -78,7 +89,7 @@ var cells = regexp.MustCompile(`(?:^|[^\\])\|`)
 
 // No text of others leaves its code span or its cell.
 func TestHostileTexts(t *testing.T) {
-	for _, text := range []string{"plain", hostile, strings.Repeat("`|@x", 1<<18)} {
+	for _, text := range []string{"plain", hostile, strings.Repeat("`|@x", 1<<18), strings.Repeat("`", 90) + " @x <b>", `a\|@x`, `a\\|@x`, "a\\"} {
 		got := printed(t, sample(text, 2), report.Options{})
 		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > mostCharacters {
 			t.Errorf("%d bytes", len(got))
@@ -90,6 +101,9 @@ func TestHostileTexts(t *testing.T) {
 				t.Errorf("outside of a code span: %q", outside)
 			}
 			n := len(cells.FindAllString(line, -1))
+			if n > 0 && n != len(markdowntest.Cells(line))-1 {
+				t.Errorf("%d cells for some renderers, %d for others: %q", n, len(markdowntest.Cells(line))-1, line)
+			}
 			if n > 0 && columns > 0 && n != columns {
 				t.Errorf("%d cells, not %d: %q", n, columns, line)
 			}
@@ -139,11 +153,11 @@ func TestLimit(t *testing.T) {
 func TestRemediation(t *testing.T) {
 	r := sample("x", 3)
 	for i := range r.Findings {
-		r.Findings[i].Remediation.Text = "Run kubectl checklist, @you."
+		r.Findings[i].Remediation.Text = "Run kubectl checklist | x, @you."
 	}
 	expand := func(text string) string { return strings.ReplaceAll(text, "checklist", "checklist --context c") }
 	got := printed(t, r, report.Options{Expand: expand})
-	if want := "\n### What to do\n\n- `secrets/a`: `Run kubectl checklist --context c, @you.`\n\n- Left out: 1 pass\n"; strings.Count(got, "Run kubectl") != 1 || !strings.HasSuffix(got, want) {
+	if want := "\n### What to do\n\n- `secrets/a`: `Run kubectl checklist --context c | x, @you.`\n\n- Left out: 1 pass\n"; strings.Count(got, "Run kubectl") != 1 || !strings.HasSuffix(got, want) {
 		t.Errorf("expected the end %q, found %s", want, got)
 	}
 	for i := range r.Findings {

@@ -35,6 +35,8 @@ func corpus() map[string]string {
 		"yaml":        "a: b\n- c\n---\n!!binary x\n&a *a {} [] # no\n\ttab",
 		"sarif":       `[link](0) [link](https://evil.example) {0} {{0}} javascript:alert(1) file:///etc/passwd ../../etc/passwd`,
 		"markdown":    "# h\n* x | y | z\n```sh\n``` `c` [l](http://evil.example) ![i](http://evil.example/i.png) <https://evil.example> https://evil.example www.evil.example",
+		"backticks":   strings.Repeat("`", 90) + " @team <b>",
+		"slashes":     `a\|@team \\|<b> \`,
 		"formula":     `=HYPERLINK("http://evil.example","x")`,
 		"formula +":   "+1+cmd|' /C calc'!A0",
 		"formula -":   "-2+3",
