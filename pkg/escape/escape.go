@@ -12,8 +12,40 @@ import (
 // UTF-8, with ESC as "^[" and each white space character as a space. Characters that are
 // invisible, or that make a line look like another one (bidirectional and zero-width
 // characters, line separators), become U+FFFD. So do characters of private use, which each font
-// shows in another way, and noncharacters, which neither XML nor YAML can hold.
-func Line(text string) string {
+// shows in another way, and noncharacters, which neither XML nor YAML can hold. A command that a
+// pipeline would take from its log becomes text (see commands).
+func Line(text string) string { return commands(visible(text)) }
+
+// commands makes text of what pipelines obey in the log of a job: "##vso[task.setvariable ...]"
+// (Azure Pipelines), "##[error]" (GitHub, Azure) and "##teamcity[...]" anywhere in a line, and
+// "::set-output name=x::" (GitHub) at its start. One character becomes U+FFFD. A start like that of
+// an IPv6 address ("::1", "::ffff:192.0.2.1") is no command: that has another "::" after a word.
+func commands(text string) string {
+	const mark, letters = string(utf8.RuneError), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	if start := strings.TrimLeftFunc(text, unicode.IsSpace); strings.HasPrefix(start, "::") {
+		word := strings.TrimLeft(start[2:], letters+"-_")
+		if len(word) < len(start)-2 && strings.Contains(word, "::") {
+			text = text[:len(text)-len(start)] + mark + start[1:]
+		}
+	}
+	at := strings.Index(text, "##")
+	if at < 0 {
+		return text
+	}
+	var b strings.Builder
+	for ; at >= 0; at = strings.Index(text, "##") {
+		b.WriteString(text[:at+1])
+		text = text[at+1:]
+		if strings.HasPrefix(strings.TrimLeft(text[1:], letters), "[") {
+			b.WriteString(mark)
+			text = text[1:]
+		}
+	}
+	return b.String() + text
+}
+
+// visible is Line, but for commands.
+func visible(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
 		return text
 	}

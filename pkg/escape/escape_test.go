@@ -19,6 +19,16 @@ func TestLine(t *testing.T) {
 		"a\u202eb\u2066c\u200b": "a\ufffdb\ufffdc\ufffd",
 		"a\u2028b\u0085c":       "a\ufffdb\ufffdc",
 		"a\xffb":                "a\ufffdb",
+
+		"a ##vso[task.setvariable variable=a]b": "a #\ufffdvso[task.setvariable variable=a]b",
+		"##[error]x ###[a] ##teamcity[":         "#\ufffd[error]x ##\ufffd[a] #\ufffdteamcity[",
+		"# a ## b [c] ##a-[ ##":                 "# a ## b [c] ##a-[ ##",
+		"::error file=a::x":                     "\ufffd:error file=a::x",
+		"\n\t::set-output name=a::x":            "  \ufffd:set-output name=a::x",
+		"::":                                    "::",
+		"::1":                                   "::1",
+		"::ffff:192.0.2.1":                      "::ffff:192.0.2.1",
+		"a::error::b":                           "a::error::b",
 	} {
 		if got := Line(text); got != want {
 			t.Errorf("%q: want %q, got %q", text, want, got)
@@ -145,5 +155,14 @@ func TestBounded(t *testing.T) {
 		if got := Bounded(tc.text, tc.limit); got != tc.want {
 			t.Errorf("%s: want %q, got %q", name, tc.want, got)
 		}
+	}
+}
+
+// No text of commands costs more than one pass, and nothing of a command is left after it.
+func TestManyCommands(t *testing.T) {
+	const n = 200_000
+	got := Line(strings.Repeat("##vso[", n) + strings.Repeat("#", n) + "[")
+	if strings.Count(got, "#\ufffdvso[") != n || strings.Contains(got, "##vso[") || strings.Contains(got, "##[") || Line(got) != got {
+		t.Errorf("%d bytes: %.100q ... %q", len(got), got, got[len(got)-20:])
 	}
 }

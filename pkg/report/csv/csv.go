@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -286,6 +287,6 @@ func cell(text string) string {
 // isFormula reports whether a text begins like a formula, perhaps behind white space or quotes. The
 // wide characters count in the Far East.
 func isFormula(text string) bool {
-	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(text, " \u00a0\u3000\""))
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(text, func(r rune) bool { return r == '"' || unicode.IsSpace(r) }))
 	return strings.ContainsRune("=+-@＝＋－＠", first)
 }
