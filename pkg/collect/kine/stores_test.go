@@ -7,6 +7,7 @@ import (
 	"math/rand"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -269,6 +270,7 @@ func TestNotKine(t *testing.T) {
 type sparse struct {
 	memory
 	size int64
+	took time.Duration // by each read behind the end of what memory has
 }
 
 func (s sparse) Size() (int64, error) { return s.size, nil }
@@ -280,6 +282,8 @@ func (s sparse) ReadAt(p []byte, off int64) (int, error) {
 	clear(p)
 	if off < s.memory.Reader.Size() {
 		_, _ = s.memory.ReadAt(p, off)
+	} else {
+		time.Sleep(s.took)
 	}
 	return len(p), nil
 }
@@ -288,22 +292,32 @@ func (s sparse) ReadAt(p []byte, off int64) (int, error) {
 // search behind the end stops at the deadline.
 func TestSparse(t *testing.T) {
 	f := buildModel(t, encrypted())
-	files := Given(sparse{memory{bytes.NewReader(f.main)}, 64 << 30}, nil)
-	db, gaps, err := Read(context.Background(), files, Options{Path: "state.db", Residue: true, Deadline: time.Now().Add(300 * time.Millisecond)})
-	if err != nil || len(gaps) > 0 || db.Total != 3 || !db.Complete {
-		t.Fatal(err, gaps)
-	}
-	for _, r := range db.Remains {
-		if complete := r.Place != fact.BehindEnd; r.Complete != complete || !complete && r.Reason != fact.Timeout {
-			t.Errorf("%+v", r)
+	synctest.Test(t, func(t *testing.T) {
+		files := Given(sparse{memory{bytes.NewReader(f.main)}, 64 << 30, 10 * time.Millisecond}, nil)
+		db, gaps, err := Read(context.Background(), files, Options{Path: "state.db", Residue: true, Deadline: time.Now().Add(300 * time.Millisecond)})
+		if err != nil || len(gaps) > 0 || db.Total != 3 || !db.Complete {
+			t.Fatal(err, gaps)
 		}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	db, gaps, err = Read(ctx, files, Options{Path: "state.db", Residue: true})
-	if err != nil || len(gaps) != 1 || gaps[0].Reason != fact.Interrupted || db.Complete {
-		t.Error(err, gaps)
-	}
+		behind := 0
+		for _, r := range db.Remains {
+			complete := r.Place != fact.BehindEnd
+			if r.Complete != complete || !complete && r.Reason != fact.Timeout {
+				t.Errorf("%+v", r)
+			}
+			if !complete {
+				behind++
+			}
+		}
+		if behind != 1 {
+			t.Errorf("%d places behind the end", behind)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		db, gaps, err = Read(ctx, files, Options{Path: "state.db", Residue: true})
+		if err != nil || len(gaps) != 1 || gaps[0].Reason != fact.Interrupted || db.Complete {
+			t.Error(err, gaps)
+		}
+	})
 }
 
 // TestBehind finds values behind the last page, whatever lies between, and says where it
@@ -313,7 +327,7 @@ func TestBehind(t *testing.T) {
 	at := func(size, off int64) sparse {
 		main := make([]byte, off, off+4096)
 		copy(main, f.main)
-		return sparse{memory{bytes.NewReader(append(main, plainSecret("d")...))}, size}
+		return sparse{memory: memory{bytes.NewReader(append(main, plainSecret("d")...))}, size: size}
 	}
 	end := int64(len(f.main))
 	for name, tc := range map[string]struct {
