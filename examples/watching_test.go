@@ -302,21 +302,30 @@ func start(t *testing.T, ready string, name string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
+		<-ended
 	})
-	for range 300 {
+	for begun := time.Now(); time.Since(begun) < long; time.Sleep(100 * time.Millisecond) {
 		if answer, err := http.Get(ready); err == nil {
 			_ = answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
 				return
 			}
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-ended:
+			t.Fatalf("%s ended: %s", name, said.Bytes())
+		default:
+		}
 	}
-	t.Fatalf("%s does not answer: %s", name, said.Bytes())
+	t.Fatalf("%s does not answer", name)
 }
+
+// long is how long another process may take, on a busy machine too.
+const long = 3 * time.Minute
 
 // The way of the metrics, for real: the plugin pushes to a Pushgateway, Prometheus scrapes it
 // with the example's configuration, and each panel shows something.
@@ -362,11 +371,10 @@ func TestPanelsShowSomething(t *testing.T) {
 		}
 		return got.Data.Result
 	}
-	for range 300 {
-		if len(ask("kubectl_checklist_build_info")) > 0 {
-			break
+	for begun := time.Now(); len(ask("kubectl_checklist_build_info")) == 0; time.Sleep(100 * time.Millisecond) {
+		if time.Since(begun) > long {
+			t.Fatal("Prometheus has scraped nothing")
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	for where, query := range queries(t) {
 		series := ask(query)
