@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -77,7 +76,7 @@ func TestImagesOfALiveContainer(t *testing.T) {
 	if _, err := io.ReadFull(stdout, make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), tooLong)
 	defer cancel()
 	m, err := Local(ctx, Options{Level: fact.LevelFull, Node: "n1", Proc: "/proc", Root: "/", Live: true, Kinds: []fact.Kind{fact.Processes, fact.Mounts, fact.Images}})
 	if err != nil {
@@ -104,6 +103,6 @@ func TestImagesOfALiveContainer(t *testing.T) {
 		}
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		t.Error("it took a minute")
+		t.Errorf("it took %s", tooLong)
 	}
 }

@@ -290,6 +290,17 @@ const hangEnv = "CHECKLIST_READ_HANGING"
 // tooLong ends what hangs. It is for nothing else: a busy machine needs less.
 const tooLong = 5 * time.Minute
 
+// eventually waits for other processes, which have the kernel's clock, and reports
+// whether they came so far.
+func eventually(ready func() bool) bool {
+	for begun := time.Now(); !ready(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begun) > tooLong {
+			return false
+		}
+	}
+	return true
+}
+
 func readHanging(where string) int {
 	fail := func(err error) int { fmt.Fprintln(os.Stderr, err); return 1 }
 	limit, where, _ := strings.Cut(where, ":")

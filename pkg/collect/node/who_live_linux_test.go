@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -52,17 +51,15 @@ func newStage(t *testing.T) *stage {
 		for pid := range s.sleeping() {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
-		for range 50 { // a cgroup is busy until its last process is gone
+		if !eventually(func() bool { // a cgroup is busy until its last process is gone
 			s.groups = slices.DeleteFunc(s.groups, func(dir string) bool {
 				err := unix.Rmdir(dir)
 				return err == nil || err == unix.ENOENT
 			})
-			if len(s.groups) == 0 {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
+			return len(s.groups) == 0
+		}) {
+			t.Errorf("cgroups that could not be removed: %v", s.groups)
 		}
-		t.Errorf("cgroups that could not be removed: %v", s.groups)
 	})
 	return s
 }
@@ -143,14 +140,13 @@ func (s *stage) sleeping() map[int]string {
 func (s *stage) wait() map[string]int {
 	s.t.Helper()
 	pids := map[string]int{}
-	for range 500 {
+	if eventually(func() bool {
 		for pid, name := range s.sleeping() {
 			pids[name] = pid
 		}
-		if len(pids) == len(s.naps) {
-			return pids
-		}
-		time.Sleep(20 * time.Millisecond)
+		return len(pids) == len(s.naps)
+	}) {
+		return pids
 	}
 	for name := range s.naps {
 		if pids[name] == 0 {
