@@ -244,6 +244,7 @@ func SARIF(output []byte) (*Content, error) {
 				Properties          struct {
 					Check, Verdict               string
 					Affects                      []string
+					AlsoFails, AlsoUnknown       int
 					FailsLeftOut, UnknownLeftOut int
 				}
 			}
@@ -271,6 +272,8 @@ func SARIF(output []byte) (*Content, error) {
 			stands[1] += r.Properties.UnknownLeftOut
 		default:
 			c.item(r.Properties.Check, r.PartialFingerprints[sarif.KeyOwn], r.Properties.Verdict)
+			c.add(r.Properties.Check, string(api.Fail), r.Properties.AlsoFails)
+			c.add(r.Properties.Check, string(api.VerdictUnknown), r.Properties.AlsoUnknown)
 		}
 	}
 	for what, n := range run.Properties.LeftOut {

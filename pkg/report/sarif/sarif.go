@@ -7,15 +7,19 @@
 // and how many findings were left out, by cause.
 //
 // GitHub closes an alert as fixed if its result is missing in the next upload of the same category.
-// So:
-//   - an unknown finding is a result (kind open, level note) of the same rule and fingerprint as a
-//     failing one of the same severity;
-//   - the category depends on the cluster and on what was asked, so that a narrower run closes
-//     nothing of a wider one;
+// It knows a result by its rule, its path and its hash. So:
+//   - a check has one rule, whatever the severity of the finding is, and an unknown finding is a
+//     result (kind open, level note) with the rule, path and hash of the failing one;
+//   - what only a node can name (a file there, a container that the API does not have) belongs to
+//     the alert of its check and node, because a node that does not answer names neither;
+//   - the category depends on the cluster and on what was asked and compared with, so that a
+//     narrower run closes nothing of a wider one;
 //   - what does not fit into GitHub's limits has one result for each rule, which counts it.
 //
-// GitHub has the severity at the rule. A rule is a check at a severity: "privileged/host-path" for
-// the worst that the check gives, "privileged/host-path@low" for another one.
+// GitHub takes the severity (security-severity) from the rule: it is the worst that the check gives.
+// A rule for each severity would close an alert whenever a finding's severity changes, as it does
+// when a node goes silent. A result has its own level and, in message and properties, its own
+// severity.
 //
 // A result about a file has the line and column of the field, if they are known. Its hash is left
 // to GitHub's upload action. A result about a cluster has a made-up path,
@@ -42,10 +46,11 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
-// GitHub's limits of a file: results and rules of a run, tags of a rule, characters of a
-// description, and bytes after gzip.
+// GitHub's limits of a file: results of a run, tags of a rule, characters of a description, and
+// bytes after gzip. GitHub refuses a run of more than 25,000 results, and keeps the 5,000 most severe
+// of a smaller one: it closes the alerts of the others. Here the file says what is not in it.
 const (
-	MaxResults     = 25_000
+	MaxResults     = 5_000
 	MaxTags        = 10
 	MaxDescription = 1024
 	MaxBytes       = 10_000_000
@@ -192,6 +197,10 @@ type (
 		Affects      []string   `json:"affects,omitempty"`
 		Evidence     []evidence `json:"evidence,omitempty"`
 		EvidenceMore int        `json:"evidenceLeftOut,omitempty"`
+		// AlsoFails and AlsoUnknown count further findings of the same check and node, which a
+		// result about a node has in it.
+		AlsoFails   int `json:"alsoFails,omitempty"`
+		AlsoUnknown int `json:"alsoUnknown,omitempty"`
 		// FailsLeftOut and UnknownLeftOut count the findings that a result stands for.
 		FailsLeftOut   int `json:"failsLeftOut,omitempty"`
 		UnknownLeftOut int `json:"unknownLeftOut,omitempty"`
@@ -235,18 +244,20 @@ type (
 type written struct {
 	rule
 	index                   int
-	check                   string
-	fails, unknown          int // to print
+	check                   string       // "" for RuleOther
+	worst                   api.Severity // of its findings
+	fails, unknown          int          // to print
 	failsDone, unknownsDone int
 }
 
-// unrated is the severity of a rule whose findings have none that we know.
-const unrated = "unrated"
+// nodeKey identifies the findings of a check that belong to one node: they are one result.
+type nodeKey struct{ check, node, cluster string }
 
-// ruleKey is a check at a severity; "" for the rules that are no check.
-type ruleKey struct {
-	check    string
-	severity api.Severity
+// ofNode has the findings of a check that only their node can name, and one about the node itself.
+type ofNode struct {
+	fails, unknown int
+	names          []string // of the first few
+	done           bool     // the result is written
 }
 
 type writer struct {
@@ -256,7 +267,10 @@ type writer struct {
 	cluster string
 	gz      *meter
 
-	byKey   map[ruleKey]*written
+	byCheck map[string]*written
+	other   *written // RuleOther, nil if there is none
+	lost    *written // RuleNotMeasured, nil if there is none
+	byNode  map[nodeKey]*ofNode
 	used    map[string]bool // IDs of rules
 	rules   []*written
 	known   map[string]*api.ReportCheck
@@ -289,23 +303,47 @@ func severityOf(s api.Severity) api.Severity {
 	return s
 }
 
-// shown reports whether a finding should be a result. hidden is one below --severity. Unknown is
-// never hidden.
+// shown reports whether a finding should be a result. hidden is a failing one that --severity hides.
 func (w *writer) shown(f *api.Finding) (shown, hidden bool) {
 	switch verdictOf(f) {
 	case api.VerdictUnknown:
 		return true, false
 	case api.Fail:
-		hidden = f.Severity.Rank() < w.opts.MinSeverity.Rank()
+		hidden = report.Hides(f, w.opts.MinSeverity)
 		return !hidden, hidden
 	}
 	return false, false
 }
 
+// nodeOf is the node to whose result a finding belongs. named reports whether only the node can name
+// the finding's subject. A finding that is about the node itself, or that belongs to no node, is not.
+func nodeOf(f *api.Finding) (key nodeKey, named bool) {
+	switch s := &f.Subject; {
+	case s.Namespace != "":
+		return nodeKey{}, false
+	case s.Node != "" && s.Kind != fact.SubjectNode:
+		return nodeKey{f.Check, s.Node, s.Cluster}, true
+	case s.Kind == fact.SubjectNode:
+		return nodeKey{f.Check, s.Name, s.Cluster}, false
+	}
+	return nodeKey{}, false
+}
+
+func (n *ofNode) see(f *api.Finding) {
+	if verdictOf(f) == api.Fail {
+		n.fails++
+	} else {
+		n.unknown++
+	}
+	if len(n.names) < mostShown {
+		n.names = append(n.names, text(report.SubjectName(f.Subject), mostProperty/2))
+	}
+}
+
 // count makes the rules, and finds the gaps that findings tell.
 func (w *writer) count() {
-	w.used = map[string]bool{}
-	w.byKey, w.known, w.entries = map[ruleKey]*written{}, map[string]*api.ReportCheck{}, map[string]*checks.Check{}
+	w.used, w.byNode = map[string]bool{}, map[nodeKey]*ofNode{}
+	w.byCheck, w.known, w.entries = map[string]*written{}, map[string]*api.ReportCheck{}, map[string]*checks.Check{}
 	head := w.report.Head
 	w.counts, w.told = map[string]int{}, report.NewTold(head.Gaps)
 	for i := range w.opts.Catalogue {
@@ -325,7 +363,16 @@ func (w *writer) count() {
 			continue
 		}
 		w.told.See(&f)
-		one := w.ruleOf(&f)
+		one := w.ruleOf(f.Check)
+		if s := severityOf(f.Severity); s.Rank() > one.worst.Rank() {
+			one.worst = s
+		}
+		if key, named := nodeOf(&f); named {
+			if w.byNode[key] == nil {
+				w.byNode[key] = &ofNode{}
+			}
+			w.byNode[key].see(&f)
+		}
 		if verdict == api.Fail {
 			one.fails++
 			w.fails++
@@ -334,10 +381,29 @@ func (w *writer) count() {
 		one.unknown++
 		w.unknown++
 	}
+	if len(w.byNode) > 0 {
+		w.countNodes()
+	}
 	for i := range head.Gaps {
 		if !w.tells(&head.Gaps[i]) {
-			w.rule(ruleKey{check: RuleNotMeasured})
+			w.lost = w.add("")
 			break
+		}
+	}
+	for _, one := range w.rules {
+		one.rule = w.describe(one)
+	}
+}
+
+// countNodes adds what is about a node itself to what only the node can name. Which nodes have such
+// findings is known at the end.
+func (w *writer) countNodes() {
+	for f := range w.report.Each {
+		if shown, _ := w.shown(&f); !shown {
+			continue
+		}
+		if key, named := nodeOf(&f); !named && w.byNode[key] != nil {
+			w.byNode[key].see(&f)
 		}
 	}
 }
@@ -348,23 +414,24 @@ func (w *writer) tells(g *fact.Gap) bool {
 	return len(left) == 0 && !all
 }
 
-// ruleOf returns the rule of a finding. It is made if there is room for it.
-func (w *writer) ruleOf(f *api.Finding) *written {
-	return w.rule(ruleKey{f.Check, cmp.Or(severityOf(f.Severity), unrated)})
-}
-
-func (w *writer) rule(key ruleKey) *written {
-	if one := w.byKey[key]; one != nil {
+// ruleOf returns the rule of a check. It is made if there is room for it.
+func (w *writer) ruleOf(check string) *written {
+	if one := w.byCheck[check]; one != nil {
 		return one
 	}
-	if len(w.rules) >= mostRules && key.check != RuleNotMeasured {
-		key = ruleKey{check: RuleOther}
-		if one := w.byKey[key]; one != nil {
-			return one
-		}
+	if len(w.rules) < mostRules {
+		one := w.add(check)
+		w.byCheck[check] = one
+		return one
 	}
-	one := &written{rule: w.describe(key), index: len(w.rules), check: key.check}
-	w.byKey[key] = one
+	if w.other == nil {
+		w.other = w.add("")
+	}
+	return w.other
+}
+
+func (w *writer) add(check string) *written {
+	one := &written{index: len(w.rules), check: check}
 	w.rules = append(w.rules, one)
 	return one
 }
@@ -380,41 +447,42 @@ func levelOf(s api.Severity) string { return cmp.Or(levels[s], "warning") }
 
 // describe makes a rule. What the catalogue does not have comes from the report, and is not
 // trusted.
-func (w *writer) describe(key ruleKey) rule {
+func (w *writer) describe(of *written) rule {
+	check, entry := w.known[of.check], w.entries[of.check]
+	severity, title := api.Severity(""), ""
+	if entry != nil {
+		severity, title = entry.Severity, entry.Title
+	}
+	if check != nil {
+		severity, title = severityOf(check.Severity), cmp.Or(title, check.Title)
+	}
+	if of.worst.Rank() > severity.Rank() { // of a check that nobody knows, or of a report that contradicts itself
+		severity = of.worst
+	}
+	of.worst = severity
 	one := rule{
-		Default:    level{levelOf(key.severity)},
-		Properties: ruleTags{Tags: []string{"security", "kubernetes"}, Severity: scores[key.severity]},
+		Default:    level{levelOf(severity)},
+		Properties: ruleTags{Tags: []string{"security", "kubernetes"}, Severity: scores[severity]},
 	}
 	plain := func(short, full, help string) rule {
 		one.ShortDescription, one.FullDescription, one.Help = message{Text: short}, message{Text: full}, message{Text: help}
 		return one
 	}
-	switch key {
-	case ruleKey{check: RuleNotMeasured}:
-		one.ID, one.Default.Level, one.HelpURI = RuleNotMeasured, "note", docs
+	switch of {
+	case w.lost:
+		one.ID, one.Default.Level, one.Properties.Severity, one.HelpURI = RuleNotMeasured, "note", "", docs
 		return plain("Something was not measured", "What was not read can be neither good nor bad.", "The message says what was not read, why, and what to do.")
-	case ruleKey{check: RuleOther}:
+	case w.other:
 		one.ID, one.HelpURI = RuleOther, docs
 		return plain("A finding of another check", fmt.Sprintf("The report names more than %d checks.", mostRules), "The message names the check.")
 	}
-	id := text(key.check, mostID)
+	id := text(of.check, mostID)
 	one.ID = cmp.Or(id, "no-check")
-	check, entry := w.known[key.check], w.entries[key.check]
-	usual, title := api.Severity(""), ""
-	if entry != nil {
-		usual, title = entry.Severity, entry.Title
-	}
-	if check != nil {
-		usual, title = check.Severity, cmp.Or(title, check.Title)
-	}
-	if key.severity != usual || usual == "" {
-		one.ID += "@" + string(key.severity)
-	}
-	if id != key.check { // it was cut or escaped: two of them must differ
-		one.ID += "#" + digits(key.check)
+	if id != of.check { // it was cut or escaped: two of them must differ
+		one.ID += "#" + digits(of.check)
 	}
 	for w.used[one.ID] || one.ID == RuleNotMeasured || one.ID == RuleOther {
-		one.ID += "#" + digits(key.check+"@"+string(key.severity)) // of a report that means harm
+		one.ID += "#" + digits(of.check) // of a report that means harm
 	}
 	w.used[one.ID] = true
 	question, _, _ := strings.Cut(id, "/")
@@ -500,7 +568,7 @@ func (w *writer) open() error {
 	if err != nil {
 		return err
 	}
-	details, err := json.Marshal(map[string]string{"id": Category(head, w.opts.MinSeverity)})
+	details, err := json.Marshal(map[string]string{"id": Category(head, w.opts.MinSeverity, w.opts.Catalogue)})
 	if err != nil {
 		return err
 	}
@@ -510,10 +578,16 @@ func (w *writer) open() error {
 
 // Category is the run's automationDetails.id: "kubectl-checklist/CLUSTER/COMMAND-DIGITS/". The
 // digits stand for what was asked, without the version of the tool: GitHub closes the alerts of the
-// same category that are not in an upload.
-func Category(head *api.ChecklistReport, minimum api.Severity) string {
+// same category that are not in an upload. Checks that did not run because they had nothing to compare
+// with, a database of vulnerabilities for example, are a part of it.
+func Category(head *api.ChecklistReport, minimum api.Severity, catalogue []checks.Check) string {
 	asked := head.Spec.Scope
 	asked.LeftOutChecks = nil
+	for i := range catalogue {
+		if c := &catalogue[i]; c.Database != nil && slices.Contains(head.Spec.Scope.LeftOutChecks, c.ID) {
+			asked.LeftOutChecks = append(asked.LeftOutChecks, c.ID)
+		}
+	}
 	id, err := json.Marshal([]any{cmp.Or(head.Cluster.UID, head.Cluster.Server), asked, head.Spec.Inputs.Severity, minimum})
 	if err != nil { // strings and booleans always marshal
 		id = nil
@@ -546,29 +620,68 @@ func (w *writer) findings() error {
 		if shown, _ := w.shown(&f); !shown {
 			continue
 		}
-		one := w.ruleOf(&f)
+		one := w.ruleOf(f.Check)
+		key, _ := nodeOf(&f)
+		node := w.byNode[key]
+		if node != nil && node.done {
+			continue
+		}
+		failsDone, unknownsDone := 0, 1
 		if verdictOf(&f) == api.Fail {
 			if fails >= failRoom || w.gz.size() >= failBytes {
 				continue
 			}
 			fails++
-			one.failsDone++
+			failsDone, unknownsDone = 1, 0
 		} else {
 			if fails+unknown >= room || w.gz.size() >= w.untilEnd {
 				continue
 			}
 			unknown++
-			one.unknownsDone++
 		}
-		if err := w.result(w.resultOf(&f, one)); err != nil {
+		out := w.resultOf(&f, one)
+		if node != nil {
+			w.join(out, &f, key, node)
+			failsDone, unknownsDone = node.fails, node.unknown
+		}
+		one.failsDone, one.unknownsDone = one.failsDone+failsDone, one.unknownsDone+unknownsDone
+		if err := w.result(out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// join makes the result of one finding that of all findings of its check and node.
+func (w *writer) join(out *result, f *api.Finding, key nodeKey, node *ofNode) {
+	node.done = true
+	subject := fact.Subject{Kind: fact.SubjectNode, Name: key.node, Cluster: key.cluster}
+	own := (&api.Finding{Check: f.Check, Subject: subject}).Fingerprint()
+	out.Fingerprints = map[string]string{KeyGitHub: own, KeyOwn: own}
+	out.Locations[0].Physical = physical{artifact{w.made(&subject)}, region{1, 1, 1, 1}}
+	out.Properties.AlsoFails, out.Properties.AlsoUnknown = node.fails, node.unknown
+	if verdictOf(f) == api.Fail {
+		out.Properties.AlsoFails--
+	} else {
+		out.Properties.AlsoUnknown--
+	}
+	if n := out.Properties.AlsoFails + out.Properties.AlsoUnknown; n > 0 {
+		own := text(report.SubjectName(f.Subject), mostProperty/2)
+		others := slices.DeleteFunc(slices.Clone(node.names), func(name string) bool { return name == own })
+		said := fmt.Sprintf("\nfurther findings of this check and node: %d fail, %d unknown", out.Properties.AlsoFails, out.Properties.AlsoUnknown)
+		if len(others) > 0 {
+			said += ": " + shown(strings.Join(others, ", "), mostMessage)
+		}
+		if n > len(others) {
+			said += fmt.Sprintf(" and %d more", n-len(others))
+		}
+		out.Message.Text += said
+	}
+}
+
 // gaps writes those that no finding tells.
 func (w *writer) gaps() error {
+	seen := map[string]int{} // of fingerprints
 	for i := range w.report.Head.Gaps {
 		g := &w.report.Head.Gaps[i]
 		if w.tells(g) {
@@ -579,14 +692,18 @@ func (w *writer) gaps() error {
 			continue
 		}
 		w.gapResults++
-		one := w.rule(ruleKey{check: RuleNotMeasured})
+		one := w.lost
 		f := api.Finding{Check: RuleNotMeasured, Verdict: api.VerdictUnknown, Subject: g.Subject, Reason: g.Reason}
 		f.Message = fmt.Sprintf("%s not read: %s", g.What, cmp.Or(g.Detail, string(g.Reason)))
 		f.Remediation.Text = g.Hint
 		out := w.resultOf(&f, one)
-		hash := digits(string(g.What) + "\x00" + string(g.Reason))
+		// The reason may be another in the next run.
+		hash := out.Fingerprints[KeyOwn] + ":" + digits(string(g.What))
+		if seen[hash]++; seen[hash] > 1 {
+			hash += fmt.Sprintf(":%d", seen[hash])
+		}
 		for key := range out.Fingerprints {
-			out.Fingerprints[key] += ":" + hash
+			out.Fingerprints[key] = hash
 		}
 		const mostAffects = 100
 		left, _ := w.told.Left(g)
@@ -604,7 +721,7 @@ func (w *writer) gaps() error {
 // never silent, and nobody takes a closed alert for a fixed one.
 func (w *writer) leftOutOf(one *written) error {
 	fails, unknown := one.fails-one.failsDone, one.unknown-one.unknownsDone
-	if one.ID == RuleNotMeasured {
+	if one == w.lost {
 		unknown = w.gapsLost
 	}
 	if fails+unknown == 0 {
@@ -618,7 +735,7 @@ func (w *writer) leftOutOf(one *written) error {
 		Locations:    []location{{Physical: physical{artifact{w.root() + "/left-out"}, region{1, 1, 1, 1}}}},
 		Fingerprints: map[string]string{KeyGitHub: hash, KeyOwn: hash},
 		Properties: properties{
-			Check: text(one.check, mostID), Verdict: string(api.VerdictUnknown), FailsLeftOut: fails, UnknownLeftOut: unknown,
+			Check: text(cmp.Or(one.check, one.ID), mostID), Verdict: string(api.VerdictUnknown), FailsLeftOut: fails, UnknownLeftOut: unknown,
 		},
 	})
 }
@@ -646,7 +763,10 @@ func (w *writer) resultOf(f *api.Finding, one *written) *result {
 		b.WriteString("unknown: ")
 	}
 	b.WriteString(shown(report.SubjectName(f.Subject), mostProperty) + ": " + shown(f.Message, mostMessage))
-	if one.check == RuleOther {
+	if verdict == api.Fail && severity != "" && severity != one.worst {
+		fmt.Fprintf(&b, "\nseverity: %s (its rule has the worst that the check gives: %s)", severity, one.worst)
+	}
+	if one == w.other {
 		b.WriteString("\ncheck: " + shown(f.Check, mostProperty))
 	}
 	for i := range f.Evidence {
