@@ -35,6 +35,11 @@ func run(argv []string) int {
 		name = plugin
 	}
 	cli.QuietLibraries()
+	// Go's runtime ends a process that writes to a closed stdout or stderr. Once somebody
+	// listens for the signal, such a write fails instead: the run removes what it created,
+	// and its exit status is the documented one. (To ignore the signal would change it for
+	// credential plugins too.)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	// The first signal cancels the run, which then cleans up; a second one
 	// ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -4,13 +4,17 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/cli"
 )
 
 // asPlugin makes the test binary the plugin.
@@ -84,5 +88,36 @@ func TestSignalsEndReading(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A closed pipe is an error with exit status 2, and not the end of the process: a run still
+// has to remove what it created.
+func TestClosedPipe(t *testing.T) {
+	for name, args := range map[string][]string{
+		"a list of checks": {"explain"},
+		"a report":         {"pods", "-f", "-", "-o", "json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reader, writer, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := reader.Close(); err != nil {
+				t.Fatal(err)
+			}
+			defer writer.Close() //nolint:errcheck // nobody reads it
+			cmd := exec.Command(os.Args[0], args...)
+			cmd.Env = append(os.Environ(), asPlugin+"=1", "KUBECONFIG=/dev/null")
+			var errOut bytes.Buffer
+			cmd.Stdin = strings.NewReader("{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: c, image: web}]}}")
+			cmd.Stdout, cmd.Stderr = writer, &errOut
+			err = cmd.Run()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != cli.ExitFailure || !strings.Contains(errOut.String(), "broken pipe") {
+				t.Errorf("%v, stderr %q: expected exit status 2 and a broken pipe", err, errOut.String())
+			}
+		})
 	}
 }
