@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
@@ -334,13 +332,6 @@ func (s seen) unique(class, name string, f *api.Finding) string {
 
 var markup = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;")
 
-// text makes a text one line of XML, cut at limit bytes with a mark. Characters that XML has not
-// even escaped become U+FFFD, and so do those that nobody can see.
-func text(s string, limit int) string {
-	return markup.Replace(strings.Map(func(r rune) rune {
-		if r == 0xfffe || r == 0xffff || unicode.Is(unicode.Co, r) {
-			return utf8.RuneError
-		}
-		return r
-	}, escape.Short(s, limit)))
-}
+// text makes a text one line of XML, cut at limit bytes with a mark. escape.Short replaces the
+// characters that XML cannot hold even escaped.
+func text(s string, limit int) string { return markup.Replace(escape.Short(s, limit)) }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -309,13 +308,7 @@ func code(text string, limit int) string {
 // span returns text as a code span outside of tables, where a pipe is only a pipe. The text is cut at
 // limit bytes; "-" if it is empty.
 func span(text string, limit int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Co, r) {
-			return utf8.RuneError
-		}
-		return r
-	}, escape.Short(text, limit))
-	text = manyBackticks.ReplaceAllString(text, "$1 ... ")
+	text = manyBackticks.ReplaceAllString(escape.Short(text, limit), "$1 ... ")
 	if text == "" {
 		return "-"
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/screen"
@@ -49,15 +47,9 @@ var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, 
 // most bounds the bytes of a text of others.
 const most = 400
 
-// plain makes a text of others one line that XML allows, without characters that a reader cannot see.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Co, r) || r == 0xFFFE || r == 0xFFFF {
-			return utf8.RuneError
-		}
-		return r
-	}, escape.Short(text, most))
-}
+// plain makes a text of others one line that XML can hold, without characters that a reader cannot
+// see.
+func plain(text string) string { return escape.Short(text, most) }
 
 // fit cuts a text of others in its middle to so many columns.
 func fit(text string, columns int) string { return screen.CutMiddle(plain(text), columns) }

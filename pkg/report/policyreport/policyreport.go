@@ -27,8 +27,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -382,12 +380,12 @@ func (w *writer) summary(head *api.ChecklistReport, hidden int) error {
 	leftOut := map[string]int{}
 	put := func(to map[string]string, most int, what, name string, word api.AnswerWord) {
 		const mostWord = 40
-		name = text(name, mostWord)
+		name = escape.Short(name, mostWord)
 		if _, there := to[name]; there || len(to) == most {
 			leftOut[what]++
 			return
 		}
-		to[name] = text(string(word), mostWord)
+		to[name] = escape.Short(string(word), mostWord)
 	}
 	for i := range head.Answers {
 		a := &head.Answers[i]
@@ -410,7 +408,7 @@ func (w *writer) summary(head *api.ChecklistReport, hidden int) error {
 		}
 		o.Metadata.Annotations[name] = string(text)
 	}
-	o.Metadata.Annotations[AnnotationAbout] = text(report.About(head), mostMessage)
+	o.Metadata.Annotations[AnnotationAbout] = escape.Short(report.About(head), mostMessage)
 	return w.encode(o)
 }
 
@@ -419,9 +417,9 @@ var words = map[api.Verdict]string{api.Pass: "pass", api.Fail: "fail", api.Accep
 
 func resultOf(f *api.Finding, parts string) *result {
 	one := &result{
-		Source: Tool, Policy: text(f.Check, mostProperty), Category: text(string(f.Question), mostProperty),
+		Source: Tool, Policy: escape.Short(f.Check, mostProperty), Category: escape.Short(string(f.Question), mostProperty),
 		Result: cmp.Or(words[f.Verdict], "error"), Scored: f.Verdict != api.Accepted,
-		Message: text(f.Message, mostMessage), Properties: map[string]string{},
+		Message: escape.Short(f.Message, mostMessage), Properties: map[string]string{},
 	}
 	if f.Severity.Rank() > 0 { // the CRD refuses any other word
 		one.Severity = string(f.Severity)
@@ -431,7 +429,7 @@ func resultOf(f *api.Finding, parts string) *result {
 		one.Resources = []reference{*ref}
 	}
 	put := func(name, value string) {
-		if value = text(value, mostProperty); value != "" {
+		if value = escape.Short(value, mostProperty); value != "" {
 			one.Properties[name] = value
 		}
 	}
@@ -456,7 +454,7 @@ func resultOf(f *api.Finding, parts string) *result {
 			break
 		}
 		const half = mostProperty/2 - 20
-		put("evidence"+strconv.Itoa(i+1), text(e.Source, half)+": "+text(e.Value, half)+" ("+string(e.Basis)+")")
+		put("evidence"+strconv.Itoa(i+1), escape.Short(e.Source, half)+": "+escape.Short(e.Value, half)+" ("+string(e.Basis)+")")
 	}
 	return one
 }
@@ -479,17 +477,6 @@ func referenceTo(s *fact.Subject) *reference {
 		return nil
 	}
 	return &reference{
-		APIVersion: apiVersions[s.Kind], Kind: text(s.Kind, mostName), Namespace: text(s.Namespace, mostName), Name: text(s.Name, mostName),
+		APIVersion: apiVersions[s.Kind], Kind: escape.Short(s.Kind, mostName), Namespace: escape.Short(s.Namespace, mostName), Name: escape.Short(s.Name, mostName),
 	}
-}
-
-// text makes a text one line of at most limit bytes, with a mark where it was cut. Characters that
-// nobody can see become U+FFFD.
-func text(s string, limit int) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Co, r) {
-			return utf8.RuneError
-		}
-		return r
-	}, escape.Short(s, limit))
 }
