@@ -2,6 +2,7 @@ package diff
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -191,6 +192,66 @@ func FuzzRead(f *testing.F) {
 		}
 		if _, err := json.Marshal(d); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Of any two reports, each finding has one class, and only what both show is fixed or better.
+func FuzzCompare(f *testing.F) {
+	list := []*api.ChecklistReport{
+		whole(), whole(fails(runs, web, "a"), passes(declares, web), unknown(ofStore, secret), accepted(ofHost, node("b"))),
+		with(whole(passes(runs, web, "a"), fails(declares, web)), gaps(gapOf("processes", node("b"), runs), gapOf("pods", web, declares))),
+		with(whole(passes(runs, inCluster(passes(runs, web), "c").Subject)), newer), onFiles(whole(fails(declares, web))),
+	}
+	for i := range list {
+		old, errA := json.Marshal(list[i])
+		now, errB := json.Marshal(list[(i+1)%len(list)])
+		if errA != nil || errB != nil {
+			f.Fatal(errA, errB)
+		}
+		f.Add(old, now)
+	}
+	f.Fuzz(func(t *testing.T, old, now []byte) {
+		a, errA := Read(NewReader(bytes.NewReader(old)))
+		b, errB := Read(NewReader(bytes.NewReader(now)))
+		if errA != nil || errB != nil {
+			return
+		}
+		d, err := Compare(a, b, Options{Unchanged: true})
+		if err != nil {
+			return
+		}
+		seen := map[string]bool{}
+		for _, c := range d.Changes {
+			if seen[c.Fingerprint] {
+				t.Errorf("%s has two classes", c.Fingerprint)
+			}
+			seen[c.Fingerprint] = true
+			was, is := c.Old, c.New
+			good := false
+			switch c.Class {
+			case api.ChangeFixed:
+				good = was != nil && was.Verdict != api.Pass && was.Verdict != api.VerdictUnknown && is != nil && is.Verdict == api.Pass && is.Reason == ""
+			case api.ChangeBetter:
+				good = was != nil && is != nil && was.Verdict != api.VerdictUnknown && is.Verdict == was.Verdict && is.Severity.Rank() < was.Severity.Rank()
+				good = good || was != nil && is != nil && was.Verdict == api.Accepted && is.Verdict == api.Accepted
+			case api.ChangeGone:
+				good = was != nil && is == nil
+			default:
+				continue
+			}
+			if !good || d.Catalogue != nil && c.Class != api.ChangeGone {
+				t.Errorf("%s: %+v -> %+v", c.Class, was, is)
+			}
+		}
+		for key := range a.entries {
+			seen[hex.EncodeToString(key[:])] = false
+		}
+		for key := range b.entries {
+			seen[hex.EncodeToString(key[:])] = false
+		}
+		if len(seen) != len(d.Changes) {
+			t.Errorf("%d findings, %d changes", len(seen), len(d.Changes))
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"k8s.io/pod-security-admission/policy"
 
@@ -222,4 +223,34 @@ func TestChoose(t *testing.T) {
 	if _, ok := mapping.Choose("cis-1.9", "", ""); ok || mapping.Known("cis-1.9") {
 		t.Error("cis-1.9 is known")
 	}
+}
+
+// A cluster can name any version and provider. A word that is known has a mapping, whatever they are.
+func FuzzChoose(f *testing.F) {
+	for _, name := range append(mapping.Names(), "nist", "cis-9", "") {
+		f.Add(name, "v1.31.4", "kubeadm")
+	}
+	f.Add("cis", "v1.99999999999999999999", "EKS")
+	f.Add("cis", "1.\xff", "unknown")
+	f.Fuzz(func(t *testing.T, name, kubernetes, provider string) {
+		choice, ok := mapping.Choose(name, kubernetes, provider)
+		if ok != mapping.Known(name) {
+			t.Fatalf("%q: known: %t, has a mapping: %t", name, mapping.Known(name), ok)
+		}
+		newest, note := mapping.NewestCIS(kubernetes)
+		if !slices.ContainsFunc(mapping.All(), func(info mapping.Info) bool { return info.Name == mapping.CIS && info.Version == newest }) {
+			t.Errorf("%q: no benchmark %q", kubernetes, newest)
+		}
+		if !ok {
+			return
+		}
+		if !slices.Contains(mapping.All(), choice.Info) || choice.Refused != "" && (choice.Name != mapping.CIS || mapping.Managed(provider) == "") {
+			t.Errorf("%q: %+v", name, choice)
+		}
+		for _, text := range append(choice.Notes, choice.Refused, note) {
+			if !utf8.ValidString(text) || len(text) > 300 {
+				t.Errorf("%q", text)
+			}
+		}
+	})
 }

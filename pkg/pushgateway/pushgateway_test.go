@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 func body(text string) func(io.Writer) error {
@@ -245,4 +247,61 @@ func TestOwnAuthority(t *testing.T) {
 	if said, err := cmd.CombinedOutput(); err != nil || !pushed {
 		t.Errorf("pushed: %v, %v: %s", pushed, err, said)
 	}
+}
+
+// Any text is a group on a host, or an error that quotes nothing of it.
+func FuzzNew(f *testing.F) {
+	for _, text := range []string{"http://gateway:9091", "https://proxy/below/metrics/job/a/b/c", "http://u:p@x", "http://x/metrics/job/a%2Fb", "http://[::1]:9091/metrics/job/%", "\x00://", "http://x/metrics//metrics/job/a", "http://x/../metrics/job/a/.."} {
+		f.Add(text)
+	}
+	errs := map[string]bool{}
+	for _, text := range []string{"", "http://u:p@x", "http://x/?", "http://x/metrics/a"} {
+		_, err := New(text)
+		errs[err.Error()] = true
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		g, err := New(text)
+		if err != nil {
+			if !errs[err.Error()] {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		if g.Host() == "" || g.url.User != nil || g.url.RawQuery != "" || !strings.Contains(g.url.String(), "/metrics/job") {
+			t.Errorf("%q: %v", text, g.url)
+		}
+		if _, err := http.NewRequestWithContext(t.Context(), http.MethodPut, g.url.String(), nil); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
+
+// answers answers every request.
+type answers func() *http.Response
+
+func (a answers) RoundTrip(*http.Request) (*http.Response, error) { return a(), nil }
+
+// Whatever a gateway answers, the error is one short line without control characters.
+func FuzzAnswer(f *testing.F) {
+	f.Add(200, "")
+	f.Add(400, "text format parsing error\nin line 3")
+	f.Add(302, "x")
+	f.Add(500, "\x1b[31m\u202e\xff"+strings.Repeat("a", 300))
+	f.Add(-1, " \n ")
+	f.Fuzz(func(t *testing.T, status int, said string) {
+		g, err := New("http://gateway:9091")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.client.Transport = answers(func() *http.Response {
+			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(said)), Header: http.Header{}}
+		})
+		err = g.Replace(t.Context(), body("a 1\n"))
+		if (err == nil) != (status >= 200 && status < 300) {
+			t.Errorf("status %d: %v", status, err)
+		}
+		if err != nil && (len(err.Error()) > 2*mostReason || !utf8.ValidString(err.Error()) || strings.ContainsFunc(err.Error(), unicode.IsControl) || strings.Contains(err.Error(), "\u202e")) {
+			t.Errorf("%q", err)
+		}
+	})
 }

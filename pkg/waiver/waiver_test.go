@@ -1,9 +1,12 @@
 package waiver
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -357,4 +360,52 @@ func TestAggregatesHaveNoGlobs(t *testing.T) {
 			t.Errorf("a glob covers %+v", f)
 		}
 	}
+}
+
+// A pattern matches what its regular expression matches.
+func FuzzGlob(f *testing.F) {
+	for _, pair := range [][2]string{{"a*c?", "abbcd"}, {"**", ""}, {"", ""}, {"*a*a*b", "aaaaaaaaab"}, {"?", "\xff"}, {"[a].+", "[a].+"}} {
+		f.Add(pair[0], pair[1])
+	}
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if len(pattern) > 50 || len(text) > 200 {
+			return
+		}
+		// Bytes, as runes of the same numbers: a regular expression knows no others.
+		runes := func(s string) string {
+			var b strings.Builder
+			for i := range len(s) {
+				b.WriteRune(rune(s[i]))
+			}
+			return b.String()
+		}
+		expression := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(runes(pattern)))
+		want := regexp.MustCompile(`^(?s:` + expression + `)$`).MatchString(runes(text))
+		if (pattern == "") != (text == "") {
+			want = false
+		}
+		if got := Glob(pattern, text); got != want {
+			t.Errorf("%q of %q: want %t, got %t", pattern, text, want, got)
+		}
+	})
+}
+
+// Items of any evidence are sorted, each once, and the same when they are made again.
+func FuzzItems(f *testing.F) {
+	f.Add("DaemonSet", "agent", "pod/kube-system/cni-x1 spec.containers[0].securityContext.privileged", "true", "privileged")
+	f.Add("Node", "", "node/a /proc/17/status CapEff", "0000003fffffffff", "3 more")
+	f.Add("Pod", "c", "a.yaml:3 pod/shop/web spec.containers[12].image", "https://u:p@x/y@sha256:00", "a, b and 2 others")
+	f.Add("", "", "\xff", "\u202e\x1b[31m", "")
+	f.Fuzz(func(t *testing.T, kind, container, source, value, text string) {
+		finding := api.Finding{Message: text, Subject: fact.Subject{Kind: kind, Container: container}, Evidence: []api.Evidence{{Source: source, Value: value}, {Source: value, Value: source}}}
+		items := Items(&finding)
+		if !slices.IsSortedFunc(items, compareItems) || len(slices.Compact(slices.Clone(items))) != len(items) || !slices.Equal(items, Items(&finding)) {
+			t.Errorf("%q", items)
+		}
+		for _, item := range items {
+			if !utf8.ValidString(item.Field+item.Value) || strings.ContainsAny(item.Field+item.Value, "\n\x1b\x00\u202e") {
+				t.Errorf("%q", item)
+			}
+		}
+	})
 }

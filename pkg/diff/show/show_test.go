@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,7 +25,7 @@ import (
 const hostile = "a|b\n| x |``c`@team #1 <img src=x onerror=a()>&\"'\x00\x1b[31m\xff\u202e\u200b\ue000 [l](http://x) </style></main><script>"
 
 // compared is a diff that has each class n times, with a text in each place that is not ours.
-func compared(t *testing.T, text string, n int) *api.ChecklistDiff {
+func compared(t testing.TB, text string, n int) *api.ChecklistDiff {
 	t.Helper()
 	var old, now api.ChecklistReport
 	for _, r := range []*api.ChecklistReport{&old, &now} {
@@ -83,7 +84,7 @@ func compared(t *testing.T, text string, n int) *api.ChecklistDiff {
 	return d
 }
 
-func printed(t *testing.T, format string, d *api.ChecklistDiff, opts Options) string {
+func printed(t testing.TB, format string, d *api.ChecklistDiff, opts Options) string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := Print(&out, format, d, opts); err != nil {
@@ -312,4 +313,67 @@ func TestPassesThatFailedBefore(t *testing.T) {
 	if len(list) != 1 || len(list[0].shown) != 1 || list[0].shown[0].Check != "a" || list[0].passes != 2 {
 		t.Errorf("%+v", list)
 	}
+}
+
+// No text of a report is markup, a mention or a control sequence in any format.
+func FuzzPrint(f *testing.F) {
+	plain := map[string]bool{}
+	for _, tag := range anyTag.FindAllString(printed(f, "html", compared(f, "c", 1), Options{}), -1) {
+		plain[tag] = true
+	}
+	for _, text := range []string{"", "c", hostile, "a\\|b", "- \n---\n...", "`` ` ```", "&lt;script&gt;", "\u2028\u061c\ufffe\U0010ffff", "=1+1"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d := compared(t, text[:min(len(text), 10_000)], 1)
+		for _, width := range []int{0, 40} {
+			for line := range strings.Lines(printed(t, "table", d, Options{Width: width})) {
+				line = strings.TrimSuffix(line, "\n")
+				if width > 0 && screen.Width(line) > width || strings.ContainsFunc(line, hidden) {
+					t.Errorf("table: %q", line)
+				}
+			}
+		}
+		columns := 0
+		for i, line := range strings.Split(printed(t, "markdown", d, Options{}), "\n") {
+			outside := markdowntest.OutsideCode(line)
+			if !strings.HasPrefix(line, "#") && i > 0 && strings.ContainsAny(outside, "@#<>[]!`\\&~") || strings.ContainsFunc(line, hidden) {
+				t.Errorf("markdown: %q", line)
+			}
+			count := len(cells.FindAllString(line, -1))
+			if count > 0 && columns > 0 && count != columns {
+				t.Errorf("%d cells, not %d: %q", count, columns, line)
+			}
+			columns = count
+		}
+		page := printed(t, "html", d, Options{})
+		if strings.ContainsFunc(strings.ReplaceAll(page, "\n", ""), hidden) {
+			t.Error("html: a character that nobody sees")
+		}
+		for _, tag := range anyTag.FindAllString(page, -1) {
+			if !plain[tag] {
+				t.Errorf("html: %q", tag)
+			}
+		}
+		var fromJSON, fromYAML api.ChecklistDiff
+		if err := json.Unmarshal([]byte(printed(t, "json", d, Options{})), &fromJSON); err != nil {
+			t.Error(err)
+		}
+		if err := yaml.UnmarshalStrict([]byte(printed(t, "yaml", d, Options{})), &fromYAML); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(d, &fromJSON); diff != "" {
+			t.Errorf("json (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(d, &fromYAML); diff != "" {
+			t.Errorf("yaml (-want +got):\n%s", diff)
+		}
+	})
+}
+
+var anyTag = regexp.MustCompile(`<[^>]*>`)
+
+// hidden reports whether nobody sees a character, or a terminal obeys it.
+func hidden(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp, unicode.Noncharacter_Code_Point)
 }

@@ -59,7 +59,7 @@ func corpus() map[string]string {
 
 // fill sets every text of a value, also map keys, and gives each list one element. So a new field of
 // a report is in the test.
-func fill(t *testing.T, v reflect.Value, text string, depth int) {
+func fill(t testing.TB, v reflect.Value, text string, depth int) {
 	t.Helper()
 	if depth > 12 {
 		t.Fatalf("%s is too deep", v.Type())
@@ -103,7 +103,7 @@ func fill(t *testing.T, v reflect.Value, text string, depth int) {
 }
 
 // injected is a report whose every text is one text. Findings have every verdict, also the text.
-func injected(t *testing.T, text string) *api.ChecklistReport {
+func injected(t testing.TB, text string) *api.ChecklistReport {
 	t.Helper()
 	r := &api.ChecklistReport{}
 	fill(t, reflect.ValueOf(r).Elem(), text, 0)
@@ -189,6 +189,32 @@ func FuzzInjection(f *testing.F) {
 		const enough = 100_000
 		list := all(t)
 		safe(t, &list[int(which)%len(list)], injected(t, text[:min(len(text), enough)]), injectedOptions[int(which)/len(list)%len(injectedOptions)])
+	})
+}
+
+// FuzzReaders reads any bytes as each format: an error, or what can be compared.
+func FuzzReaders(f *testing.F) {
+	readers := Readers()
+	names := slices.Sorted(maps.Keys(readers))
+	for i, name := range names {
+		for _, format := range all(f) {
+			if format.Name == name {
+				f.Add(printed(f, &format, injected(f, "plain"), report.Options{}), uint8(i)) //nolint:gosec // few
+			}
+		}
+		f.Add([]byte("{}\n"), uint8(i)) //nolint:gosec // few
+	}
+	f.Fuzz(func(t *testing.T, data []byte, which uint8) {
+		content, err := readers[names[int(which)%len(names)]](data)
+		if err != nil {
+			return
+		}
+		if different := Different(content, content, false); len(different) > 0 {
+			t.Errorf("it differs from itself: %q", different)
+		}
+		if good := TurnsGood(content, content); len(good) > 0 {
+			t.Errorf("it is better than itself: %q", good)
+		}
 	})
 }
 

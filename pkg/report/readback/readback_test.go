@@ -34,7 +34,7 @@ var notRead = map[string]string{
 var keepsHidden = map[string]bool{"prometheus": true}
 
 // all are the formats with a reader. html is not yet in the list of formats.
-func all(t *testing.T) []report.Format {
+func all(t testing.TB) []report.Format {
 	t.Helper()
 	var found []report.Format
 	list := formats.All()
@@ -57,7 +57,7 @@ func all(t *testing.T) []report.Format {
 	return found
 }
 
-func printed(t *testing.T, format *report.Format, r *api.ChecklistReport, opts report.Options) []byte {
+func printed(t testing.TB, format *report.Format, r *api.ChecklistReport, opts report.Options) []byte {
 	t.Helper()
 	printer, err := format.New("", opts)
 	if err != nil {
