@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,6 +97,120 @@ func TestDiffOfASilentNode(t *testing.T) {
 		if silenced == 0 {
 			t.Errorf("%s has no measured node", name)
 		}
+	}
+}
+
+// What changes in the facts of a cluster, and what becomes of its findings.
+func TestDiffOfChanges(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "cases", "narrowed.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole api.ChecklistFacts
+	if err := json.Unmarshal(text, &whole); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name string, changes ...func(*fact.Set)) string {
+		facts := whole.DeepCopy()
+		facts.Facts.Cluster.UID = "u1"
+		for _, change := range changes {
+			change(&facts.Facts)
+		}
+		text, err := json.Marshal(facts)
+		path := filepath.Join(dir, name)
+		if err == nil {
+			err = os.WriteFile(path, text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const worker = 3
+	silent := func(s *fact.Set) {
+		n := &s.Nodes[worker]
+		n.Measured, n.Ready = nil, false
+		s.Gaps = append(s.Gaps, fact.Gap{What: fact.Processes, Subject: fact.Subject{Kind: fact.SubjectNode, Name: n.Name}, Reason: fact.NotReady})
+	}
+	deleted := func(s *fact.Set) {
+		name := s.Nodes[worker].Name
+		s.Nodes = slices.Delete(s.Nodes, worker, worker+1)
+		for i := range s.Workloads {
+			s.Workloads[i].Pods = slices.DeleteFunc(s.Workloads[i].Pods, func(p fact.Pod) bool { return p.Node == name })
+		}
+	}
+	eachPod := func(change func(*fact.Pod)) func(*fact.Set) {
+		return func(s *fact.Set) {
+			for i := range s.Workloads {
+				for k := range s.Workloads[i].Pods {
+					change(&s.Workloads[i].Pods[k])
+				}
+			}
+		}
+	}
+	eachContainer := func(change func(*fact.Container)) func(*fact.Set) {
+		return func(s *fact.Set) {
+			for i := range s.Workloads {
+				for k := range s.Workloads[i].Spec.Containers {
+					change(&s.Workloads[i].Spec.Containers[k])
+				}
+			}
+		}
+	}
+	unprivileged := eachContainer(func(c *fact.Container) { c.Privileged = nil })
+	inShop := func(w fact.Workload) bool { return w.Owner.Namespace == "shop" }
+	none := map[api.ChangeClass]bool{}
+	for name, tc := range map[string]struct {
+		old, now []func(*fact.Set)
+		want     map[api.ChangeClass]bool // of fixed, better and gone
+		never    string                   // a check of which nothing is fixed or better
+	}{
+		"pods of other names":           {nil, []func(*fact.Set){eachPod(func(p *fact.Pod) { p.Name += "x" })}, none, ""},
+		"another image under its tag":   {nil, []func(*fact.Set){eachPod(func(p *fact.Pod) { p.Containers[0].ImageID = "x@sha256:" + strings.Repeat("b", 64) })}, none, ""},
+		"a node with another UID":       {nil, []func(*fact.Set){func(s *fact.Set) { s.Nodes[worker].UID = "other" }}, none, ""},
+		"a silent node":                 {nil, []func(*fact.Set){silent}, none, ""},
+		"a node that is deleted":        {nil, []func(*fact.Set){deleted}, map[api.ChangeClass]bool{api.ChangeGone: true}, ""},
+		"a silent node that is deleted": {[]func(*fact.Set){silent}, []func(*fact.Set){deleted}, map[api.ChangeClass]bool{api.ChangeGone: true}, ""},
+		"a silent node that answers":    {[]func(*fact.Set){silent}, nil, none, ""},
+		"pods of a namespace are forbidden": {nil, []func(*fact.Set){func(s *fact.Set) {
+			s.Workloads = slices.DeleteFunc(s.Workloads, inShop)
+			s.Gaps = append(s.Gaps, fact.Gap{What: fact.Pods, Subject: fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}, Reason: fact.Forbidden})
+		}}, none, ""},
+		"Secrets of a namespace are forbidden": {nil, []func(*fact.Set){func(s *fact.Set) {
+			s.Secrets = slices.DeleteFunc(s.Secrets, func(n fact.SecretName) bool { return n.Namespace == "shop" })
+			s.Gaps = append(s.Gaps, fact.Gap{What: fact.Secrets, Subject: fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}, Reason: fact.Forbidden})
+		}}, none, ""},
+		"images by digest":                    {nil, []func(*fact.Set){eachContainer(func(c *fact.Container) { c.Image = "x@sha256:" + strings.Repeat("a", 64) })}, map[api.ChangeClass]bool{api.ChangeFixed: true}, ""},
+		"images by digest, and a silent node": {nil, []func(*fact.Set){silent, eachContainer(func(c *fact.Container) { c.Image = "x@sha256:" + strings.Repeat("a", 64) })}, map[api.ChangeClass]bool{api.ChangeFixed: true}, ""},
+		"another kind of the same name": {nil, []func(*fact.Set){func(s *fact.Set) {
+			for i := range s.Workloads {
+				if inShop(s.Workloads[i]) {
+					s.Workloads[i].Owner.Kind = fact.SubjectStatefulSet
+				}
+			}
+		}}, map[api.ChangeClass]bool{api.ChangeGone: true}, ""},
+		// Whether the containers have a profile is not known: they were not measured.
+		"privileged no more": {nil, []func(*fact.Set){unprivileged}, map[api.ChangeClass]bool{api.ChangeFixed: true, api.ChangeBetter: true}, "privileged/seccomp"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := diffOf(t, ExitOK, write("old.json", tc.old...), write("new.json", tc.now...))
+			got := map[api.ChangeClass]bool{}
+			for _, c := range d.Changes {
+				switch c.Class {
+				case api.ChangeFixed, api.ChangeBetter:
+					got[c.Class] = true
+					if c.Check == tc.never {
+						t.Errorf("%s %s: %+v -> %+v", c.Class, c.Check, c.Old, c.New)
+					}
+				case api.ChangeGone:
+					got[c.Class] = true
+				}
+			}
+			if !maps.Equal(got, tc.want) {
+				t.Errorf("want %v, got %v: %+v", tc.want, got, d.Summary)
+			}
+		})
 	}
 }
 
