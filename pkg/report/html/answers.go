@@ -1,7 +1,9 @@
 package html
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
@@ -55,6 +57,30 @@ func (p *page) tiles(head *api.ChecklistReport) {
 		p.write(fmt.Sprintf("<li><a class=\"tile %s\" href=\"#q%d\"><span>%d. ", class(a.Answer), i+1, a.Number), text(string(a.Question)), "</span> ", word(a.Answer), "</a></li>\n")
 	}
 	p.write("</ol>\n</nav>\n")
+}
+
+// sections are links to the page's sections: the findings stand below long lists.
+func (p *page) sections(head *api.ChecklistReport, mapped bool) {
+	p.write("<nav class=\"sections\" aria-label=\"Sections\">\n")
+	for _, s := range []struct {
+		id, name string
+		there    bool
+	}{
+		{"answers", "Answers", true},
+		{"pictures", "Pictures", true},
+		{"nodes", "Nodes", len(head.Nodes) > 0},
+		{"controls", "By control", mapped},
+		{"findings", "Findings", true},
+		{"gaps", "Not read", len(head.Gaps) > 0},
+		{"waivers", "Waivers", head.Spec.Waivers != nil},
+		{"checks", "Checks", len(head.Checks) > 0},
+		{"run", "How it was made", true},
+	} {
+		if s.there {
+			p.write("<a href=\"#", s.id, "\">", s.name, "</a>\n")
+		}
+	}
+	p.write("</nav>\n")
 }
 
 // answers writes a card for each question, with its parts. Attributes hold what the words say, for
@@ -170,15 +196,32 @@ func (p *page) nodes(nodes []api.ReportNode) {
 			}
 		}
 	}
+	// The nodes that nothing measured come first, so that a long list does not leave them out.
+	nodes = slices.Clone(nodes)
+	slices.SortStableFunc(nodes, func(a, b api.ReportNode) int { return cmp.Compare(measuredLast(a), measuredLast(b)) })
+	silent := 0
+	for i := range nodes {
+		silent += 1 - measuredLast(nodes[i])
+	}
 	names := []string{"Node", "Probe"}
 	for _, q := range questions {
 		names = append(names, text(string(q)))
 	}
 	p.write("<section aria-labelledby=\"nodes\">\n<h2 id=\"nodes\">Nodes</h2>\n")
+	if len(nodes) > openNodes {
+		p.write(fmt.Sprintf("<details>\n<summary>%s: %d answered the probe, %d not measured</summary>\n", count(len(nodes), "node"), len(nodes)-silent, silent))
+		defer p.write("</details>\n</section>\n")
+	} else {
+		defer p.write("</section>\n")
+	}
 	p.header("nodes", "Each node and its own answers", names...)
 	for _, n := range nodes[:min(len(nodes), mostRows)] {
-		p.write(`<tr role="row"><th role="rowheader" scope="row">`, orNone(n.Name, "(no name)"), "</th>")
-		measured := `<span class="w unknown">? silent</span>`
+		p.write(`<tr role="row"><th role="rowheader" scope="row">`, orNone(n.Name, "(no name)"))
+		if about := strings.Join(nonEmpty(n.OS, prefixed("kernel ", n.Kernel)), ", "); about != "" {
+			p.write("<br><small>", text(about), "</small>")
+		}
+		p.write("</th>")
+		measured := `<span class="w unknown">? not measured</span>`
 		if n.Measured {
 			measured = "answered"
 		}
@@ -196,5 +239,12 @@ func (p *page) nodes(nodes []api.ReportNode) {
 	}
 	p.write("</tbody>\n</table>\n")
 	p.more(len(nodes), "nodes")
-	p.write("</section>\n")
+}
+
+// measuredLast is 1 for a node that was measured.
+func measuredLast(n api.ReportNode) int {
+	if n.Measured {
+		return 1
+	}
+	return 0
 }

@@ -9,25 +9,42 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
-// gaps lists what could not be read.
+// gaps lists what could not be read. Gaps that say the same of several subjects share a row.
 func (p *page) gaps(gaps []fact.Gap, expand func(string) string) {
 	if len(gaps) == 0 {
 		return
 	}
-	p.write("<section aria-labelledby=\"gaps\">\n<h2 id=\"gaps\">Not read</h2>\n<details>\n",
-		fmt.Sprintf("<summary>%s: what could not be read, and why</summary>\n<ul>\n", count(len(gaps), "gap")))
-	for _, g := range gaps[:min(len(gaps), mostRows)] {
-		if expand != nil {
-			g.Hint = expand(g.Hint)
+	type row struct{ what, reason, detail, hint string }
+	var rows []row
+	subjects := map[row][]string{}
+	for i := range gaps {
+		g := &gaps[i]
+		key := row{string(g.What), string(g.Reason), g.Detail, g.Hint}
+		if subjects[key] == nil {
+			rows = append(rows, key)
 		}
-		p.write("<li><b>", text(string(g.Reason)), "</b>: ", text(string(g.What)), " of <code>", breakable(report.SubjectName(g.Subject)), "</code>")
-		for _, t := range nonEmpty(g.Detail, g.Hint) {
-			p.write(". ", text(t))
-		}
-		p.write("</li>\n")
+		subjects[key] = append(subjects[key], report.SubjectName(g.Subject))
 	}
-	p.write("</ul>\n")
-	p.more(len(gaps), "gaps")
+	p.write("<section aria-labelledby=\"gaps\">\n<h2 id=\"gaps\">Not read</h2>\n<details>\n",
+		fmt.Sprintf("<summary>%s: what could not be read, and why</summary>\n", count(len(gaps), "gap")))
+	p.header("list", "What was not read", "What", "Of", "Reason", "Why, and what to do")
+	for _, r := range rows[:min(len(rows), mostRows)] {
+		of := list(subjects[r], mostSubjects)
+		if expand != nil {
+			r.hint = expand(r.hint)
+		}
+		p.write(`<tr role="row"><th role="rowheader" scope="row">`, orNone(r.what, "–"), "</th>")
+		p.cell("Of", breakable(of))
+		p.cell("Reason", orNone(r.reason, "–"))
+		var why []string
+		for _, t := range nonEmpty(r.detail, r.hint) {
+			why = append(why, text(t))
+		}
+		p.cell("Why, and what to do", orDash(strings.Join(why, "<br>")))
+		p.write("</tr>\n")
+	}
+	p.write("</tbody>\n</table>\n")
+	p.more(len(rows), "rows")
 	p.write("</details>\n</section>\n")
 }
 

@@ -43,6 +43,8 @@ const (
 	mostOperations = 50   // of one patch
 	mostWorst      = 500  // findings without script
 	mostRows       = 500  // nodes, gaps and other lists of the report
+	openNodes      = 25   // nodes: a longer list is folded
+	mostSubjects   = 12   // subjects of one gap
 )
 
 // Format is the entry of the list of formats.
@@ -90,17 +92,20 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 			worst = append(worst, f)
 		}
 	}
+	var byControl *report.Controls
+	if c, ok := report.ControlsOf(p.opts.Mapping, r.Head, r.Each); ok && p.opts.Mapping != "" {
+		byControl = c
+	}
 	to := &page{out: out}
 	to.begin(r.Head)
 	to.leftOut(r.Head, p.opts.MinSeverity, hidden)
 	to.tiles(r.Head)
+	to.sections(r.Head, byControl != nil)
 	to.answers(r.Head)
 	to.pictures(picture.All(r))
 	to.nodes(r.Head.Nodes)
-	if p.opts.Mapping != "" {
-		if c, ok := report.ControlsOf(p.opts.Mapping, r.Head, r.Each); ok {
-			to.byControl(c)
-		}
+	if byControl != nil {
+		to.byControl(byControl)
 	}
 	to.findings(counts, worst, parts)
 	to.gaps(r.Head.Gaps, p.opts.Expand)
@@ -180,7 +185,7 @@ func (p *page) begin(head *api.ChecklistReport) {
 		"<header>\n<p class=\"brand\">kubectl checklist</p>\n<h1>", onWhat(head), "</h1>\n<dl class=\"facts\">\n")
 	c := &head.Cluster
 	who := c.User
-	if who == "" {
+	if who == "" && !withoutServer(&head.Spec.Scope) {
 		who = "unknown: the report does not name the user"
 	}
 	p.term("Who ran it", who)
@@ -199,6 +204,11 @@ func (p *page) begin(head *api.ChecklistReport) {
 	}
 	p.term("Scope", scope(&head.Spec.Scope))
 	p.write("</dl>\n</header>\n<main>\n")
+}
+
+// withoutServer reports whether no API server was asked, so that none names a user.
+func withoutServer(s *api.Scope) bool {
+	return len(s.Files) > 0 || s.Local || s.Root != "" || s.Snapshot != ""
 }
 
 func provider(name string) string {

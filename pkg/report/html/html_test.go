@@ -196,7 +196,7 @@ func TestWithoutScript(t *testing.T) {
 		}
 		for _, want := range []string{
 			fmt.Sprintf("✗ fail</span> %d</li>", fails+1), "? unknown</span> 2</li>", "~ accepted</span> 1</li>", "✓ pass</span> 1</li>",
-			"<dt>Who ran it</dt><dd>plain</dd>", "<dd>2 of 3</dd>", "<b>1 check left out:</b> plain.", "<b>1 of 3 nodes was not measured.</b> What only it can tell is unknown.", "<b>Only part of the cluster:</b> plain.", "✗ NO</span>", "✓ YES</span>", "? unknown</span>", "? silent</span>", "3 of 5",
+			"<dt>Who ran it</dt><dd>plain</dd>", "<dd>2 of 3</dd>", "<b>1 check left out:</b> plain.", "<b>1 of 3 nodes was not measured.</b> What only it can tell is unknown.", "<b>Only part of the cluster:</b> plain.", "✗ NO</span>", "✓ YES</span>", "? unknown</span>", "? not measured</span>", "3 of 5",
 		} {
 			if !strings.Contains(page, want) {
 				t.Errorf("no %q", want)
@@ -207,6 +207,87 @@ func TestWithoutScript(t *testing.T) {
 	r.Findings = r.Findings[:1]
 	if m := said.FindStringSubmatch(printed(t, r, report.Options{})); m == nil || m[1] != "All findings are below." {
 		t.Errorf("got %q", m)
+	}
+}
+
+// A long list of nodes is folded, says how many were not measured, and has those first: what it
+// leaves out at its end was measured.
+func TestNodes(t *testing.T) {
+	r := sample("plain", 1)
+	r.Nodes = nil
+	for i := range mostRows + 20 {
+		r.Nodes = append(r.Nodes, api.ReportNode{Name: fmt.Sprintf("w%d", i), OS: "Debian", Kernel: "6.1", Measured: i != mostRows+7})
+	}
+	page := printed(t, r, report.Options{})
+	for _, want := range []string{
+		"<details>\n<summary>520 nodes: 519 answered the probe, 1 not measured</summary>\n<table role=\"table\" class=\"nodes\">",
+		`<tbody role="rowgroup">` + "\n" + `<tr role="row"><th role="rowheader" scope="row">w507<br><small>Debian, kernel 6.1</small></th><td role="cell" data-of="Probe"><span class="w unknown">? not measured</span></td>`,
+		"<p>Left out: 20 more nodes.</p>\n</details>\n</section>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if r.Nodes[0].Name != "w0" {
+		t.Error("the printer sorted the report's own nodes")
+	}
+	r.Nodes = r.Nodes[:openNodes]
+	if page := printed(t, r, report.Options{}); !strings.Contains(page, "<h2 id=\"nodes\">Nodes</h2>\n<table") {
+		t.Error("a short list of nodes is folded")
+	}
+}
+
+// Gaps that say the same share a row, which names their subjects.
+func TestGaps(t *testing.T) {
+	r := sample("plain", 1)
+	r.Gaps = nil
+	for i := range mostSubjects + 3 {
+		for _, what := range []fact.Kind{"cpu", "kernel"} {
+			r.Gaps = append(r.Gaps, fact.Gap{What: what, Reason: "NotReady", Detail: "stopped", Hint: "look <b>", Subject: fact.Subject{Kind: fact.SubjectNode, Name: fmt.Sprint("w", i)}})
+		}
+	}
+	page := printed(t, r, report.Options{Expand: strings.ToUpper})
+	for _, what := range []string{"cpu", "kernel"} {
+		const names = "node/<wbr>w0, node/<wbr>w1, node/<wbr>w2, node/<wbr>w3, node/<wbr>w4, node/<wbr>w5, node/<wbr>w6, node/<wbr>w7, node/<wbr>w8, node/<wbr>w9, node/<wbr>w10, node/<wbr>w11 and 3 more"
+		want := `scope="row">` + what + `</th><td role="cell" data-of="Of">` + names + `</td><td role="cell" data-of="Reason">NotReady</td><td role="cell" data-of="Why, and what to do">stopped<br>LOOK &lt;B&gt;</td></tr>`
+		if strings.Count(page, want) != 1 {
+			t.Errorf("not once: %q", want)
+		}
+	}
+	if !strings.Contains(page, "<summary>30 gaps: what could not be read, and why</summary>") {
+		t.Error("the gaps are not counted")
+	}
+}
+
+// Manifests have no user that an API server names. Any other report without one says so.
+func TestWhoRanIt(t *testing.T) {
+	r := sample("plain", 1)
+	r.Cluster.User = ""
+	const missing = "<dt>Who ran it</dt><dd>unknown: the report does not name the user</dd>"
+	if !strings.Contains(printed(t, r, report.Options{}), missing) {
+		t.Error("the page does not say that the user is unknown")
+	}
+	r.Spec.Scope.Files = []string{"deploy.yaml"}
+	if strings.Contains(printed(t, r, report.Options{}), "Who ran it") {
+		t.Error("a page about manifests asks who ran it")
+	}
+}
+
+// Each link of the page leads to a place that is there, once.
+func TestLinks(t *testing.T) {
+	for _, opts := range []report.Options{{}, {Mapping: "cis"}} {
+		for _, r := range []*api.ChecklistReport{sample("plain", 1), {}} {
+			page := printed(t, r, opts)
+			links := addresses.FindAllString(page, -1)
+			if len(links) < 4 {
+				t.Errorf("%d links", len(links))
+			}
+			for _, href := range links {
+				if id := `id="` + strings.TrimPrefix(href, `href="#`); strings.Count(page, " "+id) != 1 {
+					t.Errorf("%s: %d places", href, strings.Count(page, " "+id))
+				}
+			}
+		}
 	}
 }
 
@@ -236,7 +317,7 @@ func TestMappingAndPictures(t *testing.T) {
 	r.Nodes = []api.ReportNode{{Name: "w1", Measured: true, Answers: []api.NodeAnswer{{Question: api.Builds, Answer: api.Yes}}}}
 	page := printed(t, r, report.Options{Mapping: "cis"})
 	for _, want := range []string{
-		`<h2 id="controls">By control</h2>`, "<caption>CIS Kubernetes Benchmark 1.12</caption>", `scope="row">5.2.2`, `<td role="cell" data-of="Fail">1</td>`,
+		`<h2 id="controls">By control</h2>`, "<caption>CIS Kubernetes Benchmark 1.12</caption>", `scope="row">5.2.2`, `<td role="cell" data-of="Fail"><span class="w fail">1</span></td>`,
 		"Not judged in this run, because their checks did not run: ", "(no control)",
 		`<h2 id="pictures">Pictures</h2>`, `<svg xmlns="http://www.w3.org/2000/svg" class="pic" role="img"`, "Nodes by questions", ".pic-bad {",
 	} {

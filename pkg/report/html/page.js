@@ -72,7 +72,8 @@
     for (let i = 0; i < rows; i++) begin[i + 1] = begin[i] + counts[i];
 
     // A finding about a workload is about pods of any nodes: its evidence names them.
-    const label = (column, text) => strings[text] || (column === NODE ? "(no single node)" : "(none)");
+    const NONE = {[NAMESPACE]: "(no namespace)", [NODE]: "(no single node)"};
+    const label = (column, text) => strings[text] || NONE[column] || "(none)";
     const unknown = strings.indexOf("unknown"); // -1 if no finding is
     const unknowns = (found) => found.reduce((sum, i) => sum + (columns[VERDICT][i] === unknown ? 1 : 0), 0);
     const byText = (a, b) => strings[a] < strings[b] ? -1 : 1;
@@ -282,7 +283,7 @@
         // A button that is disabled loses the focus.
         if (focused === back && back.disabled) next.focus();
         if (focused === next && next.disabled) back.focus();
-        nav.hidden = nav === below.nav && found.length <= PAGE;
+        nav.hidden = found.length <= PAGE;
       }
     }
     function refresh() {
@@ -316,6 +317,14 @@
     app.hidden = false;
     byId("worst").hidden = true;
   }
+
+  // Folded lists are open in print. Newer browsers do that by the style alone.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("section > details")].filter((list) => !list.open);
+    for (const list of folded) list.open = true;
+  });
+  addEventListener("afterprint", () => { for (const list of folded) list.open = false; });
 
   const old = typeof DecompressionStream === "undefined" || !Element.prototype.replaceChildren;
   if (!old) document.documentElement.classList.add("script");

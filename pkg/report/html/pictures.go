@@ -15,11 +15,22 @@ func (p *page) pictures(pictures []picture.Picture) {
 	if len(pictures) == 0 {
 		return
 	}
-	p.write("<section aria-labelledby=\"pictures\">\n<h2 id=\"pictures\">Pictures</h2>\n<div class=\"cards\">\n")
+	p.write("<section aria-labelledby=\"pictures\">\n<h2 id=\"pictures\">Pictures</h2>\n")
+	var drawn, words []string
 	for _, one := range pictures {
-		p.write("<figure class=\"card\">\n<figcaption><h3>", text(one.Title), "</h3>\n<p class=\"dim\">", text(one.Summary), "</p></figcaption>\n", one.SVG, "</figure>\n")
+		if one.SVG == "" {
+			words = append(words, "<li><b>"+text(one.Title)+":</b> "+text(one.Summary)+"</li>\n")
+			continue
+		}
+		drawn = append(drawn, "<figure class=\"card\">\n<figcaption><h3>", text(one.Title), "</h3>\n<p class=\"dim\">", text(one.Summary), "</p></figcaption>\n", one.SVG, "</figure>\n")
 	}
-	p.write("</div>\n</section>\n")
+	if len(drawn) > 0 {
+		p.write("<div class=\"cards\">\n", strings.Join(drawn, ""), "</div>\n")
+	}
+	if len(words) > 0 {
+		p.write("<ul class=\"undrawn dim\">\n", strings.Join(words, ""), "</ul>\n")
+	}
+	p.write("</section>\n")
 }
 
 // byControl lists the controls of the benchmark that --mapping names, and those without a check.
@@ -31,16 +42,23 @@ func (p *page) byControl(c *report.Controls) {
 		return
 	}
 	p.write("<p class=\"dim\">", text(strings.Join(append([]string{c.Meaning()}, c.Notes...), " ")), "</p>\n")
-	p.header("list", text(c.Title()), "Control", "Same", "Fail", "Unknown", "Accepted", "Pass", "Checks")
+	p.header("list", text(c.Title()), "Control", "Asks", "Fail", "Unknown", "Accepted", "Pass", "Checks")
 	row := func(name string, same bool, counts map[api.Verdict]int, checks []string) {
 		p.write(`<tr role="row"><th role="rowheader" scope="row">`, text(name), "</th>")
-		sign := "–"
-		if same {
-			sign = "="
+		asks := "a part"
+		switch {
+		case same:
+			asks = "= the same"
+		case len(checks) == 0:
+			asks = "–"
 		}
-		p.cell("Same", sign)
+		p.cell("Asks", asks)
 		for _, v := range verdicts {
-			p.cell(strings.ToUpper(string(v[:1]))+string(v[1:]), fmt.Sprint(counts[v]))
+			number := `<span class="dim">0</span>`
+			if n := counts[v]; n > 0 {
+				number = fmt.Sprintf(`<span class="w %s">%d</span>`, v, n)
+			}
+			p.cell(strings.ToUpper(string(v[:1]))+string(v[1:]), number)
 		}
 		var names []string
 		for _, check := range checks {

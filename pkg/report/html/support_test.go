@@ -25,7 +25,7 @@ var newer = map[string]version{
 var older = strings.Split("new Array,new Blob,new DataView,new Map,new Response,new TextDecoder,new Uint32Array,new Uint8Array,"+
 	"JSON.parse,Math.ceil,Math.max,Math.min,Object.prototype,Element.prototype,"+
 	".add(,.addEventListener(,.append(,.arrayBuffer(,.call(,.catch(,.charCodeAt(,.createElement(,.decode(,.every(,.fill(,"+
-	".filter(,.flatMap(,.focus(,.forEach(,.get(,.getElementById(,.getUint32(,.includes(,.indexOf(,.join(,.map(,.push(,.reduce(,"+
+	".filter(,.flatMap(,.focus(,.forEach(,.get(,.getElementById(,.getUint32(,.includes(,.indexOf(,.join(,.map(,.push(,.querySelectorAll(,.reduce(,"+
 	".remove(,.replace(,.set(,.setAttribute(,.slice(,.sort(,.split(,.subarray(,.then(,.toLowerCase(,.trim(", ",")
 
 // guarded are names that the script asks for before it uses them.
