@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -511,7 +512,7 @@ func writable(path string) error {
 	case err == nil:
 		return nil
 	}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+	if _, err := os.Stat(filepath.Dir(target(path))); err != nil {
 		return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 	}
 	return nil
@@ -522,16 +523,14 @@ func writable(path string) error {
 // weaknesses. If the path exists and is not a file (/dev/stdout, a pipe), writeFile
 // writes to it directly. It follows links.
 func writeFile(path string, write func(io.Writer) error) (err error) {
-	target := path
-	if info, err := os.Stat(path); err == nil {
-		if !info.Mode().IsRegular() {
-			return writeTo(path, write)
-		}
-		if target, err = filepath.EvalSymlinks(path); err != nil {
-			return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
-		}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return writeTo(path, write)
 	}
-	file, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
+	target := target(path)
+	const mostName = 200 // of the 255 bytes that a name has in most file systems
+	name := filepath.Base(target)
+	name = strings.ToValidUTF8(name[:min(len(name), mostName)], "")
+	file, err := os.CreateTemp(filepath.Dir(target), "."+name+".*")
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", path, gather.Cause(err))
 	}

@@ -366,6 +366,38 @@ func TestWriteFile(t *testing.T) {
 		}
 		only(t, dir, "a", "link")
 	})
+	t.Run("a link to a file that is not there yet is followed, and stays", func(t *testing.T) {
+		dir := t.TempDir()
+		link := filepath.Join(dir, "link")
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, "sub"), 0o755), os.Symlink("sub/a", link)); err != nil {
+			t.Fatal(err)
+		}
+		if !sameFile(link, filepath.Join(dir, "sub", "a")) {
+			t.Error("the link and its file are two")
+		}
+		if err := writeFile(link, write("new")); err != nil {
+			t.Fatal(err)
+		}
+		content(t, filepath.Join(dir, "sub", "a"), "new")
+		only(t, dir, "link", "sub")
+		only(t, filepath.Join(dir, "sub"), "a")
+	})
+	t.Run("a name as long as a name can be", func(t *testing.T) {
+		dir := t.TempDir()
+		name := strings.Repeat("é", 127)
+		if err := writeFile(filepath.Join(dir, name), write("new")); err != nil {
+			t.Fatal(err)
+		}
+		only(t, dir, name)
+	})
+	t.Run("links in a circle", func(t *testing.T) {
+		dir := t.TempDir()
+		a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+		if err := errors.Join(os.Symlink("b", a), os.Symlink("a", b)); err != nil {
+			t.Fatal(err)
+		}
+		_ = target(a) // it ends
+	})
 	t.Run("no directory", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "none", "a")
 		want := fmt.Sprintf("writing %q: no such file or directory", path)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -185,7 +184,7 @@ func (f *reportFlags) validate() error {
 			return fmt.Errorf("--save-facts: %w", err)
 		}
 	}
-	if err := errors.Join(distinct(f.written()), f.keeps("--waivers", f.waivers)); err != nil {
+	if err := errors.Join(distinct(f.written()), f.keeps("--waivers", f.waivers), f.keeps("--vulnerabilities", f.vulnerabilities), f.keepsBelow("--what-if", f.whatIf, true), f.keepsTemplates()); err != nil {
 		return err
 	}
 	if err := f.validateWatch(); err != nil {
@@ -208,6 +207,9 @@ func (f *reportFlags) written() []writtenFile {
 	if f.saveFacts != "" {
 		out = append(out, writtenFile{"--save-facts", f.saveFacts})
 	}
+	if f.writeWaivers != "" {
+		out = append(out, writtenFile{"--write-waivers", f.writeWaivers})
+	}
 	return out
 }
 
@@ -217,6 +219,9 @@ func (f *reportFlags) keeps(flag, input string) error { return keeps(f.written()
 // distinct refuses two outputs with one file: the last one would replace the others.
 func distinct(files []writtenFile) error {
 	for i, file := range files {
+		if isStream(file.path) {
+			return fmt.Errorf("%s: expected a file of its own, found the one that stdout or stderr goes to: %q", file.flag, file.path)
+		}
 		for _, before := range files[:i] {
 			if sameFile(file.path, before.path) {
 				return fmt.Errorf("%s and %s: expected two files, found one: %q", before.flag, file.flag, file.path)
@@ -249,13 +254,7 @@ func sameFile(a, b string) bool {
 	if errX == nil || errY == nil {
 		return false
 	}
-	if a, b = filepath.Clean(a), filepath.Clean(b); a == b {
-		return true
-	}
-	// Neither is there yet: they are one file if their directories are one.
-	x, errX = os.Stat(filepath.Dir(a))
-	y, errY = os.Stat(filepath.Dir(b))
-	return errX == nil && errY == nil && filepath.Base(a) == filepath.Base(b) && os.SameFile(x, y)
+	return target(a) == target(b) // neither is there yet
 }
 
 // prints reports whether one of the outputs has this format.

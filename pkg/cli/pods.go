@@ -181,5 +181,5 @@ func (f *podsFlags) validate(args []string) error {
 	if len(args) > 0 && (f.selector != "" || f.fieldSelector != "" || f.allNamespaces) {
 		return errors.New("names cannot be used together with --selector, --field-selector or --all-namespaces")
 	}
-	return f.probeFlags.validate()
+	return errors.Join(f.keeps("--facts", f.facts), f.keepsManifests(f.files), f.probeFlags.validate())
 }

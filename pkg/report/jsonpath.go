@@ -7,6 +7,8 @@ import (
 	"regexp"
 
 	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
 // newJSONPath parses a template as cli-runtime's printer does. That printer's errors hold
@@ -14,7 +16,7 @@ import (
 func newJSONPath(text string) (writer, error) {
 	parsed, err := printers.NewJSONPathPrinter(text)
 	if err != nil {
-		return nil, fmt.Errorf("error parsing jsonpath %s, %w", text, err)
+		return nil, fmt.Errorf("error parsing jsonpath %s, %s", quoted(text), escape.Short(err.Error(), mostQuoted))
 	}
 	parsed.AllowMissingKeys(true)
 	return func(out io.Writer, document []byte) error {

@@ -12,6 +12,7 @@ import (
 	intjson "k8s.io/apimachinery/pkg/util/json"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
 // writer writes something of a report. document is the report in JSON.
@@ -37,13 +38,32 @@ func fromText(name string, parse func(text string) (writer, error)) func(string,
 // fromFile is fromText for a format whose argument names a file with the template.
 func fromFile(name string, parse func(text string) (writer, error)) func(string, Options) (Printer, error) {
 	return func(argument string, opts Options) (Printer, error) {
-		text, err := os.ReadFile(argument)
+		text, err := readTemplate(argument)
 		if err != nil {
 			return nil, fmt.Errorf("output format %q: reading the template: %w", name, err)
 		}
 		return fromText(name, parse)(string(text), opts)
 	}
 }
+
+// mostTemplate bounds a file with a template, and mostQuoted what an error quotes of it, in bytes.
+const mostTemplate, mostQuoted = 1 << 20, 200
+
+func readTemplate(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(file, mostTemplate+1))
+	if err == nil && len(text) > mostTemplate {
+		err = fmt.Errorf("%q: expected at most %d bytes, found more", path, mostTemplate)
+	}
+	return text, err
+}
+
+// quoted is the beginning of a template, for an error: a file can be any file.
+func quoted(text string) string { return escape.Short(text, mostQuoted) }
 
 // newGoTemplate parses a template as kubectl's -o go-template does: the same language, the
 // same two functions besides Go's own, and whole numbers are integers. A report has no
@@ -62,7 +82,7 @@ func newGoTemplate(text string) (writer, error) {
 		},
 	}).Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("error parsing template %s, %w", text, err)
+		return nil, fmt.Errorf("error parsing template %s, %s", quoted(text), escape.Short(err.Error(), mostQuoted))
 	}
 	return func(out io.Writer, document []byte) error {
 		var object map[string]any
@@ -70,7 +90,7 @@ func newGoTemplate(text string) (writer, error) {
 			return err
 		}
 		if err := parsed.Execute(out, object); err != nil {
-			return fmt.Errorf("error executing template %q: %w", text, err)
+			return fmt.Errorf("error executing template %q: %w", quoted(text), err)
 		}
 		return nil
 	}, nil

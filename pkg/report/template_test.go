@@ -113,3 +113,23 @@ func TestTemplateFiles(t *testing.T) {
 		}
 	}
 }
+
+// An error quotes only the beginning of a template: a file can be any file, and of any length.
+func TestTemplateThatCannotBeParsed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "template")
+	for name, text := range map[string]string{"jsonpath-file": "{.x\x1b" + strings.Repeat("x", 1<<19) + "KEY", "go-template-file": "{{.x\x1b" + strings.Repeat("x", 1<<19) + "KEY"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := NewPrinter(name+"="+path, Options{})
+		if err == nil || len(err.Error()) > 600 || strings.Contains(err.Error(), "KEY") || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%s: %.700v", name, err)
+		}
+		if err := os.WriteFile(path, make([]byte, mostTemplate+1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewPrinter(name+"="+path, Options{}); err == nil || !strings.Contains(err.Error(), "expected at most 1048576 bytes, found more") {
+			t.Errorf("%s: a file of more than 1 MiB: %.300v", name, err)
+		}
+	}
+}
