@@ -126,6 +126,7 @@ func TestWidths(t *testing.T) {
 		{Width: 320, NoScript: true},
 		{Width: 640, Print: true},
 		{Width: 768},
+		{Width: 810}, // the narrowest that shows tables as tables
 		{Width: 1280},
 		{Width: 1280, NoScript: true},
 	} {

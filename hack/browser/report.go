@@ -54,8 +54,9 @@ func Made(n int, text string) *api.ChecklistReport {
 	}
 	for i := range 7 {
 		node := api.ReportNode{Name: nodeName(i, text), Measured: i > 0}
+		answer := []api.AnswerWord{api.Unknown, api.No, api.Yes, api.NotApplicable}[i%4]
 		for _, q := range questions {
-			node.Answers = append(node.Answers, api.NodeAnswer{Question: q, Answer: api.No})
+			node.Answers = append(node.Answers, api.NodeAnswer{Question: q, Answer: answer})
 		}
 		r.Nodes = append(r.Nodes, node)
 	}

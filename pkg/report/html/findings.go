@@ -9,32 +9,53 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
 
-// gaps lists what could not be read. Gaps that say the same of several subjects share a row.
+// gapRow are gaps with the same reason and detail: each of the kinds is missing of each of the
+// subjects.
+type gapRow struct {
+	reason, detail, hint string
+	kinds, subjects      []string
+}
+
+// gapRows joins gaps: first those of one kind, then kinds that are missing of the same subjects.
+func gapRows(gaps []fact.Gap) []*gapRow {
+	type key struct{ first, reason, detail, hint string }
+	join := func(rows []*gapRow, first func(*gapRow) string, add func(to, from *gapRow)) (out []*gapRow) {
+		at := map[key]*gapRow{}
+		for _, r := range rows {
+			k := key{first(r), r.reason, r.detail, r.hint}
+			if at[k] == nil {
+				at[k] = r
+				out = append(out, r)
+				continue
+			}
+			add(at[k], r)
+		}
+		return out
+	}
+	rows := make([]*gapRow, len(gaps))
+	for i := range gaps {
+		g := &gaps[i]
+		rows[i] = &gapRow{string(g.Reason), g.Detail, g.Hint, []string{string(g.What)}, []string{report.SubjectName(g.Subject)}}
+	}
+	rows = join(rows, func(r *gapRow) string { return r.kinds[0] }, func(to, from *gapRow) { to.subjects = append(to.subjects, from.subjects...) })
+	return join(rows, func(r *gapRow) string { return strings.Join(r.subjects, "\n") }, func(to, from *gapRow) { to.kinds = append(to.kinds, from.kinds...) })
+}
+
+// gaps lists what could not be read.
 func (p *page) gaps(gaps []fact.Gap, expand func(string) string) {
 	if len(gaps) == 0 {
 		return
 	}
-	type row struct{ what, reason, detail, hint string }
-	var rows []row
-	subjects := map[row][]string{}
-	for i := range gaps {
-		g := &gaps[i]
-		key := row{string(g.What), string(g.Reason), g.Detail, g.Hint}
-		if subjects[key] == nil {
-			rows = append(rows, key)
-		}
-		subjects[key] = append(subjects[key], report.SubjectName(g.Subject))
-	}
 	p.write("<section aria-labelledby=\"gaps\">\n<h2 id=\"gaps\">Not read</h2>\n<details>\n",
 		fmt.Sprintf("<summary>%s: what could not be read, and why</summary>\n", count(len(gaps), "gap")))
-	p.header("list", "What was not read", "What", "Of", "Reason", "Why, and what to do")
+	p.header("gaps", "What was not read", "What", "Of", "Reason", "Why, and what to do")
+	rows := gapRows(gaps)
 	for _, r := range rows[:min(len(rows), mostRows)] {
-		of := list(subjects[r], mostSubjects)
 		if expand != nil {
 			r.hint = expand(r.hint)
 		}
-		p.write(`<tr role="row"><th role="rowheader" scope="row">`, orNone(r.what, "–"), "</th>")
-		p.cell("Of", breakable(of))
+		p.write(`<tr role="row"><th role="rowheader" scope="row">`, orNone(list(r.kinds, mostSubjects), "–"), "</th>")
+		p.cell("Of", breakable(list(r.subjects, mostSubjects)))
 		p.cell("Reason", orNone(r.reason, "–"))
 		var why []string
 		for _, t := range nonEmpty(r.detail, r.hint) {

@@ -44,7 +44,7 @@ const (
 	mostWorst      = 500  // findings without script
 	mostRows       = 500  // nodes, gaps and other lists of the report
 	openNodes      = 25   // nodes: a longer list is folded
-	mostSubjects   = 12   // subjects of one gap
+	mostSubjects   = 12   // subjects, and kinds, of one row of gaps
 )
 
 // Format is the entry of the list of formats.
@@ -93,8 +93,8 @@ func (p printer) Stream(out io.Writer, r *report.Report) error {
 		}
 	}
 	var byControl *report.Controls
-	if c, ok := report.ControlsOf(p.opts.Mapping, r.Head, r.Each); ok && p.opts.Mapping != "" {
-		byControl = c
+	if p.opts.Mapping != "" {
+		byControl, _ = report.ControlsOf(p.opts.Mapping, r.Head, r.Each)
 	}
 	to := &page{out: out}
 	to.begin(r.Head)

@@ -237,24 +237,29 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// Gaps that say the same share a row, which names their subjects.
+// Gaps that say the same share a row, which names their kinds and subjects.
 func TestGaps(t *testing.T) {
 	r := sample("plain", 1)
 	r.Gaps = nil
+	gap := func(what fact.Kind, node int, detail string) {
+		r.Gaps = append(r.Gaps, fact.Gap{What: what, Reason: "NotReady", Detail: detail, Hint: "look <b>", Subject: fact.Subject{Kind: fact.SubjectNode, Name: fmt.Sprint("w", node)}})
+	}
 	for i := range mostSubjects + 3 {
-		for _, what := range []fact.Kind{"cpu", "kernel"} {
-			r.Gaps = append(r.Gaps, fact.Gap{What: what, Reason: "NotReady", Detail: "stopped", Hint: "look <b>", Subject: fact.Subject{Kind: fact.SubjectNode, Name: fmt.Sprint("w", i)}})
-		}
+		gap("cpu", i, "stopped")
+		gap("kernel", i, "stopped")
 	}
+	gap("cpu", 3, "other")
+	gap("mounts", 3, "stopped")
 	page := printed(t, r, report.Options{Expand: strings.ToUpper})
-	for _, what := range []string{"cpu", "kernel"} {
-		const names = "node/<wbr>w0, node/<wbr>w1, node/<wbr>w2, node/<wbr>w3, node/<wbr>w4, node/<wbr>w5, node/<wbr>w6, node/<wbr>w7, node/<wbr>w8, node/<wbr>w9, node/<wbr>w10, node/<wbr>w11 and 3 more"
-		want := `scope="row">` + what + `</th><td role="cell" data-of="Of">` + names + `</td><td role="cell" data-of="Reason">NotReady</td><td role="cell" data-of="Why, and what to do">stopped<br>LOOK &lt;B&gt;</td></tr>`
-		if strings.Count(page, want) != 1 {
-			t.Errorf("not once: %q", want)
-		}
+	const names = "node/<wbr>w0, node/<wbr>w1, node/<wbr>w2, node/<wbr>w3, node/<wbr>w4, node/<wbr>w5, node/<wbr>w6, node/<wbr>w7, node/<wbr>w8, node/<wbr>w9, node/<wbr>w10, node/<wbr>w11 and 3 more"
+	var want strings.Builder
+	for _, row := range [][3]string{{"cpu, kernel", names, "stopped"}, {"cpu", "node/<wbr>w3", "other"}, {"mounts", "node/<wbr>w3", "stopped"}} {
+		fmt.Fprintf(&want, "<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">%s</th><td role=\"cell\" data-of=\"Of\">%s</td><td role=\"cell\" data-of=\"Reason\">NotReady</td><td role=\"cell\" data-of=\"Why, and what to do\">%s<br>LOOK &lt;B&gt;</td></tr>\n", row[0], row[1], row[2])
 	}
-	if !strings.Contains(page, "<summary>30 gaps: what could not be read, and why</summary>") {
+	if !strings.Contains(page, "<tbody role=\"rowgroup\">\n"+want.String()+"</tbody>") {
+		t.Errorf("want %s in %s", want.String(), page[strings.Index(page, "id=\"gaps\""):])
+	}
+	if !strings.Contains(page, "<summary>32 gaps: what could not be read, and why</summary>") {
 		t.Error("the gaps are not counted")
 	}
 }
