@@ -12,6 +12,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
@@ -113,10 +114,14 @@ func onlyDeclaredIn(s, other *Side) map[uint64][]*entry {
 func (c *comparison) absent(s, other *Side, e *entry) string {
 	switch {
 	case !workload(&e.about):
-		if e.state.Basis != api.Declared && !listed(&e.about) {
-			return cmp.Or(s.covers(e, other), noList)
+		why := s.covers(e, other)
+		if why == "" && e.state.Basis != api.Declared && !listed(&e.about) {
+			why = noList
 		}
-		return s.covers(e, other)
+		if why == "" && (e.about.Kind == fact.SubjectCluster || s.subjects[e.subject]) {
+			why = stillThere
+		}
+		return why
 	case s.subjects[e.subject]:
 		return cmp.Or(s.covers(e, other), stillThere)
 	case e.state.Basis == api.Declared && e.state.Verdict != api.VerdictUnknown:
@@ -179,6 +184,9 @@ func (c *comparison) appeared(is *entry) (class api.ChangeClass, reason string, 
 	}
 	why := c.absent(c.old, c.new, is)
 	switch {
+	case !unknown && why == "" && is.about.Kind == fact.SubjectContainer && !workload(&is.about) && c.new.lostTo(c.old).lost():
+		// A list that is not complete makes unknown to the API what it knew before.
+		return api.ChangeNewlyMeasured, "new: " + notListed + ": it may be part of a workload", false
 	case unknown && why == "":
 		return api.ChangeNew, "it was not there before", false
 	case unknown:
@@ -211,6 +219,8 @@ func (c *comparison) vanished(was *entry) (class api.ChangeClass, reason string,
 		return api.ChangeNewlyMeasured, "the gap is closed", false
 	}
 	switch why := c.absent(c.new, c.old, was); {
+	case why == "" && holds(&was.about) && was.state.Verdict != api.Pass:
+		return api.ChangeGone, orMended, false
 	case why == "":
 		return api.ChangeGone, "", false
 	case unknown:

@@ -23,8 +23,9 @@ const (
 )
 
 var (
-	web    = fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", Container: "app"}
-	secret = fact.Subject{Kind: "Secret", Namespace: "shop", Name: "db"}
+	web     = fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", Container: "app"}
+	cluster = fact.Subject{Kind: fact.SubjectCluster}
+	secret  = fact.Subject{Kind: "Secret", Namespace: "shop", Name: "db"}
 )
 
 func node(name string) fact.Subject { return fact.Subject{Kind: fact.SubjectNode, Name: name} }
@@ -168,7 +169,7 @@ func TestClasses(t *testing.T) {
 		"an unknown that stays is unchanged":             {whole(unknown(runs, web)), whole(unknown(runs, web)), []string{"unchanged " + runs}},
 		"a new object that passes is newly measured":     {whole(), whole(passes(declares, web)), []string{"newly measured " + declares + ": " + notThere}},
 		"a new object that is unknown is new":            {whole(), whole(unknown(ofStore, secret)), []string{"new " + ofStore + ": " + notThere}},
-		"an unknown of a deleted Secret is gone":         {whole(unknown(ofStore, secret)), whole(), []string{"gone " + ofStore}},
+		"an unknown of a deleted Secret is gone":         {whole(unknown(ofStore, secret)), whole(), []string{"gone " + ofStore + ": " + orMended}},
 		"an unknown workload that vanishes is no news":   {whole(unknown(runs, web)), whole(), []string{"unchanged " + runs + ": " + scaled}},
 		"an unknown workload that appears is no news":    {whole(), whole(unknown(runs, web)), []string{"unchanged " + runs + ": neither run has a verdict"}},
 		"a pass that is only declared now":               {whole(passes(runs, web)), whole(declaredOnly(passes(runs, web))), []string{"no longer measured " + runs + ": " + onlyDeclared}},
@@ -177,7 +178,7 @@ func TestClasses(t *testing.T) {
 		"a pass that fails as declared":                  {whole(passes(runs, web)), whole(declaredOnly(fails(runs, web))), []string{"new " + runs}},
 		"a fail that passes only as declared":            {whole(fails(runs, web)), whole(declaredOnly(passes(runs, web))), []string{"no longer measured " + runs + ": it passes, but " + onlyDeclared}},
 		"a fail that is less severe only as declared":    {whole(fails(runs, web)), whole(severity(declaredOnly(fails(runs, web)), api.Low)), []string{"no longer measured " + runs + ": its severity is less, but " + onlyDeclared}},
-		"a deleted Secret is gone":                       {whole(fails(ofStore, secret)), whole(), []string{"gone " + ofStore}},
+		"a deleted Secret is gone":                       {whole(fails(ofStore, secret)), whole(), []string{"gone " + ofStore + ": " + orMended}},
 		"a deleted node is gone":                         {whole(fails(ofHost, node("b"))), whole(), []string{"gone " + ofHost}},
 		"a verdict of another word is unknown":           {whole(fails(runs, web)), whole(of(runs, web, "good", api.High)), []string{"no longer measured " + runs}},
 		"a renamed container is gone, and another new":   {whole(fails(declares, web)), whole(fails(declares, fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "web", Container: "main"})), []string{"new " + declares + ": " + notThere, "gone " + declares}},
@@ -289,6 +290,16 @@ func TestClasses(t *testing.T) {
 		"other facts of the namespace itself":           {whole(fails(declares, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"})), with(whole(passes(declares, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"})), gaps(gapOf(fact.Secrets, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}, ofStore))), []string{"no longer measured " + declares + ": it passes, but " + subjectUnread}},
 		"other facts of another namespace":              {whole(fails(declares, web)), with(whole(passes(declares, web)), gaps(gapOf(fact.Secrets, fact.Subject{Kind: fact.SubjectNamespace, Name: "other"}, ofStore))), []string{"fixed " + declares}},
 		"other facts of the workload":                   {whole(fails(runs, web)), with(whole(passes(runs, web)), gaps(gapOf(fact.Executables, web, ofStore))), []string{"no longer measured " + runs + ": it passes, but " + subjectUnread}},
+		"a container that no list has any more":         {whole(), with(whole(fails(runs, fact.Subject{Kind: fact.SubjectContainer, Name: "c1", Node: "a"})), gaps(gapOf(fact.Pods, fact.Subject{Kind: fact.SubjectNamespace, Name: "shop"}, declares))), []string{"newly measured " + runs + ": new: " + notListed + ": it may be part of a workload"}},
+		"a container that no list ever had":             {whole(), whole(fails(runs, fact.Subject{Kind: fact.SubjectContainer, Name: "c1", Node: "a"})), []string{"new " + runs + ": " + notThere}},
+		"a deleted Secret that passed":                  {whole(passes(ofStore, secret)), whole(), []string{"gone " + ofStore}},
+		"a Secret that is still there":                  {whole(fails(declares, secret), fails(ofStore, secret)), whole(fails(ofStore, secret)), []string{"no longer measured " + declares + ": new: " + stillThere, "unchanged " + ofStore}},
+		"a Secret of which another check finds more":    {whole(fails(ofStore, secret)), whole(fails(declares, secret), fails(ofStore, secret)), []string{"newly measured " + declares + ": old: " + stillThere, "unchanged " + ofStore}},
+		"a cluster is never gone":                       {whole(fails(declares, cluster)), whole(), []string{"no longer measured " + declares + ": new: " + stillThere}},
+		"a cluster is never new":                        {whole(), whole(fails(declares, cluster)), []string{"newly measured " + declares + ": old: " + stillThere}},
+		"something of the cluster is unknown":           {whole(), whole(unknown(declares, cluster)), []string{"no longer measured " + declares + ": it could not be read, and the old run has no such gap"}},
+		"something of the cluster is not unknown now":   {whole(unknown(declares, cluster)), whole(), []string{"newly measured " + declares + ": the gap is closed"}},
+		"something of the cluster is not asked now":     {whole(unknown(declares, cluster)), with(whole(), without(declares)), []string{"unchanged " + declares + ": new: " + notRun}},
 		"other facts of another workload":               {whole(fails(runs, web)), with(whole(passes(runs, web)), gaps(gapOf(fact.Executables, fact.Subject{Kind: "Deployment", Namespace: "shop", Name: "api"}, ofStore))), []string{"fixed " + runs}},
 		"a severity that the catalogue does not explain": {
 			with(whole(severity(fails(runs, web), api.Low)), graded(runs, api.High)), with(whole(severity(fails(runs, web), api.Critical)), newer), []string{"worse " + runs},

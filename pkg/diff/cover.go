@@ -18,6 +18,7 @@ const (
 	nodeUnread    = "something on a node could not be read"
 	subjectUnread = "something about it could not be read"
 	stillThere    = "it is still there, without a verdict"
+	orMended      = "it was deleted, or the check finds nothing in it any more"
 	noList        = "no list shows whether it is gone or does not run"
 	onlyDeclared  = "it is only declared now, not measured"
 	partly        = "something else about it is unknown"
@@ -116,6 +117,9 @@ type losses struct {
 	namespaces map[place]bool
 	objects    map[uint64]bool
 }
+
+// lost reports whether a list of the cluster or of a namespace is among them.
+func (l *losses) lost() bool { return len(l.lists)+len(l.namespaces) > 0 }
 
 // mayHave reports whether a set of clusters may have one.
 func (l *losses) mayHave(clusters map[string]bool, cluster string) bool {
@@ -243,6 +247,11 @@ func workload(s *fact.Subject) bool {
 		return false
 	}
 	return s.Namespace != "" || s.File != ""
+}
+
+// holds reports whether a subject is data, of which some checks list only what they find something in.
+func holds(s *fact.Subject) bool {
+	return s.Kind == fact.SubjectSecret || s.Kind == fact.SubjectConfigMap
 }
 
 // listed reports whether a measuring check finds such subjects in a list that is complete if no

@@ -67,7 +67,7 @@ type entry struct {
 	question api.Question
 	about    fact.Subject // as it is shown
 	state    api.ChangeState
-	fromGap  bool
+	fromGap  bool // it is unknown because something could not be read
 	// nodes are those that its evidence names. They are all of them if whole is set.
 	nodes []string
 	whole bool
@@ -208,7 +208,7 @@ func (s *Side) AddGap(g *fact.Gap) error {
 	if len(affects) == 0 {
 		affects = []string{""}
 	}
-	if err := s.keep(gapSize * len(affects)); err != nil {
+	if err := s.keep(gapSize * (2 + len(affects))); err != nil {
 		return err
 	}
 	shown := s.shown(&g.Subject)
@@ -290,8 +290,10 @@ func (s *Side) Add(f *api.Finding) error {
 	s.findings++
 	s.count(f)
 	e := entry{
-		subject: hashOf(&f.Subject), check: f.Check, question: f.Question, fromGap: f.FromGap,
-		state: api.ChangeState{Verdict: known(f.Verdict), Severity: f.Severity, Basis: f.Basis, Reason: f.Reason},
+		subject: hashOf(&f.Subject), check: f.Check, question: f.Question,
+		// What is unknown of the cluster is known of what is in it once it could be read.
+		fromGap: f.FromGap || f.Subject.Kind == fact.SubjectCluster && f.Subject.Namespace == "" && known(f.Verdict) == api.VerdictUnknown,
+		state:   api.ChangeState{Verdict: known(f.Verdict), Severity: f.Severity, Basis: f.Basis, Reason: f.Reason},
 	}
 	if _, err := hex.Decode(e.key[:], []byte(f.Fingerprint())); err != nil {
 		return err // cannot happen

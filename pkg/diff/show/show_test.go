@@ -148,7 +148,8 @@ FIXED
 
 GONE
   high      secret/shop/gone000000c: says c
-            secrets/storedc, fail -> nothing
+            secrets/storedc, fail -> nothing; it was deleted, or the check finds
+            nothing in it any more
   Left out: 1 that pass (-o json has all)
 `, "\n")
 	if diff := cmp.Diff(want, printed(t, "table", compared(t, "c", 1), Options{Width: 80})); diff != "" {
