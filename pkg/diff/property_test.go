@@ -128,6 +128,16 @@ func TestLessInformationIsNoGoodNews(t *testing.T) {
 				scope = api.Scope{Namespaces: []string{namespace}}
 				what += " namespace:" + namespace
 			}
+			if r.IntN(4) == 0 {
+				after.PlatformNamespaces = facttest.Namespaces[:1+r.IntN(len(facttest.Namespaces))]
+				scope.PlatformNamespaces = after.PlatformNamespaces
+				what += " platform"
+			}
+			if r.IntN(4) == 0 && len(after.Nodes) > 0 {
+				after.ControlPlaneNodes = []string{after.Nodes[r.IntN(len(after.Nodes))].Name}
+				scope.ControlPlaneNodes = after.ControlPlaneNodes
+				what += " control-plane"
+			}
 			now := judged(after, selected, scope)
 			if r.IntN(4) == 0 {
 				now.Spec.Inputs.Severity = api.Medium
