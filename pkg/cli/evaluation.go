@@ -57,6 +57,8 @@ type evaluation struct {
 	lines *manifest.Lines
 	// out is where the report goes.
 	out io.Writer
+	// stopped returns an error once the run was interrupted; nil if it never is.
+	stopped func() error
 	// push sends the metrics to a Pushgateway; nil without one.
 	push func(*report.Report) error
 }
@@ -78,7 +80,7 @@ func newEvaluation(ctx context.Context, env *Env, flags reportFlags, command str
 			return nil, fmt.Errorf("--vulnerabilities: %w", err)
 		}
 	}
-	r := &evaluation{env: env, report: flags, checks: selected, out: env.Streams.Out, at: flags.at}
+	r := &evaluation{env: env, report: flags, checks: selected, out: env.Streams.Out, at: flags.at, stopped: ctx.Err}
 	r.spec = api.ReportSpec{Command: command, Version: env.Version, CatalogueVersion: catalogue.Version}
 	r.spec.Inputs.Patches = flags.writePatches != "" || flags.patches
 	if flags.waivers != "" {
@@ -474,7 +476,7 @@ func (r *evaluation) print(built *report.Report) error {
 		if err != nil {
 			return err
 		}
-		return report.Print(out, printer, built)
+		return report.Print(r.stoppable(out), printer, built)
 	})
 	if err != nil {
 		return err
@@ -488,7 +490,7 @@ func (r *evaluation) print(built *report.Report) error {
 	// A full disk or a closed pipe is an error. A template can fail in its middle: what
 	// it makes is printed whole or not at all. Other formats can be too large for that.
 	if _, ok := printer.(report.Streamer); ok {
-		if err := report.Print(r.out, printer, built); err != nil {
+		if err := report.Print(r.stoppable(r.out), printer, built); err != nil {
 			return fmt.Errorf("writing the report: %w", err)
 		}
 		return nil
@@ -497,10 +499,31 @@ func (r *evaluation) print(built *report.Report) error {
 	if err := report.Print(&buffer, printer, built); err != nil {
 		return err
 	}
-	if _, err := r.out.Write(buffer.Bytes()); err != nil {
+	if _, err := r.stoppable(r.out).Write(buffer.Bytes()); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
+}
+
+// stoppable is a writer that fails once the run was interrupted. To write a large report takes long.
+func (r *evaluation) stoppable(out io.Writer) io.Writer {
+	if r.stopped == nil {
+		return out
+	}
+	return stoppable{out, r.stopped}
+}
+
+type stoppable struct {
+	out     io.Writer
+	stopped func() error
+}
+
+// Write writes, or returns why the run was interrupted.
+func (w stoppable) Write(data []byte) (int, error) {
+	if err := w.stopped(); err != nil {
+		return 0, err
+	}
+	return w.out.Write(data)
 }
 
 // writable reports before a run an error that writeFile would only find after it.
