@@ -46,9 +46,10 @@ type class struct {
 	// because other checks of the plan judge the same fields.
 	counted api.Severity
 
-	platform, open, fromGap bool
-	idle, unmeasured        bool // as of judged
-	again                   bool // it is not kept
+	platform, open   bool
+	fromGap          bool // and not derived from a node's gap
+	idle, unmeasured bool // as of judged
+	again            bool // it is not kept
 }
 
 func newLedger(v *View, checks []Check, subjects *roster, use *waiver.Use) *ledger {
@@ -60,7 +61,7 @@ func (l *ledger) enter(check int, j *judged, again bool, at int) entry {
 	c := class{
 		verdict: j.Verdict, severity: j.Severity, basis: j.Basis,
 		counted:  j.Counted(),
-		platform: j.Subject.Platform, open: j.Open(), fromGap: j.FromGap, idle: j.idle, unmeasured: j.unmeasured, again: again,
+		platform: j.Subject.Platform, open: j.Open(), fromGap: j.FromGap && !j.derived, idle: j.idle, unmeasured: j.unmeasured, again: again,
 	}
 	number, known := l.numbers[c]
 	if !known {
@@ -91,6 +92,10 @@ func (l *ledger) most(check int) int { return max(l.checks[check].Evidence, MaxE
 
 // add adds what a check found, and what gaps left open for it.
 func (l *ledger) add(check int, raw []api.Finding, gaps []*openGap) {
+	own := len(raw)
+	if silent := l.view.notAnswered(&l.checks[check]); len(silent) > 0 {
+		raw = append(slices.Clip(raw), silent...)
+	}
 	// Findings are large and there are many: a few allocations for all of a
 	// check's, and from here on pointers.
 	open, evidence := make([]api.Finding, len(gaps)), make([]api.Evidence, len(gaps))
@@ -103,7 +108,7 @@ func (l *ledger) add(check int, raw []api.Finding, gaps []*openGap) {
 			open[k] = gaps[k].finding(evidence[k : k+1 : k+1])
 			f.Finding, f.subject = &open[k], gaps[k].subject
 		} else {
-			f.Finding, f.subject = &raw[j], l.subjects.number(&raw[j].Subject)
+			f.Finding, f.subject, f.derived = &raw[j], l.subjects.number(&raw[j].Subject), j >= own
 		}
 		l.complete(check, f)
 		pointers[j] = f

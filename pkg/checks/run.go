@@ -161,6 +161,8 @@ type judged struct {
 	// unmeasured is true if a check that measures has read only the declaration
 	// of a running container.
 	unmeasured bool
+	// derived is true if it follows from a node's gap, which has a finding of its own.
+	derived bool
 	// unknown is what a fail hides of its subject: what is unknown. Nil if nothing is. A waiver
 	// that covers the fail does not cover it.
 	unknown *api.Finding

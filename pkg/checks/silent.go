@@ -3,6 +3,7 @@ package checks
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +21,18 @@ type unanswered struct {
 	nodes map[string]map[fact.Kind]*fact.Gap // by the node's name
 	// pods are the containers that run on such nodes, and with an empty name the pods: the node's name.
 	pods map[podContainer]string
+	// containers are the same containers, in the order of the workloads.
+	containers []silentContainer
 }
+
+// silentContainer is a container of a workload that runs in pods on such nodes.
+type silentContainer struct {
+	subject fact.Subject // without its pods
+	windows bool
+	pods    []silentPod
+}
+
+type silentPod struct{ name, node string }
 
 // unansweredNodes finds the nodes; nil if there are none.
 func (v *View) unansweredNodes() *unanswered {
@@ -67,15 +79,93 @@ func (v *View) unansweredNodes() *unanswered {
 	}
 	for i := range v.Workloads {
 		w := &v.Workloads[i]
+		at := map[string]int{} // of containers, by name: filled when the first pod runs on such a node
 		for j := range w.Pods {
 			if p := &w.Pods[j]; u.nodes[p.Node] != nil {
 				v.index.eachRunning(w, p, func(container string) {
 					u.pods[podContainer{w.Owner.Namespace, p.Name, container}] = p.Node
+					if container == "" {
+						return
+					}
+					k, known := at[container]
+					if !known {
+						k = len(u.containers)
+						at[container] = k
+						u.containers = append(u.containers, v.silentContainer(w, container))
+					}
+					u.containers[k].pods = append(u.containers[k].pods, silentPod{p.Name, p.Node})
 				})
 			}
 		}
 	}
 	return u
+}
+
+func (v *View) silentContainer(w *fact.Workload, name string) silentContainer {
+	c := silentContainer{subject: w.Owner}
+	// As in the subject of a measured container (Running.Subject).
+	if declared := v.index.declared(&w.Spec, name); declared != nil {
+		c.subject.Container = name
+		c.windows, _ = Declared{Workload: w, Container: declared}.Windows()
+	}
+	return c
+}
+
+// notAnswered are unknown findings about the containers that run on nodes that were asked and did not
+// answer, for a check that can say nothing of a container without a measurement. The node's gap alone
+// is not enough: what failed in such a container before would be in no finding, and consumers of
+// alerts take what is missing for fixed.
+func (v *View) notAnswered(check *Check) []api.Finding {
+	needs := func(kind fact.Kind) bool { return check.NeedsKind(kind) }
+	if !check.Measures() || check.Scope != ScopeWorkload || !slices.ContainsFunc(fact.KindsOf(fact.OfContainer), needs) {
+		return nil
+	}
+	if v.unanswered == nil {
+		v.unanswered = v.unansweredNodes()
+	}
+	var out []api.Finding
+	for i := range v.unanswered.containers {
+		c := &v.unanswered.containers[i]
+		if c.windows && check.Linux {
+			continue
+		}
+		var pods []string
+		gaps := map[string]*fact.Gap{} // by node
+		for _, pod := range c.pods {
+			gap := v.unanswered.missing(pod.node, check)
+			if gap == nil || check.Excuse != nil && check.Excuse(v, *gap) {
+				continue
+			}
+			pods, gaps[pod.node] = append(pods, pod.name), gap
+		}
+		if len(pods) == 0 {
+			continue
+		}
+		said, first, evidence := saidOf(gaps)
+		f := api.Finding{
+			Verdict: api.VerdictUnknown, Basis: api.Measured, Subject: c.subject, Message: said, Reason: first.Reason, Evidence: evidence,
+			Remediation: api.Remediation{Text: first.Hint}, FromGap: true,
+		}
+		f.Subject.Pods, f.Subject.PodCount = pods, len(pods)
+		out = append(out, f)
+	}
+	return out
+}
+
+// saidOf is the message and the evidence of what nodes did not answer. First is the gap of the first
+// node by name.
+func saidOf(gaps map[string]*fact.Gap) (message string, first *fact.Gap, evidence []api.Evidence) {
+	names := slices.Sorted(maps.Keys(gaps))
+	message = "node " + names[0] + didNotAnswer
+	if n := len(names) - 1; n > 0 {
+		message = fmt.Sprintf("node %s and %d more%s", names[0], n, didNotAnswer)
+	}
+	for _, name := range names[:min(len(names), MaxEvidence)] {
+		evidence = append(evidence, api.Evidence{
+			Source: "node/" + name + " " + string(gaps[name].What), Value: "not read: " + string(gaps[name].Reason), Basis: api.Measured,
+		})
+	}
+	return message, gaps[names[0]], evidence
 }
 
 // didNotAnswer follows the names of such nodes in a message.
@@ -119,22 +209,8 @@ func (v *View) withholdUnanswered(f *api.Finding, check *Check) {
 	if len(pods) == 0 {
 		return
 	}
-	names := make([]string, 0, len(gaps))
-	for name := range gaps {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	first := gaps[names[0]]
-	said := "node " + names[0] + didNotAnswer
-	if n := len(names) - 1; n > 0 {
-		said = fmt.Sprintf("node %s and %d more%s", names[0], n, didNotAnswer)
-	}
-	f.Evidence = slices.Clip(f.Evidence)
-	for _, name := range names[:min(len(names), MaxEvidence)] {
-		f.Evidence = append(f.Evidence, api.Evidence{
-			Source: "node/" + name + " " + string(gaps[name].What), Value: "not read: " + string(gaps[name].Reason), Basis: api.Measured,
-		})
-	}
+	said, first, evidence := saidOf(gaps)
+	f.Evidence = append(slices.Clip(f.Evidence), evidence...)
 	if low {
 		f.Reason, f.Message = cmp.Or(f.Reason, first.Reason), f.Message+"; "+said
 		return
@@ -153,4 +229,48 @@ func (u *unanswered) missing(node string, check *Check) *fact.Gap {
 		}
 	}
 	return nil
+}
+
+// SilentWitness is the first node of the control plane, by its name, that was asked for facts of a
+// storage kind and did not give them, and the gap that says why; nil if there is none.
+func (v *View) SilentWitness(kind fact.Kind) *fact.Gap {
+	var first *fact.Gap
+	see := func(node *fact.Node, gap fact.Gap) {
+		asked := gap.What == kind && gap.Reason != fact.NotRequested && gap.Reason != fact.NotMeasured
+		if !asked || node == nil || node.Measured.HasRead(kind) || !v.witnessOf(kind, node) {
+			return
+		}
+		if first == nil || gap.Subject.Name < first.Subject.Name {
+			first = &gap
+		}
+	}
+	for i := range v.Gaps {
+		if g := &v.Gaps[i]; g.Subject.Kind == fact.SubjectNode && g.Subject.Namespace == "" {
+			see(v.nodes[g.Subject.Name], *g)
+		}
+	}
+	for i := range v.Nodes {
+		node := &v.Nodes[i]
+		if node.Measured == nil {
+			continue
+		}
+		for j := range node.Measured.Gaps {
+			if g := &node.Measured.Gaps[j]; g.Container == "" {
+				gap, _ := v.gapOf(node, g)
+				see(node, gap)
+			}
+		}
+	}
+	return first
+}
+
+// OfSilentWitness is the finding about what a node of the control plane would have shown. What is
+// unknown is added to its message.
+func OfSilentWitness(gap *fact.Gap, subject fact.Subject, unknown string) api.Finding {
+	return api.Finding{
+		Verdict: api.VerdictUnknown, Reason: gap.Reason, Subject: subject, FromGap: true,
+		Message:     "node " + gap.Subject.Name + " did not answer, so it is unknown " + unknown,
+		Evidence:    []api.Evidence{{Source: "node/" + gap.Subject.Name + " " + string(gap.What), Value: "not read: " + string(gap.Reason)}},
+		Remediation: api.Remediation{Text: gap.Hint},
+	}
 }

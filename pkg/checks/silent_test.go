@@ -137,6 +137,89 @@ func TestDeclaredOnASilentNode(t *testing.T) {
 	}
 }
 
+// A check that can say nothing without a measurement has an unknown finding for each container that
+// runs on a node that was asked and did not answer, also next to a pass of another pod.
+func TestMeasuredOnASilentNode(t *testing.T) {
+	silent := func(node string, reason fact.Reason) func(*fact.Set) {
+		return func(s *fact.Set) {
+			for i := range s.Nodes {
+				if s.Nodes[i].Name == node {
+					s.Nodes[i].Measured = nil
+				}
+			}
+			s.Gaps = append(s.Gaps, fact.Gap{What: fact.Processes, Subject: fact.Subject{Kind: fact.SubjectNode, Name: node}, Reason: reason, Hint: "turn it on"})
+		}
+	}
+	second := func(s *fact.Set) {
+		m := facttest.Measured(facttest.With(), fact.Container{}).Nodes[0].Measured
+		m.Containers[0].ID, m.Containers[0].PodUID = "c2", "uid-2"
+		s.Nodes = append(s.Nodes, fact.Node{Name: "n2", Listed: true, Measured: m})
+		s.Workloads[0].Pods = append(s.Workloads[0].Pods, fact.Pod{
+			Name: "web-2", UID: "uid-2", Node: "n2", Phase: "Running", Containers: []fact.ContainerStatus{{Name: "app", ID: "c2", Running: true}},
+		})
+	}
+	windows := func(s *fact.Set) { s.Workloads[0].Spec.OS = "windows" }
+	const (
+		own  = "deployment shop/web app: unknown NotReady [web-1]: node n1 did not answer, so it is unknown what runs there; turn it on"
+		node = "node n1: unknown NotReady []: processes not read: NotReady; turn it on"
+	)
+	for name, tc := range map[string]struct {
+		check   func(*Check)
+		verdict api.Verdict // of what was measured
+		edits   []func(*fact.Set)
+		want    []string
+	}{
+		"it answered":                 {nil, api.Pass, nil, []string{"deployment shop/web app: pass  [web-1]: m"}},
+		"it did not answer":           {nil, api.Pass, []func(*fact.Set){silent("n1", fact.NotReady)}, []string{own, node}},
+		"it was not asked":            {nil, api.Pass, []func(*fact.Set){silent("n1", fact.NotRequested)}, []string{strings.ReplaceAll(node, "NotReady", "NotRequested")}},
+		"another pod passes":          {nil, api.Pass, []func(*fact.Set){second, silent("n1", fact.NotReady)}, []string{own, node}},
+		"another pod fails":           {nil, api.Fail, []func(*fact.Set){second, silent("n1", fact.NotReady)}, []string{"deployment shop/web app: fail  [web-2]: m; fix it", node}},
+		"its pod has ended":           {nil, api.Pass, []func(*fact.Set){silent("n1", fact.NotReady), func(s *fact.Set) { s.Workloads[0].Pods[0].Phase, s.Workloads[0].Pods[0].Containers = "Succeeded", nil }}, []string{node}},
+		"a check of Linux only":       {func(c *Check) { c.Linux = true }, api.Pass, []func(*fact.Set){silent("n1", fact.NotReady), windows}, []string{node}},
+		"a check of Windows too":      {nil, api.Pass, []func(*fact.Set){silent("n1", fact.NotReady), windows}, []string{own, node}},
+		"a check about nodes":         {func(c *Check) { c.Scope = ScopeNode }, api.Pass, []func(*fact.Set){silent("n1", fact.NotReady)}, []string{node}},
+		"a check that excuses it":     {func(c *Check) { c.Excuse = func(*View, fact.Gap) bool { return true } }, api.Pass, []func(*fact.Set){silent("n1", fact.NotReady)}, nil},
+		"a check that needs no nodes": {func(c *Check) { c.Needs, c.Uses = []fact.Kind{fact.Pods}, []fact.Kind{fact.Processes} }, api.Pass, []func(*fact.Set){silent("n1", fact.NotReady)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check := Check{ID: "privileged/a", Basis: api.Measured, Severity: api.High, Scope: ScopeWorkload, Needs: []fact.Kind{fact.Processes}, Remediation: "fix it"}
+			check.Judge = func(v *View) []api.Finding {
+				var out []api.Finding
+				seen, _ := RunningContainers(v, fact.Processes)
+				for _, r := range seen {
+					out = append(out, api.Finding{Verdict: tc.verdict, Subject: r.Subject(), Message: "m", Evidence: []api.Evidence{{Source: "node/" + r.Node.Name, Value: "x"}}})
+				}
+				return out
+			}
+			if tc.check != nil {
+				tc.check(&check)
+			}
+			plan := planOf(check)
+			plan.Parts = []Part{{Question: api.Privileged, Name: "p", Checks: []string{check.ID}}}
+			result := JudgeSet(plan, facttest.Edit(facttest.Measured(facttest.With(), fact.Container{}), tc.edits...))
+			var got []string
+			for _, f := range result.Findings {
+				line := subjectWords(f.Subject) + ": " + string(f.Verdict) + " " + string(f.Reason) + " [" + strings.Join(f.Subject.Pods, " ") + "]: " + f.Message
+				if f.Remediation.Text != "" {
+					line += "; " + f.Remediation.Text
+				}
+				got = append(got, line)
+				if f.Verdict == api.VerdictUnknown && (!f.FromGap || f.Severity != api.High || f.Basis != api.Measured || len(f.Evidence) == 0) {
+					t.Errorf("%+v", f)
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			// The reason names the node, and not what follows from its gap.
+			if a := result.Answers[0].Parts[0]; slices.Contains(got, own) && (a.Answer != api.Unknown || !strings.HasPrefix(a.Reason, "NotReady: node n1") || strings.Contains(a.Reason, "did not answer")) {
+				t.Errorf("answer %s: %s", a.Answer, a.Reason)
+			}
+		})
+	}
+}
+
 // A node that was measured, but not for all that it holds, is not called "not measured": the gap says
 // what it was not asked for.
 func TestNotAskedSaysForWhat(t *testing.T) {
@@ -215,5 +298,42 @@ func TestWhatEachNodeHolds(t *testing.T) {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The witness that did not answer is the first one by name that was asked and gave nothing.
+func TestSilentWitness(t *testing.T) {
+	role := map[string]string{"node-role.kubernetes.io/control-plane": ""}
+	cp := func(name string, m *fact.Measurement) fact.Node {
+		return fact.Node{Name: name, Listed: true, Labels: role, Measured: m}
+	}
+	gap := func(kind, name string, reason fact.Reason) fact.Gap {
+		return fact.Gap{What: fact.Etcd, Subject: fact.Subject{Kind: kind, Name: name}, Reason: reason, Hint: "h"}
+	}
+	read := &fact.Measurement{Level: fact.LevelFull, Read: fact.NodeKinds()}
+	own := &fact.Measurement{Level: fact.LevelFull, Gaps: []fact.NodeGap{{What: fact.Etcd, Reason: fact.Unreadable}}}
+	for name, tc := range map[string]struct {
+		nodes []fact.Node
+		gaps  []fact.Gap
+		want  string
+	}{
+		"nobody is silent":         {[]fact.Node{cp("a", read)}, nil, ""},
+		"one did not answer":       {[]fact.Node{cp("a", read), cp("b", nil)}, []fact.Gap{gap("Node", "b", fact.NotReady)}, "b NotReady"},
+		"the first of two":         {[]fact.Node{cp("b", nil), cp("a", nil)}, []fact.Gap{gap("Node", "b", fact.NotReady), gap("Node", "a", fact.Timeout)}, "a Timeout"},
+		"one was not asked":        {[]fact.Node{cp("a", nil)}, []fact.Gap{gap("Node", "a", fact.NotRequested)}, ""},
+		"one was changed on paper": {[]fact.Node{cp("a", nil)}, []fact.Gap{gap("Node", "a", fact.NotMeasured)}, ""},
+		"one read all but a file":  {[]fact.Node{cp("a", read)}, []fact.Gap{gap("Node", "a", fact.Truncated)}, ""},
+		"its own word":             {[]fact.Node{cp("a", own)}, nil, "a Unreadable"},
+		"a worker":                 {[]fact.Node{{Name: "w", Listed: true}, cp("a", read)}, []fact.Gap{gap("Node", "w", fact.NotReady)}, ""},
+		"a gap of the cluster":     {[]fact.Node{cp("a", nil)}, []fact.Gap{gap("Cluster", "a", fact.NotReady)}, ""},
+		"no such node":             {[]fact.Node{cp("a", read)}, []fact.Gap{gap("Node", "x", fact.NotReady)}, ""},
+	} {
+		got := ""
+		if g := NewView(&fact.Set{Nodes: tc.nodes, Gaps: tc.gaps}).SilentWitness(fact.Etcd); g != nil {
+			got = g.Subject.Name + " " + string(g.Reason)
+		}
+		if got != tc.want {
+			t.Errorf("%s: expected %q, found %q", name, tc.want, got)
+		}
 	}
 }

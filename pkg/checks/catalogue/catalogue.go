@@ -17,7 +17,7 @@ import (
 
 // Version of the catalogue. It changes with every change of a verdict, a
 // severity or a check.
-const Version = "2026.11.13"
+const Version = "2026.11.14"
 
 // All returns the catalogue. The slice is the caller's.
 func All() []checks.Check {

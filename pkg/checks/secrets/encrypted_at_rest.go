@@ -52,6 +52,33 @@ func eachEncryptedAtRest(v *checks.View) iter.Seq[api.Finding] {
 				return
 			}
 		}
+		for f := range eachListed(v, "how it is stored") {
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
+
+// eachListed gives an unknown finding for each listed Secret, if no store of the cluster was read
+// because a node of the control plane did not answer. Else what failed before would be in no
+// finding, and consumers of alerts take what is missing for fixed.
+func eachListed(v *checks.View, unknown string) iter.Seq[api.Finding] {
+	return func(yield func(api.Finding) bool) {
+		stores := v.Stores()
+		if len(stores.Ours) > 0 || v.Snapshot != nil {
+			return
+		}
+		gap := v.SilentWitness(fact.Etcd)
+		if gap == nil {
+			return
+		}
+		for i := range stores.Listed {
+			key := &stores.Listed[i]
+			if !yield(checks.OfSilentWitness(gap, fact.Subject{Kind: fact.SubjectSecret, Namespace: key.Namespace, Name: key.Name}, unknown)) {
+				return
+			}
+		}
 	}
 }
 
@@ -298,6 +325,9 @@ func verdictOf(f *api.Finding, h held, revision int64) {
 // noStore is for facts without a store of this cluster. It names files of
 // witnesses that are not the API server's, and settings that lead elsewhere.
 func noStore(v *checks.View, stores *checks.Stores) []api.Finding {
+	if gap := v.SilentWitness(fact.Etcd); gap != nil {
+		return []api.Finding{checks.OfSilentWitness(gap, fact.Subject{Kind: fact.SubjectCluster}, "how Secrets are stored")}
+	}
 	f := api.Finding{
 		Verdict: api.VerdictUnknown, Reason: fact.NotPresent, Subject: fact.Subject{Kind: fact.SubjectCluster},
 		Message:     "no etcd that was read holds the listed Secrets at their revisions: it is not the API server's, or the key prefix is wrong",

@@ -42,6 +42,9 @@ func judgeEncryptionConfig(v *checks.View) []api.Finding {
 		}
 	})
 	findings = append(findings, unreadServers(v, fact.EncryptionConfig, writesItsOwnWay)...)
+	if gap := v.SilentWitness(fact.EncryptionConfig); gap != nil {
+		findings = append(findings, checks.OfSilentWitness(gap, fact.Subject{Kind: fact.SubjectCluster}, "whether all API servers write Secrets in one way"))
+	}
 	if len(writers) > 1 {
 		names := make([]string, 0, len(writers))
 		for name := range writers {

@@ -81,6 +81,11 @@ func eachPlaintextHistory(v *checks.View) iter.Seq[api.Finding] {
 				return
 			}
 		}
+		for f := range eachListed(v, "which older revisions of it are stored") {
+			if !yield(f) {
+				return
+			}
+		}
 	}
 }
 

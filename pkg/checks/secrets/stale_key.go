@@ -121,6 +121,21 @@ func (w way) under(key writeKey, configured []string) fit {
 }
 
 func judgeStaleKey(v *checks.View) []api.Finding {
+	findings := staleKeys(v)
+	if v.Snapshot != nil {
+		return findings
+	}
+	whole := fact.Subject{Kind: fact.SubjectCluster}
+	if gap := v.SilentWitness(fact.EncryptionConfig); gap != nil {
+		findings = append(findings, checks.OfSilentWitness(gap, whole, "whether its API server writes with the same key"))
+	}
+	if gap := v.SilentWitness(fact.Etcd); gap != nil && len(v.Stores().Ours) == 0 {
+		findings = append(findings, checks.OfSilentWitness(gap, whole, "under which keys Secrets are stored"))
+	}
+	return findings
+}
+
+func staleKeys(v *checks.View) []api.Finding {
 	stores := v.Stores()
 	if len(stores.Ours) == 0 {
 		return nil // secrets/encrypted-at-rest says why

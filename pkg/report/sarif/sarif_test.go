@@ -408,7 +408,9 @@ func TestCategory(t *testing.T) {
 		"some checks":      func(r *api.ChecklistReport) { r.Spec.Scope.Checks = []string{"privileged/*"} },
 		"files":            func(r *api.ChecklistReport) { r.Spec.Scope.Files = []string{"a"} },
 		"a level":          func(r *api.ChecklistReport) { r.Spec.Scope.ProbeLevel = "api" },
-		"no database":      func(r *api.ChecklistReport) { r.Spec.Scope.LeftOutChecks = []string{"a/b", "hosts/known-vulnerabilities"} },
+		"no database": func(r *api.ChecklistReport) {
+			r.Spec.Scope.LeftOutChecks = []string{"a/b", "hosts/known-vulnerabilities"}
+		},
 	} {
 		if got := of(change); got == all {
 			t.Errorf("%s: the category %s is that of everything, whose alerts it would close", name, got)
