@@ -178,12 +178,13 @@ func Choose(formats []Format, output string, opts Options) (Printer, error) {
 }
 
 // Hides reports whether a printer leaves out a finding because its severity is below the least. It
-// never hides what is unknown: an alert that is missing in the next output is closed as fixed. A
-// word that is no verdict is unknown.
+// never hides what is unknown: an alert that is missing in the next output is closed as fixed. That
+// includes a low fail about whose subject something is unknown: it may have been a worse one, measured,
+// before its node went silent. A word that is no verdict is unknown.
 func Hides(f *api.Finding, least api.Severity) bool {
 	switch f.Verdict {
 	case api.Fail, api.Pass, api.Accepted:
-		return f.Severity.Rank() < least.Rank()
+		return !f.Open() && f.Severity.Rank() < least.Rank()
 	case api.VerdictUnknown:
 	}
 	return false

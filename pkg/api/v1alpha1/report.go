@@ -97,8 +97,8 @@ type Inputs struct {
 	// JudgedAt is the time against which the facts were judged, RFC 3339, UTC: when they were
 	// collected, or, if saved facts were compared with something else, when that was done.
 	JudgedAt string `json:"judgedAt,omitempty"`
-	// Severity is the least severity of the findings in the report that are not unknown; "" has
-	// all.
+	// Severity is the least severity of the findings in the report about whose subjects nothing is
+	// unknown (Finding.Open); "" has all.
 	Severity Severity `json:"severity,omitempty"`
 	// Hidden counts the findings that are not in the report because they are below Severity. What
 	// is unknown is in the report, whatever its severity.
