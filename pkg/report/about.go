@@ -3,9 +3,11 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 )
 
@@ -44,4 +46,19 @@ func About(head *api.ChecklistReport) string {
 		add("collected at " + t.UTC().Format("2006-01-02T15:04:05Z"))
 	}
 	return strings.Join(words, "; ")
+}
+
+// Asked is the scope of a report as far as it says what was asked and compared with: for formats
+// whose consumers replace the findings of an earlier report with the same scope, so that a narrower
+// report takes nothing away. LeftOutChecks are only those without their database (of vulnerabilities,
+// for example): the others depend on the version of the catalogue.
+func Asked(head *api.ChecklistReport, catalogue []checks.Check) api.Scope {
+	scope := head.Spec.Scope
+	scope.LeftOutChecks = nil
+	for i := range catalogue {
+		if c := &catalogue[i]; c.Database != nil && slices.Contains(head.Spec.Scope.LeftOutChecks, c.ID) {
+			scope.LeftOutChecks = append(scope.LeftOutChecks, c.ID)
+		}
+	}
+	return scope
 }

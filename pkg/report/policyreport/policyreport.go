@@ -32,6 +32,7 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/escape"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
@@ -122,7 +123,7 @@ func (p *printer) Print(out io.Writer, whole *api.ChecklistReport) error {
 func (p *printer) Stream(out io.Writer, r *report.Report) error {
 	w := &writer{
 		out: out, version: p.version, most: p.most,
-		prefix: prefix(r.Head), groups: map[group]*chunk{}, verdicts: map[api.Verdict]int{},
+		prefix: prefix(r.Head, p.opts.Catalogue), groups: map[group]*chunk{}, verdicts: map[api.Verdict]int{},
 	}
 	if t := r.Head.CreationTimestamp; !t.IsZero() {
 		w.collected = t.UTC().Format("2006-01-02T15:04:05Z")
@@ -162,9 +163,8 @@ func (p *printer) Stream(out io.Writer, r *report.Report) error {
 
 // prefix begins the names of a report's objects: "checklist-pods-3f2a9c01". The digits stand for the
 // cluster and for what was asked, without the version of the tool.
-func prefix(head *api.ChecklistReport) string {
-	asked := head.Spec.Scope
-	asked.LeftOutChecks = nil
+func prefix(head *api.ChecklistReport, catalogue []checks.Check) string {
+	asked := report.Asked(head, catalogue)
 	id, err := json.Marshal([]any{
 		head.Spec.Command, cmp.Or(head.Cluster.UID, head.Cluster.Server, head.Cluster.Name), asked, head.Spec.Inputs.Severity,
 	})

@@ -17,8 +17,12 @@ import (
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
 	api "github.com/kubectl-checklist/kubectl-checklist/pkg/api/v1alpha1"
+	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 )
+
+// database has a check that needs a database.
+var database = []checks.Check{{ID: "hosts/known-vulnerabilities", Database: func(*fact.Set) bool { return false }}}
 
 func pod(namespace, name string) fact.Subject {
 	return fact.Subject{Kind: "Pod", Namespace: namespace, Name: name}
@@ -151,7 +155,7 @@ func outline(found []openreports.Report) []string {
 	var lines []string
 	for i := range found {
 		o := &found[i]
-		lines = append(lines, fmt.Sprintf("%s %s/%s", o.Kind, o.Namespace, strings.Replace(o.Name, prefix(sample()), "P", 1)))
+		lines = append(lines, fmt.Sprintf("%s %s/%s", o.Kind, o.Namespace, strings.Replace(o.Name, prefix(sample(), database), "P", 1)))
 		for j := range o.Results {
 			r := &o.Results[j]
 			lines = append(lines, fmt.Sprintf("  %s %s %t %s", r.Result, r.Severity, r.Scored, r.Properties["subject"]))
@@ -240,7 +244,7 @@ func TestSeverityHidesNoUnknown(t *testing.T) {
 	if got := found[1].Annotations[AnnotationLeftOut]; got != `{"severity":4}` {
 		t.Errorf("expected how many are left out, found %q", got)
 	}
-	want1 := "findings below severity high; ClusterReport " + prefix(sample()) + " counts them"
+	want1 := "findings below severity high; ClusterReport " + prefix(sample(), database) + " counts them"
 	if got := found[0].Annotations[AnnotationLeftOut]; got != want1 {
 		t.Errorf("expected %q, found %q", want1, got)
 	}
@@ -327,7 +331,7 @@ func TestChunks(t *testing.T) {
 			for i := range found[:len(found)-1] {
 				o := &found[i]
 				next[o.Namespace]++
-				if want := fmt.Sprintf("%s-%d", prefix(r), next[o.Namespace]); o.Name != want {
+				if want := fmt.Sprintf("%s-%d", prefix(r, database), next[o.Namespace]); o.Name != want {
 					t.Errorf("expected name %s, found %s", want, o.Name)
 				}
 				if i < len(found)-3 && !test.size(len(o.Results)) {
@@ -366,13 +370,13 @@ func TestHeld(t *testing.T) {
 }
 
 func TestPrefix(t *testing.T) {
-	base := prefix(sample())
+	base := prefix(sample(), database)
 	if !strings.HasPrefix(base, "checklist-pods-") {
 		t.Errorf("found %q", base)
 	}
 	all := sample()
 	all.Spec.Command = "checklist"
-	if got := prefix(all); !strings.HasPrefix(got, "checklist-all-") {
+	if got := prefix(all, database); !strings.HasPrefix(got, "checklist-all-") {
 		t.Errorf("found %q", got)
 	}
 	for name, test := range map[string]struct {
@@ -385,6 +389,7 @@ func TestPrefix(t *testing.T) {
 		"another kubeconfig":       {func(r *api.ChecklistReport) { r.Cluster.Name = "other" }, true},
 		"another cluster":          {func(r *api.ChecklistReport) { r.Cluster.UID = "u2" }, false},
 		"another command":          {func(r *api.ChecklistReport) { r.Spec.Command = "secrets" }, false},
+		"no database":              {func(r *api.ChecklistReport) { r.Spec.Scope.LeftOutChecks = []string{"hosts/known-vulnerabilities"} }, false},
 		"one namespace":            {func(r *api.ChecklistReport) { r.Spec.Scope.Namespaces = []string{"shop"} }, false},
 		"what would be":            {func(r *api.ChecklistReport) { r.Spec.Scope.WhatIf = &api.WhatIf{Directory: "d"} }, false},
 		"only the severe findings": {func(r *api.ChecklistReport) { r.Spec.Inputs.Severity = api.High }, false},
@@ -392,7 +397,7 @@ func TestPrefix(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := sample()
 			test.change(r)
-			if got := prefix(r); (got == base) != test.same {
+			if got := prefix(r, database); (got == base) != test.same {
 				t.Errorf("expected the same name: %t, found %s and %s", test.same, base, got)
 			}
 		})

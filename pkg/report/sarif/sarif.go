@@ -578,16 +578,9 @@ func (w *writer) open() error {
 
 // Category is the run's automationDetails.id: "kubectl-checklist/CLUSTER/COMMAND-DIGITS/". The
 // digits stand for what was asked, without the version of the tool: GitHub closes the alerts of the
-// same category that are not in an upload. Checks that did not run because they had nothing to compare
-// with, a database of vulnerabilities for example, are a part of it.
+// same category that are not in an upload.
 func Category(head *api.ChecklistReport, minimum api.Severity, catalogue []checks.Check) string {
-	asked := head.Spec.Scope
-	asked.LeftOutChecks = nil
-	for i := range catalogue {
-		if c := &catalogue[i]; c.Database != nil && slices.Contains(head.Spec.Scope.LeftOutChecks, c.ID) {
-			asked.LeftOutChecks = append(asked.LeftOutChecks, c.ID)
-		}
-	}
+	asked := report.Asked(head, catalogue)
 	id, err := json.Marshal([]any{cmp.Or(head.Cluster.UID, head.Cluster.Server), asked, head.Spec.Inputs.Severity, minimum})
 	if err != nil { // strings and booleans always marshal
 		id = nil
