@@ -261,7 +261,7 @@ func (e explanation) check(c checks.Check) error {
 }
 
 // controlsOf names the controls that a check gives evidence for: a line for each mapping and
-// version.
+// version, and one for each note about them.
 func controlsOf(id string) []string {
 	var lines []string
 	controls := mapping.Of(id)
@@ -276,7 +276,7 @@ func controlsOf(id string) []string {
 			lines = append(lines, strings.TrimSpace(info.Title+" "+info.Version)+": "+strings.Join(ids, ", "))
 		}
 	}
-	return lines
+	return append(lines, mapping.Notes(id)...)
 }
 
 func words(kinds []fact.Kind) string {

@@ -25,8 +25,10 @@ type Info struct {
 	Name    string
 	Title   string
 	Version string // "1.12"; "" if it is not versioned here
-	Source  string // what the identifiers were read from
-	Date    string // yyyy-mm: when this table was made
+	Source  string // what the identifiers were compared with
+	Date    string // yyyy-mm: when they were compared
+	Unsure  string // what no source confirmed, a sentence; "" if all of it was
+	Note    string // what is to be known about the relations, a sentence; ""
 }
 
 // All lists the mappings, each version of CIS by itself, oldest first.
@@ -37,7 +39,8 @@ type Row struct {
 	Checks []string
 	Info   Info
 	IDs    []string
-	Same   bool // the control asks what the check asks
+	Same   bool   // the control asks what the check asks
+	Note   string // what the checks do not ask of the controls, or ask more: sentences; ""
 }
 
 // Rows returns the whole table, in the order of All.
@@ -52,7 +55,9 @@ func Rows() []Row {
 			if moved, ok := e.moved[info.Version]; ok {
 				ids = moved
 			}
-			rows = append(rows, Row{Checks: e.checks, Info: info, IDs: ids, Same: e.same})
+			if len(ids) > 0 {
+				rows = append(rows, Row{Checks: e.checks, Info: info, IDs: ids, Same: e.same, Note: e.note})
+			}
 		}
 	}
 	return rows
@@ -73,23 +78,48 @@ func Of(check string) []api.Control {
 	return controls
 }
 
+// Notes says what a check does not ask of the controls that it gives evidence for, or asks more:
+// a line for each note, of the newest benchmark that has it. nil if nothing is to be said.
+func Notes(check string) []string {
+	type note struct{ mapping, text string }
+	var order []note
+	of := map[note]string{}
+	for _, row := range Rows() {
+		if row.Note == "" || !slices.Contains(row.Checks, check) {
+			continue
+		}
+		key := note{row.Info.Name, row.Note}
+		if of[key] == "" {
+			order = append(order, key)
+		}
+		of[key] = Word(row.Info) + " " + strings.Join(row.IDs, ", ")
+	}
+	var lines []string
+	for _, key := range order {
+		lines = append(lines, of[key]+": "+key.text)
+	}
+	return lines
+}
+
 // NewestCIS returns the newest CIS benchmark for a Kubernetes version, such as "v1.31.4". note
-// says what is not exact about it, or is "".
+// says what is not exact about it, or is "". 1.34 is in the scope of 1.12 and of 2.0.
 func NewestCIS(kubernetes string) (benchmark, note string) {
 	v, err := version.ParseGeneric(kubernetes)
 	switch {
 	case err != nil:
-		return "1.12", "the version of Kubernetes is not known: this is the newest benchmark known here"
+		return "2.0", "the version of Kubernetes is not known: this is the newest benchmark known here"
 	case v.Major() < 1 || v.Major() == 1 && v.Minor() < 28:
 		return "1.10", "it is made for Kubernetes 1.28: the cluster is older, so numbers may differ"
-	case v.Major() > 1 || v.Minor() > 34:
-		return "1.12", "it is made for Kubernetes 1.32 to 1.34: the cluster is newer, so numbers may differ"
+	case v.Major() > 1 || v.Minor() > 35:
+		return "2.0", "it is made for Kubernetes 1.34 and 1.35: the cluster is newer, so numbers may differ"
 	case v.Minor() == 28:
 		return "1.10", ""
 	case v.Minor() <= 31:
 		return "1.11", ""
+	case v.Minor() <= 33:
+		return "1.12", ""
 	}
-	return "1.12", ""
+	return "2.0", ""
 }
 
 // Managed says why CIS is not mapped for a provider, whose clusters have a benchmark of their
@@ -127,13 +157,11 @@ func Uncovered(name, version string) (ids []string, all bool) {
 // Concerns reports whether a finding gives evidence for a control that its check relates to. A
 // failing one does not if all of its evidence is about another control.
 func Concerns(f *api.Finding, id string) bool {
-	parts := sources[f.Check][id]
-	if len(parts) == 0 || len(f.Evidence) == 0 || f.Verdict != api.Fail && f.Verdict != api.Accepted {
+	concerns := filters[f.Check][id]
+	if concerns == nil || len(f.Evidence) == 0 || f.Verdict != api.Fail && f.Verdict != api.Accepted {
 		return true
 	}
-	return slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool {
-		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(e.Source, part) })
-	})
+	return slices.ContainsFunc(f.Evidence, func(e api.Evidence) bool { return concerns(&e) })
 }
 
 // Order returns the controls of a mapping that are known here, in its own order.
@@ -151,12 +179,13 @@ func Heading(name, id string) string {
 func Names() []string {
 	names := []string{CIS}
 	for _, info := range infos {
-		names = append(names, word(info))
+		names = append(names, Word(info))
 	}
 	return names
 }
 
-func word(info Info) string {
+// Word is how a user names a mapping and version: "cis-1.12", "pss".
+func Word(info Info) string {
 	if info.Version != "" {
 		return info.Name + "-" + info.Version
 	}
@@ -192,7 +221,7 @@ func Choose(name, kubernetes, provider string) (Choice, bool) {
 		}
 		return choice, ok
 	}
-	i := slices.IndexFunc(infos, func(info Info) bool { return word(info) == name })
+	i := slices.IndexFunc(infos, func(info Info) bool { return Word(info) == name })
 	if i < 0 {
 		return Choice{}, false
 	}

@@ -56,9 +56,13 @@ func ControlsOf(word string, head *api.ChecklistReport, findings iter.Seq[api.Fi
 		ran[head.Checks[i].Check] = true
 	}
 	index, missing := map[string]int{}, map[string]bool{}
+	var notes []controlNote
 	for _, row := range mapping.Rows() {
 		if row.Info != c.Info {
 			continue
+		}
+		if row.Note != "" && slices.ContainsFunc(row.Checks, func(check string) bool { return ran[check] }) {
+			notes = append(notes, controlNote{row.IDs, row.Note})
 		}
 		for _, id := range row.IDs {
 			for _, check := range row.Checks {
@@ -88,6 +92,7 @@ func ControlsOf(word string, head *api.ChecklistReport, findings iter.Seq[api.Fi
 		}
 	}
 	slices.SortFunc(c.NotRun, func(a, b string) int { return place(a) - place(b) })
+	c.note(notes, place)
 	for f := range findings {
 		ids := c.Of(&f)
 		if len(ids) == 0 {
@@ -106,6 +111,27 @@ func ControlsOf(word string, head *api.ChecklistReport, findings iter.Seq[api.Fi
 	slices.SortFunc(c.List, func(a, b Control) int { return place(a.ID) - place(b.ID) })
 	c.Uncovered, c.Complete = mapping.Uncovered(c.Name, c.Version)
 	return c, true
+}
+
+// controlNote says of controls what the checks do not ask of them, or ask more.
+type controlNote struct {
+	ids  []string
+	text string
+}
+
+// note adds what is to be known of the mapping, and of its controls in its order.
+func (c *Controls) note(notes []controlNote, place func(string) int) {
+	// The slice is the caller's copy of a shared one.
+	c.Notes = slices.Clone(c.Notes)
+	for _, text := range []string{c.Unsure, c.Info.Note} {
+		if text != "" {
+			c.Notes = append(c.Notes, text)
+		}
+	}
+	slices.SortStableFunc(notes, func(a, b controlNote) int { return place(a.ids[0]) - place(b.ids[0]) })
+	for _, n := range notes {
+		c.Notes = append(c.Notes, strings.Join(n.ids, ", ")+": "+n.text)
+	}
 }
 
 // Of returns the controls that a finding gives evidence for, in the benchmark's order.

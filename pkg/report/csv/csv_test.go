@@ -195,7 +195,7 @@ func TestControls(t *testing.T) {
 		t.Error("T1613 has no record")
 	}
 	r.Cluster.Provider = "aks"
-	if got = rows(t, r, report.Options{Mapping: "cis"}); !strings.Contains(find(KindMapping, "CIS Kubernetes Benchmark 1.12"), "AKS has a benchmark of its own") {
+	if got = rows(t, r, report.Options{Mapping: "cis"}); !strings.Contains(find(KindMapping, "CIS Kubernetes Benchmark 2.0"), "AKS has a benchmark of its own") {
 		t.Errorf("%v", got)
 	}
 	if got = rows(t, r, report.Options{}); got[0]["controls"] != "" {
