@@ -232,7 +232,7 @@ func TestConcerns(t *testing.T) {
 		"anyone may do anything":           {"secrets/apiserver-tls", "node a: listener 10.0.0.1:6443 GET /x without credentials", "status 404", ""},
 		"anonymous, refused":               {"secrets/kubelet-tls", "node a: listener 10.0.0.1:10250 GET /healthz without credentials", "status 403", "4.2.1"},
 		"anonymous, served":                {"secrets/kubelet-tls", "node a: listener 10.0.0.1:10250 GET /healthz without credentials", "status 200", "4.2.1 4.2.2"},
-		"AlwaysAllow":                      {"secrets/kubelet-tls", "node a: /proc/1/cmdline --authorization-mode", "AlwaysAllow", "4.2.2"},
+		"AlwaysAllow":                      {"secrets/kubelet-tls", "node a: /var/lib/kubelet/config.yaml authorization.mode", "authorization-mode=AlwaysAllow", "4.2.2"},
 		"the read-only port":               {"secrets/kubelet-tls", "node a: listener 10.0.0.1:10255 protocol", "plaintext", "4.2.4"},
 		"a kubelet's expired certificate":  {"secrets/kubelet-tls", "node a: listener 10.0.0.1:10250 certificate", "x", "4.2.9"},
 		"a private key that others read":   {"secrets/certificate-expiry", "node a: /etc/kubernetes/pki/ca.key", "mode 0644, owner 0, group 0", "1.1.21"},

@@ -185,7 +185,12 @@ func from(words ...string) about {
 // served is evidence of how a port is served: with which certificate and which versions of TLS.
 var served = from(" certificate", " offer", " protocol")
 
-func readOnlyPort(e *api.Evidence) bool { return from("read-only-port", ":10255 ")(e) }
+// sets is evidence of a setting: its value begins with the flag's name, wherever it was read.
+func sets(name string) about {
+	return func(e *api.Evidence) bool { return strings.HasPrefix(e.Value, name+"=") }
+}
+
+func readOnlyPort(e *api.Evidence) bool { return sets("read-only-port")(e) || from(":10255 ")(e) }
 
 // keyFile is evidence of who can get at a file. What is known of a certificate names its term.
 func keyFile(e *api.Evidence) bool { return !certificate(e) }
@@ -226,12 +231,12 @@ var filters = map[string]map[string]about{
 	"privileged/effective-capabilities": {"5.2.8": netRaw},
 	"secrets/apiserver-tls": {
 		"1.2.5":  from("kubelet-certificate-authority"),
-		"1.2.24": func(e *api.Evidence) bool { return served(e) || from("/fd", "insecure-port")(e) },
+		"1.2.24": func(e *api.Evidence) bool { return served(e) || from("/fd")(e) || sets("insecure-port")(e) },
 	},
 	"secrets/kubelet-tls": {
-		"4.2.1": from("without credentials", "anonymous-auth"),
+		"4.2.1": func(e *api.Evidence) bool { return from("without credentials")(e) || sets("anonymous-auth")(e) },
 		"4.2.2": func(e *api.Evidence) bool {
-			return from("authorization-mode")(e) || from("without credentials")(e) && e.Value == "status 200"
+			return e.Value == "authorization-mode=AlwaysAllow" || from("without credentials")(e) && e.Value == "status 200"
 		},
 		"4.2.4": readOnlyPort,
 		"4.2.9": func(e *api.Evidence) bool { return served(e) && !readOnlyPort(e) },
