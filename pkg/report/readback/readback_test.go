@@ -15,7 +15,6 @@ import (
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/checks/facttest"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report"
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/formats"
-	"github.com/kubectl-checklist/kubectl-checklist/pkg/report/html"
 )
 
 // notRead are the formats without a reader, with the reason.
@@ -33,16 +32,12 @@ var notRead = map[string]string{
 // keepsHidden are the formats that show what --severity hides: they only count.
 var keepsHidden = map[string]bool{"prometheus": true}
 
-// all are the formats with a reader. html is not yet in the list of formats.
+// all are the formats with a reader.
 func all(t testing.TB) []report.Format {
 	t.Helper()
 	var found []report.Format
-	list := formats.All()
-	if report.Named(list, "html") == nil {
-		list = append(list, html.Format())
-	}
 	readers := Readers()
-	for _, f := range list {
+	for _, f := range formats.All() {
 		switch {
 		case readers[f.Name] != nil && notRead[f.Name] == "":
 			found = append(found, f)

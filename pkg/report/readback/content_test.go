@@ -1,5 +1,3 @@
-// Package readback reads the output of each format back into the same few numbers, so that one test
-// compares every format with json. Only tests use it.
 package readback
 
 import (

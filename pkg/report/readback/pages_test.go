@@ -2,18 +2,15 @@ package readback
 
 import (
 	"bytes"
-	"compress/zlib"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
+
+	formathtml "github.com/kubectl-checklist/kubectl-checklist/pkg/report/html"
 )
 
 var (
@@ -97,7 +94,7 @@ func Markdown(output []byte) (*Content, error) {
 	return c, nil
 }
 
-// node helpers of a page.
+// attribute returns the value of an element's attribute; "" if it has none.
 func attribute(n *html.Node, name string) string {
 	for _, a := range n.Attr {
 		if a.Key == name {
@@ -148,12 +145,12 @@ func HTML(output []byte) (*Content, error) {
 	if err := page(c, root); err != nil {
 		return nil, err
 	}
-	data := first(root, func(n *html.Node) bool { return n.Data == "script" && attribute(n, "id") == "data" })
-	if data == nil {
-		return nil, errors.New("the page has no data")
-	}
-	if err := packed(c, textOf(data)); err != nil {
+	rows, err := formathtml.Read(output)
+	if err != nil {
 		return nil, err
+	}
+	for i := range rows {
+		c.item(rows[i].Check, rows[i].Subject, string(rows[i].Verdict))
 	}
 	without, err := noScript(root)
 	if err != nil {
@@ -193,48 +190,6 @@ func page(c *Content, root *html.Node) error {
 			}
 			c.leave(Severity, hidden)
 		}
-	}
-	return nil
-}
-
-// packed reads the findings as page.js does.
-func packed(c *Content, text string) error {
-	deflated, err := zlib.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
-	if err != nil {
-		return err
-	}
-	raw, err := io.ReadAll(deflated)
-	if err != nil {
-		return err
-	}
-	if len(raw) < 4 {
-		return errors.New("the data is cut short")
-	}
-	length := int(binary.LittleEndian.Uint32(raw))
-	raw = raw[4:]
-	if length > len(raw) {
-		return errors.New("the data is cut short")
-	}
-	var about struct{ Rows, Evidence, Texts int }
-	if err := json.Unmarshal(raw[:length], &about); err != nil {
-		return err
-	}
-	raw = raw[length:]
-	const verdict, check, subject, columns = 0, 2, 5, 16 // of pkg/report/html; then three of evidence
-	if want := about.Texts + 4*(columns*about.Rows+3*about.Evidence); len(raw) != want {
-		return fmt.Errorf("expected %d bytes of data, found %d", want, len(raw))
-	}
-	texts := strings.Split(string(raw[:about.Texts]), "\n")
-	raw = raw[about.Texts:]
-	for i := range about.Rows {
-		of := func(column int) string {
-			n := 0
-			for j := range 4 { // the least bytes of a column come first
-				n |= int(raw[(4*column+j)*about.Rows+i]) << (8 * j)
-			}
-			return texts[n]
-		}
-		c.item(of(check), of(subject), of(verdict))
 	}
 	return nil
 }
