@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -487,22 +486,24 @@ func (r *evaluation) print(built *report.Report) error {
 	if err != nil {
 		return err
 	}
-	// A full disk or a closed pipe is an error. A template can fail in its middle: what
-	// it makes is printed whole or not at all. Other formats can be too large for that.
-	if _, ok := printer.(report.Streamer); ok {
-		if err := report.Print(r.stoppable(r.out), printer, built); err != nil {
-			return fmt.Errorf("writing the report: %w", err)
-		}
-		return nil
-	}
-	var buffer bytes.Buffer
-	if err := report.Print(&buffer, printer, built); err != nil {
-		return err
-	}
-	if _, err := r.stoppable(r.out).Write(buffer.Bytes()); err != nil {
+	out := &watchedWriter{Writer: r.stoppable(r.out)}
+	err = report.Print(out, printer, built)
+	if out.failed { // a full disk or a closed pipe
 		return fmt.Errorf("writing the report: %w", err)
 	}
-	return nil
+	return err // nil, or what a template does not accept
+}
+
+// watchedWriter is a writer that remembers whether a write failed.
+type watchedWriter struct {
+	io.Writer
+	failed bool
+}
+
+func (o *watchedWriter) Write(text []byte) (int, error) {
+	n, err := o.Writer.Write(text)
+	o.failed = o.failed || err != nil
+	return n, err
 }
 
 // stoppable is a writer that fails once the run was interrupted. To write a large report takes long.

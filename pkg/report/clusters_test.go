@@ -44,7 +44,7 @@ func TestClusterOfASubject(t *testing.T) {
 					t.Fatal(err)
 				}
 				var out bytes.Buffer
-				if err := printer.Print(&out, tc.report); err != nil {
+				if err := printer.Print(&out, Of(tc.report)); err != nil {
 					t.Fatal(err)
 				}
 				text := out.String()

@@ -42,7 +42,7 @@ func newCustomColumns(spec string, opts Options) (Printer, error) {
 		}
 		p.headers, p.paths = append(p.headers, header), append(p.paths, parser)
 	}
-	return p, nil
+	return wholePrinter{opts, p.print}, nil
 }
 
 // relaxedJSONPath accepts x.y, .x.y and {.x.y}, as kubectl does.
@@ -54,7 +54,7 @@ func relaxedJSONPath(path string) (string, error) {
 	return "{." + strings.TrimPrefix(inner, ".") + "}", nil
 }
 
-func (p *customColumns) Print(out io.Writer, report *api.ChecklistReport) error {
+func (p *customColumns) print(out io.Writer, report *api.ChecklistReport) error {
 	w := printers.GetNewTabWriter(out)
 	if !p.opts.NoHeaders {
 		if _, err := fmt.Fprintln(w, strings.Join(p.headers, "\t")); err != nil {

@@ -124,11 +124,7 @@ func (p *documentPrinter) printHead(report *Report, out *bytes.Buffer) error {
 	return p.head.PrintObj(&head, out)
 }
 
-func (p *documentPrinter) Print(out io.Writer, report *api.ChecklistReport) error {
-	return p.Stream(out, Of(report))
-}
-
-func (p *documentPrinter) Stream(out io.Writer, report *Report) error {
+func (p *documentPrinter) Print(out io.Writer, report *Report) error {
 	var head bytes.Buffer
 	if err := p.printHead(report, &head); err != nil {
 		return err

@@ -22,7 +22,7 @@ func TestJSONPathErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		err = printer.Print(&out, sample())
+		err = printer.Print(&out, Of(sample()))
 		if err == nil || !strings.HasPrefix(err.Error(), want) || len(err.Error()) > len(want)+3 {
 			t.Errorf("-o %s: got %v, want %s", output, err, want)
 		}
@@ -39,7 +39,7 @@ func TestHeaderOfFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := printer.Print(&out, report); err != nil {
+	if err := printer.Print(&out, Of(report)); err != nil {
 		t.Fatal(err)
 	}
 	const want = "files deploy  1,400 files  1 object  12 workloads judged  2 skipped  3 files without a Kubernetes object  only what files declare\n"

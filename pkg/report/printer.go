@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -69,33 +70,35 @@ func (o *Options) expanded(report *api.ChecklistReport) *api.ChecklistReport {
 	return &out
 }
 
-// Printer writes one report.
+// Printer writes one report. It reads the findings one by one if its format allows that.
 type Printer interface {
-	Print(out io.Writer, report *api.ChecklistReport) error
+	Print(out io.Writer, report *Report) error
 }
 
-// Streamer is a Printer that does not need all findings in memory.
-type Streamer interface {
-	Stream(out io.Writer, report *Report) error
-}
-
-// Print prints a report. Only printers that are a Streamer read the findings one by one.
+// Print prints a report through a buffer.
 func Print(out io.Writer, printer Printer, report *Report) error {
-	if s, ok := printer.(Streamer); ok {
-		buffered := bufio.NewWriterSize(out, 1<<16)
-		if err := s.Stream(buffered, report); err != nil {
-			return err
-		}
-		return buffered.Flush()
+	buffered := bufio.NewWriterSize(out, 1<<16)
+	if err := printer.Print(buffered, report); err != nil {
+		return err
 	}
-	return printer.Print(out, report.Whole())
+	return buffered.Flush()
 }
 
-// PrinterFunc is a Printer made of a function.
-type PrinterFunc func(out io.Writer, report *api.ChecklistReport) error
+// wholePrinter is a Printer of a format that needs the whole report in memory. Commands have the
+// user's own flags. A template can fail in its middle: all is printed, or nothing.
+type wholePrinter struct {
+	opts  Options
+	print func(out io.Writer, report *api.ChecklistReport) error
+}
 
-// Print calls the function.
-func (f PrinterFunc) Print(out io.Writer, report *api.ChecklistReport) error { return f(out, report) }
+func (p wholePrinter) Print(out io.Writer, report *Report) error {
+	var text bytes.Buffer
+	if err := p.print(&text, p.opts.expanded(report.Whole())); err != nil {
+		return err
+	}
+	_, err := out.Write(text.Bytes())
+	return err
+}
 
 // Format is one entry of the list of formats.
 type Format struct {
@@ -166,15 +169,7 @@ func Choose(formats []Format, output string, opts Options) (Printer, error) {
 	case format.Argument != "" && argument == "":
 		return nil, fmt.Errorf("output format %q needs an argument: %s=%s", name, name, format.Argument)
 	}
-	printer, err := format.New(argument, opts)
-	_, table := printer.(*tablePrinter) // it expands later: it joins gaps by their hints
-	_, streamer := printer.(Streamer)   // it expands finding by finding
-	if table || streamer || err != nil {
-		return printer, err
-	}
-	return PrinterFunc(func(out io.Writer, report *api.ChecklistReport) error {
-		return printer.Print(out, opts.expanded(report))
-	}), nil
+	return format.New(argument, opts)
 }
 
 // Hides reports whether a printer leaves out a finding because its severity is below the least. It
@@ -212,12 +207,8 @@ func Visible(report *api.ChecklistReport, least api.Severity) *api.ChecklistRepo
 // fingerprint, check and subject.
 type namePrinter struct{ opts Options }
 
-func (p namePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
-	return p.Stream(out, Of(report))
-}
-
-// Stream reads the findings twice: the first time only for the clusters that they name.
-func (p namePrinter) Stream(out io.Writer, report *Report) error {
+// Print reads the findings twice: the first time only for the clusters that they name.
+func (p namePrinter) Print(out io.Writer, report *Report) error {
 	visible := func(yield func(api.Finding) bool) {
 		for f := range report.Each {
 			if !Hides(&f, p.opts.MinSeverity) && !yield(f) {

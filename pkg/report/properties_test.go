@@ -20,7 +20,7 @@ func printed(t *testing.T, output string, opts Options, report *api.ChecklistRep
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := printer.Print(&out, report); err != nil {
+	if err := printer.Print(&out, Of(report)); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()

@@ -129,7 +129,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			if err := printer.Print(&out, sample()); err != nil {
+			if err := printer.Print(&out, Of(sample())); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(golden(t, name, out.String()), out.String()); diff != "" {
@@ -184,7 +184,7 @@ func TestTerminalSafety(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if err := printer.Print(&out, sample()); err != nil {
+		if err := printer.Print(&out, Of(sample())); err != nil {
 			t.Fatal(err)
 		}
 		if i := strings.IndexFunc(out.String(), func(r rune) bool {
@@ -208,7 +208,7 @@ func TestBuildEscapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := printer.Print(&out, built); err != nil {
+	if err := printer.Print(&out, Of(built)); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(out.String(), "\x1b\x07\n\u202e") {

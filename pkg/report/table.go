@@ -37,10 +37,6 @@ const (
 	oneLineFrom = 160
 )
 
-func (p *tablePrinter) Print(out io.Writer, report *api.ChecklistReport) error {
-	return p.withControls(report, slices.Values(report.Findings)).print(out, report, nil)
-}
-
 // withControls is the printer with the controls of its mapping.
 func (p *tablePrinter) withControls(head *api.ChecklistReport, findings iter.Seq[api.Finding]) *tablePrinter {
 	if p.opts.Mapping == "" {
@@ -51,9 +47,9 @@ func (p *tablePrinter) withControls(head *api.ChecklistReport, findings iter.Seq
 	return &own
 }
 
-// Stream is Print for a report that can have very many passes, which the table does not
-// show unless it was asked to.
-func (p *tablePrinter) Stream(out io.Writer, report *Report) error {
+// Print keeps the findings that it shows. A report can have very many passes, which the table does
+// not show unless it was asked to.
+func (p *tablePrinter) Print(out io.Writer, report *Report) error {
 	whole := *report.Head
 	p = p.withControls(report.Head, report.Each)
 	if report.few != nil {

@@ -25,13 +25,13 @@ func fromText(name string, parse func(text string) (writer, error)) func(string,
 		if err != nil {
 			return nil, fmt.Errorf("output format %q: %w", name, err)
 		}
-		return PrinterFunc(func(out io.Writer, report *api.ChecklistReport) error {
+		return wholePrinter{opts, func(out io.Writer, report *api.ChecklistReport) error {
 			document, err := json.Marshal(Visible(report, opts.MinSeverity))
 			if err != nil {
 				return err
 			}
 			return write(out, document)
-		}), nil
+		}}, nil
 	}
 }
 

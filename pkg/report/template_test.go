@@ -64,7 +64,7 @@ func TestGoTemplateIsKubectls(t *testing.T) {
 			ours, err := NewPrinter("go-template="+text, Options{})
 			if err == nil {
 				var out bytes.Buffer
-				if err = ours.Print(&out, report); err == nil {
+				if err = ours.Print(&out, Of(report)); err == nil {
 					got = out.String()
 				}
 			}
@@ -99,7 +99,7 @@ func TestTemplateFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			if err := printer.Print(&out, sample()); err != nil {
+			if err := printer.Print(&out, Of(sample())); err != nil {
 				t.Fatal(err)
 			}
 			printed = append(printed, out.String())

@@ -61,13 +61,8 @@ func Format() report.Format {
 
 type printer struct{ opts report.Options }
 
-// Print prints the report.
-func (p printer) Print(out io.Writer, r *api.ChecklistReport) error {
-	return p.Stream(out, report.Of(r))
-}
-
-// Stream prints finding by finding.
-func (p printer) Stream(out io.Writer, r *report.Report) error {
+// Print prints finding by finding.
+func (p printer) Print(out io.Writer, r *report.Report) error {
 	w := csv.NewWriter(out)
 	columns := Columns()
 	var byControl *report.Controls

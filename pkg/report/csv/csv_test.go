@@ -43,7 +43,7 @@ func sample() *api.ChecklistReport {
 func rows(t *testing.T, r *api.ChecklistReport, opts report.Options) []map[string]string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := (printer{opts}).Print(&out, r); err != nil {
+	if err := (printer{opts}).Print(&out, report.Of(r)); err != nil {
 		t.Fatal(err)
 	}
 	records, err := csv.NewReader(&out).ReadAll() // every record must have as many fields as the first
@@ -225,12 +225,12 @@ func (f *full) Write(data []byte) (int, error) {
 
 func TestFullDisk(t *testing.T) {
 	var whole bytes.Buffer
-	if err := (printer{}).Print(&whole, sample()); err != nil {
+	if err := (printer{}).Print(&whole, report.Of(sample())); err != nil {
 		t.Fatal(err)
 	}
 	for size := range whole.Len() {
 		disk := full(size)
-		if err := (printer{}).Print(&disk, sample()); err == nil {
+		if err := (printer{}).Print(&disk, report.Of(sample())); err == nil {
 			t.Fatalf("%d bytes of %d: expected an error of a full disk, found none", size, whole.Len())
 		}
 	}

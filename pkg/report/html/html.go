@@ -56,13 +56,8 @@ func Format() report.Format {
 
 type printer struct{ opts report.Options }
 
-// Print prints a report that is in memory.
-func (p printer) Print(out io.Writer, whole *api.ChecklistReport) error {
-	return p.Stream(out, report.Of(whole))
-}
-
-// Stream reads the findings once. It keeps all of them in memory, packed.
-func (p printer) Stream(out io.Writer, r *report.Report) error {
+// Print reads the findings once. It keeps all of them in memory, packed.
+func (p printer) Print(out io.Writer, r *report.Report) error {
 	parts := map[string]string{}
 	for _, c := range r.Head.Checks {
 		parts[c.Check] = strings.Join(c.Parts, ", ")

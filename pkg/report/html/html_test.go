@@ -371,11 +371,11 @@ func TestFullDisk(t *testing.T) {
 	r := report.Of(sample("plain", 2))
 	size := len(printed(t, sample("plain", 2), report.Options{}))
 	for left := 0; left < size; left += 97 {
-		if err := printer.(report.Streamer).Stream(&full{left}, r); !errors.Is(err, errFull) {
+		if err := printer.Print(&full{left}, r); !errors.Is(err, errFull) {
 			t.Fatalf("room for %d bytes: %v", left, err)
 		}
 	}
-	if err := printer.(report.Streamer).Stream(&full{size}, r); err != nil {
+	if err := printer.Print(&full{size}, r); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -43,11 +43,6 @@ type printer struct {
 
 func newPrinter(opts report.Options) printer { return printer{opts, mostBytes, mostCases} }
 
-// Print prints a report that is in memory.
-func (p printer) Print(out io.Writer, whole *api.ChecklistReport) error {
-	return p.Stream(out, report.Of(whole))
-}
-
 // counts are what the head of the file says before any case.
 type counts struct {
 	failures, errors, skipped, hidden, passes int
@@ -136,9 +131,9 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Stream reads the findings twice: first it counts those that fit. It holds the hashes of names, not
+// Print reads the findings twice: first it counts those that fit. It holds the hashes of names, not
 // findings.
-func (p printer) Stream(out io.Writer, r *report.Report) error {
+func (p printer) Print(out io.Writer, r *report.Report) error {
 	parts := map[string]string{}
 	for _, check := range r.Head.Checks {
 		parts[check.Check] = strings.Join(check.Parts, ", ")

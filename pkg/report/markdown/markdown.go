@@ -36,11 +36,6 @@ func Format() report.Format {
 
 type printer struct{ opts report.Options }
 
-// Print prints a report that is in memory.
-func (p printer) Print(out io.Writer, whole *api.ChecklistReport) error {
-	return p.Stream(out, report.Of(whole))
-}
-
 // page is the text so far. What does not fit is not added.
 type page struct {
 	text strings.Builder
@@ -61,8 +56,8 @@ func (p *page) add(text string) bool {
 	return true
 }
 
-// Stream reads the findings once.
-func (p printer) Stream(out io.Writer, r *report.Report) error {
+// Print reads the findings once.
+func (p printer) Print(out io.Writer, r *report.Report) error {
 	to := &page{left: p.opts.Limit - footer}
 	rows := answers(to, r.Head)
 	var byControl *report.Controls

@@ -112,15 +112,10 @@ type printer struct {
 	most    int // bytes of results to hold
 }
 
-// Print prints a report that is in memory.
-func (p *printer) Print(out io.Writer, whole *api.ChecklistReport) error {
-	return p.Stream(out, report.Of(whole))
-}
-
-// Stream reads the findings once. It holds the results of objects that are not full, at most
+// Print reads the findings once. It holds the results of objects that are not full, at most
 // mostHeld bytes (more with spare capacity: 84 MB of heap with 400,000 findings in 5,000
 // namespaces), and a number for each namespace. When they are more, all are written as they are.
-func (p *printer) Stream(out io.Writer, r *report.Report) error {
+func (p *printer) Print(out io.Writer, r *report.Report) error {
 	w := &writer{
 		out: out, version: p.version, most: p.most,
 		prefix: prefix(r.Head, p.opts.Catalogue), groups: map[group]*chunk{}, verdicts: map[api.Verdict]int{},

@@ -69,7 +69,7 @@ func sample() *api.ChecklistReport {
 func printed(t *testing.T, r *api.ChecklistReport, p *printer) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := p.Print(&out, r); err != nil {
+	if err := p.Print(&out, report.Of(r)); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -440,7 +440,7 @@ func TestFullDisk(t *testing.T) {
 	p := &printer{version: openReports, most: mostHeld}
 	size := len(printed(t, sample(), p))
 	for room := range size {
-		if err := p.Print(&full{room: room}, sample()); err == nil {
+		if err := p.Print(&full{room: room}, report.Of(sample())); err == nil {
 			t.Fatalf("room for %d of %d bytes: expected an error, found none", room, size)
 		}
 	}

@@ -24,13 +24,8 @@ func Format() report.Format {
 
 type printer struct{}
 
-// Print prints a report that is in memory.
-func (p printer) Print(out io.Writer, whole *api.ChecklistReport) error {
-	return p.Stream(out, report.Of(whole))
-}
-
-// Stream reads the findings once. It holds counts, not findings.
-func (p printer) Stream(out io.Writer, r *report.Report) error {
+// Print reads the findings once. It holds counts, not findings.
+func (p printer) Print(out io.Writer, r *report.Report) error {
 	for _, f := range families(r) {
 		if err := f.write(out); err != nil {
 			return err

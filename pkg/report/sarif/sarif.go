@@ -104,13 +104,8 @@ type printer struct {
 	most, untilUnknown, untilEnd int
 }
 
-// Print prints a report that is in memory.
-func (p *printer) Print(out io.Writer, whole *api.ChecklistReport) error {
-	return p.Stream(out, report.Of(whole))
-}
-
-// Stream reads the findings twice: first it counts them. It holds the rules and the gaps.
-func (p *printer) Stream(out io.Writer, r *report.Report) error {
+// Print reads the findings twice: first it counts them. It holds the rules and the gaps.
+func (p *printer) Print(out io.Writer, r *report.Report) error {
 	w := &writer{printer: p, out: out, report: r, cluster: text(r.Head.Cluster.Name, mostID), gz: newMeter()}
 	w.count()
 	if err := w.open(); err != nil {

@@ -810,7 +810,7 @@ func TestFullDisk(t *testing.T) {
 	whole := len(printed(t, report.Of(sample()), newPrinter(report.Options{})))
 	for size := range whole {
 		disk := fullDisk(size)
-		if err := newPrinter(report.Options{}).Stream(&disk, report.Of(sample())); !errors.Is(err, errFull) {
+		if err := newPrinter(report.Options{}).Print(&disk, report.Of(sample())); !errors.Is(err, errFull) {
 			t.Fatalf("%d bytes of %d: expected an error, found %v", size, whole, err)
 		}
 	}
