@@ -448,13 +448,7 @@ func (c *comparison) answers() []api.AnswerChange {
 }
 
 // answer is a word of ours. Any other word is unknown.
-func answer(word api.AnswerWord) api.AnswerWord {
-	switch word {
-	case api.Yes, api.No, api.NotApplicable:
-		return word
-	}
-	return api.Unknown
-}
+func answer(word api.AnswerWord) api.AnswerWord { return word.OrUnknown() }
 
 // number is a question's; others come last.
 func number(q api.Question) int {

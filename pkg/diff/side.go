@@ -330,13 +330,7 @@ func (s *Side) Add(f *api.Finding) error {
 }
 
 // known is a verdict of ours. Any other word is unknown.
-func known(v api.Verdict) api.Verdict {
-	switch v {
-	case api.Pass, api.Fail, api.Accepted:
-		return v
-	}
-	return api.VerdictUnknown
-}
+func known(v api.Verdict) api.Verdict { return v.OrUnknown() }
 
 // worse reports whether a verdict is worse than another one of the same subject.
 func worse(a, b *entry) bool {

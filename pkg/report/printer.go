@@ -177,12 +177,7 @@ func Choose(formats []Format, output string, opts Options) (Printer, error) {
 // includes a low fail about whose subject something is unknown: it may have been a worse one, measured,
 // before its node went silent. A word that is no verdict is unknown.
 func Hides(f *api.Finding, least api.Severity) bool {
-	switch f.Verdict {
-	case api.Fail, api.Pass, api.Accepted:
-		return !f.Open() && f.Severity.Rank() < least.Rank()
-	case api.VerdictUnknown:
-	}
-	return false
+	return f.Verdict.OrUnknown() != api.VerdictUnknown && !f.Open() && f.Severity.Rank() < least.Rank()
 }
 
 // Visible returns the report without the findings that a severity hides, and says how many they are.

@@ -33,8 +33,7 @@ func NewTold(gaps []fact.Gap) *Told {
 
 // See takes a finding that is printed. One with a verdict and no open reason tells no gap.
 func (t *Told) See(f *api.Finding) {
-	known := f.Verdict == api.Fail || f.Verdict == api.Pass || f.Verdict == api.Accepted
-	if len(t.told) == 0 || known && f.Reason == "" {
+	if len(t.told) == 0 || f.Verdict.OrUnknown() != api.VerdictUnknown && f.Reason == "" {
 		return
 	}
 	key := toldKeyOf(f)

@@ -272,6 +272,16 @@ const (
 	NotApplicable AnswerWord = "n/a"
 )
 
+// OrUnknown returns the answer, or Unknown for a word that is none: a report from a file can have
+// any.
+func (a AnswerWord) OrUnknown() AnswerWord {
+	switch a {
+	case Yes, No, NotApplicable:
+		return a
+	}
+	return Unknown
+}
+
 // Answer is the answer to one question: the worst of its parts.
 type Answer struct {
 	Question Question   `json:"question"`
@@ -377,6 +387,16 @@ func (v Verdict) Rank() int {
 		return 1
 	}
 	return 0
+}
+
+// OrUnknown returns the verdict, or VerdictUnknown for a word that is none: a report from a file can
+// have any.
+func (v Verdict) OrUnknown() Verdict {
+	switch v {
+	case Pass, Fail, Accepted:
+		return v
+	}
+	return VerdictUnknown
 }
 
 // Basis distinguishes a declaration from a measurement.

@@ -10,13 +10,7 @@ import (
 )
 
 // answered is an answer of ours. Any other word is unknown.
-func answered(answer api.AnswerWord) api.AnswerWord {
-	switch answer {
-	case api.Yes, api.No, api.NotApplicable:
-		return answer
-	}
-	return api.Unknown
-}
+func answered(answer api.AnswerWord) api.AnswerWord { return answer.OrUnknown() }
 
 // class is the class of an answer in the style.
 func class(answer api.AnswerWord) string {

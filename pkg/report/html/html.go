@@ -113,13 +113,7 @@ func (p printer) Print(out io.Writer, r *report.Report) error {
 }
 
 // known is a verdict of ours. Any other word is unknown.
-func known(v api.Verdict) api.Verdict {
-	switch v {
-	case api.Pass, api.Fail, api.Accepted:
-		return v
-	}
-	return api.VerdictUnknown
-}
+func known(v api.Verdict) api.Verdict { return v.OrUnknown() }
 
 // page writes markup until the first error.
 type page struct {

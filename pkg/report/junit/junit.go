@@ -63,17 +63,9 @@ type leftKey struct {
 
 func (c *counts) tests() int { return c.failures + c.errors + c.skipped + len(c.order) }
 
-// verdict is the verdict of a case. A word that is none is unknown.
-func verdict(f *api.Finding) api.Verdict {
-	if f.Verdict == api.Fail || f.Verdict == api.Accepted {
-		return f.Verdict
-	}
-	return api.VerdictUnknown
-}
-
 // leave counts a finding that does not fit.
 func (c *counts) leave(f *api.Finding) (first bool) {
-	key := leftKey{f.Question, f.Check, verdict(f)}
+	key := leftKey{f.Question, f.Check, f.Verdict.OrUnknown()}
 	if c.left[key] == 0 && len(c.left) >= mostChecks {
 		key.question, key.check = "other", "other-checks"
 	}

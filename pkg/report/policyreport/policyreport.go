@@ -298,10 +298,7 @@ func (w *writer) add(g group, verdict api.Verdict, one *result) error {
 	}
 	c.results = append(c.results, text...)
 	c.summary.add(one.Result)
-	if words[verdict] == "" {
-		verdict = api.VerdictUnknown
-	}
-	w.verdicts[verdict]++
+	w.verdicts[verdict.OrUnknown()]++
 	if w.held += len(c.results) - before; w.held > w.most {
 		return w.flush()
 	}
@@ -407,13 +404,13 @@ func (w *writer) summary(head *api.ChecklistReport, hidden int) error {
 	return w.encode(o)
 }
 
-// words are the APIs' words for verdicts. Any other verdict is an error too.
+// words are the APIs' words for verdicts.
 var words = map[api.Verdict]string{api.Pass: "pass", api.Fail: "fail", api.Accepted: "warn", api.VerdictUnknown: "error"}
 
 func resultOf(f *api.Finding, parts string) *result {
 	one := &result{
 		Source: Tool, Policy: escape.Short(f.Check, mostProperty), Category: escape.Short(string(f.Question), mostProperty),
-		Result: cmp.Or(words[f.Verdict], "error"), Scored: f.Verdict != api.Accepted,
+		Result: words[f.Verdict.OrUnknown()], Scored: f.Verdict != api.Accepted,
 		Message: escape.Short(f.Message, mostMessage), Properties: map[string]string{},
 	}
 	if f.Severity.Rank() > 0 { // the CRD refuses any other word

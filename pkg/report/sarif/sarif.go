@@ -282,13 +282,7 @@ type writer struct {
 }
 
 // verdictOf takes every word that is no verdict for unknown.
-func verdictOf(f *api.Finding) api.Verdict {
-	switch f.Verdict {
-	case api.Fail, api.Pass, api.Accepted:
-		return f.Verdict
-	}
-	return api.VerdictUnknown
-}
+func verdictOf(f *api.Finding) api.Verdict { return f.Verdict.OrUnknown() }
 
 // severityOf is "" for every word that is no severity.
 func severityOf(s api.Severity) api.Severity {
