@@ -159,9 +159,6 @@ func (s *Stream) Add(workloads []fact.Workload) {
 	}
 }
 
-// Workloads is how many were added.
-func (s *Stream) Workloads() int { return s.added }
-
 func (s *Stream) add(w *fact.Workload) {
 	s.added++
 	for _, a := range s.across {

@@ -80,12 +80,6 @@ func (r *Row) adds() string {
 	return r.by() + " makes the pod and adds to what is declared here"
 }
 
-// Rows lists the table. Nobody may change it.
-func Rows() []Row { return table }
-
-// Known reports whether the table has a kind.
-func Known(group, kind string) bool { return len(rowsOf(group, kind)) > 0 }
-
 var rowIndex = func() map[string][]*Row {
 	index := map[string][]*Row{}
 	for i := range table {

@@ -2,7 +2,6 @@ package kine
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/kubectl-checklist/kubectl-checklist/pkg/api/fact"
@@ -55,41 +54,4 @@ func ReadOld(ctx context.Context, files Files, opts Options) (old fact.Remains, 
 	}
 	old.Values, old.Unnamed, old.Secrets, old.SecretsTotal = found.Values, found.Unnamed, found.Secrets, found.SecretsTotal
 	return old, nil
-}
-
-// DQLite reports whether a directory is that of a store of dqlite, which MicroK8s uses
-// (/var/snap/microk8s/current/var/kubernetes/backend), from the names of the files in it:
-// segments of its log (open-1, 0000000000000001-0000000000000012), snapshots of its
-// database, and two files of metadata.
-func DQLite(names []string) bool {
-	metadata, segments := 0, 0
-	for _, name := range names {
-		switch {
-		case name == "metadata1" || name == "metadata2":
-			metadata++
-		case isNumbers(strings.TrimPrefix(name, "open-"), 1), isNumbers(strings.TrimPrefix(name, "snapshot-"), 3), isNumbers(name, 2):
-			segments++
-		}
-	}
-	return metadata > 0 && segments > 0
-}
-
-// isNumbers reports whether s is so many decimal numbers with dashes between. Dqlite adds
-// ".meta" to the name of a snapshot's description.
-func isNumbers(s string, n int) bool {
-	parts := strings.Split(strings.TrimSuffix(s, ".meta"), "-")
-	if len(parts) != n {
-		return false
-	}
-	for _, p := range parts {
-		if p == "" || strings.Trim(p, "0123456789") != "" {
-			return false
-		}
-	}
-	return true
-}
-
-// DQLiteGap says why a store of dqlite is not read.
-func DQLiteGap(dir string) (fact.Reason, string) {
-	return fact.Unsupported, fmt.Sprintf("%s: the cluster's objects are in dqlite (MicroK8s), which is not supported: its log and its snapshots are not SQLite files", dir)
 }

@@ -446,21 +446,3 @@ func lastOf(m *kinetest.Model, key string) (last *kinetest.Row) {
 	}
 	return last
 }
-
-func TestDQLite(t *testing.T) {
-	for _, tc := range []struct {
-		names string
-		want  bool
-	}{
-		{"cluster.crt cluster.key cluster.yaml info.yaml localnode.yaml metadata1 metadata2 open-1 snapshot-1-1024-7 snapshot-1-1024-7.meta 0000000000000001-0000000000001024", true},
-		{"metadata1 open-3", true},
-		{"metadata1 state.db", false},
-		{"open-3 open-4", false},
-		{"db snap wal", false},
-		{"", false},
-	} {
-		if got := DQLite(strings.Fields(tc.names)); got != tc.want {
-			t.Errorf("%s: %v", tc.names, got)
-		}
-	}
-}
