@@ -198,6 +198,16 @@ func Visible(report *api.ChecklistReport, least api.Severity) *api.ChecklistRepo
 	return &visible
 }
 
+// PartsOf returns, by check, the parts of questions that a check of the report counts for, with a
+// separator between them.
+func PartsOf(head *api.ChecklistReport, separator string) map[string]string {
+	parts := map[string]string{}
+	for i := range head.Checks {
+		parts[head.Checks[i].Check] = strings.Join(head.Checks[i].Parts, separator)
+	}
+	return parts
+}
+
 // namePrinter prints a line for each failing or unknown finding: its
 // fingerprint, check and subject.
 type namePrinter struct{ opts Options }

@@ -58,10 +58,7 @@ type printer struct{ opts report.Options }
 
 // Print reads the findings once. It keeps all of them in memory, packed.
 func (p printer) Print(out io.Writer, r *report.Report) error {
-	parts := map[string]string{}
-	for _, c := range r.Head.Checks {
-		parts[c.Check] = strings.Join(c.Parts, ", ")
-	}
+	parts := report.PartsOf(r.Head, ", ")
 	relates, notes := controls(r.Head)
 	packed := newPacked(r.Head, relates)
 	counts, byCheck, hidden := map[api.Verdict]int{}, map[string]map[api.Verdict]int{}, 0

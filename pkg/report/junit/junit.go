@@ -126,10 +126,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // Print reads the findings twice: first it counts those that fit. It holds the hashes of names, not
 // findings.
 func (p printer) Print(out io.Writer, r *report.Report) error {
-	parts := map[string]string{}
-	for _, check := range r.Head.Checks {
-		parts[check.Check] = strings.Join(check.Parts, ", ")
-	}
+	parts := report.PartsOf(r.Head, ", ")
 	c := p.count(r, parts)
 	if err := head(out, r.Head, c); err != nil {
 		return err

@@ -196,10 +196,7 @@ func controls(to *page, c *report.Controls) int {
 // It hides no unknown.
 func (p printer) findings(to *page, r *report.Report, byControl *report.Controls, todo *remedies) (left map[api.Verdict]int, hidden int) {
 	left = map[api.Verdict]int{}
-	parts := map[string]string{}
-	for _, c := range r.Head.Checks {
-		parts[c.Check] = strings.Join(c.Parts, ", ")
-	}
+	parts := report.PartsOf(r.Head, ", ")
 	begun := false
 	for f := range r.Each {
 		switch {

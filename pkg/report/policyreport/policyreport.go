@@ -127,10 +127,7 @@ func (p *printer) Print(out io.Writer, r *report.Report) error {
 	if p.opts.MinSeverity != "" {
 		w.leftOut = fmt.Sprintf("findings below severity %s; %s %s counts them", p.opts.MinSeverity, p.version.cluster, w.prefix)
 	}
-	parts := map[string]string{}
-	for i := range r.Head.Checks {
-		parts[r.Head.Checks[i].Check] = strings.Join(r.Head.Checks[i].Parts, ", ")
-	}
+	parts := report.PartsOf(r.Head, ", ")
 	if _, err := io.WriteString(out, `{"apiVersion":"v1","kind":"List","items":[`); err != nil {
 		return err
 	}
