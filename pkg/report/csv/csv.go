@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -40,13 +39,14 @@ const (
 	KindMapping   = "Mapping"
 )
 
-// Columns are the names of the columns, in order.
-func Columns() []string {
-	return []string{
-		"question", "part", "check", "verdict", "severity", "basis", "kind", "namespace", "name", "container",
-		"node", "cluster", "file", "message", "evidence", "gap", "accepted", "fingerprint",
-	}
+// columns are the names of the columns, in the order of record.cells. With --mapping, the column of
+// controls follows.
+var columns = []string{
+	"question", "part", "check", "verdict", "severity", "basis", "kind", "namespace", "name", "container",
+	"node", "cluster", "file", "message", "evidence", "gap", "accepted", "fingerprint",
 }
+
+const columnControls = "controls"
 
 // maxCell is the greatest length of a cell in bytes, without the mark of a cut. Excel refuses
 // cells of more than 32,767 characters.
@@ -63,134 +63,151 @@ type printer struct{ opts report.Options }
 
 // Print prints finding by finding.
 func (p printer) Print(out io.Writer, r *report.Report) error {
-	w := csv.NewWriter(out)
-	columns := Columns()
-	var byControl *report.Controls
-	if p.opts.Mapping != "" {
-		if c, ok := report.ControlsOf(p.opts.Mapping, r.Head, r.Each); ok {
-			byControl, columns = c, append(columns, "controls")
-		}
+	w := newWriter(out, r, p.opts.Mapping)
+	told, hidden := w.findings(r, p.opts.MinSeverity)
+	w.gaps(r.Head.Gaps, told)
+	w.answers(r.Head.Answers)
+	if w.byControl != nil {
+		w.controls(w.byControl)
 	}
-	if err := w.Write(columns); err != nil {
-		return err
+	w.write(&record{kind: KindAbout, message: "about: " + report.About(r.Head)})
+	if hidden > 0 {
+		w.write(&record{kind: KindLeftOut, message: fmt.Sprintf("left out: %d (below severity %s)", hidden, p.opts.MinSeverity)})
 	}
-	write := func(record []string) error {
-		if byControl != nil && len(record) < len(columns) {
-			record = append(record, "")
-		}
-		return w.Write(cells(record))
+	w.csv.Flush()
+	return w.csv.Error()
+}
+
+// record is one line of the output. A field is "" if the record has nothing for its column.
+type record struct {
+	question, part, check, verdict, severity, basis         string
+	kind, namespace, name, container, node, cluster, file   string
+	message, evidence, gap, accepted, fingerprint, controls string
+}
+
+// cells returns the fields in the order of the columns.
+func (r *record) cells() []string {
+	return []string{
+		r.question, r.part, r.check, r.verdict, r.severity, r.basis, r.kind, r.namespace, r.name, r.container,
+		r.node, r.cluster, r.file, r.message, r.evidence, r.gap, r.accepted, r.fingerprint, r.controls,
 	}
-	known := map[string]*api.ReportCheck{}
+}
+
+// writer writes records until the first error, which csv.Error returns.
+type writer struct {
+	csv       *csv.Writer
+	byControl *report.Controls // nil without --mapping
+	checks    map[string]*api.ReportCheck
+	parts     map[string]string
+}
+
+// newWriter writes the header.
+func newWriter(out io.Writer, r *report.Report, mapping string) *writer {
+	w := &writer{csv: csv.NewWriter(out), checks: map[string]*api.ReportCheck{}, parts: report.PartsOf(r.Head, " ")}
 	for i := range r.Head.Checks {
-		known[r.Head.Checks[i].Check] = &r.Head.Checks[i]
+		w.checks[r.Head.Checks[i].Check] = &r.Head.Checks[i]
 	}
-	parts := func(check string) string {
-		if c := known[check]; c != nil {
-			return strings.Join(c.Parts, " ")
-		}
-		return ""
+	header := columns
+	if c, ok := report.ControlsOf(mapping, r.Head, r.Each); ok {
+		w.byControl, header = c, append(slices.Clone(columns), columnControls)
 	}
-	told, hidden := report.NewTold(r.Head.Gaps), 0
+	_ = w.csv.Write(header) // csv.Error has it
+	return w
+}
+
+// write reports whether there was no error yet.
+func (w *writer) write(r *record) bool {
+	cells := r.cells()
+	if w.byControl == nil {
+		cells = cells[:len(columns)]
+	}
+	for i := range cells {
+		cells[i] = cell(cells[i])
+	}
+	return w.csv.Write(cells) == nil
+}
+
+// findings writes a record for each finding that a severity does not hide. It returns the gaps that
+// they tell, and how many are hidden.
+func (w *writer) findings(r *report.Report, least api.Severity) (told *report.Told, hidden int) {
+	told = report.NewTold(r.Head.Gaps)
 	for f := range r.Each {
-		if report.Hides(&f, p.opts.MinSeverity) {
+		if report.Hides(&f, least) {
 			hidden++
 			continue
 		}
 		told.See(&f)
-		of := record(&f, parts(f.Check))
-		if byControl != nil {
-			of = append(of, strings.Join(byControl.Of(&f), ", "))
+		one := w.record(&f)
+		if w.byControl != nil {
+			one.controls = strings.Join(w.byControl.Of(&f), ", ")
 		}
-		if err := write(of); err != nil {
-			return err
+		if !w.write(one) {
+			break
 		}
 	}
-	for i := range r.Head.Gaps {
-		g := &r.Head.Gaps[i]
+	return told, hidden
+}
+
+// gaps writes a record for each check that a gap makes unknown and that no finding tells, and one
+// for each gap that affects no check.
+func (w *writer) gaps(gaps []fact.Gap, told *report.Told) {
+	for i := range gaps {
+		g := &gaps[i]
 		left, _ := told.Left(g)
 		for _, check := range left {
 			f := unread(g, check)
-			if c := known[check]; c != nil {
+			if c := w.checks[check]; c != nil {
 				f.Severity = c.Severity
 			}
-			if err := write(record(f, parts(check))); err != nil {
-				return err
-			}
+			w.write(w.record(f))
 		}
 		if len(g.Affects) == 0 {
-			row := record(unread(g, ""), "")
-			row[6], row[len(row)-1] = KindGap, ""
-			row[13] = report.SubjectName(g.Subject) + ": " + row[13]
-			if err := write(row); err != nil {
-				return err
-			}
+			one := w.record(unread(g, ""))
+			one.kind, one.fingerprint = KindGap, ""
+			one.message = report.SubjectName(g.Subject) + ": " + one.message
+			w.write(one)
 		}
 	}
-	for i := range r.Head.Answers {
-		a := &r.Head.Answers[i]
-		if err := write(answer(string(a.Question), "", a.Answer, a.Reason)); err != nil {
-			return err
-		}
+}
+
+// answers writes a record for each question and each part.
+func (w *writer) answers(answers []api.Answer) {
+	for i := range answers {
+		a := &answers[i]
+		w.write(&record{kind: KindAnswer, question: string(a.Question), verdict: string(a.Answer), message: a.Reason})
 		for j := range a.Parts {
-			part := &a.Parts[j]
-			if err := write(answer(string(a.Question), part.Part, part.Answer, part.Reason)); err != nil {
-				return err
-			}
+			p := &a.Parts[j]
+			w.write(&record{kind: KindAnswer, question: string(a.Question), part: p.Part, verdict: string(p.Answer), message: p.Reason})
 		}
 	}
-	if byControl != nil {
-		if err := controls(write, byControl); err != nil {
-			return err
-		}
-	}
-	if err := write(bare(KindAbout, "about: "+report.About(r.Head))); err != nil {
-		return err
-	}
-	if hidden > 0 {
-		text := "left out: " + strconv.Itoa(hidden) + " (below severity " + string(p.opts.MinSeverity) + ")"
-		if err := write(bare(KindLeftOut, text)); err != nil {
-			return err
-		}
-	}
-	w.Flush()
-	return w.Error()
 }
 
 // controls writes a record for each control, and for what is to be known about them.
-func controls(write func([]string) error, c *report.Controls) error {
-	named := func(kind, name, message string) []string {
-		out := bare(kind, message)
-		out[slices.Index(Columns(), "name")] = name
-		return out
-	}
+func (w *writer) controls(c *report.Controls) {
 	title := c.Title()
+	write := func(kind, name, message string) { w.write(&record{kind: kind, name: name, message: message}) }
 	if c.Refused != "" {
-		return write(named(KindMapping, title, "nothing is mapped: "+c.Refused))
+		write(KindMapping, title, "nothing is mapped: "+c.Refused)
+		return
 	}
-	records := [][]string{named(KindMapping, title, c.Meaning())}
+	write(KindMapping, title, c.Meaning())
 	for _, note := range c.Notes {
-		records = append(records, named(KindMapping, title, note))
+		write(KindMapping, title, note)
 	}
 	for i := range c.List {
 		of := &c.List[i]
-		records = append(records, named(KindControl, of.Name(), fmt.Sprintf("%d fail, %d unknown, %d accepted, %d pass",
-			of.Counts[api.Fail], of.Counts[api.VerdictUnknown], of.Counts[api.Accepted], of.Counts[api.Pass])))
+		write(KindControl, of.Name(), fmt.Sprintf("%d fail, %d unknown, %d accepted, %d pass",
+			of.Counts[api.Fail], of.Counts[api.VerdictUnknown], of.Counts[api.Accepted], of.Counts[api.Pass]))
 	}
 	for _, id := range c.NotRun {
-		records = append(records, named(KindControl, id, "its checks did not run"))
+		write(KindControl, id, "its checks did not run")
 	}
 	for _, id := range c.Uncovered {
-		records = append(records, named(KindUncovered, id, "no check gives evidence for it"))
+		write(KindUncovered, id, "no check gives evidence for it")
 	}
 	if !c.Complete {
-		records = append(records, named(KindMapping, title, "not every control of this source is known here: the list of those without a check can lack some"))
+		write(KindMapping, title, "not every control of this source is known here: the list of those without a check can lack some")
 	}
-	for _, r := range records {
-		if err := write(r); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // unread is a finding for what a gap makes unknown.
@@ -206,7 +223,8 @@ func unread(g *fact.Gap, check string) *api.Finding {
 	}
 }
 
-func record(f *api.Finding, parts string) []string {
+// record returns the record of a finding, without its controls.
+func (w *writer) record(f *api.Finding) *record {
 	s := &f.Subject
 	evidence := make([]string, len(f.Evidence))
 	for i, e := range f.Evidence {
@@ -216,38 +234,12 @@ func record(f *api.Finding, parts string) []string {
 	if a := f.Accepted; a != nil {
 		accepted = fmt.Sprintf("%s (by %s, until %s)", a.Reason, a.AcceptedBy, a.Expires)
 	}
-	return []string{
-		string(f.Question), parts, f.Check, string(f.Verdict), string(f.Severity), string(f.Basis),
-		s.Kind, s.Namespace, s.Name, s.Container, s.Node, s.Cluster, s.File,
-		f.Message, strings.Join(evidence, "; "), string(f.Reason), accepted, f.Fingerprint(),
+	return &record{
+		question: string(f.Question), part: w.parts[f.Check], check: f.Check,
+		verdict: string(f.Verdict), severity: string(f.Severity), basis: string(f.Basis),
+		kind: s.Kind, namespace: s.Namespace, name: s.Name, container: s.Container, node: s.Node, cluster: s.Cluster, file: s.File,
+		message: f.Message, evidence: strings.Join(evidence, "; "), gap: string(f.Reason), accepted: accepted, fingerprint: f.Fingerprint(),
 	}
-}
-
-// bare is a record with only a kind and a message.
-func bare(kind, message string) []string {
-	out := make([]string, len(Columns()))
-	for i, column := range Columns() {
-		switch column {
-		case "kind":
-			out[i] = kind
-		case "message":
-			out[i] = message
-		}
-	}
-	return out
-}
-
-func answer(question, part string, word api.AnswerWord, reason string) []string {
-	out := bare(KindAnswer, reason)
-	out[0], out[1], out[3] = question, part, string(word)
-	return out
-}
-
-func cells(texts []string) []string {
-	for i := range texts {
-		texts[i] = cell(texts[i])
-	}
-	return texts
 }
 
 // cell makes a text safe for a spreadsheet, which runs a cell that begins like a formula. The quote
