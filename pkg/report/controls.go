@@ -216,25 +216,38 @@ func (p *tablePrinter) mapped(out io.Writer, report *api.ChecklistReport) error 
 	if _, err := fmt.Fprintln(out); err != nil {
 		return err
 	}
+	const none = "" // no control's ID
+	of := map[string][]*api.Finding{}
+	for i := range report.Findings {
+		f := &report.Findings[i]
+		if !p.shows(f) || Hides(f, p.opts.MinSeverity) {
+			continue
+		}
+		ids := c.Of(f)
+		if len(ids) == 0 {
+			ids = []string{none}
+		}
+		for _, id := range ids {
+			of[id] = append(of[id], f)
+		}
+	}
 	for i := range c.List {
-		if err := p.group(out, report, c.List[i].Name(), func(f *api.Finding) bool { return slices.Contains(c.Of(f), c.List[i].ID) }); err != nil {
+		if err := p.group(out, report, c.List[i].Name(), of[c.List[i].ID]); err != nil {
 			return err
 		}
 	}
-	return p.group(out, report, "(no control)", func(f *api.Finding) bool { return len(c.Of(f)) == 0 })
+	return p.group(out, report, "(no control)", of[none])
 }
 
-// group prints some findings under a heading; nothing if none of them is shown.
-func (p *tablePrinter) group(out io.Writer, report *api.ChecklistReport, name string, in func(*api.Finding) bool) error {
-	some := *report
-	some.Findings = nil
-	for i := range report.Findings {
-		if f := &report.Findings[i]; p.shows(f) && in(f) {
-			some.Findings = append(some.Findings, *f)
-		}
-	}
-	if len(Visible(&some, p.opts.MinSeverity).Findings) == 0 {
+// group prints some findings of a report under a heading; nothing if there are none.
+func (p *tablePrinter) group(out io.Writer, report *api.ChecklistReport, name string, findings []*api.Finding) error {
+	if len(findings) == 0 {
 		return nil
+	}
+	some := *report
+	some.Findings = make([]api.Finding, len(findings))
+	for i, f := range findings {
+		some.Findings[i] = *f
 	}
 	if _, err := fmt.Fprintln(out, screen.Painted("CONTROL "+escape.Line(name), screen.Bold, p.opts.Color)); err != nil {
 		return err

@@ -2,6 +2,8 @@ package report
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -122,6 +124,26 @@ func TestTableByControl(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// BenchmarkByControl prints 20,000 failing findings by the controls of CIS.
+func BenchmarkByControl(b *testing.B) {
+	r := controlled("v1.33.1", "kubeadm")
+	few := r.Findings
+	for i := 0; len(r.Findings) < 20_000; i++ {
+		f := few[i%len(few)]
+		f.Subject.Name = fmt.Sprint("pod-", i)
+		r.Findings = append(r.Findings, f)
+	}
+	printer, err := NewPrinter("wide", Options{Mapping: "cis"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := Print(io.Discard, printer, Of(r)); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
