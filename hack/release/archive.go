@@ -175,42 +175,40 @@ func sums(dir string, of []platform) (map[string]string, error) {
 	read := func(name string) ([]byte, error) {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err == nil {
-			found[name] = fmt.Sprintf("%x", sha256.Sum256(data))
+			found[name] = sum(data)
 		}
 		return data, err
 	}
-	probes := map[string]bool{}
+	readBOM := func(name string) (bom, error) {
+		data, err := read(name)
+		if err != nil {
+			return bom{}, err
+		}
+		parsed, err := parseBOM(data)
+		if err != nil {
+			return bom{}, fmt.Errorf("%s: %w", filepath.Join(dir, name), err)
+		}
+		return parsed, nil
+	}
+	probes := map[string]bool{} // by SHA-256: what the plugins carry
 	for _, p := range of {
-		file := filepath.Join(dir, p.archive())
-		data, err := read(p.archive())
+		archive, err := read(p.archive())
 		if err != nil {
 			return nil, err
 		}
-		members, err := unpack(p, data)
+		plugin, err := pluginOf(p, archive)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, p.archive()), err)
 		}
-		var names []string
-		for _, m := range members {
-			names = append(names, fmt.Sprintf("%s %s", m.mode, m.name))
-		}
-		want := []string{"-rwxr-xr-x " + p.program(), "-rw-r--r-- LICENSE"}
-		if !slices.Equal(names, want) {
-			return nil, fmt.Errorf("%s: expected %q, found %q", file, want, names)
-		}
-		bill, err := read(sbomName(program, p))
+		bill, err := readBOM(sbomName(program, p))
 		if err != nil {
 			return nil, err
 		}
-		parsed, err := parseBOM(bill)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, sbomName(program, p)), err)
-		}
-		if sum := fmt.Sprintf("%x", sha256.Sum256(members[0].data)); parsed.Metadata.Component.sum() != sum {
+		if want, found := sum(plugin), bill.Metadata.Component.sum(); found != want {
 			return nil, fmt.Errorf("%s: expected the bill of materials of %s with the SHA-256 %s, found that of %s",
-				filepath.Join(dir, sbomName(program, p)), p.program(), sum, parsed.Metadata.Component.sum())
+				filepath.Join(dir, sbomName(program, p)), p.program(), want, found)
 		}
-		for _, c := range parsed.Components {
+		for _, c := range bill.Components {
 			if c.Type == "application" {
 				probes[c.sum()] = true
 			}
@@ -219,18 +217,15 @@ func sums(dir string, of []platform) (map[string]string, error) {
 	for _, arch := range embedded.Architectures() {
 		for _, name := range embedded.Programs() {
 			name = sbomName(name, platform{"linux", arch})
-			bill, err := read(name)
+			bill, err := readBOM(name)
 			if err != nil {
 				return nil, err
 			}
-			parsed, err := parseBOM(bill)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", filepath.Join(dir, name), err)
+			found := bill.Metadata.Component.sum()
+			if !probes[found] {
+				return nil, fmt.Errorf("%s: expected the bill of materials of a probe that the plugin carries, found that of %s", filepath.Join(dir, name), found)
 			}
-			if sum := parsed.Metadata.Component.sum(); !probes[sum] {
-				return nil, fmt.Errorf("%s: expected the bill of materials of a probe that the plugin carries, found that of %s", filepath.Join(dir, name), sum)
-			}
-			delete(probes, parsed.Metadata.Component.sum())
+			delete(probes, found)
 		}
 	}
 	if len(probes) > 0 {
@@ -238,6 +233,27 @@ func sums(dir string, of []platform) (map[string]string, error) {
 	}
 	return found, nil
 }
+
+// pluginOf returns the plugin's executable in an archive that has what krew installs, and nothing
+// else.
+func pluginOf(p platform, archive []byte) ([]byte, error) {
+	members, err := unpack(p, archive)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, m := range members {
+		names = append(names, fmt.Sprintf("%s %s", m.mode, m.name))
+	}
+	want := []string{"-rwxr-xr-x " + p.program(), "-rw-r--r-- LICENSE"}
+	if !slices.Equal(names, want) {
+		return nil, fmt.Errorf("expected %q, found %q", want, names)
+	}
+	return members[0].data, nil
+}
+
+// sum is the SHA-256 of a file, as lower-case hex.
+func sum(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
 // checksums is a file for sha256sum --check, sorted by name.
 func checksums(of map[string]string) []byte {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
@@ -189,7 +188,7 @@ func inventory(program string, p platform, tag string, binary []byte) (component
 	}
 	main := component{
 		Type: "application", Name: program, Version: tag,
-		Hashes: []hash{{"SHA-256", fmt.Sprintf("%x", sha256.Sum256(binary))}},
+		Hashes: []hash{{"SHA-256", sum(binary)}},
 		PURL:   purl(info.Main.Path, tag, "goarch="+p.arch, "goos="+p.os) + "#cmd/" + program,
 	}
 	main.Ref = main.PURL
