@@ -398,7 +398,7 @@ func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
 	built := report.Stream(r.spec, set, judgement)
 	built.Head.Checks = catalogue.Describe(slices.DeleteFunc(slices.Clone(r.checks), func(c checks.Check) bool { return !c.Ready(set) }))
 	if r.lines != nil {
-		built.Place = r.place
+		built.Place = placer(r.lines)
 	}
 	if err := r.patch(set, judgement, built); err != nil {
 		return err
@@ -437,24 +437,32 @@ func (r *evaluation) present(set *fact.Set, judgement *checks.Judgement) error {
 // driftState is the state of a container for question 6.
 func driftState(v *checks.View, r checks.Running) string { return drift.StateOf(v, r).String() }
 
-// place is where in a file a finding is: where its evidence is, or its subject.
-func (r *evaluation) place(f *api.Finding) (report.Place, bool) {
-	at, found := manifest.Position{}, false
-	for i := range f.Evidence {
-		if at, found = r.lines.At(f.Evidence[i].Source); found {
-			break
-		}
-	}
-	if !found {
-		at, found = r.lines.Of(&f.Subject)
-	}
+// placer returns a function that says where in a file a finding is: where its evidence is, or its
+// subject.
+func placer(lines *manifest.Lines) func(*api.Finding) (report.Place, bool) {
 	// Pipelines name files from the root, and run in the directory of their repository.
-	if here, err := os.Getwd(); err == nil && filepath.IsAbs(at.File) {
-		if below, err := filepath.Rel(here, at.File); err == nil && filepath.IsLocal(below) {
-			at.File = below
+	here, err := os.Getwd()
+	below := func(file string) string {
+		if err != nil || !filepath.IsAbs(file) {
+			return file
 		}
+		if rel, err := filepath.Rel(here, file); err == nil && filepath.IsLocal(rel) {
+			return rel
+		}
+		return file
 	}
-	return report.Place{File: at.File, Line: at.Line, Column: at.Column, EndLine: at.Line, EndColumn: at.End}, found
+	return func(f *api.Finding) (report.Place, bool) {
+		at, found := manifest.Position{}, false
+		for i := range f.Evidence {
+			if at, found = lines.At(f.Evidence[i].Source); found {
+				break
+			}
+		}
+		if !found {
+			at, found = lines.Of(&f.Subject)
+		}
+		return report.Place{File: below(at.File), Line: at.Line, Column: at.Column, EndLine: at.Line, EndColumn: at.End}, found
+	}
 }
 
 func (r *evaluation) print(built *report.Report) error {
