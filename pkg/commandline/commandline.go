@@ -193,16 +193,6 @@ func shebang(text string) string {
 	return ""
 }
 
-// Interpreters lists the names that Run.Interpreter can have.
-func Interpreters() []string {
-	out := slices.Clone(shells)
-	for name := range languages {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
-}
-
 func (e *Evaluation) shell() *shell {
 	return &shell{e: e, dir: e.Dir, vars: map[string]value{}, funcs: map[string]*function{}}
 }

@@ -288,7 +288,8 @@ func FuzzCommand(f *testing.F) {
 				t.Errorf("%d installs, %d runs", len(r.Installs), len(r.Runs))
 			}
 			for _, run := range r.Runs {
-				if run.Interpreter != "" && !slices.Contains(append(Interpreters(), "java", "pwsh"), run.Interpreter) {
+				_, language := languages[run.Interpreter]
+				if !language && !slices.Contains(slices.Concat(shells, []string{"", "java", "pwsh"}), run.Interpreter) {
 					t.Errorf("interpreter %q", run.Interpreter)
 				}
 			}
