@@ -36,7 +36,7 @@ func newDiffCommand(env *Env) *cobra.Command {
 	var f diffFlags
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
-		Short: "Compare two reports: what is new, worse, fixed, or no longer measured",
+		Short: "Compare two runs: what is new, worse, fixed, or no longer measured",
 		Long: describe(`
 			Compares two reports (JSON or YAML), or saved facts, which are judged again by
 			this version first. One of the two can be -, which reads stdin. A finding is the
@@ -75,7 +75,7 @@ func newDiffCommand(env *Env) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	f.add(flags, show.Names())
-	flags.StringVar(&f.failOn, "fail-on", "", "Exit with status 1 if failures of at least this severity are new or worse: critical, high, medium, low.")
+	flags.StringVar(&f.failOn, "fail-on", "", "Exit with status 1 if failures of at least this severity are new, worse or newly measured: critical, high, medium, low.")
 	flags.BoolVar(&f.allowUnknown, "allow-unknown", false, "With --fail-on: do not exit with status 3 if something is no longer measured.")
 	flags.BoolVar(&f.showUnchanged, "show-unchanged", false, "Print findings that did not change too.")
 	flags.BoolVar(&f.otherCluster, "other-cluster", false, "Compare reports of two clusters by the names of their objects. Without it, they are refused.")

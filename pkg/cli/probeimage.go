@@ -40,7 +40,7 @@ func newProbeImageExportCommand(env *Env) *cobra.Command {
 			gap. The image holds the same bytes as the embedded probe, and nothing else. The
 			same version of the plugin always writes the same bytes.
 
-			Use it for more than 100 nodes: with the embedded probe each node reads some 5 MB
+			Use it for more than 100 nodes: with the embedded probe each node reads some 13 MB
 			from the API server. Use it also where a policy refuses code from ConfigMaps.
 
 			The archive is an OCI image layout in a tar file, for skopeo, crane (after tar -x),

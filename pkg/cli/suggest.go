@@ -43,8 +43,12 @@ func didYouMean(near []string) string {
 	return "; did you mean " + strings.Join(near[:len(near)-1], ", ") + " or " + near[len(near)-1] + "?"
 }
 
-// unknownCommand returns the error for a word that is not a command.
+// unknownCommand returns the error for a word that is not a command. Since secrets is both a
+// question and a command, people try the other questions too.
 func unknownCommand(cmd *cobra.Command, word string) error {
+	if slices.Contains(questionNames(), word) {
+		return fmt.Errorf("unknown command %q; for this question alone: %s --question %s", word, cmd.CommandPath(), word)
+	}
 	var names []string
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() {

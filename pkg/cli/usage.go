@@ -28,6 +28,10 @@ const (
   2  wrong usage or an error: nothing was compared
   3  with --fail-on: no such failure, but something is no longer measured
      (--allow-unknown makes this 0)`
+	verifyStatus = `  0  the report follows from the facts
+  1  it does not
+  2  wrong usage or an error: nothing was compared
+  3  it cannot be decided`
 	otherStatus = `  0  done
   2  wrong usage or an error`
 )
@@ -72,6 +76,8 @@ func usageOf(root, cmd *cobra.Command) string {
 	switch {
 	case cmd.Name() == "diff":
 		status = diffStatus
+	case cmd.Name() == "verify":
+		status = verifyStatus
 	case cmd.Flags().Lookup("fail-on") != nil:
 		status = reportStatus
 	}

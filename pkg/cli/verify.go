@@ -46,12 +46,11 @@ func newVerifyCommand(env *Env) *cobra.Command {
 			names the SHA-256 of the facts, of the waivers and the vulnerability database if
 			there were any, the time of judging, and the checks that ran.
 
-			The exit status is 0 if the report follows from the facts, 1 if it does not, and
-			3 if that cannot be decided: another version judged it, or it does not say from
-			which facts it was made. A digest is no signature: who holds both files can
-			change both. The documentation shows how to sign them.`),
+			It cannot be decided if another version judged the report, or if the report does
+			not say from which facts it was made. A digest is no signature: who holds both
+			files can change both. The documentation shows how to sign them.`),
 		Example: env.examples(`
-			# Of a run with --save-facts facts.json --output-file json=report.json, later or elsewhere
+			# Both files are of one run: --save-facts facts.json -o json > report.json
 			kubectl checklist verify facts.json report.json`),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
