@@ -98,6 +98,21 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// Each field of a subject is in the column of its name.
+func TestSubject(t *testing.T) {
+	r := &api.ChecklistReport{Findings: []api.Finding{{
+		Check: "a/b", Subject: fact.Subject{Kind: "Pod", Namespace: "ns", Name: "web", Container: "app", Node: "n1", Cluster: "blue", File: "a.yaml"},
+	}}}
+	got := rows(t, r, report.Options{})[0]
+	for column, want := range map[string]string{
+		"kind": "Pod", "namespace": "ns", "name": "web", "container": "app", "node": "n1", "cluster": "blue", "file": "a.yaml",
+	} {
+		if got[column] != want {
+			t.Errorf("%s: expected %q, found %q", column, want, got[column])
+		}
+	}
+}
+
 func TestCell(t *testing.T) {
 	for text, want := range map[string]string{
 		"":           "",
@@ -193,6 +208,15 @@ func TestControls(t *testing.T) {
 	}
 	if got = rows(t, r, report.Options{Mapping: "attack"}); find(KindUncovered, "T1613") == "(no record)" {
 		t.Error("T1613 has no record")
+	}
+	says := func(kind, part string) bool {
+		return slices.ContainsFunc(got, func(row map[string]string) bool { return row["kind"] == kind && strings.Contains(row["message"], part) })
+	}
+	if got = rows(t, r, report.Options{Mapping: "nsa"}); !says(KindMapping, "Findings are evidence") || !says(KindMapping, "can lack some") {
+		t.Errorf("no record says that the list of controls can lack some: %v", got)
+	}
+	if got = rows(t, r, report.Options{Mapping: "cis"}); !says(KindMapping, "Who runs the control plane is not known") || says(KindMapping, "can lack some") {
+		t.Errorf("expected the note on the provider, and no other, found %v", got)
 	}
 	r.Cluster.Provider = "aks"
 	if got = rows(t, r, report.Options{Mapping: "cis"}); !strings.Contains(find(KindMapping, "CIS Kubernetes Benchmark 2.0"), "AKS has a benchmark of its own") {
