@@ -114,7 +114,8 @@ func TestReadBack(t *testing.T) {
 				}
 			case c.Skipped != nil:
 				skipped++
-				if !strings.HasPrefix(c.Skipped.Message, "accepted: why ") && !strings.HasPrefix(c.Skipped.Message, "unknown: says ") {
+				accepted := strings.HasPrefix(c.Skipped.Message, "accepted: why ")
+				if !accepted && !strings.HasPrefix(c.Skipped.Message, "unknown: says ") || accepted != strings.Contains(c.Skipped.Body, "accepted by: ") {
 					t.Errorf("%s: %+v", name, c.Skipped)
 				}
 			default:
@@ -238,5 +239,21 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 func TestFullDisk(t *testing.T) {
 	if err := report.Print(full{}, newPrinter(report.Options{}), report.Of(sample("a"))); err == nil {
 		t.Error("no error")
+	}
+}
+
+// Of two findings whose subjects look the same, the second one's name has its fingerprint, which is
+// the same in each run.
+func TestSameNames(t *testing.T) {
+	finding := func(namespace, name string) api.Finding {
+		return api.Finding{Check: "secrets/a", Question: api.Secrets, Verdict: api.Fail, Subject: fact.Subject{Kind: "Secret", Namespace: namespace, Name: name}}
+	}
+	first, second := finding("shop", "a/b"), finding("shop/a", "b")
+	got := read(t, &api.ChecklistReport{Findings: []api.Finding{first, second}}, report.Options{}).Suite.Cases
+	if len(got) != 2 {
+		t.Fatalf("expected two cases, found %+v", got)
+	}
+	if want := got[0].Name + " #" + second.Fingerprint()[:12]; got[1].Name != want {
+		t.Errorf("expected %q, found %q", want, got[1].Name)
 	}
 }
