@@ -120,6 +120,24 @@ func TestScope(t *testing.T) {
 	}
 }
 
+// A file can answer a question twice. Both answers are shown, whatever their order: none hides the
+// other.
+func TestTwoAnswers(t *testing.T) {
+	for _, answers := range [][]api.AnswerWord{{api.Yes, api.No}, {api.No, api.Yes}} {
+		r := sample("a")
+		r.Answers = nil
+		for _, answer := range answers {
+			r.Answers = append(r.Answers, api.Answer{Question: api.Secrets, Answer: answer})
+		}
+		got := printed(t, r)
+		for _, line := range []string{`"no"} 1`, `"yes"} 1`, `"unknown"} 0`} {
+			if want := `kubectl_checklist_answer{question="secrets",answer=` + line + "\n"; !strings.Contains(got, want) {
+				t.Errorf("%q: %s is not there", answers, want)
+			}
+		}
+	}
+}
+
 func TestPromtool(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
