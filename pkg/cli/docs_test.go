@@ -636,6 +636,29 @@ func TestDocsFormatsAndStatuses(t *testing.T) {
 	}
 }
 
+// What each node reads of an embedded probe, in the air gap's page and in the help.
+func TestDocsProbeSize(t *testing.T) {
+	most := 0
+	for _, arch := range embedded.Architectures() {
+		probe, err := embedded.Probe(arch)
+		netProbe, netErr := embedded.NetProbe(arch)
+		if err != nil || netErr != nil {
+			t.Skip("not built: go test without make")
+		}
+		most = max(most, len(probe)+len(netProbe))
+	}
+	want := fmt.Sprintf("reads some %.0f MB from the API server", float64(most)/1e6)
+	help, err := os.ReadFile("testdata/help/checklist-probe-image-export.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"docs/air-gap.md": documentation(t)["docs/air-gap.md"].text, "the help": string(help)} {
+		if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
+			t.Errorf("%s: expected %q", name, want)
+		}
+	}
+}
+
 // The README fits two screens: 120 lines of 80 columns, links counted as they are shown.
 func TestReadmeLength(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(repository, "README.md"))
