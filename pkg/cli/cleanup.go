@@ -16,7 +16,7 @@ func newCleanupCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra.C
 		Use:   "cleanup",
 		Short: "Remove what an interrupted run left",
 		Long: describe(`
-			Removes the pods, config maps and jobs of runs. Removes the namespace if a run
+			Removes the pods, ConfigMaps and jobs of runs. Removes the namespace if a run
 			created it and it holds nothing else. A run that is still active loses its pods
 			too. Without this command, the cluster removes everything except the namespace
 			some minutes after a run was interrupted.`),

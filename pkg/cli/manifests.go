@@ -51,7 +51,7 @@ func newManifestsCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 			namespace, and roles with exactly the rights that a run uses, to read as well as
 			to create. Runs never create roles.
 
-			A run creates "run" itself: the namespace if it does not exist, a job, config maps
+			A run creates "run" itself: the namespace if it does not exist, a job, ConfigMaps
 			(printed here without their bytes), and a pod for each node. A run removes all of
 			these, except a namespace that existed before or that holds anything else.
 
@@ -365,7 +365,7 @@ func runHeader(docs []launch.Document) string {
 		"A namespace that existed before, or that holds anything else, stays.\n" +
 		"Placeholders are printed for what is known only during a run: the run's id (run), the\n" +
 		"owner's uid (set-at-creation), and the node's image or name if no cluster was asked.\n" +
-		"Config maps are printed without their bytes."
+		"ConfigMaps are printed without their bytes."
 }
 
 // writeGroup writes documents as a YAML stream, each with its comment. The header

@@ -493,7 +493,7 @@ func TestManifestsGroups(t *testing.T) {
 	}
 }
 
-// With the embedded probe, two pods and their config maps for each architecture.
+// With the embedded probe, two pods and their ConfigMaps for each architecture.
 func TestManifestsEmbedded(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("KUBECONFIG", "")
@@ -517,7 +517,7 @@ func TestManifestsEmbedded(t *testing.T) {
 			program := regexp.MustCompile(`-(loader|part-[0-9]+)$`).ReplaceAllString(o.Name, "")
 			maps[strings.TrimPrefix(program, "checklist-run-")]++
 			if len(o.Data)+len(o.BinaryData) > 0 {
-				t.Errorf("config map %s with its bytes", o.Name)
+				t.Errorf("ConfigMap %s with its bytes", o.Name)
 			}
 		}
 	}
@@ -528,7 +528,7 @@ func TestManifestsEmbedded(t *testing.T) {
 	}
 	for _, program := range []string{"amd64", "arm64", "net-amd64", "net-arm64"} {
 		if maps[program] < 2 {
-			t.Errorf("%d config maps of %s, want its loader and a part at least: %v", maps[program], program, maps)
+			t.Errorf("%d ConfigMaps of %s, want its loader and a part at least: %v", maps[program], program, maps)
 		}
 	}
 }

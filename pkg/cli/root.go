@@ -164,7 +164,7 @@ func newChecklistCommand(env *Env, config *genericclioptions.ConfigFlags) *cobra
 
 			What was not measured is unknown, with a reason. A run changes none of your
 			objects, and removes what it creates. If the plugin and its machine stop during
-			a run, the cluster removes pods and config maps some minutes later. An empty
+			a run, the cluster removes pods and ConfigMaps some minutes later. An empty
 			namespace can stay until you run the cleanup command.
 
 			ANSWER counts every pod. WORKLOADS leaves out the platform: kube-system, similar

@@ -84,7 +84,7 @@ func cleanUp(ctx context.Context, client Client, opts Options) (removed, left []
 		}
 		return err
 	})
-	read("config maps", func(namespace string) error {
+	read("ConfigMaps", func(namespace string) error {
 		l, err := client.Core.ConfigMaps(namespace).List(ctx, list)
 		if err == nil {
 			maps = l

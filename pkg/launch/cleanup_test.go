@@ -163,7 +163,7 @@ not deleted: job.batch/checklist-one-backup in namespace shop has the labels of 
 			},
 			removed: append(all[:len(all):len(all)], "namespace/kubectl-checklist"), left: []string{"namespace/shop"},
 		},
-		"a user who may list jobs and pods everywhere, config maps only there": {
+		"a user who may list jobs and pods everywhere, ConfigMaps only there": {
 			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {
 				return what == "GET configmaps" && !strings.Contains(r.URL.Path, "/namespaces/") && forbid(w, s)
 			},
@@ -191,7 +191,7 @@ not deleted: job.batch/checklist-one-backup in namespace shop has the labels of 
 				"configmap/checklist-one-amd64-loader", "configmap/checklist-two-amd64-loader", "job/checklist-two",
 				"namespace/kubectl-checklist", "namespace/shop", "pod/checklist-two-0000",
 			},
-			err: "listing config maps: x is forbidden: no\nlisting config maps in namespace kubectl-checklist: x is forbidden: no",
+			err: "listing ConfigMaps: x is forbidden: no\nlisting ConfigMaps in namespace kubectl-checklist: x is forbidden: no",
 		},
 		"what cannot be removed is named, the rest goes": {
 			intercept: func(s *apiServer, w http.ResponseWriter, r *http.Request, what string) bool {

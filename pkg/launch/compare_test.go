@@ -284,7 +284,7 @@ func TestComparePod(t *testing.T) {
 			},
 			want: []string{`spec.volumes[token]: sent nothing, returned one named "token"`},
 		},
-		"another config map": {
+		"another ConfigMap": {
 			edit: func(p *corev1.Pod) { p.Spec.Volumes[0].Projected.Sources[0].ConfigMap.Name = "theirs" },
 			want: []string{`spec.volumes[checklist].projected.sources[0].configMap.name: sent "checklist-run1-amd64-loader", returned "theirs"`},
 		},

@@ -45,7 +45,7 @@
 //   - The run keeps the UIDs that creates return. It uses only statuses, logs and
 //     deletes of these UIDs. A log is found by name, so the run reads the pod before
 //     and after the log, and compares it with what was sent each time.
-//   - After a pod has ended, the run reads the config maps that it mounted again.
+//   - After a pod has ended, the run reads the ConfigMaps that it mounted again.
 //     They are immutable, so with the same UID they had our content all the time. If
 //     one was replaced, the answer is refused, the gap says that foreign code may
 //     have run on that node, and no more pods are created.
@@ -58,7 +58,7 @@
 //     can be proved: that nobody turned an existing object into the one that is about
 //     to be deleted. Its name never changes, and holds the run id of its label. Other
 //     fields that never change are those of a probe's object (the pod's container, a
-//     config map's keys and immutability, a job of no completions). Somebody may
+//     ConfigMap's keys and immutability, a job of no completions). Somebody may
 //     have created an object that looks like ours. Then that object is deleted, by
 //     its UID, and no other. Something else with our labels is named and not
 //     deleted. A namespace counts as a run's by its label and annotation. Anyone who
@@ -69,7 +69,7 @@
 //
 // A pod of level net has the host's network and no other right: uid 65534, no capability,
 // no hostPID, no token, the runtime's own SELinux type. It runs another program
-// (package netprobe), embedded in config maps of its own. It waits for the first pod's
+// (package netprobe), embedded in ConfigMaps of its own. It waits for the first pod's
 // answer, because that says where the cluster's programs listen (ListenersOf). It has what
 // is left of Options.Timeout. If it fails, only the kinds of level net are gaps; if the
 // first pod fails, only the others are. An answer holds only the kinds of its own pod. An
@@ -94,7 +94,7 @@
 //   - patch or update pods/status, which kubelets may do for the pods of their own
 //     node: to write an answer. A small answer is only in the status. The run does
 //     not see this.
-//   - delete and create config maps: to swap the loader or a part between create and
+//   - delete and create ConfigMaps: to swap the loader or a part between create and
 //     mount. The run sees this afterwards and refuses the answer. The loader may have
 //     run by then. A part that was swapped does not run: the loader compares hashes.
 //   - delete pods or jobs: to stop the run, or some of its nodes. These are gaps.

@@ -127,7 +127,7 @@ func (o *Options) releaseNamespace(ctx context.Context, namespace, run string, o
 }
 
 // othersIn names an object in a namespace that is not our own. Anything else that runs
-// there has pods. What people put or keep there are config maps, secrets, claims and
+// there has pods. What people put or keep there are ConfigMaps, secrets, claims and
 // services. The last three are looked at only if the user may list them. A run does not
 // need that right.
 func (o *Options) othersIn(ctx context.Context, namespace string, own own) (found string, err error) {
@@ -156,14 +156,14 @@ func (o *Options) othersIn(ctx context.Context, namespace string, own own) (foun
 		// A run's parts are large, so only metadata is requested.
 		configs, err := o.metadata(ctx, namespace, "configmaps", "")
 		if err != nil {
-			return fmt.Errorf("listing config maps in namespace %s: %w", namespace, err)
+			return fmt.Errorf("listing ConfigMaps in namespace %s: %w", namespace, err)
 		}
 		for i := range configs {
 			switch name := configs[i].Name; name {
 			case "kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert": // in every namespace
 			default:
 				if !own.configMap(&configs[i]) {
-					found = "config map " + name + " is in it"
+					found = "ConfigMap " + name + " is in it"
 				}
 			}
 		}

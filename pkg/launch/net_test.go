@@ -118,7 +118,7 @@ func TestEachNodeGetsBothPods(t *testing.T) {
 		if s.most != 2 {
 			t.Errorf("%d pods at once, expected 2: a node's second pod has its slot", s.most)
 		}
-		wantLines := []string{"creating in namespace kubectl-checklist (new): 1 job, 4 config maps, 3 pods (one for each node, 2 at once) " +
+		wantLines := []string{"creating in namespace kubectl-checklist (new): 1 job, 4 ConfigMaps, 3 pods (one for each node, 2 at once) " +
 			"with hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH, and then 3 pods (one for each node, 2 at once) with the host's network, uid 65534, " +
 			"no capability, for TLS handshakes with what listens on the node itself (at most 8 connections to each listener, one request without " +
 			"credentials among them); not privileged, no host mount, no token; the run removes everything at its end; --no-probe creates nothing"}
@@ -479,7 +479,7 @@ func TestProgramThatIsNotBuilt(t *testing.T) {
 		if diff := cmp.Diff(gapsAbout("a", f, fact.NodeTLS, fact.ServerTLS), gaps); diff != "" {
 			t.Errorf("gaps (-want +got):\n%s", diff)
 		}
-		if !strings.Contains(announced, ", 6 config maps, 2 pods (one for each node, 2 at once) with hostPID") || !strings.Contains(announced, ", and then 1 pod with the host's network") {
+		if !strings.Contains(announced, ", 6 ConfigMaps, 2 pods (one for each node, 2 at once) with hostPID") || !strings.Contains(announced, ", and then 1 pod with the host's network") {
 			t.Errorf("announced %q", announced)
 		}
 		s.wantLeft()

@@ -39,7 +39,7 @@ func (o *Options) pods() *kind {
 }
 
 func (o *Options) configs() *kind {
-	return &kind{"configmaps", "config map", o.Client.Core.RESTClient(), configMapShape()}
+	return &kind{"configmaps", "ConfigMap", o.Client.Core.RESTClient(), configMapShape()}
 }
 
 func (o *Options) jobs() *kind {
@@ -312,11 +312,11 @@ func foreign(node string) string {
 	return fmt.Sprintf("code that is not the probe's may have run on node %q", bounded(node))
 }
 
-// intact checks, after a pod has ended, that the config maps that it mounts are still
-// those that this run created. An immutable config map cannot be changed or become
+// intact checks, after a pod has ended, that the ConfigMaps that it mounts are still
+// those that this run created. An immutable ConfigMap cannot be changed or become
 // mutable again, and a UID is given only once. So with the same UID it was there all the
 // time, with our content. Metadata is enough for this, without the megabytes that the
-// config maps hold.
+// ConfigMaps hold.
 func (s *session) intact(ctx context.Context, node string, mounted []*corev1.ConfigMap) *Failure {
 	if len(mounted) == 0 {
 		return nil
@@ -329,7 +329,7 @@ func (s *session) intact(ctx context.Context, node string, mounted []*corev1.Con
 		return err
 	})
 	if err != nil {
-		f := s.refused("checking that the probe's config maps are those that were created", err)
+		f := s.refused("checking that the probe's ConfigMaps are those that were created", err)
 		f.Hint = "without that proof the probe's answer does not count"
 		return f
 	}
@@ -344,9 +344,9 @@ func (s *session) intact(ctx context.Context, node string, mounted []*corev1.Con
 		}
 		f := &Failure{
 			Reason: fact.NotOurs,
-			Detail: fmt.Sprintf("config map %s in namespace %s %s during the run; the probe's answer was refused; %s",
+			Detail: fmt.Sprintf("ConfigMap %s in namespace %s %s during the run; the probe's answer was refused; %s",
 				m.Name, s.Namespace, what, foreign(node)),
-			Hint: "find out who can write config maps there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to",
+			Hint: "find out who can write ConfigMaps there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to",
 		}
 		s.mu.Lock()
 		s.spoiled = f
@@ -366,7 +366,7 @@ func (s *session) stopped() *Failure {
 	}
 	return &Failure{
 		Reason: s.spoiled.Reason, Hint: s.spoiled.Hint,
-		Detail: "no pod was created, because a config map of the probe was replaced during the run",
+		Detail: "no pod was created, because a ConfigMap of the probe was replaced during the run",
 	}
 }
 
@@ -504,7 +504,7 @@ func (o *Options) learn(ctx context.Context, pod *corev1.Pod) learned {
 
 // What can be proved about an object after its run was killed: that nobody turned an
 // existing object into it. A name never changes. Nor do a pod's list of containers, the
-// content of an immutable config map, or a Job's completions. Labels do change, and
+// content of an immutable ConfigMap, or a Job's completions. Labels do change, and
 // anybody who may patch an object can add ours. So cleanup deletes only objects that
 // have both. Other objects with our label are named and not deleted.
 

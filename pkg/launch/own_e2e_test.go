@@ -508,7 +508,7 @@ func TestE2ERenamedImage(t *testing.T) {
 	r.stays()
 }
 
-// A webhook changes the job or a config map: no pod is created.
+// A webhook changes the job or a ConfigMap: no pod is created.
 func TestE2EWebhookOnOthers(t *testing.T) {
 	for name, tc := range map[string]struct {
 		resource, group string
@@ -552,7 +552,7 @@ func TestE2EWebhookOnOthers(t *testing.T) {
 	}
 }
 
-// Somebody deletes a config map and creates another one by its name, between our
+// Somebody deletes a ConfigMap and creates another one by its name, between our
 // create and the mount. A foreign loader runs, and the gap says so; its answer,
 // which is whole, is refused. A foreign part does not get past our loader.
 func TestE2ESwappedConfigMap(t *testing.T) {
@@ -641,7 +641,7 @@ func TestE2EPlanted(t *testing.T) {
 				}, metav1.CreateOptions{})
 				return err
 			},
-			what: "config map checklist-" + run + "-" + runtime.GOARCH + "-loader exists in namespace",
+			what: "ConfigMap checklist-" + run + "-" + runtime.GOARCH + "-loader exists in namespace",
 		},
 		"a part": {
 			plant: func(r *real) error {
@@ -651,7 +651,7 @@ func TestE2EPlanted(t *testing.T) {
 				}, metav1.CreateOptions{})
 				return err
 			},
-			what: "config map checklist-" + run + "-" + runtime.GOARCH + "-part-01 exists in namespace",
+			what: "ConfigMap checklist-" + run + "-" + runtime.GOARCH + "-part-01 exists in namespace",
 		},
 		"a job": {
 			plant: func(r *real) error {

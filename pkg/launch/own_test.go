@@ -115,11 +115,11 @@ func TestChangedByAWebhook(t *testing.T) {
 				var want fact.Gap
 				created := map[string]int{}
 				if when == "always" || when == "in dry runs" {
-					want.Detail = "trying to create a " + strings.ToLower(strings.Replace(tc.what, "Map", " map", 1)) + " in namespace kubectl-checklist: a webhook or policy of this cluster changes it: " + tc.change
+					want.Detail = "trying to create a " + strings.NewReplacer("Pod", "pod", "Job", "job").Replace(tc.what) + " in namespace kubectl-checklist: a webhook or policy of this cluster changes it: " + tc.change
 				} else {
 					doing := map[string]string{
 						"Pod": "creating the probe's pod", "Job": "creating the job that removes everything if this run is killed",
-						"ConfigMap": "creating a config map with a part of the probe",
+						"ConfigMap": "creating a ConfigMap with a part of the probe",
 					}[tc.what]
 					want.Detail = doing + ": a webhook or policy of this cluster changes it: " + tc.change
 					if tc.what == "Pod" {
@@ -258,7 +258,7 @@ func TestFieldsOfALaterServer(t *testing.T) {
 			},
 			want: gapsOf("a", fact.AdmissionDenied, "trying to create a pod in namespace kubectl-checklist: "+change, hint),
 		},
-		"of a job or config map's metadata": {
+		"of a job or ConfigMap's metadata": {
 			newer: func(what string, t tree) {
 				t["metadata"].(tree)["shard"] = "x"
 				if strings.Contains(what, "Job") {
@@ -333,11 +333,11 @@ func TestPlanted(t *testing.T) {
 		},
 		"a loader": {
 			plant: func(s *apiServer) { s.maps[loader] = configs[0].DeepCopy() },
-			want:  refused("config map", "configmaps", loader, "it existed before"), left: "configmap/" + loader,
+			want:  refused("ConfigMap", "configmaps", loader, "it existed before"), left: "configmap/" + loader,
 		},
 		"a part, with our very bytes": {
 			plant: func(s *apiServer) { s.maps[part] = configs[1].DeepCopy() },
-			want:  refused("config map", "configmaps", part, noWord), left: "configmap/" + part,
+			want:  refused("ConfigMap", "configmaps", part, noWord), left: "configmap/" + part,
 		},
 		"a pod": {
 			plant: func(s *apiServer) {
@@ -430,9 +430,9 @@ func TestLostAnswerAndSomethingElseThere(t *testing.T) {
 			if err != nil || len(gaps) != 2 {
 				t.Fatalf("gaps %v, error %v", gaps, err)
 			}
-			reason, detail := fact.AdmissionDenied, "creating a config map with a part of the probe: a webhook or policy of this cluster changes it: "
+			reason, detail := fact.AdmissionDenied, "creating a ConfigMap with a part of the probe: a webhook or policy of this cluster changes it: "
 			if tc.why != "" {
-				reason, detail = fact.NotOurs, "config map checklist-run1-amd64-loader exists in namespace kubectl-checklist, and this run did not create it: "+tc.why
+				reason, detail = fact.NotOurs, "ConfigMap checklist-run1-amd64-loader exists in namespace kubectl-checklist, and this run did not create it: "+tc.why
 			}
 			if gaps[0].Reason != reason || !strings.HasPrefix(gaps[0].Detail, detail) {
 				t.Errorf("%s: %s, expected %s: %s", gaps[0].Reason, gaps[0].Detail, reason, detail)
@@ -473,11 +473,11 @@ func TestAnswersThatNeverArrive(t *testing.T) {
 	}
 }
 
-// Config maps are swapped, and pods are replaced or changed, during the run. Then even a
+// ConfigMaps are swapped, and pods are replaced or changed, during the run. Then even a
 // complete and valid answer is refused.
 func TestSwappedWhileTheRunLasts(t *testing.T) {
 	const (
-		mapHint = "find out who can write config maps there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to"
+		mapHint = "find out who can write ConfigMaps there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to"
 		podHint = "find out who can create pods there (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to"
 		patched = "find out who can patch pods in namespace kubectl-checklist (the audit log shows who did); use --probe-namespace with a namespace that nobody else can write to"
 		changed = "someone changed the probe's pod checklist-run1-0000 while it ran: "
@@ -523,7 +523,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 				locked(s, func() { s.maps["checklist-run1-amd64-loader"].UID = "theirs" })
 				s.succeed(pod.Name, answer(t, "a"))
 			},
-			want: gapsOf("a", fact.NotOurs, "config map checklist-run1-amd64-loader in namespace kubectl-checklist was replaced during the run; "+
+			want: gapsOf("a", fact.NotOurs, "ConfigMap checklist-run1-amd64-loader in namespace kubectl-checklist was replaced during the run; "+
 				"the probe's answer was refused; "+ranForeign, mapHint),
 			left: []string{"configmap/checklist-run1-amd64-loader"},
 		},
@@ -532,7 +532,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 				locked(s, func() { delete(s.maps, "checklist-run1-amd64-part-00") })
 				s.succeed(pod.Name, answer(t, "a"))
 			},
-			want: gapsOf("a", fact.NotOurs, "config map checklist-run1-amd64-part-00 in namespace kubectl-checklist was deleted during the run; "+
+			want: gapsOf("a", fact.NotOurs, "ConfigMap checklist-run1-amd64-part-00 in namespace kubectl-checklist was deleted during the run; "+
 				"the probe's answer was refused; "+ranForeign, mapHint),
 		},
 		"the loader, and the probe fails": {
@@ -540,11 +540,11 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 				locked(s, func() { s.maps["checklist-run1-amd64-loader"].UID = "theirs" })
 				s.end(pod.Name, corev1.PodFailed, corev1.ContainerStateTerminated{ExitCode: 1})
 			},
-			want: gapsOf("a", fact.NotOurs, "config map checklist-run1-amd64-loader in namespace kubectl-checklist was replaced during the run; "+
+			want: gapsOf("a", fact.NotOurs, "ConfigMap checklist-run1-amd64-loader in namespace kubectl-checklist was replaced during the run; "+
 				"the probe's answer was refused; "+ranForeign, mapHint),
 			left: []string{"configmap/checklist-run1-amd64-loader"},
 		},
-		"config maps that cannot be looked at again": {
+		"ConfigMaps that cannot be looked at again": {
 			kubelet: func(s *apiServer, pod *corev1.Pod) {
 				s.succeed(pod.Name, answer(t, "a"))
 			},
@@ -558,7 +558,7 @@ func TestSwappedWhileTheRunLasts(t *testing.T) {
 					return true
 				}
 			},
-			want: gapsOf("a", fact.AdmissionDenied, `checking that the probe's config maps are those that were created: configmaps is forbidden: no`,
+			want: gapsOf("a", fact.AdmissionDenied, `checking that the probe's ConfigMaps are those that were created: configmaps is forbidden: no`,
 				"without that proof the probe's answer does not count"),
 		},
 		"the pod, by one that has an answer": {
@@ -721,14 +721,14 @@ func TestNoMorePodsAfterASwap(t *testing.T) {
 		}
 		for i, g := range gaps {
 			foreign := strings.HasSuffix(g.Detail, "may have run on node \"a\"")
-			if g.Reason != fact.NotOurs || foreign != (i < 2) || !foreign && g.Detail != "no pod was created, because a config map of the probe was replaced during the run" {
+			if g.Reason != fact.NotOurs || foreign != (i < 2) || !foreign && g.Detail != "no pod was created, because a ConfigMap of the probe was replaced during the run" {
 				t.Errorf("gap %+v", g)
 			}
 		}
 		if n := s.count("POST pods"); n != 1 {
 			t.Errorf("%d pods, expected one", n)
 		}
-		// Somebody else's config map is in it, so that the namespace stays too.
+		// Somebody else's ConfigMap is in it, so that the namespace stays too.
 		s.wantLeft("configmap/checklist-run1-amd64-loader", "namespace/kubectl-checklist")
 	})
 }
@@ -784,32 +784,32 @@ func TestLooksLikeOurs(t *testing.T) {
 		return looksLikeOurConfigMap(c)
 	}
 	for name, tc := range map[string]struct{ got, want bool }{
-		"a pod":                              {pod(meta("checklist-one-0000"), "probe"), true},
-		"a second pod":                       {pod(meta("checklist-one-0012-1"), "probe"), true},
-		"a pod of level net":                 {pod(meta("checklist-one-net-0000"), "probe"), true},
-		"its second try":                     {pod(meta("checklist-one-net-0000-1"), "probe"), true},
-		"a pod of another level":             {pod(meta("checklist-one-web-0000"), "probe"), false},
-		"a loader of level net":              {config(meta("checklist-one-net-amd64-loader"), true, "loader", "size"), true},
-		"a part of level net":                {config(meta("checklist-one-net-arm64-part-00"), true, "part.00"), true},
-		"a part of another level":            {config(meta("checklist-one-web-arm64-part-00"), true, "part.00"), false},
-		"a pod with a sidecar":               {pod(meta("checklist-one-0000"), "istio-proxy", "probe"), true},
-		"the 10,001st pod":                   {pod(meta("checklist-one-10000"), "probe"), true},
-		"a pod of a run with a hyphen":       {pod(meta("checklist-a-b-0000", run("a-b")), "probe"), true},
-		"a pod with another name":            {pod(meta("web"), "probe"), false},
-		"a pod with a name of another run":   {pod(meta("checklist-two-0000"), "probe"), false},
-		"a pod with a longer name":           {pod(meta("checklist-one-0000-x"), "probe"), false},
-		"a pod without a run":                {pod(meta("checklist--0000", run("")), "probe"), false},
-		"a pod managed by another":           {pod(meta("checklist-one-0000", func(m *metav1.ObjectMeta) { m.Labels[LabelManagedBy] = "helm" }), "probe"), false},
-		"a pod with another container":       {pod(meta("checklist-one-0000"), "web"), false},
-		"a job":                              {job(meta("checklist-one"), 0), true},
-		"a job that runs something":          {job(meta("checklist-one"), 1), false},
-		"a job with another name":            {job(meta("backup"), 0), false},
-		"a loader":                           {config(meta("checklist-one-amd64-loader"), true, "loader", "size"), true},
-		"a part":                             {config(meta("checklist-one-arm64-part-07"), true, "part.07"), true},
-		"a config map that can be changed":   {config(meta("checklist-one-arm64-part-07"), false, "part.07"), false},
-		"a config map with something else":   {config(meta("checklist-one-arm64-part-07"), true, "password"), false},
-		"a config map with another name":     {config(meta("settings"), true, "part.07"), false},
-		"a config map of an unknown machine": {config(meta("checklist-one-vax-loader"), true, "loader"), false},
+		"a pod":                             {pod(meta("checklist-one-0000"), "probe"), true},
+		"a second pod":                      {pod(meta("checklist-one-0012-1"), "probe"), true},
+		"a pod of level net":                {pod(meta("checklist-one-net-0000"), "probe"), true},
+		"its second try":                    {pod(meta("checklist-one-net-0000-1"), "probe"), true},
+		"a pod of another level":            {pod(meta("checklist-one-web-0000"), "probe"), false},
+		"a loader of level net":             {config(meta("checklist-one-net-amd64-loader"), true, "loader", "size"), true},
+		"a part of level net":               {config(meta("checklist-one-net-arm64-part-00"), true, "part.00"), true},
+		"a part of another level":           {config(meta("checklist-one-web-arm64-part-00"), true, "part.00"), false},
+		"a pod with a sidecar":              {pod(meta("checklist-one-0000"), "istio-proxy", "probe"), true},
+		"the 10,001st pod":                  {pod(meta("checklist-one-10000"), "probe"), true},
+		"a pod of a run with a hyphen":      {pod(meta("checklist-a-b-0000", run("a-b")), "probe"), true},
+		"a pod with another name":           {pod(meta("web"), "probe"), false},
+		"a pod with a name of another run":  {pod(meta("checklist-two-0000"), "probe"), false},
+		"a pod with a longer name":          {pod(meta("checklist-one-0000-x"), "probe"), false},
+		"a pod without a run":               {pod(meta("checklist--0000", run("")), "probe"), false},
+		"a pod managed by another":          {pod(meta("checklist-one-0000", func(m *metav1.ObjectMeta) { m.Labels[LabelManagedBy] = "helm" }), "probe"), false},
+		"a pod with another container":      {pod(meta("checklist-one-0000"), "web"), false},
+		"a job":                             {job(meta("checklist-one"), 0), true},
+		"a job that runs something":         {job(meta("checklist-one"), 1), false},
+		"a job with another name":           {job(meta("backup"), 0), false},
+		"a loader":                          {config(meta("checklist-one-amd64-loader"), true, "loader", "size"), true},
+		"a part":                            {config(meta("checklist-one-arm64-part-07"), true, "part.07"), true},
+		"a ConfigMap that can be changed":   {config(meta("checklist-one-arm64-part-07"), false, "part.07"), false},
+		"a ConfigMap with something else":   {config(meta("checklist-one-arm64-part-07"), true, "password"), false},
+		"a ConfigMap with another name":     {config(meta("settings"), true, "part.07"), false},
+		"a ConfigMap of an unknown machine": {config(meta("checklist-one-vax-loader"), true, "loader"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.got != tc.want {

@@ -95,7 +95,7 @@ func (o *Options) preflight(ctx context.Context, plan *Plan, refused map[fact.Le
 	return stand, known, f
 }
 
-// tryPods sends the Job, and of each level a config map and one pod of the plan, to the
+// tryPods sends the Job, and of each level a ConfigMap and one pod of the plan, to the
 // server as dry runs. The server must return what was sent. Fields that the server adds to
 // every pod, and that this version does not know, are learned. A level whose objects are
 // refused is noted in refused; those that are in it are not tried.
@@ -159,10 +159,10 @@ func (o *Options) tryPod(ctx context.Context, plan *Plan, level fact.Level) (lea
 		digest = sha256.Sum256(probe)
 		found, err := o.try(ctx, o.configs(), maps[0], new(corev1.ConfigMap))
 		if err != nil && !noDryRun(err) {
-			return nil, o.refused(doing("config map"), err)
+			return nil, o.refused(doing("ConfigMap"), err)
 		}
 		if len(found) > 0 {
-			return nil, o.changed(doing("config map"), found)
+			return nil, o.changed(doing("ConfigMap"), found)
 		}
 	}
 	pod := o.pod(podOf{node: target.Node, image: plan.image(target, 0), digest: digest, level: level, oneHostIP: target.OneHostIP}, maps)

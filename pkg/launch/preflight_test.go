@@ -40,7 +40,7 @@ func TestPreflight(t *testing.T) {
 				Detail: "rights that the probe needs are missing: create configmaps, list configmaps, delete configmaps, get pods/log in namespace kubectl-checklist",
 			},
 		},
-		"rights on config maps do not matter with an image": {
+		"rights on ConfigMaps do not matter with an image": {
 			exists: true, denied: " configmaps nodes ", edit: func(o *Options) { o.Image = "example.com/probe:1" },
 		},
 		"the right to make namespaces matters where it is absent": {
@@ -223,16 +223,16 @@ func TestAnnouncementOfManyNodes(t *testing.T) {
 	advice := func(size string) string {
 		return "; each of 101 nodes reads " + size + " from the API server; --probe-image with an image in a registry avoids that, and probe-image export writes one"
 	}
-	if line := line(false, 101, nil); !strings.HasSuffix(line, advice("4.9 MB")) || !strings.Contains(line, ", 6 config maps,") {
+	if line := line(false, 101, nil); !strings.HasSuffix(line, advice("4.9 MB")) || !strings.Contains(line, ", 6 ConfigMaps,") {
 		t.Errorf("101 nodes: %s", line)
 	}
-	if line := line(true, 101, nil); !strings.HasSuffix(line, advice("7.9 MB")) || !strings.Contains(line, ", 10 config maps,") {
+	if line := line(true, 101, nil); !strings.HasSuffix(line, advice("7.9 MB")) || !strings.Contains(line, ", 10 ConfigMaps,") {
 		t.Errorf("101 nodes and handshakes: %s", line)
 	}
 	if line := line(false, 100, nil); strings.Contains(line, "reads") {
 		t.Errorf("100 nodes: %s", line)
 	}
-	if line := line(true, 101, func(p *Plan) { p.Embedded = false }); strings.Contains(line, "reads") || strings.Contains(line, "config maps") {
+	if line := line(true, 101, func(p *Plan) { p.Embedded = false }); strings.Contains(line, "reads") || strings.Contains(line, "ConfigMaps") {
 		t.Errorf("101 nodes with an image: %s", line)
 	}
 }

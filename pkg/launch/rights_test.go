@@ -238,7 +238,7 @@ func TestRightsDoc(t *testing.T) {
 		"`kubectl checklist manifests --only grants` prints these rights as roles. It takes the flags of the run\n" +
 		"(`--probe-image`, `--probe-namespace`, `--no-probe`), and `--bind` adds bindings. `kubectl checklist`, `nodes` and\n" +
 		"`secrets` need no other rights. (`pods TYPE/NAME` also reads the named object, as kubectl does. `cleanup` also looks\n" +
-		"into other namespaces, if its user may list pods, jobs, config maps and namespaces there.)\n\n" +
+		"into other namespaces, if its user may list pods, jobs, ConfigMaps and namespaces there.)\n\n" +
 		"Three of these rights are strong:\n\n" +
 		"- `create pods` in the probe's namespace. The namespace admits pods with hostPID and hostNetwork, so anyone who may\n" +
 		"  create pods there can become root on every node.\n" +

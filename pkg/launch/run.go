@@ -52,7 +52,7 @@ type session struct {
 	failed int
 	past   bool // a pod of this run has come and gone
 	ledger
-	// spoiled is set after a config map of the run was replaced. Then no more pods
+	// spoiled is set after a ConfigMap of the run was replaced. Then no more pods
 	// are created.
 	spoiled *Failure
 }
@@ -239,7 +239,7 @@ func (s *session) announcement(stand standing, probes map[program][]byte) string
 				n += len(configs)
 			}
 		}
-		fmt.Fprintf(&line, ", %d config maps", n)
+		fmt.Fprintf(&line, ", %d ConfigMaps", n)
 	}
 	for i, level := range levels {
 		pods := len(s.podsOf(level))
@@ -378,7 +378,7 @@ func (s *session) run(ctx context.Context, stand standing, probes map[program][]
 	return results, nil
 }
 
-// bring creates the config maps with the program of a level.
+// bring creates the ConfigMaps with the program of a level.
 func (s *session) bring(ctx context.Context, level fact.Level, probes map[program][]byte) *Failure {
 	for _, arch := range s.plan.Archs {
 		p := programOf(level, arch)
@@ -390,7 +390,7 @@ func (s *session) bring(ctx context.Context, level fact.Level, probes map[progra
 			return noProbe(err)
 		}
 		for _, m := range configs {
-			const doing = "creating a config map with a part of the probe"
+			const doing = "creating a ConfigMap with a part of the probe"
 			var created corev1.ConfigMap
 			found, err := s.put(ctx, s.configs(), m, &created)
 			if err != nil {
@@ -506,5 +506,5 @@ func (s *session) leave(run context.Context) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w; the cluster removes pods and config maps within %s; to remove the rest: kubectl checklist cleanup", errors.Join(errs...), s.ttl())
+	return fmt.Errorf("%w; the cluster removes pods and ConfigMaps within %s; to remove the rest: kubectl checklist cleanup", errors.Join(errs...), s.ttl())
 }

@@ -75,7 +75,7 @@ func TestRunMeasuresEveryNodeAndLeavesNothing(t *testing.T) {
 		if diff := cmp.Diff([]string{"1 0 3", "2 0 3", "3 0 3"}, progress); diff != "" {
 			t.Errorf("progress (-want +got):\n%s", diff)
 		}
-		want := []string{"creating in namespace kubectl-checklist (new): 1 job, 2 config maps, 3 pods (one for each node, 3 at once) " +
+		want := []string{"creating in namespace kubectl-checklist (new): 1 job, 2 ConfigMaps, 3 pods (one for each node, 3 at once) " +
 			"with hostPID, uid 0, SYS_PTRACE, DAC_READ_SEARCH; not privileged, no host mount, no token; the run removes everything at its end; " +
 			"--no-probe creates nothing"}
 		if diff := cmp.Diff(want, lines); diff != "" {
@@ -619,7 +619,7 @@ func TestWhatCannotBeRemovedIsNamed(t *testing.T) {
 			return false
 		}
 		measured, _, err := Measure(t.Context(), s.options(), factNodes("a"))
-		want := `removing job checklist-run1: jobs "x" is forbidden: no; the cluster removes pods and config maps within 1m5s; to remove the rest: kubectl checklist cleanup`
+		want := `removing job checklist-run1: jobs "x" is forbidden: no; the cluster removes pods and ConfigMaps within 1m5s; to remove the rest: kubectl checklist cleanup`
 		if err == nil || err.Error() != want {
 			t.Errorf("error %q, expected %q", err, want)
 		}
@@ -664,13 +664,13 @@ func TestNamespaceIsDeletedOnlyByWhoMadeItAndWhenNobodyElseUsesIt(t *testing.T) 
 			change: func(s *apiServer) { s.pods["web"] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web"}} },
 			want:   []string{"namespace/kubectl-checklist", "pod/web"},
 		},
-		"a config map of somebody keeps it": {
+		"a ConfigMap of somebody keeps it": {
 			change: func(s *apiServer) {
 				s.maps["notes"] = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "notes"}}
 			},
 			want: []string{"configmap/notes", "namespace/kubectl-checklist"},
 		},
-		"the cluster's own config map does not": {
+		"the cluster's own ConfigMap does not": {
 			change: func(s *apiServer) {
 				s.maps["kube-root-ca.crt"] = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt"}}
 			},
