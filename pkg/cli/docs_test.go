@@ -636,6 +636,26 @@ func TestDocsFormatsAndStatuses(t *testing.T) {
 	}
 }
 
+// The architecture names each package, so that a reader of the code finds what it is for.
+func TestDocsPackages(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(repository, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"pkg", "pkg/report"} {
+		entries, err := os.ReadDir(filepath.Join(repository, filepath.FromSlash(dir)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			name := entry.Name()
+			if entry.IsDir() && name != "testdata" && !regexp.MustCompile("`("+dir+"/)?"+name+"[`/]").Match(raw) {
+				t.Errorf("docs/architecture.md does not name %s/%s", dir, name)
+			}
+		}
+	}
+}
+
 // What each node reads of an embedded probe, in the air gap's page and in the help.
 func TestDocsProbeSize(t *testing.T) {
 	most := 0
