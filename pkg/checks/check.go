@@ -138,6 +138,15 @@ func (c Check) UsesKind(kind fact.Kind) bool {
 // stored, at least in part.
 func (c Check) Measures() bool { return c.Basis == api.Measured }
 
+// Bases says for people what verdicts of the check rest on: "declared", "measured", or
+// "declared, measured" for one that is declared by pods and, where it was read, measured.
+func (c Check) Bases() string {
+	if c.NeedsKind(fact.Pods) && len(c.Uses) > 0 {
+		return string(api.Declared) + ", " + string(api.Measured)
+	}
+	return string(c.Basis)
+}
+
 // NeedsKind reports whether the check needs facts of this kind.
 func (c Check) NeedsKind(kind fact.Kind) bool {
 	for _, k := range c.Needs {

@@ -229,7 +229,7 @@ func (e explanation) check(c checks.Check) error {
 	}
 	field("TITLE", c.Title)
 	field("SEVERITY", "at most "+string(c.Severity))
-	field("BASIS", string(c.Basis))
+	field("BASIS", c.Bases())
 	field("NEEDS", words(c.Needs))
 	if len(c.Uses) > 0 {
 		field("USES", words(c.Uses)+" (if they were read)")

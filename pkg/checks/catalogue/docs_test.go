@@ -21,7 +21,7 @@ func markdown() string {
 		"some of the cluster only; else yes. A question gets the worst answer of its parts, and a yes needs a finding that was measured.\n\n")
 	b.WriteString("| check | severity | basis | what it asserts |\n| --- | --- | --- | --- |\n")
 	for _, c := range All() {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", c.ID, anchor(c.ID), c.Severity, basis(c), c.Title)
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", c.ID, anchor(c.ID), c.Severity, c.Bases(), c.Title)
 	}
 	for _, info := range checks.Questions() {
 		fmt.Fprintf(&b, "\n## %d. %s\n", info.Number, info.Text)
@@ -58,7 +58,7 @@ func writeParts(b *strings.Builder, question api.Question) {
 
 func writeCheck(b *strings.Builder, c checks.Check) {
 	fmt.Fprintf(b, "\n### %s\n\n%s.\n\n", c.ID, c.Title)
-	fmt.Fprintf(b, "Severity at most %s, %s. Needs %s", c.Severity, basis(c), kinds(c.Needs))
+	fmt.Fprintf(b, "Severity at most %s, %s. Needs %s", c.Severity, c.Bases(), kinds(c.Needs))
 	if len(c.Uses) > 0 {
 		fmt.Fprintf(b, "; uses %s where read", kinds(c.Uses))
 	}
@@ -81,14 +81,6 @@ func writeCheck(b *strings.Builder, c checks.Check) {
 			fmt.Fprintf(b, "- `%s`\n", reference)
 		}
 	}
-}
-
-// basis names both where a check is declared and, where it was read, measured.
-func basis(c checks.Check) string {
-	if c.NeedsKind(fact.Pods) && len(c.Uses) > 0 {
-		return "declared, measured"
-	}
-	return string(c.Basis)
 }
 
 func kinds(list []fact.Kind) string {
