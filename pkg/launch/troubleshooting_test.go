@@ -133,3 +133,56 @@ func TestTroubleshooting(t *testing.T) {
 		}
 	}
 }
+
+// The table of the two pods in docs/probe-security.md says what their specs say.
+func TestDocsPods(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/probe-security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string][]string{}
+	for line := range strings.Lines(string(raw)) {
+		if cells := strings.Split(strings.Trim(strings.TrimSpace(line), "| "), " | "); len(cells) == 3 {
+			rows[cells[0]] = cells[1:]
+		}
+	}
+	opts, err := (Options{Kinds: []fact.Kind{fact.Processes}, Net: true}).complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for column, level := range []fact.Level{fact.LevelFull, fact.LevelNet} {
+		pod := opts.pod(podOf{node: "n", arch: "amd64", image: "i", level: level}, nil)
+		container := pod.Spec.Containers[0]
+		sc := container.SecurityContext
+		capabilities := fmt.Sprintf("drops %s", sc.Capabilities.Drop[0])
+		for i, name := range slices.Backward(sc.Capabilities.Add) {
+			capabilities += map[bool]string{true: ", adds ", false: ", "}[i == len(sc.Capabilities.Add)-1] + "`" + string(name) + "`"
+		}
+		yes := map[bool]string{true: "yes", false: "no"}
+		appArmor, seLinux := "the runtime's default", "the runtime's"
+		if p := sc.AppArmorProfile; p != nil && p.Type == corev1.AppArmorProfileTypeUnconfined {
+			appArmor = "unconfined"
+		}
+		if o := pod.Spec.SecurityContext.SELinuxOptions; o != nil {
+			seLinux = "`" + o.Type + "`"
+		}
+		memory := container.Resources.Limits.Memory().Value() >> 20
+		for row, want := range map[string]string{
+			"host namespaces":       map[bool]string{true: "processes (hostPID)", false: "network (hostNetwork)"}[pod.Spec.HostPID && !pod.Spec.HostNetwork],
+			"user":                  fmt.Sprintf("uid %d", *sc.RunAsUser),
+			"capabilities":          capabilities,
+			"privileged":            yes[*sc.Privileged],
+			"mounts of the host":    map[bool]string{true: "none"}[len(pod.Spec.Volumes) == 0],
+			"service account token": map[bool]string{false: "none"}[*pod.Spec.AutomountServiceAccountToken],
+			"privilege escalation":  map[bool]string{false: "off"}[*sc.AllowPrivilegeEscalation],
+			"root file system":      map[bool]string{true: "read-only"}[*sc.ReadOnlyRootFilesystem],
+			"AppArmor":              appArmor,
+			"SELinux type":          seLinux,
+			"limits":                fmt.Sprintf("%d MiB, %s", memory, map[string]string{"500m": "half a CPU"}[container.Resources.Limits.Cpu().String()]),
+		} {
+			if got := rows[row]; len(got) != 2 || want == "" || !strings.HasPrefix(got[column], want) {
+				t.Errorf("docs/probe-security.md, row %q: %q, and the pod of level %s has %q", row, got, level, want)
+			}
+		}
+	}
+}
