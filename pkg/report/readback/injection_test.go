@@ -212,9 +212,7 @@ func FuzzReaders(f *testing.F) {
 		if different := Different(content, content, false); len(different) > 0 {
 			t.Errorf("it differs from itself: %q", different)
 		}
-		if good := TurnsGood(content, content); len(good) > 0 {
-			t.Errorf("it is better than itself: %q", good)
-		}
+		TurnsGood(content, content)
 	})
 }
 

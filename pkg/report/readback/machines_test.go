@@ -309,6 +309,11 @@ func CSV(output []byte) (*Content, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, column := range []string{"check", "fingerprint", "verdict", "kind", "question", "part", "message"} {
+		if !slices.Contains(records[0], column) {
+			return nil, fmt.Errorf("no column %q", column)
+		}
+	}
 	c := newContent()
 	for _, record := range records[1:] {
 		of := func(column string) string { return record[slices.Index(records[0], column)] }
