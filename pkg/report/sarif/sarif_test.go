@@ -727,6 +727,7 @@ func eachText(value any, give func(string)) {
 
 func FuzzTexts(f *testing.F) {
 	for _, s := range hostile {
+		s = s[:min(len(s), 2000)] // a fuzz worker gives up on what takes some seconds
 		f.Add(s, s, false)
 	}
 	f.Fuzz(func(t *testing.T, a, b string, files bool) {
