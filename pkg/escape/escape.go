@@ -56,7 +56,8 @@ func visible(text string) string {
 			b.WriteString("^[")
 		case r == '\n' || r == '\r' || r == '\t':
 			b.WriteByte(' ')
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Noncharacter_Code_Point):
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Noncharacter_Code_Point,
+			unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector): // fillers and selectors: not seen either
 			b.WriteRune(utf8.RuneError)
 		default:
 			b.WriteRune(r)

@@ -288,29 +288,34 @@ func classname(f *api.Finding) string {
 	return "checklist." + word(string(f.Question)) + "." + word(check)
 }
 
-// seen are the names in use, as hashes. GitLab drops a case whose classname and name repeat.
-type seen map[[16]byte]bool
+// seen are the names in use, as hashes, with the number that comes next. GitLab drops a case whose
+// classname and name repeat.
+type seen map[[16]byte]int
 
 // unique adds the fingerprint to a name that is in use, and a number if that is in use too.
 func (s seen) unique(class, name string, f *api.Finding) string {
-	took := func(name string) bool {
+	took := func(name string) (key [16]byte, ok bool) {
 		hash := sha256.Sum256([]byte(class + "\n" + name))
-		key := [16]byte(hash[:])
-		if s[key] {
-			return false
+		key = [16]byte(hash[:])
+		if s[key] > 0 {
+			return key, false
 		}
-		s[key] = true
-		return true
+		s[key] = 2
+		return key, true
 	}
-	if took(name) {
+	if _, ok := took(name); ok {
 		return name
 	}
 	const digits = 12
 	name += " #" + f.Fingerprint()[:digits]
-	for try, n := name, 2; ; try, n = fmt.Sprintf("%s (%d)", name, n), n+1 {
-		if took(try) {
+	key, ok := took(name)
+	for try := name; ; { // a file can repeat a subject any number of times: no number is tried twice
+		if ok {
 			return try
 		}
+		try = fmt.Sprintf("%s (%d)", name, s[key])
+		s[key]++
+		_, ok = took(try)
 	}
 }
 

@@ -257,3 +257,16 @@ func TestSameNames(t *testing.T) {
 		t.Errorf("expected %q, found %q", want, got[1].Name)
 	}
 }
+
+// A subject that a file repeats costs no more than others.
+func TestManyOfOneName(t *testing.T) {
+	const n = 30_000 // numbers that are tried anew each time would be 450 million
+	names, all := seen{}, map[string]bool{}
+	f := &api.Finding{Check: "a/b"}
+	for range n {
+		all[names.unique("c", "name", f)] = true
+	}
+	if len(all) != n || !all["name"] || !all[fmt.Sprintf("name #%s (%d)", f.Fingerprint()[:12], n-1)] {
+		t.Errorf("%d names", len(all))
+	}
+}
