@@ -199,3 +199,30 @@ func TestControls(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// However many findings there are, a page says what to do about those that it shows.
+func TestRoomForWhatToDo(t *testing.T) {
+	r := sample("plain", 500)
+	for i := range r.Findings {
+		r.Findings[i].Remediation.Text = "mend it"
+	}
+	if got := printed(t, r, report.Options{Limit: 5000}); !strings.Contains(got, "\n### What to do\n\n- `secrets/a`: `mend it`\n") {
+		t.Errorf("no remediation in\n%s", got)
+	}
+}
+
+// Answers that do not fit are counted.
+func TestManyAnswers(t *testing.T) {
+	r := sample("plain", 0)
+	for len(r.Answers) < 100 {
+		r.Answers = append(r.Answers, r.Answers[0])
+	}
+	got := printed(t, r, report.Options{Limit: 5000})
+	all, shown := 0, strings.Count(got, "\n| `secrets` |")+strings.Count(got, "\n| `hosts` |")
+	for i := range r.Answers {
+		all += 1 + len(r.Answers[i].Parts)
+	}
+	if want := fmt.Sprintf("Left out: %d rows of answers, because of the limit\n", all-shown); !strings.Contains(got, want) || shown == all {
+		t.Errorf("%d of %d rows: no %q in\n%s", shown, all, want, got)
+	}
+}
