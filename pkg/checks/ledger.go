@@ -92,7 +92,6 @@ func (l *ledger) most(check int) int { return max(l.checks[check].Evidence, MaxE
 
 // add adds what a check found, and what gaps left open for it.
 func (l *ledger) add(check int, raw []api.Finding, gaps []*openGap) {
-	own := len(raw)
 	if silent := l.view.notAnswered(&l.checks[check]); len(silent) > 0 {
 		raw = append(slices.Clip(raw), silent...)
 	}
@@ -108,7 +107,7 @@ func (l *ledger) add(check int, raw []api.Finding, gaps []*openGap) {
 			open[k] = gaps[k].finding(evidence[k : k+1 : k+1])
 			f.Finding, f.subject = &open[k], gaps[k].subject
 		} else {
-			f.Finding, f.subject, f.derived = &raw[j], l.subjects.number(&raw[j].Subject), j >= own
+			f.Finding, f.subject, f.derived = &raw[j], l.subjects.number(&raw[j].Subject), raw[j].FromGap
 		}
 		l.complete(check, f)
 		pointers[j] = f
@@ -191,7 +190,7 @@ func (l *ledger) again(check int, f api.Finding, in *judged) *judged {
 		own := finding.Subject
 		number = l.subjects.add(&own)
 	}
-	*in = judged{Finding: finding, subject: number}
+	*in = judged{Finding: finding, subject: number, derived: finding.FromGap}
 	l.complete(check, in)
 	one := mergeOne([]*judged{in}, l.mostMerged(check))
 	l.accept(check, one)
