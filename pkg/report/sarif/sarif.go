@@ -523,8 +523,12 @@ var literal = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "
 
 // newest returns the controls of each mapping's newest version: GitHub takes few tags.
 func newest(controls []api.Control) []api.Control {
-	// "1.9" is before "1.12".
-	later := func(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
+	// "1.9" is before "1.12", and that before "2.0".
+	later := func(a, b string) bool {
+		return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(x, y string) int {
+			return cmp.Or(len(x)-len(y), strings.Compare(x, y))
+		}) > 0
+	}
 	last := map[string]string{}
 	for _, c := range controls {
 		if known, found := last[c.Mapping]; !found || later(c.Version, known) {
