@@ -202,11 +202,11 @@ func TestControls(t *testing.T) {
 
 // However many findings there are, a page says what to do about those that it shows.
 func TestRoomForWhatToDo(t *testing.T) {
-	r := sample("plain", 500)
+	r, advice := sample("plain", 500), strings.Repeat("mend,", 90) // longer than a row
 	for i := range r.Findings {
-		r.Findings[i].Remediation.Text = "mend it"
+		r.Findings[i].Remediation.Text = advice
 	}
-	if got := printed(t, r, report.Options{Limit: 5000}); !strings.Contains(got, "\n### What to do\n\n- `secrets/a`: `mend it`\n") {
+	if got := printed(t, r, report.Options{Limit: 5000}); !strings.Contains(got, "\n### What to do\n\n- `secrets/a`: `"+advice+"`\n") {
 		t.Errorf("no remediation in\n%s", got)
 	}
 }
