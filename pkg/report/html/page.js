@@ -327,7 +327,7 @@
   addEventListener("afterprint", () => { for (const list of folded) list.open = false; });
 
   const old = typeof DecompressionStream === "undefined" || !Element.prototype.replaceChildren;
-  if (!old) document.documentElement.classList.add("script");
+  document.documentElement.classList.add("script");
   addEventListener("DOMContentLoaded", () => {
     if (old) {
       fail("This browser is too old to unpack the findings, so only the worst are below. To see all: " + NEEDS);
