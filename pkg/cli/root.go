@@ -36,7 +36,12 @@ func CommandName(argv0 string) string {
 
 // Main runs one command line and returns its exit status.
 func Main(ctx context.Context, env *Env, args []string) int {
-	root := NewCommand(env)
+	root, complete := newCommand(env)
+	// cobra keeps completions in a global map, and with them the commands and their output.
+	// So commands have none unless they are asked for.
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		complete()
+	}
 	root.SetArgs(args)
 	err := execute(ctx, root)
 	for _, line := range Messages(err, env.server) {
@@ -80,9 +85,16 @@ func NewEnv(argv0, version, releaseImage string) *Env {
 
 // NewCommand returns the root command with its subcommands.
 func NewCommand(env *Env) *cobra.Command {
+	root, complete := newCommand(env)
+	complete()
+	return root
+}
+
+// newCommand is NewCommand without completions of flags, which complete adds.
+func newCommand(env *Env) (root *cobra.Command, complete func()) {
 	flags := genericclioptions.NewConfigFlags(true)
 	flags.WrapConfigFn = env.careful
-	root := newChecklistCommand(env, flags)
+	root = newChecklistCommand(env, flags)
 	root.AddCommand(
 		newPodsCommand(env, flags),
 		newNodesCommand(env, flags),
@@ -109,8 +121,7 @@ func NewCommand(env *Env) *cobra.Command {
 	flags.AddFlags(root.PersistentFlags())
 	refuseEmpty(root)
 	groupUsage(root)
-	completeFlags(env, root, flags)
-	return root
+	return root, func() { completeFlags(env, root, flags) }
 }
 
 // describe removes a description's indentation and wraps its paragraphs for help. A
