@@ -191,6 +191,7 @@ func TestImagesMemory(t *testing.T) {
 			var sent wire.Message
 			var err error
 			peak := hosttest.PeakMemory(t, func() {
+				m, sent = nil, wire.Message{} // of a run before
 				m = read(t, dir, fact.LevelFull, fact.Processes, fact.Images)
 				sent, err = wire.Encode(m, wire.Options{})
 			})

@@ -25,10 +25,10 @@ func large(t testing.TB, n int) string {
 	const lists = "var/lib/apt/lists/deb.example.org_"
 	release := "Origin: Debian\nLabel: %s\nSuite: stable\nCodename: bookworm%s\nDate: Sat, 11 Jul 2026 10:16:37 UTC\n"
 	return hosttest.Files{
-		"etc/os-release":                                                      "ID=debian\nVERSION_ID=12\nVERSION_CODENAME=bookworm\n",
-		"etc/apt/sources.list":                                                "deb [arch=amd64] http://deb.example.org/debian bookworm main\ndeb [arch=amd64] http://deb.example.org/security bookworm-security main\n",
-		"var/lib/dpkg/status":                                                 status.String(),
-		lists + "debian_dists_bookworm_Release":                               fmt.Sprintf(release, "Debian", ""),
+		"etc/os-release":                        "ID=debian\nVERSION_ID=12\nVERSION_CODENAME=bookworm\n",
+		"etc/apt/sources.list":                  "deb [arch=amd64] http://deb.example.org/debian bookworm main\ndeb [arch=amd64] http://deb.example.org/security bookworm-security main\n",
+		"var/lib/dpkg/status":                   status.String(),
+		lists + "debian_dists_bookworm_Release": fmt.Sprintf(release, "Debian", ""),
 		lists + "debian_dists_bookworm_main_binary-amd64_Packages":            main.String(),
 		lists + "security_dists_bookworm-security_Release":                    fmt.Sprintf(release, "Debian-Security", "-security"),
 		lists + "security_dists_bookworm-security_main_binary-amd64_Packages": security.String(),
@@ -42,7 +42,10 @@ func TestMemory(t *testing.T) {
 	var state *fact.PackageState
 	var gaps []fact.NodeGap
 	var err error
-	most := hosttest.PeakMemory(t, func() { state, gaps, err = Manager{}.Read(t.Context(), root) })
+	most := hosttest.PeakMemory(t, func() {
+		state = nil // of a run before
+		state, gaps, err = Manager{}.Read(t.Context(), root)
+	})
 	if err != nil || len(gaps) > 0 || state.Installed != packages || len(state.Pending) != packages/100 || state.Pending[0].Security == "" || state.UncoveredCount != 0 {
 		t.Fatalf("%v, %+v, %d installed, %d pending, %d uncovered", err, gaps, state.Installed, len(state.Pending), state.UncoveredCount)
 	}
