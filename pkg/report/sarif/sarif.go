@@ -713,7 +713,8 @@ func (w *writer) leftOutOf(one *written) error {
 	if fails+unknown == 0 {
 		return nil
 	}
-	hash := hex.EncodeToString(sha256.New().Sum([]byte("left out: " + one.ID))[:8]) + digits(one.ID)
+	sum := sha256.Sum256([]byte("left out: " + one.ID))
+	hash := hex.EncodeToString(sum[:12])
 	return w.result(&result{
 		RuleID: one.ID, RuleIndex: one.index, Kind: "open", Level: "note",
 		Message: message{Text: fmt.Sprintf("unknown here: %d failing and %d unknown findings of this rule are not in this file, because GitHub takes %d results and %d MB. "+
