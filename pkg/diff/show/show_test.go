@@ -341,7 +341,10 @@ func FuzzPrint(f *testing.F) {
 			if !strings.HasPrefix(line, "#") && i > 0 && strings.ContainsAny(outside, "@#<>[]!`\\&~") || strings.ContainsFunc(line, hidden) {
 				t.Errorf("markdown: %q", line)
 			}
-			count := len(cells.FindAllString(line, -1))
+			count := 0
+			if strings.HasPrefix(line, "|") { // a row of a table
+				count = len(markdowntest.Cells(line))
+			}
 			if count > 0 && columns > 0 && count != columns {
 				t.Errorf("%d cells, not %d: %q", count, columns, line)
 			}
