@@ -25,10 +25,10 @@ func large(t testing.TB, n int) string {
 	const lists = "var/lib/apt/lists/deb.example.org_"
 	release := "Origin: Debian\nLabel: %s\nSuite: stable\nCodename: bookworm%s\nDate: Sat, 11 Jul 2026 10:16:37 UTC\n"
 	return hosttest.Files{
-		"etc/os-release":                        "ID=debian\nVERSION_ID=12\nVERSION_CODENAME=bookworm\n",
-		"etc/apt/sources.list":                  "deb [arch=amd64] http://deb.example.org/debian bookworm main\ndeb [arch=amd64] http://deb.example.org/security bookworm-security main\n",
-		"var/lib/dpkg/status":                   status.String(),
-		lists + "debian_dists_bookworm_Release": fmt.Sprintf(release, "Debian", ""),
+		"etc/os-release":                                                      "ID=debian\nVERSION_ID=12\nVERSION_CODENAME=bookworm\n",
+		"etc/apt/sources.list":                                                "deb [arch=amd64] http://deb.example.org/debian bookworm main\ndeb [arch=amd64] http://deb.example.org/security bookworm-security main\n",
+		"var/lib/dpkg/status":                                                 status.String(),
+		lists + "debian_dists_bookworm_Release":                               fmt.Sprintf(release, "Debian", ""),
 		lists + "debian_dists_bookworm_main_binary-amd64_Packages":            main.String(),
 		lists + "security_dists_bookworm-security_Release":                    fmt.Sprintf(release, "Debian-Security", "-security"),
 		lists + "security_dists_bookworm-security_main_binary-amd64_Packages": security.String(),
