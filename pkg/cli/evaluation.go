@@ -466,6 +466,9 @@ func placer(lines *manifest.Lines) func(*api.Finding) (report.Place, bool) {
 }
 
 func (r *evaluation) print(built *report.Report) error {
+	if r.stopped != nil && r.stopped() != nil && slices.ContainsFunc(built.Head.Gaps, func(g fact.Gap) bool { return g.Reason == fact.Interrupted }) {
+		r.stopped = nil // a run that was interrupted while it measured reports what it has
+	}
 	opts := report.Options{
 		NoHeaders:    r.report.noHeaders,
 		MinSeverity:  api.Severity(r.report.severity),

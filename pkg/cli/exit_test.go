@@ -410,6 +410,27 @@ func TestWriteFile(t *testing.T) {
 	})
 }
 
+// A run that was interrupted while it measured reports what it has: to the terminal and to each file.
+// One that was interrupted later writes nothing.
+func TestInterruptedRunIsReported(t *testing.T) {
+	for name, gaps := range map[string][]fact.Gap{"while it measured": {{What: fact.Images, Reason: fact.Interrupted}}, "later": nil} {
+		t.Run(name, func(t *testing.T) {
+			env, out, _ := testEnv()
+			file := filepath.Join(t.TempDir(), "report.json")
+			flags := reportFlags{color: "never", outputFlags: outputFlags{output: "json", outputFile: []string{"json=" + file}}}
+			r := &evaluation{env: env, out: env.Streams.Out, report: flags, stopped: func() error { return context.Canceled }}
+			err := r.print(report.Of(&api.ChecklistReport{Gaps: gaps}))
+			written, errFile := os.ReadFile(file)
+			if gaps != nil && (err != nil || errFile != nil || !bytes.Contains(written, []byte("Interrupted")) || !strings.Contains(out.String(), "Interrupted")) {
+				t.Errorf("%v, %v, file %q, stdout %q", err, errFile, written, out)
+			}
+			if gaps == nil && (!errors.Is(err, context.Canceled) || errFile == nil || out.Len() > 0) {
+				t.Errorf("%v, %v, file %q, stdout %q", err, errFile, written, out)
+			}
+		})
+	}
+}
+
 // A report that cannot be written is an error, not a success.
 func TestPrintFails(t *testing.T) {
 	env, _, _ := testEnv()
